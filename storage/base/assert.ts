@@ -1,0 +1,28 @@
+/**
+ * What only our own bug can break is asserted, always on. Bytes from a socket or a disk are never asserted: they are
+ * checked and refused. Any isolate.
+ */
+
+/** A broken invariant: the isolate that throws it stops, and the broker with it. */
+export class AssertionError extends Error {
+  override name = "AssertionError";
+}
+
+/**
+ * Stops the isolate when an invariant is broken.
+ * @param condition what must hold
+ * @param message the invariant, as a sentence that holds ("log end never moves back")
+ * @throws AssertionError when the condition does not hold
+ */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new AssertionError(`Broken invariant: ${message}`);
+}
+
+/**
+ * Marks a branch the type checker proves unreachable.
+ * @param value the value of type never
+ * @throws AssertionError always
+ */
+export function unreachable(value: never): never {
+  throw new AssertionError(`Broken invariant: unexpected value ${JSON.stringify(value)}`);
+}
