@@ -1,12 +1,54 @@
 /**
- * Memory that TypeScript and the kernel both reach: bytes with a native address. The engine never moves it.
- * Whoever holds it owns it; another isolate may hold a second NativeMemory over the same SharedArrayBuffer. Any isolate.
+ * Memory that TypeScript and the kernel both reach: bytes with a native address. The engine never moves the backing
+ * store of a buffer of this size. Whoever allocates it owns it; another isolate may look at the same SharedArrayBuffer
+ * through a NativeMemory of its own. Any isolate.
  */
+import { libc } from "./libc.ts";
+
 export interface NativeMemory {
-  /** The bytes; may lie in a SharedArrayBuffer. */
+  /** The bytes; they may lie in a SharedArrayBuffer. */
   readonly bytes: Uint8Array;
   /** Big-endian access to the same bytes. */
   readonly view: DataView;
   /** Native address of `bytes[0]`; an exact integer (user space ends below 2^47). */
   readonly address: number;
+}
+
+/** Buffers below this size may live inside the JavaScript heap, where they move. */
+const NATIVE_BYTES_MIN = 128;
+
+/**
+ * Finds the native address of a buffer.
+ * @param buffer at least 128 bytes long, so that the engine keeps it outside its heap
+ */
+export function nativeMemory(buffer: ArrayBuffer | SharedArrayBuffer): NativeMemory {
+  if (buffer.byteLength < NATIVE_BYTES_MIN) {
+    throw new RangeError(`${buffer.byteLength} bytes are too few to stay in place`);
+  }
+  const bytes = new Uint8Array(buffer);
+  const address = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes as Uint8Array<ArrayBuffer>)));
+  return { bytes, view: new DataView(buffer), address };
+}
+
+/**
+ * Allocates shared memory; pages cost nothing until they are touched.
+ * @param byteLength size in bytes
+ */
+export function allocateShared(byteLength: number): NativeMemory & { readonly buffer: SharedArrayBuffer } {
+  const buffer = new SharedArrayBuffer(byteLength);
+  return { ...nativeMemory(buffer), buffer };
+}
+
+const PAGE_BYTES = 4096;
+const MADV_DONTNEED = 4;
+
+/**
+ * Gives the whole pages inside a range back to the kernel; they read as zero afterwards.
+ * @param memory the memory
+ * @param range start and length in bytes; nobody may be using them
+ */
+export function discardPages(memory: NativeMemory, range: { start: number; length: number }): void {
+  const first = Math.ceil((memory.address + range.start) / PAGE_BYTES) * PAGE_BYTES;
+  const end = Math.floor((memory.address + range.start + range.length) / PAGE_BYTES) * PAGE_BYTES;
+  if (end > first) libc.madvise(first, end - first, MADV_DONTNEED);
 }

@@ -1,0 +1,175 @@
+/**
+ * Files as the log uses them, behind an interface: the Linux implementation below, and in tests one that fails, stops
+ * half-way or forgets what was not flushed. Everything blocks. Runs on shards and on the I/O workers, never on the main
+ * isolate.
+ *
+ * Byte counts are the truth: a write that moved fewer bytes than asked has failed at that point (full disk, limit), and
+ * errno serves the message only.
+ */
+import { IO_BYTES_MAX, lastErrorText, libc, SystemError } from "./libc.ts";
+import { assert } from "../base/assert.ts";
+import type { NativeMemory } from "./memory.ts";
+
+/** A file mapped into memory, readable and writable. The views must not be touched after `unmap()`. */
+export interface MappedFile extends NativeMemory {
+  /** Ends the mapping; a later touch of the views crashes the process, so the owner drops them with it. Idempotent. */
+  unmap(): void;
+}
+
+/** How a file is opened. */
+export interface OpenMode {
+  /** Writable, not only readable. */
+  write: boolean;
+  /** Created when it is missing. */
+  create?: boolean;
+  /** Emptied. */
+  truncate?: boolean;
+}
+
+/** What the log needs of a file system. Paths are absolute or relative to the working directory. */
+export interface FileSystem {
+  /** Opens a file. @returns its descriptor @throws SystemError */
+  open(path: string, mode: OpenMode): number;
+  /** Closes a descriptor. */
+  close(fd: number): void;
+  /** Size of an open file in bytes. */
+  size(fd: number): number;
+  /** Writes from memory. @returns bytes written: fewer than `length`, or -1, when the disk refused */
+  pwrite(fd: number, memory: NativeMemory, start: number, length: number, position: number): number;
+  /** Reads into memory. @returns bytes read: fewer than `length` at the end of the file, -1 on an error */
+  pread(fd: number, memory: NativeMemory, start: number, length: number, position: number): number;
+  /** Makes the file's data durable. @returns false when the disk failed; never retry: the pages may be gone already */
+  fdatasync(fd: number): boolean;
+  /** Sets the file's size. @throws SystemError */
+  truncate(fd: number, size: number): void;
+  /** Reserves disk blocks and extends the file over them. @returns false when the disk is full or refuses */
+  allocate(fd: number, position: number, length: number): boolean;
+  /** Maps the first `length` bytes, all of which must be allocated. @throws SystemError */
+  map(fd: number, length: number): MappedFile;
+  /** Locks a file against other processes (POSIX, as Apache Kafka does) and other brokers of this one. */
+  tryLock(fd: number): boolean;
+  /** Text of the last failure, for a message. */
+  lastError(): string;
+
+  /** Creates a directory and its parents where missing. */
+  makeDirectory(path: string): void;
+  /** Names in a directory with their kind, in no order. */
+  list(path: string): { name: string; isDirectory: boolean }[];
+  /** Renames or replaces atomically. */
+  rename(from: string, to: string): void;
+  /** Removes a file, or a directory with all in it; missing is fine. */
+  remove(path: string): void;
+  /** Makes renames, creations and removals in a directory durable. @returns false when the disk failed */
+  syncDirectory(path: string): boolean;
+  /** Whole content of a file, or null where there is none. */
+  readFile(path: string): Uint8Array | null;
+  /** Modification time in milliseconds since 1970, or null where there is no such file. */
+  modifiedMs(path: string): number | null;
+  /** Sets the modification time. */
+  setModifiedMs(path: string, modifiedMs: number): void;
+}
+
+const O_RDWR = 0o2;
+const O_CREAT = 0o100;
+const O_TRUNC = 0o1000;
+const O_CLOEXEC = 0o2000000;
+const SEEK_END = 2;
+const F_TLOCK = 2;
+const LOCK_EX_NB = 2 | 4;
+const PROT_READ_WRITE = 1 | 2;
+const MAP_SHARED = 1;
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+
+const encoder = new TextEncoder();
+
+function openFile(path: string, mode: OpenMode): number {
+  const flags = O_CLOEXEC | (mode.write ? O_RDWR : 0) | (mode.create ? O_CREAT : 0) | (mode.truncate ? O_TRUNC : 0);
+  const fd = libc.open(encoder.encode(path + "\0"), flags, 0o644);
+  if (fd < 0) throw new SystemError(`open ${path}`);
+  return fd;
+}
+
+function mapFile(fd: number, length: number): MappedFile {
+  const result = libc.mmap(0, length, PROT_READ_WRITE, MAP_SHARED, fd, 0);
+  if (result === MAP_FAILED) throw new SystemError(`map ${length} bytes of a file`);
+  const pointer = Deno.UnsafePointer.create(result);
+  assert(pointer !== null, "mmap returns an address");
+  const buffer = Deno.UnsafePointerView.getArrayBuffer(pointer, length);
+  let mapped = true;
+  return {
+    bytes: new Uint8Array(buffer),
+    view: new DataView(buffer),
+    address: Number(result),
+    unmap() {
+      if (mapped) libc.munmap(Number(result), length);
+      mapped = false;
+    },
+  };
+}
+
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function syncDirectory(path: string): boolean {
+  const fd = openFile(path, { write: false });
+  const ok = libc.fsync(fd) === 0;
+  libc.close(fd);
+  return ok;
+}
+
+function readFile(path: string): Uint8Array | null {
+  try {
+    return Deno.readFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+function modifiedMs(path: string): number | null {
+  try {
+    return Deno.statSync(path).mtime?.getTime() ?? null;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/** The machine's file system. */
+export const linuxFileSystem: FileSystem = {
+  open: openFile,
+  close: (fd) => void libc.close(fd),
+  size: (fd) => Number(libc.lseek(fd, 0, SEEK_END)),
+  pwrite: (fd, memory, start, length, position) => {
+    assert(
+      start >= 0 && length <= IO_BYTES_MAX && start + length <= memory.bytes.length,
+      "a write stays in its memory",
+    );
+    return libc.pwrite(fd, memory.address + start, length, position);
+  },
+  pread: (fd, memory, start, length, position) => {
+    assert(start >= 0 && length <= IO_BYTES_MAX && start + length <= memory.bytes.length, "a read stays in its memory");
+    return libc.pread(fd, memory.address + start, length, position);
+  },
+  fdatasync: (fd) => libc.fdatasync(fd) === 0,
+  truncate: (fd, size) => {
+    if (libc.ftruncate(fd, size) !== 0) throw new SystemError(`set the size of a file to ${size}`);
+  },
+  allocate: (fd, position, length) => libc.fallocate(fd, 0, position, length) === 0,
+  map: mapFile,
+  tryLock: (fd) => libc.flock(fd, LOCK_EX_NB) === 0 && libc.lockf(fd, F_TLOCK, 0) === 0,
+  lastError: lastErrorText,
+  makeDirectory: (path) => Deno.mkdirSync(path, { recursive: true }),
+  list: (path) => [...Deno.readDirSync(path)].map(({ name, isDirectory }) => ({ name, isDirectory })),
+  rename: (from, to) => Deno.renameSync(from, to),
+  remove,
+  syncDirectory,
+  readFile,
+  modifiedMs,
+  setModifiedMs: (path, ms) => Deno.utimeSync(path, new Date(ms), new Date(ms)),
+};

@@ -1,0 +1,174 @@
+/**
+ * The C library, as far as the broker calls it: the one `Deno.dlopen` of the tree. Any isolate (each opens its own).
+ *
+ * Pointers are declared `usize` and passed as plain numbers, and byte counts come back as `i32`: both take the fast path
+ * (a few nanoseconds plus the system call), while `isize` results would allocate a BigInt each. No call moves 2 GiB or
+ * more at once; `IO_BYTES_MAX` is asserted by the callers of this file.
+ * Source: man 2 of each call; the constants are those of Linux on x86-64 and on AArch64 (they agree for all used here).
+ */
+
+const symbols = {
+  open: { parameters: [/* const char *path */ "buffer", /* int flags */ "i32", /* mode_t */ "u32"], result: "i32" },
+  close: { parameters: [/* int fd */ "i32"], result: "i32" },
+  pread: {
+    parameters: [/* int fd */ "i32", /* void *buf */ "usize", /* size_t count */ "usize", /* off_t offset */ "i64"],
+    result: "i32",
+  },
+  pwrite: {
+    parameters: [
+      /* int fd */ "i32",
+      /* const void *buf */ "usize",
+      /* size_t count */ "usize",
+      /* off_t offset */ "i64",
+    ],
+    result: "i32",
+  },
+  fsync: { parameters: [/* int fd */ "i32"], result: "i32" },
+  fdatasync: { parameters: [/* int fd */ "i32"], result: "i32" },
+  ftruncate: { parameters: [/* int fd */ "i32", /* off_t length */ "i64"], result: "i32" },
+  fallocate: {
+    parameters: [/* int fd */ "i32", /* int mode */ "i32", /* off_t offset */ "i64", /* off_t len */ "i64"],
+    result: "i32",
+  },
+  lseek: { parameters: [/* int fd */ "i32", /* off_t offset */ "i64", /* int whence */ "i32"], result: "i64" },
+  lockf: { parameters: [/* int fd */ "i32", /* int cmd */ "i32", /* off_t len */ "i64"], result: "i32" },
+  flock: { parameters: [/* int fd */ "i32", /* int operation */ "i32"], result: "i32" },
+  mmap: {
+    parameters: [
+      /* void *addr */ "usize",
+      /* size_t length */ "usize",
+      /* int prot */ "i32",
+      /* int flags */ "i32",
+      /* int fd */ "i32",
+      /* off_t offset */ "i64",
+    ],
+    result: "usize",
+  },
+  munmap: { parameters: [/* void *addr */ "usize", /* size_t length */ "usize"], result: "i32" },
+  madvise: {
+    parameters: [/* void *addr */ "usize", /* size_t length */ "usize", /* int advice */ "i32"],
+    result: "i32",
+  },
+  dup: { parameters: [/* int oldfd */ "i32"], result: "i32" },
+  dup2: { parameters: [/* int oldfd */ "i32", /* int newfd */ "i32"], result: "i32" },
+  eventfd: { parameters: [/* unsigned initval */ "u32", /* int flags */ "i32"], result: "i32" },
+  read: { parameters: [/* int fd */ "i32", /* void *buf */ "usize", /* size_t count */ "usize"], result: "i32" },
+  write: { parameters: [/* int fd */ "i32", /* const void *buf */ "usize", /* size_t count */ "usize"], result: "i32" },
+  epoll_create1: { parameters: [/* int flags */ "i32"], result: "i32" },
+  epoll_ctl: {
+    parameters: [/* int epfd */ "i32", /* int op */ "i32", /* int fd */ "i32", /* epoll_event *event */ "usize"],
+    result: "i32",
+  },
+  epoll_wait: {
+    parameters: [/* int epfd */ "i32", /* epoll_event *events */ "usize", /* int max */ "i32", /* int ms */ "i32"],
+    result: "i32",
+  },
+  recv: {
+    parameters: [/* int fd */ "i32", /* void *buf */ "usize", /* size_t len */ "usize", /* int flags */ "i32"],
+    result: "i32",
+  },
+  send: {
+    parameters: [/* int fd */ "i32", /* const void *buf */ "usize", /* size_t len */ "usize", /* int flags */ "i32"],
+    result: "i32",
+  },
+  sendfile: {
+    parameters: [
+      /* int out_fd */ "i32",
+      /* int in_fd */ "i32",
+      /* off_t *offset */ "usize",
+      /* size_t count */ "usize",
+    ],
+    result: "i32",
+  },
+  setsockopt: {
+    parameters: [
+      /* int fd */ "i32",
+      /* int level */ "i32",
+      /* int optname */ "i32",
+      /* const void *optval */ "usize",
+      /* socklen_t optlen */ "u32",
+    ],
+    result: "i32",
+  },
+  getsockname: {
+    parameters: [/* int fd */ "i32", /* sockaddr *addr */ "usize", /* socklen_t *addrlen */ "usize"],
+    result: "i32",
+  },
+  getpeername: {
+    parameters: [/* int fd */ "i32", /* sockaddr *addr */ "usize", /* socklen_t *addrlen */ "usize"],
+    result: "i32",
+  },
+  __errno_location: { parameters: [], result: "pointer" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+type Loaded = Deno.DynamicLibrary<typeof symbols>["symbols"];
+
+/** 64-bit parameters are declared bigint by the runtime's types, but take exact numbers, which are faster. */
+type NumberParameters<F> = F extends (...parameters: infer P) => infer R
+  ? (...parameters: { [I in keyof P]: P[I] extends bigint ? number : P[I] }) => R
+  : never;
+
+type Libc = { [Name in keyof Loaded]: NumberParameters<Loaded[Name]> };
+
+/** What the broker needs of the machine, for the refusal elsewhere. */
+const REQUIREMENT =
+  "Barnabas needs Linux on x86-64 or arm64 with glibc (epoll, sendfile and fallocate are called by FFI)";
+
+function load(): Libc {
+  const { os, arch } = Deno.build;
+  if (os !== "linux") throw new Error(`${REQUIREMENT}; this is ${os} on ${arch}`);
+  try {
+    return Deno.dlopen("libc.so.6", symbols).symbols as unknown as Libc;
+  } catch (cause) {
+    throw new Error(`${REQUIREMENT}; libc.so.6 could not be opened: run with -A or --allow-ffi`, { cause });
+  }
+}
+
+/** The C library's functions; errors of the call are its return value, -1. */
+export const libc: Libc = load();
+
+/** Most bytes one call may move: the kernel's own limit (MAX_RW_COUNT), below what an i32 result can say. */
+export const IO_BYTES_MAX = 0x7fff_f000;
+
+const NAMES: Record<number, string> = {
+  1: "EPERM, operation not permitted",
+  2: "ENOENT, no such file or directory",
+  5: "EIO, input/output error",
+  9: "EBADF, bad file descriptor",
+  11: "EAGAIN, would block",
+  12: "ENOMEM, out of memory",
+  13: "EACCES, permission denied",
+  17: "EEXIST, file exists",
+  20: "ENOTDIR, not a directory",
+  21: "EISDIR, is a directory",
+  22: "EINVAL, invalid argument",
+  23: "ENFILE, too many open files in the system",
+  24: "EMFILE, too many open files: raise ulimit -n",
+  27: "EFBIG, file too large",
+  28: "ENOSPC, no space left on device",
+  30: "EROFS, read-only file system",
+  32: "EPIPE, broken pipe",
+  104: "ECONNRESET, connection reset by peer",
+  122: "EDQUOT, disk quota exceeded",
+};
+
+/**
+ * Describes the last failed call, for a message only: the engine may have made a call in between (about once in a
+ * million), so nothing may be decided by it.
+ */
+export function lastErrorText(): string {
+  const location = libc.__errno_location();
+  if (location === null) return "unknown error";
+  const number = new Deno.UnsafePointerView(location).getInt32();
+  return NAMES[number] ?? `errno ${number}`;
+}
+
+/** A failed call to the operating system. */
+export class SystemError extends Error {
+  override name = "SystemError";
+
+  /** @param action what was tried, with its object ("write 512 bytes to /data/t-0/0.log at position 7") */
+  constructor(action: string) {
+    super(`Cannot ${action}: ${lastErrorText()}`);
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Sockets by descriptor: receive, send, sendfile, options and addresses. Non-blocking throughout. Runs on shards; the main
+ * isolate uses it to take accepted connections over. Source: man 2 recv, send, sendfile, getsockname; man 7 tcp.
+ */
+import { libc, SystemError } from "./libc.ts";
+import { nativeMemory } from "./memory.ts";
+
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_MORE = 0x8000;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+const scratch = nativeMemory(new ArrayBuffer(256));
+
+/**
+ * Receives what is there.
+ * @param address where the bytes go @param length room there
+ * @returns bytes received; 0 when the peer closed; -1 when nothing is there or the socket failed (epoll tells which)
+ */
+export function receive(fd: number, address: number, length: number): number {
+  return libc.recv(fd, address, length, MSG_DONTWAIT);
+}
+
+/**
+ * Sends as much as fits into the socket's buffer.
+ * @param options more: further bytes follow at once, so a partial packet may wait for them
+ * @returns bytes taken; -1 when none fit or the socket failed (epoll tells which)
+ */
+export function send(fd: number, address: number, length: number, options: { more: boolean }): number {
+  return libc.send(fd, address, length, MSG_DONTWAIT | MSG_NOSIGNAL | (options.more ? MSG_MORE : 0));
+}
+
+/**
+ * Moves file bytes to a socket inside the kernel.
+ * @param slice the file's descriptor, the position of the first byte, and how many
+ * @returns bytes moved; 0 at the end of the file; -1 when none fit or one side failed
+ */
+export function sendFile(fd: number, slice: { fd: number; position: number; length: number }): number {
+  scratch.view.setUint32(0, slice.position % 0x1_0000_0000, true);
+  scratch.view.setUint32(4, Math.floor(slice.position / 0x1_0000_0000), true);
+  return libc.sendfile(fd, slice.fd, scratch.address, slice.length);
+}
+
+function setOption(fd: number, level: number, name: number, value: number): void {
+  scratch.view.setInt32(16, value, true);
+  libc.setsockopt(fd, level, name, scratch.address + 16, 4);
+}
+
+/** Sends small packets at once (TCP_NODELAY). */
+export function setNoDelay(fd: number): void {
+  setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+/** Sets the kernel's buffers, as `socket.send.buffer.bytes` and `socket.receive.buffer.bytes`. @param bytes -1 leaves one */
+export function setSocketBuffers(fd: number, bytes: { send: number; receive: number }): void {
+  if (bytes.send > 0) setOption(fd, SOL_SOCKET, SO_SNDBUF, bytes.send);
+  if (bytes.receive > 0) setOption(fd, SOL_SOCKET, SO_RCVBUF, bytes.receive);
+}
+
+/** Address of a socket's end. */
+export interface SocketAddress {
+  host: string;
+  port: number;
+}
+
+function readAddress(): SocketAddress | null {
+  const family = scratch.view.getUint16(32, true);
+  const port = scratch.view.getUint16(34);
+  if (family === AF_INET) return { host: scratch.bytes.slice(36, 40).join("."), port };
+  if (family !== AF_INET6) return null;
+  const groups = Array.from({ length: 8 }, (_, i) => scratch.view.getUint16(40 + 2 * i));
+  const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (mapped) return { host: scratch.bytes.slice(52, 56).join("."), port };
+  return {
+    host: new URL(`http://[${groups.map((group) => group.toString(16)).join(":")}]`).hostname.slice(1, -1),
+    port,
+  };
+}
+
+/** The address the peer connected to, or null for a socket without one. */
+export function localAddress(fd: number): SocketAddress | null {
+  scratch.view.setUint32(24, 64, true);
+  return libc.getsockname(fd, scratch.address + 32, scratch.address + 24) === 0 ? readAddress() : null;
+}
+
+/** The peer's address, or null when it has gone. */
+export function peerAddress(fd: number): SocketAddress | null {
+  scratch.view.setUint32(24, 64, true);
+  return libc.getpeername(fd, scratch.address + 32, scratch.address + 24) === 0 ? readAddress() : null;
+}
+
+/** A second descriptor of the same open file or socket. @throws SystemError */
+export function duplicate(fd: number): number {
+  const copy = libc.dup(fd);
+  if (copy < 0) throw new SystemError(`duplicate descriptor ${fd}`);
+  return copy;
+}
+
+/** Makes `fd` name what `source` names; what it named before loses that reference. @throws SystemError */
+export function replaceDescriptor(fd: number, source: number): void {
+  if (libc.dup2(source, fd) < 0) throw new SystemError(`replace descriptor ${fd}`);
+}
+
+/** Removes a descriptor from an epoll instance that somebody else owns. @returns whether it was there */
+export function removeFromEpoll(epollFd: number, fd: number): boolean {
+  return libc.epoll_ctl(epollFd, 2, fd, scratch.address) === 0;
+}
+
+/** Closes a descriptor. */
+export function closeDescriptor(fd: number): void {
+  libc.close(fd);
+}
