@@ -1,0 +1,50 @@
+/**
+ * What a handler is: one API's behaviour on a shard. The router decodes the request, the handler asks the partitions or the control
+ * plane and answers through the exchange, at once or on a later turn of the reactor. A handler cannot await: the reactor
+ * holds the isolate, and promises do not run under it.
+ */
+import type { Clock } from "../storage/base/clock.ts";
+import type { BrokerConfig } from "../partitions/config/broker_config.ts";
+import type { MetadataImage } from "../partitions/metadata/image.ts";
+import type { ControlClient } from "../partitions/metadata/control_calls.ts";
+
+/** Who and what a connection is; handlers authorize and charge by it. */
+export interface ConnectionContext {
+  /** Name of the listener that accepted it ("PLAINTEXT"). */
+  readonly listenerName: string;
+  /** Authenticated principal; "User:ANONYMOUS" until security comes. */
+  readonly principal: string;
+  /** Address the client connected to, as it sees it: what Metadata advertises unless `advertised.listeners` is set. */
+  readonly localHost: string;
+  readonly localPort: number;
+  /** Client id of the latest request, "" when it sent none. */
+  clientId: string;
+  /** Client library and its version from ApiVersions v3, "unknown" before. */
+  clientSoftware: string;
+  /** Monotonic time until which nothing is read from it (quota throttling), 0 = not muted. */
+  muteUntilMs: number;
+}
+
+/** One request and the way to answer it. Exactly one of `respond`, `respondNothing` and `close` ends it. */
+export interface Exchange<Response> {
+  readonly apiVersion: number;
+  readonly context: ConnectionContext;
+  /** Answers. Responses leave in request order, whatever the order of these calls. */
+  respond(response: Response): void;
+  /** Ends a request that has no answer (acks=0). */
+  respondNothing(): void;
+  /** Closes the connection: what Kafka does where no error code can be told. @param reason for the log */
+  close(reason: string): void;
+  /** Runs `drop` if the connection goes before the request ended, so that what waits is let go. */
+  onAbandoned(drop: () => void): void;
+}
+
+/** What handlers may use on their shard. */
+export interface ShardServices {
+  readonly image: MetadataImage;
+  readonly control: ControlClient;
+  readonly clock: Clock;
+  readonly nodeId: number;
+  readonly clusterId: string;
+  readonly config: BrokerConfig;
+}
