@@ -1,0 +1,104 @@
+/**
+ * Where requests wait: a fetch for enough bytes, an acks=all produce for its replicas. A waiting operation watches
+ * partitions; when the high watermark of one moves it is looked at again, once per turn of the reactor however often it moved.
+ * Runs on shards; each has its own, for the connections it owns.
+ *
+ * A partition of another shard is watched through the interest table: set the word, then read the watermark again, because
+ * the owner publishes the watermark first and reads the word second (shared/watermarks.ts). Source: Kafka's DelayedOperationPurgatory.
+ */
+import { Deadlines, type Timed } from "./deadlines.ts";
+import type { InterestTable } from "./shared/watermarks.ts";
+
+/** An operation that waits. */
+export interface DelayedOperation extends Timed {
+  /** Whether it is on the list of this turn; belongs to the purgatory. */
+  isTouched: boolean;
+  /** A watched partition moved or went away: complete and `forget()`, or go on waiting. */
+  onProgress(): void;
+  /** The deadline passed (it is no longer scheduled): complete now. */
+  onExpired(): void;
+}
+
+/** The waiting operations of one shard. */
+export class Purgatory {
+  readonly #watchers = new Map<number, Set<DelayedOperation>>();
+  readonly #deadlines = new Deadlines<DelayedOperation>();
+  readonly #interest: InterestTable;
+  readonly #shard: number;
+  #touched: DelayedOperation[] = [];
+
+  /** @param interest the shared table @param shard this shard's number */
+  constructor(interest: InterestTable, shard: number) {
+    [this.#interest, this.#shard] = [interest, shard];
+  }
+
+  /** How many operations wait with a deadline. */
+  get waitingCount(): number {
+    return this.#deadlines.count;
+  }
+
+  /** Earliest deadline in monotonic ms, Infinity when nothing waits. */
+  get nextDeadlineMs(): number {
+    return this.#deadlines.nextMs;
+  }
+
+  /** Lets an operation wait until its `deadlineMs` at most. */
+  schedule(operation: DelayedOperation): void {
+    this.#deadlines.add(operation);
+  }
+
+  /** Watches a partition. The caller reads its watermark again afterwards. @param slot the partition's row */
+  watch(slot: number, operation: DelayedOperation): void {
+    const watchers = this.#watchers.get(slot);
+    if (watchers !== undefined) {
+      watchers.add(operation);
+      return;
+    }
+    this.#watchers.set(slot, new Set([operation]));
+    this.#interest.set(this.#shard, slot, true);
+  }
+
+  /** Ends a watch; one that does not exist is fine. */
+  unwatch(slot: number, operation: DelayedOperation): void {
+    const watchers = this.#watchers.get(slot);
+    if (watchers === undefined || !watchers.delete(operation) || watchers.size > 0) return;
+    this.#watchers.delete(slot);
+    this.#interest.set(this.#shard, slot, false);
+  }
+
+  /** Takes an operation's deadline away: it completed or its connection went. */
+  cancel(operation: DelayedOperation): void {
+    this.#deadlines.remove(operation);
+  }
+
+  /** A partition's high watermark moved, or the partition went away. */
+  touch(slot: number): void {
+    const watchers = this.#watchers.get(slot);
+    if (watchers === undefined) return;
+    for (const operation of watchers) {
+      if (operation.isTouched) continue;
+      operation.isTouched = true;
+      this.#touched.push(operation);
+    }
+  }
+
+  /** Looks once at every operation that was touched in this turn. @returns whether there was any */
+  runTouched(): boolean {
+    if (this.#touched.length === 0) return false;
+    const touched = this.#touched;
+    this.#touched = [];
+    for (const operation of touched) {
+      operation.isTouched = false;
+      // One that completed meanwhile has left its deadline.
+      if (operation.heapIndex !== -1) operation.onProgress();
+    }
+    return true;
+  }
+
+  /** Completes what is overdue. @param nowMs monotonic time */
+  expire(nowMs: number): void {
+    for (let late = this.#deadlines.takeExpired(nowMs); late !== null; late = this.#deadlines.takeExpired(nowMs)) {
+      late.onExpired();
+    }
+  }
+}

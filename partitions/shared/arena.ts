@@ -1,0 +1,124 @@
+/**
+ * A shard's arena: the memory that requests are received into and responses leave from. It is shared, so that the shard that owns
+ * a partition writes a batch to disk from where another shard received it. A buddy allocator; the bookkeeping is
+ * private to the owning shard. Runs on shards.
+ *
+ * Blocks are powers of two from 16 KiB to 128 MiB (one request of the largest `socket.request.max.bytes` default). The lowest
+ * free address is taken first, so what is in use stays at the front and in the cache; pages behind KEEP_BYTES go back
+ * to the kernel as soon as their block is free.
+ */
+import { assert } from "../../storage/base/assert.ts";
+import { discardPages, type NativeMemory, nativeMemory } from "../../storage/sys/memory.ts";
+
+/** Address space of an arena; pages cost memory only while touched. */
+export const ARENA_BYTES = 512 * 1024 * 1024;
+/** Smallest block. */
+export const BLOCK_BYTES_MIN = 16 * 1024;
+/** Largest block. */
+export const BLOCK_BYTES_MAX = 128 * 1024 * 1024;
+/** Front part of the arena whose pages are kept for reuse. */
+const KEEP_BYTES = 32 * 1024 * 1024;
+
+const LEAVES = ARENA_BYTES / BLOCK_BYTES_MIN;
+const ROOT_ORDER = Math.log2(LEAVES);
+
+/** Shared memory for an arena. */
+export function allocateArena(): SharedArrayBuffer {
+  return new SharedArrayBuffer(ARENA_BYTES);
+}
+
+/** The allocator. */
+export class Arena {
+  readonly memory: NativeMemory;
+  /**
+   * The buddy tree as a heap: node 1 is the whole arena, nodes 2n and 2n+1 its halves. A word holds 1 + the order of the
+   * largest free block below the node, 0 when none is.
+   */
+  readonly #largest = new Uint8Array(2 * LEAVES);
+  /** Holders of the block that starts at this leaf. */
+  readonly #holders = new Uint16Array(LEAVES);
+  /** Order of the block that starts at this leaf. */
+  readonly #orders = new Uint8Array(LEAVES);
+  #usedBytes = 0;
+
+  /** @param buffer from `allocateArena()`; the calling shard becomes its owner */
+  constructor(buffer: SharedArrayBuffer) {
+    this.memory = nativeMemory(buffer);
+    for (let node = 1; node < 2 * LEAVES; node++) this.#largest[node] = 1 + ROOT_ORDER - Math.floor(Math.log2(node));
+  }
+
+  /** Bytes in blocks that are held. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /**
+   * Takes a block, with one holder.
+   * @param length bytes needed, at most BLOCK_BYTES_MAX
+   * @returns where it starts in the memory, or -1 when the arena has no such room
+   */
+  allocate(length: number): number {
+    const order = orderFor(length);
+    if ((this.#largest[1] as number) < order + 1) return -1;
+    let node = 1;
+    for (let level = ROOT_ORDER; level > order; level--) {
+      node = (this.#largest[2 * node] as number) >= order + 1 ? 2 * node : 2 * node + 1;
+    }
+    this.#largest[node] = 0;
+    this.#updateAbove(node);
+    const leaf = (node << order) - LEAVES;
+    this.#holders[leaf] = 1;
+    this.#orders[leaf] = order;
+    this.#usedBytes += BLOCK_BYTES_MIN << order;
+    return leaf * BLOCK_BYTES_MIN;
+  }
+
+  /** Size of a block in bytes. @param start from `allocate()` */
+  sizeOf(start: number): number {
+    return BLOCK_BYTES_MIN << (this.#orders[start / BLOCK_BYTES_MIN] as number);
+  }
+
+  /** Adds a holder to a block. */
+  retain(start: number): void {
+    const leaf = start / BLOCK_BYTES_MIN;
+    assert((this.#holders[leaf] as number) > 0, "a retained block is held");
+    this.#holders[leaf] = (this.#holders[leaf] as number) + 1;
+  }
+
+  /** Whether more than one holds the block, so that its bytes must stay. */
+  isShared(start: number): boolean {
+    return (this.#holders[start / BLOCK_BYTES_MIN] as number) > 1;
+  }
+
+  /** Takes a holder away; the last one frees the block. */
+  release(start: number): void {
+    const leaf = start / BLOCK_BYTES_MIN;
+    const holders = (this.#holders[leaf] as number) - 1;
+    assert(holders >= 0, "a released block is held");
+    this.#holders[leaf] = holders;
+    if (holders > 0) return;
+    const order = this.#orders[leaf] as number;
+    const length = BLOCK_BYTES_MIN << order;
+    this.#usedBytes -= length;
+    const node = (leaf + LEAVES) >> order;
+    this.#largest[node] = order + 1;
+    this.#updateAbove(node);
+    if (start >= KEEP_BYTES) discardPages(this.memory, { start, length });
+  }
+
+  #updateAbove(from: number): void {
+    let order = ROOT_ORDER - Math.floor(Math.log2(from));
+    for (let node = from >> 1; node >= 1; node >>= 1) {
+      order++;
+      const left = this.#largest[2 * node] as number;
+      const right = this.#largest[2 * node + 1] as number;
+      // Two whole free halves merge into one block of this node's order.
+      this.#largest[node] = left === order && right === order ? order + 1 : Math.max(left, right);
+    }
+  }
+}
+
+function orderFor(length: number): number {
+  assert(length > 0 && length <= BLOCK_BYTES_MAX, "a block is at most 128 MiB");
+  return Math.max(0, 32 - Math.clz32(Math.ceil(length / BLOCK_BYTES_MIN) - 1));
+}

@@ -1,0 +1,161 @@
+/**
+ * One isolate's mail: a ring to and from every other isolate, and the wake-ups. A shard that is about to block says so in its
+ * `parked` word and looks into its rings once more; whoever sends to a parked shard signals its eventfd. Both sides use
+ * sequentially consistent accesses, so a record is never left lying with its receiver asleep.
+ *
+ * A full ring is no error: records wait in a queue here and go out on a later turn. The queue is bounded by the operations in
+ * flight, which connections limit. Runs on shards; the main isolate only sends.
+ */
+import { clearEvent, signalEvent } from "../../storage/sys/epoll.ts";
+import { RECORD_FLOATS, RECORD_INTS, RingConsumer, RingProducer, type RingRecord } from "./ring.ts";
+import { ISOLATE } from "./words.ts";
+
+/** Words of one isolate's row: two groups 64 bytes apart, one for each writer. */
+const ROW_WORDS = 32;
+
+/** The words that isolates keep about themselves (words.ts, table "isolate"). */
+export class IsolateTable {
+  readonly #words: Int32Array;
+
+  /** @param memory from `IsolateTable.allocate()` */
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory);
+  }
+
+  /** Shared memory for the table. @param shardsCount shards of the broker */
+  static allocate(shardsCount: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(shardsCount * ROW_WORDS * 4);
+  }
+
+  /** Reads a word. @param index from ISOLATE */
+  get(shard: number, index: number): number {
+    return Atomics.load(this.#words, shard * ROW_WORDS + index);
+  }
+
+  /** Writes a word; only its one writer calls it. @param index from ISOLATE */
+  set(shard: number, index: number, value: number): void {
+    Atomics.store(this.#words, shard * ROW_WORDS + index, value);
+  }
+}
+
+function spareRecord(): RingRecord {
+  return { ints: new Int32Array(RECORD_INTS), floats: new Float64Array(RECORD_FLOATS), int: 0, float: 0 };
+}
+
+/** The way out to one shard. */
+export class Outbox {
+  readonly #ring: RingProducer;
+  readonly #waiting: RingRecord[] = [];
+  readonly #isolates: IsolateTable;
+  readonly #shard: number;
+  readonly #eventFd: number;
+  #spare: RingRecord | null = null;
+  #signalled = false;
+  #dirty = false;
+
+  /** @param ring the ring to that shard @param to the shard: its number, its eventfd and the isolates' words */
+  constructor(ring: SharedArrayBuffer, to: { shard: number; eventFd: number; isolates: IsolateTable }) {
+    this.#ring = new RingProducer(ring);
+    [this.#shard, this.#eventFd, this.#isolates] = [to.shard, to.eventFd, to.isolates];
+  }
+
+  /** @returns a record to fill; `commit()` sends it. Its words are those of an old record: write every one that is read. */
+  begin(kind: number): RingRecord {
+    const record = this.#waiting.length === 0 ? this.#ring.reserve() : null;
+    const target = record ?? (this.#spare = spareRecord());
+    target.ints[target.int] = kind;
+    return target;
+  }
+
+  /** Sends the record of the last `begin()`. */
+  commit(): void {
+    if (this.#spare === null) this.#ring.publish();
+    else this.#waiting.push(this.#spare);
+    this.#spare = null;
+    this.#dirty = true;
+    if (!this.#signalled) this.#signalIfParked();
+  }
+
+  /** Ends a turn: moves what waited for room, and wakes the shard when it went to sleep since the last signal. */
+  flush(): void {
+    if (!this.#dirty) return;
+    this.#drainWaiting();
+    this.#signalIfParked();
+    this.#signalled = false;
+    this.#dirty = this.#waiting.length > 0;
+  }
+
+  /** Whether records still wait for room, so that the sender must not block for long. */
+  get isBacklogged(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Wakes the shard whether it has mail or not (a posted message). */
+  wake(): void {
+    signalEvent(this.#eventFd);
+  }
+
+  #drainWaiting(): void {
+    let moved = 0;
+    for (const record of this.#waiting) {
+      const slot = this.#ring.reserve();
+      if (slot === null) break;
+      slot.ints.set(record.ints, slot.int);
+      slot.floats.set(record.floats, slot.float);
+      this.#ring.publish();
+      moved++;
+    }
+    this.#waiting.splice(0, moved);
+  }
+
+  #signalIfParked(): void {
+    if (this.#isolates.get(this.#shard, ISOLATE.parked) !== 1) return;
+    this.#signalled = true;
+    signalEvent(this.#eventFd);
+  }
+}
+
+/** The way in: all rings to one shard. */
+export class Inbox {
+  readonly #rings: RingConsumer[];
+  readonly #isolates: IsolateTable;
+  readonly #shard: number;
+  readonly #eventFd: number;
+
+  /** @param rings one for each sender, in the order of their numbers @param self this shard */
+  constructor(rings: SharedArrayBuffer[], self: { shard: number; eventFd: number; isolates: IsolateTable }) {
+    this.#rings = rings.map((memory) => new RingConsumer(memory));
+    [this.#shard, this.#eventFd, this.#isolates] = [self.shard, self.eventFd, self.isolates];
+  }
+
+  /** Says that the shard will block. @returns false when there is mail already, so that it must not */
+  park(): boolean {
+    this.#isolates.set(this.#shard, ISOLATE.parked, 1);
+    if (this.#rings.every((ring) => ring.peek() === null)) return true;
+    this.unpark();
+    return false;
+  }
+
+  /** Says that the shard is awake. */
+  unpark(): void {
+    this.#isolates.set(this.#shard, ISOLATE.parked, 0);
+  }
+
+  /** Resets the eventfd after it woke the shard. */
+  clear(): void {
+    clearEvent(this.#eventFd);
+  }
+
+  /**
+   * Hands over what has arrived.
+   * @param receive gets the sender's number and the record, valid during the call
+   */
+  drain(receive: (sender: number, record: RingRecord) => void): void {
+    for (const [sender, ring] of this.#rings.entries()) {
+      for (let record = ring.peek(); record !== null; record = ring.peek()) {
+        receive(sender, record);
+        ring.take();
+      }
+    }
+  }
+}

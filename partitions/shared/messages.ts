@@ -1,0 +1,89 @@
+/**
+ * The records that travel through the rings: which word of a record means what, declared once for both ends. Word 0 is
+ * always the kind; requests carry the number of the sender's operation in word 1, answers carry it back. Data only.
+ *
+ * "slot" is a partition's row in the watermark table, "refusal" a number from partitions/refusals.ts (0 = none).
+ */
+
+/** What a record is. */
+export const kind = {
+  adopt: 1,
+  append: 2,
+  appended: 3,
+  read: 4,
+  readDone: 5,
+  release: 6,
+  listOffset: 7,
+  listOffsetDone: 8,
+  epochEnd: 9,
+  epochEndDone: 10,
+  watermark: 11,
+} as const;
+
+/** main → shard: an accepted connection. */
+export const adopt = { fd: 1, listener: 2 } as const;
+
+/** shard → owner: append the batch at these bytes of the sender's arena. The sender holds them until the answer. */
+export const append = { operation: 1, slot: 2, start: 3, length: 4, acks: 5, leaderEpoch: 6 } as const;
+/** The answer; floats hold the offsets. */
+export const appended = {
+  operation: 1,
+  refusal: 2,
+  recordIndex: 3,
+  floats: { baseOffset: 0, nextOffset: 1, appendTimeMs: 2, logStartOffset: 3 },
+} as const;
+
+/** shard → owner: lend a slice of the log for a fetch. */
+export const read = {
+  operation: 1,
+  slot: 2,
+  maxBytes: 3,
+  currentLeaderEpoch: 4,
+  lastFetchedEpoch: 5,
+  atLeastOne: 6,
+  committedOnly: 7,
+  floats: { fetchOffset: 0 },
+} as const;
+/** The answer; a length above 0 comes with a lease that the receiver gives back by `release`. */
+export const readDone = {
+  operation: 1,
+  refusal: 2,
+  fd: 3,
+  length: 4,
+  lease: 5,
+  divergingEpoch: 6,
+  floats: {
+    position: 0,
+    highWatermark: 1,
+    lastStableOffset: 2,
+    logStartOffset: 3,
+    visibleBytes: 4,
+    divergingEndOffset: 5,
+  },
+} as const;
+/** shard → owner: a leased slice has been sent. */
+export const release = { slot: 1, lease: 2 } as const;
+
+/** shard → owner: the offset for a timestamp or one of Kafka's special timestamps. */
+export const listOffset = {
+  operation: 1,
+  slot: 2,
+  currentLeaderEpoch: 3,
+  committedOnly: 4,
+  floats: { timestamp: 0 },
+} as const;
+/** The answer. */
+export const listOffsetDone = {
+  operation: 1,
+  refusal: 2,
+  leaderEpoch: 3,
+  floats: { offset: 0, timestamp: 1 },
+} as const;
+
+/** shard → owner: where a leader epoch ends. */
+export const epochEnd = { operation: 1, slot: 2, currentLeaderEpoch: 3, leaderEpoch: 4 } as const;
+/** The answer. */
+export const epochEndDone = { operation: 1, refusal: 2, leaderEpoch: 3, floats: { endOffset: 0 } } as const;
+
+/** owner → waiting shard: the partition's high watermark has moved (or it went away); read it from the table. */
+export const watermark = { slot: 1 } as const;

@@ -1,0 +1,141 @@
+/**
+ * The watermark table: per partition one row that the owning shard alone writes and every isolate reads (words.ts). A row
+ * is a seqlock: the writer makes its sequence odd, writes, makes it even; a reader that saw an odd or changed sequence
+ * reads again. Numbers are two 32-bit halves, because only integer elements of up to 32 bits are free of tearing.
+ * Any isolate.
+ */
+import { assert } from "../../storage/base/assert.ts";
+import { type Offset, toOffset } from "../../storage/base/units.ts";
+import { WATERMARK } from "./words.ts";
+
+const ROW_WORDS = 16;
+const TWO_POW_32 = 0x1_0000_0000;
+
+/** What a row says about its partition. */
+export const partitionState = { closed: 0, open: 1, offline: 2 } as const;
+
+/** The values of one row, taken at one instant. */
+export interface Watermarks {
+  state: number;
+  highWatermark: Offset;
+  lastStableOffset: Offset;
+  logStartOffset: Offset;
+  logEndOffset: Offset;
+  /** Records below it are durable. */
+  recoveryPoint: Offset;
+  /** Bytes below the high watermark ever appended since the log was opened. */
+  visibleBytes: number;
+}
+
+/** A row of zeros, to read into. */
+export function emptyWatermarks(): Watermarks {
+  const zero = toOffset(0);
+  return {
+    state: 0,
+    highWatermark: zero,
+    lastStableOffset: zero,
+    logStartOffset: zero,
+    logEndOffset: zero,
+    recoveryPoint: zero,
+    visibleBytes: 0,
+  };
+}
+
+/** The table; every isolate makes its own over the same memory. */
+export class WatermarkTable {
+  /** Most partitions at a time on this broker. Rows cost memory only once touched. */
+  static readonly SLOTS_MAX = 65_536;
+
+  readonly #words: Int32Array;
+
+  /** @param memory from `WatermarkTable.allocate()` */
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory);
+  }
+
+  /** Shared memory for the table. */
+  static allocate(): SharedArrayBuffer {
+    return new SharedArrayBuffer(WatermarkTable.SLOTS_MAX * ROW_WORDS * 4);
+  }
+
+  /** Publishes a partition's values. Only the owning shard calls it. @param slot the partition's row */
+  write(slot: number, values: Watermarks): void {
+    const row = this.#row(slot);
+    const words = this.#words;
+    const sequence = Atomics.load(words, row + WATERMARK.sequence);
+    assert((sequence & 1) === 0, "a watermark row has one writer");
+    assert(values.logStartOffset <= values.highWatermark, "the high watermark is not below the log start");
+    assert(values.highWatermark <= values.logEndOffset, "the high watermark is not above the log end");
+    Atomics.store(words, row + WATERMARK.sequence, sequence + 1);
+    Atomics.store(words, row + WATERMARK.state, values.state);
+    this.#put(row + WATERMARK.highWatermark, values.highWatermark);
+    this.#put(row + WATERMARK.lastStableOffset, values.lastStableOffset);
+    this.#put(row + WATERMARK.logStartOffset, values.logStartOffset);
+    this.#put(row + WATERMARK.logEndOffset, values.logEndOffset);
+    this.#put(row + WATERMARK.recoveryPoint, values.recoveryPoint);
+    this.#put(row + WATERMARK.visibleBytes, values.visibleBytes);
+    Atomics.store(words, row + WATERMARK.sequence, sequence + 2);
+  }
+
+  /** Reads a partition's values of one instant. @param into receives them */
+  read(slot: number, into: Watermarks): Watermarks {
+    const row = this.#row(slot);
+    const words = this.#words;
+    for (;;) {
+      const sequence = Atomics.load(words, row + WATERMARK.sequence);
+      if ((sequence & 1) !== 0) continue;
+      into.state = Atomics.load(words, row + WATERMARK.state);
+      into.highWatermark = toOffset(this.#get(row + WATERMARK.highWatermark));
+      into.lastStableOffset = toOffset(this.#get(row + WATERMARK.lastStableOffset));
+      into.logStartOffset = toOffset(this.#get(row + WATERMARK.logStartOffset));
+      into.logEndOffset = toOffset(this.#get(row + WATERMARK.logEndOffset));
+      into.recoveryPoint = toOffset(this.#get(row + WATERMARK.recoveryPoint));
+      into.visibleBytes = this.#get(row + WATERMARK.visibleBytes);
+      if (Atomics.load(words, row + WATERMARK.sequence) === sequence) return into;
+    }
+  }
+
+  #row(slot: number): number {
+    assert(slot >= 0 && slot < WatermarkTable.SLOTS_MAX, "a slot lies in the watermark table");
+    return slot * ROW_WORDS;
+  }
+
+  // The halves are atomic: a plain store may be reordered before the store that makes the sequence odd.
+  #put(index: number, value: number): void {
+    Atomics.store(this.#words, index, value | 0);
+    Atomics.store(this.#words, index + 1, Math.floor(value / TWO_POW_32));
+  }
+
+  #get(index: number): number {
+    return (Atomics.load(this.#words, index) >>> 0) + Atomics.load(this.#words, index + 1) * TWO_POW_32;
+  }
+}
+
+/**
+ * Which shard waits for which partition: one word for each pair, written by the waiting shard, read by the owner after it has
+ * published a new high watermark. The waiter sets its word and then reads the watermark again; all accesses are
+ * sequentially consistent, so one of the two sees the other and no wake-up is lost.
+ */
+export class InterestTable {
+  readonly #words: Int32Array;
+
+  /** @param memory from `InterestTable.allocate()` */
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory);
+  }
+
+  /** Shared memory for the table. @param shardsCount shards of the broker */
+  static allocate(shardsCount: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(shardsCount * WatermarkTable.SLOTS_MAX * 4);
+  }
+
+  /** Says whether a shard waits for a partition. Only that shard calls it. */
+  set(shard: number, slot: number, interested: boolean): void {
+    Atomics.store(this.#words, shard * WatermarkTable.SLOTS_MAX + slot, interested ? 1 : 0);
+  }
+
+  /** Whether a shard waits for a partition. */
+  has(shard: number, slot: number): boolean {
+    return Atomics.load(this.#words, shard * WatermarkTable.SLOTS_MAX + slot) === 1;
+  }
+}

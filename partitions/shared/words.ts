@@ -1,0 +1,99 @@
+/**
+ * Every word of shared memory that two isolates touch: its table, its index, its one writer and its readers. Data only; a
+ * test reads it and checks that each word has one writer. No locks and no read-modify-write anywhere: what has to be published
+ * is written first, and the word that announces it is stored last with `Atomics.store`.
+ */
+
+/** Who writes or reads a word. "owner" is the shard that owns the partition; "peer" the shard on the ring's other end. */
+export type Party = "main" | "owner" | "shard" | "ring producer" | "ring consumer" | "any shard";
+
+/** One shared word (or pair of words: a 53-bit number as low and high half). */
+export interface SharedWord {
+  readonly table: "watermarks" | "interest" | "ring" | "isolate";
+  readonly index: number;
+  readonly name: string;
+  readonly writer: Party;
+  readonly readers: readonly Party[];
+  readonly meaning: string;
+  readonly wrap: string;
+}
+
+const word = (
+  table: SharedWord["table"],
+  index: number,
+  name: string,
+  [writer, ...readers]: [Party, ...Party[]],
+  [meaning, wrap]: [string, string],
+): SharedWord => ({ table, index, name, writer, readers, meaning, wrap });
+
+/** Index of each word in a partition's row of the watermark table (64 bytes a row). */
+export const WATERMARK = {
+  sequence: 0,
+  state: 1,
+  highWatermark: 2,
+  lastStableOffset: 4,
+  logStartOffset: 6,
+  logEndOffset: 8,
+  recoveryPoint: 10,
+  visibleBytes: 12,
+} as const;
+
+/** Index of each word in a ring's header; the two sides are 64 bytes apart. */
+export const RING = { head: 0, tail: 16 } as const;
+
+/** Index of each word in an isolate's row (128 bytes: the isolate's own words, then the main isolate's). */
+export const ISOLATE = { parked: 0, connections: 1, posted: 16, stopping: 17 } as const;
+
+const OFFSET_WRAP = "none: below 2^53";
+
+/** The table. */
+export const sharedWords: readonly SharedWord[] = [
+  word("watermarks", WATERMARK.sequence, "sequence", ["owner", "any shard", "main"], [
+    "odd while the row is being written; readers retry until it is even and unchanged",
+    "wraps at 2^32; only equality and parity count",
+  ]),
+  word("watermarks", WATERMARK.state, "state", ["owner", "any shard", "main"], ["0 closed, 1 open, 2 offline", "none"]),
+  word("watermarks", WATERMARK.highWatermark, "highWatermark", ["owner", "any shard", "main"], [
+    "consumers see offsets below it",
+    OFFSET_WRAP,
+  ]),
+  word("watermarks", WATERMARK.lastStableOffset, "lastStableOffset", ["owner", "any shard"], [
+    "read_committed consumers see offsets below it",
+    OFFSET_WRAP,
+  ]),
+  word("watermarks", WATERMARK.logStartOffset, "logStartOffset", ["owner", "any shard", "main"], [
+    "first offset that may be read",
+    OFFSET_WRAP,
+  ]),
+  word("watermarks", WATERMARK.logEndOffset, "logEndOffset", ["owner", "any shard"], [
+    "offset the next record gets",
+    OFFSET_WRAP,
+  ]),
+  word("watermarks", WATERMARK.recoveryPoint, "recoveryPoint", ["owner", "main"], [
+    "records below it are durable",
+    OFFSET_WRAP,
+  ]),
+  word("watermarks", WATERMARK.visibleBytes, "visibleBytes", ["owner", "any shard"], [
+    "bytes below the high watermark ever appended since the log was opened; a fetch's min bytes count by its difference",
+    OFFSET_WRAP,
+  ]),
+  word("interest", 0, "interest", ["shard", "owner"], [
+    "1 while the shard of this column waits for the partition's high watermark to move",
+    "none",
+  ]),
+  word("ring", RING.head, "head", ["ring producer", "ring consumer"], ["records ever published", "wraps at 2^32"]),
+  word("ring", RING.tail, "tail", ["ring consumer", "ring producer"], ["records ever taken", "wraps at 2^32"]),
+  word("isolate", ISOLATE.parked, "parked", ["shard", "any shard", "main"], [
+    "1 while the shard is or will be blocked in epoll_wait: whoever sends to it then signals its eventfd",
+    "none",
+  ]),
+  word("isolate", ISOLATE.connections, "connections", ["shard", "main"], ["open connections of the shard", "none"]),
+  word("isolate", ISOLATE.posted, "posted", ["main", "shard"], [
+    "structured messages the main isolate has posted to the shard; the reactor gives up its turn until it received them",
+    "wraps at 2^32; only equality counts",
+  ]),
+  word("isolate", ISOLATE.stopping, "stopping", ["main", "shard"], [
+    "1: a part of the broker failed; the shard closes its sockets and ends without a clean stop",
+    "none",
+  ]),
+];
