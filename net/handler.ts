@@ -3,10 +3,11 @@
  * plane and answers through the exchange, at once or on a later turn of the reactor. A handler cannot await: the reactor
  * holds the isolate, and promises do not run under it.
  */
-import type { Clock } from "../storage/base/clock.ts";
+import type { Clock, NativeMemory } from "../storage/mod.ts";
 import type { BrokerConfig } from "../partitions/config/broker_config.ts";
 import type { MetadataImage } from "../partitions/metadata/image.ts";
 import type { ControlClient } from "../partitions/metadata/control_calls.ts";
+import type { Purgatory, ShardPartitions, WatermarkTable } from "../partitions/mod.ts";
 
 /** Who and what a connection is; handlers authorize and charge by it. */
 export interface ConnectionContext {
@@ -41,6 +42,12 @@ export interface Exchange<Response> {
 
 /** What handlers may use on their shard. */
 export interface ShardServices {
+  readonly shard: number;
+  readonly partitions: ShardPartitions;
+  readonly purgatory: Purgatory;
+  readonly watermarks: WatermarkTable;
+  /** Memory that requests lie in. */
+  readonly arena: NativeMemory;
   readonly image: MetadataImage;
   readonly control: ControlClient;
   readonly clock: Clock;

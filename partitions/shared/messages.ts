@@ -52,6 +52,7 @@ export const readDone = {
   length: 4,
   lease: 5,
   divergingEpoch: 6,
+  reachesEnd: 7,
   floats: {
     position: 0,
     highWatermark: 1,

@@ -42,7 +42,7 @@ export const WATERMARK = {
 export const RING = { head: 0, tail: 16 } as const;
 
 /** Index of each word in an isolate's row (128 bytes: the isolate's own words, then the main isolate's). */
-export const ISOLATE = { parked: 0, connections: 1, posted: 16, stopping: 17 } as const;
+export const ISOLATE = { parked: 0, closed: 1, posted: 16, stopping: 17 } as const;
 
 const OFFSET_WRAP = "none: below 2^53";
 
@@ -87,7 +87,10 @@ export const sharedWords: readonly SharedWord[] = [
     "1 while the shard is or will be blocked in epoll_wait: whoever sends to it then signals its eventfd",
     "none",
   ]),
-  word("isolate", ISOLATE.connections, "connections", ["shard", "main"], ["open connections of the shard", "none"]),
+  word("isolate", ISOLATE.closed, "closed", ["shard", "main"], [
+    "connections the shard has ever closed; the main isolate knows how many it handed over",
+    "wraps at 2^32; only the difference counts",
+  ]),
   word("isolate", ISOLATE.posted, "posted", ["main", "shard"], [
     "structured messages the main isolate has posted to the shard; the reactor gives up its turn until it received them",
     "wraps at 2^32; only equality counts",

@@ -116,3 +116,10 @@ export function removeFromEpoll(epollFd: number, fd: number): boolean {
 export function closeDescriptor(fd: number): void {
   libc.close(fd);
 }
+
+/** Opens a path for reading and writing, as a bare descriptor (/dev/null). @throws SystemError */
+export function openDescriptor(path: string): number {
+  const fd = libc.open(new TextEncoder().encode(path + "\0"), 0o2 | 0o2000000, 0);
+  if (fd < 0) throw new SystemError(`open ${path}`);
+  return fd;
+}

@@ -1,0 +1,234 @@
+/**
+ * One client connection on its shard: bytes in become whole requests, answers go out in order. Runs on shards; the shard calls
+ * it on readiness and once at the end of each turn.
+ *
+ * Receiving: while no request is incomplete, bytes land in the shard's landing block and requests are handled where they lie.
+ * The start of an incomplete request moves to a block of the connection's own, which grows as bytes arrive (never by
+ * what a length prefix promises), so an idle connection holds no memory and a liar gets little. A block whose
+ * bytes another shard still reads is replaced, not reused.
+ */
+import type { Arena } from "../partitions/mod.ts";
+import { receive } from "../storage/mod.ts";
+import { Pipeline, type PipelineOwner, releaseHoles } from "./exchange.ts";
+import type { ConnectionContext } from "./handler.ts";
+import type { RecordsPayload, Writer } from "./protocol/writer.ts";
+import { Sender, type SenderTools } from "./sender.ts";
+
+/** Bytes taken from a socket at a time while no request is incomplete. Small enough to stay in a core's cache. */
+export const LANDING_BYTES = 256 * 1024;
+/** Requests of a connection that may wait for their answers; reading pauses at this many. */
+const PIPELINE_REQUESTS_MAX = 128;
+/** Unsent bytes of a connection at which reading pauses. */
+const PENDING_BYTES_MAX = 1024 * 1024;
+/** First size of a connection's own block. */
+const OWN_BLOCK_BYTES_MIN = 64 * 1024;
+/** An own block grows to this multiple of what has arrived, at most to the size of the request. */
+const GROWTH_FACTOR = 8;
+/** Receive calls of one connection in one turn, so that the others get theirs. */
+const RECEIVES_PER_TURN_MAX = 8;
+
+/** What a connection uses of its shard. */
+export interface ConnectionShard extends SenderTools {
+  readonly arena: Arena;
+  readonly writer: Writer;
+  /** Largest request, `socket.request.max.bytes`. */
+  readonly requestBytesMax: number;
+  /** The landing block; `renewLanding()` replaces one that is still being read. */
+  readonly landing: number;
+  renewLanding(): void;
+  /** Handles a whole request. @param start of its header in the arena @param length without the size prefix */
+  onRequest(connection: Connection, start: number, length: number): void;
+  /** The connection has something to send, or to be closed, at the end of the turn. */
+  markDirty(connection: Connection): void;
+  /** The connection wants to read again (true) or not. */
+  setReading(connection: Connection, reading: boolean): void;
+  /** The connection waits for room in the arena. */
+  waitForMemory(connection: Connection): void;
+}
+
+/** A connection. */
+export class Connection implements PipelineOwner {
+  readonly fd: number;
+  readonly context: ConnectionContext;
+  readonly pipeline: Pipeline;
+  readonly sender: Sender;
+  /** Belongs to the shard: on this turn's list of connections to flush. */
+  isDirty = false;
+  /** Belongs to the shard: what epoll watches. */
+  interest = 0;
+  /** Set once: why the connection closes at the end of the turn. */
+  closeReason: string | null = null;
+  readonly #shard: ConnectionShard;
+  #block = -1;
+  #filled = 0;
+  #current = -1;
+  #isPaused = false;
+
+  /** @param fd an accepted, non-blocking socket that the connection owns from now on */
+  constructor(fd: number, context: ConnectionContext, shard: ConnectionShard) {
+    this.fd = fd;
+    this.context = context;
+    this.#shard = shard;
+    this.sender = new Sender(fd, shard);
+    this.pipeline = new Pipeline(this);
+  }
+
+  get writer(): Writer {
+    return this.#shard.writer;
+  }
+
+  /** The socket has bytes, or its peer has closed it. */
+  onReadable(): void {
+    for (let calls = 0; calls < RECEIVES_PER_TURN_MAX && this.closeReason === null && !this.#isPaused; calls++) {
+      const more = this.#block === -1 ? this.#receiveLanding() : this.#receiveOwn();
+      if (!more) return;
+    }
+  }
+
+  /** There may be room again: in the pipeline, in the arena. Handles what had already arrived, then reads on. */
+  resume(): void {
+    if (!this.#isPaused || this.closeReason !== null || this.#isFull()) return;
+    this.#isPaused = false;
+    if (this.#block !== -1) this.#handleOwn();
+    if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
+  }
+
+  retainBlock(): number {
+    this.#shard.arena.retain(this.#current);
+    return this.#current;
+  }
+
+  releaseBlock(block: number): void {
+    this.#shard.arena.release(block);
+  }
+
+  sendEncoded(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): void {
+    if (this.closeReason !== null) return releaseHoles(holes);
+    if (!this.sender.append(bytes, end, holes)) {
+      this.close("no memory for a response, or a segment file could not be read");
+    } else this.#shard.markDirty(this);
+  }
+
+  close(reason: string): void {
+    this.closeReason ??= reason;
+    this.#shard.markDirty(this);
+  }
+
+  /** Lets everything go except the descriptor, which the shard closes. */
+  dispose(): void {
+    this.closeReason ??= "closed";
+    this.pipeline.abandon();
+    this.sender.discard();
+    if (this.#block !== -1) this.#shard.arena.release(this.#block);
+    this.#block = -1;
+  }
+
+  #isFull(): boolean {
+    return this.pipeline.length >= PIPELINE_REQUESTS_MAX || this.sender.pendingBytes >= PENDING_BYTES_MAX;
+  }
+
+  #pause(): void {
+    this.#isPaused = true;
+    this.#shard.setReading(this, false);
+  }
+
+  #receiveLanding(): boolean {
+    const { arena, landing } = this.#shard;
+    const count = receive(this.fd, arena.memory.address + landing, LANDING_BYTES);
+    if (count <= 0) return this.#receivedNothing(count);
+    const used = this.#handle(landing, 0, count);
+    if (used < count && this.closeReason === null) this.#keep(landing + used, count - used);
+    if (arena.isShared(landing)) this.#shard.renewLanding();
+    return count === LANDING_BYTES;
+  }
+
+  #receiveOwn(): boolean {
+    const { arena } = this.#shard;
+    const wanted = this.#bytesWanted();
+    if (!this.#reserve(wanted)) return false;
+    const room = Math.min(wanted, arena.sizeOf(this.#block)) - this.#filled;
+    const count = receive(this.fd, arena.memory.address + this.#block + this.#filled, room);
+    if (count <= 0) return this.#receivedNothing(count);
+    this.#filled += count;
+    if (this.#filled === wanted) this.#handleOwn();
+    return count === room;
+  }
+
+  #receivedNothing(count: number): false {
+    // -1: nothing there, or the socket failed; epoll reports the failure as such.
+    if (count === 0) this.close("closed by the client");
+    return false;
+  }
+
+  /** Bytes the own block holds once the request at its start is complete; the size prefix comes first. */
+  #bytesWanted(): number {
+    if (this.#filled < 4) return 4;
+    return 4 + this.#shard.arena.memory.view.getInt32(this.#block);
+  }
+
+  /** Makes room in the own block for more of a request. @returns false when the arena has none at the moment */
+  #reserve(wanted: number): boolean {
+    const { arena } = this.#shard;
+    if (this.#filled < arena.sizeOf(this.#block)) return true;
+    const size = Math.min(wanted, Math.max(OWN_BLOCK_BYTES_MIN, this.#filled * GROWTH_FACTOR));
+    return this.#moveTo(size, this.#block, this.#filled);
+  }
+
+  /** Keeps the start of an incomplete request (or requests that must wait) in a block of the connection's own. */
+  #keep(start: number, length: number): void {
+    this.#filled = 0;
+    const { view } = this.#shard.arena.memory;
+    const frame = length >= 4 ? 4 + view.getInt32(start) : 4;
+    const size = Math.max(length, Math.min(frame, Math.max(OWN_BLOCK_BYTES_MIN, length * GROWTH_FACTOR)));
+    if (!this.#moveTo(size, start, length)) this.close("no memory for a request");
+  }
+
+  #moveTo(size: number, from: number, length: number): boolean {
+    const { arena } = this.#shard;
+    const block = arena.allocate(size);
+    if (block === -1) {
+      this.#pause();
+      this.#shard.waitForMemory(this);
+      return false;
+    }
+    arena.memory.bytes.copyWithin(block, from, from + length);
+    if (this.#block !== -1) arena.release(this.#block);
+    this.#block = block;
+    this.#filled = length;
+    return true;
+  }
+
+  /** Handles the requests in the own block and keeps, moves or drops the rest. */
+  #handleOwn(): void {
+    const { arena } = this.#shard;
+    const block = this.#block;
+    const filled = this.#filled;
+    const used = this.#handle(block, 0, filled);
+    if (this.closeReason !== null || used === 0) return;
+    this.#block = -1;
+    if (used < filled) this.#keep(block + used, filled - used);
+    arena.release(block);
+  }
+
+  /** Handles whole requests from `start` on. @returns how many bytes they took */
+  #handle(block: number, from: number, length: number): number {
+    const { view } = this.#shard.arena.memory;
+    this.#current = block;
+    let used = from;
+    while (length - used >= 4 && this.closeReason === null) {
+      const size = view.getInt32(block + used);
+      if (size < 0 || size > this.#shard.requestBytesMax) {
+        this.close(`invalid request size ${size} (socket.request.max.bytes is ${this.#shard.requestBytesMax})`);
+        break;
+      }
+      if (length - used < 4 + size) break;
+      if (this.#isFull()) {
+        this.#pause();
+        break;
+      }
+      this.#shard.onRequest(this, block + used + 4, size);
+      used += 4 + size;
+    }
+    return used;
+  }
+}

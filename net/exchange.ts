@@ -1,0 +1,199 @@
+/**
+ * A request on its way to an answer, and the pipeline that puts answers back into request order. The answer to the oldest
+ * request is encoded straight into what the connection sends; one that is early is encoded and kept until its turn.
+ * Runs on shards.
+ */
+import { assert } from "../storage/base/assert.ts";
+import type { ConnectionContext, Exchange } from "./handler.ts";
+import type { ApiRow } from "./protocol/api_table.ts";
+import { encodeResponseHeader, type RequestHeader } from "./protocol/headers.ts";
+import type { RecordsPayload, Writer } from "./protocol/writer.ts";
+import type { FileSlice } from "./sender.ts";
+
+/** An encoded response that waits for its turn. */
+interface KeptResponse {
+  readonly bytes: Uint8Array;
+  readonly holes: readonly { at: number; payload: RecordsPayload }[];
+}
+
+/** Where the bytes of the request being handled lie, and how to keep them there. */
+export interface RequestBytes {
+  /** Holds the request's block until the returned number is given to `releaseBlock()`. */
+  retainBlock(): number;
+  /** Ends a hold. */
+  releaseBlock(block: number): void;
+}
+
+/** What a pipeline needs of its connection. */
+export interface PipelineOwner extends RequestBytes {
+  readonly context: ConnectionContext;
+  /** The shard's writer, for one encoding at a time. */
+  readonly writer: Writer;
+  /** Takes an encoded response over to the socket. */
+  sendEncoded(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): void;
+  /** Closes the connection. */
+  close(reason: string): void;
+}
+
+/** Gives back the file slices of a response that will not be sent. */
+export function releaseHoles(holes: readonly { payload: RecordsPayload }[]): void {
+  for (const { payload } of holes) if (!(payload instanceof Uint8Array)) (payload as FileSlice).release();
+}
+
+/** One request. */
+export class RequestExchange implements Exchange<unknown> {
+  readonly header: RequestHeader;
+  readonly #row: ApiRow;
+  readonly #pipeline: Pipeline;
+  #state: "waiting" | "kept" | "done" = "waiting";
+  #kept: KeptResponse | null = null;
+  #drop: (() => void) | null = null;
+
+  /** @param header the request's @param row its API @param pipeline of its connection */
+  constructor(header: RequestHeader, row: ApiRow, pipeline: Pipeline) {
+    [this.header, this.#row, this.#pipeline] = [header, row, pipeline];
+  }
+
+  get apiVersion(): number {
+    return this.header.apiVersion;
+  }
+
+  get context(): ConnectionContext {
+    return this.#pipeline.owner.context;
+  }
+
+  /** Where the request's bytes lie. */
+  get bytes(): RequestBytes {
+    return this.#pipeline.owner;
+  }
+
+  /** Whether the connection has gone, so that nobody wants the answer. */
+  get isAbandoned(): boolean {
+    return this.#pipeline.isClosed;
+  }
+
+  /** Whether it still waits for its answer. */
+  get isWaiting(): boolean {
+    return this.#state === "waiting";
+  }
+
+  respond(response: unknown): void {
+    this.respondWith(
+      (writer) => this.#row.response.encode(writer, this.header.apiVersion, response),
+      this.header.apiVersion,
+    );
+  }
+
+  /** Answers with a body of another version than the request's (ApiVersions falls back to v0). */
+  respondWith(encodeBody: (writer: Writer) => void, apiVersion: number): void {
+    assert(this.#state === "waiting", "a request is answered once");
+    this.#drop = null;
+    const { owner } = this.#pipeline;
+    const { writer } = owner;
+    writer.reset();
+    writer.int32(0);
+    encodeResponseHeader(writer, { ...this.header, apiVersion });
+    encodeBody(writer);
+    const holeBytes = writer.holes.reduce((sum, { payload }) => sum + payload.byteLength, 0);
+    writer.view.setInt32(0, writer.position - 4 + holeBytes);
+    if (this.#pipeline.isClosed) {
+      this.#state = "done";
+      return releaseHoles(writer.holes);
+    }
+    if (this.#pipeline.isHead(this)) {
+      this.#state = "done";
+      owner.sendEncoded(writer.bytes, writer.position, writer.holes);
+      this.#pipeline.advance();
+      return;
+    }
+    this.#state = "kept";
+    this.#kept = { bytes: writer.bytes.slice(0, writer.position), holes: [...writer.holes] };
+  }
+
+  respondNothing(): void {
+    assert(this.#state === "waiting", "a request is answered once");
+    this.#drop = null;
+    this.#state = "done";
+    if (!this.#pipeline.isClosed && this.#pipeline.isHead(this)) this.#pipeline.advance();
+  }
+
+  close(reason: string): void {
+    this.#pipeline.owner.close(reason);
+  }
+
+  onAbandoned(drop: () => void): void {
+    this.#drop = drop;
+  }
+
+  /** Sends what was kept. @returns whether the request is over, so that the next one is the head */
+  release(): boolean {
+    const kept = this.#kept;
+    if (kept !== null) {
+      this.#kept = null;
+      this.#state = "done";
+      this.#pipeline.owner.sendEncoded(kept.bytes, kept.bytes.length, kept.holes);
+    }
+    return this.#state === "done";
+  }
+
+  /** The connection has gone. */
+  abandon(): void {
+    if (this.#kept !== null) releaseHoles(this.#kept.holes);
+    this.#kept = null;
+    const drop = this.#drop;
+    this.#drop = null;
+    drop?.();
+  }
+}
+
+/** The requests of a connection that are not answered yet, oldest first. */
+export class Pipeline {
+  readonly owner: PipelineOwner;
+  #requests: RequestExchange[] = [];
+  #isClosed = false;
+  #isAdvancing = false;
+
+  /** @param owner the connection */
+  constructor(owner: PipelineOwner) {
+    this.owner = owner;
+  }
+
+  /** How many requests wait for their answer. */
+  get length(): number {
+    return this.#requests.length;
+  }
+
+  /** Whether the connection has gone. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Adds the next request. */
+  push(header: RequestHeader, row: ApiRow): RequestExchange {
+    const exchange = new RequestExchange(header, row, this);
+    this.#requests.push(exchange);
+    return exchange;
+  }
+
+  /** Whether a request is the oldest. */
+  isHead(exchange: RequestExchange): boolean {
+    return this.#requests[0] === exchange;
+  }
+
+  /** The oldest request is over: sends what its successors kept. */
+  advance(): void {
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    this.#requests.shift();
+    while (this.#requests[0]?.release()) this.#requests.shift();
+    this.#isAdvancing = false;
+  }
+
+  /** The connection has gone: everything that waits is let go. */
+  abandon(): void {
+    this.#isClosed = true;
+    const requests = this.#requests;
+    this.#requests = [];
+    for (const request of requests) request.abandon();
+  }
+}

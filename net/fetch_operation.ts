@@ -1,0 +1,295 @@
+/**
+ * One fetch from its reads to its response. Reads go to all partitions at once: those of this shard answer immediately,
+ * those of others by a ring. When everything is there it either answers or gives the slices back and waits.
+ *
+ *   reading ──all answered──► enough, an error, or overdue? ──yes──► responded
+ *      ▲                                  │ no
+ *      └── a partition grew enough ── waiting ── deadline: one last reading
+ *
+ * Runs on shards. Source: Kafka's DelayedFetch and ReplicaManager.readFromLog.
+ */
+import {
+  type DelayedOperation,
+  emptyReadOutcome,
+  emptyWatermarks,
+  errorCodeOf,
+  type PartitionPlace,
+  partitionState,
+  type ReadOutcome,
+  type ReadWaiter,
+} from "../partitions/mod.ts";
+import { authorize } from "./authorization.ts";
+import type { RequestExchange } from "./exchange.ts";
+import { type FetchInterest, type FetchPlan, moveToEnd } from "./fetch_sessions.ts";
+import type { ShardServices } from "./handler.ts";
+import { errorCode } from "./protocol/error_codes.ts";
+import type { FetchRequest, FetchResponse } from "./protocol/messages/01_fetch.ts";
+import { charge } from "./quota.ts";
+import type { FileSlice } from "./sender.ts";
+
+/** First version that names topics by id. */
+const TOPIC_ID_VERSION_MIN = 13;
+const READ_COMMITTED = 1;
+const NO_RECORDS = new Uint8Array(0);
+
+type PartitionResponse = FetchResponse["responses"][number]["partitions"][number];
+
+/** One partition of a fetch. */
+interface FetchPart {
+  readonly interest: FetchInterest;
+  readonly place: PartitionPlace | null;
+  /** Why the partition is not read at all, NONE when it is. */
+  readonly errorCode: number;
+  readonly outcome: ReadOutcome;
+}
+
+const marks = emptyWatermarks();
+
+/** The operation. */
+export class FetchOperation implements ReadWaiter, DelayedOperation {
+  deadlineMs = 0;
+  heapIndex = -1;
+  isTouched = false;
+  readonly #plan: Exclude<FetchPlan, { kind: "refused" }>;
+  readonly #request: FetchRequest;
+  readonly #exchange: RequestExchange;
+  readonly #services: ShardServices;
+  #parts: FetchPart[] = [];
+  readonly #maxBytes: number;
+  #unanswered = 0;
+  #isOverdue = false;
+  #isWatching = false;
+
+  /** @param plan which partitions, for which session @param of the request and where it is served */
+  constructor(
+    plan: Exclude<FetchPlan, { kind: "refused" }>,
+    of: { request: FetchRequest; exchange: RequestExchange; services: ShardServices },
+  ) {
+    this.#plan = plan;
+    [this.#request, this.#exchange, this.#services] = [of.request, of.exchange, of.services];
+    this.#maxBytes = Math.min(of.request.maxBytes, of.services.config.fetchMaxBytes);
+  }
+
+  /** Begins to read. */
+  start(): void {
+    this.deadlineMs = this.#services.clock.monotonicMs() + Math.max(0, this.#request.maxWaitMs);
+    this.#isOverdue = this.#request.maxWaitMs <= 0;
+    this.#exchange.onAbandoned(() => this.#forget());
+    this.#read();
+  }
+
+  outcomeOf(tag: number): ReadOutcome {
+    return (this.#parts[tag] as FetchPart).outcome;
+  }
+
+  onRead(_tag: number): void {
+    this.#unanswered--;
+    if (this.#unanswered === 0) this.#decide();
+  }
+
+  onProgress(): void {
+    if (this.#unanswered > 0 || !this.#hasGrownEnough()) return;
+    this.#unwatch();
+    this.#read();
+  }
+
+  onExpired(): void {
+    this.#isOverdue = true;
+    if (this.#unanswered > 0) return;
+    this.#unwatch();
+    this.#read();
+  }
+
+  #partOf(interest: FetchInterest): FetchPart {
+    const { image } = this.#services;
+    const byId = this.#exchange.apiVersion >= TOPIC_ID_VERSION_MIN;
+    const topic = byId ? image.topicById(interest.topicId) : image.topic(interest.topic);
+    const place = topic?.partitions[interest.partition] ?? null;
+    const outcome = emptyReadOutcome();
+    const part = (code: number) => ({ interest, place, errorCode: code, outcome });
+    if (topic === undefined) return part(byId ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    if (!authorize(this.#exchange.context, "READ", { type: "TOPIC", name: topic.name })) {
+      return part(errorCode.TOPIC_AUTHORIZATION_FAILED);
+    }
+    if (place === null) return part(errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    if (this.#isFollower()) return part(errorCode.NOT_LEADER_OR_FOLLOWER);
+    return part(errorCode.NONE);
+  }
+
+  #isFollower(): boolean {
+    return this.#request.replicaId >= 0 || this.#request.replicaState.replicaId >= 0;
+  }
+
+  #read(): void {
+    const { partitions } = this.#services;
+    // Found again for every reading: a topic may have been deleted and created anew while the fetch waited.
+    this.#parts = this.#plan.interests.map((interest) => this.#partOf(interest));
+    const committedOnly = this.#request.isolationLevel === READ_COMMITTED;
+    let room = this.#maxBytes;
+    let atLeastOne = true;
+    // Held until every read was started, so that immediate answers do not decide early.
+    this.#unanswered = 1;
+    for (const [tag, { interest, place, errorCode: code, outcome }] of this.#parts.entries()) {
+      if (code !== errorCode.NONE || place === null) continue;
+      this.#unanswered++;
+      partitions.read(
+        place,
+        {
+          fetchOffset: interest.fetchOffset,
+          maxBytes: Math.max(0, Math.min(interest.maxBytes, room)),
+          currentLeaderEpoch: interest.currentLeaderEpoch,
+          lastFetchedEpoch: interest.lastFetchedEpoch,
+          atLeastOne,
+          committedOnly,
+        },
+        this,
+        tag,
+      );
+      if (place.shard !== this.#services.shard || outcome.length === 0) continue;
+      room -= outcome.length;
+      atLeastOne = false;
+    }
+    this.onRead(-1);
+  }
+
+  /** Everything was read: answers, or gives the slices back and waits. */
+  #decide(): void {
+    if (this.#exchange.isAbandoned) return this.#releaseAll();
+    this.#fit();
+    if (this.#isOverdue || this.#isEnough()) return this.#respond();
+    this.#releaseAll();
+    this.#wait();
+  }
+
+  /** Reads that ran side by side may exceed the limit together: all behind it go back, except the first (KIP-74). */
+  #fit(): void {
+    let room = this.#maxBytes;
+    let isFirst = true;
+    for (const part of this.#parts) {
+      const { outcome } = part;
+      if (outcome.length === 0) continue;
+      if (!isFirst && outcome.length > room) {
+        this.#release(part);
+        outcome.reachesEnd = false;
+        continue;
+      }
+      room -= outcome.length;
+      isFirst = false;
+    }
+  }
+
+  #isEnough(): boolean {
+    let bytes = 0;
+    for (const { errorCode: code, outcome } of this.#parts) {
+      if (code !== errorCode.NONE || outcome.refusal !== null || outcome.divergingEpoch !== -1) return true;
+      if (outcome.length > 0 && !outcome.reachesEnd) return true;
+      bytes += outcome.length;
+    }
+    return bytes >= this.#request.minBytes || this.#parts.length === 0;
+  }
+
+  #wait(): void {
+    const { purgatory } = this.#services;
+    if (this.heapIndex === -1) purgatory.schedule(this);
+    this.#isWatching = true;
+    for (const { place } of this.#parts) if (place !== null) purgatory.watch(place.slot, this);
+    // A watermark may have moved before the watch began.
+    this.onProgress();
+  }
+
+  #hasGrownEnough(): boolean {
+    let bytes = 0;
+    for (const { place, outcome } of this.#parts) {
+      if (place === null) continue;
+      const { state, visibleBytes } = this.#services.watermarks.read(place.slot, marks);
+      if (state !== partitionState.open) return true;
+      bytes += visibleBytes - outcome.visibleBytes + outcome.length;
+      if (bytes >= this.#request.minBytes && visibleBytes > outcome.visibleBytes) return true;
+    }
+    return false;
+  }
+
+  #unwatch(): void {
+    if (!this.#isWatching) return;
+    this.#isWatching = false;
+    for (const { place } of this.#parts) if (place !== null) this.#services.purgatory.unwatch(place.slot, this);
+  }
+
+  #forget(): void {
+    this.#unwatch();
+    this.#services.purgatory.cancel(this);
+  }
+
+  #release({ place, outcome }: FetchPart): void {
+    if (outcome.length > 0 && place !== null) this.#services.partitions.release(place, outcome.lease);
+    outcome.length = 0;
+  }
+
+  /** Gives all slices back, but remembers their length: it counts towards min bytes while waiting. */
+  #releaseAll(): void {
+    for (const part of this.#parts) {
+      const { length } = part.outcome;
+      this.#release(part);
+      part.outcome.length = length;
+    }
+  }
+
+  #respond(): void {
+    this.#forget();
+    const { session } = this.#plan;
+    const responses: FetchResponse["responses"] = [];
+    let bytes = 0;
+    for (const part of this.#parts) {
+      const answer = this.#answerOf(part);
+      const { interest, outcome } = part;
+      if (this.#plan.kind === "incremental" && !hasNews(interest, answer)) continue;
+      const failed = answer.errorCode !== errorCode.NONE;
+      interest.toldHighWatermark = failed ? -1 : answer.highWatermark;
+      interest.toldLogStartOffset = answer.logStartOffset;
+      if (session !== null && outcome.length > 0) moveToEnd(session, interest);
+      bytes += outcome.length;
+      const last = responses.at(-1);
+      if (last?.topic === interest.topic && last.topicId === interest.topicId) last.partitions.push(answer);
+      else responses.push({ topic: interest.topic, topicId: interest.topicId, partitions: [answer] });
+    }
+    this.#exchange.respond({
+      throttleTimeMs: charge(this.#exchange.context, "fetch", bytes),
+      errorCode: errorCode.NONE,
+      sessionId: session?.id ?? 0,
+      responses,
+    });
+  }
+
+  #answerOf({ interest, place, errorCode: code, outcome }: FetchPart): PartitionResponse {
+    const diverges = outcome.divergingEpoch !== -1;
+    return {
+      partitionIndex: interest.partition,
+      errorCode: code !== errorCode.NONE ? code : errorCodeOf(outcome.refusal),
+      highWatermark: outcome.highWatermark,
+      lastStableOffset: outcome.lastStableOffset,
+      logStartOffset: outcome.logStartOffset,
+      divergingEpoch: diverges
+        ? { epoch: outcome.divergingEpoch, endOffset: outcome.divergingEndOffset }
+        : { epoch: -1, endOffset: -1 },
+      abortedTransactions: null,
+      preferredReadReplica: -1,
+      // Never null: librdkafka fails on it (KAFKA-18646).
+      records: outcome.length === 0 || place === null ? NO_RECORDS : this.#sliceOf(place, outcome),
+    };
+  }
+
+  #sliceOf(place: PartitionPlace, outcome: ReadOutcome): FileSlice {
+    const { fd, position, length: byteLength, lease } = outcome;
+    const { partitions } = this.#services;
+    return { fd, position, byteLength, release: () => partitions.release(place, lease) };
+  }
+}
+
+/** Whether an incremental response names a partition: it has data, an error, or its watermarks moved. */
+function hasNews(interest: FetchInterest, answer: PartitionResponse): boolean {
+  return (answer.records?.byteLength ?? 0) > 0 ||
+    answer.errorCode !== errorCode.NONE ||
+    answer.highWatermark !== interest.toldHighWatermark ||
+    answer.logStartOffset !== interest.toldLogStartOffset ||
+    answer.divergingEpoch?.epoch !== -1;
+}

@@ -1,0 +1,257 @@
+/**
+ * Produce, API key 0: appends one batch to each named partition.
+ *
+ * v3 transactional id, batches of format v2 only (KIP-98) · v7 zstd (KIP-110) · v8 record errors (KIP-467) · v9 flexible (KIP-482) ·
+ * v10 current leader (KIP-951) · v13 topic ids (KIP-516). Versions 0 to 2 are advertised, because librdkafka up to 2.11.0
+ * enables gzip, snappy and lz4 by their presence, and closed upon, as by Kafka 4.
+ *
+ * acks=0 is not answered, and an error closes the connection, the only way to tell; acks=1 is answered once written;
+ * acks=all once the high watermark passed the batch, or REQUEST_TIMED_OUT. Batches for other shards are handed over where they lie
+ * in this shard's arena.
+ *
+ * Not done: transactions (INVALID_TXN_STATE); Kafka decompresses and checks the records of compressed batches, here they
+ * pass by header and CRC except on compacted topics; `compression.type` other than producer is refused when it is set.
+ */
+import {
+  type AppendOutcome,
+  type AppendWaiter,
+  type DelayedOperation,
+  emptyWatermarks,
+  errorCodeOf,
+  type PartitionPlace,
+  partitionState,
+  refusalText,
+} from "../../partitions/mod.ts";
+import { NO_OFFSET, type Offset } from "../../storage/mod.ts";
+import { BATCH_HEADER_BYTES, codec, codecNames } from "../../storage/mod.ts";
+import { authorize } from "../authorization.ts";
+import type { RequestExchange } from "../exchange.ts";
+import type { ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type { ProduceRequest, ProduceResponse } from "../protocol/messages/00_produce.ts";
+import type { TopicImage } from "../../partitions/mod.ts";
+import { charge } from "../quota.ts";
+
+const ACKS_ALL = -1;
+const ZSTD = codecNames.indexOf("zstd");
+/** First version that may carry zstd. */
+const ZSTD_VERSION_MIN = 7;
+/** First version that names topics by id. */
+const TOPIC_ID_VERSION_MIN = 13;
+
+/** One partition of a request. */
+interface ProducePart {
+  readonly index: number;
+  slot: number;
+  errorCode: number;
+  message: string | null;
+  recordIndex: number;
+  baseOffset: Offset;
+  nextOffset: Offset;
+  appendTimeMs: number;
+  logStartOffset: Offset;
+  /** Arena block held for another shard, -1 for none. */
+  block: number;
+}
+
+/** Handles Produce. */
+export function handleProduce(request: ProduceRequest, exchange: RequestExchange, services: ShardServices): void {
+  new ProduceOperation(request, exchange, services).start();
+}
+
+const marks = emptyWatermarks();
+
+class ProduceOperation implements AppendWaiter, DelayedOperation {
+  deadlineMs = 0;
+  heapIndex = -1;
+  isTouched = false;
+  readonly #request: ProduceRequest;
+  readonly #exchange: RequestExchange;
+  readonly #services: ShardServices;
+  readonly #parts: ProducePart[] = [];
+  #unanswered = 0;
+
+  constructor(request: ProduceRequest, exchange: RequestExchange, services: ShardServices) {
+    [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+  }
+
+  /** Appends everything; batches of this shard are written when it returns. */
+  start(): void {
+    // Held open until every append was started, so that answers that come at once do not end it early.
+    this.#unanswered = 1;
+    for (const data of this.#request.topicData) {
+      const topic = this.#topicOf(data);
+      const refusal = this.#refusalOf(data, topic);
+      for (const { index, records } of data.partitionData) {
+        const part = newPart(index);
+        const tag = this.#parts.push(part) - 1;
+        const place = topic?.partitions[index];
+        if (refusal !== errorCode.NONE) part.errorCode = refusal;
+        else if (place === undefined) part.errorCode = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+        else this.#append(part, tag, { place, records });
+      }
+    }
+    this.#answered();
+  }
+
+  onAppended(tag: number, outcome: AppendOutcome): void {
+    const part = this.#parts[tag] as ProducePart;
+    if (part.block !== -1) this.#exchange.bytes.releaseBlock(part.block);
+    part.block = -1;
+    part.errorCode = errorCodeOf(outcome.refusal);
+    part.message = outcome.refusal === null ? null : refusalText(outcome.refusal);
+    part.recordIndex = outcome.recordIndex;
+    part.baseOffset = outcome.baseOffset;
+    part.nextOffset = outcome.nextOffset;
+    part.appendTimeMs = outcome.appendTimeMs;
+    part.logStartOffset = outcome.logStartOffset;
+    this.#answered();
+  }
+
+  onProgress(): void {
+    for (const part of this.#parts) {
+      if (part.errorCode !== errorCode.NONE || this.#hasReached(part) || marks.state === partitionState.open) continue;
+      part.errorCode = errorCode.NOT_LEADER_OR_FOLLOWER;
+    }
+    if (this.#isReplicated()) this.#complete();
+  }
+
+  onExpired(): void {
+    for (const part of this.#parts) {
+      if (part.errorCode === errorCode.NONE && !this.#hasReached(part)) part.errorCode = errorCode.REQUEST_TIMED_OUT;
+    }
+    this.#complete();
+  }
+
+  #topicOf(data: ProduceRequest["topicData"][number]): TopicImage | undefined {
+    const { image } = this.#services;
+    return this.#exchange.apiVersion >= TOPIC_ID_VERSION_MIN ? image.topicById(data.topicId) : image.topic(data.name);
+  }
+
+  #refusalOf(data: ProduceRequest["topicData"][number], topic: TopicImage | undefined): number {
+    const { acks, transactionalId } = this.#request;
+    if (acks !== 0 && acks !== 1 && acks !== ACKS_ALL) return errorCode.INVALID_REQUIRED_ACKS;
+    if (transactionalId !== null) return errorCode.INVALID_TXN_STATE;
+    const name = topic?.name ?? data.name;
+    if (!authorize(this.#exchange.context, "WRITE", { type: "TOPIC", name })) {
+      return errorCode.TOPIC_AUTHORIZATION_FAILED;
+    }
+    if (topic !== undefined) return errorCode.NONE;
+    const byId = this.#exchange.apiVersion >= TOPIC_ID_VERSION_MIN;
+    return byId ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  }
+
+  #append(
+    part: ProducePart,
+    tag: number,
+    to: { place: PartitionPlace; records: { start: number; length: number } | null },
+  ): void {
+    const { place, records } = to;
+    part.slot = place.slot;
+    if (records === null) {
+      part.errorCode = errorCode.INVALID_RECORD;
+      return;
+    }
+    if (this.#exchange.apiVersion < ZSTD_VERSION_MIN && this.#codecOf(records) === ZSTD) {
+      part.errorCode = errorCode.UNSUPPORTED_COMPRESSION_TYPE;
+      return;
+    }
+    this.#unanswered++;
+    const { partitions, shard } = this.#services;
+    if (place.shard !== shard) part.block = this.#exchange.bytes.retainBlock();
+    partitions.append(place, { ...records, acks: this.#request.acks }, this, tag);
+  }
+
+  #codecOf(records: { start: number; length: number }): number {
+    return records.length < BATCH_HEADER_BYTES ? 0 : codec(this.#services.arena.view, records.start);
+  }
+
+  #answered(): void {
+    this.#unanswered--;
+    if (this.#unanswered > 0) return;
+    if (this.#request.acks !== ACKS_ALL || this.#isReplicated() || this.#exchange.isAbandoned) this.#respond();
+    else this.#wait();
+  }
+
+  #wait(): void {
+    const { purgatory, clock } = this.#services;
+    this.deadlineMs = clock.monotonicMs() + Math.max(0, this.#request.timeoutMs);
+    purgatory.schedule(this);
+    this.#exchange.onAbandoned(() => this.#forget());
+    for (const part of this.#parts) if (part.errorCode === errorCode.NONE) purgatory.watch(part.slot, this);
+    // The watermark may have moved before the watch began.
+    this.onProgress();
+  }
+
+  #isReplicated(): boolean {
+    return this.#parts.every((part) => part.errorCode !== errorCode.NONE || this.#hasReached(part));
+  }
+
+  #hasReached(part: ProducePart): boolean {
+    return this.#services.watermarks.read(part.slot, marks).highWatermark >= part.nextOffset;
+  }
+
+  #forget(): void {
+    const { purgatory } = this.#services;
+    purgatory.cancel(this);
+    for (const part of this.#parts) purgatory.unwatch(part.slot, this);
+  }
+
+  #complete(): void {
+    this.#forget();
+    this.#respond();
+  }
+
+  #respond(): void {
+    if (this.#request.acks !== 0) {
+      this.#exchange.respond(this.#response());
+      return;
+    }
+    const failed = this.#parts.find((part) => part.errorCode !== errorCode.NONE);
+    if (failed === undefined || this.#exchange.isAbandoned) this.#exchange.respondNothing();
+    else this.#exchange.close(`a produce with acks=0 failed with error code ${failed.errorCode}`);
+  }
+
+  #response(): ProduceResponse {
+    let next = 0;
+    return {
+      responses: this.#request.topicData.map(({ name, topicId, partitionData }) => {
+        const parts = this.#parts.slice(next, next += partitionData.length);
+        return { name, topicId, partitionResponses: parts.map(partitionResponse) };
+      }),
+      throttleTimeMs: charge(this.#exchange.context, "produce", 0),
+      nodeEndpoints: [],
+    };
+  }
+}
+
+function newPart(index: number): ProducePart {
+  return {
+    index,
+    slot: -1,
+    errorCode: errorCode.NONE,
+    message: null,
+    recordIndex: -1,
+    baseOffset: NO_OFFSET,
+    nextOffset: NO_OFFSET,
+    appendTimeMs: -1,
+    logStartOffset: NO_OFFSET,
+    block: -1,
+  };
+}
+
+function partitionResponse(part: ProducePart): ProduceResponse["responses"][number]["partitionResponses"][number] {
+  const failed = part.errorCode !== errorCode.NONE;
+  const recordErrors = failed && part.recordIndex >= 0
+    ? [{ batchIndex: part.recordIndex, batchIndexErrorMessage: part.message }]
+    : [];
+  return {
+    index: part.index,
+    errorCode: part.errorCode,
+    baseOffset: failed ? NO_OFFSET : part.baseOffset,
+    logAppendTimeMs: failed ? -1 : part.appendTimeMs,
+    logStartOffset: part.logStartOffset,
+    recordErrors,
+    errorMessage: part.message,
+  };
+}

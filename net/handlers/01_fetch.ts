@@ -1,0 +1,32 @@
+/**
+ * Fetch, API key 1: lends slices of the named partitions' logs to the response, or waits until there are enough bytes.
+ *
+ * v4 isolation level, v2 batches (KIP-98) · v5 log start offset · v7 sessions (KIP-227) · v9 current leader epoch (KIP-320) · v10 zstd ·
+ * v11 rack id (KIP-392) · v12 flexible, last fetched epoch (KIP-595) · v13 topic ids (KIP-516) · v15 replica state · v16 node
+ * endpoints (KIP-951) · v18 high watermark of the follower (KIP-1166).
+ *
+ * A response holds whole batches; its first non-empty partition gives at least one, even a larger one than the limits (KIP-74).
+ * A fetch below `min_bytes` waits in the purgatory, where a partition's growth is counted without reading it again.
+ *
+ * Not done: follower fetches (there is one broker: NOT_LEADER_OR_FOLLOWER), transactions (the last stable offset is the high
+ * watermark, no batch is aborted), preferred read replicas, tiered storage.
+ */
+import type { RequestExchange } from "../exchange.ts";
+import { FetchOperation } from "../fetch_operation.ts";
+import type { FetchSessions } from "../fetch_sessions.ts";
+import type { ShardServices } from "../handler.ts";
+import type { FetchRequest } from "../protocol/messages/01_fetch.ts";
+
+/** Makes the handler of one shard. @param sessions the shard's incremental fetch sessions */
+export function fetchHandler(
+  sessions: FetchSessions,
+): (request: FetchRequest, exchange: RequestExchange, services: ShardServices) => void {
+  return (request, exchange, services) => {
+    const plan = sessions.plan(request, exchange.apiVersion, services.clock.monotonicMs());
+    if (plan.kind === "refused") {
+      exchange.respond({ errorCode: plan.errorCode, sessionId: 0, responses: [] });
+      return;
+    }
+    new FetchOperation(plan, { request, exchange, services }).start();
+  };
+}

@@ -1,0 +1,123 @@
+/**
+ * ListOffsets, API key 2: the offset for a timestamp, or for one of the special timestamps (listTimestamp).
+ *
+ * v1 one offset a partition · v2 isolation level (KIP-98) · v4 leader epochs (KIP-320) · v6 flexible · v7 max timestamp (KIP-734) ·
+ * v8 earliest local (KIP-405) · v9 latest tiered (KIP-1005) · v10 timeout (KIP-1075) · v11 earliest pending upload (KIP-1023).
+ *
+ * Not done: tiered storage, so the tiered timestamps find nothing (-1) and the timeout, which only remote lookups need, is unused.
+ */
+import {
+  errorCodeOf,
+  type ListOffsetOutcome,
+  type ListOffsetWaiter,
+  listTimestamp,
+  type PartitionPlace,
+} from "../../partitions/mod.ts";
+import { authorize } from "../authorization.ts";
+import type { RequestExchange } from "../exchange.ts";
+import type { ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type { ListOffsetsRequest, ListOffsetsResponse } from "../protocol/messages/02_list_offsets.ts";
+import { charge } from "../quota.ts";
+
+type Answer = ListOffsetsResponse["topics"][number]["partitions"][number];
+
+const READ_COMMITTED = 1;
+
+/** The version that brought each special timestamp; one that a version does not know is UNSUPPORTED_VERSION. */
+const versionOf: ReadonlyMap<number, number> = new Map([
+  [listTimestamp.maxTimestamp, 7],
+  [listTimestamp.earliestLocal, 8],
+  [listTimestamp.latestTiered, 9],
+  [listTimestamp.earliestPendingUpload, 11],
+]);
+
+/** Handles ListOffsets. */
+export function handleListOffsets(
+  request: ListOffsetsRequest,
+  exchange: RequestExchange,
+  services: ShardServices,
+): void {
+  new ListOffsetsOperation(request, exchange, services).start();
+}
+
+class ListOffsetsOperation implements ListOffsetWaiter {
+  readonly #request: ListOffsetsRequest;
+  readonly #exchange: RequestExchange;
+  readonly #services: ShardServices;
+  readonly #answers: Answer[] = [];
+  readonly #seen = new Set<string>();
+  #unanswered = 1;
+
+  constructor(request: ListOffsetsRequest, exchange: RequestExchange, services: ShardServices) {
+    [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+  }
+
+  start(): void {
+    const duplicates = this.#duplicates();
+    for (const { name, partitions } of this.#request.topics) {
+      const topic = this.#services.image.topic(name);
+      const allowed = authorize(this.#exchange.context, "DESCRIBE", { type: "TOPIC", name });
+      for (const asked of partitions) {
+        const place = topic?.partitions[asked.partitionIndex];
+        if (!allowed) this.#refuse(asked.partitionIndex, errorCode.TOPIC_AUTHORIZATION_FAILED);
+        else if (duplicates.has(`${name}/${asked.partitionIndex}`)) {
+          this.#refuse(asked.partitionIndex, errorCode.INVALID_REQUEST);
+        } else if (place === undefined) this.#refuse(asked.partitionIndex, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+        else this.#ask(place, asked);
+      }
+    }
+    this.#answered();
+  }
+
+  onListOffset(tag: number, outcome: ListOffsetOutcome): void {
+    const answer = this.#answers[tag] as Answer;
+    answer.errorCode = errorCodeOf(outcome.refusal);
+    answer.offset = outcome.offset;
+    answer.timestamp = outcome.timestamp;
+    answer.leaderEpoch = outcome.leaderEpoch;
+    this.#answered();
+  }
+
+  #duplicates(): Set<string> {
+    const duplicates = new Set<string>();
+    for (const { name, partitions } of this.#request.topics) {
+      for (const { partitionIndex } of partitions) {
+        const key = `${name}/${partitionIndex}`;
+        if (this.#seen.has(key)) duplicates.add(key);
+        this.#seen.add(key);
+      }
+    }
+    return duplicates;
+  }
+
+  #refuse(partitionIndex: number, code: number): void {
+    this.#answers.push({ partitionIndex, errorCode: code, timestamp: -1, offset: -1, leaderEpoch: -1 });
+  }
+
+  #ask(
+    place: PartitionPlace,
+    asked: { partitionIndex: number; timestamp: number; currentLeaderEpoch: number },
+  ): void {
+    const { partitionIndex, timestamp, currentLeaderEpoch } = asked;
+    if (this.#exchange.apiVersion < (versionOf.get(timestamp) ?? 0)) {
+      return this.#refuse(partitionIndex, errorCode.UNSUPPORTED_VERSION);
+    }
+    this.#refuse(partitionIndex, errorCode.NONE);
+    this.#unanswered++;
+    const committedOnly = this.#request.isolationLevel === READ_COMMITTED;
+    const query = { timestamp, currentLeaderEpoch, committedOnly };
+    this.#services.partitions.listOffset(place, query, this, this.#answers.length - 1);
+  }
+
+  #answered(): void {
+    this.#unanswered--;
+    if (this.#unanswered > 0) return;
+    let next = 0;
+    const topics = this.#request.topics.map(({ name, partitions }) => ({
+      name,
+      partitions: this.#answers.slice(next, next += partitions.length),
+    }));
+    this.#exchange.respond({ throttleTimeMs: charge(this.#exchange.context, "request", 1), topics });
+  }
+}

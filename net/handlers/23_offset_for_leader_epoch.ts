@@ -1,0 +1,76 @@
+/**
+ * OffsetForLeaderEpoch, API key 23: where a leader epoch ends, so that a client notices a truncated log.
+ *
+ * v2 current leader epoch (KIP-320), throttle time · v3 replica id · v4 flexible. Unknown epochs answer (-1, -1) (KIP-101, KIP-279).
+ */
+import { type EpochEndOutcome, type EpochEndWaiter, errorCodeOf } from "../../partitions/mod.ts";
+import { authorize } from "../authorization.ts";
+import type { RequestExchange } from "../exchange.ts";
+import type { ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type {
+  OffsetForLeaderEpochRequest,
+  OffsetForLeaderEpochResponse,
+} from "../protocol/messages/23_offset_for_leader_epoch.ts";
+import { charge } from "../quota.ts";
+
+type Answer = OffsetForLeaderEpochResponse["topics"][number]["partitions"][number];
+
+/** Handles OffsetForLeaderEpoch. */
+export function handleOffsetForLeaderEpoch(
+  request: OffsetForLeaderEpochRequest,
+  exchange: RequestExchange,
+  services: ShardServices,
+): void {
+  new EpochOperation(request, exchange, services).start();
+}
+
+class EpochOperation implements EpochEndWaiter {
+  readonly #request: OffsetForLeaderEpochRequest;
+  readonly #exchange: RequestExchange;
+  readonly #services: ShardServices;
+  readonly #answers: Answer[] = [];
+  #unanswered = 1;
+
+  constructor(request: OffsetForLeaderEpochRequest, exchange: RequestExchange, services: ShardServices) {
+    [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+  }
+
+  start(): void {
+    for (const { topic: name, partitions } of this.#request.topics) {
+      const topic = this.#services.image.topic(name);
+      const allowed = authorize(this.#exchange.context, "DESCRIBE", { type: "TOPIC", name });
+      for (const asked of partitions) {
+        const answer = { errorCode: errorCode.NONE, partition: asked.partition, leaderEpoch: -1, endOffset: -1 };
+        const tag = this.#answers.push(answer) - 1;
+        const place = topic?.partitions[asked.partition];
+        if (!allowed) answer.errorCode = errorCode.TOPIC_AUTHORIZATION_FAILED;
+        else if (place === undefined) answer.errorCode = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+        else {
+          this.#unanswered++;
+          this.#services.partitions.epochEnd(place, asked, this, tag);
+        }
+      }
+    }
+    this.#answered();
+  }
+
+  onEpochEnd(tag: number, outcome: EpochEndOutcome): void {
+    const answer = this.#answers[tag] as Answer;
+    answer.errorCode = errorCodeOf(outcome.refusal);
+    answer.leaderEpoch = outcome.leaderEpoch;
+    answer.endOffset = outcome.endOffset;
+    this.#answered();
+  }
+
+  #answered(): void {
+    this.#unanswered--;
+    if (this.#unanswered > 0) return;
+    let next = 0;
+    const topics = this.#request.topics.map(({ topic, partitions }) => ({
+      topic,
+      partitions: this.#answers.slice(next, next += partitions.length),
+    }));
+    this.#exchange.respond({ throttleTimeMs: charge(this.#exchange.context, "request", 1), topics });
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * From a whole request to its handler: reads the header, finds the API, decodes the body and calls. What cannot be
+ * parsed closes that connection and nothing else; a version that is not served is answered as Kafka does: ApiVersions in
+ * its v0 form (KIP-511), any other by closing. Runs on shards.
+ */
+import type { NativeMemory } from "../storage/mod.ts";
+import type { Connection } from "./connection.ts";
+import type { RequestExchange } from "./exchange.ts";
+import type { ShardServices } from "./handler.ts";
+import { apiByKey, type ApiRow } from "./protocol/api_table.ts";
+import { decodeRequestHeader } from "./protocol/headers.ts";
+import { Reader } from "./protocol/reader.ts";
+
+/** A handler as the router sees it: the request's type belongs to the API's row. */
+export type AnyHandler = (request: never, exchange: RequestExchange, services: ShardServices) => void;
+
+/** Answers ApiVersions of a version that is not served. */
+export type VersionFallback = (exchange: RequestExchange) => void;
+
+const API_VERSIONS_KEY = 18;
+
+/** The router of one shard. */
+export class Router {
+  readonly #handlers: ReadonlyMap<number, AnyHandler>;
+  readonly #fallback: VersionFallback;
+  readonly #services: ShardServices;
+  readonly #memory: NativeMemory;
+  readonly #reader: Reader;
+
+  /**
+   * @param handlers by API key @param fallback for ApiVersions of an unknown version
+   * @param shard what handlers may use, and the arena that requests lie in
+   */
+  constructor(
+    handlers: ReadonlyMap<number, AnyHandler>,
+    fallback: VersionFallback,
+    shard: { services: ShardServices; memory: NativeMemory },
+  ) {
+    [this.#handlers, this.#fallback] = [handlers, fallback];
+    [this.#services, this.#memory] = [shard.services, shard.memory];
+    this.#reader = new Reader(shard.memory.bytes);
+  }
+
+  /** Handles the request at these bytes of the arena. */
+  route(connection: Connection, start: number, length: number): void {
+    const reader = this.#reader;
+    reader.reset(this.#memory.bytes, start, start + length);
+    const header = decodeRequestHeader(reader);
+    if (header === null || reader.failure !== null) {
+      return connection.close(`malformed request header: ${reader.failure ?? "unknown API key"}`);
+    }
+    const row = apiByKey(header.apiKey);
+    const handler = this.#handlers.get(header.apiKey);
+    if (row === undefined || handler === undefined) return connection.close(`API key ${header.apiKey} is not served`);
+    connection.context.clientId = header.clientId ?? "";
+    const [oldest, newest] = row.served;
+    if (header.apiVersion < oldest || header.apiVersion > newest) {
+      if (header.apiKey === API_VERSIONS_KEY) return this.#fallback(connection.pipeline.push(header, row));
+      return connection.close(`${row.name} v${header.apiVersion} is not served (${oldest} to ${newest} are)`);
+    }
+    this.#decode(connection, row, handler, header);
+  }
+
+  #decode(
+    connection: Connection,
+    row: ApiRow,
+    handler: AnyHandler,
+    header: Parameters<Connection["pipeline"]["push"]>[0],
+  ): void {
+    const reader = this.#reader;
+    const request = row.request.decode(reader, header.apiVersion);
+    if (reader.failure !== null) return connection.close(`malformed ${row.name} request: ${reader.failure}`);
+    handler(request as never, connection.pipeline.push(header, row), this.#services);
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * A shard: one reactor that owns connections and partitions. A turn waits for readiness, mail or the next deadline, serves what
+ * came, completes what waits, tells other shards what moved, and sends each connection's answers in one go.
+ *
+ * It never awaits: while the reactor runs, nothing else of the isolate does. `run()` returns when the main isolate has
+ * posted a structured message, and the worker calls it again when that has been received.
+ * Runs on shards.
+ */
+import {
+  Arena,
+  type Inbox,
+  ISOLATE,
+  type IsolateTable,
+  message,
+  type Outbox,
+  type Purgatory,
+  type RingRecord,
+  type ShardPartitions,
+} from "../partitions/mod.ts";
+import {
+  type Clock,
+  closeDescriptor,
+  Epoll,
+  FAILED,
+  type FileSystem,
+  HUNG_UP,
+  localAddress,
+  READABLE,
+  setNoDelay,
+  setSocketBuffers,
+  WRITABLE,
+} from "../storage/mod.ts";
+import { Connection, type ConnectionShard, LANDING_BYTES } from "./connection.ts";
+import { Writer } from "./protocol/writer.ts";
+import type { Router } from "./router.ts";
+import type { SendCounts } from "./sender.ts";
+import { assert } from "../storage/base/assert.ts";
+import { getLogger } from "@logtape/logtape";
+
+const logger = getLogger(["barnabas", "net", "shard"]);
+
+/** Readiness events taken in one turn. */
+const EVENTS_PER_TURN_MAX = 256;
+/** Longest sleep without a deadline; waking that often costs nothing and bounds every surprise. */
+const SLEEP_MS_MAX = 1000;
+/** A connection that waits this long for request memory is closed, so that others get on. */
+const MEMORY_WAIT_MS_MAX = 30_000;
+
+/** What a shard is built from. */
+export interface ShardParts {
+  readonly shard: number;
+  readonly clock: Clock;
+  readonly fs: FileSystem;
+  readonly arena: Arena;
+  readonly inbox: Inbox;
+  readonly outboxes: readonly Outbox[];
+  readonly isolates: IsolateTable;
+  readonly eventFd: number;
+  readonly purgatory: Purgatory;
+  readonly partitions: ShardPartitions;
+  readonly requestBytesMax: number;
+  readonly socketBuffers: { readonly send: number; readonly receive: number };
+  /** Names of the listeners, by the number in an adopt record. */
+  readonly listenerNames: readonly string[];
+}
+
+/** The reactor. */
+export class Shard implements ConnectionShard {
+  readonly arena: Arena;
+  readonly fs: FileSystem;
+  readonly writer = new Writer();
+  readonly counts: SendCounts = { copiedSlices: 0, sentSlices: 0 };
+  readonly requestBytesMax: number;
+  readonly #parts: ShardParts;
+  readonly #epoll = new Epoll(EVENTS_PER_TURN_MAX);
+  readonly #connections = new Map<number, Connection>();
+  readonly #starved = new Map<Connection, number>();
+  #starvedAtBytes = 0;
+  #closedCount = 0;
+  #router: Router | null = null;
+  #landing: number;
+  #dirty: Connection[] = [];
+
+  /** @param parts the shard's pieces */
+  constructor(parts: ShardParts) {
+    this.#parts = parts;
+    [this.arena, this.fs, this.requestBytesMax] = [parts.arena, parts.fs, parts.requestBytesMax];
+    this.#landing = this.#allocateLanding();
+    this.#epoll.add(parts.eventFd, READABLE);
+  }
+
+  get landing(): number {
+    return this.#landing;
+  }
+
+  /** Connections of this shard. */
+  get connectionsCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Sets where requests go; before the first turn. */
+  use(router: Router): void {
+    this.#router = router;
+  }
+
+  /** Runs turns until `shouldYield` says that the isolate's own event loop is needed. */
+  run(shouldYield: () => boolean): void {
+    for (let yields = false; !yields;) {
+      // Asked before the turn, so that mail sent before the message that makes it yield is served before that message.
+      yields = shouldYield();
+      this.#turn(yields ? 0 : this.#timeoutMs());
+    }
+  }
+
+  /** One turn without waiting, so that answers which came by a posted message leave. */
+  settle(): void {
+    this.#finishTurn();
+  }
+
+  onRequest(connection: Connection, start: number, length: number): void {
+    this.#router?.route(connection, start, length);
+  }
+
+  renewLanding(): void {
+    this.arena.release(this.#landing);
+    this.#landing = this.#allocateLanding();
+  }
+
+  markDirty(connection: Connection): void {
+    if (connection.isDirty) return;
+    connection.isDirty = true;
+    this.#dirty.push(connection);
+  }
+
+  setReading(connection: Connection, reading: boolean): void {
+    this.#watch(connection, reading ? connection.interest | READABLE : connection.interest & ~READABLE);
+  }
+
+  waitForMemory(connection: Connection): void {
+    if (!this.#starved.has(connection)) this.#starved.set(connection, this.#parts.clock.monotonicMs());
+    this.#starvedAtBytes = this.arena.usedBytes;
+  }
+
+  /** Closes every connection and the reactor's descriptors. */
+  dispose(): void {
+    for (const connection of [...this.#connections.values()]) this.#drop(connection);
+    this.#epoll[Symbol.dispose]();
+  }
+
+  #allocateLanding(): number {
+    const block = this.arena.allocate(LANDING_BYTES);
+    assert(block !== -1, "the arena has room for a landing block: requests leave it some");
+    return block;
+  }
+
+  #turn(timeoutMs: number): void {
+    const { inbox, eventFd, clock } = this.#parts;
+    const parked = timeoutMs > 0 && inbox.park();
+    const count = this.#epoll.wait(parked ? timeoutMs : 0);
+    if (parked) inbox.unpark();
+    for (let index = 0; index < count; index++) {
+      const fd = this.#epoll.eventFd(index);
+      if (fd === eventFd) inbox.clear();
+      else this.#onEvent(fd, this.#epoll.eventBits(index));
+    }
+    inbox.drain((sender, record) => this.#onRecord(sender, record));
+    this.#parts.purgatory.expire(clock.monotonicMs());
+    this.#finishTurn();
+  }
+
+  #timeoutMs(): number {
+    if (this.#parts.outboxes.some((outbox) => outbox.isBacklogged)) return 1;
+    const waitMs = this.#parts.purgatory.nextDeadlineMs - this.#parts.clock.monotonicMs();
+    return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(waitMs)));
+  }
+
+  /** Completes what this turn made possible, until nothing more follows, then sends. */
+  #finishTurn(): void {
+    const { partitions, purgatory, outboxes } = this.#parts;
+    do partitions.announceMoved(); while (purgatory.runTouched());
+    while (this.#dirty.length > 0) {
+      const dirty = this.#dirty;
+      this.#dirty = [];
+      for (const connection of dirty) this.#flush(connection);
+    }
+    if (this.#starved.size > 0) this.#feedStarved();
+    for (const outbox of outboxes) outbox.flush();
+  }
+
+  #onEvent(fd: number, bits: number): void {
+    const connection = this.#connections.get(fd);
+    if (connection === undefined) return;
+    if ((bits & FAILED) !== 0) return connection.close("connection reset");
+    if ((bits & WRITABLE) !== 0) this.markDirty(connection);
+    if ((bits & READABLE) !== 0) connection.onReadable();
+    else if ((bits & HUNG_UP) !== 0) connection.close("closed by the client");
+  }
+
+  #onRecord(sender: number, record: RingRecord): void {
+    if (record.ints[record.int] === message.kind.adopt) {
+      return this.#adopt(
+        record.ints[record.int + message.adopt.fd] as number,
+        record.ints[record.int + message.adopt.listener] as number,
+      );
+    }
+    const known = this.#parts.partitions.receive(sender, record);
+    assert(known, "every ring record has a receiver");
+  }
+
+  #adopt(fd: number, listener: number): void {
+    const local = localAddress(fd);
+    if (local === null) {
+      closeDescriptor(fd);
+      return this.#countClosed();
+    }
+    setNoDelay(fd);
+    setSocketBuffers(fd, this.#parts.socketBuffers);
+    const connection = new Connection(fd, {
+      listenerName: this.#parts.listenerNames[listener] ?? "PLAINTEXT",
+      principal: "User:ANONYMOUS",
+      localHost: local.host,
+      localPort: local.port,
+      clientId: "",
+      clientSoftware: "unknown",
+      muteUntilMs: 0,
+    }, this);
+    this.#connections.set(fd, connection);
+    connection.interest = READABLE;
+    this.#epoll.add(fd, READABLE);
+  }
+
+  #flush(connection: Connection): void {
+    connection.isDirty = false;
+    if (connection.closeReason !== null) return this.#drop(connection);
+    const result = connection.sender.flush();
+    if (result === "broken") {
+      connection.close("a segment file ended before its slice");
+      return;
+    }
+    const interest = result === "blocked" ? connection.interest | WRITABLE : connection.interest & ~WRITABLE;
+    this.#watch(connection, interest);
+    connection.resume();
+  }
+
+  #watch(connection: Connection, interest: number): void {
+    if (connection.interest === interest || !this.#connections.has(connection.fd)) return;
+    connection.interest = interest;
+    this.#epoll.modify(connection.fd, interest);
+  }
+
+  #drop(connection: Connection): void {
+    if (this.#connections.get(connection.fd) !== connection) return;
+    logger.debug("Closed a connection of {clientId}: {reason}", {
+      clientId: connection.context.clientId,
+      reason: connection.closeReason,
+    });
+    this.#connections.delete(connection.fd);
+    this.#starved.delete(connection);
+    connection.dispose();
+    this.#epoll.remove(connection.fd);
+    closeDescriptor(connection.fd);
+    this.#countClosed();
+  }
+
+  #countClosed(): void {
+    this.#closedCount = (this.#closedCount + 1) | 0;
+    this.#parts.isolates.set(this.#parts.shard, ISOLATE.closed, this.#closedCount);
+  }
+
+  #feedStarved(): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    for (const [connection, sinceMs] of this.#starved) {
+      if (nowMs - sinceMs < MEMORY_WAIT_MS_MAX) continue;
+      connection.close(
+        `no request memory for ${MEMORY_WAIT_MS_MAX / 1000} s: send smaller or fewer requests at a time`,
+      );
+    }
+    if (this.arena.usedBytes >= this.#starvedAtBytes) return;
+    const starved = [...this.#starved];
+    this.#starved.clear();
+    for (const [connection, sinceMs] of starved) {
+      connection.resume();
+      // A connection that starves again keeps its place.
+      if (this.#starved.has(connection)) this.#starved.set(connection, sinceMs);
+    }
+  }
+}

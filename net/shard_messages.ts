@@ -1,0 +1,41 @@
+/**
+ * What the main isolate and a shard post to each other: rare and structured (topics, control calls, start and stop).
+ * Everything frequent goes through the rings. Plain data.
+ */
+import type { ControlCallName, ControlFailure, ImageDelta, SharedState } from "../partitions/mod.ts";
+import type { BrokerConfig } from "../partitions/config/broker_config.ts";
+
+/** The first message to a shard. */
+export interface ShardStart {
+  readonly type: "start";
+  readonly shard: number;
+  readonly state: SharedState;
+  readonly config: BrokerConfig;
+  readonly clusterId: string;
+  readonly logDirectory: string;
+  /** Whether the directory was left by a clean stop. */
+  readonly cleanShutdown: boolean;
+  readonly listenerNames: readonly string[];
+  /** The whole image. */
+  readonly image: ImageDelta;
+}
+
+/** Main isolate to shard. Each one after the start is counted in the shard's `posted` word. */
+export type ToShard =
+  | ShardStart
+  | { readonly type: "delta"; readonly sequence: number; readonly delta: ImageDelta }
+  | { readonly type: "reply"; readonly id: number; readonly result: unknown }
+  | { readonly type: "stop" };
+
+/** Shard to main isolate. */
+export type FromShard =
+  | { readonly type: "ready"; readonly failures: readonly string[] }
+  | { readonly type: "applied"; readonly sequence: number; readonly failures: readonly string[] }
+  | { readonly type: "call"; readonly id: number; readonly name: ControlCallName; readonly args: unknown }
+  | { readonly type: "warning"; readonly text: string }
+  | { readonly type: "stopped" };
+
+/** Result of a control call that failed as such. */
+export function isFailure(result: unknown): result is ControlFailure {
+  return typeof result === "object" && result !== null && "failure" in result;
+}

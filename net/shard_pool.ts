@@ -1,0 +1,216 @@
+/**
+ * The shards as the main isolate sees them: starts their workers, posts changes of the image and waits until all applied them,
+ * answers their control calls, hands connections over, stops them. When one fails, all are told to end: the broker is
+ * never half alive. Runs on the main isolate; never blocks.
+ */
+import { assert } from "../storage/base/assert.ts";
+import {
+  allocateSharedState,
+  type ControlCallName,
+  type ControlCalls,
+  type ControlPlane,
+  type ImageDelta,
+  ISOLATE,
+  IsolateTable,
+  message,
+  type Outbox,
+  outboxes,
+  releaseSharedState,
+  type SharedState,
+  WatermarkTable,
+} from "../partitions/mod.ts";
+import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
+
+/** What every shard is started with, beside its number and the shared memory. */
+export type ShardSettings = Omit<ShardStart, "type" | "shard" | "state">;
+
+/** What the pool tells. */
+export interface ShardPoolEvents {
+  /** A sentence about a log that was recovered or could not be opened. */
+  onWarning(text: string): void;
+  /** A shard failed; all are being told to end. */
+  onFailure(error: Error): void;
+}
+
+interface Member {
+  readonly worker: Worker;
+  readonly outbox: Outbox;
+  /** Messages posted after the start. */
+  posted: number;
+  /** Connections ever handed over. */
+  handedOver: number;
+}
+
+interface Awaited {
+  missing: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** What `#awaitAll` waits for, beside the positive numbers of deltas. */
+const READY = 0;
+const STOPPED = -1;
+
+/** The pool. */
+export class ShardPool {
+  readonly shardsCount: number;
+  readonly watermarks: WatermarkTable;
+  readonly #state: SharedState;
+  readonly #isolates: IsolateTable;
+  readonly #members: Member[] = [];
+  readonly #events: ShardPoolEvents;
+  readonly #awaited = new Map<number, Awaited>();
+  #control: ControlPlane | null = null;
+  #nextSequence = 1;
+  #failure: Error | null = null;
+  #isDraining = false;
+
+  /** Starts the workers; they load their modules while the caller reads the metadata. */
+  constructor(shardsCount: number, events: ShardPoolEvents) {
+    [this.shardsCount, this.#events] = [shardsCount, events];
+    this.#state = allocateSharedState(shardsCount);
+    this.watermarks = new WatermarkTable(this.#state.watermarks);
+    this.#isolates = new IsolateTable(this.#state.isolates);
+    for (const [shard, outbox] of outboxes(this.#state, shardsCount).entries()) {
+      const url = new URL("./shard_worker.ts", import.meta.url);
+      const worker = new Worker(url, { type: "module", name: `shard-${shard}` });
+      this.#members.push({ worker, outbox, posted: 0, handedOver: 0 });
+      worker.onmessage = ({ data }: MessageEvent<FromShard>) => this.#receive(shard, data);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        this.#fail(new Error(`Shard ${shard} failed: ${event.message}`));
+      };
+    }
+  }
+
+  /** Lets the shards open their logs. Settles when every shard serves. @param control answers their calls */
+  start(settings: ShardSettings, control: ControlPlane): Promise<void> {
+    this.#control = control;
+    return this.#awaitAll(READY, () => {
+      for (const [shard, { worker }] of this.#members.entries()) {
+        const start: ShardStart = { type: "start", shard, state: this.#state, ...settings };
+        worker.postMessage(start);
+      }
+    });
+  }
+
+  /** Makes a change known. Settles when every shard has applied it. */
+  publish(delta: ImageDelta): Promise<void> {
+    const sequence = this.#nextSequence++;
+    return this.#awaitAll(sequence, () => {
+      for (const shard of this.#members.keys()) this.#post(shard, { type: "delta", sequence, delta });
+    });
+  }
+
+  /** Hands a connection to the shard with the fewest. @param fd owned by the shard from now on @param listener its number */
+  adopt(fd: number, listener: number): void {
+    let chosen = 0;
+    for (const shard of this.#members.keys()) {
+      if (this.connectionsOf(shard) < this.connectionsOf(chosen)) chosen = shard;
+    }
+    const member = this.#members[chosen] as Member;
+    member.handedOver = (member.handedOver + 1) | 0;
+    const { outbox } = member;
+    const { ints, int } = outbox.begin(message.kind.adopt);
+    ints[int + message.adopt.fd] = fd;
+    ints[int + message.adopt.listener] = listener;
+    outbox.commit();
+    outbox.flush();
+    if (outbox.isBacklogged) this.#drainLater();
+  }
+
+  /** Open connections of a shard. */
+  connectionsOf(shard: number): number {
+    return ((this.#members[shard] as Member).handedOver - this.#isolates.get(shard, ISOLATE.closed)) | 0;
+  }
+
+  /** Stops all shards cleanly: sockets and logs closed. Settles when all have ended. */
+  async stop(): Promise<void> {
+    if (this.#failure === null) {
+      await this.#awaitAll(STOPPED, () => {
+        for (const shard of this.#members.keys()) this.#post(shard, { type: "stop" });
+      });
+    }
+    for (const { worker } of this.#members) worker.terminate();
+    releaseSharedState(this.#state);
+  }
+
+  /** A ring is full of connections to adopt; the shard takes them in its next turn. */
+  #drainLater(): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    setTimeout(() => {
+      this.#isDraining = false;
+      for (const { outbox } of this.#members) outbox.flush();
+      if (this.#members.some(({ outbox }) => outbox.isBacklogged)) this.#drainLater();
+    }, 1);
+  }
+
+  #awaitAll(sequence: number, send: () => void): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    return new Promise<void>((resolve, reject) => {
+      this.#awaited.set(sequence, { missing: this.#members.length, resolve, reject });
+      send();
+    });
+  }
+
+  #post(shard: number, content: ToShard): void {
+    const member = this.#members[shard] as Member;
+    member.worker.postMessage(content);
+    member.posted = (member.posted + 1) | 0;
+    this.#isolates.set(shard, ISOLATE.posted, member.posted);
+    member.outbox.wake();
+  }
+
+  #receive(shard: number, content: FromShard): void {
+    switch (content.type) {
+      case "ready":
+        this.#warn(content.failures);
+        return this.#arrived(READY);
+      case "applied":
+        this.#warn(content.failures);
+        return this.#arrived(content.sequence);
+      case "stopped":
+        return this.#arrived(STOPPED);
+      case "warning":
+        return this.#events.onWarning(content.text);
+      case "call":
+        this.#answer(shard, content.id, content.name, content.args);
+    }
+  }
+
+  #answer(shard: number, id: number, name: ControlCallName, args: unknown): void {
+    assert(this.#control !== null, "shards call only after the start");
+    this.#control.call(name, args as ControlCalls[ControlCallName]["args"]).then(
+      (result) => this.#post(shard, { type: "reply", id, result }),
+      (error: unknown) => {
+        const failure = error instanceof Error ? error.message : String(error);
+        this.#events.onWarning(`Control call ${name} failed: ${failure}`);
+        this.#post(shard, { type: "reply", id, result: { failure } });
+      },
+    );
+  }
+
+  #arrived(sequence: number): void {
+    const awaited = this.#awaited.get(sequence);
+    if (awaited === undefined || --awaited.missing > 0) return;
+    this.#awaited.delete(sequence);
+    awaited.resolve();
+  }
+
+  #warn(texts: readonly string[]): void {
+    for (const text of texts) this.#events.onWarning(text);
+  }
+
+  #fail(error: Error): void {
+    if (this.#failure !== null) return;
+    this.#failure = error;
+    for (const [shard, { outbox }] of this.#members.entries()) {
+      this.#isolates.set(shard, ISOLATE.stopping, 1);
+      outbox.wake();
+    }
+    for (const { reject } of this.#awaited.values()) reject(error);
+    this.#awaited.clear();
+    this.#events.onFailure(error);
+  }
+}

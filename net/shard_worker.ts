@@ -1,0 +1,163 @@
+/**
+ * Entry module of a shard's worker: builds the shard from the start message, then alternates between the reactor and, when
+ * the main isolate has posted something, one turn of the event loop to receive it.
+ */
+/// <reference lib="deno.worker" />
+import {
+  Arena,
+  inbox,
+  InterestTable,
+  ISOLATE,
+  IsolateTable,
+  LogStore,
+  MetadataImage,
+  outboxes,
+  Purgatory,
+  ShardPartitions,
+  WatermarkTable,
+} from "../partitions/mod.ts";
+import { linuxFileSystem, nativeMemory, systemClock } from "../storage/mod.ts";
+import { ControlLink } from "./control_link.ts";
+import { shardHandlers, versionFallback } from "./handlers/mod.ts";
+import { Router } from "./router.ts";
+import { Shard } from "./shard.ts";
+import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
+
+declare const self: DedicatedWorkerGlobalScope;
+
+const post = (message: FromShard) => self.postMessage(message);
+
+/** A running shard and how it takes messages. */
+class ShardHost {
+  readonly #start: ShardStart;
+  readonly #image = new MetadataImage();
+  readonly #isolates: IsolateTable;
+  readonly #partitions: ShardPartitions;
+  readonly #control = new ControlLink(post);
+  readonly #shard: Shard;
+  #received = 0;
+  #isStopping = false;
+  #wake: (() => void) | null = null;
+
+  constructor(start: ShardStart) {
+    this.#start = start;
+    const { shard, state, config } = start;
+    this.#isolates = new IsolateTable(state.isolates);
+    const watermarks = new WatermarkTable(state.watermarks);
+    const interest = new InterestTable(state.interest);
+    const purgatory = new Purgatory(interest, shard);
+    const ways = outboxes(state, shard);
+    const arena = new Arena(state.arenas[shard] as SharedArrayBuffer);
+    const report = (text: string) => post({ type: "warning", text });
+    this.#partitions = new ShardPartitions({
+      shard,
+      clock: systemClock,
+      store: new LogStore({
+        fs: linuxFileSystem,
+        clock: systemClock,
+        directory: start.logDirectory,
+        cleanShutdown: start.cleanShutdown,
+        producerIdExpirationMs: config.producerIdExpirationMs,
+        report,
+      }),
+      table: watermarks,
+      interest,
+      purgatory,
+      outboxes: ways,
+      arenas: state.arenas.map((memory, owner) => owner === shard ? arena.memory : nativeMemory(memory)),
+    });
+    this.#shard = new Shard({
+      shard,
+      clock: systemClock,
+      fs: linuxFileSystem,
+      arena,
+      inbox: inbox(state, shard),
+      outboxes: ways,
+      isolates: this.#isolates,
+      eventFd: state.eventFds[shard] as number,
+      purgatory,
+      partitions: this.#partitions,
+      requestBytesMax: config.socketRequestMaxBytes,
+      socketBuffers: { send: config.socketSendBufferBytes, receive: config.socketReceiveBufferBytes },
+      listenerNames: start.listenerNames,
+    });
+    const services = {
+      shard,
+      partitions: this.#partitions,
+      purgatory,
+      watermarks,
+      arena: arena.memory,
+      image: this.#image,
+      control: this.#control,
+      clock: systemClock,
+      nodeId: config.nodeId,
+      clusterId: start.clusterId,
+      config,
+    };
+    const handlers = shardHandlers({ config, shardsCount: state.shardsCount, random: Math.random });
+    this.#shard.use(new Router(handlers, versionFallback, { services, memory: arena.memory }));
+  }
+
+  /** Opens the logs and serves until stopped. */
+  async serve(): Promise<void> {
+    post({ type: "ready", failures: this.#apply(this.#start.image) });
+    while (!this.#isStopping) {
+      this.#shard.run(() => this.#hasMessages() || this.#isAborted());
+      if (this.#isAborted()) return this.#abort();
+      if (this.#hasMessages()) await new Promise<void>((resolve) => this.#wake = resolve);
+      this.#shard.settle();
+    }
+    this.#shard.dispose();
+    this.#partitions.close({ clean: true });
+    post({ type: "stopped" });
+    self.close();
+  }
+
+  /** Takes a message after the first. */
+  receive(message: ToShard): void {
+    this.#received++;
+    switch (message.type) {
+      case "delta":
+        post({ type: "applied", sequence: message.sequence, failures: this.#apply(message.delta) });
+        break;
+      case "reply":
+        this.#control.receive(message.id, message.result);
+        break;
+      case "stop":
+        this.#isStopping = true;
+        break;
+    }
+    if (!this.#hasMessages()) this.#wake?.();
+  }
+
+  #hasMessages(): boolean {
+    return ((this.#isolates.get(this.#start.shard, ISOLATE.posted) - this.#received) | 0) > 0;
+  }
+
+  #isAborted(): boolean {
+    return this.#isolates.get(this.#start.shard, ISOLATE.stopping) === 1;
+  }
+
+  /** Another part of the broker failed: nothing is acknowledged any more, recovery sorts the files out. */
+  #abort(): void {
+    this.#shard.dispose();
+    self.close();
+  }
+
+  #apply(delta: ShardStart["image"]): string[] {
+    for (const id of delta.deletedIds) {
+      const topic = this.#image.topicById(id);
+      if (topic !== undefined) this.#partitions.removeTopic(topic);
+    }
+    this.#image.apply(delta);
+    return delta.changed.flatMap((topic) => this.#partitions.applyTopic(topic));
+  }
+}
+
+let host: ShardHost | null = null;
+
+self.onmessage = ({ data }: MessageEvent<ToShard>) => {
+  if (data.type !== "start") return host?.receive(data);
+  host = new ShardHost(data);
+  host.serve();
+};

@@ -1,0 +1,40 @@
+/**
+ * The folder's only door: who owns which log, and how isolates talk.
+ */
+export { errorCodeOf, type Refusal, refusalText } from "./refusals.ts";
+export {
+  type AppendOutcome,
+  type AppendWaiter,
+  emptyReadOutcome,
+  type EpochEndOutcome,
+  type EpochEndWaiter,
+  type ListOffsetOutcome,
+  type ListOffsetWaiter,
+  type ReadOutcome,
+  type ReadWaiter,
+} from "./outcomes.ts";
+export { listTimestamp } from "./partition.ts";
+export { type PartitionPlace, ShardPartitions } from "./shard_partitions.ts";
+export { LogStore } from "./log_store.ts";
+export { type DelayedOperation, Purgatory } from "./purgatory.ts";
+export { Arena, BLOCK_BYTES_MIN } from "./shared/arena.ts";
+export { type Inbox, IsolateTable, type Outbox } from "./shared/mail.ts";
+export * as message from "./shared/messages.ts";
+export type { RingRecord } from "./shared/ring.ts";
+export { allocateSharedState, inbox, outboxes, releaseSharedState, type SharedState } from "./shared/shared_state.ts";
+export {
+  emptyWatermarks,
+  InterestTable,
+  partitionState,
+  type Watermarks,
+  WatermarkTable,
+} from "./shared/watermarks.ts";
+export { ISOLATE } from "./shared/words.ts";
+export { type ImageDelta, MetadataImage, type PartitionImage, type TopicImage } from "./metadata/image.ts";
+export type {
+  ControlCallName,
+  ControlCalls,
+  ControlClient,
+  ControlFailure,
+  ControlPlane,
+} from "./metadata/control_calls.ts";

@@ -1,0 +1,241 @@
+/**
+ * A partition whose log this shard owns: the log, and what replication makes of it. Leader epoch, log end, high watermark and log
+ * start are separate from the start; today the replica set is this broker alone, so the high watermark follows the log end (as soon
+ * as `flush.messages` is satisfied), but everybody waits for the high watermark, never for the log end.
+ *
+ * Always: log start ≤ last stable offset ≤ high watermark ≤ log end, none of the last three moves back while open; the shared row is
+ * published after every change, and then whoever waits is told. Runs on the owning shard.
+ * Source: Kafka's Partition and UnifiedLog.
+ */
+import { NO_OFFSET, type Offset, toOffset } from "../storage/base/units.ts";
+import type { AppendResult, Log, LogConfig, NativeMemory } from "../storage/mod.ts";
+import {
+  type EpochEndOutcome,
+  type ListOffsetOutcome,
+  type ReadOutcome,
+  type ReadRequest,
+  refuseRead,
+} from "./outcomes.ts";
+import type { Refusal } from "./refusals.ts";
+import { emptyWatermarks, partitionState, type Watermarks, type WatermarkTable } from "./shared/watermarks.ts";
+
+/** Kafka's special timestamps in ListOffsets (ListOffsetsRequest). */
+export const listTimestamp = {
+  latest: -1,
+  earliest: -2,
+  /** Offset of the record with the largest timestamp (KIP-734). */
+  maxTimestamp: -3,
+  /** First offset on this broker's own disk (KIP-405); the log start while nothing is tiered. */
+  earliestLocal: -4,
+  /** Last offset in tiered storage (KIP-1005); none. */
+  latestTiered: -5,
+  /** First offset not yet tiered (KIP-1023); none. */
+  earliestPendingUpload: -6,
+} as const;
+
+/** Where a partition says that something changed. */
+export interface PartitionOwner {
+  /** The high watermark moved or the partition went away. */
+  onMoved(slot: number): void;
+}
+
+/** One partition, led here. */
+export class Partition {
+  readonly slot: number;
+  readonly log: Log;
+  readonly #table: WatermarkTable;
+  readonly #owner: PartitionOwner;
+  readonly #values: Watermarks = emptyWatermarks();
+  #leaderEpoch: number;
+  #config: LogConfig;
+
+  /**
+   * @param log open and owned by the partition from now on
+   * @param place the partition's row, its leader epoch and config, the shared table and who is told of changes
+   */
+  constructor(
+    log: Log,
+    place: { slot: number; leaderEpoch: number; config: LogConfig; table: WatermarkTable; owner: PartitionOwner },
+  ) {
+    this.log = log;
+    this.slot = place.slot;
+    this.#leaderEpoch = place.leaderEpoch;
+    this.#config = place.config;
+    this.#table = place.table;
+    this.#owner = place.owner;
+    log.becomeLeader(place.leaderEpoch);
+    this.#values.state = partitionState.open;
+    this.#values.highWatermark = this.#values.lastStableOffset = log.logEndOffset;
+    this.#publish();
+  }
+
+  /** Epoch of this leadership. */
+  get leaderEpoch(): number {
+    return this.#leaderEpoch;
+  }
+
+  /** The topic's configuration or the leader epoch changed. */
+  update(change: { leaderEpoch: number; config: LogConfig }): void {
+    this.#config = change.config;
+    this.log.configure(change.config);
+    if (change.leaderEpoch === this.#leaderEpoch) return;
+    this.#leaderEpoch = change.leaderEpoch;
+    this.log.becomeLeader(change.leaderEpoch);
+  }
+
+  /**
+   * Appends a producer's batch and, once `flush.messages` asks for it, makes it durable. Written, not durable, otherwise.
+   * @param batch where its bytes lie; base offset and leader epoch are stamped in place
+   * @param nowMs wall-clock time
+   */
+  append(batch: { memory: NativeMemory; start: number; length: number }, nowMs: number): AppendResult {
+    const options = { leaderEpoch: this.#leaderEpoch, nowMs };
+    const result = this.log.appendAsLeader(batch.memory, batch.start, batch.length, options);
+    if (result.refusal !== null) {
+      if (this.log.offlineReason !== null) this.#goOffline();
+      return result;
+    }
+    if (this.log.logEndOffset - this.log.recoveryPoint >= this.#config.flushMessages && !this.flush()) {
+      return { ...result, refusal: "log-offline", message: "The disk failed to make the batch durable" };
+    }
+    if (!result.duplicate) this.#advance();
+    return result;
+  }
+
+  /** Makes everything appended durable. @returns false when the disk failed; the partition is offline then */
+  flush(): boolean {
+    const ok = this.log.flush();
+    if (ok) this.#publish();
+    else this.#goOffline();
+    return ok;
+  }
+
+  /** Lends a slice to a fetch. @param outcome is filled */
+  read(request: ReadRequest, outcome: ReadOutcome): void {
+    const refusal = this.#checkEpoch(request.currentLeaderEpoch);
+    if (refusal !== null) return refuseRead(outcome, refusal);
+    outcome.refusal = null;
+    outcome.length = 0;
+    outcome.divergingEpoch = -1;
+    outcome.reachesEnd = true;
+    const values = this.#values;
+    outcome.highWatermark = values.highWatermark;
+    outcome.lastStableOffset = values.lastStableOffset;
+    outcome.logStartOffset = values.logStartOffset;
+    outcome.visibleBytes = values.visibleBytes;
+    if (request.lastFetchedEpoch >= 0 && this.#diverges(request, outcome)) return;
+    const maxOffset = request.committedOnly ? values.lastStableOffset : values.highWatermark;
+    const result = this.log.read(request.fetchOffset, {
+      maxBytes: request.maxBytes,
+      maxOffset,
+      atLeastOne: request.atLeastOne,
+    });
+    if (result.refusal !== null) return refuseRead(outcome, result.refusal);
+    if (result.slice === null) return;
+    outcome.fd = result.slice.fd;
+    outcome.position = result.slice.position;
+    outcome.length = result.slice.length;
+    outcome.lease = result.slice.leaseId;
+    outcome.reachesEnd = result.slice.nextOffset >= maxOffset;
+  }
+
+  /** Takes a lent slice back. @param lease from `read()` */
+  release(lease: number): void {
+    this.log.release(lease);
+  }
+
+  /** Finds the offset for a timestamp (ms) or a special timestamp. */
+  listOffset(query: { timestamp: number; currentLeaderEpoch: number; committedOnly: boolean }): ListOffsetOutcome {
+    const refusal = this.#checkEpoch(query.currentLeaderEpoch);
+    const found = (offset: Offset, timestamp: number, leaderEpoch: number) => ({
+      refusal: null,
+      offset,
+      timestamp,
+      leaderEpoch,
+    });
+    if (refusal !== null) return { ...found(NO_OFFSET, -1, -1), refusal };
+    const values = this.#values;
+    const end = query.committedOnly ? values.lastStableOffset : values.highWatermark;
+    switch (query.timestamp) {
+      case listTimestamp.latest:
+        return found(end, -1, this.#leaderEpoch);
+      case listTimestamp.earliest:
+      case listTimestamp.earliestLocal:
+        return found(values.logStartOffset, -1, this.log.epochFor(values.logStartOffset));
+      case listTimestamp.latestTiered:
+        return found(NO_OFFSET, -1, -1);
+      case listTimestamp.earliestPendingUpload:
+        return found(NO_OFFSET, -1, -1);
+      case listTimestamp.maxTimestamp: {
+        const record = this.log.maxTimestampOffset(end);
+        return record === null ? found(NO_OFFSET, -1, -1) : found(record.offset, record.timestamp, record.leaderEpoch);
+      }
+    }
+    if (query.timestamp < 0) return { ...found(NO_OFFSET, -1, -1), refusal: "unsupported-timestamp" };
+    const record = this.log.offsetForTimestamp(query.timestamp, { maxOffset: end });
+    return record === null ? found(NO_OFFSET, -1, -1) : found(record.offset, record.timestamp, record.leaderEpoch);
+  }
+
+  /** Finds where a leader epoch ends (KIP-101, KIP-279). */
+  epochEnd(query: { currentLeaderEpoch: number; leaderEpoch: number }): EpochEndOutcome {
+    const refusal = this.#checkEpoch(query.currentLeaderEpoch);
+    if (refusal !== null) return { refusal, leaderEpoch: -1, endOffset: NO_OFFSET };
+    const { epoch, endOffset } = this.log.endOffsetForEpoch(query.leaderEpoch);
+    return { refusal: null, leaderEpoch: epoch, endOffset };
+  }
+
+  /** Closes the log; later requests are refused. @param clean trimmed and with a snapshot, so that it reopens without a scan */
+  close(options: { clean: boolean }): void {
+    this.log.close(options);
+    this.#retire();
+  }
+
+  /** Removes the log from the disk; slices on loan stay readable. */
+  remove(): void {
+    this.log.remove();
+    this.#retire();
+  }
+
+  #advance(): void {
+    const end = this.log.logEndOffset;
+    this.#values.highWatermark = end;
+    this.#values.lastStableOffset = end;
+    this.#publish();
+    this.#owner.onMoved(this.slot);
+  }
+
+  #publish(): void {
+    const values = this.#values;
+    values.logStartOffset = this.log.logStartOffset;
+    values.logEndOffset = this.log.logEndOffset;
+    values.recoveryPoint = this.log.recoveryPoint;
+    values.visibleBytes = this.log.appendedBytes;
+    this.#table.write(this.slot, values);
+  }
+
+  #goOffline(): void {
+    this.#values.state = partitionState.offline;
+    this.#table.write(this.slot, this.#values);
+    this.#owner.onMoved(this.slot);
+  }
+
+  #retire(): void {
+    this.#values.state = partitionState.closed;
+    this.#values.recoveryPoint = this.log.recoveryPoint;
+    this.#table.write(this.slot, this.#values);
+    this.#owner.onMoved(this.slot);
+  }
+
+  #checkEpoch(epoch: number): Refusal | null {
+    if (epoch < 0 || epoch === this.#leaderEpoch) return null;
+    return epoch < this.#leaderEpoch ? "fenced-leader-epoch" : "unknown-leader-epoch";
+  }
+
+  #diverges(request: ReadRequest, outcome: ReadOutcome): boolean {
+    const { epoch, endOffset } = this.log.endOffsetForEpoch(request.lastFetchedEpoch);
+    if (epoch === request.lastFetchedEpoch && endOffset >= request.fetchOffset) return false;
+    outcome.divergingEpoch = epoch;
+    outcome.divergingEndOffset = toOffset(endOffset);
+    return true;
+  }
+}

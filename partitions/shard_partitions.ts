@@ -1,0 +1,224 @@
+/**
+ * A shard's door to all partitions of the broker: its own answer at once, by a call; those of other shards through the
+ * rings. It opens, updates and removes the logs the metadata image assigns to this shard. Runs on shards.
+ */
+import type { PartitionImage, TopicImage } from "./metadata/image.ts";
+import type {
+  AppendOutcome,
+  AppendWaiter,
+  EpochEndWaiter,
+  ListOffsetWaiter,
+  ReadRequest,
+  ReadWaiter,
+} from "./outcomes.ts";
+import { refusedAppend, refuseRead } from "./outcomes.ts";
+import type { LogStore } from "./log_store.ts";
+import { Partition, type PartitionOwner } from "./partition.ts";
+import { PartitionService } from "./partition_service.ts";
+import type { Purgatory } from "./purgatory.ts";
+import { RemotePartitions } from "./remote_partitions.ts";
+import { type Clock, type NativeMemory, NO_OFFSET, toOffset } from "../storage/mod.ts";
+import type { Outbox } from "./shared/mail.ts";
+import * as message from "./shared/messages.ts";
+import type { RingRecord } from "./shared/ring.ts";
+import type { InterestTable, WatermarkTable } from "./shared/watermarks.ts";
+
+/** What the door is built from. */
+export interface ShardPartitionsParts {
+  readonly shard: number;
+  readonly clock: Clock;
+  readonly store: LogStore;
+  readonly table: WatermarkTable;
+  readonly interest: InterestTable;
+  readonly purgatory: Purgatory;
+  /** The way to each shard, by number; the own one is not used. */
+  readonly outboxes: readonly Outbox[];
+  /** The receive arena of each shard. */
+  readonly arenas: readonly NativeMemory[];
+}
+
+/** Where a partition is. */
+export interface PartitionPlace {
+  readonly shard: number;
+  readonly slot: number;
+}
+
+/** The door. */
+export class ShardPartitions implements PartitionOwner {
+  readonly #parts: ShardPartitionsParts;
+  readonly #own = new Map<number, Partition>();
+  readonly #remote: RemotePartitions;
+  readonly #service: PartitionService;
+  readonly #memory: NativeMemory;
+  readonly #moved: number[] = [];
+  readonly #isMoved = new Set<number>();
+  readonly #appended: AppendOutcome = { ...refusedAppend("unknown-partition"), refusal: null };
+
+  /** @param parts the shard's pieces */
+  constructor(parts: ShardPartitionsParts) {
+    this.#parts = parts;
+    this.#memory = parts.arenas[parts.shard] as NativeMemory;
+    this.#remote = new RemotePartitions(parts.outboxes);
+    this.#service = new PartitionService(this.#own, {
+      outboxes: parts.outboxes,
+      arenas: parts.arenas,
+      clock: parts.clock,
+      onRelease: (_slot, lease) => parts.store.release(lease),
+    });
+  }
+
+  /** The shard's own partitions. */
+  get own(): Iterable<Partition> {
+    return this.#own.values();
+  }
+
+  /**
+   * Opens, updates or keeps the partitions of a topic that belong here.
+   * @returns sentences about logs that could not be opened; those partitions stay offline
+   */
+  applyTopic(topic: TopicImage): string[] {
+    const failures: string[] = [];
+    for (const place of topic.partitions) {
+      if (place.shard !== this.#parts.shard) continue;
+      const partition = this.#own.get(place.slot);
+      const change = { leaderEpoch: place.leaderEpoch, config: topic.logConfig };
+      if (partition !== undefined) partition.update(change);
+      else this.#open(topic, place, failures);
+    }
+    return failures;
+  }
+
+  /** Removes the partitions of a deleted topic that belong here. */
+  removeTopic(topic: TopicImage): void {
+    for (const place of topic.partitions) {
+      const partition = this.#own.get(place.slot);
+      if (place.shard !== this.#parts.shard || partition === undefined) continue;
+      this.#own.delete(place.slot);
+      partition.remove();
+    }
+  }
+
+  /** Closes all logs. @param options clean: trimmed and with snapshots */
+  close(options: { clean: boolean }): void {
+    for (const partition of this.#own.values()) partition.close(options);
+    this.#own.clear();
+  }
+
+  /**
+   * Appends a batch that lies in this shard's arena.
+   * @param batch its bytes; for a partition of another shard they must stay until the answer
+   * @returns whether it was answered at once
+   */
+  append(
+    place: PartitionPlace,
+    batch: { start: number; length: number; acks: number },
+    waiter: AppendWaiter,
+    tag: number,
+  ): boolean {
+    if (place.shard !== this.#parts.shard) {
+      this.#remote.append(place, batch, waiter, tag);
+      return false;
+    }
+    const partition = this.#own.get(place.slot);
+    waiter.onAppended(tag, partition === undefined ? refusedAppend("log-offline") : this.#appendHere(partition, batch));
+    return true;
+  }
+
+  /** Borrows a slice for a fetch. */
+  read(place: PartitionPlace, request: ReadRequest, waiter: ReadWaiter, tag: number): void {
+    if (place.shard !== this.#parts.shard) return this.#remote.read(place, request, waiter, tag);
+    const partition = this.#own.get(place.slot);
+    const outcome = waiter.outcomeOf(tag);
+    if (partition === undefined) refuseRead(outcome, "log-offline");
+    else partition.read(request, outcome);
+    waiter.onRead(tag);
+  }
+
+  /** Gives a borrowed slice back. */
+  release(place: PartitionPlace, lease: number): void {
+    if (place.shard === this.#parts.shard) this.#parts.store.release(lease);
+    else this.#remote.release(place, lease);
+  }
+
+  /** Finds the offset for a timestamp. */
+  listOffset(
+    place: PartitionPlace,
+    query: { timestamp: number; currentLeaderEpoch: number; committedOnly: boolean },
+    waiter: ListOffsetWaiter,
+    tag: number,
+  ): void {
+    if (place.shard !== this.#parts.shard) return this.#remote.listOffset(place, query, waiter, tag);
+    const none = { refusal: "log-offline" as const, offset: NO_OFFSET, timestamp: -1, leaderEpoch: -1 };
+    waiter.onListOffset(tag, this.#own.get(place.slot)?.listOffset(query) ?? none);
+  }
+
+  /** Finds where a leader epoch ends. */
+  epochEnd(
+    place: PartitionPlace,
+    query: { currentLeaderEpoch: number; leaderEpoch: number },
+    waiter: EpochEndWaiter,
+    tag: number,
+  ): void {
+    if (place.shard !== this.#parts.shard) return this.#remote.epochEnd(place, query, waiter, tag);
+    const none = { refusal: "log-offline" as const, leaderEpoch: -1, endOffset: NO_OFFSET };
+    waiter.onEpochEnd(tag, this.#own.get(place.slot)?.epochEnd(query) ?? none);
+  }
+
+  /** Takes a ring record of another shard. @returns false when it is none of partitions' */
+  receive(sender: number, record: RingRecord): boolean {
+    if (record.ints[record.int] === message.kind.watermark) {
+      this.#parts.purgatory.touch(record.ints[record.int + message.watermark.slot] as number);
+      return true;
+    }
+    return this.#remote.receive(record) || this.#service.receive(sender, record);
+  }
+
+  /** Remembers that a partition moved; everybody is told once, at the end of the turn. */
+  onMoved(slot: number): void {
+    if (this.#isMoved.has(slot)) return;
+    this.#isMoved.add(slot);
+    this.#moved.push(slot);
+  }
+
+  /** Tells whoever waits, here and on other shards, which partitions moved in this turn. */
+  announceMoved(): void {
+    if (this.#moved.length === 0) return;
+    const { interest, purgatory, outboxes, shard } = this.#parts;
+    for (const slot of this.#moved) {
+      purgatory.touch(slot);
+      for (const [peer, outbox] of outboxes.entries()) {
+        if (peer === shard || !interest.has(peer, slot)) continue;
+        const { ints, int } = outbox.begin(message.kind.watermark);
+        ints[int + message.watermark.slot] = slot;
+        outbox.commit();
+      }
+    }
+    this.#moved.length = 0;
+    this.#isMoved.clear();
+  }
+
+  #open(topic: TopicImage, place: PartitionImage, failures: string[]): void {
+    const log = this.#parts.store.open(topic, place.partition);
+    if (typeof log === "string") {
+      failures.push(log);
+      return;
+    }
+    const { table } = this.#parts;
+    const config = topic.logConfig;
+    const partition = new Partition(log, { ...place, config, table, owner: this });
+    this.#own.set(place.slot, partition);
+  }
+
+  #appendHere(partition: Partition, batch: { start: number; length: number }): AppendOutcome {
+    const place = { memory: this.#memory, start: batch.start, length: batch.length };
+    const result = partition.append(place, this.#parts.clock.wallMs());
+    const outcome = this.#appended;
+    outcome.refusal = result.refusal;
+    outcome.recordIndex = result.recordIndex;
+    outcome.baseOffset = result.baseOffset;
+    outcome.nextOffset = toOffset(result.lastOffset + 1);
+    outcome.appendTimeMs = result.appendTimeMs;
+    outcome.logStartOffset = partition.log.logStartOffset;
+    return outcome;
+  }
+}

@@ -1,0 +1,64 @@
+import { strict as assert } from "node:assert";
+import { createRandom } from "../../storage/base/random.ts";
+import { allocateArena, Arena, ARENA_BYTES, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN } from "./arena.ts";
+
+Deno.test("Arena.allocate() gives blocks that do not overlap and are as large as asked, for a random history", () => {
+  const seed = Number(Deno.env.get("BARNABAS_SEED") ?? 4711);
+  const random = createRandom(seed);
+  const arena = new Arena(allocateArena());
+  const held = new Map<number, number>();
+  for (let step = 0; step < 20_000; step++) {
+    if (held.size > 0 && random() < 0.5) {
+      const [start] = [...held.keys()].slice(Math.floor(random() * held.size));
+      arena.release(start as number);
+      held.delete(start as number);
+      continue;
+    }
+    const length = 1 + Math.floor(random() ** 6 * (BLOCK_BYTES_MAX / 4));
+    const start = arena.allocate(length);
+    if (start === -1) continue;
+    assert.ok(arena.sizeOf(start) >= length && arena.sizeOf(start) < 2 * Math.max(length, BLOCK_BYTES_MIN));
+    assert.equal(start % arena.sizeOf(start), 0, `seed ${seed}: a block is aligned to its size`);
+    for (const [other, size] of held) {
+      assert.ok(start + arena.sizeOf(start) <= other || other + size <= start, `seed ${seed}: overlap at step ${step}`);
+    }
+    held.set(start, arena.sizeOf(start));
+  }
+  const used = [...held.values()].reduce((sum, size) => sum + size, 0);
+  assert.equal(arena.usedBytes, used);
+});
+
+Deno.test("Arena.release() merges buddies, so that the whole arena can be had again", () => {
+  const arena = new Arena(allocateArena());
+  const blocks: number[] = [];
+  for (let block = arena.allocate(1); block !== -1; block = arena.allocate(1)) blocks.push(block);
+  assert.equal(blocks.length, ARENA_BYTES / BLOCK_BYTES_MIN);
+  assert.equal(arena.allocate(1), -1);
+  for (const block of blocks) arena.release(block);
+  const large = Array.from({ length: ARENA_BYTES / BLOCK_BYTES_MAX }, () => arena.allocate(BLOCK_BYTES_MAX));
+  assert.ok(large.every((block) => block !== -1));
+  assert.equal(arena.allocate(1), -1);
+});
+
+Deno.test("Arena.retain() keeps a block until its last holder lets go", () => {
+  const arena = new Arena(allocateArena());
+  const block = arena.allocate(100_000);
+  arena.retain(block);
+  assert.ok(arena.isShared(block));
+  arena.release(block);
+  assert.equal(arena.isShared(block), false);
+  assert.equal(arena.usedBytes, 128 * 1024);
+  arena.release(block);
+  assert.equal(arena.usedBytes, 0);
+  assert.throws(() => arena.release(block), /held/);
+});
+
+Deno.test("Arena.allocate() takes the lowest free address", () => {
+  const arena = new Arena(allocateArena());
+  const [first, second] = [arena.allocate(1), arena.allocate(1)];
+  arena.allocate(1);
+  arena.release(first as number);
+  assert.equal(arena.allocate(1), first);
+  arena.release(second as number);
+  assert.equal(arena.allocate(1), second);
+});
