@@ -1,0 +1,112 @@
+/**
+ * The APIs that this broker answers: one row each, and ApiVersions reports these rows. An API enters the table when it is
+ * implemented, not before. Plain data, any isolate.
+ *
+ * `served` is what the router accepts. `advertised` differs only for Produce: librdkafka up to 2.11.0 takes gzip, snappy and lz4
+ * for unsupported unless Produce v0 is in the range (librdkafka#4956), so that v0 to v2 are listed and then answered with
+ * UNSUPPORTED_VERSION, as in Kafka 4 (KAFKA-18659).
+ */
+import { fetchRequest, fetchResponse } from "./messages/01_fetch.ts";
+import { produceRequest, produceResponse } from "./messages/00_produce.ts";
+import { listOffsetsRequest, listOffsetsResponse } from "./messages/02_list_offsets.ts";
+import { metadataRequest, metadataResponse } from "./messages/03_metadata.ts";
+import { findCoordinatorRequest, findCoordinatorResponse } from "./messages/10_find_coordinator.ts";
+import { apiVersionsRequest, apiVersionsResponse } from "./messages/18_api_versions.ts";
+import { createTopicsRequest, createTopicsResponse } from "./messages/19_create_topics.ts";
+import { deleteTopicsRequest, deleteTopicsResponse } from "./messages/20_delete_topics.ts";
+import { initProducerIdRequest, initProducerIdResponse } from "./messages/22_init_producer_id.ts";
+import { offsetForLeaderEpochRequest, offsetForLeaderEpochResponse } from "./messages/23_offset_for_leader_epoch.ts";
+import { describeConfigsRequest, describeConfigsResponse } from "./messages/32_describe_configs.ts";
+import { describeClusterRequest, describeClusterResponse } from "./messages/60_describe_cluster.ts";
+import type { Message } from "./schema.ts";
+
+/** Lowest and highest version, both inclusive. */
+export type Versions = readonly [min: number, max: number];
+
+/** One API. */
+export interface Api {
+  readonly key: number;
+  /** Kafka's name for it. */
+  readonly name: string;
+  readonly request: Message;
+  readonly response: Message;
+  /** Versions that are answered. */
+  readonly served: Versions;
+  /** Versions that ApiVersions lists. */
+  readonly advertised: Versions;
+}
+
+/** All of them, by ascending key. */
+export const apis: readonly Api[] = [
+  api({
+    key: 0,
+    name: "Produce",
+    request: produceRequest,
+    response: produceResponse,
+    served: [3, 13],
+    advertised: [0, 13],
+  }),
+  api({ key: 1, name: "Fetch", request: fetchRequest, response: fetchResponse, served: [4, 18] }),
+  api({ key: 2, name: "ListOffsets", request: listOffsetsRequest, response: listOffsetsResponse, served: [1, 11] }),
+  api({ key: 3, name: "Metadata", request: metadataRequest, response: metadataResponse, served: [0, 13] }),
+  api({
+    key: 10,
+    name: "FindCoordinator",
+    request: findCoordinatorRequest,
+    response: findCoordinatorResponse,
+    served: [0, 6],
+  }),
+  api({ key: 18, name: "ApiVersions", request: apiVersionsRequest, response: apiVersionsResponse, served: [0, 4] }),
+  api({ key: 19, name: "CreateTopics", request: createTopicsRequest, response: createTopicsResponse, served: [2, 7] }),
+  api({ key: 20, name: "DeleteTopics", request: deleteTopicsRequest, response: deleteTopicsResponse, served: [1, 6] }),
+  api({
+    key: 22,
+    name: "InitProducerId",
+    request: initProducerIdRequest,
+    response: initProducerIdResponse,
+    served: [0, 5],
+  }),
+  api({
+    key: 23,
+    name: "OffsetForLeaderEpoch",
+    request: offsetForLeaderEpochRequest,
+    response: offsetForLeaderEpochResponse,
+    served: [2, 4],
+  }),
+  api({
+    key: 32,
+    name: "DescribeConfigs",
+    request: describeConfigsRequest,
+    response: describeConfigsResponse,
+    served: [1, 4],
+  }),
+  api({
+    key: 60,
+    name: "DescribeCluster",
+    request: describeClusterRequest,
+    response: describeClusterResponse,
+    served: [0, 2],
+  }),
+];
+
+const byKey: (Api | undefined)[] = [];
+for (const row of apis) byKey[row.key] = row;
+
+/** Finds an API. @param key as a client sent it @returns undefined when this broker does not answer it */
+export function apiByKey(key: number): Api | undefined {
+  return byKey[key];
+}
+
+/** Says whether the router accepts a version of an API. */
+export function isServed(row: Api, version: number): boolean {
+  return version >= row.served[0] && version <= row.served[1];
+}
+
+/** The list that ApiVersions answers with. */
+export function advertisedApis(): { apiKey: number; minVersion: number; maxVersion: number }[] {
+  return apis.map(({ key, advertised: [minVersion, maxVersion] }) => ({ apiKey: key, minVersion, maxVersion }));
+}
+
+function api(row: Omit<Api, "advertised"> & { advertised?: Versions }): Api {
+  return { advertised: row.served, ...row };
+}
