@@ -1,0 +1,407 @@
+/**
+ * The log of one partition: segments on a disk, appended at the end, read by offset. Runs on the shard that owns the
+ * partition; every call is synchronous and blocks for the system calls it makes.
+ *
+ *   logStartOffset <= recoveryPoint (all below is durable) <= logEndOffset (the next offset)
+ *
+ * Must always hold: offsets are given once, in order; an append that is refused changed nothing that is read; what is
+ * handed out begins and ends at batches.
+ *
+ * A full disk refuses the append ("log-offline", which clients retry) and leaves the log as it was: reads go on, and
+ * appends succeed again when there is room. Only a write that could not be taken back, or a failed flush, takes the log
+ * offline for good (`offlineReason`): then it has to be opened anew, which recovers it. Kafka takes the whole directory
+ * offline in both cases, and needs a restart.
+ * Source: Kafka's UnifiedLog and LocalLog.
+ */
+import { assert } from "./base/assert.ts";
+import { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
+import { checkProducedBatch } from "./batch_validation.ts";
+import type { LogConfig } from "./log_config.ts";
+import type { LogEpochs } from "./log_epochs.ts";
+import { type LoadedLog, loadLog } from "./log_loader.ts";
+import type { LogProducers } from "./log_producers.ts";
+import { LogReads } from "./log_reads.ts";
+import { LogResources } from "./log_resources.ts";
+import { acceptedAppend, nothingVisible, refusedAppend, refusedRead } from "./log_results.ts";
+import { findLargestTimestamp, findTimestamp, type TimestampSearch } from "./log_timestamps.ts";
+import type {
+  AppendOptions,
+  AppendResult,
+  FlushRequest,
+  LogOptions,
+  ReadOptions,
+  ReadResult,
+  SegmentFacts,
+  TimestampedOffset,
+} from "./log_types.ts";
+import * as batches from "./record_batch.ts";
+import { Segment } from "./segment.ts";
+import type { SegmentList } from "./segment_list.ts";
+import { deletedDirectoryName, segmentFileKinds } from "./segment_names.ts";
+import { SegmentReader } from "./segment_reader.ts";
+import { storageFailure } from "./storage_failure.ts";
+import type { NativeMemory } from "./sys/memory.ts";
+
+/** One partition's log. */
+export class Log implements Disposable {
+  readonly #options: LogOptions;
+  readonly #resources: LogResources;
+  readonly #segments: SegmentList;
+  readonly #producers: LogProducers;
+  readonly #epochs: LogEpochs;
+  readonly #reads: LogReads;
+  readonly #search: TimestampSearch;
+  // Reused for every batch: an append allocates its result and nothing else.
+  readonly #rules: ReturnType<typeof batchRules>;
+  readonly #batch = { bytes: 0, lastOffset: NO_OFFSET, maxTimestamp: 0, nowMs: 0 };
+  readonly #stamp = { baseOffset: NO_OFFSET, leaderEpoch: 0 };
+  #config: LogConfig;
+  #logStartOffset: Offset;
+  #logEndOffset: Offset;
+  #recoveryPoint: Offset;
+  #appendedBytes = 0;
+  #dirtyDirectories: string[];
+  #offlineReason: string | null = null;
+  #closed = false;
+
+  private constructor(options: LogOptions, resources: LogResources, loaded: LoadedLog) {
+    const reader = new SegmentReader(resources.window);
+    this.#options = options;
+    this.#resources = resources;
+    this.#config = options.config;
+    this.#rules = batchRules(options.config);
+    this.#segments = loaded.segments;
+    this.#producers = loaded.producers;
+    this.#epochs = loaded.epochs;
+    this.#reads = new LogReads(loaded.segments, reader);
+    this.#search = { fs: options.fs, reader, segments: loaded.segments.all };
+    this.#logStartOffset = loaded.logStartOffset;
+    this.#logEndOffset = loaded.logEndOffset;
+    this.#recoveryPoint = loaded.recoveryPoint;
+    this.#dirtyDirectories = loaded.dirtyDirectories;
+  }
+
+  /**
+   * Opens a partition's directory, recovering it where it was not shut down cleanly; an empty or missing one becomes an
+   * empty log.
+   * @throws LogDamagedError when it cannot be served @throws SystemError, or the runtime's errors, when the disk refuses
+   */
+  static open(options: LogOptions): Log {
+    const resources = options.resources ?? new LogResources(options.fs);
+    return new Log(options, resources, loadLog(options, resources));
+  }
+
+  /** First offset that is served. */
+  get logStartOffset(): Offset {
+    return this.#logStartOffset;
+  }
+  /** Offset that the next record gets. */
+  get logEndOffset(): Offset {
+    return this.#logEndOffset;
+  }
+  /** All records below it are durable. */
+  get recoveryPoint(): Offset {
+    return this.#recoveryPoint;
+  }
+  /** Bytes of all segments. */
+  get sizeBytes(): number {
+    return this.#segments.sizeBytes;
+  }
+  /** Bytes ever appended since the log was opened; only grows. */
+  get appendedBytes(): number {
+    return this.#appendedBytes;
+  }
+  /** Epoch of the latest leader, -1 for none. */
+  get latestLeaderEpoch(): number {
+    return this.#epochs.latest;
+  }
+  /** Why the log takes no writes any more, or null. */
+  get offlineReason(): string | null {
+    return this.#offlineReason;
+  }
+  /** How many producer ids are known. */
+  get producerCount(): number {
+    return this.#producers.state.size;
+  }
+
+  /** Applies a changed configuration: limits at once, index sizes and append mode from the next segment on. */
+  configure(config: LogConfig): void {
+    this.#config = config;
+    Object.assign(this.#rules, batchRules(config));
+  }
+
+  /** Begins a leader's epoch at the log end, if it is a new one. @returns false when the disk refused; appends try again */
+  becomeLeader(epoch: number): boolean {
+    return this.#attempt(() => this.#epochs.assign(epoch, this.#logEndOffset)) === null;
+  }
+
+  /**
+   * Validates a produced batch, gives it its offsets and appends it: one write, index entries every
+   * `index.interval.bytes`. Written is not durable.
+   * @param memory holds the batch, which is stamped in place @param start its first byte @param length its size
+   */
+  appendAsLeader(memory: NativeMemory, start: number, length: number, options: AppendOptions): AppendResult {
+    if (this.#offlineReason !== null) return refusedAppend("log-offline", this.#offlineReason);
+    this.#rules.nowMs = options.nowMs;
+    const check = checkProducedBatch(memory, start, length, this.#rules);
+    if (check.refusal !== null) return refusedAppend(check.refusal, check.message, check.recordIndex);
+    const earlier = this.#producers.check(memory.view, start);
+    if (earlier !== null) return earlier;
+    try {
+      return this.#append(memory, start, options);
+    } catch (error) {
+      return this.#refuseAppend(storageFailure(error));
+    }
+  }
+
+  /**
+   * Finds whole batches from the one that holds `offset` on, all in one segment, and lends them.
+   * @returns no slice at the log end and at or above `maxOffset`
+   */
+  read(offset: Offset, options: ReadOptions): ReadResult {
+    if (this.#closed) return refusedRead("log-offline", "The log is closed");
+    if (offset < this.#logStartOffset || offset > this.#logEndOffset) {
+      const range = `${this.#logStartOffset} to ${this.#logEndOffset}`;
+      return refusedRead("offset-out-of-range", `Cannot read at offset ${offset}: the log holds ${range}`);
+    }
+    if (offset >= options.maxOffset || offset === this.#logEndOffset) return nothingVisible;
+    try {
+      return this.#reads.read(offset, options, this.#logEndOffset);
+    } catch (error) {
+      return refusedRead("log-offline", storageFailure(error));
+    }
+  }
+
+  /** Takes a lent slice back, also after `remove()`. @param leaseId of the slice */
+  release(leaseId: number): void {
+    this.#resources.leases.release(leaseId);
+  }
+
+  /**
+   * Finds the first record whose timestamp is at least `timestamp` (ListOffsets by time).
+   * @param options maxOffset: a record at or above it is not found
+   * @throws SystemError, or the runtime's errors, when the disk refuses
+   */
+  offsetForTimestamp(timestamp: number, options: { maxOffset: Offset }): TimestampedOffset | null {
+    const found = findTimestamp(this.#search, { timestamp, offset: this.#logStartOffset });
+    return found !== null && found.offset < options.maxOffset ? found : null;
+  }
+
+  /**
+   * Finds the first record that has the largest timestamp of the log (ListOffsets -3).
+   * @param maxOffset a record at or above it is not found
+   * @throws SystemError, or the runtime's errors, when the disk refuses
+   */
+  maxTimestampOffset(maxOffset: Offset): TimestampedOffset | null {
+    const found = findLargestTimestamp(this.#search);
+    return found !== null && found.offset < maxOffset ? found : null;
+  }
+
+  /** End of an epoch (OffsetForLeaderEpoch): the largest known epoch at most `epoch`, and where the next one begins. */
+  endOffsetForEpoch(epoch: number): { epoch: number; endOffset: Offset } {
+    return this.#epochs.endOffsetFor(epoch, this.#logEndOffset);
+  }
+
+  /** Epoch of the leader that appended the record at an offset, -1 where not known. */
+  epochFor(offset: Offset): number {
+    return this.#epochs.epochFor(offset);
+  }
+
+  /** What retention and metrics look at, oldest first. @throws when a time index cannot be read */
+  segments(): SegmentFacts[] {
+    return this.#segments.facts(this.#logEndOffset);
+  }
+
+  /** Moves the log start forward (DeleteRecords); segments below it stay until they are deleted. */
+  incrementLogStartOffset(offset: Offset): void {
+    assert(offset <= this.#logEndOffset, "the log start stays within the log");
+    if (offset <= this.#logStartOffset) return;
+    this.#logStartOffset = offset;
+    this.#epochs.truncate({ logStartOffset: offset, logEndOffset: this.#logEndOffset });
+    this.#producers.state.removeBefore(offset);
+    if (this.#recoveryPoint < offset) this.#recoveryPoint = offset;
+  }
+
+  /**
+   * Takes the oldest segments out of the log, never the active one; the log start moves with them.
+   * @returns paths of the renamed files (`.deleted`), to be removed after `file.delete.delay.ms`; leases outlive both
+   * @throws SystemError, or the runtime's errors, when a file cannot be renamed; the segments before it are out
+   */
+  deleteOldestSegments(count: number): string[] {
+    assert(count < this.#segments.length, "the active segment stays");
+    const paths: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const segment = this.#segments.first;
+      this.incrementLogStartOffset(this.#segments.at(1).baseOffset);
+      paths.push(...segment.markDeleted());
+      this.#segments.shift().retire();
+      this.#producers.snapshots.remove(segment.baseOffset);
+    }
+    return paths;
+  }
+
+  /** Closes the active segment and starts a new one, unless it is empty. @returns false when the disk refused */
+  roll(nowMs: number): boolean {
+    if (this.#offlineReason !== null) return false;
+    return this.#segments.active.sizeBytes === 0 || this.#attempt(() => this.#roll(nowMs)) === null;
+  }
+
+  /** Forgets producers that were idle for `producer.id.expiration.ms`. */
+  expireProducers(nowMs: number): void {
+    this.#producers.state.expire(nowMs, this.#options.producerIdExpirationMs);
+  }
+
+  /**
+   * Says what has to be flushed so that all that was appended until now is durable, for another thread to do it.
+   * @returns null when all is durable; otherwise give it back with `endFlush()`. Several may be under way
+   * @throws SystemError when a file cannot be opened
+   */
+  beginFlush(): FlushRequest | null {
+    if (this.#recoveryPoint >= this.#logEndOffset && this.#dirtyDirectories.length === 0) return null;
+    const unflushed = this.#segments.all.slice(this.#segments.floorIndex(this.#recoveryPoint));
+    const fds = unflushed.flatMap((segment) => segment.flushFds());
+    const directories = this.#dirtyDirectories;
+    this.#dirtyDirectories = [];
+    return { fds, directories, upTo: this.#logEndOffset, leaseIds: unflushed.map((segment) => segment.lease()) };
+  }
+
+  /**
+   * Ends a flush.
+   * @param ok whether every descriptor and directory was flushed. A failure takes the log offline: the kernel may have
+   * dropped the pages, and a second try would succeed without them
+   */
+  endFlush(request: FlushRequest, ok: boolean): void {
+    for (const leaseId of request.leaseIds) this.release(leaseId);
+    if (!ok) this.#goOffline(`Cannot make records below offset ${request.upTo} durable: a flush failed`);
+    else if (request.upTo > this.#recoveryPoint) this.#recoveryPoint = request.upTo;
+  }
+
+  /** Makes all that was appended durable, on this thread. @returns false when the disk failed; the log is offline then */
+  flush(): boolean {
+    if (this.#offlineReason !== null) return false;
+    const { fs } = this.#options;
+    const failure = this.#attempt(() => {
+      const request = this.beginFlush();
+      if (request === null) return;
+      const flushed = request.fds.every((fd) => fs.fdatasync(fd));
+      this.endFlush(request, flushed && request.directories.every((directory) => fs.syncDirectory(directory)));
+    });
+    if (failure !== null) this.#goOffline(failure);
+    return this.#offlineReason === null;
+  }
+
+  /**
+   * Closes the log; lent descriptors stay open until they are given back.
+   * @param options clean: flushed and trimmed, with a producer snapshot at the end, so that it opens without a scan
+   * @returns whether it is closed as asked; only then may the directory be marked as cleanly shut down
+   */
+  close(options: { clean: boolean }): boolean {
+    if (this.#closed) return true;
+    const clean = options.clean && this.flush() && this.#attempt(() => this.#finish()) === null;
+    for (const segment of this.#segments.all) segment.retire();
+    const asked = !options.clean || (clean && this.#offlineReason === null);
+    this.#closed = true;
+    this.#goOffline("The log is closed");
+    return asked;
+  }
+
+  /** Removes the log from the disk: the directory is renamed to `….<32 hex>-delete`, then removed. @throws when refused */
+  remove(): void {
+    this.close({ clean: false });
+    const { fs, directory } = this.#options;
+    const slash = directory.lastIndexOf("/") + 1;
+    const name = deletedDirectoryName(directory.slice(slash), crypto.randomUUID().replaceAll("-", ""));
+    fs.rename(directory, directory.slice(0, slash) + name);
+    fs.remove(directory.slice(0, slash) + name);
+  }
+
+  /** Closes without flushing, trimming or a snapshot, as a crash would. Idempotent. */
+  [Symbol.dispose](): void {
+    this.close({ clean: false });
+  }
+
+  #append(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
+    const { view } = memory;
+    const [batch, stamp] = [this.#batch, this.#stamp];
+    stamp.baseOffset = this.#logEndOffset;
+    stamp.leaderEpoch = options.leaderEpoch;
+    batch.bytes = batches.batchBytes(view, start);
+    batch.lastOffset = toOffset(this.#logEndOffset + batches.lastOffsetDelta(view, start));
+    batch.maxTimestamp = batches.maxTimestamp(view, start);
+    batch.nowMs = options.nowMs;
+    this.#epochs.assign(options.leaderEpoch, this.#logEndOffset);
+    if (this.#segments.active.shouldRoll(batch, this.#config)) this.#roll(options.nowMs);
+    batches.stampPlace(view, start, stamp);
+    const outcome = this.#segments.active.append(memory, start, batch);
+    if (outcome !== "written") {
+      const reason = this.#refuseAppend(this.#options.fs.lastError());
+      if (outcome === "damaged") this.#goOffline(`${reason.message}; the torn write could not be cut off`);
+      return reason;
+    }
+    this.#logEndOffset = toOffset(batch.lastOffset + 1);
+    this.#appendedBytes += batch.bytes;
+    this.#producers.update(view, start);
+    const stamped = this.#config.messageTimestampType === "LogAppendTime";
+    return acceptedAppend(stamp.baseOffset, batch.lastOffset, stamped ? options.nowMs : -1);
+  }
+
+  #refuseAppend(cause: string): AppendResult {
+    return refusedAppend("log-offline", `Cannot append a batch at offset ${this.#logEndOffset}: ${cause}`);
+  }
+
+  /** The old segment stays active until the new one is complete, so a full disk leaves the log as it was. */
+  #roll(nowMs: number): void {
+    const { fs, directory, random = Math.random } = this.#options;
+    const old = this.#segments.active;
+    this.#producers.snapshot(this.#logEndOffset);
+    const place = { fs, resources: this.#resources, directory, config: this.#config, random };
+    const next = new Segment(place, this.#logEndOffset);
+    try {
+      next.create(nowMs);
+    } catch (error) {
+      next.retire();
+      for (const kind of segmentFileKinds) fs.remove(next.path(kind));
+      throw error;
+    }
+    this.#segments.push(next);
+    this.#dirtyDirectories = [directory, ...this.#dirtyDirectories.filter((dirty) => dirty !== directory)];
+    const failure = this.#attempt(() => old.deactivate());
+    if (failure !== null) this.#goOffline(`Cannot close segment ${old.baseOffset}: ${failure}`);
+    this.#options.onSegmentClosed?.(old.baseOffset, next.baseOffset);
+  }
+
+  #finish(): void {
+    this.#producers.snapshot(this.#logEndOffset);
+    this.#epochs.save();
+    this.#segments.active.deactivate();
+    const { fs, directory } = this.#options;
+    const flushed = this.#segments.active.flushFds().every((fd) => fs.fdatasync(fd)) && fs.syncDirectory(directory);
+    if (!flushed) this.#goOffline("Cannot close the log: a flush failed");
+  }
+
+  #attempt(action: () => void): string | null {
+    try {
+      action();
+      return null;
+    } catch (error) {
+      return storageFailure(error);
+    }
+  }
+
+  #goOffline(reason: string): void {
+    this.#offlineReason ??= reason;
+  }
+}
+
+function batchRules(config: LogConfig) {
+  return {
+    nowMs: 0,
+    maxMessageBytes: config.maxMessageBytes,
+    segmentBytes: config.segmentBytes,
+    messageTimestampType: config.messageTimestampType,
+    messageTimestampBeforeMaxMs: config.messageTimestampBeforeMaxMs,
+    messageTimestampAfterMaxMs: config.messageTimestampAfterMaxMs,
+    keysRequired: config.compact,
+    transactionsAllowed: false,
+  };
+}

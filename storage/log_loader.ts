@@ -1,0 +1,245 @@
+/**
+ * Opens a partition's directory: files in order, segments found, recovered where the last stop was not clean, leader epochs
+ * and producers read or rebuilt. Runs on the shard that will own the log.
+ *
+ *   clean stop      nothing is scanned; only the end of the last segment is looked at
+ *   anything else   every segment from the one that holds the recovery point on is checked and rebuilt; the log is cut
+ *                   at the first torn or corrupt batch, and the segments after it go
+ *
+ * Source: Kafka's LogLoader and UnifiedLog.rebuildProducerState.
+ */
+import { type Offset, toOffset } from "./base/units.ts";
+import { clearLeftovers } from "./leftover_files.ts";
+import { LogEpochs } from "./log_epochs.ts";
+import { LogProducers } from "./log_producers.ts";
+import type { LogResources } from "./log_resources.ts";
+import type { LogOptions } from "./log_types.ts";
+import { settlePartitionMetadata } from "./partition_directory.ts";
+import { baseOffset, batchBytes, nextOffset, partitionLeaderEpoch } from "./record_batch.ts";
+import { SegmentRecovery } from "./recovery.ts";
+import { Segment, type SegmentPlace } from "./segment.ts";
+import { SegmentList } from "./segment_list.ts";
+import { parsePartitionFileName } from "./segment_names.ts";
+import { SegmentReader } from "./segment_reader.ts";
+
+/** What a log starts with. */
+export interface LoadedLog {
+  readonly segments: SegmentList;
+  readonly epochs: LogEpochs;
+  readonly producers: LogProducers;
+  readonly logStartOffset: Offset;
+  readonly logEndOffset: Offset;
+  readonly recoveryPoint: Offset;
+  /** Directories whose entries may not be durable. */
+  readonly dirtyDirectories: string[];
+}
+
+/**
+ * Loads a log.
+ * @throws LogDamagedError when it cannot be served @throws SystemError, or the runtime's errors, when the disk refuses
+ */
+export function loadLog(options: LogOptions, resources: LogResources): LoadedLog {
+  const loader = new LogLoader(options, resources);
+  try {
+    return loader.load();
+  } catch (error) {
+    for (const segment of loader.segments.all) segment.retire();
+    throw error;
+  }
+}
+
+class LogLoader {
+  readonly segments = new SegmentList();
+  readonly #options: LogOptions;
+  readonly #place: SegmentPlace;
+  readonly #reader: SegmentReader;
+  readonly #recovery: SegmentRecovery;
+  readonly #dirtyDirectories = new Set<string>();
+  #scanned = false;
+
+  constructor(options: LogOptions, resources: LogResources) {
+    const { fs, directory, config, random = Math.random } = options;
+    this.#options = options;
+    this.#place = { fs, resources, directory, config, random };
+    this.#reader = new SegmentReader(resources.window);
+    this.#recovery = new SegmentRecovery(fs);
+  }
+
+  load(): LoadedLog {
+    const { fs, directory, clock } = this.#options;
+    for (const dirty of settlePartitionMetadata(this.#options)) this.#dirtyDirectories.add(dirty);
+    if (clearLeftovers(fs, directory, this.#reader.window)) this.#dirtyDirectories.add(directory);
+    this.#findSegments();
+    const epochs = new LogEpochs(fs, directory);
+    let logEndOffset = this.#findEnd(epochs);
+    if (this.segments.length > 0 && logEndOffset < this.#options.logStartOffset) {
+      this.#report(`All segments go: they end at ${logEndOffset}, below the log start ${this.#options.logStartOffset}`);
+      this.#removeSegments(0);
+    }
+    if (this.segments.length === 0) {
+      logEndOffset = this.#options.logStartOffset;
+      this.#createSegment(logEndOffset);
+    } else {
+      this.segments.active.activate(clock.wallMs());
+    }
+    const logStartOffset = toOffset(Math.max(this.#options.logStartOffset, this.segments.first.baseOffset));
+    this.#settleEpochs(epochs, { logStartOffset, logEndOffset });
+    const producers = this.#loadProducers({ logStartOffset, logEndOffset });
+    const recoveryPoint = this.#options.cleanShutdown && !this.#scanned ? logEndOffset : this.#options.recoveryPoint;
+    return {
+      segments: this.segments,
+      epochs,
+      producers,
+      logStartOffset,
+      logEndOffset,
+      recoveryPoint: toOffset(Math.min(Math.max(recoveryPoint, logStartOffset), logEndOffset)),
+      dirtyDirectories: [...this.#dirtyDirectories],
+    };
+  }
+
+  #report(message: string): void {
+    this.#options.report?.(`${this.#options.directory}: ${message}`);
+  }
+
+  /** Loads what has a `.log` file; index files without one go, missing ones are built. */
+  #findSegments(): void {
+    const { fs, directory } = this.#options;
+    const names = fs.list(directory).filter((entry) => !entry.isDirectory).map((entry) => entry.name).sort();
+    const present = new Set(names);
+    for (const name of names) {
+      const parsed = parsePartitionFileName(name);
+      if (parsed === null || parsed.kind === ".snapshot") continue;
+      if (parsed.kind !== ".log") {
+        if (!present.has(name.slice(0, -parsed.kind.length) + ".log")) fs.remove(`${directory}/${name}`);
+        continue;
+      }
+      const segment = new Segment(this.#place, parsed.offset);
+      const size = segment.openExisting();
+      this.segments.push(segment);
+      this.#recovery.refuseOldFormats(segment, 0, size);
+      const stem = name.slice(0, -".log".length);
+      const whole = present.has(`${stem}.index`) && present.has(`${stem}.timeindex`);
+      if (!whole && !this.#isRecovered(segment)) this.#rebuild(segment);
+    }
+  }
+
+  #rebuild(segment: Segment): void {
+    this.#report(`The indexes of segment ${segment.baseOffset} are built anew`);
+    this.#reader.rebuildIndexes(segment);
+    this.#dirtyDirectories.add(this.#options.directory);
+  }
+
+  /** Whether the segment may hold what was never flushed. Right only once all segments up to it are loaded. */
+  #isRecovered(segment: Segment): boolean {
+    return !this.#options.cleanShutdown && segment.baseOffset >= this.#options.recoveryPoint;
+  }
+
+  /** Recovers what has to be, and returns the log's end. */
+  #findEnd(epochs: LogEpochs): Offset {
+    if (this.segments.length === 0) return this.#options.logStartOffset;
+    if (this.#options.cleanShutdown) {
+      const end = this.#findCleanEnd(this.segments.active);
+      return end ?? this.#recover(this.segments.length - 1, epochs);
+    }
+    return this.#recover(this.segments.floorIndex(this.#options.recoveryPoint), epochs);
+  }
+
+  /** End of the last segment by its index; null when the segment is not as a clean stop leaves it. */
+  #findCleanEnd(segment: Segment): Offset | null {
+    if (!segment.openIndexes()) this.#rebuild(segment);
+    segment.openIndexes();
+    const { offsetIndex, sizeBytes } = segment;
+    const from = offsetIndex.positionAt(offsetIndex.count - 1);
+    let end = segment.baseOffset;
+    const position = this.#reader.scan(segment, { from, to: sizeBytes }, (view, at) => end = nextOffset(view, at));
+    return position === sizeBytes ? end : null;
+  }
+
+  #recover(from: number, epochs: LogEpochs): Offset {
+    let end = this.segments.at(from).baseOffset;
+    this.#scanned = true;
+    for (let index = from; index < this.segments.length; index++) {
+      const segment = this.segments.at(index);
+      const { endOffset, cutBytes } = this.#recovery.recover(segment, (view, at) => {
+        epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
+      });
+      end = endOffset;
+      this.#dirtyDirectories.add(this.#options.directory);
+      if (cutBytes === 0) continue;
+      this.#report(`Segment ${segment.baseOffset} was cut by ${cutBytes} torn or corrupt bytes at offset ${endOffset}`);
+      this.#removeSegments(index + 1);
+    }
+    return end;
+  }
+
+  #removeSegments(from: number): void {
+    const { fs, directory } = this.#options;
+    while (this.segments.length > from) {
+      const segment = this.segments.pop();
+      this.#report(`Segment ${segment.baseOffset} with ${segment.sizeBytes} bytes is removed`);
+      for (const path of segment.markDeleted()) fs.remove(path);
+      segment.retire();
+    }
+    this.#dirtyDirectories.add(directory);
+  }
+
+  #createSegment(offset: Offset): void {
+    const segment = new Segment(this.#place, offset);
+    try {
+      segment.create(this.#options.clock.wallMs());
+    } catch (error) {
+      segment.retire();
+      throw error;
+    }
+    this.segments.push(segment);
+    this.#dirtyDirectories.add(this.#options.directory);
+  }
+
+  #settleEpochs(epochs: LogEpochs, range: { logStartOffset: Offset; logEndOffset: Offset }): void {
+    if (epochs.wasLost) {
+      for (const segment of this.segments.all) {
+        this.#reader.scan(segment, { from: 0, to: segment.sizeBytes }, (view, at) => {
+          epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
+        });
+      }
+    }
+    epochs.truncate(range);
+    epochs.save();
+  }
+
+  #loadProducers(range: { logStartOffset: Offset; logEndOffset: Offset }): LogProducers {
+    const { fs, directory, clock, producerIdExpirationMs, cleanShutdown } = this.#options;
+    const producers = new LogProducers(fs, directory);
+    const { snapshots, state } = producers;
+    const bases = this.segments.baseOffsets;
+    const wanted = new Set([...bases.slice(-2), range.logEndOffset]);
+    snapshots.removeStray(bases);
+    if (snapshots.latest < 0 && cleanShutdown) {
+      // Kafka's rule for logs from before there were snapshots: no scan of all that, producers start afresh.
+      for (const offset of wanted) producers.snapshot(offset);
+      return producers;
+    }
+    snapshots.removeOutside(range);
+    const from = producers.loadNewest(range.logStartOffset);
+    for (let index = this.segments.floorIndex(from); index < this.segments.length; index++) {
+      const segment = this.segments.at(index);
+      if (segment.baseOffset >= from && wanted.has(segment.baseOffset)) producers.snapshot(segment.baseOffset);
+      this.#replayProducers(segment, from, producers);
+    }
+    state.expire(clock.wallMs(), producerIdExpirationMs);
+    producers.snapshot(range.logEndOffset);
+    return producers;
+  }
+
+  #replayProducers(segment: Segment, from: Offset, producers: LogProducers): void {
+    let start = 0;
+    if (segment.baseOffset < from) {
+      const outcome = this.#reader.findOffset(segment, from);
+      if (outcome === "end") return;
+      start = outcome === "found" ? this.#reader.position : 0;
+    }
+    this.#reader.scan(segment, { from: start, to: segment.sizeBytes }, (view, at) => {
+      if (baseOffset(view, at) >= from && batchBytes(view, at) > 0) producers.update(view, at);
+    });
+  }
+}

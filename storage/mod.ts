@@ -1,0 +1,49 @@
+/**
+ * The folder's only door: logs on a disk, and the kernel interface that the reactor shares with them.
+ *
+ * A log is opened by `Log.open(options)`, written by `appendAsLeader()`, read by `read()`, which lends a slice of a file
+ * that has to be given back by its lease number, flushed by `flush()` or, on another thread, by `beginFlush()` and
+ * `endFlush()`, and ended by `close()` or `remove()`. All of it is synchronous and belongs to one isolate, which passes one
+ * `LogResources` to all its logs.
+ */
+export { type Clock, ManualClock, systemClock } from "./base/clock.ts";
+export {
+  type FilePosition,
+  NO_OFFSET,
+  NO_TIMESTAMP,
+  type Offset,
+  offsetAfter,
+  toFilePosition,
+  toOffset,
+} from "./base/units.ts";
+
+export { Log } from "./log.ts";
+export type { LogConfig } from "./log_config.ts";
+export { LogResources } from "./log_resources.ts";
+export type {
+  AppendOptions,
+  AppendRefusal,
+  AppendResult,
+  FlushRequest,
+  LogOptions,
+  LogSlice,
+  ReadOptions,
+  ReadRefusal,
+  ReadResult,
+  SegmentFacts,
+  TimestampedOffset,
+} from "./log_types.ts";
+export { deletedDirectoryName } from "./segment_names.ts";
+export { LogDamagedError, storageFailure } from "./storage_failure.ts";
+
+export * from "./checkpoint.ts";
+export * from "./clean_shutdown.ts";
+export * from "./meta_properties.ts";
+export * from "./partition_metadata.ts";
+export * from "./uuid.ts";
+
+export * from "./sys/epoll.ts";
+export { type FileSystem, linuxFileSystem, type MappedFile, type OpenMode } from "./sys/file_system.ts";
+export { IO_BYTES_MAX, lastErrorText, SystemError } from "./sys/libc.ts";
+export { allocateShared, discardPages, type NativeMemory, nativeMemory } from "./sys/memory.ts";
+export * from "./sys/sockets.ts";

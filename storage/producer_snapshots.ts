@@ -1,0 +1,75 @@
+/**
+ * The producer snapshots of a log: files that hold the state of all producers at an offset, so that reopening need not
+ * read the log from its start. Runs on the shard that owns the log.
+ *
+ * Kept are the snapshots at the base offsets of segments, which go with their segment, and the newest one above them (that
+ * of a clean close). Opening removes all others, and those outside of the log.
+ * Source: Kafka's ProducerStateManager (removeStraySnapshots, truncateAndReload, takeSnapshot).
+ */
+import { type Offset, toOffset } from "./base/units.ts";
+import { writeAtomically } from "./checkpoint.ts";
+import { parsePartitionFileName, partitionFileName, SNAPSHOT_KIND } from "./segment_names.ts";
+import type { FileSystem } from "./sys/file_system.ts";
+
+/** The snapshot files of one log. */
+export class ProducerSnapshots {
+  readonly #fs: FileSystem;
+  readonly #directory: string;
+  readonly #offsets = new Set<Offset>();
+
+  /** Lists what is there. @param directory the partition's @throws the runtime's error when it cannot be listed */
+  constructor(fs: FileSystem, directory: string) {
+    this.#fs = fs;
+    this.#directory = directory;
+    for (const { name } of fs.list(directory)) {
+      const parsed = parsePartitionFileName(name);
+      if (parsed !== null && parsed.kind === SNAPSHOT_KIND && parsed.suffix === "") this.#offsets.add(parsed.offset);
+    }
+  }
+
+  /** Offset of the newest snapshot, -1 when there is none. */
+  get latest(): Offset {
+    return toOffset(Math.max(-1, ...this.#offsets));
+  }
+
+  /** Whether there is one at the offset. */
+  has(offset: Offset): boolean {
+    return this.#offsets.has(offset);
+  }
+
+  /** Writes one, durably. @param bytes from `ProducerState.encodeSnapshot()` @throws when the disk refuses */
+  write(offset: Offset, bytes: Uint8Array): void {
+    writeAtomically(this.#fs, this.#path(offset), bytes);
+    this.#offsets.add(offset);
+  }
+
+  /** Content of one, or null. */
+  read(offset: Offset): Uint8Array | null {
+    return this.#fs.readFile(this.#path(offset));
+  }
+
+  /** Removes one; missing is fine. */
+  remove(offset: Offset): void {
+    if (this.#offsets.delete(offset)) this.#fs.remove(this.#path(offset));
+  }
+
+  /** Removes those that no segment begins at, except the newest above all segments. @param baseOffsets of the segments */
+  removeStray(baseOffsets: readonly Offset[]): void {
+    const bases = new Set(baseOffsets);
+    const strays = [...this.#offsets].filter((offset) => !bases.has(offset)).sort((a, b) => a - b);
+    const newest = strays.at(-1);
+    const kept = newest !== undefined && newest >= Math.max(...baseOffsets) ? newest : null;
+    for (const offset of strays) if (offset !== kept) this.remove(offset);
+  }
+
+  /** Removes those that say nothing of a log with these ends. */
+  removeOutside(range: { logStartOffset: Offset; logEndOffset: Offset }): void {
+    for (const offset of this.#offsets) {
+      if (offset > range.logEndOffset || offset <= range.logStartOffset) this.remove(offset);
+    }
+  }
+
+  #path(offset: Offset): string {
+    return `${this.#directory}/${partitionFileName(offset, SNAPSHOT_KIND)}`;
+  }
+}

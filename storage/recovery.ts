@@ -1,0 +1,122 @@
+/**
+ * Recovery of one segment: every batch is checked by header, length and CRC-32C; the file is cut at the first one that is
+ * torn or corrupt; the indexes are built anew on the way. Runs on the shard that opens the log.
+ *
+ * Must always hold: what is kept is a prefix of whole, sound batches with growing offsets. Bytes that are a record of the
+ * formats v0 or v1 are told apart from damage by their own checksum, and refuse the log instead of being cut off.
+ * Source: Kafka's LogSegment.recover.
+ */
+import { crc32 } from "node:zlib";
+import { type Offset, toOffset } from "./base/units.ts";
+import { crc32c } from "./crc32c.ts";
+import { HeaderWindow } from "./header_window.ts";
+import * as batches from "./record_batch.ts";
+import type { Segment } from "./segment.ts";
+import { describeBatch } from "./segment_reader.ts";
+import { LogDamagedError } from "./storage_failure.ts";
+import type { FileSystem } from "./sys/file_system.ts";
+import { type NativeMemory, nativeMemory } from "./sys/memory.ts";
+
+/** One read of a recovery; larger batches get memory of their own. */
+const RECOVERY_WINDOW_BYTES = 1024 * 1024;
+
+/** Where the checksum of a v0 or v1 record lies, and what it covers: `offset int64, size int32, crc int32, magic int8`. */
+const LEGACY_CRC_AT = 12;
+const LEGACY_CRC_COVERS_FROM = 16;
+const LEGACY_RECORD_BYTES_MIN = 26;
+
+/** What was found in a segment. */
+export interface RecoveredSegment {
+  /** Offset after the last batch that was kept; the base offset for none. */
+  readonly endOffset: Offset;
+  /** Bytes that were cut off. */
+  readonly cutBytes: number;
+}
+
+/** Recovers segments, one after the other. */
+export class SegmentRecovery {
+  readonly #fs: FileSystem;
+  readonly #window: HeaderWindow;
+
+  /** @param fs where the segments are */
+  constructor(fs: FileSystem) {
+    this.#fs = fs;
+    this.#window = new HeaderWindow(fs, RECOVERY_WINDOW_BYTES);
+  }
+
+  /**
+   * Recovers one segment.
+   * @param visit called with every batch that is kept
+   * @throws LogDamagedError for batches of an old format @throws SystemError, or the runtime's errors, of the disk
+   */
+  recover(segment: Segment, visit: (view: DataView, at: number) => void): RecoveredSegment {
+    const size = segment.sizeBytes;
+    this.refuseOldFormats(segment, 0, size);
+    let position = 0;
+    let endOffset = segment.baseOffset;
+    this.#window.begin();
+    segment.beginRebuild();
+    while (position < size) {
+      const at = this.#locateSound(segment, position, size);
+      const { view } = this.#window;
+      if (at < 0 || batches.baseOffset(view, at) < endOffset) break;
+      endOffset = toOffset(batches.lastOffset(view, at) + 1);
+      segment.replay(describeBatch(view, at));
+      visit(view, at);
+      position += batches.batchBytes(view, at);
+    }
+    if (position < size) {
+      this.refuseOldFormats(segment, position, size);
+      segment.cutFile(position);
+    }
+    segment.endRebuild(position);
+    return { endOffset, cutBytes: size - position };
+  }
+
+  /**
+   * Refuses a log whose bytes at a position are a record of format v0 or v1.
+   * @param end bytes of the file that count @throws LogDamagedError when they are
+   */
+  refuseOldFormats(segment: Segment, position: number, end: number): void {
+    this.#window.begin();
+    if (position + LEGACY_RECORD_BYTES_MIN > end) return;
+    const at = this.#window.locate(segment.fd, position, batches.BATCH_STEP_BYTES);
+    if (at < 0) return;
+    const magic = batches.magic(this.#window.view, at);
+    const length = batches.batchBytes(this.#window.view, at);
+    if ((magic !== 0 && magic !== 1) || length < LEGACY_RECORD_BYTES_MIN || position + length > end) return;
+    const whole = this.#whole(segment.fd, position, length);
+    if (whole === null) return;
+    const { memory, start } = whole;
+    const stored = memory.view.getUint32(start + LEGACY_CRC_AT);
+    if (crc32(memory.bytes.subarray(start + LEGACY_CRC_COVERS_FROM, start + length)) !== stored) return;
+    throw new LogDamagedError(
+      `Cannot open ${segment.path(".log")}: it holds records of format v${magic} at position ${position}, which only ` +
+        `Apache Kafka before 4.0 wrote. They are not served: let Apache Kafka copy the topic to one of format v2 first.`,
+    );
+  }
+
+  /** Index in the window of a batch whose header and CRC are sound, or -1. */
+  #locateSound(segment: Segment, position: number, end: number): number {
+    const at = this.#window.locateBatch(segment, position, end);
+    if (at < 0) return -1;
+    const bytes = batches.batchBytes(this.#window.view, at);
+    const whole = this.#whole(segment.fd, position, bytes);
+    if (whole === null) return -1;
+    const { memory, start } = whole;
+    const from = start + batches.CRC_COVERS_FROM;
+    const crc = crc32c(memory.bytes, from, bytes - batches.CRC_COVERS_FROM);
+    if (crc !== batches.storedCrc(memory.view, start)) return -1;
+    return this.#window.locateBatch(segment, position, end);
+  }
+
+  /** The bytes of a range that lies in the file: in the window where they fit, else in memory of their own. */
+  #whole(fd: number, position: number, length: number): { memory: NativeMemory; start: number } | null {
+    if (length <= RECOVERY_WINDOW_BYTES) {
+      const start = this.#window.locate(fd, position, length);
+      return start < 0 ? null : { memory: this.#window.memory, start };
+    }
+    const memory = nativeMemory(new ArrayBuffer(length));
+    return this.#fs.pread(fd, memory, 0, length, position) === length ? { memory, start: 0 } : null;
+  }
+}

@@ -1,0 +1,347 @@
+/**
+ * One segment: a `.log` file with its offset index and time index. Runs on the shard that owns the log.
+ *
+ *   active  --deactivate()-->  closed  --retire()-->  retired
+ *   appended to, files open    read only; its files   out of the log; the last lease
+ *                              open when needed       closes the descriptor
+ *
+ * Must always hold: bytes below `sizeBytes` never change; whatever fails during an append leaves the segment as it was,
+ * or says "damaged"; a leased descriptor stays open.
+ * Source: Kafka's LogSegment.
+ */
+import { assert } from "./base/assert.ts";
+import { NO_TIMESTAMP, type Offset, toFilePosition } from "./base/units.ts";
+import type { LogConfig } from "./log_config.ts";
+import type { LeasedFile, LogResources, WarmFile } from "./log_resources.ts";
+import { OffsetIndex, RELATIVE_OFFSET_MAX } from "./offset_index.ts";
+import { BATCH_HEADER_BYTES, maxTimestamp } from "./record_batch.ts";
+import { DELETED_SUFFIX, partitionFileName, type SegmentFileKind, segmentFileKinds } from "./segment_names.ts";
+import { MappedSegmentWriter, PwriteSegmentWriter, type SegmentWriter, type WriteOutcome } from "./segment_writer.ts";
+import type { FileSystem } from "./sys/file_system.ts";
+import { SystemError } from "./sys/libc.ts";
+import type { NativeMemory } from "./sys/memory.ts";
+import { TimeIndex } from "./time_index.ts";
+
+/** Where a segment lives and by which rules. */
+export interface SegmentPlace {
+  readonly fs: FileSystem;
+  readonly resources: LogResources;
+  readonly directory: string;
+  readonly config: LogConfig;
+  /** Uniform in [0, 1), for the roll jitter. */
+  readonly random: () => number;
+}
+
+/** What a segment must know of a batch that is to be appended. */
+export interface AppendedBatch {
+  bytes: number;
+  lastOffset: Offset;
+  maxTimestamp: number;
+  /** Time of the append. */
+  nowMs: number;
+}
+
+/** One segment of a log. */
+export class Segment implements LeasedFile, WarmFile {
+  readonly id: number;
+  readonly baseOffset: Offset;
+  readonly offsetIndex: OffsetIndex;
+  readonly timeIndex: TimeIndex;
+  leaseCount = 0;
+  readonly #place: SegmentPlace;
+  readonly #indexIntervalBytes: number;
+  readonly #rollJitterMs: number;
+  #state: "active" | "closed" | "retired" = "closed";
+  #fd = -1;
+  #writer: SegmentWriter | null = null;
+  #sizeBytes = 0;
+  #createdMs = 0;
+  #bytesSinceIndexEntry = 0;
+  #largestTimestamp = NO_TIMESTAMP;
+  #offsetOfLargestTimestamp: Offset;
+  #largestIsKnown = false;
+  #firstBatchTimestamp: number | null = null;
+
+  /** A segment whose files are not open yet; use `createSegment()` or `openSegment()`. */
+  constructor(place: SegmentPlace, baseOffset: Offset) {
+    this.#place = place;
+    this.id = place.resources.leases.nextId();
+    this.baseOffset = baseOffset;
+    this.#offsetOfLargestTimestamp = baseOffset;
+    const { fs, config } = place;
+    const bytesMax = config.segmentIndexBytes;
+    this.offsetIndex = new OffsetIndex({ fs, path: this.path(".index"), baseOffset, bytesMax });
+    this.timeIndex = new TimeIndex({ fs, path: this.path(".timeindex"), baseOffset, bytesMax });
+    this.#indexIntervalBytes = config.indexIntervalBytes;
+    this.#rollJitterMs = Math.floor(place.random() * Math.min(config.segmentJitterMs, config.segmentMs));
+  }
+
+  /** Bytes of whole batches. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Whether batches are appended to it. */
+  get isActive(): boolean {
+    return this.#state === "active";
+  }
+
+  /** Descriptor of the `.log` file, opened where needed; owned by the segment. @throws SystemError */
+  get fd(): number {
+    if (this.#fd < 0) {
+      this.#fd = this.#place.fs.open(this.path(".log"), { write: true });
+      if (this.#state === "closed") this.#place.resources.warm.add(this);
+    }
+    return this.#fd;
+  }
+
+  /** Largest record timestamp in ms, -1 where no record has one; of a closed segment, what its time index says. */
+  get largestTimestamp(): number {
+    this.#loadLargestTimestamp();
+    return this.#largestTimestamp;
+  }
+
+  /** Last offset of the batch that has the largest timestamp. */
+  get offsetOfLargestTimestamp(): Offset {
+    this.#loadLargestTimestamp();
+    return this.#offsetOfLargestTimestamp;
+  }
+
+  /** Age that retention goes by: the largest record timestamp, or else the file's modification time. */
+  get retentionTimestamp(): number {
+    const largest = this.largestTimestamp;
+    return largest >= 0 ? largest : this.#place.fs.modifiedMs(this.path(".log")) ?? 0;
+  }
+
+  /** Path of one of its files. */
+  path(kind: SegmentFileKind): string {
+    return `${this.#place.directory}/${partitionFileName(this.baseOffset, kind)}`;
+  }
+
+  /**
+   * Whether the batch belongs into a new segment (LogSegment.shouldRoll): the segment would grow too large, its first
+   * batch is too old, an index is full, or the batch's offset is too far from the base.
+   */
+  shouldRoll(batch: AppendedBatch, config: LogConfig): boolean {
+    if (batch.lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX) return true;
+    if (this.#sizeBytes === 0) return false;
+    if (this.#sizeBytes > config.segmentBytes - batch.bytes) return true;
+    if (this.offsetIndex.isFull || this.timeIndex.isFull) return true;
+    const segmentMs = config.compact ? Math.min(config.segmentMs, config.maxCompactionLagMs) : config.segmentMs;
+    return this.#waitedMs(batch) > segmentMs - this.#rollJitterMs;
+  }
+
+  /** Appends a batch and, every `index.interval.bytes`, index entries. The caller has asked `shouldRoll()`. */
+  append(memory: NativeMemory, start: number, batch: AppendedBatch): WriteOutcome {
+    const writer = this.#writer;
+    assert(writer !== null, "batches go to the active segment");
+    // Room first, bytes second: nothing can fail any more once the batch is in the file.
+    if (this.#isIndexDue() && !this.#reserveIndexes()) return "refused";
+    const outcome = writer.append(memory, start, batch.bytes, this.#sizeBytes);
+    if (outcome !== "written") return outcome;
+    if (this.#sizeBytes === 0) this.#firstBatchTimestamp = batch.maxTimestamp;
+    this.indexBatch(batch);
+    this.#sizeBytes += batch.bytes;
+    return "written";
+  }
+
+  /** Writes the index entries for the batch that begins at `sizeBytes`, if they are due; room was reserved. */
+  indexBatch(batch: AppendedBatch): void {
+    if (batch.maxTimestamp > this.#largestTimestamp) {
+      this.#largestTimestamp = batch.maxTimestamp;
+      this.#offsetOfLargestTimestamp = batch.lastOffset;
+    }
+    if (this.#isIndexDue()) {
+      this.offsetIndex.append(batch.lastOffset, toFilePosition(this.#sizeBytes));
+      this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
+      this.#bytesSinceIndexEntry = 0;
+    }
+    this.#bytesSinceIndexEntry += batch.bytes;
+  }
+
+  /** Makes it the segment that is appended to, with indexes as they are. @throws SystemError also for a full disk */
+  activate(nowMs: number): void {
+    this.#loadLargestTimestamp();
+    this.#openIndexesForAppend({ empty: false });
+    this.#startWriting(nowMs);
+  }
+
+  /** Creates its files and makes it active. @throws SystemError also for a full disk; nothing is left open then */
+  create(nowMs: number): void {
+    const { fs, config } = this.#place;
+    fs.remove(this.path(".txnindex")); // of a segment that a recovery dropped at the same offset
+    this.#fd = fs.open(this.path(".log"), { write: true, create: true, truncate: true });
+    this.#largestIsKnown = true;
+    this.#openIndexesForAppend({ empty: true });
+    if (config.preallocate && !fs.allocate(this.#fd, 0, config.segmentBytes)) {
+      throw new SystemError(`allocate ${config.segmentBytes} bytes for ${this.path(".log")}`);
+    }
+    this.#startWriting(nowMs);
+  }
+
+  /** Takes note of a file that is there. @returns its size in bytes @throws SystemError */
+  openExisting(): number {
+    this.#sizeBytes = this.#place.fs.size(this.fd);
+    return this.#sizeBytes;
+  }
+
+  /** Ends the appends: the last time index entry is written, indexes and file are trimmed. @throws SystemError */
+  deactivate(): void {
+    assert(this.#state === "active", "only the active segment is closed");
+    this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
+    this.offsetIndex.trim();
+    this.timeIndex.trim();
+    this.#writer?.trim(this.#sizeBytes);
+    this.#stopWriting();
+    this.#state = "closed";
+    this.#place.resources.warm.add(this);
+  }
+
+  /** Begins to build the indexes anew, as if the segment were empty: follow with `replay()` of every batch. */
+  beginRebuild(): void {
+    this.#largestTimestamp = NO_TIMESTAMP;
+    this.#offsetOfLargestTimestamp = this.baseOffset;
+    this.#largestIsKnown = true;
+    this.#bytesSinceIndexEntry = 0;
+    this.#sizeBytes = 0;
+    this.#openIndexesForAppend({ empty: true });
+  }
+
+  /** Indexes the next batch of the file. @throws SystemError when the disk has no room for the index */
+  replay(batch: AppendedBatch): void {
+    if (this.#isIndexDue() && !this.#reserveIndexes()) throw this.#indexRefused();
+    this.indexBatch(batch);
+    this.#sizeBytes += batch.bytes;
+  }
+
+  /** Ends the rebuild; `sizeBytes` is what was replayed, or `size` where more is known to be there. */
+  endRebuild(size = this.#sizeBytes): void {
+    this.#sizeBytes = size;
+    this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
+    if (this.#state === "active") return;
+    this.offsetIndex.trim();
+    this.timeIndex.trim();
+  }
+
+  /** Gives a rebuild up; the file is as it was and the indexes say less than they could. @param size of the file */
+  abandonRebuild(size: number): void {
+    this.#sizeBytes = size;
+  }
+
+  /** Cuts the file after the last whole batch. @throws SystemError */
+  cutFile(size: number): void {
+    this.#place.fs.truncate(this.fd, size);
+    this.#sizeBytes = size;
+  }
+
+  /**
+   * Maps the indexes for lookups.
+   * @returns false when what they say cannot be right: rebuild them @throws SystemError
+   */
+  openIndexes(): boolean {
+    if (this.offsetIndex.isMapped && this.timeIndex.isMapped || this.#state === "active") return true;
+    const whole = this.offsetIndex.openForLookup() && this.timeIndex.openForLookup();
+    this.#place.resources.warm.add(this);
+    return whole && this.offsetIndex.isPlausible(this.#sizeBytes) && this.timeIndex.isPlausible();
+  }
+
+  /** Descriptors with data that a flush must make durable: the file's, and of a closed segment its indexes' too. */
+  flushFds(): number[] {
+    if (this.#state === "active") return [this.fd];
+    for (const index of [this.offsetIndex, this.timeIndex]) if (index.fd < 0) index.openForLookup();
+    this.#place.resources.warm.add(this);
+    return [this.fd, this.offsetIndex.fd, this.timeIndex.fd];
+  }
+
+  /** Takes a lease of the file's descriptor. @returns its number */
+  lease(): number {
+    return this.#place.resources.leases.take(this);
+  }
+
+  onLastRelease(): void {
+    if (this.#state === "retired") this.#closeFile();
+  }
+
+  coolDown(): void {
+    if (this.#state === "active") return;
+    this.offsetIndex[Symbol.dispose]();
+    this.timeIndex[Symbol.dispose]();
+    if (this.leaseCount === 0) this.#closeFile();
+  }
+
+  /** Renames its files to `.deleted`. @returns their new paths, to be removed later @throws SystemError */
+  markDeleted(): string[] {
+    const present = segmentFileKinds.map((kind) => this.path(kind)).filter((path) =>
+      this.#place.fs.modifiedMs(path) !== null
+    );
+    for (const path of present) this.#place.fs.rename(path, path + DELETED_SUFFIX);
+    return present.map((path) => path + DELETED_SUFFIX);
+  }
+
+  /** Takes it out of use: everything is closed, the descriptor once nobody leases it. Files stay as they are. */
+  retire(): void {
+    this.#place.resources.warm.delete(this);
+    this.#stopWriting();
+    this.#state = "retired";
+    if (this.leaseCount === 0) this.#closeFile();
+  }
+
+  #startWriting(nowMs: number): void {
+    const { fs, config } = this.#place;
+    const writer = config.appendMode === "mapped" ? MappedSegmentWriter : PwriteSegmentWriter;
+    this.#writer = new writer(fs, this.fd);
+    this.#createdMs = nowMs;
+    this.#place.resources.warm.delete(this);
+    this.#state = "active";
+  }
+
+  #stopWriting(): void {
+    this.offsetIndex[Symbol.dispose]();
+    this.timeIndex[Symbol.dispose]();
+    this.#writer?.[Symbol.dispose]();
+    this.#writer = null;
+  }
+
+  #closeFile(): void {
+    if (this.#fd >= 0) this.#place.fs.close(this.#fd);
+    this.#fd = -1;
+  }
+
+  #openIndexesForAppend(options: { empty: boolean }): void {
+    if (!this.offsetIndex.openForAppend(options) || !this.timeIndex.openForAppend(options)) throw this.#indexRefused();
+  }
+
+  #indexRefused(): SystemError {
+    return new SystemError(`allocate room for the indexes of ${this.path(".log")}`);
+  }
+
+  #isIndexDue(): boolean {
+    return this.#bytesSinceIndexEntry > this.#indexIntervalBytes && !this.offsetIndex.isFull;
+  }
+
+  #reserveIndexes(): boolean {
+    // Two time entries: the one that is due and the one that deactivate() forces when perhaps no block is free.
+    return this.offsetIndex.reserve(1) && this.timeIndex.reserve(2);
+  }
+
+  #loadLargestTimestamp(): void {
+    if (this.#largestIsKnown) return;
+    this.openIndexes();
+    const last = this.timeIndex.count - 1;
+    this.#largestTimestamp = this.timeIndex.timestampAt(last);
+    this.#offsetOfLargestTimestamp = this.timeIndex.offsetAt(last);
+    this.#largestIsKnown = true;
+  }
+
+  #waitedMs(batch: AppendedBatch): number {
+    const first = this.#firstBatchTimestamp ??= this.#readFirstBatchTimestamp();
+    return first >= 0 ? batch.maxTimestamp - first : batch.nowMs - this.#createdMs;
+  }
+
+  #readFirstBatchTimestamp(): number {
+    const { window } = this.#place.resources;
+    window.begin();
+    const at = window.locate(this.fd, 0, BATCH_HEADER_BYTES);
+    return at < 0 ? NO_TIMESTAMP : maxTimestamp(window.view, at);
+  }
+}
