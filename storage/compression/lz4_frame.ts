@@ -1,0 +1,165 @@
+/**
+ * LZ4 frames, as Kafka reads and writes them. Pure; any isolate.
+ *
+ *   04 22 4d 18 · FLG · BD · [content size, 8] · HC · blocks · 00 00 00 00 · [content checksum, 4]
+ *   block = uint32 LE size (bit 31: stored as it is) · bytes · [block checksum, 4]
+ *   FLG = version 01 · independent blocks · block checksums · content size · content checksum · 0 · dictionary
+ *   BD  = bits 4-6: largest block, 4 = 64 KiB to 7 = 4 MiB;  HC = bits 8-15 of xxh32 over FLG to the content size
+ *
+ * Written is what Kafka writes: independent 64 KiB blocks, no checksums but the header's. Read is what Kafka reads:
+ * linked blocks and dictionaries are refused, for its consumers could not read them; so is anything that fails a checksum.
+ * Bytes after the frame are ignored, as Kafka does.
+ * Source: lz4_Frame_format.md; Kafka's Lz4BlockInputStream and Lz4BlockOutputStream.
+ */
+import { compress as compressBlock } from "lz4-wasm";
+import { decodeLz4Block, LZ4_OUTPUT_FULL } from "./lz4_block.ts";
+import type { DecompressionRefusal } from "./refusal.ts";
+import { xxh32 } from "./xxh32.ts";
+
+const MAGIC = 0x184d2204;
+const VERSION_MASK = 0xc0;
+const VERSION_1 = 0x40;
+const INDEPENDENT_BLOCKS_BIT = 0x20;
+const BLOCK_CHECKSUM_BIT = 0x10;
+const CONTENT_SIZE_BIT = 0x08;
+const CONTENT_CHECKSUM_BIT = 0x04;
+const RESERVED_FLG_BITS = 0x02;
+const DICTIONARY_BIT = 0x01;
+const RESERVED_BD_BITS = 0x8f;
+const STORED_BIT = 0x8000_0000;
+
+const WRITTEN_FLG = VERSION_1 | INDEPENDENT_BLOCKS_BIT;
+const WRITTEN_BD = 0x40;
+const WRITTEN_BLOCK_BYTES = 65536;
+const WRITTEN_HEADER_BYTES = 7;
+/** The package puts the content's size in front of a block. */
+const SIZE_PREFIX_BYTES = 4;
+const HEADER_BYTES_MIN = 7;
+/** First guess at the content's size, as a multiple of the compressed one. */
+const GUESSED_RATIO = 4;
+
+interface FrameHeader {
+  /** Index of the first block. */
+  readonly blocksAt: number;
+  readonly blockBytesMax: number;
+  readonly blockChecksums: boolean;
+  readonly contentChecksum: boolean;
+}
+
+function readHeader(bytes: Uint8Array, view: DataView): FrameHeader | null {
+  if (bytes.length < HEADER_BYTES_MIN || view.getUint32(0, true) !== MAGIC) return null;
+  const flg = bytes[4]!;
+  const bd = bytes[5]!;
+  const refusedBits = RESERVED_FLG_BITS | DICTIONARY_BIT;
+  if ((flg & VERSION_MASK) !== VERSION_1 || (flg & INDEPENDENT_BLOCKS_BIT) === 0 || (flg & refusedBits) !== 0) {
+    return null;
+  }
+  const sizeCode = bd >>> 4;
+  if ((bd & RESERVED_BD_BITS) !== 0 || sizeCode < 4) return null;
+  const checksumAt = 6 + ((flg & CONTENT_SIZE_BIT) !== 0 ? 8 : 0);
+  if (checksumAt >= bytes.length || bytes[checksumAt] !== ((xxh32(bytes, 4, checksumAt) >>> 8) & 0xff)) return null;
+  return {
+    blocksAt: checksumAt + 1,
+    blockBytesMax: 1 << (8 + 2 * sizeCode),
+    blockChecksums: (flg & BLOCK_CHECKSUM_BIT) !== 0,
+    contentChecksum: (flg & CONTENT_CHECKSUM_BIT) !== 0,
+  };
+}
+
+/** The content as far as it is decoded; grows by doubling, up to the limit. */
+class Content {
+  readonly #bytesMax: number;
+  bytes: Uint8Array;
+  length = 0;
+
+  constructor(bytesGuess: number, bytesMax: number) {
+    this.#bytesMax = bytesMax;
+    this.bytes = new Uint8Array(Math.min(bytesGuess, bytesMax));
+  }
+
+  /** Makes room for a block. @returns index that the block must not pass */
+  reserve(blockBytes: number): number {
+    const end = Math.min(this.length + blockBytes, this.#bytesMax);
+    if (end > this.bytes.length) {
+      const grown = new Uint8Array(Math.min(Math.max(this.bytes.length * 2, end), this.#bytesMax));
+      grown.set(this.bytes.subarray(0, this.length));
+      this.bytes = grown;
+    }
+    return end;
+  }
+}
+
+/** Adds one block's content. @returns null when all is well */
+function addBlock(
+  content: Content,
+  block: { bytes: Uint8Array; start: number; end: number },
+  facts: { stored: boolean; blockBytesMax: number },
+): DecompressionRefusal | null {
+  const end = content.reserve(facts.blockBytesMax);
+  const full: DecompressionRefusal = end < content.length + facts.blockBytesMax ? "too-large" : "corrupt-data";
+  if (facts.stored) {
+    if (content.length + block.end - block.start > end) return full;
+    content.bytes.set(block.bytes.subarray(block.start, block.end), content.length);
+    content.length += block.end - block.start;
+    return null;
+  }
+  const output = { bytes: content.bytes, windowStart: content.length, start: content.length, end };
+  const decoded = decodeLz4Block(block, output);
+  if (decoded < 0) return decoded === LZ4_OUTPUT_FULL ? full : "corrupt-data";
+  content.length = decoded;
+  return null;
+}
+
+/**
+ * Decodes a frame.
+ * @param bytes the frame @param outputBytesMax most bytes that are allocated for the content
+ */
+export function decodeLz4Frame(bytes: Uint8Array, outputBytesMax: number): Uint8Array | DecompressionRefusal {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const header = readHeader(bytes, view);
+  if (header === null) return "corrupt-data";
+  const content = new Content(bytes.length * GUESSED_RATIO, outputBytesMax);
+  let at = header.blocksAt;
+  while (at + 4 <= bytes.length) {
+    const word = view.getUint32(at, true);
+    const start = at + 4;
+    if (word === 0) {
+      if (!header.contentChecksum) return content.bytes.subarray(0, content.length);
+      const sound = start + 4 <= bytes.length &&
+        view.getUint32(start, true) === xxh32(content.bytes, 0, content.length);
+      return sound ? content.bytes.subarray(0, content.length) : "corrupt-data";
+    }
+    const end = start + (word & ~STORED_BIT);
+    at = end + (header.blockChecksums ? 4 : 0);
+    if (end - start > header.blockBytesMax || at > bytes.length) return "corrupt-data";
+    if (header.blockChecksums && view.getUint32(end, true) !== xxh32(bytes, start, end)) return "corrupt-data";
+    const facts = { stored: word >= STORED_BIT, blockBytesMax: header.blockBytesMax };
+    const refusal = addBlock(content, { bytes, start, end }, facts);
+    if (refusal !== null) return refusal;
+  }
+  return "corrupt-data";
+}
+
+/** Encodes a frame as Kafka does. @param bytes the content */
+export function encodeLz4Frame(bytes: Uint8Array): Uint8Array {
+  const parts: { bytes: Uint8Array; stored: boolean }[] = [];
+  for (let at = 0; at < bytes.length; at += WRITTEN_BLOCK_BYTES) {
+    const plain = bytes.subarray(at, at + WRITTEN_BLOCK_BYTES);
+    const packed = compressBlock(plain).subarray(SIZE_PREFIX_BYTES);
+    const stored = packed.length >= plain.length;
+    parts.push({ bytes: stored ? plain : packed, stored });
+  }
+  const frameBytes = parts.reduce((sum, part) => sum + 4 + part.bytes.length, WRITTEN_HEADER_BYTES + 4);
+  const frame = new Uint8Array(frameBytes);
+  const view = new DataView(frame.buffer);
+  view.setUint32(0, MAGIC, true);
+  frame.set([WRITTEN_FLG, WRITTEN_BD], 4);
+  frame[6] = (xxh32(frame, 4, 6) >>> 8) & 0xff;
+  let at = WRITTEN_HEADER_BYTES;
+  for (const part of parts) {
+    view.setUint32(at, part.bytes.length + (part.stored ? STORED_BIT : 0), true);
+    frame.set(part.bytes, at + 4);
+    at += 4 + part.bytes.length;
+  }
+  return frame;
+}

@@ -1,0 +1,113 @@
+/**
+ * Snappy as Kafka's clients write it: the stream of snappy-java ("xerial") or one bare block. Pure; any isolate.
+ *
+ *   xerial = 82 53 4e 41 50 50 59 00 · int32 version · int32 compatible version · chunks
+ *   chunk  = int32 length · snappy block;   block = varint content size · literals and copies
+ *
+ * Java and the broker write xerial, librdkafka and franz-go write bare blocks; everyone reads both, told apart by the
+ * first eight bytes. Written is xerial with chunks of 32 KiB of content, as the broker does.
+ * Source: snappy-java's SnappyOutputStream; snappy's format_description.txt.
+ */
+import { compressSync, uncompressSync } from "snappy";
+import type { DecompressionRefusal } from "./refusal.ts";
+
+const XERIAL_MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00] as const;
+const XERIAL_HEADER_BYTES = 16;
+const XERIAL_VERSION = 1;
+const CHUNK_BYTES = 32768;
+/** A copy element of 3 bytes yields 64 at most: a block that claims more than this many times its size lies. */
+const RATIO_MAX = 22;
+const SIZE_VARINT_BYTES_MAX = 5;
+
+type NativeBytes = Parameters<typeof compressSync>[0];
+
+/** Content size that a block claims, -1 when it has none. */
+function claimedBytes(block: Uint8Array): number {
+  let value = 0;
+  for (let index = 0; index < SIZE_VARINT_BYTES_MAX && index < block.length; index++) {
+    value += (block[index]! & 0x7f) * 2 ** (7 * index);
+    if (block[index]! < 0x80) return value;
+  }
+  return -1;
+}
+
+/** Checks a block's claim before anything is allocated for it. @returns content size or a refusal */
+function boundedClaim(block: Uint8Array, outputBytesMax: number): number | DecompressionRefusal {
+  const claimed = claimedBytes(block);
+  if (claimed < 0 || claimed > block.length * RATIO_MAX) return "corrupt-data";
+  return claimed > outputBytesMax ? "too-large" : claimed;
+}
+
+function decodeBlock(block: Uint8Array, outputBytesMax: number): Uint8Array | DecompressionRefusal {
+  const claim = boundedClaim(block, outputBytesMax);
+  if (typeof claim === "string") return claim;
+  try {
+    return uncompressSync(block as unknown as NativeBytes) as Uint8Array;
+  } catch {
+    // The package has one error for every damage; there is nothing else in it that can fail.
+    return "corrupt-data";
+  }
+}
+
+function isXerial(bytes: Uint8Array): boolean {
+  return bytes.length >= XERIAL_HEADER_BYTES && XERIAL_MAGIC.every((byte, index) => bytes[index] === byte);
+}
+
+/** Index after the chunk at `at`, -1 when it reaches beyond the end. */
+function chunkEnd(view: DataView, at: number): number {
+  if (at + 4 > view.byteLength) return -1;
+  const end = at + 4 + view.getUint32(at);
+  return end > view.byteLength ? -1 : end;
+}
+
+function decodeXerial(bytes: Uint8Array, outputBytesMax: number): Uint8Array | DecompressionRefusal {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let total = 0;
+  for (let at = XERIAL_HEADER_BYTES; at < bytes.length;) {
+    const end = chunkEnd(view, at);
+    if (end < 0) return "corrupt-data";
+    const claim = boundedClaim(bytes.subarray(at + 4, end), outputBytesMax - total);
+    if (typeof claim === "string") return claim;
+    total += claim;
+    at = end;
+  }
+  const content = new Uint8Array(total);
+  let to = 0;
+  for (let at = XERIAL_HEADER_BYTES; at < bytes.length;) {
+    const end = chunkEnd(view, at);
+    const chunk = decodeBlock(bytes.subarray(at + 4, end), outputBytesMax);
+    if (typeof chunk === "string") return chunk;
+    content.set(chunk, to);
+    to += chunk.length;
+    at = end;
+  }
+  return content;
+}
+
+/**
+ * Decodes either form.
+ * @param bytes the stream or block @param outputBytesMax most bytes that are allocated for the content
+ */
+export function decodeSnappy(bytes: Uint8Array, outputBytesMax: number): Uint8Array | DecompressionRefusal {
+  return isXerial(bytes) ? decodeXerial(bytes, outputBytesMax) : decodeBlock(bytes, outputBytesMax);
+}
+
+/** Encodes a xerial stream. @param bytes the content */
+export function encodeSnappy(bytes: Uint8Array): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
+    chunks.push(compressSync(bytes.subarray(at, at + CHUNK_BYTES) as unknown as NativeBytes));
+  }
+  const stream = new Uint8Array(chunks.reduce((sum, chunk) => sum + 4 + chunk.length, XERIAL_HEADER_BYTES));
+  const view = new DataView(stream.buffer);
+  stream.set(XERIAL_MAGIC);
+  view.setInt32(8, XERIAL_VERSION);
+  view.setInt32(12, XERIAL_VERSION);
+  let at = XERIAL_HEADER_BYTES;
+  for (const chunk of chunks) {
+    view.setInt32(at, chunk.length);
+    stream.set(chunk, at + 4);
+    at += 4 + chunk.length;
+  }
+  return stream;
+}
