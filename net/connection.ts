@@ -7,13 +7,15 @@
  * what a length prefix promises), so an idle connection holds no memory and a liar gets little. A block whose
  * bytes another shard still reads is replaced, not reused.
  */
-import type { Arena } from "../partitions/mod.ts";
+import { type Arena, BLOCK_BYTES_MAX } from "../partitions/mod.ts";
 import { receive } from "../storage/mod.ts";
 import { Pipeline, type PipelineOwner, releaseHoles } from "./exchange.ts";
 import type { ConnectionContext } from "./handler.ts";
 import type { RecordsPayload, Writer } from "./protocol/writer.ts";
 import { Sender, type SenderTools } from "./sender.ts";
 
+/** Largest request that fits into a block of the arena with its size prefix; caps `socket.request.max.bytes`. */
+export const REQUEST_BYTES_MAX = BLOCK_BYTES_MAX - 4;
 /** Bytes taken from a socket at a time while no request is incomplete. Small enough to stay in a core's cache. */
 export const LANDING_BYTES = 256 * 1024;
 /** Requests of a connection that may wait for their answers; reading pauses at this many. */

@@ -5,7 +5,7 @@
  */
 import { assert } from "../storage/base/assert.ts";
 import type { ConnectionContext, Exchange } from "./handler.ts";
-import type { ApiRow } from "./protocol/api_table.ts";
+import type { Api } from "./protocol/api_table.ts";
 import { encodeResponseHeader, type RequestHeader } from "./protocol/headers.ts";
 import type { RecordsPayload, Writer } from "./protocol/writer.ts";
 import type { FileSlice } from "./sender.ts";
@@ -43,14 +43,14 @@ export function releaseHoles(holes: readonly { payload: RecordsPayload }[]): voi
 /** One request. */
 export class RequestExchange implements Exchange<unknown> {
   readonly header: RequestHeader;
-  readonly #row: ApiRow;
+  readonly #row: Api;
   readonly #pipeline: Pipeline;
   #state: "waiting" | "kept" | "done" = "waiting";
   #kept: KeptResponse | null = null;
   #drop: (() => void) | null = null;
 
   /** @param header the request's @param row its API @param pipeline of its connection */
-  constructor(header: RequestHeader, row: ApiRow, pipeline: Pipeline) {
+  constructor(header: RequestHeader, row: Api, pipeline: Pipeline) {
     [this.header, this.#row, this.#pipeline] = [header, row, pipeline];
   }
 
@@ -169,7 +169,7 @@ export class Pipeline {
   }
 
   /** Adds the next request. */
-  push(header: RequestHeader, row: ApiRow): RequestExchange {
+  push(header: RequestHeader, row: Api): RequestExchange {
     const exchange = new RequestExchange(header, row, this);
     this.#requests.push(exchange);
     return exchange;

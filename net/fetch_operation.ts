@@ -23,7 +23,7 @@ import type { RequestExchange } from "./exchange.ts";
 import { type FetchInterest, type FetchPlan, moveToEnd } from "./fetch_sessions.ts";
 import type { ShardServices } from "./handler.ts";
 import { errorCode } from "./protocol/error_codes.ts";
-import type { FetchRequest, FetchResponse } from "./protocol/messages/01_fetch.ts";
+import type { FetchPartitionData, FetchRequest, FetchResponse } from "./protocol/messages/01_fetch.ts";
 import { charge } from "./quota.ts";
 import type { FileSlice } from "./sender.ts";
 
@@ -32,7 +32,7 @@ const TOPIC_ID_VERSION_MIN = 13;
 const READ_COMMITTED = 1;
 const NO_RECORDS = new Uint8Array(0);
 
-type PartitionResponse = FetchResponse["responses"][number]["partitions"][number];
+type TopicResponse = FetchResponse["responses"][number];
 
 /** One partition of a fetch. */
 interface FetchPart {
@@ -237,15 +237,15 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
   #respond(): void {
     this.#forget();
     const { session } = this.#plan;
-    const responses: FetchResponse["responses"] = [];
+    const responses: (TopicResponse & { partitions: FetchPartitionData[] })[] = [];
     let bytes = 0;
     for (const part of this.#parts) {
       const answer = this.#answerOf(part);
       const { interest, outcome } = part;
-      if (this.#plan.kind === "incremental" && !hasNews(interest, answer)) continue;
+      if (this.#plan.kind === "incremental" && !hasNews(part, answer.errorCode)) continue;
       const failed = answer.errorCode !== errorCode.NONE;
-      interest.toldHighWatermark = failed ? -1 : answer.highWatermark;
-      interest.toldLogStartOffset = answer.logStartOffset;
+      interest.toldHighWatermark = failed ? -1 : outcome.highWatermark;
+      interest.toldLogStartOffset = outcome.logStartOffset;
       if (session !== null && outcome.length > 0) moveToEnd(session, interest);
       bytes += outcome.length;
       const last = responses.at(-1);
@@ -260,17 +260,14 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
     });
   }
 
-  #answerOf({ interest, place, errorCode: code, outcome }: FetchPart): PartitionResponse {
-    const diverges = outcome.divergingEpoch !== -1;
+  #answerOf({ interest, place, errorCode: code, outcome }: FetchPart): FetchPartitionData {
     return {
       partitionIndex: interest.partition,
       errorCode: code !== errorCode.NONE ? code : errorCodeOf(outcome.refusal),
       highWatermark: outcome.highWatermark,
       lastStableOffset: outcome.lastStableOffset,
       logStartOffset: outcome.logStartOffset,
-      divergingEpoch: diverges
-        ? { epoch: outcome.divergingEpoch, endOffset: outcome.divergingEndOffset }
-        : { epoch: -1, endOffset: -1 },
+      divergingEpoch: { epoch: outcome.divergingEpoch, endOffset: outcome.divergingEndOffset },
       abortedTransactions: null,
       preferredReadReplica: -1,
       // Never null: librdkafka fails on it (KAFKA-18646).
@@ -286,10 +283,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
 }
 
 /** Whether an incremental response names a partition: it has data, an error, or its watermarks moved. */
-function hasNews(interest: FetchInterest, answer: PartitionResponse): boolean {
-  return (answer.records?.byteLength ?? 0) > 0 ||
-    answer.errorCode !== errorCode.NONE ||
-    answer.highWatermark !== interest.toldHighWatermark ||
-    answer.logStartOffset !== interest.toldLogStartOffset ||
-    answer.divergingEpoch?.epoch !== -1;
+function hasNews({ interest, outcome }: FetchPart, code: number): boolean {
+  return outcome.length > 0 || code !== errorCode.NONE || outcome.divergingEpoch !== -1 ||
+    outcome.highWatermark !== interest.toldHighWatermark || outcome.logStartOffset !== interest.toldLogStartOffset;
 }

@@ -7,7 +7,7 @@ import type { NativeMemory } from "../storage/mod.ts";
 import type { Connection } from "./connection.ts";
 import type { RequestExchange } from "./exchange.ts";
 import type { ShardServices } from "./handler.ts";
-import { apiByKey, type ApiRow } from "./protocol/api_table.ts";
+import { type Api, apiByKey } from "./protocol/api_table.ts";
 import { decodeRequestHeader } from "./protocol/headers.ts";
 import { Reader } from "./protocol/reader.ts";
 
@@ -46,9 +46,7 @@ export class Router {
     const reader = this.#reader;
     reader.reset(this.#memory.bytes, start, start + length);
     const header = decodeRequestHeader(reader);
-    if (header === null || reader.failure !== null) {
-      return connection.close(`malformed request header: ${reader.failure ?? "unknown API key"}`);
-    }
+    if (reader.failure !== null) return connection.close(`malformed request header: ${reader.failure}`);
     const row = apiByKey(header.apiKey);
     const handler = this.#handlers.get(header.apiKey);
     if (row === undefined || handler === undefined) return connection.close(`API key ${header.apiKey} is not served`);
@@ -63,7 +61,7 @@ export class Router {
 
   #decode(
     connection: Connection,
-    row: ApiRow,
+    row: Api,
     handler: AnyHandler,
     header: Parameters<Connection["pipeline"]["push"]>[0],
   ): void {

@@ -77,6 +77,8 @@ export class Shard implements ConnectionShard {
   readonly #starved = new Map<Connection, number>();
   #starvedAtBytes = 0;
   #closedCount = 0;
+  /** Made once: a turn allocates nothing. */
+  readonly #receiveRecord = (sender: number, record: RingRecord) => this.#onRecord(sender, record);
   #router: Router | null = null;
   #landing: number;
   #dirty: Connection[] = [];
@@ -163,7 +165,7 @@ export class Shard implements ConnectionShard {
       if (fd === eventFd) inbox.clear();
       else this.#onEvent(fd, this.#epoll.eventBits(index));
     }
-    inbox.drain((sender, record) => this.#onRecord(sender, record));
+    inbox.drain(this.#receiveRecord);
     this.#parts.purgatory.expire(clock.monotonicMs());
     this.#finishTurn();
   }

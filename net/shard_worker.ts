@@ -18,6 +18,7 @@ import {
 } from "../partitions/mod.ts";
 import { linuxFileSystem, nativeMemory, systemClock } from "../storage/mod.ts";
 import { ControlLink } from "./control_link.ts";
+import { REQUEST_BYTES_MAX } from "./connection.ts";
 import { shardHandlers, versionFallback } from "./handlers/mod.ts";
 import { Router } from "./router.ts";
 import { Shard } from "./shard.ts";
@@ -77,7 +78,7 @@ class ShardHost {
       eventFd: state.eventFds[shard] as number,
       purgatory,
       partitions: this.#partitions,
-      requestBytesMax: config.socketRequestMaxBytes,
+      requestBytesMax: Math.min(config.socketRequestMaxBytes, REQUEST_BYTES_MAX),
       socketBuffers: { send: config.socketSendBufferBytes, receive: config.socketReceiveBufferBytes },
       listenerNames: start.listenerNames,
     });

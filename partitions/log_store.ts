@@ -11,7 +11,7 @@ import {
   LogResources,
   partitionKey,
   readOffsetCheckpoint,
-  SystemError,
+  storageFailure,
   toOffset,
 } from "../storage/mod.ts";
 import type { TopicImage } from "./metadata/image.ts";
@@ -70,10 +70,8 @@ export class LogStore {
       });
     } catch (error) {
       // A damaged log or a refusing disk takes this partition offline; anything else is a bug and stops the shard.
-      if (error instanceof LogDamagedError || error instanceof SystemError || isRefusal(error)) {
-        return `Cannot open ${directory}: ${error.message}`;
-      }
-      throw error;
+      const reason = error instanceof LogDamagedError ? error.message : storageFailure(error);
+      return `Cannot open ${directory}: ${reason}`;
     }
   }
 
@@ -89,10 +87,4 @@ export class LogStore {
     this.#options.report(`Ignoring ${path}: ${checkpoint}`);
     return new Map();
   }
-}
-
-function isRefusal(error: unknown): error is Error {
-  return error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound ||
-    error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory ||
-    (error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EIO"));
 }

@@ -17,7 +17,7 @@ export { listTimestamp } from "./partition.ts";
 export { type PartitionPlace, ShardPartitions } from "./shard_partitions.ts";
 export { LogStore } from "./log_store.ts";
 export { type DelayedOperation, Purgatory } from "./purgatory.ts";
-export { Arena, BLOCK_BYTES_MIN } from "./shared/arena.ts";
+export { Arena, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN } from "./shared/arena.ts";
 export { type Inbox, IsolateTable, type Outbox } from "./shared/mail.ts";
 export * as message from "./shared/messages.ts";
 export type { RingRecord } from "./shared/ring.ts";

@@ -83,6 +83,7 @@ export function refuseRead(outcome: ReadOutcome, refusal: Refusal): void {
   outcome.length = 0;
   outcome.highWatermark = outcome.lastStableOffset = outcome.logStartOffset = NO_OFFSET;
   outcome.divergingEpoch = -1;
+  outcome.divergingEndOffset = NO_OFFSET;
   outcome.reachesEnd = true;
 }
 

@@ -7,8 +7,17 @@
  * published after every change, and then whoever waits is told. Runs on the owning shard.
  * Source: Kafka's Partition and UnifiedLog.
  */
-import { NO_OFFSET, type Offset, toOffset } from "../storage/base/units.ts";
-import type { AppendResult, Log, LogConfig, NativeMemory } from "../storage/mod.ts";
+import { getLogger } from "@logtape/logtape";
+import {
+  type AppendResult,
+  type Log,
+  type LogConfig,
+  type NativeMemory,
+  NO_OFFSET,
+  type Offset,
+  storageFailure,
+  toOffset,
+} from "../storage/mod.ts";
 import {
   type EpochEndOutcome,
   type ListOffsetOutcome,
@@ -32,6 +41,12 @@ export const listTimestamp = {
   /** First offset not yet tiered (KIP-1023); none. */
   earliestPendingUpload: -6,
 } as const;
+
+const logger = getLogger(["barnabas", "partitions"]);
+
+function found(offset: Offset, timestamp: number, leaderEpoch: number): ListOffsetOutcome {
+  return { refusal: null, offset, timestamp, leaderEpoch };
+}
 
 /** Where a partition says that something changed. */
 export interface PartitionOwner {
@@ -117,6 +132,7 @@ export class Partition {
     outcome.refusal = null;
     outcome.length = 0;
     outcome.divergingEpoch = -1;
+    outcome.divergingEndOffset = NO_OFFSET;
     outcome.reachesEnd = true;
     const values = this.#values;
     outcome.highWatermark = values.highWatermark;
@@ -147,33 +163,14 @@ export class Partition {
   /** Finds the offset for a timestamp (ms) or a special timestamp. */
   listOffset(query: { timestamp: number; currentLeaderEpoch: number; committedOnly: boolean }): ListOffsetOutcome {
     const refusal = this.#checkEpoch(query.currentLeaderEpoch);
-    const found = (offset: Offset, timestamp: number, leaderEpoch: number) => ({
-      refusal: null,
-      offset,
-      timestamp,
-      leaderEpoch,
-    });
     if (refusal !== null) return { ...found(NO_OFFSET, -1, -1), refusal };
-    const values = this.#values;
-    const end = query.committedOnly ? values.lastStableOffset : values.highWatermark;
-    switch (query.timestamp) {
-      case listTimestamp.latest:
-        return found(end, -1, this.#leaderEpoch);
-      case listTimestamp.earliest:
-      case listTimestamp.earliestLocal:
-        return found(values.logStartOffset, -1, this.log.epochFor(values.logStartOffset));
-      case listTimestamp.latestTiered:
-        return found(NO_OFFSET, -1, -1);
-      case listTimestamp.earliestPendingUpload:
-        return found(NO_OFFSET, -1, -1);
-      case listTimestamp.maxTimestamp: {
-        const record = this.log.maxTimestampOffset(end);
-        return record === null ? found(NO_OFFSET, -1, -1) : found(record.offset, record.timestamp, record.leaderEpoch);
-      }
+    try {
+      return this.#findOffset(query);
+    } catch (error) {
+      // The search reads segment files; what it throws is a refusing disk, and the log itself is untouched.
+      logger.error("Cannot search {slot}: {reason}", { slot: this.slot, reason: storageFailure(error) });
+      return { ...found(NO_OFFSET, -1, -1), refusal: "log-offline" };
     }
-    if (query.timestamp < 0) return { ...found(NO_OFFSET, -1, -1), refusal: "unsupported-timestamp" };
-    const record = this.log.offsetForTimestamp(query.timestamp, { maxOffset: end });
-    return record === null ? found(NO_OFFSET, -1, -1) : found(record.offset, record.timestamp, record.leaderEpoch);
   }
 
   /** Finds where a leader epoch ends (KIP-101, KIP-279). */
@@ -194,6 +191,29 @@ export class Partition {
   remove(): void {
     this.log.remove();
     this.#retire();
+  }
+
+  #findOffset(query: { timestamp: number; committedOnly: boolean }): ListOffsetOutcome {
+    const values = this.#values;
+    const end = query.committedOnly ? values.lastStableOffset : values.highWatermark;
+    switch (query.timestamp) {
+      case listTimestamp.latest:
+        return found(end, -1, this.#leaderEpoch);
+      case listTimestamp.earliest:
+      case listTimestamp.earliestLocal:
+        return found(values.logStartOffset, -1, this.log.epochFor(values.logStartOffset));
+      case listTimestamp.latestTiered:
+        return found(NO_OFFSET, -1, -1);
+      case listTimestamp.earliestPendingUpload:
+        return found(NO_OFFSET, -1, -1);
+      case listTimestamp.maxTimestamp: {
+        const record = this.log.maxTimestampOffset(end);
+        return record === null ? found(NO_OFFSET, -1, -1) : found(record.offset, record.timestamp, record.leaderEpoch);
+      }
+    }
+    if (query.timestamp < 0) return { ...found(NO_OFFSET, -1, -1), refusal: "unsupported-timestamp" };
+    const record = this.log.offsetForTimestamp(query.timestamp, { maxOffset: end });
+    return record === null ? found(NO_OFFSET, -1, -1) : found(record.offset, record.timestamp, record.leaderEpoch);
   }
 
   #advance(): void {

@@ -17,10 +17,17 @@ import { authorize } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
 import type { ShardServices } from "../handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { ListOffsetsRequest, ListOffsetsResponse } from "../protocol/messages/02_list_offsets.ts";
+import type { ListOffsetsRequest } from "../protocol/messages/02_list_offsets.ts";
 import { charge } from "../quota.ts";
 
-type Answer = ListOffsetsResponse["topics"][number]["partitions"][number];
+/** One partition's part of the answer. */
+interface Answer {
+  partitionIndex: number;
+  errorCode: number;
+  offset: number;
+  timestamp: number;
+  leaderEpoch: number;
+}
 
 const READ_COMMITTED = 1;
 

@@ -8,13 +8,16 @@ import { authorize } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
 import type { ShardServices } from "../handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type {
-  OffsetForLeaderEpochRequest,
-  OffsetForLeaderEpochResponse,
-} from "../protocol/messages/23_offset_for_leader_epoch.ts";
+import type { OffsetForLeaderEpochRequest } from "../protocol/messages/23_offset_for_leader_epoch.ts";
 import { charge } from "../quota.ts";
 
-type Answer = OffsetForLeaderEpochResponse["topics"][number]["partitions"][number];
+/** One partition's part of the answer. */
+interface Answer {
+  errorCode: number;
+  partition: number;
+  leaderEpoch: number;
+  endOffset: number;
+}
 
 /** Handles OffsetForLeaderEpoch. */
 export function handleOffsetForLeaderEpoch(
@@ -41,7 +44,7 @@ class EpochOperation implements EpochEndWaiter {
       const topic = this.#services.image.topic(name);
       const allowed = authorize(this.#exchange.context, "DESCRIBE", { type: "TOPIC", name });
       for (const asked of partitions) {
-        const answer = { errorCode: errorCode.NONE, partition: asked.partition, leaderEpoch: -1, endOffset: -1 };
+        const answer: Answer = { errorCode: errorCode.NONE, partition: asked.partition, leaderEpoch: -1, endOffset: -1 };
         const tag = this.#answers.push(answer) - 1;
         const place = topic?.partitions[asked.partition];
         if (!allowed) answer.errorCode = errorCode.TOPIC_AUTHORIZATION_FAILED;

@@ -104,7 +104,9 @@ export class Message<D = unknown, E = unknown> implements WireType<D, E> {
   }
 
   #layout(version: number): { version: number; flexible: boolean } {
-    if (includes(this.versions, version)) return { version, flexible: includes(this.flexible, version) };
+    if (Number.isInteger(version) && includes(this.versions, version)) {
+      return { version, flexible: includes(this.flexible, version) };
+    }
     throw new RangeError(`No version ${version} of this message of API key ${this.apiKey}`);
   }
 }

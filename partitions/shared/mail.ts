@@ -151,7 +151,8 @@ export class Inbox {
    * @param receive gets the sender's number and the record, valid during the call
    */
   drain(receive: (sender: number, record: RingRecord) => void): void {
-    for (const [sender, ring] of this.#rings.entries()) {
+    for (let sender = 0; sender < this.#rings.length; sender++) {
+      const ring = this.#rings[sender] as RingConsumer;
       for (let record = ring.peek(); record !== null; record = ring.peek()) {
         receive(sender, record);
         ring.take();
