@@ -33,6 +33,7 @@ export type {
   SegmentFacts,
   TimestampedOffset,
 } from "./log_types.ts";
+export { BATCH_HEADER_BYTES, codec, codecNames } from "./record_batch.ts";
 export { deletedDirectoryName } from "./segment_names.ts";
 export { LogDamagedError, storageFailure } from "./storage_failure.ts";
 

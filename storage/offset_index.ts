@@ -60,9 +60,9 @@ export class OffsetIndex extends MappedIndex {
   isPlausible(segmentBytes: number): boolean {
     if (this.count === 0) return true;
     const last = this.count - 1;
-    if (this.offsetAt(last) < this.place.baseOffset || this.offsetAt(last) < this.offsetAt(0)) return false;
-    return this.positionAt(0) > 0 && this.positionAt(last) >= this.positionAt(0) &&
-      this.positionAt(last) < segmentBytes;
+    if (this.positionAt(0) <= 0 || this.offsetAt(0) <= this.place.baseOffset) return false;
+    const grows = this.positionAt(last) > this.positionAt(0) && this.offsetAt(last) > this.offsetAt(0);
+    return (last === 0 || grows) && this.positionAt(last) < segmentBytes;
   }
 
   protected override key(entry: number, keyAt: number): number {

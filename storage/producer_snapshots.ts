@@ -7,9 +7,13 @@
  * Source: Kafka's ProducerStateManager (removeStraySnapshots, truncateAndReload, takeSnapshot).
  */
 import { type Offset, toOffset } from "./base/units.ts";
-import { writeAtomically } from "./checkpoint.ts";
 import { parsePartitionFileName, partitionFileName, SNAPSHOT_KIND } from "./segment_names.ts";
 import type { FileSystem } from "./sys/file_system.ts";
+import { SystemError } from "./sys/libc.ts";
+import { nativeMemory } from "./sys/memory.ts";
+
+/** Least size of memory that the kernel can be handed. */
+const NATIVE_BYTES = 128;
 
 /** The snapshot files of one log. */
 export class ProducerSnapshots {
@@ -37,9 +41,23 @@ export class ProducerSnapshots {
     return this.#offsets.has(offset);
   }
 
-  /** Writes one, durably. @param bytes from `ProducerState.encodeSnapshot()` @throws when the disk refuses */
+  /**
+   * Writes one, without waiting for the disk: a roll must not. One that a crash tears has a wrong CRC, and the next older
+   * one serves.
+   * @param bytes from `ProducerState.encodeSnapshot()` @throws SystemError when the disk refuses
+   */
   write(offset: Offset, bytes: Uint8Array): void {
-    writeAtomically(this.#fs, this.#path(offset), bytes);
+    const path = this.#path(offset);
+    const memory = nativeMemory(new ArrayBuffer(Math.max(bytes.length, NATIVE_BYTES)));
+    memory.bytes.set(bytes);
+    const fd = this.#fs.open(path, { write: true, create: true, truncate: true });
+    const written = this.#fs.pwrite(fd, memory, 0, bytes.length, 0);
+    this.#fs.close(fd);
+    if (written !== bytes.length) {
+      const error = new SystemError(`write ${path}`);
+      this.#fs.remove(path);
+      throw error;
+    }
     this.#offsets.add(offset);
   }
 

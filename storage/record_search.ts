@@ -7,7 +7,7 @@
  * Source: Kafka's DefaultRecord and FileRecords.searchForTimestamp.
  */
 import { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
-import { decompress } from "./compression/mod.ts";
+import { decompress } from "./compression/compression.ts";
 import * as batches from "./record_batch.ts";
 
 /** Most bytes that a batch may decompress to for a search. */
@@ -57,9 +57,10 @@ export function findRecord(batch: Uint8Array, target: RecordTarget): { offset: O
   const compressed = batch.subarray(batches.BATCH_HEADER_BYTES);
   const codec = batches.codec(view, 0);
   const records = codec === 0 ? compressed : decompress(codec, compressed, { outputBytesMax: DECOMPRESSED_BYTES_MAX });
-  if (records === null) return none;
+  if (typeof records === "string") return none;
   const cursor = new VarintCursor(records);
   const baseOffset = batches.baseOffset(view, 0);
+  const stamped = batches.isLogAppendTime(view, 0);
   for (let left = batches.recordsCount(view, 0); left > 0; left--) {
     const length = cursor.read(VARINT_BYTES_MAX);
     const end = cursor.at + length;
@@ -67,7 +68,6 @@ export function findRecord(batch: Uint8Array, target: RecordTarget): { offset: O
     const timestampDelta = cursor.read(VARLONG_BYTES_MAX);
     const offset = toOffset(baseOffset + cursor.read(VARINT_BYTES_MAX));
     if (cursor.failed || length <= 0 || end > records.length || cursor.at > end) return none;
-    const stamped = batches.isLogAppendTime(view, 0);
     const timestamp = stamped ? batches.maxTimestamp(view, 0) : batches.baseTimestamp(view, 0) + timestampDelta;
     if (timestamp >= target.timestamp && offset >= target.offset) return { offset, timestamp };
     cursor.at = end;

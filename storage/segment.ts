@@ -16,6 +16,7 @@ import type { LeasedFile, LogResources, WarmFile } from "./log_resources.ts";
 import { OffsetIndex, RELATIVE_OFFSET_MAX } from "./offset_index.ts";
 import { BATCH_HEADER_BYTES, maxTimestamp } from "./record_batch.ts";
 import { DELETED_SUFFIX, partitionFileName, type SegmentFileKind, segmentFileKinds } from "./segment_names.ts";
+import { SegmentReader } from "./segment_reader.ts";
 import { MappedSegmentWriter, PwriteSegmentWriter, type SegmentWriter, type WriteOutcome } from "./segment_writer.ts";
 import type { FileSystem } from "./sys/file_system.ts";
 import { SystemError } from "./sys/libc.ts";
@@ -326,7 +327,10 @@ export class Segment implements LeasedFile, WarmFile {
 
   #loadLargestTimestamp(): void {
     if (this.#largestIsKnown) return;
-    this.openIndexes();
+    // Retention deletes by it, so a damaged index must not be believed.
+    const reader = new SegmentReader(this.#place.resources.window);
+    if (!this.openIndexes() || !reader.confirmsLastTimestamp(this)) reader.rebuildIndexes(this);
+    if (this.#largestIsKnown) return;
     const last = this.timeIndex.count - 1;
     this.#largestTimestamp = this.timeIndex.timestampAt(last);
     this.#offsetOfLargestTimestamp = this.timeIndex.offsetAt(last);

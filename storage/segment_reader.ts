@@ -107,6 +107,18 @@ export class SegmentReader {
     return position;
   }
 
+  /** Whether the last entry of the time index, or its absence, agrees with the batch that it names. @throws SystemError */
+  confirmsLastTimestamp(segment: Segment): boolean {
+    const { timeIndex } = segment;
+    const last = timeIndex.count - 1;
+    const outcome = this.findOffset(segment, timeIndex.offsetAt(last));
+    if (outcome !== "found") return outcome === "end" && last < 0;
+    const timestamp = maxTimestamp(this.#window.view, this.headerAt);
+    if (last < 0) return timestamp < 0;
+    return timestamp === timeIndex.timestampAt(last) &&
+      lastOffset(this.#window.view, this.headerAt) === timeIndex.offsetAt(last);
+  }
+
   /** Builds both indexes of a segment anew from its batch headers. @throws SystemError also for a full disk */
   rebuildIndexes(segment: Segment): void {
     const size = segment.sizeBytes;

@@ -55,8 +55,8 @@ export class TimeIndex extends MappedIndex {
   isPlausible(): boolean {
     const last = this.count - 1;
     if (last < 0) return true;
-    return this.timestampAt(last) >= this.timestampAt(0) && this.offsetAt(last) >= this.offsetAt(0) &&
-      this.offsetAt(0) >= this.place.baseOffset && this.timestampAt(0) >= 0;
+    if (this.timestampAt(0) < 0 || this.offsetAt(0) < this.place.baseOffset) return false;
+    return last === 0 || (this.timestampAt(last) > this.timestampAt(0) && this.offsetAt(last) > this.offsetAt(0));
   }
 
   protected override key(entry: number): number {

@@ -1,0 +1,207 @@
+/**
+ * What tests of logs share: a directory, a configuration, appends and reads in one line, and a check of the files that
+ * knows their formats from Kafka's sources and shares no code with the storage that writes them (but the checksum).
+ */
+import { strict as assert } from "node:assert";
+import { ManualClock } from "../storage/base/clock.ts";
+import { type Offset, toOffset } from "../storage/base/units.ts";
+import { crc32c } from "../storage/crc32c.ts";
+import { Log } from "../storage/log.ts";
+import type { LogConfig } from "../storage/log_config.ts";
+import type { AppendResult, LogOptions } from "../storage/log_types.ts";
+import { type FileSystem, linuxFileSystem } from "../storage/sys/file_system.ts";
+import { nativeMemory } from "../storage/sys/memory.ts";
+import { type BatchOptions, buildBatch, inMemory, TEST_TIMESTAMP, type TestRecord } from "./record_batch_builder.ts";
+
+/** Kafka's defaults, but for small segments. */
+export const testConfig: LogConfig = {
+  segmentBytes: 1024 * 1024,
+  segmentMs: 7 * 24 * 3600 * 1000,
+  segmentJitterMs: 0,
+  segmentIndexBytes: 10 * 1024 * 1024,
+  indexIntervalBytes: 4096,
+  maxMessageBytes: 1_048_588,
+  messageTimestampType: "CreateTime",
+  messageTimestampBeforeMaxMs: Infinity,
+  messageTimestampAfterMaxMs: Infinity,
+  flushMessages: Infinity,
+  flushMs: Infinity,
+  compact: false,
+  maxCompactionLagMs: Infinity,
+  preallocate: false,
+  fileDeleteDelayMs: 60_000,
+  appendMode: "pwrite",
+};
+
+/** A directory for one test, removed with it. */
+export class TestDirectory implements Disposable {
+  readonly path = Deno.makeTempDirSync({ prefix: "barnabas-test-" });
+  /** A partition's directory in it; it does not exist yet. */
+  readonly partition = `${this.path}/topic-0`;
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+/** Options for a log, with defaults for whatever a test does not care about. */
+export function logOptions(directory: string, changes: Partial<LogOptions> = {}): LogOptions {
+  return {
+    fs: linuxFileSystem,
+    clock: new ManualClock(TEST_TIMESTAMP),
+    directory,
+    config: testConfig,
+    cleanShutdown: false,
+    recoveryPoint: toOffset(0),
+    logStartOffset: toOffset(0),
+    producerIdExpirationMs: 24 * 3600 * 1000,
+    random: () => 0.5,
+    ...changes,
+  };
+}
+
+/** Opens a log in a directory. */
+export function openLog(directory: string, changes: Partial<LogOptions> = {}): Log {
+  return Log.open(logOptions(directory, changes));
+}
+
+/** Appends one batch of the records, in the middle of a larger memory. */
+export function append(
+  log: Log,
+  records: readonly TestRecord[],
+  options: BatchOptions & { leaderEpoch?: number; nowMs?: number } = {},
+): AppendResult {
+  const { memory, start, length } = inMemory(buildBatch(records, options), 37);
+  return log.appendAsLeader(memory, start, length, {
+    leaderEpoch: options.leaderEpoch ?? 0,
+    nowMs: options.nowMs ?? TEST_TIMESTAMP,
+  });
+}
+
+/** Records with values of a size; `timestamp` for all of them. */
+export function recordsOf(count: number, valueBytes: number, timestamp = TEST_TIMESTAMP): TestRecord[] {
+  return Array.from({ length: count }, () => ({ value: new Uint8Array(valueBytes).fill(120), timestamp }));
+}
+
+/** A batch as it lies in a file. */
+export interface StoredBatch {
+  baseOffset: number;
+  lastOffset: number;
+  position: number;
+  bytes: Uint8Array;
+  maxTimestamp: number;
+  leaderEpoch: number;
+}
+
+/** Takes apart bytes that must be whole batches with right checksums, else an assertion fails. */
+export function batchesIn(bytes: Uint8Array, from = 0): StoredBatch[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const found: StoredBatch[] = [];
+  for (let at = 0; at < bytes.length;) {
+    assert.ok(at + 61 <= bytes.length, `a header at ${at} is whole`);
+    const length = view.getInt32(at + 8) + 12;
+    assert.ok(length >= 61 && at + length <= bytes.length, `a batch of ${length} bytes at ${at} is whole`);
+    assert.equal(view.getInt8(at + 16), 2);
+    assert.equal(view.getUint32(at + 17), crc32c(bytes, at + 21, length - 21), `the CRC of the batch at ${at}`);
+    const baseOffset = Number(view.getBigInt64(at));
+    found.push({
+      baseOffset,
+      lastOffset: baseOffset + view.getInt32(at + 23),
+      position: from + at,
+      bytes: bytes.slice(at, at + length),
+      maxTimestamp: Number(view.getBigInt64(at + 35)),
+      leaderEpoch: view.getInt32(at + 12),
+    });
+    at += length;
+  }
+  return found;
+}
+
+/** Reads a log from an offset to its end, as a consumer would; every slice must be whole batches. */
+export function readAll(
+  log: Log,
+  options: { fs?: FileSystem; from?: Offset; maxBytes?: number } = {},
+): StoredBatch[] {
+  const { fs = linuxFileSystem, maxBytes = 100_000 } = options;
+  const found: StoredBatch[] = [];
+  for (let offset = options.from ?? log.logStartOffset; offset < log.logEndOffset;) {
+    const { refusal, message, slice } = log.read(offset, { maxBytes, maxOffset: log.logEndOffset, atLeastOne: true });
+    assert.equal(refusal, null, message);
+    assert.ok(slice !== null, `something is found at ${offset}`);
+    const memory = nativeMemory(new ArrayBuffer(Math.max(128, slice.length)));
+    assert.equal(fs.pread(slice.fd, memory, 0, slice.length, slice.position), slice.length);
+    log.release(slice.leaseId);
+    const batches = batchesIn(memory.bytes.subarray(0, slice.length), slice.position);
+    assert.ok(batches[0]!.lastOffset >= offset, "the first batch holds the offset");
+    assert.equal(batches.at(-1)!.lastOffset + 1, slice.nextOffset);
+    found.push(...batches);
+    offset = slice.nextOffset;
+  }
+  return found;
+}
+
+/**
+ * Checks the files of a closed log as Kafka's DumpLogSegments does, and that segments follow each other.
+ * @returns sentences about what is wrong; none when all is well
+ */
+export function findInconsistencies(directory: string): string[] {
+  const problems: string[] = [];
+  const names = [...Deno.readDirSync(directory)].map((entry) => entry.name).sort();
+  const stems = names.filter((name) => name.endsWith(".log")).map((name) => name.slice(0, -4));
+  let next = -1;
+  for (const stem of stems) {
+    const batches = batchesIn(Deno.readFileSync(`${directory}/${stem}.log`));
+    if (next >= 0 && Number(stem) !== next) problems.push(`segment ${stem} does not follow offset ${next}`);
+    next = Number(stem);
+    for (const batch of batches) {
+      if (batch.baseOffset !== next) problems.push(`batch ${batch.baseOffset} of ${stem} should begin at ${next}`);
+      next = batch.lastOffset + 1;
+    }
+    problems.push(...findIndexProblems(directory, stem, batches));
+  }
+  for (const name of names) {
+    const known = /\.(log|index|timeindex|snapshot)$|^(leader-epoch-checkpoint|partition\.metadata)$/.test(name);
+    if (!known) problems.push(`a file is left over: ${name}`);
+    if (/index$/.test(name) && !stems.includes(name.slice(0, 20))) problems.push(`an index has no log: ${name}`);
+  }
+  return problems;
+}
+
+function findIndexProblems(directory: string, stem: string, batches: StoredBatch[]): string[] {
+  const problems: string[] = [];
+  const base = Number(stem);
+  const byPosition = new Map(batches.map((batch) => [batch.position, batch]));
+  const byLastOffset = new Map(batches.map((batch) => [batch.lastOffset, batch]));
+  const offsets = entries(`${directory}/${stem}.index`, 8);
+  let last = -1;
+  for (const view of offsets) {
+    const [offset, position] = [base + view.getInt32(0), view.getInt32(4)];
+    if (byPosition.get(position)?.lastOffset !== offset) {
+      problems.push(`${stem}.index: ${offset} is not at ${position}`);
+    }
+    if (offset <= last) problems.push(`${stem}.index: ${offset} comes after ${last}`);
+    last = offset;
+  }
+  let lastTimestamp = -1;
+  for (const view of entries(`${directory}/${stem}.timeindex`, 12)) {
+    const [timestamp, offset] = [Number(view.getBigInt64(0)), base + view.getInt32(8)];
+    const batch = byLastOffset.get(offset);
+    if (batch?.maxTimestamp !== timestamp) problems.push(`${stem}.timeindex: ${timestamp} is not that of ${offset}`);
+    if (timestamp <= lastTimestamp) problems.push(`${stem}.timeindex: ${timestamp} comes after ${lastTimestamp}`);
+    lastTimestamp = timestamp;
+  }
+  const largest = batches.reduce((max, batch) => Math.max(max, batch.maxTimestamp), -1);
+  if (lastTimestamp !== largest) {
+    problems.push(`${stem}.timeindex ends with ${lastTimestamp}, the segment with ${largest}`);
+  }
+  return problems;
+}
+
+function entries(path: string, entryBytes: number): DataView[] {
+  const bytes = Deno.readFileSync(path);
+  assert.equal(bytes.length % entryBytes, 0, `${path} holds whole entries`);
+  return Array.from(
+    { length: bytes.length / entryBytes },
+    (_, i) => new DataView(bytes.buffer, i * entryBytes, entryBytes),
+  );
+}
