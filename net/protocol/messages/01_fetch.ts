@@ -33,7 +33,7 @@ const fetchPartition = struct({
   logStartOffset: field(int64, "5+", { default: -1, ignorable: true }), // of a follower
   partitionMaxBytes: field(int32, "0+"),
   replicaDirectoryId: field(uuid, "17+", { default: ZERO_UUID, tag: 0, taggedVersions: "17+", ignorable: true }),
-  highWatermark: field(int64, "18+", { default: 2 ** 63, tag: 2, taggedVersions: "18+", ignorable: true }),
+  highWatermark: field(int64, "18+", { default: 2 ** 63, tag: 1, taggedVersions: "18+", ignorable: true }),
 });
 
 export const fetchRequest = message({ apiKey: 1, versions: "4-18", flexible: "12+" }, {

@@ -1,0 +1,83 @@
+/** Every version of every message against samples made from its declaration, and against random bytes. */
+import { deepEqual, equal, notEqual } from "node:assert/strict";
+import { createRandom } from "../../storage/base/random.ts";
+import { Reader } from "./reader.ts";
+import {
+  allCases,
+  asEncodable,
+  type Case,
+  encodeBody,
+  messageViolation,
+  randomBytes,
+  sampleStruct,
+  seedOfThisRun,
+  type Struct,
+  violation,
+  withDefaults,
+} from "./sample_values.ts";
+
+const seed = seedOfThisRun();
+const SAMPLES_PER_VERSION = 8;
+const RANDOM_FRAMES_PER_VERSION = 300;
+
+/** Runs a check on samples of every version; the seed stands in the message of a failure. */
+function forSamples(check: (testCase: Case, sample: Struct, bytes: Uint8Array<ArrayBuffer>) => void): void {
+  const random = createRandom(seed);
+  for (const testCase of allCases()) {
+    for (let index = 0; index < SAMPLES_PER_VERSION; index++) {
+      const sample = sampleStruct(testCase.message.fields, testCase.version, random);
+      check(testCase, sample, encodeBody(testCase, sample));
+    }
+  }
+}
+
+Deno.test(`decode() yields what encode() was given, with defaults for the rest (BARNABAS_SEED=${seed})`, () => {
+  forSamples(({ name, message, version }, sample, bytes) => {
+    const reader = new Reader(bytes);
+    const value = message.decode(reader, version) as Struct;
+    equal(reader.failure, null, name);
+    equal(reader.remaining, 0, name);
+    deepEqual(asEncodable(message.fields, value, bytes), withDefaults(message.fields, sample), name);
+  });
+});
+
+Deno.test(`decode() refuses every sample that is cut short (BARNABAS_SEED=${seed})`, () => {
+  forSamples(({ name, message, version }, _, bytes) => {
+    for (let length = 0; length < bytes.byteLength; length++) {
+      const reader = new Reader(bytes.subarray(0, length));
+      message.decode(reader, version);
+      notEqual(reader.failure, null, `${name} cut at ${length}`);
+    }
+  });
+});
+
+Deno.test(`decode() survives a flipped bit in every byte of every sample (BARNABAS_SEED=${seed})`, () => {
+  forSamples((testCase, _, bytes) => {
+    for (let at = 0; at < bytes.byteLength; at++) {
+      const bit = 1 << ((at + testCase.version) & 7);
+      bytes[at]! ^= bit;
+      equal(messageViolation(testCase, bytes), null, `${testCase.name} with bit ${bit} of byte ${at} flipped`);
+      bytes[at]! ^= bit;
+    }
+  });
+});
+
+Deno.test(`decode() survives random bytes (BARNABAS_SEED=${seed})`, () => {
+  const random = createRandom(seed);
+  for (const testCase of allCases()) {
+    for (let index = 0; index < RANDOM_FRAMES_PER_VERSION; index++) {
+      const bytes = randomBytes(Math.floor(random() * 120), random);
+      // Half of the frames are mostly small numbers, so that lengths and counts often fit.
+      if (index % 2 === 0) { for (let at = 0; at < bytes.byteLength; at++) if (random() < 0.8) bytes[at]! &= 0x03; }
+      equal(messageViolation(testCase, bytes), null, `${testCase.name} of ${bytes.toHex()}`);
+    }
+  }
+});
+
+Deno.test("violation() reports a decoder that throws, and one that believes a count", () => {
+  const bytes = Uint8Array.of(0x00, 0x00, 0x10, 0x00);
+  const throwing = (reader: Reader): unknown => reader.bytes.at(reader.int32())!.toFixed();
+  const believing = (reader: Reader): unknown => Array.from({ length: reader.int32() }, () => reader.int8());
+  notEqual(violation(throwing, bytes), null);
+  notEqual(violation(believing, bytes), null);
+});
