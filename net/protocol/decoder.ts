@@ -74,7 +74,7 @@ class DecoderSource {
       `case ${declared.options.tag}: _${name} = ${this.#read(`${path}_${name}`, declared)}; break;`
     );
     return [
-      "for (let left = r.unsignedVarint(); left > 0 && r.failure === null; left--) {",
+      "for (let left = r.tagCount(); left > 0 && r.failure === null; left--) {",
       "const tag = r.unsignedVarint();",
       "const end = r.openTag();",
       `switch (tag) { ${cases.join(" ")} default: r.skip(r.remaining); }`,

@@ -21,10 +21,13 @@ export interface RecordsRange {
 /** Longest string in bytes, also where the length field could say more (Kafka refuses it too). */
 export const STRING_BYTES_MAX = 0x7fff;
 /**
- * Most array elements that one frame may hold. An element costs about 100 bytes of heap for as little as one byte on the
+ * Most array elements and tagged fields that one frame may hold. An element costs about 100 bytes of heap for as little as one byte on the
  * wire, so that without this limit a 100 MB frame would take gigabytes.
  */
 export const ELEMENTS_MAX = 1 << 20;
+
+/** A tag and a size. */
+const TAG_BYTES_MIN = 2;
 
 const NO_BYTES = new Uint8Array(0);
 const TWO_POW_28 = 2 ** 28;
@@ -249,10 +252,14 @@ export class Reader {
     return count === -1 && this.failure === null ? -1 : this.#elementCount(count, elementBytesMin);
   }
 
+  /** Number of tagged fields; they count as elements of the frame. @returns 0 when refused */
+  tagCount(): number {
+    return this.#elementCount(this.unsignedVarint(), TAG_BYTES_MIN);
+  }
+
   /** Reads past a section of tagged fields of which none is known. */
   skipTags(): void {
-    let left = this.unsignedVarint();
-    for (; left > 0 && this.failure === null; left--) {
+    for (let left = this.tagCount(); left > 0 && this.failure === null; left--) {
       this.unsignedVarint();
       this.skip(this.unsignedVarint());
     }

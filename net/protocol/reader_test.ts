@@ -144,6 +144,23 @@ Deno.test("count() limits the elements of a whole frame", () => {
   equal(reader.count(1), ELEMENTS_MAX);
 });
 
+Deno.test("skipTags() reads past unknown fields and refuses more than the bytes left can hold", () => {
+  const reader = readerOf("0205020102" + "9a0500" + "ff");
+  reader.skipTags();
+  equal(reader.failure, null);
+  equal(reader.remaining, 1);
+  for (const hex of ["020000", "ffffffff0f0000", "010005aa", "01"]) {
+    const refused = readerOf(hex);
+    refused.skipTags();
+    equal(typeof refused.failure, "string", hex);
+  }
+  const bytes = new Uint8Array(8 + 2 * (ELEMENTS_MAX + 1));
+  bytes.set(Uint8Array.fromHex("818040")); // ELEMENTS_MAX + 1
+  const many = new Reader(bytes);
+  many.skipTags();
+  equal(many.failure, `Array of ${ELEMENTS_MAX + 1} elements, ${bytes.byteLength - 3} bytes left at byte 3`);
+});
+
 Deno.test("failure keeps the first reason, and later reads yield nothing", () => {
   const reader = readerOf("0001");
   reader.int32();

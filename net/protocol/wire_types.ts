@@ -93,14 +93,21 @@ export type EncodableFields<F extends Fields> =
   & { -readonly [N in keyof F as MayBeOmitted<F[N]> extends true ? never : N]: EncodedField<F[N]> }
   & { -readonly [N in keyof F as MayBeOmitted<F[N]> extends true ? N : never]?: EncodedField<F[N]> };
 
+/** Signed, 1 byte. */
 export const int8: WireType<number, number> = { kind: "int8" };
+/** Signed, 2 bytes. */
 export const int16: WireType<number, number> = { kind: "int16" };
+/** Signed, 4 bytes. */
 export const int32: WireType<number, number> = { kind: "int32" };
 /** A plain number, exact up to 2^53. */
 export const int64: WireType<number, number> = { kind: "int64" };
+/** Unsigned, 2 bytes. */
 export const uint16: WireType<number, number> = { kind: "uint16" };
+/** Unsigned, 4 bytes. */
 export const uint32: WireType<number, number> = { kind: "uint32" };
+/** IEEE 754 double. */
 export const float64: WireType<number, number> = { kind: "float64" };
+/** 1 byte; any but 0 is true. */
 export const bool: WireType<boolean, boolean> = { kind: "bool" };
 /** UTF-8 of at most 32767 bytes. */
 export const string: WireType<string, string> = { kind: "string" };

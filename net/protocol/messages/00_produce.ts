@@ -35,6 +35,7 @@ const topicProduceData = struct({
   ),
 });
 
+/** The request, in all its versions. */
 export const produceRequest = message({ apiKey: 0, versions: "3-13", flexible: "9+" }, {
   transactionalId: field(string, "3+", { nullable: "3+", default: null }),
   acks: field(int16, "0+"), // 0 = no answer, 1 = leader, -1 = all in-sync replicas
@@ -67,6 +68,7 @@ const partitionProduceResponse = struct({
   ),
 });
 
+/** The response, in all its versions. */
 export const produceResponse = message({ apiKey: 0, versions: "3-13", flexible: "9+" }, {
   responses: field(
     array(struct({

@@ -36,6 +36,7 @@ const fetchPartition = struct({
   highWatermark: field(int64, "18+", { default: 2 ** 63, tag: 1, taggedVersions: "18+", ignorable: true }),
 });
 
+/** The request, in all its versions. */
 export const fetchRequest = message({ apiKey: 1, versions: "4-18", flexible: "12+" }, {
   clusterId: field(string, "12+", { nullable: "12+", default: null, tag: 0, taggedVersions: "12+", ignorable: true }),
   replicaId: field(int32, "0-14", { default: -1 }), // -1 = a consumer
@@ -116,6 +117,7 @@ const partitionData = struct({
   records: field(records, "0+", { nullable: "0+", default: [] }),
 });
 
+/** The response, in all its versions. */
 export const fetchResponse = message({ apiKey: 1, versions: "4-18", flexible: "12+" }, {
   throttleTimeMs: field(int32, "1+", { default: 0, ignorable: true }),
   errorCode: field(int16, "7+", { default: 0, ignorable: true }),

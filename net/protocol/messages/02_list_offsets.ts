@@ -19,6 +19,7 @@ import {
   struct,
 } from "../schema.ts";
 
+/** The request, in all its versions. */
 export const listOffsetsRequest = message({ apiKey: 2, versions: "1-11", flexible: "6+" }, {
   replicaId: field(int32, "0+"), // -1 = a consumer
   isolationLevel: field(int8, "2+", { default: 0 }),
@@ -48,6 +49,7 @@ const listOffsetsPartitionResponse = struct({
   leaderEpoch: field(int32, "4+", { default: -1, ignorable: true }),
 });
 
+/** The response, in all its versions. */
 export const listOffsetsResponse = message({ apiKey: 2, versions: "1-11", flexible: "6+" }, {
   throttleTimeMs: field(int32, "2+", { default: 0, ignorable: true }),
   topics: field(

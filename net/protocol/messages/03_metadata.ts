@@ -24,6 +24,7 @@ import { ZERO_UUID } from "../text_cache.ts";
 /** Authorized operations that nobody asked for (Integer.MIN_VALUE in Kafka). */
 export const OPERATIONS_NOT_REQUESTED = -2147483648;
 
+/** The request, in all its versions. */
 export const metadataRequest = message({ apiKey: 3, versions: "0-13", flexible: "9+" }, {
   topics: field(
     array(struct({
@@ -57,6 +58,7 @@ const metadataResponseTopic = struct({
   topicAuthorizedOperations: field(int32, "8+", { default: OPERATIONS_NOT_REQUESTED }),
 });
 
+/** The response, in all its versions. */
 export const metadataResponse = message({ apiKey: 3, versions: "0-13", flexible: "9+" }, {
   throttleTimeMs: field(int32, "3+", { default: 0, ignorable: true }),
   brokers: field(

@@ -7,12 +7,14 @@
  */
 import { array, type Encodable, field, type Infer, int16, int32, int8, message, string, struct } from "../schema.ts";
 
+/** The request, in all its versions. */
 export const findCoordinatorRequest = message({ apiKey: 10, versions: "0-6", flexible: "3+" }, {
   key: field(string, "0-3", { default: "" }),
   keyType: field(int8, "1+", { default: 0 }), // 0 = group, 1 = transaction, 2 = share group
   coordinatorKeys: field(array(string), "4+", { default: [] }),
 });
 
+/** The response, in all its versions. */
 export const findCoordinatorResponse = message({ apiKey: 10, versions: "0-6", flexible: "3+" }, {
   throttleTimeMs: field(int32, "1+", { default: 0, ignorable: true }),
   errorCode: field(int16, "0-3", { default: 0 }),

@@ -20,11 +20,13 @@ import {
   struct,
 } from "../schema.ts";
 
+/** The request, in all its versions. */
 export const apiVersionsRequest = message({ apiKey: 18, versions: "0-4", flexible: "3+" }, {
   clientSoftwareName: field(string, "3+", { default: "", ignorable: true }),
   clientSoftwareVersion: field(string, "3+", { default: "", ignorable: true }),
 });
 
+/** The response, in all its versions. */
 export const apiVersionsResponse = message({ apiKey: 18, versions: "0-4", flexible: "3+" }, {
   errorCode: field(int16, "0+"),
   apiKeys: field(

@@ -43,6 +43,7 @@ const creatableTopic = struct({
   ),
 });
 
+/** The request, in all its versions. */
 export const createTopicsRequest = message({ apiKey: 19, versions: "2-7", flexible: "5+" }, {
   topics: field(array(creatableTopic), "0+"),
   timeoutMs: field(int32, "0+", { default: 60000 }),
@@ -70,6 +71,7 @@ const creatableTopicResult = struct({
   ),
 });
 
+/** The response, in all its versions. */
 export const createTopicsResponse = message({ apiKey: 19, versions: "2-7", flexible: "5+" }, {
   throttleTimeMs: field(int32, "2+", { default: 0, ignorable: true }),
   topics: field(array(creatableTopicResult), "0+"),

@@ -7,6 +7,7 @@
 import { array, type Encodable, field, type Infer, int16, int32, message, string, struct, uuid } from "../schema.ts";
 import { ZERO_UUID } from "../text_cache.ts";
 
+/** The request, in all its versions. */
 export const deleteTopicsRequest = message({ apiKey: 20, versions: "1-6", flexible: "4+" }, {
   topics: field(
     array(struct({
@@ -27,6 +28,7 @@ const deletableTopicResult = struct({
   errorMessage: field(string, "5+", { nullable: "5+", default: null, ignorable: true }),
 });
 
+/** The response, in all its versions. */
 export const deleteTopicsResponse = message({ apiKey: 20, versions: "1-6", flexible: "4+" }, {
   throttleTimeMs: field(int32, "1+", { default: 0, ignorable: true }),
   responses: field(array(deletableTopicResult), "0+"),

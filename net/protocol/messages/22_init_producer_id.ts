@@ -7,6 +7,7 @@
  */
 import { type Encodable, field, type Infer, int16, int32, int64, message, string } from "../schema.ts";
 
+/** The request, in all its versions. */
 export const initProducerIdRequest = message({ apiKey: 22, versions: "0-5", flexible: "2+" }, {
   transactionalId: field(string, "0+", { nullable: "0+" }),
   transactionTimeoutMs: field(int32, "0+"),
@@ -14,6 +15,7 @@ export const initProducerIdRequest = message({ apiKey: 22, versions: "0-5", flex
   producerEpoch: field(int16, "3+", { default: -1 }),
 });
 
+/** The response, in all its versions. */
 export const initProducerIdResponse = message({ apiKey: 22, versions: "0-5", flexible: "2+" }, {
   throttleTimeMs: field(int32, "0+", { default: 0, ignorable: true }),
   errorCode: field(int16, "0+"),

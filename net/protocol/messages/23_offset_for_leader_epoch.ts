@@ -7,6 +7,7 @@
  */
 import { array, type Encodable, field, type Infer, int16, int32, int64, message, string, struct } from "../schema.ts";
 
+/** The request, in all its versions. */
 export const offsetForLeaderEpochRequest = message({ apiKey: 23, versions: "2-4", flexible: "4+" }, {
   replicaId: field(int32, "3+", { default: -2, ignorable: true }), // -1 = a consumer, -2 = may look beyond the high watermark
   topics: field(
@@ -32,6 +33,7 @@ const epochEndOffset = struct({
   endOffset: field(int64, "0+", { default: -1 }),
 });
 
+/** The response, in all its versions. */
 export const offsetForLeaderEpochResponse = message({ apiKey: 23, versions: "2-4", flexible: "4+" }, {
   throttleTimeMs: field(int32, "2+", { default: 0, ignorable: true }),
   topics: field(

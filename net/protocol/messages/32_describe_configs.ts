@@ -17,6 +17,7 @@ import {
   struct,
 } from "../schema.ts";
 
+/** The request, in all its versions. */
 export const describeConfigsRequest = message({ apiKey: 32, versions: "1-4", flexible: "4+" }, {
   resources: field(
     array(struct({
@@ -57,6 +58,7 @@ const describeConfigsResult = struct({
   configs: field(array(describeConfigsResourceResult), "0+"),
 });
 
+/** The response, in all its versions. */
 export const describeConfigsResponse = message({ apiKey: 32, versions: "1-4", flexible: "4+" }, {
   throttleTimeMs: field(int32, "0+", { default: 0 }),
   results: field(array(describeConfigsResult), "0+"),

@@ -18,12 +18,14 @@ import {
 } from "../schema.ts";
 import { OPERATIONS_NOT_REQUESTED } from "./03_metadata.ts";
 
+/** The request, in all its versions. */
 export const describeClusterRequest = message({ apiKey: 60, versions: "0-2", flexible: "0+" }, {
   includeClusterAuthorizedOperations: field(bool, "0+"),
   endpointType: field(int8, "1+", { default: 1 }), // 1 = brokers, 2 = controllers
   includeFencedBrokers: field(bool, "2+", { default: false }),
 });
 
+/** The response, in all its versions. */
 export const describeClusterResponse = message({ apiKey: 60, versions: "0-2", flexible: "0+" }, {
   throttleTimeMs: field(int32, "0+", { default: 0 }),
   errorCode: field(int16, "0+"),
