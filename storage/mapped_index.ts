@@ -38,7 +38,7 @@ export abstract class MappedIndex implements Disposable {
   protected constructor(place: IndexPlace, entryBytes: number) {
     this.place = place;
     this.#entryBytes = entryBytes;
-    this.#entriesMax = Math.floor(place.bytesMax / entryBytes);
+    this.#entriesMax = Math.max(1, Math.floor(place.bytesMax / entryBytes));
   }
 
   /** Descriptor while open, for flushing; -1 when closed. */
@@ -94,7 +94,6 @@ export abstract class MappedIndex implements Disposable {
     if (wanted <= this.#capacity && this.#mapped !== null) return true;
     const bytes = Math.max(FIRST_STEP_BYTES, 2 * this.#capacity * this.#entryBytes, wanted * this.#entryBytes);
     const capacity = Math.max(wanted, Math.min(Math.floor(bytes / this.#entryBytes), this.#entriesMax));
-    if (capacity === 0) return true;
     if (!this.place.fs.allocate(this.#fd, 0, capacity * this.#entryBytes)) return false;
     this.#map(capacity * this.#entryBytes);
     this.#capacity = capacity;
