@@ -23,7 +23,8 @@ function missing(): string | null {
 }
 
 const reason = missing();
-if (reason !== null) console.warn(`dump_log_segments_test is skipped: ${reason}`); // deno-lint-ignore-line no-console
+// deno-lint-ignore no-console -- a skipped test says why
+if (reason !== null) console.warn(`dump_log_segments_test is skipped: ${reason}`);
 
 function dump(directory: string, options: string[]): string {
   const files = [...Deno.readDirSync(directory)].map((entry) => `${directory}/${entry.name}`).filter((path) =>
