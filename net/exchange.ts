@@ -7,7 +7,7 @@ import { assert } from "../storage/base/assert.ts";
 import type { ConnectionContext, Exchange } from "./handler.ts";
 import type { Api } from "./protocol/api_table.ts";
 import { encodeResponseHeader, type RequestHeader } from "./protocol/headers.ts";
-import type { RecordsPayload, Writer } from "./protocol/writer.ts";
+import { EncodeError, type RecordsPayload, type Writer } from "./protocol/writer.ts";
 import type { FileSlice } from "./sender.ts";
 
 /** An encoded response that waits for its turn. */
@@ -38,6 +38,24 @@ export interface PipelineOwner extends RequestBytes {
 /** Gives back the file slices of a response that will not be sent. */
 export function releaseHoles(holes: readonly { payload: RecordsPayload }[]): void {
   for (const { payload } of holes) if (!(payload instanceof Uint8Array)) (payload as FileSlice).release();
+}
+
+/**
+ * Encodes a response behind room for its size.
+ * @returns false when the protocol cannot carry it, which a text that repeats a client's long text can cause
+ */
+function encodeFrame(writer: Writer, answered: RequestHeader, encodeBody: (writer: Writer) => void): boolean {
+  writer.reset();
+  writer.int32(0);
+  encodeResponseHeader(writer, answered);
+  try {
+    encodeBody(writer);
+    return true;
+  } catch (error) {
+    if (!(error instanceof EncodeError)) throw error;
+    releaseHoles(writer.holes);
+    return false;
+  }
 }
 
 /** One request. */
@@ -90,10 +108,9 @@ export class RequestExchange implements Exchange<unknown> {
     this.#drop = null;
     const { owner } = this.#pipeline;
     const { writer } = owner;
-    writer.reset();
-    writer.int32(0);
-    encodeResponseHeader(writer, { ...this.header, apiVersion });
-    encodeBody(writer);
+    if (!encodeFrame(writer, { ...this.header, apiVersion }, encodeBody)) {
+      return this.close("the answer cannot be encoded: a text in it is longer than the protocol allows");
+    }
     const holeBytes = writer.holes.reduce((sum, { payload }) => sum + payload.byteLength, 0);
     writer.view.setInt32(0, writer.position - 4 + holeBytes);
     if (this.#pipeline.isClosed) {

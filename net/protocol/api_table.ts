@@ -3,8 +3,8 @@
  * implemented, not before. Plain data, any isolate.
  *
  * `served` is what the router accepts. `advertised` differs only for Produce: librdkafka up to 2.11.0 takes gzip, snappy and lz4
- * for unsupported unless Produce v0 is in the range (librdkafka#4956), so that v0 to v2 are listed and then answered with
- * UNSUPPORTED_VERSION, as in Kafka 4 (KAFKA-18659).
+ * for unsupported unless Produce v0 is in the range (librdkafka#4956), so that v0 to v2 are listed and, when
+ * somebody does send them, refused by closing the connection, as in Kafka 4 (KAFKA-18659).
  */
 import { fetchRequest, fetchResponse } from "./messages/01_fetch.ts";
 import { produceRequest, produceResponse } from "./messages/00_produce.ts";
