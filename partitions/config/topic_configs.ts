@@ -1,0 +1,188 @@
+/**
+ * Configs of topics: checking what a client sets, resolving what a log is told, and what DescribeConfigs shows of topics and of the
+ * broker. A topic's value is its own config, else the strongest broker property it inherits from, else the default. Pure; the
+ * main isolate runs it.
+ *
+ * Source: LogConfig.validate, ConfigHelper.createTopicConfigEntry and DynamicBrokerConfig.brokerConfigSynonyms of Apache Kafka
+ * 4.3.1, with their messages.
+ */
+import type { LogConfig } from "../../storage/log_config.ts";
+import { assert } from "../../storage/base/assert.ts";
+import type { BrokerConfig } from "./broker_config.ts";
+import { brokerDefinitions } from "./broker_definitions.ts";
+import type { ConfigDefinition } from "./config_definitions.ts";
+import { configTypes, type ConfigValue, parseConfigValue } from "./config_values.ts";
+import { topicDefinitions } from "./topic_definitions.ts";
+
+/** Where a value comes from, as DescribeConfigs numbers it (DescribeConfigsResponse.ConfigSource). */
+export const configSources = { topic: 1, staticBroker: 4, default: 5 } as const;
+
+/** One value that would count if those before it were not set. */
+export interface ConfigSynonymEntry {
+  readonly name: string;
+  readonly value: string | null;
+  readonly source: number;
+}
+
+/** One row of a DescribeConfigs answer. */
+export interface ConfigEntry extends ConfigSynonymEntry {
+  readonly readOnly: boolean;
+  readonly isSensitive: boolean;
+  /** The value that counts first; empty when there is none. */
+  readonly synonyms: readonly ConfigSynonymEntry[];
+  /** Number of its type (DescribeConfigsResponse.ConfigType). */
+  readonly type: number;
+  readonly documentation: string;
+}
+
+/** Kafka keeps its internal configs out of DescribeConfigs (ConfigDef.defineInternal). */
+const INTERNAL_PREFIX = "internal.";
+
+/**
+ * Checks the configs of a topic.
+ * @param configs by Kafka's names
+ * @returns null, or the message of Kafka's INVALID_CONFIG
+ */
+export function validateTopicConfigs(configs: Readonly<Record<string, string>>): string | null {
+  const values = new Map<string, ConfigValue>();
+  for (const [name, text] of Object.entries(configs)) {
+    const definition = topicDefinitions.get(name);
+    if (definition === undefined) return `Unknown topic config name: ${name}`;
+    const parsed = parseConfigValue(definition, text);
+    if ("refused" in parsed) return parsed.refused;
+    values.set(name, parsed.value);
+  }
+  const minLag = Number(values.get("min.compaction.lag.ms") ?? 0);
+  const maxLag = Number(values.get("max.compaction.lag.ms") ?? Infinity);
+  return minLag > maxLag
+    ? `conflict topic config setting min.compaction.lag.ms (${minLag}) > max.compaction.lag.ms (${maxLag})`
+    : null;
+}
+
+/**
+ * Resolves what a log is told.
+ * @param topicConfigs configs of the topic, checked by `validateTopicConfigs`
+ * @param broker the broker, whose properties were checked by `brokerConfigFrom`
+ */
+export function resolveLogConfig(
+  topicConfigs: Readonly<Record<string, string>>,
+  broker: Pick<BrokerConfig, "properties" | "appendMode">,
+): LogConfig {
+  const value = (name: string) => resolve(name, topicConfigs, broker.properties).value;
+  const number = (name: string) => Number(value(name));
+  const internalBytes = topicConfigs["internal.segment.bytes"];
+  return {
+    segmentBytes: internalBytes === undefined ? number("segment.bytes") : number("internal.segment.bytes"),
+    segmentMs: number("segment.ms"),
+    segmentJitterMs: number("segment.jitter.ms"),
+    segmentIndexBytes: number("segment.index.bytes"),
+    indexIntervalBytes: number("index.interval.bytes"),
+    maxMessageBytes: number("max.message.bytes"),
+    messageTimestampType: value("message.timestamp.type") === "LogAppendTime" ? "LogAppendTime" : "CreateTime",
+    messageTimestampBeforeMaxMs: number("message.timestamp.before.max.ms"),
+    messageTimestampAfterMaxMs: number("message.timestamp.after.max.ms"),
+    flushMessages: number("flush.messages"),
+    flushMs: number("flush.ms"),
+    compact: (value("cleanup.policy") as readonly string[]).includes("compact"),
+    maxCompactionLagMs: number("max.compaction.lag.ms"),
+    preallocate: value("preallocate") === true,
+    fileDeleteDelayMs: number("file.delete.delay.ms"),
+    appendMode: broker.appendMode,
+  };
+}
+
+/** The in-sync replicas without which acks=all is refused: `min.insync.replicas` of the topic or the broker. */
+export function resolveMinInsyncReplicas(
+  topicConfigs: Readonly<Record<string, string>>,
+  broker: Pick<BrokerConfig, "properties">,
+): number {
+  return Number(resolve("min.insync.replicas", topicConfigs, broker.properties).value);
+}
+
+/** What DescribeConfigs shows of a topic: every config there is, in the order of their names. */
+export function describeTopicConfigs(
+  topicConfigs: Readonly<Record<string, string>>,
+  broker: Pick<BrokerConfig, "properties">,
+): ConfigEntry[] {
+  const shown = [...topicDefinitions.values()].filter(({ name }) => !name.startsWith(INTERNAL_PREFIX));
+  return shown.map((definition) => {
+    const { text } = resolve(definition.name, topicConfigs, broker.properties);
+    const inherited = brokerSynonyms(definition.synonyms.map(({ name }) => name), broker.properties);
+    const own = { name: definition.name, value: text, source: configSources.topic };
+    const synonyms = topicConfigs[definition.name] === undefined ? inherited : [own, ...inherited];
+    return entry(definition, { value: text, synonyms, readOnly: false });
+  });
+}
+
+/** What DescribeConfigs shows of this broker: the settings it uses, in the order of their names. */
+export function describeBrokerConfigs(broker: Pick<BrokerConfig, "properties">): ConfigEntry[] {
+  const byName = [...brokerDefinitions.values()].sort((a, b) => a.name < b.name ? -1 : 1);
+  return byName.map((definition) => {
+    const family = synonymFamilies.find((names) => names.includes(definition.name)) ?? [definition.name];
+    const synonyms = brokerSynonyms(family.slice(family.indexOf(definition.name)), broker.properties);
+    const value = broker.properties[definition.name] ?? definition.defaultText;
+    return entry(definition, { value, synonyms, readOnly: true });
+  });
+}
+
+/** Broker settings of which the first that is set counts (DynamicBrokerConfig.brokerConfigSynonyms). */
+const synonymFamilies: readonly string[][] = [
+  ...[...topicDefinitions.values()].map(({ synonyms }) => synonyms.map(({ name }) => name)),
+  ["node.id", "broker.id"],
+  ["log.dirs", "log.dir"],
+];
+
+function entry(
+  definition: ConfigDefinition,
+  shown: { value: string | null; synonyms: ConfigSynonymEntry[]; readOnly: boolean },
+): ConfigEntry {
+  return {
+    name: definition.name,
+    value: definition.type === "PASSWORD" ? null : shown.value,
+    source: shown.synonyms[0]?.source ?? configSources.default,
+    readOnly: shown.readOnly,
+    isSensitive: definition.type === "PASSWORD",
+    synonyms: shown.synonyms,
+    type: configTypes[definition.type],
+    documentation: definition.documentation,
+  };
+}
+
+/** First what is set in the properties, then the defaults, each in the order of the names. */
+function brokerSynonyms(names: string[], properties: Readonly<Record<string, string>>): ConfigSynonymEntry[] {
+  const set = names.map((name) => ({ name, value: properties[name] ?? null, source: configSources.staticBroker }));
+  const defaults = names.map((name) => ({
+    name,
+    value: brokerDefinitions.get(name)?.defaultText ?? null,
+    source: configSources.default,
+  }));
+  return [...set, ...defaults].filter(({ value }) => value !== null);
+}
+
+/** @returns the value that counts, and its canonical text (null: not set and without a default) */
+function resolve(
+  name: string,
+  topicConfigs: Readonly<Record<string, string>>,
+  properties: Readonly<Record<string, string>>,
+): { value: ConfigValue; text: string | null } {
+  const definition = topicDefinitions.get(name);
+  assert(definition !== undefined, `${name} is a topic config`);
+  const own = topicConfigs[name];
+  if (own !== undefined) return parseChecked(definition, own);
+  for (const synonym of definition.synonyms) {
+    const text = properties[synonym.name];
+    const broker = brokerDefinitions.get(synonym.name);
+    if (text === undefined || broker === undefined) continue;
+    const parsed = parseChecked(broker, text);
+    if (synonym.factor === 1 || typeof parsed.value !== "number") return parsed;
+    const value = parsed.value < 0 ? -1 : parsed.value * synonym.factor;
+    return { value, text: String(value) };
+  }
+  return definition.defaultText === null ? { value: "", text: null } : parseChecked(definition, definition.defaultText);
+}
+
+function parseChecked(definition: ConfigDefinition, text: string): { value: ConfigValue; text: string } {
+  const parsed = parseConfigValue(definition, text);
+  assert(!("refused" in parsed), `settings are checked before they are used: ${definition.name}`);
+  return parsed;
+}
