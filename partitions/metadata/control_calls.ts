@@ -5,10 +5,6 @@
  */
 import type { CreateTopicsRequest, CreateTopicsResponse } from "../../net/protocol/messages/19_create_topics.ts";
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
-import type {
-  DescribeConfigsRequest,
-  DescribeConfigsResponse,
-} from "../../net/protocol/messages/32_describe_configs.ts";
 
 /** Calls by name. */
 export interface ControlCalls {
@@ -16,8 +12,6 @@ export interface ControlCalls {
   createTopics: { args: { request: CreateTopicsRequest; apiVersion: number }; result: CreateTopicsResponse };
   /** DeleteTopics. */
   deleteTopics: { args: { request: DeleteTopicsRequest; apiVersion: number }; result: DeleteTopicsResponse };
-  /** DescribeConfigs of topics and this broker. */
-  describeConfigs: { args: { request: DescribeConfigsRequest; apiVersion: number }; result: DescribeConfigsResponse };
   /** Creates topics that a Metadata request named, with the broker's defaults; one Kafka error code per name, 0 = exists now. */
   autoCreateTopics: { args: { names: string[] }; result: { name: string; errorCode: number }[] };
   /** Takes the next block of producer ids out of the store. */

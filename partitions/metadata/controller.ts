@@ -1,0 +1,270 @@
+/**
+ * The controller: owns topics, their configs and partitions, and the blocks of producer ids. One change at a time: checked,
+ * committed to the store, put into the image, published to every shard, then answered. Runs on the main isolate; only
+ * awaits.
+ *
+ * Always: nothing is published or answered before it is durable; an answer comes after every shard has applied the change, so a client that
+ * was told of a topic can produce to it on any connection.
+ *
+ * Not done: the timeout of a request (Kafka answers REQUEST_TIMED_OUT when the controller takes longer); internal topics are not
+ * made by auto-creation, because their coordinators do not exist yet.
+ */
+import { errorCode } from "../../net/protocol/error_codes.ts";
+import type {
+  CreatableTopic,
+  CreatableTopicResult,
+  CreateTopicsRequest,
+  CreateTopicsResponse,
+} from "../../net/protocol/messages/19_create_topics.ts";
+import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
+import type { BrokerConfig } from "../config/broker_config.ts";
+import { describeTopicConfigs } from "../config/topic_configs.ts";
+import type { PartitionDirectories } from "./adoption.ts";
+import type { ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
+import { loadTopics, newPartitionRow } from "./controller_loading.ts";
+import type { ImageDelta, MetadataImage, TopicImage } from "./image.ts";
+import { deletedKey, partitionRowKey, PRODUCER_IDS, topicKey } from "./records.ts";
+import { ABSENT, type MetadataStore, MetadataStoreError, type Transaction } from "./store.ts";
+import { type CreationRules, type PlannedTopic, planTopics, type TopicPlan } from "./topic_creation.ts";
+import { planDeletion, refuseDeletion } from "./topic_deletion.ts";
+import { isInternalTopic, refuseTopicName } from "./topic_names.ts";
+import { type StoredTopic, TopicTable } from "./topic_table.ts";
+
+/** Producer ids in a block (ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE). */
+export const PRODUCER_ID_BLOCK = 1000;
+/** DeleteTopics versions from which clients know TOPIC_DELETION_DISABLED (KIP-322). */
+const DELETION_DISABLED_VERSION = 3;
+
+/** What a controller is built from. */
+export interface ControllerOptions {
+  /** Open already; the controller does not close it. */
+  readonly store: MetadataStore;
+  readonly config: BrokerConfig;
+  readonly shardsCount: number;
+  /** Rows of the watermark table. */
+  readonly slotsMax: number;
+  /** Makes a change known; settles when every shard has applied it. */
+  readonly publish: (delta: ImageDelta) => Promise<void>;
+  /** Makes a topic id (`randomUuid`). */
+  readonly newTopicId: () => string;
+  /** Uniform in [0, 1); Math.random unless a test wants to know. */
+  readonly random?: () => number;
+}
+
+/** What a start found. */
+export interface LoadedMetadata {
+  /** The whole image, for the shards to start with. */
+  readonly delta: ImageDelta;
+  /** Sentences for the log: what was adopted, what was left alone. */
+  readonly warnings: readonly string[];
+}
+
+type Calls = {
+  readonly [N in ControlCallName]: (args: ControlCalls[N]["args"]) => Promise<ControlCalls[N]["result"]>;
+};
+
+/** The controller. */
+export class Controller implements ControlPlane {
+  readonly #options: ControllerOptions;
+  readonly #table: TopicTable;
+  readonly #calls: Calls;
+  #directories: PartitionDirectories | null = null;
+  #producerIds = { next: 0, version: ABSENT };
+  /** Rows that the next transaction deletes: topics whose directories are gone for good. */
+  #forgotten: string[] = [];
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Nothing happens before `load()`. */
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    this.#table = new TopicTable(options.config, options);
+    this.#calls = {
+      createTopics: ({ request }) => this.#inTurn(() => this.#createTopics(request)),
+      deleteTopics: ({ request, apiVersion }) => this.#inTurn(() => this.#deleteTopics(request, apiVersion)),
+      autoCreateTopics: ({ names }) => this.#inTurn(() => this.#autoCreateTopics(names)),
+      allocateProducerIds: () => this.#inTurn(() => this.#allocateProducerIds()),
+    };
+  }
+
+  /** All topics, as the shards know them. */
+  get image(): MetadataImage {
+    return this.#table.image;
+  }
+
+  /**
+   * Reads the store, takes in the partition directories that it does not know, and begins a new leadership of every
+   * partition. Before any call.
+   * @param directories of the log directory
+   * @throws MetadataStoreError when the store is damaged, or belongs to another broker
+   */
+  async load(directories: PartitionDirectories): Promise<LoadedMetadata> {
+    this.#directories = directories;
+    const { store, config, newTopicId, random = Math.random } = this.#options;
+    const freeCount = this.#table.freeCount;
+    const loaded = await loadTopics(directories, { store, nodeId: config.nodeId, freeCount, newTopicId, random });
+    this.#producerIds = loaded.producerIds;
+    return { delta: this.#table.add(loaded.topics), warnings: loaded.warnings };
+  }
+
+  call<Name extends ControlCallName>(
+    name: Name,
+    args: ControlCalls[Name]["args"],
+  ): Promise<ControlCalls[Name]["result"]> {
+    return this.#calls[name](args);
+  }
+
+  /** Runs changes one after the other, whether the one before succeeded or not. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(change, change);
+    this.#last = result;
+    return result;
+  }
+
+  async #createTopics({ topics, validateOnly }: CreateTopicsRequest): Promise<CreateTopicsResponse> {
+    const planned = planTopics(topics, this.#rules());
+    const ids = validateOnly ? new Map<string, string>() : await this.#create(planned);
+    return { topics: planned.map((topic) => this.#creationResult(topic, ids.get(topic.name))) };
+  }
+
+  async #autoCreateTopics(names: readonly string[]): Promise<{ name: string; errorCode: number }[]> {
+    const missing = [...new Set(names)].filter((name) => this.image.topic(name) === undefined && isCreatable(name));
+    const planned = planTopics(missing.map(defaultTopic), this.#rules());
+    await this.#create(planned);
+    const codes = new Map(
+      planned.map((topic) => [topic.name, "errorCode" in topic ? topic.errorCode : errorCode.NONE]),
+    );
+    return names.map((name) => ({ name, errorCode: codes.get(name) ?? this.#codeOf(name) }));
+  }
+
+  #codeOf(name: string): number {
+    if (this.image.topic(name) !== undefined) return errorCode.NONE;
+    return refuseTopicName(name) === null ? errorCode.UNKNOWN_TOPIC_OR_PARTITION : errorCode.INVALID_TOPIC_EXCEPTION;
+  }
+
+  /** Creates what the plans allow. @returns ids by name */
+  async #create(planned: readonly PlannedTopic[]): Promise<Map<string, string>> {
+    const plans = planned.flatMap((topic) => "plan" in topic ? [topic.plan] : []);
+    if (plans.length === 0) return new Map();
+    const topics = plans.map((plan) => newTopic(plan, this.#options.newTopicId()));
+    const version = await this.#commit({
+      compare: topics.map(({ name }) => ({ key: topicKey(name), version: ABSENT })),
+      set: topics.flatMap(({ name, id, configs, rows }) => [
+        { key: topicKey(name), value: JSON.stringify({ id, configs }) },
+        ...rows.map((row, partition) => ({ key: partitionRowKey(id, partition), value: JSON.stringify(row) })),
+      ]),
+    });
+    const stored = topics.map((topic): StoredTopic => ({
+      ...topic,
+      versions: { topic: version, partitions: topic.rows.map(() => version) },
+    }));
+    await this.#options.publish(this.#table.add(stored));
+    return new Map(topics.map(({ name, id }) => [name, id]));
+  }
+
+  async #deleteTopics(request: DeleteTopicsRequest, apiVersion: number): Promise<DeleteTopicsResponse> {
+    if (!this.#options.config.deleteTopicEnable) {
+      const code = apiVersion < DELETION_DISABLED_VERSION
+        ? errorCode.INVALID_REQUEST
+        : errorCode.TOPIC_DELETION_DISABLED;
+      return { responses: [...refuseDeletion(request, code).results] };
+    }
+    const { ids, results } = planDeletion(request, this.image);
+    const topics = ids.flatMap((id) => this.image.topicById(id) ?? []);
+    if (topics.length > 0) await this.#delete(topics);
+    return { responses: [...results] };
+  }
+
+  async #delete(topics: readonly TopicImage[]): Promise<void> {
+    await this.#commit({
+      compare: topics.map(({ name, id }) => ({ key: topicKey(name), version: this.#table.versionsOf(id).topic })),
+      delete: topics.flatMap(({ name, id, partitions }) => [
+        topicKey(name),
+        ...partitions.map(({ partition }) => partitionRowKey(id, partition)),
+      ]),
+      set: topics.map(({ name, id }) => ({ key: deletedKey(id), value: JSON.stringify({ name }) })),
+    });
+    const { delta, release } = this.#table.remove(topics);
+    await this.#options.publish(delta);
+    release();
+    // Shards remove what they have open; the log of a partition that could not be opened is still there.
+    for (const { name, partitions } of topics) {
+      for (const { partition } of partitions) await this.#directories?.remove({ topic: name, partition });
+    }
+    await this.#directories?.sync();
+    this.#forgotten.push(...topics.map(({ id }) => deletedKey(id)));
+  }
+
+  async #allocateProducerIds(): Promise<{ firstId: number; count: number }> {
+    const { next, version } = this.#producerIds;
+    const after = next + PRODUCER_ID_BLOCK;
+    if (!Number.isSafeInteger(after)) throw new MetadataStoreError("Cannot allocate producer ids: all are used up");
+    const committed = await this.#commit({
+      compare: [{ key: PRODUCER_IDS, version }],
+      set: [{ key: PRODUCER_IDS, value: JSON.stringify({ next: after }) }],
+    });
+    this.#producerIds = { next: after, version: committed };
+    return { firstId: next, count: PRODUCER_ID_BLOCK };
+  }
+
+  /** Commits a change. @returns its version @throws MetadataStoreError when somebody else changed the store */
+  async #commit(transaction: Transaction): Promise<number> {
+    const forgotten = this.#forgotten;
+    const result = await this.#options.store.transact({
+      ...transaction,
+      delete: [...transaction.delete ?? [], ...forgotten],
+    });
+    if (!result.committed) {
+      throw new MetadataStoreError(`The metadata store was changed by somebody else: ${result.conflicts.join(", ")}`);
+    }
+    this.#forgotten = [];
+    return result.version;
+  }
+
+  #rules(): CreationRules {
+    const { numPartitions, defaultReplicationFactor, nodeId } = this.#options.config;
+    return {
+      numPartitions,
+      replicationFactor: defaultReplicationFactor,
+      brokers: [nodeId],
+      freeCount: this.#table.freeCount,
+      exists: (name) => this.image.topic(name) !== undefined,
+      colliding: (key) => this.#table.colliding(key),
+    };
+  }
+
+  /** The answer for one topic. @param id null while it is only validated: Kafka makes one up too */
+  #creationResult(topic: PlannedTopic, id = this.#options.newTopicId()): CreatableTopicResult {
+    if ("errorCode" in topic) {
+      const { name, errorCode: code, errorMessage } = topic;
+      return { name, errorCode: code, errorMessage, numPartitions: -1, replicationFactor: -1, configs: [] };
+    }
+    const { name, configs, replicas } = topic.plan;
+    return {
+      name,
+      topicId: id,
+      errorCode: errorCode.NONE,
+      errorMessage: null,
+      numPartitions: replicas.length,
+      replicationFactor: replicas[0]?.length ?? 0,
+      configs: describeTopicConfigs(configs, this.#options.config).map((entry) => ({
+        name: entry.name,
+        value: entry.value,
+        readOnly: entry.readOnly,
+        configSource: entry.source,
+        isSensitive: entry.isSensitive,
+      })),
+    };
+  }
+}
+
+function isCreatable(name: string): boolean {
+  return refuseTopicName(name) === null && !isInternalTopic(name);
+}
+
+function defaultTopic(name: string): CreatableTopic {
+  return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] };
+}
+
+function newTopic({ name, configs, replicas }: TopicPlan, id: string): Omit<StoredTopic, "versions"> {
+  return { name, id, configs, rows: replicas.map((nodeIds) => newPartitionRow(nodeIds, 0)) };
+}

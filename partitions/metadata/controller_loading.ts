@@ -1,0 +1,234 @@
+/**
+ * From what the store and the log directory hold to the topics of a starting broker, in one transaction. Main isolate, once.
+ *
+ * A restart is a new leadership: every leader epoch grows by one before a shard opens a log, so that an offset whose record was
+ * lost in an unclean stop is never taken for its successor (KIP-101).
+ */
+import type { AdoptedTopic, AdoptionPlan, PartitionDirectories } from "./adoption.ts";
+import { isUnknown, planAdoption } from "./adoption.ts";
+import {
+  deletedKey,
+  type PartitionRow,
+  partitionRowKey,
+  PRODUCER_IDS,
+  readMetadata,
+  type StoredMetadata,
+  topicKey,
+  type TopicRow,
+  type Versioned,
+} from "./records.ts";
+import { ABSENT, type Assignment, type Comparison, type MetadataStore, MetadataStoreError } from "./store.ts";
+import type { StoredTopic } from "./topic_table.ts";
+
+/** What loading needs. */
+export interface LoadOptions {
+  readonly store: MetadataStore;
+  readonly nodeId: number;
+  /** How many partitions fit. */
+  readonly freeCount: number;
+  readonly newTopicId: () => string;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** What was loaded. */
+export interface LoadedTopics {
+  readonly topics: readonly StoredTopic[];
+  /** First producer id of the next block, and the version of its row. */
+  readonly producerIds: { readonly next: number; readonly version: number };
+  /** Sentences for the log. */
+  readonly warnings: readonly string[];
+}
+
+/** Directories looked into at a time. */
+const IDENTIFIED_AT_ONCE = 64;
+
+/**
+ * Producer ids of adopted logs are not known to the store, and a new producer under the id of an old one would be taken for
+ * it: its first batches could pass for duplicates and be lost. So ids go on from a random place far away.
+ */
+const ADOPTED_PRODUCER_IDS = { from: 2 ** 40, to: 2 ** 50 };
+
+/** Loads. @throws MetadataStoreError when the store is damaged, or belongs to another broker */
+export async function loadTopics(directories: PartitionDirectories, options: LoadOptions): Promise<LoadedTopics> {
+  const { store } = options;
+  const stored = readMetadata(await store.range(""));
+  checkComplete(stored, options.nodeId);
+  const plan = await adopt(directories, stored, options);
+  if (plan.removed.length > 0) {
+    for (const partition of plan.removed) await directories.remove(partition);
+  }
+  // The directories of deleted topics have to be gone for good before the store forgets that they were deleted.
+  if (stored.deletedIds.size > 0) await directories.sync();
+
+  const change = new LoadChange();
+  const topics = [...stored.topics].map(([name, { row, version }]) => {
+    const further = plan.adopted.find((topic) => topic.isKnown && topic.name === name);
+    return change.reload(name, { row, version, partitions: stored.partitions.get(row.id) ?? [] }, {
+      nodeId: options.nodeId,
+      leaderEpochs: further?.leaderEpochs ?? [],
+    });
+  });
+  for (const topic of plan.adopted) if (!topic.isKnown) topics.push(change.adopt(topic, options.nodeId));
+  for (const id of stored.deletedIds) change.deletes.push(deletedKey(id));
+  const producerIds = nextProducerIds(stored, plan, { change, random: options.random });
+
+  const version = await change.commit(store);
+  const finished = topics.map((finish) => finish(version));
+  return {
+    topics: finished,
+    producerIds: { next: producerIds.next, version: producerIds.isChanged ? version : producerIds.version },
+    warnings: plan.warnings,
+  };
+}
+
+/** Checks that topics and partitions fit together and that this broker leads all of them. */
+function checkComplete({ topics, partitions }: StoredMetadata, nodeId: number): void {
+  const ids = new Set<string>();
+  for (const [name, { row }] of topics) {
+    ids.add(row.id);
+    const rows = partitions.get(row.id) ?? [];
+    for (let partition = 0; partition < Math.max(rows.length, 1); partition++) {
+      const found = rows[partition];
+      if (found === undefined) throw new MetadataStoreError(`The metadata store lacks partition ${name}-${partition}`);
+      if (found.row.isr.includes(nodeId)) continue;
+      throw new MetadataStoreError(
+        `Partition ${name}-${partition} belongs to broker ${found.row.replicas.join(", ")}, but node.id is ${nodeId}`,
+      );
+    }
+  }
+  for (const id of partitions.keys()) {
+    if (!ids.has(id)) throw new MetadataStoreError(`The metadata store has partitions of an unknown topic ${id}`);
+  }
+}
+
+async function adopt(
+  directories: PartitionDirectories,
+  stored: StoredMetadata,
+  options: LoadOptions,
+): Promise<AdoptionPlan> {
+  const ids = new Set([...stored.topics.values()].map(({ row }) => row.id));
+  const topic = (name: string) => {
+    const id = stored.topics.get(name)?.row.id;
+    return id === undefined ? undefined : { id, count: stored.partitions.get(id)?.length ?? 0 };
+  };
+  const unknown = directories.found.filter((partition) => isUnknown(partition, { topic }));
+  const identified = [];
+  for (let start = 0; start < unknown.length; start += IDENTIFIED_AT_ONCE) {
+    const some = unknown.slice(start, start + IDENTIFIED_AT_ONCE);
+    identified.push(
+      ...await Promise.all(some.map(async (place) => ({
+        ...place,
+        ...await directories.identify(place),
+      }))),
+    );
+  }
+  let used = 0;
+  for (const rows of stored.partitions.values()) used += rows.length;
+  if (used > options.freeCount) {
+    throw new MetadataStoreError(`The metadata store has ${used} partitions; this broker takes ${options.freeCount}`);
+  }
+  return planAdoption(identified, {
+    topic,
+    hasId: (id) => ids.has(id),
+    isDeleted: (id) => stored.deletedIds.has(id),
+    freeCount: options.freeCount - used,
+    newTopicId: options.newTopicId,
+  });
+}
+
+function nextProducerIds(
+  stored: StoredMetadata,
+  plan: AdoptionPlan,
+  { change, random }: { change: LoadChange; random: () => number },
+): { next: number; version: number; isChanged: boolean } {
+  const next = stored.producerIds?.row.next ?? 0;
+  const version = stored.producerIds?.version ?? ABSENT;
+  const { from, to } = ADOPTED_PRODUCER_IDS;
+  if (plan.adopted.length === 0 || next >= from) return { next, version, isChanged: false };
+  const moved = from + Math.floor(random() * (to - from));
+  change.put(PRODUCER_IDS, { next: moved }, version);
+  return { next: moved, version, isChanged: true };
+}
+
+/** Makes a topic once the version of the transaction is known. */
+type Finish = (version: number) => StoredTopic;
+
+/** The one transaction of a start. */
+class LoadChange {
+  readonly deletes: string[] = [];
+  readonly #compares: Comparison[] = [];
+  readonly #sets: Assignment[] = [];
+
+  /** Sets a row that has this version. */
+  put(key: string, row: unknown, version: number): void {
+    this.#compares.push({ key, version });
+    this.#sets.push({ key, value: JSON.stringify(row) });
+  }
+
+  /** A topic of the store, under new leadership, and perhaps with further partitions. */
+  reload(
+    name: string,
+    topic: Versioned<TopicRow> & { partitions: readonly (Versioned<PartitionRow> | undefined)[] },
+    { nodeId, leaderEpochs }: { nodeId: number; leaderEpochs: readonly number[] },
+  ): Finish {
+    const { id, configs } = topic.row;
+    const rows = topic.partitions.map((stored, partition) => {
+      const { row, version } = stored as Versioned<PartitionRow>;
+      const led = {
+        ...row,
+        leader: nodeId,
+        leaderEpoch: row.leaderEpoch + 1,
+        partitionEpoch: row.partitionEpoch + 1,
+      };
+      this.put(partitionRowKey(id, partition), led, version);
+      return led;
+    });
+    rows.push(...this.#newPartitions(id, leaderEpochs, { nodeId, first: rows.length }));
+    return (version) => ({
+      name,
+      id,
+      configs,
+      rows,
+      versions: { topic: topic.version, partitions: rows.map(() => version) },
+    });
+  }
+
+  /** A topic that is new to the store. */
+  adopt({ name, id, configs, leaderEpochs }: AdoptedTopic, nodeId: number): Finish {
+    this.put(topicKey(name), { id, configs }, ABSENT);
+    const rows = this.#newPartitions(id, leaderEpochs, { nodeId, first: 0 });
+    return (version) => ({
+      name,
+      id,
+      configs,
+      rows,
+      versions: { topic: version, partitions: rows.map(() => version) },
+    });
+  }
+
+  /** Writes it all. @returns its version */
+  async commit(store: MetadataStore): Promise<number> {
+    if (this.#sets.length === 0 && this.deletes.length === 0) return ABSENT;
+    const result = await store.transact({ compare: this.#compares, set: this.#sets, delete: this.deletes });
+    if (result.committed) return result.version;
+    throw new MetadataStoreError(`The metadata store changed while it was loaded: ${result.conflicts.join(", ")}`);
+  }
+
+  #newPartitions(
+    id: string,
+    leaderEpochs: readonly number[],
+    { nodeId, first }: { nodeId: number; first: number },
+  ): PartitionRow[] {
+    return leaderEpochs.map((leaderEpoch, index) => {
+      const row = newPartitionRow([nodeId], leaderEpoch);
+      this.put(partitionRowKey(id, first + index), row, ABSENT);
+      return row;
+    });
+  }
+}
+
+/** The row of a new partition, led by its first replica. */
+export function newPartitionRow(replicas: readonly number[], leaderEpoch: number): PartitionRow {
+  return { replicas, isr: replicas, leader: replicas[0] as number, leaderEpoch, partitionEpoch: 0 };
+}

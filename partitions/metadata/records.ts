@@ -1,0 +1,139 @@
+/**
+ * The rows of the metadata store: their keys and their values. Pure; the main isolate uses it.
+ *
+ * ```
+ *   topics/<name>               {id, configs}                                        absent = no such topic
+ *   partitions/<topic id>/<n>   {replicas, isr, leader, leaderEpoch, partitionEpoch} one row each: elections do not collide
+ *   deleted/<topic id>          {name}     its directories must not come back; goes when they are gone
+ *   producer-ids                {next}     first producer id of the next block
+ * ```
+ *
+ * Values are JSON. They come from a disk: what does not have this shape is refused with a sentence, never trusted.
+ */
+import { MetadataStoreError, type StoredEntry } from "./store.ts";
+
+/** Prefix of all topics. */
+export const TOPICS = "topics/";
+/** Prefix of all partitions. */
+export const PARTITIONS = "partitions/";
+/** Prefix of the topics whose directories are being removed. */
+export const DELETED = "deleted/";
+/** Key of the producer ids. */
+export const PRODUCER_IDS = "producer-ids";
+
+/** A topic's row. */
+export interface TopicRow {
+  readonly id: string;
+  readonly configs: Readonly<Record<string, string>>;
+}
+
+/** A partition's row. */
+export interface PartitionRow {
+  readonly replicas: readonly number[];
+  readonly isr: readonly number[];
+  readonly leader: number;
+  readonly leaderEpoch: number;
+  readonly partitionEpoch: number;
+}
+
+/** A row with the version to compare. */
+export interface Versioned<Row> {
+  readonly row: Row;
+  readonly version: number;
+}
+
+/** What the store holds, taken apart. */
+export interface StoredMetadata {
+  /** By name. */
+  readonly topics: ReadonlyMap<string, Versioned<TopicRow>>;
+  /** By topic id, then by partition; a hole where a partition is missing. */
+  readonly partitions: ReadonlyMap<string, readonly (Versioned<PartitionRow> | undefined)[]>;
+  /** Ids of topics whose directories are being removed. */
+  readonly deletedIds: ReadonlySet<string>;
+  readonly producerIds: Versioned<{ readonly next: number }> | null;
+}
+
+/** Key of a topic. */
+export function topicKey(name: string): string {
+  return TOPICS + name;
+}
+
+/** Key of a partition. */
+export function partitionRowKey(topicId: string, partition: number): string {
+  return `${PARTITIONS}${topicId}/${partition}`;
+}
+
+/** Key of a deleted topic. */
+export function deletedKey(topicId: string): string {
+  return DELETED + topicId;
+}
+
+/** Most partitions of a topic that a row may number: what keeps a damaged key from making a huge list. */
+const PARTITION_MAX = 1_000_000;
+
+/** Takes the whole store apart. @throws MetadataStoreError for a row that is not of these */
+export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
+  const topics = new Map<string, Versioned<TopicRow>>();
+  const partitions = new Map<string, (Versioned<PartitionRow> | undefined)[]>();
+  const deletedIds = new Set<string>();
+  let producerIds: StoredMetadata["producerIds"] = null;
+  for (const entry of entries) {
+    const { key, version } = entry;
+    if (key.startsWith(TOPICS)) topics.set(key.slice(TOPICS.length), { row: parse(entry, isTopicRow), version });
+    else if (key.startsWith(PARTITIONS)) {
+      const [id, partition] = partitionOf(entry);
+      const ofTopic = partitions.get(id) ?? [];
+      ofTopic[partition] = { row: parse(entry, isPartitionRow), version };
+      partitions.set(id, ofTopic);
+    } else if (key.startsWith(DELETED)) deletedIds.add(key.slice(DELETED.length));
+    else if (key === PRODUCER_IDS) producerIds = { row: parse(entry, isProducerIds), version };
+    else throw new MetadataStoreError(`The metadata store has a row of unknown kind: ${key}`);
+  }
+  return { topics, partitions, deletedIds, producerIds };
+}
+
+function partitionOf(entry: StoredEntry): [id: string, partition: number] {
+  const match = /^([A-Za-z0-9_-]{22})\/(0|[1-9]\d{0,6})$/.exec(entry.key.slice(PARTITIONS.length));
+  const partition = Number(match?.[2]);
+  if (match === null || partition > PARTITION_MAX) throw damaged(entry);
+  return [match[1] as string, partition];
+}
+
+function parse<Row>(entry: StoredEntry, isRow: (value: unknown) => value is Row): Row {
+  let value: unknown;
+  try {
+    value = JSON.parse(entry.value);
+  } catch {
+    throw damaged(entry);
+  }
+  if (!isRow(value)) throw damaged(entry);
+  return value;
+}
+
+function damaged(entry: StoredEntry): MetadataStoreError {
+  return new MetadataStoreError(
+    `The metadata store's row ${entry.key} is damaged; restore barnabas-metadata.sqlite from a backup`,
+  );
+}
+
+function isTopicRow(value: unknown): value is TopicRow {
+  return isObject(value) && typeof value.id === "string" && /^[A-Za-z0-9_-]{22}$/.test(value.id) &&
+    isObject(value.configs) && Object.values(value.configs).every((text) => typeof text === "string");
+}
+
+function isPartitionRow(value: unknown): value is PartitionRow {
+  return isObject(value) && isIntegers(value.replicas) && isIntegers(value.isr) && Number.isSafeInteger(value.leader) &&
+    Number.isSafeInteger(value.leaderEpoch) && Number.isSafeInteger(value.partitionEpoch);
+}
+
+function isProducerIds(value: unknown): value is { next: number } {
+  return isObject(value) && Number.isSafeInteger(value.next) && Number(value.next) >= 0;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isIntegers(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item));
+}

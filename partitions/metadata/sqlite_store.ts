@@ -1,0 +1,131 @@
+/**
+ * The metadata store of one machine: SQLite in a worker of its own, so that no commit ever blocks the main isolate.
+ * Requests are posted in order and answered in order. Runs on the main isolate.
+ *
+ * When the worker dies or the disk fails, every request that waits and every later one is rejected with the same sentence:
+ * the store never goes on half alive.
+ */
+import type { StoreCallName, StoreCalls, StoreReply, StoreRequest } from "./sqlite_store_messages.ts";
+import {
+  type Lease,
+  type MetadataStore,
+  MetadataStoreError,
+  type StoreChange,
+  type StoredEntry,
+  type Transaction,
+  type TransactionResult,
+} from "./store.ts";
+
+interface Waiting {
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Watcher {
+  readonly prefix: string;
+  readonly changed: (changes: readonly StoreChange[]) => void;
+}
+
+/** The store. The worker starts with the constructor and loads while the caller prepares the directory. */
+export class SqliteStore implements MetadataStore {
+  readonly #worker: Worker;
+  readonly #failed: (error: MetadataStoreError) => void;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #watchers = new Set<Watcher>();
+  #nextId = 1;
+  #failure: MetadataStoreError | null = null;
+  #closing: Promise<void> | null = null;
+
+  /** @param failed is told once, when the store has failed for good */
+  constructor(failed: (error: MetadataStoreError) => void = () => {}) {
+    this.#failed = failed;
+    const url = new URL("./sqlite_store_worker.ts", import.meta.url);
+    this.#worker = new Worker(url, { type: "module", name: "metadata-store" });
+    this.#worker.onmessage = ({ data }: MessageEvent<StoreReply>) => this.#receive(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(new MetadataStoreError(`The metadata store's worker failed: ${event.message}`));
+    };
+  }
+
+  /** Opens the file, creating it where there is none; before anything else. @throws MetadataStoreError what is wrong with it */
+  async open(path: string): Promise<void> {
+    await this.#call("open", { path });
+  }
+
+  get(key: string): Promise<StoredEntry | null> {
+    return this.#call("get", { key });
+  }
+
+  range(prefix: string): Promise<StoredEntry[]> {
+    return this.#call("range", { prefix });
+  }
+
+  transact(transaction: Transaction): Promise<TransactionResult> {
+    return this.#call("transact", transaction);
+  }
+
+  watch(prefix: string, changed: (changes: readonly StoreChange[]) => void): Disposable {
+    const watcher = { prefix, changed };
+    this.#watchers.add(watcher);
+    return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) };
+  }
+
+  async grantLease(ttlMs: number): Promise<Lease> {
+    const id = await this.#call("grantLease", { ttlMs });
+    return {
+      id,
+      keepAlive: () => this.#call("keepAlive", { lease: id }),
+      revoke: async () => void await this.#call("revokeLease", { lease: id }),
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#failure !== null) return;
+    const closed = this.#call("close", null);
+    // Whatever is asked from here on comes too late; the worker ends itself after its answer.
+    this.#failure = new MetadataStoreError("The metadata store is closed");
+    await closed;
+    this.#worker.terminate();
+  }
+
+  #call<N extends StoreCallName>(name: N, args: StoreCalls[N]["args"]): Promise<StoreCalls[N]["result"]> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      const request: StoreRequest = { id: this.#nextId++, name, args };
+      this.#waiting.set(request.id, { resolve, reject });
+      this.#worker.postMessage(request);
+    });
+  }
+
+  #receive(reply: StoreReply): void {
+    if (reply.type === "changes") return this.#tell(reply.changes);
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (reply.type === "result") return waiting?.resolve(reply.result as never);
+    const error = new MetadataStoreError(reply.message);
+    waiting?.reject(error);
+    if (reply.fatal) this.#fail(error);
+  }
+
+  #tell(changes: readonly StoreChange[]): void {
+    for (const { prefix, changed } of [...this.#watchers]) {
+      const seen = changes.filter(({ key }) => key.startsWith(prefix));
+      if (seen.length > 0) changed(seen);
+    }
+  }
+
+  #fail(error: MetadataStoreError): void {
+    if (this.#failure !== null && this.#waiting.size === 0) return;
+    this.#failure ??= error;
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+    this.#worker.terminate();
+    this.#failed(error);
+  }
+}

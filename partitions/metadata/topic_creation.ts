@@ -1,0 +1,194 @@
+/**
+ * What CreateTopics may create: checks a request and says what each topic would be, or why it is refused. Pure; the
+ * main isolate runs it.
+ *
+ * Source: Kafka's ControllerApis.createTopics and ReplicationControlManager.createTopics, in their order of checks and with
+ * their sentences. Beyond Kafka: a broker has a largest number of partitions (INVALID_PARTITIONS), and two new names of one request that
+ * collide are refused as a name that collides with an existing topic is.
+ */
+import { errorCode } from "../../net/protocol/error_codes.ts";
+import type { CreatableTopic } from "../../net/protocol/messages/19_create_topics.ts";
+import { validateTopicConfigs } from "../config/topic_configs.ts";
+import { CLUSTER_METADATA_TOPIC, collisionKey, refuseTopicName } from "./topic_names.ts";
+
+/** Most partitions that one request may create (ReplicationControlManager.MAX_PARTITIONS_PER_BATCH). */
+export const PARTITIONS_PER_REQUEST_MAX = 10_000;
+
+/** What the checks need to know. */
+export interface CreationRules {
+  /** `num.partitions` */
+  readonly numPartitions: number;
+  /** `default.replication.factor` */
+  readonly replicationFactor: number;
+  /** Node ids of the brokers that are alive. */
+  readonly brokers: readonly number[];
+  /** How many more partitions fit. */
+  readonly freeCount: number;
+  /** Whether a topic of this name exists. */
+  exists(name: string): boolean;
+  /** An existing topic with this collision key. */
+  colliding(key: string): string | undefined;
+}
+
+/** A topic that may be created. */
+export interface TopicPlan {
+  readonly name: string;
+  readonly configs: Readonly<Record<string, string>>;
+  /** Node ids by partition, the preferred leader first. */
+  readonly replicas: readonly (readonly number[])[];
+}
+
+/** A refusal. */
+export interface CreationRefusal {
+  readonly errorCode: number;
+  readonly errorMessage: string;
+}
+
+/** What becomes of one topic of a request. */
+export type PlannedTopic = { readonly name: string } & ({ readonly plan: TopicPlan } | CreationRefusal);
+
+/** Checks a request. @returns one entry per name, in the order of the request */
+export function planTopics(topics: readonly CreatableTopic[], rules: CreationRules): PlannedTopic[] {
+  if (countPartitions(topics, rules) > PARTITIONS_PER_REQUEST_MAX) {
+    const refused = refuse("POLICY_VIOLATION", "Excessively large number of partitions per request.");
+    return topics.map(({ name }) => ({ name, ...refused }));
+  }
+  const counts = new Map<string, number>();
+  for (const { name } of topics) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const newKeys = new Map<string, string>();
+  let freeCount = rules.freeCount;
+  const planned = new Map<string, PlannedTopic>();
+  for (const topic of topics) {
+    const { name } = topic;
+    if (planned.has(name)) continue;
+    const colliding = (key: string) => rules.colliding(key) ?? newKeys.get(key);
+    const result = counts.get(name) === 1
+      ? planTopic(topic, { ...rules, freeCount, colliding })
+      : refuse("INVALID_REQUEST", "Duplicate topic name.");
+    planned.set(name, { name, ...result });
+    if ("errorCode" in result) continue;
+    freeCount -= result.plan.replicas.length;
+    const key = collisionKey(name);
+    if (key !== null) newKeys.set(key, name);
+  }
+  return [...planned.values()];
+}
+
+type Result = { readonly plan: TopicPlan } | CreationRefusal;
+
+function planTopic(topic: CreatableTopic, rules: CreationRules): Result {
+  return refuseName(topic.name, rules) ?? planConfigs(topic, rules);
+}
+
+function refuseName(name: string, rules: CreationRules): CreationRefusal | null {
+  if (name === CLUSTER_METADATA_TOPIC) {
+    return refuse("INVALID_REQUEST", `Creation of internal topic ${CLUSTER_METADATA_TOPIC} is prohibited.`);
+  }
+  if (rules.exists(name)) return refuse("TOPIC_ALREADY_EXISTS", `Topic '${name}' already exists.`);
+  const invalid = refuseTopicName(name);
+  if (invalid !== null) return refuse("INVALID_TOPIC_EXCEPTION", invalid);
+  const key = collisionKey(name);
+  const colliding = key === null ? undefined : rules.colliding(key);
+  return colliding === undefined
+    ? null
+    : refuse("INVALID_TOPIC_EXCEPTION", `Topic '${name}' collides with existing topic: ${colliding}`);
+}
+
+function planConfigs(topic: CreatableTopic, rules: CreationRules): Result {
+  const nulls = topic.configs.filter(({ value }) => value === null).map(({ name }) => name);
+  if (nulls.length > 0) {
+    return refuse("INVALID_CONFIG", `Null value not supported for topic configs: ${nulls.join(",")}`);
+  }
+  // By entries, so that a config named "__proto__" is a property like any other and refused by its name.
+  const configs = Object.fromEntries(topic.configs.map(({ name, value }) => [name, value as string]));
+  const invalid = validateTopicConfigs(configs);
+  if (invalid !== null) return refuse("INVALID_CONFIG", invalid);
+  const replicas = topic.assignments.length > 0 ? assigned(topic, rules) : spread(topic, rules);
+  if ("errorCode" in replicas) return replicas;
+  if (replicas.length > rules.freeCount) {
+    const room = `${rules.freeCount} more ${rules.freeCount === 1 ? "fits" : "fit"}`;
+    return refuse("INVALID_PARTITIONS", `This broker has no room for ${replicas.length} partitions: ${room}.`);
+  }
+  return { plan: { name: topic.name, configs, replicas } };
+}
+
+/** Node ids by partition. */
+type Replicas = readonly (readonly number[])[];
+
+/** Replicas that the client chose. */
+function assigned(topic: CreatableTopic, rules: CreationRules): Replicas | CreationRefusal {
+  const manual = "A manual partition assignment was specified, but";
+  if (topic.replicationFactor !== -1) {
+    return refuse("INVALID_REQUEST", `${manual} replication factor was not set to -1.`);
+  }
+  if (topic.numPartitions !== -1) return refuse("INVALID_REQUEST", `${manual} numPartitions was not set to -1.`);
+  const replicas = new Map<number, readonly number[]>();
+  for (const { partitionIndex, brokerIds } of topic.assignments) {
+    if (replicas.has(partitionIndex)) {
+      const message = `Found multiple manual partition assignments for partition ${partitionIndex}`;
+      return refuse("INVALID_REPLICA_ASSIGNMENT", message);
+    }
+    const first = replicas.values().next().value;
+    const wrong = refuseReplicas(brokerIds, rules.brokers, first?.length ?? brokerIds.length);
+    if (wrong !== null) {
+      return refuse("INVALID_REPLICA_ASSIGNMENT", `The manual partition assignment includes ${wrong}`);
+    }
+    replicas.set(partitionIndex, brokerIds);
+  }
+  const ordered = Array.from({ length: replicas.size }, (_, partition) => replicas.get(partition));
+  return ordered.every((brokerIds) => brokerIds !== undefined)
+    ? ordered as Replicas
+    : refuse("INVALID_REPLICA_ASSIGNMENT", "partitions should be a consecutive 0-based integer sequence");
+}
+
+function refuseReplicas(brokerIds: readonly number[], brokers: readonly number[], expected: number): string | null {
+  if (brokerIds.length === 0) return "an empty replica list.";
+  const unknown = brokerIds.find((id) => !brokers.includes(id));
+  if (unknown !== undefined) return `broker ${unknown}, but no such broker is registered.`;
+  const repeated = brokerIds.find((id, index) => brokerIds.indexOf(id) !== index);
+  if (repeated !== undefined) return `the broker ${repeated} more than once.`;
+  if (brokerIds.length === expected) return null;
+  return `a partition with ${brokerIds.length} replica(s), but this is not consistent with previous partitions, which have ` +
+    `${expected} replica(s).`;
+}
+
+/** Replicas that the broker chooses. */
+function spread(topic: CreatableTopic, rules: CreationRules): Replicas | CreationRefusal {
+  if (topic.replicationFactor < -1 || topic.replicationFactor === 0) {
+    return refuse(
+      "INVALID_REPLICATION_FACTOR",
+      "Replication factor must be larger than 0, or -1 to use the default value.",
+    );
+  }
+  if (topic.numPartitions < -1 || topic.numPartitions === 0) {
+    return refuse("INVALID_PARTITIONS", "Number of partitions was set to an invalid non-positive value.");
+  }
+  const count = topic.numPartitions === -1 ? rules.numPartitions : topic.numPartitions;
+  const factor = topic.replicationFactor === -1 ? rules.replicationFactor : topic.replicationFactor;
+  const { brokers } = rules;
+  if (factor > brokers.length) {
+    return refuse(
+      "INVALID_REPLICATION_FACTOR",
+      `Unable to replicate the partition ${factor} time(s): The target replication factor of ${factor} cannot be reached ` +
+        `because only ${brokers.length} broker(s) are registered.`,
+    );
+  }
+  return Array.from(
+    { length: count },
+    (_, partition) =>
+      Array.from({ length: factor }, (_, replica) => brokers[(partition + replica) % brokers.length] as number),
+  );
+}
+
+function countPartitions(topics: readonly CreatableTopic[], rules: CreationRules): number {
+  let count = 0;
+  for (const { assignments, numPartitions } of topics) {
+    if (assignments.length > 0) count += assignments.length;
+    else count += numPartitions === -1 ? rules.numPartitions : Math.max(numPartitions, 0);
+  }
+  return count;
+}
+
+function refuse(name: keyof typeof errorCode, errorMessage: string): CreationRefusal {
+  return { errorCode: errorCode[name], errorMessage };
+}

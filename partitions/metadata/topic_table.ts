@@ -1,0 +1,109 @@
+/**
+ * The controller's topics: the image that shards get copies of, and beside it what only the store and the checks need.
+ * Main isolate.
+ *
+ * Always: every partition of the image has the version of its row in the store, and a place that no other partition has.
+ */
+import { assert } from "../../storage/base/assert.ts";
+import type { BrokerConfig } from "../config/broker_config.ts";
+import { resolveLogConfig } from "../config/topic_configs.ts";
+import { type Placed, Placement } from "../placement.ts";
+import { type ImageDelta, MetadataImage, type PartitionImage, type TopicImage } from "./image.ts";
+import type { PartitionRow } from "./records.ts";
+import { collisionKey, isInternalTopic } from "./topic_names.ts";
+
+/** Versions of a topic's rows in the store. */
+export interface TopicVersions {
+  readonly topic: number;
+  /** By partition. */
+  readonly partitions: readonly number[];
+}
+
+/** A topic as the store has it. */
+export interface StoredTopic {
+  readonly name: string;
+  readonly id: string;
+  readonly configs: Readonly<Record<string, string>>;
+  /** By partition. */
+  readonly rows: readonly PartitionRow[];
+  readonly versions: TopicVersions;
+}
+
+/** The table. */
+export class TopicTable {
+  readonly image = new MetadataImage();
+  readonly #config: BrokerConfig;
+  readonly #placement: Placement;
+  readonly #versions = new Map<string, TopicVersions>();
+  readonly #collisions = new Map<string, Set<string>>();
+
+  /** @param config defaults of topics @param places how many shards and rows of the watermark table there are */
+  constructor(config: BrokerConfig, places: { shardsCount: number; slotsMax: number }) {
+    this.#config = config;
+    this.#placement = new Placement(places.shardsCount, places.slotsMax);
+  }
+
+  /** How many more partitions fit. */
+  get freeCount(): number {
+    return this.#placement.freeCount;
+  }
+
+  /** A topic that shares this collision key. */
+  colliding(key: string): string | undefined {
+    return this.#collisions.get(key)?.values().next().value;
+  }
+
+  /** Versions of a topic's rows. */
+  versionsOf(id: string): TopicVersions {
+    const versions = this.#versions.get(id);
+    assert(versions !== undefined, "every topic of the image has its versions");
+    return versions;
+  }
+
+  /** Adds topics that are in the store now. @returns what to publish */
+  add(topics: readonly StoredTopic[]): ImageDelta {
+    const changed = topics.map((topic) => this.#toImage(topic, this.#placement.place(topic.rows.length)));
+    for (const [index, { name, id, versions }] of topics.entries()) {
+      assert(this.image.topic(name) === undefined, "a topic is added once");
+      this.#versions.set(id, versions);
+      this.#addCollision(name);
+      this.image.apply({ changed: [changed[index] as TopicImage], deletedIds: [] });
+    }
+    return { changed, deletedIds: [] };
+  }
+
+  /** Takes topics out that are not in the store any more. @returns what to publish, and how to free their places then */
+  remove(topics: readonly TopicImage[]): { delta: ImageDelta; release: () => void } {
+    const delta: ImageDelta = { changed: [], deletedIds: topics.map(({ id }) => id) };
+    for (const { name, id } of topics) {
+      this.#versions.delete(id);
+      this.#removeCollision(name);
+    }
+    this.image.apply(delta);
+    return { delta, release: () => this.#placement.release(topics.flatMap(({ partitions }) => [...partitions])) };
+  }
+
+  #toImage({ name, id, configs, rows }: StoredTopic, places: readonly Placed[]): TopicImage {
+    const partitions = rows.map((row, partition): PartitionImage => {
+      const { shard, slot } = places[partition] as Placed;
+      return { ...row, partition, shard, slot };
+    });
+    const logConfig = resolveLogConfig(configs, this.#config);
+    return { name, id, isInternal: isInternalTopic(name), partitions, configs, logConfig };
+  }
+
+  #addCollision(name: string): void {
+    const key = collisionKey(name);
+    if (key === null) return;
+    const names = this.#collisions.get(key) ?? new Set();
+    this.#collisions.set(key, names.add(name));
+  }
+
+  #removeCollision(name: string): void {
+    const key = collisionKey(name);
+    const names = key === null ? undefined : this.#collisions.get(key);
+    if (key === null || names === undefined) return;
+    names.delete(name);
+    if (names.size === 0) this.#collisions.delete(key);
+  }
+}
