@@ -59,6 +59,8 @@ export class Log implements Disposable {
   #logStartOffset: Offset;
   #logEndOffset: Offset;
   #recoveryPoint: Offset;
+  /** Segments below it are durable with their indexes and their size, not only up to their last record. */
+  #closedDurableBelow: Offset;
   #appendedBytes = 0;
   #dirtyDirectories: string[];
   #offlineReason: string | null = null;
@@ -78,6 +80,7 @@ export class Log implements Disposable {
     this.#logStartOffset = loaded.logStartOffset;
     this.#logEndOffset = loaded.logEndOffset;
     this.#recoveryPoint = loaded.recoveryPoint;
+    this.#closedDurableBelow = loaded.recoveryPoint;
     this.#dirtyDirectories = loaded.dirtyDirectories;
   }
 
@@ -258,11 +261,14 @@ export class Log implements Disposable {
    */
   beginFlush(): FlushRequest | null {
     if (this.#recoveryPoint >= this.#logEndOffset && this.#dirtyDirectories.length === 0) return null;
-    const unflushed = this.#segments.all.slice(this.#segments.floorIndex(this.#recoveryPoint));
+    const durableBelow = toOffset(Math.min(this.#recoveryPoint, this.#closedDurableBelow));
+    const unflushed = this.#segments.all.slice(this.#segments.floorIndex(durableBelow));
     const fds = unflushed.flatMap((segment) => segment.flushFds());
     const directories = this.#dirtyDirectories;
     this.#dirtyDirectories = [];
-    return { fds, directories, upTo: this.#logEndOffset, leaseIds: unflushed.map((segment) => segment.lease()) };
+    const leaseIds = unflushed.map((segment) => segment.lease());
+    const closedBelow = this.#segments.active.baseOffset;
+    return { fds, directories, upTo: this.#logEndOffset, closedBelow, leaseIds };
   }
 
   /**
@@ -273,7 +279,10 @@ export class Log implements Disposable {
   endFlush(request: FlushRequest, ok: boolean): void {
     for (const leaseId of request.leaseIds) this.release(leaseId);
     if (!ok) this.#goOffline(`Cannot make records below offset ${request.upTo} durable: a flush failed`);
-    else if (request.upTo > this.#recoveryPoint) this.#recoveryPoint = request.upTo;
+    else {
+      this.#recoveryPoint = toOffset(Math.max(this.#recoveryPoint, request.upTo));
+      this.#closedDurableBelow = toOffset(Math.max(this.#closedDurableBelow, request.closedBelow));
+    }
   }
 
   /** Makes all that was appended durable, on this thread. @returns false when the disk failed; the log is offline then */

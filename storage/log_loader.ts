@@ -141,10 +141,13 @@ class LogLoader {
       const end = this.#findCleanEnd(this.segments.active);
       return end ?? this.#recover(this.segments.length - 1, epochs);
     }
-    return this.#recover(this.segments.floorIndex(this.#options.recoveryPoint), epochs);
+    const from = this.segments.floorIndex(this.#options.recoveryPoint);
+    // The segment before may have been flushed while it was active, and not yet again in its final size.
+    const wasTrimmed = from === 0 || this.#findCleanEnd(this.segments.at(from - 1)) !== null;
+    return this.#recover(wasTrimmed ? from : from - 1, epochs);
   }
 
-  /** End of the last segment by its index; null when the segment is not as a clean stop leaves it. */
+  /** End of a segment by its index; null when the segment is not as closing it leaves it. */
   #findCleanEnd(segment: Segment): Offset | null {
     if (!segment.openIndexes()) this.#rebuild(segment);
     segment.openIndexes();
@@ -160,6 +163,13 @@ class LogLoader {
     this.#scanned = true;
     for (let index = from; index < this.segments.length; index++) {
       const segment = this.segments.at(index);
+      if (index > from && segment.baseOffset !== end && !this.#options.config.compact) {
+        // The end of the segment before was lost with the power, at the edge of a batch. Only compaction makes such gaps
+        // rightly; Kafka keeps the later segments in both cases, and then lacks records in the middle.
+        this.#report(`Offsets ${end} to ${segment.baseOffset - 1} were not flushed and are lost`);
+        this.#removeSegments(index);
+        break;
+      }
       const { endOffset, cutBytes } = this.#recovery.recover(segment, (view, at) => {
         epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
       });

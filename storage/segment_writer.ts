@@ -5,6 +5,7 @@
  * Must always hold: after a refused write the file holds what it held before, as far as anyone reads it. A short write
  * is cut off again; where even that fails the file is damaged and the log has to go offline.
  */
+import { storageFailure } from "./storage_failure.ts";
 import type { FileSystem, MappedFile } from "./sys/file_system.ts";
 import type { NativeMemory } from "./sys/memory.ts";
 
@@ -43,7 +44,8 @@ export class PwriteSegmentWriter implements SegmentWriter {
     try {
       this.trim(position);
       return "refused";
-    } catch {
+    } catch (error) {
+      storageFailure(error);
       return "damaged"; // the torn batch stays in the file until recovery cuts it off
     }
   }

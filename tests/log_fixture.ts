@@ -140,24 +140,32 @@ export function readAll(
   return found;
 }
 
+/** Names and contents of a directory's files. */
+export function filesIn(directory: string): Map<string, Uint8Array> {
+  const names = [...Deno.readDirSync(directory)].map((entry) => entry.name);
+  return new Map(names.map((name) => [name, Deno.readFileSync(`${directory}/${name}`)]));
+}
+
 /**
  * Checks the files of a closed log as Kafka's DumpLogSegments does, and that segments follow each other.
+ * @param source the directory, or what is in it
  * @returns sentences about what is wrong; none when all is well
  */
-export function findInconsistencies(directory: string): string[] {
+export function findInconsistencies(source: string | ReadonlyMap<string, Uint8Array>): string[] {
   const problems: string[] = [];
-  const names = [...Deno.readDirSync(directory)].map((entry) => entry.name).sort();
+  const files = typeof source === "string" ? filesIn(source) : source;
+  const names = [...files.keys()].sort();
   const stems = names.filter((name) => name.endsWith(".log")).map((name) => name.slice(0, -4));
   let next = -1;
   for (const stem of stems) {
-    const batches = batchesIn(Deno.readFileSync(`${directory}/${stem}.log`));
+    const batches = batchesIn(files.get(`${stem}.log`)!);
     if (next >= 0 && Number(stem) !== next) problems.push(`segment ${stem} does not follow offset ${next}`);
     next = Number(stem);
     for (const batch of batches) {
       if (batch.baseOffset !== next) problems.push(`batch ${batch.baseOffset} of ${stem} should begin at ${next}`);
       next = batch.lastOffset + 1;
     }
-    problems.push(...findIndexProblems(directory, stem, batches));
+    problems.push(...findIndexProblems(files, stem, batches));
   }
   for (const name of names) {
     const known = /\.(log|index|timeindex|snapshot)$|^(leader-epoch-checkpoint|partition\.metadata)$/.test(name);
@@ -167,12 +175,12 @@ export function findInconsistencies(directory: string): string[] {
   return problems;
 }
 
-function findIndexProblems(directory: string, stem: string, batches: StoredBatch[]): string[] {
+function findIndexProblems(files: ReadonlyMap<string, Uint8Array>, stem: string, batches: StoredBatch[]): string[] {
   const problems: string[] = [];
   const base = Number(stem);
   const byPosition = new Map(batches.map((batch) => [batch.position, batch]));
   const byLastOffset = new Map(batches.map((batch) => [batch.lastOffset, batch]));
-  const offsets = entries(`${directory}/${stem}.index`, 8);
+  const offsets = entries(files.get(`${stem}.index`)!, 8);
   let last = -1;
   for (const view of offsets) {
     const [offset, position] = [base + view.getInt32(0), view.getInt32(4)];
@@ -183,7 +191,7 @@ function findIndexProblems(directory: string, stem: string, batches: StoredBatch
     last = offset;
   }
   let lastTimestamp = -1;
-  for (const view of entries(`${directory}/${stem}.timeindex`, 12)) {
+  for (const view of entries(files.get(`${stem}.timeindex`)!, 12)) {
     const [timestamp, offset] = [Number(view.getBigInt64(0)), base + view.getInt32(8)];
     const batch = byLastOffset.get(offset);
     if (batch?.maxTimestamp !== timestamp) problems.push(`${stem}.timeindex: ${timestamp} is not that of ${offset}`);
@@ -197,11 +205,11 @@ function findIndexProblems(directory: string, stem: string, batches: StoredBatch
   return problems;
 }
 
-function entries(path: string, entryBytes: number): DataView[] {
-  const bytes = Deno.readFileSync(path);
-  assert.equal(bytes.length % entryBytes, 0, `${path} holds whole entries`);
+function entries(bytes: Uint8Array, entryBytes: number): DataView[] {
+  assert.equal(bytes.length % entryBytes, 0, "an index holds whole entries");
+  const count = bytes.length / entryBytes;
   return Array.from(
-    { length: bytes.length / entryBytes },
-    (_, i) => new DataView(bytes.buffer, i * entryBytes, entryBytes),
+    { length: count },
+    (_, i) => new DataView(bytes.buffer, bytes.byteOffset + i * entryBytes, entryBytes),
   );
 }
