@@ -1,0 +1,90 @@
+/**
+ * Reads `listeners` and `advertised.listeners`. Only the PLAINTEXT protocol is served, so a listener that asks for another one
+ * is refused: opening it without its protection would be worse than not starting. Pure; the main isolate runs it.
+ *
+ * Source: SocketServerConfigs.listenerListToEndPoints and AbstractKafkaConfig.effectiveAdvertisedBrokerListeners, 4.3.1.
+ */
+import type { Listener } from "./broker_config.ts";
+
+/** The settings it reads, as written. */
+export interface ListenerSettings {
+  readonly listeners: readonly string[];
+  readonly advertised: readonly string[] | null;
+  /** `listener.security.protocol.map` */
+  readonly protocols: string;
+  /** `controller.listener.names` */
+  readonly controllerNames: readonly string[];
+}
+
+/** Listeners to open and to advertise, or why not. */
+export type ParsedListeners =
+  | { readonly listeners: Listener[]; readonly advertised: Listener[] | null }
+  | { readonly refused: string };
+
+const SECURITY_PROTOCOLS = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
+const PORT_MAX = 65535;
+
+/** Reads the listeners; those of Kafka's controllers are left out, this broker has no use for them. */
+export function parseListeners(settings: ListenerSettings): ParsedListeners {
+  const listeners = parseAll("listeners", settings, settings.listeners);
+  if ("refused" in listeners) return listeners;
+  const refused = refuseSet(listeners.parsed, settings);
+  if (refused !== null) return { refused };
+  if (settings.advertised === null) return { listeners: listeners.parsed, advertised: null };
+  const advertised = parseAll("advertised.listeners", settings, settings.advertised);
+  if ("refused" in advertised) return advertised;
+  const names = listeners.parsed.map(({ name }) => name);
+  for (const { name, host, port } of advertised.parsed) {
+    const shown = `advertised.listeners ${name}://${host}:${port}`;
+    if (!names.includes(name)) return { refused: `${shown}: listeners has no ${name} (it has ${names.join(", ")})` };
+    if (host === ANY_ADDRESS || host === "::") return { refused: `${shown}: clients need a host they can connect to` };
+    if (port === 0) return { refused: `${shown}: clients need a port from 1 to ${PORT_MAX}` };
+  }
+  const missing = names.find((name) => !advertised.parsed.some((listener) => listener.name === name));
+  if (missing !== undefined) return { refused: `advertised.listeners has no address for the listener ${missing}` };
+  return { listeners: listeners.parsed, advertised: advertised.parsed };
+}
+
+const ANY_ADDRESS = "0.0.0.0";
+
+function refuseSet(listeners: Listener[], settings: ListenerSettings): string | null {
+  if (listeners.length === 0) {
+    return `listeners=${settings.listeners.join(",")} leaves no address for clients to connect to`;
+  }
+  for (const { name } of listeners) {
+    if (listeners.filter((other) => other.name === name).length > 1) return `listeners: ${name} is there twice`;
+    const protocol = protocolOf(name, settings.protocols);
+    if (protocol === null) return `listeners: listener.security.protocol.map has no protocol for ${name}`;
+    if (protocol !== "PLAINTEXT") return `listeners: ${name} asks for ${protocol}; only PLAINTEXT is supported so far`;
+  }
+  return null;
+}
+
+function parseAll(
+  property: string,
+  { controllerNames }: ListenerSettings,
+  texts: readonly string[],
+): { parsed: Listener[] } | { refused: string } {
+  const parsed: Listener[] = [];
+  for (const text of texts) {
+    const listener = parseListener(text);
+    if (listener === null) return { refused: `${property}: "${text}" is not of the form PLAINTEXT://host:port` };
+    if (!controllerNames.includes(listener.name)) parsed.push(listener);
+  }
+  return { parsed };
+}
+
+function parseListener(text: string): Listener | null {
+  const match = /^([A-Za-z][\w.-]*):\/\/(?:\[([0-9A-Fa-f:.%\w]+)\]|([\w.-]*)):(\d{1,5})$/.exec(text.trim());
+  if (match === null || Number(match[4]) > PORT_MAX) return null;
+  return { name: (match[1] ?? "").toUpperCase(), host: match[2] ?? (match[3] || ANY_ADDRESS), port: Number(match[4]) };
+}
+
+/** The protocol that the map gives a name; a protocol's own name needs no row. */
+function protocolOf(name: string, map: string): string | null {
+  for (const row of map.split(",")) {
+    const [listener = "", protocol = ""] = row.split(":").map((part) => part.trim().toUpperCase());
+    if (listener === name) return protocol;
+  }
+  return SECURITY_PROTOCOLS.includes(name) ? name : null;
+}
