@@ -3,6 +3,7 @@
  */
 import type { BrokerConfig } from "../../partitions/config/broker_config.ts";
 import { FetchSessions } from "../fetch_sessions.ts";
+import { ProducerIds } from "../producer_ids.ts";
 import type { AnyHandler } from "../router.ts";
 import { handleProduce } from "./00_produce.ts";
 import { fetchHandler } from "./01_fetch.ts";
@@ -12,7 +13,7 @@ import { handleFindCoordinator } from "./10_find_coordinator.ts";
 import { handleApiVersions } from "./18_api_versions.ts";
 import { handleCreateTopics } from "./19_create_topics.ts";
 import { handleDeleteTopics } from "./20_delete_topics.ts";
-import { handleInitProducerId } from "./22_init_producer_id.ts";
+import { initProducerIdHandler } from "./22_init_producer_id.ts";
 import { handleOffsetForLeaderEpoch } from "./23_offset_for_leader_epoch.ts";
 import { handleDescribeConfigs } from "./32_describe_configs.ts";
 import { handleDescribeCluster } from "./60_describe_cluster.ts";
@@ -33,7 +34,7 @@ export function shardHandlers(
     [18, handleApiVersions],
     [19, handleCreateTopics],
     [20, handleDeleteTopics],
-    [22, handleInitProducerId],
+    [22, initProducerIdHandler(new ProducerIds())],
     [23, handleOffsetForLeaderEpoch],
     [32, handleDescribeConfigs],
     [60, handleDescribeCluster],

@@ -1,0 +1,175 @@
+/**
+ * Metadata, API key 3: brokers, topics, leaders. Answered from the shard's copy of the image; a topic to be created goes through the
+ * control plane, and the answer waits until it has its leader (Kafka answers UNKNOWN_TOPIC_OR_PARTITION first and lets the client ask again, which many
+ * clients show as an error).
+ *
+ * v0 empty list = all topics · v1 null = all, empty = none · v4 auto-creation can be declined · v5 offline replicas · v7 leader
+ * epochs · v8 authorized operations (KIP-430), of the cluster until v10 · v10 topic ids · v12 lookup by topic id · v13.
+ *
+ * Not done: racks; brokers other than this one.
+ */
+import { isFailure } from "../shard_messages.ts";
+import type { TopicImage } from "../../partitions/metadata/image.ts";
+import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
+import { advertisedAddress } from "../advertised_address.ts";
+import { authorize, authorizedOperations, CLUSTER } from "../authorization.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import {
+  type MetadataRequest,
+  type MetadataResponse,
+  type MetadataResponseTopic,
+  OPERATIONS_NOT_REQUESTED,
+} from "../protocol/messages/03_metadata.ts";
+import { ZERO_UUID } from "../protocol/text_cache.ts";
+import { charge } from "../quota.ts";
+
+/** First version in which a topic can be asked for by its id. */
+const TOPIC_ID_VERSION = 12;
+/** Versions in which the cluster's authorized operations can be asked for: afterwards DescribeCluster tells them. */
+const CLUSTER_OPERATIONS_VERSIONS = { first: 8, last: 10 };
+
+/** Handles Metadata. */
+export function handleMetadata(
+  request: MetadataRequest,
+  exchange: Exchange<MetadataResponse>,
+  services: ShardServices,
+): void {
+  new MetadataOperation(request, exchange, services).start();
+}
+
+class MetadataOperation {
+  readonly #request: MetadataRequest;
+  readonly #exchange: Exchange<MetadataResponse>;
+  readonly #services: ShardServices;
+
+  constructor(request: MetadataRequest, exchange: Exchange<MetadataResponse>, services: ShardServices) {
+    [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+  }
+
+  start(): void {
+    const { topics } = this.#request;
+    const { apiVersion } = this.#exchange;
+    if (topics === null || (apiVersion === 0 && topics.length === 0)) return this.#respond(this.#allTopics());
+    const isIdAllowed = apiVersion >= TOPIC_ID_VERSION;
+    if (!isIdAllowed && topics.some(({ name, topicId }) => name === null || topicId !== ZERO_UUID)) {
+      // v10 and v11 have the field and do not know what to do with it (KAFKA-14250).
+      const code = errorCode.INVALID_REQUEST;
+      return this.#respond(topics.map(({ name, topicId }) => missing(name ?? "", code, topicId)));
+    }
+    const ids = new Set(topics.map(({ topicId }) => topicId).filter((id) => id !== ZERO_UUID));
+    // A request that names ids is about ids alone (KafkaApis.handleTopicMetadataRequest).
+    if (ids.size > 0) return this.#respond([...ids].map((id) => this.#topicById(id)));
+    this.#answerNames(new Set(topics.map(({ name }) => name)));
+  }
+
+  #answerNames(names: ReadonlySet<string | null>): void {
+    const { config, control } = this.#services;
+    const isCreating = config.autoCreateTopicsEnable && this.#request.allowAutoTopicCreation;
+    const wanted = [...names].filter((name): name is string => name !== null && isCreating && this.#isCreatable(name));
+    if (wanted.length === 0) return this.#respond([...names].map((name) => this.#topicByName(name)));
+    control.call("autoCreateTopics", { names: wanted }, (result) => {
+      const codes = new Map(isFailure(result) ? [] : result.map(({ name, errorCode: code }) => [name, code]));
+      const codeOf = (name: string) => codes.get(name) ?? errorCode.UNKNOWN_SERVER_ERROR;
+      const created = new Set(wanted);
+      this.#respond([...names].map((name) => this.#topicByName(name, created.has(name ?? "") ? codeOf : undefined)));
+    });
+  }
+
+  /** Whether a missing topic may be created for this client. */
+  #isCreatable(name: string): boolean {
+    const { context } = this.#exchange;
+    const topic = { type: "TOPIC", name } as const;
+    return this.#services.image.topic(name) === undefined && refuseTopicName(name) === null &&
+      authorize(context, "DESCRIBE", topic) &&
+      (authorize(context, "CREATE", CLUSTER) || authorize(context, "CREATE", topic));
+  }
+
+  #allTopics(): MetadataResponseTopic[] {
+    const topics = [...this.#services.image.topics()];
+    return topics.filter(({ name }) => this.#isVisible(name)).map((topic) => this.#describe(topic));
+  }
+
+  #topicById(id: string): MetadataResponseTopic {
+    const topic = this.#services.image.topicById(id);
+    if (topic === undefined) return missing(null, errorCode.UNKNOWN_TOPIC_ID, id);
+    return this.#isVisible(topic.name)
+      ? this.#describe(topic)
+      : missing(null, errorCode.TOPIC_AUTHORIZATION_FAILED, id);
+  }
+
+  /** @param refusalOf why a topic that was to be created is still missing */
+  #topicByName(name: string | null, refusalOf?: (name: string) => number): MetadataResponseTopic {
+    if (name === null) return missing(null, errorCode.INVALID_REQUEST);
+    if (!this.#isVisible(name)) return missing(name, errorCode.TOPIC_AUTHORIZATION_FAILED);
+    const topic = this.#services.image.topic(name);
+    if (topic !== undefined) return this.#describe(topic);
+    const unknown = refuseTopicName(name) === null
+      ? errorCode.UNKNOWN_TOPIC_OR_PARTITION
+      : errorCode.INVALID_TOPIC_EXCEPTION;
+    // A topic that was created and is missing all the same was deleted in between.
+    const refusal = refusalOf?.(name) ?? errorCode.NONE;
+    return missing(name, refusal === errorCode.NONE ? unknown : refusal);
+  }
+
+  #isVisible(name: string): boolean {
+    return authorize(this.#exchange.context, "DESCRIBE", { type: "TOPIC", name });
+  }
+
+  #describe(topic: TopicImage): MetadataResponseTopic {
+    const { nodeId } = this.#services;
+    return {
+      errorCode: errorCode.NONE,
+      name: topic.name,
+      topicId: topic.id,
+      isInternal: topic.isInternal,
+      partitions: topic.partitions.map(({ partition, leader, leaderEpoch, replicas, isr }) => ({
+        errorCode: leader === nodeId ? errorCode.NONE : errorCode.LEADER_NOT_AVAILABLE,
+        partitionIndex: partition,
+        leaderId: leader === nodeId ? leader : -1,
+        leaderEpoch,
+        replicaNodes: replicas,
+        isrNodes: isr,
+        offlineReplicas: replicas.filter((id) => id !== nodeId),
+      })),
+      topicAuthorizedOperations: operations(this.#exchange.context, topic.name, this.#request),
+    };
+  }
+
+  #respond(topics: MetadataResponseTopic[]): void {
+    const { context, apiVersion } = this.#exchange;
+    const { config, nodeId, clusterId } = this.#services;
+    const { first, last } = CLUSTER_OPERATIONS_VERSIONS;
+    const isAsked = this.#request.includeClusterAuthorizedOperations && apiVersion >= first && apiVersion <= last;
+    this.#exchange.respond({
+      throttleTimeMs: charge(context, "request", 1),
+      brokers: [{ nodeId, ...advertisedAddress(context, config), rack: null }],
+      clusterId,
+      controllerId: nodeId,
+      topics,
+      clusterAuthorizedOperations: isAsked ? clusterOperations(context) : OPERATIONS_NOT_REQUESTED,
+      errorCode: errorCode.NONE,
+    });
+  }
+}
+
+/** The cluster's authorized operations: none for a client that may not describe it. */
+export function clusterOperations(context: ConnectionContext): number {
+  return authorize(context, "DESCRIBE", CLUSTER) ? authorizedOperations(context, CLUSTER) : 0;
+}
+
+function operations(context: ConnectionContext, name: string, request: MetadataRequest): number {
+  if (!request.includeTopicAuthorizedOperations) return OPERATIONS_NOT_REQUESTED;
+  return authorizedOperations(context, { type: "TOPIC", name });
+}
+
+function missing(name: string | null, code: number, topicId = ZERO_UUID): MetadataResponseTopic {
+  return {
+    errorCode: code,
+    name,
+    topicId,
+    isInternal: name !== null && isInternalTopic(name),
+    partitions: [],
+    topicAuthorizedOperations: OPERATIONS_NOT_REQUESTED,
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * ApiVersions, API key 18: which requests this broker answers.
+ *
+ * v0 · v1 throttle time · v3 flexible, client software is named and checked (KIP-511), features (KIP-584) · v4. Any other version is
+ * answered in the form of v0 with UNSUPPORTED_VERSION and the range of this API alone, from which clients choose again.
+ *
+ * Features: none is listed, because none that Kafka names is implemented (`transaction.version`, `group.version`, ...).
+ */
+import type { RequestExchange } from "../exchange.ts";
+import type { Exchange, ShardServices } from "../handler.ts";
+import { advertisedApis } from "../protocol/api_table.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import {
+  type ApiVersionsRequest,
+  type ApiVersionsResponse,
+  apiVersionsResponse,
+} from "../protocol/messages/18_api_versions.ts";
+import { charge } from "../quota.ts";
+
+const API_VERSIONS_KEY = 18;
+/** First version in which clients name their software. */
+const SOFTWARE_VERSION = 3;
+/** Versions with their own layout of the error are none: v0 carries it for all (ApiVersionsRequest.getErrorResponse). */
+const FALLBACK_VERSION = 0;
+/** What a software name or version may be (ApiVersionsRequest.SOFTWARE_NAME_VERSION_PATTERN), in linear time. */
+const SOFTWARE = /^[a-zA-Z0-9]([a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
+/** Longer names are cut where they are kept: the client decides how long they are, and the broker keeps one per connection. */
+const SOFTWARE_CHARACTERS_MAX = 100;
+
+const apiKeys = advertisedApis();
+
+/** Handles ApiVersions. */
+export function handleApiVersions(
+  request: ApiVersionsRequest,
+  exchange: Exchange<ApiVersionsResponse>,
+  _services: ShardServices,
+): void {
+  const { context, apiVersion } = exchange;
+  const throttleTimeMs = charge(context, "request", 1);
+  if (apiVersion >= SOFTWARE_VERSION) {
+    const { clientSoftwareName, clientSoftwareVersion } = request;
+    if (!SOFTWARE.test(clientSoftwareName) || !SOFTWARE.test(clientSoftwareVersion)) {
+      return exchange.respond({ errorCode: errorCode.INVALID_REQUEST, apiKeys: [], throttleTimeMs });
+    }
+    context.clientSoftware = `${cut(clientSoftwareName)} ${cut(clientSoftwareVersion)}`;
+  }
+  exchange.respond({ errorCode: errorCode.NONE, apiKeys, throttleTimeMs });
+}
+
+/** Answers a version that is not served. */
+export function versionFallback(exchange: RequestExchange): void {
+  const own = apiKeys.filter(({ apiKey }) => apiKey === API_VERSIONS_KEY);
+  const response = { errorCode: errorCode.UNSUPPORTED_VERSION, apiKeys: own };
+  exchange.respondWith((writer) => apiVersionsResponse.encode(writer, FALLBACK_VERSION, response), FALLBACK_VERSION);
+}
+
+function cut(text: string): string {
+  return text.slice(0, SOFTWARE_CHARACTERS_MAX);
+}

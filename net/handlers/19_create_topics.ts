@@ -1,0 +1,66 @@
+/**
+ * CreateTopics, API key 19: the control plane creates, this asks who may.
+ *
+ * v2 · v4 -1 takes the broker's default (KIP-464; accepted in all versions, as in Kafka) · v5 flexible, partitions, replication factor
+ * and configs in the answer (KIP-525) · v7 topic ids. The answer comes when every shard knows the topics, so that a produce right
+ * after it succeeds.
+ *
+ * Not done: the request's timeout; policies (`create.topic.policy.class.name`).
+ */
+import { authorize, CLUSTER } from "../authorization.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type {
+  CreatableTopicResult,
+  CreateTopicsRequest,
+  CreateTopicsResponse,
+} from "../protocol/messages/19_create_topics.ts";
+import { charge } from "../quota.ts";
+import { isFailure } from "../shard_messages.ts";
+
+/** Handles CreateTopics. */
+export function handleCreateTopics(
+  request: CreateTopicsRequest,
+  exchange: Exchange<CreateTopicsResponse>,
+  services: ShardServices,
+): void {
+  const { context, apiVersion } = exchange;
+  const isAllowed = (name: string) =>
+    authorize(context, "CREATE", CLUSTER) || authorize(context, "CREATE", { type: "TOPIC", name });
+  const topics = request.topics.filter(({ name }) => isAllowed(name));
+  const denied = request.topics.filter(({ name }) => !isAllowed(name));
+  services.control.call("createTopics", { request: { ...request, topics }, apiVersion }, (result) => {
+    const results = isFailure(result)
+      ? topics.map(({ name }) => refused(name, errorCode.UNKNOWN_SERVER_ERROR, result.failure))
+      : result.topics.map((topic) => withoutHidden(topic, context));
+    const created = results.filter((topic) => topic.errorCode === errorCode.NONE);
+    const partitions = created.reduce((sum, { numPartitions = 0 }) => sum + numPartitions, 0);
+    exchange.respond({
+      throttleTimeMs: charge(context, "controller-mutation", partitions),
+      topics: [
+        ...results,
+        ...denied.map(({ name }) => refused(name, errorCode.TOPIC_AUTHORIZATION_FAILED, "Authorization failed.")),
+      ],
+    });
+  });
+}
+
+/** Leaves out what a client may not see of a topic that it may create. */
+function withoutHidden(topic: CreatableTopicResult, context: ConnectionContext): CreatableTopicResult {
+  if (topic.errorCode !== errorCode.NONE) return topic;
+  if (authorize(context, "DESCRIBE_CONFIGS", { type: "TOPIC", name: topic.name })) return topic;
+  const { name, topicId, errorCode: code } = topic;
+  return {
+    name,
+    topicId,
+    errorCode: code,
+    topicConfigErrorCode: errorCode.TOPIC_AUTHORIZATION_FAILED,
+    numPartitions: -1,
+    replicationFactor: -1,
+    configs: [],
+  };
+}
+
+function refused(name: string, code: number, message: string): CreatableTopicResult {
+  return { name, errorCode: code, errorMessage: message, numPartitions: -1, replicationFactor: -1, configs: [] };
+}

@@ -1,0 +1,75 @@
+/**
+ * DeleteTopics, API key 20: the control plane deletes, this asks who may.
+ *
+ * v1 · v3 TOPIC_DELETION_DISABLED (KIP-322; INVALID_REQUEST before) · v4 flexible · v5 messages · v6 by name or by topic id (KIP-516).
+ *
+ * Not done: the request's timeout.
+ */
+import { authorize, CLUSTER } from "../authorization.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { errorCode, errorMessage } from "../protocol/error_codes.ts";
+import type {
+  DeletableTopicResult,
+  DeleteTopicsRequest,
+  DeleteTopicsResponse,
+} from "../protocol/messages/20_delete_topics.ts";
+import { ZERO_UUID } from "../protocol/text_cache.ts";
+import { charge } from "../quota.ts";
+import { isFailure } from "../shard_messages.ts";
+
+/** One topic as a request names it. */
+interface Named {
+  readonly name: string | null;
+  readonly topicId: string;
+}
+
+/** Handles DeleteTopics. */
+export function handleDeleteTopics(
+  request: DeleteTopicsRequest,
+  exchange: Exchange<DeleteTopicsResponse>,
+  services: ShardServices,
+): void {
+  const { context, apiVersion } = exchange;
+  const isAllowed = ({ name, topicId }: Named) => {
+    const found = name ?? services.image.topicById(topicId)?.name;
+    return found === undefined || isDeletable(found, context);
+  };
+  const named: Named[] = [...request.topicNames.map((name) => ({ name, topicId: ZERO_UUID })), ...request.topics];
+  const allowed = named.filter(isAllowed);
+  const denied = named.filter((topic) => !isAllowed(topic)).map((topic) => refuse(topic, context));
+  const partitions = new Map(allowed.map((topic) => [nameOf(topic, services), countOf(topic, services)]));
+  const asked: DeleteTopicsRequest = { ...request, topicNames: [], topics: allowed };
+  services.control.call("deleteTopics", { request: asked, apiVersion }, (result) => {
+    const responses = isFailure(result)
+      ? allowed.map(({ name, topicId }) => failed({ name, topicId }, errorCode.UNKNOWN_SERVER_ERROR, result.failure))
+      : result.responses;
+    const deleted = responses.filter((topic) => topic.errorCode === errorCode.NONE);
+    const count = deleted.reduce((sum, { name }) => sum + (partitions.get(name) ?? 0), 0);
+    const throttleTimeMs = charge(context, "controller-mutation", count);
+    exchange.respond({ throttleTimeMs, responses: [...responses, ...denied] });
+  });
+}
+
+function isDeletable(name: string, context: ConnectionContext): boolean {
+  return authorize(context, "DELETE", CLUSTER) || authorize(context, "DELETE", { type: "TOPIC", name });
+}
+
+/** A topic that was named by its id keeps its name to itself unless the client may describe it. */
+function refuse({ name, topicId }: Named, context: ConnectionContext): DeletableTopicResult {
+  const shown = name !== null && authorize(context, "DESCRIBE", { type: "TOPIC", name }) ? name : null;
+  const code = errorCode.TOPIC_AUTHORIZATION_FAILED;
+  return failed({ name: topicId === ZERO_UUID ? name : shown, topicId }, code, errorMessage(code));
+}
+
+function failed({ name, topicId }: Named, code: number, message: string): DeletableTopicResult {
+  return { name, topicId, errorCode: code, errorMessage: message };
+}
+
+function nameOf({ name, topicId }: Named, { image }: ShardServices): string | null {
+  return name ?? image.topicById(topicId)?.name ?? null;
+}
+
+function countOf({ name, topicId }: Named, { image }: ShardServices): number {
+  const topic = name === null ? image.topicById(topicId) : image.topic(name);
+  return topic?.partitions.length ?? 0;
+}

@@ -1,0 +1,45 @@
+/**
+ * InitProducerId, API key 22: a producer id for an idempotent producer.
+ *
+ * v0 (KIP-98) · v2 flexible · v3 a producer may name the id and epoch it had (KIP-360): without a transactional id it gets a new
+ * one all the same, as in Kafka · v4, v5 further errors of transactions.
+ *
+ * A transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED, at which every client gives up at once; the answer has no
+ * room for a reason, the one of FindCoordinator, which clients ask first, has (10_find_coordinator.ts).
+ *
+ * Not done: transactions.
+ */
+import { authorize, CLUSTER } from "../authorization.ts";
+import type { Exchange, ShardServices } from "../handler.ts";
+import type { AnyHandler } from "../router.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type { InitProducerIdRequest, InitProducerIdResponse } from "../protocol/messages/22_init_producer_id.ts";
+import type { ProducerIds } from "../producer_ids.ts";
+import { charge } from "../quota.ts";
+
+/** No producer id, no epoch (RecordBatch). */
+const NONE = -1;
+
+/** Makes the handler of a shard. @param ids of that shard */
+export function initProducerIdHandler(ids: ProducerIds): AnyHandler {
+  return (request: InitProducerIdRequest, exchange: Exchange<InitProducerIdResponse>, services: ShardServices) => {
+    const throttleTimeMs = charge(exchange.context, "request", 1);
+    const refuse = (code: number) =>
+      exchange.respond({ throttleTimeMs, errorCode: code, producerId: NONE, producerEpoch: NONE });
+    const refusal = refusalOf(request, exchange);
+    if (refusal !== errorCode.NONE) return refuse(refusal);
+    ids.take(services.control, (id) => {
+      if (typeof id !== "number") return refuse(errorCode.UNKNOWN_SERVER_ERROR);
+      exchange.respond({ throttleTimeMs, errorCode: errorCode.NONE, producerId: id, producerEpoch: 0 });
+    });
+  };
+}
+
+function refusalOf(request: InitProducerIdRequest, { context }: Exchange<InitProducerIdResponse>): number {
+  const { transactionalId, producerId, producerEpoch } = request;
+  if (transactionalId === null) {
+    if (!authorize(context, "IDEMPOTENT_WRITE", CLUSTER)) return errorCode.CLUSTER_AUTHORIZATION_FAILED;
+  }
+  if ((producerId === NONE) !== (producerEpoch === NONE) || transactionalId === "") return errorCode.INVALID_REQUEST;
+  return transactionalId === null ? errorCode.NONE : errorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+}

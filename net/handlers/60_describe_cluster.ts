@@ -1,0 +1,53 @@
+/**
+ * DescribeCluster, API key 60: the brokers and who is the controller.
+ *
+ * v0 (KIP-700) · v1 endpoint type (KIP-919): this listener is one of brokers, not of controllers · v2 fenced brokers (KIP-1073): there are none.
+ *
+ * Not done: racks; brokers other than this one.
+ */
+import { advertisedAddress } from "../advertised_address.ts";
+import type { Exchange, ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import { OPERATIONS_NOT_REQUESTED } from "../protocol/messages/03_metadata.ts";
+import type { DescribeClusterRequest, DescribeClusterResponse } from "../protocol/messages/60_describe_cluster.ts";
+import { charge } from "../quota.ts";
+import { clusterOperations } from "./03_metadata.ts";
+
+/** Kinds of endpoint (EndpointType). */
+const endpointTypes = { broker: 1, controller: 2 } as const;
+
+/** Handles DescribeCluster. */
+export function handleDescribeCluster(
+  request: DescribeClusterRequest,
+  exchange: Exchange<DescribeClusterResponse>,
+  services: ShardServices,
+): void {
+  const { context } = exchange;
+  const { nodeId, clusterId, config } = services;
+  const throttleTimeMs = charge(context, "request", 1);
+  const { endpointType } = request;
+  if (endpointType !== endpointTypes.broker) {
+    const isController = endpointType === endpointTypes.controller;
+    return exchange.respond({
+      throttleTimeMs,
+      errorCode: isController ? errorCode.MISMATCHED_ENDPOINT_TYPE : errorCode.UNSUPPORTED_ENDPOINT_TYPE,
+      errorMessage: isController
+        ? "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+        : `Unsupported endpoint type ${endpointType}`,
+      clusterId: "",
+      brokers: [],
+    });
+  }
+  exchange.respond({
+    throttleTimeMs,
+    errorCode: errorCode.NONE,
+    errorMessage: null,
+    endpointType,
+    clusterId,
+    controllerId: nodeId,
+    brokers: [{ brokerId: nodeId, ...advertisedAddress(context, config), rack: null, isFenced: false }],
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+      ? clusterOperations(context)
+      : OPERATIONS_NOT_REQUESTED,
+  });
+}
