@@ -221,7 +221,6 @@ export class Log implements Disposable {
     if (offset <= this.#logStartOffset) return;
     this.#logStartOffset = offset;
     this.#epochs.truncate({ logStartOffset: offset, logEndOffset: this.#logEndOffset });
-    this.#producers.state.removeBefore(offset);
     if (this.#recoveryPoint < offset) this.#recoveryPoint = offset;
   }
 

@@ -1,0 +1,29 @@
+/**
+ * The text format of Kafka's checkpoints: a version, a count, a line for each entry. Pure; any isolate.
+ * Source: Kafka's CheckpointFile.
+ */
+
+const VERSION = "0";
+const DIGITS = /^\d{1,16}$/;
+
+/**
+ * Takes a checkpoint apart.
+ * @param text the whole file; none at all is an empty checkpoint, as in Kafka, which creates files empty
+ * @returns its entry lines, or a sentence about the damage
+ */
+export function parseCheckpoint(text: string): readonly string[] | string {
+  if (text === "") return [];
+  // Every line ends with a newline; without the last one, the last number may have been cut short.
+  if (!text.endsWith("\n")) return "its last line is cut off";
+  const [version, count, ...lines] = text.slice(0, -1).split("\n").map((line) => line.replace(/\r$/, ""));
+  if (version !== VERSION) return `its version is ${version!.slice(0, 20)}, not ${VERSION}`;
+  if (count === undefined) return "its count is missing";
+  if (wholeNumber(count) !== lines.length) return `it has ${lines.length} entries, but says ${count.slice(0, 20)}`;
+  return lines;
+}
+
+/** Reads a decimal number without sign. @returns -1 when it is none, or above 2^53 */
+export function wholeNumber(text: string): number {
+  const value = DIGITS.test(text) ? Number(text) : -1;
+  return Number.isSafeInteger(value) ? value : -1;
+}

@@ -1,0 +1,34 @@
+/**
+ * `partition.metadata`: the id of the topic that a partition's directory belongs to. Runs on the shard that opens it.
+ *
+ *   "version: 0\ntopic_id: " · 22 characters of base64url           (no newline at the end)
+ *
+ * Source: Kafka's PartitionMetadataFile, PartitionMetadata and PartitionMetadataReadBuffer.
+ */
+import { readText, writeText } from "./checkpoint.ts";
+import { LogDamagedError } from "./storage_failure.ts";
+import type { FileSystem } from "./sys/file_system.ts";
+import { parseUuid, ZERO_UUID } from "./uuid.ts";
+
+const FILE_NAME = "partition.metadata";
+/** Later versions keep these two lines. */
+const CONTENT = /^version:\s+\d+\r?\ntopic_id:\s+([A-Za-z0-9_=-]+)(?:\r?\n[^]*)?$/;
+
+/**
+ * Reads the topic id.
+ * @param fs where the directory is @param directory the partition's
+ * @returns the id, or null where there is no such file
+ * @throws LogDamagedError when the file holds no topic id @throws the runtime's errors when the disk refuses
+ */
+export function readPartitionMetadata(fs: FileSystem, directory: string): string | null {
+  const text = readText(fs, `${directory}/${FILE_NAME}`);
+  if (text === null) return null;
+  const id = parseUuid(CONTENT.exec(text)?.[1] ?? "");
+  if (id !== null && id !== ZERO_UUID) return id;
+  throw new LogDamagedError(`Cannot read ${directory}/${FILE_NAME}: it holds no topic id`);
+}
+
+/** Writes the topic id, durably. @param directory the partition's @throws as `writeAtomically()` does */
+export function writePartitionMetadata(fs: FileSystem, directory: string, topicId: string): void {
+  writeText(fs, `${directory}/${FILE_NAME}`, `version: 0\ntopic_id: ${topicId}`);
+}

@@ -1,0 +1,75 @@
+/**
+ * Zigzag varints of records, read without a cursor: the value and the index after it are two calls, which the compiler
+ * inlines into a walk (a cursor object or a module variable costs a store and a load for each). Pure; any isolate.
+ *
+ * A varint that is too long or runs over the memory ends at NEVER, beyond any range, so that the one bounds check at the
+ * end of a record finds it. Bytes beyond the range but inside the memory may be looked at; they decide nothing.
+ * Source: Kafka's ByteUtils.readVarint (at most 5 bytes) and readVarlong (at most 10).
+ */
+
+/** Index after a varint that does not end. */
+export const NEVER = 0x7fff_ffff;
+
+const VARINT_BYTES_MAX = 5;
+const VARLONG_BYTES_MAX = 10;
+
+function longRaw(bytes: Uint8Array, at: number, bytesMax: number): number {
+  let raw = 0;
+  let scale = 1;
+  for (let index = 0; index < bytesMax && at + index < bytes.length; index++) {
+    const byte = bytes[at + index]!;
+    raw += (byte & 0x7f) * scale;
+    scale *= 128;
+    if (byte < 0x80) break;
+  }
+  return raw;
+}
+
+function longVarint(bytes: Uint8Array, at: number): number {
+  const raw = longRaw(bytes, at, VARINT_BYTES_MAX) >>> 0;
+  return (raw >>> 1) ^ -(raw & 1);
+}
+
+function longVarlong(bytes: Uint8Array, at: number): number {
+  const raw = longRaw(bytes, at, VARLONG_BYTES_MAX);
+  return raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2;
+}
+
+function afterLongVarint(bytes: Uint8Array, at: number, bytesMax: number): number {
+  for (let index = 0; index < bytesMax && at + index < bytes.length; index++) {
+    if (bytes[at + index]! < 0x80) return at + index + 1;
+  }
+  return NEVER;
+}
+
+/** Value of the varint at an index; 32 bits as Kafka's, where the fifth byte's upper bits are dropped. */
+export function varintAt(bytes: Uint8Array, at: number): number {
+  const first = bytes[at]!;
+  if (first < 0x80) return (first >>> 1) ^ -(first & 1);
+  const second = bytes[at + 1]!;
+  if (second < 0x80) return ((second << 6) | ((first & 0x7f) >>> 1)) ^ -(first & 1);
+  return longVarint(bytes, at);
+}
+
+/** Index after the varint at an index, or NEVER. */
+export function afterVarint(bytes: Uint8Array, at: number): number {
+  if (bytes[at]! < 0x80) return at + 1;
+  if (bytes[at + 1]! < 0x80) return at + 2;
+  return afterLongVarint(bytes, at, VARINT_BYTES_MAX);
+}
+
+/** Value of the varlong at an index; exact up to 2^53. */
+export function varlongAt(bytes: Uint8Array, at: number): number {
+  const first = bytes[at]!;
+  if (first < 0x80) return (first >>> 1) ^ -(first & 1);
+  const second = bytes[at + 1]!;
+  if (second < 0x80) return ((second << 6) | ((first & 0x7f) >>> 1)) ^ -(first & 1);
+  return longVarlong(bytes, at);
+}
+
+/** Index after the varlong at an index, or NEVER. */
+export function afterVarlong(bytes: Uint8Array, at: number): number {
+  if (bytes[at]! < 0x80) return at + 1;
+  if (bytes[at + 1]! < 0x80) return at + 2;
+  return afterLongVarint(bytes, at, VARLONG_BYTES_MAX);
+}
