@@ -30,8 +30,8 @@ export interface PartitionIdentity {
 export interface PartitionDirectories {
   /** All that were there at the start. */
   readonly found: readonly FoundPartition[];
-  /** Reads the small files of one. */
-  identify(partition: FoundPartition): Promise<PartitionIdentity>;
+  /** Reads the small files of one. @returns what they say, or a sentence when they cannot be read */
+  identify(partition: FoundPartition): Promise<PartitionIdentity | string>;
   /** Takes one out of the log directory; one that is missing is fine. Its bytes are freed later. */
   remove(partition: FoundPartition): Promise<void>;
   /** Settles when what was created, renamed and removed so far is durable. */
@@ -72,6 +72,9 @@ export interface KnownTopics {
 }
 
 type Identified = FoundPartition & PartitionIdentity;
+
+/** Epochs are 32-bit numbers on the wire. */
+const LEADER_EPOCH_MAX = 0x7fff_ffff;
 
 /**
  * Kafka keeps configs of topics in its metadata log, not in their directories. Its internal topics are useless, and soon
@@ -125,6 +128,9 @@ function adopt(
   const id = existing?.id ?? partitions.find(({ topicId }) => topicId !== null)?.topicId ?? known.newTopicId();
   if (refuseTopicName(name) !== null) return leave("it is not a valid name of a topic");
   if (existing === undefined && known.hasId(id)) return leave(`another topic has its id ${id}`);
+  if (partitions.some(({ latestLeaderEpoch }) => latestLeaderEpoch >= LEADER_EPOCH_MAX)) {
+    return leave("its leader epochs are used up");
+  }
   const own = partitions.filter(({ topicId }) => topicId === null || topicId === id);
   for (const { partition, topicId } of partitions) {
     if (topicId === null || topicId === id) continue;

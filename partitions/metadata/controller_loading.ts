@@ -4,8 +4,15 @@
  * A restart is a new leadership: every leader epoch grows by one before a shard opens a log, so that an offset whose record was
  * lost in an unclean stop is never taken for its successor (KIP-101).
  */
-import type { AdoptedTopic, AdoptionPlan, PartitionDirectories } from "./adoption.ts";
-import { isUnknown, planAdoption } from "./adoption.ts";
+import {
+  type AdoptedTopic,
+  type AdoptionPlan,
+  type FoundPartition,
+  isUnknown,
+  type PartitionDirectories,
+  type PartitionIdentity,
+  planAdoption,
+} from "./adoption.ts";
 import {
   deletedKey,
   type PartitionRow,
@@ -113,28 +120,30 @@ async function adopt(
     return id === undefined ? undefined : { id, count: stored.partitions.get(id)?.length ?? 0 };
   };
   const unknown = directories.found.filter((partition) => isUnknown(partition, { topic }));
-  const identified = [];
+  const identified: (FoundPartition & PartitionIdentity)[] = [];
+  const unreadable: string[] = [];
   for (let start = 0; start < unknown.length; start += IDENTIFIED_AT_ONCE) {
     const some = unknown.slice(start, start + IDENTIFIED_AT_ONCE);
-    identified.push(
-      ...await Promise.all(some.map(async (place) => ({
-        ...place,
-        ...await directories.identify(place),
-      }))),
-    );
+    const identities = await Promise.all(some.map((place) => directories.identify(place)));
+    for (const [index, identity] of identities.entries()) {
+      const place = some[index] as FoundPartition;
+      if (typeof identity !== "string") identified.push({ ...place, ...identity });
+      else unreadable.push(`Leaving directory ${place.topic}-${place.partition} alone: ${identity}`);
+    }
   }
   let used = 0;
   for (const rows of stored.partitions.values()) used += rows.length;
   if (used > options.freeCount) {
     throw new MetadataStoreError(`The metadata store has ${used} partitions; this broker takes ${options.freeCount}`);
   }
-  return planAdoption(identified, {
+  const plan = planAdoption(identified, {
     topic,
     hasId: (id) => ids.has(id),
     isDeleted: (id) => stored.deletedIds.has(id),
     freeCount: options.freeCount - used,
     newTopicId: options.newTopicId,
   });
+  return { ...plan, warnings: [...unreadable, ...plan.warnings] };
 }
 
 function nextProducerIds(

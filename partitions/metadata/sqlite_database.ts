@@ -159,6 +159,8 @@ export class SqliteDatabase implements Disposable {
       }
       for (const { key, value, lease } of transaction.set ?? []) {
         assert(/^[\x20-\x7e]+$/.test(key), "keys of the metadata store are printable ASCII");
+        // SQLite's texts end at NUL, and UTF-8 has no lone surrogates: JSON has neither.
+        assert(!value.includes("\0") && value.isWellFormed(), "values of the metadata store are whole text");
         this.#put.run(key, value, version, lease ?? null);
         made.push({ key, value, version });
       }

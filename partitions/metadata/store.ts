@@ -10,7 +10,7 @@
 /** Version of a key that does not exist. */
 export const ABSENT = 0;
 
-/** A key with its value. Keys are printable ASCII, their parts parted by "/". */
+/** A key with its value. Keys are printable ASCII, their parts parted by "/"; values are text without NUL. */
 export interface StoredEntry {
   readonly key: string;
   readonly value: string;

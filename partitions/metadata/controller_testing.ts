@@ -1,0 +1,147 @@
+/**
+ * What tests of the controller share: a store in memory that can be made to fail, directories that are a list, and a
+ * controller around them. Tests only.
+ */
+import { randomUuid } from "../../storage/uuid.ts";
+import type { BrokerConfig } from "../config/broker_config.ts";
+import { brokerConfigFrom } from "../config/broker_properties.ts";
+import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "./adoption.ts";
+import { Controller, type LoadedMetadata } from "./controller.ts";
+import type { ImageDelta } from "./image.ts";
+import {
+  ABSENT,
+  type Lease,
+  type MetadataStore,
+  MetadataStoreError,
+  type StoredEntry,
+  type Transaction,
+  type TransactionResult,
+} from "./store.ts";
+
+/** A store in memory. */
+export class MemoryStore implements MetadataStore {
+  readonly entries = new Map<string, StoredEntry>();
+  /** Transactions committed so far. */
+  readonly committed: Transaction[] = [];
+  /** Makes the next transactions fail with this sentence. */
+  failure: string | null = null;
+  #version = 0;
+
+  get(key: string): Promise<StoredEntry | null> {
+    return Promise.resolve(this.entries.get(key) ?? null);
+  }
+
+  range(prefix: string): Promise<StoredEntry[]> {
+    const found = [...this.entries.values()].filter(({ key }) => key.startsWith(prefix));
+    return Promise.resolve(found.sort((a, b) => a.key < b.key ? -1 : 1));
+  }
+
+  transact(transaction: Transaction): Promise<TransactionResult> {
+    if (this.failure !== null) return Promise.reject(new MetadataStoreError(this.failure));
+    const conflicts = (transaction.compare ?? [])
+      .filter(({ key, version }) => (this.entries.get(key)?.version ?? ABSENT) !== version)
+      .map(({ key }) => key);
+    if (conflicts.length > 0) return Promise.resolve({ committed: false, conflicts });
+    const version = ++this.#version;
+    for (const key of transaction.delete ?? []) this.entries.delete(key);
+    for (const { key, value } of transaction.set ?? []) this.entries.set(key, { key, value, version });
+    this.committed.push(transaction);
+    return Promise.resolve({ committed: true, version });
+  }
+
+  watch(): Disposable {
+    throw new Error("the controller does not watch");
+  }
+
+  grantLease(): Promise<Lease> {
+    throw new Error("the controller takes no lease");
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Keys in order. */
+  keys(): string[] {
+    return [...this.entries.keys()].sort();
+  }
+}
+
+/** Directories that are a list. */
+export class ListedDirectories implements PartitionDirectories {
+  readonly #identities = new Map<string, PartitionIdentity | string>();
+  /** Everything that was done, in order. */
+  readonly actions: string[] = [];
+
+  /** @param found by name of the directory, what its files say */
+  constructor(found: Readonly<Record<string, Partial<PartitionIdentity> | string>> = {}) {
+    for (const [name, identity] of Object.entries(found)) {
+      const defaults = { topicId: null, latestLeaderEpoch: -1 };
+      this.#identities.set(name, typeof identity === "string" ? identity : { ...defaults, ...identity });
+    }
+  }
+
+  get found(): FoundPartition[] {
+    return [...this.#identities.keys()].map((name) => {
+      const dash = name.lastIndexOf("-");
+      return { topic: name.slice(0, dash), partition: Number(name.slice(dash + 1)) };
+    });
+  }
+
+  identify({ topic, partition }: FoundPartition): Promise<PartitionIdentity | string> {
+    this.actions.push(`identify ${topic}-${partition}`);
+    return Promise.resolve(this.#identities.get(`${topic}-${partition}`) as PartitionIdentity | string);
+  }
+
+  remove({ topic, partition }: FoundPartition): Promise<void> {
+    this.actions.push(`remove ${topic}-${partition}`);
+    return Promise.resolve();
+  }
+
+  sync(): Promise<void> {
+    this.actions.push("sync");
+    return Promise.resolve();
+  }
+}
+
+/** A broker's settings from its properties. */
+export function configOf(properties: Record<string, string> = {}): BrokerConfig {
+  const result = brokerConfigFrom(new Map(Object.entries(properties)));
+  if ("refused" in result) throw new Error(result.refused);
+  return result.config;
+}
+
+/** A controller and what it published. */
+export interface TestController {
+  readonly controller: Controller;
+  readonly published: ImageDelta[];
+  readonly loaded: LoadedMetadata;
+}
+
+/** Starts a controller. */
+export async function startController(
+  store: MetadataStore,
+  options: {
+    properties?: Record<string, string>;
+    directories?: PartitionDirectories;
+    shardsCount?: number;
+    slotsMax?: number;
+    publish?: (delta: ImageDelta) => Promise<void>;
+  } = {},
+): Promise<TestController> {
+  const published: ImageDelta[] = [];
+  const controller = new Controller({
+    store,
+    config: configOf(options.properties),
+    shardsCount: options.shardsCount ?? 2,
+    slotsMax: options.slotsMax ?? 1000,
+    publish: (delta) => {
+      published.push(delta);
+      return options.publish?.(delta) ?? Promise.resolve();
+    },
+    newTopicId: randomUuid,
+    random: () => 0.5,
+  });
+  const loaded = await controller.load(options.directories ?? new ListedDirectories());
+  return { controller, published, loaded };
+}
