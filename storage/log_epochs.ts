@@ -29,7 +29,7 @@ export class LogEpochs {
     this.#fs = fs;
     this.#path = `${directory}/${LEADER_EPOCHS_FILE}`;
     const bytes = fs.readFile(this.#path);
-    const decoded = bytes === null ? null : LeaderEpochs.decode(decoder.decode(bytes));
+    const decoded = bytes === null || bytes.length === 0 ? null : LeaderEpochs.decode(decoder.decode(bytes));
     this.wasLost = decoded === null;
     this.#epochs = decoded ?? new LeaderEpochs();
   }
@@ -59,10 +59,8 @@ export class LogEpochs {
 
   /** Forgets what lies outside of the log. */
   truncate(range: { logStartOffset: Offset; logEndOffset: Offset }): void {
-    const before = this.#epochs.encode();
-    this.#epochs.truncateFromEnd(range.logEndOffset);
-    this.#epochs.truncateFromStart(range.logStartOffset);
-    if (this.#epochs.encode() !== before) this.#unsaved = true;
+    const cut = this.#epochs.truncateFromEnd(range.logEndOffset);
+    if (this.#epochs.truncateFromStart(range.logStartOffset) || cut) this.#unsaved = true;
   }
 
   /** Largest known epoch at most `epoch`, and where the next one begins. */

@@ -7,11 +7,9 @@ import { type Offset, toOffset } from "./base/units.ts";
 import { acceptedAppend, refusedAppend } from "./log_results.ts";
 import type { AppendResult } from "./log_types.ts";
 import { ProducerSnapshots } from "./producer_snapshots.ts";
-import { ProducerState } from "./producer_state.ts";
+import { lastSequenceOf, ProducerState } from "./producer_state.ts";
 import * as batches from "./record_batch.ts";
 import type { FileSystem } from "./sys/file_system.ts";
-
-const SEQUENCES = 0x8000_0000;
 
 /** Producer state with its snapshot files. */
 export class LogProducers {
@@ -45,6 +43,8 @@ export class LogProducers {
   /** Takes note of a batch that is in the log, with its offsets stamped. */
   update(view: DataView, at: number): void {
     if (batches.producerId(view, at) < 0) return;
+    // Transaction markers, which a directory of Kafka's may hold, have a producer id but no sequence.
+    if (batches.isControl(view, at)) return;
     const facts = this.#describe(view, at);
     facts.baseOffset = batches.baseOffset(view, at);
     facts.lastOffset = batches.lastOffset(view, at);
@@ -76,8 +76,7 @@ export class LogProducers {
     facts.producerId = batches.producerId(view, at);
     facts.producerEpoch = batches.producerEpoch(view, at);
     facts.baseSequence = batches.baseSequence(view, at);
-    // Sequence numbers wrap from INT32_MAX to 0 (DefaultRecordBatch.incrementSequence).
-    facts.lastSequence = (facts.baseSequence + batches.lastOffsetDelta(view, at)) % SEQUENCES;
+    facts.lastSequence = lastSequenceOf(facts.baseSequence, batches.lastOffsetDelta(view, at));
     return facts;
   }
 }

@@ -7,43 +7,17 @@
  * Source: Kafka's DefaultRecord and FileRecords.searchForTimestamp.
  */
 import { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
+import { DECOMPRESSED_BYTES_MAX } from "./batch_validation.ts";
 import { decompress } from "./compression/compression.ts";
 import * as batches from "./record_batch.ts";
+import { afterVarint, afterVarlong, varintAt, varlongAt } from "./varint.ts";
 
-/** Most bytes that a batch may decompress to for a search. */
-const DECOMPRESSED_BYTES_MAX = 256 * 1024 * 1024;
-const VARINT_BYTES_MAX = 5;
-const VARLONG_BYTES_MAX = 10;
+const ATTRIBUTES_BYTES = 1;
 
 /** What is looked for: a record at or after both. */
 export interface RecordTarget {
   readonly timestamp: number;
   readonly offset: Offset;
-}
-
-/** Reads variable-length integers; `failed` once one runs over the end or is too long. */
-class VarintCursor {
-  at = 0;
-  failed = false;
-  readonly #bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  /** A zigzag integer of at most `bytesMax` bytes; exact up to 2^53. */
-  read(bytesMax: number): number {
-    let value = 0;
-    let scale = 1;
-    for (let i = 0; i < bytesMax && this.at < this.#bytes.length; i++) {
-      const byte = this.#bytes[this.at++]!;
-      value += (byte & 0x7f) * scale;
-      scale *= 128;
-      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-    }
-    this.failed = true;
-    return 0;
-  }
 }
 
 /**
@@ -58,19 +32,20 @@ export function findRecord(batch: Uint8Array, target: RecordTarget): { offset: O
   const codec = batches.codec(view, 0);
   const records = codec === 0 ? compressed : decompress(codec, compressed, { outputBytesMax: DECOMPRESSED_BYTES_MAX });
   if (typeof records === "string") return none;
-  const cursor = new VarintCursor(records);
   const baseOffset = batches.baseOffset(view, 0);
   const stamped = batches.isLogAppendTime(view, 0);
+  let at = 0;
   for (let left = batches.recordsCount(view, 0); left > 0; left--) {
-    const length = cursor.read(VARINT_BYTES_MAX);
-    const end = cursor.at + length;
-    cursor.at++; // attributes
-    const timestampDelta = cursor.read(VARLONG_BYTES_MAX);
-    const offset = toOffset(baseOffset + cursor.read(VARINT_BYTES_MAX));
-    if (cursor.failed || length <= 0 || end > records.length || cursor.at > end) return none;
-    const timestamp = stamped ? batches.maxTimestamp(view, 0) : batches.baseTimestamp(view, 0) + timestampDelta;
+    const body = afterVarint(records, at);
+    const end = body + varintAt(records, at);
+    const deltaAt = body + ATTRIBUTES_BYTES;
+    const offsetAt = afterVarlong(records, deltaAt);
+    if (afterVarint(records, offsetAt) > end || end > records.length) return none;
+    const offset = toOffset(baseOffset + varintAt(records, offsetAt));
+    const delta = varlongAt(records, deltaAt);
+    const timestamp = stamped ? batches.maxTimestamp(view, 0) : batches.baseTimestamp(view, 0) + delta;
     if (timestamp >= target.timestamp && offset >= target.offset) return { offset, timestamp };
-    cursor.at = end;
+    at = end;
   }
   return none;
 }

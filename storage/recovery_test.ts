@@ -130,7 +130,7 @@ Deno.test("Log.open() recovers the last segment when a clean stop is claimed but
 });
 
 for (const kind of [".index", ".timeindex"]) {
-  for (const damage of ["missing", "empty", "zeros", "odd size", "wrong positions", "random"]) {
+  for (const damage of ["missing", "empty", "zeros", "odd size", "wrong positions", "shifted", "random"]) {
     Deno.test(`Log reads everything, by offset and by time, when ${kind} files are damaged: ${damage}`, () => {
       using directory = new TestDirectory();
       const batches = abandonedLog(directory.partition);
@@ -147,6 +147,14 @@ for (const kind of [".index", ".timeindex"]) {
             path,
             bytes.map((byte, i) => i % 4 === 3 ? byte + 1 : byte),
           );
+        }
+        if (damage === "shifted") { // every entry gets the second column of the next one
+          const [entryBytes, from] = kind === ".index" ? [8, 4] : [12, 8];
+          const shifted = bytes.slice();
+          for (let at = 0; at + entryBytes < bytes.length; at += entryBytes) {
+            shifted.set(bytes.subarray(at + entryBytes + from, at + 2 * entryBytes), at + from);
+          }
+          Deno.writeFileSync(path, shifted);
         }
         if (damage === "random") Deno.writeFileSync(path, crypto.getRandomValues(new Uint8Array(bytes.length)));
       }

@@ -208,6 +208,23 @@ Deno.test("Log refuses appends on a full disk, goes on reading, and appends agai
   }
 });
 
+Deno.test("Log refuses an append whose index entry would have no blocks, before it writes the batch", () => {
+  const disk = new CrashingFileSystem(() => 0.5);
+  const config = { ...baseConfig, segmentBytes: 1_000_000, indexIntervalBytes: 1 };
+  const log = open(disk.fileSystem, config, newWitness());
+  const bytesUsed = () => disk.files().reduce((sum, [, bytes]) => sum + bytes.length, 0);
+  for (let i = 0; i < 300; i++) assert.equal(append(log, recordsOfBatch(0)).refusal, null);
+  // Room for the batches until the index has 512 entries, in its first 4 KiB, and for more of them, but not for its next step.
+  disk.capacityBytes = bytesUsed() + 212 * buildBatch(recordsOfBatch(0)).length + 3000;
+  let appended = 300;
+  while (append(log, recordsOfBatch(0)).refusal === null) appended++;
+  assert.ok(disk.capacityBytes - bytesUsed() > 1000, "the disk had room for the batch");
+  assert.equal(readAll(log, { fs: disk.fileSystem }).length, appended);
+  disk.capacityBytes = Infinity;
+  for (let i = 0; i < 300; i++) assert.equal(append(log, recordsOfBatch(0)).refusal, null);
+  assert.equal(readAll(log, { fs: disk.fileSystem }).length, appended + 300);
+});
+
 Deno.test("Log recovers a log that was abandoned on a full disk, once there is room", () => {
   for (let capacity = 9000; capacity < 40_000; capacity += 1777) {
     const disk = new CrashingFileSystem(() => 0.5);
