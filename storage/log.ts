@@ -15,8 +15,8 @@
  */
 import { assert } from "./base/assert.ts";
 import { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
-import { checkProducedBatch } from "./batch_validation.ts";
-import type { LogConfig } from "./log_config.ts";
+import { type BatchRules, checkProducedBatch } from "./batch_validation.ts";
+import { batchRules, type LogConfig } from "./log_config.ts";
 import type { LogEpochs } from "./log_epochs.ts";
 import { type LoadedLog, loadLog } from "./log_loader.ts";
 import type { LogProducers } from "./log_producers.ts";
@@ -34,10 +34,11 @@ import type {
   SegmentFacts,
   TimestampedOffset,
 } from "./log_types.ts";
+import { removePartitionDirectory } from "./partition_directory.ts";
 import * as batches from "./record_batch.ts";
 import { Segment } from "./segment.ts";
 import type { SegmentList } from "./segment_list.ts";
-import { deletedDirectoryName, segmentFileKinds } from "./segment_names.ts";
+import { segmentFileKinds } from "./segment_names.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { NativeMemory } from "./sys/memory.ts";
@@ -52,7 +53,7 @@ export class Log implements Disposable {
   readonly #reads: LogReads;
   readonly #search: TimestampSearch;
   // Reused for every batch: an append allocates its result and nothing else.
-  readonly #rules: ReturnType<typeof batchRules>;
+  readonly #rules: { -readonly [Rule in keyof BatchRules]: BatchRules[Rule] };
   readonly #batch = { bytes: 0, lastOffset: NO_OFFSET, maxTimestamp: 0, nowMs: 0 };
   readonly #stamp = { baseOffset: NO_OFFSET, leaderEpoch: 0 };
   #config: LogConfig;
@@ -316,11 +317,7 @@ export class Log implements Disposable {
   /** Removes the log from the disk: the directory is renamed to `….<32 hex>-delete`, then removed. @throws when refused */
   remove(): void {
     this.close({ clean: false });
-    const { fs, directory } = this.#options;
-    const slash = directory.lastIndexOf("/") + 1;
-    const name = deletedDirectoryName(directory.slice(slash), crypto.randomUUID().replaceAll("-", ""));
-    fs.rename(directory, directory.slice(0, slash) + name);
-    fs.remove(directory.slice(0, slash) + name);
+    removePartitionDirectory(this.#options.fs, this.#options.directory);
   }
 
   /** Closes without flushing, trimming or a snapshot, as a crash would. Idempotent. */
@@ -399,17 +396,4 @@ export class Log implements Disposable {
   #goOffline(reason: string): void {
     this.#offlineReason ??= reason;
   }
-}
-
-function batchRules(config: LogConfig) {
-  return {
-    nowMs: 0,
-    maxMessageBytes: config.maxMessageBytes,
-    segmentBytes: config.segmentBytes,
-    messageTimestampType: config.messageTimestampType,
-    messageTimestampBeforeMaxMs: config.messageTimestampBeforeMaxMs,
-    messageTimestampAfterMaxMs: config.messageTimestampAfterMaxMs,
-    keysRequired: config.compact,
-    transactionsAllowed: false,
-  };
 }

@@ -2,6 +2,8 @@
  * What a log is told by its topic's configuration, resolved to numbers. Plain data: it crosses isolates. The names and
  * defaults that users see are in partitions/metadata; each field names its topic config.
  */
+import type { BatchRules } from "./batch_validation.ts";
+
 export interface LogConfig {
   /** `segment.bytes` */
   readonly segmentBytes: number;
@@ -35,4 +37,18 @@ export interface LogConfig {
   readonly fileDeleteDelayMs: number;
   /** How the active segment is written: broker config `barnabas.log.append.mode`. */
   readonly appendMode: "pwrite" | "mapped";
+}
+
+/** What a topic asks of a produced batch; the time of the append is still to be filled in. */
+export function batchRules(config: LogConfig): BatchRules {
+  return {
+    nowMs: 0,
+    maxMessageBytes: config.maxMessageBytes,
+    segmentBytes: config.segmentBytes,
+    messageTimestampType: config.messageTimestampType,
+    messageTimestampBeforeMaxMs: config.messageTimestampBeforeMaxMs,
+    messageTimestampAfterMaxMs: config.messageTimestampAfterMaxMs,
+    keysRequired: config.compact,
+    transactionsAllowed: false,
+  };
 }

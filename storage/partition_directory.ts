@@ -1,9 +1,11 @@
 /**
- * A partition's directory and the topic id in it. Runs on the shard that opens the log.
+ * A partition's directory: its creation, the topic id in it, and its removal. Runs on the shard that owns the log.
  */
+import { deletedDirectoryName } from "./segment_names.ts";
 import type { LogOptions } from "./log_types.ts";
 import { readPartitionMetadata, writePartitionMetadata } from "./partition_metadata.ts";
 import { LogDamagedError } from "./storage_failure.ts";
+import type { FileSystem } from "./sys/file_system.ts";
 
 /**
  * Creates the directory and `partition.metadata` where they are missing.
@@ -24,4 +26,17 @@ export function settlePartitionMetadata(options: LogOptions): string[] {
     throw new LogDamagedError(`Cannot open ${directory}: it belongs to topic id ${found}, not to ${topicId}`);
   }
   return dirty;
+}
+
+/**
+ * Removes a partition's directory. The rename comes first, so that a crash in between leaves no partition with files missing,
+ * and a new topic of that name finds its place free.
+ * @throws the runtime's errors when the disk refuses
+ */
+export function removePartitionDirectory(fs: FileSystem, directory: string): void {
+  const slash = directory.lastIndexOf("/") + 1;
+  const name = deletedDirectoryName(directory.slice(slash), crypto.randomUUID().replaceAll("-", ""));
+  const renamed = directory.slice(0, slash) + name;
+  fs.rename(directory, renamed);
+  fs.remove(renamed);
 }
