@@ -1,0 +1,144 @@
+/**
+ * Apache Kafka as a child process: one broker with its controller (KRaft) on 127.0.0.1, and its command-line tools. Main isolate.
+ *
+ * Source: the quick start of Apache Kafka 4.3; JVM flags of its kafka-run-class.sh.
+ */
+import { installKafka, kafkaInstalled, kafkaJars } from "./install.ts";
+import { freePort, type ProcessResult, run, RunningProcess, type RunOptions, runOrThrow } from "./processes.ts";
+import { waitForBroker } from "./wire_client.ts";
+
+/** How to run Apache Kafka. */
+export interface ApacheKafkaOptions {
+  /** Holds its properties, output and data; one that was used before goes on. */
+  readonly directory: string;
+  /** 0 or absent: a free one. */
+  readonly port?: number;
+  /** Additions to server.properties. */
+  readonly properties?: Readonly<Record<string, string>>;
+  /** Heap of the JVM; Apache Kafka's own default is 1 GiB, fixed. */
+  readonly heap?: string;
+}
+
+const JVM_FLAGS = [
+  ...["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35"],
+  ...["-XX:+ExplicitGCInvokesConcurrent", "-XX:MaxInlineLevel=15", "-Djava.awt.headless=true"],
+];
+
+/** A running Apache Kafka; disposal stops it. */
+export class ApacheKafka implements AsyncDisposable {
+  readonly port: number;
+  readonly dataDir: string;
+  readonly process: RunningProcess;
+
+  constructor(port: number, dataDir: string, process: RunningProcess) {
+    this.port = port;
+    this.dataDir = dataDir;
+    this.process = process;
+  }
+
+  get bootstrapServers(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  /** Stops it as an operator would. */
+  async close(): Promise<void> {
+    await this.process.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/**
+ * Starts Apache Kafka, formatting its directory when that is new.
+ * @returns once it answers requests
+ */
+export async function startApacheKafka(options: ApacheKafkaOptions): Promise<ApacheKafka> {
+  const kafka = await launchApacheKafka(options);
+  try {
+    await waitForBroker(kafka.port, () => kafka.process.running);
+  } catch (error) {
+    await kafka.close();
+    throw new Error(`Cannot start Apache Kafka:\n${kafka.process.outputTail()}`, { cause: error });
+  }
+  return kafka;
+}
+
+/** Starts Apache Kafka without waiting for it to answer: what a measurement of the start needs. */
+export async function launchApacheKafka(options: ApacheKafkaOptions): Promise<ApacheKafka> {
+  if (!kafkaInstalled()) await installKafka();
+  const { directory } = options;
+  const port = options.port || freePort();
+  await Deno.mkdir(directory, { recursive: true });
+  const properties = `${directory}/server.properties`;
+  await Deno.writeTextFile(properties, serverProperties(directory, port, options.properties ?? {}));
+  await formatOnce(directory, properties);
+  const heap = options.heap ?? "1G";
+  const process = new RunningProcess("java", [
+    ...[`-Xms${heap}`, `-Xmx${heap}`, ...JVM_FLAGS],
+    ...["-cp", `${kafkaJars()}/*`, "kafka.Kafka", properties],
+  ], { outputFile: `${directory}/output.txt` });
+  return new ApacheKafka(port, `${directory}/data`, process);
+}
+
+function serverProperties(directory: string, port: number, more: Readonly<Record<string, string>>): string {
+  const controllerPort = freePort();
+  const properties = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
+    "listeners": `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "log.dirs": `${directory}/data`,
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    ...more,
+  };
+  return Object.entries(properties).map(([name, value]) => `${name}=${value}\n`).join("");
+}
+
+async function formatOnce(directory: string, properties: string): Promise<void> {
+  try {
+    await Deno.stat(`${directory}/data/meta.properties`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await runOrThrow("java", [
+      ...["-cp", `${kafkaJars()}/*`, "kafka.tools.StorageTool", "format"],
+      ...["-t", randomClusterId(), "-c", properties],
+    ]);
+  }
+}
+
+/** A cluster id as Kafka makes them: 16 bytes in base64url without padding, no leading dash. */
+function randomClusterId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[0]! &= 0x7f; // the first letter is then never "-", which the tool would take for a flag
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/**
+ * Runs a command-line tool of Apache Kafka.
+ * @param className below org.apache.kafka.tools ("TopicCommand"), or in full
+ * @returns its output, whatever its exit code
+ */
+export function kafkaTool(
+  className: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<ProcessResult> {
+  return run("java", kafkaToolArguments(className, args), options);
+}
+
+/** Arguments for java that run a tool: for callers that need its output as bytes. */
+export function kafkaToolArguments(className: string, args: readonly string[]): string[] {
+  const full = /^(kafka|org)\./.test(className) ? className : `org.apache.kafka.tools.${className}`;
+  return ["-Xmx512M", "-XX:TieredStopAtLevel=1", "-cp", `${kafkaJars()}/*`, full, ...args];
+}

@@ -1,0 +1,130 @@
+/**
+ * Every client library writes into one partition, and every client library reads all of it: what one library writes is read the
+ * same by all. Then each creates, describes and deletes a topic. The programs are in clients/.
+ */
+import assert from "node:assert/strict";
+import { kafkaJars } from "../../bench/peer/install.ts";
+import { runOrThrow } from "../../bench/peer/processes.ts";
+import { assertSameLines } from "./lines.ts";
+import { connect, startTestBroker, temporaryDirectory, type TestBroker } from "./broker.ts";
+import { interopTest, locations, type Need } from "./toolchain.ts";
+
+const RECORDS_PER_CODEC = 60;
+const TOPIC = "all-clients";
+
+/** A client library: the program that speaks for it, and what it can do. */
+interface Client {
+  readonly name: string;
+  readonly need: Need;
+  readonly codecs: readonly string[];
+  readonly consumes: boolean;
+  readonly run: (words: readonly string[]) => Promise<string>;
+}
+
+const everyCodec = ["none", "gzip", "snappy", "lz4", "zstd"];
+
+const clients: readonly Client[] = [
+  { name: "java", need: "kafka", codecs: everyCodec, consumes: true, run: runJava },
+  client("confluent-kafka", "python"),
+  client("kafka-python", "python"),
+  client("aiokafka", "python"),
+  client("franz-go", "go"),
+  client("sarama", "go"),
+  // 2.2.4 has no codec for zstd, and reads in consumer groups only.
+  { ...client("kafkajs", "node"), codecs: ["none", "gzip", "snappy", "lz4"], consumes: false },
+  client("platformatic", "node"),
+];
+
+function client(name: string, need: "python" | "go" | "node"): Client {
+  const run = { python: runPython, go: runGo, node: runNode }[need];
+  return { name, need, codecs: everyCodec, consumes: true, run: (words) => run([name, ...words]) };
+}
+
+function runJava(words: readonly string[]): Promise<string> {
+  const program = `${locations.clients}/java/Client.java`;
+  return runOrThrow("java", ["-XX:TieredStopAtLevel=1", "-cp", `${kafkaJars()}/*`, program, "java", ...words]);
+}
+
+function runPython(words: readonly string[]): Promise<string> {
+  return runOrThrow(locations.python, [`${locations.clients}/python/client.py`, ...words]);
+}
+
+function runGo(words: readonly string[]): Promise<string> {
+  return runOrThrow(locations.go, words);
+}
+
+function runNode(words: readonly string[]): Promise<string> {
+  const env = { CLIENT_LIBRARIES: locations.node };
+  const program = `${locations.clients}/node/client.mjs`;
+  // @platformatic/kafka wants a Node with zstd (22.15 or later); Deno has it, whatever Node the machine has.
+  if (words[0] === "platformatic") {
+    const flags = ["run", "-A", "--no-config", "--node-modules-dir=manual"];
+    return runOrThrow(Deno.execPath(), [...flags, program, ...words], { env, cwd: locations.node });
+  }
+  return runOrThrow("node", [program, ...words], { env });
+}
+
+/** What `consume` prints for the records of one client, by the rule in clients/README.md. */
+function expectedLines(name: string, codecs: readonly string[]): string[] {
+  return codecs.flatMap((codec) =>
+    Array.from({ length: RECORDS_PER_CODEC }, (_, i) => {
+      const key = i % 7 === 3 ? "NULL" : `${name}-${codec}-${i}`;
+      const value = i % 7 !== 3 && i % 11 === 5 ? "NULL" : `${i} ${"Grüße 你好 🚀 ".repeat(i % 50)}`;
+      return `${key}\t${value}\tclient=${name}`;
+    })
+  );
+}
+
+interopTest({
+  name: "clients: what each library writes in each codec, each library reads",
+  needs: [...new Set(clients.map((each) => each.need))],
+  async fn(context) {
+    using directory = temporaryDirectory();
+    await using broker = await startTestBroker({ dataDir: directory.path });
+    await createTopic(broker, TOPIC);
+    const expected: string[] = [];
+    for (const { name, codecs, run } of clients) {
+      const written = await context.step(`${name} writes`, async () => {
+        await run(["produce", broker.bootstrapServers, TOPIC, codecs.join(","), String(RECORDS_PER_CODEC)]);
+        expected.push(...expectedLines(name, codecs));
+        assert.equal(await logEnd(broker, TOPIC), expected.length);
+      });
+      if (!written) return; // offsets of the others would be off
+    }
+    const numbered = expected.map((line, offset) => `${offset}\t${line}`);
+    for (const { name, run } of clients.filter((each) => each.consumes)) {
+      await context.step(`${name} reads`, async () => {
+        const printed = await run(["consume", broker.bootstrapServers, TOPIC, String(expected.length)]);
+        assertSameLines(printed, numbered);
+      });
+    }
+  },
+});
+
+interopTest({
+  name: "clients: each library creates, describes and deletes a topic",
+  needs: [...new Set(clients.map((each) => each.need))],
+  async fn(context) {
+    using directory = temporaryDirectory();
+    await using broker = await startTestBroker({ dataDir: directory.path });
+    for (const { name, run } of clients) {
+      await context.step(name, async () => {
+        const printed = await run(["admin", broker.bootstrapServers, `admin-${name}`]);
+        const expected = ["created", "duplicate", "partitions 3", "retention.ms 12345678", "deleted"];
+        assert.deepEqual(printed.trimEnd().split("\n"), expected);
+      });
+    }
+    using wire = await connect(broker);
+    assert.deepEqual(await wire.topicNames(), []);
+  },
+});
+
+async function createTopic(broker: TestBroker, topic: string): Promise<void> {
+  using wire = await connect(broker);
+  await wire.createTopic(topic, 1);
+}
+
+async function logEnd(broker: TestBroker, topic: string): Promise<number> {
+  using wire = await connect(broker);
+  return await wire.listOffset({ topic, partition: 0 }, -1);
+}

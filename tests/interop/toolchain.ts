@@ -1,0 +1,74 @@
+/**
+ * What the interop tests need from the machine, and what happens where it is missing: the test is skipped with a printed
+ * reason, and with CI=true it fails instead. `install.ts` gets all of it. Main isolate of a test.
+ */
+import { cacheDirectory, kafkaInstalled, onPath } from "../../bench/peer/install.ts";
+
+/** A thing that a test cannot run without. */
+export type Need = "kafka" | "kcat" | "python" | "node" | "go" | "corpus";
+
+/** Where `install.ts` puts the client libraries. */
+export const locations = {
+  /** Python with the packages of clients/python/requirements.txt. */
+  python: `${cacheDirectory()}/interop/python/bin/python`,
+  /** Directory whose node_modules has the packages of clients/node/package.json. */
+  node: `${cacheDirectory()}/interop/node`,
+  /** The program built from clients/go. */
+  go: `${cacheDirectory()}/interop/go-client`,
+  /** The text of Debian's package unicode-data: one large file of lines. */
+  corpus: `${cacheDirectory()}/interop/corpus.txt`,
+  /** Sources of the client programs. */
+  clients: new URL("clients", import.meta.url).pathname,
+} as const;
+
+const checks: Record<Need, { found: () => boolean; name: string }> = {
+  kafka: { found: kafkaInstalled, name: "Apache Kafka and Java" },
+  kcat: { found: () => onPath("kcat"), name: "kcat" },
+  python: { found: () => exists(locations.python), name: "the Python clients" },
+  node: { found: () => onPath("node") && exists(`${locations.node}/node_modules`), name: "the Node clients" },
+  go: { found: () => exists(locations.go), name: "the Go clients" },
+  corpus: { found: () => exists(locations.corpus), name: "the corpus" },
+};
+
+/** A test against real programs. */
+export interface InteropTest {
+  readonly name: string;
+  readonly needs?: readonly Need[];
+  /** True: runs with BARNABAS_SLOW=1 only. */
+  readonly slow?: boolean;
+  readonly fn: (context: Deno.TestContext) => Promise<void>;
+}
+
+/** Registers a test that is skipped, or fails with CI=true, where something it needs is missing. */
+export function interopTest(test: InteropTest): void {
+  if (test.slow && !slowTestsWanted()) {
+    Deno.test({ name: `${test.name} (only with BARNABAS_SLOW=1)`, ignore: true, fn: test.fn });
+    return;
+  }
+  const missing = (test.needs ?? []).filter((need) => !checks[need].found()).map((need) => checks[need].name);
+  if (missing.length === 0) {
+    Deno.test({ name: test.name, fn: test.fn });
+    return;
+  }
+  const reason = `needs ${missing.join(", ")}: deno run -A tests/interop/install.ts`;
+  if (Deno.env.get("CI") === "true") {
+    Deno.test(test.name, () => Promise.reject(new Error(`Cannot run this test: it ${reason}`)));
+  } else {
+    Deno.test({ name: `${test.name} (skipped: ${reason})`, ignore: true, fn: test.fn });
+  }
+}
+
+/** True when the long tests run too. */
+export function slowTestsWanted(): boolean {
+  return Deno.env.get("BARNABAS_SLOW") === "1";
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
