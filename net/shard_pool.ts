@@ -64,6 +64,7 @@ export class ShardPool {
   #nextSequence = 1;
   #failure: Error | null = null;
   #isDraining = false;
+  #isStopped = false;
 
   /** Starts the workers; they load their modules while the caller reads the metadata. */
   constructor(shardsCount: number, events: ShardPoolEvents) {
@@ -119,14 +120,21 @@ export class ShardPool {
     if (outbox.isBacklogged) this.#drainLater();
   }
 
+  /** Whether a shard failed, so that the stop was no clean one. */
+  get hasFailed(): boolean {
+    return this.#failure !== null;
+  }
+
   /** Open connections of a shard. */
   connectionsOf(shard: number): number {
     return ((this.#members[shard] as Member).handedOver - this.#isolates.get(shard, ISOLATE.closed)) | 0;
   }
 
-  /** Stops all shards cleanly: sockets and logs closed. Settles when all have ended. */
+  /** Stops all shards cleanly: sockets and logs closed. Settles when all have ended. Idempotent. */
   async stop(): Promise<void> {
-    if (this.#failure === null) {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    if (this.#failure === null && this.#control !== null) {
       await this.#awaitAll(STOPPED, () => {
         for (const shard of this.#members.keys()) this.#post(shard, { type: "stop" });
       });

@@ -38,3 +38,9 @@ export type {
   ControlFailure,
   ControlPlane,
 } from "./metadata/control_calls.ts";
+export { Controller } from "./metadata/controller.ts";
+export { MetadataStoreError } from "./metadata/store.ts";
+export { SqliteStore } from "./metadata/sqlite_store.ts";
+export { LogDirectory, LogDirectoryError, METADATA_STORE_FILE } from "./log_directory.ts";
+export { Checkpoints } from "./checkpoints.ts";
+export { partitionOffsets } from "./partition_offsets.ts";

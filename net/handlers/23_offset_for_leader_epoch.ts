@@ -44,7 +44,12 @@ class EpochOperation implements EpochEndWaiter {
       const topic = this.#services.image.topic(name);
       const allowed = authorize(this.#exchange.context, "DESCRIBE", { type: "TOPIC", name });
       for (const asked of partitions) {
-        const answer: Answer = { errorCode: errorCode.NONE, partition: asked.partition, leaderEpoch: -1, endOffset: -1 };
+        const answer: Answer = {
+          errorCode: errorCode.NONE,
+          partition: asked.partition,
+          leaderEpoch: -1,
+          endOffset: -1,
+        };
         const tag = this.#answers.push(answer) - 1;
         const place = topic?.partitions[asked.partition];
         if (!allowed) answer.errorCode = errorCode.TOPIC_AUTHORIZATION_FAILED;

@@ -1,0 +1,272 @@
+/**
+ * Barnabas as a library: a Kafka-protocol broker inside this process, the same engine that `main.ts` runs.
+ *
+ * ```ts
+ * await using broker = await startBroker({ port: 0 });
+ * console.log(broker.bootstrapServers); // 127.0.0.1:41234
+ * ```
+ *
+ * Runs on the main isolate of the embedding program; the work happens in workers of its own.
+ *
+ * @module
+ */
+import { getLogger } from "@logtape/logtape";
+import { Acceptor, ShardPool } from "./net/mod.ts";
+import { type BrokerConfig, brokerConfigFrom } from "./partitions/config/broker_config.ts";
+import {
+  Checkpoints,
+  Controller,
+  LogDirectory,
+  LogDirectoryError,
+  METADATA_STORE_FILE,
+  MetadataStoreError,
+  partitionOffsets,
+  SqliteStore,
+  WatermarkTable,
+} from "./partitions/mod.ts";
+import { errorCode, errorName } from "./net/protocol/error_codes.ts";
+import { randomUuid } from "./storage/mod.ts";
+
+const logger = getLogger(["barnabas"]);
+
+/** A topic that exists once the broker has started. */
+export interface TopicOptions {
+  readonly name: string;
+  /** `num.partitions` where absent. */
+  readonly partitions?: number;
+  /** By Kafka's names. */
+  readonly configs?: Readonly<Record<string, string>>;
+}
+
+/** How a broker is started; everything may be left out. */
+export interface BrokerOptions {
+  /** 9092 where absent; 0 takes any free port. */
+  readonly port?: number;
+  /** 127.0.0.1 where absent. */
+  readonly host?: string;
+  /** Kafka's `log.dirs`; a temporary directory where absent, removed when the broker is closed. */
+  readonly dataDir?: string;
+  /** Workers that own partitions and connections; one per core where absent. */
+  readonly shards?: number;
+  /** Topics to create where they do not exist. */
+  readonly topics?: readonly TopicOptions[];
+  /** Settings by Kafka's names (`"message.max.bytes": "2000000"`). */
+  readonly overrides?: Readonly<Record<string, string>>;
+  /** All settings at once, as read from the command line; stronger than the options above except `topics`. */
+  readonly config?: BrokerConfig;
+}
+
+/** A running broker. Disposing of it closes it. */
+export interface Broker extends AsyncDisposable {
+  readonly host: string;
+  /** The real port, also when 0 was asked for. */
+  readonly port: number;
+  /** For a client's `bootstrap.servers`: every listener, comma-separated. */
+  readonly bootstrapServers: string;
+  readonly dataDir: string;
+  readonly shards: number;
+  /** Settles when the broker has been closed; rejects when a part of it failed, after which it serves nothing. */
+  readonly closed: Promise<void>;
+  /** Stops cleanly: connections end, logs and checkpoints are written and durable. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** A broker that could not be started; the message is a sentence for the user that says what to do. */
+export class StartupError extends Error {
+  override name = "StartupError";
+}
+
+/**
+ * Starts a broker.
+ * @returns it, serving; topics of the options exist
+ * @throws StartupError when a setting is wrong, a port is taken, or the data directory cannot be used
+ */
+export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
+  await using started = new AsyncDisposableStack();
+  const config = await configOf(options, started);
+  const ended = Promise.withResolvers<void>();
+  ended.promise.catch(() => {}); // Reported through `closed`, whether anybody looks at it or not.
+  const shardsCount = config.shards || navigator.hardwareConcurrency;
+  const warn = (text: string) => logger.warn("{text}", { text });
+  const store = started.adopt(new SqliteStore((error) => ended.reject(error)), (store) => store.close());
+  const acceptor = new Acceptor({ onConnection: (fd, listener) => pool.adopt(fd, listener), onWarning: warn });
+  const pool = started.adopt(
+    new ShardPool(shardsCount, { onWarning: warn, onFailure: (error) => ended.reject(error) }),
+    (pool) => pool.stop(),
+  );
+  started.use(acceptor);
+  try {
+    const ports = config.listeners.map((listener) => listen(acceptor, listener));
+    const directory = started.use(await openDirectory(config));
+    await store.open(`${directory.path}/${METADATA_STORE_FILE}`);
+    const controller = new Controller({
+      store,
+      config,
+      shardsCount,
+      slotsMax: WatermarkTable.SLOTS_MAX,
+      publish: (delta) => pool.publish(delta),
+      newTopicId: randomUuid,
+    });
+    const { delta, warnings } = await controller.load(directory);
+    warnings.forEach(warn);
+    await pool.start({
+      config,
+      clusterId: directory.clusterId,
+      logDirectory: directory.path,
+      cleanShutdown: directory.wasCleanShutdown,
+      listenerNames: config.listeners.map(({ name }) => name),
+      image: delta,
+    }, controller);
+    await createTopics(controller, options.topics ?? []);
+    const offsets = (name: Parameters<typeof partitionOffsets>[2]) => () =>
+      partitionOffsets(controller.image, pool.watermarks, name);
+    const checkpoints = new Checkpoints({
+      directory: directory.path,
+      config,
+      recoveryPoints: offsets("recoveryPoint"),
+      logStartOffsets: offsets("logStartOffset"),
+      highWatermarks: offsets("highWatermark"),
+      report: warn,
+    });
+    acceptor.start();
+    const parts = { acceptor, pool, checkpoints, directory, resources: started.move() };
+    return new RunningBroker(parts, { config, ports, shardsCount, ended });
+  } catch (error) {
+    throw sentenceOf(error);
+  }
+}
+
+/** What a running broker is made of. `resources` ends everything in the reverse order of its making. */
+interface BrokerParts {
+  readonly acceptor: Acceptor;
+  readonly pool: ShardPool;
+  readonly checkpoints: Checkpoints;
+  readonly directory: LogDirectory;
+  readonly resources: AsyncDisposableStack;
+}
+
+class RunningBroker implements Broker {
+  readonly host: string;
+  readonly port: number;
+  readonly bootstrapServers: string;
+  readonly dataDir: string;
+  readonly shards: number;
+  readonly closed: Promise<void>;
+  readonly #parts: BrokerParts;
+  readonly #ended: PromiseWithResolvers<void>;
+  #closing: Promise<void> | null = null;
+
+  constructor(
+    parts: BrokerParts,
+    about: { config: BrokerConfig; ports: number[]; shardsCount: number; ended: PromiseWithResolvers<void> },
+  ) {
+    this.#parts = parts;
+    const { listeners } = about.config;
+    this.host = listeners[0]?.host ?? about.config.host;
+    this.port = about.ports[0] ?? about.config.port;
+    this.bootstrapServers = listeners.map(({ host }, index) => bootstrapAddress(host, about.ports[index] ?? 0)).join(
+      ",",
+    );
+    this.dataDir = parts.directory.path;
+    this.shards = about.shardsCount;
+    this.#ended = about.ended;
+    // A failure ends everything that still runs; what was acknowledged is in the files, recovery finds it.
+    this.closed = about.ended.promise.catch(async (reason) => {
+      await this.#release({ clean: false });
+      throw reason;
+    });
+    this.closed.catch(() => {});
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#release({ clean: true }).then(
+      () => this.#ended.resolve(),
+      (error) => this.#ended.reject(error),
+    );
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #release({ clean }: { clean: boolean }): Promise<void> {
+    const { acceptor, pool, checkpoints, directory, resources } = this.#parts;
+    if (resources.disposed) return;
+    await acceptor.close();
+    await pool.stop();
+    await checkpoints.stop();
+    if (clean && !pool.hasFailed) directory.markClean();
+    await resources.disposeAsync();
+  }
+}
+
+async function configOf(options: BrokerOptions, started: AsyncDisposableStack): Promise<BrokerConfig> {
+  if (options.config !== undefined) return options.config;
+  const { host, port, shards } = options;
+  let { dataDir } = options;
+  if (dataDir === undefined && options.overrides?.["log.dirs"] === undefined) {
+    dataDir = await Deno.makeTempDir({ prefix: "barnabas-" });
+    started.defer(() => Deno.remove(dataDir as string, { recursive: true }));
+  }
+  const result = brokerConfigFrom(new Map(Object.entries(options.overrides ?? {})), { host, port, dataDir, shards });
+  if ("refused" in result) throw new StartupError(result.refused);
+  if (result.unused.length > 0) throw new StartupError(`This broker has no setting ${result.unused.join(", ")}`);
+  return result.config;
+}
+
+function listen(acceptor: Acceptor, at: { host: string; port: number }): number {
+  try {
+    return acceptor.listen(at);
+  } catch (error) {
+    const address = `${at.host}:${at.port}`;
+    if (error instanceof Deno.errors.AddrInUse) {
+      throw new StartupError(`${address} is in use: stop the program that listens there, or choose another --port`);
+    }
+    if (error instanceof Deno.errors.AddrNotAvailable) {
+      throw new StartupError(`${address} is no address of this machine: choose another --host`);
+    }
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new StartupError(`${address} may not be used by this user: choose a --port above 1023`);
+    }
+    throw error;
+  }
+}
+
+function openDirectory(config: BrokerConfig): Promise<LogDirectory> {
+  const { nodeId, clusterId } = config;
+  return LogDirectory.open({ path: config.logDirs[0] as string, nodeId, clusterId });
+}
+
+async function createTopics(controller: Controller, topics: readonly TopicOptions[]): Promise<void> {
+  if (topics.length === 0) return;
+  const request = {
+    topics: topics.map(({ name, partitions, configs }) => ({
+      name,
+      numPartitions: partitions ?? -1,
+      replicationFactor: -1,
+      assignments: [],
+      configs: Object.entries(configs ?? {}).map(([name, value]) => ({ name, value })),
+    })),
+    timeoutMs: 60_000,
+    validateOnly: false,
+  };
+  const { topics: results } = await controller.call("createTopics", { request, apiVersion: 7 });
+  for (const { name, errorCode: code, errorMessage } of results) {
+    if (code === errorCode.NONE || code === errorCode.TOPIC_ALREADY_EXISTS) continue;
+    throw new StartupError(`Cannot create topic ${name}: ${errorMessage ?? errorName(code)}`);
+  }
+}
+
+function bootstrapAddress(host: string, port: number): string {
+  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return reachable.includes(":") ? `[${reachable}]:${port}` : `${reachable}:${port}`;
+}
+
+/** Errors that are the user's to mend become a StartupError; a bug stays what it is. */
+function sentenceOf(error: unknown): unknown {
+  if (error instanceof LogDirectoryError || error instanceof MetadataStoreError) {
+    return new StartupError(error.message, { cause: error });
+  }
+  return error;
+}
