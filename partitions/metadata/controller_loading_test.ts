@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { randomUuid } from "../../storage/uuid.ts";
+import { ListedDirectories, MemoryStore, startController } from "./controller_testing.ts";
+import { newPartitionRow } from "./controller_loading.ts";
+import type { MetadataStore } from "./store.ts";
+
+const ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";
+const OTHER_ID = "YWFhYWFhYWFhYWFhYWFhYQ";
+
+/** A store that has topics of some partitions. */
+async function storeOf(topics: Record<string, { id: string; partitions: number }>): Promise<MemoryStore> {
+  const store = new MemoryStore();
+  const set = Object.entries(topics).flatMap(([name, { id, partitions }]) => [
+    { key: `topics/${name}`, value: JSON.stringify({ id, configs: {} }) },
+    ...Array.from({ length: partitions }, (_, partition) => ({
+      key: `partitions/${id}/${partition}`,
+      value: JSON.stringify(newPartitionRow([1], 4)),
+    })),
+  ]);
+  await store.transact({ set });
+  return store;
+}
+
+Deno.test("load() raises every leader epoch by one, in one transaction, before anything is told", async () => {
+  const store = await storeOf({ a: { id: ID, partitions: 3 }, b: { id: OTHER_ID, partitions: 1 } });
+  const { loaded, published } = await startController(store);
+  const partitions = loaded.delta.changed.flatMap((topic) => topic.partitions);
+  assert.deepEqual(partitions.map(({ leaderEpoch, partitionEpoch }) => [leaderEpoch, partitionEpoch]), [
+    [5, 1],
+    [5, 1],
+    [5, 1],
+    [5, 1],
+  ]);
+  assert.equal(store.committed.length, 2);
+  assert.equal(JSON.parse(store.entries.get(`partitions/${ID}/2`)?.value ?? "").leaderEpoch, 5);
+  assert.equal(published.length, 0, "the first image is returned, not published");
+  const again = await startController(store);
+  assert.equal(again.loaded.delta.changed[0]?.partitions[0]?.leaderEpoch, 6);
+});
+
+Deno.test("load() of an empty store and directory writes nothing", async () => {
+  const store = new MemoryStore();
+  const { loaded } = await startController(store);
+  assert.deepEqual(loaded, { delta: { changed: [], deletedIds: [] }, warnings: [] });
+  assert.equal(store.committed.length, 0);
+});
+
+Deno.test("load() keeps a topic whose directory is missing: its log starts empty, as in Kafka", async () => {
+  const store = await storeOf({ a: { id: ID, partitions: 2 } });
+  const directories = new ListedDirectories({ "a-1": { topicId: ID } });
+  const { loaded } = await startController(store, { directories });
+  assert.deepEqual(loaded.delta.changed.map(({ name, partitions }) => [name, partitions.length]), [["a", 2]]);
+  assert.deepEqual(loaded.warnings, []);
+  assert.deepEqual(directories.actions, [], "directories of known partitions are not looked into");
+});
+
+Deno.test("load() adopts a tree under its topic ids, above its leader epochs, gaps included", async () => {
+  const store = new MemoryStore();
+  const directories = new ListedDirectories({
+    "orders-0": { topicId: ID, latestLeaderEpoch: 7 },
+    "orders-2": { topicId: ID, latestLeaderEpoch: -1 },
+    "with-dash-0": { topicId: OTHER_ID },
+    "__cluster_metadata-0": { topicId: "AAAAAAAAAAAAAAAAAAAAAQ" },
+  });
+  const { loaded, controller } = await startController(store, { directories });
+  const [orders, withDash] = loaded.delta.changed;
+  assert.deepEqual([orders?.name, orders?.id], ["orders", ID]);
+  assert.deepEqual(orders?.partitions.map(({ leaderEpoch }) => leaderEpoch), [8, 0, 0]);
+  assert.deepEqual([withDash?.name, withDash?.id, withDash?.partitions.length], ["with-dash", OTHER_ID, 1]);
+  assert.equal(loaded.delta.changed.length, 2);
+  assert.equal(loaded.warnings.length, 2);
+  assert.match(loaded.warnings[0] ?? "", /Adopted 2 directories of topic orders .*3 partitions.*configs/);
+  assert.ok(!directories.actions.includes("identify __cluster_metadata-0"));
+
+  const { firstId } = await controller.call("allocateProducerIds", {});
+  assert.ok(firstId >= 2 ** 40, "producer ids of the adopted logs are far away");
+  const again = await startController(store, { directories });
+  assert.deepEqual(again.loaded.delta.changed.map(({ id }) => id).sort(), [ID, OTHER_ID].sort());
+  assert.deepEqual(again.loaded.delta.changed[0]?.partitions.map(({ leaderEpoch }) => leaderEpoch), [9, 1, 1]);
+  assert.deepEqual(again.loaded.warnings, []);
+  const next = await again.controller.call("allocateProducerIds", {});
+  assert.equal(next.firstId, firstId + 1000);
+});
+
+Deno.test("load() compacts Kafka's internal topics that it adopts", async () => {
+  const directories = new ListedDirectories({ "__consumer_offsets-49": { topicId: ID } });
+  const { loaded } = await startController(new MemoryStore(), { directories });
+  const [topic] = loaded.delta.changed;
+  assert.deepEqual([topic?.isInternal, topic?.partitions.length, topic?.logConfig.compact], [true, 50, true]);
+});
+
+Deno.test("load() gives a topic without partition.metadata a new id", async () => {
+  const directories = new ListedDirectories({ "old-0": {} });
+  const { loaded } = await startController(new MemoryStore(), { directories });
+  assert.match(loaded.delta.changed[0]?.id ?? "", /^[A-Za-z0-9_-]{22}$/);
+});
+
+Deno.test("load() leaves the second of two topics with one id alone, with a sentence", async () => {
+  const directories = new ListedDirectories({ "copy-0": { topicId: ID }, "original-0": { topicId: ID } });
+  const { loaded } = await startController(new MemoryStore(), { directories });
+  assert.deepEqual(loaded.delta.changed.map(({ name }) => name), ["copy"]);
+  assert.match(loaded.warnings.join("\n"), /Leaving the directories of original alone: another topic has its id/);
+
+  const store = await storeOf({ original: { id: ID, partitions: 1 } });
+  const known = await startController(store, { directories });
+  assert.deepEqual(known.loaded.delta.changed.map(({ name }) => name), ["original"]);
+  assert.match(known.loaded.warnings.join("\n"), /Leaving the directories of copy alone/);
+});
+
+Deno.test("load() leaves a partition of another id alone, and adds one of the topic's own id", async () => {
+  const mixed = new ListedDirectories({ "a-0": { topicId: ID }, "a-1": { topicId: OTHER_ID }, "a-2": "it is damaged" });
+  const { loaded } = await startController(new MemoryStore(), { directories: mixed });
+  assert.equal(loaded.delta.changed[0]?.partitions.length, 1);
+  assert.match(loaded.warnings.join("\n"), /a-2 alone: it is damaged[^]*a-1 alone: it belongs to topic id YWFh/);
+
+  const store = await storeOf({ a: { id: ID, partitions: 1 }, b: { id: OTHER_ID, partitions: 1 } });
+  const further = new ListedDirectories({
+    "a-0": { topicId: ID },
+    "a-2": { topicId: ID, latestLeaderEpoch: 3 },
+    "b-1": { topicId: randomUuid() },
+  });
+  const known = await startController(store, { directories: further });
+  const [a, b] = known.loaded.delta.changed;
+  assert.deepEqual(a?.partitions.map(({ leaderEpoch }) => leaderEpoch), [5, 0, 4]);
+  assert.equal(b?.partitions.length, 1);
+});
+
+Deno.test("load() removes what a crash left of deleted topics, and never adopts it", async () => {
+  const store = new MemoryStore();
+  await store.transact({ set: [{ key: `deleted/${ID}`, value: '{"name":"gone"}' }] });
+  const directories = new ListedDirectories({ "gone-0": { topicId: ID }, "gone-1": { topicId: ID } });
+  const { loaded } = await startController(store, { directories });
+  assert.deepEqual(loaded.delta.changed, []);
+  assert.deepEqual(directories.actions.slice(-3), ["remove gone-0", "remove gone-1", "sync"]);
+  assert.deepEqual(store.keys(), [], "forgotten only after the directory was flushed");
+});
+
+Deno.test("load() refuses names and partitions on disk that no topic may have", async () => {
+  const directories = new ListedDirectories({
+    "ok-0": { topicId: ID },
+    "many-2147483647": { topicId: OTHER_ID },
+    "white space-0": {},
+    "ümlaut-0": {},
+    "..-0": {},
+    "__proto__-0": { topicId: randomUuid() },
+    [`${"x".repeat(250)}-0`]: {},
+    "late-0": { topicId: randomUuid(), latestLeaderEpoch: 0x7fff_ffff },
+  });
+  const { loaded, controller } = await startController(new MemoryStore(), { directories });
+  assert.deepEqual(loaded.delta.changed.map(({ name }) => name).sort(), ["__proto__", "ok"]);
+  assert.equal(controller.image.topic("__proto__")?.partitions.length, 1);
+  assert.equal(loaded.warnings.filter((text) => text.startsWith("Leaving")).length, 6);
+});
+
+Deno.test("load() adopts only as many partitions as fit", async () => {
+  const directories = new ListedDirectories({ "a-1": { topicId: ID }, "b-9": { topicId: OTHER_ID } });
+  const { loaded } = await startController(new MemoryStore(), { directories, slotsMax: 5 });
+  assert.deepEqual(loaded.delta.changed.map(({ name }) => name), ["a"]);
+  assert.match(loaded.warnings.join("\n"), /b alone: partition 9 is beyond/);
+});
+
+Deno.test("load() refuses a damaged store with a sentence, whatever row is wrong", async () => {
+  const partition = JSON.stringify(newPartitionRow([1], 0));
+  const topic = JSON.stringify({ id: ID, configs: {} });
+  const cases: [rows: Record<string, string>, sentence: RegExp][] = [
+    [{ "topics/a": "{" }, /row topics\/a is damaged/],
+    [{ "topics/a": '{"id":"short","configs":{}}' }, /row topics\/a is damaged/],
+    [{ "topics/a": `{"id":"${ID}","configs":{"x":1}}` }, /row topics\/a is damaged/],
+    [{ "topics/a": "null" }, /row topics\/a is damaged/],
+    [{ "topics/a": topic }, /lacks partition a-0/],
+    [{ "topics/a": topic, [`partitions/${ID}/1`]: partition }, /lacks partition a-0/],
+    [{ [`partitions/${ID}/0`]: partition }, /partitions of an unknown topic/],
+    [{ "topics/a": topic, [`partitions/${ID}/0`]: "[]" }, /row partitions\/.*\/0 is damaged/],
+    [{ "topics/a": topic, [`partitions/${ID}/9999999`]: partition }, /is damaged/],
+    [{ "topics/a": topic, [`partitions/${ID}/01`]: partition }, /is damaged/],
+    [{ "topics/a": topic, [`partitions/${ID}/0`]: JSON.stringify(newPartitionRow([2], 0)) }, /belongs to broker 2/],
+    [{ "producer-ids": '{"next":-1}' }, /row producer-ids is damaged/],
+    [{ "unheard-of": "{}" }, /unknown kind: unheard-of/],
+  ];
+  for (const [rows, sentence] of cases) {
+    const store = new MemoryStore();
+    await store.transact({ set: Object.entries(rows).map(([key, value]) => ({ key, value })) });
+    await assert.rejects(startController(store), sentence);
+  }
+});
+
+Deno.test("load() stops when the store changes while it is loaded", async () => {
+  const store = await storeOf({ a: { id: ID, partitions: 1 } });
+  const racing: MetadataStore = {
+    ...bound(store),
+    range: async (prefix) => {
+      const entries = await store.range(prefix);
+      await store.transact({ set: [{ key: `partitions/${ID}/0`, value: "{}" }] });
+      return entries;
+    },
+  };
+  await assert.rejects(startController(racing), /changed while it was loaded: partitions/);
+});
+
+function bound(store: MemoryStore): MetadataStore {
+  return {
+    get: (key) => store.get(key),
+    range: (prefix) => store.range(prefix),
+    transact: (transaction) => store.transact(transaction),
+    watch: () => store.watch(),
+    grantLease: () => store.grantLease(),
+    close: () => store.close(),
+  };
+}
