@@ -1,0 +1,70 @@
+/**
+ * What it costs to check produced batches (storage/batch_validation.ts), in shared memory as on a shard: the walk over the
+ * records, the CRC, both together. Run: deno bench -A bench/record_walk_bench.ts
+ *
+ * Each iteration takes the batches of `TOUCHED_BYTES` of memory in turn, so that the records come from the second cache
+ * level, as they do after a receive. Records per second = records per batch / time per iteration.
+ */
+import { type BatchRules, checkProducedBatch } from "../storage/batch_validation.ts";
+import { crc32c } from "../storage/crc32c.ts";
+import { newRecordWalk, walkRecords } from "../storage/record_walk.ts";
+import { allocateShared } from "../storage/sys/memory.ts";
+import { buildBatch, TEST_TIMESTAMP, type TestRecord } from "../tests/record_batch_builder.ts";
+
+const TOUCHED_BYTES = 512 * 1024;
+
+const rules: BatchRules = {
+  nowMs: TEST_TIMESTAMP,
+  maxMessageBytes: 10_000_000,
+  segmentBytes: 1_000_000_000,
+  messageTimestampType: "CreateTime",
+  messageTimestampBeforeMaxMs: Infinity,
+  messageTimestampAfterMaxMs: 3_600_000,
+  keysRequired: false,
+  transactionsAllowed: false,
+};
+
+interface Shape {
+  name: string;
+  count: number;
+  record: (index: number) => TestRecord;
+}
+
+const value = (bytes: number) => new Uint8Array(bytes).fill(120);
+const shapes: Shape[] = [
+  { name: "100 B × 1000", count: 1000, record: (i) => ({ value: value(100), timestamp: TEST_TIMESTAMP + i }) },
+  { name: "100 B × 1000, keys", count: 1000, record: (i) => ({ key: `key-${i}`, value: value(90) }) },
+  {
+    name: "100 B × 1000, header",
+    count: 1000,
+    record: () => ({ value: value(80), headers: [["trace", "0123456789"]] as const }),
+  },
+  { name: "100 B × 10", count: 10, record: () => ({ value: value(100) }) },
+  { name: "1 KB × 16", count: 16, record: () => ({ value: value(1024) }) },
+  { name: "10 B × 1", count: 1, record: () => ({ value: value(10) }) },
+];
+
+for (const { name, count, record } of shapes) {
+  const batch = buildBatch(Array.from({ length: count }, (_, index) => record(index)), {
+    producerId: 1,
+    producerEpoch: 0,
+    baseSequence: 0,
+  });
+  const copies = Math.max(1, Math.floor(TOUCHED_BYTES / batch.length));
+  const memory = allocateShared(copies * batch.length + 128);
+  for (let copy = 0; copy < copies; copy++) memory.bytes.set(batch, copy * batch.length);
+  const walk = { ...newRecordWalk(), count };
+  let turn = 0;
+  const next = () => (turn = turn + 1 < copies ? turn + 1 : 0) * batch.length;
+  const group = `${name} (${batch.length} bytes)`;
+  Deno.bench("walkRecords()", { group, baseline: true }, () => {
+    const at = next();
+    if (walkRecords(memory.bytes, at + 61, at + batch.length, walk) !== null) throw new Error("refused");
+  });
+  Deno.bench("crc32c()", { group }, () => {
+    crc32c(memory.bytes, next() + 21, batch.length - 21);
+  });
+  Deno.bench("checkProducedBatch()", { group }, () => {
+    if (checkProducedBatch(memory, next(), batch.length, rules).refusal !== null) throw new Error("refused");
+  });
+}
