@@ -1,0 +1,88 @@
+import { strict as assert } from "node:assert";
+import { decodeLz4Frame, encodeLz4Frame } from "./lz4_frame.ts";
+import { xxh32 } from "./xxh32.ts";
+
+const LIMIT = 1 << 20;
+const content = new TextEncoder().encode("barnabas barnabas barnabas barnabas!");
+
+/** A frame of one stored block, with the flags and the block size asked for; checksums are right. */
+function frame(flg: number, options: { bd?: number; blockBytes?: number } = {}): Uint8Array {
+  const size = (flg & 0x08) !== 0 ? [content.length, 0, 0, 0, 0, 0, 0, 0] : [];
+  const descriptor = new Uint8Array([flg, options.bd ?? 0x40, ...size]);
+  const headerChecksum = (xxh32(descriptor, 0, descriptor.length) >>> 8) & 0xff;
+  const blockBytes = options.blockBytes ?? content.length;
+  const stored = [blockBytes & 0xff, (blockBytes >> 8) & 0xff, (blockBytes >> 16) & 0xff, 0x80];
+  const checksum = words(xxh32(content, 0, content.length));
+  return new Uint8Array([
+    ...[0x04, 0x22, 0x4d, 0x18, ...descriptor, headerChecksum],
+    ...[...stored, ...content, ...((flg & 0x10) !== 0 ? checksum : [])],
+    ...[0, 0, 0, 0, ...((flg & 0x04) !== 0 ? checksum : [])],
+  ]);
+}
+
+function words(value: number): number[] {
+  return [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
+}
+
+Deno.test("encodeLz4Frame() writes Kafka's header and end mark", () => {
+  const bytes = encodeLz4Frame(content);
+  assert.deepEqual([...bytes.subarray(0, 7)], [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82]);
+  assert.deepEqual([...bytes.subarray(-4)], [0, 0, 0, 0]);
+  assert.deepEqual([...encodeLz4Frame(new Uint8Array(0))], [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82, 0, 0, 0, 0]);
+});
+
+Deno.test("decodeLz4Frame() reads content sizes and block and content checksums, and refuses wrong ones", () => {
+  for (const flg of [0x60, 0x68, 0x70, 0x64, 0x7c]) {
+    const bytes = frame(flg);
+    assert.deepEqual(new Uint8Array(decodeLz4Frame(bytes, LIMIT) as Uint8Array), content, flg.toString(16));
+    const flipped = bytes.slice();
+    flipped[bytes.indexOf(content[0]!, 15) + 3]! ^= 1;
+    if ((flg & 0x14) !== 0) assert.equal(decodeLz4Frame(flipped, LIMIT), "corrupt-data", flg.toString(16));
+  }
+});
+
+Deno.test("decodeLz4Frame() refuses versions, flags and block sizes that Kafka does not read", () => {
+  for (const flg of [0x20, 0xa0, 0xe0, 0x40, 0x62, 0x61]) {
+    assert.equal(decodeLz4Frame(frame(flg), LIMIT), "corrupt-data", flg.toString(16));
+  }
+  for (const bd of [0x00, 0x30, 0xc0, 0x41, 0x48]) {
+    assert.equal(decodeLz4Frame(frame(0x60, { bd }), LIMIT), "corrupt-data", bd.toString(16));
+  }
+  for (const bd of [0x50, 0x60, 0x70]) assert.equal(typeof decodeLz4Frame(frame(0x60, { bd }), LIMIT), "object");
+});
+
+Deno.test("decodeLz4Frame() refuses a wrong header checksum and ignores bytes after the frame", () => {
+  const bytes = frame(0x60);
+  const wrong = bytes.slice();
+  wrong[6]! ^= 1;
+  assert.equal(decodeLz4Frame(wrong, LIMIT), "corrupt-data");
+  assert.deepEqual(new Uint8Array(decodeLz4Frame(new Uint8Array([...bytes, 1, 2, 3]), LIMIT) as Uint8Array), content);
+});
+
+Deno.test("decodeLz4Frame() refuses blocks larger than the frame allows or than what is left", () => {
+  for (const blockBytes of [content.length + 5, 65537, 0x7fffff]) {
+    assert.equal(decodeLz4Frame(frame(0x60, { blockBytes }), LIMIT), "corrupt-data", `${blockBytes}`);
+  }
+});
+
+Deno.test("decodeLz4Frame() refuses a block that decodes to more than the frame allows", () => {
+  for (const [matchBytes, expected] of [[65534, "object"], [65535, "string"], [70_000, "string"]] as const) {
+    // One literal, a run of it, one literal.
+    const rest = matchBytes - 4 - 15;
+    const run = [0x1f, 65, 1, 0, ...new Array(Math.floor(rest / 255)).fill(255), rest % 255];
+    const block = [...run, 0x10, 66];
+    const sizes = words(block.length);
+    const bytes = new Uint8Array([0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82, ...sizes, ...block, 0, 0, 0, 0]);
+    assert.equal(typeof decodeLz4Frame(bytes, LIMIT), expected, `${matchBytes}`);
+  }
+});
+
+Deno.test("decodeLz4Frame() refuses matches that reach before their block", () => {
+  const block = [0x10, 65, 2, 0, 0x10, 66];
+  const bytes = new Uint8Array([0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82, block.length, 0, 0, 0, ...block, 0, 0, 0, 0]);
+  assert.equal(decodeLz4Frame(bytes, LIMIT), "corrupt-data");
+  bytes[7 + 4 + 2] = 1;
+  assert.deepEqual([...decodeLz4Frame(bytes, LIMIT) as Uint8Array], [65, 65, 65, 65, 65, 66]);
+  bytes[7 + 4 + 2] = 0;
+  assert.equal(decodeLz4Frame(bytes, LIMIT), "corrupt-data", "distance 0");
+});
