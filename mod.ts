@@ -196,7 +196,7 @@ class RunningBroker implements Broker {
     await acceptor.close();
     await pool.stop();
     await checkpoints.stop();
-    if (clean && !pool.hasFailed) directory.markClean();
+    if (clean && pool.isClean) directory.markClean();
     await resources.disposeAsync();
   }
 }

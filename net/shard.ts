@@ -166,7 +166,9 @@ export class Shard implements ConnectionShard {
       else this.#onEvent(fd, this.#epoll.eventBits(index));
     }
     inbox.drain(this.#receiveRecord);
-    this.#parts.purgatory.expire(clock.monotonicMs());
+    const nowMs = clock.monotonicMs();
+    this.#parts.purgatory.expire(nowMs);
+    this.#parts.partitions.maintain(nowMs);
     this.#finishTurn();
   }
 

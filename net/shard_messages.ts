@@ -25,6 +25,7 @@ export type ToShard =
   | ShardStart
   | { readonly type: "delta"; readonly sequence: number; readonly delta: ImageDelta }
   | { readonly type: "reply"; readonly id: number; readonly result: unknown }
+  | { readonly type: "flushed"; readonly id: number; readonly ok: boolean }
   | { readonly type: "stop" };
 
 /** Shard to main isolate. */
@@ -33,7 +34,14 @@ export type FromShard =
   | { readonly type: "applied"; readonly sequence: number; readonly failures: readonly string[] }
   | { readonly type: "call"; readonly id: number; readonly name: ControlCallName; readonly args: unknown }
   | { readonly type: "warning"; readonly text: string }
-  | { readonly type: "stopped" };
+  | {
+    readonly type: "flush";
+    readonly id: number;
+    readonly fds: readonly number[];
+    readonly directories: readonly string[];
+  }
+  /** Whether all logs were closed cleanly. */
+  | { readonly type: "stopped"; readonly isClean: boolean };
 
 /** Result of a control call that failed as such. */
 export function isFailure(result: unknown): result is ControlFailure {

@@ -19,6 +19,7 @@ import {
   type SharedState,
   WatermarkTable,
 } from "../partitions/mod.ts";
+import { flushInBackground } from "../storage/mod.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 
 /** What every shard is started with, beside its number and the shared memory. */
@@ -65,6 +66,7 @@ export class ShardPool {
   #failure: Error | null = null;
   #isDraining = false;
   #isStopped = false;
+  #isClean = true;
 
   /** Starts the workers; they load their modules while the caller reads the metadata. */
   constructor(shardsCount: number, events: ShardPoolEvents) {
@@ -120,9 +122,9 @@ export class ShardPool {
     if (outbox.isBacklogged) this.#drainLater();
   }
 
-  /** Whether a shard failed, so that the stop was no clean one. */
-  get hasFailed(): boolean {
-    return this.#failure !== null;
+  /** Whether the stop was a clean one: no shard failed, and each closed all its logs. */
+  get isClean(): boolean {
+    return this.#failure === null && this.#isClean;
   }
 
   /** Open connections of a shard. */
@@ -179,12 +181,20 @@ export class ShardPool {
         this.#warn(content.failures);
         return this.#arrived(content.sequence);
       case "stopped":
+        this.#isClean &&= content.isClean;
         return this.#arrived(STOPPED);
+      case "flush":
+        return void this.#flush(shard, content);
       case "warning":
         return this.#events.onWarning(content.text);
       case "call":
         this.#answer(shard, content.id, content.name, content.args);
     }
+  }
+
+  async #flush(shard: number, { id, fds, directories }: Extract<FromShard, { type: "flush" }>): Promise<void> {
+    const ok = await flushInBackground(fds, directories);
+    if (!this.#isStopped) this.#post(shard, { type: "flushed", id, ok });
   }
 
   #answer(shard: number, id: number, name: ControlCallName, args: unknown): void {

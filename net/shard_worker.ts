@@ -16,7 +16,7 @@ import {
   ShardPartitions,
   WatermarkTable,
 } from "../partitions/mod.ts";
-import { linuxFileSystem, nativeMemory, systemClock } from "../storage/mod.ts";
+import { type FlushRequest, linuxFileSystem, nativeMemory, systemClock } from "../storage/mod.ts";
 import { ControlLink } from "./control_link.ts";
 import { REQUEST_BYTES_MAX } from "./connection.ts";
 import { shardHandlers, versionFallback } from "./handlers/mod.ts";
@@ -36,6 +36,8 @@ class ShardHost {
   readonly #partitions: ShardPartitions;
   readonly #control = new ControlLink(post);
   readonly #shard: Shard;
+  readonly #flushes = new Map<number, (ok: boolean) => void>();
+  #nextFlushId = 1;
   #received = 0;
   #isStopping = false;
   #wake: (() => void) | null = null;
@@ -65,6 +67,8 @@ class ShardHost {
       interest,
       purgatory,
       outboxes: ways,
+      flushCheckMs: config.logFlushSchedulerIntervalMs,
+      flush: (request, done) => this.#flush(request, done),
       arenas: state.arenas.map((memory, owner) => owner === shard ? arena.memory : nativeMemory(memory)),
     });
     this.#shard = new Shard({
@@ -109,8 +113,7 @@ class ShardHost {
       this.#shard.settle();
     }
     this.#shard.dispose();
-    this.#partitions.close({ clean: true });
-    post({ type: "stopped" });
+    post({ type: "stopped", isClean: this.#partitions.close({ clean: true }) });
     self.close();
   }
 
@@ -124,11 +127,21 @@ class ShardHost {
       case "reply":
         this.#control.receive(message.id, message.result);
         break;
+      case "flushed":
+        this.#flushes.get(message.id)?.(message.ok);
+        this.#flushes.delete(message.id);
+        break;
       case "stop":
         this.#isStopping = true;
         break;
     }
     if (!this.#hasMessages()) this.#wake?.();
+  }
+
+  #flush({ fds, directories }: FlushRequest, done: (ok: boolean) => void): void {
+    const id = this.#nextFlushId++;
+    this.#flushes.set(id, done);
+    post({ type: "flush", id, fds, directories });
   }
 
   #hasMessages(): boolean {
@@ -146,12 +159,13 @@ class ShardHost {
   }
 
   #apply(delta: ShardStart["image"]): string[] {
+    const failures: string[] = [];
     for (const id of delta.deletedIds) {
       const topic = this.#image.topicById(id);
-      if (topic !== undefined) this.#partitions.removeTopic(topic);
+      if (topic !== undefined) failures.push(...this.#partitions.removeTopic(topic));
     }
     this.#image.apply(delta);
-    return delta.changed.flatMap((topic) => this.#partitions.applyTopic(topic));
+    return failures.concat(delta.changed.flatMap((topic) => this.#partitions.applyTopic(topic)));
   }
 }
 

@@ -10,6 +10,7 @@
 import { getLogger } from "@logtape/logtape";
 import {
   type AppendResult,
+  type FlushRequest,
   type Log,
   type LogConfig,
   type NativeMemory,
@@ -48,10 +49,12 @@ function found(offset: Offset, timestamp: number, leaderEpoch: number): ListOffs
   return { refusal: null, offset, timestamp, leaderEpoch };
 }
 
-/** Where a partition says that something changed. */
+/** What a partition tells whoever holds it. */
 export interface PartitionOwner {
   /** The high watermark moved or the partition went away. */
   onMoved(slot: number): void;
+  /** Wants files made durable on another thread; `done` runs on a later turn. */
+  onFlush(request: FlushRequest, done: (ok: boolean) => void): void;
 }
 
 /** One partition, led here. */
@@ -63,6 +66,9 @@ export class Partition {
   readonly #values: Watermarks = emptyWatermarks();
   #leaderEpoch: number;
   #config: LogConfig;
+  #isFlushing = false;
+  #lastFlushMs = -Infinity;
+  #segmentBase = NO_OFFSET;
 
   /**
    * @param log open and owned by the partition from now on
@@ -79,6 +85,7 @@ export class Partition {
     this.#table = place.table;
     this.#owner = place.owner;
     log.becomeLeader(place.leaderEpoch);
+    this.#segmentBase = log.activeBaseOffset;
     this.#values.state = partitionState.open;
     this.#values.highWatermark = this.#values.lastStableOffset = log.logEndOffset;
     this.#publish();
@@ -123,6 +130,31 @@ export class Partition {
     if (ok) this.#publish();
     else this.#goOffline();
     return ok;
+  }
+
+  /** Begins a flush when `flush.ms` has passed since the last one. @param nowMs monotonic time */
+  flushIfDue(nowMs: number): void {
+    if (nowMs - this.#lastFlushMs < this.#config.flushMs) return;
+    this.#lastFlushMs = nowMs;
+    this.flushLater();
+  }
+
+  /**
+   * Makes what was appended until now durable, without waiting: after a roll, so that recovery stays short, and for
+   * `flush.ms`. Does nothing while one is under way.
+   */
+  flushLater(): void {
+    if (this.#isFlushing || this.log.offlineReason !== null) return;
+    const request = this.#beginFlush();
+    if (request === null) return;
+    this.#isFlushing = true;
+    this.#owner.onFlush(request, (ok) => {
+      this.#isFlushing = false;
+      this.log.endFlush(request, ok);
+      if (this.#values.state !== partitionState.open) return;
+      if (ok) this.#publish();
+      else this.#goOffline();
+    });
   }
 
   /** Lends a slice to a fetch. @param outcome is filled */
@@ -181,10 +213,15 @@ export class Partition {
     return { refusal: null, leaderEpoch: epoch, endOffset };
   }
 
-  /** Closes the log; later requests are refused. @param clean trimmed and with a snapshot, so that it reopens without a scan */
-  close(options: { clean: boolean }): void {
-    this.log.close(options);
+  /**
+   * Closes the log; later requests are refused.
+   * @param options clean: trimmed and with a snapshot, so that it reopens without a scan
+   * @returns whether it was closed as asked
+   */
+  close(options: { clean: boolean }): boolean {
+    const closed = this.log.close(options);
     this.#retire();
+    return closed;
   }
 
   /** Removes the log from the disk; slices on loan stay readable. */
@@ -217,11 +254,29 @@ export class Partition {
   }
 
   #advance(): void {
+    this.#flushAfterRoll();
     const end = this.log.logEndOffset;
     this.#values.highWatermark = end;
     this.#values.lastStableOffset = end;
     this.#publish();
     this.#owner.onMoved(this.slot);
+  }
+
+  /** @returns null when all is durable, or when a file cannot be opened at the moment; the next roll tries again */
+  #beginFlush(): FlushRequest | null {
+    try {
+      return this.log.beginFlush();
+    } catch (error) {
+      logger.error("Cannot begin a flush of {slot}: {reason}", { slot: this.slot, reason: storageFailure(error) });
+      return null;
+    }
+  }
+
+  #flushAfterRoll(): void {
+    const base = this.log.activeBaseOffset;
+    if (base === this.#segmentBase) return;
+    this.#segmentBase = base;
+    this.flushLater();
   }
 
   #publish(): void {

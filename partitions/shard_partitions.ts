@@ -17,7 +17,14 @@ import { Partition, type PartitionOwner } from "./partition.ts";
 import { PartitionService } from "./partition_service.ts";
 import type { Purgatory } from "./purgatory.ts";
 import { RemotePartitions } from "./remote_partitions.ts";
-import { type Clock, type NativeMemory, NO_OFFSET, toOffset } from "../storage/mod.ts";
+import {
+  type Clock,
+  type FlushRequest,
+  type NativeMemory,
+  NO_OFFSET,
+  storageFailure,
+  toOffset,
+} from "../storage/mod.ts";
 import type { Outbox } from "./shared/mail.ts";
 import * as message from "./shared/messages.ts";
 import type { RingRecord } from "./shared/ring.ts";
@@ -35,7 +42,14 @@ export interface ShardPartitionsParts {
   readonly outboxes: readonly Outbox[];
   /** The receive arena of each shard. */
   readonly arenas: readonly NativeMemory[];
+  /** `log.flush.scheduler.interval.ms`: how often `flush.ms` is looked at. */
+  readonly flushCheckMs: number;
+  /** Makes files durable on another thread. */
+  readonly flush: (request: FlushRequest, done: (ok: boolean) => void) => void;
 }
+
+/** How often idle producers are looked for (`producer.id.expiration.check.interval.ms`). */
+const PRODUCER_EXPIRY_CHECK_MS = 600_000;
 
 /** Where a partition is. */
 export interface PartitionPlace {
@@ -52,6 +66,8 @@ export class ShardPartitions implements PartitionOwner {
   readonly #memory: NativeMemory;
   readonly #moved: number[] = [];
   readonly #isMoved = new Set<number>();
+  #nextExpiryMs: number;
+  #nextFlushMs: number;
   readonly #appended: AppendOutcome = { ...refusedAppend("unknown-partition"), refusal: null };
 
   /** @param parts the shard's pieces */
@@ -59,6 +75,8 @@ export class ShardPartitions implements PartitionOwner {
     this.#parts = parts;
     this.#memory = parts.arenas[parts.shard] as NativeMemory;
     this.#remote = new RemotePartitions(parts.outboxes);
+    const nowMs = parts.clock.monotonicMs();
+    [this.#nextExpiryMs, this.#nextFlushMs] = [nowMs + PRODUCER_EXPIRY_CHECK_MS, nowMs + parts.flushCheckMs];
     this.#service = new PartitionService(this.#own, {
       outboxes: parts.outboxes,
       arenas: parts.arenas,
@@ -88,20 +106,47 @@ export class ShardPartitions implements PartitionOwner {
     return failures;
   }
 
-  /** Removes the partitions of a deleted topic that belong here. */
-  removeTopic(topic: TopicImage): void {
+  /**
+   * Removes the partitions of a deleted topic that belong here.
+   * @returns sentences about directories that the disk refused to remove; the next start removes them
+   */
+  removeTopic(topic: TopicImage): string[] {
+    const failures: string[] = [];
     for (const place of topic.partitions) {
       const partition = this.#own.get(place.slot);
       if (place.shard !== this.#parts.shard || partition === undefined) continue;
       this.#own.delete(place.slot);
-      partition.remove();
+      try {
+        partition.remove();
+      } catch (error) {
+        failures.push(`Cannot remove ${topic.name}-${place.partition}: ${storageFailure(error)}`);
+      }
+    }
+    return failures;
+  }
+
+  /** Closes all logs. @param options clean: trimmed and with snapshots @returns whether all were closed as asked */
+  close(options: { clean: boolean }): boolean {
+    let asked = true;
+    for (const partition of this.#own.values()) asked = partition.close(options) && asked;
+    this.#own.clear();
+    return asked;
+  }
+
+  /** Does what is due once in a while; called every turn. @param nowMs monotonic time */
+  maintain(nowMs: number): void {
+    if (nowMs >= this.#nextExpiryMs) {
+      this.#nextExpiryMs = nowMs + PRODUCER_EXPIRY_CHECK_MS;
+      for (const { log } of this.#own.values()) log.expireProducers(this.#parts.clock.wallMs());
+    }
+    if (nowMs >= this.#nextFlushMs) {
+      this.#nextFlushMs = nowMs + this.#parts.flushCheckMs;
+      for (const partition of this.#own.values()) partition.flushIfDue(nowMs);
     }
   }
 
-  /** Closes all logs. @param options clean: trimmed and with snapshots */
-  close(options: { clean: boolean }): void {
-    for (const partition of this.#own.values()) partition.close(options);
-    this.#own.clear();
+  onFlush(request: FlushRequest, done: (ok: boolean) => void): void {
+    this.#parts.flush(request, done);
   }
 
   /**

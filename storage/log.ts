@@ -107,6 +107,10 @@ export class Log implements Disposable {
   get recoveryPoint(): Offset {
     return this.#recoveryPoint;
   }
+  /** First offset of the segment that is being written; it changes with every roll. */
+  get activeBaseOffset(): Offset {
+    return this.#segments.active.baseOffset;
+  }
   /** Bytes of all segments. */
   get sizeBytes(): number {
     return this.#segments.sizeBytes;
@@ -136,6 +140,7 @@ export class Log implements Disposable {
 
   /** Begins a leader's epoch at the log end, if it is a new one. @returns false when the disk refused; appends try again */
   becomeLeader(epoch: number): boolean {
+    if (this.#offlineReason !== null) return false;
     return this.#attempt(() => this.#epochs.assign(epoch, this.#logEndOffset)) === null;
   }
 
@@ -262,13 +267,10 @@ export class Log implements Disposable {
   beginFlush(): FlushRequest | null {
     if (this.#recoveryPoint >= this.#logEndOffset && this.#dirtyDirectories.length === 0) return null;
     const durableBelow = toOffset(Math.min(this.#recoveryPoint, this.#closedDurableBelow));
-    const unflushed = this.#segments.all.slice(this.#segments.floorIndex(durableBelow));
-    const fds = unflushed.flatMap((segment) => segment.flushFds());
+    const { fds, leaseIds } = this.#segments.leaseForFlush(durableBelow);
     const directories = this.#dirtyDirectories;
     this.#dirtyDirectories = [];
-    const leaseIds = unflushed.map((segment) => segment.lease());
-    const closedBelow = this.#segments.active.baseOffset;
-    return { fds, directories, upTo: this.#logEndOffset, closedBelow, leaseIds };
+    return { fds, directories, upTo: this.#logEndOffset, closedBelow: this.#segments.active.baseOffset, leaseIds };
   }
 
   /**

@@ -43,6 +43,7 @@ export * from "./meta_properties.ts";
 export * from "./partition_metadata.ts";
 export * from "./uuid.ts";
 
+export { flushInBackground } from "./sys/background_flush.ts";
 export * from "./sys/epoll.ts";
 export { type FileSystem, linuxFileSystem, type MappedFile, type OpenMode } from "./sys/file_system.ts";
 export { IO_BYTES_MAX, lastErrorText, SystemError } from "./sys/libc.ts";

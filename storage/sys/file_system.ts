@@ -115,6 +115,11 @@ function remove(path: string): void {
   }
 }
 
+/** Opens a directory to flush it. @returns its descriptor, -1 when the system refuses */
+export function openDirectoryFd(path: string): number {
+  return libc.open(encoder.encode(path + "\0"), O_CLOEXEC, 0);
+}
+
 function syncDirectory(path: string): boolean {
   const fd = openFile(path, { write: false });
   const ok = libc.fsync(fd) === 0;
