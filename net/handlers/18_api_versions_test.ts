@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import type { RequestExchange } from "../exchange.ts";
+import { advertisedApis } from "../protocol/api_table.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import { type ApiVersionsResponse, apiVersionsResponse } from "../protocol/messages/18_api_versions.ts";
+import { Reader } from "../protocol/reader.ts";
+import { Writer } from "../protocol/writer.ts";
+import { handleApiVersions, versionFallback } from "./18_api_versions.ts";
+import { context, servedVersions, testServices, WireExchange } from "./handler_testing.ts";
+
+const { services } = testServices();
+
+function handle(version: number, clientSoftwareName = "", clientSoftwareVersion = "") {
+  const connection = context();
+  const exchange = new WireExchange<ApiVersionsResponse>(18, version, connection);
+  handleApiVersions({ clientSoftwareName, clientSoftwareVersion }, exchange, services);
+  return { answer: exchange.answer, connection };
+}
+
+for (const version of servedVersions(18)) {
+  Deno.test(`handleApiVersions() v${version} lists every API that is served, Produce from 0, and no features`, () => {
+    const { answer } = handle(version, "librdkafka", "2.15.0");
+    assert.equal(answer.errorCode, errorCode.NONE);
+    assert.deepEqual(answer.apiKeys, advertisedApis());
+    assert.deepEqual(answer.apiKeys[0], { apiKey: 0, minVersion: 0, maxVersion: 13 });
+    assert.deepEqual([answer.supportedFeatures, answer.finalizedFeatures], [[], []]);
+  });
+}
+
+Deno.test("handleApiVersions() remembers the client's software from v3, cut where it is absurdly long", () => {
+  assert.equal(handle(3, "apache-kafka-java", "4.3.1").connection.clientSoftware, "apache-kafka-java 4.3.1");
+  assert.equal(handle(2).connection.clientSoftware, "unknown");
+  assert.ok(handle(4, "x".repeat(10_000), "1".repeat(10_000)).connection.clientSoftware.length <= 201);
+});
+
+Deno.test("handleApiVersions() refuses software names and versions that KIP-511 does not allow", () => {
+  const bad = ["", "-a", "a-", "a b", ".a", "a.", "a/b", "ä", "a\n", "a\0"];
+  for (const text of bad) {
+    for (const [name, version] of [[text, "1.0"], ["name", text]]) {
+      const { answer, connection } = handle(3, name, version);
+      assert.equal(answer.errorCode, errorCode.INVALID_REQUEST, JSON.stringify([name, version]));
+      assert.deepEqual(answer.apiKeys, []);
+      assert.equal(connection.clientSoftware, "unknown");
+    }
+  }
+  for (const good of ["a", "A0", "a-b.c", "4.3.1", "v1.2.3-rc.1"]) {
+    assert.equal(handle(4, good, good).answer.errorCode, errorCode.NONE, good);
+  }
+});
+
+Deno.test("handleApiVersions() checks a long hostile name in linear time", () => {
+  const name = "a-".repeat(500_000) + "!";
+  const start = performance.now();
+  assert.equal(handle(3, name, "1").answer.errorCode, errorCode.INVALID_REQUEST);
+  assert.ok(performance.now() - start < 1000);
+});
+
+Deno.test("versionFallback() answers in v0 with UNSUPPORTED_VERSION and the range of ApiVersions alone (KIP-511)", () => {
+  const writer = new Writer();
+  let headerVersion = -1;
+  const exchange = {
+    respondWith(encodeBody: (writer: Writer) => void, apiVersion: number) {
+      headerVersion = apiVersion;
+      encodeBody(writer);
+    },
+  };
+  versionFallback(exchange as RequestExchange);
+  assert.equal(headerVersion, 0);
+  const bytes = writer.bytes.slice(0, writer.position);
+  // error 35 · 1 key · key 18, 0 to 4
+  assert.deepEqual([...bytes], [0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 4]);
+  const decoded = apiVersionsResponse.decode(new Reader(bytes), 0);
+  assert.deepEqual(decoded.apiKeys, [{ apiKey: 18, minVersion: 0, maxVersion: 4 }]);
+});

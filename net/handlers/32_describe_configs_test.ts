@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { errorCode } from "../protocol/error_codes.ts";
+import type {
+  DescribeConfigsRequest,
+  DescribeConfigsResponse,
+  DescribeConfigsResult,
+} from "../protocol/messages/32_describe_configs.ts";
+import { handleDescribeConfigs } from "./32_describe_configs.ts";
+import { servedVersions, testServices, TOPIC_ID, topicImage, WireExchange } from "./handler_testing.ts";
+
+const TOPIC = 2;
+const BROKER = 4;
+
+const configured = { ...topicImage("t", TOPIC_ID), configs: { "retention.ms": "1000" } };
+const { services } = testServices([configured], { "log.segment.bytes": "1048576" });
+
+function describe(
+  resource: { resourceType: number; resourceName: string; configurationKeys?: string[] | null },
+  changes: Partial<DescribeConfigsRequest> & { version?: number } = {},
+): DescribeConfigsResult {
+  const { version = 4, ...rest } = changes;
+  const exchange = new WireExchange<DescribeConfigsResponse>(32, version);
+  const resources = [{ configurationKeys: null, ...resource }];
+  handleDescribeConfigs(
+    { resources, includeSynonyms: false, includeDocumentation: false, ...rest },
+    exchange,
+    services,
+  );
+  const [result] = exchange.answer.results;
+  assert.ok(result !== undefined);
+  assert.deepEqual([result.resourceType, result.resourceName], [resource.resourceType, resource.resourceName]);
+  return result;
+}
+
+for (const version of servedVersions(32)) {
+  Deno.test(`handleDescribeConfigs() v${version} tells a topic's value, source, synonyms, type and documentation`, () => {
+    const resource = { resourceType: TOPIC, resourceName: "t", configurationKeys: ["retention.ms", "segment.bytes"] };
+    const asked = { includeSynonyms: true, includeDocumentation: true, version };
+    const result = describe(resource, asked);
+    assert.deepEqual([result.errorCode, result.errorMessage, result.configs.length], [errorCode.NONE, null, 2]);
+    const byName = new Map(result.configs.map((config) => [config.name, config]));
+    const retention = byName.get("retention.ms");
+    assert.deepEqual([retention?.value, retention?.configSource, retention?.readOnly], ["1000", 1, false]);
+    assert.deepEqual(retention?.synonyms?.[0], { name: "retention.ms", value: "1000", source: 1 });
+    const segment = byName.get("segment.bytes");
+    assert.deepEqual([segment?.value, segment?.configSource], ["1048576", 4]);
+    assert.deepEqual(segment?.synonyms?.map(({ name, source }) => [name, source]), [
+      ["log.segment.bytes", 4],
+      ["log.segment.bytes", 5],
+    ]);
+    assert.equal(segment?.configType, version >= 3 ? 3 : 0);
+    assert.equal(typeof segment?.documentation === "string", version >= 3);
+  });
+}
+
+Deno.test("handleDescribeConfigs() leaves synonyms and documentation out unless asked", () => {
+  for (const config of describe({ resourceType: TOPIC, resourceName: "t" }).configs) {
+    assert.deepEqual([config.synonyms, config.documentation], [[], null]);
+  }
+});
+
+Deno.test("handleDescribeConfigs() takes no keys, null or empty, for all, and unknown keys for none", () => {
+  const count = (configurationKeys: string[] | null) =>
+    describe({ resourceType: TOPIC, resourceName: "t", configurationKeys }).configs.length;
+  assert.ok(count(null) > 20);
+  assert.equal(count([]), count(null));
+  assert.equal(count(["no.such.config", "__proto__"]), 0);
+});
+
+Deno.test("handleDescribeConfigs() describes this broker by its id, and the cluster's dynamic default as empty", () => {
+  const broker = describe({ resourceType: BROKER, resourceName: "1" });
+  assert.equal(broker.errorCode, errorCode.NONE);
+  const segment = broker.configs.find(({ name }) => name === "log.segment.bytes");
+  assert.deepEqual([segment?.value, segment?.configSource, segment?.readOnly], ["1048576", 4, true]);
+  const all = describe({ resourceType: BROKER, resourceName: "" });
+  assert.deepEqual([all.errorCode, all.configs], [errorCode.NONE, []]);
+});
+
+Deno.test("handleDescribeConfigs() refuses unknown topics, invalid names, other brokers and other kinds", () => {
+  const cases: [type: number, name: string, code: number, message: RegExp][] = [
+    [TOPIC, "none", errorCode.UNKNOWN_TOPIC_OR_PARTITION, /topic/],
+    [TOPIC, "no/name", errorCode.INVALID_TOPIC_EXCEPTION, /Topic name is invalid/],
+    [TOPIC, "", errorCode.INVALID_TOPIC_EXCEPTION, /empty string/],
+    [BROKER, "2", errorCode.INVALID_REQUEST, /expected 1 or empty string, but received 2/],
+    [BROKER, "one", errorCode.INVALID_REQUEST, /must be an integer, but it is: one/],
+    [8, "1", errorCode.INVALID_REQUEST, /Unsupported resource type: 8/],
+    [32, "g", errorCode.INVALID_REQUEST, /Unsupported resource type: 32/],
+    [0, "", errorCode.INVALID_REQUEST, /Unsupported resource type: 0/],
+  ];
+  for (const [resourceType, resourceName, code, message] of cases) {
+    const result = describe({ resourceType, resourceName });
+    assert.equal(result.errorCode, code, `${resourceType} ${resourceName}`);
+    assert.match(result.errorMessage ?? "", message);
+    assert.deepEqual(result.configs, []);
+  }
+});

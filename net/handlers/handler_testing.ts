@@ -1,0 +1,140 @@
+/**
+ * What tests of handlers share: an exchange that encodes the answer as the wire would carry it and decodes it again, and
+ * services around an image and a control plane that is a list of answers. Tests only.
+ */
+import assert from "node:assert/strict";
+import { brokerConfigFrom } from "../../partitions/config/broker_properties.ts";
+import { resolveLogConfig } from "../../partitions/config/topic_configs.ts";
+import type { ControlCallName, ControlCalls, ControlFailure } from "../../partitions/metadata/control_calls.ts";
+import { MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
+import { isInternalTopic } from "../../partitions/metadata/topic_names.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { type Api, apiByKey } from "../protocol/api_table.ts";
+import { Reader } from "../protocol/reader.ts";
+import { Writer } from "../protocol/writer.ts";
+
+/** Topic ids for tests. */
+export const TOPIC_ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";
+export const OTHER_TOPIC_ID = "YWFhYWFhYWFhYWFhYWFhYQ";
+
+/** A connection. */
+export function context(changes: Partial<ConnectionContext> = {}): ConnectionContext {
+  return {
+    listenerName: "PLAINTEXT",
+    principal: "User:ANONYMOUS",
+    localHost: "192.0.2.7",
+    localPort: 19092,
+    clientId: "test",
+    clientSoftware: "unknown",
+    muteUntilMs: 0,
+    ...changes,
+  };
+}
+
+/** A call of the control plane that waits for its answer. */
+export interface ControlCall {
+  readonly name: ControlCallName;
+  readonly args: unknown;
+  answer(result: unknown): void;
+}
+
+/** A shard's services, with what its handlers asked for. */
+export interface TestServices {
+  readonly services: ShardServices;
+  readonly calls: ControlCall[];
+}
+
+/** Services over topics. @param properties of the broker */
+export function testServices(topics: TopicImage[] = [], properties: Record<string, string> = {}): TestServices {
+  const built = brokerConfigFrom(new Map(Object.entries(properties)));
+  assert.ok("config" in built, JSON.stringify(built));
+  const image = new MetadataImage();
+  image.apply({ changed: topics, deletedIds: [] });
+  const calls: ControlCall[] = [];
+  const control = {
+    call<N extends ControlCallName>(
+      name: N,
+      args: ControlCalls[N]["args"],
+      done: (result: ControlCalls[N]["result"] | ControlFailure) => void,
+    ) {
+      calls.push({ name, args: structuredClone(args), answer: (result) => done(result as never) });
+    },
+  };
+  const services = { image, control, nodeId: 1, clusterId: "test-cluster", config: built.config, shard: 0 };
+  // Handlers of metadata use nothing else of a shard.
+  return { services: services as unknown as ShardServices, calls };
+}
+
+/** A topic of the image. */
+export function topicImage(name: string, id: string, partitions = 1): TopicImage {
+  const built = brokerConfigFrom(new Map());
+  assert.ok("config" in built);
+  return {
+    name,
+    id,
+    isInternal: isInternalTopic(name),
+    configs: {},
+    logConfig: resolveLogConfig({}, built.config),
+    partitions: Array.from({ length: partitions }, (_, partition) => ({
+      partition,
+      slot: partition,
+      shard: 0,
+      leader: 1,
+      leaderEpoch: 3,
+      partitionEpoch: 0,
+      replicas: [1],
+      isr: [1],
+    })),
+  };
+}
+
+/** An exchange whose answer has been over the wire. */
+export class WireExchange<Response> implements Exchange<Response> {
+  readonly apiVersion: number;
+  readonly context: ConnectionContext;
+  readonly #row: Api;
+  #answer: Response | null = null;
+
+  /** @param apiKey of the request @param apiVersion that the client speaks */
+  constructor(apiKey: number, apiVersion: number, connection: ConnectionContext = context()) {
+    const row = apiByKey(apiKey);
+    assert.ok(row !== undefined);
+    [this.#row, this.apiVersion, this.context] = [row, apiVersion, connection];
+  }
+
+  /** The answer as the client decodes it: fields that the version does not carry have their defaults. */
+  get answer(): Response {
+    assert.ok(this.#answer !== null, "the request was answered");
+    return this.#answer;
+  }
+
+  /** Whether it was answered. */
+  get isAnswered(): boolean {
+    return this.#answer !== null;
+  }
+
+  respond(response: Response): void {
+    assert.ok(this.#answer === null, "a request is answered once");
+    const writer = new Writer();
+    this.#row.response.encode(writer, this.apiVersion, response);
+    const reader = new Reader(writer.bytes.slice(0, writer.position));
+    this.#answer = this.#row.response.decode(reader, this.apiVersion) as Response;
+    assert.equal(reader.failure, null);
+  }
+
+  respondNothing(): void {
+    assert.fail("metadata requests are always answered");
+  }
+
+  close(reason: string): void {
+    assert.fail(`closed: ${reason}`);
+  }
+
+  onAbandoned(): void {}
+}
+
+/** Every served version of an API. */
+export function servedVersions(apiKey: number): number[] {
+  const [first, last] = apiByKey(apiKey)?.served ?? [0, -1];
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
