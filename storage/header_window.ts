@@ -84,6 +84,8 @@ export class HeaderWindow {
     const bytes = batchBytes(view, at);
     const sound = magic(view, at) === MAGIC_V2 && bytes >= BATCH_HEADER_BYTES && position + bytes <= fileEnd &&
       baseOffset(view, at) >= file.baseOffset && lastOffsetDelta(view, at) >= 0;
-    return sound ? at : -1;
+    if (!sound) return -1;
+    // Producers are told by the records of control batches, so these are in the view as a whole (78 bytes, usually).
+    return isControl(view, at) ? this.locate(file.fd, position, Math.min(bytes, this.#memory.bytes.length)) : at;
   }
 }

@@ -86,8 +86,7 @@ export class Log implements Disposable {
   }
 
   /**
-   * Opens a partition's directory, recovering it where it was not shut down cleanly; an empty or missing one becomes an
-   * empty log.
+   * Opens a partition's directory, recovering it where it was not shut down cleanly; a missing one becomes an empty log.
    * @throws LogDamagedError when it cannot be served @throws SystemError, or the runtime's errors, when the disk refuses
    */
   static open(options: LogOptions): Log {
@@ -115,7 +114,7 @@ export class Log implements Disposable {
   get sizeBytes(): number {
     return this.#segments.sizeBytes;
   }
-  /** Bytes ever appended since the log was opened; only grows. */
+  /** Bytes appended since the log was opened; only grows. */
   get appendedBytes(): number {
     return this.#appendedBytes;
   }
@@ -127,12 +126,12 @@ export class Log implements Disposable {
   get offlineReason(): string | null {
     return this.#offlineReason;
   }
-  /** How many producer ids are known. */
+  /** Known producer ids. */
   get producerCount(): number {
     return this.#producers.state.size;
   }
 
-  /** Applies a changed configuration: limits at once, index sizes and append mode from the next segment on. */
+  /** Applies a changed configuration: limits at once, what a segment is made with from the next one on. */
   configure(config: LogConfig): void {
     this.#config = config;
     Object.assign(this.#rules, batchRules(config));
@@ -140,8 +139,8 @@ export class Log implements Disposable {
 
   /** Begins a leader's epoch at the log end, if it is a new one. @returns false when the disk refused; appends try again */
   becomeLeader(epoch: number): boolean {
-    if (this.#offlineReason !== null) return false;
-    return this.#attempt(() => this.#epochs.assign(epoch, this.#logEndOffset)) === null;
+    return this.#offlineReason === null &&
+      this.#attempt(() => this.#epochs.assign(epoch, this.#logEndOffset)) === null;
   }
 
   /**
@@ -302,7 +301,7 @@ export class Log implements Disposable {
   }
 
   /**
-   * Closes the log; lent descriptors stay open until they are given back.
+   * Closes the log; lent descriptors stay open.
    * @param options clean: flushed and trimmed, with a producer snapshot at the end, so that it opens without a scan
    * @returns whether it is closed as asked; only then may the directory be marked as cleanly shut down
    */
@@ -328,8 +327,9 @@ export class Log implements Disposable {
   }
 
   #append(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
-    const { view } = memory;
-    const [batch, stamp] = [this.#batch, this.#stamp];
+    const view = memory.view;
+    const batch = this.#batch;
+    const stamp = this.#stamp;
     stamp.baseOffset = this.#logEndOffset;
     stamp.leaderEpoch = options.leaderEpoch;
     batch.bytes = batches.batchBytes(view, start);
@@ -341,21 +341,20 @@ export class Log implements Disposable {
     batches.stampPlace(view, start, stamp);
     const outcome = this.#segments.active.append(memory, start, batch);
     if (outcome !== "written") {
-      const reason = this.#refuseAppend(this.#options.fs.lastError());
-      if (outcome === "damaged") this.#goOffline(`${reason.message}; the torn write could not be cut off`);
-      return reason;
+      const refusal = this.#refuseAppend(this.#options.fs.lastError());
+      if (outcome === "damaged") this.#goOffline(`${refusal.message}; the torn write could not be cut off`);
+      return refusal;
     }
     this.#logEndOffset = toOffset(batch.lastOffset + 1);
     this.#appendedBytes += batch.bytes;
     this.#producers.update(view, start);
-    const stamped = this.#config.messageTimestampType === "LogAppendTime";
-    return acceptedAppend(stamp.baseOffset, batch.lastOffset, stamped ? options.nowMs : -1);
+    const appendTimeMs = this.#config.messageTimestampType === "LogAppendTime" ? options.nowMs : -1;
+    return acceptedAppend(stamp.baseOffset, batch.lastOffset, appendTimeMs);
   }
 
   #refuseAppend(cause: string): AppendResult {
-    return refusedAppend("log-offline", `Cannot append a batch at offset ${this.#logEndOffset}: ${cause}`);
+    return refusedAppend("log-offline", `Cannot append at offset ${this.#logEndOffset}: ${cause}`);
   }
-
   /** The old segment stays active until the new one is complete, so a full disk leaves the log as it was. */
   #roll(nowMs: number): void {
     const { fs, directory, random = Math.random } = this.#options;
@@ -371,9 +370,9 @@ export class Log implements Disposable {
       throw error;
     }
     this.#segments.push(next);
-    this.#dirtyDirectories = [directory, ...this.#dirtyDirectories.filter((dirty) => dirty !== directory)];
+    if (!this.#dirtyDirectories.includes(directory)) this.#dirtyDirectories = [...this.#dirtyDirectories, directory];
     const failure = this.#attempt(() => old.deactivate());
-    if (failure !== null) this.#goOffline(`Cannot close segment ${old.baseOffset}: ${failure}`);
+    if (failure !== null) this.#goOffline(failure);
     this.#options.onSegmentClosed?.(old.baseOffset, next.baseOffset);
   }
 

@@ -244,3 +244,67 @@ Deno.test("Log.remove() leaves nothing of the partition", () => {
   log.remove();
   assert.deepEqual([...Deno.readDirSync(directory.path)], []);
 });
+
+Deno.test("Log keeps a bounded number of files open, however many segments are read", () => {
+  using directory = new TestDirectory();
+  const resources = new LogResources(linuxFileSystem, 4);
+  const openFiles = () =>
+    [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
+      try {
+        return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith(directory.path);
+      } catch {
+        return false; // the descriptor of this listing itself
+      }
+    }).length;
+  const log = openLog(directory.partition, { config: { ...testConfig, segmentBytes: 500 }, resources });
+  for (let i = 0; i < 60; i++) append(log, recordsOf(1, 200));
+  assert.ok(log.segments().length > 25);
+  const lent = log.read(toOffset(0), everything).slice!;
+  const flush = log.beginFlush()!;
+  assert.ok(openFiles() > 60, "a flush that is under way keeps the files of all its segments open");
+  log.endFlush(flush, true);
+  for (let round = 0; round < 3; round++) {
+    for (let offset = 0; offset < 60; offset++) {
+      const { slice } = log.read(toOffset(offset), { ...everything, maxBytes: 1 });
+      log.release(slice!.leaseId);
+    }
+  }
+  assert.ok(openFiles() <= 3 * (4 + 1) + 3, `${openFiles()} files: four segments, the active one, the lent one`);
+  const memory = nativeMemory(new ArrayBuffer(1000));
+  assert.equal(linuxFileSystem.pread(lent.fd, memory, 0, 61, lent.position), 61);
+  log.release(lent.leaseId);
+  log.close({ clean: false });
+  assert.equal(openFiles(), 0);
+});
+
+Deno.test("Log.read() refuses damaged batches with a sentence; no flipped bit makes it throw or hand out torn bytes", () => {
+  using directory = new TestDirectory();
+  const config = { ...testConfig, indexIntervalBytes: 100 };
+  {
+    using log = openLog(directory.partition, { config });
+    for (let i = 0; i < 6; i++) append(log, recordsOf(2, 40));
+    log.close({ clean: true });
+  }
+  const path = `${directory.partition}/00000000000000000000.log`;
+  const bytes = Deno.readFileSync(path);
+  let refusals = 0;
+  for (let at = 0; at < 2 * bytes.length / 6; at++) {
+    for (const bit of [1, 0x80]) {
+      using log = openLog(directory.partition, { config, cleanShutdown: true });
+      Deno.writeFileSync(path, bytes.map((byte, i) => i === at ? byte ^ bit : byte));
+      for (let offset = 0; offset < 12; offset++) {
+        const { refusal, message, slice } = log.read(toOffset(offset), { ...everything, maxBytes: 200 });
+        if (refusal !== null) {
+          assert.equal(refusal, "log-offline");
+          assert.match(message, /no sound batch/);
+          refusals++;
+        }
+        if (slice === null) continue;
+        assert.ok(slice.length > 0 && slice.position + slice.length <= bytes.length && slice.nextOffset > offset);
+        log.release(slice.leaseId);
+      }
+      Deno.writeFileSync(path, bytes);
+    }
+  }
+  assert.ok(refusals > 100, `${refusals} reads met a damaged header`);
+});

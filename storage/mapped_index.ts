@@ -140,9 +140,11 @@ export abstract class MappedIndex implements Disposable {
   protected abstract key(entry: number, keyAt: number): number;
 
   #reopen(options: { truncate: boolean }): number {
-    this[Symbol.dispose]();
+    this.#unmap();
     const { fs, path } = this.place;
-    this.#fd = fs.open(path, { write: true, create: true, truncate: options.truncate });
+    // An open descriptor is kept: a flush on another thread may be using it.
+    if (this.#fd < 0) this.#fd = fs.open(path, { write: true, create: true, truncate: options.truncate });
+    else if (options.truncate) fs.truncate(this.#fd, 0);
     const size = fs.size(this.#fd);
     this.#count = Math.floor(size / this.#entryBytes);
     this.#capacity = 0;

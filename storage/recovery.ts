@@ -19,6 +19,8 @@ import { type NativeMemory, nativeMemory } from "./sys/memory.ts";
 
 /** One read of a recovery; larger batches get memory of their own. */
 const RECOVERY_WINDOW_BYTES = 1024 * 1024;
+/** The look at the first bytes of every segment that a clean start takes too. */
+const PEEK_BYTES = 128;
 
 /** Where the checksum of a v0 or v1 record lies, and what it covers: `offset int64, size int32, crc int32, magic int8`. */
 const LEGACY_CRC_AT = 12;
@@ -36,12 +38,13 @@ export interface RecoveredSegment {
 /** Recovers segments, one after the other. */
 export class SegmentRecovery {
   readonly #fs: FileSystem;
-  readonly #window: HeaderWindow;
+  readonly #peek: HeaderWindow;
+  #lazyWindow: HeaderWindow | null = null;
 
   /** @param fs where the segments are */
   constructor(fs: FileSystem) {
     this.#fs = fs;
-    this.#window = new HeaderWindow(fs, RECOVERY_WINDOW_BYTES);
+    this.#peek = new HeaderWindow(fs, PEEK_BYTES);
   }
 
   /**
@@ -78,13 +81,14 @@ export class SegmentRecovery {
    * @param end bytes of the file that count @throws LogDamagedError when they are
    */
   refuseOldFormats(segment: Segment, position: number, end: number): void {
-    this.#window.begin();
+    this.#peek.begin();
     if (position + LEGACY_RECORD_BYTES_MIN > end) return;
-    const at = this.#window.locate(segment.fd, position, batches.BATCH_STEP_BYTES);
+    const at = this.#peek.locate(segment.fd, position, batches.BATCH_STEP_BYTES);
     if (at < 0) return;
-    const magic = batches.magic(this.#window.view, at);
-    const length = batches.batchBytes(this.#window.view, at);
+    const magic = batches.magic(this.#peek.view, at);
+    const length = batches.batchBytes(this.#peek.view, at);
     if ((magic !== 0 && magic !== 1) || length < LEGACY_RECORD_BYTES_MIN || position + length > end) return;
+    this.#window.begin();
     const whole = this.#whole(segment.fd, position, length);
     if (whole === null) return;
     const { memory, start } = whole;
@@ -94,6 +98,11 @@ export class SegmentRecovery {
       `Cannot open ${segment.path(".log")}: it holds records of format v${magic} at position ${position}, which only ` +
         `Apache Kafka before 4.0 wrote. They are not served: let Apache Kafka copy the topic to one of format v2 first.`,
     );
+  }
+
+  /** Memory for whole batches; a clean start never asks for it. */
+  get #window(): HeaderWindow {
+    return this.#lazyWindow ??= new HeaderWindow(this.#fs, RECOVERY_WINDOW_BYTES);
   }
 
   /** Index in the window of a batch whose header and CRC are sound, or -1. */

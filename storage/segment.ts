@@ -62,6 +62,7 @@ export class Segment implements LeasedFile, WarmFile {
   #offsetOfLargestTimestamp: Offset;
   #largestIsKnown = false;
   #firstBatchTimestamp: number | null = null;
+  #closeWhenReleased = false;
 
   /** A segment whose files are not open yet; use `createSegment()` or `openSegment()`. */
   constructor(place: SegmentPlace, baseOffset: Offset) {
@@ -91,7 +92,7 @@ export class Segment implements LeasedFile, WarmFile {
   get fd(): number {
     if (this.#fd < 0) {
       this.#fd = this.#place.fs.open(this.path(".log"), { write: true });
-      if (this.#state === "closed") this.#place.resources.warm.add(this);
+      this.#warmUp();
     }
     return this.#fd;
   }
@@ -195,7 +196,7 @@ export class Segment implements LeasedFile, WarmFile {
     this.#writer?.trim(this.#sizeBytes);
     this.#stopWriting();
     this.#state = "closed";
-    this.#place.resources.warm.add(this);
+    this.#warmUp();
   }
 
   /** Begins to build the indexes anew, as if the segment were empty: follow with `replay()` of every batch. */
@@ -242,7 +243,7 @@ export class Segment implements LeasedFile, WarmFile {
   openIndexes(): boolean {
     if (this.offsetIndex.isMapped && this.timeIndex.isMapped || this.#state === "active") return true;
     const whole = this.offsetIndex.openForLookup() && this.timeIndex.openForLookup();
-    this.#place.resources.warm.add(this);
+    this.#warmUp();
     return whole && this.offsetIndex.isPlausible(this.#sizeBytes) && this.timeIndex.isPlausible();
   }
 
@@ -250,7 +251,7 @@ export class Segment implements LeasedFile, WarmFile {
   flushFds(): number[] {
     if (this.#state === "active") return [this.fd];
     for (const index of [this.offsetIndex, this.timeIndex]) if (index.fd < 0) index.openForLookup();
-    this.#place.resources.warm.add(this);
+    this.#warmUp();
     return [this.fd, this.offsetIndex.fd, this.timeIndex.fd];
   }
 
@@ -259,15 +260,18 @@ export class Segment implements LeasedFile, WarmFile {
     return this.#place.resources.leases.take(this);
   }
 
+  /** Gives one lease back. */
+  release(): void {
+    this.#place.resources.leases.release(this.id);
+  }
+
   onLastRelease(): void {
-    if (this.#state === "retired") this.#closeFile();
+    if (this.#state === "retired" || this.#closeWhenReleased) this.#closeFiles();
   }
 
   coolDown(): void {
-    if (this.#state === "active") return;
-    this.offsetIndex[Symbol.dispose]();
-    this.timeIndex[Symbol.dispose]();
-    if (this.leaseCount === 0) this.#closeFile();
+    if (this.leaseCount === 0) this.#closeFiles();
+    else this.#closeWhenReleased = true; // a reader or a flush on another thread uses the descriptors
   }
 
   /** Renames its files to `.deleted`. @returns their new paths, to be removed later @throws SystemError */
@@ -284,7 +288,7 @@ export class Segment implements LeasedFile, WarmFile {
     this.#place.resources.warm.delete(this);
     this.#stopWriting();
     this.#state = "retired";
-    if (this.leaseCount === 0) this.#closeFile();
+    if (this.leaseCount === 0) this.#closeFiles();
   }
 
   #startWriting(nowMs: number): void {
@@ -297,13 +301,19 @@ export class Segment implements LeasedFile, WarmFile {
   }
 
   #stopWriting(): void {
-    this.offsetIndex[Symbol.dispose]();
-    this.timeIndex[Symbol.dispose]();
     this.#writer?.[Symbol.dispose]();
     this.#writer = null;
   }
 
-  #closeFile(): void {
+  #warmUp(): void {
+    this.#closeWhenReleased = false;
+    if (this.#state === "closed") this.#place.resources.warm.add(this);
+  }
+
+  #closeFiles(): void {
+    this.#closeWhenReleased = false;
+    this.offsetIndex[Symbol.dispose]();
+    this.timeIndex[Symbol.dispose]();
     if (this.#fd >= 0) this.#place.fs.close(this.#fd);
     this.#fd = -1;
   }

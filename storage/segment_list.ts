@@ -94,6 +94,27 @@ export class SegmentList {
     return this.#segments[index + 1]?.baseOffset ?? logEndOffset;
   }
 
+  /**
+   * Leases every segment from the one that holds an offset on, and names the descriptors that a flush of them needs.
+   * @throws SystemError when a file cannot be opened; nothing is leased then
+   */
+  leaseForFlush(from: Offset): { fds: number[]; leaseIds: number[] } {
+    const leased: Segment[] = [];
+    try {
+      const fds: number[] = [];
+      const leaseIds: number[] = [];
+      for (const segment of this.#segments.slice(this.floorIndex(from))) {
+        leaseIds.push(segment.lease()); // first: a leased segment's files stay open while those of the next are opened
+        leased.push(segment);
+        fds.push(...segment.flushFds());
+      }
+      return { fds, leaseIds };
+    } catch (error) {
+      for (const segment of leased) segment.release();
+      throw error;
+    }
+  }
+
   /** What retention looks at. @throws when a time index cannot be read */
   facts(logEndOffset: Offset): SegmentFacts[] {
     return this.#segments.map((segment, index) => ({

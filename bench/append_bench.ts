@@ -1,0 +1,110 @@
+/**
+ * Appends through the whole log, validation and index included, by system call and by mapping: `deno bench -A
+ * bench/append_bench.ts`. Bytes of an iteration over its time is the rate. The files go to BARNABAS_BENCH_DIR, or a temporary
+ * directory; segments are deleted as they close, so that the disk's free blocks and the page cache are used again.
+ *
+ * Take the figures only from warm memory (write and delete some GB of file first): the first write into a page of the cache
+ * that was never used costs ten times as much.
+ */
+import { writeInt64 } from "../storage/base/int64.ts";
+import { buildBatch, inMemory } from "../tests/record_batch_builder.ts";
+import { linuxFileSystem, Log, type LogConfig, systemClock, toOffset } from "../storage/mod.ts";
+
+const config: LogConfig = {
+  segmentBytes: 256 * 1024 * 1024,
+  segmentMs: 7 * 24 * 3600 * 1000,
+  segmentJitterMs: 0,
+  segmentIndexBytes: 10 * 1024 * 1024,
+  indexIntervalBytes: 4096,
+  maxMessageBytes: 8 * 1024 * 1024,
+  messageTimestampType: "CreateTime",
+  messageTimestampBeforeMaxMs: Infinity,
+  messageTimestampAfterMaxMs: Infinity,
+  flushMessages: Infinity,
+  flushMs: Infinity,
+  compact: false,
+  maxCompactionLagMs: Infinity,
+  preallocate: false,
+  fileDeleteDelayMs: 60_000,
+  appendMode: "pwrite",
+};
+
+const root = Deno.makeTempDirSync({ dir: Deno.env.get("BARNABAS_BENCH_DIR") ?? "/tmp", prefix: "barnabas-bench-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(root, { recursive: true }));
+
+function openLog(name: string, appendMode: LogConfig["appendMode"]): Log {
+  return Log.open({
+    fs: linuxFileSystem,
+    clock: systemClock,
+    directory: `${root}/${name}-0`,
+    config: { ...config, appendMode },
+    cleanShutdown: false,
+    recoveryPoint: toOffset(0),
+    logStartOffset: toOffset(0),
+    producerIdExpirationMs: 24 * 3600 * 1000,
+  });
+}
+
+const nowMs = Date.now();
+const options = { leaderEpoch: 0, nowMs };
+const everything = { maxBytes: 1024 * 1024, maxOffset: toOffset(2 ** 52), atLeastOne: true };
+
+function dropClosedSegments(log: Log): 0 {
+  for (const path of log.deleteOldestSegments(log.segments().length - 1)) linuxFileSystem.remove(path);
+  return 0;
+}
+
+/** Records of 100 bytes, as many as make about `bytes`. */
+function batchOf(bytes: number): Uint8Array {
+  const count = Math.max(1, Math.round((bytes - 61) / 107));
+  return buildBatch(Array.from({ length: count }, () => ({ value: new Uint8Array(100).fill(120), timestamp: nowMs })));
+}
+
+for (
+  const [name, bytes] of [["1 KB", 1024], ["16 KB", 16 * 1024], ["100 KB", 100 * 1024], ["1 MB", 1000 * 1024]] as const
+) {
+  const { memory, start, length } = inMemory(batchOf(bytes));
+  for (const appendMode of ["pwrite", "mapped"] as const) {
+    const log = openLog(`append-${appendMode}-${bytes}`, appendMode);
+    let unchecked = 0;
+    Deno.bench(
+      `append ${name} by ${appendMode}`,
+      { group: `append ${name}`, baseline: appendMode === "pwrite" },
+      () => {
+        writeInt64(memory.view, start, 0);
+        const result = log.appendAsLeader(memory, start, length, options);
+        if (result.refusal !== null) throw new Error(result.message);
+        if (log.segments().length > 2) { for (const path of log.deleteOldestSegments(1)) linuxFileSystem.remove(path); }
+      },
+    );
+  }
+}
+
+const reading = openLog("read", "pwrite");
+{
+  const { memory, start, length } = inMemory(batchOf(16 * 1024));
+  for (let i = 0; i < 4000; i++) {
+    writeInt64(memory.view, start, 0);
+    reading.appendAsLeader(memory, start, length, options);
+  }
+}
+const end = reading.logEndOffset;
+let sequential = toOffset(0);
+let seed = 1;
+
+Deno.bench("read 1 MB, one after the other", { group: "read" }, () => {
+  const { slice } = reading.read(sequential < end ? sequential : toOffset(0), everything);
+  reading.release(slice!.leaseId);
+  sequential = slice!.nextOffset;
+});
+
+Deno.bench("read 1 MB at a random offset", { group: "read" }, () => {
+  seed = (seed * 48_271) % 0x7fff_ffff;
+  const { slice } = reading.read(toOffset(seed % end), everything);
+  reading.release(slice!.leaseId);
+});
+
+Deno.bench("read the last batch, known from the read before", { group: "read" }, () => {
+  const { slice } = reading.read(toOffset(end - 1), everything);
+  reading.release(slice!.leaseId);
+});
