@@ -74,7 +74,7 @@ for (
         writeInt64(memory.view, start, 0);
         const result = log.appendAsLeader(memory, start, length, options);
         if (result.refusal !== null) throw new Error(result.message);
-        if (log.segments().length > 2) { for (const path of log.deleteOldestSegments(1)) linuxFileSystem.remove(path); }
+        if ((unchecked += length) > config.segmentBytes) unchecked = dropClosedSegments(log);
       },
     );
   }

@@ -7,7 +7,15 @@
  * here before anyone relies on them.
  */
 import { assert } from "./base/assert.ts";
-import { baseOffset, BATCH_HEADER_BYTES, batchBytes, lastOffsetDelta, magic, MAGIC_V2 } from "./record_batch.ts";
+import {
+  baseOffset,
+  BATCH_HEADER_BYTES,
+  batchBytes,
+  isControl,
+  lastOffsetDelta,
+  magic,
+  MAGIC_V2,
+} from "./record_batch.ts";
 import type { FileSystem } from "./sys/file_system.ts";
 import { type NativeMemory, nativeMemory } from "./sys/memory.ts";
 
