@@ -4,6 +4,7 @@
  * Source: Kafka's ProducerStateManager.
  */
 import { type Offset, toOffset } from "./base/units.ts";
+import { readEndMarker } from "./control_records.ts";
 import { acceptedAppend, refusedAppend } from "./log_results.ts";
 import type { AppendResult } from "./log_types.ts";
 import { ProducerSnapshots } from "./producer_snapshots.ts";
@@ -24,6 +25,7 @@ export class LogProducers {
     baseOffset: toOffset(0),
     lastOffset: toOffset(0),
     timestamp: 0,
+    transactional: false,
   };
 
   /** @param directory the partition's */
@@ -43,12 +45,12 @@ export class LogProducers {
   /** Takes note of a batch that is in the log, with its offsets stamped. */
   update(view: DataView, at: number): void {
     if (batches.producerId(view, at) < 0) return;
-    // Transaction markers, which a directory of Kafka's may hold, have a producer id but no sequence.
-    if (batches.isControl(view, at)) return;
+    if (batches.isControl(view, at)) return this.#updateByMarker(view, at);
     const facts = this.#describe(view, at);
     facts.baseOffset = batches.baseOffset(view, at);
     facts.lastOffset = batches.lastOffset(view, at);
     facts.timestamp = batches.maxTimestamp(view, at);
+    facts.transactional = batches.isTransactional(view, at);
     this.state.update(facts);
   }
 
@@ -69,6 +71,18 @@ export class LogProducers {
       this.snapshots.remove(newest);
     }
     return logStartOffset;
+  }
+
+  /** Markers, which a directory of Kafka's may hold, have a producer id but no sequence; an empty control batch is what compaction left of one. */
+  #updateByMarker(view: DataView, at: number): void {
+    const marker = readEndMarker(view, at);
+    if (marker === null) return;
+    this.state.endTransaction({
+      producerId: batches.producerId(view, at),
+      producerEpoch: batches.producerEpoch(view, at),
+      coordinatorEpoch: marker.coordinatorEpoch,
+      timestamp: batches.maxTimestamp(view, at),
+    });
   }
 
   #describe(view: DataView, at: number) {

@@ -47,6 +47,18 @@ export interface AppendedFacts extends ProducerFacts {
   readonly lastOffset: Offset;
   /** Largest timestamp of the batch, in ms. */
   readonly timestamp: number;
+  /** Whether the batch belongs to a transaction. */
+  readonly transactional: boolean;
+}
+
+/** A commit or abort marker that was appended. */
+export interface MarkerFacts {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  /** Epoch of the transaction coordinator that wrote it. */
+  readonly coordinatorEpoch: number;
+  /** Of the marker, in ms. */
+  readonly timestamp: number;
 }
 
 /** What to do with a batch. */
@@ -75,8 +87,9 @@ interface Producer {
   /** Oldest first, at most five. */
   batches: KnownBatch[];
   lastTimestamp: number;
-  /** Kept for the snapshot: transactions are not served yet, but a directory of Kafka's may have had them. */
+  /** Of the last marker, -1 for none. */
   coordinatorEpoch: number;
+  /** Where the open transaction begins, -1 for none. */
   currentTxnFirstOffset: number;
 }
 
@@ -130,10 +143,7 @@ export class ProducerState {
   /** Takes note of an appended batch; what it says is not checked again (replication and recovery append as they find). */
   update(batch: AppendedFacts): void {
     const producer = this.#touch(batch.producerId);
-    if (producer.epoch !== batch.producerEpoch) {
-      producer.epoch = batch.producerEpoch;
-      producer.batches = [];
-    }
+    beginEpoch(producer, batch.producerEpoch);
     const { batches } = producer;
     const known: KnownBatch = batches.length < BATCHES_KEPT ? newBatch() : batches.shift()!;
     known.baseSequence = batch.baseSequence;
@@ -143,6 +153,16 @@ export class ProducerState {
     known.timestamp = batch.timestamp;
     batches.push(known);
     producer.lastTimestamp = batch.timestamp;
+    if (batch.transactional && producer.currentTxnFirstOffset < 0) producer.currentTxnFirstOffset = batch.baseOffset;
+  }
+
+  /** Takes note of an appended marker: the transaction is over, and the epoch may be a new one (KIP-890). */
+  endTransaction(marker: MarkerFacts): void {
+    const producer = this.#touch(marker.producerId);
+    beginEpoch(producer, marker.producerEpoch);
+    producer.coordinatorEpoch = marker.coordinatorEpoch;
+    producer.currentTxnFirstOffset = -1;
+    producer.lastTimestamp = marker.timestamp;
   }
 
   /**
@@ -206,6 +226,13 @@ export class ProducerState {
     assert(oldest !== undefined, "a full map has a first key");
     this.#producers.delete(oldest);
   }
+}
+
+/** Batches of an earlier epoch say nothing of the next sequence. */
+function beginEpoch(producer: Producer, epoch: number): void {
+  if (producer.epoch === epoch) return;
+  producer.epoch = epoch;
+  producer.batches = [];
 }
 
 function newBatch(): KnownBatch {
