@@ -3,6 +3,10 @@
  * bench/append_bench.ts`. Bytes of an iteration over its time is the rate. The files go to BARNABAS_BENCH_DIR, or a temporary
  * directory; segments are deleted as they close, so that the disk's free blocks and the page cache are used again.
  *
+ * On a two-core machine with other work: 16 KB by pwrite 12 µs at best and 16 µs on average, by mapping 5 and 21 (growing the
+ * file costs what the missing system call saves), of which validation is 4 and the log itself 0.2; a read that goes on where
+ * another ended 0.2 to 2 µs, one at a random offset 3 to 8 µs.
+ *
  * Take the figures only from warm memory (write and delete some GB of file first): the first write into a page of the cache
  * that was never used costs ten times as much.
  */
@@ -29,7 +33,7 @@ const config: LogConfig = {
   appendMode: "pwrite",
 };
 
-const root = Deno.makeTempDirSync({ dir: Deno.env.get("BARNABAS_BENCH_DIR") ?? "/tmp", prefix: "barnabas-bench-" });
+const root = Deno.makeTempDirSync({ dir: Deno.env.get("BARNABAS_BENCH_DIR"), prefix: "barnabas-bench-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(root, { recursive: true }));
 
 function openLog(name: string, appendMode: LogConfig["appendMode"]): Log {
