@@ -56,6 +56,8 @@ export class Connection implements PipelineOwner {
   readonly sender: Sender;
   /** Belongs to the shard: on this turn's list of connections to flush. */
   isDirty = false;
+  /** Belongs to the shard: epoll has said so since the last flush. */
+  wasWritable = false;
   /** Belongs to the shard: what epoll watches. */
   interest = 0;
   /** Set once: why the connection closes at the end of the turn. */
@@ -71,7 +73,7 @@ export class Connection implements PipelineOwner {
     this.fd = fd;
     this.context = context;
     this.#shard = shard;
-    this.sender = new Sender(fd, shard);
+    this.sender = new Sender(fd, shard, () => shard.markDirty(this));
     this.pipeline = new Pipeline(this);
   }
 

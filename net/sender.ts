@@ -3,11 +3,13 @@
  * them. A small slice is read into the block, a larger one goes by sendfile; both ways stay, because neither wins
  * everywhere, and each is counted. Runs on shards.
  *
+ * What is not in the page cache is loaded on another thread before it is sent: a shard never waits for the disk here.
+ *
  * A slice's lease is given back as soon as its last byte is in the kernel or in a block, and when the connection goes.
  */
 import type { Arena } from "../partitions/mod.ts";
 import { assert } from "../storage/base/assert.ts";
-import { type FileSystem, send, sendFile } from "../storage/mod.ts";
+import { isResident, readResident, send, sendFile } from "../storage/mod.ts";
 import { BLOCK_BYTES_MIN } from "../partitions/mod.ts";
 import type { RecordsPayload } from "./protocol/writer.ts";
 
@@ -28,10 +30,15 @@ export const SENDFILE_BYTES_MIN = 32 * 1024;
 /** Most bytes one sendfile call moves, so that one connection does not hold the shard. */
 const SENDFILE_BYTES_MAX = 1024 * 1024;
 
+/** Times in a row that a writable socket may take nothing. */
+const STALLS_MAX = 8;
+
 /** How much left which way, for the metrics. */
 export interface SendCounts {
   copiedSlices: number;
   sentSlices: number;
+  /** Pieces that were not in the page cache and had to be loaded first. */
+  loadedSlices: number;
 }
 
 interface Chunk {
@@ -46,28 +53,39 @@ interface Slice {
   readonly kind: "slice";
   readonly file: FileSlice;
   sent: number;
+  /** Bytes from the slice's start that were seen in the page cache. */
+  resident: number;
+  isLoading: boolean;
+  /** The connection went while it was loading. */
+  isAbandoned: boolean;
 }
 
 /** What the shard lends to its senders. */
 export interface SenderTools {
   readonly arena: Arena;
-  readonly fs: FileSystem;
   readonly counts: SendCounts;
+  /** Brings a cold part of a file into the page cache; `done` runs on a later turn. */
+  load(range: { fd: number; position: number; length: number }, done: () => void): void;
 }
 
-/** How a flush ended. */
-export type FlushResult = "drained" | "blocked" | "broken";
+/**
+ * How a flush ended: "blocked" until the socket takes more, "loading" until a cold slice has been loaded, "broken" when a file
+ * ended before its slice, so that the response cannot be completed.
+ */
+export type FlushResult = "drained" | "blocked" | "loading" | "broken";
 
 /** One connection's way out. */
 export class Sender {
   readonly #fd: number;
   readonly #tools: SenderTools;
+  readonly #onLoaded: () => void;
   #parts: (Chunk | Slice)[] = [];
   #pendingBytes = 0;
+  #stallsCount = 0;
 
-  /** @param fd the socket @param tools of the shard */
-  constructor(fd: number, tools: SenderTools) {
-    [this.#fd, this.#tools] = [fd, tools];
+  /** @param fd the socket @param tools of the shard @param onLoaded a slice that was cold can be sent now */
+  constructor(fd: number, tools: SenderTools, onLoaded: () => void) {
+    [this.#fd, this.#tools, this.#onLoaded] = [fd, tools, onLoaded];
   }
 
   /** Bytes that wait to be sent. */
@@ -91,8 +109,20 @@ export class Sender {
     return ok && this.#appendBytes(bytes, from, end);
   }
 
-  /** Sends as much as the socket takes. "broken": a file ended before its slice, so the response cannot be completed. */
-  flush(): FlushResult {
+  /**
+   * Sends as much as the socket takes and the page cache has.
+   * @param wasWritable epoll said that there is room: a socket that takes nothing then, time and again, is not full; the file
+   * cannot be read
+   */
+  flush(wasWritable = false): FlushResult {
+    const before = this.#pendingBytes;
+    const result = this.#flushParts();
+    if (result !== "blocked" || this.#pendingBytes < before) this.#stallsCount = 0;
+    else if (wasWritable && ++this.#stallsCount >= STALLS_MAX) return "broken";
+    return result;
+  }
+
+  #flushParts(): FlushResult {
     let done = 0;
     let result: FlushResult = "drained";
     for (const [index, part] of this.#parts.entries()) {
@@ -110,6 +140,7 @@ export class Sender {
   discard(): void {
     for (const part of this.#parts) {
       if (part.kind === "chunk") this.#tools.arena.release(part.block);
+      else if (part.isLoading) part.isAbandoned = true;
       else part.file.release();
     }
     this.#parts.length = 0;
@@ -137,21 +168,22 @@ export class Sender {
       file.release();
       return false;
     }
-    if (file.byteLength < SENDFILE_BYTES_MIN) return this.#copySlice(file);
-    this.#parts.push({ kind: "slice", file, sent: 0 });
+    if (file.byteLength < SENDFILE_BYTES_MIN && this.#copySlice(file)) return true;
+    this.#parts.push({ kind: "slice", file, sent: 0, resident: 0, isLoading: false, isAbandoned: false });
     this.#pendingBytes += file.byteLength;
     this.#tools.counts.sentSlices++;
     return true;
   }
 
+  /** Copies a slice that is in the page cache behind the encoded bytes. @returns false when it is not, or there is no room */
   #copySlice(file: FileSlice): boolean {
-    const { arena, fs, counts } = this.#tools;
+    const { arena, counts } = this.#tools;
     const chunk = this.#chunkWithRoom(file.byteLength, file.byteLength);
-    const count = chunk === null
-      ? -1
-      : fs.pread(file.fd, arena.memory, chunk.block + chunk.filled, file.byteLength, file.position);
+    if (chunk === null) return false;
+    const range = { start: chunk.block + chunk.filled, length: file.byteLength };
+    const count = readResident(file, arena.memory, range);
+    if (count !== file.byteLength) return false;
     file.release();
-    if (chunk === null || count !== file.byteLength) return false;
     chunk.filled += count;
     this.#pendingBytes += count;
     counts.copiedSlices++;
@@ -185,8 +217,10 @@ export class Sender {
   }
 
   #sendSlice(file: FileSlice, slice: Slice): FlushResult {
+    if (slice.isLoading) return "loading";
     while (slice.sent < file.byteLength) {
       const length = Math.min(file.byteLength - slice.sent, SENDFILE_BYTES_MAX);
+      if (slice.sent + length > slice.resident && !this.#isReady(slice, length)) return "loading";
       const count = sendFile(this.#fd, { fd: file.fd, position: file.position + slice.sent, length });
       if (count === 0) return "broken";
       if (count < 0) return "blocked";
@@ -195,6 +229,25 @@ export class Sender {
     }
     file.release();
     return "drained";
+  }
+
+  /** Whether the next piece of a slice can be sent without waiting for the disk; begins to load it where it cannot. */
+  #isReady(slice: Slice, length: number): boolean {
+    const { file, sent } = slice;
+    const range = { fd: file.fd, position: file.position + sent, length };
+    if (isResident(range.fd, range.position, length)) {
+      slice.resident = sent + length;
+      return true;
+    }
+    slice.isLoading = true;
+    this.#tools.counts.loadedSlices++;
+    this.#tools.load(range, () => {
+      slice.isLoading = false;
+      slice.resident = sent + length;
+      if (slice.isAbandoned) file.release();
+      else this.#onLoaded();
+    });
+    return false;
   }
 }
 

@@ -30,6 +30,7 @@ import {
   setSocketBuffers,
   WRITABLE,
 } from "../storage/mod.ts";
+import type { FileRange } from "./cold_reader.ts";
 import { Connection, type ConnectionShard, LANDING_BYTES } from "./connection.ts";
 import { Writer } from "./protocol/writer.ts";
 import type { Router } from "./router.ts";
@@ -58,6 +59,8 @@ export interface ShardParts {
   readonly eventFd: number;
   readonly purgatory: Purgatory;
   readonly partitions: ShardPartitions;
+  /** Brings a cold part of a file into the page cache; `done` runs on a later turn. */
+  readonly load: (range: FileRange, done: () => void) => void;
   readonly requestBytesMax: number;
   readonly socketBuffers: { readonly send: number; readonly receive: number };
   /** Names of the listeners, by the number in an adopt record. */
@@ -69,7 +72,7 @@ export class Shard implements ConnectionShard {
   readonly arena: Arena;
   readonly fs: FileSystem;
   readonly writer = new Writer();
-  readonly counts: SendCounts = { copiedSlices: 0, sentSlices: 0 };
+  readonly counts: SendCounts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
   readonly requestBytesMax: number;
   readonly #parts: ShardParts;
   readonly #epoll = new Epoll(EVENTS_PER_TURN_MAX);
@@ -98,6 +101,10 @@ export class Shard implements ConnectionShard {
   /** Connections of this shard. */
   get connectionsCount(): number {
     return this.#connections.size;
+  }
+
+  load(range: FileRange, done: () => void): void {
+    this.#parts.load(range, done);
   }
 
   /** Sets where requests go; before the first turn. */
@@ -195,7 +202,10 @@ export class Shard implements ConnectionShard {
     const connection = this.#connections.get(fd);
     if (connection === undefined) return;
     if ((bits & FAILED) !== 0) return connection.close("connection reset");
-    if ((bits & WRITABLE) !== 0) this.markDirty(connection);
+    if ((bits & WRITABLE) !== 0) {
+      connection.wasWritable = true;
+      this.markDirty(connection);
+    }
     if ((bits & READABLE) !== 0) connection.onReadable();
     else if ((bits & HUNG_UP) !== 0) connection.close("closed by the client");
   }
@@ -236,9 +246,10 @@ export class Shard implements ConnectionShard {
   #flush(connection: Connection): void {
     connection.isDirty = false;
     if (connection.closeReason !== null) return this.#drop(connection);
-    const result = connection.sender.flush();
+    const result = connection.sender.flush(connection.wasWritable);
+    connection.wasWritable = false;
     if (result === "broken") {
-      connection.close("a segment file ended before its slice");
+      connection.close("a segment file could not be read");
       return;
     }
     const interest = result === "blocked" ? connection.interest | WRITABLE : connection.interest & ~WRITABLE;

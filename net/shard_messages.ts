@@ -3,6 +3,7 @@
  * Everything frequent goes through the rings. Plain data.
  */
 import type { ControlCallName, ControlFailure, ImageDelta, SharedState } from "../partitions/mod.ts";
+import type { FileRange } from "./cold_reader.ts";
 import type { BrokerConfig } from "../partitions/config/broker_config.ts";
 
 /** The first message to a shard. */
@@ -26,6 +27,7 @@ export type ToShard =
   | { readonly type: "delta"; readonly sequence: number; readonly delta: ImageDelta }
   | { readonly type: "reply"; readonly id: number; readonly result: unknown }
   | { readonly type: "flushed"; readonly id: number; readonly ok: boolean }
+  | { readonly type: "loaded"; readonly id: number }
   | { readonly type: "stop" };
 
 /** Shard to main isolate. */
@@ -40,6 +42,7 @@ export type FromShard =
     readonly fds: readonly number[];
     readonly directories: readonly string[];
   }
+  | { readonly type: "load"; readonly id: number; readonly range: FileRange }
   /** Whether all logs were closed cleanly. */
   | { readonly type: "stopped"; readonly isClean: boolean };
 

@@ -20,6 +20,7 @@ import {
   WatermarkTable,
 } from "../partitions/mod.ts";
 import { flushInBackground } from "../storage/mod.ts";
+import { ColdReader } from "./cold_reader.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 
 /** What every shard is started with, beside its number and the shared memory. */
@@ -65,6 +66,7 @@ export class ShardPool {
   #nextSequence = 1;
   #failure: Error | null = null;
   #isDraining = false;
+  readonly #coldReader = new ColdReader();
   #isStopped = false;
   #isClean = true;
 
@@ -183,6 +185,8 @@ export class ShardPool {
       case "stopped":
         this.#isClean &&= content.isClean;
         return this.#arrived(STOPPED);
+      case "load":
+        return void this.#load(shard, content);
       case "flush":
         return void this.#flush(shard, content);
       case "warning":
@@ -190,6 +194,11 @@ export class ShardPool {
       case "call":
         this.#answer(shard, content.id, content.name, content.args);
     }
+  }
+
+  async #load(shard: number, { id, range }: Extract<FromShard, { type: "load" }>): Promise<void> {
+    await this.#coldReader.load(range);
+    if (!this.#isStopped) this.#post(shard, { type: "loaded", id });
   }
 
   async #flush(shard: number, { id, fds, directories }: Extract<FromShard, { type: "flush" }>): Promise<void> {

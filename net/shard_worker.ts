@@ -17,6 +17,7 @@ import {
   WatermarkTable,
 } from "../partitions/mod.ts";
 import { type FlushRequest, linuxFileSystem, nativeMemory, systemClock } from "../storage/mod.ts";
+import type { FileRange } from "./cold_reader.ts";
 import { ControlLink } from "./control_link.ts";
 import { REQUEST_BYTES_MAX } from "./connection.ts";
 import { shardHandlers, versionFallback } from "./handlers/mod.ts";
@@ -36,8 +37,9 @@ class ShardHost {
   readonly #partitions: ShardPartitions;
   readonly #control = new ControlLink(post);
   readonly #shard: Shard;
+  readonly #loads = new Map<number, () => void>();
   readonly #flushes = new Map<number, (ok: boolean) => void>();
-  #nextFlushId = 1;
+  #nextId = 1;
   #received = 0;
   #isStopping = false;
   #wake: (() => void) | null = null;
@@ -82,6 +84,7 @@ class ShardHost {
       eventFd: state.eventFds[shard] as number,
       purgatory,
       partitions: this.#partitions,
+      load: (range, done) => this.#load(range, done),
       requestBytesMax: Math.min(config.socketRequestMaxBytes, REQUEST_BYTES_MAX),
       socketBuffers: { send: config.socketSendBufferBytes, receive: config.socketReceiveBufferBytes },
       listenerNames: start.listenerNames,
@@ -131,6 +134,10 @@ class ShardHost {
         this.#flushes.get(message.id)?.(message.ok);
         this.#flushes.delete(message.id);
         break;
+      case "loaded":
+        this.#loads.get(message.id)?.();
+        this.#loads.delete(message.id);
+        break;
       case "stop":
         this.#isStopping = true;
         break;
@@ -139,9 +146,15 @@ class ShardHost {
   }
 
   #flush({ fds, directories }: FlushRequest, done: (ok: boolean) => void): void {
-    const id = this.#nextFlushId++;
+    const id = this.#nextId++;
     this.#flushes.set(id, done);
     post({ type: "flush", id, fds, directories });
+  }
+
+  #load(range: FileRange, done: () => void): void {
+    const id = this.#nextId++;
+    this.#loads.set(id, done);
+    post({ type: "load", id, range });
   }
 
   #hasMessages(): boolean {

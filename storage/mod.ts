@@ -46,6 +46,7 @@ export * from "./uuid.ts";
 export { flushInBackground } from "./sys/background_flush.ts";
 export * from "./sys/epoll.ts";
 export { type FileSystem, linuxFileSystem, type MappedFile, type OpenMode } from "./sys/file_system.ts";
+export * from "./sys/page_cache.ts";
 export { IO_BYTES_MAX, lastErrorText, SystemError } from "./sys/libc.ts";
 export { allocateShared, discardPages, type NativeMemory, nativeMemory } from "./sys/memory.ts";
 export * from "./sys/sockets.ts";

@@ -14,6 +14,16 @@ const symbols = {
     parameters: [/* int fd */ "i32", /* void *buf */ "usize", /* size_t count */ "usize", /* off_t offset */ "i64"],
     result: "i32",
   },
+  preadv2: {
+    parameters: [
+      /* int fd */ "i32",
+      /* const struct iovec *iov */ "usize",
+      /* int iovcnt */ "i32",
+      /* off_t offset */ "i64",
+      /* int flags */ "i32",
+    ],
+    result: "i32",
+  },
   pwrite: {
     parameters: [
       /* int fd */ "i32",

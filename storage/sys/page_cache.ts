@@ -1,0 +1,75 @@
+/**
+ * What is in the page cache, and bringing it there. `readResident()` and `isResident()` never wait for a disk: shards ask before they
+ * send. `loadPages()` waits on the runtime's thread pool: the main isolate does it on behalf of shards.
+ * Source: man 2 preadv2 (RWF_NOWAIT), man 2 pread.
+ */
+import { libc } from "./libc.ts";
+import { type NativeMemory, nativeMemory } from "./memory.ts";
+
+const RWF_NOWAIT = 8;
+/** The kernel reads ahead in windows of this size at least, so one resident page stands for its neighbours. */
+const PROBE_BYTES = 128 * 1024;
+/** struct iovec: void *iov_base, size_t iov_len; then a place for the probed byte. */
+const PROBED_AT = 16;
+
+const TWO_POW_32 = 0x1_0000_0000;
+
+const scratch = nativeMemory(new ArrayBuffer(128));
+
+function readNow(fd: number, to: { address: number; length: number }, position: number): number {
+  const { view } = scratch;
+  view.setUint32(0, to.address % TWO_POW_32, true);
+  view.setUint32(4, Math.floor(to.address / TWO_POW_32), true);
+  view.setUint32(8, to.length, true);
+  return libc.preadv2(fd, scratch.address, 1, position, RWF_NOWAIT);
+}
+
+/**
+ * Reads what the page cache holds.
+ * @param place descriptor and position @param memory where it goes, from `start` on
+ * @returns bytes read; fewer than `length`, or -1, where the disk would have to be waited for (or the file system
+ * cannot tell)
+ */
+export function readResident(
+  place: { fd: number; position: number },
+  memory: NativeMemory,
+  range: { start: number; length: number },
+): number {
+  return readNow(place.fd, { address: memory.address + range.start, length: range.length }, place.position);
+}
+
+/** Whether a range of a file can be sent without waiting for the disk, as far as samples of it tell. */
+export function isResident(fd: number, position: number, length: number): boolean {
+  const probe = { address: scratch.address + PROBED_AT, length: 1 };
+  for (let at = position; at < position + length; at += PROBE_BYTES) if (readNow(fd, probe, at) !== 1) return false;
+  return readNow(fd, probe, position + length - 1) === 1;
+}
+
+const threaded = Deno.build.os === "linux"
+  ? Deno.dlopen("libc.so.6", {
+    pread: {
+      parameters: [/* int fd */ "i32", /* void *buf */ "usize", /* size_t count */ "usize", /* off_t */ "i64"],
+      result: "i32",
+      nonblocking: true,
+    },
+  }).symbols
+  : null;
+
+/**
+ * Reads a range of a file into the page cache, waiting on another thread.
+ * @param memory is overwritten; it must stay until the promise settles
+ * @returns when it is there, or the disk failed: whoever sends it then waits, or fails, himself
+ */
+export async function loadPages(
+  file: { fd: number; position: number; length: number },
+  memory: NativeMemory,
+): Promise<void> {
+  if (threaded === null) return;
+  const end = file.position + file.length;
+  for (let at = file.position; at < end;) {
+    const length = Math.min(memory.bytes.length, end - at);
+    const count = await threaded.pread(file.fd, BigInt(memory.address), BigInt(length), BigInt(at));
+    if (count <= 0) return;
+    at += count;
+  }
+}
