@@ -6,6 +6,8 @@
  */
 import type { LogConfig } from "../../storage/log_config.ts";
 
+export { brokerConfigFrom } from "./broker_properties.ts";
+
 /** An address to listen on, or one to advertise. */
 export interface Listener {
   /** Its name ("PLAINTEXT"); the security protocol is PLAINTEXT whatever the name. */

@@ -36,6 +36,9 @@ export type ConfigCheck = (setting: NamedValue) => string | null;
 /** What parsing gives: the value, or the sentence that refuses it. */
 export type ParsedConfig = NamedValue | { readonly refused: string };
 
+/** Strings of older protocol versions end at 32767 bytes. */
+const SHOWN_CHARACTERS_MAX = 200;
+
 const INTEGER_RANGES = {
   INT: [-(2n ** 31n), 2n ** 31n - 1n],
   LONG: [-(2n ** 63n), 2n ** 63n - 1n],
@@ -108,9 +111,10 @@ export const throttledReplicas: ConfigCheck = ({ name, value }) => {
   return invalid(name, `[${value.join(", ")}]`, why);
 };
 
-/** Kafka's sentence for a refused value (ConfigException). */
+/** Kafka's sentence for a refused value (ConfigException); a long value is cut, for the sentence goes into answers. */
 export function invalid(name: string, shown: string, why: string): string {
-  return `Invalid value ${shown} for configuration ${name}: ${why}`;
+  const value = shown.length > SHOWN_CHARACTERS_MAX ? `${shown.slice(0, SHOWN_CHARACTERS_MAX)}...` : shown;
+  return `Invalid value ${value} for configuration ${name}: ${why}`;
 }
 
 function parseType(type: ConfigType, text: string): { value: ConfigValue; text: string } | string {

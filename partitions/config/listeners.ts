@@ -1,6 +1,7 @@
 /**
  * Reads `listeners` and `advertised.listeners`. Only the PLAINTEXT protocol is served, so a listener that asks for another one
- * is refused: opening it without its protection would be worse than not starting. Pure; the main isolate runs it.
+ * is refused: opening it without its protection would be worse than not starting. An advertised port of 0 stands for the port
+ * that the listener got. Pure; the main isolate runs it.
  *
  * Source: SocketServerConfigs.listenerListToEndPoints and AbstractKafkaConfig.effectiveAdvertisedBrokerListeners, 4.3.1.
  */
@@ -34,14 +35,11 @@ export function parseListeners(settings: ListenerSettings): ParsedListeners {
   const advertised = parseAll("advertised.listeners", settings, settings.advertised);
   if ("refused" in advertised) return advertised;
   const names = listeners.parsed.map(({ name }) => name);
-  for (const { name, host, port } of advertised.parsed) {
-    const shown = `advertised.listeners ${name}://${host}:${port}`;
+  for (const { name, host } of advertised.parsed) {
+    const shown = `advertised.listeners ${name}://${host}`;
     if (!names.includes(name)) return { refused: `${shown}: listeners has no ${name} (it has ${names.join(", ")})` };
     if (host === ANY_ADDRESS || host === "::") return { refused: `${shown}: clients need a host they can connect to` };
-    if (port === 0) return { refused: `${shown}: clients need a port from 1 to ${PORT_MAX}` };
   }
-  const missing = names.find((name) => !advertised.parsed.some((listener) => listener.name === name));
-  if (missing !== undefined) return { refused: `advertised.listeners has no address for the listener ${missing}` };
   return { listeners: listeners.parsed, advertised: advertised.parsed };
 }
 

@@ -44,8 +44,9 @@ export function parseProperties(text: string): ParsedProperties {
 }
 
 function isJoined(line: string): boolean {
-  const backslashes = line.length - line.replace(/\\+$/, "").length;
-  return backslashes % 2 === 1;
+  let at = line.length;
+  while (line[at - 1] === "\\") at--;
+  return (line.length - at) % 2 === 1;
 }
 
 function splitAtSeparator(line: string): { key: string; value: string } {

@@ -35,6 +35,9 @@ export interface ConfigEntry extends ConfigSynonymEntry {
   readonly documentation: string;
 }
 
+/** Longest part of an unknown name that is repeated in an answer. */
+const NAME_CHARACTERS_MAX = 200;
+
 /** Kafka keeps its internal configs out of DescribeConfigs (ConfigDef.defineInternal). */
 const INTERNAL_PREFIX = "internal.";
 
@@ -47,7 +50,7 @@ export function validateTopicConfigs(configs: Readonly<Record<string, string>>):
   const values = new Map<string, ConfigValue>();
   for (const [name, text] of Object.entries(configs)) {
     const definition = topicDefinitions.get(name);
-    if (definition === undefined) return `Unknown topic config name: ${name}`;
+    if (definition === undefined) return `Unknown topic config name: ${name.slice(0, NAME_CHARACTERS_MAX)}`;
     const parsed = parseConfigValue(definition, text);
     if ("refused" in parsed) return parsed.refused;
     values.set(name, parsed.value);

@@ -92,7 +92,9 @@ export const topicDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTa
     check: atLeast(0),
     from: ["log.index.interval.bytes"],
   }),
-  setting("internal.segment.bytes", "INT", null, "Overrides segment.bytes without its lower limit; meant for tests."),
+  setting("internal.segment.bytes", "INT", null, "Overrides segment.bytes without its lower limit; meant for tests.", {
+    check: atLeast(1),
+  }),
   setting("leader.replication.throttled.replicas", "LIST", "", "Leaders whose replication is throttled.", {
     check: throttledReplicas,
     later: true,

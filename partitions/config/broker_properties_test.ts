@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { type AddressOptions, brokerConfigFrom } from "./broker_properties.ts";
+
+function accept(properties: Record<string, string>, options: AddressOptions = {}) {
+  const result = brokerConfigFrom(new Map(Object.entries(properties)), options);
+  assert(!("refused" in result), "refused" in result ? result.refused : "");
+  return result;
+}
+
+function refuse(properties: Record<string, string>, options: AddressOptions = {}): string {
+  const result = brokerConfigFrom(new Map(Object.entries(properties)), options);
+  assert("refused" in result);
+  return result.refused;
+}
+
+Deno.test("brokerConfigFrom() binds this machine only and advertises nothing fixed, unless told", () => {
+  const { config } = accept({});
+  assert.deepEqual(config.listeners, [{ name: "PLAINTEXT", host: "127.0.0.1", port: 9092 }]);
+  assert.deepEqual([config.host, config.port, config.advertisedListeners], ["127.0.0.1", 9092, null]);
+  assert.deepEqual(config.logDirs, ["./barnabas-data"]);
+});
+
+Deno.test("brokerConfigFrom() reads every setting into the field of its name", () => {
+  const { config } = accept({
+    "node.id": "2",
+    "barnabas.cluster.id": "abc",
+    "log.dirs": "/data",
+    "num.partitions": "3",
+    "default.replication.factor": "4",
+    "auto.create.topics.enable": "false",
+    "delete.topic.enable": "false",
+    "min.insync.replicas": "5",
+    "socket.request.max.bytes": "6",
+    "socket.send.buffer.bytes": "7",
+    "socket.receive.buffer.bytes": "8",
+    "connections.max.idle.ms": "9",
+    "max.connections": "10",
+    "fetch.max.bytes": "1100",
+    "max.incremental.fetch.session.cache.slots": "12",
+    "producer.id.expiration.ms": "13",
+    "replica.high.watermark.checkpoint.interval.ms": "14",
+    "log.flush.offset.checkpoint.interval.ms": "15",
+    "log.flush.start.offset.checkpoint.interval.ms": "16",
+    "log.flush.scheduler.interval.ms": "17",
+    "barnabas.shards": "18",
+    "barnabas.log.append.mode": "mapped",
+    "message.max.bytes": "19",
+  });
+  const { properties: _, logDefaults, ...fields } = config;
+  assert.deepEqual(fields, {
+    nodeId: 2,
+    clusterId: "abc",
+    host: "127.0.0.1",
+    port: 9092,
+    listeners: [{ name: "PLAINTEXT", host: "127.0.0.1", port: 9092 }],
+    advertisedListeners: null,
+    logDirs: ["/data"],
+    numPartitions: 3,
+    defaultReplicationFactor: 4,
+    autoCreateTopicsEnable: false,
+    deleteTopicEnable: false,
+    minInsyncReplicas: 5,
+    socketRequestMaxBytes: 6,
+    socketSendBufferBytes: 7,
+    socketReceiveBufferBytes: 8,
+    connectionsMaxIdleMs: 9,
+    maxConnections: 10,
+    fetchMaxBytes: 1100,
+    maxIncrementalFetchSessionCacheSlots: 12,
+    producerIdExpirationMs: 13,
+    replicaHighWatermarkCheckpointIntervalMs: 14,
+    logFlushOffsetCheckpointIntervalMs: 15,
+    logFlushStartOffsetCheckpointIntervalMs: 16,
+    logFlushSchedulerIntervalMs: 17,
+    shards: 18,
+    appendMode: "mapped",
+  });
+  assert.deepEqual([logDefaults.maxMessageBytes, logDefaults.appendMode, logDefaults.flushMs], [19, "mapped", 17]);
+});
+
+Deno.test("brokerConfigFrom() gives plain data that crosses isolates unchanged", () => {
+  const { config } = accept({ "listeners": "PLAINTEXT://:1", "advertised.listeners": "PLAINTEXT://a:2" });
+  assert.deepEqual(structuredClone(config), config);
+});
+
+Deno.test("brokerConfigFrom() lets options win over listeners, log.dirs and barnabas.shards", () => {
+  const properties = { "listeners": "OUTER://10.0.0.1:9092", "listener.security.protocol.map": "OUTER:PLAINTEXT" };
+  const { config } = accept({ ...properties, "log.dirs": "/a", "barnabas.shards": "1" }, {
+    port: 0,
+    dataDir: "/b",
+    shards: 2,
+  });
+  assert.deepEqual(config.listeners, [{ name: "OUTER", host: "10.0.0.1", port: 0 }]);
+  assert.deepEqual([config.logDirs, config.shards], [["/b"], 2]);
+  assert.deepEqual(accept({}, { host: "::1" }).config.listeners, [{ name: "PLAINTEXT", host: "::1", port: 9092 }]);
+  assert.deepEqual(accept({ listeners: "PLAINTEXT://[::1]:5" }, { port: 6 }).config.listeners, [
+    { name: "PLAINTEXT", host: "::1", port: 6 },
+  ]);
+});
+
+Deno.test("brokerConfigFrom() keeps the controllers' listener out of the way of a port", () => {
+  const properties = { "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093", "controller.listener.names": "CONTROLLER" };
+  assert.deepEqual(accept(properties, { port: 7 }).config.listeners, [
+    { name: "PLAINTEXT", host: "0.0.0.0", port: 7 },
+  ]);
+});
+
+Deno.test("brokerConfigFrom() refuses a port for several listeners", () => {
+  const listeners = { "listeners": "PLAINTEXT://:1,SSL://:2" };
+  assert.match(refuse(listeners, { port: 3 }), /with several listeners, port and host are part of it/);
+});
+
+Deno.test("brokerConfigFrom() settles aliases as Kafka does", () => {
+  assert.equal(accept({ "broker.id": "5" }).config.nodeId, 5);
+  assert.equal(accept({ "broker.id": "5", "node.id": "6" }).config.nodeId, 6);
+  assert.equal(accept({ "broker.id": "-1" }).config.nodeId, 1);
+  assert.deepEqual(accept({ "log.dir": "/a" }).config.logDirs, ["/a"]);
+  assert.deepEqual(accept({ "log.dir": "/a", "log.dirs": "/b" }).config.logDirs, ["/b"]);
+});
+
+Deno.test("brokerConfigFrom() takes a negative connections.max.idle.ms for never", () => {
+  assert.equal(accept({ "connections.max.idle.ms": "-1" }).config.connectionsMaxIdleMs, Infinity);
+});
+
+Deno.test("brokerConfigFrom() refuses several data directories", () => {
+  assert.match(refuse({ "log.dirs": "/a,/b" }), /exactly one data directory is supported so far/);
+  assert.match(refuse({ "log.dirs": "" }), /exactly one data directory/);
+  assert.match(refuse({}, { dataDir: "/a,b" }), /comma/);
+});
+
+Deno.test("brokerConfigFrom() refuses what would be dangerous to ignore", () => {
+  assert.match(refuse({ "authorizer.class.name": "x.Y" }), /everybody would be let in/);
+  assert.match(refuse({ "process.roles": "controller" }), /cannot be a controller alone/);
+  assert.match(refuse({ "controller.quorum.voters": "1@a:1,2@b:1" }), /runs alone/);
+  assert.match(refuse({ "controller.quorum.bootstrap.servers": "a:1,b:1" }), /runs alone/);
+  assert.match(refuse({ "remote.log.storage.system.enable": "true" }), /remote storage/);
+  assert.match(refuse({ "compression.type": "zstd" }), /Only producer is supported/);
+  assert.match(refuse({ "listeners": "SASL_SSL://:9092" }), /only PLAINTEXT is supported/);
+  assert.deepEqual(accept({ "authorizer.class.name": "", "process.roles": "broker,controller" }).unused, [
+    "authorizer.class.name",
+    "process.roles",
+  ]);
+});
+
+Deno.test("brokerConfigFrom() refuses values in Kafka's words", () => {
+  assert.equal(
+    refuse({ "num.partitions": "0" }),
+    "Invalid value 0 for configuration num.partitions: Value must be at least 1",
+  );
+  assert.match(
+    refuse({ "log.cleaner.min.compaction.lag.ms": "9", "log.cleaner.max.compaction.lag.ms": "8" }),
+    /conflict/,
+  );
+});
+
+Deno.test("brokerConfigFrom() reports names that it does not use and settings without effect", () => {
+  const { unused, withoutEffect, config } = accept({
+    "num.io.threads": "8",
+    "log.retention.hours": "1",
+    "not.kafka": "x",
+    "num.partitions": " 2 ",
+  });
+  assert.deepEqual([unused, withoutEffect], [["num.io.threads", "not.kafka"], ["log.retention.hours"]]);
+  assert.deepEqual(config.properties, { "log.retention.hours": "1", "num.partitions": "2" });
+});

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { brokerDefinitions } from "./broker_definitions.ts";
+import type { ConfigDefinition } from "./config_definitions.ts";
+import { parseConfigValue } from "./config_values.ts";
+import { topicDefinitions } from "./topic_definitions.ts";
+
+interface KafkaSetting {
+  readonly type: string;
+  readonly defaultText: string | null;
+  readonly range: string;
+}
+
+const kafka = { topic: new Map<string, KafkaSetting>(), broker: new Map<string, KafkaSetting>() };
+const listing = Deno.readTextFileSync(new URL("../../tests/golden/kafka_4.3.1_settings.txt", import.meta.url));
+for (const line of listing.split("\n").filter((line) => line !== "" && !line.startsWith("#"))) {
+  const [scope = "", name = "", type = "", defaultText = "", range = ""] = line.split("|").map((part) => part.trim());
+  kafka[scope as "topic" | "broker"].set(name, {
+    type,
+    defaultText: defaultText === "none" ? null : defaultText,
+    range,
+  });
+}
+
+/** Where this broker's default differs on purpose; help and README say so. */
+const ownDefaults = new Map([
+  ["listeners", "PLAINTEXT://127.0.0.1:9092"],
+  ["log.dirs", "./barnabas-data"],
+  ["log.dir", null],
+  ["node.id", "1"],
+]);
+
+function assertLikeKafka(definition: ConfigDefinition, like: KafkaSetting): void {
+  assert.equal(definition.type, like.type, `type of ${definition.name}`);
+  const expected = ownDefaults.has(definition.name) ? ownDefaults.get(definition.name) : like.defaultText;
+  assert.equal(definition.defaultText, expected, `default of ${definition.name}`);
+  const accepts = (text: string) => !("refused" in parseConfigValue(definition, text));
+  const range = /^\[(-?\d+),\.\.\.(?:,(\d+))?\]$/.exec(like.range);
+  if (range === null) return;
+  assert(accepts(range[1] ?? ""), `${definition.name} accepts ${range[1]}`);
+  assert(!accepts(String(Number(range[1]) - 1)), `${definition.name} refuses less than ${range[1]}`);
+  if (range[2] === undefined) return;
+  assert(accepts(range[2]), `${definition.name} accepts ${range[2]}`);
+  assert(!accepts(String(Number(range[2]) + 1)), `${definition.name} refuses more than ${range[2]}`);
+}
+
+Deno.test("topicDefinitions has every topic setting of Kafka with its type, default and range, and no other", () => {
+  assert.deepEqual([...topicDefinitions.keys()].sort(), [...kafka.topic.keys()].sort());
+  for (const definition of topicDefinitions.values()) {
+    assertLikeKafka(definition, kafka.topic.get(definition.name) as KafkaSetting);
+  }
+});
+
+Deno.test("brokerDefinitions has Kafka's type, default and range for every name that is not its own", () => {
+  for (const definition of brokerDefinitions.values()) {
+    const like = kafka.broker.get(definition.name);
+    assert.equal(like === undefined, definition.name.startsWith("barnabas."), definition.name);
+    if (like !== undefined) assertLikeKafka(definition, like);
+  }
+});
+
+Deno.test("every setting's default passes its own check, and its documentation is a sentence", () => {
+  for (const definition of [...topicDefinitions.values(), ...brokerDefinitions.values()]) {
+    assert.match(definition.documentation, /^[A-Z].*\.$/, definition.name);
+    if (definition.defaultText === null) continue;
+    const parsed = parseConfigValue(definition, definition.defaultText);
+    assert(!("refused" in parsed), definition.name);
+    assert.equal(parsed.text, definition.defaultText);
+  }
+});
+
+Deno.test("every broker setting that topics inherit from is a broker setting", () => {
+  for (const { synonyms } of topicDefinitions.values()) {
+    for (const { name } of synonyms) assert(brokerDefinitions.has(name), name);
+  }
+});
