@@ -41,8 +41,11 @@ export function writeMetaProperties(fs: FileSystem, logDirectory: string, meta: 
   writeText(fs, `${logDirectory}/${FILE_NAME}`, `#\n${content}`);
 }
 
+const escapes: Readonly<Record<string, string>> = { "\t": "t", "\n": "n", "\r": "r", "\f": "f" };
+const characters: Readonly<Record<string, string>> = { t: "\t", n: "\n", r: "\r", f: "\f" };
+
 function escape(value: string): string {
-  return value.replace(/[\\=:#!]/g, "\\$&").replace(/^ /, "\\ ");
+  return value.replace(/[\\=:#!\t\n\r\f]/g, (character) => `\\${escapes[character] ?? character}`).replace(/^ /, "\\ ");
 }
 
 function parseMetaProperties(text: string): MetaProperties | string {
@@ -77,6 +80,6 @@ function parseProperties(text: string): Map<string, string> {
 function unescape(text: string): string {
   return text.replace(/\\u([0-9a-fA-F]{4})|\\(.)/g, (_, code?: string, character?: string) => {
     if (code !== undefined) return String.fromCharCode(parseInt(code, 16));
-    return ({ t: "\t", n: "\n", r: "\r", f: "\f" } as Record<string, string>)[character!] ?? character!;
+    return characters[character!] ?? character!;
   });
 }

@@ -13,26 +13,27 @@ export const NEVER = 0x7fff_ffff;
 const VARINT_BYTES_MAX = 5;
 const VARLONG_BYTES_MAX = 10;
 
-function longRaw(bytes: Uint8Array, at: number, bytesMax: number): number {
-  let raw = 0;
-  let scale = 1;
+/** The zigzag value without its lowest bit, which is the sign: exact up to 2^53, where the whole would lose that bit first. */
+function longMagnitude(bytes: Uint8Array, at: number, bytesMax: number): number {
+  let magnitude = 0;
+  let scale = 0.5;
   for (let index = 0; index < bytesMax && at + index < bytes.length; index++) {
     const byte = bytes[at + index]!;
-    raw += (byte & 0x7f) * scale;
+    magnitude += (byte & (index === 0 ? 0x7e : 0x7f)) * scale;
     scale *= 128;
     if (byte < 0x80) break;
   }
-  return raw;
+  return magnitude;
 }
 
 function longVarint(bytes: Uint8Array, at: number): number {
-  const raw = longRaw(bytes, at, VARINT_BYTES_MAX) >>> 0;
-  return (raw >>> 1) ^ -(raw & 1);
+  const magnitude = longMagnitude(bytes, at, VARINT_BYTES_MAX) % 2 ** 31;
+  return (bytes[at]! & 1) === 0 ? magnitude : -magnitude - 1;
 }
 
 function longVarlong(bytes: Uint8Array, at: number): number {
-  const raw = longRaw(bytes, at, VARLONG_BYTES_MAX);
-  return raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2;
+  const magnitude = longMagnitude(bytes, at, VARLONG_BYTES_MAX);
+  return (bytes[at]! & 1) === 0 ? magnitude : -magnitude - 1;
 }
 
 function afterLongVarint(bytes: Uint8Array, at: number, bytesMax: number): number {
