@@ -9,6 +9,7 @@ import {
   Log,
   LogDamagedError,
   LogResources,
+  type Offset,
   partitionKey,
   readOffsetCheckpoint,
   storageFailure,
@@ -38,8 +39,9 @@ export interface LogStoreOptions {
 export class LogStore {
   readonly #options: LogStoreOptions;
   readonly #resources: LogResources;
-  readonly #recoveryPoints: ReadonlyMap<string, number>;
-  readonly #logStarts: ReadonlyMap<string, number>;
+  /** What the checkpoints said at the start; taken out as logs are opened, because a topic may be created anew under its name. */
+  readonly #recoveryPoints: Map<string, number>;
+  readonly #logStarts: Map<string, number>;
 
   /** Reads the checkpoints of the directory; a missing or damaged one costs a longer recovery, nothing else. */
   constructor(options: LogStoreOptions) {
@@ -61,8 +63,8 @@ export class LogStore {
         directory,
         config: topic.logConfig,
         cleanShutdown,
-        recoveryPoint: toOffset(this.#recoveryPoints.get(key) ?? 0),
-        logStartOffset: toOffset(this.#logStarts.get(key) ?? 0),
+        recoveryPoint: take(this.#recoveryPoints, key),
+        logStartOffset: take(this.#logStarts, key),
         producerIdExpirationMs,
         topicId: topic.id,
         resources: this.#resources,
@@ -80,11 +82,17 @@ export class LogStore {
     this.#resources.leases.release(lease);
   }
 
-  #checkpoint(name: string): ReadonlyMap<string, number> {
+  #checkpoint(name: string): Map<string, number> {
     const path = join(this.#options.directory, name);
     const checkpoint = readOffsetCheckpoint(this.#options.fs, path);
     if (typeof checkpoint !== "string") return checkpoint;
     this.#options.report(`Ignoring ${path}: ${checkpoint}`);
     return new Map();
   }
+}
+
+function take(offsets: Map<string, number>, key: string): Offset {
+  const offset = offsets.get(key) ?? 0;
+  offsets.delete(key);
+  return toOffset(offset);
 }
