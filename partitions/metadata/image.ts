@@ -17,7 +17,7 @@ export interface PartitionImage {
   readonly leader: number;
   /** Epoch of that leader; grows with every election. */
   readonly leaderEpoch: number;
-  /** Version of this row in the store; every change compares and sets it. */
+  /** Grows by one with every change of this partition; a change is made by comparing and setting its row in the store. */
   readonly partitionEpoch: number;
   /** Node ids of the replicas, the preferred leader first. */
   readonly replicas: readonly number[];

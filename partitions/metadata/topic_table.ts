@@ -88,7 +88,9 @@ export class TopicTable {
       const { shard, slot } = places[partition] as Placed;
       return { ...row, partition, shard, slot };
     });
-    const logConfig = resolveLogConfig(configs, this.#config);
+    // Resolving takes 60 µs: too long for each of ten thousand topics that have no configs.
+    const isDefault = Object.keys(configs).length === 0;
+    const logConfig = isDefault ? this.#config.logDefaults : resolveLogConfig(configs, this.#config);
     return { name, id, isInternal: isInternalTopic(name), partitions, configs, logConfig };
   }
 

@@ -1,0 +1,225 @@
+/**
+ * Topics as clients see them on a running broker: made, found, written to at once on every shard, deleted and made again; and
+ * what a killed broker keeps of it.
+ */
+import { strict as assert } from "node:assert";
+import { type Broker, startBroker } from "../mod.ts";
+import { errorCode } from "../net/protocol/error_codes.ts";
+import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
+import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
+import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
+import { createTopicsRequest, createTopicsResponse } from "../net/protocol/messages/19_create_topics.ts";
+import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
+import { initProducerIdRequest, initProducerIdResponse } from "../net/protocol/messages/22_init_producer_id.ts";
+import { ZERO_UUID } from "../net/protocol/text_cache.ts";
+import { KafkaClient } from "./kafka_client.ts";
+import { buildBatch } from "./record_batch_builder.ts";
+
+async function withDirectory(test: (dataDir: string) => Promise<void>): Promise<void> {
+  const dataDir = await Deno.makeTempDir({ prefix: "barnabas-topics-" });
+  try {
+    await test(dataDir);
+  } finally {
+    await Deno.remove(dataDir, { recursive: true });
+  }
+}
+
+async function create(client: KafkaClient, name: string, numPartitions = 1) {
+  const topics = [{ name, numPartitions, replicationFactor: 1 }];
+  const value = { topics, timeoutMs: 5000 };
+  const answer = await client.call(createTopicsRequest, createTopicsResponse, { apiVersion: 7, value });
+  return answer.topics[0]!;
+}
+
+async function remove(client: KafkaClient, name: string): Promise<number> {
+  const value = { topics: [{ name, topicId: ZERO_UUID }], timeoutMs: 5000 };
+  const answer = await client.call(deleteTopicsRequest, deleteTopicsResponse, { apiVersion: 6, value });
+  return answer.responses[0]!.errorCode;
+}
+
+async function metadata(client: KafkaClient, names: string[] | null, allowAutoTopicCreation = false) {
+  const topics = names?.map((name) => ({ name })) ?? null;
+  const value = { topics, allowAutoTopicCreation };
+  return (await client.call(metadataRequest, metadataResponse, { apiVersion: 12, value })).topics;
+}
+
+/** Appends a record. @returns error code and base offset */
+async function append(client: KafkaClient, topic: string, partition: number): Promise<[code: number, offset: number]> {
+  const records = buildBatch([{ value: `to ${topic}-${partition}` }], { baseTimestamp: Date.now() });
+  const topicData = [{ name: topic, partitionData: [{ index: partition, records }] }];
+  const value = { transactionalId: null, acks: -1, timeoutMs: 5000, topicData };
+  const answer = await client.call(produceRequest, produceResponse, { apiVersion: 9, value });
+  const { errorCode: code, baseOffset } = answer.responses[0]!.partitionResponses[0]!;
+  return [code, baseOffset];
+}
+
+async function partitionDirectories(dataDir: string): Promise<string[]> {
+  const names = [];
+  for await (const { name, isDirectory } of Deno.readDir(dataDir)) if (isDirectory) names.push(name);
+  return names.sort();
+}
+
+async function withClients<T>(broker: Broker, use: (one: KafkaClient, two: KafkaClient) => Promise<T>): Promise<T> {
+  using one = await KafkaClient.connect(broker);
+  using two = await KafkaClient.connect(broker);
+  return await use(one, two);
+}
+
+Deno.test("a created topic can be written to at once, over another connection, in all its partitions", async () => {
+  await using broker = await startBroker({ port: 0, shards: 2 });
+  await withClients(broker, async (one, two) => {
+    for (let round = 0; round < 5; round++) {
+      const name = `t${round}`;
+      assert.equal((await create(one, name, 4)).errorCode, errorCode.NONE);
+      for (let partition = 0; partition < 4; partition++) {
+        assert.deepEqual(await append(two, name, partition), [errorCode.NONE, 0]);
+      }
+    }
+    assert.equal((await metadata(two, null)).length, 5);
+  });
+});
+
+Deno.test("a topic that Metadata creates has its leader in the same answer, however many clients ask at once", async () => {
+  await using broker = await startBroker({ port: 0, shards: 2, overrides: { "num.partitions": "3" } });
+  const clients = await Promise.all(Array.from({ length: 8 }, () => KafkaClient.connect(broker)));
+  const answers = await Promise.all(clients.map((client) => metadata(client, ["new", "no name"], true)));
+  for (const [made, refused] of answers) {
+    assert.deepEqual([made?.errorCode, made?.partitions.map(({ leaderId }) => leaderId)], [errorCode.NONE, [1, 1, 1]]);
+    assert.equal(made?.topicId, answers[0]?.[0]?.topicId);
+    assert.equal(refused?.errorCode, errorCode.INVALID_TOPIC_EXCEPTION);
+  }
+  for (const client of clients) client[Symbol.dispose]();
+});
+
+Deno.test("a deleted topic is gone from every shard and from the disk, and its name starts empty again", () =>
+  withDirectory(async (dataDir) => {
+    await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+    await withClients(broker, async (one, two) => {
+      const first = await create(one, "t", 3);
+      for (const partition of [0, 1, 2]) await append(two, "t", partition);
+      assert.equal(await remove(two, "t"), errorCode.NONE);
+      assert.deepEqual(await partitionDirectories(dataDir), []);
+      for (const client of [one, two]) {
+        assert.equal((await append(client, "t", 0))[0], errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+        assert.equal((await metadata(client, ["t"]))[0]?.errorCode, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+      }
+      assert.equal(await remove(one, "t"), errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+      const second = await create(one, "t", 1);
+      assert.notEqual(second.topicId, first.topicId);
+      assert.deepEqual(await append(two, "t", 0), [errorCode.NONE, 0]);
+      assert.deepEqual(await partitionDirectories(dataDir), ["t-0"]);
+    });
+  }));
+
+Deno.test("a fetch that waits on a topic is answered when the topic is deleted, or at its deadline", async () => {
+  await using broker = await startBroker({ port: 0, shards: 2 });
+  await withClients(broker, async (one, two) => {
+    await create(one, "t", 2);
+    const partitions = [0, 1].map((partition) => ({
+      partition,
+      fetchOffset: 0,
+      partitionMaxBytes: 1000,
+      currentLeaderEpoch: -1,
+      lastFetchedEpoch: -1,
+    }));
+    const topics = [{ topic: "t", partitions }];
+    const value = { maxWaitMs: 1000, minBytes: 1, maxBytes: 1000, sessionEpoch: -1, topics };
+    const waiting = two.call(fetchRequest, fetchResponse, { apiVersion: 12, value });
+    assert.equal(await remove(one, "t"), errorCode.NONE);
+    const { responses } = await waiting;
+    assert.equal(responses.length, 1);
+    assert.equal((await create(one, "t", 2)).errorCode, errorCode.NONE);
+    assert.deepEqual(await append(two, "t", 1), [errorCode.NONE, 0]);
+  });
+});
+
+Deno.test("producer ids differ between shards and over a restart", () =>
+  withDirectory(async (dataDir) => {
+    const ids: number[] = [];
+    for (let start = 0; start < 2; start++) {
+      await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+      await withClients(broker, async (...clients) => {
+        for (const client of clients) {
+          for (let producer = 0; producer < 3; producer++) {
+            const value = { transactionalId: null, transactionTimeoutMs: 1000 };
+            const { producerId, errorCode: code } = await client.call(initProducerIdRequest, initProducerIdResponse, {
+              apiVersion: 4,
+              value,
+            });
+            assert.equal(code, errorCode.NONE);
+            ids.push(producerId);
+          }
+        }
+      });
+    }
+    assert.equal(new Set(ids).size, 12, ids.join(" "));
+  }));
+
+/** Starts a broker process, makes and deletes topics until `kill` of them were acknowledged, then kills it. */
+async function changeAndKill(dataDir: string, kill: number, prefix: string) {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      "--no-check",
+      new URL("../main.ts", import.meta.url).pathname,
+      "--port",
+      "0",
+      "--data",
+      dataDir,
+    ],
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  let banner = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    banner += text;
+    if (banner.includes("\n")) break;
+  }
+  const port = Number(/:(\d+) /.exec(banner)?.[1]);
+  using client = await KafkaClient.connect({ port });
+  const created: string[] = [];
+  const deleted: string[] = [];
+  const changes = (async () => {
+    for (let index = 0;; index++) {
+      const name = `${prefix}${index}`;
+      await create(client, name, 2);
+      created.push(name);
+      if (index % 2 === 0) continue;
+      await remove(client, name);
+      deleted.push(name);
+      if (created.length + deleted.length >= kill) child.kill("SIGKILL");
+    }
+  })();
+  await assert.rejects(changes);
+  await child.status;
+  return { created, deleted };
+}
+
+Deno.test("a killed broker keeps every topic whose creation it acknowledged, and none whose deletion it did", () =>
+  withDirectory(async (dataDir) => {
+    const expected = new Set<string>();
+    const gone = new Set<string>();
+    for (const [round, kill] of [3, 20, 45].entries()) {
+      const { created, deleted } = await changeAndKill(dataDir, kill, `r${round}-`);
+      for (const name of created) expected.add(name);
+      for (const name of deleted) {
+        expected.delete(name);
+        gone.add(name);
+      }
+    }
+    await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+    using client = await KafkaClient.connect(broker);
+    const found = await metadata(client, null);
+    const names = new Set(found.map(({ name }) => name));
+    for (const name of expected) assert.ok(names.has(name), `${name} was created`);
+    for (const name of gone) assert.ok(!names.has(name), `${name} was deleted`);
+    // One more topic per kill may be there: the request whose answer did not get out.
+    assert.ok(names.size <= expected.size + 3, [...names].join(" "));
+    for (const { name, partitions } of found) {
+      assert.equal(partitions.length, 2);
+      assert.equal((await append(client, name ?? "", 1))[0], errorCode.NONE);
+    }
+    const directories = await partitionDirectories(dataDir);
+    assert.deepEqual(directories, found.flatMap(({ name }) => [`${name}-0`, `${name}-1`]).sort());
+  }));
