@@ -3,7 +3,8 @@
  * which shows that a test asks for nothing that the original does not give. Main isolate of a test.
  */
 import { startApacheKafka } from "../../bench/peer/apache_kafka.ts";
-import { WireClient } from "../../bench/peer/wire_client.ts";
+import { freePort, RunningProcess } from "../../bench/peer/processes.ts";
+import { waitForBroker, WireClient } from "../../bench/peer/wire_client.ts";
 
 /** A running broker with its directory. */
 export interface TestBroker extends AsyncDisposable {
@@ -36,15 +37,42 @@ export async function startTestBroker(options: TestBrokerOptions): Promise<TestB
   return await startBroker({ port: 0, shards: 2, dataDir: options.dataDir, overrides: options.overrides });
 }
 
+/** A broker in a process of its own, which can be killed and whose memory can be seen; disposal stops it. */
+export interface BrokerProcess extends AsyncDisposable {
+  readonly port: number;
+  readonly dataDir: string;
+  readonly process: RunningProcess;
+}
+
+const mainProgram = new URL("../../main.ts", import.meta.url).pathname;
+
+/** Starts the broker under test as a process. */
+export async function startBrokerProcess(options: TestBrokerOptions): Promise<BrokerProcess> {
+  const { dataDir, overrides = {} } = options;
+  if (testsApacheKafka) return await startApacheKafka({ directory: dataDir, properties: overrides });
+  const port = freePort();
+  const process = new RunningProcess(Deno.execPath(), [
+    ...["run", "-A", mainProgram, "--port", String(port), "--data", dataDir, "--shards", "2"],
+    ...Object.entries(overrides).flatMap(([name, value]) => ["--override", `${name}=${value}`]),
+  ], { outputFile: `${dataDir}.output.txt` });
+  try {
+    await waitForBroker(port, () => process.running);
+  } catch (error) {
+    await process.stop();
+    throw new Error(`Cannot start the broker:\n${process.outputTail()}`, { cause: error });
+  }
+  return { port, dataDir, process, [Symbol.asyncDispose]: () => process.stop() };
+}
+
 /** A connection to the broker under test. */
 export function connect(broker: { readonly port: number }): Promise<WireClient> {
   return WireClient.connect(broker.port);
 }
 
-/** A new directory that disposal removes with all it holds. */
+/** A new directory that disposal removes with all that is beside it for its sake. */
 export function temporaryDirectory(): { readonly path: string } & Disposable {
-  const path = Deno.makeTempDirSync({ prefix: "barnabas-interop-" });
-  return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
+  const parent = Deno.makeTempDirSync({ prefix: "barnabas-interop-" });
+  return { path: `${parent}/broker`, [Symbol.dispose]: () => Deno.removeSync(parent, { recursive: true }) };
 }
 
 /** Files of a partition's directories whose names end with `suffix`, with their contents, in offset order. */

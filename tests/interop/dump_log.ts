@@ -1,0 +1,70 @@
+/**
+ * DumpLogSegments of Apache Kafka as a judge of a data directory. It exits 0 even on damage, so its words are read: nothing that
+ * it is known to complain with may be there, and every file must have been read. Main isolate of a test.
+ *
+ * Source: DumpLogSegments.java of Apache Kafka 4.3.
+ */
+import assert from "node:assert/strict";
+import { kafkaTool } from "../../bench/peer/apache_kafka.ts";
+
+/** What it found. */
+export interface DumpVerdict {
+  /** Complaints, each with the line that carries it; empty when all is well. */
+  readonly complaints: readonly string[];
+  /** Batches that it listed over all .log files. */
+  readonly batches: number;
+  /** Producers that it listed over all .snapshot files. */
+  readonly producers: number;
+}
+
+/** Lines that mean damage. */
+const COMPLAINT = [
+  /isvalid: false/,
+  /^Found /, // "Found timestamp mismatch in", "Found out of order timestamp in", "Found N invalid bytes at the end of"
+  /^Mismatches in/,
+  /^ +-?\d+ is followed by \d+/, // below "Non-consecutive offsets in"
+  /is corrupt|Corrupt|Exception|Error/,
+  /Size of this file .* is not a multiple|No such/,
+  /The following indexed offsets are not found in the log/,
+];
+
+/**
+ * Lets DumpLogSegments read every file of a data directory.
+ * @param dataDir holds partition directories; no broker should run on it
+ */
+export async function dumpLogSegments(dataDir: string): Promise<DumpVerdict> {
+  const files = segmentFiles(dataDir);
+  assert(files.length > 0, `there are segment files in ${dataDir}`);
+  const result = await kafkaTool("DumpLogSegments", ["--deep-iteration", "--files", files.join(",")]);
+  const lines = `${result.stdout}\n${result.stderr}`.split("\n").filter((line) => !line.includes("SLF4J"));
+  const complaints = lines.flatMap((line, at) => complaintOf(line, lines[at + 1] ?? ""));
+  for (const file of files) {
+    if (!lines.some((line) => line === `Dumping ${file}`)) complaints.push(`${file} was not read`);
+  }
+  if (result.code !== 0) complaints.push(`exit code ${result.code}`);
+  return {
+    complaints,
+    batches: lines.filter((line) => line.startsWith("baseOffset:")).length,
+    producers: lines.filter((line) => line.startsWith("producerId:")).length,
+  };
+}
+
+/** The tool takes -1 for the offset before a file: the first record of every segment but the first is "not consecutive". */
+function complaintOf(line: string, next: string): string[] {
+  if (/^ +-1 is followed by \d+/.test(line)) return [];
+  return COMPLAINT.some((pattern) => pattern.test(line)) ? [`${line} ${next}`] : [];
+}
+
+/** Files of all partitions that DumpLogSegments can read, but for an empty time index, which has nothing to read. */
+export function segmentFiles(dataDir: string): string[] {
+  const found: string[] = [];
+  for (const directory of Deno.readDirSync(dataDir)) {
+    if (!directory.isDirectory || !/-\d+$/.test(directory.name)) continue;
+    for (const file of Deno.readDirSync(`${dataDir}/${directory.name}`)) {
+      if (/\.(log|index|timeindex|snapshot|txnindex)$/.test(file.name)) {
+        found.push(`${dataDir}/${directory.name}/${file.name}`);
+      }
+    }
+  }
+  return found.sort();
+}

@@ -1,0 +1,100 @@
+/**
+ * What the tests of unhappy users share: a broker process with a topic, the proof that it still serves others, and whole valid
+ * requests of every kind, to be cut and bent. Main isolate of a test.
+ */
+import assert from "node:assert/strict";
+import { processMemory } from "../../bench/peer/processes.ts";
+import { batchesOf, ByteWriter, wireBatch } from "../../bench/peer/wire_bytes.ts";
+import { NONE, WireClient } from "../../bench/peer/wire_client.ts";
+import { type BrokerProcess, startBrokerProcess, temporaryDirectory } from "./broker.ts";
+
+/** The topic that honest clients use. */
+export const HONEST = { topic: "honest", partition: 0 } as const;
+
+/** A broker process under attack, in a directory of its own. */
+export async function withVictim(body: (broker: BrokerProcess) => Promise<void>): Promise<void> {
+  using directory = temporaryDirectory();
+  const overrides = { "auto.create.topics.enable": "false" };
+  await using broker = await startBrokerProcess({ dataDir: directory.path, overrides });
+  using client = await WireClient.connect(broker.port);
+  await client.createTopic(HONEST.topic, 1);
+  await body(broker);
+}
+
+/**
+ * Proves that the broker serves others: a new connection appends a batch and reads it back.
+ * @throws Error when that does not happen within ten seconds, or the process has ended
+ */
+export async function stillServes(broker: BrokerProcess): Promise<void> {
+  assert(broker.process.running, `the broker still runs:\n${broker.process.outputTail()}`);
+  const timeout = Promise.withResolvers<never>();
+  const timer = setTimeout(() => timeout.reject(new Error("Cannot get an answer within 10 s")), 10_000);
+  try {
+    await Promise.race([timeout.promise, appendAndRead(broker)]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function appendAndRead(broker: BrokerProcess): Promise<void> {
+  using client = await WireClient.connect(broker.port);
+  const batch = wireBatch([{ value: crypto.getRandomValues(new Uint8Array(16)) }]);
+  const { errorCode, baseOffset } = await client.produce(HONEST, batch);
+  assert.equal(errorCode, NONE, "an honest produce");
+  const { records } = await client.fetch(HONEST, baseOffset);
+  assert.deepEqual(batchesOf(records)[0]?.payload, batch.subarray(21), "an honest fetch");
+}
+
+/** Resident memory of the broker, in bytes. */
+export function residentBytes(broker: BrokerProcess): number {
+  return processMemory(broker.process.pid).residentBytes;
+}
+
+/** Number of descriptors that the broker has open. */
+export function openDescriptors(broker: BrokerProcess): number {
+  return [...Deno.readDirSync(`/proc/${broker.process.pid}/fd`)].length;
+}
+
+/** A valid request: its API and its body. */
+export interface RequestTemplate {
+  readonly name: string;
+  readonly api: readonly [key: number, version: number];
+  readonly body: Uint8Array;
+}
+
+/** A valid request of each kind; none changes anything but the honest topic's end. */
+export function requestTemplates(): RequestTemplate[] {
+  const batch = wireBatch([{ key: new Uint8Array(3), value: new Uint8Array(40) }, { value: null }]);
+  const { topic, partition } = HONEST;
+  const body = () => new ByteWriter();
+  const templates: [string, RequestTemplate["api"], ByteWriter][] = [
+    [
+      "Produce",
+      [0, 3],
+      body().string(null).int16(-1).int32(1000).int32(1).string(topic).int32(1).int32(partition).blob(batch),
+    ],
+    [
+      "Fetch",
+      [1, 4],
+      body().int32(-1).int32(0).int32(0).int32(1 << 20).int8(0)
+        .int32(1).string(topic).int32(1).int32(partition).int64(0).int32(1 << 20),
+    ],
+    ["ListOffsets", [2, 1], body().int32(-1).int32(1).string(topic).int32(1).int32(partition).int64(-1)],
+    ["Metadata", [3, 1], body().int32(2).string(topic).string("absent")],
+    ["FindCoordinator", [10, 1], body().string("group").int8(0)],
+    ["ApiVersions", [18, 0], body()],
+    ["ApiVersions flexible", [18, 3], body().int8(0).int8(5).raw(ascii("name")).int8(2).raw(ascii("1")).int8(0)],
+    // The last byte makes it a dry run.
+    ["CreateTopics", [19, 2], body().int32(1).string("dry").int32(2).int16(1).int32(0).int32(0).int32(1000).int8(1)],
+    ["DeleteTopics", [20, 1], body().int32(1).string("absent").int32(1000)],
+    ["InitProducerId", [22, 0], body().string(null).int32(1000)],
+    ["OffsetForLeaderEpoch", [23, 2], body().int32(1).string(topic).int32(1).int32(partition).int32(0).int32(0)],
+    ["DescribeConfigs", [32, 1], body().int32(1).int8(2).string(topic).int32(-1).int8(0)],
+    ["DescribeCluster", [60, 0], body().int8(0).int8(0).int8(0)],
+  ];
+  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
+}
+
+function ascii(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
