@@ -2,7 +2,8 @@
  * What a connection has used, and how long it must pause for it: the one place every handler asks before it answers. There
  * are no quotas yet, so nobody pauses. Runs on shards.
  *
- * Source of the kinds: Kafka's ClientQuotaManager, ClientRequestQuotaManager and ControllerMutationQuotaManager (KIP-124, KIP-599).
+ * Source of the kinds: Kafka's ClientQuotaManager, ClientRequestQuotaManager and ControllerMutationQuotaManager
+ * (KIP-124, KIP-599).
  */
 import type { ConnectionContext } from "./handler.ts";
 

@@ -1,7 +1,7 @@
 /**
- * Kafka's offset checkpoints, written from the main isolate with asynchronous file calls: from how far a log has to be recovered,
- * where it starts, up to where its records are committed. What they say may be old, never wrong: a snapshot is taken
- * before its file is written.
+ * Kafka's offset checkpoints, written from the main isolate with asynchronous file calls: from how far a log has to be
+ * recovered, where it starts, up to where its records are committed. What they say may be old, never wrong: a snapshot
+ * is taken before its file is written.
  *
  * `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint`, `replication-offset-checkpoint`:
  *   "0\n" · count "\n" · { topic " " partition " " offset "\n" }

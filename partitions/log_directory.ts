@@ -1,6 +1,7 @@
 /**
- * The log directory of a broker: created, locked, identified, scanned at the start; marked clean at the end. Main isolate. A
- * few small files are read and written synchronously, at the start and the stop only; nothing in between blocks.
+ * The log directory of a broker: created, locked, identified, scanned at the start; marked clean at the end. Main
+ * isolate. A few small files are read and written synchronously, at the start and the stop only; nothing in between
+ * blocks.
  *
  * ```
  *   .lock                            held while the broker runs, as by Apache Kafka (POSIX lock)

@@ -2,9 +2,9 @@
  * Which shard and which row of the watermark table a partition gets. Neither is stored: a broker that starts with another
  * number of shards places everything anew. Runs on the main isolate.
  *
- * Partitions of a topic are spread over the shards, each to the one that has the fewest of the topic, then the fewest of all:
- * a topic's load is what its partitions share. A row that was given back is used again last, so that a late look at it
- * finds its old partition closed rather than another one open.
+ * Partitions of a topic are spread over the shards, each to the one that has the fewest of the topic, then the fewest of
+ * all: a topic's load is what its partitions share. A row that was given back is used again last, so that a late look at
+ * it finds its old partition closed rather than another one open.
  */
 import { assert } from "../storage/base/assert.ts";
 

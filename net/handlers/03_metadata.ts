@@ -1,10 +1,11 @@
 /**
- * Metadata, API key 3: brokers, topics, leaders. Answered from the shard's copy of the image; a topic to be created goes through the
- * control plane, and the answer waits until it has its leader (Kafka answers UNKNOWN_TOPIC_OR_PARTITION first and lets the client ask again, which many
- * clients show as an error).
+ * Metadata, API key 3: brokers, topics, leaders. Answered from the shard's copy of the image; a topic to be created goes
+ * through the control plane, and the answer waits until it has its leader (Kafka answers UNKNOWN_TOPIC_OR_PARTITION
+ * first and lets the client ask again, which many clients show as an error).
  *
- * v0 empty list = all topics · v1 null = all, empty = none · v4 auto-creation can be declined · v5 offline replicas · v7 leader
- * epochs · v8 authorized operations (KIP-430), of the cluster until v10 · v10 topic ids · v12 lookup by topic id · v13.
+ * v0 empty list = all topics · v1 null = all, empty = none · v4 auto-creation can be declined · v5 offline replicas · v7
+ * leader epochs · v8 authorized operations (KIP-430), of the cluster until v10 · v10 topic ids · v12 lookup by topic
+ * id · v13 an error of the whole answer, which never happens here.
  *
  * Not done: racks; brokers other than this one.
  */
@@ -53,7 +54,7 @@ class MetadataOperation {
     if (topics === null || (apiVersion === 0 && topics.length === 0)) return this.#respond(this.#allTopics());
     const isIdAllowed = apiVersion >= TOPIC_ID_VERSION;
     if (!isIdAllowed && topics.some(({ name, topicId }) => name === null || topicId !== ZERO_UUID)) {
-      // v10 and v11 have the field and do not know what to do with it (KAFKA-14250).
+      // v10 and v11 have the field and do not know what to do with it.
       const code = errorCode.INVALID_REQUEST;
       return this.#respond(topics.map(({ name, topicId }) => missing(name ?? "", code, topicId)));
     }

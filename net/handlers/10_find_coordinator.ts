@@ -1,12 +1,12 @@
 /**
- * FindCoordinator, API key 10: who coordinates a group or a transaction. Nobody does yet, and it is served all the same: librdkafka
- * takes its presence for support of lz4.
+ * FindCoordinator, API key 10: who coordinates a group or a transaction. Nobody does yet, and it is served all the same:
+ * librdkafka takes its presence for support of lz4.
  *
  * v0 groups · v1 key type, message · v3 flexible · v4 several keys (KIP-699) · v6 share groups (KIP-932).
  *
  * Groups are COORDINATOR_NOT_AVAILABLE, after which clients try again. Transactional ids are refused with
- * TRANSACTIONAL_ID_AUTHORIZATION_FAILED and a message that says why: it is the only code at which librdkafka and the Java client
- * both give up at once; with any retriable one `initTransactions()` would hang until its timeout.
+ * TRANSACTIONAL_ID_AUTHORIZATION_FAILED and a message that says why: it is the only code at which librdkafka and the
+ * Java client both give up at once; with any retriable one `initTransactions()` would hang until its timeout.
  *
  * Not done: coordinators.
  */

@@ -1,8 +1,9 @@
 /**
  * ApiVersions, API key 18: which requests this broker answers.
  *
- * v0 · v1 throttle time · v3 flexible, client software is named and checked (KIP-511), features (KIP-584) · v4. Any other version is
- * answered in the form of v0 with UNSUPPORTED_VERSION and the range of this API alone, from which clients choose again.
+ * v0 · v1 throttle time · v3 flexible, client software is named and checked (KIP-511), features (KIP-584) · v4. Any
+ * other version is answered in the form of v0 with UNSUPPORTED_VERSION and the range of this API alone, from which
+ * clients choose again.
  *
  * Features: none is listed, because none that Kafka names is implemented (`transaction.version`, `group.version`, ...).
  */
@@ -20,7 +21,7 @@ import { charge } from "../quota.ts";
 const API_VERSIONS_KEY = 18;
 /** First version in which clients name their software. */
 const SOFTWARE_VERSION = 3;
-/** Versions with their own layout of the error are none: v0 carries it for all (ApiVersionsRequest.getErrorResponse). */
+/** The layout in which every client can read the refusal of a version (ApiVersionsRequest.getErrorResponse). */
 const FALLBACK_VERSION = 0;
 /** What a software name or version may be (ApiVersionsRequest.SOFTWARE_NAME_VERSION_PATTERN), in linear time. */
 const SOFTWARE = /^[a-zA-Z0-9]([a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;

@@ -1,9 +1,9 @@
 /**
  * CreateTopics, API key 19: the control plane creates, this asks who may.
  *
- * v2 · v4 -1 takes the broker's default (KIP-464; accepted in all versions, as in Kafka) · v5 flexible, partitions, replication factor
- * and configs in the answer (KIP-525) · v7 topic ids. The answer comes when every shard knows the topics, so that a produce right
- * after it succeeds.
+ * v2 · v4 -1 takes the broker's default (KIP-464; accepted in all versions, as in Kafka) · v5 flexible, partitions,
+ * replication factor and configs in the answer (KIP-525) · v7 topic ids. The answer comes when every shard knows the
+ * topics, so that a produce right after it succeeds.
  *
  * Not done: the request's timeout; policies (`create.topic.policy.class.name`).
  */

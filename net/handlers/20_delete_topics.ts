@@ -1,7 +1,8 @@
 /**
  * DeleteTopics, API key 20: the control plane deletes, this asks who may.
  *
- * v1 · v3 TOPIC_DELETION_DISABLED (KIP-322; INVALID_REQUEST before) · v4 flexible · v5 messages · v6 by name or by topic id (KIP-516).
+ * v1 · v3 TOPIC_DELETION_DISABLED (KIP-322; INVALID_REQUEST before) · v4 flexible · v5 messages · v6 by name or by topic
+ * id (KIP-516).
  *
  * Not done: the request's timeout.
  */

@@ -1,11 +1,11 @@
 /**
  * InitProducerId, API key 22: a producer id for an idempotent producer.
  *
- * v0 (KIP-98) · v2 flexible · v3 a producer may name the id and epoch it had (KIP-360): without a transactional id it gets a new
- * one all the same, as in Kafka · v4, v5 further errors of transactions.
+ * v0 (KIP-98) · v2 flexible · v3 a producer may name the id and epoch it had (KIP-360): without a transactional id it
+ * gets a new one all the same, as in Kafka · v4, v5 further errors of transactions.
  *
- * A transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED, at which every client gives up at once; the answer has no
- * room for a reason, the one of FindCoordinator, which clients ask first, has (10_find_coordinator.ts).
+ * A transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED, at which every client gives up at once; the
+ * answer has no room for a reason, the one of FindCoordinator, which clients ask first, has (10_find_coordinator.ts).
  *
  * Not done: transactions.
  */

@@ -1,5 +1,6 @@
 /**
- * DescribeConfigs, API key 32: configs of topics and of this broker, from the shard's copies; the control plane is not asked.
+ * DescribeConfigs, API key 32: configs of topics and of this broker, from the shard's copies; the control plane is not
+ * asked.
  *
  * v1 sources and synonyms (KIP-226) · v3 types and documentation (KIP-569) · v4 flexible.
  *

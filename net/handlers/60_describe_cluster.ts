@@ -1,7 +1,8 @@
 /**
  * DescribeCluster, API key 60: the brokers and who is the controller.
  *
- * v0 (KIP-700) · v1 endpoint type (KIP-919): this listener is one of brokers, not of controllers · v2 fenced brokers (KIP-1073): there are none.
+ * v0 (KIP-700) · v1 endpoint type (KIP-919): this listener is one of brokers, not of controllers · v2 fenced brokers
+ * (KIP-1073): there are none.
  *
  * Not done: racks; brokers other than this one.
  */

@@ -1,6 +1,6 @@
 /**
- * What to do with partition directories that the store does not know: written by Apache Kafka, restored from a backup, or left
- * by a topic whose deletion a crash cut short. Pure; the main isolate runs it once, at its start.
+ * What to do with partition directories that the store does not know: written by Apache Kafka, restored from a backup,
+ * or left by a topic whose deletion a crash cut short. Pure; the main isolate runs it once, at its start.
  *
  * Rules
  * - A directory of a topic that was deleted is removed, never adopted: a deleted topic must not come back.

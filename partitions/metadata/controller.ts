@@ -3,11 +3,11 @@
  * committed to the store, put into the image, published to every shard, then answered. Runs on the main isolate; only
  * awaits.
  *
- * Always: nothing is published or answered before it is durable; an answer comes after every shard has applied the change, so a client that
- * was told of a topic can produce to it on any connection.
+ * Always: nothing is published or answered before it is durable; an answer comes after every shard has applied the
+ * change, so a client that was told of a topic can produce to it on any connection.
  *
- * Not done: the timeout of a request (Kafka answers REQUEST_TIMED_OUT when the controller takes longer); internal topics are not
- * made by auto-creation, because their coordinators do not exist yet.
+ * Not done: the timeout of a request (Kafka answers REQUEST_TIMED_OUT when the controller takes longer); internal topics
+ * are not made by auto-creation, because their coordinators do not exist yet.
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import type {
@@ -59,6 +59,8 @@ export interface LoadedMetadata {
   readonly warnings: readonly string[];
 }
 
+type CreatableTopicConfigs = NonNullable<CreatableTopicResult["configs"]>;
+
 type Calls = {
   readonly [N in ControlCallName]: (args: ControlCalls[N]["args"]) => Promise<ControlCalls[N]["result"]>;
 };
@@ -72,6 +74,7 @@ export class Controller implements ControlPlane {
   #producerIds = { next: 0, version: ABSENT };
   /** Rows that the next transaction deletes: topics whose directories are gone for good. */
   #forgotten: string[] = [];
+  #defaultConfigs: CreatableTopicConfigs | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
   /** Nothing happens before `load()`. */
@@ -246,15 +249,26 @@ export class Controller implements ControlPlane {
       errorMessage: null,
       numPartitions: replicas.length,
       replicationFactor: replicas[0]?.length ?? 0,
-      configs: describeTopicConfigs(configs, this.#options.config).map((entry) => ({
-        name: entry.name,
-        value: entry.value,
-        readOnly: entry.readOnly,
-        configSource: entry.source,
-        isSensitive: entry.isSensitive,
-      })),
+      configs: this.#describe(configs),
     };
   }
+
+  /** Effective configs; those of topics without any are kept, because working them out takes longer than all the rest. */
+  #describe(configs: Readonly<Record<string, string>>): CreatableTopicConfigs {
+    if (Object.keys(configs).length > 0) return describe(configs, this.#options.config);
+    this.#defaultConfigs ??= describe(configs, this.#options.config);
+    return this.#defaultConfigs;
+  }
+}
+
+function describe(configs: Readonly<Record<string, string>>, config: BrokerConfig): CreatableTopicConfigs {
+  return describeTopicConfigs(configs, config).map(({ name, value, readOnly, source, isSensitive }) => ({
+    name,
+    value,
+    readOnly,
+    configSource: source,
+    isSensitive,
+  }));
 }
 
 function isCreatable(name: string): boolean {

@@ -1,8 +1,9 @@
 /**
- * From what the store and the log directory hold to the topics of a starting broker, in one transaction. Main isolate, once.
+ * From what the store and the log directory hold to the topics of a starting broker, in one transaction. Main isolate,
+ * once.
  *
- * A restart is a new leadership: every leader epoch grows by one before a shard opens a log, so that an offset whose record was
- * lost in an unclean stop is never taken for its successor (KIP-101).
+ * A restart is a new leadership: every leader epoch grows by one before a shard opens a log, so that an offset whose
+ * record was lost in an unclean stop is never taken for its successor (KIP-101).
  */
 import {
   type AdoptedTopic,

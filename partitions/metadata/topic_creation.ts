@@ -2,9 +2,9 @@
  * What CreateTopics may create: checks a request and says what each topic would be, or why it is refused. Pure; the
  * main isolate runs it.
  *
- * Source: Kafka's ControllerApis.createTopics and ReplicationControlManager.createTopics, in their order of checks and with
- * their sentences. Beyond Kafka: a broker has a largest number of partitions (INVALID_PARTITIONS), and two new names of one request that
- * collide are refused as a name that collides with an existing topic is.
+ * Source: Kafka's ControllerApis.createTopics and ReplicationControlManager.createTopics, in their order of checks and
+ * with their sentences. Beyond Kafka: a broker has a largest number of partitions (INVALID_PARTITIONS), and two new
+ * names of one request that collide are refused as a name that collides with an existing topic is.
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import type { CreatableTopic } from "../../net/protocol/messages/19_create_topics.ts";

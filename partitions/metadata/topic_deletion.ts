@@ -1,8 +1,8 @@
 /**
  * Which topics a DeleteTopics request means: by name, by id, or by mistake. Pure; the main isolate runs it.
  *
- * Source: Kafka's ControllerApis.deleteTopics. Results keep the order of the request (Kafka shuffles them, so that nobody can tell a
- * hidden topic from a missing one by its place).
+ * Source: Kafka's ControllerApis.deleteTopics. Results keep the order of the request (Kafka shuffles them, so that
+ * nobody can tell a hidden topic from a missing one by its place).
  */
 import { errorCode, errorMessage } from "../../net/protocol/error_codes.ts";
 import type { DeletableTopicResult, DeleteTopicsRequest } from "../../net/protocol/messages/20_delete_topics.ts";
