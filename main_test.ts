@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { metadataRequest, metadataResponse } from "./net/protocol/messages/03_metadata.ts";
+import { KafkaClient } from "./tests/kafka_client.ts";
+
+const program = new URL("./main.ts", import.meta.url).pathname;
+
+/** What a process writes to one of its pipes, line by line. */
+class Lines {
+  readonly #reader: ReadableStreamDefaultReader<string>;
+  #pending = "";
+
+  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+    this.#reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  /** @returns null at the end */
+  async next(): Promise<string | null> {
+    for (;;) {
+      const end = this.#pending.indexOf("\n");
+      if (end >= 0) {
+        const line = this.#pending.slice(0, end);
+        this.#pending = this.#pending.slice(end + 1);
+        return line;
+      }
+      const { value, done } = await this.#reader.read();
+      if (done) return null;
+      this.#pending += value;
+    }
+  }
+
+  async rest(): Promise<string> {
+    const lines: string[] = [];
+    for (let line = await this.next(); line !== null; line = await this.next()) lines.push(line);
+    return lines.join("\n");
+  }
+}
+
+/** The program in a process of its own; disposal kills it. */
+class Program implements AsyncDisposable {
+  readonly out: Lines;
+  readonly error: Lines;
+  readonly #process: Deno.ChildProcess;
+  #ended = false;
+
+  constructor(...args: string[]) {
+    const command = ["run", "-A", program, ...args];
+    this.#process = new Deno.Command(Deno.execPath(), { args: command, stdout: "piped", stderr: "piped" }).spawn();
+    this.#process.status.then(() => this.#ended = true);
+    this.out = new Lines(this.#process.stdout);
+    this.error = new Lines(this.#process.stderr);
+  }
+
+  /** Waits until it listens. @returns its port, from the line that says so */
+  async port(): Promise<number> {
+    const line = await this.out.next();
+    const match =
+      /^Barnabas \d+\.\d+\.\d+ listening on 127\.0\.0\.1:(\d+) · data in .+ · \d+ shards? · started in \d+\.\d\d s$/
+        .exec(line ?? "");
+    assert(match !== null, line ?? await this.error.rest());
+    return Number(match[1]);
+  }
+
+  signal(...signals: Deno.Signal[]): void {
+    for (const signal of signals) if (!this.#ended) this.#process.kill(signal);
+  }
+
+  /** Waits for its end. */
+  async end(): Promise<{ code: number; out: string; error: string }> {
+    const [out, error, { code }] = await Promise.all([this.out.rest(), this.error.rest(), this.#process.status]);
+    return { code, out, error };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.signal("SIGKILL");
+    await this.end();
+  }
+}
+
+/** A new directory, removed with all that is in it. */
+function temporaryDirectory(): { path: string } & AsyncDisposable {
+  const path = Deno.makeTempDirSync({ prefix: "barnabas-main-" });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+async function topicsAt(port: number): Promise<{ name: string | null; partitions: number }[]> {
+  using client = await KafkaClient.connect({ port });
+  const value = { topics: null, allowAutoTopicCreation: false };
+  const { topics } = await client.call(metadataRequest, metadataResponse, { apiVersion: 9, value });
+  return topics.map(({ name, partitions }) => ({ name, partitions: partitions.length }));
+}
+
+Deno.test("main --help prints the help and exits 0; --version likewise", async () => {
+  await using help = new Program("--help");
+  const shown = await help.end();
+  assert.deepEqual([shown.code, shown.error], [0, ""]);
+  assert.match(shown.out, /^Barnabas .*\n\nUsage: /);
+  await using version = new Program("--version");
+  const { code, out } = await version.end();
+  assert.deepEqual([code, /^Barnabas \d+\.\d+\.\d+$/.test(out)], [0, true]);
+});
+
+Deno.test("main exits 2 for a wrong command line, with a sentence on standard error", async () => {
+  await using wrong = new Program("--prot", "1");
+  assert.deepEqual(await wrong.end(), {
+    code: 2,
+    out: "",
+    error: "barnabas: there is no flag --prot; did you mean --port?",
+  });
+});
+
+Deno.test("main starts on a free port with its topics, stops cleanly by SIGTERM and opens its directory again", async () => {
+  await using directory = temporaryDirectory();
+  const args = ["--port", "0", "--shards", "2", "--data", `${directory.path}/data`];
+  await using first = new Program(...args, "--topic", "a:3", "--topic", "b:1:segment.ms=60000");
+  assert.deepEqual(await topicsAt(await first.port()), [{ name: "a", partitions: 3 }, { name: "b", partitions: 1 }]);
+  first.signal("SIGTERM");
+  assert.deepEqual(await first.end(), {
+    code: 0,
+    out: "",
+    error: "barnabas: SIGTERM: stopping; another one stops at once",
+  });
+  await using second = new Program(...args, "--topic", "a:3");
+  assert.equal((await topicsAt(await second.port())).length, 2);
+  second.signal("SIGINT");
+  assert.equal((await second.end()).code, 0);
+});
+
+Deno.test("main reads a server.properties file and says once what it does not use", async () => {
+  await using directory = temporaryDirectory();
+  const file = `${directory.path}/server.properties`;
+  const properties = ["listeners=PLAINTEXT://127.0.0.1:0", `log.dirs=${directory.path}/data`, "num.partitions=4"];
+  await Deno.writeTextFile(file, [...properties, "num.io.threads=8", "barnabas.shards=1"].join("\n"));
+  await using started = new Program("--config", file, "--override", "num.partitions=2", "--topic", "c");
+  assert.deepEqual(await topicsAt(await started.port()), [{ name: "c", partitions: 2 }]);
+  assert.equal(await started.error.next(), `barnabas: not used from ${file}: num.io.threads`);
+});
+
+Deno.test("main exits 1 with a sentence when its port or its directory is taken", async () => {
+  await using directory = temporaryDirectory();
+  const data = `${directory.path}/data`;
+  await using running = new Program("--port", "0", "--shards", "1", "--data", data);
+  const port = await running.port();
+  await using samePort = new Program("--port", String(port), "--shards", "1", "--data", `${directory.path}/other`);
+  const portTaken = await samePort.end();
+  assert.equal(portTaken.code, 1);
+  assert.match(portTaken.error, new RegExp(`^barnabas: 127\\.0\\.0\\.1:${port} is in use: [^\\n]+$`));
+  await using sameDirectory = new Program("--port", "0", "--shards", "1", "--data", data);
+  const directoryTaken = await sameDirectory.end();
+  assert.equal(directoryTaken.code, 1);
+  assert.match(directoryTaken.error, /^barnabas: [^\n]*another broker[^\n]*$/);
+});
+
+Deno.test("main exits 1 with a sentence when its directory cannot be used", async () => {
+  await using directory = temporaryDirectory();
+  await Deno.writeTextFile(`${directory.path}/file`, "");
+  await using program = new Program("--port", "0", "--data", `${directory.path}/file/data`);
+  const { code, error } = await program.end();
+  assert.equal(code, 1);
+  assert.match(error, /^barnabas: [^\n]*file\/data[^\n]*$/);
+});
+
+Deno.test("main stops at once by a second signal, with 128 + its number", async () => {
+  await using directory = temporaryDirectory();
+  await using program = new Program("--port", "0", "--shards", "1", "--data", `${directory.path}/data`);
+  await program.port();
+  program.signal("SIGINT", "SIGTERM");
+  assert.equal((await program.end()).code, 128 + 15);
+});
