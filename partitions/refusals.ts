@@ -24,7 +24,7 @@ const codes: Record<Refusal, number> = {
   "larger-than-segment": errorCode.RECORD_LIST_TOO_LARGE,
   "invalid-timestamp": errorCode.INVALID_TIMESTAMP,
   "unsupported-compression": errorCode.UNSUPPORTED_COMPRESSION_TYPE,
-  "unsupported-format": errorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+  "unsupported-format": errorCode.INVALID_RECORD,
   "transactions-unsupported": errorCode.INVALID_TXN_STATE,
   "out-of-order-sequence": errorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
   "invalid-producer-epoch": errorCode.INVALID_PRODUCER_EPOCH,

@@ -27,7 +27,7 @@ import type { NativeMemory } from "./sys/memory.ts";
  *   larger-than-segment       RECORD_LIST_TOO_LARGE (18): above segment.bytes
  *   invalid-timestamp         INVALID_TIMESTAMP (32): out of range, or of a type that is the broker's to give
  *   unsupported-compression   UNSUPPORTED_COMPRESSION_TYPE (76): a codec that does not exist
- *   unsupported-format        UNSUPPORTED_FOR_MESSAGE_FORMAT (43): magic 0, 1, or above 2
+ *   unsupported-format        INVALID_RECORD (87), as Kafka 4 for every Produce version: magic 0, 1, or above 2
  *   transactions-unsupported  INVALID_TXN_STATE (48): a transactional batch where none is allowed
  */
 export type BatchRefusal =
