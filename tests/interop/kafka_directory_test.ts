@@ -1,0 +1,82 @@
+/**
+ * A data directory that Apache Kafka has written is served by this broker: kcat and the console consumer read all of it, new
+ * records are appended behind, and Apache Kafka's log tool still finds nothing wrong. Once after a clean stop of Kafka, once after
+ * it was killed.
+ */
+import assert from "node:assert/strict";
+import { kafkaToolArguments, startApacheKafka } from "../../bench/peer/apache_kafka.ts";
+import { run, runOrThrow } from "../../bench/peer/processes.ts";
+import { WireClient } from "../../bench/peer/wire_client.ts";
+import { startTestBroker, temporaryDirectory, type TestBroker, testsApacheKafka } from "./broker.ts";
+import { dumpLogSegments } from "./dump_log.ts";
+import { assertSameLines } from "./lines.ts";
+import { interopTest } from "./toolchain.ts";
+
+const TOPIC = "from-kafka";
+const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
+const LINES = 3000;
+
+for (const [ending, signal] of [["stopped", "SIGTERM"], ["killed", "SIGKILL"]] as const) {
+  interopTest({
+    name: `kafka directory: written by Apache Kafka, which was ${ending}, served and continued here`,
+    needs: ["kafka", "kcat"],
+    async fn(context) {
+      using directory = temporaryDirectory();
+      await context.step("Apache Kafka writes", async () => {
+        await using kafka = await startApacheKafka({ directory: directory.path });
+        using client = await WireClient.connect(kafka.port);
+        await client.createTopic(TOPIC, CODECS.length, { "segment.bytes": String(1 << 20) });
+        await write(kafka.bootstrapServers, "kafka");
+        kafka.process.signal(signal);
+        await kafka.process.status;
+      });
+      // Apache Kafka, when it stands in for the broker under test, wants the directory above.
+      const dataDir = testsApacheKafka ? directory.path : `${directory.path}/data`;
+      const before = CODECS.map((codec) => linesOf("kafka", codec));
+      const both = CODECS.map((codec) => [...linesOf("kafka", codec), ...linesOf("here", codec)]);
+      await context.step("kcat and the console consumer read it, new records follow", async () => {
+        await using broker = await startTestBroker({ dataDir });
+        await expectLines(broker, before);
+        await write(broker.bootstrapServers, "here");
+        await expectLines(broker, both);
+      });
+      await context.step("the same after another start", async () => {
+        await using broker = await startTestBroker({ dataDir });
+        await expectLines(broker, both);
+      });
+      await context.step("DumpLogSegments has no complaint", async () => {
+        assert.deepEqual((await dumpLogSegments(`${directory.path}/data`)).complaints, []);
+      });
+    },
+  });
+}
+
+function linesOf(writer: string, codec: string): string[] {
+  return Array.from({ length: LINES }, (_, i) => `${writer} ${codec} ${i} ${"Ω".repeat((i * 7919) % 600)}`);
+}
+
+/** Every codec into a partition of its own. */
+async function write(bootstrapServers: string, writer: string): Promise<void> {
+  for (const [partition, codec] of CODECS.entries()) {
+    const stdin = new TextEncoder().encode(linesOf(writer, codec).map((line) => `${line}\n`).join(""));
+    const result = await run("kcat", [
+      ...["-P", "-b", bootstrapServers, "-t", TOPIC, "-p", String(partition), "-z", codec],
+      ...["-X", "enable.idempotence=true", "-X", "batch.size=100000"],
+    ], { stdin });
+    assert.equal(result.code, 0, result.stderr);
+  }
+}
+
+async function expectLines(broker: TestBroker, expected: readonly (readonly string[])[]): Promise<void> {
+  for (const [partition, lines] of expected.entries()) {
+    const where = ["-t", TOPIC, "-p", String(partition), "-o", "beginning", "-c", String(lines.length)];
+    assertSameLines(await runOrThrow("kcat", ["-C", "-b", broker.bootstrapServers, ...where, "-q"]), lines);
+  }
+  const last = expected.length - 1;
+  const args = ["--bootstrap-server", broker.bootstrapServers, "--topic", TOPIC, "--partition", String(last)];
+  const all = ["--offset", "earliest", "--max-messages", String(expected[last]!.length)];
+  assertSameLines(
+    await runOrThrow("java", kafkaToolArguments("consumer.ConsoleConsumer", [...args, ...all])),
+    expected[last]!,
+  );
+}
