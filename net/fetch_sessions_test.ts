@@ -6,11 +6,15 @@ import { ZERO_UUID } from "./protocol/text_cache.ts";
 
 const VERSION = 12;
 
-function request(session: { id: number; epoch: number }, partitions: number[], forgotten: number[] = []): FetchRequest {
+function request(
+  session: { id: number; epoch: number },
+  partitions: number[],
+  { forgotten = [], offsets = {} }: { forgotten?: number[]; offsets?: Record<number, number> } = {},
+): FetchRequest {
   const wanted = partitions.map((partition) => ({
     partition,
     currentLeaderEpoch: -1,
-    fetchOffset: 100 + partition,
+    fetchOffset: offsets[partition] ?? 100 + partition,
     lastFetchedEpoch: -1,
     logStartOffset: -1,
     partitionMaxBytes: 1000,
@@ -54,8 +58,7 @@ Deno.test("FetchSessions.plan() serves a request without a session whole", () =>
 Deno.test("FetchSessions.plan() remembers partitions, changes and forgets them, and counts epochs", () => {
   const sessions = create();
   const { id } = open(sessions, [0, 1, 2]);
-  const changed = request({ id, epoch: 1 }, [3, 1], [0]);
-  changed.topics[0]!.partitions[1]!.fetchOffset = 777;
+  const changed = request({ id, epoch: 1 }, [3, 1], { forgotten: [0], offsets: { 1: 777 } });
   const plan = sessions.plan(changed, VERSION, 0);
   assert.ok(plan.kind === "incremental");
   assert.deepEqual(plan.interests.map(({ partition, fetchOffset }) => [partition, fetchOffset]), [
