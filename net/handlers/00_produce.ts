@@ -50,8 +50,8 @@ interface ProducePart {
   nextOffset: Offset;
   appendTimeMs: number;
   logStartOffset: Offset;
-  /** Arena block held for another shard, -1 for none. */
-  block: number;
+  /** Another shard appends it, from this shard's arena. */
+  isRemote: boolean;
 }
 
 /** Handles Produce. */
@@ -70,6 +70,9 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
   readonly #services: ShardServices;
   readonly #parts: ProducePart[] = [];
   #unanswered = 0;
+  /** Arena block of the request, held once while other shards read it, however many parts they append: -1 for none. */
+  #block = -1;
+  #remoteCount = 0;
 
   constructor(request: ProduceRequest, exchange: RequestExchange, services: ShardServices) {
     [this.#request, this.#exchange, this.#services] = [request, exchange, services];
@@ -96,8 +99,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
 
   onAppended(tag: number, outcome: AppendOutcome): void {
     const part = this.#parts[tag] as ProducePart;
-    if (part.block !== -1) this.#exchange.bytes.releaseBlock(part.block);
-    part.block = -1;
+    if (part.isRemote) this.#releaseBlock();
     part.errorCode = errorCodeOf(outcome.refusal);
     part.message = outcome.refusal === null ? null : refusalText(outcome.refusal);
     part.recordIndex = outcome.recordIndex;
@@ -158,8 +160,15 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
     }
     this.#unanswered++;
     const { partitions, shard } = this.#services;
-    if (place.shard !== shard) part.block = this.#exchange.bytes.retainBlock();
+    part.isRemote = place.shard !== shard;
+    if (part.isRemote && this.#remoteCount++ === 0) this.#block = this.#exchange.bytes.retainBlock();
     partitions.append(place, { ...records, acks: this.#request.acks }, this, tag);
+  }
+
+  /** Another shard has answered. */
+  #releaseBlock(): void {
+    this.#remoteCount--;
+    if (this.#remoteCount === 0) this.#exchange.bytes.releaseBlock(this.#block);
   }
 
   #codecOf(records: { start: number; length: number }): number {
@@ -236,7 +245,7 @@ function newPart(index: number): ProducePart {
     nextOffset: NO_OFFSET,
     appendTimeMs: -1,
     logStartOffset: NO_OFFSET,
-    block: -1,
+    isRemote: false,
   };
 }
 

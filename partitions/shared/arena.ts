@@ -36,7 +36,7 @@ export class Arena {
    */
   readonly #largest = new Uint8Array(2 * LEAVES);
   /** Holders of the block that starts at this leaf. */
-  readonly #holders = new Uint16Array(LEAVES);
+  readonly #holders = new Uint32Array(LEAVES);
   /** Order of the block that starts at this leaf. */
   readonly #orders = new Uint8Array(LEAVES);
   #usedBytes = 0;
