@@ -19,6 +19,7 @@ import { join } from "node:path";
 import {
   deletedDirectoryName,
   type FileSystem,
+  LeaderEpochs,
   linuxFileSystem,
   LogDamagedError,
   type MetaProperties,
@@ -30,7 +31,6 @@ import {
   writeCleanShutdown,
   writeMetaProperties,
 } from "../storage/mod.ts";
-import { LeaderEpochs } from "../storage/leader_epochs.ts";
 import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "./metadata/adoption.ts";
 
 /** Name of the metadata store's file in a log directory. */

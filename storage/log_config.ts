@@ -1,9 +1,10 @@
 /**
  * What a log is told by its topic's configuration, resolved to numbers. Plain data: it crosses isolates. The names and
- * defaults that users see are in partitions/metadata; each field names its topic config.
+ * defaults that users see are in partitions/config; each field names its topic config.
  */
 import type { BatchRules } from "./batch_validation.ts";
 
+/** Settings of one log. */
 export interface LogConfig {
   /** `segment.bytes` */
   readonly segmentBytes: number;

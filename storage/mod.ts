@@ -17,6 +17,7 @@ export {
   toOffset,
 } from "./base/units.ts";
 
+export { LeaderEpochs } from "./leader_epochs.ts";
 export { Log } from "./log.ts";
 export type { LogConfig } from "./log_config.ts";
 export { LogResources } from "./log_resources.ts";

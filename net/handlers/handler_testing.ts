@@ -15,6 +15,7 @@ import { Writer } from "../protocol/writer.ts";
 
 /** Topic ids for tests. */
 export const TOPIC_ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";
+/** Another one. */
 export const OTHER_TOPIC_ID = "YWFhYWFhYWFhYWFhYWFhYQ";
 
 /** A connection. */

@@ -25,8 +25,9 @@ export type Kind =
   | "array"
   | "struct";
 
-/** Keys of properties that exist for the compiler only. */
+/** Key of a property that exists for the compiler only: what decoding yields. */
 export declare const decodedAs: unique symbol;
+/** The same for what encoding takes. */
 export declare const encodedFrom: unique symbol;
 
 /** A type of the protocol; `D` is what decoding yields, `E` what encoding takes. */

@@ -3,6 +3,7 @@
  * Any isolate.
  */
 
+/** Where the time comes from. */
 export interface Clock {
   /** Wall-clock time in milliseconds since 1970, for timestamps that leave the process. */
   wallMs(): number;

@@ -5,6 +5,7 @@
  */
 import { libc } from "./libc.ts";
 
+/** Bytes with the address at which the kernel finds them. */
 export interface NativeMemory {
   /** The bytes; they may lie in a SharedArrayBuffer. */
   readonly bytes: Uint8Array;

@@ -1,0 +1,96 @@
+/**
+ * Who may import whom: main -> mod -> net -> partitions -> storage, through each folder's door. Test code.
+ */
+import { type Import, importsOf, type SourceFile } from "./source_text.ts";
+
+/** One broken rule. */
+export interface Finding {
+  readonly path: string;
+  readonly line: number;
+  readonly message: string;
+}
+
+/** From the top down; what stands lower may not import what stands above it. */
+const LAYERS = ["main.ts", "mod.ts", "net", "partitions", "storage"];
+
+/** Pure folders: they import nothing but each other as listed, and anyone may import their files directly. */
+const PURE: ReadonlyMap<string, readonly string[]> = new Map([
+  ["storage/base", ["storage/base"]],
+  ["net/protocol", ["net/protocol", "storage/base"]],
+]);
+
+/** Folders that are doors themselves: plain data and parsing, or the kernel interface, without a mod.ts of their own. */
+const OPEN_FOLDERS: ReadonlyMap<string, string> = new Map([
+  ["partitions/config", "settings are plain data that every layer above reads"],
+]);
+
+/** Steps around a door, each with its reason. Every one has to be needed. */
+export const doorExceptions: ReadonlyMap<string, string> = new Map([
+  ["partitions/shared -> storage/sys", "shared memory is made of memory and eventfds, without loading the log"],
+  ["net/handlers -> partitions/metadata/topic_names.ts", "a pure function; the door would load the metadata store"],
+]);
+
+/** Checks every import of product files. */
+export function layeringFindings(files: readonly SourceFile[]): Finding[] {
+  const used = new Set<string>();
+  const findings = files.flatMap((file) =>
+    importsOf(file).flatMap((imported) => {
+      const message = refuseImport(file.path, imported, used);
+      return message === null ? [] : [{ path: file.path, line: imported.line, message }];
+    })
+  );
+  return findings;
+}
+
+/** Exceptions that no import needs any more. */
+export function unusedDoorExceptions(files: readonly SourceFile[]): string[] {
+  const used = new Set<string>();
+  for (const file of files) for (const imported of importsOf(file)) refuseImport(file.path, imported, used);
+  return [...doorExceptions.keys()].filter((exception) => !used.has(exception));
+}
+
+/** Files reachable at run time from one of them, itself included. */
+export function runtimeClosure(start: string, byPath: ReadonlyMap<string, SourceFile>): Set<string> {
+  const reached = new Set<string>();
+  const pending = [start];
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    const file = byPath.get(path);
+    if (file === undefined || reached.has(path)) continue;
+    reached.add(path);
+    for (const { target, isTypeOnly } of importsOf(file)) if (!isTypeOnly) pending.push(target);
+  }
+  return reached;
+}
+
+function refuseImport(from: string, { target, specifier, isTypeOnly }: Import, used: Set<string>): string | null {
+  const pure = [...PURE].find(([folder]) => from.startsWith(`${folder}/`));
+  const isRelative = specifier.startsWith(".");
+  if (pure !== undefined && !(isRelative && pure[1].some((folder) => target.startsWith(`${folder}/`)))) {
+    return `${pure[0]} is pure and may not import ${specifier}`;
+  }
+  if (!isRelative) return null;
+  if (!specifier.endsWith(".ts")) return `${specifier} has no .ts extension`;
+  if (/^(tests|bench)\//.test(target)) return `the product may not import ${target}`;
+  if ([...PURE.keys()].some((folder) => target.startsWith(`${folder}/`))) return null;
+  const [fromLayer, targetLayer] = [layerOf(from), layerOf(target)];
+  if (targetLayer < 0) return `${target} is in no layer`;
+  if (targetLayer < fromLayer) return `imports run one way: ${LAYERS[fromLayer]} may not import ${target}`;
+  if (targetLayer === fromLayer) {
+    return target.endsWith("/mod.ts") && !target.startsWith("net/handlers/")
+      ? `${target} is the door for others; inside the folder import the file`
+      : null;
+  }
+  if (isTypeOnly || target === LAYERS[targetLayer] || target === `${LAYERS[targetLayer]}/mod.ts`) return null;
+  if ([...OPEN_FOLDERS.keys()].some((folder) => target.startsWith(`${folder}/`))) return null;
+  for (const exception of doorExceptions.keys()) {
+    const [source = "", destination = ""] = exception.split(" -> ");
+    if (!from.startsWith(`${source}/`) || !target.startsWith(destination)) continue;
+    used.add(exception);
+    return null;
+  }
+  return `${target} is behind the door ${LAYERS[targetLayer]}/mod.ts`;
+}
+
+function layerOf(path: string): number {
+  return LAYERS.findIndex((layer) => path === layer || path.startsWith(`${layer}/`));
+}

@@ -1,0 +1,184 @@
+/**
+ * What the source may not contain, as patterns over one file, each with a planted violation that it has to catch and a
+ * harmless text that it has to pass. Test code.
+ */
+import type { Finding } from "./layering.ts";
+import { isProduct, isTest } from "./repository.ts";
+import { lineAt, type SourceFile } from "./source_text.ts";
+
+/** One rule. */
+export interface PatternRule {
+  /** The rule as a sentence. */
+  readonly name: string;
+  /** Searched in the code (without comments and strings), or in the whole text. */
+  readonly pattern: RegExp;
+  readonly within: "code" | "text";
+  readonly applies: (path: string) => boolean;
+  /** Where it is broken for a reason: path -> reason. Every one has to be needed. */
+  readonly exceptions: ReadonlyMap<string, string>;
+  readonly planted: readonly string[];
+  readonly harmless: readonly string[];
+}
+
+/**
+ * Files whose code runs on the main isolate, or in a worker that is no shard. All other files that a shard loads are
+ * taken for code of shards.
+ */
+export const mainIsolateFiles: ReadonlySet<string> = new Set([
+  "main.ts",
+  "mod.ts",
+  "net/acceptor.ts",
+  "net/cold_reader.ts",
+  "net/handoff.ts",
+  "net/mod.ts",
+  "net/shard_pool.ts",
+  "partitions/checkpoints.ts",
+  "partitions/log_directory.ts",
+  "partitions/placement.ts",
+  "partitions/metadata/adoption.ts",
+  "partitions/metadata/controller.ts",
+  "partitions/metadata/controller_loading.ts",
+  "partitions/metadata/sqlite_store.ts",
+  "partitions/metadata/store.ts",
+  "partitions/metadata/topic_creation.ts",
+  "partitions/metadata/topic_deletion.ts",
+  "partitions/metadata/topic_table.ts",
+  "storage/sys/background_flush.ts",
+  "storage/sys/page_cache.ts",
+]);
+
+const SQLITE_WORKER = /^partitions\/metadata\/sqlite_(store_worker|database)\.ts$/;
+const everywhere = () => true;
+const product = (path: string) => isProduct({ path });
+const onMainIsolate = (path: string) => mainIsolateFiles.has(path);
+const onShards = (path: string) =>
+  product(path) && !onMainIsolate(path) && !SQLITE_WORKER.test(path) && !path.startsWith("storage/sys/");
+
+/** The rules. */
+export const patternRules: readonly PatternRule[] = [
+  rule("only main.ts, tests and benchmarks write to the console", {
+    pattern: /\bconsole\s*\.\s*\w+/,
+    applies: (path) => product(path) && path !== "main.ts",
+    planted: ["console.log(1)", "  console.error(`x ${y}`)"],
+    harmless: ["// console.log(1)", 'const s = "console.log(1)"'],
+  }),
+  rule("only storage/sys names the foreign function interface", {
+    pattern: /\bDeno\s*\.\s*(dlopen|Unsafe\w+)/,
+    applies: (path) => product(path) && !path.startsWith("storage/sys/"),
+    planted: ['Deno.dlopen("libc.so.6", {})', "new Deno.UnsafePointerView(p)"],
+    harmless: ["/** Deno.dlopen is elsewhere. */", "Deno.listen({ port: 0 })"],
+  }),
+  rule("only partitions/shared names Atomics", {
+    pattern: /\bAtomics\b/,
+    applies: (path) => product(path) && !path.startsWith("partitions/shared/"),
+    planted: ["Atomics.load(words, 0)", "const { load } = Atomics"],
+    harmless: ["// Atomics.load", "const nuclear = 1"],
+  }),
+  rule("nothing waits by Atomics.wait", {
+    pattern: /\bAtomics\s*\.\s*wait(Async)?\b/,
+    applies: product,
+    planted: ["Atomics.wait(words, 0, 0)", "Atomics.waitAsync(words, 0, 0)"],
+    harmless: ["Atomics.store(words, 0, 0)"],
+  }),
+  rule("a shard neither awaits nor sets timers: the reactor holds its isolate, promises and timers do not run", {
+    pattern: /\bawait\b|\basync\b|\.then\s*\(|\b(?:setTimeout|setInterval|queueMicrotask)\s*\(/,
+    applies: onShards,
+    exceptions: [["net/shard_worker.ts", "gives up its turn to receive what the main isolate has posted"]],
+    planted: ["await x", "const f = async () => 1", "x.then(() => 1)", "setTimeout(f, 1)", "setInterval(f, 1)"],
+    harmless: ["let timer: ReturnType<typeof setTimeout>;", "// await nothing"],
+  }),
+  rule("the main isolate makes no call that can block", {
+    pattern: /\b\w+Sync\s*\(|\bDeno\s*\.\s*\w+Sync\b/,
+    applies: onMainIsolate,
+    exceptions: [
+      ["main.ts", "reads --config before anything runs; a log record has to be written before an exit"],
+      ["net/handoff.ts", "looks at /proc/self/fd, which is memory"],
+    ],
+    planted: ['Deno.readFileSync("x")', "file.writeSync(bytes)", "read(Deno.readTextFileSync)"],
+    harmless: ['await Deno.readFile("x")', "const isSynced = true"],
+  }),
+  rule("no default exports", {
+    pattern: /\bexport\s+default\b|\bas\s+default\b/,
+    applies: everywhere,
+    planted: ["export default 1", "export { x as default }"],
+    harmless: ["const defaultText = 1"],
+  }),
+  rule("no enums", {
+    pattern: /\benum\s+\w+\s*\{/,
+    applies: everywhere,
+    planted: ["enum Color { Red }", "export const enum A {}"],
+    harmless: ["const enumeration = {}"],
+  }),
+  rule("no any", {
+    pattern: /(?:[:<,|&(=]|\bas|\bis|=>)\s*any\b(?!\s*[(:])/,
+    applies: everywhere,
+    planted: ["let x: any;", "x as any", "Promise<any>", "Map<string, any>", "type A = any"],
+    harmless: ["// any", "const any1 = 2", "list.any(1)"],
+  }),
+  rule("no errors silenced for the compiler", {
+    pattern: /@ts-(?:ignore|nocheck|expect-error)/,
+    within: "text",
+    applies: product,
+    planted: ["// @ts-" + "ignore"],
+    harmless: ["// ignore"],
+  }),
+  rule("private members are #private", {
+    pattern: /\bprivate\s+(?!constructor\b)[\w#]/,
+    applies: everywhere,
+    planted: ["class A { private x = 1 }", "  private f() {}"],
+    harmless: ["class A { #x = 1; private constructor() {} }"],
+  }),
+  rule("no work left for later in the text", {
+    pattern: new RegExp(`\\b(?:${["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"].join("|")})\\b`),
+    within: "text",
+    applies: everywhere,
+    planted: ["// TO" + "DO: more", "/* FIX" + "ME */"],
+    harmless: ["// to do it well", "const todos = 1"],
+  }),
+  rule("no empty catch", {
+    pattern: /\bcatch\s*(?:\([^)]*\)\s*)?\{\s*\}/,
+    applies: everywhere,
+    exceptions: [],
+    planted: ["try { f(); } catch {}", "catch (error) { // nothing\n }"],
+    harmless: ["catch (error) { throw error; }"],
+  }),
+  rule("tests and product sleep for nothing", {
+    pattern: /\bsetTimeout\s*\(\s*\w+\s*,\s*\d{3,}/,
+    applies: (path) => isTest({ path }) && path.endsWith("_test.ts"),
+    planted: ["await new Promise((resolve) => setTimeout(resolve, 500))"],
+    harmless: ["await new Promise((resolve) => setTimeout(resolve, 0))"],
+  }),
+];
+
+/** Where a file breaks a rule, exceptions left out. */
+export function patternFindings(rule: PatternRule, file: SourceFile): Finding[] {
+  if (!rule.applies(file.path) || rule.exceptions.has(file.path)) return [];
+  return matches(rule, file);
+}
+
+/** Exceptions of a rule that nothing needs any more. */
+export function unusedExceptions(rule: PatternRule, files: readonly SourceFile[]): string[] {
+  const needs = (path: string) => files.some((file) => file.path === path && matches(rule, file).length > 0);
+  return [...rule.exceptions.keys()].filter((path) => !rule.applies(path) || !needs(path));
+}
+
+/** Every match, wherever the file lies. */
+export function matches(rule: PatternRule, file: SourceFile): Finding[] {
+  const searched = rule.within === "code" ? file.code : file.text;
+  const all = searched.matchAll(new RegExp(rule.pattern, `${rule.pattern.flags}g`));
+  return [...all].map((match) => ({
+    path: file.path,
+    line: lineAt(searched, match.index),
+    message: `${rule.name}: ${match[0].trim()}`,
+  }));
+}
+
+function rule(
+  name: string,
+  of: Pick<PatternRule, "pattern" | "applies" | "planted" | "harmless"> & {
+    within?: "code" | "text";
+    exceptions?: [string, string][];
+  },
+): PatternRule {
+  return { name, ...of, within: of.within ?? "code", exceptions: new Map(of.exceptions ?? []) };
+}

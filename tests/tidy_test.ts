@@ -1,0 +1,191 @@
+/**
+ * Tests about the source: layers, banned calls, sizes, documentation of exports. Every rule is shown to catch a violation
+ * that is planted for it; an exception that nothing needs any more is an error too.
+ */
+import assert from "node:assert/strict";
+import { type Finding, layeringFindings, runtimeClosure, unusedDoorExceptions } from "./tidy/layering.ts";
+import { mainIsolateFiles, matches, patternFindings, patternRules, unusedExceptions } from "./tidy/pattern_rules.ts";
+import { isProduct, sources } from "./tidy/repository.ts";
+import { functionsOf, importsOf, type SourceFile, sourceFile, undocumentedExports } from "./tidy/source_text.ts";
+
+const FILE_LINES_MAX = 400;
+const FUNCTION_LINES_MAX = 70;
+
+const product = sources.filter(isProduct);
+const byPath = new Map(sources.map((file) => [file.path, file]));
+
+/** Deterministic cores: functions of state, event and time. Whatever they reach at run time names no I/O. */
+const CORES = [
+  "net/fetch_sessions.ts",
+  "net/producer_ids.ts",
+  "partitions/config/command_line.ts",
+  "partitions/deadlines.ts",
+  "partitions/metadata/image.ts",
+  "partitions/metadata/topic_creation.ts",
+  "partitions/metadata/topic_deletion.ts",
+  "partitions/metadata/topic_table.ts",
+  "partitions/placement.ts",
+  "partitions/purgatory.ts",
+  "storage/leader_epochs.ts",
+  "storage/producer_state.ts",
+];
+
+function assertNone(findings: readonly Finding[]): void {
+  assert.equal(findings.map(({ path, line, message }) => `${path}:${line}: ${message}`).join("\n"), "");
+}
+
+for (const rule of patternRules) {
+  Deno.test(`tidy: ${rule.name}`, () => {
+    for (const planted of rule.planted) {
+      assert(matches(rule, sourceFile("p.ts", planted)).length > 0, `misses ${planted}`);
+    }
+    for (const harmless of rule.harmless) assertNone(matches(rule, sourceFile("p.ts", harmless)));
+    const somewhere = sources.find(({ path }) => rule.applies(path) && !rule.exceptions.has(path))?.path ?? "nowhere";
+    assert(patternFindings(rule, sourceFile(somewhere, rule.planted[0] as string)).length > 0, "applies to some file");
+    assertNone(sources.flatMap((file) => patternFindings(rule, file)));
+    assert.deepEqual(unusedExceptions(rule, sources), [], "exceptions that nothing needs any more");
+  });
+}
+
+Deno.test("tidy: imports run one way and through each folder's door", () => {
+  const planted: [string, string, RegExp | null][] = [
+    ["storage/log.ts", 'import { x } from "../partitions/mod.ts";', /one way/],
+    ["storage/log.ts", 'import type { X } from "../net/handler.ts";', /one way/],
+    ["partitions/partition.ts", 'import { x } from "../net/mod.ts";', /one way/],
+    ["partitions/partition.ts", 'import { Log } from "../storage/log.ts";', /behind the door storage\/mod\.ts/],
+    ["partitions/partition.ts", 'const x = await import("../storage/log.ts");', /behind the door/],
+    ["partitions/partition.ts", 'export { Log } from "../storage/log.ts";', /behind the door/],
+    ["partitions/partition.ts", 'import {\n  Log,\n  type LogConfig,\n} from "../storage/log.ts";', /behind the door/],
+    ["net/shard.ts", 'import "../storage/log.ts";', /behind the door/],
+    ["net/shard.ts", 'new Worker(new URL("../main.ts", import.meta.url))', /one way/],
+    ["net/shard.ts", 'import { x } from "./mod.ts";', /the door for others/],
+    ["net/shard.ts", 'import { x } from "../tests/kafka_client.ts";', /may not import tests/],
+    ["net/shard.ts", 'import { x } from "./router";', /no \.ts extension/],
+    ["storage/base/units.ts", 'import { x } from "../log.ts";', /pure/],
+    ["storage/base/units.ts", 'import { x } from "node:fs";', /pure/],
+    ["net/protocol/reader.ts", 'import { x } from "../router.ts";', /pure/],
+    ["partitions/partition.ts", 'import type { Log } from "../storage/log.ts";', null],
+    ["partitions/partition.ts", 'import { type Log } from "../storage/log.ts";', null],
+    ["partitions/partition.ts", 'import { Log } from "../storage/mod.ts";', null],
+    ["storage/log.ts", 'import { Reader } from "../net/protocol/reader.ts";', null],
+    ["mod.ts", 'import { toOffset } from "./storage/base/units.ts";', null],
+    ["storage/log.ts", '// import { x } from "../net/mod.ts";', null],
+  ];
+  for (const [path, text, expected] of planted) {
+    const found = layeringFindings([sourceFile(path, text)]).map(({ message }) => message).join("\n");
+    if (expected === null) assert.equal(found, "", text);
+    else assert.match(found, expected, text);
+  }
+  assertNone(layeringFindings(product));
+  assert.deepEqual(unusedDoorExceptions(product), [], "exceptions that nothing needs any more");
+});
+
+Deno.test("tidy: no file imports itself by a circle at run time", () => {
+  const circular = (files: ReadonlyMap<string, SourceFile>, path: string) =>
+    importsOf(files.get(path) as SourceFile).some(({ target, isTypeOnly }) =>
+      !isTypeOnly && runtimeClosure(target, files).has(path)
+    );
+  const planted = new Map([
+    ["storage/a.ts", sourceFile("storage/a.ts", 'import { b } from "./b.ts";')],
+    ["storage/b.ts", sourceFile("storage/b.ts", 'import { a } from "./a.ts";')],
+  ]);
+  assert(circular(planted, "storage/a.ts"));
+  assert.deepEqual(product.filter(({ path }) => circular(byPath, path)).map(({ path }) => path), []);
+});
+
+Deno.test("tidy: deterministic cores reach no I/O", () => {
+  const ioOf = (start: string, files: ReadonlyMap<string, SourceFile>) =>
+    [...runtimeClosure(start, files)].flatMap((path) => {
+      const { code } = files.get(path) as SourceFile;
+      const outside = path.startsWith("storage/sys/") ||
+        /\bDeno\s*\.|\bfetch\s*\(|\bDate\s*\.\s*now|\bnew Date\(\)/.test(code);
+      return outside && path !== "storage/base/clock.ts" ? [path] : [];
+    });
+  const planted = new Map([
+    ["storage/a.ts", sourceFile("storage/a.ts", 'import { b } from "./b.ts";')],
+    ["storage/b.ts", sourceFile("storage/b.ts", "Deno.open(x);")],
+  ]);
+  assert.deepEqual(ioOf("storage/a.ts", planted), ["storage/b.ts"]);
+  for (const core of CORES) {
+    assert(byPath.has(core), `${core} exists`);
+    assert.deepEqual(ioOf(core, byPath), [], core);
+  }
+});
+
+Deno.test("tidy: the files listed for the main isolate exist", () => {
+  assert.deepEqual([...mainIsolateFiles].filter((path) => !byPath.has(path)), []);
+});
+
+Deno.test(`tidy: no file has more than ${FILE_LINES_MAX} lines`, () => {
+  const tooLong = (files: readonly SourceFile[]) =>
+    files.filter(({ text }) => text.trimEnd().split("\n").length > FILE_LINES_MAX).map(({ path }) => path);
+  assert.deepEqual(tooLong([sourceFile("long.ts", "x;\n".repeat(FILE_LINES_MAX + 1))]), ["long.ts"]);
+  assert.deepEqual(tooLong([sourceFile("fits.ts", "x;\n".repeat(FILE_LINES_MAX))]), []);
+  assert.deepEqual(tooLong(sources), []);
+});
+
+Deno.test(`tidy: no function has more than ${FUNCTION_LINES_MAX} lines`, () => {
+  const body = "  x();\n".repeat(FUNCTION_LINES_MAX);
+  for (
+    const head of [
+      "function f(a: number): void",
+      "export async function f<T>(\n  a: { b: T },\n): Promise<Map<string, T>>",
+      "const f = (a: number) =>",
+      "call(1, async () =>",
+      "class A {\n  #f(a: number): { b: number } | null",
+      "class A {\n  constructor()",
+      "class A {\n  static get f(): string",
+      'Deno.test("x", () =>',
+      "function f(g: () => void): x is string",
+    ]
+  ) {
+    const found = functionsOf(sourceFile("p.ts", `${head} {\n${body}}\n`));
+    assert.equal(found.filter(({ lines }) => lines > FUNCTION_LINES_MAX).length, 1, head);
+  }
+  for (const head of ["class A", "const table =", "interface A extends B", "return", "call("]) {
+    assert.deepEqual(functionsOf(sourceFile("p.ts", `${head} {\n${body}}\n`)), [], head);
+  }
+  assertNone(
+    sources.flatMap((file) =>
+      functionsOf(file).filter(({ lines }) => lines > FUNCTION_LINES_MAX).map(({ head, line, lines }) => ({
+        path: file.path,
+        line,
+        message: `${lines} lines: ${head}`,
+      }))
+    ),
+  );
+});
+
+Deno.test("tidy: every export has a JSDoc comment, every product file a header", () => {
+  const undocumented = (text: string) => undocumentedExports(sourceFile("p.ts", text)).map(({ name }) => name);
+  assert.deepEqual(undocumented("/** Header. */\n\nexport function f() {}\n"), ["f"]);
+  assert.deepEqual(undocumented("// Not JSDoc.\nexport const a = 1;\n/* Nor this. */\nexport type B = 1;\n"), [
+    "a",
+    "B",
+  ]);
+  assert.deepEqual(undocumented("/** A. */\nexport function f(a: 1): 1;\nexport function f(a: 2): 2;\n"), []);
+  assert.deepEqual(undocumented('export { a } from "./a.ts";\nexport type { B } from "./b.ts";\n'), []);
+  assertNone(
+    sources.flatMap((file) =>
+      undocumentedExports(file).map(({ name, line }) => ({ path: file.path, line, message: `${name} has no JSDoc` }))
+    ),
+  );
+  const header = /^(\/\/ deno-lint-ignore-file .*\n)?\/\*\*[^]*?\*\//;
+  assert.deepEqual(product.filter(({ text }) => !header.test(text)).map(({ path }) => path), []);
+});
+
+Deno.test("sourceFile() blanks comments, strings, templates and regular expressions, and keeps the rest in place", () => {
+  const text = [
+    'const a = "x // y"; // z',
+    "const b = `p ${f({ q: `r ${s}` })} t`;",
+    "const c = /[/\"]\\/'/g, d = a / b / c;",
+    "/* k\n l */ const e = 'm';",
+  ].join("\n");
+  const expected = [
+    'const a = "      ";     ',
+    "const b = `  ${f({ q: `  ${s}` })}  `;",
+    "const c =          g, d = a / b / c;",
+    "    \n      const e = ' ';",
+  ].join("\n");
+  assert.equal(sourceFile("p.ts", text).code, expected);
+});
