@@ -55,11 +55,15 @@ function complaintOf(line: string, next: string): string[] {
   return COMPLAINT.some((pattern) => pattern.test(line)) ? [`${line} ${next}`] : [];
 }
 
-/** Files of all partitions that DumpLogSegments can read, but for an empty time index, which has nothing to read. */
+/**
+ * Files of all partitions that DumpLogSegments can read. The log of Kafka's own controller is left out: this broker does not touch it,
+ * and where Kafka was killed its time index ends with unused entries.
+ */
 export function segmentFiles(dataDir: string): string[] {
   const found: string[] = [];
   for (const directory of Deno.readDirSync(dataDir)) {
     if (!directory.isDirectory || !/-\d+$/.test(directory.name)) continue;
+    if (directory.name === "__cluster_metadata-0") continue;
     for (const file of Deno.readDirSync(`${dataDir}/${directory.name}`)) {
       if (/\.(log|index|timeindex|snapshot|txnindex)$/.test(file.name)) {
         found.push(`${dataDir}/${directory.name}/${file.name}`);
