@@ -106,6 +106,10 @@ export class Connection implements PipelineOwner {
     this.#shard.arena.release(block);
   }
 
+  onEnded(): void {
+    if (this.#isPaused) this.#shard.markDirty(this);
+  }
+
   sendEncoded(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): void {
     if (this.closeReason !== null) return releaseHoles(holes);
     if (!this.sender.append(bytes, end, holes)) {

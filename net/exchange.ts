@@ -29,6 +29,8 @@ export interface PipelineOwner extends RequestBytes {
   readonly context: ConnectionContext;
   /** The shard's writer, for one encoding at a time. */
   readonly writer: Writer;
+  /** A request ended without an answer, so that there may be room for the next one. */
+  onEnded(): void;
   /** Takes an encoded response over to the socket. */
   sendEncoded(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): void;
   /** Closes the connection. */
@@ -131,7 +133,10 @@ export class RequestExchange implements Exchange<unknown> {
     assert(this.#state === "waiting", "a request is answered once");
     this.#drop = null;
     this.#state = "done";
-    if (!this.#pipeline.isClosed && this.#pipeline.isHead(this)) this.#pipeline.advance();
+    if (this.#pipeline.isClosed || !this.#pipeline.isHead(this)) return;
+    this.#pipeline.advance();
+    // Nothing is sent, so nothing else would look at a connection that stopped reading because its pipeline was full.
+    this.#pipeline.owner.onEnded();
   }
 
   close(reason: string): void {

@@ -27,6 +27,10 @@ class FakeConnection implements PipelineOwner {
       holes: holes.length,
     });
   }
+  endedCount = 0;
+  onEnded(): void {
+    this.endedCount++;
+  }
   close(reason: string): void {
     this.closed.push(reason);
   }
@@ -98,6 +102,16 @@ Deno.test("Pipeline.abandon() tells what waits to drop, once, and gives the slic
   first.respond(answer(late));
   assert.equal(late.released, 1, "an answer nobody waits for gives its slices back");
   assert.deepEqual(connection.sent, []);
+});
+
+Deno.test("RequestExchange.respondNothing() tells the connection that there is room in its pipeline", () => {
+  const { connection, pipeline, push } = create();
+  const [first, second] = [push(1), push(2)];
+  second.respondNothing();
+  assert.equal(connection.endedCount, 0, "the pipeline has not become shorter");
+  first.respondNothing();
+  assert.equal(connection.endedCount, 1);
+  assert.equal(pipeline.length, 0);
 });
 
 Deno.test("RequestExchange.respond() twice is a broken invariant", () => {

@@ -185,16 +185,19 @@ export class Shard implements ConnectionShard {
     return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(waitMs)));
   }
 
-  /** Completes what this turn made possible, until nothing more follows, then sends. */
+  /**
+   * Completes what this turn made possible and sends it, until nothing more follows: a flush makes room for requests that have
+   * already arrived, and those append and answer. What is left over here would wait until something else wakes the shard.
+   */
   #finishTurn(): void {
     const { partitions, purgatory, outboxes } = this.#parts;
-    do partitions.announceMoved(); while (purgatory.runTouched());
-    while (this.#dirty.length > 0) {
+    do {
+      do partitions.announceMoved(); while (purgatory.runTouched());
       const dirty = this.#dirty;
       this.#dirty = [];
       for (const connection of dirty) this.#flush(connection);
-    }
-    if (this.#starved.size > 0) this.#feedStarved();
+      if (this.#starved.size > 0) this.#feedStarved();
+    } while (this.#dirty.length > 0 || partitions.hasMoved);
     for (const outbox of outboxes) outbox.flush();
   }
 

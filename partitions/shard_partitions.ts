@@ -225,6 +225,11 @@ export class ShardPartitions implements PartitionOwner {
     this.#moved.push(slot);
   }
 
+  /** Whether partitions moved since the last announcement. */
+  get hasMoved(): boolean {
+    return this.#moved.length > 0;
+  }
+
   /** Tells whoever waits, here and on other shards, which partitions moved in this turn. */
   announceMoved(): void {
     if (this.#moved.length === 0) return;
