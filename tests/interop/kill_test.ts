@@ -138,27 +138,28 @@ interopTest({
         assert((await broker.process.status).signal === "SIGKILL", "it was the kill that ended the round");
       });
     }
-    await context.step("everything acknowledged is there", async () => {
+    await context.step("everything acknowledged is there, and a loss would be noticed", async () => {
       await using broker = await startBrokerProcess({ dataDir: directory.path });
       using client = await WireClient.connect(broker.port);
       await createTopic(client);
       await verifyAll(client, writers);
       const acknowledged = writers.reduce((sum, writer) => sum + writer.acknowledged, 0);
       assert(acknowledged >= ROUNDS * 500, `the writers were heard: ${acknowledged}`);
-      await context.step("canary: a missing, doubled or changed batch would be noticed", async () => {
-        const [writer] = writers;
-        const stored = await everything(client, writer!.target);
-        assert.throws(() => writer!.verify(stored.slice(0, -IN_FLIGHT - 1)), /is there/);
-        assert.throws(() => writer!.verify(stored.toSpliced(3, 1)), /no gap/);
-        const last = stored.at(-1)!;
-        const again = { ...last, baseOffset: last.baseOffset + last.recordsCount };
-        assert.throws(() => writer!.verify([...stored, again]), /no duplicate/);
-        const changed = { ...stored[0]!, payload: stored[0]!.payload.slice().fill(1, 0, 1) };
-        assert.throws(() => writer!.verify([changed, ...stored.slice(1)]), /a batch that was sent/);
-      });
+      assertLossIsNoticed(writers[0]!, await everything(client, writers[0]!.target));
     });
   },
 });
+
+/** The canary: a missing, doubled or changed batch fails the test. */
+function assertLossIsNoticed(writer: Writer, stored: readonly BatchView[]): void {
+  assert.throws(() => writer.verify(stored.slice(0, -IN_FLIGHT - 1)), /is there/);
+  assert.throws(() => writer.verify(stored.toSpliced(3, 1)), /no gap/);
+  const last = stored.at(-1)!;
+  const again = { ...last, baseOffset: last.baseOffset + last.recordsCount };
+  assert.throws(() => writer.verify([...stored, again]), /no duplicate/);
+  const changed = { ...stored[0]!, payload: stored[0]!.payload.slice().fill(1, 0, 1) };
+  assert.throws(() => writer.verify([changed, ...stored.slice(1)]), /a batch that was sent/);
+}
 
 /** Creates the topic, or waits until its partitions are led again. */
 async function createTopic(client: WireClient): Promise<void> {
