@@ -1,0 +1,90 @@
+// deno-lint-ignore-file no-console -- a build tool speaks to whoever runs it
+/**
+ * Makes the single binary: `deno task compile [--output FILE] [--target TARGET]`.
+ *
+ * `deno compile` finds what main.ts imports; the workers' modules are named here, because it does not follow
+ * `new Worker(new URL(...))`. Native addons come from the npm cache; those of other platforms are left out. Afterwards the
+ * binary's own listing is read: workers and addons have to be in it.
+ *
+ * The runtime that the binary is made from (denort) is downloaded once by `deno compile`. Where it cannot be, DENORT_BIN may
+ * name a denort of the same version; with any other ELF file (deno itself) the whole step runs and can be checked, but the
+ * result is no broker.
+ */
+import { embeddedFiles } from "./embedded_files.ts";
+
+/** Modules that run as workers; a test compares them with the `new Worker` calls of the source. */
+export const workerModules: readonly string[] = ["net/shard_worker.ts", "partitions/metadata/sqlite_store_worker.ts"];
+
+/** Native addons by the package that loads them, as their files are called up to the platform. */
+const ADDONS: readonly string[] = ["crc32.linux-", "snappy.linux-"];
+
+const root = new URL("../", import.meta.url).pathname;
+
+/** What a binary was made into. */
+export interface CompiledBinary {
+  readonly path: string;
+  readonly bytes: number;
+  /** Files it carries. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Compiles and checks.
+ * @param options output file; target triple, this machine's where absent
+ * @throws Error when `deno compile` fails, or the binary lacks something; the message says what
+ */
+export async function compile(options: { output: string; target?: string }): Promise<CompiledBinary> {
+  const args = [
+    ...["compile", "--quiet", "--allow-all", "--exclude-unused-npm", "--output", options.output],
+    ...options.target === undefined ? [] : ["--target", options.target],
+    ...workerModules.flatMap((module) => ["--include", module]),
+    "main.ts",
+  ];
+  const command = new Deno.Command(Deno.execPath(), { args, cwd: root, stdout: "inherit", stderr: "inherit" });
+  const { code } = await command.output();
+  if (code !== 0) {
+    throw new Error(
+      `deno compile ended with code ${code}. If the runtime could not be downloaded, set DENORT_BIN to a denort binary of Deno ` +
+        Deno.version.deno,
+    );
+  }
+  const bytes = await Deno.readFile(options.output);
+  const files = embeddedFiles(bytes);
+  const missing = missingFrom(files);
+  if (missing.length > 0) throw new Error(`${options.output} lacks ${missing.join(", ")}`);
+  return { path: options.output, bytes: bytes.length, files };
+}
+
+/** What a broker needs and the listing does not name. */
+export function missingFrom(files: readonly string[]): string[] {
+  const modules = ["main.ts", "mod.ts", ...workerModules].filter((module) => !files.includes(module));
+  const addons = ADDONS.filter((name) => !files.some((file) => file.includes(`/${name}`) && file.endsWith(".node")));
+  return [...modules, ...addons.map((name) => `${name}*.node`)];
+}
+
+function readFlags(args: readonly string[]): { output: string; target?: string } {
+  const flags = { output: `${root}barnabas`, target: undefined as string | undefined };
+  for (let at = 0; at < args.length; at += 2) {
+    const [flag, value] = [args[at], args[at + 1]];
+    if (value === undefined || (flag !== "--output" && flag !== "--target")) {
+      throw new Error("Usage: deno task compile [--output FILE] [--target TARGET]");
+    }
+    if (flag === "--output") flags.output = value.startsWith("/") ? value : `${Deno.cwd()}/${value}`;
+    else flags.target = value;
+  }
+  return flags;
+}
+
+async function main(): Promise<number> {
+  try {
+    const { path, bytes, files } = await compile(readFlags(Deno.args));
+    console.log(`${path}: ${(bytes / 1e6).toFixed(0)} MB, ${files.length} files inside`);
+    if (Deno.env.has("DENORT_BIN")) console.log("Made from DENORT_BIN: it runs only if that is a denort.");
+    return 0;
+  } catch (error) {
+    console.error(`compile: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main());
