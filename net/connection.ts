@@ -14,6 +14,11 @@ import type { ConnectionContext } from "./handler.ts";
 import type { RecordsPayload, Writer } from "./protocol/writer.ts";
 import { Sender, type SenderTools } from "./sender.ts";
 
+/** The ordinary ends of a connection: nobody needs to hear of them. */
+export const CLOSED_BY_CLIENT = "closed by the client";
+/** As above, without a farewell. */
+export const RESET_BY_CLIENT = "reset by the client";
+
 /** Largest request that fits into a block of the arena with its size prefix; caps `socket.request.max.bytes`. */
 export const REQUEST_BYTES_MAX = BLOCK_BYTES_MAX - 4;
 /** Bytes taken from a socket at a time while no request is incomplete. Small enough to stay in a core's cache. */
@@ -164,7 +169,7 @@ export class Connection implements PipelineOwner {
 
   #receivedNothing(count: number): false {
     // -1: nothing there, or the socket failed; epoll reports the failure as such.
-    if (count === 0) this.close("closed by the client");
+    if (count === 0) this.close(CLOSED_BY_CLIENT);
     return false;
   }
 

@@ -25,20 +25,18 @@ import {
   type FileSystem,
   HUNG_UP,
   localAddress,
+  peerAddress,
   READABLE,
   setNoDelay,
   setSocketBuffers,
   WRITABLE,
 } from "../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
-import { Connection, type ConnectionShard, LANDING_BYTES } from "./connection.ts";
+import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, LANDING_BYTES, RESET_BY_CLIENT } from "./connection.ts";
 import { Writer } from "./protocol/writer.ts";
 import type { Router } from "./router.ts";
 import type { SendCounts } from "./sender.ts";
 import { assert } from "../storage/base/assert.ts";
-import { getLogger } from "@logtape/logtape";
-
-const logger = getLogger(["barnabas", "net", "shard"]);
 
 /** Readiness events taken in one turn. */
 const EVENTS_PER_TURN_MAX = 256;
@@ -61,6 +59,8 @@ export interface ShardParts {
   readonly partitions: ShardPartitions;
   /** Brings a cold part of a file into the page cache; `done` runs on a later turn. */
   readonly load: (range: FileRange, done: () => void) => void;
+  /** Tells the operator something. */
+  readonly report: (text: string) => void;
   readonly requestBytesMax: number;
   readonly socketBuffers: { readonly send: number; readonly receive: number };
   /** Names of the listeners, by the number in an adopt record. */
@@ -204,13 +204,13 @@ export class Shard implements ConnectionShard {
   #onEvent(fd: number, bits: number): void {
     const connection = this.#connections.get(fd);
     if (connection === undefined) return;
-    if ((bits & FAILED) !== 0) return connection.close("connection reset");
+    if ((bits & FAILED) !== 0) return connection.close(RESET_BY_CLIENT);
     if ((bits & WRITABLE) !== 0) {
       connection.wasWritable = true;
       this.markDirty(connection);
     }
     if ((bits & READABLE) !== 0) connection.onReadable();
-    else if ((bits & HUNG_UP) !== 0) connection.close("closed by the client");
+    else if ((bits & HUNG_UP) !== 0) connection.close(CLOSED_BY_CLIENT);
   }
 
   #onRecord(sender: number, record: RingRecord): void {
@@ -268,10 +268,14 @@ export class Shard implements ConnectionShard {
 
   #drop(connection: Connection): void {
     if (this.#connections.get(connection.fd) !== connection) return;
-    logger.debug("Closed a connection of {clientId}: {reason}", {
-      clientId: connection.context.clientId,
-      reason: connection.closeReason,
-    });
+    const { closeReason, context } = connection;
+    if (closeReason !== null && closeReason !== CLOSED_BY_CLIENT && closeReason !== RESET_BY_CLIENT) {
+      const peer = peerAddress(connection.fd);
+      const who = `${peer === null ? "a client" : `${peer.host}:${peer.port}`} (client id ${
+        JSON.stringify(context.clientId)
+      })`;
+      this.#parts.report(`Closed the connection of ${who}: ${closeReason}`);
+    }
     this.#connections.delete(connection.fd);
     this.#starved.delete(connection);
     connection.dispose();

@@ -13,6 +13,7 @@ import {
   MetadataImage,
   outboxes,
   Purgatory,
+  Reporter,
   ShardPartitions,
   WatermarkTable,
 } from "../partitions/mod.ts";
@@ -53,7 +54,8 @@ class ShardHost {
     const purgatory = new Purgatory(interest, shard);
     const ways = outboxes(state, shard);
     const arena = new Arena(state.arenas[shard] as SharedArrayBuffer);
-    const report = (text: string) => post({ type: "warning", text });
+    const reporter = new Reporter(systemClock, (text) => post({ type: "warning", text }));
+    const report = (text: string) => reporter.report(text);
     this.#partitions = new ShardPartitions({
       shard,
       clock: systemClock,
@@ -71,6 +73,7 @@ class ShardHost {
       outboxes: ways,
       flushCheckMs: config.logFlushSchedulerIntervalMs,
       flush: (request, done) => this.#flush(request, done),
+      report,
       arenas: state.arenas.map((memory, owner) => owner === shard ? arena.memory : nativeMemory(memory)),
     });
     this.#shard = new Shard({
@@ -84,6 +87,7 @@ class ShardHost {
       eventFd: state.eventFds[shard] as number,
       purgatory,
       partitions: this.#partitions,
+      report,
       load: (range, done) => this.#load(range, done),
       requestBytesMax: Math.min(config.socketRequestMaxBytes, REQUEST_BYTES_MAX),
       socketBuffers: { send: config.socketSendBufferBytes, receive: config.socketReceiveBufferBytes },

@@ -15,6 +15,7 @@ export {
 } from "./outcomes.ts";
 export { listTimestamp } from "./partition.ts";
 export { type PartitionPlace, ShardPartitions } from "./shard_partitions.ts";
+export { Reporter } from "./reporter.ts";
 export { LogStore } from "./log_store.ts";
 export { type DelayedOperation, Purgatory } from "./purgatory.ts";
 export { Arena, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN } from "./shared/arena.ts";

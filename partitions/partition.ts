@@ -7,7 +7,6 @@
  * published after every change, and then whoever waits is told. Runs on the owning shard.
  * Source: Kafka's Partition and UnifiedLog.
  */
-import { getLogger } from "@logtape/logtape";
 import {
   type AppendResult,
   type FlushRequest,
@@ -43,8 +42,6 @@ export const listTimestamp = {
   earliestPendingUpload: -6,
 } as const;
 
-const logger = getLogger(["barnabas", "partitions"]);
-
 function found(offset: Offset, timestamp: number, leaderEpoch: number): ListOffsetOutcome {
   return { refusal: null, offset, timestamp, leaderEpoch };
 }
@@ -55,6 +52,8 @@ export interface PartitionOwner {
   onMoved(slot: number): void;
   /** Wants files made durable on another thread; `done` runs on a later turn. */
   onFlush(request: FlushRequest, done: (ok: boolean) => void): void;
+  /** The disk refuses something; a sentence for the operator. */
+  onTrouble(slot: number, text: string): void;
 }
 
 /** One partition, led here. */
@@ -114,6 +113,7 @@ export class Partition {
     const options = { leaderEpoch: this.#leaderEpoch, nowMs };
     const result = this.log.appendAsLeader(batch.memory, batch.start, batch.length, options);
     if (result.refusal !== null) {
+      if (result.refusal === "log-offline") this.#owner.onTrouble(this.slot, result.message);
       if (this.log.offlineReason !== null) this.#goOffline();
       return result;
     }
@@ -159,7 +159,7 @@ export class Partition {
 
   /** Lends a slice to a fetch. @param outcome is filled */
   read(request: ReadRequest, outcome: ReadOutcome): void {
-    const refusal = this.#checkEpoch(request.currentLeaderEpoch);
+    const refusal = this.#refuse(request.currentLeaderEpoch);
     if (refusal !== null) return refuseRead(outcome, refusal);
     outcome.refusal = null;
     outcome.length = 0;
@@ -171,7 +171,11 @@ export class Partition {
     outcome.lastStableOffset = values.lastStableOffset;
     outcome.logStartOffset = values.logStartOffset;
     outcome.visibleBytes = values.visibleBytes;
-    if (request.lastFetchedEpoch >= 0 && this.#diverges(request, outcome)) return;
+    if (request.lastFetchedEpoch >= 0) {
+      const divergence = this.#diverge(request, outcome);
+      if (divergence === "unknown-epoch") return refuseRead(outcome, "offset-out-of-range");
+      if (divergence === "diverges") return;
+    }
     const maxOffset = request.committedOnly ? values.lastStableOffset : values.highWatermark;
     const result = this.log.read(request.fetchOffset, {
       maxBytes: request.maxBytes,
@@ -179,7 +183,11 @@ export class Partition {
       atLeastOne: request.atLeastOne,
     });
     if (result.refusal !== null) return refuseRead(outcome, result.refusal);
-    if (result.slice === null) return;
+    if (result.slice === null) {
+      // A batch that is larger than the limits is there all the same.
+      outcome.reachesEnd = request.fetchOffset >= maxOffset;
+      return;
+    }
     outcome.fd = result.slice.fd;
     outcome.position = result.slice.position;
     outcome.length = result.slice.length;
@@ -194,20 +202,20 @@ export class Partition {
 
   /** Finds the offset for a timestamp (ms) or a special timestamp. */
   listOffset(query: { timestamp: number; currentLeaderEpoch: number; committedOnly: boolean }): ListOffsetOutcome {
-    const refusal = this.#checkEpoch(query.currentLeaderEpoch);
+    const refusal = this.#refuse(query.currentLeaderEpoch);
     if (refusal !== null) return { ...found(NO_OFFSET, -1, -1), refusal };
     try {
       return this.#findOffset(query);
     } catch (error) {
       // The search reads segment files; what it throws is a refusing disk, and the log itself is untouched.
-      logger.error("Cannot search {slot}: {reason}", { slot: this.slot, reason: storageFailure(error) });
+      this.#owner.onTrouble(this.slot, `Cannot search the log: ${storageFailure(error)}`);
       return { ...found(NO_OFFSET, -1, -1), refusal: "log-offline" };
     }
   }
 
   /** Finds where a leader epoch ends (KIP-101, KIP-279). */
   epochEnd(query: { currentLeaderEpoch: number; leaderEpoch: number }): EpochEndOutcome {
-    const refusal = this.#checkEpoch(query.currentLeaderEpoch);
+    const refusal = this.#refuse(query.currentLeaderEpoch);
     if (refusal !== null) return { refusal, leaderEpoch: -1, endOffset: NO_OFFSET };
     const { epoch, endOffset } = this.log.endOffsetForEpoch(query.leaderEpoch);
     return { refusal: null, leaderEpoch: epoch, endOffset };
@@ -220,14 +228,19 @@ export class Partition {
    */
   close(options: { clean: boolean }): boolean {
     const closed = this.log.close(options);
-    this.#retire();
+    this.#retire(this.log.recoveryPoint);
     return closed;
   }
 
   /** Removes the log from the disk; slices on loan stay readable. */
   remove(): void {
-    this.log.remove();
-    this.#retire();
+    try {
+      this.log.remove();
+    } finally {
+      // Its row may become another partition's, whose checkpoints must not begin with these.
+      this.#values.logStartOffset = toOffset(0);
+      this.#retire(toOffset(0));
+    }
   }
 
   #findOffset(query: { timestamp: number; committedOnly: boolean }): ListOffsetOutcome {
@@ -267,7 +280,7 @@ export class Partition {
     try {
       return this.log.beginFlush();
     } catch (error) {
-      logger.error("Cannot begin a flush of {slot}: {reason}", { slot: this.slot, reason: storageFailure(error) });
+      this.#owner.onTrouble(this.slot, `Cannot begin a flush: ${storageFailure(error)}`);
       return null;
     }
   }
@@ -289,28 +302,39 @@ export class Partition {
   }
 
   #goOffline(): void {
+    if (this.#values.state === partitionState.open) {
+      this.#owner.onTrouble(
+        this.slot,
+        `The log is offline until a restart: ${this.log.offlineReason ?? "a flush failed"}`,
+      );
+    }
     this.#values.state = partitionState.offline;
     this.#table.write(this.slot, this.#values);
     this.#owner.onMoved(this.slot);
   }
 
-  #retire(): void {
+  #retire(recoveryPoint: Offset): void {
     this.#values.state = partitionState.closed;
-    this.#values.recoveryPoint = this.log.recoveryPoint;
+    this.#values.recoveryPoint = recoveryPoint;
     this.#table.write(this.slot, this.#values);
     this.#owner.onMoved(this.slot);
   }
 
-  #checkEpoch(epoch: number): Refusal | null {
+  /** Why nothing is told at all: a partition that went offline may hold what the disk has lost. */
+  #refuse(epoch: number): Refusal | null {
+    if (this.#values.state !== partitionState.open) return "log-offline";
     if (epoch < 0 || epoch === this.#leaderEpoch) return null;
     return epoch < this.#leaderEpoch ? "fenced-leader-epoch" : "unknown-leader-epoch";
   }
 
-  #diverges(request: ReadRequest, outcome: ReadOutcome): boolean {
+  /** Compares the client's history with the log (KIP-595); an epoch that nothing is known of is refused, as by Kafka. */
+  #diverge(request: ReadRequest, outcome: ReadOutcome): "agrees" | "diverges" | "unknown-epoch" {
     const { epoch, endOffset } = this.log.endOffsetForEpoch(request.lastFetchedEpoch);
-    if (epoch === request.lastFetchedEpoch && endOffset >= request.fetchOffset) return false;
+    if (epoch < 0) return "unknown-epoch";
+    if (request.fetchOffset < this.#values.logStartOffset) return "agrees";
+    if (epoch === request.lastFetchedEpoch && endOffset >= request.fetchOffset) return "agrees";
     outcome.divergingEpoch = epoch;
     outcome.divergingEndOffset = toOffset(endOffset);
-    return true;
+    return "diverges";
   }
 }

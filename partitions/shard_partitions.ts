@@ -44,6 +44,8 @@ export interface ShardPartitionsParts {
   readonly arenas: readonly NativeMemory[];
   /** `log.flush.scheduler.interval.ms`: how often `flush.ms` is looked at. */
   readonly flushCheckMs: number;
+  /** Tells the operator something. */
+  readonly report: (text: string) => void;
   /** Makes files durable on another thread. */
   readonly flush: (request: FlushRequest, done: (ok: boolean) => void) => void;
 }
@@ -61,6 +63,10 @@ export interface PartitionPlace {
 export class ShardPartitions implements PartitionOwner {
   readonly #parts: ShardPartitionsParts;
   readonly #own = new Map<number, Partition>();
+  /** `topic-partition` by slot, for messages. */
+  readonly #names = new Map<number, string>();
+  /** Slots of own partitions whose logs could not be opened. */
+  readonly #unopened = new Set<number>();
   readonly #remote: RemotePartitions;
   readonly #service: PartitionService;
   readonly #memory: NativeMemory;
@@ -81,6 +87,7 @@ export class ShardPartitions implements PartitionOwner {
       outboxes: parts.outboxes,
       arenas: parts.arenas,
       clock: parts.clock,
+      refusalOf: (slot) => this.#unopened.has(slot) ? "log-offline" : "unknown-partition",
       onRelease: (_slot, lease) => parts.store.release(lease),
     });
   }
@@ -113,8 +120,10 @@ export class ShardPartitions implements PartitionOwner {
   removeTopic(topic: TopicImage): string[] {
     const failures: string[] = [];
     for (const place of topic.partitions) {
+      if (place.shard !== this.#parts.shard) continue;
+      this.#unopened.delete(place.slot);
       const partition = this.#own.get(place.slot);
-      if (place.shard !== this.#parts.shard || partition === undefined) continue;
+      if (partition === undefined) continue;
       this.#own.delete(place.slot);
       try {
         partition.remove();
@@ -143,6 +152,10 @@ export class ShardPartitions implements PartitionOwner {
       this.#nextFlushMs = nowMs + this.#parts.flushCheckMs;
       for (const partition of this.#own.values()) partition.flushIfDue(nowMs);
     }
+  }
+
+  onTrouble(slot: number, text: string): void {
+    this.#parts.report(`${this.#names.get(slot) ?? `slot ${slot}`}: ${text}`);
   }
 
   onFlush(request: FlushRequest, done: (ok: boolean) => void): void {
@@ -250,13 +263,16 @@ export class ShardPartitions implements PartitionOwner {
   #open(topic: TopicImage, place: PartitionImage, failures: string[]): void {
     const log = this.#parts.store.open(topic, place.partition);
     if (typeof log === "string") {
+      this.#unopened.add(place.slot);
       failures.push(log);
       return;
     }
+    this.#unopened.delete(place.slot);
     const { table } = this.#parts;
     const config = topic.logConfig;
     const partition = new Partition(log, { ...place, config, table, owner: this });
     this.#own.set(place.slot, partition);
+    this.#names.set(place.slot, `${topic.name}-${place.partition}`);
   }
 
   #appendHere(partition: Partition, batch: { start: number; length: number }): AppendOutcome {
