@@ -30,6 +30,8 @@ import type { FileSlice } from "./sender.ts";
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
 const READ_COMMITTED = 1;
+/** Most bytes of records in a response whatever `fetch.max.bytes` says: its size is an int32, and the answers need room. */
+const RESPONSE_RECORDS_BYTES_MAX = 1 << 30;
 const NO_RECORDS = new Uint8Array(0);
 
 type TopicResponse = FetchResponse["responses"][number];
@@ -56,6 +58,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
   readonly #services: ShardServices;
   #parts: FetchPart[] = [];
   readonly #maxBytes: number;
+  readonly #minBytes: number;
   #unanswered = 0;
   #isOverdue = false;
   #isWatching = false;
@@ -67,7 +70,9 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
   ) {
     this.#plan = plan;
     [this.#request, this.#exchange, this.#services] = [of.request, of.exchange, of.services];
-    this.#maxBytes = Math.min(of.request.maxBytes, of.services.config.fetchMaxBytes);
+    this.#maxBytes = Math.min(of.request.maxBytes, of.services.config.fetchMaxBytes, RESPONSE_RECORDS_BYTES_MAX);
+    // More than the response may hold would never be enough (KafkaApis.handleFetchRequest).
+    this.#minBytes = Math.min(of.request.minBytes, this.#maxBytes);
   }
 
   /** Begins to read. */
@@ -182,10 +187,10 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
     let bytes = 0;
     for (const { errorCode: code, outcome } of this.#parts) {
       if (code !== errorCode.NONE || outcome.refusal !== null || outcome.divergingEpoch !== -1) return true;
-      if (outcome.length > 0 && !outcome.reachesEnd) return true;
+      if (!outcome.reachesEnd) return true;
       bytes += outcome.length;
     }
-    return bytes >= this.#request.minBytes || this.#parts.length === 0;
+    return bytes >= this.#minBytes || this.#parts.length === 0;
   }
 
   #wait(): void {
@@ -197,14 +202,17 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
     this.onProgress();
   }
 
+  /** Whether reading again would find enough: something became visible since the last reading, and it adds up. */
   #hasGrownEnough(): boolean {
     let bytes = 0;
+    let hasGrown = false;
     for (const { place, outcome } of this.#parts) {
       if (place === null) continue;
       const { state, visibleBytes } = this.#services.watermarks.read(place.slot, marks);
       if (state !== partitionState.open) return true;
       bytes += visibleBytes - outcome.visibleBytes + outcome.length;
-      if (bytes >= this.#request.minBytes && visibleBytes > outcome.visibleBytes) return true;
+      hasGrown ||= visibleBytes > outcome.visibleBytes;
+      if (hasGrown && bytes >= this.#minBytes) return true;
     }
     return false;
   }

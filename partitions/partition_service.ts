@@ -6,7 +6,7 @@
 import { toOffset } from "../storage/base/units.ts";
 import { emptyReadOutcome, refuseRead } from "./outcomes.ts";
 import type { Partition } from "./partition.ts";
-import { refusalNumber } from "./refusals.ts";
+import { type Refusal, refusalNumber } from "./refusals.ts";
 import type { Clock, NativeMemory } from "../storage/mod.ts";
 import type { Outbox } from "./shared/mail.ts";
 import * as message from "./shared/messages.ts";
@@ -18,12 +18,14 @@ export class PartitionService {
   readonly #outboxes: readonly Outbox[];
   readonly #arenas: readonly NativeMemory[];
   readonly #clock: Clock;
+  readonly #refusalOf: (slot: number) => Refusal;
   readonly #onRelease: (slot: number, lease: number) => void;
   readonly #outcome = emptyReadOutcome();
 
   /**
    * @param partitions the shard's own, by slot
-   * @param peers the way to each shard and its arena, the clock, and where leases go back to
+   * @param peers the way to each shard and its arena, the clock, why a slot has no partition (its log could not be opened, or
+   * its topic is being deleted), and where leases go back to
    */
   constructor(
     partitions: ReadonlyMap<number, Partition>,
@@ -31,12 +33,13 @@ export class PartitionService {
       outboxes: readonly Outbox[];
       arenas: readonly NativeMemory[];
       clock: Clock;
+      refusalOf: (slot: number) => Refusal;
       onRelease: (slot: number, lease: number) => void;
     },
   ) {
     this.#partitions = partitions;
     [this.#outboxes, this.#arenas] = [peers.outboxes, peers.arenas];
-    [this.#clock, this.#onRelease] = [peers.clock, peers.onRelease];
+    [this.#clock, this.#refusalOf, this.#onRelease] = [peers.clock, peers.refusalOf, peers.onRelease];
   }
 
   /** Serves a request. @param sender the asking shard @returns false when the record is no request */
@@ -65,7 +68,8 @@ export class PartitionService {
   }
 
   #append(sender: number, { ints, int }: RingRecord): void {
-    const partition = this.#partitions.get(ints[int + message.append.slot] as number);
+    const slot = ints[int + message.append.slot] as number;
+    const partition = this.#partitions.get(slot);
     const batch = {
       memory: this.#arenas[sender] as NativeMemory,
       start: ints[int + message.append.start] as number,
@@ -76,7 +80,7 @@ export class PartitionService {
     const answer = outbox.begin(message.kind.appended);
     const at = message.appended;
     answer.ints[answer.int + at.operation] = ints[int + message.append.operation] as number;
-    answer.ints[answer.int + at.refusal] = refusalNumber(result === undefined ? "unknown-partition" : result.refusal);
+    answer.ints[answer.int + at.refusal] = refusalNumber(result === undefined ? this.#refusalOf(slot) : result.refusal);
     answer.ints[answer.int + at.recordIndex] = result?.recordIndex ?? -1;
     answer.floats[answer.float + at.floats.baseOffset] = result?.baseOffset ?? -1;
     answer.floats[answer.float + at.floats.nextOffset] = (result?.lastOffset ?? -2) + 1;
@@ -87,9 +91,10 @@ export class PartitionService {
 
   #read(sender: number, { ints, int, floats, float }: RingRecord): void {
     const ask = message.read;
-    const partition = this.#partitions.get(ints[int + ask.slot] as number);
+    const slot = ints[int + ask.slot] as number;
+    const partition = this.#partitions.get(slot);
     const outcome = this.#outcome;
-    if (partition === undefined) refuseRead(outcome, "unknown-partition");
+    if (partition === undefined) refuseRead(outcome, this.#refusalOf(slot));
     else {
       partition.read({
         fetchOffset: toOffset(floats[float + ask.floats.fetchOffset] as number),
@@ -121,7 +126,8 @@ export class PartitionService {
 
   #listOffset(sender: number, { ints, int, floats, float }: RingRecord): void {
     const ask = message.listOffset;
-    const partition = this.#partitions.get(ints[int + ask.slot] as number);
+    const slot = ints[int + ask.slot] as number;
+    const partition = this.#partitions.get(slot);
     const outcome = partition?.listOffset({
       timestamp: floats[float + ask.floats.timestamp] as number,
       currentLeaderEpoch: ints[int + ask.currentLeaderEpoch] as number,
@@ -131,7 +137,9 @@ export class PartitionService {
     const answer = outbox.begin(message.kind.listOffsetDone);
     const at = message.listOffsetDone;
     answer.ints[answer.int + at.operation] = ints[int + ask.operation] as number;
-    answer.ints[answer.int + at.refusal] = refusalNumber(outcome === undefined ? "unknown-partition" : outcome.refusal);
+    answer.ints[answer.int + at.refusal] = refusalNumber(
+      outcome === undefined ? this.#refusalOf(slot) : outcome.refusal,
+    );
     answer.ints[answer.int + at.leaderEpoch] = outcome?.leaderEpoch ?? -1;
     answer.floats[answer.float + at.floats.offset] = outcome?.offset ?? -1;
     answer.floats[answer.float + at.floats.timestamp] = outcome?.timestamp ?? -1;
@@ -140,7 +148,8 @@ export class PartitionService {
 
   #epochEnd(sender: number, { ints, int }: RingRecord): void {
     const ask = message.epochEnd;
-    const partition = this.#partitions.get(ints[int + ask.slot] as number);
+    const slot = ints[int + ask.slot] as number;
+    const partition = this.#partitions.get(slot);
     const outcome = partition?.epochEnd({
       currentLeaderEpoch: ints[int + ask.currentLeaderEpoch] as number,
       leaderEpoch: ints[int + ask.leaderEpoch] as number,
@@ -149,7 +158,9 @@ export class PartitionService {
     const answer = outbox.begin(message.kind.epochEndDone);
     const at = message.epochEndDone;
     answer.ints[answer.int + at.operation] = ints[int + ask.operation] as number;
-    answer.ints[answer.int + at.refusal] = refusalNumber(outcome === undefined ? "unknown-partition" : outcome.refusal);
+    answer.ints[answer.int + at.refusal] = refusalNumber(
+      outcome === undefined ? this.#refusalOf(slot) : outcome.refusal,
+    );
     answer.ints[answer.int + at.leaderEpoch] = outcome?.leaderEpoch ?? -1;
     answer.floats[answer.float + at.floats.endOffset] = outcome?.endOffset ?? -1;
     outbox.commit();
