@@ -81,7 +81,8 @@ function firstSignal(): Promise<string> {
 
 /** Each record is written before the call returns, so that the last words before an exit are not lost. */
 async function logToStandardError(): Promise<void> {
-  const format = getTextFormatter();
+  // Sentences are printed as they are, not as quoted values.
+  const format = getTextFormatter({ value: (value) => typeof value === "string" ? value : Deno.inspect(value) });
   const encoder = new TextEncoder();
   const sink = (record: LogRecord) => {
     Deno.stderr.writeSync(encoder.encode(format(record)));

@@ -43,6 +43,10 @@ import { SegmentReader } from "./segment_reader.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { NativeMemory } from "./sys/memory.ts";
 
+/** A write that came back short leaves no errno, and the cut that follows it overwrites any. */
+const DISK_REFUSED =
+  "the disk took only a part of the batch; it is full, or a quota or limit is reached: free some space";
+
 /** One partition's log. */
 export class Log implements Disposable {
   readonly #options: LogOptions;
@@ -341,7 +345,7 @@ export class Log implements Disposable {
     batches.stampPlace(view, start, stamp);
     const outcome = this.#segments.active.append(memory, start, batch);
     if (outcome !== "written") {
-      const refusal = this.#refuseAppend(this.#options.fs.lastError());
+      const refusal = this.#refuseAppend(DISK_REFUSED);
       if (outcome === "damaged") this.#goOffline(`${refusal.message}; the torn write could not be cut off`);
       return refusal;
     }
