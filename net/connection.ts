@@ -5,9 +5,12 @@
  * Receiving: while no request is incomplete, bytes land in the shard's landing block and requests are handled where they lie.
  * The start of an incomplete request moves to a block of the connection's own, which grows as bytes arrive (never by
  * what a length prefix promises), so an idle connection holds no memory and a liar gets little. A block whose
- * bytes another shard still reads is replaced, not reused.
+ * bytes another shard still reads is replaced, not reused. A connection that finds no memory stops reading until there is some.
+ *
+ * A client that shuts its writing side down is closed at once, as by Kafka: the requests that arrived before are carried out,
+ * answers that are not ready yet are dropped.
  */
-import { type Arena, BLOCK_BYTES_MAX } from "../partitions/mod.ts";
+import { type Arena, ARENA_BYTES, BLOCK_BYTES_MAX, blockBytesFor } from "../partitions/mod.ts";
 import { receive } from "../storage/mod.ts";
 import { Pipeline, type PipelineOwner, releaseHoles } from "./exchange.ts";
 import type { ConnectionContext } from "./handler.ts";
@@ -31,6 +34,10 @@ const PENDING_BYTES_MAX = 1024 * 1024;
 const OWN_BLOCK_BYTES_MIN = 64 * 1024;
 /** An own block grows to this multiple of what has arrived, at most to the size of the request. */
 const GROWTH_FACTOR = 8;
+/** Bytes of requests without an answer, and of answers that are not their turn, at which reading pauses. */
+const PIPELINE_BYTES_MAX = 8 * 1024 * 1024;
+/** Used part of the arena at which own blocks stop to grow: landing blocks, starts of requests and responses need the rest. */
+const GROWTH_BYTES_MAX = ARENA_BYTES - 64 * 1024 * 1024;
 /** Receive calls of one connection in one turn, so that the others get theirs. */
 const RECEIVES_PER_TURN_MAX = 8;
 
@@ -40,7 +47,7 @@ export interface ConnectionShard extends SenderTools {
   readonly writer: Writer;
   /** Largest request, `socket.request.max.bytes`. */
   readonly requestBytesMax: number;
-  /** The landing block; `renewLanding()` replaces one that is still being read. */
+  /** The landing block, -1 while the arena has no room for one; `renewLanding()` replaces one that is still being read. */
   readonly landing: number;
   renewLanding(): void;
   /** Handles a whole request. @param start of its header in the arena @param length without the size prefix */
@@ -49,8 +56,10 @@ export interface ConnectionShard extends SenderTools {
   markDirty(connection: Connection): void;
   /** The connection wants to read again (true) or not. */
   setReading(connection: Connection, reading: boolean): void;
-  /** The connection waits for room in the arena. */
+  /** The connection waits for room in the arena: `resume()` is called when there may be some. */
   waitForMemory(connection: Connection): void;
+  /** The connection has got what it waited for. */
+  endMemoryWait(connection: Connection): void;
 }
 
 /** A connection. */
@@ -72,6 +81,7 @@ export class Connection implements PipelineOwner {
   #filled = 0;
   #current = -1;
   #isPaused = false;
+  #isStarved = false;
 
   /** @param fd an accepted, non-blocking socket that the connection owns from now on */
   constructor(fd: number, context: ConnectionContext, shard: ConnectionShard) {
@@ -84,6 +94,11 @@ export class Connection implements PipelineOwner {
 
   get writer(): Writer {
     return this.#shard.writer;
+  }
+
+  /** Memory of the arena that an incomplete request and unsent responses take, in bytes. */
+  get heldBytes(): number {
+    return (this.#block === -1 ? 0 : this.#shard.arena.sizeOf(this.#block)) + this.sender.heldBytes;
   }
 
   /** The socket has bytes, or its peer has closed it. */
@@ -137,7 +152,9 @@ export class Connection implements PipelineOwner {
   }
 
   #isFull(): boolean {
-    return this.pipeline.length >= PIPELINE_REQUESTS_MAX || this.sender.pendingBytes >= PENDING_BYTES_MAX;
+    const { pipeline, sender } = this;
+    return pipeline.length >= PIPELINE_REQUESTS_MAX || pipeline.heldBytes >= PIPELINE_BYTES_MAX ||
+      sender.pendingBytes >= PENDING_BYTES_MAX;
   }
 
   #pause(): void {
@@ -147,6 +164,8 @@ export class Connection implements PipelineOwner {
 
   #receiveLanding(): boolean {
     const { arena, landing } = this.#shard;
+    if (landing === -1) return this.#starve();
+    if (this.#isStarved) this.#endStarving();
     const count = receive(this.fd, arena.memory.address + landing, LANDING_BYTES);
     if (count <= 0) return this.#receivedNothing(count);
     const used = this.#handle(landing, 0, count);
@@ -184,7 +203,9 @@ export class Connection implements PipelineOwner {
     const { arena } = this.#shard;
     if (this.#filled < arena.sizeOf(this.#block)) return true;
     const size = Math.min(wanted, Math.max(OWN_BLOCK_BYTES_MIN, this.#filled * GROWTH_FACTOR));
-    return this.#moveTo(size, this.#block, this.#filled);
+    if (!this.#moveTo(this.#allocateGrowing(size), this.#block, this.#filled)) return this.#starve();
+    if (this.#isStarved) this.#endStarving();
+    return true;
   }
 
   /** Keeps the start of an incomplete request (or requests that must wait) in a block of the connection's own. */
@@ -193,22 +214,38 @@ export class Connection implements PipelineOwner {
     const { view } = this.#shard.arena.memory;
     const frame = length >= 4 ? 4 + view.getInt32(start) : 4;
     const size = Math.max(length, Math.min(frame, Math.max(OWN_BLOCK_BYTES_MIN, length * GROWTH_FACTOR)));
-    if (!this.#moveTo(size, start, length)) this.close("no memory for a request");
+    const block = this.#allocateGrowing(size);
+    // The bytes are about to be overwritten: they may have what is kept from growing blocks.
+    const kept = this.#moveTo(block === -1 ? this.#shard.arena.allocate(length) : block, start, length);
+    if (!kept) this.close("no memory for a request");
   }
 
-  #moveTo(size: number, from: number, length: number): boolean {
+  #allocateGrowing(size: number): number {
     const { arena } = this.#shard;
-    const block = arena.allocate(size);
-    if (block === -1) {
-      this.#pause();
-      this.#shard.waitForMemory(this);
-      return false;
-    }
+    return arena.usedBytes + blockBytesFor(size) > GROWTH_BYTES_MAX ? -1 : arena.allocate(size);
+  }
+
+  /** Moves to another block. @param block -1 when there was no room for it @returns whether there was */
+  #moveTo(block: number, from: number, length: number): boolean {
+    const { arena } = this.#shard;
+    if (block === -1) return false;
     arena.memory.bytes.copyWithin(block, from, from + length);
     if (this.#block !== -1) arena.release(this.#block);
     this.#block = block;
     this.#filled = length;
     return true;
+  }
+
+  #starve(): false {
+    this.#isStarved = true;
+    this.#pause();
+    this.#shard.waitForMemory(this);
+    return false;
+  }
+
+  #endStarving(): void {
+    this.#isStarved = false;
+    this.#shard.endMemoryWait(this);
   }
 
   /** Handles the requests in the own block and keeps, moves or drops the rest. */
@@ -240,6 +277,7 @@ export class Connection implements PipelineOwner {
         break;
       }
       this.#shard.onRequest(this, block + used + 4, size);
+      this.pipeline.hold(size);
       used += 4 + size;
     }
     return used;

@@ -16,6 +16,9 @@ interface KeptResponse {
   readonly holes: readonly { at: number; payload: RecordsPayload }[];
 }
 
+/** A frame's size is an int32. */
+const FRAME_BYTES_MAX = 0x7fff_ffff;
+
 /** Where the bytes of the request being handled lie, and how to keep them there. */
 export interface RequestBytes {
   /** Holds the request's block until the returned number is given to `releaseBlock()`. */
@@ -68,6 +71,8 @@ export class RequestExchange implements Exchange<unknown> {
   #state: "waiting" | "kept" | "done" = "waiting";
   #kept: KeptResponse | null = null;
   #drop: (() => void) | null = null;
+  /** Belongs to the pipeline: bytes of memory that the request or its kept answer takes. */
+  heldBytes = 0;
 
   /** @param header the request's @param row its API @param pipeline of its connection */
   constructor(header: RequestHeader, row: Api, pipeline: Pipeline) {
@@ -114,7 +119,12 @@ export class RequestExchange implements Exchange<unknown> {
       return this.close("the answer cannot be encoded: a text in it is longer than the protocol allows");
     }
     const holeBytes = writer.holes.reduce((sum, { payload }) => sum + payload.byteLength, 0);
-    writer.view.setInt32(0, writer.position - 4 + holeBytes);
+    const size = writer.position - 4 + holeBytes;
+    if (size > FRAME_BYTES_MAX) {
+      releaseHoles(writer.holes);
+      return this.close(`the answer has ${size} bytes, more than the protocol allows`);
+    }
+    writer.view.setInt32(0, size);
     if (this.#pipeline.isClosed) {
       this.#state = "done";
       return releaseHoles(writer.holes);
@@ -127,6 +137,7 @@ export class RequestExchange implements Exchange<unknown> {
     }
     this.#state = "kept";
     this.#kept = { bytes: writer.bytes.slice(0, writer.position), holes: [...writer.holes] };
+    this.#pipeline.addHeld(this, writer.position);
   }
 
   respondNothing(): void {
@@ -174,6 +185,7 @@ export class Pipeline {
   #requests: RequestExchange[] = [];
   #isClosed = false;
   #isAdvancing = false;
+  #heldBytes = 0;
 
   /** @param owner the connection */
   constructor(owner: PipelineOwner) {
@@ -183,6 +195,11 @@ export class Pipeline {
   /** How many requests wait for their answer. */
   get length(): number {
     return this.#requests.length;
+  }
+
+  /** Bytes of memory that its requests and the answers kept behind them take. */
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /** Whether the connection has gone. */
@@ -197,6 +214,18 @@ export class Pipeline {
     return exchange;
   }
 
+  /** Counts the bytes of the request that was just handled, unless its answer has left. */
+  hold(bytes: number): void {
+    const latest = this.#requests.at(-1);
+    if (latest !== undefined) this.addHeld(latest, bytes);
+  }
+
+  /** Counts bytes that a request takes until it is over. */
+  addHeld(exchange: RequestExchange, bytes: number): void {
+    exchange.heldBytes += bytes;
+    this.#heldBytes += bytes;
+  }
+
   /** Whether a request is the oldest. */
   isHead(exchange: RequestExchange): boolean {
     return this.#requests[0] === exchange;
@@ -206,8 +235,8 @@ export class Pipeline {
   advance(): void {
     if (this.#isAdvancing) return;
     this.#isAdvancing = true;
-    this.#requests.shift();
-    while (this.#requests[0]?.release()) this.#requests.shift();
+    this.#shift();
+    while (this.#requests[0]?.release()) this.#shift();
     this.#isAdvancing = false;
   }
 
@@ -217,5 +246,9 @@ export class Pipeline {
     const requests = this.#requests;
     this.#requests = [];
     for (const request of requests) request.abandon();
+  }
+
+  #shift(): void {
+    this.#heldBytes -= this.#requests.shift()?.heldBytes ?? 0;
   }
 }

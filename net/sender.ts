@@ -93,6 +93,11 @@ export class Sender {
     return this.#pendingBytes;
   }
 
+  /** Memory of the arena that waits to be sent, in bytes. */
+  get heldBytes(): number {
+    return this.#parts.reduce((sum, part) => sum + (part.kind === "chunk" ? part.capacity : 0), 0);
+  }
+
   /**
    * Adds encoded bytes and the payloads between them.
    * @param bytes the encoding @param end its length @param holes where payloads go, ascending

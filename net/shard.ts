@@ -42,7 +42,7 @@ import { assert } from "../storage/base/assert.ts";
 const EVENTS_PER_TURN_MAX = 256;
 /** Longest sleep without a deadline; waking that often costs nothing and bounds every surprise. */
 const SLEEP_MS_MAX = 1000;
-/** A connection that waits this long for request memory is closed, so that others get on. */
+/** When a connection has waited this long for request memory, the one that holds most is closed. */
 const MEMORY_WAIT_MS_MAX = 30_000;
 
 /** What a shard is built from. */
@@ -78,23 +78,23 @@ export class Shard implements ConnectionShard {
   readonly #epoll = new Epoll(EVENTS_PER_TURN_MAX);
   readonly #connections = new Map<number, Connection>();
   readonly #starved = new Map<Connection, number>();
-  #starvedAtBytes = 0;
+  #freedCount = 0;
   #closedCount = 0;
   /** Made once: a turn allocates nothing. */
   readonly #receiveRecord = (sender: number, record: RingRecord) => this.#onRecord(sender, record);
   #router: Router | null = null;
-  #landing: number;
+  #landing = -1;
   #dirty: Connection[] = [];
 
   /** @param parts the shard's pieces */
   constructor(parts: ShardParts) {
     this.#parts = parts;
     [this.arena, this.fs, this.requestBytesMax] = [parts.arena, parts.fs, parts.requestBytesMax];
-    this.#landing = this.#allocateLanding();
     this.#epoll.add(parts.eventFd, READABLE);
   }
 
   get landing(): number {
+    if (this.#landing === -1) this.#landing = this.arena.allocate(LANDING_BYTES);
     return this.#landing;
   }
 
@@ -132,7 +132,7 @@ export class Shard implements ConnectionShard {
 
   renewLanding(): void {
     this.arena.release(this.#landing);
-    this.#landing = this.#allocateLanding();
+    this.#landing = -1;
   }
 
   markDirty(connection: Connection): void {
@@ -147,19 +147,16 @@ export class Shard implements ConnectionShard {
 
   waitForMemory(connection: Connection): void {
     if (!this.#starved.has(connection)) this.#starved.set(connection, this.#parts.clock.monotonicMs());
-    this.#starvedAtBytes = this.arena.usedBytes;
+  }
+
+  endMemoryWait(connection: Connection): void {
+    this.#starved.delete(connection);
   }
 
   /** Closes every connection and the reactor's descriptors. */
   dispose(): void {
     for (const connection of [...this.#connections.values()]) this.#drop(connection);
     this.#epoll[Symbol.dispose]();
-  }
-
-  #allocateLanding(): number {
-    const block = this.arena.allocate(LANDING_BYTES);
-    assert(block !== -1, "the arena has room for a landing block: requests leave it some");
-    return block;
   }
 
   #turn(timeoutMs: number): void {
@@ -248,7 +245,11 @@ export class Shard implements ConnectionShard {
 
   #flush(connection: Connection): void {
     connection.isDirty = false;
-    if (connection.closeReason !== null) return this.#drop(connection);
+    if (connection.closeReason !== null) {
+      // Answers to the requests before the one that closes it, as far as the socket takes them.
+      if (this.#connections.get(connection.fd) === connection) connection.sender.flush();
+      return this.#drop(connection);
+    }
     const result = connection.sender.flush(connection.wasWritable);
     connection.wasWritable = false;
     if (result === "broken") {
@@ -289,21 +290,24 @@ export class Shard implements ConnectionShard {
     this.#parts.isolates.set(this.#parts.shard, ISOLATE.closed, this.#closedCount);
   }
 
+  /** Lets those that wait for memory try again when some was freed, and makes room when one has waited for too long. */
   #feedStarved(): void {
     const nowMs = this.#parts.clock.monotonicMs();
-    for (const [connection, sinceMs] of this.#starved) {
-      if (nowMs - sinceMs < MEMORY_WAIT_MS_MAX) continue;
-      connection.close(
-        `no request memory for ${MEMORY_WAIT_MS_MAX / 1000} s: send smaller or fewer requests at a time`,
-      );
+    const [sinceMs = nowMs] = this.#starved.values();
+    if (nowMs - sinceMs >= MEMORY_WAIT_MS_MAX) this.#makeRoom(nowMs);
+    if (this.arena.freedCount === this.#freedCount) return;
+    this.#freedCount = this.arena.freedCount;
+    for (const connection of [...this.#starved.keys()]) connection.resume();
+  }
+
+  /** The connection that holds most gives way, and those that wait do so anew. */
+  #makeRoom(nowMs: number): void {
+    let largest: Connection | null = null;
+    for (const connection of this.#connections.values()) {
+      if (connection.closeReason !== null) continue;
+      if (largest === null || connection.heldBytes > largest.heldBytes) largest = connection;
     }
-    if (this.arena.usedBytes >= this.#starvedAtBytes) return;
-    const starved = [...this.#starved];
-    this.#starved.clear();
-    for (const [connection, sinceMs] of starved) {
-      connection.resume();
-      // A connection that starves again keeps its place.
-      if (this.#starved.has(connection)) this.#starved.set(connection, sinceMs);
-    }
+    largest?.close(`the memory for requests is used up and this connection holds ${largest.heldBytes} bytes, the most`);
+    for (const connection of this.#starved.keys()) this.#starved.set(connection, nowMs);
   }
 }

@@ -18,7 +18,7 @@ export { type PartitionPlace, ShardPartitions } from "./shard_partitions.ts";
 export { Reporter } from "./reporter.ts";
 export { LogStore } from "./log_store.ts";
 export { type DelayedOperation, Purgatory } from "./purgatory.ts";
-export { Arena, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN } from "./shared/arena.ts";
+export { Arena, ARENA_BYTES, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, blockBytesFor } from "./shared/arena.ts";
 export { type Inbox, IsolateTable, type Outbox } from "./shared/mail.ts";
 export * as message from "./shared/messages.ts";
 export type { RingRecord } from "./shared/ring.ts";

@@ -40,6 +40,7 @@ export class Arena {
   /** Order of the block that starts at this leaf. */
   readonly #orders = new Uint8Array(LEAVES);
   #usedBytes = 0;
+  #freedCount = 0;
 
   /** @param buffer from `allocateArena()`; the calling shard becomes its owner */
   constructor(buffer: SharedArrayBuffer) {
@@ -50,6 +51,11 @@ export class Arena {
   /** Bytes in blocks that are held. */
   get usedBytes(): number {
     return this.#usedBytes;
+  }
+
+  /** Blocks that were ever freed: while it stays the same, what found no room would find none again. */
+  get freedCount(): number {
+    return this.#freedCount;
   }
 
   /**
@@ -100,6 +106,7 @@ export class Arena {
     const order = this.#orders[leaf] as number;
     const length = BLOCK_BYTES_MIN << order;
     this.#usedBytes -= length;
+    this.#freedCount++;
     const node = (leaf + LEAVES) >> order;
     this.#largest[node] = order + 1;
     this.#updateAbove(node);
@@ -116,6 +123,11 @@ export class Arena {
       this.#largest[node] = left === order && right === order ? order + 1 : Math.max(left, right);
     }
   }
+}
+
+/** Size of the block that a length gets. @param length in bytes, at most BLOCK_BYTES_MAX */
+export function blockBytesFor(length: number): number {
+  return BLOCK_BYTES_MIN << orderFor(length);
 }
 
 function orderFor(length: number): number {
