@@ -37,6 +37,7 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "LONG",
     "600000",
     "Idle time after which a connection is closed; negative is never.",
+    { later: true },
   ),
   setting(
     "controller.listener.names",
@@ -79,7 +80,7 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     check: atLeast(1),
     later: true,
   }),
-  setting("max.connections", "INT", "2147483647", "Most connections at a time.", { check: atLeast(0) }),
+  setting("max.connections", "INT", "2147483647", "Most connections at a time.", { check: atLeast(0), later: true }),
   setting("max.incremental.fetch.session.cache.slots", "INT", "1000", "Most incremental fetch sessions.", {
     check: atLeast(0),
   }),

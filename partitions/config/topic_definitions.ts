@@ -24,7 +24,7 @@ export const topicDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTa
     "cleanup.policy",
     "LIST",
     "delete",
-    "What happens to old records: delete, compact, both, or nothing when empty.",
+    "What becomes of old records: delete, compact, both, or nothing when empty; so far nothing removes any.",
     {
       check: oneOf("compact", "delete"),
       from: ["log.cleanup.policy"],
@@ -68,6 +68,7 @@ export const topicDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTa
     {
       check: atLeast(0),
       from: ["log.segment.delete.delay.ms"],
+      later: true,
     },
   ),
   setting(
@@ -166,6 +167,7 @@ export const topicDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTa
   setting("min.insync.replicas", "INT", "1", "In-sync replicas without which acks=all is refused.", {
     check: atLeast(1),
     from: ["min.insync.replicas"],
+    later: true,
   }),
   setting("preallocate", "BOOLEAN", "false", "Whether a new segment's file is allocated in full.", {
     from: ["log.preallocate"],

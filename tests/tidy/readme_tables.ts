@@ -1,0 +1,83 @@
+/**
+ * The tables of README.md that come from the source. A test compares them; after a change
+ * `deno run -A tests/tidy/readme_tables.ts` writes them. Test code.
+ */
+import { apis } from "../../net/protocol/api_table.ts";
+import { brokerDefinitions } from "../../partitions/config/broker_definitions.ts";
+import { topicDefinitions } from "../../partitions/config/topic_definitions.ts";
+import { readText } from "./repository.ts";
+
+/** Long.MAX_VALUE and the like, as people say it. */
+const SHOWN_DEFAULTS: ReadonlyMap<string | null, string> = new Map([
+  [null, "not set"],
+  ["9223372036854775807", "no limit"],
+  ["2147483647", "no limit"],
+]);
+
+/** What the tables have to be, by name. */
+const tables: ReadonlyMap<string, () => string> = new Map([
+  ["broker settings", brokerTable],
+  ["topic settings", topicTable],
+  ["requests", requestsTable],
+]);
+
+const TABLE = /(<!-- table: ([\w ]+) -->\n<!-- deno-fmt-ignore-start -->\n)[^]*?(<!-- deno-fmt-ignore-end -->)/g;
+
+/** README.md with every table as the source says. */
+export function readmeWithTables(text: string): string {
+  return text.replace(TABLE, (whole, start: string, name: string, end: string) => {
+    const table = tables.get(name);
+    return table === undefined ? whole : `${start}\n${table()}\n\n${end}`;
+  });
+}
+
+/** Names of the tables that a text has. */
+export function tablesIn(text: string): string[] {
+  return [...text.matchAll(TABLE)].map((match) => match[2] as string);
+}
+
+/** Names of all tables. */
+export const tableNames: readonly string[] = [...tables.keys()];
+
+function brokerTable(): string {
+  const inherited = new Set([...topicDefinitions.values()].flatMap(({ synonyms }) => synonyms.map(({ name }) => name)));
+  const own = [...brokerDefinitions.values()].filter(({ name }) => !inherited.has(name));
+  const rows = own.sort((a, b) => a.name < b.name ? -1 : 1).map(({ name, defaultText, effect, documentation }) => {
+    return `| \`${name}\` | ${shown(defaultText)} | ${sentence(effect, documentation)} |`;
+  });
+  return ["| setting | default | what it says |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
+function topicTable(): string {
+  const rows = [...topicDefinitions.values()].filter(({ name }) => !name.startsWith("internal.")).map((topic) => {
+    const brokers = topic.synonyms.map(({ name }) => `\`${name}\``).join(", ");
+    return `| \`${topic.name}\` | ${shown(topic.defaultText)} | ${
+      sentence(topic.effect, topic.documentation)
+    } | ${brokers} |`;
+  });
+  return [
+    "| of a topic | default | what it says | of the broker, for all topics |",
+    "| --- | --- | --- | --- |",
+    ...rows,
+  ]
+    .join("\n");
+}
+
+function requestsTable(): string {
+  const rows = apis.map(({ key, name, served: [min, max] }) => `| ${key} | ${name} | ${min} to ${max} |`);
+  return ["| key | request | versions |", "| ---: | --- | --- |", ...rows].join("\n");
+}
+
+function shown(defaultText: string | null): string {
+  if (defaultText === "") return "empty";
+  return SHOWN_DEFAULTS.get(defaultText) ?? `\`${defaultText?.replaceAll(",", ", ")}\``;
+}
+
+function sentence(effect: "now" | "later", documentation: string): string {
+  return effect === "later" ? `*Later.* ${documentation}` : documentation;
+}
+
+if (import.meta.main) {
+  const written = readmeWithTables(readText("README.md"));
+  await Deno.writeTextFile(new URL("../../README.md", import.meta.url), written);
+}

@@ -1,0 +1,177 @@
+/**
+ * Tests about what the repository says of itself: documents against the source, tables against what uses them, and nothing
+ * that belongs to one machine. Every rule is shown to catch a violation that is planted for it.
+ */
+import assert from "node:assert/strict";
+import { shardHandlers } from "../net/handlers/mod.ts";
+import { apis } from "../net/protocol/api_table.ts";
+import { brokerConfigFrom } from "../partitions/config/broker_config.ts";
+import { brokerDefinitions } from "../partitions/config/broker_definitions.ts";
+import { helpText } from "../partitions/config/help_text.ts";
+import { topicDefinitions } from "../partitions/config/topic_definitions.ts";
+import { VERSION } from "../partitions/config/version.ts";
+import { ISOLATE, RING, type SharedWord, sharedWords, WATERMARK } from "../partitions/shared/words.ts";
+import { readmeWithTables, tableNames, tablesIn } from "./tidy/readme_tables.ts";
+import { exists, isProduct, readText, sources, textPaths } from "./tidy/repository.ts";
+
+const denoJson = JSON.parse(readText("deno.json")) as {
+  version: string;
+  imports: Record<string, string>;
+  tasks: Record<string, string>;
+};
+const documents = textPaths.filter((path) => /^[A-Z]+\.md$|^\.ci\//.test(path));
+
+Deno.test("README.md has every table, as the source says (else: deno run -A tests/tidy/readme_tables.ts)", () => {
+  const readme = readText("README.md");
+  assert.deepEqual(tablesIn(readme).sort(), [...tableNames].sort());
+  const planted = readme.replace("| Fetch | 4 to", "| Fetch | 3 to");
+  assert.notEqual(planted, readme);
+  assert.notEqual(readmeWithTables(planted), planted, "a wrong version is caught");
+  assert.equal(readmeWithTables(readme), readme);
+});
+
+/** Commands, flags and links of a document that do not exist. */
+function brokenReferences(text: string): string[] {
+  const found: string[] = [];
+  for (const [, task = ""] of text.matchAll(/\bdeno(?:@[\d.]+)? task ([\w:-]+)/g)) {
+    if (!(task in denoJson.tasks)) found.push(`task ${task}`);
+  }
+  for (const [, file = ""] of text.matchAll(/\bdeno(?:@[\d.]+)? run (?:-[\w-]+ )*([\w/.]+\.ts)/g)) {
+    if (!exists(file)) found.push(`file ${file}`);
+  }
+  for (const [, flags = ""] of text.matchAll(/\bmain\.ts ((?:--?\w+ [^\s#]+ ?|--\w+ ?)+)/g)) {
+    for (const [flag] of flags.matchAll(/--\w+/g)) {
+      if (!new RegExp(`${flag}\\b`).test(helpText())) found.push(`flag ${flag}`);
+    }
+  }
+  for (const [, link = ""] of text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+    if (!exists(link)) found.push(`link ${link}`);
+  }
+  return found;
+}
+
+Deno.test("documents name only tasks, files, flags and links that exist", () => {
+  assert.deepEqual(brokenReferences("deno task nothing; npx -y deno@2.9.6 task none"), ["task nothing", "task none"]);
+  assert.deepEqual(brokenReferences("deno run -A gone.ts"), ["file gone.ts"]);
+  assert.deepEqual(brokenReferences("deno run -A main.ts --port 1 --prot 2\n"), ["flag --prot"]);
+  assert.deepEqual(brokenReferences("[a](GONE.md) [b](README.md#x) [c](https://a.b)"), ["link GONE.md"]);
+  assert(documents.includes("README.md") && documents.includes("ARCHITECTURE.md"));
+  for (const path of documents) assert.deepEqual(brokenReferences(readText(path)), [], path);
+});
+
+Deno.test("ARCHITECTURE.md names only files that exist", () => {
+  const named = (text: string) =>
+    [...text.matchAll(/`((?:net|partitions|storage|tests|bench)\/[\w/.]+?)\/?`/g)].map((match) => match[1] as string);
+  const isThere = (path: string) =>
+    exists(path) || exists(`${path}.ts`) || sources.some((source) => source.path.startsWith(`${path}/`));
+  const gone = (text: string) => named(text).filter((path) => !isThere(path));
+  assert.deepEqual(gone("`net/gone.ts`, `net/shard`, `storage/`, `net/handlers/00_produce`"), ["net/gone.ts"]);
+  assert.deepEqual(gone(readText("ARCHITECTURE.md").replaceAll("NN_name", "00_produce")), []);
+});
+
+Deno.test("the version is the same in deno.json, the program and the lock's imports are pinned", () => {
+  assert.equal(VERSION, denoJson.version);
+  const pinned = /^npm:(@[\w-]+\/)?[\w.-]+@\d+\.\d+\.\d+(\/[\w./-]+)?$/;
+  assert(!pinned.test("npm:snappy@^7.4.3") && !pinned.test("npm:snappy") && !pinned.test("jsr:@std/assert@1.0.0"));
+  for (const [name, target] of Object.entries(denoJson.imports)) assert.match(target, pinned, name);
+});
+
+Deno.test("the same Deno is named everywhere", () => {
+  const named = (texts: string[]) => new Set(texts.flatMap((text) => text.match(/\bdeno@\d+\.\d+\.\d+/g) ?? []));
+  assert.equal(named(["deno@2.9.6 x", "deno@2.9.7"]).size, 2);
+  assert.equal(named(documents.map(readText)).size, 1);
+});
+
+Deno.test("every API of the table has one handler, one handler file and one message file, and there are no others", () => {
+  const result = brokerConfigFrom(new Map());
+  assert("config" in result);
+  const keys = apis.map(({ key }) => key);
+  assert.deepEqual(
+    [...shardHandlers({ config: result.config, shardsCount: 1, random: () => 0 }).keys()].sort(byNumber),
+    keys,
+  );
+  for (const folder of ["net/handlers", "net/protocol/messages"]) {
+    const files = sources.filter(({ path }) => path.startsWith(`${folder}/`) && !path.endsWith("_test.ts"));
+    const numbers = files.flatMap(({ path }) => /\/(\d+)_\w+\.ts$/.exec(path)?.[1] ?? []).map(Number);
+    assert.deepEqual(numbers.sort(byNumber), keys, folder);
+  }
+});
+
+function byNumber(a: number, b: number): number {
+  return a - b;
+}
+
+/** What is wrong with a table of shared words: two rows for one word, or two writers in one line of 64 bytes. */
+function sharedWordFindings(words: readonly SharedWord[]): string[] {
+  const found: string[] = [];
+  for (const [i, word] of words.entries()) {
+    for (const other of words.slice(0, i)) {
+      if (other.table !== word.table) continue;
+      if (other.index === word.index || other.name === word.name) {
+        found.push(`${word.table}.${word.name} is there twice`);
+      } else if (other.writer !== word.writer && lineOf(other) === lineOf(word)) {
+        found.push(`${word.table}.${word.name} lies in the 64 bytes of ${other.name}, which another side writes`);
+      }
+    }
+    if (word.readers.length === 0) found.push(`${word.table}.${word.name} has no reader`);
+  }
+  return found;
+}
+
+/** Number of the cache line; tables and rows begin at one. */
+function lineOf({ index }: SharedWord): number {
+  return Math.floor(index * Int32Array.BYTES_PER_ELEMENT / 64);
+}
+
+Deno.test("every shared word has exactly one row with one writer, and two writers share no line of 64 bytes", () => {
+  const [head, tail] = sharedWords.filter(({ table }) => table === "ring");
+  assert(head !== undefined && tail !== undefined);
+  assert.match(sharedWordFindings([head, { ...head, writer: "main" }]).join(), /twice/);
+  assert.match(sharedWordFindings([head, { ...tail, index: head.index + 1 }]).join(), /in the 64 bytes of/);
+  assert.match(sharedWordFindings([{ ...head, readers: [] }]).join(), /no reader/);
+  assert.deepEqual(sharedWordFindings(sharedWords), []);
+  for (const [table, indexes] of [["watermarks", WATERMARK], ["ring", RING], ["isolate", ISOLATE]] as const) {
+    const rows = sharedWords.filter((word) => word.table === table).map(({ name, index }) => [name, index]);
+    assert.deepEqual(Object.fromEntries(rows), { ...indexes }, table);
+  }
+});
+
+/** Fields of an interface whose comment begins with the name of a setting. */
+function fieldsOfSettings(text: string): [setting: string, field: string][] {
+  const field = /\/\*\* (?:Whether )?`([a-z][a-z0-9.]+)`(?:(?!\*\/)[^])*\*\/\s+readonly (\w+)/g;
+  return [...text.matchAll(field)].map(([, setting = "", name = ""]) => [setting, name]);
+}
+
+Deno.test("a setting is marked as without effect exactly when no code reads its field", () => {
+  assert.deepEqual(fieldsOfSettings("/** `a.b`, 1 */\n  readonly aB: number;\n/** x */ readonly c: 1;"), [[
+    "a.b",
+    "aB",
+  ]]);
+  const users = sources.filter(isProduct).filter(({ path }) => !/^partitions\/config\/|log_config\.ts$/.test(path));
+  const isRead = (field: string) => users.some(({ code }) => new RegExp(`\\b${field}\\b`).test(code));
+  assert(isRead("segmentBytes") && !isRead("fieldThatNobodyReads"));
+  const settings = [
+    ...fieldsOfSettings(readText("partitions/config/broker_config.ts")),
+    ...fieldsOfSettings(readText("storage/log_config.ts")),
+  ];
+  assert(settings.length > 25);
+  for (const [setting, field] of settings) {
+    const definition = topicDefinitions.get(setting) ?? brokerDefinitions.get(setting);
+    assert(definition !== undefined, `${field}: there is no setting ${setting}`);
+    assert.equal(definition.effect, isRead(field) ? "now" : "later", `${setting} (${field})`);
+  }
+});
+
+/** What belongs to one machine or one network: home and work directories, hosts of package registries. */
+const MACHINE = /(?<![\w.])\/(?:root|home|work|Users)\/\w[\w.-]*|\bregistry\.[a-z][\w.-]*\.[a-z]{2,}|\bartifactory\b/;
+
+Deno.test("no file names a machine's directories or a package registry; the lock names no host", () => {
+  const planted = ["cd /ro" + "ot/x", "/wo" + "rk/main", '"https://regis' + 'try.npmjs.org/x"', "/ho" + "me/user/x"];
+  for (const text of planted) assert.match(text, MACHINE);
+  for (const text of ["net/work/x.ts", "./root/a", "the registry. The", "/tmp/kafka-logs"]) {
+    assert.doesNotMatch(text, MACHINE);
+  }
+  assert(textPaths.includes("deno.lock"));
+  for (const path of textPaths) assert.equal(MACHINE.exec(readText(path))?.[0] ?? null, null, path);
+  assert.doesNotMatch(readText("deno.lock"), /https?:/);
+});
