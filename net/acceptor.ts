@@ -66,6 +66,7 @@ export class Acceptor implements Disposable {
     while (!this.#isClosed) {
       try {
         const connection = await listener.accept();
+        if (this.#isClosed) return connection.close();
         this.#events.onConnection(this.#handoff.take(connection), number);
       } catch (error) {
         if (this.#isClosed) return;

@@ -27,21 +27,26 @@ export class Handoff implements Disposable {
   /**
    * Takes the socket of a connection over.
    * @returns a descriptor that the caller owns; the connection is closed for the runtime
-   * @throws Error when the descriptor cannot be found, which a changed runtime would cause
+   * @throws Error when it cannot be taken, for want of descriptors or because the runtime has changed; it is closed then
    */
   take(connection: Deno.TcpConn): number {
-    const original = descriptorOf(connection);
-    const copy = duplicate(original);
-    if (!this.#removeFromRuntime(original)) {
-      closeDescriptor(copy);
+    let copy = -1;
+    try {
+      const original = descriptorOf(connection);
+      copy = duplicate(original);
+      if (!this.#removeFromRuntime(original)) {
+        throw new Error(
+          "Cannot take a connection over: this version of Deno does not watch sockets by epoll; use Deno 2.9",
+        );
+      }
+      replaceDescriptor(original, this.#devNull);
+      return copy;
+    } catch (error) {
+      if (copy !== -1) closeDescriptor(copy);
+      throw error;
+    } finally {
       connection.close();
-      throw new Error(
-        "Cannot take a connection over: this version of Deno does not watch sockets by epoll; use Deno 2.9",
-      );
     }
-    replaceDescriptor(original, this.#devNull);
-    connection.close();
-    return copy;
   }
 
   [Symbol.dispose](): void {
