@@ -57,7 +57,7 @@ export async function buildLoadGenerators(): Promise<void> {
   requireCommands("the load generators", { gcc: "a C compiler" });
   await Deno.mkdir(`${cacheDirectory()}/bin`, { recursive: true });
   await compile("wire_load", []);
-  await compile("tail_load", []);
+  await compile("tail_load", ["-lm"]);
   await compile("client_load", await librdkafkaFlags());
 }
 
