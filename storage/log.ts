@@ -22,7 +22,7 @@ import { type LoadedLog, loadLog } from "./log_loader.ts";
 import type { LogProducers } from "./log_producers.ts";
 import { LogReads } from "./log_reads.ts";
 import { LogResources } from "./log_resources.ts";
-import { acceptedAppend, nothingVisible, refusedAppend, refusedRead } from "./log_results.ts";
+import { acceptedAppend, DISK_REFUSED, nothingVisible, refusedAppend, refusedRead } from "./log_results.ts";
 import { findLargestTimestamp, findTimestamp, type TimestampSearch } from "./log_timestamps.ts";
 import type {
   AppendOptions,
@@ -42,10 +42,6 @@ import { segmentFileKinds } from "./segment_names.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { NativeMemory } from "./sys/memory.ts";
-
-/** A write that came back short leaves no errno, and the cut that follows it overwrites any. */
-const DISK_REFUSED =
-  "the disk took only a part of the batch; it is full, or a quota or limit is reached: free some space";
 
 /** One partition's log. */
 export class Log implements Disposable {

@@ -2,6 +2,10 @@
 import { NO_OFFSET, type Offset } from "./base/units.ts";
 import type { AppendRefusal, AppendResult, ReadRefusal, ReadResult } from "./log_types.ts";
 
+/** A write that came back short leaves no errno, and the cut that follows it overwrites any. */
+export const DISK_REFUSED =
+  "the disk took only a part of the batch; it is full, or a quota or limit is reached: free some space";
+
 /** A batch that was not appended. @param recordIndex which record is to blame, -1 for the whole batch */
 export function refusedAppend(refusal: AppendRefusal, message: string, recordIndex = -1): AppendResult {
   return {
