@@ -29,11 +29,14 @@ export class ApacheKafka implements AsyncDisposable {
   readonly port: number;
   readonly dataDir: string;
   readonly process: RunningProcess;
+  /** `performance.now()` just before its process was started. */
+  readonly launchedAtMs: number;
 
-  constructor(port: number, dataDir: string, process: RunningProcess) {
-    this.port = port;
-    this.dataDir = dataDir;
-    this.process = process;
+  constructor(started: { port: number; dataDir: string; process: RunningProcess; launchedAtMs: number }) {
+    this.port = started.port;
+    this.dataDir = started.dataDir;
+    this.process = started.process;
+    this.launchedAtMs = started.launchedAtMs;
   }
 
   get bootstrapServers(): string {
@@ -75,11 +78,12 @@ export async function launchApacheKafka(options: ApacheKafkaOptions): Promise<Ap
   await Deno.writeTextFile(properties, serverProperties(directory, port, options.properties ?? {}));
   await formatOnce(directory, properties);
   const heap = options.heap ?? "1G";
+  const launchedAtMs = performance.now();
   const process = new RunningProcess("java", [
     ...[`-Xms${heap}`, `-Xmx${heap}`, ...JVM_FLAGS],
     ...["-cp", `${kafkaJars()}/*`, "kafka.Kafka", properties],
   ], { outputFile: `${directory}/output.txt` });
-  return new ApacheKafka(port, `${directory}/data`, process);
+  return new ApacheKafka({ port, dataDir: `${directory}/data`, process, launchedAtMs });
 }
 
 function serverProperties(directory: string, port: number, more: Readonly<Record<string, string>>): string {

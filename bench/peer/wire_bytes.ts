@@ -4,7 +4,7 @@
  *
  * Source: the protocol guide of Apache Kafka ("Protocol Primitive Types"); DefaultRecordBatch and DefaultRecord for record batches.
  */
-import { crc32c } from "@node-rs/crc32";
+import { crc32c } from "npm:@node-rs/crc32@1.10.8";
 
 /** Appends big-endian values; grows as needed. */
 export class ByteWriter {

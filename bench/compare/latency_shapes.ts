@@ -1,0 +1,98 @@
+/** Shapes that measure latencies under a fixed rate, with idle connections and under fan-out. Main isolate. */
+import { processMemory } from "../peer/processes.ts";
+import type { Figure, RunContext, Shape } from "./shape.ts";
+import { generate, withTopic } from "./throughput_shapes.ts";
+
+interface Percentiles {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+interface LatencyPrinted {
+  readonly records: number;
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly errors: number;
+  readonly missing?: number;
+  readonly ackMs: Percentiles;
+  readonly endToEndMs: Percentiles;
+}
+
+/** The latency shapes of the report. */
+export const latencyShapes: readonly Shape[] = [
+  rateShape(1000, true),
+  rateShape(5000, false),
+  rateShape(10_000, false),
+  {
+    name: "fan-out-64",
+    title:
+      "64 consumers at the end of one topic that grows by 50 MB/s (16 KB batches; the records are read and dropped)",
+    quick: false,
+    usesTarget: true,
+    run: (context) => withTopic(context, 1, (topic) => tail(context, topic, { consumers: 64, megabytesPerSecond: 50 })),
+  },
+  {
+    name: "idle-connections",
+    title: "1,000/s end to end beside 10,000 idle connections",
+    quick: false,
+    usesTarget: true,
+    run: besideIdleConnections,
+  },
+];
+
+function rateShape(rate: number, quick: boolean): Shape {
+  return {
+    name: `latency-${rate}`,
+    title: `End to end through librdkafka at ${rate}/s, 1 KB, linger 0, acks 1`,
+    quick,
+    usesTarget: true,
+    run: (context) => withTopic(context, 1, (topic) => atRate(context, topic, rate)),
+  };
+}
+
+async function atRate(context: RunContext, topic: string, rate: number): Promise<Figure[]> {
+  const printed = await generate<LatencyPrinted>("client_load", [
+    ...["latency", "-b", String(context.target.port), "-t", topic, "-s", "1024"],
+    ...["-f", String(rate), "-d", String(20 * context.scale)],
+  ]);
+  return [...percentiles("acknowledged", printed.ackMs), ...percentiles("end to end", printed.endToEndMs)];
+}
+
+function percentiles(name: string, found: Percentiles): Figure[] {
+  return [
+    { name: `${name}, p50 ms`, value: found.p50, better: "lower" },
+    { name: `${name}, p99 ms`, value: found.p99, better: "lower" },
+    { name: `${name}, p99.9 ms`, value: found.p999, better: "lower" },
+  ];
+}
+
+async function tail(
+  context: RunContext,
+  topic: string,
+  load: { consumers: number; megabytesPerSecond: number },
+): Promise<Figure[]> {
+  const batches = load.megabytesPerSecond * 1e6 / (16 * 1024);
+  const printed = await generate<LatencyPrinted>("tail_load", [
+    ...["-b", String(context.target.port), "-t", topic, "-n", String(load.consumers), "-s", "1024", "-r", "16"],
+    ...["-f", batches.toFixed(1), "-d", String(10 * context.scale)],
+  ]);
+  const figures = [...percentiles("acknowledged", printed.ackMs), ...percentiles("end to end", printed.endToEndMs)];
+  return [...figures, { name: "batches not delivered within 10 s", value: printed.missing ?? 0, better: "lower" }];
+}
+
+async function besideIdleConnections(context: RunContext): Promise<Figure[]> {
+  const wanted = 10_000;
+  const before = processMemory(context.target.pid).residentBytes;
+  const idle: Deno.TcpConn[] = [];
+  try {
+    for (let i = 0; i < wanted; i++) {
+      idle.push(await Deno.connect({ hostname: "127.0.0.1", port: context.target.port }));
+    }
+    const figures = await withTopic(context, 1, (topic) => atRate(context, topic, 1000));
+    const grown = processMemory(context.target.pid).residentBytes - before;
+    return [...figures, { name: "RSS MB more than before", value: grown / 1e6, better: "lower" }];
+  } finally {
+    for (const connection of idle) connection.close();
+  }
+}

@@ -1,0 +1,42 @@
+/** What a shape of load is to the benchmark. Types only. */
+import type { Side, Target } from "./targets.ts";
+
+/** One figure of one run. */
+export interface Figure {
+  /** "produce, MB/s": a row of the report. */
+  readonly name: string;
+  readonly value: number;
+  /** Whether more is better. */
+  readonly better: "higher" | "lower";
+}
+
+/** What a run gets. */
+export interface RunContext {
+  /** The long-running broker of this side. */
+  readonly target: Target;
+  /** For shapes that start brokers of their own. */
+  readonly scratch: string;
+  /** Multiplies amounts and lengths: 1 in a full run. */
+  readonly scale: number;
+  /** Different in each run: for names of topics. */
+  readonly id: string;
+}
+
+/** A shape of load. */
+export interface Shape {
+  /** For --only. */
+  readonly name: string;
+  /** A sentence for the report. */
+  readonly title: string;
+  /** Part of a --quick run. */
+  readonly quick: boolean;
+  /** False: a run that starts brokers of its own needs no warm-up of the long-running ones. */
+  readonly usesTarget: boolean;
+  run(context: RunContext): Promise<Figure[]>;
+}
+
+/** All runs of a shape, in pairs that ran next to each other. */
+export interface ShapeResult {
+  readonly shape: Shape;
+  readonly runs: Readonly<Record<Side, readonly (readonly Figure[])[]>>;
+}
