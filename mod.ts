@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { getLogger } from "@logtape/logtape";
+import { getLogger } from "npm:@logtape/logtape@2.4.2";
 import { Acceptor, ShardPool } from "./net/mod.ts";
 import { type BrokerConfig, brokerConfigFrom } from "./partitions/config/broker_config.ts";
 import {
@@ -88,6 +88,9 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   ended.promise.catch(() => {}); // Reported through `closed`, whether anybody looks at it or not.
   const shardsCount = config.shards || navigator.hardwareConcurrency;
   const warn = (text: string) => logger.warn("{text}", { text });
+  // Opened while the workers load, but given up after them: it holds the lock.
+  let opened: LogDirectory | null = null;
+  started.defer(() => opened?.[Symbol.asyncDispose]());
   const store = started.adopt(new SqliteStore((error) => ended.reject(error)), (store) => store.close());
   const acceptor = new Acceptor({ onConnection: (fd, listener) => pool.adopt(fd, listener), onWarning: warn });
   const pool = started.adopt(
@@ -97,7 +100,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   started.use(acceptor);
   try {
     const ports = config.listeners.map((listener) => listen(acceptor, listener));
-    const directory = started.use(await openDirectory(config));
+    const directory = opened = await openDirectory(config);
     await store.open(`${directory.path}/${METADATA_STORE_FILE}`);
     const controller = new Controller({
       store,
@@ -155,6 +158,7 @@ class RunningBroker implements Broker {
   readonly #parts: BrokerParts;
   readonly #ended: PromiseWithResolvers<void>;
   #closing: Promise<void> | null = null;
+  #releasing: Promise<void> | null = null;
 
   constructor(
     parts: BrokerParts,
@@ -172,14 +176,18 @@ class RunningBroker implements Broker {
     this.#ended = about.ended;
     // A failure ends everything that still runs; what was acknowledged is in the files, recovery finds it.
     this.closed = about.ended.promise.catch(async (reason) => {
-      await this.#release({ clean: false });
+      try {
+        await this.#release();
+      } catch (error) {
+        if (error !== reason) logger.error("Cannot end the broker in order: {reason}", { reason: String(error) });
+      }
       throw reason;
     });
     this.closed.catch(() => {});
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#release({ clean: true }).then(
+    this.#closing ??= this.#release().then(
       () => this.#ended.resolve(),
       (error) => this.#ended.reject(error),
     );
@@ -190,14 +198,18 @@ class RunningBroker implements Broker {
     return this.close();
   }
 
-  async #release({ clean }: { clean: boolean }): Promise<void> {
-    const { acceptor, pool, checkpoints, directory, resources } = this.#parts;
-    if (resources.disposed) return;
+  #release(): Promise<void> {
+    this.#releasing ??= this.#releaseParts();
+    return this.#releasing;
+  }
+
+  async #releaseParts(): Promise<void> {
+    const { acceptor, pool, checkpoints, directory } = this.#parts;
+    await using _resources = this.#parts.resources;
     await acceptor.close();
     await pool.stop();
     await checkpoints.stop();
-    if (clean && pool.isClean) directory.markClean();
-    await resources.disposeAsync();
+    if (pool.isClean) directory.markClean();
   }
 }
 

@@ -84,6 +84,7 @@ export class Shard implements ConnectionShard {
   readonly #receiveRecord = (sender: number, record: RingRecord) => this.#onRecord(sender, record);
   #router: Router | null = null;
   #landing = -1;
+  #isDisconnected = false;
   #dirty: Connection[] = [];
 
   /** @param parts the shard's pieces */
@@ -153,9 +154,18 @@ export class Shard implements ConnectionShard {
     this.#starved.delete(connection);
   }
 
-  /** Closes every connection and the reactor's descriptors. */
-  dispose(): void {
+  /** Closes every connection; those that are still handed over are closed at once. */
+  disconnect(): void {
+    this.#isDisconnected = true;
     for (const connection of [...this.#connections.values()]) this.#drop(connection);
+  }
+
+  /** Disconnects and closes the reactor's descriptors. */
+  dispose(): void {
+    this.disconnect();
+    this.#parts.inbox.drain((_sender, { ints, int }) => {
+      if (ints[int] === message.kind.adopt) closeDescriptor(ints[int + message.adopt.fd] as number);
+    });
     this.#epoll[Symbol.dispose]();
   }
 
@@ -222,7 +232,7 @@ export class Shard implements ConnectionShard {
   }
 
   #adopt(fd: number, listener: number): void {
-    const local = localAddress(fd);
+    const local = this.#isDisconnected ? null : localAddress(fd);
     if (local === null) {
       closeDescriptor(fd);
       return this.#countClosed();

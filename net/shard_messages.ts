@@ -28,6 +28,9 @@ export type ToShard =
   | { readonly type: "reply"; readonly id: number; readonly result: unknown }
   | { readonly type: "flushed"; readonly id: number; readonly ok: boolean }
   | { readonly type: "loaded"; readonly id: number }
+  /** Close all connections and give back what other shards lent. */
+  | { readonly type: "drain" }
+  /** Close all logs and end; no shard borrows anything any more. */
   | { readonly type: "stop" };
 
 /** Shard to main isolate. */
@@ -43,7 +46,8 @@ export type FromShard =
     readonly directories: readonly string[];
   }
   | { readonly type: "load"; readonly id: number; readonly range: FileRange }
-  /** Whether all logs were closed cleanly. */
+  | { readonly type: "drained" }
+  /** The last message: nothing is open any more. Whether all logs were closed cleanly. */
   | { readonly type: "stopped"; readonly isClean: boolean };
 
 /** Result of a control call that failed as such. */

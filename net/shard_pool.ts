@@ -41,6 +41,8 @@ interface Member {
   posted: number;
   /** Connections ever handed over. */
   handedOver: number;
+  /** It has closed everything, or died. */
+  hasEnded: boolean;
 }
 
 interface Awaited {
@@ -51,7 +53,10 @@ interface Awaited {
 
 /** What `#awaitAll` waits for, beside the positive numbers of deltas. */
 const READY = 0;
-const STOPPED = -1;
+const DRAINED = -1;
+const STOPPED = -2;
+/** After a failure the other shards get this long to close their sockets and files. */
+const ABORT_MS_MAX = 5000;
 
 /** The pool. */
 export class ShardPool {
@@ -65,10 +70,16 @@ export class ShardPool {
   #control: ControlPlane | null = null;
   #nextSequence = 1;
   #failure: Error | null = null;
-  #isDraining = false;
+  #isFlushing = false;
   readonly #coldReader = new ColdReader();
-  #isStopped = false;
+  /** Work for shards on other threads. */
+  readonly #jobs = new Set<Promise<void>>();
+  #isStarted = false;
+  #stopping: Promise<void> | null = null;
+  /** The workers have ended: nothing may be sent to them, their eventfds are closed. */
+  #isOver = false;
   #isClean = true;
+  #onEnded: (() => void) | null = null;
 
   /** Starts the workers; they load their modules while the caller reads the metadata. */
   constructor(shardsCount: number, events: ShardPoolEvents) {
@@ -79,10 +90,11 @@ export class ShardPool {
     for (const [shard, outbox] of outboxes(this.#state, shardsCount).entries()) {
       const url = new URL("./shard_worker.ts", import.meta.url);
       const worker = new Worker(url, { type: "module", name: `shard-${shard}` });
-      this.#members.push({ worker, outbox, posted: 0, handedOver: 0 });
+      this.#members.push({ worker, outbox, posted: 0, handedOver: 0, hasEnded: false });
       worker.onmessage = ({ data }: MessageEvent<FromShard>) => this.#receive(shard, data);
       worker.onerror = (event) => {
         event.preventDefault();
+        this.#end(shard);
         this.#fail(new Error(`Shard ${shard} failed: ${event.message}`));
       };
     }
@@ -92,6 +104,7 @@ export class ShardPool {
   start(settings: ShardSettings, control: ControlPlane): Promise<void> {
     this.#control = control;
     return this.#awaitAll(READY, () => {
+      this.#isStarted = true;
       for (const [shard, { worker }] of this.#members.entries()) {
         const start: ShardStart = { type: "start", shard, state: this.#state, ...settings };
         worker.postMessage(start);
@@ -102,9 +115,7 @@ export class ShardPool {
   /** Makes a change known. Settles when every shard has applied it. */
   publish(delta: ImageDelta): Promise<void> {
     const sequence = this.#nextSequence++;
-    return this.#awaitAll(sequence, () => {
-      for (const shard of this.#members.keys()) this.#post(shard, { type: "delta", sequence, delta });
-    });
+    return this.#tellAll(sequence, { type: "delta", sequence, delta });
   }
 
   /** Hands a connection to the shard with the fewest. @param fd owned by the shard from now on @param listener its number */
@@ -134,25 +145,70 @@ export class ShardPool {
     return ((this.#members[shard] as Member).handedOver - this.#isolates.get(shard, ISOLATE.closed)) | 0;
   }
 
-  /** Stops all shards cleanly: sockets and logs closed. Settles when all have ended. Idempotent. */
-  async stop(): Promise<void> {
-    if (this.#isStopped) return;
-    this.#isStopped = true;
-    if (this.#failure === null && this.#control !== null) {
-      await this.#awaitAll(STOPPED, () => {
-        for (const shard of this.#members.keys()) this.#post(shard, { type: "stop" });
-      });
-    }
+  /**
+   * Stops all shards: sockets and logs closed, cleanly unless one failed (`isClean` tells). Settles when all have ended.
+   * Idempotent.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    // Before the start a worker only waits for its first message.
+    const hasEnded = !this.#isStarted || await this.#endShards();
+    this.#isOver = true;
     for (const { worker } of this.#members) worker.terminate();
-    releaseSharedState(this.#state);
+    for (const { reject } of this.#awaited.values()) reject(new Error("The broker has stopped"));
+    this.#awaited.clear();
+    // A shard that hangs could still signal a descriptor whose number is another file's by then.
+    if (hasEnded) releaseSharedState(this.#state);
+  }
+
+  /** @returns whether all shards said that nothing is open any more */
+  async #endShards(): Promise<boolean> {
+    try {
+      // Twice, because what the jobs answer makes shards give back what they borrowed for them.
+      await this.#tellAll(DRAINED, { type: "drain" });
+      await Promise.all(this.#jobs);
+      await this.#tellAll(DRAINED, { type: "drain" });
+      await this.#tellAll(STOPPED, { type: "stop" });
+    } catch (error) {
+      if (error !== this.#failure) throw error;
+      await this.#awaitAborts();
+    }
+    return this.#members.every(({ hasEnded }) => hasEnded);
+  }
+
+  #tellAll(sequence: number, content: ToShard): Promise<void> {
+    return this.#awaitAll(sequence, () => {
+      for (const shard of this.#members.keys()) this.#post(shard, content);
+    });
+  }
+
+  async #awaitAborts(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ABORT_MS_MAX);
+    this.#onEnded = () => {
+      if (this.#members.every(({ hasEnded }) => hasEnded)) resolve();
+    };
+    this.#onEnded();
+    await promise;
+    clearTimeout(timer);
+  }
+
+  #end(shard: number): void {
+    (this.#members[shard] as Member).hasEnded = true;
+    this.#onEnded?.();
   }
 
   /** A ring is full of connections to adopt; the shard takes them in its next turn. */
   #drainLater(): void {
-    if (this.#isDraining) return;
-    this.#isDraining = true;
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
     setTimeout(() => {
-      this.#isDraining = false;
+      this.#isFlushing = false;
+      if (this.#isOver) return;
       for (const { outbox } of this.#members) outbox.flush();
       if (this.#members.some(({ outbox }) => outbox.isBacklogged)) this.#drainLater();
     }, 1);
@@ -160,6 +216,7 @@ export class ShardPool {
 
   #awaitAll(sequence: number, send: () => void): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
+    if (this.#isOver) return Promise.reject(new Error("The broker has stopped"));
     return new Promise<void>((resolve, reject) => {
       this.#awaited.set(sequence, { missing: this.#members.length, resolve, reject });
       send();
@@ -167,6 +224,7 @@ export class ShardPool {
   }
 
   #post(shard: number, content: ToShard): void {
+    if (this.#isOver) return;
     const member = this.#members[shard] as Member;
     member.worker.postMessage(content);
     member.posted = (member.posted + 1) | 0;
@@ -182,13 +240,16 @@ export class ShardPool {
       case "applied":
         this.#warn(content.failures);
         return this.#arrived(content.sequence);
+      case "drained":
+        return this.#arrived(DRAINED);
       case "stopped":
         this.#isClean &&= content.isClean;
+        this.#end(shard);
         return this.#arrived(STOPPED);
       case "load":
-        return void this.#load(shard, content);
+        return this.#track(this.#load(shard, content));
       case "flush":
-        return void this.#flush(shard, content);
+        return this.#track(this.#flush(shard, content));
       case "warning":
         return this.#events.onWarning(content.text);
       case "call":
@@ -196,14 +257,19 @@ export class ShardPool {
     }
   }
 
+  #track(job: Promise<void>): void {
+    this.#jobs.add(job);
+    job.finally(() => this.#jobs.delete(job));
+  }
+
   async #load(shard: number, { id, range }: Extract<FromShard, { type: "load" }>): Promise<void> {
     await this.#coldReader.load(range);
-    if (!this.#isStopped) this.#post(shard, { type: "loaded", id });
+    this.#post(shard, { type: "loaded", id });
   }
 
   async #flush(shard: number, { id, fds, directories }: Extract<FromShard, { type: "flush" }>): Promise<void> {
     const ok = await flushInBackground(fds, directories);
-    if (!this.#isStopped) this.#post(shard, { type: "flushed", id, ok });
+    this.#post(shard, { type: "flushed", id, ok });
   }
 
   #answer(shard: number, id: number, name: ControlCallName, args: unknown): void {
@@ -212,7 +278,7 @@ export class ShardPool {
       (result) => this.#post(shard, { type: "reply", id, result }),
       (error: unknown) => {
         const failure = error instanceof Error ? error.message : String(error);
-        this.#events.onWarning(`Control call ${name} failed: ${failure}`);
+        if (!this.#isOver) this.#events.onWarning(`Control call ${name} failed: ${failure}`);
         this.#post(shard, { type: "reply", id, result: { failure } });
       },
     );
@@ -230,7 +296,7 @@ export class ShardPool {
   }
 
   #fail(error: Error): void {
-    if (this.#failure !== null) return;
+    if (this.#failure !== null || this.#isOver) return;
     this.#failure = error;
     for (const [shard, { outbox }] of this.#members.entries()) {
       this.#isolates.set(shard, ISOLATE.stopping, 1);

@@ -119,9 +119,17 @@ class ShardHost {
       if (this.#hasMessages()) await new Promise<void>((resolve) => this.#wake = resolve);
       this.#shard.settle();
     }
+    // What other shards gave back before they were drained.
+    this.#shard.run(() => true);
     this.#shard.dispose();
     post({ type: "stopped", isClean: this.#partitions.close({ clean: true }) });
     self.close();
+  }
+
+  /** Closes sockets and logs as they are: nothing is acknowledged any more, recovery sorts the files out. */
+  abandon(): void {
+    this.#shard.dispose();
+    this.#partitions.close({ clean: false });
   }
 
   /** Takes a message after the first. */
@@ -141,6 +149,11 @@ class ShardHost {
       case "loaded":
         this.#loads.get(message.id)?.();
         this.#loads.delete(message.id);
+        break;
+      case "drain":
+        this.#shard.disconnect();
+        this.#shard.settle();
+        post({ type: "drained" });
         break;
       case "stop":
         this.#isStopping = true;
@@ -169,9 +182,10 @@ class ShardHost {
     return this.#isolates.get(this.#start.shard, ISOLATE.stopping) === 1;
   }
 
-  /** Another part of the broker failed: nothing is acknowledged any more, recovery sorts the files out. */
+  /** Another part of the broker failed. */
   #abort(): void {
-    this.#shard.dispose();
+    this.abandon();
+    post({ type: "stopped", isClean: false });
     self.close();
   }
 
@@ -190,6 +204,15 @@ let host: ShardHost | null = null;
 
 self.onmessage = ({ data }: MessageEvent<ToShard>) => {
   if (data.type !== "start") return host?.receive(data);
-  host = new ShardHost(data);
-  host.serve();
+  const started = new ShardHost(data);
+  host = started;
+  started.serve().catch((error: unknown) => {
+    // Descriptors belong to the process: without this, clients of a shard that failed would wait for ever.
+    try {
+      started.abandon();
+    } finally {
+      // deno-lint-ignore no-unsafe-finally -- the first failure is the one to report
+      throw error;
+    }
+  });
 };

@@ -1,0 +1,136 @@
+/**
+ * The broker when a part of it fails, when it cannot start, and when it is stopped under load: nothing is left behind.
+ */
+import { strict as assert } from "node:assert";
+import { startBroker, StartupError } from "../mod.ts";
+import { metadataRequest } from "../net/protocol/messages/03_metadata.ts";
+import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
+import { fetchRequest } from "../net/protocol/messages/01_fetch.ts";
+import { type BrokerConfig, brokerConfigFrom } from "../partitions/config/broker_config.ts";
+import { KafkaClient } from "./kafka_client.ts";
+import { buildBatch } from "./record_batch_builder.ts";
+
+const PRODUCE = 9;
+
+/** Settings with which the handler of Metadata throws, as a bug of ours would. */
+function failingConfig(dataDir: string, shards: number): BrokerConfig {
+  const built = brokerConfigFrom(new Map(), { port: 0, dataDir, shards });
+  assert.ok("config" in built);
+  return { ...built.config, advertisedListeners: "a bug" as unknown as BrokerConfig["advertisedListeners"] };
+}
+
+async function withDirectory(use: (path: string) => Promise<void>): Promise<void> {
+  const path = await Deno.makeTempDir({ prefix: "barnabas-test-" });
+  try {
+    await use(path);
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+}
+
+/** Files of a directory that this process has open; the runtime's own descriptors come and go with its threads. */
+function openFilesIn(directory: string): string[] {
+  const links: string[] = [];
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    try {
+      links.push(Deno.readLinkSync(`/proc/self/fd/${name}`));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return links.filter((path) => path.startsWith(directory));
+}
+
+function produceOf(partition: number) {
+  const records = buildBatch([{ value: "kept" }], { baseTimestamp: Date.now() });
+  const topicData = [{ name: "t", partitionData: [{ index: partition, records }] }];
+  return { transactionalId: null, acks: -1, timeoutMs: 5000, topicData };
+}
+
+Deno.test("a shard that throws ends the broker: closed rejects, every connection closes, a restart has every record", async () => {
+  await withDirectory(async (dataDir) => {
+    {
+      const config = failingConfig(dataDir, 3);
+      await using broker = await startBroker({ config, topics: [{ name: "t", partitions: 3 }] });
+      const clients = await Promise.all(Array.from({ length: 6 }, () => KafkaClient.connect(broker)));
+      for (const partition of [0, 1, 2]) {
+        const value = produceOf(partition);
+        await clients[partition]?.call(produceRequest, produceResponse, { apiVersion: PRODUCE, value });
+      }
+      await clients[0]?.send(metadataRequest, 9, { topics: [], allowAutoTopicCreation: false });
+      await assert.rejects(broker.closed, /Shard \d failed/);
+      for (const client of clients) {
+        assert.equal(await client.receiveFrame(), null);
+        client[Symbol.dispose]();
+      }
+      await assert.rejects(KafkaClient.connect(broker), Deno.errors.ConnectionRefused);
+      // The shard that failed closed its files too, as the others did.
+      assert.deepEqual(openFilesIn(dataDir), []);
+    }
+    await using broker = await startBroker({ port: 0, dataDir, shards: 2 });
+    using client = await KafkaClient.connect(broker);
+    for (const partition of [0, 1, 2]) {
+      const value = produceOf(partition);
+      const { responses } = await client.call(produceRequest, produceResponse, { apiVersion: PRODUCE, value });
+      assert.equal(responses[0]?.partitionResponses[0]?.baseOffset, 1);
+    }
+  });
+});
+
+Deno.test("close() of a busy broker answers nothing more, leaves no file open, and the next start is a clean one", async () => {
+  await withDirectory(async (dataDir) => {
+    {
+      await using broker = await startBroker({ port: 0, dataDir, shards: 3, topics: [{ name: "t", partitions: 3 }] });
+      const clients = await Promise.all(Array.from({ length: 6 }, () => KafkaClient.connect(broker)));
+      const partitions = [0, 1, 2].map((partition) => ({
+        partition,
+        currentLeaderEpoch: -1,
+        fetchOffset: 0,
+        lastFetchedEpoch: -1,
+        partitionMaxBytes: 1 << 20,
+      }));
+      for (const client of clients) {
+        for (const partition of [0, 1, 2]) await client.send(produceRequest, PRODUCE, produceOf(partition));
+        const wait = { maxWaitMs: 60_000, minBytes: 1 << 20, maxBytes: 1 << 24, sessionEpoch: -1 };
+        await client.send(fetchRequest, 12, { ...wait, topics: [{ topic: "t", partitions }] });
+      }
+      await broker.close();
+      await broker.closed;
+      for (const client of clients) {
+        while (await client.receiveFrame() !== null);
+        client[Symbol.dispose]();
+      }
+      assert.ok((await Deno.stat(`${dataDir}/.kafka_cleanshutdown`)).isFile);
+    }
+    assert.deepEqual(openFilesIn(dataDir), []);
+  });
+});
+
+Deno.test("startBroker() that fails after its shards have started releases the directory, the port and every file", async () => {
+  await withDirectory(async (dataDir) => {
+    const port = 27_411;
+    const fail = () => startBroker({ port, dataDir, shards: 2, topics: [{ name: "not a name" }] });
+    await assert.rejects(fail, StartupError);
+    assert.deepEqual(openFilesIn(dataDir), []);
+    await using broker = await startBroker({ port, dataDir, shards: 2 });
+    assert.equal(broker.port, port);
+  });
+});
+
+Deno.test("a process in which startBroker() failed ends by itself and leaves no temporary directory", async () => {
+  await withDirectory(async (temporary) => {
+    await using taken = await startBroker({ port: 0, shards: 1, dataDir: `${temporary}/taken` });
+    const script = `
+      import { startBroker } from ${JSON.stringify(new URL("../mod.ts", import.meta.url).href)};
+      await startBroker({ port: ${taken.port}, shards: 2 }).catch((error) => console.log(error.name));
+    `;
+    await Deno.writeTextFile(`${temporary}/start.ts`, script);
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--config", new URL("../deno.json", import.meta.url).pathname, `${temporary}/start.ts`],
+      env: { TMPDIR: temporary },
+    }).output();
+    assert.equal(code, 0);
+    assert.equal(new TextDecoder().decode(stdout), "StartupError\n");
+    assert.deepEqual([...Deno.readDirSync(temporary)].map(({ name }) => name).sort(), ["start.ts", "taken"]);
+  });
+});
