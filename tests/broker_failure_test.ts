@@ -134,3 +134,32 @@ Deno.test("a process in which startBroker() failed ends by itself and leaves no 
     assert.deepEqual([...Deno.readDirSync(temporary)].map(({ name }) => name).sort(), ["start.ts", "taken"]);
   });
 });
+
+Deno.test("the program exits 1 with the reason when a shard fails", async () => {
+  await withDirectory(async (path) => {
+    // The shards of the process get a setting with which the handler of Metadata throws.
+    const sabotage = `
+      const post = Worker.prototype.postMessage;
+      Worker.prototype.postMessage = function (message) {
+        const broken = message?.type === "start" && message.config !== undefined;
+        post.call(this, broken ? { ...message, config: { ...message.config, advertisedListeners: "a bug" } } : message);
+      };
+    `;
+    await Deno.writeTextFile(`${path}/sabotage.ts`, sabotage);
+    const program = new URL("../main.ts", import.meta.url).pathname;
+    const process = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--preload", `${path}/sabotage.ts`, program, "--port", "0", "--data", `${path}/data`],
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const { value: banner } = await reader.read();
+    await reader.cancel();
+    using client = await KafkaClient.connect({ port: Number(/127\.0\.0\.1:(\d+)/.exec(banner ?? "")?.[1]) });
+    await client.send(metadataRequest, 9, { topics: [], allowAutoTopicCreation: false });
+    assert.equal(await client.receiveFrame(), null);
+    const words = await new Response(process.stderr).text();
+    assert.match(words, /barnabas: Error: Shard \d failed: .*advertisedListeners/);
+    assert.equal((await process.status).code, 1);
+  });
+});
