@@ -253,8 +253,19 @@ export async function waitFor<T>(
   throw new Error(`Cannot go on: still waiting after ${timeoutMs / 1000} s: ${what}`, { cause: failure });
 }
 
-/** A TCP port of 127.0.0.1 that nothing listens on at the moment. */
+/**
+ * A TCP port of 127.0.0.1 that nothing listens on at the moment. It is below the range that outgoing connections take theirs from
+ * (32768 and up), so that none of those can get it before its listener does.
+ */
 export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    try {
+      using _listener = Deno.listen({ hostname: "127.0.0.1", port });
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+  throw new Error("Cannot find a free port of 127.0.0.1 between 20000 and 32000");
 }
