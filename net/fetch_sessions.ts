@@ -7,6 +7,9 @@
  *   (any, 0)                 a new session, if there is room; a named one is closed
  *   (id, n)                  the next request of session id; n must be the expected epoch, which wraps from 2^31-1 to 1
  *
+ * A request that names a partition twice means the last one, as in Kafka. The partitions that a shard remembers are limited: a session
+ * that would go beyond is not made or is forgotten, and its client goes on with full requests.
+ *
  * Not done: Kafka also gives room to larger sessions by evicting smaller ones; here only idle ones are evicted.
  * Source: KIP-227, Kafka's FetchSession and FetchManager.
  */
@@ -52,6 +55,8 @@ const INITIAL_EPOCH = 0;
 const EPOCH_MAX = 0x7fff_ffff;
 /** An idle session may be evicted after this time (Kafka's MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS). */
 const EVICTION_MS_MIN = 120_000;
+/** Partitions of all sessions of a shard, existing ones or not; each takes about 300 bytes. */
+export const INTERESTS_MAX = 1 << 18;
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
 
@@ -60,6 +65,7 @@ export class FetchSessions {
   readonly #sessions = new Map<number, FetchSession>();
   readonly #sessionsMax: number;
   readonly #random: () => number;
+  #interestsCount = 0;
 
   /**
    * @param sessionsMax the shard's share of `max.incremental.fetch.session.cache.slots`
@@ -78,7 +84,7 @@ export class FetchSessions {
   plan(request: FetchRequest, apiVersion: number, nowMs: number): FetchPlan {
     const usesTopicIds = apiVersion >= TOPIC_ID_VERSION_MIN;
     if (request.sessionEpoch === FINAL_EPOCH || request.sessionEpoch === INITIAL_EPOCH) {
-      this.#sessions.delete(request.sessionId);
+      this.#forget(request.sessionId);
       const interests = interestsOf(request);
       const wanted = request.sessionEpoch === INITIAL_EPOCH && interests.length > 0;
       const session = wanted ? this.#create(interests, usesTopicIds, nowMs) : null;
@@ -92,12 +98,16 @@ export class FetchSessions {
     if (session.usesTopicIds !== usesTopicIds) {
       return { kind: "refused", errorCode: errorCode.FETCH_SESSION_TOPIC_ID_ERROR };
     }
-    this.#update(session, request, nowMs);
+    if (!this.#update(session, request, nowMs)) {
+      return { kind: "refused", errorCode: errorCode.FETCH_SESSION_ID_NOT_FOUND };
+    }
     return { kind: "incremental", session, interests: [...session.interests.values()] };
   }
 
   #create(interests: FetchInterest[], usesTopicIds: boolean, nowMs: number): FetchSession | null {
     if (this.#sessions.size >= this.#sessionsMax && !this.#evict(nowMs)) return null;
+    if (this.#interestsCount + interests.length > INTERESTS_MAX) return null;
+    this.#interestsCount += interests.length;
     let id = 0;
     while (id === 0 || this.#sessions.has(id)) id = 1 + Math.floor(this.#random() * EPOCH_MAX);
     const byKey = new Map(interests.map((interest) => [keyOf(interest), interest]));
@@ -110,10 +120,18 @@ export class FetchSessions {
   #evict(nowMs: number): boolean {
     const [oldest] = this.#sessions.values();
     if (oldest === undefined || nowMs - oldest.lastUsedMs < EVICTION_MS_MIN) return false;
-    return this.#sessions.delete(oldest.id);
+    this.#forget(oldest.id);
+    return true;
   }
 
-  #update(session: FetchSession, request: FetchRequest, nowMs: number): void {
+  #forget(id: number): void {
+    this.#interestsCount -= this.#sessions.get(id)?.interests.size ?? 0;
+    this.#sessions.delete(id);
+  }
+
+  /** @returns false when the session was forgotten, because there is no room for its partitions */
+  #update(session: FetchSession, request: FetchRequest, nowMs: number): boolean {
+    this.#forget(session.id);
     for (const interest of interestsOf(request)) {
       const known = session.interests.get(keyOf(interest));
       if (known === undefined) session.interests.set(keyOf(interest), interest);
@@ -129,15 +147,19 @@ export class FetchSessions {
     }
     session.nextEpoch = session.nextEpoch === EPOCH_MAX ? 1 : session.nextEpoch + 1;
     session.lastUsedMs = nowMs;
-    this.#sessions.delete(session.id);
+    if (this.#interestsCount + session.interests.size > INTERESTS_MAX) return false;
+    this.#interestsCount += session.interests.size;
     this.#sessions.set(session.id, session);
+    return true;
   }
 }
 
 /** A partition gave data: it is read last next time, so that the others get their share of the response. */
 export function moveToEnd(session: FetchSession, interest: FetchInterest): void {
   const key = keyOf(interest);
-  if (session.interests.delete(key)) session.interests.set(key, interest);
+  if (session.interests.get(key) !== interest) return;
+  session.interests.delete(key);
+  session.interests.set(key, interest);
 }
 
 function keyOf(of: { topic: string; topicId: string; partition: number }): string {
@@ -161,5 +183,17 @@ function interestsOf(request: FetchRequest): FetchInterest[] {
       });
     }
   }
-  return interests;
+  if (!namesTwice(request)) return interests;
+  return [...new Map(interests.map((interest) => [keyOf(interest), interest])).values()];
+}
+
+/** Whether a request names a topic or a partition of a topic twice; sound requests are told without a key for each partition. */
+function namesTwice({ topics }: FetchRequest): boolean {
+  if (new Set(topics.map(({ topic, topicId }) => topicId + topic)).size < topics.length) return true;
+  return topics.some(({ partitions }) => {
+    const isAscending = partitions.every(({ partition }, index) =>
+      index === 0 || partition > (partitions[index - 1]?.partition ?? partition)
+    );
+    return !isAscending && new Set(partitions.map(({ partition }) => partition)).size < partitions.length;
+  });
 }

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { FetchSessions, moveToEnd } from "./fetch_sessions.ts";
+import { FetchSessions, INTERESTS_MAX, moveToEnd } from "./fetch_sessions.ts";
 import { errorCode } from "./protocol/error_codes.ts";
 import type { FetchRequest } from "./protocol/messages/01_fetch.ts";
 import { ZERO_UUID } from "./protocol/text_cache.ts";
@@ -120,4 +120,39 @@ Deno.test("moveToEnd() reads a partition last next time", () => {
   const [first] = session.interests.values();
   moveToEnd(session, first!);
   assert.deepEqual([...session.interests.values()].map(({ partition }) => partition), [1, 2, 0]);
+});
+
+Deno.test("FetchSessions.plan() takes the last of a partition that is named twice, at the place of the first", () => {
+  for (const epoch of [-1, 0]) {
+    const twice = request({ id: 0, epoch }, [5, 3, 5]);
+    const partitions = twice.topics[0]!.partitions.map((wanted, index) => ({ ...wanted, fetchOffset: index }));
+    const sessions = create();
+    const plan = sessions.plan({ ...twice, topics: [{ ...twice.topics[0]!, partitions }] }, VERSION, 0);
+    assert.ok(plan.kind === "full");
+    assert.deepEqual(plan.interests.map(({ partition, fetchOffset }) => [partition, fetchOffset]), [[5, 2], [3, 1]]);
+  }
+  const topic = request({ id: 0, epoch: -1 }, [1]).topics[0]!;
+  const plan = create().plan({ ...request({ id: 0, epoch: -1 }, []), topics: [topic, topic] }, VERSION, 0);
+  assert.ok(plan.kind === "full");
+  assert.equal(plan.interests.length, 1);
+});
+
+Deno.test("FetchSessions.plan() remembers no more partitions than its limit, in one session or in many", () => {
+  const sessions = create(4);
+  const half = Array.from({ length: INTERESTS_MAX / 2 }, (_, partition) => partition);
+  const { id } = open(sessions, half);
+  open(sessions, half);
+  const third = sessions.plan(request({ id: 0, epoch: 0 }, [1]), VERSION, 0);
+  assert.ok(third.kind === "full" && third.session === null, "served, but not remembered");
+  assert.equal(third.interests.length, 1);
+  // What is forgotten makes room again.
+  assert.equal(sessions.plan(request({ id, epoch: 1 }, [], { forgotten: [0] }), VERSION, 0).kind, "incremental");
+  const small = open(sessions, [1]);
+  assert.deepEqual(sessions.plan(request({ id: small.id, epoch: 1 }, [2]), VERSION, 0), {
+    kind: "refused",
+    errorCode: errorCode.FETCH_SESSION_ID_NOT_FOUND,
+  });
+  assert.equal(sessions.count, 2, "a session that grew beyond is forgotten");
+  sessions.plan(request({ id, epoch: -1 }, []), VERSION, 0);
+  open(sessions, half);
 });
