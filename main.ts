@@ -9,7 +9,7 @@
  * LogTape is loaded with the rest: measured 9 to 17 ms of the start on a 2-core machine, and the modules that log name it
  * anyway, so loading it later would gain nothing.
  */
-import { configure, getTextFormatter, type LogRecord } from "@logtape/logtape";
+import { configure, getTextFormatter, type LogRecord } from "npm:@logtape/logtape@2.4.2";
 import { type Broker, startBroker, StartupError } from "./mod.ts";
 import { parseCommandLine } from "./partitions/config/command_line.ts";
 import { VERSION } from "./partitions/config/version.ts";

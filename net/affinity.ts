@@ -15,6 +15,8 @@ const MOVES_MAX = 4;
 
 /** The count of one connection. */
 export class Affinity {
+  /** How often the connection has moved. */
+  readonly moves: number;
   readonly #own: number;
   readonly #streakNeeded: number;
   readonly #mayMove: boolean;
@@ -27,7 +29,7 @@ export class Affinity {
 
   /** @param own the connection's shard @param moves how often it has moved */
   constructor(own: number, moves: number) {
-    this.#own = own;
+    [this.#own, this.moves] = [own, moves];
     this.#streakNeeded = MOVE_AFTER << Math.min(moves, MOVES_MAX);
     this.#mayMove = moves < MOVES_MAX;
   }

@@ -12,6 +12,7 @@
  */
 import { type Arena, ARENA_BYTES, BLOCK_BYTES_MAX, blockBytesFor } from "../partitions/mod.ts";
 import { receive } from "../storage/mod.ts";
+import type { Affinity } from "./affinity.ts";
 import { Pipeline, type PipelineOwner, releaseHoles } from "./exchange.ts";
 import type { ConnectionContext } from "./handler.ts";
 import type { RecordsPayload, Writer } from "./protocol/writer.ts";
@@ -67,11 +68,14 @@ export class Connection implements PipelineOwner {
   readonly fd: number;
   readonly context: ConnectionContext;
   readonly pipeline: Pipeline;
+  readonly affinity: Affinity;
   readonly sender: Sender;
   /** Belongs to the shard: on this turn's list of connections to flush. */
   isDirty = false;
   /** Belongs to the shard: epoll has said so since the last flush. */
   wasWritable = false;
+  /** Belongs to the shard: number of the listener that accepted it. */
+  listener = 0;
   /** Belongs to the shard: what epoll watches. */
   interest = 0;
   /** Set once: why the connection closes at the end of the turn. */
@@ -84,8 +88,9 @@ export class Connection implements PipelineOwner {
   #isStarved = false;
 
   /** @param fd an accepted, non-blocking socket that the connection owns from now on */
-  constructor(fd: number, context: ConnectionContext, shard: ConnectionShard) {
+  constructor(fd: number, context: ConnectionContext, shard: ConnectionShard, affinity: Affinity) {
     this.fd = fd;
+    this.affinity = affinity;
     this.context = context;
     this.#shard = shard;
     this.sender = new Sender(fd, shard, () => shard.markDirty(this));
@@ -104,6 +109,7 @@ export class Connection implements PipelineOwner {
   /** The socket has bytes, or its peer has closed it. */
   onReadable(): void {
     for (let calls = 0; calls < RECEIVES_PER_TURN_MAX && this.closeReason === null && !this.#isPaused; calls++) {
+      if (this.#block === -1 && this.affinity.destination !== -1) return this.#stopToMove();
       const more = this.#block === -1 ? this.#receiveLanding() : this.#receiveOwn();
       if (!more) return;
     }
@@ -115,6 +121,18 @@ export class Connection implements PipelineOwner {
     this.#isPaused = false;
     if (this.#block !== -1) this.#handleOwn();
     if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
+  }
+
+  /** Whether the connection belongs elsewhere and nothing of it is here any more: no request, no answer, no bytes. */
+  get canMove(): boolean {
+    const isQuiet = this.#block === -1 && this.pipeline.length === 0 && this.sender.pendingBytes === 0;
+    return isQuiet && this.affinity.destination !== -1 && this.closeReason === null;
+  }
+
+  /** Reads no further request; once those under way are answered, the shard moves the connection. */
+  #stopToMove(): void {
+    this.#shard.setReading(this, false);
+    this.#shard.markDirty(this);
   }
 
   retainBlock(): number {

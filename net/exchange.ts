@@ -4,6 +4,7 @@
  * Runs on shards.
  */
 import { assert } from "../storage/base/assert.ts";
+import type { Affinity } from "./affinity.ts";
 import type { ConnectionContext, Exchange } from "./handler.ts";
 import type { Api } from "./protocol/api_table.ts";
 import { encodeResponseHeader, type RequestHeader } from "./protocol/headers.ts";
@@ -30,6 +31,8 @@ export interface RequestBytes {
 /** What a pipeline needs of its connection. */
 export interface PipelineOwner extends RequestBytes {
   readonly context: ConnectionContext;
+  /** Where the connection belongs. */
+  readonly affinity: Affinity;
   /** The shard's writer, for one encoding at a time. */
   readonly writer: Writer;
   /** A request ended without an answer, so that there may be room for the next one. */
@@ -90,6 +93,11 @@ export class RequestExchange implements Exchange<unknown> {
   /** Where the request's bytes lie. */
   get bytes(): RequestBytes {
     return this.#pipeline.owner;
+  }
+
+  /** Counts what the request touches, to find the shard that the connection belongs to. */
+  get affinity(): Affinity {
+    return this.#pipeline.owner.affinity;
   }
 
   /** Whether the connection has gone, so that nobody wants the answer. */

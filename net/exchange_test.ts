@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { Affinity } from "./affinity.ts";
 import { Pipeline, type PipelineOwner } from "./exchange.ts";
 import { apiByKey } from "./protocol/api_table.ts";
 import { type RecordsPayload, Writer } from "./protocol/writer.ts";
@@ -14,6 +15,7 @@ class FakeConnection implements PipelineOwner {
     muteUntilMs: 0,
   };
   readonly writer = new Writer();
+  readonly affinity = new Affinity(0, 0);
   readonly sent: { correlationId: number; size: number; bytes: number; holes: number }[] = [];
   readonly closed: string[] = [];
 

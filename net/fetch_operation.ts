@@ -81,6 +81,10 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
     this.#isOverdue = this.#request.maxWaitMs <= 0;
     this.#exchange.onAbandoned(() => this.#forget());
     this.#read();
+    // What is read again after a wait is not counted.
+    const { affinity } = this.#exchange;
+    if (this.#plan.session !== null) affinity.pin();
+    for (const { place } of this.#parts) if (place !== null) affinity.touch(place.shard);
   }
 
   outcomeOf(tag: number): ReadOutcome {

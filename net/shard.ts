@@ -31,6 +31,7 @@ import {
   setSocketBuffers,
   WRITABLE,
 } from "../storage/mod.ts";
+import { Affinity } from "./affinity.ts";
 import type { FileRange } from "./cold_reader.ts";
 import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, LANDING_BYTES, RESET_BY_CLIENT } from "./connection.ts";
 import { Writer } from "./protocol/writer.ts";
@@ -129,6 +130,7 @@ export class Shard implements ConnectionShard {
 
   onRequest(connection: Connection, start: number, length: number): void {
     this.#router?.route(connection, start, length);
+    connection.affinity.endRequest();
   }
 
   renewLanding(): void {
@@ -225,13 +227,15 @@ export class Shard implements ConnectionShard {
       return this.#adopt(
         record.ints[record.int + message.adopt.fd] as number,
         record.ints[record.int + message.adopt.listener] as number,
+        record.ints[record.int + message.adopt.moves] as number,
       );
     }
     const known = this.#parts.partitions.receive(sender, record);
     assert(known, "every ring record has a receiver");
   }
 
-  #adopt(fd: number, listener: number): void {
+  #adopt(fd: number, listener: number, moves: number): void {
+    if (moves > 0) this.#countClosed(-1);
     const local = this.#isDisconnected ? null : localAddress(fd);
     if (local === null) {
       closeDescriptor(fd);
@@ -239,15 +243,21 @@ export class Shard implements ConnectionShard {
     }
     setNoDelay(fd);
     setSocketBuffers(fd, this.#parts.socketBuffers);
-    const connection = new Connection(fd, {
-      listenerName: this.#parts.listenerNames[listener] ?? "PLAINTEXT",
-      principal: "User:ANONYMOUS",
-      localHost: local.host,
-      localPort: local.port,
-      clientId: "",
-      clientSoftware: "unknown",
-      muteUntilMs: 0,
-    }, this);
+    const connection = new Connection(
+      fd,
+      {
+        listenerName: this.#parts.listenerNames[listener] ?? "PLAINTEXT",
+        principal: "User:ANONYMOUS",
+        localHost: local.host,
+        localPort: local.port,
+        clientId: "",
+        clientSoftware: "unknown",
+        muteUntilMs: 0,
+      },
+      this,
+      new Affinity(this.#parts.shard, moves),
+    );
+    connection.listener = listener;
     this.#connections.set(fd, connection);
     connection.interest = READABLE;
     this.#epoll.add(fd, READABLE);
@@ -269,6 +279,22 @@ export class Shard implements ConnectionShard {
     const interest = result === "blocked" ? connection.interest | WRITABLE : connection.interest & ~WRITABLE;
     this.#watch(connection, interest);
     connection.resume();
+    if (connection.canMove) this.#move(connection);
+  }
+
+  /** Hands a connection over to the shard that owns what it asks for (design: connections settle). */
+  #move(connection: Connection): void {
+    const { affinity, fd, listener } = connection;
+    this.#connections.delete(fd);
+    this.#epoll.remove(fd);
+    connection.dispose();
+    const outbox = this.#parts.outboxes[affinity.destination] as Outbox;
+    const { ints, int } = outbox.begin(message.kind.adopt);
+    ints[int + message.adopt.fd] = fd;
+    ints[int + message.adopt.listener] = listener;
+    ints[int + message.adopt.moves] = affinity.moves + 1;
+    outbox.commit();
+    this.#countClosed();
   }
 
   #watch(connection: Connection, interest: number): void {
@@ -295,8 +321,8 @@ export class Shard implements ConnectionShard {
     this.#countClosed();
   }
 
-  #countClosed(): void {
-    this.#closedCount = (this.#closedCount + 1) | 0;
+  #countClosed(count = 1): void {
+    this.#closedCount = (this.#closedCount + count) | 0;
     this.#parts.isolates.set(this.#parts.shard, ISOLATE.closed, this.#closedCount);
   }
 

@@ -130,6 +130,7 @@ export class ShardPool {
     const { ints, int } = outbox.begin(message.kind.adopt);
     ints[int + message.adopt.fd] = fd;
     ints[int + message.adopt.listener] = listener;
+    ints[int + message.adopt.moves] = 0;
     outbox.commit();
     outbox.flush();
     if (outbox.isBacklogged) this.#drainLater();

@@ -3,7 +3,7 @@
  *
  * The native library measured 13 GB/s, ten times a table in TypeScript, and takes shared memory.
  */
-import { crc32c as nativeCrc32c } from "@node-rs/crc32";
+import { crc32c as nativeCrc32c } from "npm:@node-rs/crc32@1.10.8";
 
 /**
  * Computes the CRC-32C of a range.

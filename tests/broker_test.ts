@@ -304,3 +304,25 @@ Deno.test("two brokers live in one process", async () => {
   await produce(one, "t", 0, batchOf("x"));
   assert.equal((await fetch(two, { topic: "t", offsets: { 0: 0 } }))[0]?.highWatermark, 0);
 });
+
+Deno.test("connections that settle on another shard lose, repeat and reorder nothing, with requests in flight all the time", async () => {
+  const topics = [{ name: "t", partitions: 3 }];
+  await using broker = await startBroker({ port: 0, shards: 3, topics });
+  const clients = await Promise.all(Array.from({ length: 6 }, () => KafkaClient.connect(broker)));
+  // Every client stays with one partition for 60 requests, five of them in flight, and goes on to the next: it moves each time.
+  await Promise.all(clients.map(async (client, number) => {
+    const inFlight: number[] = [];
+    for (let request = 0; request < 180; request++) {
+      const partition = (number + Math.floor(request / 60)) % 3;
+      inFlight.push(await client.send(produceRequest, PRODUCE, produceTo("t", partition, batchOf(`${number}`))));
+      if (inFlight.length < 5 && request < 179) continue;
+      const answer = await client.receive(produceResponse, PRODUCE);
+      assert.equal(answer?.correlationId, inFlight.shift());
+      assert.equal(answer?.response.responses[0]?.partitionResponses[0]?.errorCode, errorCode.NONE);
+    }
+    for (const id of inFlight) assert.equal((await client.receive(produceResponse, PRODUCE))?.correlationId, id);
+  }));
+  const answers = await fetch(clients[0]!, { topic: "t", offsets: { 0: 0, 1: 0, 2: 0 } });
+  assert.deepEqual(answers.map(({ highWatermark }) => highWatermark), [360, 360, 360]);
+  for (const client of clients) client[Symbol.dispose]();
+});

@@ -149,6 +149,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
     to: { place: PartitionPlace; records: { start: number; length: number } | null },
   ): void {
     const { place, records } = to;
+    this.#exchange.affinity.touch(place.shard);
     part.slot = place.slot;
     if (records === null) {
       part.errorCode = errorCode.INVALID_RECORD;

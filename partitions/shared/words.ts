@@ -88,7 +88,7 @@ export const sharedWords: readonly SharedWord[] = [
     "none",
   ]),
   word("isolate", ISOLATE.closed, "closed", ["shard", "main"], [
-    "connections the shard has ever closed; the main isolate knows how many it handed over",
+    "connections that ended here or moved away, less those that moved in; the main isolate knows how many it handed over",
     "wraps at 2^32; only the difference counts",
   ]),
   word("isolate", ISOLATE.posted, "posted", ["main", "shard"], [

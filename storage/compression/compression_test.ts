@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { compressSync as compressRawSnappy } from "snappy";
+import { compressSync as compressRawSnappy } from "npm:snappy@7.4.3";
 import { compress, decompress } from "./compression.ts";
 
 const NONE = 0;

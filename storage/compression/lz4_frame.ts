@@ -11,7 +11,7 @@
  * Bytes after the frame are ignored, as Kafka does.
  * Source: lz4_Frame_format.md; Kafka's Lz4BlockInputStream and Lz4BlockOutputStream.
  */
-import { compress as compressBlock } from "lz4-wasm";
+import { compress as compressBlock } from "npm:lz4-wasm@0.9.2/lz4_wasm.js";
 import { decodeLz4Block, LZ4_OUTPUT_FULL } from "./lz4_block.ts";
 import type { DecompressionRefusal } from "./refusal.ts";
 import { xxh32 } from "./xxh32.ts";

@@ -8,7 +8,7 @@
  * first eight bytes. Written is xerial with chunks of 32 KiB of content, as the broker does.
  * Source: snappy-java's SnappyOutputStream; snappy's format_description.txt.
  */
-import { compressSync, uncompressSync } from "snappy";
+import { compressSync, uncompressSync } from "npm:snappy@7.4.3";
 import type { DecompressionRefusal } from "./refusal.ts";
 
 const XERIAL_MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00] as const;
