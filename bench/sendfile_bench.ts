@@ -33,7 +33,10 @@ const sink = `
 
 const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
 const handoff = new Handoff();
-const [client, server] = await Promise.all([Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }), listener.accept()]);
+const [client, server] = await Promise.all([
+  Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
+  listener.accept(),
+]);
 const out = handoff.take(server);
 const url = URL.createObjectURL(new Blob([sink], { type: "application/javascript" }));
 new Worker(url, { type: "module" }).postMessage(handoff.take(client));
