@@ -1,0 +1,241 @@
+import { strict as assert } from "node:assert";
+import { toOffset } from "../storage/base/units.ts";
+import { type DelayedOperation } from "./purgatory.ts";
+import { Answers, batchOf, LOG_DIRECTORY, readFrom, smallLogs, TestShards, topicOn } from "./partition_testing.ts";
+import { emptyWatermarks, partitionState } from "./shared/watermarks.ts";
+
+const QUERY = { currentLeaderEpoch: -1, committedOnly: false };
+const [OWN, OTHER] = [{ shard: 0, slot: 0 }, { shard: 1, slot: 1 }];
+
+class Probe implements DelayedOperation {
+  deadlineMs = Infinity;
+  heapIndex = -1;
+  isTouched = false;
+  progressCount = 0;
+  onProgress(): void {
+    this.progressCount++;
+  }
+  onExpired(): void {}
+}
+
+Deno.test("ShardPartitions answers for its own partitions at once and for another shard's through the rings, alike", () => {
+  using world = new TestShards(2);
+  assert.deepEqual(world.apply(topicOn([0, 1])), []);
+  const { partitions } = world.at(0);
+  const answers = new Answers();
+  for (const [tag, place] of [OWN, OTHER].entries()) {
+    const batch = { ...world.place(0, batchOf("a", "b")), acks: -1 };
+    assert.equal(partitions.append(place, batch, answers, tag), place === OWN);
+  }
+  assert.equal(answers.appended.length, 1);
+  world.pump();
+  const appended = { refusal: null, recordIndex: -1, baseOffset: 0, nextOffset: 2, appendTimeMs: -1 };
+  assert.deepEqual(answers.appended, [0, 1].map((tag) => ({ ...appended, logStartOffset: 0, tag })));
+  for (const [tag, place] of [OWN, OTHER].entries()) {
+    partitions.read(place, readFrom(1), answers, tag);
+    partitions.listOffset(place, { ...QUERY, timestamp: -1 }, answers, tag);
+    partitions.epochEnd(place, { currentLeaderEpoch: -1, leaderEpoch: 3 }, answers, tag);
+  }
+  assert.deepEqual([answers.read.length, answers.listed.length, answers.ended.length], [1, 1, 1]);
+  world.pump();
+  // Each shard has a file system of its own here, so descriptors and leases are their owner's.
+  const [own, other] = answers.read.map(({ fd: _fd, lease: _lease, tag: _tag, ...outcome }) => outcome);
+  assert.deepEqual(own, other);
+  assert.deepEqual([own?.refusal, own?.length, own?.highWatermark], [null, batchOf("a", "b").length, 2]);
+  assert.deepEqual(answers.listed.map(({ offset, leaderEpoch }) => [offset, leaderEpoch]), [[2, 3], [2, 3]]);
+  assert.deepEqual(answers.ended.map(({ leaderEpoch, endOffset }) => [leaderEpoch, endOffset]), [[3, 2], [3, 2]]);
+  for (const [index, place] of [OWN, OTHER].entries()) partitions.release(place, answers.read[index]?.lease ?? -1);
+  world.pump();
+  assert.throws(() => partitions.release(OWN, answers.read[0]?.lease ?? -1), /given back once/);
+  partitions.release(OTHER, answers.read[1]?.lease ?? -1);
+  assert.throws(() => world.pump(), /given back once/, "the owner had it back");
+});
+
+Deno.test("ShardPartitions.append() refuses alike, with the record that is wrong", () => {
+  using world = new TestShards(2);
+  world.apply(topicOn([0, 1], { config: { ...smallLogs, compact: true } }));
+  const answers = new Answers();
+  for (const place of [OWN, OTHER]) {
+    world.at(0).partitions.append(place, { ...world.place(0, batchOf("no key")), acks: 1 }, answers, 0);
+  }
+  world.pump();
+  assert.deepEqual(answers.appended[0], answers.appended[1]);
+  assert.deepEqual([answers.appended[0]?.refusal, answers.appended[0]?.recordIndex], ["invalid-record", 0]);
+});
+
+Deno.test("answers that come out of order find their own part of their own waiter", () => {
+  using world = new TestShards(3);
+  world.apply(topicOn([0, 1, 2]));
+  const { partitions } = world.at(0);
+  const [first, second] = [new Answers(), new Answers()];
+  partitions.append({ shard: 1, slot: 1 }, { ...world.place(0, batchOf("a")), acks: 1 }, first, 5);
+  partitions.append({ shard: 2, slot: 2 }, { ...world.place(0, batchOf("b", "c")), acks: 1 }, second, 6);
+  world.turn(world.at(2));
+  world.turn(world.at(0));
+  assert.deepEqual([first.appended.length, second.appended[0]?.tag, second.appended[0]?.nextOffset], [0, 6, 2]);
+  // The number that is free again goes to another operation.
+  partitions.append({ shard: 2, slot: 2 }, { ...world.place(0, batchOf("d")), acks: 1 }, first, 7);
+  world.pump();
+  assert.deepEqual(first.appended.map(({ tag, nextOffset }) => [tag, nextOffset]), [[5, 1], [7, 3]]);
+});
+
+Deno.test("reads of ten thousand partitions of another shard go through a ring of a tenth of that, in order", () => {
+  using world = new TestShards(2);
+  world.apply(topicOn([0, 1]));
+  const { partitions, outboxes } = world.at(0);
+  partitions.append(OTHER, { ...world.place(0, batchOf("x")), acks: 1 }, new Answers(), 0);
+  const answers = new Answers();
+  for (let tag = 0; tag < 10_000; tag++) partitions.read(OTHER, readFrom(tag % 3), answers, tag);
+  assert.ok(outboxes[1]?.isBacklogged);
+  world.pump();
+  assert.deepEqual(answers.read.map(({ tag }) => tag), Array.from({ length: 10_000 }, (_, tag) => tag));
+  for (const { tag, refusal, length, lease } of answers.read) {
+    assert.equal(refusal, tag % 3 === 2 ? "offset-out-of-range" : null);
+    assert.equal(length > 0, tag % 3 === 0);
+    if (length > 0) partitions.release(OTHER, lease);
+  }
+  world.pump();
+});
+
+Deno.test("an operation that watches a partition of another shard is touched once it moves, and not before", () => {
+  using world = new TestShards(3);
+  world.apply(topicOn([0, 1]));
+  const { purgatory, partitions } = world.at(0);
+  const probe = new Probe();
+  purgatory.schedule(probe);
+  purgatory.watch(OTHER.slot, probe);
+  world.pump();
+  assert.equal(probe.progressCount, 0);
+  const answers = new Answers();
+  // Appended by a third shard.
+  for (const value of ["a", "b", "c"]) {
+    world.at(2).partitions.append(OTHER, { ...world.place(2, batchOf(value)), acks: 1 }, answers, 0);
+  }
+  world.pump();
+  assert.deepEqual([answers.appended.length, probe.progressCount], [3, 1], "once for all that moved in a turn");
+  purgatory.unwatch(OTHER.slot, probe);
+  partitions.append(OTHER, { ...world.place(0, batchOf("d")), acks: 1 }, answers, 0);
+  world.pump();
+  assert.equal(probe.progressCount, 1);
+});
+
+Deno.test("ShardPartitions.announceMoved() loses no wake-up, whichever of watch and append comes first", () => {
+  using world = new TestShards(2);
+  world.apply(topicOn([0, 1]));
+  const owner = world.at(1);
+  const marks = emptyWatermarks();
+  for (const order of ["watch first", "published first", "announced first"]) {
+    const before = world.table.read(OTHER.slot, marks).visibleBytes;
+    const probe = new Probe();
+    const { purgatory } = world.at(0);
+    const watch = () => {
+      purgatory.schedule(probe);
+      purgatory.watch(OTHER.slot, probe);
+      return world.table.read(OTHER.slot, marks).visibleBytes > before;
+    };
+    const append = () => owner.partitions.append(OTHER, { ...world.place(1, batchOf("x")), acks: 1 }, new Answers(), 0);
+    let seen = false;
+    if (order === "watch first") seen = watch();
+    append();
+    if (order === "published first") seen = watch();
+    owner.partitions.announceMoved();
+    if (order === "announced first") seen = watch();
+    world.pump();
+    assert.ok(seen || probe.progressCount === 1, order);
+    purgatory.unwatch(OTHER.slot, probe);
+    purgatory.cancel(probe);
+  }
+});
+
+Deno.test("ShardPartitions.removeTopic() ends the partitions, wakes who waits for them, and later requests find nothing", () => {
+  using world = new TestShards(2);
+  const topic = topicOn([0, 1]);
+  world.apply(topic);
+  const { partitions, purgatory } = world.at(0);
+  const answers = new Answers();
+  partitions.append(OTHER, { ...world.place(0, batchOf("x")), acks: 1 }, answers, 0);
+  world.pump();
+  partitions.read(OTHER, readFrom(0), answers, 0);
+  world.pump();
+  const probe = new Probe();
+  purgatory.schedule(probe);
+  purgatory.watch(OTHER.slot, probe);
+  // The owner has heard of the deletion, the asking shard has not.
+  assert.deepEqual(world.at(1).partitions.removeTopic(topic), []);
+  world.pump();
+  assert.equal(probe.progressCount, 1);
+  assert.equal(world.table.read(OTHER.slot, emptyWatermarks()).state, partitionState.closed);
+  partitions.read(OTHER, readFrom(0), answers, 1);
+  partitions.append(OTHER, { ...world.place(0, batchOf("y")), acks: 1 }, answers, 1);
+  partitions.listOffset(OTHER, { ...QUERY, timestamp: -1 }, answers, 1);
+  partitions.epochEnd(OTHER, { currentLeaderEpoch: -1, leaderEpoch: 1 }, answers, 1);
+  // A slice that was lent before is given back after.
+  partitions.release(OTHER, answers.read[0]?.lease ?? -1);
+  world.pump();
+  const refusals = [answers.read[1], answers.appended[1], answers.listed[0], answers.ended[0]];
+  assert.deepEqual(refusals.map((answer) => answer?.refusal), new Array(4).fill("unknown-partition"));
+  assert.ok(world.at(1).files.files().every(([path]) => !path.startsWith(`${LOG_DIRECTORY}/t-1/`)));
+});
+
+Deno.test("a row that belongs to another partition after a deletion begins anew", () => {
+  using world = new TestShards(2);
+  const topic = topicOn([0, 1]);
+  world.apply(topic);
+  const answers = new Answers();
+  world.at(0).partitions.append(OTHER, { ...world.place(0, batchOf("a", "b")), acks: 1 }, answers, 0);
+  world.pump();
+  for (const { partitions } of world.shards) partitions.removeTopic(topic);
+  // The row moves to the other shard.
+  world.apply(topicOn([0], { name: "u", id: "YWFhYWFhYWFhYWFhYWFhYQ", slots: [OTHER.slot] }));
+  const { state, highWatermark, visibleBytes } = world.table.read(OTHER.slot, emptyWatermarks());
+  assert.deepEqual([state, highWatermark, visibleBytes], [partitionState.open, 0, 0]);
+  world.at(1).partitions.append({ shard: 0, slot: 1 }, { ...world.place(1, batchOf("c")), acks: 1 }, answers, 1);
+  world.pump();
+  assert.equal(answers.appended[1]?.baseOffset, 0);
+});
+
+Deno.test("a log that cannot be opened is offline, here and for other shards, until it can be", () => {
+  using world = new TestShards(2);
+  for (const { files } of world.shards) files.capacityBytes = 0;
+  const topic = topicOn([0, 1]);
+  assert.equal(world.apply(topic).length, 2);
+  const answers = new Answers();
+  for (const [tag, place] of [OWN, OTHER].entries()) {
+    world.at(0).partitions.read(place, readFrom(0), answers, tag);
+    world.at(0).partitions.append(place, { ...world.place(0, batchOf("x")), acks: 1 }, answers, tag);
+    world.at(0).partitions.listOffset(place, { ...QUERY, timestamp: -1 }, answers, tag);
+    world.at(0).partitions.epochEnd(place, { currentLeaderEpoch: -1, leaderEpoch: 1 }, answers, tag);
+  }
+  world.pump();
+  const all = [...answers.read, ...answers.appended, ...answers.listed, ...answers.ended];
+  assert.deepEqual(all.map(({ refusal }) => refusal), new Array(8).fill("log-offline"));
+  for (const { files } of world.shards) files.capacityBytes = Infinity;
+  assert.deepEqual(world.apply(topic), []);
+  world.at(0).partitions.append(OTHER, { ...world.place(0, batchOf("x")), acks: 1 }, answers, 9);
+  world.pump();
+  assert.deepEqual([answers.appended[2]?.refusal, answers.appended[2]?.baseOffset], [null, 0]);
+});
+
+Deno.test("ShardPartitions.applyTopic() opens only its own partitions, and takes a changed config and epoch over", () => {
+  using world = new TestShards(2);
+  world.apply(topicOn([0, 1]));
+  assert.deepEqual([...world.at(0).partitions.own].map(({ slot }) => slot), [0]);
+  assert.deepEqual([...world.at(1).partitions.own].map(({ slot }) => slot), [1]);
+  world.apply(topicOn([0, 1], { leaderEpoch: 4, config: { ...smallLogs, maxMessageBytes: 80 } }));
+  const [own] = world.at(0).partitions.own;
+  assert.equal(own?.leaderEpoch, 4);
+  const answers = new Answers();
+  world.at(0).partitions.append(OWN, { ...world.place(0, batchOf("x".repeat(100))), acks: 1 }, answers, 0);
+  assert.equal(answers.appended[0]?.refusal, "too-large");
+});
+
+Deno.test("ShardPartitions.close() says whether every log was closed as asked", () => {
+  using world = new TestShards(1);
+  world.apply(topicOn([0, 0]));
+  const answers = new Answers();
+  world.at(0).partitions.append(OWN, { ...world.place(0, batchOf("x")), acks: 1 }, answers, 0);
+  world.at(0).files.flushFails = true;
+  assert.equal(world.at(0).partitions.close({ clean: true }), false);
+  assert.equal(world.at(0).partitions.close({ clean: true }), true, "nothing is left to close");
+  assert.equal(world.table.read(0, emptyWatermarks()).highWatermark, toOffset(1));
+});
