@@ -10,7 +10,7 @@ const values = emptyWatermarks();
 /**
  * Takes one watermark of every partition.
  * @param name which one
- * @returns a line for each partition whose log was opened since the start, open or closed by now
+ * @returns a line for each partition; 0 where its log was not opened, which makes the next start check it from its beginning
  */
 export function partitionOffsets(
   image: MetadataImage,

@@ -1,0 +1,95 @@
+import { strict as assert } from "node:assert";
+import { ManualClock } from "../storage/base/clock.ts";
+import { Log } from "../storage/log.ts";
+import { CrashingFileSystem } from "../tests/crashing_file_system.ts";
+import { append } from "../tests/log_fixture.ts";
+import { LogStore } from "./log_store.ts";
+import { LOG_DIRECTORY, topicOn } from "./partition_testing.ts";
+
+function create(files: CrashingFileSystem, changes: { cleanShutdown?: boolean } = {}) {
+  const reports: string[] = [];
+  const store = new LogStore({
+    fs: files.fileSystem,
+    clock: new ManualClock(),
+    directory: LOG_DIRECTORY,
+    cleanShutdown: changes.cleanShutdown ?? false,
+    producerIdExpirationMs: 1000,
+    report: (text) => reports.push(text),
+  });
+  return { store, reports };
+}
+
+function write(files: CrashingFileSystem, path: string, text: string): void {
+  const { fileSystem } = files;
+  const memory = { bytes: new TextEncoder().encode(text), view: new DataView(new ArrayBuffer(0)), address: 0 };
+  const fd = fileSystem.open(path, { write: true, create: true, truncate: true });
+  fileSystem.pwrite(fd, memory, 0, memory.bytes.length, 0);
+  fileSystem.close(fd);
+}
+
+function opened(found: Log | string): Log {
+  assert.ok(found instanceof Log, String(found));
+  return found;
+}
+
+Deno.test("LogStore.open() opens the partition's directory, with the topic's id, and shares leases among its logs", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const { store } = create(files);
+  const topic = topicOn([0, 0]);
+  const logs = [0, 1].map((partition) => opened(store.open(topic, partition)));
+  assert.ok(files.files().some(([path]) => path === `${LOG_DIRECTORY}/t-1/00000000000000000000.log`));
+  const metadata = files.files().find(([path]) => path === `${LOG_DIRECTORY}/t-0/partition.metadata`)?.[1];
+  assert.match(new TextDecoder().decode(metadata), new RegExp(topic.id));
+  const leases = logs.map((log) => {
+    append(log, [{ value: "x" }]);
+    const limits = { maxBytes: 1000, maxOffset: log.logEndOffset, atLeastOne: true };
+    return log.read(log.logStartOffset, limits).slice?.leaseId ?? -1;
+  });
+  assert.notEqual(leases[0], leases[1]);
+  for (const lease of leases) store.release(lease);
+  assert.throws(() => store.release(leases[0] as number), /given back once/);
+});
+
+Deno.test("LogStore.open() begins at the checkpointed log start, for the first log of a name only", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const { store } = create(files);
+  const topic = topicOn([0]);
+  const log = opened(store.open(topic, 0));
+  for (let count = 0; count < 5; count++) append(log, [{ value: "x" }]);
+  log.close({ clean: true });
+  write(files, `${LOG_DIRECTORY}/log-start-offset-checkpoint`, "0\n1\nt 0 3\n");
+  const { store: next } = create(files, { cleanShutdown: true });
+  const reopened = opened(next.open(topic, 0));
+  assert.deepEqual([reopened.logStartOffset, reopened.logEndOffset], [3, 5]);
+  reopened.remove();
+  const anew = opened(next.open({ ...topic, id: "YWFhYWFhYWFhYWFhYWFhYQ" }, 0));
+  assert.deepEqual([anew.logStartOffset, anew.logEndOffset], [0, 0]);
+});
+
+Deno.test("LogStore reports a damaged checkpoint and goes on without it", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  write(files, `${LOG_DIRECTORY}/recovery-point-offset-checkpoint`, "0\nmany\n");
+  const { store, reports } = create(files);
+  assert.equal(reports.length, 1);
+  assert.match(reports[0] ?? "", /^Ignoring \/logs\/recovery-point-offset-checkpoint: /);
+  assert.equal(opened(store.open(topicOn([0]), 0)).recoveryPoint, 0);
+});
+
+Deno.test("LogStore.open() says why a log cannot be served: a refusing disk, a directory of another topic", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const { store } = create(files);
+  opened(store.open(topicOn([0]), 0)).close({ clean: true });
+  const other = store.open(topicOn([0], { id: "YWFhYWFhYWFhYWFhYWFhYQ" }), 0);
+  assert.match(String(other), /^Cannot open \/logs\/t-0: .+/);
+  files.capacityBytes = 0;
+  assert.match(String(store.open(topicOn([0], { name: "u" }), 0)), /^Cannot open \/logs\/u-0: .+/);
+});
+
+Deno.test("LogStore.open() lets a bug of ours through", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const { store } = create(files);
+  files.fileSystem.makeDirectory = () => {
+    throw new TypeError("a bug");
+  };
+  assert.throws(() => store.open(topicOn([0]), 0), TypeError);
+});

@@ -1,0 +1,35 @@
+import { strict as assert } from "node:assert";
+import { toOffset } from "../storage/base/units.ts";
+import { MetadataImage } from "./metadata/image.ts";
+import { partitionOffsets } from "./partition_offsets.ts";
+import { topicOn } from "./partition_testing.ts";
+import { emptyWatermarks, WatermarkTable } from "./shared/watermarks.ts";
+
+Deno.test("partitionOffsets() takes the named watermark of every partition from its own row", () => {
+  const table = new WatermarkTable(WatermarkTable.allocate());
+  const image = new MetadataImage();
+  const other = topicOn([0], { name: "u", id: "YWFhYWFhYWFhYWFhYWFhYQ", slots: [40_000] });
+  image.apply({ changed: [topicOn([0, 1], { slots: [9, 2] }), other], deletedIds: [] });
+  const far = 2 ** 40;
+  for (const [slot, base] of [[9, 100], [2, 200], [40_000, far], [3, 999]] as const) {
+    table.write(slot, {
+      ...emptyWatermarks(),
+      logStartOffset: toOffset(base),
+      recoveryPoint: toOffset(base + 1),
+      highWatermark: toOffset(base + 2),
+      logEndOffset: toOffset(base + 3),
+    });
+  }
+  const lines = (name: Parameters<typeof partitionOffsets>[2]) =>
+    partitionOffsets(image, table, name).map(({ topic, partition, offset }) => `${topic} ${partition} ${offset}`);
+  assert.deepEqual(lines("logStartOffset"), ["t 0 100", "t 1 200", `u 0 ${far}`]);
+  assert.deepEqual(lines("recoveryPoint"), ["t 0 101", "t 1 201", `u 0 ${far + 1}`]);
+  assert.deepEqual(lines("highWatermark"), ["t 0 102", "t 1 202", `u 0 ${far + 2}`]);
+});
+
+Deno.test("partitionOffsets() has 0 for a partition whose log was never opened", () => {
+  const table = new WatermarkTable(WatermarkTable.allocate());
+  const image = new MetadataImage();
+  image.apply({ changed: [topicOn([0])], deletedIds: [] });
+  assert.deepEqual(partitionOffsets(image, table, "recoveryPoint"), [{ topic: "t", partition: 0, offset: 0 }]);
+});
