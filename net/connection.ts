@@ -145,7 +145,7 @@ export class Connection implements PipelineOwner {
   }
 
   onEnded(): void {
-    if (this.#isPaused) this.#shard.markDirty(this);
+    if (this.#isPaused || this.affinity.destination !== -1) this.#shard.markDirty(this);
   }
 
   sendEncoded(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): void {

@@ -286,6 +286,7 @@ export class Shard implements ConnectionShard {
   #move(connection: Connection): void {
     const { affinity, fd, listener } = connection;
     this.#connections.delete(fd);
+    this.#starved.delete(connection);
     this.#epoll.remove(fd);
     connection.dispose();
     const outbox = this.#parts.outboxes[affinity.destination] as Outbox;
