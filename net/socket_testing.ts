@@ -1,0 +1,156 @@
+/**
+ * What tests of connections share: real sockets of this machine, one end taken out of the runtime as the acceptor does, and the
+ * part of a shard that a connection uses, with everything in it open to the test. Tests only.
+ */
+import { allocateArena, Arena } from "../partitions/shared/arena.ts";
+import { closeDescriptor, Epoll, READABLE } from "../storage/mod.ts";
+import { Affinity } from "./affinity.ts";
+import { Connection, type ConnectionShard, LANDING_BYTES } from "./connection.ts";
+import { Handoff } from "./handoff.ts";
+import type { ConnectionContext } from "./handler.ts";
+import { Writer } from "./protocol/writer.ts";
+
+/** A connected pair: the broker's end as a descriptor, the client's as the runtime has it. */
+export class SocketPair implements Disposable {
+  readonly fd: number;
+  readonly peer: Deno.TcpConn;
+  #isClosed = false;
+
+  private constructor(fd: number, peer: Deno.TcpConn) {
+    [this.fd, this.peer] = [fd, peer];
+  }
+
+  /** Connects over loopback. */
+  static async open(): Promise<SocketPair> {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const port = listener.addr.port;
+    const [peer, accepted] = await Promise.all([Deno.connect({ hostname: "127.0.0.1", port }), listener.accept()]);
+    using handoff = new Handoff();
+    return new SocketPair(handoff.take(accepted), peer);
+  }
+
+  /** Waits, without the runtime, until the broker's end is ready. @returns the readiness bits, 0 when it never was */
+  ready(interest: number): number {
+    using epoll = new Epoll(1);
+    epoll.add(this.fd, interest);
+    return epoll.wait(10_000) > 0 ? epoll.eventBits(0) : 0;
+  }
+
+  /** Whether the broker's end is ready now. */
+  isReady(interest: number): boolean {
+    using epoll = new Epoll(1);
+    epoll.add(this.fd, interest);
+    return epoll.wait(0) > 0;
+  }
+
+  /** Sends from the client and waits until the first of it has arrived. */
+  async send(bytes: Uint8Array): Promise<void> {
+    for (let sent = 0; sent < bytes.length;) sent += await this.peer.write(bytes.subarray(sent));
+    this.ready(READABLE);
+  }
+
+  /** Receives at the client. @returns fewer bytes than asked for when the broker's end was closed */
+  async receive(length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    let filled = 0;
+    while (filled < length) {
+      const count = await this.peer.read(bytes.subarray(filled));
+      if (count === null) break;
+      filled += count;
+    }
+    return bytes.subarray(0, filled);
+  }
+
+  /** Closes the broker's end. */
+  closeFd(): void {
+    if (!this.#isClosed) closeDescriptor(this.fd);
+    this.#isClosed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.closeFd();
+    try {
+      this.peer.close();
+    } catch (error) {
+      // The test closed it.
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+}
+
+/** A connection's context. */
+export function testContext(): ConnectionContext {
+  return {
+    listenerName: "PLAINTEXT",
+    principal: "User:ANONYMOUS",
+    localHost: "127.0.0.1",
+    localPort: 9092,
+    clientId: "",
+    clientSoftware: "unknown",
+    muteUntilMs: 0,
+  };
+}
+
+/** The shard of one connection. */
+export class FakeShard implements ConnectionShard {
+  readonly arena = new Arena(allocateArena());
+  readonly writer = new Writer();
+  readonly counts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
+  requestBytesMax = 100 * 1024 * 1024;
+  /** Requests that were handed over, as copies of their bytes. */
+  readonly requests: Uint8Array[] = [];
+  /** What a handler would do. */
+  handle: (connection: Connection) => void = () => {};
+  dirtyCount = 0;
+  isReading = true;
+  isWaitingForMemory = false;
+  renewedCount = 0;
+  readonly loads: (() => void)[] = [];
+  #landing = -1;
+
+  get landing(): number {
+    if (this.#landing === -1) this.#landing = this.arena.allocate(LANDING_BYTES);
+    return this.#landing;
+  }
+
+  /** The landing block goes, as when a shard ends: what is then in use of the arena has leaked. */
+  releaseLanding(): void {
+    if (this.#landing !== -1) this.arena.release(this.#landing);
+    this.#landing = -1;
+  }
+
+  renewLanding(): void {
+    this.renewedCount++;
+    this.releaseLanding();
+  }
+
+  onRequest(connection: Connection, start: number, length: number): void {
+    this.requests.push(this.arena.memory.bytes.slice(start, start + length));
+    this.handle(connection);
+  }
+
+  markDirty(): void {
+    this.dirtyCount++;
+  }
+
+  setReading(_connection: Connection, reading: boolean): void {
+    this.isReading = reading;
+  }
+
+  waitForMemory(): void {
+    this.isWaitingForMemory = true;
+  }
+
+  endMemoryWait(): void {
+    this.isWaitingForMemory = false;
+  }
+
+  load(_range: { fd: number; position: number; length: number }, done: () => void): void {
+    this.loads.push(done);
+  }
+
+  /** A connection of this shard. */
+  connect(pair: SocketPair): Connection {
+    return new Connection(pair.fd, testContext(), this, new Affinity(0, 0));
+  }
+}
