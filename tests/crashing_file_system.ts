@@ -61,6 +61,11 @@ export class CrashingFileSystem {
     this.fileSystem = this.#build();
   }
 
+  /** Descriptors that are open. */
+  get openCount(): number {
+    return this.#open.size;
+  }
+
   /** Whether the chosen call was reached. */
   get crashed(): boolean {
     return this.#crashed;
