@@ -42,6 +42,7 @@ class ShardHost {
   readonly #flushes = new Map<number, (ok: boolean) => void>();
   #nextId = 1;
   #received = 0;
+  #isDraining = false;
   #isStopping = false;
   #wake: (() => void) | null = null;
 
@@ -114,10 +115,11 @@ class ShardHost {
   async serve(): Promise<void> {
     post({ type: "ready", failures: this.#apply(this.#start.image) });
     while (!this.#isStopping) {
-      this.#shard.run(() => this.#hasMessages() || this.#isAborted());
+      this.#shard.run(() => this.#hasMessages() || this.#isAborted() || this.#isDrained());
       if (this.#isAborted()) return this.#abort();
       if (this.#hasMessages()) await new Promise<void>((resolve) => this.#wake = resolve);
       this.#shard.settle();
+      if (this.#isDrained()) this.#sayDrained();
     }
     // What other shards gave back before they were drained.
     this.#shard.run(() => true);
@@ -152,8 +154,7 @@ class ShardHost {
         break;
       case "drain":
         this.#shard.disconnect();
-        this.#shard.settle();
-        post({ type: "drained" });
+        this.#isDraining = true;
         break;
       case "stop":
         this.#isStopping = true;
@@ -176,6 +177,16 @@ class ShardHost {
 
   #hasMessages(): boolean {
     return ((this.#isolates.get(this.#start.shard, ISOLATE.posted) - this.#received) | 0) > 0;
+  }
+
+  /** Whether it was told to drain and no other shard owes it an answer any more: an answer may bring a lease to give back. */
+  #isDrained(): boolean {
+    return this.#isDraining && this.#partitions.inFlight === 0;
+  }
+
+  #sayDrained(): void {
+    this.#isDraining = false;
+    post({ type: "drained" });
   }
 
   #isAborted(): boolean {

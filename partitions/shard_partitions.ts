@@ -92,6 +92,11 @@ export class ShardPartitions implements PartitionOwner {
     });
   }
 
+  /** Operations that wait for another shard's answer. */
+  get inFlight(): number {
+    return this.#remote.inFlight;
+  }
+
   /** The shard's own partitions. */
   get own(): Iterable<Partition> {
     return this.#own.values();
