@@ -50,6 +50,8 @@ function found(offset: Offset, timestamp: number, leaderEpoch: number): ListOffs
 export interface PartitionOwner {
   /** The high watermark moved or the partition went away. */
   onMoved(slot: number): void;
+  /** Whether a flush may begin now; otherwise the partition's `flushLater()` is called when one may. */
+  mayFlush(slot: number): boolean;
   /** Wants files made durable on another thread; `done` runs on a later turn. */
   onFlush(request: FlushRequest, done: (ok: boolean) => void): void;
   /** The disk refuses something; a sentence for the operator. */
@@ -141,10 +143,10 @@ export class Partition {
 
   /**
    * Makes what was appended until now durable, without waiting: after a roll, so that recovery stays short, and for
-   * `flush.ms`. Does nothing while one is under way.
+   * `flush.ms`. Does nothing while one is under way; goes on until no closed segment is left.
    */
   flushLater(): void {
-    if (this.#isFlushing || this.log.offlineReason !== null) return;
+    if (this.#isFlushing || this.log.offlineReason !== null || !this.#owner.mayFlush(this.slot)) return;
     const request = this.#beginFlush();
     if (request === null) return;
     this.#isFlushing = true;
@@ -152,8 +154,9 @@ export class Partition {
       this.#isFlushing = false;
       this.log.endFlush(request, ok);
       if (this.#values.state !== partitionState.open) return;
-      if (ok) this.#publish();
-      else this.#goOffline();
+      if (!ok) return this.#goOffline();
+      this.#publish();
+      if (this.log.recoveryPoint < this.log.activeBaseOffset) this.flushLater();
     });
   }
 

@@ -34,6 +34,7 @@ class Fixture {
     const log = openLog("/logs/t-0", { fs: this.files.fileSystem, config: this.config, clock: new ManualClock() });
     const owner = {
       onMoved: (slot: number) => void this.moved.push(slot),
+      mayFlush: () => true,
       onFlush: (request: FlushRequest, done: (ok: boolean) => void) => void this.flushes.push({ request, done }),
       onTrouble: (_slot: number, text: string) => void this.troubles.push(text),
     };

@@ -50,6 +50,8 @@ export interface ShardPartitionsParts {
   readonly flush: (request: FlushRequest, done: (ok: boolean) => void) => void;
 }
 
+/** Flushes of one shard under way: each keeps the files of closed segments open (net/descriptor_budget.ts counts on it). */
+const FLUSHES_MAX = 4;
 /** How often idle producers are looked for (`producer.id.expiration.check.interval.ms`). */
 const PRODUCER_EXPIRY_CHECK_MS = 600_000;
 
@@ -74,6 +76,9 @@ export class ShardPartitions implements PartitionOwner {
   readonly #isMoved = new Set<number>();
   #nextExpiryMs: number;
   #nextFlushMs: number;
+  #flushesCount = 0;
+  /** Slots of partitions that wait to flush, in their order. */
+  readonly #wantFlush = new Set<number>();
   readonly #appended: AppendOutcome = { ...refusedAppend("unknown-partition"), refusal: null };
 
   /** @param parts the shard's pieces */
@@ -163,8 +168,23 @@ export class ShardPartitions implements PartitionOwner {
     this.#parts.report(`${this.#names.get(slot) ?? `slot ${slot}`}: ${text}`);
   }
 
+  mayFlush(slot: number): boolean {
+    if (this.#flushesCount < FLUSHES_MAX) return true;
+    this.#wantFlush.add(slot);
+    return false;
+  }
+
   onFlush(request: FlushRequest, done: (ok: boolean) => void): void {
-    this.#parts.flush(request, done);
+    this.#flushesCount++;
+    this.#parts.flush(request, (ok) => {
+      this.#flushesCount--;
+      done(ok);
+      for (const slot of this.#wantFlush) {
+        if (this.#flushesCount === FLUSHES_MAX) break;
+        this.#wantFlush.delete(slot);
+        this.#own.get(slot)?.flushLater();
+      }
+    });
   }
 
   /**

@@ -259,17 +259,15 @@ export class Log implements Disposable {
   }
 
   /**
-   * Says what has to be flushed so that all that was appended until now is durable, for another thread to do it.
+   * Says what has to be flushed so that what was appended is durable, for another thread to do it; a few segments at a time.
    * @returns null when all is durable; otherwise give it back with `endFlush()`. Several may be under way
    * @throws SystemError when a file cannot be opened
    */
   beginFlush(): FlushRequest | null {
     if (this.#recoveryPoint >= this.#logEndOffset && this.#dirtyDirectories.length === 0) return null;
     const durableBelow = toOffset(Math.min(this.#recoveryPoint, this.#closedDurableBelow));
-    const { fds, leaseIds } = this.#segments.leaseForFlush(durableBelow);
-    const directories = this.#dirtyDirectories;
-    this.#dirtyDirectories = [];
-    return { fds, directories, upTo: this.#logEndOffset, closedBelow: this.#segments.active.baseOffset, leaseIds };
+    const leased = this.#segments.leaseForFlush(durableBelow, this.#logEndOffset);
+    return { ...leased, directories: this.#dirtyDirectories.splice(0) };
   }
 
   /**
@@ -291,10 +289,11 @@ export class Log implements Disposable {
     if (this.#offlineReason !== null) return false;
     const { fs } = this.#options;
     const failure = this.#attempt(() => {
-      const request = this.beginFlush();
-      if (request === null) return;
-      const flushed = request.fds.every((fd) => fs.fdatasync(fd));
-      this.endFlush(request, flushed && request.directories.every((directory) => fs.syncDirectory(directory)));
+      const next = () => this.#offlineReason === null ? this.beginFlush() : null;
+      for (let request = next(); request !== null; request = next()) {
+        const flushed = request.fds.every((fd) => fs.fdatasync(fd));
+        this.endFlush(request, flushed && request.directories.every((directory) => fs.syncDirectory(directory)));
+      }
     });
     if (failure !== null) this.#goOffline(failure);
     return this.#offlineReason === null;

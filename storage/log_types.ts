@@ -118,7 +118,7 @@ export interface FlushRequest {
   readonly fds: readonly number[];
   readonly directories: readonly string[];
   readonly upTo: Offset;
-  /** Base offset of the active segment when the flush began: the files of all segments below are in their final form. */
+  /** At most the base offset of the active segment: the files of all segments below are in their final form. */
   readonly closedBelow: Offset;
   readonly leaseIds: readonly number[];
 }

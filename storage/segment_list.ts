@@ -4,8 +4,11 @@
  */
 import { assert } from "./base/assert.ts";
 import type { Offset } from "./base/units.ts";
-import type { SegmentFacts } from "./log_types.ts";
+import type { FlushRequest, SegmentFacts } from "./log_types.ts";
 import type { Segment } from "./segment.ts";
+
+/** Segments of one flush: each holds three descriptors until the disk has it, and a disk may be slower than appends. */
+const FLUSHED_SEGMENTS_MAX = 2;
 
 /** Segments by base offset. */
 export class SegmentList {
@@ -95,20 +98,24 @@ export class SegmentList {
   }
 
   /**
-   * Leases every segment from the one that holds an offset on, and names the descriptors that a flush of them needs.
+   * Leases the segments from the one that holds an offset on, a few at a time, and names the descriptors that a flush needs.
+   * @param logEndOffset how far it reaches when it includes the active segment
    * @throws SystemError when a file cannot be opened; nothing is leased then
    */
-  leaseForFlush(from: Offset): { fds: number[]; leaseIds: number[] } {
+  leaseForFlush(from: Offset, logEndOffset: Offset): Omit<FlushRequest, "directories"> {
     const leased: Segment[] = [];
     try {
       const fds: number[] = [];
       const leaseIds: number[] = [];
-      for (const segment of this.#segments.slice(this.floorIndex(from))) {
+      const first = this.floorIndex(from);
+      const end = first + FLUSHED_SEGMENTS_MAX;
+      for (const segment of this.#segments.slice(first, end)) {
         leaseIds.push(segment.lease()); // first: a leased segment's files stay open while those of the next are opened
         leased.push(segment);
         fds.push(...segment.flushFds());
       }
-      return { fds, leaseIds };
+      const nextBase = this.#segments[end]?.baseOffset;
+      return { fds, leaseIds, upTo: nextBase ?? logEndOffset, closedBelow: nextBase ?? this.active.baseOffset };
     } catch (error) {
       for (const segment of leased) segment.release();
       throw error;
