@@ -11,7 +11,7 @@
  * @module
  */
 import { getLogger } from "npm:@logtape/logtape@2.4.2";
-import { Acceptor, ShardPool } from "./net/mod.ts";
+import { Acceptor, ConnectionLimits, descriptorBudget, ShardPool } from "./net/mod.ts";
 import { type BrokerConfig, brokerConfigFrom } from "./partitions/config/broker_config.ts";
 import {
   Checkpoints,
@@ -21,11 +21,12 @@ import {
   METADATA_STORE_FILE,
   MetadataStoreError,
   partitionOffsets,
+  Reporter,
   SqliteStore,
   WatermarkTable,
 } from "./partitions/mod.ts";
 import { errorCode, errorName } from "./net/protocol/error_codes.ts";
-import { randomUuid } from "./storage/mod.ts";
+import { randomUuid, systemClock } from "./storage/mod.ts";
 
 const logger = getLogger(["barnabas"]);
 
@@ -92,9 +93,19 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   let opened: LogDirectory | null = null;
   started.defer(() => opened?.[Symbol.asyncDispose]());
   const store = started.adopt(new SqliteStore((error) => ended.reject(error)), (store) => store.close());
-  const acceptor = new Acceptor({ onConnection: (fd, listener) => pool.adopt(fd, listener), onWarning: warn });
+  const descriptors = await descriptorBudget(shardsCount);
+  const limits = new ConnectionLimits({ ...config, descriptors, openCount: () => pool.connectionsCount });
+  const reporter = new Reporter(systemClock, warn);
+  const acceptor = new Acceptor(limits, {
+    onConnection: (connection) => pool.adopt(connection),
+    onWarning: (text) => reporter.report(text),
+  });
   const pool = started.adopt(
-    new ShardPool(shardsCount, { onWarning: warn, onFailure: (error) => ended.reject(error) }),
+    new ShardPool(shardsCount, {
+      onWarning: warn,
+      onClosed: (peers) => limits.onClosed(peers),
+      onFailure: (error) => ended.reject(error),
+    }),
     (pool) => pool.stop(),
   );
   started.use(acceptor);
@@ -117,6 +128,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       clusterId: directory.clusterId,
       logDirectory: directory.path,
       cleanShutdown: directory.wasCleanShutdown,
+      warmSegmentsMax: descriptors.warmSegmentsMax,
       listenerNames: config.listeners.map(({ name }) => name),
       image: delta,
     }, controller);

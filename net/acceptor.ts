@@ -1,7 +1,11 @@
 /**
- * Listens and hands every accepted connection to a shard. Runs on the main isolate; never blocks.
+ * Listens and hands every accepted connection to a shard, as far as the limits allow. Runs on the main isolate; never blocks.
+ *
+ * While there are too many connections each listener holds one that it has accepted, and the rest wait in the kernel's queue.
  */
+import type { ConnectionLimits } from "./connection_limits.ts";
 import { Handoff } from "./handoff.ts";
+import { systemClock } from "../storage/mod.ts";
 
 /**
  * Connections that may wait to be accepted. The runtime's default of 511 makes a storm of connects stall for a second
@@ -11,10 +15,26 @@ const BACKLOG = 4096;
 /** Pause after a failed accept: out of descriptors, most likely. */
 const ACCEPT_RETRY_MS = 100;
 
+/** How often a listener that holds a connection looks whether there is room for it. */
+const ROOM_CHECK_MS = 20;
+
+/** The same obstacle is told once in this time. */
+const OBSTACLE_TOLD_MS = 60_000;
+
+/** An accepted connection. */
+export interface AcceptedConnection {
+  /** To be owned by the receiver. */
+  readonly fd: number;
+  /** Number of the listener. */
+  readonly listener: number;
+  /** What the limits count it by. */
+  readonly peer: number;
+}
+
 /** What accepting tells. */
 export interface AcceptorEvents {
-  /** A connection is there. @param fd to be owned by the receiver @param listener number of the listener */
-  onConnection(fd: number, listener: number): void;
+  /** A connection is there. */
+  onConnection(connection: AcceptedConnection): void;
   /** A sentence about a connection that could not be taken. */
   onWarning(text: string): void;
 }
@@ -24,12 +44,14 @@ export class Acceptor implements Disposable {
   readonly #handoff = new Handoff();
   readonly #listeners: Deno.TcpListener[] = [];
   readonly #loops: Promise<void>[] = [];
+  readonly #limits: ConnectionLimits;
   readonly #events: AcceptorEvents;
   #isClosed = false;
+  #toldMs = -Infinity;
 
-  /** @param events where connections go */
-  constructor(events: AcceptorEvents) {
-    this.#events = events;
+  /** @param limits which connections are taken @param events where they go */
+  constructor(limits: ConnectionLimits, events: AcceptorEvents) {
+    [this.#limits, this.#events] = [limits, events];
   }
 
   /**
@@ -66,13 +88,45 @@ export class Acceptor implements Disposable {
     while (!this.#isClosed) {
       try {
         const connection = await listener.accept();
+        await this.#room();
         if (this.#isClosed) return connection.close();
-        this.#events.onConnection(this.#handoff.take(connection), number);
+        this.#take(connection, number);
       } catch (error) {
         if (this.#isClosed) return;
         this.#events.onWarning(`Cannot accept a connection: ${error instanceof Error ? error.message : error}`);
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
       }
+    }
+  }
+
+  /** Settles when one more connection may be taken, or none any more. */
+  async #room(): Promise<void> {
+    while (!this.#isClosed) {
+      const obstacle = this.#limits.obstacle(this.#handoff.nextDescriptor);
+      if (obstacle === null) return;
+      this.#tellObstacle(obstacle);
+      await new Promise((resolve) => setTimeout(resolve, ROOM_CHECK_MS));
+    }
+  }
+
+  #tellObstacle(obstacle: string): void {
+    const nowMs = systemClock.monotonicMs();
+    if (nowMs - this.#toldMs < OBSTACLE_TOLD_MS) return;
+    this.#toldMs = nowMs;
+    this.#events.onWarning(`New connections wait: ${obstacle}`);
+  }
+
+  #take(connection: Deno.TcpConn, listener: number): void {
+    const admitted = this.#limits.admit(connection.remoteAddr.hostname);
+    if (typeof admitted !== "number") {
+      connection.close();
+      return this.#events.onWarning(admitted.refused);
+    }
+    try {
+      this.#events.onConnection({ fd: this.#handoff.take(connection), listener, peer: admitted });
+    } catch (error) {
+      this.#limits.onClosed([admitted]);
+      throw error;
     }
   }
 }

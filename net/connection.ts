@@ -76,6 +76,8 @@ export class Connection implements PipelineOwner {
   wasWritable = false;
   /** Belongs to the shard: number of the listener that accepted it. */
   listener = 0;
+  /** Belongs to the shard: what the main isolate counts it by. */
+  peer = 0;
   /** Belongs to the shard: what epoll watches. */
   interest = 0;
   /** Set once: why the connection closes at the end of the turn. */

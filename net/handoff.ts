@@ -10,6 +10,7 @@ import {
   closeDescriptor,
   duplicate,
   localAddress,
+  nextDescriptor,
   openDescriptor,
   peerAddress,
   removeFromEpoll,
@@ -47,6 +48,11 @@ export class Handoff implements Disposable {
     } finally {
       connection.close();
     }
+  }
+
+  /** Number that the next descriptor gets, Infinity when there is none left. */
+  get nextDescriptor(): number {
+    return nextDescriptor(this.#devNull);
   }
 
   [Symbol.dispose](): void {

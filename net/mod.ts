@@ -2,4 +2,6 @@
  * The folder's only door: bytes on sockets, requests, and the shards that serve them.
  */
 export { Acceptor } from "./acceptor.ts";
+export { ConnectionLimits } from "./connection_limits.ts";
+export { descriptorBudget } from "./descriptor_budget.ts";
 export { ShardPool } from "./shard_pool.ts";

@@ -11,7 +11,6 @@ import {
   type Inbox,
   ISOLATE,
   type IsolateTable,
-  message,
   type Outbox,
   type Purgatory,
   type RingRecord,
@@ -31,9 +30,11 @@ import {
   setSocketBuffers,
   WRITABLE,
 } from "../storage/mod.ts";
+import { type Adoption, adoptionOf, sendAdoption } from "./adoption.ts";
 import { Affinity } from "./affinity.ts";
 import type { FileRange } from "./cold_reader.ts";
 import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, LANDING_BYTES, RESET_BY_CLIENT } from "./connection.ts";
+import { UNCOUNTED } from "./connection_limits.ts";
 import { Writer } from "./protocol/writer.ts";
 import type { Router } from "./router.ts";
 import type { SendCounts } from "./sender.ts";
@@ -62,6 +63,8 @@ export interface ShardParts {
   readonly load: (range: FileRange, done: () => void) => void;
   /** Tells the operator something. */
   readonly report: (text: string) => void;
+  /** Tells the main isolate of connections that ended, by what it counts them by. */
+  readonly onClosed: (peers: readonly number[]) => void;
   readonly requestBytesMax: number;
   readonly socketBuffers: { readonly send: number; readonly receive: number };
   /** Names of the listeners, by the number in an adopt record. */
@@ -81,6 +84,7 @@ export class Shard implements ConnectionShard {
   readonly #starved = new Map<Connection, number>();
   #freedCount = 0;
   #closedCount = 0;
+  readonly #closedPeers: number[] = [];
   /** Made once: a turn allocates nothing. */
   readonly #receiveRecord = (sender: number, record: RingRecord) => this.#onRecord(sender, record);
   #router: Router | null = null;
@@ -165,8 +169,9 @@ export class Shard implements ConnectionShard {
   /** Disconnects and closes the reactor's descriptors. */
   dispose(): void {
     this.disconnect();
-    this.#parts.inbox.drain((_sender, { ints, int }) => {
-      if (ints[int] === message.kind.adopt) closeDescriptor(ints[int + message.adopt.fd] as number);
+    this.#parts.inbox.drain((_sender, record) => {
+      const adoption = adoptionOf(record);
+      if (adoption !== null) closeDescriptor(adoption.fd);
     });
     this.#epoll[Symbol.dispose]();
   }
@@ -208,6 +213,7 @@ export class Shard implements ConnectionShard {
       if (this.#starved.size > 0) this.#feedStarved();
     } while (this.#dirty.length > 0 || partitions.hasMoved);
     for (const outbox of outboxes) outbox.flush();
+    if (this.#closedPeers.length > 0) this.#parts.onClosed(this.#closedPeers.splice(0));
   }
 
   #onEvent(fd: number, bits: number): void {
@@ -223,23 +229,18 @@ export class Shard implements ConnectionShard {
   }
 
   #onRecord(sender: number, record: RingRecord): void {
-    if (record.ints[record.int] === message.kind.adopt) {
-      return this.#adopt(
-        record.ints[record.int + message.adopt.fd] as number,
-        record.ints[record.int + message.adopt.listener] as number,
-        record.ints[record.int + message.adopt.moves] as number,
-      );
-    }
+    const adoption = adoptionOf(record);
+    if (adoption !== null) return this.#adopt(adoption);
     const known = this.#parts.partitions.receive(sender, record);
     assert(known, "every ring record has a receiver");
   }
 
-  #adopt(fd: number, listener: number, moves: number): void {
+  #adopt({ fd, listener, moves, peer }: Adoption): void {
     if (moves > 0) this.#countClosed(-1);
     const local = this.#isDisconnected ? null : localAddress(fd);
     if (local === null) {
       closeDescriptor(fd);
-      return this.#countClosed();
+      return this.#countClosed(1, peer);
     }
     setNoDelay(fd);
     setSocketBuffers(fd, this.#parts.socketBuffers);
@@ -257,7 +258,7 @@ export class Shard implements ConnectionShard {
       this,
       new Affinity(this.#parts.shard, moves),
     );
-    connection.listener = listener;
+    [connection.listener, connection.peer] = [listener, peer];
     this.#connections.set(fd, connection);
     connection.interest = READABLE;
     this.#epoll.add(fd, READABLE);
@@ -284,17 +285,13 @@ export class Shard implements ConnectionShard {
 
   /** Hands a connection over to the shard that owns what it asks for (design: connections settle). */
   #move(connection: Connection): void {
-    const { affinity, fd, listener } = connection;
+    const { affinity, fd, listener, peer } = connection;
     this.#connections.delete(fd);
     this.#starved.delete(connection);
     this.#epoll.remove(fd);
     connection.dispose();
     const outbox = this.#parts.outboxes[affinity.destination] as Outbox;
-    const { ints, int } = outbox.begin(message.kind.adopt);
-    ints[int + message.adopt.fd] = fd;
-    ints[int + message.adopt.listener] = listener;
-    ints[int + message.adopt.moves] = affinity.moves + 1;
-    outbox.commit();
+    sendAdoption(outbox, { fd, listener, moves: affinity.moves + 1, peer });
     this.#countClosed();
   }
 
@@ -319,11 +316,13 @@ export class Shard implements ConnectionShard {
     connection.dispose();
     this.#epoll.remove(connection.fd);
     closeDescriptor(connection.fd);
-    this.#countClosed();
+    this.#countClosed(1, connection.peer);
   }
 
-  #countClosed(count = 1): void {
+  /** @param peer what the main isolate counted it by, when it ended */
+  #countClosed(count = 1, peer = UNCOUNTED): void {
     this.#closedCount = (this.#closedCount + count) | 0;
+    if (peer !== UNCOUNTED) this.#closedPeers.push(peer);
     this.#parts.isolates.set(this.#parts.shard, ISOLATE.closed, this.#closedCount);
   }
 

@@ -17,6 +17,8 @@ export interface ShardStart {
   /** Whether the directory was left by a clean stop. */
   readonly cleanShutdown: boolean;
   readonly listenerNames: readonly string[];
+  /** Closed segments whose files the shard may keep open. */
+  readonly warmSegmentsMax: number;
   /** The whole image. */
   readonly image: ImageDelta;
 }
@@ -39,6 +41,8 @@ export type FromShard =
   | { readonly type: "applied"; readonly sequence: number; readonly failures: readonly string[] }
   | { readonly type: "call"; readonly id: number; readonly name: ControlCallName; readonly args: unknown }
   | { readonly type: "warning"; readonly text: string }
+  /** Connections that ended, by the numbers they came with. */
+  | { readonly type: "closed"; readonly peers: readonly number[] }
   | {
     readonly type: "flush";
     readonly id: number;

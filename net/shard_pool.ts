@@ -12,7 +12,6 @@ import {
   type ImageDelta,
   ISOLATE,
   IsolateTable,
-  message,
   type Outbox,
   outboxes,
   releaseSharedState,
@@ -20,6 +19,8 @@ import {
   WatermarkTable,
 } from "../partitions/mod.ts";
 import { flushInBackground } from "../storage/mod.ts";
+import type { AcceptedConnection } from "./acceptor.ts";
+import { sendAdoption } from "./adoption.ts";
 import { ColdReader } from "./cold_reader.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 
@@ -30,6 +31,8 @@ export type ShardSettings = Omit<ShardStart, "type" | "shard" | "state">;
 export interface ShardPoolEvents {
   /** A sentence about a log that was recovered or could not be opened. */
   onWarning(text: string): void;
+  /** Connections ended that the limits count. @param peers what they were handed over with */
+  onClosed(peers: readonly number[]): void;
   /** A shard failed; all are being told to end. */
   onFailure(error: Error): void;
 }
@@ -118,8 +121,8 @@ export class ShardPool {
     return this.#tellAll(sequence, { type: "delta", sequence, delta });
   }
 
-  /** Hands a connection to the shard with the fewest. @param fd owned by the shard from now on @param listener its number */
-  adopt(fd: number, listener: number): void {
+  /** Hands a connection to the shard with the fewest, which owns the descriptor from now on. */
+  adopt(connection: AcceptedConnection): void {
     let chosen = 0;
     for (const shard of this.#members.keys()) {
       if (this.connectionsOf(shard) < this.connectionsOf(chosen)) chosen = shard;
@@ -127,11 +130,7 @@ export class ShardPool {
     const member = this.#members[chosen] as Member;
     member.handedOver = (member.handedOver + 1) | 0;
     const { outbox } = member;
-    const { ints, int } = outbox.begin(message.kind.adopt);
-    ints[int + message.adopt.fd] = fd;
-    ints[int + message.adopt.listener] = listener;
-    ints[int + message.adopt.moves] = 0;
-    outbox.commit();
+    sendAdoption(outbox, { ...connection, moves: 0 });
     outbox.flush();
     if (outbox.isBacklogged) this.#drainLater();
   }
@@ -139,6 +138,11 @@ export class ShardPool {
   /** Whether the stop was a clean one: no shard failed, and each closed all its logs. */
   get isClean(): boolean {
     return this.#failure === null && this.#isClean;
+  }
+
+  /** Open connections of all shards. */
+  get connectionsCount(): number {
+    return this.#members.reduce((sum, _, shard) => sum + this.connectionsOf(shard), 0);
   }
 
   /** Open connections of a shard. */
@@ -253,6 +257,8 @@ export class ShardPool {
         return this.#track(this.#flush(shard, content));
       case "warning":
         return this.#events.onWarning(content.text);
+      case "closed":
+        return this.#events.onClosed(content.peers);
       case "call":
         this.#answer(shard, content.id, content.name, content.args);
     }

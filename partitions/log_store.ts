@@ -31,6 +31,8 @@ export interface LogStoreOptions {
   readonly cleanShutdown: boolean;
   /** `producer.id.expiration.ms` */
   readonly producerIdExpirationMs: number;
+  /** Closed segments whose files may stay open, 256 where absent. */
+  readonly warmSegmentsMax?: number;
   /** Gets sentences about what recovery found and did. */
   readonly report: (message: string) => void;
 }
@@ -46,7 +48,7 @@ export class LogStore {
   /** Reads the checkpoints of the directory; a missing or damaged one costs a longer recovery, nothing else. */
   constructor(options: LogStoreOptions) {
     this.#options = options;
-    this.#resources = new LogResources(options.fs);
+    this.#resources = new LogResources(options.fs, options.warmSegmentsMax);
     this.#recoveryPoints = this.#checkpoint(RECOVERY_POINTS_FILE);
     this.#logStarts = this.#checkpoint(LOG_STARTS_FILE);
   }

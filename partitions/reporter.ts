@@ -1,6 +1,7 @@
 /**
  * What a shard has to tell the operator, on its way to the main isolate's log: at most a few sentences a second, so that a
- * full disk or a hostile client does not fill the log; what was left out is counted. Runs on shards.
+ * full disk or a hostile client does not fill the log; what was left out is counted. Runs on shards, and on the
+ * main isolate for what it accepts.
  */
 import type { Clock } from "../storage/mod.ts";
 

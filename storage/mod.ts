@@ -45,6 +45,7 @@ export * from "./partition_metadata.ts";
 export * from "./uuid.ts";
 
 export { flushInBackground } from "./sys/background_flush.ts";
+export * from "./sys/descriptors.ts";
 export * from "./sys/epoll.ts";
 export { type FileSystem, linuxFileSystem, type MappedFile, type OpenMode } from "./sys/file_system.ts";
 export * from "./sys/page_cache.ts";

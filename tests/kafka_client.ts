@@ -12,6 +12,7 @@ export class KafkaClient implements Disposable {
   readonly #connection: Deno.TcpConn;
   #received = new Uint8Array(0);
   #nextId = 1;
+  #isClosed = false;
 
   private constructor(connection: Deno.TcpConn) {
     this.#connection = connection;
@@ -84,7 +85,8 @@ export class KafkaClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#connection.close();
+    if (!this.#isClosed) this.#connection.close();
+    this.#isClosed = true;
   }
 }
 

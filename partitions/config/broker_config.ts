@@ -56,6 +56,10 @@ export interface BrokerConfig {
   readonly connectionsMaxIdleMs: number;
   /** `max.connections`, 2147483647 */
   readonly maxConnections: number;
+  /** `max.connections.per.ip`, 2147483647 */
+  readonly maxConnectionsPerIp: number;
+  /** `max.connections.per.ip.overrides`, by address; none */
+  readonly maxConnectionsPerIpOverrides: Readonly<Record<string, number>>;
 
   /** `fetch.max.bytes`, 57671680 */
   readonly fetchMaxBytes: number;

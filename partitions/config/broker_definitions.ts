@@ -6,6 +6,7 @@
  */
 import { type ConfigDefinition, setting, settingTable } from "./config_definitions.ts";
 import { atLeast, between, type ConfigCheck, type ConfigType, oneOf } from "./config_values.ts";
+import { connectionOverridesCheck } from "./connection_overrides.ts";
 import { topicDefinitions } from "./topic_definitions.ts";
 
 /** Every pair of shards has rings of shared memory: their number grows with the square of this. */
@@ -80,7 +81,19 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     check: atLeast(1),
     later: true,
   }),
-  setting("max.connections", "INT", "2147483647", "Most connections at a time.", { check: atLeast(0), later: true }),
+  setting("max.connections", "INT", "2147483647", "Most connections at a time; further ones wait.", {
+    check: atLeast(0),
+  }),
+  setting("max.connections.per.ip", "INT", "2147483647", "Most connections of one address; further ones are closed.", {
+    check: atLeast(0),
+  }),
+  setting(
+    "max.connections.per.ip.overrides",
+    "STRING",
+    "",
+    'Other limits for some addresses: "10.0.0.7:200,::1:50".',
+    { check: connectionOverridesCheck },
+  ),
   setting("max.incremental.fetch.session.cache.slots", "INT", "1000", "Most incremental fetch sessions.", {
     check: atLeast(0),
   }),

@@ -7,6 +7,7 @@
 import type { BrokerConfig } from "./broker_config.ts";
 import { brokerDefinitions } from "./broker_definitions.ts";
 import { type ConfigValue, parseConfigValue } from "./config_values.ts";
+import { connectionOverrides } from "./connection_overrides.ts";
 import { type ParsedListeners, parseListeners } from "./listeners.ts";
 import { nearestName } from "./nearest_name.ts";
 import { resolveLogConfig, validateTopicConfigs } from "./topic_configs.ts";
@@ -125,6 +126,8 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     socketReceiveBufferBytes: number("socket.receive.buffer.bytes"),
     connectionsMaxIdleMs: idleMs < 0 ? Infinity : idleMs,
     maxConnections: number("max.connections"),
+    maxConnectionsPerIp: number("max.connections.per.ip"),
+    maxConnectionsPerIpOverrides: connectionOverrides(used["max.connections.per.ip.overrides"] ?? ""),
     fetchMaxBytes: number("fetch.max.bytes"),
     maxIncrementalFetchSessionCacheSlots: number("max.incremental.fetch.session.cache.slots"),
     producerIdExpirationMs: number("producer.id.expiration.ms"),
@@ -166,8 +169,11 @@ function readListeners(used: Record<string, string>): ParsedListeners {
   });
 }
 
-/** Checks that concern several properties: those of topics, for what topics inherit. */
+/** Checks that concern several properties, those of topics among them, for what topics inherit. */
 function refuseTogether(used: Record<string, string>): string | null {
+  if (used["max.connections.per.ip"] === "0" && (used["max.connections.per.ip.overrides"] ?? "") === "") {
+    return "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides is set";
+  }
   const inherited: Record<string, string> = {};
   for (const { name, synonyms } of topicDefinitions.values()) {
     const text = synonyms.length === 1 ? used[synonyms[0]?.name ?? ""] : undefined;

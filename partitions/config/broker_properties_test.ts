@@ -35,6 +35,8 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     "socket.receive.buffer.bytes": "8",
     "connections.max.idle.ms": "9",
     "max.connections": "10",
+    "max.connections.per.ip": "20",
+    "max.connections.per.ip.overrides": "10.0.0.1:21, ::1:22,[::2]:23",
     "fetch.max.bytes": "1100",
     "max.incremental.fetch.session.cache.slots": "12",
     "producer.id.expiration.ms": "13",
@@ -65,6 +67,8 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     socketReceiveBufferBytes: 8,
     connectionsMaxIdleMs: 9,
     maxConnections: 10,
+    maxConnectionsPerIp: 20,
+    maxConnectionsPerIpOverrides: { "10.0.0.1": 21, "::1": 22, "::2": 23 },
     fetchMaxBytes: 1100,
     maxIncrementalFetchSessionCacheSlots: 12,
     producerIdExpirationMs: 13,
@@ -162,4 +166,15 @@ Deno.test("brokerConfigFrom() reports names that it does not use and settings wi
   });
   assert.deepEqual([unused, withoutEffect], [["num.io.threads", "not.kafka"], ["log.retention.hours"]]);
   assert.deepEqual(config.properties, { "log.retention.hours": "1", "num.partitions": "2" });
+});
+
+Deno.test("brokerConfigFrom() refuses overrides of connections per address that are none, and none per address without overrides", () => {
+  for (const text of ["10.0.0.1", "10.0.0.1:x", "host:5", ":5", "10.0.0.1:5;10.0.0.2:6", "1:2"]) {
+    assert.match(refuse({ "max.connections.per.ip.overrides": text }), /takes addresses with counts/, text);
+  }
+  assert.match(refuse({ "max.connections.per.ip": "0" }), /only if max\.connections\.per\.ip\.overrides/);
+  assert.equal(
+    accept({ "max.connections.per.ip": "0", "max.connections.per.ip.overrides": "::1:1" }).config.maxConnectionsPerIp,
+    0,
+  );
 });

@@ -20,8 +20,11 @@ export const kind = {
   watermark: 11,
 } as const;
 
-/** main → shard: an accepted connection; shard → shard: one that moves, and how often it has moved. */
-export const adopt = { fd: 1, listener: 2, moves: 3 } as const;
+/**
+ * main → shard: an accepted connection; shard → shard: one that moves, and how often it has moved. "peer" is what the main isolate
+ * counts it by, 0 for nothing.
+ */
+export const adopt = { fd: 1, listener: 2, moves: 3, peer: 4 } as const;
 
 /** shard → owner: append the batch at these bytes of the sender's arena. The sender holds them until the answer. */
 export const append = { operation: 1, slot: 2, start: 3, length: 4, acks: 5, leaderEpoch: 6 } as const;

@@ -29,6 +29,8 @@ export const mainIsolateFiles: ReadonlySet<string> = new Set([
   "mod.ts",
   "net/acceptor.ts",
   "net/cold_reader.ts",
+  "net/connection_limits.ts",
+  "net/descriptor_budget.ts",
   "net/handoff.ts",
   "net/mod.ts",
   "net/shard_pool.ts",

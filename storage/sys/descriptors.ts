@@ -1,0 +1,29 @@
+/**
+ * How many descriptors the process may have, and how many it has. Any isolate. Source: man 2 getrlimit, man 2 dup, man 5 proc.
+ *
+ * The kernel always gives out the lowest number that is free, so the number of a new descriptor tells that all below it are taken.
+ * The soft limit needs no raising: the runtime raises it to the hard one when it starts.
+ */
+import { libc } from "./libc.ts";
+
+/** The soft limit, for whoever cannot read it. Source: man 2 getrlimit (INR_OPEN_CUR of the kernel). */
+const DESCRIPTORS_MAX_UNKNOWN = 1024;
+
+/**
+ * Reads the soft limit of open files.
+ * @param limits text of /proc/self/limits
+ * @returns descriptors that the process may have open
+ */
+export function descriptorsMax(limits: string): number {
+  const [, soft = ""] = /^Max open files\s+(\d+|unlimited)/m.exec(limits) ?? [];
+  if (soft === "unlimited") return Infinity;
+  return soft === "" ? DESCRIPTORS_MAX_UNKNOWN : Number(soft);
+}
+
+/** The number that the next descriptor gets, Infinity when there is none left. @param fd any open descriptor */
+export function nextDescriptor(fd: number): number {
+  const copy = libc.dup(fd);
+  if (copy < 0) return Infinity;
+  libc.close(copy);
+  return copy;
+}

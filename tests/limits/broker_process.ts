@@ -1,0 +1,77 @@
+/**
+ * A broker in a process of its own, with limits of the system set for it, whose memory and descriptors a test can see. Test code.
+ */
+
+/** How it is started. */
+export interface BrokerProcessOptions {
+  readonly dataDir: string;
+  /** By Kafka's names. */
+  readonly overrides?: Readonly<Record<string, string>>;
+  /** `--topic` arguments. */
+  readonly topics?: readonly string[];
+  /** `ulimit -n`, soft and hard. */
+  readonly descriptorsMax?: number;
+  readonly shards?: number;
+}
+
+const mainProgram = new URL("../../main.ts", import.meta.url).pathname;
+
+/** The process; disposal stops it. */
+export class BrokerProcess implements AsyncDisposable {
+  readonly port: number;
+  readonly #process: Deno.ChildProcess;
+  readonly #words: Promise<string>;
+
+  private constructor(port: number, process: Deno.ChildProcess, words: Promise<string>) {
+    [this.port, this.#process, this.#words] = [port, process, words];
+  }
+
+  /** Starts one. Settles when it serves. */
+  static async start(options: BrokerProcessOptions): Promise<BrokerProcess> {
+    const { dataDir, overrides = {}, topics = [], descriptorsMax, shards = 2 } = options;
+    const args = [
+      ...["run", "-A", mainProgram, "--port", "0", "--data", dataDir, "--shards", String(shards)],
+      ...topics.flatMap((topic) => ["--topic", topic]),
+      ...Object.entries(overrides).flatMap(([name, value]) => ["--override", `${name}=${value}`]),
+    ];
+    const limit = descriptorsMax === undefined ? "" : `ulimit -n ${descriptorsMax}; `;
+    const process = new Deno.Command("sh", {
+      args: ["-c", `${limit}exec "$@"`, "sh", Deno.execPath(), ...args],
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const words = new Response(process.stderr).text();
+    const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const { value: banner = "" } = await reader.read();
+    reader.cancel();
+    const port = Number(/127\.0\.0\.1:(\d+)/.exec(banner)?.[1]);
+    if (Number.isNaN(port)) throw new Error(`The broker did not start: ${banner}${await words}`);
+    return new BrokerProcess(port, process, words);
+  }
+
+  /** Resident memory in bytes. */
+  get residentBytes(): number {
+    const status = Deno.readTextFileSync(`/proc/${this.#process.pid}/status`);
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
+  }
+
+  /** Open descriptors. */
+  get descriptors(): number[] {
+    return [...Deno.readDirSync(`/proc/${this.#process.pid}/fd`)].map(({ name }) => Number(name));
+  }
+
+  /** Stops it. @returns what it said on standard error */
+  async stop(): Promise<string> {
+    try {
+      this.#process.kill("SIGTERM");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // It has ended.
+    }
+    await this.#process.status;
+    return await this.#words;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}

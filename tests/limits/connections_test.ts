@@ -1,0 +1,93 @@
+/**
+ * Limits on connections, as clients see them, and the descriptors that they never get.
+ */
+import { strict as assert } from "node:assert";
+import { startBroker } from "../../mod.ts";
+import { KafkaClient } from "../kafka_client.ts";
+import { BrokerProcess } from "./broker_process.ts";
+import { fetchBytes, produce, produceFrame, receiveProduced, withDirectory } from "./requests.ts";
+
+const topics = [{ name: "t", partitions: 2 }];
+
+Deno.test("max.connections: one more client waits, without an answer, until another goes", async () => {
+  await using broker = await startBroker({ port: 0, shards: 2, topics, overrides: { "max.connections": "2" } });
+  const first = await KafkaClient.connect(broker);
+  const second = await KafkaClient.connect(broker);
+  assert.equal(await produce(first, 0, 1), 0);
+  assert.equal(await produce(second, 0, 1), 1);
+  using third = await KafkaClient.connect(broker);
+  using fourth = await KafkaClient.connect(broker);
+  let isAnswered = false;
+  await third.sendRaw(produceFrame(1, 1));
+  const answered = receiveProduced(third).then((offset) => {
+    isAnswered = true;
+    return offset;
+  });
+  for (let index = 0; index < 50; index++) await produce(first, 0, 1);
+  assert.equal(isAnswered, false);
+  second[Symbol.dispose]();
+  assert.equal(await answered, 0);
+  await fourth.sendRaw(produceFrame(1, 1));
+  first[Symbol.dispose]();
+  assert.equal(await receiveProduced(fourth), 1);
+});
+
+Deno.test("max.connections.per.ip: one too many is closed at once, and another is taken when one has gone", async () => {
+  const overrides = { "max.connections.per.ip": "1", "max.connections.per.ip.overrides": "127.0.0.1:2" };
+  await using broker = await startBroker({ port: 0, shards: 2, topics, overrides });
+  using first = await KafkaClient.connect(broker);
+  const second = await KafkaClient.connect(broker);
+  await produce(first, 0, 1);
+  await produce(second, 0, 1);
+  using third = await KafkaClient.connect(broker);
+  assert.equal(await third.receiveFrame(), null);
+  second[Symbol.dispose]();
+  // The shard tells the acceptor of the end; until then a new connection is still one too many.
+  for (let tries = 0;; tries++) {
+    using next = await KafkaClient.connect(broker);
+    await next.sendRaw(produceFrame(1, 1));
+    if (await next.receiveFrame() !== null) break;
+    assert.ok(tries < 1000);
+  }
+});
+
+Deno.test("connections that wait do not keep a broker from closing", async () => {
+  await using broker = await startBroker({ port: 0, shards: 1, topics, overrides: { "max.connections": "0" } });
+  using client = await KafkaClient.connect(broker);
+  await broker.close();
+  assert.equal(await client.receiveFrame(), null);
+});
+
+Deno.test("with few descriptors, clients leave the log what it needs to roll segments and to read old ones", async () => {
+  await withDirectory(async (path) => {
+    const [descriptorsMax, clientsCount, partitions] = [512, 600, 8];
+    const topic = `t:${partitions}:segment.bytes=1048576`;
+    await using broker = await BrokerProcess.start({ dataDir: `${path}/data`, topics: [topic], descriptorsMax });
+    using clients = new DisposableStack();
+    const connect = async () => clients.use(await KafkaClient.connect(broker));
+    const [client, ...others] = await Promise.all(Array.from({ length: clientsCount }, connect));
+    assert.ok(client !== undefined);
+    // Two records fill a segment: 12 rolls of each of 8 partitions, while the other clients hold all that they can get.
+    for (let round = 0; round < 24; round++) {
+      for (let partition = 0; partition < partitions; partition++) {
+        assert.equal(await produce(client, partition, 500_000), round);
+      }
+    }
+    const highest = Math.max(...broker.descriptors);
+    assert.ok(highest >= descriptorsMax / 2, "the clients have taken what they could");
+    for (let round = 0; round < 24; round++) {
+      for (let partition = 0; partition < partitions; partition++) {
+        assert.ok(await fetchBytes(client, partition, round) >= 500_000);
+      }
+    }
+    // Every client is served once those before it have gone.
+    for (const next of others) {
+      await next.sendRaw(produceFrame(0, 1));
+      await receiveProduced(next);
+      next[Symbol.dispose]();
+    }
+    const words = await broker.stop();
+    assert.match(words, /New connections wait: descriptors are short/);
+    assert.doesNotMatch(words, /EMFILE|Too many open files|offline/i);
+  });
+});
