@@ -2,12 +2,15 @@
  * What tests of connections share: real sockets of this machine, one end taken out of the runtime as the acceptor does, and the
  * part of a shard that a connection uses, with everything in it open to the test. Tests only.
  */
+import { strict as assert } from "node:assert";
 import { allocateArena, Arena } from "../partitions/shared/arena.ts";
 import { closeDescriptor, Epoll, READABLE } from "../storage/mod.ts";
 import { Affinity } from "./affinity.ts";
 import { Connection, type ConnectionShard, LANDING_BYTES } from "./connection.ts";
+import type { RequestExchange } from "./exchange.ts";
 import { Handoff } from "./handoff.ts";
 import type { ConnectionContext } from "./handler.ts";
+import { type Api, apiByKey } from "./protocol/api_table.ts";
 import { Writer } from "./protocol/writer.ts";
 
 /** A connected pair: the broker's end as a descriptor, the client's as the runtime has it. */
@@ -153,4 +156,45 @@ export class FakeShard implements ConnectionShard {
   connect(pair: SocketPair): Connection {
     return new Connection(pair.fd, testContext(), this, new Affinity(0, 0));
   }
+}
+
+/** The API of a test's requests. */
+export const FETCH = apiByKey(1) as Api;
+/** Header of a test's requests but for their number. */
+export const HEADER = { apiKey: 1, apiVersion: 4, clientId: null };
+
+/** A request frame: its body is a number, then bytes of that number. @param length of the body */
+export function frame(id: number, length = 12): Uint8Array {
+  const bytes = new Uint8Array(4 + length).fill(id);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, length);
+  if (length >= 4) view.setInt32(4, id);
+  return bytes;
+}
+
+/** The size that stands before a request. */
+export function sizePrefix(size: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setInt32(0, size);
+  return bytes;
+}
+
+/** The numbers of the requests that were handed over. */
+export function ids(shard: FakeShard): number[] {
+  return shard.requests.map((bytes) => new DataView(bytes.buffer).getInt32(0));
+}
+
+/** Keeps every request waiting, as a fetch that waits. */
+export function collectExchanges(shard: FakeShard): RequestExchange[] {
+  const exchanges: RequestExchange[] = [];
+  shard.handle = ({ pipeline }) => {
+    exchanges.push(pipeline.push({ ...HEADER, correlationId: exchanges.length }, FETCH));
+  };
+  return exchanges;
+}
+
+/** Asserts that no memory of the arena is in use. */
+export function assertNothingHeld(shard: FakeShard): void {
+  shard.releaseLanding();
+  assert.equal(shard.arena.usedBytes, 0);
 }
