@@ -15,6 +15,7 @@ import { receive } from "../storage/mod.ts";
 import type { Affinity } from "./affinity.ts";
 import { Pipeline, type PipelineOwner, releaseHoles } from "./exchange.ts";
 import type { ConnectionContext } from "./handler.ts";
+import type { MaybeIdle } from "./idle_connections.ts";
 import type { RecordsPayload, Writer } from "./protocol/writer.ts";
 import { Sender, type SenderTools } from "./sender.ts";
 
@@ -64,7 +65,7 @@ export interface ConnectionShard extends SenderTools {
 }
 
 /** A connection. */
-export class Connection implements PipelineOwner {
+export class Connection implements PipelineOwner, MaybeIdle {
   readonly fd: number;
   readonly context: ConnectionContext;
   readonly pipeline: Pipeline;
@@ -78,6 +79,7 @@ export class Connection implements PipelineOwner {
   listener = 0;
   /** Belongs to the shard: what the main isolate counts it by. */
   peer = 0;
+  activeTick = 0;
   /** Belongs to the shard: what epoll watches. */
   interest = 0;
   /** Set once: why the connection closes at the end of the turn. */
@@ -106,6 +108,10 @@ export class Connection implements PipelineOwner {
   /** Memory of the arena that an incomplete request and unsent responses take, in bytes. */
   get heldBytes(): number {
     return (this.#block === -1 ? 0 : this.#shard.arena.sizeOf(this.#block)) + this.sender.heldBytes;
+  }
+
+  get isServed(): boolean {
+    return this.pipeline.length > 0 || this.#isStarved;
   }
 
   /** The socket has bytes, or its peer has closed it. */

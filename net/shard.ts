@@ -35,6 +35,7 @@ import { Affinity } from "./affinity.ts";
 import type { FileRange } from "./cold_reader.ts";
 import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, LANDING_BYTES, RESET_BY_CLIENT } from "./connection.ts";
 import { UNCOUNTED } from "./connection_limits.ts";
+import { IdleConnections } from "./idle_connections.ts";
 import { Writer } from "./protocol/writer.ts";
 import type { Router } from "./router.ts";
 import type { SendCounts } from "./sender.ts";
@@ -46,6 +47,11 @@ const EVENTS_PER_TURN_MAX = 256;
 const SLEEP_MS_MAX = 1000;
 /** When a connection has waited this long for request memory, the one that holds most is closed. */
 const MEMORY_WAIT_MS_MAX = 30_000;
+
+/** A connection on which nothing happened for `connections.max.idle.ms`. */
+const IDLE = "idle";
+/** The ends that nobody needs to hear of. */
+const ORDINARY_ENDS: readonly string[] = [CLOSED_BY_CLIENT, RESET_BY_CLIENT, IDLE];
 
 /** What a shard is built from. */
 export interface ShardParts {
@@ -66,6 +72,8 @@ export interface ShardParts {
   /** Tells the main isolate of connections that ended, by what it counts them by. */
   readonly onClosed: (peers: readonly number[]) => void;
   readonly requestBytesMax: number;
+  /** `connections.max.idle.ms` */
+  readonly connectionsMaxIdleMs: number;
   readonly socketBuffers: { readonly send: number; readonly receive: number };
   /** Names of the listeners, by the number in an adopt record. */
   readonly listenerNames: readonly string[];
@@ -85,6 +93,7 @@ export class Shard implements ConnectionShard {
   #freedCount = 0;
   #closedCount = 0;
   readonly #closedPeers: number[] = [];
+  readonly #idle: IdleConnections;
   /** Made once: a turn allocates nothing. */
   readonly #receiveRecord = (sender: number, record: RingRecord) => this.#onRecord(sender, record);
   #router: Router | null = null;
@@ -97,6 +106,7 @@ export class Shard implements ConnectionShard {
     this.#parts = parts;
     [this.arena, this.fs, this.requestBytesMax] = [parts.arena, parts.fs, parts.requestBytesMax];
     this.#epoll.add(parts.eventFd, READABLE);
+    this.#idle = new IdleConnections(parts.connectionsMaxIdleMs, parts.clock.monotonicMs());
   }
 
   get landing(): number {
@@ -190,12 +200,14 @@ export class Shard implements ConnectionShard {
     const nowMs = clock.monotonicMs();
     this.#parts.purgatory.expire(nowMs);
     this.#parts.partitions.maintain(nowMs);
+    for (const connection of this.#idle.expire(nowMs, this.#connections.values())) connection.close(IDLE);
     this.#finishTurn();
   }
 
   #timeoutMs(): number {
     if (this.#parts.outboxes.some((outbox) => outbox.isBacklogged)) return 1;
-    const waitMs = this.#parts.purgatory.nextDeadlineMs - this.#parts.clock.monotonicMs();
+    const nextMs = Math.min(this.#parts.purgatory.nextDeadlineMs, this.#idle.nextMs);
+    const waitMs = nextMs - this.#parts.clock.monotonicMs();
     return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(waitMs)));
   }
 
@@ -219,6 +231,7 @@ export class Shard implements ConnectionShard {
   #onEvent(fd: number, bits: number): void {
     const connection = this.#connections.get(fd);
     if (connection === undefined) return;
+    this.#idle.touch(connection);
     if ((bits & FAILED) !== 0) return connection.close(RESET_BY_CLIENT);
     if ((bits & WRITABLE) !== 0) {
       connection.wasWritable = true;
@@ -260,12 +273,14 @@ export class Shard implements ConnectionShard {
     );
     [connection.listener, connection.peer] = [listener, peer];
     this.#connections.set(fd, connection);
+    this.#idle.touch(connection);
     connection.interest = READABLE;
     this.#epoll.add(fd, READABLE);
   }
 
   #flush(connection: Connection): void {
     connection.isDirty = false;
+    this.#idle.touch(connection);
     if (connection.closeReason !== null) {
       // Answers to the requests before the one that closes it, as far as the socket takes them.
       if (this.#connections.get(connection.fd) === connection) connection.sender.flush();
@@ -304,7 +319,7 @@ export class Shard implements ConnectionShard {
   #drop(connection: Connection): void {
     if (this.#connections.get(connection.fd) !== connection) return;
     const { closeReason, context } = connection;
-    if (closeReason !== null && closeReason !== CLOSED_BY_CLIENT && closeReason !== RESET_BY_CLIENT) {
+    if (closeReason !== null && !ORDINARY_ENDS.includes(closeReason)) {
       const peer = peerAddress(connection.fd);
       const who = `${peer === null ? "a client" : `${peer.host}:${peer.port}`} (client id ${
         JSON.stringify(context.clientId)

@@ -93,6 +93,7 @@ class ShardHost {
       onClosed: (peers) => post({ type: "closed", peers }),
       load: (range, done) => this.#load(range, done),
       requestBytesMax: Math.min(config.socketRequestMaxBytes, REQUEST_BYTES_MAX),
+      connectionsMaxIdleMs: config.connectionsMaxIdleMs,
       socketBuffers: { send: config.socketSendBufferBytes, receive: config.socketReceiveBufferBytes },
       listenerNames: start.listenerNames,
     });

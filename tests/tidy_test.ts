@@ -16,7 +16,9 @@ const byPath = new Map(sources.map((file) => [file.path, file]));
 
 /** Deterministic cores: functions of state, event and time. Whatever they reach at run time names no I/O. */
 const CORES = [
+  "net/connection_limits.ts",
   "net/fetch_sessions.ts",
+  "net/idle_connections.ts",
   "net/producer_ids.ts",
   "partitions/config/command_line.ts",
   "partitions/deadlines.ts",

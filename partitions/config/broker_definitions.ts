@@ -38,7 +38,6 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "LONG",
     "600000",
     "Idle time after which a connection is closed; negative is never.",
-    { later: true },
   ),
   setting(
     "controller.listener.names",

@@ -3,9 +3,10 @@
  */
 import { strict as assert } from "node:assert";
 import { startBroker } from "../../mod.ts";
+import { fetchRequest, fetchResponse } from "../../net/protocol/messages/01_fetch.ts";
 import { KafkaClient } from "../kafka_client.ts";
 import { BrokerProcess } from "./broker_process.ts";
-import { fetchBytes, produce, produceFrame, receiveProduced, withDirectory } from "./requests.ts";
+import { FETCH, fetchBytes, fetchOf, produce, produceFrame, receiveProduced, withDirectory } from "./requests.ts";
 
 const topics = [{ name: "t", partitions: 2 }];
 
@@ -49,6 +50,34 @@ Deno.test("max.connections.per.ip: one too many is closed at once, and another i
     if (await next.receiveFrame() !== null) break;
     assert.ok(tries < 1000);
   }
+});
+
+Deno.test("connections.max.idle.ms: an idle client is closed, one that waits for its answer or is active is not", async () => {
+  await using broker = await startBroker({
+    port: 0,
+    shards: 2,
+    topics,
+    overrides: { "connections.max.idle.ms": "400" },
+  });
+  using idle = await KafkaClient.connect(broker);
+  using halfway = await KafkaClient.connect(broker);
+  using active = await KafkaClient.connect(broker);
+  using waiting = await KafkaClient.connect(broker);
+  await produce(active, 0, 1);
+  await halfway.sendRaw(produceFrame(0, 1).subarray(0, 20));
+  const fetch = fetchOf(1, { offset: 0, maxWaitMs: 60_000 });
+  await waiting.send(fetchRequest, FETCH, fetch);
+  const startMs = performance.now();
+  const ends = [idle, halfway].map(async (client) => {
+    assert.equal(await client.receiveFrame(), null);
+    return performance.now() - startMs;
+  });
+  let hasEnded = false;
+  const ended = Promise.all(ends).finally(() => hasEnded = true);
+  while (!hasEnded) await produce(active, 0, 1);
+  for (const ms of await ended) assert.ok(ms >= 390, `closed after ${ms} ms`);
+  await produce(active, 1, 1);
+  assert.ok(await waiting.receive(fetchResponse, FETCH) !== null);
 });
 
 Deno.test("connections that wait do not keep a broker from closing", async () => {
