@@ -15,6 +15,7 @@ import type { Figure, RunContext, Shape, ShapeResult } from "./compare/shape.ts"
 import { type Side, SIDES, start, type Target } from "./compare/targets.ts";
 import { throughputShapes } from "./compare/throughput_shapes.ts";
 import { buildLoadGenerators, installKafka } from "./peer/install.ts";
+import { stopAll } from "./peer/processes.ts";
 
 const USAGE = `Usage: deno task bench:compare [flags]
   --quick             a short run of a few shapes, to see that everything works: its figures mean little
@@ -100,10 +101,16 @@ async function compare(options: Options): Promise<void> {
   await buildLoadGenerators();
   const scratch = options.scratch ?? await Deno.makeTempDir({ prefix: "barnabas-compare-" });
   await Deno.mkdir(scratch, { recursive: true });
+  const cleanUp = async () => {
+    if (options.scratch === null) await Deno.remove(scratch, { recursive: true });
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => void stopAll().then(cleanUp).then(() => Deno.exit(130)));
+  }
   try {
     await compareIn(scratch, options);
   } finally {
-    if (options.scratch === null) await Deno.remove(scratch, { recursive: true });
+    await cleanUp();
   }
 }
 
@@ -120,7 +127,7 @@ async function compareIn(scratch: string, options: Options): Promise<void> {
   const targets = { kafka, barnabas };
   const results: ShapeResult[] = [];
   for (const shape of options.shapes) {
-    const result = await runShape(shape, targets, { ...options, scratch });
+    const result = await runShape(shape, targets, { ...options, scratch }).catch((error) => explain(error, targets));
     results.push(result);
     console.log(`  ${"".padEnd(42)}${"Apache Kafka".padStart(24)}${"Barnabas".padStart(24)}   ratio`);
     for (const line of textSummary(result)) console.log(line);
@@ -128,6 +135,17 @@ async function compareIn(scratch: string, options: Options): Promise<void> {
     if (options.output !== null) await Deno.writeTextFile(options.output, markdownReport(machine, results));
   }
   if (options.output !== null) say(`written to ${options.output}`);
+}
+
+/** A broker that has died is told as that, not as the refused connection that showed it. */
+function explain(error: unknown, targets: Readonly<Record<Side, Target>>): never {
+  for (const side of SIDES) {
+    const { process } = targets[side];
+    if (!process.running) {
+      throw new Error(`Cannot go on: ${side} has ended by itself:\n${process.outputTail()}`, { cause: error });
+    }
+  }
+  throw error;
 }
 
 async function runShape(
@@ -142,8 +160,8 @@ async function runShape(
     scale,
     id: `${shape.name}-${id}`,
   });
-  for (const side of shape.usesTarget ? SIDES : []) {
-    await warmUp(side, (run) => shape.run(contextOf(side, `warm-${run}`, options.scale / 2)));
+  for (const side of SIDES) {
+    await warmUp(side, shape.warmRunsMax, (run) => shape.run(contextOf(side, `warm-${run}`, options.scale / 2)));
   }
   const runs: Record<Side, Figure[][]> = { kafka: [], barnabas: [] };
   const order: Side[] = Array.from({ length: options.rounds }, () => [...SIDES, ...SIDES.toReversed()]).flat();
@@ -158,12 +176,11 @@ async function runShape(
 
 /** A virtual machine compiles what it sees often: a broker counts as warm when a run gains less than this on the best before. */
 const WARM_GAIN = 1.05;
-const WARM_RUNS_MAX = 6;
 
 /** Runs a shape until its first figure stops getting better. */
-async function warmUp(side: Side, run: (index: number) => Promise<Figure[]>): Promise<void> {
+async function warmUp(side: Side, runsMax: number, run: (index: number) => Promise<Figure[]>): Promise<void> {
   let best: number | null = null;
-  for (let index = 0; index < WARM_RUNS_MAX; index++) {
+  for (let index = 0; index < runsMax; index++) {
     const [figure] = await run(index);
     await settle();
     if (figure === undefined) return;
@@ -184,6 +201,7 @@ if (import.meta.main) {
     if (options === "help") console.log(USAGE);
     else if (options === "list") { for (const shape of SHAPES) console.log(`${shape.name.padEnd(22)} ${shape.title}`); }
     else await compare(options);
+    Deno.exit(0); // the signal listeners would keep it alive
   } catch (error) {
     console.error(`bench:compare: ${error instanceof Error ? error.message : error}`);
     Deno.exit(1);

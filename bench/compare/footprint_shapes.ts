@@ -13,7 +13,7 @@ export const footprintShapes: readonly Shape[] = [
     title:
       "A fresh broker: start to first acknowledged record, memory idle, memory after 5 GB in 1 MB batches from 100 connections",
     quick: true,
-    usesTarget: false,
+    warmRunsMax: 0,
     run: measureFootprint,
   },
 ];

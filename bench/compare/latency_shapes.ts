@@ -29,14 +29,14 @@ export const latencyShapes: readonly Shape[] = [
     title:
       "64 consumers at the end of one topic that grows by 50 MB/s (16 KB batches; the records are read and dropped)",
     quick: false,
-    usesTarget: true,
+    warmRunsMax: 3,
     run: (context) => withTopic(context, 1, (topic) => tail(context, topic, { consumers: 64, megabytesPerSecond: 50 })),
   },
   {
     name: "idle-connections",
     title: "1,000/s end to end beside 10,000 idle connections",
     quick: false,
-    usesTarget: true,
+    warmRunsMax: 1,
     run: besideIdleConnections,
   },
 ];
@@ -46,7 +46,7 @@ function rateShape(rate: number, quick: boolean): Shape {
     name: `latency-${rate}`,
     title: `End to end through librdkafka at ${rate}/s, 1 KB, linger 0, acks 1`,
     quick,
-    usesTarget: true,
+    warmRunsMax: 3,
     run: (context) => withTopic(context, 1, (topic) => atRate(context, topic, rate)),
   };
 }

@@ -30,8 +30,8 @@ export interface Shape {
   readonly title: string;
   /** Part of a --quick run. */
   readonly quick: boolean;
-  /** False: a run that starts brokers of its own needs no warm-up of the long-running ones. */
-  readonly usesTarget: boolean;
+  /** Runs that do not count, at most; 0 for one that starts brokers of its own, few for one that takes long to set up. */
+  readonly warmRunsMax: number;
   run(context: RunContext): Promise<Figure[]>;
 }
 

@@ -17,6 +17,7 @@ export interface Target extends AsyncDisposable {
   readonly side: Side;
   readonly port: number;
   readonly pid: number;
+  readonly process: RunningProcess;
   /** `performance.now()` just before its process was started. */
   readonly launchedAtMs: number;
 }
@@ -64,7 +65,7 @@ function launchBarnabas(directory: string): Target {
 }
 
 function targetOf(side: Side, port: number, process: RunningProcess, launchedAtMs: number): Target {
-  return { side, port, pid: process.pid, launchedAtMs, [Symbol.asyncDispose]: () => process.stop() };
+  return { side, port, pid: process.pid, process, launchedAtMs, [Symbol.asyncDispose]: () => process.stop() };
 }
 
 /** CPU seconds and memory of a target while something runs. */

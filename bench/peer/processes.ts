@@ -133,6 +133,13 @@ export interface StartOptions {
   readonly outputFile: string;
 }
 
+const running = new Set<RunningProcess>();
+
+/** Stops every `RunningProcess`: for a program that is told to end early, whose disposals will not run. */
+export async function stopAll(): Promise<void> {
+  await Promise.all([...running].map((process) => process.stop()));
+}
+
 /** A program that runs until it is stopped. */
 export class RunningProcess implements AsyncDisposable {
   readonly pid: number;
@@ -158,8 +165,10 @@ export class RunningProcess implements AsyncDisposable {
       stderr: "null",
     });
     this.pid = this.#process.pid;
+    running.add(this);
     this.#status = this.#process.status.then((status) => {
       this.#ended = true;
+      running.delete(this);
       return status;
     });
   }
