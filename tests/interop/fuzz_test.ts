@@ -1,16 +1,16 @@
 /**
  * A hundred thousand seeded random frames over sockets: noise, headers with noise behind them, valid requests with flipped bytes,
  * cuts and inflated counts. After each block the broker serves an honest client, and its memory stays within a bound.
- * BARNABAS_SEED replays a run.
+ * BARNABAS_SEED replays a run; BARNABAS_SLOW=1 makes it a million.
  */
 import assert from "node:assert/strict";
 import { requestFrame, WireClient } from "../../bench/peer/wire_client.ts";
 import type { BrokerProcess } from "./broker.ts";
 import { requestTemplates, residentBytes, stillServes, withVictim } from "./hostile.ts";
 import { chooseSeed, Random } from "./random.ts";
-import { interopTest } from "./toolchain.ts";
+import { interopTest, slowTestsWanted } from "./toolchain.ts";
 
-const FRAMES = 100_000;
+const FRAMES = slowTestsWanted() ? 1_000_000 : 100_000;
 const FRAMES_PER_BLOCK = 10_000;
 /** Connections at work at the same time. */
 const CONNECTIONS = 8;
@@ -21,7 +21,7 @@ const PATIENCE_MS = 150;
 const MEMORY_GROWTH_MAX = 300 << 20;
 
 interopTest({
-  name: "fuzz: 100,000 random frames over sockets harm nobody, and memory stays bounded",
+  name: `fuzz: ${FRAMES} random frames over sockets harm nobody, and memory stays bounded`,
   async fn(context) {
     const random = new Random(chooseSeed());
     await withVictim(async (broker) => {
