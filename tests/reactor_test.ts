@@ -5,12 +5,10 @@ import { strict as assert } from "node:assert";
 import { startBroker } from "../mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
-import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
 import { frameOf, KafkaClient } from "./kafka_client.ts";
 import { buildBatch, concatBytes } from "./record_batch_builder.ts";
 
 const PRODUCE = 9;
-const FETCH = 12;
 
 function batchOf(text: string): Uint8Array {
   return buildBatch([{ value: text }], { baseTimestamp: Date.now() });
@@ -23,17 +21,6 @@ function produceTo(partitions: readonly number[], acks: number, records = batchO
 
 function produceFrame(correlationId: number, partition: number, acks: number): Uint8Array {
   return frameOf(produceRequest, { apiVersion: PRODUCE, correlationId }, produceTo([partition], acks));
-}
-
-function fetchOf(offsets: Record<number, number>, wait: { maxWaitMs: number; minBytes?: number }) {
-  const partitions = Object.entries(offsets).map(([partition, fetchOffset]) => ({
-    partition: Number(partition),
-    currentLeaderEpoch: -1,
-    fetchOffset,
-    lastFetchedEpoch: -1,
-    partitionMaxBytes: 1 << 20,
-  }));
-  return { maxBytes: 1 << 20, minBytes: 1, sessionEpoch: -1, topics: [{ topic: "t", partitions }], ...wait };
 }
 
 for (const acks of [0, 1]) {
