@@ -74,7 +74,7 @@ Deno.test("Connection stops reading at a few megabytes of requests without an an
   const shard = new FakeShard();
   const connection = shard.connect(pair);
   const exchanges = collectExchanges(shard);
-  const sending = pair.send(concatBytes(Array.from({ length: 8 }, (_, id) => frame(id, 3 * MIB))));
+  const sending = pair.write(concatBytes(Array.from({ length: 8 }, (_, id) => frame(id, 3 * MIB))));
   while (shard.isReading) {
     pair.ready(READABLE);
     connection.onReadable();
@@ -142,7 +142,7 @@ Deno.test("Connection with a large request leaves the last part of the arena to 
   const blocks = [128, 128, 128, 32].map((size) => shard.arena.allocate(size * MIB));
   const large = frame(3, 40 * MIB);
   large.forEach((_, index) => index < 8 || (large[index] = index * 7));
-  const sending = pair.send(large);
+  const sending = pair.write(large);
   while (!shard.isWaitingForMemory) {
     pair.ready(READABLE);
     connection.onReadable();

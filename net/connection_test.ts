@@ -63,7 +63,7 @@ Deno.test("Connection puts a request of several megabytes together and frees its
   const shard = new FakeShard();
   const connection = shard.connect(pair);
   const large = frame(77, 5_000_000);
-  const sending = pair.send(concatBytes([frame(1), large, frame(2)]));
+  const sending = pair.write(concatBytes([frame(1), large, frame(2)]));
   while (shard.requests.length < 3) {
     pair.ready(READABLE);
     connection.onReadable();

@@ -48,8 +48,13 @@ export class SocketPair implements Disposable {
 
   /** Sends from the client and waits until the first of it has arrived. */
   async send(bytes: Uint8Array): Promise<void> {
-    for (let sent = 0; sent < bytes.length;) sent += await this.peer.write(bytes.subarray(sent));
+    await this.write(bytes);
     this.ready(READABLE);
+  }
+
+  /** Sends from the client, as fast as the broker's end receives. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let sent = 0; sent < bytes.length;) sent += await this.peer.write(bytes.subarray(sent));
   }
 
   /** Receives at the client. @returns fewer bytes than asked for when the broker's end was closed */
@@ -62,6 +67,12 @@ export class SocketPair implements Disposable {
       filled += count;
     }
     return bytes.subarray(0, filled);
+  }
+
+  /** Gives the broker's end away. @returns the descriptor, which its receiver closes */
+  release(): number {
+    this.#isClosed = true;
+    return this.fd;
   }
 
   /** Closes the broker's end. */

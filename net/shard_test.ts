@@ -1,0 +1,203 @@
+import { strict as assert } from "node:assert";
+import { type DelayedOperation, IsolateTable, outboxes } from "../partitions/mod.ts";
+import { Answers, batchOf, TestShards, topicOn } from "../partitions/partition_testing.ts";
+import { FAILED, linuxFileSystem, READABLE } from "../storage/mod.ts";
+import { concatBytes } from "../tests/record_batch_builder.ts";
+import { sendAdoption } from "./adoption.ts";
+import type { Connection } from "./connection.ts";
+import type { RequestExchange } from "./exchange.ts";
+import type { Router } from "./router.ts";
+import { Shard } from "./shard.ts";
+import { FETCH, frame, HEADER, sizePrefix, SocketPair } from "./socket_testing.ts";
+
+const MIB = 1024 * 1024;
+const PEER = 7;
+/** Bytes of an answer without topics. */
+const ANSWER_BYTES = 16;
+
+/** A shard whose turns the test takes, and the other end of its mail. */
+class Fixture implements Disposable {
+  readonly world = new TestShards(1);
+  readonly shard: Shard;
+  readonly reports: string[] = [];
+  readonly closedPeers: number[] = [];
+  /** What a handler does. */
+  route: (connection: Connection, start: number, length: number) => void = () => {};
+  readonly #main = outboxes(this.world.state, 1)[0];
+  readonly #adopted: SocketPair[] = [];
+
+  constructor() {
+    const { arena, inbox, outboxes, purgatory, partitions } = this.world.at(0);
+    this.shard = new Shard({
+      shard: 0,
+      clock: this.world.clock,
+      fs: linuxFileSystem,
+      arena,
+      inbox,
+      outboxes,
+      isolates: new IsolateTable(this.world.state.isolates),
+      eventFd: this.world.state.eventFds[0] as number,
+      purgatory,
+      partitions,
+      load: () => assert.fail("nothing is read from files"),
+      report: (text) => void this.reports.push(text),
+      onClosed: (peers) => void this.closedPeers.push(...peers),
+      requestBytesMax: 100 * MIB,
+      connectionsMaxIdleMs: Infinity,
+      socketBuffers: { send: -1, receive: -1 },
+      listenerNames: ["PLAINTEXT"],
+    });
+    const router = {
+      route: (connection: Connection, start: number, length: number) => this.route(connection, start, length),
+    };
+    this.shard.use(router as unknown as Router);
+  }
+
+  /** One turn, without waiting. */
+  turn(): void {
+    this.shard.run(() => true);
+  }
+
+  /** A connection that the shard has adopted. */
+  async connect(): Promise<SocketPair> {
+    const pair = await SocketPair.open();
+    this.hand(pair.release());
+    this.#adopted.push(pair);
+    this.turn();
+    return pair;
+  }
+
+  hand(fd: number): void {
+    assert.ok(this.#main !== undefined);
+    sendAdoption(this.#main, { fd, listener: 0, moves: 0, peer: PEER });
+    this.#main.flush();
+  }
+
+  [Symbol.dispose](): void {
+    this.shard.dispose();
+    for (const pair of this.#adopted) pair[Symbol.dispose]();
+    this.world[Symbol.dispose]();
+  }
+}
+
+Deno.test("Shard.run() finishes in one turn what a flush makes possible: requests that waited, what they append, who waits for it", async () => {
+  using fixture = new Fixture();
+  const { world } = fixture;
+  world.apply(topicOn([0]));
+  const { partitions, purgatory } = world.at(0);
+  const waiting: RequestExchange[] = [];
+  // Answers everything when the partition moves, as delayed fetches do.
+  const delayed: DelayedOperation = {
+    deadlineMs: Infinity,
+    heapIndex: -1,
+    isTouched: false,
+    onProgress: () => waiting.splice(0).forEach((exchange) => exchange.respond({ responses: [] })),
+    onExpired: () => {},
+  };
+  purgatory.schedule(delayed);
+  purgatory.watch(0, delayed);
+  let count = 0;
+  fixture.route = ({ pipeline }) => {
+    waiting.push(pipeline.push({ ...HEADER, correlationId: count++ }, FETCH));
+    const batch = { ...world.place(0, batchOf("x")), acks: 1 };
+    partitions.append({ shard: 0, slot: 0 }, batch, new Answers(), 0);
+  };
+  const pair = await fixture.connect();
+  const requests = 300;
+  await pair.send(concatBytes(Array.from({ length: requests }, (_, id) => frame(id))));
+  fixture.turn();
+  assert.equal(count, requests);
+  assert.equal(waiting.length, 0, "nobody waits for the next turn");
+  const received = await pair.receive(requests * ANSWER_BYTES);
+  const view = new DataView(received.buffer);
+  for (let id = 0; id < requests; id++) assert.equal(view.getInt32(id * ANSWER_BYTES + 4), id);
+});
+
+Deno.test("Shard sends the answers that are ready before it closes a connection, and says why it did", async () => {
+  using fixture = new Fixture();
+  fixture.route = (connection) => {
+    const exchange = connection.pipeline.push({ ...HEADER, correlationId: 5 }, FETCH);
+    exchange.respond({ responses: [] });
+    connection.close("a request is malformed");
+  };
+  const pair = await fixture.connect();
+  await pair.send(concatBytes([frame(1), frame(2)]));
+  fixture.turn();
+  const received = await pair.receive(100);
+  assert.equal(received.length, ANSWER_BYTES);
+  assert.match(fixture.reports.join(), /127\.0\.0\.1:\d+ .*a request is malformed/);
+  assert.deepEqual([fixture.shard.connectionsCount, fixture.closedPeers], [0, [PEER]]);
+});
+
+Deno.test("Shard lets a connection go that its client reset or shut down, without a word to the operator", async () => {
+  using fixture = new Fixture();
+  const reset = await fixture.connect();
+  const shut = await fixture.connect();
+  assert.equal(fixture.shard.connectionsCount, 2);
+  fixture.route = (connection) => connection.sendEncoded(new Uint8Array(10), 10, []);
+  await reset.send(frame(1));
+  fixture.turn();
+  // Its close is a reset, because it has not received the answer.
+  reset.peer.close();
+  await shut.peer.closeWrite();
+  reset.ready(FAILED);
+  shut.ready(READABLE);
+  fixture.turn();
+  assert.deepEqual([fixture.shard.connectionsCount, fixture.closedPeers, fixture.reports], [0, [PEER, PEER], []]);
+  assert.equal(await shut.peer.read(new Uint8Array(1)), null);
+});
+
+Deno.test("Shard that is disconnected closes what is still handed over to it", async () => {
+  using fixture = new Fixture();
+  fixture.shard.disconnect();
+  using late = await SocketPair.open();
+  fixture.hand(late.release());
+  fixture.turn();
+  assert.equal(await late.peer.read(new Uint8Array(1)), null);
+  using last = await SocketPair.open();
+  fixture.hand(last.release());
+  fixture.shard.dispose();
+  assert.equal(await last.peer.read(new Uint8Array(1)), null);
+});
+
+Deno.test("Shard closes the connection that holds most memory when another has waited 30 s for some, and feeds that", async () => {
+  using fixture = new Fixture();
+  const { arena } = fixture.shard;
+  const received: number[] = [];
+  fixture.route = (_connection, _start, length) => void received.push(length);
+  // All but 40 MiB of the 448 that growing requests may have is in use.
+  for (const size of [128, 128, 128, 16, 8]) arena.allocate(size * MIB);
+  const turns = async (count: number) => {
+    for (let turn = 0; turn < count; turn++) {
+      fixture.turn();
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  };
+  const sending: Promise<void>[] = [];
+  const begin = async (pair: SocketPair, bytes: Uint8Array) => {
+    await pair.send(bytes.subarray(0, 100));
+    await turns(1);
+    sending.push(pair.write(bytes.subarray(100)));
+  };
+  const hog = await fixture.connect();
+  // Blocks of 64 KiB, 512 KiB, 4 MiB, 32 MiB: the first is for few bytes, whatever the network does with the rest.
+  await begin(hog, concatBytes([sizePrefix(90 * MIB), new Uint8Array(5 * MIB)]));
+  while (arena.usedBytes < 440 * MIB) await turns(1);
+  const waiter = await fixture.connect();
+  const request = frame(1, 5 * MIB);
+  await begin(waiter, request);
+  await turns(100);
+  fixture.world.clock.advance(29_999);
+  await turns(30);
+  assert.deepEqual([fixture.shard.connectionsCount, received], [2, []]);
+  fixture.world.clock.advance(1);
+  await turns(1);
+  assert.match(fixture.reports.join(), /holds 33554432 bytes, the most/);
+  assert.equal(fixture.shard.connectionsCount, 1);
+  while (received.length === 0) await turns(1);
+  await Promise.all(sending);
+  assert.deepEqual(received, [5 * MIB]);
+  fixture.world.clock.advance(60_000);
+  await turns(2);
+  assert.equal(fixture.shard.connectionsCount, 1, "nobody waits any more");
+});
