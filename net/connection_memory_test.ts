@@ -87,7 +87,8 @@ Deno.test("Connection stops reading at a few megabytes of requests without an an
   assert.ok(shard.isReading);
   connection.dispose();
   pair.closeFd();
-  await assert.rejects(sending);
+  // Fails, unless the kernel holds the rest.
+  await Promise.allSettled([sending]);
   assertNothingHeld(shard);
 });
 
