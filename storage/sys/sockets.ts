@@ -112,6 +112,12 @@ export function removeFromEpoll(epollFd: number, fd: number): boolean {
   return libc.epoll_ctl(epollFd, 2, fd, scratch.address) === 0;
 }
 
+/** Adds a descriptor, for no events, to an epoll instance that somebody else owns. @returns whether it is there now */
+export function addToEpoll(epollFd: number, fd: number): boolean {
+  scratch.view.setUint32(0, 0, true);
+  return libc.epoll_ctl(epollFd, 1, fd, scratch.address) === 0;
+}
+
 /** Closes a descriptor. */
 export function closeDescriptor(fd: number): void {
   libc.close(fd);

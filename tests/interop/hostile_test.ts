@@ -35,6 +35,35 @@ interopTest({
   },
 });
 
+/** Before memory is compared: pools and the compiler's work grow with the first connections. */
+const WARM_CONNECTIONS = 30_000;
+const COUNTED_CONNECTIONS = 40_000;
+
+interopTest({
+  name: "hostile: connections that come and go leave no memory behind",
+  async fn() {
+    if (testsApacheKafka) return; // a JVM's heap grows as it pleases
+    await withVictim(async (broker) => {
+      await comeAndGo(broker, WARM_CONNECTIONS);
+      const before = residentBytes(broker);
+      await comeAndGo(broker, COUNTED_CONNECTIONS);
+      const perConnection = (residentBytes(broker) - before) / COUNTED_CONNECTIONS;
+      assert(perConnection < 300, `each connection has left ${Math.round(perConnection)} bytes`);
+    });
+  },
+});
+
+async function comeAndGo(broker: BrokerProcess, count: number): Promise<void> {
+  let left = count;
+  const worker = async () => {
+    while (left-- > 0) {
+      using client = await WireClient.connect(broker.port);
+      await client.apiVersions();
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
+}
+
 async function speakOtherProtocols(broker: BrokerProcess): Promise<void> {
   const words = [
     "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
