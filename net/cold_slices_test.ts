@@ -73,7 +73,7 @@ for (const bytes of [20_000, 3_000_000]) {
     let wakes = 0;
     const sender = new Sender(
       out,
-      { arena, counts, load: (range, done) => loads.push({ range, done }) },
+      { arena, counts, load: (range, done) => loads.push({ range, done }), makeRoom: () => false },
       () => wakes++,
     );
     let released = 0;
@@ -113,6 +113,7 @@ Deno.test("Sender.discard() keeps the lease of a slice that is being loaded unti
     arena: new Arena(allocateArena()),
     counts,
     load: (_: FileRange, done: () => void) => loads.push(done),
+    makeRoom: () => false,
   };
   const sender = new Sender(out, tools, () => assert.fail("nobody is waiting any more"));
   let released = 0;

@@ -10,13 +10,14 @@
  * A client that shuts its writing side down is closed at once, as by Kafka: the requests that arrived before are carried out,
  * answers that are not ready yet are dropped.
  */
-import { type Arena, ARENA_BYTES, BLOCK_BYTES_MAX, blockBytesFor } from "../partitions/mod.ts";
+import type { Arena } from "../partitions/mod.ts";
 import { receive } from "../storage/mod.ts";
 import type { Affinity } from "./affinity.ts";
 import { Pipeline, type PipelineOwner, releaseHoles } from "./exchange.ts";
 import type { ConnectionContext } from "./handler.ts";
 import type { MaybeIdle } from "./idle_connections.ts";
 import type { RecordsPayload, Writer } from "./protocol/writer.ts";
+import { LANDING_BYTES, type MemoryHolder, type RequestMemory } from "./request_memory.ts";
 import { Sender, type SenderTools } from "./sender.ts";
 
 /** The ordinary ends of a connection: nobody needs to hear of them. */
@@ -24,10 +25,6 @@ export const CLOSED_BY_CLIENT = "closed by the client";
 /** As above, without a farewell. */
 export const RESET_BY_CLIENT = "reset by the client";
 
-/** Largest request that fits into a block of the arena with its size prefix; caps `socket.request.max.bytes`. */
-export const REQUEST_BYTES_MAX = BLOCK_BYTES_MAX - 4;
-/** Bytes taken from a socket at a time while no request is incomplete. Small enough to stay in a core's cache. */
-export const LANDING_BYTES = 256 * 1024;
 /** Requests of a connection that may wait for their answers; reading pauses at this many. */
 const PIPELINE_REQUESTS_MAX = 128;
 /** Unsent bytes of a connection at which reading pauses. */
@@ -38,8 +35,8 @@ const OWN_BLOCK_BYTES_MIN = 64 * 1024;
 const GROWTH_FACTOR = 8;
 /** Bytes of requests without an answer, and of answers that are not their turn, at which reading pauses. */
 const PIPELINE_BYTES_MAX = 8 * 1024 * 1024;
-/** Used part of the arena at which own blocks stop to grow: landing blocks, starts of requests and responses need the rest. */
-const GROWTH_BYTES_MAX = ARENA_BYTES - 64 * 1024 * 1024;
+/** The same of all connections of a shard: above it each handles one request at a time. */
+const PIPELINES_BYTES_MAX = 64 * 1024 * 1024;
 /** Receive calls of one connection in one turn, so that the others get theirs. */
 const RECEIVES_PER_TURN_MAX = 8;
 
@@ -49,23 +46,18 @@ export interface ConnectionShard extends SenderTools {
   readonly writer: Writer;
   /** Largest request, `socket.request.max.bytes`. */
   readonly requestBytesMax: number;
-  /** The landing block, -1 while the arena has no room for one; `renewLanding()` replaces one that is still being read. */
-  readonly landing: number;
-  renewLanding(): void;
+  /** Memory for requests. */
+  readonly memory: RequestMemory;
   /** Handles a whole request. @param start of its header in the arena @param length without the size prefix */
   onRequest(connection: Connection, start: number, length: number): void;
   /** The connection has something to send, or to be closed, at the end of the turn. */
   markDirty(connection: Connection): void;
   /** The connection wants to read again (true) or not. */
   setReading(connection: Connection, reading: boolean): void;
-  /** The connection waits for room in the arena: `resume()` is called when there may be some. */
-  waitForMemory(connection: Connection): void;
-  /** The connection has got what it waited for. */
-  endMemoryWait(connection: Connection): void;
 }
 
 /** A connection. */
-export class Connection implements PipelineOwner, MaybeIdle {
+export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
   readonly fd: number;
   readonly context: ConnectionContext;
   readonly pipeline: Pipeline;
@@ -89,7 +81,7 @@ export class Connection implements PipelineOwner, MaybeIdle {
   #filled = 0;
   #current = -1;
   #isPaused = false;
-  #isStarved = false;
+  #receivedBytes = 0;
 
   /** @param fd an accepted, non-blocking socket that the connection owns from now on */
   constructor(fd: number, context: ConnectionContext, shard: ConnectionShard, affinity: Affinity) {
@@ -98,7 +90,7 @@ export class Connection implements PipelineOwner, MaybeIdle {
     this.context = context;
     this.#shard = shard;
     this.sender = new Sender(fd, shard, () => shard.markDirty(this));
-    this.pipeline = new Pipeline(this);
+    this.pipeline = new Pipeline(this, shard.memory.pipelines);
   }
 
   get writer(): Writer {
@@ -110,8 +102,12 @@ export class Connection implements PipelineOwner, MaybeIdle {
     return (this.#block === -1 ? 0 : this.#shard.arena.sizeOf(this.#block)) + this.sender.heldBytes;
   }
 
+  get movedBytes(): number {
+    return this.#receivedBytes + this.sender.sentBytes;
+  }
+
   get isServed(): boolean {
-    return this.pipeline.length > 0 || this.#isStarved;
+    return this.pipeline.length > 0 || this.#shard.memory.isWaiting(this);
   }
 
   /** The socket has bytes, or its peer has closed it. */
@@ -123,12 +119,17 @@ export class Connection implements PipelineOwner, MaybeIdle {
     }
   }
 
-  /** There may be room again: in the pipeline, in the arena. Handles what had already arrived, then reads on. */
+  /** There may be room in the pipeline again. Handles what had already arrived, then reads on. */
   resume(): void {
-    if (!this.#isPaused || this.closeReason !== null || this.#isFull()) return;
+    if (!this.#isPaused || this.closeReason !== null || this.#isFull() || this.#shard.memory.isWaiting(this)) return;
     this.#isPaused = false;
     if (this.#block !== -1) this.#handleOwn();
     if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
+  }
+
+  onMemory(block: number): void {
+    if (block !== -1) this.#moveTo(block, this.#block, this.#filled);
+    this.resume();
   }
 
   /** Whether the connection belongs elsewhere and nothing of it is here any more: no request, no answer, no bytes. */
@@ -171,6 +172,7 @@ export class Connection implements PipelineOwner, MaybeIdle {
   /** Lets everything go except the descriptor, which the shard closes. */
   dispose(): void {
     this.closeReason ??= "closed";
+    this.#shard.memory.forget(this);
     this.pipeline.abandon();
     this.sender.discard();
     if (this.#block !== -1) this.#shard.arena.release(this.#block);
@@ -179,24 +181,30 @@ export class Connection implements PipelineOwner, MaybeIdle {
 
   #isFull(): boolean {
     const { pipeline, sender } = this;
+    if (pipeline.length > 0 && this.#shard.memory.pipelines.heldBytes >= PIPELINES_BYTES_MAX) return true;
     return pipeline.length >= PIPELINE_REQUESTS_MAX || pipeline.heldBytes >= PIPELINE_BYTES_MAX ||
       sender.pendingBytes >= PENDING_BYTES_MAX;
   }
 
-  #pause(): void {
+  #pause(): false {
     this.#isPaused = true;
     this.#shard.setReading(this, false);
+    return false;
   }
 
   #receiveLanding(): boolean {
-    const { arena, landing } = this.#shard;
-    if (landing === -1) return this.#starve();
-    if (this.#isStarved) this.#endStarving();
+    const { arena, memory } = this.#shard;
+    const { landing } = memory;
+    if (landing === -1) {
+      memory.awaitLanding(this);
+      return this.#pause();
+    }
     const count = receive(this.fd, arena.memory.address + landing, LANDING_BYTES);
     if (count <= 0) return this.#receivedNothing(count);
+    this.#receivedBytes += count;
     const used = this.#handle(landing, 0, count);
     if (used < count && this.closeReason === null) this.#keep(landing + used, count - used);
-    if (arena.isShared(landing)) this.#shard.renewLanding();
+    if (arena.isShared(landing)) memory.renewLanding();
     return count === LANDING_BYTES;
   }
 
@@ -207,6 +215,7 @@ export class Connection implements PipelineOwner, MaybeIdle {
     const room = Math.min(wanted, arena.sizeOf(this.#block)) - this.#filled;
     const count = receive(this.fd, arena.memory.address + this.#block + this.#filled, room);
     if (count <= 0) return this.#receivedNothing(count);
+    this.#receivedBytes += count;
     this.#filled += count;
     if (this.#filled === wanted) this.#handleOwn();
     return count === room;
@@ -224,54 +233,36 @@ export class Connection implements PipelineOwner, MaybeIdle {
     return 4 + this.#shard.arena.memory.view.getInt32(this.#block);
   }
 
-  /** Makes room in the own block for more of a request. @returns false when the arena has none at the moment */
+  /** Makes room in the own block for more of a request. @returns false when it has to wait for that */
   #reserve(wanted: number): boolean {
-    const { arena } = this.#shard;
+    const { arena, memory } = this.#shard;
     if (this.#filled < arena.sizeOf(this.#block)) return true;
     const size = Math.min(wanted, Math.max(OWN_BLOCK_BYTES_MIN, this.#filled * GROWTH_FACTOR));
-    if (!this.#moveTo(this.#allocateGrowing(size), this.#block, this.#filled)) return this.#starve();
-    if (this.#isStarved) this.#endStarving();
+    const block = memory.take(this, { size, wholeSize: wanted });
+    if (block === -1) return this.#pause();
+    this.#moveTo(block, this.#block, this.#filled);
     return true;
   }
 
   /** Keeps the start of an incomplete request (or requests that must wait) in a block of the connection's own. */
   #keep(start: number, length: number): void {
     this.#filled = 0;
-    const { view } = this.#shard.arena.memory;
-    const frame = length >= 4 ? 4 + view.getInt32(start) : 4;
-    const size = Math.max(length, Math.min(frame, Math.max(OWN_BLOCK_BYTES_MIN, length * GROWTH_FACTOR)));
-    const block = this.#allocateGrowing(size);
+    const { arena, memory } = this.#shard;
+    const wholeSize = length >= 4 ? 4 + arena.memory.view.getInt32(start) : 4;
+    const size = Math.max(length, Math.min(wholeSize, Math.max(OWN_BLOCK_BYTES_MIN, length * GROWTH_FACTOR)));
+    let block = memory.tryTake({ size, wholeSize });
     // The bytes are about to be overwritten: they may have what is kept from growing blocks.
-    const kept = this.#moveTo(block === -1 ? this.#shard.arena.allocate(length) : block, start, length);
-    if (!kept) this.close("no memory for a request");
+    do if (block === -1) block = arena.allocate(length); while (block === -1 && this.#shard.makeRoom());
+    if (block === -1) this.close("no memory for a request");
+    else this.#moveTo(block, start, length);
   }
 
-  #allocateGrowing(size: number): number {
+  #moveTo(block: number, from: number, length: number): void {
     const { arena } = this.#shard;
-    return arena.usedBytes + blockBytesFor(size) > GROWTH_BYTES_MAX ? -1 : arena.allocate(size);
-  }
-
-  /** Moves to another block. @param block -1 when there was no room for it @returns whether there was */
-  #moveTo(block: number, from: number, length: number): boolean {
-    const { arena } = this.#shard;
-    if (block === -1) return false;
     arena.memory.bytes.copyWithin(block, from, from + length);
     if (this.#block !== -1) arena.release(this.#block);
     this.#block = block;
     this.#filled = length;
-    return true;
-  }
-
-  #starve(): false {
-    this.#isStarved = true;
-    this.#pause();
-    this.#shard.waitForMemory(this);
-    return false;
-  }
-
-  #endStarving(): void {
-    this.#isStarved = false;
-    this.#shard.endMemoryWait(this);
   }
 
   /** Handles the requests in the own block and keeps, moves or drops the rest. */

@@ -1,8 +1,9 @@
 import { strict as assert } from "node:assert";
 import { READABLE } from "../storage/mod.ts";
 import { concatBytes } from "../tests/record_batch_builder.ts";
-import { CLOSED_BY_CLIENT, type Connection, LANDING_BYTES } from "./connection.ts";
+import { CLOSED_BY_CLIENT, type Connection } from "./connection.ts";
 import type { RequestExchange } from "./exchange.ts";
+import { LANDING_BYTES } from "./request_memory.ts";
 import {
   assertNothingHeld,
   collectExchanges,

@@ -194,10 +194,11 @@ export class Pipeline {
   #isClosed = false;
   #isAdvancing = false;
   #heldBytes = 0;
+  readonly #total: { heldBytes: number };
 
-  /** @param owner the connection */
-  constructor(owner: PipelineOwner) {
-    this.owner = owner;
+  /** @param owner the connection @param total counts the bytes of several pipelines */
+  constructor(owner: PipelineOwner, total = { heldBytes: 0 }) {
+    [this.owner, this.#total] = [owner, total];
   }
 
   /** How many requests wait for their answer. */
@@ -232,6 +233,7 @@ export class Pipeline {
   addHeld(exchange: RequestExchange, bytes: number): void {
     exchange.heldBytes += bytes;
     this.#heldBytes += bytes;
+    this.#total.heldBytes += bytes;
   }
 
   /** Whether a request is the oldest. */
@@ -254,9 +256,13 @@ export class Pipeline {
     const requests = this.#requests;
     this.#requests = [];
     for (const request of requests) request.abandon();
+    this.#total.heldBytes -= this.#heldBytes;
+    this.#heldBytes = 0;
   }
 
   #shift(): void {
-    this.#heldBytes -= this.#requests.shift()?.heldBytes ?? 0;
+    const heldBytes = this.#requests.shift()?.heldBytes ?? 0;
+    this.#heldBytes -= heldBytes;
+    this.#total.heldBytes -= heldBytes;
   }
 }

@@ -28,6 +28,9 @@ export interface FileSlice extends RecordsPayload {
  */
 export const SENDFILE_BYTES_MIN = 32 * 1024;
 
+/** Room that copies leave in the arena to what cannot do without. */
+const COPY_ROOM_BYTES_MIN = 32 * 1024 * 1024;
+
 /** Most bytes one sendfile call moves, so that one connection does not hold the shard. */
 const SENDFILE_BYTES_MAX = 1024 * 1024;
 
@@ -67,6 +70,8 @@ export interface SenderTools {
   readonly counts: SendCounts;
   /** Brings a cold part of a file into the page cache; `done` runs on a later turn. */
   load(range: { fd: number; position: number; length: number }, done: () => void): void;
+  /** Takes memory from the client that leaves most answers lying. @returns whether there was one */
+  makeRoom(): boolean;
 }
 
 /**
@@ -82,7 +87,10 @@ export class Sender {
   readonly #onLoaded: () => void;
   #parts: (Chunk | Slice)[] = [];
   #pendingBytes = 0;
+  #sentBytes = 0;
+  #lookedAtBytes = -1;
   #stallsCount = 0;
+  #isDiscarded = false;
 
   /** @param fd the socket @param tools of the shard @param onLoaded a slice that was cold can be sent now */
   constructor(fd: number, tools: SenderTools, onLoaded: () => void) {
@@ -94,6 +102,18 @@ export class Sender {
     return this.#pendingBytes;
   }
 
+  /** Bytes that were ever sent. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** Whether nothing was sent since this was asked last. */
+  isStalledSinceLook(): boolean {
+    const isStalled = this.#lookedAtBytes === this.#sentBytes;
+    this.#lookedAtBytes = this.#sentBytes;
+    return isStalled;
+  }
+
   /** Memory of the arena that waits to be sent, in bytes. */
   get heldBytes(): number {
     return this.#parts.reduce((sum, part) => sum + (part.kind === "chunk" ? part.capacity : 0), 0);
@@ -102,11 +122,11 @@ export class Sender {
   /**
    * Adds encoded bytes and the payloads between them.
    * @param bytes the encoding @param end its length @param holes where payloads go, ascending
-   * @returns false when the arena has no room; the connection cannot continue then. Every lease is taken over either way.
+   * @returns false when the arena has no room that anybody could make; the connection cannot continue then. Every lease is taken over either way.
    */
   append(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): boolean {
     let from = 0;
-    let ok = true;
+    let ok = !this.#isDiscarded;
     for (const { at, payload } of holes) {
       ok = ok && this.#appendBytes(bytes, from, at);
       ok = this.#appendPayload(payload, ok);
@@ -142,8 +162,9 @@ export class Sender {
     return result;
   }
 
-  /** Gives back everything that was not sent: the connection is gone. */
+  /** Gives back everything that was not sent and sends nothing any more: the connection is gone, or has to go. */
   discard(): void {
+    this.#isDiscarded = true;
     for (const part of this.#parts) {
       if (part.kind === "chunk") this.#tools.arena.release(part.block);
       else if (part.isLoading) part.isAbandoned = true;
@@ -157,7 +178,11 @@ export class Sender {
     let from = start;
     while (from < end) {
       const chunk = this.#chunkWithRoom(end - from);
-      if (chunk === null) return false;
+      if (chunk === null) {
+        // The client to go may be this one.
+        if (this.#tools.makeRoom() && !this.#isDiscarded) continue;
+        return false;
+      }
       const count = Math.min(end - from, chunk.capacity - chunk.filled);
       this.#tools.arena.memory.bytes.set(bytes.subarray(from, from + count), chunk.block + chunk.filled);
       chunk.filled += count;
@@ -184,6 +209,7 @@ export class Sender {
   /** Copies a slice that is in the page cache behind the encoded bytes. @returns false when it is not, or there is no room */
   #copySlice(file: FileSlice): boolean {
     const { arena, counts } = this.#tools;
+    if (arena.sharedBytes - arena.usedBytes < COPY_ROOM_BYTES_MIN) return false;
     const chunk = this.#chunkWithRoom(file.byteLength, file.byteLength);
     if (chunk === null) return false;
     const range = { start: chunk.block + chunk.filled, length: file.byteLength };
@@ -216,7 +242,7 @@ export class Sender {
       const count = send(this.#fd, address, chunk.filled - chunk.sent, { more });
       if (count <= 0) return "blocked";
       chunk.sent += count;
-      this.#pendingBytes -= count;
+      this.#countSent(count);
     }
     arena.release(chunk.block);
     return "drained";
@@ -231,10 +257,15 @@ export class Sender {
       if (count === 0) return "broken";
       if (count < 0) return "blocked";
       slice.sent += count;
-      this.#pendingBytes -= count;
+      this.#countSent(count);
     }
     file.release();
     return "drained";
+  }
+
+  #countSent(count: number): void {
+    this.#pendingBytes -= count;
+    this.#sentBytes += count;
   }
 
   /** Whether the next piece of a slice can be sent without waiting for the disk; begins to load it where it cannot. */
@@ -260,3 +291,26 @@ export class Sender {
 /** Largest block taken for encoded bytes at a time. */
 const CHUNK_BYTES_MAX = 1024 * 1024;
 assert(SENDFILE_BYTES_MIN <= CHUNK_BYTES_MAX, "a slice that is copied fits into a chunk");
+
+/** A connection that leaves answers lying. */
+interface Unsent {
+  readonly closeReason: string | null;
+  readonly sender: Sender;
+}
+
+/**
+ * The connection whose answers take most memory, among those that took none of them since the last look where there are such.
+ * @returns null when none takes any
+ */
+export function mostUnsent<T extends Unsent>(connections: Iterable<T>): T | null {
+  let largest: T | null = null;
+  let largestStalled: T | null = null;
+  for (const connection of connections) {
+    const { sender } = connection;
+    const isStalled = sender.isStalledSinceLook();
+    if (connection.closeReason !== null || sender.heldBytes === 0) continue;
+    if (sender.heldBytes > (largest?.sender.heldBytes ?? 0)) largest = connection;
+    if (isStalled && sender.heldBytes > (largestStalled?.sender.heldBytes ?? 0)) largestStalled = connection;
+  }
+  return largestStalled ?? largest;
+}

@@ -33,20 +33,19 @@ import {
 import { type Adoption, adoptionOf, sendAdoption } from "./adoption.ts";
 import { Affinity } from "./affinity.ts";
 import type { FileRange } from "./cold_reader.ts";
-import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, LANDING_BYTES, RESET_BY_CLIENT } from "./connection.ts";
+import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
 import { UNCOUNTED } from "./connection_limits.ts";
 import { IdleConnections } from "./idle_connections.ts";
 import { Writer } from "./protocol/writer.ts";
+import type { RequestMemory } from "./request_memory.ts";
 import type { Router } from "./router.ts";
-import type { SendCounts } from "./sender.ts";
+import { mostUnsent, type SendCounts } from "./sender.ts";
 import { assert } from "../storage/base/assert.ts";
 
 /** Readiness events taken in one turn. */
 const EVENTS_PER_TURN_MAX = 256;
 /** Longest sleep without a deadline; waking that often costs nothing and bounds every surprise. */
 const SLEEP_MS_MAX = 1000;
-/** When a connection has waited this long for request memory, the one that holds most is closed. */
-const MEMORY_WAIT_MS_MAX = 30_000;
 
 /** A connection on which nothing happened for `connections.max.idle.ms`. */
 const IDLE = "idle";
@@ -59,6 +58,8 @@ export interface ShardParts {
   readonly clock: Clock;
   readonly fs: FileSystem;
   readonly arena: Arena;
+  /** Memory of the arena for requests. */
+  readonly memory: RequestMemory;
   readonly inbox: Inbox;
   readonly outboxes: readonly Outbox[];
   readonly isolates: IsolateTable;
@@ -82,6 +83,7 @@ export interface ShardParts {
 /** The reactor. */
 export class Shard implements ConnectionShard {
   readonly arena: Arena;
+  readonly memory: RequestMemory;
   readonly fs: FileSystem;
   readonly writer = new Writer();
   readonly counts: SendCounts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
@@ -89,29 +91,22 @@ export class Shard implements ConnectionShard {
   readonly #parts: ShardParts;
   readonly #epoll = new Epoll(EVENTS_PER_TURN_MAX);
   readonly #connections = new Map<number, Connection>();
-  readonly #starved = new Map<Connection, number>();
-  #freedCount = 0;
   #closedCount = 0;
   readonly #closedPeers: number[] = [];
   readonly #idle: IdleConnections;
   /** Made once: a turn allocates nothing. */
   readonly #receiveRecord = (sender: number, record: RingRecord) => this.#onRecord(sender, record);
   #router: Router | null = null;
-  #landing = -1;
   #isDisconnected = false;
   #dirty: Connection[] = [];
 
   /** @param parts the shard's pieces */
   constructor(parts: ShardParts) {
     this.#parts = parts;
-    [this.arena, this.fs, this.requestBytesMax] = [parts.arena, parts.fs, parts.requestBytesMax];
+    [this.arena, this.memory] = [parts.arena, parts.memory];
+    [this.fs, this.requestBytesMax] = [parts.fs, parts.requestBytesMax];
     this.#epoll.add(parts.eventFd, READABLE);
     this.#idle = new IdleConnections(parts.connectionsMaxIdleMs, parts.clock.monotonicMs());
-  }
-
-  get landing(): number {
-    if (this.#landing === -1) this.#landing = this.arena.allocate(LANDING_BYTES);
-    return this.#landing;
   }
 
   /** Connections of this shard. */
@@ -147,11 +142,6 @@ export class Shard implements ConnectionShard {
     connection.affinity.endRequest();
   }
 
-  renewLanding(): void {
-    this.arena.release(this.#landing);
-    this.#landing = -1;
-  }
-
   markDirty(connection: Connection): void {
     if (connection.isDirty) return;
     connection.isDirty = true;
@@ -162,12 +152,12 @@ export class Shard implements ConnectionShard {
     this.#watch(connection, reading ? connection.interest | READABLE : connection.interest & ~READABLE);
   }
 
-  waitForMemory(connection: Connection): void {
-    if (!this.#starved.has(connection)) this.#starved.set(connection, this.#parts.clock.monotonicMs());
-  }
-
-  endMemoryWait(connection: Connection): void {
-    this.#starved.delete(connection);
+  makeRoom(): boolean {
+    const connection = mostUnsent(this.#connections.values());
+    if (connection === null) return false;
+    connection.close(`the memory for answers is used up and this client leaves ${connection.sender.heldBytes} bytes`);
+    connection.sender.discard();
+    return true;
   }
 
   /** Closes every connection; those that are still handed over are closed at once. */
@@ -201,6 +191,8 @@ export class Shard implements ConnectionShard {
     this.#parts.purgatory.expire(nowMs);
     this.#parts.partitions.maintain(nowMs);
     for (const connection of this.#idle.expire(nowMs, this.#connections.values())) connection.close(IDLE);
+    this.memory.relieve(nowMs, this.#connections.values());
+    this.memory.trimWhenQuiet(nowMs);
     this.#finishTurn();
   }
 
@@ -222,7 +214,7 @@ export class Shard implements ConnectionShard {
       const dirty = this.#dirty;
       this.#dirty = [];
       for (const connection of dirty) this.#flush(connection);
-      if (this.#starved.size > 0) this.#feedStarved();
+      this.memory.feed();
     } while (this.#dirty.length > 0 || partitions.hasMoved);
     for (const outbox of outboxes) outbox.flush();
     if (this.#closedPeers.length > 0) this.#parts.onClosed(this.#closedPeers.splice(0));
@@ -302,7 +294,6 @@ export class Shard implements ConnectionShard {
   #move(connection: Connection): void {
     const { affinity, fd, listener, peer } = connection;
     this.#connections.delete(fd);
-    this.#starved.delete(connection);
     this.#epoll.remove(fd);
     connection.dispose();
     const outbox = this.#parts.outboxes[affinity.destination] as Outbox;
@@ -327,7 +318,6 @@ export class Shard implements ConnectionShard {
       this.#parts.report(`Closed the connection of ${who}: ${closeReason}`);
     }
     this.#connections.delete(connection.fd);
-    this.#starved.delete(connection);
     connection.dispose();
     this.#epoll.remove(connection.fd);
     closeDescriptor(connection.fd);
@@ -339,26 +329,5 @@ export class Shard implements ConnectionShard {
     this.#closedCount = (this.#closedCount + count) | 0;
     if (peer !== UNCOUNTED) this.#closedPeers.push(peer);
     this.#parts.isolates.set(this.#parts.shard, ISOLATE.closed, this.#closedCount);
-  }
-
-  /** Lets those that wait for memory try again when some was freed, and makes room when one has waited for too long. */
-  #feedStarved(): void {
-    const nowMs = this.#parts.clock.monotonicMs();
-    const [sinceMs = nowMs] = this.#starved.values();
-    if (nowMs - sinceMs >= MEMORY_WAIT_MS_MAX) this.#makeRoom(nowMs);
-    if (this.arena.freedCount === this.#freedCount) return;
-    this.#freedCount = this.arena.freedCount;
-    for (const connection of [...this.#starved.keys()]) connection.resume();
-  }
-
-  /** The connection that holds most gives way, and those that wait do so anew. */
-  #makeRoom(nowMs: number): void {
-    let largest: Connection | null = null;
-    for (const connection of this.#connections.values()) {
-      if (connection.closeReason !== null) continue;
-      if (largest === null || connection.heldBytes > largest.heldBytes) largest = connection;
-    }
-    largest?.close(`the memory for requests is used up and this connection holds ${largest.heldBytes} bytes, the most`);
-    for (const connection of this.#starved.keys()) this.#starved.set(connection, nowMs);
   }
 }

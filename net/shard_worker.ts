@@ -20,8 +20,8 @@ import {
 import { type FlushRequest, linuxFileSystem, nativeMemory, systemClock } from "../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
 import { ControlLink } from "./control_link.ts";
-import { REQUEST_BYTES_MAX } from "./connection.ts";
 import { shardHandlers, versionFallback } from "./handlers/mod.ts";
+import { REQUEST_BYTES_MAX, RequestMemory } from "./request_memory.ts";
 import { Router } from "./router.ts";
 import { Shard } from "./shard.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
@@ -54,7 +54,9 @@ class ShardHost {
     const interest = new InterestTable(state.interest);
     const purgatory = new Purgatory(interest, shard);
     const ways = outboxes(state, shard);
-    const arena = new Arena(state.arenas[shard] as SharedArrayBuffer);
+    const requestBytesMax = Math.min(config.socketRequestMaxBytes, REQUEST_BYTES_MAX);
+    const arena = new Arena(state.arenas[shard] as SharedArrayBuffer, { reservedBytes: 4 + requestBytesMax });
+    const budgetBytes = config.queuedMaxRequestBytes / state.shardsCount;
     const reporter = new Reporter(systemClock, (text) => post({ type: "warning", text }));
     const report = (text: string) => reporter.report(text);
     this.#partitions = new ShardPartitions({
@@ -83,6 +85,7 @@ class ShardHost {
       clock: systemClock,
       fs: linuxFileSystem,
       arena,
+      memory: new RequestMemory(arena, { budgetBytes, requestBytesMax }),
       inbox: inbox(state, shard),
       outboxes: ways,
       isolates: this.#isolates,
@@ -92,7 +95,7 @@ class ShardHost {
       report,
       onClosed: (peers) => post({ type: "closed", peers }),
       load: (range, done) => this.#load(range, done),
-      requestBytesMax: Math.min(config.socketRequestMaxBytes, REQUEST_BYTES_MAX),
+      requestBytesMax,
       connectionsMaxIdleMs: config.connectionsMaxIdleMs,
       socketBuffers: { send: config.socketSendBufferBytes, receive: config.socketReceiveBufferBytes },
       listenerNames: start.listenerNames,

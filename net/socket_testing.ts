@@ -6,12 +6,13 @@ import { strict as assert } from "node:assert";
 import { allocateArena, Arena } from "../partitions/shared/arena.ts";
 import { closeDescriptor, Epoll, READABLE } from "../storage/mod.ts";
 import { Affinity } from "./affinity.ts";
-import { Connection, type ConnectionShard, LANDING_BYTES } from "./connection.ts";
+import { Connection, type ConnectionShard } from "./connection.ts";
 import type { RequestExchange } from "./exchange.ts";
 import { Handoff } from "./handoff.ts";
 import type { ConnectionContext } from "./handler.ts";
 import { type Api, apiByKey } from "./protocol/api_table.ts";
 import { Writer } from "./protocol/writer.ts";
+import { RequestMemory } from "./request_memory.ts";
 
 /** A connected pair: the broker's end as a descriptor, the client's as the runtime has it. */
 export class SocketPair implements Disposable {
@@ -107,7 +108,7 @@ export function testContext(): ConnectionContext {
 
 /** The shard of one connection. */
 export class FakeShard implements ConnectionShard {
-  readonly arena = new Arena(allocateArena());
+  readonly arena = new Arena(allocateArena(), { reservedBytes: 4 + 100 * 1024 * 1024 });
   readonly writer = new Writer();
   readonly counts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
   requestBytesMax = 100 * 1024 * 1024;
@@ -117,25 +118,18 @@ export class FakeShard implements ConnectionShard {
   handle: (connection: Connection) => void = () => {};
   dirtyCount = 0;
   isReading = true;
-  isWaitingForMemory = false;
-  renewedCount = 0;
   readonly loads: (() => void)[] = [];
-  #landing = -1;
+  readonly memory = new RequestMemory(this.arena, { budgetBytes: Infinity, requestBytesMax: 100 * 1024 * 1024 });
+  /** Times that the broker was asked to make room for an answer. */
+  roomsCount = 0;
 
-  get landing(): number {
-    if (this.#landing === -1) this.#landing = this.arena.allocate(LANDING_BYTES);
-    return this.#landing;
+  get isWaitingForMemory(): boolean {
+    return this.memory.waitingCount > 0;
   }
 
   /** The landing block goes, as when a shard ends: what is then in use of the arena has leaked. */
   releaseLanding(): void {
-    if (this.#landing !== -1) this.arena.release(this.#landing);
-    this.#landing = -1;
-  }
-
-  renewLanding(): void {
-    this.renewedCount++;
-    this.releaseLanding();
+    if (this.memory.landing !== -1) this.memory.renewLanding();
   }
 
   onRequest(connection: Connection, start: number, length: number): void {
@@ -151,12 +145,9 @@ export class FakeShard implements ConnectionShard {
     this.isReading = reading;
   }
 
-  waitForMemory(): void {
-    this.isWaitingForMemory = true;
-  }
-
-  endMemoryWait(): void {
-    this.isWaitingForMemory = false;
+  makeRoom(): boolean {
+    this.roomsCount++;
+    return false;
   }
 
   load(_range: { fd: number; position: number; length: number }, done: () => void): void {

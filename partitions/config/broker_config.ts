@@ -52,6 +52,11 @@ export interface BrokerConfig {
   readonly socketSendBufferBytes: number;
   /** `socket.receive.buffer.bytes`, 102400; -1 leaves it to the system */
   readonly socketReceiveBufferBytes: number;
+  /**
+   * `queued.max.request.bytes`, -1: Infinity. Each shard gets an equal share, and always room for one request of the largest size
+   * and 16 MiB of others.
+   */
+  readonly queuedMaxRequestBytes: number;
   /** `connections.max.idle.ms`, 600000; Infinity when negative */
   readonly connectionsMaxIdleMs: number;
   /** `max.connections`, 2147483647 */

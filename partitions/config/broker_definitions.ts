@@ -104,6 +104,12 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     check: atLeast(1),
   }),
   setting(
+    "queued.max.request.bytes",
+    "LONG",
+    "-1",
+    "Most memory for requests that are arriving; reading pauses there. -1 is what fits, about 400 MiB a shard.",
+  ),
+  setting(
     "replica.high.watermark.checkpoint.interval.ms",
     "LONG",
     "5000",

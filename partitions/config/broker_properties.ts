@@ -124,6 +124,7 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     socketRequestMaxBytes: number("socket.request.max.bytes"),
     socketSendBufferBytes: number("socket.send.buffer.bytes"),
     socketReceiveBufferBytes: number("socket.receive.buffer.bytes"),
+    queuedMaxRequestBytes: unlessPositive(number("queued.max.request.bytes"), Infinity),
     connectionsMaxIdleMs: idleMs < 0 ? Infinity : idleMs,
     maxConnections: number("max.connections"),
     maxConnectionsPerIp: number("max.connections.per.ip"),
@@ -174,12 +175,20 @@ function refuseTogether(used: Record<string, string>): string | null {
   if (used["max.connections.per.ip"] === "0" && (used["max.connections.per.ip.overrides"] ?? "") === "") {
     return "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides is set";
   }
+  const queuedBytes = Number(valueOf(used, "queued.max.request.bytes"));
+  if (queuedBytes > 0 && queuedBytes < Number(valueOf(used, "socket.request.max.bytes"))) {
+    return "queued.max.request.bytes must be larger or equal to socket.request.max.bytes";
+  }
   const inherited: Record<string, string> = {};
   for (const { name, synonyms } of topicDefinitions.values()) {
     const text = synonyms.length === 1 ? used[synonyms[0]?.name ?? ""] : undefined;
     if (text !== undefined) inherited[name] = text;
   }
   return validateTopicConfigs(inherited);
+}
+
+function unlessPositive(value: number, otherwise: number): number {
+  return value > 0 ? value : otherwise;
 }
 
 function severalNodes(text: string): string | null {

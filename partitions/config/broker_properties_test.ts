@@ -33,6 +33,7 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     "socket.request.max.bytes": "6",
     "socket.send.buffer.bytes": "7",
     "socket.receive.buffer.bytes": "8",
+    "queued.max.request.bytes": "24",
     "connections.max.idle.ms": "9",
     "max.connections": "10",
     "max.connections.per.ip": "20",
@@ -65,6 +66,7 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     socketRequestMaxBytes: 6,
     socketSendBufferBytes: 7,
     socketReceiveBufferBytes: 8,
+    queuedMaxRequestBytes: 24,
     connectionsMaxIdleMs: 9,
     maxConnections: 10,
     maxConnectionsPerIp: 20,
@@ -177,4 +179,12 @@ Deno.test("brokerConfigFrom() refuses overrides of connections per address that 
     accept({ "max.connections.per.ip": "0", "max.connections.per.ip.overrides": "::1:1" }).config.maxConnectionsPerIp,
     0,
   );
+});
+
+Deno.test("brokerConfigFrom() takes queued.max.request.bytes as no limit unless it is positive, and refuses less than one request", () => {
+  for (const none of ["-1", "0"]) {
+    assert.equal(accept({ "queued.max.request.bytes": none }).config.queuedMaxRequestBytes, Infinity);
+  }
+  const smaller = { "queued.max.request.bytes": "999", "socket.request.max.bytes": "1000" };
+  assert.match(refuse(smaller), /queued\.max\.request\.bytes must be larger or equal to socket\.request\.max\.bytes/);
 });

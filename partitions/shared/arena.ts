@@ -5,7 +5,9 @@
  *
  * Blocks are powers of two from 16 KiB to 128 MiB (one request of the largest `socket.request.max.bytes` default). The lowest
  * free address is taken first, so what is in use stays at the front and in the cache; pages behind KEEP_BYTES go back
- * to the kernel as soon as their block is free.
+ * to the kernel as soon as their block is free, those before it when `discardFree()` is called.
+ *
+ * One block at the end may be set aside: whatever the rest looks like, it can be had in one piece.
  */
 import { assert } from "../../storage/base/assert.ts";
 import { discardPages, type NativeMemory, nativeMemory } from "../../storage/sys/memory.ts";
@@ -39,18 +41,35 @@ export class Arena {
   readonly #holders = new Uint32Array(LEAVES);
   /** Order of the block that starts at this leaf. */
   readonly #orders = new Uint8Array(LEAVES);
+  /** Start of the block that is set aside, -1 for none. */
+  readonly #reservedStart: number;
   #usedBytes = 0;
   #freedCount = 0;
+  #allocatedCount = 0;
 
-  /** @param buffer from `allocateArena()`; the calling shard becomes its owner */
-  constructor(buffer: SharedArrayBuffer) {
+  /**
+   * @param buffer from `allocateArena()`; the calling shard becomes its owner
+   * @param options reservedBytes: size of the block that is set aside for `allocateReserved()`
+   */
+  constructor(buffer: SharedArrayBuffer, options: { reservedBytes?: number } = {}) {
     this.memory = nativeMemory(buffer);
     for (let node = 1; node < 2 * LEAVES; node++) this.#largest[node] = 1 + ROOT_ORDER - Math.floor(Math.log2(node));
+    this.#reservedStart = options.reservedBytes === undefined ? -1 : this.#reserve(orderFor(options.reservedBytes));
   }
 
-  /** Bytes in blocks that are held. */
+  /** Bytes that `allocate()` can give out at most. */
+  get sharedBytes(): number {
+    return this.#reservedStart === -1 ? ARENA_BYTES : this.#reservedStart;
+  }
+
+  /** Bytes in blocks that are held, without the block that is set aside. */
   get usedBytes(): number {
     return this.#usedBytes;
+  }
+
+  /** Blocks that were ever taken: while it stays the same, nothing of any size has arrived. */
+  get allocatedCount(): number {
+    return this.#allocatedCount;
   }
 
   /** Blocks that were ever freed: while it stays the same, what found no room would find none again. */
@@ -76,7 +95,17 @@ export class Arena {
     this.#holders[leaf] = 1;
     this.#orders[leaf] = order;
     this.#usedBytes += BLOCK_BYTES_MIN << order;
+    this.#allocatedCount++;
     return leaf * BLOCK_BYTES_MIN;
+  }
+
+  /** Takes the block that is set aside, with one holder. @returns where it starts, or -1 while it is held */
+  allocateReserved(): number {
+    const start = this.#reservedStart;
+    if (start === -1 || (this.#holders[start / BLOCK_BYTES_MIN] as number) > 0) return -1;
+    this.#holders[start / BLOCK_BYTES_MIN] = 1;
+    this.#allocatedCount++;
+    return start;
   }
 
   /** Size of a block in bytes. @param start from `allocate()` */
@@ -105,12 +134,41 @@ export class Arena {
     if (holders > 0) return;
     const order = this.#orders[leaf] as number;
     const length = BLOCK_BYTES_MIN << order;
-    this.#usedBytes -= length;
     this.#freedCount++;
+    if (start >= KEEP_BYTES) discardPages(this.memory, { start, length });
+    if (start === this.#reservedStart) return;
+    this.#usedBytes -= length;
     const node = (leaf + LEAVES) >> order;
     this.#largest[node] = order + 1;
     this.#updateAbove(node);
-    if (start >= KEEP_BYTES) discardPages(this.memory, { start, length });
+  }
+
+  /** Gives the pages of all free blocks back to the kernel; those behind KEEP_BYTES have gone already. */
+  discardFree(): void {
+    this.#discardBelow(1, ROOT_ORDER);
+  }
+
+  /** A node says nothing of those below it while it is held as a whole: the way down begins at the root and ends there. */
+  #discardBelow(node: number, order: number): void {
+    const start = ((node << order) - LEAVES) * BLOCK_BYTES_MIN;
+    const largest = this.#largest[node] as number;
+    if (start >= KEEP_BYTES || largest === 0) return;
+    if (largest === order + 1) {
+      const length = Math.min(BLOCK_BYTES_MIN << order, KEEP_BYTES - start);
+      return discardPages(this.memory, { start, length });
+    }
+    this.#discardBelow(2 * node, order - 1);
+    this.#discardBelow(2 * node + 1, order - 1);
+  }
+
+  /** Takes the last block of a size out of the tree for good. @returns its start */
+  #reserve(order: number): number {
+    const node = 2 * (LEAVES >> order) - 1;
+    const leaf = (node << order) - LEAVES;
+    this.#largest[node] = 0;
+    this.#updateAbove(node);
+    this.#orders[leaf] = order;
+    return leaf * BLOCK_BYTES_MIN;
   }
 
   #updateAbove(from: number): void {

@@ -62,3 +62,51 @@ Deno.test("Arena.allocate() takes the lowest free address", () => {
   arena.release(second as number);
   assert.equal(arena.allocate(1), second);
 });
+
+Deno.test("Arena.allocateReserved() has its block in one piece whatever else is taken, to one at a time", () => {
+  const arena = new Arena(allocateArena(), { reservedBytes: 5_000_000 });
+  const blocks: number[] = [];
+  for (let block = arena.allocate(1); block !== -1; block = arena.allocate(1)) blocks.push(block);
+  assert.equal(arena.usedBytes, arena.sharedBytes);
+  assert.equal(arena.sharedBytes, ARENA_BYTES - 8 * 1024 * 1024);
+  const reserved = arena.allocateReserved();
+  assert.equal(reserved, arena.sharedBytes);
+  assert.ok(blocks.every((block) => block < reserved));
+  assert.equal(arena.sizeOf(reserved), 8 * 1024 * 1024);
+  assert.equal(arena.allocateReserved(), -1);
+  arena.retain(reserved);
+  arena.release(reserved);
+  assert.equal(arena.allocateReserved(), -1, "somebody still reads it");
+  const freedCount = arena.freedCount;
+  arena.release(reserved);
+  assert.equal(arena.freedCount, freedCount + 1);
+  assert.equal(arena.allocateReserved(), reserved);
+  for (const block of blocks) arena.release(block);
+  assert.equal(arena.usedBytes, 0);
+  assert.equal(new Arena(allocateArena()).allocateReserved(), -1, "only where one was set aside");
+});
+
+Deno.test("Arena.discardFree() empties what is free and nothing that is held, whole or in parts", () => {
+  const MIB = 1024 * 1024;
+  for (
+    const sizes of [[16_384, 1, 100_000, MIB, 5 * MIB], [128 * MIB], [64 * MIB, 16_384], [8 * MIB, 8 * MIB, 16 * MIB]]
+  ) {
+    const arena = new Arena(allocateArena());
+    const { bytes } = arena.memory;
+    const touched = 40 * MIB;
+    const blocks = sizes.map((size) => arena.allocate(size));
+    const gone = blocks.filter((_, index) => index % 2 === 1);
+    bytes.fill(7, 0, touched);
+    const held = new Uint8Array(touched);
+    for (const block of blocks) if (!gone.includes(block)) held.fill(1, block, block + arena.sizeOf(block));
+    for (const block of gone) arena.release(block);
+    arena.discardFree();
+    let keptCount = 0;
+    for (let at = 0; at < 32 * MIB; at += 4096) {
+      if (held[at] === 1) assert.equal(bytes[at], 7, `${sizes}: byte ${at} is held`);
+      else if (bytes[at] !== 0) keptCount++;
+    }
+    // The memory does not begin at a page: the first and last page of a range may belong to a neighbour.
+    assert.ok(keptCount <= 40, `${sizes}: ${keptCount} pages kept`);
+  }
+});
