@@ -29,16 +29,22 @@ export const RESET_BY_CLIENT = "reset by the client";
 const PIPELINE_REQUESTS_MAX = 128;
 /** Unsent bytes of a connection at which reading pauses. */
 const PENDING_BYTES_MAX = 1024 * 1024;
+/** Memory of a connection's unsent answers at which reading pauses; slices of files take none. */
+const ANSWER_BYTES_MAX = 256 * 1024;
 /** First size of a connection's own block. */
 const OWN_BLOCK_BYTES_MIN = 64 * 1024;
-/** An own block grows to this multiple of what has arrived, at most to the size of the request. */
+/** An own block grows to this multiple of what has arrived, at most to the size of the request … */
 const GROWTH_FACTOR = 8;
+/** … and to that size once this much has: its pages cost nothing until bytes come, copies of many megabytes stall the shard. */
+const SMALL_BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of requests without an answer, and of answers that are not their turn, at which reading pauses. */
 const PIPELINE_BYTES_MAX = 8 * 1024 * 1024;
 /** The same of all connections of a shard: above it each handles one request at a time. */
 const PIPELINES_BYTES_MAX = 64 * 1024 * 1024;
 /** Receive calls of one connection in one turn, so that the others get theirs. */
 const RECEIVES_PER_TURN_MAX = 8;
+/** Requests of one connection that are handled at a stretch: 200 clients that sent all they could stalled the others for 2 s. */
+const REQUESTS_PER_TURN_MAX = 32;
 
 /** What a connection uses of its shard. */
 export interface ConnectionShard extends SenderTools {
@@ -52,6 +58,8 @@ export interface ConnectionShard extends SenderTools {
   onRequest(connection: Connection, start: number, length: number): void;
   /** The connection has something to send, or to be closed, at the end of the turn. */
   markDirty(connection: Connection): void;
+  /** The connection has more to handle: `proceed()` is called in the next turn. */
+  continueLater(connection: Connection): void;
   /** The connection wants to read again (true) or not. */
   setReading(connection: Connection, reading: boolean): void;
 }
@@ -81,6 +89,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
   #filled = 0;
   #current = -1;
   #isPaused = false;
+  #isYielding = false;
   #receivedBytes = 0;
 
   /** @param fd an accepted, non-blocking socket that the connection owns from now on */
@@ -121,10 +130,17 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
 
   /** There may be room in the pipeline again. Handles what had already arrived, then reads on. */
   resume(): void {
-    if (!this.#isPaused || this.closeReason !== null || this.#isFull() || this.#shard.memory.isWaiting(this)) return;
+    if (!this.#isPaused || this.#isYielding || this.closeReason !== null) return;
+    if (this.#isFull() || this.#shard.memory.isWaiting(this)) return;
     this.#isPaused = false;
     if (this.#block !== -1) this.#handleOwn();
     if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
+  }
+
+  /** It is this connection's turn again. */
+  proceed(): void {
+    this.#isYielding = false;
+    this.resume();
   }
 
   onMemory(block: number): void {
@@ -183,13 +199,20 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
     const { pipeline, sender } = this;
     if (pipeline.length > 0 && this.#shard.memory.pipelines.heldBytes >= PIPELINES_BYTES_MAX) return true;
     return pipeline.length >= PIPELINE_REQUESTS_MAX || pipeline.heldBytes >= PIPELINE_BYTES_MAX ||
-      sender.pendingBytes >= PENDING_BYTES_MAX;
+      sender.pendingBytes >= PENDING_BYTES_MAX || sender.heldBytes >= ANSWER_BYTES_MAX;
   }
 
   #pause(): false {
     this.#isPaused = true;
     this.#shard.setReading(this, false);
     return false;
+  }
+
+  /** Lets the other connections have their turn before it handles the rest. */
+  #yield(): void {
+    this.#isYielding = true;
+    this.#pause();
+    this.#shard.continueLater(this);
   }
 
   #receiveLanding(): boolean {
@@ -237,7 +260,8 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
   #reserve(wanted: number): boolean {
     const { arena, memory } = this.#shard;
     if (this.#filled < arena.sizeOf(this.#block)) return true;
-    const size = Math.min(wanted, Math.max(OWN_BLOCK_BYTES_MIN, this.#filled * GROWTH_FACTOR));
+    const grown = this.#filled >= SMALL_BLOCK_BYTES_MAX ? wanted : this.#filled * GROWTH_FACTOR;
+    const size = Math.min(wanted, Math.max(OWN_BLOCK_BYTES_MIN, grown));
     const block = memory.take(this, { size, wholeSize: wanted });
     if (block === -1) return this.#pause();
     this.#moveTo(block, this.#block, this.#filled);
@@ -282,6 +306,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
     const { view } = this.#shard.arena.memory;
     this.#current = block;
     let used = from;
+    let handledCount = 0;
     while (length - used >= 4 && this.closeReason === null) {
       const size = view.getInt32(block + used);
       if (size < 0 || size > this.#shard.requestBytesMax) {
@@ -291,6 +316,10 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
       if (length - used < 4 + size) break;
       if (this.#isFull()) {
         this.#pause();
+        break;
+      }
+      if (handledCount++ === REQUESTS_PER_TURN_MAX) {
+        this.#yield();
         break;
       }
       this.#shard.onRequest(this, block + used + 4, size);

@@ -87,6 +87,7 @@ export class Sender {
   readonly #onLoaded: () => void;
   #parts: (Chunk | Slice)[] = [];
   #pendingBytes = 0;
+  #heldBytes = 0;
   #sentBytes = 0;
   #lookedAtBytes = -1;
   #stallsCount = 0;
@@ -116,7 +117,7 @@ export class Sender {
 
   /** Memory of the arena that waits to be sent, in bytes. */
   get heldBytes(): number {
-    return this.#parts.reduce((sum, part) => sum + (part.kind === "chunk" ? part.capacity : 0), 0);
+    return this.#heldBytes;
   }
 
   /**
@@ -172,6 +173,7 @@ export class Sender {
     }
     this.#parts.length = 0;
     this.#pendingBytes = 0;
+    this.#heldBytes = 0;
   }
 
   #appendBytes(bytes: Uint8Array, start: number, end: number): boolean {
@@ -232,6 +234,7 @@ export class Sender {
     if (block === -1) return null;
     const chunk: Chunk = { kind: "chunk", block, capacity: arena.sizeOf(block), filled: 0, sent: 0 };
     this.#parts.push(chunk);
+    this.#heldBytes += chunk.capacity;
     return chunk;
   }
 
@@ -245,6 +248,7 @@ export class Sender {
       this.#countSent(count);
     }
     arena.release(chunk.block);
+    this.#heldBytes -= chunk.capacity;
     return "drained";
   }
 

@@ -99,6 +99,8 @@ export class Shard implements ConnectionShard {
   #router: Router | null = null;
   #isDisconnected = false;
   #dirty: Connection[] = [];
+  /** Have more to handle than fitted into this turn. */
+  #later: Connection[] = [];
 
   /** @param parts the shard's pieces */
   constructor(parts: ShardParts) {
@@ -148,6 +150,10 @@ export class Shard implements ConnectionShard {
     this.#dirty.push(connection);
   }
 
+  continueLater(connection: Connection): void {
+    this.#later.push(connection);
+  }
+
   setReading(connection: Connection, reading: boolean): void {
     this.#watch(connection, reading ? connection.interest | READABLE : connection.interest & ~READABLE);
   }
@@ -181,6 +187,7 @@ export class Shard implements ConnectionShard {
     const parked = timeoutMs > 0 && inbox.park();
     const count = this.#epoll.wait(parked ? timeoutMs : 0);
     if (parked) inbox.unpark();
+    if (this.#later.length > 0) for (const connection of this.#later.splice(0)) connection.proceed();
     for (let index = 0; index < count; index++) {
       const fd = this.#epoll.eventFd(index);
       if (fd === eventFd) inbox.clear();
@@ -197,6 +204,7 @@ export class Shard implements ConnectionShard {
   }
 
   #timeoutMs(): number {
+    if (this.#later.length > 0) return 0;
     if (this.#parts.outboxes.some((outbox) => outbox.isBacklogged)) return 1;
     const nextMs = Math.min(this.#parts.purgatory.nextDeadlineMs, this.#idle.nextMs);
     const waitMs = nextMs - this.#parts.clock.monotonicMs();

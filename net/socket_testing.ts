@@ -119,6 +119,7 @@ export class FakeShard implements ConnectionShard {
   dirtyCount = 0;
   isReading = true;
   readonly loads: (() => void)[] = [];
+  readonly #later: Connection[] = [];
   readonly memory = new RequestMemory(this.arena, { budgetBytes: Infinity, requestBytesMax: 100 * 1024 * 1024 });
   /** Times that the broker was asked to make room for an answer. */
   roomsCount = 0;
@@ -139,6 +140,15 @@ export class FakeShard implements ConnectionShard {
 
   markDirty(): void {
     this.dirtyCount++;
+  }
+
+  continueLater(connection: Connection): void {
+    this.#later.push(connection);
+  }
+
+  /** The next turn, for the connections that have more to handle, until none has. */
+  proceed(): void {
+    while (this.#later.length > 0) this.#later.shift()?.proceed();
   }
 
   setReading(_connection: Connection, reading: boolean): void {
