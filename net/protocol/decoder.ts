@@ -42,6 +42,11 @@ export function methodName(kind: string, flexible: boolean, nullable: boolean): 
   return words[0]!.toLowerCase() + words.slice(1);
 }
 
+/** A scalar as source. */
+export function literal(value: unknown): string {
+  return typeof value === "bigint" ? `${value}n` : JSON.stringify(value);
+}
+
 /** Collects the functions of one decoder. */
 class DecoderSource {
   readonly functions: string[] = [];
@@ -122,7 +127,7 @@ class DecoderSource {
 
   #default(declared: Field): string {
     const value = defaultValue(declared);
-    if (typeof value !== "object" || value === null) return JSON.stringify(value);
+    if (typeof value !== "object" || value === null) return literal(value);
     return `defaults[${this.defaults.push(value) - 1}]`;
   }
 }
@@ -135,6 +140,7 @@ const FIXED_BYTES: { readonly [kind: string]: number } = {
   int32: 4,
   uint32: 4,
   int64: 8,
+  bigInt64: 8,
   float64: 8,
   uuid: 16,
 };

@@ -6,7 +6,7 @@
  * carry throws EncodeError unless the field is ignorable or the value is its default; a tagged field is written only when
  * it differs from its default (KIP-482).
  */
-import { type Layout, methodName } from "./decoder.ts";
+import { type Layout, literal, methodName } from "./decoder.ts";
 import {
   defaultValue,
   type Field,
@@ -134,7 +134,7 @@ class EncoderSource {
 
   #default(declared: Field): string {
     const value = defaultValue(declared);
-    if (typeof value !== "object" || value === null) return JSON.stringify(value);
+    if (typeof value !== "object" || value === null) return literal(value);
     return `defaults[${this.fields.push(declared) - 1}]`;
   }
 
@@ -144,7 +144,7 @@ class EncoderSource {
     if (typeof value === "object" && value !== null) {
       return `isDefault(fields[${this.fields.push(declared) - 1}], v.${name})`;
     }
-    return `(v.${name} === undefined || v.${name} === ${JSON.stringify(value)})`;
+    return `(v.${name} === undefined || v.${name} === ${literal(value)})`;
   }
 }
 

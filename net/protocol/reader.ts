@@ -108,6 +108,11 @@ export class Reader {
     return at < 0 ? 0 : readInt64(this.#view, at);
   }
 
+  bigInt64(): bigint {
+    const at = this.#take(8);
+    return at < 0 ? 0n : this.#view.getBigInt64(at);
+  }
+
   uint16(): number {
     const at = this.#take(2);
     return at < 0 ? 0 : this.#view.getUint16(at);

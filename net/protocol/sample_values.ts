@@ -60,6 +60,8 @@ function sampleType(type: WireType, version: number, random: Random): unknown {
       return random();
     case "int64":
       return integer(54);
+    case "bigInt64":
+      return BigInt.asIntN(64, BigInt(integer(54)) * 1021n);
     case "uint16":
       return integer(16) + 2 ** 15;
     case "uint32":

@@ -23,6 +23,7 @@ import type { Writer } from "./writer.ts";
 
 export {
   array,
+  bigInt64,
   bool,
   bytes,
   type Encodable,

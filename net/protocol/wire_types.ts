@@ -14,6 +14,7 @@ export type Kind =
   | "int16"
   | "int32"
   | "int64"
+  | "bigInt64"
   | "uint16"
   | "uint32"
   | "float64"
@@ -102,6 +103,8 @@ export const int16: WireType<number, number> = { kind: "int16" };
 export const int32: WireType<number, number> = { kind: "int32" };
 /** A plain number, exact up to 2^53. */
 export const int64: WireType<number, number> = { kind: "int64" };
+/** 8 bytes that use all 64 bits, for example a hash. */
+export const bigInt64: WireType<bigint, bigint> = { kind: "bigInt64" };
 /** Unsigned, 2 bytes. */
 export const uint16: WireType<number, number> = { kind: "uint16" };
 /** Unsigned, 4 bytes. */
@@ -192,6 +195,8 @@ export function defaultValue(declared: Field): unknown {
   switch (type.kind) {
     case "bool":
       return false;
+    case "bigInt64":
+      return 0n;
     case "string":
       return "";
     case "uuid":

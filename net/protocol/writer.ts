@@ -102,6 +102,11 @@ export class Writer {
     this.view.setInt32(at + 4, -1);
   }
 
+  bigInt64(value: bigint): void {
+    const at = this.#reserve(8);
+    this.view.setBigInt64(at, value);
+  }
+
   uint16(value: number): void {
     const at = this.#reserve(2);
     this.view.setUint16(at, value);
