@@ -1,0 +1,267 @@
+/**
+ * Committed offsets of one partition of `__consumer_offsets`: what a request makes of them, as records and an answer. Changes come by
+ * `replay()` alone, from records that are in the log. Runs on shards; pure but for the clock it is given.
+ *
+ * Source: Kafka's OffsetMetadataManager, OffsetExpirationConditionImpl, and KafkaApis for what is checked against the topics.
+ *
+ * Not done: offsets of open transactions (TxnOffsetCommit); until they exist every offset is stable.
+ */
+import { errorCode } from "../../net/protocol/error_codes.ts";
+import type {
+  OffsetCommitRequest,
+  OffsetCommitResponse,
+  OffsetCommitResponsePartition,
+  OffsetCommitResponseTopic,
+} from "../../net/protocol/messages/08_offset_commit.ts";
+import type {
+  OffsetFetchRequestGroup,
+  OffsetFetchResponseGroup,
+  OffsetFetchResponsePartition,
+  OffsetFetchResponseTopic,
+} from "../../net/protocol/messages/09_offset_fetch.ts";
+import type { OffsetDeleteRequest, OffsetDeleteResponseTopic } from "../../net/protocol/messages/47_offset_delete.ts";
+import { ZERO_UUID } from "../../net/protocol/text_cache.ts";
+import type { MetadataImage, TopicImage } from "../metadata/image.ts";
+import { OffsetTable } from "./offset_table.ts";
+import type { OffsetCommitRecord } from "./records/group_record.ts";
+
+/** OffsetCommit and OffsetFetch name topics by id from this version on. */
+const TOPIC_ID_VERSION = 10;
+/** A retention time or expiry time that was not given. */
+const NONE = -1;
+
+/** What a commit comes to. */
+export interface PlannedCommit {
+  /** To append and replay; none when nothing can be kept. */
+  readonly records: OffsetCommitRecord[];
+  readonly response: { topics: OffsetCommitResponseTopic[] } & OffsetCommitResponse;
+  /** Partitions of the answer that exist: those that a refusal by the group concerns. */
+  readonly known: OffsetCommitResponsePartition[];
+}
+
+/** What is planned with. */
+export interface OffsetsRules {
+  readonly image: MetadataImage;
+  /** `offset.metadata.max.bytes` (Kafka counts UTF-16 units, too) */
+  readonly metadataBytesMax: number;
+}
+
+/** Since when an offset counts as not used, wall-clock ms; null while it is kept whatever its age. */
+export type UnusedSince = (topic: string, commitTimestamp: number) => number | null;
+
+/** The offsets. */
+export class Offsets {
+  readonly #rules: OffsetsRules;
+  readonly #table = new OffsetTable();
+
+  constructor(rules: OffsetsRules) {
+    this.#rules = rules;
+  }
+
+  /** How many offsets there are. */
+  get count(): number {
+    return this.#table.count;
+  }
+
+  /** Whether a group has any. */
+  has(groupId: string): boolean {
+    return this.#table.has(groupId);
+  }
+
+  /** Plans a commit; whether the group allows it is not asked here. @param context time in wall-clock ms */
+  planCommit(request: OffsetCommitRequest, context: { apiVersion: number; nowMs: number }): PlannedCommit {
+    const records: OffsetCommitRecord[] = [];
+    const known: OffsetCommitResponsePartition[] = [];
+    const { image, metadataBytesMax } = this.#rules;
+    const byId = context.apiVersion >= TOPIC_ID_VERSION;
+    const commitTimestamp = context.nowMs;
+    const expireTimestamp = request.retentionTimeMs === NONE ? NONE : commitTimestamp + request.retentionTimeMs;
+    const topics = request.topics.map(({ name, topicId, partitions }): OffsetCommitResponseTopic => {
+      const topic = byId ? image.topicById(topicId) : image.topic(name);
+      const answered = partitions.map((partition): OffsetCommitResponsePartition => {
+        const { partitionIndex } = partition;
+        const code = refusePartition(topic, partitionIndex, byId);
+        const answer = { partitionIndex, errorCode: code };
+        if (topic === undefined || code !== errorCode.NONE) return answer;
+        known.push(answer);
+        const metadata = partition.committedMetadata ?? "";
+        if (metadata.length > metadataBytesMax) {
+          answer.errorCode = errorCode.OFFSET_METADATA_TOO_LARGE;
+          return answer;
+        }
+        records.push({
+          kind: "offset-commit",
+          key: { group: request.groupId, topic: topic.name, partition: partitionIndex },
+          value: {
+            offset: partition.committedOffset,
+            leaderEpoch: partition.committedLeaderEpoch,
+            metadata,
+            commitTimestamp,
+            expireTimestamp,
+            topicId: topic.id,
+          },
+        });
+        return answer;
+      });
+      return { name: topic?.name ?? name, topicId, partitions: answered };
+    });
+    return { records, response: { topics }, known };
+  }
+
+  /** What a group has committed for the partitions of a request; null topics are all. @param apiVersion of the request */
+  fetch(request: OffsetFetchRequestGroup, apiVersion: number): OffsetFetchResponseGroup {
+    const { groupId, topics } = request;
+    const byId = apiVersion >= TOPIC_ID_VERSION;
+    if (topics === null) {
+      const all = this.#fetchAll(groupId);
+      // A topic that is gone cannot be named by its id.
+      return { groupId, topics: byId ? all.filter(({ topicId }) => topicId !== ZERO_UUID) : all };
+    }
+    const found: OffsetFetchResponseTopic[] = [];
+    const unknown: OffsetFetchResponseTopic[] = [];
+    for (const { name, topicId, partitionIndexes } of topics) {
+      const topicName = byId ? this.#rules.image.topicById(topicId)?.name : name;
+      if (topicName === undefined) {
+        const partitions = partitionIndexes.map((index) => absent(index, errorCode.UNKNOWN_TOPIC_ID));
+        unknown.push({ name, topicId, partitions });
+      } else {
+        const query = { groupId, topic: topicName, topicId };
+        const partitions = partitionIndexes.map((index) => this.#fetchOne(query, index));
+        found.push({ name: topicName, topicId, partitions });
+      }
+    }
+    return { groupId, topics: found.concat(unknown) };
+  }
+
+  /** Plans an OffsetDelete. @param isSubscribedTo whether the group reads a topic, whose offsets stay then */
+  planDelete(
+    request: OffsetDeleteRequest,
+    isSubscribedTo: (topic: string) => boolean,
+  ): { records: OffsetCommitRecord[]; topics: OffsetDeleteResponseTopic[] } {
+    const records: OffsetCommitRecord[] = [];
+    const topics = request.topics.map(({ name, partitions }) => {
+      const topic = this.#rules.image.topic(name);
+      const answered = partitions.map(({ partitionIndex }) => {
+        let code = refusePartition(topic, partitionIndex, false);
+        if (code === errorCode.NONE) {
+          if (isSubscribedTo(name)) code = errorCode.GROUP_SUBSCRIBED_TO_TOPIC;
+          else if (this.#table.find(request.groupId, name, partitionIndex) >= 0) {
+            records.push(tombstone(request.groupId, name, partitionIndex));
+          }
+        }
+        return { partitionIndex, errorCode: code };
+      });
+      return { name, partitions: answered };
+    });
+    return { records, topics };
+  }
+
+  /** Records that remove all offsets of a group. */
+  tombstones(groupId: string): OffsetCommitRecord[] {
+    const records: OffsetCommitRecord[] = [];
+    const table = this.#table;
+    for (let row = table.firstOf(groupId); row >= 0; row = table.next(row)) {
+      records.push(tombstone(groupId, table.topic(row), table.partition(row)));
+    }
+    return records;
+  }
+
+  /**
+   * Records that remove a group's expired offsets.
+   * @param unusedSince says it for an offset of the group
+   * @param time now in wall-clock ms, and `offsets.retention.minutes` in ms
+   * @returns the records, and whether no offset is left after them
+   */
+  planExpiry(
+    groupId: string,
+    unusedSince: UnusedSince,
+    time: { nowMs: number; retentionMs: number },
+  ): { records: OffsetCommitRecord[]; isLast: boolean } {
+    const records: OffsetCommitRecord[] = [];
+    const table = this.#table;
+    let isLast = true;
+    for (let row = table.firstOf(groupId); row >= 0; row = table.next(row)) {
+      const topic = table.topic(row);
+      const sinceMs = unusedSince(topic, table.commitTimestamp(row));
+      const expireMs = table.expireTimestamp(row);
+      const dueMs = sinceMs === null ? Infinity : expireMs === NONE ? sinceMs + time.retentionMs : expireMs;
+      if (time.nowMs >= dueMs) records.push(tombstone(groupId, topic, table.partition(row)));
+      else isLast = false;
+    }
+    return { records, isLast };
+  }
+
+  /** Records that remove the offsets of deleted topics; those of a topic that got the name since stay. */
+  planTopicDeletion(topics: readonly { name: string; id: string }[]): OffsetCommitRecord[] {
+    const ids = new Map(topics.filter(({ name }) => this.#table.hasTopic(name)).map(({ name, id }) => [name, id]));
+    if (ids.size === 0) return [];
+    const records: OffsetCommitRecord[] = [];
+    const table = this.#table;
+    for (let row = table.firstRow(); row >= 0; row = table.nextRow(row)) {
+      const topic = table.topic(row);
+      const [deletedId, topicId] = [ids.get(topic), table.topicId(row)];
+      if (deletedId === undefined || (topicId !== deletedId && topicId !== ZERO_UUID)) continue;
+      records.push(tombstone(table.group(row), topic, table.partition(row)));
+    }
+    return records;
+  }
+
+  /** Applies a record of the log. */
+  replay({ key, value }: OffsetCommitRecord): void {
+    if (value === null) this.#table.remove(key.group, key.topic, key.partition);
+    else this.#table.set(key.group, key.topic, key.partition, value);
+  }
+
+  #fetchAll(groupId: string): OffsetFetchResponseTopic[] {
+    const table = this.#table;
+    const topics = new Map<string, { partitions: OffsetFetchResponsePartition[] } & OffsetFetchResponseTopic>();
+    for (let row = table.firstOf(groupId); row >= 0; row = table.next(row)) {
+      const name = table.topic(row);
+      let topic = topics.get(name);
+      if (topic === undefined) {
+        topic = { name, topicId: this.#rules.image.topic(name)?.id ?? ZERO_UUID, partitions: [] };
+        topics.set(name, topic);
+      }
+      topic.partitions.push(this.#present(row));
+    }
+    for (const { partitions } of topics.values()) partitions.sort((a, b) => a.partitionIndex - b.partitionIndex);
+    return [...topics.values()];
+  }
+
+  #fetchOne(query: { groupId: string; topic: string; topicId: string }, index: number): OffsetFetchResponsePartition {
+    const row = this.#table.find(query.groupId, query.topic, index);
+    return row < 0 || isOtherTopic(this.#table.topicId(row), query.topicId)
+      ? absent(index, errorCode.NONE)
+      : this.#present(row);
+  }
+
+  #present(row: number): OffsetFetchResponsePartition {
+    const table = this.#table;
+    return {
+      partitionIndex: table.partition(row),
+      committedOffset: table.offset(row),
+      committedLeaderEpoch: table.leaderEpoch(row),
+      metadata: table.metadata(row),
+      errorCode: errorCode.NONE,
+    };
+  }
+}
+
+/** An offset that is not there, or cannot be told. */
+export function absent(partitionIndex: number, code: number): OffsetFetchResponsePartition {
+  return { partitionIndex, committedOffset: -1, committedLeaderEpoch: -1, metadata: "", errorCode: code };
+}
+
+/** Whether an offset was committed for another topic than the one that has the name now; zeros stand for any. */
+function isOtherTopic(committed: string, asked: string): boolean {
+  return committed !== ZERO_UUID && asked !== ZERO_UUID && committed !== asked;
+}
+
+function refusePartition(topic: TopicImage | undefined, partition: number, byId: boolean): number {
+  if (topic === undefined) return byId ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  return topic.partitions[partition] === undefined ? errorCode.UNKNOWN_TOPIC_OR_PARTITION : errorCode.NONE;
+}
+
+function tombstone(group: string, topic: string, partition: number): OffsetCommitRecord {
+  return { kind: "offset-commit", key: { group, topic, partition }, value: null };
+}
