@@ -8,6 +8,7 @@
  * How it measures, and why so: bench/README.md.
  */
 import { describeMachine, latencyFloorMs, settle, warmMemory } from "./compare/machine.ts";
+import { adversityShapes } from "./compare/adversity_shapes.ts";
 import { footprintShapes } from "./compare/footprint_shapes.ts";
 import { latencyShapes } from "./compare/latency_shapes.ts";
 import { markdownReport, textSummary } from "./compare/report.ts";
@@ -26,7 +27,7 @@ const USAGE = `Usage: deno task bench:compare [flags]
   --scratch DIRECTORY data directories of the brokers (default: a temporary one); needs 20 GB
 `;
 
-const SHAPES: readonly Shape[] = [...throughputShapes, ...latencyShapes, ...footprintShapes];
+const SHAPES: readonly Shape[] = [...throughputShapes, ...latencyShapes, ...footprintShapes, ...adversityShapes];
 
 /** Full amounts are divided by ten in a quick run. */
 const QUICK_SCALE = 0.1;

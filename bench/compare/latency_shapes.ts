@@ -51,7 +51,8 @@ function rateShape(rate: number, quick: boolean): Shape {
   };
 }
 
-async function atRate(context: RunContext, topic: string, rate: number): Promise<Figure[]> {
+/** End to end through librdkafka at a fixed rate. */
+export async function atRate(context: RunContext, topic: string, rate: number): Promise<Figure[]> {
   const printed = await generate<LatencyPrinted>("client_load", [
     ...["latency", "-b", String(context.target.port), "-t", topic, "-s", "1024"],
     ...["-f", String(rate), "-d", String(20 * context.scale)],

@@ -14,7 +14,7 @@ interface WireLoad {
 }
 
 /** Printed by the load generators. */
-interface Printed {
+export interface Printed {
   readonly records: number;
   readonly bytes: number;
   readonly seconds: number;

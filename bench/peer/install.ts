@@ -34,7 +34,7 @@ export function kafkaInstalled(): boolean {
 }
 
 /** Path of a load generator that `buildLoadGenerators` has built. */
-export function loadGenerator(name: "wire_load" | "tail_load" | "client_load"): string {
+export function loadGenerator(name: "wire_load" | "tail_load" | "client_load" | "hostile_load"): string {
   return `${cacheDirectory()}/bin/${name}`;
 }
 
@@ -58,6 +58,7 @@ export async function buildLoadGenerators(): Promise<void> {
   await Deno.mkdir(`${cacheDirectory()}/bin`, { recursive: true });
   await compile("wire_load", []);
   await compile("tail_load", ["-lm"]);
+  await compile("hostile_load", []);
   await compile("client_load", await librdkafkaFlags());
 }
 

@@ -1,0 +1,113 @@
+/**
+ * Shapes that measure what others feel while something hard goes on beside them: a consumer that reads gigabytes from the disk, a
+ * producer that dirties memory faster than the disk takes it, clients that misbehave. Main isolate.
+ */
+import { processMemory, runOrThrow } from "../peer/processes.ts";
+import { atRate } from "./latency_shapes.ts";
+import type { Figure, RunContext, Shape } from "./shape.ts";
+import { generate, type Printed, withTopic } from "./throughput_shapes.ts";
+
+/** Records of 1 KB in the topic that is read from the disk: 8 GB. */
+const COLD_RECORDS = 8_000_000;
+/** Records of 1 KB that are written beside the latencies: 12 GB, more than the kernel lets lie dirty. */
+const DIRTY_RECORDS = 12_000_000;
+/** Longer than a run of `atRate`, which starts a little later. */
+const BESIDE_SECONDS = 24;
+
+/** Measures latencies while a load runs. */
+type Measure = (load: () => Promise<unknown>) => Promise<Figure[]>;
+/** Prepares a load, has it measured, and clears up. */
+type Adversity = (context: RunContext, measure: Measure) => Promise<Figure[]>;
+
+/** The adversity shapes of the report. */
+export const adversityShapes: readonly Shape[] = [
+  beside("cold-reader", "a consumer that reads 8 GB from the disk", readCold),
+  beside(
+    "writeback",
+    "producers of another topic that write 12 GB",
+    (context, measure) =>
+      withTopic(context, 4, (topic) => measure(() => wire(context, "produce", topic, DIRTY_RECORDS * context.scale))),
+  ),
+  beside(
+    "undrained-readers",
+    "1,000 connections that ask for 4 MB each and read nothing",
+    (context, measure) =>
+      withTopic(context, 4, async (topic) => {
+        await wire(context, "produce", topic, 20_000);
+        return await measure(() => hostile(context, ["undrained", "-t", topic, "-n", "1000"]));
+      }),
+  ),
+  beside(
+    "trickling-writers",
+    "1,000 connections that send one byte a second each",
+    (context, measure) =>
+      withTopic(context, 1, (topic) => measure(() => hostile(context, ["trickle", "-t", topic, "-n", "1000"]))),
+  ),
+  beside(
+    "connection-flood",
+    "5,000 connections a second that say nothing",
+    (context, measure) => measure(() => hostile(context, ["flood", "-f", "5000"])),
+  ),
+];
+
+/** 1,000/s end to end, alone and then beside a load. */
+function beside(name: string, what: string, adversity: Adversity): Shape {
+  return {
+    name,
+    title: `1,000/s end to end beside ${what}`,
+    quick: false,
+    warmRunsMax: 1,
+    run: (context) =>
+      withTopic(context, 1, async (topic) => {
+        const alone = await atRate(context, topic, 1000);
+        const during = await adversity(context, async (load) => {
+          const before = processMemory(context.target.pid).residentBytes;
+          const loading = load();
+          const figures = await atRate(context, topic, 1000);
+          const grown = processMemory(context.target.pid).residentBytes - before;
+          await loading;
+          return [...named("beside it", figures), { name: "RSS MB more", value: grown / 1e6, better: "lower" }];
+        });
+        return [...named("alone", alone), ...during];
+      }),
+  };
+}
+
+function named(prefix: string, figures: readonly Figure[]): Figure[] {
+  return figures.filter(({ name }) => name.startsWith("end to end")).map((figure) => ({
+    ...figure,
+    name: `${prefix}: ${figure.name}`,
+  }));
+}
+
+async function readCold(context: RunContext, measure: Measure): Promise<Figure[]> {
+  const records = COLD_RECORDS * context.scale;
+  return await withTopic(context, 4, async (topic) => {
+    await wire(context, "produce", topic, records);
+    await evict(`${context.scratch}/${context.target.side}`, topic);
+    return await measure(() => wire(context, "fetch", topic, records));
+  });
+}
+
+async function wire(context: RunContext, mode: "produce" | "fetch", topic: string, records: number): Promise<void> {
+  await generate<Printed>("wire_load", [
+    ...[mode, "-b", String(context.target.port), "-t", topic, "-p", "4", "-n", "4", "-k", "5"],
+    ...["-s", "1024", "-r", "1000", "-c", String(records)],
+  ]);
+}
+
+async function hostile(context: RunContext, args: readonly string[]): Promise<void> {
+  await generate<Printed>("hostile_load", [
+    ...args,
+    ...["-b", String(context.target.port), "-d", String(BESIDE_SECONDS * context.scale)],
+  ]);
+}
+
+/** Writes a topic's files back and drops them from the page cache. */
+async function evict(directory: string, topic: string): Promise<void> {
+  await runOrThrow("sync", []);
+  await runOrThrow("find", [
+    ...[directory, "-path", `*${topic}-*/*.log`],
+    ...["-exec", "dd", "if={}", "iflag=nocache", "count=0", "status=none", ";"],
+  ]);
+}
