@@ -17,6 +17,7 @@ export {
   toOffset,
 } from "./base/units.ts";
 
+export { bytesOfBatch, type PlainRecord, writeBatch } from "./batch_writer.ts";
 export { LeaderEpochs } from "./leader_epochs.ts";
 export { Log } from "./log.ts";
 export type { LogConfig } from "./log_config.ts";
@@ -35,6 +36,7 @@ export type {
   TimestampedOffset,
 } from "./log_types.ts";
 export { BATCH_HEADER_BYTES, codec, codecNames } from "./record_batch.ts";
+export { RecordSetReader } from "./record_set.ts";
 export { deletedDirectoryName } from "./segment_names.ts";
 export { LogDamagedError, storageFailure } from "./storage_failure.ts";
 

@@ -135,6 +135,28 @@ export function hasDeleteHorizon(view: DataView, at: number): boolean {
   return (view.getInt16(at + ATTRIBUTES_AT) & DELETE_HORIZON_BIT) !== 0;
 }
 
+/**
+ * Writes the header of a batch of the broker's own: not compressed, no producer, CreateTime; its place and CRC come later.
+ * @param plain bytes of the whole batch, number of its records, and the timestamp of all of them
+ */
+export function stampPlainHeader(
+  view: DataView,
+  at: number,
+  plain: { batchBytes: number; recordsCount: number; timestampMs: number },
+): void {
+  writeInt64(view, at + BASE_OFFSET_AT, 0);
+  view.setInt32(at + BATCH_LENGTH_AT, plain.batchBytes - BATCH_LENGTH_OVERHEAD);
+  view.setInt32(at + PARTITION_LEADER_EPOCH_AT, -1);
+  view.setInt8(at + MAGIC_AT, MAGIC_V2);
+  view.setInt16(at + ATTRIBUTES_AT, 0);
+  view.setInt32(at + LAST_OFFSET_DELTA_AT, plain.recordsCount - 1);
+  writeInt64(view, at + BASE_TIMESTAMP_AT, plain.timestampMs);
+  writeInt64(view, at + MAX_TIMESTAMP_AT, plain.timestampMs);
+  writeInt64(view, at + PRODUCER_ID_AT, -1);
+  view.setInt16(at + PRODUCER_EPOCH_AT, -1);
+  view.setInt32(at + BASE_SEQUENCE_AT, -1);
+  view.setInt32(at + RECORDS_COUNT_AT, plain.recordsCount);
+}
 /** Gives an appended batch its place; both fields lie outside the CRC. */
 export function stampPlace(view: DataView, at: number, place: { baseOffset: Offset; leaderEpoch: number }): void {
   writeInt64(view, at + BASE_OFFSET_AT, place.baseOffset);

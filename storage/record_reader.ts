@@ -18,6 +18,7 @@ const DECOMPRESSED_BYTES_MAX = 256 * 1024 * 1024;
 export class RecordReader {
   /** What positions point into: the batch's memory, or the decompressed records. */
   readonly bytes: Uint8Array;
+  readonly #start: number;
   readonly #end: number;
   readonly #baseOffset: Offset;
   readonly #baseTimestamp: number;
@@ -49,6 +50,7 @@ export class RecordReader {
 
   private constructor(view: DataView, at: number, records: { bytes: Uint8Array; start: number; end: number }) {
     this.bytes = records.bytes;
+    this.#start = records.start;
     this.#at = records.start;
     this.#end = records.end;
     this.#baseOffset = batches.baseOffset(view, at);
@@ -94,6 +96,13 @@ export class RecordReader {
     this.#read++;
     this.#damaged = !this.#parse();
     return !this.#damaged;
+  }
+
+  /** Goes back before the first record. */
+  rewind(): void {
+    this.#read = 0;
+    this.#at = this.#start;
+    this.#damaged = false;
   }
 
   /** Bytes of the current key, null for none; a view, not a copy. */

@@ -1,5 +1,5 @@
 /**
- * Zigzag varints of records, read without a cursor: the value and the index after it are two calls, which the compiler
+ * Zigzag varints of records, written, and read without a cursor: the value and the index after it are two calls, which the compiler
  * inlines into a walk (a cursor object or a module variable costs a store and a load for each). Pure; any isolate.
  *
  * A varint that is too long or runs over the memory ends at NEVER, beyond any range, so that the one bounds check at the
@@ -73,4 +73,25 @@ export function afterVarlong(bytes: Uint8Array, at: number): number {
   if (bytes[at]! < 0x80) return at + 1;
   if (bytes[at + 1]! < 0x80) return at + 2;
   return afterLongVarint(bytes, at, VARLONG_BYTES_MAX);
+}
+
+/** Bytes that the varint of a 32-bit integer takes. */
+export function varintBytes(value: number): number {
+  const zigzag = ((value << 1) ^ (value >> 31)) >>> 0;
+  if (zigzag < 0x80) return 1;
+  if (zigzag < 0x4000) return 2;
+  if (zigzag < 0x20_0000) return 3;
+  return zigzag < 0x1000_0000 ? 4 : 5;
+}
+
+/** Writes the varint of a 32-bit integer. @returns index after it */
+export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
+  let rest = ((value << 1) ^ (value >> 31)) >>> 0;
+  let next = at;
+  while (rest >= 0x80) {
+    bytes[next++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  bytes[next++] = rest;
+  return next;
 }

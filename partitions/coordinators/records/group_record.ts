@@ -12,7 +12,7 @@
  */
 import { Reader } from "../../../net/protocol/reader.ts";
 import { field, includes, type Infer, int32, type Message, message, string } from "../../../net/protocol/schema.ts";
-import { EncodeError, Writer } from "../../../net/protocol/writer.ts";
+import { Writer } from "../../../net/protocol/writer.ts";
 import {
   type GroupMetadataValue,
   groupMetadataValue,
@@ -115,6 +115,11 @@ export type UnreadGroupRecord = "later-type" | "later-version" | "damaged";
 /** Largest key or value that is written; far above what a broker's `message.max.bytes` lets into the log. */
 export const GROUP_RECORD_BYTES_MAX = 1 << 26;
 
+/** A key or a value takes more than `GROUP_RECORD_BYTES_MAX`: members' metadata can add up to that. */
+export class GroupRecordTooLargeError extends Error {
+  override name = "GroupRecordTooLargeError";
+}
+
 interface Row {
   readonly kind: GroupRecordKind;
   readonly key: Message;
@@ -163,7 +168,7 @@ byType[LEGACY_OFFSET_COMMIT] = byKind.get("offset-commit");
 
 /**
  * Bytes of a record, as Kafka 4.3 writes them.
- * @throws EncodeError when the key or the value takes more than `GROUP_RECORD_BYTES_MAX`: members' metadata can add up to that
+ * @throws GroupRecordTooLargeError when the key or the value takes more than `GROUP_RECORD_BYTES_MAX`
  */
 export function encodeGroupRecord(record: GroupRecord): GroupRecordBytes {
   const { key, value, written } = byKind.get(record.kind)!;
@@ -225,7 +230,7 @@ const WRITER_BYTES = 256;
 
 function allocate(byteLength: number): Uint8Array {
   if (byteLength <= GROUP_RECORD_BYTES_MAX) return new Uint8Array(byteLength);
-  throw new EncodeError(`Cannot write a group record: the limit is ${GROUP_RECORD_BYTES_MAX} bytes`);
+  throw new GroupRecordTooLargeError(`Cannot write a group record: the limit is ${GROUP_RECORD_BYTES_MAX} bytes`);
 }
 
 function keyOf<const F extends Parameters<typeof message>[1]>(type: number, fields: F) {
