@@ -97,6 +97,21 @@ export class Partition {
     return this.#leaderEpoch;
   }
 
+  /** All below it may be served. */
+  get highWatermark(): Offset {
+    return this.#values.highWatermark;
+  }
+
+  /** Whether it is led here and its log takes appends. */
+  get isOpen(): boolean {
+    return this.#values.state === partitionState.open;
+  }
+
+  /** The topic's configuration, resolved. */
+  get config(): LogConfig {
+    return this.#config;
+  }
+
   /** The topic's configuration or the leader epoch changed. */
   update(change: { leaderEpoch: number; config: LogConfig }): void {
     this.#config = change.config;

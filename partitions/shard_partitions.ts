@@ -107,6 +107,11 @@ export class ShardPartitions implements PartitionOwner {
     return this.#own.values();
   }
 
+  /** An own partition by its row, to append the broker's own records to; undefined when its log could not be opened. */
+  ownAt(slot: number): Partition | undefined {
+    return this.#own.get(slot);
+  }
+
   /**
    * Opens, updates or keeps the partitions of a topic that belong here.
    * @returns sentences about logs that could not be opened; those partitions stay offline
