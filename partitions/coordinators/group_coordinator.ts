@@ -1,39 +1,333 @@
 /**
- * The group coordinator of one shard: coordinates the groups whose partition of `__consumer_offsets` this shard owns.
+ * The group coordinator of one shard: coordinates the groups whose partition of `__consumer_offsets` this shard owns, so that a commit
+ * is appended without a hop and heartbeats never wait behind metadata work. Runs on shards; synchronous.
+ *
+ * Requests of this shard's connections and those that other shards forward enter by `handle()`. The reactor calls `expire()` each turn
+ * and `settle()` before it sends what the turn made ready.
+ *
+ * Source: Kafka's GroupCoordinatorService and CoordinatorRuntime.
  */
-import type { ImageDelta } from "../metadata/image.ts";
-import type { GroupClient, Reply } from "./ports.ts";
-import type { GroupApiKey, GroupRequest, GroupResponse } from "./group_requests.ts";
+import { errorCode } from "../../net/protocol/error_codes.ts";
+import type { Clock, FileSystem } from "../../storage/mod.ts";
+import { Deadlines } from "../deadlines.ts";
+import type { MetadataImage, TopicImage } from "../metadata/image.ts";
+import type { Partition } from "../partition.ts";
+import type { Purgatory } from "../purgatory.ts";
+import type { GroupPartition } from "./group_partition.ts";
+import { OFFSETS_TOPIC, offsetsPartitionOf } from "./group_place.ts";
+import {
+  type GroupApiKey,
+  type GroupRequest,
+  type GroupResponse,
+  refuseConsumerDescription,
+  refuseDescription,
+  refuseGroupRequest,
+} from "./group_requests.ts";
+import { LoadMemory } from "./offsets_loader.ts";
+import { OffsetsPartition, type OffsetsPartitionParts } from "./offsets_partition.ts";
+import type { ConsumerGroupSettings, GroupClient, GroupSettings, GroupTimer, Reply } from "./ports.ts";
+import { GroupBatchBuilder } from "./records/record_set.ts";
 
-/** Coordinates the groups of one shard. Synchronous, never throws on what a client or a disk says. */
-export interface GroupCoordination {
+/** What a coordinator is built from. */
+export interface GroupCoordinatorParts {
+  readonly shard: number;
+  readonly clock: Clock;
+  readonly fs: FileSystem;
+  readonly image: MetadataImage;
+  /** The shard's partitions. */
+  readonly partitions: { ownAt(slot: number): Partition | undefined };
+  readonly purgatory: Purgatory;
+  readonly settings: GroupSettings;
+  /** Settings of one group: what was set on it, else the broker's. */
+  readonly settingsOf: (groupId: string) => ConsumerGroupSettings;
+  /** A random UUID as Kafka writes it, never beginning with "-". */
+  readonly newId: () => string;
+  /** Tells the operator something. */
+  readonly report: (text: string) => void;
+}
+
+/** What the image's change means for a coordinator. */
+export interface TopicChange {
+  /** New and changed topics, as they are now. */
+  readonly changed: readonly TopicImage[];
+  /** Topics that are gone, as they were. */
+  readonly deleted: readonly TopicImage[];
+}
+
+/** What metrics look at. */
+export interface CoordinatorCounts {
+  readonly partitions: number;
+  readonly loading: number;
+  /** Groups that have members, or had. */
+  readonly groups: number;
+  readonly offsets: number;
+  readonly appendedBatches: number;
+}
+
+/** OffsetFetch names several groups from this version on (KIP-709). */
+const SEVERAL_GROUPS_VERSION = 8;
+
+/** APIs about one group, which must have an id; commits without a group may have none (Kafka's GroupCoordinatorService). */
+type OneGroupKey = 8 | 11 | 12 | 13 | 14 | 47 | 68;
+
+type Carry<Key extends GroupApiKey> = (
+  request: GroupRequest<Key>,
+  client: GroupClient,
+  reply: Reply<GroupResponse<Key>>,
+) => void;
+type CarryIn<Key extends GroupApiKey> = (groups: GroupPartition, ...rest: Parameters<Carry<Key>>) => void;
+
+const carriedInPartition: { readonly [Key in OneGroupKey]: CarryIn<Key> } = {
+  8: (groups, request, { apiVersion }, reply) => groups.commit(request, apiVersion, reply),
+  11: (groups, request, client, reply) => groups.join(request, client, reply),
+  12: (groups, request, client, reply) => groups.heartbeat(request, client, reply),
+  13: (groups, request, client, reply) => groups.leave(request, client, reply),
+  14: (groups, request, client, reply) => groups.sync(request, client, reply),
+  47: (groups, request, _client, reply) => reply(groups.deleteOffsets(request)),
+  68: (groups, request, client, reply) => groups.consumerHeartbeat(request, client, reply),
+};
+
+/** The coordinator. Never throws on what a client or a disk says. */
+export class GroupCoordinator {
+  readonly #parts: GroupCoordinatorParts;
+  readonly #partitionParts: OffsetsPartitionParts;
+  readonly #timers = new Deadlines<GroupTimer>();
+  /** By number of the partition. */
+  readonly #partitions = new Map<number, OffsetsPartition>();
+  #loading: OffsetsPartition[] = [];
+  readonly #unsettled = new Set<OffsetsPartition>();
+  readonly #carried: { readonly [Key in GroupApiKey]: Carry<Key> } = {
+    8: (request, client, reply) => this.#handleOne(8, request, client, reply),
+    9: (request, client, reply) => this.#fetchOffsets(request, client, reply),
+    11: (request, client, reply) => this.#handleOne(11, request, client, reply),
+    12: (request, client, reply) => this.#handleOne(12, request, client, reply),
+    13: (request, client, reply) => this.#handleOne(13, request, client, reply),
+    14: (request, client, reply) => this.#handleOne(14, request, client, reply),
+    15: (request, client, reply) => this.#describe(request, client, reply),
+    16: (request, _client, reply) => this.#list(request, reply),
+    42: (request, _client, reply) => this.#deleteGroups(request, reply),
+    47: (request, client, reply) => this.#handleOne(47, request, client, reply),
+    68: (request, client, reply) => this.#handleOne(68, request, client, reply),
+    69: (request, _client, reply) => this.#describeConsumerGroups(request, reply),
+  };
+
+  /** Knows nothing before the first `onImage()`. */
+  constructor(parts: GroupCoordinatorParts) {
+    this.#parts = parts;
+    const { clock, purgatory, report, image, settings, settingsOf, newId } = parts;
+    this.#partitionParts = {
+      clock,
+      purgatory,
+      report,
+      builder: new GroupBatchBuilder(),
+      memory: new LoadMemory(parts.fs),
+      ports: {
+        image,
+        settings,
+        settingsOf,
+        newId,
+        timers: this.#timers,
+        nowMs: () => clock.monotonicMs(),
+        wallMs: () => clock.wallMs(),
+      },
+    };
+  }
+
+  /** When `expire()` has something to do, monotonic ms; 0 while a partition is being loaded. */
+  get nextDeadlineMs(): number {
+    return this.#loading.length > 0 ? 0 : this.#timers.nextMs;
+  }
+
+  /** Whether `settle()` has something to write. */
+  get isUnsettled(): boolean {
+    return this.#unsettled.size > 0;
+  }
+
+  /** What metrics look at. */
+  get counts(): CoordinatorCounts {
+    const partitions = [...this.#partitions.values()];
+    const sum = (of: (partition: OffsetsPartition) => number) => partitions.reduce((total, one) => total + of(one), 0);
+    return {
+      partitions: partitions.length,
+      loading: this.#loading.length,
+      groups: sum(({ groups }) => groups.groupsCount),
+      offsets: sum(({ groups }) => groups.offsets.count),
+      appendedBatches: sum(({ log }) => log.appendedBatches),
+    };
+  }
+
   /**
-   * The single entry, for requests of this shard's connections and for those that other shards forward. Requests about
-   * several groups (OffsetFetch v8+, DescribeGroups, DeleteGroups, ConsumerGroupDescribe) may name groups of any partition: those
-   * that this shard does not coordinate get NOT_COORDINATOR, so whoever asks sends each shard its groups. ListGroups lists those
-   * of this shard. Checks group ids, topics and partitions; authorization is the handlers'.
-   * @param request decoded; it and its bytes must stay as they are until the reply, or be copies
-   * @param reply called exactly once, during the call or on a later turn; the response is in the shape of all versions
+   * Carries a request out. One about several groups (OffsetFetch v8+, DescribeGroups, DeleteGroups, ConsumerGroupDescribe) may name
+   * groups of any partition: those that this shard does not coordinate get NOT_COORDINATOR, so whoever asks sends each shard
+   * its groups. ListGroups lists those of this shard. Group ids, topics and partitions are checked here; authorization is not.
+   * @param request decoded; its bytes are kept, so they are copies
+   * @param reply called exactly once, during the call or on a later turn, with a response in the shape of all versions that is
+   * valid during the call to it
    */
   handle<Key extends GroupApiKey>(
     apiKey: Key,
     request: GroupRequest<Key>,
     client: GroupClient,
     reply: Reply<GroupResponse<Key>>,
-  ): void;
-  /** The image changed and the shard's partitions were opened and removed accordingly. Also once after the start, with all. */
-  onImage(delta: ImageDelta): void;
-  /** When `expire()` has something to do, monotonic ms; at or before now while a partition is being loaded. */
-  readonly nextDeadlineMs: number;
-  /** Runs what is due and one slice of loading. Every turn, before `settle()`. @param nowMs monotonic */
-  expire(nowMs: number): void;
-  /**
-   * Writes what the requests of this turn gathered, which releases their replies. In the reactor's finishing loop, before
-   * `announceMoved()`, as long as `isUnsettled`.
-   */
-  settle(): void;
-  /** Whether `settle()` has something to write. */
-  readonly isUnsettled: boolean;
+  ): void {
+    (this.#carried[apiKey] as Carry<Key>)(request, client, reply);
+  }
+
+  /** The image changed and the shard's partitions were opened and removed accordingly. Also once at the start, with all topics. */
+  onImage({ changed, deleted }: TopicChange): void {
+    if (deleted.some(({ name }) => name === OFFSETS_TOPIC)) this.dispose();
+    const offsets = changed.find(({ name }) => name === OFFSETS_TOPIC);
+    if (offsets !== undefined) this.#open(offsets);
+    const names = new Set([...changed, ...deleted].map(({ name }) => name));
+    for (const partition of this.#partitions.values()) partition.onImage(names, deleted);
+  }
+
+  /** Loads one slice and runs what is due. Every turn, before `settle()`. @param nowMs monotonic */
+  expire(nowMs: number): void {
+    const [loading] = this.#loading;
+    if (loading !== undefined) {
+      loading.load();
+      if (!loading.isLoading) this.#loading.shift();
+      if (this.#loading.length === 0) this.#partitionParts.memory.drop();
+    }
+    for (let due = this.#timers.takeExpired(nowMs); due !== null; due = this.#timers.takeExpired(nowMs)) {
+      due.onDue(nowMs);
+    }
+  }
+
+  /** Writes what the requests of this turn gathered and releases their replies; before moved partitions are announced. */
+  settle(): void {
+    for (const partition of this.#unsettled) {
+      this.#unsettled.delete(partition);
+      partition.groups.settle();
+    }
+  }
+
   /** Ends: everybody who waits is answered NOT_COORDINATOR. */
-  dispose(): void;
+  dispose(): void {
+    for (const partition of this.#partitions.values()) partition.dispose();
+    this.#partitions.clear();
+    this.#unsettled.clear();
+    this.#loading = [];
+  }
+
+  #open(topic: TopicImage): void {
+    for (const { partition: number, shard, slot } of topic.partitions) {
+      if (shard !== this.#parts.shard) continue;
+      const partition = this.#parts.partitions.ownAt(slot);
+      const known = this.#partitions.get(number);
+      if (partition === undefined || known?.isOf(partition)) continue;
+      known?.dispose();
+      const opened = new OffsetsPartition(partition, `${OFFSETS_TOPIC}-${number}`, this.#partitionParts);
+      this.#partitions.set(number, opened);
+      this.#loading.push(opened);
+    }
+  }
+
+  /** The partition of a group, or Kafka's code for that it cannot be asked. */
+  #placeOf(groupId: string): OffsetsPartition | number {
+    const count = this.#parts.image.topic(OFFSETS_TOPIC)?.partitions.length ?? 0;
+    const partition = count === 0 ? undefined : this.#partitions.get(offsetsPartitionOf(groupId, count));
+    if (partition === undefined) return errorCode.NOT_COORDINATOR;
+    return partition.refusal === errorCode.NONE ? partition : partition.refusal;
+  }
+
+  #handleOne<Key extends OneGroupKey>(
+    apiKey: Key,
+    request: GroupRequest<Key>,
+    client: GroupClient,
+    reply: Reply<GroupResponse<Key>>,
+  ): void {
+    const { groupId } = request as { groupId: string };
+    const refuse = (code: number) => reply(refuseGroupRequest(apiKey, request, code));
+    if (groupId === "" && apiKey !== 8 && apiKey !== 68) return refuse(errorCode.INVALID_GROUP_ID);
+    const place = this.#placeOf(groupId);
+    if (typeof place === "number") {
+      // A member must not lose its partitions because the coordinator starts.
+      const isLoading = apiKey === 12 && place === errorCode.COORDINATOR_LOAD_IN_PROGRESS;
+      return refuse(isLoading ? errorCode.NONE : place);
+    }
+    const carry = carriedInPartition[apiKey] as CarryIn<Key>;
+    // A heartbeat of a classic group appends nothing, and its response is used again.
+    if (apiKey === 12) return carry(place.groups, request, client, reply);
+    carry(
+      place.groups,
+      request,
+      client,
+      (response) => place.replies.add((code) => code === errorCode.NONE ? reply(response) : refuse(code)),
+    );
+    if (place.groups.isUnsettled) this.#unsettled.add(place);
+  }
+
+  #fetchOffsets(request: GroupRequest<9>, client: GroupClient, reply: Reply<GroupResponse<9>>): void {
+    const { apiVersion } = client;
+    const isSingle = apiVersion < SEVERAL_GROUPS_VERSION;
+    const asked = isSingle
+      ? [{ groupId: request.groupId, memberId: null, memberEpoch: -1, topics: request.topics }]
+      : request.groups;
+    const groups = asked.map((group) => {
+      const place = this.#placeOf(group.groupId);
+      if (typeof place !== "number") return place.groups.fetchOffsets(group, apiVersion);
+      return { groupId: group.groupId, errorCode: place, topics: [] };
+    });
+    const [first] = groups;
+    if (!isSingle || first === undefined) return reply({ groups });
+    const { errorCode: code = errorCode.NONE, topics } = first;
+    reply(code === errorCode.NONE ? { topics } : refuseGroupRequest(9, request, code, apiVersion));
+  }
+
+  #describe(request: GroupRequest<15>, { apiVersion }: GroupClient, reply: Reply<GroupResponse<15>>): void {
+    const groups = request.groups.map((groupId) => {
+      const place = this.#placeOf(groupId);
+      return typeof place === "number" ? refuseDescription(groupId, place) : place.groups.describe(groupId, apiVersion);
+    });
+    reply({ groups });
+  }
+
+  #describeConsumerGroups(request: GroupRequest<69>, reply: Reply<GroupResponse<69>>): void {
+    const groups = request.groupIds.map((groupId) => {
+      if (groupId === "") return refuseConsumerDescription(groupId, errorCode.INVALID_GROUP_ID);
+      const place = this.#placeOf(groupId);
+      return typeof place === "number"
+        ? refuseConsumerDescription(groupId, place)
+        : place.groups.describeConsumerGroup(groupId);
+    });
+    reply({ throttleTimeMs: 0, groups });
+  }
+
+  #list(request: GroupRequest<16>, reply: Reply<GroupResponse<16>>): void {
+    const filter = { states: lowerCase(request.statesFilter), types: lowerCase(request.typesFilter) };
+    if (this.#loading.length > 0) return reply({ errorCode: errorCode.COORDINATOR_LOAD_IN_PROGRESS, groups: [] });
+    const places = [...this.#partitions.values()].filter(({ refusal }) => refusal === errorCode.NONE);
+    reply({ errorCode: errorCode.NONE, groups: places.flatMap(({ groups }) => groups.list(filter)) });
+  }
+
+  #deleteGroups(request: GroupRequest<42>, reply: Reply<GroupResponse<42>>): void {
+    const places = new Set<OffsetsPartition>();
+    const results = request.groupsNames.map((groupId) => {
+      const place = this.#placeOf(groupId);
+      if (typeof place === "number") return { groupId, errorCode: place };
+      places.add(place);
+      return { groupId, errorCode: place.groups.deleteGroup(groupId) };
+    });
+    // One partition after the other lets go of the answer.
+    let release = (code: number) =>
+      reply(code === errorCode.NONE ? { throttleTimeMs: 0, results } : refuseGroupRequest(42, request, code));
+    for (const place of places) {
+      const then = release;
+      release = (code) => code === errorCode.NONE ? place.replies.add(then) : then(code);
+    }
+    release(errorCode.NONE);
+  }
 }
+
+/** A filter without spaces and in lower case; null when nothing is filtered. */
+function lowerCase(words: readonly string[]): ReadonlySet<string> | null {
+  return words.length === 0 ? null : new Set(words.map((word) => word.trim().toLowerCase()));
+}
+
+/** The coordinator as those see it who bring it requests and time. */
+export type GroupCoordination = Pick<
+  GroupCoordinator,
+  "handle" | "onImage" | "nextDeadlineMs" | "expire" | "settle" | "isUnsettled" | "dispose"
+>;

@@ -4,6 +4,7 @@
  *
  * Source of the refusals: Kafka's getErrorResponse of each request, and GroupCoordinatorService.
  */
+import { errorCode } from "../../net/protocol/error_codes.ts";
 import type { OffsetCommitRequest, OffsetCommitResponse } from "../../net/protocol/messages/08_offset_commit.ts";
 import type { OffsetFetchRequest, OffsetFetchResponse } from "../../net/protocol/messages/09_offset_fetch.ts";
 import type { JoinGroupRequest, JoinGroupResponse } from "../../net/protocol/messages/11_join_group.ts";
@@ -22,6 +23,8 @@ import type {
   ConsumerGroupDescribeRequest,
   ConsumerGroupDescribeResponse,
 } from "../../net/protocol/messages/69_consumer_group_describe.ts";
+
+import { absent } from "./offsets.ts";
 
 /** Requests and responses by API key. */
 export interface GroupRequests {
@@ -58,7 +61,11 @@ export type GroupRequest<Key extends GroupApiKey> = GroupRequests[Key]["request"
 /** Response of an API. */
 export type GroupResponse<Key extends GroupApiKey> = GroupRequests[Key]["response"];
 
-type Refuse<Key extends GroupApiKey> = (request: GroupRequest<Key>, code: number) => GroupResponse<Key>;
+type Refuse<Key extends GroupApiKey> = (
+  request: GroupRequest<Key>,
+  code: number,
+  apiVersion: number,
+) => GroupResponse<Key>;
 
 /** Most APIs answer a code of the whole; those about several groups or partitions repeat it for each. */
 const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
@@ -69,17 +76,12 @@ const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
       partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: code })),
     })),
   }),
-  9: (request, code) => ({
+  9: (request, code, apiVersion) => ({
     errorCode: code,
-    topics: (request.topics ?? []).map(({ name, partitionIndexes }) => ({
+    // The answer as a whole has a code from version 2 on.
+    topics: apiVersion > 1 ? [] : (request.topics ?? []).map(({ name, partitionIndexes }) => ({
       name,
-      partitions: partitionIndexes.map((partitionIndex) => ({
-        partitionIndex,
-        committedOffset: -1,
-        committedLeaderEpoch: -1,
-        metadata: "",
-        errorCode: code,
-      })),
+      partitions: partitionIndexes.map((partitionIndex) => absent(partitionIndex, code)),
     })),
     groups: request.groups.map(({ groupId }) => ({ groupId, errorCode: code, topics: [] })),
   }),
@@ -89,7 +91,7 @@ const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
     protocolType: null,
     protocolName: "",
     leader: "",
-    memberId,
+    memberId: code === errorCode.INVALID_GROUP_ID ? memberId : "",
     members: [],
   }),
   12: (_, code) => ({ errorCode: code }),
@@ -109,13 +111,14 @@ const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
   }),
 };
 
-/** The answer that says nothing but an error. */
+/** The answer that says nothing but an error. @param apiVersion of the request: OffsetFetch says it in two ways */
 export function refuseGroupRequest<Key extends GroupApiKey>(
   apiKey: Key,
   request: GroupRequest<Key>,
   code: number,
+  apiVersion = Infinity,
 ): GroupResponse<Key> {
-  return (refusals[apiKey] as Refuse<Key>)(request, code);
+  return (refusals[apiKey] as Refuse<Key>)(request, code, apiVersion);
 }
 
 /** One group that DescribeGroups says nothing of but an error. */

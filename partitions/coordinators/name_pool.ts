@@ -16,6 +16,11 @@ export class NamePool {
     return this.#numbers.size;
   }
 
+  /** The names that are held. */
+  names(): Iterable<string> {
+    return this.#numbers.keys();
+  }
+
   /** Number of a name, -1 for a name that nobody holds. */
   find(name: string): number {
     return this.#numbers.get(name) ?? -1;

@@ -59,6 +59,11 @@ export class OffsetTable {
     return this.#groups.find(groupId) !== NONE;
   }
 
+  /** Groups that have any. */
+  groupIds(): Iterable<string> {
+    return this.#groups.names();
+  }
+
   /** Row of an offset, -1 for none. */
   find(groupId: string, topic: string, partition: number): number {
     const [group, topicNumber] = [this.#groups.find(groupId), this.#topics.find(topic)];

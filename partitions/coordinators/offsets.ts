@@ -63,6 +63,11 @@ export class Offsets {
     return this.#table.count;
   }
 
+  /** Groups that have any. */
+  groupIds(): Iterable<string> {
+    return this.#table.groupIds();
+  }
+
   /** Whether a group has any. */
   has(groupId: string): boolean {
     return this.#table.has(groupId);

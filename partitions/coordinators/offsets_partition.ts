@@ -1,0 +1,140 @@
+/**
+ * A partition of `__consumer_offsets` as its shard coordinates it: loaded slice by slice, then active until it goes away. Runs on the
+ * shard that owns the partition.
+ *
+ *   loading ──all replayed──► active ──removed, or the shard ends──► closed
+ *      └──damaged, unreadable──► failed ───────────────────────────────┘
+ *
+ * Source: Kafka's CoordinatorRuntime.
+ */
+import { errorCode } from "../../net/protocol/error_codes.ts";
+import type { Clock } from "../../storage/mod.ts";
+import type { Partition } from "../partition.ts";
+import type { Purgatory } from "../purgatory.ts";
+import { GroupPartition } from "./group_partition.ts";
+import { HeldReplies } from "./held_replies.ts";
+import { type LoadMemory, OffsetsLoader } from "./offsets_loader.ts";
+import { OffsetsLog } from "./offsets_log.ts";
+import type { GroupPorts, GroupTimer } from "./ports.ts";
+import type { GroupRecord } from "./records/group_record.ts";
+import type { GroupBatchBuilder } from "./records/record_set.ts";
+
+/** What all partitions of a shard share. */
+export interface OffsetsPartitionParts {
+  readonly clock: Clock;
+  readonly purgatory: Purgatory;
+  readonly builder: GroupBatchBuilder;
+  readonly memory: LoadMemory;
+  readonly ports: Omit<GroupPorts, "log">;
+  /** Tells the operator something. */
+  readonly report: (text: string) => void;
+}
+
+/** A topic that is gone. */
+export interface DeletedTopic {
+  readonly name: string;
+  readonly id: string;
+}
+
+/** Between the checks for expired offsets of two partitions that were loaded together. */
+const EXPIRY_STAGGER_MS = 20;
+
+/** The partition. Its timer looks for expired offsets. */
+export class OffsetsPartition implements GroupTimer {
+  deadlineMs = 0;
+  heapIndex = -1;
+  readonly name: string;
+  readonly groups: GroupPartition;
+  readonly replies: HeldReplies;
+  readonly log: OffsetsLog;
+  readonly #parts: OffsetsPartitionParts;
+  readonly #partition: Partition;
+  readonly #replay = (record: GroupRecord) => this.groups.replay(record);
+  #state: "loading" | "active" | "failed" | "closed" = "loading";
+  #loader: OffsetsLoader | null;
+  /** Topics that went while it was being loaded. */
+  #deleted: DeletedTopic[] = [];
+
+  /** @param partition owned by this shard @param name for messages */
+  constructor(partition: Partition, name: string, parts: OffsetsPartitionParts) {
+    this.name = name;
+    this.#partition = partition;
+    this.#parts = parts;
+    this.log = new OffsetsLog(partition, parts);
+    this.groups = new GroupPartition(this.log, parts.ports);
+    this.replies = new HeldReplies(partition, { purgatory: parts.purgatory, nowMs: parts.ports.nowMs });
+    this.#loader = new OffsetsLoader(partition.log, parts.memory);
+  }
+
+  /** Whether it has slices to load. */
+  get isLoading(): boolean {
+    return this.#state === "loading";
+  }
+
+  /** Whether this is the coordinator of a partition that was opened again since. */
+  isOf(partition: Partition): boolean {
+    return partition === this.#partition;
+  }
+
+  /** Why it answers nothing at the moment, as Kafka's code; 0 when it does. */
+  get refusal(): number {
+    if (this.#state === "active" && this.#partition.isOpen) return errorCode.NONE;
+    return this.#state === "loading" ? errorCode.COORDINATOR_LOAD_IN_PROGRESS : errorCode.NOT_COORDINATOR;
+  }
+
+  /** Loads one slice. */
+  load(): void {
+    const loader = this.#loader;
+    if (loader === null) return;
+    const result = loader.loadSlice(this.#replay);
+    if (result === false) return;
+    this.#loader = null;
+    if (typeof result === "string") return this.#fail(result);
+    this.#state = "active";
+    const { laterCount, damagedCount } = loader;
+    if (laterCount + damagedCount > 0) {
+      this.#parts.report(
+        `${this.name}: ${damagedCount} damaged records and ${laterCount} of later Kafkas were left out`,
+      );
+    }
+    this.groups.start();
+    if (this.#deleted.length > 0) this.groups.onImage(new Set(this.#deleted.map(({ name }) => name)), this.#deleted);
+    this.#deleted = [];
+    const { nowMs, settings } = this.#parts.ports;
+    this.#expireAt(
+      nowMs() + settings.offsetsRetentionCheckIntervalMs + EXPIRY_STAGGER_MS * this.#partition.slot % 1000,
+    );
+  }
+
+  /** Topics changed. */
+  onImage(changedNames: ReadonlySet<string>, deleted: readonly DeletedTopic[]): void {
+    if (this.#state === "active") this.groups.onImage(changedNames, deleted);
+    else if (this.#state === "loading") this.#deleted.push(...deleted);
+  }
+
+  onDue(nowMs: number): void {
+    if (this.refusal === errorCode.NONE) this.groups.expire();
+    this.#expireAt(nowMs + this.#parts.ports.settings.offsetsRetentionCheckIntervalMs);
+  }
+
+  /** Ends: everybody who waits is answered NOT_COORDINATOR. Idempotent. */
+  dispose(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#loader = null;
+    this.#parts.ports.timers.remove(this);
+    this.groups.dispose(errorCode.NOT_COORDINATOR);
+    this.replies.fail(errorCode.NOT_COORDINATOR);
+  }
+
+  #fail(why: string): void {
+    this.#state = "failed";
+    this.#parts.report(`${this.name} cannot be loaded, its groups have no coordinator: ${why}`);
+    this.groups.dispose(errorCode.NOT_COORDINATOR);
+  }
+
+  #expireAt(deadlineMs: number): void {
+    this.deadlineMs = deadlineMs;
+    this.#parts.ports.timers.add(this);
+  }
+}
