@@ -30,7 +30,8 @@ export function kafkaJars(): string {
 
 /** True when Apache Kafka can be run without installing anything. */
 export function kafkaInstalled(): boolean {
-  return onPath("java") && exists(`${kafkaJars()}/kafka_2.13-${KAFKA_VERSION}.jar`);
+  const jars = ["kafka_2.13", "kafka-streams", "connect-file"];
+  return onPath("java") && jars.every((name) => exists(`${kafkaJars()}/${name}-${KAFKA_VERSION}.jar`));
 }
 
 /** Path of a load generator that `buildLoadGenerators` has built. */
@@ -49,6 +50,7 @@ export async function installKafka(): Promise<void> {
     ...["-q", "-B", "-f", `${here}pom.xml`, "dependency:copy-dependencies"],
     ...[`-DoutputDirectory=${partial}`, "-DincludeScope=runtime"],
   ], { timeoutMs: 1_200_000 });
+  if (exists(kafkaJars())) await Deno.remove(kafkaJars(), { recursive: true }); // by an earlier pom.xml
   await Deno.rename(partial, kafkaJars());
 }
 

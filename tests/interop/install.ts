@@ -7,7 +7,7 @@
  * Needs java, mvn, npm, go and python3 on PATH; packages of the system are installed by apt-get where this runs as root, and
  * named otherwise. Nothing outside the cache directory (see bench/peer/install.ts) and the system's packages is written.
  */
-import { buildLoadGenerators, installKafka, onPath, requireCommands } from "../../bench/peer/install.ts";
+import { buildLoadGenerators, installKafka, kafkaJars, onPath, requireCommands } from "../../bench/peer/install.ts";
 import { run, runOrThrow } from "../../bench/peer/processes.ts";
 import { locations } from "./toolchain.ts";
 
@@ -22,6 +22,7 @@ const steps: readonly (readonly [name: string, step: () => Promise<void>])[] = [
   ["Node clients", installNodeClients],
   ["Python clients", installPythonClients],
   ["Go clients", buildGoClients],
+  ["Java clients", compileJavaClients],
   ["corpus", makeCorpus],
   ["load generators of the benchmark", buildLoadGenerators],
 ];
@@ -71,6 +72,20 @@ async function installPythonClients(): Promise<void> {
 async function buildGoClients(): Promise<void> {
   requireCommands("the Go clients", { go: "Go" });
   await runOrThrow("go", ["build", "-o", locations.go, "."], { cwd: `${locations.clients}/go`, timeoutMs: 900_000 });
+}
+
+/** Classes beside the jars of Kafka; a source of before does not leave its classes behind. */
+async function compileJavaClients(): Promise<void> {
+  requireCommands("the Java clients", { javac: "a Java compiler, 17 or later" });
+  const directory = `${locations.clients}/java`;
+  const sources = [...Deno.readDirSync(directory)].map(({ name }) => `${directory}/${name}`).sort();
+  const texts = await Promise.all(sources.map((source) => Deno.readTextFile(source)));
+  const key = `${locations.java}.sources`;
+  await Deno.writeTextFile(key, texts.join(""));
+  await whenChanged(key, `${locations.java}.installed`, async () => {
+    await Deno.mkdir(locations.java, { recursive: true });
+    await runOrThrow("javac", ["-cp", `${kafkaJars()}/*`, "-d", locations.java, ...sources]);
+  });
 }
 
 /** Every line of the Unicode character database but for its largest tables of numbers: text of all scripts. */

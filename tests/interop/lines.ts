@@ -30,3 +30,20 @@ export function assertSameBytes(actual: Uint8Array, expected: Uint8Array): void 
   const around = views.map((bytes) => bytes.subarray(Math.max(0, at - 40), at + 40).toString());
   assert.fail(`bytes differ at ${at} of ${actual.length} and ${expected.length}:\n${around.join("\n--\n")}`);
 }
+
+/** Cuts text into lines, without their ends; a last line without an end counts too. */
+export class TextLineStream extends TransformStream<string, string> {
+  constructor() {
+    let rest = "";
+    super({
+      transform(chunk, controller) {
+        const lines = (rest + chunk).split("\n");
+        rest = lines.pop()!;
+        for (const line of lines) controller.enqueue(line);
+      },
+      flush(controller) {
+        if (rest !== "") controller.enqueue(rest);
+      },
+    });
+  }
+}

@@ -5,7 +5,7 @@
 import { cacheDirectory, kafkaInstalled, onPath } from "../../bench/peer/install.ts";
 
 /** A thing that a test cannot run without. */
-export type Need = "kafka" | "kcat" | "python" | "node" | "go" | "corpus";
+export type Need = "kafka" | "java" | "kcat" | "python" | "node" | "go" | "corpus";
 
 /** Where `install.ts` puts the client libraries. */
 export const locations = {
@@ -15,6 +15,8 @@ export const locations = {
   node: `${cacheDirectory()}/interop/node`,
   /** The program built from clients/go. */
   go: `${cacheDirectory()}/interop/go-client`,
+  /** Classes compiled from clients/java. */
+  java: `${cacheDirectory()}/interop/java`,
   /** The text of Debian's package unicode-data: one large file of lines. */
   corpus: `${cacheDirectory()}/interop/corpus.txt`,
   /** Sources of the client programs. */
@@ -23,6 +25,7 @@ export const locations = {
 
 const checks: Record<Need, { found: () => boolean; name: string }> = {
   kafka: { found: kafkaInstalled, name: "Apache Kafka and Java" },
+  java: { found: () => kafkaInstalled() && exists(`${locations.java}.installed`), name: "the Java clients" },
   kcat: { found: () => onPath("kcat"), name: "kcat" },
   python: { found: () => exists(locations.python), name: "the Python clients" },
   node: { found: () => onPath("node") && exists(`${locations.node}/node_modules`), name: "the Node clients" },

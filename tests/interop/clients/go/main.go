@@ -1,4 +1,4 @@
-// franz-go and sarama: `produce`, `consume` and `admin` of ../README.md.
+// franz-go and sarama: `produce`, `consume`, `admin` and `group` of ../README.md.
 //
 //	go-client franz-go produce 127.0.0.1:9092 topic none,gzip 100
 package main
@@ -16,11 +16,12 @@ type library struct {
 	produce func(bootstrap, topic, codec string, count int) error
 	consume func(bootstrap, topic string, count int) error
 	admin   func(bootstrap, topic string) error
+	group   func(m member) error
 }
 
 var libraries = map[string]library{
-	"franz-go": {franzProduce, franzConsume, franzAdmin},
-	"sarama":   {saramaProduce, saramaConsume, saramaAdmin},
+	"franz-go": {franzProduce, franzConsume, franzAdmin, franzGroup},
+	"sarama":   {saramaProduce, saramaConsume, saramaAdmin, saramaGroup},
 }
 
 var out = bufio.NewWriter(os.Stdout)
@@ -72,6 +73,8 @@ func run(args []string) error {
 		return chosen.consume(bootstrap, topic, count)
 	case "admin":
 		return chosen.admin(bootstrap, topic)
+	case "group":
+		return chosen.group(newMember(args[2:]))
 	}
 	return fmt.Errorf("unknown command %q", args[1])
 }

@@ -1,0 +1,125 @@
+/**
+ * The client libraries as members of consumer groups: each with every way of sharing partitions that it knows. The programs are in
+ * clients/. Main isolate of a test.
+ */
+import { kafkaJars } from "../../bench/peer/install.ts";
+import { type MemberCommand, type MemberEvent } from "./group_member.ts";
+import { locations, type Need } from "./toolchain.ts";
+
+/** One library in one configuration. */
+export interface GroupClient {
+  readonly name: string;
+  readonly need: Need;
+  /** KIP-848: the coordinator shares out. */
+  readonly consumerProtocol: boolean;
+  /** Members have names that outlive their processes (KIP-345): they do not leave when they end. */
+  readonly isStatic: boolean;
+  /** How to start a member. */
+  readonly command: (where: GroupPlace) => MemberCommand;
+}
+
+/** Where a member belongs. */
+export interface GroupPlace {
+  readonly bootstrapServers: string;
+  readonly topic: string;
+  readonly group: string;
+  /** The name of a static member. */
+  readonly instance: string;
+}
+
+type Library = (words: readonly string[]) => MemberCommand;
+
+/** Every library and configuration, the cheap ones first. */
+export const groupClients: readonly GroupClient[] = [
+  kcatClient("kcat", "range"),
+  ...["range", "roundrobin", "sticky", "cooperative-sticky", "consumer"].map((how) => goClient("franz-go", how)),
+  ...["range", "roundrobin", "sticky"].map((how) => goClient("sarama", how)),
+  ...["range", "cooperative-sticky", "static", "consumer"].map((how) => pythonClient("confluent-kafka", how)),
+  ...["range", "roundrobin", "sticky", "cooperative-sticky"].map((how) => pythonClient("kafka-python", how)),
+  ...["range", "roundrobin", "sticky"].map((how) => pythonClient("aiokafka", how)),
+  nodeClient("kafkajs", "roundrobin"),
+  ...["roundrobin", "cooperative-sticky", "consumer"].map((how) => nodeClient("platformatic", how)),
+  ...["range", "roundrobin", "sticky", "cooperative-sticky", "static", "consumer"].map(javaClient),
+];
+
+/** One member of each library, all of which know the assignor `how`. */
+export function mixedClients(how: "range" | "roundrobin"): GroupClient[] {
+  return groupClients.filter((each) => each.name.endsWith(` ${how}`));
+}
+
+function client(name: string, how: string, need: Need, library: Library): GroupClient {
+  const consumerProtocol = how === "consumer";
+  const isStatic = how === "static";
+  const command = ({ bootstrapServers, topic, group, instance }: GroupPlace) => {
+    const words = [name, "group", bootstrapServers, topic, group];
+    if (consumerProtocol) words.push("protocol=consumer", ...name === "franz-go" ? ["assignor=uniform"] : []);
+    else words.push("protocol=classic", `assignor=${isStatic ? "range" : how}`);
+    return library(isStatic ? [...words, `instance=${instance}`] : words);
+  };
+  return { name: `${name} ${how}`, need, consumerProtocol, isStatic, command };
+}
+
+function goClient(name: string, how: string): GroupClient {
+  return client(name, how, "go", (args) => ({ command: locations.go, args }));
+}
+
+function pythonClient(name: string, how: string): GroupClient {
+  const program = `${locations.clients}/python/group.py`;
+  return client(name, how, "python", (words) => ({ command: locations.python, args: [program, ...words] }));
+}
+
+function nodeClient(name: "kafkajs" | "platformatic", how: string): GroupClient {
+  const program = `${locations.clients}/node/group.mjs`;
+  const env = { CLIENT_LIBRARIES: locations.node };
+  return client(name, how, "node", (words) => {
+    // As in clients_test.ts: @platformatic/kafka wants a newer Node than the machine may have.
+    if (name === "kafkajs") return { command: "node", args: [program, ...words], env };
+    const flags = ["run", "-A", "--no-config", "--node-modules-dir=manual", program];
+    return { command: Deno.execPath(), args: [...flags, ...words], env, cwd: locations.node };
+  });
+}
+
+/** Flags for a JVM that lives for seconds beside others. */
+export const SMALL_JVM = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
+function javaClient(how: string): GroupClient {
+  const classPath = `${kafkaJars()}/*:${locations.java}`;
+  return client("java", how, "java", (words) => ({
+    command: "java",
+    args: [...SMALL_JVM, "-cp", classPath, "Group", ...words],
+  }));
+}
+
+/** kcat commits by itself, as often as it is told to, and says on standard error what it has. */
+function kcatClient(name: string, assignor: string): GroupClient {
+  const settings = {
+    "auto.commit.interval.ms": "100",
+    "auto.offset.reset": "earliest",
+    "session.timeout.ms": "6000",
+    "heartbeat.interval.ms": "300",
+    "fetch.wait.max.ms": "100",
+    "partition.assignment.strategy": assignor,
+  };
+  const flags = Object.entries(settings).flatMap(([key, value]) => ["-X", `${key}=${value}`]);
+  return {
+    name: `${name} ${assignor}`,
+    need: "kcat",
+    consumerProtocol: false,
+    isStatic: false,
+    command: ({ bootstrapServers, topic, group }) => ({
+      command: "kcat",
+      args: ["-b", bootstrapServers, ...flags, "-u", "-f", "read %p %o\n", "-G", group, topic],
+      parse: parseKcatLine,
+    }),
+  };
+}
+
+/** "% Group g rebalanced (memberid m): assigned: t [0], t [1]", or "revoked: …". */
+function parseKcatLine(line: string): MemberEvent | null {
+  const read = /^read (\d+) (\d+)$/.exec(line);
+  if (read !== null) return { kind: "read", partition: Number(read[1]), offset: Number(read[2]) };
+  const change = /^% Group .* rebalanced .*: (assigned|revoked): (.*)$/.exec(line);
+  if (change === null) return null;
+  const partitions = [...change[2]!.matchAll(/\[(\d+)\]/g)].map((match) => Number(match[1]));
+  return { kind: "owns", partitions: change[1] === "assigned" ? partitions : [] };
+}

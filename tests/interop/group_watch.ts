@@ -1,0 +1,223 @@
+/**
+ * A topic and a group seen from outside: records are written to every partition, the group's committed offsets are asked for all
+ * the time, and what members read and committed is judged. Main isolate of a test.
+ *
+ * What must hold: a partition's committed offset never moves back, never passes the log end, and every record below it was read by
+ * a member; a member reads a partition in order without a gap between two changes of its partitions; at the end every record
+ * was read and the committed offset is the log end.
+ */
+import assert from "node:assert/strict";
+import { waitFor } from "../../bench/peer/processes.ts";
+import { ByteWriter, wireBatch } from "../../bench/peer/wire_bytes.ts";
+import { NONE, WireClient } from "../../bench/peer/wire_client.ts";
+import type { GroupMember } from "./group_member.ts";
+
+const OFFSET_FETCH = [9, 2] as const;
+/** Between two looks at the committed offsets, and two trickles of records. */
+const PERIOD_MS = 40;
+
+/** Watches one group on one topic; disposal ends that. */
+export class GroupWatch implements AsyncDisposable {
+  readonly topic: string;
+  readonly group: string;
+  readonly partitions: number;
+  /** Every member that ever was, the dead too. */
+  readonly members: GroupMember[] = [];
+  readonly #writer: WireClient;
+  readonly #reader: WireClient;
+  readonly #ends: number[];
+  readonly #committed: number[];
+  readonly #loops: Promise<void>[] = [];
+  #trickling = false;
+  #over = false;
+  #failure: unknown = null;
+
+  private constructor(
+    writer: WireClient,
+    reader: WireClient,
+    names: { topic: string; group: string },
+    partitions: number,
+  ) {
+    this.#writer = writer;
+    this.#reader = reader;
+    this.topic = names.topic;
+    this.group = names.group;
+    this.partitions = partitions;
+    this.#ends = Array(partitions).fill(0);
+    this.#committed = Array(partitions).fill(-1);
+  }
+
+  /** Creates the topic and starts to look. */
+  static async start(
+    port: number,
+    names: { readonly topic: string; readonly group: string },
+    partitions: number,
+  ): Promise<GroupWatch> {
+    const writer = await WireClient.connect(port);
+    await writer.createTopic(names.topic, partitions);
+    const watch = new GroupWatch(writer, await WireClient.connect(port), names, partitions);
+    watch.#loops.push(watch.#repeat(() => watch.#look()));
+    return watch;
+  }
+
+  /** Appends one batch of `count` records to every partition. */
+  async write(count: number): Promise<void> {
+    for (let partition = 0; partition < this.partitions; partition++) {
+      const records = Array.from({ length: count }, () => ({ key: null, value: new Uint8Array(20) }));
+      const batch = wireBatch(records, {});
+      const { errorCode, baseOffset } = await this.#writer.produce({ topic: this.topic, partition }, batch);
+      assert.equal(errorCode, NONE, `produce to ${this.topic}-${partition}`);
+      assert.equal(baseOffset, this.#ends[partition], "nobody else writes");
+      this.#ends[partition]! += count;
+    }
+  }
+
+  /** Writes a record to every partition again and again, until `settle`. */
+  trickle(): void {
+    this.#trickling = true;
+    this.#loops.push(this.#repeat(async () => {
+      if (this.#trickling) await this.write(1);
+    }));
+  }
+
+  /** The committed offsets as they were last seen; -1 where there is none. */
+  get committed(): readonly number[] {
+    return this.#committed;
+  }
+
+  /** Ends of the logs: what was written. */
+  get ends(): readonly number[] {
+    return this.#ends;
+  }
+
+  /** Waits for something about the members. */
+  async until(what: string, condition: () => boolean, timeoutMs = 60_000): Promise<void> {
+    const failed = () => this.#failure !== null || this.members.some((member) => member.failed);
+    let cause: unknown = null;
+    try {
+      await waitFor(`${this.group}: ${what}`, () => failed() || condition() ? true : undefined, timeoutMs);
+    } catch (error) {
+      cause = error;
+    }
+    cause ??= this.#failure;
+    if (cause === null && !failed()) return;
+    const seen = `written ${this.#ends}, committed ${this.#committed}`;
+    const told = [`${this.group}: ${what}`, seen, ...this.members.map((each) => each.tail())].join("\n");
+    throw new Error(told, { cause });
+  }
+
+  /** Waits until the partitions are shared out among exactly these members, each with at least one. */
+  async untilShared(members: readonly GroupMember[], timeoutMs?: number): Promise<void> {
+    const all = Array.from({ length: this.partitions }, (_, partition) => partition);
+    await this.until(`${members.map((each) => each.name)} share all partitions`, () => {
+      const owners = all.map((partition) => members.filter((each) => each.owns(partition)).length);
+      return owners.every((count) => count === 1) && members.every((each) => (each.owned?.length ?? 0) > 0);
+    }, timeoutMs);
+  }
+
+  /** Stops writing, and waits until all that was written is committed. */
+  async settle(timeoutMs?: number): Promise<void> {
+    this.#trickling = false;
+    await this.until("everything is committed", () => {
+      return this.#committed.every((offset, partition) => offset === this.#ends[partition]);
+    }, timeoutMs);
+  }
+
+  /** Judges everything that was told; the committed offsets are watched all along. */
+  verify(): void {
+    if (this.#failure !== null) throw this.#failure;
+    const read = readOffsets(this.members, this.partitions);
+    this.#ends.forEach((end, partition) => {
+      for (let offset = 0; offset < end; offset++) {
+        assert(read[partition]!.has(offset), `${this.group}: record ${offset} of partition ${partition} was read`);
+      }
+      assert.equal(
+        read[partition]!.size,
+        end,
+        `${this.group}: nothing beyond the end of partition ${partition} was read`,
+      );
+    });
+    for (const member of this.members) {
+      assertInOrder(member);
+      assertCommitsFollowReads(member);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const ends = [...this.#ends];
+    const body = new ByteWriter().string(this.group).int32(1).string(this.topic).int32(this.partitions);
+    for (let partition = 0; partition < this.partitions; partition++) body.int32(partition);
+    const answer = await this.#reader.request(OFFSET_FETCH, body.bytes);
+    const [found] = answer.array((r) => {
+      r.string();
+      return r.array((p) => ({ partition: p.int32(), offset: p.int64(), metadata: p.string(), code: p.int16() }));
+    });
+    // A coordinator that does not know yet (15, 14, 16) answers without partitions, or with the code in each.
+    for (const { partition, offset, code } of found ?? []) {
+      if (code !== NONE) continue;
+      const before = this.#committed[partition]!;
+      const at = `${this.group}: committed offset of partition ${partition}`;
+      assert(offset >= before, `${at} does not move back: ${before}, then ${offset}`);
+      assert(offset <= this.#ends[partition]!, `${at}, ${offset}, is not above the log end ${ends[partition]}`);
+      this.#committed[partition] = offset;
+    }
+  }
+
+  async #repeat(step: () => Promise<void>): Promise<void> {
+    while (!this.#over && this.#failure === null) {
+      try {
+        await step();
+      } catch (error) {
+        this.#failure ??= error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, PERIOD_MS));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#over = true;
+    await Promise.all(this.#loops);
+    await Promise.all(this.members.map((each) => each.kill()));
+    this.#writer[Symbol.dispose]();
+    this.#reader[Symbol.dispose]();
+  }
+}
+
+/** Offsets that any member read, by partition. */
+function readOffsets(members: readonly GroupMember[], partitions: number): Set<number>[] {
+  const read = Array.from({ length: partitions }, () => new Set<number>());
+  for (const member of members) {
+    for (const record of member.reads) {
+      if (record !== null) read[record.partition]!.add(record.offset);
+    }
+  }
+  return read;
+}
+
+/** Between two changes of its partitions, a member reads each without a gap; it may go back to what is committed. */
+export function assertInOrder(member: Pick<GroupMember, "name" | "reads">): void {
+  const next = new Map<number, number>();
+  for (const record of member.reads) {
+    if (record === null) {
+      next.clear();
+      continue;
+    }
+    const expected = next.get(record.partition);
+    if (expected !== undefined) {
+      const at = `${member.name} reads partition ${record.partition} without a gap`;
+      assert(record.offset <= expected, `${at}: ${record.offset}, expected ${expected}`);
+    }
+    next.set(record.partition, record.offset + 1);
+  }
+}
+
+/** A member commits only behind what it has read, and never back. */
+export function assertCommitsFollowReads(member: Pick<GroupMember, "name" | "reads" | "commits">): void {
+  const read = new Set(member.reads.map((record) => record === null ? "" : `${record.partition} ${record.offset}`));
+  const last = new Map<number, number>();
+  for (const { partition, offset } of member.commits) {
+    assert(read.has(`${partition} ${offset - 1}`), `${member.name} has read what it commits: ${partition} ${offset}`);
+    assert(offset >= (last.get(partition) ?? 0), `${member.name} does not commit back: ${partition} ${offset}`);
+    last.set(partition, offset);
+  }
+}

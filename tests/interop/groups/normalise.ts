@@ -1,0 +1,72 @@
+/**
+ * Answers made comparable: what differs from run to run gets a name (ids that the broker made, topic ids, node and port), what
+ * has no order (groups, members, topics, partitions) is sorted, bytes become hexadecimal. Pure; part of a test.
+ */
+
+/** Arrays whose order means nothing: Kafka's comes from hash maps. */
+const UNORDERED = new Set([
+  ...["topics", "partitions", "groups", "members", "results", "coordinators", "topicPartitions"],
+  ...["subscribedTopicNames"],
+]);
+
+/** java.util.UUID, the tail of the member ids that classic groups give. */
+const JAVA_UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+/** Kafka's Uuid, the member ids that consumer groups give. */
+const KAFKA_UUID = /^[A-Za-z0-9_-]{22}$/;
+const UNNAMED = "<new>";
+
+/** Names of what differs from run to run; one for each scenario. */
+export class Normaliser {
+  readonly #names: Map<string, string>;
+  #made = 0;
+
+  /** @param names of what is known before: topic ids */
+  constructor(names: ReadonlyMap<string, string>) {
+    this.#names = new Map(names);
+  }
+
+  /** Makes an answer comparable: only what JSON has is left. */
+  normalise(answer: unknown): unknown {
+    return this.#convert(answer, "", (id) => this.#names.get(id) ?? this.#nameNew(id));
+  }
+
+  #nameNew(id: string): string {
+    const name = `<id ${++this.#made}>`;
+    this.#names.set(id, name);
+    return name;
+  }
+
+  #convert(value: unknown, key: string, name: (id: string) => string): unknown {
+    if (value instanceof Uint8Array) return value.toHex();
+    if (Array.isArray(value)) {
+      return this.#inOrder(value, key).map((element) => this.#convert(element, key, name));
+    }
+    if (typeof value === "object" && value !== null) {
+      return Object.fromEntries(Object.entries(value).map(([field, inner]) => [field, this.#convert(inner, field, name)]));
+    }
+    if (key === "port") return value === -1 ? -1 : "<port>";
+    if (key === "nodeId") return value === -1 ? -1 : "<node>";
+    if (typeof value === "string") return this.#convertText(value, key, name);
+    return value;
+  }
+
+  #convertText(text: string, key: string, name: (id: string) => string): string {
+    const isId = KAFKA_UUID.test(text) && (key === "memberId" || key === "leader");
+    if (isId || this.#names.has(text)) return name(text);
+    let result = text.replace(JAVA_UUID, name);
+    for (const [id, known] of this.#names) {
+      if (id.length === 22) result = result.replaceAll(id, known);
+    }
+    return result;
+  }
+
+  /** Sorted by what is known already, so that ids get their numbers in the same order in every run. */
+  #inOrder(array: readonly unknown[], key: string): readonly unknown[] {
+    if (!UNORDERED.has(key)) return array;
+    const keyed = array.map((element) => ({
+      element,
+      by: JSON.stringify(this.#convert(element, key, (id) => this.#names.get(id) ?? UNNAMED)),
+    }));
+    return keyed.sort((a, b) => a.by < b.by ? -1 : a.by > b.by ? 1 : 0).map(({ element }) => element);
+  }
+}

@@ -1,0 +1,166 @@
+/** Scenarios of static members (KIP-345) of classic groups: restarts without a rebalance, fencing, leaving by instance id. */
+import { DescribeGroups, Heartbeat, JoinGroup, LeaveGroup, OffsetCommit, SyncGroup } from "./apis.ts";
+import { assignment, awaitRebalance, joinRequest, stableAlone, stableTwo, subscription, syncAsLeader } from "./classic_steps.ts";
+import type { Scenario } from "./session.ts";
+
+const instance = (name: string) => ({ groupInstanceId: name });
+const STATIC_SINCE = 5;
+/** First version in which a leader may be told to skip the assignment (KIP-814). */
+const SKIP_SINCE = 9;
+
+const restarts = [STATIC_SINCE, 6, 7, 8, SKIP_SINCE].map((version): Scenario => ({
+  name: `static members restart, JoinGroup v${version}`,
+  async run(session) {
+    const group = session.group();
+    const [first, second] = await stableTwo(session, group, [instance("one"), instance("two")]);
+    // The follower comes back under its name: nobody else notices, its former self is fenced.
+    const follower = await session.client("follower");
+    const back = await follower.call(JoinGroup, version, joinRequest(group, instance("two")));
+    await second.client.call(Heartbeat, 4, { ...identityOf(group, second), ...instance("two") });
+    await second.client.call(Heartbeat, 4, identityOf(group, second));
+    await first.client.call(Heartbeat, 4, { ...identityOf(group, first), ...instance("one") });
+    await follower.call(SyncGroup, 5, {
+      groupId: group,
+      generationId: back.generationId,
+      memberId: back.memberId,
+      ...instance("two"),
+      assignments: [],
+    });
+    // So does the leader.
+    const leader = await session.client("leader");
+    const leading = await leader.call(JoinGroup, version, joinRequest(group, instance("one")));
+    await leader.call(DescribeGroups, 6, { groups: [group] });
+    await leader.call(SyncGroup, 5, {
+      groupId: group,
+      generationId: leading.generationId,
+      memberId: leading.memberId,
+      ...instance("one"),
+      assignments: [{ memberId: leading.memberId, assignment: assignment({ "diff-one": [0] }) }],
+    });
+    await follower.call(Heartbeat, 4, {
+      groupId: group,
+      generationId: back.generationId,
+      memberId: back.memberId,
+      ...instance("two"),
+    });
+    await leader.call(DescribeGroups, 4, { groups: [group] });
+  },
+}));
+
+function identityOf(group: string, of: { memberId: string; generationId: number }) {
+  return { groupId: group, memberId: of.memberId, generationId: of.generationId };
+}
+
+const others: readonly Scenario[] = [
+  {
+    name: "a static member restarts with another subscription",
+    async run(session) {
+      const group = session.group();
+      const [first] = await stableTwo(session, group, [instance("one"), instance("two")]);
+      const follower = await session.client("follower");
+      const protocols = [{ name: "range", metadata: subscription(["diff-one"]) }];
+      const joining = await follower.send(JoinGroup, 9, joinRequest(group, { ...instance("two"), protocols }));
+      await awaitRebalance(first, group);
+      await first.client.call(JoinGroup, 9, joinRequest(group, { ...instance("one"), memberId: first.memberId }));
+      await joining.answer();
+    },
+  },
+  {
+    name: "a static member restarts with other protocols than the group has",
+    async run(session) {
+      const group = session.group();
+      await stableTwo(session, group, [instance("one"), instance("two")]);
+      const follower = await session.client("follower");
+      const protocols = [{ name: "sticky", metadata: subscription(["diff-one"]) }];
+      await follower.call(JoinGroup, 9, joinRequest(group, { ...instance("two"), protocols }));
+      await follower.call(DescribeGroups, 6, { groups: [group] });
+    },
+  },
+  {
+    name: "static members: fenced and unknown",
+    async run(session) {
+      const group = session.group();
+      const { client, memberId, generationId } = await stableAlone(session, group, { request: instance("one") });
+      const identity = { groupId: group, memberId, generationId };
+      const wrong = { ...identity, memberId: "wrong" };
+      for (const groupInstanceId of ["one", "two"]) {
+        await client.call(JoinGroup, 9, joinRequest(group, { memberId: "wrong", groupInstanceId }));
+        await client.call(SyncGroup, 5, { ...wrong, groupInstanceId, assignments: [] });
+        await client.call(Heartbeat, 4, { ...wrong, groupInstanceId });
+        await client.call(Heartbeat, 4, { ...identity, groupInstanceId });
+        await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId: "wrong", groupInstanceId }] });
+        await client.call(OffsetCommit, 9, {
+          groupId: group,
+          generationIdOrMemberEpoch: generationId,
+          memberId: "wrong",
+          groupInstanceId,
+          topics: [{
+            name: "diff-one",
+            partitions: [{ partitionIndex: 0, committedOffset: 1, committedMetadata: "" }],
+          }],
+        });
+      }
+      // Without its instance id it is still known by its member id.
+      await client.call(Heartbeat, 4, identity);
+      await client.call(DescribeGroups, 6, { groups: [group] });
+    },
+  },
+  {
+    name: "static members leave by their instance ids",
+    async run(session) {
+      const group = session.group();
+      const [, second] = await stableTwo(session, group, [instance("one"), instance("two")]);
+      const admin = await session.client("admin");
+      for (const version of [3, 4, 5]) {
+        await admin.call(LeaveGroup, version, {
+          groupId: group,
+          members: [
+            { memberId: "", groupInstanceId: version === 3 ? "one" : "nobody" },
+            { memberId: "", groupInstanceId: "one" },
+            { memberId: "nobody" },
+          ],
+        });
+      }
+      await admin.call(LeaveGroup, 5, {
+        groupId: group,
+        members: [{ memberId: second.memberId, groupInstanceId: "two", reason: "operator" }],
+      });
+      await admin.call(DescribeGroups, 6, { groups: [group] });
+    },
+  },
+  {
+    name: "a static member comes back while the group rebalances",
+    async run(session) {
+      const group = session.group();
+      const [first, second] = await stableTwo(session, group, [instance("one"), {}]);
+      const protocols = [{ name: "range", metadata: subscription(["diff-one"]) }];
+      const joining = await second.client.send(JoinGroup, 9, joinRequest(group, { memberId: second.memberId, protocols }));
+      await awaitRebalance(first, group);
+      const back = await session.client("back");
+      const again = await back.call(JoinGroup, 9, joinRequest(group, instance("one")));
+      const joined = await joining.answer();
+      await back.call(DescribeGroups, 6, { groups: [group] });
+      // And once more before it has synchronised.
+      const third = await session.client("third");
+      const once = await third.send(JoinGroup, 9, joinRequest(group, instance("one")));
+      await awaitRebalance({ ...second, generationId: joined.generationId }, group);
+      await second.client.call(JoinGroup, 9, joinRequest(group, { memberId: second.memberId, protocols }));
+      const leading = await once.answer();
+      await syncAsLeader({ client: third, memberId: leading.memberId, generationId: leading.generationId }, group);
+      await back.call(Heartbeat, 4, { ...identityOf(group, again), ...instance("one") });
+    },
+  },
+  {
+    name: "a static member of an empty group",
+    async run(session) {
+      const group = session.group();
+      const { client, memberId } = await stableAlone(session, group, { request: instance("one") });
+      await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId, groupInstanceId: "one" }] });
+      await client.call(JoinGroup, 9, joinRequest(group, instance("one")));
+      await client.call(JoinGroup, 9, joinRequest(group, { ...instance("one"), memberId }));
+    },
+  },
+];
+
+/** Static members of classic groups. */
+export const staticScenarios: readonly Scenario[] = [...restarts, ...others];

@@ -1,0 +1,213 @@
+/**
+ * Members of consumer groups, real processes of every client library: they share a topic's partitions, read all of it, commit, come
+ * and go. The slow suite kills one, pauses one for longer than its session, and lets another in, under load. What must hold is
+ * in group_watch.ts; the programs are in clients/.
+ */
+import assert from "node:assert/strict";
+import { startTestBroker, temporaryDirectory, type TestBroker } from "./broker.ts";
+import { type GroupClient, groupClients, mixedClients } from "./group_clients.ts";
+import { GroupMember } from "./group_member.ts";
+import { assertCommitsFollowReads, assertInOrder, GroupWatch } from "./group_watch.ts";
+import { type InteropTest, interopTest, slowTestsWanted } from "./toolchain.ts";
+
+const PARTITIONS = 5;
+
+/** Members wait for heartbeats most of the time: so many groups run at once. */
+const CONCURRENT_GROUPS = 3;
+
+/** The shortest heartbeats and sessions that make the tests fast; a broker's operator sets the same. */
+const brokerSettings = {
+  "group.min.session.timeout.ms": "6000",
+  "group.consumer.min.session.timeout.ms": "6000",
+  "group.consumer.session.timeout.ms": "6000",
+  "group.consumer.min.heartbeat.interval.ms": "300",
+  "group.consumer.heartbeat.interval.ms": "300",
+};
+
+/** A group with a broker, a topic, and the programs of one library (of several, in turn). */
+class Scenario implements AsyncDisposable {
+  readonly watch: GroupWatch;
+  readonly #broker: TestBroker;
+  readonly #clients: readonly GroupClient[];
+
+  private constructor(broker: TestBroker, clients: readonly GroupClient[], watch: GroupWatch) {
+    this.#broker = broker;
+    this.#clients = clients;
+    this.watch = watch;
+  }
+
+  static async start(broker: TestBroker, name: string, clients: readonly GroupClient[]): Promise<Scenario> {
+    const word = name.replaceAll(" ", "-");
+    const watch = await GroupWatch.start(broker.port, { topic: `topic-${word}`, group: `group-${word}` }, PARTITIONS);
+    return new Scenario(broker, clients, watch);
+  }
+
+  /** Starts one more member; `instance` names it where members have names. */
+  join(instance: string): GroupMember {
+    const { watch } = this;
+    const client = this.#clients[watch.members.length % this.#clients.length]!;
+    const place = { topic: watch.topic, group: watch.group, instance, bootstrapServers: this.#broker.bootstrapServers };
+    const member = new GroupMember(`${client.name} ${instance}`, client.command(place));
+    watch.members.push(member);
+    return member;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.watch[Symbol.asyncDispose]();
+  }
+}
+
+/** Subscribe, read, commit; a second member comes, the first leaves; the group empties and goes on where it was. */
+async function comeAndGo(broker: TestBroker, client: GroupClient): Promise<void> {
+  await using scenario = await Scenario.start(broker, client.name, [client]);
+  const { watch } = scenario;
+  await watch.write(20);
+  const first = scenario.join("a");
+  await watch.settle();
+  await watch.untilShared([first]);
+  const second = scenario.join("b");
+  await watch.untilShared([first, second]);
+  await watch.write(20);
+  await watch.settle();
+  await first.leave();
+  const last = client.isStatic ? await comeBack(scenario, first, second) : second;
+  await watch.untilShared([last]);
+  await watch.write(20);
+  await watch.settle();
+  await last.leave();
+  const ends = [...watch.ends];
+  await watch.write(5);
+  scenario.join(last === second ? "b" : "a");
+  await watch.settle();
+  // The last member left in order: nothing is read twice.
+  for (const record of watch.members.at(-1)!.reads) assert(record === null || record.offset >= ends[record.partition]!);
+  await watch.members.at(-1)!.leave();
+  watch.verify();
+}
+
+/** A static member that ended comes back to its partitions, and the other notices nothing; then the other ends for good. */
+async function comeBack(scenario: Scenario, gone: GroupMember, other: GroupMember): Promise<GroupMember> {
+  const { watch } = scenario;
+  const changes = other.assignments;
+  const again = scenario.join("a");
+  await watch.until("the member is back", () => again.owned !== null);
+  assert.deepEqual(again.owned, gone.owned?.length ? gone.owned : again.owned);
+  await watch.untilShared([again, other]);
+  assert.equal(other.assignments, changes, "the other member keeps its partitions without a rebalance");
+  await other.leave();
+  return again;
+}
+
+/** Under load: a third member comes, one is killed, one is paused for longer than its session and goes on. */
+async function survive(broker: TestBroker, name: string, clients: readonly GroupClient[]): Promise<void> {
+  await using scenario = await Scenario.start(broker, `${name} faults`, clients);
+  const { watch } = scenario;
+  watch.trickle();
+  const first = scenario.join("a");
+  const second = scenario.join("b");
+  await watch.untilShared([first, second]);
+  const third = scenario.join("c");
+  await watch.untilShared([first, second, third]);
+  await second.kill();
+  await watch.untilShared([first, third]);
+  first.signal("SIGSTOP");
+  await watch.until("the third has all", () => watch.partitions === third.owned?.length);
+  first.signal("SIGCONT");
+  await watch.untilShared([first, third]);
+  const fourth = scenario.join("d");
+  await watch.untilShared([first, third, fourth]);
+  await watch.settle();
+  for (const member of [first, third, fourth]) await member.leave();
+  watch.verify();
+}
+
+/** Runs a scenario for each client in turn, some at once, and tells each as a step. */
+async function runAll<T extends { name: string }>(
+  context: Deno.TestContext,
+  items: readonly T[],
+  run: (item: T) => Promise<void>,
+): Promise<void> {
+  const waiting = [...items];
+  const done = new Map(items.map((item) => [item, Promise.withResolvers<void>()]));
+  const worker = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
+      await run(item).then(done.get(item)!.resolve, done.get(item)!.reject);
+    }
+  };
+  const workers = Array.from({ length: CONCURRENT_GROUPS }, worker);
+  for (const { promise } of done.values()) promise.catch(() => {}); // reported by its step
+  for (const item of items) await context.step(item.name, () => done.get(item)!.promise);
+  await Promise.all(workers);
+}
+
+/** A test that gives every client a group on one broker. */
+function groupTest(test: Omit<InteropTest, "fn" | "needs">, clients: readonly GroupClient[], run: GroupRun): void {
+  const only = Deno.env.get("BARNABAS_INTEROP_CLIENTS");
+  const chosen = clients.filter((each) => only === undefined || new RegExp(only).test(each.name));
+  interopTest({
+    ...test,
+    needs: [...new Set(chosen.map((each) => each.need))],
+    async fn(context) {
+      using directory = temporaryDirectory();
+      await using broker = await startTestBroker({ dataDir: directory.path, overrides: brokerSettings });
+      await run(context, broker, chosen);
+    },
+  });
+}
+
+type GroupRun = (context: Deno.TestContext, broker: TestBroker, clients: readonly GroupClient[]) => Promise<void>;
+
+groupTest(
+  { name: "groups: members of each client come, share, commit, leave, and go on where the group was" },
+  groupClients,
+  (context, broker, clients) => runAll(context, clients, (client) => comeAndGo(broker, client)),
+);
+
+groupTest(
+  { name: "groups: a member of each client is killed, one paused, others come, and nothing is lost", slow: true },
+  groupClients,
+  (context, broker, clients) => runAll(context, clients, (client) => survive(broker, client.name, [client])),
+);
+
+for (const assignor of ["range", "roundrobin"] as const) {
+  const clients = mixedClients(assignor);
+  groupTest(
+    { name: `groups: members of different clients share one group by ${assignor}` },
+    clients,
+    async (context, broker, chosen) => {
+      await context.step(chosen.map((each) => each.name).join(", "), () => mix(broker, assignor, chosen));
+    },
+  );
+}
+
+/** Every library has one member in the same group; they leave one after the other. */
+async function mix(broker: TestBroker, name: string, clients: readonly GroupClient[]): Promise<void> {
+  await using scenario = await Scenario.start(broker, `mixed ${name}`, clients);
+  const { watch } = scenario;
+  watch.trickle();
+  const left = [];
+  // At most one member per partition, so that each has one: some come when others have left.
+  for (const [at, { name: instance }] of clients.entries()) {
+    left.push(scenario.join(instance.replaceAll(" ", "-")));
+    if (at >= PARTITIONS - 2) {
+      await watch.untilShared(left);
+      await left.shift()!.leave();
+    }
+  }
+  await watch.untilShared(left);
+  if (slowTestsWanted()) await left.shift()!.kill();
+  await watch.untilShared(left);
+  await watch.settle();
+  for (const member of left) await member.leave();
+  watch.verify();
+}
+
+Deno.test("assertInOrder() and assertCommitsFollowReads() notice a skipped record and a commit of it", () => {
+  const read = (offset: number) => ({ partition: 0, offset });
+  const inOrder = { name: "m", reads: [null, read(0), read(1), null, read(5), read(4), read(5), read(6)], commits: [] };
+  assertInOrder(inOrder);
+  assert.throws(() => assertInOrder({ ...inOrder, reads: [...inOrder.reads, read(8)] }), /without a gap/);
+  assertCommitsFollowReads({ ...inOrder, commits: [read(2), read(7)] });
+  assert.throws(() => assertCommitsFollowReads({ ...inOrder, commits: [read(4)] }), /has read what it commits/);
+  assert.throws(() => assertCommitsFollowReads({ ...inOrder, commits: [read(7), read(2)] }), /does not commit back/);
+});
