@@ -113,12 +113,13 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     const ports = config.listeners.map((listener) => listen(acceptor, listener));
     const directory = opened = await openDirectory(config);
     await store.open(`${directory.path}/${METADATA_STORE_FILE}`);
-    const controller = new Controller({
+    const controller: Controller = new Controller({
       store,
       config,
       shardsCount,
       slotsMax: WatermarkTable.SLOTS_MAX,
       publish: (delta) => pool.publish(delta),
+      saveLogStarts: () => checkpoints.writeLogStarts(),
       newTopicId: randomUuid,
     });
     const { delta, warnings } = await controller.load(directory);

@@ -54,6 +54,9 @@ export interface CheckpointsOptions {
   readonly timers?: Timers;
 }
 
+/** Index of the log start offsets. */
+const LOG_STARTS = 1;
+
 /** The checkpoints of a log directory, written on Kafka's intervals from its making until `stop()`. */
 export class Checkpoints {
   readonly #files: CheckpointFile[];
@@ -75,6 +78,19 @@ export class Checkpoints {
     });
   }
 
+  /**
+   * Writes the log start offsets now. Settles when what they were at the time of the call is durable.
+   * @throws Error as `writeAll()` does
+   */
+  async writeLogStarts(): Promise<void> {
+    const file = this.#files[LOG_STARTS] as CheckpointFile;
+    try {
+      await file.write();
+    } catch (error) {
+      throw new Error(describe(file.path, error));
+    }
+  }
+
   /** Writes all of them now. Settles when they are durable. @throws Error when the disk refused one */
   async writeAll(): Promise<void> {
     for (const file of this.#files) {
@@ -93,22 +109,27 @@ export class Checkpoints {
   }
 }
 
-/** One file; one write at a time, and none for what it says already. */
+/** One file; one write at a time, one for all who wait meanwhile, and none for what it says already. */
 class CheckpointFile {
   readonly path: string;
   readonly #snapshot: OffsetSnapshot;
   #written = "";
   #last: Promise<void> = Promise.resolve();
+  /** The write that has not begun yet. */
+  #next: Promise<void> | null = null;
 
   constructor(path: string, snapshot: OffsetSnapshot) {
     [this.path, this.#snapshot] = [path, snapshot];
   }
 
   write(): Promise<void> {
-    const write = () => this.#write();
-    const result = this.#last.then(write, write);
-    this.#last = result;
-    return result;
+    if (this.#next !== null) return this.#next;
+    const write = () => {
+      this.#next = null;
+      return this.#write();
+    };
+    this.#last = this.#next = this.#last.then(write, write);
+    return this.#last;
   }
 
   async #write(): Promise<void> {

@@ -3,37 +3,23 @@
  * broker. A topic's value is its own config, else the strongest broker property it inherits from, else the default. Pure; the
  * main isolate runs it.
  *
- * Source: LogConfig.validate, ConfigHelper.createTopicConfigEntry and DynamicBrokerConfig.brokerConfigSynonyms of Apache Kafka
- * 4.3.1, with their messages.
+ * Source: LogConfig.validate of Apache Kafka 4.3.1, with its messages.
  */
 import type { LogConfig } from "../../storage/log_config.ts";
 import { assert } from "../../storage/base/assert.ts";
 import type { BrokerConfig } from "./broker_config.ts";
 import { brokerDefinitions } from "./broker_definitions.ts";
-import type { ConfigDefinition } from "./config_definitions.ts";
-import { configTypes, type ConfigValue, parseConfigValue } from "./config_values.ts";
+import {
+  type BrokerProperties,
+  brokerSynonyms,
+  type ConfigEntry,
+  configEntry,
+  configSources,
+  describeResource,
+  resolveConfig,
+} from "./config_entries.ts";
+import { type ConfigValue, parseConfigValue } from "./config_values.ts";
 import { topicDefinitions } from "./topic_definitions.ts";
-
-/** Where a value comes from, as DescribeConfigs numbers it (DescribeConfigsResponse.ConfigSource). */
-export const configSources = { topic: 1, staticBroker: 4, default: 5 } as const;
-
-/** One value that would count if those before it were not set. */
-export interface ConfigSynonymEntry {
-  readonly name: string;
-  readonly value: string | null;
-  readonly source: number;
-}
-
-/** One row of a DescribeConfigs answer. */
-export interface ConfigEntry extends ConfigSynonymEntry {
-  readonly readOnly: boolean;
-  readonly isSensitive: boolean;
-  /** The value that counts first; empty when there is none. */
-  readonly synonyms: readonly ConfigSynonymEntry[];
-  /** Number of its type (DescribeConfigsResponse.ConfigType). */
-  readonly type: number;
-  readonly documentation: string;
-}
 
 /** Longest part of an unknown name that is repeated in an answer. */
 const NAME_CHARACTERS_MAX = 200;
@@ -108,13 +94,7 @@ export function describeTopicConfigs(
   broker: Pick<BrokerConfig, "properties">,
 ): ConfigEntry[] {
   const shown = [...topicDefinitions.values()].filter(({ name }) => !name.startsWith(INTERNAL_PREFIX));
-  return shown.map((definition) => {
-    const { text } = resolve(definition.name, topicConfigs, broker.properties);
-    const inherited = brokerSynonyms(definition.synonyms.map(({ name }) => name), broker.properties);
-    const own = { name: definition.name, value: text, source: configSources.topic };
-    const synonyms = topicConfigs[definition.name] === undefined ? inherited : [own, ...inherited];
-    return entry(definition, { value: text, synonyms, readOnly: false });
-  });
+  return describeResource(shown, topicConfigs, { properties: broker.properties, source: configSources.topic });
 }
 
 /** What DescribeConfigs shows of this broker: the settings it uses, in the order of their names. */
@@ -124,7 +104,7 @@ export function describeBrokerConfigs(broker: Pick<BrokerConfig, "properties">):
     const family = synonymFamilies.find((names) => names.includes(definition.name)) ?? [definition.name];
     const synonyms = brokerSynonyms(family.slice(family.indexOf(definition.name)), broker.properties);
     const value = broker.properties[definition.name] ?? definition.defaultText;
-    return entry(definition, { value, synonyms, readOnly: true });
+    return configEntry(definition, { value, synonyms, readOnly: true });
   });
 }
 
@@ -135,57 +115,8 @@ const synonymFamilies: readonly string[][] = [
   ["log.dirs", "log.dir"],
 ];
 
-function entry(
-  definition: ConfigDefinition,
-  shown: { value: string | null; synonyms: ConfigSynonymEntry[]; readOnly: boolean },
-): ConfigEntry {
-  return {
-    name: definition.name,
-    value: definition.type === "PASSWORD" ? null : shown.value,
-    source: shown.synonyms[0]?.source ?? configSources.default,
-    readOnly: shown.readOnly,
-    isSensitive: definition.type === "PASSWORD",
-    synonyms: shown.synonyms,
-    type: configTypes[definition.type],
-    documentation: definition.documentation,
-  };
-}
-
-/** First what is set in the properties, then the defaults, each in the order of the names. */
-function brokerSynonyms(names: string[], properties: Readonly<Record<string, string>>): ConfigSynonymEntry[] {
-  const set = names.map((name) => ({ name, value: properties[name] ?? null, source: configSources.staticBroker }));
-  const defaults = names.map((name) => ({
-    name,
-    value: brokerDefinitions.get(name)?.defaultText ?? null,
-    source: configSources.default,
-  }));
-  return [...set, ...defaults].filter(({ value }) => value !== null);
-}
-
-/** @returns the value that counts, and its canonical text (null: not set and without a default) */
-function resolve(
-  name: string,
-  topicConfigs: Readonly<Record<string, string>>,
-  properties: Readonly<Record<string, string>>,
-): { value: ConfigValue; text: string | null } {
+function resolve(name: string, topicConfigs: Readonly<Record<string, string>>, properties: BrokerProperties) {
   const definition = topicDefinitions.get(name);
   assert(definition !== undefined, `${name} is a topic config`);
-  const own = topicConfigs[name];
-  if (own !== undefined) return parseChecked(definition, own);
-  for (const synonym of definition.synonyms) {
-    const text = properties[synonym.name];
-    const broker = brokerDefinitions.get(synonym.name);
-    if (text === undefined || broker === undefined) continue;
-    const parsed = parseChecked(broker, text);
-    if (synonym.factor === 1 || typeof parsed.value !== "number") return parsed;
-    const value = parsed.value < 0 ? -1 : parsed.value * synonym.factor;
-    return { value, text: String(value) };
-  }
-  return definition.defaultText === null ? { value: "", text: null } : parseChecked(definition, definition.defaultText);
-}
-
-function parseChecked(definition: ConfigDefinition, text: string): { value: ConfigValue; text: string } {
-  const parsed = parseConfigValue(definition, text);
-  assert(!("refused" in parsed), `settings are checked before they are used: ${definition.name}`);
-  return parsed;
+  return resolveConfig(definition, topicConfigs[name], properties);
 }

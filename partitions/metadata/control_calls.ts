@@ -5,6 +5,17 @@
  */
 import type { CreateTopicsRequest, CreateTopicsResponse } from "../../net/protocol/messages/19_create_topics.ts";
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
+import type {
+  CreatePartitionsRequest,
+  CreatePartitionsResponse,
+} from "../../net/protocol/messages/37_create_partitions.ts";
+import type { ConfigAlteration } from "./config_changes.ts";
+
+/** What became of one resource of an AlterConfigs or IncrementalAlterConfigs request. */
+export interface AlterationResult {
+  readonly errorCode: number;
+  readonly errorMessage: string | null;
+}
 
 /** Calls by name. */
 export interface ControlCalls {
@@ -14,6 +25,15 @@ export interface ControlCalls {
   deleteTopics: { args: { request: DeleteTopicsRequest; apiVersion: number }; result: DeleteTopicsResponse };
   /** Creates topics that a Metadata request named, with the broker's defaults; one Kafka error code per name, 0 = exists now. */
   autoCreateTopics: { args: { names: string[] }; result: { name: string; errorCode: number }[] };
+  /** CreatePartitions. */
+  createPartitions: { args: { request: CreatePartitionsRequest }; result: CreatePartitionsResponse };
+  /** Changes configs of topics and groups; one result for each resource, in their order. */
+  alterConfigs: {
+    args: { resources: readonly ConfigAlteration[]; validateOnly: boolean };
+    result: readonly AlterationResult[];
+  };
+  /** Writes `log-start-offset-checkpoint`, with what every shard had published before the call. */
+  saveLogStarts: { args: Record<string, never>; result: Record<string, never> };
   /** Takes the next block of producer ids out of the store. */
   allocateProducerIds: { args: Record<string, never>; result: { firstId: number; count: number } };
 }

@@ -1,33 +1,46 @@
 /**
- * The controller: owns topics, their configs and partitions, and the blocks of producer ids. One change at a time: checked,
- * committed to the store, put into the image, published to every shard, then answered. Runs on the main isolate; only
- * awaits.
+ * The controller: owns topics, their configs and partitions, the configs of groups and the blocks of producer ids. One change
+ * at a time: checked, committed to the store, put into the image, published to every shard, then answered. Runs on the main
+ * isolate; only awaits.
  *
  * Always: nothing is published or answered before it is durable; an answer comes after every shard has applied the
  * change, so a client that was told of a topic can produce to it on any connection.
  *
- * Not done: the timeout of a request (Kafka answers REQUEST_TIMED_OUT when the controller takes longer); internal topics
- * are not made by auto-creation, because their coordinators do not exist yet.
+ * A request waits for its turn as long as its timeout says; then it is answered with REQUEST_TIMED_OUT and nothing of it
+ * happens. Once begun, a change is carried out.
  */
-import { errorCode } from "../../net/protocol/error_codes.ts";
+import { errorCode, errorMessage } from "../../net/protocol/error_codes.ts";
 import type {
-  CreatableTopic,
   CreatableTopicResult,
   CreateTopicsRequest,
   CreateTopicsResponse,
 } from "../../net/protocol/messages/19_create_topics.ts";
+import type {
+  CreatePartitionsRequest,
+  CreatePartitionsResponse,
+} from "../../net/protocol/messages/37_create_partitions.ts";
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
 import { describeTopicConfigs } from "../config/topic_configs.ts";
 import type { PartitionDirectories } from "./adoption.ts";
-import type { ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
+import { alterationTransaction, growthTransaction, isForgotten } from "./change_transactions.ts";
+import { planAlterations, type PlannedAlteration } from "./config_changes.ts";
+import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
 import { loadTopics, newPartitionRow } from "./controller_loading.ts";
 import type { ImageDelta, MetadataImage, TopicImage } from "./image.ts";
+import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
+import { type GrowthPlan, planPartitions } from "./partition_creation.ts";
 import { deletedKey, partitionRowKey, PRODUCER_IDS, topicKey } from "./records.ts";
 import { ABSENT, type MetadataStore, MetadataStoreError, type Transaction } from "./store.ts";
-import { type CreationRules, type PlannedTopic, planTopics, type TopicPlan } from "./topic_creation.ts";
+import {
+  type CreationRefusal,
+  type CreationRules,
+  type PlannedTopic,
+  planTopics,
+  type TopicPlan,
+} from "./topic_creation.ts";
 import { planDeletion, refuseDeletion } from "./topic_deletion.ts";
-import { isInternalTopic, refuseTopicName } from "./topic_names.ts";
+import { refuseTopicName } from "./topic_names.ts";
 import { type StoredTopic, TopicTable } from "./topic_table.ts";
 
 /** Producer ids in a block (ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE). */
@@ -45,10 +58,14 @@ export interface ControllerOptions {
   readonly slotsMax: number;
   /** Makes a change known; settles when every shard has applied it. */
   readonly publish: (delta: ImageDelta) => Promise<void>;
+  /** Writes the log start offsets of all partitions down (checkpoints.ts). */
+  readonly saveLogStarts: () => Promise<void>;
   /** Makes a topic id (`randomUuid`). */
   readonly newTopicId: () => string;
   /** Uniform in [0, 1); Math.random unless a test wants to know. */
   readonly random?: () => number;
+  /** Monotonic time, `performance.now()` unless a test wants to set it. */
+  readonly nowMs?: () => number;
 }
 
 /** What a start found. */
@@ -72,6 +89,8 @@ export class Controller implements ControlPlane {
   readonly #calls: Calls;
   #directories: PartitionDirectories | null = null;
   #producerIds = { next: 0, version: ABSENT };
+  /** Versions of the rows of groups that have configs. */
+  readonly #groupVersions = new Map<string, number>();
   /** Rows that the next transaction deletes: topics whose directories are gone for good. */
   #forgotten: string[] = [];
   #defaultConfigs: CreatableTopicConfigs | null = null;
@@ -82,8 +101,24 @@ export class Controller implements ControlPlane {
     this.#options = options;
     this.#table = new TopicTable(options.config, options);
     this.#calls = {
-      createTopics: ({ request }) => this.#inTurn(() => this.#createTopics(request)),
-      deleteTopics: ({ request, apiVersion }) => this.#inTurn(() => this.#deleteTopics(request, apiVersion)),
+      createTopics: ({ request }) =>
+        this.#inTurn(() => this.#createTopics(request), {
+          timeoutMs: request.timeoutMs,
+          answer: () => ({ topics: request.topics.map(({ name }) => refusedCreation(name, TIMED_OUT)) }),
+        }),
+      deleteTopics: ({ request, apiVersion }) =>
+        this.#inTurn(() => this.#deleteTopics(request, apiVersion), {
+          timeoutMs: request.timeoutMs,
+          answer: () => ({ responses: [...refuseDeletion(request, TIMED_OUT.errorCode).results] }),
+        }),
+      createPartitions: ({ request }) =>
+        this.#inTurn(() => this.#createPartitions(request), {
+          timeoutMs: request.timeoutMs,
+          answer: () => ({ results: request.topics.map(({ name }) => ({ name, ...TIMED_OUT })) }),
+        }),
+      alterConfigs: ({ resources, validateOnly }) =>
+        this.#inTurn(() => this.#alterConfigs(planAlterations(resources, this.#alterationRules()), validateOnly)),
+      saveLogStarts: () => this.#options.saveLogStarts().then(() => ({})),
       autoCreateTopics: ({ names }) => this.#inTurn(() => this.#autoCreateTopics(names)),
       allocateProducerIds: () => this.#inTurn(() => this.#allocateProducerIds()),
     };
@@ -106,7 +141,10 @@ export class Controller implements ControlPlane {
     const freeCount = this.#table.freeCount;
     const loaded = await loadTopics(directories, { store, nodeId: config.nodeId, freeCount, newTopicId, random });
     this.#producerIds = loaded.producerIds;
-    return { delta: this.#table.add(loaded.topics), warnings: loaded.warnings };
+    const groups = [...loaded.groups].map(([groupId, { row }]) => ({ groupId, configs: row.configs }));
+    for (const [groupId, { version }] of loaded.groups) this.#groupVersions.set(groupId, version);
+    this.image.apply({ changed: [], deletedIds: [], groups });
+    return { delta: { ...this.#table.add(loaded.topics), groups }, warnings: loaded.warnings };
   }
 
   call<Name extends ControlCallName>(
@@ -116,9 +154,12 @@ export class Controller implements ControlPlane {
     return this.#calls[name](args);
   }
 
-  /** Runs changes one after the other, whether the one before succeeded or not. */
-  #inTurn<T>(change: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(change, change);
+  /** Runs changes one after the other, whether the one before succeeded or not. @param late answers when the turn comes too late */
+  #inTurn<T>(change: () => Promise<T>, late?: { timeoutMs: number; answer: () => T }): Promise<T> {
+    const { nowMs = () => performance.now() } = this.#options;
+    const deadlineMs = late === undefined ? Infinity : nowMs() + late.timeoutMs;
+    const begin = () => late !== undefined && nowMs() > deadlineMs ? Promise.resolve(late.answer()) : change();
+    const result = this.#last.then(begin, begin);
     this.#last = result;
     return result;
   }
@@ -130,8 +171,10 @@ export class Controller implements ControlPlane {
   }
 
   async #autoCreateTopics(names: readonly string[]): Promise<{ name: string; errorCode: number }[]> {
-    const missing = [...new Set(names)].filter((name) => this.image.topic(name) === undefined && isCreatable(name));
-    const planned = planTopics(missing.map(defaultTopic), this.#rules());
+    const missing = [...new Set(names)].filter((name) => this.image.topic(name) === undefined && isAutoCreatable(name));
+    const rules = this.#rules();
+    const topics = missing.map((name) => autoCreatedTopic(name, this.#options.config, rules.brokers.length));
+    const planned = planTopics(topics, rules);
     await this.#create(planned);
     const codes = new Map(
       planned.map((topic) => [topic.name, "errorCode" in topic ? topic.errorCode : errorCode.NONE]),
@@ -197,6 +240,61 @@ export class Controller implements ControlPlane {
     this.#forgotten.push(...topics.map(({ id }) => deletedKey(id)));
   }
 
+  async #createPartitions({ topics, validateOnly }: CreatePartitionsRequest): Promise<CreatePartitionsResponse> {
+    const planned = planPartitions(topics, { ...this.#rules(), topic: (name) => this.image.topic(name) });
+    const plans = planned.flatMap((topic) => "plan" in topic ? [topic.plan] : []);
+    if (!validateOnly && plans.length > 0) await this.#grow(plans);
+    const results = planned.map((topic) => {
+      if ("plan" in topic) return { name: topic.name, errorCode: errorCode.NONE, errorMessage: null };
+      return { name: topic.name, errorCode: topic.errorCode, errorMessage: topic.errorMessage };
+    });
+    return { results };
+  }
+
+  async #grow(plans: readonly GrowthPlan[]): Promise<void> {
+    const growths = plans.map(({ topic, replicas }) => ({
+      topic,
+      rows: replicas.map((nodeIds) => newPartitionRow(nodeIds, 0)),
+    }));
+    const version = await this.#commit(growthTransaction(growths, ({ id }) => this.#table.versionsOf(id).topic));
+    const changed = growths.map(({ topic, rows }) => this.#table.grow(topic, rows, version));
+    await this.#publishChange({ changed, deletedIds: [] });
+  }
+
+  async #alterConfigs(planned: readonly PlannedAlteration[], validateOnly: boolean): Promise<AlterationResult[]> {
+    const changes = validateOnly ? [] : planned.flatMap(({ change }) => change ?? []);
+    const topics = changes.flatMap((change) => "topic" in change ? [change] : []);
+    const groups = changes.flatMap((change) => "groupId" in change ? [change] : []);
+    if (changes.length > 0) {
+      const transaction = alterationTransaction({ topics, groups }, {
+        topic: ({ id }) => this.#table.versionsOf(id).topic,
+        group: (groupId) => this.#groupVersions.get(groupId) ?? ABSENT,
+      });
+      const version = await this.#commit(transaction);
+      for (const group of groups) {
+        if (isForgotten(group)) this.#groupVersions.delete(group.groupId);
+        else this.#groupVersions.set(group.groupId, version);
+      }
+      const changed = topics.map(({ topic, configs }) => this.#table.configure(topic, configs, version));
+      await this.#publishChange({ changed, deletedIds: [], groups });
+    }
+    return planned.map(({ errorCode: code, errorMessage: message }) => ({ errorCode: code, errorMessage: message }));
+  }
+
+  #publishChange(delta: ImageDelta): Promise<void> {
+    this.image.apply(delta);
+    return this.#options.publish(delta);
+  }
+
+  #alterationRules() {
+    return {
+      broker: this.#options.config,
+      topic: (name: string) => this.image.topic(name),
+      groupConfigs: (groupId: string) => this.image.groupConfigs(groupId),
+      configuredGroupsCount: this.image.configuredGroupsCount,
+    };
+  }
+
   async #allocateProducerIds(): Promise<{ firstId: number; count: number }> {
     const { next, version } = this.#producerIds;
     const after = next + PRODUCER_ID_BLOCK;
@@ -237,10 +335,7 @@ export class Controller implements ControlPlane {
 
   /** The answer for one topic. @param id null while it is only validated: Kafka makes one up too */
   #creationResult(topic: PlannedTopic, id = this.#options.newTopicId()): CreatableTopicResult {
-    if ("errorCode" in topic) {
-      const { name, errorCode: code, errorMessage } = topic;
-      return { name, errorCode: code, errorMessage, numPartitions: -1, replicationFactor: -1, configs: [] };
-    }
+    if ("errorCode" in topic) return refusedCreation(topic.name, topic);
     const { name, configs, replicas } = topic.plan;
     return {
       name,
@@ -271,12 +366,16 @@ function describe(configs: Readonly<Record<string, string>>, config: BrokerConfi
   }));
 }
 
-function isCreatable(name: string): boolean {
-  return refuseTopicName(name) === null && !isInternalTopic(name);
-}
+const TIMED_OUT: CreationRefusal = {
+  errorCode: errorCode.REQUEST_TIMED_OUT,
+  errorMessage: errorMessage(errorCode.REQUEST_TIMED_OUT),
+};
 
-function defaultTopic(name: string): CreatableTopic {
-  return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] };
+function refusedCreation(
+  name: string,
+  { errorCode: code, errorMessage: message }: CreationRefusal,
+): CreatableTopicResult {
+  return { name, errorCode: code, errorMessage: message, numPartitions: -1, replicationFactor: -1, configs: [] };
 }
 
 function newTopic({ name, configs, replicas }: TopicPlan, id: string): Omit<StoredTopic, "versions"> {

@@ -42,6 +42,7 @@ export interface LoadOptions {
 /** What was loaded. */
 export interface LoadedTopics {
   readonly topics: readonly StoredTopic[];
+  readonly groups: StoredMetadata["groups"];
   /** First producer id of the next block, and the version of its row. */
   readonly producerIds: { readonly next: number; readonly version: number };
   /** Sentences for the log. */
@@ -85,6 +86,7 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
   const finished = topics.map((finish) => finish(version));
   return {
     topics: finished,
+    groups: stored.groups,
     producerIds: { next: producerIds.next, version: producerIds.isChanged ? version : producerIds.version },
     warnings: plan.warnings,
   };

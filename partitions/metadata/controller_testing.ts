@@ -127,6 +127,7 @@ export async function startController(
     shardsCount?: number;
     slotsMax?: number;
     publish?: (delta: ImageDelta) => Promise<void>;
+    nowMs?: () => number;
   } = {},
 ): Promise<TestController> {
   const published: ImageDelta[] = [];
@@ -139,7 +140,9 @@ export async function startController(
       published.push(delta);
       return options.publish?.(delta) ?? Promise.resolve();
     },
+    saveLogStarts: () => Promise.resolve(),
     newTopicId: randomUuid,
+    nowMs: options.nowMs,
     random: () => 0.5,
   });
   const loaded = await controller.load(options.directories ?? new ListedDirectories());

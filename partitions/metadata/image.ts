@@ -1,5 +1,5 @@
 /**
- * The metadata image: what every isolate knows of brokers and topics. The main isolate owns the truth and sends deltas; each
+ * The metadata image: what every isolate knows of brokers, topics and the configs of groups. The main isolate owns the truth and sends deltas; each
  * shard applies them to a copy of its own, so a Metadata request is answered without leaving the shard. Plain data that
  * crosses isolates; no I/O.
  */
@@ -40,18 +40,28 @@ export interface TopicImage {
   readonly logConfig: LogConfig;
 }
 
+/** What is set on a group. */
+export interface GroupImage {
+  readonly groupId: string;
+  /** By Kafka's names; empty: nothing any more. */
+  readonly configs: Readonly<Record<string, string>>;
+}
+
 /** A change of the image, applied whole. */
 export interface ImageDelta {
   /** Topics that are new or changed; each replaces the one of the same id. */
   readonly changed: readonly TopicImage[];
   /** Ids of topics that are gone. */
   readonly deletedIds: readonly string[];
+  /** Groups whose configs changed; absent: none. */
+  readonly groups?: readonly GroupImage[];
 }
 
 /** One isolate's copy. */
 export class MetadataImage {
   readonly #byName = new Map<string, TopicImage>();
   readonly #byId = new Map<string, TopicImage>();
+  readonly #groups = new Map<string, GroupImage>();
 
   /** The topic of this name. */
   topic(name: string): TopicImage | undefined {
@@ -73,6 +83,21 @@ export class MetadataImage {
     return this.#byName.size;
   }
 
+  /** What is set on a group (resource type GROUP); undefined when nothing is. The same object until it changes. */
+  groupConfigs(groupId: string): GroupImage["configs"] | undefined {
+    return this.#groups.get(groupId)?.configs;
+  }
+
+  /** Groups on which something is set. */
+  configuredGroups(): Iterable<GroupImage> {
+    return this.#groups.values();
+  }
+
+  /** How many those are. */
+  get configuredGroupsCount(): number {
+    return this.#groups.size;
+  }
+
   /** Applies a change. */
   apply(delta: ImageDelta): void {
     for (const id of delta.deletedIds) {
@@ -84,6 +109,10 @@ export class MetadataImage {
     for (const topic of delta.changed) {
       this.#byId.set(topic.id, topic);
       this.#byName.set(topic.name, topic);
+    }
+    for (const group of delta.groups ?? []) {
+      if (Object.keys(group.configs).length === 0) this.#groups.delete(group.groupId);
+      else this.#groups.set(group.groupId, group);
     }
   }
 }

@@ -5,6 +5,7 @@
  *   topics/<name>               {id, configs}                                        absent = no such topic
  *   partitions/<topic id>/<n>   {replicas, isr, leader, leaderEpoch, partitionEpoch} one row each: elections do not collide
  *   deleted/<topic id>          {name}     its directories must not come back; goes when they are gone
+ *   groups/<encoded group id>   {configs}  what is set on a group (encodeURIComponent); absent = nothing
  *   producer-ids                {next}     first producer id of the next block
  * ```
  *
@@ -18,6 +19,8 @@ export const TOPICS = "topics/";
 export const PARTITIONS = "partitions/";
 /** Prefix of the topics whose directories are being removed. */
 export const DELETED = "deleted/";
+/** Prefix of the groups that have configs. */
+export const GROUPS = "groups/";
 /** Key of the producer ids. */
 export const PRODUCER_IDS = "producer-ids";
 
@@ -36,6 +39,11 @@ export interface PartitionRow {
   readonly partitionEpoch: number;
 }
 
+/** A group's row. */
+export interface GroupRow {
+  readonly configs: Readonly<Record<string, string>>;
+}
+
 /** A row with the version to compare. */
 export interface Versioned<Row> {
   readonly row: Row;
@@ -50,6 +58,8 @@ export interface StoredMetadata {
   readonly partitions: ReadonlyMap<string, readonly (Versioned<PartitionRow> | undefined)[]>;
   /** Ids of topics whose directories are being removed. */
   readonly deletedIds: ReadonlySet<string>;
+  /** Groups that have configs, by group id. */
+  readonly groups: ReadonlyMap<string, Versioned<GroupRow>>;
   readonly producerIds: Versioned<{ readonly next: number }> | null;
 }
 
@@ -68,6 +78,11 @@ export function deletedKey(topicId: string): string {
   return DELETED + topicId;
 }
 
+/** Key of a group; group ids are any text. */
+export function groupKey(groupId: string): string {
+  return GROUPS + encodeURIComponent(groupId.toWellFormed());
+}
+
 /** Most partitions of a topic that a row may number: what keeps a damaged key from making a huge list. */
 const PARTITION_MAX = 1_000_000;
 
@@ -76,6 +91,7 @@ export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
   const topics = new Map<string, Versioned<TopicRow>>();
   const partitions = new Map<string, (Versioned<PartitionRow> | undefined)[]>();
   const deletedIds = new Set<string>();
+  const groups = new Map<string, Versioned<GroupRow>>();
   let producerIds: StoredMetadata["producerIds"] = null;
   for (const entry of entries) {
     const { key, version } = entry;
@@ -86,10 +102,11 @@ export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
       ofTopic[partition] = { row: parse(entry, isPartitionRow), version };
       partitions.set(id, ofTopic);
     } else if (key.startsWith(DELETED)) deletedIds.add(key.slice(DELETED.length));
+    else if (key.startsWith(GROUPS)) groups.set(groupIdOf(entry), { row: parse(entry, isGroupRow), version });
     else if (key === PRODUCER_IDS) producerIds = { row: parse(entry, isProducerIds), version };
     else throw new MetadataStoreError(`The metadata store has a row of unknown kind: ${key}`);
   }
-  return { topics, partitions, deletedIds, producerIds };
+  return { topics, partitions, deletedIds, groups, producerIds };
 }
 
 function partitionOf(entry: StoredEntry): [id: string, partition: number] {
@@ -97,6 +114,14 @@ function partitionOf(entry: StoredEntry): [id: string, partition: number] {
   const partition = Number(match?.[2]);
   if (match === null || partition > PARTITION_MAX) throw damaged(entry);
   return [match[1] as string, partition];
+}
+
+function groupIdOf(entry: StoredEntry): string {
+  try {
+    return decodeURIComponent(entry.key.slice(GROUPS.length));
+  } catch {
+    throw damaged(entry);
+  }
 }
 
 function parse<Row>(entry: StoredEntry, isRow: (value: unknown) => value is Row): Row {
@@ -118,7 +143,12 @@ function damaged(entry: StoredEntry): MetadataStoreError {
 
 function isTopicRow(value: unknown): value is TopicRow {
   return isObject(value) && typeof value.id === "string" && /^[A-Za-z0-9_-]{22}$/.test(value.id) &&
-    isObject(value.configs) && Object.values(value.configs).every((text) => typeof text === "string");
+    isGroupRow(value);
+}
+
+function isGroupRow(value: unknown): value is GroupRow {
+  return isObject(value) && isObject(value.configs) &&
+    Object.values(value.configs).every((text) => typeof text === "string");
 }
 
 function isPartitionRow(value: unknown): value is PartitionRow {

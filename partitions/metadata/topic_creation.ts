@@ -113,7 +113,7 @@ function planConfigs(topic: CreatableTopic, rules: CreationRules): Result {
 }
 
 /** Node ids by partition. */
-type Replicas = readonly (readonly number[])[];
+export type Replicas = readonly (readonly number[])[];
 
 /** Replicas that the client chose. */
 function assigned(topic: CreatableTopic, rules: CreationRules): Replicas | CreationRefusal {
@@ -141,7 +141,12 @@ function assigned(topic: CreatableTopic, rules: CreationRules): Replicas | Creat
     : refuse("INVALID_REPLICA_ASSIGNMENT", "partitions should be a consecutive 0-based integer sequence");
 }
 
-function refuseReplicas(brokerIds: readonly number[], brokers: readonly number[], expected: number): string | null {
+/** Checks replicas that the client chose. @param expected how many @returns the end of Kafka's sentence, or null */
+export function refuseReplicas(
+  brokerIds: readonly number[],
+  brokers: readonly number[],
+  expected: number,
+): string | null {
   if (brokerIds.length === 0) return "an empty replica list.";
   const unknown = brokerIds.find((id) => !brokers.includes(id));
   if (unknown !== undefined) return `broker ${unknown}, but no such broker is registered.`;
@@ -173,10 +178,19 @@ function spread(topic: CreatableTopic, rules: CreationRules): Replicas | Creatio
         `because only ${brokers.length} broker(s) are registered.`,
     );
   }
+  return spreadReplicas({ first: 0, count }, factor, brokers);
+}
+
+/** Replicas of partitions `first` and on, each beginning at the next broker. */
+export function spreadReplicas(
+  { first, count }: { first: number; count: number },
+  factor: number,
+  brokers: readonly number[],
+): Replicas {
   return Array.from(
     { length: count },
-    (_, partition) =>
-      Array.from({ length: factor }, (_, replica) => brokers[(partition + replica) % brokers.length] as number),
+    (_, index) =>
+      Array.from({ length: factor }, (_, replica) => brokers[(first + index + replica) % brokers.length] as number),
   );
 }
 

@@ -5,6 +5,7 @@
  * Always: every partition of the image has the version of its row in the store, and a place that no other partition has.
  */
 import { assert } from "../../storage/base/assert.ts";
+import type { LogConfig } from "../../storage/log_config.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
 import { resolveLogConfig } from "../config/topic_configs.ts";
 import { type Placed, Placement } from "../placement.ts";
@@ -72,6 +73,23 @@ export class TopicTable {
     return { changed, deletedIds: [] };
   }
 
+  /** Adds partitions to a topic that are in the store now. @returns what to publish */
+  grow(topic: TopicImage, rows: readonly PartitionRow[], version: number): TopicImage {
+    const first = topic.partitions.length;
+    const places = this.#placement.place(rows.length, topic.partitions);
+    const added = rows.map((row, index) => placed(row, first + index, places[index] as Placed));
+    const versions = this.versionsOf(topic.id);
+    const partitions = [...versions.partitions, ...rows.map(() => version)];
+    this.#versions.set(topic.id, { ...versions, partitions });
+    return { ...topic, partitions: [...topic.partitions, ...added] };
+  }
+
+  /** Gives a topic other configs that are in the store now. @returns what to publish */
+  configure(topic: TopicImage, configs: Readonly<Record<string, string>>, version: number): TopicImage {
+    this.#versions.set(topic.id, { ...this.versionsOf(topic.id), topic: version });
+    return { ...topic, configs, logConfig: this.#resolve(configs) };
+  }
+
   /** Takes topics out that are not in the store any more. @returns what to publish, and how to free their places then */
   remove(topics: readonly TopicImage[]): { delta: ImageDelta; release: () => void } {
     const delta: ImageDelta = { changed: [], deletedIds: topics.map(({ id }) => id) };
@@ -84,14 +102,13 @@ export class TopicTable {
   }
 
   #toImage({ name, id, configs, rows }: StoredTopic, places: readonly Placed[]): TopicImage {
-    const partitions = rows.map((row, partition): PartitionImage => {
-      const { shard, slot } = places[partition] as Placed;
-      return { ...row, partition, shard, slot };
-    });
+    const partitions = rows.map((row, partition) => placed(row, partition, places[partition] as Placed));
+    return { name, id, isInternal: isInternalTopic(name), partitions, configs, logConfig: this.#resolve(configs) };
+  }
+
+  #resolve(configs: Readonly<Record<string, string>>): LogConfig {
     // Resolving takes 60 µs: too long for each of ten thousand topics that have no configs.
-    const isDefault = Object.keys(configs).length === 0;
-    const logConfig = isDefault ? this.#config.logDefaults : resolveLogConfig(configs, this.#config);
-    return { name, id, isInternal: isInternalTopic(name), partitions, configs, logConfig };
+    return Object.keys(configs).length === 0 ? this.#config.logDefaults : resolveLogConfig(configs, this.#config);
   }
 
   #addCollision(name: string): void {
@@ -108,4 +125,8 @@ export class TopicTable {
     names.delete(name);
     if (names.size === 0) this.#collisions.delete(key);
   }
+}
+
+function placed(row: PartitionRow, partition: number, { shard, slot }: Placed): PartitionImage {
+  return { ...row, partition, shard, slot };
 }

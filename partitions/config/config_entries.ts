@@ -1,0 +1,115 @@
+/**
+ * What DescribeConfigs shows of a setting, and how the value that counts is found: the resource's own, else that of the strongest
+ * broker property it inherits from, else the default. Pure; any isolate.
+ *
+ * Source: ConfigHelper.createTopicConfigEntry, createGroupConfigEntry and DynamicBrokerConfig.brokerConfigSynonyms of Apache
+ * Kafka 4.3.1.
+ */
+import { assert } from "../../storage/base/assert.ts";
+import { brokerDefinitions } from "./broker_definitions.ts";
+import type { ConfigDefinition } from "./config_definitions.ts";
+import { configTypes, type ConfigValue, parseConfigValue } from "./config_values.ts";
+
+/** Where a value comes from, as DescribeConfigs numbers it (DescribeConfigsResponse.ConfigSource). */
+export const configSources = { topic: 1, staticBroker: 4, default: 5, group: 8 } as const;
+
+/** One value that would count if those before it were not set. */
+export interface ConfigSynonymEntry {
+  readonly name: string;
+  readonly value: string | null;
+  readonly source: number;
+}
+
+/** One row of a DescribeConfigs answer. */
+export interface ConfigEntry extends ConfigSynonymEntry {
+  readonly readOnly: boolean;
+  readonly isSensitive: boolean;
+  /** The value that counts first; empty when there is none. */
+  readonly synonyms: readonly ConfigSynonymEntry[];
+  /** Number of its type (DescribeConfigsResponse.ConfigType). */
+  readonly type: number;
+  readonly documentation: string;
+}
+
+/** The broker's properties by Kafka's names, checked. */
+export type BrokerProperties = Readonly<Record<string, string>>;
+
+/** A value that counts. */
+export interface ResolvedConfig {
+  readonly value: ConfigValue;
+  /** Its canonical text; null: not set and without a default. */
+  readonly text: string | null;
+}
+
+/**
+ * Finds the value that counts.
+ * @param definition of a topic's or a group's setting
+ * @param own what is set on the topic or group itself
+ */
+export function resolveConfig(
+  definition: ConfigDefinition,
+  own: string | undefined,
+  properties: BrokerProperties,
+): ResolvedConfig {
+  if (own !== undefined) return parseChecked(definition, own);
+  for (const synonym of definition.synonyms) {
+    const text = properties[synonym.name];
+    const broker = brokerDefinitions.get(synonym.name);
+    if (text === undefined || broker === undefined) continue;
+    const parsed = parseChecked(broker, text);
+    if (synonym.factor === 1 || typeof parsed.value !== "number") return parsed;
+    const value = parsed.value < 0 ? -1 : parsed.value * synonym.factor;
+    return { value, text: String(value) };
+  }
+  return definition.defaultText === null ? { value: "", text: null } : parseChecked(definition, definition.defaultText);
+}
+
+/** What is shown of a resource that may have configs of its own. @param source of those */
+export function describeResource(
+  definitions: Iterable<ConfigDefinition>,
+  own: Readonly<Record<string, string>>,
+  { properties, source }: { properties: BrokerProperties; source: number },
+): ConfigEntry[] {
+  return Array.from(definitions, (definition) => {
+    const { text } = resolveConfig(definition, own[definition.name], properties);
+    const inherited = brokerSynonyms(definition.synonyms.map(({ name }) => name), properties);
+    const synonyms = own[definition.name] === undefined
+      ? inherited
+      : [{ name: definition.name, value: text, source }, ...inherited];
+    return configEntry(definition, { value: text, synonyms, readOnly: false });
+  });
+}
+
+/** One row. */
+export function configEntry(
+  definition: ConfigDefinition,
+  shown: { value: string | null; synonyms: ConfigSynonymEntry[]; readOnly: boolean },
+): ConfigEntry {
+  return {
+    name: definition.name,
+    value: definition.type === "PASSWORD" ? null : shown.value,
+    source: shown.synonyms[0]?.source ?? configSources.default,
+    readOnly: shown.readOnly,
+    isSensitive: definition.type === "PASSWORD",
+    synonyms: shown.synonyms,
+    type: configTypes[definition.type],
+    documentation: definition.documentation,
+  };
+}
+
+/** First what is set in the properties, then the defaults, each in the order of the names. */
+export function brokerSynonyms(names: string[], properties: BrokerProperties): ConfigSynonymEntry[] {
+  const set = names.map((name) => ({ name, value: properties[name] ?? null, source: configSources.staticBroker }));
+  const defaults = names.map((name) => ({
+    name,
+    value: brokerDefinitions.get(name)?.defaultText ?? null,
+    source: configSources.default,
+  }));
+  return [...set, ...defaults].filter(({ value }) => value !== null);
+}
+
+function parseChecked(definition: ConfigDefinition, text: string): { value: ConfigValue; text: string } {
+  const parsed = parseConfigValue(definition, text);
+  assert(!("refused" in parsed), `settings are checked before they are used: ${definition.name}`);
+  return parsed;
+}

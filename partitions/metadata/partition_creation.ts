@@ -1,0 +1,101 @@
+/**
+ * What CreatePartitions may add: checks a request and says which replicas each new partition would have, or why it is refused. Pure;
+ * the main isolate runs it.
+ *
+ * Source: Kafka's ControllerApis.createPartitions and ReplicationControlManager.createPartitions, in their order of checks and
+ * with their sentences. Beyond Kafka: one request adds no more partitions than CreateTopics may (POLICY_VIOLATION), and a broker
+ * has a largest number of them (INVALID_PARTITIONS).
+ */
+import { errorCode, errorMessage } from "../../net/protocol/error_codes.ts";
+import type { CreatePartitionsTopic } from "../../net/protocol/messages/37_create_partitions.ts";
+import type { TopicImage } from "./image.ts";
+import {
+  type CreationRefusal,
+  PARTITIONS_PER_REQUEST_MAX,
+  refuseReplicas,
+  type Replicas,
+  spreadReplicas,
+} from "./topic_creation.ts";
+
+/** What the checks need to know. */
+export interface GrowthRules {
+  /** Node ids of the brokers that are alive. */
+  readonly brokers: readonly number[];
+  /** How many more partitions fit. */
+  readonly freeCount: number;
+  topic(name: string): TopicImage | undefined;
+}
+
+/** A topic that may grow. */
+export interface GrowthPlan {
+  readonly topic: TopicImage;
+  /** Node ids by new partition, the preferred leader first. */
+  readonly replicas: Replicas;
+}
+
+/** What becomes of one topic of a request. */
+export type PlannedGrowth = { readonly name: string } & ({ readonly plan: GrowthPlan } | CreationRefusal);
+
+/** Checks a request. @returns one entry per name, in the order of the request */
+export function planPartitions(topics: readonly CreatePartitionsTopic[], rules: GrowthRules): PlannedGrowth[] {
+  const counts = new Map<string, number>();
+  for (const { name } of topics) counts.set(name, (counts.get(name) ?? 0) + 1);
+  let [freeCount, requestCount] = [rules.freeCount, PARTITIONS_PER_REQUEST_MAX];
+  const planned = new Map<string, PlannedGrowth>();
+  for (const topic of topics) {
+    const { name } = topic;
+    if (planned.has(name)) continue;
+    const result = counts.get(name) === 1
+      ? planGrowth(topic, { ...rules, freeCount, requestCount })
+      : refuse("INVALID_REQUEST", "Duplicate topic name.");
+    planned.set(name, { name, ...result });
+    if ("errorCode" in result) continue;
+    freeCount -= result.plan.replicas.length;
+    requestCount -= result.plan.replicas.length;
+  }
+  return [...planned.values()];
+}
+
+function planGrowth(
+  { name, count, assignments }: CreatePartitionsTopic,
+  rules: GrowthRules & { requestCount: number },
+): { readonly plan: GrowthPlan } | CreationRefusal {
+  const topic = rules.topic(name);
+  if (topic === undefined) {
+    return refuse("UNKNOWN_TOPIC_OR_PARTITION", errorMessage(errorCode.UNKNOWN_TOPIC_OR_PARTITION));
+  }
+  const existing = topic.partitions.length;
+  if (count === existing) return refuse("INVALID_PARTITIONS", `Topic already has ${existing} partition(s).`);
+  if (count < existing) {
+    const has = `The topic ${name} currently has ${existing} partition(s)`;
+    return refuse("INVALID_PARTITIONS", `${has}; ${count} would not be an increase.`);
+  }
+  const added = count - existing;
+  if (assignments !== null && assignments.length !== added) {
+    const message = `Attempted to add ${added} additional partition(s), but only ${assignments.length} assignment(s) ` +
+      "were specified.";
+    return refuse("INVALID_REPLICA_ASSIGNMENT", message);
+  }
+  if (added > rules.requestCount) {
+    return refuse("POLICY_VIOLATION", "Excessively large number of partitions per request.");
+  }
+  if (added > rules.freeCount) {
+    const room = `${rules.freeCount} more ${rules.freeCount === 1 ? "fits" : "fit"}`;
+    return refuse("INVALID_PARTITIONS", `This broker has no room for ${added} partitions: ${room}.`);
+  }
+  const factor = topic.partitions[0]?.replicas.length ?? 1;
+  if (assignments === null) {
+    return { plan: { topic, replicas: spreadReplicas({ first: existing, count: added }, factor, rules.brokers) } };
+  }
+  for (const { brokerIds } of assignments) {
+    const wrong = refuseReplicas(brokerIds, rules.brokers, factor);
+    if (wrong !== null) {
+      return refuse("INVALID_REPLICA_ASSIGNMENT", `The manual partition assignment includes ${wrong}`);
+    }
+  }
+  return { plan: { topic, replicas: assignments.map(({ brokerIds }) => brokerIds) } };
+}
+
+function refuse(name: keyof typeof errorCode, message: string): CreationRefusal {
+  return { errorCode: errorCode[name], errorMessage: message };
+}
