@@ -5,6 +5,7 @@
  * Long.MAX_VALUE) is Infinity, which structured clone keeps.
  */
 import type { LogConfig } from "../../storage/log_config.ts";
+import type { GroupSettings } from "../coordinators/ports.ts";
 
 export { brokerConfigFrom } from "./broker_properties.ts";
 
@@ -72,6 +73,19 @@ export interface BrokerConfig {
   readonly maxIncrementalFetchSessionCacheSlots: number;
   /** `producer.id.expiration.ms`, 86400000 */
   readonly producerIdExpirationMs: number;
+
+  /** Settings of all groups; those that a group can have for itself are resolved by group_configs.ts. */
+  readonly groups: GroupSettings;
+  /** `group.coordinator.rebalance.protocols`, classic,consumer,streams */
+  readonly groupProtocols: readonly string[];
+  /** `offsets.topic.num.partitions`, 50 */
+  readonly offsetsTopicNumPartitions: number;
+  /** `offsets.topic.replication.factor`, 3 */
+  readonly offsetsTopicReplicationFactor: number;
+  /** `offsets.topic.segment.bytes`, 104857600 */
+  readonly offsetsTopicSegmentBytes: number;
+  /** `offsets.commit.timeout.ms`, 5000 */
+  readonly offsetsCommitTimeoutMs: number;
 
   /** `replica.high.watermark.checkpoint.interval.ms`, 5000 */
   readonly replicaHighWatermarkCheckpointIntervalMs: number;

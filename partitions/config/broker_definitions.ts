@@ -4,6 +4,7 @@
  *
  * Source: KafkaConfig of Apache Kafka 4.3.1; the test compares every row with a list dumped from its jars.
  */
+import { brokerGroupDefinitions } from "./broker_group_definitions.ts";
 import { type ConfigDefinition, setting, settingTable } from "./config_definitions.ts";
 import { atLeast, between, type ConfigCheck, type ConfigType, oneOf } from "./config_values.ts";
 import { connectionOverridesCheck } from "./connection_overrides.ts";
@@ -15,6 +16,7 @@ const SHARDS_MAX = 64;
 /** Settings of the broker. */
 export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTable([
   ...inheritedByTopics(),
+  ...brokerGroupDefinitions,
   setting(
     "advertised.listeners",
     "LIST",

@@ -6,6 +6,7 @@
  */
 import type { BrokerConfig } from "./broker_config.ts";
 import { brokerDefinitions } from "./broker_definitions.ts";
+import { groupSettingsFrom, refuseGroupSettings } from "./broker_group_settings.ts";
 import { type ConfigValue, parseConfigValue } from "./config_values.ts";
 import { connectionOverrides } from "./connection_overrides.ts";
 import { type ParsedListeners, parseListeners } from "./listeners.ts";
@@ -132,6 +133,7 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     fetchMaxBytes: number("fetch.max.bytes"),
     maxIncrementalFetchSessionCacheSlots: number("max.incremental.fetch.session.cache.slots"),
     producerIdExpirationMs: number("producer.id.expiration.ms"),
+    ...groupSettingsFrom((name) => valueOf(used, name)),
     replicaHighWatermarkCheckpointIntervalMs: number("replica.high.watermark.checkpoint.interval.ms"),
     logFlushOffsetCheckpointIntervalMs: number("log.flush.offset.checkpoint.interval.ms"),
     logFlushStartOffsetCheckpointIntervalMs: number("log.flush.start.offset.checkpoint.interval.ms"),
@@ -184,7 +186,7 @@ function refuseTogether(used: Record<string, string>): string | null {
     const text = synonyms.length === 1 ? used[synonyms[0]?.name ?? ""] : undefined;
     if (text !== undefined) inherited[name] = text;
   }
-  return validateTopicConfigs(inherited);
+  return refuseGroupSettings((name) => Number(valueOf(used, name))) ?? validateTopicConfigs(inherited);
 }
 
 function unlessPositive(value: number, otherwise: number): number {

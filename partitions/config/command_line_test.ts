@@ -88,7 +88,7 @@ Deno.test("parseCommandLine() starts from the file that Apache Kafka ships, with
   assert.deepEqual(config.advertisedListeners, [{ name: "PLAINTEXT", host: "localhost", port: 9092 }]);
   assert.deepEqual(warnings, [
     "not used from server.properties: process.roles, controller.quorum.bootstrap.servers, inter.broker.listener.name, " +
-    "num.network.threads, num.io.threads, num.recovery.threads.per.data.dir, offsets.topic.replication.factor, " +
+    "num.network.threads, num.io.threads, num.recovery.threads.per.data.dir, " +
     "transaction.state.log.replication.factor, transaction.state.log.min.isr",
     "stored, but without effect so far: log.retention.hours, log.retention.check.interval.ms",
   ]);

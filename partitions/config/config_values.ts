@@ -10,6 +10,7 @@ export const configTypes = {
   BOOLEAN: 1,
   STRING: 2,
   INT: 3,
+  SHORT: 4,
   LONG: 5,
   DOUBLE: 6,
   LIST: 7,
@@ -40,6 +41,7 @@ export type ParsedConfig = NamedValue | { readonly refused: string };
 const SHOWN_CHARACTERS_MAX = 200;
 
 const INTEGER_RANGES = {
+  SHORT: [-(2n ** 15n), 2n ** 15n - 1n],
   INT: [-(2n ** 31n), 2n ** 31n - 1n],
   LONG: [-(2n ** 63n), 2n ** 63n - 1n],
 } as const;
@@ -123,6 +125,7 @@ function parseType(type: ConfigType, text: string): { value: ConfigValue; text: 
       if (/^true$/i.test(text)) return { value: true, text: "true" };
       if (/^false$/i.test(text)) return { value: false, text: "false" };
       return "Expected value to be either true or false";
+    case "SHORT":
     case "INT":
     case "LONG":
       return parseInteger(type, text);
@@ -139,7 +142,7 @@ function parseType(type: ConfigType, text: string): { value: ConfigValue; text: 
   }
 }
 
-function parseInteger(type: "INT" | "LONG", text: string): { value: number; text: string } | string {
+function parseInteger(type: keyof typeof INTEGER_RANGES, text: string): { value: number; text: string } | string {
   const [min, max] = INTEGER_RANGES[type];
   // 20 characters hold every LONG: a longer text is never handed to BigInt, whose cost grows with the square of it.
   const integer = /^[+-]?\d{1,20}$/.test(text) ? BigInt(text.replace("+", "")) : null;

@@ -16,7 +16,7 @@ for (const line of listing.split("\n").filter((line) => line !== "" && !line.sta
   const [scope = "", name = "", type = "", defaultText = "", range = ""] = line.split("|").map((part) => part.trim());
   kafka[scope as "topic" | "broker"].set(name, {
     type,
-    defaultText: defaultText === "none" ? null : defaultText,
+    defaultText: defaultText === "none" ? null : type === "LIST" ? defaultText.replaceAll(", ", ",") : defaultText,
     range,
   });
 }
@@ -27,6 +27,7 @@ const ownDefaults = new Map([
   ["log.dirs", "./barnabas-data"],
   ["log.dir", null],
   ["node.id", "1"],
+  ["group.initial.rebalance.delay.ms", "0"],
 ]);
 
 function assertLikeKafka(definition: ConfigDefinition, like: KafkaSetting): void {
