@@ -1,0 +1,258 @@
+/**
+ * What the log says of a consumer group: its epochs, members, their targets and what they have. It changes by replaying records and
+ * in no other way, while loading as well as after an append. Runs on shards.
+ *
+ * What must always hold: `ownerOf()` names the one member that has a partition or still has to give it up. Records of a disk may
+ * come in odd orders after a compaction: then the later one wins, and nothing throws.
+ *
+ * Source: Kafka's ConsumerGroup, ModernGroup and the replay() methods of GroupMetadataManager.
+ */
+import type { ConsumerGroupRecord } from "../records/group_record.ts";
+import { type Assignment, NO_PARTITIONS } from "./assignors/assignor.ts";
+import {
+  isReconciledTo,
+  JOIN_EPOCH,
+  LEAVE_EPOCH,
+  type Member,
+  newMember,
+  type OwnedPartitions,
+  OWNS_NOTHING,
+} from "./consumer_member.ts";
+import { factsFromRecord, placementFromRecord, targetFromRecord } from "./member_records.ts";
+import { count, Subscriptions } from "./subscriptions.ts";
+
+/** Name of a group's state, as Kafka shows it. */
+export type ConsumerGroupStateName = "Empty" | "Assigning" | "Reconciling" | "Stable" | "Dead";
+
+/** Kafka's epoch of a group that nobody joined yet: the first member makes it 2. */
+const FIRST_GROUP_EPOCH = 1;
+/** Assignment epoch after the tombstone of it. */
+const NO_ASSIGNMENT_EPOCH = -1;
+
+/** The state. */
+export class ConsumerState {
+  readonly groupId: string;
+  readonly subscriptions = new Subscriptions();
+  /** Whether the log has any record of the group. */
+  isLogged = false;
+  /** Whether the log has a record of Kafka 4.0 that is to be tombstoned. */
+  hasLegacyRecord = false;
+  #groupEpoch = FIRST_GROUP_EPOCH;
+  #topicsHash = 0n;
+  #assignmentEpoch = 0;
+  #assignmentMs = 0;
+  #classicCount = 0;
+  readonly #classicSupport = new Map<string, number>();
+  readonly #members = new Map<string, Member>();
+  readonly #targets = new Map<string, Assignment>();
+  /** Member id by partition, by topic id. */
+  readonly #owners = new Map<string, Map<number, string>>();
+  /** Member id by instance id. */
+  readonly #instances = new Map<string, string>();
+  readonly #assignors = new Map<string, number>();
+
+  constructor(groupId: string) {
+    this.groupId = groupId;
+  }
+
+  get groupEpoch(): number {
+    return this.#groupEpoch;
+  }
+
+  /** Of the topics that the group epoch knows of. */
+  get topicsHash(): bigint {
+    return this.#topicsHash;
+  }
+
+  get assignmentEpoch(): number {
+    return this.#assignmentEpoch;
+  }
+
+  /** When the target was made, wall-clock ms; 0 when it is not known. */
+  get assignmentMs(): number {
+    return this.#assignmentMs;
+  }
+
+  get members(): ReadonlyMap<string, Member> {
+    return this.#members;
+  }
+
+  /** Members that use the classic protocol. */
+  get classicCount(): number {
+    return this.#classicCount;
+  }
+
+  /** How many of them support a protocol. */
+  classicSupportOf(protocolName: string): number {
+    return this.#classicSupport.get(protocolName) ?? 0;
+  }
+
+  /** Members with a target. */
+  get targetIds(): Iterable<string> {
+    return this.#targets.keys();
+  }
+
+  get name(): ConsumerGroupStateName {
+    if (this.#members.size === 0) return "Empty";
+    if (this.#groupEpoch > this.#assignmentEpoch) return "Assigning";
+    for (const member of this.#members.values()) {
+      if (!isReconciledTo(member, this.#assignmentEpoch)) return "Reconciling";
+    }
+    return "Stable";
+  }
+
+  /** What a member is to have. */
+  targetOf(memberId: string): Assignment {
+    return this.#targets.get(memberId) ?? NO_PARTITIONS;
+  }
+
+  hasTarget(memberId: string): boolean {
+    return this.#targets.has(memberId);
+  }
+
+  /** Who has a partition. */
+  ownerOf(topicId: string, partition: number): string | undefined {
+    return this.#owners.get(topicId)?.get(partition);
+  }
+
+  /** The static member of an instance id. */
+  staticMember(instanceId: string | null): Member | undefined {
+    const memberId = instanceId === null ? undefined : this.#instances.get(instanceId);
+    return memberId === undefined ? undefined : this.#members.get(memberId);
+  }
+
+  /** Assignor that most members want after one of them changed, null when none says. */
+  preferredAssignor(before: Member | null = null, after: Member | null = null): string | null {
+    const counts = before === after ? this.#assignors : new Map(this.#assignors);
+    if (before !== after) {
+      for (const [member, step] of [[before, -1], [after, 1]] as const) {
+        const name = member?.serverAssignor ?? null;
+        if (name !== null) count(counts, name, step);
+      }
+    }
+    let preferred: string | null = null;
+    for (const [name, members] of counts) {
+      if (preferred === null || members > counts.get(preferred)!) preferred = name;
+    }
+    return preferred;
+  }
+
+  /** Takes on what a record says. The tombstone of the group itself is for whoever holds the group: it forgets it. */
+  replay(record: ConsumerGroupRecord): void {
+    this.isLogged = true;
+    switch (record.kind) {
+      case "consumer-group-metadata":
+        if (record.value === null) return;
+        this.#groupEpoch = record.value.epoch;
+        this.#topicsHash = record.value.metadataHash;
+        return;
+      case "consumer-group-partition-metadata":
+        this.hasLegacyRecord = record.value !== null;
+        return;
+      case "consumer-group-target-assignment-metadata":
+        this.#assignmentEpoch = record.value?.assignmentEpoch ?? NO_ASSIGNMENT_EPOCH;
+        this.#assignmentMs = record.value?.assignmentTimestamp ?? 0;
+        return;
+      case "consumer-group-regular-expression": {
+        const { topics, timestamp } = record.value ?? { topics: null, timestamp: 0 };
+        const resolved = topics === null ? null : { topics: new Set(topics), timestampMs: timestamp };
+        return this.subscriptions.resolve(record.key.regularExpression, resolved);
+      }
+      case "consumer-group-target-assignment-member": {
+        const { memberId } = record.key;
+        if (record.value === null) this.#targets.delete(memberId);
+        else this.#targets.set(memberId, targetFromRecord(record.value));
+        return;
+      }
+      case "consumer-group-member-metadata": {
+        const { memberId } = record.key;
+        if (record.value === null) return this.#removeMember(memberId);
+        return this.#setMember({ ...this.#memberOrNew(memberId), ...factsFromRecord(record.value) });
+      }
+      case "consumer-group-current-member-assignment": {
+        const { memberId } = record.key;
+        if (record.value !== null) {
+          return this.#setMember({ ...this.#memberOrNew(memberId), ...placementFromRecord(record.value) });
+        }
+        const member = this.#members.get(memberId);
+        if (member === undefined) return;
+        return this.#setMember({
+          ...member,
+          memberEpoch: LEAVE_EPOCH,
+          previousMemberEpoch: LEAVE_EPOCH,
+          assigned: OWNS_NOTHING,
+          revoking: OWNS_NOTHING,
+        });
+      }
+    }
+  }
+
+  #memberOrNew(memberId: string): Member {
+    return this.#members.get(memberId) ?? { ...newMember(memberId), memberEpoch: JOIN_EPOCH };
+  }
+
+  #setMember(member: Member): void {
+    const before = this.#members.get(member.memberId);
+    if (before === undefined || !saysTheSame(before, member)) {
+      if (before !== undefined) this.#forgetFacts(before);
+      // Counted after the old one is not: a change within one list must not lose it.
+      member = { ...member, topicNames: this.subscriptions.add(member) };
+      if (member.instanceId !== null) this.#instances.set(member.instanceId, member.memberId);
+      if (member.serverAssignor !== null) count(this.#assignors, member.serverAssignor, 1);
+      this.#countClassic(member, 1);
+    }
+    if (before !== undefined) this.#release(before);
+    this.#members.set(member.memberId, member);
+    this.#take(member.memberId, member.assigned);
+    this.#take(member.memberId, member.revoking);
+  }
+
+  #removeMember(memberId: string): void {
+    const member = this.#members.get(memberId);
+    if (member === undefined) return;
+    this.#members.delete(memberId);
+    this.#forgetFacts(member);
+    this.#release(member);
+  }
+
+  #forgetFacts(member: Member): void {
+    const { instanceId, memberId, serverAssignor } = member;
+    this.subscriptions.remove(member);
+    if (instanceId !== null && this.#instances.get(instanceId) === memberId) this.#instances.delete(instanceId);
+    if (serverAssignor !== null) count(this.#assignors, serverAssignor, -1);
+    this.#countClassic(member, -1);
+  }
+
+  #countClassic({ classic }: Member, step: 1 | -1): void {
+    if (classic === null) return;
+    this.#classicCount += step;
+    for (const name of new Set(classic.supportedProtocols.map(({ name }) => name))) {
+      count(this.#classicSupport, name, step);
+    }
+  }
+
+  #take(memberId: string, owned: OwnedPartitions): void {
+    for (const [topicId, partitions] of owned) {
+      let owners = this.#owners.get(topicId);
+      if (owners === undefined) this.#owners.set(topicId, owners = new Map());
+      for (const partition of partitions.keys()) owners.set(partition, memberId);
+    }
+  }
+
+  #release({ memberId, assigned, revoking }: Member): void {
+    for (const owned of [assigned, revoking]) {
+      for (const [topicId, partitions] of owned) {
+        const owners = this.#owners.get(topicId);
+        if (owners === undefined) continue;
+        for (const partition of partitions.keys()) if (owners.get(partition) === memberId) owners.delete(partition);
+        if (owners.size === 0) this.#owners.delete(topicId);
+      }
+    }
+  }
+}
+
+/** A placement alone leaves the facts as the very same objects. */
+function saysTheSame(one: Member, other: Member): boolean {
+  return one.topicNames === other.topicNames && one.topicRegex === other.topicRegex &&
+    one.instanceId === other.instanceId && one.serverAssignor === other.serverAssignor && one.classic === other.classic;
+}

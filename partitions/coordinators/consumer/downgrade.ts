@@ -1,0 +1,62 @@
+/**
+ * A consumer group becomes a classic one: when its last member of the consumer protocol is gone, and `group.consumer.migration.policy`
+ * allows it. Runs on shards. Source: KIP-848; Kafka's GroupMetadataManager.convertToClassicGroup, ClassicGroup.fromConsumerGroup.
+ */
+import type { ClassicMemberFacts } from "../classic/classic_member.ts";
+import { selectProtocol } from "../classic/protocol_votes.ts";
+import {
+  CONSUMER_PROTOCOL_TYPE,
+  decodeConsumerSubscription,
+  encodeConsumerAssignment,
+} from "../records/consumer_protocol.ts";
+import type { Member } from "./consumer_member.ts";
+import type { Downgrade, GroupCore } from "./group_core.ts";
+import { groupTombstones } from "./group_tombstones.ts";
+
+/** Whether there are members once some have left, all of the classic protocol. O(leaving). */
+export function hasOnlyClassicMembers({ state }: GroupCore, leaving: ReadonlySet<Member>): boolean {
+  let left = state.members.size;
+  let leftClassic = state.classicCount;
+  for (const { classic } of leaving) {
+    left--;
+    if (classic !== null) leftClassic--;
+  }
+  return left > 0 && left === leftClassic;
+}
+
+/** What the group becomes when members have left; null: it stays a consumer group. @param rebalance whether all join again */
+export function planDowngrade(core: GroupCore, leaving: ReadonlySet<Member>, rebalance = true): Downgrade | null {
+  const { state, groupId, ports } = core;
+  const { consumerMigrationPolicy, maxSize } = ports.settings;
+  if (!hasOnlyClassicMembers(core, leaving)) return null;
+  if (consumerMigrationPolicy !== "bidirectional" && consumerMigrationPolicy !== "downgrade") return null;
+  if (state.members.size - leaving.size > maxSize) return null;
+  const staying = [...state.members.values()].filter((member) => !leaving.has(member));
+  const protocolName = selectProtocol(staying.map(({ classic }) => ({ protocols: classic!.supportedProtocols })));
+  if (protocolName === null) return null;
+  const members = staying.map((member) => toClassic(core, member, protocolName));
+  const seed = { generation: state.groupEpoch, protocolType: CONSUMER_PROTOCOL_TYPE, protocolName, members };
+  return { groupId, tombstones: groupTombstones(state), seed, rebalance };
+}
+
+function toClassic({ state, ports }: GroupCore, member: Member, protocolName: string): ClassicMemberFacts {
+  const { memberId, instanceId, clientId, clientHost, rebalanceTimeoutMs } = member;
+  const { sessionTimeoutMs, supportedProtocols } = member.classic!;
+  const metadata = supportedProtocols.find(({ name }) => name === protocolName)!.metadata;
+  const assignedPartitions = [];
+  for (const [topicId, partitions] of state.targetOf(memberId)) {
+    const topic = ports.image.topicById(topicId)?.name;
+    if (topic !== undefined) assignedPartitions.push({ topic, partitions: [...partitions] });
+  }
+  const version = decodeConsumerSubscription(metadata)?.version ?? 0;
+  return {
+    memberId,
+    groupInstanceId: instanceId,
+    clientId,
+    clientHost,
+    rebalanceTimeoutMs,
+    sessionTimeoutMs,
+    protocols: supportedProtocols,
+    assignment: encodeConsumerAssignment(version, { assignedPartitions, userData: null }),
+  };
+}

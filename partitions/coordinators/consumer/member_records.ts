@@ -1,0 +1,134 @@
+/**
+ * Records of a consumer group's members, made and read. Pure; runs on shards. Source: Kafka's GroupCoordinatorRecordHelpers.
+ */
+import type {
+  ConsumerGroupCurrentMemberAssignmentValue,
+  ConsumerGroupMemberMetadataValue,
+  ConsumerGroupTargetAssignmentMemberValue,
+  GroupRecord,
+} from "../records/group_record.ts";
+import type { Assignment } from "./assignors/assignor.ts";
+import { type Member, type MemberFacts, ownedFromRecord, ownedToRecord, type Placement } from "./consumer_member.ts";
+
+/** Metadata version of resolved expressions: images here have none, and Kafka takes 0 as older than any. */
+const NO_METADATA_VERSION = 0;
+
+/** What a member told. */
+export function memberRecord(groupId: string, member: Member): GroupRecord {
+  const { memberId, topicNames, topicRegex, serverAssignor, classic } = member;
+  const { instanceId, rackId, clientId, clientHost, rebalanceTimeoutMs } = member;
+  return {
+    kind: "consumer-group-member-metadata",
+    key: { groupId, memberId },
+    value: {
+      instanceId,
+      rackId,
+      clientId,
+      clientHost,
+      subscribedTopicNames: [...topicNames],
+      subscribedTopicRegex: topicRegex,
+      rebalanceTimeoutMs,
+      serverAssignor,
+      classicMemberMetadata: classic,
+    },
+  };
+}
+
+/** What a member has. */
+export function currentRecord(groupId: string, memberId: string, placement: Placement): GroupRecord {
+  const { memberEpoch, previousMemberEpoch, state, assigned, revoking } = placement;
+  return {
+    kind: "consumer-group-current-member-assignment",
+    key: { groupId, memberId },
+    value: {
+      memberEpoch,
+      previousMemberEpoch,
+      state,
+      assignedPartitions: ownedToRecord(assigned),
+      partitionsPendingRevocation: ownedToRecord(revoking),
+    },
+  };
+}
+
+/** What a member is to have. */
+export function targetRecord(groupId: string, memberId: string, target: Assignment): GroupRecord {
+  const topicPartitions = Array.from(target, ([topicId, partitions]) => ({ topicId, partitions: [...partitions] }));
+  return { kind: "consumer-group-target-assignment-member", key: { groupId, memberId }, value: { topicPartitions } };
+}
+
+/** Epoch of the targets. @param timestampMs wall-clock time of the assignment, 0 for none */
+export function assignmentEpochRecord(groupId: string, assignmentEpoch: number, timestampMs: number): GroupRecord {
+  return {
+    kind: "consumer-group-target-assignment-metadata",
+    key: { groupId },
+    value: { assignmentEpoch, assignmentTimestamp: timestampMs },
+  };
+}
+
+/** Epoch of the group. */
+export function groupEpochRecord(groupId: string, epoch: number, metadataHash: bigint): GroupRecord {
+  return { kind: "consumer-group-metadata", key: { groupId }, value: { epoch, metadataHash } };
+}
+
+/** What an expression stands for, null for nothing any more. */
+export function regexRecord(
+  groupId: string,
+  regularExpression: string,
+  resolved: { readonly topics: Iterable<string>; readonly timestampMs: number } | null,
+): GroupRecord {
+  const value = resolved === null
+    ? null
+    : { topics: [...resolved.topics].sort(), version: NO_METADATA_VERSION, timestamp: resolved.timestampMs };
+  return { kind: "consumer-group-regular-expression", key: { groupId, regularExpression }, value };
+}
+
+/** Makes the log forget a member. */
+export function memberTombstones(groupId: string, memberId: string): GroupRecord[] {
+  const key = { groupId, memberId };
+  return [
+    { kind: "consumer-group-current-member-assignment", key, value: null },
+    { kind: "consumer-group-target-assignment-member", key, value: null },
+    { kind: "consumer-group-member-metadata", key, value: null },
+  ];
+}
+
+/** Reads what a member told. */
+export function factsFromRecord(value: ConsumerGroupMemberMetadataValue): MemberFacts {
+  return {
+    instanceId: value.instanceId,
+    rackId: value.rackId,
+    clientId: value.clientId,
+    clientHost: value.clientHost,
+    rebalanceTimeoutMs: value.rebalanceTimeoutMs,
+    topicNames: sortedNames(value.subscribedTopicNames),
+    topicRegex: value.subscribedTopicRegex ?? "",
+    serverAssignor: value.serverAssignor,
+    classic: value.classicMemberMetadata,
+  };
+}
+
+/** Reads what a member has. */
+export function placementFromRecord(value: ConsumerGroupCurrentMemberAssignmentValue): Placement {
+  const { memberEpoch, previousMemberEpoch, state, assignedPartitions, partitionsPendingRevocation } = value;
+  return {
+    memberEpoch,
+    previousMemberEpoch,
+    state,
+    assigned: ownedFromRecord(assignedPartitions, memberEpoch),
+    revoking: ownedFromRecord(partitionsPendingRevocation, memberEpoch),
+  };
+}
+
+/** Reads what a member is to have. */
+export function targetFromRecord(value: ConsumerGroupTargetAssignmentMemberValue): Assignment {
+  const target = new Map<string, readonly number[]>();
+  for (const { topicId, partitions } of value.topicPartitions) {
+    if (partitions.length > 0) target.set(topicId, [...new Set(partitions)].sort((one, other) => one - other));
+  }
+  return target;
+}
+
+/** Names in order, each once. */
+export function sortedNames(names: readonly string[]): readonly string[] {
+  return [...new Set(names)].sort();
+}

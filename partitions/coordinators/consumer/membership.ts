@@ -1,0 +1,191 @@
+/**
+ * The three steps of every request by which a member joins or goes on, whichever protocol it uses. Runs on shards.
+ *
+ *   1. tell    what the member says goes into the log, with a new group epoch when the group needs another assignment
+ *   2. assign  when the group epoch is newer than the assignment's, and the last assignment is old enough
+ *   3. place   the member goes on towards its target
+ *
+ * Each step is one append and leaves a state that is whole: after a crash, or a refused append, between two of them the next
+ * heartbeat goes on where they ended. Source: Kafka's GroupMetadataManager.consumerGroupHeartbeat.
+ */
+import { assert } from "../../../storage/base/assert.ts";
+import { errorCode } from "../../../net/protocol/error_codes.ts";
+import type { GroupRecord } from "../records/group_record.ts";
+import type { AssignorMember, Targets } from "./assignors/assignor.ts";
+import { assignors } from "./assignors/mod.ts";
+import { assignUniform } from "./assignors/uniform_assignor.ts";
+import { isReconciledTo, type Member, sameFacts, sameNames } from "./consumer_member.ts";
+import type { GroupCore } from "./group_core.ts";
+import {
+  assignmentEpochRecord,
+  currentRecord,
+  groupEpochRecord,
+  memberRecord,
+  memberTombstones,
+  regexRecord,
+  targetRecord,
+} from "./member_records.ts";
+import { MUST_REJOIN, reconcile, type ReportedPartitions } from "./reconciliation.ts";
+import { topicRegexProblem } from "./topic_regex.ts";
+import { hashTopics } from "./topics_hash.ts";
+
+/** A member as it is and as it is to be. */
+export interface MemberChange {
+  /** null: it is new. */
+  readonly before: Member | null;
+  readonly after: Member;
+  /** The static member whose place it takes; then it is `before` too. */
+  readonly replaced: Member | null;
+}
+
+/** Why a step did not happen. */
+export interface StepRefusal {
+  readonly code: number;
+  readonly message: string | null;
+}
+
+/** Step 1. @returns whether the member's subscription changed, or a refusal */
+export function tell(core: GroupCore, change: MemberChange): boolean | StepRefusal {
+  const { groupId, state, regexes, ports } = core;
+  const { before, after } = change;
+  const { subscriptions } = state;
+  const wasRegex = before?.topicRegex ?? "";
+  const regexChanged = wasRegex !== after.topicRegex;
+  const joining = regexChanged && !subscriptions.resolved.has(after.topicRegex) ? after.topicRegex : "";
+  if (joining !== "" && subscriptions.membersOf(joining) === 0) {
+    const problem = topicRegexProblem(joining);
+    if (problem !== null) return refuseRegex(joining, problem);
+  }
+  const records = tellRecords(core, change);
+  if (regexChanged && wasRegex !== "" && subscriptions.membersOf(wasRegex) === 1) {
+    records.push(regexRecord(groupId, wasRegex, null));
+  }
+  const found = joining !== "" || regexes.isDue ? regexes.resolve(joining) : null;
+  if (found !== null) records.push(...found.records(groupId, subscriptions, after.topicRegex));
+  const namesChanged = !sameNames(before?.topicNames ?? [], after.topicNames);
+  const isResolved = after.topicRegex === "" || joining === "" || found?.has(joining) === true;
+  let bump = namesChanged || (regexChanged && isResolved) || (found?.changes.size ?? 0) > 0 ||
+    state.preferredAssignor() !== state.preferredAssignor(before, after);
+  if (bump || core.isTopicCheckDue) {
+    const topics = subscriptions.topicsAfter(before === null ? [] : [before], [after], found?.changes ?? new Map());
+    const hash = hashTopics(ports.image, topics);
+    bump ||= hash !== state.topicsHash;
+    if (bump) records.push(groupEpochRecord(groupId, state.groupEpoch + 1, hash));
+    if (state.hasLegacyRecord) {
+      records.push({ kind: "consumer-group-partition-metadata", key: { groupId }, value: null });
+    }
+  }
+  const code = core.append(records);
+  if (code !== 0) {
+    if (found !== null) regexes.requestRefresh();
+    return { code, message: null };
+  }
+  core.isTopicCheckDue = false;
+  return namesChanged || regexChanged;
+}
+
+function tellRecords({ groupId, state }: GroupCore, { before, after, replaced }: MemberChange): GroupRecord[] {
+  if (replaced !== null) {
+    return [
+      ...memberTombstones(groupId, replaced.memberId),
+      memberRecord(groupId, after),
+      targetRecord(groupId, after.memberId, state.targetOf(replaced.memberId)),
+      currentRecord(groupId, after.memberId, after),
+    ];
+  }
+  return before !== null && sameFacts(before, after) ? [] : [memberRecord(groupId, after)];
+}
+
+function refuseRegex(expression: string, problem: string): StepRefusal {
+  const message = `SubscribedTopicRegex \`${expression}\` is not a valid regular expression: ${problem}.`;
+  return { code: errorCode.INVALID_REGULAR_EXPRESSION, message };
+}
+
+/** Step 2. @returns Kafka's error code, 0 also when nothing is due */
+export function assign(core: GroupCore): number {
+  const { groupId, state, ports } = core;
+  if (state.assignmentEpoch >= state.groupEpoch) return 0;
+  const nowMs = ports.wallMs();
+  // Members that come within the interval are assigned together (KIP-848, 4.3). A clock that went back must not stop assignments.
+  const ageMs = nowMs - state.assignmentMs;
+  const isFresh = state.assignmentMs !== 0 && ageMs >= 0 && ageMs < ports.settingsOf(groupId).assignmentIntervalMs;
+  if (isFresh) return 0;
+  const records: GroupRecord[] = [];
+  for (const [memberId, target] of computeTargets(core)) {
+    if (state.hasTarget(memberId) && state.targetOf(memberId) === target) continue;
+    records.push(targetRecord(groupId, memberId, target));
+  }
+  records.push(assignmentEpochRecord(groupId, state.groupEpoch, nowMs));
+  return core.append(records);
+}
+
+function computeTargets({ state, ports }: GroupCore): Targets {
+  const { image, settings } = ports;
+  /** Members that subscribe alike share their list of names, and so their set of topic ids. */
+  const shared = new Map<readonly string[], Map<string, ReadonlySet<string>>>();
+  const members: AssignorMember[] = [];
+  for (const { memberId, instanceId, topicNames, topicRegex } of state.members.values()) {
+    let byRegex = shared.get(topicNames);
+    if (byRegex === undefined) shared.set(topicNames, byRegex = new Map());
+    let topicIds = byRegex.get(topicRegex);
+    if (topicIds === undefined) {
+      const found = new Set<string>();
+      for (const names of [topicNames, state.subscriptions.resolved.get(topicRegex)?.topics ?? []]) {
+        for (const name of names) {
+          const topic = image.topic(name);
+          if (topic !== undefined) found.add(topic.id);
+        }
+      }
+      byRegex.set(topicRegex, topicIds = found);
+    }
+    members.push({ memberId, instanceId, topicIds, assignment: state.targetOf(memberId) });
+  }
+  const name = state.preferredAssignor() ?? settings.consumerAssignors[0] ?? "";
+  const assignor = assignors.get(name) ?? assignUniform;
+  return assignor({ members, partitionsCountOf: (topicId) => image.topicById(topicId)!.partitions.length });
+}
+
+/** Step 3. @returns the member as it is now, or a refusal */
+export function place(
+  core: GroupCore,
+  memberId: string,
+  { reported, subscriptionChanged }: {
+    reported: readonly ReportedPartitions[] | null;
+    subscriptionChanged: boolean;
+  },
+): Member | StepRefusal {
+  const { groupId, state, ports } = core;
+  const member = memberOf(core, memberId);
+  if (!subscriptionChanged && isReconciledTo(member, state.assignmentEpoch)) return member;
+  const next = reconcile({
+    current: member,
+    target: state.targetOf(memberId),
+    targetEpoch: state.assignmentEpoch,
+    isSubscribed: (topicId) => {
+      const topic = ports.image.topicById(topicId);
+      return topic !== undefined && state.subscriptions.includes(member, topic.name);
+    },
+    isFree: (topicId, partition) => {
+      const owner = state.ownerOf(topicId, partition);
+      return owner === undefined || owner === memberId;
+    },
+    reported,
+    subscriptionChanged,
+  });
+  if (next === MUST_REJOIN) {
+    return { code: errorCode.FENCED_MEMBER_EPOCH, message: "The state of the member is unknown." };
+  }
+  if (next === member) return member;
+  const code = core.append([currentRecord(groupId, memberId, next)]);
+  if (code !== 0) return { code, message: null };
+  const placed = memberOf(core, memberId);
+  core.limitRevocation(placed);
+  return placed;
+}
+
+/** A member that is known to be there. */
+export function memberOf({ state }: GroupCore, memberId: string): Member {
+  const member = state.members.get(memberId);
+  assert(member !== undefined, "a member that was told to the log is in the group");
+  return member;
+}

@@ -1,0 +1,139 @@
+/**
+ * What the members of a consumer group subscribe to, counted: topics by name, and regular expressions with the topics that
+ * they stand for. Pure; runs on shards. Source: Kafka's ModernGroup, ConsumerGroup.computeSubscribedTopicNames.
+ */
+import type { Member } from "./consumer_member.ts";
+
+/** Topics that a regular expression stands for. */
+export interface ResolvedRegex {
+  readonly topics: ReadonlySet<string>;
+  /** Wall-clock ms of the resolution. */
+  readonly timestampMs: number;
+}
+
+/** The counts. */
+export class Subscriptions {
+  /** Subscribers by name, by topic name. */
+  readonly #byName = new Map<string, number>();
+  /** Subscribers by expression. */
+  readonly #byRegex = new Map<string, number>();
+  readonly #resolved = new Map<string, ResolvedRegex>();
+  #unresolvedCount = 0;
+  /** One list of names for all members that name the same topics. */
+  readonly #lists = new Map<string, { readonly names: readonly string[]; members: number }>();
+
+  /** Expressions that members subscribe to. */
+  get expressions(): Iterable<string> {
+    return this.#byRegex.keys();
+  }
+
+  /** How many expressions members subscribe to. */
+  get expressionsCount(): number {
+    return this.#byRegex.size;
+  }
+
+  /** What is known of expressions. */
+  get resolved(): ReadonlyMap<string, ResolvedRegex> {
+    return this.#resolved;
+  }
+
+  /** How many expressions that members subscribe to are not known yet. */
+  get unresolvedCount(): number {
+    return this.#unresolvedCount;
+  }
+
+  /** How many members subscribe to an expression. */
+  membersOf(expression: string): number {
+    return this.#byRegex.get(expression) ?? 0;
+  }
+
+  /** Counts a member. @returns its names as the list that it shares */
+  add({ topicNames, topicRegex }: Member): readonly string[] {
+    for (const name of topicNames) count(this.#byName, name, 1);
+    if (topicRegex !== "") this.#countRegex(topicRegex, 1);
+    const key = topicNames.join("\n");
+    let list = this.#lists.get(key);
+    if (list === undefined) this.#lists.set(key, list = { names: topicNames, members: 0 });
+    list.members++;
+    return list.names;
+  }
+
+  /** Counts a member no more. */
+  remove({ topicNames, topicRegex }: Member): void {
+    for (const name of topicNames) count(this.#byName, name, -1);
+    if (topicRegex !== "") this.#countRegex(topicRegex, -1);
+    const key = topicNames.join("\n");
+    const list = this.#lists.get(key);
+    if (list !== undefined && --list.members === 0) this.#lists.delete(key);
+  }
+
+  /** Sets what an expression stands for, null to forget it. */
+  resolve(expression: string, resolved: ResolvedRegex | null): void {
+    const wasKnown = this.#resolved.has(expression);
+    if (resolved === null) this.#resolved.delete(expression);
+    else this.#resolved.set(expression, resolved);
+    if (this.#byRegex.has(expression)) this.#unresolvedCount += Number(wasKnown) - Number(resolved !== null);
+  }
+
+  /** Whether anybody subscribes to a topic. */
+  has(topicName: string): boolean {
+    if (this.#byName.has(topicName)) return true;
+    for (const { topics } of this.#resolved.values()) if (topics.has(topicName)) return true;
+    return false;
+  }
+
+  /** Whether a member subscribes to a topic. */
+  includes({ topicNames, topicRegex }: Member, topicName: string): boolean {
+    return hasSorted(topicNames, topicName) || this.#resolved.get(topicRegex)?.topics.has(topicName) === true;
+  }
+
+  /**
+   * Topics that would be subscribed to after a change.
+   * @param removed members as they were @param added members as they will be
+   * @param resolved expressions that will stand for something else
+   */
+  topicsAfter(
+    removed: readonly Member[],
+    added: readonly Member[],
+    resolved: ReadonlyMap<string, ReadonlySet<string>>,
+  ): Set<string> {
+    const byName = new Map(this.#byName);
+    const byRegex = new Map(this.#byRegex);
+    for (const [members, step] of [[removed, -1], [added, 1]] as const) {
+      for (const { topicNames, topicRegex } of members) {
+        for (const name of topicNames) count(byName, name, step);
+        if (topicRegex !== "") count(byRegex, topicRegex, step);
+      }
+    }
+    const topics = new Set(byName.keys());
+    for (const expression of byRegex.keys()) {
+      for (const topic of resolved.get(expression) ?? this.#resolved.get(expression)?.topics ?? []) topics.add(topic);
+    }
+    return topics;
+  }
+
+  #countRegex(expression: string, step: 1 | -1): void {
+    const before = this.#byRegex.has(expression);
+    count(this.#byRegex, expression, step);
+    const after = this.#byRegex.has(expression);
+    if (!this.#resolved.has(expression)) this.#unresolvedCount += Number(after) - Number(before);
+  }
+}
+
+/** Adds to a count; one that becomes 0 is forgotten. */
+export function count(counts: Map<string, number>, key: string, step: 1 | -1): void {
+  const after = (counts.get(key) ?? 0) + step;
+  if (after > 0) counts.set(key, after);
+  else counts.delete(key);
+}
+
+function hasSorted(names: readonly string[], name: string): boolean {
+  let low = 0;
+  let high = names.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (names[middle]! < name) low = middle + 1;
+    else high = middle;
+  }
+  return names[low] === name;
+}
