@@ -197,6 +197,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
 
   #isFull(): boolean {
     const { pipeline, sender } = this;
+    if (pipeline.isHeld) return true;
     if (pipeline.length > 0 && this.#shard.memory.pipelines.heldBytes >= PIPELINES_BYTES_MAX) return true;
     return pipeline.length >= PIPELINE_REQUESTS_MAX || pipeline.heldBytes >= PIPELINE_BYTES_MAX ||
       sender.pendingBytes >= PENDING_BYTES_MAX || sender.heldBytes >= ANSWER_BYTES_MAX;

@@ -74,6 +74,8 @@ export class RequestExchange implements Exchange<unknown> {
   #state: "waiting" | "kept" | "done" = "waiting";
   #kept: KeptResponse | null = null;
   #drop: (() => void) | null = null;
+  /** Belongs to the pipeline: requests behind this one are handled when it is over. */
+  holdsFollowers = false;
   /** Belongs to the pipeline: bytes of memory that the request or its kept answer takes. */
   heldBytes = 0;
 
@@ -108,6 +110,14 @@ export class RequestExchange implements Exchange<unknown> {
   /** Whether it still waits for its answer. */
   get isWaiting(): boolean {
     return this.#state === "waiting";
+  }
+
+  /**
+   * Lets the requests behind this one wait until it is answered, as Kafka does with all: for one that waits for others, and
+   * changes what those behind it mean.
+   */
+  holdFollowers(): void {
+    this.holdsFollowers = true;
   }
 
   respond(response: unknown): void {
@@ -214,6 +224,11 @@ export class Pipeline {
   /** Whether the connection has gone. */
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Whether the latest request has to be over before the next one is handled. */
+  get isHeld(): boolean {
+    return this.#requests.at(-1)?.holdsFollowers ?? false;
   }
 
   /** Adds the next request. */

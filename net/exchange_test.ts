@@ -10,6 +10,7 @@ class FakeConnection implements PipelineOwner {
     principal: "User:ANONYMOUS",
     localHost: "127.0.0.1",
     localPort: 9092,
+    peerHost: "127.0.0.1",
     clientId: "",
     clientSoftware: "unknown",
     muteUntilMs: 0,

@@ -8,6 +8,7 @@ import type { BrokerConfig } from "../partitions/config/broker_config.ts";
 import type { MetadataImage } from "../partitions/metadata/image.ts";
 import type { ControlClient } from "../partitions/metadata/control_calls.ts";
 import type { Purgatory, ShardPartitions, WatermarkTable } from "../partitions/mod.ts";
+import type { GroupCalls } from "./group_calls.ts";
 
 /** Who and what a connection is; handlers authorize and charge by it. */
 export interface ConnectionContext {
@@ -18,6 +19,8 @@ export interface ConnectionContext {
   /** Address the client connected to, as it sees it: what Metadata advertises unless `advertised.listeners` is set. */
   readonly localHost: string;
   readonly localPort: number;
+  /** Address that the client connected from. */
+  readonly peerHost: string;
   /** Client id of the latest request, "" when it sent none. */
   clientId: string;
   /** Client library and its version from ApiVersions v3, "unknown" before. */
@@ -50,6 +53,8 @@ export interface ShardServices {
   readonly arena: NativeMemory;
   readonly image: MetadataImage;
   readonly control: ControlClient;
+  /** The way to group coordinators. */
+  readonly groups: GroupCalls;
   readonly clock: Clock;
   readonly nodeId: number;
   readonly clusterId: string;

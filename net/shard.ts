@@ -35,6 +35,7 @@ import { Affinity } from "./affinity.ts";
 import type { FileRange } from "./cold_reader.ts";
 import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
 import { UNCOUNTED } from "./connection_limits.ts";
+import type { GroupTurns } from "./group_turns.ts";
 import { IdleConnections } from "./idle_connections.ts";
 import { Writer } from "./protocol/writer.ts";
 import type { RequestMemory } from "./request_memory.ts";
@@ -66,6 +67,8 @@ export interface ShardParts {
   readonly eventFd: number;
   readonly purgatory: Purgatory;
   readonly partitions: ShardPartitions;
+  /** The coordinator of this shard's groups, and the way to the others. */
+  readonly groups: GroupTurns;
   /** Brings a cold part of a file into the page cache; `done` runs on a later turn. */
   readonly load: (range: FileRange, done: () => void) => void;
   /** Tells the operator something. */
@@ -197,6 +200,7 @@ export class Shard implements ConnectionShard {
     const nowMs = clock.monotonicMs();
     this.#parts.purgatory.expire(nowMs);
     this.#parts.partitions.maintain(nowMs);
+    this.#parts.groups.expire(nowMs);
     for (const connection of this.#idle.expire(nowMs, this.#connections.values())) connection.close(IDLE);
     this.memory.relieve(nowMs, this.#connections.values());
     this.memory.trimWhenQuiet(nowMs);
@@ -206,7 +210,8 @@ export class Shard implements ConnectionShard {
   #timeoutMs(): number {
     if (this.#later.length > 0) return 0;
     if (this.#parts.outboxes.some((outbox) => outbox.isBacklogged)) return 1;
-    const nextMs = Math.min(this.#parts.purgatory.nextDeadlineMs, this.#idle.nextMs);
+    const { purgatory, groups } = this.#parts;
+    const nextMs = Math.min(purgatory.nextDeadlineMs, groups.nextDeadlineMs, this.#idle.nextMs);
     const waitMs = nextMs - this.#parts.clock.monotonicMs();
     return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(waitMs)));
   }
@@ -216,14 +221,16 @@ export class Shard implements ConnectionShard {
    * already arrived, and those append and answer. What is left over here would wait until something else wakes the shard.
    */
   #finishTurn(): void {
-    const { partitions, purgatory, outboxes } = this.#parts;
+    const { partitions, purgatory, groups, outboxes } = this.#parts;
     do {
+      groups.settle();
       do partitions.announceMoved(); while (purgatory.runTouched());
       const dirty = this.#dirty;
       this.#dirty = [];
       for (const connection of dirty) this.#flush(connection);
       this.memory.feed();
-    } while (this.#dirty.length > 0 || partitions.hasMoved);
+    } while (this.#dirty.length > 0 || partitions.hasMoved || groups.isUnsettled);
+    groups.postWaiting();
     for (const outbox of outboxes) outbox.flush();
     if (this.#closedPeers.length > 0) this.#parts.onClosed(this.#closedPeers.splice(0));
   }
@@ -244,7 +251,7 @@ export class Shard implements ConnectionShard {
   #onRecord(sender: number, record: RingRecord): void {
     const adoption = adoptionOf(record);
     if (adoption !== null) return this.#adopt(adoption);
-    const known = this.#parts.partitions.receive(sender, record);
+    const known = this.#parts.partitions.receive(sender, record) || this.#parts.groups.receive(sender, record);
     assert(known, "every ring record has a receiver");
   }
 
@@ -264,6 +271,7 @@ export class Shard implements ConnectionShard {
         principal: "User:ANONYMOUS",
         localHost: local.host,
         localPort: local.port,
+        peerHost: peerAddress(fd)?.host ?? "",
         clientId: "",
         clientSoftware: "unknown",
         muteUntilMs: 0,

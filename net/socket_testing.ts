@@ -100,6 +100,7 @@ export function testContext(): ConnectionContext {
     principal: "User:ANONYMOUS",
     localHost: "127.0.0.1",
     localPort: 9092,
+    peerHost: "127.0.0.1",
     clientId: "",
     clientSoftware: "unknown",
     muteUntilMs: 0,

@@ -1,23 +1,28 @@
 /**
- * FindCoordinator, API key 10: who coordinates a group or a transaction. Nobody does yet, and it is served all the same:
- * librdkafka takes its presence for support of lz4.
+ * FindCoordinator, API key 10: who coordinates a group or a transaction. Groups are coordinated by the broker that leads their partition
+ * of `__consumer_offsets`, which the first request of the kind creates.
  *
  * v0 groups · v1 key type, message · v3 flexible · v4 several keys (KIP-699) · v6 share groups (KIP-932).
  *
- * Groups are COORDINATOR_NOT_AVAILABLE, after which clients try again. Transactional ids are refused with
- * TRANSACTIONAL_ID_AUTHORIZATION_FAILED and a message that says why: it is the only code at which librdkafka and the
- * Java client both give up at once; with any retriable one `initTransactions()` would hang until its timeout.
+ * Transactional ids are refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED and a message that says why: it is the only code at
+ * which librdkafka and the Java client both give up at once; with any retriable one `initTransactions()` would hang until its
+ * timeout.
  *
- * Not done: coordinators.
+ * Not done: coordinators of transactions and share groups; brokers other than this one.
  */
+import { OFFSETS_TOPIC, offsetsPartitionOf } from "../../partitions/coordinators/group_place.ts";
+import { advertisedAddress } from "../advertised_address.ts";
 import { authorize } from "../authorization.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import type { Exchange, ShardServices } from "../handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import type { FindCoordinatorRequest, FindCoordinatorResponse } from "../protocol/messages/10_find_coordinator.ts";
 import { charge } from "../quota.ts";
 
 /** What clients are told about transactions. */
 export const NO_TRANSACTIONS = "Transactions are not supported by this broker yet";
+
+/** What Kafka's message is where nothing is wrong, as long as it says something then. */
+const NO_ERROR = "NONE";
 
 /** Kinds of key. */
 const keyTypes = { group: 0, transaction: 1, share: 2 } as const;
@@ -30,30 +35,53 @@ const SHARE_VERSION = 6;
 export function handleFindCoordinator(
   request: FindCoordinatorRequest,
   exchange: Exchange<FindCoordinatorResponse>,
-  _services: ShardServices,
+  services: ShardServices,
 ): void {
   const { context, apiVersion } = exchange;
-  const throttleTimeMs = charge(context, "request", 1);
-  const coordinatorOf = (key: string) => {
-    const refusal = refuse({ key, keyType: request.keyType, apiVersion }, context);
-    const message = refusal === errorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-      ? NO_TRANSACTIONS
-      : errorMessage(refusal);
-    return { nodeId: -1, host: "", port: -1, errorCode: refusal, errorMessage: message };
+  const { key, keyType, coordinatorKeys } = request;
+  const keys = apiVersion < BATCH_VERSION ? [key] : coordinatorKeys;
+  const answer = () => {
+    const throttleTimeMs = charge(context, "request", 1);
+    const coordinators = keys.map((one) => ({
+      key: one,
+      ...coordinatorOf({ key: one, keyType }, exchange, services),
+    }));
+    const [first] = coordinators;
+    if (apiVersion < BATCH_VERSION && first !== undefined) {
+      exchange.respond({ throttleTimeMs, ...first, errorMessage: first.errorMessage || NO_ERROR });
+    } else exchange.respond({ throttleTimeMs, coordinators });
   };
-  if (apiVersion < BATCH_VERSION) return exchange.respond({ throttleTimeMs, ...coordinatorOf(request.key) });
-  const coordinators = request.coordinatorKeys.map((key) => ({ key, ...coordinatorOf(key) }));
-  exchange.respond({ throttleTimeMs, coordinators });
+  const isMissing = keyType === keyTypes.group && services.image.topic(OFFSETS_TOPIC) === undefined;
+  if (!isMissing || !keys.some((one) => refuse({ key: one, keyType }, exchange) === errorCode.NONE)) return answer();
+  // Should it fail, the answer is that there is no coordinator, and the client asks again.
+  services.control.call("autoCreateTopics", { names: [OFFSETS_TOPIC] }, answer);
+}
+
+/** One key's part of the answer, without the key. */
+function coordinatorOf(
+  asked: { key: string; keyType: number },
+  exchange: Exchange<FindCoordinatorResponse>,
+  { image, nodeId, config }: ShardServices,
+): { nodeId: number; host: string; port: number; errorCode: number; errorMessage: string } {
+  const partitions = image.topic(OFFSETS_TOPIC)?.partitions ?? [];
+  const leader = partitions[offsetsPartitionOf(asked.key, partitions.length)]?.leader;
+  const refusal = refuse(asked, exchange);
+  const code = refusal === errorCode.NONE && leader !== nodeId ? errorCode.COORDINATOR_NOT_AVAILABLE : refusal;
+  const message = code === errorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED ? NO_TRANSACTIONS : errorMessage(code);
+  const place = code === errorCode.NONE
+    ? { nodeId, ...advertisedAddress(exchange.context, config) }
+    : { nodeId: -1, host: "", port: -1 };
+  return { ...place, errorCode: code, errorMessage: message };
 }
 
 function refuse(
-  { key, keyType, apiVersion }: { key: string; keyType: number; apiVersion: number },
-  context: ConnectionContext,
+  { key, keyType }: { key: string; keyType: number },
+  { context, apiVersion }: Exchange<FindCoordinatorResponse>,
 ): number {
   switch (keyType) {
     case keyTypes.group:
       return authorize(context, "DESCRIBE", { type: "GROUP", name: key })
-        ? errorCode.COORDINATOR_NOT_AVAILABLE
+        ? errorCode.NONE
         : errorCode.GROUP_AUTHORIZATION_FAILED;
     case keyTypes.transaction:
       return errorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;

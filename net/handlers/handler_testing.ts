@@ -25,6 +25,7 @@ export function context(changes: Partial<ConnectionContext> = {}): ConnectionCon
     principal: "User:ANONYMOUS",
     localHost: "192.0.2.7",
     localPort: 19092,
+    peerHost: "127.0.0.1",
     clientId: "test",
     clientSoftware: "unknown",
     muteUntilMs: 0,

@@ -10,14 +10,29 @@ import { fetchRequest, fetchResponse } from "./messages/01_fetch.ts";
 import { produceRequest, produceResponse } from "./messages/00_produce.ts";
 import { listOffsetsRequest, listOffsetsResponse } from "./messages/02_list_offsets.ts";
 import { metadataRequest, metadataResponse } from "./messages/03_metadata.ts";
+import { offsetCommitRequest, offsetCommitResponse } from "./messages/08_offset_commit.ts";
+import { offsetFetchRequest, offsetFetchResponse } from "./messages/09_offset_fetch.ts";
 import { findCoordinatorRequest, findCoordinatorResponse } from "./messages/10_find_coordinator.ts";
+import { joinGroupRequest, joinGroupResponse } from "./messages/11_join_group.ts";
+import { heartbeatRequest, heartbeatResponse } from "./messages/12_heartbeat.ts";
+import { leaveGroupRequest, leaveGroupResponse } from "./messages/13_leave_group.ts";
+import { syncGroupRequest, syncGroupResponse } from "./messages/14_sync_group.ts";
+import { describeGroupsRequest, describeGroupsResponse } from "./messages/15_describe_groups.ts";
+import { listGroupsRequest, listGroupsResponse } from "./messages/16_list_groups.ts";
 import { apiVersionsRequest, apiVersionsResponse } from "./messages/18_api_versions.ts";
 import { createTopicsRequest, createTopicsResponse } from "./messages/19_create_topics.ts";
 import { deleteTopicsRequest, deleteTopicsResponse } from "./messages/20_delete_topics.ts";
 import { initProducerIdRequest, initProducerIdResponse } from "./messages/22_init_producer_id.ts";
 import { offsetForLeaderEpochRequest, offsetForLeaderEpochResponse } from "./messages/23_offset_for_leader_epoch.ts";
 import { describeConfigsRequest, describeConfigsResponse } from "./messages/32_describe_configs.ts";
+import { deleteGroupsRequest, deleteGroupsResponse } from "./messages/42_delete_groups.ts";
+import { offsetDeleteRequest, offsetDeleteResponse } from "./messages/47_offset_delete.ts";
 import { describeClusterRequest, describeClusterResponse } from "./messages/60_describe_cluster.ts";
+import {
+  consumerGroupHeartbeatRequest,
+  consumerGroupHeartbeatResponse,
+} from "./messages/68_consumer_group_heartbeat.ts";
+import { consumerGroupDescribeRequest, consumerGroupDescribeResponse } from "./messages/69_consumer_group_describe.ts";
 import type { Message } from "./schema.ts";
 
 /** Lowest and highest version, both inclusive. */
@@ -50,11 +65,67 @@ export const apis: readonly Api[] = [
   api({ key: 2, name: "ListOffsets", request: listOffsetsRequest, response: listOffsetsResponse, served: [1, 11] }),
   api({ key: 3, name: "Metadata", request: metadataRequest, response: metadataResponse, served: [0, 13] }),
   api({
+    key: 8,
+    name: "OffsetCommit",
+    request: offsetCommitRequest,
+    response: offsetCommitResponse,
+    served: [2, 10],
+  }),
+  api({
+    key: 9,
+    name: "OffsetFetch",
+    request: offsetFetchRequest,
+    response: offsetFetchResponse,
+    served: [1, 10],
+  }),
+  api({
     key: 10,
     name: "FindCoordinator",
     request: findCoordinatorRequest,
     response: findCoordinatorResponse,
     served: [0, 6],
+  }),
+  api({
+    key: 11,
+    name: "JoinGroup",
+    request: joinGroupRequest,
+    response: joinGroupResponse,
+    served: [0, 9],
+  }),
+  api({
+    key: 12,
+    name: "Heartbeat",
+    request: heartbeatRequest,
+    response: heartbeatResponse,
+    served: [0, 4],
+  }),
+  api({
+    key: 13,
+    name: "LeaveGroup",
+    request: leaveGroupRequest,
+    response: leaveGroupResponse,
+    served: [0, 5],
+  }),
+  api({
+    key: 14,
+    name: "SyncGroup",
+    request: syncGroupRequest,
+    response: syncGroupResponse,
+    served: [0, 5],
+  }),
+  api({
+    key: 15,
+    name: "DescribeGroups",
+    request: describeGroupsRequest,
+    response: describeGroupsResponse,
+    served: [0, 6],
+  }),
+  api({
+    key: 16,
+    name: "ListGroups",
+    request: listGroupsRequest,
+    response: listGroupsResponse,
+    served: [0, 5],
   }),
   api({ key: 18, name: "ApiVersions", request: apiVersionsRequest, response: apiVersionsResponse, served: [0, 4] }),
   api({ key: 19, name: "CreateTopics", request: createTopicsRequest, response: createTopicsResponse, served: [2, 7] }),
@@ -81,11 +152,39 @@ export const apis: readonly Api[] = [
     served: [1, 4],
   }),
   api({
+    key: 42,
+    name: "DeleteGroups",
+    request: deleteGroupsRequest,
+    response: deleteGroupsResponse,
+    served: [0, 2],
+  }),
+  api({
+    key: 47,
+    name: "OffsetDelete",
+    request: offsetDeleteRequest,
+    response: offsetDeleteResponse,
+    served: [0, 0],
+  }),
+  api({
     key: 60,
     name: "DescribeCluster",
     request: describeClusterRequest,
     response: describeClusterResponse,
     served: [0, 2],
+  }),
+  api({
+    key: 68,
+    name: "ConsumerGroupHeartbeat",
+    request: consumerGroupHeartbeatRequest,
+    response: consumerGroupHeartbeatResponse,
+    served: [0, 1],
+  }),
+  api({
+    key: 69,
+    name: "ConsumerGroupDescribe",
+    request: consumerGroupDescribeRequest,
+    response: consumerGroupDescribeResponse,
+    served: [0, 1],
   }),
 ];
 

@@ -18,6 +18,12 @@ export const kind = {
   epochEnd: 9,
   epochEndDone: 10,
   watermark: 11,
+  groupCall: 12,
+  groupTaken: 13,
+  groupAnswer: 14,
+  groupRelease: 15,
+  deleteRecords: 16,
+  recordsDeleted: 17,
 } as const;
 
 /**
@@ -89,5 +95,22 @@ export const epochEnd = { operation: 1, slot: 2, currentLeaderEpoch: 3, leaderEp
 /** The answer. */
 export const epochEndDone = { operation: 1, refusal: 2, leaderEpoch: 3, floats: { endOffset: 0 } } as const;
 
+/** shard → owner: move the log start; -1 is the high watermark. */
+export const deleteRecords = { operation: 1, slot: 2, floats: { offset: 0 } } as const;
+/** The answer. */
+export const recordsDeleted = { operation: 1, refusal: 2, floats: { logStartOffset: 0 } } as const;
+
 /** owner → waiting shard: the partition's high watermark has moved (or it went away); read it from the table. */
 export const watermark = { slot: 1 } as const;
+
+/**
+ * shard → the shard that coordinates the group: a request whose bytes (client id, client host, the request in its version) lie in the
+ * sender's arena, in a block that the sender holds until it was taken (net/parcels.ts).
+ */
+export const groupCall = { operation: 1, apiKey: 2, apiVersion: 3, block: 4, start: 5, length: 6 } as const;
+/** The request has been read: its bytes are the sender's again. The answer may come minutes later. */
+export const groupTaken = { block: 1 } as const;
+/** The answer in the request's version, in the coordinator's arena; a length of -1: the protocol cannot carry it. */
+export const groupAnswer = { operation: 1, block: 2, start: 3, length: 4 } as const;
+/** The answer has been read. */
+export const groupRelease = { block: 1 } as const;

@@ -1,0 +1,130 @@
+/**
+ * OffsetFetch, API key 9: what groups have committed.
+ *
+ * v1 offsets kept by the broker · v2 null topics = all, error of the whole answer (KIP-88) · v3 throttle time (KIP-124) · v5 leader epoch
+ * (KIP-320) · v6 flexible (KIP-482) · v7 require stable (KIP-447) · v8 several groups (KIP-709) · v9 member id and epoch (KIP-848) · v10
+ * topic ids instead of names.
+ *
+ * Not done: require stable has nothing to wait for without transactions.
+ */
+import { type GroupResponse, refuseGroupRequest } from "../../partitions/coordinators/group_requests.ts";
+import { authorize } from "../authorization.ts";
+import type { RequestExchange } from "../exchange.ts";
+import { answerGroup, askGroup, askGroups } from "../group_exchange.ts";
+import type { ConnectionContext, ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type {
+  OffsetFetchRequest,
+  OffsetFetchRequestGroup,
+  OffsetFetchRequestTopic,
+  OffsetFetchResponseGroup,
+  OffsetFetchResponseTopic,
+} from "../protocol/messages/09_offset_fetch.ts";
+
+const API_KEY = 9;
+/** First version that names several groups. */
+const SEVERAL_GROUPS_VERSION = 8;
+/** First version that names topics by id. */
+const TOPIC_ID_VERSION = 10;
+
+/** What of one group may be asked, and what to answer about the rest. */
+interface Screened {
+  readonly asked: OffsetFetchRequestTopic[] | null;
+  /** Adds what was denied, leaves out what the client may not see. */
+  readonly complete: (topics: readonly OffsetFetchResponseTopic[]) => OffsetFetchResponseTopic[];
+}
+
+/** Handles OffsetFetch. */
+export function handleOffsetFetch(
+  request: OffsetFetchRequest,
+  exchange: RequestExchange,
+  services: ShardServices,
+): void {
+  if (exchange.apiVersion < SEVERAL_GROUPS_VERSION) fetchOfOne(request, exchange, services);
+  else fetchOfSeveral(request, exchange, services);
+}
+
+function fetchOfOne(request: OffsetFetchRequest, exchange: RequestExchange, services: ShardServices): void {
+  const { context, apiVersion } = exchange;
+  const { groupId } = request;
+  if (!authorize(context, "DESCRIBE", { type: "GROUP", name: groupId })) {
+    const response = refuseGroupRequest(API_KEY, request, errorCode.GROUP_AUTHORIZATION_FAILED, apiVersion);
+    return answerGroup(exchange, response);
+  }
+  const { asked, complete } = screen(request.topics, exchange, services);
+  askGroup(
+    { apiKey: API_KEY, groupId, request: { ...request, topics: asked } },
+    { exchange, services },
+    (response) =>
+      (response.errorCode ?? errorCode.NONE) === errorCode.NONE
+        ? { ...response, topics: complete(response.topics ?? []) }
+        : response,
+  );
+}
+
+function fetchOfSeveral(request: OffsetFetchRequest, exchange: RequestExchange, services: ShardServices): void {
+  const { context } = exchange;
+  const isAllowed = ({ groupId }: OffsetFetchRequestGroup) =>
+    authorize(context, "DESCRIBE", { type: "GROUP", name: groupId });
+  const denied: OffsetFetchResponseGroup[] = request.groups.filter((group) => !isAllowed(group)).map(({ groupId }) => ({
+    groupId,
+    errorCode: errorCode.GROUP_AUTHORIZATION_FAILED,
+    topics: [],
+  }));
+  const items = request.groups.filter(isAllowed).map((group) => ({
+    group,
+    screened: screen(group.topics, exchange, services),
+  }));
+  const question = {
+    apiKey: API_KEY as typeof API_KEY,
+    items,
+    groupIdOf: ({ group }: typeof items[number]) => group.groupId,
+    requestFor: (some: readonly typeof items[number][]) => ({
+      ...request,
+      groups: some.map(({ group, screened }) => ({ ...group, topics: screened.asked })),
+    }),
+    resultsOf: ({ groups }: GroupResponse<9>) => groups ?? [],
+  };
+  askGroups(question, { exchange, services }, (results) => ({
+    groups: [
+      ...denied,
+      ...results.map((group, index): OffsetFetchResponseGroup => {
+        if ((group.errorCode ?? errorCode.NONE) !== errorCode.NONE) return group;
+        return { ...group, topics: items[index]?.screened.complete(group.topics) ?? [] };
+      }),
+    ],
+  }));
+}
+
+function screen(
+  topics: readonly OffsetFetchRequestTopic[] | null,
+  { context, apiVersion }: RequestExchange,
+  { image }: ShardServices,
+): Screened {
+  const isAllowed = ({ name = "", topicId = "" }: { name?: string; topicId?: string }) => {
+    const known = apiVersion >= TOPIC_ID_VERSION ? image.topicById(topicId)?.name : name;
+    // The coordinator refuses an id that nobody has.
+    return known === undefined || isVisible(known, context);
+  };
+  if (topics === null) return { asked: null, complete: (answered) => answered.filter(isAllowed) };
+  const denied = topics.filter((topic) => !isAllowed(topic)).map(denyTopic);
+  return {
+    asked: topics.filter(isAllowed),
+    complete: (answered) => denied.length === 0 ? [...answered] : [...denied, ...answered],
+  };
+}
+
+function isVisible(name: string, context: ConnectionContext): boolean {
+  return authorize(context, "DESCRIBE", { type: "TOPIC", name });
+}
+
+function denyTopic({ name, topicId, partitionIndexes }: OffsetFetchRequestTopic): OffsetFetchResponseTopic {
+  const partitions = partitionIndexes.map((partitionIndex) => ({
+    partitionIndex,
+    committedOffset: -1,
+    committedLeaderEpoch: -1,
+    metadata: "",
+    errorCode: errorCode.TOPIC_AUTHORIZATION_FAILED,
+  }));
+  return { name, topicId, partitions };
+}

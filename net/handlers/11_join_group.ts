@@ -1,0 +1,29 @@
+/**
+ * JoinGroup, API key 11: enters a classic group. The coordinator answers when all members are there, which may take minutes;
+ * requests that the client sends behind it wait, as in Kafka.
+ *
+ * v1 rebalance timeout (KIP-62) · v2 throttle time (KIP-124) · v4 MEMBER_ID_REQUIRED (KIP-394) · v5 static members (KIP-345) · v6 flexible
+ * (KIP-482) · v7 protocol type and name may be null (KIP-559) · v8 reason (KIP-800) · v9 SkipAssignment (KIP-814).
+ */
+import { refuseGroupRequest } from "../../partitions/coordinators/group_requests.ts";
+import { authorize } from "../authorization.ts";
+import type { RequestExchange } from "../exchange.ts";
+import { answerGroup, askGroup } from "../group_exchange.ts";
+import type { ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type { JoinGroupRequest } from "../protocol/messages/11_join_group.ts";
+
+const API_KEY = 11;
+
+/** Handles JoinGroup. */
+export function handleJoinGroup(request: JoinGroupRequest, exchange: RequestExchange, services: ShardServices): void {
+  const { groupId } = request;
+  if (!authorize(exchange.context, "READ", { type: "GROUP", name: groupId })) {
+    return answerGroup(
+      exchange,
+      refuseGroupRequest(API_KEY, request, errorCode.GROUP_AUTHORIZATION_FAILED, exchange.apiVersion),
+    );
+  }
+  exchange.holdFollowers();
+  askGroup({ apiKey: API_KEY, groupId, request }, { exchange, services });
+}

@@ -1,0 +1,20 @@
+/**
+ * Heartbeat, API key 12: keeps a session of a classic group.
+ *
+ * v1 throttle time (KIP-124) · v3 static members (KIP-345) · v4 flexible (KIP-482).
+ */
+import { authorize } from "../authorization.ts";
+import type { RequestExchange } from "../exchange.ts";
+import { answerGroup, askGroup } from "../group_exchange.ts";
+import type { ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type { HeartbeatRequest } from "../protocol/messages/12_heartbeat.ts";
+
+/** Handles Heartbeat. */
+export function handleHeartbeat(request: HeartbeatRequest, exchange: RequestExchange, services: ShardServices): void {
+  const { groupId } = request;
+  if (!authorize(exchange.context, "READ", { type: "GROUP", name: groupId })) {
+    return answerGroup(exchange, { errorCode: errorCode.GROUP_AUTHORIZATION_FAILED });
+  }
+  askGroup({ apiKey: 12, groupId, request }, { exchange, services });
+}

@@ -1,0 +1,21 @@
+/**
+ * LeaveGroup, API key 13: leaves a classic group.
+ *
+ * v1 throttle time (KIP-124) · v3 several members, static ones by their instance id (KIP-345) · v4 flexible (KIP-482) · v5 reason
+ * (KIP-800).
+ */
+import { authorize } from "../authorization.ts";
+import type { RequestExchange } from "../exchange.ts";
+import { answerGroup, askGroup } from "../group_exchange.ts";
+import type { ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type { LeaveGroupRequest } from "../protocol/messages/13_leave_group.ts";
+
+/** Handles LeaveGroup. */
+export function handleLeaveGroup(request: LeaveGroupRequest, exchange: RequestExchange, services: ShardServices): void {
+  const { groupId } = request;
+  if (!authorize(exchange.context, "READ", { type: "GROUP", name: groupId })) {
+    return answerGroup(exchange, { errorCode: errorCode.GROUP_AUTHORIZATION_FAILED, members: [] });
+  }
+  askGroup({ apiKey: 13, groupId, request }, { exchange, services });
+}

@@ -1,0 +1,36 @@
+/**
+ * SyncGroup, API key 14: the leader hands out the assignment, everybody gets its part. The coordinator answers when the leader has
+ * spoken; requests that the client sends behind it wait, as in Kafka.
+ *
+ * v1 throttle time (KIP-124) · v3 static members (KIP-345) · v4 flexible (KIP-482) · v5 protocol type and name are checked (KIP-559).
+ */
+import { refuseGroupRequest } from "../../partitions/coordinators/group_requests.ts";
+import { authorize } from "../authorization.ts";
+import type { RequestExchange } from "../exchange.ts";
+import { answerGroup, askGroup } from "../group_exchange.ts";
+import type { ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type { SyncGroupRequest } from "../protocol/messages/14_sync_group.ts";
+
+const API_KEY = 14;
+/** From this version on a client must say which protocol it follows (SyncGroupRequest.areMandatoryProtocolTypeAndNamePresent). */
+const PROTOCOL_VERSION = 5;
+
+/** Handles SyncGroup. */
+export function handleSyncGroup(request: SyncGroupRequest, exchange: RequestExchange, services: ShardServices): void {
+  const refusal = refuse(request, exchange);
+  if (refusal !== errorCode.NONE) {
+    return answerGroup(exchange, refuseGroupRequest(API_KEY, request, refusal, exchange.apiVersion));
+  }
+  exchange.holdFollowers();
+  askGroup({ apiKey: API_KEY, groupId: request.groupId, request }, { exchange, services });
+}
+
+function refuse({ groupId, protocolType, protocolName }: SyncGroupRequest, exchange: RequestExchange): number {
+  if (exchange.apiVersion >= PROTOCOL_VERSION && (protocolType === null || protocolName === null)) {
+    return errorCode.INCONSISTENT_GROUP_PROTOCOL;
+  }
+  return authorize(exchange.context, "READ", { type: "GROUP", name: groupId })
+    ? errorCode.NONE
+    : errorCode.GROUP_AUTHORIZATION_FAILED;
+}

@@ -1,0 +1,42 @@
+/**
+ * DescribeGroups, API key 15: state and members of classic groups.
+ *
+ * v1 throttle time (KIP-124) · v3 authorized operations (KIP-430) · v4 static members (KIP-345) · v5 flexible (KIP-482) · v6 error message,
+ * GROUP_ID_NOT_FOUND instead of a dead group (KIP-1043).
+ */
+import { refuseDescription } from "../../partitions/coordinators/group_requests.ts";
+import { authorize, authorizedOperations } from "../authorization.ts";
+import type { RequestExchange } from "../exchange.ts";
+import { askGroups } from "../group_exchange.ts";
+import type { ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type { DescribeGroupsRequest } from "../protocol/messages/15_describe_groups.ts";
+
+/** Handles DescribeGroups. */
+export function handleDescribeGroups(
+  request: DescribeGroupsRequest,
+  exchange: RequestExchange,
+  services: ShardServices,
+): void {
+  const { context } = exchange;
+  const { groups, includeAuthorizedOperations } = request;
+  const isAllowed = (name: string) => authorize(context, "DESCRIBE", { type: "GROUP", name });
+  const denied = groups.filter((name) => !isAllowed(name));
+  const question = {
+    apiKey: 15 as const,
+    items: groups.filter(isAllowed),
+    groupIdOf: (name: string) => name,
+    requestFor: (names: readonly string[]) => ({ ...request, groups: [...names] }),
+    resultsOf: ({ groups }: { groups: readonly ReturnType<typeof refuseDescription>[] }) => groups,
+  };
+  askGroups(question, { exchange, services }, (described) => ({
+    groups: [
+      ...denied.map((name) => refuseDescription(name, errorCode.GROUP_AUTHORIZATION_FAILED)),
+      ...described.map((group) => {
+        if (!includeAuthorizedOperations || group.errorCode !== errorCode.NONE) return group;
+        const resource = { type: "GROUP", name: group.groupId } as const;
+        return { ...group, authorizedOperations: authorizedOperations(context, resource) };
+      }),
+    ],
+  }));
+}

@@ -1,0 +1,37 @@
+/**
+ * OffsetDelete, API key 47 (KIP-496): forgets committed offsets of topics that nobody in the group reads. One version.
+ */
+import { authorize } from "../authorization.ts";
+import type { RequestExchange } from "../exchange.ts";
+import { answerGroup, askGroup } from "../group_exchange.ts";
+import type { ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type { OffsetDeleteRequest } from "../protocol/messages/47_offset_delete.ts";
+
+/** Handles OffsetDelete. */
+export function handleOffsetDelete(
+  request: OffsetDeleteRequest,
+  exchange: RequestExchange,
+  services: ShardServices,
+): void {
+  const { context } = exchange;
+  const { groupId } = request;
+  if (!authorize(context, "DELETE", { type: "GROUP", name: groupId })) {
+    return answerGroup(exchange, { errorCode: errorCode.GROUP_AUTHORIZATION_FAILED, topics: [] });
+  }
+  const isAllowed = ({ name }: { name: string }) => authorize(context, "READ", { type: "TOPIC", name });
+  const denied = request.topics.filter((topic) => !isAllowed(topic)).map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map(({ partitionIndex }) => ({
+      partitionIndex,
+      errorCode: errorCode.TOPIC_AUTHORIZATION_FAILED,
+    })),
+  }));
+  const asked = { ...request, topics: request.topics.filter(isAllowed) };
+  askGroup(
+    { apiKey: 47, groupId, request: asked },
+    { exchange, services },
+    (response) =>
+      response.errorCode === errorCode.NONE ? { ...response, topics: [...denied, ...response.topics] } : response,
+  );
+}

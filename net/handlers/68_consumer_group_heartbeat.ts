@@ -1,0 +1,37 @@
+/**
+ * ConsumerGroupHeartbeat, API key 68: the whole life of a member of a consumer group (KIP-848).
+ *
+ * v1 regular expression; members make their own id (KIP-1082). UNSUPPORTED_VERSION when `group.coordinator.rebalance.protocols`
+ * leaves consumer groups out.
+ */
+import { refuseConsumerHeartbeat } from "../../partitions/coordinators/group_requests.ts";
+import { authorize } from "../authorization.ts";
+import type { RequestExchange } from "../exchange.ts";
+import { answerGroup, askGroup } from "../group_exchange.ts";
+import type { ShardServices } from "../handler.ts";
+import { errorCode, errorMessage } from "../protocol/error_codes.ts";
+import type { ConsumerGroupHeartbeatRequest } from "../protocol/messages/68_consumer_group_heartbeat.ts";
+
+/** Handles ConsumerGroupHeartbeat. */
+export function handleConsumerGroupHeartbeat(
+  request: ConsumerGroupHeartbeatRequest,
+  exchange: RequestExchange,
+  services: ShardServices,
+): void {
+  const refusal = refuse(request, exchange, services);
+  if (refusal !== errorCode.NONE) {
+    return answerGroup(exchange, refuseConsumerHeartbeat(refusal, errorMessage(refusal)));
+  }
+  askGroup({ apiKey: 68, groupId: request.groupId, request }, { exchange, services });
+}
+
+function refuse(
+  { groupId, subscribedTopicNames }: ConsumerGroupHeartbeatRequest,
+  { context }: RequestExchange,
+  { config }: ShardServices,
+): number {
+  if (!config.groupProtocols.includes("consumer")) return errorCode.UNSUPPORTED_VERSION;
+  if (!authorize(context, "READ", { type: "GROUP", name: groupId })) return errorCode.GROUP_AUTHORIZATION_FAILED;
+  const isAllowed = (name: string) => authorize(context, "DESCRIBE", { type: "TOPIC", name });
+  return (subscribedTopicNames ?? []).every(isAllowed) ? errorCode.NONE : errorCode.TOPIC_AUTHORIZATION_FAILED;
+}

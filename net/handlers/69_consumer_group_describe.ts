@@ -1,0 +1,66 @@
+/**
+ * ConsumerGroupDescribe, API key 69: state and members of consumer groups (KIP-848).
+ *
+ * v1 member type (KIP-1099). A group with a topic that the client may not describe is TOPIC_AUTHORIZATION_FAILED as a whole.
+ */
+import { type GroupResponse, refuseConsumerDescription } from "../../partitions/coordinators/group_requests.ts";
+import { authorize, authorizedOperations } from "../authorization.ts";
+import type { RequestExchange } from "../exchange.ts";
+import { answerGroup, askGroups } from "../group_exchange.ts";
+import type { ConnectionContext, ShardServices } from "../handler.ts";
+import { errorCode, errorMessage } from "../protocol/error_codes.ts";
+import type { ConsumerGroupDescribeRequest } from "../protocol/messages/69_consumer_group_describe.ts";
+
+type Described = GroupResponse<69>["groups"][number];
+
+/** Kafka's sentence for a group with a topic that the client may not describe. */
+const HIDDEN_TOPIC = "The group has described topic(s) that the client is not authorized to describe.";
+
+/** Handles ConsumerGroupDescribe. */
+export function handleConsumerGroupDescribe(
+  request: ConsumerGroupDescribeRequest,
+  exchange: RequestExchange,
+  services: ShardServices,
+): void {
+  const { context } = exchange;
+  const { groupIds, includeAuthorizedOperations } = request;
+  if (!services.config.groupProtocols.includes("consumer")) {
+    const code = errorCode.UNSUPPORTED_VERSION;
+    const groups = groupIds.map((groupId) => refuseConsumerDescription(groupId, code, errorMessage(code)));
+    return answerGroup(exchange, { groups });
+  }
+  const isAllowed = (name: string) => authorize(context, "DESCRIBE", { type: "GROUP", name });
+  const denied = groupIds.filter((name) => !isAllowed(name));
+  const question = {
+    apiKey: 69 as const,
+    items: groupIds.filter(isAllowed),
+    groupIdOf: (name: string) => name,
+    requestFor: (names: readonly string[]) => ({ ...request, groupIds: [...names] }),
+    resultsOf: ({ groups }: GroupResponse<69>) => groups,
+  };
+  askGroups(question, { exchange, services }, (described) => ({
+    throttleTimeMs: 0,
+    groups: [
+      ...denied.map((name) => refuseConsumerDescription(name, errorCode.GROUP_AUTHORIZATION_FAILED)),
+      ...described.map((group) => {
+        if (group.errorCode !== errorCode.NONE) return group;
+        if (!seesTopics(group, context)) {
+          return refuseConsumerDescription(group.groupId, errorCode.TOPIC_AUTHORIZATION_FAILED, HIDDEN_TOPIC);
+        }
+        if (!includeAuthorizedOperations) return group;
+        const resource = { type: "GROUP", name: group.groupId } as const;
+        return { ...group, authorizedOperations: authorizedOperations(context, resource) };
+      }),
+    ],
+  }));
+}
+
+function seesTopics({ members }: Described, context: ConnectionContext): boolean {
+  const names = new Set<string>();
+  for (const { subscribedTopicNames, assignment, targetAssignment } of members) {
+    for (const name of subscribedTopicNames) names.add(name);
+    for (const { topicName } of assignment.topicPartitions) names.add(topicName);
+    for (const { topicName } of targetAssignment.topicPartitions) names.add(topicName);
+  }
+  return [...names].every((name) => authorize(context, "DESCRIBE", { type: "TOPIC", name }));
+}
