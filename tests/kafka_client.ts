@@ -98,7 +98,7 @@ function closedAsNull(error: unknown): null {
 /** Encodes a whole request with its size. */
 export function frameOf<D, E>(
   message: Message<D, E>,
-  header: { apiVersion: number; correlationId: number; clientId?: string },
+  header: { apiVersion: number; correlationId: number; clientId?: string | null },
   request: E,
 ): Uint8Array {
   if (apiByKey(message.apiKey) === undefined) throw new Error(`API key ${message.apiKey} is not in the table`);

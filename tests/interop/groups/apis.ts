@@ -47,7 +47,10 @@ export const JoinGroup = api("JoinGroup", { request: joinGroupRequest, response:
 export const Heartbeat = api("Heartbeat", { request: heartbeatRequest, response: heartbeatResponse });
 export const LeaveGroup = api("LeaveGroup", { request: leaveGroupRequest, response: leaveGroupResponse });
 export const SyncGroup = api("SyncGroup", { request: syncGroupRequest, response: syncGroupResponse });
-export const DescribeGroups = api("DescribeGroups", { request: describeGroupsRequest, response: describeGroupsResponse });
+export const DescribeGroups = api("DescribeGroups", {
+  request: describeGroupsRequest,
+  response: describeGroupsResponse,
+});
 export const ListGroups = api("ListGroups", { request: listGroupsRequest, response: listGroupsResponse });
 export const DeleteGroups = api("DeleteGroups", { request: deleteGroupsRequest, response: deleteGroupsResponse });
 export const OffsetDelete = api("OffsetDelete", { request: offsetDeleteRequest, response: offsetDeleteResponse });

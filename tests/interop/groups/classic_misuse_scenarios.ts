@@ -1,16 +1,16 @@
 /** Scenarios of the classic protocol in misuse: what is refused, and with which code, in all versions. */
 import { DescribeGroups, Heartbeat, JoinGroup, LeaveGroup, SyncGroup, versionsOf } from "./apis.ts";
 import {
-  atMost,
   awaitRebalance,
   joinAlone,
   joinRequest,
   joinTwo,
-  memberIdFor,
   MEMBER_ID_REQUIRED_SINCE,
+  memberIdFor,
   stableAlone,
   stableTwo,
   subscription,
+  syncing,
 } from "./classic_steps.ts";
 import { type Scenario, SETTINGS } from "./session.ts";
 
@@ -52,9 +52,10 @@ const syncs = versionsOf(SyncGroup).map((version): Scenario => ({
   name: `SyncGroup v${version} that is refused`,
   async run(session) {
     const group = session.group();
-    const { client, memberId, generationId } = await joinAlone(session, group);
+    const member = await joinAlone(session, group);
+    const { client, memberId, generationId } = member;
     const sync = (changes: Partial<Parameters<typeof SyncGroup.request.encode>[2]>) =>
-      client.call(SyncGroup, version, { groupId: group, generationId, memberId, assignments: [], ...changes });
+      client.call(SyncGroup, version, { ...syncing(member, group), ...changes });
     await sync({ groupId: "" });
     await sync({ groupId: session.group("none") });
     await sync({ memberId: "nobody" });
@@ -138,7 +139,7 @@ const others: readonly Scenario[] = [
       const identity = { groupId: group, memberId, generationId: -1 };
       await client.call(Heartbeat, 4, identity);
       await client.call(Heartbeat, 4, { ...identity, generationId: 0 });
-      await client.call(SyncGroup, 5, { ...identity, assignments: [] });
+      await client.call(SyncGroup, 4, { ...identity, assignments: [] });
       await client.call(JoinGroup, 9, joinRequest(group, { memberId, groupInstanceId: "static" }));
       await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId }] });
       await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId }] });
@@ -165,8 +166,9 @@ const others: readonly Scenario[] = [
       });
       await awaitRebalance(first, group);
       const identity = { groupId: group, memberId: first.memberId, generationId: first.generationId };
+      await first.client.call(SyncGroup, 5, syncing(first, group));
+      await first.client.call(SyncGroup, 5, { ...syncing(first, group), generationId: 99 });
       await first.client.call(SyncGroup, 5, { ...identity, assignments: [] });
-      await first.client.call(SyncGroup, 5, { ...identity, generationId: 99, assignments: [] });
       await first.client.call(Heartbeat, 4, { ...identity, generationId: 99 });
       await first.client.call(DescribeGroups, 6, { groups: [group] });
       await first.client.call(JoinGroup, 9, joinRequest(group, { memberId: first.memberId }));
@@ -182,11 +184,10 @@ const others: readonly Scenario[] = [
         memberId: second.memberId,
         protocols: [{ name: "range", metadata: subscription(["diff-one"]) }],
       });
-      const before = await second.client.send(JoinGroup, 9, request);
+      await second.client.send(JoinGroup, 9, request);
       await awaitRebalance(first, group);
       const elsewhere = await session.client("second");
       const after = await elsewhere.send(JoinGroup, 9, request);
-      await before.answer();
       await first.client.call(JoinGroup, 9, joinRequest(group, { memberId: first.memberId }));
       await after.answer();
     },
@@ -196,11 +197,21 @@ const others: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const size = Number(SETTINGS["group.max.size"]);
-      const clients = await Promise.all(Array.from({ length: size + 1 }, (_, index) => session.client(`c${index}`)));
-      const ids: string[] = [];
-      for (const client of clients) ids.push(await memberIdFor(client, 9, joinRequest(group)));
-      await clients[0]!.call(DescribeGroups, 6, { groups: [group] });
-      for (const client of clients.slice(0, 2)) await client.call(JoinGroup, 3, joinRequest(session.group("old")));
+      const last = await session.client("last");
+      await stableAlone(session, group);
+      // Who has not joined again yet does not count.
+      for (let index = 1; index <= size; index++) {
+        const client = await session.client(`c${index}`);
+        const memberId = await memberIdFor(client, 9, joinRequest(group));
+        await client.send(JoinGroup, 9, { ...joinRequest(group), memberId });
+        await last.until(DescribeGroups, 6, {
+          request: { groups: [group] },
+          is: ({ groups }) => groups[0]!.members.length > index,
+        });
+      }
+      for (const version of [0, 3, 5, 9]) await last.call(JoinGroup, version, joinRequest(group));
+      await last.call(JoinGroup, 9, joinRequest(group, { groupInstanceId: "static" }));
+      await last.call(DescribeGroups, 6, { groups: [group] });
     },
   },
   {
@@ -210,31 +221,33 @@ const others: readonly Scenario[] = [
       const group = session.group("g".repeat(1000));
       const { memberId } = await client.call(JoinGroup, 9, joinRequest(group));
       await client.call(JoinGroup, 9, joinRequest(group, { memberId }));
-      const member = await session.client();
-      await member.call(JoinGroup, 9, joinRequest(session.group(), { memberId: "m".repeat(10_000) }));
-      await member.call(JoinGroup, 9, joinRequest(session.group(), { groupInstanceId: "i".repeat(NAME_LENGTH_MAX + 1) }));
-      await member.call(JoinGroup, 9, joinRequest(session.group(), { groupInstanceId: "i".repeat(NAME_LENGTH_MAX) }));
     },
   },
   {
     name: "instance ids that are no names",
     async run(session) {
-      for (const groupInstanceId of ["", ".", "..", "a b", "ä", "a/b"]) {
+      const long = ["i".repeat(NAME_LENGTH_MAX), "i".repeat(NAME_LENGTH_MAX + 1)];
+      for (const [index, groupInstanceId] of ["", ".", "..", "a b", "ä", "a/b", ...long].entries()) {
         const client = await session.client();
-        await client.call(JoinGroup, 9, joinRequest(session.group(), { groupInstanceId }));
+        await client.call(JoinGroup, 9, joinRequest(session.group(String(index)), { groupInstanceId }));
       }
     },
   },
   {
-    name: "protocols named twice, and without a name",
+    name: "a protocol named twice",
     async run(session) {
       const twice = [
         { name: "range", metadata: subscription(["diff-one"]) },
         { name: "range", metadata: subscription(["diff-three"]) },
       ];
-      await joinAlone(session, session.group("twice"), { request: { protocols: twice } });
+      await joinAlone(session, session.group(), { request: { protocols: twice } });
+    },
+  },
+  {
+    name: "a protocol without a name",
+    async run(session) {
       const nameless = [{ name: "", metadata: subscription(["diff-one"]) }];
-      await joinAlone(session, session.group("nameless"), { request: { protocols: nameless } });
+      await joinAlone(session, session.group(), { request: { protocols: nameless } });
     },
   },
   {
@@ -242,16 +255,12 @@ const others: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const [first, second] = await joinTwo(session, group);
-      const waiting = await second.client.send(SyncGroup, atMost(5, SyncGroup), {
-        groupId: group,
-        generationId: second.generationId,
-        memberId: second.memberId,
+      const waiting = await second.client.send(SyncGroup, 5, {
+        ...syncing(second, group),
         assignments: [{ memberId: second.memberId, assignment: new Uint8Array([9]) }],
       });
       await first.client.call(SyncGroup, 5, {
-        groupId: group,
-        generationId: first.generationId,
-        memberId: first.memberId,
+        ...syncing(first, group),
         assignments: [{ memberId: first.memberId, assignment: new Uint8Array([1]) }],
       });
       await waiting.answer();

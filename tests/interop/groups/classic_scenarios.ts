@@ -12,6 +12,7 @@ import {
   stableTwo,
   subscription,
   syncAsLeader,
+  syncing,
 } from "./classic_steps.ts";
 import type { Client, Scenario } from "./session.ts";
 
@@ -25,8 +26,7 @@ const lives = versionsOf(JoinGroup).map((version): Scenario => ({
     const group = session.group();
     const member = await joinAlone(session, group, { version });
     const { client, memberId, generationId } = member;
-    const beat = () =>
-      client.call(Heartbeat, atMost(version, Heartbeat), { groupId: group, generationId, memberId });
+    const beat = () => client.call(Heartbeat, atMost(version, Heartbeat), { groupId: group, generationId, memberId });
     await beat();
     await describe(client, group);
     await syncAsLeader(member, group, { version: atMost(version, SyncGroup) });
@@ -54,14 +54,7 @@ const together: readonly Scenario[] = [
       const group = session.group();
       const [first, second] = await joinTwo(session, group);
       await describe(first.client, group);
-      const waiting = await second.client.send(SyncGroup, 5, {
-        groupId: group,
-        generationId: second.generationId,
-        memberId: second.memberId,
-        protocolType: "consumer",
-        protocolName: "range",
-        assignments: [],
-      });
+      const waiting = await second.client.send(SyncGroup, 5, syncing(second, group));
       await syncAsLeader(first, group, {
         assignments: {
           [first.memberId]: assignment({ "diff-three": [0, 1] }),
@@ -88,12 +81,7 @@ const together: readonly Scenario[] = [
       const group = session.group();
       const [first, second] = await joinTwo(session, group);
       await syncAsLeader(first, group, { assignments: {} });
-      await second.client.call(SyncGroup, 5, {
-        groupId: group,
-        generationId: second.generationId,
-        memberId: second.memberId,
-        assignments: [],
-      });
+      await second.client.call(SyncGroup, 5, syncing(second, group));
       await describe(first.client, group);
     },
   },
@@ -255,8 +243,8 @@ const timed: readonly Scenario[] = [
       const group = session.group();
       const slow = { rebalanceTimeoutMs: 500 };
       const [first, second] = await joinTwo(session, group, [slow, slow]);
-      const { memberId, generationId } = second;
-      await second.client.call(SyncGroup, 5, { groupId: group, generationId, memberId, assignments: [] });
+      const { memberId } = second;
+      await second.client.call(SyncGroup, 5, syncing(second, group));
       await describe(first.client, group);
       await second.client.call(JoinGroup, 9, { ...joinRequest(group, slow), memberId });
       await describe(first.client, group);

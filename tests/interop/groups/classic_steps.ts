@@ -8,9 +8,15 @@ export interface Member {
   readonly client: Client;
   readonly memberId: string;
   readonly generationId: number;
+  /** What SyncGroup must say from version 5 on. */
+  readonly protocolType: string;
+  readonly protocolName: string | null;
 }
 
 type JoinRequest = Parameters<typeof JoinGroup.request.encode>[2];
+
+/** Protocol type of consumers. */
+const CONSUMER = "consumer";
 
 /** A JoinGroup of a consumer, with what a scenario wants otherwise. */
 export function joinRequest(groupId: string, changes: Partial<JoinRequest> = {}): JoinRequest {
@@ -19,7 +25,7 @@ export function joinRequest(groupId: string, changes: Partial<JoinRequest> = {})
     sessionTimeoutMs: 10_000,
     rebalanceTimeoutMs: 10_000,
     memberId: "",
-    protocolType: "consumer",
+    protocolType: CONSUMER,
     protocols: [{ name: "range", metadata: subscription(["diff-three"]) }],
     ...changes,
   };
@@ -86,7 +92,17 @@ export async function joinAlone(
   const client = await session.client(clientId);
   const memberId = await memberIdFor(client, version, joinRequest(group, request));
   const joined = await client.call(JoinGroup, version, { ...joinRequest(group, request), memberId });
-  return { client, memberId: joined.memberId, generationId: joined.generationId };
+  return memberOf(client, joined, request.protocolType);
+}
+
+/** What a member remembers of the answer to its JoinGroup. */
+export function memberOf(
+  client: Client,
+  joined: { memberId: string; generationId: number; protocolName: string | null },
+  protocolType = CONSUMER,
+): Member {
+  const { memberId, generationId, protocolName } = joined;
+  return { client, memberId, generationId, protocolType, protocolName };
 }
 
 /** The version of another API that clients of this JoinGroup version used. */
@@ -105,6 +121,12 @@ export async function stableAlone(
   return member;
 }
 
+/** A SyncGroup of one who does not lead. */
+export function syncing(member: Member, groupId: string) {
+  const { generationId, memberId, protocolType, protocolName } = member;
+  return { groupId, generationId, memberId, protocolType, protocolName, assignments: [] };
+}
+
 /** The leader's SyncGroup, with an assignment for itself unless others are given. */
 export async function syncAsLeader(
   member: Member,
@@ -113,9 +135,7 @@ export async function syncAsLeader(
 ): Promise<void> {
   const { assignments = { [member.memberId]: assignment({ "diff-three": [0, 1, 2] }) }, version = 5 } = options;
   await member.client.call(SyncGroup, version, {
-    groupId: group,
-    generationId: member.generationId,
-    memberId: member.memberId,
+    ...syncing(member, group),
     assignments: Object.entries(assignments).map(([memberId, bytes]) => ({ memberId, assignment: bytes })),
   });
 }
@@ -145,8 +165,8 @@ export async function joinTwo(
   });
   const joined = await joining.answer();
   return [
-    { client: first.client, memberId: first.memberId, generationId: again.generationId },
-    { client, memberId: joined.memberId, generationId: joined.generationId },
+    memberOf(first.client, again, requests[0].protocolType),
+    memberOf(client, joined, requests[1].protocolType),
   ];
 }
 
@@ -163,11 +183,6 @@ export async function stableTwo(
       [second.memberId]: assignment({ "diff-three": [2] }),
     },
   });
-  await second.client.call(SyncGroup, 5, {
-    groupId: group,
-    generationId: second.generationId,
-    memberId: second.memberId,
-    assignments: [],
-  });
+  await second.client.call(SyncGroup, 5, syncing(second, group));
   return [first, second];
 }

@@ -42,7 +42,9 @@ export class Normaliser {
       return this.#inOrder(value, key).map((element) => this.#convert(element, key, name));
     }
     if (typeof value === "object" && value !== null) {
-      return Object.fromEntries(Object.entries(value).map(([field, inner]) => [field, this.#convert(inner, field, name)]));
+      return Object.fromEntries(
+        Object.entries(value).map(([field, inner]) => [field, this.#convert(inner, field, name)]),
+      );
     }
     if (key === "port") return value === -1 ? -1 : "<port>";
     if (key === "nodeId") return value === -1 ? -1 : "<node>";

@@ -1,6 +1,16 @@
 /** Scenarios of static members (KIP-345) of classic groups: restarts without a rebalance, fencing, leaving by instance id. */
 import { DescribeGroups, Heartbeat, JoinGroup, LeaveGroup, OffsetCommit, SyncGroup } from "./apis.ts";
-import { assignment, awaitRebalance, joinRequest, stableAlone, stableTwo, subscription, syncAsLeader } from "./classic_steps.ts";
+import {
+  assignment,
+  awaitRebalance,
+  joinRequest,
+  memberOf,
+  stableAlone,
+  stableTwo,
+  subscription,
+  syncAsLeader,
+  syncing,
+} from "./classic_steps.ts";
 import type { Scenario } from "./session.ts";
 
 const instance = (name: string) => ({ groupInstanceId: name });
@@ -19,21 +29,13 @@ const restarts = [STATIC_SINCE, 6, 7, 8, SKIP_SINCE].map((version): Scenario => 
     await second.client.call(Heartbeat, 4, { ...identityOf(group, second), ...instance("two") });
     await second.client.call(Heartbeat, 4, identityOf(group, second));
     await first.client.call(Heartbeat, 4, { ...identityOf(group, first), ...instance("one") });
-    await follower.call(SyncGroup, 5, {
-      groupId: group,
-      generationId: back.generationId,
-      memberId: back.memberId,
-      ...instance("two"),
-      assignments: [],
-    });
+    await follower.call(SyncGroup, 5, { ...syncing(memberOf(follower, back), group), ...instance("two") });
     // So does the leader.
     const leader = await session.client("leader");
     const leading = await leader.call(JoinGroup, version, joinRequest(group, instance("one")));
     await leader.call(DescribeGroups, 6, { groups: [group] });
     await leader.call(SyncGroup, 5, {
-      groupId: group,
-      generationId: leading.generationId,
-      memberId: leading.memberId,
+      ...syncing(memberOf(leader, leading), group),
       ...instance("one"),
       assignments: [{ memberId: leading.memberId, assignment: assignment({ "diff-one": [0] }) }],
     });
@@ -80,12 +82,13 @@ const others: readonly Scenario[] = [
     name: "static members: fenced and unknown",
     async run(session) {
       const group = session.group();
-      const { client, memberId, generationId } = await stableAlone(session, group, { request: instance("one") });
+      const member = await stableAlone(session, group, { request: instance("one") });
+      const { client, memberId, generationId } = member;
       const identity = { groupId: group, memberId, generationId };
       const wrong = { ...identity, memberId: "wrong" };
       for (const groupInstanceId of ["one", "two"]) {
         await client.call(JoinGroup, 9, joinRequest(group, { memberId: "wrong", groupInstanceId }));
-        await client.call(SyncGroup, 5, { ...wrong, groupInstanceId, assignments: [] });
+        await client.call(SyncGroup, 5, { ...syncing(member, group), memberId: "wrong", groupInstanceId });
         await client.call(Heartbeat, 4, { ...wrong, groupInstanceId });
         await client.call(Heartbeat, 4, { ...identity, groupInstanceId });
         await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId: "wrong", groupInstanceId }] });
@@ -134,7 +137,11 @@ const others: readonly Scenario[] = [
       const group = session.group();
       const [first, second] = await stableTwo(session, group, [instance("one"), {}]);
       const protocols = [{ name: "range", metadata: subscription(["diff-one"]) }];
-      const joining = await second.client.send(JoinGroup, 9, joinRequest(group, { memberId: second.memberId, protocols }));
+      const joining = await second.client.send(
+        JoinGroup,
+        9,
+        joinRequest(group, { memberId: second.memberId, protocols }),
+      );
       await awaitRebalance(first, group);
       const back = await session.client("back");
       const again = await back.call(JoinGroup, 9, joinRequest(group, instance("one")));
@@ -146,7 +153,7 @@ const others: readonly Scenario[] = [
       await awaitRebalance({ ...second, generationId: joined.generationId }, group);
       await second.client.call(JoinGroup, 9, joinRequest(group, { memberId: second.memberId, protocols }));
       const leading = await once.answer();
-      await syncAsLeader({ client: third, memberId: leading.memberId, generationId: leading.generationId }, group);
+      await syncAsLeader(memberOf(third, leading), group);
       await back.call(Heartbeat, 4, { ...identityOf(group, again), ...instance("one") });
     },
   },
