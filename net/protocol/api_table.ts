@@ -22,10 +22,17 @@ import { listGroupsRequest, listGroupsResponse } from "./messages/16_list_groups
 import { apiVersionsRequest, apiVersionsResponse } from "./messages/18_api_versions.ts";
 import { createTopicsRequest, createTopicsResponse } from "./messages/19_create_topics.ts";
 import { deleteTopicsRequest, deleteTopicsResponse } from "./messages/20_delete_topics.ts";
+import { deleteRecordsRequest, deleteRecordsResponse } from "./messages/21_delete_records.ts";
 import { initProducerIdRequest, initProducerIdResponse } from "./messages/22_init_producer_id.ts";
 import { offsetForLeaderEpochRequest, offsetForLeaderEpochResponse } from "./messages/23_offset_for_leader_epoch.ts";
 import { describeConfigsRequest, describeConfigsResponse } from "./messages/32_describe_configs.ts";
+import { alterConfigsRequest, alterConfigsResponse } from "./messages/33_alter_configs.ts";
+import { createPartitionsRequest, createPartitionsResponse } from "./messages/37_create_partitions.ts";
 import { deleteGroupsRequest, deleteGroupsResponse } from "./messages/42_delete_groups.ts";
+import {
+  incrementalAlterConfigsRequest,
+  incrementalAlterConfigsResponse,
+} from "./messages/44_incremental_alter_configs.ts";
 import { offsetDeleteRequest, offsetDeleteResponse } from "./messages/47_offset_delete.ts";
 import { describeClusterRequest, describeClusterResponse } from "./messages/60_describe_cluster.ts";
 import {
@@ -33,6 +40,11 @@ import {
   consumerGroupHeartbeatResponse,
 } from "./messages/68_consumer_group_heartbeat.ts";
 import { consumerGroupDescribeRequest, consumerGroupDescribeResponse } from "./messages/69_consumer_group_describe.ts";
+import { listConfigResourcesRequest, listConfigResourcesResponse } from "./messages/74_list_config_resources.ts";
+import {
+  describeTopicPartitionsRequest,
+  describeTopicPartitionsResponse,
+} from "./messages/75_describe_topic_partitions.ts";
 import type { Message } from "./schema.ts";
 
 /** Lowest and highest version, both inclusive. */
@@ -131,6 +143,13 @@ export const apis: readonly Api[] = [
   api({ key: 19, name: "CreateTopics", request: createTopicsRequest, response: createTopicsResponse, served: [2, 7] }),
   api({ key: 20, name: "DeleteTopics", request: deleteTopicsRequest, response: deleteTopicsResponse, served: [1, 6] }),
   api({
+    key: 21,
+    name: "DeleteRecords",
+    request: deleteRecordsRequest,
+    response: deleteRecordsResponse,
+    served: [0, 2],
+  }),
+  api({
     key: 22,
     name: "InitProducerId",
     request: initProducerIdRequest,
@@ -152,11 +171,32 @@ export const apis: readonly Api[] = [
     served: [1, 4],
   }),
   api({
+    key: 33,
+    name: "AlterConfigs",
+    request: alterConfigsRequest,
+    response: alterConfigsResponse,
+    served: [0, 2],
+  }),
+  api({
+    key: 37,
+    name: "CreatePartitions",
+    request: createPartitionsRequest,
+    response: createPartitionsResponse,
+    served: [0, 3],
+  }),
+  api({
     key: 42,
     name: "DeleteGroups",
     request: deleteGroupsRequest,
     response: deleteGroupsResponse,
     served: [0, 2],
+  }),
+  api({
+    key: 44,
+    name: "IncrementalAlterConfigs",
+    request: incrementalAlterConfigsRequest,
+    response: incrementalAlterConfigsResponse,
+    served: [0, 1],
   }),
   api({
     key: 47,
@@ -185,6 +225,20 @@ export const apis: readonly Api[] = [
     request: consumerGroupDescribeRequest,
     response: consumerGroupDescribeResponse,
     served: [0, 1],
+  }),
+  api({
+    key: 74,
+    name: "ListConfigResources",
+    request: listConfigResourcesRequest,
+    response: listConfigResourcesResponse,
+    served: [0, 1],
+  }),
+  api({
+    key: 75,
+    name: "DescribeTopicPartitions",
+    request: describeTopicPartitionsRequest,
+    response: describeTopicPartitionsResponse,
+    served: [0, 0],
   }),
 ];
 

@@ -1,11 +1,10 @@
 /** Every version of every message against samples made from its declaration, and against random bytes. */
 import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { createRandom } from "../../storage/base/random.ts";
+import { allCases, type Case } from "./declared_testing.ts";
 import { Reader } from "./reader.ts";
 import {
-  allCases,
   asEncodable,
-  type Case,
   encodeBody,
   messageViolation,
   randomBytes,

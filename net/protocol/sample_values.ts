@@ -1,11 +1,19 @@
 /**
  * Values, bytes and checks for the tests of this folder, derived from the declarations, so that a new message is covered
- * without a line of its own. Used by tests alone.
+ * without a line of its own, in the API table or not. Used by tests alone.
  */
-import { apis } from "./api_table.ts";
+import type { Case } from "./declared_testing.ts";
 import { Reader, type RecordsRange } from "./reader.ts";
-import type { Message } from "./schema.ts";
-import { defaultValue, type Field, type Fields, includes, isDefault, placeOf, type WireType } from "./wire_types.ts";
+import {
+  defaultValue,
+  type Field,
+  type Fields,
+  includes,
+  isDefault,
+  placeOf,
+  string,
+  type WireType,
+} from "./wire_types.ts";
 import { Writer } from "./writer.ts";
 
 /** A decoded struct, seen from a test. */
@@ -13,26 +21,6 @@ export type Struct = { readonly [name: string]: unknown };
 
 /** A stream of numbers from 0 up to 1 (exclusive). */
 export type Random = () => number;
-
-/** One message in one version. */
-export interface Case {
-  readonly name: string;
-  readonly message: Message;
-  readonly version: number;
-}
-
-/** Every version of every message. */
-export function allCases(): Case[] {
-  const cases: Case[] = [];
-  for (const { name, request, response } of apis) {
-    for (const [kind, message] of [["request", request], ["response", response]] as const) {
-      for (let version = message.versions.min; version <= message.versions.max; version++) {
-        cases.push({ name: `${name} ${kind} v${version}`, message, version });
-      }
-    }
-  }
-  return cases;
-}
 
 /** Seed of this run: `BARNABAS_SEED` replays one. */
 export function seedOfThisRun(): number {
@@ -139,7 +127,7 @@ function withoutRange(value: unknown): unknown {
 
 /**
  * Compares a decoded struct with another implementation's view of the same bytes, in which fields that the version does not
- * carry and default tagged fields are missing, and record sets are named by their size.
+ * carry and default tagged fields are missing, bytes are base64, and record sets are named by their size.
  * @returns what differs first, or null
  */
 export function difference(fields: Fields, actual: Struct, expected: Struct): string | null {
@@ -162,6 +150,7 @@ export function difference(fields: Fields, actual: Struct, expected: Struct): st
 }
 
 function typeDifference(type: WireType, actual: unknown, expected: unknown): string | null {
+  if (actual instanceof Uint8Array) return typeDifference(string, actual.toBase64(), expected);
   if (actual === null || expected === null || (type.kind !== "array" && type.kind !== "struct")) {
     return actual === expected ? null : `${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}`;
   }
