@@ -44,35 +44,35 @@ export function joinConsumerGroup(core: GroupCore, request: JoinGroupRequest, cl
   const { state, ports } = core;
   const isNameless = request.memberId === NO_MEMBER_ID;
   const code = checkJoin(core, request);
-  if (code !== errorCode.NONE) return refuseJoin(request.memberId, code);
+  if (code !== errorCode.NONE) return refuseJoin(NO_MEMBER_ID, code);
   const memberId = isNameless ? ports.newId() : request.memberId;
   if (isNameless && request.groupInstanceId === null && client.apiVersion >= MEMBER_ID_REQUIRED_VERSION) {
     return refuseJoin(memberId, errorCode.MEMBER_ID_REQUIRED);
   }
   const subscription = decodeConsumerSubscription(request.protocols[0]!.metadata)?.value;
-  if (subscription === undefined) return refuseJoin(memberId, errorCode.INCONSISTENT_GROUP_PROTOCOL);
+  if (subscription === undefined) return refuseJoin(NO_MEMBER_ID, errorCode.INCONSISTENT_GROUP_PROTOCOL);
   const change = changeOf(core, { request, memberId, subscription, client });
-  if (typeof change === "number") return refuseJoin(memberId, change);
+  if (typeof change === "number") return refuseJoin(NO_MEMBER_ID, change);
   const subscriptionChanged = tell(core, change);
-  if (typeof subscriptionChanged === "object") return refuseJoin(memberId, subscriptionChanged.code);
+  if (typeof subscriptionChanged === "object") return refuseJoin(NO_MEMBER_ID, subscriptionChanged.code);
   core.keepAlive(memberOf(core, memberId));
   // The last member of the consumer protocol has just come back with the classic one, under the same instance id.
   const isLast = change.replaced !== null && change.replaced.classic === null && hasOnlyClassicMembers(core, new Set());
   const rebalance = state.assignmentEpoch < state.groupEpoch;
   if (!isLast) {
     const refused = assign(core);
-    if (refused !== 0) return refuseJoin(memberId, refused);
+    if (refused !== 0) return refuseJoin(NO_MEMBER_ID, refused);
   }
   if (!isLast || !rebalance) {
     const reported = reportedOf(core, subscription);
     const placed = place(core, memberId, { reported, subscriptionChanged });
-    if ("code" in placed) return refuseJoin(memberId, placed.code);
+    if ("code" in placed) return refuseJoin(NO_MEMBER_ID, placed.code);
   }
   const member = memberOf(core, memberId);
   const downgrade = isLast ? planDowngrade(core, new Set(), rebalance) : null;
   if (downgrade !== null) {
     const refused = core.holder.becomeClassic(downgrade);
-    if (refused !== 0) return refuseJoin(memberId, refused);
+    if (refused !== 0) return refuseJoin(NO_MEMBER_ID, refused);
   } else {
     const { join, sync } = core.timersOf(memberId);
     join.cancel();

@@ -140,7 +140,7 @@ export class ConsumerGroup {
     return checkPartitionCommit(this.#core.state, committer, { topicId, partition });
   }
 
-  /** Whether offsets may be fetched. @param memberId null or "" with a negative epoch: tools, which may */
+  /** Whether offsets may be fetched. @param memberId null with a negative epoch: tools, which may */
   validateOffsetFetch(memberId: string | null, memberEpoch: number): number {
     return checkOffsetFetch(this.#core.state, memberId, memberEpoch);
   }

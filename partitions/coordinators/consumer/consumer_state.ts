@@ -106,6 +106,10 @@ export class ConsumerState {
     return this.#targets.get(memberId) ?? NO_PARTITIONS;
   }
 
+  get hasTargets(): boolean {
+    return this.#targets.size > 0;
+  }
+
   hasTarget(memberId: string): boolean {
     return this.#targets.has(memberId);
   }

@@ -11,7 +11,7 @@ import type { ConsumerGroupRecord, GroupRecord } from "../records/group_record.t
 import type { ClassicGroupSeed } from "../classic/classic_group.ts";
 import { type Member, memberState } from "./consumer_member.ts";
 import { ConsumerState } from "./consumer_state.ts";
-import { assignmentEpochRecord, groupEpochRecord, memberTombstones, regexRecord } from "./member_records.ts";
+import { groupEpochRecord, memberTombstones, regexRecord } from "./member_records.ts";
 import { RegexResolver } from "./regex_resolver.ts";
 import { hashTopics } from "./topics_hash.ts";
 
@@ -154,8 +154,6 @@ export class GroupCore {
     const epoch = state.groupEpoch + 1;
     const hash = hashTopics(this.ports.image, subscriptions.topicsAfter(leaving, [], new Map()));
     records.push(groupEpochRecord(groupId, epoch, hash));
-    // An empty group has nothing to assign; without a time the next first member need not wait for the interval to pass.
-    if (members.size === state.members.size) records.push(assignmentEpochRecord(groupId, epoch, 0));
     return this.append(records);
   }
 

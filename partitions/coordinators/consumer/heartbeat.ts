@@ -134,7 +134,7 @@ function changeOf(
   if (isJoining && holder !== undefined) {
     if (holder.classic === null && holder.memberEpoch !== STATIC_LEAVE_EPOCH) {
       const message = `Static member ${memberId} with instance id ${instanceId} cannot join the group because the ` +
-        `instance id is owned by member ${holder.memberId}.`;
+        `instance id is owned by ${holder.memberId} member.`;
       return { code: errorCode.UNRELEASED_INSTANCE_ID, message };
     }
     const taken: Member = { ...holder, memberId, memberEpoch: JOIN_EPOCH, previousMemberEpoch: JOIN_EPOCH };

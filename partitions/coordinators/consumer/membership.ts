@@ -106,10 +106,7 @@ export function assign(core: GroupCore): number {
   const { groupId, state, ports } = core;
   if (state.assignmentEpoch >= state.groupEpoch) return 0;
   const nowMs = ports.wallMs();
-  // Members that come within the interval are assigned together (KIP-848, 4.3). A clock that went back must not stop assignments.
-  const ageMs = nowMs - state.assignmentMs;
-  const isFresh = state.assignmentMs !== 0 && ageMs >= 0 && ageMs < ports.settingsOf(groupId).assignmentIntervalMs;
-  if (isFresh) return 0;
+  if (isAssignmentFresh(core, nowMs)) return 0;
   const records: GroupRecord[] = [];
   for (const [memberId, target] of computeTargets(core)) {
     if (state.hasTarget(memberId) && state.targetOf(memberId) === target) continue;
@@ -117,6 +114,16 @@ export function assign(core: GroupCore): number {
   }
   records.push(assignmentEpochRecord(groupId, state.groupEpoch, nowMs));
   return core.append(records);
+}
+
+/**
+ * Members that come within the interval are assigned together (since 4.3). The first member of all need not wait; nor does anybody when
+ * the clock went back.
+ */
+function isAssignmentFresh({ groupId, state, ports }: GroupCore, nowMs: number): boolean {
+  if (state.assignmentMs === 0 || !state.hasTargets) return false;
+  const ageMs = nowMs - state.assignmentMs;
+  return ageMs >= 0 && ageMs < ports.settingsOf(groupId).assignmentIntervalMs;
 }
 
 function computeTargets({ state, ports }: GroupCore): Targets {

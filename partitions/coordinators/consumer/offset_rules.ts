@@ -43,8 +43,9 @@ export function checkPartitionCommit(
 
 /** Whether offsets may be fetched. @param memberId null for tools, which may @returns Kafka's error code, 0 when they may */
 export function checkOffsetFetch(state: ConsumerState, memberId: string | null, memberEpoch: number): number {
-  if ((memberId === null || memberId === "") && memberEpoch < 0) return errorCode.NONE;
-  const member = memberId === null ? undefined : state.members.get(memberId);
+  // An epoch of nobody is Kafka's null pointer; its answer is kept.
+  if (memberId === null) return memberEpoch < 0 ? errorCode.NONE : errorCode.UNKNOWN_SERVER_ERROR;
+  const member = state.members.get(memberId);
   if (member === undefined) return errorCode.UNKNOWN_MEMBER_ID;
   return memberEpoch === member.memberEpoch ? errorCode.NONE : staleCode(member);
 }

@@ -8,7 +8,7 @@
  *
  * Source: Kafka's TopicRegexResolver; KIP-848.
  */
-import { RE2JS } from "npm:re2js@2.10.0";
+import { RE2JS, RE2JSSyntaxException } from "npm:re2js@2.10.0";
 
 /** Longest expression. Kafka has no limit but the request's; parsing this much takes 30 ms at most. */
 export const TOPIC_REGEX_LENGTH_MAX = 32_768;
@@ -20,7 +20,7 @@ export function topicRegexProblem(expression: string): string | null {
     RE2JS.compile(expression);
     return null;
   } catch (problem) {
-    return problem instanceof Error ? problem.message : "not understood";
+    return problem instanceof RE2JSSyntaxException ? problem.getDescription() : "it is not understood";
   }
 }
 
