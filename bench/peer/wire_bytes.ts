@@ -124,6 +124,16 @@ export class ByteReader {
     return Number(this.#view.getBigInt64(this.#take(8)));
   }
 
+  /** A zigzag varint of a safe integer. */
+  varint(): number {
+    let zigzag = 0;
+    for (let weight = 1;; weight *= 128) {
+      const byte = this.int8();
+      zigzag += (byte & 127) * weight;
+      if (byte >= 0) return zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
+    }
+  }
+
   string(): string | null {
     const length = this.int16();
     return length < 0 ? null : decoder.decode(this.raw(length));
@@ -232,4 +242,19 @@ export function batchesOf(bytes: Uint8Array): BatchView[] {
     at += length;
   }
   return found;
+}
+
+/** Keys and values of a batch that is not compressed. */
+export function recordsOfBatch(batch: BatchView): WireRecord[] {
+  if (batch.codec !== 0) throw new Error(`Cannot read the batch at offset ${batch.baseOffset}: it is compressed`);
+  const reader = new ByteReader(batch.bytes.subarray(61));
+  const bytes = (r: ByteReader, length: number) => length < 0 ? null : r.raw(length);
+  return Array.from({ length: batch.recordsCount }, () => {
+    const record = new ByteReader(reader.raw(reader.varint()));
+    record.int8(); // attributes
+    record.varint(); // timestamp delta
+    record.varint(); // offset delta
+    const key = bytes(record, record.varint());
+    return { key, value: bytes(record, record.varint()) };
+  });
 }

@@ -14,6 +14,8 @@ export interface GroupClient {
   readonly consumerProtocol: boolean;
   /** Members have names that outlive their processes (KIP-345): they do not leave when they end. */
   readonly isStatic: boolean;
+  /** After a rebalance it hands out what it had fetched before, which may be committed by another member further already. */
+  readonly commitsBack: boolean;
   /** How to start a member. */
   readonly command: (where: GroupPlace) => MemberCommand;
 }
@@ -56,7 +58,8 @@ function client(name: string, how: string, need: Need, library: Library): GroupC
     else words.push("protocol=classic", `assignor=${isStatic ? "range" : how}`);
     return library(isStatic ? [...words, `instance=${instance}`] : words);
   };
-  return { name: `${name} ${how}`, need, consumerProtocol, isStatic, command };
+  const commitsBack = name === "platformatic"; // 2.12.1
+  return { name: `${name} ${how}`, need, consumerProtocol, isStatic, commitsBack, command };
 }
 
 function goClient(name: string, how: string): GroupClient {
@@ -106,6 +109,7 @@ function kcatClient(name: string, assignor: string): GroupClient {
     need: "kcat",
     consumerProtocol: false,
     isStatic: false,
+    commitsBack: false,
     command: ({ bootstrapServers, topic, group }) => ({
       command: "kcat",
       args: ["-b", bootstrapServers, ...flags, "-u", "-f", "read %p %o\n", "-G", group, topic],

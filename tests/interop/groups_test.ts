@@ -102,6 +102,7 @@ async function comeBack(scenario: Scenario, gone: GroupMember, other: GroupMembe
 async function survive(broker: TestBroker, name: string, clients: readonly GroupClient[]): Promise<void> {
   await using scenario = await Scenario.start(broker, `${name} faults`, clients);
   const { watch } = scenario;
+  watch.mayMoveBack = clients.some((each) => each.commitsBack);
   watch.trickle();
   const first = scenario.join("a");
   const second = scenario.join("b");

@@ -87,13 +87,29 @@ async function platformatic(bootstrap, topic, groupId, options) {
       ? { protocols: [{ name: "cooperative-sticky", version: 1 }], partitionAssigner: cooperativeStickyAssigner }
       : {},
   };
-  const consumer = new Consumer({
+  const settings = {
     clientId: "interop",
     bootstrapBrokers: [bootstrap],
     groupId,
     groupInstanceId: options.instance,
     ...options.protocol === "consumer" ? { groupProtocol: "consumer" } : classic,
-  });
+  };
+  let ended = false;
+  stopped.then(() => ended = true);
+  // A stream that was refused something (a member that was away for too long) is destroyed: a new consumer takes its place.
+  while (!ended) {
+    const consumer = new Consumer(settings);
+    try {
+      await consumeUntilStopped(consumer, topic);
+    } catch (error) {
+      say("refused", error.message);
+    }
+    await consumer.close(true).catch((error) => say("refused", error.message));
+    say("owns");
+  }
+}
+
+async function consumeUntilStopped(consumer, topic) {
   let told = "";
   const tell = () => {
     const partitions = (consumer.assignments ?? []).flatMap((each) => each.topic === topic ? each.partitions : []);
@@ -101,26 +117,24 @@ async function platformatic(bootstrap, topic, groupId, options) {
     if (words !== told) say("owns", told = words);
   };
   const watch = setInterval(tell, 20);
-  const stream = await consumer.consume({
-    topics: [topic],
-    mode: "committed",
-    fallbackMode: "earliest",
-    autocommit: false,
-    maxWaitTime: 100,
-  });
-  stopped.then(() => stream.close());
-  for await (const message of stream) {
-    tell();
-    say("read", message.partition, message.offset);
-    try {
+  try {
+    const stream = await consumer.consume({
+      topics: [topic],
+      mode: "committed",
+      fallbackMode: "earliest",
+      autocommit: false,
+      maxWaitTime: 100,
+    });
+    stopped.then(() => stream.close());
+    for await (const message of stream) {
+      tell();
+      say("read", message.partition, message.offset);
       await message.commit();
       say("committed", message.partition, message.offset + 1n);
-    } catch (error) {
-      say("refused", error.message);
     }
+  } finally {
+    clearInterval(watch);
   }
-  await consumer.close(true);
-  clearInterval(watch);
 }
 
 const [library, , bootstrap, topic, groupId, ...rest] = process.argv.slice(2);

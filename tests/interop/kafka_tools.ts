@@ -1,0 +1,62 @@
+/**
+ * Command-line tools of Apache Kafka in one JVM that stays: a call costs a tenth of starting one. Main isolate of a test.
+ */
+import { kafkaJars } from "../../bench/peer/install.ts";
+import { SMALL_JVM } from "./group_clients.ts";
+import { TextLineStream } from "./lines.ts";
+import { locations } from "./toolchain.ts";
+
+/** What a tool printed. */
+export interface ToolOutput {
+  readonly code: number;
+  readonly lines: readonly string[];
+}
+
+/** The JVM; disposal ends it. */
+export class KafkaTools implements AsyncDisposable {
+  readonly #process: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #output: ReadableStreamDefaultReader<string>;
+
+  constructor() {
+    this.#process = new Deno.Command("java", {
+      // Log4j of the jars would warn that it has no configuration.
+      args: [
+        ...SMALL_JVM,
+        "-Dlog4j2.level=OFF",
+        "-Duser.timezone=UTC",
+        "-cp",
+        `${kafkaJars()}/*:${locations.java}`,
+        "Tools",
+      ],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    this.#input = this.#process.stdin.getWriter();
+    this.#output = this.#process.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())
+      .getReader();
+  }
+
+  /**
+   * Runs one tool.
+   * @param className in full
+   */
+  async run(className: string, args: readonly string[]): Promise<ToolOutput> {
+    await this.#input.write(new TextEncoder().encode(`${[className, ...args].join("\t")}\n`));
+    const lines: string[] = [];
+    while (true) {
+      const { value, done } = await this.#output.read();
+      if (done) throw new Error(`Cannot run ${className}: the JVM has ended:\n${lines.join("\n")}`);
+      const end = /^exit (\d+)$/.exec(value);
+      if (end !== null) return { code: Number(end[1]), lines };
+      lines.push(value);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#input.close();
+    await this.#output.cancel();
+    await this.#process.status;
+  }
+}
