@@ -14,25 +14,37 @@ import type { DescribedGroup } from "../../net/protocol/messages/15_describe_gro
 import type { ListedGroup } from "../../net/protocol/messages/16_list_groups.ts";
 import type { OffsetDeleteRequest, OffsetDeleteResponse } from "../../net/protocol/messages/47_offset_delete.ts";
 import { ClassicGroup } from "./classic/classic_group.ts";
+import { ConsumerGroup, type ConsumerGroupHolder, type Downgrade } from "./consumer/consumer_group.ts";
+import { JOIN_EPOCH } from "./consumer/consumer_member.ts";
+import { refuseMalformedHeartbeat } from "./consumer/heartbeat_rules.ts";
+import { planUpgrade } from "./consumer/upgrade.ts";
 import { GatheredCommits } from "./gathered_commits.ts";
 import {
   type GroupRequest,
   type GroupResponse,
   refuseConsumerDescription,
+  refuseConsumerHeartbeat,
   refuseDescription,
+  refuseGroupRequest,
 } from "./group_requests.ts";
-import { Offsets } from "./offsets.ts";
+import { Offsets, type PlannedCommit } from "./offsets.ts";
 import type { OffsetsLog } from "./offsets_log.ts";
 import type { GroupClient, GroupPorts, Reply } from "./ports.ts";
-import type { GroupRecord } from "./records/group_record.ts";
+import type { ConsumerGroupRecord, GroupRecord } from "./records/group_record.ts";
 
-/** OffsetCommit and OffsetFetch know GROUP_ID_NOT_FOUND and STALE_MEMBER_EPOCH from this version on (KIP-848). */
-const MEMBER_EPOCH_VERSION = 9;
+/** OffsetCommit knows GROUP_ID_NOT_FOUND from this version on (KIP-848). */
+const COMMIT_NOT_FOUND_VERSION = 9;
 /** DescribeGroups says GROUP_ID_NOT_FOUND from this version on (KIP-1043). */
-const NOT_FOUND_VERSION = 6;
+const DESCRIBE_NOT_FOUND_VERSION = 6;
 
 /** A group of either kind. */
-export type Group = ClassicGroup;
+export type Group = ClassicGroup | ConsumerGroup;
+
+/** Why a group cannot be made. */
+interface Refused {
+  readonly code: number;
+  readonly message: string | null;
+}
 
 /** Which groups ListGroups is to list; null for all. Lower case. */
 export interface GroupFilter {
@@ -41,7 +53,7 @@ export interface GroupFilter {
 }
 
 /** The partition. */
-export class GroupPartition {
+export class GroupPartition implements ConsumerGroupHolder {
   readonly offsets: Offsets;
   readonly #ports: GroupPorts;
   readonly #log: OffsetsLog;
@@ -79,9 +91,14 @@ export class GroupPartition {
     this.#commits.settle();
   }
 
-  /** JoinGroup. */
+  /** JoinGroup: of a consumer group that has nobody it makes a classic one. */
   join(request: GroupRequest<11>, client: GroupClient, reply: Reply<GroupResponse<11>>): void {
     const { groupId } = request;
+    const known = this.#groups.get(groupId);
+    if (known?.type === "consumer" && known.memberCount === 0) {
+      const code = this.#remove(known);
+      if (code !== errorCode.NONE) return reply(refuseGroupRequest(11, request, code));
+    }
     const group = this.#groups.get(groupId) ?? this.#keep(new ClassicGroup(this.#ports, groupId));
     group.join(request, client, reply);
     this.#forgetVacant(group);
@@ -89,31 +106,43 @@ export class GroupPartition {
 
   /** SyncGroup. */
   sync(request: GroupRequest<14>, client: GroupClient, reply: Reply<GroupResponse<14>>): void {
-    this.#classicOr(request.groupId).sync(request, client, reply);
+    this.#groupOrVacant(request.groupId).sync(request, client, reply);
   }
 
-  /** Heartbeat. */
+  /** Heartbeat. The response may be used again: it is valid during the reply. */
   heartbeat(request: GroupRequest<12>, client: GroupClient, reply: Reply<GroupResponse<12>>): void {
-    this.#classicOr(request.groupId).heartbeat(request, client, reply);
+    const group = this.#groupOrVacant(request.groupId);
+    if (group.type === "classic") group.heartbeat(request, client, reply);
+    else group.classicHeartbeat(request, client, reply);
   }
 
   /** LeaveGroup. */
   leave(request: GroupRequest<13>, client: GroupClient, reply: Reply<GroupResponse<13>>): void {
-    const group = this.#classicOr(request.groupId);
+    const group = this.#groupOrVacant(request.groupId);
     group.leave(request, client, reply);
     this.#forgetVacant(group);
   }
 
-  /** ConsumerGroupHeartbeat. */
+  /** ConsumerGroupHeartbeat: one that joins makes a group, or a consumer group of a classic one. */
   consumerHeartbeat(request: GroupRequest<68>, client: GroupClient, reply: Reply<GroupResponse<68>>): void {
-    throw new Error(`${request.groupId} ${client.clientId} ${reply}`);
+    const known = this.#groups.get(request.groupId);
+    if (known?.type === "consumer") {
+      known.heartbeat(request, client, reply);
+      return this.#forgetVacant(known);
+    }
+    const malformed = refuseMalformedHeartbeat(request, client.apiVersion, this.#ports.settings.consumerAssignors);
+    if (malformed !== null) return reply(malformed);
+    const group = this.#makeConsumerGroup(request, known);
+    if (!(group instanceof ConsumerGroup)) return reply(refuseConsumerHeartbeat(group.code, group.message));
+    group.heartbeat(request, client, reply);
+    this.#forgetVacant(group);
   }
 
   /** OffsetCommit: answered by the next `settle()`, or at once when nothing is to be written. */
   commit(request: OffsetCommitRequest, apiVersion: number, reply: Reply<GroupResponse<8>>): void {
     const plan = this.offsets.planCommit(request, { apiVersion, nowMs: this.#ports.wallMs() });
     // Kafka asks the group only about topics that exist.
-    const code = plan.known.length === 0 ? errorCode.NONE : this.#validateCommit(request, apiVersion);
+    const code = plan.known.length === 0 ? errorCode.NONE : this.#validateCommit(request, plan, apiVersion);
     if (code !== errorCode.NONE) { for (const partition of plan.known) partition.errorCode = code; }
     if (code !== errorCode.NONE || plan.records.length === 0) return reply(plan.response);
     this.#commits.add(plan, reply);
@@ -157,7 +186,7 @@ export class GroupPartition {
     const group = this.#find(groupId);
     if (group?.type === "classic") return group.describe();
     const dead = { groupState: "Dead" };
-    if (apiVersion < NOT_FOUND_VERSION) return { ...refuseDescription(groupId, errorCode.NONE), ...dead };
+    if (apiVersion < DESCRIBE_NOT_FOUND_VERSION) return { ...refuseDescription(groupId, errorCode.NONE), ...dead };
     const why = group === undefined ? `Group ${groupId} not found.` : `Group ${groupId} is not a classic group.`;
     return { ...refuseDescription(groupId, errorCode.GROUP_ID_NOT_FOUND, why), ...dead };
   }
@@ -165,6 +194,7 @@ export class GroupPartition {
   /** One group of ConsumerGroupDescribe. */
   describeConsumerGroup(groupId: string): GroupResponse<69>["groups"][number] {
     const group = this.#find(groupId);
+    if (group?.type === "consumer") return group.describe();
     const why = group === undefined ? `Group ${groupId} not found.` : `Group ${groupId} is not a consumer group.`;
     return refuseConsumerDescription(groupId, errorCode.GROUP_ID_NOT_FOUND, why);
   }
@@ -183,14 +213,25 @@ export class GroupPartition {
     return listed;
   }
 
-  /** Applies a record of the log. */
+  /** Applies a record of the log. Whatever order they come in, a group is of the kind that the last one says. */
   replay(record: GroupRecord): void {
     if (record.kind === "offset-commit") return this.offsets.replay(record);
-    if (record.kind !== "group-metadata") return;
-    const { group: groupId } = record.key;
-    if (record.value === null) return this.#forget(groupId, "classic");
-    const known = this.#groups.get(groupId);
-    const group = known ?? this.#keep(new ClassicGroup(this.#ports, groupId));
+    if (record.kind === "group-metadata") {
+      const groupId = record.key.group;
+      if (record.value === null) return this.#forget(groupId, "classic");
+      this.#forget(groupId, "consumer");
+      const known = this.#groups.get(groupId);
+      const group = known?.type === "classic" ? known : this.#keep(new ClassicGroup(this.#ports, groupId));
+      return group.replay(record);
+    }
+    const { groupId } = record.key;
+    if (record.kind === "consumer-group-metadata" && record.value === null) return this.#forget(groupId, "consumer");
+    let group = this.#groups.get(groupId);
+    if (group?.type !== "consumer") {
+      if (record.value === null) return;
+      this.#forget(groupId, "classic");
+      group = this.#keep(new ConsumerGroup(this.#ports, groupId, this));
+    }
     group.replay(record);
   }
 
@@ -199,8 +240,18 @@ export class GroupPartition {
     for (const group of this.#groups.values()) group.start();
   }
 
+  becomeClassic({ groupId, tombstones, seed, rebalance }: Downgrade): number {
+    const group = ClassicGroup.fromMembers(this.#ports, groupId, seed);
+    const code = this.#ports.log.append([...tombstones, group.toRecord()]);
+    if (code !== errorCode.NONE) return code;
+    this.#forget(groupId, "consumer");
+    this.#keep(group).start(rebalance);
+    return code;
+  }
+
   /** Topics changed. @param deleted those that are gone */
-  onImage(_changedNames: ReadonlySet<string>, deleted: readonly { name: string; id: string }[]): void {
+  onImage(changedNames: ReadonlySet<string>, deleted: readonly { name: string; id: string }[]): void {
+    for (const group of this.#groups.values()) if (group.type === "consumer") group.onImage(changedNames);
     if (deleted.length === 0) return;
     this.settle();
     // Offsets that cannot be removed now go with their retention.
@@ -233,11 +284,48 @@ export class GroupPartition {
     this.#groups.clear();
   }
 
-  #validateCommit(request: OffsetCommitRequest, apiVersion: number): number {
+  #validateCommit(request: OffsetCommitRequest, plan: PlannedCommit, apiVersion: number): number {
     const group = this.#find(request.groupId);
-    if (group !== undefined) return group.validateOffsetCommit(request, apiVersion);
-    if (request.generationIdOrMemberEpoch < 0) return errorCode.NONE;
-    return apiVersion >= MEMBER_EPOCH_VERSION ? errorCode.GROUP_ID_NOT_FOUND : errorCode.ILLEGAL_GENERATION;
+    if (group === undefined) {
+      if (request.generationIdOrMemberEpoch < 0) return errorCode.NONE;
+      return apiVersion >= COMMIT_NOT_FOUND_VERSION ? errorCode.GROUP_ID_NOT_FOUND : errorCode.ILLEGAL_GENERATION;
+    }
+    const code = group.validateOffsetCommit(request, apiVersion);
+    if (code !== errorCode.NONE || group.type === "classic") return code;
+    for (const { key } of plan.records) {
+      const refused = group.validatePartitionCommit(request, key.topic, key.partition);
+      if (refused !== errorCode.NONE) return refused;
+    }
+    return errorCode.NONE;
+  }
+
+  /** Puts a consumer group in the place of none, or of a classic one, whose members it takes over. */
+  #makeConsumerGroup(request: GroupRequest<68>, classic: ClassicGroup | undefined): ConsumerGroup | Refused {
+    const { groupId, memberEpoch } = request;
+    if (memberEpoch !== JOIN_EPOCH) {
+      const isThere = this.#find(groupId) !== undefined;
+      const message = isThere ? `Group ${groupId} is not a consumer group.` : `Consumer group ${groupId} not found.`;
+      return { code: errorCode.GROUP_ID_NOT_FOUND, message };
+    }
+    const group = new ConsumerGroup(this.#ports, groupId, this);
+    if (classic !== undefined && !classic.isVacant) {
+      const records = planUpgrade(this.#ports, classic);
+      if (!Array.isArray(records)) return records;
+      const code = this.#ports.log.append(records);
+      if (code !== errorCode.NONE) return { code, message: null };
+      for (const record of records) if (isOfConsumerGroup(record)) group.replay(record);
+    }
+    // Who waits for the classic group joins again and gets into this one.
+    if (classic !== undefined) this.#forget(groupId, "classic", errorCode.REBALANCE_IN_PROGRESS);
+    this.#keep(group).start();
+    return group;
+  }
+
+  /** Makes the log and the partition forget a group. @returns Kafka's error code, 0 when it is done */
+  #remove(group: Group): number {
+    const code = group.isVacant ? errorCode.NONE : this.#ports.log.append(group.tombstones());
+    if (code === errorCode.NONE) this.#forget(group.groupId, group.type);
+    return code;
   }
 
   /** The group, also one that has nothing but offsets. */
@@ -247,7 +335,7 @@ export class GroupPartition {
   }
 
   /** The group, or a vacant one that refuses what a group that does not exist refuses. */
-  #classicOr(groupId: string): Group {
+  #groupOrVacant(groupId: string): Group {
     return this.#groups.get(groupId) ?? new ClassicGroup(this.#ports, groupId);
   }
 
@@ -257,19 +345,24 @@ export class GroupPartition {
     return ids;
   }
 
-  #keep(group: Group): Group {
+  #keep<Kind extends Group>(group: Kind): Kind {
     this.#groups.set(group.groupId, group);
     return group;
   }
 
   #forgetVacant(group: Group): void {
-    if (group.isVacant) this.#forget(group.groupId, group.type);
+    if (group.isVacant && this.#groups.get(group.groupId) === group) this.#forget(group.groupId, group.type);
   }
 
-  #forget(groupId: string, type: Group["type"]): void {
+  /** @param code what those are told who wait for the group */
+  #forget(groupId: string, type: Group["type"], code: number = errorCode.UNKNOWN_MEMBER_ID): void {
     const group = this.#groups.get(groupId);
     if (group === undefined || group.type !== type) return;
     this.#groups.delete(groupId);
-    group.dispose(errorCode.UNKNOWN_MEMBER_ID);
+    group.dispose(code);
   }
+}
+
+function isOfConsumerGroup(record: GroupRecord): record is ConsumerGroupRecord {
+  return record.kind !== "offset-commit" && record.kind !== "group-metadata";
 }
