@@ -49,6 +49,8 @@ export type FromShard =
     readonly fds: readonly number[];
     readonly directories: readonly string[];
   }
+  /** Remove these files. */
+  | { readonly type: "unlink"; readonly paths: readonly string[] }
   | { readonly type: "load"; readonly id: number; readonly range: FileRange }
   | { readonly type: "drained" }
   /** The last message: nothing is open any more. Whether all logs were closed cleanly. */

@@ -255,6 +255,8 @@ export class ShardPool {
         return this.#track(this.#load(shard, content));
       case "flush":
         return this.#track(this.#flush(shard, content));
+      case "unlink":
+        return this.#track(this.#unlink(content.paths));
       case "warning":
         return this.#events.onWarning(content.text);
       case "closed":
@@ -277,6 +279,17 @@ export class ShardPool {
   async #flush(shard: number, { id, fds, directories }: Extract<FromShard, { type: "flush" }>): Promise<void> {
     const ok = await flushInBackground(fds, directories);
     this.#post(shard, { type: "flushed", id, ok });
+  }
+
+  async #unlink(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      try {
+        await Deno.remove(path);
+      } catch (error) {
+        // Its topic may have been deleted meanwhile; anything else waits for the next start.
+        if (!(error instanceof Deno.errors.NotFound)) this.#warn([`Cannot remove ${path}: ${String(error)}`]);
+      }
+    }
   }
 
   #answer(shard: number, id: number, name: ControlCallName, args: unknown): void {

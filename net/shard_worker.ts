@@ -77,6 +77,7 @@ class ShardHost {
       outboxes: ways,
       flushCheckMs: config.logFlushSchedulerIntervalMs,
       flush: (request, done) => this.#flush(request, done),
+      unlink: (paths) => post({ type: "unlink", paths }),
       report,
       arenas: state.arenas.map((memory, owner) => owner === shard ? arena.memory : nativeMemory(memory)),
     });

@@ -5,6 +5,8 @@ export { errorCodeOf, type Refusal, refusalText } from "./refusals.ts";
 export {
   type AppendOutcome,
   type AppendWaiter,
+  type DeletionOutcome,
+  type DeletionWaiter,
   emptyReadOutcome,
   type EpochEndOutcome,
   type EpochEndWaiter,

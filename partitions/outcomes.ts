@@ -123,6 +123,18 @@ export interface EpochEndWaiter {
   onEpochEnd(tag: number, outcome: EpochEndOutcome): void;
 }
 
+/** Answer to DeleteRecords. */
+export interface DeletionOutcome {
+  refusal: Refusal | null;
+  /** Where the log starts now, -1 when refused. */
+  logStartOffset: Offset;
+}
+
+/** Who waits for deletions. */
+export interface DeletionWaiter {
+  onRecordsDeleted(tag: number, outcome: DeletionOutcome): void;
+}
+
 /** A refusal to an append. */
 export function refusedAppend(refusal: Refusal): AppendOutcome {
   const none = toOffset(-1);

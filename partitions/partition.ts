@@ -19,6 +19,7 @@ import {
   toOffset,
 } from "../storage/mod.ts";
 import {
+  type DeletionOutcome,
   type EpochEndOutcome,
   type ListOffsetOutcome,
   type ReadOutcome,
@@ -54,6 +55,8 @@ export interface PartitionOwner {
   mayFlush(slot: number): boolean;
   /** Wants files made durable on another thread; `done` runs on a later turn. */
   onFlush(request: FlushRequest, done: (ok: boolean) => void): void;
+  /** The log start moved: segments may lie below it. */
+  onLogStartMoved(slot: number): void;
   /** The disk refuses something; a sentence for the operator. */
   onTrouble(slot: number, text: string): void;
 }
@@ -228,6 +231,34 @@ export class Partition {
       // The search reads segment files; what it throws is a refusing disk, and the log itself is untouched.
       this.#owner.onTrouble(this.slot, `Cannot search the log: ${storageFailure(error)}`);
       return { ...found(NO_OFFSET, -1, -1), refusal: "log-offline" };
+    }
+  }
+
+  /**
+   * Moves the log start forward (KIP-107).
+   * @param offset the new one; -1 is the high watermark; one below the log start changes nothing
+   */
+  deleteRecords(offset: number): DeletionOutcome {
+    const { highWatermark } = this.#values;
+    const start = toOffset(offset === -1 ? highWatermark : offset);
+    const refusal = this.#refuse(-1) ?? (start < 0 || start > highWatermark ? "offset-out-of-range" : null);
+    if (refusal !== null) return { refusal, logStartOffset: NO_OFFSET };
+    if (start > this.log.logStartOffset) {
+      this.log.incrementLogStartOffset(start);
+      this.#publish();
+      this.#owner.onMoved(this.slot); // who waits below the new log start is answered
+      this.#owner.onLogStartMoved(this.slot);
+    }
+    return { refusal: null, logStartOffset: this.log.logStartOffset };
+  }
+
+  /** Takes the oldest segments out of the log. @returns paths of the renamed files; fewer where the disk refused */
+  removeOldestSegments(count: number): string[] {
+    try {
+      return this.log.deleteOldestSegments(count);
+    } catch (error) {
+      this.#owner.onTrouble(this.slot, `Cannot remove segments: ${storageFailure(error)}`);
+      return [];
     }
   }
 

@@ -63,6 +63,9 @@ export class PartitionService {
       case message.kind.epochEnd:
         this.#epochEnd(sender, record);
         return true;
+      case message.kind.deleteRecords:
+        this.#deleteRecords(sender, record);
+        return true;
     }
     return false;
   }
@@ -163,6 +166,21 @@ export class PartitionService {
     );
     answer.ints[answer.int + at.leaderEpoch] = outcome?.leaderEpoch ?? -1;
     answer.floats[answer.float + at.floats.endOffset] = outcome?.endOffset ?? -1;
+    outbox.commit();
+  }
+
+  #deleteRecords(sender: number, { ints, int, floats, float }: RingRecord): void {
+    const ask = message.deleteRecords;
+    const slot = ints[int + ask.slot] as number;
+    const outcome = this.#partitions.get(slot)?.deleteRecords(floats[float + ask.floats.offset] as number);
+    const outbox = this.#outboxes[sender] as Outbox;
+    const answer = outbox.begin(message.kind.recordsDeleted);
+    const at = message.recordsDeleted;
+    answer.ints[answer.int + at.operation] = ints[int + ask.operation] as number;
+    answer.ints[answer.int + at.refusal] = refusalNumber(
+      outcome === undefined ? this.#refusalOf(slot) : outcome.refusal,
+    );
+    answer.floats[answer.float + at.floats.logStartOffset] = outcome?.logStartOffset ?? -1;
     outbox.commit();
   }
 }

@@ -29,6 +29,9 @@ class Fixture {
     this.partition = this.open(EPOCH);
   }
 
+  /** How often the log start moved. */
+  logStartMoves = 0;
+
   /** Opens the log as a new leader. */
   open(leaderEpoch: number): Partition {
     const log = openLog("/logs/t-0", { fs: this.files.fileSystem, config: this.config, clock: new ManualClock() });
@@ -36,6 +39,7 @@ class Fixture {
       onMoved: (slot: number) => void this.moved.push(slot),
       mayFlush: () => true,
       onFlush: (request: FlushRequest, done: (ok: boolean) => void) => void this.flushes.push({ request, done }),
+      onLogStartMoved: () => void this.logStartMoves++,
       onTrouble: (_slot: number, text: string) => void this.troubles.push(text),
     };
     return new Partition(log, { slot: SLOT, leaderEpoch, config: this.config, table: this.table, owner });

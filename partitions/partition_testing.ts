@@ -14,6 +14,8 @@ import type { TopicImage } from "./metadata/image.ts";
 import type {
   AppendOutcome,
   AppendWaiter,
+  DeletionOutcome,
+  DeletionWaiter,
   EpochEndOutcome,
   EpochEndWaiter,
   ListOffsetOutcome,
@@ -79,11 +81,12 @@ export function batchOf(...values: string[]): Uint8Array<ArrayBuffer> {
 }
 
 /** Takes every answer; outcomes are copied, because they are valid during the call only. */
-export class Answers implements AppendWaiter, ReadWaiter, ListOffsetWaiter, EpochEndWaiter {
+export class Answers implements AppendWaiter, ReadWaiter, ListOffsetWaiter, EpochEndWaiter, DeletionWaiter {
   readonly appended: (AppendOutcome & { tag: number })[] = [];
   readonly read: (ReadOutcome & { tag: number })[] = [];
   readonly listed: (ListOffsetOutcome & { tag: number })[] = [];
   readonly ended: (EpochEndOutcome & { tag: number })[] = [];
+  readonly deleted: (DeletionOutcome & { tag: number })[] = [];
   readonly #outcomes = new Map<number, ReadOutcome>();
 
   onAppended(tag: number, outcome: AppendOutcome): void {
@@ -103,6 +106,9 @@ export class Answers implements AppendWaiter, ReadWaiter, ListOffsetWaiter, Epoc
   onEpochEnd(tag: number, outcome: EpochEndOutcome): void {
     this.ended.push({ ...outcome, tag });
   }
+  onRecordsDeleted(tag: number, outcome: DeletionOutcome): void {
+    this.deleted.push({ ...outcome, tag });
+  }
 }
 
 /** One shard's door and what it stands on. */
@@ -116,6 +122,8 @@ export interface TestShard {
   readonly reports: string[];
   /** Flushes that another thread would be doing. */
   readonly flushes: { request: FlushRequest; done: (ok: boolean) => void }[];
+  /** Files that another thread would be removing. */
+  readonly unlinked: string[];
 }
 
 /** Several shards in this isolate. */
@@ -181,6 +189,7 @@ export class TestShards implements Disposable {
     const files = new CrashingFileSystem(() => 0.5);
     const reports: string[] = [];
     const flushes: TestShard["flushes"] = [];
+    const unlinked: string[] = [];
     const purgatory = new Purgatory(this.interest, shard);
     const ways = outboxes(this.state, shard);
     const report = (text: string) => void reports.push(text);
@@ -203,8 +212,10 @@ export class TestShards implements Disposable {
       flushCheckMs: Infinity,
       report,
       flush: (request, done) => void flushes.push({ request, done }),
+      unlink: (paths) => void unlinked.push(...paths),
     });
     const arena = arenas[shard] as Arena;
-    return { partitions, purgatory, arena, inbox: inbox(this.state, shard), outboxes: ways, files, reports, flushes };
+    const mail = { inbox: inbox(this.state, shard), outboxes: ways };
+    return { ...mail, partitions, purgatory, arena, files, reports, flushes, unlinked };
   }
 }

@@ -8,6 +8,7 @@ import { Operations } from "./operations.ts";
 import type {
   AppendOutcome,
   AppendWaiter,
+  DeletionWaiter,
   EpochEndWaiter,
   ListOffsetWaiter,
   ReadRequest,
@@ -26,6 +27,7 @@ export class RemotePartitions {
   readonly #reads = new Operations<ReadWaiter>();
   readonly #listOffsets = new Operations<ListOffsetWaiter>();
   readonly #epochEnds = new Operations<EpochEndWaiter>();
+  readonly #deletions = new Operations<DeletionWaiter>();
   readonly #appended: AppendOutcome = { ...refusedAppend("unknown-partition"), refusal: null };
 
   /** @param outboxes the way to each shard */
@@ -35,7 +37,8 @@ export class RemotePartitions {
 
   /** Operations that wait for another shard. */
   get inFlight(): number {
-    return this.#appends.count + this.#reads.count + this.#listOffsets.count + this.#epochEnds.count;
+    return this.#appends.count + this.#reads.count + this.#listOffsets.count + this.#epochEnds.count +
+      this.#deletions.count;
   }
 
   /** Asks the owner to append; the bytes must stay in this shard's arena until the answer. */
@@ -112,6 +115,16 @@ export class RemotePartitions {
     outbox.commit();
   }
 
+  /** Asks the owner to move the log start. */
+  deleteRecords(to: { shard: number; slot: number }, offset: number, waiter: DeletionWaiter, tag: number): void {
+    const outbox = this.#outbox(to.shard);
+    const { ints, int, floats, float } = outbox.begin(message.kind.deleteRecords);
+    ints[int + message.deleteRecords.operation] = this.#deletions.add(waiter, tag);
+    ints[int + message.deleteRecords.slot] = to.slot;
+    floats[float + message.deleteRecords.floats.offset] = offset;
+    outbox.commit();
+  }
+
   /** Completes the waiter of an answer. @returns false when the record is no answer */
   receive(record: RingRecord): boolean {
     switch (record.ints[record.int]) {
@@ -126,6 +139,9 @@ export class RemotePartitions {
         return true;
       case message.kind.epochEndDone:
         this.#onEpochEndDone(record);
+        return true;
+      case message.kind.recordsDeleted:
+        this.#onRecordsDeleted(record);
         return true;
     }
     return false;
@@ -190,6 +206,16 @@ export class RemotePartitions {
       refusal: refusalOf(ints[int + at.refusal] as number),
       leaderEpoch: ints[int + at.leaderEpoch] as number,
       endOffset: toOffset(floats[float + at.floats.endOffset] as number),
+    });
+  }
+
+  #onRecordsDeleted({ ints, int, floats, float }: RingRecord): void {
+    const at = message.recordsDeleted;
+    const operation = ints[int + at.operation] as number;
+    const tag = this.#deletions.tagOf(operation);
+    this.#deletions.take(operation).onRecordsDeleted(tag, {
+      refusal: refusalOf(ints[int + at.refusal] as number),
+      logStartOffset: toOffset(floats[float + at.floats.logStartOffset] as number),
     });
   }
 }

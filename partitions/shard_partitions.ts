@@ -6,6 +6,7 @@ import type { PartitionImage, TopicImage } from "./metadata/image.ts";
 import type {
   AppendOutcome,
   AppendWaiter,
+  DeletionWaiter,
   EpochEndWaiter,
   ListOffsetWaiter,
   ReadRequest,
@@ -17,6 +18,7 @@ import { Partition, type PartitionOwner } from "./partition.ts";
 import { PartitionService } from "./partition_service.ts";
 import type { Purgatory } from "./purgatory.ts";
 import { RemotePartitions } from "./remote_partitions.ts";
+import { SegmentRemoval } from "./segment_removal.ts";
 import {
   type Clock,
   type FlushRequest,
@@ -48,6 +50,8 @@ export interface ShardPartitionsParts {
   readonly report: (text: string) => void;
   /** Makes files durable on another thread. */
   readonly flush: (request: FlushRequest, done: (ok: boolean) => void) => void;
+  /** Removes files on another thread. */
+  readonly unlink: (paths: readonly string[]) => void;
 }
 
 /** Flushes of one shard under way: each keeps the files of closed segments open (net/descriptor_budget.ts counts on it). */
@@ -71,6 +75,7 @@ export class ShardPartitions implements PartitionOwner {
   readonly #unopened = new Set<number>();
   readonly #remote: RemotePartitions;
   readonly #service: PartitionService;
+  readonly #removal: SegmentRemoval;
   readonly #memory: NativeMemory;
   readonly #moved: number[] = [];
   readonly #isMoved = new Set<number>();
@@ -86,6 +91,7 @@ export class ShardPartitions implements PartitionOwner {
     this.#parts = parts;
     this.#memory = parts.arenas[parts.shard] as NativeMemory;
     this.#remote = new RemotePartitions(parts.outboxes);
+    this.#removal = new SegmentRemoval(this.#own, parts.unlink);
     const nowMs = parts.clock.monotonicMs();
     [this.#nextExpiryMs, this.#nextFlushMs] = [nowMs + PRODUCER_EXPIRY_CHECK_MS, nowMs + parts.flushCheckMs];
     this.#service = new PartitionService(this.#own, {
@@ -159,6 +165,7 @@ export class ShardPartitions implements PartitionOwner {
 
   /** Does what is due once in a while; called every turn. @param nowMs monotonic time */
   maintain(nowMs: number): void {
+    this.#removal.run(nowMs);
     if (nowMs >= this.#nextExpiryMs) {
       this.#nextExpiryMs = nowMs + PRODUCER_EXPIRY_CHECK_MS;
       for (const { log } of this.#own.values()) log.expireProducers(this.#parts.clock.wallMs());
@@ -171,6 +178,10 @@ export class ShardPartitions implements PartitionOwner {
 
   onTrouble(slot: number, text: string): void {
     this.#parts.report(`${this.#names.get(slot) ?? `slot ${slot}`}: ${text}`);
+  }
+
+  onLogStartMoved(slot: number): void {
+    this.#removal.note(slot);
   }
 
   mayFlush(slot: number): boolean {
@@ -252,6 +263,13 @@ export class ShardPartitions implements PartitionOwner {
     waiter.onEpochEnd(tag, this.#own.get(place.slot)?.epochEnd(query) ?? none);
   }
 
+  /** Moves the log start of a partition. @param offset the new one; -1 is the high watermark */
+  deleteRecords(place: PartitionPlace, offset: number, waiter: DeletionWaiter, tag: number): void {
+    if (place.shard !== this.#parts.shard) return this.#remote.deleteRecords(place, offset, waiter, tag);
+    const none = { refusal: "log-offline" as const, logStartOffset: NO_OFFSET };
+    waiter.onRecordsDeleted(tag, this.#own.get(place.slot)?.deleteRecords(offset) ?? none);
+  }
+
   /** Takes a ring record of another shard. @returns false when it is none of partitions' */
   receive(sender: number, record: RingRecord): boolean {
     if (record.ints[record.int] === message.kind.watermark) {
@@ -302,6 +320,7 @@ export class ShardPartitions implements PartitionOwner {
     const config = topic.logConfig;
     const partition = new Partition(log, { ...place, config, table, owner: this });
     this.#own.set(place.slot, partition);
+    if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
     this.#names.set(place.slot, `${topic.name}-${place.partition}`);
   }
 

@@ -36,9 +36,8 @@ import type {
 } from "./log_types.ts";
 import { removePartitionDirectory } from "./partition_directory.ts";
 import * as batches from "./record_batch.ts";
-import { Segment } from "./segment.ts";
+import { createSegment } from "./segment_creation.ts";
 import type { SegmentList } from "./segment_list.ts";
-import { segmentFileKinds } from "./segment_names.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { NativeMemory } from "./sys/memory.ts";
@@ -220,6 +219,11 @@ export class Log implements Disposable {
     return this.#segments.facts(this.#logEndOffset);
   }
 
+  /** How many segments lie wholly below the log start. */
+  get segmentsBelowStart(): number {
+    return this.#segments.floorIndex(this.#logStartOffset);
+  }
+
   /** Moves the log start forward (DeleteRecords); segments below it stay until they are deleted. */
   incrementLogStartOffset(offset: Offset): void {
     assert(offset <= this.#logEndOffset, "the log start stays within the log");
@@ -360,14 +364,7 @@ export class Log implements Disposable {
     const old = this.#segments.active;
     this.#producers.snapshot(this.#logEndOffset);
     const place = { fs, resources: this.#resources, directory, config: this.#config, random };
-    const next = new Segment(place, this.#logEndOffset);
-    try {
-      next.create(nowMs);
-    } catch (error) {
-      next.retire();
-      for (const kind of segmentFileKinds) fs.remove(next.path(kind));
-      throw error;
-    }
+    const next = createSegment(place, this.#logEndOffset, nowMs);
     this.#segments.push(next);
     if (!this.#dirtyDirectories.includes(directory)) this.#dirtyDirectories = [...this.#dirtyDirectories, directory];
     const failure = this.#attempt(() => old.deactivate());

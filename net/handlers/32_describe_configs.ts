@@ -1,17 +1,16 @@
 /**
- * DescribeConfigs, API key 32: configs of topics and of this broker, from the shard's copies; the control plane is not
- * asked.
+ * DescribeConfigs, API key 32: configs of topics, groups and of this broker, from the shard's copies; the control plane is not
+ * asked. A group is described whether it exists or not.
  *
  * v1 sources and synonyms (KIP-226) · v3 types and documentation (KIP-569) · v4 flexible.
  *
- * Not done: configs that change at run time (the broker named "" is the cluster's dynamic default: none), broker loggers,
- * client metrics, groups.
+ * Not done: configs of brokers that change at run time (the broker named "" is the cluster's dynamic default: none), broker
+ * loggers, client metrics.
  */
-import {
-  type ConfigEntry,
-  describeBrokerConfigs,
-  describeTopicConfigs,
-} from "../../partitions/config/topic_configs.ts";
+import type { ConfigEntry } from "../../partitions/config/config_entries.ts";
+import { describeGroupConfigs } from "../../partitions/config/group_configs.ts";
+import { resourceTypes } from "../../partitions/config/resource_types.ts";
+import { describeBrokerConfigs, describeTopicConfigs } from "../../partitions/config/topic_configs.ts";
 import { refuseTopicName } from "../../partitions/metadata/topic_names.ts";
 import { authorize, CLUSTER } from "../authorization.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
@@ -23,9 +22,6 @@ import type {
   DescribeConfigsResult,
 } from "../protocol/messages/32_describe_configs.ts";
 import { charge } from "../quota.ts";
-
-/** Kinds of resource (ConfigResource.Type). */
-const resourceTypes = { topic: 2, broker: 4 } as const;
 
 type AskedResource = DescribeConfigsRequest["resources"][number];
 type Described = { readonly entries: readonly ConfigEntry[] } | { readonly code: number; readonly message: string };
@@ -62,6 +58,12 @@ function describe(
     }
     return describeTopic(resourceName, services);
   }
+  if (resourceType === resourceTypes.group) {
+    if (!authorize(context, "DESCRIBE_CONFIGS", { type: "GROUP", name: resourceName })) {
+      return refuse("GROUP_AUTHORIZATION_FAILED");
+    }
+    return describeGroup(resourceName, services);
+  }
   if (!authorize(context, "DESCRIBE_CONFIGS", CLUSTER)) return refuse("CLUSTER_AUTHORIZATION_FAILED");
   if (resourceType === resourceTypes.broker) return describeBroker(resourceName, services);
   return refuse("INVALID_REQUEST", `Unsupported resource type: ${resourceType}`);
@@ -73,6 +75,11 @@ function describeTopic(name: string, { image, config }: ShardServices): Describe
   const topic = image.topic(name);
   if (topic === undefined) return refuse("UNKNOWN_TOPIC_OR_PARTITION");
   return { entries: describeTopicConfigs(topic.configs, config) };
+}
+
+function describeGroup(groupId: string, { image, config }: ShardServices): Described {
+  if (groupId === "") return refuse("INVALID_REQUEST", "Group name must not be empty");
+  return { entries: describeGroupConfigs(image.groupConfigs(groupId) ?? {}, config) };
 }
 
 function describeBroker(name: string, { config, nodeId }: ShardServices): Described {

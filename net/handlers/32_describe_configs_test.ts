@@ -84,7 +84,7 @@ Deno.test("handleDescribeConfigs() refuses unknown topics, invalid names, other 
     [BROKER, "2", errorCode.INVALID_REQUEST, /expected 1 or empty string, but received 2/],
     [BROKER, "one", errorCode.INVALID_REQUEST, /must be an integer, but it is: one/],
     [8, "1", errorCode.INVALID_REQUEST, /Unsupported resource type: 8/],
-    [32, "g", errorCode.INVALID_REQUEST, /Unsupported resource type: 32/],
+    [32, "", errorCode.INVALID_REQUEST, /Group name must not be empty/],
     [0, "", errorCode.INVALID_REQUEST, /Unsupported resource type: 0/],
   ];
   for (const [resourceType, resourceName, code, message] of cases) {

@@ -21,14 +21,20 @@ import { handleListGroups } from "./16_list_groups.ts";
 import { handleApiVersions } from "./18_api_versions.ts";
 import { handleCreateTopics } from "./19_create_topics.ts";
 import { handleDeleteTopics } from "./20_delete_topics.ts";
+import { handleDeleteRecords } from "./21_delete_records.ts";
 import { initProducerIdHandler } from "./22_init_producer_id.ts";
 import { handleOffsetForLeaderEpoch } from "./23_offset_for_leader_epoch.ts";
 import { handleDescribeConfigs } from "./32_describe_configs.ts";
+import { handleAlterConfigs } from "./33_alter_configs.ts";
+import { handleCreatePartitions } from "./37_create_partitions.ts";
 import { handleDeleteGroups } from "./42_delete_groups.ts";
+import { handleIncrementalAlterConfigs } from "./44_incremental_alter_configs.ts";
 import { handleOffsetDelete } from "./47_offset_delete.ts";
 import { handleDescribeCluster } from "./60_describe_cluster.ts";
 import { handleConsumerGroupHeartbeat } from "./68_consumer_group_heartbeat.ts";
 import { handleConsumerGroupDescribe } from "./69_consumer_group_describe.ts";
+import { handleListConfigResources } from "./74_list_config_resources.ts";
+import { handleDescribeTopicPartitions } from "./75_describe_topic_partitions.ts";
 
 export { versionFallback } from "./18_api_versions.ts";
 
@@ -54,14 +60,20 @@ export function shardHandlers(
     [18, handleApiVersions],
     [19, handleCreateTopics],
     [20, handleDeleteTopics],
+    [21, handleDeleteRecords],
     [22, initProducerIdHandler(new ProducerIds())],
     [23, handleOffsetForLeaderEpoch],
     [32, handleDescribeConfigs],
+    [33, handleAlterConfigs],
+    [37, handleCreatePartitions],
     [42, handleDeleteGroups],
+    [44, handleIncrementalAlterConfigs],
     [47, handleOffsetDelete],
     [60, handleDescribeCluster],
     [68, handleConsumerGroupHeartbeat],
     [69, handleConsumerGroupDescribe],
+    [74, handleListConfigResources],
+    [75, handleDescribeTopicPartitions],
   ];
   return new Map(handlers);
 }

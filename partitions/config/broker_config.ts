@@ -71,6 +71,8 @@ export interface BrokerConfig {
   readonly fetchMaxBytes: number;
   /** `max.incremental.fetch.session.cache.slots`, 1000 */
   readonly maxIncrementalFetchSessionCacheSlots: number;
+  /** `max.request.partition.size.limit`, 2000 */
+  readonly maxRequestPartitionSizeLimit: number;
   /** `producer.id.expiration.ms`, 86400000 */
   readonly producerIdExpirationMs: number;
 

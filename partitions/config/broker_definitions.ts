@@ -98,6 +98,15 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
   setting("max.incremental.fetch.session.cache.slots", "INT", "1000", "Most incremental fetch sessions.", {
     check: atLeast(0),
   }),
+  setting(
+    "max.request.partition.size.limit",
+    "INT",
+    "2000",
+    "Most partitions in one answer to DescribeTopicPartitions.",
+    {
+      check: atLeast(1),
+    },
+  ),
   setting("node.id", "INT", "1", "Number of this broker (Kafka: no default).", { check: atLeast(0) }),
   setting("num.partitions", "INT", "1", "Partitions of a topic that is created without saying how many.", {
     check: atLeast(1),

@@ -132,6 +132,7 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     maxConnectionsPerIpOverrides: connectionOverrides(used["max.connections.per.ip.overrides"] ?? ""),
     fetchMaxBytes: number("fetch.max.bytes"),
     maxIncrementalFetchSessionCacheSlots: number("max.incremental.fetch.session.cache.slots"),
+    maxRequestPartitionSizeLimit: number("max.request.partition.size.limit"),
     producerIdExpirationMs: number("producer.id.expiration.ms"),
     ...groupSettingsFrom((name) => valueOf(used, name)),
     replicaHighWatermarkCheckpointIntervalMs: number("replica.high.watermark.checkpoint.interval.ms"),

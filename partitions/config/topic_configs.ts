@@ -88,6 +88,15 @@ export function resolveMinInsyncReplicas(
   return Number(resolve("min.insync.replicas", topicConfigs, broker.properties).value);
 }
 
+/** Whether `cleanup.policy` of the topic or the broker names a policy. */
+export function hasCleanupPolicy(
+  policy: "compact" | "delete",
+  topicConfigs: Readonly<Record<string, string>>,
+  broker: Pick<BrokerConfig, "properties">,
+): boolean {
+  return (resolve("cleanup.policy", topicConfigs, broker.properties).value as readonly string[]).includes(policy);
+}
+
 /** What DescribeConfigs shows of a topic: every config there is, in the order of their names. */
 export function describeTopicConfigs(
   topicConfigs: Readonly<Record<string, string>>,

@@ -73,6 +73,7 @@ export const CONFIGURED_GROUPS_MAX = 100_000;
 /** Strings of older protocol versions end there (Short.MAX_VALUE). */
 const VALUE_CHARACTERS_MAX = 32_767;
 const NAME_CHARACTERS_MAX = 200;
+const MESSAGE_CHARACTERS_MAX = 2000;
 
 type Change = TopicConfigChange | GroupConfigChange;
 type Refusal = { readonly errorCode: number; readonly errorMessage: string };
@@ -239,7 +240,7 @@ function isRefusal(result: object | string | null): result is Refusal {
 }
 
 function refuse(name: keyof typeof errorCode, errorMessage: string): Refusal {
-  return { errorCode: errorCode[name], errorMessage };
+  return { errorCode: errorCode[name], errorMessage: errorMessage.slice(0, MESSAGE_CHARACTERS_MAX) };
 }
 
 function shown(text: string): string {

@@ -41,7 +41,7 @@ Deno.test("load() raises every leader epoch by one, in one transaction, before a
 Deno.test("load() of an empty store and directory writes nothing", async () => {
   const store = new MemoryStore();
   const { loaded } = await startController(store);
-  assert.deepEqual(loaded, { delta: { changed: [], deletedIds: [] }, warnings: [] });
+  assert.deepEqual(loaded, { delta: { changed: [], deletedIds: [], groups: [] }, warnings: [] });
   assert.equal(store.committed.length, 0);
 });
 

@@ -1,0 +1,144 @@
+/**
+ * DeleteRecords, API key 21 (KIP-107): moves the log start of partitions, so that records below it are gone for everybody.
+ *
+ * v0 · v2 flexible. Offset -1 is the high watermark; one at or below the log start changes nothing. Refused: an offset above the high
+ * watermark (OFFSET_OUT_OF_RANGE), internal topics (INVALID_TOPIC_EXCEPTION), topics that are compacted and nothing else
+ * (POLICY_VIOLATION).
+ *
+ * The answer comes when `log-start-offset-checkpoint` is durable, so that no crash brings deleted records back (Kafka writes that
+ * file once a minute, and an unclean stop may undo what it answered since). The disk space follows: segments that lie wholly below
+ * the log start are renamed at once and removed after `file.delete.delay.ms`.
+ *
+ * Not done: the timeout, which is for replicas that are slow to follow.
+ */
+import { hasCleanupPolicy } from "../../partitions/config/topic_configs.ts";
+import type { TopicImage } from "../../partitions/metadata/image.ts";
+import { type DeletionOutcome, type DeletionWaiter, errorCodeOf } from "../../partitions/mod.ts";
+import { authorize } from "../authorization.ts";
+import type { Exchange, ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type {
+  DeleteRecordsRequest,
+  DeleteRecordsResponse,
+  DeleteRecordsTopic,
+} from "../protocol/messages/21_delete_records.ts";
+import { charge } from "../quota.ts";
+import { isFailure } from "../shard_messages.ts";
+
+/** What stands for the high watermark. */
+const HIGH_WATERMARK = -1;
+/** What a refused partition answers. */
+const NO_LOW_WATERMARK = -1;
+
+/** One partition's part of the answer. */
+interface Answer {
+  readonly topic: string;
+  readonly partitionIndex: number;
+  lowWatermark: number;
+  errorCode: number;
+}
+
+/** Handles DeleteRecords. */
+export function handleDeleteRecords(
+  request: DeleteRecordsRequest,
+  exchange: Exchange<DeleteRecordsResponse>,
+  services: ShardServices,
+): void {
+  new DeleteRecordsOperation(request, exchange, services).start();
+}
+
+class DeleteRecordsOperation implements DeletionWaiter {
+  readonly #request: DeleteRecordsRequest;
+  readonly #exchange: Exchange<DeleteRecordsResponse>;
+  readonly #services: ShardServices;
+  readonly #answers: Answer[] = [];
+  #unanswered = 1;
+
+  constructor(
+    request: DeleteRecordsRequest,
+    exchange: Exchange<DeleteRecordsResponse>,
+    services: ShardServices,
+  ) {
+    [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+  }
+
+  start(): void {
+    for (const { name, partitions } of lastOfEach(this.#request.topics)) {
+      const topic = this.#services.image.topic(name);
+      const refusal = this.#refuse(name, topic);
+      for (const [partitionIndex, offset] of partitions) {
+        const answer = { topic: name, partitionIndex, lowWatermark: NO_LOW_WATERMARK, errorCode: refusal };
+        this.#answers.push(answer);
+        const place = topic?.partitions[partitionIndex];
+        if (refusal === errorCode.NONE && place === undefined) answer.errorCode = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+        if (answer.errorCode !== errorCode.NONE || place === undefined) continue;
+        if (offset < HIGH_WATERMARK) answer.errorCode = errorCode.OFFSET_OUT_OF_RANGE;
+        else {
+          this.#unanswered++;
+          this.#services.partitions.deleteRecords(place, offset, this, this.#answers.length - 1);
+        }
+      }
+    }
+    this.#answered();
+  }
+
+  onRecordsDeleted(tag: number, outcome: DeletionOutcome): void {
+    const answer = this.#answers[tag] as Answer;
+    answer.errorCode = errorCodeOf(outcome.refusal);
+    if (outcome.refusal === null) answer.lowWatermark = outcome.logStartOffset;
+    this.#answered();
+  }
+
+  #refuse(name: string, topic: TopicImage | undefined): number {
+    if (!authorize(this.#exchange.context, "DELETE", { type: "TOPIC", name })) {
+      return errorCode.TOPIC_AUTHORIZATION_FAILED;
+    }
+    if (topic === undefined) return errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    if (topic.isInternal) return errorCode.INVALID_TOPIC_EXCEPTION;
+    const { config } = this.#services;
+    const isKept = hasCleanupPolicy("compact", topic.configs, config) &&
+      !hasCleanupPolicy("delete", topic.configs, config);
+    return isKept ? errorCode.POLICY_VIOLATION : errorCode.NONE;
+  }
+
+  #answered(): void {
+    this.#unanswered--;
+    if (this.#unanswered > 0) return;
+    if (!this.#answers.some((answer) => answer.errorCode === errorCode.NONE)) return this.#respond();
+    this.#services.control.call("saveLogStarts", {}, (result) => {
+      if (isFailure(result)) this.#answers.forEach(refuseUnsaved);
+      this.#respond();
+    });
+  }
+
+  #respond(): void {
+    const byTopic = Map.groupBy(this.#answers, ({ topic }) => topic);
+    const topics = Array.from(byTopic, ([name, answers]) => ({
+      name,
+      partitions: answers.map(({ partitionIndex, lowWatermark, errorCode }) => ({
+        partitionIndex,
+        lowWatermark,
+        errorCode,
+      })),
+    }));
+    this.#exchange.respond({ throttleTimeMs: charge(this.#exchange.context, "request", 1), topics });
+  }
+}
+
+/** The log start has moved, but a crash could undo it: the client asks again. */
+function refuseUnsaved(answer: Answer): void {
+  if (answer.errorCode !== errorCode.NONE) return;
+  answer.errorCode = errorCode.KAFKA_STORAGE_ERROR;
+  answer.lowWatermark = NO_LOW_WATERMARK;
+}
+
+/** Offsets by partition and topic: of a partition that is named more than once, the last offset counts, as in Kafka. */
+function lastOfEach(topics: readonly DeleteRecordsTopic[]): { name: string; partitions: Map<number, number> }[] {
+  const offsets = new Map<string, Map<number, number>>();
+  for (const { name, partitions } of topics) {
+    const ofTopic = offsets.get(name) ?? new Map<number, number>();
+    for (const { partitionIndex, offset } of partitions) ofTopic.set(partitionIndex, offset);
+    offsets.set(name, ofTopic);
+  }
+  return Array.from(offsets, ([name, partitions]) => ({ name, partitions }));
+}

@@ -1,0 +1,73 @@
+/**
+ * AlterConfigs, API key 33, and what it shares with IncrementalAlterConfigs (44): the control plane changes, this asks who may.
+ * Here the configs that a request does not name go, which is why clients have moved to the other one (KIP-339).
+ *
+ * v2 flexible. The answer comes when every shard works by the new configs and they are durable.
+ *
+ * Not done: settings of brokers that change while they run, broker loggers, client metrics, policies
+ * (`alter.config.policy.class.name`).
+ */
+import { resourceTypes } from "../../partitions/config/resource_types.ts";
+import { type ConfigAlteration, configOperations } from "../../partitions/metadata/config_changes.ts";
+import type { AlterationResult } from "../../partitions/metadata/control_calls.ts";
+import { authorize, CLUSTER } from "../authorization.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { errorCode, errorMessage } from "../protocol/error_codes.ts";
+import type {
+  AlterConfigsRequest,
+  AlterConfigsResourceResponse,
+  AlterConfigsResponse,
+} from "../protocol/messages/33_alter_configs.ts";
+import { charge } from "../quota.ts";
+import { isFailure } from "../shard_messages.ts";
+
+/** Handles AlterConfigs. */
+export function handleAlterConfigs(
+  { resources, validateOnly }: AlterConfigsRequest,
+  exchange: Exchange<AlterConfigsResponse>,
+  services: ShardServices,
+): void {
+  const alterations = resources.map(({ resourceType, resourceName, configs }) => ({
+    resourceType,
+    resourceName,
+    operations: configs.map(({ name, value }) => ({ name, value, configOperation: configOperations.set })),
+    replacesAll: true,
+  }));
+  alterConfigs({ alterations, validateOnly }, exchange, services);
+}
+
+/** Changes configs and answers, for both APIs. */
+export function alterConfigs(
+  { alterations, validateOnly }: { alterations: readonly ConfigAlteration[]; validateOnly: boolean },
+  exchange: Exchange<AlterConfigsResponse>,
+  { control }: ShardServices,
+): void {
+  const { context } = exchange;
+  const codes = alterations.map((resource) => refuseUnauthorized(resource, context));
+  const allowed = alterations.filter((_, index) => codes[index] === errorCode.NONE);
+  control.call("alterConfigs", { resources: allowed, validateOnly }, (result) => {
+    const results = isFailure(result)
+      ? allowed.map(() => ({ errorCode: errorCode.UNKNOWN_SERVER_ERROR, errorMessage: result.failure }))
+      : [...result];
+    const responses = alterations.map((resource, index): AlterConfigsResourceResponse => {
+      const { resourceType, resourceName } = resource;
+      const code = codes[index] as number;
+      const refused = { errorCode: code, errorMessage: errorMessage(code) };
+      const outcome = code === errorCode.NONE ? results.shift() as AlterationResult : refused;
+      return { ...outcome, resourceType, resourceName };
+    });
+    exchange.respond({ throttleTimeMs: charge(context, "request", 1), responses });
+  });
+}
+
+function refuseUnauthorized({ resourceType, resourceName }: ConfigAlteration, context: ConnectionContext): number {
+  if (resourceType === resourceTypes.topic) {
+    const isAllowed = authorize(context, "ALTER_CONFIGS", { type: "TOPIC", name: resourceName });
+    return isAllowed ? errorCode.NONE : errorCode.TOPIC_AUTHORIZATION_FAILED;
+  }
+  if (resourceType === resourceTypes.group) {
+    const isAllowed = authorize(context, "ALTER_CONFIGS", { type: "GROUP", name: resourceName });
+    return isAllowed ? errorCode.NONE : errorCode.GROUP_AUTHORIZATION_FAILED;
+  }
+  return authorize(context, "ALTER_CONFIGS", CLUSTER) ? errorCode.NONE : errorCode.CLUSTER_AUTHORIZATION_FAILED;
+}

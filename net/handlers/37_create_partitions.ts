@@ -1,0 +1,48 @@
+/**
+ * CreatePartitions, API key 37 (KIP-195): the control plane adds partitions, this asks who may.
+ *
+ * v2 flexible · v3 THROTTLING_QUOTA_EXCEEDED (KIP-599). The answer comes when every shard knows the partitions, so that a produce
+ * right after it succeeds on any connection.
+ */
+import { authorize } from "../authorization.ts";
+import type { Exchange, ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type {
+  CreatePartitionsRequest,
+  CreatePartitionsResponse,
+  CreatePartitionsTopicResult,
+} from "../protocol/messages/37_create_partitions.ts";
+import { charge } from "../quota.ts";
+import { isFailure } from "../shard_messages.ts";
+
+/** Handles CreatePartitions. */
+export function handleCreatePartitions(
+  request: CreatePartitionsRequest,
+  exchange: Exchange<CreatePartitionsResponse>,
+  { control, image }: ShardServices,
+): void {
+  const { context } = exchange;
+  const isAllowed = (name: string) => authorize(context, "ALTER", { type: "TOPIC", name });
+  const topics = request.topics.filter(({ name }) => isAllowed(name));
+  const denied = new Set(request.topics.map(({ name }) => name).filter((name) => !isAllowed(name)));
+  const counts = new Map(topics.map(({ name }) => [name, image.topic(name)?.partitions.length ?? 0]));
+  control.call("createPartitions", { request: { ...request, topics } }, (result) => {
+    const results = isFailure(result)
+      ? [...counts.keys()].map((name) => refused(name, errorCode.UNKNOWN_SERVER_ERROR, result.failure))
+      : result.results;
+    const wanted = new Map(topics.map(({ name, count }) => [name, count]));
+    const created = results.filter((topic) => topic.errorCode === errorCode.NONE);
+    const added = created.reduce((sum, { name }) => sum + (wanted.get(name) ?? 0) - (counts.get(name) ?? 0), 0);
+    exchange.respond({
+      throttleTimeMs: charge(context, "controller-mutation", added),
+      results: [
+        ...results,
+        ...Array.from(denied, (name) => refused(name, errorCode.TOPIC_AUTHORIZATION_FAILED, null)),
+      ],
+    });
+  });
+}
+
+function refused(name: string, code: number, message: string | null): CreatePartitionsTopicResult {
+  return { name, errorCode: code, errorMessage: message };
+}

@@ -1,0 +1,45 @@
+/**
+ * ListConfigResources, API key 74 (KIP-1142): names of what has configs, from the shard's copy of the image. Topics and brokers are
+ * listed whether something is set on them or not, groups only where something is, as in Kafka.
+ *
+ * v0 client metrics, of which there are none · v1 any kinds; no kinds = all.
+ */
+import { resourceTypes } from "../../partitions/config/resource_types.ts";
+import { authorize, CLUSTER } from "../authorization.ts";
+import type { Exchange, ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import type {
+  ConfigResource,
+  ListConfigResourcesRequest,
+  ListConfigResourcesResponse,
+} from "../protocol/messages/74_list_config_resources.ts";
+import { charge } from "../quota.ts";
+
+/** Handles ListConfigResources. */
+export function handleListConfigResources(
+  request: ListConfigResourcesRequest,
+  exchange: Exchange<ListConfigResourcesResponse>,
+  services: ShardServices,
+): void {
+  const { context, apiVersion } = exchange;
+  const answer = (code: number, configResources: ConfigResource[] = []) =>
+    exchange.respond({ throttleTimeMs: charge(context, "request", 1), errorCode: code, configResources });
+  if (!authorize(context, "DESCRIBE_CONFIGS", CLUSTER)) return answer(errorCode.CLUSTER_AUTHORIZATION_FAILED);
+  const supported: number[] = apiVersion === 0 ? [resourceTypes.clientMetrics] : Object.values(resourceTypes);
+  const asked = new Set(request.resourceTypes.length === 0 ? supported : request.resourceTypes);
+  if ([...asked].some((type) => !supported.includes(type))) return answer(errorCode.UNSUPPORTED_VERSION);
+  answer(errorCode.NONE, supported.filter((type) => asked.has(type)).flatMap((type) => list(type, services)));
+}
+
+function list(resourceType: number, { image, nodeId }: ShardServices): ConfigResource[] {
+  switch (resourceType) {
+    case resourceTypes.group:
+      return Array.from(image.configuredGroups(), ({ groupId }) => ({ resourceName: groupId, resourceType }));
+    case resourceTypes.broker:
+    case resourceTypes.brokerLogger:
+      return [{ resourceName: String(nodeId), resourceType }];
+    case resourceTypes.topic:
+      return Array.from(image.topics(), ({ name }) => ({ resourceName: name, resourceType }));
+  }
+  return [];
+}

@@ -1,0 +1,129 @@
+/**
+ * DescribeTopicPartitions, API key 75 (KIP-966): topics in the order of their names, so many partitions a page, and a cursor where
+ * the next page begins. From the shard's copy of the image.
+ *
+ * One version. A page is cut by what the client asks and by `max.request.partition.size.limit`; at least one partition
+ * is told. The cursor of an answer may name a topic of the request that does not exist.
+ *
+ * Not done: eligible leader replicas, which a single replica cannot have.
+ */
+import type { TopicImage } from "../../partitions/metadata/image.ts";
+import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
+import { authorize, authorizedOperations } from "../authorization.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import { OPERATIONS_NOT_REQUESTED } from "../protocol/messages/03_metadata.ts";
+import type {
+  Cursor,
+  DescribeTopicPartitionsRequest,
+  DescribeTopicPartitionsResponse,
+  DescribeTopicPartitionsResponsePartition,
+  DescribeTopicPartitionsResponseTopic,
+} from "../protocol/messages/75_describe_topic_partitions.ts";
+import { ZERO_UUID } from "../protocol/text_cache.ts";
+import { charge } from "../quota.ts";
+
+/** Handles DescribeTopicPartitions. */
+export function handleDescribeTopicPartitions(
+  request: DescribeTopicPartitionsRequest,
+  exchange: Exchange<DescribeTopicPartitionsResponse>,
+  services: ShardServices,
+): void {
+  const { context } = exchange;
+  const respond = (topics: DescribeTopicPartitionsResponseTopic[], nextCursor: Cursor | null) =>
+    exchange.respond({ throttleTimeMs: charge(context, "request", 1), topics, nextCursor });
+  const { cursor } = request;
+  const isAll = request.topics.length === 0;
+  const asked = isAll
+    ? Array.from(services.image.topics(), ({ name }) => name)
+    : request.topics.map(({ name }) => name);
+  const names = [...new Set(asked)].filter((name) => cursor === null || name >= cursor.topicName).sort();
+  const isStray = !isAll && cursor !== null && !names.includes(cursor.topicName);
+  if (isStray || (cursor !== null && cursor.partitionIndex < 0)) {
+    // The answer has no place for an error of its own: every topic bears it.
+    return respond(request.topics.map(({ name }) => refused(name, errorCode.INVALID_REQUEST)), null);
+  }
+  const isVisible = (name: string) => authorize(context, "DESCRIBE", { type: "TOPIC", name });
+  const limit = Math.max(1, Math.min(services.config.maxRequestPartitionSizeLimit, request.responsePartitionLimit));
+  const page = new Page(services, { context, limit, isAll });
+  page.add(names.filter(isVisible), cursor);
+  const denied = isAll ? [] : names.filter((name) => !isVisible(name));
+  const hidden = denied.map((name) => ({ ...refused(name, errorCode.TOPIC_AUTHORIZATION_FAILED), isInternal: false }));
+  respond([...page.topics, ...hidden], page.next);
+}
+
+/** One answer being filled. */
+class Page {
+  readonly topics: DescribeTopicPartitionsResponseTopic[] = [];
+  next: Cursor | null = null;
+  readonly #services: ShardServices;
+  readonly #context: ConnectionContext;
+  readonly #isAll: boolean;
+  #room: number;
+
+  constructor(services: ShardServices, page: { context: ConnectionContext; limit: number; isAll: boolean }) {
+    [this.#services, this.#context, this.#isAll, this.#room] = [services, page.context, page.isAll, page.limit];
+  }
+
+  /** @param names in order @param cursor where the first one begins, if it is that topic */
+  add(names: readonly string[], cursor: Cursor | null): void {
+    for (const name of names) {
+      const first = cursor?.topicName === name ? cursor.partitionIndex : 0;
+      if (this.#room === 0) {
+        this.next = { topicName: name, partitionIndex: 0 };
+        return;
+      }
+      const topic = this.#services.image.topic(name);
+      if (topic !== undefined) this.#describe(topic, first);
+      else if (!this.#isAll) this.topics.push(this.#withOperations(unknown(name)));
+      if (this.next !== null) return;
+    }
+  }
+
+  #describe(topic: TopicImage, first: number): void {
+    const end = Math.min(first + this.#room, topic.partitions.length);
+    const partitions = topic.partitions.slice(first, end).map((partition) => this.#partition(partition));
+    const { name, id, isInternal } = topic;
+    const described = { errorCode: errorCode.NONE, name, topicId: id, isInternal, partitions };
+    this.topics.push(this.#withOperations(described));
+    this.#room -= partitions.length;
+    if (end < topic.partitions.length) this.next = { topicName: name, partitionIndex: end };
+  }
+
+  #partition(of: TopicImage["partitions"][number]): DescribeTopicPartitionsResponsePartition {
+    const { nodeId } = this.#services;
+    const isHere = of.leader === nodeId;
+    return {
+      errorCode: isHere ? errorCode.NONE : errorCode.LEADER_NOT_AVAILABLE,
+      partitionIndex: of.partition,
+      leaderId: isHere ? nodeId : -1,
+      leaderEpoch: of.leaderEpoch,
+      replicaNodes: [...of.replicas],
+      isrNodes: [...of.isr],
+      eligibleLeaderReplicas: [],
+      lastKnownElr: [],
+      offlineReplicas: of.replicas.filter((id) => id !== nodeId),
+    };
+  }
+
+  #withOperations(topic: DescribeTopicPartitionsResponseTopic): DescribeTopicPartitionsResponseTopic {
+    const name = topic.name ?? "";
+    return { ...topic, topicAuthorizedOperations: authorizedOperations(this.#context, { type: "TOPIC", name }) };
+  }
+}
+
+function unknown(name: string): DescribeTopicPartitionsResponseTopic {
+  const isValid = refuseTopicName(name) === null;
+  return refused(name, isValid ? errorCode.UNKNOWN_TOPIC_OR_PARTITION : errorCode.INVALID_TOPIC_EXCEPTION);
+}
+
+function refused(name: string, code: number): DescribeTopicPartitionsResponseTopic {
+  return {
+    errorCode: code,
+    name,
+    topicId: ZERO_UUID,
+    isInternal: isInternalTopic(name),
+    partitions: [],
+    topicAuthorizedOperations: OPERATIONS_NOT_REQUESTED,
+  };
+}
