@@ -17,10 +17,14 @@ import {
   ShardPartitions,
   WatermarkTable,
 } from "../partitions/mod.ts";
-import { type FlushRequest, linuxFileSystem, nativeMemory, systemClock } from "../storage/mod.ts";
+import { groupSettings } from "../partitions/config/group_configs.ts";
+import { GroupCoordinator } from "../partitions/coordinators/group_coordinator.ts";
+import { type FlushRequest, linuxFileSystem, nativeMemory, randomUuid, systemClock } from "../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
 import { ControlLink } from "./control_link.ts";
+import { ShardGroups } from "./group_turns.ts";
 import { shardHandlers, versionFallback } from "./handlers/mod.ts";
+import { Parcels } from "./parcels.ts";
 import { REQUEST_BYTES_MAX, RequestMemory } from "./request_memory.ts";
 import { Router } from "./router.ts";
 import { Shard } from "./shard.ts";
@@ -37,6 +41,7 @@ class ShardHost {
   readonly #isolates: IsolateTable;
   readonly #partitions: ShardPartitions;
   readonly #control = new ControlLink(post);
+  readonly #groups: ShardGroups;
   readonly #shard: Shard;
   readonly #loads = new Map<number, () => void>();
   readonly #flushes = new Map<number, (ok: boolean) => void>();
@@ -59,6 +64,7 @@ class ShardHost {
     const budgetBytes = config.queuedMaxRequestBytes / state.shardsCount;
     const reporter = new Reporter(systemClock, (text) => post({ type: "warning", text }));
     const report = (text: string) => reporter.report(text);
+    const arenas = state.arenas.map((memory, owner) => owner === shard ? arena.memory : nativeMemory(memory));
     this.#partitions = new ShardPartitions({
       shard,
       clock: systemClock,
@@ -79,8 +85,11 @@ class ShardHost {
       flush: (request, done) => this.#flush(request, done),
       unlink: (paths) => post({ type: "unlink", paths }),
       report,
-      arenas: state.arenas.map((memory, owner) => owner === shard ? arena.memory : nativeMemory(memory)),
+      arenas,
     });
+    const coordinator = this.#coordinator(purgatory, report);
+    const parcels = new Parcels(arena);
+    this.#groups = new ShardGroups({ shard, coordinator, parcels, outboxes: ways, arenas }, this.#image);
     this.#shard = new Shard({
       shard,
       clock: systemClock,
@@ -93,6 +102,7 @@ class ShardHost {
       eventFd: state.eventFds[shard] as number,
       purgatory,
       partitions: this.#partitions,
+      groups: this.#groups,
       report,
       onClosed: (peers) => post({ type: "closed", peers }),
       load: (range, done) => this.#load(range, done),
@@ -109,6 +119,7 @@ class ShardHost {
       arena: arena.memory,
       image: this.#image,
       control: this.#control,
+      groups: this.#groups.calls,
       clock: systemClock,
       nodeId: config.nodeId,
       clusterId: start.clusterId,
@@ -161,6 +172,7 @@ class ShardHost {
         break;
       case "drain":
         this.#shard.disconnect();
+        this.#groups.drain();
         this.#isDraining = true;
         break;
       case "stop":
@@ -168,6 +180,22 @@ class ShardHost {
         break;
     }
     if (!this.#hasMessages()) this.#wake?.();
+  }
+
+  #coordinator(purgatory: Purgatory, report: (text: string) => void): GroupCoordinator {
+    const { shard, config } = this.#start;
+    return new GroupCoordinator({
+      shard,
+      clock: systemClock,
+      fs: linuxFileSystem,
+      image: this.#image,
+      partitions: this.#partitions,
+      purgatory,
+      settings: config.groups,
+      settingsOf: groupSettings(this.#image, config),
+      newId: randomUuid,
+      report,
+    });
   }
 
   #flush({ fds, directories }: FlushRequest, done: (ok: boolean) => void): void {
@@ -188,7 +216,7 @@ class ShardHost {
 
   /** Whether it was told to drain and no other shard owes it an answer any more: an answer may bring a lease to give back. */
   #isDrained(): boolean {
-    return this.#isDraining && this.#partitions.inFlight === 0;
+    return this.#isDraining && this.#partitions.inFlight === 0 && this.#groups.calls.inFlight === 0;
   }
 
   #sayDrained(): void {
@@ -208,13 +236,12 @@ class ShardHost {
   }
 
   #apply(delta: ShardStart["image"]): string[] {
-    const failures: string[] = [];
-    for (const id of delta.deletedIds) {
-      const topic = this.#image.topicById(id);
-      if (topic !== undefined) failures.push(...this.#partitions.removeTopic(topic));
-    }
+    const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
+    const failures = deleted.flatMap((topic) => this.#partitions.removeTopic(topic));
     this.#image.apply(delta);
-    return failures.concat(delta.changed.flatMap((topic) => this.#partitions.applyTopic(topic)));
+    failures.push(...delta.changed.flatMap((topic) => this.#partitions.applyTopic(topic)));
+    this.#groups.onImage({ changed: delta.changed, deleted });
+    return failures;
   }
 }
 
