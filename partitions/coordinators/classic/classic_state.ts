@@ -132,7 +132,6 @@ export class ClassicState {
   startGeneration(): void {
     // 2^31 rebalances are never reached; a damaged record could say so.
     this.generation = (this.generation + 1) & 0x7fff_ffff;
-    this.members.forgiveSyncs();
     const isEmpty = this.members.count === 0;
     this.setProtocol(isEmpty ? null : selectProtocol([...this.members.all()]));
     assert(isEmpty || this.protocolName !== null, "members have a protocol in common");

@@ -11,6 +11,23 @@ Deno.test("leaveGroup() lets a member go and the others rebalance", () => {
   assert.equal(group.join({ memberId: two }).answer.leader, two);
 });
 
+Deno.test("leaveGroup() of the leader makes the earliest of the others lead, not a new one", () => {
+  const group = new TestGroup();
+  const [one, two, three] = group.stableGroup([{}, {}, {}]) as [string, string, string];
+  group.leaveOne(one);
+  const calls = [group.join(), group.join({ memberId: three }), group.join({ memberId: two })];
+  assert.deepEqual(calls.map((call) => call.answer.leader), [two, two, two]);
+});
+
+Deno.test("leaveGroup() of members that owe SyncGroup leaves no timer", () => {
+  const group = new TestGroup();
+  const calls = [group.join(), group.join()];
+  group.advance(0);
+  const members = calls.map((call) => ({ memberId: call.answer.memberId, groupInstanceId: null, reason: null }));
+  group.leave({ members });
+  assert.deepEqual([group.group.state, group.timers.count], ["Empty", 0]);
+});
+
 Deno.test("leaveGroup() of the last member leaves an Empty group, in the log too", () => {
   const group = new TestGroup();
   const [id] = group.stableGroup() as [string];

@@ -22,6 +22,11 @@ export interface Voter {
 export class ProtocolSupport {
   readonly #counts = new Map<string, number>();
 
+  /** How many protocols somebody supports. */
+  get count(): number {
+    return this.#counts.size;
+  }
+
   /** Counts a member in. */
   add(voter: Voter): void {
     for (const name of namesOf(voter)) this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);

@@ -40,6 +40,8 @@ Deno.test("ProtocolSupport knows what all members support, while they come and g
   support.remove(twice);
   assert.equal(support.includesCommon(protocols(["a"]), 1), true);
   assert.equal(support.includesCommon(protocols(["c"]), 1), false);
+  support.remove(both);
+  assert.equal(support.count, 0, "it does not grow with names that were");
   assert.throws(() => support.remove(voter("c")), /counted out once/);
 });
 

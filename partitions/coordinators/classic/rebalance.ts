@@ -239,8 +239,7 @@ export class Rebalance {
   #endSession(member: ClassicMember): void {
     if (member.isExcused) return;
     this.state.remove(member);
-    if (this.state.name === "PreparingRebalance") this.completeJoinIfAll();
-    else this.rebalance();
+    this.rebalance();
   }
 
   /** Whoever is answered gets a new session: one that ended while it waited was not counted, and would never end again. */

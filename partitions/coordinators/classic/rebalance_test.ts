@@ -172,6 +172,23 @@ Deno.test("a rebalance of static members that all stay away waits until their se
   assert.deepEqual([group.group.state, group.timers.count], ["Empty", 0]);
 });
 
+Deno.test("a rebalance without anybody is tried again at a decent pace, whatever timeouts clients choose", () => {
+  const group = new TestGroup();
+  const hasty = { instanceId: "a", sessionTimeoutMs: 200_000, rebalanceTimeoutMs: 0 };
+  group.stableGroup([{ ...hasty, rebalanceTimeoutMs: 60_000 }]);
+  group.join(hasty);
+  const { memberId } = group.join({ version: 4, sessionTimeoutMs: 7000 }).answer;
+  const fresh = group.join({ memberId, version: 4, rebalanceTimeoutMs: 1 });
+  group.leaveOne(memberId);
+  assert.equal(fresh.answer.errorCode, errorCode.UNKNOWN_MEMBER_ID);
+  let steps = 0;
+  while (group.clock.monotonicMs() < 10_000) {
+    group.advance(Math.max(1, group.timers.nextMs - group.clock.monotonicMs()));
+    steps++;
+  }
+  assert.ok(steps <= 101, `${steps} attempts in 10 s`);
+});
+
 Deno.test("static members that do not join again in time stay members until their sessions end", () => {
   const group = new TestGroup();
   const [one, two] = group.stableGroup([{ instanceId: "i", sessionTimeoutMs: 300_000 }, {}]) as [string, string];

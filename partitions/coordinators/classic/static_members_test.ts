@@ -33,6 +33,7 @@ Deno.test("a static leader's new process is told all members, and not to assign,
   group.stableGroup(members);
   const { answer } = group.join({ instanceId: "a", version: 9 });
   assert.deepEqual([answer.skipAssignment, answer.leader], [true, answer.memberId]);
+  assert.equal(group.log.last.leader, answer.memberId);
   assert.deepEqual(answer.members.map(({ memberId, groupInstanceId }) => [memberId, groupInstanceId]), [
     ["b-id2", "b"],
     [answer.memberId, "a"],
