@@ -153,7 +153,7 @@ export class GroupPartition implements ConsumerGroupHolder {
     this.settle();
     const group = this.#find(request.groupId);
     // A group that does not exist has no offsets; that is no error.
-    const code = group?.validateOffsetFetch(request.memberId ?? "", request.memberEpoch) ?? errorCode.NONE;
+    const code = group?.validateOffsetFetch(request.memberId, request.memberEpoch) ?? errorCode.NONE;
     if (code === errorCode.NONE || code === errorCode.GROUP_ID_NOT_FOUND) {
       return this.offsets.fetch(request, apiVersion);
     }

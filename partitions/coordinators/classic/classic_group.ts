@@ -163,7 +163,7 @@ export class ClassicGroup {
   }
 
   /** Whether offsets may be read: by anybody. @returns Kafka's error code, 0 when they may */
-  validateOffsetFetch(_memberId: string, _memberEpoch: number): number {
+  validateOffsetFetch(_memberId: string | null, _memberEpoch: number): number {
     return this.#state.name === "Dead" ? errorCode.GROUP_ID_NOT_FOUND : errorCode.NONE;
   }
 
