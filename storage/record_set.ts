@@ -44,7 +44,10 @@ export class RecordSetReader {
     return this.#damage;
   }
 
-  /** Index of the first byte that was not read: after the last whole batch, or at the damaged one. */
+  /**
+   * Index of the first byte that was not read: after the last whole batch, or at the damaged one. Where the log has whole
+   * batches from there on and reading does not get further, its length is damaged too.
+   */
   get position(): number {
     return this.#nextBatchAt;
   }

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { varint } from "../tests/record_batch_builder.ts";
-import { afterVarint, afterVarlong, NEVER, varintAt, varlongAt } from "./varint.ts";
+import { afterVarint, afterVarlong, NEVER, varintAt, varintBytes, varlongAt, writeVarint } from "./varint.ts";
 
 const edges = [0, 1, 63, 64, 65, 8191, 8192, 8193, 2 ** 20 - 1, 2 ** 20, 2 ** 27 - 1, 2 ** 27, 2 ** 31 - 1];
 
@@ -42,4 +42,14 @@ Deno.test("afterVarint() and afterVarlong() are NEVER for what is too long or cu
     }
   }
   assert.equal(afterVarint(endless, NEVER), NEVER);
+});
+
+Deno.test("writeVarint() writes the shortest form, in varintBytes() bytes", () => {
+  for (const value of [...edges, ...edges.map((edge) => -edge - 1)]) {
+    const bytes = new Uint8Array(8).fill(0xee);
+    const encoded = varint(value);
+    assert.equal(writeVarint(bytes, 1, value), 1 + encoded.length);
+    assert.deepEqual([...bytes.subarray(0, 2 + encoded.length)], [0xee, ...encoded, 0xee]);
+    assert.equal(varintBytes(value), encoded.length);
+  }
 });

@@ -47,6 +47,9 @@ export function literal(value: unknown): string {
   return typeof value === "bigint" ? `${value}n` : JSON.stringify(value);
 }
 
+/** How an element of an array lies: a struct that may be null is marked otherwise in a tagged field. */
+const ELEMENT = { nullable: false, place: "inline" };
+
 /** Collects the functions of one decoder. */
 class DecoderSource {
   readonly functions: string[] = [];
@@ -90,10 +93,11 @@ class DecoderSource {
 
   /** @returns an expression that reads the field */
   #read(path: string, declared: Field): string {
-    return this.#readType(path, declared.type, includes(declared.nullable, this.#layout.version));
+    const nullable = includes(declared.nullable, this.#layout.version);
+    return this.#readType(path, declared.type, { nullable, place: placeOf(declared, this.#layout.version) });
   }
 
-  #readType(path: string, type: WireType, nullable: boolean): string {
+  #readType(path: string, type: WireType, { nullable, place }: { nullable: boolean; place: string }): string {
     switch (type.kind) {
       case "string":
       case "bytes":
@@ -103,7 +107,9 @@ class DecoderSource {
         return `${this.#arrayFunction(path, type.element!, nullable)}(r)`;
       case "struct": {
         const read = `${this.structFunction(path, type.fields!)}(r)`;
-        return nullable ? `(r.int8() < 0 ? null : ${read})` : read;
+        return nullable
+          ? `(${place === "tagged" ? "r.unsignedVarint() === 0" : "r.int8() < 0"} ? null : ${read})`
+          : read;
       }
       default:
         return `r.${type.kind}()`;
@@ -119,7 +125,7 @@ class DecoderSource {
       `const count = ${count};`,
       nullable ? "if (count < 0) return null;" : "",
       "const list = [];",
-      `for (let i = 0; i < count && r.failure === null; i++) list.push(${this.#readType(path, element, false)});`,
+      `for (let i = 0; i < count && r.failure === null; i++) list.push(${this.#readType(path, element, ELEMENT)});`,
       "return list;\n}",
     ].join("\n"));
     return name;

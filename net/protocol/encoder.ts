@@ -42,6 +42,9 @@ export function compileEncoder(fields: Fields, layout: Layout): Encode {
   });
 }
 
+/** What stands before a struct that may be null; in a tagged field it is a varint (Kafka's message generator). */
+const NULL_MARKS = ["w.int8(-1)", "w.int8(1)"] as const;
+
 /** Collects the functions of one encoder. */
 class EncoderSource {
   readonly functions: string[] = [];
@@ -74,7 +77,7 @@ class EncoderSource {
     if (!nullable && declared.options.nullable !== undefined) {
       lines.push(`if (_${name} === null) refuse(${dotted(path)}, "it cannot be null");`);
     }
-    lines.push(this.#write(path, declared.type, { value: `_${name}`, nullable }));
+    lines.push(this.#write(path, declared.type, { value: `_${name}`, nullable, place: "inline" }));
     return lines;
   }
 
@@ -90,14 +93,18 @@ class EncoderSource {
     lines.push(`w.unsignedVarint(${tagged.map(([name]) => `(has_${name} ? 1 : 0)`).join(" + ")});`);
     for (const [name, declared] of tagged) {
       const nullable = includes(declared.nullable, this.#layout.version);
-      const write = this.#write(`${path}_${name}`, declared.type, { value: `v.${name}`, nullable });
+      const write = this.#write(`${path}_${name}`, declared.type, { value: `v.${name}`, nullable, place: "tagged" });
       lines.push(`if (has_${name}) { const at = w.openTag(${declared.options.tag}); ${write} w.closeTag(at); }`);
     }
     return lines;
   }
 
   /** @returns statements that write the value of an expression */
-  #write(path: string, type: WireType, { value, nullable }: { value: string; nullable: boolean }): string {
+  #write(
+    path: string,
+    type: WireType,
+    { value, nullable, place }: { value: string; nullable: boolean; place: "inline" | "tagged" },
+  ): string {
     const { flexible } = this.#layout;
     switch (type.kind) {
       case "string":
@@ -111,7 +118,9 @@ class EncoderSource {
       }
       case "struct": {
         const write = `${this.structFunction(path, type.fields!)}(w, ${value});`;
-        return nullable ? `if (${value} === null) w.int8(-1); else { w.int8(1); ${write} }` : write;
+        if (!nullable) return write;
+        const [none, some] = place === "tagged" ? ["w.unsignedVarint(0)", "w.unsignedVarint(1)"] : NULL_MARKS;
+        return `if (${value} === null) ${none}; else { ${some}; ${write} }`;
       }
       default:
         return `w.${type.kind}(${value});`;
@@ -126,7 +135,7 @@ class EncoderSource {
       `w.${methodName("count", this.#layout.flexible, false)}(count);`,
       "for (let i = 0; i < count; i++) {",
       "const element = list[i];",
-      this.#write(path, element, { value: "element", nullable: false }),
+      this.#write(path, element, { value: "element", nullable: false, place: "inline" }),
       "}\n}",
     ].join("\n"));
     return name;

@@ -3,6 +3,7 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import { Reader } from "./reader.ts";
 import {
   array,
+  bigInt64,
   bool,
   bytes,
   field,
@@ -133,6 +134,27 @@ Deno.test("encode() and decode() carry every other type, and null structs", () =
   all.encode(writer, 0, { ...value, blob: null, inner: null });
   equal(writer.toBytes().toHex().slice(44), "ffffffff" + "ff");
   deepEqual(all.decode(new Reader(writer.toBytes()), 0), { ...value, blob: null, inner: null });
+});
+
+const marked = message({ apiKey: 97, versions: "0", flexible: "0+" }, {
+  hash: field(bigInt64, "0+", { tag: 0, taggedVersions: "0+" }),
+  inner: field(struct({ x: field(int8, "0+") }), "0+", { nullable: "0+", tag: 1, taggedVersions: "0+" }),
+});
+
+Deno.test("encode() and decode() mark a null struct in a tagged field by a varint, and keep 64 bits, as Kafka does", () => {
+  const cases = [
+    [{ hash: 0n, inner: { x: 0 } }, "00"],
+    [{ hash: 0n, inner: null }, "01" + "010100"],
+    [{ hash: -(2n ** 63n) + 1n, inner: { x: 5 } }, "02" + "00088000000000000001" + "0103010500"],
+  ] as const;
+  for (const [value, hex] of cases) {
+    const writer = new Writer();
+    marked.encode(writer, 0, value);
+    equal(writer.toBytes().toHex(), hex);
+    const reader = new Reader(Uint8Array.fromHex(hex));
+    deepEqual(marked.decode(reader, 0), value);
+    equal(reader.failure, null);
+  }
 });
 
 Deno.test("decode() and encode() throw for a version that is not declared", () => {

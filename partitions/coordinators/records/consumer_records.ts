@@ -63,12 +63,8 @@ export const consumerGroupMemberMetadataValue = message({ apiKey: 5, versions: "
   subscribedTopicRegex: field(string, "0+", { nullable: "0+" }),
   rebalanceTimeoutMs: field(int32, "0+", { default: -1 }),
   serverAssignor: field(string, "0+", { nullable: "0+" }),
-  classicMemberMetadata: field(classicMemberMetadata, "0+", {
-    nullable: "0+",
-    default: null, // null = it uses the consumer protocol
-    tag: 0,
-    taggedVersions: "0+",
-  }),
+  // null = it uses the consumer protocol; not the default, so that Kafka writes it down
+  classicMemberMetadata: field(classicMemberMetadata, "0+", { nullable: "0+", tag: 0, taggedVersions: "0+" }),
 });
 
 /** Of key type 6: which epoch the target assignment is for. */
@@ -92,7 +88,7 @@ const currentTopicPartitions = struct({
   partitions: field(array(int32), "0+"),
   assignmentEpochs: field(array(int32), "0+", {
     nullable: "0+",
-    default: null, // else as many as partitions: the epoch in which the member got each, to refuse late commits
+    default: [], // else as many as partitions: the epoch in which the member got each, to refuse late commits
     tag: 0,
     taggedVersions: "0+",
   }),
