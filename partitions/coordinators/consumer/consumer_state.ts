@@ -125,18 +125,20 @@ export class ConsumerState {
     return memberId === undefined ? undefined : this.#members.get(memberId);
   }
 
-  /** Assignor that most members want after one of them changed, null when none says. */
+  /**
+   * Assignor that most members want after one of them changed, null when none says. Of several that as many want it is the first
+   * by name, so that neither the order of joining nor a restart decides.
+   */
   preferredAssignor(before: Member | null = null, after: Member | null = null): string | null {
-    const counts = before === after ? this.#assignors : new Map(this.#assignors);
-    if (before !== after) {
-      for (const [member, step] of [[before, -1], [after, 1]] as const) {
-        const name = member?.serverAssignor ?? null;
-        if (name !== null) count(counts, name, step);
-      }
+    const counts = new Map(this.#assignors);
+    for (const [member, step] of [[before, -1], [after, 1]] as const) {
+      const name = member?.serverAssignor ?? null;
+      if (name !== null) count(counts, name, step);
     }
     let preferred: string | null = null;
     for (const [name, members] of counts) {
-      if (preferred === null || members > counts.get(preferred)!) preferred = name;
+      const most = preferred === null ? 0 : counts.get(preferred)!;
+      if (members > most || (members === most && name < preferred!)) preferred = name;
     }
     return preferred;
   }

@@ -71,6 +71,10 @@ export class TestConsumerGroup {
     assignmentIntervalMs: 0,
   };
   readonly ports: GroupPorts;
+  /** Makes consumer groups; a planted bug makes others. */
+  makeGroup: () => ConsumerGroup = () => new ConsumerGroup(this.ports, GROUP_ID, this);
+  /** One append in so many is lost, 0 for none: a planted bug. */
+  forgetsOneIn = 0;
   /** The group as it is now, of either protocol; null before the first member. */
   group: ConsumerGroup | ClassicGroup | null = null;
   #nextId = 0;
@@ -124,7 +128,7 @@ export class TestConsumerGroup {
     const answers: ConsumerGroupHeartbeatResponse[] = [];
     const upgraded = memberEpoch === 0 && this.group?.type === "classic" ? this.#upgrade() : null;
     if (upgraded !== null) return upgraded;
-    this.group ??= new ConsumerGroup(this.ports, GROUP_ID, this);
+    this.group ??= this.makeGroup();
     this.consumers.heartbeat(request, client, (answer) => answers.push(answer));
     assert.equal(answers.length, 1, "a heartbeat is answered once, at once");
     return answers[0]!;
@@ -217,7 +221,7 @@ export class TestConsumerGroup {
     const code = this.ports.log.append(plan);
     if (code !== errorCode.NONE) return refuse(code, null);
     this.classic.dispose(errorCode.REBALANCE_IN_PROGRESS);
-    const group = new ConsumerGroup(this.ports, GROUP_ID, this);
+    const group = this.makeGroup();
     for (const record of plan) if (record.kind !== "group-metadata") group.replay(record as ConsumerGroupRecord);
     group.start();
     this.group = group;
@@ -227,6 +231,7 @@ export class TestConsumerGroup {
   #append(records: readonly GroupRecord[]): number {
     if (this.refusal !== errorCode.NONE) return this.refusal;
     this.batchesCount++;
+    if (this.forgetsOneIn > 0 && this.batchesCount % this.forgetsOneIn === 0) return errorCode.NONE;
     for (const record of records) {
       const { key, value } = encodeGroupRecord(record);
       const read = decodeGroupRecord(key, value);
@@ -251,7 +256,7 @@ export class TestConsumerGroup {
     }
     if (this.group?.type !== "consumer") {
       if (record.value === null) return;
-      this.group = new ConsumerGroup(this.ports, GROUP_ID, this);
+      this.group = this.makeGroup();
     }
     (this.group as ConsumerGroup).replay(record as ConsumerGroupRecord);
   }
