@@ -1,11 +1,8 @@
 /**
  * Random clients of one classic group, and what must hold whatever they do. Everything follows from a seed: requests, time, refused
  * appends, restarts. The model knows nothing of the group's rules; it looks at answers and at the log.
- *
- *   - each request is answered once, in the end all are
- *   - generations grow; what is accepted names the present one, and comes from nobody who left or was replaced
- *   - a generation has one leader and one assignment, a partition one owner in it, and the log has it before a member has it
- *   - a restart finds the generation that was handed out last
+ * What is promised about generations and assignments: classic_promises_testing.ts. Here: each request is answered once, in the end all are,
+ * and nobody is left.
  */
 import assert from "node:assert/strict";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
@@ -14,6 +11,7 @@ import type { SyncGroupResponse } from "../../../net/protocol/messages/14_sync_g
 import { createRandom } from "../../../storage/base/random.ts";
 import type { GroupPorts } from "../ports.ts";
 import { ClassicGroup } from "./classic_group.ts";
+import { type ModelCounts, noCounts, Promises } from "./classic_promises_testing.ts";
 import { bytes, client, protocols, TestGroup, text } from "./classic_testing.ts";
 
 const PARTITIONS = 6;
@@ -21,6 +19,8 @@ const PARTITIONS = 6;
 const SILENCE_MS = 3_000_000;
 /** Member ids of the past that are still tried. */
 const GHOSTS_MAX = 24;
+/** Whom those assign to who show up from the past. */
+const STRANGERS: readonly string[] = ["x"];
 /** Two clients are of the same instance: one fences the other. */
 const INSTANCES = [null, null, null, null, "s0", "s0", "s1"];
 const PROTOCOLS = [["range"], ["range", "sticky"], ["sticky", "range"]].map((names) => protocols(names));
@@ -36,24 +36,6 @@ interface Actor {
   next: "join" | "sync" | "beat" | "wait" | "sleep";
 }
 
-/** What handed-out assignments say. */
-interface Handed {
-  generation: number;
-  nonce: string;
-  readonly owners: Map<string, string>;
-}
-
-/** How much of what happened: a run in which nothing happens proves nothing. */
-export interface ModelCounts {
-  generations: number;
-  assignments: number;
-  replacements: number;
-  restarts: number;
-  refusedAppends: number;
-  fenced: number;
-  stale: number;
-}
-
 /** What can be planted. */
 export interface ModelOptions {
   /** Makes the group under test. */
@@ -64,15 +46,8 @@ export interface ModelOptions {
 
 /** The clients, the group and the checks. */
 export class ClassicModel {
-  readonly counts: ModelCounts = {
-    generations: 0,
-    assignments: 0,
-    replacements: 0,
-    restarts: 0,
-    refusedAppends: 0,
-    fenced: 0,
-    stale: 0,
-  };
+  readonly counts: ModelCounts = { ...noCounts };
+  readonly #promises = new Promises(this.counts);
   readonly #random: () => number;
   readonly #make: (ports: GroupPorts) => ClassicGroup;
   readonly #world: TestGroup;
@@ -86,12 +61,6 @@ export class ClassicModel {
   /** Requests without an answer. */
   readonly #waiting = new Set<symbol>();
   readonly #ghosts: { memberId: string; generation: number; instanceId: string | null }[] = [];
-  /** Who left or was replaced since the start. */
-  readonly #gone = new Set<string>();
-  readonly #idOfInstance = new Map<string, string>();
-  #generation = 0;
-  #leader = { generation: 0, who: "" };
-  #handed: Handed = { generation: 0, nonce: "", owners: new Map() };
   #nonces = 0;
   #refusals = 0;
   #appends = 0;
@@ -210,7 +179,7 @@ export class ClassicModel {
     actor.next = "join";
     if (code === errorCode.MEMBER_ID_REQUIRED) actor.memberId = memberId;
     else if (code !== errorCode.NONE) return this.#refused(actor, code);
-    else this.#checkJoined(actor, answer);
+    else this.#promises.joined(answer, actor.instanceId);
     if (code !== errorCode.NONE) return;
     actor.memberId = memberId;
     actor.generation = generationId!;
@@ -220,35 +189,11 @@ export class ClassicModel {
     if (this.#ghosts.length > GHOSTS_MAX) this.#ghosts.splice(this.#below(GHOSTS_MAX), 1);
   }
 
-  #checkJoined(
-    { instanceId }: Actor,
-    { memberId, generationId = -1, members, skipAssignment }: JoinGroupResponse,
-  ): void {
-    assert.ok(!this.#gone.has(memberId), "who is gone does not join as itself");
-    assert.ok(generationId >= this.#generation && generationId > 0, "generations grow");
-    if (generationId > this.#generation) this.counts.generations++;
-    this.#generation = generationId;
-    const ids = members.map((member) => member.memberId);
-    if (ids.length > 0 && !skipAssignment) {
-      const who = instanceId ?? memberId;
-      assert.ok(this.#leader.generation < generationId || this.#leader.who === who, "a generation has one leader");
-      this.#leader = { generation: generationId, who };
-    }
-    if (ids.length > 0) assert.ok(ids.includes(memberId), "the leader is a member");
-    assert.deepEqual(ids.filter((id) => this.#gone.has(id)), [], "who is gone is no member");
-    if (instanceId === null) return;
-    const old = this.#idOfInstance.get(instanceId);
-    if (old !== undefined && old !== memberId) {
-      this.#gone.add(old);
-      this.counts.replacements++;
-    }
-    this.#idOfInstance.set(instanceId, memberId);
-  }
-
   #sync(actor: Actor): void {
     const { memberId, generation, instanceId, members } = actor;
     const nonce = `${++this.#nonces}`;
     const present = this.#below(40) === 0 ? members.slice(1) : members;
+    if (present !== members || members === STRANGERS) this.#promises.expectIncomplete(generation);
     const assignments = present.map((id, index) => {
       const mine = Array.from({ length: PARTITIONS }, (_, p) => p).filter((p) => p % present.length === index);
       return { memberId: id, assignment: bytes(`${generation}/${nonce}/${mine.join(",")}`) };
@@ -260,67 +205,32 @@ export class ClassicModel {
       client(4),
       this.#expect((answer: SyncGroupResponse) => {
         if (actor.memberId === memberId && actor.generation === generation) actor.next = "beat";
-        if (answer.errorCode === errorCode.NONE) this.#checkSynced(request, text(answer.assignment));
-        else if (actor.memberId === memberId) this.#refused(actor, answer.errorCode);
+        if (answer.errorCode === errorCode.NONE) {
+          this.#promises.synced(request, text(answer.assignment), this.#world.log.last);
+        } else if (actor.memberId === memberId) this.#refused(actor, answer.errorCode);
       }),
     );
   }
 
-  #checkSynced(
-    { memberId, generationId, groupInstanceId }: {
-      memberId: string;
-      generationId: number;
-      groupInstanceId: string | null;
-    },
-    assignment: string,
-  ): void {
-    this.counts.assignments++;
-    this.#checkAccepted(memberId, generationId);
-    const written = this.#world.log.last;
-    const member = written.members.find((one) => one.memberId === memberId);
-    assert.ok(member !== undefined && written.generation === generationId, "the log has it before the member has it");
-    assert.equal(text(member.assignment), assignment);
-    if (assignment === "") return;
-    const [generation, nonce, partitions] = assignment.split("/") as [string, string, string];
-    assert.equal(Number(generation), generationId, "an assignment is of the generation that it was made for");
-    assert.ok(generationId >= this.#handed.generation, "assignments are of ever later generations");
-    if (generationId > this.#handed.generation) {
-      this.#handed = { generation: generationId, nonce, owners: new Map() };
-    }
-    const { owners } = this.#handed;
-    assert.equal(nonce, this.#handed.nonce, "a generation has one assignment");
-    for (const partition of partitions === "" ? [] : partitions.split(",")) {
-      const owner = owners.get(partition);
-      assert.ok(owner === undefined || owner === (groupInstanceId ?? memberId), "a partition has one owner");
-      owners.set(partition, groupInstanceId ?? memberId);
-    }
-  }
-
-  #checkAccepted(memberId: string, generation: number): void {
-    assert.equal(generation, this.#generation, "what is accepted names the present generation");
-    assert.ok(!this.#gone.has(memberId), "who is gone is refused");
-  }
-
   #beat(actor: Actor, { memberId, generation, instanceId }: Omit<Actor, "members" | "next"> = actor): void {
     const code = this.#world.heartbeat(memberId, generation, instanceId);
-    if (code === errorCode.NONE || code === errorCode.REBALANCE_IN_PROGRESS) this.#checkAccepted(memberId, generation);
+    if (code === errorCode.NONE || code === errorCode.REBALANCE_IN_PROGRESS) {
+      this.#promises.accepted(memberId, generation);
+    }
     if (code !== errorCode.NONE) this.#refused(actor, code);
   }
 
   #commit(actor: Actor): void {
     const { memberId, generation, instanceId } = actor;
     const code = this.#world.commit(memberId, generation, instanceId);
-    if (code === errorCode.NONE) this.#checkAccepted(memberId, generation);
+    if (code === errorCode.NONE) this.#promises.accepted(memberId, generation);
     else if (code !== errorCode.REBALANCE_IN_PROGRESS) this.#refused(actor, code);
   }
 
   #leave(actor: Actor): void {
     const { memberId, instanceId } = actor;
     const code = this.#world.leaveOne(memberId, instanceId);
-    if (code === errorCode.NONE) {
-      assert.ok(!this.#gone.has(memberId), "nobody leaves twice");
-      this.#gone.add(memberId);
-    }
+    if (code === errorCode.NONE) this.#promises.left(memberId);
     this.#forget(actor);
     actor.next = "sleep";
   }
@@ -345,7 +255,7 @@ export class ClassicModel {
   #haunt(): void {
     if (this.#ghosts.length === 0) return;
     const ghost = this.#pick(this.#ghosts);
-    const actor: Actor = { ...ghost, generation: ghost.generation - this.#below(2), members: ["x"], next: "wait" };
+    const actor: Actor = { ...ghost, generation: ghost.generation - this.#below(2), members: STRANGERS, next: "wait" };
     this.counts.stale++;
     const dice = this.#below(5);
     if (dice === 0) this.#sync(actor);
@@ -373,16 +283,15 @@ export class ClassicModel {
       for (const actor of this.#actors) if (actor.next === "wait") actor.next = "join";
       while (timers.takeExpired(Infinity) !== null);
     }
-    this.#begin();
+    this.#world.group = this.#make(this.#world.ports);
     const { last } = log;
     for (const record of log.records) this.#world.group.replay(record);
     this.#world.group.start();
-    assert.ok(last.generation >= this.#handed.generation, "a restart finds what was handed out last");
+    this.#promises.restarted(last.generation);
     assert.deepEqual([this.#world.group.generation, this.#world.group.memberCount], [
       last.generation,
       last.members.length,
     ]);
-    this.#generation = last.generation;
   }
 
   #deleteIfEmpty(): void {
@@ -390,16 +299,7 @@ export class ClassicModel {
     if (group.validateDelete() !== errorCode.NONE || log.records.length === 0) return;
     group.dispose();
     log.records.length = 0;
-    this.#begin();
-    this.#generation = 0;
-    this.#handed = { generation: 0, nonce: "", owners: new Map() };
-  }
-
-  /** A group that begins anew knows nothing of who left it after the last record. */
-  #begin(): void {
     this.#world.group = this.#make(this.#world.ports);
-    this.#gone.clear();
-    this.#idOfInstance.clear();
-    this.#leader = { generation: 0, who: "" };
+    this.#promises.deleted();
   }
 }
