@@ -55,6 +55,8 @@ export class TestBroker implements Disposable {
       arena: arena.memory,
       image: this.images[shard] as MetadataImage,
       control: { call: () => assert.fail("produce and fetch ask no control plane") },
+      // Produce and fetch ask no coordinator.
+      groups: undefined as never,
       clock: this.world.clock,
       nodeId: 1,
       clusterId: "test-cluster",

@@ -6,6 +6,7 @@ import { concatBytes } from "../tests/record_batch_builder.ts";
 import { sendAdoption } from "./adoption.ts";
 import type { Connection } from "./connection.ts";
 import type { RequestExchange } from "./exchange.ts";
+import { noGroups } from "./group_testing.ts";
 import { RequestMemory } from "./request_memory.ts";
 import type { Router } from "./router.ts";
 import { Shard } from "./shard.ts";
@@ -41,6 +42,7 @@ class Fixture implements Disposable {
       eventFd: this.world.state.eventFds[0] as number,
       purgatory,
       partitions,
+      groups: noGroups,
       load: () => assert.fail("nothing is read from files"),
       report: (text) => void this.reports.push(text),
       onClosed: (peers) => void this.closedPeers.push(...peers),

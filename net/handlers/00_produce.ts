@@ -38,6 +38,8 @@ const ZSTD = codecNames.indexOf("zstd");
 const ZSTD_VERSION_MIN = 7;
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
+/** Client id that may write to Kafka's own topics (AdminUtils.ADMIN_CLIENT_ID). */
+const ADMIN_CLIENT_ID = "__admin_client";
 
 /** One partition of a request. */
 interface ProducePart {
@@ -137,6 +139,9 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
     const name = topic?.name ?? data.name;
     if (!authorize(this.#exchange.context, "WRITE", { type: "TOPIC", name })) {
       return errorCode.TOPIC_AUTHORIZATION_FAILED;
+    }
+    if (topic?.isInternal && this.#exchange.context.clientId !== ADMIN_CLIENT_ID) {
+      return errorCode.INVALID_TOPIC_EXCEPTION;
     }
     if (topic !== undefined) return errorCode.NONE;
     const byId = this.#exchange.apiVersion >= TOPIC_ID_VERSION_MIN;

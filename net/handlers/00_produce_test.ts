@@ -267,3 +267,19 @@ Deno.test("handleProduce() that waits is forgotten with its connection", () => {
   fixture.advance(6);
   assert.equal(fixture.client.answersCount, 0);
 });
+
+Deno.test("handleProduce() refuses Kafka's own topics, except to its admin tools", () => {
+  const internal = {
+    ...topicOn([0], { name: "__consumer_offsets", id: "YWFhYWFhYWFhYWFhYWFhYQ", slots: [9] }),
+    isInternal: true,
+  };
+  for (
+    const [clientId, code] of [["x", errorCode.INVALID_TOPIC_EXCEPTION], ["__admin_client", errorCode.NONE]] as const
+  ) {
+    using fixture = new Fixture();
+    fixture.broker.create(internal);
+    fixture.client.context.clientId = clientId;
+    fixture.produce({ topic: internal.name, partitions: [[0, batchOf("a")]] });
+    assert.deepEqual(fixture.take().map(([, answered]) => answered), [code]);
+  }
+});

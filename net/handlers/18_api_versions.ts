@@ -5,7 +5,8 @@
  * other version is answered in the form of v0 with UNSUPPORTED_VERSION and the range of this API alone, from which
  * clients choose again.
  *
- * Features: none is listed, because none that Kafka names is implemented (`transaction.version`, `group.version`, ...).
+ * Features: `group.version` 1, consumer groups (KIP-848). What is not implemented is not listed (`transaction.version`, ...). A feature
+ * whose lowest level is 0 is supported for clients that know such, from v4 on (KAFKA-17011); finalized it is for all.
  */
 import type { RequestExchange } from "../exchange.ts";
 import type { Exchange, ShardServices } from "../handler.ts";
@@ -28,7 +29,14 @@ const SOFTWARE = /^[a-zA-Z0-9]([a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 /** Longer names are cut where they are kept: the client decides how long they are, and the broker keeps one per connection. */
 const SOFTWARE_CHARACTERS_MAX = 100;
 
+/** First version whose clients know features that begin at 0. */
+const FEATURES_FROM_0_VERSION = 4;
+
 const apiKeys = advertisedApis();
+const supportedFeatures = [{ name: "group.version", minVersion: 0, maxVersion: 1 }];
+const finalizedFeatures = [{ name: "group.version", minVersionLevel: 1, maxVersionLevel: 1 }];
+/** They never change, and clients take them for known from 0 on. */
+const FEATURES_EPOCH = 0;
 
 /** Handles ApiVersions. */
 export function handleApiVersions(
@@ -45,7 +53,14 @@ export function handleApiVersions(
     }
     context.clientSoftware = `${cut(clientSoftwareName)} ${cut(clientSoftwareVersion)}`;
   }
-  exchange.respond({ errorCode: errorCode.NONE, apiKeys, throttleTimeMs });
+  exchange.respond({
+    errorCode: errorCode.NONE,
+    apiKeys,
+    throttleTimeMs,
+    supportedFeatures: apiVersion >= FEATURES_FROM_0_VERSION ? supportedFeatures : [],
+    finalizedFeaturesEpoch: FEATURES_EPOCH,
+    finalizedFeatures,
+  });
 }
 
 /** Answers a version that is not served. */

@@ -18,12 +18,15 @@ function handle(version: number, clientSoftwareName = "", clientSoftwareVersion 
 }
 
 for (const version of servedVersions(18)) {
-  Deno.test(`handleApiVersions() v${version} lists every API that is served, Produce from 0, and no features`, () => {
+  Deno.test(`handleApiVersions() v${version} lists every API that is served, Produce from 0, and group.version`, () => {
     const { answer } = handle(version, "librdkafka", "2.15.0");
     assert.equal(answer.errorCode, errorCode.NONE);
     assert.deepEqual(answer.apiKeys, advertisedApis());
     assert.deepEqual(answer.apiKeys[0], { apiKey: 0, minVersion: 0, maxVersion: 13 });
-    assert.deepEqual([answer.supportedFeatures, answer.finalizedFeatures], [[], []]);
+    const supported = version >= 4 ? [{ name: "group.version", minVersion: 0, maxVersion: 1 }] : [];
+    const finalized = version >= 3 ? [{ name: "group.version", maxVersionLevel: 1, minVersionLevel: 1 }] : [];
+    assert.deepEqual([answer.supportedFeatures, answer.finalizedFeatures], [supported, finalized]);
+    assert.equal(answer.finalizedFeaturesEpoch, version >= 3 ? 0 : -1);
   });
 }
 

@@ -20,6 +20,58 @@ Deno.test("brokerConfigFrom() binds this machine only and advertises nothing fix
   assert.deepEqual(config.logDirs, ["./barnabas-data"]);
 });
 
+const groupProperties = {
+  "group.min.session.timeout.ms": "31",
+  "group.max.session.timeout.ms": "32",
+  "group.initial.rebalance.delay.ms": "33",
+  "group.max.size": "34",
+  "group.consumer.max.size": "35",
+  "group.consumer.assignors": "range, uniform",
+  "group.consumer.migration.policy": "Upgrade",
+  "group.consumer.regex.refresh.interval.ms": "10036",
+  "offset.metadata.max.bytes": "37",
+  "offsets.retention.minutes": "38",
+  "offsets.retention.check.interval.ms": "39",
+  "group.coordinator.rebalance.protocols": "classic",
+  "offsets.topic.num.partitions": "40",
+  "offsets.topic.replication.factor": "41",
+  "offsets.topic.segment.bytes": "42",
+  "offsets.commit.timeout.ms": "43",
+};
+
+Deno.test("brokerConfigFrom() refuses settings of groups that Kafka refuses, in its words", () => {
+  const heartbeat = "group.consumer.heartbeat.interval.ms";
+  const session = "group.consumer.session.timeout.ms";
+  const refused: [Record<string, string>, RegExp][] = [
+    [
+      { [heartbeat]: "4999" },
+      /^group.consumer.heartbeat.interval.ms must be greater than or equal to group.consumer.min/,
+    ],
+    [
+      { [heartbeat]: "15001" },
+      /^group.consumer.heartbeat.interval.ms must be less than or equal to group.consumer.max/,
+    ],
+    [{ [session]: "44999" }, /^group.consumer.session.timeout.ms must be greater than or equal to group.consumer.min/],
+    [
+      { "group.consumer.assignment.interval.ms": "15001" },
+      /must be less than or equal to group.consumer.max.assignment/,
+    ],
+    [{ "group.consumer.max.session.timeout.ms": "44999" }, /^group.consumer.max.session.timeout.ms must be greater/],
+    [
+      { [heartbeat]: "45000", "group.consumer.max.heartbeat.interval.ms": "45000" },
+      /^group.consumer.heartbeat.interval.ms must be less than group.consumer.session.timeout.ms$/,
+    ],
+    [{ "group.coordinator.rebalance.protocols": "consumer" }, /Disabling the 'classic' protocol is not supported/],
+    [{ "group.coordinator.rebalance.protocols": "classic,classic" }, /must not be duplicated/],
+    [{ "group.consumer.assignors": "" }, /must not be empty/],
+    [{ "group.consumer.assignors": "org.example.Own" }, /String must be one of: uniform, range/],
+    [{ "group.consumer.migration.policy": "never" }, /one of \(case insensitive\): DISABLED, DOWNGRADE, UPGRADE/],
+    [{ "offsets.topic.replication.factor": "32768" }, /Not a number of type SHORT/],
+    [{ "offsets.topic.compression.codec": "1" }, /Only 0 is supported/],
+  ];
+  for (const [properties, why] of refused) assert.match(refuse(properties), why);
+});
+
 Deno.test("brokerConfigFrom() reads every setting into the field of its name", () => {
   const { config } = accept({
     "node.id": "2",
@@ -49,6 +101,7 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     "barnabas.shards": "18",
     "barnabas.log.append.mode": "mapped",
     "message.max.bytes": "19",
+    ...groupProperties,
   });
   const { properties: _, logDefaults, ...fields } = config;
   assert.deepEqual(fields, {
@@ -82,6 +135,24 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     logFlushSchedulerIntervalMs: 17,
     shards: 18,
     appendMode: "mapped",
+    groups: {
+      minSessionTimeoutMs: 31,
+      maxSessionTimeoutMs: 32,
+      initialRebalanceDelayMs: 33,
+      maxSize: 34,
+      consumerMaxSize: 35,
+      consumerAssignors: ["range", "uniform"],
+      consumerMigrationPolicy: "upgrade",
+      consumerRegexRefreshIntervalMs: 10_036,
+      offsetMetadataMaxBytes: 37,
+      offsetsRetentionMs: 38 * 60_000,
+      offsetsRetentionCheckIntervalMs: 39,
+    },
+    groupProtocols: ["classic"],
+    offsetsTopicNumPartitions: 40,
+    offsetsTopicReplicationFactor: 41,
+    offsetsTopicSegmentBytes: 42,
+    offsetsCommitTimeoutMs: 43,
   });
   assert.deepEqual([logDefaults.maxMessageBytes, logDefaults.appendMode, logDefaults.flushMs], [19, "mapped", 17]);
 });
