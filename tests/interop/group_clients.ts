@@ -93,10 +93,9 @@ function javaClient(how: string): GroupClient {
   }));
 }
 
-/** kcat commits by itself, as often as it is told to, and says on standard error what it has. */
+/** kcat commits by itself, every 5 s (-X takes the interval for a setting of the topic), and says on standard error what it has. */
 function kcatClient(name: string, assignor: string): GroupClient {
   const settings = {
-    "auto.commit.interval.ms": "100",
     "auto.offset.reset": "earliest",
     "session.timeout.ms": "6000",
     "heartbeat.interval.ms": "300",

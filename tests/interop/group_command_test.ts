@@ -143,7 +143,7 @@ function normalize(lines: readonly string[], port: number): string[] {
     .filter((line) => line.trim() !== "" && !/^\s+at |^\s*\.\.\. \d+ more|^SLF4J/.test(line))
     .map((line) =>
       line.replaceAll(String(port), "PORT")
-        .replace(/rdkafka-[0-9a-f-]{36}/g, "MEMBER")
+        .replace(/rdkafka-[A-Za-z0-9_-]{22,36}/g, "MEMBER")
         .replace(/^(consumer .*?) [A-Za-z0-9+/_-]{22}(?= )/, "$1 MEMBER")
         .replace(/\s+/g, " ").trim()
     )

@@ -11,7 +11,7 @@ import { waitFor } from "../../bench/peer/processes.ts";
 import { wireBatch } from "../../bench/peer/wire_bytes.ts";
 import { NONE, WireClient } from "../../bench/peer/wire_client.ts";
 import type { GroupMember } from "./group_member.ts";
-import { committedOffsets } from "./wire_groups.ts";
+import { committedOffsets, isClassicGroup } from "./wire_groups.ts";
 
 /** Between two looks at the committed offsets, and two trickles of records. */
 const PERIOD_MS = 40;
@@ -130,13 +130,23 @@ export class GroupWatch implements AsyncDisposable {
     }, timeoutMs);
   }
 
+  /** True when the group, which has members, runs by the classic protocol. */
+  isClassic(): Promise<boolean> {
+    return isClassicGroup(this.#writer, this.group);
+  }
+
   /** Judges everything that was told; the committed offsets are watched all along. */
   verify(): void {
     if (this.#failure !== null) throw this.#failure;
     const read = readOffsets(this.members, this.partitions);
     this.#ends.forEach((end, partition) => {
       for (let offset = 0; offset < end; offset++) {
-        assert(read[partition]!.has(offset), `${this.group}: record ${offset} of partition ${partition} was read`);
+        if (read[partition]!.has(offset)) continue;
+        const before = this.members.filter((each) =>
+          each.reads.some((record) => record?.partition === partition && record.offset === offset - 1)
+        );
+        const who = before.map((each) => each.name);
+        assert.fail(`${this.group}: nobody read record ${offset} of partition ${partition}; the one before: ${who}`);
       }
       assert.equal(
         read[partition]!.size,

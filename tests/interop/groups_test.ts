@@ -65,6 +65,7 @@ async function comeAndGo(broker: TestBroker, client: GroupClient): Promise<void>
   const first = scenario.join("a");
   await watch.settle();
   await watch.untilShared([first]);
+  assert.equal(await watch.isClassic(), !client.consumerProtocol, "the protocol is the one asked for");
   const second = scenario.join("b");
   await watch.untilShared([first, second]);
   await watch.write(20);

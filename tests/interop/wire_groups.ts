@@ -5,6 +5,7 @@ import { ByteWriter } from "../../bench/peer/wire_bytes.ts";
 import { NONE, type TopicPartition, type WireClient } from "../../bench/peer/wire_client.ts";
 
 const OFFSET_FETCH = [9, 2] as const;
+const DESCRIBE_GROUPS = [15, 0] as const;
 
 /** A committed offset; -1: none. */
 export interface CommittedOffset extends TopicPartition {
@@ -31,4 +32,13 @@ export async function committedOffsets(
       return p.int16() === NONE ? found : null;
     });
   }).flat().filter((found) => found !== null);
+}
+
+/** True when a group with members runs by the classic protocol: one of the consumer protocol is "Dead" to DescribeGroups. */
+export async function isClassicGroup(client: WireClient, group: string): Promise<boolean> {
+  const answer = await client.request(DESCRIBE_GROUPS, new ByteWriter().int32(1).string(group).bytes);
+  answer.int32(); // the only group
+  answer.int16(); // its error code
+  answer.string();
+  return answer.string() !== "Dead";
 }

@@ -67,12 +67,12 @@ export async function idle(member: ConsumerMember, group: string): Promise<Consu
   return settled(member, await beat(client, { groupId: group, memberId, memberEpoch }));
 }
 
-/** Beats until an answer carries an assignment. */
+/** Asks for its assignment until there is something in it. */
 export async function untilAssigned(member: ConsumerMember, group: string): Promise<ConsumerMember> {
   const { client, memberId, memberEpoch } = member;
   const answer = await client.until(ConsumerGroupHeartbeat, 1, {
-    request: { groupId: group, memberId, memberEpoch },
-    is: ({ assignment, errorCode }) => assignment !== null || errorCode !== 0,
+    request: { groupId: group, memberId, memberEpoch, topicPartitions: [] },
+    is: ({ assignment, errorCode }) => (assignment?.topicPartitions.length ?? 0) > 0 || errorCode !== 0,
   });
   return settled(member, answer);
 }

@@ -9,10 +9,10 @@ const UNORDERED = new Set([
   ...["subscribedTopicNames"],
 ]);
 
-/** java.util.UUID, the tail of the member ids that classic groups give. */
+/** java.util.UUID, the tail of the member ids that Kafka's classic groups give. */
 const JAVA_UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
-/** Kafka's Uuid, the member ids that consumer groups give. */
-const KAFKA_UUID = /^[A-Za-z0-9_-]{22}$/;
+/** Kafka's Uuid: the member ids that consumer groups give, and here the tail of those of classic groups. */
+const KAFKA_UUID = /(?<=^|-)[A-Za-z0-9_-]{22}$/;
 const UNNAMED = "<new>";
 
 /** Names of what differs from run to run; one for each scenario. */
@@ -53,9 +53,9 @@ export class Normaliser {
   }
 
   #convertText(text: string, key: string, name: (id: string) => string): string {
-    const isId = KAFKA_UUID.test(text) && (key === "memberId" || key === "leader");
-    if (isId || this.#names.has(text)) return name(text);
-    let result = text.replace(JAVA_UUID, name);
+    const isMember = key === "memberId" || key === "leader";
+    let result = isMember ? text.replace(KAFKA_UUID, name) : text;
+    if (result === text) result = text.replace(JAVA_UUID, name); // dashes make it longer: never both
     for (const [id, known] of this.#names) {
       if (id.length === 22) result = result.replaceAll(id, known);
     }

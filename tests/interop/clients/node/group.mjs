@@ -10,6 +10,7 @@ import { pathToFileURL } from "node:url";
 
 const SESSION_MS = 6000;
 const HEARTBEAT_MS = 300;
+const COMMIT_MS = 5000;
 
 const require = createRequire(`${process.env.CLIENT_LIBRARIES}/`);
 
@@ -22,7 +23,11 @@ const stopped = new Promise((resolve) => process.on("SIGTERM", resolve));
 
 async function kafkajs(bootstrap, topic, groupId) {
   const { Kafka, AssignerProtocol, logLevel } = require("kafkajs");
-  const kafka = new Kafka({ brokers: [bootstrap], logLevel: logLevel.ERROR, retry: { initialRetryTime: 100 } });
+  const kafka = new Kafka({
+    brokers: [bootstrap],
+    logLevel: logLevel.ERROR,
+    retry: { initialRetryTime: 100 },
+  });
   const consumer = kafka.consumer({
     groupId,
     sessionTimeout: SESSION_MS,
@@ -30,15 +35,22 @@ async function kafkajs(bootstrap, topic, groupId) {
     heartbeatInterval: HEARTBEAT_MS,
     maxWaitTimeInMs: 100,
     // Its own round-robin assigner goes by "RoundRobinAssigner", which no other library knows.
-    partitionAssigners: [({ cluster }) => roundRobin(cluster, AssignerProtocol)],
+    partitionAssigners: [
+      ({ cluster }) => roundRobin(cluster, AssignerProtocol),
+    ],
   });
-  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => say("owns", ...payload.memberAssignment[topic] ?? []));
+  consumer.on(
+    consumer.events.GROUP_JOIN,
+    ({ payload }) => say("owns", ...payload.memberAssignment[topic] ?? []),
+  );
   consumer.on(consumer.events.REBALANCING, () => say("owns"));
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   await consumer.run({
     autoCommit: false,
-    eachBatch: async ({ batch, resolveOffset, heartbeat, isRunning, isStale }) => {
+    eachBatch: async (
+      { batch, resolveOffset, heartbeat, isRunning, isStale },
+    ) => {
       if (!isRunning() || isStale()) return;
       for (const message of batch.messages) {
         say("read", batch.partition, message.offset);
@@ -46,7 +58,11 @@ async function kafkajs(bootstrap, topic, groupId) {
       }
       await heartbeat();
       const offset = String(BigInt(batch.lastOffset()) + 1n);
-      await consumer.commitOffsets([{ topic, partition: batch.partition, offset }]);
+      await consumer.commitOffsets([{
+        topic,
+        partition: batch.partition,
+        offset,
+      }]);
       say("committed", batch.partition, offset);
     },
   });
@@ -61,15 +77,26 @@ function roundRobin(cluster, { MemberAssignment, MemberMetadata }) {
     version: 0,
     protocol: ({ topics }) => ({
       name: "roundrobin",
-      metadata: MemberMetadata.encode({ version: 0, topics, userData: new Uint8Array() }),
+      metadata: MemberMetadata.encode({
+        version: 0,
+        topics,
+        userData: new Uint8Array(),
+      }),
     }),
     assign: ({ members, topics: [topic] }) => {
       const memberIds = members.map((member) => member.memberId).sort();
-      const partitions = cluster.findTopicPartitionMetadata(topic).map((each) => each.partitionId).sort();
+      const partitions = cluster.findTopicPartitionMetadata(topic).map((each) =>
+        each.partitionId
+      ).sort();
       return memberIds.map((memberId, at) => {
-        const mine = partitions.filter((_, index) => index % memberIds.length === at);
+        const mine = partitions.filter((_, index) =>
+          index % memberIds.length === at
+        );
         const assignment = mine.length === 0 ? {} : { [topic]: mine };
-        return { memberId, memberAssignment: MemberAssignment.encode({ version: 0, assignment }) };
+        return {
+          memberId,
+          memberAssignment: MemberAssignment.encode({ version: 0, assignment }),
+        };
       });
     },
   };
@@ -84,7 +111,10 @@ async function platformatic(bootstrap, topic, groupId, options) {
     rebalanceTimeout: 20_000,
     heartbeatInterval: HEARTBEAT_MS,
     ...options.assignor === "cooperative-sticky"
-      ? { protocols: [{ name: "cooperative-sticky", version: 1 }], partitionAssigner: cooperativeStickyAssigner }
+      ? {
+        protocols: [{ name: "cooperative-sticky", version: 1 }],
+        partitionAssigner: cooperativeStickyAssigner,
+      }
       : {},
   };
   const settings = {
@@ -92,7 +122,9 @@ async function platformatic(bootstrap, topic, groupId, options) {
     bootstrapBrokers: [bootstrap],
     groupId,
     groupInstanceId: options.instance,
-    ...options.protocol === "consumer" ? { groupProtocol: "consumer" } : classic,
+    ...options.protocol === "consumer"
+      ? { groupProtocol: "consumer" }
+      : classic,
   };
   let ended = false;
   stopped.then(() => ended = true);
@@ -112,7 +144,9 @@ async function platformatic(bootstrap, topic, groupId, options) {
 async function consumeUntilStopped(consumer, topic) {
   let told = "";
   const tell = () => {
-    const partitions = (consumer.assignments ?? []).flatMap((each) => each.topic === topic ? each.partitions : []);
+    const partitions = (consumer.assignments ?? []).flatMap((each) =>
+      each.topic === topic ? each.partitions : []
+    );
     const words = partitions.sort((a, b) => a - b).join(" ");
     if (words !== told) say("owns", told = words);
   };
@@ -129,12 +163,22 @@ async function consumeUntilStopped(consumer, topic) {
     for await (const message of stream) {
       tell();
       say("read", message.partition, message.offset);
-      await message.commit();
+      await within(COMMIT_MS, message.commit());
       say("committed", message.partition, message.offset + 1n);
     }
   } finally {
     clearInterval(watch);
   }
+}
+
+/** 2.12.1 may leave a commit of a rebalance without an answer for ever. */
+async function within(ms, promise) {
+  let timer;
+  const late = new Promise((_, reject) =>
+    timer = setTimeout(() => reject(new Error("no answer to a commit")), ms)
+  );
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
 }
 
 const [library, , bootstrap, topic, groupId, ...rest] = process.argv.slice(2);
