@@ -19,6 +19,7 @@ import {
   type GroupApiKey,
   type GroupRequest,
   type GroupResponse,
+  joinResponseFor,
   refuseConsumerDescription,
   refuseDescription,
   refuseGroupRequest,
@@ -79,7 +80,8 @@ type CarryIn<Key extends GroupApiKey> = (groups: GroupPartition, ...rest: Parame
 
 const carriedInPartition: { readonly [Key in OneGroupKey]: CarryIn<Key> } = {
   8: (groups, request, { apiVersion }, reply) => groups.commit(request, apiVersion, reply),
-  11: (groups, request, client, reply) => groups.join(request, client, reply),
+  11: (groups, request, client, reply) =>
+    groups.join(request, client, (response) => reply(joinResponseFor(client.apiVersion, response))),
   12: (groups, request, client, reply) => groups.heartbeat(request, client, reply),
   13: (groups, request, client, reply) => groups.leave(request, client, reply),
   14: (groups, request, client, reply) => groups.sync(request, client, reply),
@@ -239,7 +241,7 @@ export class GroupCoordinator {
     reply: Reply<GroupResponse<Key>>,
   ): void {
     const { groupId } = request as { groupId: string };
-    const refuse = (code: number) => reply(refuseGroupRequest(apiKey, request, code));
+    const refuse = (code: number) => reply(refuseGroupRequest(apiKey, request, code, client.apiVersion));
     if (groupId === "" && apiKey !== 8 && apiKey !== 68) return refuse(errorCode.INVALID_GROUP_ID);
     const place = this.#placeOf(groupId);
     if (typeof place === "number") {

@@ -67,6 +67,15 @@ type Refuse<Key extends GroupApiKey> = (
   apiVersion: number,
 ) => GroupResponse<Key>;
 
+/** JoinGroup can say that there is no protocol from this version on; before, "" stands for it. */
+const NULL_PROTOCOL_VERSION = 7;
+
+/** A JoinGroup's answer as its version can carry it. */
+export function joinResponseFor(apiVersion: number, response: GroupResponse<11>): GroupResponse<11> {
+  if (apiVersion >= NULL_PROTOCOL_VERSION || response.protocolName !== null) return response;
+  return { ...response, protocolName: "" };
+}
+
 /** Most APIs answer a code of the whole; those about several groups or partitions repeat it for each. */
 const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
   8: ({ topics }, code) => ({
@@ -85,11 +94,11 @@ const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
     })),
     groups: request.groups.map(({ groupId }) => ({ groupId, errorCode: code, topics: [] })),
   }),
-  11: ({ memberId }, code) => ({
+  11: ({ memberId }, code, apiVersion) => ({
     errorCode: code,
     generationId: -1,
     protocolType: null,
-    protocolName: "",
+    protocolName: apiVersion < NULL_PROTOCOL_VERSION ? "" : null,
     leader: "",
     memberId: code === errorCode.INVALID_GROUP_ID ? memberId : "",
     members: [],

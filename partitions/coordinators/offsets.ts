@@ -81,7 +81,7 @@ export class Offsets {
     const byId = context.apiVersion >= TOPIC_ID_VERSION;
     const commitTimestamp = context.nowMs;
     const expireTimestamp = request.retentionTimeMs === NONE ? NONE : commitTimestamp + request.retentionTimeMs;
-    const topics = request.topics.map(({ name, topicId, partitions }): OffsetCommitResponseTopic => {
+    const topics = named(request.topics).map(({ name, topicId, partitions }): OffsetCommitResponseTopic => {
       const topic = byId ? image.topicById(topicId) : image.topic(name);
       const answered = partitions.map((partition): OffsetCommitResponsePartition => {
         const { partitionIndex } = partition;
@@ -144,7 +144,7 @@ export class Offsets {
     isSubscribedTo: (topic: string) => boolean,
   ): { records: OffsetCommitRecord[]; topics: OffsetDeleteResponseTopic[] } {
     const records: OffsetCommitRecord[] = [];
-    const topics = request.topics.map(({ name, partitions }) => {
+    const topics = named(request.topics).map(({ name, partitions }) => {
       const topic = this.#rules.image.topic(name);
       const answered = partitions.map(({ partitionIndex }) => {
         let code = refusePartition(topic, partitionIndex, false);
@@ -255,6 +255,13 @@ export class Offsets {
 /** An offset that is not there, or cannot be told. */
 export function absent(partitionIndex: number, code: number): OffsetFetchResponsePartition {
   return { partitionIndex, committedOffset: -1, committedLeaderEpoch: -1, metadata: "", errorCode: code };
+}
+
+/** Topics of a request that names partitions of them: Kafka's answer is silent about the others. */
+function named<T extends { readonly partitions: readonly unknown[] }>(topics: readonly T[]): readonly T[] {
+  return topics.every(({ partitions }) => partitions.length > 0)
+    ? topics
+    : topics.filter(({ partitions }) => partitions.length > 0);
 }
 
 /** Whether an offset was committed for another topic than the one that has the name now; zeros stand for any. */

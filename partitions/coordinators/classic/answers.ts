@@ -1,6 +1,6 @@
 /**
- * Answers of a classic group. Pure; runs on shards. A protocol name that is not known is "" here, which every version can carry; Kafka
- * writes null from JoinGroup v7 on.
+ * Answers of a classic group. Pure; runs on shards. A protocol name that is not known is null; the coordinator makes "" of it for
+ * versions of JoinGroup before 7.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { JoinGroupResponse } from "../../../net/protocol/messages/11_join_group.ts";
@@ -16,7 +16,7 @@ export function refuseJoin(memberId: string, code: number): JoinGroupResponse {
     errorCode: code,
     generationId: NO_GENERATION,
     protocolType: null,
-    protocolName: "",
+    protocolName: null,
     leader: NO_LEADER,
     memberId,
     members: [],
