@@ -113,7 +113,7 @@ export class ConsumerGroup {
   /** Its part of ConsumerGroupDescribe. */
   describe(): DescribedGroup {
     const { state, ports } = this.#core;
-    return describeConsumerGroup(state, ports.image, ports.settings.consumerAssignors[0] ?? "");
+    return describeConsumerGroup(state, ports.image);
   }
 
   /** Its part of ListGroups. */

@@ -49,10 +49,15 @@ export class ConsumerState {
   readonly #owners = new Map<string, Map<number, string>>();
   /** Member id by instance id. */
   readonly #instances = new Map<string, string>();
-  readonly #assignors = new Map<string, number>();
+  /** The broker's. */
+  readonly #assignors: readonly string[];
+  /** Members by the assignor that they want. */
+  readonly #wanted = new Map<string, number>();
 
-  constructor(groupId: string) {
+  /** @param assignors names of the broker's assignors, the default first */
+  constructor(groupId: string, assignors: readonly string[]) {
     this.groupId = groupId;
+    this.#assignors = assignors;
   }
 
   get groupEpoch(): number {
@@ -126,19 +131,13 @@ export class ConsumerState {
   }
 
   /**
-   * Assignor that most members want after one of them changed, null when none says. Of several that as many want it is the first
-   * by name, so that neither the order of joining nor a restart decides.
+   * The assignor that most members want; of several that as many want, and when nobody says, the broker's first. So neither
+   * the order of joining nor a restart decides.
    */
-  preferredAssignor(before: Member | null = null, after: Member | null = null): string | null {
-    const counts = new Map(this.#assignors);
-    for (const [member, step] of [[before, -1], [after, 1]] as const) {
-      const name = member?.serverAssignor ?? null;
-      if (name !== null) count(counts, name, step);
-    }
-    let preferred: string | null = null;
-    for (const [name, members] of counts) {
-      const most = preferred === null ? 0 : counts.get(preferred)!;
-      if (members > most || (members === most && name < preferred!)) preferred = name;
+  get preferredAssignor(): string {
+    let preferred = this.#assignors[0] ?? "";
+    for (const name of this.#assignors) {
+      if ((this.#wanted.get(name) ?? 0) > (this.#wanted.get(preferred) ?? 0)) preferred = name;
     }
     return preferred;
   }
@@ -204,7 +203,7 @@ export class ConsumerState {
       // Counted after the old one is not: a change within one list must not lose it.
       member = { ...member, topicNames: this.subscriptions.add(member) };
       if (member.instanceId !== null) this.#instances.set(member.instanceId, member.memberId);
-      if (member.serverAssignor !== null) count(this.#assignors, member.serverAssignor, 1);
+      if (member.serverAssignor !== null) count(this.#wanted, member.serverAssignor, 1);
       this.#countClassic(member, 1);
     }
     if (before !== undefined) this.#release(before);
@@ -225,7 +224,7 @@ export class ConsumerState {
     const { instanceId, memberId, serverAssignor } = member;
     this.subscriptions.remove(member);
     if (instanceId !== null && this.#instances.get(instanceId) === memberId) this.#instances.delete(instanceId);
-    if (serverAssignor !== null) count(this.#assignors, serverAssignor, -1);
+    if (serverAssignor !== null) count(this.#wanted, serverAssignor, -1);
     this.#countClassic(member, -1);
   }
 

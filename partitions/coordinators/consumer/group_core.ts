@@ -69,7 +69,7 @@ export class GroupCore {
     this.ports = ports;
     this.groupId = groupId;
     this.holder = holder;
-    this.state = new ConsumerState(groupId);
+    this.state = new ConsumerState(groupId, ports.settings.consumerAssignors);
     this.#planDowngrade = planDowngrade;
     this.regexes = new RegexResolver(ports, this.state.subscriptions, () => this.#finishRegexJob());
   }

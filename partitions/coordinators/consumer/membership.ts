@@ -64,8 +64,7 @@ export function tell(core: GroupCore, change: MemberChange): boolean | StepRefus
   if (found !== null) records.push(...found.records(groupId, subscriptions, after.topicRegex));
   const namesChanged = !sameNames(before?.topicNames ?? [], after.topicNames);
   const isResolved = after.topicRegex === "" || joining === "" || found?.has(joining) === true;
-  let bump = namesChanged || (regexChanged && isResolved) || (found?.changes.size ?? 0) > 0 ||
-    state.preferredAssignor() !== state.preferredAssignor(before, after);
+  let bump = namesChanged || (regexChanged && isResolved) || (found?.changes.size ?? 0) > 0;
   if (bump || core.isTopicCheckDue) {
     const topics = subscriptions.topicsAfter(before === null ? [] : [before], [after], found?.changes ?? new Map());
     const hash = hashTopics(ports.image, topics);
@@ -127,7 +126,7 @@ function isAssignmentFresh({ groupId, state, ports }: GroupCore, nowMs: number):
 }
 
 function computeTargets({ state, ports }: GroupCore): Targets {
-  const { image, settings } = ports;
+  const { image } = ports;
   /** Members that subscribe alike share their list of names, and so their set of topic ids. */
   const shared = new Map<readonly string[], Map<string, ReadonlySet<string>>>();
   const members: AssignorMember[] = [];
@@ -147,8 +146,7 @@ function computeTargets({ state, ports }: GroupCore): Targets {
     }
     members.push({ memberId, instanceId, topicIds, assignment: state.targetOf(memberId) });
   }
-  const name = state.preferredAssignor() ?? settings.consumerAssignors[0] ?? "";
-  const assignor = assignors.get(name) ?? assignUniform;
+  const assignor = assignors.get(state.preferredAssignor) ?? assignUniform;
   return assignor({ members, partitionsCountOf: (topicId) => image.topicById(topicId)!.partitions.length });
 }
 

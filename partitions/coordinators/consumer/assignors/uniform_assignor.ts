@@ -67,7 +67,8 @@ function numberTopics(
 ): Numbering {
   const known = new Set<string>();
   for (const subscription of subscriptions) for (const topicId of subscription) known.add(topicId);
-  const topicIds = [...known].sort();
+  // In the order of the subscriptions, which is that of the topics' names: a restart does not change it.
+  const topicIds = [...known];
   const firsts = new Int32Array(topicIds.length + 1);
   const indexes = new Map<string, number>();
   topicIds.forEach((topicId, index) => {
