@@ -166,16 +166,21 @@ for (const known of rows) {
 }
 byType[LEGACY_OFFSET_COMMIT] = byKind.get("offset-commit");
 
+/** Most keys and values fit. */
+const WRITER_BYTES = 1024;
+/** One call after the other uses it; what it wrote is copied out. */
+const writer = new Writer(WRITER_BYTES, allocate);
+
 /**
  * Bytes of a record, as Kafka 4.3 writes them.
  * @throws GroupRecordTooLargeError when the key or the value takes more than `GROUP_RECORD_BYTES_MAX`
  */
 export function encodeGroupRecord(record: GroupRecord): GroupRecordBytes {
   const { key, value, written } = byKind.get(record.kind)!;
-  const writer = new Writer(WRITER_BYTES, allocate);
+  writer.reset();
   writer.int16(key.apiKey);
   key.encode(writer, 0, record.key);
-  const keyBytes = writer.toBytes();
+  const keyBytes = writer.bytes.slice(0, writer.position);
   if (record.value === null) return { key: keyBytes, value: null };
   writer.reset();
   const version = record.kind === "offset-commit" && record.value.expireTimestamp !== NO_EXPIRE_TIMESTAMP
@@ -183,7 +188,7 @@ export function encodeGroupRecord(record: GroupRecord): GroupRecordBytes {
     : written;
   writer.int16(version);
   value.encode(writer, version, record.value);
-  return { key: keyBytes, value: writer.toBytes() };
+  return { key: keyBytes, value: writer.bytes.slice(0, writer.position) };
 }
 
 /**
@@ -224,9 +229,6 @@ function readValue(declared: Message, bytes: Uint8Array): object | UnreadGroupRe
   const value = declared.decode(reader, version);
   return reader.failure === null ? value as object : "damaged";
 }
-
-/** Most keys and values fit. */
-const WRITER_BYTES = 256;
 
 function allocate(byteLength: number): Uint8Array {
   if (byteLength <= GROUP_RECORD_BYTES_MAX) return new Uint8Array(byteLength);
