@@ -21,6 +21,7 @@ const CORES = [
   "net/idle_connections.ts",
   "net/producer_ids.ts",
   "partitions/config/command_line.ts",
+  "partitions/coordinators/classic/classic_group.ts",
   "partitions/deadlines.ts",
   "partitions/metadata/image.ts",
   "partitions/metadata/topic_creation.ts",

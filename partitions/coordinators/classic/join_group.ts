@@ -117,7 +117,7 @@ function joinKnown(group: Rebalance, joining: Joining): void {
   const { request: { memberId, groupInstanceId, protocols, sessionTimeoutMs }, rebalanceTimeoutMs, reply } = joining;
   if (state.members.isPending(memberId)) {
     // The id was given to a dynamic member: Kafka finds this illegal, too.
-    if (groupInstanceId !== null) return reply(refuseJoin(memberId, errorCode.UNKNOWN_SERVER_ERROR));
+    if (groupInstanceId !== null) return reply(refuseJoin(NO_MEMBER_ID, errorCode.UNKNOWN_SERVER_ERROR));
     return addMember(group, memberId, joining);
   }
   const unknown = state.identify(memberId, groupInstanceId);

@@ -228,7 +228,15 @@ Deno.test("joinGroup() bounds the ids that were given out and not used: the olde
 Deno.test("joinGroup() refuses an instance id for a member id that was given to a dynamic member, as Kafka does", () => {
   const group = new TestGroup();
   const { memberId } = group.join({ version: 4 }).answer;
-  assert.equal(group.join({ memberId, instanceId: "i" }).answer.errorCode, errorCode.UNKNOWN_SERVER_ERROR);
+  const { answer } = group.join({ memberId, instanceId: "i" });
+  assert.deepEqual([answer.errorCode, answer.memberId], [errorCode.UNKNOWN_SERVER_ERROR, ""]);
+});
+
+Deno.test("joinGroup() takes a protocol without a name, which the answer cannot tell from none", () => {
+  const group = new TestGroup();
+  const joined = group.join({ protocols: protocols([""]) });
+  group.advance(0);
+  assert.deepEqual([joined.answer.protocolName, group.group.protocolName], [null, ""]);
 });
 
 Deno.test("joinGroup() makes member ids that fit a string whatever the client id is", () => {

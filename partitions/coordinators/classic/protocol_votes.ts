@@ -3,9 +3,10 @@
  * prefer. Pure; runs on shards.
  *
  * Source: Kafka's ClassicGroup.selectProtocol, supportsProtocols and ClassicGroupMember.vote, matches. Where votes are even Kafka takes the
- * one its hash map gives last; here it is the one that the earliest member prefers.
+ * one that comes first in Java's hash map of the votes; so does this.
  */
 import { assert } from "../../../storage/base/assert.ts";
+import { javaHash } from "../group_place.ts";
 
 /** One protocol of a member with what the leader needs to know; opaque bytes. */
 export interface MemberProtocol {
@@ -62,7 +63,7 @@ export function selectProtocol(voters: readonly Voter[]): string | null {
   let selected: string | null = null;
   let most = 0;
   for (const [name, count] of votes) {
-    if (count <= most) continue;
+    if (count < most || (count === most && selected !== null && bucketOf(name) >= bucketOf(selected))) continue;
     selected = name;
     most = count;
   }
@@ -89,4 +90,10 @@ export function areSameBytes(a: Uint8Array, b: Uint8Array): boolean {
 /** A member that names a protocol twice supports it once. */
 function namesOf({ protocols }: Voter): Iterable<string> {
   return new Set(protocols.map(({ name }) => name));
+}
+
+/** Place in a java.util.HashMap of up to 12 entries, which is walked from 0 to 15. */
+function bucketOf(name: string): number {
+  const hash = javaHash(name);
+  return (hash ^ (hash >>> 16)) & 15;
 }

@@ -17,7 +17,12 @@ Deno.test("selectProtocol() takes what most members prefer among what all suppor
     "the only common one",
   );
   assert.equal(selectProtocol([voter("x", "range"), voter("x", "range"), voter("range")]), "range", "x is not common");
-  assert.equal(selectProtocol([voter("a", "b"), voter("b", "a")]), "a", "even votes: as the earliest member prefers");
+});
+
+Deno.test("selectProtocol() decides between even votes as Apache Kafka 4.3.1 does", () => {
+  const [one, two] = [voter("range", "roundrobin", "sticky"), voter("sticky", "roundrobin")];
+  assert.equal(selectProtocol([one, two]), "sticky", "recorded in tests/golden/groups_kafka_4.3.1.jsonl");
+  assert.equal(selectProtocol([two, one]), "sticky");
 });
 
 Deno.test("selectProtocol() finds nothing without a common protocol or without members", () => {

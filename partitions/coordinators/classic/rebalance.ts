@@ -140,7 +140,7 @@ export class Rebalance {
       errorCode: errorCode.NONE,
       generationId: state.generation,
       protocolType: state.protocolType,
-      protocolName,
+      protocolName: protocolName === "" ? null : protocolName, // as Kafka, for a client that named it so
       leader: leaderId ?? "",
       skipAssignment: false,
       memberId: member.memberId,

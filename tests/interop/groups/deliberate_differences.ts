@@ -4,5 +4,93 @@ import type { Line } from "./session.ts";
 /** Makes what is expected of this broker out of Kafka's line. */
 type Change = (kafka: Line) => Line;
 
+const INVALID_REQUEST_TEXT = "The request is malformed or contradicts itself.";
+
+/** Changes fields of an answer. */
+function answering(changes: Readonly<Record<string, unknown>>): Change {
+  return (line) => ({ ...line, answer: { ...line.answer as object, ...changes } });
+}
+
+/** Changes fields of the elements of a list in an answer. */
+function answeringEach(list: string, changes: Readonly<Record<string, unknown>>): Change {
+  return (line) => {
+    const elements = (line.answer as Record<string, object[]>)[list]!;
+    return answering({ [list]: elements.map((element) => ({ ...element, ...changes })) })(line);
+  };
+}
+
+/** The sentence that goes with a code is told to people: this broker has sentences of its own. */
+function ownSentences(): [string, Change][] {
+  const single: [string, Change][] = [1, 2, 3].map((version) => [
+    `FindCoordinator v${version} #3`,
+    answering({ errorMessage: INVALID_REQUEST_TEXT }),
+  ]);
+  const several = [4, 5, 6].flatMap((version) =>
+    [3, 6].map((step): [string, Change] => [
+      `FindCoordinator v${version} #${step}`,
+      answeringEach("coordinators", { errorMessage: INVALID_REQUEST_TEXT }),
+    ])
+  );
+  return [...single, ...several];
+}
+
+/** Of protocols with as many votes Kafka takes the one that its hash map has first, this broker the one voted for first. */
+function tieOfVotes(): [string, Change][] {
+  const toRoundrobin: Change = (line) =>
+    JSON.parse(
+      JSON.stringify(line)
+        .replace('"protocolName":"sticky"', '"protocolName":"roundrobin"')
+        .replaceAll(hexOf("sticky"), hexOf("roundrobin")),
+    );
+  return [6, 7].map((step) => [`the vote for a protocol #${step}`, toRoundrobin]);
+}
+
+/** A string as subscriptions have it. */
+function hexOf(text: string): string {
+  return `00${text.length.toString(16).padStart(2, "0")}${new TextEncoder().encode(text).toHex()}`;
+}
+
 /** By "scenario #step". */
-export const deliberateDifferences: ReadonlyMap<string, Change> = new Map<string, Change>([]);
+export const deliberateDifferences: ReadonlyMap<string, Change> = new Map<string, Change>([
+  ...ownSentences(),
+  ...tieOfVotes(),
+  // Kafka waits for ever for a vote that a protocol named twice spoils.
+  ["a protocol named twice #2", (line) => ({
+    ...line,
+    answer: {
+      throttleTimeMs: 0,
+      errorCode: 0,
+      generationId: 1,
+      protocolType: "consumer",
+      protocolName: "range",
+      leader: "first-<id 1>",
+      skipAssignment: false,
+      memberId: "first-<id 1>",
+      members: [{
+        memberId: "first-<id 1>",
+        groupInstanceId: null,
+        metadata: "0000000000010008646966662d6f6e65ffffffff",
+      }],
+    },
+  })],
+  // A group that nothing is left of is gone; Kafka forgets it when it looks for expired offsets, every ten minutes.
+  [
+    "OffsetDelete of a group without members #13",
+    answeringEach("groups", {
+      errorCode: 69,
+      errorMessage: "Group OffsetDelete-of-a-group-without-members.g not found.",
+      groupState: "Dead",
+    }),
+  ],
+  // Kafka resolves a pattern in a thread beside, and the member gets its partitions with a later heartbeat.
+  ["a pattern instead of names #1", (line) =>
+    answering({
+      memberEpoch: 2,
+      assignment: {
+        topicPartitions: [
+          { topicId: "<id of diff-one>", partitions: [0] },
+          { topicId: "<id of diff-six>", partitions: [0, 1, 2, 3, 4, 5] },
+        ],
+      },
+    })(line)],
+]);
