@@ -35,6 +35,8 @@ Settings have Kafka's names and defaults, with these differences:
   advertised.listeners  each client is told the address that it connected to
   log.dirs              ${defaultOf("log.dirs")} (Kafka: /tmp/kafka-logs)
   node.id               ${defaultOf("node.id")} (Kafka: no default)
+  group.initial.rebalance.delay.ms
+                        0 (Kafka: 3000, and 0 in the file that it ships)
   barnabas.shards, barnabas.log.append.mode, barnabas.cluster.id
                         this broker's own
 README.md lists every setting. Stop with Ctrl-C: once stops cleanly, twice
