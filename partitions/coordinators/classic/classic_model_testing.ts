@@ -76,7 +76,7 @@ export class ClassicModel {
       if (this.#refusals > 0) {
         this.#refusals--;
         this.counts.refusedAppends++;
-        return errorCode.NOT_ENOUGH_REPLICAS;
+        return errorCode.COORDINATOR_NOT_AVAILABLE;
       }
       if (++this.#appends % forgets === 0) return errorCode.NONE;
       log.records.length = 0; // compaction: the last one is what counts

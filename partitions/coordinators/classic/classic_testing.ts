@@ -81,7 +81,7 @@ export class Call<Response> {
 export class TestLog implements GroupLog {
   /** All that was appended. */
   readonly records: GroupMetadataRecord[] = [];
-  /** What `append()` says from now on; anything but 0 refuses. */
+  /** What `append()` says from now on, a code for clients; anything but 0 refuses. */
   refusal: number = errorCode.NONE;
 
   append(records: readonly GroupRecord[]): number {

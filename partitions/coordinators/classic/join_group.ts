@@ -11,7 +11,6 @@ import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { JoinGroupRequest, JoinGroupResponse } from "../../../net/protocol/messages/11_join_group.ts";
 import type { GroupClient, GroupSettings, Reply } from "../ports.ts";
 import { refuseJoin } from "./answers.ts";
-import { groupAppendError } from "./append_errors.ts";
 import { bytesOf, NO_BYTES } from "./classic_member.ts";
 import type { Rebalance } from "./rebalance.ts";
 import { replaceStaticMember } from "./static_members.ts";
@@ -56,7 +55,7 @@ export function joinGroup(
   if (!state.isLogged) {
     if (memberId !== NO_MEMBER_ID) return reply(refuseJoin(memberId, errorCode.UNKNOWN_MEMBER_ID));
     const refused = ports.log.append([state.toRecord([])]);
-    if (refused !== errorCode.NONE) return reply(refuseJoin(NO_MEMBER_ID, groupAppendError(refused)));
+    if (refused !== errorCode.NONE) return reply(refuseJoin(NO_MEMBER_ID, refused));
     state.isLogged = true;
   }
   if (!accepts(group, request)) {

@@ -32,7 +32,7 @@ Deno.test("joinGroup() v3 joins in one step", () => {
 
 Deno.test("joinGroup() writes an empty group down before it answers anybody; without that there is no group", () => {
   const group = new TestGroup();
-  group.log.refusal = errorCode.NOT_LEADER_OR_FOLLOWER;
+  group.log.refusal = errorCode.NOT_COORDINATOR;
   assert.deepEqual(group.join({ version: 4 }).answer.errorCode, errorCode.NOT_COORDINATOR);
   assert.deepEqual([group.group.isVacant, group.timers.count], [true, 0]);
   group.log.refusal = 0;

@@ -108,7 +108,7 @@ Deno.test("a group whose members all go is Empty, in the log too, and keeps its 
 Deno.test("a group that could not write that it is Empty goes on all the same", () => {
   const group = new TestGroup();
   group.stableGroup();
-  group.log.refusal = errorCode.KAFKA_STORAGE_ERROR;
+  group.log.refusal = errorCode.NOT_COORDINATOR;
   group.advance(SESSION_MS);
   assert.equal(group.group.state, "Empty");
   group.log.refusal = 0;

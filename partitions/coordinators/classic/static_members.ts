@@ -11,7 +11,6 @@ import { assert } from "../../../storage/base/assert.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { JoinGroupResponse } from "../../../net/protocol/messages/11_join_group.ts";
 import { refuseJoin } from "./answers.ts";
-import { groupAppendError } from "./append_errors.ts";
 import type { ClassicMember } from "./classic_member.ts";
 import type { Joining } from "./join_group.ts";
 import { selectProtocol } from "./protocol_votes.ts";
@@ -38,7 +37,7 @@ export function replaceStaticMember(
   const isAnsweredAtOnce = state.name === "Stable" && selectProtocol(members) === state.protocolName;
   if (isAnsweredAtOnce) {
     const refused = group.ports.log.append([state.toRecord(members, leaderId)]);
-    if (refused !== errorCode.NONE) return reply(refuseJoin(NO_MEMBER_ID, groupAppendError(refused)));
+    if (refused !== errorCode.NONE) return reply(refuseJoin(NO_MEMBER_ID, refused));
   }
   const owedSync = old.owesSync;
   state.members.replace(old, member);

@@ -70,7 +70,7 @@ Deno.test("a static member's new id is in the log: after a restart the group kno
 Deno.test("a static member's new id that cannot be written is not given out, and the old process stays", () => {
   const group = new TestGroup();
   const [, old] = group.stableGroup(members) as [string, string];
-  group.log.refusal = errorCode.NOT_ENOUGH_REPLICAS;
+  group.log.refusal = errorCode.COORDINATOR_NOT_AVAILABLE;
   const { answer } = group.join({ instanceId: "b" });
   assert.deepEqual([answer.errorCode, answer.memberId], [errorCode.COORDINATOR_NOT_AVAILABLE, ""]);
   assert.equal(group.heartbeat(old, 1, "b"), 0);

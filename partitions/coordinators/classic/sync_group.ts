@@ -15,7 +15,6 @@ import type {
 } from "../../../net/protocol/messages/14_sync_group.ts";
 import type { Reply } from "../ports.ts";
 import { refuseSync } from "./answers.ts";
-import { groupAppendError } from "./append_errors.ts";
 import { type ClassicMemberFacts, NO_BYTES } from "./classic_member.ts";
 import type { ClassicState } from "./classic_state.ts";
 import type { Rebalance } from "./rebalance.ts";
@@ -69,7 +68,7 @@ function assign(group: Rebalance, assignments: readonly SyncGroupRequestAssignme
   const members = Array.from(state.members.all(), (member) => withAssignment(member, assignmentOf(member.memberId)));
   const refused = ports.log.append([state.toRecord(members)]);
   if (refused === errorCode.NONE) return group.stabilize(assignmentOf);
-  group.refuseSyncs(groupAppendError(refused));
+  group.refuseSyncs(refused);
   group.prepare();
 }
 
