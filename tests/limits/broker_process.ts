@@ -71,6 +71,12 @@ export class BrokerProcess implements AsyncDisposable {
     return await this.#words;
   }
 
+  /** Ends it as it is, between any two of its instructions. */
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.status;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
