@@ -5,13 +5,13 @@
  * What must always hold: the state changes by records that were appended, and in no other way; every member has a session.
  */
 import { groupAppendError } from "../classic/append_errors.ts";
-import { LazyTimer } from "../classic/lazy_timer.ts";
 import type { GroupPorts } from "../ports.ts";
 import type { ConsumerGroupRecord, GroupRecord } from "../records/group_record.ts";
 import type { ClassicGroupSeed } from "../classic/classic_group.ts";
 import { type Member, memberState } from "./consumer_member.ts";
 import { ConsumerState } from "./consumer_state.ts";
 import { groupEpochRecord, memberTombstones, regexRecord } from "./member_records.ts";
+import { MemberTimers } from "./member_timers.ts";
 import { RegexResolver } from "./regex_resolver.ts";
 import { hashTopics } from "./topics_hash.ts";
 
@@ -34,17 +34,6 @@ export interface ConsumerGroupHolder {
    * @returns Kafka's error code, 0 when it is done
    */
   becomeClassic(downgrade: Downgrade): number;
-}
-
-/** Timers of one member. */
-export interface MemberTimers {
-  readonly session: LazyTimer;
-  /** Consumer protocol: to give up partitions. */
-  readonly rebalance: LazyTimer;
-  /** Classic protocol: to join again. */
-  readonly join: LazyTimer;
-  /** Classic protocol: to send SyncGroup after joining. */
-  readonly sync: LazyTimer;
 }
 
 /** A member that could not be put out, because the log refused it, is tried again so much later. */
@@ -113,27 +102,22 @@ export class GroupCore {
 
   /** Sets or ends the time that a member has to give up partitions. Members of the classic protocol have others. */
   limitRevocation(member: Member): void {
+    const timers = this.timersOf(member.memberId);
+    timers.keepThoseOf(member.classic === null ? "consumer" : "classic");
     if (member.classic !== null) return;
-    const { rebalance } = this.timersOf(member.memberId);
-    if (member.state === memberState.UNREVOKED_PARTITIONS) rebalance.set(this.#after(member.rebalanceTimeoutMs));
-    else if (rebalance.isSet) rebalance.cancel();
+    if (member.state === memberState.UNREVOKED_PARTITIONS) {
+      timers.rebalance.set(this.ports.nowMs() + Math.max(member.rebalanceTimeoutMs, 0));
+    } else if (timers.isRebalancing) timers.rebalance.cancel();
   }
 
   /** The timers of a member. */
   timersOf(memberId: string): MemberTimers {
     let timers = this.#timers.get(memberId);
     if (timers === undefined) {
-      const fence = () => this.#expire(memberId);
-      const timer = () => new LazyTimer(this.ports.timers, fence);
-      timers = { session: timer(), rebalance: timer(), join: timer(), sync: timer() };
+      timers = new MemberTimers(this.ports.timers, () => this.#expire(memberId));
       this.#timers.set(memberId, timers);
     }
     return timers;
-  }
-
-  /** When a member that has a rebalance timeout from now on runs out of it. */
-  #after(rebalanceTimeoutMs: number): number {
-    return this.ports.nowMs() + Math.max(rebalanceTimeoutMs, 0);
   }
 
   /** Puts members out of the group. @returns Kafka's error code, 0 when they are out */
@@ -165,9 +149,7 @@ export class GroupCore {
   }
 
   #stopTimers(memberId: string): void {
-    const timers = this.#timers.get(memberId);
-    if (timers === undefined) return;
-    for (const timer of [timers.session, timers.rebalance, timers.join, timers.sync]) timer.cancel();
+    this.#timers.get(memberId)?.stop();
     this.#timers.delete(memberId);
   }
 

@@ -23,7 +23,7 @@ import {
 } from "./consumer_member.ts";
 import type { GroupCore } from "./group_core.ts";
 import { currentRecord, sortedNames } from "./member_records.ts";
-import { assign, type MemberChange, place, type StepRefusal, tell } from "./membership.ts";
+import { assign, type MemberChange, memberOf, place, type StepRefusal, tell } from "./membership.ts";
 import { ownsOnly } from "./reconciliation.ts";
 
 /** A heartbeat that says nothing new, of a member that has all it is to have. O(1). */
@@ -58,7 +58,8 @@ export function takeHeartbeat(
   const subscriptionChanged = tell(core, change);
   if (typeof subscriptionChanged === "object") return refuse(subscriptionChanged);
   const { memberId } = change.after;
-  core.keepAlive(core.state.members.get(memberId) ?? change.after);
+  core.keepAlive(memberOf(core, memberId));
+  if ((change.before?.classic ?? null) !== null) core.timersOf(memberId).keepThoseOf("consumer");
   const code = assign(core);
   if (code !== 0) return refuse({ code, message: null });
   const placed = place(core, memberId, { reported: request.topicPartitions, subscriptionChanged });
@@ -102,7 +103,9 @@ export function takeLeave(core: GroupCore, request: ConsumerGroupHeartbeatReques
     ? core.append([currentRecord(groupId, memberId, awayPlacement(member))])
     : core.fence(new Set([member]));
   if (code !== 0) return refuse({ code, message: null });
-  if (memberEpoch === STATIC_LEAVE_EPOCH) core.timersOf(memberId).rebalance.cancel();
+  if (memberEpoch === STATIC_LEAVE_EPOCH && core.timersOf(memberId).isRebalancing) {
+    core.timersOf(memberId).rebalance.cancel();
+  }
   return { ...refuseConsumerHeartbeat(errorCode.NONE, null), memberId, memberEpoch };
 }
 

@@ -7,7 +7,7 @@
  *   3. balance as long as a member has two partitions more than another who subscribes to one of them, that one moves
  *
  * Topics that the same members subscribe to are one class and handled together: a group that subscribes alike is a single class, so the
- * cost is members + partitions times a logarithm (1,000 members, 10,000 partitions: 10 ms, uniform_assignor_bench).
+ * cost is members + partitions times a logarithm (1,000 members, 10,000 partitions: 3 to 40 ms, warm and cold).
  * Step 3 ends because every move makes the sum of the squared loads smaller. Its result is balanced in the sense that no single
  * move improves it; where all subscribe alike, loads differ by one at most. Source of the goals: Kafka's UniformAssignor.
  */
