@@ -13,11 +13,18 @@
  * of an arena; calls to one shard arrive in their order.
  */
 import type { GroupCoordination } from "../partitions/coordinators/group_coordinator.ts";
-import { OFFSETS_TOPIC, offsetsPartitionOf } from "../partitions/coordinators/group_place.ts";
 import type { GroupApiKey, GroupRequest, GroupResponse } from "../partitions/coordinators/group_requests.ts";
 import type { GroupClient } from "../partitions/coordinators/ports.ts";
-import { BLOCK_BYTES_MAX, message, type MetadataImage, type Outbox, type RingRecord } from "../partitions/mod.ts";
-import { Operations } from "../partitions/operations.ts";
+import {
+  BLOCK_BYTES_MAX,
+  message,
+  type MetadataImage,
+  OFFSETS_TOPIC,
+  offsetsPartitionOf,
+  Operations,
+  type Outbox,
+  type RingRecord,
+} from "../partitions/mod.ts";
 import { assert } from "../storage/base/assert.ts";
 import type { NativeMemory } from "../storage/mod.ts";
 import type { ParcelPlace, Parcels } from "./parcels.ts";

@@ -5,6 +5,7 @@
 /// <reference lib="deno.worker" />
 import {
   Arena,
+  GroupCoordinator,
   inbox,
   InterestTable,
   ISOLATE,
@@ -18,7 +19,6 @@ import {
   WatermarkTable,
 } from "../partitions/mod.ts";
 import { groupSettings } from "../partitions/config/group_configs.ts";
-import { GroupCoordinator } from "../partitions/coordinators/group_coordinator.ts";
 import { type FlushRequest, linuxFileSystem, nativeMemory, randomUuid, systemClock } from "../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
 import { ControlLink } from "./control_link.ts";
@@ -68,15 +68,7 @@ class ShardHost {
     this.#partitions = new ShardPartitions({
       shard,
       clock: systemClock,
-      store: new LogStore({
-        fs: linuxFileSystem,
-        clock: systemClock,
-        directory: start.logDirectory,
-        cleanShutdown: start.cleanShutdown,
-        producerIdExpirationMs: config.producerIdExpirationMs,
-        warmSegmentsMax: start.warmSegmentsMax,
-        report,
-      }),
+      store: this.#store(report),
       table: watermarks,
       interest,
       purgatory,
@@ -182,6 +174,19 @@ class ShardHost {
     if (!this.#hasMessages()) this.#wake?.();
   }
 
+  #store(report: (text: string) => void): LogStore {
+    const { logDirectory, cleanShutdown, warmSegmentsMax, config } = this.#start;
+    return new LogStore({
+      fs: linuxFileSystem,
+      clock: systemClock,
+      directory: logDirectory,
+      cleanShutdown,
+      producerIdExpirationMs: config.producerIdExpirationMs,
+      warmSegmentsMax,
+      report,
+    });
+  }
+
   #coordinator(purgatory: Purgatory, report: (text: string) => void): GroupCoordinator {
     const { shard, config } = this.#start;
     return new GroupCoordinator({
@@ -192,6 +197,7 @@ class ShardHost {
       partitions: this.#partitions,
       purgatory,
       settings: config.groups,
+      offsetsCommitTimeoutMs: config.offsetsCommitTimeoutMs,
       settingsOf: groupSettings(this.#image, config),
       newId: randomUuid,
       report,

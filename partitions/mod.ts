@@ -47,3 +47,12 @@ export { SqliteStore } from "./metadata/sqlite_store.ts";
 export { LogDirectory, LogDirectoryError, METADATA_STORE_FILE } from "./log_directory.ts";
 export { Checkpoints } from "./checkpoints.ts";
 export { partitionOffsets } from "./partition_offsets.ts";
+export { Operations } from "./operations.ts";
+export { GroupCoordinator } from "./coordinators/group_coordinator.ts";
+export { OFFSETS_TOPIC, offsetsPartitionOf } from "./coordinators/group_place.ts";
+export {
+  refuseConsumerDescription,
+  refuseConsumerHeartbeat,
+  refuseDescription,
+  refuseGroupRequest,
+} from "./coordinators/group_requests.ts";

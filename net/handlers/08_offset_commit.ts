@@ -4,7 +4,7 @@
  * v2 retention time, which is ignored (KIP-211) · v3 throttle time (KIP-124) · v6 leader epoch (KIP-320) · v7 static members (KIP-345) · v8 flexible
  * (KIP-482) · v9 member epoch, STALE_MEMBER_EPOCH, GROUP_ID_NOT_FOUND (KIP-848) · v10 topic ids instead of names.
  */
-import { refuseGroupRequest } from "../../partitions/coordinators/group_requests.ts";
+import { refuseGroupRequest } from "../../partitions/mod.ts";
 import { authorize } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
 import { answerGroup, askGroup } from "../group_exchange.ts";

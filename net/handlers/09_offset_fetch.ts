@@ -7,7 +7,8 @@
  *
  * Not done: require stable has nothing to wait for without transactions.
  */
-import { type GroupResponse, refuseGroupRequest } from "../../partitions/coordinators/group_requests.ts";
+import type { GroupResponse } from "../../partitions/coordinators/group_requests.ts";
+import { refuseGroupRequest } from "../../partitions/mod.ts";
 import { authorize } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
 import { answerGroup, askGroup, askGroups } from "../group_exchange.ts";

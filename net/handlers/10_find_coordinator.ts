@@ -10,7 +10,7 @@
  *
  * Not done: coordinators of transactions and share groups; brokers other than this one.
  */
-import { OFFSETS_TOPIC, offsetsPartitionOf } from "../../partitions/coordinators/group_place.ts";
+import { OFFSETS_TOPIC, offsetsPartitionOf } from "../../partitions/mod.ts";
 import { advertisedAddress } from "../advertised_address.ts";
 import { authorize } from "../authorization.ts";
 import type { Exchange, ShardServices } from "../handler.ts";

@@ -5,7 +5,7 @@
  * v1 rebalance timeout (KIP-62) · v2 throttle time (KIP-124) · v4 MEMBER_ID_REQUIRED (KIP-394) · v5 static members (KIP-345) · v6 flexible
  * (KIP-482) · v7 protocol type and name may be null (KIP-559) · v8 reason (KIP-800) · v9 SkipAssignment (KIP-814).
  */
-import { refuseGroupRequest } from "../../partitions/coordinators/group_requests.ts";
+import { refuseGroupRequest } from "../../partitions/mod.ts";
 import { authorize } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
 import { answerGroup, askGroup } from "../group_exchange.ts";

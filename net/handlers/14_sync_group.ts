@@ -4,7 +4,7 @@
  *
  * v1 throttle time (KIP-124) · v3 static members (KIP-345) · v4 flexible (KIP-482) · v5 protocol type and name are checked (KIP-559).
  */
-import { refuseGroupRequest } from "../../partitions/coordinators/group_requests.ts";
+import { refuseGroupRequest } from "../../partitions/mod.ts";
 import { authorize } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
 import { answerGroup, askGroup } from "../group_exchange.ts";

@@ -4,7 +4,7 @@
  * v1 throttle time (KIP-124) · v3 authorized operations (KIP-430) · v4 static members (KIP-345) · v5 flexible (KIP-482) · v6 error message,
  * GROUP_ID_NOT_FOUND instead of a dead group (KIP-1043).
  */
-import { refuseDescription } from "../../partitions/coordinators/group_requests.ts";
+import { refuseDescription } from "../../partitions/mod.ts";
 import { authorize, authorizedOperations } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
 import { askGroups } from "../group_exchange.ts";

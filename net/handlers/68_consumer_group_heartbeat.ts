@@ -4,7 +4,7 @@
  * v1 regular expression; members make their own id (KIP-1082). UNSUPPORTED_VERSION when `group.coordinator.rebalance.protocols`
  * leaves consumer groups out.
  */
-import { refuseConsumerHeartbeat } from "../../partitions/coordinators/group_requests.ts";
+import { refuseConsumerHeartbeat } from "../../partitions/mod.ts";
 import { authorize } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
 import { answerGroup, askGroup } from "../group_exchange.ts";

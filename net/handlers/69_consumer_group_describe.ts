@@ -3,7 +3,8 @@
  *
  * v1 member type (KIP-1099). A group with a topic that the client may not describe is TOPIC_AUTHORIZATION_FAILED as a whole.
  */
-import { type GroupResponse, refuseConsumerDescription } from "../../partitions/coordinators/group_requests.ts";
+import type { GroupResponse } from "../../partitions/coordinators/group_requests.ts";
+import { refuseConsumerDescription } from "../../partitions/mod.ts";
 import { authorize, authorizedOperations } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
 import { answerGroup, askGroups } from "../group_exchange.ts";

@@ -156,6 +156,7 @@ export class TestCoordinator {
       image: this.image,
       partitions: { ownAt: (slot) => this.#partitions.get(slot) },
       purgatory: this.purgatory,
+      offsetsCommitTimeoutMs: 5000,
       settings: this.settings,
       settingsOf: () => testGroupSettings,
       newId: () => `id${String(++this.#ids).padStart(20, "0")}`,

@@ -39,6 +39,8 @@ export interface GroupCoordinatorParts {
   readonly partitions: { ownAt(slot: number): Partition | undefined };
   readonly purgatory: Purgatory;
   readonly settings: GroupSettings;
+  /** `offsets.commit.timeout.ms`: how long a reply waits for the high watermark. */
+  readonly offsetsCommitTimeoutMs: number;
   /** Settings of one group: what was set on it, else the broker's. */
   readonly settingsOf: (groupId: string) => ConsumerGroupSettings;
   /** A random UUID as Kafka writes it, never beginning with "-". */
@@ -121,6 +123,7 @@ export class GroupCoordinator {
       clock,
       purgatory,
       report,
+      offsetsCommitTimeoutMs: parts.offsetsCommitTimeoutMs,
       builder: new GroupBatchBuilder(),
       memory: new LoadMemory(parts.fs),
       ports: {

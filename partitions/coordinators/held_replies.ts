@@ -2,15 +2,12 @@
  * Replies that wait until what was appended before them is below the high watermark: a client that was told of a commit finds it
  * whoever leads the partition next. With one replica nothing ever waits. Runs on shards.
  *
- * Always: replies leave in their order, each exactly once; who waits longer than `offsets.commit.timeout.ms` (5000 in Kafka) gets
+ * Always: replies leave in their order, each exactly once; who waits longer than `offsets.commit.timeout.ms` gets
  * COORDINATOR_NOT_AVAILABLE and may find its change made all the same.
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import type { Offset } from "../../storage/mod.ts";
 import type { DelayedOperation, Purgatory } from "../purgatory.ts";
-
-/** How long a reply waits at most. */
-const WAIT_MS_MAX = 5000;
 
 /** What of a partition matters to replies. */
 export interface ReplicatedLog {
@@ -38,13 +35,14 @@ export class HeldReplies implements DelayedOperation {
   readonly #log: ReplicatedLog;
   readonly #purgatory: Purgatory;
   readonly #nowMs: () => number;
+  readonly #waitMsMax: number;
   #held: Held[] = [];
 
-  /** @param log whose high watermark counts @param parts the shard's purgatory and monotonic time */
-  constructor(log: ReplicatedLog, parts: { purgatory: Purgatory; nowMs: () => number }) {
+  /** @param log whose high watermark counts @param parts the shard's purgatory, monotonic time, how long to wait at most */
+  constructor(log: ReplicatedLog, parts: { purgatory: Purgatory; nowMs: () => number; waitMsMax: number }) {
     this.#log = log;
     this.#purgatory = parts.purgatory;
-    this.#nowMs = parts.nowMs;
+    [this.#nowMs, this.#waitMsMax] = [parts.nowMs, parts.waitMsMax];
   }
 
   /** How many wait. */
@@ -56,7 +54,7 @@ export class HeldReplies implements DelayedOperation {
   add(send: Send): void {
     const offset = this.#log.log.logEndOffset;
     if (this.#held.length === 0 && this.#log.highWatermark >= offset) return send(errorCode.NONE);
-    this.#held.push({ offset, untilMs: this.#nowMs() + WAIT_MS_MAX, send });
+    this.#held.push({ offset, untilMs: this.#nowMs() + this.#waitMsMax, send });
     if (this.#held.length > 1) return;
     this.#purgatory.watch(this.#log.slot, this);
     this.#wait();

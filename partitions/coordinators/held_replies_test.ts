@@ -12,7 +12,11 @@ class Setting {
   readonly clock = new ManualClock();
   readonly purgatory = new Purgatory(interest, 0);
   readonly log = { slot: 3, highWatermark: toOffset(0), log: { logEndOffset: toOffset(0) } };
-  readonly replies = new HeldReplies(this.log, { purgatory: this.purgatory, nowMs: () => this.clock.monotonicMs() });
+  readonly replies = new HeldReplies(this.log, {
+    purgatory: this.purgatory,
+    nowMs: () => this.clock.monotonicMs(),
+    waitMsMax: 5000,
+  });
   readonly sent: [name: string, code: number][] = [];
 
   add(name: string): void {

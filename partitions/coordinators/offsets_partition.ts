@@ -26,6 +26,8 @@ export interface OffsetsPartitionParts {
   readonly builder: GroupBatchBuilder;
   readonly memory: LoadMemory;
   readonly ports: Omit<GroupPorts, "log">;
+  /** `offsets.commit.timeout.ms` */
+  readonly offsetsCommitTimeoutMs: number;
   /** Tells the operator something. */
   readonly report: (text: string) => void;
 }
@@ -62,7 +64,11 @@ export class OffsetsPartition implements GroupTimer {
     this.#parts = parts;
     this.log = new OffsetsLog(partition, parts);
     this.groups = new GroupPartition(this.log, parts.ports);
-    this.replies = new HeldReplies(partition, { purgatory: parts.purgatory, nowMs: parts.ports.nowMs });
+    this.replies = new HeldReplies(partition, {
+      purgatory: parts.purgatory,
+      nowMs: parts.ports.nowMs,
+      waitMsMax: parts.offsetsCommitTimeoutMs,
+    });
     this.#loader = new OffsetsLoader(partition.log, parts.memory);
   }
 
