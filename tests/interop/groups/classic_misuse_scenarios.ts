@@ -135,7 +135,6 @@ const others: readonly Scenario[] = [
       const group = session.group();
       const client = await session.client();
       const { memberId } = await client.call(JoinGroup, 9, joinRequest(group));
-      await client.call(DescribeGroups, 6, { groups: [group] });
       const identity = { groupId: group, memberId, generationId: -1 };
       await client.call(Heartbeat, 4, identity);
       await client.call(Heartbeat, 4, { ...identity, generationId: 0 });

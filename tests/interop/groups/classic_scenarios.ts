@@ -257,7 +257,6 @@ const timed: readonly Scenario[] = [
       const client = await session.client();
       const request = joinRequest(group, { sessionTimeoutMs: 500 });
       const { memberId } = await client.call(JoinGroup, 9, request);
-      await client.call(DescribeGroups, 6, { groups: [group] });
       await client.until(Heartbeat, 4, {
         request: { groupId: group, generationId: -1, memberId },
         is: ({ errorCode }) => errorCode === UNKNOWN_MEMBER_ID,

@@ -90,7 +90,9 @@ const together: readonly Scenario[] = [
     name: `the assignor ${serverAssignor}`,
     async run(session) {
       const group = session.group();
-      const request = { serverAssignor, subscribedTopicNames: ["diff-six", "diff-three"] };
+      // With several topics uniform goes by their ids, which differ from run to run.
+      const topics = serverAssignor === "range" ? ["diff-six", "diff-three"] : ["diff-six"];
+      const request = { serverAssignor, subscribedTopicNames: topics };
       let first = await consumerAlone(session, group, { request });
       let second = await consumer(session, group, { memberId: "member-b", request });
       first = await report(await idle(first, group), group);
@@ -128,7 +130,7 @@ const together: readonly Scenario[] = [
       const group = session.group();
       const request = { subscribedTopicNames: null, subscribedTopicRegex: "diff-(one|six)" };
       let member = await consumer(session, group, { request });
-      member = await untilAssigned(member, group);
+      member = await untilAssigned(member, group, request);
       await report(member, group);
       await describeConsumers(member.client, group);
       const { memberId, memberEpoch } = member;

@@ -67,11 +67,15 @@ export async function idle(member: ConsumerMember, group: string): Promise<Consu
   return settled(member, await beat(client, { groupId: group, memberId, memberEpoch }));
 }
 
-/** Asks for its assignment until there is something in it. */
-export async function untilAssigned(member: ConsumerMember, group: string): Promise<ConsumerMember> {
+/** Says everything anew, which asks for the assignment, until there is something in it. */
+export async function untilAssigned(
+  member: ConsumerMember,
+  group: string,
+  said: Partial<HeartbeatRequest>,
+): Promise<ConsumerMember> {
   const { client, memberId, memberEpoch } = member;
   const answer = await client.until(ConsumerGroupHeartbeat, 1, {
-    request: { groupId: group, memberId, memberEpoch, topicPartitions: [] },
+    request: { ...joining(group, memberId, said), memberEpoch },
     is: ({ assignment, errorCode }) => (assignment?.topicPartitions.length ?? 0) > 0 || errorCode !== 0,
   });
   return settled(member, answer);

@@ -34,26 +34,9 @@ function ownSentences(): [string, Change][] {
   return [...single, ...several];
 }
 
-/** Of protocols with as many votes Kafka takes the one that its hash map has first, this broker the one voted for first. */
-function tieOfVotes(): [string, Change][] {
-  const toRoundrobin: Change = (line) =>
-    JSON.parse(
-      JSON.stringify(line)
-        .replace('"protocolName":"sticky"', '"protocolName":"roundrobin"')
-        .replaceAll(hexOf("sticky"), hexOf("roundrobin")),
-    );
-  return [6, 7].map((step) => [`the vote for a protocol #${step}`, toRoundrobin]);
-}
-
-/** A string as subscriptions have it. */
-function hexOf(text: string): string {
-  return `00${text.length.toString(16).padStart(2, "0")}${new TextEncoder().encode(text).toHex()}`;
-}
-
 /** By "scenario #step". */
 export const deliberateDifferences: ReadonlyMap<string, Change> = new Map<string, Change>([
   ...ownSentences(),
-  ...tieOfVotes(),
   // Kafka waits for ever for a vote that a protocol named twice spoils.
   ["a protocol named twice #2", (line) => ({
     ...line,

@@ -54,8 +54,8 @@ export class Normaliser {
 
   #convertText(text: string, key: string, name: (id: string) => string): string {
     const isMember = key === "memberId" || key === "leader";
-    let result = isMember ? text.replace(KAFKA_UUID, name) : text;
-    if (result === text) result = text.replace(JAVA_UUID, name); // dashes make it longer: never both
+    let result = text.replace(JAVA_UUID, name);
+    if (isMember && result === text) result = text.replace(KAFKA_UUID, name); // the other's end looks like it, too
     for (const [id, known] of this.#names) {
       if (id.length === 22) result = result.replaceAll(id, known);
     }
