@@ -61,10 +61,9 @@ const others: readonly Scenario[] = [
       const [first] = await stableTwo(session, group, [instance("one"), instance("two")]);
       const follower = await session.client("follower");
       const protocols = [{ name: "range", metadata: subscription(["diff-one"]) }];
-      const joining = await follower.send(JoinGroup, 9, joinRequest(group, { ...instance("two"), protocols }));
-      await awaitRebalance(first, group);
-      await first.client.call(JoinGroup, 9, joinRequest(group, { ...instance("one"), memberId: first.memberId }));
-      await joining.answer();
+      await follower.call(JoinGroup, 9, joinRequest(group, { ...instance("two"), protocols }));
+      await first.client.call(Heartbeat, 4, identityOf(group, first));
+      await first.client.call(DescribeGroups, 6, { groups: [group] });
     },
   },
   {
