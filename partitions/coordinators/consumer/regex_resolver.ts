@@ -106,9 +106,9 @@ export class RegexResolver {
     if (joining !== "") expressions.add(joining);
     if (expressions.size === 0) return NO_RESULTS;
     const unresolved = [...expressions].filter((expression) => !subscriptions.resolved.has(expression));
-    if (unresolved.length > 0) {
+    if (unresolved.length > 0 && unresolved.length < expressions.size) {
       this.#job = new TopicRegexJob(unresolved, this.#allNames(), null);
-    } else if (this.#changedTopics.size > 0 && !this.#isIntervalOver()) {
+    } else if (unresolved.length === 0 && this.#changedTopics.size > 0 && !this.#isIntervalOver()) {
       const scope = this.#changedTopics;
       this.#changedTopics = new Set();
       const names = [...scope].filter((name) => this.#ports.image.topic(name) !== undefined);
