@@ -62,8 +62,12 @@ export interface RequestTemplate {
   readonly body: Uint8Array;
 }
 
-/** A valid request of each kind; none changes anything but the honest topic's end. */
+/** A valid request of each kind; none changes anything but the honest topic's end and what is known of a group. */
 export function requestTemplates(): RequestTemplate[] {
+  return [...dataTemplates(), ...groupTemplates()];
+}
+
+function dataTemplates(): RequestTemplate[] {
   const batch = wireBatch([{ key: new Uint8Array(3), value: new Uint8Array(40) }, { value: null }]);
   const { topic, partition } = HONEST;
   const body = () => new ByteWriter();
@@ -91,6 +95,45 @@ export function requestTemplates(): RequestTemplate[] {
     ["OffsetForLeaderEpoch", [23, 2], body().int32(1).string(topic).int32(1).int32(partition).int32(0).int32(0)],
     ["DescribeConfigs", [32, 1], body().int32(1).int8(2).string(topic).int32(-1).int8(0)],
     ["DescribeCluster", [60, 0], body().int8(0).int8(0).int8(0)],
+  ];
+  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
+}
+
+/** About one group, which members want to enter and never do. */
+function groupTemplates(): RequestTemplate[] {
+  const { topic, partition } = HONEST;
+  const body = () => new ByteWriter();
+  const ofGroup = () => body().string("group");
+  const flexible = () => body().int8(0);
+  const short = (text: string) => new Uint8Array([text.length + 1, ...ascii(text)]);
+  const templates: [string, RequestTemplate["api"], ByteWriter][] = [
+    [
+      "OffsetCommit",
+      [8, 2],
+      ofGroup().int32(-1).string("").int64(-1).int32(1).string(topic).int32(1).int32(partition).int64(1).string("at 1"),
+    ],
+    ["OffsetFetch", [9, 2], ofGroup().int32(1).string(topic).int32(1).int32(partition)],
+    [
+      "JoinGroup",
+      [11, 5],
+      ofGroup().int32(6000).int32(6000).string("").string(null).string("consumer")
+        .int32(1).string("range").blob(new Uint8Array(30)),
+    ],
+    ["Heartbeat", [12, 0], ofGroup().int32(1).string("member")],
+    ["LeaveGroup", [13, 0], ofGroup().string("member")],
+    ["SyncGroup", [14, 0], ofGroup().int32(1).string("member").int32(1).string("member").blob(new Uint8Array(30))],
+    ["DescribeGroups", [15, 0], body().int32(2).string("group").string("absent")],
+    ["ListGroups", [16, 0], body()],
+    ["DeleteGroups", [42, 0], body().int32(1).string("absent")],
+    ["OffsetDelete", [47, 0], ofGroup().int32(1).string(topic).int32(1).int32(partition)],
+    // Leaves: it is in no group.
+    [
+      "ConsumerGroupHeartbeat",
+      [68, 0],
+      flexible().raw(short("consumers")).raw(short("member")).int32(-1).int8(0).int8(0).int32(6000)
+        .int8(0).int8(0).int8(0).int8(0),
+    ],
+    ["ConsumerGroupDescribe", [69, 0], flexible().int8(2).raw(short("consumers")).int8(0).int8(0)],
   ];
   return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
 }
