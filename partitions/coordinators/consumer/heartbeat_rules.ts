@@ -8,7 +8,7 @@ import type {
   ConsumerGroupHeartbeatResponse,
 } from "../../../net/protocol/messages/68_consumer_group_heartbeat.ts";
 import { refuseConsumerHeartbeat } from "../group_requests.ts";
-import { assignors } from "./assignors/mod.ts";
+import { assignors } from "./assignors/assignors.ts";
 import { JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH } from "./consumer_member.ts";
 
 /** From this version on members make their own id (KIP-1082). */

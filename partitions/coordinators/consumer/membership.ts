@@ -12,7 +12,7 @@ import { assert } from "../../../storage/base/assert.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { GroupRecord } from "../records/group_record.ts";
 import type { AssignorMember, Targets } from "./assignors/assignor.ts";
-import { assignors } from "./assignors/mod.ts";
+import { assignors } from "./assignors/assignors.ts";
 import { assignUniform } from "./assignors/uniform_assignor.ts";
 import { isReconciledTo, type Member, sameFacts, sameNames } from "./consumer_member.ts";
 import type { GroupCore } from "./group_core.ts";
