@@ -106,3 +106,27 @@ Deno.test("Checkpoints reports a file that it cannot write, keeps the old one, a
     await checkpoints.stop();
     assert.deepEqual(read(directory, "replication-offset-checkpoint"), new Map([["t 0", 2]]));
   }));
+
+Deno.test("Checkpoints.writeLogStarts() settles when the offsets of its call are in the file, however many call at once", () =>
+  withCheckpoints(async ({ directory, checkpoints, offsets }) => {
+    const calls = Array.from({ length: 20 }, async (_, offset) => {
+      offsets.start = [{ topic: "t", partition: 0, offset: offset + 1 }];
+      await checkpoints.writeLogStarts();
+      assert.ok((read(directory, "log-start-offset-checkpoint").get("t 0") ?? 0) > offset);
+    });
+    await Promise.all(calls);
+    assert.deepEqual(read(directory, "log-start-offset-checkpoint"), new Map([["t 0", 20]]));
+    await checkpoints.stop();
+  }));
+
+Deno.test("Checkpoints.writeLogStarts() says which file the disk refused, and a later call tries again", () =>
+  withCheckpoints(async ({ directory, checkpoints, offsets }) => {
+    const obstacle = join(directory, "log-start-offset-checkpoint.tmp");
+    await Deno.mkdir(obstacle);
+    offsets.start = [{ topic: "t", partition: 0, offset: 7 }];
+    await assert.rejects(checkpoints.writeLogStarts(), /Cannot write checkpoint .*log-start-offset-checkpoint: /);
+    await Deno.remove(obstacle);
+    await checkpoints.writeLogStarts();
+    assert.deepEqual(read(directory, "log-start-offset-checkpoint"), new Map([["t 0", 7]]));
+    await checkpoints.stop();
+  }));

@@ -306,3 +306,44 @@ Deno.test("Partition.update() begins a new epoch at the log end", () => {
   const end = (leaderEpoch: number) => fixture.partition.epochEnd({ currentLeaderEpoch: -1, leaderEpoch }).endOffset;
   assert.deepEqual([end(EPOCH), end(EPOCH + 1)], [1, 2]);
 });
+
+Deno.test("Partition.deleteRecords() moves the log start, publishes it, and wakes who waits", () => {
+  const fixture = new Fixture();
+  fixture.append("a", "b", "c");
+  fixture.append("d");
+  fixture.moved.length = 0;
+  assert.deepEqual(fixture.partition.deleteRecords(2), { refusal: null, logStartOffset: 2 });
+  assert.deepEqual([fixture.row().logStartOffset, fixture.row().highWatermark], [2, 4]);
+  assert.deepEqual([fixture.moved, fixture.logStartMoves], [[SLOT], 1]);
+  assert.equal(fixture.read(readFrom(1)).refusal, "offset-out-of-range");
+  assert.equal(fixture.read(readFrom(2)).refusal, null);
+  const earliest = fixture.partition.listOffset({ timestamp: -2, currentLeaderEpoch: -1, committedOnly: false });
+  assert.deepEqual([earliest.offset, earliest.leaderEpoch], [2, EPOCH]);
+});
+
+Deno.test("Partition.deleteRecords() at or below the log start changes nothing; -1 deletes all, and appends go on", () => {
+  const fixture = new Fixture();
+  fixture.append("a", "b", "c");
+  fixture.partition.deleteRecords(2);
+  fixture.moved.length = 0;
+  for (const offset of [2, 1, 0]) {
+    assert.deepEqual(fixture.partition.deleteRecords(offset), { refusal: null, logStartOffset: 2 });
+  }
+  assert.deepEqual([fixture.moved, fixture.logStartMoves], [[], 1]);
+  assert.deepEqual(fixture.partition.deleteRecords(-1), { refusal: null, logStartOffset: 3 });
+  assert.deepEqual(fixture.partition.deleteRecords(-1), { refusal: null, logStartOffset: 3 });
+  assert.equal(fixture.append("d").baseOffset, 3);
+  assert.equal(fixture.read(readFrom(3)).refusal, null);
+});
+
+Deno.test("Partition.deleteRecords() refuses what lies above the high watermark, and anything while it is offline", () => {
+  const fixture = new Fixture({ flushMessages: 1 });
+  fixture.append("a");
+  const none = { logStartOffset: -1 };
+  for (const offset of [2, Number.MAX_SAFE_INTEGER, 2 ** 63, -2]) {
+    assert.deepEqual(fixture.partition.deleteRecords(offset), { ...none, refusal: "offset-out-of-range" });
+  }
+  fixture.files.flushFails = true;
+  fixture.append("lost");
+  assert.deepEqual(fixture.partition.deleteRecords(0), { ...none, refusal: "log-offline" });
+});

@@ -134,12 +134,13 @@ export class TestShards implements Disposable {
   readonly interest: InterestTable;
   readonly shards: TestShard[];
 
-  constructor(shardsCount: number) {
+  /** @param files file systems that were used before, by shard */
+  constructor(shardsCount: number, files: readonly CrashingFileSystem[] = []) {
     this.state = allocateSharedState(shardsCount);
     this.table = new WatermarkTable(this.state.watermarks);
     this.interest = new InterestTable(this.state.interest);
     const arenas = this.state.arenas.map((memory) => new Arena(memory));
-    this.shards = arenas.map((_, shard) => this.#shard(shard, arenas));
+    this.shards = arenas.map((_, shard) => this.#shard(shard, arenas, files[shard]));
   }
 
   /** A shard by its number. */
@@ -185,8 +186,7 @@ export class TestShards implements Disposable {
     releaseSharedState(this.state);
   }
 
-  #shard(shard: number, arenas: readonly Arena[]): TestShard {
-    const files = new CrashingFileSystem(() => 0.5);
+  #shard(shard: number, arenas: readonly Arena[], files = new CrashingFileSystem(() => 0.5)): TestShard {
     const reports: string[] = [];
     const flushes: TestShard["flushes"] = [];
     const unlinked: string[] = [];

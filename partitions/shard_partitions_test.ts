@@ -239,3 +239,31 @@ Deno.test("ShardPartitions.close() says whether every log was closed as asked", 
   assert.equal(world.at(0).partitions.close({ clean: true }), true, "nothing is left to close");
   assert.equal(world.table.read(0, emptyWatermarks()).highWatermark, toOffset(1));
 });
+
+Deno.test("ShardPartitions.deleteRecords() answers alike for its own and another shard's partition, and for none", () => {
+  using world = new TestShards(2);
+  world.apply(topicOn([0, 1]));
+  const { partitions } = world.at(0);
+  const answers = new Answers();
+  for (const [tag, place] of [OWN, OTHER].entries()) {
+    partitions.append(place, { ...world.place(0, batchOf("a", "b", "c")), acks: -1 }, answers, tag);
+  }
+  world.pump();
+  for (const place of [OWN, OTHER]) {
+    for (const [tag, offset] of [1, 2, 9, -1].entries()) partitions.deleteRecords(place, offset, answers, tag);
+    world.pump();
+    assert.equal(partitions.inFlight, 0);
+  }
+  const expected = [
+    { refusal: null, logStartOffset: 1, tag: 0 },
+    { refusal: null, logStartOffset: 2, tag: 1 },
+    { refusal: "offset-out-of-range", logStartOffset: -1, tag: 2 },
+    { refusal: null, logStartOffset: 3, tag: 3 },
+  ];
+  assert.deepEqual(answers.deleted, [...expected, ...expected]);
+  assert.equal(world.table.read(OTHER.slot, emptyWatermarks()).logStartOffset, 3);
+  world.at(1).partitions.removeTopic(topicOn([0, 1]));
+  partitions.deleteRecords(OTHER, 0, answers, 5);
+  world.pump();
+  assert.equal(answers.deleted.at(-1)?.refusal, "unknown-partition");
+});

@@ -170,7 +170,7 @@ Deno.test("autoCreateTopics creates with the broker's defaults and gives every n
   const properties = { "num.partitions": "5" };
   const { controller, published } = await startController(new MemoryStore(), { properties });
   await create(controller, [wanted("here"), wanted("a.b")]);
-  const names = ["here", "new", "new", "a_b", "not a name", "__consumer_offsets"];
+  const names = ["here", "new", "new", "a_b", "not a name", "__transaction_state"];
   const results = await controller.call("autoCreateTopics", { names });
   assert.deepEqual(results.map(({ errorCode: code }) => code), [
     errorCode.NONE,

@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { errorCode, errorName } from "../../net/protocol/error_codes.ts";
+import { resourceTypes } from "../config/resource_types.ts";
+import type { Controller } from "./controller.ts";
+import { ListedDirectories, MemoryStore, startController } from "./controller_testing.ts";
+import { MetadataImage } from "./image.ts";
+import { SqliteStore } from "./sqlite_store.ts";
+
+async function create(controller: Controller, name: string, numPartitions = 1): Promise<string> {
+  const topics = [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }];
+  const request = { topics, timeoutMs: 1000, validateOnly: false };
+  const [topic] = (await controller.call("createTopics", { request, apiVersion: 7 })).topics;
+  return topic?.topicId ?? "";
+}
+
+async function grow(controller: Controller, name: string, count: number, options: { validateOnly?: boolean } = {}) {
+  const topics = [{ name, count, assignments: null }];
+  const request = { topics, timeoutMs: 1000, validateOnly: options.validateOnly ?? false };
+  const [result] = (await controller.call("createPartitions", { request })).results;
+  return errorName(result?.errorCode ?? 0);
+}
+
+async function set(
+  controller: Controller,
+  [resourceType, resourceName]: [number, string],
+  configs: Record<string, string | null>,
+  validateOnly = false,
+) {
+  const operations = Object.entries(configs).map(([name, value]) => ({
+    name,
+    value,
+    configOperation: value === null ? 1 : 0,
+  }));
+  const resources = [{ resourceType, resourceName, operations, replacesAll: false }];
+  const [result] = await controller.call("alterConfigs", { resources, validateOnly });
+  return errorName(result?.errorCode ?? 0);
+}
+
+const { topic: TOPIC, group: GROUP } = resourceTypes;
+const SESSION = "consumer.session.timeout.ms";
+
+Deno.test("createPartitions stores, places and publishes the new partitions, and leaves the old ones where they are", async () => {
+  const store = new MemoryStore();
+  const { controller, published } = await startController(store);
+  const id = await create(controller, "t", 2);
+  const before = controller.image.topic("t")?.partitions;
+  assert.equal(await grow(controller, "t", 5), "NONE");
+  assert.deepEqual(store.keys(), [0, 1, 2, 3, 4].map((index) => `partitions/${id}/${index}`).concat("topics/t"));
+  const topic = published.at(-1)?.changed[0];
+  assert.equal(topic, controller.image.topic("t"));
+  assert.deepEqual(topic?.partitions.slice(0, 2), before);
+  assert.deepEqual(topic?.partitions.map(({ partition, shard, slot }) => [partition, shard, slot]), [
+    [0, 0, 0],
+    [1, 1, 1],
+    [2, 0, 2],
+    [3, 1, 3],
+    [4, 0, 4],
+  ]);
+  assert.equal(await grow(controller, "t", 6), "NONE", "a topic that grew grows again");
+});
+
+Deno.test("createPartitions with validateOnly says what would be and changes nothing", async () => {
+  const store = new MemoryStore();
+  const { controller, published } = await startController(store);
+  await create(controller, "t");
+  const rows = store.keys();
+  assert.equal(await grow(controller, "t", 3, { validateOnly: true }), "NONE");
+  assert.equal(await grow(controller, "t", 1, { validateOnly: true }), "INVALID_PARTITIONS");
+  assert.deepEqual([store.keys(), published.length], [rows, 1]);
+});
+
+Deno.test("a topic that grew is deleted with all its rows, and its places are free again", async () => {
+  const store = new MemoryStore();
+  const { controller } = await startController(store, { slotsMax: 4 });
+  const id = await create(controller, "t");
+  assert.equal(await grow(controller, "t", 4), "NONE");
+  assert.equal(await grow(controller, "t", 5), "INVALID_PARTITIONS", "no room");
+  const request = { topics: [], topicNames: ["t"], timeoutMs: 1000 };
+  await controller.call("deleteTopics", { request, apiVersion: 5 });
+  assert.deepEqual(store.keys(), [`deleted/${id}`]);
+  await create(controller, "u", 4);
+  assert.equal(controller.image.topic("u")?.partitions.length, 4);
+});
+
+Deno.test("alterConfigs of a topic stores, resolves and publishes; a refused one changes nothing", async () => {
+  const store = new MemoryStore();
+  const { controller, published } = await startController(store);
+  const id = await create(controller, "t");
+  assert.equal(await set(controller, [TOPIC, "t"], { "segment.bytes": "2000000", "retention.ms": "5" }), "NONE");
+  assert.equal(
+    await set(controller, [TOPIC, "t"], { "retention.ms": null }),
+    "NONE",
+    "by the version of the last change",
+  );
+  const topic = published.at(-1)?.changed[0];
+  assert.deepEqual([topic?.configs, topic?.logConfig.segmentBytes], [{ "segment.bytes": "2000000" }, 2_000_000]);
+  assert.deepEqual(JSON.parse(store.entries.get("topics/t")?.value ?? ""), {
+    id,
+    configs: { "segment.bytes": "2000000" },
+  });
+  const [transactions, deltas] = [store.committed.length, published.length];
+  assert.equal(await set(controller, [TOPIC, "t"], { "segment.bytes": "1" }), "INVALID_CONFIG");
+  assert.equal(await set(controller, [TOPIC, "t"], { "segment.bytes": "3000000" }, true), "NONE");
+  assert.equal(await set(controller, [TOPIC, "t"], { "segment.bytes": "2000000" }), "NONE");
+  assert.deepEqual([store.committed.length, published.length], [transactions, deltas], "nothing was written");
+});
+
+Deno.test("alterConfigs of a group stores and publishes it, whatever its name; without configs it is forgotten", async () => {
+  const store = new MemoryStore();
+  const { controller, published } = await startController(store);
+  const groupId = "my group/\u{1F98A}\0%";
+  assert.equal(await set(controller, [GROUP, groupId], { [SESSION]: "50000" }), "NONE");
+  assert.deepEqual(published.at(-1)?.groups, [{ groupId, configs: { [SESSION]: "50000" } }]);
+  assert.deepEqual(controller.image.groupConfigs(groupId), { [SESSION]: "50000" });
+  const [key] = store.keys();
+  assert.match(key ?? "", /^groups\/[\x21-\x7e]+$/);
+  const restarted = await startController(store);
+  assert.deepEqual(restarted.loaded.delta.groups, [{ groupId, configs: { [SESSION]: "50000" } }]);
+  assert.equal(await set(restarted.controller, [GROUP, groupId], { [SESSION]: "60000" }), "NONE");
+  assert.equal(await set(restarted.controller, [GROUP, groupId], { [SESSION]: null }), "NONE");
+  assert.deepEqual([store.keys(), [...restarted.controller.image.configuredGroups()]], [[], []]);
+  assert.equal(await set(restarted.controller, [GROUP, groupId], { [SESSION]: "60000" }), "NONE", "and comes again");
+});
+
+Deno.test("a change that waited for its turn longer than its timeout is answered REQUEST_TIMED_OUT and does not happen", async () => {
+  let nowMs = 0;
+  let applied = () => {};
+  const { controller, published } = await startController(new MemoryStore(), {
+    nowMs: () => nowMs,
+    publish: () => new Promise<void>((resolve) => applied = resolve),
+  });
+  const first = create(controller, "slow");
+  while (published.length === 0) await Promise.resolve();
+  const topics = [{ name: "late", numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }];
+  const create2 = { topics, timeoutMs: 1000, validateOnly: false };
+  const second = controller.call("createTopics", { request: create2, apiVersion: 7 });
+  const grow2 = { topics: [{ name: "slow", count: 2, assignments: null }], timeoutMs: 1000, validateOnly: false };
+  const third = controller.call("createPartitions", { request: grow2 });
+  const remove2 = { topics: [], topicNames: ["slow"], timeoutMs: 1000 };
+  const fourth = controller.call("deleteTopics", { request: remove2, apiVersion: 6 });
+  const patient = controller.call("createPartitions", { request: { ...grow2, timeoutMs: 1001 } });
+  nowMs = 1001;
+  applied();
+  await first;
+  const codes = [(await second).topics[0], (await third).results[0], (await fourth).responses[0]];
+  assert.deepEqual(codes.map((result) => result?.errorCode), new Array(3).fill(errorCode.REQUEST_TIMED_OUT));
+  assert.deepEqual(codes.map((result) => result?.name), ["late", "slow", "slow"]);
+  while (published.length === 1) await Promise.resolve();
+  applied();
+  assert.equal((await patient).results[0]?.errorCode, errorCode.NONE);
+  assert.equal(controller.image.topic("late"), undefined);
+  assert.equal(controller.image.topic("slow")?.partitions.length, 2);
+});
+
+Deno.test("Controller over SQLite: what was changed is there after a restart, in the image of a shard", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "barnabas-changes-" });
+  try {
+    const open = async () => {
+      const store = new SqliteStore(() => {});
+      await store.open(join(directory, "metadata.sqlite"));
+      return store;
+    };
+    {
+      const store = await open();
+      const { controller } = await startController(store);
+      await create(controller, "t", 2);
+      assert.equal(await grow(controller, "t", 3), "NONE");
+      assert.equal(await set(controller, [TOPIC, "t"], { "retention.ms": "5" }), "NONE");
+      assert.equal(await set(controller, [GROUP, "ä b"], { [SESSION]: "50000" }), "NONE");
+      await store.close();
+    }
+    const store = await open();
+    const { loaded } = await startController(store, { directories: new ListedDirectories() });
+    const image = new MetadataImage();
+    image.apply(structuredClone(loaded.delta));
+    assert.deepEqual(image.topic("t")?.partitions.map(({ leaderEpoch }) => leaderEpoch), [1, 1, 1]);
+    assert.deepEqual(image.topic("t")?.configs, { "retention.ms": "5" });
+    assert.deepEqual(image.groupConfigs("ä b"), { [SESSION]: "50000" });
+    await store.close();
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { writeAtomically } from "../storage/checkpoint.ts";
+import { Answers, batchOf, smallLogs, TestShards, topicOn } from "./partition_testing.ts";
+
+const config = { ...smallLogs, segmentBytes: 200, fileDeleteDelayMs: 60_000 };
+const PLACE = { shard: 0, slot: 0 };
+
+/** A shard whose partition has as many closed segments, of one batch of one record each. */
+function shardWith(world: TestShards, closedSegments: number, topic = topicOn([0], { config })) {
+  world.apply(topic);
+  const shard = world.at(0);
+  const answers = new Answers();
+  const append = () => {
+    const place = { ...world.place(0, batchOf("x".repeat(100))), acks: -1 };
+    shard.partitions.append(PLACE, place, answers, 0);
+    shard.arena.release(place.start);
+  };
+  for (let index = 0; index <= closedSegments; index++) append();
+  const [partition] = shard.partitions.own;
+  assert.ok(partition !== undefined);
+  assert.equal(partition.log.segments().length, closedSegments + 1);
+  return { shard, partition, answers };
+}
+
+Deno.test("segments below the log start are renamed in the next turns, and unlinked when their delay has passed", () => {
+  using world = new TestShards(1);
+  const { shard, partition, answers } = shardWith(world, 3);
+  shard.partitions.deleteRecords(PLACE, 2, answers, 0);
+  assert.equal(partition.log.segments().length, 4, "the answer does not wait for it");
+  shard.partitions.maintain(world.clock.monotonicMs());
+  assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [2, 3]);
+  assert.equal(partition.log.logStartOffset, 2);
+  const names = () =>
+    shard.files.fileSystem.list("/logs/t-0").map(({ name }) => name).filter((name) => name.endsWith(".deleted"));
+  assert.equal(names().length, 6, "log, index and time index of two segments");
+  shard.partitions.maintain(world.clock.monotonicMs() + 59_999);
+  assert.deepEqual(shard.unlinked, []);
+  shard.partitions.maintain(world.clock.monotonicMs() + 61_000);
+  assert.deepEqual(shard.unlinked.toSorted(), names().map((name) => `/logs/t-0/${name}`).toSorted());
+  shard.partitions.maintain(world.clock.monotonicMs() + 62_000);
+  assert.equal(shard.unlinked.length, 6, "once");
+});
+
+Deno.test("the segment that holds the log start stays, as does the active one", () => {
+  using world = new TestShards(1);
+  const { shard, partition, answers } = shardWith(world, 2);
+  shard.partitions.deleteRecords(PLACE, -1, answers, 0);
+  shard.partitions.maintain(0);
+  assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [2]);
+  assert.deepEqual([partition.log.logStartOffset, answers.deleted.at(-1)?.logStartOffset], [3, 3]);
+});
+
+Deno.test("a turn removes a few segments only, and the next ones go on", () => {
+  using world = new TestShards(1);
+  const { shard, partition, answers } = shardWith(world, 100);
+  shard.partitions.deleteRecords(PLACE, -1, answers, 0);
+  const left = [];
+  for (let turn = 0; turn < 5; turn++) {
+    shard.partitions.maintain(turn);
+    left.push(partition.log.segments().length);
+  }
+  assert.deepEqual(left, [69, 37, 5, 1, 1]);
+});
+
+Deno.test("segments that a crash left below the log start go after the next opening", () => {
+  using world = new TestShards(1);
+  const { shard, partition, answers } = shardWith(world, 3);
+  shard.partitions.deleteRecords(PLACE, 2, answers, 0);
+  const checkpoint = new TextEncoder().encode("0\n1\nt 0 2\n");
+  writeAtomically(shard.files.fileSystem, "/logs/log-start-offset-checkpoint", checkpoint);
+  partition.close({ clean: false });
+  using again = new TestShards(1, [shard.files]);
+  again.apply(topicOn([0], { config }));
+  const [reopened] = again.at(0).partitions.own;
+  assert.deepEqual([reopened?.log.segments().length, reopened?.log.logStartOffset], [4, 2]);
+  again.at(0).partitions.maintain(0);
+  assert.deepEqual([reopened?.log.segments().length, reopened?.log.logStartOffset], [2, 2]);
+});
+
+Deno.test("a partition whose topic was deleted meanwhile is passed over", () => {
+  using world = new TestShards(1);
+  const topic = topicOn([0], { config });
+  const { shard, answers } = shardWith(world, 3, topic);
+  shard.partitions.deleteRecords(PLACE, 2, answers, 0);
+  shard.partitions.removeTopic(topic);
+  shard.partitions.maintain(0);
+  assert.deepEqual(shard.reports, []);
+});
