@@ -199,3 +199,21 @@ Deno.test("ConsumerGroup.isSubscribedTo() and unusedSince() go by names and expr
   test.heartbeat("b", -1);
   assert(!test.consumers.isSubscribedTo("payments"));
 });
+
+Deno.test("ConsumerGroup writes a large assignment in several batches, its epoch in the last", () => {
+  const test = groupWith(60_000);
+  test.join("a", ["orders"]);
+  const { batchesCount } = test;
+  const from = test.records.length;
+  test.join("b", ["orders"]);
+  const kinds = test.records.slice(from).map(({ kind }) => kind.replace("consumer-group-", ""));
+  assert.deepEqual(kinds, [
+    "member-metadata",
+    "metadata",
+    "target-assignment-member",
+    "target-assignment-member",
+    "target-assignment-metadata",
+    "current-member-assignment",
+  ]);
+  assert.equal(test.batchesCount - batchesCount, 4);
+});

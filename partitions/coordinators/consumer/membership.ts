@@ -5,13 +5,13 @@
  *   2. assign  when the group epoch is newer than the assignment's, and the last assignment is old enough
  *   3. place   the member goes on towards its target
  *
- * Each step is one append and leaves a state that is whole: after a crash, or a refused append, between two of them the next
+ * Each step is one append, the second sometimes several, and leaves a state that is whole: after a crash, or a refused append, between two of them the next
  * heartbeat goes on where they ended. Source: Kafka's GroupMetadataManager.consumerGroupHeartbeat.
  */
 import { assert } from "../../../storage/base/assert.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { GroupRecord } from "../records/group_record.ts";
-import type { AssignorMember, Targets } from "./assignors/assignor.ts";
+import type { Assignment, AssignorMember, Targets } from "./assignors/assignor.ts";
 import { assignors } from "./assignors/assignors.ts";
 import { assignUniform } from "./assignors/uniform_assignor.ts";
 import { isReconciledTo, type Member, sameFacts, sameNames } from "./consumer_member.ts";
@@ -28,6 +28,14 @@ import {
 import { MUST_REJOIN, reconcile, type ReportedPartitions } from "./reconciliation.ts";
 import { topicRegexProblem } from "./topic_regex.ts";
 import { hashTopics } from "./topics_hash.ts";
+
+/**
+ * Partitions of an assignment that go into one batch, about; a member counts as some. A batch may not be larger than
+ * `max.message.bytes`, and targets of a large group are. They need not be in the log at once: without their epoch, which comes last,
+ * nobody moves for their sake, and a crash in between only means that they are computed again.
+ */
+const PIECE_SIZE_MAX = 50_000;
+const MEMBER_SIZE = 25;
 
 /** A member as it is and as it is to be. */
 export interface MemberChange {
@@ -106,13 +114,26 @@ export function assign(core: GroupCore): number {
   if (state.assignmentEpoch >= state.groupEpoch) return 0;
   const nowMs = ports.wallMs();
   if (isAssignmentFresh(core, nowMs)) return 0;
-  const records: GroupRecord[] = [];
+  let records: GroupRecord[] = [];
+  let size = 0;
   for (const [memberId, target] of computeTargets(core)) {
     if (state.hasTarget(memberId) && state.targetOf(memberId) === target) continue;
     records.push(targetRecord(groupId, memberId, target));
+    size += MEMBER_SIZE + sizeOf(target);
+    if (size < PIECE_SIZE_MAX) continue;
+    const code = core.append(records);
+    if (code !== 0) return code;
+    records = [];
+    size = 0;
   }
   records.push(assignmentEpochRecord(groupId, state.groupEpoch, nowMs));
   return core.append(records);
+}
+
+function sizeOf(target: Assignment): number {
+  let size = 0;
+  for (const partitions of target.values()) size += partitions.length;
+  return size;
 }
 
 /**
