@@ -94,3 +94,13 @@ Deno.test("handleDescribeConfigs() refuses unknown topics, invalid names, other 
     assert.deepEqual(result.configs, []);
   }
 });
+
+Deno.test("handleDescribeConfigs() describes a group by what is set on it, and one that nobody knows by the defaults", () => {
+  const groups = [{ groupId: "g", configs: { "consumer.session.timeout.ms": "50000" } }];
+  services.image.apply({ changed: [], deletedIds: [], groups });
+  const session = (resourceName: string) =>
+    describe({ resourceType: 32, resourceName, configurationKeys: ["consumer.session.timeout.ms"] }).configs[0];
+  assert.deepEqual([session("g")?.value, session("g")?.configSource, session("g")?.readOnly], ["50000", 8, false]);
+  assert.deepEqual([session("unknown")?.value, session("unknown")?.configSource], ["45000", 5]);
+  assert.equal(describe({ resourceType: 32, resourceName: "g" }).configs.length, 17);
+});
