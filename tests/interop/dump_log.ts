@@ -49,6 +49,32 @@ export async function dumpLogSegments(dataDir: string): Promise<DumpVerdict> {
   };
 }
 
+/**
+ * Lets DumpLogSegments print what the logs of `__consumer_offsets` say about groups.
+ * @returns how many records there are of each type (CoordinatorRecordType.java: 1 an offset, 2 a classic group, 3 to 8 consumer groups)
+ * @throws AssertionError when a record is not printed, or not understood
+ */
+export async function dumpGroupRecords(dataDir: string): Promise<Map<number, number>> {
+  const files = segmentFiles(dataDir).filter((file) => /__consumer_offsets-\d+\/\d+\.log$/.test(file));
+  const result = await kafkaTool("DumpLogSegments", ["--offsets-decoder", "--files", files.join(",")]);
+  const types = new Map<number, number>();
+  let expected = 0;
+  let printed = 0;
+  for (const line of result.stdout.split("\n")) {
+    assert(!COMPLAINT.slice(0, 4).some((pattern) => pattern.test(line)), line);
+    expected += Number(/^baseOffset: .* count: (\d+) /.exec(line)?.[1] ?? 0);
+    if (!line.startsWith("| offset:")) continue;
+    printed++;
+    const [, key, payload] = / key: (\{.*\}) payload: (\{.*\}|<DELETE>)$/.exec(line) ?? [];
+    assert(key !== undefined && payload !== undefined, `understood: ${line}`);
+    if (payload !== "<DELETE>") JSON.parse(payload);
+    const type = Number(JSON.parse(key).type);
+    types.set(type, (types.get(type) ?? 0) + 1);
+  }
+  assert.equal(printed, expected, "every record of every batch is printed");
+  return types;
+}
+
 /** The tool takes -1 for the offset before a file: the first record of every segment but the first is "not consecutive". */
 function complaintOf(line: string, next: string): string[] {
   if (/^ +-1 is followed by \d+/.test(line)) return [];

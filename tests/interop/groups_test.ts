@@ -5,10 +5,11 @@
  */
 import assert from "node:assert/strict";
 import { startTestBroker, temporaryDirectory, type TestBroker } from "./broker.ts";
+import { dumpGroupRecords } from "./dump_log.ts";
 import { type GroupClient, groupClients, mixedClients } from "./group_clients.ts";
 import { GroupMember } from "./group_member.ts";
 import { assertCommitsFollowReads, assertInOrder, GroupWatch } from "./group_watch.ts";
-import { type InteropTest, interopTest, slowTestsWanted } from "./toolchain.ts";
+import { type InteropTest, interopTest, type Need, slowTestsWanted } from "./toolchain.ts";
 
 const PARTITIONS = 5;
 
@@ -148,11 +149,18 @@ function groupTest(test: Omit<InteropTest, "fn" | "needs">, clients: readonly Gr
   const chosen = clients.filter((each) => only === undefined || new RegExp(only).test(each.name));
   interopTest({
     ...test,
-    needs: [...new Set(chosen.map((each) => each.need))],
+    needs: [...new Set<Need>([...chosen.map((each) => each.need), "kafka"])],
     async fn(context) {
       using directory = temporaryDirectory();
       await using broker = await startTestBroker({ dataDir: directory.path, overrides: brokerSettings });
       await run(context, broker, chosen);
+      await broker.close();
+      await context.step("DumpLogSegments prints every record of __consumer_offsets", async () => {
+        const types = await dumpGroupRecords(broker.dataDir);
+        const classic = chosen.some((each) => !each.consumerProtocol) ? [2] : [];
+        const consumer = chosen.some((each) => each.consumerProtocol) ? [3, 5, 6, 7, 8] : [];
+        assert.deepEqual([...types.keys()].sort(), [1, ...classic, ...consumer]);
+      });
     },
   });
 }
