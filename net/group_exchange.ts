@@ -36,7 +36,15 @@ export interface GroupsQuestion<Key extends GroupApiKey, Item, Result> {
 
 /** Who asks, as coordinators see it. */
 function clientOf({ context, apiVersion }: RequestExchange): GroupClient {
-  return { clientId: context.clientId, clientHost: `/${context.peerHost}`, apiVersion };
+  return { clientId: context.clientId, clientHost: shownHost(context.peerHost), apiVersion };
+}
+
+/** An address as Kafka's tools show it (InetAddress.toString): IPv6 with all its eight groups. */
+export function shownHost(host: string): string {
+  if (!host.includes("::")) return `/${host}`;
+  const [before = [], after = []] = host.split("::").map((side) => side === "" ? [] : side.split(":"));
+  const zeros = Array<string>(Math.max(0, 8 - before.length - after.length)).fill("0");
+  return `/${[...before, ...zeros, ...after].join(":")}`;
 }
 
 /**

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { refuseConsumerDescription, refuseDescription } from "../../partitions/mod.ts";
 import type { AnyHandler } from "../router.ts";
 import type { ShardServices } from "../handler.ts";
+import { shownHost } from "../group_exchange.ts";
 import { GroupShards } from "../group_testing.ts";
 import { TestClient } from "../operation_testing.ts";
 import { apiByKey } from "../protocol/api_table.ts";
@@ -83,6 +84,18 @@ Deno.test("a handler asks the group's shard, tells who asks, and answers what th
       errorCode: errorCode.REBALANCE_IN_PROGRESS,
     });
   }
+});
+
+Deno.test("shownHost() is what Java's InetAddress shows", () => {
+  const shown = ["127.0.0.1", "::1", "::", "fe80::1:2", "2001:db8::", "1:2:3:4:5:6:7:8"].map(shownHost);
+  assert.deepEqual(shown, [
+    "/127.0.0.1",
+    "/0:0:0:0:0:0:0:1",
+    "/0:0:0:0:0:0:0:0",
+    "/fe80:0:0:0:0:0:1:2",
+    "/2001:db8:0:0:0:0:0:0",
+    "/1:2:3:4:5:6:7:8",
+  ]);
 });
 
 Deno.test("a connection moves to the shard that coordinates its groups", () => {
