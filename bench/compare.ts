@@ -10,6 +10,7 @@
 import { describeMachine, latencyFloorMs, settle, warmMemory } from "./compare/machine.ts";
 import { adversityShapes } from "./compare/adversity_shapes.ts";
 import { footprintShapes } from "./compare/footprint_shapes.ts";
+import { groupShapes } from "./compare/group_shapes.ts";
 import { latencyShapes } from "./compare/latency_shapes.ts";
 import { markdownReport, textSummary } from "./compare/report.ts";
 import type { Figure, RunContext, Shape, ShapeResult } from "./compare/shape.ts";
@@ -27,7 +28,13 @@ const USAGE = `Usage: deno task bench:compare [flags]
   --scratch DIRECTORY data directories of the brokers (default: a temporary one); needs 20 GB
 `;
 
-const SHAPES: readonly Shape[] = [...throughputShapes, ...latencyShapes, ...footprintShapes, ...adversityShapes];
+const SHAPES: readonly Shape[] = [
+  ...throughputShapes,
+  ...latencyShapes,
+  ...groupShapes,
+  ...footprintShapes,
+  ...adversityShapes,
+];
 
 /** Full amounts are divided by ten in a quick run. */
 const QUICK_SCALE = 0.1;

@@ -12,7 +12,7 @@ const COLD_RECORDS = 8_000_000;
 /** Records of 1 KB that are written beside the latencies: 12 GB, more than the kernel lets lie dirty. */
 const DIRTY_RECORDS = 12_000_000;
 /** Longer than a run of `atRate`, which starts a little later. */
-const BESIDE_SECONDS = 24;
+export const BESIDE_SECONDS = 24;
 
 /** Measures latencies while a load runs. */
 type Measure = (load: () => Promise<unknown>) => Promise<Figure[]>;
@@ -50,8 +50,8 @@ export const adversityShapes: readonly Shape[] = [
   ),
 ];
 
-/** 1,000/s end to end, alone and then beside a load. */
-function beside(name: string, what: string, adversity: Adversity): Shape {
+/** A shape: 1,000/s end to end, alone and then beside a load. */
+export function beside(name: string, what: string, adversity: Adversity): Shape {
   return {
     name,
     title: `1,000/s end to end beside ${what}`,

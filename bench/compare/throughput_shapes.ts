@@ -151,7 +151,7 @@ export async function withTopic<T>(
 }
 
 /** Runs a load generator. @returns what it printed */
-export async function generate<T extends Printed>(
+export async function generate<T extends Pick<Printed, "errors"> = Printed>(
   name: Parameters<typeof loadGenerator>[0],
   args: readonly string[],
 ): Promise<T> {

@@ -35,7 +35,7 @@ export function kafkaInstalled(): boolean {
 }
 
 /** Path of a load generator that `buildLoadGenerators` has built. */
-export function loadGenerator(name: "wire_load" | "tail_load" | "client_load" | "hostile_load"): string {
+export function loadGenerator(name: "wire_load" | "tail_load" | "client_load" | "hostile_load" | "group_load"): string {
   return `${cacheDirectory()}/bin/${name}`;
 }
 
@@ -61,12 +61,13 @@ export async function buildLoadGenerators(): Promise<void> {
   await compile("wire_load", []);
   await compile("tail_load", ["-lm"]);
   await compile("hostile_load", []);
+  await compile("group_load", []);
   await compile("client_load", await librdkafkaFlags());
 }
 
 async function compile(name: Parameters<typeof loadGenerator>[0], flags: readonly string[]): Promise<void> {
   const output = loadGenerator(name);
-  const sources = [`${here}${name}.c`, `${here}measure.h`, `${here}wire.h`];
+  const sources = [`${name}.c`, "measure.h", "wire.h", "group_wire.h"].map((file) => `${here}${file}`);
   if (exists(output) && sources.every((source) => changedAt(source) < changedAt(output))) return;
   await runOrThrow("gcc", ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", output, `${here}${name}.c`, ...flags]);
 }
