@@ -1,0 +1,307 @@
+/**
+ * Admin APIs on a running broker, over several shards: topics that grow, configs that change while it runs, records that are
+ * deleted; and what a restart and a kill leave of it.
+ */
+import { strict as assert } from "node:assert";
+import { type Broker, startBroker } from "../mod.ts";
+import { errorCode } from "../net/protocol/error_codes.ts";
+import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
+import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
+import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/messages/02_list_offsets.ts";
+import { createTopicsRequest, createTopicsResponse } from "../net/protocol/messages/19_create_topics.ts";
+import { deleteRecordsRequest, deleteRecordsResponse } from "../net/protocol/messages/21_delete_records.ts";
+import { describeConfigsRequest, describeConfigsResponse } from "../net/protocol/messages/32_describe_configs.ts";
+import { createPartitionsRequest, createPartitionsResponse } from "../net/protocol/messages/37_create_partitions.ts";
+import {
+  incrementalAlterConfigsRequest,
+  incrementalAlterConfigsResponse,
+} from "../net/protocol/messages/44_incremental_alter_configs.ts";
+import {
+  describeTopicPartitionsRequest,
+  describeTopicPartitionsResponse,
+} from "../net/protocol/messages/75_describe_topic_partitions.ts";
+import { KafkaClient } from "./kafka_client.ts";
+import { buildBatch } from "./record_batch_builder.ts";
+
+const [TOPIC, GROUP] = [2, 32];
+const SESSION = "consumer.session.timeout.ms";
+
+async function withDirectory(test: (dataDir: string) => Promise<void>): Promise<void> {
+  const dataDir = await Deno.makeTempDir({ prefix: "barnabas-admin-" });
+  try {
+    await test(dataDir);
+  } finally {
+    await Deno.remove(dataDir, { recursive: true });
+  }
+}
+
+async function withClients<T>(broker: Broker, use: (one: KafkaClient, two: KafkaClient) => Promise<T>): Promise<T> {
+  using one = await KafkaClient.connect(broker);
+  using two = await KafkaClient.connect(broker);
+  return await use(one, two);
+}
+
+async function create(client: KafkaClient, name: string, numPartitions = 1, configs: Record<string, string> = {}) {
+  const topics = [{
+    name,
+    numPartitions,
+    replicationFactor: 1,
+    configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
+  }];
+  const value = { topics, timeoutMs: 5000 };
+  const answer = await client.call(createTopicsRequest, createTopicsResponse, { apiVersion: 7, value });
+  assert.equal(answer.topics[0]?.errorCode, errorCode.NONE, answer.topics[0]?.errorMessage ?? "");
+}
+
+/** Appends records. @returns error code and base offset */
+async function append(client: KafkaClient, topic: string, partition: number, values: string[] = ["a record"]) {
+  const records = buildBatch(values.map((value) => ({ value })), { baseTimestamp: Date.now() });
+  const topicData = [{ name: topic, partitionData: [{ index: partition, records }] }];
+  const value = { transactionalId: null, acks: -1, timeoutMs: 5000, topicData };
+  const answer = await client.call(produceRequest, produceResponse, { apiVersion: 9, value });
+  const { errorCode: code, baseOffset } = answer.responses[0]!.partitionResponses[0]!;
+  return [code, baseOffset];
+}
+
+async function grow(client: KafkaClient, name: string, count: number): Promise<number> {
+  const value = { topics: [{ name, count, assignments: null }], timeoutMs: 5000, validateOnly: false };
+  const answer = await client.call(createPartitionsRequest, createPartitionsResponse, { apiVersion: 3, value });
+  return answer.results[0]!.errorCode;
+}
+
+async function alter(client: KafkaClient, resource: [number, string], configs: Record<string, string | null>) {
+  const resources = [{
+    resourceType: resource[0],
+    resourceName: resource[1],
+    configs: Object.entries(configs).map(([name, value]) => ({ name, value, configOperation: value === null ? 1 : 0 })),
+  }];
+  const of = { apiVersion: 1, value: { resources, validateOnly: false } };
+  return (await client.call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse, of)).responses[0]!
+    .errorCode;
+}
+
+async function configOf(client: KafkaClient, [resourceType, resourceName]: [number, string], key: string) {
+  const value = { resources: [{ resourceType, resourceName, configurationKeys: [key] }] };
+  const answer = await client.call(describeConfigsRequest, describeConfigsResponse, { apiVersion: 4, value });
+  const config = answer.results[0]?.configs[0];
+  return [config?.value, config?.configSource];
+}
+
+/** Deletes records. @returns error code and low watermark by partition */
+async function deleteRecords(client: KafkaClient, name: string, offsets: [partition: number, offset: number][]) {
+  const topics = [{ name, partitions: offsets.map(([partitionIndex, offset]) => ({ partitionIndex, offset })) }];
+  const of = { apiVersion: 2, value: { topics, timeoutMs: 5000 } };
+  const answer = await client.call(deleteRecordsRequest, deleteRecordsResponse, of);
+  return answer.topics[0]!.partitions.map(({ errorCode: code, lowWatermark }) => [code, lowWatermark]);
+}
+
+async function offsetOf(client: KafkaClient, name: string, partitionIndex: number, timestamp: number): Promise<number> {
+  const topics = [{ name, partitions: [{ partitionIndex, timestamp, currentLeaderEpoch: -1 }] }];
+  const value = { replicaId: -1, isolationLevel: 0, topics };
+  const answer = await client.call(listOffsetsRequest, listOffsetsResponse, { apiVersion: 7, value });
+  return answer.topics[0]!.partitions[0]!.offset;
+}
+
+const earliest = (client: KafkaClient, name: string, partition: number) => offsetOf(client, name, partition, -2);
+const latest = (client: KafkaClient, name: string, partition: number) => offsetOf(client, name, partition, -1);
+
+/** Fetches. @returns error code, log start and bytes */
+async function fetchFrom(client: KafkaClient, name: string, [partition, fetchOffset]: [number, number], maxWaitMs = 0) {
+  const partitions = [{
+    partition,
+    fetchOffset,
+    partitionMaxBytes: 1 << 20,
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: -1,
+  }];
+  const value = { maxWaitMs, minBytes: 1, maxBytes: 1 << 20, sessionEpoch: -1, topics: [{ topic: name, partitions }] };
+  const answer = await client.call(fetchRequest, fetchResponse, { apiVersion: 12, value });
+  const { errorCode: code, logStartOffset, records } = answer.responses[0]!.partitions[0]!;
+  return { code, logStartOffset, bytes: records?.length ?? 0 };
+}
+
+Deno.test("added partitions can be written to at once, on any connection, and are there after a restart", () =>
+  withDirectory(async (dataDir) => {
+    {
+      await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+      await withClients(broker, async (one, two) => {
+        await create(one, "t");
+        await append(one, "t", 0);
+        for (const count of [3, 8]) {
+          assert.equal(await grow(one, "t", count), errorCode.NONE);
+          for (let partition = 1; partition < count; partition++) {
+            assert.equal((await append(two, "t", partition))[0], errorCode.NONE);
+          }
+        }
+        assert.equal(await grow(two, "t", 8), errorCode.INVALID_PARTITIONS);
+        assert.deepEqual(await append(two, "t", 0), [errorCode.NONE, 1], "the first one is the same");
+      });
+    }
+    await using broker = await startBroker({ port: 0, shards: 3, dataDir });
+    using client = await KafkaClient.connect(broker);
+    const value = { topics: [{ name: "t" }], responsePartitionLimit: 5, cursor: null };
+    const of = { apiVersion: 0, value };
+    const page = await client.call(describeTopicPartitionsRequest, describeTopicPartitionsResponse, of);
+    assert.deepEqual(page.topics[0]?.partitions.map(({ leaderId }) => leaderId), [1, 1, 1, 1, 1]);
+    assert.deepEqual(page.nextCursor, { topicName: "t", partitionIndex: 5 });
+    for (const [partition, end] of [2, 2, 2, 1, 1, 1, 1, 1].entries()) {
+      assert.equal(await latest(client, "t", partition), end, `partition ${partition}`);
+    }
+  }));
+
+Deno.test("a topic's config works on every shard as soon as it was answered, and after a restart", () =>
+  withDirectory(async (dataDir) => {
+    const large = ["x".repeat(2000)];
+    {
+      await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+      await withClients(broker, async (one, two) => {
+        await create(one, "t", 2);
+        for (
+          const [limit, code] of [["1000", errorCode.MESSAGE_TOO_LARGE], [null, errorCode.NONE], ["1500", 10]] as const
+        ) {
+          assert.equal(await alter(one, [TOPIC, "t"], { "max.message.bytes": limit }), errorCode.NONE);
+          for (const partition of [0, 1]) assert.equal((await append(two, "t", partition, large))[0], code);
+        }
+        assert.equal(await alter(one, [TOPIC, "t"], { "max.message.bytes": "-1" }), errorCode.INVALID_CONFIG);
+        assert.deepEqual(await configOf(two, [TOPIC, "t"], "max.message.bytes"), ["1500", 1]);
+      });
+    }
+    await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+    using client = await KafkaClient.connect(broker);
+    assert.deepEqual(await configOf(client, [TOPIC, "t"], "max.message.bytes"), ["1500", 1]);
+    assert.equal((await append(client, "t", 1, large))[0], errorCode.MESSAGE_TOO_LARGE);
+  }));
+
+Deno.test("a group's config is shown on every shard as soon as it was answered, and after a restart", () =>
+  withDirectory(async (dataDir) => {
+    const group: [number, string] = [GROUP, "group \u{1F98A}"];
+    {
+      await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+      await withClients(broker, async (one, two) => {
+        assert.deepEqual(await configOf(two, group, SESSION), ["45000", 5]);
+        assert.equal(await alter(one, group, { [SESSION]: "50000" }), errorCode.NONE);
+        for (const client of [one, two]) assert.deepEqual(await configOf(client, group, SESSION), ["50000", 8]);
+        assert.equal(await alter(two, group, { [SESSION]: "90000" }), errorCode.INVALID_CONFIG);
+      });
+    }
+    await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+    using client = await KafkaClient.connect(broker);
+    assert.deepEqual(await configOf(client, group, SESSION), ["50000", 8]);
+    assert.equal(await alter(client, group, { [SESSION]: null }), errorCode.NONE);
+    assert.deepEqual(await configOf(client, group, SESSION), ["45000", 5]);
+  }));
+
+Deno.test("deleted records are gone for readers of every shard, also for one that waits, and after a restart", () =>
+  withDirectory(async (dataDir) => {
+    {
+      await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+      await withClients(broker, async (one, two) => {
+        await create(one, "t", 2);
+        for (const partition of [0, 1]) await append(one, "t", partition, ["a", "b", "c"]);
+        const asked: [number, number][] = [[0, 2], [1, -1], [2, 0]];
+        const expected = [[errorCode.NONE, 2], [errorCode.NONE, 3], [errorCode.UNKNOWN_TOPIC_OR_PARTITION, -1]];
+        assert.deepEqual(await deleteRecords(one, "t", asked), expected);
+        assert.deepEqual(await deleteRecords(two, "t", [[0, 4], [1, 1]]), [[errorCode.OFFSET_OUT_OF_RANGE, -1], [
+          0,
+          3,
+        ]]);
+        for (const client of [one, two]) {
+          assert.deepEqual([await earliest(client, "t", 0), await latest(client, "t", 0)], [2, 3]);
+          assert.equal((await fetchFrom(client, "t", [0, 1])).code, errorCode.OFFSET_OUT_OF_RANGE);
+          const found = await fetchFrom(client, "t", [0, 2]);
+          assert.deepEqual([found.code, found.logStartOffset, found.bytes > 0], [errorCode.NONE, 2, true]);
+        }
+        const waiting = fetchFrom(two, "t", [1, 3], 30_000);
+        await append(one, "t", 1, ["d"]);
+        assert.ok((await waiting).bytes > 0);
+      });
+    }
+    await using broker = await startBroker({ port: 0, shards: 1, dataDir });
+    using client = await KafkaClient.connect(broker);
+    assert.deepEqual([await earliest(client, "t", 0), await earliest(client, "t", 1)], [2, 3]);
+    assert.deepEqual([await latest(client, "t", 0), await latest(client, "t", 1)], [3, 4]);
+  }));
+
+Deno.test("segments below the log start leave the disk, and a topic that is only compacted keeps its records", () =>
+  withDirectory(async (dataDir) => {
+    await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+    await withClients(broker, async (one, two) => {
+      await create(one, "t", 2, { "internal.segment.bytes": "3000", "file.delete.delay.ms": "0" });
+      for (let round = 0; round < 20; round++) await append(one, "t", 1, ["x".repeat(1000)]);
+      const names = () => [...Deno.readDirSync(`${dataDir}/t-1`)].map(({ name }) => name);
+      const segments = () => names().filter((name) => name.endsWith(".log"));
+      const before = segments().length;
+      assert.ok(before > 5, `${before} segments`);
+      assert.deepEqual(await deleteRecords(two, "t", [[1, -1]]), [[errorCode.NONE, 20]]);
+      // Every request gives the owner a turn.
+      const deadline = Date.now() + 20_000;
+      while (segments().length > 1 || names().some((name) => name.endsWith(".deleted"))) {
+        assert.ok(Date.now() < deadline, names().join(" "));
+        await latest(one, "t", 1);
+        await latest(one, "t", 0);
+      }
+      assert.deepEqual(await append(one, "t", 1), [errorCode.NONE, 20]);
+      assert.equal(await alter(one, [TOPIC, "t"], { "cleanup.policy": "compact" }), errorCode.NONE);
+      assert.deepEqual(await deleteRecords(two, "t", [[1, -1]]), [[errorCode.POLICY_VIOLATION, -1]]);
+    });
+  }));
+
+/** A broker in a process of its own that can be killed. */
+async function startProcess(dataDir: string): Promise<{ port: number; kill: () => Promise<void> }> {
+  const main = new URL("../main.ts", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", main, "--port", "0", "--data", dataDir, "--shards", "2"],
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  let banner = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    banner += text;
+    if (banner.includes("\n")) break;
+  }
+  const kill = async () => {
+    child.kill("SIGKILL");
+    await child.status;
+  };
+  return { port: Number(/:(\d+) /.exec(banner)?.[1]), kill };
+}
+
+Deno.test("a killed broker starts no log below a low watermark that it acknowledged, nor above one that was asked for", () =>
+  withDirectory(async (dataDir) => {
+    const partitions = [0, 1, 2, 3];
+    const acknowledged = partitions.map(() => 0);
+    const asked = partitions.map(() => 0);
+    const appended = partitions.map(() => 0);
+    for (const [round, kills] of [2, 13, 30].entries()) {
+      const broker = await startProcess(dataDir);
+      using client = await KafkaClient.connect(broker);
+      if (round === 0) await create(client, "t", partitions.length, { "internal.segment.bytes": "4000" });
+      let deletions = 0;
+      const work = (async () => {
+        for (let turn = 0;; turn++) {
+          const partition = turn % partitions.length;
+          const [code, baseOffset] = await append(client, "t", partition, ["x".repeat(700), "y".repeat(700), "z"]);
+          assert.equal(code, errorCode.NONE);
+          appended[partition] = (baseOffset ?? 0) + 3;
+          const offset = appended[partition]! - (turn % 5);
+          asked[partition] = Math.max(asked[partition]!, offset);
+          const [[refusal, lowWatermark] = []] = await deleteRecords(client, "t", [[partition, offset]]);
+          assert.equal(refusal, errorCode.NONE);
+          acknowledged[partition] = Math.max(acknowledged[partition]!, lowWatermark!);
+          if (++deletions === kills) broker.kill();
+        }
+      })();
+      await assert.rejects(work, (error) => !(error instanceof assert.AssertionError));
+      await broker.kill().catch(() => {});
+    }
+    await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+    using client = await KafkaClient.connect(broker);
+    for (const partition of partitions) {
+      const [start, end] = [await earliest(client, "t", partition), await latest(client, "t", partition)];
+      const what = `partition ${partition}: ${acknowledged[partition]} <= ${start} <= ${asked[partition]}, end ${end}`;
+      assert.ok(start >= acknowledged[partition]! && start <= asked[partition]!, what);
+      assert.ok(end >= appended[partition]!, what);
+      assert.equal((await fetchFrom(client, "t", [partition, start])).code, errorCode.NONE);
+      assert.deepEqual(await append(client, "t", partition), [errorCode.NONE, end]);
+    }
+  }));
