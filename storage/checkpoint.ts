@@ -27,19 +27,33 @@ const decoder = new TextDecoder();
  * @throws SystemError, or the runtime's errors, when the disk refuses
  */
 export function writeAtomically(fs: FileSystem, path: string, bytes: Uint8Array): void {
+  replace(fs, { path, bytes, isDurable: true });
+  const directory = directoryOf(path);
+  if (!fs.syncDirectory(directory)) throw new SystemError(`flush directory ${directory}`);
+}
+
+/**
+ * Replaces a file, which the process that dies leaves whole. After a loss of power it has its old content, its new one, or a part of it
+ * with zeros behind, until file and directory are flushed.
+ * @throws SystemError, or the runtime's errors, when the disk refuses
+ */
+export function writeUnflushed(fs: FileSystem, path: string, bytes: Uint8Array): void {
+  replace(fs, { path, bytes, isDurable: false });
+}
+
+function replace(fs: FileSystem, file: { path: string; bytes: Uint8Array; isDurable: boolean }): void {
+  const { path, bytes, isDurable } = file;
   const temporary = `${path}.tmp`;
   const memory = nativeMemory(new ArrayBuffer(Math.max(NATIVE_BYTES_MIN, bytes.length)));
   memory.bytes.set(bytes);
   const fd = fs.open(temporary, { write: true, create: true, truncate: true });
   try {
     if (fs.pwrite(fd, memory, 0, bytes.length, 0) !== bytes.length) throw new SystemError(`write ${temporary}`);
-    if (!fs.fdatasync(fd)) throw new SystemError(`flush ${temporary}`);
+    if (isDurable && !fs.fdatasync(fd)) throw new SystemError(`flush ${temporary}`);
   } finally {
     fs.close(fd);
   }
   fs.rename(temporary, path);
-  const directory = directoryOf(path);
-  if (!fs.syncDirectory(directory)) throw new SystemError(`flush directory ${directory}`);
 }
 
 /** The directory that a path's file is in. */

@@ -41,6 +41,7 @@ import type { SegmentList } from "./segment_list.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { NativeMemory } from "./sys/memory.ts";
+import type { Unflushed } from "./unflushed.ts";
 
 /** One partition's log. */
 export class Log implements Disposable {
@@ -62,7 +63,7 @@ export class Log implements Disposable {
   /** Segments below it are durable with their indexes and their size, not only up to their last record. */
   #closedDurableBelow: Offset;
   #appendedBytes = 0;
-  #dirtyDirectories: string[];
+  readonly #unflushed: Unflushed;
   #offlineReason: string | null = null;
   #closed = false;
 
@@ -81,7 +82,7 @@ export class Log implements Disposable {
     this.#logEndOffset = loaded.logEndOffset;
     this.#recoveryPoint = loaded.recoveryPoint;
     this.#closedDurableBelow = loaded.recoveryPoint;
-    this.#dirtyDirectories = loaded.dirtyDirectories;
+    this.#unflushed = loaded.unflushed;
   }
 
   /**
@@ -138,8 +139,9 @@ export class Log implements Disposable {
 
   /** Begins a leader's epoch at the log end, if it is a new one. @returns false when the disk refused; appends try again */
   becomeLeader(epoch: number): boolean {
-    return this.#offlineReason === null &&
-      this.#attempt(() => this.#epochs.assign(epoch, this.#logEndOffset)) === null;
+    const unflushed = this.#logStartOffset === this.#logEndOffset ? this.#unflushed : null;
+    const begin = () => this.#epochs.assign(epoch, this.#logEndOffset, unflushed);
+    return this.#offlineReason === null && this.#attempt(begin) === null;
   }
 
   /**
@@ -268,10 +270,10 @@ export class Log implements Disposable {
    * @throws SystemError when a file cannot be opened
    */
   beginFlush(): FlushRequest | null {
-    if (this.#recoveryPoint >= this.#logEndOffset && this.#dirtyDirectories.length === 0) return null;
+    if (this.#recoveryPoint >= this.#logEndOffset && this.#unflushed.isEmpty) return null;
     const durableBelow = toOffset(Math.min(this.#recoveryPoint, this.#closedDurableBelow));
-    const leased = this.#segments.leaseForFlush(durableBelow, this.#logEndOffset);
-    return { ...leased, directories: this.#dirtyDirectories.splice(0) };
+    const others = () => this.#unflushed.take(this.#options.fs);
+    return this.#segments.leaseForFlush({ from: durableBelow, logEndOffset: this.#logEndOffset }, others);
   }
 
   /**
@@ -281,6 +283,7 @@ export class Log implements Disposable {
    */
   endFlush(request: FlushRequest, ok: boolean): void {
     for (const leaseId of request.leaseIds) this.release(leaseId);
+    for (const fd of request.smallFds) this.#options.fs.close(fd);
     if (!ok) this.#goOffline(`Cannot make records below offset ${request.upTo} durable: a flush failed`);
     else {
       this.#recoveryPoint = toOffset(Math.max(this.#recoveryPoint, request.upTo));
@@ -366,7 +369,7 @@ export class Log implements Disposable {
     const place = { fs, resources: this.#resources, directory, config: this.#config, random };
     const next = createSegment(place, this.#logEndOffset, nowMs);
     this.#segments.push(next);
-    if (!this.#dirtyDirectories.includes(directory)) this.#dirtyDirectories = [...this.#dirtyDirectories, directory];
+    this.#unflushed.addDirectory(directory);
     const failure = this.#attempt(() => old.deactivate());
     if (failure !== null) this.#goOffline(failure);
     this.#options.onSegmentClosed?.(old.baseOffset, next.baseOffset);

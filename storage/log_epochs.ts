@@ -5,9 +5,10 @@
  * Source: Kafka's LeaderEpochFileCache.
  */
 import type { Offset } from "./base/units.ts";
-import { writeAtomically } from "./checkpoint.ts";
+import { writeAtomically, writeUnflushed } from "./checkpoint.ts";
 import { LeaderEpochs } from "./leader_epochs.ts";
 import type { FileSystem } from "./sys/file_system.ts";
+import type { Unflushed } from "./unflushed.ts";
 
 /** Name of the file. */
 export const LEADER_EPOCHS_FILE = "leader-epoch-checkpoint";
@@ -39,10 +40,14 @@ export class LogEpochs {
     return this.#epochs.latest;
   }
 
-  /** Begins an epoch at an offset, if it is later than the latest one, and writes the file. @throws when the disk refuses */
-  assign(epoch: number, startOffset: Offset): void {
+  /**
+   * Begins an epoch at an offset, if it is later than the latest one, and writes the file.
+   * @param unflushed of an empty log: the file is durable with its first flush
+   * @throws when the disk refuses
+   */
+  assign(epoch: number, startOffset: Offset, unflushed: Unflushed | null = null): void {
     this.note(epoch, startOffset);
-    this.save();
+    this.save(unflushed);
   }
 
   /** Begins an epoch in memory only; `save()` writes it. */
@@ -50,10 +55,15 @@ export class LogEpochs {
     if (epoch >= 0 && epoch > this.latest && this.#epochs.assign(epoch, startOffset)) this.#unsaved = true;
   }
 
-  /** Writes the file if something changed. @throws when the disk refuses */
-  save(): void {
+  /** Writes the file if something changed. @param unflushed as of `assign()` @throws when the disk refuses */
+  save(unflushed: Unflushed | null = null): void {
     if (!this.#unsaved) return;
-    writeAtomically(this.#fs, this.#path, encoder.encode(this.#epochs.encode()));
+    const bytes = encoder.encode(this.#epochs.encode());
+    if (unflushed === null) writeAtomically(this.#fs, this.#path, bytes);
+    else {
+      writeUnflushed(this.#fs, this.#path, bytes);
+      unflushed.addFile(this.#path);
+    }
     this.#unsaved = false;
   }
 

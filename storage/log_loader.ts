@@ -21,6 +21,7 @@ import { Segment, type SegmentPlace } from "./segment.ts";
 import { SegmentList } from "./segment_list.ts";
 import { parsePartitionFileName } from "./segment_names.ts";
 import { SegmentReader } from "./segment_reader.ts";
+import { Unflushed } from "./unflushed.ts";
 
 /** What a log starts with. */
 export interface LoadedLog {
@@ -30,8 +31,8 @@ export interface LoadedLog {
   readonly logStartOffset: Offset;
   readonly logEndOffset: Offset;
   readonly recoveryPoint: Offset;
-  /** Directories whose entries may not be durable. */
-  readonly dirtyDirectories: string[];
+  /** What of directories and small files may not be durable. */
+  readonly unflushed: Unflushed;
 }
 
 /**
@@ -54,7 +55,7 @@ class LogLoader {
   readonly #place: SegmentPlace;
   readonly #reader: SegmentReader;
   readonly #recovery: SegmentRecovery;
-  readonly #dirtyDirectories = new Set<string>();
+  readonly #unflushed = new Unflushed();
   #scanned = false;
 
   constructor(options: LogOptions, resources: LogResources) {
@@ -67,8 +68,8 @@ class LogLoader {
 
   load(): LoadedLog {
     const { fs, directory, clock } = this.#options;
-    for (const dirty of settlePartitionMetadata(this.#options)) this.#dirtyDirectories.add(dirty);
-    if (clearLeftovers(fs, directory, this.#reader.window)) this.#dirtyDirectories.add(directory);
+    settlePartitionMetadata(this.#options, this.#unflushed);
+    if (clearLeftovers(fs, directory, this.#reader.window)) this.#unflushed.addDirectory(directory);
     this.#findSegments();
     const epochs = new LogEpochs(fs, directory);
     let logEndOffset = this.#findEnd(epochs);
@@ -93,7 +94,7 @@ class LogLoader {
       logStartOffset,
       logEndOffset,
       recoveryPoint: toOffset(Math.min(Math.max(recoveryPoint, logStartOffset), logEndOffset)),
-      dirtyDirectories: [...this.#dirtyDirectories],
+      unflushed: this.#unflushed,
     };
   }
 
@@ -126,7 +127,7 @@ class LogLoader {
   #rebuild(segment: Segment): void {
     this.#report(`The indexes of segment ${segment.baseOffset} are built anew`);
     this.#reader.rebuildIndexes(segment);
-    this.#dirtyDirectories.add(this.#options.directory);
+    this.#unflushed.addDirectory(this.#options.directory);
   }
 
   /** Whether the segment may hold what was never flushed. Right only once all segments up to it are loaded. */
@@ -174,7 +175,7 @@ class LogLoader {
         epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
       });
       end = endOffset;
-      this.#dirtyDirectories.add(this.#options.directory);
+      this.#unflushed.addDirectory(this.#options.directory);
       if (cutBytes === 0) continue;
       this.#report(`Segment ${segment.baseOffset} was cut by ${cutBytes} torn or corrupt bytes at offset ${endOffset}`);
       this.#removeSegments(index + 1);
@@ -190,7 +191,7 @@ class LogLoader {
       for (const path of segment.markDeleted()) fs.remove(path);
       segment.retire();
     }
-    this.#dirtyDirectories.add(directory);
+    this.#unflushed.addDirectory(directory);
   }
 
   #createSegment(offset: Offset): void {
@@ -202,7 +203,7 @@ class LogLoader {
       throw error;
     }
     this.segments.push(segment);
-    this.#dirtyDirectories.add(this.#options.directory);
+    this.#unflushed.addDirectory(this.#options.directory);
   }
 
   #settleEpochs(epochs: LogEpochs, range: { logStartOffset: Offset; logEndOffset: Offset }): void {

@@ -121,6 +121,8 @@ export interface FlushRequest {
   /** At most the base offset of the active segment: the files of all segments below are in their final form. */
   readonly closedBelow: Offset;
   readonly leaseIds: readonly number[];
+  /** Those of `fds` that `endFlush()` closes. */
+  readonly smallFds: readonly number[];
 }
 
 /** A segment as retention looks at it. */

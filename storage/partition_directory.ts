@@ -6,26 +6,27 @@ import type { LogOptions } from "./log_types.ts";
 import { readPartitionMetadata, writePartitionMetadata } from "./partition_metadata.ts";
 import { LogDamagedError } from "./storage_failure.ts";
 import type { FileSystem } from "./sys/file_system.ts";
+import type { Unflushed } from "./unflushed.ts";
 
 /**
  * Creates the directory and `partition.metadata` where they are missing.
- * @returns directories whose entries changed
+ * @param unflushed gets what was written
  * @throws LogDamagedError when the directory belongs to another topic @throws when the disk refuses
  */
-export function settlePartitionMetadata(options: LogOptions): string[] {
+export function settlePartitionMetadata(options: LogOptions, unflushed: Unflushed): void {
   const { fs, directory, topicId } = options;
-  const dirty: string[] = [];
   if (fs.modifiedMs(directory) === null) {
     fs.makeDirectory(directory);
-    dirty.push(directory.slice(0, Math.max(0, directory.lastIndexOf("/"))) || "/");
+    unflushed.addDirectory(directory.slice(0, Math.max(0, directory.lastIndexOf("/"))) || "/");
   }
-  if (topicId === undefined) return dirty;
+  if (topicId === undefined) return;
   const found = readPartitionMetadata(fs, directory);
-  if (found === null) writePartitionMetadata(fs, directory, topicId);
-  else if (found !== topicId) {
+  if (found === null) {
+    unflushed.addFile(writePartitionMetadata(fs, directory, topicId));
+    unflushed.addDirectory(directory);
+  } else if (found !== topicId) {
     throw new LogDamagedError(`Cannot open ${directory}: it belongs to topic id ${found}, not to ${topicId}`);
   }
-  return dirty;
 }
 
 /**

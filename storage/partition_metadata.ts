@@ -5,7 +5,7 @@
  *
  * Source: Kafka's PartitionMetadataFile, PartitionMetadata and PartitionMetadataReadBuffer.
  */
-import { readText, writeText } from "./checkpoint.ts";
+import { readText, writeUnflushed } from "./checkpoint.ts";
 import { LogDamagedError } from "./storage_failure.ts";
 import type { FileSystem } from "./sys/file_system.ts";
 import { parseUuid, ZERO_UUID } from "./uuid.ts";
@@ -14,8 +14,15 @@ const FILE_NAME = "partition.metadata";
 /** Later versions keep these two lines. */
 const CONTENT = /^version:\s+\d+\r?\ntopic_id:\s+([A-Za-z0-9_=-]+)(?:\r?\n[^]*)?$/;
 
+/** What a loss of power leaves of a file that was not flushed yet, without the zeros behind it. */
+const TORN = /^version: 0\ntopic_id: [A-Za-z0-9_-]{0,21}$/;
+const BEGINNING = "version: 0\ntopic_id: ";
+
+const encoder = new TextEncoder();
+
 /**
- * Reads the topic id.
+ * Reads the topic id. A file that was written only in part counts as none: it is flushed with the first records at the latest, so
+ * there were none to be taken for another topic's.
  * @param fs where the directory is @param directory the partition's
  * @returns the id, or null where there is no such file
  * @throws LogDamagedError when the file holds no topic id @throws the runtime's errors when the disk refuses
@@ -25,10 +32,14 @@ export function readPartitionMetadata(fs: FileSystem, directory: string): string
   if (text === null) return null;
   const id = parseUuid(CONTENT.exec(text)?.[1] ?? "");
   if (id !== null && id !== ZERO_UUID) return id;
+  const written = text.replace(/\0+$/, "");
+  if (BEGINNING.startsWith(written) || TORN.test(written)) return null;
   throw new LogDamagedError(`Cannot read ${directory}/${FILE_NAME}: it holds no topic id`);
 }
 
-/** Writes the topic id, durably. @param directory the partition's @throws as `writeAtomically()` does */
-export function writePartitionMetadata(fs: FileSystem, directory: string, topicId: string): void {
-  writeText(fs, `${directory}/${FILE_NAME}`, `version: 0\ntopic_id: ${topicId}`);
+/** Writes the topic id; it is durable when the file is flushed. @returns its path @throws as `writeUnflushed()` does */
+export function writePartitionMetadata(fs: FileSystem, directory: string, topicId: string): string {
+  const path = `${directory}/${FILE_NAME}`;
+  writeUnflushed(fs, path, encoder.encode(`${BEGINNING}${topicId}`));
+  return path;
 }

@@ -6,6 +6,7 @@ import { assert } from "./base/assert.ts";
 import type { Offset } from "./base/units.ts";
 import type { FlushRequest, SegmentFacts } from "./log_types.ts";
 import type { Segment } from "./segment.ts";
+import type { UnflushedNames } from "./unflushed.ts";
 
 /** Segments of one flush: each holds three descriptors until the disk has it, and a disk may be slower than appends. */
 const FLUSHED_SEGMENTS_MAX = 2;
@@ -99,15 +100,16 @@ export class SegmentList {
 
   /**
    * Leases the segments from the one that holds an offset on, a few at a time, and names the descriptors that a flush needs.
-   * @param logEndOffset how far it reaches when it includes the active segment
-   * @throws SystemError when a file cannot be opened; nothing is leased then
+   * @param range that offset, and how far it reaches when it includes the active segment
+   * @param takeUnflushed gives what else the flush makes durable
+   * @throws SystemError when a file cannot be opened; nothing is leased or taken then
    */
-  leaseForFlush(from: Offset, logEndOffset: Offset): Omit<FlushRequest, "directories"> {
+  leaseForFlush(range: { from: Offset; logEndOffset: Offset }, takeUnflushed: () => UnflushedNames): FlushRequest {
     const leased: Segment[] = [];
     try {
       const fds: number[] = [];
       const leaseIds: number[] = [];
-      const first = this.floorIndex(from);
+      const first = this.floorIndex(range.from);
       const end = first + FLUSHED_SEGMENTS_MAX;
       for (const segment of this.#segments.slice(first, end)) {
         leaseIds.push(segment.lease()); // first: a leased segment's files stay open while those of the next are opened
@@ -115,7 +117,10 @@ export class SegmentList {
         fds.push(...segment.flushFds());
       }
       const nextBase = this.#segments[end]?.baseOffset;
-      return { fds, leaseIds, upTo: nextBase ?? logEndOffset, closedBelow: nextBase ?? this.active.baseOffset };
+      const upTo = nextBase ?? range.logEndOffset;
+      const { directories, smallFds } = takeUnflushed();
+      fds.push(...smallFds);
+      return { fds, smallFds, directories, leaseIds, upTo, closedBelow: nextBase ?? this.active.baseOffset };
     } catch (error) {
       for (const segment of leased) segment.release();
       throw error;
