@@ -47,10 +47,9 @@ export interface BrokerProcess extends AsyncDisposable {
 const mainProgram = new URL("../../main.ts", import.meta.url).pathname;
 
 /** Starts the broker under test as a process. */
-export async function startBrokerProcess(options: TestBrokerOptions): Promise<BrokerProcess> {
-  const { dataDir, overrides = {} } = options;
-  if (testsApacheKafka) return await startApacheKafka({ directory: dataDir, properties: overrides });
-  const port = freePort();
+export async function startBrokerProcess(options: TestBrokerOptions & { port?: number }): Promise<BrokerProcess> {
+  const { dataDir, overrides = {}, port = freePort() } = options;
+  if (testsApacheKafka) return await startApacheKafka({ directory: dataDir, port, properties: overrides });
   const process = new RunningProcess(Deno.execPath(), [
     ...["run", "-A", mainProgram, "--port", String(port), "--data", dataDir, "--shards", "2"],
     ...Object.entries(overrides).flatMap(([name, value]) => ["--override", `${name}=${value}`]),

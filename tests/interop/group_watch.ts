@@ -9,7 +9,7 @@
 import assert from "node:assert/strict";
 import { waitFor } from "../../bench/peer/processes.ts";
 import { wireBatch } from "../../bench/peer/wire_bytes.ts";
-import { NONE, WireClient } from "../../bench/peer/wire_client.ts";
+import { NONE, type TopicPartition, WireClient } from "../../bench/peer/wire_client.ts";
 import type { GroupMember } from "./group_member.ts";
 import { committedOffsets, isClassicGroup } from "./wire_groups.ts";
 
@@ -27,17 +27,19 @@ export class GroupWatch implements AsyncDisposable {
   mayMoveBack = false;
   /** Every member that ever was, the dead too. */
   readonly members: GroupMember[] = [];
-  readonly #writer: WireClient;
-  readonly #reader: WireClient;
+  #writer: WireClient;
+  #reader: WireClient;
   /** What was acknowledged, by partition. */
   readonly #ends: number[];
   /** What was sent: a member may read it before the writer hears of it. */
   readonly #sent: number[];
   readonly #committed: number[];
-  readonly #loops: Promise<void>[] = [];
+  #loops: Promise<void>[] = [];
   #trickling = false;
   /** True: the trickle writes once more although it has stopped. */
   #extra = false;
+  /** The trickle's records that are on their way. */
+  #writing: Promise<void> = Promise.resolve();
   #over = false;
   #failure: unknown = null;
 
@@ -66,8 +68,48 @@ export class GroupWatch implements AsyncDisposable {
     const writer = await WireClient.connect(port);
     await writer.createTopic(names.topic, partitions);
     const watch = new GroupWatch(writer, await WireClient.connect(port), names, partitions);
-    watch.#loops.push(watch.#repeat(() => watch.#look()));
+    watch.#go();
     return watch;
+  }
+
+  /**
+   * Ends the connections while `change` replaces the broker by another on the same port with the same directory.
+   * No acknowledged commit may be missing then.
+   */
+  async across(port: number, change: () => Promise<void>): Promise<void> {
+    this.#over = true;
+    await Promise.all(this.#loops);
+    this.#writer[Symbol.dispose]();
+    this.#reader[Symbol.dispose]();
+    await change();
+    this.#writer = await WireClient.connect(port);
+    this.#reader = await WireClient.connect(port);
+    await this.#writer.createTopic(this.topic, this.partitions); // waits until its partitions are led
+    this.#over = false;
+    const acknowledged = this.members.flatMap((each) => each.commits);
+    await this.until("the coordinator has loaded", async () => {
+      return (await committedOffsets(this.#reader, this.group, this.#wanted())).length === this.partitions;
+    });
+    await this.#look();
+    for (const { partition, offset } of acknowledged) {
+      const now = this.#committed[partition]!;
+      assert(
+        now >= offset,
+        `${this.group}: acknowledged offset ${offset} of partition ${partition} is there, not ${now}`,
+      );
+    }
+    this.#go();
+  }
+
+  #go(): void {
+    this.#loops = [
+      this.#repeat(() => this.#look()),
+      this.#repeat(async () => {
+        if (!this.#trickling && !this.#extra) return;
+        this.#extra = false;
+        await (this.#writing = this.write(1));
+      }),
+    ];
   }
 
   /** Appends one batch of `count` records to every partition. */
@@ -86,11 +128,6 @@ export class GroupWatch implements AsyncDisposable {
   /** Writes a record to every partition again and again, until `settle`. */
   trickle(): void {
     this.#trickling = true;
-    this.#loops.push(this.#repeat(async () => {
-      if (!this.#trickling && !this.#extra) return;
-      this.#extra = false;
-      await this.write(1);
-    }));
   }
 
   /** The committed offsets as they were last seen; -1 where there is none. */
@@ -104,11 +141,13 @@ export class GroupWatch implements AsyncDisposable {
   }
 
   /** Waits for something about the members. */
-  async until(what: string, condition: () => boolean, timeoutMs = 60_000): Promise<void> {
+  async until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
     const failed = () => this.#failure !== null || this.members.some((member) => member.failed);
     let cause: unknown = null;
     try {
-      await waitFor(`${this.group}: ${what}`, () => failed() || condition() ? true : undefined, timeoutMs);
+      await waitFor(`${this.group}: ${what}`, async () => {
+        return failed() || await condition() ? true : undefined;
+      }, timeoutMs);
     } catch (error) {
       cause = error;
     }
@@ -130,12 +169,17 @@ export class GroupWatch implements AsyncDisposable {
 
   /** Stops writing, and waits until all that was written is committed. */
   async settle(timeoutMs?: number): Promise<void> {
-    this.#trickling = false;
     const settled = () => this.#committed.every((offset, partition) => offset === this.#ends[partition]);
+    this.#trickling = false;
     // What was committed back stays so until there is more to commit.
     const more = setInterval(() => this.#extra = this.mayMoveBack && !settled(), SETTLE_MS);
     try {
-      await this.until("everything is committed", settled, timeoutMs);
+      do {
+        await this.#writing; // it has not reached every partition yet
+        await this.until("everything is committed", settled, timeoutMs);
+        this.#extra = false;
+        await this.#writing;
+      } while (!settled());
     } finally {
       clearInterval(more);
     }
@@ -153,11 +197,8 @@ export class GroupWatch implements AsyncDisposable {
     this.#ends.forEach((end, partition) => {
       for (let offset = 0; offset < end; offset++) {
         if (read[partition]!.has(offset)) continue;
-        const before = this.members.filter((each) =>
-          each.reads.some((record) => record?.partition === partition && record.offset === offset - 1)
-        );
-        const who = before.map((each) => each.name);
-        assert.fail(`${this.group}: nobody read record ${offset} of partition ${partition}; the one before: ${who}`);
+        const told = this.members.map((each) => `${each.name}: ${around(each, partition, offset)}`);
+        assert.fail(`${this.group}: nobody read record ${offset} of partition ${partition}\n${told.join("\n")}`);
       }
       assert.equal(
         read[partition]!.size,
@@ -173,14 +214,17 @@ export class GroupWatch implements AsyncDisposable {
   }
 
   async #look(): Promise<void> {
-    const wanted = this.#ends.map((_, partition) => ({ topic: this.topic, partition }));
-    for (const { partition, offset } of await committedOffsets(this.#reader, this.group, wanted)) {
+    for (const { partition, offset } of await committedOffsets(this.#reader, this.group, this.#wanted())) {
       const before = this.#committed[partition]!;
       const at = `${this.group}: committed offset of partition ${partition}`;
       assert(this.mayMoveBack || offset >= before, `${at} does not move back: ${before}, then ${offset}`);
       assert(offset <= this.#sent[partition]!, `${at}, ${offset}, is not above the log end ${this.#sent[partition]}`);
       this.#committed[partition] = offset;
     }
+  }
+
+  #wanted(): TopicPartition[] {
+    return this.#ends.map((_, partition) => ({ topic: this.topic, partition }));
   }
 
   async #repeat(step: () => Promise<void>): Promise<void> {
@@ -212,6 +256,13 @@ function readOffsets(members: readonly GroupMember[], partitions: number): Set<n
     }
   }
   return read;
+}
+
+/** What a member read of a partition just before and behind an offset, with bars where its partitions changed. */
+function around(member: GroupMember, partition: number, offset: number): string {
+  const read = member.reads.map((each) => each === null ? "|" : each.partition === partition ? each.offset : null);
+  const near = read.filter((each) => each === "|" || each !== null && Math.abs(each - offset) < 10);
+  return near.join(" ").replaceAll(/(\| ?)+/g, "| ");
 }
 
 /** Between two changes of its partitions, a member reads each without a gap; it may go back, and on where it was. */

@@ -112,15 +112,14 @@ def kafka_python(bootstrap, topic, group, options):
     consumer.subscribe([topic], listener=Listener())
     while not stopped:
         ends = {}
-        for partition, records in consumer.poll(timeout_ms=200).items():
-            for record in records:
-                say("read", record.partition, record.offset)
-            ends[partition.partition] = records[-1].offset + 1
-        if not ends:
-            continue
         try:
-            consumer.commit({TopicPartition(topic, p): OffsetAndMetadata(o, "", -1) for p, o in ends.items()})
-            committed(ends)
+            for partition, records in consumer.poll(timeout_ms=200).items():
+                for record in records:
+                    say("read", record.partition, record.offset)
+                ends[partition.partition] = records[-1].offset + 1
+            if ends:
+                consumer.commit({TopicPartition(topic, p): OffsetAndMetadata(o, "", -1) for p, o in ends.items()})
+                committed(ends)
         except KafkaError as error:
             say("refused", type(error).__name__)
     consumer.close(autocommit=False)
@@ -154,15 +153,14 @@ def aiokafka(bootstrap, topic, group, options):
         await consumer.start()
         while not stopped:
             ends = {}
-            for partition, records in (await consumer.getmany(timeout_ms=200)).items():
-                for record in records:
-                    say("read", record.partition, record.offset)
-                ends[partition.partition] = records[-1].offset + 1
-            if not ends:
-                continue
             try:
-                await consumer.commit({TopicPartition(topic, p): o for p, o in ends.items()})
-                committed(ends)
+                for partition, records in (await consumer.getmany(timeout_ms=200)).items():
+                    for record in records:
+                        say("read", record.partition, record.offset)
+                    ends[partition.partition] = records[-1].offset + 1
+                if ends:
+                    await consumer.commit({TopicPartition(topic, p): o for p, o in ends.items()})
+                    committed(ends)
             except KafkaError as error:
                 say("refused", type(error).__name__)
         await consumer.stop()

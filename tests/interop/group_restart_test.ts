@@ -1,0 +1,108 @@
+/**
+ * The broker goes away under members of consumer groups and another takes its place on the same port and directory: Apache Kafka
+ * that was killed is followed by this broker, and this broker that was killed by itself. The members notice a pause: they go on with
+ * their ids and partitions, and no acknowledged commit is missing.
+ */
+import { startApacheKafka } from "../../bench/peer/apache_kafka.ts";
+import { type BrokerProcess, startBrokerProcess, temporaryDirectory, testsApacheKafka } from "./broker.ts";
+import { groupClients } from "./group_clients.ts";
+import { GroupMember } from "./group_member.ts";
+import { GroupWatch } from "./group_watch.ts";
+import { interopTest, slowTestsWanted } from "./toolchain.ts";
+
+const PARTITIONS = 4;
+
+/** Clients whose members go through it, each with a group of two. */
+const CLIENTS = ["franz-go cooperative-sticky", "franz-go consumer", "confluent-kafka consumer", "kafka-python range"];
+
+interopTest({
+  name: "restart: this broker is killed under members of groups, and goes on with them",
+  needs: ["go", "python"],
+  async fn(context) {
+    using directory = temporaryDirectory();
+    const dataDir = directory.path;
+    let broker = await startBrokerProcess({ dataDir });
+    const { port } = broker;
+    await underMembers(context, port, async (step) => {
+      for (let round = 1; round <= (slowTestsWanted() ? 10 : 2); round++) {
+        await step(`round ${round}`, async () => {
+          broker.process.signal("SIGKILL");
+          await broker.process.status;
+          broker = await startBrokerProcess({ dataDir, port });
+        });
+      }
+    });
+    await broker[Symbol.asyncDispose]();
+  },
+});
+
+if (!testsApacheKafka) {
+  interopTest({
+    name: "restart: Apache Kafka is killed under members of groups, and this broker goes on with them",
+    needs: ["kafka", "go", "python"],
+    async fn(context) {
+      using directory = temporaryDirectory();
+      const kafka = await startApacheKafka({ directory: directory.path });
+      let broker: BrokerProcess | null = null;
+      await underMembers(context, kafka.port, async (step) => {
+        await step("this broker takes over", async () => {
+          kafka.process.signal("SIGKILL");
+          await kafka.process.status;
+          broker = await startBrokerProcess({ dataDir: kafka.dataDir, port: kafka.port });
+        });
+      });
+      await broker![Symbol.asyncDispose]();
+    },
+  });
+}
+
+type Step = (name: string, change: () => Promise<void>) => Promise<void>;
+
+/** Groups of all clients at once, reading what is written while `changes` replaces the broker. */
+async function underMembers(
+  context: Deno.TestContext,
+  port: number,
+  changes: (step: Step) => Promise<void>,
+): Promise<void> {
+  await using running = new AsyncDisposableStack();
+  const watches: GroupWatch[] = [];
+  for (const client of groupClients.filter((each) => CLIENTS.includes(each.name))) {
+    const word = client.name.replaceAll(" ", "-");
+    const watch = await GroupWatch.start(port, { topic: `topic-${word}`, group: `group-${word}` }, PARTITIONS);
+    watches.push(running.use(watch));
+    for (const instance of ["a", "b"]) {
+      const place = { topic: watch.topic, group: watch.group, instance, bootstrapServers: `127.0.0.1:${port}` };
+      watch.members.push(new GroupMember(`${client.name} ${instance}`, client.command(place)));
+    }
+    watch.trickle();
+  }
+  const shared = () => Promise.all(watches.map((watch) => watch.untilShared(watch.members)));
+  await shared();
+  await changes(async (name, change) => {
+    await context.step(name, async () => {
+      const changed = Promise.withResolvers<void>();
+      const waiting = watches.map(() => Promise.withResolvers<void>());
+      const across = watches.map((watch, at) =>
+        watch.across(port, () => {
+          waiting[at]!.resolve();
+          return changed.promise;
+        })
+      );
+      await Promise.all(waiting.map(({ promise }) => promise));
+      await change().then(changed.resolve, changed.reject);
+      await Promise.all(across);
+      await shared();
+      const ends = watches.map((watch) => [...watch.ends]);
+      await Promise.all(
+        watches.map((watch, at) =>
+          watch.until("commits go on", () => watch.committed.every((offset, p) => offset > ends[at]![p]!))
+        ),
+      );
+    });
+  });
+  for (const watch of watches) {
+    await watch.settle();
+    for (const member of watch.members) await member.leave();
+    watch.verify();
+  }
+}
