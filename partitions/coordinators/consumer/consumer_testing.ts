@@ -12,6 +12,7 @@ import { ManualClock } from "../../../storage/base/clock.ts";
 import { Deadlines } from "../../deadlines.ts";
 import { MetadataImage, type TopicImage } from "../../metadata/image.ts";
 import { ClassicGroup } from "../classic/classic_group.ts";
+import { refuseConsumerHeartbeat } from "../group_requests.ts";
 import type { ConsumerGroupSettings, GroupClient, GroupPorts, GroupSettings, GroupTimer } from "../ports.ts";
 import {
   type ConsumerGroupRecord,
@@ -126,8 +127,10 @@ export class TestConsumerGroup {
     };
     const client: GroupClient = { clientId, clientHost: "/127.0.0.1", apiVersion: version };
     const answers: ConsumerGroupHeartbeatResponse[] = [];
-    const upgraded = memberEpoch === 0 && this.group?.type === "classic" ? this.#upgrade() : null;
-    if (upgraded !== null) return upgraded;
+    if (this.group?.type === "classic") {
+      const refused = memberEpoch === 0 ? this.#upgrade() : refuseConsumerHeartbeat(errorCode.GROUP_ID_NOT_FOUND, null);
+      if (refused !== null) return refused;
+    }
     this.group ??= this.makeGroup();
     this.consumers.heartbeat(request, client, (answer) => answers.push(answer));
     assert.equal(answers.length, 1, "a heartbeat is answered once, at once");
@@ -210,16 +213,9 @@ export class TestConsumerGroup {
 
   #upgrade(): ConsumerGroupHeartbeatResponse | null {
     const plan = planUpgrade(this.ports, this.classic);
-    const refuse = (code: number, message: string | null) => ({
-      errorCode: code,
-      errorMessage: message,
-      memberId: null,
-      memberEpoch: 0,
-      heartbeatIntervalMs: 0,
-    });
-    if (!Array.isArray(plan)) return refuse(plan.code, plan.message);
+    if (!Array.isArray(plan)) return refuseConsumerHeartbeat(plan.code, plan.message);
     const code = this.ports.log.append(plan);
-    if (code !== errorCode.NONE) return refuse(code, null);
+    if (code !== errorCode.NONE) return refuseConsumerHeartbeat(code, null);
     this.classic.dispose(errorCode.REBALANCE_IN_PROGRESS);
     const group = this.makeGroup();
     for (const record of plan) if (record.kind !== "group-metadata") group.replay(record as ConsumerGroupRecord);

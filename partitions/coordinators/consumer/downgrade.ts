@@ -39,14 +39,18 @@ export function planDowngrade(core: GroupCore, leaving: ReadonlySet<Member>, reb
   return { groupId, tombstones: groupTombstones(state), seed, rebalance };
 }
 
-function toClassic({ state, ports }: GroupCore, member: Member, protocolName: string): ClassicMemberFacts {
+function toClassic({ ports }: GroupCore, member: Member, protocolName: string): ClassicMemberFacts {
   const { memberId, instanceId, clientId, clientHost, rebalanceTimeoutMs } = member;
   const { sessionTimeoutMs, supportedProtocols } = member.classic!;
   const metadata = supportedProtocols.find(({ name }) => name === protocolName)!.metadata;
+  // What it has, not what it was to have (as Kafka writes down): should the group be upgraded before everybody has joined again,
+  // nobody else may be given what the member still uses.
   const assignedPartitions = [];
-  for (const [topicId, partitions] of state.targetOf(memberId)) {
-    const topic = ports.image.topicById(topicId)?.name;
-    if (topic !== undefined) assignedPartitions.push({ topic, partitions: [...partitions] });
+  for (const owned of [member.assigned, member.revoking]) {
+    for (const [topicId, partitions] of owned) {
+      const topic = ports.image.topicById(topicId)?.name;
+      if (topic !== undefined) assignedPartitions.push({ topic, partitions: [...partitions.keys()] });
+    }
   }
   const version = decodeConsumerSubscription(metadata)?.version ?? 0;
   return {

@@ -7,14 +7,17 @@
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { ClassicMemberFacts } from "../classic/classic_member.ts";
+import type { MetadataImage } from "../../metadata/image.ts";
 import type { GroupPorts } from "../ports.ts";
 import {
   CONSUMER_PROTOCOL_TYPE,
+  type ConsumerSubscription,
+  type ConsumerTopicPartitions,
   decodeConsumerAssignment,
   decodeConsumerSubscription,
 } from "../records/consumer_protocol.ts";
 import type { GroupRecord } from "../records/group_record.ts";
-import { type Member, memberState, OWNS_NOTHING } from "./consumer_member.ts";
+import { type Member, memberState, type OwnedPartitions, OWNS_NOTHING } from "./consumer_member.ts";
 import {
   assignmentEpochRecord,
   currentRecord,
@@ -48,13 +51,14 @@ export function planUpgrade(ports: UpgradePorts, group: UpgradableGroup): GroupR
   if (group.memberCount === 0) return group.tombstones();
   const refusal = checkUpgrade(ports, group);
   if (refusal !== null) return refusal;
-  const members: Member[] = [];
-  const taken = new Map<string, Set<number>>();
+  const all: Understood[] = [];
   for (const facts of group.members()) {
-    const member = toConsumer(ports, facts, { group, taken });
-    if (typeof member === "string") return refuse(groupId, member);
-    members.push(member);
+    const understood = understand(facts, group.protocolName);
+    if (typeof understood === "string") return refuse(groupId, understood);
+    all.push(understood);
   }
+  const owned = ownedOf(ports.image, all, generation);
+  const members = all.map((understood, index) => toConsumer(understood, generation, owned[index]!));
   const topics = new Set(members.flatMap(({ topicNames }) => topicNames));
   return [
     ...group.tombstones(),
@@ -82,65 +86,75 @@ function checkUpgrade({ settings }: UpgradePorts, group: UpgradableGroup): StepR
   return null;
 }
 
-function toConsumer(
-  ports: UpgradePorts,
-  facts: ClassicMemberFacts,
-  { group, taken }: { group: UpgradableGroup; taken: Map<string, Set<number>> },
-): Member | string {
-  const protocol = facts.protocols.find(({ name }) => name === group.protocolName) ?? facts.protocols[0];
+/** A classic member whose bytes were understood. */
+interface Understood {
+  readonly facts: ClassicMemberFacts;
+  readonly subscription: ConsumerSubscription;
+  /** What the leader gave it. */
+  readonly given: readonly ConsumerTopicPartitions[];
+}
+
+function understand(facts: ClassicMemberFacts, protocolName: string | null): Understood | string {
+  const malformed = "the embedded consumer protocol is malformed";
+  const protocol = facts.protocols.find(({ name }) => name === protocolName) ?? facts.protocols[0];
   const subscription = protocol === undefined ? null : decodeConsumerSubscription(protocol.metadata);
-  if (subscription === null) return "the embedded consumer protocol is malformed";
-  const assigned = assignedOf(ports, facts, { generation: group.generation, taken });
-  if (typeof assigned === "string") return assigned;
+  if (subscription === null) return malformed;
+  if (facts.assignment.length === 0) return { facts, subscription: subscription.value, given: [] };
+  const assignment = decodeConsumerAssignment(facts.assignment)?.value;
+  if (assignment === undefined) return malformed;
+  const { userData, assignedPartitions: given } = assignment;
+  if (userData !== null && userData.length > 0) return "a custom assignor with user data is in use";
+  return { facts, subscription: subscription.value, given };
+}
+
+function toConsumer({ facts, subscription }: Understood, generation: number, assigned: OwnedPartitions): Member {
   return {
     memberId: facts.memberId,
     instanceId: facts.groupInstanceId,
-    rackId: subscription.value.rackId || null,
+    rackId: subscription.rackId || null,
     clientId: facts.clientId,
     clientHost: facts.clientHost,
     rebalanceTimeoutMs: facts.rebalanceTimeoutMs,
-    topicNames: sortedNames(subscription.value.topics),
+    topicNames: sortedNames(subscription.topics),
     topicRegex: "",
     serverAssignor: null,
     classic: {
       sessionTimeoutMs: facts.sessionTimeoutMs,
       supportedProtocols: facts.protocols.map(({ name, metadata }) => ({ name, metadata })),
     },
-    memberEpoch: group.generation,
-    previousMemberEpoch: group.generation,
+    memberEpoch: generation,
+    previousMemberEpoch: generation,
     state: memberState.STABLE,
     assigned,
     revoking: OWNS_NOTHING,
   };
 }
 
-/** What the leader gave a member. A leader may have made mistakes; here each partition has one member and exists. */
-function assignedOf(
-  { image }: UpgradePorts,
-  { assignment: bytes }: ClassicMemberFacts,
-  { generation, taken }: { generation: number; taken: Map<string, Set<number>> },
-): ReadonlyMap<string, ReadonlyMap<number, number>> | string {
-  if (bytes.length === 0) return OWNS_NOTHING;
-  const assignment = decodeConsumerAssignment(bytes)?.value;
-  if (assignment === undefined) return "the embedded consumer protocol is malformed";
-  if (assignment.userData !== null && assignment.userData.length > 0) {
-    return "a custom assignor with user data is in use";
-  }
-  const assigned = new Map<string, Map<number, number>>();
-  for (const { topic: name, partitions } of assignment.assignedPartitions) {
-    const topic = image.topic(name);
-    if (topic === undefined) continue;
-    const others = taken.get(topic.id) ?? new Set();
-    const own = assigned.get(topic.id) ?? new Map<number, number>();
-    for (const partition of partitions) {
-      if (partition < 0 || partition >= topic.partitions.length || others.has(partition)) continue;
-      others.add(partition);
-      own.set(partition, generation);
+/**
+ * What each member has: what the leader gave it; and what it said it owns when it joined, which a cooperative member goes on using
+ * until it is given something else. (Kafka takes the first alone, and gives to others what is in use, when the group is upgraded in the
+ * middle of a rebalance.) A leader may have made mistakes; here each partition has one member and exists.
+ */
+function ownedOf(image: MetadataImage, all: readonly Understood[], generation: number): OwnedPartitions[] {
+  const owned = all.map(() => new Map<string, Map<number, number>>());
+  const taken = new Map<string, Set<number>>();
+  const take = (own: Map<string, Map<number, number>>, topics: readonly ConsumerTopicPartitions[]) => {
+    for (const { topic: name, partitions } of topics) {
+      const topic = image.topic(name);
+      if (topic === undefined) continue;
+      const others = taken.get(topic.id) ?? new Set();
+      taken.set(topic.id, others);
+      for (const partition of partitions) {
+        if (partition < 0 || partition >= topic.partitions.length || others.has(partition)) continue;
+        others.add(partition);
+        const epochs = own.get(topic.id) ?? new Map<number, number>();
+        own.set(topic.id, epochs.set(partition, generation));
+      }
     }
-    taken.set(topic.id, others);
-    if (own.size > 0) assigned.set(topic.id, own);
-  }
-  return assigned;
+  };
+  all.forEach(({ given }, index) => take(owned[index]!, given));
+  all.forEach(({ subscription }, index) => take(owned[index]!, subscription.ownedPartitions));
+  return owned;
 }
 
 function refuse(groupId: string, why: string): StepRefusal {
