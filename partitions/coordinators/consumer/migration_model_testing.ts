@@ -166,7 +166,6 @@ class Life {
       },
       classicClient(3),
       (answer) => {
-        this.#zombies.delete(client);
         if (answer.errorCode !== errorCode.NONE) return this.#rejoin(client, answer.errorCode);
         Object.assign(client, {
           phase: "syncing",
@@ -191,8 +190,9 @@ class Life {
       assignments: isLeader ? lead(client.joined!) : [],
     };
     const reply = ({ errorCode: code, assignment }: { errorCode: number; assignment: Uint8Array }) => {
-      this.#zombies.delete(client);
       if (code !== errorCode.NONE) return this.#rejoin(client, code);
+      // From here on it knows what is its own, however long it was away.
+      this.#zombies.delete(client);
       const given = decodeConsumerAssignment(assignment)?.value.assignedPartitions ?? [];
       const told = new Set(given.flatMap(({ partitions }) => partitions.map((partition) => `${TOPIC}-${partition}`)));
       const isGivingUp = [...client.owned].some((partition) => !told.has(partition));
@@ -208,7 +208,6 @@ class Life {
     if (group === null) return this.#rejoin(client, errorCode.UNKNOWN_MEMBER_ID);
     const request = { groupId: GROUP_ID, generationId: client.epoch, memberId: client.memberId, groupInstanceId: null };
     const reply = ({ errorCode: code }: { errorCode: number }) => {
-      this.#zombies.delete(client);
       if (code !== errorCode.NONE) this.#rejoin(client, code);
     };
     if (group.type === "classic") group.heartbeat(request, classicClient(4), reply);
@@ -220,6 +219,7 @@ class Life {
     // What it is told to join again for it may keep until then; otherwise it is out and has nothing.
     if (code === errorCode.REBALANCE_IN_PROGRESS || code === errorCode.NOT_COORDINATOR) return;
     client.owned = new Set();
+    this.#zombies.delete(client);
     if (code === errorCode.UNKNOWN_MEMBER_ID) client.memberId = "";
     else assert.equal(code, errorCode.ILLEGAL_GENERATION, `error ${code}`);
   }
