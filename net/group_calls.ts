@@ -16,6 +16,7 @@ import type { GroupCoordination } from "../partitions/coordinators/group_coordin
 import type { GroupApiKey, GroupRequest, GroupResponse } from "../partitions/coordinators/group_requests.ts";
 import type { GroupClient } from "../partitions/coordinators/ports.ts";
 import {
+  type Arena,
   BLOCK_BYTES_MAX,
   message,
   type MetadataImage,
@@ -27,7 +28,7 @@ import {
 } from "../partitions/mod.ts";
 import { assert } from "../storage/base/assert.ts";
 import type { NativeMemory } from "../storage/mod.ts";
-import type { ParcelPlace, Parcels } from "./parcels.ts";
+import { type ParcelPlace, Parcels } from "./parcels.ts";
 import { type Api, apiByKey } from "./protocol/api_table.ts";
 import { Reader } from "./protocol/reader.ts";
 import { EncodeError, Writer } from "./protocol/writer.ts";
@@ -36,7 +37,8 @@ import { EncodeError, Writer } from "./protocol/writer.ts";
 export interface GroupPost {
   readonly shard: number;
   readonly coordinator: GroupCoordination;
-  readonly parcels: Parcels;
+  /** This shard's arena. */
+  readonly arena: Arena;
   /** The way to each shard, by number. */
   readonly outboxes: readonly Outbox[];
   /** The arena of each shard. */
@@ -65,6 +67,7 @@ interface Waiter {
 export class GroupCalls {
   readonly #post: GroupPost;
   readonly #image: MetadataImage;
+  readonly #parcels: Parcels;
   readonly #operations = new Operations<Waiter>();
   readonly #writer = new Writer();
   readonly #reader: Reader;
@@ -72,6 +75,7 @@ export class GroupCalls {
   /** @param image tells where groups are */
   constructor(post: GroupPost, image: MetadataImage) {
     [this.#post, this.#image] = [post, image];
+    this.#parcels = new Parcels(post.arena, { inOrder: true });
     this.#reader = new Reader((post.arenas[post.shard] as NativeMemory).bytes);
   }
 
@@ -106,14 +110,19 @@ export class GroupCalls {
     });
     if (!ok) return done(null);
     const operation = this.#operations.add({ row, apiVersion, done }, 0);
-    this.#post.parcels.post(writer.bytes, writer.position, (place) => this.#send(call, operation, place));
+    this.#parcels.post(writer.bytes, writer.position, (place) => this.#send(call, operation, place));
+  }
+
+  /** Sends requests that waited for room. */
+  postWaiting(): void {
+    this.#parcels.postWaiting();
   }
 
   /** Takes a ring record of another shard. @returns false when it is none of the asking side's */
   receive(sender: number, { ints, int }: RingRecord): boolean {
     switch (ints[int]) {
       case message.kind.groupTaken:
-        this.#post.parcels.release(ints[int + message.groupTaken.block] as number);
+        this.#parcels.release(ints[int + message.groupTaken.block] as number);
         return true;
       case message.kind.groupAnswer: {
         const at = message.groupAnswer;

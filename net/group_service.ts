@@ -7,7 +7,7 @@ import { message, type Outbox, type RingRecord } from "../partitions/mod.ts";
 import { assert } from "../storage/base/assert.ts";
 import type { NativeMemory } from "../storage/mod.ts";
 import { encodeWhole, groupApi, type GroupPost } from "./group_calls.ts";
-import type { ParcelPlace } from "./parcels.ts";
+import { type ParcelPlace, Parcels } from "./parcels.ts";
 import type { Api } from "./protocol/api_table.ts";
 import { Reader } from "./protocol/reader.ts";
 import { Writer } from "./protocol/writer.ts";
@@ -26,13 +26,21 @@ interface Asker {
 /** The answering side. */
 export class GroupService {
   readonly #post: GroupPost;
+  readonly #parcels: Parcels;
   readonly #reader: Reader;
   readonly #writer = new Writer();
 
   /** @param post what both sides share */
   constructor(post: GroupPost) {
     this.#post = post;
+    // Who asked puts answers into order; a large one that waits for room must not keep heartbeats waiting.
+    this.#parcels = new Parcels(post.arena, { inOrder: false });
     this.#reader = new Reader((post.arenas[post.shard] as NativeMemory).bytes);
+  }
+
+  /** Sends answers that waited for room. */
+  postWaiting(): void {
+    this.#parcels.postWaiting();
   }
 
   /** Takes a ring record of another shard. @returns false when it is none of the answering side's */
@@ -43,7 +51,7 @@ export class GroupService {
         this.#onCall(sender, record);
         return true;
       case message.kind.groupRelease:
-        this.#post.parcels.release(ints[int + message.groupRelease.block] as number);
+        this.#parcels.release(ints[int + message.groupRelease.block] as number);
         return true;
       default:
         return false;
@@ -77,7 +85,7 @@ export class GroupService {
     const writer = this.#writer;
     const ok = encodeWhole(writer, () => asker.row.response.encode(writer, asker.apiVersion, response));
     if (!ok) return this.#send(asker, NO_PLACE);
-    this.#post.parcels.post(writer.bytes, writer.position, (place) => this.#send(asker, place));
+    this.#parcels.post(writer.bytes, writer.position, (place) => this.#send(asker, place));
   }
 
   #send({ shard, operation }: Asker, place: ParcelPlace): void {

@@ -9,7 +9,6 @@ import type { GroupClient } from "../partitions/coordinators/ports.ts";
 import { type Arena, MetadataImage } from "../partitions/mod.ts";
 import { TestShards, topicOn } from "../partitions/partition_testing.ts";
 import { type GroupTurns, ShardGroups } from "./group_turns.ts";
-import { Parcels } from "./parcels.ts";
 
 /** The turns of a shard without groups. */
 export const noGroups: GroupTurns = {
@@ -71,7 +70,7 @@ export class GroupShards implements Disposable {
       const coordinator = new ListingCoordinator();
       this.coordinators.push(coordinator);
       this.groups.push(
-        new ShardGroups({ shard, coordinator, parcels: new Parcels(arena), outboxes, arenas }, this.image),
+        new ShardGroups({ shard, coordinator, arena, outboxes, arenas }, this.image),
       );
     }
   }

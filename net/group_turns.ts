@@ -28,12 +28,11 @@ export class ShardGroups implements GroupTurns {
   /** The way to all coordinators. */
   readonly calls: GroupCalls;
   readonly #service: GroupService;
-  readonly #post: GroupPost;
   readonly #coordinator: GroupCoordination;
 
   /** @param post this shard's coordinator and the ways to the others @param image tells where groups are */
   constructor(post: GroupPost, image: MetadataImage) {
-    [this.#post, this.#coordinator] = [post, post.coordinator];
+    this.#coordinator = post.coordinator;
     this.calls = new GroupCalls(post, image);
     this.#service = new GroupService(post);
   }
@@ -55,7 +54,8 @@ export class ShardGroups implements GroupTurns {
   }
 
   postWaiting(): void {
-    this.#post.parcels.postWaiting();
+    this.calls.postWaiting();
+    this.#service.postWaiting();
   }
 
   receive(sender: number, record: RingRecord): boolean {

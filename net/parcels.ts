@@ -3,8 +3,9 @@
  * hundred bytes does not take a block of its own. Whoever read a parcel says so, and its hold on the block is given back.
  * Runs on shards.
  *
- * Always: parcels are sent in the order of `post()`; one that finds no room waits for a later turn and is never lost. How many may wait
- * is limited by the requests of the connections, how much by their memory (net/connection.ts, PIPELINES_BYTES_MAX).
+ * Always: a parcel that finds no room waits for a later turn and is never lost; when the arena is used up, the block that it keeps set
+ * aside serves one after the other. How many may wait is limited by the requests of the connections, how much by their
+ * memory (net/connection.ts, PIPELINES_BYTES_MAX).
  */
 import type { Arena } from "../partitions/mod.ts";
 
@@ -25,19 +26,18 @@ interface WaitingParcel {
   readonly send: (place: ParcelPlace) => void;
 }
 
-/** The parcels of one shard. */
+/** One kind of parcel of a shard. */
 export class Parcels {
   readonly #arena: Arena;
+  readonly #isInOrder: boolean;
   #waiting: WaitingParcel[] = [];
-  /** Blocks that had been freed when there was no room: none will do until there are more. */
-  #freedCount = -1;
   /** The block that small parcels are packed into, with a hold of its own; -1 for none. */
   #block = -1;
   #filled = 0;
 
-  /** @param arena this shard's */
-  constructor(arena: Arena) {
-    this.#arena = arena;
+  /** @param arena this shard's @param options inOrder: none is sent before those that were posted earlier */
+  constructor(arena: Arena, options: { inOrder: boolean }) {
+    [this.#arena, this.#isInOrder] = [arena, options.inOrder];
   }
 
   /** Parcels that found no room yet. */
@@ -51,22 +51,23 @@ export class Parcels {
    * @param send tells the reader where they lie
    */
   post(bytes: Uint8Array, length: number, send: (place: ParcelPlace) => void): void {
-    const place = this.#waiting.length > 0 ? null : this.#place(bytes, length);
+    const mustWait = this.#isInOrder && this.#waiting.length > 0;
+    const place = mustWait ? null : this.#place(bytes, length);
     if (place !== null) return send(place);
     this.#waiting.push({ bytes: bytes.slice(0, length), send });
   }
 
   /** Sends what waits, as far as there is room now. */
   postWaiting(): void {
-    if (this.#waiting.length === 0 || this.#arena.freedCount === this.#freedCount) return;
-    let sent = 0;
-    for (const { bytes, send } of this.#waiting) {
-      const place = this.#place(bytes, bytes.length);
-      if (place === null) break;
-      send(place);
-      sent++;
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const parcel of waiting) {
+      const mustWait = this.#isInOrder && this.#waiting.length > 0;
+      const place = mustWait ? null : this.#place(parcel.bytes, parcel.bytes.length);
+      if (place === null) this.#waiting.push(parcel);
+      else parcel.send(place);
     }
-    this.#waiting.splice(0, sent);
   }
 
   /** A parcel has been read. @param block of its place */
@@ -75,11 +76,9 @@ export class Parcels {
   }
 
   #place(bytes: Uint8Array, length: number): ParcelPlace | null {
-    const block = length > SHARED_BLOCK_BYTES / 2 ? this.#arena.allocate(length) : this.#sharedBlock(length);
-    if (block === -1) {
-      this.#freedCount = this.#arena.freedCount;
-      return null;
-    }
+    let block = length > SHARED_BLOCK_BYTES / 2 ? this.#arena.allocate(length) : this.#sharedBlock(length);
+    if (block === -1) block = this.#arena.allocateReserved(length);
+    if (block === -1) return null;
     let start = block;
     if (block === this.#block) {
       this.#arena.retain(block);

@@ -7,9 +7,14 @@ const MIB = 1024 * 1024;
 const buffer = allocateArena();
 
 class Fixture {
-  readonly arena = new Arena(buffer);
-  readonly parcels = new Parcels(this.arena);
+  readonly arena: Arena;
+  readonly parcels: Parcels;
   readonly sent: ParcelPlace[] = [];
+
+  constructor(options: { inOrder?: boolean; reservedBytes?: number } = {}) {
+    this.arena = new Arena(buffer, options);
+    this.parcels = new Parcels(this.arena, { inOrder: options.inOrder ?? true });
+  }
 
   post(bytes: Uint8Array, length = bytes.length): void {
     this.parcels.post(bytes, length, (place) => void this.sent.push(place));
@@ -98,4 +103,46 @@ Deno.test("Parcels.postWaiting() sends those for which there is room, and keeps 
   fixture.parcels.release(fixture.sent[0]!.block);
   fixture.parcels.postWaiting();
   assert.deepEqual([fixture.sent.length, fixture.parcels.waitingCount], [2, 0]);
+});
+
+Deno.test("Parcels.postWaiting() finds the room of parcels that were read, although no block became free", () => {
+  const fixture = new Fixture();
+  for (let count = 0; count < 3; count++) fixture.post(new Uint8Array(20_000));
+  fixture.fill(16 * 1024);
+  fixture.post(new Uint8Array(20_000));
+  assert.equal(fixture.sent.length, 3);
+  for (const { block } of fixture.sent) fixture.parcels.release(block);
+  fixture.parcels.postWaiting();
+  assert.equal(fixture.sent.length, 4);
+});
+
+Deno.test("Parcels takes the block that is set aside when the arena is used up, one after the other, if it is large enough", () => {
+  const fixture = new Fixture({ reservedBytes: MIB });
+  const blocks = fixture.fill(16 * 1024);
+  for (const length of [100, 500_000, 2 * MIB, 1]) fixture.post(new Uint8Array(length).fill(length % 251));
+  assert.deepEqual([fixture.sent.length, fixture.parcels.waitingCount], [1, 3]);
+  fixture.parcels.release(fixture.sent[0]!.block);
+  fixture.parcels.postWaiting();
+  assert.deepEqual(fixture.bytesOf(fixture.sent[1]!), new Uint8Array(500_000).fill(500_000 % 251));
+  fixture.parcels.release(fixture.sent[1]!.block);
+  fixture.parcels.postWaiting();
+  assert.equal(fixture.sent.length, 2, "the next one is larger than that");
+  for (const block of blocks) fixture.arena.release(block);
+  fixture.parcels.postWaiting();
+  assert.deepEqual([fixture.sent.length, fixture.parcels.waitingCount], [4, 0]);
+});
+
+Deno.test("Parcels out of order lets small ones pass a large one that waits", () => {
+  const fixture = new Fixture({ inOrder: false });
+  const blocks = fixture.fill(16 * 1024);
+  fixture.post(new Uint8Array(2 * MIB));
+  fixture.post(new Uint8Array(10));
+  for (const block of blocks.slice(0, 4)) fixture.arena.release(block);
+  fixture.parcels.postWaiting();
+  assert.deepEqual([fixture.sent.map(({ length }) => length), fixture.parcels.waitingCount], [[10], 1]);
+  fixture.post(new Uint8Array(20));
+  assert.equal(fixture.sent.length, 2);
+  for (const block of blocks.slice(4)) fixture.arena.release(block);
+  fixture.parcels.postWaiting();
+  assert.equal(fixture.parcels.waitingCount, 0);
 });

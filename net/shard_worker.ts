@@ -24,7 +24,6 @@ import type { FileRange } from "./cold_reader.ts";
 import { ControlLink } from "./control_link.ts";
 import { ShardGroups } from "./group_turns.ts";
 import { shardHandlers, versionFallback } from "./handlers/mod.ts";
-import { Parcels } from "./parcels.ts";
 import { REQUEST_BYTES_MAX, RequestMemory } from "./request_memory.ts";
 import { Router } from "./router.ts";
 import { Shard } from "./shard.ts";
@@ -80,8 +79,7 @@ class ShardHost {
       arenas,
     });
     const coordinator = this.#coordinator(purgatory, report);
-    const parcels = new Parcels(arena);
-    this.#groups = new ShardGroups({ shard, coordinator, parcels, outboxes: ways, arenas }, this.#image);
+    this.#groups = new ShardGroups({ shard, coordinator, arena, outboxes: ways, arenas }, this.#image);
     this.#shard = new Shard({
       shard,
       clock: systemClock,
@@ -123,7 +121,9 @@ class ShardHost {
 
   /** Opens the logs and serves until stopped. */
   async serve(): Promise<void> {
-    post({ type: "ready", failures: this.#apply(this.#start.image) });
+    const failures = this.#apply(this.#start.image);
+    this.#partitions.forgetCheckpoints();
+    post({ type: "ready", failures });
     while (!this.#isStopping) {
       this.#shard.run(() => this.#hasMessages() || this.#isAborted() || this.#isDrained());
       if (this.#isAborted()) return this.#abort();

@@ -99,10 +99,15 @@ export class Arena {
     return leaf * BLOCK_BYTES_MIN;
   }
 
-  /** Takes the block that is set aside, with one holder. @returns where it starts, or -1 while it is held */
-  allocateReserved(): number {
+  /**
+   * Takes the block that is set aside, with one holder.
+   * @param length bytes needed
+   * @returns where it starts, or -1 while it is held, or when it is too small
+   */
+  allocateReserved(length = 0): number {
     const start = this.#reservedStart;
     if (start === -1 || (this.#holders[start / BLOCK_BYTES_MIN] as number) > 0) return -1;
+    if (length > this.sizeOf(start)) return -1;
     this.#holders[start / BLOCK_BYTES_MIN] = 1;
     this.#allocatedCount++;
     return start;
