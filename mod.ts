@@ -120,6 +120,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       slotsMax: WatermarkTable.SLOTS_MAX,
       publish: (delta) => pool.publish(delta),
       saveLogStarts: () => checkpoints.writeLogStarts(),
+      saveCheckpoints: () => checkpoints.writeAll(),
       newTopicId: randomUuid,
     });
     const { delta, warnings } = await controller.load(directory);

@@ -41,9 +41,11 @@ export interface LogStoreOptions {
 export class LogStore {
   readonly #options: LogStoreOptions;
   readonly #resources: LogResources;
-  /** What the checkpoints said at the start; taken out as logs are opened, because a topic may be created anew under its name. */
+  /** What the checkpoints said at the start; a line goes when its log is opened. */
   readonly #recoveryPoints: Map<string, number>;
   readonly #logStarts: Map<string, number>;
+  /** Logs that could not be opened so far. */
+  readonly #unopened = new Set<string>();
 
   /** Reads the checkpoints of the directory; a missing or damaged one costs a longer recovery, nothing else. */
   constructor(options: LogStoreOptions) {
@@ -57,26 +59,53 @@ export class LogStore {
   open(topic: TopicImage, partition: number): Log | string {
     const { fs, clock, cleanShutdown, producerIdExpirationMs, report } = this.#options;
     const key = partitionKey(topic.name, partition);
+    const logStartOffset = toOffset(this.#logStarts.get(key) ?? 0);
     const directory = join(this.#options.directory, `${topic.name}-${partition}`);
     try {
-      return Log.open({
+      const log = Log.open({
         fs,
         clock,
         directory,
         config: topic.logConfig,
         cleanShutdown,
-        recoveryPoint: take(this.#recoveryPoints, key),
-        logStartOffset: take(this.#logStarts, key),
+        recoveryPoint: toOffset(this.#recoveryPoints.get(key) ?? 0),
+        logStartOffset,
         producerIdExpirationMs,
         topicId: topic.id,
         resources: this.#resources,
         report,
       });
+      this.forget(topic, partition);
+      return log;
     } catch (error) {
+      this.#unopened.add(key);
       // A damaged log or a refusing disk takes this partition offline; anything else is a bug and stops the shard.
       const reason = error instanceof LogDamagedError ? error.message : storageFailure(error);
       return `Cannot open ${directory}: ${reason}`;
     }
+  }
+
+  /**
+   * Forgets the checkpoints except of logs that could not be opened, once all have been tried: a topic that is created from now
+   * on may have the name of one that was deleted.
+   */
+  forgetCheckpoints(): void {
+    for (const checkpoint of [this.#recoveryPoints, this.#logStarts]) {
+      for (const key of checkpoint.keys()) if (!this.#unopened.has(key)) checkpoint.delete(key);
+    }
+  }
+
+  /** Forgets what the checkpoints say of a partition. */
+  forget(topic: TopicImage, partition: number): void {
+    const key = partitionKey(topic.name, partition);
+    this.#unopened.delete(key);
+    this.#recoveryPoints.delete(key);
+    this.#logStarts.delete(key);
+  }
+
+  /** What the checkpoint says of a log that could not be opened; the next checkpoint has to say it again. */
+  checkpointedLogStart(topic: TopicImage, partition: number): Offset {
+    return toOffset(this.#logStarts.get(partitionKey(topic.name, partition)) ?? 0);
   }
 
   /** Takes a lease on a segment file back. */
@@ -91,10 +120,4 @@ export class LogStore {
     this.#options.report(`Ignoring ${path}: ${checkpoint}`);
     return new Map();
   }
-}
-
-function take(offsets: Map<string, number>, key: string): Offset {
-  const offset = offsets.get(key) ?? 0;
-  offsets.delete(key);
-  return toOffset(offset);
 }

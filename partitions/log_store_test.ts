@@ -93,3 +93,28 @@ Deno.test("LogStore.open() lets a bug of ours through", () => {
   };
   assert.throws(() => store.open(topicOn([0]), 0), TypeError);
 });
+
+Deno.test("LogStore.forgetCheckpoints() begins a new log of an old name at 0, and keeps what could not be opened where it was", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const damaged = topicOn([0], { name: "damaged", id: "YWFhYWFhYWFhYWFhYWFhYQ" });
+  opened(create(files).store.open(damaged, 0)).close({ clean: true });
+  const metadata = `${LOG_DIRECTORY}/damaged-0/partition.metadata`;
+  const whole = new TextDecoder().decode(files.files().find(([path]) => path === metadata)?.[1]);
+  write(files, metadata, whole.replace("YWFh", "YmJi"));
+  write(files, `${LOG_DIRECTORY}/log-start-offset-checkpoint`, "0\n2\nt 0 3\ndamaged 0 7\n");
+  const { store } = create(files);
+  assert.match(String(store.open(damaged, 0)), /Cannot open/);
+  assert.equal(store.checkpointedLogStart(damaged, 0), 7);
+  store.forgetCheckpoints();
+  assert.equal(opened(store.open(topicOn([0]), 0)).logStartOffset, 0);
+  write(files, metadata, whole);
+  assert.equal(opened(store.open(damaged, 0)).logStartOffset, 7);
+});
+
+Deno.test("LogStore.forget() makes a log that could not be opened start anew, as its topic was deleted", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  write(files, `${LOG_DIRECTORY}/log-start-offset-checkpoint`, "0\n1\nt 0 3\n");
+  const { store } = create(files);
+  store.forget(topicOn([0]), 0);
+  assert.equal(opened(store.open(topicOn([0]), 0)).logStartOffset, 0);
+});

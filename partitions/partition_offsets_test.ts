@@ -33,3 +33,12 @@ Deno.test("partitionOffsets() has 0 for a partition whose log was never opened",
   image.apply({ changed: [topicOn([0])], deletedIds: [] });
   assert.deepEqual(partitionOffsets(image, table, "recoveryPoint"), [{ topic: "t", partition: 0, offset: 0 }]);
 });
+
+Deno.test("partitionOffsets() leaves log starts of 0 out", () => {
+  const table = new WatermarkTable(WatermarkTable.allocate());
+  const image = new MetadataImage();
+  image.apply({ changed: [topicOn([0, 1])], deletedIds: [] });
+  const [logStartOffset, end] = [toOffset(7), toOffset(9)];
+  table.write(1, { ...emptyWatermarks(), logStartOffset, highWatermark: end, logEndOffset: end });
+  assert.deepEqual(partitionOffsets(image, table, "logStartOffset"), [{ topic: "t", partition: 1, offset: 7 }]);
+});

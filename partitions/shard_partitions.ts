@@ -24,13 +24,14 @@ import {
   type FlushRequest,
   type NativeMemory,
   NO_OFFSET,
+  type Offset,
   storageFailure,
   toOffset,
 } from "../storage/mod.ts";
 import type { Outbox } from "./shared/mail.ts";
 import * as message from "./shared/messages.ts";
 import type { RingRecord } from "./shared/ring.ts";
-import type { InterestTable, WatermarkTable } from "./shared/watermarks.ts";
+import { emptyWatermarks, type InterestTable, partitionState, type WatermarkTable } from "./shared/watermarks.ts";
 
 /** What the door is built from. */
 export interface ShardPartitionsParts {
@@ -142,7 +143,10 @@ export class ShardPartitions implements PartitionOwner {
     const failures: string[] = [];
     for (const place of topic.partitions) {
       if (place.shard !== this.#parts.shard) continue;
-      this.#unopened.delete(place.slot);
+      if (this.#unopened.delete(place.slot)) {
+        this.#parts.store.forget(topic, place.partition);
+        this.#parts.table.write(place.slot, emptyWatermarks());
+      }
       const partition = this.#own.get(place.slot);
       if (partition === undefined) continue;
       this.#own.delete(place.slot);
@@ -153,6 +157,11 @@ export class ShardPartitions implements PartitionOwner {
       }
     }
     return failures;
+  }
+
+  /** Ends the start: logs opened from now on are new ones (log_store.ts). */
+  forgetCheckpoints(): void {
+    this.#parts.store.forgetCheckpoints();
   }
 
   /** Closes all logs. @param options clean: trimmed and with snapshots @returns whether all were closed as asked */
@@ -312,6 +321,7 @@ export class ShardPartitions implements PartitionOwner {
     const log = this.#parts.store.open(topic, place.partition);
     if (typeof log === "string") {
       this.#unopened.add(place.slot);
+      this.#keepLogStart(place.slot, this.#parts.store.checkpointedLogStart(topic, place.partition));
       failures.push(log);
       return;
     }
@@ -322,6 +332,13 @@ export class ShardPartitions implements PartitionOwner {
     this.#own.set(place.slot, partition);
     if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
     this.#names.set(place.slot, `${topic.name}-${place.partition}`);
+  }
+
+  /** Of a log that could not be opened: records that were deleted must not come back when it can be opened again. */
+  #keepLogStart(slot: number, logStartOffset: Offset): void {
+    const [highWatermark, lastStableOffset, logEndOffset] = [logStartOffset, logStartOffset, logStartOffset];
+    const watermarks = { ...emptyWatermarks(), highWatermark, lastStableOffset, logEndOffset, logStartOffset };
+    this.#parts.table.write(slot, { ...watermarks, state: partitionState.offline });
   }
 
   #appendHere(partition: Partition, batch: { start: number; length: number }): AppendOutcome {

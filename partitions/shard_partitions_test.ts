@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { toOffset } from "../storage/base/units.ts";
+import { writeAtomically } from "../storage/checkpoint.ts";
 import { type DelayedOperation } from "./purgatory.ts";
 import { Answers, batchOf, LOG_DIRECTORY, readFrom, smallLogs, TestShards, topicOn } from "./partition_testing.ts";
 import { emptyWatermarks, partitionState } from "./shared/watermarks.ts";
@@ -266,4 +267,23 @@ Deno.test("ShardPartitions.deleteRecords() answers alike for its own and another
   partitions.deleteRecords(OTHER, 0, answers, 5);
   world.pump();
   assert.equal(answers.deleted.at(-1)?.refusal, "unknown-partition");
+});
+
+Deno.test("a log that could not be opened keeps its checkpointed log start in the table, until its topic is deleted", () => {
+  const damaged = topicOn([0], { id: "YmJiYmJiYmJiYmJiYmJiYg" });
+  using first = new TestShards(1);
+  first.apply(topicOn([0]));
+  const { files } = first.at(0);
+  first.at(0).partitions.close({ clean: true });
+  writeAtomically(
+    files.fileSystem,
+    `${LOG_DIRECTORY}/log-start-offset-checkpoint`,
+    new TextEncoder().encode("0\n1\nt 0 5\n"),
+  );
+  using world = new TestShards(1, [files]);
+  assert.equal(world.apply(damaged).length, 1);
+  const row = () => world.table.read(OWN.slot, emptyWatermarks());
+  assert.deepEqual([row().state, row().logStartOffset, row().recoveryPoint], [partitionState.offline, 5, 0]);
+  world.at(0).partitions.removeTopic(damaged);
+  assert.deepEqual([row().state, row().logStartOffset], [partitionState.closed, 0]);
 });

@@ -9,6 +9,7 @@ import { produceRequest, produceResponse } from "../net/protocol/messages/00_pro
 import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
 import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/messages/02_list_offsets.ts";
 import { createTopicsRequest, createTopicsResponse } from "../net/protocol/messages/19_create_topics.ts";
+import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
 import { deleteRecordsRequest, deleteRecordsResponse } from "../net/protocol/messages/21_delete_records.ts";
 import { describeConfigsRequest, describeConfigsResponse } from "../net/protocol/messages/32_describe_configs.ts";
 import { createPartitionsRequest, createPartitionsResponse } from "../net/protocol/messages/37_create_partitions.ts";
@@ -303,5 +304,35 @@ Deno.test("a killed broker starts no log below a low watermark that it acknowled
       assert.ok(end >= appended[partition]!, what);
       assert.equal((await fetchFrom(client, "t", [partition, start])).code, errorCode.NONE);
       assert.deepEqual(await append(client, "t", partition), [errorCode.NONE, end]);
+    }
+  }));
+
+Deno.test("a topic that has the name of a deleted one begins at 0 and loses nothing, whenever the broker is killed", () =>
+  withDirectory(async (dataDir) => {
+    const remove = async (client: KafkaClient) => {
+      const of = { apiVersion: 5, value: { topicNames: ["t"], timeoutMs: 5000 } };
+      assert.equal((await client.call(deleteTopicsRequest, deleteTopicsResponse, of)).responses[0]?.errorCode, 0);
+    };
+    for (const isRestartedBetween of [false, true]) {
+      let broker = await startProcess(dataDir);
+      {
+        using client = await KafkaClient.connect(broker);
+        await create(client, "t");
+        for (let count = 0; count < 5; count++) await append(client, "t", 0, ["a", "b", "c"]);
+        assert.deepEqual(await deleteRecords(client, "t", [[0, -1]]), [[errorCode.NONE, 15]]);
+        await remove(client);
+      }
+      if (isRestartedBetween) {
+        await broker.kill();
+        broker = await startProcess(dataDir);
+      }
+      using client = await KafkaClient.connect(broker);
+      await create(client, "t");
+      assert.deepEqual(await append(client, "t", 0), [errorCode.NONE, 0]);
+      await broker.kill();
+      await using again = await startBroker({ port: 0, shards: 2, dataDir });
+      using reader = await KafkaClient.connect(again);
+      assert.deepEqual([await earliest(reader, "t", 0), await latest(reader, "t", 0)], [0, 1]);
+      await remove(reader);
     }
   }));

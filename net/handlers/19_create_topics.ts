@@ -5,7 +5,7 @@
  * replication factor and configs in the answer (KIP-525) · v7 topic ids. The answer comes when every shard knows the
  * topics, so that a produce right after it succeeds.
  *
- * Not done: the request's timeout; policies (`create.topic.policy.class.name`).
+ * Not done: policies (`create.topic.policy.class.name`).
  */
 import { authorize, CLUSTER } from "../authorization.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";

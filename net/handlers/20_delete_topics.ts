@@ -3,8 +3,6 @@
  *
  * v1 · v3 TOPIC_DELETION_DISABLED (KIP-322; INVALID_REQUEST before) · v4 flexible · v5 messages · v6 by name or by topic
  * id (KIP-516).
- *
- * Not done: the request's timeout.
  */
 import { authorize, CLUSTER } from "../authorization.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { brokerDefinitions } from "./broker_definitions.ts";
 import type { ConfigDefinition } from "./config_definitions.ts";
 import { parseConfigValue } from "./config_values.ts";
+import { boundedSettings, groupDefinitions } from "./group_definitions.ts";
 import { topicDefinitions } from "./topic_definitions.ts";
 
 interface KafkaSetting {
@@ -10,11 +11,15 @@ interface KafkaSetting {
   readonly range: string;
 }
 
-const kafka = { topic: new Map<string, KafkaSetting>(), broker: new Map<string, KafkaSetting>() };
+const kafka = {
+  topic: new Map<string, KafkaSetting>(),
+  broker: new Map<string, KafkaSetting>(),
+  group: new Map<string, KafkaSetting>(),
+};
 const listing = Deno.readTextFileSync(new URL("../../tests/golden/kafka_4.3.1_settings.txt", import.meta.url));
 for (const line of listing.split("\n").filter((line) => line !== "" && !line.startsWith("#"))) {
   const [scope = "", name = "", type = "", defaultText = "", range = ""] = line.split("|").map((part) => part.trim());
-  kafka[scope as "topic" | "broker"].set(name, {
+  kafka[scope as keyof typeof kafka].set(name, {
     type,
     defaultText: defaultText === "none" ? null : type === "LIST" ? defaultText.replaceAll(", ", ",") : defaultText,
     range,
@@ -51,6 +56,22 @@ Deno.test("topicDefinitions has every topic setting of Kafka with its type, defa
   }
 });
 
+Deno.test("groupDefinitions has every group setting of Kafka with its type, default and range, in order, and no other", () => {
+  assert.deepEqual([...groupDefinitions.keys()], [...kafka.group.keys()].sort());
+  for (const definition of groupDefinitions.values()) {
+    assertLikeKafka(definition, kafka.group.get(definition.name) as KafkaSetting);
+  }
+});
+
+Deno.test("boundedSettings names Kafka's broker settings with their defaults", () => {
+  for (const { name, min, max } of boundedSettings) {
+    assert(groupDefinitions.has(name), name);
+    for (const bound of [min, max]) {
+      if (bound !== undefined) assert.equal(kafka.broker.get(bound[0])?.defaultText, String(bound[1]), bound[0]);
+    }
+  }
+});
+
 Deno.test("brokerDefinitions has Kafka's type, default and range for every name that is not its own", () => {
   for (const definition of brokerDefinitions.values()) {
     const like = kafka.broker.get(definition.name);
@@ -60,7 +81,8 @@ Deno.test("brokerDefinitions has Kafka's type, default and range for every name 
 });
 
 Deno.test("every setting's default passes its own check, and its documentation is a sentence", () => {
-  for (const definition of [...topicDefinitions.values(), ...brokerDefinitions.values()]) {
+  const all = [topicDefinitions, brokerDefinitions, groupDefinitions].flatMap((table) => [...table.values()]);
+  for (const definition of all) {
     assert.match(definition.documentation, /^[A-Z].*\.$/, definition.name);
     if (definition.defaultText === null) continue;
     const parsed = parseConfigValue(definition, definition.defaultText);
@@ -69,8 +91,8 @@ Deno.test("every setting's default passes its own check, and its documentation i
   }
 });
 
-Deno.test("every broker setting that topics inherit from is a broker setting", () => {
-  for (const { synonyms } of topicDefinitions.values()) {
+Deno.test("every broker setting that topics and groups inherit from is a broker setting", () => {
+  for (const { synonyms } of [...topicDefinitions.values(), ...groupDefinitions.values()]) {
     for (const { name } of synonyms) assert(brokerDefinitions.has(name), name);
   }
 });

@@ -68,7 +68,6 @@ export const topicDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTa
     {
       check: atLeast(0),
       from: ["log.segment.delete.delay.ms"],
-      later: true,
     },
   ),
   setting(

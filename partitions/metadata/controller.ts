@@ -60,6 +60,8 @@ export interface ControllerOptions {
   readonly publish: (delta: ImageDelta) => Promise<void>;
   /** Writes the log start offsets of all partitions down (checkpoints.ts). */
   readonly saveLogStarts: () => Promise<void>;
+  /** Writes all checkpoints. */
+  readonly saveCheckpoints: () => Promise<void>;
   /** Makes a topic id (`randomUuid`). */
   readonly newTopicId: () => string;
   /** Uniform in [0, 1); Math.random unless a test wants to know. */
@@ -238,6 +240,8 @@ export class Controller implements ControlPlane {
     }
     await this.#directories?.sync();
     this.#forgotten.push(...topics.map(({ id }) => deletedKey(id)));
+    // Else a crash would begin the log of a new topic of this name where the deleted one's began (LogManager.asyncDelete).
+    await this.#options.saveCheckpoints();
   }
 
   async #createPartitions({ topics, validateOnly }: CreatePartitionsRequest): Promise<CreatePartitionsResponse> {

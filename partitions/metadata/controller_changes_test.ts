@@ -83,6 +83,17 @@ Deno.test("a topic that grew is deleted with all its rows, and its places are fr
   assert.equal(controller.image.topic("u")?.partitions.length, 4);
 });
 
+Deno.test("deleteTopics answers when the checkpoints no longer speak of the topic", async () => {
+  const seen: (string | undefined)[] = [];
+  const { controller } = await startController(new MemoryStore(), {
+    saveCheckpoints: () => Promise.resolve(void seen.push(controller.image.topic("t")?.name)),
+  });
+  await create(controller, "t");
+  const request = { topics: [], topicNames: ["t"], timeoutMs: 1000 };
+  await controller.call("deleteTopics", { request, apiVersion: 5 });
+  assert.deepEqual(seen, [undefined]);
+});
+
 Deno.test("alterConfigs of a topic stores, resolves and publishes; a refused one changes nothing", async () => {
   const store = new MemoryStore();
   const { controller, published } = await startController(store);

@@ -128,6 +128,7 @@ export async function startController(
     slotsMax?: number;
     publish?: (delta: ImageDelta) => Promise<void>;
     nowMs?: () => number;
+    saveCheckpoints?: () => Promise<void>;
   } = {},
 ): Promise<TestController> {
   const published: ImageDelta[] = [];
@@ -141,6 +142,7 @@ export async function startController(
       return options.publish?.(delta) ?? Promise.resolve();
     },
     saveLogStarts: () => Promise.resolve(),
+    saveCheckpoints: options.saveCheckpoints ?? (() => Promise.resolve()),
     newTopicId: randomUuid,
     nowMs: options.nowMs,
     random: () => 0.5,

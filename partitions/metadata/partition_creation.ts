@@ -4,7 +4,8 @@
  *
  * Source: Kafka's ControllerApis.createPartitions and ReplicationControlManager.createPartitions, in their order of checks and
  * with their sentences. Beyond Kafka: one request adds no more partitions than CreateTopics may (POLICY_VIOLATION), and a broker
- * has a largest number of them (INVALID_PARTITIONS).
+ * has a largest number of them (INVALID_PARTITIONS). Internal topics do not grow: Kafka adds partitions to `__consumer_offsets`, and
+ * then finds most groups' offsets no longer.
  */
 import { errorCode, errorMessage } from "../../net/protocol/error_codes.ts";
 import type { CreatePartitionsTopic } from "../../net/protocol/messages/37_create_partitions.ts";
@@ -69,6 +70,10 @@ function planGrowth(
   if (count < existing) {
     const has = `The topic ${name} currently has ${existing} partition(s)`;
     return refuse("INVALID_PARTITIONS", `${has}; ${count} would not be an increase.`);
+  }
+  if (topic.isInternal) {
+    const why = "what it holds is found by the number of its partitions";
+    return refuse("INVALID_PARTITIONS", `Partitions of internal topic ${name} cannot be added: ${why}.`);
   }
   const added = count - existing;
   if (assignments !== null && assignments.length !== added) {

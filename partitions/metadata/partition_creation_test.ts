@@ -6,10 +6,11 @@ import { type GrowthRules, planPartitions } from "./partition_creation.ts";
 import { PARTITIONS_PER_REQUEST_MAX } from "./topic_creation.ts";
 
 const existing = topicImage("t", "MTIzNDU2Nzg5MDEyMzQ1Ng", 2);
+const internal = topicImage("__consumer_offsets", "YWFhYWFhYWFhYWFhYWFhYQ", 2);
 const rules: GrowthRules = {
   brokers: [1],
   freeCount: 20_000,
-  topic: (name) => name === "t" || name === "u" ? existing : undefined,
+  topic: (name) => name === "t" || name === "u" ? existing : name === internal.name ? internal : undefined,
 };
 
 function wanted(count: number, brokerIds: number[][] | null = null, name = "t"): CreatePartitionsTopic {
@@ -59,6 +60,11 @@ const refused: [what: string, topic: CreatePartitionsTopic, message: RegExp][] =
     "more than a request may add",
     wanted(2 + PARTITIONS_PER_REQUEST_MAX + 1),
     /^POLICY_VIOLATION Excessively large number/,
+  ],
+  [
+    "an internal topic",
+    wanted(3, null, "__consumer_offsets"),
+    /^INVALID_PARTITIONS Partitions of internal topic __consumer_offsets/,
   ],
   ["the largest number", wanted(2147483647), /^POLICY_VIOLATION/],
 ];

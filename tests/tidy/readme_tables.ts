@@ -4,6 +4,7 @@
  */
 import { apis } from "../../net/protocol/api_table.ts";
 import { brokerDefinitions } from "../../partitions/config/broker_definitions.ts";
+import { groupDefinitions } from "../../partitions/config/group_definitions.ts";
 import { topicDefinitions } from "../../partitions/config/topic_definitions.ts";
 import { readText } from "./repository.ts";
 
@@ -18,6 +19,7 @@ const SHOWN_DEFAULTS: ReadonlyMap<string | null, string> = new Map([
 const tables: ReadonlyMap<string, () => string> = new Map([
   ["broker settings", brokerTable],
   ["topic settings", topicTable],
+  ["group settings", groupTable],
   ["requests", requestsTable],
 ]);
 
@@ -46,6 +48,18 @@ function brokerTable(): string {
     return `| \`${name}\` | ${shown(defaultText)} | ${sentence(effect, documentation)} |`;
   });
   return ["| setting | default | what it says |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
+function groupTable(): string {
+  const rows = [...groupDefinitions.values()].map(({ name, defaultText, effect, documentation, synonyms }) => {
+    const brokers = synonyms.map((synonym) => `\`${synonym.name}\``).join(", ");
+    return `| \`${name}\` | ${shown(defaultText)} | ${sentence(effect, documentation)} | ${brokers} |`;
+  });
+  return [
+    "| of a group | default | what it says | of the broker, for all groups |",
+    "| --- | --- | --- | --- |",
+    ...rows,
+  ].join("\n");
 }
 
 function topicTable(): string {
