@@ -51,7 +51,8 @@ export async function dumpLogSegments(dataDir: string): Promise<DumpVerdict> {
 
 /**
  * Lets DumpLogSegments print what the logs of `__consumer_offsets` say about groups.
- * @returns how many records there are of each type (CoordinatorRecordType.java: 1 an offset, 2 a classic group, 3 to 8 consumer groups)
+ * @returns how many records there are of each type (CoordinatorRecordType.java: 1 an offset, 2 a classic group, 3 to 8 and
+ *   16 consumer groups)
  * @throws AssertionError when a record is not printed, or not understood
  */
 export async function dumpGroupRecords(dataDir: string): Promise<Map<number, number>> {

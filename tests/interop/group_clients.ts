@@ -36,12 +36,14 @@ export const groupClients: readonly GroupClient[] = [
   kcatClient("kcat", "range"),
   ...["range", "roundrobin", "sticky", "cooperative-sticky", "consumer"].map((how) => goClient("franz-go", how)),
   ...["range", "roundrobin", "sticky"].map((how) => goClient("sarama", how)),
-  ...["range", "cooperative-sticky", "static", "consumer"].map((how) => pythonClient("confluent-kafka", how)),
+  ...["range", "cooperative-sticky", "static"].map((how) => pythonClient("confluent-kafka", how)),
+  ...["consumer", "consumer-range", "consumer-static"].map((how) => pythonClient("confluent-kafka", how)),
   ...["range", "roundrobin", "sticky", "cooperative-sticky"].map((how) => pythonClient("kafka-python", how)),
   ...["range", "roundrobin", "sticky"].map((how) => pythonClient("aiokafka", how)),
   nodeClient("kafkajs", "roundrobin"),
   ...["roundrobin", "cooperative-sticky", "consumer"].map((how) => nodeClient("platformatic", how)),
-  ...["range", "roundrobin", "sticky", "cooperative-sticky", "static", "consumer"].map(javaClient),
+  ...["range", "roundrobin", "sticky", "cooperative-sticky", "static"].map(javaClient),
+  ...["consumer", "consumer-range", "consumer-static", "consumer-regex"].map(javaClient),
 ];
 
 /**
@@ -53,13 +55,16 @@ export function mixedClients(how: "range" | "roundrobin"): GroupClient[] {
   return [...mixed.filter((each) => each.need !== "kcat"), ...mixed.filter((each) => each.need === "kcat")];
 }
 
+/** `how`: an assignor, or "static" (by range); "consumer" (the server's assignor), with "-range", "-static" or "-regex" behind. */
 function client(name: string, how: string, need: Need, library: Library): GroupClient {
-  const consumerProtocol = how === "consumer";
-  const isStatic = how === "static";
+  const consumerProtocol = how.startsWith("consumer");
+  const isStatic = how.endsWith("static");
   const command = ({ bootstrapServers, topic, group, instance }: GroupPlace) => {
     const words = [name, "group", bootstrapServers, topic, group];
-    if (consumerProtocol) words.push("protocol=consumer", ...name === "franz-go" ? ["assignor=uniform"] : []);
+    if (consumerProtocol) words.push("protocol=consumer");
     else words.push("protocol=classic", `assignor=${isStatic ? "range" : how}`);
+    if (how === "consumer-range") words.push("assignor=range");
+    if (how === "consumer-regex") words.push(`pattern=${topic.slice(0, -1)}.`);
     return library(isStatic ? [...words, `instance=${instance}`] : words);
   };
   const commitsBack = name === "platformatic"; // 2.12.1

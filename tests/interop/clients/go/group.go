@@ -29,7 +29,7 @@ type member struct {
 
 // newMember reads the words behind `group`.
 func newMember(words []string) member {
-	m := member{bootstrap: words[0], topic: words[1], group: words[2], protocol: "classic", assignor: "range"}
+	m := member{bootstrap: words[0], topic: words[1], group: words[2], protocol: "classic", assignor: "sticky"}
 	for _, word := range words[3:] {
 		name, value, _ := strings.Cut(word, "=")
 		switch name {
@@ -76,7 +76,6 @@ var franzBalancers = map[string]func() kgo.GroupBalancer{
 	"roundrobin":         kgo.RoundRobinBalancer,
 	"sticky":             kgo.StickyBalancer,
 	"cooperative-sticky": kgo.CooperativeStickyBalancer,
-	"uniform":            kgo.StickyBalancer,
 }
 
 func franzGroup(m member) error {

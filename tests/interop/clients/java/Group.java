@@ -15,6 +15,7 @@ import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.WakeupException;
@@ -34,7 +35,7 @@ public final class Group implements ConsumerRebalanceListener {
       String[] pair = args[i].split("=", 2);
       options.put(pair[0], pair[1]);
     }
-    new Group().run(configuration(args[2], args[4], options), args[3]);
+    new Group().run(configuration(args[2], args[4], options), args[3], options.get("pattern"));
   }
 
   private static Map<String, Object> configuration(String bootstrap, String group, Map<String, String> options) {
@@ -55,7 +56,7 @@ public final class Group implements ConsumerRebalanceListener {
     return config;
   }
 
-  private void run(Map<String, Object> config, String topic) throws Exception {
+  private void run(Map<String, Object> config, String topic, String pattern) throws Exception {
     Thread main = Thread.currentThread();
     var consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     Runtime.getRuntime().addShutdownHook(new Thread(() -> {
@@ -67,7 +68,8 @@ public final class Group implements ConsumerRebalanceListener {
       }
     }));
     try (consumer) {
-      consumer.subscribe(List.of(topic), this);
+      if (pattern == null) consumer.subscribe(List.of(topic), this);
+      else consumer.subscribe(new SubscriptionPattern(pattern), this);
       while (true) {
         Map<TopicPartition, OffsetAndMetadata> next = new HashMap<>();
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
