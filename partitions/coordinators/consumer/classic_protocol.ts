@@ -26,7 +26,7 @@ import {
   encodeConsumerAssignment,
 } from "../records/consumer_protocol.ts";
 import { JOIN_EPOCH, type Member, memberState, newMember } from "./consumer_member.ts";
-import { hasOnlyClassicMembers, planDowngrade } from "./downgrade.ts";
+import { planDowngrade } from "./downgrade.ts";
 import type { GroupCore } from "./group_core.ts";
 import { isFull } from "./heartbeat.ts";
 import { sortedNames } from "./member_records.ts";
@@ -41,11 +41,10 @@ const NO_MEMBER_ID = "";
 
 /** JoinGroup. */
 export function joinConsumerGroup(core: GroupCore, request: JoinGroupRequest, client: GroupClient): JoinGroupResponse {
-  const { state, ports } = core;
   const isNameless = request.memberId === NO_MEMBER_ID;
   const code = checkJoin(core, request);
   if (code !== errorCode.NONE) return refuseJoin(NO_MEMBER_ID, code);
-  const memberId = isNameless ? ports.newId() : request.memberId;
+  const memberId = isNameless ? core.ports.newId() : request.memberId;
   if (isNameless && request.groupInstanceId === null && client.apiVersion >= MEMBER_ID_REQUIRED_VERSION) {
     return refuseJoin(memberId, errorCode.MEMBER_ID_REQUIRED);
   }
@@ -57,37 +56,51 @@ export function joinConsumerGroup(core: GroupCore, request: JoinGroupRequest, cl
   if (typeof subscriptionChanged === "object") return refuseJoin(NO_MEMBER_ID, subscriptionChanged.code);
   core.keepAlive(memberOf(core, memberId));
   // The last member of the consumer protocol has just come back with the classic one, under the same instance id.
-  const isLast = change.replaced !== null && change.replaced.classic === null && hasOnlyClassicMembers(core, new Set());
-  const rebalance = state.assignmentEpoch < state.groupEpoch;
-  if (!isLast) {
-    const refused = assign(core);
-    if (refused !== 0) return refuseJoin(NO_MEMBER_ID, refused);
-  }
-  if (!isLast || !rebalance) {
-    const reported = reportedOf(core, subscription);
-    const placed = place(core, memberId, { reported, subscriptionChanged });
-    if ("code" in placed) return refuseJoin(NO_MEMBER_ID, placed.code);
-  }
-  const member = memberOf(core, memberId);
-  const downgrade = isLast ? planDowngrade(core, new Set(), rebalance) : null;
-  if (downgrade !== null) {
-    const refused = core.holder.becomeClassic(downgrade);
-    if (refused !== 0) return refuseJoin(NO_MEMBER_ID, refused);
-  } else {
-    const { join, sync } = core.timersOf(memberId);
-    join.cancel();
-    core.keepAlive(member);
-    sync.set(ports.nowMs() + rebalanceTimeoutOf(request));
-  }
+  const isLast = change.replaced !== null && change.replaced.classic === null &&
+    planDowngrade(core, new Set()) !== null;
+  const joined = (isLast ? goClassic : goOn)(core, { request, memberId, subscription, subscriptionChanged });
+  if (typeof joined === "number") return refuseJoin(NO_MEMBER_ID, joined);
   return {
     errorCode: errorCode.NONE,
-    generationId: member.memberEpoch,
+    generationId: joined.memberEpoch,
     protocolType: CONSUMER_PROTOCOL_TYPE,
     protocolName: request.protocols[0]!.name,
     leader: "",
     memberId,
     members: [],
   };
+}
+
+interface Joined {
+  readonly request: JoinGroupRequest;
+  readonly memberId: string;
+  readonly subscription: ConsumerSubscription;
+  readonly subscriptionChanged: boolean;
+}
+
+/** The member goes on towards its target. @returns the member, or Kafka's error code */
+function goOn(core: GroupCore, { request, memberId, subscription, subscriptionChanged }: Joined): Member | number {
+  const code = assign(core);
+  if (code !== 0) return code;
+  const placed = place(core, memberId, { reported: reportedOf(core, subscription), subscriptionChanged });
+  if ("code" in placed) return placed.code;
+  const { join, sync } = core.timersOf(memberId);
+  join.cancel();
+  sync.set(core.ports.nowMs() + rebalanceTimeoutOf(request));
+  return placed;
+}
+
+/** The group becomes a classic one; members join again unless everybody has what is its own. */
+function goClassic(core: GroupCore, { memberId, subscription, subscriptionChanged }: Joined): Member | number {
+  const { state } = core;
+  const rebalance = state.assignmentEpoch < state.groupEpoch;
+  if (!rebalance) {
+    const placed = place(core, memberId, { reported: reportedOf(core, subscription), subscriptionChanged });
+    if ("code" in placed) return placed.code;
+  }
+  const member = memberOf(core, memberId);
+  const code = core.holder.becomeClassic(planDowngrade(core, new Set(), rebalance)!);
+  return code === 0 ? member : code;
 }
 
 /** SyncGroup. */

@@ -14,7 +14,7 @@ import type { Downgrade, GroupCore } from "./group_core.ts";
 import { groupTombstones } from "./group_tombstones.ts";
 
 /** Whether there are members once some have left, all of the classic protocol. O(leaving). */
-export function hasOnlyClassicMembers({ state }: GroupCore, leaving: ReadonlySet<Member>): boolean {
+function hasOnlyClassicMembers({ state }: GroupCore, leaving: ReadonlySet<Member>): boolean {
   let left = state.members.size;
   let leftClassic = state.classicCount;
   for (const { classic } of leaving) {

@@ -92,3 +92,13 @@ Deno.test("a group that cannot be converted, because the log refuses, stays what
   assert.equal(test.heartbeat("m", -1).errorCode, errorCode.NOT_COORDINATOR);
   assert.equal(test.consumers.memberCount, 2);
 });
+
+Deno.test("a static member that comes back with the classic protocol gets its part where no downgrade is allowed", () => {
+  const test = newTest();
+  test.settings = { ...test.settings, consumerMigrationPolicy: "upgrade" };
+  test.join("m", ["orders"], { instanceId: "i" });
+  test.heartbeat("m", -2, { instanceId: "i" });
+  const joined = join(test, { memberId: "", instanceId: "i", topics: ["orders", "more"] })!;
+  assert.deepEqual([joined.errorCode, joined.generationId], [errorCode.NONE, 3]);
+  assert.equal(test.consumers.memberCount, 1);
+});

@@ -31,7 +31,10 @@ export class TopicRegexJob {
   /** Matching names by expression; complete when `run()` said so. */
   readonly found: ReadonlyMap<string, string[]>;
   readonly #names: readonly string[];
-  readonly #patterns: { readonly pattern: RE2JS; readonly found: string[] }[] = [];
+  /** Expressions that are left, the one in work last. */
+  readonly #left: string[];
+  /** The one in work; null before it is compiled. */
+  #pattern: RE2JS | null = null;
   #next = 0;
 
   /**
@@ -41,22 +44,32 @@ export class TopicRegexJob {
   constructor(expressions: Iterable<string>, names: readonly string[], scope: ReadonlySet<string> | null) {
     this.#names = names;
     this.scope = scope;
-    const all = new Map<string, string[]>();
-    for (const expression of expressions) {
-      const found: string[] = [];
-      all.set(expression, found);
-      if (topicRegexProblem(expression) === null) this.#patterns.push({ pattern: RE2JS.compile(expression), found });
-    }
-    this.found = all;
+    this.#left = [...expressions];
+    this.found = new Map(this.#left.map((expression) => [expression, []]));
   }
 
-  /** Goes on until all is done or the time is over. @returns whether all is done */
+  /** Goes on until all is done or the time is over; one name with one expression is done whole. @returns whether all is done */
   run(untilMs: number, nowMs: () => number): boolean {
-    while (this.#next < this.#names.length) {
-      const name = this.#names[this.#next++]!;
-      for (const { pattern, found } of this.#patterns) if (pattern.matches(name)) found.push(name);
-      if (nowMs() >= untilMs) break;
+    for (let expression = this.#left.at(-1); expression !== undefined; expression = this.#left.at(-1)) {
+      const found = this.found.get(expression)!;
+      this.#pattern ??= compile(expression);
+      while (this.#pattern !== null && this.#next < this.#names.length) {
+        const name = this.#names[this.#next++]!;
+        if (this.#pattern.matches(name)) found.push(name);
+        if (nowMs() >= untilMs) return this.#left.length === 1 && this.#next === this.#names.length;
+      }
+      this.#left.pop();
+      this.#pattern = null;
+      this.#next = 0;
     }
-    return this.#next >= this.#names.length;
+    return true;
+  }
+}
+
+function compile(expression: string): RE2JS | null {
+  try {
+    return RE2JS.compile(expression);
+  } catch {
+    return null;
   }
 }

@@ -65,6 +65,20 @@ export const deliberateDifferences: ReadonlyMap<string, Change> = new Map<string
       groupState: "Dead",
     }),
   ],
+  // Kafka writes down what the member was to have and has not got; a group that is upgraded again then gives others what is in use.
+  [
+    "downgrade: a classic member joins consumers, and the last consumer leaves #14",
+    answeringEach("groups", {
+      members: [{
+        memberId: "<id 1>",
+        groupInstanceId: null,
+        clientId: "classic",
+        clientHost: "/127.0.0.1",
+        memberMetadata: "",
+        memberAssignment: "000100000000ffffffff",
+      }],
+    }),
+  ],
   // Kafka resolves a pattern in a thread beside, and the member gets its partitions with a later heartbeat.
   ["a pattern instead of names #1", (line) =>
     answering({
