@@ -133,6 +133,47 @@ Deno.test("Sender.discard() keeps the lease of a slice that is being loaded unti
   closeDescriptor(fd);
 });
 
+Deno.test("Sender.flush() loads what follows a slice that it has sent, once at a time, and nothing behind the end of the file", async () => {
+  const bytes = 8 << 20;
+  const fd = coldFile(bytes);
+  const memory = nativeMemory(new ArrayBuffer(200_000));
+  const { out, peer } = await socketPair();
+  const loads: { range: FileRange; done: () => void }[] = [];
+  const counts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
+  const tools = {
+    arena: new Arena(allocateArena()),
+    counts,
+    load: (range: FileRange, done: () => void) => loads.push({ range, done }),
+    makeRoom: () => false,
+  };
+  const sender = new Sender(out, tools, () => {});
+  let released = 0;
+  const sendAt = async (position: number) => {
+    linuxFileSystem.pread(fd, memory, 0, 50_000, position);
+    const payload = { fd, position, byteLength: 50_000, release: () => released++ } as FileSlice;
+    sender.append(new Uint8Array(4), 4, [{ at: 4, payload }]);
+    const received = readAll(peer, 50_004);
+    while (sender.flush() !== "drained") await new Promise((resolve) => setTimeout(resolve, 1));
+    await received;
+  };
+  await sendAt(0);
+  assert.deepEqual(loads.map(({ range: { position, length } }) => [position, length]), [[50_000, 1 << 20]]);
+  assert.equal(released, 0);
+  await sendAt(50_000);
+  assert.equal(loads.length, 1, "one at a time");
+  assert.equal(released, 1);
+  await new ColdReader().load(loads[0]!.range);
+  loads[0]!.done();
+  assert.equal(released, 2);
+  await sendAt(100_000);
+  await sendAt(bytes - 50_000);
+  assert.equal(loads.length, 1, "resident, and at the end");
+  assert.equal(released, 4);
+  peer.close();
+  closeDescriptor(out);
+  closeDescriptor(fd);
+});
+
 async function readAll(from: Deno.TcpConn, length: number): Promise<Uint8Array> {
   const all = new Uint8Array(length);
   for (let at = 0; at < length;) at += await from.read(all.subarray(at)) ?? length;

@@ -9,7 +9,7 @@
  */
 import type { Arena } from "../partitions/mod.ts";
 import { assert } from "../storage/base/assert.ts";
-import { isResident, readResident, send, sendFile } from "../storage/mod.ts";
+import { isColdAt, isResident, readResident, send, sendFile } from "../storage/mod.ts";
 import { BLOCK_BYTES_MIN } from "../partitions/mod.ts";
 import type { RecordsPayload } from "./protocol/writer.ts";
 
@@ -33,6 +33,9 @@ const COPY_ROOM_BYTES_MIN = 32 * 1024 * 1024;
 
 /** Most bytes one sendfile call moves, so that one connection does not hold the shard. */
 const SENDFILE_BYTES_MAX = 1024 * 1024;
+
+/** How far ahead of a reader of files the page cache is kept filled, so that its next fetch finds headers there. */
+const LOOK_AHEAD_BYTES = 1024 * 1024;
 
 /** Times in a row that a writable socket may take nothing. */
 const STALLS_MAX = 8;
@@ -92,6 +95,7 @@ export class Sender {
   #lookedAtBytes = -1;
   #stallsCount = 0;
   #isDiscarded = false;
+  #isLoadingAhead = false;
 
   /** @param fd the socket @param tools of the shard @param onLoaded a slice that was cold can be sent now */
   constructor(fd: number, tools: SenderTools, onLoaded: () => void) {
@@ -263,8 +267,22 @@ export class Sender {
       slice.sent += count;
       this.#countSent(count);
     }
-    file.release();
+    this.#loadAhead(file);
     return "drained";
+  }
+
+  /**
+   * A slice has been sent: loads what its reader wants next unless it is there, because the search for the next slice's start reads
+   * the log on the shard. Gives the slice back, when that has been done.
+   */
+  #loadAhead(file: FileSlice): void {
+    const position = file.position + file.byteLength;
+    if (this.#isLoadingAhead || !isColdAt(file.fd, position + LOOK_AHEAD_BYTES)) return file.release();
+    this.#isLoadingAhead = true;
+    this.#tools.load({ fd: file.fd, position, length: LOOK_AHEAD_BYTES }, () => {
+      this.#isLoadingAhead = false;
+      file.release();
+    });
   }
 
   #countSent(count: number): void {

@@ -45,6 +45,11 @@ export function isResident(fd: number, position: number, length: number): boolea
   return readNow(fd, probe, position + length - 1) === 1;
 }
 
+/** Whether reading at a position would wait for the disk; the end of the file would not. */
+export function isColdAt(fd: number, position: number): boolean {
+  return readNow(fd, { address: scratch.address + PROBED_AT, length: 1 }, position) < 0;
+}
+
 const threaded = Deno.build.os === "linux"
   ? Deno.dlopen("libc.so.6", {
     pread: {
