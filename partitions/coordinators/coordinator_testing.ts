@@ -60,6 +60,8 @@ export interface TestCoordinatorOptions {
   readonly shards?: readonly number[];
   readonly settings?: Partial<GroupSettings>;
   readonly config?: Partial<LogConfig>;
+  /** A planted bug: the log says that a batch is written and loses it, every so many. */
+  readonly losesBatch?: number;
   /** Uniform in [0, 1): what survives a loss of power. */
   readonly random?: () => number;
 }
@@ -147,7 +149,10 @@ export class TestCoordinator {
         topicId: topicIds.offsets,
         report: (text) => void this.reports.push(text),
       }));
-      this.#partitions.set(slot, new Partition(log, { slot, leaderEpoch: this.#leaderEpoch, config, table, owner }));
+      const place = { slot, leaderEpoch: this.#leaderEpoch, config, table, owner };
+      const { losesBatch } = this.#options;
+      const opened = losesBatch === undefined ? new Partition(log, place) : new LossyPartition(log, place, losesBatch);
+      this.#partitions.set(slot, opened);
     }
     this.#coordinator = new GroupCoordinator({
       shard: 0,
@@ -231,6 +236,22 @@ export class TestCoordinator {
   change(changed: readonly TopicImage[], deleted: readonly TopicImage[] = []): void {
     this.image.apply({ changed, deletedIds: deleted.map(({ id }) => id) });
     this.coordinator.onImage({ changed, deleted });
+  }
+}
+
+class LossyPartition extends Partition {
+  readonly #losesEvery: number;
+  #appends = 0;
+
+  constructor(log: Log, place: ConstructorParameters<typeof Partition>[1], losesEvery: number) {
+    super(log, place);
+    this.#losesEvery = losesEvery;
+  }
+
+  override append(...args: Parameters<Partition["append"]>): ReturnType<Partition["append"]> {
+    if (++this.#appends % this.#losesEvery > 0) return super.append(...args);
+    const none = { recordIndex: -1, appendTimeMs: -1, duplicate: false, message: "" };
+    return { refusal: null, baseOffset: this.log.logEndOffset, lastOffset: this.log.logEndOffset, ...none };
   }
 }
 

@@ -27,7 +27,7 @@ import {
   refuseDescription,
   refuseGroupRequest,
 } from "./group_requests.ts";
-import { Offsets, type PlannedCommit } from "./offsets.ts";
+import { Offsets, type PlannedCommit, type UnusedSince } from "./offsets.ts";
 import type { OffsetsLog } from "./offsets_log.ts";
 import type { GroupClient, GroupPorts, Reply } from "./ports.ts";
 import type { ConsumerGroupRecord, GroupRecord } from "./records/group_record.ts";
@@ -36,6 +36,9 @@ import type { ConsumerGroupRecord, GroupRecord } from "./records/group_record.ts
 const COMMIT_NOT_FOUND_VERSION = 9;
 /** DescribeGroups says GROUP_ID_NOT_FOUND from this version on (KIP-1043). */
 const DESCRIBE_NOT_FOUND_VERSION = 6;
+
+/** What ListGroups says of a group that has offsets and nothing else. */
+const SIMPLE_OVERVIEW = { protocolType: "", groupState: "Empty", groupType: "classic" };
 
 /** A group of either kind. */
 export type Group = ClassicGroup | ConsumerGroup;
@@ -151,8 +154,8 @@ export class GroupPartition implements ConsumerGroupHolder {
   /** One group's part of OffsetFetch. */
   fetchOffsets(request: OffsetFetchRequestGroup, apiVersion: number): OffsetFetchResponseGroup {
     this.settle();
-    const group = this.#find(request.groupId);
-    // A group that does not exist has no offsets; that is no error.
+    const group = this.#groups.get(request.groupId);
+    // A group that does not exist has no offsets; that is no error. One without an object lets anybody read.
     const code = group?.validateOffsetFetch(request.memberId, request.memberEpoch) ?? errorCode.NONE;
     if (code === errorCode.NONE || code === errorCode.GROUP_ID_NOT_FOUND) {
       return this.offsets.fetch(request, apiVersion);
@@ -203,13 +206,13 @@ export class GroupPartition implements ConsumerGroupHolder {
   list({ states, types }: GroupFilter): ListedGroup[] {
     this.settle();
     const listed: ListedGroup[] = [];
-    for (const groupId of this.#groupIds()) {
-      const overview = this.#find(groupId)?.overview();
-      if (overview === undefined) continue;
-      if (states !== null && !states.has(overview.groupState.toLowerCase())) continue;
-      if (types !== null && !types.has(overview.groupType.toLowerCase())) continue;
+    const add = (overview: ReturnType<Group["overview"]>) => {
+      if (states !== null && !states.has(overview.groupState.toLowerCase())) return;
+      if (types !== null && !types.has(overview.groupType.toLowerCase())) return;
       listed.push(overview);
-    }
+    };
+    for (const group of this.#groups.values()) add(group.overview());
+    for (const groupId of this.#simpleGroupIds()) add({ groupId, ...SIMPLE_OVERVIEW });
     return listed;
   }
 
@@ -263,16 +266,18 @@ export class GroupPartition implements ConsumerGroupHolder {
     this.settle();
     const time = { nowMs: this.#ports.wallMs(), retentionMs: this.#ports.settings.offsetsRetentionMs };
     const records: GroupRecord[] = [];
-    for (const groupId of this.#groupIds()) {
-      const group = this.#find(groupId);
-      if (group === undefined) continue;
-      const unusedSince = (topic: string, commitTimestamp: number) => group.unusedSince(topic, commitTimestamp);
+    const plan = (groupId: string, unusedSince: UnusedSince) => {
       const expired = this.offsets.planExpiry(groupId, unusedSince, time);
       for (const record of expired.records) records.push(record);
+      return expired;
+    };
+    for (const group of this.#groups.values()) {
+      const expired = plan(group.groupId, (topic, commitTimestamp) => group.unusedSince(topic, commitTimestamp));
       if (!expired.isLast || group.validateDelete() !== errorCode.NONE) continue;
       if (!group.isVacant) records.push(...group.tombstones());
-      else if (expired.records.length === 0) this.#forget(groupId, group.type);
+      else if (expired.records.length === 0) this.#forget(group.groupId, group.type);
     }
+    for (const groupId of this.#simpleGroupIds()) plan(groupId, (_topic, commitTimestamp) => commitTimestamp);
     this.#log.appendAll(records, this.#applyAll);
     return records.length;
   }
@@ -285,9 +290,10 @@ export class GroupPartition implements ConsumerGroupHolder {
   }
 
   #validateCommit(request: OffsetCommitRequest, plan: PlannedCommit, apiVersion: number): number {
+    // Whoever has no generation may commit while nobody is in the group.
+    if (!this.#groups.has(request.groupId) && request.generationIdOrMemberEpoch < 0) return errorCode.NONE;
     const group = this.#find(request.groupId);
     if (group === undefined) {
-      if (request.generationIdOrMemberEpoch < 0) return errorCode.NONE;
       return apiVersion >= COMMIT_NOT_FOUND_VERSION ? errorCode.GROUP_ID_NOT_FOUND : errorCode.ILLEGAL_GENERATION;
     }
     const code = group.validateOffsetCommit(request, apiVersion);
@@ -339,10 +345,9 @@ export class GroupPartition implements ConsumerGroupHolder {
     return this.#groups.get(groupId) ?? new ClassicGroup(this.#ports, groupId);
   }
 
-  #groupIds(): Iterable<string> {
-    const ids = new Set(this.#groups.keys());
-    for (const groupId of this.offsets.groupIds()) ids.add(groupId);
-    return ids;
+  /** Groups that have offsets and no object. */
+  #simpleGroupIds(): string[] {
+    return Array.from(this.offsets.groupIds()).filter((groupId) => !this.#groups.has(groupId));
   }
 
   #keep<Kind extends Group>(group: Kind): Kind {

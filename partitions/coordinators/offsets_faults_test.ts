@@ -181,3 +181,13 @@ Deno.test("group records of the other kind replace a group, tombstones of unknow
   const listed = test.ask(16, { statesFilter: [], typesFilter: [] }, 5).groups;
   assert.deepEqual(listed.map(({ groupId, groupType }) => [groupId, groupType]), [["g", "classic"], ["h", "consumer"]]);
 });
+
+Deno.test("a group with more offsets than fit into a batch is deleted all the same", () => {
+  const test = new TestCoordinator({ config: { maxMessageBytes: 150 } });
+  for (const topic of ["a", "b"]) {
+    for (const partition of [0, 1, 2]) test.ask(8, commitOf("g", topic, { [partition]: 1 }), 8);
+  }
+  assert.equal(test.ask(42, { groupsNames: ["g"] }, 2).results[0]?.errorCode, NONE);
+  test.restart();
+  assert.deepEqual(committed(test), {});
+});

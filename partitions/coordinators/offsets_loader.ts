@@ -20,6 +20,9 @@ import { decodeGroupRecord, type GroupRecord, unreadGroupRecord } from "./record
 /** Bytes of a slice: about 3 ms of work. */
 const SLICE_BYTES = 256 * 1024;
 
+/** What is read of a log. */
+export type LoadedLog = Pick<Log, "logStartOffset" | "logEndOffset" | "read" | "release">;
+
 /** Where the records of a transaction wait for its end. */
 type Transactions = Map<number, GroupRecord[]>;
 
@@ -49,7 +52,7 @@ export class LoadMemory {
 
 /** Loads one partition. */
 export class OffsetsLoader {
-  readonly #log: Log;
+  readonly #log: LoadedLog;
   readonly #memory: LoadMemory;
   readonly #end: Offset;
   readonly #transactions: Transactions = new Map();
@@ -59,7 +62,7 @@ export class OffsetsLoader {
   #damagedCount = 0;
 
   /** @param log open; nothing is appended to it until it is loaded */
-  constructor(log: Log, memory: LoadMemory) {
+  constructor(log: LoadedLog, memory: LoadMemory) {
     this.#log = log;
     this.#memory = memory;
     this.#next = log.logStartOffset;

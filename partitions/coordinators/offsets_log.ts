@@ -54,11 +54,20 @@ export class OffsetsLog implements GroupLog {
   appendAll(records: readonly GroupRecord[], onAppended: (records: readonly GroupRecord[]) => void): number {
     for (let from = 0; from < records.length; from += PIECE_RECORDS_MAX) {
       const piece = records.slice(from, from + PIECE_RECORDS_MAX);
-      const code = this.append(piece);
+      const code = this.#appendPiece(piece, onAppended);
       if (code !== errorCode.NONE) return code;
-      onAppended(piece);
     }
     return errorCode.NONE;
+  }
+
+  /** Appends a piece, or, where it is too large, its halves. */
+  #appendPiece(piece: readonly GroupRecord[], onAppended: (records: readonly GroupRecord[]) => void): number {
+    const code = this.append(piece);
+    if (code === errorCode.NONE) onAppended(piece);
+    if (code !== errorCode.UNKNOWN_SERVER_ERROR || piece.length === 1) return code;
+    const half = piece.length >> 1;
+    const first = this.#appendPiece(piece.slice(0, half), onAppended);
+    return first === errorCode.NONE ? this.#appendPiece(piece.slice(half), onAppended) : first;
   }
 }
 

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { errorCode } from "../../net/protocol/error_codes.ts";
+import { MemoryStore, startController } from "./controller_testing.ts";
+import { isAutoCreatable } from "./internal_topics.ts";
+
+const OFFSETS = "__consumer_offsets";
+
+Deno.test("autoCreateTopics makes __consumer_offsets as the group coordinator needs it, once for all who ask at a time", async () => {
+  const { controller, published } = await startController(new MemoryStore());
+  const names = [OFFSETS];
+  const answers = await Promise.all([1, 2, 3].map(() => controller.call("autoCreateTopics", { names })));
+  for (const answer of answers) assert.deepEqual(answer, [{ name: OFFSETS, errorCode: errorCode.NONE }]);
+  assert.equal(published.filter(({ changed }) => changed.length > 0).length, 1, "published once");
+  const topic = controller.image.topic(OFFSETS);
+  assert.equal(topic?.partitions.length, 50);
+  assert(topic?.partitions.every(({ replicas }) => replicas.length === 1), "no more replicas than brokers");
+  assert.deepEqual(topic?.configs, {
+    "cleanup.policy": "compact",
+    "compression.type": "producer",
+    "segment.bytes": "104857600",
+  });
+  assert.equal(topic?.isInternal, true);
+  assert.equal(topic?.logConfig.compact, true);
+});
+
+Deno.test("isAutoCreatable() refuses Kafka's topics whose coordinators do not exist, and names that are none", () => {
+  const names = [OFFSETS, "t", "__transaction_state", "__share_group_state", "a b", ""];
+  assert.deepEqual(names.filter(isAutoCreatable), [OFFSETS, "t"]);
+});
