@@ -7,6 +7,7 @@ import { sendAdoption } from "./adoption.ts";
 import type { Connection } from "./connection.ts";
 import type { RequestExchange } from "./exchange.ts";
 import { noGroups } from "./group_testing.ts";
+import type { GroupTurns } from "./group_turns.ts";
 import { RequestMemory } from "./request_memory.ts";
 import type { Router } from "./router.ts";
 import { Shard } from "./shard.ts";
@@ -25,6 +26,8 @@ class Fixture implements Disposable {
   readonly closedPeers: number[] = [];
   /** What a handler does. */
   route: (connection: Connection, start: number, length: number) => void = () => {};
+  /** What the shard does for groups. */
+  groups: GroupTurns = noGroups;
   readonly #main = outboxes(this.world.state, 1)[0];
   readonly #adopted: SocketPair[] = [];
 
@@ -42,7 +45,7 @@ class Fixture implements Disposable {
       eventFd: this.world.state.eventFds[0] as number,
       purgatory,
       partitions,
-      groups: noGroups,
+      groups: this.#groups(),
       load: () => assert.fail("nothing is read from files"),
       report: (text) => void this.reports.push(text),
       onClosed: (peers) => void this.closedPeers.push(...peers),
@@ -75,6 +78,23 @@ class Fixture implements Disposable {
     assert.ok(this.#main !== undefined);
     sendAdoption(this.#main, { fd, listener: 0, moves: 0, peer: PEER });
     this.#main.flush();
+  }
+
+  /** Whatever `groups` is at the time. */
+  #groups(): GroupTurns {
+    const current = () => this.groups;
+    return {
+      get nextDeadlineMs() {
+        return current().nextDeadlineMs;
+      },
+      get isUnsettled() {
+        return current().isUnsettled;
+      },
+      expire: (nowMs) => current().expire(nowMs),
+      settle: () => current().settle(),
+      postWaiting: () => current().postWaiting(),
+      receive: (sender, record) => current().receive(sender, record),
+    };
   }
 
   [Symbol.dispose](): void {
@@ -117,6 +137,62 @@ Deno.test("Shard.run() finishes in one turn what a flush makes possible: request
   const received = await pair.receive(requests * ANSWER_BYTES);
   const view = new DataView(received.buffer);
   for (let id = 0; id < requests; id++) assert.equal(view.getInt32(id * ANSWER_BYTES + 4), id);
+});
+
+Deno.test("Shard.run() lets groups write what a turn gathered before its answers leave, also what its flushes made possible", async () => {
+  using fixture = new Fixture();
+  const gathered: RequestExchange[] = [];
+  let count = 0;
+  let expiries = 0;
+  fixture.groups = {
+    ...noGroups,
+    get isUnsettled() {
+      return gathered.length > 0;
+    },
+    settle: () => gathered.splice(0).forEach((exchange) => exchange.respond({ responses: [] })),
+    expire: () => void expiries++,
+  };
+  fixture.route = ({ pipeline }) => {
+    const exchange = pipeline.push({ ...HEADER, correlationId: count++ }, FETCH);
+    gathered.push(exchange);
+  };
+  const pair = await fixture.connect();
+  const requests = 300;
+  const before = expiries;
+  await pair.send(concatBytes(Array.from({ length: requests }, (_, id) => frame(id))));
+  for (let turn = 1; count < requests; turn++) {
+    fixture.turn();
+    assert.deepEqual([gathered.length, expiries - before], [0, turn]);
+  }
+  const received = await pair.receive(requests * ANSWER_BYTES);
+  const view = new DataView(received.buffer);
+  for (let id = 0; id < requests; id++) assert.equal(view.getInt32(id * ANSWER_BYTES + 4), id);
+});
+
+Deno.test("Shard handles what came behind a request that holds it in the turn that answers that, and keeps what came meanwhile", async () => {
+  using fixture = new Fixture();
+  const handled: RequestExchange[] = [];
+  fixture.route = ({ pipeline }) => {
+    const exchange = pipeline.push({ ...HEADER, correlationId: handled.length }, FETCH);
+    handled.push(exchange);
+    if (handled.length % 2 === 1) exchange.holdFollowers();
+    else exchange.respond({ responses: [] });
+  };
+  const pair = await fixture.connect();
+  await pair.send(concatBytes([frame(0), frame(1), frame(2), frame(3).subarray(0, 9)]));
+  fixture.turn();
+  assert.equal(handled.length, 1);
+  await pair.send(frame(3).subarray(9));
+  fixture.turn();
+  assert.equal(handled.length, 1, "it does not even read");
+  handled[0]?.respond({ responses: [] });
+  fixture.turn();
+  assert.equal(handled.length, 3, "the next one, and the one that holds again");
+  handled[2]?.respond({ responses: [] });
+  for (let turn = 0; turn < 3; turn++) fixture.turn();
+  assert.equal(handled.length, 4);
+  assert.equal((await pair.receive(4 * ANSWER_BYTES)).length, 4 * ANSWER_BYTES);
+  assert.equal(fixture.shard.memory.pipelines.heldBytes, 0);
 });
 
 Deno.test("Shard sends the answers that are ready before it closes a connection, and says why it did", async () => {

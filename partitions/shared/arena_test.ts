@@ -80,7 +80,8 @@ Deno.test("Arena.allocateReserved() has its block in one piece whatever else is 
   const freedCount = arena.freedCount;
   arena.release(reserved);
   assert.equal(arena.freedCount, freedCount + 1);
-  assert.equal(arena.allocateReserved(), reserved);
+  assert.equal(arena.allocateReserved(8 * 1024 * 1024 + 1), -1, "it is smaller");
+  assert.equal(arena.allocateReserved(8 * 1024 * 1024), reserved);
   for (const block of blocks) arena.release(block);
   assert.equal(arena.usedBytes, 0);
   assert.equal(new Arena(allocateArena()).allocateReserved(), -1, "only where one was set aside");
