@@ -72,6 +72,11 @@ export class GroupCore {
     return 0;
   }
 
+  /** Appends what expressions stand for, one by one: a record that is too large keeps none of the others from the log. */
+  appendEach(expressions: readonly GroupRecord[]): void {
+    for (const record of expressions) if (this.append([record]) !== 0) this.regexes.putOff();
+  }
+
   /** Takes on what a record says. */
   replay(record: ConsumerGroupRecord): void {
     this.state.replay(record);
@@ -157,11 +162,14 @@ export class GroupCore {
   #finishRegexJob(): void {
     const { groupId, state, ports } = this;
     const found = this.regexes.takeResults();
-    const records = [...found.records(groupId, state.subscriptions)];
+    const resolved = [...found.records(groupId, state.subscriptions)];
+    const { isLarge } = found;
+    const records = isLarge ? [] : [...resolved];
     const hash = hashTopics(ports.image, state.subscriptions.topicsAfter([], [], found.changes));
     if (found.changes.size > 0 || hash !== state.topicsHash) {
       records.push(groupEpochRecord(groupId, state.groupEpoch + 1, hash));
     }
-    if (this.append(records) !== 0) this.regexes.requestRefresh();
+    if (this.append(records) !== 0) this.regexes.putOff();
+    else if (isLarge) this.appendEach(resolved);
   }
 }

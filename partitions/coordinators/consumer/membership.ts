@@ -69,7 +69,9 @@ export function tell(core: GroupCore, change: MemberChange): boolean | StepRefus
     records.push(regexRecord(groupId, wasRegex, null));
   }
   const found = joining !== "" || regexes.isDue ? regexes.resolve(joining) : null;
-  if (found !== null) records.push(...found.records(groupId, subscriptions, after.topicRegex));
+  const resolved = found === null ? [] : [...found.records(groupId, subscriptions, after.topicRegex)];
+  const isLarge = found?.isLarge === true;
+  if (!isLarge) records.push(...resolved);
   const namesChanged = !sameNames(before?.topicNames ?? [], after.topicNames);
   const isResolved = after.topicRegex === "" || joining === "" || found?.has(joining) === true;
   let bump = namesChanged || (regexChanged && isResolved) || (found?.changes.size ?? 0) > 0;
@@ -84,10 +86,13 @@ export function tell(core: GroupCore, change: MemberChange): boolean | StepRefus
   }
   const code = core.append(records);
   if (code !== 0) {
-    if (found !== null) regexes.requestRefresh();
+    if (found !== null && code === errorCode.UNKNOWN_SERVER_ERROR) regexes.putOff();
+    else if (found !== null) regexes.requestRefresh();
     return { code, message: null };
   }
   core.isTopicCheckDue = false;
+  // Behind the new epoch: after a crash in between they are resolved again, and found to have changed.
+  if (isLarge) core.appendEach(resolved);
   return namesChanged || regexChanged;
 }
 

@@ -16,11 +16,18 @@ import { TopicRegexJob } from "./topic_regex.ts";
 
 /** Time in the heartbeat that begins a resolution: enough for 10,000 topics and an ordinary expression. */
 const STEP_MS = 50;
-/** Later slices, and the pause before each: a resolution takes a sixth of a shard at most. */
+/** Later slices. */
 const SLICE_MS = 10;
-const PAUSE_MS = 50;
+/** A slice this long or longer is followed by a rest so many times as long: all groups together take a sixth of a shard at most. */
+const LONG_MS = 10;
+const REST_FACTOR = 5;
 /** Resolved expressions are resolved again at most so often: every time a record of all their topics is written (Kafka's value). */
 const REFRESH_MIN_INTERVAL_MS = 10_000;
+/** Names of topics, in characters, that go into one batch with everything else. */
+const BATCH_SIZE_MAX = 200_000;
+
+/** Until when the groups of a coordinator, which share their timers, resolve nothing: monotonic ms. */
+const rests = new WeakMap<GroupPorts["timers"], number>();
 
 /** What a resolution found. */
 export class RegexResults {
@@ -43,6 +50,15 @@ export class RegexResults {
   /** Whether an expression is among them. */
   has(expression: string): boolean {
     return this.#resolved.has(expression);
+  }
+
+  /** Whether the records of it are too much for one batch: each is to be appended by itself. */
+  get isLarge(): boolean {
+    let size = 0;
+    for (const { topics } of this.#resolved.values()) {
+      for (const name of topics) size += name.length + 1;
+    }
+    return size > BATCH_SIZE_MAX;
   }
 
   /** What the log is to be told. @param joining an expression that is about to be subscribed to */
@@ -68,6 +84,8 @@ export class RegexResolver {
   /** After loading: topics may have changed meanwhile. */
   #isFullDue = true;
   #job: TopicRegexJob | null = null;
+  /** Nothing is due before, monotonic ms. */
+  #notBeforeMs = 0;
 
   /** @param onDone called when a resolution that took longer than its heartbeat is done */
   constructor(ports: GroupPorts, subscriptions: Subscriptions, onDone: () => void) {
@@ -88,20 +106,27 @@ export class RegexResolver {
     this.#isFullDue = true;
   }
 
+  /** What was found is too large for the log: it is resolved again, but not with the next heartbeat. */
+  putOff(): void {
+    this.#isFullDue = true;
+    this.#notBeforeMs = this.#ports.nowMs() + REFRESH_MIN_INTERVAL_MS;
+  }
+
   /** Whether a heartbeat has to look at expressions. O(1). */
   get isDue(): boolean {
     if (this.#subscriptions.expressionsCount === 0 || this.#job !== null) return false;
-    if (this.#subscriptions.unresolvedCount > 0 || this.#isIntervalOver()) return true;
-    return this.#changedTopics.size > 0 && this.#ageMs > REFRESH_MIN_INTERVAL_MS;
+    const isDue = this.#subscriptions.unresolvedCount > 0 || this.#isIntervalOver() ||
+      (this.#changedTopics.size > 0 && this.#ageMs > REFRESH_MIN_INTERVAL_MS);
+    return isDue && this.#ports.nowMs() >= Math.max(this.#notBeforeMs, this.#restUntilMs);
   }
 
   /**
    * Resolves what is due, and an expression that is about to be subscribed to.
-   * @param joining that expression, "" for none @returns what was found; nothing when it goes on later
+   * @param joining that expression, "" for none @returns what was found; nothing when it goes on, or begins, later
    */
   resolve(joining: string): RegexResults {
     const subscriptions = this.#subscriptions;
-    if (this.#job !== null) return NO_RESULTS;
+    if (this.#job !== null || this.#ports.nowMs() < this.#restUntilMs) return NO_RESULTS;
     const expressions = new Set(subscriptions.expressions);
     if (joining !== "") expressions.add(joining);
     if (expressions.size === 0) return NO_RESULTS;
@@ -118,9 +143,7 @@ export class RegexResolver {
       this.#changedTopics = new Set();
       this.#job = new TopicRegexJob(expressions, this.#allNames(), null);
     }
-    if (this.#job.run(this.#ports.nowMs() + STEP_MS, this.#ports.nowMs)) return this.takeResults();
-    this.#pause();
-    return NO_RESULTS;
+    return this.#run(this.#job, STEP_MS) ? this.takeResults() : NO_RESULTS;
   }
 
   /** Takes what the finished resolution found. */
@@ -148,13 +171,24 @@ export class RegexResolver {
   }
 
   #continue(): void {
-    const nowMs = this.#ports.nowMs();
-    if (this.#job?.run(nowMs + SLICE_MS, this.#ports.nowMs) === true) this.#onDone();
-    else this.#pause();
+    if (this.#job === null) return;
+    if (this.#ports.nowMs() < this.#restUntilMs) this.#timer.set(this.#restUntilMs);
+    else if (this.#run(this.#job, SLICE_MS)) this.#onDone();
   }
 
-  #pause(): void {
-    this.#timer.set(this.#ports.nowMs() + PAUSE_MS);
+  /** Runs a slice; one that leaves something for later sets the timer. @returns whether all is done */
+  #run(job: TopicRegexJob, sliceMs: number): boolean {
+    const { nowMs, timers } = this.#ports;
+    const startMs = nowMs();
+    const isDone = job.run(startMs + sliceMs, nowMs);
+    const endMs = nowMs();
+    if (endMs - startMs >= LONG_MS) rests.set(timers, endMs + REST_FACTOR * (endMs - startMs));
+    if (!isDone) this.#timer.set(Math.max(this.#restUntilMs, endMs));
+    return isDone;
+  }
+
+  get #restUntilMs(): number {
+    return rests.get(this.#ports.timers) ?? 0;
   }
 
   #isIntervalOver(): boolean {

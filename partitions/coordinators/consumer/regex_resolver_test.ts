@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
-import type { ConsumerGroupRegularExpressionValue } from "../records/group_record.ts";
+import type { GroupLog } from "../ports.ts";
+import type { ConsumerGroupRegularExpressionValue, GroupRecord } from "../records/group_record.ts";
 import { TestConsumerGroup } from "./consumer_testing.ts";
 
 const regex = (subscribedTopicRegex: string) => ({ subscribedTopicNames: null, subscribedTopicRegex });
@@ -135,4 +136,61 @@ Deno.test("RegexResolver tries again when the log refused what it found", () => 
   assert.equal(test.heartbeat("m", 2).errorCode, errorCode.NOT_COORDINATOR);
   test.refusal = errorCode.NONE;
   assert.deepEqual(test.assigned(test.heartbeat("m", 2)), ["a-1-0", "a-2-0", "a-3-0"]);
+});
+
+Deno.test("RegexResolver writes down what is too much for one batch in several, and the group goes on", () => {
+  const test = group();
+  const names = Array.from({ length: 1000 }, (_, index) => `${"x".repeat(100)}-${index}`);
+  test.setTopics(Object.fromEntries(names.map((name) => [name, 1])));
+  const { append } = test.ports.log;
+  const isFitting = (records: readonly GroupRecord[]) =>
+    JSON.stringify(records, (_, value) => typeof value === "bigint" ? `${value}` : value).length < 250_000;
+  const log: GroupLog = {
+    append: (records) => isFitting(records) ? append(records) : errorCode.UNKNOWN_SERVER_ERROR,
+  };
+  Object.assign(test.ports, { log });
+  const expressions = ["x.*", "x+-.*", "xx.*", "(x|y).*"];
+  const epochs = expressions.map((expression, index) => test.join(`m${index}`, [], regex(expression)).memberEpoch);
+  assert.deepEqual(epochs.filter((epoch) => epoch > 1).length, 4);
+  test.setTopics({ "xx-new": 1 });
+  test.advance(10_001);
+  const told = test.heartbeat("m0", epochs[0]!);
+  assert.equal(told.errorCode, errorCode.NONE);
+  assert.deepEqual(resolutions(test).slice(-4).map((value) => value?.topics.length), [1001, 1001, 1001, 1001]);
+  const { batchesCount } = test;
+  test.advance(1000);
+  test.heartbeat("m0", told.memberEpoch);
+  assert(test.batchesCount <= batchesCount + 4, "they are written once");
+  assert.equal(resolutions(test).length, 8);
+});
+
+Deno.test("RegexResolver lets members go on without an expression whose topics the log does not take", () => {
+  const test = group();
+  const { append } = test.ports.log;
+  const isRefused = ({ kind, value }: GroupRecord) => kind === "consumer-group-regular-expression" && value !== null;
+  const log: GroupLog = {
+    append: (records) => records.some(isRefused) ? errorCode.UNKNOWN_SERVER_ERROR : append(records),
+  };
+  test.join("m", [], regex("a-.*"));
+  Object.assign(test.ports, { log });
+  test.setTopics({ "a-3": 1 });
+  test.advance(10_001);
+  assert.equal(test.heartbeat("m", 2).errorCode, errorCode.UNKNOWN_SERVER_ERROR);
+  assert.equal(test.heartbeat("m", 2).errorCode, errorCode.NONE, "it is tried again after 10 s");
+  test.advance(10_001);
+  assert.equal(test.heartbeat("m", 2).errorCode, errorCode.UNKNOWN_SERVER_ERROR);
+});
+
+Deno.test("RegexResolver rests after a long resolution, for all groups together", () => {
+  const test = group();
+  let stepMs = 40;
+  Object.assign(test.ports, { nowMs: () => (test.clock.advance(stepMs), test.clock.monotonicMs()) });
+  test.join("m", [], regex("a-.*"));
+  test.join("n", [], regex("b"));
+  assert.equal(resolutions(test).length, 0, "the first is not done, the second has not begun");
+  stepMs = 0;
+  test.advance(5000);
+  assert.deepEqual(resolutions(test).map((value) => value?.topics), [["a-1", "a-2"]]);
+  test.heartbeat("n", 1);
+  assert.deepEqual(resolutions(test).at(-1)?.topics, ["b"]);
 });

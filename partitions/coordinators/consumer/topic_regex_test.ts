@@ -57,3 +57,11 @@ Deno.test("TopicRegexJob stops when its time is over and goes on where it was", 
   assert.deepEqual(job.found.get("t[0-4]"), ["t0", "t1", "t2", "t3", "t4"]);
   assert.deepEqual(job.found.get("t9"), ["t9"]);
 });
+
+Deno.test("TopicRegexJob looks at the time between two expressions, too", () => {
+  const expressions = Array.from({ length: 20 }, (_, index) => `t.{${index}}`);
+  let nowMs = 0;
+  const job = new TopicRegexJob(expressions, ["t"], null);
+  assert(!job.run(5, () => nowMs++));
+  assert(nowMs <= 7, `${nowMs} looks at the clock`);
+});

@@ -149,3 +149,23 @@ Deno.test("assignUniform() takes less than 100 ms for 1,000 members and 10,000 p
     assert(Math.min(...times) < 100, `${times} ms`);
   }
 });
+
+Deno.test("assignUniform() stops balancing a long chain of members that each share a topic with the next", () => {
+  const [links, partitionsCount] = [40, 12_000];
+  const all = Array.from({ length: partitionsCount }, (_, partition) => partition);
+  const members = Array.from({ length: links + 1 }, (_, index) => {
+    const [own, before] = [`t${index}`, `t${index - 1}`];
+    const topicIds = index === 0 ? [own] : index === links ? [before] : [before, own];
+    return member(
+      `m${String(index).padStart(3, "0")}`,
+      new Set(topicIds),
+      new Map(index === links ? [] : [[own, all]]),
+    );
+  });
+  const startMs = performance.now();
+  const targets = assignUniform({ members, partitionsCountOf: () => partitionsCount });
+  assert(performance.now() - startMs < 3000, "a tenth of that; minutes without a limit");
+  const sum = [...targets.values()].reduce((total, target) => total + sizeOf(target), 0);
+  assert.equal(sum, links * partitionsCount);
+  assert(sizeOf(targets.get("m040")!) > 0, "the last one got something");
+});
