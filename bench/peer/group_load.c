@@ -77,12 +77,15 @@ static double broker_cpu_seconds(void) {
   return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
-// Sends what is due of a kind of request; returns when the next one is.
+// Requests between two looks for answers, also when the program is behind.
+enum { BURST = 64 };
+
+// Sends what is due of a kind of request; returns when to go on.
 static double send_due(double from, double rate, long *sent, long total, void (*send_one)(struct member *, long, double)) {
   static long turn;
-  while (*sent < total) {
+  for (int burst = 0; *sent < total; burst++) {
     double due = from + (double)*sent / rate;
-    if (due > now_seconds()) return due;
+    if (burst == BURST || due > now_seconds()) return due;
     send_one(next_in_turn(&turn), (*sent)++, due);
   }
   return now_seconds() + 1;
