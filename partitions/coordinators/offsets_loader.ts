@@ -17,8 +17,8 @@ import {
 } from "../../storage/mod.ts";
 import { decodeGroupRecord, type GroupRecord, unreadGroupRecord } from "./records/group_record.ts";
 
-/** Bytes of a slice: about 3 ms of work. */
-const SLICE_BYTES = 256 * 1024;
+/** Bytes of a slice: one to two milliseconds of work (bench/group_commit_bench.ts). */
+const SLICE_BYTES = 64 * 1024;
 
 /** What is read of a log. */
 export type LoadedLog = Pick<Log, "logStartOffset" | "logEndOffset" | "read" | "release">;
