@@ -130,7 +130,7 @@ export class Offsets {
         const partitions = partitionIndexes.map((index) => absent(index, errorCode.UNKNOWN_TOPIC_ID));
         unknown.push({ name, topicId, partitions });
       } else {
-        const query = { groupId, topic: topicName, topicId };
+        const query = { groupId, topic: topicName, topicId: byId ? topicId : this.#idOf(topicName) };
         const partitions = partitionIndexes.map((index) => this.#fetchOne(query, index));
         found.push({ name: topicName, topicId, partitions });
       }
@@ -224,13 +224,21 @@ export class Offsets {
       const name = table.topic(row);
       let topic = topics.get(name);
       if (topic === undefined) {
-        topic = { name, topicId: this.#rules.image.topic(name)?.id ?? ZERO_UUID, partitions: [] };
+        topic = { name, topicId: this.#idOf(name), partitions: [] };
         topics.set(name, topic);
       }
-      topic.partitions.push(this.#present(row));
+      if (!isOtherTopic(table.topicId(row), topic.topicId ?? ZERO_UUID)) topic.partitions.push(this.#present(row));
     }
     for (const { partitions } of topics.values()) partitions.sort((a, b) => a.partitionIndex - b.partitionIndex);
-    return [...topics.values()];
+    return [...topics.values()].filter(({ partitions }) => partitions.length > 0);
+  }
+
+  /**
+   * Id of a topic as it is now, zeros without one. An offset of a topic that had its name before can still be there: the broker ended
+   * before it was removed.
+   */
+  #idOf(topicName: string): string {
+    return this.#rules.image.topic(topicName)?.id ?? ZERO_UUID;
   }
 
   #fetchOne(query: { groupId: string; topic: string; topicId: string }, index: number): OffsetFetchResponsePartition {

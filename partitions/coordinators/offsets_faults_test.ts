@@ -3,10 +3,11 @@
  */
 import { strict as assert } from "node:assert";
 import { errorCode } from "../../net/protocol/error_codes.ts";
+import { ZERO_UUID } from "../../net/protocol/text_cache.ts";
 import { createRandom } from "../../storage/base/random.ts";
 import { nativeMemory } from "../../storage/sys/memory.ts";
 import { buildBatch, type TestRecord } from "../../tests/record_batch_builder.ts";
-import { codesOf, commitOf, fetchAllOf, offsetsOf, TestCoordinator } from "./coordinator_testing.ts";
+import { codesOf, commitOf, fetchAllOf, offsetsOf, ordinaryTopic, TestCoordinator } from "./coordinator_testing.ts";
 import { encodeGroupRecord, type GroupRecord } from "./records/group_record.ts";
 
 const NONE = errorCode.NONE;
@@ -190,4 +191,20 @@ Deno.test("a group with more offsets than fit into a batch is deleted all the sa
   assert.equal(test.ask(42, { groupsNames: ["g"] }, 2).results[0]?.errorCode, NONE);
   test.restart();
   assert.deepEqual(committed(test), {});
+});
+
+Deno.test("offsets of a deleted topic that a crash left behind are not those of the topic that got its name", () => {
+  const test = new TestCoordinator();
+  test.ask(8, commitOf("g", "a", { 0: 100, 1: 100 }), 8);
+  test.kill();
+  const old = ordinaryTopic("a");
+  test.image.apply({ changed: [{ ...old, id: "bmV3bmV3bmV3bmV3bmV3bg" }], deletedIds: [old.id] });
+  test.start();
+  test.load();
+  assert.deepEqual(committed(test), {});
+  const topics = [{ name: "a", topicId: ZERO_UUID, partitionIndexes: [0] }];
+  const named = test.ask(9, { groupId: "g", topics, groups: [], requireStable: false }, 7).topics ?? [];
+  assert.equal(named[0]?.partitions[0]?.committedOffset, -1);
+  test.ask(8, commitOf("g", "a", { 1: 3 }), 8);
+  assert.deepEqual(committed(test), { "a-1": 3 });
 });
