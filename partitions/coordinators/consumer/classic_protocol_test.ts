@@ -10,7 +10,7 @@ import {
   newTest,
   sync,
 } from "./classic_protocol_testing.ts";
-import { GROUP_ID } from "./consumer_testing.ts";
+import { GROUP_ID, type TestConsumerGroup } from "./consumer_testing.ts";
 
 Deno.test("joinConsumerGroup() lets a classic member into a consumer group, which gives it a part", () => {
   const test = newTest();
@@ -64,6 +64,10 @@ Deno.test("joinConsumerGroup() refuses what does not fit the group", () => {
   );
   assert.equal(code({ changes: { sessionTimeoutMs: 5 } }), errorCode.INVALID_SESSION_TIMEOUT);
   assert.equal(code({ instanceId: "i", memberId: "x" }), errorCode.UNKNOWN_MEMBER_ID);
+  const { memberId } = join(test, { instanceId: "i", memberId: "" })!;
+  assert.equal(code({ instanceId: "i", memberId: "x" }), errorCode.FENCED_INSTANCE_ID);
+  assert.equal(code({ instanceId: "i", memberId }), errorCode.NONE);
+  leaveAll(test, memberId);
   assert.equal(code({ memberId: "x", protocols: ["range", "roundrobin"] }), errorCode.NONE);
   assert.equal(code({ memberId: "y", protocols: ["sticky"] }), errorCode.INCONSISTENT_GROUP_PROTOCOL);
   test.settings = { ...test.settings, consumerMaxSize: 2 };
@@ -111,10 +115,11 @@ Deno.test("a classic member that goes on as a consumer is not held to the classi
   const test = newTest();
   test.join("m", ["orders"]);
   join(test);
-  const { memberEpoch } = test.heartbeat("c", 3);
+  // Nothing else of it changes.
+  const { memberEpoch } = test.heartbeat("c", 3, { clientId: "classic" });
   for (let passedMs = 0; passedMs < 2 * CLASSIC_REBALANCE_MS; passedMs += 5000) {
     test.advance(5000);
-    assert.equal(test.heartbeat("c", memberEpoch).errorCode, errorCode.NONE);
+    assert.equal(test.heartbeat("c", memberEpoch, { clientId: "classic" }).errorCode, errorCode.NONE);
   }
   assert.equal(test.consumers.describe().members.find(({ memberId }) => memberId === "c")!.memberType, 1);
 });
@@ -165,3 +170,7 @@ Deno.test("a static member takes the place of one of the other protocol without 
   assert.equal(test.consumers.memberCount, 2);
   assert.equal(test.consumers.describe().members.find(({ memberId }) => memberId === "n")!.memberType, 1);
 });
+
+function leaveAll(test: TestConsumerGroup, memberId: string): void {
+  test.consumers.leave({ groupId: GROUP_ID, memberId, members: [] }, client(2), () => {});
+}

@@ -66,7 +66,9 @@ Deno.test("ConsumerGroup.heartbeat() makes a new assignment only for who subscri
   const test = groupWith(1);
   test.setTopics({ more: 1 });
   test.join("a", ["orders"]);
+  const { batchesCount } = test;
   assert.equal(test.heartbeat("a", 2, { rackId: "r", clientId: "other" }).memberEpoch, 2);
+  assert.equal(test.batchesCount, batchesCount + 1, "what it says of itself, nothing else");
   assert.equal(test.heartbeat("a", 2, { subscribedTopicNames: ["orders"] }).memberEpoch, 2);
   const answer = test.heartbeat("a", 2, { subscribedTopicNames: ["more", "orders", "more"] });
   assert.equal(answer.memberEpoch, 3);
