@@ -34,7 +34,9 @@ export {
 } from "./shared/watermarks.ts";
 export { ISOLATE } from "./shared/words.ts";
 export { type ImageDelta, MetadataImage, type PartitionImage, type TopicImage } from "./metadata/image.ts";
+export { type ConfigAlteration, configOperations } from "./metadata/config_changes.ts";
 export type {
+  AlterationResult,
   ControlCallName,
   ControlCalls,
   ControlClient,

@@ -8,8 +8,7 @@
  * (`alter.config.policy.class.name`).
  */
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
-import { type ConfigAlteration, configOperations } from "../../partitions/metadata/config_changes.ts";
-import type { AlterationResult } from "../../partitions/metadata/control_calls.ts";
+import { type AlterationResult, type ConfigAlteration, configOperations } from "../../partitions/mod.ts";
 import { authorize, CLUSTER } from "../authorization.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";

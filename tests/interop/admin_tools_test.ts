@@ -1,6 +1,7 @@
 /**
  * The command-line tools that people of Apache Kafka use on topics, run against the broker: kafka-topics, kafka-configs,
- * kafka-get-offsets, kafka-broker-api-versions, kafka-producer-perf-test. (Client libraries' admin calls: clients_test.ts.)
+ * kafka-delete-records, kafka-get-offsets, kafka-broker-api-versions, kafka-producer-perf-test. (Client libraries' admin calls:
+ * clients_test.ts.)
  */
 import assert from "node:assert/strict";
 import { kafkaTool } from "../../bench/peer/apache_kafka.ts";
@@ -18,6 +19,11 @@ interopTest({
       ["kafka-topics describes", describeTopic],
       ["kafka-configs describes", describeConfigs],
       ["kafka-producer-perf-test writes, kafka-get-offsets counts", produceAndCount],
+      ["kafka-delete-records moves the log start", deleteRecords],
+      ["kafka-topics adds partitions", addPartitions],
+      ["kafka-configs alters a topic", alterTopic],
+      ["kafka-configs alters a group", alterGroup],
+      ["kafka-configs is refused a broker's static setting", alterBroker],
       ["kafka-broker-api-versions lists", listApiVersions],
       ["kafka-topics deletes", deleteTopic],
     ];
@@ -77,26 +83,106 @@ async function describeConfigs(broker: TestBroker): Promise<void> {
   assert.match(node.stdout, /num.partitions=1 /);
 }
 
+/** By partition. */
+async function offsetsOf(broker: TestBroker, time: string): Promise<number[]> {
+  const args = ["--bootstrap-server", broker.bootstrapServers, "--topic", TOPIC, "--time", time];
+  const { stdout } = await kafkaTool("GetOffsetShell", args);
+  return stdout.trim().split("\n").map((line) => Number(line.split(":")[2]));
+}
+
 async function produceAndCount(broker: TestBroker): Promise<void> {
   const produced = await kafkaTool("ProducerPerformance", [
     ...["--topic", TOPIC, "--num-records", "20000", "--record-size", "200", "--throughput", "-1"],
     ...["--producer-props", `bootstrap.servers=${broker.bootstrapServers}`, "acks=all", "compression.type=lz4"],
   ]);
   assert.match(produced.stdout, /^20000 records sent/m, produced.stderr);
-  const offsets = async (time: string) => {
-    const args = ["--bootstrap-server", broker.bootstrapServers, "--topic", TOPIC, "--time", time];
-    const { stdout } = await kafkaTool("GetOffsetShell", args);
-    return stdout.trim().split("\n").map((line) => Number(line.split(":")[2]));
-  };
-  const latest = await offsets("latest");
+  const latest = await offsetsOf(broker, "latest");
   assert.equal(latest.length, 4);
   assert.equal(latest.reduce((sum, offset) => sum + offset), 20_000);
-  assert.deepEqual(await offsets("earliest"), [0, 0, 0, 0]);
-  const newest = await offsets("max-timestamp");
+  assert.deepEqual(await offsetsOf(broker, "earliest"), [0, 0, 0, 0]);
+  const newest = await offsetsOf(broker, "max-timestamp");
   assert(
     newest.some((offset, partition) => offset >= 0 && offset < latest[partition]!),
     "records with the newest timestamp",
   );
+}
+
+async function deleteRecords(broker: TestBroker): Promise<void> {
+  const remove = async (partitions: readonly { partition: number; offset: number }[]) => {
+    const file = `${broker.dataDir}-delete.json`;
+    const named = partitions.map((each) => ({ topic: TOPIC, ...each }));
+    await Deno.writeTextFile(file, JSON.stringify({ partitions: named, version: 1 }));
+    const args = ["--bootstrap-server", broker.bootstrapServers, "--offset-json-file", file];
+    return await kafkaTool("DeleteRecordsCommand", args);
+  };
+  const ends = await offsetsOf(broker, "latest");
+  const partition = ends.findIndex((end) => end > 2);
+  const removed = await remove([{ partition, offset: 2 }, { partition: (partition + 1) % 4, offset: -1 }]);
+  assert.match(removed.stdout, new RegExp(`partition: tools-${partition}\\s+low_watermark: 2`), removed.stderr);
+  const expected = [0, 0, 0, 0];
+  expected[partition] = 2;
+  expected[(partition + 1) % 4] = ends[(partition + 1) % 4]!;
+  assert.deepEqual(await offsetsOf(broker, "earliest"), expected);
+  assert.deepEqual(await offsetsOf(broker, "latest"), ends);
+  const refused = await remove([{ partition, offset: 10 ** 9 }]);
+  assert.match(refused.stdout + refused.stderr, /OffsetOutOfRange/);
+}
+
+async function addPartitions(broker: TestBroker): Promise<void> {
+  const grown = await topicCommand(broker, "--alter", "--topic", TOPIC, "--partitions", "6");
+  assert.equal(grown.code, 0, grown.stdout + grown.stderr);
+  const chosen = await topicCommand(
+    broker,
+    ...["--alter", "--topic", TOPIC, "--partitions", "7"],
+    ...["--replica-assignment", "1,1,1,1,1,1,1"],
+  );
+  assert.equal(chosen.code, 0, chosen.stdout + chosen.stderr);
+  assert.match((await topicCommand(broker, "--describe", "--topic", TOPIC)).stdout, /PartitionCount: 7/);
+  const fewer = await topicCommand(broker, "--alter", "--topic", TOPIC, "--partitions", "5");
+  assert.match(fewer.stdout + fewer.stderr, /InvalidPartitions|would not be an increase/);
+}
+
+/** kafka-configs on one entity. */
+function configCommand(broker: TestBroker, [type, name]: [string, string], ...args: string[]) {
+  const entity = ["--entity-type", type, "--entity-name", name];
+  return kafkaTool("kafka.admin.ConfigCommand", ["--bootstrap-server", broker.bootstrapServers, ...entity, ...args]);
+}
+
+async function alterTopic(broker: TestBroker): Promise<void> {
+  const topic: [string, string] = ["topics", TOPIC];
+  const add = "retention.ms=3600000,cleanup.policy=[delete,compact]";
+  const altered = await configCommand(broker, topic, "--alter", "--add-config", add);
+  assert.match(altered.stdout, /Completed updating config for topic tools/, altered.stderr);
+  const { stdout } = await configCommand(broker, topic, "--describe");
+  assert.match(stdout, /retention.ms=3600000 .*DYNAMIC_TOPIC_CONFIG:retention.ms=3600000/);
+  assert.match(stdout, /cleanup.policy=delete,compact /);
+  assert.match(stdout, /segment.bytes=2097152 /, "what was not named stays");
+  const removed = await configCommand(broker, topic, "--alter", "--delete-config", "retention.ms,cleanup.policy");
+  assert.match(removed.stdout, /Completed updating/, removed.stderr);
+  assert.doesNotMatch((await configCommand(broker, topic, "--describe")).stdout, /retention.ms|cleanup.policy/);
+  const wrong = await configCommand(broker, topic, "--alter", "--add-config", "segment.bytes=abc");
+  assert.match(wrong.stdout + wrong.stderr, /InvalidConfiguration|Invalid value abc/);
+  const unknown = await configCommand(broker, ["topics", "no-such"], "--alter", "--add-config", "segment.ms=1");
+  assert.match(unknown.stdout + unknown.stderr, /no-such|UnknownTopicOrPartition/);
+}
+
+async function alterGroup(broker: TestBroker): Promise<void> {
+  const group: [string, string] = ["groups", "a group"];
+  const altered = await configCommand(broker, group, "--alter", "--add-config", "consumer.session.timeout.ms=50000");
+  assert.match(altered.stdout, /Completed updating config for group a group/, altered.stderr);
+  assert.match(
+    (await configCommand(broker, group, "--describe")).stdout,
+    /consumer.session.timeout.ms=50000 .*DYNAMIC_GROUP_CONFIG:.*DEFAULT_CONFIG:group.consumer.session.timeout.ms=45000/,
+  );
+  const beyond = await configCommand(broker, group, "--alter", "--add-config", "consumer.session.timeout.ms=90000");
+  assert.match(beyond.stdout + beyond.stderr, /less than or equal to group.consumer.max.session.timeout.ms/);
+  const removed = await configCommand(broker, group, "--alter", "--delete-config", "consumer.session.timeout.ms");
+  assert.match(removed.stdout, /Completed updating/, removed.stderr);
+}
+
+async function alterBroker(broker: TestBroker): Promise<void> {
+  const refused = await configCommand(broker, ["brokers", "1"], "--alter", "--add-config", "num.partitions=3");
+  assert.match(refused.stdout + refused.stderr, /Cannot update these configs dynamically/);
 }
 
 async function listApiVersions(broker: TestBroker): Promise<void> {

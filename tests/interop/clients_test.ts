@@ -1,6 +1,6 @@
 /**
  * Every client library writes into one partition, and every client library reads all of it: what one library writes is read the
- * same by all. Then each creates, describes and deletes a topic. The programs are in clients/.
+ * same by all. Then each creates, describes and deletes a topic, and some change one. The programs are in clients/.
  */
 import assert from "node:assert/strict";
 import { kafkaJars } from "../../bench/peer/install.ts";
@@ -116,6 +116,30 @@ interopTest({
     }
     using wire = await connect(broker);
     assert.deepEqual(await wire.topicNames(), []);
+  },
+});
+
+interopTest({
+  name: "clients: libraries add partitions, alter configs and delete records",
+  needs: ["python", "node"],
+  async fn(context) {
+    using directory = temporaryDirectory();
+    await using broker = await startTestBroker({ dataDir: directory.path });
+    for (const { name, run } of clients.filter((each) => ["confluent-kafka", "kafkajs"].includes(each.name))) {
+      await context.step(name, async () => {
+        const topic = `change-${name}`;
+        await createTopic(broker, topic);
+        await run(["produce", broker.bootstrapServers, topic, "none", "10"]);
+        const printed = await run(["change", broker.bootstrapServers, topic]);
+        assert.deepEqual(printed.trimEnd().split("\n"), [
+          "partitions 5",
+          "retention.ms 7654321",
+          "cleanup.policy delete,compact",
+          "low watermark 2",
+          "earliest 2",
+        ]);
+      });
+    }
   },
 });
 

@@ -64,7 +64,7 @@ export interface RequestTemplate {
 
 /** A valid request of each kind; none changes anything but the honest topic's end and what is known of a group. */
 export function requestTemplates(): RequestTemplate[] {
-  return [...dataTemplates(), ...groupTemplates()];
+  return [...dataTemplates(), ...groupTemplates(), ...adminTemplates()];
 }
 
 function dataTemplates(): RequestTemplate[] {
@@ -95,6 +95,42 @@ function dataTemplates(): RequestTemplate[] {
     ["OffsetForLeaderEpoch", [23, 2], body().int32(1).string(topic).int32(1).int32(partition).int32(0).int32(0)],
     ["DescribeConfigs", [32, 1], body().int32(1).int8(2).string(topic).int32(-1).int8(0)],
     ["DescribeCluster", [60, 0], body().int8(0).int8(0).int8(0)],
+  ];
+  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
+}
+
+/** Nothing is altered, even where a bit turns a dry run into a real one: the topic is absent, and the log starts at 0 already. */
+function adminTemplates(): RequestTemplate[] {
+  const { topic, partition } = HONEST;
+  const body = () => new ByteWriter();
+  const flexible = () => body().int8(0);
+  const short = (text: string) => new Uint8Array([text.length + 1, ...ascii(text)]);
+  const [ofTopic, ofGroup] = [2, 32];
+  const templates: [string, RequestTemplate["api"], ByteWriter][] = [
+    ["DeleteRecords", [21, 0], body().int32(1).string(topic).int32(1).int32(partition).int64(0).int32(1000)],
+    [
+      "AlterConfigs",
+      [33, 0],
+      body().int32(1).int8(ofTopic).string("absent").int32(1).string("retention.ms").string("5").int8(1),
+    ],
+    [
+      "CreatePartitions",
+      [37, 0],
+      body().int32(1).string("absent").int32(3).int32(1).int32(1).int32(1).int32(1000).int8(1),
+    ],
+    [
+      "IncrementalAlterConfigs",
+      [44, 0],
+      body().int32(1).int8(ofGroup).string("group").int32(2).string("cleanup.policy").int8(2).string("compact")
+        .string("segment.ms").int8(1).string(null).int8(1),
+    ],
+    ["ListConfigResources", [74, 1], flexible().int8(3).int8(ofTopic).int8(ofGroup).int8(0)],
+    [
+      "DescribeTopicPartitions",
+      [75, 0],
+      flexible().int8(3).raw(short(topic)).int8(0).raw(short("absent")).int8(0).int32(5)
+        .int8(1).raw(short(topic)).int32(0).int8(0).int8(0),
+    ],
   ];
   return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
 }

@@ -1,5 +1,5 @@
 /**
- * kafkajs and @platformatic/kafka: `produce`, `consume` and `admin` of ../README.md. Runs under Node or Deno; the libraries are
+ * kafkajs and @platformatic/kafka: `produce`, `consume`, `admin` and `change` of ../README.md. Runs under Node or Deno; the libraries are
  * looked up in the directory that $CLIENT_LIBRARIES names.
  *
  *    CLIENT_LIBRARIES=DIR node client.mjs kafkajs produce 127.0.0.1:9092 topic none,gzip 100
@@ -65,6 +65,28 @@ function kafkajs(bootstrap) {
       await admin.deleteTopics({ topics: [topic] });
       while ((await admin.listTopics()).includes(topic));
       say("deleted");
+      await admin.disconnect();
+    },
+    async change(topic) {
+      const admin = kafka.admin();
+      await admin.connect();
+      await admin.createPartitions({ topicPartitions: [{ topic, count: 5 }] });
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      say(`partitions ${topics[0].partitions.length}`);
+      const configEntries = [
+        { name: "retention.ms", value: "7654321" },
+        { name: "cleanup.policy", value: "delete,compact" },
+      ];
+      await admin.alterConfigs({ resources: [{ type: 2, name: topic, configEntries }], validateOnly: false });
+      for (const name of ["retention.ms", "cleanup.policy"]) {
+        const resource = { type: 2, name: topic, configNames: [name] };
+        const { resources } = await admin.describeConfigs({ resources: [resource], includeSynonyms: false });
+        say(`${name} ${resources[0].configEntries[0].configValue}`);
+      }
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: "2" }] });
+      const [{ low }] = (await admin.fetchTopicOffsets(topic)).filter(({ partition }) => partition === 0);
+      say(`low watermark ${low}`);
+      say(`earliest ${low}`);
       await admin.disconnect();
     },
   };
@@ -155,4 +177,5 @@ const [library, command, bootstrap, topic, ...rest] = process.argv.slice(2);
 const program = library === "kafkajs" ? kafkajs(bootstrap) : await platformatic(bootstrap);
 if (command === "produce") await program.produce(topic, rest[0].split(","), Number(rest[1]));
 else if (command === "consume") await program.consume(topic, Number(rest[0]));
+else if (command === "change") await program.change(topic);
 else await program.admin(topic);

@@ -1,4 +1,4 @@
-"""confluent-kafka, kafka-python and aiokafka: `produce`, `consume` and `admin` of ../README.md.
+"""confluent-kafka, kafka-python and aiokafka: `produce`, `consume`, `admin` and `change` of ../README.md.
 
     python client.py confluent-kafka consume 127.0.0.1:9092 topic 100
 """
@@ -79,6 +79,30 @@ class Confluent:
         while topic in admin.list_topics().topics:
             pass
         say("deleted")
+
+    @staticmethod
+    def change(bootstrap, topic):
+        from confluent_kafka import TopicPartition
+        from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions,
+                                           OffsetSpec)
+
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        admin.create_partitions([NewPartitions(topic, 5)])[topic].result()
+        say(f"partitions {len(admin.list_topics(topic).topics[topic].partitions)}")
+        changes = [
+            ConfigEntry("retention.ms", "7654321", incremental_operation=AlterConfigOpType.SET),
+            ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.APPEND),
+        ]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=changes)
+        admin.incremental_alter_configs([resource])[resource].result()
+        configs = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)])
+        configs = next(iter(configs.values())).result()
+        say(f"retention.ms {configs['retention.ms'].value}")
+        say(f"cleanup.policy {configs['cleanup.policy'].value}")
+        partition = TopicPartition(topic, 0, 2)
+        say(f"low watermark {admin.delete_records([partition])[partition].result().low_watermark}")
+        earliest = admin.list_offsets({TopicPartition(topic, 0): OffsetSpec.earliest()})
+        say(f"earliest {next(iter(earliest.values())).result().offset}")
 
 
 class KafkaPython:
@@ -209,6 +233,8 @@ if __name__ == "__main__":
         program.produce(bootstrap, topic, rest[0].split(","), int(rest[1]))
     elif command == "consume":
         program.consume(bootstrap, topic, int(rest[0]))
+    elif command == "change":
+        program.change(bootstrap, topic)
     else:
         program.admin(bootstrap, topic)
     sys.stdout.flush()
