@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -53,6 +54,8 @@ func untilStopped() (context.Context, context.CancelFunc) {
 type owned struct {
 	mutex      sync.Mutex
 	partitions []int32
+	// The last record of each that was read and is not committed: a commit that a cooperative rebalance refused is tried again.
+	last map[int32]*kgo.Record
 }
 
 func (o *owned) change(add, remove []int32) {
@@ -61,6 +64,9 @@ func (o *owned) change(add, remove []int32) {
 	o.partitions = slices.DeleteFunc(o.partitions, func(p int32) bool {
 		return slices.Contains(remove, p) || slices.Contains(add, p)
 	})
+	for _, partition := range remove {
+		delete(o.last, partition)
+	}
 	o.partitions = append(o.partitions, add...)
 	slices.Sort(o.partitions)
 	say("owns " + strings.Trim(fmt.Sprint(o.partitions), "[]"))
@@ -81,7 +87,7 @@ var franzBalancers = map[string]func() kgo.GroupBalancer{
 func franzGroup(m member) error {
 	ctx, cancel := untilStopped()
 	defer cancel()
-	var own owned
+	own := owned{last: map[int32]*kgo.Record{}}
 	lost := func(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
 		own.change(nil, partitions[m.topic])
 	}
@@ -120,18 +126,23 @@ func franzGroup(m member) error {
 				say("refused " + err.Error())
 			}
 		})
-		ends := map[int32]int64{}
+		own.mutex.Lock()
 		fetches.EachRecord(func(r *kgo.Record) {
 			say(fmt.Sprintf("read %d %d", r.Partition, r.Offset))
-			ends[r.Partition] = r.Offset + 1
+			own.last[r.Partition] = r
 		})
-		if len(ends) > 0 {
-			if err := client.CommitRecords(context.Background(), fetches.Records()...); err != nil {
+		last := slices.Collect(maps.Values(own.last))
+		own.mutex.Unlock()
+		if len(last) > 0 {
+			if err := client.CommitRecords(context.Background(), last...); err != nil {
 				say("refused " + err.Error())
 			} else {
-				for partition, offset := range ends {
-					say(fmt.Sprintf("committed %d %d", partition, offset))
+				own.mutex.Lock()
+				for _, r := range last {
+					say(fmt.Sprintf("committed %d %d", r.Partition, r.Offset+1))
 				}
+				clear(own.last)
+				own.mutex.Unlock()
 			}
 		}
 		client.AllowRebalance()

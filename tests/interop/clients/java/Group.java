@@ -28,6 +28,8 @@ public final class Group implements ConsumerRebalanceListener {
       "sticky", "StickyAssignor", "cooperative-sticky", "CooperativeStickyAssignor");
 
   private final TreeSet<Integer> owned = new TreeSet<>();
+  /** Read and not committed: a commit that a cooperative rebalance refused is tried again while the partition stays. */
+  private final Map<TopicPartition, OffsetAndMetadata> next = new HashMap<>();
 
   public static void main(String[] args) throws Exception {
     Map<String, String> options = new HashMap<>();
@@ -71,12 +73,11 @@ public final class Group implements ConsumerRebalanceListener {
       if (pattern == null) consumer.subscribe(List.of(topic), this);
       else consumer.subscribe(new SubscriptionPattern(pattern), this);
       while (true) {
-        Map<TopicPartition, OffsetAndMetadata> next = new HashMap<>();
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
           OUT.print("read " + record.partition() + " " + record.offset() + "\n");
           next.put(new TopicPartition(record.topic(), record.partition()), new OffsetAndMetadata(record.offset() + 1));
         }
-        if (!next.isEmpty()) commit(consumer, next);
+        if (!next.isEmpty()) commit(consumer);
       }
     } catch (WakeupException stop) {
       // The shutdown hook has asked for the end.
@@ -84,11 +85,12 @@ public final class Group implements ConsumerRebalanceListener {
     OUT.print("closed\n");
   }
 
-  private static void commit(KafkaConsumer<?, ?> consumer, Map<TopicPartition, OffsetAndMetadata> next) {
+  private void commit(KafkaConsumer<?, ?> consumer) {
     try {
       consumer.commitSync(next);
       next.forEach((partition, offset) ->
           OUT.print("committed " + partition.partition() + " " + offset.offset() + "\n"));
+      next.clear();
     } catch (WakeupException stop) {
       throw stop;
     } catch (KafkaException error) {
@@ -105,6 +107,7 @@ public final class Group implements ConsumerRebalanceListener {
   @Override
   public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
     partitions.forEach(partition -> owned.remove(partition.partition()));
+    next.keySet().removeAll(partitions);
     say();
   }
 

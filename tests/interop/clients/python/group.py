@@ -24,23 +24,28 @@ def say(*words):
 
 
 class Owned:
-    """Partitions of this member; libraries tell either all of them or what changed."""
+    """Partitions of this member; libraries tell either all of them or what changed.
+
+    `ends` holds what was read of them and is not committed: a commit that a cooperative rebalance refused is tried again."""
 
     def __init__(self):
         self.partitions = set()
+        self.ends = {}
 
     def add(self, partitions):
         self.partitions |= {each.partition for each in partitions}
         say("owns", *sorted(self.partitions))
 
     def remove(self, partitions):
-        self.partitions -= {each.partition for each in partitions}
+        for each in partitions:
+            self.partitions.discard(each.partition)
+            self.ends.pop(each.partition, None)
         say("owns", *sorted(self.partitions))
 
-
-def committed(offsets):
-    for partition, offset in offsets.items():
-        say("committed", partition, offset)
+    def committed(self):
+        for partition, offset in self.ends.items():
+            say("committed", partition, offset)
+        self.ends.clear()
 
 
 def confluent(bootstrap, topic, group, options):
@@ -67,18 +72,17 @@ def confluent(bootstrap, topic, group, options):
     consumer.subscribe([topic], on_assign=lambda _, p: owned.add(p), on_revoke=lambda _, p: owned.remove(p),
                        on_lost=lambda _, p: owned.remove(p))
     while not stopped:
-        ends = {}
         for message in consumer.consume(100, 0.2):
             if message.error():
                 say("refused", message.error().name())
                 continue
             say("read", message.partition(), message.offset())
-            ends[message.partition()] = message.offset() + 1
-        if not ends:
+            owned.ends[message.partition()] = message.offset() + 1
+        if not owned.ends:
             continue
         try:
-            consumer.commit(offsets=[TopicPartition(topic, p, o) for p, o in ends.items()], asynchronous=False)
-            committed(ends)
+            consumer.commit(offsets=[TopicPartition(topic, p, o) for p, o in owned.ends.items()], asynchronous=False)
+            owned.committed()
         except KafkaException as error:
             say("refused", error.args[0].name())
     consumer.close()
@@ -111,15 +115,14 @@ def kafka_python(bootstrap, topic, group, options):
         partition_assignment_strategy=[assignors[options.get("assignor", "range")]])
     consumer.subscribe([topic], listener=Listener())
     while not stopped:
-        ends = {}
         try:
             for partition, records in consumer.poll(timeout_ms=200).items():
                 for record in records:
                     say("read", record.partition, record.offset)
-                ends[partition.partition] = records[-1].offset + 1
-            if ends:
-                consumer.commit({TopicPartition(topic, p): OffsetAndMetadata(o, "", -1) for p, o in ends.items()})
-                committed(ends)
+                owned.ends[partition.partition] = records[-1].offset + 1
+            if owned.ends:
+                consumer.commit({TopicPartition(topic, p): OffsetAndMetadata(o, "", -1) for p, o in owned.ends.items()})
+                owned.committed()
         except KafkaError as error:
             say("refused", type(error).__name__)
     consumer.close(autocommit=False)
@@ -152,15 +155,14 @@ def aiokafka(bootstrap, topic, group, options):
         consumer.subscribe([topic], listener=Listener())
         await consumer.start()
         while not stopped:
-            ends = {}
             try:
                 for partition, records in (await consumer.getmany(timeout_ms=200)).items():
                     for record in records:
                         say("read", record.partition, record.offset)
-                    ends[partition.partition] = records[-1].offset + 1
-                if ends:
-                    await consumer.commit({TopicPartition(topic, p): o for p, o in ends.items()})
-                    committed(ends)
+                    owned.ends[partition.partition] = records[-1].offset + 1
+                if owned.ends:
+                    await consumer.commit({TopicPartition(topic, p): o for p, o in owned.ends.items()})
+                    owned.committed()
             except KafkaError as error:
                 say("refused", type(error).__name__)
         await consumer.stop()
