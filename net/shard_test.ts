@@ -195,6 +195,45 @@ Deno.test("Shard handles what came behind a request that holds it in the turn th
   assert.equal(fixture.shard.memory.pipelines.heldBytes, 0);
 });
 
+Deno.test("Shard.run() lets groups write what came behind a request that held it, in the turn that let it go", async () => {
+  using fixture = new Fixture();
+  const handled: RequestExchange[] = [];
+  let gathered: RequestExchange | null = null;
+  fixture.groups = {
+    ...noGroups,
+    get isUnsettled() {
+      return gathered !== null;
+    },
+    settle: () => {
+      gathered?.respond({ responses: [] });
+      gathered = null;
+    },
+  };
+  fixture.route = ({ pipeline }) => {
+    const exchange = pipeline.push({ ...HEADER, correlationId: handled.length }, FETCH);
+    if (handled.push(exchange) === 1) exchange.holdFollowers();
+    else gathered = exchange;
+  };
+  const pair = await fixture.connect();
+  await pair.send(concatBytes([frame(0), frame(1)]));
+  fixture.turn();
+  handled[0]?.respond({ responses: [] });
+  fixture.turn();
+  assert.deepEqual([handled.length, gathered], [2, null]);
+  assert.equal((await pair.receive(2 * ANSWER_BYTES)).length, 2 * ANSWER_BYTES);
+});
+
+Deno.test("Shard.run() does not sleep while groups have something to do, and no longer than until they have", () => {
+  for (const dueInMs of [-1, 0, 5]) {
+    using fixture = new Fixture();
+    fixture.groups = { ...noGroups, nextDeadlineMs: fixture.world.clock.monotonicMs() + dueInMs };
+    const from = performance.now();
+    let turns = 0;
+    fixture.shard.run(() => ++turns > 10);
+    assert.ok(performance.now() - from < 2000, "without them each turn sleeps a second");
+  }
+});
+
 Deno.test("Shard sends the answers that are ready before it closes a connection, and says why it did", async () => {
   using fixture = new Fixture();
   fixture.route = (connection) => {
