@@ -95,8 +95,10 @@ class Confluent:
         ]
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=changes)
         admin.incremental_alter_configs([resource])[resource].result()
-        configs = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)])
-        configs = next(iter(configs.values())).result()
+        configs = {}
+        while not configs or configs["retention.ms"].value != "7654321":  # Kafka answers before it shows the change
+            described = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)])
+            configs = next(iter(described.values())).result()
         say(f"retention.ms {configs['retention.ms'].value}")
         say(f"cleanup.policy {configs['cleanup.policy'].value}")
         partition = TopicPartition(topic, 0, 2)

@@ -1,0 +1,77 @@
+/** Plays the cases of cases.ts against a broker, and keeps what Apache Kafka answered. Main isolate of a test. */
+import { apiByKey } from "../../../net/protocol/api_table.ts";
+import { produceRequest, produceResponse } from "../../../net/protocol/messages/00_produce.ts";
+import { createTopicsRequest, createTopicsResponse } from "../../../net/protocol/messages/19_create_topics.ts";
+import { KafkaClient } from "../../kafka_client.ts";
+import { buildBatch } from "../../record_batch_builder.ts";
+import { adminCases } from "./cases.ts";
+
+/** What a broker answered to a case. */
+export interface AdminAnswer {
+  readonly name: string;
+  readonly answer: unknown;
+}
+
+/** Where Kafka's answers are kept, one per line. */
+export const GOLDEN = new URL("../../golden/admin_kafka_4.3.1.jsonl", import.meta.url);
+
+/** Differs from run to run. */
+const LEFT_OUT = new Set(["throttleTimeMs", "topicId", "leaderEpoch"]);
+
+/** Sends all cases. */
+export async function playAdminCases(port: number): Promise<AdminAnswer[]> {
+  using client = await KafkaClient.connect({ port });
+  await createTopics(client);
+  for (const partition of [0, 1]) await appendThree(client, partition);
+  const answers: AdminAnswer[] = [];
+  for (const { name, api: [key, apiVersion], request } of adminCases) {
+    const api = apiByKey(key);
+    if (api === undefined) throw new Error(`API ${key} is not served`);
+    const answer = await client.call(api.request, api.response, { apiVersion, value: request });
+    answers.push({ name, answer: comparable(answer) });
+  }
+  return answers;
+}
+
+/** What was recorded. */
+export async function readRecording(): Promise<AdminAnswer[]> {
+  return (await Deno.readTextFile(GOLDEN)).trim().split("\n").map((line) => JSON.parse(line));
+}
+
+async function createTopics(client: KafkaClient): Promise<void> {
+  const topic = (name: string, numPartitions: number, ...configs: { name: string; value: string }[]) => ({
+    name,
+    numPartitions,
+    replicationFactor: 1,
+    configs,
+  });
+  const policy = (value: string) => ({ name: "cleanup.policy", value });
+  const topics = [topic("t", 2), topic("compacted", 1, policy("compact")), topic("kept", 1, policy(""))];
+  const of = { apiVersion: 7, value: { topics, timeoutMs: 10_000, validateOnly: false } };
+  const answer = await client.call(createTopicsRequest, createTopicsResponse, of);
+  const refused = answer.topics.find(({ errorCode }) => errorCode !== 0);
+  if (refused !== undefined) throw new Error(`Cannot create ${refused.name}: ${refused.errorMessage}`);
+}
+
+/** Again and again, because Kafka answers CreateTopics before its leaders lead. */
+async function appendThree(client: KafkaClient, index: number): Promise<void> {
+  const records = buildBatch(["a", "b", "c"].map((value) => ({ value })), { baseTimestamp: Date.now() });
+  const topicData = [{ name: "t", partitionData: [{ index, records }] }];
+  const value = { transactionalId: null, acks: -1, timeoutMs: 5000, topicData };
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline;) {
+    const answer = await client.call(produceRequest, produceResponse, { apiVersion: 9, value });
+    if (answer.responses[0]?.partitionResponses[0]?.errorCode === 0) return;
+  }
+  throw new Error("Cannot append within 30 s");
+}
+
+/** Without what differs from run to run; lists sorted, because Kafka's come from hash maps. */
+function comparable(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    const texts = value.map((item) => JSON.stringify(comparable(item)));
+    return texts.sort().map((text) => JSON.parse(text));
+  }
+  if (typeof value !== "object" || value === null) return value;
+  const kept = Object.entries(value).filter(([name]) => !LEFT_OUT.has(name));
+  return Object.fromEntries(kept.map(([name, inner]) => [name, comparable(inner)]));
+}
