@@ -16,9 +16,7 @@ const require = createRequire(directory);
 function* records(library, codec, count) {
   for (let i = 0; i < count; i++) {
     const key = i % 7 === 3 ? null : `${library}-${codec}-${i}`;
-    const value = key !== null && i % 11 === 5
-      ? null
-      : `${i} ${"Grüße 你好 🚀 ".repeat(i % 50)}`;
+    const value = key !== null && i % 11 === 5 ? null : `${i} ${"Grüße 你好 🚀 ".repeat(i % 50)}`;
     yield { key, value };
   }
 }
@@ -28,20 +26,11 @@ function say(line) {
 }
 
 function show(offset, key, value, headers) {
-  say(
-    [
-      offset,
-      key ?? "NULL",
-      value ?? "NULL",
-      headers.map(([name, data]) => `${name}=${data}`).join(","),
-    ].join("\t"),
-  );
+  say([offset, key ?? "NULL", value ?? "NULL", headers.map(([name, data]) => `${name}=${data}`).join(",")].join("\t"));
 }
 
 function kafkajs(bootstrap) {
-  const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = require(
-    "kafkajs",
-  );
+  const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = require("kafkajs");
   // kafkajs has gzip alone built in, and takes the others from packages of one's choice.
   CompressionCodecs[CompressionTypes.Snappy] = require("kafkajs-snappy");
   const lz4 = require("lz4-napi");
@@ -53,51 +42,25 @@ function kafkajs(bootstrap) {
   const kafka = new Kafka({ brokers: [bootstrap], logLevel: logLevel.ERROR });
   return {
     async produce(topic, codecs, count) {
-      const producer = kafka.producer({
-        idempotent: true,
-        maxInFlightRequests: 1,
-      });
+      const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
       await producer.connect();
       for (const codec of codecs) {
         const messages = [...records("kafkajs", codec, count)]
-          .map((record) => ({
-            ...record,
-            partition: 0,
-            headers: { client: "kafkajs" },
-          }));
-        await producer.send({
-          topic,
-          messages,
-          acks: -1,
-          compression: CompressionTypes[types[codec]],
-        });
+          .map((record) => ({ ...record, partition: 0, headers: { client: "kafkajs" } }));
+        await producer.send({ topic, messages, acks: -1, compression: CompressionTypes[types[codec]] });
       }
       await producer.disconnect();
     },
     async admin(topic) {
       const admin = kafka.admin();
       await admin.connect();
-      const wanted = {
-        topic,
-        numPartitions: 3,
-        configEntries: [{ name: "retention.ms", value: "12345678" }],
-      };
-      if (
-        await admin.createTopics({ topics: [wanted], waitForLeaders: false })
-      ) say("created");
-      if (
-        await admin.createTopics({
-          topics: [wanted],
-          waitForLeaders: false,
-        }) === false
-      ) say("duplicate");
+      const wanted = { topic, numPartitions: 3, configEntries: [{ name: "retention.ms", value: "12345678" }] };
+      if (await admin.createTopics({ topics: [wanted], waitForLeaders: false })) say("created");
+      if (await admin.createTopics({ topics: [wanted], waitForLeaders: false }) === false) say("duplicate");
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       say(`partitions ${topics[0].partitions.length}`);
       const resource = { type: 2, name: topic, configNames: ["retention.ms"] };
-      const { resources } = await admin.describeConfigs({
-        resources: [resource],
-        includeSynonyms: false,
-      });
+      const { resources } = await admin.describeConfigs({ resources: [resource], includeSynonyms: false });
       say(`retention.ms ${resources[0].configEntries[0].configValue}`);
       await admin.deleteTopics({ topics: [topic] });
       while ((await admin.listTopics()).includes(topic));
@@ -114,28 +77,17 @@ function kafkajs(bootstrap) {
         { name: "retention.ms", value: "7654321" },
         { name: "cleanup.policy", value: "delete,compact" },
       ];
-      await admin.alterConfigs({
-        resources: [{ type: 2, name: topic, configEntries }],
-        validateOnly: false,
-      });
+      await admin.alterConfigs({ resources: [{ type: 2, name: topic, configEntries }], validateOnly: false });
       const valueOf = async (name) => {
         const resource = { type: 2, name: topic, configNames: [name] };
-        const { resources } = await admin.describeConfigs({
-          resources: [resource],
-          includeSynonyms: false,
-        });
+        const { resources } = await admin.describeConfigs({ resources: [resource], includeSynonyms: false });
         return resources[0].configEntries[0].configValue;
       };
       while (await valueOf("retention.ms") !== "7654321"); // Kafka answers before it shows the change
       say(`retention.ms ${await valueOf("retention.ms")}`);
       say(`cleanup.policy ${await valueOf("cleanup.policy")}`);
-      await admin.deleteTopicRecords({
-        topic,
-        partitions: [{ partition: 0, offset: "2" }],
-      });
-      const [{ low }] = (await admin.fetchTopicOffsets(topic)).filter((
-        { partition },
-      ) => partition === 0);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: "2" }] });
+      const [{ low }] = (await admin.fetchTopicOffsets(topic)).filter(({ partition }) => partition === 0);
       say(`low watermark ${low}`);
       say(`earliest ${low}`);
       await admin.disconnect();
@@ -150,15 +102,9 @@ async function platformatic(bootstrap) {
   const options = { clientId: "interop", bootstrapBrokers: [bootstrap] };
   return {
     async produce(topic, codecs, count) {
-      const producer = new Producer({
-        ...options,
-        idempotent: true,
-        serializers: stringSerializers,
-      });
+      const producer = new Producer({ ...options, idempotent: true, serializers: stringSerializers });
       for (const codec of codecs) {
-        const messages = [...records("platformatic", codec, count)].map((
-          { key, value },
-        ) => ({
+        const messages = [...records("platformatic", codec, count)].map(({ key, value }) => ({
           topic,
           partition: 0,
           key: key ?? undefined,
@@ -173,21 +119,12 @@ async function platformatic(bootstrap) {
       const consumer = new Consumer({ ...options, groupId: "unused" });
       const metadata = await consumer.metadata({ topics: [topic] });
       const { id, partitions } = metadata.topics.get(topic);
-      const text = (bytes) =>
-        bytes === null || bytes === undefined ? null : bytes.toString();
+      const text = (bytes) => bytes === null || bytes === undefined ? null : bytes.toString();
       for (let next = 0n; next < count;) {
-        const wanted = {
-          partition: 0,
-          fetchOffset: next,
-          partitionMaxBytes: 1 << 20,
-          currentLeaderEpoch: -1,
-        };
+        const wanted = { partition: 0, fetchOffset: next, partitionMaxBytes: 1 << 20, currentLeaderEpoch: -1 };
         const answer = await consumer.fetch({
           node: partitions[0].leader,
-          topics: [{
-            topicId: id,
-            partitions: [{ ...wanted, lastFetchedEpoch: -1 }],
-          }],
+          topics: [{ topicId: id, partitions: [{ ...wanted, lastFetchedEpoch: -1 }] }],
           minBytes: 1,
           maxWaitTime: 500,
         });
@@ -195,9 +132,7 @@ async function platformatic(bootstrap) {
           for (const record of batch.records) {
             const offset = batch.firstOffset + BigInt(record.offsetDelta);
             if (offset < next) continue; // the batch may start before the offset asked for
-            const headers = [...record.headers].map((
-              [name, data],
-            ) => [text(name), text(data)]);
+            const headers = [...record.headers].map(([name, data]) => [text(name), text(data)]);
             show(offset, text(record.key), text(record.value), headers);
             next = offset + 1n;
           }
@@ -218,24 +153,13 @@ async function platformatic(bootstrap) {
       try {
         await admin.createTopics(wanted);
       } catch (error) {
-        if (
-          JSON.stringify(error, errorFields).includes("TOPIC_ALREADY_EXISTS")
-        ) say("duplicate");
+        if (JSON.stringify(error, errorFields).includes("TOPIC_ALREADY_EXISTS")) say("duplicate");
         else throw error;
       }
-      const metadata = await admin.metadata({
-        topics: [topic],
-        forceUpdate: true,
-      });
+      const metadata = await admin.metadata({ topics: [topic], forceUpdate: true });
       say(`partitions ${metadata.topics.get(topic).partitions.length}`);
-      const resource = {
-        resourceType: 2,
-        resourceName: topic,
-        configurationKeys: ["retention.ms"],
-      };
-      const [described] = await admin.describeConfigs({
-        resources: [resource],
-      });
+      const resource = { resourceType: 2, resourceName: topic, configurationKeys: ["retention.ms"] };
+      const [described] = await admin.describeConfigs({ resources: [resource] });
       say(`retention.ms ${described.configs[0].value}`);
       await admin.deleteTopics({ topics: [topic] });
       while ((await admin.listTopics()).includes(topic));
@@ -248,21 +172,13 @@ async function platformatic(bootstrap) {
 /** An error's own fields, which JSON leaves out. */
 function errorFields(_name, value) {
   return value instanceof Error
-    ? {
-      ...value,
-      message: value.message,
-      errors: value.errors,
-      cause: value.cause,
-    }
+    ? { ...value, message: value.message, errors: value.errors, cause: value.cause }
     : value;
 }
 
 const [library, command, bootstrap, topic, ...rest] = process.argv.slice(2);
-const program = library === "kafkajs"
-  ? kafkajs(bootstrap)
-  : await platformatic(bootstrap);
-if (command === "produce") {
-  await program.produce(topic, rest[0].split(","), Number(rest[1]));
-} else if (command === "consume") await program.consume(topic, Number(rest[0]));
+const program = library === "kafkajs" ? kafkajs(bootstrap) : await platformatic(bootstrap);
+if (command === "produce") await program.produce(topic, rest[0].split(","), Number(rest[1]));
+else if (command === "consume") await program.consume(topic, Number(rest[0]));
 else if (command === "change") await program.change(topic);
 else await program.admin(topic);
