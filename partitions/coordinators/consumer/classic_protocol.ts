@@ -29,6 +29,7 @@ import { JOIN_EPOCH, type Member, memberState, newMember } from "./consumer_memb
 import { planDowngrade } from "./downgrade.ts";
 import type { GroupCore } from "./group_core.ts";
 import { isFull } from "./heartbeat.ts";
+import { TOPIC_NAMES_MAX } from "./heartbeat_rules.ts";
 import { sortedNames } from "./member_records.ts";
 import { assign, type MemberChange, memberOf, place, tell } from "./membership.ts";
 import type { ReportedPartitions } from "./reconciliation.ts";
@@ -49,7 +50,9 @@ export function joinConsumerGroup(core: GroupCore, request: JoinGroupRequest, cl
     return refuseJoin(memberId, errorCode.MEMBER_ID_REQUIRED);
   }
   const subscription = decodeConsumerSubscription(request.protocols[0]!.metadata)?.value;
-  if (subscription === undefined) return refuseJoin(NO_MEMBER_ID, errorCode.INCONSISTENT_GROUP_PROTOCOL);
+  if (subscription === undefined || subscription.topics.length > TOPIC_NAMES_MAX) {
+    return refuseJoin(NO_MEMBER_ID, errorCode.INCONSISTENT_GROUP_PROTOCOL);
+  }
   const change = changeOf(core, { request, memberId, subscription, client });
   if (typeof change === "number") return refuseJoin(NO_MEMBER_ID, change);
   const subscriptionChanged = tell(core, change);

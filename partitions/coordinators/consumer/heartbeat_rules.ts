@@ -13,6 +13,11 @@ import { JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH } from "./consumer_member.t
 
 /** From this version on members make their own id (KIP-1082). */
 const MEMBER_MAKES_ID_VERSION = 1;
+/**
+ * Most topics that a member may name. Kafka has no limit but that its record has to fit into a batch, which refuses fewer; a million names
+ * would take seconds of a shard until then.
+ */
+export const TOPIC_NAMES_MAX = 100_000;
 
 /**
  * Checks a request by itself; to be called before the group is looked up.
@@ -38,6 +43,10 @@ function problemOf(request: ConsumerGroupHeartbeatRequest, apiVersion: number): 
   if (isBlank(groupId)) return "GroupId can't be empty.";
   if (isBlank(instanceId)) return "InstanceId can't be empty.";
   if (isBlank(rackId)) return "RackId can't be empty.";
+  const { subscribedTopicNames } = request;
+  if (subscribedTopicNames !== null && subscribedTopicNames.length > TOPIC_NAMES_MAX) {
+    return `SubscribedTopicNames can't be more than ${TOPIC_NAMES_MAX}.`;
+  }
   if (memberEpoch === JOIN_EPOCH) return joinProblemOf(request);
   if (memberEpoch === STATIC_LEAVE_EPOCH && instanceId === null) return "InstanceId can't be null.";
   return memberEpoch < STATIC_LEAVE_EPOCH ? "MemberEpoch is invalid." : null;

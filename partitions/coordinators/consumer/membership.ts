@@ -59,17 +59,22 @@ export function tell(core: GroupCore, change: MemberChange): boolean | StepRefus
   const { subscriptions } = state;
   const wasRegex = before?.topicRegex ?? "";
   const regexChanged = wasRegex !== after.topicRegex;
-  const joining = regexChanged && !subscriptions.resolved.has(after.topicRegex) ? after.topicRegex : "";
+  // What is known of an expression that nobody subscribes to is of another time.
+  const isKnown = subscriptions.membersOf(after.topicRegex) > 0 && subscriptions.resolved.has(after.topicRegex);
+  const joining = regexChanged && !isKnown ? after.topicRegex : "";
   if (joining !== "" && subscriptions.membersOf(joining) === 0) {
     const problem = topicRegexProblem(joining);
     if (problem !== null) return refuseRegex(joining, problem);
   }
   const records = tellRecords(core, change);
-  if (regexChanged && wasRegex !== "" && subscriptions.membersOf(wasRegex) === 1) {
-    records.push(regexRecord(groupId, wasRegex, null));
+  const left = regexChanged && subscriptions.membersOf(wasRegex) === 1 ? wasRegex : "";
+  for (const expression of [left, joining]) {
+    if (subscriptions.resolved.has(expression)) records.push(regexRecord(groupId, expression, null));
   }
   const found = joining !== "" || regexes.isDue ? regexes.resolve(joining) : null;
-  const resolved = found === null ? [] : [...found.records(groupId, subscriptions, after.topicRegex)];
+  const resolved = found === null
+    ? []
+    : [...found.records(groupId, subscriptions, { joining: after.topicRegex, left })];
   const isLarge = found?.isLarge === true;
   if (!isLarge) records.push(...resolved);
   const namesChanged = !sameNames(before?.topicNames ?? [], after.topicNames);

@@ -61,11 +61,18 @@ export class RegexResults {
     return size > BATCH_SIZE_MAX;
   }
 
-  /** What the log is to be told. @param joining an expression that is about to be subscribed to */
-  *records(groupId: string, subscriptions: Subscriptions, joining = ""): Iterable<GroupRecord> {
+  /**
+   * What the log is to be told.
+   * @param changes an expression that is about to be subscribed to, and one that is about to lose its last member; "" for none
+   */
+  *records(
+    groupId: string,
+    subscriptions: Subscriptions,
+    { joining = "", left = "" }: { joining?: string; left?: string } = {},
+  ): Iterable<GroupRecord> {
     for (const [expression, resolved] of this.#resolved) {
-      if (expression !== joining && subscriptions.membersOf(expression) === 0) continue;
-      yield regexRecord(groupId, expression, resolved);
+      const isWanted = expression === joining || (expression !== left && subscriptions.membersOf(expression) > 0);
+      if (isWanted) yield regexRecord(groupId, expression, resolved);
     }
   }
 }
@@ -130,7 +137,9 @@ export class RegexResolver {
     const expressions = new Set(subscriptions.expressions);
     if (joining !== "") expressions.add(joining);
     if (expressions.size === 0) return NO_RESULTS;
-    const unresolved = [...expressions].filter((expression) => !subscriptions.resolved.has(expression));
+    const unresolved = [...expressions].filter((expression) =>
+      expression === joining || !subscriptions.resolved.has(expression)
+    );
     if (unresolved.length > 0 && unresolved.length < expressions.size) {
       this.#job = new TopicRegexJob(unresolved, this.#allNames(), null);
     } else if (unresolved.length === 0 && this.#changedTopics.size > 0 && !this.#isIntervalOver()) {

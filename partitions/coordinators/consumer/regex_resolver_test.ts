@@ -194,3 +194,29 @@ Deno.test("RegexResolver rests after a long resolution, for all groups together"
   test.heartbeat("n", 1);
   assert.deepEqual(resolutions(test).at(-1)?.topics, ["b"]);
 });
+
+Deno.test("RegexResolver does not keep an expression that loses its last member while all are resolved again", () => {
+  const test = group();
+  test.join("m", [], regex("a-.*"));
+  test.setTopics({ "a-3": 1 });
+  test.advance(10_001);
+  test.heartbeat("m", 2, { subscribedTopicRegex: "b" });
+  const last = test.records.findLast((record) =>
+    record.kind === "consumer-group-regular-expression" && record.key.regularExpression === "a-.*"
+  );
+  assert.equal(last?.value, null);
+  test.setTopics({ "a-4": 1 });
+  test.join("n", [], regex("a-.*"));
+  assert(test.consumers.isSubscribedTo("a-4"), "it was looked for again");
+});
+
+Deno.test("RegexResolver does not trust what another broker left of an expression that nobody subscribes to", () => {
+  const test = group();
+  test.join("m", ["b"]);
+  test.consumers.replay({
+    kind: "consumer-group-regular-expression",
+    key: { groupId: "group", regularExpression: "a-.*" },
+    value: { topics: ["a-1"], version: 1, timestamp: test.clock.wallMs() },
+  });
+  assert.deepEqual(test.assigned(test.join("n", [], regex("a-.*"))), ["a-1-0", "a-2-0"]);
+});
