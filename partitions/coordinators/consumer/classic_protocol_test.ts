@@ -10,7 +10,7 @@ import {
   newTest,
   sync,
 } from "./classic_protocol_testing.ts";
-import { GROUP_ID, type TestConsumerGroup } from "./consumer_testing.ts";
+import { GROUP_ID, REBALANCE_MS, type TestConsumerGroup } from "./consumer_testing.ts";
 
 Deno.test("joinConsumerGroup() lets a classic member into a consumer group, which gives it a part", () => {
   const test = newTest();
@@ -169,6 +169,19 @@ Deno.test("a static member takes the place of one of the other protocol without 
   assert.equal(taken.errorCode, errorCode.NONE);
   assert.equal(test.consumers.memberCount, 2);
   assert.equal(test.consumers.describe().members.find(({ memberId }) => memberId === "n")!.memberType, 1);
+});
+
+Deno.test("a consumer that goes on as a classic member is not held to the time for giving up partitions", () => {
+  const test = newTest();
+  test.join("m", ["orders"]);
+  test.join("n", ["orders"]);
+  test.heartbeat("m", 2);
+  test.advance(REBALANCE_MS - 5000);
+  const { generationId } = join(test, { memberId: "m", owned: { orders: [0] } })!;
+  assert.deepEqual(assignment(sync(test, "m", generationId!)), ["orders-0"]);
+  test.heartbeat("n", 3);
+  test.advance(6000);
+  assert.equal(beat(test, "m", generationId!), errorCode.NONE);
 });
 
 function leaveAll(test: TestConsumerGroup, memberId: string): void {

@@ -44,9 +44,12 @@ Deno.test("ConsumerGroup.heartbeat() tells the assignment again to who asks with
   test.join("a", ["orders"]);
   const full = { rebalanceTimeoutMs: REBALANCE_MS, subscribedTopicNames: ["orders"], owned: ["orders-0"] };
   assert.deepEqual(test.assigned(test.heartbeat("a", 2, full)), ["orders-0"]);
-  for (const partial of [{}, { owned: ["orders-0"] }, { ...full, rebalanceTimeoutMs: -1 }]) {
+  const { rebalanceTimeoutMs, owned } = full;
+  for (const partial of [{}, { owned }, { ...full, rebalanceTimeoutMs: -1 }, { rebalanceTimeoutMs, owned }]) {
     assert.equal(test.assigned(test.heartbeat("a", 2, partial)), null);
   }
+  const byRegex = { rebalanceTimeoutMs, owned, subscribedTopicRegex: "" };
+  assert.deepEqual(test.assigned(test.heartbeat("a", 2, byRegex)), ["orders-0"]);
 });
 
 Deno.test("ConsumerGroup.heartbeat() writes nothing and keeps no timer for heartbeats that change nothing", () => {
@@ -180,4 +183,16 @@ Deno.test("ConsumerGroup.heartbeat() does not make the first member of an empty 
   test.join("a", ["orders"]);
   test.heartbeat("a", -1);
   assert.deepEqual(test.assigned(test.join("b", ["orders"])), ["orders-0"]);
+});
+
+Deno.test("ConsumerGroup.heartbeat() does not hold a static member that is away to the time for giving up partitions", () => {
+  const test = groupWith(2);
+  test.join("a", ["orders"], { instanceId: "one" });
+  test.join("b", ["orders"]);
+  test.heartbeat("a", 2);
+  test.advance(REBALANCE_MS - 5000);
+  test.heartbeat("b", 3);
+  test.heartbeat("a", -2, { instanceId: "one" });
+  test.advance(10_000);
+  assert.equal(test.consumers.memberCount, 2);
 });

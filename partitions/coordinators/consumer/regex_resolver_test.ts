@@ -122,8 +122,10 @@ Deno.test("RegexResolver goes on later when an expression takes long, and tells 
   assert.equal(joined.memberEpoch, 1, "no assignment for what is not known, as in Kafka");
   assert.deepEqual(resolutions(test), []);
   test.join("n", ["b"]);
+  const { groupEpoch } = test.consumers.describe();
   test.advance(500);
   assert.deepEqual(resolutions(test).at(-1)?.topics, ["a-1", "a-2", "b"]);
+  assert.equal(test.consumers.describe().groupEpoch, groupEpoch + 1);
   assert.deepEqual([...test.assigned(test.heartbeat("m", 1, { owned: [] }))!].length, 2);
 });
 

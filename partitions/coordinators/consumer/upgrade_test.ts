@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
-import { encodeConsumerAssignment } from "../records/consumer_protocol.ts";
+import { encodeConsumerAssignment, encodeConsumerSubscription } from "../records/consumer_protocol.ts";
 import { assignment, beat, CLASSIC_SESSION_MS, classicGroup, join, newTest, sync } from "./classic_protocol_testing.ts";
 
 Deno.test("planUpgrade(): a consumer that joins a classic group makes it a consumer group, members keep what they have", () => {
@@ -58,4 +58,19 @@ Deno.test("planUpgrade() gives a partition one member even where a leader gave i
   classicGroup(test, { c: [0, 1, 5, -1], d: [1] });
   test.join("m", ["orders"]);
   assert.deepEqual([...test.owners()], [["orders-0", "c"], ["orders-1", "c"]]);
+});
+
+Deno.test("planUpgrade() reads what members said for the protocol that the group uses", () => {
+  const test = newTest();
+  const metadata = encodeConsumerSubscription(0, {
+    topics: ["orders"],
+    userData: null,
+    ownedPartitions: [],
+    generationId: -1,
+    rackId: null,
+  });
+  const protocols = [{ name: "own", metadata: new Uint8Array([0xff]) }, { name: "range", metadata }];
+  classicGroup(test, { c: [0, 1] }, { protocols });
+  assert.equal(test.join("m", ["orders"]).errorCode, errorCode.NONE);
+  assert.deepEqual([...test.owners().values()], ["c", "c"]);
 });
