@@ -318,3 +318,34 @@ Deno.test("offsetsPartitionOf() is Kafka's, for every kind of id", () => {
     assert.equal(offsetsPartitionOf(groupId, 50), partition, groupId);
   }
 });
+
+Deno.test("a classic group stays what it is when a member with a wrong regular expression wants to make another of it", () => {
+  const test = new TestCoordinator();
+  const { memberId } = settleMember(test, "g");
+  const joining = (subscribedTopicRegex: string): GroupRequest<68> => ({
+    groupId: "g",
+    memberId: "m",
+    memberEpoch: 0,
+    instanceId: null,
+    rackId: null,
+    rebalanceTimeoutMs: 1000,
+    subscribedTopicNames: null,
+    subscribedTopicRegex,
+    serverAssignor: null,
+    topicPartitions: [],
+  });
+  const kind = () => {
+    const [group] = test.ask(16, { statesFilter: [], typesFilter: [] }, 5).groups;
+    return [group?.groupState, group?.groupType, group?.protocolType];
+  };
+  for (const state of ["Stable", "Empty"]) {
+    assert.equal(test.ask(68, joining("("), 1).errorCode, errorCode.INVALID_REGULAR_EXPRESSION);
+    const long = test.ask(68, joining("(".repeat(32_767)), 1);
+    assert.equal(long.errorCode, errorCode.INVALID_REGULAR_EXPRESSION);
+    assert((long.errorMessage?.length ?? 0) < 2000, "it fits into an answer");
+    assert.deepEqual(kind(), [state, "classic", "consumer"]);
+    test.ask(13, { groupId: "g", memberId, members: [] }, 1);
+  }
+  assert.equal(test.ask(68, joining("a"), 1).errorCode, NONE);
+  assert.deepEqual(kind(), ["Stable", "consumer", "consumer"]);
+});

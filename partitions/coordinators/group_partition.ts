@@ -17,6 +17,7 @@ import { ClassicGroup } from "./classic/classic_group.ts";
 import { ConsumerGroup, type ConsumerGroupHolder, type Downgrade } from "./consumer/consumer_group.ts";
 import { JOIN_EPOCH } from "./consumer/consumer_member.ts";
 import { refuseMalformedHeartbeat } from "./consumer/heartbeat_rules.ts";
+import { refuseRegex } from "./consumer/membership.ts";
 import { planUpgrade } from "./consumer/upgrade.ts";
 import { GatheredCommits } from "./gathered_commits.ts";
 import {
@@ -135,6 +136,9 @@ export class GroupPartition implements ConsumerGroupHolder {
     }
     const malformed = refuseMalformedHeartbeat(request, client.apiVersion, this.#ports.settings.consumerAssignors);
     if (malformed !== null) return reply(malformed);
+    // A classic group is not to change for a member that does not get in.
+    const refusal = known === undefined ? null : refuseRegex(request.subscribedTopicRegex);
+    if (refusal !== null) return reply(refuseConsumerHeartbeat(refusal.code, refusal.message));
     const group = this.#makeConsumerGroup(request, known);
     if (!(group instanceof ConsumerGroup)) return reply(refuseConsumerHeartbeat(group.code, group.message));
     group.heartbeat(request, client, reply);

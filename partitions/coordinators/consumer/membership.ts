@@ -36,6 +36,8 @@ import { hashTopics } from "./topics_hash.ts";
  */
 const PIECE_SIZE_MAX = 50_000;
 const MEMBER_SIZE = 25;
+/** Of an expression that is refused, so many characters are shown. */
+const SHOWN_CHARS_MAX = 1000;
 
 /** A member as it is and as it is to be. */
 export interface MemberChange {
@@ -62,10 +64,8 @@ export function tell(core: GroupCore, change: MemberChange): boolean | StepRefus
   // What is known of an expression that nobody subscribes to is of another time.
   const isKnown = subscriptions.membersOf(after.topicRegex) > 0 && subscriptions.resolved.has(after.topicRegex);
   const joining = regexChanged && !isKnown ? after.topicRegex : "";
-  if (joining !== "" && subscriptions.membersOf(joining) === 0) {
-    const problem = topicRegexProblem(joining);
-    if (problem !== null) return refuseRegex(joining, problem);
-  }
+  const refusal = subscriptions.membersOf(joining) === 0 ? refuseRegex(joining) : null;
+  if (refusal !== null) return refusal;
   const records = tellRecords(core, change);
   const left = regexChanged && subscriptions.membersOf(wasRegex) === 1 ? wasRegex : "";
   for (const expression of [left, joining]) {
@@ -113,8 +113,13 @@ function tellRecords({ groupId, state }: GroupCore, { before, after, replaced }:
   return before !== null && sameFacts(before, after) ? [] : [memberRecord(groupId, after)];
 }
 
-function refuseRegex(expression: string, problem: string): StepRefusal {
-  const message = `SubscribedTopicRegex \`${expression}\` is not a valid regular expression: ${problem}.`;
+/** Refuses what is no regular expression. @param expression "" or null for none @returns null when it is one */
+export function refuseRegex(expression: string | null): StepRefusal | null {
+  const problem = expression === null || expression === "" ? null : topicRegexProblem(expression);
+  if (problem === null) return null;
+  // A string of the protocol has at most 32767 bytes.
+  const shown = expression!.slice(0, SHOWN_CHARS_MAX);
+  const message = `SubscribedTopicRegex \`${shown}\` is not a valid regular expression: ${problem}.`;
   return { code: errorCode.INVALID_REGULAR_EXPRESSION, message };
 }
 
