@@ -22,7 +22,7 @@ const FIND_VERSION = 3;
 const NAMES_VERSION = 9;
 
 /** What a member asks for when it joins. */
-export function joinOf(groupId: string, memberId = "", changes: { rebalanceTimeoutMs?: number } = {}) {
+export function joinOf(groupId: string, memberId = "") {
   return {
     groupId,
     sessionTimeoutMs: 30_000,
@@ -31,7 +31,6 @@ export function joinOf(groupId: string, memberId = "", changes: { rebalanceTimeo
     groupInstanceId: null,
     protocolType: "consumer",
     protocols: [{ name: "range", metadata: new TextEncoder().encode(`of ${memberId}`) }],
-    ...changes,
   };
 }
 
