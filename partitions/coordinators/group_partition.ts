@@ -256,13 +256,20 @@ export class GroupPartition implements ConsumerGroupHolder {
     return code;
   }
 
-  /** Topics changed. @param deleted those that are gone */
-  onImage(changedNames: ReadonlySet<string>, deleted: readonly { name: string; id: string }[]): void {
+  /** Topics came, changed or went. */
+  onImage(changedNames: ReadonlySet<string>): void {
     for (const group of this.#groups.values()) if (group.type === "consumer") group.onImage(changedNames);
-    if (deleted.length === 0) return;
+  }
+
+  /**
+   * Removes some of the offsets of topics that are gone.
+   * @param afterRow where the last call ended, -1 for the first @returns where this one ended, null when that was all
+   */
+  removeOffsetsOf(deleted: readonly { name: string; id: string }[], afterRow: number): number | null {
     this.settle();
+    const { records, lastRow } = this.offsets.planTopicDeletion(deleted, afterRow);
     // Offsets that cannot be removed now go with their retention.
-    this.#log.appendAll(this.offsets.planTopicDeletion(deleted), this.#applyAll);
+    return this.#log.appendAll(records, this.#applyAll) === errorCode.NONE ? lastRow : null;
   }
 
   /** Removes expired offsets, and groups that are empty and have none. @returns how many records that took */

@@ -115,12 +115,7 @@ export class OffsetTable {
     return this.#int(row, NEXT);
   }
 
-  /** First row of all, -1 for none. */
-  firstRow(): number {
-    return this.nextRow(NONE);
-  }
-
-  /** The row after this one among those of all groups, -1 for none. */
+  /** The row after this one among those of all groups, -1 for none; the first one after -1. */
   nextRow(row: number): number {
     for (let next = row + 1; next < this.#used; next++) if (this.#int(next, GROUP) !== NONE) return next;
     return NONE;

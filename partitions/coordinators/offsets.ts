@@ -27,6 +27,9 @@ import type { OffsetCommitRecord } from "./records/group_record.ts";
 
 /** OffsetCommit and OffsetFetch name topics by id from this version on. */
 const TOPIC_ID_VERSION = 10;
+/** Offsets of deleted topics that are removed at a time, and rows that are looked at for them: one or two milliseconds. */
+const DELETED_MAX = 500;
+const DELETION_ROWS_MAX = 20_000;
 /** A retention time or expiry time that was not given. */
 const NONE = -1;
 
@@ -196,19 +199,30 @@ export class Offsets {
     return { records, isLast };
   }
 
-  /** Records that remove the offsets of deleted topics; those of a topic that got the name since stay. */
-  planTopicDeletion(topics: readonly { name: string; id: string }[]): OffsetCommitRecord[] {
-    const ids = new Map(topics.filter(({ name }) => this.#table.hasTopic(name)).map(({ name, id }) => [name, id]));
-    if (ids.size === 0) return [];
+  /**
+   * Records that remove offsets of deleted topics, some at a time; those of a topic that got the name since stay.
+   * @param afterRow where the last time ended, -1 at first @returns the records, and where it ended: null when that was all
+   */
+  planTopicDeletion(
+    topics: readonly { name: string; id: string }[],
+    afterRow: number,
+  ): { records: OffsetCommitRecord[]; lastRow: number | null } {
     const records: OffsetCommitRecord[] = [];
     const table = this.#table;
-    for (let row = table.firstRow(); row >= 0; row = table.nextRow(row)) {
+    const known = topics.filter(({ name }) => table.hasTopic(name));
+    if (known.length === 0) return { records, lastRow: null };
+    const ids = new Set(known.map(({ id }) => id));
+    const names = new Set(known.map(({ name }) => name));
+    let rowsCount = 0;
+    for (let row = table.nextRow(afterRow); row >= 0; row = table.nextRow(row)) {
       const topic = table.topic(row);
-      const [deletedId, topicId] = [ids.get(topic), table.topicId(row)];
-      if (deletedId === undefined || (topicId !== deletedId && topicId !== ZERO_UUID)) continue;
-      records.push(tombstone(table.group(row), topic, table.partition(row)));
+      const topicId = table.topicId(row);
+      if (ids.has(topicId) || (topicId === ZERO_UUID && names.has(topic))) {
+        records.push(tombstone(table.group(row), topic, table.partition(row)));
+      }
+      if (records.length === DELETED_MAX || ++rowsCount === DELETION_ROWS_MAX) return { records, lastRow: row };
     }
-    return records;
+    return { records, lastRow: null };
   }
 
   /** Applies a record of the log. */

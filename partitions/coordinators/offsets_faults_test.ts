@@ -39,8 +39,8 @@ function offsetRecord(partition: number, offset: number): TestRecord {
   return { key, value: bytes };
 }
 
-function committed(test: TestCoordinator): Record<string, number> {
-  return offsetsOf(test.ask(9, fetchAllOf("g"), 8));
+function committed(test: TestCoordinator, groupId = "g"): Record<string, number> {
+  return offsetsOf(test.ask(9, fetchAllOf(groupId), 8));
 }
 
 Deno.test("a commit whose metadata is too long is refused alone", () => {
@@ -207,4 +207,26 @@ Deno.test("offsets of a deleted topic that a crash left behind are not those of 
   assert.equal(named[0]?.partitions[0]?.committedOffset, -1);
   test.ask(8, commitOf("g", "a", { 1: 3 }), 8);
   assert.deepEqual(committed(test), { "a-1": 3 });
+});
+
+Deno.test("many offsets of a deleted topic are removed some at a time, those of others stay", () => {
+  const test = new TestCoordinator();
+  for (let group = 0; group < 1000; group++) {
+    test.send(8, commitOf(`g${group}`, "a", { 0: 1, 1: 1 }), 8);
+    if (group % 2 === 0) test.send(8, commitOf(`g${group}`, "b", { 0: 1 }), 8);
+  }
+  test.turn();
+  const old = ordinaryTopic("a");
+  test.change([], [old]);
+  const left = test.coordinator.counts.offsets;
+  assert(left > 1500 && left < 2500, `${left} are left after the first part`);
+  test.advance(20);
+  test.change([{ ...old, id: "bmV3bmV3bmV3bmV3bmV3bg" }]);
+  assert.deepEqual(committed(test, "g999"), {}, "those of the topic before are not seen");
+  test.ask(8, commitOf("g999", "a", { 0: 7 }), 8);
+  test.advance(1000);
+  assert.equal(test.coordinator.counts.offsets, 501);
+  assert.deepEqual(committed(test, "g999"), { "a-0": 7 });
+  test.restart();
+  assert.equal(test.coordinator.counts.offsets, 501);
 });

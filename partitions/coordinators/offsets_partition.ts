@@ -40,6 +40,8 @@ export interface DeletedTopic {
 
 /** Between the checks for expired offsets of two partitions that were loaded together. */
 const EXPIRY_STAGGER_MS = 20;
+/** Between two parts of the removal of deleted topics' offsets. */
+const DELETION_PAUSE_MS = 10;
 
 /** The partition. Its timer looks for expired offsets. */
 export class OffsetsPartition implements GroupTimer {
@@ -54,8 +56,11 @@ export class OffsetsPartition implements GroupTimer {
   readonly #replay = (record: GroupRecord) => this.groups.replay(record);
   #state: "loading" | "active" | "failed" | "closed" = "loading";
   #loader: OffsetsLoader | null;
-  /** Topics that went while it was being loaded. */
+  /** Topics that went, whose offsets are still to be removed, and how far that is. */
   #deleted: DeletedTopic[] = [];
+  #deletedRow = -1;
+  /** When to look for expired offsets, monotonic ms. */
+  #expiryMs = 0;
 
   /** @param partition owned by this shard @param name for messages */
   constructor(partition: Partition, name: string, parts: OffsetsPartitionParts) {
@@ -104,23 +109,29 @@ export class OffsetsPartition implements GroupTimer {
       );
     }
     this.groups.start();
-    if (this.#deleted.length > 0) this.groups.onImage(new Set(this.#deleted.map(({ name }) => name)), this.#deleted);
-    this.#deleted = [];
     const { nowMs, settings } = this.#parts.ports;
-    this.#expireAt(
-      nowMs() + settings.offsetsRetentionCheckIntervalMs + EXPIRY_STAGGER_MS * this.#partition.slot % 1000,
-    );
+    this.#expiryMs = nowMs() + settings.offsetsRetentionCheckIntervalMs +
+      EXPIRY_STAGGER_MS * this.#partition.slot % 1000;
+    this.#removeDeleted();
   }
 
   /** Topics changed. */
   onImage(changedNames: ReadonlySet<string>, deleted: readonly DeletedTopic[]): void {
-    if (this.#state === "active") this.groups.onImage(changedNames, deleted);
-    else if (this.#state === "loading") this.#deleted.push(...deleted);
+    if (this.#state !== "active" && this.#state !== "loading") return;
+    this.#deleted.push(...deleted);
+    if (this.#state === "loading") return;
+    this.groups.onImage(changedNames);
+    if (deleted.length === 0) return;
+    this.#deletedRow = -1;
+    this.#removeDeleted();
   }
 
   onDue(nowMs: number): void {
-    if (this.refusal === errorCode.NONE) this.groups.expire();
-    this.#expireAt(nowMs + this.#parts.ports.settings.offsetsRetentionCheckIntervalMs);
+    if (nowMs >= this.#expiryMs) {
+      if (this.refusal === errorCode.NONE) this.groups.expire();
+      this.#expiryMs = nowMs + this.#parts.ports.settings.offsetsRetentionCheckIntervalMs;
+    }
+    this.#removeDeleted();
   }
 
   /** Ends: everybody who waits is answered NOT_COORDINATOR. Idempotent. */
@@ -139,8 +150,19 @@ export class OffsetsPartition implements GroupTimer {
     this.groups.dispose(errorCode.NOT_COORDINATOR);
   }
 
-  #expireAt(deadlineMs: number): void {
-    this.deadlineMs = deadlineMs;
-    this.#parts.ports.timers.add(this);
+  /** Removes some offsets of deleted topics: there may be very many, and others wait. Sets the timer. */
+  #removeDeleted(): void {
+    const { timers, nowMs } = this.#parts.ports;
+    if (this.#deleted.length > 0) {
+      const isServing = this.refusal === errorCode.NONE;
+      const row = isServing ? this.groups.removeOffsetsOf(this.#deleted, this.#deletedRow) : null;
+      if (row === null) this.#deleted = [];
+      this.#deletedRow = row ?? -1;
+    }
+    timers.remove(this);
+    this.deadlineMs = this.#deleted.length === 0
+      ? this.#expiryMs
+      : Math.min(this.#expiryMs, nowMs() + DELETION_PAUSE_MS);
+    timers.add(this);
   }
 }
