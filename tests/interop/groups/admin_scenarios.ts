@@ -1,12 +1,12 @@
 /** Scenarios of tools: FindCoordinator, ListGroups, DescribeGroups, DeleteGroups in all versions. */
 import {
-  DeleteGroups,
-  DescribeGroups,
-  FindCoordinator,
-  LeaveGroup,
-  ListGroups,
-  OffsetCommit,
-  OffsetFetch,
+  deleteGroups,
+  describeGroups,
+  findCoordinator,
+  leaveGroup,
+  listGroups,
+  offsetCommit,
+  offsetFetch,
   versionsOf,
 } from "./apis.ts";
 import { joinAlone, joinTwo, stableAlone } from "./classic_steps.ts";
@@ -16,12 +16,12 @@ import type { Client, Scenario } from "./session.ts";
 /** First version of FindCoordinator with several keys (KIP-699). */
 const KEYS_SINCE = 4;
 
-const finds = versionsOf(FindCoordinator).map((version): Scenario => ({
+const finds = versionsOf(findCoordinator).map((version): Scenario => ({
   name: `FindCoordinator v${version}`,
   async run(session) {
     const client = await session.client();
     const find = (keyType: number, ...keys: string[]) =>
-      client.call(FindCoordinator, version, {
+      client.call(findCoordinator, version, {
         ...(version >= 1 ? { keyType } : {}),
         ...(version < KEYS_SINCE ? { key: keys[0]! } : { coordinatorKeys: keys }),
       });
@@ -42,11 +42,11 @@ async function groupsOfAllStates(session: Parameters<Scenario["run"]>[0]): Promi
   await stableAlone(session, session.group("stable"));
   await joinAlone(session, session.group("completing"));
   const left = await stableAlone(session, session.group("empty"));
-  await left.client.call(LeaveGroup, 5, {
+  await left.client.call(leaveGroup, 5, {
     groupId: session.group("empty"),
     members: [{ memberId: left.memberId }],
   });
-  await client.call(OffsetCommit, 9, {
+  await client.call(offsetCommit, 9, {
     groupId: session.group("simple"),
     topics: [{ name: "diff-one", partitions: [{ partitionIndex: 0, committedOffset: 1, committedMetadata: "" }] }],
   });
@@ -54,35 +54,35 @@ async function groupsOfAllStates(session: Parameters<Scenario["run"]>[0]): Promi
   return client;
 }
 
-const lists = versionsOf(ListGroups).map((version): Scenario => ({
+const lists = versionsOf(listGroups).map((version): Scenario => ({
   name: `ListGroups v${version}`,
   async run(session) {
     const client = await groupsOfAllStates(session);
-    await client.call(ListGroups, version, {});
+    await client.call(listGroups, version, {});
     if (version >= 4) {
       const filters = [["Stable"], ["stable", "EMPTY"], ["CompletingRebalance"], ["Dead"], ["bogus"], [""]];
-      for (const statesFilter of filters) await client.call(ListGroups, version, { statesFilter });
+      for (const statesFilter of filters) await client.call(listGroups, version, { statesFilter });
     }
     if (version >= 5) {
       const filters = [["classic"], ["CONSUMER"], ["Classic", "consumer"], ["share"], ["bogus"], [""]];
-      for (const typesFilter of filters) await client.call(ListGroups, version, { typesFilter });
-      await client.call(ListGroups, version, { statesFilter: ["Stable"], typesFilter: ["consumer"] });
+      for (const typesFilter of filters) await client.call(listGroups, version, { typesFilter });
+      await client.call(listGroups, version, { statesFilter: ["Stable"], typesFilter: ["consumer"] });
     }
   },
 }));
 
-const describes = versionsOf(DescribeGroups).map((version): Scenario => ({
+const describes = versionsOf(describeGroups).map((version): Scenario => ({
   name: `DescribeGroups v${version}`,
   async run(session) {
     const client = await groupsOfAllStates(session);
     await joinTwo(session, session.group("two"), [{ groupInstanceId: "one" }, {}]);
     const names = ["stable", "completing", "empty", "simple", "consumer", "none", "two"];
-    for (const name of names) await client.call(DescribeGroups, version, { groups: [session.group(name)] });
-    await client.call(DescribeGroups, version, { groups: names.map((name) => session.group(name)) });
-    await client.call(DescribeGroups, version, { groups: [session.group("empty"), "", session.group("empty")] });
-    await client.call(DescribeGroups, version, { groups: [] });
+    for (const name of names) await client.call(describeGroups, version, { groups: [session.group(name)] });
+    await client.call(describeGroups, version, { groups: names.map((name) => session.group(name)) });
+    await client.call(describeGroups, version, { groups: [session.group("empty"), "", session.group("empty")] });
+    await client.call(describeGroups, version, { groups: [] });
     if (version >= 3) {
-      await client.call(DescribeGroups, version, {
+      await client.call(describeGroups, version, {
         groups: ["stable", "none", "consumer"].map((name) => session.group(name)),
         includeAuthorizedOperations: true,
       });
@@ -90,18 +90,18 @@ const describes = versionsOf(DescribeGroups).map((version): Scenario => ({
   },
 }));
 
-const deletes = versionsOf(DeleteGroups).map((version): Scenario => ({
+const deletes = versionsOf(deleteGroups).map((version): Scenario => ({
   name: `DeleteGroups v${version}`,
   async run(session) {
     const client = await groupsOfAllStates(session);
     const names = ["stable", "completing", "consumer", "none", "simple"].map((name) => session.group(name));
-    await client.call(DeleteGroups, version, { groupsNames: [...names, ""] });
+    await client.call(deleteGroups, version, { groupsNames: [...names, ""] });
     const empty = session.group("empty");
-    await client.call(DeleteGroups, version, { groupsNames: [empty, empty] });
-    await client.call(DeleteGroups, version, { groupsNames: [empty] });
-    await client.call(DeleteGroups, version, { groupsNames: [] });
-    await client.call(ListGroups, 5, {});
-    await client.call(OffsetFetch, 9, { groups: [{ groupId: session.group("simple"), topics: null }] });
+    await client.call(deleteGroups, version, { groupsNames: [empty, empty] });
+    await client.call(deleteGroups, version, { groupsNames: [empty] });
+    await client.call(deleteGroups, version, { groupsNames: [] });
+    await client.call(listGroups, 5, {});
+    await client.call(offsetFetch, 9, { groups: [{ groupId: session.group("simple"), topics: null }] });
   },
 }));
 

@@ -37,28 +37,41 @@ function api<D, Request, Response, E>(
   return { name, request: messages.request, response: messages.response as Message<Response>, versions: [min, max] };
 }
 
-export const OffsetCommit = api("OffsetCommit", { request: offsetCommitRequest, response: offsetCommitResponse });
-export const OffsetFetch = api("OffsetFetch", { request: offsetFetchRequest, response: offsetFetchResponse });
-export const FindCoordinator = api("FindCoordinator", {
+/** OffsetCommit */
+export const offsetCommit = api("OffsetCommit", { request: offsetCommitRequest, response: offsetCommitResponse });
+/** OffsetFetch */
+export const offsetFetch = api("OffsetFetch", { request: offsetFetchRequest, response: offsetFetchResponse });
+/** FindCoordinator */
+export const findCoordinator = api("FindCoordinator", {
   request: findCoordinatorRequest,
   response: findCoordinatorResponse,
 });
-export const JoinGroup = api("JoinGroup", { request: joinGroupRequest, response: joinGroupResponse });
-export const Heartbeat = api("Heartbeat", { request: heartbeatRequest, response: heartbeatResponse });
-export const LeaveGroup = api("LeaveGroup", { request: leaveGroupRequest, response: leaveGroupResponse });
-export const SyncGroup = api("SyncGroup", { request: syncGroupRequest, response: syncGroupResponse });
-export const DescribeGroups = api("DescribeGroups", {
+/** JoinGroup */
+export const joinGroup = api("JoinGroup", { request: joinGroupRequest, response: joinGroupResponse });
+/** Heartbeat */
+export const heartbeat = api("Heartbeat", { request: heartbeatRequest, response: heartbeatResponse });
+/** LeaveGroup */
+export const leaveGroup = api("LeaveGroup", { request: leaveGroupRequest, response: leaveGroupResponse });
+/** SyncGroup */
+export const syncGroup = api("SyncGroup", { request: syncGroupRequest, response: syncGroupResponse });
+/** DescribeGroups */
+export const describeGroups = api("DescribeGroups", {
   request: describeGroupsRequest,
   response: describeGroupsResponse,
 });
-export const ListGroups = api("ListGroups", { request: listGroupsRequest, response: listGroupsResponse });
-export const DeleteGroups = api("DeleteGroups", { request: deleteGroupsRequest, response: deleteGroupsResponse });
-export const OffsetDelete = api("OffsetDelete", { request: offsetDeleteRequest, response: offsetDeleteResponse });
-export const ConsumerGroupHeartbeat = api("ConsumerGroupHeartbeat", {
+/** ListGroups */
+export const listGroups = api("ListGroups", { request: listGroupsRequest, response: listGroupsResponse });
+/** DeleteGroups */
+export const deleteGroups = api("DeleteGroups", { request: deleteGroupsRequest, response: deleteGroupsResponse });
+/** OffsetDelete */
+export const offsetDelete = api("OffsetDelete", { request: offsetDeleteRequest, response: offsetDeleteResponse });
+/** ConsumerGroupHeartbeat */
+export const consumerGroupHeartbeat = api("ConsumerGroupHeartbeat", {
   request: consumerGroupHeartbeatRequest,
   response: consumerGroupHeartbeatResponse,
 });
-export const ConsumerGroupDescribe = api("ConsumerGroupDescribe", {
+/** ConsumerGroupDescribe */
+export const consumerGroupDescribe = api("ConsumerGroupDescribe", {
   request: consumerGroupDescribeRequest,
   response: consumerGroupDescribeResponse,
 });

@@ -1,5 +1,5 @@
 /** Scenarios of the classic protocol in misuse: what is refused, and with which code, in all versions. */
-import { DescribeGroups, Heartbeat, JoinGroup, LeaveGroup, SyncGroup, versionsOf } from "./apis.ts";
+import { describeGroups, heartbeat, joinGroup, leaveGroup, syncGroup, versionsOf } from "./apis.ts";
 import {
   awaitRebalance,
   joinAlone,
@@ -18,7 +18,7 @@ const minTimeoutMs = Number(SETTINGS["group.min.session.timeout.ms"]);
 const maxTimeoutMs = Number(SETTINGS["group.max.session.timeout.ms"]);
 const NAME_LENGTH_MAX = 249;
 
-const joins = versionsOf(JoinGroup).map((version): Scenario => ({
+const joins = versionsOf(joinGroup).map((version): Scenario => ({
   name: `JoinGroup v${version} that is refused`,
   async run(session) {
     const group = session.group();
@@ -42,20 +42,20 @@ const joins = versionsOf(JoinGroup).map((version): Scenario => ({
       joinRequest(group, { memberId, protocolType: "connect" }),
       joinRequest(group, { memberId, protocols: [{ name: "sticky", metadata: subscription([]) }] }),
     ];
-    for (const request of refused) await other.call(JoinGroup, version, request);
-    await other.call(DescribeGroups, 6, { groups: [fresh, group] });
-    await client.call(JoinGroup, version, { ...joinRequest(group), memberId });
+    for (const request of refused) await other.call(joinGroup, version, request);
+    await other.call(describeGroups, 6, { groups: [fresh, group] });
+    await client.call(joinGroup, version, { ...joinRequest(group), memberId });
   },
 }));
 
-const syncs = versionsOf(SyncGroup).map((version): Scenario => ({
+const syncs = versionsOf(syncGroup).map((version): Scenario => ({
   name: `SyncGroup v${version} that is refused`,
   async run(session) {
     const group = session.group();
     const member = await joinAlone(session, group);
     const { client, memberId, generationId } = member;
-    const sync = (changes: Partial<Parameters<typeof SyncGroup.request.encode>[2]>) =>
-      client.call(SyncGroup, version, { ...syncing(member, group), ...changes });
+    const sync = (changes: Partial<Parameters<typeof syncGroup.request.encode>[2]>) =>
+      client.call(syncGroup, version, { ...syncing(member, group), ...changes });
     await sync({ groupId: "" });
     await sync({ groupId: session.group("none") });
     await sync({ memberId: "nobody" });
@@ -69,18 +69,18 @@ const syncs = versionsOf(SyncGroup).map((version): Scenario => ({
       await sync({ protocolType: "consumer", protocolName: null });
       await sync({ protocolType: null, protocolName: "range" });
     }
-    await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId }] });
+    await client.call(leaveGroup, 5, { groupId: group, members: [{ memberId }] });
     await sync({});
   },
 }));
 
-const heartbeats = versionsOf(Heartbeat).map((version): Scenario => ({
+const heartbeats = versionsOf(heartbeat).map((version): Scenario => ({
   name: `Heartbeat v${version} that is refused`,
   async run(session) {
     const group = session.group();
     const { client, memberId, generationId } = await stableAlone(session, group);
-    const beat = (changes: Partial<Parameters<typeof Heartbeat.request.encode>[2]>) =>
-      client.call(Heartbeat, version, { groupId: group, generationId, memberId, ...changes });
+    const beat = (changes: Partial<Parameters<typeof heartbeat.request.encode>[2]>) =>
+      client.call(heartbeat, version, { groupId: group, generationId, memberId, ...changes });
     await beat({ groupId: "" });
     await beat({ groupId: session.group("none") });
     await beat({ memberId: "nobody" });
@@ -89,18 +89,18 @@ const heartbeats = versionsOf(Heartbeat).map((version): Scenario => ({
     await beat({ generationId: generationId - 1 });
     await beat({ generationId: -1 });
     if (version >= 3) await beat({ groupInstanceId: "not-static" });
-    await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId }] });
+    await client.call(leaveGroup, 5, { groupId: group, members: [{ memberId }] });
     await beat({});
   },
 }));
 
-const leaves = versionsOf(LeaveGroup).map((version): Scenario => ({
+const leaves = versionsOf(leaveGroup).map((version): Scenario => ({
   name: `LeaveGroup v${version} that is refused`,
   async run(session) {
     const group = session.group();
     const { client, memberId } = await stableAlone(session, group);
     const leave = (groupId: string, ...ids: string[]) =>
-      client.call(LeaveGroup, version, {
+      client.call(leaveGroup, version, {
         groupId,
         ...(version < 3 ? { memberId: ids[0]! } : { members: ids.map((memberId) => ({ memberId })) }),
       });
@@ -111,12 +111,12 @@ const leaves = versionsOf(LeaveGroup).map((version): Scenario => ({
     if (version >= 3) {
       await leave(group);
       await leave(group, "nobody", memberId, memberId);
-      await client.call(LeaveGroup, version, { groupId: group, members: [{ memberId, groupInstanceId: "none" }] });
+      await client.call(leaveGroup, version, { groupId: group, members: [{ memberId, groupInstanceId: "none" }] });
     } else {
       await leave(group, memberId);
       await leave(group, memberId);
     }
-    await client.call(DescribeGroups, 6, { groups: [group] });
+    await client.call(describeGroups, 6, { groups: [group] });
   },
 }));
 
@@ -134,15 +134,15 @@ const others: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const client = await session.client();
-      const { memberId } = await client.call(JoinGroup, 9, joinRequest(group));
+      const { memberId } = await client.call(joinGroup, 9, joinRequest(group));
       const identity = { groupId: group, memberId, generationId: -1 };
-      await client.call(Heartbeat, 4, identity);
-      await client.call(Heartbeat, 4, { ...identity, generationId: 0 });
-      await client.call(SyncGroup, 4, { ...identity, assignments: [] });
-      await client.call(JoinGroup, 9, joinRequest(group, { memberId, groupInstanceId: "static" }));
-      await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId }] });
-      await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId }] });
-      await client.call(JoinGroup, 9, joinRequest(group, { memberId }));
+      await client.call(heartbeat, 4, identity);
+      await client.call(heartbeat, 4, { ...identity, generationId: 0 });
+      await client.call(syncGroup, 4, { ...identity, assignments: [] });
+      await client.call(joinGroup, 9, joinRequest(group, { memberId, groupInstanceId: "static" }));
+      await client.call(leaveGroup, 5, { groupId: group, members: [{ memberId }] });
+      await client.call(leaveGroup, 5, { groupId: group, members: [{ memberId }] });
+      await client.call(joinGroup, 9, joinRequest(group, { memberId }));
     },
   },
   {
@@ -150,8 +150,8 @@ const others: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const client = await session.client();
-      const { memberId } = await client.call(JoinGroup, MEMBER_ID_REQUIRED_SINCE, joinRequest(group));
-      await client.call(JoinGroup, 0, joinRequest(group, { memberId }));
+      const { memberId } = await client.call(joinGroup, MEMBER_ID_REQUIRED_SINCE, joinRequest(group));
+      await client.call(joinGroup, 0, joinRequest(group, { memberId }));
     },
   },
   {
@@ -159,18 +159,18 @@ const others: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const [first, second] = await stableTwo(session, group);
-      const joining = await second.client.send(JoinGroup, 9, {
+      const joining = await second.client.send(joinGroup, 9, {
         ...joinRequest(group, { protocols: [{ name: "range", metadata: subscription(["diff-one"]) }] }),
         memberId: second.memberId,
       });
       await awaitRebalance(first, group);
       const identity = { groupId: group, memberId: first.memberId, generationId: first.generationId };
-      await first.client.call(SyncGroup, 5, syncing(first, group));
-      await first.client.call(SyncGroup, 5, { ...syncing(first, group), generationId: 99 });
-      await first.client.call(SyncGroup, 5, { ...identity, assignments: [] });
-      await first.client.call(Heartbeat, 4, { ...identity, generationId: 99 });
-      await first.client.call(DescribeGroups, 6, { groups: [group] });
-      await first.client.call(JoinGroup, 9, joinRequest(group, { memberId: first.memberId }));
+      await first.client.call(syncGroup, 5, syncing(first, group));
+      await first.client.call(syncGroup, 5, { ...syncing(first, group), generationId: 99 });
+      await first.client.call(syncGroup, 5, { ...identity, assignments: [] });
+      await first.client.call(heartbeat, 4, { ...identity, generationId: 99 });
+      await first.client.call(describeGroups, 6, { groups: [group] });
+      await first.client.call(joinGroup, 9, joinRequest(group, { memberId: first.memberId }));
       await joining.answer();
     },
   },
@@ -183,11 +183,11 @@ const others: readonly Scenario[] = [
         memberId: second.memberId,
         protocols: [{ name: "range", metadata: subscription(["diff-one"]) }],
       });
-      await second.client.send(JoinGroup, 9, request);
+      await second.client.send(joinGroup, 9, request);
       await awaitRebalance(first, group);
       const elsewhere = await session.client("second");
-      const after = await elsewhere.send(JoinGroup, 9, request);
-      await first.client.call(JoinGroup, 9, joinRequest(group, { memberId: first.memberId }));
+      const after = await elsewhere.send(joinGroup, 9, request);
+      await first.client.call(joinGroup, 9, joinRequest(group, { memberId: first.memberId }));
       await after.answer();
     },
   },
@@ -202,15 +202,15 @@ const others: readonly Scenario[] = [
       for (let index = 1; index <= size; index++) {
         const client = await session.client(`c${index}`);
         const memberId = await memberIdFor(client, 9, joinRequest(group));
-        await client.send(JoinGroup, 9, { ...joinRequest(group), memberId });
-        await last.until(DescribeGroups, 6, {
+        await client.send(joinGroup, 9, { ...joinRequest(group), memberId });
+        await last.until(describeGroups, 6, {
           request: { groups: [group] },
           is: ({ groups }) => groups[0]!.members.length > index,
         });
       }
-      for (const version of [0, 3, 5, 9]) await last.call(JoinGroup, version, joinRequest(group));
-      await last.call(JoinGroup, 9, joinRequest(group, { groupInstanceId: "static" }));
-      await last.call(DescribeGroups, 6, { groups: [group] });
+      for (const version of [0, 3, 5, 9]) await last.call(joinGroup, version, joinRequest(group));
+      await last.call(joinGroup, 9, joinRequest(group, { groupInstanceId: "static" }));
+      await last.call(describeGroups, 6, { groups: [group] });
     },
   },
   {
@@ -218,8 +218,8 @@ const others: readonly Scenario[] = [
     async run(session) {
       const client = await session.client("c".repeat(NAME_LENGTH_MAX));
       const group = session.group("g".repeat(1000));
-      const { memberId } = await client.call(JoinGroup, 9, joinRequest(group));
-      await client.call(JoinGroup, 9, joinRequest(group, { memberId }));
+      const { memberId } = await client.call(joinGroup, 9, joinRequest(group));
+      await client.call(joinGroup, 9, joinRequest(group, { memberId }));
     },
   },
   {
@@ -228,7 +228,7 @@ const others: readonly Scenario[] = [
       const long = ["i".repeat(NAME_LENGTH_MAX), "i".repeat(NAME_LENGTH_MAX + 1)];
       for (const [index, groupInstanceId] of ["", ".", "..", "a b", "ä", "a/b", ...long].entries()) {
         const client = await session.client();
-        await client.call(JoinGroup, 9, joinRequest(session.group(String(index)), { groupInstanceId }));
+        await client.call(joinGroup, 9, joinRequest(session.group(String(index)), { groupInstanceId }));
       }
     },
   },
@@ -254,11 +254,11 @@ const others: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const [first, second] = await joinTwo(session, group);
-      const waiting = await second.client.send(SyncGroup, 5, {
+      const waiting = await second.client.send(syncGroup, 5, {
         ...syncing(second, group),
         assignments: [{ memberId: second.memberId, assignment: new Uint8Array([9]) }],
       });
-      await first.client.call(SyncGroup, 5, {
+      await first.client.call(syncGroup, 5, {
         ...syncing(first, group),
         assignments: [{ memberId: first.memberId, assignment: new Uint8Array([1]) }],
       });

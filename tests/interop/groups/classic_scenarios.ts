@@ -1,5 +1,5 @@
 /** Scenarios of the classic protocol in right use, and over time: JoinGroup, SyncGroup, Heartbeat, LeaveGroup in all versions. */
-import { DescribeGroups, Heartbeat, JoinGroup, LeaveGroup, SyncGroup, versionsOf } from "./apis.ts";
+import { describeGroups, heartbeat, joinGroup, leaveGroup, syncGroup, versionsOf } from "./apis.ts";
 import {
   assignment,
   atMost,
@@ -20,21 +20,21 @@ const ILLEGAL_GENERATION = 22;
 const UNKNOWN_MEMBER_ID = 25;
 
 /** Joins, synchronises, leaves, everything in one version. */
-const lives = versionsOf(JoinGroup).map((version): Scenario => ({
+const lives = versionsOf(joinGroup).map((version): Scenario => ({
   name: `life of a member, JoinGroup v${version}`,
   async run(session) {
     const group = session.group();
     const member = await joinAlone(session, group, { version });
     const { client, memberId, generationId } = member;
-    const beat = () => client.call(Heartbeat, atMost(version, Heartbeat), { groupId: group, generationId, memberId });
+    const beat = () => client.call(heartbeat, atMost(version, heartbeat), { groupId: group, generationId, memberId });
     await beat();
     await describe(client, group);
-    await syncAsLeader(member, group, { version: atMost(version, SyncGroup) });
+    await syncAsLeader(member, group, { version: atMost(version, syncGroup) });
     await beat();
     await describe(client, group);
-    await syncAsLeader(member, group, { version: atMost(version, SyncGroup) });
-    const leave = atMost(version, LeaveGroup);
-    await client.call(LeaveGroup, leave, {
+    await syncAsLeader(member, group, { version: atMost(version, syncGroup) });
+    const leave = atMost(version, leaveGroup);
+    await client.call(leaveGroup, leave, {
       groupId: group,
       ...(leave < 3 ? { memberId } : { members: [{ memberId }] }),
     });
@@ -44,7 +44,7 @@ const lives = versionsOf(JoinGroup).map((version): Scenario => ({
 }));
 
 async function describe(client: Client, group: string): Promise<void> {
-  await client.call(DescribeGroups, 6, { groups: [group], includeAuthorizedOperations: true });
+  await client.call(describeGroups, 6, { groups: [group], includeAuthorizedOperations: true });
 }
 
 const together: readonly Scenario[] = [
@@ -54,7 +54,7 @@ const together: readonly Scenario[] = [
       const group = session.group();
       const [first, second] = await joinTwo(session, group);
       await describe(first.client, group);
-      const waiting = await second.client.send(SyncGroup, 5, syncing(second, group));
+      const waiting = await second.client.send(syncGroup, 5, syncing(second, group));
       await syncAsLeader(first, group, {
         assignments: {
           [first.memberId]: assignment({ "diff-three": [0, 1] }),
@@ -64,13 +64,13 @@ const together: readonly Scenario[] = [
       });
       await waiting.answer();
       await describe(first.client, group);
-      await first.client.call(LeaveGroup, 5, {
+      await first.client.call(leaveGroup, 5, {
         groupId: group,
         members: [{ memberId: first.memberId, reason: "done" }],
       });
       await awaitRebalance(second, group);
       await describe(second.client, group);
-      const alone = await second.client.call(JoinGroup, 9, { ...joinRequest(group), memberId: second.memberId });
+      const alone = await second.client.call(joinGroup, 9, { ...joinRequest(group), memberId: second.memberId });
       await syncAsLeader({ ...second, generationId: alone.generationId }, group);
       await describe(second.client, group);
     },
@@ -81,7 +81,7 @@ const together: readonly Scenario[] = [
       const group = session.group();
       const [first, second] = await joinTwo(session, group);
       await syncAsLeader(first, group, { assignments: {} });
-      await second.client.call(SyncGroup, 5, syncing(second, group));
+      await second.client.call(syncGroup, 5, syncing(second, group));
       await describe(first.client, group);
     },
   },
@@ -110,13 +110,13 @@ const together: readonly Scenario[] = [
       const third = await session.client("third");
       const request = joinRequest(group, named("roundrobin", "other"));
       const memberId = await memberIdFor(third, 9, request);
-      const joining = await third.send(JoinGroup, 9, { ...request, memberId });
+      const joining = await third.send(joinGroup, 9, { ...request, memberId });
       await awaitRebalance(first, group);
-      const back = await second.client.send(JoinGroup, 9, {
+      const back = await second.client.send(joinGroup, 9, {
         ...joinRequest(group, named("sticky", "roundrobin")),
         memberId: second.memberId,
       });
-      await first.client.call(JoinGroup, 9, {
+      await first.client.call(joinGroup, 9, {
         ...joinRequest(group, named("range", "roundrobin", "sticky")),
         memberId: first.memberId,
       });
@@ -130,22 +130,22 @@ const together: readonly Scenario[] = [
       const group = session.group();
       const [first, second] = await stableTwo(session, group);
       // A follower that changes nothing gets the current generation.
-      await second.client.call(JoinGroup, 9, { ...joinRequest(group), memberId: second.memberId, reason: "again" });
+      await second.client.call(joinGroup, 9, { ...joinRequest(group), memberId: second.memberId, reason: "again" });
       await describe(first.client, group);
       // One that subscribes to more begins a rebalance.
       const protocols = [{ name: "range", metadata: subscription(["diff-three", "diff-one"]) }];
-      const joining = await second.client.send(JoinGroup, 9, {
+      const joining = await second.client.send(joinGroup, 9, {
         ...joinRequest(group, { protocols }),
         memberId: second.memberId,
       });
       await awaitRebalance(first, group);
-      const again = await first.client.call(JoinGroup, 9, { ...joinRequest(group), memberId: first.memberId });
+      const again = await first.client.call(joinGroup, 9, { ...joinRequest(group), memberId: first.memberId });
       await joining.answer();
       await syncAsLeader({ ...first, generationId: again.generationId }, group);
       // The leader always begins one.
-      const leading = await first.client.send(JoinGroup, 9, { ...joinRequest(group), memberId: first.memberId });
+      const leading = await first.client.send(joinGroup, 9, { ...joinRequest(group), memberId: first.memberId });
       await awaitRebalance({ ...second, generationId: again.generationId }, group);
-      await second.client.call(JoinGroup, 9, { ...joinRequest(group, { protocols }), memberId: second.memberId });
+      await second.client.call(joinGroup, 9, { ...joinRequest(group, { protocols }), memberId: second.memberId });
       await leading.answer();
     },
   },
@@ -154,16 +154,16 @@ const together: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const [first, second] = await joinTwo(session, group);
-      await second.client.call(JoinGroup, 9, { ...joinRequest(group), memberId: second.memberId });
-      await first.client.call(JoinGroup, 9, { ...joinRequest(group), memberId: first.memberId });
+      await second.client.call(joinGroup, 9, { ...joinRequest(group), memberId: second.memberId });
+      await first.client.call(joinGroup, 9, { ...joinRequest(group), memberId: first.memberId });
       await describe(first.client, group);
       const protocols = [{ name: "range", metadata: subscription(["diff-one"]) }];
-      const joining = await second.client.send(JoinGroup, 9, {
+      const joining = await second.client.send(joinGroup, 9, {
         ...joinRequest(group, { protocols }),
         memberId: second.memberId,
       });
       await awaitRebalance(first, group);
-      await first.client.call(JoinGroup, 9, { ...joinRequest(group), memberId: first.memberId });
+      await first.client.call(joinGroup, 9, { ...joinRequest(group), memberId: first.memberId });
       await joining.answer();
     },
   },
@@ -185,8 +185,8 @@ const together: readonly Scenario[] = [
       for (const [name, clientId] of [["empty", ""], ["null", null]] as const) {
         const client = await session.client(clientId);
         const group = session.group(name);
-        const { memberId } = await client.call(JoinGroup, 9, joinRequest(group));
-        await client.call(JoinGroup, 9, { ...joinRequest(group), memberId });
+        const { memberId } = await client.call(joinGroup, 9, joinRequest(group));
+        await client.call(joinGroup, 9, { ...joinRequest(group), memberId });
         await describe(client, group);
       }
     },
@@ -199,12 +199,12 @@ const timed: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const member = await stableAlone(session, group, { request: { sessionTimeoutMs: 500 } });
-      await member.client.until(DescribeGroups, 6, {
+      await member.client.until(describeGroups, 6, {
         request: { groups: [group] },
         is: ({ groups }) => groups[0]?.groupState !== "Stable",
       });
       const { memberId, generationId } = member;
-      await member.client.call(Heartbeat, 4, { groupId: group, generationId, memberId });
+      await member.client.call(heartbeat, 4, { groupId: group, generationId, memberId });
     },
   },
   {
@@ -213,11 +213,11 @@ const timed: readonly Scenario[] = [
       const group = session.group();
       const slow = { rebalanceTimeoutMs: 500 };
       const [first, second] = await stableTwo(session, group, [slow, slow]);
-      const again = await first.client.call(JoinGroup, 9, { ...joinRequest(group, slow), memberId: first.memberId });
+      const again = await first.client.call(joinGroup, 9, { ...joinRequest(group, slow), memberId: first.memberId });
       await syncAsLeader({ ...first, generationId: again.generationId }, group);
       const { memberId, generationId } = second;
-      await second.client.call(Heartbeat, 4, { groupId: group, generationId, memberId });
-      await second.client.call(JoinGroup, 9, { ...joinRequest(group, slow), memberId });
+      await second.client.call(heartbeat, 4, { groupId: group, generationId, memberId });
+      await second.client.call(joinGroup, 9, { ...joinRequest(group, slow), memberId });
       await describe(first.client, group);
     },
   },
@@ -230,7 +230,7 @@ const timed: readonly Scenario[] = [
       await syncAsLeader(first, group, { assignments: { [first.memberId]: assignment({ "diff-one": [0] }) } });
       await awaitRebalance(first, group);
       const { memberId, generationId } = second;
-      await second.client.until(Heartbeat, 4, {
+      await second.client.until(heartbeat, 4, {
         request: { groupId: group, generationId, memberId },
         is: ({ errorCode }) => errorCode === UNKNOWN_MEMBER_ID || errorCode === ILLEGAL_GENERATION,
       });
@@ -244,9 +244,9 @@ const timed: readonly Scenario[] = [
       const slow = { rebalanceTimeoutMs: 500 };
       const [first, second] = await joinTwo(session, group, [slow, slow]);
       const { memberId } = second;
-      await second.client.call(SyncGroup, 5, syncing(second, group));
+      await second.client.call(syncGroup, 5, syncing(second, group));
       await describe(first.client, group);
-      await second.client.call(JoinGroup, 9, { ...joinRequest(group, slow), memberId });
+      await second.client.call(joinGroup, 9, { ...joinRequest(group, slow), memberId });
       await describe(first.client, group);
     },
   },
@@ -256,8 +256,8 @@ const timed: readonly Scenario[] = [
       const group = session.group();
       const client = await session.client();
       const request = joinRequest(group, { sessionTimeoutMs: 500 });
-      const { memberId } = await client.call(JoinGroup, 9, request);
-      await client.until(Heartbeat, 4, {
+      const { memberId } = await client.call(joinGroup, 9, request);
+      await client.until(heartbeat, 4, {
         request: { groupId: group, generationId: -1, memberId },
         is: ({ errorCode }) => errorCode === UNKNOWN_MEMBER_ID,
       });

@@ -1,6 +1,6 @@
 /** Steps that many scenarios begin with: members that join a classic group, and the bytes that consumers send. */
 import { Writer } from "../../../net/protocol/writer.ts";
-import { Heartbeat, JoinGroup, SyncGroup } from "./apis.ts";
+import { heartbeat, joinGroup, syncGroup } from "./apis.ts";
 import type { Client, Session } from "./session.ts";
 
 /** What a member needs for its next requests. */
@@ -13,7 +13,7 @@ export interface Member {
   readonly protocolName: string | null;
 }
 
-type JoinRequest = Parameters<typeof JoinGroup.request.encode>[2];
+type JoinRequest = Parameters<typeof joinGroup.request.encode>[2];
 
 /** Protocol type of consumers. */
 const CONSUMER = "consumer";
@@ -79,7 +79,7 @@ export const MEMBER_ID_REQUIRED_SINCE = 4;
 /** The id to join with: given by the first of two joins where the version asks for that. */
 export async function memberIdFor(client: Client, version: number, request: JoinRequest): Promise<string> {
   if (version < MEMBER_ID_REQUIRED_SINCE || request.groupInstanceId) return request.memberId;
-  return (await client.call(JoinGroup, version, request)).memberId;
+  return (await client.call(joinGroup, version, request)).memberId;
 }
 
 /** One client that joins an empty group and becomes its leader. */
@@ -91,7 +91,7 @@ export async function joinAlone(
   const { version = 9, clientId = "first", request = {} } = options;
   const client = await session.client(clientId);
   const memberId = await memberIdFor(client, version, joinRequest(group, request));
-  const joined = await client.call(JoinGroup, version, { ...joinRequest(group, request), memberId });
+  const joined = await client.call(joinGroup, version, { ...joinRequest(group, request), memberId });
   return memberOf(client, joined, request.protocolType);
 }
 
@@ -117,7 +117,7 @@ export async function stableAlone(
   options: Parameters<typeof joinAlone>[2] = {},
 ): Promise<Member> {
   const member = await joinAlone(session, group, options);
-  await syncAsLeader(member, group, { version: atMost(options.version ?? 9, SyncGroup) });
+  await syncAsLeader(member, group, { version: atMost(options.version ?? 9, syncGroup) });
   return member;
 }
 
@@ -134,7 +134,7 @@ export async function syncAsLeader(
   options: { version?: number; assignments?: Readonly<Record<string, Uint8Array>> } = {},
 ): Promise<void> {
   const { assignments = { [member.memberId]: assignment({ "diff-three": [0, 1, 2] }) }, version = 5 } = options;
-  await member.client.call(SyncGroup, version, {
+  await member.client.call(syncGroup, version, {
     ...syncing(member, group),
     assignments: Object.entries(assignments).map(([memberId, bytes]) => ({ memberId, assignment: bytes })),
   });
@@ -142,7 +142,7 @@ export async function syncAsLeader(
 
 /** Waits until the group asks its members to join again. */
 export async function awaitRebalance(member: Member, group: string): Promise<void> {
-  await member.client.until(Heartbeat, 4, {
+  await member.client.until(heartbeat, 4, {
     request: { groupId: group, generationId: member.generationId, memberId: member.memberId },
     is: ({ errorCode }) => errorCode !== 0,
   });
@@ -157,9 +157,9 @@ export async function joinTwo(
   const first = await stableAlone(session, group, { request: requests[0] });
   const client = await session.client("second");
   const memberId = await memberIdFor(client, 9, joinRequest(group, requests[1]));
-  const joining = await client.send(JoinGroup, 9, { ...joinRequest(group, requests[1]), memberId });
+  const joining = await client.send(joinGroup, 9, { ...joinRequest(group, requests[1]), memberId });
   await awaitRebalance(first, group);
-  const again = await first.client.call(JoinGroup, 9, {
+  const again = await first.client.call(joinGroup, 9, {
     ...joinRequest(group, requests[0]),
     memberId: first.memberId,
   });
@@ -183,6 +183,6 @@ export async function stableTwo(
       [second.memberId]: assignment({ "diff-three": [2] }),
     },
   });
-  await second.client.call(SyncGroup, 5, syncing(second, group));
+  await second.client.call(syncGroup, 5, syncing(second, group));
   return [first, second];
 }

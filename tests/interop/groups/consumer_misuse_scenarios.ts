@@ -1,5 +1,5 @@
 /** Scenarios of consumer groups (KIP-848) in misuse: what ConsumerGroupHeartbeat refuses, and fencing. */
-import { ConsumerGroupHeartbeat, OffsetDelete, versionsOf } from "./apis.ts";
+import { consumerGroupHeartbeat, offsetDelete, versionsOf } from "./apis.ts";
 import {
   beat,
   consumer,
@@ -18,7 +18,7 @@ const UUID_LENGTH_MAX = 36;
 /** First version with patterns and ids of the client's own (KIP-1082). */
 const OWN_IDS_SINCE = 1;
 
-const requests = versionsOf(ConsumerGroupHeartbeat).map((version): Scenario => ({
+const requests = versionsOf(consumerGroupHeartbeat).map((version): Scenario => ({
   name: `ConsumerGroupHeartbeat v${version} that is refused`,
   async run(session) {
     const group = session.group();
@@ -57,7 +57,7 @@ const requests = versionsOf(ConsumerGroupHeartbeat).map((version): Scenario => (
         { subscribedTopicNames: null, subscribedTopicRegex: "(a)\\1" },
       );
     }
-    for (const change of changes) await client.call(ConsumerGroupHeartbeat, version, { ...base, ...change });
+    for (const change of changes) await client.call(consumerGroupHeartbeat, version, { ...base, ...change });
     await describeConsumers(client, group);
   },
 }));
@@ -133,7 +133,7 @@ const others: readonly Scenario[] = [
       const first = await consumerAlone(session, group, { request: { rebalanceTimeoutMs: 500 } });
       await consumer(session, group, { memberId: "member-b" });
       const { client, memberId, memberEpoch } = await idle(first, group);
-      await client.until(ConsumerGroupHeartbeat, 1, {
+      await client.until(consumerGroupHeartbeat, 1, {
         request: { groupId: group, memberId, memberEpoch },
         is: ({ errorCode }) => errorCode !== 0,
       });
@@ -149,9 +149,9 @@ const others: readonly Scenario[] = [
         name,
         partitions: [{ partitionIndex: 0 }],
       }));
-      await client.call(OffsetDelete, 0, { groupId: group, topics });
+      await client.call(offsetDelete, 0, { groupId: group, topics });
       await beat(client, { groupId: group, memberId, memberEpoch: LEAVE });
-      await client.call(OffsetDelete, 0, { groupId: group, topics });
+      await client.call(offsetDelete, 0, { groupId: group, topics });
     },
   },
 ];

@@ -1,10 +1,10 @@
 /** Scenarios of consumer groups (KIP-848) in right use: joining, handing partitions over, leaving, static members, patterns. */
 import {
-  ConsumerGroupDescribe,
-  ConsumerGroupHeartbeat,
-  DescribeGroups,
-  OffsetCommit,
-  OffsetFetch,
+  consumerGroupDescribe,
+  consumerGroupHeartbeat,
+  describeGroups,
+  offsetCommit,
+  offsetFetch,
   versionsOf,
 } from "./apis.ts";
 import {
@@ -23,24 +23,24 @@ import type { Scenario } from "./session.ts";
 const LEAVE = -1;
 const LEAVE_STATIC = -2;
 
-const lives = versionsOf(ConsumerGroupHeartbeat).map((version): Scenario => ({
+const lives = versionsOf(consumerGroupHeartbeat).map((version): Scenario => ({
   name: `life of a member, ConsumerGroupHeartbeat v${version}`,
   async run(session) {
     const group = session.group();
     const client = await session.client("alive");
-    const send = (request: Parameters<typeof beat>[1]) => client.call(ConsumerGroupHeartbeat, version, request);
+    const send = (request: Parameters<typeof beat>[1]) => client.call(consumerGroupHeartbeat, version, request);
     const { memberId, memberEpoch, assignment } = await send(joining(group, version === 0 ? "" : "own-id"));
     const topicPartitions = assignment?.topicPartitions ?? [];
-    await client.call(ConsumerGroupDescribe, version, { groupIds: [group], includeAuthorizedOperations: true });
+    await client.call(consumerGroupDescribe, version, { groupIds: [group], includeAuthorizedOperations: true });
     const identity = { groupId: group, memberId: memberId!, memberEpoch };
     await send({ ...identity, topicPartitions });
     await send(identity);
-    await client.call(ConsumerGroupDescribe, version, { groupIds: [group], includeAuthorizedOperations: false });
+    await client.call(consumerGroupDescribe, version, { groupIds: [group], includeAuthorizedOperations: false });
     await send({ ...identity, subscribedTopicNames: ["diff-three", "diff-one"] });
     await send({ ...identity, memberEpoch: memberEpoch + 1, subscribedTopicNames: [] });
     await send({ ...identity, memberEpoch: LEAVE });
     await send(identity);
-    await client.call(ConsumerGroupDescribe, version, { groupIds: [group], includeAuthorizedOperations: false });
+    await client.call(consumerGroupDescribe, version, { groupIds: [group], includeAuthorizedOperations: false });
   },
 }));
 
@@ -178,7 +178,7 @@ const together: readonly Scenario[] = [
       const group = session.group();
       const { client, memberId, memberEpoch } = await consumerAlone(session, group);
       const commit = (version: number, changes: { memberId?: string; generationIdOrMemberEpoch?: number }) =>
-        client.call(OffsetCommit, version, {
+        client.call(offsetCommit, version, {
           groupId: group,
           memberId,
           generationIdOrMemberEpoch: memberEpoch,
@@ -206,9 +206,9 @@ const together: readonly Scenario[] = [
         { memberId: "", memberEpoch: -1 },
       ];
       for (const identity of identities) {
-        await client.call(OffsetFetch, 9, { groups: [{ groupId: group, topics: null, ...identity }] });
+        await client.call(offsetFetch, 9, { groups: [{ groupId: group, topics: null, ...identity }] });
       }
-      await client.call(OffsetFetch, 7, { groupId: group, topics: null });
+      await client.call(offsetFetch, 7, { groupId: group, topics: null });
       await beat(client, { groupId: group, memberId, memberEpoch: LEAVE });
       await commit(9, { memberId: "", generationIdOrMemberEpoch: -1 });
       await commit(9, {});
@@ -216,20 +216,20 @@ const together: readonly Scenario[] = [
   },
 ];
 
-const described = versionsOf(ConsumerGroupDescribe).map((version): Scenario => ({
+const described = versionsOf(consumerGroupDescribe).map((version): Scenario => ({
   name: `ConsumerGroupDescribe v${version}`,
   async run(session) {
     const group = session.group();
     const { client } = await consumerAlone(session, group, { request: { instanceId: "i", rackId: "r" } });
-    await client.call(OffsetCommit, 9, {
+    await client.call(offsetCommit, 9, {
       groupId: session.group("simple"),
       topics: [{ name: "diff-one", partitions: [{ partitionIndex: 0, committedOffset: 1, committedMetadata: "" }] }],
     });
     const lists = [[group], [session.group("none")], [session.group("simple")], [group, "", group], []];
     for (const groupIds of lists) {
-      await client.call(ConsumerGroupDescribe, version, { groupIds, includeAuthorizedOperations: true });
+      await client.call(consumerGroupDescribe, version, { groupIds, includeAuthorizedOperations: true });
     }
-    await client.call(DescribeGroups, 6, { groups: [group], includeAuthorizedOperations: true });
+    await client.call(describeGroups, 6, { groups: [group], includeAuthorizedOperations: true });
   },
 }));
 

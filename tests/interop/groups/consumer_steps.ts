@@ -1,8 +1,9 @@
 /** Steps that many scenarios of consumer groups (KIP-848) begin with. */
-import { ConsumerGroupDescribe, ConsumerGroupHeartbeat } from "./apis.ts";
+import { consumerGroupDescribe, consumerGroupHeartbeat } from "./apis.ts";
 import type { Client, Session } from "./session.ts";
 
-export type HeartbeatRequest = Parameters<typeof ConsumerGroupHeartbeat.request.encode>[2];
+/** What a ConsumerGroupHeartbeat is made of. */
+export type HeartbeatRequest = Parameters<typeof consumerGroupHeartbeat.request.encode>[2];
 type HeartbeatResponse = Awaited<ReturnType<typeof beat>>;
 
 /** What a member has: partitions by topic id. */
@@ -31,7 +32,7 @@ export function joining(groupId: string, memberId: string, changes: Partial<Hear
 
 /** Sends a ConsumerGroupHeartbeat of the newest version. */
 export function beat(client: Client, request: HeartbeatRequest) {
-  return client.call(ConsumerGroupHeartbeat, 1, request);
+  return client.call(consumerGroupHeartbeat, 1, request);
 }
 
 /** A member that joins and gets what is assigned to it. */
@@ -74,7 +75,7 @@ export async function untilAssigned(
   said: Partial<HeartbeatRequest>,
 ): Promise<ConsumerMember> {
   const { client, memberId, memberEpoch } = member;
-  const answer = await client.until(ConsumerGroupHeartbeat, 1, {
+  const answer = await client.until(consumerGroupHeartbeat, 1, {
     request: { ...joining(group, memberId, said), memberEpoch },
     is: ({ assignment, errorCode }) => (assignment?.topicPartitions.length ?? 0) > 0 || errorCode !== 0,
   });
@@ -87,5 +88,5 @@ function settled(member: ConsumerMember, { memberEpoch, assignment }: HeartbeatR
 
 /** Writes down what ConsumerGroupDescribe says. */
 export async function describeConsumers(client: Client, ...groupIds: string[]): Promise<void> {
-  await client.call(ConsumerGroupDescribe, 1, { groupIds, includeAuthorizedOperations: false });
+  await client.call(consumerGroupDescribe, 1, { groupIds, includeAuthorizedOperations: false });
 }

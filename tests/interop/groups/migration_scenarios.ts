@@ -1,15 +1,15 @@
 /** Scenarios of groups that change their protocol while in use, and of clients of the wrong protocol. */
 import {
-  ConsumerGroupHeartbeat,
-  DeleteGroups,
-  DescribeGroups,
-  Heartbeat,
-  JoinGroup,
-  LeaveGroup,
-  ListGroups,
-  OffsetCommit,
-  OffsetFetch,
-  SyncGroup,
+  consumerGroupHeartbeat,
+  deleteGroups,
+  describeGroups,
+  heartbeat,
+  joinGroup,
+  leaveGroup,
+  listGroups,
+  offsetCommit,
+  offsetFetch,
+  syncGroup,
 } from "./apis.ts";
 import {
   joinRequest,
@@ -28,9 +28,9 @@ const LEAVE = -1;
 const REBALANCE_IN_PROGRESS = 27;
 
 async function describeAsBoth(client: Client, group: string): Promise<void> {
-  await client.call(DescribeGroups, 6, { groups: [group] });
+  await client.call(describeGroups, 6, { groups: [group] });
   await describeConsumers(client, group);
-  await client.call(ListGroups, 5, {});
+  await client.call(listGroups, 5, {});
 }
 
 /** What the Java consumer sends: version 1 with the partitions it has. */
@@ -44,7 +44,7 @@ const upgrades: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const { client, memberId, generationId } = await stableAlone(session, group);
-      await client.call(OffsetCommit, 9, {
+      await client.call(offsetCommit, 9, {
         groupId: group,
         memberId,
         generationIdOrMemberEpoch: generationId,
@@ -53,11 +53,11 @@ const upgrades: readonly Scenario[] = [
           partitions: [{ partitionIndex: 1, committedOffset: 11, committedMetadata: "" }],
         }],
       });
-      await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId }] });
+      await client.call(leaveGroup, 5, { groupId: group, members: [{ memberId }] });
       await consumerAlone(session, group);
-      await client.call(OffsetFetch, 9, { groups: [{ groupId: group, topics: null }] });
+      await client.call(offsetFetch, 9, { groups: [{ groupId: group, topics: null }] });
       await describeAsBoth(client, group);
-      await client.call(Heartbeat, 4, { groupId: group, memberId, generationId });
+      await client.call(heartbeat, 4, { groupId: group, memberId, generationId });
     },
   },
   {
@@ -69,22 +69,22 @@ const upgrades: readonly Scenario[] = [
       await describeAsBoth(modern.client, group);
       const identity = (of: typeof first) => ({ groupId: group, memberId: of.memberId, generationId: of.generationId });
       for (const member of [first, second]) {
-        await member.client.until(Heartbeat, 4, {
+        await member.client.until(heartbeat, 4, {
           request: identity(member),
           is: ({ errorCode }) => errorCode === REBALANCE_IN_PROGRESS,
         });
-        const joined = await member.client.call(JoinGroup, 9, {
+        const joined = await member.client.call(joinGroup, 9, {
           ...joinRequest(group, withOwned()),
           memberId: member.memberId,
         });
-        await member.client.call(SyncGroup, 5, syncing(memberOf(member.client, joined), group));
-        await member.client.call(Heartbeat, 4, identity({ ...member, generationId: joined.generationId }));
+        await member.client.call(syncGroup, 5, syncing(memberOf(member.client, joined), group));
+        await member.client.call(heartbeat, 4, identity({ ...member, generationId: joined.generationId }));
       }
       modern = await report(await idle(modern, group), group);
       await describeConsumers(modern.client, group);
-      await first.client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId: first.memberId }] });
+      await first.client.call(leaveGroup, 5, { groupId: group, members: [{ memberId: first.memberId }] });
       await describeConsumers(modern.client, group);
-      await second.client.call(LeaveGroup, 2, { groupId: group, memberId: second.memberId });
+      await second.client.call(leaveGroup, 2, { groupId: group, memberId: second.memberId });
       modern = await report(await idle(modern, group), group);
       await describeAsBoth(modern.client, group);
     },
@@ -120,7 +120,7 @@ const upgrades: readonly Scenario[] = [
       const { client, memberId, generationId } = await stableAlone(session, group);
       await beat(client, { groupId: group, memberId, memberEpoch: generationId });
       await beat(client, { groupId: group, memberId: "nobody", memberEpoch: LEAVE });
-      await client.call(DescribeGroups, 6, { groups: [group] });
+      await client.call(describeGroups, 6, { groups: [group] });
     },
   },
 ];
@@ -131,7 +131,7 @@ const downgrades: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const { client, memberId, memberEpoch } = await consumerAlone(session, group);
-      await client.call(OffsetCommit, 9, {
+      await client.call(offsetCommit, 9, {
         groupId: group,
         memberId,
         generationIdOrMemberEpoch: memberEpoch,
@@ -143,7 +143,7 @@ const downgrades: readonly Scenario[] = [
       await beat(client, { groupId: group, memberId, memberEpoch: LEAVE });
       await describeAsBoth(client, group);
       await stableAlone(session, group);
-      await client.call(OffsetFetch, 9, { groups: [{ groupId: group, topics: null }] });
+      await client.call(offsetFetch, 9, { groups: [{ groupId: group, topics: null }] });
       await describeAsBoth(client, group);
       await beat(client, { groupId: group, memberId, memberEpoch });
     },
@@ -154,23 +154,23 @@ const downgrades: readonly Scenario[] = [
       const group = session.group();
       let modern = await consumerAlone(session, group, { memberId: "modern" });
       const client = await session.client("classic");
-      const { memberId } = await client.call(JoinGroup, 9, joinRequest(group, withOwned()));
-      const joined = await client.call(JoinGroup, 9, { ...joinRequest(group, withOwned()), memberId });
+      const { memberId } = await client.call(joinGroup, 9, joinRequest(group, withOwned()));
+      const joined = await client.call(joinGroup, 9, { ...joinRequest(group, withOwned()), memberId });
       await describeAsBoth(client, group);
       modern = await report(await idle(modern, group), group);
       const identity = { groupId: group, memberId, generationId: joined.generationId };
-      await client.call(SyncGroup, 5, {
+      await client.call(syncGroup, 5, {
         ...identity,
         protocolType: "consumer",
         protocolName: "range",
         assignments: [],
       });
-      await client.call(Heartbeat, 4, identity);
+      await client.call(heartbeat, 4, identity);
       await describeConsumers(client, group);
       await beat(modern.client, { groupId: group, memberId: modern.memberId, memberEpoch: LEAVE });
       await describeAsBoth(client, group);
-      await client.call(Heartbeat, 4, identity);
-      const again = await client.call(JoinGroup, 9, { ...joinRequest(group, withOwned()), memberId });
+      await client.call(heartbeat, 4, identity);
+      const again = await client.call(joinGroup, 9, { ...joinRequest(group, withOwned()), memberId });
       await syncAsLeader(memberOf(client, again), group);
       await describeAsBoth(client, group);
     },
@@ -190,7 +190,7 @@ const downgrades: readonly Scenario[] = [
         joinRequest(group, { groupInstanceId: "one", memberId: "nobody" }),
       ];
       for (const request of requests) {
-        for (const version of [9, 5]) await client.call(JoinGroup, version, request);
+        for (const version of [9, 5]) await client.call(joinGroup, version, request);
       }
       await describeConsumers(client, group);
     },
@@ -201,14 +201,14 @@ const downgrades: readonly Scenario[] = [
       const group = session.group();
       const { client, memberId, memberEpoch } = await consumerAlone(session, group);
       const identity = { groupId: group, memberId, generationId: memberEpoch };
-      await client.call(Heartbeat, 4, identity);
-      await client.call(Heartbeat, 4, { ...identity, memberId: "nobody" });
-      await client.call(SyncGroup, 4, { ...identity, assignments: [] });
-      await client.call(SyncGroup, 4, { ...identity, memberId: "nobody", assignments: [] });
-      await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId: "nobody" }] });
-      await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId }] });
-      await client.call(LeaveGroup, 1, { groupId: group, memberId });
-      await client.call(DeleteGroups, 2, { groupsNames: [group] });
+      await client.call(heartbeat, 4, identity);
+      await client.call(heartbeat, 4, { ...identity, memberId: "nobody" });
+      await client.call(syncGroup, 4, { ...identity, assignments: [] });
+      await client.call(syncGroup, 4, { ...identity, memberId: "nobody", assignments: [] });
+      await client.call(leaveGroup, 5, { groupId: group, members: [{ memberId: "nobody" }] });
+      await client.call(leaveGroup, 5, { groupId: group, members: [{ memberId }] });
+      await client.call(leaveGroup, 1, { groupId: group, memberId });
+      await client.call(deleteGroups, 2, { groupsNames: [group] });
       await describeConsumers(client, group);
     },
   },
@@ -218,27 +218,27 @@ const downgrades: readonly Scenario[] = [
       const group = session.group();
       await consumerAlone(session, group, { memberId: "modern" });
       const client = await session.client("classic");
-      const { memberId } = await client.call(JoinGroup, 9, joinRequest(group, withOwned()));
-      const { generationId } = await client.call(JoinGroup, 9, { ...joinRequest(group, withOwned()), memberId });
+      const { memberId } = await client.call(joinGroup, 9, joinRequest(group, withOwned()));
+      const { generationId } = await client.call(joinGroup, 9, { ...joinRequest(group, withOwned()), memberId });
       const identity = { groupId: group, memberId, generationId };
-      await client.call(Heartbeat, 4, { ...identity, generationId: generationId + 1 });
-      await client.call(SyncGroup, 4, { ...identity, generationId: generationId + 1, assignments: [] });
-      await client.call(SyncGroup, 5, { ...identity, protocolType: "connect", protocolName: "range", assignments: [] });
-      await client.call(SyncGroup, 5, { ...identity, protocolType: "consumer", protocolName: "none", assignments: [] });
-      await client.call(ConsumerGroupHeartbeat, 1, { groupId: group, memberId, memberEpoch: generationId });
-      await client.call(OffsetCommit, 9, {
+      await client.call(heartbeat, 4, { ...identity, generationId: generationId + 1 });
+      await client.call(syncGroup, 4, { ...identity, generationId: generationId + 1, assignments: [] });
+      await client.call(syncGroup, 5, { ...identity, protocolType: "connect", protocolName: "range", assignments: [] });
+      await client.call(syncGroup, 5, { ...identity, protocolType: "consumer", protocolName: "none", assignments: [] });
+      await client.call(consumerGroupHeartbeat, 1, { groupId: group, memberId, memberEpoch: generationId });
+      await client.call(offsetCommit, 9, {
         groupId: group,
         memberId,
         generationIdOrMemberEpoch: generationId + 1,
         topics: [{ name: "diff-one", partitions: [{ partitionIndex: 0, committedOffset: 1, committedMetadata: "" }] }],
       });
-      await client.call(OffsetCommit, 8, {
+      await client.call(offsetCommit, 8, {
         groupId: group,
         memberId,
         generationIdOrMemberEpoch: generationId,
         topics: [{ name: "diff-one", partitions: [{ partitionIndex: 0, committedOffset: 1, committedMetadata: "" }] }],
       });
-      await client.call(JoinGroup, 9, {
+      await client.call(joinGroup, 9, {
         ...joinRequest(group, { protocols: [{ name: "other", metadata: subscription(["diff-one"]) }] }),
         memberId,
       });

@@ -1,12 +1,11 @@
 /** Scenarios of committed offsets: OffsetCommit, OffsetFetch, OffsetDelete in all versions, in right use and misuse. */
 import { ZERO_UUID } from "../../../net/protocol/text_cache.ts";
-import { DescribeGroups, LeaveGroup, OffsetCommit, OffsetDelete, OffsetFetch, versionsOf } from "./apis.ts";
+import { describeGroups, joinGroup, leaveGroup, offsetCommit, offsetDelete, offsetFetch, versionsOf } from "./apis.ts";
 import { awaitRebalance, joinAlone, joinRequest, stableAlone, stableTwo } from "./classic_steps.ts";
-import { JoinGroup } from "./apis.ts";
 import { type Client, type Scenario, type Session, TOPICS } from "./session.ts";
 
-type CommitRequest = Parameters<typeof OffsetCommit.request.encode>[2];
-type FetchRequest = Parameters<typeof OffsetFetch.request.encode>[2];
+type CommitRequest = Parameters<typeof offsetCommit.request.encode>[2];
+type FetchRequest = Parameters<typeof offsetFetch.request.encode>[2];
 type Topic = keyof typeof TOPICS;
 
 /** First version with topic ids instead of names. */
@@ -34,22 +33,22 @@ function commitOf(groupId: string, changes: Partial<CommitRequest> = {}): Commit
 
 /** Everything that groups have committed, in the newest version by names. */
 async function fetchAll(client: Client, ...groups: string[]): Promise<void> {
-  await client.call(OffsetFetch, 9, { groups: groups.map((groupId) => ({ groupId, topics: null })) });
+  await client.call(offsetFetch, 9, { groups: groups.map((groupId) => ({ groupId, topics: null })) });
 }
 
-const commits = versionsOf(OffsetCommit).map((version): Scenario => ({
+const commits = versionsOf(offsetCommit).map((version): Scenario => ({
   name: `OffsetCommit v${version} without a group`,
   async run(session) {
     const group = session.group();
     const client = await session.client();
     const named = (topic: string) => nameIn(session, version, topic);
     const commit = (topics: CommitRequest["topics"], changes: Partial<CommitRequest> = {}) =>
-      client.call(OffsetCommit, version, { groupId: group, topics, ...changes });
+      client.call(offsetCommit, version, { groupId: group, topics, ...changes });
     await commit([
       { ...named("diff-one"), partitions: [{ ...partition(0, 42, "here"), committedLeaderEpoch: 3 }] },
       { ...named("diff-three"), partitions: [partition(0, 0), partition(2, 2 ** 40, null)] },
     ]);
-    await client.call(DescribeGroups, 6, { groups: [group] });
+    await client.call(describeGroups, 6, { groups: [group] });
     await commit([
       { ...named("nowhere"), partitions: [partition(0, 1), partition(1, 1)] },
       { ...named("diff-one"), partitions: [partition(1, 1), partition(-1, 1), partition(0, 43)] },
@@ -87,13 +86,13 @@ const commits = versionsOf(OffsetCommit).map((version): Scenario => ({
   },
 }));
 
-const memberCommits = versionsOf(OffsetCommit).map((version): Scenario => ({
+const memberCommits = versionsOf(offsetCommit).map((version): Scenario => ({
   name: `OffsetCommit v${version} of a member of a classic group`,
   async run(session) {
     const group = session.group();
     const { client, memberId, generationId } = await stableAlone(session, group);
     const commit = (changes: Partial<CommitRequest>) =>
-      client.call(OffsetCommit, version, {
+      client.call(offsetCommit, version, {
         groupId: group,
         memberId,
         generationIdOrMemberEpoch: generationId,
@@ -108,7 +107,7 @@ const memberCommits = versionsOf(OffsetCommit).map((version): Scenario => ({
     await commit({ memberId: "" });
     await commit({ memberId: "", generationIdOrMemberEpoch: -1 });
     if (version >= 7) await commit({ groupInstanceId: "nobody" });
-    await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId }] });
+    await client.call(leaveGroup, 5, { groupId: group, members: [{ memberId }] });
     await commit({});
     await commit({ memberId: "", generationIdOrMemberEpoch: -1 });
     await fetchAll(client, group);
@@ -125,26 +124,26 @@ const whileRebalancing: Scenario = {
       memberId,
       generationIdOrMemberEpoch: generationId,
     });
-    await alone.client.call(OffsetCommit, 9, commitOf(joining, byMember(alone)));
-    await alone.client.call(OffsetCommit, 9, commitOf(joining, { ...byMember(alone), generationIdOrMemberEpoch: 9 }));
-    await alone.client.call(OffsetCommit, 9, commitOf(joining));
+    await alone.client.call(offsetCommit, 9, commitOf(joining, byMember(alone)));
+    await alone.client.call(offsetCommit, 9, commitOf(joining, { ...byMember(alone), generationIdOrMemberEpoch: 9 }));
+    await alone.client.call(offsetCommit, 9, commitOf(joining));
     const [first, second] = await stableTwo(session, group);
-    const back = await first.client.send(JoinGroup, 9, joinRequest(group, { memberId: first.memberId }));
+    const back = await first.client.send(joinGroup, 9, joinRequest(group, { memberId: first.memberId }));
     await awaitRebalance(second, group);
-    await second.client.call(OffsetCommit, 9, commitOf(group, byMember(second)));
-    await second.client.call(JoinGroup, 9, joinRequest(group, { memberId: second.memberId }));
+    await second.client.call(offsetCommit, 9, commitOf(group, byMember(second)));
+    await second.client.call(joinGroup, 9, joinRequest(group, { memberId: second.memberId }));
     await back.answer();
-    await second.client.call(OffsetCommit, 9, commitOf(group, byMember(second)));
+    await second.client.call(offsetCommit, 9, commitOf(group, byMember(second)));
     await fetchAll(second.client, group, joining);
   },
 };
 
-const fetches = versionsOf(OffsetFetch).map((version): Scenario => ({
+const fetches = versionsOf(offsetFetch).map((version): Scenario => ({
   name: `OffsetFetch v${version}`,
   async run(session) {
     const group = session.group();
     const client = await session.client();
-    await client.call(OffsetCommit, 9, {
+    await client.call(offsetCommit, 9, {
       groupId: group,
       topics: [
         { name: "diff-one", partitions: [{ ...partition(0, 42, "here"), committedLeaderEpoch: 3 }] },
@@ -153,7 +152,7 @@ const fetches = versionsOf(OffsetFetch).map((version): Scenario => ({
     });
     type Topics = NonNullable<FetchRequest["groups"]>[number]["topics"];
     const fetch = (topics: Topics, groupId = group, more: Partial<FetchRequest> = {}) =>
-      client.call(OffsetFetch, version, {
+      client.call(offsetFetch, version, {
         ...(version < GROUPS_SINCE ? { groupId, topics } : { groups: [{ groupId, topics }] }),
         ...more,
       });
@@ -176,20 +175,20 @@ const fetches = versionsOf(OffsetFetch).map((version): Scenario => ({
     if (version >= 7) await fetch([topic("diff-one", 0)], group, { requireStable: true });
     if (version >= GROUPS_SINCE) {
       const groups = [group, session.group("none"), group, ""].map((groupId) => ({ groupId, topics: null }));
-      await client.call(OffsetFetch, version, { groups });
-      await client.call(OffsetFetch, version, { groups: [] });
-      await client.call(OffsetFetch, version, {
+      await client.call(offsetFetch, version, { groups });
+      await client.call(offsetFetch, version, { groups: [] });
+      await client.call(offsetFetch, version, {
         groups: [{ groupId: group, topics: null }, { groupId: group, topics: [topic("diff-one", 0)] }],
         requireStable: true,
       });
     }
     if (version >= 9) {
       const groups = [{ groupId: group, memberId: "nobody", memberEpoch: 1, topics: null }];
-      await client.call(OffsetFetch, version, { groups });
+      await client.call(offsetFetch, version, { groups });
     }
     if (version >= TOPIC_IDS_SINCE) {
       await fetch([{ topicId: ZERO_UUID, partitionIndexes: [0] }]);
-      await client.call(OffsetCommit, version, {
+      await client.call(offsetCommit, version, {
         groupId: group,
         topics: [{ topicId: ZERO_UUID, partitions: [partition(0, 1)] }],
       });
@@ -202,7 +201,7 @@ const memberFetch: Scenario = {
   async run(session) {
     const group = session.group();
     const { client, memberId, generationId } = await stableAlone(session, group);
-    await client.call(OffsetCommit, 9, commitOf(group, { memberId, generationIdOrMemberEpoch: generationId }));
+    await client.call(offsetCommit, 9, commitOf(group, { memberId, generationIdOrMemberEpoch: generationId }));
     const identities = [
       { memberId, memberEpoch: generationId },
       { memberId, memberEpoch: generationId + 1 },
@@ -211,7 +210,7 @@ const memberFetch: Scenario = {
       { memberId: null, memberEpoch: generationId },
     ];
     for (const identity of identities) {
-      await client.call(OffsetFetch, 9, { groups: [{ groupId: group, topics: null, ...identity }] });
+      await client.call(offsetFetch, 9, { groups: [{ groupId: group, topics: null, ...identity }] });
     }
   },
 };
@@ -222,9 +221,9 @@ const deletions: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const client = await session.client();
-      await client.call(OffsetCommit, 9, commitOf(group));
+      await client.call(offsetCommit, 9, commitOf(group));
       const three = [{ name: "diff-three", partitions: [partition(0, 1), partition(1, 1)] }];
-      await client.call(OffsetCommit, 9, commitOf(group, { topics: three }));
+      await client.call(offsetCommit, 9, commitOf(group, { topics: three }));
       const requests = [
         { groupId: "", topics: deleting("diff-one", 0) },
         { groupId: session.group("none"), topics: deleting("diff-one", 0) },
@@ -235,10 +234,10 @@ const deletions: readonly Scenario[] = [
         { groupId: group, topics: deleting("diff-one", 0) },
         { groupId: group, topics: deleting("diff-one", 0) },
       ];
-      for (const request of requests) await client.call(OffsetDelete, 0, request);
+      for (const request of requests) await client.call(offsetDelete, 0, request);
       await fetchAll(client, group);
-      await client.call(OffsetDelete, 0, { groupId: group, topics: deleting("diff-three", 1) });
-      await client.call(DescribeGroups, 6, { groups: [group] });
+      await client.call(offsetDelete, 0, { groupId: group, topics: deleting("diff-three", 1) });
+      await client.call(describeGroups, 6, { groups: [group] });
       await fetchAll(client, group);
     },
   },
@@ -248,16 +247,16 @@ const deletions: readonly Scenario[] = [
       const group = session.group();
       const { client, memberId, generationId } = await stableAlone(session, group);
       const identity = { memberId, generationIdOrMemberEpoch: generationId };
-      await client.call(OffsetCommit, 9, commitOf(group, identity));
+      await client.call(offsetCommit, 9, commitOf(group, identity));
       const three = [{ name: "diff-three", partitions: [partition(0, 1)] }];
-      await client.call(OffsetCommit, 9, commitOf(group, { ...identity, topics: three }));
-      await client.call(OffsetDelete, 0, {
+      await client.call(offsetCommit, 9, commitOf(group, { ...identity, topics: three }));
+      await client.call(offsetDelete, 0, {
         groupId: group,
         topics: [...deleting("diff-one", 0), ...deleting("diff-three", 0), ...deleting("nowhere", 0)],
       });
       await fetchAll(client, group);
-      await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId }] });
-      await client.call(OffsetDelete, 0, { groupId: group, topics: deleting("diff-three", 0) });
+      await client.call(leaveGroup, 5, { groupId: group, members: [{ memberId }] });
+      await client.call(offsetDelete, 0, { groupId: group, topics: deleting("diff-three", 0) });
       await fetchAll(client, group);
     },
   },
@@ -268,10 +267,10 @@ const deletions: readonly Scenario[] = [
       const request = { protocolType: "connect", protocols: [{ name: "x", metadata: new Uint8Array([1]) }] };
       const { client, memberId, generationId } = await stableAlone(session, group, { request });
       const identity = { memberId, generationIdOrMemberEpoch: generationId };
-      await client.call(OffsetCommit, 9, commitOf(group, identity));
-      await client.call(OffsetDelete, 0, { groupId: group, topics: deleting("diff-one", 0) });
-      await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId }] });
-      await client.call(OffsetDelete, 0, { groupId: group, topics: deleting("diff-one", 0) });
+      await client.call(offsetCommit, 9, commitOf(group, identity));
+      await client.call(offsetDelete, 0, { groupId: group, topics: deleting("diff-one", 0) });
+      await client.call(leaveGroup, 5, { groupId: group, members: [{ memberId }] });
+      await client.call(offsetDelete, 0, { groupId: group, topics: deleting("diff-one", 0) });
       await fetchAll(client, group);
     },
   },
@@ -282,8 +281,8 @@ const deletions: readonly Scenario[] = [
       const request = { protocols: [{ name: "range", metadata: new Uint8Array([0xff]) }] };
       const { client, memberId, generationId } = await stableAlone(session, group, { request });
       const identity = { memberId, generationIdOrMemberEpoch: generationId };
-      await client.call(OffsetCommit, 9, commitOf(group, identity));
-      await client.call(OffsetDelete, 0, { groupId: group, topics: deleting("diff-one", 0) });
+      await client.call(offsetCommit, 9, commitOf(group, identity));
+      await client.call(offsetDelete, 0, { groupId: group, topics: deleting("diff-one", 0) });
       await fetchAll(client, group);
     },
   },

@@ -10,7 +10,7 @@ import { decodeResponseHeader } from "../../../net/protocol/headers.ts";
 import { Reader } from "../../../net/protocol/reader.ts";
 import { waitFor } from "../../../bench/peer/processes.ts";
 import { frameOf, KafkaClient } from "../../kafka_client.ts";
-import { DescribeGroups, FindCoordinator, type GroupApi } from "./apis.ts";
+import { describeGroups, findCoordinator, type GroupApi } from "./apis.ts";
 import { Normaliser } from "./normalise.ts";
 
 /** What a broker answered in a step of a scenario. */
@@ -243,7 +243,7 @@ async function coordinatorsReady(port: number): Promise<true | undefined> {
   using session = new Session({ scenario: "ready", port, topicIds: new Map() });
   const client = await session.client();
   const groups = Array.from({ length: PROBES }, (_, index) => session.group(String(index)));
-  await client.call(FindCoordinator, 4, { keyType: 0, coordinatorKeys: groups });
-  const described = await client.call(DescribeGroups, 5, { groups });
+  await client.call(findCoordinator, 4, { keyType: 0, coordinatorKeys: groups });
+  const described = await client.call(describeGroups, 5, { groups });
   return described.groups.every(({ errorCode }) => errorCode === 0) || undefined;
 }

@@ -1,5 +1,5 @@
 /** Scenarios of static members (KIP-345) of classic groups: restarts without a rebalance, fencing, leaving by instance id. */
-import { DescribeGroups, Heartbeat, JoinGroup, LeaveGroup, OffsetCommit, SyncGroup } from "./apis.ts";
+import { describeGroups, heartbeat, joinGroup, leaveGroup, offsetCommit, syncGroup } from "./apis.ts";
 import {
   assignment,
   awaitRebalance,
@@ -25,27 +25,27 @@ const restarts = [STATIC_SINCE, 6, 7, 8, SKIP_SINCE].map((version): Scenario => 
     const [first, second] = await stableTwo(session, group, [instance("one"), instance("two")]);
     // The follower comes back under its name: nobody else notices, its former self is fenced.
     const follower = await session.client("follower");
-    const back = await follower.call(JoinGroup, version, joinRequest(group, instance("two")));
-    await second.client.call(Heartbeat, 4, { ...identityOf(group, second), ...instance("two") });
-    await second.client.call(Heartbeat, 4, identityOf(group, second));
-    await first.client.call(Heartbeat, 4, { ...identityOf(group, first), ...instance("one") });
-    await follower.call(SyncGroup, 5, { ...syncing(memberOf(follower, back), group), ...instance("two") });
+    const back = await follower.call(joinGroup, version, joinRequest(group, instance("two")));
+    await second.client.call(heartbeat, 4, { ...identityOf(group, second), ...instance("two") });
+    await second.client.call(heartbeat, 4, identityOf(group, second));
+    await first.client.call(heartbeat, 4, { ...identityOf(group, first), ...instance("one") });
+    await follower.call(syncGroup, 5, { ...syncing(memberOf(follower, back), group), ...instance("two") });
     // So does the leader.
     const leader = await session.client("leader");
-    const leading = await leader.call(JoinGroup, version, joinRequest(group, instance("one")));
-    await leader.call(DescribeGroups, 6, { groups: [group] });
-    await leader.call(SyncGroup, 5, {
+    const leading = await leader.call(joinGroup, version, joinRequest(group, instance("one")));
+    await leader.call(describeGroups, 6, { groups: [group] });
+    await leader.call(syncGroup, 5, {
       ...syncing(memberOf(leader, leading), group),
       ...instance("one"),
       assignments: [{ memberId: leading.memberId, assignment: assignment({ "diff-one": [0] }) }],
     });
-    await follower.call(Heartbeat, 4, {
+    await follower.call(heartbeat, 4, {
       groupId: group,
       generationId: back.generationId,
       memberId: back.memberId,
       ...instance("two"),
     });
-    await leader.call(DescribeGroups, 4, { groups: [group] });
+    await leader.call(describeGroups, 4, { groups: [group] });
   },
 }));
 
@@ -61,9 +61,9 @@ const others: readonly Scenario[] = [
       const [first] = await stableTwo(session, group, [instance("one"), instance("two")]);
       const follower = await session.client("follower");
       const protocols = [{ name: "range", metadata: subscription(["diff-one"]) }];
-      await follower.call(JoinGroup, 9, joinRequest(group, { ...instance("two"), protocols }));
-      await first.client.call(Heartbeat, 4, identityOf(group, first));
-      await first.client.call(DescribeGroups, 6, { groups: [group] });
+      await follower.call(joinGroup, 9, joinRequest(group, { ...instance("two"), protocols }));
+      await first.client.call(heartbeat, 4, identityOf(group, first));
+      await first.client.call(describeGroups, 6, { groups: [group] });
     },
   },
   {
@@ -73,8 +73,8 @@ const others: readonly Scenario[] = [
       await stableTwo(session, group, [instance("one"), instance("two")]);
       const follower = await session.client("follower");
       const protocols = [{ name: "sticky", metadata: subscription(["diff-one"]) }];
-      await follower.call(JoinGroup, 9, joinRequest(group, { ...instance("two"), protocols }));
-      await follower.call(DescribeGroups, 6, { groups: [group] });
+      await follower.call(joinGroup, 9, joinRequest(group, { ...instance("two"), protocols }));
+      await follower.call(describeGroups, 6, { groups: [group] });
     },
   },
   {
@@ -86,12 +86,12 @@ const others: readonly Scenario[] = [
       const identity = { groupId: group, memberId, generationId };
       const wrong = { ...identity, memberId: "wrong" };
       for (const groupInstanceId of ["one", "two"]) {
-        await client.call(JoinGroup, 9, joinRequest(group, { memberId: "wrong", groupInstanceId }));
-        await client.call(SyncGroup, 5, { ...syncing(member, group), memberId: "wrong", groupInstanceId });
-        await client.call(Heartbeat, 4, { ...wrong, groupInstanceId });
-        await client.call(Heartbeat, 4, { ...identity, groupInstanceId });
-        await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId: "wrong", groupInstanceId }] });
-        await client.call(OffsetCommit, 9, {
+        await client.call(joinGroup, 9, joinRequest(group, { memberId: "wrong", groupInstanceId }));
+        await client.call(syncGroup, 5, { ...syncing(member, group), memberId: "wrong", groupInstanceId });
+        await client.call(heartbeat, 4, { ...wrong, groupInstanceId });
+        await client.call(heartbeat, 4, { ...identity, groupInstanceId });
+        await client.call(leaveGroup, 5, { groupId: group, members: [{ memberId: "wrong", groupInstanceId }] });
+        await client.call(offsetCommit, 9, {
           groupId: group,
           generationIdOrMemberEpoch: generationId,
           memberId: "wrong",
@@ -103,8 +103,8 @@ const others: readonly Scenario[] = [
         });
       }
       // Without its instance id it is still known by its member id.
-      await client.call(Heartbeat, 4, identity);
-      await client.call(DescribeGroups, 6, { groups: [group] });
+      await client.call(heartbeat, 4, identity);
+      await client.call(describeGroups, 6, { groups: [group] });
     },
   },
   {
@@ -114,7 +114,7 @@ const others: readonly Scenario[] = [
       const [, second] = await stableTwo(session, group, [instance("one"), instance("two")]);
       const admin = await session.client("admin");
       for (const version of [3, 4, 5]) {
-        await admin.call(LeaveGroup, version, {
+        await admin.call(leaveGroup, version, {
           groupId: group,
           members: [
             { memberId: "", groupInstanceId: version === 3 ? "one" : "nobody" },
@@ -123,11 +123,11 @@ const others: readonly Scenario[] = [
           ],
         });
       }
-      await admin.call(LeaveGroup, 5, {
+      await admin.call(leaveGroup, 5, {
         groupId: group,
         members: [{ memberId: second.memberId, groupInstanceId: "two", reason: "operator" }],
       });
-      await admin.call(DescribeGroups, 6, { groups: [group] });
+      await admin.call(describeGroups, 6, { groups: [group] });
     },
   },
   {
@@ -137,23 +137,23 @@ const others: readonly Scenario[] = [
       const [first, second] = await stableTwo(session, group, [instance("one"), {}]);
       const protocols = [{ name: "range", metadata: subscription(["diff-one"]) }];
       const joining = await second.client.send(
-        JoinGroup,
+        joinGroup,
         9,
         joinRequest(group, { memberId: second.memberId, protocols }),
       );
       await awaitRebalance(first, group);
       const back = await session.client("back");
-      const again = await back.call(JoinGroup, 9, joinRequest(group, instance("one")));
+      const again = await back.call(joinGroup, 9, joinRequest(group, instance("one")));
       const joined = await joining.answer();
-      await back.call(DescribeGroups, 6, { groups: [group] });
+      await back.call(describeGroups, 6, { groups: [group] });
       // And once more before it has synchronised.
       const third = await session.client("third");
-      const once = await third.send(JoinGroup, 9, joinRequest(group, instance("one")));
+      const once = await third.send(joinGroup, 9, joinRequest(group, instance("one")));
       await awaitRebalance({ ...second, generationId: joined.generationId }, group);
-      await second.client.call(JoinGroup, 9, joinRequest(group, { memberId: second.memberId, protocols }));
+      await second.client.call(joinGroup, 9, joinRequest(group, { memberId: second.memberId, protocols }));
       const leading = await once.answer();
       await syncAsLeader(memberOf(third, leading), group);
-      await back.call(Heartbeat, 4, { ...identityOf(group, again), ...instance("one") });
+      await back.call(heartbeat, 4, { ...identityOf(group, again), ...instance("one") });
     },
   },
   {
@@ -161,9 +161,9 @@ const others: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const { client, memberId } = await stableAlone(session, group, { request: instance("one") });
-      await client.call(LeaveGroup, 5, { groupId: group, members: [{ memberId, groupInstanceId: "one" }] });
-      await client.call(JoinGroup, 9, joinRequest(group, instance("one")));
-      await client.call(JoinGroup, 9, joinRequest(group, { ...instance("one"), memberId }));
+      await client.call(leaveGroup, 5, { groupId: group, members: [{ memberId, groupInstanceId: "one" }] });
+      await client.call(joinGroup, 9, joinRequest(group, instance("one")));
+      await client.call(joinGroup, 9, joinRequest(group, { ...instance("one"), memberId }));
     },
   },
 ];
