@@ -32,6 +32,8 @@ Deno.test("a new log is made without a flush, and its first flush makes all of i
   assert.equal(files.openCount, opened, "small files are closed again");
   files.restart("none");
   assert.equal(readPartitionMetadata(files.fileSystem, DIRECTORY), TOPIC_ID);
+  const epochs = files.fileSystem.readFile(`${DIRECTORY}/leader-epoch-checkpoint`);
+  assert.equal(new TextDecoder().decode(epochs ?? undefined), "0\n1\n0 0\n");
   const again = openNew(files);
   assert.equal(again.logEndOffset, 1);
   assert.deepEqual(again.endOffsetForEpoch(0), { epoch: 0, endOffset: 1 });

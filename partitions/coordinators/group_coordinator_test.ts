@@ -272,6 +272,8 @@ Deno.test("expire() removes offsets of a group with members when it has been emp
   test.advance(12 * 60_000);
   assert.deepEqual(offsetsOf(test.ask(9, fetchAllOf("g"), 8)), {});
   assert.deepEqual(test.ask(16, { statesFilter: [], typesFilter: [] }, 5).groups, []);
+  test.restart();
+  assert.deepEqual(test.ask(16, { statesFilter: [], typesFilter: [] }, 5).groups, []);
 });
 
 Deno.test("expire() goes by the retention time of a commit of version 2 to 4", () => {
@@ -296,6 +298,17 @@ Deno.test("onImage() removes the offsets of a deleted topic, not of the one that
   test.ask(8, commitOf("g", "a", { 0: 3 }), 8);
   test.change([], [old]);
   assert.deepEqual(offsetsOf(test.ask(9, fetchAllOf("g"), 8)), { "b-0": 2, "a-0": 3 });
+});
+
+Deno.test("onImage() removes the offsets of a topic that was deleted while they were loaded", () => {
+  const test = new TestCoordinator();
+  test.ask(8, commitOf("g", "a", { 0: 1 }), 8);
+  test.ask(8, commitOf("g", "b", { 0: 2 }), 8);
+  test.kill();
+  test.start();
+  test.change([], [ordinaryTopic("a")]);
+  test.load();
+  assert.deepEqual(offsetsOf(test.ask(9, fetchAllOf("g"), 8)), { "b-0": 2 });
 });
 
 Deno.test("onImage() answers who waits when __consumer_offsets is deleted, and serves it when it is there again", () => {

@@ -169,6 +169,7 @@ Deno.test("group records of the other kind replace a group, tombstones of unknow
   const records: GroupRecord[] = [
     { kind: "consumer-group-metadata", key: { groupId: "x" }, value: null },
     { kind: "group-metadata", key: { group: "x" }, value: null },
+    { kind: "consumer-group-member-metadata", key: { groupId: "x", memberId: "m" }, value: null },
     { kind: "consumer-group-metadata", key, value: { epoch: 3, metadataHash: 0n } },
     {
       kind: "group-metadata",

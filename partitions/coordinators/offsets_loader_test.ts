@@ -11,6 +11,7 @@ const FD = 7;
 class MemoryLog {
   readonly batches: { bytes: Uint8Array; end: number }[] = [];
   leases = 0;
+  start = 0;
   end = 0;
 
   add(records: Parameters<typeof buildBatch>[0], options: BatchOptions = {}): void {
@@ -22,7 +23,7 @@ class MemoryLog {
   /** One batch a read, found by the offset it begins with. */
   get log(): LoadedLog {
     return {
-      logStartOffset: toOffset(0),
+      logStartOffset: toOffset(this.start),
       logEndOffset: toOffset(this.end),
       read: (offset) => {
         const index = this.batches.findIndex(({ end }) => offset < end);
@@ -95,6 +96,13 @@ Deno.test("loadSlice() shows records of a transaction when it is committed, and 
   assert.equal(result, true);
   assert.deepEqual(shown, [1, 0, 3]);
   assert.equal(loader.recordsCount, 3);
+});
+
+Deno.test("loadSlice() shows nothing below the log start, which may lie within a batch", () => {
+  const memory = new MemoryLog();
+  memory.add([commit(0), commit(1), commit(2)]);
+  memory.start = 2;
+  assert.deepEqual(load(memory).shown, [2]);
 });
 
 Deno.test("loadSlice() ends at a damaged batch with a sentence, after what was whole before it", () => {
