@@ -13,6 +13,9 @@ import { type InteropTest, interopTest, type Need, slowTestsWanted } from "./too
 
 const PARTITIONS = 5;
 
+/** Of every member (clients/README.md). */
+const SESSION_MS = 6000;
+
 /** Members wait for heartbeats most of the time: so many groups run at once. */
 const CONCURRENT_GROUPS = 3;
 
@@ -88,15 +91,20 @@ async function comeAndGo(broker: TestBroker, client: GroupClient): Promise<void>
   watch.verify();
 }
 
-/** A static member that ended comes back to its partitions, and the other notices nothing; then the other ends for good. */
+/**
+ * A static member that ended comes back to its partitions, and the other notices nothing; then the other ends for good. On a
+ * machine so busy that a program takes longer to start than its session lasts, the other may notice.
+ */
 async function comeBack(scenario: Scenario, gone: GroupMember, other: GroupMember): Promise<GroupMember> {
   const { watch } = scenario;
   const changes = other.assignments;
+  const start = performance.now();
   const again = scenario.join("a");
   await watch.until("the member is back", () => again.owned !== null);
-  assert.deepEqual(again.owned, gone.owned?.length ? gone.owned : again.owned);
+  const inTime = performance.now() - start < SESSION_MS - 2000;
+  if (inTime) assert.deepEqual(again.owned, gone.owned?.length ? gone.owned : again.owned);
   await watch.untilShared([again, other]);
-  assert.equal(other.assignments, changes, "the other member keeps its partitions without a rebalance");
+  if (inTime) assert.equal(other.assignments, changes, "the other member keeps its partitions without a rebalance");
   await other.leave();
   return again;
 }
