@@ -6,9 +6,23 @@ import { strict as assert } from "node:assert";
 import { type Offset, toOffset } from "../storage/base/units.ts";
 import type { LogConfig } from "../storage/log_config.ts";
 import { Log } from "../storage/log.ts";
-import { type FileSystem, linuxFileSystem } from "../storage/sys/file_system.ts";
-import { findInconsistencies, logOptions, readAll, testConfig, TestDirectory } from "./log_fixture.ts";
-import { buildBatch, inMemory, TEST_TIMESTAMP, type TestRecord } from "./record_batch_builder.ts";
+import {
+  type FileSystem,
+  linuxFileSystem,
+} from "../storage/sys/file_system.ts";
+import {
+  findInconsistencies,
+  logOptions,
+  readAll,
+  testConfig,
+  TestDirectory,
+} from "./log_fixture.ts";
+import {
+  buildBatch,
+  inMemory,
+  TEST_TIMESTAMP,
+  type TestRecord,
+} from "./record_batch_builder.ts";
 
 /** Numbers in [0, 1) from a seed (mulberry32). */
 function randomFrom(seed: number): () => number {
@@ -46,7 +60,8 @@ class ModelledLog {
     this.#directory = directory;
     this.#config = {
       ...testConfig,
-      segmentBytes: 1000 + this.#below(20_000),
+      // Room for the largest batch of #append().
+      segmentBytes: 1500 + this.#below(20_000),
       indexIntervalBytes: [1, 300, 4096][this.#below(3)]!,
       segmentIndexBytes: [200, 10_000_000][this.#below(2)]!,
       appendMode: this.#below(2) === 0 ? "pwrite" : "mapped",
@@ -69,10 +84,15 @@ class ModelledLog {
 
   /** Compares everything, closes the log and looks at its files. */
   finish(): void {
-    const offsets = readAll(this.#log, { fs: this.#fs, maxBytes: 1 + this.#below(9000) });
+    const offsets = readAll(this.#log, {
+      fs: this.#fs,
+      maxBytes: 1 + this.#below(9000),
+    });
     const expected = this.#batches.filter((batch) => batch.last >= this.#start);
     assert.deepEqual(
-      offsets.map((batch) => [batch.baseOffset, batch.lastOffset, batch.bytes.length]),
+      offsets.map((
+        batch,
+      ) => [batch.baseOffset, batch.lastOffset, batch.bytes.length]),
       expected.map((batch) => [batch.base, batch.last, batch.bytes]),
     );
     assert.equal(this.#log.close({ clean: true }), true);
@@ -99,18 +119,33 @@ class ModelledLog {
   }
 
   #append(): void {
-    const records: TestRecord[] = Array.from({ length: 1 + this.#below(6) }, () => ({
-      value: "x".repeat(this.#below(200)),
-      timestamp: TEST_TIMESTAMP + this.#end + this.#below(40) - 20,
-    }));
-    const bytes = buildBatch(records, { codec: (["none", "none", "zstd"] as const)[this.#below(3)] });
+    const records: TestRecord[] = Array.from(
+      { length: 1 + this.#below(6) },
+      () => ({
+        value: "x".repeat(this.#below(200)),
+        timestamp: TEST_TIMESTAMP + this.#end + this.#below(40) - 20,
+      }),
+    );
+    const bytes = buildBatch(records, {
+      codec: (["none", "none", "zstd"] as const)[this.#below(3)],
+    });
     const { memory, start, length } = inMemory(bytes);
-    const result = this.#log.appendAsLeader(memory, start, length, { leaderEpoch: 0, nowMs: TEST_TIMESTAMP });
-    assert.deepEqual([result.refusal, result.baseOffset], [null, this.#end], result.message);
+    const result = this.#log.appendAsLeader(memory, start, length, {
+      leaderEpoch: 0,
+      nowMs: TEST_TIMESTAMP,
+    });
+    assert.deepEqual(
+      [result.refusal, result.baseOffset],
+      [null, this.#end],
+      result.message,
+    );
     this.#batches.push({
       base: this.#end,
       last: result.lastOffset,
-      records: records.map((record, i) => ({ offset: this.#end + i, timestamp: record.timestamp! })),
+      records: records.map((record, i) => ({
+        offset: this.#end + i,
+        timestamp: record.timestamp!,
+      })),
       bytes: length,
     });
     this.#end += records.length;
@@ -118,32 +153,52 @@ class ModelledLog {
 
   #read(): void {
     const offset = this.#start + this.#below(this.#end - this.#start + 1);
-    const maxOffset = this.#below(3) === 0 ? this.#start + this.#below(this.#end - this.#start + 1) : this.#end;
+    const maxOffset = this.#below(3) === 0
+      ? this.#start + this.#below(this.#end - this.#start + 1)
+      : this.#end;
     const maxBytes = this.#below(6000);
     const atLeastOne = this.#below(2) === 0;
-    const read = this.#log.read(toOffset(offset), { maxBytes, maxOffset: toOffset(maxOffset), atLeastOne });
+    const read = this.#log.read(toOffset(offset), {
+      maxBytes,
+      maxOffset: toOffset(maxOffset),
+      atLeastOne,
+    });
     assert.equal(read.refusal, null, read.message);
-    const visible = this.#batches.filter((batch) => batch.last >= offset && batch.last < maxOffset);
+    const visible = this.#batches.filter((batch) =>
+      batch.last >= offset && batch.last < maxOffset
+    );
     const first = visible[0];
-    if (first === undefined || (first.bytes > maxBytes && !atLeastOne)) return assert.equal(read.slice, null);
-    assert.ok(read.slice !== null, `batch ${first.base} is found from ${offset}`);
+    if (first === undefined || (first.bytes > maxBytes && !atLeastOne)) {
+      return assert.equal(read.slice, null);
+    }
+    assert.ok(
+      read.slice !== null,
+      `batch ${first.base} is found from ${offset}`,
+    );
     let [length, next] = [0, offset];
     for (const batch of visible) {
       if (length === read.slice.length) break;
       length += batch.bytes;
       next = batch.last + 1;
     }
-    assert.deepEqual([read.slice.length, read.slice.nextOffset], [length, next], "whole batches from the first one on");
+    assert.deepEqual(
+      [read.slice.length, read.slice.nextOffset],
+      [length, next],
+      "whole batches from the first one on",
+    );
     assert.ok(length <= maxBytes || length === first.bytes);
     this.#log.release(read.slice.leaseId);
   }
 
   #findTimestamp(): void {
     const target = TEST_TIMESTAMP + this.#below(this.#end + 1);
-    const found = this.#log.offsetForTimestamp(target, { maxOffset: toOffset(this.#end) });
-    const expected = this.#batches.filter((batch) => batch.last >= this.#start).flatMap((batch) => batch.records).find((
-      record,
-    ) => record.timestamp >= target && record.offset >= this.#start);
+    const found = this.#log.offsetForTimestamp(target, {
+      maxOffset: toOffset(this.#end),
+    });
+    const expected = this.#batches.filter((batch) => batch.last >= this.#start)
+      .flatMap((batch) => batch.records).find((
+        record,
+      ) => record.timestamp >= target && record.offset >= this.#start);
     assert.deepEqual(
       found && { offset: found.offset as number, timestamp: found.timestamp },
       expected ?? null,
@@ -159,7 +214,9 @@ class ModelledLog {
 
   #deleteOldest(): void {
     const count = this.#below(this.#log.segments().length);
-    for (const path of this.#log.deleteOldestSegments(count)) this.#fs.remove(path);
+    for (const path of this.#log.deleteOldestSegments(count)) {
+      this.#fs.remove(path);
+    }
     this.#start = this.#log.logStartOffset;
     if (this.#flushed < this.#start) this.#flushed = toOffset(this.#start);
   }
@@ -168,7 +225,10 @@ class ModelledLog {
     const clean = this.#below(2) === 0;
     assert.equal(this.#log.close({ clean }), true);
     this.#log = this.#open(clean);
-    assert.deepEqual([this.#log.logStartOffset, this.#log.logEndOffset], [this.#start, this.#end]);
+    assert.deepEqual([this.#log.logStartOffset, this.#log.logEndOffset], [
+      this.#start,
+      this.#end,
+    ]);
   }
 }
 
@@ -179,7 +239,10 @@ function runSequence(seed: number, fs = linuxFileSystem, steps = 200): void {
     for (let i = 0; i < steps; i++) modelled.step();
     modelled.finish();
   } catch (cause) {
-    throw new Error(`The sequence of seed ${seed} failed: BARNABAS_SEED=${seed} replays it`, { cause });
+    throw new Error(
+      `The sequence of seed ${seed} failed: BARNABAS_SEED=${seed} replays it`,
+      { cause },
+    );
   } finally {
     modelled.close();
   }
@@ -197,7 +260,9 @@ Deno.test("the random sequences find a file system that drops one write in a hun
   const forgetful: FileSystem = {
     ...linuxFileSystem,
     pwrite: (fd, memory, start, length, position) =>
-      ++writes % 100 === 0 ? length : linuxFileSystem.pwrite(fd, memory, start, length, position),
+      ++writes % 100 === 0
+        ? length
+        : linuxFileSystem.pwrite(fd, memory, start, length, position),
   };
   assert.throws(() => {
     for (let seed = 1; seed < 10; seed++) runSequence(seed, forgetful);

@@ -13,11 +13,13 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.UnknownMemberIdException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
@@ -73,7 +75,7 @@ public final class Group implements ConsumerRebalanceListener {
       if (pattern == null) consumer.subscribe(List.of(topic), this);
       else consumer.subscribe(new SubscriptionPattern(pattern), this);
       while (true) {
-        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
+        for (ConsumerRecord<byte[], byte[]> record : poll(consumer)) {
           OUT.print("read " + record.partition() + " " + record.offset() + "\n");
           next.put(new TopicPartition(record.topic(), record.partition()), new OffsetAndMetadata(record.offset() + 1));
         }
@@ -83,6 +85,16 @@ public final class Group implements ConsumerRebalanceListener {
       // The shutdown hook has asked for the end.
     }
     OUT.print("closed\n");
+  }
+
+  /** A member that was away for too long may still ask for offsets by its old id, which poll() throws; the next one joins again. */
+  private static ConsumerRecords<byte[], byte[]> poll(KafkaConsumer<byte[], byte[]> consumer) {
+    try {
+      return consumer.poll(Duration.ofMillis(200));
+    } catch (UnknownMemberIdException away) {
+      OUT.print("refused " + away.getClass().getSimpleName() + "\n");
+      return ConsumerRecords.empty();
+    }
   }
 
   private void commit(KafkaConsumer<?, ?> consumer) {

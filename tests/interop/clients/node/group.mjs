@@ -44,29 +44,42 @@ async function kafkajs(bootstrap, topic, groupId) {
     ({ payload }) => say("owns", ...payload.memberAssignment[topic] ?? []),
   );
   consumer.on(consumer.events.REBALANCING, () => say("owns"));
-  await consumer.connect();
-  await consumer.subscribe({ topics: [topic], fromBeginning: true });
-  await consumer.run({
-    autoCommit: false,
-    eachBatch: async (
-      { batch, resolveOffset, heartbeat, isRunning, isStale },
-    ) => {
-      if (!isRunning() || isStale()) return;
-      for (const message of batch.messages) {
-        say("read", batch.partition, message.offset);
-        resolveOffset(message.offset);
-      }
-      await heartbeat();
-      const offset = String(BigInt(batch.lastOffset()) + 1n);
-      await consumer.commitOffsets([{
-        topic,
-        partition: batch.partition,
-        offset,
-      }]);
-      say("committed", batch.partition, offset);
-    },
+  const start = async () => {
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatch: async (
+        { batch, resolveOffset, heartbeat, isRunning, isStale },
+      ) => {
+        if (!isRunning() || isStale()) return;
+        for (const message of batch.messages) {
+          say("read", batch.partition, message.offset);
+          resolveOffset(message.offset);
+        }
+        await heartbeat();
+        const offset = String(BigInt(batch.lastOffset()) + 1n);
+        await consumer.commitOffsets([{
+          topic,
+          partition: batch.partition,
+          offset,
+        }]);
+        say("committed", batch.partition, offset);
+      },
+    });
+  };
+  // It gives up when the id of a member that was away for too long is refused; a program starts it again.
+  let crashed;
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    if (!payload.restart) crashed?.();
   });
-  await stopped;
+  let isStopped = false;
+  stopped.then(() => isStopped = true);
+  while (!isStopped) {
+    const ended = new Promise((resolve) => crashed = resolve);
+    await start();
+    await Promise.race([stopped, ended]);
+  }
   await consumer.disconnect();
 }
 
@@ -85,9 +98,13 @@ function roundRobin(cluster, { MemberAssignment, MemberMetadata }) {
     }),
     assign: ({ members, topics: [topic] }) => {
       const memberIds = members.map((member) => member.memberId).sort();
-      const partitions = cluster.findTopicPartitionMetadata(topic).map((each) => each.partitionId).sort();
+      const partitions = cluster.findTopicPartitionMetadata(topic).map((each) =>
+        each.partitionId
+      ).sort();
       return memberIds.map((memberId, at) => {
-        const mine = partitions.filter((_, index) => index % memberIds.length === at);
+        const mine = partitions.filter((_, index) =>
+          index % memberIds.length === at
+        );
         const assignment = mine.length === 0 ? {} : { [topic]: mine };
         return {
           memberId,
@@ -118,7 +135,9 @@ async function platformatic(bootstrap, topic, groupId, options) {
     bootstrapBrokers: [bootstrap],
     groupId,
     groupInstanceId: options.instance,
-    ...options.protocol === "consumer" ? { groupProtocol: "consumer" } : classic,
+    ...options.protocol === "consumer"
+      ? { groupProtocol: "consumer" }
+      : classic,
   };
   // 2.12.1: a look for the coordinator that is under way when its consumer closes.
   process.on("uncaughtException", (error) => say("refused", error.message));
@@ -140,7 +159,9 @@ async function platformatic(bootstrap, topic, groupId, options) {
 async function consumeUntilStopped(consumer, topic) {
   let told = "";
   const tell = () => {
-    const partitions = (consumer.assignments ?? []).flatMap((each) => each.topic === topic ? each.partitions : []);
+    const partitions = (consumer.assignments ?? []).flatMap((each) =>
+      each.topic === topic ? each.partitions : []
+    );
     const words = partitions.sort((a, b) => a - b).join(" ");
     if (words !== told) say("owns", told = words);
   };
@@ -168,7 +189,9 @@ async function consumeUntilStopped(consumer, topic) {
 /** 2.12.1 may leave a commit of a rebalance without an answer for ever. */
 async function within(ms, promise) {
   let timer;
-  const late = new Promise((_, reject) => timer = setTimeout(() => reject(new Error("no answer to a commit")), ms));
+  const late = new Promise((_, reject) =>
+    timer = setTimeout(() => reject(new Error("no answer to a commit")), ms)
+  );
   await Promise.race([promise, late]);
   clearTimeout(timer);
 }
