@@ -6,23 +6,9 @@ import { strict as assert } from "node:assert";
 import { type Offset, toOffset } from "../storage/base/units.ts";
 import type { LogConfig } from "../storage/log_config.ts";
 import { Log } from "../storage/log.ts";
-import {
-  type FileSystem,
-  linuxFileSystem,
-} from "../storage/sys/file_system.ts";
-import {
-  findInconsistencies,
-  logOptions,
-  readAll,
-  testConfig,
-  TestDirectory,
-} from "./log_fixture.ts";
-import {
-  buildBatch,
-  inMemory,
-  TEST_TIMESTAMP,
-  type TestRecord,
-} from "./record_batch_builder.ts";
+import { type FileSystem, linuxFileSystem } from "../storage/sys/file_system.ts";
+import { findInconsistencies, logOptions, readAll, testConfig, TestDirectory } from "./log_fixture.ts";
+import { buildBatch, inMemory, TEST_TIMESTAMP, type TestRecord } from "./record_batch_builder.ts";
 
 /** Numbers in [0, 1) from a seed (mulberry32). */
 function randomFrom(seed: number): () => number {
@@ -153,9 +139,7 @@ class ModelledLog {
 
   #read(): void {
     const offset = this.#start + this.#below(this.#end - this.#start + 1);
-    const maxOffset = this.#below(3) === 0
-      ? this.#start + this.#below(this.#end - this.#start + 1)
-      : this.#end;
+    const maxOffset = this.#below(3) === 0 ? this.#start + this.#below(this.#end - this.#start + 1) : this.#end;
     const maxBytes = this.#below(6000);
     const atLeastOne = this.#below(2) === 0;
     const read = this.#log.read(toOffset(offset), {
@@ -164,9 +148,7 @@ class ModelledLog {
       atLeastOne,
     });
     assert.equal(read.refusal, null, read.message);
-    const visible = this.#batches.filter((batch) =>
-      batch.last >= offset && batch.last < maxOffset
-    );
+    const visible = this.#batches.filter((batch) => batch.last >= offset && batch.last < maxOffset);
     const first = visible[0];
     if (first === undefined || (first.bytes > maxBytes && !atLeastOne)) {
       return assert.equal(read.slice, null);
@@ -260,9 +242,7 @@ Deno.test("the random sequences find a file system that drops one write in a hun
   const forgetful: FileSystem = {
     ...linuxFileSystem,
     pwrite: (fd, memory, start, length, position) =>
-      ++writes % 100 === 0
-        ? length
-        : linuxFileSystem.pwrite(fd, memory, start, length, position),
+      ++writes % 100 === 0 ? length : linuxFileSystem.pwrite(fd, memory, start, length, position),
   };
   assert.throws(() => {
     for (let seed = 1; seed < 10; seed++) runSequence(seed, forgetful);

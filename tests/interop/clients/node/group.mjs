@@ -98,13 +98,9 @@ function roundRobin(cluster, { MemberAssignment, MemberMetadata }) {
     }),
     assign: ({ members, topics: [topic] }) => {
       const memberIds = members.map((member) => member.memberId).sort();
-      const partitions = cluster.findTopicPartitionMetadata(topic).map((each) =>
-        each.partitionId
-      ).sort();
+      const partitions = cluster.findTopicPartitionMetadata(topic).map((each) => each.partitionId).sort();
       return memberIds.map((memberId, at) => {
-        const mine = partitions.filter((_, index) =>
-          index % memberIds.length === at
-        );
+        const mine = partitions.filter((_, index) => index % memberIds.length === at);
         const assignment = mine.length === 0 ? {} : { [topic]: mine };
         return {
           memberId,
@@ -135,9 +131,7 @@ async function platformatic(bootstrap, topic, groupId, options) {
     bootstrapBrokers: [bootstrap],
     groupId,
     groupInstanceId: options.instance,
-    ...options.protocol === "consumer"
-      ? { groupProtocol: "consumer" }
-      : classic,
+    ...options.protocol === "consumer" ? { groupProtocol: "consumer" } : classic,
   };
   // 2.12.1: a look for the coordinator that is under way when its consumer closes.
   process.on("uncaughtException", (error) => say("refused", error.message));
@@ -159,9 +153,7 @@ async function platformatic(bootstrap, topic, groupId, options) {
 async function consumeUntilStopped(consumer, topic) {
   let told = "";
   const tell = () => {
-    const partitions = (consumer.assignments ?? []).flatMap((each) =>
-      each.topic === topic ? each.partitions : []
-    );
+    const partitions = (consumer.assignments ?? []).flatMap((each) => each.topic === topic ? each.partitions : []);
     const words = partitions.sort((a, b) => a - b).join(" ");
     if (words !== told) say("owns", told = words);
   };
@@ -189,9 +181,7 @@ async function consumeUntilStopped(consumer, topic) {
 /** 2.12.1 may leave a commit of a rebalance without an answer for ever. */
 async function within(ms, promise) {
   let timer;
-  const late = new Promise((_, reject) =>
-    timer = setTimeout(() => reject(new Error("no answer to a commit")), ms)
-  );
+  const late = new Promise((_, reject) => timer = setTimeout(() => reject(new Error("no answer to a commit")), ms));
   await Promise.race([promise, late]);
   clearTimeout(timer);
 }
