@@ -70,15 +70,10 @@ class ModelledLog {
 
   /** Compares everything, closes the log and looks at its files. */
   finish(): void {
-    const offsets = readAll(this.#log, {
-      fs: this.#fs,
-      maxBytes: 1 + this.#below(9000),
-    });
+    const offsets = readAll(this.#log, { fs: this.#fs, maxBytes: 1 + this.#below(9000) });
     const expected = this.#batches.filter((batch) => batch.last >= this.#start);
     assert.deepEqual(
-      offsets.map((
-        batch,
-      ) => [batch.baseOffset, batch.lastOffset, batch.bytes.length]),
+      offsets.map((batch) => [batch.baseOffset, batch.lastOffset, batch.bytes.length]),
       expected.map((batch) => [batch.base, batch.last, batch.bytes]),
     );
     assert.equal(this.#log.close({ clean: true }), true);
@@ -105,33 +100,18 @@ class ModelledLog {
   }
 
   #append(): void {
-    const records: TestRecord[] = Array.from(
-      { length: 1 + this.#below(6) },
-      () => ({
-        value: "x".repeat(this.#below(200)),
-        timestamp: TEST_TIMESTAMP + this.#end + this.#below(40) - 20,
-      }),
-    );
-    const bytes = buildBatch(records, {
-      codec: (["none", "none", "zstd"] as const)[this.#below(3)],
-    });
+    const records: TestRecord[] = Array.from({ length: 1 + this.#below(6) }, () => ({
+      value: "x".repeat(this.#below(200)),
+      timestamp: TEST_TIMESTAMP + this.#end + this.#below(40) - 20,
+    }));
+    const bytes = buildBatch(records, { codec: (["none", "none", "zstd"] as const)[this.#below(3)] });
     const { memory, start, length } = inMemory(bytes);
-    const result = this.#log.appendAsLeader(memory, start, length, {
-      leaderEpoch: 0,
-      nowMs: TEST_TIMESTAMP,
-    });
-    assert.deepEqual(
-      [result.refusal, result.baseOffset],
-      [null, this.#end],
-      result.message,
-    );
+    const result = this.#log.appendAsLeader(memory, start, length, { leaderEpoch: 0, nowMs: TEST_TIMESTAMP });
+    assert.deepEqual([result.refusal, result.baseOffset], [null, this.#end], result.message);
     this.#batches.push({
       base: this.#end,
       last: result.lastOffset,
-      records: records.map((record, i) => ({
-        offset: this.#end + i,
-        timestamp: record.timestamp!,
-      })),
+      records: records.map((record, i) => ({ offset: this.#end + i, timestamp: record.timestamp! })),
       bytes: length,
     });
     this.#end += records.length;
@@ -142,45 +122,29 @@ class ModelledLog {
     const maxOffset = this.#below(3) === 0 ? this.#start + this.#below(this.#end - this.#start + 1) : this.#end;
     const maxBytes = this.#below(6000);
     const atLeastOne = this.#below(2) === 0;
-    const read = this.#log.read(toOffset(offset), {
-      maxBytes,
-      maxOffset: toOffset(maxOffset),
-      atLeastOne,
-    });
+    const read = this.#log.read(toOffset(offset), { maxBytes, maxOffset: toOffset(maxOffset), atLeastOne });
     assert.equal(read.refusal, null, read.message);
     const visible = this.#batches.filter((batch) => batch.last >= offset && batch.last < maxOffset);
     const first = visible[0];
-    if (first === undefined || (first.bytes > maxBytes && !atLeastOne)) {
-      return assert.equal(read.slice, null);
-    }
-    assert.ok(
-      read.slice !== null,
-      `batch ${first.base} is found from ${offset}`,
-    );
+    if (first === undefined || (first.bytes > maxBytes && !atLeastOne)) return assert.equal(read.slice, null);
+    assert.ok(read.slice !== null, `batch ${first.base} is found from ${offset}`);
     let [length, next] = [0, offset];
     for (const batch of visible) {
       if (length === read.slice.length) break;
       length += batch.bytes;
       next = batch.last + 1;
     }
-    assert.deepEqual(
-      [read.slice.length, read.slice.nextOffset],
-      [length, next],
-      "whole batches from the first one on",
-    );
+    assert.deepEqual([read.slice.length, read.slice.nextOffset], [length, next], "whole batches from the first one on");
     assert.ok(length <= maxBytes || length === first.bytes);
     this.#log.release(read.slice.leaseId);
   }
 
   #findTimestamp(): void {
     const target = TEST_TIMESTAMP + this.#below(this.#end + 1);
-    const found = this.#log.offsetForTimestamp(target, {
-      maxOffset: toOffset(this.#end),
-    });
-    const expected = this.#batches.filter((batch) => batch.last >= this.#start)
-      .flatMap((batch) => batch.records).find((
-        record,
-      ) => record.timestamp >= target && record.offset >= this.#start);
+    const found = this.#log.offsetForTimestamp(target, { maxOffset: toOffset(this.#end) });
+    const expected = this.#batches.filter((batch) => batch.last >= this.#start).flatMap((batch) => batch.records).find((
+      record,
+    ) => record.timestamp >= target && record.offset >= this.#start);
     assert.deepEqual(
       found && { offset: found.offset as number, timestamp: found.timestamp },
       expected ?? null,
@@ -196,9 +160,7 @@ class ModelledLog {
 
   #deleteOldest(): void {
     const count = this.#below(this.#log.segments().length);
-    for (const path of this.#log.deleteOldestSegments(count)) {
-      this.#fs.remove(path);
-    }
+    for (const path of this.#log.deleteOldestSegments(count)) this.#fs.remove(path);
     this.#start = this.#log.logStartOffset;
     if (this.#flushed < this.#start) this.#flushed = toOffset(this.#start);
   }
@@ -207,10 +169,7 @@ class ModelledLog {
     const clean = this.#below(2) === 0;
     assert.equal(this.#log.close({ clean }), true);
     this.#log = this.#open(clean);
-    assert.deepEqual([this.#log.logStartOffset, this.#log.logEndOffset], [
-      this.#start,
-      this.#end,
-    ]);
+    assert.deepEqual([this.#log.logStartOffset, this.#log.logEndOffset], [this.#start, this.#end]);
   }
 }
 
@@ -221,10 +180,7 @@ function runSequence(seed: number, fs = linuxFileSystem, steps = 200): void {
     for (let i = 0; i < steps; i++) modelled.step();
     modelled.finish();
   } catch (cause) {
-    throw new Error(
-      `The sequence of seed ${seed} failed: BARNABAS_SEED=${seed} replays it`,
-      { cause },
-    );
+    throw new Error(`The sequence of seed ${seed} failed: BARNABAS_SEED=${seed} replays it`, { cause });
   } finally {
     modelled.close();
   }
