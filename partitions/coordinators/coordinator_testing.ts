@@ -16,29 +16,8 @@ import { InterestTable, WatermarkTable } from "../shared/watermarks.ts";
 import { GroupCoordinator } from "./group_coordinator.ts";
 import { OFFSETS_TOPIC } from "./group_place.ts";
 import type { GroupApiKey, GroupRequest, GroupResponse } from "./group_requests.ts";
-import type { ConsumerGroupSettings, GroupClient, GroupSettings } from "./ports.ts";
-
-/** Kafka's defaults. */
-export const testSettings: GroupSettings = {
-  minSessionTimeoutMs: 6000,
-  maxSessionTimeoutMs: 1_800_000,
-  initialRebalanceDelayMs: 0,
-  maxSize: 2 ** 31 - 1,
-  consumerMaxSize: 2 ** 31 - 1,
-  consumerAssignors: ["uniform", "range"],
-  consumerMigrationPolicy: "bidirectional",
-  consumerRegexRefreshIntervalMs: 600_000,
-  offsetMetadataMaxBytes: 4096,
-  offsetsRetentionMs: 7 * 86_400_000,
-  offsetsRetentionCheckIntervalMs: 600_000,
-};
-
-/** Kafka's defaults of a consumer group. */
-export const testGroupSettings: ConsumerGroupSettings = {
-  sessionTimeoutMs: 45_000,
-  heartbeatIntervalMs: 5000,
-  assignmentIntervalMs: 1000,
-};
+import type { GroupClient, GroupSettings } from "./ports.ts";
+import { testGroupSettings, testSettings } from "./settings_testing.ts";
 
 /** Ids of the topics that there are. */
 export const topicIds = {

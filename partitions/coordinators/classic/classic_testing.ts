@@ -18,27 +18,13 @@ import {
   type GroupMetadataValue,
   type GroupRecord,
 } from "../records/group_record.ts";
+import { testGroupSettings, testSettings } from "../settings_testing.ts";
 import { ClassicGroup } from "./classic_group.ts";
 
 /** Defaults of the tests' requests. */
 export const SESSION_MS = 10_000;
 /** Longer than a session, so that the two can be told apart. */
 export const REBALANCE_MS = 60_000;
-
-/** Kafka's defaults. */
-export const testSettings: GroupSettings = {
-  minSessionTimeoutMs: 6000,
-  maxSessionTimeoutMs: 1_800_000,
-  initialRebalanceDelayMs: 0,
-  maxSize: 2 ** 31 - 1,
-  consumerMaxSize: 2 ** 31 - 1,
-  consumerAssignors: ["uniform", "range"],
-  consumerMigrationPolicy: "bidirectional",
-  consumerRegexRefreshIntervalMs: 600_000,
-  offsetMetadataMaxBytes: 4096,
-  offsetsRetentionMs: 7 * 86_400_000,
-  offsetsRetentionCheckIntervalMs: 600_000,
-};
 
 /** Text as bytes. */
 export function bytes(text: string): Uint8Array {
@@ -129,7 +115,7 @@ export class TestGroup {
       log: this.log,
       image: new MetadataImage(),
       settings: { ...testSettings, ...settings },
-      settingsOf: () => ({ sessionTimeoutMs: 45_000, heartbeatIntervalMs: 5000, assignmentIntervalMs: 1000 }),
+      settingsOf: () => testGroupSettings,
       timers: this.timers,
       nowMs: () => this.clock.monotonicMs(),
       wallMs: () => this.clock.wallMs(),

@@ -21,6 +21,7 @@ import {
   type GroupMetadataRecord,
   type GroupRecord,
 } from "../records/group_record.ts";
+import { testGroupSettings, testSettings } from "../settings_testing.ts";
 import { ConsumerGroup, type Downgrade } from "./consumer_group.ts";
 import { planUpgrade } from "./upgrade.ts";
 
@@ -53,22 +54,10 @@ export class TestConsumerGroup {
   batchesCount = 0;
   /** What the log says from now on; anything but 0 refuses. */
   refusal: number = errorCode.NONE;
-  settings: GroupSettings = {
-    minSessionTimeoutMs: 6000,
-    maxSessionTimeoutMs: 1_800_000,
-    initialRebalanceDelayMs: 0,
-    maxSize: 2 ** 31 - 1,
-    consumerMaxSize: 2 ** 31 - 1,
-    consumerAssignors: ["uniform", "range"],
-    consumerMigrationPolicy: "bidirectional",
-    consumerRegexRefreshIntervalMs: 600_000,
-    offsetMetadataMaxBytes: 4096,
-    offsetsRetentionMs: 7 * 86_400_000,
-    offsetsRetentionCheckIntervalMs: 600_000,
-  };
+  settings: GroupSettings = testSettings;
   groupSettings: ConsumerGroupSettings = {
+    ...testGroupSettings,
     sessionTimeoutMs: SESSION_MS,
-    heartbeatIntervalMs: 5000,
     assignmentIntervalMs: 0,
   };
   readonly ports: GroupPorts;
