@@ -1,18 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { linuxFileSystem, randomUuid, readMetaProperties, writePartitionMetadata } from "../storage/mod.ts";
+import { withDirectory } from "../tests/temporary_directory.ts";
 import { LogDirectory, LogDirectoryError, parsePartitionDirectory } from "./log_directory.ts";
 
 const ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";
-
-async function withDirectory(test: (path: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.realPath(await Deno.makeTempDir({ prefix: "barnabas-directory-" }));
-  try {
-    await test(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 function open(path: string, options: { nodeId?: number; clusterId?: string | null } = {}): Promise<LogDirectory> {
   return LogDirectory.open({ path, nodeId: 1, clusterId: null, ...options });

@@ -23,18 +23,10 @@ import {
 } from "../net/protocol/messages/75_describe_topic_partitions.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
+import { withDirectory } from "./temporary_directory.ts";
 
 const [TOPIC, GROUP] = [2, 32];
 const SESSION = "consumer.session.timeout.ms";
-
-async function withDirectory(test: (dataDir: string) => Promise<void>): Promise<void> {
-  const dataDir = await Deno.makeTempDir({ prefix: "barnabas-admin-" });
-  try {
-    await test(dataDir);
-  } finally {
-    await Deno.remove(dataDir, { recursive: true });
-  }
-}
 
 async function withClients<T>(broker: Broker, use: (one: KafkaClient, two: KafkaClient) => Promise<T>): Promise<T> {
   using one = await KafkaClient.connect(broker);

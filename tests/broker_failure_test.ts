@@ -9,6 +9,7 @@ import { fetchRequest } from "../net/protocol/messages/01_fetch.ts";
 import { type BrokerConfig, brokerConfigFrom } from "../partitions/config/broker_config.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
+import { withDirectory } from "./temporary_directory.ts";
 
 const PRODUCE = 9;
 
@@ -17,15 +18,6 @@ function failingConfig(dataDir: string, shards: number): BrokerConfig {
   const built = brokerConfigFrom(new Map(), { port: 0, dataDir, shards });
   assert.ok("config" in built);
   return { ...built.config, advertisedListeners: "a bug" as unknown as BrokerConfig["advertisedListeners"] };
-}
-
-async function withDirectory(use: (path: string) => Promise<void>): Promise<void> {
-  const path = await Deno.makeTempDir({ prefix: "barnabas-test-" });
-  try {
-    await use(path);
-  } finally {
-    await Deno.remove(path, { recursive: true });
-  }
 }
 
 /** Files of a directory that this process has open; the runtime's own descriptors come and go with its threads. */

@@ -10,6 +10,7 @@ import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/message
 import { apiVersionsRequest, apiVersionsResponse } from "../net/protocol/messages/18_api_versions.ts";
 import { frameOf, KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
+import { withDirectory } from "./temporary_directory.ts";
 
 const PRODUCE = 9;
 const FETCH = 12;
@@ -261,9 +262,8 @@ Deno.test("a batch of several megabytes goes in and out whole", async () => {
   }
 });
 
-Deno.test("what was acknowledged is there after a clean restart, in a directory that is locked while in use", async () => {
-  const dataDir = await Deno.makeTempDir({ prefix: "barnabas-test-" });
-  try {
+Deno.test("what was acknowledged is there after a clean restart, in a directory that is locked while in use", () =>
+  withDirectory(async (dataDir) => {
     {
       await using broker = await startBroker({ port: 0, shards: 2, dataDir, topics: [{ name: "t", partitions: 3 }] });
       using client = await KafkaClient.connect(broker);
@@ -285,10 +285,7 @@ Deno.test("what was acknowledged is there after a clean restart, in a directory 
     });
     assert.deepEqual(topics[0]?.partitions.map(({ offset }) => offset), [7, 7, 7]);
     assert.equal((await produce(client, "t", 1, batchOf("more"))).baseOffset, 7);
-  } finally {
-    await Deno.remove(dataDir, { recursive: true });
-  }
-});
+  }));
 
 Deno.test("startBroker() says in a sentence that a port is taken or a setting is wrong", async () => {
   await using broker = await startBroker({ port: 0, shards: 1 });

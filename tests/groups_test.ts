@@ -22,20 +22,12 @@ import { GroupMember, joinOf } from "./group_member.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { BrokerProcess } from "./limits/broker_process.ts";
 import { buildBatch } from "./record_batch_builder.ts";
+import { withDirectory } from "./temporary_directory.ts";
 
 /** Enough that their partitions of the topic of offsets are on both shards. */
 const GROUPS = Array.from({ length: 8 }, (_, index) => `group-${index}`);
 
 const twoShards = { port: 0, shards: 2, topics: [{ name: "t", partitions: 4 }] };
-
-async function withDirectory(use: (path: string) => Promise<void>): Promise<void> {
-  const path = await Deno.makeTempDir({ prefix: "barnabas-test-" });
-  try {
-    await use(path);
-  } finally {
-    await Deno.remove(path, { recursive: true });
-  }
-}
 
 Deno.test("a classic group lives on its shard, whichever connection its members use: join, sync, heartbeat, commit, leave, delete", async () => {
   await using broker = await startBroker(twoShards);

@@ -14,15 +14,7 @@ import { initProducerIdRequest, initProducerIdResponse } from "../net/protocol/m
 import { ZERO_UUID } from "../net/protocol/text_cache.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
-
-async function withDirectory(test: (dataDir: string) => Promise<void>): Promise<void> {
-  const dataDir = await Deno.makeTempDir({ prefix: "barnabas-topics-" });
-  try {
-    await test(dataDir);
-  } finally {
-    await Deno.remove(dataDir, { recursive: true });
-  }
-}
+import { withDirectory } from "./temporary_directory.ts";
 
 async function create(client: KafkaClient, name: string, numPartitions = 1) {
   const topics = [{ name, numPartitions, replicationFactor: 1 }];

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { errorCode, errorName } from "../../net/protocol/error_codes.ts";
 import { resourceTypes } from "../config/resource_types.ts";
+import { withDirectory } from "../../tests/temporary_directory.ts";
 import type { Controller } from "./controller.ts";
 import { ListedDirectories, MemoryStore, startController } from "./controller_testing.ts";
 import { MetadataImage } from "./image.ts";
@@ -164,9 +165,8 @@ Deno.test("a change that waited for its turn longer than its timeout is answered
   assert.equal(controller.image.topic("slow")?.partitions.length, 2);
 });
 
-Deno.test("Controller over SQLite: what was changed is there after a restart, in the image of a shard", async () => {
-  const directory = await Deno.makeTempDir({ prefix: "barnabas-changes-" });
-  try {
+Deno.test("Controller over SQLite: what was changed is there after a restart, in the image of a shard", () =>
+  withDirectory(async (directory) => {
     const open = async () => {
       const store = new SqliteStore(() => {});
       await store.open(join(directory, "metadata.sqlite"));
@@ -189,7 +189,4 @@ Deno.test("Controller over SQLite: what was changed is there after a restart, in
     assert.deepEqual(image.topic("t")?.configs, { "retention.ms": "5" });
     assert.deepEqual(image.groupConfigs("ä b"), { [SESSION]: "50000" });
     await store.close();
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-});
+  }));

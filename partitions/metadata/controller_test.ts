@@ -4,6 +4,7 @@ import { errorCode } from "../../net/protocol/error_codes.ts";
 import type { CreatableTopic } from "../../net/protocol/messages/19_create_topics.ts";
 import type { DeleteTopicsRequest } from "../../net/protocol/messages/20_delete_topics.ts";
 import { ZERO_UUID } from "../../net/protocol/text_cache.ts";
+import { withDirectory } from "../../tests/temporary_directory.ts";
 import type { Controller } from "./controller.ts";
 import { ListedDirectories, MemoryStore, startController } from "./controller_testing.ts";
 import { MetadataImage } from "./image.ts";
@@ -220,9 +221,8 @@ Deno.test("allocateProducerIds refuses when ids would not be exact any more", as
   await assert.rejects(controller.call("allocateProducerIds", {}), /used up/);
 });
 
-Deno.test("Controller over SQLite: what a client was told of is there after a restart, in the image of a shard", async () => {
-  const directory = await Deno.makeTempDir({ prefix: "barnabas-controller-" });
-  try {
+Deno.test("Controller over SQLite: what a client was told of is there after a restart, in the image of a shard", () =>
+  withDirectory(async (directory) => {
     const path = join(directory, "store.sqlite");
     const run = async <T>(use: (controller: Controller) => Promise<T>): Promise<T> => {
       const store = new SqliteStore();
@@ -249,7 +249,4 @@ Deno.test("Controller over SQLite: what a client was told of is there after a re
       assert.deepEqual(topic?.partitions.map(({ partition }) => partition), Array.from({ length: 12 }, (_, n) => n));
       return Promise.resolve();
     });
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-});
+  }));

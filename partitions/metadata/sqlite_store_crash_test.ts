@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { withDirectory } from "../../tests/temporary_directory.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 
 /**
@@ -38,9 +39,8 @@ async function writeAndKill(path: string, start: number, count: number): Promise
   return Number(whole.split("\n").at(-1));
 }
 
-Deno.test("SqliteStore keeps every acknowledged transaction, whole, when its process is killed between writes", async () => {
-  const directory = await Deno.makeTempDir({ prefix: "barnabas-store-crash-" });
-  try {
+Deno.test("SqliteStore keeps every acknowledged transaction, whole, when its process is killed between writes", () =>
+  withDirectory(async (directory) => {
     const path = join(directory, "store.sqlite");
     let start = 1;
     for (const count of [1, 7, 40]) {
@@ -56,7 +56,4 @@ Deno.test("SqliteStore keeps every acknowledged transaction, whole, when its pro
       assert.deepEqual(numbers, Array.from({ length: last }, (_, index) => index + 1));
       start = last + 1;
     }
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-});
+  }));

@@ -1,18 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { withDirectory } from "../../tests/temporary_directory.ts";
 import { SCHEMA_VERSION } from "./sqlite_database.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 import { ABSENT, MetadataStoreError, type StoreChange } from "./store.ts";
 
 /** Runs a test with a file name in a directory of its own. */
-async function withFile(test: (path: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "barnabas-store-" });
-  try {
-    await test(join(directory, "barnabas-metadata.sqlite"));
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+function withFile(test: (path: string) => Promise<void>): Promise<void> {
+  return withDirectory((directory) => test(join(directory, "barnabas-metadata.sqlite")));
 }
 
 /** Opens a store, uses it and closes it. */

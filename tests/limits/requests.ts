@@ -1,5 +1,5 @@
 /**
- * Requests and directories for the tests of limits. Test code.
+ * Requests for the tests of limits. Test code.
  */
 import { strict as assert } from "node:assert";
 import { produceRequest, produceResponse } from "../../net/protocol/messages/00_produce.ts";
@@ -11,16 +11,6 @@ import { buildBatch } from "../record_batch_builder.ts";
 export const PRODUCE = 9;
 /** Version of Fetch used. */
 export const FETCH = 12;
-
-/** Calls with a temporary directory, which it removes. */
-export async function withDirectory(use: (path: string) => Promise<void>): Promise<void> {
-  const path = await Deno.makeTempDir({ prefix: "barnabas-test-" });
-  try {
-    await use(path);
-  } finally {
-    await Deno.remove(path, { recursive: true });
-  }
-}
 
 /** A batch of one record of this size, in topic "t". */
 export function produceOf(partition: number, valueBytes: number) {
