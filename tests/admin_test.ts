@@ -21,6 +21,7 @@ import {
   describeTopicPartitionsRequest,
   describeTopicPartitionsResponse,
 } from "../net/protocol/messages/75_describe_topic_partitions.ts";
+import { BrokerProcess } from "./broker_process.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
@@ -239,26 +240,6 @@ Deno.test("segments below the log start leave the disk, and a topic that is only
     });
   }));
 
-/** A broker in a process of its own that can be killed. */
-async function startProcess(dataDir: string): Promise<{ port: number; kill: () => Promise<void> }> {
-  const main = new URL("../main.ts", import.meta.url).pathname;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", main, "--port", "0", "--data", dataDir, "--shards", "2"],
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  let banner = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    banner += text;
-    if (banner.includes("\n")) break;
-  }
-  const kill = async () => {
-    child.kill("SIGKILL");
-    await child.status;
-  };
-  return { port: Number(/:(\d+) /.exec(banner)?.[1]), kill };
-}
-
 Deno.test("a killed broker starts no log below a low watermark that it acknowledged, nor above one that was asked for", () =>
   withDirectory(async (dataDir) => {
     const partitions = [0, 1, 2, 3];
@@ -266,7 +247,7 @@ Deno.test("a killed broker starts no log below a low watermark that it acknowled
     const asked = partitions.map(() => 0);
     const appended = partitions.map(() => 0);
     for (const [round, kills] of [2, 13, 30].entries()) {
-      const broker = await startProcess(dataDir);
+      await using broker = await BrokerProcess.start({ dataDir });
       using client = await KafkaClient.connect(broker);
       if (round === 0) await create(client, "t", partitions.length, { "internal.segment.bytes": "4000" });
       let deletions = 0;
@@ -285,7 +266,7 @@ Deno.test("a killed broker starts no log below a low watermark that it acknowled
         }
       })();
       await assert.rejects(work, (error) => !(error instanceof assert.AssertionError));
-      await broker.kill().catch(() => {});
+      await broker.kill();
     }
     await using broker = await startBroker({ port: 0, shards: 2, dataDir });
     using client = await KafkaClient.connect(broker);
@@ -306,7 +287,9 @@ Deno.test("a topic that has the name of a deleted one begins at 0 and loses noth
       assert.equal((await client.call(deleteTopicsRequest, deleteTopicsResponse, of)).responses[0]?.errorCode, 0);
     };
     for (const isRestartedBetween of [false, true]) {
-      let broker = await startProcess(dataDir);
+      await using brokers = new AsyncDisposableStack();
+      const start = async () => brokers.use(await BrokerProcess.start({ dataDir }));
+      let broker = await start();
       {
         using client = await KafkaClient.connect(broker);
         await create(client, "t");
@@ -316,7 +299,7 @@ Deno.test("a topic that has the name of a deleted one begins at 0 and loses noth
       }
       if (isRestartedBetween) {
         await broker.kill();
-        broker = await startProcess(dataDir);
+        broker = await start();
       }
       using client = await KafkaClient.connect(broker);
       await create(client, "t");

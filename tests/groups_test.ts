@@ -18,9 +18,9 @@ import {
   consumerGroupDescribeRequest,
   consumerGroupDescribeResponse,
 } from "../net/protocol/messages/69_consumer_group_describe.ts";
+import { BrokerProcess } from "./broker_process.ts";
 import { GroupMember, joinOf } from "./group_member.ts";
 import { KafkaClient } from "./kafka_client.ts";
-import { BrokerProcess } from "./limits/broker_process.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
 

@@ -12,6 +12,7 @@ import { createTopicsRequest, createTopicsResponse } from "../net/protocol/messa
 import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
 import { initProducerIdRequest, initProducerIdResponse } from "../net/protocol/messages/22_init_producer_id.ts";
 import { ZERO_UUID } from "../net/protocol/text_cache.ts";
+import { BrokerProcess } from "./broker_process.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
@@ -149,27 +150,8 @@ Deno.test("producer ids differ between shards and over a restart", () =>
 
 /** Starts a broker process, makes and deletes topics until `kill` of them were acknowledged, then kills it. */
 async function changeAndKill(dataDir: string, kill: number, prefix: string) {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "--no-check",
-      new URL("../main.ts", import.meta.url).pathname,
-      "--port",
-      "0",
-      "--data",
-      dataDir,
-    ],
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  let banner = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    banner += text;
-    if (banner.includes("\n")) break;
-  }
-  const port = Number(/:(\d+) /.exec(banner)?.[1]);
-  using client = await KafkaClient.connect({ port });
+  await using broker = await BrokerProcess.start({ dataDir });
+  using client = await KafkaClient.connect(broker);
   const created: string[] = [];
   const deleted: string[] = [];
   const changes = (async () => {
@@ -180,11 +162,12 @@ async function changeAndKill(dataDir: string, kill: number, prefix: string) {
       if (index % 2 === 0) continue;
       await remove(client, name);
       deleted.push(name);
-      if (created.length + deleted.length >= kill) child.kill("SIGKILL");
+      if (created.length + deleted.length >= kill) broker.kill();
     }
   })();
   await assert.rejects(changes);
-  await child.status;
+  await broker.kill();
+  assert.ok(created.length + deleted.length >= kill, "it was the kill that ended the changes");
   return { created, deleted };
 }
 

@@ -4,9 +4,9 @@
 import { strict as assert } from "node:assert";
 import { startBroker } from "../../mod.ts";
 import { fetchRequest, fetchResponse } from "../../net/protocol/messages/01_fetch.ts";
+import { BrokerProcess } from "../broker_process.ts";
 import { KafkaClient } from "../kafka_client.ts";
 import { withDirectory } from "../temporary_directory.ts";
-import { BrokerProcess } from "./broker_process.ts";
 import { FETCH, fetchBytes, fetchOf, produce, produceFrame, receiveProduced } from "./requests.ts";
 
 const topics = [{ name: "t", partitions: 2 }];

@@ -14,7 +14,7 @@ export interface BrokerProcessOptions {
   readonly shards?: number;
 }
 
-const mainProgram = new URL("../../main.ts", import.meta.url).pathname;
+const mainProgram = new URL("../main.ts", import.meta.url).pathname;
 
 /** The process; disposal stops it. */
 export class BrokerProcess implements AsyncDisposable {
@@ -62,22 +62,25 @@ export class BrokerProcess implements AsyncDisposable {
 
   /** Stops it. @returns what it said on standard error */
   async stop(): Promise<string> {
-    try {
-      this.#process.kill("SIGTERM");
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // It has ended.
-    }
-    await this.#process.status;
+    await this.#end("SIGTERM");
     return await this.#words;
   }
 
   /** Ends it as it is, between any two of its instructions. */
   async kill(): Promise<void> {
-    this.#process.kill("SIGKILL");
-    await this.#process.status;
+    await this.#end("SIGKILL");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  async #end(signal: Deno.Signal): Promise<void> {
+    try {
+      this.#process.kill(signal);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // It has ended.
+    }
+    await this.#process.status;
   }
 }
