@@ -3,18 +3,10 @@ import { Affinity } from "./affinity.ts";
 import { Pipeline, type PipelineOwner } from "./exchange.ts";
 import { apiByKey } from "./protocol/api_table.ts";
 import { type RecordsPayload, Writer } from "./protocol/writer.ts";
+import { testContext } from "./socket_testing.ts";
 
 class FakeConnection implements PipelineOwner {
-  readonly context = {
-    listenerName: "PLAINTEXT",
-    principal: "User:ANONYMOUS",
-    localHost: "127.0.0.1",
-    localPort: 9092,
-    peerHost: "127.0.0.1",
-    clientId: "",
-    clientSoftware: "unknown",
-    muteUntilMs: 0,
-  };
+  readonly context = testContext();
   readonly writer = new Writer();
   readonly affinity = new Affinity(0, 0);
   readonly sent: { correlationId: number; size: number; bytes: number; holes: number }[] = [];
