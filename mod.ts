@@ -24,9 +24,9 @@ import {
   Reporter,
   SqliteStore,
   WatermarkTable,
-} from "./partitions/mod.ts";
+} from "./partitions/control.ts";
 import { errorCode, errorName } from "./net/protocol/error_codes.ts";
-import { randomUuid, systemClock } from "./storage/mod.ts";
+import { randomUuid, systemClock } from "./storage/control.ts";
 
 const logger = getLogger(["barnabas"]);
 
@@ -89,10 +89,17 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   ended.promise.catch(() => {}); // Reported through `closed`, whether anybody looks at it or not.
   const shardsCount = config.shards || navigator.hardwareConcurrency;
   const warn = (text: string) => logger.warn("{text}", { text });
+  // The longest part of a start is what the shards' workers load: they begin first, but end before the store, which they use.
+  const pool = new ShardPool(shardsCount, {
+    onWarning: warn,
+    onClosed: (peers) => limits.onClosed(peers),
+    onFailure: (error) => ended.reject(error),
+  });
   // Opened while the workers load, but given up after them: it holds the lock.
   let opened: LogDirectory | null = null;
   started.defer(() => opened?.[Symbol.asyncDispose]());
   const store = started.adopt(new SqliteStore((error) => ended.reject(error)), (store) => store.close());
+  started.adopt(pool, (pool) => pool.stop());
   const descriptors = await descriptorBudget(shardsCount);
   const limits = new ConnectionLimits({ ...config, descriptors, openCount: () => pool.connectionsCount });
   const reporter = new Reporter(systemClock, warn);
@@ -100,14 +107,6 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     onConnection: (connection) => pool.adopt(connection),
     onWarning: (text) => reporter.report(text),
   });
-  const pool = started.adopt(
-    new ShardPool(shardsCount, {
-      onWarning: warn,
-      onClosed: (peers) => limits.onClosed(peers),
-      onFailure: (error) => ended.reject(error),
-    }),
-    (pool) => pool.stop(),
-  );
   started.use(acceptor);
   try {
     const ports = config.listeners.map((listener) => listen(acceptor, listener));

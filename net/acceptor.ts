@@ -5,7 +5,7 @@
  */
 import type { ConnectionLimits } from "./connection_limits.ts";
 import { Handoff } from "./handoff.ts";
-import { systemClock } from "../storage/mod.ts";
+import { systemClock } from "../storage/control.ts";
 
 /**
  * Connections that may wait to be accepted. The runtime's default of 511 makes a storm of connects stall for a second

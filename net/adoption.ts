@@ -2,7 +2,8 @@
  * A connection on its way to a shard: from the acceptor, or from another shard that it moves away from. The descriptor belongs to
  * whoever reads the record. Runs on the main isolate and on shards.
  */
-import { message, type Outbox, type RingRecord } from "../partitions/mod.ts";
+import type { Outbox, RingRecord } from "../partitions/mod.ts";
+import * as message from "../partitions/shared/messages.ts";
 
 /** A connection that changes hands. */
 export interface Adoption {

@@ -3,7 +3,7 @@
  * own. A few at a time, each through a buffer of its own, in the order they were asked for. Runs on the main isolate, which only
  * awaits.
  */
-import { loadPages, type NativeMemory, nativeMemory } from "../storage/mod.ts";
+import { loadPages, type NativeMemory, nativeMemory } from "../storage/control.ts";
 
 /** Reads under way at a time: enough to keep a disk busy, few enough to leave the thread pool to others. */
 const READS_MAX = 8;

@@ -8,7 +8,7 @@
  * Descriptors are given out lowest number first (storage/sys/descriptors.ts), so it is enough that no connection keeps one at or
  * above `connectionsEnd`: what lies above is the logs' alone, and they take lower ones as well while there are some.
  */
-import { descriptorsMax } from "../storage/mod.ts";
+import { descriptorsMax } from "../storage/control.ts";
 
 /** Part of the descriptors that is kept for files. */
 const RESERVED_SHARE = 1 / 4;

@@ -20,7 +20,7 @@ import {
   peerAddress,
   removeFromEpoll,
   replaceDescriptor,
-} from "../storage/mod.ts";
+} from "../storage/control.ts";
 
 const FD_SYMBOL = "Deno.internal.fd";
 const EPOLL_LINK = "anon_inode:[eventpoll]";

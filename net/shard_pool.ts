@@ -17,8 +17,8 @@ import {
   releaseSharedState,
   type SharedState,
   WatermarkTable,
-} from "../partitions/mod.ts";
-import { flushInBackground } from "../storage/mod.ts";
+} from "../partitions/control.ts";
+import { flushInBackground } from "../storage/control.ts";
 import type { AcceptedConnection } from "./acceptor.ts";
 import { sendAdoption } from "./adoption.ts";
 import { ColdReader } from "./cold_reader.ts";

@@ -9,7 +9,6 @@
  * Always: after a crash each file has its old content or its new one, whole.
  * Source: Kafka's LogManager.checkpointLogRecoveryOffsets, ReplicaManager.checkpointHighWatermarks, CheckpointFile.
  */
-import { join } from "node:path";
 import type { BrokerConfig } from "./config/broker_config.ts";
 
 /** One line. */
@@ -69,7 +68,7 @@ export class Checkpoints {
       ["log-start-offset-checkpoint", config.logFlushStartOffsetCheckpointIntervalMs, options.logStartOffsets],
       ["replication-offset-checkpoint", config.replicaHighWatermarkCheckpointIntervalMs, options.highWatermarks],
     ];
-    this.#files = rows.map(([name, , snapshot]) => new CheckpointFile(join(directory, name), snapshot));
+    this.#files = rows.map(([name, , snapshot]) => new CheckpointFile(`${directory}/${name}`, snapshot));
     this.#ends = this.#files.map((file, index) => {
       const intervalMs = (rows[index] as (typeof rows)[number])[1];
       return timers.every(intervalMs, () => {
@@ -152,7 +151,7 @@ async function replaceFile(path: string, text: string): Promise<void> {
     await file.syncData();
   }
   await Deno.rename(temporary, path);
-  using directory = await Deno.open(join(path, ".."), { read: true });
+  using directory = await Deno.open(path.slice(0, path.lastIndexOf("/")), { read: true });
   await directory.sync();
 }
 

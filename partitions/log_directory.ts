@@ -15,7 +15,6 @@
  * Always: the mark of a clean stop is gone, durably, before anything else is written. One broker per directory.
  * Source: Kafka's LogManager (lockLogDirs, loadLogs), KafkaRaftServer.initializeLogDirs, LocalLog.parseTopicPartitionName.
  */
-import { join } from "node:path";
 import {
   deletedDirectoryName,
   type FileSystem,
@@ -30,7 +29,7 @@ import {
   removeCleanShutdown,
   writeCleanShutdown,
   writeMetaProperties,
-} from "../storage/mod.ts";
+} from "../storage/control.ts";
 import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "./metadata/adoption.ts";
 
 /** Name of the metadata store's file in a log directory. */
@@ -80,7 +79,7 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
     [this.clusterId, this.directoryId] = [meta.clusterId, meta.directoryId];
     this.wasCleanShutdown = readCleanShutdown(lock.fs, lock.path) !== null;
     this.found = names.flatMap((name) => parsePartitionDirectory(name) ?? []);
-    for (const name of names) if (DELETED_DIRECTORY.test(name)) this.#removeLater(join(lock.path, name));
+    for (const name of names) if (DELETED_DIRECTORY.test(name)) this.#removeLater(`${lock.path}/${name}`);
   }
 
   /**
@@ -107,10 +106,10 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
 
   // deno-lint-ignore require-await -- the files are small and few; the interface allows a store that is further away.
   async identify({ topic, partition }: FoundPartition): Promise<PartitionIdentity | string> {
-    const directory = join(this.path, `${topic}-${partition}`);
+    const directory = `${this.path}/${topic}-${partition}`;
     try {
       const topicId = readPartitionMetadata(this.#fs, directory);
-      const bytes = this.#fs.readFile(join(directory, LEADER_EPOCHS_FILE));
+      const bytes = this.#fs.readFile(`${directory}/${LEADER_EPOCHS_FILE}`);
       const epochs = LeaderEpochs.decode(new TextDecoder().decode(bytes ?? new Uint8Array()));
       if (epochs === null) return `${LEADER_EPOCHS_FILE} is damaged`;
       return { topicId, latestLeaderEpoch: epochs.latest };
@@ -122,9 +121,9 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
 
   async remove({ topic, partition }: FoundPartition): Promise<void> {
     const name = `${topic}-${partition}`;
-    const away = join(this.path, deletedDirectoryName(name, crypto.randomUUID().replaceAll("-", "")));
+    const away = `${this.path}/${deletedDirectoryName(name, crypto.randomUUID().replaceAll("-", ""))}`;
     try {
-      await Deno.rename(join(this.path, name), away);
+      await Deno.rename(`${this.path}/${name}`, away);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return;
       throw error;
@@ -194,7 +193,7 @@ function takeLock(fs: FileSystem, path: string): Lock {
   if (locked.has(path)) throw new LogDirectoryError(inUse);
   let fd: number;
   try {
-    fd = fs.open(join(path, LOCK_FILE), { write: true, create: true });
+    fd = fs.open(`${path}/${LOCK_FILE}`, { write: true, create: true });
   } catch (error) {
     throw new LogDirectoryError(`Log directory ${path} is not writable (${messageOf(error)}); check its permissions`);
   }
@@ -218,7 +217,7 @@ function identifyDirectory(
 ): MetaProperties & { directoryId: string } {
   const found = readMetaProperties(fs, path);
   if (typeof found === "string") {
-    throw new LogDirectoryError(`Cannot read ${join(path, "meta.properties")}: ${found}; repair it from a backup`);
+    throw new LogDirectoryError(`Cannot read ${path}/meta.properties: ${found}; repair it from a backup`);
   }
   if (found !== null && found.nodeId !== nodeId) {
     throw new LogDirectoryError(

@@ -2,7 +2,6 @@
  * The logs of one shard in a log directory: where they are, what the checkpoints say of them, what they share.
  * Runs on shards.
  */
-import { join } from "node:path";
 import {
   type Clock,
   type FileSystem,
@@ -60,7 +59,7 @@ export class LogStore {
     const { fs, clock, cleanShutdown, producerIdExpirationMs, report } = this.#options;
     const key = partitionKey(topic.name, partition);
     const logStartOffset = toOffset(this.#logStarts.get(key) ?? 0);
-    const directory = join(this.#options.directory, `${topic.name}-${partition}`);
+    const directory = `${this.#options.directory}/${topic.name}-${partition}`;
     try {
       const log = Log.open({
         fs,
@@ -114,7 +113,7 @@ export class LogStore {
   }
 
   #checkpoint(name: string): Map<string, number> {
-    const path = join(this.#options.directory, name);
+    const path = `${this.#options.directory}/${name}`;
     const checkpoint = readOffsetCheckpoint(this.#options.fs, path);
     if (typeof checkpoint !== "string") return checkpoint;
     this.#options.report(`Ignoring ${path}: ${checkpoint}`);

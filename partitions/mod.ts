@@ -24,7 +24,7 @@ export { Arena, ARENA_BYTES, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, blockBytesFor } f
 export { type Inbox, IsolateTable, type Outbox } from "./shared/mail.ts";
 export * as message from "./shared/messages.ts";
 export type { RingRecord } from "./shared/ring.ts";
-export { allocateSharedState, inbox, outboxes, releaseSharedState, type SharedState } from "./shared/shared_state.ts";
+export { inbox, outboxes, type SharedState } from "./shared/shared_state.ts";
 export {
   emptyWatermarks,
   InterestTable,
@@ -43,12 +43,6 @@ export type {
   ControlFailure,
   ControlPlane,
 } from "./metadata/control_calls.ts";
-export { Controller } from "./metadata/controller.ts";
-export { MetadataStoreError } from "./metadata/store.ts";
-export { SqliteStore } from "./metadata/sqlite_store.ts";
-export { LogDirectory, LogDirectoryError, METADATA_STORE_FILE } from "./log_directory.ts";
-export { Checkpoints } from "./checkpoints.ts";
-export { partitionOffsets } from "./partition_offsets.ts";
 export { Operations } from "./operations.ts";
 export { GroupCoordinator } from "./coordinators/group_coordinator.ts";
 export { OFFSETS_TOPIC, offsetsPartitionOf } from "./coordinators/group_place.ts";

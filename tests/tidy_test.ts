@@ -83,6 +83,15 @@ Deno.test("tidy: imports run one way and through each folder's door", () => {
   assert.deepEqual(unusedDoorExceptions(product), [], "exceptions that nothing needs any more");
 });
 
+Deno.test("tidy: the main isolate loads no log, no coordinator and none of their libraries", () => {
+  const isForShards = (path: string) =>
+    /^storage\/log\.ts|^storage\/crc32c\.ts|^partitions\/coordinators\/.*group/.test(path);
+  const loaded = runtimeClosure("main.ts", byPath, { isSameIsolate: true });
+  assert(loaded.has("partitions/metadata/controller.ts"));
+  assert.deepEqual([...loaded].filter(isForShards), ["partitions/coordinators/group_place.ts"]);
+  assert([...runtimeClosure("main.ts", byPath)].some(isForShards), "the shards' workers load them");
+});
+
 Deno.test("tidy: no file imports itself by a circle at run time", () => {
   const circular = (files: ReadonlyMap<string, SourceFile>, path: string) =>
     importsOf(files.get(path) as SourceFile).some(({ target, isTypeOnly }) =>

@@ -11,7 +11,7 @@
  * Bytes after the frame are ignored, as Kafka does.
  * Source: lz4_Frame_format.md; Kafka's Lz4BlockInputStream and Lz4BlockOutputStream.
  */
-import { compress as compressBlock } from "npm:lz4-wasm@0.9.2/lz4_wasm.js";
+import defer * as lz4 from "npm:lz4-wasm@0.9.2/lz4_wasm.js";
 import { decodeLz4Block, LZ4_OUTPUT_FULL } from "./lz4_block.ts";
 import type { DecompressionRefusal } from "./refusal.ts";
 import { xxh32 } from "./xxh32.ts";
@@ -145,7 +145,7 @@ export function encodeLz4Frame(bytes: Uint8Array): Uint8Array {
   const parts: { bytes: Uint8Array; stored: boolean }[] = [];
   for (let at = 0; at < bytes.length; at += WRITTEN_BLOCK_BYTES) {
     const plain = bytes.subarray(at, at + WRITTEN_BLOCK_BYTES);
-    const packed = compressBlock(plain).subarray(SIZE_PREFIX_BYTES);
+    const packed = lz4.compress(plain).subarray(SIZE_PREFIX_BYTES);
     const stored = packed.length >= plain.length;
     parts.push({ bytes: stored ? plain : packed, stored });
   }

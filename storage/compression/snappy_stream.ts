@@ -8,7 +8,7 @@
  * first eight bytes. Written is xerial with chunks of 32 KiB of content, as the broker does.
  * Source: snappy-java's SnappyOutputStream; snappy's format_description.txt.
  */
-import { compressSync, uncompressSync } from "npm:snappy@7.4.3";
+import defer * as snappy from "npm:snappy@7.4.3";
 import type { DecompressionRefusal } from "./refusal.ts";
 
 const XERIAL_MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00] as const;
@@ -19,7 +19,7 @@ const CHUNK_BYTES = 32768;
 const RATIO_MAX = 22;
 const SIZE_VARINT_BYTES_MAX = 5;
 
-type NativeBytes = Parameters<typeof compressSync>[0];
+type NativeBytes = Parameters<typeof snappy.compressSync>[0];
 
 /** Content size that a block claims, -1 when it has none. */
 function claimedBytes(block: Uint8Array): number {
@@ -42,7 +42,7 @@ function decodeBlock(block: Uint8Array, outputBytesMax: number): Uint8Array | De
   const claim = boundedClaim(block, outputBytesMax);
   if (typeof claim === "string") return claim;
   try {
-    return uncompressSync(block as unknown as NativeBytes) as Uint8Array;
+    return snappy.uncompressSync(block as unknown as NativeBytes) as Uint8Array;
   } catch {
     // The package has one error for every damage; there is nothing else in it that can fail.
     return "corrupt-data";
@@ -96,7 +96,7 @@ export function decodeSnappy(bytes: Uint8Array, outputBytesMax: number): Uint8Ar
 export function encodeSnappy(bytes: Uint8Array): Uint8Array {
   const chunks: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
-    chunks.push(compressSync(bytes.subarray(at, at + CHUNK_BYTES) as unknown as NativeBytes));
+    chunks.push(snappy.compressSync(bytes.subarray(at, at + CHUNK_BYTES) as unknown as NativeBytes));
   }
   const stream = new Uint8Array(chunks.reduce((sum, chunk) => sum + 4 + chunk.length, XERIAL_HEADER_BYTES));
   const view = new DataView(stream.buffer);

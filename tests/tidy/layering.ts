@@ -19,7 +19,10 @@ const PURE: ReadonlyMap<string, readonly string[]> = new Map([
   ["net/protocol", ["net/protocol", "storage/base"]],
 ]);
 
-/** Folders that are doors themselves: plain data and parsing, or the kernel interface, without a mod.ts of their own. */
+/** A folder's doors: one for the shards, one for the main isolate, which loads no log. */
+const DOORS = ["mod.ts", "control.ts"];
+
+/** Folders that are doors themselves: plain data and parsing, without a mod.ts of their own. */
 const OPEN_FOLDERS: ReadonlyMap<string, string> = new Map([
   ["partitions/config", "settings are plain data that every layer above reads"],
 ]);
@@ -28,6 +31,10 @@ const OPEN_FOLDERS: ReadonlyMap<string, string> = new Map([
 export const doorExceptions: ReadonlyMap<string, string> = new Map([
   ["partitions/shared -> storage/sys", "shared memory is made of memory and eventfds, without loading the log"],
   ["net/handlers -> partitions/metadata/topic_names.ts", "a pure function; the door would load the metadata store"],
+  [
+    "net -> partitions/shared/messages.ts",
+    "net/adoption runs on the main isolate and on shards, which have different doors",
+  ],
 ]);
 
 /** Checks every import of product files. */
@@ -49,15 +56,21 @@ export function unusedDoorExceptions(files: readonly SourceFile[]): string[] {
   return [...doorExceptions.keys()].filter((exception) => !used.has(exception));
 }
 
-/** Files reachable at run time from one of them, itself included. */
-export function runtimeClosure(start: string, byPath: ReadonlyMap<string, SourceFile>): Set<string> {
+/** Files reachable at run time from one of them, itself included; with `isSameIsolate`, those that its own isolate loads. */
+export function runtimeClosure(
+  start: string,
+  byPath: ReadonlyMap<string, SourceFile>,
+  { isSameIsolate = false } = {},
+): Set<string> {
   const reached = new Set<string>();
   const pending = [start];
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     const file = byPath.get(path);
     if (file === undefined || reached.has(path)) continue;
     reached.add(path);
-    for (const { target, isTypeOnly } of importsOf(file)) if (!isTypeOnly) pending.push(target);
+    for (const { target, isTypeOnly, isWorker } of importsOf(file)) {
+      if (!isTypeOnly && !(isSameIsolate && isWorker)) pending.push(target);
+    }
   }
   return reached;
 }
@@ -76,11 +89,9 @@ function refuseImport(from: string, { target, specifier, isTypeOnly }: Import, u
   if (targetLayer < 0) return `${target} is in no layer`;
   if (targetLayer < fromLayer) return `imports run one way: ${LAYERS[fromLayer]} may not import ${target}`;
   if (targetLayer === fromLayer) {
-    return target.endsWith("/mod.ts") && !target.startsWith("net/handlers/")
-      ? `${target} is the door for others; inside the folder import the file`
-      : null;
+    return isDoor(target) ? `${target} is the door for others; inside the folder import the file` : null;
   }
-  if (isTypeOnly || target === LAYERS[targetLayer] || target === `${LAYERS[targetLayer]}/mod.ts`) return null;
+  if (isTypeOnly || target === LAYERS[targetLayer] || isDoor(target)) return null;
   if ([...OPEN_FOLDERS.keys()].some((folder) => target.startsWith(`${folder}/`))) return null;
   for (const exception of doorExceptions.keys()) {
     const [source = "", destination = ""] = exception.split(" -> ");
@@ -89,6 +100,10 @@ function refuseImport(from: string, { target, specifier, isTypeOnly }: Import, u
     return null;
   }
   return `${target} is behind the door ${LAYERS[targetLayer]}/mod.ts`;
+}
+
+function isDoor(path: string): boolean {
+  return DOORS.some((door) => path === `${LAYERS[layerOf(path)]}/${door}`);
 }
 
 function layerOf(path: string): number {

@@ -21,6 +21,8 @@ export interface Import {
   readonly target: string;
   /** True when nothing of it exists at run time. */
   readonly isTypeOnly: boolean;
+  /** True for a `new URL()`: another isolate loads it. */
+  readonly isWorker: boolean;
   readonly line: number;
 }
 
@@ -55,6 +57,7 @@ export function importsOf({ path, text, code }: SourceFile): Import[] {
       specifier,
       target: resolve(path, specifier),
       isTypeOnly: isTypeOnly(match[1] ?? ""),
+      isWorker: match[0].startsWith("new URL"),
       line: lineAt(text, match.index),
     });
   }

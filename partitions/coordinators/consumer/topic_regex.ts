@@ -8,7 +8,7 @@
  *
  * Source: Kafka's TopicRegexResolver; KIP-848.
  */
-import { RE2JS, RE2JSSyntaxException } from "npm:re2js@2.10.0";
+import defer * as re2js from "npm:re2js@2.10.0"; // run when the first expression comes
 
 /** Longest expression. Kafka has no limit but the request's; parsing this much takes 30 ms at most. */
 export const TOPIC_REGEX_LENGTH_MAX = 32_768;
@@ -17,10 +17,10 @@ export const TOPIC_REGEX_LENGTH_MAX = 32_768;
 export function topicRegexProblem(expression: string): string | null {
   if (expression.length > TOPIC_REGEX_LENGTH_MAX) return `longer than ${TOPIC_REGEX_LENGTH_MAX} characters`;
   try {
-    RE2JS.compile(expression);
+    re2js.RE2JS.compile(expression);
     return null;
   } catch (problem) {
-    return problem instanceof RE2JSSyntaxException ? problem.getDescription() : "it is not understood";
+    return problem instanceof re2js.RE2JSSyntaxException ? problem.getDescription() : "it is not understood";
   }
 }
 
@@ -34,7 +34,7 @@ export class TopicRegexJob {
   /** Expressions that are left, the one in work last. */
   readonly #left: string[];
   /** The one in work; null before it is compiled. */
-  #pattern: RE2JS | null = null;
+  #pattern: re2js.RE2JS | null = null;
   #next = 0;
 
   /**
@@ -66,9 +66,9 @@ export class TopicRegexJob {
   }
 }
 
-function compile(expression: string): RE2JS | null {
+function compile(expression: string): re2js.RE2JS | null {
   try {
-    return RE2JS.compile(expression);
+    return re2js.RE2JS.compile(expression);
   } catch {
     return null;
   }

@@ -1,0 +1,17 @@
+/**
+ * The folder's door for the main isolate: metadata, the log directory, what it shares with the shards. It loads no log and no group
+ * coordinator.
+ */
+export { Checkpoints } from "./checkpoints.ts";
+export { LogDirectory, LogDirectoryError, METADATA_STORE_FILE } from "./log_directory.ts";
+export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";
+export { Controller } from "./metadata/controller.ts";
+export type { ImageDelta } from "./metadata/image.ts";
+export { SqliteStore } from "./metadata/sqlite_store.ts";
+export { MetadataStoreError } from "./metadata/store.ts";
+export { partitionOffsets } from "./partition_offsets.ts";
+export { Reporter } from "./reporter.ts";
+export { IsolateTable, type Outbox } from "./shared/mail.ts";
+export { allocateSharedState, outboxes, releaseSharedState, type SharedState } from "./shared/shared_state.ts";
+export { WatermarkTable } from "./shared/watermarks.ts";
+export { ISOLATE } from "./shared/words.ts";

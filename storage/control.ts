@@ -1,0 +1,22 @@
+/**
+ * The folder's door for the main isolate: the small files of a log directory, descriptors and memory. It loads no log, and none of
+ * the libraries that logs need: what it loads, a start waits for before the shards' workers begin.
+ */
+export { type Clock, systemClock } from "./base/clock.ts";
+
+export { LeaderEpochs } from "./leader_epochs.ts";
+export { deletedDirectoryName } from "./segment_names.ts";
+export { LogDamagedError } from "./storage_failure.ts";
+
+export * from "./clean_shutdown.ts";
+export * from "./meta_properties.ts";
+export * from "./partition_metadata.ts";
+export * from "./uuid.ts";
+
+export { flushInBackground } from "./sys/background_flush.ts";
+export * from "./sys/descriptors.ts";
+export { createEvent } from "./sys/epoll.ts";
+export { type FileSystem, linuxFileSystem } from "./sys/file_system.ts";
+export { type NativeMemory, nativeMemory } from "./sys/memory.ts";
+export { loadPages } from "./sys/page_cache.ts";
+export * from "./sys/sockets.ts";
