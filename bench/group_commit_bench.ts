@@ -15,6 +15,7 @@ import { GroupCoordinator } from "../partitions/coordinators/group_coordinator.t
 import { OFFSETS_TOPIC } from "../partitions/coordinators/group_place.ts";
 import type { GroupClient } from "../partitions/coordinators/ports.ts";
 import { Partition } from "../partitions/partition.ts";
+import { deafOwner, topicOn } from "../partitions/partition_testing.ts";
 import { linuxFileSystem, systemClock } from "../storage/mod.ts";
 import { brokerConfigFrom } from "../partitions/config/broker_config.ts";
 
@@ -41,15 +42,8 @@ const store = new LogStore({
 });
 const log = store.open(topics[0]!, 0);
 if (typeof log === "string") throw new Error(log);
-const owner = {
-  onMoved: () => {},
-  mayFlush: () => false,
-  onFlush: () => {},
-  onTrouble: () => {},
-  onLogStartMoved: () => {},
-};
 const table = new WatermarkTable(WatermarkTable.allocate());
-const partition = new Partition(log, { slot: 0, leaderEpoch: 1, config: config.logDefaults, table, owner });
+const partition = new Partition(log, { slot: 0, leaderEpoch: 1, config: config.logDefaults, table, owner: deafOwner });
 
 const client: GroupClient = { clientId: "bench", clientHost: "/127.0.0.1", apiVersion: 8 };
 const requests = Array.from({ length: GROUPS }, (_, group) => ({
@@ -124,6 +118,5 @@ function newCoordinator(isLoaded = true): GroupCoordinator {
 }
 
 function topic(name: string, id: string, slot: number): TopicImage {
-  const place = { partition: 0, slot, shard: 0, leader: 1, leaderEpoch: 1, partitionEpoch: 0, replicas: [1], isr: [1] };
-  return { name, id, isInternal: false, partitions: [place], configs: {}, logConfig: config.logDefaults };
+  return topicOn([0], { name, id, slots: [slot], config: config.logDefaults, leaderEpoch: 1 });
 }

@@ -25,6 +25,7 @@ import type {
   ReadWaiter,
 } from "./outcomes.ts";
 import { emptyReadOutcome } from "./outcomes.ts";
+import type { PartitionOwner } from "./partition.ts";
 import { Purgatory } from "./purgatory.ts";
 import { ShardPartitions } from "./shard_partitions.ts";
 import { Arena } from "./shared/arena.ts";
@@ -34,6 +35,15 @@ import { InterestTable, WatermarkTable } from "./shared/watermarks.ts";
 
 /** Small enough for files in memory. */
 export const smallLogs: LogConfig = { ...testConfig, segmentBytes: 64 * 1024, segmentIndexBytes: 16 * 1024 };
+
+/** Holds a partition that stands alone: nothing follows from what it is told, and nothing is flushed. */
+export const deafOwner: PartitionOwner = {
+  onMoved: () => {},
+  mayFlush: () => false,
+  onFlush: () => {},
+  onTrouble: () => {},
+  onLogStartMoved: () => {},
+};
 
 /** Where the logs of all test shards are. */
 export const LOG_DIRECTORY = "/logs";

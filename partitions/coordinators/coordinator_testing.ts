@@ -10,7 +10,7 @@ import { CrashingFileSystem, type Survival } from "../../tests/crashing_file_sys
 import { logOptions } from "../../tests/log_fixture.ts";
 import { MetadataImage, type TopicImage } from "../metadata/image.ts";
 import { Partition } from "../partition.ts";
-import { smallLogs, topicOn } from "../partition_testing.ts";
+import { deafOwner, smallLogs, topicOn } from "../partition_testing.ts";
 import { Purgatory } from "../purgatory.ts";
 import { InterestTable, WatermarkTable } from "../shared/watermarks.ts";
 import { GroupCoordinator } from "./group_coordinator.ts";
@@ -128,7 +128,7 @@ export class TestCoordinator {
         topicId: topicIds.offsets,
         report: (text) => void this.reports.push(text),
       }));
-      const place = { slot, leaderEpoch: this.#leaderEpoch, config, table, owner };
+      const place = { slot, leaderEpoch: this.#leaderEpoch, config, table, owner: deafOwner };
       const { losesBatch } = this.#options;
       const opened = losesBatch === undefined ? new Partition(log, place) : new LossyPartition(log, place, losesBatch);
       this.#partitions.set(slot, opened);
@@ -238,14 +238,6 @@ class LossyPartition extends Partition {
 export function ordinaryTopic(name: "a" | "b", partitionsCount = 3): TopicImage {
   return topicOn(new Array(partitionsCount).fill(0), { name, id: topicIds[name] });
 }
-
-const owner = {
-  onMoved: () => {},
-  mayFlush: () => false,
-  onFlush: () => {},
-  onTrouble: () => {},
-  onLogStartMoved: () => {},
-};
 
 /** Changes to an OffsetCommit. */
 export interface CommitOptions {
