@@ -207,8 +207,9 @@ if (import.meta.main) {
   try {
     const options = parseOptions(Deno.args);
     if (options === "help") console.log(USAGE);
-    else if (options === "list") { for (const shape of SHAPES) console.log(`${shape.name.padEnd(22)} ${shape.title}`); }
-    else await compare(options);
+    else if (options === "list") {
+      for (const shape of SHAPES) console.log(`${shape.name.padEnd(22)} ${shape.title}`);
+    } else await compare(options);
     Deno.exit(0); // the signal listeners would keep it alive
   } catch (error) {
     console.error(`bench:compare: ${error instanceof Error ? error.message : error}`);

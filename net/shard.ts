@@ -190,7 +190,9 @@ export class Shard implements ConnectionShard {
     const parked = timeoutMs > 0 && inbox.park();
     const count = this.#epoll.wait(parked ? timeoutMs : 0);
     if (parked) inbox.unpark();
-    if (this.#later.length > 0) { for (const connection of this.#later.splice(0)) connection.proceed(); }
+    if (this.#later.length > 0) {
+      for (const connection of this.#later.splice(0)) connection.proceed();
+    }
     for (let index = 0; index < count; index++) {
       const fd = this.#epoll.eventFd(index);
       if (fd === eventFd) inbox.clear();

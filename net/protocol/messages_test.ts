@@ -67,7 +67,9 @@ Deno.test(`decode() survives random bytes (BARNABAS_SEED=${seed})`, () => {
     for (let index = 0; index < RANDOM_FRAMES_PER_VERSION; index++) {
       const bytes = randomBytes(Math.floor(random() * 120), random);
       // Half of the frames are mostly small numbers, so that lengths and counts often fit.
-      if (index % 2 === 0) { for (let at = 0; at < bytes.byteLength; at++) if (random() < 0.8) bytes[at]! &= 0x03; }
+      if (index % 2 === 0) {
+        for (let at = 0; at < bytes.byteLength; at++) if (random() < 0.8) bytes[at]! &= 0x03;
+      }
       equal(messageViolation(testCase, bytes), null, `${testCase.name} of ${bytes.toHex()}`);
     }
   }

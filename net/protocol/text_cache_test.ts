@@ -11,7 +11,9 @@ Deno.test(`decodeText() agrees with TextDecoder, however often slots are replace
   const reference = new TextDecoder("utf-8", { ignoreBOM: true });
   for (let index = 0; index < 20_000; index++) {
     const bytes = randomBytes(Math.floor(random() * 70), random);
-    if (index % 4 !== 0) { for (let at = 0; at < bytes.byteLength; at++) bytes[at]! &= 0x7f; }
+    if (index % 4 !== 0) {
+      for (let at = 0; at < bytes.byteLength; at++) bytes[at]! &= 0x7f;
+    }
     equal(decodeText(bytes, 0, bytes.byteLength), reference.decode(bytes));
     equal(decodeText(bytes, 0, bytes.byteLength), reference.decode(bytes));
   }

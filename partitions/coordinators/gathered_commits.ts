@@ -56,9 +56,13 @@ export class GatheredCommits {
   }
 
   #finish(gathered: readonly Gathered[], records: readonly OffsetCommitRecord[], code: number): void {
-    if (code === errorCode.NONE) { for (const record of records) this.#replay(record); }
+    if (code === errorCode.NONE) {
+      for (const record of records) this.#replay(record);
+    }
     for (const { plan, reply } of gathered) {
-      if (code !== errorCode.NONE) { for (const partition of plan.known) partition.errorCode = code; }
+      if (code !== errorCode.NONE) {
+        for (const partition of plan.known) partition.errorCode = code;
+      }
       reply(plan.response);
     }
   }

@@ -150,7 +150,9 @@ export class GroupPartition implements ConsumerGroupHolder {
     const plan = this.offsets.planCommit(request, { apiVersion, nowMs: this.#ports.wallMs() });
     // Kafka asks the group only about topics that exist.
     const code = plan.known.length === 0 ? errorCode.NONE : this.#validateCommit(request, plan, apiVersion);
-    if (code !== errorCode.NONE) { for (const partition of plan.known) partition.errorCode = code; }
+    if (code !== errorCode.NONE) {
+      for (const partition of plan.known) partition.errorCode = code;
+    }
     if (code !== errorCode.NONE || plan.records.length === 0) return reply(plan.response);
     this.#commits.add(plan, reply);
   }

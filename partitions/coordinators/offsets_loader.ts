@@ -142,7 +142,9 @@ export class OffsetsLoader {
     const records = this.#transactions.get(reader.producerId);
     if (key === null || key.length < 4 || records === undefined) return;
     const type = (key[2]! << 8) | key[3]!;
-    if (type === COMMIT) { for (const record of records) this.#show(record, replay); }
+    if (type === COMMIT) {
+      for (const record of records) this.#show(record, replay);
+    }
     if (type === COMMIT || type === ABORT) this.#transactions.delete(reader.producerId);
   }
 

@@ -60,8 +60,9 @@ Deno.test("Outbox keeps every record and their order when its ring is full, what
   let sent = 0;
   for (let step = 0; step < 5000; step++) {
     const choice = random();
-    if (choice < 0.6) { for (let left = Math.floor(random() * 20); left > 0; left--) mail.send(sent++); }
-    else if (choice < 0.8) mail.drain();
+    if (choice < 0.6) {
+      for (let left = Math.floor(random() * 20); left > 0; left--) mail.send(sent++);
+    } else if (choice < 0.8) mail.drain();
     else mail.outbox.flush();
   }
   assert.ok(mail.outbox.isBacklogged, `seed ${seed}: the ring was full`);
