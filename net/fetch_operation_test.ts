@@ -2,10 +2,10 @@ import { strict as assert } from "node:assert";
 import { Answers, batchOf, smallLogs, topicOn } from "../partitions/partition_testing.ts";
 import { FetchOperation } from "./fetch_operation.ts";
 import { FetchSessions } from "./fetch_sessions.ts";
+import { type FetchChanges, fetchOf } from "./fetch_testing.ts";
 import { TestBroker, TestClient } from "./operation_testing.ts";
 import { errorCode } from "./protocol/error_codes.ts";
-import { type FetchRequest, fetchResponse } from "./protocol/messages/01_fetch.ts";
-import { ZERO_UUID } from "./protocol/text_cache.ts";
+import { fetchResponse } from "./protocol/messages/01_fetch.ts";
 
 const FETCH = 1;
 const VERSION = 12;
@@ -13,45 +13,10 @@ const BATCH_BYTES = batchOf("0123456789").length;
 /** One partition on the client's shard, one on another. */
 const TOPIC = topicOn([0, 1]);
 
-interface Wanted {
+interface Wanted extends FetchChanges {
   /** Offset by partition; the topic's partitions 0 and 1 where absent. */
   readonly offsets?: Readonly<Record<number, number>>;
-  readonly maxWaitMs?: number;
-  readonly minBytes?: number;
-  readonly maxBytes?: number;
-  readonly partitionMaxBytes?: number;
-  readonly lastFetchedEpoch?: number;
-  readonly session?: { id: number; epoch: number };
   readonly version?: number;
-  readonly topicId?: string;
-}
-
-function requestOf(wanted: Wanted): FetchRequest {
-  const { offsets = { 0: 0, 1: 0 }, session = { id: 0, epoch: -1 } } = wanted;
-  const partitions = Object.entries(offsets).map(([partition, fetchOffset]) => ({
-    partition: Number(partition),
-    fetchOffset,
-    currentLeaderEpoch: -1,
-    lastFetchedEpoch: wanted.lastFetchedEpoch ?? -1,
-    logStartOffset: -1,
-    partitionMaxBytes: wanted.partitionMaxBytes ?? 1 << 20,
-    replicaDirectoryId: ZERO_UUID,
-    highWatermark: 2 ** 63,
-  }));
-  return {
-    clusterId: null,
-    replicaId: -1,
-    replicaState: { replicaId: -1, replicaEpoch: -1 },
-    maxWaitMs: wanted.maxWaitMs ?? 0,
-    minBytes: wanted.minBytes ?? 1,
-    maxBytes: wanted.maxBytes ?? 1 << 20,
-    isolationLevel: 0,
-    sessionId: session.id,
-    sessionEpoch: session.epoch,
-    topics: partitions.length === 0 ? [] : [{ topic: "t", topicId: wanted.topicId ?? ZERO_UUID, partitions }],
-    forgottenTopicsData: [],
-    rackId: "",
-  };
 }
 
 /** A broker of two shards with the topic, and a client of the first. */
@@ -66,8 +31,8 @@ class Fixture implements Disposable {
   }
 
   fetch(wanted: Wanted): void {
-    const version = wanted.version ?? VERSION;
-    const request = requestOf(wanted);
+    const { offsets = { 0: 0, 1: 0 }, version = VERSION, ...changes } = wanted;
+    const request = fetchOf(Object.entries(offsets).map(([partition, offset]) => [Number(partition), offset]), changes);
     const plan = this.sessions.plan(request, version, 0);
     assert.ok(plan.kind !== "refused");
     const exchange = this.client.request(FETCH, version);

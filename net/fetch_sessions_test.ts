@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { FetchSessions, INTERESTS_MAX, moveToEnd } from "./fetch_sessions.ts";
+import { fetchOf } from "./fetch_testing.ts";
 import { errorCode } from "./protocol/error_codes.ts";
 import type { FetchRequest } from "./protocol/messages/01_fetch.ts";
-import { ZERO_UUID } from "./protocol/text_cache.ts";
 
 const VERSION = 12;
 
@@ -11,30 +11,8 @@ function request(
   partitions: number[],
   { forgotten = [], offsets = {} }: { forgotten?: number[]; offsets?: Record<number, number> } = {},
 ): FetchRequest {
-  const wanted = partitions.map((partition) => ({
-    partition,
-    currentLeaderEpoch: -1,
-    fetchOffset: offsets[partition] ?? 100 + partition,
-    lastFetchedEpoch: -1,
-    logStartOffset: -1,
-    partitionMaxBytes: 1000,
-    replicaDirectoryId: ZERO_UUID,
-    highWatermark: 2 ** 63,
-  }));
-  return {
-    clusterId: null,
-    replicaId: -1,
-    replicaState: { replicaId: -1, replicaEpoch: -1 },
-    maxWaitMs: 0,
-    minBytes: 0,
-    maxBytes: 1000,
-    isolationLevel: 0,
-    sessionId: session.id,
-    sessionEpoch: session.epoch,
-    topics: wanted.length === 0 ? [] : [{ topic: "t", topicId: ZERO_UUID, partitions: wanted }],
-    forgottenTopicsData: forgotten.length === 0 ? [] : [{ topic: "t", topicId: ZERO_UUID, partitions: forgotten }],
-    rackId: "",
-  };
+  const wanted = partitions.map((partition) => [partition, offsets[partition] ?? 100 + partition] as const);
+  return fetchOf(wanted, { session, forgotten, partitionMaxBytes: 1000 });
 }
 
 function create(sessionsMax = 2) {
