@@ -11,27 +11,11 @@
  * that was never used costs ten times as much.
  */
 import { writeInt64 } from "../storage/base/int64.ts";
+import { testConfig } from "../tests/log_fixture.ts";
 import { buildBatch, inMemory } from "../tests/record_batch_builder.ts";
 import { linuxFileSystem, Log, type LogConfig, systemClock, toOffset } from "../storage/mod.ts";
 
-const config: LogConfig = {
-  segmentBytes: 256 * 1024 * 1024,
-  segmentMs: 7 * 24 * 3600 * 1000,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10 * 1024 * 1024,
-  indexIntervalBytes: 4096,
-  maxMessageBytes: 8 * 1024 * 1024,
-  messageTimestampType: "CreateTime",
-  messageTimestampBeforeMaxMs: Infinity,
-  messageTimestampAfterMaxMs: Infinity,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  compact: false,
-  maxCompactionLagMs: Infinity,
-  preallocate: false,
-  fileDeleteDelayMs: 60_000,
-  appendMode: "pwrite",
-};
+const config: LogConfig = { ...testConfig, segmentBytes: 256 * 1024 * 1024, maxMessageBytes: 8 * 1024 * 1024 };
 
 const root = Deno.makeTempDirSync({ dir: Deno.env.get("BARNABAS_BENCH_DIR"), prefix: "barnabas-bench-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(root, { recursive: true }));
