@@ -11,7 +11,6 @@ import { strict as assert } from "node:assert";
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import { createRandom } from "../../storage/base/random.ts";
 import {
-  type Call,
   codesOf,
   commitOf,
   fetchAllOf,
@@ -21,6 +20,7 @@ import {
   topicIds,
 } from "./coordinator_testing.ts";
 import type { GroupResponse } from "./group_requests.ts";
+import type { Call } from "./ports_testing.ts";
 
 const CLASSIC = ["c0", "c1", "c2"];
 const SIMPLE = ["s0", "s1", "s2", "s3"];

@@ -17,7 +17,7 @@ import { GroupCoordinator } from "./group_coordinator.ts";
 import { OFFSETS_TOPIC } from "./group_place.ts";
 import type { GroupApiKey, GroupRequest, GroupResponse } from "./group_requests.ts";
 import type { GroupClient, GroupSettings } from "./ports.ts";
-import { testGroupSettings, testSettings } from "./settings_testing.ts";
+import { Call, testGroupSettings, testSettings } from "./ports_testing.ts";
 
 /** Ids of the topics that there are. */
 export const topicIds = {
@@ -43,30 +43,6 @@ export interface TestCoordinatorOptions {
   readonly losesBatch?: number;
   /** Uniform in [0, 1): what survives a loss of power. */
   readonly random?: () => number;
-}
-
-/** A request that was sent, and its answer. */
-export class Call<Response> {
-  readonly #answers: Response[] = [];
-
-  /** What the coordinator is given. */
-  readonly reply = (response: Response): void => {
-    assert.equal(this.#answers.length, 0, "each request is answered once");
-    // A response is valid during the reply.
-    this.#answers.push(structuredClone(response));
-  };
-
-  /** Whether there is no answer yet. */
-  get isWaiting(): boolean {
-    return this.#answers.length === 0;
-  }
-
-  /** The answer. @throws when there is none */
-  get answer(): Response {
-    const [answer] = this.#answers;
-    assert(answer !== undefined, "the request is answered");
-    return answer;
-  }
 }
 
 /** A coordinator and everything around it. */

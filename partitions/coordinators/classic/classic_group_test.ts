@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { GroupMetadataValue } from "../records/group_record.ts";
+import { Call } from "../ports_testing.ts";
 import { ClassicGroup } from "./classic_group.ts";
-import { bytes, Call, client, protocols, SESSION_MS, TestGroup, text } from "./classic_testing.ts";
+import { bytes, client, protocols, SESSION_MS, TestGroup, text } from "./classic_testing.ts";
 
 Deno.test("ClassicGroup.heartbeat() says what a member has to do", () => {
   const group = new TestGroup();

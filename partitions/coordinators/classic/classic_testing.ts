@@ -10,7 +10,7 @@ import type { SyncGroupRequest, SyncGroupResponse } from "../../../net/protocol/
 import { ManualClock } from "../../../storage/base/clock.ts";
 import { Deadlines } from "../../deadlines.ts";
 import { MetadataImage } from "../../metadata/image.ts";
-import type { GroupClient, GroupLog, GroupPorts, GroupSettings, GroupTimer, Reply } from "../ports.ts";
+import type { GroupClient, GroupLog, GroupPorts, GroupSettings, GroupTimer } from "../ports.ts";
 import {
   decodeGroupRecord,
   encodeGroupRecord,
@@ -18,7 +18,7 @@ import {
   type GroupMetadataValue,
   type GroupRecord,
 } from "../records/group_record.ts";
-import { testGroupSettings, testSettings } from "../settings_testing.ts";
+import { Call, passTime, testGroupSettings, testSettings } from "../ports_testing.ts";
 import { ClassicGroup } from "./classic_group.ts";
 
 /** Defaults of the tests' requests. */
@@ -39,28 +39,6 @@ export function text(content: Uint8Array): string {
 /** Protocols by name, with metadata that names protocol and content. */
 export function protocols(names: readonly string[], content = "m"): { name: string; metadata: Uint8Array }[] {
   return names.map((name) => ({ name, metadata: bytes(`${name}:${content}`) }));
-}
-
-/** A request that was sent, and its answers: never more than one. */
-export class Call<Response> {
-  readonly #answers: Response[] = [];
-
-  /** What the group is given. */
-  readonly reply: Reply<Response> = (response) => {
-    assert.equal(this.#answers.length, 0, "each request is answered once");
-    this.#answers.push(response);
-  };
-
-  /** Whether there is no answer yet. */
-  get isWaiting(): boolean {
-    return this.#answers.length === 0;
-  }
-
-  /** The answer. @throws when there is none */
-  get answer(): Response {
-    assert.equal(this.#answers.length, 1, "the request is answered");
-    return this.#answers[0]!;
-  }
 }
 
 /** Log of one group: what was appended went through Kafka's format. */
@@ -126,18 +104,7 @@ export class TestGroup {
 
   /** Lets time pass; what becomes due meanwhile happens at its time. */
   advance(ms: number): void {
-    const untilMs = this.clock.monotonicMs() + ms;
-    for (;;) {
-      const nextMs = Math.max(this.timers.nextMs, this.clock.monotonicMs());
-      if (nextMs > untilMs) break;
-      this.clock.advance(nextMs - this.clock.monotonicMs());
-      for (;;) {
-        const timer = this.timers.takeExpired(nextMs);
-        if (timer === null) break;
-        timer.onDue(nextMs);
-      }
-    }
-    this.clock.advance(untilMs - this.clock.monotonicMs());
+    passTime(ms, this);
   }
 
   /** Sends JoinGroup. Version 3 by default: the member id comes with the answer. */

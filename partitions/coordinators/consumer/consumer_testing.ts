@@ -21,7 +21,7 @@ import {
   type GroupMetadataRecord,
   type GroupRecord,
 } from "../records/group_record.ts";
-import { testGroupSettings, testSettings } from "../settings_testing.ts";
+import { passTime, testGroupSettings, testSettings } from "../ports_testing.ts";
 import { ConsumerGroup, type Downgrade } from "./consumer_group.ts";
 import { planUpgrade } from "./upgrade.ts";
 
@@ -169,15 +169,7 @@ export class TestConsumerGroup {
 
   /** Lets time pass; what is due in it happens in order. */
   advance(ms: number): void {
-    const untilMs = this.clock.monotonicMs() + ms;
-    for (;;) {
-      const nextMs = this.timers.nextMs;
-      if (nextMs > untilMs) break;
-      this.clock.advance(Math.max(nextMs - this.clock.monotonicMs(), 0));
-      const timer = this.timers.takeExpired(this.clock.monotonicMs());
-      timer?.onDue(this.clock.monotonicMs());
-    }
-    this.clock.advance(untilMs - this.clock.monotonicMs());
+    passTime(ms, this);
   }
 
   /** The group out of the log, as after a restart. */
