@@ -19,11 +19,12 @@
 import { assert } from "../../../storage/base/assert.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { GroupPorts } from "../ports.ts";
+import { CONSUMER_PROTOCOL_TYPE } from "../records/consumer_protocol.ts";
 import type { GroupMetadataRecord, GroupMetadataValue } from "../records/group_record.ts";
 import { type ClassicMember, type ClassicMemberFacts, metadataFor } from "./classic_member.ts";
 import { ClassicMembers } from "./classic_members.ts";
 import { type MemberProtocol, selectProtocol } from "./protocol_votes.ts";
-import { CONSUMER_PROTOCOL_TYPE, SubscribedTopics } from "./subscribed_topics.ts";
+import { SubscribedTopics } from "./subscribed_topics.ts";
 
 /** States, as Kafka prints them. */
 export type ClassicStateName = "Empty" | "PreparingRebalance" | "CompletingRebalance" | "Stable" | "Dead";

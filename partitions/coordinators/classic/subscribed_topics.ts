@@ -1,21 +1,12 @@
 /**
  * Topics that the consumers of a classic group subscribe to: their offsets do not expire and cannot be deleted. Runs on shards.
  *
- * The members' metadata is parsed when somebody asks, which is rare, not in each rebalance. It is bytes of a client:
+ * The members' metadata is parsed when somebody asks, which is rare, not in each rebalance.
  *
- *    int16 version · array of string topics · whatever the version adds (never looked at)
- *
- * Source: Kafka's ClassicGroup.computeSubscribedTopics, isSubscribedToTopic; ConsumerProtocolSubscription.json (version 0 is the
- * beginning of every version).
+ * Source: Kafka's ClassicGroup.computeSubscribedTopics, isSubscribedToTopic.
  */
-import { Reader } from "../../../net/protocol/reader.ts";
+import { subscribedTopics } from "../records/consumer_protocol.ts";
 import { areSameBytes } from "./protocol_votes.ts";
-
-/** Protocol type of consumers; others (Connect) put something else into their metadata. */
-export const CONSUMER_PROTOCOL_TYPE = "consumer";
-
-/** A topic name takes at least its length. */
-const TOPIC_BYTES_MIN = 2;
 
 /** What the members of one generation subscribe to. */
 export class SubscribedTopics {
@@ -40,17 +31,10 @@ function parseAll(metadata: readonly Uint8Array[]): ReadonlySet<string> | undefi
   let previous: Uint8Array | null = null;
   for (const bytes of metadata) {
     if (previous !== null && areSameBytes(previous, bytes)) continue;
-    if (!parseInto(topics, bytes)) return undefined;
+    const subscribed = subscribedTopics(bytes);
+    if (subscribed === null) return undefined;
+    for (const topic of subscribed) topics.add(topic);
     previous = bytes;
   }
   return topics;
-}
-
-function parseInto(topics: Set<string>, bytes: Uint8Array): boolean {
-  const reader = new Reader(bytes);
-  if (reader.int16() < 0) return false;
-  for (let left = reader.count(TOPIC_BYTES_MIN); left > 0 && reader.failure === null; left--) {
-    topics.add(reader.string());
-  }
-  return reader.failure === null;
 }

@@ -24,10 +24,12 @@ import {
 } from "../../../net/protocol/schema.ts";
 import { Writer } from "../../../net/protocol/writer.ts";
 
-/** Protocol type of groups whose bytes are these. */
+/** Protocol type of groups whose bytes are these; others (Connect) put something else into them. */
 export const CONSUMER_PROTOCOL_TYPE = "consumer";
 
 const NO_API = -1;
+/** A topic name takes at least its length. */
+const TOPIC_BYTES_MIN = 2;
 
 const topicPartitions = struct({
   topic: field(string, "0+"),
@@ -71,13 +73,16 @@ export function decodeConsumerAssignment(bytes: Uint8Array): Versioned<ConsumerA
 }
 
 /**
- * Topics of a subscription of any version: all begin like version 0, and what follows need not be right, as in Kafka.
+ * Topics of a subscription of any version: all begin like version 0, and what follows them is not looked at, as in Kafka.
  * @returns null when the bytes are no subscription
  */
 export function subscribedTopics(bytes: Uint8Array): readonly string[] | null {
   const reader = new Reader(bytes);
   if (reader.int16() < 0) return null;
-  const { topics } = subscription.decode(reader, 0);
+  const topics: string[] = [];
+  for (let left = reader.count(TOPIC_BYTES_MIN); left > 0 && reader.failure === null; left--) {
+    topics.push(reader.string());
+  }
   return reader.failure === null ? topics : null;
 }
 
