@@ -43,7 +43,8 @@ class Program implements AsyncDisposable {
   #ended = false;
 
   constructor(...args: string[]) {
-    const command = ["run", "-A", program, ...args];
+    const at = args[0]?.startsWith("--preload=") ? 1 : 0; // for the runtime, before the program's name
+    const command = ["run", "-A", ...args.slice(0, at), program, ...args.slice(at)];
     this.#process = new Deno.Command(Deno.execPath(), { args: command, stdout: "piped", stderr: "piped" }).spawn();
     this.#process.status.then(() => this.#ended = true);
     this.out = new Lines(this.#process.stdout);
@@ -106,6 +107,19 @@ Deno.test("main exits 2 for a wrong command line, with a sentence on standard er
     out: "",
     error: "barnabas: there is no flag --prot; did you mean --port?",
   });
+});
+
+Deno.test("main says on another system what it needs, and exits 1; its help is there all the same", async () => {
+  await using directory = temporaryDirectory();
+  const otherSystem = `${directory.path}/other_system.ts`;
+  const build = `{ ...Deno.build, os: "darwin", arch: "aarch64" }`;
+  await Deno.writeTextFile(otherSystem, `Object.defineProperty(Deno, "build", { value: ${build} });`);
+  await using refused = new Program(`--preload=${otherSystem}`, "--port", "0", "--data", `${directory.path}/data`);
+  const { code, out, error } = await refused.end();
+  assert.deepEqual([code, out], [1, ""]);
+  assert.match(error, /^barnabas: [^\n]*needs Linux on x86-64 or arm64 [^\n]*; this is darwin on aarch64$/);
+  await using help = new Program(`--preload=${otherSystem}`, "--help");
+  assert.equal((await help.end()).code, 0);
 });
 
 Deno.test("main starts on a free port with its topics, stops cleanly by SIGTERM and opens its directory again", async () => {

@@ -14,6 +14,7 @@ import { getLogger } from "npm:@logtape/logtape@2.4.2";
 import { Acceptor, ConnectionLimits, descriptorBudget, ShardPool } from "./net/mod.ts";
 import { type BrokerConfig, brokerConfigFrom } from "./partitions/config/broker_config.ts";
 import {
+  Balancer,
   Checkpoints,
   Controller,
   LogDirectory,
@@ -26,7 +27,7 @@ import {
   WatermarkTable,
 } from "./partitions/control.ts";
 import { errorCode, errorName } from "./net/protocol/error_codes.ts";
-import { randomUuid, systemClock } from "./storage/control.ts";
+import { randomUuid, systemClock, unsupportedReason } from "./storage/control.ts";
 
 const logger = getLogger(["barnabas"]);
 
@@ -80,9 +81,10 @@ export class StartupError extends Error {
 /**
  * Starts a broker.
  * @returns it, serving; topics of the options exist
- * @throws StartupError when a setting is wrong, a port is taken, or the data directory cannot be used
+ * @throws StartupError when the system is not Linux, a setting is wrong, a port is taken, or the data directory cannot be used
  */
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
+  if (unsupportedReason !== null) throw new StartupError(unsupportedReason);
   await using started = new AsyncDisposableStack();
   const config = await configOf(options, started);
   const ended = Promise.withResolvers<void>();
@@ -118,6 +120,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       shardsCount,
       slotsMax: WatermarkTable.SLOTS_MAX,
       publish: (delta) => pool.publish(delta),
+      letGo: (from) => pool.letGo(from),
       saveLogStarts: () => checkpoints.writeLogStarts(),
       saveCheckpoints: () => checkpoints.writeAll(),
       newTopicId: randomUuid,
@@ -144,8 +147,16 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       highWatermarks: offsets("highWatermark"),
       report: warn,
     });
+    const balancer = new Balancer({
+      shardsCount,
+      image: controller.image,
+      watermarks: pool.watermarks,
+      waitedUs: (shard) => pool.waitedUs(shard),
+      move: (move) => controller.movePartition(move),
+      report: (text) => logger.info("{text}", { text }),
+    });
     acceptor.start();
-    const parts = { acceptor, pool, checkpoints, directory, resources: started.move() };
+    const parts = { acceptor, balancer, controller, pool, checkpoints, directory, resources: started.move() };
     return new RunningBroker(parts, { config, ports, shardsCount, ended });
   } catch (error) {
     throw sentenceOf(error);
@@ -155,6 +166,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
 /** What a running broker is made of. `resources` ends everything in the reverse order of its making. */
 interface BrokerParts {
   readonly acceptor: Acceptor;
+  readonly balancer: Balancer;
+  readonly controller: Controller;
   readonly pool: ShardPool;
   readonly checkpoints: Checkpoints;
   readonly directory: LogDirectory;
@@ -168,6 +181,8 @@ class RunningBroker implements Broker {
   readonly dataDir: string;
   readonly shards: number;
   readonly closed: Promise<void>;
+  /** For tests that move partitions. */
+  readonly controller: Controller;
   readonly #parts: BrokerParts;
   readonly #ended: PromiseWithResolvers<void>;
   #closing: Promise<void> | null = null;
@@ -177,7 +192,7 @@ class RunningBroker implements Broker {
     parts: BrokerParts,
     about: { config: BrokerConfig; ports: number[]; shardsCount: number; ended: PromiseWithResolvers<void> },
   ) {
-    this.#parts = parts;
+    [this.#parts, this.controller] = [parts, parts.controller];
     const { listeners } = about.config;
     this.host = listeners[0]?.host ?? about.config.host;
     this.port = about.ports[0] ?? about.config.port;
@@ -217,9 +232,11 @@ class RunningBroker implements Broker {
   }
 
   async #releaseParts(): Promise<void> {
-    const { acceptor, pool, checkpoints, directory } = this.#parts;
+    const { acceptor, balancer, pool, checkpoints, directory } = this.#parts;
     await using _resources = this.#parts.resources;
     await acceptor.close();
+    // A log that one shard has let go has to be open on the other one, which makes it durable.
+    await balancer.stop();
     await pool.stop();
     await checkpoints.stop();
     if (pool.isClean) directory.markClean();

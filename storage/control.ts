@@ -17,6 +17,7 @@ export { flushInBackground } from "./sys/background_flush.ts";
 export * from "./sys/descriptors.ts";
 export { createEvent } from "./sys/epoll.ts";
 export { type FileSystem, linuxFileSystem } from "./sys/file_system.ts";
+export { unsupportedReason } from "./sys/libc.ts";
 export { type NativeMemory, nativeMemory } from "./sys/memory.ts";
 export { loadPages } from "./sys/page_cache.ts";
 export * from "./sys/sockets.ts";

@@ -16,7 +16,7 @@ import type { LogConfig } from "./log_config.ts";
 /** Appends batches and tells the base offsets of the segments that came of it. */
 function bases(
   config: Partial<LogConfig>,
-  batches: { records: ReturnType<typeof recordsOf>; nowMs?: number; lastOffsetDelta?: number }[],
+  batches: { records: ReturnType<typeof recordsOf>; nowMs?: number }[],
   random = () => 0,
 ): number[] {
   using directory = new TestDirectory();
@@ -78,6 +78,21 @@ Deno.test("Segment.shouldRoll() rolls when an index is full", () => {
     [0, 1, 2, 3],
     "no room at all",
   );
+});
+
+Deno.test("Segment.shouldRoll() rolls when an offset is too far from the base for 31 bits", () => {
+  // A compressed batch is not opened: its header alone says how many records it has.
+  const batchOf = (recordsCount: number) =>
+    ({ codec: "zstd", recordsCount, lastOffsetDelta: recordsCount - 1 }) as const;
+  for (const [second, expected] of [[1, [0]], [2, [0, 0x7fff_ffff]]] as const) {
+    using directory = new TestDirectory();
+    using log = openLog(directory.partition, { config: { ...testConfig, indexIntervalBytes: 1 } });
+    for (const recordsCount of [0x7fff_ffff, second]) {
+      assert.equal(append(log, recordsOf(1, 10), batchOf(recordsCount)).refusal, null);
+    }
+    assert.deepEqual(log.segments().map((segment) => segment.baseOffset), expected);
+    assert.equal(log.logEndOffset, 0x7fff_ffff + second);
+  }
 });
 
 Deno.test("Log.configure() changes limits at once", () => {

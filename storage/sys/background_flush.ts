@@ -4,9 +4,9 @@
  * Source: man 2 fdatasync, fsync.
  */
 import { openDirectoryFd } from "./file_system.ts";
-import { libc } from "./libc.ts";
+import { isSupported, libc } from "./libc.ts";
 
-const threaded = Deno.build.os === "linux"
+const threaded = isSupported
   ? Deno.dlopen("libc.so.6", {
     fdatasync: { parameters: [/* int fd */ "i32"], result: "i32", nonblocking: true },
     fsync: { parameters: [/* int fd */ "i32"], result: "i32", nonblocking: true },

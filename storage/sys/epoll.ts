@@ -19,8 +19,12 @@ export const HUNG_UP = 0x010;
  *     0  u32 events        4  u64 data            8  u64 data
  *                         12  bytes an event     16  bytes an event
  */
-const DATA_AT = Deno.build.arch === "x86_64" ? 4 : 8;
-const EVENT_BYTES = DATA_AT + 8;
+export function eventLayout(arch: typeof Deno.build.arch): { dataAt: number; eventBytes: number } {
+  const dataAt = arch === "x86_64" ? 4 : 8;
+  return { dataAt, eventBytes: dataAt + 8 };
+}
+
+const { dataAt: DATA_AT, eventBytes: EVENT_BYTES } = eventLayout(Deno.build.arch);
 
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;

@@ -108,6 +108,7 @@ const symbols = {
     parameters: [/* int fd */ "i32", /* sockaddr *addr */ "usize", /* socklen_t *addrlen */ "usize"],
     result: "i32",
   },
+  sysconf: { parameters: [/* int name */ "i32"], result: "i32" },
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
@@ -124,9 +125,19 @@ type Libc = { [Name in keyof Loaded]: NumberParameters<Loaded[Name]> };
 const REQUIREMENT =
   "Barnabas needs Linux on x86-64 or arm64 with glibc (epoll, sendfile and fallocate are called by FFI)";
 
+/**
+ * Whether the broker can run on this system. Elsewhere everything can be loaded, so that a program can embed a broker for Linux
+ * alone and is told why a start fails, but no function of `libc` exists.
+ */
+export const isSupported = Deno.build.os === "linux";
+
+/** Why the broker cannot run on this system, or null. */
+export const unsupportedReason: string | null = isSupported
+  ? null
+  : `${REQUIREMENT}; this is ${Deno.build.os} on ${Deno.build.arch}`;
+
 function load(): Libc {
-  const { os, arch } = Deno.build;
-  if (os !== "linux") throw new Error(`${REQUIREMENT}; this is ${os} on ${arch}`);
+  if (!isSupported) return {} as Libc;
   try {
     return Deno.dlopen("libc.so.6", symbols).symbols as unknown as Libc;
   } catch (cause) {

@@ -3,7 +3,7 @@
  * store of a buffer of this size. Whoever allocates it owns it; another isolate may look at the same SharedArrayBuffer
  * through a NativeMemory of its own. Any isolate.
  */
-import { libc } from "./libc.ts";
+import { isSupported, libc } from "./libc.ts";
 
 /** Bytes with the address at which the kernel finds them. */
 export interface NativeMemory {
@@ -40,8 +40,21 @@ export function allocateShared(byteLength: number): NativeMemory & { readonly bu
   return { ...nativeMemory(buffer), buffer };
 }
 
-const PAGE_BYTES = 4096;
+const SC_PAGESIZE = 30;
 const MADV_DONTNEED = 4;
+
+/** 4 KiB on x86-64; kernels for AArch64 are built with 4, 16 or 64 KiB. */
+const PAGE_BYTES = isSupported ? libc.sysconf(SC_PAGESIZE) : 4096;
+
+/**
+ * The whole pages inside a range of addresses: madvise(2) rounds a length up to whole pages, so a range that ended inside of a
+ * page would take the neighbour's bytes with it.
+ * @returns a length of 0 or less when there is none
+ */
+export function wholePages(address: number, length: number, pageBytes: number): { address: number; length: number } {
+  const first = Math.ceil(address / pageBytes) * pageBytes;
+  return { address: first, length: Math.floor((address + length) / pageBytes) * pageBytes - first };
+}
 
 /**
  * Gives the whole pages inside a range back to the kernel; they read as zero afterwards.
@@ -49,7 +62,6 @@ const MADV_DONTNEED = 4;
  * @param range start and length in bytes; nobody may be using them
  */
 export function discardPages(memory: NativeMemory, range: { start: number; length: number }): void {
-  const first = Math.ceil((memory.address + range.start) / PAGE_BYTES) * PAGE_BYTES;
-  const end = Math.floor((memory.address + range.start + range.length) / PAGE_BYTES) * PAGE_BYTES;
-  if (end > first) libc.madvise(first, end - first, MADV_DONTNEED);
+  const pages = wholePages(memory.address + range.start, range.length, PAGE_BYTES);
+  if (pages.length > 0) libc.madvise(pages.address, pages.length, MADV_DONTNEED);
 }

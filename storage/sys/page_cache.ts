@@ -3,7 +3,7 @@
  * send. `loadPages()` waits on the runtime's thread pool: the main isolate does it on behalf of shards.
  * Source: man 2 preadv2 (RWF_NOWAIT), man 2 pread.
  */
-import { libc } from "./libc.ts";
+import { isSupported, libc } from "./libc.ts";
 import { type NativeMemory, nativeMemory } from "./memory.ts";
 
 const RWF_NOWAIT = 8;
@@ -50,7 +50,7 @@ export function isColdAt(fd: number, position: number): boolean {
   return readNow(fd, { address: scratch.address + PROBED_AT, length: 1 }, position) < 0;
 }
 
-const threaded = Deno.build.os === "linux"
+const threaded = isSupported
   ? Deno.dlopen("libc.so.6", {
     pread: {
       parameters: [/* int fd */ "i32", /* void *buf */ "usize", /* size_t count */ "usize", /* off_t */ "i64"],
