@@ -3,7 +3,8 @@
  * Compares this broker with Apache Kafka on this machine: both run side by side, memory and brokers are warmed, every shape of
  * load runs A B B A, and the figures go to the terminal and to bench/RESULTS.md with the machine's description. Main isolate.
  *
- *    deno task bench:compare [--quick] [--only NAME[,NAME]] [--rounds N] [--list] [--output FILE] [--scratch DIRECTORY]
+ *    deno task bench:compare [--quick] [--only NAME[,NAME]] [--rounds N] [--no-gc-trace] [--list] [--output FILE]
+ *                            [--scratch DIRECTORY]
  *
  * How it measures, and why so: bench/README.md.
  */
@@ -23,6 +24,7 @@ const USAGE = `Usage: deno task bench:compare [flags]
   --quick             a short run of a few shapes, to see that everything works: its figures mean little
   --only NAME,NAME    these shapes only
   --rounds N          A B B A that many times (default 2: four pairs of runs)
+  --no-gc-trace       the brokers' engines do not write down their collections: to see that this costs nothing
   --list              names the shapes
   --output FILE       where the report goes (default bench/RESULTS.md; --quick and --only: nowhere)
   --scratch DIRECTORY data directories of the brokers (default: a temporary one); needs 20 GB
@@ -43,6 +45,7 @@ interface Options {
   readonly shapes: readonly Shape[];
   readonly rounds: number;
   readonly scale: number;
+  readonly gcTrace: boolean;
   readonly output: string | null;
   readonly scratch: string | null;
 }
@@ -51,6 +54,7 @@ interface Options {
 function parseOptions(args: readonly string[]): Options | "list" | "help" {
   let only: string[] | null = null;
   let quick = false;
+  let gcTrace = true;
   let rounds: number | null = null;
   let output: string | null = null;
   let scratch: string | null = null;
@@ -66,6 +70,7 @@ function parseOptions(args: readonly string[]): Options | "list" | "help" {
     else if (flag === "--list") return "list";
     else if (flag === "--quick") quick = true;
     else if (flag === "--only") only = valueOf(flag).split(",");
+    else if (flag === "--no-gc-trace") gcTrace = false;
     else if (flag === "--rounds") rounds = Number(valueOf(flag));
     else if (flag === "--output") output = valueOf(flag);
     else if (flag === "--scratch") scratch = valueOf(flag);
@@ -79,6 +84,7 @@ function parseOptions(args: readonly string[]): Options | "list" | "help" {
     shapes: chooseShapes(only, quick),
     rounds: rounds ?? (quick ? 1 : 2),
     scale: quick ? QUICK_SCALE : 1,
+    gcTrace,
     output: output ?? (partial ? null : new URL("RESULTS.md", import.meta.url).pathname),
     scratch,
   };
@@ -130,8 +136,9 @@ async function compareIn(scratch: string, options: Options): Promise<void> {
     ["loopback round trip of 100 B, p50", `${(await latencyFloorMs()).toFixed(3)} ms`],
   ] as const;
   for (const [name, value] of machine) say(`${name}: ${value}`);
-  await using kafka = await start("kafka", `${scratch}/kafka`);
-  await using barnabas = await start("barnabas", `${scratch}/barnabas`);
+  const { gcTrace } = options;
+  await using kafka = await start("kafka", { directory: `${scratch}/kafka`, gcTrace });
+  await using barnabas = await start("barnabas", { directory: `${scratch}/barnabas`, gcTrace });
   const targets = { kafka, barnabas };
   const results: ShapeResult[] = [];
   for (const shape of options.shapes) {

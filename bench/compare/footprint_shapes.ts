@@ -21,7 +21,7 @@ export const footprintShapes: readonly Shape[] = [
 async function measureFootprint(context: RunContext): Promise<Figure[]> {
   const directory = `${context.scratch}/footprint-${context.id}`;
   try {
-    await using target = await launch(context.target.side, directory);
+    await using target = await launch(context.target.side, { directory, gcTrace: false });
     const firstAcknowledged = await untilAcknowledged(target);
     await new Promise((resolve) => setTimeout(resolve, 3000)); // what a start leaves to do is done by then
     const idle = processMemory(target.pid).residentBytes;

@@ -1,6 +1,8 @@
 /** Shapes that measure latencies under a fixed rate, with idle connections and under fan-out. Main isolate. */
 import { processMemory } from "../peer/processes.ts";
+import { pauseFigures } from "./gc_trace.ts";
 import type { Figure, RunContext, Shape } from "./shape.ts";
+import { type Stretch, withPauses } from "./targets.ts";
 import { generate, withTopic } from "./throughput_shapes.ts";
 
 interface Percentiles {
@@ -15,6 +17,7 @@ interface LatencyPrinted {
   readonly seconds: number;
   readonly errors: number;
   readonly missing?: number;
+  readonly countedMs: Stretch;
   readonly ackMs: Percentiles;
   readonly endToEndMs: Percentiles;
 }
@@ -53,11 +56,28 @@ function rateShape(rate: number, quick: boolean): Shape {
 
 /** End to end through librdkafka at a fixed rate. */
 export async function atRate(context: RunContext, topic: string, rate: number): Promise<Figure[]> {
-  const printed = await generate<LatencyPrinted>("client_load", [
+  const { figures } = await latencies(context, "client_load", [
     ...["latency", "-b", String(context.target.port), "-t", topic, "-s", "1024"],
     ...["-f", String(rate), "-d", String(20 * context.scale)],
   ]);
-  return [...percentiles("acknowledged", printed.ackMs), ...percentiles("end to end", printed.endToEndMs)];
+  return figures;
+}
+
+async function latencies(
+  context: RunContext,
+  generator: "client_load" | "tail_load",
+  args: readonly string[],
+): Promise<{ printed: LatencyPrinted; figures: Figure[] }> {
+  const { value: printed, collected } = await withPauses(
+    context.target,
+    () => generate<LatencyPrinted>(generator, args),
+  );
+  const figures = [
+    ...percentiles("acknowledged", printed.ackMs),
+    ...percentiles("end to end", printed.endToEndMs),
+    ...(collected === null ? [] : pauseFigures(collected.pauses, collected.seconds)),
+  ];
+  return { printed, figures };
 }
 
 function percentiles(name: string, found: Percentiles): Figure[] {
@@ -74,11 +94,10 @@ async function tail(
   load: { consumers: number; megabytesPerSecond: number },
 ): Promise<Figure[]> {
   const batches = load.megabytesPerSecond * 1e6 / (16 * 1024);
-  const printed = await generate<LatencyPrinted>("tail_load", [
+  const { printed, figures } = await latencies(context, "tail_load", [
     ...["-b", String(context.target.port), "-t", topic, "-n", String(load.consumers), "-s", "1024", "-r", "16"],
     ...["-f", batches.toFixed(1), "-d", String(10 * context.scale)],
   ]);
-  const figures = [...percentiles("acknowledged", printed.ackMs), ...percentiles("end to end", printed.endToEndMs)];
   return [...figures, { name: "batches not delivered within 10 s", value: printed.missing ?? 0, better: "lower" }];
 }
 

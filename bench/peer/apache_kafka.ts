@@ -17,6 +17,8 @@ export interface ApacheKafkaOptions {
   readonly properties?: Readonly<Record<string, string>>;
   /** Heap of the JVM; Apache Kafka's own default is 1 GiB, fixed. */
   readonly heap?: string;
+  /** Where the JVM writes a line for each of its collections; none: it writes none. */
+  readonly gcTraceFile?: string;
 }
 
 const JVM_FLAGS = [
@@ -78,9 +80,10 @@ export async function launchApacheKafka(options: ApacheKafkaOptions): Promise<Ap
   await Deno.writeTextFile(properties, serverProperties(directory, port, options.properties ?? {}));
   await formatOnce(directory, properties);
   const heap = options.heap ?? "1G";
+  const trace = options.gcTraceFile === undefined ? [] : [`-Xlog:gc:file=${options.gcTraceFile}::filecount=0`];
   const launchedAtMs = performance.now();
   const process = new RunningProcess("java", [
-    ...[`-Xms${heap}`, `-Xmx${heap}`, ...JVM_FLAGS],
+    ...[`-Xms${heap}`, `-Xmx${heap}`, ...JVM_FLAGS, ...trace],
     ...["-cp", `${kafkaJars()}/*`, "kafka.Kafka", properties],
   ], { outputFile: `${directory}/output.txt` });
   return new ApacheKafka({ port, dataDir: `${directory}/data`, process, launchedAtMs });

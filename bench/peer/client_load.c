@@ -187,12 +187,14 @@ static void latency(void) {
     send_record(topic, value, due);
   }
   rd_kafka_flush(producer, 30000);
+  double ended = now_seconds();
   usleep(1000000);  // what is on its way to the consumer
   stopping = 1;
   pthread_join(follower, NULL);
   stopping = 2;
   pthread_join(server, NULL);
   report("latency", started, cpu_before, total, (double)total * options.record_bytes);
+  print_counted(counted_from, ended);
   print_samples("ackMs", &acknowledged);
   print_samples("endToEndMs", &end_to_end);
   printf("}\n");

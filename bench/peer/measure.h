@@ -15,6 +15,14 @@ static inline double now_seconds(void) {
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
+// The part of a run whose latencies count, as moments of the wall clock that others can compare with theirs.
+static inline void print_counted(double from, double to) {
+  struct timespec time;
+  clock_gettime(CLOCK_REALTIME, &time);
+  double epoch = (double)time.tv_sec + (double)time.tv_nsec / 1e9 - now_seconds();
+  printf(", \"countedMs\": {\"from\": %.1f, \"to\": %.1f}", (epoch + from) * 1e3, (epoch + to) * 1e3);
+}
+
 // CPU seconds, user and system, that this process has used.
 static inline double own_cpu_seconds(void) {
   struct rusage usage;

@@ -131,6 +131,8 @@ export interface StartOptions {
   readonly env?: Record<string, string>;
   /** File for standard output and standard error together. */
   readonly outputFile: string;
+  /** A file of its own for standard output. */
+  readonly standardOutputFile?: string;
 }
 
 const running = new Set<RunningProcess>();
@@ -155,9 +157,10 @@ export class RunningProcess implements AsyncDisposable {
   constructor(command: string, args: readonly string[], options: StartOptions) {
     const quoted = [command, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
     this.outputFile = options.outputFile;
+    const { outputFile, standardOutputFile = outputFile } = options;
     // `exec` keeps the process id of the shell, which is what signals and /proc go by.
     this.#process = spawnChild("sh", {
-      args: ["-c", `exec ${quoted} >>'${options.outputFile}' 2>&1`],
+      args: ["-c", `exec ${quoted} >>'${standardOutputFile}' 2>>'${outputFile}'`],
       cwd: options.cwd,
       env: options.env,
       stdin: "null",

@@ -151,8 +151,10 @@ static void run(struct producer *producer, struct consumer *consumers) {
       if (polls[i].revents) take(&consumers[i - 1]);
     }
   }
+  double ended = now_seconds();
   printf("{\"mode\": \"tail\", \"batches\": %ld, \"missing\": %ld, \"batchBytes\": %zu", total,
          total * options.consumers - deliveries, batch_bytes);
+  print_counted(counted_from, ended);
 }
 
 int main(int count, char **words) {
