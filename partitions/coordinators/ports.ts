@@ -24,7 +24,11 @@ export type Reply<Response> = (response: Response) => void;
 
 /** The partition of `__consumer_offsets` that holds the group. */
 export interface GroupLog {
-  /** Appends records as one batch, all or none. @returns Kafka's error code for the client, 0 when they are written */
+  /**
+   * Appends records as one batch, all or none.
+   * @returns 0 when they are written, else Kafka's error code as the client of a coordinator is told it: NOT_COORDINATOR,
+   * COORDINATOR_NOT_AVAILABLE or UNKNOWN_SERVER_ERROR, and none of those that a partition refuses a producer with
+   */
   append(records: readonly GroupRecord[]): number;
 }
 

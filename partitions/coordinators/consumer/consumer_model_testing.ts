@@ -88,7 +88,7 @@ class Life {
     else if (dice < 81 && client !== undefined) this.#pause(client);
     else if (dice < 85 && client !== undefined) this.#subscribe(client);
     else if (dice < 89) this.#changeTopics();
-    else if (dice < 90) this.#test.refusal = this.#below(2) === 0 ? errorCode.NONE : errorCode.NOT_LEADER_OR_FOLLOWER;
+    else if (dice < 90) this.#test.refusal = this.#below(2) === 0 ? errorCode.NONE : errorCode.NOT_COORDINATOR;
     else if (dice < 92) this.#restartAndCompare();
     this.#check();
   }

@@ -88,7 +88,7 @@ Deno.test("a group that cannot be converted, because the log refuses, stays what
   const test = newTest();
   test.join("m", ["orders"]);
   join(test);
-  test.refusal = errorCode.NOT_LEADER_OR_FOLLOWER;
+  test.refusal = errorCode.NOT_COORDINATOR;
   assert.equal(test.heartbeat("m", -1).errorCode, errorCode.NOT_COORDINATOR);
   assert.equal(test.consumers.memberCount, 2);
 });

@@ -4,7 +4,6 @@
  *
  * What must always hold: the state changes by records that were appended, and in no other way; every member has a session.
  */
-import { groupAppendError } from "../classic/append_errors.ts";
 import type { GroupPorts } from "../ports.ts";
 import type { ConsumerGroupRecord, GroupRecord } from "../records/group_record.ts";
 import type { ClassicGroupSeed } from "../classic/classic_group.ts";
@@ -31,7 +30,7 @@ export interface ConsumerGroupHolder {
   /**
    * Makes the classic group out of its seed, appends the tombstones and its record as one batch and, when that says 0, puts it in
    * the place of the consumer group, which it disposes of, and starts it.
-   * @returns Kafka's error code, 0 when it is done
+   * @returns Kafka's error code for the client, 0 when it is done
    */
   becomeClassic(downgrade: Downgrade): number;
 }
@@ -67,7 +66,7 @@ export class GroupCore {
   append(records: readonly GroupRecord[]): number {
     if (records.length === 0) return 0;
     const code = this.ports.log.append(records);
-    if (code !== 0) return groupAppendError(code);
+    if (code !== 0) return code;
     for (const record of records) this.replay(record as ConsumerGroupRecord);
     return 0;
   }
@@ -129,7 +128,7 @@ export class GroupCore {
   fence(members: ReadonlySet<Member>): number {
     if (members.size === 0) return 0;
     const downgrade = this.#planDowngrade(this, members);
-    if (downgrade !== null) return groupAppendError(this.holder.becomeClassic(downgrade));
+    if (downgrade !== null) return this.holder.becomeClassic(downgrade);
     const { groupId, state } = this;
     const { subscriptions } = state;
     const leaving = [...members];

@@ -134,7 +134,7 @@ Deno.test("RegexResolver tries again when the log refused what it found", () => 
   test.join("m", [], regex("a-.*"));
   test.setTopics({ "a-3": 1 });
   test.advance(10_001);
-  test.refusal = errorCode.KAFKA_STORAGE_ERROR;
+  test.refusal = errorCode.NOT_COORDINATOR;
   assert.equal(test.heartbeat("m", 2).errorCode, errorCode.NOT_COORDINATOR);
   test.refusal = errorCode.NONE;
   assert.deepEqual(test.assigned(test.heartbeat("m", 2)), ["a-1-0", "a-2-0", "a-3-0"]);
