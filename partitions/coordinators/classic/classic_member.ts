@@ -7,8 +7,8 @@ import { assert } from "../../../storage/base/assert.ts";
 import type { JoinGroupResponse } from "../../../net/protocol/messages/11_join_group.ts";
 import type { SyncGroupResponse } from "../../../net/protocol/messages/14_sync_group.ts";
 import type { Deadlines } from "../../deadlines.ts";
+import { LazyTimer } from "../lazy_timer.ts";
 import type { GroupTimer, Reply } from "../ports.ts";
-import { LazyTimer } from "./lazy_timer.ts";
 import { areSameProtocols, type MemberProtocol } from "./protocol_votes.ts";
 
 /** What a member has by itself, without its group. */

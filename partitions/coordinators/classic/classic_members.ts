@@ -12,10 +12,10 @@ import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { JoinGroupResponse } from "../../../net/protocol/messages/11_join_group.ts";
 import type { SyncGroupResponse } from "../../../net/protocol/messages/14_sync_group.ts";
 import type { Deadlines } from "../../deadlines.ts";
+import { LazyTimer } from "../lazy_timer.ts";
 import type { GroupTimer, Reply } from "../ports.ts";
 import { refuseJoin, refuseSync } from "./answers.ts";
 import type { ClassicMember } from "./classic_member.ts";
-import { LazyTimer } from "./lazy_timer.ts";
 import { type MemberProtocol, ProtocolSupport } from "./protocol_votes.ts";
 
 /**

@@ -13,11 +13,11 @@
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { JoinGroupResponse } from "../../../net/protocol/messages/11_join_group.ts";
 import type { SyncGroupResponse } from "../../../net/protocol/messages/14_sync_group.ts";
+import { LazyTimer } from "../lazy_timer.ts";
 import type { GroupPorts } from "../ports.ts";
 import { refuseSync } from "./answers.ts";
 import { ClassicMember, type ClassicMemberFacts, NO_BYTES } from "./classic_member.ts";
 import type { ClassicState } from "./classic_state.ts";
-import { LazyTimer } from "./lazy_timer.ts";
 
 /** Shortest wait before a rebalance without anybody is tried again: a client chooses its rebalance timeout, 0 if it likes. */
 const RETRY_MS_MIN = 100;

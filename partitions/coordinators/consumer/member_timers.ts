@@ -3,7 +3,7 @@
  * they are first needed: most members never need them. Runs on shards.
  */
 import type { Deadlines } from "../../deadlines.ts";
-import { LazyTimer } from "../classic/lazy_timer.ts";
+import { LazyTimer } from "../lazy_timer.ts";
 import type { GroupTimer } from "../ports.ts";
 
 /** The timers. */

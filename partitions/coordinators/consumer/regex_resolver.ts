@@ -7,7 +7,7 @@
  *
  * Not done: topics that the member may not describe are not left out, as there is no authorizer yet.
  */
-import { LazyTimer } from "../classic/lazy_timer.ts";
+import { LazyTimer } from "../lazy_timer.ts";
 import type { GroupPorts } from "../ports.ts";
 import type { GroupRecord } from "../records/group_record.ts";
 import { regexRecord } from "./member_records.ts";

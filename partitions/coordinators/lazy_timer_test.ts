@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Deadlines } from "../../deadlines.ts";
-import type { GroupTimer } from "../ports.ts";
+import { Deadlines } from "../deadlines.ts";
+import type { GroupTimer } from "./ports.ts";
 import { LazyTimer } from "./lazy_timer.ts";
 
 /** Runs what is due at a time. @returns how many entries woke up */

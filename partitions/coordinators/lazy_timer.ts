@@ -4,8 +4,8 @@
  *
  * What must always hold: it never fires before the last time that was set, and it fires once.
  */
-import type { Deadlines } from "../../deadlines.ts";
-import type { GroupTimer } from "../ports.ts";
+import type { Deadlines } from "../deadlines.ts";
+import type { GroupTimer } from "./ports.ts";
 
 /** The timer. */
 export class LazyTimer implements GroupTimer {
