@@ -2,6 +2,7 @@
  * A member of a consumer group: what it told about itself, and what it has. An immutable value: a change makes another one. Pure; runs
  * on shards. Source: Kafka's ConsumerGroupMember, MemberState.
  */
+import { areSameProtocols } from "../classic/protocol_votes.ts";
 import type { ClassicMemberMetadata, CurrentTopicPartitions } from "../records/group_record.ts";
 
 /** Member epochs of requests that are no epochs. */
@@ -144,13 +145,5 @@ export function ownedFromRecord(topics: readonly CurrentTopicPartitions[], membe
 function sameClassic(one: ClassicMemberMetadata | null, other: ClassicMemberMetadata | null): boolean {
   if (one === other) return true;
   if (one === null || other === null || one.sessionTimeoutMs !== other.sessionTimeoutMs) return false;
-  const protocols = other.supportedProtocols;
-  return one.supportedProtocols.length === protocols.length &&
-    one.supportedProtocols.every(({ name, metadata }, index) =>
-      name === protocols[index]!.name && sameBytes(metadata, protocols[index]!.metadata)
-    );
-}
-
-function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, index) => byte === other[index]);
+  return areSameProtocols(one.supportedProtocols, other.supportedProtocols);
 }
