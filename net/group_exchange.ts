@@ -6,6 +6,7 @@
  */
 import type { GroupApiKey, GroupRequest, GroupResponse } from "../partitions/coordinators/group_requests.ts";
 import type { GroupClient } from "../partitions/coordinators/ports.ts";
+import { authorize, type Operation } from "./authorization.ts";
 import type { RequestExchange } from "./exchange.ts";
 import type { ShardServices } from "./handler.ts";
 import { charge } from "./quota.ts";
@@ -26,10 +27,13 @@ export interface GroupQuestion<Key extends GroupApiKey> {
 /** What is asked about several groups, of which each shard has some. */
 export interface GroupsQuestion<Key extends GroupApiKey, Item, Result> {
   readonly apiKey: Key;
-  /** What is asked, in the order of the answer. */
   readonly items: readonly Item[];
   readonly groupIdOf: (item: Item) => string;
-  readonly requestFor: (items: readonly Item[]) => GroupRequest<Key>;
+  /** What the client has to be allowed to do to each group. */
+  readonly operation: Operation;
+  /** The result for a group to which the client may not do it. */
+  readonly deny: (item: Item) => Result;
+  readonly requestFor: (items: Item[]) => GroupRequest<Key>;
   /** The results of one answer, one for each item that was asked. */
   readonly resultsOf: (response: GroupResponse<Key>) => readonly Result[];
 }
@@ -67,64 +71,77 @@ export function askGroup<Key extends GroupApiKey>(
 
 /**
  * Asks the coordinators of several groups, each shard once, and answers when all have.
- * @param finish makes the answer of the results, which are in the order of the items; it must not keep the exchange
+ * @param finish makes the answer of the results and their items: those that are denied first, then the others, each in the order of
+ * the question; it must not keep the exchange
  */
 export function askGroups<Key extends GroupApiKey, Item, Result>(
   question: GroupsQuestion<Key, Item, Result>,
-  { exchange, services }: GroupAsker,
-  finish: (results: readonly Result[]) => GroupResponse<Key>,
+  asker: GroupAsker,
+  finish: (results: readonly Result[], items: readonly Item[]) => GroupResponse<Key>,
 ): void {
-  const { apiKey, items, groupIdOf, requestFor, resultsOf } = question;
-  const byShard = new Map<number, number[]>();
-  for (const [index, item] of items.entries()) {
-    const shard = services.groups.ownerOf(groupIdOf(item));
-    exchange.affinity.touch(shard);
-    const indexes = byShard.get(shard);
-    if (indexes === undefined) byShard.set(shard, [index]);
-    else indexes.push(index);
-  }
-  const answer = answerOnce(exchange);
-  const results: Result[] = [];
-  const client = clientOf(exchange);
-  // Held open until every shard was asked, so that answers that come at once do not end it early.
-  let missing = 1;
-  let isWhole = true;
-  const answered = () => {
-    missing--;
-    if (missing === 0) answer(isWhole ? finish(results) : null);
-  };
-  for (const [shard, indexes] of byShard) {
-    missing++;
-    const request = requestFor(indexes.map((index) => items[index] as Item));
-    services.groups.call({ shard, apiKey, request, client }, (response) => {
-      const part = response === null ? [] : resultsOf(response);
-      isWhole &&= part.length === indexes.length;
-      for (const [at, index] of indexes.entries()) results[index] = part[at] as Result;
-      answered();
-    });
-  }
-  answered();
+  const { apiKey, deny, requestFor, resultsOf } = question;
+  const { denied, allowed, byShard } = placesOf(question, asker);
+  const calls = byShard.map(([shard, indexes]) => ({
+    shard,
+    request: requestFor(indexes.map((index) => allowed[index] as Item)),
+  }));
+  askShards({ apiKey, calls }, asker, (responses) => {
+    const results: Result[] = [];
+    for (const [at, [, indexes]] of byShard.entries()) {
+      const part = resultsOf(responses[at] as GroupResponse<Key>);
+      if (part.length !== indexes.length) return null;
+      for (const [place, index] of indexes.entries()) results[index] = part[place] as Result;
+    }
+    return finish([...denied.map(deny), ...results], [...denied, ...allowed]);
+  });
 }
 
 /**
  * Asks the coordinator of every shard the same and answers when all have.
- * @param finish makes the answer of theirs; it must not keep the exchange
+ * @param finish makes the answer of theirs, which are in the order of the shards; it must not keep the exchange
  */
 export function askAllShards<Key extends GroupApiKey>(
   { apiKey, request }: { apiKey: Key; request: GroupRequest<Key> },
-  { exchange, services }: GroupAsker,
+  asker: GroupAsker,
   finish: (responses: readonly GroupResponse<Key>[]) => GroupResponse<Key>,
 ): void {
+  const calls = asker.services.groups.shards.map((shard) => ({ shard, request }));
+  askShards({ apiKey, calls }, asker, finish);
+}
+
+/** Who of several groups may be asked about, by the shards that coordinate them; lets go of the exchange. */
+function placesOf<Key extends GroupApiKey, Item, Result>(
+  { items, groupIdOf, operation }: GroupsQuestion<Key, Item, Result>,
+  { exchange, services }: GroupAsker,
+): { denied: Item[]; allowed: Item[]; byShard: [shard: number, indexes: number[]][] } {
+  const { denied = [], allowed = [] } = Object.groupBy(items, (item) => {
+    const isAllowed = authorize(exchange.context, operation, { type: "GROUP", name: groupIdOf(item) });
+    return isAllowed ? "allowed" : "denied";
+  });
+  const byShard = Map.groupBy(allowed.keys(), (index) => {
+    const shard = services.groups.ownerOf(groupIdOf(allowed[index] as Item));
+    exchange.affinity.touch(shard);
+    return shard;
+  });
+  return { denied, allowed, byShard: [...byShard] };
+}
+
+/** Asks shards and answers when all have. @param finish gets their answers in the order of the calls; null as in `answerOnce()` */
+function askShards<Key extends GroupApiKey>(
+  { apiKey, calls }: { apiKey: Key; calls: readonly { shard: number; request: GroupRequest<Key> }[] },
+  { exchange, services }: GroupAsker,
+  finish: (responses: readonly GroupResponse<Key>[]) => GroupResponse<Key> | null,
+): void {
   const answer = answerOnce(exchange);
-  const responses: GroupResponse<Key>[] = [];
-  const { shards } = services.groups;
   const client = clientOf(exchange);
-  let missing = shards.length;
+  const responses: GroupResponse<Key>[] = [];
+  let missing = calls.length;
   let isWhole = true;
-  for (const shard of shards) {
+  if (missing === 0) return answer(finish(responses));
+  for (const [at, { shard, request }] of calls.entries()) {
     services.groups.call({ shard, apiKey, request, client }, (response) => {
       if (response === null) isWhole = false;
-      else responses.push(response);
+      else responses[at] = response;
       missing--;
       if (missing === 0) answer(isWhole ? finish(responses) : null);
     });

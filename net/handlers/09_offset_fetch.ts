@@ -35,6 +35,11 @@ interface Screened {
   readonly complete: (topics: readonly OffsetFetchResponseTopic[]) => OffsetFetchResponseTopic[];
 }
 
+interface AskedGroup {
+  readonly group: OffsetFetchRequestGroup;
+  readonly screened: Screened;
+}
+
 /** Handles OffsetFetch. */
 export function handleOffsetFetch(
   request: OffsetFetchRequest,
@@ -64,37 +69,36 @@ function fetchOfOne(request: OffsetFetchRequest, exchange: RequestExchange, serv
 }
 
 function fetchOfSeveral(request: OffsetFetchRequest, exchange: RequestExchange, services: ShardServices): void {
-  const { context } = exchange;
-  const isAllowed = ({ groupId }: OffsetFetchRequestGroup) =>
-    authorize(context, "DESCRIBE", { type: "GROUP", name: groupId });
-  const denied: OffsetFetchResponseGroup[] = request.groups.filter((group) => !isAllowed(group)).map(({ groupId }) => ({
-    groupId,
-    errorCode: errorCode.GROUP_AUTHORIZATION_FAILED,
-    topics: [],
-  }));
-  const items = request.groups.filter(isAllowed).map((group) => ({
-    group,
-    screened: screen(group.topics, exchange, services),
-  }));
   const question = {
     apiKey: API_KEY as typeof API_KEY,
-    items,
-    groupIdOf: ({ group }: typeof items[number]) => group.groupId,
-    requestFor: (some: readonly typeof items[number][]) => ({
+    items: screenGroups(request, exchange, services),
+    groupIdOf: ({ group }: AskedGroup) => group.groupId,
+    operation: "DESCRIBE" as const,
+    deny: ({ group }: AskedGroup): OffsetFetchResponseGroup => ({
+      groupId: group.groupId,
+      errorCode: errorCode.GROUP_AUTHORIZATION_FAILED,
+      topics: [],
+    }),
+    requestFor: (some: AskedGroup[]) => ({
       ...request,
       groups: some.map(({ group, screened }) => ({ ...group, topics: screened.asked })),
     }),
     resultsOf: ({ groups }: GroupResponse<9>) => groups ?? [],
   };
-  askGroups(question, { exchange, services }, (results) => ({
-    groups: [
-      ...denied,
-      ...results.map((group, index): OffsetFetchResponseGroup => {
-        if ((group.errorCode ?? errorCode.NONE) !== errorCode.NONE) return group;
-        return { ...group, topics: items[index]?.screened.complete(group.topics) ?? [] };
-      }),
-    ],
+  askGroups(question, { exchange, services }, (results, items) => ({
+    groups: results.map((group, index) => {
+      if ((group.errorCode ?? errorCode.NONE) !== errorCode.NONE) return group;
+      return { ...group, topics: items[index]?.screened.complete(group.topics) ?? [] };
+    }),
   }));
+}
+
+function screenGroups(
+  { groups }: OffsetFetchRequest,
+  exchange: RequestExchange,
+  services: ShardServices,
+): AskedGroup[] {
+  return groups.map((group) => ({ group, screened: screen(group.topics, exchange, services) }));
 }
 
 function screen(

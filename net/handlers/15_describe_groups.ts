@@ -5,7 +5,7 @@
  * GROUP_ID_NOT_FOUND instead of a dead group (KIP-1043).
  */
 import { refuseDescription } from "../../partitions/mod.ts";
-import { authorize, authorizedOperations } from "../authorization.ts";
+import { authorizedOperations } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
 import { askGroups } from "../group_exchange.ts";
 import type { ShardServices } from "../handler.ts";
@@ -20,23 +20,20 @@ export function handleDescribeGroups(
 ): void {
   const { context } = exchange;
   const { groups, includeAuthorizedOperations } = request;
-  const isAllowed = (name: string) => authorize(context, "DESCRIBE", { type: "GROUP", name });
-  const denied = groups.filter((name) => !isAllowed(name));
   const question = {
     apiKey: 15 as const,
-    items: groups.filter(isAllowed),
+    items: groups,
     groupIdOf: (name: string) => name,
-    requestFor: (names: readonly string[]) => ({ ...request, groups: [...names] }),
+    operation: "DESCRIBE" as const,
+    deny: (name: string) => refuseDescription(name, errorCode.GROUP_AUTHORIZATION_FAILED),
+    requestFor: (groups: string[]) => ({ ...request, groups }),
     resultsOf: ({ groups }: { groups: readonly ReturnType<typeof refuseDescription>[] }) => groups,
   };
   askGroups(question, { exchange, services }, (described) => ({
-    groups: [
-      ...denied.map((name) => refuseDescription(name, errorCode.GROUP_AUTHORIZATION_FAILED)),
-      ...described.map((group) => {
-        if (!includeAuthorizedOperations || group.errorCode !== errorCode.NONE) return group;
-        const resource = { type: "GROUP", name: group.groupId } as const;
-        return { ...group, authorizedOperations: authorizedOperations(context, resource) };
-      }),
-    ],
+    groups: described.map((group) => {
+      if (!includeAuthorizedOperations || group.errorCode !== errorCode.NONE) return group;
+      const resource = { type: "GROUP", name: group.groupId } as const;
+      return { ...group, authorizedOperations: authorizedOperations(context, resource) };
+    }),
   }));
 }

@@ -3,7 +3,6 @@
  *
  * v1 throttle time · v2 flexible (KIP-482).
  */
-import { authorize } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
 import { askGroups } from "../group_exchange.ts";
 import type { ShardServices } from "../handler.ts";
@@ -16,23 +15,15 @@ export function handleDeleteGroups(
   exchange: RequestExchange,
   services: ShardServices,
 ): void {
-  const { context } = exchange;
-  const isAllowed = (name: string) => authorize(context, "DELETE", { type: "GROUP", name });
-  // Kafka takes a group that is named twice for one.
-  const names = [...new Set(request.groupsNames)];
-  const denied = names.filter((name) => !isAllowed(name));
   const question = {
     apiKey: 42 as const,
-    items: names.filter(isAllowed),
+    // Kafka takes a group that is named twice for one.
+    items: [...new Set(request.groupsNames)],
     groupIdOf: (name: string) => name,
-    requestFor: (groupsNames: readonly string[]) => ({ groupsNames: [...groupsNames] }),
+    operation: "DELETE" as const,
+    deny: (groupId: string) => ({ groupId, errorCode: errorCode.GROUP_AUTHORIZATION_FAILED }),
+    requestFor: (groupsNames: string[]) => ({ groupsNames }),
     resultsOf: ({ results }: { results: readonly DeletableGroupResult[] }) => results,
   };
-  askGroups(question, { exchange, services }, (results) => ({
-    throttleTimeMs: 0,
-    results: [
-      ...denied.map((groupId) => ({ groupId, errorCode: errorCode.GROUP_AUTHORIZATION_FAILED })),
-      ...results,
-    ],
-  }));
+  askGroups(question, { exchange, services }, (results) => ({ throttleTimeMs: 0, results: [...results] }));
 }

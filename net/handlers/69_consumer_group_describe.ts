@@ -30,29 +30,26 @@ export function handleConsumerGroupDescribe(
     const groups = groupIds.map((groupId) => refuseConsumerDescription(groupId, code, errorMessage(code)));
     return answerGroup(exchange, { groups });
   }
-  const isAllowed = (name: string) => authorize(context, "DESCRIBE", { type: "GROUP", name });
-  const denied = groupIds.filter((name) => !isAllowed(name));
   const question = {
     apiKey: 69 as const,
-    items: groupIds.filter(isAllowed),
+    items: groupIds,
     groupIdOf: (name: string) => name,
-    requestFor: (names: readonly string[]) => ({ ...request, groupIds: [...names] }),
+    operation: "DESCRIBE" as const,
+    deny: (name: string) => refuseConsumerDescription(name, errorCode.GROUP_AUTHORIZATION_FAILED),
+    requestFor: (groupIds: string[]) => ({ ...request, groupIds }),
     resultsOf: ({ groups }: GroupResponse<69>) => groups,
   };
   askGroups(question, { exchange, services }, (described) => ({
     throttleTimeMs: 0,
-    groups: [
-      ...denied.map((name) => refuseConsumerDescription(name, errorCode.GROUP_AUTHORIZATION_FAILED)),
-      ...described.map((group) => {
-        if (group.errorCode !== errorCode.NONE) return group;
-        if (!seesTopics(group, context)) {
-          return refuseConsumerDescription(group.groupId, errorCode.TOPIC_AUTHORIZATION_FAILED, HIDDEN_TOPIC);
-        }
-        if (!includeAuthorizedOperations) return group;
-        const resource = { type: "GROUP", name: group.groupId } as const;
-        return { ...group, authorizedOperations: authorizedOperations(context, resource) };
-      }),
-    ],
+    groups: described.map((group) => {
+      if (group.errorCode !== errorCode.NONE) return group;
+      if (!seesTopics(group, context)) {
+        return refuseConsumerDescription(group.groupId, errorCode.TOPIC_AUTHORIZATION_FAILED, HIDDEN_TOPIC);
+      }
+      if (!includeAuthorizedOperations) return group;
+      const resource = { type: "GROUP", name: group.groupId } as const;
+      return { ...group, authorizedOperations: authorizedOperations(context, resource) };
+    }),
   }));
 }
 
