@@ -14,7 +14,6 @@ import { getLogger } from "npm:@logtape/logtape@2.4.2";
 import { Acceptor, ConnectionLimits, descriptorBudget, ShardPool } from "./net/mod.ts";
 import { type BrokerConfig, brokerConfigFrom } from "./partitions/config/broker_config.ts";
 import {
-  Balancer,
   Checkpoints,
   Controller,
   LogDirectory,
@@ -120,7 +119,6 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       shardsCount,
       slotsMax: WatermarkTable.SLOTS_MAX,
       publish: (delta) => pool.publish(delta),
-      letGo: (from) => pool.letGo(from),
       saveLogStarts: () => checkpoints.writeLogStarts(),
       saveCheckpoints: () => checkpoints.writeAll(),
       newTopicId: randomUuid,
@@ -147,16 +145,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       highWatermarks: offsets("highWatermark"),
       report: warn,
     });
-    const balancer = new Balancer({
-      shardsCount,
-      image: controller.image,
-      watermarks: pool.watermarks,
-      waitedUs: (shard) => pool.waitedUs(shard),
-      move: (move) => controller.movePartition(move),
-      report: (text) => logger.info("{text}", { text }),
-    });
     acceptor.start();
-    const parts = { acceptor, balancer, controller, pool, checkpoints, directory, resources: started.move() };
+    const parts = { acceptor, pool, checkpoints, directory, resources: started.move() };
     return new RunningBroker(parts, { config, ports, shardsCount, ended });
   } catch (error) {
     throw sentenceOf(error);
@@ -166,8 +156,6 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
 /** What a running broker is made of. `resources` ends everything in the reverse order of its making. */
 interface BrokerParts {
   readonly acceptor: Acceptor;
-  readonly balancer: Balancer;
-  readonly controller: Controller;
   readonly pool: ShardPool;
   readonly checkpoints: Checkpoints;
   readonly directory: LogDirectory;
@@ -181,8 +169,6 @@ class RunningBroker implements Broker {
   readonly dataDir: string;
   readonly shards: number;
   readonly closed: Promise<void>;
-  /** For tests that move partitions. */
-  readonly controller: Controller;
   readonly #parts: BrokerParts;
   readonly #ended: PromiseWithResolvers<void>;
   #closing: Promise<void> | null = null;
@@ -192,7 +178,7 @@ class RunningBroker implements Broker {
     parts: BrokerParts,
     about: { config: BrokerConfig; ports: number[]; shardsCount: number; ended: PromiseWithResolvers<void> },
   ) {
-    [this.#parts, this.controller] = [parts, parts.controller];
+    this.#parts = parts;
     const { listeners } = about.config;
     this.host = listeners[0]?.host ?? about.config.host;
     this.port = about.ports[0] ?? about.config.port;
@@ -232,11 +218,9 @@ class RunningBroker implements Broker {
   }
 
   async #releaseParts(): Promise<void> {
-    const { acceptor, balancer, pool, checkpoints, directory } = this.#parts;
+    const { acceptor, pool, checkpoints, directory } = this.#parts;
     await using _resources = this.#parts.resources;
     await acceptor.close();
-    // A log that one shard has let go has to be open on the other one, which makes it durable.
-    await balancer.stop();
     await pool.stop();
     await checkpoints.stop();
     if (pool.isClean) directory.markClean();
