@@ -3,12 +3,10 @@
  * deleted; and what a restart and a kill leave of it.
  */
 import { strict as assert } from "node:assert";
-import { type Broker, startBroker } from "../mod.ts";
+import { startBroker } from "../mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
-import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
 import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/messages/02_list_offsets.ts";
-import { createTopicsRequest, createTopicsResponse } from "../net/protocol/messages/19_create_topics.ts";
 import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
 import { deleteRecordsRequest, deleteRecordsResponse } from "../net/protocol/messages/21_delete_records.ts";
 import { describeConfigsRequest, describeConfigsResponse } from "../net/protocol/messages/32_describe_configs.ts";
@@ -23,39 +21,11 @@ import {
 } from "../net/protocol/messages/75_describe_topic_partitions.ts";
 import { BrokerProcess } from "./broker_process.ts";
 import { KafkaClient } from "./kafka_client.ts";
-import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
+import { append, create, withClients } from "./topic_requests.ts";
 
 const [TOPIC, GROUP] = [2, 32];
 const SESSION = "consumer.session.timeout.ms";
-
-async function withClients<T>(broker: Broker, use: (one: KafkaClient, two: KafkaClient) => Promise<T>): Promise<T> {
-  using one = await KafkaClient.connect(broker);
-  using two = await KafkaClient.connect(broker);
-  return await use(one, two);
-}
-
-async function create(client: KafkaClient, name: string, numPartitions = 1, configs: Record<string, string> = {}) {
-  const topics = [{
-    name,
-    numPartitions,
-    replicationFactor: 1,
-    configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
-  }];
-  const value = { topics, timeoutMs: 5000 };
-  const answer = await client.call(createTopicsRequest, createTopicsResponse, { apiVersion: 7, value });
-  assert.equal(answer.topics[0]?.errorCode, errorCode.NONE, answer.topics[0]?.errorMessage ?? "");
-}
-
-/** Appends records. @returns error code and base offset */
-async function append(client: KafkaClient, topic: string, partition: number, values: string[] = ["a record"]) {
-  const records = buildBatch(values.map((value) => ({ value })), { baseTimestamp: Date.now() });
-  const topicData = [{ name: topic, partitionData: [{ index: partition, records }] }];
-  const value = { transactionalId: null, acks: -1, timeoutMs: 5000, topicData };
-  const answer = await client.call(produceRequest, produceResponse, { apiVersion: 9, value });
-  const { errorCode: code, baseOffset } = answer.responses[0]!.partitionResponses[0]!;
-  return [code, baseOffset];
-}
 
 async function grow(client: KafkaClient, name: string, count: number): Promise<number> {
   const value = { topics: [{ name, count, assignments: null }], timeoutMs: 5000, validateOnly: false };

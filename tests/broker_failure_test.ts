@@ -10,6 +10,7 @@ import { type BrokerConfig, brokerConfigFrom } from "../partitions/config/broker
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
+import { produceTo } from "./topic_requests.ts";
 
 const PRODUCE = 9;
 
@@ -34,9 +35,7 @@ function openFilesIn(directory: string): string[] {
 }
 
 function produceOf(partition: number) {
-  const records = buildBatch([{ value: "kept" }], { baseTimestamp: Date.now() });
-  const topicData = [{ name: "t", partitionData: [{ index: partition, records }] }];
-  return { transactionalId: null, acks: -1, timeoutMs: 5000, topicData };
+  return produceTo("t", partition, buildBatch([{ value: "kept" }], { baseTimestamp: Date.now() }));
 }
 
 Deno.test("a shard that throws ends the broker: closed rejects, every connection closes, a restart has every record", async () => {

@@ -11,6 +11,7 @@ import { apiVersionsRequest, apiVersionsResponse } from "../net/protocol/message
 import { frameOf, KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
+import { produceTo } from "./topic_requests.ts";
 
 const PRODUCE = 9;
 const FETCH = 12;
@@ -19,15 +20,6 @@ function batchOf(text: string, count = 1): Uint8Array {
   return buildBatch(Array.from({ length: count }, (_, index) => ({ value: `${text}-${index}` })), {
     baseTimestamp: Date.now(),
   });
-}
-
-function produceTo(topic: string, partition: number, records: Uint8Array, acks = -1) {
-  return {
-    transactionalId: null,
-    acks,
-    timeoutMs: 5000,
-    topicData: [{ name: topic, partitionData: [{ index: partition, records }] }],
-  };
 }
 
 interface FetchOf {
