@@ -14,10 +14,9 @@ import {
   type PartitionPlace,
 } from "../../partitions/mod.ts";
 import { authorize } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import type { ShardServices } from "../handler.ts";
+import type { Exchange, ShardServices } from "../handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { ListOffsetsRequest } from "../protocol/messages/02_list_offsets.ts";
+import type { ListOffsetsRequest, ListOffsetsResponse } from "../protocol/messages/02_list_offsets.ts";
 import { charge } from "../quota.ts";
 
 /** One partition's part of the answer. */
@@ -42,7 +41,7 @@ const versionOf: ReadonlyMap<number, number> = new Map([
 /** Handles ListOffsets. */
 export function handleListOffsets(
   request: ListOffsetsRequest,
-  exchange: RequestExchange,
+  exchange: Exchange<ListOffsetsResponse>,
   services: ShardServices,
 ): void {
   new ListOffsetsOperation(request, exchange, services).start();
@@ -50,13 +49,13 @@ export function handleListOffsets(
 
 class ListOffsetsOperation implements ListOffsetWaiter {
   readonly #request: ListOffsetsRequest;
-  readonly #exchange: RequestExchange;
+  readonly #exchange: Exchange<ListOffsetsResponse>;
   readonly #services: ShardServices;
   readonly #answers: Answer[] = [];
   readonly #seen = new Set<string>();
   #unanswered = 1;
 
-  constructor(request: ListOffsetsRequest, exchange: RequestExchange, services: ShardServices) {
+  constructor(request: ListOffsetsRequest, exchange: Exchange<ListOffsetsResponse>, services: ShardServices) {
     [this.#request, this.#exchange, this.#services] = [request, exchange, services];
   }
 

@@ -5,10 +5,12 @@
  */
 import { type EpochEndOutcome, type EpochEndWaiter, errorCodeOf } from "../../partitions/mod.ts";
 import { authorize } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import type { ShardServices } from "../handler.ts";
+import type { Exchange, ShardServices } from "../handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { OffsetForLeaderEpochRequest } from "../protocol/messages/23_offset_for_leader_epoch.ts";
+import type {
+  OffsetForLeaderEpochRequest,
+  OffsetForLeaderEpochResponse,
+} from "../protocol/messages/23_offset_for_leader_epoch.ts";
 import { charge } from "../quota.ts";
 
 /** One partition's part of the answer. */
@@ -22,7 +24,7 @@ interface Answer {
 /** Handles OffsetForLeaderEpoch. */
 export function handleOffsetForLeaderEpoch(
   request: OffsetForLeaderEpochRequest,
-  exchange: RequestExchange,
+  exchange: Exchange<OffsetForLeaderEpochResponse>,
   services: ShardServices,
 ): void {
   new EpochOperation(request, exchange, services).start();
@@ -30,12 +32,16 @@ export function handleOffsetForLeaderEpoch(
 
 class EpochOperation implements EpochEndWaiter {
   readonly #request: OffsetForLeaderEpochRequest;
-  readonly #exchange: RequestExchange;
+  readonly #exchange: Exchange<OffsetForLeaderEpochResponse>;
   readonly #services: ShardServices;
   readonly #answers: Answer[] = [];
   #unanswered = 1;
 
-  constructor(request: OffsetForLeaderEpochRequest, exchange: RequestExchange, services: ShardServices) {
+  constructor(
+    request: OffsetForLeaderEpochRequest,
+    exchange: Exchange<OffsetForLeaderEpochResponse>,
+    services: ShardServices,
+  ) {
     [this.#request, this.#exchange, this.#services] = [request, exchange, services];
   }
 
