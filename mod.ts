@@ -14,6 +14,7 @@ import { getLogger } from "npm:@logtape/logtape@2.4.2";
 import { Acceptor, ConnectionLimits, descriptorBudget, ShardPool } from "./net/mod.ts";
 import { type BrokerConfig, brokerConfigFrom } from "./partitions/config/broker_config.ts";
 import {
+  Balancer,
   Checkpoints,
   Controller,
   LogDirectory,
@@ -103,12 +104,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   started.adopt(pool, (pool) => pool.stop());
   const descriptors = await descriptorBudget(shardsCount);
   const limits = new ConnectionLimits({ ...config, descriptors, openCount: () => pool.connectionsCount });
-  const reporter = new Reporter(systemClock, warn);
-  const acceptor = new Acceptor(limits, {
-    onConnection: (connection) => pool.adopt(connection),
-    onWarning: (text) => reporter.report(text),
-  });
-  started.use(acceptor);
+  const acceptor = started.use(accept(limits, pool));
   try {
     const ports = config.listeners.map((listener) => listen(acceptor, listener));
     const directory = opened = await openDirectory(config);
@@ -119,6 +115,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       shardsCount,
       slotsMax: WatermarkTable.SLOTS_MAX,
       publish: (delta) => pool.publish(delta),
+      letGo: (from) => pool.letGo(from),
       saveLogStarts: () => checkpoints.writeLogStarts(),
       saveCheckpoints: () => checkpoints.writeAll(),
       newTopicId: randomUuid,
@@ -145,8 +142,9 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       highWatermarks: offsets("highWatermark"),
       report: warn,
     });
+    const balancer = balance(controller, pool);
     acceptor.start();
-    const parts = { acceptor, pool, checkpoints, directory, resources: started.move() };
+    const parts = { acceptor, balancer, controller, pool, checkpoints, directory, resources: started.move() };
     return new RunningBroker(parts, { config, ports, shardsCount, ended });
   } catch (error) {
     throw sentenceOf(error);
@@ -156,6 +154,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
 /** What a running broker is made of. `resources` ends everything in the reverse order of its making. */
 interface BrokerParts {
   readonly acceptor: Acceptor;
+  readonly balancer: Balancer;
+  readonly controller: Controller;
   readonly pool: ShardPool;
   readonly checkpoints: Checkpoints;
   readonly directory: LogDirectory;
@@ -169,6 +169,8 @@ class RunningBroker implements Broker {
   readonly dataDir: string;
   readonly shards: number;
   readonly closed: Promise<void>;
+  /** For tests that move partitions. */
+  readonly controller: Controller;
   readonly #parts: BrokerParts;
   readonly #ended: PromiseWithResolvers<void>;
   #closing: Promise<void> | null = null;
@@ -178,7 +180,7 @@ class RunningBroker implements Broker {
     parts: BrokerParts,
     about: { config: BrokerConfig; ports: number[]; shardsCount: number; ended: PromiseWithResolvers<void> },
   ) {
-    this.#parts = parts;
+    [this.#parts, this.controller] = [parts, parts.controller];
     const { listeners } = about.config;
     this.host = listeners[0]?.host ?? about.config.host;
     this.port = about.ports[0] ?? about.config.port;
@@ -218,9 +220,11 @@ class RunningBroker implements Broker {
   }
 
   async #releaseParts(): Promise<void> {
-    const { acceptor, pool, checkpoints, directory } = this.#parts;
+    const { acceptor, balancer, pool, checkpoints, directory } = this.#parts;
     await using _resources = this.#parts.resources;
     await acceptor.close();
+    // A log that one shard has let go has to be open on the other one, which makes it durable.
+    await balancer.stop();
     await pool.stop();
     await checkpoints.stop();
     if (pool.isClean) directory.markClean();
@@ -239,6 +243,25 @@ async function configOf(options: BrokerOptions, started: AsyncDisposableStack): 
   if ("refused" in result) throw new StartupError(result.refused);
   if (result.unused.length > 0) throw new StartupError(`This broker has no setting ${result.unused.join(", ")}`);
   return result.config;
+}
+
+function accept(limits: ConnectionLimits, pool: ShardPool): Acceptor {
+  const reporter = new Reporter(systemClock, (text) => logger.warn("{text}", { text }));
+  return new Acceptor(limits, {
+    onConnection: (connection) => pool.adopt(connection),
+    onWarning: (text) => reporter.report(text),
+  });
+}
+
+function balance(controller: Controller, pool: ShardPool): Balancer {
+  return new Balancer({
+    shardsCount: pool.shardsCount,
+    image: controller.image,
+    watermarks: pool.watermarks,
+    waitedUs: (shard) => pool.waitedUs(shard),
+    move: (move) => controller.movePartition(move),
+    report: (text) => logger.info("{text}", { text }),
+  });
 }
 
 function listen(acceptor: Acceptor, at: { host: string; port: number }): number {

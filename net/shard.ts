@@ -101,6 +101,9 @@ export class Shard implements ConnectionShard {
   readonly #receiveRecord = (sender: number, record: RingRecord) => this.#onRecord(sender, record);
   #router: Router | null = null;
   #isDisconnected = false;
+  /** When the wait of this turn began, and how long all waits took. */
+  #waitsFromMs = 0;
+  #waitedMs = 0;
   #dirty: Connection[] = [];
   /** Have more to handle than fitted into this turn. */
   #later: Connection[] = [];
@@ -189,7 +192,10 @@ export class Shard implements ConnectionShard {
     const { inbox, eventFd, clock } = this.#parts;
     const parked = timeoutMs > 0 && inbox.park();
     const count = this.#epoll.wait(parked ? timeoutMs : 0);
-    if (parked) inbox.unpark();
+    if (parked) {
+      inbox.unpark();
+      this.#countWait();
+    }
     if (this.#later.length > 0) {
       for (const connection of this.#later.splice(0)) connection.proceed();
     }
@@ -211,11 +217,19 @@ export class Shard implements ConnectionShard {
 
   #timeoutMs(): number {
     if (this.#later.length > 0) return 0;
+    this.#waitsFromMs = this.#parts.clock.monotonicMs();
     if (this.#parts.outboxes.some((outbox) => outbox.isBacklogged)) return 1;
     const { purgatory, groups } = this.#parts;
     const nextMs = Math.min(purgatory.nextDeadlineMs, groups.nextDeadlineMs, this.#idle.nextMs);
-    const waitMs = nextMs - this.#parts.clock.monotonicMs();
-    return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(waitMs)));
+    return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(nextMs - this.#waitsFromMs)));
+  }
+
+  /** Tells the main isolate how much of its time the shard waits; alone, it has nobody to compare with. */
+  #countWait(): void {
+    const { isolates, shard, outboxes, clock } = this.#parts;
+    if (outboxes.length === 1) return;
+    this.#waitedMs += clock.monotonicMs() - this.#waitsFromMs;
+    isolates.set(shard, ISOLATE.waited, (this.#waitedMs * 1000) | 0);
   }
 
   /**

@@ -9,11 +9,13 @@ import {
   type ControlCallName,
   type ControlCalls,
   type ControlPlane,
+  emptyWatermarks,
   type ImageDelta,
   ISOLATE,
   IsolateTable,
   type Outbox,
   outboxes,
+  partitionState,
   releaseSharedState,
   type SharedState,
   WatermarkTable,
@@ -54,7 +56,7 @@ interface Awaited {
   readonly reject: (error: Error) => void;
 }
 
-/** What `#awaitAll` waits for, beside the positive numbers of deltas. */
+/** What `#awaitAll` waits for, beside the positive numbers of deltas and of partitions that are let go. */
 const READY = 0;
 const DRAINED = -1;
 const STOPPED = -2;
@@ -119,6 +121,18 @@ export class ShardPool {
   publish(delta: ImageDelta): Promise<void> {
     const sequence = this.#nextSequence++;
     return this.#tellAll(sequence, { type: "delta", sequence, delta });
+  }
+
+  /** Asks a shard to let a partition go, for another one to open. Settles when it has tried. @returns whether it did */
+  async letGo({ shard, slot }: { shard: number; slot: number }): Promise<boolean> {
+    const sequence = this.#nextSequence++;
+    await this.#await(sequence, 1, () => this.#post(shard, { type: "letGo", sequence, slot }));
+    return this.watermarks.read(slot, emptyWatermarks()).state === partitionState.handedOver;
+  }
+
+  /** Microseconds a shard ever waited for work; wraps at 2^32. */
+  waitedUs(shard: number): number {
+    return this.#isolates.get(shard, ISOLATE.waited);
   }
 
   /** Hands a connection to the shard with the fewest, which owns the descriptor from now on. */
@@ -220,10 +234,14 @@ export class ShardPool {
   }
 
   #awaitAll(sequence: number, send: () => void): Promise<void> {
+    return this.#await(sequence, this.#members.length, send);
+  }
+
+  #await(sequence: number, missing: number, send: () => void): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     if (this.#isOver) return Promise.reject(new Error("The broker has stopped"));
     return new Promise<void>((resolve, reject) => {
-      this.#awaited.set(sequence, { missing: this.#members.length, resolve, reject });
+      this.#awaited.set(sequence, { missing, resolve, reject });
       send();
     });
   }

@@ -151,6 +151,10 @@ class ShardHost {
       case "delta":
         post({ type: "applied", sequence: message.sequence, failures: this.#apply(message.delta) });
         break;
+      case "letGo":
+        this.#partitions.handOver(message.slot);
+        post({ type: "applied", sequence: message.sequence, failures: [] });
+        break;
       case "reply":
         this.#control.receive(message.id, message.result);
         break;

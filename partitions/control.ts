@@ -2,6 +2,7 @@
  * The folder's door for the main isolate: metadata, the log directory, what it shares with the shards. It loads no log and no group
  * coordinator.
  */
+export { Balancer } from "./balancer.ts";
 export { Checkpoints } from "./checkpoints.ts";
 export { LogDirectory, LogDirectoryError, METADATA_STORE_FILE } from "./log_directory.ts";
 export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";
@@ -13,5 +14,5 @@ export { partitionOffsets } from "./partition_offsets.ts";
 export { Reporter } from "./reporter.ts";
 export { IsolateTable, type Outbox } from "./shared/mail.ts";
 export { allocateSharedState, outboxes, releaseSharedState, type SharedState } from "./shared/shared_state.ts";
-export { WatermarkTable } from "./shared/watermarks.ts";
+export { emptyWatermarks, partitionState, WatermarkTable } from "./shared/watermarks.ts";
 export { ISOLATE } from "./shared/words.ts";

@@ -15,6 +15,7 @@ import {
   toOffset,
 } from "../storage/mod.ts";
 import type { TopicImage } from "./metadata/image.ts";
+import type { Watermarks } from "./shared/watermarks.ts";
 
 /** Names of the checkpoint files that a log is opened with. */
 const RECOVERY_POINTS_FILE = "recovery-point-offset-checkpoint";
@@ -45,6 +46,8 @@ export class LogStore {
   readonly #logStarts: Map<string, number>;
   /** Logs that could not be opened so far. */
   readonly #unopened = new Set<string>();
+  /** Those of them that another shard had let go: a clean stop before the start says nothing of them. */
+  readonly #unfinished = new Set<string>();
 
   /** Reads the checkpoints of the directory; a missing or damaged one costs a longer recovery, nothing else. */
   constructor(options: LogStoreOptions) {
@@ -54,10 +57,20 @@ export class LogStore {
     this.#logStarts = this.#checkpoint(LOG_STARTS_FILE);
   }
 
-  /** Opens a partition's log, recovering it where needed. @returns the log, or a sentence why it cannot be served */
-  open(topic: TopicImage, partition: number): Log | string {
-    const { fs, clock, cleanShutdown, producerIdExpirationMs, report } = this.#options;
+  /**
+   * Opens a partition's log, recovering it where needed.
+   * @param handedOver what its row says, when another shard of this broker has let it go
+   * @returns the log, or a sentence why it cannot be served
+   */
+  open(topic: TopicImage, partition: number, handedOver: Watermarks | null = null): Log | string {
+    const { fs, clock, producerIdExpirationMs, report } = this.#options;
     const key = partitionKey(topic.name, partition);
+    if (handedOver !== null) {
+      this.#recoveryPoints.set(key, handedOver.recoveryPoint);
+      this.#logStarts.set(key, handedOver.logStartOffset);
+    }
+    const isHandedOver = handedOver !== null;
+    const cleanShutdown = isHandedOver || this.#options.cleanShutdown && !this.#unfinished.has(key);
     const logStartOffset = toOffset(this.#logStarts.get(key) ?? 0);
     const directory = `${this.#options.directory}/${topic.name}-${partition}`;
     try {
@@ -67,6 +80,7 @@ export class LogStore {
         directory,
         config: topic.logConfig,
         cleanShutdown,
+        isHandedOver,
         recoveryPoint: toOffset(this.#recoveryPoints.get(key) ?? 0),
         logStartOffset,
         producerIdExpirationMs,
@@ -74,10 +88,15 @@ export class LogStore {
         resources: this.#resources,
         report,
       });
-      this.forget(topic, partition);
-      return log;
+      if (handedOver === null || log.logEndOffset === handedOver.logEndOffset) {
+        this.forget(topic, partition);
+        return log;
+      }
+      log.close({ clean: false });
+      throw new LogDamagedError(`it ends at ${log.logEndOffset}, and ended at ${handedOver.logEndOffset} before`);
     } catch (error) {
       this.#unopened.add(key);
+      if (isHandedOver) this.#unfinished.add(key);
       // A damaged log or a refusing disk takes this partition offline; anything else is a bug and stops the shard.
       const reason = error instanceof LogDamagedError ? error.message : storageFailure(error);
       return `Cannot open ${directory}: ${reason}`;
@@ -98,6 +117,7 @@ export class LogStore {
   forget(topic: TopicImage, partition: number): void {
     const key = partitionKey(topic.name, partition);
     this.#unopened.delete(key);
+    this.#unfinished.delete(key);
     this.#recoveryPoints.delete(key);
     this.#logStarts.delete(key);
   }

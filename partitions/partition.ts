@@ -68,6 +68,7 @@ export class Partition {
   readonly #table: WatermarkTable;
   readonly #owner: PartitionOwner;
   readonly #values: Watermarks = emptyWatermarks();
+  readonly #visibleBytesBefore: number;
   #leaderEpoch: number;
   #config: LogConfig;
   #isFlushing = false;
@@ -77,11 +78,14 @@ export class Partition {
   /**
    * @param log open and owned by the partition from now on
    * @param place the partition's row, its leader epoch and config, the shared table and who is told of changes
+   * @param visibleBytes what the row says of a log that another shard let go
    */
   constructor(
     log: Log,
     place: { slot: number; leaderEpoch: number; config: LogConfig; table: WatermarkTable; owner: PartitionOwner },
+    visibleBytes = 0,
   ) {
+    this.#visibleBytesBefore = visibleBytes;
     this.log = log;
     this.slot = place.slot;
     this.#leaderEpoch = place.leaderEpoch;
@@ -216,11 +220,6 @@ export class Partition {
     outcome.reachesEnd = result.slice.nextOffset >= maxOffset;
   }
 
-  /** Takes a lent slice back. @param lease from `read()` */
-  release(lease: number): void {
-    this.log.release(lease);
-  }
-
   /** Finds the offset for a timestamp (ms) or a special timestamp. */
   listOffset(query: { timestamp: number; currentLeaderEpoch: number; committedOnly: boolean }): ListOffsetOutcome {
     const refusal = this.#refuse(query.currentLeaderEpoch);
@@ -281,6 +280,19 @@ export class Partition {
     return closed;
   }
 
+  /**
+   * Lets the partition go for another shard: its log is whole, its row says so and goes on from there, and nobody is told, because
+   * who waits goes on waiting. @returns false when it cannot go now: a flush is under way, or the disk refused
+   */
+  handOver(): boolean {
+    if (this.#isFlushing || !this.isOpen) return false;
+    const isClosed = this.log.handOver();
+    if (isClosed) this.#values.state = partitionState.handedOver;
+    else if (this.log.offlineReason !== null) this.#goOffline();
+    this.#publish();
+    return isClosed;
+  }
+
   /** Removes the log from the disk; slices on loan stay readable. */
   remove(): void {
     try {
@@ -302,7 +314,6 @@ export class Partition {
       case listTimestamp.earliestLocal:
         return found(values.logStartOffset, -1, this.log.epochFor(values.logStartOffset));
       case listTimestamp.latestTiered:
-        return found(NO_OFFSET, -1, -1);
       case listTimestamp.earliestPendingUpload:
         return found(NO_OFFSET, -1, -1);
       case listTimestamp.maxTimestamp: {
@@ -346,7 +357,7 @@ export class Partition {
     values.logStartOffset = this.log.logStartOffset;
     values.logEndOffset = this.log.logEndOffset;
     values.recoveryPoint = this.log.recoveryPoint;
-    values.visibleBytes = this.log.appendedBytes;
+    values.visibleBytes = this.#visibleBytesBefore + this.log.appendedBytes;
     this.#table.write(this.slot, values);
   }
 

@@ -57,7 +57,7 @@ class Fixture {
   read(request: ReadRequest): ReadOutcome {
     const outcome = emptyReadOutcome();
     this.partition.read(request, outcome);
-    if (outcome.length > 0) this.partition.release(outcome.lease);
+    if (outcome.length > 0) this.partition.log.release(outcome.lease);
     return outcome;
   }
 }
@@ -170,7 +170,7 @@ Deno.test("Partition.read() tells where a client's history diverges (KIP-595), a
   const read = (lastFetchedEpoch: number, offset: number) => {
     const outcome = emptyReadOutcome();
     later.read(readFrom(offset, { lastFetchedEpoch }), outcome);
-    if (outcome.length > 0) later.release(outcome.lease);
+    if (outcome.length > 0) later.log.release(outcome.lease);
     return [outcome.refusal, outcome.divergingEpoch, outcome.divergingEndOffset, outcome.length > 0];
   };
   assert.deepEqual(read(EPOCH, 1), [null, -1, -1, true]);

@@ -1,6 +1,6 @@
 /**
  * Which shard and which row of the watermark table a partition gets. Neither is stored: a broker that starts with another
- * number of shards places everything anew. Runs on the main isolate.
+ * number of shards places everything anew. A partition that moves to another shard keeps its row. Runs on the main isolate.
  *
  * Partitions of a topic are spread over the shards, each to the one that has the fewest of the topic, then the fewest of
  * all: a topic's load is what its partitions share. A row that was given back is used again last, so that a late look at
@@ -43,17 +43,27 @@ export class Placement {
     return Array.from({ length: count }, () => {
       const shard = this.#leastLoaded(ofTopic);
       ofTopic[shard] = (ofTopic[shard] ?? 0) + 1;
-      this.#partitionsOfShard[shard] = (this.#partitionsOfShard[shard] ?? 0) + 1;
+      this.#count(shard, 1);
       return { shard, slot: this.#takeSlot() };
     });
+  }
+
+  /** Counts a partition that moved. @param from its shard so far @param to its shard from now on */
+  move(from: number, to: number): void {
+    this.#count(from, -1);
+    this.#count(to, 1);
   }
 
   /** Takes the places of partitions back that no shard knows any more. */
   release(places: readonly Placed[]): void {
     for (const { shard, slot } of places) {
-      this.#partitionsOfShard[shard] = (this.#partitionsOfShard[shard] ?? 0) - 1;
+      this.#count(shard, -1);
       this.#freed.push(slot);
     }
+  }
+
+  #count(shard: number, more: number): void {
+    this.#partitionsOfShard[shard] = (this.#partitionsOfShard[shard] ?? 0) + more;
   }
 
   #leastLoaded(ofTopic: readonly number[]): number {

@@ -17,6 +17,7 @@ import type { LogStore } from "./log_store.ts";
 import { Partition, type PartitionOwner } from "./partition.ts";
 import { PartitionService } from "./partition_service.ts";
 import type { Purgatory } from "./purgatory.ts";
+import type { Refusal } from "./refusals.ts";
 import { RemotePartitions } from "./remote_partitions.ts";
 import { SegmentRemoval } from "./segment_removal.ts";
 import {
@@ -85,6 +86,7 @@ export class ShardPartitions implements PartitionOwner {
   #flushesCount = 0;
   /** Slots of partitions that wait to flush, in their order. */
   readonly #wantFlush = new Set<number>();
+  readonly #row = emptyWatermarks();
   readonly #appended: AppendOutcome = { ...refusedAppend("unknown-partition"), refusal: null };
 
   /** @param parts the shard's pieces */
@@ -99,7 +101,7 @@ export class ShardPartitions implements PartitionOwner {
       outboxes: parts.outboxes,
       arenas: parts.arenas,
       clock: parts.clock,
-      refusalOf: (slot) => this.#unopened.has(slot) ? "log-offline" : "unknown-partition",
+      refusalOf: (slot) => this.#refusalOf(slot),
       onRelease: (_slot, lease) => parts.store.release(lease),
     });
   }
@@ -157,6 +159,13 @@ export class ShardPartitions implements PartitionOwner {
       }
     }
     return failures;
+  }
+
+  /** Lets a partition go, if it can go now: its row says so, and the shard that the image names next opens it. */
+  handOver(slot: number): void {
+    if (this.#own.get(slot)?.handOver() !== true) return;
+    this.#own.delete(slot);
+    this.#names.delete(slot);
   }
 
   /** Ends the start: logs opened from now on are new ones (log_store.ts). */
@@ -228,7 +237,8 @@ export class ShardPartitions implements PartitionOwner {
       return false;
     }
     const partition = this.#own.get(place.slot);
-    waiter.onAppended(tag, partition === undefined ? refusedAppend("log-offline") : this.#appendHere(partition, batch));
+    const refused = () => refusedAppend(this.#refusalOf(place.slot));
+    waiter.onAppended(tag, partition === undefined ? refused() : this.#appendHere(partition, batch));
     return true;
   }
 
@@ -237,7 +247,7 @@ export class ShardPartitions implements PartitionOwner {
     if (place.shard !== this.#parts.shard) return this.#remote.read(place, request, waiter, tag);
     const partition = this.#own.get(place.slot);
     const outcome = waiter.outcomeOf(tag);
-    if (partition === undefined) refuseRead(outcome, "log-offline");
+    if (partition === undefined) refuseRead(outcome, this.#refusalOf(place.slot));
     else partition.read(request, outcome);
     waiter.onRead(tag);
   }
@@ -256,8 +266,8 @@ export class ShardPartitions implements PartitionOwner {
     tag: number,
   ): void {
     if (place.shard !== this.#parts.shard) return this.#remote.listOffset(place, query, waiter, tag);
-    const none = { refusal: "log-offline" as const, offset: NO_OFFSET, timestamp: -1, leaderEpoch: -1 };
-    waiter.onListOffset(tag, this.#own.get(place.slot)?.listOffset(query) ?? none);
+    const none = () => ({ refusal: this.#refusalOf(place.slot), offset: NO_OFFSET, timestamp: -1, leaderEpoch: -1 });
+    waiter.onListOffset(tag, this.#own.get(place.slot)?.listOffset(query) ?? none());
   }
 
   /** Finds where a leader epoch ends. */
@@ -268,15 +278,15 @@ export class ShardPartitions implements PartitionOwner {
     tag: number,
   ): void {
     if (place.shard !== this.#parts.shard) return this.#remote.epochEnd(place, query, waiter, tag);
-    const none = { refusal: "log-offline" as const, leaderEpoch: -1, endOffset: NO_OFFSET };
-    waiter.onEpochEnd(tag, this.#own.get(place.slot)?.epochEnd(query) ?? none);
+    const none = () => ({ refusal: this.#refusalOf(place.slot), leaderEpoch: -1, endOffset: NO_OFFSET });
+    waiter.onEpochEnd(tag, this.#own.get(place.slot)?.epochEnd(query) ?? none());
   }
 
   /** Moves the log start of a partition. @param offset the new one; -1 is the high watermark */
   deleteRecords(place: PartitionPlace, offset: number, waiter: DeletionWaiter, tag: number): void {
     if (place.shard !== this.#parts.shard) return this.#remote.deleteRecords(place, offset, waiter, tag);
-    const none = { refusal: "log-offline" as const, logStartOffset: NO_OFFSET };
-    waiter.onRecordsDeleted(tag, this.#own.get(place.slot)?.deleteRecords(offset) ?? none);
+    const none = () => ({ refusal: this.#refusalOf(place.slot), logStartOffset: NO_OFFSET });
+    waiter.onRecordsDeleted(tag, this.#own.get(place.slot)?.deleteRecords(offset) ?? none());
   }
 
   /** Takes a ring record of another shard. @returns false when it is none of partitions' */
@@ -318,20 +328,30 @@ export class ShardPartitions implements PartitionOwner {
   }
 
   #open(topic: TopicImage, place: PartitionImage, failures: string[]): void {
-    const log = this.#parts.store.open(topic, place.partition);
+    const { table, store } = this.#parts;
+    const row = table.read(place.slot, emptyWatermarks());
+    const handedOver = row.state === partitionState.handedOver ? row : null;
+    const log = store.open(topic, place.partition, handedOver);
     if (typeof log === "string") {
       this.#unopened.add(place.slot);
-      this.#keepLogStart(place.slot, this.#parts.store.checkpointedLogStart(topic, place.partition));
+      this.#keepLogStart(place.slot, store.checkpointedLogStart(topic, place.partition));
+      this.onMoved(place.slot); // who waited for the shard that had it is answered
       failures.push(log);
       return;
     }
     this.#unopened.delete(place.slot);
-    const { table } = this.#parts;
     const config = topic.logConfig;
-    const partition = new Partition(log, { ...place, config, table, owner: this });
+    const partition = new Partition(log, { ...place, config, table, owner: this }, handedOver?.visibleBytes);
     this.#own.set(place.slot, partition);
     if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
     this.#names.set(place.slot, `${topic.name}-${place.partition}`);
+  }
+
+  /** Why there is no partition here: unless its row is closed, another shard has it, or is about to. */
+  #refusalOf(slot: number): Refusal {
+    if (this.#unopened.has(slot)) return "log-offline";
+    const { state } = this.#parts.table.read(slot, this.#row);
+    return state === partitionState.closed ? "unknown-partition" : "not-leader-or-follower";
   }
 
   /** Of a log that could not be opened: records that were deleted must not come back when it can be opened again. */

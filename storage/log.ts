@@ -23,7 +23,6 @@ import type { LogProducers } from "./log_producers.ts";
 import { LogReads } from "./log_reads.ts";
 import { LogResources } from "./log_resources.ts";
 import { acceptedAppend, DISK_REFUSED, nothingVisible, refusedAppend, refusedRead } from "./log_results.ts";
-import { findLargestTimestamp, findTimestamp, type TimestampSearch } from "./log_timestamps.ts";
 import type {
   AppendOptions,
   AppendResult,
@@ -51,7 +50,6 @@ export class Log implements Disposable {
   readonly #producers: LogProducers;
   readonly #epochs: LogEpochs;
   readonly #reads: LogReads;
-  readonly #search: TimestampSearch;
   // Reused for every batch: an append allocates its result and nothing else.
   readonly #rules: { -readonly [Rule in keyof BatchRules]: BatchRules[Rule] };
   readonly #batch = { bytes: 0, lastOffset: NO_OFFSET, maxTimestamp: 0, nowMs: 0 };
@@ -68,7 +66,6 @@ export class Log implements Disposable {
   #closed = false;
 
   private constructor(options: LogOptions, resources: LogResources, loaded: LoadedLog) {
-    const reader = new SegmentReader(resources.window);
     this.#options = options;
     this.#resources = resources;
     this.#config = options.config;
@@ -76,8 +73,7 @@ export class Log implements Disposable {
     this.#segments = loaded.segments;
     this.#producers = loaded.producers;
     this.#epochs = loaded.epochs;
-    this.#reads = new LogReads(loaded.segments, reader);
-    this.#search = { fs: options.fs, reader, segments: loaded.segments.all };
+    this.#reads = new LogReads(loaded.segments, { fs: options.fs, reader: new SegmentReader(resources.window) });
     this.#logStartOffset = loaded.logStartOffset;
     this.#logEndOffset = loaded.logEndOffset;
     this.#recoveryPoint = loaded.recoveryPoint;
@@ -163,10 +159,7 @@ export class Log implements Disposable {
     }
   }
 
-  /**
-   * Finds whole batches from the one that holds `offset` on, all in one segment, and lends them.
-   * @returns no slice at the log end and at or above `maxOffset`
-   */
+  /** Lends whole batches from the one that holds `offset` on, all in one segment; none at the log end or from `maxOffset` on. */
   read(offset: Offset, options: ReadOptions): ReadResult {
     if (this.#closed) return refusedRead("log-offline", "The log is closed");
     if (offset < this.#logStartOffset || offset > this.#logEndOffset) {
@@ -186,24 +179,14 @@ export class Log implements Disposable {
     this.#resources.leases.release(leaseId);
   }
 
-  /**
-   * Finds the first record whose timestamp is at least `timestamp` (ListOffsets by time).
-   * @param options maxOffset: a record at or above it is not found
-   * @throws SystemError, or the runtime's errors, when the disk refuses
-   */
+  /** Finds the first record at or after a time (ListOffsets), if it lies below `maxOffset`. @throws when the disk refuses */
   offsetForTimestamp(timestamp: number, options: { maxOffset: Offset }): TimestampedOffset | null {
-    const found = findTimestamp(this.#search, { timestamp, offset: this.#logStartOffset });
-    return found !== null && found.offset < options.maxOffset ? found : null;
+    return this.#reads.findTimestamp(timestamp, { from: this.#logStartOffset, to: options.maxOffset });
   }
 
-  /**
-   * Finds the first record that has the largest timestamp of the log (ListOffsets -3).
-   * @param maxOffset a record at or above it is not found
-   * @throws SystemError, or the runtime's errors, when the disk refuses
-   */
+  /** Finds the first record that has the largest timestamp (ListOffsets -3), if it lies below `maxOffset`. @throws likewise */
   maxTimestampOffset(maxOffset: Offset): TimestampedOffset | null {
-    const found = findLargestTimestamp(this.#search);
-    return found !== null && found.offset < maxOffset ? found : null;
+    return this.#reads.findLargestTimestamp(maxOffset);
   }
 
   /** End of an epoch (OffsetForLeaderEpoch): the largest known epoch at most `epoch`, and where the next one begins. */
@@ -321,6 +304,20 @@ export class Log implements Disposable {
     return asked;
   }
 
+  /**
+   * Closes the log for another shard of this process to open (`LogOptions.isHandedOver`): trimmed and with a producer snapshot,
+   * but not flushed: `recoveryPoint` says what is durable in its final form. Only while no flush is under way.
+   * @returns false when the disk refused: the log goes on, or is offline
+   */
+  handOver(): boolean {
+    if (this.#offlineReason !== null || this.#attempt(() => this.#describe()) !== null) return false;
+    const failure = this.#attempt(() => this.#segments.active.deactivate());
+    if (failure !== null) this.#goOffline(failure);
+    const durable = Math.min(this.#recoveryPoint, this.#closedDurableBelow);
+    this.#recoveryPoint = toOffset(Math.max(durable, this.#logStartOffset));
+    return failure === null && this.close({ clean: false });
+  }
+
   /** Removes the log from the disk: the directory is renamed to `….<32 hex>-delete`, then removed. @throws when refused */
   remove(): void {
     this.close({ clean: false });
@@ -376,12 +373,16 @@ export class Log implements Disposable {
   }
 
   #finish(): void {
-    this.#producers.snapshot(this.#logEndOffset);
-    this.#epochs.save();
+    this.#describe();
     this.#segments.active.deactivate();
     const { fs, directory } = this.#options;
     const flushed = this.#segments.active.flushFds().every((fd) => fs.fdatasync(fd)) && fs.syncDirectory(directory);
     if (!flushed) this.#goOffline("Cannot close the log: a flush failed");
+  }
+
+  #describe(): void {
+    this.#producers.snapshot(this.#logEndOffset);
+    this.#epochs.save();
   }
 
   #attempt(action: () => void): string | null {

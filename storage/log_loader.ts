@@ -10,11 +10,12 @@
  */
 import { type Offset, toOffset } from "./base/units.ts";
 import { clearLeftovers } from "./leftover_files.ts";
-import { LogEpochs } from "./log_epochs.ts";
+import { LEADER_EPOCHS_FILE, LogEpochs } from "./log_epochs.ts";
 import { LogProducers } from "./log_producers.ts";
 import type { LogResources } from "./log_resources.ts";
 import type { LogOptions } from "./log_types.ts";
 import { settlePartitionMetadata } from "./partition_directory.ts";
+import { PARTITION_METADATA_FILE } from "./partition_metadata.ts";
 import { baseOffset, batchBytes, nextOffset, partitionLeaderEpoch } from "./record_batch.ts";
 import { SegmentRecovery } from "./recovery.ts";
 import { Segment, type SegmentPlace } from "./segment.ts";
@@ -86,7 +87,10 @@ class LogLoader {
     const logStartOffset = toOffset(Math.max(this.#options.logStartOffset, this.segments.first.baseOffset));
     this.#settleEpochs(epochs, { logStartOffset, logEndOffset });
     const producers = this.#loadProducers({ logStartOffset, logEndOffset });
-    const recoveryPoint = this.#options.cleanShutdown && !this.#scanned ? logEndOffset : this.#options.recoveryPoint;
+    const { cleanShutdown, isHandedOver = false } = this.#options;
+    if (isHandedOver) this.#noteUnflushed();
+    const isDurable = cleanShutdown && !isHandedOver && !this.#scanned;
+    const recoveryPoint = isDurable ? logEndOffset : this.#options.recoveryPoint;
     return {
       segments: this.segments,
       epochs,
@@ -96,6 +100,14 @@ class LogLoader {
       recoveryPoint: toOffset(Math.min(Math.max(recoveryPoint, logStartOffset), logEndOffset)),
       unflushed: this.#unflushed,
     };
+  }
+
+  /** Which small files the last owner had made durable is not known: the next flush takes them all. */
+  #noteUnflushed(): void {
+    const { directory } = this.#options;
+    this.#unflushed.addDirectory(directory.slice(0, directory.lastIndexOf("/")) || "/");
+    this.#unflushed.addDirectory(directory);
+    for (const name of [PARTITION_METADATA_FILE, LEADER_EPOCHS_FILE]) this.#unflushed.addFile(`${directory}/${name}`);
   }
 
   #report(message: string): void {
@@ -219,7 +231,7 @@ class LogLoader {
   }
 
   #loadProducers(range: { logStartOffset: Offset; logEndOffset: Offset }): LogProducers {
-    const { fs, directory, clock, producerIdExpirationMs, cleanShutdown } = this.#options;
+    const { fs, directory, clock, producerIdExpirationMs, cleanShutdown, isHandedOver } = this.#options;
     const producers = new LogProducers(fs, directory);
     const { snapshots, state } = producers;
     const bases = this.segments.baseOffsets;
@@ -230,7 +242,8 @@ class LogLoader {
       for (const offset of wanted) producers.snapshot(offset);
       return producers;
     }
-    snapshots.removeOutside(range);
+    // What was handed over knows its producers, even when all their records were deleted.
+    if (!isHandedOver) snapshots.removeOutside(range);
     const from = producers.loadNewest(range.logStartOffset);
     for (let index = this.segments.floorIndex(from); index < this.segments.length; index++) {
       const segment = this.segments.at(index);

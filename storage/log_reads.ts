@@ -1,5 +1,6 @@
 /**
- * Reads of a log: from an offset to a run of whole batches in one segment, leased. Runs on the shard that owns the log.
+ * Reads of a log: from an offset to a run of whole batches in one segment, leased; and records by timestamp. Runs on the shard
+ * that owns the log.
  *
  * A read that goes on where an earlier one ended, up to the end of what is there, touches no file. Any other costs an index
  * lookup and one or two reads of 8 KiB.
@@ -7,25 +8,29 @@
 import { assert } from "./base/assert.ts";
 import { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
 import { nothingVisible, refusedRead } from "./log_results.ts";
-import type { ReadOptions, ReadResult } from "./log_types.ts";
+import { findLargestTimestamp, findTimestamp, type TimestampSearch } from "./log_timestamps.ts";
+import type { ReadOptions, ReadResult, TimestampedOffset } from "./log_types.ts";
 import { ReadCursors } from "./read_cursors.ts";
 import type { Segment } from "./segment.ts";
 import type { SegmentList } from "./segment_list.ts";
 import type { SearchOutcome, SegmentReader } from "./segment_reader.ts";
+import type { FileSystem } from "./sys/file_system.ts";
 
 /** The read side of one log. */
 export class LogReads {
   readonly #segments: SegmentList;
   readonly #reader: SegmentReader;
+  readonly #search: TimestampSearch;
   readonly #cursors = new ReadCursors();
   #position = 0;
   #endPosition = 0;
   #nextOffset: Offset = NO_OFFSET;
 
-  /** @param segments of the log @param reader of the shard's window */
-  constructor(segments: SegmentList, reader: SegmentReader) {
+  /** @param segments of the log @param by where their files are, and a reader of the shard's window */
+  constructor(segments: SegmentList, by: { fs: FileSystem; reader: SegmentReader }) {
     this.#segments = segments;
-    this.#reader = reader;
+    this.#reader = by.reader;
+    this.#search = { ...by, segments: segments.all };
   }
 
   /**
@@ -47,6 +52,18 @@ export class LogReads {
       return end === "end" ? nothingVisible : this.#lend(segment);
     }
     return nothingVisible;
+  }
+
+  /** Finds the first record at or after a time, from `range.from` on and below `range.to`. @throws when the disk refuses */
+  findTimestamp(timestamp: number, range: { from: Offset; to: Offset }): TimestampedOffset | null {
+    const found = findTimestamp(this.#search, { timestamp, offset: range.from });
+    return found !== null && found.offset < range.to ? found : null;
+  }
+
+  /** Finds the first record that has the largest timestamp; null when it lies at or above `to`. @throws when the disk refuses */
+  findLargestTimestamp(to: Offset): TimestampedOffset | null {
+    const found = findLargestTimestamp(this.#search);
+    return found !== null && found.offset < to ? found : null;
   }
 
   #findStart(segment: Segment, offset: Offset): SearchOutcome {

@@ -18,6 +18,8 @@ export interface LogOptions {
   readonly config: LogConfig;
   /** Whether the log directory was shut down cleanly: nothing is scanned then. */
   readonly cleanShutdown: boolean;
+  /** Whether `log.handOver()` closed it in this process: as whole as after a clean stop, but durable only below `recoveryPoint`. */
+  readonly isHandedOver?: boolean;
   /** From `recovery-point-offset-checkpoint`; 0 where it has no line. */
   readonly recoveryPoint: Offset;
   /** From `log-start-offset-checkpoint`; 0 where it has no line. */

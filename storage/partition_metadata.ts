@@ -10,7 +10,8 @@ import { LogDamagedError } from "./storage_failure.ts";
 import type { FileSystem } from "./sys/file_system.ts";
 import { parseUuid, ZERO_UUID } from "./uuid.ts";
 
-const FILE_NAME = "partition.metadata";
+/** Name of the file. */
+export const PARTITION_METADATA_FILE = "partition.metadata";
 /** Later versions keep these two lines. */
 const CONTENT = /^version:\s+\d+\r?\ntopic_id:\s+([A-Za-z0-9_=-]+)(?:\r?\n[^]*)?$/;
 
@@ -28,18 +29,18 @@ const encoder = new TextEncoder();
  * @throws LogDamagedError when the file holds no topic id @throws the runtime's errors when the disk refuses
  */
 export function readPartitionMetadata(fs: FileSystem, directory: string): string | null {
-  const text = readText(fs, `${directory}/${FILE_NAME}`);
+  const text = readText(fs, `${directory}/${PARTITION_METADATA_FILE}`);
   if (text === null) return null;
   const id = parseUuid(CONTENT.exec(text)?.[1] ?? "");
   if (id !== null && id !== ZERO_UUID) return id;
   const written = text.replace(/\0+$/, "");
   if (BEGINNING.startsWith(written) || TORN.test(written)) return null;
-  throw new LogDamagedError(`Cannot read ${directory}/${FILE_NAME}: it holds no topic id`);
+  throw new LogDamagedError(`Cannot read ${directory}/${PARTITION_METADATA_FILE}: it holds no topic id`);
 }
 
 /** Writes the topic id; it is durable when the file is flushed. @returns its path @throws as `writeUnflushed()` does */
 export function writePartitionMetadata(fs: FileSystem, directory: string, topicId: string): string {
-  const path = `${directory}/${FILE_NAME}`;
+  const path = `${directory}/${PARTITION_METADATA_FILE}`;
   writeUnflushed(fs, path, encoder.encode(`${BEGINNING}${topicId}`));
   return path;
 }

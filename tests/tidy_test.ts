@@ -28,6 +28,7 @@ const CORES = [
   "partitions/metadata/topic_deletion.ts",
   "partitions/metadata/topic_table.ts",
   "partitions/placement.ts",
+  "partitions/rebalancing.ts",
   "partitions/purgatory.ts",
   "storage/leader_epochs.ts",
   "storage/producer_state.ts",

@@ -30,6 +30,7 @@ import { loadTopics, newPartitionRow } from "./controller_loading.ts";
 import type { ImageDelta, MetadataImage, TopicImage } from "./image.ts";
 import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
 import { type GrowthPlan, planPartitions } from "./partition_creation.ts";
+import { type LetGo, movePartition, type PartitionMove } from "./partition_moves.ts";
 import { deletedKey, partitionRowKey, PRODUCER_IDS, topicKey } from "./records.ts";
 import { ABSENT, type MetadataStore, MetadataStoreError, type Transaction } from "./store.ts";
 import {
@@ -58,6 +59,7 @@ export interface ControllerOptions {
   readonly slotsMax: number;
   /** Makes a change known; settles when every shard has applied it. */
   readonly publish: (delta: ImageDelta) => Promise<void>;
+  readonly letGo: LetGo;
   /** Writes the log start offsets of all partitions down (checkpoints.ts). */
   readonly saveLogStarts: () => Promise<void>;
   /** Writes all checkpoints. */
@@ -154,6 +156,11 @@ export class Controller implements ControlPlane {
     args: ControlCalls[Name]["args"],
   ): Promise<ControlCalls[Name]["result"]> {
     return this.#calls[name](args);
+  }
+
+  /** Moves a partition to another shard, as `movePartition()` of partition_moves.ts. @returns whether it did */
+  movePartition(move: PartitionMove): Promise<boolean> {
+    return this.#inTurn(() => movePartition(move, this.#table, this.#options));
   }
 
   /** Runs changes one after the other, whether the one before succeeded or not. @param late answers when the turn comes too late */

@@ -8,6 +8,7 @@ import { brokerConfigFrom } from "../config/broker_properties.ts";
 import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "./adoption.ts";
 import { Controller, type LoadedMetadata } from "./controller.ts";
 import type { ImageDelta } from "./image.ts";
+import type { LetGo } from "./partition_moves.ts";
 import {
   ABSENT,
   type Lease,
@@ -127,6 +128,7 @@ export async function startController(
     shardsCount?: number;
     slotsMax?: number;
     publish?: (delta: ImageDelta) => Promise<void>;
+    letGo?: LetGo;
     nowMs?: () => number;
     saveCheckpoints?: () => Promise<void>;
   } = {},
@@ -141,6 +143,7 @@ export async function startController(
       published.push(delta);
       return options.publish?.(delta) ?? Promise.resolve();
     },
+    letGo: options.letGo ?? (() => Promise.resolve(true)),
     saveLogStarts: () => Promise.resolve(),
     saveCheckpoints: options.saveCheckpoints ?? (() => Promise.resolve()),
     newTopicId: randomUuid,

@@ -84,6 +84,13 @@ export class TopicTable {
     return { ...topic, partitions: [...topic.partitions, ...added] };
   }
 
+  /** Gives a partition to another shard, which is not in the store. @returns what to publish */
+  move(topic: TopicImage, partition: number, shard: number): TopicImage {
+    const partitions = topic.partitions.map((place) => place.partition === partition ? { ...place, shard } : place);
+    this.#placement.move((topic.partitions[partition] as Placed).shard, shard);
+    return { ...topic, partitions };
+  }
+
   /** Gives a topic other configs that are in the store now. @returns what to publish */
   configure(topic: TopicImage, configs: Readonly<Record<string, string>>, version: number): TopicImage {
     this.#versions.set(topic.id, { ...this.versionsOf(topic.id), topic: version });

@@ -12,7 +12,7 @@ const ROW_WORDS = 16;
 const TWO_POW_32 = 0x1_0000_0000;
 
 /** What a row says about its partition. */
-export const partitionState = { closed: 0, open: 1, offline: 2 } as const;
+export const partitionState = { closed: 0, open: 1, offline: 2, handedOver: 3 } as const;
 
 /** The values of one row, taken at one instant. */
 export interface Watermarks {
@@ -23,7 +23,7 @@ export interface Watermarks {
   logEndOffset: Offset;
   /** Records below it are durable. */
   recoveryPoint: Offset;
-  /** Bytes below the high watermark ever appended since the log was opened. */
+  /** Bytes below the high watermark ever appended since the broker opened the log. */
   visibleBytes: number;
 }
 
@@ -58,7 +58,7 @@ export class WatermarkTable {
     return new SharedArrayBuffer(WatermarkTable.SLOTS_MAX * ROW_WORDS * 4);
   }
 
-  /** Publishes a partition's values. Only the owning shard calls it. @param slot the partition's row */
+  /** Publishes a partition's values. Only the owning shard calls it; the next owner, once it was told that the last one let go. @param slot the partition's row */
   write(slot: number, values: Watermarks): void {
     const row = this.#row(slot);
     const words = this.#words;

@@ -42,7 +42,7 @@ export const WATERMARK = {
 export const RING = { head: 0, tail: 16 } as const;
 
 /** Index of each word in an isolate's row (128 bytes: the isolate's own words, then the main isolate's). */
-export const ISOLATE = { parked: 0, closed: 1, posted: 16, stopping: 17 } as const;
+export const ISOLATE = { parked: 0, closed: 1, waited: 2, posted: 16, stopping: 17 } as const;
 
 const OFFSET_WRAP = "none: below 2^53";
 
@@ -52,7 +52,10 @@ export const sharedWords: readonly SharedWord[] = [
     "odd while the row is being written; readers retry until it is even and unchanged",
     "wraps at 2^32; only equality and parity count",
   ]),
-  word("watermarks", WATERMARK.state, "state", ["owner", "any shard", "main"], ["0 closed, 1 open, 2 offline", "none"]),
+  word("watermarks", WATERMARK.state, "state", ["owner", "any shard", "main"], [
+    "0 closed, 1 open, 2 offline, 3 let go by one shard for another to open",
+    "none",
+  ]),
   word("watermarks", WATERMARK.highWatermark, "highWatermark", ["owner", "any shard", "main"], [
     "consumers see offsets below it",
     OFFSET_WRAP,
@@ -73,8 +76,9 @@ export const sharedWords: readonly SharedWord[] = [
     "records below it are durable",
     OFFSET_WRAP,
   ]),
-  word("watermarks", WATERMARK.visibleBytes, "visibleBytes", ["owner", "any shard"], [
-    "bytes below the high watermark ever appended since the log was opened; a fetch's min bytes count by its difference",
+  word("watermarks", WATERMARK.visibleBytes, "visibleBytes", ["owner", "any shard", "main"], [
+    "bytes below the high watermark ever appended since the broker opened the log; a fetch's min bytes, and what a partition " +
+    "weighs in rebalancing, count by its difference",
     OFFSET_WRAP,
   ]),
   word("interest", 0, "interest", ["shard", "owner"], [
@@ -89,6 +93,10 @@ export const sharedWords: readonly SharedWord[] = [
   ]),
   word("isolate", ISOLATE.closed, "closed", ["shard", "main"], [
     "connections that ended here or moved away, less those that moved in; the main isolate knows how many it handed over",
+    "wraps at 2^32; only the difference counts",
+  ]),
+  word("isolate", ISOLATE.waited, "waited", ["shard", "main"], [
+    "microseconds the shard ever waited in epoll_wait; what is missing from the time that passed, it was busy",
     "wraps at 2^32; only the difference counts",
   ]),
   word("isolate", ISOLATE.posted, "posted", ["main", "shard"], [
