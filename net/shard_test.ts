@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import { type DelayedOperation, IsolateTable, outboxes } from "../partitions/mod.ts";
+import { type DelayedOperation, ISOLATE, IsolateTable, type Outbox, outboxes } from "../partitions/mod.ts";
 import { Answers, batchOf, TestShards, topicOn } from "../partitions/partition_testing.ts";
-import { FAILED, linuxFileSystem, READABLE } from "../storage/mod.ts";
+import { type Clock, FAILED, linuxFileSystem, READABLE } from "../storage/mod.ts";
 import { concatBytes } from "../tests/record_batch_builder.ts";
 import { sendAdoption } from "./adoption.ts";
 import type { Connection } from "./connection.ts";
@@ -20,7 +20,7 @@ const ANSWER_BYTES = 16;
 
 /** A shard whose turns the test takes, and the other end of its mail. */
 class Fixture implements Disposable {
-  readonly world = new TestShards(1);
+  readonly world: TestShards;
   readonly shard: Shard;
   readonly reports: string[] = [];
   readonly closedPeers: number[] = [];
@@ -28,19 +28,22 @@ class Fixture implements Disposable {
   route: (connection: Connection, start: number, length: number) => void = () => {};
   /** What the shard does for groups. */
   groups: GroupTurns = noGroups;
-  readonly #main = outboxes(this.world.state, 1)[0];
+  readonly #main: Outbox | undefined;
   readonly #adopted: SocketPair[] = [];
 
-  constructor() {
-    const { arena, inbox, outboxes, purgatory, partitions } = this.world.at(0);
+  constructor(parts: { shardsCount?: number; clock?: Clock } = {}) {
+    const { shardsCount = 1 } = parts;
+    this.world = new TestShards(shardsCount);
+    this.#main = outboxes(this.world.state, shardsCount)[0];
+    const { outboxes: ways, arena, inbox, purgatory, partitions } = this.world.at(0);
     this.shard = new Shard({
       shard: 0,
-      clock: this.world.clock,
+      clock: parts.clock ?? this.world.clock,
       fs: linuxFileSystem,
       arena,
       memory: new RequestMemory(arena, { budgetBytes: Infinity, requestBytesMax: 100 * MIB }),
       inbox,
-      outboxes,
+      outboxes: ways,
       isolates: new IsolateTable(this.world.state.isolates),
       eventFd: this.world.state.eventFds[0] as number,
       purgatory,
@@ -347,3 +350,30 @@ Deno.test("Shard takes the memory for an answer from the client that leaves most
   }
   assert.equal((await receiving).length, MIB);
 });
+
+Deno.test("Shard counts the time of its waits, not of its turns, unless it is alone", () => {
+  for (const [shardsCount, waitedUs] of [[2, 3 * 250], [1, 0]] as const) {
+    // Each look at the clock takes a quarter of a millisecond: as long as a wait, which looks before and after it.
+    let looks = 0;
+    const clock = { wallMs: () => 0, monotonicMs: () => 0.25 * looks++ };
+    using fixture = new Fixture({ shardsCount, clock });
+    fixture.groups = { ...noGroups, nextDeadlineMs: 1 };
+    const waits = (count: number) => {
+      for (let turns = 0; turns < count; turns++) {
+        looks = 0;
+        fixture.shard.run(turnsOf(2));
+      }
+    };
+    const isolates = new IsolateTable(fixture.world.state.isolates);
+    waits(3);
+    assert.equal(isolates.get(0, ISOLATE.waited), waitedUs);
+    for (let turn = 0; turn < 5; turn++) fixture.turn();
+    assert.equal(isolates.get(0, ISOLATE.waited), waitedUs, "a turn that does not wait");
+  }
+});
+
+/** Lets a shard run this many turns, of which all but the last may wait. */
+function turnsOf(count: number): () => boolean {
+  let left = count;
+  return () => --left === 0;
+}

@@ -26,6 +26,15 @@ Deno.test("place() never gives one slot to two partitions, and takes freed slots
   assert.throws(() => placement.place(1), /while there is room/);
 });
 
+Deno.test("Placement.move() counts a partition on its new shard, so that the next ones go where there are fewer", () => {
+  const placement = new Placement(2, 10);
+  assert.deepEqual(placement.place(2).map(({ shard }) => shard), [0, 1]);
+  placement.move(0, 1);
+  assert.deepEqual([placement.place(1), placement.place(1)].flat(), [{ shard: 0, slot: 2 }, { shard: 0, slot: 3 }]);
+  placement.release([{ shard: 1, slot: 0 }, { shard: 1, slot: 1 }]);
+  assert.deepEqual(placement.place(1), [{ shard: 1, slot: 4 }]);
+});
+
 Deno.test("Placement keeps its invariants over many random placements and releases", () => {
   const seed = Math.floor(Math.random() * 2 ** 32);
   const random = createRandom(seed);
