@@ -19,7 +19,14 @@ import {
   WatermarkTable,
 } from "../partitions/mod.ts";
 import { groupSettings } from "../partitions/config/group_configs.ts";
-import { type FlushRequest, linuxFileSystem, nativeMemory, randomUuid, systemClock } from "../storage/mod.ts";
+import {
+  askForShortSlices,
+  type FlushRequest,
+  linuxFileSystem,
+  nativeMemory,
+  randomUuid,
+  systemClock,
+} from "../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
 import { ControlLink } from "./control_link.ts";
 import { ShardGroups } from "./group_turns.ts";
@@ -121,6 +128,7 @@ class ShardHost {
 
   /** Opens the logs and serves until stopped. */
   async serve(): Promise<void> {
+    askForShortSlices();
     const failures = this.#apply(this.#start.image);
     this.#partitions.forgetCheckpoints();
     post({ type: "ready", failures });

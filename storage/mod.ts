@@ -53,4 +53,5 @@ export { type FileSystem, linuxFileSystem, type MappedFile, type OpenMode } from
 export * from "./sys/page_cache.ts";
 export { IO_BYTES_MAX, lastErrorText, SystemError } from "./sys/libc.ts";
 export { allocateShared, discardPages, type NativeMemory, nativeMemory } from "./sys/memory.ts";
+export { askForShortSlices } from "./sys/scheduling.ts";
 export * from "./sys/sockets.ts";

@@ -108,6 +108,16 @@ const symbols = {
     parameters: [/* int fd */ "i32", /* sockaddr *addr */ "usize", /* socklen_t *addrlen */ "usize"],
     result: "i32",
   },
+  syscall: {
+    parameters: [
+      /* long number */ "i64",
+      /* pid_t pid */ "i32",
+      /* struct sched_attr *attr */ "usize",
+      /* unsigned size or flags */ "u32",
+      /* unsigned flags */ "u32",
+    ],
+    result: "i32",
+  },
   sysconf: { parameters: [/* int name */ "i32"], result: "i32" },
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
