@@ -178,5 +178,11 @@ Deno.test("main stops at once by a second signal, with 128 + its number", async 
   await using program = new Program("--port", "0", "--shards", "1", "--data", `${directory.path}/data`);
   await program.port();
   program.signal("SIGINT", "SIGTERM");
-  assert.equal((await program.end()).code, 128 + 15);
+  const { code, error } = await program.end();
+  // Either may be told first; the one that it names is the first, if it came to saying so.
+  const first = /^barnabas: (SIG\w+): stopping/.exec(error)?.[1];
+  const expected = [["SIGTERM", 128 + 2], ["SIGINT", 128 + 15]].filter(([name]) =>
+    first === undefined || name === first
+  );
+  assert(expected.some(([, number]) => number === code), `exit code ${code} after ${first ?? "neither was named"}`);
 });
