@@ -15,6 +15,7 @@ const TOUCHED_BYTES = 512 * 1024;
 
 const rules: BatchRules = {
   nowMs: TEST_TIMESTAMP,
+  recordsMax: Infinity,
   maxMessageBytes: 10_000_000,
   segmentBytes: 1_000_000_000,
   messageTimestampType: "CreateTime",

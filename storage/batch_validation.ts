@@ -44,6 +44,8 @@ export type BatchRefusal =
 export interface BatchRules {
   /** Time of the append, in ms since 1970. */
   readonly nowMs: number;
+  /** Offsets that are left: a codec hides how many records there are, and a log ends at 2^53 (units.ts). */
+  readonly recordsMax: number;
   /** `max.message.bytes` */
   readonly maxMessageBytes: number;
   /** `segment.bytes` */
@@ -156,6 +158,9 @@ function checkHeader(view: DataView, at: number, rules: BatchRules): BatchCheck 
   if (count <= 0 || lastOffsetDelta !== count - 1) {
     const message = `Cannot append a batch: ${count} records do not end at offset delta ${lastOffsetDelta}`;
     return refuse("invalid-record", message);
+  }
+  if (count > rules.recordsMax) {
+    return refuse("invalid-record", `Cannot append ${count} records: the log has ${rules.recordsMax} offsets left`);
   }
   if (batches.isControl(view, at)) {
     return refuse("invalid-record", "Cannot append a control batch: clients may not write them");

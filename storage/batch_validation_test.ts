@@ -16,6 +16,7 @@ import { codecNames } from "./record_batch.ts";
 
 const rules: BatchRules = {
   nowMs: TEST_TIMESTAMP,
+  recordsMax: Infinity,
   maxMessageBytes: 1_048_588,
   segmentBytes: 1 << 30,
   messageTimestampType: "CreateTime",
@@ -52,6 +53,16 @@ function batchOfBody(body: Uint8Array, length = body.length): Uint8Array {
 }
 
 const plainBody = (tail: readonly number[]) => new Uint8Array([0, 0, 0, ...tail]);
+
+Deno.test("checkProducedBatch() refuses more records than there are offsets left, also when a codec hides them", () => {
+  for (const codec of codecNames) {
+    const batch = buildBatch(records, { codec });
+    assert.equal(check(batch, { recordsMax: 3 }).refusal, null);
+    const { refusal, message } = check(batch, { recordsMax: 2 });
+    assert.equal(refusal, "invalid-record");
+    assert.equal(message, "Cannot append 3 records: the log has 2 offsets left");
+  }
+});
 
 Deno.test("checkProducedBatch() accepts every codec and leaves a right batch as it is", () => {
   for (const codec of codecNames) {

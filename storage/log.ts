@@ -141,13 +141,13 @@ export class Log implements Disposable {
   }
 
   /**
-   * Validates a produced batch, gives it its offsets and appends it: one write, index entries every
-   * `index.interval.bytes`. Written is not durable.
+   * Validates a produced batch, gives it its offsets and appends it, by one write. Written is not durable.
    * @param memory holds the batch, which is stamped in place @param start its first byte @param length its size
    */
   appendAsLeader(memory: NativeMemory, start: number, length: number, options: AppendOptions): AppendResult {
     if (this.#offlineReason !== null) return refusedAppend("log-offline", this.#offlineReason);
     this.#rules.nowMs = options.nowMs;
+    this.#rules.recordsMax = Number.MAX_SAFE_INTEGER - this.#logEndOffset;
     const check = checkProducedBatch(memory, start, length, this.#rules);
     if (check.refusal !== null) return refusedAppend(check.refusal, check.message, check.recordIndex);
     const earlier = this.#producers.check(memory.view, start);

@@ -40,10 +40,11 @@ export interface LogConfig {
   readonly appendMode: "pwrite" | "mapped";
 }
 
-/** What a topic asks of a produced batch; the time of the append is still to be filled in. */
+/** What a topic asks of a produced batch; the time of the append and the offsets left are still to be filled in. */
 export function batchRules(config: LogConfig): BatchRules {
   return {
     nowMs: 0,
+    recordsMax: 0,
     maxMessageBytes: config.maxMessageBytes,
     segmentBytes: config.segmentBytes,
     messageTimestampType: config.messageTimestampType,

@@ -16,6 +16,7 @@ const stored = [...Deno.readDirSync(golden)].filter(({ name }) => name.endsWith(
 
 const rules = {
   nowMs: 0,
+  recordsMax: Infinity,
   maxMessageBytes: 1_048_588,
   segmentBytes: 1 << 30,
   messageTimestampType: "CreateTime",
