@@ -140,17 +140,19 @@ Deno.test("a partition that moves under load loses nothing that was acknowledged
     const producer = await Producer.start(one, "t");
     let isOver = false;
     const produced = producer.run(() => isOver);
-    const read = readAll(two, "t", () => isOver ? producer.acknowledged : Infinity);
+    let total = Infinity;
+    const read = readAll(two, "t", () => total);
     for (let count = 0; count < 30; count++) {
       assert.ok(await move(broker, "t"));
       await producer.more(1 + count % 20);
     }
     isOver = true;
     await produced;
+    total = producer.acknowledged + 1;
     // Wakes the reader, who may wait for more.
     assert.deepEqual(await append(one, "t", 0, [`<${producer.acknowledged}>`]), [NONE, producer.acknowledged]);
-    assert.deepEqual((await read).slice(0, producer.acknowledged), upTo(producer.acknowledged));
-    assert.ok(producer.acknowledged > 100);
+    assert.deepEqual(await read, upTo(total));
+    assert.ok(total > 100);
   });
 });
 
