@@ -35,6 +35,7 @@ Deno.test("writeBatch() writes what the tests' builder writes, in bytesOfBatch()
 Deno.test("writeBatch() writes what a compacted topic takes from a producer", () => {
   const rules = {
     nowMs: TEST_TIMESTAMP,
+    recordsMax: Infinity,
     maxMessageBytes: 1 << 20,
     segmentBytes: 1 << 30,
     messageTimestampType: "CreateTime",
