@@ -70,7 +70,7 @@ const texts: Record<Refusal, string> = {
   "log-offline": "The partition's log is offline after a disk failure",
   "offset-out-of-range": "The offset lies outside the log",
   "unknown-partition": "The partition is not known here",
-  "not-leader-or-follower": "This broker is not a replica of the partition",
+  "not-leader-or-follower": "This broker does not lead the partition at the moment",
   "fenced-leader-epoch": "The client's leader epoch is older than the partition's",
   "unknown-leader-epoch": "The client's leader epoch is newer than the partition's",
   "not-enough-replicas": "Fewer replicas are in sync than min.insync.replicas",
