@@ -13,6 +13,7 @@ import { emptyWatermarks, partitionState } from "./shared/watermarks.ts";
 /** Two shards, a controller, and a balancer that looks when told. */
 class Scene implements AsyncDisposable {
   readonly world: TestShards;
+  readonly files: CrashingFileSystem;
   readonly controller: Controller;
   readonly balancer: Balancer;
   readonly reports: string[] = [];
@@ -20,17 +21,24 @@ class Scene implements AsyncDisposable {
   /** Microseconds that each shard waited. */
   readonly waited = [0, 0];
   moveFails = false;
+  /** What moves wait for. */
+  gate: Promise<void> = Promise.resolve();
   nowMs = 0;
   timersCount = 0;
+  movesCount = 0;
   #fire: () => void = () => {};
 
-  private constructor(world: TestShards, controller: Controller, shardsCount: number) {
-    [this.world, this.controller] = [world, controller];
+  private constructor(
+    parts: { world: TestShards; files: CrashingFileSystem; controller: Controller },
+    shardsCount: number,
+  ) {
+    const { world, controller } = parts;
+    [this.world, this.files, this.controller] = [world, parts.files, controller];
     const timers: Timers = {
       every: (_ms, callback) => {
         this.timersCount++;
         this.#fire = callback;
-        return () => this.timersCount--;
+        return () => void (this.timersCount = 0);
       },
     };
     this.balancer = new Balancer({
@@ -38,7 +46,12 @@ class Scene implements AsyncDisposable {
       image: controller.image,
       watermarks: world.table,
       waitedUs: (shard) => (this.waited[shard] as number) | 0,
-      move: (move) => this.moveFails ? Promise.reject(new Error("broken")) : controller.movePartition(move),
+      move: async (move) => {
+        this.movesCount++;
+        if (this.moveFails) throw new Error("broken");
+        await this.gate;
+        return controller.movePartition(move);
+      },
       report: (text) => void this.reports.push(text),
       timers,
       nowMs: () => this.nowMs,
@@ -61,7 +74,7 @@ class Scene implements AsyncDisposable {
     const topics = ["a", "b", "c"].map((name) => ({ name, numPartitions: 1, replicationFactor: 1 }));
     const request = { topics: topics.map((topic) => ({ ...topic, assignments: [], configs: [] })), timeoutMs: 1000 };
     await controller.call("createTopics", { request: { ...request, validateOnly: false }, apiVersion: 7 });
-    return new Scene(world, controller, shardsCount);
+    return new Scene({ world, files, controller }, shardsCount);
   }
 
   shardOf(name: string): number | undefined {
@@ -133,6 +146,35 @@ Deno.test("Balancer tries again when a partition could not go, and says why a mo
   scene.moveFails = false;
   await scene.look(1, 0);
   assert.equal(scene.shardOf("a"), 1);
+});
+
+Deno.test("Balancer makes one move at a time, and stop() waits for it", async () => {
+  await using scene = await Scene.open();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  scene.gate = promise;
+  for (let look = 0; look < 8; look++) {
+    for (const name of ["a", "c"]) scene.produceTo(name);
+    await scene.look(1, 0);
+  }
+  assert.deepEqual([scene.movesCount, scene.shardOf("a")], [1, 0]);
+  const stopped = scene.balancer.stop();
+  resolve();
+  await stopped;
+  assert.equal(scene.shardOf("a"), 1);
+});
+
+Deno.test("Balancer moves no partition that is offline", async () => {
+  await using scene = await Scene.open();
+  const { partitions } = scene.world.at(0);
+  for (let look = 0; look < 5; look++) {
+    for (const name of ["a", "c"]) scene.produceTo(name);
+    if (look === 1) {
+      scene.files.flushFails = true;
+      assert.equal(partitions.ownAt(0)?.flush(), false);
+    }
+    await scene.look(1, 0);
+  }
+  assert.deepEqual([scene.shardOf("a"), scene.shardOf("c")], [0, 1]);
 });
 
 Deno.test("Balancer does nothing at all with one shard", async () => {

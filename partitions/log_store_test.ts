@@ -5,6 +5,7 @@ import { CrashingFileSystem } from "../tests/crashing_file_system.ts";
 import { append } from "../tests/log_fixture.ts";
 import { LogStore } from "./log_store.ts";
 import { LOG_DIRECTORY, topicOn } from "./partition_testing.ts";
+import { emptyWatermarks } from "./shared/watermarks.ts";
 
 function create(files: CrashingFileSystem, changes: { cleanShutdown?: boolean } = {}) {
   const reports: string[] = [];
@@ -117,4 +118,22 @@ Deno.test("LogStore.forget() makes a log that could not be opened start anew, as
   const { store } = create(files);
   store.forget(topicOn([0]), 0);
   assert.equal(opened(store.open(topicOn([0]), 0)).logStartOffset, 0);
+});
+
+Deno.test("LogStore.open() recovers a log that was handed over and could not be opened, also when the start was a clean one", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const { store } = create(files, { cleanShutdown: true });
+  const topic = topicOn([0]);
+  const log = opened(store.open(topic, 0));
+  store.forgetCheckpoints();
+  for (let count = 0; count < 5; count++) append(log, [{ value: "x" }]);
+  assert.ok(log.handOver());
+  const { logEndOffset, recoveryPoint } = log;
+  assert.equal(recoveryPoint, 0);
+  const row = { ...emptyWatermarks(), highWatermark: logEndOffset, logEndOffset, recoveryPoint };
+  files.capacityBytes = 0;
+  assert.equal(typeof store.open(topic, 0, row), "string");
+  files.capacityBytes = Infinity;
+  const again = opened(store.open(topic, 0));
+  assert.deepEqual([again.logEndOffset, again.recoveryPoint], [5, 0], "nothing of it was ever flushed");
 });
