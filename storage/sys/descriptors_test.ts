@@ -1,6 +1,5 @@
 import { strict as assert } from "node:assert";
-import { descriptorsMax, nextDescriptor } from "./descriptors.ts";
-import { closeDescriptor, duplicate, openDescriptor } from "./sockets.ts";
+import { descriptorsMax } from "./descriptors.ts";
 
 Deno.test("descriptorsMax() reads the soft limit, and believes in 1024 where it cannot", () => {
   const text =
@@ -11,15 +10,31 @@ Deno.test("descriptorsMax() reads the soft limit, and believes in 1024 where it 
   assert.ok(descriptorsMax(Deno.readTextFileSync("/proc/self/limits")) > 2);
 });
 
-Deno.test("nextDescriptor() tells the number that the next descriptor gets, Infinity without an open one to ask by", () => {
+/** Runs in a process of its own, because other tests of this one open descriptors meanwhile. */
+const program = `
+  import { nextDescriptor } from ${JSON.stringify(new URL("./descriptors.ts", import.meta.url).href)};
+  import { closeDescriptor, duplicate, openDescriptor } from ${
+  JSON.stringify(new URL("./sockets.ts", import.meta.url).href)
+};
   const fd = openDescriptor("/dev/null");
   const next = nextDescriptor(fd);
-  assert.equal(nextDescriptor(fd), next, "asking takes none");
+  const again = nextDescriptor(fd);
   const copy = duplicate(fd);
-  assert.equal(copy, next);
-  assert.ok(nextDescriptor(fd) > copy);
+  const afterCopy = nextDescriptor(fd);
   closeDescriptor(copy);
-  assert.equal(nextDescriptor(fd), next);
-  closeDescriptor(fd);
-  assert.equal(nextDescriptor(-1), Infinity);
+  const afterClose = nextDescriptor(fd);
+  console.log(JSON.stringify({ next, again, copy, afterCopy, afterClose, ofNone: String(nextDescriptor(-1)) }));
+`;
+
+Deno.test("nextDescriptor() tells the number that the next descriptor gets, Infinity without an open one to ask by", async () => {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-lock", program],
+    stderr: "inherit",
+  }).output();
+  const { next, again, copy, afterCopy, afterClose, ofNone } = JSON.parse(new TextDecoder().decode(stdout));
+  assert.equal(again, next, "asking takes none");
+  assert.equal(copy, next);
+  assert.ok(afterCopy > copy);
+  assert.equal(afterClose, next);
+  assert.equal(ofNone, "Infinity");
 });
