@@ -12,7 +12,7 @@ import { systemClock } from "../storage/control.ts";
  * (a dropped SYN is sent again after that time).
  */
 const BACKLOG = 4096;
-/** Pause after a failed accept: out of descriptors, most likely. */
+/** Pause after an accept that failed for another reason than its client: out of descriptors, most likely. */
 const ACCEPT_RETRY_MS = 100;
 
 /** How often a listener that holds a connection looks whether there is room for it. */
@@ -93,6 +93,7 @@ export class Acceptor implements Disposable {
         this.#take(connection, number);
       } catch (error) {
         if (this.#isClosed) return;
+        if (isGone(error)) continue;
         this.#events.onWarning(`Cannot accept a connection: ${error instanceof Error ? error.message : error}`);
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
       }
@@ -129,4 +130,9 @@ export class Acceptor implements Disposable {
       throw error;
     }
   }
+}
+
+/** Whether a client had reset its connection before it was accepted; the next one may be in the queue already. */
+function isGone(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.ConnectionAborted;
 }
