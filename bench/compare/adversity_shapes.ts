@@ -39,7 +39,7 @@ export const adversityShapes: readonly Shape[] = [
   ),
   beside(
     "trickling-writers",
-    "1,000 connections that send one byte a second each",
+    "1,000 connections that send one byte a second each, of requests of 250 KB",
     (context, measure) =>
       withTopic(context, 1, (topic) => measure(() => hostile(context, ["trickle", "-t", topic, "-n", "1000"]))),
   ),

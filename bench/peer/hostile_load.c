@@ -1,7 +1,7 @@
 // Clients that misbehave for a while, so that the latencies of others beside them can be measured.
 //
 //   hostile_load undrained -b PORT -t TOPIC -n CONNECTIONS -d SECONDS   each asks for 1 MB four times and reads nothing
-//   hostile_load trickle   -b PORT -t TOPIC -n CONNECTIONS -d SECONDS   each sends a produce of 1 MB, one byte a second
+//   hostile_load trickle   -b PORT -t TOPIC -n CONNECTIONS -d SECONDS   each sends a produce of 250 KB, one byte a second
 //   hostile_load flood     -b PORT -f PER_SECOND -d SECONDS             connects, says nothing, resets
 //
 // A connection that the broker closes stays closed, and is counted. Prints one line of JSON.
@@ -57,7 +57,8 @@ static void run_undrained(double end) {
 }
 
 static void run_trickle(double end) {
-  const struct batch_shape shape = {1000, 1000};
+  // Apache Kafka sets aside what a request promises: 1 MB of each of 1,000 connections is more than a heap of 1 GiB holds.
+  const struct batch_shape shape = {1000, 250};
   uint8_t *frame = allocate(frame_bytes_max(&shape));
   size_t bytes = build_produce(frame, options.topic, 0, 1, &shape), sent = 0;
   int *fds = dial_all(0);
