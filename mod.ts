@@ -30,6 +30,7 @@ import { errorCode, errorName } from "./net/protocol/error_codes.ts";
 import { randomUuid, systemClock, unsupportedReason } from "./storage/control.ts";
 
 const logger = getLogger(["barnabas"]);
+const warn = (text: string) => logger.warn("{text}", { text });
 
 /** A topic that exists once the broker has started. */
 export interface TopicOptions {
@@ -90,7 +91,6 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const ended = Promise.withResolvers<void>();
   ended.promise.catch(() => {}); // Reported through `closed`, whether anybody looks at it or not.
   const shardsCount = config.shards || navigator.hardwareConcurrency;
-  const warn = (text: string) => logger.warn("{text}", { text });
   // The longest part of a start is what the shards' workers load: they begin first, but end before the store, which they use.
   const pool = new ShardPool(shardsCount, {
     onWarning: warn,
@@ -246,7 +246,7 @@ async function configOf(options: BrokerOptions, started: AsyncDisposableStack): 
 }
 
 function accept(limits: ConnectionLimits, pool: ShardPool): Acceptor {
-  const reporter = new Reporter(systemClock, (text) => logger.warn("{text}", { text }));
+  const reporter = new Reporter(systemClock, warn);
   return new Acceptor(limits, {
     onConnection: (connection) => pool.adopt(connection),
     onWarning: (text) => reporter.report(text),

@@ -9,7 +9,7 @@
  * slice, 0.1 to 100 ms, without any privilege; before, it is ignored.
  */
 import { libc } from "./libc.ts";
-import { nativeMemory } from "./memory.ts";
+import { type NativeMemory, nativeMemory } from "./memory.ts";
 
 /**
  *   struct sched_attr   0 u32 size · 4 u32 policy (0: ordinary) · 8 u64 flags · 16 i32 nice · 20 u32 priority · 24 u64 runtime in ns · …
@@ -25,16 +25,21 @@ const numberOf = Deno.build.arch === "x86_64"
 
 /** Asks for short slices for the calling thread. @returns whether the kernel took the wish; nothing depends on it but tails */
 export function askForShortSlices(): boolean {
-  const { view, address } = nativeMemory(new ArrayBuffer(128));
-  view.setUint32(0, ATTRIBUTES_BYTES, true);
-  if (libc.syscall(numberOf.sched_getattr, 0, address, ATTRIBUTES_BYTES, 0) < 0) return false;
-  view.setBigUint64(RUNTIME_AT, BigInt(SLICE_NS), true);
-  return libc.syscall(numberOf.sched_setattr, 0, address, 0, 0) === 0;
+  const attributes = readAttributes();
+  if (attributes === null) return false;
+  attributes.view.setBigUint64(RUNTIME_AT, BigInt(SLICE_NS), true);
+  return libc.syscall(numberOf.sched_setattr, 0, attributes.address, 0, 0) === 0;
 }
 
 /** The calling thread's slice in nanoseconds; 0 before Linux 6.12, -1 where the kernel does not tell. */
 export function sliceNs(): number {
-  const { view, address } = nativeMemory(new ArrayBuffer(128));
-  const failed = libc.syscall(numberOf.sched_getattr, 0, address, ATTRIBUTES_BYTES, 0) < 0;
-  return failed ? -1 : Number(view.getBigUint64(RUNTIME_AT, true));
+  const attributes = readAttributes();
+  return attributes === null ? -1 : Number(attributes.view.getBigUint64(RUNTIME_AT, true));
+}
+
+/** The calling thread's attributes, with their size, as both calls want it; null where the kernel does not tell. */
+function readAttributes(): NativeMemory | null {
+  const attributes = nativeMemory(new ArrayBuffer(128));
+  const failed = libc.syscall(numberOf.sched_getattr, 0, attributes.address, ATTRIBUTES_BYTES, 0) < 0;
+  return failed ? null : attributes;
 }
