@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { linuxFileSystem, randomUuid, readMetaProperties, writePartitionMetadata } from "../storage/mod.ts";
+import { linuxFileSystem, randomUuid, readMetaProperties, writePartitionMetadata } from "../storage/control.ts";
 import { withDirectory } from "../tests/temporary_directory.ts";
 import { LogDirectory, LogDirectoryError, parsePartitionDirectory } from "./log_directory.ts";
 

@@ -1,5 +1,5 @@
 /**
- * The folder's only door: who owns which log, and how isolates talk.
+ * The folder's door for shards: who owns which log, and how isolates talk.
  */
 export { errorCodeOf, type Refusal, refusalText } from "./refusals.ts";
 export {

@@ -1,5 +1,5 @@
 /**
- * The folder's only door: logs on a disk, and the kernel interface that the reactor shares with them.
+ * The folder's door for shards: logs on a disk, and the kernel interface that the reactor shares with them.
  *
  * A log is opened by `Log.open(options)`, written by `appendAsLeader()`, read by `read()`, which lends a slice of a file
  * that has to be given back by its lease number, flushed by `flush()` or, on another thread, by `beginFlush()` and
@@ -18,7 +18,6 @@ export {
 } from "./base/units.ts";
 
 export { bytesOfBatch, type PlainRecord, writeBatch } from "./batch_writer.ts";
-export { LeaderEpochs } from "./leader_epochs.ts";
 export { Log } from "./log.ts";
 export type { LogConfig } from "./log_config.ts";
 export { LogResources } from "./log_resources.ts";
@@ -37,17 +36,11 @@ export type {
 } from "./log_types.ts";
 export { BATCH_HEADER_BYTES, codec, codecNames } from "./record_batch.ts";
 export { RecordSetReader } from "./record_set.ts";
-export { deletedDirectoryName } from "./segment_names.ts";
 export { LogDamagedError, storageFailure } from "./storage_failure.ts";
 
 export * from "./checkpoint.ts";
-export * from "./clean_shutdown.ts";
-export * from "./meta_properties.ts";
-export * from "./partition_metadata.ts";
 export * from "./uuid.ts";
 
-export { flushInBackground } from "./sys/background_flush.ts";
-export * from "./sys/descriptors.ts";
 export * from "./sys/epoll.ts";
 export { type FileSystem, linuxFileSystem, type MappedFile, type OpenMode } from "./sys/file_system.ts";
 export * from "./sys/page_cache.ts";
