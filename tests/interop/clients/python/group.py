@@ -88,6 +88,13 @@ def confluent(bootstrap, topic, group, options):
     consumer.close()
 
 
+def rejoin_what_poll_left(consumer):
+    """kafka-python 3.0.12, against Apache Kafka too: a rejoin that a change of metadata began is forgotten when poll() returns
+    before it is done, for need_rejoin() then sees old and new metadata alike. The member owns nothing and sends no heartbeat."""
+    if consumer._coordinator._join_task is not None:
+        consumer._coordinator.request_rejoin()
+
+
 def kafka_python(bootstrap, topic, group, options):
     from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
     from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
@@ -116,7 +123,9 @@ def kafka_python(bootstrap, topic, group, options):
     consumer.subscribe([topic], listener=Listener())
     while not stopped:
         try:
-            for partition, records in consumer.poll(timeout_ms=200).items():
+            polled = consumer.poll(timeout_ms=200)
+            rejoin_what_poll_left(consumer)
+            for partition, records in polled.items():
                 for record in records:
                     say("read", record.partition, record.offset)
                 owned.ends[partition.partition] = records[-1].offset + 1
