@@ -1,13 +1,11 @@
 /**
  * Brings cold parts of segment files into the page cache for shards that would otherwise wait for the disk with everything they
- * own. A few at a time, each through a buffer of its own, in the order they were asked for. Runs on the main isolate, which only
- * awaits.
+ * own. A few at a time, in the order they were asked for. Runs on the main isolate, which only awaits.
  */
-import { loadPages, type NativeMemory, nativeMemory } from "../storage/control.ts";
+import { loadPages } from "../storage/control.ts";
 
 /** Reads under way at a time: enough to keep a disk busy, few enough to leave the thread pool to others. */
 const READS_MAX = 8;
-const BUFFER_BYTES = 1024 * 1024;
 /** Bytes loaded behind what was asked for: a consumer that catches up wants them next, and then finds them. */
 const READAHEAD_BYTES = 2 * 1024 * 1024;
 
@@ -18,7 +16,7 @@ export interface FileRange {
   readonly length: number;
 }
 
-/** The reader. Buffers live while reads are waiting, so an idle broker holds none. */
+/** The reader. */
 export class ColdReader {
   readonly #waiting: { range: FileRange; done: () => void }[] = [];
   #active = 0;
@@ -33,10 +31,9 @@ export class ColdReader {
 
   async #work(): Promise<void> {
     this.#active++;
-    const memory: NativeMemory = nativeMemory(new ArrayBuffer(BUFFER_BYTES));
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       const { fd, position, length } = next.range;
-      await loadPages({ fd, position, length: length + READAHEAD_BYTES }, memory);
+      await loadPages({ fd, position, length: length + READAHEAD_BYTES });
       next.done();
     }
     this.#active--;

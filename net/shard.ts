@@ -25,9 +25,8 @@ import {
   HUNG_UP,
   localAddress,
   peerAddress,
+  prepareConnection,
   READABLE,
-  setNoDelay,
-  setSocketBuffers,
   WRITABLE,
 } from "../storage/mod.ts";
 import { type Adoption, adoptionOf, sendAdoption } from "./adoption.ts";
@@ -278,8 +277,7 @@ export class Shard implements ConnectionShard {
       closeDescriptor(fd);
       return this.#countClosed(1, peer);
     }
-    setNoDelay(fd);
-    setSocketBuffers(fd, this.#parts.socketBuffers);
+    prepareConnection(fd, this.#parts.socketBuffers);
     const connection = new Connection(
       fd,
       {

@@ -14,10 +14,9 @@ export * from "./partition_metadata.ts";
 export * from "./uuid.ts";
 
 export { flushInBackground } from "./sys/background_flush.ts";
+export { loadPages } from "./sys/background_load.ts";
 export * from "./sys/descriptors.ts";
 export { createEvent } from "./sys/epoll.ts";
 export { type FileSystem, linuxFileSystem } from "./sys/file_system.ts";
 export { unsupportedReason } from "./sys/libc.ts";
-export { type NativeMemory, nativeMemory } from "./sys/memory.ts";
-export { loadPages } from "./sys/page_cache.ts";
 export * from "./sys/sockets.ts";

@@ -14,8 +14,8 @@ const DIRTY_RECORDS = 12_000_000;
 /** Longer than a run of `atRate`, which starts a little later. */
 export const BESIDE_SECONDS = 24;
 
-/** Measures latencies while a load runs. */
-type Measure = (load: () => Promise<unknown>) => Promise<Figure[]>;
+/** Measures latencies while a load runs; figures are called by `prefix`, "beside it" by default. */
+type Measure = (load: () => Promise<unknown>, prefix?: string) => Promise<Figure[]>;
 /** Prepares a load, has it measured, and clears up. */
 type Adversity = (context: RunContext, measure: Measure) => Promise<Figure[]>;
 
@@ -60,13 +60,13 @@ export function beside(name: string, what: string, adversity: Adversity): Shape 
     run: (context) =>
       withTopic(context, 1, async (topic) => {
         const alone = await atRate(context, topic, 1000);
-        const during = await adversity(context, async (load) => {
+        const during = await adversity(context, async (load, prefix = "beside it") => {
           const before = processMemory(context.target.pid).residentBytes;
           const loading = load();
           const figures = await atRate(context, topic, 1000);
           const grown = processMemory(context.target.pid).residentBytes - before;
           await loading;
-          return [...named("beside it", figures), { name: "RSS MB more", value: grown / 1e6, better: "lower" }];
+          return [...named(prefix, figures), { name: `${prefix}: RSS MB more`, value: grown / 1e6, better: "lower" }];
         });
         return [...named("alone", alone), ...during];
       }),
@@ -80,12 +80,24 @@ function named(prefix: string, figures: readonly Figure[]): Figure[] {
   }));
 }
 
+/**
+ * A consumer reads a topic that is not in the page cache; then, as a control, four processes of cat(1) read the same files, and the
+ * broker has nothing to do with it: what the disk and the memory behind the page cache cost on the machine itself.
+ */
 async function readCold(context: RunContext, measure: Measure): Promise<Figure[]> {
   const records = COLD_RECORDS * context.scale;
+  const directory = `${context.scratch}/${context.target.side}`;
   return await withTopic(context, 4, async (topic) => {
     await wire(context, "produce", topic, records);
-    await evict(`${context.scratch}/${context.target.side}`, topic);
-    return await measure(() => wire(context, "fetch", topic, records));
+    await evict(directory, topic);
+    const beside = await measure(() => wire(context, "fetch", topic, records));
+    await evict(directory, topic);
+    const files = `find ${directory} -path '*${topic}-*/*.log' -print0`;
+    const control = await measure(
+      () => runOrThrow("sh", ["-c", `${files} | xargs -0 -P 4 -n 1 cat > /dev/null`]),
+      "beside cat of its files",
+    );
+    return [...beside, ...control];
   });
 }
 

@@ -49,9 +49,9 @@ export interface BrokerConfig {
 
   /** `socket.request.max.bytes`, 104857600 */
   readonly socketRequestMaxBytes: number;
-  /** `socket.send.buffer.bytes`, 102400; -1 leaves it to the system */
+  /** `socket.send.buffer.bytes`, -1: left to the system */
   readonly socketSendBufferBytes: number;
-  /** `socket.receive.buffer.bytes`, 102400; -1 leaves it to the system */
+  /** `socket.receive.buffer.bytes`, -1: left to the system */
   readonly socketReceiveBufferBytes: number;
   /**
    * `queued.max.request.bytes`, -1: Infinity. Each shard gets an equal share, and always room for one request of the largest size

@@ -129,13 +129,25 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
       check: atLeast(1),
     },
   ),
-  setting("socket.receive.buffer.bytes", "INT", "102400", "Receive buffer of a socket; -1 is the system's default.", {
-    check: atLeast(-1),
-  }),
+  setting(
+    "socket.receive.buffer.bytes",
+    "INT",
+    "-1",
+    "Receive buffer of a socket; -1: the system fits it to the connection (Kafka: 102400).",
+    {
+      check: atLeast(-1),
+    },
+  ),
   setting("socket.request.max.bytes", "INT", "104857600", "Largest request.", { check: atLeast(1) }),
-  setting("socket.send.buffer.bytes", "INT", "102400", "Send buffer of a socket; -1 is the system's default.", {
-    check: atLeast(-1),
-  }),
+  setting(
+    "socket.send.buffer.bytes",
+    "INT",
+    "-1",
+    "Send buffer of a socket; -1: the system fits it to the connection (Kafka: 102400).",
+    {
+      check: atLeast(-1),
+    },
+  ),
 ]);
 
 /** Broker settings that exist for topics: name, type, default and range are those of the topic setting, or given here. */

@@ -33,6 +33,8 @@ const ownDefaults = new Map([
   ["log.dir", null],
   ["node.id", "1"],
   ["group.initial.rebalance.delay.ms", "0"],
+  ["socket.receive.buffer.bytes", "-1"],
+  ["socket.send.buffer.bytes", "-1"],
 ]);
 
 function assertLikeKafka(definition: ConfigDefinition, like: KafkaSetting): void {

@@ -1,9 +1,8 @@
 /**
- * What is in the page cache, and bringing it there. `readResident()` and `isResident()` never wait for a disk: shards ask before they
- * send. `loadPages()` waits on the runtime's thread pool: the main isolate does it on behalf of shards.
- * Source: man 2 preadv2 (RWF_NOWAIT), man 2 pread.
+ * What is in the page cache. Nothing here waits for a disk: shards ask before they send.
+ * Source: man 2 preadv2 (RWF_NOWAIT).
  */
-import { isSupported, libc } from "./libc.ts";
+import { libc } from "./libc.ts";
 import { type NativeMemory, nativeMemory } from "./memory.ts";
 
 const RWF_NOWAIT = 8;
@@ -48,33 +47,4 @@ export function isResident(fd: number, position: number, length: number): boolea
 /** Whether reading at a position would wait for the disk; the end of the file would not. */
 export function isColdAt(fd: number, position: number): boolean {
   return readNow(fd, { address: scratch.address + PROBED_AT, length: 1 }, position) < 0;
-}
-
-const threaded = isSupported
-  ? Deno.dlopen("libc.so.6", {
-    pread: {
-      parameters: [/* int fd */ "i32", /* void *buf */ "usize", /* size_t count */ "usize", /* off_t */ "i64"],
-      result: "i32",
-      nonblocking: true,
-    },
-  }).symbols
-  : null;
-
-/**
- * Reads a range of a file into the page cache, waiting on another thread.
- * @param memory is overwritten; it must stay until the promise settles
- * @returns when it is there, or the disk failed: whoever sends it then waits, or fails, himself
- */
-export async function loadPages(
-  file: { fd: number; position: number; length: number },
-  memory: NativeMemory,
-): Promise<void> {
-  if (threaded === null) return;
-  const end = file.position + file.length;
-  for (let at = file.position; at < end;) {
-    const length = Math.min(memory.bytes.length, end - at);
-    const count = await threaded.pread(file.fd, BigInt(memory.address), BigInt(length), BigInt(at));
-    if (count <= 0) return;
-    at += count;
-  }
 }

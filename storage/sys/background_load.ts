@@ -1,0 +1,42 @@
+/**
+ * Brings files into the page cache without waiting: the calls run on the runtime's thread pool. For the main isolate, on behalf of
+ * shards, which would stall everything they own until the disk answers. Source: man 2 sendfile.
+ */
+import { linuxFileSystem } from "./file_system.ts";
+import { isSupported } from "./libc.ts";
+import { nativeMemory } from "./memory.ts";
+
+const threaded = isSupported
+  ? Deno.dlopen("libc.so.6", {
+    sendfile: {
+      parameters: [
+        /* int out_fd */ "i32",
+        /* int in_fd */ "i32",
+        /* off_t *offset */ "usize",
+        /* size_t count */ "usize",
+      ],
+      result: "i32",
+      nonblocking: true,
+    },
+  }).symbols
+  : null;
+
+/** The process's descriptor of /dev/null; -1 until something is loaded. */
+let nullDevice = -1;
+
+/**
+ * Brings a range of a file into the page cache. The pages are sent to /dev/null, which looks at none of them: reading would copy each
+ * into a buffer that nobody wants.
+ * @returns when it is there, or the disk failed: whoever sends it then waits, or fails, himself
+ */
+export async function loadPages(file: { fd: number; position: number; length: number }): Promise<void> {
+  if (threaded === null) return;
+  if (nullDevice < 0) nullDevice = linuxFileSystem.open("/dev/null", { write: true });
+  const end = file.position + file.length;
+  const offset = nativeMemory(new ArrayBuffer(128));
+  offset.view.setBigInt64(0, BigInt(file.position), true);
+  for (let at = file.position; at < end; at = Number(offset.view.getBigInt64(0, true))) {
+    const count = await threaded.sendfile(nullDevice, file.fd, BigInt(offset.address), BigInt(end - at));
+    if (count <= 0) return;
+  }
+}
