@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { type Finding, layeringFindings, runtimeClosure, unusedDoorExceptions } from "./tidy/layering.ts";
-import { mainIsolateFiles, matches, patternFindings, patternRules, unusedExceptions } from "./tidy/pattern_rules.ts";
+import { matches, patternFindings, patternRules, unusedExceptions } from "./tidy/pattern_rules.ts";
 import { isProduct, sources } from "./tidy/repository.ts";
 import { functionsOf, importsOf, type SourceFile, sourceFile, undocumentedExports } from "./tidy/source_text.ts";
 
@@ -123,10 +123,6 @@ Deno.test("tidy: deterministic cores reach no I/O", () => {
     assert(byPath.has(core), `${core} exists`);
     assert.deepEqual(ioOf(core, byPath), [], core);
   }
-});
-
-Deno.test("tidy: the files listed for the main isolate exist", () => {
-  assert.deepEqual([...mainIsolateFiles].filter((path) => !byPath.has(path)), []);
 });
 
 Deno.test(`tidy: no file has more than ${FILE_LINES_MAX} lines`, () => {

@@ -2,8 +2,8 @@
  * What the source may not contain, as patterns over one file, each with a planted violation that it has to catch and a
  * harmless text that it has to pass. Test code.
  */
-import type { Finding } from "./layering.ts";
-import { isProduct, isTest } from "./repository.ts";
+import { type Finding, runtimeClosure } from "./layering.ts";
+import { isProduct, isTest, sources } from "./repository.ts";
 import { lineAt, type SourceFile } from "./source_text.ts";
 
 /** One rule. */
@@ -20,44 +20,16 @@ export interface PatternRule {
   readonly harmless: readonly string[];
 }
 
-/**
- * Files whose code runs on the main isolate, or in a worker that is no shard. All other files that a shard loads are
- * taken for code of shards.
- */
-export const mainIsolateFiles: ReadonlySet<string> = new Set([
-  "main.ts",
-  "mod.ts",
-  "net/acceptor.ts",
-  "net/cold_reader.ts",
-  "net/connection_limits.ts",
-  "net/descriptor_budget.ts",
-  "net/handoff.ts",
-  "net/mod.ts",
-  "net/shard_pool.ts",
-  "partitions/balancer.ts",
-  "partitions/checkpoints.ts",
-  "partitions/log_directory.ts",
-  "partitions/placement.ts",
-  "partitions/rebalancing.ts",
-  "partitions/metadata/adoption.ts",
-  "partitions/metadata/controller.ts",
-  "partitions/metadata/controller_loading.ts",
-  "partitions/metadata/partition_moves.ts",
-  "partitions/metadata/sqlite_store.ts",
-  "partitions/metadata/store.ts",
-  "partitions/metadata/topic_creation.ts",
-  "partitions/metadata/topic_deletion.ts",
-  "partitions/metadata/topic_table.ts",
-  "storage/sys/background_flush.ts",
-  "storage/sys/page_cache.ts",
-]);
+const loadedBy = (start: string) =>
+  runtimeClosure(start, new Map(sources.map((file) => [file.path, file])), { isSameIsolate: true });
+const loadedByShards = loadedBy("net/shard_worker.ts");
+const loadedByMain = loadedBy("main.ts");
 
-const SQLITE_WORKER = /^partitions\/metadata\/sqlite_(store_worker|database)\.ts$/;
 const everywhere = () => true;
 const product = (path: string) => isProduct({ path });
-const onMainIsolate = (path: string) => mainIsolateFiles.has(path);
-const onShards = (path: string) =>
-  product(path) && !onMainIsolate(path) && !SQLITE_WORKER.test(path) && !path.startsWith("storage/sys/");
+/** What the main isolate loads and shards do not; what both load has to follow the rules of shards. */
+const onMainIsolate = (path: string) => loadedByMain.has(path) && !loadedByShards.has(path);
+const onShards = (path: string) => loadedByShards.has(path) && !path.startsWith("storage/sys/");
 
 /** The rules. */
 export const patternRules: readonly PatternRule[] = [
