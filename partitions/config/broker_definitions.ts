@@ -134,9 +134,7 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "INT",
     "-1",
     "Receive buffer of a socket; -1: the system fits it to the connection (Kafka: 102400).",
-    {
-      check: atLeast(-1),
-    },
+    { check: atLeast(-1) },
   ),
   setting("socket.request.max.bytes", "INT", "104857600", "Largest request.", { check: atLeast(1) }),
   setting(
@@ -144,9 +142,7 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "INT",
     "-1",
     "Send buffer of a socket; -1: the system fits it to the connection (Kafka: 102400).",
-    {
-      check: atLeast(-1),
-    },
+    { check: atLeast(-1) },
   ),
 ]);
 

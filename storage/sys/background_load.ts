@@ -21,8 +21,8 @@ const threaded = isSupported
   }).symbols
   : null;
 
-/** The process's descriptor of /dev/null; -1 until something is loaded. */
-let nullDevice = -1;
+/** Open from the start on, so that a lack of descriptors cannot come between. */
+const nullDevice = isSupported ? linuxFileSystem.open("/dev/null", { write: true }) : -1;
 
 /**
  * Brings a range of a file into the page cache. The pages are sent to /dev/null, which looks at none of them: reading would copy each
@@ -31,7 +31,6 @@ let nullDevice = -1;
  */
 export async function loadPages(file: { fd: number; position: number; length: number }): Promise<void> {
   if (threaded === null) return;
-  if (nullDevice < 0) nullDevice = linuxFileSystem.open("/dev/null", { write: true });
   const end = file.position + file.length;
   const offset = nativeMemory(new ArrayBuffer(128));
   offset.view.setBigInt64(0, BigInt(file.position), true);
