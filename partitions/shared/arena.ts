@@ -19,7 +19,7 @@ export const BLOCK_BYTES_MIN = 16 * 1024;
 /** Largest block. */
 export const BLOCK_BYTES_MAX = 128 * 1024 * 1024;
 /** Front part of the arena whose pages are kept for reuse. */
-const KEEP_BYTES = 20 * 1024 * 1024;
+export const KEEP_BYTES = 20 * 1024 * 1024;
 
 const LEAVES = ARENA_BYTES / BLOCK_BYTES_MIN;
 const ROOT_ORDER = Math.log2(LEAVES);
@@ -140,7 +140,8 @@ export class Arena {
     const order = this.#orders[leaf] as number;
     const length = BLOCK_BYTES_MIN << order;
     this.#freedCount++;
-    if (start >= KEEP_BYTES) discardPages(this.memory, { start, length });
+    const behind = Math.max(start, KEEP_BYTES);
+    if (behind < start + length) discardPages(this.memory, { start: behind, length: start + length - behind });
     if (start === this.#reservedStart) return;
     this.#usedBytes -= length;
     const node = (leaf + LEAVES) >> order;

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { createRandom } from "../../storage/base/random.ts";
-import { allocateArena, Arena, ARENA_BYTES, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN } from "./arena.ts";
+import { allocateArena, Arena, ARENA_BYTES, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, KEEP_BYTES } from "./arena.ts";
 
 Deno.test("Arena.allocate() gives blocks that do not overlap and are as large as asked, for a random history", () => {
   const seed = Number(Deno.env.get("BARNABAS_SEED") ?? 4711);
@@ -95,6 +95,7 @@ Deno.test("Arena.discardFree() empties what is free and nothing that is held, wh
     const arena = new Arena(allocateArena());
     const { bytes } = arena.memory;
     const touched = 40 * MIB;
+    assert.ok(KEEP_BYTES < touched);
     const blocks = sizes.map((size) => arena.allocate(size));
     const gone = blocks.filter((_, index) => index % 2 === 1);
     bytes.fill(7, 0, touched);
@@ -103,11 +104,24 @@ Deno.test("Arena.discardFree() empties what is free and nothing that is held, wh
     for (const block of gone) arena.release(block);
     arena.discardFree();
     let keptCount = 0;
-    for (let at = 0; at < 32 * MIB; at += 4096) {
+    for (let at = 0; at < KEEP_BYTES; at += 4096) {
       if (held[at] === 1) assert.equal(bytes[at], 7, `${sizes}: byte ${at} is held`);
       else if (bytes[at] !== 0) keptCount++;
     }
     // The memory does not begin at a page: the first and last page of a range may belong to a neighbour.
     assert.ok(keptCount <= 40, `${sizes}: ${keptCount} pages kept`);
   }
+});
+
+Deno.test("Arena.release() gives back what lies behind the part that is kept, of a block that begins in it too", () => {
+  const arena = new Arena(allocateArena());
+  const { bytes } = arena.memory;
+  const block = arena.allocate(2 * KEEP_BYTES);
+  assert.ok(block < KEEP_BYTES && arena.sizeOf(block) > KEEP_BYTES);
+  bytes.fill(7, block, block + 2 * KEEP_BYTES);
+  arena.release(block);
+  assert.equal(bytes.subarray(block, KEEP_BYTES).indexOf(0), -1, "what is kept");
+  // The page at either end may belong to a neighbour too.
+  const [from, end] = [KEEP_BYTES + 64 * 1024, 2 * KEEP_BYTES - 64 * 1024];
+  assert.equal(bytes.subarray(from, end).indexOf(7), -1, "what is not");
 });
