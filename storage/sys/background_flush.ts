@@ -4,14 +4,8 @@
  * Source: man 2 fdatasync, fsync.
  */
 import { openDirectoryFd } from "./file_system.ts";
-import { isSupported, libc } from "./libc.ts";
-
-const threaded = isSupported
-  ? Deno.dlopen("libc.so.6", {
-    fdatasync: { parameters: [/* int fd */ "i32"], result: "i32", nonblocking: true },
-    fsync: { parameters: [/* int fd */ "i32"], result: "i32", nonblocking: true },
-  }).symbols
-  : null;
+import { libc } from "./libc.ts";
+import { threadedLibc } from "./threaded_libc.ts";
 
 /**
  * Makes files and directories durable.
@@ -19,13 +13,13 @@ const threaded = isSupported
  * @returns whether all of it succeeded; after a failure nothing may be tried again, the pages may be gone
  */
 export async function flushInBackground(fds: readonly number[], directories: readonly string[]): Promise<boolean> {
-  if (threaded === null) return false;
+  if (threadedLibc === null) return false;
   let ok = true;
-  for (const fd of fds) ok = (await threaded.fdatasync(fd)) === 0 && ok;
+  for (const fd of fds) ok = (await threadedLibc.fdatasync(fd)) === 0 && ok;
   for (const path of directories) {
     const fd = openDirectoryFd(path);
     if (fd < 0) return false;
-    ok = (await threaded.fsync(fd)) === 0 && ok;
+    ok = (await threadedLibc.fsync(fd)) === 0 && ok;
     libc.close(fd);
   }
   return ok;

@@ -5,21 +5,7 @@
 import { linuxFileSystem } from "./file_system.ts";
 import { isSupported } from "./libc.ts";
 import { nativeMemory } from "./memory.ts";
-
-const threaded = isSupported
-  ? Deno.dlopen("libc.so.6", {
-    sendfile: {
-      parameters: [
-        /* int out_fd */ "i32",
-        /* int in_fd */ "i32",
-        /* off_t *offset */ "usize",
-        /* size_t count */ "usize",
-      ],
-      result: "i32",
-      nonblocking: true,
-    },
-  }).symbols
-  : null;
+import { threadedLibc } from "./threaded_libc.ts";
 
 /** Open from the start on, so that a lack of descriptors cannot come between. */
 const nullDevice = isSupported ? linuxFileSystem.open("/dev/null", { write: true }) : -1;
@@ -30,12 +16,12 @@ const nullDevice = isSupported ? linuxFileSystem.open("/dev/null", { write: true
  * @returns when it is there, or the disk failed: whoever sends it then waits, or fails, himself
  */
 export async function loadPages(file: { fd: number; position: number; length: number }): Promise<void> {
-  if (threaded === null) return;
+  if (threadedLibc === null) return;
   const end = file.position + file.length;
   const offset = nativeMemory(new ArrayBuffer(128));
   offset.view.setBigInt64(0, BigInt(file.position), true);
   for (let at = file.position; at < end; at = Number(offset.view.getBigInt64(0, true))) {
-    const count = await threaded.sendfile(nullDevice, file.fd, BigInt(offset.address), BigInt(end - at));
+    const count = await threadedLibc.sendfile(nullDevice, file.fd, BigInt(offset.address), BigInt(end - at));
     if (count <= 0) return;
   }
 }

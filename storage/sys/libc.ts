@@ -7,7 +7,8 @@
  * Source: man 2 of each call; the constants are those of Linux on x86-64 and on AArch64 (they agree for all used here).
  */
 
-const symbols = {
+/** Declarations of the functions, as the runtime wants them. */
+export const symbols = {
   open: { parameters: [/* const char *path */ "buffer", /* int flags */ "i32", /* mode_t */ "u32"], result: "i32" },
   close: { parameters: [/* int fd */ "i32"], result: "i32" },
   pread: {

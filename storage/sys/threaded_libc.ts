@@ -1,0 +1,14 @@
+/**
+ * Functions of the C library that wait for a disk, called on the runtime's thread pool: each returns a promise. For the main isolate,
+ * which must not block, on behalf of shards, which would stall everything they own. Null where the broker cannot run.
+ */
+import { isSupported, symbols } from "./libc.ts";
+
+/** The functions. */
+export const threadedLibc = isSupported
+  ? Deno.dlopen("libc.so.6", {
+    fdatasync: { ...symbols.fdatasync, nonblocking: true },
+    fsync: { ...symbols.fsync, nonblocking: true },
+    sendfile: { ...symbols.sendfile, nonblocking: true },
+  }).symbols
+  : null;
