@@ -17,6 +17,7 @@ import { assert } from "./base/assert.ts";
 import { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
 import { type BatchRules, checkProducedBatch } from "./batch_validation.ts";
 import { batchRules, type LogConfig } from "./log_config.ts";
+import { LogDurability } from "./log_durability.ts";
 import type { LogEpochs } from "./log_epochs.ts";
 import { type LoadedLog, loadLog } from "./log_loader.ts";
 import type { LogProducers } from "./log_producers.ts";
@@ -40,7 +41,6 @@ import type { SegmentList } from "./segment_list.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { NativeMemory } from "./sys/memory.ts";
-import type { Unflushed } from "./unflushed.ts";
 
 /** One partition's log. */
 export class Log implements Disposable {
@@ -50,6 +50,7 @@ export class Log implements Disposable {
   readonly #producers: LogProducers;
   readonly #epochs: LogEpochs;
   readonly #reads: LogReads;
+  readonly #durability: LogDurability;
   // Reused for every batch: an append allocates its result and nothing else.
   readonly #rules: { -readonly [Rule in keyof BatchRules]: BatchRules[Rule] };
   readonly #batch = { bytes: 0, lastOffset: NO_OFFSET, maxTimestamp: 0, nowMs: 0 };
@@ -57,11 +58,7 @@ export class Log implements Disposable {
   #config: LogConfig;
   #logStartOffset: Offset;
   #logEndOffset: Offset;
-  #recoveryPoint: Offset;
-  /** Segments below it are durable with their indexes and their size, not only up to their last record. */
-  #closedDurableBelow: Offset;
   #appendedBytes = 0;
-  readonly #unflushed: Unflushed;
   #offlineReason: string | null = null;
   #closed = false;
 
@@ -76,9 +73,7 @@ export class Log implements Disposable {
     this.#reads = new LogReads(loaded.segments, { fs: options.fs, reader: new SegmentReader(resources.window) });
     this.#logStartOffset = loaded.logStartOffset;
     this.#logEndOffset = loaded.logEndOffset;
-    this.#recoveryPoint = loaded.recoveryPoint;
-    this.#closedDurableBelow = loaded.recoveryPoint;
-    this.#unflushed = loaded.unflushed;
+    this.#durability = new LogDurability({ fs: options.fs, resources }, loaded);
   }
 
   /**
@@ -100,7 +95,7 @@ export class Log implements Disposable {
   }
   /** All records below it are durable. */
   get recoveryPoint(): Offset {
-    return this.#recoveryPoint;
+    return this.#durability.recoveryPoint;
   }
   /** First offset of the segment that is being written; it changes with every roll. */
   get activeBaseOffset(): Offset {
@@ -135,7 +130,7 @@ export class Log implements Disposable {
 
   /** Begins a leader's epoch at the log end, if it is a new one. @returns false when the disk refused; appends try again */
   becomeLeader(epoch: number): boolean {
-    const unflushed = this.#logStartOffset === this.#logEndOffset ? this.#unflushed : null;
+    const unflushed = this.#logStartOffset === this.#logEndOffset ? this.#durability.unflushed : null;
     const begin = () => this.#epochs.assign(epoch, this.#logEndOffset, unflushed);
     return this.#offlineReason === null && this.#attempt(begin) === null;
   }
@@ -215,7 +210,7 @@ export class Log implements Disposable {
     if (offset <= this.#logStartOffset) return;
     this.#logStartOffset = offset;
     this.#epochs.truncate({ logStartOffset: offset, logEndOffset: this.#logEndOffset });
-    if (this.#recoveryPoint < offset) this.#recoveryPoint = offset;
+    this.#durability.raiseTo(offset);
   }
 
   /**
@@ -253,10 +248,7 @@ export class Log implements Disposable {
    * @throws SystemError when a file cannot be opened
    */
   beginFlush(): FlushRequest | null {
-    if (this.#recoveryPoint >= this.#logEndOffset && this.#unflushed.isEmpty) return null;
-    const durableBelow = toOffset(Math.min(this.#recoveryPoint, this.#closedDurableBelow));
-    const others = () => this.#unflushed.take(this.#options.fs);
-    return this.#segments.leaseForFlush({ from: durableBelow, logEndOffset: this.#logEndOffset }, others);
+    return this.#durability.begin(this.#logEndOffset);
   }
 
   /**
@@ -265,13 +257,8 @@ export class Log implements Disposable {
    * dropped the pages, and a second try would succeed without them
    */
   endFlush(request: FlushRequest, ok: boolean): void {
-    for (const leaseId of request.leaseIds) this.release(leaseId);
-    for (const fd of request.smallFds) this.#options.fs.close(fd);
+    this.#durability.end(request, ok);
     if (!ok) this.#goOffline(`Cannot make records below offset ${request.upTo} durable: a flush failed`);
-    else {
-      this.#recoveryPoint = toOffset(Math.max(this.#recoveryPoint, request.upTo));
-      this.#closedDurableBelow = toOffset(Math.max(this.#closedDurableBelow, request.closedBelow));
-    }
   }
 
   /** Makes all that was appended durable, on this thread. @returns false when the disk failed; the log is offline then */
@@ -313,8 +300,7 @@ export class Log implements Disposable {
     if (this.#offlineReason !== null || this.#attempt(() => this.#describe()) !== null) return false;
     const failure = this.#attempt(() => this.#segments.active.deactivate());
     if (failure !== null) this.#goOffline(failure);
-    const durable = Math.min(this.#recoveryPoint, this.#closedDurableBelow);
-    this.#recoveryPoint = toOffset(Math.max(durable, this.#logStartOffset));
+    this.#durability.handOver(this.#logStartOffset);
     return failure === null && this.close({ clean: false });
   }
 
@@ -366,7 +352,7 @@ export class Log implements Disposable {
     const place = { fs, resources: this.#resources, directory, config: this.#config, random };
     const next = createSegment(place, this.#logEndOffset, nowMs);
     this.#segments.push(next);
-    this.#unflushed.addDirectory(directory);
+    this.#durability.unflushed.addDirectory(directory);
     const failure = this.#attempt(() => old.deactivate());
     if (failure !== null) this.#goOffline(failure);
     this.#options.onSegmentClosed?.(old.baseOffset, next.baseOffset);
