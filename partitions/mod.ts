@@ -15,7 +15,7 @@ export {
   type ReadOutcome,
   type ReadWaiter,
 } from "./outcomes.ts";
-export { listTimestamp } from "./partition.ts";
+export { listTimestamp } from "./listed_offsets.ts";
 export { type PartitionPlace, ShardPartitions } from "./shard_partitions.ts";
 export { Reporter } from "./reporter.ts";
 export { LogStore } from "./log_store.ts";

@@ -18,6 +18,7 @@ import {
   storageFailure,
   toOffset,
 } from "../storage/mod.ts";
+import { findListedOffset, NOTHING_LISTED } from "./listed_offsets.ts";
 import {
   type DeletionOutcome,
   type EpochEndOutcome,
@@ -28,24 +29,6 @@ import {
 } from "./outcomes.ts";
 import type { Refusal } from "./refusals.ts";
 import { emptyWatermarks, partitionState, type Watermarks, type WatermarkTable } from "./shared/watermarks.ts";
-
-/** Kafka's special timestamps in ListOffsets (ListOffsetsRequest). */
-export const listTimestamp = {
-  latest: -1,
-  earliest: -2,
-  /** Offset of the record with the largest timestamp (KIP-734). */
-  maxTimestamp: -3,
-  /** First offset on this broker's own disk (KIP-405); the log start while nothing is tiered. */
-  earliestLocal: -4,
-  /** Last offset in tiered storage (KIP-1005); none. */
-  latestTiered: -5,
-  /** First offset not yet tiered (KIP-1023); none. */
-  earliestPendingUpload: -6,
-} as const;
-
-function found(offset: Offset, timestamp: number, leaderEpoch: number): ListOffsetOutcome {
-  return { refusal: null, offset, timestamp, leaderEpoch };
-}
 
 /** What a partition tells whoever holds it. */
 export interface PartitionOwner {
@@ -223,13 +206,15 @@ export class Partition {
   /** Finds the offset for a timestamp (ms) or a special timestamp. */
   listOffset(query: { timestamp: number; currentLeaderEpoch: number; committedOnly: boolean }): ListOffsetOutcome {
     const refusal = this.#refuse(query.currentLeaderEpoch);
-    if (refusal !== null) return { ...found(NO_OFFSET, -1, -1), refusal };
+    if (refusal !== null) return { ...NOTHING_LISTED, refusal };
+    const { highWatermark, lastStableOffset } = this.#values;
+    const end = query.committedOnly ? lastStableOffset : highWatermark;
     try {
-      return this.#findOffset(query);
+      return findListedOffset(this.log, query.timestamp, { end, leaderEpoch: this.#leaderEpoch });
     } catch (error) {
       // The search reads segment files; what it throws is a refusing disk, and the log itself is untouched.
       this.#owner.onTrouble(this.slot, `Cannot search the log: ${storageFailure(error)}`);
-      return { ...found(NO_OFFSET, -1, -1), refusal: "log-offline" };
+      return { ...NOTHING_LISTED, refusal: "log-offline" };
     }
   }
 
@@ -302,28 +287,6 @@ export class Partition {
       this.#values.logStartOffset = toOffset(0);
       this.#retire(toOffset(0));
     }
-  }
-
-  #findOffset(query: { timestamp: number; committedOnly: boolean }): ListOffsetOutcome {
-    const values = this.#values;
-    const end = query.committedOnly ? values.lastStableOffset : values.highWatermark;
-    switch (query.timestamp) {
-      case listTimestamp.latest:
-        return found(end, -1, this.#leaderEpoch);
-      case listTimestamp.earliest:
-      case listTimestamp.earliestLocal:
-        return found(values.logStartOffset, -1, this.log.epochFor(values.logStartOffset));
-      case listTimestamp.latestTiered:
-      case listTimestamp.earliestPendingUpload:
-        return found(NO_OFFSET, -1, -1);
-      case listTimestamp.maxTimestamp: {
-        const record = this.log.maxTimestampOffset(end);
-        return record === null ? found(NO_OFFSET, -1, -1) : found(record.offset, record.timestamp, record.leaderEpoch);
-      }
-    }
-    if (query.timestamp < 0) return { ...found(NO_OFFSET, -1, -1), refusal: "unsupported-timestamp" };
-    const record = this.log.offsetForTimestamp(query.timestamp, { maxOffset: end });
-    return record === null ? found(NO_OFFSET, -1, -1) : found(record.offset, record.timestamp, record.leaderEpoch);
   }
 
   #advance(): void {

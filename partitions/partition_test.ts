@@ -7,7 +7,8 @@ import { CrashingFileSystem } from "../tests/crashing_file_system.ts";
 import { openLog } from "../tests/log_fixture.ts";
 import { buildBatch, inMemory, TEST_TIMESTAMP } from "../tests/record_batch_builder.ts";
 import { emptyReadOutcome, type ReadOutcome, type ReadRequest } from "./outcomes.ts";
-import { listTimestamp, Partition } from "./partition.ts";
+import { listTimestamp } from "./listed_offsets.ts";
+import { Partition } from "./partition.ts";
 import { batchOf, readFrom, smallLogs } from "./partition_testing.ts";
 import { emptyWatermarks, partitionState, type Watermarks, WatermarkTable } from "./shared/watermarks.ts";
 
