@@ -5,6 +5,7 @@ import { SocketPair } from "./socket_testing.ts";
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
+const SO_KEEPALIVE = 9;
 /** Bytes in a socket's send queue that were not sent. man 7 tcp has SIOCOUTQ; this is in linux/sockios.h. */
 const SIOCOUTQNSD = 0x894bn;
 
@@ -36,6 +37,13 @@ Deno.test("a prepared connection lets little wait unsent for a peer that reads n
   // It is full once more than this waits: the last call may take a chunk beyond.
   assert.ok(unsent <= 128 * 1024 + 2 * chunk.bytes.length, `${unsent} bytes wait unsent`);
   assert.ok(taken > unsent, "what the peer's window takes is on its way");
+});
+
+Deno.test("a prepared connection asks the kernel to find out when its peer has vanished", async () => {
+  using pair = await SocketPair.open();
+  assert.equal(option(pair.fd, SO_KEEPALIVE), 0);
+  prepareConnection(pair.fd, { send: -1, receive: -1 });
+  assert.equal(option(pair.fd, SO_KEEPALIVE), 1);
 });
 
 Deno.test("a prepared connection has the kernel's buffers where -1 is asked for, and else what is asked for", async () => {

@@ -11,6 +11,7 @@ const MSG_MORE = 0x8000;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
+const SO_KEEPALIVE = 9;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const TCP_NOTSENT_LOWAT = 25;
@@ -60,12 +61,14 @@ function setOption(fd: number, level: number, name: number, value: number): void
 const UNSENT_BYTES_MAX = 128 * 1024;
 
 /**
- * Prepares a connection: small packets leave at once (TCP_NODELAY), little waits unsent (TCP_NOTSENT_LOWAT), and the kernel's
- * buffers are as `socket.send.buffer.bytes` and `socket.receive.buffer.bytes` say.
+ * Prepares a connection: small packets leave at once (TCP_NODELAY), little waits unsent (TCP_NOTSENT_LOWAT), a peer that vanished
+ * without a word is found by the kernel, also while its request waits and it is not idle for the broker (SO_KEEPALIVE, which Kafka
+ * sets too; after net.ipv4.tcp_keepalive_time), and the kernel's buffers are as `socket.send.buffer.bytes` and `socket.receive.buffer.bytes` say.
  * @param buffers sizes in bytes; -1 leaves one to the kernel, which fits it to the connection
  */
 export function prepareConnection(fd: number, buffers: { readonly send: number; readonly receive: number }): void {
   setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
   setOption(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX);
   if (buffers.send > 0) setOption(fd, SOL_SOCKET, SO_SNDBUF, buffers.send);
   if (buffers.receive > 0) setOption(fd, SOL_SOCKET, SO_RCVBUF, buffers.receive);
