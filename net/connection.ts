@@ -8,7 +8,8 @@
  * bytes another shard still reads is replaced, not reused. A connection that finds no memory stops reading until there is some.
  *
  * A client that shuts its writing side down is closed at once, as by Kafka: the requests that arrived before are carried out,
- * answers that are not ready yet are dropped.
+ * answers that are not ready yet are dropped. So it is with one whose connection was reset, which also happens to a client that
+ * closes without having read all answers: what it sent before is still there.
  */
 import type { Arena } from "../partitions/mod.ts";
 import { receive } from "../storage/mod.ts";
@@ -91,6 +92,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
   #isPaused = false;
   #isYielding = false;
   #receivedBytes = 0;
+  #goneReason: string | null = null;
 
   /** @param fd an accepted, non-blocking socket that the connection owns from now on */
   constructor(fd: number, context: ConnectionContext, shard: ConnectionShard, affinity: Affinity) {
@@ -122,10 +124,24 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
   /** The socket has bytes, or its peer has closed it. */
   onReadable(): void {
     for (let calls = 0; calls < RECEIVES_PER_TURN_MAX && this.closeReason === null && !this.#isPaused; calls++) {
-      if (this.#block === -1 && this.affinity.destination !== -1) return this.#stopToMove();
+      if (this.#block === -1 && this.#isToMove) return this.#stopToMove();
       const more = this.#block === -1 ? this.#receiveLanding() : this.#receiveOwn();
       if (!more) return;
     }
+  }
+
+  /** Whether nobody is there who takes answers. */
+  get isPeerGone(): boolean {
+    return this.#goneReason !== null;
+  }
+
+  /** The socket has failed. Handles what had arrived before, now and on later turns, then closes; nothing is sent any more. */
+  onPeerGone(reason: string): void {
+    this.#goneReason ??= reason;
+    this.sender.discard();
+    if (this.#isPaused) return this.resume();
+    this.onReadable();
+    if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
   }
 
   /** There may be room in the pipeline again. Handles what had already arrived, then reads on. */
@@ -151,7 +167,11 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
   /** Whether the connection belongs elsewhere and nothing of it is here any more: no request, no answer, no bytes. */
   get canMove(): boolean {
     const isQuiet = this.#block === -1 && this.pipeline.length === 0 && this.sender.pendingBytes === 0;
-    return isQuiet && this.affinity.destination !== -1 && this.closeReason === null;
+    return isQuiet && this.#isToMove && this.closeReason === null;
+  }
+
+  get #isToMove(): boolean {
+    return this.affinity.destination !== -1 && this.#goneReason === null;
   }
 
   /** Reads no further request; once those under way are answered, the shard moves the connection. */
@@ -170,11 +190,15 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
   }
 
   onEnded(): void {
-    if (this.#isPaused || this.affinity.destination !== -1) this.#shard.markDirty(this);
+    if (this.#isPaused || this.#isToMove) this.#shard.markDirty(this);
   }
 
   sendEncoded(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): void {
     if (this.closeReason !== null) return releaseHoles(holes);
+    if (this.#goneReason !== null) {
+      releaseHoles(holes);
+      return this.onEnded();
+    }
     if (!this.sender.append(bytes, end, holes)) {
       this.close("no memory for a response, or a segment file could not be read");
     } else this.#shard.markDirty(this);
@@ -248,6 +272,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
   #receivedNothing(count: number): false {
     // -1: nothing there, or the socket failed; epoll reports the failure as such.
     if (count === 0) this.close(CLOSED_BY_CLIENT);
+    else if (this.#goneReason !== null) this.close(this.#goneReason);
     return false;
   }
 

@@ -23,6 +23,7 @@ import {
   FAILED,
   type FileSystem,
   HUNG_UP,
+  lastErrorText,
   localAddress,
   peerAddress,
   prepareConnection,
@@ -34,6 +35,7 @@ import { Affinity } from "./affinity.ts";
 import type { FileRange } from "./cold_reader.ts";
 import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
 import { UNCOUNTED } from "./connection_limits.ts";
+import { GonePeer } from "./gone_peer.ts";
 import type { GroupTurns } from "./group_turns.ts";
 import { IdleConnections } from "./idle_connections.ts";
 import { Writer } from "./protocol/writer.ts";
@@ -254,13 +256,22 @@ export class Shard implements ConnectionShard {
     const connection = this.#connections.get(fd);
     if (connection === undefined) return;
     this.#idle.touch(connection);
-    if ((bits & FAILED) !== 0) return connection.close(RESET_BY_CLIENT);
+    if ((bits & (FAILED | HUNG_UP)) !== 0) {
+      return this.#onPeerGone(connection, (bits & FAILED) !== 0 ? RESET_BY_CLIENT : CLOSED_BY_CLIENT);
+    }
     if ((bits & WRITABLE) !== 0) {
       connection.wasWritable = true;
       this.markDirty(connection);
     }
     if ((bits & READABLE) !== 0) connection.onReadable();
-    else if ((bits & HUNG_UP) !== 0) connection.close(CLOSED_BY_CLIENT);
+  }
+
+  /** Nobody takes answers any more, but what had arrived is handled first, for a while at most. */
+  #onPeerGone(connection: Connection, reason: string): void {
+    const { purgatory, clock } = this.#parts;
+    if (!connection.isPeerGone) purgatory.schedule(new GonePeer(connection, reason, clock.monotonicMs()));
+    connection.onPeerGone(reason);
+    if ((connection.interest & READABLE) === 0) this.#epoll.remove(connection.fd);
   }
 
   #onRecord(sender: number, record: RingRecord): void {
@@ -274,6 +285,15 @@ export class Shard implements ConnectionShard {
     if (moves > 0) this.#countClosed(-1);
     const local = this.#isDisconnected ? null : localAddress(fd);
     if (local === null) {
+      closeDescriptor(fd);
+      return this.#countClosed(1, peer);
+    }
+    if (!this.#epoll.tryAdd(fd, READABLE)) {
+      const { host, port } = peerAddress(fd) ?? local;
+      this.#parts.report(
+        `Closed the new connection of ${host}:${port}: epoll cannot watch it: ${lastErrorText()} ` +
+          "(ENOSPC: raise the sysctl fs.epoll.max_user_watches)",
+      );
       closeDescriptor(fd);
       return this.#countClosed(1, peer);
     }
@@ -297,7 +317,6 @@ export class Shard implements ConnectionShard {
     this.#connections.set(fd, connection);
     this.#idle.touch(connection);
     connection.interest = READABLE;
-    this.#epoll.add(fd, READABLE);
   }
 
   #flush(connection: Connection): void {
@@ -334,7 +353,11 @@ export class Shard implements ConnectionShard {
   #watch(connection: Connection, interest: number): void {
     if (connection.interest === interest || !this.#connections.has(connection.fd)) return;
     connection.interest = interest;
-    this.#epoll.modify(connection.fd, interest);
+    if (!connection.isPeerGone) return this.#epoll.modify(connection.fd, interest);
+    // Its failure is reported for as long as it is watched at all, also while it does not read.
+    this.#epoll.remove(connection.fd);
+    if ((interest & READABLE) === 0 || this.#epoll.tryAdd(connection.fd, interest)) return;
+    connection.close(RESET_BY_CLIENT);
   }
 
   #drop(connection: Connection): void {

@@ -1,114 +1,17 @@
 import { strict as assert } from "node:assert";
-import { type DelayedOperation, ISOLATE, IsolateTable, type Outbox, outboxes } from "../partitions/mod.ts";
-import { Answers, batchOf, TestShards, topicOn } from "../partitions/partition_testing.ts";
-import { type Clock, FAILED, linuxFileSystem, READABLE } from "../storage/mod.ts";
+import { type DelayedOperation, ISOLATE, IsolateTable } from "../partitions/mod.ts";
+import { Answers, batchOf, topicOn } from "../partitions/partition_testing.ts";
+import { FAILED, READABLE } from "../storage/mod.ts";
 import { concatBytes } from "../tests/record_batch_builder.ts";
-import { sendAdoption } from "./adoption.ts";
-import type { Connection } from "./connection.ts";
 import type { RequestExchange } from "./exchange.ts";
 import { noGroups } from "./group_testing.ts";
-import type { GroupTurns } from "./group_turns.ts";
-import { RequestMemory } from "./request_memory.ts";
-import type { Router } from "./router.ts";
-import { Shard } from "./shard.ts";
+import { ANSWER_BYTES, PEER, ShardFixture } from "./shard_testing.ts";
 import { FETCH, frame, HEADER, sizePrefix, SocketPair } from "./socket_testing.ts";
 
 const MIB = 1024 * 1024;
-const PEER = 7;
-/** Bytes of an answer without topics. */
-const ANSWER_BYTES = 16;
-
-/** A shard whose turns the test takes, and the other end of its mail. */
-class Fixture implements Disposable {
-  readonly world: TestShards;
-  readonly shard: Shard;
-  readonly reports: string[] = [];
-  readonly closedPeers: number[] = [];
-  /** What a handler does. */
-  route: (connection: Connection, start: number, length: number) => void = () => {};
-  /** What the shard does for groups. */
-  groups: GroupTurns = noGroups;
-  readonly #main: Outbox | undefined;
-  readonly #adopted: SocketPair[] = [];
-
-  constructor(parts: { shardsCount?: number; clock?: Clock } = {}) {
-    const { shardsCount = 1 } = parts;
-    this.world = new TestShards(shardsCount);
-    this.#main = outboxes(this.world.state, shardsCount)[0];
-    const { outboxes: ways, arena, inbox, purgatory, partitions } = this.world.at(0);
-    this.shard = new Shard({
-      shard: 0,
-      clock: parts.clock ?? this.world.clock,
-      fs: linuxFileSystem,
-      arena,
-      memory: new RequestMemory(arena, { budgetBytes: Infinity, requestBytesMax: 100 * MIB }),
-      inbox,
-      outboxes: ways,
-      isolates: new IsolateTable(this.world.state.isolates),
-      eventFd: this.world.state.eventFds[0] as number,
-      purgatory,
-      partitions,
-      groups: this.#groups(),
-      load: () => assert.fail("nothing is read from files"),
-      report: (text) => void this.reports.push(text),
-      onClosed: (peers) => void this.closedPeers.push(...peers),
-      requestBytesMax: 100 * MIB,
-      connectionsMaxIdleMs: Infinity,
-      socketBuffers: { send: -1, receive: -1 },
-      listenerNames: ["PLAINTEXT"],
-    });
-    const router = {
-      route: (connection: Connection, start: number, length: number) => this.route(connection, start, length),
-    };
-    this.shard.use(router as unknown as Router);
-  }
-
-  /** One turn, without waiting. */
-  turn(): void {
-    this.shard.run(() => true);
-  }
-
-  /** A connection that the shard has adopted. */
-  async connect(): Promise<SocketPair> {
-    const pair = await SocketPair.open();
-    this.hand(pair.release());
-    this.#adopted.push(pair);
-    this.turn();
-    return pair;
-  }
-
-  hand(fd: number): void {
-    assert.ok(this.#main !== undefined);
-    sendAdoption(this.#main, { fd, listener: 0, moves: 0, peer: PEER });
-    this.#main.flush();
-  }
-
-  /** Whatever `groups` is at the time. */
-  #groups(): GroupTurns {
-    const current = () => this.groups;
-    return {
-      get nextDeadlineMs() {
-        return current().nextDeadlineMs;
-      },
-      get isUnsettled() {
-        return current().isUnsettled;
-      },
-      expire: (nowMs) => current().expire(nowMs),
-      settle: () => current().settle(),
-      postWaiting: () => current().postWaiting(),
-      receive: (sender, record) => current().receive(sender, record),
-    };
-  }
-
-  [Symbol.dispose](): void {
-    this.shard.dispose();
-    for (const pair of this.#adopted) pair[Symbol.dispose]();
-    this.world[Symbol.dispose]();
-  }
-}
 
 Deno.test("Shard.run() finishes in one turn what a flush makes possible: requests that waited, what they append, who waits for it", async () => {
-  using fixture = new Fixture();
+  using fixture = new ShardFixture();
   const { world } = fixture;
   world.apply(topicOn([0]));
   const { partitions, purgatory } = world.at(0);
@@ -143,7 +46,7 @@ Deno.test("Shard.run() finishes in one turn what a flush makes possible: request
 });
 
 Deno.test("Shard.run() lets groups write what a turn gathered before its answers leave, also what its flushes made possible", async () => {
-  using fixture = new Fixture();
+  using fixture = new ShardFixture();
   const gathered: RequestExchange[] = [];
   let count = 0;
   let expiries = 0;
@@ -173,7 +76,7 @@ Deno.test("Shard.run() lets groups write what a turn gathered before its answers
 });
 
 Deno.test("Shard handles what came behind a request that holds it in the turn that answers that, and keeps what came meanwhile", async () => {
-  using fixture = new Fixture();
+  using fixture = new ShardFixture();
   const handled: RequestExchange[] = [];
   fixture.route = ({ pipeline }) => {
     const exchange = pipeline.push({ ...HEADER, correlationId: handled.length }, FETCH);
@@ -199,7 +102,7 @@ Deno.test("Shard handles what came behind a request that holds it in the turn th
 });
 
 Deno.test("Shard.run() lets groups write what came behind a request that held it, in the turn that let it go", async () => {
-  using fixture = new Fixture();
+  using fixture = new ShardFixture();
   const handled: RequestExchange[] = [];
   let gathered: RequestExchange | null = null;
   fixture.groups = {
@@ -228,7 +131,7 @@ Deno.test("Shard.run() lets groups write what came behind a request that held it
 
 Deno.test("Shard.run() does not sleep while groups have something to do, and no longer than until they have", () => {
   for (const dueInMs of [-1, 0, 5]) {
-    using fixture = new Fixture();
+    using fixture = new ShardFixture();
     fixture.groups = { ...noGroups, nextDeadlineMs: fixture.world.clock.monotonicMs() + dueInMs };
     const from = performance.now();
     let turns = 0;
@@ -238,7 +141,7 @@ Deno.test("Shard.run() does not sleep while groups have something to do, and no 
 });
 
 Deno.test("Shard sends the answers that are ready before it closes a connection, and says why it did", async () => {
-  using fixture = new Fixture();
+  using fixture = new ShardFixture();
   fixture.route = (connection) => {
     const exchange = connection.pipeline.push({ ...HEADER, correlationId: 5 }, FETCH);
     exchange.respond({ responses: [] });
@@ -254,7 +157,7 @@ Deno.test("Shard sends the answers that are ready before it closes a connection,
 });
 
 Deno.test("Shard lets a connection go that its client reset or shut down, without a word to the operator", async () => {
-  using fixture = new Fixture();
+  using fixture = new ShardFixture();
   const reset = await fixture.connect();
   const shut = await fixture.connect();
   assert.equal(fixture.shard.connectionsCount, 2);
@@ -272,7 +175,7 @@ Deno.test("Shard lets a connection go that its client reset or shut down, withou
 });
 
 Deno.test("Shard that is disconnected closes what is still handed over to it", async () => {
-  using fixture = new Fixture();
+  using fixture = new ShardFixture();
   fixture.shard.disconnect();
   using late = await SocketPair.open();
   fixture.hand(late.release());
@@ -285,7 +188,7 @@ Deno.test("Shard that is disconnected closes what is still handed over to it", a
 });
 
 Deno.test("Shard closes the connection that keeps memory and moves nothing while another waits for some, and feeds that", async () => {
-  using fixture = new Fixture();
+  using fixture = new ShardFixture();
   const { arena } = fixture.shard;
   const received: number[] = [];
   fixture.route = (_connection, _start, length) => void received.push(length);
@@ -327,7 +230,7 @@ Deno.test("Shard closes the connection that keeps memory and moves nothing while
 });
 
 Deno.test("Shard takes the memory for an answer from the client that leaves most of its answers lying", async () => {
-  using fixture = new Fixture();
+  using fixture = new ShardFixture();
   const { arena } = fixture.shard;
   const answer = new Uint8Array(MIB);
   fixture.route = (connection) => connection.sendEncoded(answer, answer.length, []);
@@ -356,7 +259,7 @@ Deno.test("Shard counts the time of its waits, not of its turns, unless it is al
     // Each look at the clock takes a quarter of a millisecond: as long as a wait, which looks before and after it.
     let looks = 0;
     const clock = { wallMs: () => 0, monotonicMs: () => 0.25 * looks++ };
-    using fixture = new Fixture({ shardsCount, clock });
+    using fixture = new ShardFixture({ shardsCount, clock });
     fixture.groups = { ...noGroups, nextDeadlineMs: 1 };
     const waits = (count: number) => {
       for (let turns = 0; turns < count; turns++) {

@@ -52,12 +52,28 @@ export class Epoll implements Disposable {
     [this.#scratch, this.#scratchAddress] = [scratch.view, scratch.address];
   }
 
-  /** Watches a descriptor. @param interest bits of READABLE and WRITABLE; the failure bits are always reported */
+  /**
+   * Watches a descriptor that the broker cannot do without.
+   * @param interest bits of READABLE and WRITABLE; the failure bits are always reported
+   * @throws SystemError
+   */
   add(fd: number, interest: number): void {
-    if (!this.#control(EPOLL_CTL_ADD, fd, interest)) throw new SystemError(`watch descriptor ${fd}`);
+    if (!this.tryAdd(fd, interest)) throw new SystemError(`watch descriptor ${fd}`);
   }
 
-  /** Changes what a watched descriptor is watched for. */
+  /**
+   * As `add()`, for one of many.
+   * @returns false when the kernel refuses: fs.epoll.max_user_watches is used up (ENOSPC), or there is no memory (ENOMEM)
+   */
+  tryAdd(fd: number, interest: number): boolean {
+    return this.#control(EPOLL_CTL_ADD, fd, interest);
+  }
+
+  /**
+   * Changes what a watched descriptor is watched for. The kernel needs no memory for that: only a descriptor that is not watched
+   * is refused.
+   * @throws SystemError
+   */
   modify(fd: number, interest: number): void {
     if (!this.#control(EPOLL_CTL_MOD, fd, interest)) throw new SystemError(`change the watch of descriptor ${fd}`);
   }
