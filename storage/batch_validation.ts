@@ -206,12 +206,13 @@ function checkMaxTimestamp(view: DataView, at: number, rules: BatchRules): Batch
   return inRange ? null : refuse("invalid-timestamp", outOfRange(timestamp, rules));
 }
 
-/** Beyond 2^53 a number would not name one timestamp any more. */
-function latestTimestamp(rules: BatchRules): number {
+/** Latest timestamp that a topic takes, in ms. Beyond 2^53 a number would not name one timestamp any more. */
+export function latestTimestamp(rules: BatchRules): number {
   return Math.min(rules.nowMs + rules.messageTimestampAfterMaxMs, Number.MAX_SAFE_INTEGER);
 }
 
-function earliestTimestamp(rules: BatchRules): number {
+/** Earliest timestamp that a topic takes, in ms. */
+export function earliestTimestamp(rules: BatchRules): number {
   return Math.max(rules.nowMs - rules.messageTimestampBeforeMaxMs, Number.MIN_SAFE_INTEGER);
 }
 

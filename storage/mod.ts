@@ -19,7 +19,7 @@ export {
 
 export { bytesOfBatch, type PlainRecord, writeBatch } from "./batch_writer.ts";
 export { Log } from "./log.ts";
-export type { LogConfig } from "./log_config.ts";
+export { batchRules, type LogConfig } from "./log_config.ts";
 export { LogResources } from "./log_resources.ts";
 export type {
   AppendOptions,
@@ -35,6 +35,7 @@ export type {
   TimestampedOffset,
 } from "./log_types.ts";
 export { BATCH_HEADER_BYTES, codec, codecNames } from "./record_batch.ts";
+export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./record_errors.ts";
 export { RecordSetReader } from "./record_set.ts";
 export { LogDamagedError, storageFailure } from "./storage_failure.ts";
 

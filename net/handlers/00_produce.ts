@@ -7,7 +7,8 @@
  *
  * acks=0 is not answered, and an error closes the connection, the only way to tell; acks=1 is answered once written;
  * acks=all once the high watermark passed the batch, or REQUEST_TIMED_OUT. Batches for other shards are handed over where they lie
- * in this shard's arena.
+ * in this shard's arena. Where records are refused, the answer names every one of them, as far as that is not too many
+ * (`RECORD_ERRORS_MAX`); Kafka has no limit, and names none where one of them breaks the format.
  *
  * Not done: transactions (INVALID_TXN_STATE); Kafka decompresses and checks the records of compressed batches, here they
  * pass by header and CRC except on compacted topics; `compression.type` other than producer is refused when it is set.
@@ -20,10 +21,20 @@ import {
   errorCodeOf,
   type PartitionPlace,
   partitionState,
+  type Refusal,
   refusalText,
 } from "../../partitions/mod.ts";
-import { NO_OFFSET, type Offset } from "../../storage/mod.ts";
-import { BATCH_HEADER_BYTES, codec, codecNames } from "../../storage/mod.ts";
+import {
+  BATCH_HEADER_BYTES,
+  batchRules,
+  codec,
+  codecNames,
+  listRecordErrors,
+  NO_OFFSET,
+  type Offset,
+  type RecordErrorBudget,
+  type RecordErrors,
+} from "../../storage/mod.ts";
 import { authorize } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
 import type { ShardServices } from "../handler.ts";
@@ -38,6 +49,13 @@ const ZSTD = codecNames.indexOf("zstd");
 const ZSTD_VERSION_MIN = 7;
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
+/**
+ * What the lists of refused records (KIP-467) of one request may cost. More records than librdkafka puts into a batch
+ * (`batch.num.messages` 10000) or the Java client into its 16 KiB, and bytes of a few batches of `max.message.bytes`. What is over
+ * these limits is refused without being named. (Kafka has none.)
+ */
+const RECORD_ERRORS_MAX = 16_384;
+const RECORD_ERRORS_BYTES_MAX = 4 * 1024 * 1024;
 /** Client id that may write to Kafka's own topics (AdminUtils.ADMIN_CLIENT_ID). */
 const ADMIN_CLIENT_ID = "__admin_client";
 
@@ -45,9 +63,12 @@ const ADMIN_CLIENT_ID = "__admin_client";
 interface ProducePart {
   readonly index: number;
   slot: number;
+  /** Where the batch begins in the arena. */
+  start: number;
+  topic: TopicImage | null;
   errorCode: number;
   message: string | null;
-  recordIndex: number;
+  recordErrors: RecordErrors["errors"];
   baseOffset: Offset;
   nextOffset: Offset;
   appendTimeMs: number;
@@ -75,6 +96,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
   /** Arena block of the request, held once while other shards read it, however many parts they append: -1 for none. */
   #block = -1;
   #remoteCount = 0;
+  #errorBudget: RecordErrorBudget | null = null;
 
   constructor(request: ProduceRequest, exchange: RequestExchange, services: ShardServices) {
     [this.#request, this.#exchange, this.#services] = [request, exchange, services];
@@ -92,8 +114,8 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
         const tag = this.#parts.push(part) - 1;
         const place = topic?.partitions[index];
         if (refusal !== errorCode.NONE) part.errorCode = refusal;
-        else if (place === undefined) part.errorCode = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
-        else this.#append(part, tag, { place, records });
+        else if (topic === undefined || place === undefined) part.errorCode = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+        else this.#append(part, tag, { place, records, topic });
       }
     }
     this.#answered();
@@ -101,10 +123,8 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
 
   onAppended(tag: number, outcome: AppendOutcome): void {
     const part = this.#parts[tag] as ProducePart;
+    if (outcome.refusal !== null) this.#refuse(part, outcome.refusal, outcome.recordIndex);
     if (part.isRemote) this.#releaseBlock();
-    part.errorCode = errorCodeOf(outcome.refusal);
-    part.message = outcome.refusal === null ? null : refusalText(outcome.refusal);
-    part.recordIndex = outcome.recordIndex;
     part.baseOffset = outcome.baseOffset;
     part.nextOffset = outcome.nextOffset;
     part.appendTimeMs = outcome.appendTimeMs;
@@ -125,6 +145,24 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
       if (part.errorCode === errorCode.NONE && !this.#hasReached(part)) part.errorCode = errorCode.REQUEST_TIMED_OUT;
     }
     this.#complete();
+  }
+
+  /** While the batch is still there: names every record of it that is refused. @param recordIndex the first one, -1 for none */
+  #refuse(part: ProducePart, refusal: Refusal, recordIndex: number): void {
+    part.errorCode = errorCodeOf(refusal);
+    part.message = refusalText(refusal);
+    if (recordIndex >= 0) part.recordErrors = [{ recordIndex, message: part.message }];
+    const concernsRecords = recordIndex >= 0 || refusal === "invalid-timestamp";
+    if (!concernsRecords || part.topic === null || this.#exchange.isAbandoned) return;
+    const { arena, clock } = this.#services;
+    const rules = { ...batchRules(part.topic.logConfig), nowMs: clock.wallMs() };
+    const budget = this.#errorBudget ??= { records: RECORD_ERRORS_MAX, bytes: RECORD_ERRORS_BYTES_MAX };
+    const partition = `${part.topic.name}-${part.index}`;
+    const listed = listRecordErrors({ memory: arena, start: part.start }, rules, { partition, budget });
+    if (listed === null) return;
+    part.errorCode = errorCodeOf(listed.refusal);
+    part.message = listed.message;
+    part.recordErrors = listed.errors;
   }
 
   #topicOf(data: ProduceRequest["topicData"][number]): TopicImage | undefined {
@@ -151,7 +189,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
   #append(
     part: ProducePart,
     tag: number,
-    to: { place: PartitionPlace; records: { start: number; length: number } | null },
+    to: { place: PartitionPlace; topic: TopicImage; records: { start: number; length: number } | null },
   ): void {
     const { place, records } = to;
     this.#exchange.affinity.touch(place.shard);
@@ -165,6 +203,8 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
       return;
     }
     this.#unanswered++;
+    part.start = records.start;
+    part.topic = to.topic;
     const { partitions, shard } = this.#services;
     part.isRemote = place.shard !== shard;
     if (part.isRemote && this.#remoteCount++ === 0) this.#block = this.#exchange.bytes.retainBlock();
@@ -244,9 +284,11 @@ function newPart(index: number): ProducePart {
   return {
     index,
     slot: -1,
+    start: -1,
+    topic: null,
     errorCode: errorCode.NONE,
     message: null,
-    recordIndex: -1,
+    recordErrors: [],
     baseOffset: NO_OFFSET,
     nextOffset: NO_OFFSET,
     appendTimeMs: -1,
@@ -257,9 +299,10 @@ function newPart(index: number): ProducePart {
 
 function partitionResponse(part: ProducePart): ProduceResponse["responses"][number]["partitionResponses"][number] {
   const failed = part.errorCode !== errorCode.NONE;
-  const recordErrors = failed && part.recordIndex >= 0
-    ? [{ batchIndex: part.recordIndex, batchIndexErrorMessage: part.message }]
-    : [];
+  const recordErrors = part.recordErrors.map(({ recordIndex, message }) => ({
+    batchIndex: recordIndex,
+    batchIndexErrorMessage: message,
+  }));
   return {
     index: part.index,
     errorCode: part.errorCode,

@@ -3,6 +3,7 @@ import type { AppendOutcome, AppendWaiter } from "../../partitions/mod.ts";
 import { batchOf, smallLogs, topicOn } from "../../partitions/partition_testing.ts";
 import { emptyWatermarks, partitionState } from "../../partitions/shared/watermarks.ts";
 import { toOffset } from "../../storage/base/units.ts";
+import { codecNames } from "../../storage/record_batch.ts";
 import { buildBatch } from "../../tests/record_batch_builder.ts";
 import type { ShardServices } from "../handler.ts";
 import { TestBroker, TestClient } from "../operation_testing.ts";
@@ -175,17 +176,75 @@ Deno.test("handleProduce() refuses zstd before v7 (KIP-110)", () => {
   }
 });
 
-Deno.test("handleProduce() tells which record is wrong from v8 on (KIP-467), whichever shard refuses it", () => {
-  using fixture = new Fixture(topicOn([0, 1], { config: { ...smallLogs, compact: true } }));
-  const batch = buildBatch([{ key: "k", value: "x" }, { value: "no key" }]);
-  for (const partition of [OWN, OTHER]) {
-    fixture.produce({ partitions: [[partition, batch]] });
-    fixture.broker.world.pump();
-    const [answer] = fixture.takeWhole();
-    assert.equal(answer?.errorCode, errorCode.INVALID_RECORD);
-    assert.deepEqual(answer?.recordErrors.map(({ batchIndex }) => batchIndex), [1]);
-    assert.ok((answer?.errorMessage ?? "").length > 0);
+const compacted = { ...smallLogs, compact: true, segmentBytes: 1 << 20, messageTimestampAfterMaxMs: 3_600_000 };
+
+Deno.test("handleProduce() names every record that is wrong from v8 on (KIP-467), whichever shard refuses it", () => {
+  using fixture = new Fixture(topicOn([0, 1], { config: compacted }));
+  const keyed = { key: "k", value: "x" };
+  const late = { ...keyed, timestamp: fixture.broker.world.clock.wallMs() + 86_400_000 };
+  const cases = [
+    [[keyed, { value: "no key" }, keyed, { value: "no key" }], errorCode.INVALID_RECORD, [1, 3]],
+    [[{ value: "no key" }, keyed, late], errorCode.INVALID_TIMESTAMP, [0, 2]],
+  ] as const;
+  for (const [records, code, indices] of cases) {
+    for (const codec of codecNames) {
+      const batch = buildBatch(records, { codec });
+      fixture.produce({ partitions: [[OWN, batch], [OTHER, batch]] });
+      fixture.broker.world.pump();
+      for (const [partition, answer] of fixture.takeWhole().entries()) {
+        assert.deepEqual([answer.errorCode, answer.baseOffset], [code, -1]);
+        assert.deepEqual(answer.recordErrors.map(({ batchIndex }) => batchIndex), indices);
+        const [first] = answer.recordErrors;
+        assert.match(
+          first?.batchIndexErrorMessage ?? "",
+          new RegExp(`^Compacted topic .* in topic partition t-${partition}$`),
+        );
+        assert.match(answer.errorMessage ?? "", /^One or more records have been rejected due to /);
+      }
+    }
   }
+  assert.deepEqual([fixture.logEnd(OWN), fixture.logEnd(OTHER)], [0, 0]);
+});
+
+Deno.test("handleProduce() names the records of a closed batch, too, whose header alone was looked at", () => {
+  using fixture = new Fixture(topicOn([0, 1], { config: { ...compacted, compact: false } }));
+  const late = { value: "x", timestamp: fixture.broker.world.clock.wallMs() + 86_400_000 };
+  for (const codec of codecNames) {
+    const batch = buildBatch([late, { value: "x", timestamp: -1 }, late], { codec });
+    fixture.produce({ partitions: [[OWN, batch], [OTHER, batch]] });
+    fixture.broker.world.pump();
+    for (const answer of fixture.takeWhole()) {
+      assert.equal(answer.errorCode, errorCode.INVALID_TIMESTAMP);
+      assert.deepEqual(answer.recordErrors.map(({ batchIndex }) => batchIndex), [0, 2]);
+    }
+  }
+});
+
+Deno.test("handleProduce() names no record where the batch as a whole is refused", () => {
+  using fixture = new Fixture();
+  const control = buildBatch([{ value: "x" }], { control: true });
+  const damaged = batchOf("a");
+  damaged[damaged.length - 1]! ^= 1;
+  for (const batch of [control, damaged, new Uint8Array(5)]) {
+    fixture.produce({ partitions: [[OWN, batch], [OTHER, batch]] });
+    fixture.broker.world.pump();
+    for (const answer of fixture.takeWhole()) {
+      assert.notEqual(answer.errorCode, errorCode.NONE);
+      assert.deepEqual(answer.recordErrors, []);
+      assert.ok((answer.errorMessage ?? "").length > 0);
+    }
+  }
+});
+
+Deno.test("handleProduce() names no more records than its limit, in all batches of a request", () => {
+  using fixture = new Fixture(topicOn([0, 1], { config: compacted }));
+  const batch = buildBatch(Array.from({ length: 10_000 }, () => ({ value: "x" })));
+  fixture.produce({ partitions: [[OWN, batch], [OTHER, batch], [OWN, batch]] });
+  fixture.broker.world.pump();
+  const answers = fixture.takeWhole();
+  assert.deepEqual(answers.map((answer) => answer.errorCode), Array(3).fill(errorCode.INVALID_RECORD));
+  // The shard's own are refused at once, the other one's afterwards: it can still name the first record.
+  assert.deepEqual(answers.map((answer) => answer.recordErrors.length), [10_000, 1, 6384]);
 });
 
 Deno.test("handleProduce() says the broker's time of a topic with LogAppendTime", () => {

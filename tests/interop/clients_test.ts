@@ -143,9 +143,38 @@ interopTest({
   },
 });
 
-async function createTopic(broker: TestBroker, topic: string): Promise<void> {
+interopTest({
+  name:
+    "clients: of a batch with records that a compacted topic refuses, each record gets its own error (librdkafka's test 0011)",
+  needs: ["kafka", "python"],
+  async fn(context) {
+    using directory = temporaryDirectory();
+    await using broker = await startTestBroker({ dataDir: directory.path });
+    await createTopic(broker, "compacted", { "cleanup.policy": "compact" });
+    const names = {
+      java: { refused: "InvalidRecordException", other: "KafkaException" },
+      "confluent-kafka": { refused: "INVALID_RECORD", other: "_INVALID_DIFFERENT_RECORD" },
+    };
+    for (const [library, { refused, other }] of Object.entries(names)) {
+      const { run } = clients.find(({ name }) => name === library)!;
+      for (const numbers of [[3], [0, 2, 9], [1, 2, 3, 4, 5, 6, 7, 8]]) {
+        await context.step(`${library}, records ${numbers} without a key`, async () => {
+          const printed = await run(["keyless", broker.bootstrapServers, "compacted", numbers.join(","), "10"]);
+          // librdkafka gives the error of a single record to its whole batch, also with Apache Kafka.
+          const isOneForAll = library === "confluent-kafka" && numbers.length === 1;
+          const told = (i: number) => isOneForAll || numbers.includes(i) ? refused : other;
+          const expected = Array.from({ length: 10 }, (_, i) => `${i} ${told(i)}`);
+          assert.deepEqual(printed.trimEnd().split("\n"), expected);
+        });
+      }
+    }
+    assert.equal(await logEnd(broker, "compacted"), 0);
+  },
+});
+
+async function createTopic(broker: TestBroker, topic: string, configs: Record<string, string> = {}): Promise<void> {
   using wire = await connect(broker);
-  await wire.createTopic(topic, 1);
+  await wire.createTopic(topic, 1, configs);
 }
 
 async function logEnd(broker: TestBroker, topic: string): Promise<number> {

@@ -1,4 +1,4 @@
-// Apache Kafka's own client: `produce`, `consume` and `admin` of ../README.md. Run as a single source file:
+// Apache Kafka's own client: `produce`, `consume`, `keyless` and `admin` of ../README.md. Run as a single source file:
 //
 //    java -cp 'JARS/*' Client.java java produce 127.0.0.1:9092 topic none,gzip 100
 
@@ -33,6 +33,7 @@ public final class Client {
     switch (args[1]) {
       case "produce" -> produce(bootstrap, topic, args[4].split(","), Integer.parseInt(args[5]));
       case "consume" -> consume(bootstrap, topic, Integer.parseInt(args[4]));
+      case "keyless" -> keyless(bootstrap, topic, List.of(args[4].split(",")), Integer.parseInt(args[5]));
       case "admin" -> admin(bootstrap, topic);
       default -> throw new IllegalArgumentException(args[1]);
     }
@@ -74,6 +75,27 @@ public final class Client {
           OUT.print(record.offset() + "\t" + key + "\t" + value + "\t" + String.join(",", headers) + "\n");
           seen++;
         }
+      }
+    }
+  }
+
+  private static void keyless(String bootstrap, String topic, List<String> numbers, int count) throws Exception {
+    Map<String, Object> config = Map.of("bootstrap.servers", bootstrap, "linger.ms", "1000");
+    try (var producer = new KafkaProducer<>(config, new StringSerializer(), new StringSerializer())) {
+      List<Future<RecordMetadata>> sent = new ArrayList<>();
+      for (int i = 0; i < count; i++) {
+        String key = numbers.contains(String.valueOf(i)) ? null : "key-" + i;
+        sent.add(producer.send(new ProducerRecord<>(topic, 0, key, "x")));
+      }
+      producer.flush();
+      for (int i = 0; i < count; i++) {
+        String told = "stored";
+        try {
+          sent.get(i).get();
+        } catch (ExecutionException error) {
+          told = error.getCause().getClass().getSimpleName();
+        }
+        OUT.print(i + " " + told + "\n");
       }
     }
   }

@@ -1,4 +1,4 @@
-"""confluent-kafka, kafka-python and aiokafka: `produce`, `consume`, `admin` and `change` of ../README.md.
+"""confluent-kafka, kafka-python and aiokafka: `produce`, `consume`, `keyless`, `admin` and `change` of ../README.md.
 
     python client.py confluent-kafka consume 127.0.0.1:9092 topic 100
 """
@@ -79,6 +79,25 @@ class Confluent:
         while topic in admin.list_topics().topics:
             pass
         say("deleted")
+
+    @staticmethod
+    def keyless(bootstrap, topic, numbers, count):
+        from confluent_kafka import Producer
+
+        producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 1000})
+        outcomes = {}
+
+        def note(number):
+            def on_delivery(error, _):
+                outcomes[number] = error.name() if error else "stored"
+            return on_delivery
+
+        for i in range(count):
+            key = None if i in numbers else f"key-{i}"
+            producer.produce(topic, key=key, value="x", partition=0, on_delivery=note(i))
+        producer.flush(60)
+        for i in range(count):
+            say(f"{i} {outcomes.get(i)}")
 
     @staticmethod
     def change(bootstrap, topic):
@@ -235,6 +254,8 @@ if __name__ == "__main__":
         program.produce(bootstrap, topic, rest[0].split(","), int(rest[1]))
     elif command == "consume":
         program.consume(bootstrap, topic, int(rest[0]))
+    elif command == "keyless":
+        program.keyless(bootstrap, topic, [int(number) for number in rest[0].split(",")], int(rest[1]))
     elif command == "change":
         program.change(bootstrap, topic)
     else:
