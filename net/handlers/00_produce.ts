@@ -51,11 +51,12 @@ const ZSTD_VERSION_MIN = 7;
 const TOPIC_ID_VERSION_MIN = 13;
 /**
  * What the lists of refused records (KIP-467) of one request may cost. More records than librdkafka puts into a batch
- * (`batch.num.messages` 10000) or the Java client into its 16 KiB, and bytes of a few batches of `max.message.bytes`. What is over
+ * (`batch.num.messages` 10000) or the Java client into its 16 KiB, and bytes of two batches of `max.message.bytes`,
+ * which are read in 20 ms. What is over
  * these limits is refused without being named. (Kafka has none.)
  */
 const RECORD_ERRORS_MAX = 16_384;
-const RECORD_ERRORS_BYTES_MAX = 4 * 1024 * 1024;
+const RECORD_ERRORS_BYTES_MAX = 2 * 1024 * 1024;
 /** Client id that may write to Kafka's own topics (AdminUtils.ADMIN_CLIENT_ID). */
 const ADMIN_CLIENT_ID = "__admin_client";
 
