@@ -2,8 +2,9 @@
  * What the reactor of a shard does for groups in each of its turns: mail of other shards, timers and loading, commits that are written
  * at the turn's end, and parcels that waited for room. Runs on shards.
  */
-import type { GroupCoordination, TopicChange } from "../partitions/coordinators/group_coordinator.ts";
+import type { GroupCoordination } from "../partitions/coordinators/group_coordinator.ts";
 import type { MetadataImage, RingRecord } from "../partitions/mod.ts";
+import type { TopicChange } from "../partitions/topic_changes.ts";
 import { GroupCalls, type GroupPost } from "./group_calls.ts";
 import { GroupService } from "./group_service.ts";
 

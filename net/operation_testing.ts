@@ -40,7 +40,7 @@ export class TestBroker implements Disposable {
 
   /** Tells one shard that a topic is gone. */
   delete(topic: TopicImage, shard: number): void {
-    this.world.at(shard).partitions.removeTopic(topic);
+    this.world.remove(topic, [this.world.at(shard)]);
     this.images[shard]?.apply({ changed: [], deletedIds: [topic.id] });
   }
 

@@ -220,8 +220,9 @@ export class Shard implements ConnectionShard {
     if (this.#later.length > 0) return 0;
     this.#waitsFromMs = this.#parts.clock.monotonicMs();
     if (this.#parts.outboxes.some((outbox) => outbox.isBacklogged)) return 1;
-    const { purgatory, groups } = this.#parts;
-    const nextMs = Math.min(purgatory.nextDeadlineMs, groups.nextDeadlineMs, this.#idle.nextMs);
+    const { purgatory, groups, partitions } = this.#parts;
+    const waitsMs = Math.min(purgatory.nextDeadlineMs, groups.nextDeadlineMs, this.#idle.nextMs);
+    const nextMs = Math.min(waitsMs, partitions.nextDeadlineMs);
     return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(nextMs - this.#waitsFromMs)));
   }
 

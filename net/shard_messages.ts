@@ -51,7 +51,7 @@ export type FromShard =
     readonly fds: readonly number[];
     readonly directories: readonly string[];
   }
-  /** Remove these files. */
+  /** Remove these files, and directories with all that is in them. */
   | { readonly type: "unlink"; readonly paths: readonly string[] }
   | { readonly type: "load"; readonly id: number; readonly range: FileRange }
   | { readonly type: "drained" }

@@ -302,9 +302,9 @@ export class ShardPool {
   async #unlink(paths: readonly string[]): Promise<void> {
     for (const path of paths) {
       try {
-        await Deno.remove(path);
+        await Deno.remove(path, { recursive: true });
       } catch (error) {
-        // Its topic may have been deleted meanwhile; anything else waits for the next start.
+        // A segment's topic may have been deleted meanwhile; anything else waits for the next start.
         if (!(error instanceof Deno.errors.NotFound)) this.#warn([`Cannot remove ${path}: ${String(error)}`]);
       }
     }

@@ -140,6 +140,16 @@ Deno.test("Shard.run() does not sleep while groups have something to do, and no 
   }
 });
 
+Deno.test("Shard.run() does not sleep while partitions have something to do: flush.ms and removals are not late", () => {
+  using fixture = new ShardFixture();
+  const { partitions } = fixture.world.at(0);
+  let isDone = false;
+  partitions.change({ changed: [topicOn(Array(80).fill(0))], deleted: [] }, () => isDone = true);
+  const from = performance.now();
+  fixture.shard.run(() => isDone);
+  assert.ok(performance.now() - from < 2000, "without them each turn sleeps a second");
+});
+
 Deno.test("Shard sends the answers that are ready before it closes a connection, and says why it did", async () => {
   using fixture = new ShardFixture();
   fixture.route = (connection) => {

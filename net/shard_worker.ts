@@ -129,9 +129,11 @@ class ShardHost {
   /** Opens the logs and serves until stopped. */
   async serve(): Promise<void> {
     askForShortSlices();
-    const failures = this.#apply(this.#start.image);
-    this.#partitions.forgetCheckpoints();
-    post({ type: "ready", failures });
+    this.#apply(this.#start.image, (failures) => {
+      this.#partitions.forgetCheckpoints();
+      post({ type: "ready", failures });
+    });
+    this.#partitions.finishChanges();
     while (!this.#isStopping) {
       this.#shard.run(() => this.#hasMessages() || this.#isAborted() || this.#isDrained());
       if (this.#isAborted()) return this.#abort();
@@ -157,7 +159,7 @@ class ShardHost {
     this.#received++;
     switch (message.type) {
       case "delta":
-        post({ type: "applied", sequence: message.sequence, failures: this.#apply(message.delta) });
+        this.#apply(message.delta, (failures) => post({ type: "applied", sequence: message.sequence, failures }));
         break;
       case "letGo":
         this.#partitions.handOver(message.slot);
@@ -253,13 +255,15 @@ class ShardHost {
     self.close();
   }
 
-  #apply(delta: ShardStart["image"]): string[] {
+  /** The image knows a change at once, the partitions follow in the next turns. @param done gets what the disk refused */
+  #apply(delta: ShardStart["image"], done: (failures: readonly string[]) => void): void {
     const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
-    const failures = deleted.flatMap((topic) => this.#partitions.removeTopic(topic));
     this.#image.apply(delta);
-    failures.push(...delta.changed.flatMap((topic) => this.#partitions.applyTopic(topic)));
-    this.#groups.onImage({ changed: delta.changed, deleted });
-    return failures;
+    const topics = { changed: delta.changed, deleted };
+    this.#partitions.change(topics, (failures) => {
+      this.#groups.onImage(topics);
+      done(failures);
+    });
   }
 }
 

@@ -278,10 +278,10 @@ export class Partition {
     return isClosed;
   }
 
-  /** Removes the log from the disk; slices on loan stay readable. */
-  remove(): void {
+  /** Closes the log for good; slices on loan stay readable. @returns its directory, to remove @throws when it cannot be renamed */
+  remove(): ReturnType<Log["remove"]> {
     try {
-      this.log.remove();
+      return this.log.remove();
     } finally {
       // Its row may become another partition's, whose checkpoints must not begin with these.
       this.#values.logStartOffset = toOffset(0);

@@ -249,7 +249,7 @@ Deno.test("a topic that is deleted after its partition moved leaves neither file
   const lent = scene.read(0, REMOTE_OLD);
   assert.ok(scene.letGo());
   scene.open();
-  for (const { partitions } of scene.world.shards) assert.deepEqual(partitions.removeTopic(AFTER), []);
+  assert.deepEqual(scene.world.remove(AFTER), []);
   scene.world.pump();
   assert.deepEqual([scene.row.state, scene.row.logStartOffset, scene.row.recoveryPoint], [partitionState.closed, 0, 0]);
   assert.ok(scene.files.files().every(([path]) => !path.startsWith(`${LOG_DIRECTORY}/t-0/`)));

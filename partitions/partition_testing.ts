@@ -28,6 +28,7 @@ import { emptyReadOutcome } from "./outcomes.ts";
 import type { PartitionOwner } from "./partition.ts";
 import { Purgatory } from "./purgatory.ts";
 import { ShardPartitions } from "./shard_partitions.ts";
+import type { TopicChange } from "./topic_changes.ts";
 import { Arena } from "./shared/arena.ts";
 import type { Inbox, Outbox } from "./shared/mail.ts";
 import { allocateSharedState, inbox, outboxes, releaseSharedState, type SharedState } from "./shared/shared_state.ts";
@@ -136,6 +137,14 @@ export interface TestShard {
   readonly unlinked: string[];
 }
 
+/** Changes topics on one shard at once. @returns what could not be done */
+export function change({ partitions }: TestShard, topics: Partial<TopicChange>): string[] {
+  const refused: string[] = [];
+  partitions.change({ changed: [], deleted: [], ...topics }, (failures) => void refused.push(...failures));
+  partitions.finishChanges();
+  return refused;
+}
+
 /** Several shards in this isolate. */
 export class TestShards implements Disposable {
   readonly clock = new ManualClock();
@@ -162,7 +171,12 @@ export class TestShards implements Disposable {
 
   /** Makes a topic known to every shard. @returns what could not be opened */
   apply(topic: TopicImage): string[] {
-    return this.shards.flatMap(({ partitions }) => partitions.applyTopic(topic));
+    return this.shards.flatMap((shard) => change(shard, { changed: [topic] }));
+  }
+
+  /** Makes shards forget a topic. @returns what the disk refused */
+  remove(topic: TopicImage, shards: readonly TestShard[] = this.shards): string[] {
+    return shards.flatMap((shard) => change(shard, { deleted: [topic] }));
   }
 
   /** Takes turns, without waiting, until no shard has mail any more, also after what the last turns sent. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { writeAtomically } from "../storage/checkpoint.ts";
-import { Answers, batchOf, smallLogs, TestShards, topicOn } from "./partition_testing.ts";
+import { Answers, batchOf, readFrom, smallLogs, TestShards, topicOn } from "./partition_testing.ts";
 
 const config = { ...smallLogs, segmentBytes: 200, fileDeleteDelayMs: 60_000 };
 const PLACE = { shard: 0, slot: 0 };
@@ -82,7 +82,60 @@ Deno.test("a partition whose topic was deleted meanwhile is passed over", () => 
   const topic = topicOn([0], { config });
   const { shard, answers } = shardWith(world, 3, topic);
   shard.partitions.deleteRecords(PLACE, 2, answers, 0);
-  shard.partitions.removeTopic(topic);
+  world.remove(topic);
   shard.partitions.maintain(0);
   assert.deepEqual(shard.reports, []);
+});
+
+Deno.test("the directory of a deleted topic is renamed by its shard and removed by another thread", () => {
+  using world = new TestShards(1);
+  const topic = topicOn([0], { config });
+  const { shard } = shardWith(world, 3, topic);
+  for (let flush = shard.flushes.shift(); flush !== undefined; flush = shard.flushes.shift()) flush.done(true);
+  assert.deepEqual(world.remove(topic), []);
+  const left = shard.files.fileSystem.list("/logs").map(({ name }) => name);
+  assert.deepEqual(
+    [left.length, /^t-0\.[0-9a-f]{32}-delete$/.test(`${left}`)],
+    [1, true],
+    "renamed, and nothing unlinked",
+  );
+  assert.equal(shard.partitions.nextDeadlineMs, 0, "the shard does not sleep on it");
+  shard.partitions.maintain(0);
+  assert.deepEqual(shard.unlinked, [`/logs/${left}`]);
+  assert.ok(shard.partitions.nextDeadlineMs > 0);
+});
+
+Deno.test("a directory of which slices are lent is removed after file.delete.delay.ms: the shard is not to free its bytes", () => {
+  using world = new TestShards(1);
+  const topic = topicOn([0], { config });
+  const { shard, answers } = shardWith(world, 3, topic);
+  shard.partitions.read(PLACE, readFrom(0), answers, 0);
+  world.remove(topic);
+  shard.partitions.maintain(1000);
+  assert.deepEqual([shard.unlinked, shard.partitions.nextDeadlineMs], [[], 61_000]);
+  shard.partitions.release(PLACE, answers.read[0]!.lease);
+  shard.partitions.maintain(61_000);
+  assert.match(`${shard.unlinked}`, /-delete$/);
+});
+
+Deno.test("segments below the log start do not let the shard sleep, nor do files whose delay has passed", () => {
+  using world = new TestShards(1);
+  const { shard, answers } = shardWith(world, 100);
+  assert.equal(shard.partitions.nextDeadlineMs > 0, true);
+  shard.partitions.deleteRecords(PLACE, -1, answers, 0);
+  for (let turn = 0; turn < 4; turn++) {
+    assert.equal(shard.partitions.nextDeadlineMs, 0);
+    shard.partitions.maintain(turn);
+  }
+  assert.equal(shard.partitions.nextDeadlineMs, 60_000);
+});
+
+Deno.test("a directory that cannot be renamed is reported", () => {
+  using world = new TestShards(1);
+  const topic = topicOn([0], { config });
+  const { shard } = shardWith(world, 1, topic);
+  shard.files.fileSystem.rename = () => {
+    throw new Deno.errors.PermissionDenied("no");
+  };
+  assert.match(`${world.remove(topic)}`, /^Cannot remove t-0: .*no/);
 });

@@ -15,11 +15,13 @@ import type {
 import { refusedAppend, refuseRead } from "./outcomes.ts";
 import type { LogStore } from "./log_store.ts";
 import { Partition, type PartitionOwner } from "./partition.ts";
+import { PartitionUpkeep } from "./partition_upkeep.ts";
 import { PartitionService } from "./partition_service.ts";
 import type { Purgatory } from "./purgatory.ts";
 import type { Refusal } from "./refusals.ts";
 import { RemotePartitions } from "./remote_partitions.ts";
 import { SegmentRemoval } from "./segment_removal.ts";
+import { type TopicChange, TopicChanges } from "./topic_changes.ts";
 import {
   type Clock,
   type FlushRequest,
@@ -52,14 +54,12 @@ export interface ShardPartitionsParts {
   readonly report: (text: string) => void;
   /** Makes files durable on another thread. */
   readonly flush: (request: FlushRequest, done: (ok: boolean) => void) => void;
-  /** Removes files on another thread. */
+  /** Removes files, and directories with all that is in them, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
 }
 
 /** Flushes of one shard under way: each keeps the files of closed segments open (net/descriptor_budget.ts counts on it). */
 const FLUSHES_MAX = 4;
-/** How often idle producers are looked for (`producer.id.expiration.check.interval.ms`). */
-const PRODUCER_EXPIRY_CHECK_MS = 600_000;
 
 /** Where a partition is. */
 export interface PartitionPlace {
@@ -81,8 +81,9 @@ export class ShardPartitions implements PartitionOwner {
   readonly #memory: NativeMemory;
   readonly #moved: number[] = [];
   readonly #isMoved = new Set<number>();
-  #nextExpiryMs: number;
-  #nextFlushMs: number;
+  readonly #upkeep: PartitionUpkeep;
+  readonly #changes: TopicChanges;
+  readonly #wallMs: () => number;
   #flushesCount = 0;
   /** Slots of partitions that wait to flush, in their order. */
   readonly #wantFlush = new Set<number>();
@@ -94,9 +95,14 @@ export class ShardPartitions implements PartitionOwner {
     this.#parts = parts;
     this.#memory = parts.arenas[parts.shard] as NativeMemory;
     this.#remote = new RemotePartitions(parts.outboxes);
-    this.#removal = new SegmentRemoval(this.#own, parts.unlink);
     const nowMs = parts.clock.monotonicMs();
-    [this.#nextExpiryMs, this.#nextFlushMs] = [nowMs + PRODUCER_EXPIRY_CHECK_MS, nowMs + parts.flushCheckMs];
+    this.#wallMs = () => parts.clock.wallMs();
+    this.#removal = new SegmentRemoval(this.#own, parts.unlink);
+    this.#upkeep = new PartitionUpkeep(this.#own, { nowMs, flushCheckMs: parts.flushCheckMs });
+    this.#changes = new TopicChanges(parts.shard, {
+      apply: (...step) => this.#apply(...step),
+      remove: (...step) => this.#remove(...step),
+    });
     this.#service = new PartitionService(this.#own, {
       outboxes: parts.outboxes,
       arenas: parts.arenas,
@@ -122,48 +128,22 @@ export class ShardPartitions implements PartitionOwner {
   }
 
   /**
-   * Opens, updates or keeps the partitions of a topic that belong here.
-   * @returns sentences about logs that could not be opened; those partitions stay offline
+   * Opens, updates or keeps the partitions of changed topics that belong here, and removes those of deleted topics, a few a turn.
+   * @param done gets sentences about logs that could not be opened, which stay offline, and directories that could not be renamed,
+   * which the next start removes; on a later turn
    */
-  applyTopic(topic: TopicImage): string[] {
-    const failures: string[] = [];
-    for (const place of topic.partitions) {
-      if (place.shard !== this.#parts.shard) continue;
-      const partition = this.#own.get(place.slot);
-      const change = { leaderEpoch: place.leaderEpoch, config: topic.logConfig };
-      if (partition !== undefined) partition.update(change);
-      else this.#open(topic, place, failures);
-    }
-    return failures;
+  change(topics: TopicChange, done: (failures: readonly string[]) => void): void {
+    this.#changes.add(topics, done);
   }
 
-  /**
-   * Removes the partitions of a deleted topic that belong here.
-   * @returns sentences about directories that the disk refused to remove; the next start removes them
-   */
-  removeTopic(topic: TopicImage): string[] {
-    const failures: string[] = [];
-    for (const place of topic.partitions) {
-      if (place.shard !== this.#parts.shard) continue;
-      if (this.#unopened.delete(place.slot)) {
-        this.#parts.store.forget(topic, place.partition);
-        this.#parts.table.write(place.slot, emptyWatermarks());
-      }
-      const partition = this.#own.get(place.slot);
-      if (partition === undefined) continue;
-      this.#own.delete(place.slot);
-      try {
-        partition.remove();
-      } catch (error) {
-        failures.push(`Cannot remove ${topic.name}-${place.partition}: ${storageFailure(error)}`);
-      }
-    }
-    return failures;
+  /** Does at once what changes have left. */
+  finishChanges(): void {
+    this.#changes.finish();
   }
 
   /** Lets a partition go, if it can go now: its row says so, and the shard that the image names next opens it. */
   handOver(slot: number): void {
-    if (this.#own.get(slot)?.handOver() !== true) return;
+    if (!this.#changes.isEmpty || this.#own.get(slot)?.handOver() !== true) return;
     this.#own.delete(slot);
     this.#names.delete(slot);
   }
@@ -173,25 +153,25 @@ export class ShardPartitions implements PartitionOwner {
     this.#parts.store.forgetCheckpoints();
   }
 
-  /** Closes all logs. @param options clean: trimmed and with snapshots @returns whether all were closed as asked */
+  /** Closes all logs, after what a clean stop leaves to do. @param options clean: trimmed and with snapshots @returns whether all were closed as asked */
   close(options: { clean: boolean }): boolean {
+    if (options.clean) this.finishChanges();
     let asked = true;
     for (const partition of this.#own.values()) asked = partition.close(options) && asked;
     this.#own.clear();
     return asked;
   }
 
+  /** When `maintain()` has something to do, monotonic ms. */
+  get nextDeadlineMs(): number {
+    return this.#changes.isEmpty ? Math.min(this.#removal.nextDeadlineMs, this.#upkeep.nextDeadlineMs) : 0;
+  }
+
   /** Does what is due once in a while; called every turn. @param nowMs monotonic time */
   maintain(nowMs: number): void {
+    this.#changes.run();
     this.#removal.run(nowMs);
-    if (nowMs >= this.#nextExpiryMs) {
-      this.#nextExpiryMs = nowMs + PRODUCER_EXPIRY_CHECK_MS;
-      for (const { log } of this.#own.values()) log.expireProducers(this.#parts.clock.wallMs());
-    }
-    if (nowMs >= this.#nextFlushMs) {
-      this.#nextFlushMs = nowMs + this.#parts.flushCheckMs;
-      for (const partition of this.#own.values()) partition.flushIfDue(nowMs);
-    }
+    this.#upkeep.run(nowMs, this.#wallMs);
   }
 
   onTrouble(slot: number, text: string): void {
@@ -325,6 +305,28 @@ export class ShardPartitions implements PartitionOwner {
     }
     this.#moved.length = 0;
     this.#isMoved.clear();
+  }
+
+  #apply(topic: TopicImage, place: PartitionImage, failures: string[]): void {
+    const partition = this.#own.get(place.slot);
+    if (partition === undefined) this.#open(topic, place, failures);
+    else partition.update({ leaderEpoch: place.leaderEpoch, config: topic.logConfig });
+  }
+
+  #remove(topic: TopicImage, { slot, partition: number }: PartitionImage, failures: string[]): void {
+    if (this.#unopened.delete(slot)) {
+      this.#parts.store.forget(topic, number);
+      this.#parts.table.write(slot, emptyWatermarks());
+    }
+    const partition = this.#own.get(slot);
+    if (partition === undefined) return;
+    this.#own.delete(slot);
+    this.#names.delete(slot);
+    try {
+      this.#removal.removeDirectory(partition.remove(), partition.config.fileDeleteDelayMs);
+    } catch (error) {
+      failures.push(`Cannot remove ${topic.name}-${number}: ${storageFailure(error)}`);
+    }
   }
 
   #open(topic: TopicImage, place: PartitionImage, failures: string[]): void {

@@ -148,7 +148,7 @@ Deno.test("ShardPartitions.announceMoved() loses no wake-up, whichever of watch 
   }
 });
 
-Deno.test("ShardPartitions.removeTopic() ends the partitions, wakes who waits for them, and later requests find nothing", () => {
+Deno.test("A topic that goes ends the partitions, wakes who waits for them, and later requests find nothing", () => {
   using world = new TestShards(2);
   const topic = topicOn([0, 1]);
   world.apply(topic);
@@ -162,7 +162,7 @@ Deno.test("ShardPartitions.removeTopic() ends the partitions, wakes who waits fo
   purgatory.schedule(probe);
   purgatory.watch(OTHER.slot, probe);
   // The owner has heard of the deletion, the asking shard has not.
-  assert.deepEqual(world.at(1).partitions.removeTopic(topic), []);
+  assert.deepEqual(world.remove(topic, [world.at(1)]), []);
   world.pump();
   assert.equal(probe.progressCount, 1);
   assert.equal(world.table.read(OTHER.slot, emptyWatermarks()).state, partitionState.closed);
@@ -185,7 +185,7 @@ Deno.test("a row that belongs to another partition after a deletion begins anew"
   const answers = new Answers();
   world.at(0).partitions.append(OTHER, { ...world.place(0, batchOf("a", "b")), acks: 1 }, answers, 0);
   world.pump();
-  for (const { partitions } of world.shards) partitions.removeTopic(topic);
+  world.remove(topic);
   // The row moves to the other shard.
   world.apply(topicOn([0], { name: "u", id: "YWFhYWFhYWFhYWFhYWFhYQ", slots: [OTHER.slot] }));
   const { state, highWatermark, visibleBytes } = world.table.read(OTHER.slot, emptyWatermarks());
@@ -217,7 +217,7 @@ Deno.test("a log that cannot be opened is offline, here and for other shards, un
   assert.deepEqual([answers.appended[2]?.refusal, answers.appended[2]?.baseOffset], [null, 0]);
 });
 
-Deno.test("ShardPartitions.applyTopic() opens only its own partitions, and takes a changed config and epoch over", () => {
+Deno.test("ShardPartitions.change() opens only its own partitions, and takes a changed config and epoch over", () => {
   using world = new TestShards(2);
   world.apply(topicOn([0, 1]));
   assert.deepEqual([...world.at(0).partitions.own].map(({ slot }) => slot), [0]);
@@ -263,7 +263,7 @@ Deno.test("ShardPartitions.deleteRecords() answers alike for its own and another
   ];
   assert.deepEqual(answers.deleted, [...expected, ...expected]);
   assert.equal(world.table.read(OTHER.slot, emptyWatermarks()).logStartOffset, 3);
-  world.at(1).partitions.removeTopic(topicOn([0, 1]));
+  world.remove(topicOn([0, 1]), [world.at(1)]);
   partitions.deleteRecords(OTHER, 0, answers, 5);
   world.pump();
   assert.equal(answers.deleted.at(-1)?.refusal, "unknown-partition");
@@ -284,6 +284,6 @@ Deno.test("a log that could not be opened keeps its checkpointed log start in th
   assert.equal(world.apply(damaged).length, 1);
   const row = () => world.table.read(OWN.slot, emptyWatermarks());
   assert.deepEqual([row().state, row().logStartOffset, row().recoveryPoint], [partitionState.offline, 5, 0]);
-  world.at(0).partitions.removeTopic(damaged);
+  world.remove(damaged, [world.at(0)]);
   assert.deepEqual([row().state, row().logStartOffset], [partitionState.closed, 0]);
 });

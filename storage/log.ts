@@ -34,7 +34,7 @@ import type {
   SegmentFacts,
   TimestampedOffset,
 } from "./log_types.ts";
-import { removePartitionDirectory } from "./partition_directory.ts";
+import { type RenamedDirectory, renameForRemoval } from "./partition_directory.ts";
 import * as batches from "./record_batch.ts";
 import { createSegment } from "./segment_creation.ts";
 import type { SegmentList } from "./segment_list.ts";
@@ -304,10 +304,10 @@ export class Log implements Disposable {
     return failure === null && this.close({ clean: false });
   }
 
-  /** Removes the log from the disk: the directory is renamed to `….<32 hex>-delete`, then removed. @throws when refused */
-  remove(): void {
+  /** Closes the log and renames its directory to `….<32 hex>-delete`, for another thread to remove. @throws when refused */
+  remove(): RenamedDirectory {
     this.close({ clean: false });
-    removePartitionDirectory(this.#options.fs, this.#options.directory);
+    return { path: renameForRemoval(this.#options.fs, this.#options.directory), isLent: this.#segments.isLent };
   }
 
   /** Closes without flushing, trimming or a snapshot, as a crash would. Idempotent. */

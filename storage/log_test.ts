@@ -153,7 +153,7 @@ Deno.test("Log keeps a lent descriptor open until it is given back, also after r
   for (const path of log.deleteOldestSegments(1)) linuxFileSystem.remove(path);
   assert.equal(log.logStartOffset, log.segments()[0]!.baseOffset);
   log.release(again.leaseId);
-  log.remove();
+  linuxFileSystem.remove(log.remove().path);
   assert.deepEqual([...Deno.readDirSync(directory.path)], []);
   const memory = nativeMemory(new ArrayBuffer(10_000));
   assert.equal(linuxFileSystem.pread(first.fd, memory, 0, first.length, first.position), first.length);
@@ -249,12 +249,18 @@ Deno.test("Log.appendAsLeader() answers a repeated batch with its first offsets,
   }
 });
 
-Deno.test("Log.remove() leaves nothing of the partition", () => {
+Deno.test("Log.remove() leaves nothing of the partition but a renamed directory, and says whether slices of it are lent", () => {
   using directory = new TestDirectory();
   using log = openLog(directory.partition);
   append(log, recordsOf(1, 10));
-  log.remove();
-  assert.deepEqual([...Deno.readDirSync(directory.path)], []);
+  const { slice } = log.read(toOffset(0), everything);
+  const { path, isLent } = log.remove();
+  assert.deepEqual(Array.from(Deno.readDirSync(directory.path), ({ name }) => `${directory.path}/${name}`), [path]);
+  assert.match(path, /\.[0-9a-f]{32}-delete$/);
+  assert.ok(isLent);
+  log.release(slice!.leaseId);
+  using other = openLog(directory.partition);
+  assert.ok(!other.remove().isLent);
 });
 
 Deno.test("Log keeps a bounded number of files open, however many segments are read", () => {

@@ -36,6 +36,7 @@ export type {
 } from "./log_types.ts";
 export { BATCH_HEADER_BYTES, codec, codecNames } from "./record_batch.ts";
 export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./record_errors.ts";
+export type { RenamedDirectory } from "./partition_directory.ts";
 export { RecordSetReader } from "./record_set.ts";
 export { LogDamagedError, storageFailure } from "./storage_failure.ts";
 

@@ -1,5 +1,5 @@
 /**
- * A partition's directory: its creation, the topic id in it, and its removal. Runs on the shard that owns the log.
+ * A partition's directory: its creation, the topic id in it, and its end. Runs on the shard that owns the log.
  */
 import { deletedDirectoryName } from "./segment_names.ts";
 import type { LogOptions } from "./log_types.ts";
@@ -29,15 +29,23 @@ export function settlePartitionMetadata(options: LogOptions, unflushed: Unflushe
   }
 }
 
+/** A partition's directory that waits for its removal. */
+export interface RenamedDirectory {
+  readonly path: string;
+  /** Whether slices of its files are lent: whoever closes the last descriptor of a removed file frees its bytes. */
+  readonly isLent: boolean;
+}
+
 /**
- * Removes a partition's directory. The rename comes first, so that a crash in between leaves no partition with files missing,
- * and a new topic of that name finds its place free.
- * @throws the runtime's errors when the disk refuses
+ * Renames a partition's directory, for another thread to remove: freeing the bytes of a gigabyte takes a disk tens of milliseconds.
+ * A crash in between leaves no partition with files missing, the next start removes what was renamed, and a new topic of that
+ * name finds its place free.
+ * @returns the new path @throws the runtime's errors when the disk refuses
  */
-export function removePartitionDirectory(fs: FileSystem, directory: string): void {
+export function renameForRemoval(fs: FileSystem, directory: string): string {
   const slash = directory.lastIndexOf("/") + 1;
   const name = deletedDirectoryName(directory.slice(slash), crypto.randomUUID().replaceAll("-", ""));
   const renamed = directory.slice(0, slash) + name;
   fs.rename(directory, renamed);
-  fs.remove(renamed);
+  return renamed;
 }

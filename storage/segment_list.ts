@@ -42,6 +42,11 @@ export class SegmentList {
     return this.#segments;
   }
 
+  /** Whether slices of any of them are lent. */
+  get isLent(): boolean {
+    return this.#segments.some(({ leaseCount }) => leaseCount > 0);
+  }
+
   /** Base offsets, ascending. */
   get baseOffsets(): Offset[] {
     return this.#segments.map((segment) => segment.baseOffset);

@@ -13,6 +13,7 @@ import { Deadlines } from "../deadlines.ts";
 import type { MetadataImage, TopicImage } from "../metadata/image.ts";
 import type { Partition } from "../partition.ts";
 import type { Purgatory } from "../purgatory.ts";
+import type { TopicChange } from "../topic_changes.ts";
 import type { GroupPartition } from "./group_partition.ts";
 import { OFFSETS_TOPIC, offsetsPartitionOf } from "./group_place.ts";
 import {
@@ -47,14 +48,6 @@ export interface GroupCoordinatorParts {
   readonly newId: () => string;
   /** Tells the operator something. */
   readonly report: (text: string) => void;
-}
-
-/** What the image's change means for a coordinator. */
-export interface TopicChange {
-  /** New and changed topics, as they are now. */
-  readonly changed: readonly TopicImage[];
-  /** Topics that are gone, as they were. */
-  readonly deleted: readonly TopicImage[];
 }
 
 /** What metrics look at. */

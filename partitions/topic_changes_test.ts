@@ -1,0 +1,52 @@
+import { strict as assert } from "node:assert";
+import { change, TestShards, topicOn } from "./partition_testing.ts";
+
+const SHARDS = new Array<number>(100).fill(0);
+
+Deno.test("topics of many partitions are created and deleted a few partitions a turn, in their order", () => {
+  using world = new TestShards(1);
+  const { partitions } = world.at(0);
+  const topic = topicOn(SHARDS);
+  const done: string[] = [];
+  const count = () => [...partitions.own].length;
+  partitions.change({ changed: [topic], deleted: [] }, (failures) => done.push(`created ${failures}`));
+  partitions.change({ changed: [], deleted: [topic] }, (failures) => done.push(`deleted ${failures}`));
+  const again = topicOn(SHARDS.slice(0, 1), { id: "YWFhYWFhYWFhYWFhYWFhYQ" });
+  partitions.change({ changed: [again], deleted: [] }, (failures) => done.push(`created again ${failures}`));
+  let most = 0;
+  let turns = 0;
+  for (let before = 0; done.length < 3; turns++) {
+    assert.equal(partitions.nextDeadlineMs, 0, "the shard does not sleep before all is done");
+    partitions.maintain(0);
+    most = Math.max(most, Math.abs(count() - before));
+    before = count();
+  }
+  assert.deepEqual(done, ["created ", "deleted ", "created again "]);
+  assert.deepEqual([count(), most, turns], [1, 8, Math.ceil(201 / 8)]);
+});
+
+Deno.test("a partition is not handed over while changes of topics wait: one of them may remove it", () => {
+  using world = new TestShards(1);
+  const { partitions } = world.at(0);
+  const topic = topicOn([0]);
+  world.apply(topic);
+  partitions.change({ changed: [], deleted: [topic] }, () => {});
+  partitions.handOver(0);
+  assert.deepEqual([...partitions.own].length, 1);
+  partitions.maintain(0);
+  assert.deepEqual([...partitions.own].length, 0);
+  assert.equal(world.at(0).files.fileSystem.list("/logs").filter(({ name }) => name === "t-0").length, 0);
+});
+
+Deno.test("a clean stop finishes what changes have left; other stops leave it to the next start", () => {
+  for (const clean of [true, false]) {
+    using world = new TestShards(1);
+    const shard = world.at(0);
+    const topic = topicOn([0]);
+    change(shard, { changed: [topic] });
+    shard.partitions.change({ changed: [], deleted: [topic] }, () => {});
+    shard.partitions.close({ clean });
+    const isThere = shard.files.fileSystem.list("/logs").some(({ name }) => name === "t-0");
+    assert.equal(isThere, !clean);
+  }
+});
