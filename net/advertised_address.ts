@@ -1,9 +1,9 @@
 /**
  * The address that clients are told to connect to. Runs on shards.
  *
- * Without `advertised.listeners` it is the one the client connected to, which works through port forwarding and on any
- * network card; with it, the one advertised for the client's listener. A listener that is not advertised falls back to
- * the address connected to (Kafka would name no broker at all).
+ * Without `advertised.listeners` it is the broker's own end of the client's connection, which is right on any network card, and
+ * through whatever forwards connections without changing host and port; with it, the one advertised for the client's listener. A
+ * listener that is not advertised falls back to the broker's end (Kafka would name no broker at all).
  */
 import type { BrokerConfig } from "../partitions/config/broker_config.ts";
 import type { ConnectionContext } from "./handler.ts";

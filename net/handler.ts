@@ -16,7 +16,7 @@ export interface ConnectionContext {
   readonly listenerName: string;
   /** Authenticated principal; "User:ANONYMOUS" until security comes. */
   readonly principal: string;
-  /** Address the client connected to, as it sees it: what Metadata advertises unless `advertised.listeners` is set. */
+  /** The broker's own end of the connection: what Metadata advertises unless `advertised.listeners` is set. */
   readonly localHost: string;
   readonly localPort: number;
   /** Address that the client connected from. */

@@ -31,7 +31,7 @@ export interface BrokerConfig {
   readonly port: number;
   /** `listeners`, PLAINTEXT://127.0.0.1:9092 (Kafka: all interfaces), never empty; controller listeners are left out. */
   readonly listeners: readonly Listener[];
-  /** `advertised.listeners`; null: each client is told the address that it connected to. */
+  /** `advertised.listeners`; null: each client is told the broker's end of its connection. */
   readonly advertisedListeners: readonly Listener[] | null;
   /** `log.dirs` (or `log.dir`), ./barnabas-data; exactly one for now. */
   readonly logDirs: readonly string[];

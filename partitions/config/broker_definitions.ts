@@ -21,7 +21,7 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "advertised.listeners",
     "LIST",
     null,
-    "Addresses told to clients; unset, each is told the one it connected to.",
+    "Addresses told to clients; unset, each is told the broker's end of its connection.",
   ),
   setting("auto.create.topics.enable", "BOOLEAN", "true", "Whether asking for an unknown topic creates it."),
   setting("barnabas.cluster.id", "STRING", null, "Cluster id for a new data directory; unset, a random one.", {

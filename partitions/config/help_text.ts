@@ -32,7 +32,7 @@ Other
 
 Settings have Kafka's names and defaults, with these differences:
   listeners             only this machine unless told (Kafka: every address)
-  advertised.listeners  each client is told the address that it connected to
+  advertised.listeners  each client is told the broker's end of its connection
   log.dirs              ${defaultOf("log.dirs")} (Kafka: /tmp/kafka-logs)
   node.id               ${defaultOf("node.id")} (Kafka: no default)
   group.initial.rebalance.delay.ms

@@ -137,27 +137,34 @@ const REQUIREMENT =
   "Barnabas needs Linux on x86-64 or arm64 with glibc (epoll, sendfile and fallocate are called by FFI)";
 
 /**
- * Whether the broker can run on this system. Elsewhere everything can be loaded, so that a program can embed a broker for Linux
- * alone and is told why a start fails, but no function of `libc` exists.
+ * Opens the C library, or says why the broker cannot run here. Then everything can be loaded all the same, so that a program can
+ * embed a broker for Linux alone and is told why a start fails, but no function of `libc` exists.
+ * @param os the operating system @param open opens the library
  */
-export const isSupported = Deno.build.os === "linux";
-
-/** Why the broker cannot run on this system, or null. */
-export const unsupportedReason: string | null = isSupported
-  ? null
-  : `${REQUIREMENT}; this is ${Deno.build.os} on ${Deno.build.arch}`;
-
-function load(): Libc {
-  if (!isSupported) return {} as Libc;
+export function openLibc(os: string, open: () => Libc): { libc: Libc; refused: string | null } {
+  const refuse = (reason: string) => ({ libc: {} as Libc, refused: `${REQUIREMENT}; ${reason}` });
+  if (os !== "linux") return refuse(`this is ${os} on ${Deno.build.arch}`);
   try {
-    return Deno.dlopen("libc.so.6", symbols).symbols as unknown as Libc;
-  } catch (cause) {
-    throw new Error(`${REQUIREMENT}; libc.so.6 could not be opened: run with -A or --allow-ffi`, { cause });
+    return { libc: open(), refused: null };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      return refuse(`libc.so.6 may not be opened: run with -A or --allow-ffi`);
+    }
+    const told = error instanceof Error ? error.message : String(error);
+    return refuse(`this system has another C library, as Alpine's musl, or an older one: ${told}`);
   }
 }
 
+const opened = openLibc(Deno.build.os, () => Deno.dlopen("libc.so.6", symbols).symbols as unknown as Libc);
+
+/** Why the broker cannot run on this system, or null. */
+export const unsupportedReason = opened.refused;
+
+/** Whether the broker can run on this system. */
+export const isSupported = unsupportedReason === null;
+
 /** The C library's functions; errors of the call are its return value, -1. */
-export const libc: Libc = load();
+export const libc: Libc = opened.libc;
 
 /** Most bytes one call may move: the kernel's own limit (MAX_RW_COUNT), below what an i32 result can say. */
 export const IO_BYTES_MAX = 0x7fff_f000;

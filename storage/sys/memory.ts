@@ -11,7 +11,7 @@ export interface NativeMemory {
   readonly bytes: Uint8Array;
   /** Big-endian access to the same bytes. */
   readonly view: DataView;
-  /** Native address of `bytes[0]`; an exact integer (user space ends below 2^47). */
+  /** Native address of `bytes[0]`; an exact integer (user space ends below 2^47). 0 where the broker cannot run. */
   readonly address: number;
 }
 
@@ -27,8 +27,11 @@ export function nativeMemory(buffer: ArrayBuffer | SharedArrayBuffer): NativeMem
     throw new RangeError(`${buffer.byteLength} bytes are too few to stay in place`);
   }
   const bytes = new Uint8Array(buffer);
-  const address = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes as Uint8Array<ArrayBuffer>)));
-  return { bytes, view: new DataView(buffer), address };
+  return { bytes, view: new DataView(buffer), address: isSupported ? addressOf(bytes) : 0 };
+}
+
+function addressOf(bytes: Uint8Array): number {
+  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes as Uint8Array<ArrayBuffer>)));
 }
 
 /**
