@@ -43,7 +43,7 @@ class Program implements AsyncDisposable {
   #ended = false;
 
   constructor(...args: string[]) {
-    const at = args[0]?.startsWith("--preload=") ? 1 : 0; // for the runtime, before the program's name
+    const at = /^--(preload|deny)/.test(args[0] ?? "") ? 1 : 0; // for the runtime, before the program's name
     const command = ["run", "-A", ...args.slice(0, at), program, ...args.slice(at)];
     this.#process = new Deno.Command(Deno.execPath(), { args: command, stdout: "piped", stderr: "piped" }).spawn();
     this.#process.status.then(() => this.#ended = true);
@@ -120,6 +120,55 @@ Deno.test("main says on another system what it needs, and exits 1; its help is t
   assert.match(error, /^barnabas: [^\n]*needs Linux on x86-64 or arm64 [^\n]*; this is darwin on aarch64$/);
   await using help = new Program(`--preload=${otherSystem}`, "--help");
   assert.equal((await help.end()).code, 0);
+});
+
+Deno.test("main says what the C library or a permission lacks, as a sentence", async () => {
+  await using directory = temporaryDirectory();
+  const musl = `${directory.path}/musl.ts`;
+  const failure = "Could not open library: Error loading shared library libc.so.6: No such file or directory";
+  await Deno.writeTextFile(musl, `Deno.dlopen = () => { throw new Error("${failure}"); };`);
+  for (
+    const [flag, reason] of [[`--preload=${musl}`, failure], ["--deny-ffi", "run with -A or --allow-ffi"]] as const
+  ) {
+    await using refused = new Program(flag, "--port", "0", "--data", `${directory.path}/data`);
+    const { code, out, error } = await refused.end();
+    assert.deepEqual([code, out], [1, ""]);
+    assert.match(error, /^barnabas: Barnabas needs Linux on x86-64 or arm64 with glibc [^\n]*$/);
+    assert.ok(error.endsWith(reason), error);
+  }
+});
+
+/** A program for `--preload` that changes what the runtime's listeners accept. @param changed fields of the connection */
+function otherRuntime(changed: string): string {
+  return `
+    const { listen } = Deno;
+    Deno.listen = (options) => {
+      const listener = listen(options);
+      const accept = listener.accept.bind(listener);
+      listener.accept = async () => {
+        const connection = await accept();
+        const { localAddr, remoteAddr } = connection;
+        return { localAddr, remoteAddr, close: () => connection.close(), ${changed} };
+      };
+      return listener;
+    };`;
+}
+
+Deno.test("main warns of a runtime that has changed, and serves, or says in a sentence that it cannot", async () => {
+  await using directory = temporaryDirectory();
+  const preload = `${directory.path}/other_runtime.js`;
+  const args = [`--preload=${preload}`, "--port", "0", "--shards", "1", "--data", `${directory.path}/data`];
+  await Deno.writeTextFile(preload, otherRuntime(""));
+  await using warned = new Program(...args);
+  assert.deepEqual(await topicsAt(await warned.port()), []);
+  warned.signal("SIGTERM");
+  const { error } = await warned.end();
+  assert.match(error, /The runtime does not tell a connection's descriptor/);
+  await Deno.writeTextFile(preload, otherRuntime("remoteAddr: localAddr"));
+  await using refused = new Program(...args);
+  const end = await refused.end();
+  assert.deepEqual([end.code, end.out], [1, ""]);
+  assert.match(end.error, /^barnabas: Cannot take a connection over: [^\n]* \(this is Deno [^\n]*\)$/);
 });
 
 Deno.test("main starts on a free port with its topics, stops cleanly by SIGTERM and opens its directory again", async () => {

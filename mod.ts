@@ -11,7 +11,7 @@
  * @module
  */
 import { getLogger } from "npm:@logtape/logtape@2.4.2";
-import { Acceptor, ConnectionLimits, descriptorBudget, ShardPool } from "./net/mod.ts";
+import { Acceptor, ConnectionLimits, descriptorBudget, HandoffError, ShardPool } from "./net/mod.ts";
 import { type BrokerConfig, brokerConfigFrom } from "./partitions/config/broker_config.ts";
 import {
   Balancer,
@@ -82,7 +82,7 @@ export class StartupError extends Error {
 /**
  * Starts a broker.
  * @returns it, serving; topics of the options exist
- * @throws StartupError when the system is not Linux, a setting is wrong, a port is taken, or the data directory cannot be used
+ * @throws StartupError when the system or its Deno will not do, a setting is wrong, a port is taken, or the data directory cannot be used
  */
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
   if (unsupportedReason !== null) throw new StartupError(unsupportedReason);
@@ -107,6 +107,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const acceptor = started.use(accept(limits, pool));
   try {
     const ports = config.listeners.map((listener) => listen(acceptor, listener));
+    await acceptor.check();
     const directory = opened = await openDirectory(config);
     await store.open(`${directory.path}/${METADATA_STORE_FILE}`);
     const controller: Controller = new Controller({
@@ -314,7 +315,7 @@ function bootstrapAddress(host: string, port: number): string {
 
 /** Errors that are the user's to mend become a StartupError; a bug stays what it is. */
 function sentenceOf(error: unknown): unknown {
-  if (error instanceof LogDirectoryError || error instanceof MetadataStoreError) {
+  if (error instanceof LogDirectoryError || error instanceof MetadataStoreError || error instanceof HandoffError) {
     return new StartupError(error.message, { cause: error });
   }
   return error;

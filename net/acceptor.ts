@@ -5,6 +5,7 @@
  */
 import type { ConnectionLimits } from "./connection_limits.ts";
 import { Handoff } from "./handoff.ts";
+import { checkHandoff } from "./handoff_check.ts";
 import { systemClock } from "../storage/control.ts";
 
 /**
@@ -64,6 +65,15 @@ export class Acceptor implements Disposable {
     const listener = Deno.listen({ hostname: at.host, port: at.port, tcpBacklog: BACKLOG });
     this.#listeners.push(listener);
     return listener.addr.port;
+  }
+
+  /**
+   * Finds out whether connections can be taken over, with one of its own. What the runtime does otherwise than expected is a warning.
+   * @throws HandoffError when they cannot
+   */
+  async check(): Promise<void> {
+    const warning = await checkHandoff(this.#handoff);
+    if (warning !== null) this.#events.onWarning(warning);
   }
 
   /** Begins to accept on every listener. */

@@ -7,11 +7,13 @@
  * the descriptor from there itself. With /dev/null, which no epoll takes, each connection left 650 bytes for ever
  * (tests/interop/hostile_test.ts).
  *
- * The runtime keeps a connection's descriptor under an internal symbol; where that is missing it is found by its two addresses among
- * the process's descriptors. Runs on the main isolate.
+ * The runtime keeps a connection's descriptor under an internal symbol; where that is missing it is found among the process's
+ * descriptors. Either way nothing is done to a descriptor before the kernel has said that both its addresses are the connection's:
+ * another version of the runtime may keep another number there. Runs on the main isolate.
  */
 import {
   addToEpoll,
+  canonicalHost,
   closeDescriptor,
   createEvent,
   duplicate,
@@ -20,6 +22,7 @@ import {
   peerAddress,
   removeFromEpoll,
   replaceDescriptor,
+  type SocketAddress,
 } from "../storage/control.ts";
 
 const FD_SYMBOL = "Deno.internal.fd";
@@ -29,16 +32,23 @@ const EPOLL_LINK = "anon_inode:[eventpoll]";
 export class Handoff implements Disposable {
   readonly #placeholder = createEvent();
   #epolls: number[] = [];
+  #wasSearched = false;
+
+  /** Whether the last connection's descriptor had to be looked for, because the runtime did not tell it. */
+  get wasSearched(): boolean {
+    return this.#wasSearched;
+  }
 
   /**
    * Takes the socket of a connection over.
    * @returns a descriptor that the caller owns; the connection is closed for the runtime
-   * @throws Error when it cannot be taken, for want of descriptors or because the runtime has changed; it is closed then
+   * @throws Deno.errors.NotConnected when the client has gone meanwhile
+   * @throws Error when it cannot be taken, for want of descriptors or because the runtime has changed; it is closed in all cases
    */
   take(connection: Deno.TcpConn): number {
     let copy = -1;
     try {
-      const original = descriptorOf(connection);
+      const original = this.#descriptorOf(connection);
       copy = duplicate(original);
       const epoll = this.#removeFromRuntime(original);
       if (epoll === null) {
@@ -66,6 +76,17 @@ export class Handoff implements Disposable {
     closeDescriptor(this.#placeholder);
   }
 
+  #descriptorOf(connection: Deno.TcpConn): number {
+    const told = toldDescriptor(connection);
+    this.#wasSearched = false;
+    if (told !== null && isSocketOf(told, connection)) return told;
+    if (told !== null && isEnd(localAddress(told), connection.localAddr) && peerAddress(told) === null) {
+      throw new Deno.errors.NotConnected("Cannot take a connection over: its client has gone");
+    }
+    this.#wasSearched = true;
+    return searchDescriptor(connection);
+  }
+
   /** @returns the runtime's epoll that watched it, null when none did */
   #removeFromRuntime(fd: number): number | null {
     const known = this.#epolls.find((epoll) => removeFromEpoll(epoll, fd));
@@ -76,7 +97,8 @@ export class Handoff implements Disposable {
   }
 }
 
-function descriptorOf(connection: Deno.TcpConn): number {
+/** What the runtime says, null when it does not. */
+function toldDescriptor(connection: Deno.TcpConn): number | null {
   for (let holder: object | null = connection; holder !== null; holder = Object.getPrototypeOf(holder)) {
     for (const symbol of Object.getOwnPropertySymbols(holder)) {
       if (symbol.description !== FD_SYMBOL) continue;
@@ -84,18 +106,23 @@ function descriptorOf(connection: Deno.TcpConn): number {
       if (typeof fd === "number") return fd;
     }
   }
-  return descriptorByAddress(connection);
+  return null;
 }
 
-function descriptorByAddress(connection: Deno.TcpConn): number {
+function searchDescriptor(connection: Deno.TcpConn): number {
   for (const { name } of Deno.readDirSync("/proc/self/fd")) {
-    const fd = Number(name);
-    const peer = peerAddress(fd);
-    const local = localAddress(fd);
-    if (peer === null || local === null) continue;
-    if (peer.port === connection.remoteAddr.port && local.port === connection.localAddr.port) return fd;
+    if (isSocketOf(Number(name), connection)) return Number(name);
   }
   throw new Error("Cannot take a connection over: its descriptor was not found under /proc/self/fd");
+}
+
+/** Whether a descriptor is the connection's socket: the client's end has the same two addresses the other way round. */
+function isSocketOf(fd: number, { localAddr, remoteAddr }: Deno.TcpConn): boolean {
+  return isEnd(localAddress(fd), localAddr) && isEnd(peerAddress(fd), remoteAddr);
+}
+
+function isEnd(end: SocketAddress | null, told: Deno.NetAddr): boolean {
+  return end !== null && end.port === told.port && end.host === canonicalHost(told.hostname);
 }
 
 function epollDescriptors(): number[] {

@@ -1,9 +1,12 @@
 import { strict as assert } from "node:assert";
-import { closeDescriptor, Epoll, nativeMemory, READABLE, receive, send } from "../storage/mod.ts";
+import { closeDescriptor, createEvent, Epoll, nativeMemory, READABLE, receive, send } from "../storage/mod.ts";
 import { Handoff } from "./handoff.ts";
 
-async function connected(hostname = "127.0.0.1"): Promise<{ peer: Deno.TcpConn; accepted: Deno.TcpConn }> {
-  using listener = Deno.listen({ hostname, port: 0 });
+async function connected(
+  hostname = "127.0.0.1",
+  at = hostname,
+): Promise<{ peer: Deno.TcpConn; accepted: Deno.TcpConn }> {
+  using listener = Deno.listen({ hostname: at, port: 0 });
   const port = listener.addr.port;
   const [peer, accepted] = await Promise.all([Deno.connect({ hostname, port }), listener.accept()]);
   return { peer, accepted };
@@ -25,11 +28,14 @@ async function assertCarries(fd: number, peer: Deno.TcpConn): Promise<void> {
   assert.equal(receive(fd, memory.address, 128), -1, "the socket does not block");
 }
 
-for (const hostname of ["127.0.0.1", "::1"]) {
-  Deno.test(`Handoff.take() gives a descriptor of an open connection over ${hostname}, which the runtime has let go`, async () => {
+const ROUTES = [["127.0.0.1"], ["::1"], ["127.0.0.1", "0.0.0.0"], ["127.0.0.1", "::"], ["::1", "::"]] as const;
+
+for (const [hostname, at = hostname] of ROUTES) {
+  Deno.test(`Handoff.take() gives a descriptor of an open connection from ${hostname} to ${at}, which the runtime has let go`, async () => {
     using handoff = new Handoff();
-    const { peer, accepted } = await connected(hostname);
+    const { peer, accepted } = await connected(hostname, at);
     const fd = handoff.take(accepted);
+    assert.equal(handoff.wasSearched, false);
     assert.throws(() => accepted.close(), Deno.errors.BadResource);
     await assertCarries(fd, peer);
     closeDescriptor(fd);
@@ -61,6 +67,42 @@ Deno.test("Handoff.take() finds the descriptor by its addresses where the runtim
   await assertCarries(fd, peer);
   closeDescriptor(fd);
   peer.close();
+});
+
+/** A connection as the runtime gives it, but for the number that it keeps. */
+function withDescriptor(connection: Deno.TcpConn, fd: number): Deno.TcpConn {
+  const { remoteAddr, localAddr } = connection;
+  return { remoteAddr, localAddr, close: () => connection.close(), [Symbol("Deno.internal.fd")]: fd } as never;
+}
+
+Deno.test("Handoff.take() touches no descriptor whose addresses are not the connection's, whatever the runtime tells", async () => {
+  using handoff = new Handoff();
+  const other = await connected();
+  const otherFd = handoff.take(other.accepted);
+  const event = createEvent();
+  // Another client's connection, what is no connection, and nothing at all.
+  for (const told of [otherFd, event, 1_000_000]) {
+    const { peer, accepted } = await connected();
+    const fd = handoff.take(withDescriptor(accepted, told));
+    assert.ok(fd !== told && handoff.wasSearched);
+    await assertCarries(fd, peer);
+    closeDescriptor(fd);
+    peer.close();
+  }
+  closeDescriptor(event);
+  await assertCarries(otherFd, other.peer);
+  closeDescriptor(otherFd);
+  other.peer.close();
+});
+
+Deno.test("Handoff.take() says so when the client has gone before it was taken", async () => {
+  using handoff = new Handoff();
+  const { peer, accepted } = await connected();
+  await accepted.write(new Uint8Array(10));
+  // A reset, because it has not read that.
+  peer.close();
+  assert.throws(() => handoff.take(accepted), Deno.errors.NotConnected);
+  assert.throws(() => accepted.close(), Deno.errors.BadResource);
 });
 
 Deno.test("Handoff.take() closes a connection that it cannot take", async () => {

@@ -4,4 +4,5 @@
 export { Acceptor } from "./acceptor.ts";
 export { ConnectionLimits } from "./connection_limits.ts";
 export { descriptorBudget } from "./descriptor_budget.ts";
+export { HandoffError } from "./handoff_check.ts";
 export { ShardPool } from "./shard_pool.ts";

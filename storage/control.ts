@@ -19,4 +19,5 @@ export * from "./sys/descriptors.ts";
 export { createEvent } from "./sys/epoll.ts";
 export { type FileSystem, linuxFileSystem } from "./sys/file_system.ts";
 export { unsupportedReason } from "./sys/libc.ts";
+export { nativeMemory } from "./sys/memory.ts";
 export * from "./sys/sockets.ts";

@@ -85,13 +85,23 @@ function readAddress(): SocketAddress | null {
   const port = scratch.view.getUint16(34);
   if (family === AF_INET) return { host: scratch.bytes.slice(36, 40).join("."), port };
   if (family !== AF_INET6) return null;
-  const groups = Array.from({ length: 8 }, (_, i) => scratch.view.getUint16(40 + 2 * i));
-  const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  if (mapped) return { host: scratch.bytes.slice(52, 56).join("."), port };
-  return {
-    host: new URL(`http://[${groups.map((group) => group.toString(16)).join(":")}]`).hostname.slice(1, -1),
-    port,
-  };
+  const groups = Array.from({ length: 8 }, (_, i) => scratch.view.getUint16(40 + 2 * i).toString(16));
+  return { host: canonicalHost(groups.join(":")), port };
+}
+
+/** IPv4 inside IPv6, as URLs write it: the last two groups are the address. */
+const MAPPED_IPV4 = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
+
+/**
+ * The one spelling of an address that is used for comparisons and in messages: IPv6 shortened, IPv4 inside IPv6 as IPv4.
+ * @param address IPv4 or IPv6, without brackets and zone
+ */
+export function canonicalHost(address: string): string {
+  if (!address.includes(":")) return address;
+  const host = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [, high, low] = MAPPED_IPV4.exec(host) ?? [];
+  if (high === undefined || low === undefined) return host;
+  return [high, low].flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 0xff]).join(".");
 }
 
 /** The address the peer connected to, or null for a socket without one. */

@@ -1,0 +1,64 @@
+import { strict as assert } from "node:assert";
+import { Handoff } from "./handoff.ts";
+import { checkHandoff, HandoffError, type OwnConnection } from "./handoff_check.ts";
+
+async function opened(change: (accepted: Deno.TcpConn) => Partial<Deno.TcpConn>): Promise<OwnConnection> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const [client, accepted] = await Promise.all([Deno.connect({ port }), listener.accept()]);
+  const { localAddr, remoteAddr } = accepted;
+  return {
+    client,
+    accepted: { localAddr, remoteAddr, close: () => accepted.close(), ...change(accepted) } as Deno.TcpConn,
+  };
+}
+
+Deno.test("checkHandoff() finds nothing to say about this runtime, and leaves nothing open", async () => {
+  using handoff = new Handoff();
+  const before = handoff.nextDescriptor;
+  assert.equal(await checkHandoff(handoff), null);
+  assert.equal(handoff.nextDescriptor, before);
+});
+
+Deno.test("checkHandoff() warns of a runtime that does not tell a connection's descriptor, or tells another's", async () => {
+  using handoff = new Handoff();
+  const fd = Symbol("Deno.internal.fd");
+  for (const changed of [{}, { [fd]: 0 }, { [fd]: "17" }]) {
+    const warning = await checkHandoff(handoff, () => opened(() => changed as Partial<Deno.TcpConn>));
+    assert.match(warning ?? "", /does not tell a connection's descriptor.*\(this is Deno \d/);
+  }
+});
+
+Deno.test("checkHandoff() refuses a runtime of which no connection can be taken over, with a sentence", async () => {
+  using handoff = new Handoff();
+  const refused = async (reason: RegExp, change: (accepted: Deno.TcpConn) => Partial<Deno.TcpConn>) => {
+    const check = checkHandoff(handoff, () => opened(change));
+    await assert.rejects(check, (error) => error instanceof HandoffError && reason.test(error.message));
+  };
+  const nowhere = { hostname: "127.0.0.1", port: 1, transport: "tcp" } as const;
+  await refused(/not found under .* made for Deno 2\.9/, () => ({ remoteAddr: nowhere }));
+});
+
+Deno.test("checkHandoff() refuses a runtime that shuts the socket of a connection down when it closes that", async () => {
+  using handoff = new Handoff();
+  const { client, accepted } = await opened(() => ({}));
+  // What the placeholder prevents: the runtime's close reaches the socket.
+  const take = handoff.take.bind(handoff);
+  handoff.take = (connection) => {
+    const fd = take(connection);
+    shutDown(fd);
+    return fd;
+  };
+  await assert.rejects(checkHandoff(handoff, () => Promise.resolve({ client, accepted })), /shuts its socket down/);
+});
+
+Deno.test("checkHandoff() finds nothing out where no connection can be made", async () => {
+  using handoff = new Handoff();
+  assert.equal(await checkHandoff(handoff, () => Promise.resolve(null)), null);
+});
+
+const { symbols } = Deno.dlopen("libc.so.6", { shutdown: { parameters: ["i32", "i32"], result: "i32" } });
+
+function shutDown(fd: number): void {
+  assert.equal(symbols.shutdown(fd, 2), 0);
+}
