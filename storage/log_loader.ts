@@ -16,7 +16,7 @@ import type { LogResources } from "./log_resources.ts";
 import type { LogOptions } from "./log_types.ts";
 import { settlePartitionMetadata } from "./partition_directory.ts";
 import { PARTITION_METADATA_FILE } from "./partition_metadata.ts";
-import { baseOffset, batchBytes, nextOffset, partitionLeaderEpoch } from "./record_batch.ts";
+import { baseOffset, nextOffset, partitionLeaderEpoch } from "./record_batch.ts";
 import { SegmentRecovery } from "./recovery.ts";
 import { Segment, type SegmentPlace } from "./segment.ts";
 import { SegmentList } from "./segment_list.ts";
@@ -231,7 +231,7 @@ class LogLoader {
   }
 
   #loadProducers(range: { logStartOffset: Offset; logEndOffset: Offset }): LogProducers {
-    const { fs, directory, clock, producerIdExpirationMs, cleanShutdown, isHandedOver } = this.#options;
+    const { fs, directory, clock, producerIdExpirationMs, cleanShutdown } = this.#options;
     const producers = new LogProducers(fs, directory);
     const { snapshots, state } = producers;
     const bases = this.segments.baseOffsets;
@@ -242,9 +242,10 @@ class LogLoader {
       for (const offset of wanted) producers.snapshot(offset);
       return producers;
     }
-    // What was handed over knows its producers, even when all their records were deleted.
-    if (!isHandedOver) snapshots.removeOutside(range);
-    const from = producers.loadNewest(range.logStartOffset);
+    // Not from the log start on, as Kafka: a batch that straddles it, and those before it that are still there, may be retried.
+    const firstOffset = this.segments.at(this.segments.floorIndex(range.logStartOffset)).baseOffset;
+    snapshots.removeOutside({ firstOffset, logEndOffset: range.logEndOffset });
+    const from = producers.loadNewest(firstOffset);
     for (let index = this.segments.floorIndex(from); index < this.segments.length; index++) {
       const segment = this.segments.at(index);
       if (segment.baseOffset >= from && wanted.has(segment.baseOffset)) producers.snapshot(segment.baseOffset);
@@ -263,7 +264,7 @@ class LogLoader {
       start = outcome === "found" ? this.#reader.position : 0;
     }
     this.#reader.scan(segment, { from: start, to: segment.sizeBytes }, (view, at) => {
-      if (baseOffset(view, at) >= from && batchBytes(view, at) > 0) producers.update(view, at);
+      if (nextOffset(view, at) > from) producers.update(view, at);
     });
   }
 }

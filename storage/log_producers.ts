@@ -61,16 +61,17 @@ export class LogProducers {
 
   /**
    * Loads the newest snapshot that is whole; damaged ones are removed.
-   * @returns the offset below which the state is known, the log start where there is no snapshot
+   * @param firstOffset from which on all batches are there
+   * @returns the offset below which the state is known, `firstOffset` where there is no snapshot
    */
-  loadNewest(logStartOffset: Offset): Offset {
+  loadNewest(firstOffset: Offset): Offset {
     for (let newest = this.snapshots.latest; newest >= 0; newest = this.snapshots.latest) {
       const bytes = this.snapshots.read(newest);
       if (bytes !== null && this.state.loadSnapshot(bytes)) return newest;
       this.state.clear();
       this.snapshots.remove(newest);
     }
-    return logStartOffset;
+    return firstOffset;
   }
 
   /** Markers, which a directory of Kafka's may hold, have a producer id but no sequence; an empty control batch is what compaction left of one. */

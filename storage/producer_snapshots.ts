@@ -80,10 +80,13 @@ export class ProducerSnapshots {
     for (const offset of strays) if (offset !== kept) this.remove(offset);
   }
 
-  /** Removes those that say nothing of a log with these ends. */
-  removeOutside(range: { logStartOffset: Offset; logEndOffset: Offset }): void {
+  /**
+   * Removes those that nothing can be replayed onto: what follows them must be there, and no longer log than this is known.
+   * @param range base offset of the oldest segment that is read, and the log's end
+   */
+  removeOutside(range: { firstOffset: Offset; logEndOffset: Offset }): void {
     for (const offset of this.#offsets) {
-      if (offset > range.logEndOffset || offset <= range.logStartOffset) this.remove(offset);
+      if (offset > range.logEndOffset || offset < range.firstOffset) this.remove(offset);
     }
   }
 
