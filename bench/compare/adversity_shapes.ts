@@ -87,7 +87,7 @@ function named(prefix: string, figures: readonly Figure[]): Figure[] {
  */
 async function readCold(context: RunContext, measure: Measure): Promise<Figure[]> {
   const records = COLD_RECORDS * context.scale;
-  const directory = `${context.scratch}/${context.target.side}`;
+  const { directory } = context.target;
   return await withTopic(context, 4, async (topic) => {
     await wire(context, "produce", topic, records);
     await evict(directory, topic);

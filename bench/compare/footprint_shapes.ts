@@ -4,7 +4,7 @@ import { processMemory, runOrThrow, waitFor } from "../peer/processes.ts";
 import { wireBatch } from "../peer/wire_bytes.ts";
 import { NONE, WireClient } from "../peer/wire_client.ts";
 import type { Figure, RunContext, Shape } from "./shape.ts";
-import { launch, type Target } from "./targets.ts";
+import type { Target } from "./targets.ts";
 
 /** The footprint shapes of the report. */
 export const footprintShapes: readonly Shape[] = [
@@ -24,19 +24,20 @@ const QUIET_MS = 8000;
 async function measureFootprint(context: RunContext): Promise<Figure[]> {
   const directory = `${context.scratch}/footprint-${context.id}`;
   try {
-    await using target = await launch(context.target.side, { directory, gcTrace: false });
+    await using target = await context.target.contender.launch({ directory, gcTrace: false });
     const firstAcknowledged = await untilAcknowledged(target);
     await new Promise((resolve) => setTimeout(resolve, 3000)); // what a start leaves to do is done by then
     const idle = processMemory(target.pid).residentBytes;
     await loadHeavily(target, 5e9 * context.scale);
     const loaded = processMemory(target.pid);
     await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+    const quiet = processMemory(target.pid).residentBytes;
     return [
       { name: "start to first acknowledged record, s", value: firstAcknowledged, better: "lower" },
-      { name: "RSS idle, MB", value: idle / 1e6, better: "lower" },
-      { name: "RSS when the load ends, MB", value: loaded.residentBytes / 1e6, better: "lower" },
-      { name: "RSS 8 s later, MB", value: processMemory(target.pid).residentBytes / 1e6, better: "lower" },
-      { name: "RSS at most, MB", value: loaded.peakResidentBytes / 1e6, better: "lower" },
+      { name: "RSS idle, MB", value: idle / 1e6, better: "lower", binding: true },
+      { name: "RSS when the load ends, MB", value: loaded.residentBytes / 1e6, better: "lower", binding: true },
+      { name: "RSS 8 s later, MB", value: quiet / 1e6, better: "lower", binding: true },
+      { name: "RSS at most, MB", value: loaded.peakResidentBytes / 1e6, better: "lower", binding: true },
     ];
   } finally {
     await Deno.remove(directory, { recursive: true });

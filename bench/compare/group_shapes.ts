@@ -1,7 +1,9 @@
 /**
  * Shapes of consumer groups: many small ones, one large one, commits at a fixed rate, and what others feel beside them. Main isolate.
  */
+import { processMemory } from "../peer/processes.ts";
 import { beside, BESIDE_SECONDS } from "./adversity_shapes.ts";
+import { takenFigure } from "./saturation.ts";
 import type { Figure, RunContext, Shape } from "./shape.ts";
 import { generate, withTopic } from "./throughput_shapes.ts";
 
@@ -47,21 +49,21 @@ export const groupShapes: readonly Shape[] = [
     title:
       "1,000 groups of one member: 500 come a second, then each commits once a second and beats every three; then 1,000 at once",
     quick: false,
-    warmRunsMax: 3,
+    warmRunsMax: 5,
     run: (context) => withTopic(context, 1, (topic) => manyGroups(context, topic)),
   },
   {
     name: "rebalance-1000",
     title: "One group of 1,000 members that rebalances: from the last JoinGroup sent to the last SyncGroup answered",
     quick: true,
-    warmRunsMax: 3,
+    warmRunsMax: 5,
     run: (context) => withTopic(context, 1, (topic) => rebalance(context, topic)),
   },
   {
     name: "commits-20000",
     title: "20,000 commits/s of 200 groups, one offset each",
     quick: true,
-    warmRunsMax: 3,
+    warmRunsMax: 5,
     run: (context) => withTopic(context, 1, (topic) => commitsAtRate(context, topic)),
   },
   beside(
@@ -123,6 +125,7 @@ async function manyGroups(context: RunContext, topic: string): Promise<Figure[]>
     ...percentiles("SyncGroup", spread.syncMs),
     ...percentiles("heartbeat", spread.heartbeatMs),
     ...percentiles("commit", spread.commitMs),
+    takenFigure({ rate: groups, takenRate: spread.commitsPerSecond, p50Ms: spread.commitMs.p50 }),
     { name: "1,000 at once, s until all are stable", value: atOnce.joinSeconds, better: "lower" },
   ];
 }
@@ -147,19 +150,28 @@ async function rebalance(context: RunContext, topic: string): Promise<Figure[]> 
 }
 
 async function commitsAtRate(context: RunContext, topic: string): Promise<Figure[]> {
+  const rate = 20_000;
   const printed = await steady(context, topic, {
     groups: 200,
-    commitsPerSecond: 20_000,
+    commitsPerSecond: rate,
     seconds: 10 * context.scale,
   });
   return [
-    { name: "commits/s", value: printed.commitsPerSecond, better: "higher" },
+    { name: "commits/s", value: printed.commitsPerSecond, better: "higher", binding: true },
+    takenFigure({ rate, takenRate: printed.commitsPerSecond, p50Ms: printed.commitMs.p50 }),
     ...percentiles("commit", printed.commitMs),
     { name: "commit, p99.9 ms", value: printed.commitMs.p999, better: "lower" },
     {
       name: "broker CPU-s per 100,000 commits",
       value: printed.brokerCpuSeconds * 1e5 / printed.commits,
       better: "lower",
+      binding: true,
+    },
+    {
+      name: "RSS MB after",
+      value: processMemory(context.target.pid).residentBytes / 1e6,
+      better: "lower",
+      binding: true,
     },
   ];
 }

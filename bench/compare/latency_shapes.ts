@@ -1,6 +1,7 @@
 /** Shapes that measure latencies under a fixed rate, with idle connections and under fan-out. Main isolate. */
 import { processMemory } from "../peer/processes.ts";
 import { pauseFigures } from "./gc_trace.ts";
+import { takenFigure } from "./saturation.ts";
 import type { Figure, RunContext, Shape } from "./shape.ts";
 import { type Stretch, withPauses } from "./targets.ts";
 import { generate, withTopic } from "./throughput_shapes.ts";
@@ -32,7 +33,7 @@ export const latencyShapes: readonly Shape[] = [
     title:
       "64 consumers at the end of one topic that grows by 50 MB/s (16 KB batches; the records are read and dropped)",
     quick: false,
-    warmRunsMax: 3,
+    warmRunsMax: 5,
     run: (context) => withTopic(context, 1, (topic) => tail(context, topic, { consumers: 64, megabytesPerSecond: 50 })),
   },
   {
@@ -49,32 +50,50 @@ function rateShape(rate: number, quick: boolean): Shape {
     name: `latency-${rate}`,
     title: `End to end through librdkafka at ${rate}/s, 1 KB, linger 0, acks 1`,
     quick,
-    warmRunsMax: 3,
+    warmRunsMax: 5,
     run: (context) => withTopic(context, 1, (topic) => atRate(context, topic, rate)),
   };
 }
 
 /** End to end through librdkafka at a fixed rate. */
 export async function atRate(context: RunContext, topic: string, rate: number): Promise<Figure[]> {
-  const { figures } = await latencies(context, "client_load", [
-    ...["latency", "-b", String(context.target.port), "-t", topic, "-s", "1024"],
-    ...["-f", String(rate), "-d", String(20 * context.scale)],
-  ]);
+  const { figures } = await latencies(context, "client_load", {
+    args: ["latency", "-t", topic, "-s", "1024"],
+    rate,
+    seconds: 20 * context.scale,
+  });
   return figures;
 }
+
+/** A load at a fixed rate. */
+interface OpenLoop {
+  readonly args: readonly string[];
+  /** Records or batches per second. */
+  readonly rate: number;
+  readonly seconds: number;
+}
+
+/** Both generators leave the first fifth of the time out. */
+const COUNTED_SHARE = 4 / 5;
 
 async function latencies(
   context: RunContext,
   generator: "client_load" | "tail_load",
-  args: readonly string[],
+  { args, rate, seconds }: OpenLoop,
 ): Promise<{ printed: LatencyPrinted; figures: Figure[] }> {
   const { value: printed, collected } = await withPauses(
     context.target,
-    () => generate<LatencyPrinted>(generator, args),
+    () =>
+      generate<LatencyPrinted>(generator, [
+        ...[...args, "-b", String(context.target.port), "-f", rate.toFixed(1), "-d", String(seconds)],
+      ]),
   );
+  const { from, to } = printed.countedMs;
+  const takenRate = rate * seconds * COUNTED_SHARE / ((to - from) / 1000);
   const figures = [
     ...percentiles("acknowledged", printed.ackMs),
     ...percentiles("end to end", printed.endToEndMs),
+    takenFigure({ rate, takenRate, p50Ms: printed.ackMs.p50 }),
     ...(collected === null ? [] : pauseFigures(collected.pauses, collected.seconds)),
   ];
   return { printed, figures };
@@ -94,10 +113,11 @@ async function tail(
   load: { consumers: number; megabytesPerSecond: number },
 ): Promise<Figure[]> {
   const batches = load.megabytesPerSecond * 1e6 / (16 * 1024);
-  const { printed, figures } = await latencies(context, "tail_load", [
-    ...["-b", String(context.target.port), "-t", topic, "-n", String(load.consumers), "-s", "1024", "-r", "16"],
-    ...["-f", batches.toFixed(1), "-d", String(10 * context.scale)],
-  ]);
+  const { printed, figures } = await latencies(context, "tail_load", {
+    args: ["-t", topic, "-n", String(load.consumers), "-s", "1024", "-r", "16"],
+    rate: batches,
+    seconds: 10 * context.scale,
+  });
   return [...figures, { name: "batches not delivered within 10 s", value: printed.missing ?? 0, better: "lower" }];
 }
 

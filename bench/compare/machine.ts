@@ -12,26 +12,31 @@ const GIBIBYTE = 1 << 30;
 /** What the head of a report says: names and values. */
 export type Description = readonly (readonly [name: string, value: string])[];
 
-/** Describes machine and versions. */
+/** Describes machine, this tree and the versions of what it runs on. */
 export async function describeMachine(scratch: string): Promise<Description> {
   const model = /^model name\s*:\s*(.*)$/m.exec(await Deno.readTextFile("/proc/cpuinfo"))?.[1] ?? Deno.build.arch;
-  const java = (await run("java", ["-version"])).stderr.split("\n")[0] ?? "";
   return [
     ["date", new Date().toISOString().slice(0, 16).replace("T", " ") + " UTC"],
-    ["commit", await commit()],
+    ["commit", await describeCheckout(new URL("../..", import.meta.url).pathname)],
     ["processor", `${navigator.hardwareConcurrency} cores, ${model}`],
     ["memory", `${(memoryInfo("MemTotal") / GIBIBYTE).toFixed(0)} GiB`],
     ["kernel", `${Deno.build.os} ${Deno.osRelease()} ${Deno.build.arch}`],
     ["file system", (await run("stat", ["-f", "-c", "%T", scratch])).stdout.trim()],
     ["Deno", `${Deno.version.deno}, V8 ${Deno.version.v8}`],
-    ["Apache Kafka", `${KAFKA_VERSION}, ${java.replaceAll('"', "")}, heap 1 GiB`],
   ];
 }
 
-async function commit(): Promise<string> {
-  const hash = await run("git", ["rev-parse", "--short", "HEAD"]);
+/** Describes Apache Kafka and what it runs on. */
+export async function describeKafka(): Promise<Description> {
+  const java = (await run("java", ["-version"])).stderr.split("\n")[0] ?? "";
+  return [["Apache Kafka", `${KAFKA_VERSION}, ${java.replaceAll('"', "")}, heap 1 GiB`]];
+}
+
+/** The commit of a checkout; "unknown" when git does not know it. */
+export async function describeCheckout(directory: string): Promise<string> {
+  const hash = await run("git", ["-C", directory, "rev-parse", "--short", "HEAD"]);
   if (hash.code !== 0) return "unknown";
-  const changes = await run("git", ["status", "--porcelain", "--untracked-files=no"]);
+  const changes = await run("git", ["-C", directory, "status", "--porcelain", "--untracked-files=no"]);
   return hash.stdout.trim() + (changes.stdout === "" ? "" : " with local changes");
 }
 

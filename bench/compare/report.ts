@@ -1,13 +1,16 @@
 /** A comparison as text: a table per shape, ratios per pair of runs that ran next to each other. Pure. */
 import type { Description } from "./machine.ts";
+import { saturationNote } from "./saturation.ts";
 import type { Figure, ShapeResult } from "./shape.ts";
+import { median } from "./statistics.ts";
+import { BOUND, type Judged } from "./verdict.ts";
 
 /** One row: a figure of both sides, in the order of the runs. */
 interface Row {
   readonly name: string;
   readonly better: Figure["better"];
-  readonly kafka: readonly number[];
-  readonly barnabas: readonly number[];
+  readonly baseline: readonly number[];
+  readonly candidate: readonly number[];
 }
 
 /** The report as Markdown. */
@@ -19,48 +22,119 @@ export function markdownReport(machine: Description, results: readonly ShapeResu
     "of the runs with the lowest and the highest in brackets; a ratio is this broker's figure by Apache Kafka's, pair by pair.",
     "**Bold** ratios are ahead of Apache Kafka in every pair.",
     "",
-    "| | |",
-    "| --- | --- |",
-    ...machine.map(([name, value]) => `| ${name} | ${value} |`),
+    ...machineTable(machine),
   ];
   return [...head, ...results.flatMap((result) => ["", ...shapeSection(result)]), ""].join("\n");
 }
 
+function machineTable(machine: Description): string[] {
+  return ["| | |", "| --- | --- |", ...machine.map(([name, value]) => `| ${name} | ${value} |`)];
+}
+
 function shapeSection(result: ShapeResult): string[] {
+  const [baseline, candidate] = result.contenders;
   return [
-    `## ${result.shape.title}`,
-    "",
-    `\`--only ${result.shape.name}\`, ${result.runs.barnabas.length} pairs of runs`,
-    "",
-    "| | Apache Kafka | Barnabas | ratio |",
+    ...sectionHead(result),
+    `| | ${baseline.title} | ${candidate.title} | ratio |`,
     "| --- | ---: | ---: | ---: |",
     ...rowsOf(result).map((row) =>
-      `| ${row.name} | ${summary(row.kafka)} | ${summary(row.barnabas)} | ${ratioCell(row)} |`
+      `| ${row.name} | ${summary(row.baseline)} | ${summary(row.candidate)} | ${ratioCell(row)} |`
     ),
+    ...saturationNotes(result).flatMap((note) => ["", note]),
   ];
 }
 
+function sectionHead({ shape, candidate }: ShapeResult): string[] {
+  return [`## ${shape.title}`, "", `\`--only ${shape.name}\`, ${candidate.length} pairs of runs`, ""];
+}
+
+/** A sentence for each side that could not carry what the shape offered. */
+function saturationNotes({ contenders, baseline, candidate }: ShapeResult): string[] {
+  return [saturationNote(contenders[0].title, baseline), saturationNote(contenders[1].title, candidate)]
+    .filter((note) => note !== null);
+}
+
 /** Rows of a result, in the order of the first run's figures. */
-function rowsOf({ runs }: ShapeResult): Row[] {
+function rowsOf({ baseline, candidate }: ShapeResult): Row[] {
   const valueOf = (run: readonly Figure[], name: string) => run.find((figure) => figure.name === name)?.value ?? NaN;
-  return (runs.barnabas[0] ?? []).map(({ name, better }) => ({
+  return (candidate[0] ?? []).map(({ name, better }) => ({
     name,
     better,
-    kafka: runs.kafka.map((run) => valueOf(run, name)),
-    barnabas: runs.barnabas.map((run) => valueOf(run, name)),
+    baseline: baseline.map((run) => valueOf(run, name)),
+    candidate: candidate.map((run) => valueOf(run, name)),
   }));
 }
 
-/** A line per row for the terminal. */
+/** Lines for the terminal: one per row, and what has to be said about them. */
 export function textSummary(result: ShapeResult): string[] {
-  return rowsOf(result).map((row) => {
-    const [kafka, barnabas] = [summary(row.kafka), summary(row.barnabas)].map((text) => text.padStart(24));
-    return `  ${row.name.padEnd(42)}${kafka}${barnabas}   × ${ratioCell(row)}`;
-  });
+  return [
+    textHead(result, "ratio"),
+    ...rowsOf(result).map((row) => `${textCells(row)}   × ${ratioCell(row)}`),
+    ...saturationNotes(result).map((note) => `  ${note}`),
+  ];
+}
+
+function textHead({ contenders: [baseline, candidate] }: ShapeResult, last: string): string {
+  return `  ${"".padEnd(42)}${baseline.title.padStart(24)}${candidate.title.padStart(24)}   ${last}`;
+}
+
+function textCells({ name, baseline, candidate }: Pick<Row, "name" | "baseline" | "candidate">): string {
+  return `  ${name.padEnd(42)}${summary(baseline).padStart(24)}${summary(candidate).padStart(24)}`;
+}
+
+/** The report of a comparison of two checkouts as Markdown. */
+export function againstReport(
+  machine: Description,
+  results: readonly { readonly result: ShapeResult; readonly judged: readonly Judged[] }[],
+): string {
+  return [
+    "# Results of the comparison with another checkout",
+    "",
+    "Written by `deno task bench:compare --against`; bench/README.md says how it measures and how to read it. Each cell is the median",
+    "of the runs with the lowest and the highest in brackets; a ratio is the median of the pairs of runs, with the interval that it",
+    "lies in by 85 %.",
+    "",
+    ...machineTable(machine),
+    ...results.flatMap(({ result, judged }) => [
+      "",
+      ...sectionHead(result),
+      `| | ${result.contenders[0].title} | ${result.contenders[1].title} | ratio | verdict |`,
+      "| --- | ---: | ---: | ---: | --- |",
+      ...judged.map((row) =>
+        `| ${row.name} | ${summary(row.baseline)} | ${summary(row.candidate)} | ${judgedRatio(row)} | ${
+          verdictCell(row)
+        } |`
+      ),
+    ]),
+    "",
+  ].join("\n");
+}
+
+/** The same for the terminal, for one shape. */
+export function againstSummary(result: ShapeResult, judged: readonly Judged[]): string[] {
+  return [
+    textHead(result, `${"ratio".padEnd(24)}verdict`),
+    ...judged.map((row) => `${textCells(row)}   ${`× ${judgedRatio(row)}`.padEnd(24)}${verdictCell(row)}`),
+  ];
+}
+
+function judgedRatio({ ratio, interval }: Judged): string {
+  if (!Number.isFinite(ratio)) return "–";
+  return interval === null
+    ? ratio.toFixed(3)
+    : `${ratio.toFixed(3)} (${interval.low.toFixed(3)}–${interval.high.toFixed(3)})`;
+}
+
+function verdictCell({ verdict, baseline }: Judged): string {
+  const bound = `${Math.round((BOUND - 1) * 100)} %`;
+  if (verdict === "within") return `within ${bound}`;
+  if (verdict === "broken") return `BROKEN: worse by more than ${bound}`;
+  if (verdict === "reported") return "reported only";
+  return `undecided: after ${baseline.length} pairs the runs are noisier than ${bound}`;
 }
 
 function ratioCell(row: Row): string {
-  const ratios = row.barnabas.map((value, pair) => value / row.kafka[pair]!);
+  const ratios = row.candidate.map((value, pair) => value / row.baseline[pair]!);
   if (ratios.some((ratio) => !Number.isFinite(ratio))) return "–";
   const ahead = ratios.every((ratio) => row.better === "higher" ? ratio > 1 : ratio < 1);
   return ahead ? `**${summary(ratios)}**` : summary(ratios);
@@ -69,9 +143,9 @@ function ratioCell(row: Row): string {
 /** "median (lowest–highest)". */
 function summary(values: readonly number[]): string {
   const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-  return sorted.length < 2 ? short(median) : `${short(median)} (${short(sorted[0]!)}–${short(sorted.at(-1)!)})`;
+  return sorted.length < 2
+    ? short(median(sorted))
+    : `${short(median(sorted))} (${short(sorted[0]!)}–${short(sorted.at(-1)!)})`;
 }
 
 /** Three significant digits, no exponent. */

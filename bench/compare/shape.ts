@@ -1,5 +1,5 @@
 /** What a shape of load is to the benchmark. Types only. */
-import type { Side, Target } from "./targets.ts";
+import type { Contender, Target } from "./targets.ts";
 
 /** One figure of one run. */
 export interface Figure {
@@ -8,6 +8,10 @@ export interface Figure {
   readonly value: number;
   /** Whether more is better. */
   readonly better: "higher" | "lower";
+  /** True for a rate, for CPU time by the work done, and for memory: what `--against` holds to a bound (verdict.ts). */
+  readonly binding?: boolean;
+  /** True when this run offered more than the broker can carry (saturation.ts). */
+  readonly saturated?: boolean;
 }
 
 /** What a run gets. */
@@ -35,8 +39,13 @@ export interface Shape {
   run(context: RunContext): Promise<Figure[]>;
 }
 
+/** The two brokers of a comparison: ratios are the second's figures by the first's. */
+export type Contenders = readonly [baseline: Contender, candidate: Contender];
+
 /** All runs of a shape, in pairs that ran next to each other. */
 export interface ShapeResult {
   readonly shape: Shape;
-  readonly runs: Readonly<Record<Side, readonly (readonly Figure[])[]>>;
+  readonly contenders: Contenders;
+  readonly baseline: readonly (readonly Figure[])[];
+  readonly candidate: readonly (readonly Figure[])[];
 }

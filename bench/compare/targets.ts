@@ -1,21 +1,27 @@
 /**
- * The two brokers that are compared, as processes: Apache Kafka and this one, each with its defaults but for what both are told
- * alike. Main isolate of the benchmark.
+ * The brokers that are compared, as processes: Apache Kafka, this one, and this one as another checkout has it, each with its
+ * defaults but for what all are told alike. Main isolate of the benchmark.
  */
 import { type ApacheKafka, launchApacheKafka } from "../peer/apache_kafka.ts";
 import { type Pause, readPauses } from "./gc_trace.ts";
-import { freePort, processCpuSeconds, processMemory, RunningProcess } from "../peer/processes.ts";
+import { freePort, processCpuSeconds, RunningProcess } from "../peer/processes.ts";
 import { waitForBroker } from "../peer/wire_client.ts";
 
-/** Which broker. */
-export type Side = "kafka" | "barnabas";
-
-/** Both sides, in the order of the tables. */
-export const SIDES: readonly Side[] = ["kafka", "barnabas"];
+/** A broker that takes part in a comparison. */
+export interface Contender {
+  /** Names its directories. */
+  readonly name: string;
+  /** For people and tables. */
+  readonly title: string;
+  /** Starts it on a new directory without waiting for it. */
+  launch(options: LaunchOptions): Promise<Target>;
+}
 
 /** A running broker. */
 export interface Target extends AsyncDisposable {
-  readonly side: Side;
+  readonly contender: Contender;
+  /** Holds its data and what it has written. */
+  readonly directory: string;
   readonly port: number;
   readonly pid: number;
   readonly process: RunningProcess;
@@ -32,31 +38,45 @@ export interface LaunchOptions {
   readonly gcTrace: boolean;
 }
 
-/** Told to both: topics of a finished run must not occupy the disk for a minute. */
+/** Told to all: topics of a finished run must not occupy the disk for a minute. */
 const SHARED_PROPERTIES = { "log.segment.delete.delay.ms": "1000" };
 
-const mainProgram = new URL("../../main.ts", import.meta.url).pathname;
+/** Apache Kafka in the version of bench/peer/install.ts. */
+export const apacheKafka: Contender = { name: "kafka", title: "Apache Kafka", launch: launchKafka };
 
-/** Starts a broker on a new directory without waiting for it. */
-export async function launch(side: Side, { directory, gcTrace }: LaunchOptions): Promise<Target> {
-  await Deno.mkdir(directory, { recursive: true });
-  const gcTraceFile = gcTrace ? `${directory}/gc.txt` : null;
-  return side === "kafka" ? await launchKafka(directory, gcTraceFile) : launchBarnabas(directory, gcTraceFile);
+/** The broker of the tree that this file belongs to. */
+export const thisTree: Contender = checkout("barnabas", "Barnabas", new URL("../..", import.meta.url).pathname);
+
+/**
+ * The broker of a checkout.
+ * @param name of its directories
+ * @param title for people and tables
+ * @param directory holds its main.ts
+ */
+export function checkout(name: string, title: string, directory: string): Contender {
+  const mainProgram = `${directory.replace(/\/+$/, "")}/main.ts`;
+  const contender: Contender = {
+    name,
+    title,
+    launch: (options) => launchBarnabas(contender, mainProgram, options),
+  };
+  return contender;
 }
 
 /** Starts a broker and waits until it answers. */
-export async function start(side: Side, options: LaunchOptions): Promise<Target> {
-  const target = await launch(side, options);
+export async function start(contender: Contender, options: LaunchOptions): Promise<Target> {
+  const target = await contender.launch(options);
   try {
-    await waitForBroker(target.port);
+    await waitForBroker(target.port, () => target.process.running);
   } catch (error) {
     await target[Symbol.asyncDispose]();
-    throw error;
+    throw new Error(`Cannot start ${contender.title}:\n${target.process.outputTail()}`, { cause: error });
   }
   return target;
 }
 
-async function launchKafka(directory: string, gcTraceFile: string | null): Promise<Target> {
+async function launchKafka({ directory, gcTrace }: LaunchOptions): Promise<Target> {
+  const gcTraceFile = await prepare(directory, gcTrace);
   const kafka: ApacheKafka = await launchApacheKafka({
     directory,
     properties: SHARED_PROPERTIES,
@@ -64,10 +84,12 @@ async function launchKafka(directory: string, gcTraceFile: string | null): Promi
   });
   // Formatting its directory is a step of its own, before the start.
   const { port, process, launchedAtMs } = kafka;
-  return targetOf({ side: "kafka", port, process, launchedAtMs, gcTraceFile });
+  return targetOf({ contender: apacheKafka, directory, port, process, launchedAtMs, gcTraceFile });
 }
 
-function launchBarnabas(directory: string, gcTraceFile: string | null): Target {
+async function launchBarnabas(contender: Contender, mainProgram: string, options: LaunchOptions): Promise<Target> {
+  const { directory } = options;
+  const gcTraceFile = await prepare(directory, options.gcTrace);
   const port = freePort();
   const launchedAtMs = performance.now();
   const [command, ...flags] = gcTraceFile === null ? [Deno.execPath(), "run", "-A"] : tracedDeno();
@@ -75,7 +97,13 @@ function launchBarnabas(directory: string, gcTraceFile: string | null): Target {
     ...[...flags, mainProgram, "--port", String(port), "--data", `${directory}/data`],
     ...Object.entries(SHARED_PROPERTIES).flatMap(([name, value]) => ["--override", `${name}=${value}`]),
   ], { outputFile: `${directory}/output.txt`, standardOutputFile: gcTraceFile ?? undefined });
-  return targetOf({ side: "barnabas", port, process, launchedAtMs, gcTraceFile });
+  return targetOf({ contender, directory, port, process, launchedAtMs, gcTraceFile });
+}
+
+/** Makes a broker's directory. @returns where its engine is to write its trace */
+async function prepare(directory: string, gcTrace: boolean): Promise<string | null> {
+  await Deno.mkdir(directory, { recursive: true });
+  return gcTrace ? `${directory}/gc.txt` : null;
 }
 
 /** V8 writes its trace to C's standard output, which keeps it back until 4 KiB are there unless told to go line by line. */
@@ -88,15 +116,11 @@ function targetOf(target: Omit<Target, "pid" | typeof Symbol.asyncDispose>): Tar
   return { ...target, pid: process.pid, [Symbol.asyncDispose]: () => process.stop() };
 }
 
-/** CPU seconds and memory of a target while something runs. */
-export async function withUsage<T>(
-  target: Target,
-  body: () => Promise<T>,
-): Promise<{ value: T; cpuSeconds: number; residentBytes: number }> {
+/** CPU seconds of a target while something runs; a load generator that is told the process (-P) measures it finer. */
+export async function withUsage<T>(target: Target, body: () => Promise<T>): Promise<{ value: T; cpuSeconds: number }> {
   const before = processCpuSeconds(target.pid);
   const value = await body();
-  const { residentBytes } = processMemory(target.pid);
-  return { value, cpuSeconds: processCpuSeconds(target.pid) - before, residentBytes };
+  return { value, cpuSeconds: processCpuSeconds(target.pid) - before };
 }
 
 /** How often the length of a trace is noted: how exactly the lines of a stretch of time are known. */

@@ -1,6 +1,6 @@
 /** Shapes that measure rates: pre-encoded produce and hot fetch, librdkafka, many partitions, many connections. Main isolate. */
-import { loadGenerator } from "../peer/install.ts";
-import { runOrThrow } from "../peer/processes.ts";
+import { type LoadGenerator, loadGenerator } from "../peer/install.ts";
+import { processMemory, runOrThrow } from "../peer/processes.ts";
 import { WireClient } from "../peer/wire_client.ts";
 import type { Figure, RunContext, Shape } from "./shape.ts";
 import { withUsage } from "./targets.ts";
@@ -19,6 +19,10 @@ export interface Printed {
   readonly bytes: number;
   readonly seconds: number;
   readonly errors: number;
+}
+
+interface WirePrinted extends Printed {
+  readonly brokerCpuSeconds: number;
 }
 
 /** The throughput shapes of the report. */
@@ -46,7 +50,7 @@ function wireShape(name: string, quick: boolean, wire: WireLoad): Shape {
     name,
     title: `Pre-encoded produce, then hot fetch: ${what}`,
     quick,
-    warmRunsMax: 6,
+    warmRunsMax: 10,
     run: (context) =>
       withTopic(context, partitions, async (topic) => [
         ...await wireRun(context, topic, "produce", wire),
@@ -61,24 +65,24 @@ async function wireRun(
   mode: "produce" | "fetch",
   wire: WireLoad,
 ): Promise<Figure[]> {
-  const { value, cpuSeconds, residentBytes } = await withUsage(context.target, () =>
-    generate("wire_load", [
-      ...[mode, "-b", String(context.target.port), "-t", topic, "-p", String(wire.partitions)],
-      ...["-n", String(wire.connections), "-s", String(wire.recordBytes), "-r", String(wire.recordsPerBatch)],
-      // Whole batches, so that the fetch finds as many records as it asks for.
-      ...["-c", String(Math.floor(wire.records * context.scale / wire.recordsPerBatch) * wire.recordsPerBatch)],
-    ]));
+  const { port, pid } = context.target;
+  const printed = await generate<WirePrinted>("wire_load", [
+    ...[mode, "-b", String(port), "-t", topic, "-p", String(wire.partitions), "-P", String(pid)],
+    ...["-n", String(wire.connections), "-s", String(wire.recordBytes), "-r", String(wire.recordsPerBatch)],
+    // Whole batches, so that the fetch finds as many records as it asks for.
+    ...["-c", String(Math.floor(wire.records * context.scale / wire.recordsPerBatch) * wire.recordsPerBatch)],
+  ]);
   return [
-    ...rates(mode, value, cpuSeconds),
-    { name: `${mode}, RSS MB after`, value: residentBytes / 1e6, better: "lower" },
+    ...rates(mode, printed, printed.brokerCpuSeconds),
+    { name: `${mode}, RSS MB after`, value: processMemory(pid).residentBytes / 1e6, better: "lower", binding: true },
   ];
 }
 
 function rates(mode: string, printed: Printed, cpuSeconds: number): Figure[] {
   return [
     { name: `${mode}, M records/s`, value: printed.records / printed.seconds / 1e6, better: "higher" },
-    { name: `${mode}, MB/s`, value: printed.bytes / printed.seconds / 1e6, better: "higher" },
-    { name: `${mode}, broker CPU-s per GB`, value: cpuSeconds / (printed.bytes / 1e9), better: "lower" },
+    { name: `${mode}, MB/s`, value: printed.bytes / printed.seconds / 1e6, better: "higher", binding: true },
+    { name: `${mode}, broker CPU-s per GB`, value: cpuSeconds / (printed.bytes / 1e9), better: "lower", binding: true },
   ];
 }
 
@@ -88,7 +92,7 @@ function clientShape(name: string, quick: boolean, client: { recordBytes: number
     title:
       `librdkafka, one producer, then one consumer: ${client.recordBytes} B, 1 partition, linger 5 ms, batches up to 1 MB`,
     quick,
-    warmRunsMax: 6,
+    warmRunsMax: 10,
     run: (context) =>
       withTopic(context, 1, async (topic) => {
         const figures: Figure[] = [];
@@ -112,7 +116,7 @@ function spreadShape(name: string, title: string, ends: readonly [Partial<WireLo
     name,
     title: `Pre-encoded produce, 1024 B × 16 per batch, ${title}: what the breadth costs`,
     quick: false,
-    warmRunsMax: 1,
+    warmRunsMax: 5,
     async run(context) {
       const rate: number[] = [];
       const figures: Figure[] = [];
@@ -152,7 +156,7 @@ export async function withTopic<T>(
 
 /** Runs a load generator. @returns what it printed */
 export async function generate<T extends Pick<Printed, "errors"> = Printed>(
-  name: Parameters<typeof loadGenerator>[0],
+  name: LoadGenerator,
   args: readonly string[],
 ): Promise<T> {
   const printed = JSON.parse(await runOrThrow(loadGenerator(name), args)) as T;

@@ -59,24 +59,6 @@ static void on_steady(struct member *member, struct asked asked, const uint8_t *
   }
 }
 
-// CPU seconds, user and system, of the broker's process; 0 without -P.
-static double broker_cpu_seconds(void) {
-  char path[64], text[1024];
-  unsigned long user, system;
-  if (options.broker == 0) return 0;
-  snprintf(path, sizeof path, "/proc/%d/stat", options.broker);
-  FILE *file = fopen(path, "r");
-  if (file == NULL) fail("there is no process %d", options.broker);
-  size_t length = fread(text, 1, sizeof text - 1, file);
-  fclose(file);
-  text[length] = 0;
-  const char *numbers = strrchr(text, ')');
-  if (numbers == NULL || sscanf(numbers, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
-    fail("cannot read %s", path);
-  }
-  return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
-
 // Requests between two looks for answers, also when the program is behind.
 enum { BURST = 64 };
 
@@ -133,7 +115,7 @@ static void run_steady(void) {
     wait_until(next < beat ? next : beat, on_steady);
     if (!is_counting && now_seconds() >= counted_from) {
       is_counting = true;
-      cpu = broker_cpu_seconds();
+      cpu = cpu_seconds_of(options.broker);
       own_cpu = own_cpu_seconds();
       committed_before = committed;
     }
@@ -142,7 +124,7 @@ static void run_steady(void) {
   if (commits_total + heartbeats_total == 0) return;
   printf(", \"commits\": %ld, \"commitsPerSecond\": %.1f, \"brokerCpuSeconds\": %.3f, \"clientCpuSeconds\": %.3f",
          committed - committed_before, (double)commits.count / (last_commit_answered - counted_from + 1e-9),
-         broker_cpu_seconds() - cpu, own_cpu_seconds() - own_cpu);
+         cpu_seconds_of(options.broker) - cpu, own_cpu_seconds() - own_cpu);
 }
 
 static double last_join_answered, last_sync_answered, leader_synchronised;
@@ -239,7 +221,7 @@ static void assemble(int control) {
 static void run_rebalance(int control) {
   struct samples joined = {0}, synchronised = {0}, total = {0}, own = {0};
   assemble(control);
-  double cpu = broker_cpu_seconds();
+  double cpu = cpu_seconds_of(options.broker);
   for (int round = 0; round < options.rounds; round++) {
     joined_members = synchronised_members = 0;
     is_rebalancing = false;
@@ -259,7 +241,7 @@ static void run_rebalance(int control) {
     add_sample(&total, last_sync_answered - sent);
     add_sample(&own, own_cpu_seconds() - own_before);
   }
-  printf(", \"brokerCpuSeconds\": %.3f", broker_cpu_seconds() - cpu);
+  printf(", \"brokerCpuSeconds\": %.3f", cpu_seconds_of(options.broker) - cpu);
   print_samples("joinedMs", &joined);
   print_samples("synchronisedMs", &synchronised);
   print_samples("rebalanceMs", &total);

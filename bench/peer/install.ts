@@ -34,8 +34,11 @@ export function kafkaInstalled(): boolean {
   return onPath("java") && jars.every((name) => exists(`${kafkaJars()}/${name}-${KAFKA_VERSION}.jar`));
 }
 
+/** A load generator of bench/peer. */
+export type LoadGenerator = "wire_load" | "tail_load" | "client_load" | "hostile_load" | "group_load";
+
 /** Path of a load generator that `buildLoadGenerators` has built. */
-export function loadGenerator(name: "wire_load" | "tail_load" | "client_load" | "hostile_load" | "group_load"): string {
+export function loadGenerator(name: LoadGenerator): string {
   return `${cacheDirectory()}/bin/${name}`;
 }
 
@@ -65,11 +68,15 @@ export async function buildLoadGenerators(): Promise<void> {
   await compile("client_load", await librdkafkaFlags());
 }
 
-async function compile(name: Parameters<typeof loadGenerator>[0], flags: readonly string[]): Promise<void> {
+/** Compiles a load generator unless it was built from the same sources: checkouts share the cache, so times of files say nothing. */
+async function compile(name: LoadGenerator, flags: readonly string[]): Promise<void> {
   const output = loadGenerator(name);
-  const sources = [`${name}.c`, "measure.h", "wire.h", "group_wire.h"].map((file) => `${here}${file}`);
-  if (exists(output) && sources.every((source) => changedAt(source) < changedAt(output))) return;
+  const files = [`${name}.c`, "measure.h", "wire.h", "group_wire.h"];
+  const sources = (await Promise.all(files.map((file) => Deno.readTextFile(`${here}${file}`)))).join("");
+  const builtFrom = `${output}.sources`;
+  if (exists(output) && exists(builtFrom) && await Deno.readTextFile(builtFrom) === sources) return;
   await runOrThrow("gcc", ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", output, `${here}${name}.c`, ...flags]);
+  await Deno.writeTextFile(builtFrom, sources);
 }
 
 /** Compiler flags for librdkafka: the system's where pkg-config knows it, else the one built in the cache. */
@@ -128,10 +135,6 @@ function exists(path: string): boolean {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
     throw error;
   }
-}
-
-function changedAt(path: string): number {
-  return Deno.statSync(path).mtime?.getTime() ?? 0;
 }
 
 if (import.meta.main) {

@@ -1,12 +1,12 @@
 // Load that the broker bounds, not the client: requests are built before the clock starts, and sent as they are.
 //
 //   wire_load produce -b PORT -t TOPIC -p PARTITIONS -n CONNECTIONS -k IN_FLIGHT -s RECORD_BYTES -r RECORDS_PER_BATCH
-//                     -c RECORDS -a ACKS
-//   wire_load fetch   -b PORT -t TOPIC -p PARTITIONS -n CONNECTIONS -c RECORDS -m MAX_BYTES
+//                     -c RECORDS -a ACKS [-P BROKER_PID]
+//   wire_load fetch   -b PORT -t TOPIC -p PARTITIONS -n CONNECTIONS -c RECORDS -m MAX_BYTES [-P BROKER_PID]
 //   wire_load floor   -c ROUND_TRIPS      100 bytes to another process and back over loopback: what no broker can be below
 //
 // Each connection goes round its share of the partitions. Prints one line of JSON; latencies are those of a closed loop
-// (a full pipeline): use tail_load or client_load for latencies under a fixed rate.
+// (a full pipeline): use tail_load or client_load for latencies under a fixed rate. With -P the broker's CPU seconds are in it.
 //
 //   gcc -O2 -o wire_load wire_load.c
 
@@ -20,11 +20,11 @@
 enum { IN_FLIGHT_MAX = 64, ANSWER_BYTES_MAX = 512 };
 
 static struct {
-  int port, partitions, connections, in_flight, acks, max_bytes;
+  int port, partitions, connections, in_flight, acks, max_bytes, broker;
   long records;
   const char *topic;
   struct batch_shape batch;
-} options = {9092, 1, 1, 5, 1, 1 << 20, 1000000, "load", {100, 1000}};
+} options = {9092, 1, 1, 5, 1, 1 << 20, 0, 1000000, "load", {100, 1000}};
 
 struct producer {
   int fd;
@@ -82,10 +82,20 @@ static void take_answers(struct producer *producer) {
   }
 }
 
-static void report(const char *mode, double started, double cpu_before, long records, double bytes) {
-  double seconds = now_seconds() - started;
+// The clock and the CPU time of both sides when the load began.
+struct start {
+  double seconds, own_cpu, broker_cpu;
+};
+
+static struct start start_now(void) {
+  return (struct start){now_seconds(), own_cpu_seconds(), cpu_seconds_of(options.broker)};
+}
+
+static void report(const char *mode, struct start start, long records, double bytes) {
+  double seconds = now_seconds() - start.seconds, broker_cpu = cpu_seconds_of(options.broker) - start.broker_cpu;
   printf("{\"mode\": \"%s\", \"records\": %ld, \"bytes\": %.0f, \"seconds\": %.6f, \"clientCpuSeconds\": %.3f, \"errors\": %ld",
-         mode, records, bytes, seconds, own_cpu_seconds() - cpu_before, error_count);
+         mode, records, bytes, seconds, own_cpu_seconds() - start.own_cpu, error_count);
+  if (options.broker != 0) printf(", \"brokerCpuSeconds\": %.6f", broker_cpu);
   print_samples("ackMs", &ack_latency);
   printf("}\n");
 }
@@ -106,7 +116,7 @@ static void produce(void) {
   }
   requests_left = answers_left = options.records / options.batch.records;
   long records = requests_left * options.batch.records;
-  double started = now_seconds(), cpu_before = own_cpu_seconds();
+  struct start start = start_now();
   for (int i = 0; i < options.connections; i++) polls[i].events = pump(&producers[i], frames, frame_bytes);
   while (answers_left > 0) {
     if (poll(polls, (nfds_t)options.connections, 30000) == 0) fail("no answer for 30 s, %ld are missing", answers_left);
@@ -116,7 +126,7 @@ static void produce(void) {
       polls[i].events = pump(&producers[i], frames, frame_bytes);
     }
   }
-  report("produce", started, cpu_before, records, (double)records * options.batch.record_bytes);
+  report("produce", start, records, (double)records * options.batch.record_bytes);
 }
 
 struct consumer {
@@ -166,7 +176,8 @@ static void fetch(void) {
     consumers[i] = (struct consumer){dial(options.port), i % options.partitions};
     polls[i] = (struct pollfd){.fd = consumers[i].fd, .events = POLLIN};
   }
-  double started = now_seconds(), cpu_before = own_cpu_seconds(), bytes = 0;
+  double bytes = 0;
+  struct start start = start_now();
   for (int i = 0; i < options.connections; i++) ask(&consumers[i], offsets);
   long records = 0;
   while (records < options.records) {
@@ -178,7 +189,7 @@ static void fetch(void) {
       ask(&consumers[i], offsets);
     }
   }
-  report("fetch", started, cpu_before, records, bytes);
+  report("fetch", start, records, bytes);
 }
 
 static void floor_of_machine(void) {
@@ -201,7 +212,7 @@ static void floor_of_machine(void) {
     exit(0);
   }
   int fd = dial(ntohs(address.sin_port));
-  double started = now_seconds(), cpu_before = own_cpu_seconds();
+  struct start start = start_now();
   for (long i = 0; i < options.records; i++) {
     double sent = now_seconds();
     send_all(fd, message, sizeof message);
@@ -209,13 +220,13 @@ static void floor_of_machine(void) {
     add_sample(&ack_latency, now_seconds() - sent);
   }
   waitpid(child, NULL, 0);
-  report("floor", started, cpu_before, options.records, 100.0 * (double)options.records);
+  report("floor", start, options.records, 100.0 * (double)options.records);
 }
 
 int main(int count, char **words) {
   if (count < 2) fail("usage: wire_load produce|fetch|floor ... (see the head of wire_load.c)");
   optind = 2;
-  for (int flag; (flag = getopt(count, words, "b:t:p:n:k:s:r:c:a:m:")) > 0;) {
+  for (int flag; (flag = getopt(count, words, "b:t:p:n:k:s:r:c:a:m:P:")) > 0;) {
     long number = flag == 't' ? 0 : atol(optarg);
     switch (flag) {
       case 'b': options.port = (int)number; break;
@@ -228,6 +239,7 @@ int main(int count, char **words) {
       case 'c': options.records = number; break;
       case 'a': options.acks = (int)number; break;
       case 'm': options.max_bytes = (int)number; break;
+      case 'P': options.broker = (int)number; break;
       default: exit(1);
     }
   }

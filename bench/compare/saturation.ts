@@ -1,0 +1,47 @@
+/**
+ * Whether a broker carries the rate that a load offers. Under an open loop what it does not carry waits in a queue, so its latencies
+ * say how long the run was and how deep the queue, not how fast the broker answers: the report has to say so. Pure.
+ */
+import type { Figure } from "./shape.ts";
+
+/** A broker that takes less of the offered rate than this by the end of the run is past saturation. */
+const TAKEN_MIN = 0.98;
+/**
+ * One that takes the rate on the whole, but where half of all requests wait for longer than this, is so too: a broker answers within
+ * a millisecond over loopback, all else is the queue.
+ */
+const QUEUE_MS = 10;
+
+/** What a load at a fixed rate has seen. */
+export interface Offered {
+  /** Requests or records per second. */
+  readonly rate: number;
+  /** What was answered of them per second, until the last one was. */
+  readonly takenRate: number;
+  /** From the moment when a request was due to its answer, the middle of all. */
+  readonly p50Ms: number;
+}
+
+/** The rate as a figure, and whether the broker carries it. */
+export function takenFigure({ rate, takenRate, p50Ms }: Offered): Figure {
+  const taken = Math.min(1, takenRate / rate);
+  return {
+    name: "taken of the offered rate, %",
+    value: taken * 100,
+    better: "higher",
+    saturated: taken < TAKEN_MIN || p50Ms > QUEUE_MS,
+  };
+}
+
+/**
+ * The sentence of the report for one broker.
+ * @param title the broker's name
+ * @param runs the figures of each of its runs
+ * @returns null when it carried the load in every run, or the load has no fixed rate
+ */
+export function saturationNote(title: string, runs: readonly (readonly Figure[])[]): string | null {
+  const past = runs.filter((run) => run.some(({ saturated }) => saturated)).length;
+  if (past === 0) return null;
+  return `${title} is past saturation in ${past} of ${runs.length} runs: what it is offered waits in a queue, and its latencies tell ` +
+    "how long that is, not how fast it answers.";
+}
