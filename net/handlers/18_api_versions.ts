@@ -5,8 +5,12 @@
  * other version is answered in the form of v0 with UNSUPPORTED_VERSION and the range of this API alone, from which
  * clients choose again.
  *
- * Features: `group.version` 1, consumer groups (KIP-848). What is not implemented is not listed (`transaction.version`, ...). A feature
- * whose lowest level is 0 is supported for clients that know such, from v4 on (KAFKA-17011); finalized it is for all.
+ * Features: `metadata.version` 30 (4.3-IV0), from which tools derive what a cluster can do (kafka-ui: IncrementalAlterConfigs, the
+ * documentation of configs), and `group.version` 1, consumer groups (KIP-848). What is not implemented is not listed
+ * (`transaction.version`, `share.version`, `streams.version`, `eligible.leader.replicas.version`), and levels cannot be changed. A
+ * feature whose lowest level is 0 is supported for clients that know such, from v4 on (KAFKA-17011); finalized it is for all.
+ *
+ * Their epoch is the version of the metadata image, which rises with each change. In Kafka it is the offset in the metadata log.
  */
 import type { RequestExchange } from "../exchange.ts";
 import type { Exchange, ShardServices } from "../handler.ts";
@@ -33,16 +37,23 @@ const SOFTWARE_CHARACTERS_MAX = 100;
 const FEATURES_FROM_0_VERSION = 4;
 
 const apiKeys = advertisedApis();
-const supportedFeatures = [{ name: "group.version", minVersion: 0, maxVersion: 1 }];
-const finalizedFeatures = [{ name: "group.version", minVersionLevel: 1, maxVersionLevel: 1 }];
-/** They never change, and clients take them for known from 0 on. */
-const FEATURES_EPOCH = 0;
+/** What Kafka 4.3.1 finalizes for a new cluster: 4.3-IV0 (MetadataVersion.LATEST_PRODUCTION). */
+const METADATA_VERSION = 30;
+const supportedFeatures = [
+  { name: "group.version", minVersion: 0, maxVersion: 1 },
+  { name: "metadata.version", minVersion: METADATA_VERSION, maxVersion: METADATA_VERSION },
+];
+const supportedFeaturesFrom1 = supportedFeatures.filter(({ minVersion }) => minVersion > 0);
+const finalizedFeatures = [
+  { name: "group.version", minVersionLevel: 1, maxVersionLevel: 1 },
+  { name: "metadata.version", minVersionLevel: METADATA_VERSION, maxVersionLevel: METADATA_VERSION },
+];
 
 /** Handles ApiVersions. */
 export function handleApiVersions(
   request: ApiVersionsRequest,
   exchange: Exchange<ApiVersionsResponse>,
-  _services: ShardServices,
+  { image }: ShardServices,
 ): void {
   const { context, apiVersion } = exchange;
   const throttleTimeMs = charge(context, "request", 1);
@@ -57,8 +68,8 @@ export function handleApiVersions(
     errorCode: errorCode.NONE,
     apiKeys,
     throttleTimeMs,
-    supportedFeatures: apiVersion >= FEATURES_FROM_0_VERSION ? supportedFeatures : [],
-    finalizedFeaturesEpoch: FEATURES_EPOCH,
+    supportedFeatures: apiVersion >= FEATURES_FROM_0_VERSION ? supportedFeatures : supportedFeaturesFrom1,
+    finalizedFeaturesEpoch: image.version,
     finalizedFeatures,
   });
 }

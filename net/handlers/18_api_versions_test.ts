@@ -18,17 +18,36 @@ function handle(version: number, clientSoftwareName = "", clientSoftwareVersion 
 }
 
 for (const version of servedVersions(18)) {
-  Deno.test(`handleApiVersions() v${version} lists every API that is served, Produce from 0, and group.version`, () => {
+  Deno.test(`handleApiVersions() v${version} lists every API that is served, Produce from 0, and its features`, () => {
     const { answer } = handle(version, "librdkafka", "2.15.0");
     assert.equal(answer.errorCode, errorCode.NONE);
     assert.deepEqual(answer.apiKeys, advertisedApis());
     assert.deepEqual(answer.apiKeys[0], { apiKey: 0, minVersion: 0, maxVersion: 13 });
-    const supported = version >= 4 ? [{ name: "group.version", minVersion: 0, maxVersion: 1 }] : [];
-    const finalized = version >= 3 ? [{ name: "group.version", maxVersionLevel: 1, minVersionLevel: 1 }] : [];
-    assert.deepEqual([answer.supportedFeatures, answer.finalizedFeatures], [supported, finalized]);
-    assert.equal(answer.finalizedFeaturesEpoch, version >= 3 ? 0 : -1);
+    // A real broker of 4.3.1 says so too, beside features that are not implemented here.
+    const supported = [
+      { name: "group.version", minVersion: 0, maxVersion: 1 },
+      { name: "metadata.version", minVersion: 30, maxVersion: 30 },
+    ];
+    const finalized = supported.map(({ name, maxVersion }) => ({
+      name,
+      maxVersionLevel: maxVersion,
+      minVersionLevel: maxVersion,
+    }));
+    const first = version >= 4 ? 0 : version === 3 ? 1 : 2;
+    assert.deepEqual(answer.supportedFeatures, supported.slice(first));
+    assert.deepEqual(answer.finalizedFeatures, version >= 3 ? finalized : []);
+    assert.equal(answer.finalizedFeaturesEpoch, version >= 3 ? services.image.version : -1);
   });
 }
+
+Deno.test("handleApiVersions() answers with the version of the metadata as the epoch of the features", () => {
+  for (const version of [7, 8, 2 ** 40]) {
+    services.image.apply({ changed: [], deletedIds: [], version });
+    assert.equal(handle(4, "a", "1").answer.finalizedFeaturesEpoch, version);
+  }
+  services.image.apply({ changed: [], deletedIds: [] });
+  assert.equal(handle(4, "a", "1").answer.finalizedFeaturesEpoch, 2 ** 40, "a partition that moved is no change");
+});
 
 Deno.test("handleApiVersions() remembers the client's software from v3, cut where it is absurdly long", () => {
   assert.equal(handle(3, "apache-kafka-java", "4.3.1").connection.clientSoftware, "apache-kafka-java 4.3.1");

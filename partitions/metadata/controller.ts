@@ -147,8 +147,9 @@ export class Controller implements ControlPlane {
     this.#producerIds = loaded.producerIds;
     const groups = [...loaded.groups].map(([groupId, { row }]) => ({ groupId, configs: row.configs }));
     for (const [groupId, { version }] of loaded.groups) this.#groupVersions.set(groupId, version);
-    this.image.apply({ changed: [], deletedIds: [], groups });
-    return { delta: { ...this.#table.add(loaded.topics), groups }, warnings: loaded.warnings };
+    const { version, warnings } = loaded;
+    this.image.apply({ changed: [], deletedIds: [], groups, version });
+    return { delta: { ...this.#table.add(loaded.topics), groups, version }, warnings };
   }
 
   call<Name extends ControlCallName>(
@@ -212,7 +213,7 @@ export class Controller implements ControlPlane {
       ...topic,
       versions: { topic: version, partitions: topic.rows.map(() => version) },
     }));
-    await this.#options.publish(this.#table.add(stored));
+    await this.#publishChange({ ...this.#table.add(stored), version });
     return new Map(topics.map(({ name, id }) => [name, id]));
   }
 
@@ -230,7 +231,7 @@ export class Controller implements ControlPlane {
   }
 
   async #delete(topics: readonly TopicImage[]): Promise<void> {
-    await this.#commit({
+    const version = await this.#commit({
       compare: topics.map(({ name, id }) => ({ key: topicKey(name), version: this.#table.versionsOf(id).topic })),
       delete: topics.flatMap(({ name, id, partitions }) => [
         topicKey(name),
@@ -239,7 +240,7 @@ export class Controller implements ControlPlane {
       set: topics.map(({ name, id }) => ({ key: deletedKey(id), value: JSON.stringify({ name }) })),
     });
     const { delta, release } = this.#table.remove(topics);
-    await this.#options.publish(delta);
+    await this.#publishChange({ ...delta, version });
     release();
     // Shards remove what they have open; the log of a partition that could not be opened is still there.
     for (const { name, partitions } of topics) {
@@ -269,7 +270,7 @@ export class Controller implements ControlPlane {
     }));
     const version = await this.#commit(growthTransaction(growths, ({ id }) => this.#table.versionsOf(id).topic));
     const changed = growths.map(({ topic, rows }) => this.#table.grow(topic, rows, version));
-    await this.#publishChange({ changed, deletedIds: [] });
+    await this.#publishChange({ changed, deletedIds: [], version });
   }
 
   async #alterConfigs(planned: readonly PlannedAlteration[], validateOnly: boolean): Promise<AlterationResult[]> {
@@ -287,7 +288,7 @@ export class Controller implements ControlPlane {
         else this.#groupVersions.set(group.groupId, version);
       }
       const changed = topics.map(({ topic, configs }) => this.#table.configure(topic, configs, version));
-      await this.#publishChange({ changed, deletedIds: [], groups });
+      await this.#publishChange({ changed, deletedIds: [], groups, version });
     }
     return planned.map(({ errorCode: code, errorMessage: message }) => ({ errorCode: code, errorMessage: message }));
   }

@@ -42,6 +42,43 @@ async function set(
 const { topic: TOPIC, group: GROUP } = resourceTypes;
 const SESSION = "consumer.session.timeout.ms";
 
+Deno.test("Controller publishes each change with a higher version, also after restarts, whatever is left in the store", async () => {
+  await withDirectory(async (directory) => {
+    const versions: number[] = [];
+    const open = async () => {
+      const store = new SqliteStore((error) => assert.fail(error));
+      await store.open(join(directory, "metadata.sqlite"));
+      return store;
+    };
+    const running = async (change: (controller: Controller) => Promise<unknown>) => {
+      const store = await open();
+      const { controller, loaded, published } = await startController(store);
+      await change(controller);
+      await store.close();
+      const all = [loaded.delta, ...published].flatMap(({ version }) => version ?? []);
+      assert.equal(all.length, 1 + published.length);
+      assert.equal(controller.image.version, all.at(-1), "the main isolate's image has it too");
+      versions.push(...all);
+    };
+    await running(() => Promise.resolve());
+    await running(async (controller) => {
+      await create(controller, "t");
+      await grow(controller, "t", 2);
+      await set(controller, [TOPIC, "t"], { "retention.ms": "1" });
+      await set(controller, [GROUP, "g"], { [SESSION]: "50000" });
+      await set(controller, [GROUP, "g"], { [SESSION]: null });
+      await controller.call("autoCreateTopics", { names: ["u"] });
+      const topics = ["t", "u"].map((name) => ({ name, topicId: ZERO_UUID }));
+      const request = { topics, topicNames: [], timeoutMs: 1000 };
+      await controller.call("deleteTopics", { request, apiVersion: 6 });
+    });
+    await running(() => Promise.resolve());
+    await running((controller) => create(controller, "t"));
+    assert.equal(versions.length, 1 + 8 + 1 + 2);
+    versions.forEach((version, index) => assert.ok(index === 0 || version > (versions[index - 1] as number)));
+  });
+});
+
 Deno.test("createPartitions stores, places and publishes the new partitions, and leaves the old ones where they are", async () => {
   const store = new MemoryStore();
   const { controller, published } = await startController(store);

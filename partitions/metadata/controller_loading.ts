@@ -45,6 +45,8 @@ export interface LoadedTopics {
   readonly groups: StoredMetadata["groups"];
   /** First producer id of the next block, and the version of its row. */
   readonly producerIds: { readonly next: number; readonly version: number };
+  /** Of the start's transaction. */
+  readonly version: number;
   /** Sentences for the log. */
   readonly warnings: readonly string[];
 }
@@ -88,6 +90,7 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
     topics: finished,
     groups: stored.groups,
     producerIds: { next: producerIds.next, version: producerIds.isChanged ? version : producerIds.version },
+    version,
     warnings: plan.warnings,
   };
 }
@@ -219,9 +222,8 @@ class LoadChange {
     });
   }
 
-  /** Writes it all. @returns its version */
+  /** Writes it all, even if that is nothing: a start is a new version of the metadata. @returns it */
   async commit(store: MetadataStore): Promise<number> {
-    if (this.#sets.length === 0 && this.deletes.length === 0) return ABSENT;
     const result = await store.transact({ compare: this.#compares, set: this.#sets, delete: this.deletes });
     if (result.committed) return result.version;
     throw new MetadataStoreError(`The metadata store changed while it was loaded: ${result.conflicts.join(", ")}`);

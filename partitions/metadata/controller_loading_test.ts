@@ -38,11 +38,13 @@ Deno.test("load() raises every leader epoch by one, in one transaction, before a
   assert.equal(again.loaded.delta.changed[0]?.partitions[0]?.leaderEpoch, 6);
 });
 
-Deno.test("load() of an empty store and directory writes nothing", async () => {
+Deno.test("load() of an empty store and directory writes no entry, and is a new version all the same", async () => {
   const store = new MemoryStore();
-  const { loaded } = await startController(store);
-  assert.deepEqual(loaded, { delta: { changed: [], deletedIds: [], groups: [] }, warnings: [] });
-  assert.equal(store.committed.length, 0);
+  for (const version of [1, 2]) {
+    const { loaded } = await startController(store);
+    assert.deepEqual(loaded, { delta: { changed: [], deletedIds: [], groups: [], version }, warnings: [] });
+  }
+  assert.deepEqual(store.keys(), []);
 });
 
 Deno.test("load() keeps a topic whose directory is missing: its log starts empty, as in Kafka", async () => {

@@ -122,7 +122,7 @@ Deno.test("deleteTopics deletes by name and by id, publishes, and removes direct
     ["a", a?.topicId, errorCode.NONE],
     ["b", b?.topicId, errorCode.NONE],
   ]);
-  assert.deepEqual(published.at(-1), { changed: [], deletedIds: [a?.topicId, b?.topicId] });
+  assert.deepEqual(published.at(-1), { changed: [], deletedIds: [a?.topicId, b?.topicId], version: 3 });
   assert.deepEqual(directories.actions, ["remove a-0", "remove a-1", "remove b-0", "sync"]);
   assert.equal([...controller.image.topics()].length, 0);
   assert.deepEqual(store.keys(), [`deleted/${a?.topicId}`, `deleted/${b?.topicId}`].sort());

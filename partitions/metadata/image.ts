@@ -55,6 +55,8 @@ export interface ImageDelta {
   readonly deletedIds: readonly string[];
   /** Groups whose configs changed; absent: none. */
   readonly groups?: readonly GroupImage[];
+  /** Number of the store's transaction that made the change; absent where the store has nothing of it (partition moves). */
+  readonly version?: number;
 }
 
 /** One isolate's copy. */
@@ -62,6 +64,12 @@ export class MetadataImage {
   readonly #byName = new Map<string, TopicImage>();
   readonly #byId = new Map<string, TopicImage>();
   readonly #groups = new Map<string, GroupImage>();
+  #version = 0;
+
+  /** Number of the change that it has applied last; higher with each, also over restarts. */
+  get version(): number {
+    return this.#version;
+  }
 
   /** The topic of this name. */
   topic(name: string): TopicImage | undefined {
@@ -100,6 +108,7 @@ export class MetadataImage {
 
   /** Applies a change. */
   apply(delta: ImageDelta): void {
+    this.#version = delta.version ?? this.#version;
     for (const id of delta.deletedIds) {
       const topic = this.#byId.get(id);
       if (topic === undefined) continue;
