@@ -22,7 +22,8 @@ export function handleDescribeGroups(
   const { groups, includeAuthorizedOperations } = request;
   const question = {
     apiKey: 15 as const,
-    items: groups,
+    // Kafka describes a group as often as it is named; who names it twice gets it once: clients look for it by its name.
+    items: [...new Set(groups)],
     groupIdOf: (name: string) => name,
     operation: "DESCRIBE" as const,
     deny: (name: string) => refuseDescription(name, errorCode.GROUP_AUTHORIZATION_FAILED),

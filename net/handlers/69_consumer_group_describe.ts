@@ -24,7 +24,9 @@ export function handleConsumerGroupDescribe(
   services: ShardServices,
 ): void {
   const { context } = exchange;
-  const { groupIds, includeAuthorizedOperations } = request;
+  const { includeAuthorizedOperations } = request;
+  // As in DescribeGroups.
+  const groupIds = [...new Set(request.groupIds)];
   if (!services.config.groupProtocols.includes("consumer")) {
     const code = errorCode.UNSUPPORTED_VERSION;
     const groups = groupIds.map((groupId) => refuseConsumerDescription(groupId, code, errorMessage(code)));

@@ -152,23 +152,23 @@ Deno.test("handleSyncGroup() refuses a client that knows v5 and names no protoco
   assert.deepEqual([answer.errorCode, answer.assignment.length], [errorCode.INCONSISTENT_GROUP_PROTOCOL, 0]);
 });
 
-Deno.test("handleDescribeGroups() asks each shard once and answers in the request's order, also for a group named twice", () => {
+Deno.test("handleDescribeGroups() asks each shard once and answers in the request's order, once for a group named twice", () => {
   using fixture = new Fixture();
-  const groups = ["a", "b", "c", "d", "a"];
-  fixture.handle(describeGroupsRequest, 5, { groups, includeAuthorizedOperations: true });
+  const groups = ["a", "b", "c", "d"];
+  fixture.handle(describeGroupsRequest, 5, { groups: [...groups, "a"], includeAuthorizedOperations: true });
   const describe = ({ groups }: { groups: string[] }) => ({
     groups: groups.map((groupId) => ({
       ...refuseDescription(groupId, groupId === "c" ? errorCode.NOT_COORDINATOR : errorCode.NONE),
       groupState: "Stable",
     })),
   });
-  assert.deepEqual((fixture.answer(1, describe) as { groups: string[] }).groups, ["a", "c", "a"]);
+  assert.deepEqual((fixture.answer(1, describe) as { groups: string[] }).groups, ["a", "c"]);
   assert.equal(fixture.client.answersCount, 0, "one shard is still to answer");
   assert.deepEqual((fixture.answer(0, describe) as { groups: string[] }).groups, ["b", "d"]);
   const answer = fixture.client.take(describeGroupsResponse, 5);
   assert.deepEqual(answer.groups.map(({ groupId }) => groupId), groups);
   const isTold = answer.groups.map(({ authorizedOperations }) => authorizedOperations > 0);
-  assert.deepEqual(isTold, [true, true, false, true, true], "operations are told of groups that were described");
+  assert.deepEqual(isTold, [true, true, false, true], "operations are told of groups that were described");
 });
 
 Deno.test("handleDeleteGroups() takes a group that is named twice for one", () => {

@@ -45,9 +45,20 @@ export interface TestCoordinatorOptions {
   readonly random?: () => number;
 }
 
+/** A clock that goes on by itself while somebody works, so that slices of time end. */
+export class TickingClock extends ManualClock {
+  /** How far each look at the time moves it. */
+  tickMs = 0;
+
+  override monotonicMs(): number {
+    if (this.tickMs > 0) this.advance(this.tickMs);
+    return super.monotonicMs();
+  }
+}
+
 /** A coordinator and everything around it. */
 export class TestCoordinator {
-  readonly clock = new ManualClock();
+  readonly clock = new TickingClock();
   readonly files: CrashingFileSystem;
   readonly image = new MetadataImage();
   readonly reports: string[] = [];

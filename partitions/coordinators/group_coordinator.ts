@@ -21,14 +21,21 @@ import {
   type GroupRequest,
   type GroupResponse,
   joinResponseFor,
-  refuseConsumerDescription,
-  refuseDescription,
   refuseGroupRequest,
 } from "./group_requests.ts";
 import { LoadMemory } from "./offsets_loader.ts";
 import { OffsetsPartition, type OffsetsPartitionParts } from "./offsets_partition.ts";
 import type { ConsumerGroupSettings, GroupClient, GroupSettings, GroupTimer, Reply } from "./ports.ts";
 import { GroupBatchBuilder } from "./records/record_set.ts";
+import {
+  deleteGroups,
+  describeConsumerGroups,
+  describeGroups,
+  fetchOffsets,
+  type GroupPlaces,
+  listGroups,
+} from "./several_groups.ts";
+import { SlicedWork } from "./sliced_work.ts";
 
 /** What a coordinator is built from. */
 export interface GroupCoordinatorParts {
@@ -60,8 +67,8 @@ export interface CoordinatorCounts {
   readonly appendedBatches: number;
 }
 
-/** OffsetFetch names several groups from this version on (KIP-709). */
-const SEVERAL_GROUPS_VERSION = 8;
+/** Time of a turn for timers: 10,000 sessions that end at once take 0.2 s, and go on in the next turns. */
+const TIMERS_MS_PER_TURN = 5;
 
 /** APIs about one group, which must have an id; commits without a group may have none (Kafka's GroupCoordinatorService). */
 type OneGroupKey = 8 | 11 | 12 | 13 | 14 | 47 | 68;
@@ -93,24 +100,30 @@ export class GroupCoordinator {
   readonly #partitions = new Map<number, OffsetsPartition>();
   #loading: OffsetsPartition[] = [];
   readonly #unsettled = new Set<OffsetsPartition>();
+  readonly #work: SlicedWork;
+  readonly #places: GroupPlaces = {
+    placeOf: (groupId) => this.#placeOf(groupId),
+    all: () => this.#loading.length > 0 ? null : this.#partitions.values(),
+  };
   readonly #carried: { readonly [Key in GroupApiKey]: Carry<Key> } = {
     8: (request, client, reply) => this.#handleOne(8, request, client, reply),
-    9: (request, client, reply) => this.#fetchOffsets(request, client, reply),
+    9: (request, client, reply) => this.#work.begin(fetchOffsets(this.#places, { request, client }, reply)),
     11: (request, client, reply) => this.#handleOne(11, request, client, reply),
     12: (request, client, reply) => this.#handleOne(12, request, client, reply),
     13: (request, client, reply) => this.#handleOne(13, request, client, reply),
     14: (request, client, reply) => this.#handleOne(14, request, client, reply),
-    15: (request, client, reply) => this.#describe(request, client, reply),
-    16: (request, _client, reply) => this.#list(request, reply),
-    42: (request, _client, reply) => this.#deleteGroups(request, reply),
+    15: (request, client, reply) => this.#work.begin(describeGroups(this.#places, { request, client }, reply)),
+    16: (request, _client, reply) => this.#work.begin(listGroups(this.#places, { request }, reply)),
+    42: (request, _client, reply) => this.#work.begin(deleteGroups(this.#places, { request }, reply)),
     47: (request, client, reply) => this.#handleOne(47, request, client, reply),
     68: (request, client, reply) => this.#handleOne(68, request, client, reply),
-    69: (request, _client, reply) => this.#describeConsumerGroups(request, reply),
+    69: (request, _client, reply) => this.#work.begin(describeConsumerGroups(this.#places, { request }, reply)),
   };
 
   /** Knows nothing before the first `onImage()`. */
   constructor(parts: GroupCoordinatorParts) {
     this.#parts = parts;
+    this.#work = new SlicedWork(() => parts.clock.monotonicMs());
     const { clock, purgatory, report, image, settings, settingsOf, newId } = parts;
     this.#partitionParts = {
       clock,
@@ -131,9 +144,9 @@ export class GroupCoordinator {
     };
   }
 
-  /** When `expire()` has something to do, monotonic ms; 0 while a partition is being loaded. */
+  /** When `expire()` has something to do, monotonic ms; 0 while a partition is being loaded, or a request goes on. */
   get nextDeadlineMs(): number {
-    return this.#loading.length > 0 ? 0 : this.#timers.nextMs;
+    return this.#loading.length > 0 || !this.#work.isEmpty ? 0 : this.#timers.nextMs;
   }
 
   /** Whether `settle()` has something to write. */
@@ -180,7 +193,7 @@ export class GroupCoordinator {
     for (const partition of this.#partitions.values()) partition.onImage(names, deleted);
   }
 
-  /** Loads one slice and runs what is due. Every turn, before `settle()`. @param nowMs monotonic */
+  /** Loads one slice, goes on with requests that take several turns, and runs what is due. Every turn, before `settle()`. @param nowMs monotonic */
   expire(nowMs: number): void {
     const [loading] = this.#loading;
     if (loading !== undefined) {
@@ -188,8 +201,11 @@ export class GroupCoordinator {
       if (!loading.isLoading) this.#loading.shift();
       if (this.#loading.length === 0) this.#partitionParts.memory.drop();
     }
+    this.#work.run();
+    const untilMs = nowMs + TIMERS_MS_PER_TURN;
     for (let due = this.#timers.takeExpired(nowMs); due !== null; due = this.#timers.takeExpired(nowMs)) {
       due.onDue(nowMs);
+      if (this.#parts.clock.monotonicMs() >= untilMs) break;
     }
   }
 
@@ -207,6 +223,7 @@ export class GroupCoordinator {
     this.#partitions.clear();
     this.#unsettled.clear();
     this.#loading = [];
+    this.#work.finish();
   }
 
   #open(topic: TopicImage): void {
@@ -256,72 +273,6 @@ export class GroupCoordinator {
     );
     if (place.groups.isUnsettled) this.#unsettled.add(place);
   }
-
-  #fetchOffsets(request: GroupRequest<9>, client: GroupClient, reply: Reply<GroupResponse<9>>): void {
-    const { apiVersion } = client;
-    const isSingle = apiVersion < SEVERAL_GROUPS_VERSION;
-    const asked = isSingle
-      ? [{ groupId: request.groupId, memberId: null, memberEpoch: -1, topics: request.topics }]
-      : request.groups;
-    const groups = asked.map((group) => {
-      const place = this.#placeOf(group.groupId);
-      if (typeof place !== "number") return place.groups.fetchOffsets(group, apiVersion);
-      return { groupId: group.groupId, errorCode: place, topics: [] };
-    });
-    const [first] = groups;
-    if (!isSingle || first === undefined) return reply({ groups });
-    const { errorCode: code = errorCode.NONE, topics } = first;
-    reply(code === errorCode.NONE ? { topics } : refuseGroupRequest(9, request, code, apiVersion));
-  }
-
-  #describe(request: GroupRequest<15>, { apiVersion }: GroupClient, reply: Reply<GroupResponse<15>>): void {
-    const groups = request.groups.map((groupId) => {
-      const place = this.#placeOf(groupId);
-      return typeof place === "number" ? refuseDescription(groupId, place) : place.groups.describe(groupId, apiVersion);
-    });
-    reply({ groups });
-  }
-
-  #describeConsumerGroups(request: GroupRequest<69>, reply: Reply<GroupResponse<69>>): void {
-    const groups = request.groupIds.map((groupId) => {
-      if (groupId === "") return refuseConsumerDescription(groupId, errorCode.INVALID_GROUP_ID);
-      const place = this.#placeOf(groupId);
-      return typeof place === "number"
-        ? refuseConsumerDescription(groupId, place)
-        : place.groups.describeConsumerGroup(groupId);
-    });
-    reply({ throttleTimeMs: 0, groups });
-  }
-
-  #list(request: GroupRequest<16>, reply: Reply<GroupResponse<16>>): void {
-    const filter = { states: lowerCase(request.statesFilter), types: lowerCase(request.typesFilter) };
-    if (this.#loading.length > 0) return reply({ errorCode: errorCode.COORDINATOR_LOAD_IN_PROGRESS, groups: [] });
-    const places = [...this.#partitions.values()].filter(({ refusal }) => refusal === errorCode.NONE);
-    reply({ errorCode: errorCode.NONE, groups: places.flatMap(({ groups }) => groups.list(filter)) });
-  }
-
-  #deleteGroups(request: GroupRequest<42>, reply: Reply<GroupResponse<42>>): void {
-    const places = new Set<OffsetsPartition>();
-    const results = request.groupsNames.map((groupId) => {
-      const place = this.#placeOf(groupId);
-      if (typeof place === "number") return { groupId, errorCode: place };
-      places.add(place);
-      return { groupId, errorCode: place.groups.deleteGroup(groupId) };
-    });
-    // One partition after the other lets go of the answer.
-    let release = (code: number) =>
-      reply(code === errorCode.NONE ? { throttleTimeMs: 0, results } : refuseGroupRequest(42, request, code));
-    for (const place of places) {
-      const then = release;
-      release = (code) => code === errorCode.NONE ? place.replies.add(then) : then(code);
-    }
-    release(errorCode.NONE);
-  }
-}
-
-/** A filter without spaces and in lower case; null when nothing is filtered. */
-function lowerCase(words: readonly string[]): ReadonlySet<string> | null {
-  return words.length === 0 ? null : new Set(words.map((word) => word.trim().toLowerCase()));
 }
 
 /** The coordinator as those see it who bring it requests and time. */

@@ -19,6 +19,7 @@ import { JOIN_EPOCH } from "./consumer/consumer_member.ts";
 import { refuseMalformedHeartbeat } from "./consumer/heartbeat_rules.ts";
 import { refuseRegex } from "./consumer/membership.ts";
 import { planUpgrade } from "./consumer/upgrade.ts";
+import { expireAll } from "./expiry.ts";
 import { GatheredCommits } from "./gathered_commits.ts";
 import {
   type GroupRequest,
@@ -28,7 +29,7 @@ import {
   refuseDescription,
   refuseGroupRequest,
 } from "./group_requests.ts";
-import { Offsets, type PlannedCommit, type UnusedSince } from "./offsets.ts";
+import { Offsets, type PlannedCommit } from "./offsets.ts";
 import type { OffsetsLog } from "./offsets_log.ts";
 import type { GroupClient, GroupPorts, Reply } from "./ports.ts";
 import type { ConsumerGroupRecord, GroupRecord } from "./records/group_record.ts";
@@ -37,6 +38,9 @@ import type { ConsumerGroupRecord, GroupRecord } from "./records/group_record.ts
 const COMMIT_NOT_FOUND_VERSION = 9;
 /** DescribeGroups says GROUP_ID_NOT_FOUND from this version on (KIP-1043). */
 const DESCRIBE_NOT_FOUND_VERSION = 6;
+
+/** Groups that are listed, or begin to live, in a step: up to a microsecond each. */
+const GROUPS_PER_STEP = 500;
 
 /** What ListGroups says of a group that has offsets and nothing else. */
 const SIMPLE_OVERVIEW = { protocolType: "", groupState: "Empty", groupType: "classic" };
@@ -157,14 +161,14 @@ export class GroupPartition implements ConsumerGroupHolder {
     this.#commits.add(plan, reply);
   }
 
-  /** One group's part of OffsetFetch. */
-  fetchOffsets(request: OffsetFetchRequestGroup, apiVersion: number): OffsetFetchResponseGroup {
+  /** One group's part of OffsetFetch, in steps. */
+  *fetchOffsets(request: OffsetFetchRequestGroup, apiVersion: number): Generator<void, OffsetFetchResponseGroup> {
     this.settle();
     const group = this.#groups.get(request.groupId);
     // A group that does not exist has no offsets; that is no error. One without an object lets anybody read.
     const code = group?.validateOffsetFetch(request.memberId, request.memberEpoch) ?? errorCode.NONE;
     if (code === errorCode.NONE || code === errorCode.GROUP_ID_NOT_FOUND) {
-      return this.offsets.fetch(request, apiVersion);
+      return yield* this.offsets.fetch(request, apiVersion);
     }
     return { groupId: request.groupId, errorCode: code, topics: [] };
   }
@@ -176,18 +180,23 @@ export class GroupPartition implements ConsumerGroupHolder {
     const refused = group === undefined ? errorCode.GROUP_ID_NOT_FOUND : group.validateOffsetDelete();
     if (group === undefined || refused !== errorCode.NONE) return { errorCode: refused, topics: [] };
     const { records, topics } = this.offsets.planDelete(request, (topic) => group.isSubscribedTo(topic));
-    const code = this.#log.appendAll(records, this.#applyAll);
+    const code = this.#appendAll(records);
     return code === errorCode.NONE ? { errorCode: code, topics } : { errorCode: code, topics: [] };
   }
 
-  /** One group of DeleteGroups. @returns Kafka's error code */
-  deleteGroup(groupId: string): number {
-    this.settle();
-    const group = this.#find(groupId);
-    if (group === undefined) return errorCode.GROUP_ID_NOT_FOUND;
-    const code = group.validateDelete();
-    if (code !== errorCode.NONE) return code;
-    return this.#log.appendAll([...this.offsets.tombstones(groupId), ...group.tombstones()], this.#applyAll);
+  /** One group of DeleteGroups, in steps: its offsets go first, and it stays when somebody joins meanwhile. @returns Kafka's error code */
+  *deleteGroup(groupId: string): Generator<void, number> {
+    for (let isFirst = true;; isFirst = false) {
+      this.settle();
+      const group = this.#find(groupId);
+      if (group === undefined) return isFirst ? errorCode.GROUP_ID_NOT_FOUND : errorCode.NONE;
+      const { records, isLast } = this.offsets.tombstones(groupId);
+      const refused = group.validateDelete();
+      if (refused !== errorCode.NONE) return refused;
+      const code = this.#appendAll(isLast ? [...records, ...group.tombstones()] : records);
+      if (code !== errorCode.NONE || isLast) return code;
+      yield;
+    }
   }
 
   /** One group of DescribeGroups. */
@@ -208,18 +217,29 @@ export class GroupPartition implements ConsumerGroupHolder {
     return refuseConsumerDescription(groupId, errorCode.GROUP_ID_NOT_FOUND, why);
   }
 
-  /** The groups of ListGroups. */
-  list({ states, types }: GroupFilter): ListedGroup[] {
+  /** The groups of ListGroups, in steps. @param listed gets them */
+  *list({ states, types }: GroupFilter, listed: ListedGroup[]): Generator<void, void> {
     this.settle();
-    const listed: ListedGroup[] = [];
+    let count = 0;
     const add = (overview: ReturnType<Group["overview"]>) => {
+      count++;
       if (states !== null && !states.has(overview.groupState.toLowerCase())) return;
       if (types !== null && !types.has(overview.groupType.toLowerCase())) return;
       listed.push(overview);
     };
-    for (const group of this.#groups.values()) add(group.overview());
-    for (const groupId of this.#simpleGroupIds()) add({ groupId, ...SIMPLE_OVERVIEW });
-    return listed;
+    // A group may change its kind while others are listed: then it is listed as what it was.
+    const withObject = new Set<string>();
+    for (const group of this.#groups.values()) {
+      if (withObject.has(group.groupId)) continue;
+      withObject.add(group.groupId);
+      add(group.overview());
+      if (count % GROUPS_PER_STEP === 0) yield;
+    }
+    for (const groupId of this.offsets.groupIds()) {
+      if (withObject.has(groupId)) continue;
+      add({ groupId, ...SIMPLE_OVERVIEW });
+      if (count % GROUPS_PER_STEP === 0) yield;
+    }
   }
 
   /** Applies a record of the log. Whatever order they come in, a group is of the kind that the last one says. */
@@ -244,9 +264,13 @@ export class GroupPartition implements ConsumerGroupHolder {
     group.replay(record);
   }
 
-  /** All records were replayed: the groups begin to live. */
-  start(): void {
-    for (const group of this.#groups.values()) group.start();
+  /** All records were replayed: the groups begin to live, some in each step. */
+  *start(): Generator<void, void> {
+    let count = 0;
+    for (const group of this.#groups.values()) {
+      group.start();
+      if (++count % GROUPS_PER_STEP === 0) yield;
+    }
   }
 
   becomeClassic({ groupId, tombstones, seed, rebalance }: Downgrade): number {
@@ -271,28 +295,19 @@ export class GroupPartition implements ConsumerGroupHolder {
     this.settle();
     const { records, lastRow } = this.offsets.planTopicDeletion(deleted, afterRow);
     // Offsets that cannot be removed now go with their retention.
-    return this.#log.appendAll(records, this.#applyAll) === errorCode.NONE ? lastRow : null;
+    return this.#appendAll(records) === errorCode.NONE ? lastRow : null;
   }
 
-  /** Removes expired offsets, and groups that are empty and have none. @returns how many records that took */
-  expire(): number {
-    this.settle();
-    const time = { nowMs: this.#ports.wallMs(), retentionMs: this.#ports.settings.offsetsRetentionMs };
-    const records: GroupRecord[] = [];
-    const plan = (groupId: string, unusedSince: UnusedSince) => {
-      const expired = this.offsets.planExpiry(groupId, unusedSince, time);
-      for (const record of expired.records) records.push(record);
-      return expired;
-    };
-    for (const group of this.#groups.values()) {
-      const expired = plan(group.groupId, (topic, commitTimestamp) => group.unusedSince(topic, commitTimestamp));
-      if (!expired.isLast || group.validateDelete() !== errorCode.NONE) continue;
-      if (!group.isVacant) records.push(...group.tombstones());
-      else if (expired.records.length === 0) this.#forget(group.groupId, group.type);
-    }
-    for (const groupId of this.#simpleGroupIds()) plan(groupId, (_topic, commitTimestamp) => commitTimestamp);
-    this.#log.appendAll(records, this.#applyAll);
-    return records.length;
+  /** Removes expired offsets, and groups that are empty and have none, in slices. */
+  expire(): Generator<void, void> {
+    return expireAll({
+      offsets: this.offsets,
+      groups: this.#groups,
+      ports: this.#ports,
+      settle: () => this.settle(),
+      append: (records) => this.#appendAll(records),
+      forget: (group) => this.#forget(group.groupId, group.type),
+    });
   }
 
   /** Leadership is lost: everybody who waits is answered. @param code what they are told */
@@ -300,6 +315,10 @@ export class GroupPartition implements ConsumerGroupHolder {
     this.settle();
     for (const group of this.#groups.values()) group.dispose(code);
     this.#groups.clear();
+  }
+
+  #appendAll(records: readonly GroupRecord[]): number {
+    return this.#log.appendAll(records, this.#applyAll);
   }
 
   #validateCommit(request: OffsetCommitRequest, plan: PlannedCommit, apiVersion: number): number {
@@ -356,11 +375,6 @@ export class GroupPartition implements ConsumerGroupHolder {
   /** The group, or a vacant one that refuses what a group that does not exist refuses. */
   #groupOrVacant(groupId: string): Group {
     return this.#groups.get(groupId) ?? new ClassicGroup(this.#ports, groupId);
-  }
-
-  /** Groups that have offsets and no object. */
-  #simpleGroupIds(): string[] {
-    return Array.from(this.offsets.groupIds()).filter((groupId) => !this.#groups.has(groupId));
   }
 
   #keep<Kind extends Group>(group: Kind): Kind {

@@ -121,6 +121,12 @@ export class OffsetTable {
     return NONE;
   }
 
+  /** Whether a row has an offset of a group. */
+  isOf(row: number, groupId: string): boolean {
+    const group = this.#int(row, GROUP);
+    return group !== NONE && this.#groups.name(group) === groupId;
+  }
+
   /** Group of a row. */
   group(row: number): string {
     return this.#groups.name(this.#int(row, GROUP));

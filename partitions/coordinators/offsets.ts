@@ -27,9 +27,11 @@ import type { OffsetCommitRecord } from "./records/group_record.ts";
 
 /** OffsetCommit and OffsetFetch name topics by id from this version on. */
 const TOPIC_ID_VERSION = 10;
-/** Offsets of deleted topics that are removed at a time, and rows that are looked at for them: one or two milliseconds. */
-const DELETED_MAX = 500;
-const DELETION_ROWS_MAX = 20_000;
+/** Offsets that are removed at a time, and rows that are looked at for them: one or two milliseconds. */
+const REMOVED_MAX = 2000;
+const ROWS_MAX = 20_000;
+/** Offsets that are fetched in a step. */
+const FETCHED_PER_STEP = 1000;
 /** A retention time or expiry time that was not given. */
 const NONE = -1;
 
@@ -50,7 +52,14 @@ export interface OffsetsRules {
 }
 
 /** Since when an offset counts as not used, wall-clock ms; null while it is kept whatever its age. */
-export type UnusedSince = (topic: string, commitTimestamp: number) => number | null;
+export type UnusedSince = (groupId: string, topic: string, commitTimestamp: number) => number | null;
+
+/** Records that remove some offsets. */
+export interface PlannedRemoval {
+  readonly records: OffsetCommitRecord[];
+  /** Where the next look goes on, null when that was all. */
+  readonly lastRow: number | null;
+}
 
 /** The offsets. */
 export class Offsets {
@@ -116,18 +125,24 @@ export class Offsets {
     return { records, response: { topics }, known };
   }
 
-  /** What a group has committed for the partitions of a request; null topics are all. @param apiVersion of the request */
-  fetch(request: OffsetFetchRequestGroup, apiVersion: number): OffsetFetchResponseGroup {
+  /** What a group has committed for the partitions of a request, in steps; null topics are all. @param apiVersion of the request */
+  *fetch(request: OffsetFetchRequestGroup, apiVersion: number): Generator<void, OffsetFetchResponseGroup> {
     const { groupId, topics } = request;
     const byId = apiVersion >= TOPIC_ID_VERSION;
     if (topics === null) {
-      const all = this.#fetchAll(groupId);
+      const all = yield* this.#fetchAll(groupId);
       // A topic that is gone cannot be named by its id.
       return { groupId, topics: byId ? all.filter(({ topicId }) => topicId !== ZERO_UUID) : all };
     }
     const found: OffsetFetchResponseTopic[] = [];
     const unknown: OffsetFetchResponseTopic[] = [];
+    let count = 0;
     for (const { name, topicId, partitionIndexes } of topics) {
+      count += 1 + partitionIndexes.length;
+      if (count >= FETCHED_PER_STEP) {
+        count = 0;
+        yield;
+      }
       const topicName = byId ? this.#rules.image.topicById(topicId)?.name : name;
       if (topicName === undefined) {
         const partitions = partitionIndexes.map((index) => absent(index, errorCode.UNKNOWN_TOPIC_ID));
@@ -164,65 +179,50 @@ export class Offsets {
     return { records, topics };
   }
 
-  /** Records that remove all offsets of a group. */
-  tombstones(groupId: string): OffsetCommitRecord[] {
+  /** Records that remove offsets of a group, some at a time. @returns them, and whether no offset is left after them */
+  tombstones(groupId: string): { records: OffsetCommitRecord[]; isLast: boolean } {
     const records: OffsetCommitRecord[] = [];
     const table = this.#table;
     for (let row = table.firstOf(groupId); row >= 0; row = table.next(row)) {
+      if (records.length === REMOVED_MAX) return { records, isLast: false };
       records.push(tombstone(groupId, table.topic(row), table.partition(row)));
     }
-    return records;
+    return { records, isLast: true };
   }
 
   /**
-   * Records that remove a group's expired offsets.
-   * @param unusedSince says it for an offset of the group
+   * Records that remove expired offsets, some at a time.
+   * @param unusedSince says it for an offset
    * @param time now in wall-clock ms, and `offsets.retention.minutes` in ms
-   * @returns the records, and whether no offset is left after them
+   * @param afterRow where the last time ended, -1 at first
    */
   planExpiry(
-    groupId: string,
     unusedSince: UnusedSince,
     time: { nowMs: number; retentionMs: number },
-  ): { records: OffsetCommitRecord[]; isLast: boolean } {
-    const records: OffsetCommitRecord[] = [];
+    afterRow: number,
+  ): PlannedRemoval {
     const table = this.#table;
-    let isLast = true;
-    for (let row = table.firstOf(groupId); row >= 0; row = table.next(row)) {
-      const topic = table.topic(row);
-      const sinceMs = unusedSince(topic, table.commitTimestamp(row));
+    return this.#planRemoval(afterRow, (row) => {
+      const sinceMs = unusedSince(table.group(row), table.topic(row), table.commitTimestamp(row));
       const expireMs = table.expireTimestamp(row);
-      const dueMs = sinceMs === null ? Infinity : expireMs === NONE ? sinceMs + time.retentionMs : expireMs;
-      if (time.nowMs >= dueMs) records.push(tombstone(groupId, topic, table.partition(row)));
-      else isLast = false;
-    }
-    return { records, isLast };
+      return time.nowMs >= (sinceMs === null ? Infinity : expireMs === NONE ? sinceMs + time.retentionMs : expireMs);
+    });
   }
 
   /**
    * Records that remove offsets of deleted topics, some at a time; those of a topic that got the name since stay.
-   * @param afterRow where the last time ended, -1 at first @returns the records, and where it ended: null when that was all
+   * @param afterRow where the last time ended, -1 at first
    */
-  planTopicDeletion(
-    topics: readonly { name: string; id: string }[],
-    afterRow: number,
-  ): { records: OffsetCommitRecord[]; lastRow: number | null } {
-    const records: OffsetCommitRecord[] = [];
+  planTopicDeletion(topics: readonly { name: string; id: string }[], afterRow: number): PlannedRemoval {
     const table = this.#table;
     const known = topics.filter(({ name }) => table.hasTopic(name));
-    if (known.length === 0) return { records, lastRow: null };
+    if (known.length === 0) return { records: [], lastRow: null };
     const ids = new Set(known.map(({ id }) => id));
     const names = new Set(known.map(({ name }) => name));
-    let rowsCount = 0;
-    for (let row = table.nextRow(afterRow); row >= 0; row = table.nextRow(row)) {
-      const topic = table.topic(row);
+    return this.#planRemoval(afterRow, (row) => {
       const topicId = table.topicId(row);
-      if (ids.has(topicId) || (topicId === ZERO_UUID && names.has(topic))) {
-        records.push(tombstone(table.group(row), topic, table.partition(row)));
-      }
-      if (records.length === DELETED_MAX || ++rowsCount === DELETION_ROWS_MAX) return { records, lastRow: row };
-    }
-    return { records, lastRow: null };
+      return ids.has(topicId) || (topicId === ZERO_UUID && names.has(table.topic(row)));
+    });
   }
 
   /** Applies a record of the log. */
@@ -231,10 +231,25 @@ export class Offsets {
     else this.#table.set(key.group, key.topic, key.partition, value);
   }
 
-  #fetchAll(groupId: string): OffsetFetchResponseTopic[] {
+  #planRemoval(afterRow: number, isDue: (row: number) => boolean): PlannedRemoval {
+    const records: OffsetCommitRecord[] = [];
+    const table = this.#table;
+    let rowsCount = 0;
+    for (let row = table.nextRow(afterRow); row >= 0; row = table.nextRow(row)) {
+      if (isDue(row)) records.push(tombstone(table.group(row), table.topic(row), table.partition(row)));
+      if (records.length === REMOVED_MAX || ++rowsCount === ROWS_MAX) return { records, lastRow: row };
+    }
+    return { records, lastRow: null };
+  }
+
+  *#fetchAll(groupId: string): Generator<void, OffsetFetchResponseTopic[]> {
     const table = this.#table;
     const topics = new Map<string, { partitions: OffsetFetchResponsePartition[] } & OffsetFetchResponseTopic>();
-    for (let row = table.firstOf(groupId); row >= 0; row = table.next(row)) {
+    const rows: number[] = [];
+    for (let row = table.firstOf(groupId); row >= 0; row = table.next(row)) rows.push(row);
+    for (const [index, row] of rows.entries()) {
+      if (index % FETCHED_PER_STEP === FETCHED_PER_STEP - 1) yield;
+      if (!table.isOf(row, groupId)) continue; // removed meanwhile
       const name = table.topic(row);
       let topic = topics.get(name);
       if (topic === undefined) {

@@ -40,8 +40,8 @@ export interface DeletedTopic {
 
 /** Between the checks for expired offsets of two partitions that were loaded together. */
 const EXPIRY_STAGGER_MS = 20;
-/** Between two parts of the removal of deleted topics' offsets. */
-const DELETION_PAUSE_MS = 10;
+/** Between two slices of the removal of expired offsets, or those of deleted topics. */
+const REMOVAL_PAUSE_MS = 10;
 
 /** The partition. Its timer looks for expired offsets. */
 export class OffsetsPartition implements GroupTimer {
@@ -61,6 +61,10 @@ export class OffsetsPartition implements GroupTimer {
   #deletedRow = -1;
   /** When to look for expired offsets, monotonic ms. */
   #expiryMs = 0;
+  /** The look that is under way. */
+  #expiring: Iterator<void, void> | null = null;
+  /** The groups that begin to live after all was replayed. */
+  #starting: Iterator<void, void> | null = null;
 
   /** @param partition owned by this shard @param name for messages */
   constructor(partition: Partition, name: string, parts: OffsetsPartitionParts) {
@@ -95,24 +99,21 @@ export class OffsetsPartition implements GroupTimer {
 
   /** Loads one slice. */
   load(): void {
+    if (this.#starting !== null) return this.#startSome(this.#starting);
     const loader = this.#loader;
     if (loader === null) return;
     const result = loader.loadSlice(this.#replay);
     if (result === false) return;
     this.#loader = null;
     if (typeof result === "string") return this.#fail(result);
-    this.#state = "active";
     const { laterCount, damagedCount } = loader;
     if (laterCount + damagedCount > 0) {
       this.#parts.report(
         `${this.name}: ${damagedCount} damaged records and ${laterCount} of later Kafkas were left out`,
       );
     }
-    this.groups.start();
-    const { nowMs, settings } = this.#parts.ports;
-    this.#expiryMs = nowMs() + settings.offsetsRetentionCheckIntervalMs +
-      EXPIRY_STAGGER_MS * this.#partition.slot % 1000;
-    this.#removeDeleted();
+    this.#starting = this.groups.start();
+    this.#startSome(this.#starting);
   }
 
   /** Topics changed. */
@@ -128,8 +129,11 @@ export class OffsetsPartition implements GroupTimer {
 
   onDue(nowMs: number): void {
     if (nowMs >= this.#expiryMs) {
-      if (this.refusal === errorCode.NONE) this.groups.expire();
       this.#expiryMs = nowMs + this.#parts.ports.settings.offsetsRetentionCheckIntervalMs;
+      this.#expiring ??= this.groups.expire();
+    }
+    if (this.#expiring !== null && (this.refusal !== errorCode.NONE || this.#expiring.next().done === true)) {
+      this.#expiring = null;
     }
     this.#removeDeleted();
   }
@@ -138,10 +142,20 @@ export class OffsetsPartition implements GroupTimer {
   dispose(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#loader = null;
+    this.#loader = this.#starting = this.#expiring = null;
     this.#parts.ports.timers.remove(this);
     this.groups.dispose(errorCode.NOT_COORDINATOR);
     this.replies.fail(errorCode.NOT_COORDINATOR);
+  }
+
+  #startSome(groups: Iterator<void, void>): void {
+    if (groups.next().done !== true) return;
+    this.#starting = null;
+    this.#state = "active";
+    const { nowMs, settings } = this.#parts.ports;
+    this.#expiryMs = nowMs() + settings.offsetsRetentionCheckIntervalMs +
+      EXPIRY_STAGGER_MS * this.#partition.slot % 1000;
+    this.#removeDeleted();
   }
 
   #fail(why: string): void {
@@ -160,9 +174,9 @@ export class OffsetsPartition implements GroupTimer {
       this.#deletedRow = row ?? -1;
     }
     timers.remove(this);
-    this.deadlineMs = this.#deleted.length === 0
+    this.deadlineMs = this.#deleted.length === 0 && this.#expiring === null
       ? this.#expiryMs
-      : Math.min(this.#expiryMs, nowMs() + DELETION_PAUSE_MS);
+      : Math.min(this.#expiryMs, nowMs() + REMOVAL_PAUSE_MS);
     timers.add(this);
   }
 }
