@@ -42,7 +42,7 @@ export class LogDurability {
   /** Names what has to be flushed, a few segments at a time; null when all is durable. @throws SystemError when a file cannot be opened */
   begin(logEndOffset: Offset): FlushRequest | null {
     if (this.#recoveryPoint >= logEndOffset && this.unflushed.isEmpty) return null;
-    const others = () => this.unflushed.take(this.#fs);
+    const others = () => this.unflushed.lend(this.#fs);
     return this.#segments.leaseForFlush({ from: this.#finalBelow, logEndOffset }, others);
   }
 
@@ -51,6 +51,7 @@ export class LogDurability {
     for (const leaseId of request.leaseIds) this.#resources.leases.release(leaseId);
     for (const fd of request.smallFds) this.#fs.close(fd);
     if (!ok) return;
+    this.unflushed.settle(request.changesUpTo);
     this.raiseTo(request.upTo);
     this.#closedDurableBelow = toOffset(Math.max(this.#closedDurableBelow, request.closedBelow));
   }

@@ -125,6 +125,8 @@ export interface FlushRequest {
   readonly leaseIds: readonly number[];
   /** Those of `fds` that `endFlush()` closes. */
   readonly smallFds: readonly number[];
+  /** Which changes of small files and directories are in it (unflushed.ts). */
+  readonly changesUpTo: number;
 }
 
 /** A segment as retention looks at it. */

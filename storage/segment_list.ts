@@ -106,10 +106,10 @@ export class SegmentList {
   /**
    * Leases the segments from the one that holds an offset on, a few at a time, and names the descriptors that a flush needs.
    * @param range that offset, and how far it reaches when it includes the active segment
-   * @param takeUnflushed gives what else the flush makes durable
-   * @throws SystemError when a file cannot be opened; nothing is leased or taken then
+   * @param lendUnflushed gives what else the flush makes durable
+   * @throws SystemError when a file cannot be opened; nothing is leased then
    */
-  leaseForFlush(range: { from: Offset; logEndOffset: Offset }, takeUnflushed: () => UnflushedNames): FlushRequest {
+  leaseForFlush(range: { from: Offset; logEndOffset: Offset }, lendUnflushed: () => UnflushedNames): FlushRequest {
     const leased: Segment[] = [];
     try {
       const fds: number[] = [];
@@ -123,9 +123,9 @@ export class SegmentList {
       }
       const nextBase = this.#segments[end]?.baseOffset;
       const upTo = nextBase ?? range.logEndOffset;
-      const { directories, smallFds } = takeUnflushed();
-      fds.push(...smallFds);
-      return { fds, smallFds, directories, leaseIds, upTo, closedBelow: nextBase ?? this.active.baseOffset };
+      const names = lendUnflushed();
+      fds.push(...names.smallFds);
+      return { ...names, fds, leaseIds, upTo, closedBelow: nextBase ?? this.active.baseOffset };
     } catch (error) {
       for (const segment of leased) segment.release();
       throw error;

@@ -12,12 +12,16 @@ export interface UnflushedNames {
   readonly directories: readonly string[];
   /** Descriptors of small files, to be closed when the flush has ended. */
   readonly smallFds: readonly number[];
+  /** For `settle()`: what was added up to then is in it. */
+  readonly changesUpTo: number;
 }
 
-/** The names. */
+/** The names. Each stays until a flush that has it succeeded: of two flushes that overlap, either may end first. */
 export class Unflushed {
-  readonly #directories = new Set<string>();
-  readonly #files = new Set<string>();
+  /** Number of the last change of each. */
+  readonly #directories = new Map<string, number>();
+  readonly #files = new Map<string, number>();
+  #changes = 0;
 
   /** Whether there is nothing. */
   get isEmpty(): boolean {
@@ -26,28 +30,32 @@ export class Unflushed {
 
   /** The entries of a directory changed. */
   addDirectory(path: string): void {
-    this.#directories.add(path);
+    this.#directories.set(path, ++this.#changes);
   }
 
   /** A file was written, in a directory that is added, too. One that is gone by then is fine. */
   addFile(path: string): void {
-    this.#files.add(path);
+    this.#files.set(path, ++this.#changes);
   }
 
-  /** Hands everything over to a flush. @throws SystemError when a file cannot be opened; all stays here then */
-  take(fs: FileSystem): UnflushedNames {
+  /** Hands all of it to a flush. @throws SystemError when a file cannot be opened */
+  lend(fs: FileSystem): UnflushedNames {
     const smallFds: number[] = [];
     try {
-      for (const path of this.#files) {
+      for (const path of this.#files.keys()) {
         if (fs.modifiedMs(path) !== null) smallFds.push(fs.open(path, { write: true }));
       }
     } catch (error) {
       for (const fd of smallFds) fs.close(fd);
       throw error;
     }
-    const directories = [...this.#directories];
-    this.#directories.clear();
-    this.#files.clear();
-    return { directories, smallFds };
+    return { directories: [...this.#directories.keys()], smallFds, changesUpTo: this.#changes };
+  }
+
+  /** A flush succeeded: what did not change since it began is durable. @param changesUpTo as the flush got it */
+  settle(changesUpTo: number): void {
+    for (const names of [this.#directories, this.#files]) {
+      for (const [path, change] of names) if (change <= changesUpTo) names.delete(path);
+    }
   }
 }

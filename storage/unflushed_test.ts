@@ -40,6 +40,18 @@ Deno.test("a new log is made without a flush, and its first flush makes all of i
   assert.equal(again.epochFor(again.logStartOffset), 0);
 });
 
+Deno.test("of two flushes of a new log that overlap, each makes all of it durable that its records need", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const log = openNew(files);
+  append(log, [{ value: "first" }]);
+  const slow = log.beginFlush();
+  assert(slow !== null && log.flush(), "a flush on the shard ends before the one on another thread");
+  files.restart("none");
+  assert.equal(log.recoveryPoint, 1);
+  const again = openNew(files);
+  assert.deepEqual([again.logEndOffset, again.epochFor(again.logStartOffset)], [1, 0]);
+});
+
 Deno.test("wherever a loss of power hits a new log, it opens again, and what was flushed is there", () => {
   for (let seed = 1; seed <= 300; seed++) {
     const random = createRandom(seed);
@@ -63,7 +75,7 @@ Deno.test("wherever a loss of power hits a new log, it opens again, and what was
   }
 });
 
-Deno.test("take() leaves everything where it is when a file cannot be opened, and passes over one that is gone", () => {
+Deno.test("lend() opens nothing when a file cannot be opened, passes over one that is gone, and all stays until settle()", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const { fileSystem } = files;
   fileSystem.close(fileSystem.open("/a", { write: true, create: true }));
@@ -76,8 +88,14 @@ Deno.test("take() leaves everything where it is when a file cannot be opened, an
       throw new Error("no descriptor");
     },
   };
-  assert.throws(() => unflushed.take(refusing), /no descriptor/);
+  assert.throws(() => unflushed.lend(refusing), /no descriptor/);
   assert.equal(unflushed.isEmpty, false);
-  const { directories, smallFds } = unflushed.take(fileSystem);
-  assert.deepEqual([directories, smallFds.length, unflushed.isEmpty], [["/d"], 1, true]);
+  const first = unflushed.lend(fileSystem);
+  assert.deepEqual([first.directories, first.smallFds.length, unflushed.isEmpty], [["/d"], 1, false]);
+  unflushed.addDirectory("/d");
+  unflushed.settle(first.changesUpTo);
+  const second = unflushed.lend(fileSystem);
+  assert.deepEqual([second.directories, second.smallFds.length, unflushed.isEmpty], [["/d"], 0, false]);
+  unflushed.settle(second.changesUpTo);
+  assert.equal(unflushed.isEmpty, true);
 });
