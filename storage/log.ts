@@ -41,6 +41,7 @@ import type { SegmentList } from "./segment_list.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { NativeMemory } from "./sys/memory.ts";
+import type { Unflushed } from "./unflushed.ts";
 
 /** One partition's log. */
 export class Log implements Disposable {
@@ -130,8 +131,7 @@ export class Log implements Disposable {
 
   /** Begins a leader's epoch at the log end, if it is a new one. @returns false when the disk refused; appends try again */
   becomeLeader(epoch: number): boolean {
-    const unflushed = this.#logStartOffset === this.#logEndOffset ? this.#durability.unflushed : null;
-    const begin = () => this.#epochs.assign(epoch, this.#logEndOffset, unflushed);
+    const begin = () => this.#epochs.assign(epoch, this.#logEndOffset, this.#durability.unflushed);
     return this.#offlineReason === null && this.#attempt(begin) === null;
   }
 
@@ -209,7 +209,7 @@ export class Log implements Disposable {
     assert(offset <= this.#logEndOffset, "the log start stays within the log");
     if (offset <= this.#logStartOffset) return;
     this.#logStartOffset = offset;
-    this.#epochs.truncate({ logStartOffset: offset, logEndOffset: this.#logEndOffset });
+    this.#epochs.truncateFromStart(offset);
     this.#durability.raiseTo(offset);
   }
 
@@ -297,7 +297,8 @@ export class Log implements Disposable {
    * @returns false when the disk refused: the log goes on, or is offline
    */
   handOver(): boolean {
-    if (this.#offlineReason !== null || this.#attempt(() => this.#describe()) !== null) return false;
+    if (this.#offlineReason !== null) return false;
+    if (this.#attempt(() => this.#describe(this.#durability.unflushed)) !== null) return false;
     const failure = this.#attempt(() => this.#segments.active.deactivate());
     if (failure !== null) this.#goOffline(failure);
     this.#durability.handOver(this.#logStartOffset);
@@ -325,7 +326,7 @@ export class Log implements Disposable {
     batch.lastOffset = toOffset(this.#logEndOffset + batches.lastOffsetDelta(view, start));
     batch.maxTimestamp = batches.maxTimestamp(view, start);
     batch.nowMs = options.nowMs;
-    this.#epochs.assign(options.leaderEpoch, this.#logEndOffset);
+    this.#epochs.assign(options.leaderEpoch, this.#logEndOffset, this.#durability.unflushed);
     if (this.#segments.active.shouldRoll(batch, this.#config)) this.#roll(options.nowMs);
     batches.stampPlace(view, start, stamp);
     const outcome = this.#segments.active.append(memory, start, batch);
@@ -359,16 +360,16 @@ export class Log implements Disposable {
   }
 
   #finish(): void {
-    this.#describe();
+    this.#describe(null);
     this.#segments.active.deactivate();
     const { fs, directory } = this.#options;
     const flushed = this.#segments.active.flushFds().every((fd) => fs.fdatasync(fd)) && fs.syncDirectory(directory);
     if (!flushed) this.#goOffline("Cannot close the log: a flush failed");
   }
 
-  #describe(): void {
+  #describe(unflushed: Unflushed | null): void {
     this.#producers.snapshot(this.#logEndOffset);
-    this.#epochs.save();
+    this.#epochs.save(unflushed);
   }
 
   #attempt(action: () => void): string | null {

@@ -1,7 +1,11 @@
 /**
  * The leader epochs of a log and their file, `leader-epoch-checkpoint`. Runs on the shard that owns the log.
  * Must always hold: the file says what the memory says before a batch of a new epoch is written; where the disk refused
- * that, the batch is refused and the next one tries again.
+ * that, the batch is refused and the next one tries again. It need not be durable before the batches are: an open notes the epochs
+ * of all batches above the recovery point anew. So nothing here waits for the disk while the log is open; the flush that makes the
+ * batches durable takes the file along. (Kafka waits.)
+ *
+ * What is forgotten at the log's start stays in the file until it is written for another reason: an open forgets it again.
  * Source: Kafka's LeaderEpochFileCache.
  */
 import type { Offset } from "./base/units.ts";
@@ -19,15 +23,20 @@ const decoder = new TextDecoder();
 /** Leader epochs that are kept in a file. */
 export class LogEpochs {
   readonly #fs: FileSystem;
+  readonly #directory: string;
   readonly #path: string;
   #epochs: LeaderEpochs;
+  /** An epoch began that the file does not have. */
   #unsaved = false;
+  /** The file has more than is known here. */
+  #stale = false;
   /** Whether the file was missing or damaged, so that the epochs must come from the batches. */
   readonly wasLost: boolean;
 
   /** Reads the file. @param directory the partition's @throws the runtime's error when it cannot be read */
   constructor(fs: FileSystem, directory: string) {
     this.#fs = fs;
+    this.#directory = directory;
     this.#path = `${directory}/${LEADER_EPOCHS_FILE}`;
     const bytes = fs.readFile(this.#path);
     const decoded = bytes === null || bytes.length === 0 ? null : LeaderEpochs.decode(decoder.decode(bytes));
@@ -42,12 +51,12 @@ export class LogEpochs {
 
   /**
    * Begins an epoch at an offset, if it is later than the latest one, and writes the file.
-   * @param unflushed of an empty log: the file is durable with its first flush
+   * @param unflushed takes the file to the next flush of the log
    * @throws when the disk refuses
    */
-  assign(epoch: number, startOffset: Offset, unflushed: Unflushed | null = null): void {
+  assign(epoch: number, startOffset: Offset, unflushed: Unflushed): void {
     this.note(epoch, startOffset);
-    this.save(unflushed);
+    if (this.#unsaved) this.save(unflushed);
   }
 
   /** Begins an epoch in memory only; `save()` writes it. */
@@ -55,22 +64,33 @@ export class LogEpochs {
     if (epoch >= 0 && epoch > this.latest && this.#epochs.assign(epoch, startOffset)) this.#unsaved = true;
   }
 
-  /** Writes the file if something changed. @param unflushed as of `assign()` @throws when the disk refuses */
-  save(unflushed: Unflushed | null = null): void {
-    if (!this.#unsaved) return;
+  /** Writes the file if something changed. @param unflushed as of `assign()`; null: durable now @throws when the disk refuses */
+  save(unflushed: Unflushed | null): void {
+    if (!this.#unsaved && !this.#stale) return;
     const bytes = encoder.encode(this.#epochs.encode());
     if (unflushed === null) writeAtomically(this.#fs, this.#path, bytes);
     else {
       writeUnflushed(this.#fs, this.#path, bytes);
       unflushed.addFile(this.#path);
+      unflushed.addDirectory(this.#directory);
     }
-    this.#unsaved = false;
+    this.#unsaved = this.#stale = false;
   }
 
-  /** Forgets what lies outside of the log. */
-  truncate(range: { logStartOffset: Offset; logEndOffset: Offset }): void {
-    const cut = this.#epochs.truncateFromEnd(range.logEndOffset);
-    if (this.#epochs.truncateFromStart(range.logStartOffset) || cut) this.#unsaved = true;
+  /** Forgets all. */
+  clear(): void {
+    this.#epochs = new LeaderEpochs();
+    this.#stale = true;
+  }
+
+  /** Forgets what lies below the log start; the epoch that it falls into begins there. */
+  truncateFromStart(logStartOffset: Offset): void {
+    if (this.#epochs.truncateFromStart(logStartOffset)) this.#stale = true;
+  }
+
+  /** Forgets epochs that begin at the log end or above, as it was found: an epoch that begins now is assigned afterwards. */
+  truncateFromEnd(logEndOffset: Offset): void {
+    if (this.#epochs.truncateFromEnd(logEndOffset)) this.#stale = true;
   }
 
   /** Largest known epoch at most `epoch`, and where the next one begins. */

@@ -9,6 +9,7 @@
  * Source: Kafka's LogLoader and UnifiedLog.rebuildProducerState.
  */
 import { type Offset, toOffset } from "./base/units.ts";
+import { rebuildEpochs } from "./epoch_rebuild.ts";
 import { clearLeftovers } from "./leftover_files.ts";
 import { LEADER_EPOCHS_FILE, LogEpochs } from "./log_epochs.ts";
 import { LogProducers } from "./log_producers.ts";
@@ -219,15 +220,10 @@ class LogLoader {
   }
 
   #settleEpochs(epochs: LogEpochs, range: { logStartOffset: Offset; logEndOffset: Offset }): void {
-    if (epochs.wasLost) {
-      for (const segment of this.segments.all) {
-        this.#reader.scan(segment, { from: 0, to: segment.sizeBytes }, (view, at) => {
-          epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
-        });
-      }
-    }
-    epochs.truncate(range);
-    epochs.save();
+    if (epochs.wasLost) rebuildEpochs(epochs, this.segments.all, this.#reader);
+    epochs.truncateFromEnd(range.logEndOffset);
+    epochs.truncateFromStart(range.logStartOffset);
+    epochs.save(this.#unflushed);
   }
 
   #loadProducers(range: { logStartOffset: Offset; logEndOffset: Offset }): LogProducers {

@@ -177,7 +177,8 @@ Deno.test("Log.beginFlush() names what has to be flushed, and endFlush() moves t
     const request = log.beginFlush()!;
     assert.equal(request.upTo, bases[flushed + 2], "two segments at a time");
     assert.equal(request.closedBelow, request.upTo);
-    assert.equal(request.fds.length, 3 * 2, "closed segments with their indexes");
+    const smallFiles = flushed === 0 ? 1 : 0;
+    assert.equal(request.fds.length, 3 * 2 + smallFiles, "closed segments with their indexes; the epochs");
     assert.ok(flushed > 0 || request.directories.includes(directory.partition));
     assert.ok(flushed > 0 || request.directories.includes(directory.path));
     for (const fd of request.fds) assert.ok(linuxFileSystem.fdatasync(fd));
