@@ -24,10 +24,13 @@ import {
   partitionOffsets,
   Reporter,
   SqliteStore,
+  type TurnTimes,
   WatermarkTable,
 } from "./partitions/control.ts";
 import { errorCode, errorName } from "./net/protocol/error_codes.ts";
 import { randomUuid, systemClock, unsupportedReason } from "./storage/control.ts";
+
+export { TURN_TIME_BOUNDS_MS, type TurnTimes } from "./partitions/control.ts";
 
 const logger = getLogger(["barnabas"]);
 const warn = (text: string) => logger.warn("{text}", { text });
@@ -70,6 +73,8 @@ export interface Broker extends AsyncDisposable {
   readonly shards: number;
   /** Settles when the broker has been closed; rejects when a part of it failed, after which it serves nothing. */
   readonly closed: Promise<void>;
+  /** How long the turns of each shard's reactor took since the start: a long one keeps all its clients waiting. */
+  turnTimes(): TurnTimes[];
   /** Stops cleanly: connections end, logs and checkpoints are written and durable. Idempotent. */
   close(): Promise<void>;
 }
@@ -201,6 +206,10 @@ class RunningBroker implements Broker {
       throw reason;
     });
     this.closed.catch(() => {});
+  }
+
+  turnTimes(): TurnTimes[] {
+    return this.#parts.pool.turnTimes();
   }
 
   close(): Promise<void> {

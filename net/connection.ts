@@ -18,6 +18,7 @@ import { Pipeline, type PipelineOwner, releaseHoles } from "./exchange.ts";
 import type { ConnectionContext } from "./handler.ts";
 import type { MaybeIdle } from "./idle_connections.ts";
 import type { RecordsPayload, Writer } from "./protocol/writer.ts";
+import type { MaybeReady } from "./ready_connections.ts";
 import { LANDING_BYTES, type MemoryHolder, type RequestMemory } from "./request_memory.ts";
 import { Sender, type SenderTools } from "./sender.ts";
 
@@ -59,14 +60,16 @@ export interface ConnectionShard extends SenderTools {
   onRequest(connection: Connection, start: number, length: number): void;
   /** The connection has something to send, or to be closed, at the end of the turn. */
   markDirty(connection: Connection): void;
-  /** The connection has more to handle: `proceed()` is called in the next turn. */
+  /** The connection has more to handle: `proceed()` is called in a later turn. */
   continueLater(connection: Connection): void;
+  /** Whether the connection that is being served has to let the others go on. */
+  readonly isStretchOver: boolean;
   /** The connection wants to read again (true) or not. */
   setReading(connection: Connection, reading: boolean): void;
 }
 
 /** A connection. */
-export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
+export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, MaybeReady {
   readonly fd: number;
   readonly context: ConnectionContext;
   readonly pipeline: Pipeline;
@@ -74,6 +77,9 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
   readonly sender: Sender;
   /** Belongs to the shard: on this turn's list of connections to flush. */
   isDirty = false;
+  isReady = false;
+  /** Belongs to the shard: what epoll has said since the connection was served last. */
+  readyBits = 0;
   /** Belongs to the shard: epoll has said so since the last flush. */
   wasWritable = false;
   /** Belongs to the shard: number of the listener that accepted it. */
@@ -81,6 +87,8 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
   /** Belongs to the shard: what the main isolate counts it by. */
   peer = 0;
   activeTick = 0;
+  /** Has handled its share and waits for `proceed()`. */
+  isYielding = false;
   /** Belongs to the shard: what epoll watches. */
   interest = 0;
   /** Set once: why the connection closes at the end of the turn. */
@@ -90,7 +98,6 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
   #filled = 0;
   #current = -1;
   #isPaused = false;
-  #isYielding = false;
   #receivedBytes = 0;
   #goneReason: string | null = null;
 
@@ -146,7 +153,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
 
   /** There may be room in the pipeline again. Handles what had already arrived, then reads on. */
   resume(): void {
-    if (!this.#isPaused || this.#isYielding || this.closeReason !== null) return;
+    if (!this.#isPaused || this.isYielding || this.closeReason !== null) return;
     if (this.#isFull() || this.#shard.memory.isWaiting(this)) return;
     this.#isPaused = false;
     if (this.#block !== -1) this.#handleOwn();
@@ -155,7 +162,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
 
   /** It is this connection's turn again. */
   proceed(): void {
-    this.#isYielding = false;
+    this.isYielding = false;
     this.resume();
   }
 
@@ -235,7 +242,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
 
   /** Lets the other connections have their turn before it handles the rest. */
   #yield(): void {
-    this.#isYielding = true;
+    this.isYielding = true;
     this.#pause();
     this.#shard.continueLater(this);
   }
@@ -344,10 +351,11 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder {
         this.#pause();
         break;
       }
-      if (handledCount++ === REQUESTS_PER_TURN_MAX) {
+      if (handledCount === REQUESTS_PER_TURN_MAX || (handledCount > 0 && this.#shard.isStretchOver)) {
         this.#yield();
         break;
       }
+      handledCount++;
       this.#shard.onRequest(this, block + used + 4, size);
       this.pipeline.hold(size);
       used += 4 + size;

@@ -7,6 +7,9 @@
  * one that the broker itself lets wait for memory.
  */
 
+/** Why a connection on which nothing happened for `connections.max.idle.ms` is closed. */
+export const IDLE = "idle";
+
 /** A connection as far as idleness goes. */
 export interface MaybeIdle {
   /** Belongs to IdleConnections: the tick in which something last happened. */

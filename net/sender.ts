@@ -34,6 +34,9 @@ const COPY_ROOM_BYTES_MIN = 32 * 1024 * 1024;
 /** Most bytes one sendfile call moves, so that one connection does not hold the shard. */
 const SENDFILE_BYTES_MAX = 1024 * 1024;
 
+/** Bytes that one connection sends at a stretch, so that the others get their turn. */
+const SENT_PER_FLUSH_MAX = 4 * 1024 * 1024;
+
 /** How far ahead of a reader of files the page cache is kept filled, so that its next fetch finds headers there. */
 const LOOK_AHEAD_BYTES = 1024 * 1024;
 
@@ -78,10 +81,10 @@ export interface SenderTools {
 }
 
 /**
- * How a flush ended: "blocked" until the socket takes more, "loading" until a cold slice has been loaded, "broken" when a file
- * ended before its slice, so that the response cannot be completed.
+ * How a flush ended: "more" when it sent its share and goes on after the others, "blocked" until the socket takes more, "loading" until a
+ * cold slice has been loaded, "broken" when a file ended before its slice, so that the response cannot be completed.
  */
-export type FlushResult = "drained" | "blocked" | "loading" | "broken";
+export type FlushResult = "drained" | "more" | "blocked" | "loading" | "broken";
 
 /** One connection's way out. */
 export class Sender {
@@ -92,6 +95,7 @@ export class Sender {
   #pendingBytes = 0;
   #heldBytes = 0;
   #sentBytes = 0;
+  #flushEndBytes = 0;
   #lookedAtBytes = -1;
   #stallsCount = 0;
   #isDiscarded = false;
@@ -156,6 +160,7 @@ export class Sender {
   #flushParts(): FlushResult {
     let done = 0;
     let result: FlushResult = "drained";
+    this.#flushEndBytes = this.#sentBytes + SENT_PER_FLUSH_MAX;
     for (const [index, part] of this.#parts.entries()) {
       const more = index + 1 < this.#parts.length;
       result = part.kind === "chunk" ? this.#sendChunk(part, more) : this.#sendSlice(part.file, part);
@@ -245,6 +250,7 @@ export class Sender {
   #sendChunk(chunk: Chunk, more: boolean): FlushResult {
     const { arena } = this.#tools;
     while (chunk.sent < chunk.filled) {
+      if (this.#sentBytes >= this.#flushEndBytes) return "more";
       const address = arena.memory.address + chunk.block + chunk.sent;
       const count = send(this.#fd, address, chunk.filled - chunk.sent, { more });
       if (count <= 0) return "blocked";
@@ -259,6 +265,7 @@ export class Sender {
   #sendSlice(file: FileSlice, slice: Slice): FlushResult {
     if (slice.isLoading) return "loading";
     while (slice.sent < file.byteLength) {
+      if (this.#sentBytes >= this.#flushEndBytes) return "more";
       const length = Math.min(file.byteLength - slice.sent, SENDFILE_BYTES_MAX);
       if (slice.sent + length > slice.resident && !this.#isReady(slice, length)) return "loading";
       const count = sendFile(this.#fd, { fd: file.fd, position: file.position + slice.sent, length });

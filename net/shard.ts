@@ -1,6 +1,7 @@
 /**
  * A shard: one reactor that owns connections and partitions. A turn waits for readiness, mail or the next deadline, serves what
- * came, completes what waits, tells other shards what moved, and sends each connection's answers in one go.
+ * came, completes what waits, tells other shards what moved, and sends each connection's answers in one go. It takes about 10 ms
+ * at most (turn_budget.ts): what is left over goes on in the next turn, which does not wait.
  *
  * It never awaits: while the reactor runs, nothing else of the isolate does. `run()` returns when the main isolate has
  * posted a structured message, and the worker calls it again when that has been received.
@@ -15,6 +16,7 @@ import {
   type Purgatory,
   type RingRecord,
   type ShardPartitions,
+  type TurnCounter,
 } from "../partitions/mod.ts";
 import {
   type Clock,
@@ -23,36 +25,28 @@ import {
   FAILED,
   type FileSystem,
   HUNG_UP,
-  lastErrorText,
-  localAddress,
-  peerAddress,
-  prepareConnection,
   READABLE,
   WRITABLE,
 } from "../storage/mod.ts";
-import { type Adoption, adoptionOf, sendAdoption } from "./adoption.ts";
-import { Affinity } from "./affinity.ts";
+import { adoptionOf } from "./adoption.ts";
 import type { FileRange } from "./cold_reader.ts";
-import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
-import { UNCOUNTED } from "./connection_limits.ts";
+import { CLOSED_BY_CLIENT, type Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
 import { GonePeer } from "./gone_peer.ts";
 import type { GroupTurns } from "./group_turns.ts";
-import { IdleConnections } from "./idle_connections.ts";
+import { IDLE, IdleConnections } from "./idle_connections.ts";
 import { Writer } from "./protocol/writer.ts";
+import { ReadyConnections } from "./ready_connections.ts";
 import type { RequestMemory } from "./request_memory.ts";
 import type { Router } from "./router.ts";
 import { mostUnsent, type SendCounts } from "./sender.ts";
+import { ShardConnections } from "./shard_connections.ts";
+import { TurnBudget, turnPart } from "./turn_budget.ts";
 import { assert } from "../storage/base/assert.ts";
 
 /** Readiness events taken in one turn. */
 const EVENTS_PER_TURN_MAX = 256;
 /** Longest sleep without a deadline; waking that often costs nothing and bounds every surprise. */
 const SLEEP_MS_MAX = 1000;
-
-/** A connection on which nothing happened for `connections.max.idle.ms`. */
-const IDLE = "idle";
-/** The ends that nobody needs to hear of. */
-const ORDINARY_ENDS: readonly string[] = [CLOSED_BY_CLIENT, RESET_BY_CLIENT, IDLE];
 
 /** What a shard is built from. */
 export interface ShardParts {
@@ -65,6 +59,8 @@ export interface ShardParts {
   readonly inbox: Inbox;
   readonly outboxes: readonly Outbox[];
   readonly isolates: IsolateTable;
+  /** Counts how long turns take. */
+  readonly turns: TurnCounter;
   readonly eventFd: number;
   readonly purgatory: Purgatory;
   readonly partitions: ShardPartitions;
@@ -94,20 +90,20 @@ export class Shard implements ConnectionShard {
   readonly requestBytesMax: number;
   readonly #parts: ShardParts;
   readonly #epoll = new Epoll(EVENTS_PER_TURN_MAX);
-  readonly #connections = new Map<number, Connection>();
-  #closedCount = 0;
-  readonly #closedPeers: number[] = [];
+  readonly #connections: ShardConnections;
   readonly #idle: IdleConnections;
   /** Made once: a turn allocates nothing. */
   readonly #receiveRecord = (sender: number, record: RingRecord) => this.#onRecord(sender, record);
   #router: Router | null = null;
-  #isDisconnected = false;
   /** When the wait of this turn began, and how long all waits took. */
   #waitsFromMs = 0;
   #waitedMs = 0;
+  readonly #budget: TurnBudget;
+  readonly #mayGoOn = () => !this.#budget.isSpent;
+  /** Have answers to send, or are to be closed. */
   #dirty: Connection[] = [];
-  /** Have more to handle than fitted into this turn. */
-  #later: Connection[] = [];
+  /** Are readable or writable, or have more to handle than fitted into their last turn. */
+  readonly #ready = new ReadyConnections<Connection>();
 
   /** @param parts the shard's pieces */
   constructor(parts: ShardParts) {
@@ -115,12 +111,14 @@ export class Shard implements ConnectionShard {
     [this.arena, this.memory] = [parts.arena, parts.memory];
     [this.fs, this.requestBytesMax] = [parts.fs, parts.requestBytesMax];
     this.#epoll.add(parts.eventFd, READABLE);
+    this.#budget = new TurnBudget(parts.clock);
+    this.#connections = new ShardConnections(this.#epoll, parts, this);
     this.#idle = new IdleConnections(parts.connectionsMaxIdleMs, parts.clock.monotonicMs());
   }
 
   /** Connections of this shard. */
   get connectionsCount(): number {
-    return this.#connections.size;
+    return this.#connections.count;
   }
 
   load(range: FileRange, done: () => void): void {
@@ -143,7 +141,9 @@ export class Shard implements ConnectionShard {
 
   /** One turn without waiting, so that answers which came by a posted message leave. */
   settle(): void {
+    this.#budget.begin();
     this.#finishTurn();
+    this.#parts.turns.count(this.#budget.end());
   }
 
   onRequest(connection: Connection, start: number, length: number): void {
@@ -158,15 +158,19 @@ export class Shard implements ConnectionShard {
   }
 
   continueLater(connection: Connection): void {
-    this.#later.push(connection);
+    this.#ready.add(connection);
+  }
+
+  get isStretchOver(): boolean {
+    return this.#budget.isStretchOver;
   }
 
   setReading(connection: Connection, reading: boolean): void {
-    this.#watch(connection, reading ? connection.interest | READABLE : connection.interest & ~READABLE);
+    this.#connections.watch(connection, reading ? connection.interest | READABLE : connection.interest & ~READABLE);
   }
 
   makeRoom(): boolean {
-    const connection = mostUnsent(this.#connections.values());
+    const connection = mostUnsent(this.#connections.all);
     if (connection === null) return false;
     connection.close(`the memory for answers is used up and this client leaves ${connection.sender.heldBytes} bytes`);
     connection.sender.discard();
@@ -175,8 +179,7 @@ export class Shard implements ConnectionShard {
 
   /** Closes every connection; those that are still handed over are closed at once. */
   disconnect(): void {
-    this.#isDisconnected = true;
-    for (const connection of [...this.#connections.values()]) this.#drop(connection);
+    this.#connections.disconnect();
   }
 
   /** Disconnects and closes the reactor's descriptors. */
@@ -190,37 +193,70 @@ export class Shard implements ConnectionShard {
   }
 
   #turn(timeoutMs: number): void {
-    const { inbox, eventFd, clock } = this.#parts;
+    const { inbox, purgatory, partitions, groups } = this.#parts;
+    this.#wait(timeoutMs);
+    const nowMs = this.#budget.begin();
+    this.#budget.enter(turnPart.requests);
+    this.#serveReady();
+    this.#budget.enter(turnPart.mail);
+    inbox.drain(this.#receiveRecord, this.#mayGoOn);
+    purgatory.expire(nowMs, this.#mayGoOn);
+    partitions.maintain(nowMs);
+    groups.expire(nowMs);
+    for (const connection of this.#idle.expire(nowMs, this.#connections.all)) connection.close(IDLE);
+    this.memory.relieve(nowMs, this.#connections.all);
+    this.memory.trimWhenQuiet(nowMs);
+    this.#finishTurn();
+    this.#parts.turns.count(this.#budget.end());
+  }
+
+  /** Waits for something to do and notes who has. */
+  #wait(timeoutMs: number): void {
+    const { inbox, eventFd } = this.#parts;
     const parked = timeoutMs > 0 && inbox.park();
     const count = this.#epoll.wait(parked ? timeoutMs : 0);
     if (parked) {
       inbox.unpark();
       this.#countWait();
     }
-    if (this.#later.length > 0) {
-      for (const connection of this.#later.splice(0)) connection.proceed();
-    }
     for (let index = 0; index < count; index++) {
       const fd = this.#epoll.eventFd(index);
-      if (fd === eventFd) inbox.clear();
-      else this.#onEvent(fd, this.#epoll.eventBits(index));
+      if (fd === eventFd) {
+        inbox.clear();
+        continue;
+      }
+      const connection = this.#connections.get(fd);
+      if (connection === undefined) continue;
+      connection.readyBits |= this.#epoll.eventBits(index);
+      this.#ready.add(connection);
     }
-    inbox.drain(this.#receiveRecord);
-    const nowMs = clock.monotonicMs();
-    this.#parts.purgatory.expire(nowMs);
-    this.#parts.partitions.maintain(nowMs);
-    this.#parts.groups.expire(nowMs);
-    for (const connection of this.#idle.expire(nowMs, this.#connections.values())) connection.close(IDLE);
-    this.memory.relieve(nowMs, this.#connections.values());
-    this.memory.trimWhenQuiet(nowMs);
-    this.#finishTurn();
   }
 
+  /** Serves the connections that are ready, each once, as far as the time goes. */
+  #serveReady(): void {
+    for (let left = this.#ready.count; left > 0; left--) {
+      const connection = this.#ready.take() as Connection;
+      this.#budget.beginStretch();
+      this.#serve(connection);
+      if (this.#budget.isSpent) return;
+    }
+  }
+
+  #serve(connection: Connection): void {
+    const bits = connection.readyBits;
+    connection.readyBits = 0;
+    if (!this.#connections.has(connection)) return;
+    if (connection.isYielding) connection.proceed();
+    if (bits !== 0) this.#onEvent(connection, bits);
+  }
+
+  /** How long to wait: not at all while a turn left something to do. */
   #timeoutMs(): number {
-    if (this.#later.length > 0) return 0;
-    this.#waitsFromMs = this.#parts.clock.monotonicMs();
-    if (this.#parts.outboxes.some((outbox) => outbox.isBacklogged)) return 1;
-    const { purgatory, groups, partitions } = this.#parts;
+    const { purgatory, groups, partitions, outboxes, clock } = this.#parts;
+    if (this.#ready.count > 0 || this.#dirty.length > 0 || purgatory.hasTouched) return 0;
+    if (partitions.hasMoved || groups.isUnsettled) return 0;
+    this.#waitsFromMs = clock.monotonicMs();
+    if (outboxes.some((outbox) => outbox.isBacklogged)) return 1;
     const waitsMs = Math.min(purgatory.nextDeadlineMs, groups.nextDeadlineMs, this.#idle.nextMs);
     const nextMs = Math.min(waitsMs, partitions.nextDeadlineMs);
     return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(nextMs - this.#waitsFromMs)));
@@ -235,27 +271,38 @@ export class Shard implements ConnectionShard {
   }
 
   /**
-   * Completes what this turn made possible and sends it, until nothing more follows: a flush makes room for requests that have
-   * already arrived, and those append and answer. What is left over here would wait until something else wakes the shard.
+   * Completes what this turn made possible and sends it, until nothing more follows or the time is over: a flush makes room for
+   * requests that have already arrived, and those append and answer. What is left over goes on in the next turn.
    */
   #finishTurn(): void {
     const { partitions, purgatory, groups, outboxes } = this.#parts;
+    this.#budget.enter(turnPart.answers);
     do {
       groups.settle();
-      do partitions.announceMoved(); while (purgatory.runTouched());
-      const dirty = this.#dirty;
-      this.#dirty = [];
-      for (const connection of dirty) this.#flush(connection);
+      do partitions.announceMoved(); while (purgatory.runTouched(this.#mayGoOn) && this.#mayGoOn());
+      this.#flushDirty();
       this.memory.feed();
-    } while (this.#dirty.length > 0 || partitions.hasMoved || groups.isUnsettled);
+    } while ((this.#dirty.length > 0 || partitions.hasMoved || groups.isUnsettled) && this.#mayGoOn());
     groups.postWaiting();
     for (const outbox of outboxes) outbox.flush();
-    if (this.#closedPeers.length > 0) this.#parts.onClosed(this.#closedPeers.splice(0));
+    this.#connections.tellClosed();
   }
 
-  #onEvent(fd: number, bits: number): void {
-    const connection = this.#connections.get(fd);
-    if (connection === undefined) return;
+  /** Sends what is ready, one connection after the other, as far as the time goes. */
+  #flushDirty(): void {
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    let flushed = 0;
+    do {
+      const connection = dirty[flushed++];
+      if (connection === undefined) return;
+      this.#flush(connection);
+    } while (this.#mayGoOn());
+    // Who waits comes before who has got something to send meanwhile.
+    if (flushed < dirty.length) this.#dirty = [...dirty.slice(flushed), ...this.#dirty];
+  }
+
+  #onEvent(connection: Connection, bits: number): void {
     this.#idle.touch(connection);
     if ((bits & (FAILED | HUNG_UP)) !== 0) {
       return this.#onPeerGone(connection, (bits & FAILED) !== 0 ? RESET_BY_CLIENT : CLOSED_BY_CLIENT);
@@ -277,47 +324,13 @@ export class Shard implements ConnectionShard {
 
   #onRecord(sender: number, record: RingRecord): void {
     const adoption = adoptionOf(record);
-    if (adoption !== null) return this.#adopt(adoption);
+    if (adoption !== null) {
+      const connection = this.#connections.adopt(adoption);
+      if (connection !== null) this.#idle.touch(connection);
+      return;
+    }
     const known = this.#parts.partitions.receive(sender, record) || this.#parts.groups.receive(sender, record);
     assert(known, "every ring record has a receiver");
-  }
-
-  #adopt({ fd, listener, moves, peer }: Adoption): void {
-    if (moves > 0) this.#countClosed(-1);
-    const local = this.#isDisconnected ? null : localAddress(fd);
-    if (local === null) {
-      closeDescriptor(fd);
-      return this.#countClosed(1, peer);
-    }
-    if (!this.#epoll.tryAdd(fd, READABLE)) {
-      const { host, port } = peerAddress(fd) ?? local;
-      this.#parts.report(
-        `Closed the new connection of ${host}:${port}: epoll cannot watch it: ${lastErrorText()} ` +
-          "(ENOSPC: raise the sysctl fs.epoll.max_user_watches)",
-      );
-      closeDescriptor(fd);
-      return this.#countClosed(1, peer);
-    }
-    prepareConnection(fd, this.#parts.socketBuffers);
-    const connection = new Connection(
-      fd,
-      {
-        listenerName: this.#parts.listenerNames[listener] ?? "PLAINTEXT",
-        principal: "User:ANONYMOUS",
-        localHost: local.host,
-        localPort: local.port,
-        peerHost: peerAddress(fd)?.host ?? "",
-        clientId: "",
-        clientSoftware: "unknown",
-        muteUntilMs: 0,
-      },
-      this,
-      new Affinity(this.#parts.shard, moves),
-    );
-    [connection.listener, connection.peer] = [listener, peer];
-    this.#connections.set(fd, connection);
-    this.#idle.touch(connection);
-    connection.interest = READABLE;
   }
 
   #flush(connection: Connection): void {
@@ -325,8 +338,8 @@ export class Shard implements ConnectionShard {
     this.#idle.touch(connection);
     if (connection.closeReason !== null) {
       // Answers to the requests before the one that closes it, as far as the socket takes them.
-      if (this.#connections.get(connection.fd) === connection) connection.sender.flush();
-      return this.#drop(connection);
+      if (this.#connections.has(connection)) connection.sender.flush();
+      return this.#connections.drop(connection);
     }
     const result = connection.sender.flush(connection.wasWritable);
     connection.wasWritable = false;
@@ -334,54 +347,11 @@ export class Shard implements ConnectionShard {
       connection.close("a segment file could not be read");
       return;
     }
+    if (result === "more") this.markDirty(connection);
     const interest = result === "blocked" ? connection.interest | WRITABLE : connection.interest & ~WRITABLE;
-    this.#watch(connection, interest);
+    this.#connections.watch(connection, interest);
+    this.#budget.beginStretch();
     connection.resume();
-    if (connection.canMove) this.#move(connection);
-  }
-
-  /** Hands a connection over to the shard that owns what it asks for (design: connections settle). */
-  #move(connection: Connection): void {
-    const { affinity, fd, listener, peer } = connection;
-    this.#connections.delete(fd);
-    this.#epoll.remove(fd);
-    connection.dispose();
-    const outbox = this.#parts.outboxes[affinity.destination] as Outbox;
-    sendAdoption(outbox, { fd, listener, moves: affinity.moves + 1, peer });
-    this.#countClosed();
-  }
-
-  #watch(connection: Connection, interest: number): void {
-    if (connection.interest === interest || !this.#connections.has(connection.fd)) return;
-    connection.interest = interest;
-    if (!connection.isPeerGone) return this.#epoll.modify(connection.fd, interest);
-    // Its failure is reported for as long as it is watched at all, also while it does not read.
-    this.#epoll.remove(connection.fd);
-    if ((interest & READABLE) === 0 || this.#epoll.tryAdd(connection.fd, interest)) return;
-    connection.close(RESET_BY_CLIENT);
-  }
-
-  #drop(connection: Connection): void {
-    if (this.#connections.get(connection.fd) !== connection) return;
-    const { closeReason, context } = connection;
-    if (closeReason !== null && !ORDINARY_ENDS.includes(closeReason)) {
-      const peer = peerAddress(connection.fd);
-      const who = `${peer === null ? "a client" : `${peer.host}:${peer.port}`} (client id ${
-        JSON.stringify(context.clientId)
-      })`;
-      this.#parts.report(`Closed the connection of ${who}: ${closeReason}`);
-    }
-    this.#connections.delete(connection.fd);
-    connection.dispose();
-    this.#epoll.remove(connection.fd);
-    closeDescriptor(connection.fd);
-    this.#countClosed(1, connection.peer);
-  }
-
-  /** @param peer what the main isolate counted it by, when it ended */
-  #countClosed(count = 1, peer = UNCOUNTED): void {
-    this.#closedCount = (this.#closedCount + count) | 0;
-    if (peer !== UNCOUNTED) this.#closedPeers.push(peer);
-    this.#parts.isolates.set(this.#parts.shard, ISOLATE.closed, this.#closedCount);
+    if (connection.canMove) this.#connections.move(connection);
   }
 }

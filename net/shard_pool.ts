@@ -16,8 +16,10 @@ import {
   type Outbox,
   outboxes,
   partitionState,
+  readTurnTimes,
   releaseSharedState,
   type SharedState,
+  type TurnTimes,
   WatermarkTable,
 } from "../partitions/control.ts";
 import { flushInBackground } from "../storage/control.ts";
@@ -133,6 +135,11 @@ export class ShardPool {
   /** Microseconds a shard ever waited for work; wraps at 2^32. */
   waitedUs(shard: number): number {
     return this.#isolates.get(shard, ISOLATE.waited);
+  }
+
+  /** How long the turns of each shard took. */
+  turnTimes(): TurnTimes[] {
+    return this.#members.map((_, shard) => readTurnTimes(this.#isolates, shard));
   }
 
   /** Hands a connection to the shard with the fewest, which owns the descriptor from now on. */

@@ -1,6 +1,6 @@
 /** A shard for tests that take its turns themselves, with real sockets. Tests only. */
 import { strict as assert } from "node:assert";
-import { IsolateTable, type Outbox, outboxes } from "../partitions/mod.ts";
+import { IsolateTable, type Outbox, outboxes, TurnCounter } from "../partitions/mod.ts";
 import { TestShards } from "../partitions/partition_testing.ts";
 import { type Clock, linuxFileSystem } from "../storage/mod.ts";
 import { sendAdoption } from "./adoption.ts";
@@ -45,6 +45,7 @@ export class ShardFixture implements Disposable {
       inbox,
       outboxes: ways,
       isolates: new IsolateTable(this.world.state.isolates),
+      turns: new TurnCounter(new IsolateTable(this.world.state.isolates), 0),
       eventFd: this.world.state.eventFds[0] as number,
       purgatory,
       partitions,

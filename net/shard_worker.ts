@@ -16,6 +16,7 @@ import {
   Purgatory,
   Reporter,
   ShardPartitions,
+  TurnCounter,
   WatermarkTable,
 } from "../partitions/mod.ts";
 import { groupSettings } from "../partitions/config/group_configs.ts";
@@ -49,6 +50,7 @@ class ShardHost {
   readonly #control = new ControlLink(post);
   readonly #groups: ShardGroups;
   readonly #shard: Shard;
+  readonly #turns: TurnCounter;
   readonly #loads = new Map<number, () => void>();
   readonly #flushes = new Map<number, (ok: boolean) => void>();
   #nextId = 1;
@@ -61,6 +63,7 @@ class ShardHost {
     this.#start = start;
     const { shard, state, config } = start;
     this.#isolates = new IsolateTable(state.isolates);
+    this.#turns = new TurnCounter(this.#isolates, shard);
     const watermarks = new WatermarkTable(state.watermarks);
     const interest = new InterestTable(state.interest);
     const purgatory = new Purgatory(interest, shard);
@@ -96,6 +99,7 @@ class ShardHost {
       inbox: inbox(state, shard),
       outboxes: ways,
       isolates: this.#isolates,
+      turns: this.#turns,
       eventFd: state.eventFds[shard] as number,
       purgatory,
       partitions: this.#partitions,
@@ -156,6 +160,12 @@ class ShardHost {
 
   /** Takes a message after the first. */
   receive(message: ToShard): void {
+    const beganMs = systemClock.monotonicMs();
+    this.#handle(message);
+    this.#turns.count(systemClock.monotonicMs() - beganMs);
+  }
+
+  #handle(message: ToShard): void {
     this.#received++;
     switch (message.type) {
       case "delta":

@@ -143,6 +143,8 @@ export class FakeShard implements ConnectionShard {
     this.dirtyCount++;
   }
 
+  readonly isStretchOver = false;
+
   continueLater(connection: Connection): void {
     this.#later.push(connection);
   }

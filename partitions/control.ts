@@ -14,5 +14,6 @@ export { partitionOffsets } from "./partition_offsets.ts";
 export { Reporter } from "./reporter.ts";
 export { IsolateTable, type Outbox } from "./shared/mail.ts";
 export { allocateSharedState, outboxes, releaseSharedState, type SharedState } from "./shared/shared_state.ts";
+export { readTurnTimes, TURN_TIME_BOUNDS_MS, type TurnTimes } from "./shared/turn_times.ts";
 export { emptyWatermarks, partitionState, WatermarkTable } from "./shared/watermarks.ts";
 export { ISOLATE } from "./shared/words.ts";

@@ -22,6 +22,7 @@ export { LogStore } from "./log_store.ts";
 export { type DelayedOperation, Purgatory } from "./purgatory.ts";
 export { Arena, ARENA_BYTES, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, blockBytesFor } from "./shared/arena.ts";
 export { type Inbox, IsolateTable, type Outbox } from "./shared/mail.ts";
+export { TurnCounter, type TurnTimes } from "./shared/turn_times.ts";
 export * as message from "./shared/messages.ts";
 export type { RingRecord } from "./shared/ring.ts";
 export { inbox, outboxes, type SharedState } from "./shared/shared_state.ts";

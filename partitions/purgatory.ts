@@ -82,23 +82,37 @@ export class Purgatory {
     }
   }
 
-  /** Looks once at every operation that was touched in this turn. @returns whether there was any */
-  runTouched(): boolean {
+  /** Whether operations were touched that were not looked at yet. */
+  get hasTouched(): boolean {
+    return this.#touched.length > 0;
+  }
+
+  /**
+   * Looks once at the operations that were touched, the first of them first.
+   * @param mayGoOn asked after each; the others are looked at next time
+   * @returns whether there was any
+   */
+  runTouched(mayGoOn: () => boolean = () => true): boolean {
     if (this.#touched.length === 0) return false;
     const touched = this.#touched;
     this.#touched = [];
-    for (const operation of touched) {
+    for (const [index, operation] of touched.entries()) {
       operation.isTouched = false;
       // One that completed meanwhile has left its deadline.
       if (operation.heapIndex !== -1) operation.onProgress();
+      if (mayGoOn()) continue;
+      this.#touched = [...touched.slice(index + 1), ...this.#touched];
+      break;
     }
     return true;
   }
 
-  /** Completes what is overdue. @param nowMs monotonic time */
-  expire(nowMs: number): void {
-    for (let late = this.#deadlines.takeExpired(nowMs); late !== null; late = this.#deadlines.takeExpired(nowMs)) {
+  /** Completes what is overdue. @param nowMs monotonic time @param mayGoOn asked after each; the others are completed next time */
+  expire(nowMs: number, mayGoOn: () => boolean = () => true): void {
+    let late = this.#deadlines.takeExpired(nowMs);
+    while (late !== null) {
       late.onExpired();
+      late = mayGoOn() ? this.#deadlines.takeExpired(nowMs) : null;
     }
   }
 }

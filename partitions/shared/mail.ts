@@ -38,6 +38,9 @@ export class IsolateTable {
   }
 }
 
+/** Records of one sender that are handed over before the next sender has its turn: about a millisecond of appends. */
+const DRAIN_RECORDS = 16;
+
 function spareRecord(): RingRecord {
   return { ints: new Int32Array(RECORD_INTS), floats: new Float64Array(RECORD_FLOATS), int: 0, float: 0 };
 }
@@ -121,6 +124,7 @@ export class Inbox {
   readonly #isolates: IsolateTable;
   readonly #shard: number;
   readonly #eventFd: number;
+  #nextSender = 0;
 
   /** @param rings one for each sender, in the order of their numbers @param self this shard */
   constructor(rings: SharedArrayBuffer[], self: { shard: number; eventFd: number; isolates: IsolateTable }) {
@@ -147,16 +151,23 @@ export class Inbox {
   }
 
   /**
-   * Hands over what has arrived.
+   * Hands over what has arrived, a few records of each sender in turn.
    * @param receive gets the sender's number and the record, valid during the call
+   * @param mayGoOn asked after a few records; what is left is handed over by the next call
    */
-  drain(receive: (sender: number, record: RingRecord) => void): void {
-    for (let sender = 0; sender < this.#rings.length; sender++) {
+  drain(receive: (sender: number, record: RingRecord) => void, mayGoOn: () => boolean = () => true): void {
+    let emptyCount = 0;
+    while (emptyCount < this.#rings.length) {
+      const sender = this.#nextSender;
+      this.#nextSender = (sender + 1) % this.#rings.length;
       const ring = this.#rings[sender] as RingConsumer;
-      for (let record = ring.peek(); record !== null; record = ring.peek()) {
+      let count = 0;
+      for (let record = ring.peek(); record !== null && count < DRAIN_RECORDS; record = ring.peek(), count++) {
         receive(sender, record);
         ring.take();
       }
+      emptyCount = count < DRAIN_RECORDS ? emptyCount + 1 : 0;
+      if (count > 0 && !mayGoOn()) return;
     }
   }
 }

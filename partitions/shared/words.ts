@@ -42,7 +42,17 @@ export const WATERMARK = {
 export const RING = { head: 0, tail: 16 } as const;
 
 /** Index of each word in an isolate's row (128 bytes: the isolate's own words, then the main isolate's). */
-export const ISOLATE = { parked: 0, closed: 1, waited: 2, posted: 16, stopping: 17 } as const;
+export const ISOLATE = {
+  parked: 0,
+  closed: 1,
+  waited: 2,
+  /** The first of the counters of turns, one for each bucket of turn_times.ts. */
+  turns: 3,
+  longestTurn: 14,
+  handlerFailures: 15,
+  posted: 16,
+  stopping: 17,
+} as const;
 
 const OFFSET_WRAP = "none: below 2^53";
 
@@ -98,6 +108,18 @@ export const sharedWords: readonly SharedWord[] = [
   word("isolate", ISOLATE.waited, "waited", ["shard", "main"], [
     "microseconds the shard ever waited in epoll_wait; what is missing from the time that passed, it was busy",
     "wraps at 2^32; only the difference counts",
+  ]),
+  word("isolate", ISOLATE.turns, "turns", ["shard", "main"], [
+    "turns of the reactor by how long they took: 11 counters, the buckets are in turn_times.ts",
+    "wraps at 2^32; only differences count",
+  ]),
+  word("isolate", ISOLATE.longestTurn, "longestTurn", ["shard", "main"], [
+    "microseconds of the longest turn since the start",
+    "none: stays at the largest int32",
+  ]),
+  word("isolate", ISOLATE.handlerFailures, "handlerFailures", ["shard", "main"], [
+    "requests whose handler threw and that were answered with UNKNOWN_SERVER_ERROR",
+    "wraps at 2^32; only differences count",
   ]),
   word("isolate", ISOLATE.posted, "posted", ["main", "shard"], [
     "structured messages the main isolate has posted to the shard; the reactor gives up its turn until it received them",

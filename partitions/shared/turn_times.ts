@@ -1,0 +1,60 @@
+/**
+ * How long the turns of a shard take: a histogram in the shard's own shared words, which any isolate may read while the
+ * shard counts. A turn is the time between two waits in epoll_wait, or the handling of one posted message.
+ * The shard writes, everybody reads.
+ */
+import { assert } from "../../storage/base/assert.ts";
+import type { IsolateTable } from "./mail.ts";
+import { ISOLATE } from "./words.ts";
+
+/** Upper bounds of the buckets in milliseconds; the last bucket holds what took longer. */
+export const TURN_TIME_BOUNDS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] as const;
+
+const LONGEST_US_MAX = 0x7fff_ffff;
+
+assert(ISOLATE.turns + TURN_TIME_BOUNDS_MS.length < ISOLATE.longestTurn, "the buckets fit between the other words");
+
+/** How long the turns of one shard took, ever. */
+export interface TurnTimes {
+  readonly shard: number;
+  /** Turns of each bucket of TURN_TIME_BOUNDS_MS, then those that took longer than all bounds. */
+  readonly counts: readonly number[];
+  /** The longest turn in milliseconds. */
+  readonly longestMs: number;
+}
+
+/** Counts the turns of this shard. */
+export class TurnCounter {
+  readonly #isolates: IsolateTable;
+  readonly #shard: number;
+  readonly #counts = new Int32Array(TURN_TIME_BOUNDS_MS.length + 1);
+  #longestUs = 0;
+
+  /** @param isolates the shared table @param shard this shard, the only writer of its row */
+  constructor(isolates: IsolateTable, shard: number) {
+    this.#isolates = isolates;
+    this.#shard = shard;
+  }
+
+  /** Counts a turn. @param tookMs how long it took */
+  count(tookMs: number): void {
+    let bucket = 0;
+    while (bucket < TURN_TIME_BOUNDS_MS.length && tookMs > (TURN_TIME_BOUNDS_MS[bucket] as number)) bucket++;
+    const count = ((this.#counts[bucket] as number) + 1) | 0;
+    this.#counts[bucket] = count;
+    this.#isolates.set(this.#shard, ISOLATE.turns + bucket, count);
+    const tookUs = Math.min(LONGEST_US_MAX, Math.round(tookMs * 1000));
+    if (tookUs <= this.#longestUs) return;
+    this.#longestUs = tookUs;
+    this.#isolates.set(this.#shard, ISOLATE.longestTurn, tookUs);
+  }
+}
+
+/** Reads the histogram of a shard. */
+export function readTurnTimes(isolates: IsolateTable, shard: number): TurnTimes {
+  const counts = Array.from(
+    { length: TURN_TIME_BOUNDS_MS.length + 1 },
+    (_, bucket) => isolates.get(shard, ISOLATE.turns + bucket) >>> 0,
+  );
+  return { shard, counts, longestMs: isolates.get(shard, ISOLATE.longestTurn) / 1000 };
+}
