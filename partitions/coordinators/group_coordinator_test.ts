@@ -360,5 +360,5 @@ Deno.test("a classic group stays what it is when a member with a wrong regular e
     test.ask(13, { groupId: "g", memberId, members: [] }, 1);
   }
   assert.equal(test.ask(68, joining("a"), 1).errorCode, NONE);
-  assert.deepEqual(kind(), ["Stable", "consumer", "consumer"]);
+  assert.deepEqual(kind(), ["Assigning", "consumer", "consumer"]);
 });

@@ -47,6 +47,9 @@ import { checkOffsetCommit, checkOffsetFetch, checkPartitionCommit, type OffsetC
 
 export type { ConsumerGroupHolder, Downgrade } from "./group_core.ts";
 
+/** Of a change with more topics than this, each group finds out with its next heartbeat whether it concerns it. */
+const TOPICS_LOOKED_UP_MAX = 16;
+
 /** The group. */
 export class ConsumerGroup {
   readonly type = "consumer";
@@ -179,12 +182,8 @@ export class ConsumerGroup {
   onImage(changedTopicNames: ReadonlySet<string>): void {
     const core = this.#core;
     core.regexes.onImage(changedTopicNames);
-    if (core.isTopicCheckDue) return;
-    for (const name of changedTopicNames) {
-      if (!core.state.subscriptions.has(name)) continue;
-      core.isTopicCheckDue = true;
-      return;
-    }
+    core.isTopicCheckDue ||= changedTopicNames.size > TOPICS_LOOKED_UP_MAX ||
+      changedTopicNames.values().some((name) => core.state.subscriptions.has(name));
   }
 
   /** Records that make the log forget the group. */

@@ -190,6 +190,7 @@ Deno.test("ConsumerGroup.isSubscribedTo() and unusedSince() go by names and expr
   test.setTopics({ payments: 1 });
   test.join("a", ["orders"]);
   test.join("b", [], { subscribedTopicNames: [], subscribedTopicRegex: "pay.*" });
+  test.advance(0);
   assert(test.consumers.isSubscribedTo("orders"));
   assert(test.consumers.isSubscribedTo("payments"));
   assert(!test.consumers.isSubscribedTo("other"));

@@ -157,7 +157,7 @@ export class GroupCore {
     this.#timers.delete(memberId);
   }
 
-  /** A resolution that took longer than its heartbeat is done: the log is told, and the group if topics changed. */
+  /** A resolution is done: the log is told, and the group if topics changed. */
   #finishRegexJob(): void {
     const { groupId, state, ports } = this;
     const found = this.regexes.takeResults();
@@ -169,6 +169,7 @@ export class GroupCore {
       records.push(groupEpochRecord(groupId, state.groupEpoch + 1, hash));
     }
     if (this.append(records) !== 0) this.regexes.putOff();
-    else if (isLarge) this.appendEach(resolved);
+    else if (isLarge) this.appendEach(resolved); // behind the new epoch: after a crash in between they are resolved again
+    if (this.regexes.isDue) this.regexes.begin(); // of members that joined meanwhile
   }
 }

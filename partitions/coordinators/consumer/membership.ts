@@ -71,17 +71,11 @@ export function tell(core: GroupCore, change: MemberChange): boolean | StepRefus
   for (const expression of [left, joining]) {
     if (subscriptions.resolved.has(expression)) records.push(regexRecord(groupId, expression, null));
   }
-  const found = joining !== "" || regexes.isDue ? regexes.resolve(joining) : null;
-  const resolved = found === null
-    ? []
-    : [...found.records(groupId, subscriptions, { joining: after.topicRegex, left })];
-  const isLarge = found?.isLarge === true;
-  if (!isLarge) records.push(...resolved);
   const namesChanged = !sameNames(before?.topicNames ?? [], after.topicNames);
-  const isResolved = after.topicRegex === "" || joining === "" || found?.has(joining) === true;
-  let bump = namesChanged || (regexChanged && isResolved) || (found?.changes.size ?? 0) > 0;
+  // Of an expression that is not known yet the group hears when it is.
+  let bump = namesChanged || (regexChanged && joining === "");
   if (bump || core.isTopicCheckDue) {
-    const topics = subscriptions.topicsAfter(before === null ? [] : [before], [after], found?.changes ?? new Map());
+    const topics = subscriptions.topicsAfter(before === null ? [] : [before], [after], new Map());
     const hash = hashTopics(ports.image, topics);
     bump ||= hash !== state.topicsHash;
     if (bump) records.push(groupEpochRecord(groupId, state.groupEpoch + 1, hash));
@@ -90,14 +84,9 @@ export function tell(core: GroupCore, change: MemberChange): boolean | StepRefus
     }
   }
   const code = core.append(records);
-  if (code !== 0) {
-    if (found !== null && code === errorCode.UNKNOWN_SERVER_ERROR) regexes.putOff();
-    else if (found !== null) regexes.requestRefresh();
-    return { code, message: null };
-  }
+  if (code !== 0) return { code, message: null };
   core.isTopicCheckDue = false;
-  // Behind the new epoch: after a crash in between they are resolved again, and found to have changed.
-  if (isLarge) core.appendEach(resolved);
+  if (regexes.isDue) regexes.begin();
   return namesChanged || regexChanged;
 }
 

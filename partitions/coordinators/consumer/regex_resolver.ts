@@ -1,12 +1,13 @@
 /**
  * When and how the regular expressions of a group are resolved: new ones at once, all again when topics changed and every
- * `group.consumer.regex.refresh.interval.ms`. Kafka resolves on another thread and tells members with a later heartbeat; here a heartbeat
- * does it itself for `STEP_MS`, and what takes longer goes on in slices, so that nobody else waits long. Runs on shards.
+ * `group.consumer.regex.refresh.interval.ms`. A heartbeat only begins it; later turns do it in slices, so that nobody waits for it, and
+ * members are told with a later heartbeat (Kafka does it on another thread). Runs on shards.
  *
  * Source: Kafka's GroupMetadataManager.maybeUpdateRegularExpressions, TopicRegexResolver.
  *
  * Not done: topics that the member may not describe are not left out, as there is no authorizer yet.
  */
+import { assert } from "../../../storage/base/assert.ts";
 import { LazyTimer } from "../lazy_timer.ts";
 import type { GroupPorts } from "../ports.ts";
 import type { GroupRecord } from "../records/group_record.ts";
@@ -14,12 +15,10 @@ import { regexRecord } from "./member_records.ts";
 import type { ResolvedRegex, Subscriptions } from "./subscriptions.ts";
 import { TopicRegexJob } from "./topic_regex.ts";
 
-/** Time in the heartbeat that begins a resolution: enough for 10,000 topics and an ordinary expression. */
-const STEP_MS = 50;
-/** Later slices. */
-const SLICE_MS = 10;
+/** Time of a slice: 500 to 2,500 names with an ordinary expression. */
+const SLICE_MS = 5;
 /** A slice this long or longer is followed by a rest so many times as long: all groups together take a sixth of a shard at most. */
-const LONG_MS = 10;
+const LONG_MS = 5;
 const REST_FACTOR = 5;
 /** Resolved expressions are resolved again at most so often: every time a record of all their topics is written (Kafka's value). */
 const REFRESH_MIN_INTERVAL_MS = 10_000;
@@ -47,11 +46,6 @@ export class RegexResults {
     this.changes = changes;
   }
 
-  /** Whether an expression is among them. */
-  has(expression: string): boolean {
-    return this.#resolved.has(expression);
-  }
-
   /** Whether the records of it are too much for one batch: each is to be appended by itself. */
   get isLarge(): boolean {
     let size = 0;
@@ -61,24 +55,13 @@ export class RegexResults {
     return size > BATCH_SIZE_MAX;
   }
 
-  /**
-   * What the log is to be told.
-   * @param changes an expression that is about to be subscribed to, and one that is about to lose its last member; "" for none
-   */
-  *records(
-    groupId: string,
-    subscriptions: Subscriptions,
-    { joining = "", left = "" }: { joining?: string; left?: string } = {},
-  ): Iterable<GroupRecord> {
+  /** What the log is to be told, of expressions that somebody subscribes to. */
+  *records(groupId: string, subscriptions: Subscriptions): Iterable<GroupRecord> {
     for (const [expression, resolved] of this.#resolved) {
-      const isWanted = expression === joining || (expression !== left && subscriptions.membersOf(expression) > 0);
-      if (isWanted) yield regexRecord(groupId, expression, resolved);
+      if (subscriptions.membersOf(expression) > 0) yield regexRecord(groupId, expression, resolved);
     }
   }
 }
-
-/** Nothing found. */
-export const NO_RESULTS: RegexResults = new RegexResults(new Map(), new Map());
 
 /** The resolver of one group. */
 export class RegexResolver {
@@ -86,15 +69,15 @@ export class RegexResolver {
   readonly #subscriptions: Subscriptions;
   readonly #timer: LazyTimer;
   readonly #onDone: () => void;
-  /** Names of topics that came, changed or went since the last resolution. */
-  #changedTopics = new Set<string>();
+  /** Names of topics that came, changed or went since the last resolution, as all groups were told: a change may name 10,000. */
+  #changes: ReadonlySet<string>[] = [];
   /** After loading: topics may have changed meanwhile. */
   #isFullDue = true;
   #job: TopicRegexJob | null = null;
   /** Nothing is due before, monotonic ms. */
   #notBeforeMs = 0;
 
-  /** @param onDone called when a resolution that took longer than its heartbeat is done */
+  /** @param onDone called when a resolution is done: its results can be taken */
   constructor(ports: GroupPorts, subscriptions: Subscriptions, onDone: () => void) {
     this.#ports = ports;
     this.#subscriptions = subscriptions;
@@ -105,15 +88,10 @@ export class RegexResolver {
   /** Topics came, changed or went. */
   onImage(changedTopicNames: ReadonlySet<string>): void {
     if (this.#isFullDue || this.#subscriptions.expressionsCount === 0) return;
-    for (const name of changedTopicNames) this.#changedTopics.add(name);
+    this.#changes.push(changedTopicNames);
   }
 
-  /** Everything has to be resolved again. */
-  requestRefresh(): void {
-    this.#isFullDue = true;
-  }
-
-  /** What was found is too large for the log: it is resolved again, but not with the next heartbeat. */
+  /** The log refused what was found: it is resolved again, but not with the next heartbeat. */
   putOff(): void {
     this.#isFullDue = true;
     this.#notBeforeMs = this.#ports.nowMs() + REFRESH_MIN_INTERVAL_MS;
@@ -123,42 +101,33 @@ export class RegexResolver {
   get isDue(): boolean {
     if (this.#subscriptions.expressionsCount === 0 || this.#job !== null) return false;
     const isDue = this.#subscriptions.unresolvedCount > 0 || this.#isIntervalOver() ||
-      (this.#changedTopics.size > 0 && this.#ageMs > REFRESH_MIN_INTERVAL_MS);
-    return isDue && this.#ports.nowMs() >= Math.max(this.#notBeforeMs, this.#restUntilMs);
+      (this.#changes.length > 0 && this.#ageMs > REFRESH_MIN_INTERVAL_MS);
+    return isDue && this.#ports.nowMs() >= this.#notBeforeMs;
   }
 
-  /**
-   * Resolves what is due, and an expression that is about to be subscribed to.
-   * @param joining that expression, "" for none @returns what was found; nothing when it goes on, or begins, later
-   */
-  resolve(joining: string): RegexResults {
+  /** Begins to resolve what is due, in a later turn. */
+  begin(): void {
     const subscriptions = this.#subscriptions;
-    if (this.#job !== null || this.#ports.nowMs() < this.#restUntilMs) return NO_RESULTS;
-    const expressions = new Set(subscriptions.expressions);
-    if (joining !== "") expressions.add(joining);
-    if (expressions.size === 0) return NO_RESULTS;
-    const unresolved = [...expressions].filter((expression) =>
-      expression === joining || !subscriptions.resolved.has(expression)
-    );
-    if (unresolved.length > 0 && unresolved.length < expressions.size) {
+    const expressions = [...subscriptions.expressions];
+    const unresolved = expressions.filter((expression) => !subscriptions.resolved.has(expression));
+    if (unresolved.length > 0 && unresolved.length < expressions.length) {
       this.#job = new TopicRegexJob(unresolved, this.#allNames(), null);
-    } else if (unresolved.length === 0 && this.#changedTopics.size > 0 && !this.#isIntervalOver()) {
-      const scope = this.#changedTopics;
-      this.#changedTopics = new Set();
+    } else if (unresolved.length === 0 && this.#changes.length > 0 && !this.#isIntervalOver()) {
+      const scope = new Set(this.#changes.splice(0).flatMap((names) => [...names]));
       const names = [...scope].filter((name) => this.#ports.image.topic(name) !== undefined);
       this.#job = new TopicRegexJob(expressions, names, scope);
     } else {
       this.#isFullDue = false;
-      this.#changedTopics = new Set();
+      this.#changes = [];
       this.#job = new TopicRegexJob(expressions, this.#allNames(), null);
     }
-    return this.#run(this.#job, STEP_MS) ? this.takeResults() : NO_RESULTS;
+    this.#timer.set(Math.max(this.#restUntilMs, this.#ports.nowMs()));
   }
 
   /** Takes what the finished resolution found. */
   takeResults(): RegexResults {
     const job = this.#job;
-    if (job === null) return NO_RESULTS;
+    assert(job !== null, "results are taken when they are there, and once");
     this.#job = null;
     const before = this.#subscriptions.resolved;
     const timestampMs = this.#ports.wallMs();
@@ -179,21 +148,18 @@ export class RegexResolver {
     this.#job = null;
   }
 
+  /** Runs a slice; one that leaves something for later sets the timer. */
   #continue(): void {
-    if (this.#job === null) return;
-    if (this.#ports.nowMs() < this.#restUntilMs) this.#timer.set(this.#restUntilMs);
-    else if (this.#run(this.#job, SLICE_MS)) this.#onDone();
-  }
-
-  /** Runs a slice; one that leaves something for later sets the timer. @returns whether all is done */
-  #run(job: TopicRegexJob, sliceMs: number): boolean {
+    const job = this.#job;
+    if (job === null) return;
     const { nowMs, timers } = this.#ports;
     const startMs = nowMs();
-    const isDone = job.run(startMs + sliceMs, nowMs);
+    if (startMs < this.#restUntilMs) return this.#timer.set(this.#restUntilMs);
+    const isDone = job.run(startMs + SLICE_MS, nowMs);
     const endMs = nowMs();
     if (endMs - startMs >= LONG_MS) rests.set(timers, endMs + REST_FACTOR * (endMs - startMs));
-    if (!isDone) this.#timer.set(Math.max(this.#restUntilMs, endMs));
-    return isDone;
+    if (isDone) this.#onDone();
+    else this.#timer.set(Math.max(this.#restUntilMs, endMs));
   }
 
   get #restUntilMs(): number {
