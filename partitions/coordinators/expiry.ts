@@ -1,6 +1,6 @@
 /**
  * A look for what has expired in a partition of `__consumer_offsets`: offsets that nobody has used for `offsets.retention.minutes`, and then
- * groups that are empty and have none. In slices: 500,000 offsets that expire together would take a quarter of a second. Runs on shards.
+ * groups that are empty and have none, also those that never had an object. In slices: 500,000 offsets that expire together would take a quarter of a second. Runs on shards.
  *
  * What may happen between two slices is harmless: a row of the table keeps its offset until that is removed, what is committed
  * meanwhile is not old, and groups are judged when their turn comes.
@@ -8,6 +8,7 @@
  * Source: Kafka's GroupCoordinatorShard.cleanupExpiredOffsets.
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
+import type { EmptiedGroups } from "./emptied_groups.ts";
 import type { Group } from "./group_partition.ts";
 import type { Offsets } from "./offsets.ts";
 import type { GroupPorts } from "./ports.ts";
@@ -22,6 +23,7 @@ const RECORDS_PER_SLICE = 500;
 export interface ExpiryScene {
   readonly offsets: Offsets;
   readonly groups: ReadonlyMap<string, Group>;
+  readonly emptied: EmptiedGroups;
   readonly ports: Pick<GroupPorts, "wallMs" | "settings">;
   /** Writes what was gathered; before offsets are read. */
   settle(): void;
@@ -35,6 +37,7 @@ export interface ExpiryScene {
 export function* expireAll(scene: ExpiryScene): Generator<void, void> {
   yield* expireOffsets(scene);
   yield* expireGroups(scene);
+  yield* expireEmptied(scene);
 }
 
 function* expireOffsets({ offsets, groups, ports, settle, append }: ExpiryScene): Generator<void, void> {
@@ -69,4 +72,17 @@ function* expireGroups({ offsets, groups, append, settle, forget }: ExpiryScene)
     settle();
   }
   append(records);
+}
+
+function* expireEmptied({ offsets, groups, emptied, append, settle }: ExpiryScene): Generator<void, void> {
+  const ids = [...emptied];
+  for (let start = 0; start < ids.length; start += RECORDS_PER_SLICE) {
+    settle();
+    const slice = ids.slice(start, start + RECORDS_PER_SLICE);
+    const gone = slice.filter((groupId) => emptied.has(groupId) && !groups.has(groupId) && !offsets.has(groupId));
+    const records = gone.map((group): GroupRecord => ({ kind: "group-metadata", key: { group }, value: null }));
+    if (append(records) !== errorCode.NONE) return;
+    for (const groupId of slice) emptied.remove(groupId);
+    yield;
+  }
 }

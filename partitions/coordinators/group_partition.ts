@@ -2,8 +2,8 @@
  * One partition of `__consumer_offsets`: its groups by id and its committed offsets. Decides which kind of group a request creates,
  * and keeps both in step with the log. Runs on the shard that owns the partition; the state comes from the records alone.
  *
- * A group that has committed offsets and nothing else has no object of its own: it is an empty classic group without a protocol
- * type, made when somebody asks (Kafka's "simple group"); there may be very many of them.
+ * A group that has committed offsets and nothing else, or had until lately (emptied_groups.ts), has no object of its own: it is an
+ * empty classic group without a protocol type, made when somebody asks (Kafka's "simple group"); there may be very many of them.
  *
  * Source: Kafka's GroupCoordinatorShard, GroupMetadataManager.
  */
@@ -19,8 +19,10 @@ import { JOIN_EPOCH } from "./consumer/consumer_member.ts";
 import { refuseMalformedHeartbeat } from "./consumer/heartbeat_rules.ts";
 import { refuseRegex } from "./consumer/membership.ts";
 import { planUpgrade } from "./consumer/upgrade.ts";
+import { EmptiedGroups } from "./emptied_groups.ts";
 import { expireAll } from "./expiry.ts";
 import { GatheredCommits } from "./gathered_commits.ts";
+import { type GroupFilter, listGroups } from "./group_listing.ts";
 import {
   type GroupRequest,
   type GroupResponse,
@@ -32,18 +34,15 @@ import {
 import { Offsets, type PlannedCommit } from "./offsets.ts";
 import type { OffsetsLog } from "./offsets_log.ts";
 import type { GroupClient, GroupPorts, Reply } from "./ports.ts";
-import type { ConsumerGroupRecord, GroupRecord } from "./records/group_record.ts";
+import type { ConsumerGroupRecord, GroupRecord, OffsetCommitRecord } from "./records/group_record.ts";
 
 /** OffsetCommit knows GROUP_ID_NOT_FOUND from this version on (KIP-848). */
 const COMMIT_NOT_FOUND_VERSION = 9;
 /** DescribeGroups says GROUP_ID_NOT_FOUND from this version on (KIP-1043). */
 const DESCRIBE_NOT_FOUND_VERSION = 6;
 
-/** Groups that are listed, or begin to live, in a step: up to a microsecond each. */
+/** Groups that begin to live in a step: up to a microsecond each. */
 const GROUPS_PER_STEP = 500;
-
-/** What ListGroups says of a group that has offsets and nothing else. */
-const SIMPLE_OVERVIEW = { protocolType: "", groupState: "Empty", groupType: "classic" };
 
 /** A group of either kind. */
 export type Group = ClassicGroup | ConsumerGroup;
@@ -54,18 +53,13 @@ interface Refused {
   readonly message: string | null;
 }
 
-/** Which groups ListGroups is to list; null for all. Lower case. */
-export interface GroupFilter {
-  readonly states: ReadonlySet<string> | null;
-  readonly types: ReadonlySet<string> | null;
-}
-
 /** The partition. */
 export class GroupPartition implements ConsumerGroupHolder {
   readonly offsets: Offsets;
   readonly #ports: GroupPorts;
   readonly #log: OffsetsLog;
   readonly #groups = new Map<string, Group>();
+  readonly #emptied = new EmptiedGroups();
   readonly #commits: GatheredCommits;
   readonly #apply = (record: GroupRecord) => this.replay(record);
   readonly #applyAll = (records: readonly GroupRecord[]) => records.forEach(this.#apply);
@@ -218,43 +212,30 @@ export class GroupPartition implements ConsumerGroupHolder {
   }
 
   /** The groups of ListGroups, in steps. @param listed gets them */
-  *list({ states, types }: GroupFilter, listed: ListedGroup[]): Generator<void, void> {
+  list(filter: GroupFilter, listed: ListedGroup[]): Generator<void, void> {
     this.settle();
-    let count = 0;
-    const add = (overview: ReturnType<Group["overview"]>) => {
-      count++;
-      if (states !== null && !states.has(overview.groupState.toLowerCase())) return;
-      if (types !== null && !types.has(overview.groupType.toLowerCase())) return;
-      listed.push(overview);
-    };
-    // A group may change its kind while others are listed: then it is listed as what it was.
-    const withObject = new Set<string>();
-    for (const group of this.#groups.values()) {
-      if (withObject.has(group.groupId)) continue;
-      withObject.add(group.groupId);
-      add(group.overview());
-      if (count % GROUPS_PER_STEP === 0) yield;
-    }
-    for (const groupId of this.offsets.groupIds()) {
-      if (withObject.has(groupId)) continue;
-      add({ groupId, ...SIMPLE_OVERVIEW });
-      if (count % GROUPS_PER_STEP === 0) yield;
-    }
+    return listGroups({ groups: this.#groups, offsets: this.offsets, emptied: this.#emptied }, filter, listed);
   }
 
   /** Applies a record of the log. Whatever order they come in, a group is of the kind that the last one says. */
   replay(record: GroupRecord): void {
-    if (record.kind === "offset-commit") return this.offsets.replay(record);
+    if (record.kind === "offset-commit") return this.#replayOffset(record);
     if (record.kind === "group-metadata") {
       const groupId = record.key.group;
-      if (record.value === null) return this.#forget(groupId, "classic");
+      if (record.value === null) {
+        this.#emptied.remove(groupId);
+        return this.#forget(groupId, "classic");
+      }
       this.#forget(groupId, "consumer");
       const known = this.#groups.get(groupId);
       const group = known?.type === "classic" ? known : this.#keep(new ClassicGroup(this.#ports, groupId));
       return group.replay(record);
     }
     const { groupId } = record.key;
-    if (record.kind === "consumer-group-metadata" && record.value === null) return this.#forget(groupId, "consumer");
+    if (record.kind === "consumer-group-metadata" && record.value === null) {
+      this.#emptied.remove(groupId);
+      return this.#forget(groupId, "consumer");
+    }
     let group = this.#groups.get(groupId);
     if (group?.type !== "consumer") {
       if (record.value === null) return;
@@ -262,6 +243,15 @@ export class GroupPartition implements ConsumerGroupHolder {
       group = this.#keep(new ConsumerGroup(this.#ports, groupId, this));
     }
     group.replay(record);
+  }
+
+  #replayOffset(record: OffsetCommitRecord): void {
+    const { offsets } = this;
+    const { group } = record.key;
+    const hadOffsets = record.value === null && offsets.has(group);
+    offsets.replay(record);
+    if (record.value !== null) this.#emptied.remove(group);
+    else if (hadOffsets && !offsets.has(group) && !this.#groups.has(group)) this.#emptied.add(group);
   }
 
   /** All records were replayed: the groups begin to live, some in each step. */
@@ -303,6 +293,7 @@ export class GroupPartition implements ConsumerGroupHolder {
     return expireAll({
       offsets: this.offsets,
       groups: this.#groups,
+      emptied: this.#emptied,
       ports: this.#ports,
       settle: () => this.settle(),
       append: (records) => this.#appendAll(records),
@@ -366,10 +357,11 @@ export class GroupPartition implements ConsumerGroupHolder {
     return code;
   }
 
-  /** The group, also one that has nothing but offsets. */
+  /** The group, also one that has nothing but offsets, or has lost them. */
   #find(groupId: string): Group | undefined {
     const group = this.#groups.get(groupId);
-    return group === undefined && this.offsets.has(groupId) ? new ClassicGroup(this.#ports, groupId) : group;
+    const isSimple = group === undefined && (this.offsets.has(groupId) || this.#emptied.has(groupId));
+    return isSimple ? new ClassicGroup(this.#ports, groupId) : group;
   }
 
   /** The group, or a vacant one that refuses what a group that does not exist refuses. */

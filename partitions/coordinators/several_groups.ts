@@ -7,7 +7,7 @@
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import type { ListedGroup } from "../../net/protocol/messages/16_list_groups.ts";
-import type { GroupFilter } from "./group_partition.ts";
+import type { GroupFilter } from "./group_listing.ts";
 import {
   type GroupRequest,
   type GroupResponse,
