@@ -3,6 +3,7 @@
  * Everything frequent goes through the rings. Plain data.
  */
 import type { ControlCallName, ControlFailure, ImageDelta, SharedState } from "../partitions/mod.ts";
+import type { FlushOutcome } from "../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
 import type { BrokerConfig } from "../partitions/config/broker_config.ts";
 
@@ -30,7 +31,7 @@ export type ToShard =
   /** Let a partition go for another shard; answered by "applied", and its row says whether it went. */
   | { readonly type: "letGo"; readonly sequence: number; readonly slot: number }
   | { readonly type: "reply"; readonly id: number; readonly result: unknown }
-  | { readonly type: "flushed"; readonly id: number; readonly ok: boolean }
+  | { readonly type: "flushed"; readonly id: number; readonly outcome: FlushOutcome }
   | { readonly type: "loaded"; readonly id: number }
   /** Close all connections and give back what other shards lent. */
   | { readonly type: "drain" }

@@ -302,8 +302,8 @@ export class ShardPool {
   }
 
   async #flush(shard: number, { id, fds, directories }: Extract<FromShard, { type: "flush" }>): Promise<void> {
-    const ok = await flushInBackground(fds, directories);
-    this.#post(shard, { type: "flushed", id, ok });
+    const outcome = await flushInBackground(fds, directories);
+    this.#post(shard, { type: "flushed", id, outcome });
   }
 
   async #unlink(paths: readonly string[]): Promise<void> {

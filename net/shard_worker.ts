@@ -22,6 +22,7 @@ import {
 import { groupSettings } from "../partitions/config/group_configs.ts";
 import {
   askForShortSlices,
+  type FlushOutcome,
   type FlushRequest,
   linuxFileSystem,
   nativeMemory,
@@ -52,7 +53,7 @@ class ShardHost {
   readonly #shard: Shard;
   readonly #turns: TurnCounter;
   readonly #loads = new Map<number, () => void>();
-  readonly #flushes = new Map<number, (ok: boolean) => void>();
+  readonly #flushes = new Map<number, (outcome: FlushOutcome) => void>();
   #nextId = 1;
   #received = 0;
   #isDraining = false;
@@ -179,7 +180,7 @@ class ShardHost {
         this.#control.receive(message.id, message.result);
         break;
       case "flushed":
-        this.#flushes.get(message.id)?.(message.ok);
+        this.#flushes.get(message.id)?.(message.outcome);
         this.#flushes.delete(message.id);
         break;
       case "loaded":
@@ -228,7 +229,7 @@ class ShardHost {
     });
   }
 
-  #flush({ fds, directories }: FlushRequest, done: (ok: boolean) => void): void {
+  #flush({ fds, directories }: FlushRequest, done: (outcome: FlushOutcome) => void): void {
     const id = this.#nextId++;
     this.#flushes.set(id, done);
     post({ type: "flush", id, fds, directories });

@@ -52,7 +52,7 @@ export class LogStore {
   /** Reads the checkpoints of the directory; a missing or damaged one costs a longer recovery, nothing else. */
   constructor(options: LogStoreOptions) {
     this.#options = options;
-    this.#resources = new LogResources(options.fs, options.warmSegmentsMax);
+    this.#resources = new LogResources(options.fs, options);
     this.#recoveryPoints = this.#checkpoint(RECOVERY_POINTS_FILE);
     this.#logStarts = this.#checkpoint(LOG_STARTS_FILE);
   }

@@ -9,6 +9,7 @@
  */
 import {
   type AppendResult,
+  type FlushOutcome,
   type FlushRequest,
   type Log,
   type LogConfig,
@@ -37,12 +38,15 @@ export interface PartitionOwner {
   /** Whether a flush may begin now; otherwise the partition's `flushLater()` is called when one may. */
   mayFlush(slot: number): boolean;
   /** Wants files made durable on another thread; `done` runs on a later turn. */
-  onFlush(request: FlushRequest, done: (ok: boolean) => void): void;
+  onFlush(request: FlushRequest, done: (outcome: FlushOutcome) => void): void;
   /** The log start moved: segments may lie below it. */
   onLogStartMoved(slot: number): void;
   /** The disk refuses something; a sentence for the operator. */
   onTrouble(slot: number, text: string): void;
 }
+
+/** Said of a flush that the next append, roll or `flush.ms` tries again. */
+const POSTPONED = "Cannot flush at the moment: a file or directory could not be opened";
 
 /** One partition, led here. */
 export class Partition {
@@ -125,17 +129,19 @@ export class Partition {
       return result;
     }
     if (this.log.logEndOffset - this.log.recoveryPoint >= this.#config.flushMessages && !this.flush()) {
-      return { ...result, refusal: "log-offline", message: "The disk failed to make the batch durable" };
+      return { ...result, refusal: "log-offline", message: "The batch could not be made durable" };
     }
-    if (!result.duplicate) this.#advance();
+    // Of a duplicate, too, whose first append could not be made durable.
+    if (!result.duplicate || this.highWatermark < this.log.logEndOffset) this.#advance();
     return result;
   }
 
-  /** Makes everything appended durable. @returns false when the disk failed; the partition is offline then */
+  /** Makes everything appended durable. @returns false when it is not: the disk failed, and the partition is offline; or not now */
   flush(): boolean {
     const ok = this.log.flush();
     if (ok) this.#publish();
-    else this.#goOffline();
+    else if (this.log.offlineReason !== null) this.#goOffline();
+    else this.#owner.onTrouble(this.slot, POSTPONED);
     return ok;
   }
 
@@ -155,11 +161,12 @@ export class Partition {
     const request = this.#beginFlush();
     if (request === null) return;
     this.#isFlushing = true;
-    this.#owner.onFlush(request, (ok) => {
+    this.#owner.onFlush(request, (outcome) => {
       this.#isFlushing = false;
-      this.log.endFlush(request, ok);
+      this.log.endFlush(request, outcome);
       if (this.#values.state !== partitionState.open) return;
-      if (!ok) return this.#goOffline();
+      if (outcome === "failed") return this.#goOffline();
+      if (outcome === "postponed") return this.#owner.onTrouble(this.slot, POSTPONED);
       this.#publish();
       if (this.log.recoveryPoint < this.log.activeBaseOffset) this.flushLater();
     });

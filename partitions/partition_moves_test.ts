@@ -186,7 +186,7 @@ Deno.test("a partition whose flush is under way stays; afterwards it goes, and t
   assert.equal(flushes.length, 1);
   assert.equal(scene.letGo(), false);
   assert.deepEqual(scene.append(batchOf("e"), BY_OLD), [null, 4]);
-  while (flushes.length > 0) flushes.shift()?.done(true);
+  while (flushes.length > 0) flushes.shift()?.done("flushed");
   const { recoveryPoint } = scene.row;
   assert.ok(recoveryPoint > 0 && recoveryPoint < 5);
   assert.ok(scene.letGo());

@@ -3,6 +3,7 @@ import { ManualClock } from "../storage/base/clock.ts";
 import { toOffset } from "../storage/base/units.ts";
 import type { LogConfig } from "../storage/log_config.ts";
 import type { FlushRequest } from "../storage/log_types.ts";
+import type { FlushOutcome } from "../storage/sys/flush_outcome.ts";
 import { CrashingFileSystem } from "../tests/crashing_file_system.ts";
 import { openLog } from "../tests/log_fixture.ts";
 import { buildBatch, inMemory, TEST_TIMESTAMP } from "../tests/record_batch_builder.ts";
@@ -21,7 +22,7 @@ class Fixture {
   readonly table = new WatermarkTable(WatermarkTable.allocate());
   readonly moved: number[] = [];
   readonly troubles: string[] = [];
-  readonly flushes: { request: FlushRequest; done: (ok: boolean) => void }[] = [];
+  readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[] = [];
   readonly config: LogConfig;
   readonly partition: Partition;
 
@@ -39,7 +40,8 @@ class Fixture {
     const owner = {
       onMoved: (slot: number) => void this.moved.push(slot),
       mayFlush: () => true,
-      onFlush: (request: FlushRequest, done: (ok: boolean) => void) => void this.flushes.push({ request, done }),
+      onFlush: (request: FlushRequest, done: (outcome: FlushOutcome) => void) =>
+        void this.flushes.push({ request, done }),
       onLogStartMoved: () => void this.logStartMoves++,
       onTrouble: (_slot: number, text: string) => void this.troubles.push(text),
     };
@@ -220,10 +222,10 @@ Deno.test("Partition.flushLater() has one flush under way, moves the recovery po
   fixture.partition.flushLater();
   assert.equal(fixture.flushes.length, 1);
   fixture.append("b");
-  fixture.flushes[0]?.done(true);
+  fixture.flushes[0]?.done("flushed");
   assert.equal(fixture.row().recoveryPoint, 1, "what came after the flush began is not durable");
   fixture.partition.flushLater();
-  fixture.flushes[1]?.done(true);
+  fixture.flushes[1]?.done("flushed");
   assert.equal(fixture.row().recoveryPoint, 2);
   fixture.partition.flushLater();
   assert.equal(fixture.flushes.length, 2);
@@ -234,7 +236,7 @@ Deno.test("Partition.flushLater() that fails takes the partition offline; one th
   failing.append("a");
   failing.partition.flushLater();
   failing.moved.length = 0;
-  failing.flushes[0]?.done(false);
+  failing.flushes[0]?.done("failed");
   assert.equal(failing.row().state, partitionState.offline);
   assert.deepEqual(failing.moved, [SLOT], "whoever waits is told");
 
@@ -242,8 +244,41 @@ Deno.test("Partition.flushLater() that fails takes the partition offline; one th
   closing.append("a");
   closing.partition.flushLater();
   closing.partition.remove();
-  closing.flushes[0]?.done(true);
+  closing.flushes[0]?.done("flushed");
   assert.equal(closing.row().state, partitionState.closed);
+});
+
+Deno.test("Partition.flushLater() that is postponed keeps the partition online, says so, and the next flush makes up for it", () => {
+  const fixture = new Fixture();
+  fixture.append("a");
+  fixture.partition.flushLater();
+  fixture.flushes[0]?.done("postponed");
+  assert.deepEqual([fixture.row().state, fixture.row().recoveryPoint], [partitionState.open, 0]);
+  assert.match(fixture.troubles[0] ?? "", /Cannot flush at the moment/);
+  fixture.partition.flushLater();
+  assert.deepEqual(fixture.flushes[1]?.request.directories, fixture.flushes[0]?.request.directories);
+  fixture.flushes[1]?.done("flushed");
+  assert.equal(fixture.row().recoveryPoint, 1);
+});
+
+Deno.test("Partition.append() that cannot be made durable now is refused and invisible, and its retry is neither", () => {
+  const fixture = new Fixture({ flushMessages: 1 });
+  const { fileSystem } = fixture.files;
+  const { syncDirectory } = fileSystem;
+  fileSystem.syncDirectory = (path) => {
+    throw new Deno.errors.NotFound(`EMFILE (simulated): ${path}`);
+  };
+  const producer = { producerId: 7, producerEpoch: 0, baseSequence: 0 };
+  const send = () => {
+    const batch = buildBatch([{ value: "a", timestamp: TEST_TIMESTAMP }], producer);
+    return fixture.partition.append(inMemory(batch, 64), TEST_TIMESTAMP);
+  };
+  assert.equal(send().refusal, "log-offline");
+  assert.deepEqual([fixture.partition.isOpen, fixture.partition.highWatermark, fixture.troubles.length], [true, 0, 1]);
+  fileSystem.syncDirectory = syncDirectory;
+  const again = send();
+  assert.deepEqual([again.refusal, again.duplicate, again.baseOffset], [null, true, 0]);
+  assert.deepEqual([fixture.partition.highWatermark, fixture.row().recoveryPoint], [1, 1]);
 });
 
 Deno.test("Partition.flushIfDue() flushes once in flush.ms", () => {
@@ -254,7 +289,7 @@ Deno.test("Partition.flushIfDue() flushes once in flush.ms", () => {
     fixture.partition.flushIfDue(nowMs);
     for (const { done } of fixture.flushes.splice(0)) {
       count++;
-      done(true);
+      done("flushed");
     }
   }
   assert.equal(count, 3);

@@ -5,6 +5,7 @@
 import { ManualClock } from "../storage/base/clock.ts";
 import { toOffset } from "../storage/base/units.ts";
 import type { FlushRequest } from "../storage/log_types.ts";
+import type { FlushOutcome } from "../storage/sys/flush_outcome.ts";
 import type { LogConfig } from "../storage/log_config.ts";
 import { CrashingFileSystem } from "../tests/crashing_file_system.ts";
 import { testConfig } from "../tests/log_fixture.ts";
@@ -132,7 +133,7 @@ export interface TestShard {
   readonly files: CrashingFileSystem;
   readonly reports: string[];
   /** Flushes that another thread would be doing. */
-  readonly flushes: { request: FlushRequest; done: (ok: boolean) => void }[];
+  readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[];
   /** Files that another thread would be removing. */
   readonly unlinked: string[];
 }

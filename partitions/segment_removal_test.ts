@@ -91,7 +91,7 @@ Deno.test("the directory of a deleted topic is renamed by its shard and removed 
   using world = new TestShards(1);
   const topic = topicOn([0], { config });
   const { shard } = shardWith(world, 3, topic);
-  for (let flush = shard.flushes.shift(); flush !== undefined; flush = shard.flushes.shift()) flush.done(true);
+  for (let flush = shard.flushes.shift(); flush !== undefined; flush = shard.flushes.shift()) flush.done("flushed");
   assert.deepEqual(world.remove(topic), []);
   const left = shard.files.fileSystem.list("/logs").map(({ name }) => name);
   assert.deepEqual(

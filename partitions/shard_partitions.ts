@@ -24,6 +24,7 @@ import { SegmentRemoval } from "./segment_removal.ts";
 import { type TopicChange, TopicChanges } from "./topic_changes.ts";
 import {
   type Clock,
+  type FlushOutcome,
   type FlushRequest,
   type NativeMemory,
   NO_OFFSET,
@@ -53,7 +54,7 @@ export interface ShardPartitionsParts {
   /** Tells the operator something. */
   readonly report: (text: string) => void;
   /** Makes files durable on another thread. */
-  readonly flush: (request: FlushRequest, done: (ok: boolean) => void) => void;
+  readonly flush: (request: FlushRequest, done: (outcome: FlushOutcome) => void) => void;
   /** Removes files, and directories with all that is in them, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
 }
@@ -188,11 +189,11 @@ export class ShardPartitions implements PartitionOwner {
     return false;
   }
 
-  onFlush(request: FlushRequest, done: (ok: boolean) => void): void {
+  onFlush(request: FlushRequest, done: (outcome: FlushOutcome) => void): void {
     this.#flushesCount++;
-    this.#parts.flush(request, (ok) => {
+    this.#parts.flush(request, (outcome) => {
       this.#flushesCount--;
-      done(ok);
+      done(outcome);
       for (const slot of this.#wantFlush) {
         if (this.#flushesCount === FLUSHES_MAX) break;
         this.#wantFlush.delete(slot);

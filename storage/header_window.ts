@@ -17,6 +17,7 @@ import {
   MAGIC_V2,
 } from "./record_batch.ts";
 import type { FileSystem } from "./sys/file_system.ts";
+import { SystemError } from "./sys/libc.ts";
 import { type NativeMemory, nativeMemory } from "./sys/memory.ts";
 
 /**
@@ -65,16 +66,16 @@ export class HeaderWindow {
   /**
    * Brings `length` bytes at a position into the view.
    * @param fd the file @param position of the first byte @param length at most the window's size
-   * @returns byte index in `view`, -1 when the file is shorter or cannot be read
+   * @returns byte index in `view`, -1 when the file is shorter
+   * @throws SystemError when the disk refuses to read: taken for the file's end, it would let recovery cut off what is there
    */
   locate(fd: number, position: number, length: number): number {
     const at = position - this.#from;
     if (fd === this.#fd && at >= 0 && at + length <= this.#length) return at;
+    this.#fd = -1;
     const read = this.#fs.pread(fd, this.#memory, 0, this.#memory.bytes.length, position);
-    if (read < length) {
-      this.#fd = -1;
-      return -1;
-    }
+    if (read < 0) throw new SystemError(`read a file at position ${position}`);
+    if (read < length) return -1;
     [this.#fd, this.#from, this.#length] = [fd, position, read];
     return 0;
   }

@@ -36,10 +36,11 @@ import type {
 } from "./log_types.ts";
 import { type RenamedDirectory, renameForRemoval } from "./partition_directory.ts";
 import * as batches from "./record_batch.ts";
-import { createSegment } from "./segment_creation.ts";
+import { createSegment, discardSegment } from "./segment_creation.ts";
 import type { SegmentList } from "./segment_list.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { storageFailure } from "./storage_failure.ts";
+import type { FlushOutcome } from "./sys/flush_outcome.ts";
 import type { NativeMemory } from "./sys/memory.ts";
 import type { Unflushed } from "./unflushed.ts";
 
@@ -253,27 +254,31 @@ export class Log implements Disposable {
 
   /**
    * Ends a flush.
-   * @param ok whether every descriptor and directory was flushed. A failure takes the log offline: the kernel may have
-   * dropped the pages, and a second try would succeed without them
+   * @param outcome what became of every descriptor and directory. A failure takes the log offline; after "postponed" the next flush
+   * tries again
    */
-  endFlush(request: FlushRequest, ok: boolean): void {
-    this.#durability.end(request, ok);
-    if (!ok) this.#goOffline(`Cannot make records below offset ${request.upTo} durable: a flush failed`);
+  endFlush(request: FlushRequest, outcome: FlushOutcome): void {
+    this.#durability.end(request, outcome);
+    if (outcome === "failed") {
+      this.#goOffline(`Cannot make records below offset ${request.upTo} durable: a flush failed`);
+    }
   }
 
-  /** Makes all that was appended durable, on this thread. @returns false when the disk failed; the log is offline then */
+  /**
+   * Makes all that was appended durable, on this thread.
+   * @returns false when it is not: the disk failed, and the log is offline; or a file could not be opened, and the next flush tries again
+   */
   flush(): boolean {
-    if (this.#offlineReason !== null) return false;
-    const { fs } = this.#options;
+    let outcome: FlushOutcome = "flushed";
     const failure = this.#attempt(() => {
-      const next = () => this.#offlineReason === null ? this.beginFlush() : null;
-      for (let request = next(); request !== null; request = next()) {
-        const flushed = request.fds.every((fd) => fs.fdatasync(fd));
-        this.endFlush(request, flushed && request.directories.every((directory) => fs.syncDirectory(directory)));
+      while (this.#offlineReason === null && outcome === "flushed") {
+        const request = this.beginFlush();
+        if (request === null) return;
+        outcome = this.#durability.flush(request);
+        this.endFlush(request, outcome);
       }
     });
-    if (failure !== null) this.#goOffline(failure);
-    return this.#offlineReason === null;
+    return failure === null && outcome === "flushed" && this.#offlineReason === null;
   }
 
   /**
@@ -294,15 +299,14 @@ export class Log implements Disposable {
   /**
    * Closes the log for another shard of this process to open (`LogOptions.isHandedOver`): trimmed and with a producer snapshot,
    * but not flushed: `recoveryPoint` says what is durable in its final form. Only while no flush is under way.
-   * @returns false when the disk refused: the log goes on, or is offline
+   * @returns false when the disk refused: the log goes on
    */
   handOver(): boolean {
     if (this.#offlineReason !== null) return false;
     if (this.#attempt(() => this.#describe(this.#durability.unflushed)) !== null) return false;
-    const failure = this.#attempt(() => this.#segments.active.deactivate());
-    if (failure !== null) this.#goOffline(failure);
+    if (this.#attempt(() => this.#segments.active.deactivate()) !== null) return false;
     this.#durability.handOver(this.#logStartOffset);
-    return failure === null && this.close({ clean: false });
+    return this.close({ clean: false });
   }
 
   /** Closes the log and renames its directory to `….<32 hex>-delete`, for another thread to remove. @throws when refused */
@@ -345,26 +349,30 @@ export class Log implements Disposable {
   #refuseAppend(cause: string): AppendResult {
     return refusedAppend("log-offline", `Cannot append at offset ${this.#logEndOffset}: ${cause}`);
   }
-  /** The old segment stays active until the new one is complete, so a full disk leaves the log as it was. */
+
+  /** The old segment stays active until the new one is complete and it is closed itself, so a refusal leaves the log as it was. */
   #roll(nowMs: number): void {
     const { fs, directory, random = Math.random } = this.#options;
     const old = this.#segments.active;
     this.#producers.snapshot(this.#logEndOffset);
     const place = { fs, resources: this.#resources, directory, config: this.#config, random };
     const next = createSegment(place, this.#logEndOffset, nowMs);
+    try {
+      old.deactivate();
+    } catch (error) {
+      discardSegment(place, next);
+      throw error;
+    }
     this.#segments.push(next);
     this.#durability.unflushed.addDirectory(directory);
-    const failure = this.#attempt(() => old.deactivate());
-    if (failure !== null) this.#goOffline(failure);
     this.#options.onSegmentClosed?.(old.baseOffset, next.baseOffset);
   }
 
   #finish(): void {
     this.#describe(null);
     this.#segments.active.deactivate();
-    const { fs, directory } = this.#options;
-    const flushed = this.#segments.active.flushFds().every((fd) => fs.fdatasync(fd)) && fs.syncDirectory(directory);
-    if (!flushed) this.#goOffline("Cannot close the log: a flush failed");
+    const outcome = this.#durability.flushClosed(this.#options.directory);
+    if (outcome !== "flushed") this.#goOffline("Cannot close the log: a flush failed");
   }
 
   #describe(unflushed: Unflushed | null): void {

@@ -10,8 +10,13 @@ import type { LoadedLog } from "./log_loader.ts";
 import type { LogResources } from "./log_resources.ts";
 import type { FlushRequest } from "./log_types.ts";
 import type { SegmentList } from "./segment_list.ts";
+import { storageFailure } from "./storage_failure.ts";
 import type { FileSystem } from "./sys/file_system.ts";
+import type { FlushOutcome } from "./sys/flush_outcome.ts";
 import type { Unflushed } from "./unflushed.ts";
+
+/** Segments of one flush: each holds three descriptors until the disk has it, and a disk may be slower than appends. */
+const FLUSHED_SEGMENTS_MAX = 2;
 
 /** The durable part of one log. */
 export class LogDurability {
@@ -39,18 +44,58 @@ export class LogDurability {
     return this.#recoveryPoint;
   }
 
-  /** Names what has to be flushed, a few segments at a time; null when all is durable. @throws SystemError when a file cannot be opened */
+  /**
+   * Names what has to be flushed, and leases its segments, a few at a time; null when all is durable.
+   * @throws SystemError when a file cannot be opened; nothing is leased then
+   */
   begin(logEndOffset: Offset): FlushRequest | null {
     if (this.#recoveryPoint >= logEndOffset && this.unflushed.isEmpty) return null;
-    const others = () => this.unflushed.lend(this.#fs);
-    return this.#segments.leaseForFlush({ from: this.#finalBelow, logEndOffset }, others);
+    const first = this.#segments.floorIndex(this.#finalBelow);
+    const end = first + FLUSHED_SEGMENTS_MAX;
+    const request = { fds: [] as number[], ownedFds: [] as number[], leaseIds: [] as number[] };
+    const { fds, ownedFds, leaseIds } = request;
+    try {
+      for (const segment of this.#segments.all.slice(first, end)) {
+        leaseIds.push(segment.lease()); // first: a leased segment's files stay open while those of the next are opened
+        const opened = segment.openForFlush();
+        fds.push(...opened.fds);
+        ownedFds.push(...opened.owned);
+      }
+      const { directories, smallFds, changesUpTo } = this.unflushed.lend(this.#fs);
+      fds.push(...smallFds);
+      ownedFds.push(...smallFds);
+      const nextBase = this.#segments.all[end]?.baseOffset;
+      const closedBelow = nextBase ?? this.#segments.active.baseOffset;
+      return { ...request, directories, changesUpTo, upTo: nextBase ?? logEndOffset, closedBelow };
+    } catch (error) {
+      this.#giveBack(request);
+      throw error;
+    }
   }
 
-  /** Ends a flush: gives back what it leased, and takes note of what is durable. @param ok whether all of it was flushed */
-  end(request: FlushRequest, ok: boolean): void {
-    for (const leaseId of request.leaseIds) this.#resources.leases.release(leaseId);
-    for (const fd of request.smallFds) this.#fs.close(fd);
-    if (!ok) return;
+  /** Makes a request's files durable, on this thread; give it to `end()` then. */
+  flush(request: Pick<FlushRequest, "fds" | "directories">): FlushOutcome {
+    if (!request.fds.every((fd) => this.#fs.fdatasync(fd))) return "failed";
+    try {
+      return request.directories.every((directory) => this.#fs.syncDirectory(directory)) ? "flushed" : "failed";
+    } catch (error) {
+      storageFailure(error);
+      return "postponed";
+    }
+  }
+
+  /** Makes the last segment durable in its final form, on this thread. @throws SystemError when a file cannot be opened */
+  flushClosed(directory: string): FlushOutcome {
+    const { fds, owned } = this.#segments.active.openForFlush();
+    const outcome = this.flush({ fds, directories: [directory] });
+    this.#giveBack({ leaseIds: [], ownedFds: owned });
+    return outcome;
+  }
+
+  /** Ends a flush: gives back what it leased, and takes note of what is durable. */
+  end(request: FlushRequest, outcome: FlushOutcome): void {
+    this.#giveBack(request);
+    if (outcome !== "flushed") return;
     this.unflushed.settle(request.changesUpTo);
     this.raiseTo(request.upTo);
     this.#closedDurableBelow = toOffset(Math.max(this.#closedDurableBelow, request.closedBelow));
@@ -64,6 +109,11 @@ export class LogDurability {
   /** From now on only files in their final form count as durable. For a log that its next owner opens without a scan. */
   handOver(logStartOffset: Offset): void {
     this.#recoveryPoint = toOffset(Math.max(this.#finalBelow, logStartOffset));
+  }
+
+  #giveBack({ leaseIds, ownedFds }: { leaseIds: readonly number[]; ownedFds: readonly number[] }): void {
+    for (const leaseId of leaseIds) this.#resources.leases.release(leaseId);
+    for (const fd of ownedFds) this.#fs.close(fd);
   }
 
   get #finalBelow(): Offset {

@@ -74,7 +74,7 @@ Deno.test("a flush that began before an epoch makes no record durable whose epoc
     append(log, recordsOf(1, 10), { leaderEpoch: 2 });
     for (const fd of request.fds) assert.ok(fileSystem.fdatasync(fd));
     for (const path of request.directories) assert.ok(fileSystem.syncDirectory(path));
-    log.endFlush(request, true);
+    log.endFlush(request, "flushed");
     files.restart(seed % 2 === 0 ? "none" : "random");
     const again = Log.open(logOptions(DIRECTORY, { fs: fileSystem, config, recoveryPoint: log.recoveryPoint }));
     assert.ok(again.logEndOffset >= log.recoveryPoint);

@@ -56,7 +56,7 @@ export interface WarmFile {
   coolDown(): void;
 }
 
-/** Closed segments that keep files open: mappings and descriptors are limited by the kernel (vm.max_map_count is 65530). */
+/** Closed segments that keep files open, a descriptor and up to two mappings each, where nobody says how many. */
 const WARM_SEGMENTS_MAX = 256;
 
 /** Which closed segments have files open, least recently opened first. */
@@ -86,15 +86,60 @@ export class WarmFiles {
   }
 }
 
+/** Mappings of a shard's logs, where nobody says how many it may have: a quarter of the kernel's usual limit. */
+const MAPPINGS_MAX = 16_384;
+
+/**
+ * How many mappings the logs of a shard may have at a time. A process has a limit of them (vm.max_map_count, 65530 as a rule), beyond
+ * which not even memory can be had, so that a refusal by the kernel comes too late. Whoever gets none here does without.
+ */
+export class Mappings {
+  readonly #most: number;
+  #count = 0;
+
+  /** @param most at a time */
+  constructor(most = MAPPINGS_MAX) {
+    this.#most = most;
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Takes one. @returns false when all are taken */
+  take(): boolean {
+    if (this.#count >= this.#most) return false;
+    this.#count++;
+    return true;
+  }
+
+  /** Gives one back that was taken. */
+  giveBack(): void {
+    assert(this.#count > 0, "a mapping is given back once");
+    this.#count--;
+  }
+}
+
+/** Most of what the logs of a shard keep open; usual figures where absent. */
+export interface ResourceLimits {
+  /** Closed segments with open files. */
+  readonly warmSegmentsMax?: number;
+  /** Mappings of files. */
+  readonly mappingsMax?: number;
+}
+
 /** Everything that the logs of a shard share. */
 export class LogResources {
   readonly leases = new Leases();
   readonly warm: WarmFiles;
+  readonly mappings: Mappings;
   readonly window: HeaderWindow;
 
-  /** @param fs where the logs are @param warmSegmentsMax most closed segments with open files */
-  constructor(fs: FileSystem, warmSegmentsMax = WARM_SEGMENTS_MAX) {
-    this.warm = new WarmFiles(warmSegmentsMax);
+  /** @param fs where the logs are @param limits of what they keep open */
+  constructor(fs: FileSystem, limits: ResourceLimits = {}) {
+    this.warm = new WarmFiles(limits.warmSegmentsMax);
+    this.mappings = new Mappings(limits.mappingsMax);
     this.window = new HeaderWindow(fs);
   }
 }

@@ -182,7 +182,7 @@ Deno.test("Log.beginFlush() names what has to be flushed, and endFlush() moves t
     assert.ok(flushed > 0 || request.directories.includes(directory.partition));
     assert.ok(flushed > 0 || request.directories.includes(directory.path));
     for (const fd of request.fds) assert.ok(linuxFileSystem.fdatasync(fd));
-    log.endFlush(request, true);
+    log.endFlush(request, "flushed");
     assert.equal(log.recoveryPoint, request.upTo);
   }
   const durable = log.recoveryPoint;
@@ -191,7 +191,7 @@ Deno.test("Log.beginFlush() names what has to be flushed, and endFlush() moves t
   append(log, recordsOf(1, 10));
   assert.equal(log.recoveryPoint, durable);
   for (const fd of request.fds) assert.ok(linuxFileSystem.fdatasync(fd));
-  log.endFlush(request, true);
+  log.endFlush(request, "flushed");
   assert.equal(log.recoveryPoint, 80);
   assert.equal(log.beginFlush()!.fds.length, 1, "only the active segment is left");
   assert.equal(log.flush(), true);
@@ -203,7 +203,7 @@ Deno.test("Log.endFlush() takes the log offline when the flush failed", () => {
   using directory = new TestDirectory();
   using log = openLog(directory.partition);
   append(log, recordsOf(1, 10));
-  log.endFlush(log.beginFlush()!, false);
+  log.endFlush(log.beginFlush()!, "failed");
   assert.match(log.offlineReason!, /flush failed/);
   assert.equal(append(log, recordsOf(1, 10)).refusal, "log-offline");
   assert.equal(log.recoveryPoint, 0);
@@ -266,7 +266,7 @@ Deno.test("Log.remove() leaves nothing of the partition but a renamed directory,
 
 Deno.test("Log keeps a bounded number of files open, however many segments are read", () => {
   using directory = new TestDirectory();
-  const resources = new LogResources(linuxFileSystem, 4);
+  const resources = new LogResources(linuxFileSystem, { warmSegmentsMax: 4 });
   const openFiles = () =>
     [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
       try {
@@ -281,7 +281,7 @@ Deno.test("Log keeps a bounded number of files open, however many segments are r
   const lent = log.read(toOffset(0), everything).slice!;
   for (let flush = log.beginFlush(); flush !== null; flush = log.beginFlush()) {
     assert.ok(openFiles() <= 3 * (4 + 1 + 2) + 3, `${openFiles()} files: as below, and the two segments of the flush`);
-    log.endFlush(flush, true);
+    log.endFlush(flush, "flushed");
   }
   for (let round = 0; round < 3; round++) {
     for (let offset = 0; offset < 60; offset++) {

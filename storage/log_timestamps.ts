@@ -9,6 +9,7 @@ import { findRecord, type RecordTarget } from "./record_search.ts";
 import type { Segment } from "./segment.ts";
 import type { SegmentReader } from "./segment_reader.ts";
 import type { FileSystem } from "./sys/file_system.ts";
+import { SystemError } from "./sys/libc.ts";
 import { nativeMemory } from "./sys/memory.ts";
 
 /** What a search reads. */
@@ -74,7 +75,9 @@ function recordIn(search: TimestampSearch, segment: Segment, target: RecordTarge
   const leaderEpoch = partitionLeaderEpoch(view, at);
   const length = batchBytes(view, at);
   const memory = nativeMemory(new ArrayBuffer(Math.max(length, 128)));
-  if (search.fs.pread(segment.fd, memory, 0, length, search.reader.position) !== length) return null;
+  if (search.fs.pread(segment.fd, memory, 0, length, search.reader.position) !== length) {
+    throw new SystemError(`read ${length} bytes of ${segment.path(".log")} at position ${search.reader.position}`);
+  }
   const { offset, timestamp } = findRecord(memory.bytes.subarray(0, length), target);
   return offset < 0 ? null : { offset, timestamp, leaderEpoch };
 }

@@ -124,7 +124,7 @@ export interface FlushRequest {
   readonly closedBelow: Offset;
   readonly leaseIds: readonly number[];
   /** Those of `fds` that `endFlush()` closes. */
-  readonly smallFds: readonly number[];
+  readonly ownedFds: readonly number[];
   /** Which changes of small files and directories are in it (unflushed.ts). */
   readonly changesUpTo: number;
 }

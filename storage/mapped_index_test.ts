@@ -1,20 +1,29 @@
 /** Tests of the two indexes: their bytes, their growth, their lookups, and what a full disk does to them. */
 import { strict as assert } from "node:assert";
+import { FaultyFileSystem } from "../tests/faulty_file_system.ts";
 import { TestDirectory } from "../tests/log_fixture.ts";
 import { toFilePosition, toOffset } from "./base/units.ts";
+import { Mappings } from "./log_resources.ts";
 import { OffsetIndex } from "./offset_index.ts";
 import { type FileSystem, linuxFileSystem } from "./sys/file_system.ts";
+import { SystemError } from "./sys/libc.ts";
 import { TimeIndex } from "./time_index.ts";
 
 function place(directory: TestDirectory, changes: { bytesMax?: number; fs?: FileSystem } = {}) {
   const { bytesMax = 10_485_760, fs = linuxFileSystem } = changes;
-  return { fs, path: `${directory.path}/00000000000000001000.index`, baseOffset: toOffset(1000), bytesMax };
+  return {
+    fs,
+    mappings: new Mappings(),
+    path: `${directory.path}/00000000000000001000.index`,
+    baseOffset: toOffset(1000),
+    bytesMax,
+  };
 }
 
 Deno.test("OffsetIndex writes relative offset and position in 8 bytes, and trims what it did not use", () => {
   using directory = new TestDirectory();
   using index = new OffsetIndex(place(directory));
-  assert.equal(index.openForAppend({ empty: true }), true);
+  assert.equal(index.openForAppend({ empty: true }) && index.reserve(2), true);
   index.append(toOffset(1005), toFilePosition(4200));
   index.append(toOffset(0x7fff_ffff + 1000), toFilePosition(0x7fff_fff0));
   assert.ok(Deno.statSync(`${directory.path}/00000000000000001000.index`).size >= 4096, "blocks are allocated ahead");
@@ -28,7 +37,7 @@ Deno.test("OffsetIndex writes relative offset and position in 8 bytes, and trims
 Deno.test("TimeIndex writes timestamp and relative offset in 12 bytes, growing timestamps only", () => {
   using directory = new TestDirectory();
   using index = new TimeIndex(place(directory));
-  index.openForAppend({ empty: true });
+  assert.equal(index.openForAppend({ empty: true }) && index.reserve(2), true);
   index.appendIfLarger(-1, toOffset(1001)); // no timestamp: no entry
   index.appendIfLarger(0x0102_0304_0506, toOffset(1005));
   index.appendIfLarger(0x0102_0304_0506, toOffset(1009));
@@ -152,4 +161,71 @@ Deno.test("OffsetIndex.openForLookup() refuses a file that does not hold whole e
   Deno.writeFileSync(place(directory).path, new Uint8Array(12));
   using index = new OffsetIndex(place(directory));
   assert.equal(index.openForLookup(), false);
+});
+
+/** Fills an index from entry `from` on; every entry is checked afterwards. */
+function fill(index: OffsetIndex, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
+    assert.equal(index.reserve(1), true);
+    index.append(toOffset(1001 + i), toFilePosition(i + 1));
+  }
+  for (let i = 0; i < to; i++) assert.deepEqual([index.offsetAt(i), index.positionAt(i)], [1001 + i, i + 1]);
+}
+
+Deno.test("OffsetIndex holds no descriptor, and a mapping only for more than 4 KiB, while it is appended to and looked up", () => {
+  using directory = new TestDirectory();
+  const faulty = new FaultyFileSystem(linuxFileSystem);
+  const at = place(directory, { fs: faulty.fileSystem });
+  using index = new OffsetIndex(at);
+  assert.equal(index.openForAppend({ empty: true }), true);
+  fill(index, 0, 512);
+  assert.deepEqual([faulty.openCount, faulty.mappedCount, at.mappings.count], [0, 0, 0]);
+  fill(index, 512, 513);
+  assert.deepEqual([faulty.openCount, faulty.mappedCount, at.mappings.count], [0, 1, 1]);
+  fill(index, 513, 2000);
+  index.trim();
+  assert.deepEqual([faulty.openCount, faulty.mappedCount, Deno.statSync(at.path).size], [0, 1, 16_000]);
+  index[Symbol.dispose]();
+  assert.deepEqual([faulty.openCount, faulty.mappedCount, at.mappings.count], [0, 0, 0]);
+  assert.equal(index.openForLookup() && index.count, 2000);
+  assert.equal(index.offsetAt(1999), 3000);
+  assert.deepEqual([faulty.openCount, faulty.mappedCount], [0, 1]);
+});
+
+Deno.test("OffsetIndex stays in memory where a mapping is refused, or none is left, and is mapped when there is one again", () => {
+  for (const left of [0, 1]) {
+    using directory = new TestDirectory();
+    const faulty = new FaultyFileSystem(linuxFileSystem);
+    faulty.refused = { fault: "map", nth: 1, count: 2 };
+    const at = { ...place(directory, { fs: faulty.fileSystem }), mappings: new Mappings(left) };
+    using index = new OffsetIndex(at);
+    assert.equal(index.openForAppend({ empty: true }), true);
+    fill(index, 0, 1500);
+    assert.deepEqual([faulty.mappedCount, at.mappings.count, faulty.refusals], [0, 0, 2 * left]);
+    fill(index, 1500, 5000);
+    assert.deepEqual([faulty.mappedCount, at.mappings.count], [left, left]);
+    index.trim();
+    index[Symbol.dispose]();
+    assert.equal(index.openForLookup() && index.count, 5000);
+    assert.equal(index.offsetAt(4999), 6000);
+  }
+});
+
+Deno.test("OffsetIndex.trim() that is refused changes nothing: entries can be appended and it can be tried again", () => {
+  for (const fault of ["open", "pwrite", "truncate"] as const) {
+    for (const count of [100, 1000]) {
+      using directory = new TestDirectory();
+      const faulty = new FaultyFileSystem(linuxFileSystem);
+      using index = new OffsetIndex(place(directory, { fs: faulty.fileSystem }));
+      index.openForAppend({ empty: true });
+      fill(index, 0, count);
+      faulty.refused = { fault, nth: fault === "open" ? faulty.callsOf("open") + 1 : 1, count: 1 };
+      if (fault === "pwrite" && count === 1000) continue; // what is mapped is not written
+      assert.throws(() => index.trim(), SystemError);
+      fill(index, count, 2 * count);
+      index.trim();
+      assert.equal(Deno.statSync(place(directory).path).size, 16 * count);
+      assert.equal(faulty.openCount, 0);
+    }
+  }
 });

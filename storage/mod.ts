@@ -45,6 +45,7 @@ export * from "./uuid.ts";
 
 export * from "./sys/epoll.ts";
 export { type FileSystem, linuxFileSystem, type MappedFile, type OpenMode } from "./sys/file_system.ts";
+export type { FlushOutcome } from "./sys/flush_outcome.ts";
 export * from "./sys/page_cache.ts";
 export { IO_BYTES_MAX, lastErrorText, SystemError } from "./sys/libc.ts";
 export { allocateShared, discardPages, type NativeMemory, nativeMemory } from "./sys/memory.ts";

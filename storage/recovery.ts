@@ -15,6 +15,7 @@ import type { Segment } from "./segment.ts";
 import { describeBatch } from "./segment_reader.ts";
 import { LogDamagedError } from "./storage_failure.ts";
 import type { FileSystem } from "./sys/file_system.ts";
+import { SystemError } from "./sys/libc.ts";
 import { type NativeMemory, nativeMemory } from "./sys/memory.ts";
 
 /** One read of a recovery; larger batches get memory of their own. */
@@ -126,6 +127,8 @@ export class SegmentRecovery {
       return start < 0 ? null : { memory: this.#window.memory, start };
     }
     const memory = nativeMemory(new ArrayBuffer(length));
-    return this.#fs.pread(fd, memory, 0, length, position) === length ? { memory, start: 0 } : null;
+    const read = this.#fs.pread(fd, memory, 0, length, position);
+    if (read < 0) throw new SystemError(`read ${length} bytes of a file at position ${position}`);
+    return read === length ? { memory, start: 0 } : null;
   }
 }

@@ -10,7 +10,7 @@
  * Source: Kafka's LogSegment.
  */
 import { assert } from "./base/assert.ts";
-import { NO_TIMESTAMP, type Offset, toFilePosition } from "./base/units.ts";
+import { NO_OFFSET, NO_TIMESTAMP, type Offset, toFilePosition } from "./base/units.ts";
 import type { LogConfig } from "./log_config.ts";
 import type { LeasedFile, LogResources, WarmFile } from "./log_resources.ts";
 import { OffsetIndex, RELATIVE_OFFSET_MAX } from "./offset_index.ts";
@@ -63,6 +63,8 @@ export class Segment implements LeasedFile, WarmFile {
   #largestIsKnown = false;
   #firstBatchTimestamp: number | null = null;
   #closeWhenReleased = false;
+  /** What a rebuild that is given up goes back to. */
+  #beforeRebuild = { timestamp: NO_TIMESTAMP, offset: NO_OFFSET, isKnown: false };
 
   /** A segment whose files are not open yet; use `createSegment()` or `openSegment()`. */
   constructor(place: SegmentPlace, baseOffset: Offset) {
@@ -70,10 +72,10 @@ export class Segment implements LeasedFile, WarmFile {
     this.id = place.resources.leases.nextId();
     this.baseOffset = baseOffset;
     this.#offsetOfLargestTimestamp = baseOffset;
-    const { fs, config } = place;
-    const bytesMax = config.segmentIndexBytes;
-    this.offsetIndex = new OffsetIndex({ fs, path: this.path(".index"), baseOffset, bytesMax });
-    this.timeIndex = new TimeIndex({ fs, path: this.path(".timeindex"), baseOffset, bytesMax });
+    const { fs, config, resources: { mappings } } = place;
+    const shared = { fs, mappings, baseOffset, bytesMax: config.segmentIndexBytes };
+    this.offsetIndex = new OffsetIndex({ ...shared, path: this.path(".index") });
+    this.timeIndex = new TimeIndex({ ...shared, path: this.path(".timeindex") });
     this.#indexIntervalBytes = config.indexIntervalBytes;
     this.#rollJitterMs = Math.floor(place.random() * Math.min(config.segmentJitterMs, config.segmentMs));
   }
@@ -133,7 +135,10 @@ export class Segment implements LeasedFile, WarmFile {
     return this.#waitedMs(batch) > segmentMs - this.#rollJitterMs;
   }
 
-  /** Appends a batch and, every `index.interval.bytes`, index entries. The caller has asked `shouldRoll()`. */
+  /**
+   * Appends a batch and, every `index.interval.bytes`, index entries. The caller has asked `shouldRoll()`.
+   * @throws SystemError when a file cannot be opened or mapped; the segment is as it was then
+   */
   append(memory: NativeMemory, start: number, batch: AppendedBatch): WriteOutcome {
     const writer = this.#writer;
     assert(writer !== null, "batches go to the active segment");
@@ -187,10 +192,13 @@ export class Segment implements LeasedFile, WarmFile {
     return this.#sizeBytes;
   }
 
-  /** Ends the appends: the last time index entry is written, indexes and file are trimmed. @throws SystemError */
+  /**
+   * Ends the appends: the last time index entry is written, indexes and file are trimmed.
+   * @throws SystemError when the disk refuses; the segment is active then as before
+   */
   deactivate(): void {
     assert(this.#state === "active", "only the active segment is closed");
-    this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
+    this.#appendLastTimestamp();
     this.offsetIndex.trim();
     this.timeIndex.trim();
     this.#writer?.trim(this.#sizeBytes);
@@ -201,6 +209,8 @@ export class Segment implements LeasedFile, WarmFile {
 
   /** Begins to build the indexes anew, as if the segment were empty: follow with `replay()` of every batch. */
   beginRebuild(): void {
+    const [timestamp, offset] = [this.#largestTimestamp, this.#offsetOfLargestTimestamp];
+    this.#beforeRebuild = { timestamp, offset, isKnown: this.#largestIsKnown };
     this.#largestTimestamp = NO_TIMESTAMP;
     this.#offsetOfLargestTimestamp = this.baseOffset;
     this.#largestIsKnown = true;
@@ -219,7 +229,7 @@ export class Segment implements LeasedFile, WarmFile {
   /** Ends the rebuild; `sizeBytes` is what was replayed, or `size` where more is known to be there. */
   endRebuild(size = this.#sizeBytes): void {
     this.#sizeBytes = size;
-    this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
+    this.#appendLastTimestamp();
     if (this.#state === "active") return;
     this.offsetIndex.trim();
     this.timeIndex.trim();
@@ -227,7 +237,11 @@ export class Segment implements LeasedFile, WarmFile {
 
   /** Gives a rebuild up; the file is as it was and the indexes say less than they could. @param size of the file */
   abandonRebuild(size: number): void {
+    const { timestamp, offset, isKnown } = this.#beforeRebuild;
     this.#sizeBytes = size;
+    this.#largestTimestamp = timestamp;
+    this.#offsetOfLargestTimestamp = offset;
+    this.#largestIsKnown = isKnown;
   }
 
   /** Cuts the file after the last whole batch. @throws SystemError */
@@ -237,22 +251,34 @@ export class Segment implements LeasedFile, WarmFile {
   }
 
   /**
-   * Maps the indexes for lookups.
+   * Opens the indexes for lookups.
    * @returns false when what they say cannot be right: rebuild them @throws SystemError
    */
   openIndexes(): boolean {
-    if (this.offsetIndex.isMapped && this.timeIndex.isMapped || this.#state === "active") return true;
+    if (this.offsetIndex.isOpen && this.timeIndex.isOpen || this.#state === "active") return true;
     const whole = this.offsetIndex.openForLookup() && this.timeIndex.openForLookup();
     this.#warmUp();
     return whole && this.offsetIndex.isPlausible(this.#sizeBytes) && this.timeIndex.isPlausible();
   }
 
-  /** Descriptors with data that a flush must make durable: the file's, and of a closed segment its indexes' too. */
-  flushFds(): number[] {
-    if (this.#state === "active") return [this.fd];
-    for (const index of [this.offsetIndex, this.timeIndex]) if (index.fd < 0) index.openForLookup();
-    this.#warmUp();
-    return [this.fd, this.offsetIndex.fd, this.timeIndex.fd];
+  /**
+   * Descriptors with data that a flush must make durable: the file's, and of a closed segment its indexes' too.
+   * @returns owned: those that the caller closes @throws SystemError when a file cannot be opened
+   */
+  openForFlush(): { fds: number[]; owned: number[] } {
+    if (this.#state === "active") return { fds: [this.fd], owned: [] };
+    const { fs } = this.#place;
+    const owned: number[] = [];
+    try {
+      const fd = this.fd;
+      for (const kind of [".index", ".timeindex"] as const) {
+        owned.push(fs.open(this.path(kind), { write: true, create: true }));
+      }
+      return { fds: [fd, ...owned], owned };
+    } catch (error) {
+      for (const fd of owned) fs.close(fd);
+      throw error;
+    }
   }
 
   /** Takes a lease of the file's descriptor. @returns its number */
@@ -292,9 +318,9 @@ export class Segment implements LeasedFile, WarmFile {
   }
 
   #startWriting(nowMs: number): void {
-    const { fs, config } = this.#place;
-    const writer = config.appendMode === "mapped" ? MappedSegmentWriter : PwriteSegmentWriter;
-    this.#writer = new writer(fs, this.fd);
+    const { fs, config, resources: { mappings } } = this.#place;
+    const isMapped = config.appendMode === "mapped" && mappings.take();
+    this.#writer = isMapped ? new MappedSegmentWriter(fs, this.fd, mappings) : new PwriteSegmentWriter(fs, this.fd);
     this.#createdMs = nowMs;
     this.#place.resources.warm.delete(this);
     this.#state = "active";
@@ -320,6 +346,11 @@ export class Segment implements LeasedFile, WarmFile {
 
   #openIndexesForAppend(options: { empty: boolean }): void {
     if (!this.offsetIndex.openForAppend(options) || !this.timeIndex.openForAppend(options)) throw this.#indexRefused();
+  }
+
+  #appendLastTimestamp(): void {
+    if (!this.timeIndex.reserve(1)) throw this.#indexRefused();
+    this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
   }
 
   #indexRefused(): SystemError {

@@ -14,8 +14,13 @@ export function createSegment(place: SegmentPlace, offset: Offset, nowMs: number
     segment.create(nowMs);
     return segment;
   } catch (error) {
-    segment.retire();
-    for (const kind of segmentFileKinds) place.fs.remove(segment.path(kind));
+    discardSegment(place, segment);
     throw error;
   }
+}
+
+/** Closes a segment that the log does not go on in, and removes its files. @throws the runtime's errors when the disk refuses */
+export function discardSegment(place: SegmentPlace, segment: Segment): void {
+  segment.retire();
+  for (const kind of segmentFileKinds) place.fs.remove(segment.path(kind));
 }

@@ -4,12 +4,8 @@
  */
 import { assert } from "./base/assert.ts";
 import type { Offset } from "./base/units.ts";
-import type { FlushRequest, SegmentFacts } from "./log_types.ts";
+import type { SegmentFacts } from "./log_types.ts";
 import type { Segment } from "./segment.ts";
-import type { UnflushedNames } from "./unflushed.ts";
-
-/** Segments of one flush: each holds three descriptors until the disk has it, and a disk may be slower than appends. */
-const FLUSHED_SEGMENTS_MAX = 2;
 
 /** Segments by base offset. */
 export class SegmentList {
@@ -101,35 +97,6 @@ export class SegmentList {
   /** Offset after a segment: the next one's base offset. @param logEndOffset of the log, for the active one */
   endOffset(index: number, logEndOffset: Offset): Offset {
     return this.#segments[index + 1]?.baseOffset ?? logEndOffset;
-  }
-
-  /**
-   * Leases the segments from the one that holds an offset on, a few at a time, and names the descriptors that a flush needs.
-   * @param range that offset, and how far it reaches when it includes the active segment
-   * @param lendUnflushed gives what else the flush makes durable
-   * @throws SystemError when a file cannot be opened; nothing is leased then
-   */
-  leaseForFlush(range: { from: Offset; logEndOffset: Offset }, lendUnflushed: () => UnflushedNames): FlushRequest {
-    const leased: Segment[] = [];
-    try {
-      const fds: number[] = [];
-      const leaseIds: number[] = [];
-      const first = this.floorIndex(range.from);
-      const end = first + FLUSHED_SEGMENTS_MAX;
-      for (const segment of this.#segments.slice(first, end)) {
-        leaseIds.push(segment.lease()); // first: a leased segment's files stay open while those of the next are opened
-        leased.push(segment);
-        fds.push(...segment.flushFds());
-      }
-      const nextBase = this.#segments[end]?.baseOffset;
-      const upTo = nextBase ?? range.logEndOffset;
-      const names = lendUnflushed();
-      fds.push(...names.smallFds);
-      return { ...names, fds, leaseIds, upTo, closedBelow: nextBase ?? this.active.baseOffset };
-    } catch (error) {
-      for (const segment of leased) segment.release();
-      throw error;
-    }
   }
 
   /** What retention looks at. @throws when a time index cannot be read */

@@ -5,6 +5,7 @@
  * Must always hold: after a refused write the file holds what it held before, as far as anyone reads it. A short write
  * is cut off again; where even that fails the file is damaged and the log has to go offline.
  */
+import type { Mappings } from "./log_resources.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { FileSystem, MappedFile } from "./sys/file_system.ts";
 import type { NativeMemory } from "./sys/memory.ts";
@@ -22,6 +23,7 @@ export interface SegmentWriter extends Disposable {
   /**
    * Writes `length` bytes of `memory` from `start` at the file's end, which is `position`. Four plain parameters, since
    * an options object would be one allocation an append.
+   * @throws SystemError when a mapping is refused; the file holds what it held before then, too
    */
   append(memory: NativeMemory, start: number, length: number, position: number): WriteOutcome;
   /** Makes the file `size` bytes long: cuts what was allocated beyond its end. @throws SystemError */
@@ -61,13 +63,16 @@ export class PwriteSegmentWriter implements SegmentWriter {
 export class MappedSegmentWriter implements SegmentWriter {
   readonly #fs: FileSystem;
   readonly #fd: number;
+  readonly #mappings: Mappings;
+  #isDisposed = false;
   #mapped: MappedFile | null = null;
   #mappedBytes = 0;
 
-  /** @param fd owned by the segment */
-  constructor(fs: FileSystem, fd: number) {
+  /** @param fd owned by the segment @param mappings one of them was taken for the writer, which gives it back */
+  constructor(fs: FileSystem, fd: number, mappings: Mappings) {
     this.#fs = fs;
     this.#fd = fd;
+    this.#mappings = mappings;
   }
 
   append(memory: NativeMemory, start: number, length: number, position: number): WriteOutcome {
@@ -78,11 +83,17 @@ export class MappedSegmentWriter implements SegmentWriter {
   }
 
   trim(size: number): void {
-    this[Symbol.dispose]();
+    this.#unmap();
     this.#fs.truncate(this.#fd, size);
   }
 
   [Symbol.dispose](): void {
+    this.#unmap();
+    if (!this.#isDisposed) this.#mappings.giveBack();
+    this.#isDisposed = true;
+  }
+
+  #unmap(): void {
     this.#mapped?.unmap();
     this.#mapped = null;
     this.#mappedBytes = 0;
@@ -92,8 +103,10 @@ export class MappedSegmentWriter implements SegmentWriter {
     const step = Math.min(Math.max(FIRST_MAPPED_STEP_BYTES, this.#mappedBytes), MAPPED_STEP_BYTES_MAX);
     const bytes = Math.ceil(end / step) * step;
     if (!this.#fs.allocate(this.#fd, this.#mappedBytes, bytes - this.#mappedBytes)) return false;
-    this[Symbol.dispose]();
-    this.#mapped = this.#fs.map(this.#fd, bytes);
+    // The new mapping first: where the kernel refuses it, what is mapped stays, and the next append tries again.
+    const mapped = this.#fs.map(this.#fd, bytes);
+    this.#unmap();
+    this.#mapped = mapped;
     this.#mappedBytes = bytes;
     return true;
   }

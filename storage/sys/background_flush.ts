@@ -4,23 +4,30 @@
  * Source: man 2 fdatasync, fsync.
  */
 import { openDirectoryFd } from "./file_system.ts";
+import type { FlushOutcome } from "./flush_outcome.ts";
 import { libc } from "./libc.ts";
 import { threadedLibc } from "./threaded_libc.ts";
 
 /**
  * Makes files and directories durable.
  * @param fds open files; they must stay open until the promise settles @param directories paths
- * @returns whether all of it succeeded; after a failure nothing may be tried again, the pages may be gone
+ * @returns "failed" as soon as one of them failed, whatever else could not be opened
  */
-export async function flushInBackground(fds: readonly number[], directories: readonly string[]): Promise<boolean> {
-  if (threadedLibc === null) return false;
-  let ok = true;
-  for (const fd of fds) ok = (await threadedLibc.fdatasync(fd)) === 0 && ok;
+export async function flushInBackground(
+  fds: readonly number[],
+  directories: readonly string[],
+): Promise<FlushOutcome> {
+  if (threadedLibc === null) return "failed";
+  let outcome: FlushOutcome = "flushed";
+  for (const fd of fds) if ((await threadedLibc.fdatasync(fd)) !== 0) outcome = "failed";
   for (const path of directories) {
     const fd = openDirectoryFd(path);
-    if (fd < 0) return false;
-    ok = (await threadedLibc.fsync(fd)) === 0 && ok;
+    if (fd < 0) {
+      if (outcome === "flushed") outcome = "postponed";
+      continue;
+    }
+    if ((await threadedLibc.fsync(fd)) !== 0) outcome = "failed";
     libc.close(fd);
   }
-  return ok;
+  return outcome;
 }

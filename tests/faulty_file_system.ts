@@ -1,0 +1,151 @@
+/**
+ * A file system whose n-th call of a kind is refused, as a kernel short of descriptors, mappings or blocks, or a failing disk,
+ * refuses it. It counts what is open and mapped. For tests of what uses files: refuse every call there is, one run after the
+ * other, and look whether anything is lost, or left open.
+ */
+import type { FileSystem, MappedFile } from "../storage/sys/file_system.ts";
+import { SystemError } from "../storage/sys/libc.ts";
+
+/**
+ * What is refused: a call, by its name. Of `syncDirectory` there are two: the directory cannot be opened (EMFILE), or the disk fails.
+ * `pwrite` is refused half-way, `pread` as a whole.
+ */
+export const faults = [
+  "open",
+  "map",
+  "allocate",
+  "truncate",
+  "rename",
+  "fdatasync",
+  "openDirectory",
+  "syncDirectory",
+  "pwrite",
+  "pread",
+  "remove",
+  "list",
+  "readFile",
+  "makeDirectory",
+] as const;
+
+/** A kind of call. */
+export type Fault = (typeof faults)[number];
+
+/** The file system; `fileSystem` is what storage is given. */
+export class FaultyFileSystem {
+  readonly fileSystem: FileSystem;
+  /** Which calls are refused: `count` of them from the `nth` on, counted from 1. */
+  refused: { readonly fault: Fault; readonly nth: number; readonly count: number } | null = null;
+  /** Calls that were refused. */
+  refusals = 0;
+  readonly #inner: FileSystem;
+  readonly #calls = new Map<Fault, number>();
+  readonly #open = new Set<number>();
+  readonly #mapped = new Set<MappedFile>();
+
+  /** @param inner does what is not refused */
+  constructor(inner: FileSystem) {
+    this.#inner = inner;
+    this.fileSystem = this.#build();
+  }
+
+  /** Descriptors that are open. */
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** Mappings that there are. */
+  get mappedCount(): number {
+    return this.#mapped.size;
+  }
+
+  /** Calls of a kind so far. */
+  callsOf(fault: Fault): number {
+    return this.#calls.get(fault) ?? 0;
+  }
+
+  #build(): FileSystem {
+    const inner = this.#inner;
+    return {
+      ...inner,
+      open: (path, mode) => {
+        if (this.#isRefused("open")) throw new SystemError(`open ${path} (EMFILE, simulated)`);
+        const fd = inner.open(path, mode);
+        this.#open.add(fd);
+        return fd;
+      },
+      close: (fd) => {
+        if (!this.#open.delete(fd)) throw new TypeError(`descriptor ${fd} is closed twice`);
+        inner.close(fd);
+      },
+      map: (fd, length) => this.#map(fd, length),
+      allocate: (fd, position, length) => !this.#isRefused("allocate") && inner.allocate(fd, position, length),
+      truncate: (fd, size) => {
+        if (this.#isRefused("truncate")) throw new SystemError(`set the size of a file to ${size} (EIO, simulated)`);
+        inner.truncate(fd, size);
+      },
+      rename: (from, to) => {
+        this.#refuse("rename", from);
+        inner.rename(from, to);
+      },
+      fdatasync: (fd) => !this.#isRefused("fdatasync") && inner.fdatasync(fd),
+      syncDirectory: (path) => {
+        if (this.#isRefused("openDirectory")) throw new SystemError(`open ${path} (EMFILE, simulated)`);
+        return !this.#isRefused("syncDirectory") && inner.syncDirectory(path);
+      },
+      pwrite: (fd, memory, start, length, position) => {
+        if (!this.#isRefused("pwrite")) return inner.pwrite(fd, memory, start, length, position);
+        inner.pwrite(fd, memory, start, Math.floor(length / 2), position);
+        return length < 2 ? -1 : Math.floor(length / 2);
+      },
+      pread: (fd, memory, start, length, position) =>
+        this.#isRefused("pread") ? -1 : inner.pread(fd, memory, start, length, position),
+      remove: (path) => {
+        this.#refuse("remove", path);
+        inner.remove(path);
+      },
+      list: (path) => {
+        this.#refuse("list", path);
+        return inner.list(path);
+      },
+      readFile: (path) => {
+        this.#refuse("readFile", path);
+        return inner.readFile(path);
+      },
+      makeDirectory: (path) => {
+        this.#refuse("makeDirectory", path);
+        inner.makeDirectory(path);
+      },
+    };
+  }
+
+  #map(fd: number, length: number): MappedFile {
+    if (this.#isRefused("map")) throw new SystemError(`map ${length} bytes of a file (ENOMEM, simulated)`);
+    const inner = this.#inner.map(fd, length);
+    const mapped: MappedFile = {
+      ...inner,
+      unmap: () => {
+        this.#mapped.delete(mapped);
+        inner.unmap();
+      },
+    };
+    this.#mapped.add(mapped);
+    return mapped;
+  }
+
+  /** Counts a call. */
+  #isRefused(fault: Fault): boolean {
+    const call = this.callsOf(fault) + 1;
+    this.#calls.set(fault, call);
+    const { refused } = this;
+    if (refused === null || refused.fault !== fault || call < refused.nth || call >= refused.nth + refused.count) {
+      return false;
+    }
+    this.refusals++;
+    return true;
+  }
+
+  /** The runtime's own calls throw errors of their own. */
+  #refuse(fault: Fault, path: string): void {
+    if (this.#isRefused(fault)) throw Object.assign(new Error(`EMFILE (simulated): ${path}`), { code: "EMFILE" });
+  }
+}
