@@ -36,7 +36,7 @@ Deno.test("Log.flush() that could not open a file or a directory loses nothing, 
     assert.equal(append(log, recordsOf(1, 10)).refusal, null);
     const again = log.beginFlush()!;
     assert.ok(again.directories.includes(directory.partition) && again.directories.includes(directory.path));
-    assert.equal(again.ownedFds.length, 1, "partition.metadata");
+    assert.equal(again.ownedFds.length, 2, "partition.metadata and the leader epochs");
     log.endFlush(again, "postponed");
     assert.deepEqual([log.recoveryPoint, log.offlineReason, faulty.openCount], [0, null, 1]);
     assert.deepEqual([log.flush(), log.recoveryPoint], [true, 2]);

@@ -160,7 +160,10 @@ export class Segment implements LeasedFile, WarmFile {
     }
     if (this.#isIndexDue()) {
       this.offsetIndex.append(batch.lastOffset, toFilePosition(this.#sizeBytes));
-      this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
+      // A rebuild may find more entries than appending made, and must leave the last place to the largest timestamp.
+      if (!this.timeIndex.isFull) {
+        this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
+      }
       this.#bytesSinceIndexEntry = 0;
     }
     this.#bytesSinceIndexEntry += batch.bytes;

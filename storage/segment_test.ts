@@ -126,3 +126,17 @@ Deno.test("Log preallocates segments where preallocate asks for it, and trims th
   }
   assert.deepEqual(findInconsistencies(directory.partition), []);
 });
+
+Deno.test("Segment.replay() leaves the last place of the time index to the largest timestamp, however many entries a rebuild finds", () => {
+  using directory = new TestDirectory();
+  const config = { ...testConfig, segmentIndexBytes: 60 };
+  {
+    using log = openLog(directory.partition, { config });
+    for (let i = 0; i < 20; i++) append(log, recordsOf(1, 100, TEST_TIMESTAMP + i));
+    log.close({ clean: false });
+  }
+  const log = openLog(directory.partition, { config: { ...config, indexIntervalBytes: 1 } });
+  assert.deepEqual(log.segments().map(({ retentionTimestamp }) => retentionTimestamp), [TEST_TIMESTAMP + 19]);
+  assert.ok(log.close({ clean: true }));
+  assert.deepEqual(findInconsistencies(directory.partition), []);
+});
