@@ -2,6 +2,7 @@
 import { adversityShapes } from "./adversity_shapes.ts";
 import { footprintShapes } from "./footprint_shapes.ts";
 import { groupShapes } from "./group_shapes.ts";
+import { hostileShapes } from "./hostile_shapes.ts";
 import { latencyShapes } from "./latency_shapes.ts";
 import type { Shape } from "./shape.ts";
 import { throughputShapes } from "./throughput_shapes.ts";
@@ -13,4 +14,5 @@ export const SHAPES: readonly Shape[] = [
   ...groupShapes,
   ...footprintShapes,
   ...adversityShapes,
+  ...hostileShapes,
 ];

@@ -35,7 +35,14 @@ export function kafkaInstalled(): boolean {
 }
 
 /** A load generator of bench/peer. */
-export type LoadGenerator = "wire_load" | "tail_load" | "client_load" | "hostile_load" | "group_load";
+export type LoadGenerator =
+  | "wire_load"
+  | "tail_load"
+  | "client_load"
+  | "hostile_load"
+  | "wave_load"
+  | "probe_load"
+  | "group_load";
 
 /** Path of a load generator that `buildLoadGenerators` has built. */
 export function loadGenerator(name: LoadGenerator): string {
@@ -64,6 +71,8 @@ export async function buildLoadGenerators(): Promise<void> {
   await compile("wire_load", []);
   await compile("tail_load", ["-lm"]);
   await compile("hostile_load", []);
+  await compile("wave_load", []);
+  await compile("probe_load", ["-lm"]);
   await compile("group_load", []);
   await compile("client_load", await librdkafkaFlags());
 }

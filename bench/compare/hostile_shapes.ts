@@ -1,0 +1,153 @@
+/**
+ * Shapes that measure how long others wait beside requests that ask for far more work than they have bytes, and beside a harmless load
+ * of as many bytes as a control. Main isolate.
+ *
+ * Each run has a broker of its own: what such a load leaves behind (a heap that is full, a queue of minutes) must not weigh on the
+ * shapes that follow. Source: the two loads made others wait for 30 s, and ended the process, before turns and memory had limits.
+ */
+import { processMemory } from "../peer/processes.ts";
+import { WireClient } from "../peer/wire_client.ts";
+import type { Figure, RunContext, Shape } from "./shape.ts";
+import { start, type Target } from "./targets.ts";
+import { generate } from "./throughput_shapes.ts";
+
+/** Waves of DescribeConfigs requests; the next wave waits until all of this one are answered. */
+interface Hostility {
+  readonly connections: number;
+  /** How often each request names the topic: 8 bytes each time. */
+  readonly elements: number;
+  readonly wavesPerSecond: number;
+}
+
+interface ProbePrinted {
+  readonly errors: number;
+  readonly requests: number;
+  readonly missing: number;
+  readonly latencyMs: { readonly p50: number; readonly p99: number; readonly max: number };
+}
+
+interface WavesPrinted {
+  readonly errors: number;
+  readonly waves: number;
+  readonly answered: number;
+  readonly closed: number;
+}
+
+/** New connections per second of `first-request`. */
+const ARRIVALS = 300;
+/** Topics of the honest clients, of the harmless load, and the one that hostile requests name: its name is one byte. */
+const [HONEST, HARMLESS, NAMED] = ["honest", "harmless", "t"] as const;
+const ELEMENT_BYTES = 8;
+/** Honest clients: connections to partitions on every shard, and requests per second of all together. */
+const HONEST_CLIENTS = { partitions: 4, connections: 8, rate: 500 };
+/** How long a broker is warmed, and each of the three measurements takes. */
+const [WARM_SECONDS, PHASE_SECONDS] = [4, 10] as const;
+
+/** The hostile shapes of the report, and what a new connection waits for. */
+export const hostileShapes: readonly Shape[] = [
+  {
+    name: "first-request",
+    title: `A new connection, ${ARRIVALS} a second: from connecting to the answer of its first request (ApiVersions)`,
+    quick: true,
+    warmRunsMax: 5,
+    run: firstRequest,
+  },
+  hostileShape(
+    "hostile-wedge",
+    "260 connections that send one DescribeConfigs of 22 KB each, at most every 5 s",
+    { connections: 260, elements: 2800, wavesPerSecond: 0.2 },
+  ),
+  hostileShape(
+    "hostile-million",
+    "one DescribeConfigs of 8 MB that names a topic 1,000,000 times, at most once a second",
+    { connections: 1, elements: 1_000_000, wavesPerSecond: 1 },
+  ),
+];
+
+async function firstRequest({ target, scale }: RunContext): Promise<Figure[]> {
+  const printed = await generate<ProbePrinted>("probe_load", [
+    ...["connect", "-b", String(target.port), "-f", String(ARRIVALS), "-d", String(20 * scale)],
+  ]);
+  return waits("first answer", printed);
+}
+
+function hostileShape(name: string, what: string, hostility: Hostility): Shape {
+  return {
+    name,
+    title: `How long others wait beside ${what}; and beside produce requests of as many bytes`,
+    quick: false,
+    warmRunsMax: 0,
+    run: (context) => besideHostility(context, hostility),
+  };
+}
+
+async function besideHostility(context: RunContext, hostility: Hostility): Promise<Figure[]> {
+  const directory = `${context.scratch}/hostile-${context.id}`;
+  try {
+    await using target = await start(context.target.contender, { directory, gcTrace: false });
+    try {
+      return await measure(target, hostility, context.scale);
+    } catch (error) {
+      if (target.process.running) throw error;
+      const { contender, process } = target;
+      throw new Error(`Cannot go on: ${contender.title} has ended beside it:\n${process.outputTail()}`, {
+        cause: error,
+      });
+    }
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+async function measure(target: Target, hostility: Hostility, scale: number): Promise<Figure[]> {
+  using client = await WireClient.connect(target.port);
+  await client.createTopic(HONEST, HONEST_CLIENTS.partitions);
+  for (const topic of [HARMLESS, NAMED]) await client.createTopic(topic, 1);
+  const seconds = PHASE_SECONDS * scale;
+  const common = [
+    "-b",
+    String(target.port),
+    "-n",
+    String(hostility.connections),
+    "-f",
+    String(hostility.wavesPerSecond),
+  ];
+  const bytes = String(hostility.elements * ELEMENT_BYTES);
+  const waves = (mode: "harmless" | "describe", length: number) =>
+    generate<WavesPrinted>("wave_load", [
+      ...[mode, ...common, "-d", String(length)],
+      ...(mode === "harmless" ? ["-t", HARMLESS, "-r", bytes] : ["-t", NAMED, "-e", String(hostility.elements)]),
+    ]);
+  // Warmed by what it will answer, but for the hostile requests: those come last, for a broker may not recover from them soon.
+  await Promise.all([probe(target, WARM_SECONDS), waves("harmless", WARM_SECONDS)]);
+  const alone = await probe(target, seconds);
+  const [control, harmless] = await Promise.all([probe(target, seconds), waves("harmless", seconds)]);
+  const [during, hostile] = await Promise.all([probe(target, seconds), waves("describe", seconds)]);
+  return [
+    ...waits("alone", alone),
+    ...waits("beside a harmless load", control),
+    ...waits("beside it", during),
+    { name: "beside it: not answered for 30 s", value: during.missing, better: "lower" },
+    { name: "harmless requests answered", value: harmless.answered, better: "higher" },
+    { name: "hostile requests answered", value: hostile.answered, better: "higher" },
+    { name: "hostile connections closed", value: hostile.closed, better: "lower" },
+    { name: "RSS at most, MB", value: processMemory(target.pid).peakResidentBytes / 1e6, better: "lower" },
+  ];
+}
+
+/** The honest clients: single records of 1 KB at a fixed rate. */
+function probe(target: Target, seconds: number): Promise<ProbePrinted> {
+  const { partitions, connections, rate } = HONEST_CLIENTS;
+  return generate<ProbePrinted>("probe_load", [
+    ...["acks", "-b", String(target.port), "-t", HONEST, "-p", String(partitions), "-n", String(connections)],
+    ...["-f", String(rate), "-d", String(seconds)],
+  ]);
+}
+
+function waits(prefix: string, { latencyMs }: ProbePrinted): Figure[] {
+  return (["p50", "p99", "max"] as const).map((name) => ({
+    name: `${prefix}, ${name} ms`,
+    value: latencyMs[name],
+    better: "lower",
+  }));
+}
