@@ -1,0 +1,113 @@
+/**
+ * Requests that are valid and mean harm: every field of every API that repeats is stretched, and sent alone, by many, in pipelines, by
+ * clients that do not read and by clients that leave. The broker lives, honest clients are served rightly, each request is
+ * answered or its connection closed with a sentence, memory and turn times keep their bounds (judgement.ts).
+ *
+ * One failure is repeated by BARNABAS_SEED and BARNABAS_HOSTILE, see campaign.ts.
+ */
+import { describeConfigsRequest } from "../../net/protocol/messages/32_describe_configs.ts";
+import { apiByKey } from "../../net/protocol/api_table.ts";
+import { frameOf } from "../kafka_client.ts";
+import { type HostileRequest, sendAndLeave, sendAndReadSlowly, sendFromMany, sendPipelined } from "./attacks.ts";
+import { allStretches, attackName, type Campaign, campaign, requestOf, smallRequests, versionsOf } from "./campaign.ts";
+import { waitInSessions } from "./fetch_sessions.ts";
+
+const isSlow = Deno.env.get("BARNABAS_SLOW") === "1";
+const MEGABYTE = 1_000_000;
+/** Below `socket.request.max.bytes`. */
+const HUGE_BYTES = 90 * MEGABYTE;
+const CROWD = isSlow ? 300 : 30;
+
+/** Runs when it is asked for by name, as long as the broker does not stand all of it. */
+function hostile(name: string, body: (campaign: Campaign) => Promise<void>): void {
+  const ignore = Deno.env.get("BARNABAS_HOSTILE") === undefined;
+  Deno.test({ name: `hostile: ${name}`, ignore, fn: () => campaign(body) });
+}
+
+hostile("each repeated field of each API, stretched, in three versions", async ({ attack }) => {
+  const bytes = (isSlow ? 8 : 1) * MEGABYTE;
+  for (const stretch of allStretches(versionsOf)) {
+    await attack(attackName(stretch, { bytes, pattern: "one connection" }), async (field) => {
+      await sendFromMany(field, await requestOf(stretch, field, bytes), 1);
+    });
+  }
+});
+
+hostile("each repeated field of each API, stretched to 90 MB (BARNABAS_SLOW=1)", async ({ attack }) => {
+  if (!isSlow) return;
+  for (const stretch of allStretches(({ served: [, newest] }) => [newest])) {
+    await attack(attackName(stretch, { bytes: HUGE_BYTES, pattern: "one connection" }), async (field) => {
+      await sendFromMany(field, await requestOf(stretch, field, HUGE_BYTES), 1);
+    });
+  }
+});
+
+hostile(`${CROWD} connections with the same stretched request`, async ({ attack, random }) => {
+  const all = allStretches(({ served: [, newest] }) => [newest]);
+  for (const { api } of smallRequests()) {
+    const stretch = random.pick(all.filter((other) => other.api === api));
+    await attack(attackName(stretch, { bytes: MEGABYTE, pattern: `${CROWD} connections` }), async (field) => {
+      await sendFromMany(field, await requestOf(stretch, field, MEGABYTE), CROWD);
+    });
+  }
+});
+
+hostile("pipelines of small requests", async ({ attack }) => {
+  for (const connections of [4, 30]) {
+    await attack(
+      `Fetch v7, 127 waiting fetches of a session of 2,000 partitions, ${connections} connections`,
+      (field) => waitInSessions(field, connections),
+    );
+  }
+  await attack("DescribeConfigs v1, 22 KB, 260 connections", async (field) => {
+    await sendFromMany(field, describesOne(2800), 260);
+  });
+  for (const stretch of smallRequests()) {
+    await attack(attackName(stretch, { bytes: 0, pattern: "127 in a pipeline, 4 connections" }), async (field) => {
+      await sendPipelined(field, await requestOf(stretch, field, 0), { connections: 4, requests: 127 });
+    });
+  }
+});
+
+hostile("clients that read little or nothing", async ({ attack, random }) => {
+  const connections = isSlow ? 100 : 20;
+  const stretches = allStretches(({ served: [, newest] }) => [newest]);
+  for (const { api } of smallRequests()) {
+    const stretch = random.pick(stretches.filter((other) => other.api === api));
+    for (const bytes of [0, 100]) {
+      const pattern = `${connections} connections that read ${bytes} bytes at a time`;
+      await attack(attackName(stretch, { bytes: 200_000, pattern }), async (field) => {
+        const request = await requestOf(stretch, field, 200_000);
+        await sendAndReadSlowly(field, request, { connections, rounds: 8, bytes });
+      });
+    }
+  }
+  await attack("DescribeConfigs v1, 22 KB, 260 connections that do not read", async (field) => {
+    await sendAndReadSlowly(field, describesOne(2800), { connections: 260, rounds: 40, bytes: 0 });
+  });
+});
+
+hostile("clients that leave in the middle of a request, and before its answer", async ({ attack, random }) => {
+  const stretches = allStretches(({ served: [, newest] }) => [newest]);
+  for (const { api } of smallRequests()) {
+    const stretch = random.pick(stretches.filter((other) => other.api === api));
+    for (const share of [0.6, 1]) {
+      const pattern = `20 connections that leave after ${share * 100} % of it`;
+      await attack(attackName(stretch, { bytes: MEGABYTE, pattern }), async (field) => {
+        await sendAndLeave(field, await requestOf(stretch, field, MEGABYTE), { connections: 20, share });
+      });
+    }
+  }
+});
+
+/** Asks for all settings of topic "t", again and again. */
+function describesOne(times: number): HostileRequest {
+  const resources = Array.from({ length: times }, () => ({
+    resourceType: 2,
+    resourceName: "t",
+    configurationKeys: null,
+  }));
+  const version = 1;
+  const frame = frameOf(describeConfigsRequest, { apiVersion: version, correlationId: 1 }, { resources });
+  return { api: apiByKey(describeConfigsRequest.apiKey)!, version, frame };
+}

@@ -1,0 +1,312 @@
+/**
+ * Requests of which one field repeats until the frame has the wanted size: found by walking the declarations of the API table, so that
+ * a new API is attacked without a line of its own. Pure; any isolate. Test code.
+ */
+import { type Api } from "../../net/protocol/api_table.ts";
+import {
+  type Field,
+  type Fields,
+  includes,
+  type Kind,
+  placeOf,
+  taggedFields,
+  type WireType,
+} from "../../net/protocol/wire_types.ts";
+import { meaningOf, usualCount, valueOf } from "./field_meanings.ts";
+import { FrameBytes, writeNumbered } from "./frame_bytes.ts";
+import { BIG_PARTITIONS, NUMBERED_COUNT } from "./victim_topics.ts";
+
+/**
+ * What a stretched field holds.
+ *   bare      equal elements without anything in them that repeats itself
+ *   equal     equal elements that name things that exist, with one element in each array of theirs
+ *   existing  elements that differ and name things that exist, as far as there are any
+ *   absent    elements that differ and name things that do not exist
+ */
+export type Elements = "bare" | "equal" | "existing" | "absent";
+
+/** The section of tagged fields of the request or of its header, where it stands for a field. */
+export const TAGS = "(tags)";
+/** Stands before `TAGS` for the header's. */
+export const HEADER = "(header)";
+
+/** One way to stretch a request. */
+export interface Stretch {
+  readonly api: Api;
+  readonly version: number;
+  /** Names of the fields that lead to the stretched one, which is the last. */
+  readonly target: readonly string[];
+  readonly elements: Elements;
+}
+
+/** What a frame needs to know of the broker and of earlier answers. */
+export interface FrameContext {
+  /** 16 bytes of each topic's id, by name. */
+  readonly topicIds: ReadonlyMap<string, Uint8Array>;
+  /** Values of fields of the request that come from earlier answers: a member's id, its generation. */
+  readonly values?: Readonly<Record<string, number | string>>;
+}
+
+/** Every stretch of a request in one version. */
+export function stretchesOf(api: Api, version: number): Stretch[] {
+  const { fields, flexible } = api.request;
+  const found = arraysOf(fields, version, []).flatMap(({ target, hasInner }) => {
+    const elements: Elements[] = hasInner ? ["bare", "equal", "existing", "absent"] : ["equal", "existing", "absent"];
+    return elements.map((element) => ({ api, version, target, elements: element }));
+  });
+  if (!includes(flexible, version)) return found;
+  const tags = (["equal", "absent"] as const).map((elements) => ({ api, version, target: [TAGS], elements }));
+  return [...found, ...tags, { api, version, target: [HEADER, TAGS], elements: "absent" }];
+}
+
+/** A name that stays the same: "DescribeConfigs v1 resources equal". */
+export function nameOf({ api, version, target, elements }: Stretch): string {
+  return `${api.name} v${version} ${target.join(".")} ${elements}`;
+}
+
+function arraysOf(fields: Fields, version: number, path: string[]): { target: string[]; hasInner: boolean }[] {
+  return Object.entries(fields).flatMap(([name, { type, ...declared }]) => {
+    if (placeOf({ type, ...declared }, version) === "absent") return [];
+    const target = [...path, name];
+    const within = type.kind === "array" ? type.element! : type;
+    const inner = within.kind === "struct" ? arraysOf(within.fields!, version, target) : [];
+    return type.kind === "array" ? [{ target, hasInner: inner.length > 0 }, ...inner] : inner;
+  });
+}
+
+/**
+ * Builds the frame of a stretch.
+ * @param bytes size of the whole frame, which it reaches but for a part of an element
+ * @returns the frame with its size prefix; its correlation id stands at byte 8
+ */
+export function stretchedFrame(
+  stretch: Stretch,
+  { bytes, context }: { bytes: number; context: FrameContext },
+): Uint8Array<ArrayBuffer> {
+  return new StretchedFrame(stretch, context).build(bytes);
+}
+
+/** Where in a request something is written. */
+interface Place {
+  readonly out: FrameBytes;
+  readonly path: readonly string[];
+  /** Inside the stretched field: what its elements hold. */
+  readonly elements: Elements | null;
+}
+
+/** What the rest of a request has room for behind the stretched field. */
+const REST_BYTES = 400;
+
+class StretchedFrame {
+  readonly #stretch: Stretch;
+  readonly #context: FrameContext;
+  readonly #isFlexible: boolean;
+  #bytesWanted = 0;
+
+  constructor(stretch: Stretch, context: FrameContext) {
+    this.#stretch = stretch;
+    this.#context = context;
+    this.#isFlexible = includes(stretch.api.request.flexible, stretch.version);
+  }
+
+  build(bytes: number): Uint8Array<ArrayBuffer> {
+    const { api, version, target } = this.#stretch;
+    this.#bytesWanted = bytes;
+    const out = new FrameBytes();
+    out.integer(0, 4);
+    out.integer(api.key, 2);
+    out.integer(version, 2);
+    out.integer(1, 4);
+    out.count(-1, { size: 2, isCompact: false }); // client id
+    if (this.#isFlexible && target[0] === HEADER) this.#manyTags(out);
+    else if (this.#isFlexible) out.unsignedVarint(0);
+    this.#struct(api.request.fields, { out, path: [], elements: null });
+    out.patch(0, out.length - 4);
+    return out.bytes;
+  }
+
+  #struct(fields: Fields, place: Place): void {
+    const { version, target } = this.#stretch;
+    for (const [name, declared] of Object.entries(fields)) {
+      if (placeOf(declared, version) !== "inline") continue;
+      this.#field(declared, { ...place, path: [...place.path, name] });
+    }
+    if (!this.#isFlexible) return;
+    if (target[0] === TAGS && place.path.length === 0) return this.#manyTags(place.out);
+    const tagged = taggedFields(fields, version).filter(([name]) => target[place.path.length] === name);
+    place.out.unsignedVarint(tagged.length);
+    for (const [name, declared] of tagged) {
+      const out = new FrameBytes();
+      this.#field(declared, { out, path: [...place.path, name], elements: place.elements });
+      place.out.unsignedVarint(declared.options.tag!);
+      place.out.unsignedVarint(out.length);
+      place.out.raw(out.bytes);
+    }
+  }
+
+  #field(declared: Field, place: Place): void {
+    const { type } = declared;
+    const mayBeNull = includes(declared.nullable, this.#stretch.version);
+    if (type.kind === "array") return this.#array(type.element!, { ...place, mayBeNull });
+    if (type.kind === "struct" && mayBeNull) return place.out.integer(-1, 1);
+    this.#value(type, { ...place, mayBeNull });
+  }
+
+  #array(element: WireType, place: Place & { mayBeNull: boolean }): void {
+    const { target } = this.#stretch;
+    const isOnTheWay = place.elements === null && place.path.every((name, depth) => target[depth] === name);
+    if (isOnTheWay && place.path.length === target.length) return this.#stretched(element, place);
+    const usual = isOnTheWay ? 1 : usualCount([this.#stretch.api.name, ...place.path]);
+    let count = usual === -1 && !place.mayBeNull ? 0 : usual;
+    if (place.elements === "bare") count = Math.min(count, 0);
+    place.out.count(count, { size: 4, isCompact: this.#isFlexible });
+    if (count === 1) this.#value(element, { ...place, mayBeNull: false });
+  }
+
+  #stretched(element: WireType, place: Place): void {
+    const { out, path } = place;
+    const one = new FrameBytes();
+    this.#value(element, { out: one, path, elements: this.#stretch.elements, mayBeNull: false });
+    const count = Math.max(1, Math.floor((this.#bytesWanted - out.length - REST_BYTES) / one.length));
+    out.count(count, { size: 4, isCompact: this.#isFlexible });
+    out.repeat(one, count);
+  }
+
+  /** Tagged fields that nobody knows, of a byte each. */
+  #manyTags(out: FrameBytes): void {
+    const [firstTag, tagBytes] = [2 ** 21, 4];
+    const one = new FrameBytes();
+    if (this.#stretch.elements === "equal") one.unsignedVarint(firstTag);
+    else {
+      one.differing(tagBytes, (bytes, at, repetition) => {
+        let rest = firstTag + repetition;
+        for (let index = 0; index < tagBytes; index++, rest >>>= 7) {
+          bytes[at + index] = (rest & 127) | (index < tagBytes - 1 ? 128 : 0);
+        }
+      });
+    }
+    one.unsignedVarint(1);
+    one.integer(0, 1);
+    const count = Math.max(1, Math.floor((this.#bytesWanted - out.length - REST_BYTES) / one.length));
+    out.unsignedVarint(count);
+    out.repeat(one, count);
+  }
+
+  #value(type: WireType, place: Place & { mayBeNull: boolean }): void {
+    const { out } = place;
+    switch (type.kind) {
+      case "struct":
+        return this.#struct(type.fields!, place);
+      case "uuid":
+        return this.#topicId(place);
+      case "string":
+        return this.#string(place);
+      case "bytes":
+      case "records":
+        out.count(4, { size: 4, isCompact: this.#isFlexible });
+        return out.integer(0, 4);
+      case "array":
+        throw new Error(`Arrays of arrays are not known to this test: ${place.path.join(".")}`);
+      default:
+        this.#number(type.kind, place);
+    }
+  }
+
+  #number(kind: Kind, { out, path, elements }: Place): void {
+    const size = sizeOf(kind);
+    const named = this.#valueOf(path);
+    const isPartition = meaningOf([this.#stretch.api.name, ...path]) === "partition";
+    if (isPartition && size === 4 && (elements === "existing" || elements === "absent")) {
+      const partitionOf = (repetition: number) =>
+        elements === "existing" ? repetition % BIG_PARTITIONS : 1_000_000 + repetition;
+      return out.differing(4, (bytes, at, repetition) => {
+        const partition = partitionOf(repetition);
+        for (let index = 0; index < 4; index++) bytes[at + index] = partition >>> (24 - 8 * index);
+      });
+    }
+    out.integer(Number(named ?? 0), size);
+  }
+
+  #string({ out, path, elements, mayBeNull }: Place & { mayBeNull: boolean }): void {
+    const given = this.#valueOf(path);
+    const meaning = meaningOf([this.#stretch.api.name, ...path]);
+    if (given === undefined && meaning !== undefined && (elements === "existing" || elements === "absent")) {
+      out.count(8, { size: 2, isCompact: this.#isFlexible });
+      return out.differing(8, (bytes, at, repetition) => {
+        // An element that names a topic and a partition names the topic that has the partition.
+        const exists = elements === "existing" && meaning !== "text";
+        const index = exists ? repetition % NUMBERED_COUNT : repetition;
+        writeNumbered(bytes, at, { letter: exists ? "e" : "x", index });
+      });
+    }
+    const value = given ?? (meaning === undefined ? (mayBeNull ? null : "") : this.#usualName(meaning));
+    const bytes = value === null ? null : new TextEncoder().encode(String(value));
+    out.count(bytes === null ? -1 : bytes.length, { size: 2, isCompact: this.#isFlexible });
+    if (bytes !== null) out.raw(bytes);
+  }
+
+  /** The topic that holds the stretched partitions has many; else the names are short, so that there are more. */
+  #usualName(meaning: string): string {
+    switch (meaning) {
+      case "topic":
+        return this.#topicName();
+      case "group":
+        return "e0000000";
+      default:
+        return "retention.ms";
+    }
+  }
+
+  #topicName(): string {
+    const { api, target } = this.#stretch;
+    if (api.name === "DeleteTopics") return "x";
+    return target.length > 1 ? "big" : "t";
+  }
+
+  #topicId({ out, path, elements }: Place): void {
+    const { topicIds } = this.#context;
+    const isNamedToo = "name" in this.#siblings(path);
+    if (isNamedToo || meaningOf([this.#stretch.api.name, ...path]) !== "topicId") return out.raw(new Uint8Array(16));
+    if (elements === "existing") {
+      const ids = Array.from(topicIds).filter(([name]) => name.startsWith("e")).map(([, id]) => id);
+      return out.differing(16, (bytes, at, repetition) => bytes.set(ids[repetition % ids.length]!, at));
+    }
+    if (elements === "absent") {
+      return out.differing(16, (bytes, at, repetition) => writeNumbered(bytes, at, { letter: "x", index: repetition }));
+    }
+    out.raw(topicIds.get(this.#topicName()) ?? new Uint8Array(16));
+  }
+
+  /** The fields beside the one at the path that this version carries. */
+  #siblings(path: readonly string[]): Record<string, Field> {
+    let fields = this.#stretch.api.request.fields;
+    for (const name of path.slice(0, -1)) {
+      const { type } = fields[name]!;
+      fields = (type.kind === "array" ? type.element! : type).fields!;
+    }
+    const { version } = this.#stretch;
+    return Object.fromEntries(Object.entries(fields).filter(([, field]) => placeOf(field, version) !== "absent"));
+  }
+
+  #valueOf(path: readonly string[]): number | string | boolean | null | undefined {
+    const given = this.#context.values?.[path.join(".")];
+    if (given !== undefined) return given;
+    return valueOf([this.#stretch.api.name, ...path]);
+  }
+}
+
+function sizeOf(kind: Kind): 1 | 2 | 4 | 8 {
+  switch (kind) {
+    case "bool":
+    case "int8":
+      return 1;
+    case "int16":
+    case "uint16":
+      return 2;
+    case "int32":
+    case "uint32":
+      return 4;
+    default:
+      return 8;
+  }
+}

@@ -1,0 +1,112 @@
+/** The process under attack: starts it, asks for its turn times, sees its memory, hears what it says. Test code. */
+import type { TurnTimes } from "../../mod.ts";
+import { TextLineStream } from "../interop/lines.ts";
+
+/** So that groups answer at once and nothing is made by a question. */
+const SETTINGS = {
+  "auto.create.topics.enable": "false",
+  "group.initial.rebalance.delay.ms": "0",
+};
+
+const program = new URL("./victim.ts", import.meta.url).pathname;
+
+/** A running broker; disposal ends it. */
+export class Victim implements AsyncDisposable {
+  readonly port: number;
+  /** Set once the process has ended: how. */
+  end: Deno.CommandStatus | null = null;
+  /** What it has said on standard error, with the time at which it was heard. */
+  readonly sentences: { readonly atMs: number; readonly text: string }[] = [];
+  readonly #process: Deno.ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+  readonly #questions: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #heard: Promise<void>;
+  readonly #dataDir: string;
+
+  private constructor(
+    process: Deno.ChildProcess,
+    of: { port: number; answers: AsyncIterator<string>; dataDir: string },
+  ) {
+    this.#process = process;
+    this.port = of.port;
+    this.#dataDir = of.dataDir;
+    this.#answers = of.answers;
+    this.#questions = process.stdin.getWriter();
+    this.#heard = this.#hear();
+    process.status.then((status) => this.end = status);
+  }
+
+  /** Starts one. Settles when it serves. */
+  static async start(): Promise<Victim> {
+    const dataDir = await Deno.makeTempDir({ prefix: "barnabas-hostile-" });
+    const process = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", program, dataDir, JSON.stringify(SETTINGS)],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const answers = linesOf(process.stdout)[Symbol.asyncIterator]();
+    const { value, done } = await answers.next();
+    if (done === true) throw new Error(`The broker did not start: ${await new Response(process.stderr).text()}`);
+    return new Victim(process, { port: Number(value), answers, dataDir });
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** Turn times of all shards so far. @throws Error when the broker has ended */
+  async turnTimes(): Promise<TurnTimes[]> {
+    await this.#questions.write(new TextEncoder().encode("\n"));
+    const { value, done } = await this.#answers.next();
+    if (done === true) throw new Error("The broker has ended");
+    return JSON.parse(value);
+  }
+
+  /** Resident memory in bytes. */
+  get residentBytes(): number {
+    return this.#memory("VmRSS");
+  }
+
+  /** Highest resident memory since `forgetPeak()`, in bytes. */
+  get peakBytes(): number {
+    return this.#memory("VmHWM");
+  }
+
+  /** Lets the kernel count the highest resident memory anew (proc(5), clear_refs). */
+  forgetPeak(): void {
+    Deno.writeTextFileSync(`/proc/${this.pid}/clear_refs`, "5");
+  }
+
+  /** Last words, for messages. */
+  get lastWords(): string {
+    return this.sentences.slice(-12).map(({ text }) => text).join("\n");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.end === null) this.#process.kill("SIGKILL");
+    await this.#process.status;
+    await this.#heard;
+    await this.#answers.return?.();
+    await this.#questions.abort().catch(brokenPipe);
+    await Deno.remove(this.#dataDir, { recursive: true });
+  }
+
+  #memory(name: string): number {
+    const status = Deno.readTextFileSync(`/proc/${this.pid}/status`);
+    return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) * 1024;
+  }
+
+  async #hear(): Promise<void> {
+    for await (const text of linesOf(this.#process.stderr)) this.sentences.push({ atMs: performance.now(), text });
+  }
+}
+
+function linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<string> {
+  return stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+}
+
+/** The reading end has gone with the process. */
+function brokenPipe(error: unknown): void {
+  if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+}
