@@ -347,7 +347,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
         break;
       }
       if (length - used < 4 + size) break;
-      if (this.#isFull()) {
+      if (this.#isFull() || this.pipeline.holdsBack(view.getInt16(block + used + 4))) {
         this.#pause();
         break;
       }

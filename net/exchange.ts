@@ -120,6 +120,22 @@ export class RequestExchange implements Exchange<unknown> {
     this.holdsFollowers = true;
   }
 
+  /** Lets requests of the same API behind this one wait until it is answered: one waits for records at a time. */
+  holdSameApi(): void {
+    this.#pipeline.waiting = this;
+  }
+
+  beginSlices(): () => void {
+    const block = this.bytes.retainBlock();
+    const heldBefore = this.holdsFollowers;
+    this.holdsFollowers = true;
+    return () => {
+      this.holdsFollowers = heldBefore;
+      this.bytes.releaseBlock(block);
+      this.#pipeline.owner.onEnded();
+    };
+  }
+
   respond(response: unknown): void {
     this.respondWith(
       (writer) => this.#row.response.encode(writer, this.header.apiVersion, response),
@@ -200,6 +216,8 @@ export class RequestExchange implements Exchange<unknown> {
 /** The requests of a connection that are not answered yet, oldest first. */
 export class Pipeline {
   readonly owner: PipelineOwner;
+  /** Belongs to the requests: the one that others of its API wait for. */
+  waiting: RequestExchange | null = null;
   #requests: RequestExchange[] = [];
   #isClosed = false;
   #isAdvancing = false;
@@ -229,6 +247,12 @@ export class Pipeline {
   /** Whether the latest request has to be over before the next one is handled. */
   get isHeld(): boolean {
     return this.#requests.at(-1)?.holdsFollowers ?? false;
+  }
+
+  /** Whether a request of this API has to wait for one before it. */
+  holdsBack(apiKey: number): boolean {
+    const { waiting } = this;
+    return waiting !== null && waiting.isWaiting && waiting.header.apiKey === apiKey;
   }
 
   /** Adds the next request. */

@@ -1,6 +1,7 @@
 /**
- * One fetch from its reads to its response. Reads go to all partitions at once: those of this shard answer immediately,
- * those of others by a ring. When everything is there it either answers or gives the slices back and waits.
+ * One fetch from its reads to its response. Reads go to all partitions at once, very many in slices: those of this shard answer
+ * immediately, those of others by a ring. When everything is there it either answers or gives the slices back and waits. What waits
+ * knows little of its partitions, for it may wait for days; one fetch of a connection waits at a time, as in Kafka.
  *
  *   reading ──all answered──► enough, an error, or overdue? ──yes──► responded
  *      ▲                                  │ no
@@ -11,14 +12,13 @@
 import {
   type DelayedOperation,
   emptyReadOutcome,
-  emptyWatermarks,
   errorCodeOf,
   type PartitionPlace,
-  partitionState,
   type ReadOutcome,
   type ReadWaiter,
 } from "../partitions/mod.ts";
 import { authorize } from "./authorization.ts";
+import { AwaitedPartitions } from "./awaited_partitions.ts";
 import type { RequestExchange } from "./exchange.ts";
 import { type FetchInterest, type FetchPlan, moveToEnd } from "./fetch_sessions.ts";
 import type { ShardServices } from "./handler.ts";
@@ -26,6 +26,7 @@ import { errorCode } from "./protocol/error_codes.ts";
 import type { FetchPartitionData, FetchRequest, FetchResponse } from "./protocol/messages/01_fetch.ts";
 import { charge } from "./quota.ts";
 import type { FileSlice } from "./sender.ts";
+import type { SlicedWork } from "./slices.ts";
 
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
@@ -36,6 +37,11 @@ const NO_RECORDS = new Uint8Array(0);
 
 type TopicResponse = FetchResponse["responses"][number];
 
+/** What a waiting fetch takes: itself, and for a partition its watch, and its interest unless a session has that. */
+const OPERATION_BYTES = 1024;
+const SESSION_PARTITION_BYTES = 64;
+const OWN_PARTITION_BYTES = 256;
+
 /** One partition of a fetch. */
 interface FetchPart {
   readonly interest: FetchInterest;
@@ -45,15 +51,15 @@ interface FetchPart {
   readonly outcome: ReadOutcome;
 }
 
-const marks = emptyWatermarks();
-
 /** The operation. */
-export class FetchOperation implements ReadWaiter, DelayedOperation {
+export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork {
   deadlineMs = 0;
   heapIndex = -1;
   isTouched = false;
   readonly #plan: Exclude<FetchPlan, { kind: "refused" }>;
-  readonly #request: FetchRequest;
+  readonly #maxWaitMs: number;
+  readonly #committedOnly: boolean;
+  readonly #isFollower: boolean;
   readonly #exchange: RequestExchange;
   readonly #services: ShardServices;
   #parts: FetchPart[] = [];
@@ -61,7 +67,11 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
   readonly #minBytes: number;
   #unanswered = 0;
   #isOverdue = false;
-  #isWatching = false;
+  /** While it waits: what it waits for. */
+  #awaited: AwaitedPartitions | null = null;
+  /** What is left of max bytes for the reads that were not started. */
+  #room = 0;
+  #isFirstReading = true;
 
   /** @param plan which partitions, for which session @param of the request and where it is served */
   constructor(
@@ -69,7 +79,10 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
     of: { request: FetchRequest; exchange: RequestExchange; services: ShardServices },
   ) {
     this.#plan = plan;
-    [this.#request, this.#exchange, this.#services] = [of.request, of.exchange, of.services];
+    [this.#exchange, this.#services] = [of.exchange, of.services];
+    this.#maxWaitMs = Math.max(0, of.request.maxWaitMs);
+    this.#committedOnly = of.request.isolationLevel === READ_COMMITTED;
+    this.#isFollower = of.request.replicaId >= 0 || of.request.replicaState.replicaId >= 0;
     this.#maxBytes = Math.min(of.request.maxBytes, of.services.config.fetchMaxBytes, RESPONSE_RECORDS_BYTES_MAX);
     // More than the response may hold would never be enough (KafkaApis.handleFetchRequest).
     this.#minBytes = Math.min(of.request.minBytes, this.#maxBytes);
@@ -77,14 +90,34 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
 
   /** Begins to read. */
   start(): void {
-    this.deadlineMs = this.#services.clock.monotonicMs() + Math.max(0, this.#request.maxWaitMs);
-    this.#isOverdue = this.#request.maxWaitMs <= 0;
+    this.deadlineMs = this.#services.clock.monotonicMs() + this.#maxWaitMs;
+    this.#isOverdue = this.#maxWaitMs === 0;
     this.#exchange.onAbandoned(() => this.#forget());
-    this.#read();
-    // What is read again after a wait is not counted.
-    const { affinity } = this.#exchange;
-    if (this.#plan.session !== null) affinity.pin();
-    for (const { place } of this.#parts) if (place !== null) affinity.touch(place.shard);
+    if (this.#plan.session !== null) this.#exchange.affinity.pin();
+    this.#beginReading();
+    if (this.#plan.interests.length === 0) this.finish();
+    else this.#services.slices.run(this, this.#exchange);
+  }
+
+  /** Bytes of memory that it takes while it waits. */
+  get heldBytes(): number {
+    const perPartition = this.#plan.session === null ? OWN_PARTITION_BYTES : SESSION_PARTITION_BYTES;
+    return OPERATION_BYTES + this.#plan.interests.length * perPartition;
+  }
+
+  /** Reads the next partition. */
+  step(): boolean {
+    if (this.#exchange.isAbandoned) return false;
+    const interest = this.#plan.interests[this.#parts.length] as FetchInterest;
+    const part = this.#partOf(interest);
+    const tag = this.#parts.push(part) - 1;
+    if (part.place !== null) this.#startRead(part, part.place, tag);
+    return this.#parts.length < this.#plan.interests.length;
+  }
+
+  finish(): void {
+    this.#isFirstReading = false;
+    this.onRead(-1);
   }
 
   outcomeOf(tag: number): ReadOutcome {
@@ -97,16 +130,18 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
   }
 
   onProgress(): void {
-    if (this.#unanswered > 0 || !this.#hasGrownEnough()) return;
-    this.#unwatch();
-    this.#read();
+    if (this.#awaited?.hasGrownEnough(this.#services.watermarks, this.#minBytes)) this.#readAgain();
   }
 
   onExpired(): void {
     this.#isOverdue = true;
-    if (this.#unanswered > 0) return;
+    if (this.#awaited !== null) this.#readAgain();
+  }
+
+  #readAgain(): void {
     this.#unwatch();
-    this.#read();
+    this.#beginReading();
+    this.#services.slices.resume(this);
   }
 
   #partOf(interest: FetchInterest): FetchPart {
@@ -121,44 +156,38 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
       return part(errorCode.TOPIC_AUTHORIZATION_FAILED);
     }
     if (place === null) return part(errorCode.UNKNOWN_TOPIC_OR_PARTITION);
-    if (this.#isFollower()) return part(errorCode.NOT_LEADER_OR_FOLLOWER);
+    if (this.#isFollower) return part(errorCode.NOT_LEADER_OR_FOLLOWER);
     return part(errorCode.NONE);
   }
 
-  #isFollower(): boolean {
-    return this.#request.replicaId >= 0 || this.#request.replicaState.replicaId >= 0;
-  }
-
-  #read(): void {
-    const { partitions } = this.#services;
+  #beginReading(): void {
     // Found again for every reading: a topic may have been deleted and created anew while the fetch waited.
-    this.#parts = this.#plan.interests.map((interest) => this.#partOf(interest));
-    const committedOnly = this.#request.isolationLevel === READ_COMMITTED;
-    let room = this.#maxBytes;
-    let atLeastOne = true;
+    this.#parts = [];
+    this.#room = this.#maxBytes;
     // Held until every read was started, so that immediate answers do not decide early.
     this.#unanswered = 1;
-    for (const [tag, { interest, place, errorCode: code, outcome }] of this.#parts.entries()) {
-      if (code !== errorCode.NONE || place === null) continue;
-      this.#unanswered++;
-      partitions.read(
-        place,
-        {
-          fetchOffset: interest.fetchOffset,
-          maxBytes: Math.max(0, Math.min(interest.maxBytes, room)),
-          currentLeaderEpoch: interest.currentLeaderEpoch,
-          lastFetchedEpoch: interest.lastFetchedEpoch,
-          atLeastOne,
-          committedOnly,
-        },
-        this,
-        tag,
-      );
-      if (place.shard !== this.#services.shard || outcome.length === 0) continue;
-      room -= outcome.length;
-      atLeastOne = false;
-    }
-    this.onRead(-1);
+  }
+
+  #startRead({ interest, errorCode: code, outcome }: FetchPart, place: PartitionPlace, tag: number): void {
+    const { partitions, shard } = this.#services;
+    // What is read again after a wait is not counted.
+    if (this.#isFirstReading) this.#exchange.affinity.touch(place.shard);
+    if (code !== errorCode.NONE) return;
+    this.#unanswered++;
+    partitions.read(
+      place,
+      {
+        fetchOffset: interest.fetchOffset,
+        maxBytes: Math.max(0, Math.min(interest.maxBytes, this.#room)),
+        currentLeaderEpoch: interest.currentLeaderEpoch,
+        lastFetchedEpoch: interest.lastFetchedEpoch,
+        atLeastOne: this.#room === this.#maxBytes,
+        committedOnly: this.#committedOnly,
+      },
+      this,
+      tag,
+    );
+    if (place.shard === shard) this.#room -= outcome.length;
   }
 
   /** Everything was read: answers, or gives the slices back and waits. */
@@ -199,32 +228,21 @@ export class FetchOperation implements ReadWaiter, DelayedOperation {
 
   #wait(): void {
     const { purgatory } = this.#services;
+    this.#exchange.holdSameApi();
+    // A fetch that waits reads all its partitions: one that has none, or an error, was answered.
+    const awaited = this.#awaited = new AwaitedPartitions(
+      this.#parts.map(({ place, outcome }) => ({ slot: (place as PartitionPlace).slot, ...outcome })),
+    );
+    this.#parts = [];
     if (this.heapIndex === -1) purgatory.schedule(this);
-    this.#isWatching = true;
-    for (const { place } of this.#parts) if (place !== null) purgatory.watch(place.slot, this);
+    for (const slot of awaited.slots) purgatory.watch(slot, this);
     // A watermark may have moved before the watch began.
     this.onProgress();
   }
 
-  /** Whether reading again would find enough: something became visible since the last reading, and it adds up. */
-  #hasGrownEnough(): boolean {
-    let bytes = 0;
-    let hasGrown = false;
-    for (const { place, outcome } of this.#parts) {
-      if (place === null) continue;
-      const { state, visibleBytes } = this.#services.watermarks.read(place.slot, marks);
-      if (state !== partitionState.open) return true;
-      bytes += visibleBytes - outcome.visibleBytes + outcome.length;
-      hasGrown ||= visibleBytes > outcome.visibleBytes;
-      if (hasGrown && bytes >= this.#minBytes) return true;
-    }
-    return false;
-  }
-
   #unwatch(): void {
-    if (!this.#isWatching) return;
-    this.#isWatching = false;
-    for (const { place } of this.#parts) if (place !== null) this.#services.purgatory.unwatch(place.slot, this);
+    for (const slot of this.#awaited?.slots ?? []) this.#services.purgatory.unwatch(slot, this);
+    this.#awaited = null;
   }
 
   #forget(): void {

@@ -9,6 +9,7 @@ import type { MetadataImage } from "../partitions/metadata/image.ts";
 import type { ControlClient } from "../partitions/metadata/control_calls.ts";
 import type { Purgatory, ShardPartitions, WatermarkTable } from "../partitions/mod.ts";
 import type { GroupCalls } from "./group_calls.ts";
+import type { SliceRunner } from "./slices.ts";
 
 /** Who and what a connection is; handlers authorize and charge by it. */
 export interface ConnectionContext {
@@ -39,6 +40,11 @@ export interface Exchange<Response> {
   respondNothing(): void;
   /** Closes the connection: what Kafka does where no error code can be told. @param reason for the log */
   close(reason: string): void;
+  /**
+   * The request is carried out over several turns (slices.ts): its bytes stay where they are, and those behind it wait.
+   * @returns ends that; called once, after the last slice
+   */
+  beginSlices(): () => void;
   /** Runs `drop` if the connection goes before the request ended, so that what waits is let go. */
   onAbandoned(drop: () => void): void;
 }
@@ -48,6 +54,8 @@ export interface ShardServices {
   readonly shard: number;
   readonly partitions: ShardPartitions;
   readonly purgatory: Purgatory;
+  /** Runs what a request has to do with many partitions. */
+  readonly slices: SliceRunner;
   readonly watermarks: WatermarkTable;
   /** Memory that requests lie in. */
   readonly arena: NativeMemory;

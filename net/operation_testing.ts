@@ -15,6 +15,7 @@ import { Reader } from "./protocol/reader.ts";
 import type { Message } from "./protocol/schema.ts";
 import { type RecordsHole, type RecordsPayload, Writer } from "./protocol/writer.ts";
 import type { FileSlice } from "./sender.ts";
+import { allAtOnce } from "./slices_testing.ts";
 import { testContext } from "./socket_testing.ts";
 
 /** Shards with the services that handlers get. */
@@ -51,6 +52,7 @@ export class TestBroker implements Disposable {
       shard,
       partitions,
       purgatory,
+      slices: allAtOnce,
       watermarks: this.world.table,
       arena: arena.memory,
       image: this.images[shard] as MetadataImage,

@@ -40,6 +40,7 @@ import type { RequestMemory } from "./request_memory.ts";
 import type { Router } from "./router.ts";
 import { mostUnsent, type SendCounts } from "./sender.ts";
 import { ShardConnections } from "./shard_connections.ts";
+import { Slices } from "./slices.ts";
 import { TurnBudget, turnPart } from "./turn_budget.ts";
 import { assert } from "../storage/base/assert.ts";
 
@@ -88,6 +89,8 @@ export class Shard implements ConnectionShard {
   readonly writer = new Writer();
   readonly counts: SendCounts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
   readonly requestBytesMax: number;
+  /** Requests that are carried out over several turns. */
+  readonly slices: Slices;
   readonly #parts: ShardParts;
   readonly #epoll = new Epoll(EVENTS_PER_TURN_MAX);
   readonly #connections: ShardConnections;
@@ -112,6 +115,7 @@ export class Shard implements ConnectionShard {
     [this.fs, this.requestBytesMax] = [parts.fs, parts.requestBytesMax];
     this.#epoll.add(parts.eventFd, READABLE);
     this.#budget = new TurnBudget(parts.clock);
+    this.slices = new Slices(this.#budget, () => parts.partitions.isCrowded);
     this.#connections = new ShardConnections(this.#epoll, parts, this);
     this.#idle = new IdleConnections(parts.connectionsMaxIdleMs, parts.clock.monotonicMs());
   }
@@ -198,6 +202,8 @@ export class Shard implements ConnectionShard {
     const nowMs = this.#budget.begin();
     this.#budget.enter(turnPart.requests);
     this.#serveReady();
+    this.#budget.enter(turnPart.slices);
+    this.slices.runWaiting();
     this.#budget.enter(turnPart.mail);
     inbox.drain(this.#receiveRecord, this.#mayGoOn);
     purgatory.expire(nowMs, this.#mayGoOn);
@@ -254,7 +260,7 @@ export class Shard implements ConnectionShard {
   #timeoutMs(): number {
     const { purgatory, groups, partitions, outboxes, clock } = this.#parts;
     if (this.#ready.count > 0 || this.#dirty.length > 0 || purgatory.hasTouched) return 0;
-    if (partitions.hasMoved || groups.isUnsettled) return 0;
+    if (partitions.hasMoved || groups.isUnsettled || this.slices.isRunnable) return 0;
     this.#waitsFromMs = clock.monotonicMs();
     if (outboxes.some((outbox) => outbox.isBacklogged)) return 1;
     const waitsMs = Math.min(purgatory.nextDeadlineMs, groups.nextDeadlineMs, this.#idle.nextMs);

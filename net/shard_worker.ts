@@ -32,6 +32,7 @@ import {
 import type { FileRange } from "./cold_reader.ts";
 import { ControlLink } from "./control_link.ts";
 import { ShardGroups } from "./group_turns.ts";
+import type { ShardServices } from "./handler.ts";
 import { shardHandlers, versionFallback } from "./handlers/mod.ts";
 import { REQUEST_BYTES_MAX, RequestMemory } from "./request_memory.ts";
 import { Router } from "./router.ts";
@@ -113,20 +114,7 @@ class ShardHost {
       socketBuffers: { send: config.socketSendBufferBytes, receive: config.socketReceiveBufferBytes },
       listenerNames: start.listenerNames,
     });
-    const services = {
-      shard,
-      partitions: this.#partitions,
-      purgatory,
-      watermarks,
-      arena: arena.memory,
-      image: this.#image,
-      control: this.#control,
-      groups: this.#groups.calls,
-      clock: systemClock,
-      nodeId: config.nodeId,
-      clusterId: start.clusterId,
-      config,
-    };
+    const services = this.#services({ purgatory, watermarks, arena });
     const handlers = shardHandlers({ config, shardsCount: state.shardsCount, random: Math.random });
     this.#shard.use(new Router(handlers, versionFallback, { services, memory: arena.memory }));
   }
@@ -197,6 +185,26 @@ class ShardHost {
         break;
     }
     if (!this.#hasMessages()) this.#wake?.();
+  }
+
+  #services(parts: { purgatory: Purgatory; watermarks: WatermarkTable; arena: Arena }): ShardServices {
+    const { shard, config, clusterId } = this.#start;
+    const { purgatory, watermarks, arena } = parts;
+    return {
+      shard,
+      partitions: this.#partitions,
+      purgatory,
+      slices: this.#shard.slices,
+      watermarks,
+      arena: arena.memory,
+      image: this.#image,
+      control: this.#control,
+      groups: this.#groups.calls,
+      clock: systemClock,
+      nodeId: config.nodeId,
+      clusterId,
+      config,
+    };
   }
 
   #store(report: (text: string) => void): LogStore {

@@ -13,11 +13,16 @@ import type { InterestTable } from "./shared/watermarks.ts";
 export interface DelayedOperation extends Timed {
   /** Whether it is on the list of this turn; belongs to the purgatory. */
   isTouched: boolean;
+  /** Bytes of memory that it takes while it waits; where absent, too little to count. */
+  readonly heldBytes?: number;
   /** A watched partition moved or went away: complete and `forget()`, or go on waiting. */
   onProgress(): void;
   /** The deadline passed (it is no longer scheduled): complete now. */
   onExpired(): void;
 }
+
+/** Memory of waiting operations beyond which those that wait longest are completed early: a fetch then answers with what there is. */
+export const WAITING_BYTES_MAX = 48 * 1024 * 1024;
 
 /** The waiting operations of one shard. */
 export class Purgatory {
@@ -26,6 +31,9 @@ export class Purgatory {
   readonly #interest: InterestTable;
   readonly #shard: number;
   #touched: DelayedOperation[] = [];
+  /** Those whose memory counts, in the order of their coming, with what they take. */
+  readonly #holders = new Map<DelayedOperation, number>();
+  #heldBytes = 0;
 
   /** @param interest the shared table @param shard this shard's number */
   constructor(interest: InterestTable, shard: number) {
@@ -45,6 +53,10 @@ export class Purgatory {
   /** Lets an operation wait until its `deadlineMs` at most. */
   schedule(operation: DelayedOperation): void {
     this.#deadlines.add(operation);
+    const { heldBytes = 0 } = operation;
+    if (heldBytes === 0) return;
+    this.#holders.set(operation, heldBytes);
+    this.#heldBytes += heldBytes;
   }
 
   /** Watches a partition. The caller reads its watermark again afterwards. @param slot the partition's row */
@@ -69,6 +81,7 @@ export class Purgatory {
   /** Takes an operation's deadline away: it completed or its connection went. */
   cancel(operation: DelayedOperation): void {
     this.#deadlines.remove(operation);
+    this.#forget(operation);
   }
 
   /** A partition's high watermark moved, or the partition went away. */
@@ -107,12 +120,28 @@ export class Purgatory {
     return true;
   }
 
-  /** Completes what is overdue. @param nowMs monotonic time @param mayGoOn asked after each; the others are completed next time */
+  /**
+   * Completes what is overdue, and what has waited longest while all take too much memory.
+   * @param nowMs monotonic time @param mayGoOn asked after each; the others are completed next time
+   */
   expire(nowMs: number, mayGoOn: () => boolean = () => true): void {
-    let late = this.#deadlines.takeExpired(nowMs);
+    let late = this.#takeExpired(nowMs);
     while (late !== null) {
+      this.#forget(late);
       late.onExpired();
-      late = mayGoOn() ? this.#deadlines.takeExpired(nowMs) : null;
+      late = mayGoOn() ? this.#takeExpired(nowMs) : null;
     }
+  }
+
+  #takeExpired(nowMs: number): DelayedOperation | null {
+    if (this.#heldBytes <= WAITING_BYTES_MAX) return this.#deadlines.takeExpired(nowMs);
+    const [oldest] = this.#holders.keys();
+    if (oldest !== undefined) this.#deadlines.remove(oldest);
+    return oldest ?? null;
+  }
+
+  #forget(operation: DelayedOperation): void {
+    this.#heldBytes -= this.#holders.get(operation) ?? 0;
+    this.#holders.delete(operation);
   }
 }

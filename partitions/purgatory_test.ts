@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { createRandom } from "../storage/base/random.ts";
 import { Deadlines } from "./deadlines.ts";
-import { type DelayedOperation, Purgatory } from "./purgatory.ts";
+import { type DelayedOperation, Purgatory, WAITING_BYTES_MAX } from "./purgatory.ts";
 import { InterestTable } from "./shared/watermarks.ts";
 
 class Probe implements DelayedOperation {
@@ -10,8 +10,9 @@ class Probe implements DelayedOperation {
   progressCount = 0;
   expiredCount = 0;
   readonly deadlineMs: number;
-  constructor(deadlineMs: number) {
-    this.deadlineMs = deadlineMs;
+  readonly heldBytes: number;
+  constructor(deadlineMs: number, heldBytes = 0) {
+    [this.deadlineMs, this.heldBytes] = [deadlineMs, heldBytes];
   }
   onProgress(): void {
     this.progressCount++;
@@ -101,4 +102,37 @@ Deno.test("Purgatory.expire() completes what is overdue and nothing else", () =>
   purgatory.expire(20);
   assert.deepEqual([early.expiredCount, late.expiredCount], [1, 1]);
   assert.equal(purgatory.nextDeadlineMs, Infinity);
+});
+
+Deno.test("Purgatory.expire() completes those that wait longest while all together take too much memory", () => {
+  const { purgatory } = create();
+  const bytes = WAITING_BYTES_MAX / 8;
+  const operations = Array.from({ length: 12 }, (_, index) => new Probe(1e9 - index, bytes));
+  operations.slice(0, 8).forEach((operation) => purgatory.schedule(operation));
+  purgatory.expire(0);
+  assert.equal(operations.filter(({ expiredCount }) => expiredCount > 0).length, 0, "they fit");
+  purgatory.cancel(operations[1] as Probe);
+  operations.slice(8).forEach((operation) => purgatory.schedule(operation));
+  purgatory.expire(0);
+  assert.deepEqual(operations.map(({ expiredCount }) => expiredCount), [1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+  assert.equal(purgatory.waitingCount, 8);
+});
+
+Deno.test("Purgatory.runTouched() and expire() stop when told to, and go on with the others next time", () => {
+  const { purgatory } = create();
+  const operations = [new Probe(10), new Probe(20), new Probe(30)];
+  for (const operation of operations) {
+    purgatory.schedule(operation);
+    purgatory.watch(1, operation);
+  }
+  purgatory.touch(1);
+  for (const expected of [[1, 0, 0], [1, 1, 0], [1, 1, 1]]) {
+    assert.equal(purgatory.runTouched(() => false), true);
+    assert.deepEqual(operations.map(({ progressCount }) => progressCount), expected);
+  }
+  assert.equal(purgatory.hasTouched, false);
+  for (const expected of [[1, 0, 0], [1, 1, 0], [1, 1, 1]]) {
+    purgatory.expire(100, () => false);
+    assert.deepEqual(operations.map(({ expiredCount }) => expiredCount), expected);
+  }
 });

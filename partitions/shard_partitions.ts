@@ -62,6 +62,11 @@ export interface ShardPartitionsParts {
 /** Flushes of one shard under way: each keeps the files of closed segments open (net/descriptor_budget.ts counts on it). */
 const FLUSHES_MAX = 4;
 
+/** Operations in flight to other shards at which requests of many partitions pause; each takes about 400 bytes on either side. */
+const OPERATIONS_MAX = 16_384;
+/** Records that wait for room in the ring to one shard at which they pause. */
+const WAITING_RECORDS_MAX = 8192;
+
 /** Where a partition is. */
 export interface PartitionPlace {
   readonly shard: number;
@@ -116,6 +121,12 @@ export class ShardPartitions implements PartitionOwner {
   /** Operations that wait for another shard's answer. */
   get inFlight(): number {
     return this.#remote.inFlight;
+  }
+
+  /** Whether other shards owe so many answers, or take records so slowly, that nothing should be added to a request's operations. */
+  get isCrowded(): boolean {
+    if (this.#remote.inFlight >= OPERATIONS_MAX) return true;
+    return this.#parts.outboxes.some((outbox) => outbox.waitingCount >= WAITING_RECORDS_MAX);
   }
 
   /** The shard's own partitions. */
@@ -299,9 +310,7 @@ export class ShardPartitions implements PartitionOwner {
       purgatory.touch(slot);
       for (const [peer, outbox] of outboxes.entries()) {
         if (peer === shard || !interest.has(peer, slot)) continue;
-        const { ints, int } = outbox.begin(message.kind.watermark);
-        ints[int + message.watermark.slot] = slot;
-        outbox.commit();
+        outbox.sendWatermark(slot);
       }
     }
     this.#moved.length = 0;

@@ -42,6 +42,8 @@ import { errorCode } from "../protocol/error_codes.ts";
 import type { ProduceRequest, ProduceResponse } from "../protocol/messages/00_produce.ts";
 import type { TopicImage } from "../../partitions/mod.ts";
 import { charge } from "../quota.ts";
+import type { SlicedWork } from "../slices.ts";
+import { TopicCursor } from "../topic_cursor.ts";
 
 const ACKS_ALL = -1;
 const ZSTD = codecNames.indexOf("zstd");
@@ -85,7 +87,7 @@ export function handleProduce(request: ProduceRequest, exchange: RequestExchange
 
 const marks = emptyWatermarks();
 
-class ProduceOperation implements AppendWaiter, DelayedOperation {
+class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   deadlineMs = 0;
   heapIndex = -1;
   isTouched = false;
@@ -93,7 +95,12 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
   readonly #exchange: RequestExchange;
   readonly #services: ShardServices;
   readonly #parts: ProducePart[] = [];
-  #unanswered = 0;
+  /** One more than that until every append was started, so that answers that come at once do not end it early. */
+  #unanswered = 1;
+  readonly #cursor;
+  /** Of the topic that the cursor is at. */
+  #topic: TopicImage | undefined;
+  #refusal: number = errorCode.NONE;
   /** Arena block of the request, held once while other shards read it, however many parts they append: -1 for none. */
   #block = -1;
   #remoteCount = 0;
@@ -101,24 +108,32 @@ class ProduceOperation implements AppendWaiter, DelayedOperation {
 
   constructor(request: ProduceRequest, exchange: RequestExchange, services: ShardServices) {
     [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+    this.#cursor = new TopicCursor(request.topicData, ({ partitionData }) => partitionData);
   }
 
-  /** Appends everything; batches of this shard are written when it returns. */
+  /** Appends everything; few batches of this shard are written when it returns. */
   start(): void {
-    // Held open until every append was started, so that answers that come at once do not end it early.
-    this.#unanswered = 1;
-    for (const data of this.#request.topicData) {
-      const topic = this.#topicOf(data);
-      const refusal = this.#refusalOf(data, topic);
-      for (const { index, records } of data.partitionData) {
-        const part = newPart(index);
-        const tag = this.#parts.push(part) - 1;
-        const place = topic?.partitions[index];
-        if (refusal !== errorCode.NONE) part.errorCode = refusal;
-        else if (topic === undefined || place === undefined) part.errorCode = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
-        else this.#append(part, tag, { place, records, topic });
-      }
+    if (this.#cursor.isAtEnd) this.finish();
+    else this.#services.slices.run(this, this.#exchange);
+  }
+
+  step(): boolean {
+    const { topic: data, partition: { index, records } } = this.#cursor;
+    if (this.#cursor.isAtTopic) {
+      this.#topic = this.#topicOf(data);
+      this.#refusal = this.#refusalOf(data, this.#topic);
     }
+    const topic = this.#topic;
+    const part = newPart(index);
+    const tag = this.#parts.push(part) - 1;
+    const place = topic?.partitions[index];
+    if (this.#refusal !== errorCode.NONE) part.errorCode = this.#refusal;
+    else if (topic === undefined || place === undefined) part.errorCode = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    else this.#append(part, tag, { place, records, topic });
+    return this.#cursor.advance();
+  }
+
+  finish(): void {
     this.#answered();
   }
 

@@ -12,12 +12,15 @@ import {
   type ListOffsetWaiter,
   listTimestamp,
   type PartitionPlace,
+  type TopicImage,
 } from "../../partitions/mod.ts";
 import { authorize } from "../authorization.ts";
 import type { Exchange, ShardServices } from "../handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { ListOffsetsRequest, ListOffsetsResponse } from "../protocol/messages/02_list_offsets.ts";
 import { charge } from "../quota.ts";
+import type { SlicedWork } from "../slices.ts";
+import { TopicCursor } from "../topic_cursor.ts";
 
 /** One partition's part of the answer. */
 interface Answer {
@@ -47,32 +50,45 @@ export function handleListOffsets(
   new ListOffsetsOperation(request, exchange, services).start();
 }
 
-class ListOffsetsOperation implements ListOffsetWaiter {
+class ListOffsetsOperation implements ListOffsetWaiter, SlicedWork {
   readonly #request: ListOffsetsRequest;
   readonly #exchange: Exchange<ListOffsetsResponse>;
   readonly #services: ShardServices;
   readonly #answers: Answer[] = [];
-  readonly #seen = new Set<string>();
+  readonly #duplicates: ReadonlySet<string>;
+  readonly #cursor;
+  /** Of the topic that the cursor is at. */
+  #topic: TopicImage | undefined;
+  #isAllowed = false;
   #unanswered = 1;
 
   constructor(request: ListOffsetsRequest, exchange: Exchange<ListOffsetsResponse>, services: ShardServices) {
     [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+    this.#duplicates = duplicatesOf(request);
+    this.#cursor = new TopicCursor(request.topics, ({ partitions }) => partitions);
   }
 
   start(): void {
-    const duplicates = this.#duplicates();
-    for (const { name, partitions } of this.#request.topics) {
-      const topic = this.#services.image.topic(name);
-      const allowed = authorize(this.#exchange.context, "DESCRIBE", { type: "TOPIC", name });
-      for (const asked of partitions) {
-        const place = topic?.partitions[asked.partitionIndex];
-        if (!allowed) this.#refuse(asked.partitionIndex, errorCode.TOPIC_AUTHORIZATION_FAILED);
-        else if (duplicates.has(`${name}/${asked.partitionIndex}`)) {
-          this.#refuse(asked.partitionIndex, errorCode.INVALID_REQUEST);
-        } else if (place === undefined) this.#refuse(asked.partitionIndex, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
-        else this.#ask(place, asked);
-      }
+    if (this.#cursor.isAtEnd) this.finish();
+    else this.#services.slices.run(this, this.#exchange);
+  }
+
+  step(): boolean {
+    const { topic: { name }, partition: asked } = this.#cursor;
+    if (this.#cursor.isAtTopic) {
+      this.#topic = this.#services.image.topic(name);
+      this.#isAllowed = authorize(this.#exchange.context, "DESCRIBE", { type: "TOPIC", name });
     }
+    const place = this.#topic?.partitions[asked.partitionIndex];
+    if (!this.#isAllowed) this.#refuse(asked.partitionIndex, errorCode.TOPIC_AUTHORIZATION_FAILED);
+    else if (this.#duplicates.has(`${name}/${asked.partitionIndex}`)) {
+      this.#refuse(asked.partitionIndex, errorCode.INVALID_REQUEST);
+    } else if (place === undefined) this.#refuse(asked.partitionIndex, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    else this.#ask(place, asked);
+    return this.#cursor.advance();
+  }
+
+  finish(): void {
     this.#answered();
   }
 
@@ -83,18 +99,6 @@ class ListOffsetsOperation implements ListOffsetWaiter {
     answer.timestamp = outcome.timestamp;
     answer.leaderEpoch = outcome.leaderEpoch;
     this.#answered();
-  }
-
-  #duplicates(): Set<string> {
-    const duplicates = new Set<string>();
-    for (const { name, partitions } of this.#request.topics) {
-      for (const { partitionIndex } of partitions) {
-        const key = `${name}/${partitionIndex}`;
-        if (this.#seen.has(key)) duplicates.add(key);
-        this.#seen.add(key);
-      }
-    }
-    return duplicates;
   }
 
   #refuse(partitionIndex: number, code: number): void {
@@ -126,4 +130,18 @@ class ListOffsetsOperation implements ListOffsetWaiter {
     }));
     this.#exchange.respond({ throttleTimeMs: charge(this.#exchange.context, "request", 1), topics });
   }
+}
+
+/** Partitions that a request names more than once, as `topic/partition`. */
+function duplicatesOf({ topics }: ListOffsetsRequest): Set<string> {
+  const seen = new Set<string>();
+  const duplicates = new Set<string>();
+  for (const { name, partitions } of topics) {
+    for (const { partitionIndex } of partitions) {
+      const key = `${name}/${partitionIndex}`;
+      if (seen.has(key)) duplicates.add(key);
+      seen.add(key);
+    }
+  }
+  return duplicates;
 }

@@ -24,6 +24,8 @@ import type {
 } from "../protocol/messages/21_delete_records.ts";
 import { charge } from "../quota.ts";
 import { isFailure } from "../shard_messages.ts";
+import type { SlicedWork } from "../slices.ts";
+import { TopicCursor } from "../topic_cursor.ts";
 
 /** What stands for the high watermark. */
 const HIGH_WATERMARK = -1;
@@ -47,11 +49,14 @@ export function handleDeleteRecords(
   new DeleteRecordsOperation(request, exchange, services).start();
 }
 
-class DeleteRecordsOperation implements DeletionWaiter {
-  readonly #request: DeleteRecordsRequest;
+class DeleteRecordsOperation implements DeletionWaiter, SlicedWork {
   readonly #exchange: Exchange<DeleteRecordsResponse>;
   readonly #services: ShardServices;
   readonly #answers: Answer[] = [];
+  readonly #cursor;
+  /** Of the topic that the cursor is at. */
+  #topic: TopicImage | undefined;
+  #refusal: number = errorCode.NONE;
   #unanswered = 1;
 
   constructor(
@@ -59,26 +64,37 @@ class DeleteRecordsOperation implements DeletionWaiter {
     exchange: Exchange<DeleteRecordsResponse>,
     services: ShardServices,
   ) {
-    [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+    [this.#exchange, this.#services] = [exchange, services];
+    this.#cursor = new TopicCursor(lastOfEach(request.topics), ({ partitions }) => partitions);
   }
 
   start(): void {
-    for (const { name, partitions } of lastOfEach(this.#request.topics)) {
-      const topic = this.#services.image.topic(name);
-      const refusal = this.#refuse(name, topic);
-      for (const [partitionIndex, offset] of partitions) {
-        const answer = { topic: name, partitionIndex, lowWatermark: NO_LOW_WATERMARK, errorCode: refusal };
-        this.#answers.push(answer);
-        const place = topic?.partitions[partitionIndex];
-        if (refusal === errorCode.NONE && place === undefined) answer.errorCode = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
-        if (answer.errorCode !== errorCode.NONE || place === undefined) continue;
-        if (offset < HIGH_WATERMARK) answer.errorCode = errorCode.OFFSET_OUT_OF_RANGE;
-        else {
-          this.#unanswered++;
-          this.#services.partitions.deleteRecords(place, offset, this, this.#answers.length - 1);
-        }
-      }
+    if (this.#cursor.isAtEnd) this.finish();
+    else this.#services.slices.run(this, this.#exchange);
+  }
+
+  step(): boolean {
+    const { topic: { name }, partition: [partitionIndex, offset] } = this.#cursor;
+    if (this.#cursor.isAtTopic) {
+      this.#topic = this.#services.image.topic(name);
+      this.#refusal = this.#refuse(name, this.#topic);
     }
+    const place = this.#topic?.partitions[partitionIndex];
+    const answer = { topic: name, partitionIndex, lowWatermark: NO_LOW_WATERMARK, errorCode: this.#refusal };
+    const tag = this.#answers.push(answer) - 1;
+    if (answer.errorCode === errorCode.NONE && place === undefined) {
+      answer.errorCode = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    } else if (answer.errorCode === errorCode.NONE && offset < HIGH_WATERMARK) {
+      answer.errorCode = errorCode.OFFSET_OUT_OF_RANGE;
+    }
+    if (answer.errorCode === errorCode.NONE && place !== undefined) {
+      this.#unanswered++;
+      this.#services.partitions.deleteRecords(place, offset, this, tag);
+    }
+    return this.#cursor.advance();
+  }
+
+  finish(): void {
     this.#answered();
   }
 
@@ -133,12 +149,12 @@ function refuseUnsaved(answer: Answer): void {
 }
 
 /** Offsets by partition and topic: of a partition that is named more than once, the last offset counts, as in Kafka. */
-function lastOfEach(topics: readonly DeleteRecordsTopic[]): { name: string; partitions: Map<number, number> }[] {
+function lastOfEach(topics: readonly DeleteRecordsTopic[]): { name: string; partitions: [number, number][] }[] {
   const offsets = new Map<string, Map<number, number>>();
   for (const { name, partitions } of topics) {
     const ofTopic = offsets.get(name) ?? new Map<number, number>();
     for (const { partitionIndex, offset } of partitions) ofTopic.set(partitionIndex, offset);
     offsets.set(name, ofTopic);
   }
-  return Array.from(offsets, ([name, partitions]) => ({ name, partitions }));
+  return Array.from(offsets, ([name, partitions]) => ({ name, partitions: [...partitions] }));
 }

@@ -3,7 +3,7 @@
  *
  * v2 current leader epoch (KIP-320), throttle time · v3 replica id · v4 flexible. Unknown epochs answer (-1, -1) (KIP-101, KIP-279).
  */
-import { type EpochEndOutcome, type EpochEndWaiter, errorCodeOf } from "../../partitions/mod.ts";
+import { type EpochEndOutcome, type EpochEndWaiter, errorCodeOf, type TopicImage } from "../../partitions/mod.ts";
 import { authorize } from "../authorization.ts";
 import type { Exchange, ShardServices } from "../handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
@@ -12,6 +12,8 @@ import type {
   OffsetForLeaderEpochResponse,
 } from "../protocol/messages/23_offset_for_leader_epoch.ts";
 import { charge } from "../quota.ts";
+import type { SlicedWork } from "../slices.ts";
+import { TopicCursor } from "../topic_cursor.ts";
 
 /** One partition's part of the answer. */
 interface Answer {
@@ -30,11 +32,15 @@ export function handleOffsetForLeaderEpoch(
   new EpochOperation(request, exchange, services).start();
 }
 
-class EpochOperation implements EpochEndWaiter {
+class EpochOperation implements EpochEndWaiter, SlicedWork {
   readonly #request: OffsetForLeaderEpochRequest;
   readonly #exchange: Exchange<OffsetForLeaderEpochResponse>;
   readonly #services: ShardServices;
   readonly #answers: Answer[] = [];
+  readonly #cursor;
+  /** Of the topic that the cursor is at. */
+  #topic: TopicImage | undefined;
+  #isAllowed = false;
   #unanswered = 1;
 
   constructor(
@@ -43,29 +49,33 @@ class EpochOperation implements EpochEndWaiter {
     services: ShardServices,
   ) {
     [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+    this.#cursor = new TopicCursor(request.topics, ({ partitions }) => partitions);
   }
 
   start(): void {
-    for (const { topic: name, partitions } of this.#request.topics) {
-      const topic = this.#services.image.topic(name);
-      const allowed = authorize(this.#exchange.context, "DESCRIBE", { type: "TOPIC", name });
-      for (const asked of partitions) {
-        const answer: Answer = {
-          errorCode: errorCode.NONE,
-          partition: asked.partition,
-          leaderEpoch: -1,
-          endOffset: -1,
-        };
-        const tag = this.#answers.push(answer) - 1;
-        const place = topic?.partitions[asked.partition];
-        if (!allowed) answer.errorCode = errorCode.TOPIC_AUTHORIZATION_FAILED;
-        else if (place === undefined) answer.errorCode = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
-        else {
-          this.#unanswered++;
-          this.#services.partitions.epochEnd(place, asked, this, tag);
-        }
-      }
+    if (this.#cursor.isAtEnd) this.finish();
+    else this.#services.slices.run(this, this.#exchange);
+  }
+
+  step(): boolean {
+    const { topic: { topic: name }, partition: asked } = this.#cursor;
+    if (this.#cursor.isAtTopic) {
+      this.#topic = this.#services.image.topic(name);
+      this.#isAllowed = authorize(this.#exchange.context, "DESCRIBE", { type: "TOPIC", name });
     }
+    const answer: Answer = { errorCode: errorCode.NONE, partition: asked.partition, leaderEpoch: -1, endOffset: -1 };
+    const tag = this.#answers.push(answer) - 1;
+    const place = this.#topic?.partitions[asked.partition];
+    if (!this.#isAllowed) answer.errorCode = errorCode.TOPIC_AUTHORIZATION_FAILED;
+    else if (place === undefined) answer.errorCode = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    else {
+      this.#unanswered++;
+      this.#services.partitions.epochEnd(place, asked, this, tag);
+    }
+    return this.#cursor.advance();
+  }
+
+  finish(): void {
     this.#answered();
   }
 

@@ -12,6 +12,7 @@ import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
 import { type Api, apiByKey } from "../protocol/api_table.ts";
 import { Reader } from "../protocol/reader.ts";
 import { Writer } from "../protocol/writer.ts";
+import { allAtOnce } from "../slices_testing.ts";
 
 /** Topic ids for tests. */
 export const TOPIC_ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";
@@ -62,7 +63,15 @@ export function testServices(topics: TopicImage[] = [], properties: Record<strin
       calls.push({ name, args: structuredClone(args), answer: (result) => done(result as never) });
     },
   };
-  const services = { image, control, nodeId: 1, clusterId: "test-cluster", config: built.config, shard: 0 };
+  const services = {
+    image,
+    control,
+    slices: allAtOnce,
+    nodeId: 1,
+    clusterId: "test-cluster",
+    config: built.config,
+    shard: 0,
+  };
   // Handlers of metadata use nothing else of a shard.
   return { services: services as unknown as ShardServices, calls };
 }
@@ -130,6 +139,10 @@ export class WireExchange<Response> implements Exchange<Response> {
 
   close(reason: string): void {
     assert.fail(`closed: ${reason}`);
+  }
+
+  beginSlices(): () => void {
+    return () => {};
   }
 
   onAbandoned(): void {}

@@ -3,10 +3,12 @@
  * `parked` word and looks into its rings once more; whoever sends to a parked shard signals its eventfd. Both sides use
  * sequentially consistent accesses, so a record is never left lying with its receiver asleep.
  *
- * A full ring is no error: records wait in a queue here and go out on a later turn. The queue is bounded by the operations in
- * flight, which connections limit. Runs on shards; the main isolate only sends.
+ * A full ring is no error: records wait in a queue here and go out on a later turn. Who asks looks at `waitingCount` first
+ * (net/slices.ts); answers are as many as what was asked; a watermark waits once for each partition. Runs on shards; the main isolate
+ * only sends.
  */
 import { clearEvent, signalEvent } from "../../storage/sys/epoll.ts";
+import { kind, watermark } from "./messages.ts";
 import { RECORD_FLOATS, RECORD_INTS, RingConsumer, RingProducer, type RingRecord } from "./ring.ts";
 import { ISOLATE } from "./words.ts";
 
@@ -49,6 +51,8 @@ function spareRecord(): RingRecord {
 export class Outbox {
   readonly #ring: RingProducer;
   readonly #waiting: RingRecord[] = [];
+  /** Slots of the watermark records among those that wait. */
+  readonly #waitingSlots = new Set<number>();
   readonly #isolates: IsolateTable;
   readonly #shard: number;
   readonly #eventFd: number;
@@ -79,6 +83,15 @@ export class Outbox {
     if (!this.#signalled) this.#signalIfParked();
   }
 
+  /** Says that a partition's watermark moved, unless a record that says so waits already: whoever receives it reads the table. */
+  sendWatermark(slot: number): void {
+    if (this.#waitingSlots.has(slot)) return;
+    const { ints, int } = this.begin(kind.watermark);
+    ints[int + watermark.slot] = slot;
+    if (this.#spare !== null) this.#waitingSlots.add(slot);
+    this.commit();
+  }
+
   /** Ends a turn: moves what waited for room, and wakes the shard when it went to sleep since the last signal. */
   flush(): void {
     if (!this.#dirty) return;
@@ -86,6 +99,11 @@ export class Outbox {
     this.#signalIfParked();
     this.#signalled = false;
     this.#dirty = this.#waiting.length > 0;
+  }
+
+  /** Records that wait for room. */
+  get waitingCount(): number {
+    return this.#waiting.length;
   }
 
   /** Whether records still wait for room, so that the sender must not block for long. */
@@ -105,6 +123,7 @@ export class Outbox {
       if (slot === null) break;
       slot.ints.set(record.ints, slot.int);
       slot.floats.set(record.floats, slot.float);
+      if (record.ints[0] === kind.watermark) this.#waitingSlots.delete(record.ints[watermark.slot] as number);
       this.#ring.publish();
       moved++;
     }

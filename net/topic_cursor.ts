@@ -1,0 +1,53 @@
+/**
+ * The place in a request that names partitions by topic, for what is carried out a partition at a time (slices.ts). Topics without
+ * partitions are passed over. Runs on shards.
+ */
+
+/** The place. */
+export class TopicCursor<Topic, Partition> {
+  readonly #topics: readonly Topic[];
+  readonly #partitionsOf: (topic: Topic) => readonly Partition[];
+  #topicIndex = 0;
+  #partitionIndex = 0;
+
+  /** @param topics of the request @param partitionsOf what a topic names */
+  constructor(topics: readonly Topic[], partitionsOf: (topic: Topic) => readonly Partition[]) {
+    this.#topics = topics;
+    this.#partitionsOf = partitionsOf;
+    this.#passEmpty();
+  }
+
+  /** Whether all partitions are done. */
+  get isAtEnd(): boolean {
+    return this.#topicIndex === this.#topics.length;
+  }
+
+  /** Whether this is the first partition of its topic. */
+  get isAtTopic(): boolean {
+    return this.#partitionIndex === 0;
+  }
+
+  /** The topic; not at the end. */
+  get topic(): Topic {
+    return this.#topics[this.#topicIndex] as Topic;
+  }
+
+  /** The partition; not at the end. */
+  get partition(): Partition {
+    return this.#partitionsOf(this.topic)[this.#partitionIndex] as Partition;
+  }
+
+  /** Goes on to the next partition. @returns whether there is one */
+  advance(): boolean {
+    this.#partitionIndex++;
+    if (this.#partitionIndex < this.#partitionsOf(this.topic).length) return true;
+    this.#partitionIndex = 0;
+    this.#topicIndex++;
+    this.#passEmpty();
+    return !this.isAtEnd;
+  }
+
+  #passEmpty(): void {
+    while (!this.isAtEnd && this.#partitionsOf(this.topic).length === 0) this.#topicIndex++;
+  }
+}
