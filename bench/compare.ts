@@ -23,7 +23,7 @@ import { type Options, parseOptions, USAGE } from "./compare/options.ts";
 import { againstReport, againstSummary, markdownReport, textSummary } from "./compare/report.ts";
 import type { Contenders, Figure, RunContext, Shape, ShapeResult } from "./compare/shape.ts";
 import { SHAPES } from "./compare/shapes.ts";
-import { apacheKafka, checkout, start, type Target, thisTree } from "./compare/targets.ts";
+import { apacheKafka, checkout, explainFailure, start, type Target, THIS_TREE, thisTree } from "./compare/targets.ts";
 import { exitCodeOf, judge } from "./compare/verdict.ts";
 import { isWarm } from "./compare/warming.ts";
 import { buildLoadGenerators, installKafka } from "./peer/install.ts";
@@ -92,7 +92,9 @@ async function compareWithKafka(scratch: string, options: Options): Promise<numb
   const targets = [kafka, barnabas] as const;
   const results: ShapeResult[] = [];
   for (const shape of options.shapes) {
-    const result = await runShape(shape, targets, { ...options, scratch }).catch((error) => explain(error, targets));
+    const result = await runShape(shape, targets, { ...options, scratch }).catch((error) =>
+      explainFailure(error, targets)
+    );
     results.push(result);
     for (const line of textSummary(result)) console.log(line);
     // After each shape, so that a run that is stopped leaves what it has.
@@ -104,7 +106,7 @@ async function compareWithKafka(scratch: string, options: Options): Promise<numb
 
 async function compareCheckouts(scratch: string, options: Options, before: Target["contender"]): Promise<number> {
   const machine = await prepareMachine(scratch, [["before", await describeCheckout(options.against!)]]);
-  const contenders: Contenders = [before, { ...thisTree, title: "this tree" }];
+  const contenders: Contenders = [before, checkout("this", "this tree", THIS_TREE)];
   const results: { result: ShapeResult; judged: ReturnType<typeof judge> }[] = [];
   for (const shape of options.shapes) {
     const result = await runAgainst(shape, { ...options, contenders, scratch, say });
@@ -122,18 +124,6 @@ async function compareCheckouts(scratch: string, options: Options, before: Targe
     ][code]!,
   );
   return code;
-}
-
-/** A broker that has died is told as that, not as the refused connection that showed it. */
-function explain(error: unknown, targets: readonly Target[]): never {
-  for (const { process, contender } of targets) {
-    if (!process.running) {
-      throw new Error(`Cannot go on: ${contender.title} has ended by itself:\n${process.outputTail()}`, {
-        cause: error,
-      });
-    }
-  }
-  throw error;
 }
 
 async function runShape(

@@ -56,7 +56,7 @@ export function beside(name: string, what: string, adversity: Adversity): Shape 
     name,
     title: `1,000/s end to end beside ${what}`,
     quick: false,
-    warmRunsMax: 1,
+    warmRunsMax: 3,
     run: (context) =>
       withTopic(context, 1, async (topic) => {
         const alone = await atRate(context, topic, 1000);

@@ -7,7 +7,7 @@
  */
 import { settle } from "./machine.ts";
 import type { Contenders, Figure, RunContext, Shape, ShapeResult } from "./shape.ts";
-import { start, type Target } from "./targets.ts";
+import { explainFailure, start, type Target } from "./targets.ts";
 import { isDecided, judge, PAIRS_MIN } from "./verdict.ts";
 
 /** How to compare two checkouts. */
@@ -51,31 +51,24 @@ export async function runAgainst(shape: Shape, options: AgainstOptions): Promise
 async function runPair(shape: Shape, pair: number, options: AgainstOptions): Promise<[Figure[], Figure[]]> {
   const { contenders, scale, scratch, gcTrace } = options;
   const order = pair % 2 === 0 ? [0, 1] as const : [1, 0] as const;
-  const directoryOf = (side: 0 | 1) => `${scratch}/${contenders[side].name}-${shape.name}-${pair}`;
-  const figures: [Figure[], Figure[]] = [[], []];
-  {
-    await using stack = new AsyncDisposableStack();
-    const targets: Target[] = [];
-    for (const side of order) {
-      targets[side] = stack.use(await start(contenders[side], { directory: directoryOf(side), gcTrace }));
-    }
-    const run = async (side: 0 | 1, id: string, runScale: number) => {
-      const context: RunContext = {
-        target: targets[side]!,
-        scratch,
-        scale: runScale,
-        id: `${shape.name}-${pair}-${id}`,
-      };
-      const found = await shape.run(context);
-      await settle();
-      return found;
-    };
-    for (let warm = 0; warm < Math.min(WARM_RUNS, shape.warmRunsMax); warm++) {
-      for (const side of order) await run(side, `warm-${warm}`, scale / 2);
-    }
-    for (const side of order) figures[side] = await run(side, contenders[side].name, scale);
+  await using stack = new AsyncDisposableStack();
+  const targets: Target[] = [];
+  for (const side of order) {
+    const directory = `${scratch}/${contenders[side].name}-${shape.name}-${pair}`;
+    stack.defer(() => Deno.remove(directory, { recursive: true })); // after the broker has stopped
+    targets[side] = stack.use(await start(contenders[side], { directory, gcTrace }));
   }
-  for (const side of order) await Deno.remove(directoryOf(side), { recursive: true });
+  const run = async (side: 0 | 1, id: string, runScale: number) => {
+    const context: RunContext = { target: targets[side]!, scratch, scale: runScale, id: `${shape.name}-${pair}-${id}` };
+    const found = await shape.run(context).catch((error) => explainFailure(error, targets));
+    await settle();
+    return found;
+  };
+  for (let warm = 0; warm < Math.min(WARM_RUNS, shape.warmRunsMax); warm++) {
+    for (const side of order) await run(side, `warm-${warm}`, scale / 2);
+  }
+  const figures: [Figure[], Figure[]] = [[], []];
+  for (const side of order) figures[side] = await run(side, contenders[side].name, scale);
   return figures;
 }
 

@@ -8,7 +8,7 @@
 import { processMemory } from "../peer/processes.ts";
 import { WireClient } from "../peer/wire_client.ts";
 import type { Figure, RunContext, Shape } from "./shape.ts";
-import { start, type Target } from "./targets.ts";
+import { explainFailure, start, type Target } from "./targets.ts";
 import { generate } from "./throughput_shapes.ts";
 
 /** Waves of DescribeConfigs requests; the next wave waits until all of this one are answered. */
@@ -85,15 +85,7 @@ async function besideHostility(context: RunContext, hostility: Hostility): Promi
   const directory = `${context.scratch}/hostile-${context.id}`;
   try {
     await using target = await start(context.target.contender, { directory, gcTrace: false });
-    try {
-      return await measure(target, hostility, context.scale);
-    } catch (error) {
-      if (target.process.running) throw error;
-      const { contender, process } = target;
-      throw new Error(`Cannot go on: ${contender.title} has ended beside it:\n${process.outputTail()}`, {
-        cause: error,
-      });
-    }
+    return await measure(target, hostility, context.scale).catch((error) => explainFailure(error, [target]));
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -6,6 +6,7 @@
  */
 import { KAFKA_VERSION, loadGenerator } from "../peer/install.ts";
 import { run, runOrThrow } from "../peer/processes.ts";
+import { THIS_TREE } from "./targets.ts";
 
 const GIBIBYTE = 1 << 30;
 
@@ -17,7 +18,7 @@ export async function describeMachine(scratch: string): Promise<Description> {
   const model = /^model name\s*:\s*(.*)$/m.exec(await Deno.readTextFile("/proc/cpuinfo"))?.[1] ?? Deno.build.arch;
   return [
     ["date", new Date().toISOString().slice(0, 16).replace("T", " ") + " UTC"],
-    ["commit", await describeCheckout(new URL("../..", import.meta.url).pathname)],
+    ["commit", await describeCheckout(THIS_TREE)],
     ["processor", `${navigator.hardwareConcurrency} cores, ${model}`],
     ["memory", `${(memoryInfo("MemTotal") / GIBIBYTE).toFixed(0)} GiB`],
     ["kernel", `${Deno.build.os} ${Deno.osRelease()} ${Deno.build.arch}`],

@@ -44,8 +44,11 @@ const SHARED_PROPERTIES = { "log.segment.delete.delay.ms": "1000" };
 /** Apache Kafka in the version of bench/peer/install.ts. */
 export const apacheKafka: Contender = { name: "kafka", title: "Apache Kafka", launch: launchKafka };
 
-/** The broker of the tree that this file belongs to. */
-export const thisTree: Contender = checkout("barnabas", "Barnabas", new URL("../..", import.meta.url).pathname);
+/** Directory of the tree that this file belongs to. */
+export const THIS_TREE = new URL("../..", import.meta.url).pathname;
+
+/** The broker of this tree. */
+export const thisTree: Contender = checkout("barnabas", "Barnabas", THIS_TREE);
 
 /**
  * The broker of a checkout.
@@ -114,6 +117,18 @@ function tracedDeno(): [string, ...string[]] {
 function targetOf(target: Omit<Target, "pid" | typeof Symbol.asyncDispose>): Target {
   const { process } = target;
   return { ...target, pid: process.pid, [Symbol.asyncDispose]: () => process.stop() };
+}
+
+/**
+ * Tells a broker that has died as that, not as the refused connection that showed it.
+ * @param error what a run has failed with
+ * @throws Error always: `error` itself when all brokers still run
+ */
+export function explainFailure(error: unknown, targets: readonly Target[]): never {
+  const ended = targets.find(({ process }) => !process.running);
+  if (ended === undefined) throw error;
+  const { contender, process } = ended;
+  throw new Error(`Cannot go on: ${contender.title} has ended by itself:\n${process.outputTail()}`, { cause: error });
 }
 
 /** CPU seconds of a target while something runs; a load generator that is told the process (-P) measures it finer. */
