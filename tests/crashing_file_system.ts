@@ -5,10 +5,14 @@
  *   volatile (what the process sees)   --fdatasync-->      durable content of a file
  *                                      --syncDirectory-->  durable names in a directory
  *
- * A crash of the process keeps the volatile state; a loss of power keeps the durable one and, page by page at random, some
- * of the rest, as a kernel writes back in any order. Stores into a mapping are volatile until fdatasync, and a store
- * beyond the file's end throws, where the real one kills the process.
+ * A crash of the process keeps the volatile state, content and names, and it stays volatile: a loss of power that follows takes
+ * it. That keeps the durable state and, page by page at random, some of the rest, as a kernel writes back in any order. Stores
+ * into a mapping are volatile until fdatasync, and a store beyond the file's end throws, where the real one kills the process.
+ *
+ * A failed fdatasync leaves pages that the kernel takes for clean, though the disk has not got them (ext4, XFS): they can be
+ * read, no later fdatasync writes them, and they are gone with the power or when the cache drops them.
  */
+import { Buffer } from "node:buffer";
 import type { FileSystem, MappedFile, OpenMode } from "../storage/sys/file_system.ts";
 import { SystemError } from "../storage/sys/libc.ts";
 import type { NativeMemory } from "../storage/sys/memory.ts";
@@ -18,7 +22,10 @@ export class Crash extends Error {
   override name = "Crash";
 }
 
-/** What survives of what was not flushed. */
+/**
+ * What survives of what was not flushed: "all" is the crash of a process, after which it is as volatile as before; the other two
+ * are losses of power.
+ */
 export type Survival = "all" | "none" | "random";
 
 const FILE_BYTES_MAX = 1 << 21;
@@ -28,9 +35,57 @@ class Inode {
   readonly buffer = new ArrayBuffer(0, { maxByteLength: FILE_BYTES_MAX });
   durable = new Uint8Array(0);
   modifiedMs = 0;
+  /** What the last fdatasync was given, whether it succeeded or not. Pages that still agree with it are clean to the kernel. */
+  #flushed = new Uint8Array(0);
 
   get bytes(): Uint8Array {
     return new Uint8Array(this.buffer, 0, this.buffer.byteLength);
+  }
+
+  resize(size: number): void {
+    if (size < this.#flushed.length) this.#flushed = this.#flushed.slice(0, size);
+    this.buffer.resize(size);
+  }
+
+  /** Writes the dirty pages to the disk; a disk that fails makes them clean all the same. */
+  flush(diskFails: boolean): void {
+    if (!diskFails) this.durable = this.#mix(this.bytes.length, (isDirty) => isDirty);
+    this.#flushed = this.bytes.slice();
+  }
+
+  /** Drops clean pages: what is read next comes from the disk. */
+  dropCached(): void {
+    const bytes = this.#mix(this.bytes.length, (isDirty) => isDirty);
+    for (let at = 0; at < bytes.length; at += PAGE_BYTES) {
+      if (!this.#isDirty(at)) {
+        this.#flushed.set(bytes.subarray(at, Math.min(at + PAGE_BYTES, this.#flushed.length)), at);
+      }
+    }
+    this.bytes.set(bytes);
+  }
+
+  /** The power is lost. @param random uniform in [0, 1), for which dirty pages were written; null for none of them */
+  losePower(random: (() => number) | null): void {
+    const [before, now] = [this.durable.length, this.bytes.length];
+    const size = random === null ? before : Math.min(before, now) + Math.floor(random() * (Math.abs(now - before) + 1));
+    this.durable = this.#mix(size, (isDirty) => random !== null && random() < 0.5 && isDirty);
+    this.buffer.resize(size);
+    this.bytes.set(this.durable);
+    this.#flushed = this.durable.slice();
+  }
+
+  /** Pages of the volatile content where `takes` says so, else of the durable one. */
+  #mix(size: number, takes: (isDirty: boolean) => boolean): Uint8Array<ArrayBuffer> {
+    const mixed = new Uint8Array(size);
+    for (let at = 0; at < size; at += PAGE_BYTES) {
+      const source = takes(this.#isDirty(at)) ? this.bytes : this.durable;
+      mixed.set(source.subarray(at, Math.min(at + PAGE_BYTES, size)), at);
+    }
+    return mixed;
+  }
+
+  #isDirty(at: number): boolean {
+    return Buffer.compare(this.bytes.subarray(at, at + PAGE_BYTES), this.#flushed.subarray(at, at + PAGE_BYTES)) !== 0;
   }
 }
 
@@ -71,18 +126,19 @@ export class CrashingFileSystem {
     return this.#crashed;
   }
 
-  /** Starts the machine again, with what survived. */
+  /** Starts the process again, or the machine, with what survived. */
   restart(survival: Survival): void {
     this.#crashed = false;
     this.crashAt = Infinity;
     this.#open.clear();
-    const names: Names = new Map();
-    for (const [path, inode] of this.#durableNames) if (survival !== "all") names.set(path, inode);
+    if (survival === "all") return;
+    const names: Names = new Map(this.#durableNames);
     for (const [path, inode] of this.#names) {
-      if (survival === "all" || (survival === "random" && this.#random() < 0.5)) names.set(path, inode);
+      if (survival === "random" && this.#random() < 0.5) names.set(path, inode);
     }
     for (const path of [...names.keys()]) if (!this.#isReachable(path, names)) names.delete(path);
-    for (const inode of new Set(names.values())) if (inode !== null) this.#settle(inode, survival);
+    const random = survival === "random" ? this.#random : null;
+    for (const inode of new Set(names.values())) inode?.losePower(random);
     this.#names = names;
     this.#durableNames = new Map(names);
   }
@@ -100,28 +156,6 @@ export class CrashingFileSystem {
     return !this.#names.has(parent) || names.has(parent);
   }
 
-  #settle(inode: Inode, survival: Survival): void {
-    const volatile = inode.bytes.slice();
-    const { durable } = inode;
-    if (survival === "none") this.#setBytes(inode, durable);
-    if (survival === "random") {
-      const sizes = [durable.length, volatile.length].sort((a, b) => a - b) as [number, number];
-      const size = sizes[0] + Math.floor(this.#random() * (sizes[1] - sizes[0] + 1));
-      const mixed = new Uint8Array(size);
-      for (let at = 0; at < size; at += PAGE_BYTES) {
-        const source = this.#random() < 0.5 ? volatile : durable;
-        mixed.set(source.subarray(at, Math.min(at + PAGE_BYTES, size)), at);
-      }
-      this.#setBytes(inode, mixed);
-    }
-    inode.durable = inode.bytes.slice();
-  }
-
-  #setBytes(inode: Inode, bytes: Uint8Array): void {
-    inode.buffer.resize(bytes.length);
-    inode.bytes.set(bytes);
-  }
-
   #build(): FileSystem {
     return {
       open: (path, mode) => this.#openFile(path, mode),
@@ -134,6 +168,7 @@ export class CrashingFileSystem {
         return bytes.length;
       },
       fdatasync: (fd) => this.#flush(fd),
+      dropCached: (fd) => this.#inode(fd).dropCached(),
       truncate: (fd, size) => this.#resize(fd, size),
       allocate: (fd, position, length) => this.#allocate(fd, position + length),
       map: (fd, length) => this.#map(fd, length),
@@ -177,7 +212,7 @@ export class CrashingFileSystem {
       if (!mode.create) throw new Deno.errors.NotFound(path);
       inode = this.#change(() => new Inode());
       this.#names.set(path, inode);
-    } else if (mode.truncate) this.#change(() => inode!.buffer.resize(0));
+    } else if (mode.truncate) this.#change(() => inode!.resize(0));
     this.#open.set(this.#nextFd, inode);
     return this.#nextFd++;
   }
@@ -188,7 +223,7 @@ export class CrashingFileSystem {
     const torn = this.calls + 1 >= this.crashAt;
     const room = Math.max(0, this.capacityBytes - this.#usedBytes() + inode.bytes.length - position);
     const written = Math.min(torn ? Math.floor(this.#random() * (length + 1)) : length, room);
-    if (inode.bytes.length < position + written) inode.buffer.resize(position + written);
+    if (inode.bytes.length < position + written) inode.resize(position + written);
     inode.bytes.set(memory.bytes.subarray(start, start + written), position);
     return this.#change(() => written < length && written === 0 ? -1 : written);
   }
@@ -196,9 +231,8 @@ export class CrashingFileSystem {
   #flush(fd: number): boolean {
     const inode = this.#inode(fd);
     return this.#change(() => {
-      if (this.flushFails) return false;
-      inode.durable = inode.bytes.slice();
-      return true;
+      inode.flush(this.flushFails);
+      return !this.flushFails;
     });
   }
 
@@ -206,7 +240,7 @@ export class CrashingFileSystem {
     const inode = this.#inode(fd);
     this.#change(() => {
       if (size > inode.bytes.length && !this.#hasRoom(inode, size)) throw new SystemError("grow a file");
-      inode.buffer.resize(size);
+      inode.resize(size);
     });
   }
 
@@ -214,7 +248,7 @@ export class CrashingFileSystem {
     const inode = this.#inode(fd);
     return this.#change(() => {
       if (!this.#hasRoom(inode, end)) return false;
-      if (end > inode.bytes.length) inode.buffer.resize(end);
+      if (end > inode.bytes.length) inode.resize(end);
       return true;
     });
   }
@@ -229,7 +263,7 @@ export class CrashingFileSystem {
   #list(path: string): { name: string; isDirectory: boolean }[] {
     if (this.#crashed) throw new Crash("the machine has stopped");
     return [...this.#names].filter(([name]) => isIn(name, path)).map(([name, inode]) => ({
-      name: name.slice(path.length + 1),
+      name: name.slice(name.lastIndexOf("/") + 1),
       isDirectory: inode === null,
     }));
   }
@@ -270,5 +304,6 @@ export class CrashingFileSystem {
 }
 
 function isIn(path: string, directory: string): boolean {
-  return path.startsWith(`${directory}/`) && !path.slice(directory.length + 1).includes("/");
+  const prefix = directory === "/" ? "/" : `${directory}/`;
+  return path.startsWith(prefix) && !path.slice(prefix.length).includes("/");
 }

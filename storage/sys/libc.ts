@@ -41,6 +41,10 @@ export const symbols = {
     parameters: [/* int fd */ "i32", /* int mode */ "i32", /* off_t offset */ "i64", /* off_t len */ "i64"],
     result: "i32",
   },
+  posix_fadvise: {
+    parameters: [/* int fd */ "i32", /* off_t offset */ "i64", /* off_t len */ "i64", /* int advice */ "i32"],
+    result: "i32",
+  },
   lseek: { parameters: [/* int fd */ "i32", /* off_t offset */ "i64", /* int whence */ "i32"], result: "i64" },
   lockf: { parameters: [/* int fd */ "i32", /* int cmd */ "i32", /* off_t len */ "i64"], result: "i32" },
   flock: { parameters: [/* int fd */ "i32", /* int operation */ "i32"], result: "i32" },
