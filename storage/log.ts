@@ -2,7 +2,7 @@
  * The log of one partition: segments on a disk, appended at the end, read by offset. Runs on the shard that owns the
  * partition; every call is synchronous and blocks for the system calls it makes.
  *
- *   logStartOffset <= recoveryPoint (all below is durable) <= logEndOffset (the next offset)
+ *   logStartOffset <= logEndOffset (the next offset), recoveryPoint (all below is durable) <= logEndOffset
  *
  * Must always hold: offsets are given once, in order; an append that is refused changed nothing that is read; what is
  * handed out begins and ends at batches.
@@ -211,7 +211,6 @@ export class Log implements Disposable {
     if (offset <= this.#logStartOffset) return;
     this.#logStartOffset = offset;
     this.#epochs.truncateFromStart(offset);
-    this.#durability.raiseTo(offset);
   }
 
   /**
@@ -305,7 +304,7 @@ export class Log implements Disposable {
     if (this.#offlineReason !== null) return false;
     if (this.#attempt(() => this.#describe(this.#durability.unflushed)) !== null) return false;
     if (this.#attempt(() => this.#segments.active.deactivate()) !== null) return false;
-    this.#durability.handOver(this.#logStartOffset);
+    this.#durability.handOver();
     return this.close({ clean: false });
   }
 

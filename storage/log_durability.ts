@@ -3,7 +3,8 @@
  * themselves are mostly made by another thread.
  *
  * Must always hold: what is below `recoveryPoint` was flushed, with the names and small files that it needs. A flush that failed
- * raises nothing.
+ * raises nothing, and neither does a log start that moves: that is written down elsewhere (the checkpoints), perhaps later, and
+ * recovery takes what it misses below the recovery point for lost (log_recovery.ts). Kafka raises it.
  */
 import { type Offset, toOffset } from "./base/units.ts";
 import type { LoadedLog } from "./log_loader.ts";
@@ -36,7 +37,7 @@ export class LogDurability {
     this.#segments = loaded.segments;
     this.unflushed = loaded.unflushed;
     this.#recoveryPoint = loaded.recoveryPoint;
-    this.#closedDurableBelow = loaded.recoveryPoint;
+    this.#closedDurableBelow = loaded.closedDurableBelow;
   }
 
   /** All records below it are durable. */
@@ -97,18 +98,13 @@ export class LogDurability {
     this.#giveBack(request);
     if (outcome !== "flushed") return;
     this.unflushed.settle(request.changesUpTo);
-    this.raiseTo(request.upTo);
+    this.#recoveryPoint = toOffset(Math.max(this.#recoveryPoint, request.upTo));
     this.#closedDurableBelow = toOffset(Math.max(this.#closedDurableBelow, request.closedBelow));
   }
 
-  /** Nothing below an offset has to be flushed any more: it was, or it lies below the log start. */
-  raiseTo(offset: Offset): void {
-    this.#recoveryPoint = toOffset(Math.max(this.#recoveryPoint, offset));
-  }
-
   /** From now on only files in their final form count as durable. For a log that its next owner opens without a scan. */
-  handOver(logStartOffset: Offset): void {
-    this.#recoveryPoint = toOffset(Math.max(this.#finalBelow, logStartOffset));
+  handOver(): void {
+    this.#recoveryPoint = this.#finalBelow;
   }
 
   #giveBack({ leaseIds, ownedFds }: { leaseIds: readonly number[]; ownedFds: readonly number[] }): void {

@@ -3,8 +3,9 @@
  * and producers read or rebuilt. Runs on the shard that will own the log.
  *
  *   clean stop      nothing is scanned; only the end of the last segment is looked at
- *   anything else   every segment from the one that holds the recovery point on is checked and rebuilt; the log is cut
- *                   at the first torn or corrupt batch, and the segments after it go
+ *   anything else   every segment from the one that holds the recovery point on is checked and rebuilt (log_recovery.ts). What of
+ *                   names and small files was flushed is not known any more: the next flush takes them all, and they are read
+ *                   from the disk
  *
  * Source: Kafka's LogLoader and UnifiedLog.rebuildProducerState.
  */
@@ -13,6 +14,7 @@ import { rebuildEpochs } from "./epoch_rebuild.ts";
 import { clearLeftovers } from "./leftover_files.ts";
 import { LEADER_EPOCHS_FILE, LogEpochs } from "./log_epochs.ts";
 import { LogProducers } from "./log_producers.ts";
+import { recoverSegments, refuseMissing } from "./log_recovery.ts";
 import type { LogResources } from "./log_resources.ts";
 import type { LogOptions } from "./log_types.ts";
 import { settlePartitionMetadata } from "./partition_directory.ts";
@@ -21,9 +23,12 @@ import { baseOffset, nextOffset, partitionLeaderEpoch } from "./record_batch.ts"
 import { SegmentRecovery } from "./recovery.ts";
 import { Segment, type SegmentPlace } from "./segment.ts";
 import { SegmentList } from "./segment_list.ts";
-import { parsePartitionFileName } from "./segment_names.ts";
+import { parsePartitionFileName, segmentFileKinds } from "./segment_names.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { Unflushed } from "./unflushed.ts";
+
+/** Files of a log that are flushed with its first records. */
+const SMALL_FILES = [PARTITION_METADATA_FILE, LEADER_EPOCHS_FILE];
 
 /** What a log starts with. */
 export interface LoadedLog {
@@ -33,6 +38,8 @@ export interface LoadedLog {
   readonly logStartOffset: Offset;
   readonly logEndOffset: Offset;
   readonly recoveryPoint: Offset;
+  /** Segments below it are durable with their indexes and their size. */
+  readonly closedDurableBelow: Offset;
   /** What of directories and small files may not be durable. */
   readonly unflushed: Unflushed;
 }
@@ -69,12 +76,16 @@ class LogLoader {
   }
 
   load(): LoadedLog {
-    const { fs, directory, clock } = this.#options;
+    const { fs, directory, clock, cleanShutdown, isHandedOver = false } = this.#options;
+    const isNew = fs.modifiedMs(directory) === null;
+    if (!isNew && !cleanShutdown) this.#dropCached(SMALL_FILES.map((name) => `${directory}/${name}`));
+    if (!isNew && (!cleanShutdown || isHandedOver)) this.#noteUnflushed();
     settlePartitionMetadata(this.#options, this.#unflushed);
     if (clearLeftovers(fs, directory, this.#reader.window)) this.#unflushed.addDirectory(directory);
     this.#findSegments();
     const epochs = new LogEpochs(fs, directory);
     let logEndOffset = this.#findEnd(epochs);
+    refuseMissing(logEndOffset, this.#options);
     if (this.segments.length > 0 && logEndOffset < this.#options.logStartOffset) {
       this.#report(`All segments go: they end at ${logEndOffset}, below the log start ${this.#options.logStartOffset}`);
       this.#removeSegments(0);
@@ -88,19 +99,40 @@ class LogLoader {
     const logStartOffset = toOffset(Math.max(this.#options.logStartOffset, this.segments.first.baseOffset));
     this.#settleEpochs(epochs, { logStartOffset, logEndOffset });
     const producers = this.#loadProducers({ logStartOffset, logEndOffset });
-    const { cleanShutdown, isHandedOver = false } = this.#options;
-    if (isHandedOver) this.#noteUnflushed();
     const isDurable = cleanShutdown && !isHandedOver && !this.#scanned;
-    const recoveryPoint = isDurable ? logEndOffset : this.#options.recoveryPoint;
+    const recoveryPoint = isDurable ? logEndOffset : toOffset(Math.min(this.#options.recoveryPoint, logEndOffset));
     return {
       segments: this.segments,
       epochs,
       producers,
       logStartOffset,
       logEndOffset,
-      recoveryPoint: toOffset(Math.min(Math.max(recoveryPoint, logStartOffset), logEndOffset)),
+      recoveryPoint,
+      closedDurableBelow: this.#closedDurableBelow(recoveryPoint, isDurable),
       unflushed: this.#unflushed,
     };
+  }
+
+  /**
+   * Base of the first segment that a flush has to take, whatever it holds: the active one grows and is trimmed again, and the one before
+   * the recovery point may have been flushed up to it while it was active, and never since.
+   */
+  #closedDurableBelow(recoveryPoint: Offset, isDurable: boolean): Offset {
+    if (isDurable) return this.segments.active.baseOffset;
+    const index = this.segments.floorIndex(recoveryPoint);
+    const { baseOffset } = this.segments.at(index);
+    return baseOffset >= recoveryPoint && index > 0 ? this.segments.at(index - 1).baseOffset : baseOffset;
+  }
+
+  /** These files are to be read from the disk, as what recovery checks is (log_recovery.ts). */
+  #dropCached(paths: readonly string[]): void {
+    const { fs } = this.#options;
+    for (const path of paths) {
+      if (fs.modifiedMs(path) === null) continue;
+      const fd = fs.open(path, { write: false });
+      fs.dropCached(fd);
+      fs.close(fd);
+    }
   }
 
   /** Which small files the last owner had made durable is not known: the next flush takes them all. */
@@ -108,7 +140,7 @@ class LogLoader {
     const { directory } = this.#options;
     this.#unflushed.addDirectory(directory.slice(0, directory.lastIndexOf("/")) || "/");
     this.#unflushed.addDirectory(directory);
-    for (const name of [PARTITION_METADATA_FILE, LEADER_EPOCHS_FILE]) this.#unflushed.addFile(`${directory}/${name}`);
+    for (const name of SMALL_FILES) this.#unflushed.addFile(`${directory}/${name}`);
   }
 
   #report(message: string): void {
@@ -156,9 +188,20 @@ class LogLoader {
       return end ?? this.#recover(this.segments.length - 1, epochs);
     }
     const from = this.segments.floorIndex(this.#options.recoveryPoint);
-    // The segment before may have been flushed while it was active, and not yet again in its final size.
-    const wasTrimmed = from === 0 || this.#findCleanEnd(this.segments.at(from - 1)) !== null;
-    return this.#recover(wasTrimmed ? from : from - 1, epochs);
+    return this.#recover(from === 0 || this.#isFinal(from - 1) ? from : from - 1, epochs);
+  }
+
+  /**
+   * Whether a segment is in its final size and ends where the next one may begin. The one before the recovery point may have been
+   * flushed while it was active, and not since; then its indexes may say too little, too.
+   */
+  #isFinal(index: number): boolean {
+    const segment = this.segments.at(index);
+    this.#dropCached(segmentFileKinds.map((kind) => segment.path(kind)));
+    const end = this.#findCleanEnd(segment);
+    if (end === null || end > this.segments.at(index + 1).baseOffset) return false;
+    if (!this.#reader.confirmsLastTimestamp(segment)) this.#rebuild(segment);
+    return true;
   }
 
   /** End of a segment by its index; null when the segment is not as closing it leaves it. */
@@ -173,27 +216,15 @@ class LogLoader {
   }
 
   #recover(from: number, epochs: LogEpochs): Offset {
-    let end = this.segments.at(from).baseOffset;
     this.#scanned = true;
-    for (let index = from; index < this.segments.length; index++) {
-      const segment = this.segments.at(index);
-      if (index > from && segment.baseOffset !== end && !this.#options.config.compact) {
-        // The end of the segment before was lost with the power, at the edge of a batch. Only compaction makes such gaps
-        // rightly; Kafka keeps the later segments in both cases, and then lacks records in the middle.
-        this.#report(`Offsets ${end} to ${segment.baseOffset - 1} were not flushed and are lost`);
-        this.#removeSegments(index);
-        break;
-      }
-      const { endOffset, cutBytes } = this.#recovery.recover(segment, (view, at) => {
-        epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
-      });
-      end = endOffset;
-      this.#unflushed.addDirectory(this.#options.directory);
-      if (cutBytes === 0) continue;
-      this.#report(`Segment ${segment.baseOffset} was cut by ${cutBytes} torn or corrupt bytes at offset ${endOffset}`);
-      this.#removeSegments(index + 1);
-    }
-    return end;
+    return recoverSegments(from, {
+      options: this.#options,
+      segments: this.segments,
+      recovery: this.#recovery,
+      epochs,
+      unflushed: this.#unflushed,
+      report: (message) => this.#report(message),
+    });
   }
 
   #removeSegments(from: number): void {

@@ -1,8 +1,9 @@
 /**
- * Recovery of one segment: every batch is checked by header, length and CRC-32C; the file is cut at the first one that is
- * torn or corrupt; the indexes are built anew on the way. Runs on the shard that opens the log.
+ * Recovery of one segment: every batch is checked by header, length and CRC-32C, up to the first one that is torn or corrupt; the
+ * indexes are built anew on the way. The file itself is not changed: what becomes of the rest depends on the segments behind
+ * it (log_recovery.ts). Runs on the shard that opens the log.
  *
- * Must always hold: what is kept is a prefix of whole, sound batches with growing offsets. Bytes that are a record of the
+ * Must always hold: what counts is a prefix of whole, sound batches with growing offsets. Bytes that are a record of the
  * formats v0 or v1 are told apart from damage by their own checksum, and refuse the log instead of being cut off.
  * Source: Kafka's LogSegment.recover.
  */
@@ -30,9 +31,11 @@ const LEGACY_RECORD_BYTES_MIN = 26;
 
 /** What was found in a segment. */
 export interface RecoveredSegment {
-  /** Offset after the last batch that was kept; the base offset for none. */
+  /** Offset after the last sound batch; the base offset for none. */
   readonly endOffset: Offset;
-  /** Bytes that were cut off. */
+  /** Position after it. */
+  readonly endPosition: number;
+  /** Bytes behind it, which hold no sound batch and are to be cut off. */
   readonly cutBytes: number;
 }
 
@@ -49,7 +52,7 @@ export class SegmentRecovery {
   }
 
   /**
-   * Recovers one segment.
+   * Recovers one segment, whose size is that of its sound batches afterwards.
    * @param visit called with every batch that is kept
    * @throws LogDamagedError for batches of an old format @throws SystemError, or the runtime's errors, of the disk
    */
@@ -69,12 +72,9 @@ export class SegmentRecovery {
       visit(view, at);
       position += batches.batchBytes(view, at);
     }
-    if (position < size) {
-      this.refuseOldFormats(segment, position, size);
-      segment.cutFile(position);
-    }
+    if (position < size) this.refuseOldFormats(segment, position, size);
     segment.endRebuild(position);
-    return { endOffset, cutBytes: size - position };
+    return { endOffset, endPosition: position, cutBytes: size - position };
   }
 
   /**

@@ -8,6 +8,9 @@
  *   00000000000000000042.txnindex   aborted transactions (only when there are some)
  *   00000000000000000042.snapshot   producer state of all records below 42
  *
+ * Recovery takes segments that follow a torn batch out of the log (`.set-aside`, `.set-aside-2`, …). Nothing but the removal of
+ * the whole directory touches these names again, here or in Kafka: what the records are worth is for a person to say.
+ *
  * Source: Kafka's LogFileUtils and LocalLog.logDeleteDirName.
  */
 import { assert } from "./base/assert.ts";
@@ -26,6 +29,8 @@ export const DELETED_SUFFIX = ".deleted";
 export const SWAP_SUFFIX = ".swap";
 /** Suffix of a compacted segment that is still being written. */
 export const CLEANED_SUFFIX = ".cleaned";
+/** Suffix of what recovery took out of the log. */
+export const SET_ASIDE_SUFFIX = ".set-aside";
 /** Suffix of a small file that is being replaced. */
 export const TEMPORARY_SUFFIX = ".tmp";
 /** Suffix of a partition's directory that is being removed. */

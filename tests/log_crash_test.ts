@@ -7,6 +7,7 @@ import { strict as assert } from "node:assert";
 import { toOffset } from "../storage/base/units.ts";
 import type { LogConfig } from "../storage/log_config.ts";
 import { Log } from "../storage/log.ts";
+import { LogDamagedError } from "../storage/storage_failure.ts";
 import type { FileSystem } from "../storage/sys/file_system.ts";
 import { Crash, CrashingFileSystem, type Survival } from "./crashing_file_system.ts";
 import { append, batchesIn, findInconsistencies, logOptions, readAll, recordsOf, testConfig } from "./log_fixture.ts";
@@ -76,11 +77,12 @@ function verify(disk: CrashingFileSystem, config: LogConfig, witness: Witness, s
   );
   if (survival === "all") assert.ok(kept >= witness.acknowledged, `${kept} of ${witness.acknowledged} batches`);
   assert.ok(kept <= witness.sent.length && log.logStartOffset >= witness.logStartOffset);
-  const found = readAll(log, { fs: disk.fileSystem, maxBytes: 300 });
-  assert.deepEqual(
-    found.map((batch) => batch.baseOffset),
-    witness.sent.slice(log.logStartOffset / 2, kept).map((i) => 2 * i),
-  );
+  const found = readAll(log, { fs: disk.fileSystem, maxBytes: 300, hasGaps: survival !== "all" });
+  const bases = found.map((batch) => batch.baseOffset);
+  const expected = witness.sent.slice(log.logStartOffset / 2, kept).map((i) => 2 * i);
+  // Of what was not flushed, a loss of power may take the end of a segment and leave the next one.
+  const isKept = (base: number) => survival === "all" || base < witness.recoveryPoint || bases.includes(base);
+  assert.deepEqual(bases, expected.filter(isKept));
   for (const batch of found) {
     const i = batch.baseOffset / 2;
     const expected = buildBatch(recordsOfBatch(i), {
@@ -93,16 +95,18 @@ function verify(disk: CrashingFileSystem, config: LogConfig, witness: Witness, s
     const byTime = log.offsetForTimestamp(TEST_TIMESTAMP + 10 * i, { maxOffset: log.logEndOffset });
     assert.equal(byTime?.offset, batch.baseOffset);
   }
-  if (found.length > 0) {
-    const again = append(log, recordsOfBatch(kept - 1), { leaderEpoch: 3, ...producer(kept - 1) });
-    assert.deepEqual([again.refusal, again.duplicate, again.baseOffset], [null, true, 2 * kept - 2]);
+  const last = (bases.at(-1) ?? -2) / 2;
+  if (last >= 0) {
+    const again = append(log, recordsOfBatch(last), { leaderEpoch: 3, ...producer(last) });
+    assert.deepEqual([again.refusal, again.duplicate, again.baseOffset], [null, true, 2 * last]);
   }
-  const next = append(log, recordsOfBatch(kept), { leaderEpoch: 5, ...(found.length > 0 ? producer(kept) : {}) });
+  const next = append(log, recordsOfBatch(kept), { leaderEpoch: 5, ...(last === kept - 1 ? producer(kept) : {}) });
   assert.deepEqual([next.refusal, next.baseOffset], [null, 2 * kept], next.message);
   assert.equal(log.close({ clean: true }), true);
   const prefix = `${directory}/`;
   const files = disk.files().filter(([path]) => path.startsWith(prefix));
-  assert.deepEqual(findInconsistencies(new Map(files.map(([path, bytes]) => [path.slice(prefix.length), bytes]))), []);
+  const named = new Map(files.map(([path, bytes]) => [path.slice(prefix.length), bytes]));
+  assert.deepEqual(findInconsistencies(named, { hasLost: survival !== "all" }), []);
 }
 
 /** Stops the workload at a call, starts the machine again and verifies. @returns whether the workload got that far */
@@ -150,7 +154,7 @@ Deno.test("the crash test finds a log that only pretends to flush (canary)", () 
   const lying = (fs: FileSystem): FileSystem => ({ ...fs, fdatasync: () => true });
   assert.throws(() => {
     for (let calls = 1; calls < 200; calls++) crashAndVerify(calls, baseConfig, "none", lying);
-  }, assert.AssertionError);
+  }, LogDamagedError);
 });
 
 Deno.test("Log recovers from a second crash during recovery", () => {
