@@ -54,5 +54,6 @@ export function findListedOffset(
   const record = timestamp === listTimestamp.maxTimestamp
     ? log.maxTimestampOffset(visible.end)
     : log.offsetForTimestamp(timestamp, { maxOffset: visible.end });
+  if (record === "unfinished") return { ...NOTHING_LISTED, refusal: "offset-not-available" };
   return record === null ? NOTHING_LISTED : { refusal: null, ...record };
 }

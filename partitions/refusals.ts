@@ -12,7 +12,8 @@ type PartitionRefusal =
   | "fenced-leader-epoch"
   | "unknown-leader-epoch"
   | "not-enough-replicas"
-  | "unsupported-timestamp";
+  | "unsupported-timestamp"
+  | "offset-not-available";
 
 /** Every reason. */
 export type Refusal = AppendRefusal | ReadRefusal | PartitionRefusal;
@@ -36,6 +37,7 @@ const codes: Record<Refusal, number> = {
   "unknown-leader-epoch": errorCode.UNKNOWN_LEADER_EPOCH,
   "not-enough-replicas": errorCode.NOT_ENOUGH_REPLICAS,
   "unsupported-timestamp": errorCode.UNSUPPORTED_VERSION,
+  "offset-not-available": errorCode.OFFSET_NOT_AVAILABLE,
 };
 
 const reasons = Object.keys(codes) as Refusal[];
@@ -75,6 +77,7 @@ const texts: Record<Refusal, string> = {
   "unknown-leader-epoch": "The client's leader epoch is newer than the partition's",
   "not-enough-replicas": "Fewer replicas are in sync than min.insync.replicas",
   "unsupported-timestamp": "The special timestamp is not known",
+  "offset-not-available": "The offset is being searched for; ask again",
 };
 
 /** A sentence for a reason, as error message of a response. */

@@ -28,11 +28,11 @@ import type {
   AppendOptions,
   AppendResult,
   FlushRequest,
+  FoundByTime,
   LogOptions,
   ReadOptions,
   ReadResult,
   SegmentFacts,
-  TimestampedOffset,
 } from "./log_types.ts";
 import { type RenamedDirectory, renameForRemoval } from "./partition_directory.ts";
 import * as batches from "./record_batch.ts";
@@ -176,13 +176,13 @@ export class Log implements Disposable {
   }
 
   /** Finds the first record at or after a time (ListOffsets), if it lies below `maxOffset`. @throws when the disk refuses */
-  offsetForTimestamp(timestamp: number, options: { maxOffset: Offset }): TimestampedOffset | null {
+  offsetForTimestamp(timestamp: number, options: { maxOffset: Offset }): FoundByTime {
     return this.#reads.findTimestamp(timestamp, { from: this.#logStartOffset, to: options.maxOffset });
   }
 
   /** Finds the first record that has the largest timestamp (ListOffsets -3), if it lies below `maxOffset`. @throws likewise */
-  maxTimestampOffset(maxOffset: Offset): TimestampedOffset | null {
-    return this.#reads.findLargestTimestamp(maxOffset);
+  maxTimestampOffset(maxOffset: Offset): FoundByTime {
+    return this.#reads.findLargestTimestamp({ from: this.#logStartOffset, to: maxOffset });
   }
 
   /** End of an epoch (OffsetForLeaderEpoch): the largest known epoch at most `epoch`, and where the next one begins. */

@@ -8,8 +8,8 @@
 import { assert } from "./base/assert.ts";
 import { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
 import { nothingVisible, refusedRead } from "./log_results.ts";
-import { findLargestTimestamp, findTimestamp, type TimestampSearch } from "./log_timestamps.ts";
-import type { ReadOptions, ReadResult, TimestampedOffset } from "./log_types.ts";
+import { TimestampSearch } from "./log_timestamps.ts";
+import type { FoundByTime, ReadOptions, ReadResult } from "./log_types.ts";
 import { ReadCursors } from "./read_cursors.ts";
 import type { Segment } from "./segment.ts";
 import type { SegmentList } from "./segment_list.ts";
@@ -30,7 +30,7 @@ export class LogReads {
   constructor(segments: SegmentList, by: { fs: FileSystem; reader: SegmentReader }) {
     this.#segments = segments;
     this.#reader = by.reader;
-    this.#search = { ...by, segments: segments.all };
+    this.#search = new TimestampSearch(segments, by);
   }
 
   /**
@@ -55,15 +55,13 @@ export class LogReads {
   }
 
   /** Finds the first record at or after a time, from `range.from` on and below `range.to`. @throws when the disk refuses */
-  findTimestamp(timestamp: number, range: { from: Offset; to: Offset }): TimestampedOffset | null {
-    const found = findTimestamp(this.#search, { timestamp, offset: range.from });
-    return found !== null && found.offset < range.to ? found : null;
+  findTimestamp(timestamp: number, range: { from: Offset; to: Offset }): FoundByTime {
+    return below(this.#search.findFirst({ timestamp, offset: range.from }), range.to);
   }
 
-  /** Finds the first record that has the largest timestamp; null when it lies at or above `to`. @throws when the disk refuses */
-  findLargestTimestamp(to: Offset): TimestampedOffset | null {
-    const found = findLargestTimestamp(this.#search);
-    return found !== null && found.offset < to ? found : null;
+  /** Finds the first record from `range.from` on that has the largest timestamp; null when it lies at or above `range.to`. @throws likewise */
+  findLargestTimestamp(range: { from: Offset; to: Offset }): FoundByTime {
+    return below(this.#search.findLargest(range.from), range.to);
   }
 
   #findStart(segment: Segment, offset: Offset): SearchOutcome {
@@ -84,8 +82,7 @@ export class LogReads {
       return "found";
     }
     let outcome = this.#reader.findRunEnd(segment, this.#position, options);
-    if (outcome === "damaged") {
-      this.#reader.rebuildIndexes(segment);
+    if (outcome === "damaged" && this.#reader.mendIndexes(segment)) {
       outcome = this.#reader.findRunEnd(segment, this.#position, options);
     }
     if (outcome === "found") [this.#endPosition, this.#nextOffset] = [this.#reader.position, this.#reader.nextOffset];
@@ -94,8 +91,7 @@ export class LogReads {
 
   /** A damaged index: it is built anew from the batches, and the search repeated. */
   #findStartAnew(segment: Segment, offset: Offset): SearchOutcome {
-    this.#reader.rebuildIndexes(segment);
-    return this.#findStart(segment, offset);
+    return this.#reader.mendIndexes(segment) ? this.#findStart(segment, offset) : "damaged";
   }
 
   #lend(segment: Segment): ReadResult {
@@ -114,6 +110,10 @@ export class LogReads {
       },
     };
   }
+}
+
+function below(found: FoundByTime, end: Offset): FoundByTime {
+  return found === null || found === "unfinished" || found.offset < end ? found : null;
 }
 
 function damagedRead(segment: Segment, offset: Offset): ReadResult {

@@ -1,83 +1,189 @@
 /**
  * Finds records by timestamp: the first one at or after a time, and the one with the largest. Runs on the shard that owns
- * the log; rare. Source: Kafka's UnifiedLog.fetchOffsetByTimestamp and LogSegment.findOffsetByTimestamp.
+ * the log; rare.
+ *
+ * Must always hold: a search reads a bounded part of each segment. Where a time was reached first, the time index says: the batch lies
+ * in the one interval of the offset index that ends with what the index names. Only where that lies below the log start, the
+ * segment has to be read from there on, once (segment_times.ts); the search is unfinished until then.
+ *
+ * A batch whose header has a time that none of its records has is taken at its word: to search behind it would let whoever writes
+ * such batches decide how long a search takes.
+ *
+ * Kafka looks into the first segment that reaches the time and nowhere else, also when the record that does lies below the log
+ * start; here the search goes on.
+ * Source: Kafka's UnifiedLog.fetchOffsetByTimestamp and LogSegment.findOffsetByTimestamp.
  */
-import { NO_TIMESTAMP, toOffset } from "./base/units.ts";
-import type { TimestampedOffset } from "./log_types.ts";
-import { batchBytes, lastOffset, maxTimestamp, partitionLeaderEpoch } from "./record_batch.ts";
-import { findRecord, type RecordTarget } from "./record_search.ts";
+import { NO_TIMESTAMP, type Offset, toOffset } from "./base/units.ts";
+import type { FoundByTime, TimestampedOffset } from "./log_types.ts";
+import { baseOffset, batchBytes, lastOffset, maxTimestamp, partitionLeaderEpoch } from "./record_batch.ts";
+import { findLargestRecord, findRecord, type RecordTarget } from "./record_search.ts";
 import type { Segment } from "./segment.ts";
+import type { SegmentList } from "./segment_list.ts";
 import type { SegmentReader } from "./segment_reader.ts";
+import { SegmentTimes } from "./segment_times.ts";
 import type { FileSystem } from "./sys/file_system.ts";
 import { SystemError } from "./sys/libc.ts";
-import { nativeMemory } from "./sys/memory.ts";
+import { type NativeMemory, nativeMemory } from "./sys/memory.ts";
 
-/** What a search reads. */
-export interface TimestampSearch {
-  readonly fs: FileSystem;
-  readonly reader: SegmentReader;
-  /** Oldest first. */
-  readonly segments: readonly Segment[];
+/** Positions in a segment. */
+interface Places {
+  /** Of the first batch that may hold the target's offset. */
+  readonly start: number;
+  /** Between these begins the first batch of the segment that reaches the target's time, as far as that lies behind `start`. */
+  readonly from: number;
+  readonly to: number;
 }
 
-/**
- * Finds the first record at or after a time: only the first segment whose largest timestamp reaches it is searched, as in
- * Kafka.
- * @param target time in ms, and the smallest offset that counts
- * @throws when the disk refuses
- */
-export function findTimestamp(search: TimestampSearch, target: RecordTarget): TimestampedOffset | null {
-  const segment = search.segments.find((candidate) => candidate.retentionTimestamp >= target.timestamp);
-  if (segment === undefined) return null;
-  if (!seek(search, segment, target)) {
-    search.reader.rebuildIndexes(segment);
-    if (!seek(search, segment, target)) return null;
-  }
-  let position = search.reader.position;
-  while (search.reader.findTimestamp(segment, position, target.timestamp) === "found") {
-    const found = recordIn(search, segment, target);
-    if (found !== null) return found;
-    position = search.reader.position + batchBytes(search.reader.window.view, search.reader.headerAt);
-  }
-  return null;
-}
+/** The searches by time in one log. */
+export class TimestampSearch {
+  readonly #fs: FileSystem;
+  readonly #reader: SegmentReader;
+  readonly #segments: SegmentList;
+  /** Of the segment that the log start lies in, once it was needed. */
+  #times: SegmentTimes | null = null;
 
-/** Finds the first record that has the largest timestamp of all segments. @throws when the disk refuses */
-export function findLargestTimestamp(search: TimestampSearch): TimestampedOffset | null {
-  let latest: Segment | null = null;
-  for (const segment of search.segments) {
-    if (latest === null || segment.largestTimestamp > latest.largestTimestamp) latest = segment;
+  /** @param segments of the log @param by where their files are, and a reader of the shard's window */
+  constructor(segments: SegmentList, by: { fs: FileSystem; reader: SegmentReader }) {
+    this.#segments = segments;
+    this.#fs = by.fs;
+    this.#reader = by.reader;
   }
-  if (latest === null || latest.largestTimestamp === NO_TIMESTAMP) return null;
-  return findTimestamp({ ...search, segments: [latest] }, {
-    timestamp: latest.largestTimestamp,
-    offset: latest.baseOffset,
-  });
-}
 
-/** Goes to the batch from which on to search. @returns false when an index does not agree with the batches */
-function seek(search: TimestampSearch, segment: Segment, target: RecordTarget): boolean {
-  if (!segment.openIndexes()) return false;
-  const { timeIndex } = segment;
-  const entry = timeIndex.lookup(target.timestamp);
-  const indexed = timeIndex.offsetAt(entry);
-  const outcome = search.reader.findOffset(segment, toOffset(Math.max(indexed, target.offset)));
-  if (outcome !== "found") return false;
-  if (entry < 0 || target.offset > indexed) return true;
-  const { reader } = search;
-  return lastOffset(reader.window.view, reader.headerAt) === indexed &&
-    maxTimestamp(reader.window.view, reader.headerAt) === timeIndex.timestampAt(entry);
-}
-
-function recordIn(search: TimestampSearch, segment: Segment, target: RecordTarget): TimestampedOffset | null {
-  const { view } = search.reader.window;
-  const at = search.reader.headerAt;
-  const leaderEpoch = partitionLeaderEpoch(view, at);
-  const length = batchBytes(view, at);
-  const memory = nativeMemory(new ArrayBuffer(Math.max(length, 128)));
-  if (search.fs.pread(segment.fd, memory, 0, length, search.reader.position) !== length) {
-    throw new SystemError(`read ${length} bytes of ${segment.path(".log")} at position ${search.reader.position}`);
+  /** Finds the first record at or after a time and an offset. @throws when the disk refuses */
+  findFirst(target: RecordTarget): FoundByTime {
+    for (let index = this.#segments.floorIndex(target.offset); index < this.#segments.length; index++) {
+      const segment = this.#segments.at(index);
+      if (segment.largestTimestamp < target.timestamp || segment.largestTimestamp === NO_TIMESTAMP) continue;
+      const found = this.#findIn(segment, target);
+      if (found !== null) return found;
+    }
+    return null;
   }
-  const { offset, timestamp } = findRecord(memory.bytes.subarray(0, length), target);
-  return offset < 0 ? null : { offset, timestamp, leaderEpoch };
+
+  /** Finds the first record that has the largest timestamp of all from an offset on. @throws when the disk refuses */
+  findLargest(from: Offset): FoundByTime {
+    let largest = NO_TIMESTAMP;
+    for (let index = this.#segments.floorIndex(from); index < this.#segments.length; index++) {
+      const segment = this.#segments.at(index);
+      const own = from > segment.baseOffset ? this.#largestFrom(segment, from) : segment.largestTimestamp;
+      if (own === "unfinished") return own;
+      largest = Math.max(largest, own);
+    }
+    return largest === NO_TIMESTAMP ? null : this.findFirst({ timestamp: largest, offset: from });
+  }
+
+  #findIn(segment: Segment, target: RecordTarget): FoundByTime {
+    let places = this.#placesOf(segment, target);
+    if (places === "damaged" && this.#reader.mendIndexes(segment)) places = this.#placesOf(segment, target);
+    if (places === "damaged" || places === null) return null;
+    const found = this.#findBetween(segment, places, target);
+    if (found !== null || target.offset <= segment.baseOffset) return found;
+    return this.#findBehind(segment, { start: places.start, from: Math.max(places.from, places.to) }, target);
+  }
+
+  #findBetween(segment: Segment, range: { from: number; to: number }, target: RecordTarget): TimestampedOffset | null {
+    let position = range.from;
+    while (this.#reader.findTimestamp(segment, { from: position, to: range.to }, target.timestamp) === "found") {
+      const found = this.#recordHere(segment, target);
+      if (found !== null) return found;
+      position = this.#nextPosition();
+    }
+    return null;
+  }
+
+  /** Asks the indexes. @returns null when the segment ends below the target's offset */
+  #placesOf(segment: Segment, target: RecordTarget): Places | "damaged" | null {
+    if (!segment.openIndexes()) return "damaged";
+    const { timeIndex, offsetIndex } = segment;
+    const reader = this.#reader;
+    const entry = timeIndex.lookup(target.timestamp - 1) + 1;
+    const isIndexed = entry < timeIndex.count;
+    const reachedAt = isIndexed ? timeIndex.offsetAt(entry) : segment.offsetOfLargestTimestamp;
+    const reached = isIndexed ? timeIndex.timestampAt(entry) : segment.largestTimestamp;
+    if (reader.findOffset(segment, reachedAt) !== "found") return "damaged";
+    const { view } = reader.window;
+    if (lastOffset(view, reader.headerAt) !== reachedAt || maxTimestamp(view, reader.headerAt) !== reached) {
+      return "damaged";
+    }
+    const to = this.#nextPosition();
+    // The index has the largest timestamp at every entry of the offset index: what lies before the last one below has not reached it.
+    const before = offsetIndex.lookup(toOffset(reachedAt - 1));
+    if (reader.findOffset(segment, offsetIndex.offsetAt(before)) !== "found") return "damaged";
+    const from = reader.position;
+    if (target.offset <= segment.baseOffset) return { start: 0, from, to };
+    const outcome = reader.findOffset(segment, target.offset);
+    if (outcome !== "found") return outcome === "end" ? null : "damaged";
+    return { start: reader.position, from: Math.max(from, reader.position), to };
+  }
+
+  /** Searches the segment of the log start from a position on of which the time index says nothing. */
+  #findBehind(segment: Segment, places: { start: number; from: number }, target: RecordTarget): FoundByTime {
+    const times = this.#timesOf(segment, places.start);
+    if (!times.readOn()) return "unfinished";
+    let { from } = places;
+    for (let range = times.rangeWith(from, target.timestamp); range !== null;) {
+      const found = this.#findBetween(segment, range, target);
+      if (found !== null) return found;
+      from = range.to;
+      range = times.rangeWith(from, target.timestamp);
+    }
+    return null;
+  }
+
+  /** Largest timestamp of a segment's records from an offset on, -1 for none. */
+  #largestFrom(segment: Segment, from: Offset): number | "unfinished" {
+    if (segment.largestTimestamp === NO_TIMESTAMP) return NO_TIMESTAMP;
+    const reader = this.#reader;
+    let outcome = reader.findOffset(segment, from);
+    if (outcome === "damaged" && reader.mendIndexes(segment)) outcome = reader.findOffset(segment, from);
+    if (outcome !== "found") return NO_TIMESTAMP;
+    const { view } = reader.window;
+    if (segment.offsetOfLargestTimestamp > lastOffset(view, reader.headerAt)) return segment.largestTimestamp;
+    const position = reader.position;
+    const straddles = baseOffset(view, reader.headerAt) < from;
+    const first = straddles ? this.#nextPosition() : position;
+    const times = this.#timesOf(segment, position);
+    const largestHere = straddles ? findLargestRecord(this.#readBatch(segment), from) : NO_TIMESTAMP;
+    if (first >= segment.sizeBytes) return largestHere;
+    if (!times.readOn()) return "unfinished";
+    const { timestamp, blockEnd } = times.largestBehind(first);
+    let largest = Math.max(largestHere, timestamp);
+    reader.scan(
+      segment,
+      { from: first, to: blockEnd },
+      (header, at) => largest = Math.max(largest, maxTimestamp(header, at)),
+    );
+    return largest;
+  }
+
+  #timesOf(segment: Segment, from: number): SegmentTimes {
+    if (this.#times?.segment !== segment) this.#times = new SegmentTimes(segment, from, this.#reader.window);
+    return this.#times;
+  }
+
+  #nextPosition(): number {
+    const { position, window, headerAt } = this.#reader;
+    return position + batchBytes(window.view, headerAt);
+  }
+
+  /** The record of the batch that the reader stands at; null when those with the time lie below the target's offset. */
+  #recordHere(segment: Segment, target: RecordTarget): TimestampedOffset | null {
+    const { window, headerAt } = this.#reader;
+    const first = toOffset(baseOffset(window.view, headerAt));
+    const length = batchBytes(window.view, headerAt);
+    const largest = maxTimestamp(window.view, headerAt);
+    const leaderEpoch = partitionLeaderEpoch(window.view, headerAt);
+    const { offset, timestamp } = findRecord(this.#readBatch(segment).bytes.subarray(0, length), target);
+    if (offset >= 0) return { offset, timestamp, leaderEpoch };
+    return first < target.offset ? null : { offset: first, timestamp: largest, leaderEpoch };
+  }
+
+  /** Bytes of the batch that the reader stands at. @throws SystemError */
+  #readBatch(segment: Segment): NativeMemory {
+    const { position, window, headerAt } = this.#reader;
+    const length = batchBytes(window.view, headerAt);
+    const memory = nativeMemory(new ArrayBuffer(Math.max(length, 128)));
+    if (this.#fs.pread(segment.fd, memory, 0, length, position) === length) return memory;
+    throw new SystemError(`read ${length} bytes of ${segment.path(".log")} at position ${position}`);
+  }
 }

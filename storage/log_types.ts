@@ -112,6 +112,9 @@ export interface TimestampedOffset {
   readonly leaderEpoch: number;
 }
 
+/** What a search by time found, null for nothing. "unfinished": it read as much as one call may; the next one goes on from there. */
+export type FoundByTime = TimestampedOffset | null | "unfinished";
+
 /**
  * What must be flushed so that all records below `upTo` are durable: fdatasync every descriptor, then sync every directory.
  * The descriptors stay open until the request is given back by `log.endFlush()`.

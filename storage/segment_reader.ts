@@ -32,6 +32,7 @@ export class SegmentReader {
   /** Offset after the run. */
   nextOffset: Offset = toOffset(0);
   readonly #window: HeaderWindow;
+  readonly #mended = new WeakSet<Segment>();
 
   /** @param window shared with the other logs of the shard */
   constructor(window: HeaderWindow) {
@@ -50,16 +51,16 @@ export class SegmentReader {
     const entry = segment.offsetIndex.lookup(offset);
     const start = segment.offsetIndex.positionAt(entry);
     if (entry >= 0 && !this.#isBatchOf(segment, entry)) return "damaged";
-    return this.#walk(segment, start, { offset, timestamp: -Infinity });
+    return this.#walk(segment, { from: start, to: segment.sizeBytes }, { offset, timestamp: -Infinity });
   }
 
   /**
-   * Finds the first batch from a position on whose largest timestamp is at least `timestamp`.
-   * @param position where a batch begins
+   * Finds the first batch whose largest timestamp is at least `timestamp`.
+   * @param range from: where a batch begins; to: position at or after which no batch is looked at
    */
-  findTimestamp(segment: Segment, position: number, timestamp: number): SearchOutcome {
+  findTimestamp(segment: Segment, range: { from: number; to: number }, timestamp: number): SearchOutcome {
     this.#window.begin();
-    return this.#walk(segment, position, { offset: -Infinity, timestamp });
+    return this.#walk(segment, range, { offset: -Infinity, timestamp });
   }
 
   /**
@@ -119,6 +120,18 @@ export class SegmentReader {
       lastOffset(this.#window.view, this.headerAt) === timeIndex.offsetAt(last);
   }
 
+  /**
+   * Builds the indexes of a segment anew because one does not agree with the batches, once: when they still do not agree afterwards, it
+   * is the batches that are damaged, and to read them all again with every look-up would not help.
+   * @returns whether they are new @throws SystemError also for a full disk
+   */
+  mendIndexes(segment: Segment): boolean {
+    if (this.#mended.has(segment)) return false;
+    this.rebuildIndexes(segment);
+    this.#mended.add(segment);
+    return true;
+  }
+
   /** Builds both indexes of a segment anew from its batch headers. @throws SystemError also for a full disk */
   rebuildIndexes(segment: Segment): void {
     const size = segment.sizeBytes;
@@ -132,10 +145,14 @@ export class SegmentReader {
     }
   }
 
-  #walk(segment: Segment, start: number, least: { offset: number; timestamp: number }): SearchOutcome {
+  #walk(
+    segment: Segment,
+    range: { from: number; to: number },
+    least: { offset: number; timestamp: number },
+  ): SearchOutcome {
     const view = this.#window.view;
-    let position = start;
-    while (position < segment.sizeBytes) {
+    let position = range.from;
+    while (position < range.to) {
       const at = this.#window.locateBatch(segment, position, segment.sizeBytes);
       if (at < 0) return "damaged";
       if (lastOffset(view, at) >= least.offset && maxTimestamp(view, at) >= least.timestamp) {

@@ -6,7 +6,7 @@
 import { strict as assert } from "node:assert";
 import { type Offset, toOffset } from "../storage/base/units.ts";
 import type { Log } from "../storage/log.ts";
-import { batchesIn, openLog, readAll, type StoredBatch, testConfig, TestDirectory } from "./log_fixture.ts";
+import { batchesIn, findByTime, openLog, readAll, type StoredBatch, testConfig, TestDirectory } from "./log_fixture.ts";
 import { inMemory } from "./record_batch_builder.ts";
 
 const golden = new URL("./golden/kafka_partition/", import.meta.url).pathname;
@@ -57,18 +57,18 @@ Deno.test("Log finds records of a partition of Apache Kafka by timestamp, throug
   copyGolden(directory.partition);
   using log = openLog(directory.partition, { config, cleanShutdown: true });
   for (const batch of goldenBatches) {
-    const found = log.offsetForTimestamp(batch.maxTimestamp, { maxOffset: log.logEndOffset })!;
+    const found = findByTime(log, batch.maxTimestamp, log.logEndOffset)!;
     assert.equal(found.timestamp, batch.maxTimestamp);
     const first = goldenBatches.find((candidate) => candidate.maxTimestamp >= batch.maxTimestamp)!;
     assert.ok(found.offset >= first.baseOffset && found.offset <= first.lastOffset);
     const later = goldenBatches.find((candidate) => candidate.maxTimestamp > batch.maxTimestamp);
-    const above = log.offsetForTimestamp(batch.maxTimestamp + 1, { maxOffset: log.logEndOffset });
+    const above = findByTime(log, batch.maxTimestamp + 1, log.logEndOffset);
     assert.equal(above !== null, later !== undefined);
     if (later) assert.ok(above!.offset >= later.baseOffset && above!.offset <= later.lastOffset);
   }
   const last = goldenBatches.at(-1)!;
-  assert.equal(log.maxTimestampOffset(log.logEndOffset)?.offset, last.lastOffset);
-  assert.equal(log.maxTimestampOffset(toOffset(last.lastOffset)), null);
+  assert.equal(findByTime(log, "largest", log.logEndOffset)?.offset, last.lastOffset);
+  assert.equal(findByTime(log, "largest", toOffset(last.lastOffset)), null);
 });
 
 Deno.test("Log knows the producers of Apache Kafka's snapshot", () => {

@@ -10,7 +10,16 @@ import { Log } from "../storage/log.ts";
 import { LogDamagedError } from "../storage/storage_failure.ts";
 import type { FileSystem } from "../storage/sys/file_system.ts";
 import { Crash, CrashingFileSystem, type Survival } from "./crashing_file_system.ts";
-import { append, batchesIn, findInconsistencies, logOptions, readAll, recordsOf, testConfig } from "./log_fixture.ts";
+import {
+  append,
+  batchesIn,
+  findByTime,
+  findInconsistencies,
+  logOptions,
+  readAll,
+  recordsOf,
+  testConfig,
+} from "./log_fixture.ts";
 import { buildBatch, TEST_TIMESTAMP } from "./record_batch_builder.ts";
 
 const directory = "/logs/topic-0";
@@ -92,7 +101,7 @@ function verify(disk: CrashingFileSystem, config: LogConfig, witness: Witness, s
     });
     assert.deepEqual(batch.bytes, expected);
     assert.equal(log.epochFor(toOffset(batch.baseOffset)), i < 9 ? 0 : 3);
-    const byTime = log.offsetForTimestamp(TEST_TIMESTAMP + 10 * i, { maxOffset: log.logEndOffset });
+    const byTime = findByTime(log, TEST_TIMESTAMP + 10 * i, log.logEndOffset);
     assert.equal(byTime?.offset, batch.baseOffset);
   }
   const last = (bases.at(-1) ?? -2) / 2;

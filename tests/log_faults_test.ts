@@ -11,7 +11,7 @@ import { Log } from "../storage/log.ts";
 import { storageFailure } from "../storage/storage_failure.ts";
 import { CrashingFileSystem } from "./crashing_file_system.ts";
 import { type Fault, faults, FaultyFileSystem } from "./faulty_file_system.ts";
-import { append, findInconsistencies, logOptions, readAll, recordsOf, testConfig } from "./log_fixture.ts";
+import { append, findByTime, findInconsistencies, logOptions, readAll, recordsOf, testConfig } from "./log_fixture.ts";
 import { TEST_TIMESTAMP } from "./record_batch_builder.ts";
 
 const directory = "/logs/topic-0";
@@ -218,7 +218,7 @@ class Scene {
     });
     const last = this.#acknowledged - 1;
     this.#try("a search", (log) => {
-      const found = attempt(() => log.offsetForTimestamp(TEST_TIMESTAMP + 10 * last, { maxOffset: log.logEndOffset }));
+      const found = attempt(() => findByTime(log, TEST_TIMESTAMP + 10 * last, log.logEndOffset));
       assert.ok(found === undefined || found?.offset === 2 * last);
       return found !== undefined;
     });

@@ -8,7 +8,7 @@ import { type Offset, toOffset } from "../storage/base/units.ts";
 import { crc32c } from "../storage/crc32c.ts";
 import { Log } from "../storage/log.ts";
 import type { LogConfig } from "../storage/log_config.ts";
-import type { AppendResult, LogOptions } from "../storage/log_types.ts";
+import type { AppendResult, LogOptions, TimestampedOffset } from "../storage/log_types.ts";
 import { type FileSystem, linuxFileSystem } from "../storage/sys/file_system.ts";
 import { nativeMemory } from "../storage/sys/memory.ts";
 import { type BatchOptions, buildBatch, inMemory, TEST_TIMESTAMP, type TestRecord } from "./record_batch_builder.ts";
@@ -143,6 +143,16 @@ export function readAll(
     offset = slice.nextOffset;
   }
   return found;
+}
+
+/** Finds a record by its time, or the one with the largest, asking as often as it takes. */
+export function findByTime(log: Log, timestamp: number | "largest", maxOffset: Offset): TimestampedOffset | null {
+  for (;;) {
+    const found = timestamp === "largest"
+      ? log.maxTimestampOffset(maxOffset)
+      : log.offsetForTimestamp(timestamp, { maxOffset });
+    if (found !== "unfinished") return found;
+  }
 }
 
 /** Names and contents of a directory's files. */

@@ -7,7 +7,7 @@ import { type Offset, toOffset } from "../storage/base/units.ts";
 import type { LogConfig } from "../storage/log_config.ts";
 import { Log } from "../storage/log.ts";
 import { type FileSystem, linuxFileSystem } from "../storage/sys/file_system.ts";
-import { findInconsistencies, logOptions, readAll, testConfig, TestDirectory } from "./log_fixture.ts";
+import { findByTime, findInconsistencies, logOptions, readAll, testConfig, TestDirectory } from "./log_fixture.ts";
 import { buildBatch, inMemory, TEST_TIMESTAMP, type TestRecord } from "./record_batch_builder.ts";
 
 /** Numbers in [0, 1) from a seed (mulberry32). */
@@ -141,7 +141,7 @@ class ModelledLog {
 
   #findTimestamp(): void {
     const target = TEST_TIMESTAMP + this.#below(this.#end + 1);
-    const found = this.#log.offsetForTimestamp(target, { maxOffset: toOffset(this.#end) });
+    const found = findByTime(this.#log, target, toOffset(this.#end));
     const expected = this.#batches.filter((batch) => batch.last >= this.#start).flatMap((batch) => batch.records).find((
       record,
     ) => record.timestamp >= target && record.offset >= this.#start);

@@ -1,7 +1,7 @@
 /**
  * ListOffsets, API key 2: the offset for a timestamp, or for one of the special timestamps (listTimestamp).
  *
- * v1 one offset a partition · v2 isolation level (KIP-98) · v4 leader epochs (KIP-320) · v6 flexible · v7 max timestamp (KIP-734) ·
+ * v1 one offset a partition · v2 isolation level (KIP-98) · v4 leader epochs (KIP-320) · v5 OFFSET_NOT_AVAILABLE (KIP-207) · v6 flexible · v7 max timestamp (KIP-734) ·
  * v8 earliest local (KIP-405) · v9 latest tiered (KIP-1005) · v10 timeout (KIP-1075) · v11 earliest pending upload (KIP-1023).
  *
  * Not done: tiered storage, so the tiered timestamps find nothing (-1) and the timeout, which only remote lookups need, is unused.
@@ -32,6 +32,8 @@ interface Answer {
 }
 
 const READ_COMMITTED = 1;
+/** First version whose clients know OFFSET_NOT_AVAILABLE. Both codes make them ask again. */
+const OFFSET_NOT_AVAILABLE_VERSION_MIN = 5;
 
 /** The version that brought each special timestamp; one that a version does not know is UNSUPPORTED_VERSION. */
 const versionOf: ReadonlyMap<number, number> = new Map([
@@ -95,6 +97,8 @@ class ListOffsetsOperation implements ListOffsetWaiter, SlicedWork {
   onListOffset(tag: number, outcome: ListOffsetOutcome): void {
     const answer = this.#answers[tag] as Answer;
     answer.errorCode = errorCodeOf(outcome.refusal);
+    const isOld = this.#exchange.apiVersion < OFFSET_NOT_AVAILABLE_VERSION_MIN;
+    if (isOld && answer.errorCode === errorCode.OFFSET_NOT_AVAILABLE) answer.errorCode = errorCode.LEADER_NOT_AVAILABLE;
     answer.offset = outcome.offset;
     answer.timestamp = outcome.timestamp;
     answer.leaderEpoch = outcome.leaderEpoch;

@@ -95,3 +95,13 @@ Deno.test("handleListOffsets() asks for committed records only where the client 
     true,
   ]);
 });
+
+Deno.test("handleListOffsets() makes clients ask again while the search goes on, by a code that they know (KIP-207)", () => {
+  for (const version of servedVersions(2)) {
+    const { exchange, asked } = run([of("t", [2, 1000])], version);
+    const none = { offset: toOffset(-1), timestamp: -1, leaderEpoch: -1 };
+    asked[0]?.waiter.onListOffset(asked[0].tag, { refusal: "offset-not-available", ...none });
+    const code = version < 5 ? errorCode.LEADER_NOT_AVAILABLE : errorCode.OFFSET_NOT_AVAILABLE;
+    assert.equal(exchange.answer.topics[0]?.partitions[0]?.errorCode, code);
+  }
+});
