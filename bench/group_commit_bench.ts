@@ -101,6 +101,7 @@ function newCoordinator(isLoaded = true): GroupCoordinator {
   const purgatory = new Purgatory(new InterestTable(InterestTable.allocate(1)), 0);
   const made = new GroupCoordinator({
     shard: 0,
+    shardsCount: 1,
     clock: systemClock,
     fs: linuxFileSystem,
     image,

@@ -224,6 +224,7 @@ class ShardHost {
     const { shard, config } = this.#start;
     return new GroupCoordinator({
       shard,
+      shardsCount: this.#start.state.shardsCount,
       clock: systemClock,
       fs: linuxFileSystem,
       image: this.#image,

@@ -103,6 +103,9 @@ export class CoordinatorModel {
     this.#restart();
     for (const groupId of [...CLASSIC, ...SIMPLE, ...CONSUMER]) this.#readBack(groupId);
     this.#waitLong();
+    this.#test.coordinator.dispose();
+    const { groupBytes, metadataBytes } = this.#test.coordinator.counts;
+    assert.deepEqual([groupBytes, metadataBytes], [0, 0], "all memory is given back");
   }
 
   #pick<T>(list: readonly T[]): T {

@@ -39,6 +39,8 @@ export interface TestCoordinatorOptions {
   readonly shards?: readonly number[];
   readonly settings?: Partial<GroupSettings>;
   readonly config?: Partial<LogConfig>;
+  /** Shards that share the broker's budgets, 1. */
+  readonly shardsCount?: number;
   /** A planted bug: the log says that a batch is written and loses it, every so many. */
   readonly losesBatch?: number;
   /** Uniform in [0, 1): what survives a loss of power. */
@@ -122,6 +124,7 @@ export class TestCoordinator {
     }
     this.#coordinator = new GroupCoordinator({
       shard: 0,
+      shardsCount: this.#options.shardsCount ?? 1,
       clock: this.clock,
       fs: this.files.fileSystem,
       image: this.image,

@@ -2,11 +2,12 @@ import { strict as assert } from "node:assert";
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import { commitOf, TestCoordinator } from "./coordinator_testing.ts";
 import { EmptiedGroups } from "./emptied_groups.ts";
+import { GroupMemory } from "./group_memory.ts";
 
 const { NONE } = errorCode;
 
 Deno.test("EmptiedGroups remembers the latest ten thousand, in their order", () => {
-  const emptied = new EmptiedGroups();
+  const emptied = new EmptiedGroups(new GroupMemory());
   for (let group = 0; group < 10_003; group++) emptied.add(`g${group}`);
   assert.deepEqual([emptied.has("g2"), emptied.has("g3"), [...emptied].length], [false, true, 10_000]);
   assert.equal([...emptied][0], "g3");

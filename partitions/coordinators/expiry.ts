@@ -9,7 +9,7 @@
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import type { EmptiedGroups } from "./emptied_groups.ts";
-import type { Group } from "./group_partition.ts";
+import type { Group, KeptGroups } from "./kept_groups.ts";
 import type { Offsets } from "./offsets.ts";
 import type { GroupPorts } from "./ports.ts";
 import type { GroupRecord } from "./records/group_record.ts";
@@ -22,7 +22,7 @@ const RECORDS_PER_SLICE = 500;
 /** The partition's state and how it changes. */
 export interface ExpiryScene {
   readonly offsets: Offsets;
-  readonly groups: ReadonlyMap<string, Group>;
+  readonly groups: KeptGroups;
   readonly emptied: EmptiedGroups;
   readonly ports: Pick<GroupPorts, "wallMs" | "settings">;
   /** Writes what was gathered; before offsets are read. */

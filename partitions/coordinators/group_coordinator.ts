@@ -14,6 +14,7 @@ import type { MetadataImage, TopicImage } from "../metadata/image.ts";
 import type { Partition } from "../partition.ts";
 import type { Purgatory } from "../purgatory.ts";
 import type { TopicChange } from "../topic_changes.ts";
+import { GroupMemory } from "./group_memory.ts";
 import type { GroupPartition } from "./group_partition.ts";
 import { OFFSETS_TOPIC, offsetsPartitionOf } from "./group_place.ts";
 import {
@@ -40,6 +41,8 @@ import { SlicedWork } from "./sliced_work.ts";
 /** What a coordinator is built from. */
 export interface GroupCoordinatorParts {
   readonly shard: number;
+  /** How many share the broker's budgets (group_memory.ts). */
+  readonly shardsCount: number;
   readonly clock: Clock;
   readonly fs: FileSystem;
   readonly image: MetadataImage;
@@ -65,10 +68,19 @@ export interface CoordinatorCounts {
   readonly groups: number;
   readonly offsets: number;
   readonly appendedBatches: number;
+  /** Memory of groups and their members (group_memory.ts). */
+  readonly groupBytes: number;
+  /** Memory of long metadata of commits. */
+  readonly metadataBytes: number;
 }
 
 /** Time of a turn for timers: 10,000 sessions that end at once take 0.2 s, and go on in the next turns. */
 const TIMERS_MS_PER_TURN = 5;
+
+/** A lack of memory makes it look for groups that nobody is in at most so often. */
+const SHORTAGE_INTERVAL_MS = 10_000;
+/** Most partitions of a commit: their records, of 50 bytes or more, would not fit into a batch of the default size (Kafka refuses then). */
+const COMMIT_PARTITIONS_MAX = 20_000;
 
 /** APIs about one group, which must have an id; commits without a group may have none (Kafka's GroupCoordinatorService). */
 type OneGroupKey = 8 | 11 | 12 | 13 | 14 | 47 | 68;
@@ -99,6 +111,8 @@ export class GroupCoordinator {
   /** By number of the partition. */
   readonly #partitions = new Map<number, OffsetsPartition>();
   #loading: OffsetsPartition[] = [];
+  /** When a lack of memory makes it look for expired groups again, monotonic ms. */
+  #nextShortageMs = -Infinity;
   readonly #unsettled = new Set<OffsetsPartition>();
   readonly #work: SlicedWork;
   readonly #places: GroupPlaces = {
@@ -138,6 +152,8 @@ export class GroupCoordinator {
         settingsOf,
         newId,
         timers: this.#timers,
+        memory: GroupMemory.forGroups(parts.shardsCount, () => this.#expireSoon()),
+        metadataMemory: GroupMemory.forMetadata(parts.shardsCount),
         nowMs: () => clock.monotonicMs(),
         wallMs: () => clock.wallMs(),
       },
@@ -164,6 +180,8 @@ export class GroupCoordinator {
       groups: sum(({ groups }) => groups.groupsCount),
       offsets: sum(({ groups }) => groups.offsets.count),
       appendedBatches: sum(({ log }) => log.appendedBatches),
+      groupBytes: this.#partitionParts.ports.memory.bytes,
+      metadataBytes: this.#partitionParts.ports.metadataMemory.bytes,
     };
   }
 
@@ -226,6 +244,14 @@ export class GroupCoordinator {
     this.#work.finish();
   }
 
+  /** Somebody finds no memory: groups that nobody is in go now, not with the next check for expired offsets. */
+  #expireSoon(): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (nowMs < this.#nextShortageMs) return;
+    this.#nextShortageMs = nowMs + SHORTAGE_INTERVAL_MS;
+    for (const partition of this.#partitions.values()) partition.expireSoon();
+  }
+
   #open(topic: TopicImage): void {
     for (const { partition: number, shard, slot } of topic.partitions) {
       if (shard !== this.#parts.shard) continue;
@@ -255,6 +281,9 @@ export class GroupCoordinator {
   ): void {
     const { groupId } = request as { groupId: string };
     const refuse = (code: number) => reply(refuseGroupRequest(apiKey, request, code, client.apiVersion));
+    if ((apiKey === 8 || apiKey === 47) && partitionsOf(request as GroupRequest<8 | 47>) > COMMIT_PARTITIONS_MAX) {
+      return refuse(apiKey === 8 ? errorCode.INVALID_COMMIT_OFFSET_SIZE : errorCode.INVALID_REQUEST);
+    }
     if (groupId === "" && apiKey !== 8 && apiKey !== 68) return refuse(errorCode.INVALID_GROUP_ID);
     const place = this.#placeOf(groupId);
     if (typeof place === "number") {
@@ -273,6 +302,12 @@ export class GroupCoordinator {
     );
     if (place.groups.isUnsettled) this.#unsettled.add(place);
   }
+}
+
+function partitionsOf({ topics }: GroupRequest<8 | 47>): number {
+  let count = 0;
+  for (const { partitions } of topics) count += partitions.length;
+  return count;
 }
 
 /** The coordinator as those see it who bring it requests and time. */

@@ -1,7 +1,7 @@
 /** The groups of a partition for ListGroups, in steps: there may be very many. Runs on shards. */
 import type { ListedGroup } from "../../net/protocol/messages/16_list_groups.ts";
 import type { EmptiedGroups } from "./emptied_groups.ts";
-import type { Group } from "./group_partition.ts";
+import type { Group, KeptGroups } from "./kept_groups.ts";
 import type { Offsets } from "./offsets.ts";
 
 /** Groups that are listed in a step: up to a microsecond each. */
@@ -18,7 +18,7 @@ export interface GroupFilter {
 
 /** Where groups are. */
 export interface ListedScene {
-  readonly groups: ReadonlyMap<string, Group>;
+  readonly groups: KeptGroups;
   readonly offsets: Offsets;
   readonly emptied: EmptiedGroups;
 }

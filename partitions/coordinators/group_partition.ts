@@ -31,6 +31,7 @@ import {
   refuseDescription,
   refuseGroupRequest,
 } from "./group_requests.ts";
+import { type Group, KeptGroups } from "./kept_groups.ts";
 import { Offsets, type PlannedCommit } from "./offsets.ts";
 import type { OffsetsLog } from "./offsets_log.ts";
 import type { GroupClient, GroupPorts, Reply } from "./ports.ts";
@@ -44,9 +45,6 @@ const DESCRIBE_NOT_FOUND_VERSION = 6;
 /** Groups that begin to live in a step: up to a microsecond each. */
 const GROUPS_PER_STEP = 500;
 
-/** A group of either kind. */
-export type Group = ClassicGroup | ConsumerGroup;
-
 /** Why a group cannot be made. */
 interface Refused {
   readonly code: number;
@@ -58,8 +56,8 @@ export class GroupPartition implements ConsumerGroupHolder {
   readonly offsets: Offsets;
   readonly #ports: GroupPorts;
   readonly #log: OffsetsLog;
-  readonly #groups = new Map<string, Group>();
-  readonly #emptied = new EmptiedGroups();
+  readonly #groups: KeptGroups;
+  readonly #emptied: EmptiedGroups;
   readonly #commits: GatheredCommits;
   readonly #apply = (record: GroupRecord) => this.replay(record);
   readonly #applyAll = (records: readonly GroupRecord[]) => records.forEach(this.#apply);
@@ -67,6 +65,8 @@ export class GroupPartition implements ConsumerGroupHolder {
   /** @param log of the partition @param ports what the groups get, but for the log */
   constructor(log: OffsetsLog, ports: Omit<GroupPorts, "log">) {
     this.#log = log;
+    this.#groups = new KeptGroups(ports.memory);
+    this.#emptied = new EmptiedGroups(ports.memory);
     const inOrder = {
       append: (records: readonly GroupRecord[]) => {
         this.settle();
@@ -74,7 +74,8 @@ export class GroupPartition implements ConsumerGroupHolder {
       },
     };
     this.#ports = { ...ports, log: inOrder };
-    this.offsets = new Offsets({ image: ports.image, metadataBytesMax: ports.settings.offsetMetadataMaxBytes });
+    const { image, settings, metadataMemory } = ports;
+    this.offsets = new Offsets({ image, metadataBytesMax: settings.offsetMetadataMaxBytes, memory: metadataMemory });
     this.#commits = new GatheredCommits(log, this.#apply);
   }
 
@@ -101,9 +102,9 @@ export class GroupPartition implements ConsumerGroupHolder {
       const code = this.#remove(known);
       if (code !== errorCode.NONE) return reply(refuseGroupRequest(11, request, code));
     }
-    const group = this.#groups.get(groupId) ?? this.#keep(new ClassicGroup(this.#ports, groupId));
+    const group = this.#groups.get(groupId) ?? this.#groups.keep(new ClassicGroup(this.#ports, groupId));
     group.join(request, client, reply);
-    this.#forgetVacant(group);
+    this.#groups.forgetVacant(group);
   }
 
   /** SyncGroup. */
@@ -122,7 +123,7 @@ export class GroupPartition implements ConsumerGroupHolder {
   leave(request: GroupRequest<13>, client: GroupClient, reply: Reply<GroupResponse<13>>): void {
     const group = this.#groupOrVacant(request.groupId);
     group.leave(request, client, reply);
-    this.#forgetVacant(group);
+    this.#groups.forgetVacant(group);
   }
 
   /** ConsumerGroupHeartbeat: one that joins makes a group, or a consumer group of a classic one. */
@@ -130,7 +131,7 @@ export class GroupPartition implements ConsumerGroupHolder {
     const known = this.#groups.get(request.groupId);
     if (known?.type === "consumer") {
       known.heartbeat(request, client, reply);
-      return this.#forgetVacant(known);
+      return this.#groups.forgetVacant(known);
     }
     const malformed = refuseMalformedHeartbeat(request, client.apiVersion, this.#ports.settings.consumerAssignors);
     if (malformed !== null) return reply(malformed);
@@ -140,7 +141,7 @@ export class GroupPartition implements ConsumerGroupHolder {
     const group = this.#makeConsumerGroup(request, known);
     if (!(group instanceof ConsumerGroup)) return reply(refuseConsumerHeartbeat(group.code, group.message));
     group.heartbeat(request, client, reply);
-    this.#forgetVacant(group);
+    this.#groups.forgetVacant(group);
   }
 
   /** OffsetCommit: answered by the next `settle()`, or at once when nothing is to be written. */
@@ -224,23 +225,23 @@ export class GroupPartition implements ConsumerGroupHolder {
       const groupId = record.key.group;
       if (record.value === null) {
         this.#emptied.remove(groupId);
-        return this.#forget(groupId, "classic");
+        return this.#groups.forget(groupId, "classic");
       }
-      this.#forget(groupId, "consumer");
+      this.#groups.forget(groupId, "consumer");
       const known = this.#groups.get(groupId);
-      const group = known?.type === "classic" ? known : this.#keep(new ClassicGroup(this.#ports, groupId));
+      const group = known?.type === "classic" ? known : this.#groups.keep(new ClassicGroup(this.#ports, groupId));
       return group.replay(record);
     }
     const { groupId } = record.key;
     if (record.kind === "consumer-group-metadata" && record.value === null) {
       this.#emptied.remove(groupId);
-      return this.#forget(groupId, "consumer");
+      return this.#groups.forget(groupId, "consumer");
     }
     let group = this.#groups.get(groupId);
     if (group?.type !== "consumer") {
       if (record.value === null) return;
-      this.#forget(groupId, "classic");
-      group = this.#keep(new ConsumerGroup(this.#ports, groupId, this));
+      this.#groups.forget(groupId, "classic");
+      group = this.#groups.keep(new ConsumerGroup(this.#ports, groupId, this));
     }
     group.replay(record);
   }
@@ -266,9 +267,12 @@ export class GroupPartition implements ConsumerGroupHolder {
   becomeClassic({ groupId, tombstones, seed, rebalance }: Downgrade): number {
     const group = ClassicGroup.fromMembers(this.#ports, groupId, seed);
     const code = this.#ports.log.append([...tombstones, group.toRecord()]);
-    if (code !== errorCode.NONE) return code;
-    this.#forget(groupId, "consumer");
-    this.#keep(group).start(rebalance);
+    if (code !== errorCode.NONE) {
+      group.dispose();
+      return code;
+    }
+    this.#groups.forget(groupId, "consumer");
+    this.#groups.keep(group).start(rebalance);
     return code;
   }
 
@@ -297,15 +301,16 @@ export class GroupPartition implements ConsumerGroupHolder {
       ports: this.#ports,
       settle: () => this.settle(),
       append: (records) => this.#appendAll(records),
-      forget: (group) => this.#forget(group.groupId, group.type),
+      forget: (group) => this.#groups.forget(group.groupId, group.type),
     });
   }
 
   /** Leadership is lost: everybody who waits is answered. @param code what they are told */
   dispose(code: number): void {
     this.settle();
-    for (const group of this.#groups.values()) group.dispose(code);
-    this.#groups.clear();
+    this.#groups.clear(code);
+    this.#emptied.clear();
+    this.offsets.dispose();
   }
 
   #appendAll(records: readonly GroupRecord[]): number {
@@ -345,15 +350,15 @@ export class GroupPartition implements ConsumerGroupHolder {
       for (const record of records) if (isOfConsumerGroup(record)) group.replay(record);
     }
     // Who waits for the classic group joins again and gets into this one.
-    if (classic !== undefined) this.#forget(groupId, "classic", errorCode.REBALANCE_IN_PROGRESS);
-    this.#keep(group).start();
+    if (classic !== undefined) this.#groups.forget(groupId, "classic", errorCode.REBALANCE_IN_PROGRESS);
+    this.#groups.keep(group).start();
     return group;
   }
 
   /** Makes the log and the partition forget a group. @returns Kafka's error code, 0 when it is done */
   #remove(group: Group): number {
     const code = group.isVacant ? errorCode.NONE : this.#ports.log.append(group.tombstones());
-    if (code === errorCode.NONE) this.#forget(group.groupId, group.type);
+    if (code === errorCode.NONE) this.#groups.forget(group.groupId, group.type);
     return code;
   }
 
@@ -367,23 +372,6 @@ export class GroupPartition implements ConsumerGroupHolder {
   /** The group, or a vacant one that refuses what a group that does not exist refuses. */
   #groupOrVacant(groupId: string): Group {
     return this.#groups.get(groupId) ?? new ClassicGroup(this.#ports, groupId);
-  }
-
-  #keep<Kind extends Group>(group: Kind): Kind {
-    this.#groups.set(group.groupId, group);
-    return group;
-  }
-
-  #forgetVacant(group: Group): void {
-    if (group.isVacant && this.#groups.get(group.groupId) === group) this.#forget(group.groupId, group.type);
-  }
-
-  /** @param code what those are told who wait for the group */
-  #forget(groupId: string, type: Group["type"], code: number = errorCode.UNKNOWN_MEMBER_ID): void {
-    const group = this.#groups.get(groupId);
-    if (group === undefined || group.type !== type) return;
-    this.#groups.delete(groupId);
-    group.dispose(code);
   }
 }
 

@@ -5,11 +5,15 @@
  *   row       offset · commit time · expire time (3 x 8 bytes)
  *             group · topic · topic id · partition · leader epoch · next and previous of the group · next of the bucket (8 x 4)
  *   buckets   first row by hash, -1 none; as many as there is room for rows
- *   metadata  by row, only where it is not empty: most clients send none
+ *   metadata  number of a text by row, only where it is not empty: most clients send none; equal texts are kept once
+ *
+ * An offset takes 60 to 130 bytes, an id of a group some 150 and twice its length; short metadata, which every client may send, 150 and
+ * twice its length. Long metadata is taken from a budget.
  *
  * Always: a row is in exactly one bucket's list and in its group's list, or in the list of free ones.
  */
 import { assert } from "../../storage/base/assert.ts";
+import { bytesOfText, type GroupMemory } from "./group_memory.ts";
 import { NamePool } from "./name_pool.ts";
 
 /** What was committed for a partition. */
@@ -32,6 +36,8 @@ const DOUBLES = 3;
 const [OFFSET, COMMIT_MS, EXPIRE_MS] = [0, 1, 2] as const;
 const NONE = -1;
 const FIRST_CAPACITY = 16;
+/** Characters of metadata that every offset may have: Kafka Streams writes some 30. */
+const SHORT_METADATA_MAX = 128;
 
 /** The table. Rows are numbers that stay the same until their offset is removed. */
 export class OffsetTable {
@@ -40,7 +46,9 @@ export class OffsetTable {
   readonly #topicIds = new NamePool();
   /** First row by group number. */
   readonly #heads: number[] = [];
-  readonly #metadata = new Map<number, string>();
+  readonly #metadata = new Map<number, number>();
+  readonly #texts = new NamePool();
+  readonly #memory: GroupMemory;
   #doubles = new Float64Array(FIRST_CAPACITY * DOUBLES);
   #ints = new Int32Array(FIRST_CAPACITY * INTS);
   #buckets = new Int32Array(FIRST_CAPACITY).fill(NONE);
@@ -48,6 +56,22 @@ export class OffsetTable {
   #used = 0;
   #freed = NONE;
   #count = 0;
+
+  /** @param memory the budget for long metadata */
+  constructor(memory: GroupMemory) {
+    this.#memory = memory;
+  }
+
+  /** Whether metadata may be kept: it is short, or another offset has the same, or there is room. */
+  hasRoomFor(metadata: string): boolean {
+    const cost = costOf(metadata);
+    return cost === 0 || this.#texts.find(metadata) !== NONE || this.#memory.hasRoomFor(cost);
+  }
+
+  /** Gives the memory of metadata back. */
+  dispose(): void {
+    for (const text of this.#texts.names()) this.#memory.change(-costOf(text));
+  }
 
   /** How many offsets there are. */
   get count(): number {
@@ -81,8 +105,7 @@ export class OffsetTable {
     this.#doubles[doubles + OFFSET] = committed.offset;
     this.#doubles[doubles + COMMIT_MS] = committed.commitTimestamp;
     this.#doubles[doubles + EXPIRE_MS] = committed.expireTimestamp;
-    if (committed.metadata !== "") this.#metadata.set(row, committed.metadata);
-    else if (this.#metadata.size > 0) this.#metadata.delete(row);
+    if (committed.metadata !== "" || this.#metadata.size > 0) this.#setMetadata(row, committed.metadata);
   }
 
   /** Forgets an offset; none there is fine. */
@@ -97,7 +120,7 @@ export class OffsetTable {
     this.#groups.release(group);
     this.#topics.release(this.#int(row, TOPIC));
     this.#topicIds.release(this.#int(row, TOPIC_ID));
-    this.#metadata.delete(row);
+    if (this.#metadata.size > 0) this.#setMetadata(row, "");
     this.#ints[row * INTS + GROUP] = NONE;
     this.#ints[row * INTS + CHAIN] = this.#freed;
     this.#freed = row;
@@ -164,7 +187,8 @@ export class OffsetTable {
 
   /** Metadata of a row, "" for none. */
   metadata(row: number): string {
-    return this.#metadata.get(row) ?? "";
+    const text = this.#metadata.get(row);
+    return text === undefined ? "" : this.#texts.name(text);
   }
 
   /** When a row was committed, wall-clock ms. */
@@ -175,6 +199,18 @@ export class OffsetTable {
   /** When a row expires, -1 where that is by the broker's retention. */
   expireTimestamp(row: number): number {
     return this.#doubles[row * DOUBLES + EXPIRE_MS] as number;
+  }
+
+  #setMetadata(row: number, metadata: string): void {
+    const before = this.#metadata.get(row);
+    if (metadata === "") this.#metadata.delete(row);
+    else {
+      if (this.#texts.find(metadata) === NONE) this.#memory.change(costOf(metadata));
+      this.#metadata.set(row, this.#texts.hold(metadata));
+    }
+    if (before === undefined) return;
+    const text = this.#texts.name(before);
+    if (this.#texts.release(before)) this.#memory.change(-costOf(text));
   }
 
   #int(row: number, column: number): number {
@@ -256,6 +292,11 @@ export class OffsetTable {
     }
     this.#ints[at * INTS + CHAIN] = after;
   }
+}
+
+/** Memory of metadata, 0 for short ones: those are counted with their offset. */
+function costOf(metadata: string): number {
+  return metadata.length <= SHORT_METADATA_MAX ? 0 : bytesOfText(metadata);
 }
 
 /** Spreads three small numbers over 32 bits (the finalizer of MurmurHash3). */

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { createRandom } from "../../storage/base/random.ts";
+import { GroupMemory } from "./group_memory.ts";
 import { type CommittedOffset, OffsetTable } from "./offset_table.ts";
 
 function committed(offset: number, changes: Partial<CommittedOffset> = {}): CommittedOffset {
@@ -20,7 +21,7 @@ function row(table: OffsetTable, at: number): CommittedOffset {
 }
 
 Deno.test("set() keeps every field, and a later one takes its place whole", () => {
-  const table = new OffsetTable();
+  const table = new OffsetTable(new GroupMemory());
   const first = committed(2 ** 53 - 1, { leaderEpoch: 7, metadata: "m", expireTimestamp: 3e12, topicId: "x" });
   table.set("g", "t", 2 ** 31 - 1, first);
   const at = table.find("g", "t", 2 ** 31 - 1);
@@ -32,7 +33,7 @@ Deno.test("set() keeps every field, and a later one takes its place whole", () =
 });
 
 Deno.test("find() tells groups, topics and partitions apart", () => {
-  const table = new OffsetTable();
+  const table = new OffsetTable(new GroupMemory());
   table.set("g", "t", 0, committed(1));
   for (const [group, topic, partition] of [["h", "t", 0], ["g", "u", 0], ["g", "t", 1]] as const) {
     assert.equal(table.find(group, topic, partition), -1);
@@ -46,7 +47,7 @@ Deno.test("a table that grows, shrinks and grows again says what a map of maps s
   for (let seed = 1; seed <= 20; seed++) {
     const random = createRandom(seed);
     const pick = (count: number) => Math.floor(random() * count);
-    const table = new OffsetTable();
+    const table = new OffsetTable(new GroupMemory());
     const model = new Map<string, CommittedOffset>();
     for (let step = 0; step < 2000; step++) {
       const [group, topic, partition] = [`g${pick(12)}`, `t${pick(5)}`, pick(6)];

@@ -22,6 +22,7 @@ import type {
 import type { OffsetDeleteRequest, OffsetDeleteResponseTopic } from "../../net/protocol/messages/47_offset_delete.ts";
 import { ZERO_UUID } from "../../net/protocol/text_cache.ts";
 import type { MetadataImage, TopicImage } from "../metadata/image.ts";
+import type { GroupMemory } from "./group_memory.ts";
 import { OffsetTable } from "./offset_table.ts";
 import type { OffsetCommitRecord } from "./records/group_record.ts";
 
@@ -49,6 +50,8 @@ export interface OffsetsRules {
   readonly image: MetadataImage;
   /** `offset.metadata.max.bytes` (Kafka counts UTF-16 units, too) */
   readonly metadataBytesMax: number;
+  /** The budget for metadata that is long. */
+  readonly memory: GroupMemory;
 }
 
 /** Since when an offset counts as not used, wall-clock ms; null while it is kept whatever its age. */
@@ -64,10 +67,16 @@ export interface PlannedRemoval {
 /** The offsets. */
 export class Offsets {
   readonly #rules: OffsetsRules;
-  readonly #table = new OffsetTable();
+  readonly #table: OffsetTable;
 
   constructor(rules: OffsetsRules) {
     this.#rules = rules;
+    this.#table = new OffsetTable(rules.memory);
+  }
+
+  /** Gives the memory of metadata back. */
+  dispose(): void {
+    this.#table.dispose();
   }
 
   /** How many offsets there are. */
@@ -102,7 +111,7 @@ export class Offsets {
         if (topic === undefined || code !== errorCode.NONE) return answer;
         known.push(answer);
         const metadata = partition.committedMetadata ?? "";
-        if (metadata.length > metadataBytesMax) {
+        if (metadata.length > metadataBytesMax || !this.#table.hasRoomFor(metadata)) {
           answer.errorCode = errorCode.OFFSET_METADATA_TOO_LARGE;
           return answer;
         }

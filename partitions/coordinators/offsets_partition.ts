@@ -127,6 +127,13 @@ export class OffsetsPartition implements GroupTimer {
     this.#removeDeleted();
   }
 
+  /** Looks for expired offsets and groups at once. */
+  expireSoon(): void {
+    if (this.#state !== "active") return;
+    this.#expiryMs = this.#parts.ports.nowMs();
+    this.#setTimer();
+  }
+
   onDue(nowMs: number): void {
     if (nowMs >= this.#expiryMs) {
       this.#expiryMs = nowMs + this.#parts.ports.settings.offsetsRetentionCheckIntervalMs;
@@ -166,13 +173,17 @@ export class OffsetsPartition implements GroupTimer {
 
   /** Removes some offsets of deleted topics: there may be very many, and others wait. Sets the timer. */
   #removeDeleted(): void {
-    const { timers, nowMs } = this.#parts.ports;
     if (this.#deleted.length > 0) {
       const isServing = this.refusal === errorCode.NONE;
       const row = isServing ? this.groups.removeOffsetsOf(this.#deleted, this.#deletedRow) : null;
       if (row === null) this.#deleted = [];
       this.#deletedRow = row ?? -1;
     }
+    this.#setTimer();
+  }
+
+  #setTimer(): void {
+    const { timers, nowMs } = this.#parts.ports;
     timers.remove(this);
     this.deadlineMs = this.#deleted.length === 0 && this.#expiring === null
       ? this.#expiryMs

@@ -8,6 +8,7 @@
  */
 import type { MetadataImage } from "../metadata/image.ts";
 import type { Deadlines, Timed } from "../deadlines.ts";
+import type { GroupMemory } from "./group_memory.ts";
 import type { GroupRecord } from "./records/group_record.ts";
 
 /** Who sent a request. */
@@ -53,6 +54,10 @@ export interface GroupPorts {
   readonly wallMs: () => number;
   /** A random UUID as Kafka writes it: 22 characters of base64url, never beginning with "-". */
   readonly newId: () => string;
+  /** The shard's budget for groups. */
+  readonly memory: GroupMemory;
+  /** The shard's budget for metadata of commits. */
+  readonly metadataMemory: GroupMemory;
 }
 
 /** The broker's settings for groups, by Kafka's names. */

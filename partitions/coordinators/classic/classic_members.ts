@@ -12,6 +12,7 @@ import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { JoinGroupResponse } from "../../../net/protocol/messages/11_join_group.ts";
 import type { SyncGroupResponse } from "../../../net/protocol/messages/14_sync_group.ts";
 import type { Deadlines } from "../../deadlines.ts";
+import { bytesOfText, type GroupMemory, MEMBER_BYTES, PENDING_BYTES } from "../group_memory.ts";
 import { LazyTimer } from "../lazy_timer.ts";
 import type { GroupTimer, Reply } from "../ports.ts";
 import { refuseJoin, refuseSync } from "./answers.ts";
@@ -29,6 +30,7 @@ const NO_MEMBER_ID = "";
 
 /** The members, in the order in which they joined. */
 export class ClassicMembers {
+  readonly #memory: GroupMemory;
   readonly #byId = new Map<string, ClassicMember>();
   readonly #byInstanceId = new Map<string, ClassicMember>();
   readonly #pending = new Map<string, LazyTimer>();
@@ -36,6 +38,11 @@ export class ClassicMembers {
   #joiningCount = 0;
   #owingSyncCount = 0;
   #byteLength = 0;
+
+  /** @param memory the budget that members are taken from */
+  constructor(memory: GroupMemory) {
+    this.#memory = memory;
+  }
 
   /** How many there are. */
   get count(): number {
@@ -133,6 +140,12 @@ export class ClassicMembers {
     this.#countIn(member);
   }
 
+  /** Gives a member its part of an assignment. */
+  assign(member: ClassicMember, assignment: Uint8Array): void {
+    this.#memory.change(assignment.length - member.assignment.length);
+    member.assignment = assignment;
+  }
+
   /** Lets a JoinGroup wait. An earlier one that still waits is told to join again: its client sent a newer one. */
   parkJoin(member: ClassicMember, reply: Reply<JoinGroupResponse>): void {
     this.answerJoin(member, refuseJoin(member.memberId, errorCode.REBALANCE_IN_PROGRESS));
@@ -191,6 +204,7 @@ export class ClassicMembers {
     }
     const timer = new LazyTimer(timers, onEnd);
     this.#pending.set(memberId, timer);
+    this.#memory.change(bytesOfPending(memberId));
     timer.set(untilMs);
   }
 
@@ -199,6 +213,7 @@ export class ClassicMembers {
     const timer = this.#pending.get(memberId);
     if (timer === undefined) return false;
     timer.cancel();
+    this.#memory.change(-bytesOfPending(memberId));
     return this.#pending.delete(memberId);
   }
 
@@ -221,10 +236,23 @@ export class ClassicMembers {
   #countIn(member: ClassicMember): void {
     this.#support.add(member);
     this.#byteLength += member.byteLength;
+    member.protocols = this.#memory.hold(member.protocols);
+    this.#memory.change(bytesOfMember(member));
   }
 
   #countOut(member: ClassicMember): void {
     this.#support.remove(member);
     this.#byteLength -= member.byteLength;
+    this.#memory.release(member.protocols);
+    this.#memory.change(-bytesOfMember(member));
   }
+}
+
+function bytesOfPending(memberId: string): number {
+  return PENDING_BYTES + bytesOfText(memberId);
+}
+
+function bytesOfMember({ memberId, groupInstanceId, clientId, clientHost, assignment }: ClassicMember): number {
+  const texts = [memberId, groupInstanceId, clientId, clientHost];
+  return texts.reduce((sum, text) => sum + bytesOfText(text), MEMBER_BYTES + assignment.length);
 }

@@ -44,7 +44,7 @@ const NO_SUBSCRIPTIONS = new SubscribedTopics([]);
 export class ClassicState {
   readonly groupId: string;
   readonly ports: GroupPorts;
-  readonly members = new ClassicMembers();
+  readonly members: ClassicMembers;
   generation = 0;
   /** null until somebody joined, also for a group that only commits offsets. */
   protocolType: string | null = null;
@@ -61,6 +61,7 @@ export class ClassicState {
   constructor(ports: GroupPorts, groupId: string) {
     this.ports = ports;
     this.groupId = groupId;
+    this.members = new ClassicMembers(ports.memory);
     this.#sinceMs = ports.wallMs();
   }
 

@@ -10,6 +10,7 @@ import type { SyncGroupRequest, SyncGroupResponse } from "../../../net/protocol/
 import { ManualClock } from "../../../storage/base/clock.ts";
 import { Deadlines } from "../../deadlines.ts";
 import { MetadataImage } from "../../metadata/image.ts";
+import { GroupMemory } from "../group_memory.ts";
 import type { GroupClient, GroupLog, GroupPorts, GroupSettings, GroupTimer } from "../ports.ts";
 import {
   decodeGroupRecord,
@@ -98,6 +99,8 @@ export class TestGroup {
       nowMs: () => this.clock.monotonicMs(),
       wallMs: () => this.clock.wallMs(),
       newId: () => `id${++this.#ids}`,
+      memory: new GroupMemory(),
+      metadataMemory: new GroupMemory(),
     };
     this.group = group?.(this.ports) ?? new ClassicGroup(this.ports, "g");
   }

@@ -9,6 +9,7 @@
 import { assert } from "../../../storage/base/assert.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { JoinGroupRequest, JoinGroupResponse } from "../../../net/protocol/messages/11_join_group.ts";
+import { GROUP_BYTES, MEMBER_BYTES } from "../group_memory.ts";
 import type { GroupClient, GroupSettings, Reply } from "../ports.ts";
 import { refuseJoin } from "./answers.ts";
 import { bytesOf, NO_BYTES } from "./classic_member.ts";
@@ -27,6 +28,8 @@ export interface Joining {
 export const NEW_MEMBER_JOIN_MS_MAX = 300_000;
 /** Most bytes that the members of a group may tell of themselves; a record that holds them must stay writable. */
 export const GROUP_BYTES_MAX = 1 << 26;
+/** Most protocols of a member; real ones have one to four. */
+const PROTOCOLS_MAX = 1000;
 /** Longest beginning of a member id; ids travel in strings of at most 32767 bytes. */
 const MEMBER_ID_PREFIX_MAX = 255;
 
@@ -49,9 +52,13 @@ export function joinGroup(
 ): void {
   const { state, ports } = group;
   const { memberId } = request;
+  if (request.protocols.length > PROTOCOLS_MAX) {
+    return reply(refuseJoin(memberId, errorCode.INCONSISTENT_GROUP_PROTOCOL));
+  }
   const wrong = checkJoin(request, ports.settings);
   if (wrong !== errorCode.NONE) return reply(refuseJoin(memberId, wrong));
   if (state.name === "Dead") return reply(refuseJoin(memberId, errorCode.COORDINATOR_NOT_AVAILABLE));
+  if (!hasRoom(group, request)) return reply(refuseJoin(memberId, errorCode.COORDINATOR_LOAD_IN_PROGRESS));
   if (!state.isLogged) {
     if (memberId !== NO_MEMBER_ID) return reply(refuseJoin(memberId, errorCode.UNKNOWN_MEMBER_ID));
     const refused = ports.log.append([state.toRecord([])]);
@@ -70,6 +77,15 @@ export function joinGroup(
     reply(refuseJoin(memberId, errorCode.INCONSISTENT_GROUP_PROTOCOL));
   } else if (memberId === NO_MEMBER_ID) joinNew(group, joining);
   else joinKnown(group, joining);
+}
+
+/** Whether the shard has memory for what is new. A member that says nothing new, or less, needs none. */
+function hasRoom({ state, ports: { memory } }: Rebalance, { memberId, protocols }: JoinGroupRequest): boolean {
+  const member = state.members.get(memberId);
+  if (member?.matches(protocols) === true) return true;
+  const cost = memory.costOf(protocols);
+  const growth = member === undefined ? cost + MEMBER_BYTES : cost - memory.costOf(member.protocols);
+  return memory.hasRoomFor(growth + (state.isLogged ? 0 : GROUP_BYTES.classic));
 }
 
 /** `group.max.size` counts members that join while a rebalance is prepared, so that the last ones of a group that is too large go. */

@@ -249,7 +249,7 @@ export class Rebalance {
   ): void {
     const { members } = this.state;
     for (const member of members.all()) {
-      member.assignment = assignmentOf(member.memberId);
+      members.assign(member, assignmentOf(member.memberId));
       if (member.syncReply === null) continue;
       this.keepAlive(member);
       members.answerSync(member, answer(member));

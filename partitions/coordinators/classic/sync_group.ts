@@ -60,16 +60,29 @@ function isOther(told: string | null, known: string | null): boolean {
   return told !== null && known !== null && told !== known;
 }
 
+/** Most assignments that a leader sends beyond those of the members that there are. */
+const STRANGERS_MAX = 1000;
+
 /** Members that the leader forgot get an empty assignment; whom it names beyond the members, nobody. */
 function assign(group: Rebalance, assignments: readonly SyncGroupRequestAssignment[]): void {
   const { state, ports } = group;
+  const { members: present } = state;
+  const refuse = (code: number) => {
+    group.refuseSyncs(code);
+    group.prepare();
+  };
+  if (assignments.length > present.count + STRANGERS_MAX) return refuse(errorCode.INVALID_REQUEST);
   const byMember = new Map(assignments.map(({ memberId, assignment }) => [memberId, assignment]));
+  let growth = 0;
+  for (const { memberId, assignment } of present.all()) {
+    growth += (byMember.get(memberId)?.length ?? 0) - assignment.length;
+  }
+  if (!ports.memory.hasRoomFor(growth)) return refuse(errorCode.COORDINATOR_NOT_AVAILABLE);
   const assignmentOf = (memberId: string) => byMember.get(memberId) ?? NO_BYTES;
   const members = Array.from(state.members.all(), (member) => withAssignment(member, assignmentOf(member.memberId)));
   const refused = ports.log.append([state.toRecord(members)]);
   if (refused === errorCode.NONE) return group.stabilize(assignmentOf);
-  group.refuseSyncs(refused);
-  group.prepare();
+  refuse(refused);
 }
 
 function withAssignment(member: ClassicMemberFacts, assignment: Uint8Array): ClassicMemberFacts {

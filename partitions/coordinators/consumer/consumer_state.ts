@@ -7,6 +7,7 @@
  *
  * Source: Kafka's ConsumerGroup, ModernGroup and the replay() methods of GroupMetadataManager.
  */
+import { bytesOfText, type GroupMemory, MEMBER_BYTES, PARTITION_BYTES } from "../group_memory.ts";
 import type { ConsumerGroupRecord } from "../records/group_record.ts";
 import { type Assignment, NO_PARTITIONS } from "./assignors/assignor.ts";
 import {
@@ -32,7 +33,8 @@ const NO_ASSIGNMENT_EPOCH = -1;
 /** The state. */
 export class ConsumerState {
   readonly groupId: string;
-  readonly subscriptions = new Subscriptions();
+  readonly subscriptions: Subscriptions;
+  readonly #memory: GroupMemory;
   /** Whether the log has any record of the group. */
   isLogged = false;
   /** Whether the log has a record of Kafka 4.0 that is to be tombstoned. */
@@ -54,10 +56,11 @@ export class ConsumerState {
   /** Members by the assignor that they want. */
   readonly #wanted = new Map<string, number>();
 
-  /** @param assignors names of the broker's assignors, the default first */
-  constructor(groupId: string, assignors: readonly string[]) {
+  /** @param by names of the broker's assignors, the default first, and the budget that members are taken from */
+  constructor(groupId: string, by: { assignors: readonly string[]; memory: GroupMemory }) {
     this.groupId = groupId;
-    this.#assignors = assignors;
+    [this.#assignors, this.#memory] = [by.assignors, by.memory];
+    this.subscriptions = new Subscriptions(by.memory);
   }
 
   get groupEpoch(): number {
@@ -165,9 +168,7 @@ export class ConsumerState {
       }
       case "consumer-group-target-assignment-member": {
         const { memberId } = record.key;
-        if (record.value === null) this.#targets.delete(memberId);
-        else this.#targets.set(memberId, targetFromRecord(record.value));
-        return;
+        return this.#setTarget(memberId, record.value === null ? null : targetFromRecord(record.value));
       }
       case "consumer-group-member-metadata": {
         const { memberId } = record.key;
@@ -192,6 +193,21 @@ export class ConsumerState {
     }
   }
 
+  /** Gives all memory back: the group is gone. */
+  dispose(): void {
+    for (const memberId of [...this.#targets.keys()]) this.#setTarget(memberId, null);
+    for (const member of this.#members.values()) this.#memory.change(-bytesOfMember(member));
+    this.#members.clear();
+    this.subscriptions.dispose();
+  }
+
+  #setTarget(memberId: string, target: Assignment | null): void {
+    const partitionsCount = sizeOf(target ?? NO_PARTITIONS) - sizeOf(this.targetOf(memberId));
+    this.#memory.change(PARTITION_BYTES * partitionsCount);
+    if (target === null) this.#targets.delete(memberId);
+    else this.#targets.set(memberId, target);
+  }
+
   #memberOrNew(memberId: string): Member {
     return this.#members.get(memberId) ?? { ...newMember(memberId), memberEpoch: JOIN_EPOCH };
   }
@@ -206,6 +222,7 @@ export class ConsumerState {
       if (member.serverAssignor !== null) count(this.#wanted, member.serverAssignor, 1);
       this.#countClassic(member, 1);
     }
+    this.#memory.change(bytesOfMember(member) - (before === undefined ? 0 : bytesOfMember(before)));
     if (before !== undefined) this.#release(before);
     this.#members.set(member.memberId, member);
     this.#take(member.memberId, member.assigned);
@@ -216,6 +233,7 @@ export class ConsumerState {
     const member = this.#members.get(memberId);
     if (member === undefined) return;
     this.#members.delete(memberId);
+    this.#memory.change(-bytesOfMember(member));
     this.#forgetFacts(member);
     this.#release(member);
   }
@@ -254,6 +272,22 @@ export class ConsumerState {
       }
     }
   }
+}
+
+/** Partitions of an assignment. */
+export function sizeOf(target: Assignment): number {
+  let size = 0;
+  for (const partitions of target.values()) size += partitions.length;
+  return size;
+}
+
+/** Memory of a member beside its list of names and its partitions. */
+export function bytesOfMember(member: Member): number {
+  const { memberId, instanceId, rackId, clientId, clientHost, topicRegex, serverAssignor, classic } = member;
+  const texts = [memberId, instanceId, rackId, clientId, clientHost, topicRegex, serverAssignor];
+  const protocols = classic?.supportedProtocols ?? [];
+  const bytes = protocols.reduce((sum, { name, metadata }) => sum + bytesOfText(name) + metadata.length, MEMBER_BYTES);
+  return texts.reduce((sum, text) => sum + bytesOfText(text), bytes);
 }
 
 /** A placement alone leaves the facts as the very same objects. */

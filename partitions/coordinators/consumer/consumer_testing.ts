@@ -13,6 +13,7 @@ import { Deadlines } from "../../deadlines.ts";
 import { MetadataImage, type TopicImage } from "../../metadata/image.ts";
 import { ClassicGroup } from "../classic/classic_group.ts";
 import { refuseConsumerHeartbeat } from "../group_requests.ts";
+import { GroupMemory } from "../group_memory.ts";
 import type { ConsumerGroupSettings, GroupClient, GroupPorts, GroupSettings, GroupTimer } from "../ports.ts";
 import {
   type ConsumerGroupRecord,
@@ -83,6 +84,8 @@ export class TestConsumerGroup {
       nowMs: () => this.clock.monotonicMs(),
       wallMs: () => this.clock.wallMs(),
       newId: () => `id-${this.#nextId++}`,
+      memory: new GroupMemory(),
+      metadataMemory: new GroupMemory(),
     };
   }
 

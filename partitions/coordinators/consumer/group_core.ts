@@ -57,7 +57,7 @@ export class GroupCore {
     this.ports = ports;
     this.groupId = groupId;
     this.holder = holder;
-    this.state = new ConsumerState(groupId, ports.settings.consumerAssignors);
+    this.state = new ConsumerState(groupId, { assignors: ports.settings.consumerAssignors, memory: ports.memory });
     this.#planDowngrade = planDowngrade;
     this.regexes = new RegexResolver(ports, this.state.subscriptions, () => this.#finishRegexJob());
   }
@@ -96,6 +96,7 @@ export class GroupCore {
   stop(): void {
     this.regexes.stop();
     for (const memberId of [...this.#timers.keys()]) this.#stopTimers(memberId);
+    this.state.dispose();
   }
 
   /** A member was heard of. */
@@ -161,6 +162,7 @@ export class GroupCore {
   #finishRegexJob(): void {
     const { groupId, state, ports } = this;
     const found = this.regexes.takeResults();
+    if (!ports.memory.hasRoomFor(found.growthBytes)) return this.regexes.putOff();
     const resolved = [...found.records(groupId, state.subscriptions)];
     const { isLarge } = found;
     const records = isLarge ? [] : [...resolved];

@@ -17,7 +17,9 @@ const MEMBER_MAKES_ID_VERSION = 1;
  * Most topics that a member may name. Kafka has no limit but that its record has to fit into a batch, which refuses fewer; a million names
  * would take seconds of a shard until then.
  */
-export const TOPIC_NAMES_MAX = 100_000;
+export const TOPIC_NAMES_MAX = 20_000;
+/** Most partitions that a member may report: more than a broker holds. */
+const REPORTED_MAX = 100_000;
 
 /**
  * Checks a request by itself; to be called before the group is looked up.
@@ -47,6 +49,8 @@ function problemOf(request: ConsumerGroupHeartbeatRequest, apiVersion: number): 
   if (subscribedTopicNames !== null && subscribedTopicNames.length > TOPIC_NAMES_MAX) {
     return `SubscribedTopicNames can't be more than ${TOPIC_NAMES_MAX}.`;
   }
+  const reported = request.topicPartitions?.reduce((sum, { partitions }) => sum + 1 + partitions.length, 0) ?? 0;
+  if (reported > REPORTED_MAX) return `TopicPartitions can't be more than ${REPORTED_MAX}.`;
   if (memberEpoch === JOIN_EPOCH) return joinProblemOf(request);
   if (memberEpoch === STATIC_LEAVE_EPOCH && instanceId === null) return "InstanceId can't be null.";
   return memberEpoch < STATIC_LEAVE_EPOCH ? "MemberEpoch is invalid." : null;

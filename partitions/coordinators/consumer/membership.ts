@@ -11,10 +11,12 @@
 import { assert } from "../../../storage/base/assert.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { GroupRecord } from "../records/group_record.ts";
-import type { Assignment, AssignorMember, Targets } from "./assignors/assignor.ts";
+import type { AssignorMember, Targets } from "./assignors/assignor.ts";
 import { assignors } from "./assignors/assignors.ts";
 import { assignUniform } from "./assignors/uniform_assignor.ts";
+import { GROUP_BYTES, PARTITION_BYTES } from "../group_memory.ts";
 import { isReconciledTo, type Member, sameFacts, sameNames } from "./consumer_member.ts";
+import { bytesOfMember, sizeOf } from "./consumer_state.ts";
 import type { GroupCore } from "./group_core.ts";
 import {
   assignmentEpochRecord,
@@ -59,6 +61,7 @@ export function tell(core: GroupCore, change: MemberChange): boolean | StepRefus
   const { groupId, state, regexes, ports } = core;
   const { before, after } = change;
   const { subscriptions } = state;
+  if (!hasRoom(core, change)) return { code: errorCode.COORDINATOR_LOAD_IN_PROGRESS, message: null };
   const wasRegex = before?.topicRegex ?? "";
   const regexChanged = wasRegex !== after.topicRegex;
   // What is known of an expression that nobody subscribes to is of another time.
@@ -90,6 +93,15 @@ export function tell(core: GroupCore, change: MemberChange): boolean | StepRefus
   return namesChanged || regexChanged;
 }
 
+/** Whether the shard has memory for what is new. */
+function hasRoom({ state, ports }: GroupCore, { before, after }: MemberChange): boolean {
+  const names = before !== null && sameNames(before.topicNames, after.topicNames)
+    ? 0
+    : state.subscriptions.costOf(after.topicNames);
+  const growth = bytesOfMember(after) - (before === null ? 0 : bytesOfMember(before));
+  return ports.memory.hasRoomFor(growth + names + (state.isLogged ? 0 : GROUP_BYTES.consumer));
+}
+
 function tellRecords({ groupId, state }: GroupCore, { before, after, replaced }: MemberChange): GroupRecord[] {
   if (replaced !== null) {
     return [
@@ -118,9 +130,11 @@ export function assign(core: GroupCore): number {
   if (state.assignmentEpoch >= state.groupEpoch) return 0;
   const nowMs = ports.wallMs();
   if (isAssignmentFresh(core, nowMs)) return 0;
+  const targets = computeTargets(core);
+  if (!hasRoomForTargets(core, targets)) return errorCode.COORDINATOR_LOAD_IN_PROGRESS;
   let records: GroupRecord[] = [];
   let size = 0;
-  for (const [memberId, target] of computeTargets(core)) {
+  for (const [memberId, target] of targets) {
     if (state.hasTarget(memberId) && state.targetOf(memberId) === target) continue;
     records.push(targetRecord(groupId, memberId, target));
     size += MEMBER_SIZE + sizeOf(target);
@@ -134,10 +148,10 @@ export function assign(core: GroupCore): number {
   return core.append(records);
 }
 
-function sizeOf(target: Assignment): number {
-  let size = 0;
-  for (const partitions of target.values()) size += partitions.length;
-  return size;
+function hasRoomForTargets({ state, ports }: GroupCore, targets: Targets): boolean {
+  let growth = 0;
+  for (const [memberId, target] of targets) growth += sizeOf(target) - sizeOf(state.targetOf(memberId));
+  return ports.memory.hasRoomFor(PARTITION_BYTES * growth);
 }
 
 /**

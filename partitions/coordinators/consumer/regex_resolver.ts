@@ -8,6 +8,7 @@
  * Not done: topics that the member may not describe are not left out, as there is no authorizer yet.
  */
 import { assert } from "../../../storage/base/assert.ts";
+import { TOPIC_NAME_BYTES } from "../group_memory.ts";
 import { LazyTimer } from "../lazy_timer.ts";
 import type { GroupPorts } from "../ports.ts";
 import type { GroupRecord } from "../records/group_record.ts";
@@ -33,9 +34,10 @@ export class RegexResults {
   /** Topics of expressions that stand for something else than before. */
   readonly changes: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #resolved: ReadonlyMap<string, ResolvedRegex>;
+  readonly #before: ReadonlyMap<string, ResolvedRegex>;
 
   constructor(resolved: ReadonlyMap<string, ResolvedRegex>, before: ReadonlyMap<string, ResolvedRegex>) {
-    this.#resolved = resolved;
+    [this.#resolved, this.#before] = [resolved, before];
     const changes = new Map<string, ReadonlySet<string>>();
     for (const [expression, { topics }] of resolved) {
       const old = before.get(expression)?.topics;
@@ -44,6 +46,15 @@ export class RegexResults {
       }
     }
     this.changes = changes;
+  }
+
+  /** Memory that the expressions will take beyond what they take now. */
+  get growthBytes(): number {
+    let count = 0;
+    for (const [expression, { topics }] of this.#resolved) {
+      count += topics.size - (this.#before.get(expression)?.topics.size ?? 0);
+    }
+    return TOPIC_NAME_BYTES * count;
   }
 
   /** Whether the records of it are too much for one batch: each is to be appended by itself. */

@@ -2,6 +2,7 @@
  * What the members of a consumer group subscribe to, counted: topics by name, and regular expressions with the topics that
  * they stand for. Pure; runs on shards. Source: Kafka's ModernGroup, ConsumerGroup.computeSubscribedTopicNames.
  */
+import { bytesOfText, type GroupMemory, TOPIC_NAME_BYTES } from "../group_memory.ts";
 import type { Member } from "./consumer_member.ts";
 
 /** Topics that a regular expression stands for. */
@@ -18,9 +19,15 @@ export class Subscriptions {
   /** Subscribers by expression. */
   readonly #byRegex = new Map<string, number>();
   readonly #resolved = new Map<string, ResolvedRegex>();
+  readonly #memory: GroupMemory;
   #unresolvedCount = 0;
   /** One list of names for all members that name the same topics. */
   readonly #lists = new Map<string, { readonly names: readonly string[]; members: number }>();
+
+  /** @param memory the budget that names are taken from */
+  constructor(memory: GroupMemory) {
+    this.#memory = memory;
+  }
 
   /** Expressions that members subscribe to. */
   get expressions(): Iterable<string> {
@@ -53,7 +60,10 @@ export class Subscriptions {
     if (topicRegex !== "") this.#countRegex(topicRegex, 1);
     const key = topicNames.join("\n");
     let list = this.#lists.get(key);
-    if (list === undefined) this.#lists.set(key, list = { names: topicNames, members: 0 });
+    if (list === undefined) {
+      this.#lists.set(key, list = { names: topicNames, members: 0 });
+      this.#memory.change(bytesOfNames(topicNames));
+    }
     list.members++;
     return list.names;
   }
@@ -64,12 +74,29 @@ export class Subscriptions {
     if (topicRegex !== "") this.#countRegex(topicRegex, -1);
     const key = topicNames.join("\n");
     const list = this.#lists.get(key);
-    if (list !== undefined && --list.members === 0) this.#lists.delete(key);
+    if (list === undefined || --list.members > 0) return;
+    this.#lists.delete(key);
+    this.#memory.change(-bytesOfNames(list.names));
+  }
+
+  /** What a list of names would take that no other member has. */
+  costOf(topicNames: readonly string[]): number {
+    return this.#lists.has(topicNames.join("\n")) ? 0 : bytesOfNames(topicNames);
+  }
+
+  /** Gives all memory back: the group is gone. */
+  dispose(): void {
+    for (const { names } of this.#lists.values()) this.#memory.change(-bytesOfNames(names));
+    for (const { topics } of this.#resolved.values()) this.#memory.change(-TOPIC_NAME_BYTES * topics.size);
+    this.#lists.clear();
+    this.#resolved.clear();
   }
 
   /** Sets what an expression stands for, null to forget it. */
   resolve(expression: string, resolved: ResolvedRegex | null): void {
-    const wasKnown = this.#resolved.has(expression);
+    const before = this.#resolved.get(expression);
+    const wasKnown = before !== undefined;
+    this.#memory.change(TOPIC_NAME_BYTES * ((resolved?.topics.size ?? 0) - (before?.topics.size ?? 0)));
     if (resolved === null) this.#resolved.delete(expression);
     else this.#resolved.set(expression, resolved);
     if (this.#byRegex.has(expression)) this.#unresolvedCount += Number(wasKnown) - Number(resolved !== null);
@@ -118,6 +145,11 @@ export class Subscriptions {
     const after = this.#byRegex.has(expression);
     if (!this.#resolved.has(expression)) this.#unresolvedCount += Number(after) - Number(before);
   }
+}
+
+/** A name is in the list, in its key and in the counts. */
+function bytesOfNames(topicNames: readonly string[]): number {
+  return topicNames.reduce((sum, name) => sum + 2 * bytesOfText(name), TOPIC_NAME_BYTES * topicNames.length);
 }
 
 /** Adds to a count; one that becomes 0 is forgotten. */
