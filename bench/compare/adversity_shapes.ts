@@ -4,6 +4,7 @@
  */
 import { processMemory, runOrThrow } from "../peer/processes.ts";
 import { atRate } from "./latency_shapes.ts";
+import { TAKEN } from "./saturation.ts";
 import type { Figure, RunContext, Shape } from "./shape.ts";
 import { generate, type Printed, withTopic } from "./throughput_shapes.ts";
 
@@ -74,7 +75,7 @@ export function beside(name: string, what: string, adversity: Adversity): Shape 
 }
 
 function named(prefix: string, figures: readonly Figure[]): Figure[] {
-  return figures.filter(({ name }) => name.startsWith("end to end")).map((figure) => ({
+  return figures.filter(({ name }) => name.startsWith("end to end") || name === TAKEN).map((figure) => ({
     ...figure,
     name: `${prefix}: ${figure.name}`,
   }));

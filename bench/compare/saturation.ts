@@ -22,11 +22,14 @@ export interface Offered {
   readonly p50Ms: number;
 }
 
+/** Name of the rate's figure. */
+export const TAKEN = "taken of the offered rate, %";
+
 /** The rate as a figure, and whether the broker carries it. */
 export function takenFigure({ rate, takenRate, p50Ms }: Offered): Figure {
   const taken = Math.min(1, takenRate / rate);
   return {
-    name: "taken of the offered rate, %",
+    name: TAKEN,
     value: taken * 100,
     better: "higher",
     saturated: taken < TAKEN_MIN || p50Ms > QUEUE_MS,
