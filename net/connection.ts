@@ -178,7 +178,9 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   }
 
   get #isToMove(): boolean {
-    return this.affinity.destination !== -1 && this.#goneReason === null;
+    // What it remembers of refused batches does not move with it.
+    const isTied = this.#goneReason !== null || this.context.refusedBatches?.isEmpty === false;
+    return this.affinity.destination !== -1 && !isTied;
   }
 
   /** Reads no further request; once those under way are answered, the shard moves the connection. */

@@ -3,6 +3,7 @@ import { READABLE } from "../storage/mod.ts";
 import { concatBytes } from "../tests/record_batch_builder.ts";
 import { CLOSED_BY_CLIENT, type Connection } from "./connection.ts";
 import type { RequestExchange } from "./exchange.ts";
+import { RefusedBatches } from "./refused_batches.ts";
 import { LANDING_BYTES } from "./request_memory.ts";
 import {
   assertNothingHeld,
@@ -215,6 +216,12 @@ Deno.test("Connection that belongs to another shard reads no further, and can mo
       assert.equal(shard.dirtyCount, 1, "the shard looks at it again");
     }
     connection.sender.flush();
+    assert.ok(connection.canMove);
+    const batch = { producerId: 1, topic: "t", partition: 0, sequence: 0 };
+    const refused = connection.context.refusedBatches = new RefusedBatches();
+    refused.onRefused(batch);
+    assert.equal(connection.canMove, false, "what it remembers would stay behind");
+    refused.onStored(batch);
     assert.ok(connection.canMove);
     connection.dispose();
     assertNothingHeld(shard);

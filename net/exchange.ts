@@ -76,6 +76,7 @@ export class RequestExchange implements Exchange<unknown> {
   #drop: (() => void) | null = null;
   /** Belongs to the pipeline: requests behind this one are handled when it is over. */
   holdsFollowers = false;
+  #holdsUntilAnswered = false;
   /** Belongs to the pipeline: bytes of memory that the request or its kept answer takes. */
   heldBytes = 0;
 
@@ -117,7 +118,7 @@ export class RequestExchange implements Exchange<unknown> {
    * changes what those behind it mean.
    */
   holdFollowers(): void {
-    this.holdsFollowers = true;
+    this.holdsFollowers = this.#holdsUntilAnswered = true;
   }
 
   /** Lets requests of the same API behind this one wait until it is answered: one waits for records at a time. */
@@ -127,10 +128,9 @@ export class RequestExchange implements Exchange<unknown> {
 
   beginSlices(): () => void {
     const block = this.bytes.retainBlock();
-    const heldBefore = this.holdsFollowers;
     this.holdsFollowers = true;
     return () => {
-      this.holdsFollowers = heldBefore;
+      this.holdsFollowers = this.#holdsUntilAnswered;
       this.bytes.releaseBlock(block);
       this.#pipeline.owner.onEnded();
     };

@@ -115,3 +115,17 @@ Deno.test("RequestExchange.respond() twice is a broken invariant", () => {
   exchange.respond(answer());
   assert.throws(() => exchange.respond(answer()), /answered once/);
 });
+
+Deno.test("RequestExchange.beginSlices() holds the requests behind it to its end, or to the answer where it is told to meanwhile", () => {
+  for (const isToldTo of [false, true]) {
+    const { pipeline, push } = create();
+    const exchange = push(1);
+    const end = exchange.beginSlices();
+    assert.ok(pipeline.isHeld);
+    if (isToldTo) exchange.holdFollowers();
+    end();
+    assert.equal(pipeline.isHeld, isToldTo);
+    exchange.respond(answer());
+    assert.equal(pipeline.isHeld, false);
+  }
+});

@@ -9,7 +9,9 @@ import type { MetadataImage } from "../partitions/metadata/image.ts";
 import type { ControlClient } from "../partitions/metadata/control_calls.ts";
 import type { Purgatory, ShardPartitions, WatermarkTable } from "../partitions/mod.ts";
 import type { GroupCalls } from "./group_calls.ts";
+import type { RefusedBatches } from "./refused_batches.ts";
 import type { SliceRunner } from "./slices.ts";
+import type { TopicWaits } from "./topic_waits.ts";
 
 /** Who and what a connection is; handlers authorize and charge by it. */
 export interface ConnectionContext {
@@ -28,6 +30,8 @@ export interface ConnectionContext {
   clientSoftware: string;
   /** Monotonic time until which nothing is read from it (quota throttling), 0 = not muted. */
   muteUntilMs: number;
+  /** Batches of idempotent producers that were refused; absent: none was. */
+  refusedBatches?: RefusedBatches;
 }
 
 /** One request and the way to answer it. Exactly one of `respond`, `respondNothing` and `close` ends it. */
@@ -61,6 +65,8 @@ export interface ShardServices {
   readonly arena: NativeMemory;
   readonly image: MetadataImage;
   readonly control: ControlClient;
+  /** Requests that wait for topics. */
+  readonly topicWaits: TopicWaits;
   /** The way to group coordinators. */
   readonly groups: GroupCalls;
   readonly clock: Clock;

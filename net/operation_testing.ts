@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { brokerConfigFrom } from "../partitions/config/broker_config.ts";
+import type { ControlClient } from "../partitions/metadata/control_calls.ts";
 import { MetadataImage, type TopicImage } from "../partitions/metadata/image.ts";
 import { type TestShard, TestShards } from "../partitions/partition_testing.ts";
 import { Affinity } from "./affinity.ts";
@@ -17,12 +18,24 @@ import { type RecordsHole, type RecordsPayload, Writer } from "./protocol/writer
 import type { FileSlice } from "./sender.ts";
 import { allAtOnce } from "./slices_testing.ts";
 import { testContext } from "./socket_testing.ts";
+import { TopicWaits } from "./topic_waits.ts";
 
 /** Shards with the services that handlers get. */
 export class TestBroker implements Disposable {
   readonly world: TestShards;
   readonly images: MetadataImage[];
   readonly #config;
+  readonly #topicWaits: TopicWaits[];
+  /** Answers to the questions whether changes are under way, while they are held up; else they are answered at once. */
+  awaited: (() => void)[] | null = null;
+  readonly #control: ControlClient = {
+    call: (name, _args, done) => {
+      assert.equal(name, "awaitChanges", "produce and fetch ask nothing else of the control plane");
+      const answer = () => done({} as never);
+      if (this.awaited === null) answer();
+      else this.awaited.push(answer);
+    },
+  };
 
   /** @param properties of the broker */
   constructor(shardsCount: number, properties: Record<string, string> = {}) {
@@ -31,6 +44,10 @@ export class TestBroker implements Disposable {
     this.#config = built.config;
     this.world = new TestShards(shardsCount);
     this.images = this.world.shards.map(() => new MetadataImage());
+    const { clock } = this.world;
+    this.#topicWaits = this.world.shards.map(({ purgatory }) =>
+      new TopicWaits({ control: this.#control, purgatory, clock })
+    );
   }
 
   /** Makes a topic known to every shard. */
@@ -56,7 +73,8 @@ export class TestBroker implements Disposable {
       watermarks: this.world.table,
       arena: arena.memory,
       image: this.images[shard] as MetadataImage,
-      control: { call: () => assert.fail("produce and fetch ask no control plane") },
+      control: this.#control,
+      topicWaits: this.#topicWaits[shard] as TopicWaits,
       // Produce and fetch ask no coordinator.
       groups: undefined as never,
       clock: this.world.clock,

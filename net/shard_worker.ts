@@ -38,6 +38,7 @@ import { REQUEST_BYTES_MAX, RequestMemory } from "./request_memory.ts";
 import { Router } from "./router.ts";
 import { Shard } from "./shard.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
+import { TopicWaits } from "./topic_waits.ts";
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -199,6 +200,7 @@ class ShardHost {
       arena: arena.memory,
       image: this.#image,
       control: this.#control,
+      topicWaits: new TopicWaits({ control: this.#control, purgatory, clock: systemClock }),
       groups: this.#groups.calls,
       clock: systemClock,
       nodeId: config.nodeId,

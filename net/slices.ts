@@ -23,6 +23,8 @@ export interface SliceRunner {
   run(work: SlicedWork, exchange: Exchange<never>): void;
   /** Runs work that is not new: what waited, for example. Nothing of the connection waits for it. */
   resume(work: SlicedWork): void;
+  /** As `resume()`, but not before the next turn: much may become possible at once. */
+  later(work: SlicedWork): void;
 }
 
 interface Waiting {
@@ -57,6 +59,10 @@ export class Slices implements SliceRunner {
   resume(work: SlicedWork): void {
     this.#budget.beginStretch();
     if (!this.#advance(work)) this.#waiting.push({ work, end: nothing });
+  }
+
+  later(work: SlicedWork): void {
+    this.#waiting.push({ work, end: nothing });
   }
 
   /** Goes on with what is not done, the oldest first, as far as the time goes. */

@@ -79,3 +79,20 @@ Deno.test("Slices does no step while other shards owe too many answers, and goes
   fixture.turn();
   assert.deepEqual([fixture.done, fixture.keptCount], [["a", "a done"], 0]);
 });
+
+Deno.test("Slices.later() leaves what has become possible to the next turns, in its order", () => {
+  const fixture = new Fixture();
+  for (const name of ["a", "b"]) {
+    let left = 10;
+    fixture.slices.later({
+      step: () => {
+        fixture.clock.advance(1);
+        return --left > 0;
+      },
+      finish: () => void fixture.done.push(name),
+    });
+  }
+  assert.deepEqual([fixture.done, fixture.slices.isRunnable], [[], true]);
+  while (fixture.slices.isRunnable) assert.ok(fixture.turn() <= turnPart.slices + STRETCH_MS);
+  assert.deepEqual(fixture.done, ["a", "b"]);
+});

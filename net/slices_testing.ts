@@ -2,7 +2,7 @@
 import type { SlicedWork, SliceRunner } from "./slices.ts";
 
 /** Takes no heed of time. */
-export const allAtOnce: SliceRunner = { run: finish, resume: finish };
+export const allAtOnce: SliceRunner = { run: finish, resume: finish, later: finish };
 
 function finish(work: SlicedWork): void {
   while (work.step());

@@ -3,7 +3,7 @@
  * while others are served. Runs on shards.
  *
  * Always: changes happen in their order, each topic's partitions too; a change is done once all its partitions are. Until then requests for
- * a new partition are told that there is none, as on any other broker that has not heard of it.
+ * a new partition are told that there is none, as on any other broker that has not heard of it; a Produce waits (net/topic_waits.ts).
  */
 import type { PartitionImage, TopicImage } from "./metadata/image.ts";
 

@@ -34,7 +34,7 @@ export type {
   SegmentFacts,
   TimestampedOffset,
 } from "./log_types.ts";
-export { BATCH_HEADER_BYTES, codec, codecNames } from "./record_batch.ts";
+export { baseSequence, BATCH_HEADER_BYTES, codec, codecNames, producerId } from "./record_batch.ts";
 export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./record_errors.ts";
 export type { RenamedDirectory } from "./partition_directory.ts";
 export { RecordSetReader } from "./record_set.ts";

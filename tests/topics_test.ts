@@ -5,6 +5,7 @@
 import { strict as assert } from "node:assert";
 import { startBroker } from "../mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
+import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
 import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
 import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
@@ -13,7 +14,8 @@ import { ZERO_UUID } from "../net/protocol/text_cache.ts";
 import { BrokerProcess } from "./broker_process.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { withDirectory } from "./temporary_directory.ts";
-import { append, create, withClients } from "./topic_requests.ts";
+import { buildBatch } from "./record_batch_builder.ts";
+import { append, create, produceTo, withClients } from "./topic_requests.ts";
 
 async function remove(client: KafkaClient, name: string): Promise<number> {
   const value = { topics: [{ name, topicId: ZERO_UUID }], timeoutMs: 5000 };
@@ -44,6 +46,34 @@ Deno.test("a created topic can be written to at once, over another connection, i
       }
     }
     assert.equal((await metadata(two, null)).length, 5);
+  });
+});
+
+Deno.test("batches that are produced blind while their topic is created are stored in their order, whichever shard is asked (KAFKA-15591)", async () => {
+  await using broker = await startBroker({ port: 0, shards: 2 });
+  const batches = [0, 17].map((baseSequence) =>
+    buildBatch(Array.from({ length: 17 }, () => ({ value: "x" })), { producerId: 5, producerEpoch: 0, baseSequence })
+  );
+  await withClients(broker, async (one, two) => {
+    let storedCount = 0;
+    for (let round = 0; round < 20; round++) {
+      const name = `t${round}`;
+      const creating = create(one, name, 2);
+      for (const partition of [0, 1]) {
+        for (const batch of batches) await two.send(produceRequest, 9, produceTo(name, partition, batch));
+      }
+      for (let partition = 0; partition < 2; partition++) {
+        const offsets: number[] = [];
+        for (let batch = 0; batch < 2; batch++) {
+          const answer = await two.receive(produceResponse, 9);
+          offsets.push(answer?.response.responses[0]?.partitionResponses[0]?.baseOffset ?? -2);
+        }
+        assert.ok(["0,17", "-1,-1"].includes(offsets.join()), `${offsets}`);
+        if (offsets[0] === 0) storedCount++;
+      }
+      await creating;
+    }
+    assert.ok(storedCount > 0, "they wait for the creation");
   });
 });
 

@@ -7,7 +7,9 @@
  *
  * acks=0 is not answered, and an error closes the connection, the only way to tell; acks=1 is answered once written;
  * acks=all once the high watermark passed the batch, or REQUEST_TIMED_OUT. Batches for other shards are handed over where they lie
- * in this shard's arena. Where records are refused, the answer names every one of them, as far as that is not too many
+ * in this shard's arena. A batch for a topic or partition that is not there waits for creations under way (topic_waits.ts), and the
+ * requests behind it do; one that comes behind a refused one of its producer is refused too (refused_batches.ts). In Kafka the
+ * former is refused, and the latter may be stored without its predecessor (KAFKA-15591). Where records are refused, the answer names every one of them, as far as that is not too many
  * (`RECORD_ERRORS_MAX`); Kafka has no limit, and names none where one of them breaks the format.
  *
  * Not done: transactions (INVALID_TXN_STATE); Kafka decompresses and checks the records of compressed batches, here they
@@ -30,10 +32,7 @@ import {
   codec,
   codecNames,
   listRecordErrors,
-  NO_OFFSET,
-  type Offset,
   type RecordErrorBudget,
-  type RecordErrors,
 } from "../../storage/mod.ts";
 import { authorize } from "../authorization.ts";
 import type { RequestExchange } from "../exchange.ts";
@@ -41,9 +40,12 @@ import type { ShardServices } from "../handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { ProduceRequest, ProduceResponse } from "../protocol/messages/00_produce.ts";
 import type { TopicImage } from "../../partitions/mod.ts";
+import { newPart, partitionResponse, type ProducePart, producerBatchOf, type TopicData } from "../produce_part.ts";
 import { charge } from "../quota.ts";
+import { RefusedBatches } from "../refused_batches.ts";
 import type { SlicedWork } from "../slices.ts";
 import { TopicCursor } from "../topic_cursor.ts";
+import { TopicWait } from "../topic_waits.ts";
 
 const ACKS_ALL = -1;
 const ZSTD = codecNames.indexOf("zstd");
@@ -61,24 +63,6 @@ const RECORD_ERRORS_MAX = 16_384;
 const RECORD_ERRORS_BYTES_MAX = 2 * 1024 * 1024;
 /** Client id that may write to Kafka's own topics (AdminUtils.ADMIN_CLIENT_ID). */
 const ADMIN_CLIENT_ID = "__admin_client";
-
-/** One partition of a request. */
-interface ProducePart {
-  readonly index: number;
-  slot: number;
-  /** Where the batch begins in the arena. */
-  start: number;
-  topic: TopicImage | null;
-  errorCode: number;
-  message: string | null;
-  recordErrors: RecordErrors["errors"];
-  baseOffset: Offset;
-  nextOffset: Offset;
-  appendTimeMs: number;
-  logStartOffset: Offset;
-  /** Another shard appends it, from this shard's arena. */
-  isRemote: boolean;
-}
 
 /** Handles Produce. */
 export function handleProduce(request: ProduceRequest, exchange: RequestExchange, services: ShardServices): void {
@@ -105,6 +89,9 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   #block = -1;
   #remoteCount = 0;
   #errorBudget: RecordErrorBudget | null = null;
+  /** Parts whose topic or partition is not there, or not open yet; null once they have waited for changes under way. */
+  #unknown: number[] | null = [];
+  #unknownBytes = 0;
 
   constructor(request: ProduceRequest, exchange: RequestExchange, services: ShardServices) {
     [this.#request, this.#exchange, this.#services] = [request, exchange, services];
@@ -118,28 +105,25 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   }
 
   step(): boolean {
-    const { topic: data, partition: { index, records } } = this.#cursor;
+    const { topic: data, partition } = this.#cursor;
     if (this.#cursor.isAtTopic) {
       this.#topic = this.#topicOf(data);
       this.#refusal = this.#refusalOf(data, this.#topic);
     }
-    const topic = this.#topic;
-    const part = newPart(index);
-    const tag = this.#parts.push(part) - 1;
-    const place = topic?.partitions[index];
-    if (this.#refusal !== errorCode.NONE) part.errorCode = this.#refusal;
-    else if (topic === undefined || place === undefined) part.errorCode = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
-    else this.#append(part, tag, { place, records, topic });
+    const tag = this.#parts.push(newPart(data, partition)) - 1;
+    this.#begin(tag, this.#topic, this.#refusal);
     return this.#cursor.advance();
   }
 
   finish(): void {
-    this.#answered();
+    if (this.#unknown === null || this.#unknown.length === 0) this.#answered();
+    else this.#awaitChanges(this.#unknown);
   }
 
   onAppended(tag: number, outcome: AppendOutcome): void {
     const part = this.#parts[tag] as ProducePart;
     if (outcome.refusal !== null) this.#refuse(part, outcome.refusal, outcome.recordIndex);
+    else if (this.#exchange.context.refusedBatches !== undefined) this.#noteStored(part);
     if (part.isRemote) this.#releaseBlock();
     part.baseOffset = outcome.baseOffset;
     part.nextOffset = outcome.nextOffset;
@@ -165,28 +149,81 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
 
   /** While the batch is still there: names every record of it that is refused. @param recordIndex the first one, -1 for none */
   #refuse(part: ProducePart, refusal: Refusal, recordIndex: number): void {
-    part.errorCode = errorCodeOf(refusal);
+    this.#fail(part, errorCodeOf(refusal));
     part.message = refusalText(refusal);
     if (recordIndex >= 0) part.recordErrors = [{ recordIndex, message: part.message }];
     const concernsRecords = recordIndex >= 0 || refusal === "invalid-timestamp";
-    if (!concernsRecords || part.topic === null || this.#exchange.isAbandoned) return;
+    if (!concernsRecords || part.topic === null || part.records === null || this.#exchange.isAbandoned) return;
     const { arena, clock } = this.#services;
     const rules = { ...batchRules(part.topic.logConfig), nowMs: clock.wallMs() };
     const budget = this.#errorBudget ??= { records: RECORD_ERRORS_MAX, bytes: RECORD_ERRORS_BYTES_MAX };
     const partition = `${part.topic.name}-${part.index}`;
-    const listed = listRecordErrors({ memory: arena, start: part.start }, rules, { partition, budget });
+    const listed = listRecordErrors({ memory: arena, start: part.records.start }, rules, { partition, budget });
     if (listed === null) return;
     part.errorCode = errorCodeOf(listed.refusal);
     part.message = listed.message;
     part.recordErrors = listed.errors;
   }
 
-  #topicOf(data: ProduceRequest["topicData"][number]): TopicImage | undefined {
-    const { image } = this.#services;
-    return this.#exchange.apiVersion >= TOPIC_ID_VERSION_MIN ? image.topicById(data.topicId) : image.topic(data.name);
+  /** Nothing of the batch is stored. */
+  #fail(part: ProducePart, code: number): void {
+    part.errorCode = code;
+    const batch = producerBatchOf(part, this.#services.arena.view, this.#isById);
+    if (batch !== null) (this.#exchange.context.refusedBatches ??= new RefusedBatches()).onRefused(batch);
   }
 
-  #refusalOf(data: ProduceRequest["topicData"][number], topic: TopicImage | undefined): number {
+  #noteStored(part: ProducePart): void {
+    const batch = producerBatchOf(part, this.#services.arena.view, this.#isById);
+    if (batch !== null) this.#exchange.context.refusedBatches?.onStored(batch);
+  }
+
+  #isAhead(part: ProducePart): boolean {
+    const batch = producerBatchOf(part, this.#services.arena.view, this.#isById);
+    return batch !== null && (this.#exchange.context.refusedBatches?.isAhead(batch) ?? false);
+  }
+
+  /** The parts whose topic is not there wait for changes that are under way, and so do the requests behind this one. */
+  #awaitChanges(unknown: readonly number[]): void {
+    const { topicWaits } = this.#services;
+    const wait = new TopicWait(this.#unknownBytes, () => this.#beginAgain(unknown));
+    this.#exchange.holdFollowers();
+    this.#retainBlock();
+    if (!topicWaits.hasRoom(wait)) return this.#beginAgain(unknown);
+    this.#exchange.onAbandoned(() => {
+      if (topicWaits.remove(wait)) this.#releaseBlock();
+    });
+    topicWaits.add(wait);
+  }
+
+  #beginAgain(unknown: readonly number[]): void {
+    this.#unknown = null;
+    let next = 0;
+    this.#services.slices.later({
+      step: () => {
+        const tag = unknown[next++] as number;
+        const { data } = this.#parts[tag] as ProducePart;
+        const topic = this.#topicOf(data);
+        this.#begin(tag, topic, this.#refusalOf(data, topic));
+        return next < unknown.length;
+      },
+      finish: () => {
+        this.#releaseBlock();
+        this.#answered();
+      },
+    });
+  }
+
+  get #isById(): boolean {
+    return this.#exchange.apiVersion >= TOPIC_ID_VERSION_MIN;
+  }
+
+  #topicOf(data: TopicData): TopicImage | undefined {
+    const { image } = this.#services;
+    return this.#isById ? image.topicById(data.topicId) : image.topic(data.name);
+  }
+
+  /** Why nothing is appended to a topic, or what is said of one that is not there. */
+  #refusalOf(data: TopicData, topic: TopicImage | undefined): number {
     const { acks, transactionalId } = this.#request;
     if (acks !== 0 && acks !== 1 && acks !== ACKS_ALL) return errorCode.INVALID_REQUIRED_ACKS;
     if (transactionalId !== null) return errorCode.INVALID_TXN_STATE;
@@ -197,37 +234,51 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     if (topic?.isInternal && this.#exchange.context.clientId !== ADMIN_CLIENT_ID) {
       return errorCode.INVALID_TOPIC_EXCEPTION;
     }
-    if (topic !== undefined) return errorCode.NONE;
-    const byId = this.#exchange.apiVersion >= TOPIC_ID_VERSION_MIN;
-    return byId ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    return errorCode.NONE;
   }
 
-  #append(
-    part: ProducePart,
-    tag: number,
-    to: { place: PartitionPlace; topic: TopicImage; records: { start: number; length: number } | null },
-  ): void {
-    const { place, records } = to;
+  #begin(tag: number, topic: TopicImage | undefined, refusal: number): void {
+    const part = this.#parts[tag] as ProducePart;
+    const place = topic?.partitions[part.index];
+    if (refusal !== errorCode.NONE) return this.#fail(part, refusal);
+    if (this.#unknown !== null && (place === undefined || this.#isUnopened(place))) {
+      this.#unknown.push(tag);
+      this.#unknownBytes += part.records?.length ?? 0;
+    } else if (topic !== undefined && place !== undefined) this.#append(tag, place, topic);
+    else if (topic === undefined && this.#isById) this.#fail(part, errorCode.UNKNOWN_TOPIC_ID);
+    else this.#fail(part, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+  }
+
+  /** Whether the image has a partition that its shard has not opened yet. */
+  #isUnopened(place: PartitionPlace): boolean {
+    return this.#services.watermarks.stateOf(place.slot) === partitionState.closed;
+  }
+
+  #append(tag: number, place: PartitionPlace, topic: TopicImage): void {
+    const part = this.#parts[tag] as ProducePart;
+    const { records } = part;
     this.#exchange.affinity.touch(place.shard);
     part.slot = place.slot;
-    if (records === null) {
-      part.errorCode = errorCode.INVALID_RECORD;
-      return;
-    }
+    if (records === null) return this.#fail(part, errorCode.INVALID_RECORD);
     if (this.#exchange.apiVersion < ZSTD_VERSION_MIN && this.#codecOf(records) === ZSTD) {
-      part.errorCode = errorCode.UNSUPPORTED_COMPRESSION_TYPE;
-      return;
+      return this.#fail(part, errorCode.UNSUPPORTED_COMPRESSION_TYPE);
+    }
+    if (this.#exchange.context.refusedBatches !== undefined && this.#isAhead(part)) {
+      return this.#fail(part, errorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
     }
     this.#unanswered++;
-    part.start = records.start;
-    part.topic = to.topic;
+    part.topic = topic;
     const { partitions, shard } = this.#services;
     part.isRemote = place.shard !== shard;
-    if (part.isRemote && this.#remoteCount++ === 0) this.#block = this.#exchange.bytes.retainBlock();
+    if (part.isRemote) this.#retainBlock();
     partitions.append(place, { ...records, acks: this.#request.acks }, this, tag);
   }
 
-  /** Another shard has answered. */
+  #retainBlock(): void {
+    if (this.#remoteCount++ === 0) this.#block = this.#exchange.bytes.retainBlock();
+  }
+
+  /** Another shard has answered, or the wait is over. */
   #releaseBlock(): void {
     this.#remoteCount--;
     if (this.#remoteCount === 0) this.#exchange.bytes.releaseBlock(this.#block);
@@ -294,38 +345,4 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
       nodeEndpoints: [],
     };
   }
-}
-
-function newPart(index: number): ProducePart {
-  return {
-    index,
-    slot: -1,
-    start: -1,
-    topic: null,
-    errorCode: errorCode.NONE,
-    message: null,
-    recordErrors: [],
-    baseOffset: NO_OFFSET,
-    nextOffset: NO_OFFSET,
-    appendTimeMs: -1,
-    logStartOffset: NO_OFFSET,
-    isRemote: false,
-  };
-}
-
-function partitionResponse(part: ProducePart): ProduceResponse["responses"][number]["partitionResponses"][number] {
-  const failed = part.errorCode !== errorCode.NONE;
-  const recordErrors = part.recordErrors.map(({ recordIndex, message }) => ({
-    batchIndex: recordIndex,
-    batchIndexErrorMessage: message,
-  }));
-  return {
-    index: part.index,
-    errorCode: part.errorCode,
-    baseOffset: failed ? NO_OFFSET : part.baseOffset,
-    logAppendTimeMs: failed ? -1 : part.appendTimeMs,
-    logStartOffset: part.logStartOffset,
-    recordErrors,
-    errorMessage: part.message,
-  };
 }

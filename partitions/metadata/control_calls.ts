@@ -32,6 +32,8 @@ export interface ControlCalls {
     args: { resources: readonly ConfigAlteration[]; validateOnly: boolean };
     result: readonly AlterationResult[];
   };
+  /** Waits until all changes that were asked for before are carried out, or have failed, and every shard has applied them. */
+  awaitChanges: { args: Record<string, never>; result: Record<string, never> };
   /** Writes `log-start-offset-checkpoint`, with what every shard had published before the call. */
   saveLogStarts: { args: Record<string, never>; result: Record<string, never> };
   /** Takes the next block of producer ids out of the store. */

@@ -122,6 +122,7 @@ export class Controller implements ControlPlane {
         }),
       alterConfigs: ({ resources, validateOnly }) =>
         this.#inTurn(() => this.#alterConfigs(planAlterations(resources, this.#alterationRules()), validateOnly)),
+      awaitChanges: () => this.#inTurn(() => Promise.resolve({})),
       saveLogStarts: () => this.#options.saveLogStarts().then(() => ({})),
       autoCreateTopics: ({ names }) => this.#inTurn(() => this.#autoCreateTopics(names)),
       allocateProducerIds: () => this.#inTurn(() => this.#allocateProducerIds()),

@@ -110,6 +110,24 @@ Deno.test("createTopics refuses when somebody else has created the topic in the 
   await assert.rejects(create(controller, [wanted("a")]), /changed by somebody else: topics\/a/);
 });
 
+Deno.test("awaitChanges settles when every shard has applied what was asked for before it, also what fails", async () => {
+  const store = new MemoryStore();
+  const applied = Promise.withResolvers<void>();
+  const { controller } = await startController(store, { publish: () => applied.promise });
+  const events: string[] = [];
+  const creating = create(controller, [wanted("a")]).then(() => events.push("created"));
+  const waiting = controller.call("awaitChanges", {}).then(() => events.push("awaited"));
+  await Promise.race([creating, waiting, new Promise((resolve) => setTimeout(resolve))]);
+  assert.deepEqual(events, []);
+  applied.resolve();
+  await Promise.all([creating, waiting]);
+  assert.deepEqual(events, ["created", "awaited"]);
+  store.failure = "no disk";
+  const failing = assert.rejects(create(controller, [wanted("b")]), /no disk/);
+  assert.deepEqual(await controller.call("awaitChanges", {}), {});
+  await failing;
+});
+
 Deno.test("deleteTopics deletes by name and by id, publishes, and removes directories before it answers", async () => {
   const store = new MemoryStore();
   const directories = new ListedDirectories();

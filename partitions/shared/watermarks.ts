@@ -77,6 +77,11 @@ export class WatermarkTable {
     Atomics.store(words, row + WATERMARK.sequence, sequence + 2);
   }
 
+  /** The state in a partition's row, alone. */
+  stateOf(slot: number): number {
+    return Atomics.load(this.#words, this.#row(slot) + WATERMARK.state);
+  }
+
   /** Reads a partition's values of one instant. @param into receives them */
   read(slot: number, into: Watermarks): Watermarks {
     const row = this.#row(slot);

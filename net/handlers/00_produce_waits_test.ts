@@ -1,0 +1,164 @@
+/** Produce to topics and partitions that are being created. */
+import { strict as assert } from "node:assert";
+import { batchOf, topicOn } from "../../partitions/partition_testing.ts";
+import { emptyWatermarks } from "../../partitions/shared/watermarks.ts";
+import { buildBatch } from "../../tests/record_batch_builder.ts";
+import { TestBroker, TestClient } from "../operation_testing.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import { produceResponse } from "../protocol/messages/00_produce.ts";
+import { TopicWait } from "../topic_waits.ts";
+import { handleProduce } from "./00_produce.ts";
+
+const { NONE, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, OUT_OF_ORDER_SEQUENCE_NUMBER: OUT_OF_ORDER } = errorCode;
+const TOPIC = topicOn([0, 1]);
+/** One partition on the client's shard, one on another. */
+const [OWN, OTHER] = [0, 1];
+
+class Fixture implements Disposable {
+  readonly broker = new TestBroker(2);
+  readonly client = new TestClient(this.broker.world.at(0));
+  readonly services = this.broker.services();
+
+  constructor() {
+    this.broker.awaited = [];
+  }
+
+  produce(
+    partitions: readonly (readonly [index: number, records: Uint8Array])[],
+    { acks = 1, version = 9 }: { acks?: number; version?: number } = {},
+  ): void {
+    const partitionData = partitions.map(([index, records]) => ({ index, records: this.client.place(records) }));
+    const topicData = [{ name: version < 13 ? "t" : "", topicId: TOPIC.id, partitionData }];
+    const request = { transactionalId: null, acks, timeoutMs: 1000, topicData };
+    handleProduce(request, this.client.request(0, version), this.services);
+    this.broker.world.pump();
+  }
+
+  /** The controller has done what it had been asked for. */
+  answerQuestions(): void {
+    for (const answer of this.broker.awaited?.splice(0) ?? []) answer();
+    this.broker.world.pump();
+  }
+
+  /** @returns code and base offset of each partition of the oldest answer */
+  take(version = 9): (readonly [number, number])[] {
+    const [topic] = this.client.take(produceResponse, version).responses;
+    return (topic?.partitionResponses ?? []).map(({ errorCode: code, baseOffset }) => [code, baseOffset] as const);
+  }
+
+  logEnd(partition: number): number {
+    return this.broker.world.table.read(partition, emptyWatermarks()).logEndOffset;
+  }
+
+  [Symbol.dispose](): void {
+    this.client.pipeline.abandon();
+    this.answerQuestions();
+    assert.equal(this.client.heldCount, 0, "every held block was let go");
+    for (const { purgatory } of this.broker.world.shards) assert.equal(purgatory.waitingCount, 0);
+    this.broker[Symbol.dispose]();
+  }
+}
+
+/** A batch of an idempotent producer. */
+function batchAt(baseSequence: number): Uint8Array {
+  const records = Array.from({ length: 17 }, () => ({ value: "x" }));
+  return buildBatch(records, { producerId: 5, producerEpoch: 0, baseSequence });
+}
+
+Deno.test("handleProduce() to a topic that is being created waits, with all that comes behind it, and appends to every shard", () => {
+  for (const version of [9, 13]) {
+    using fixture = new Fixture();
+    const { client, broker } = fixture;
+    fixture.produce([[OTHER, batchOf("a")], [OWN, batchOf("b")]], { version });
+    assert.deepEqual([client.answersCount, client.pipeline.isHeld, client.heldCount], [0, true, 1]);
+    broker.create(TOPIC);
+    fixture.answerQuestions();
+    assert.deepEqual(fixture.take(version), [[NONE, 0], [NONE, 0]]);
+    assert.deepEqual([client.pipeline.isHeld, client.heldCount, client.retainedCount], [false, 0, 1]);
+  }
+});
+
+Deno.test("handleProduce() waits for a partition that its shard has not opened yet, its own or another", () => {
+  for (const partition of [OWN, OTHER]) {
+    using fixture = new Fixture();
+    const { broker } = fixture;
+    for (const image of broker.images) image.apply({ changed: [TOPIC], deletedIds: [] });
+    fixture.produce([[partition, batchAt(0)]]);
+    assert.equal(fixture.client.answersCount, 0);
+    broker.world.apply(TOPIC);
+    fixture.answerQuestions();
+    assert.deepEqual(fixture.take(), [[NONE, 0]]);
+  }
+});
+
+Deno.test("handleProduce() appends what it can while a new partition of the same topic is awaited", () => {
+  using fixture = new Fixture();
+  const { broker } = fixture;
+  broker.create(topicOn([0, 1]));
+  fixture.produce([[OTHER, batchOf("a")], [2, batchOf("b")], [OWN, batchOf("c")]], { acks: 0 });
+  assert.deepEqual([fixture.logEnd(OTHER), fixture.logEnd(OWN), fixture.logEnd(2)], [1, 1, 0]);
+  broker.create(topicOn([0, 1, 1]));
+  fixture.answerQuestions();
+  assert.deepEqual([fixture.logEnd(2), fixture.client.closed, fixture.client.pipeline.length], [1, [], 0]);
+});
+
+Deno.test("handleProduce() refuses a topic that nobody created as before, and one that is awaited for longer than 2 s", () => {
+  for (const [version, code] of [[9, UNKNOWN_TOPIC_OR_PARTITION], [13, UNKNOWN_TOPIC_ID]] as const) {
+    using fixture = new Fixture();
+    fixture.produce([[OWN, batchOf("a")]], { version });
+    fixture.answerQuestions();
+    assert.deepEqual(fixture.take(version), [[code, -1]]);
+    fixture.produce([[OWN, batchOf("a")]], { version });
+    fixture.broker.advance(2000);
+    assert.deepEqual(fixture.take(version), [[code, -1]]);
+  }
+});
+
+Deno.test("handleProduce() refuses at once where too many wait already", () => {
+  using fixture = new Fixture();
+  const { topicWaits } = fixture.services;
+  const hog = new TopicWait(32 * 1024 * 1024, () => {});
+  topicWaits.add(hog);
+  fixture.produce([[OWN, batchOf("a")]]);
+  assert.deepEqual([fixture.take(), fixture.client.heldCount], [[[UNKNOWN_TOPIC_OR_PARTITION, -1]], 0]);
+});
+
+Deno.test("handleProduce() that waits for a topic is forgotten with its connection", () => {
+  using fixture = new Fixture();
+  fixture.produce([[OWN, batchOf("a")]]);
+  fixture.client.pipeline.abandon();
+  assert.deepEqual([fixture.client.heldCount, fixture.services.topicWaits.count], [0, 0]);
+  fixture.broker.create(TOPIC);
+  fixture.answerQuestions();
+  assert.equal(fixture.logEnd(OWN), 0);
+});
+
+Deno.test("handleProduce() stores no batch behind a refused one of its producer on the connection, until that is stored", () => {
+  for (const partition of [OWN, OTHER]) {
+    using fixture = new Fixture();
+    const codeOf = (sequence: number) => {
+      fixture.produce([[partition, batchAt(sequence)]]);
+      fixture.answerQuestions();
+      return fixture.take()[0]?.[0];
+    };
+    assert.equal(codeOf(0), UNKNOWN_TOPIC_OR_PARTITION);
+    fixture.broker.create(TOPIC);
+    assert.deepEqual([codeOf(17), codeOf(34), codeOf(0), codeOf(17), codeOf(34)], [
+      OUT_OF_ORDER,
+      OUT_OF_ORDER,
+      NONE,
+      NONE,
+      NONE,
+    ]);
+    assert.equal(fixture.logEnd(partition), 51);
+    assert.equal(fixture.client.context.refusedBatches?.isEmpty, true);
+  }
+});
+
+Deno.test("handleProduce() takes the first batch of a producer with any sequence where none before it was refused", () => {
+  using fixture = new Fixture();
+  fixture.broker.create(TOPIC);
+  fixture.produce([[OWN, batchAt(17)], [OTHER, batchAt(34)]]);
+  assert.deepEqual(fixture.take(), [[NONE, 0], [NONE, 0]]);
+  assert.equal(fixture.client.context.refusedBatches, undefined);
+});

@@ -1,0 +1,38 @@
+import { strict as assert } from "node:assert";
+import { RefusedBatches } from "./refused_batches.ts";
+
+const batch = (sequence: number, change: { producerId?: number; topic?: string; partition?: number } = {}) => ({
+  producerId: 1,
+  topic: "t",
+  partition: 0,
+  sequence,
+  ...change,
+});
+
+Deno.test("RefusedBatches tells batches behind a refused one of the same producer and partition, until that is stored", () => {
+  const refused = new RefusedBatches();
+  assert.equal(refused.isAhead(batch(17)), false, "an unknown producer may start anywhere");
+  refused.onRefused(batch(17));
+  refused.onRefused(batch(34));
+  assert.deepEqual([16, 17, 18, 34].map((sequence) => refused.isAhead(batch(sequence))), [false, false, true, true]);
+  for (const other of [{ producerId: 2 }, { topic: "u" }, { partition: 1 }]) {
+    assert.equal(refused.isAhead(batch(34, other)), false);
+  }
+  refused.onStored(batch(17));
+  assert.deepEqual([refused.isAhead(batch(34)), refused.isEmpty], [false, true]);
+});
+
+Deno.test("RefusedBatches takes the first sequence of all that were refused, and forgets them at a new epoch's first batch", () => {
+  const refused = new RefusedBatches();
+  refused.onRefused(batch(34));
+  refused.onRefused(batch(0));
+  assert.deepEqual([refused.isAhead(batch(17)), refused.isAhead(batch(0))], [true, false]);
+  refused.onStored(batch(0));
+  assert.equal(refused.isEmpty, true);
+});
+
+Deno.test("RefusedBatches remembers the latest hundred", () => {
+  const refused = new RefusedBatches();
+  for (let partition = 0; partition < 101; partition++) refused.onRefused(batch(0, { partition }));
+  assert.deepEqual([0, 1, 100].map((partition) => refused.isAhead(batch(1, { partition }))), [false, true, true]);
+});
