@@ -6,16 +6,17 @@
  * records, and every reader can walk it. Only the largest timestamp and its type are ever changed here (and then the CRC).
  *
  * Records of uncompressed batches are all walked. Compressed ones are opened for compacted topics only, where keys are
- * required; otherwise the header and the CRC are checked. (Kafka opens all of them, and spends most of its CPU there.)
+ * required; otherwise the header and the CRC are checked, and that as many records as it claims can be in so many bytes at all. (Kafka
+ * opens all of them, and spends most of its CPU there.)
  * Where Kafka writes a batch anew because its offsets are not 0, 1, 2, … it is refused here: no client since 0.11 sends it.
  * A batch that claims LogAppendTime is refused for every topic; Kafka lets it pass when the topic has CreateTime.
  * Source: Kafka's LogValidator, UnifiedLog.analyzeAndValidateRecords, ProduceRequest.validateRecords, DefaultRecordBatch.
  */
 import { NO_TIMESTAMP } from "./base/units.ts";
-import { decompress } from "./compression/compression.ts";
+import { contentBytesMax, decompress } from "./compression/compression.ts";
 import { crc32c } from "./crc32c.ts";
 import * as batches from "./record_batch.ts";
-import { newRecordWalk, type RecordProblem, walkRecords } from "./record_walk.ts";
+import { newRecordWalk, RECORD_BYTES_MIN, type RecordProblem, walkRecords } from "./record_walk.ts";
 import type { NativeMemory } from "./sys/memory.ts";
 
 /**
@@ -72,9 +73,11 @@ export interface BatchCheck {
   readonly recordIndex: number;
 }
 
-/** Most bytes that a batch may decompress to: as many as a request may hold (`socket.request.max.bytes`). */
+/** Most bytes that a batch may decompress to: as many as a request may hold (`socket.request.max.bytes`). So most records: 15 million. */
 export const DECOMPRESSED_BYTES_MAX = 104_857_600;
 
+/** A record with nothing in it: seven fields of one byte, the first of which is its length. */
+const EMPTY_RECORD_BYTES = 1 + RECORD_BYTES_MIN;
 const CODECS = batches.codecNames.length;
 const ACCEPTED: BatchCheck = Object.freeze({ refusal: null, message: "", recordIndex: -1 });
 
@@ -159,6 +162,11 @@ function checkHeader(view: DataView, at: number, rules: BatchRules): BatchCheck 
     const message = `Cannot append a batch: ${count} records do not end at offset delta ${lastOffsetDelta}`;
     return refuse("invalid-record", message);
   }
+  const countMax = recordsCountMax(view, at, codec);
+  if (count > countMax) {
+    const message = `Cannot append a batch: it cannot hold the ${count} records that it claims, at most ${countMax}`;
+    return refuse("invalid-record", message);
+  }
   if (count > rules.recordsMax) {
     return refuse("invalid-record", `Cannot append ${count} records: the log has ${rules.recordsMax} offsets left`);
   }
@@ -176,6 +184,15 @@ function checkHeader(view: DataView, at: number, rules: BatchRules): BatchCheck 
     return refuse("invalid-timestamp", `Cannot append a batch: its base timestamp is ${baseTimestamp}`);
   }
   return null;
+}
+
+/**
+ * Most records that a batch's bytes can hold, all of them empty: offsets that no record has would be lost to the log. A codec hides
+ * how many there are, but not how much it can expand.
+ */
+function recordsCountMax(view: DataView, at: number, codec: number): number {
+  const contentBytes = contentBytesMax(codec, batches.batchBytes(view, at) - batches.BATCH_HEADER_BYTES);
+  return Math.floor(Math.min(contentBytes, DECOMPRESSED_BYTES_MAX) / EMPTY_RECORD_BYTES);
 }
 
 function checkProducer(view: DataView, at: number, rules: BatchRules): BatchCheck | null {

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { zstdCompressSync } from "node:zlib";
+import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import {
   buildBatch,
   buildRecord,
@@ -11,6 +11,7 @@ import {
   varint,
 } from "../tests/record_batch_builder.ts";
 import { type BatchCheck, type BatchRules, checkProducedBatch } from "./batch_validation.ts";
+import { compress } from "./compression/compression.ts";
 import { crc32c } from "./crc32c.ts";
 import { codecNames } from "./record_batch.ts";
 
@@ -61,6 +62,54 @@ Deno.test("checkProducedBatch() refuses more records than there are offsets left
     const { refusal, message } = check(batch, { recordsMax: 2 });
     assert.equal(refusal, "invalid-record");
     assert.equal(message, "Cannot append 3 records: the log has 2 offsets left");
+  }
+});
+
+/** The records of a batch that are as small as records can be, each with its own offset. */
+function emptyRecords(count: number): Uint8Array {
+  const bytes = new Uint8Array(count * 10);
+  let end = 0;
+  for (let index = 0; index < count; index++) {
+    const offset = varint(index);
+    bytes.set([...varint(5 + offset.length), 0, 0, ...offset, 0, 0, 0], end);
+    end += 6 + offset.length;
+  }
+  return bytes.subarray(0, end);
+}
+
+Deno.test("checkProducedBatch() accepts a hundred thousand empty records, however well they compress", () => {
+  const count = 100_000;
+  const content = emptyRecords(count);
+  const closed = {
+    gzip: gzipSync(content, { level: 9 }),
+    snappy: compress(codecNames.indexOf("snappy"), content),
+    lz4: compress(codecNames.indexOf("lz4"), content),
+    zstd: zstdCompressSync(content, { params: { [constants.ZSTD_c_compressionLevel]: 19 } }),
+  };
+  for (const [codec, rawRecords] of Object.entries(closed) as [keyof typeof closed, Uint8Array][]) {
+    const batch = buildBatch([], { codec, rawRecords, recordsCount: count, lastOffsetDelta: count - 1 });
+    const result = check(batch, { maxMessageBytes: 1e8 });
+    assert.equal(result.refusal, null, `${codec}: ${result.message}`);
+  }
+});
+
+Deno.test("checkProducedBatch() refuses more records than a batch of its size and codec can hold", () => {
+  for (const codec of codecNames) {
+    for (const value of ["x", "y".repeat(100)]) {
+      const claim = (recordsCount: number) =>
+        check(buildBatch([{ value }], { codec, recordsCount, lastOffsetDelta: recordsCount - 1 }));
+      const { refusal, message } = claim(0x7fff_ffff);
+      assert.equal(refusal, "invalid-record", codec);
+      assert.match(message, /cannot hold the 2147483647 records that it claims/);
+      assert.ok(claim(15_000_000).refusal === "invalid-record", codec);
+      assert.equal(claim(1).refusal, null, codec);
+    }
+  }
+  // Whatever its size.
+  const bomb = zstdCompressSync(new Uint8Array(1 << 27));
+  for (const [recordsCount, refusal] of [[0x7fff_ffff, "invalid-record"], [14_979_658, "invalid-record"]] as const) {
+    const options = { codec: "zstd", rawRecords: bomb, recordsCount, lastOffsetDelta: recordsCount - 1 } as const;
+    assert.equal(check(buildBatch([], options)).refusal, refusal);
   }
 });
 

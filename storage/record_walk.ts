@@ -48,8 +48,8 @@ export function newRecordWalk(): RecordWalk {
   };
 }
 
-/** Attributes, both deltas, both lengths and the headers' count need a byte each. */
-const RECORD_BYTES_MIN = 6;
+/** Least length of a record: attributes, both deltas, both lengths and the headers' count need a byte each. */
+export const RECORD_BYTES_MIN = 6;
 
 /** Index after the headers that begin at `at` with their count; beyond `end` when they do not fit. */
 function afterHeaders(bytes: Uint8Array, at: number, end: number): number {
