@@ -19,7 +19,7 @@ import type { LogResources } from "./log_resources.ts";
 import type { LogOptions } from "./log_types.ts";
 import { settlePartitionMetadata } from "./partition_directory.ts";
 import { PARTITION_METADATA_FILE } from "./partition_metadata.ts";
-import { baseOffset, nextOffset, partitionLeaderEpoch } from "./record_batch.ts";
+import { nextOffset } from "./record_batch.ts";
 import { SegmentRecovery } from "./recovery.ts";
 import { Segment, type SegmentPlace } from "./segment.ts";
 import { SegmentList } from "./segment_list.ts";
