@@ -21,18 +21,22 @@ import {
   LogDirectoryError,
   METADATA_STORE_FILE,
   MetadataStoreError,
+  notClosedCleanly,
   partitionOffsets,
   Reporter,
+  speaksOfOthers,
   SqliteStore,
   type TurnTimes,
   WatermarkTable,
 } from "./partitions/control.ts";
 import { errorCode, errorName } from "./net/protocol/error_codes.ts";
-import { randomUuid, systemClock, unsupportedReason } from "./storage/control.ts";
+import { partitionKey, randomUuid, systemClock, unsupportedReason } from "./storage/control.ts";
 
 export { TURN_TIME_BOUNDS_MS, type TurnTimes } from "./partitions/control.ts";
 
 const logger = getLogger(["barnabas"]);
+/** Partitions that a warning names. */
+const NAMED_MAX = 5;
 const warn = (text: string) => logger.warn("{text}", { text });
 
 /** A topic that exists once the broker has started. */
@@ -126,28 +130,22 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       saveCheckpoints: () => checkpoints.writeAll(),
       newTopicId: randomUuid,
     });
-    const { delta, warnings } = await controller.load(directory);
+    const { delta, adopted, warnings } = await controller.load(directory);
     warnings.forEach(warn);
     await pool.start({
       config,
       clusterId: directory.clusterId,
       logDirectory: directory.path,
       cleanShutdown: directory.wasCleanShutdown,
+      unmarked: directory.wasClosedByKafka ? [] : adopted.map((found) => partitionKey(found.topic, found.partition)),
       warmSegmentsMax: descriptors.warmSegmentsMax,
       listenerNames: config.listeners.map(({ name }) => name),
       image: delta,
     }, controller);
+    const checkpoints = started.use(checkpointsOf(directory.path, { config, controller, pool }));
+    // After a crash, a line of a topic that is gone would pass for one of a new topic that got its name.
+    if (speaksOfOthers(directory.checkpointed, controller.image)) await checkpoints.writeAll();
     await createTopics(controller, options.topics ?? []);
-    const offsets = (name: Parameters<typeof partitionOffsets>[2]) => () =>
-      partitionOffsets(controller.image, pool.watermarks, name);
-    const checkpoints = new Checkpoints({
-      directory: directory.path,
-      config,
-      recoveryPoints: offsets("recoveryPoint"),
-      logStartOffsets: offsets("logStartOffset"),
-      highWatermarks: offsets("highWatermark"),
-      report: warn,
-    });
     const balancer = balance(controller, pool);
     acceptor.start();
     const parts = { acceptor, balancer, controller, pool, checkpoints, directory, resources: started.move() };
@@ -230,14 +228,19 @@ class RunningBroker implements Broker {
   }
 
   async #releaseParts(): Promise<void> {
-    const { acceptor, balancer, pool, checkpoints, directory } = this.#parts;
+    const { acceptor, balancer, controller, pool, checkpoints, directory } = this.#parts;
     await using _resources = this.#parts.resources;
     await acceptor.close();
     // A log that one shard has let go has to be open on the other one, which makes it durable.
     await balancer.stop();
     await pool.stop();
     await checkpoints.stop();
-    if (pool.isClean) directory.markClean();
+    if (!pool.isClean) return;
+    const unclosed = notClosedCleanly(controller.image, pool.watermarks);
+    if (unclosed.length === 0) return directory.markClean();
+    warn(
+      `The next start checks all logs: ${unclosed.slice(0, NAMED_MAX).join(", ")} (${unclosed.length}) were not open`,
+    );
   }
 }
 
@@ -253,6 +256,22 @@ async function configOf(options: BrokerOptions, started: AsyncDisposableStack): 
   if ("refused" in result) throw new StartupError(result.refused);
   if (result.unused.length > 0) throw new StartupError(`This broker has no setting ${result.unused.join(", ")}`);
   return result.config;
+}
+
+function checkpointsOf(
+  directory: string,
+  { config, controller, pool }: { config: BrokerConfig; controller: Controller; pool: ShardPool },
+): Checkpoints {
+  const offsets = (name: Parameters<typeof partitionOffsets>[2]) => () =>
+    partitionOffsets(controller.image, pool.watermarks, name);
+  return new Checkpoints({
+    directory,
+    config,
+    recoveryPoints: offsets("recoveryPoint"),
+    logStartOffsets: offsets("logStartOffset"),
+    highWatermarks: offsets("highWatermark"),
+    report: warn,
+  });
 }
 
 function accept(limits: ConnectionLimits, pool: ShardPool): Acceptor {

@@ -17,6 +17,8 @@ export interface ShardStart {
   readonly logDirectory: string;
   /** Whether the directory was left by a clean stop. */
   readonly cleanShutdown: boolean;
+  /** Logs of which that says nothing, by `partitionKey()`. */
+  readonly unmarked: readonly string[];
   readonly listenerNames: readonly string[];
   /** Closed segments whose files the shard may keep open. */
   readonly warmSegmentsMax: number;

@@ -210,12 +210,13 @@ class ShardHost {
   }
 
   #store(report: (text: string) => void): LogStore {
-    const { logDirectory, cleanShutdown, warmSegmentsMax, config } = this.#start;
+    const { logDirectory, cleanShutdown, unmarked, warmSegmentsMax, config } = this.#start;
     return new LogStore({
       fs: linuxFileSystem,
       clock: systemClock,
       directory: logDirectory,
       cleanShutdown,
+      unmarked,
       producerIdExpirationMs: config.producerIdExpirationMs,
       warmSegmentsMax,
       report,

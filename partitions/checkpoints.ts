@@ -9,6 +9,7 @@
  * Always: after a crash each file has its old content or its new one, whole.
  * Source: Kafka's LogManager.checkpointLogRecoveryOffsets, ReplicaManager.checkpointHighWatermarks, CheckpointFile.
  */
+import { LOG_STARTS_FILE, RECOVERY_POINTS_FILE } from "./checkpoint_files.ts";
 import type { BrokerConfig } from "./config/broker_config.ts";
 
 /** One line. */
@@ -57,15 +58,15 @@ export interface CheckpointsOptions {
 const LOG_STARTS = 1;
 
 /** The checkpoints of a log directory, written on Kafka's intervals from its making until `stop()`. */
-export class Checkpoints {
+export class Checkpoints implements Disposable {
   readonly #files: CheckpointFile[];
   readonly #ends: (() => void)[];
 
   constructor(options: CheckpointsOptions) {
     const { directory, config, report, timers = systemTimers } = options;
     const rows: [name: string, intervalMs: number, snapshot: OffsetSnapshot][] = [
-      ["recovery-point-offset-checkpoint", config.logFlushOffsetCheckpointIntervalMs, options.recoveryPoints],
-      ["log-start-offset-checkpoint", config.logFlushStartOffsetCheckpointIntervalMs, options.logStartOffsets],
+      [RECOVERY_POINTS_FILE, config.logFlushOffsetCheckpointIntervalMs, options.recoveryPoints],
+      [LOG_STARTS_FILE, config.logFlushStartOffsetCheckpointIntervalMs, options.logStartOffsets],
       ["replication-offset-checkpoint", config.replicaHighWatermarkCheckpointIntervalMs, options.highWatermarks],
     ];
     this.#files = rows.map(([name, , snapshot]) => new CheckpointFile(`${directory}/${name}`, snapshot));
@@ -101,9 +102,14 @@ export class Checkpoints {
     }
   }
 
+  /** Ends the intervals. Idempotent. */
+  [Symbol.dispose](): void {
+    for (const end of this.#ends.splice(0)) end();
+  }
+
   /** Ends the intervals and writes everything a last time; once the logs are closed. @throws Error as `writeAll()` does */
   async stop(): Promise<void> {
-    for (const end of this.#ends.splice(0)) end();
+    this[Symbol.dispose]();
     await this.writeAll();
   }
 }

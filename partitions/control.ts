@@ -10,7 +10,7 @@ export { Controller } from "./metadata/controller.ts";
 export type { ImageDelta } from "./metadata/image.ts";
 export { SqliteStore } from "./metadata/sqlite_store.ts";
 export { MetadataStoreError } from "./metadata/store.ts";
-export { partitionOffsets } from "./partition_offsets.ts";
+export { notClosedCleanly, partitionOffsets, speaksOfOthers } from "./partition_offsets.ts";
 export { Reporter } from "./reporter.ts";
 export { IsolateTable, type Outbox } from "./shared/mail.ts";
 export { allocateSharedState, outboxes, releaseSharedState, type SharedState } from "./shared/shared_state.ts";

@@ -30,6 +30,7 @@ import {
   writeCleanShutdown,
   writeMetaProperties,
 } from "../storage/control.ts";
+import { checkpointedPartitions } from "./checkpoint_files.ts";
 import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "./metadata/adoption.ts";
 
 /** Name of the metadata store's file in a log directory. */
@@ -68,23 +69,34 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
   readonly directoryId: string;
   /** Whether the last broker stopped cleanly, so that logs need no recovery. */
   readonly wasCleanShutdown: boolean;
+  /** Whether that was Apache Kafka's stop, which closed the directories, too, that this broker does not know. */
+  readonly wasClosedByKafka: boolean;
   readonly found: readonly FoundPartition[];
+  /** Partitions of which the checkpoints speak, by `partitionKey()`: those of topics that are gone among them. */
+  readonly checkpointed: ReadonlySet<string>;
   readonly #fs: FileSystem;
   readonly #lockFd: number;
   readonly #removals = new Set<Promise<void>>();
   #isReleased = false;
 
   private constructor(lock: Lock, meta: MetaProperties & { directoryId: string }, names: readonly string[]) {
+    const checkpointed = checkpointedPartitions({ fs: lock.fs, directory: lock.path });
+    if (typeof checkpointed === "string") throw new LogDirectoryError(checkpointed);
+    this.checkpointed = checkpointed;
     [this.path, this.#fs, this.#lockFd] = [lock.path, lock.fs, lock.fd];
     [this.clusterId, this.directoryId] = [meta.clusterId, meta.directoryId];
-    this.wasCleanShutdown = readCleanShutdown(lock.fs, lock.path) !== null;
+    const mark = readCleanShutdown(lock.fs, lock.path);
+    this.wasCleanShutdown = mark !== null;
+    const isOurs = mark?.brokerEpoch === BROKER_EPOCH &&
+      lock.fs.modifiedMs(`${lock.path}/${METADATA_STORE_FILE}`) !== null;
+    this.wasClosedByKafka = mark !== null && !isOurs;
     this.found = names.flatMap((name) => parsePartitionDirectory(name) ?? []);
     for (const name of names) if (DELETED_DIRECTORY.test(name)) this.#removeLater(`${lock.path}/${name}`);
   }
 
   /**
    * Opens it, creating it where there is none.
-   * @throws LogDirectoryError when it is in use, not writable, no directory, or of another broker
+   * @throws LogDirectoryError when it is in use, not writable, no directory, of another broker, or its log starts are unreadable
    */
   static async open(options: LogDirectoryOptions): Promise<LogDirectory> {
     const fs = options.fs ?? linuxFileSystem;

@@ -10,16 +10,12 @@ import {
   LogResources,
   type Offset,
   partitionKey,
-  readOffsetCheckpoint,
   storageFailure,
   toOffset,
 } from "../storage/mod.ts";
+import { LOG_STARTS_FILE, readCheckpoint, RECOVERY_POINTS_FILE } from "./checkpoint_files.ts";
 import type { TopicImage } from "./metadata/image.ts";
 import type { Watermarks } from "./shared/watermarks.ts";
-
-/** Names of the checkpoint files that a log is opened with. */
-const RECOVERY_POINTS_FILE = "recovery-point-offset-checkpoint";
-const LOG_STARTS_FILE = "log-start-offset-checkpoint";
 
 /** What the store is told. */
 export interface LogStoreOptions {
@@ -29,6 +25,8 @@ export interface LogStoreOptions {
   readonly directory: string;
   /** Whether it was left by a clean stop. */
   readonly cleanShutdown: boolean;
+  /** Logs of which that says nothing, by `partitionKey()`; none where absent. */
+  readonly unmarked?: readonly string[];
   /** `producer.id.expiration.ms` */
   readonly producerIdExpirationMs: number;
   /** Closed segments whose files may stay open, 256 where absent. */
@@ -46,15 +44,24 @@ export class LogStore {
   readonly #logStarts: Map<string, number>;
   /** Logs that could not be opened so far. */
   readonly #unopened = new Set<string>();
-  /** Those of them that another shard had let go: a clean stop before the start says nothing of them. */
+  /** Logs of which a clean stop before the start says nothing: adopted ones, and those that another shard had let go and this one not opened. */
   readonly #unfinished = new Set<string>();
 
-  /** Reads the checkpoints of the directory; a missing or damaged one costs a longer recovery, nothing else. */
+  /**
+   * Reads the checkpoints of the directory. Without the one of recovery points a recovery takes longer; without that of log starts,
+   * deleted records would come back.
+   * @throws LogDamagedError when the checkpoint of log starts is damaged
+   */
   constructor(options: LogStoreOptions) {
     this.#options = options;
     this.#resources = new LogResources(options.fs, options);
-    this.#recoveryPoints = this.#checkpoint(RECOVERY_POINTS_FILE);
-    this.#logStarts = this.#checkpoint(LOG_STARTS_FILE);
+    const recoveryPoints = readCheckpoint(options, RECOVERY_POINTS_FILE);
+    if (typeof recoveryPoints === "string") options.report(`Ignoring a damaged checkpoint: ${recoveryPoints}`);
+    const logStarts = readCheckpoint(options, LOG_STARTS_FILE);
+    if (typeof logStarts === "string") throw new LogDamagedError(logStarts);
+    this.#recoveryPoints = typeof recoveryPoints === "string" ? new Map() : recoveryPoints;
+    this.#logStarts = logStarts;
+    for (const key of options.unmarked ?? []) this.#unfinished.add(key);
   }
 
   /**
@@ -122,21 +129,15 @@ export class LogStore {
     this.#logStarts.delete(key);
   }
 
-  /** What the checkpoint says of a log that could not be opened; the next checkpoint has to say it again. */
-  checkpointedLogStart(topic: TopicImage, partition: number): Offset {
-    return toOffset(this.#logStarts.get(partitionKey(topic.name, partition)) ?? 0);
+  /** What is known of a log that could not be opened; the next checkpoints have to say it again. */
+  checkpointed(topic: TopicImage, partition: number): { recoveryPoint: Offset; logStartOffset: Offset } {
+    const key = partitionKey(topic.name, partition);
+    const recoveryPoint = toOffset(this.#recoveryPoints.get(key) ?? 0);
+    return { recoveryPoint, logStartOffset: toOffset(this.#logStarts.get(key) ?? 0) };
   }
 
   /** Takes a lease on a segment file back. */
   release(lease: number): void {
     this.#resources.leases.release(lease);
-  }
-
-  #checkpoint(name: string): Map<string, number> {
-    const path = `${this.#options.directory}/${name}`;
-    const checkpoint = readOffsetCheckpoint(this.#options.fs, path);
-    if (typeof checkpoint !== "string") return checkpoint;
-    this.#options.report(`Ignoring ${path}: ${checkpoint}`);
-    return new Map();
   }
 }

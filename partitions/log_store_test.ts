@@ -7,13 +7,14 @@ import { LogStore } from "./log_store.ts";
 import { LOG_DIRECTORY, topicOn } from "./partition_testing.ts";
 import { emptyWatermarks } from "./shared/watermarks.ts";
 
-function create(files: CrashingFileSystem, changes: { cleanShutdown?: boolean } = {}) {
+function create(files: CrashingFileSystem, changes: { cleanShutdown?: boolean; unmarked?: string[] } = {}) {
   const reports: string[] = [];
   const store = new LogStore({
     fs: files.fileSystem,
     clock: new ManualClock(),
     directory: LOG_DIRECTORY,
     cleanShutdown: changes.cleanShutdown ?? false,
+    unmarked: changes.unmarked,
     producerIdExpirationMs: 1000,
     report: (text) => reports.push(text),
   });
@@ -72,8 +73,25 @@ Deno.test("LogStore reports a damaged checkpoint and goes on without it", () => 
   write(files, `${LOG_DIRECTORY}/recovery-point-offset-checkpoint`, "0\nmany\n");
   const { store, reports } = create(files);
   assert.equal(reports.length, 1);
-  assert.match(reports[0] ?? "", /^Ignoring \/logs\/recovery-point-offset-checkpoint: /);
+  assert.match(reports[0] ?? "", /^Ignoring a damaged checkpoint: \/logs\/recovery-point-offset-checkpoint: /);
   assert.equal(opened(store.open(topicOn([0]), 0)).recoveryPoint, 0);
+});
+
+Deno.test("LogStore refuses a damaged checkpoint of log starts: deleted records would be served again", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  write(files, `${LOG_DIRECTORY}/log-start-offset-checkpoint`, "0\n1\nt 0 3");
+  assert.throws(() => create(files), /log-start-offset-checkpoint: its last line is cut off/);
+});
+
+Deno.test("LogStore.open() recovers a log of which the clean stop says nothing", () => {
+  for (const unmarked of [[], ["t 0"]]) {
+    const files = new CrashingFileSystem(() => 0.5);
+    const log = opened(create(files).store.open(topicOn([0]), 0));
+    for (let count = 0; count < 5; count++) append(log, [{ value: "x" }]);
+    log.close({ clean: true });
+    const again = opened(create(files, { cleanShutdown: true, unmarked }).store.open(topicOn([0]), 0));
+    assert.equal(again.recoveryPoint, unmarked.length > 0 ? 0 : 5);
+  }
 });
 
 Deno.test("LogStore.open() says why a log cannot be served: a refusing disk, a directory of another topic", () => {
@@ -105,7 +123,7 @@ Deno.test("LogStore.forgetCheckpoints() begins a new log of an old name at 0, an
   write(files, `${LOG_DIRECTORY}/log-start-offset-checkpoint`, "0\n2\nt 0 3\ndamaged 0 7\n");
   const { store } = create(files);
   assert.match(String(store.open(damaged, 0)), /Cannot open/);
-  assert.equal(store.checkpointedLogStart(damaged, 0), 7);
+  assert.deepEqual(store.checkpointed(damaged, 0), { recoveryPoint: 0, logStartOffset: 7 });
   store.forgetCheckpoints();
   assert.equal(opened(store.open(topicOn([0]), 0)).logStartOffset, 0);
   write(files, metadata, whole);

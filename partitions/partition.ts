@@ -268,7 +268,10 @@ export class Partition {
    */
   close(options: { clean: boolean }): boolean {
     const closed = this.log.close(options);
-    this.#retire(this.log.recoveryPoint);
+    this.#retire(
+      this.log.recoveryPoint,
+      closed && options.clean ? partitionState.closedCleanly : partitionState.closed,
+    );
     return closed;
   }
 
@@ -292,7 +295,7 @@ export class Partition {
     } finally {
       // Its row may become another partition's, whose checkpoints must not begin with these.
       this.#values.logStartOffset = toOffset(0);
-      this.#retire(toOffset(0));
+      this.#retire(toOffset(0), partitionState.closed);
     }
   }
 
@@ -343,8 +346,8 @@ export class Partition {
     this.#owner.onMoved(this.slot);
   }
 
-  #retire(recoveryPoint: Offset): void {
-    this.#values.state = partitionState.closed;
+  #retire(recoveryPoint: Offset, state: number): void {
+    this.#values.state = state;
     this.#values.recoveryPoint = recoveryPoint;
     this.#table.write(this.slot, this.#values);
     this.#owner.onMoved(this.slot);

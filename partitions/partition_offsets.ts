@@ -1,9 +1,10 @@
 /**
- * The watermark table by topic and partition, for the checkpoint files. Runs on the main isolate, which only reads the table.
+ * The watermark table by topic and partition, for the checkpoint files and the mark of a clean stop. Runs on the main isolate, which only reads the table.
  */
+import { partitionKey } from "../storage/control.ts";
 import type { PartitionOffset } from "./checkpoints.ts";
 import type { MetadataImage } from "./metadata/image.ts";
-import { emptyWatermarks, type Watermarks, type WatermarkTable } from "./shared/watermarks.ts";
+import { emptyWatermarks, partitionState, type Watermarks, type WatermarkTable } from "./shared/watermarks.ts";
 
 const values = emptyWatermarks();
 
@@ -27,4 +28,27 @@ export function partitionOffsets(
     }
   }
   return lines;
+}
+
+/**
+ * Finds the partitions whose logs were not closed cleanly: they could not be opened, or another shard was to open them.
+ * @returns their names, `<topic>-<partition>`
+ */
+export function notClosedCleanly(image: MetadataImage, table: WatermarkTable): string[] {
+  const names: string[] = [];
+  for (const topic of image.topics()) {
+    for (const { partition, slot } of topic.partitions) {
+      if (table.read(slot, values).state !== partitionState.closedCleanly) names.push(`${topic.name}-${partition}`);
+    }
+  }
+  return names;
+}
+
+/** Whether one of the partitions is none of the image's. @param keys by `partitionKey()` */
+export function speaksOfOthers(keys: ReadonlySet<string>, image: MetadataImage): boolean {
+  const known = new Set<string>();
+  for (const { name, partitions } of image.topics()) {
+    for (const { partition } of partitions) known.add(partitionKey(name, partition));
+  }
+  return !keys.isSubsetOf(known);
 }

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import { toOffset } from "../storage/base/units.ts";
 import { MetadataImage } from "./metadata/image.ts";
-import { partitionOffsets } from "./partition_offsets.ts";
+import { notClosedCleanly, partitionOffsets, speaksOfOthers } from "./partition_offsets.ts";
 import { topicOn } from "./partition_testing.ts";
-import { emptyWatermarks, WatermarkTable } from "./shared/watermarks.ts";
+import { emptyWatermarks, partitionState, WatermarkTable } from "./shared/watermarks.ts";
 
 Deno.test("partitionOffsets() takes the named watermark of every partition from its own row", () => {
   const table = new WatermarkTable(WatermarkTable.allocate());
@@ -41,4 +41,23 @@ Deno.test("partitionOffsets() leaves log starts of 0 out", () => {
   const [logStartOffset, end] = [toOffset(7), toOffset(9)];
   table.write(1, { ...emptyWatermarks(), logStartOffset, highWatermark: end, logEndOffset: end });
   assert.deepEqual(partitionOffsets(image, table, "logStartOffset"), [{ topic: "t", partition: 1, offset: 7 }]);
+});
+
+Deno.test("notClosedCleanly() names every partition whose row does not say so: never opened, offline, handed over, closed by a crash", () => {
+  const table = new WatermarkTable(WatermarkTable.allocate());
+  const image = new MetadataImage();
+  const states = ["closedCleanly", "closed", "open", "offline", "handedOver", "closedCleanly"] as const;
+  image.apply({ changed: [topicOn([0, 0, 0, 0, 0, 0, 0])], deletedIds: [] });
+  for (const [slot, state] of states.entries()) {
+    table.write(slot, { ...emptyWatermarks(), state: partitionState[state] });
+  }
+  assert.deepEqual(notClosedCleanly(image, table), ["t-1", "t-2", "t-3", "t-4", "t-6"]);
+});
+
+Deno.test("speaksOfOthers() finds a line of a topic, or of a partition, that there is not", () => {
+  const image = new MetadataImage();
+  image.apply({ changed: [topicOn([0, 0])], deletedIds: [] });
+  assert.equal(speaksOfOthers(new Set(["t 0", "t 1"]), image), false);
+  assert.equal(speaksOfOthers(new Set(["t 0", "t 2"]), image), true);
+  assert.equal(speaksOfOthers(new Set(["u 0"]), image), true);
 });

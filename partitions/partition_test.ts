@@ -1,6 +1,5 @@
 import { strict as assert } from "node:assert";
 import { ManualClock } from "../storage/base/clock.ts";
-import { toOffset } from "../storage/base/units.ts";
 import type { LogConfig } from "../storage/log_config.ts";
 import type { FlushRequest } from "../storage/log_types.ts";
 import type { FlushOutcome } from "../storage/sys/flush_outcome.ts";
@@ -325,12 +324,22 @@ Deno.test("Partition.remove() tells whoever waits and leaves no offsets to the r
   }
 });
 
-Deno.test("Partition.close() keeps the row for the checkpoints", () => {
-  const fixture = new Fixture();
-  fixture.append("a", "b");
-  assert.ok(fixture.partition.close({ clean: true }));
-  const { state, recoveryPoint, highWatermark } = fixture.row();
-  assert.deepEqual([state, recoveryPoint, highWatermark], [partitionState.closed, toOffset(2), 2]);
+Deno.test("Partition.close() keeps the row for the checkpoints, which says whether the log was closed cleanly", () => {
+  const { closed, closedCleanly } = partitionState;
+  for (
+    const [clean, flushFails, expected] of [[true, false, closedCleanly], [true, true, closed], [
+      false,
+      false,
+      closed,
+    ]] as const
+  ) {
+    const fixture = new Fixture();
+    fixture.append("a", "b");
+    fixture.files.flushFails = flushFails;
+    assert.equal(fixture.partition.close({ clean }), !flushFails);
+    const { state, recoveryPoint, highWatermark } = fixture.row();
+    assert.deepEqual([state, recoveryPoint, highWatermark], [expected, expected === closedCleanly ? 2 : 0, 2]);
+  }
 });
 
 Deno.test("Partition.update() begins a new epoch at the log end", () => {

@@ -346,7 +346,7 @@ export class ShardPartitions implements PartitionOwner {
     const log = store.open(topic, place.partition, handedOver);
     if (typeof log === "string") {
       this.#unopened.add(place.slot);
-      this.#keepLogStart(place.slot, store.checkpointedLogStart(topic, place.partition));
+      this.#keepCheckpoints(place.slot, store.checkpointed(topic, place.partition));
       this.onMoved(place.slot); // who waited for the shard that had it is answered
       failures.push(log);
       return;
@@ -363,13 +363,15 @@ export class ShardPartitions implements PartitionOwner {
   #refusalOf(slot: number): Refusal {
     if (this.#unopened.has(slot)) return "log-offline";
     const { state } = this.#parts.table.read(slot, this.#row);
-    return state === partitionState.closed ? "unknown-partition" : "not-leader-or-follower";
+    const isClosed = state === partitionState.closed || state === partitionState.closedCleanly;
+    return isClosed ? "unknown-partition" : "not-leader-or-follower";
   }
 
-  /** Of a log that could not be opened: records that were deleted must not come back when it can be opened again. */
-  #keepLogStart(slot: number, logStartOffset: Offset): void {
+  /** Of a log that could not be opened: when it can be, deleted records must not come back, nor lost ones pass for never flushed. */
+  #keepCheckpoints(slot: number, kept: { recoveryPoint: Offset; logStartOffset: Offset }): void {
+    const { logStartOffset } = kept;
     const [highWatermark, lastStableOffset, logEndOffset] = [logStartOffset, logStartOffset, logStartOffset];
-    const watermarks = { ...emptyWatermarks(), highWatermark, lastStableOffset, logEndOffset, logStartOffset };
+    const watermarks = { ...emptyWatermarks(), ...kept, highWatermark, lastStableOffset, logEndOffset };
     this.#parts.table.write(slot, { ...watermarks, state: partitionState.offline });
   }
 

@@ -269,21 +269,20 @@ Deno.test("ShardPartitions.deleteRecords() answers alike for its own and another
   assert.equal(answers.deleted.at(-1)?.refusal, "unknown-partition");
 });
 
-Deno.test("a log that could not be opened keeps its checkpointed log start in the table, until its topic is deleted", () => {
+Deno.test("a log that could not be opened keeps what the checkpoints say of it in the table, until its topic is deleted", () => {
   const damaged = topicOn([0], { id: "YmJiYmJiYmJiYmJiYmJiYg" });
   using first = new TestShards(1);
   first.apply(topicOn([0]));
   const { files } = first.at(0);
   first.at(0).partitions.close({ clean: true });
-  writeAtomically(
-    files.fileSystem,
-    `${LOG_DIRECTORY}/log-start-offset-checkpoint`,
-    new TextEncoder().encode("0\n1\nt 0 5\n"),
-  );
+  for (const [name, offset] of [["log-start", 5], ["recovery-point", 8]]) {
+    const content = new TextEncoder().encode(`0\n1\nt 0 ${offset}\n`);
+    writeAtomically(files.fileSystem, `${LOG_DIRECTORY}/${name}-offset-checkpoint`, content);
+  }
   using world = new TestShards(1, [files]);
   assert.equal(world.apply(damaged).length, 1);
   const row = () => world.table.read(OWN.slot, emptyWatermarks());
-  assert.deepEqual([row().state, row().logStartOffset, row().recoveryPoint], [partitionState.offline, 5, 0]);
+  assert.deepEqual([row().state, row().logStartOffset, row().recoveryPoint], [partitionState.offline, 5, 8]);
   world.remove(damaged, [world.at(0)]);
   assert.deepEqual([row().state, row().logStartOffset], [partitionState.closed, 0]);
 });

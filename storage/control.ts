@@ -4,6 +4,7 @@
  */
 export { type Clock, systemClock } from "./base/clock.ts";
 
+export { partitionKey, readOffsetCheckpoint } from "./checkpoint.ts";
 export { LeaderEpochs } from "./leader_epochs.ts";
 export { deletedDirectoryName } from "./segment_names.ts";
 export { LogDamagedError } from "./storage_failure.ts";

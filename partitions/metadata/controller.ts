@@ -26,7 +26,7 @@ import type { PartitionDirectories } from "./adoption.ts";
 import { alterationTransaction, growthTransaction, isForgotten } from "./change_transactions.ts";
 import { planAlterations, type PlannedAlteration } from "./config_changes.ts";
 import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
-import { loadTopics, newPartitionRow } from "./controller_loading.ts";
+import { type LoadedTopics, loadTopics, newPartitionRow } from "./controller_loading.ts";
 import type { ImageDelta, MetadataImage, TopicImage } from "./image.ts";
 import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
 import { type GrowthPlan, planPartitions } from "./partition_creation.ts";
@@ -76,6 +76,8 @@ export interface ControllerOptions {
 export interface LoadedMetadata {
   /** The whole image, for the shards to start with. */
   readonly delta: ImageDelta;
+  /** Partitions whose directories were adopted at this start. */
+  readonly adopted: LoadedTopics["adopted"];
   /** Sentences for the log: what was adopted, what was left alone. */
   readonly warnings: readonly string[];
 }
@@ -150,7 +152,7 @@ export class Controller implements ControlPlane {
     for (const [groupId, { version }] of loaded.groups) this.#groupVersions.set(groupId, version);
     const { version, warnings } = loaded;
     this.image.apply({ changed: [], deletedIds: [], groups, version });
-    return { delta: { ...this.#table.add(loaded.topics), groups, version }, warnings };
+    return { delta: { ...this.#table.add(loaded.topics), groups, version }, adopted: loaded.adopted, warnings };
   }
 
   call<Name extends ControlCallName>(
@@ -248,7 +250,7 @@ export class Controller implements ControlPlane {
       for (const { partition } of partitions) await this.#directories?.remove({ topic: name, partition });
     }
     await this.#directories?.sync();
-    this.#forgotten.push(...topics.map(({ id }) => deletedKey(id)));
+    for (const { id } of topics) this.#forgotten.push(deletedKey(id));
     // Else a crash would begin the log of a new topic of this name where the deleted one's began (LogManager.asyncDelete).
     await this.#options.saveCheckpoints();
   }

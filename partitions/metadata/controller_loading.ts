@@ -47,6 +47,8 @@ export interface LoadedTopics {
   readonly producerIds: { readonly next: number; readonly version: number };
   /** Of the start's transaction. */
   readonly version: number;
+  /** Partitions whose directories were adopted, and not opened by this broker before. */
+  readonly adopted: readonly FoundPartition[];
   /** Sentences for the log. */
   readonly warnings: readonly string[];
 }
@@ -91,6 +93,9 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
     groups: stored.groups,
     producerIds: { next: producerIds.next, version: producerIds.isChanged ? version : producerIds.version },
     version,
+    adopted: plan.adopted.flatMap(({ name, first, leaderEpochs }) =>
+      leaderEpochs.map((_, index) => ({ topic: name, partition: first + index }))
+    ),
     warnings: plan.warnings,
   };
 }
@@ -199,7 +204,7 @@ class LoadChange {
       this.put(partitionRowKey(id, partition), led, version);
       return led;
     });
-    rows.push(...this.#newPartitions(id, leaderEpochs, { nodeId, first: rows.length }));
+    for (const row of this.#newPartitions(id, leaderEpochs, { nodeId, first: rows.length })) rows.push(row);
     return (version) => ({
       name,
       id,

@@ -11,8 +11,8 @@ import { WATERMARK } from "./words.ts";
 const ROW_WORDS = 16;
 const TWO_POW_32 = 0x1_0000_0000;
 
-/** What a row says about its partition. */
-export const partitionState = { closed: 0, open: 1, offline: 2, handedOver: 3 } as const;
+/** What a row says about its partition; `closedCleanly` also that its log needs no recovery, if the broker stops now. */
+export const partitionState = { closed: 0, open: 1, offline: 2, handedOver: 3, closedCleanly: 4 } as const;
 
 /** The values of one row, taken at one instant. */
 export interface Watermarks {
