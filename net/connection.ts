@@ -100,6 +100,8 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   #isPaused = false;
   #receivedBytes = 0;
   #goneReason: string | null = null;
+  /** It reads no more because it is to move. */
+  #isLeaving = false;
 
   /** @param fd an accepted, non-blocking socket that the connection owns from now on */
   constructor(fd: number, context: ConnectionContext, shard: ConnectionShard, affinity: Affinity) {
@@ -153,6 +155,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
 
   /** There may be room in the pipeline again. Handles what had already arrived, then reads on. */
   resume(): void {
+    if (this.#isLeaving && !this.#isToMove) this.#stay();
     if (!this.#isPaused || this.isYielding || this.closeReason !== null) return;
     if (this.#isFull() || this.#shard.memory.isWaiting(this)) return;
     this.#isPaused = false;
@@ -185,8 +188,15 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
 
   /** Reads no further request; once those under way are answered, the shard moves the connection. */
   #stopToMove(): void {
+    this.#isLeaving = true;
     this.#shard.setReading(this, false);
     this.#shard.markDirty(this);
+  }
+
+  /** A request that was still under way ties it to this shard. */
+  #stay(): void {
+    this.#isLeaving = false;
+    if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
   }
 
   retainBlock(): number {
@@ -199,7 +209,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   }
 
   onEnded(): void {
-    if (this.#isPaused || this.#isToMove) this.#shard.markDirty(this);
+    if (this.#isPaused || this.#isLeaving || this.#isToMove) this.#shard.markDirty(this);
   }
 
   sendEncoded(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): void {

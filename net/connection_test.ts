@@ -227,3 +227,42 @@ Deno.test("Connection that belongs to another shard reads no further, and can mo
     assertNothingHeld(shard);
   }
 });
+
+Deno.test("Connection that was to move reads on when a request that was under way ties it to its shard", async () => {
+  for (const tie of ["a refused batch", "a fetch session"]) {
+    for (const isAnswered of [true, false]) {
+      using pair = await SocketPair.open();
+      const shard = new FakeShard();
+      const connection = shard.connect(pair);
+      const exchanges: RequestExchange[] = [];
+      shard.handle = ({ pipeline, affinity }) => {
+        exchanges.push(pipeline.push({ ...HEADER, correlationId: exchanges.length }, FETCH));
+        affinity.touch(1);
+        affinity.endRequest();
+      };
+      await pair.send(concatBytes(Array.from({ length: 8 }, (_, id) => frame(id))));
+      connection.onReadable();
+      await pair.send(frame(9));
+      connection.onReadable();
+      assert.deepEqual([exchanges.length, shard.isReading], [8, false]);
+      if (tie === "a fetch session") connection.affinity.pin();
+      else {
+        connection.context.refusedBatches = new RefusedBatches();
+        connection.context.refusedBatches.onRefused({ producerId: 1, topic: "t", partition: 0, sequence: 0 });
+      }
+      shard.dirtyCount = 0;
+      for (const exchange of exchanges) {
+        if (isAnswered) exchange.respond({ responses: [] });
+        else exchange.respondNothing();
+      }
+      assert.ok(shard.dirtyCount > 0, "the shard looks at it again");
+      connection.sender.flush();
+      connection.resume();
+      assert.deepEqual([shard.isReading, connection.canMove], [true, false], tie);
+      connection.onReadable();
+      assert.equal(exchanges.length, 9);
+      connection.dispose();
+      assertNothingHeld(shard);
+    }
+  }
+});

@@ -84,9 +84,10 @@ export class ShardConnections {
       return null;
     }
     if (!this.#epoll.tryAdd(fd, READABLE)) {
+      const reason = lastErrorText();
       const { host, port } = peerAddress(fd) ?? local;
       this.#parts.report(
-        `Closed the new connection of ${host}:${port}: epoll cannot watch it: ${lastErrorText()} ` +
+        `Closed the new connection of ${host}:${port}: epoll cannot watch it: ${reason} ` +
           "(ENOSPC: raise the sysctl fs.epoll.max_user_watches)",
       );
       closeDescriptor(fd);
