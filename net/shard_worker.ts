@@ -124,7 +124,8 @@ class ShardHost {
   async serve(): Promise<void> {
     askForShortSlices();
     this.#apply(this.#start.image, (failures) => {
-      this.#partitions.forgetCheckpoints();
+      const warning = this.#partitions.endStart();
+      if (warning !== null) post({ type: "warning", text: warning });
       post({ type: "ready", failures });
     });
     this.#partitions.finishChanges();

@@ -16,6 +16,7 @@ import {
 import { LOG_STARTS_FILE, readCheckpoint, RECOVERY_POINTS_FILE } from "./checkpoint_files.ts";
 import type { TopicImage } from "./metadata/image.ts";
 import type { Watermarks } from "./shared/watermarks.ts";
+import { UncommittedLogs } from "./uncommitted_logs.ts";
 
 /** What the store is told. */
 export interface LogStoreOptions {
@@ -46,6 +47,8 @@ export class LogStore {
   readonly #unopened = new Set<string>();
   /** Logs of which a clean stop before the start says nothing: adopted ones, and those that another shard had let go and this one not opened. */
   readonly #unfinished = new Set<string>();
+  /** Logs that hold what transactions left. */
+  readonly #uncommitted = new UncommittedLogs();
 
   /**
    * Reads the checkpoints of the directory. Without the one of recovery points a recovery takes longer; without that of log starts,
@@ -97,6 +100,7 @@ export class LogStore {
       });
       if (handedOver === null || log.logEndOffset === handedOver.logEndOffset) {
         this.forget(topic, partition);
+        if (handedOver === null) this.#uncommitted.note(`${topic.name}-${partition}`, log.uncommitted);
         return log;
       }
       log.close({ clean: false });
@@ -108,6 +112,11 @@ export class LogStore {
       const reason = error instanceof LogDamagedError ? error.message : storageFailure(error);
       return `Cannot open ${directory}: ${reason}`;
     }
+  }
+
+  /** What to warn of once the logs of a start are open: transactions that were not committed; null for nothing. */
+  uncommittedWarning(): string | null {
+    return this.#uncommitted.warning();
   }
 
   /**

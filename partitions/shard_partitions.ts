@@ -160,9 +160,10 @@ export class ShardPartitions implements PartitionOwner {
     this.#names.delete(slot);
   }
 
-  /** Ends the start: logs opened from now on are new ones (log_store.ts). */
-  forgetCheckpoints(): void {
+  /** Ends the start: logs opened from now on are new ones (log_store.ts). @returns what the operator must know of the others, or null */
+  endStart(): string | null {
     this.#parts.store.forgetCheckpoints();
+    return this.#parts.store.uncommittedWarning();
   }
 
   /** Closes all logs, after what a clean stop leaves to do. @param options clean: trimmed and with snapshots @returns whether all were closed as asked */

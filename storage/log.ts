@@ -33,6 +33,7 @@ import type {
   ReadOptions,
   ReadResult,
   SegmentFacts,
+  UncommittedTraces,
 } from "./log_types.ts";
 import { type RenamedDirectory, renameForRemoval } from "./partition_directory.ts";
 import * as batches from "./record_batch.ts";
@@ -57,6 +58,8 @@ export class Log implements Disposable {
   readonly #rules: { -readonly [Rule in keyof BatchRules]: BatchRules[Rule] };
   readonly #batch = { bytes: 0, lastOffset: NO_OFFSET, maxTimestamp: 0, nowMs: 0 };
   readonly #stamp = { baseOffset: NO_OFFSET, leaderEpoch: 0 };
+  /** What it showed of transactions when it was opened. */
+  readonly uncommitted: UncommittedTraces;
   #config: LogConfig;
   #logStartOffset: Offset;
   #logEndOffset: Offset;
@@ -75,6 +78,7 @@ export class Log implements Disposable {
     this.#reads = new LogReads(loaded.segments, { fs: options.fs, reader: new SegmentReader(resources.window) });
     this.#logStartOffset = loaded.logStartOffset;
     this.#logEndOffset = loaded.logEndOffset;
+    this.uncommitted = loaded.uncommitted;
     this.#durability = new LogDurability({ fs: options.fs, resources }, loaded);
   }
 

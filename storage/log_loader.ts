@@ -16,7 +16,7 @@ import { LEADER_EPOCHS_FILE, LogEpochs } from "./log_epochs.ts";
 import { LogProducers } from "./log_producers.ts";
 import { recoverSegments, refuseMissing } from "./log_recovery.ts";
 import type { LogResources } from "./log_resources.ts";
-import type { LogOptions } from "./log_types.ts";
+import type { LogOptions, UncommittedTraces } from "./log_types.ts";
 import { settlePartitionMetadata } from "./partition_directory.ts";
 import { PARTITION_METADATA_FILE } from "./partition_metadata.ts";
 import { nextOffset } from "./record_batch.ts";
@@ -42,6 +42,8 @@ export interface LoadedLog {
   readonly closedDurableBelow: Offset;
   /** What of directories and small files may not be durable. */
   readonly unflushed: Unflushed;
+  /** Of transactions: what files and the batches that were read anyway show. */
+  readonly uncommitted: UncommittedTraces;
 }
 
 /**
@@ -66,6 +68,8 @@ class LogLoader {
   readonly #recovery: SegmentRecovery;
   readonly #unflushed = new Unflushed();
   #scanned = false;
+  /** Whether a segment has an index of aborted transactions. */
+  #hasAborted = false;
 
   constructor(options: LogOptions, resources: LogResources) {
     const { fs, directory, config, random = Math.random } = options;
@@ -110,6 +114,10 @@ class LogLoader {
       recoveryPoint,
       closedDurableBelow: this.#closedDurableBelow(recoveryPoint, isDurable),
       unflushed: this.#unflushed,
+      uncommitted: {
+        hasAborted: this.#hasAborted || producers.hasSeenAbort,
+        openCount: producers.state.openTransactionsCount,
+      },
     };
   }
 
@@ -157,6 +165,7 @@ class LogLoader {
       if (parsed === null || parsed.kind === ".snapshot") continue;
       if (parsed.kind !== ".log") {
         if (!present.has(name.slice(0, -parsed.kind.length) + ".log")) fs.remove(`${directory}/${name}`);
+        else if (parsed.kind === ".txnindex") this.#hasAborted ||= this.#sizeOf(name) > 0;
         continue;
       }
       const segment = new Segment(this.#place, parsed.offset);
@@ -166,6 +175,16 @@ class LogLoader {
       const stem = name.slice(0, -".log".length);
       const whole = present.has(`${stem}.index`) && present.has(`${stem}.timeindex`);
       if (!whole && !this.#isRecovered(segment)) this.#rebuild(segment);
+    }
+  }
+
+  #sizeOf(name: string): number {
+    const { fs, directory } = this.#options;
+    const fd = fs.open(`${directory}/${name}`, { write: false });
+    try {
+      return fs.size(fd);
+    } finally {
+      fs.close(fd);
     }
   }
 

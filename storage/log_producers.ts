@@ -16,6 +16,7 @@ import type { FileSystem } from "./sys/file_system.ts";
 export class LogProducers {
   readonly state = new ProducerState();
   readonly snapshots: ProducerSnapshots;
+  #hasSeenAbort = false;
   // One object for all batches: nothing is allocated for a batch without a producer id, and little for one with it.
   readonly #facts = {
     producerId: 0,
@@ -31,6 +32,11 @@ export class LogProducers {
   /** @param directory the partition's */
   constructor(fs: FileSystem, directory: string) {
     this.snapshots = new ProducerSnapshots(fs, directory);
+  }
+
+  /** Whether a batch that was noted is the marker of an aborted transaction. */
+  get hasSeenAbort(): boolean {
+    return this.#hasSeenAbort;
   }
 
   /** Checks a batch that a producer sent. @returns what to answer when it is refused or a duplicate, null to append it */
@@ -78,6 +84,7 @@ export class LogProducers {
   #updateByMarker(view: DataView, at: number): void {
     const marker = readEndMarker(view, at);
     if (marker === null) return;
+    if (!marker.committed) this.#hasSeenAbort = true;
     this.state.endTransaction({
       producerId: batches.producerId(view, at),
       producerEpoch: batches.producerEpoch(view, at),

@@ -132,6 +132,14 @@ export interface FlushRequest {
   readonly changesUpTo: number;
 }
 
+/** What a log that Apache Kafka wrote shows of transactions that were not committed. Their records are served like all others. */
+export interface UncommittedTraces {
+  /** Whether a segment has an index of aborted transactions, or an abort marker was seen while the log was opened. */
+  readonly hasAborted: boolean;
+  /** Producers whose transaction has no end in the log. */
+  readonly openCount: number;
+}
+
 /** A segment as retention looks at it. */
 export interface SegmentFacts {
   readonly baseOffset: Offset;

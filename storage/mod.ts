@@ -33,6 +33,7 @@ export type {
   ReadResult,
   SegmentFacts,
   TimestampedOffset,
+  UncommittedTraces,
 } from "./log_types.ts";
 export { baseSequence, BATCH_HEADER_BYTES, codec, codecNames, producerId } from "./record_batch.ts";
 export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./record_errors.ts";

@@ -117,6 +117,11 @@ export class ProducerState {
     return this.#producers.size;
   }
 
+  /** How many producers have a transaction without an end. */
+  get openTransactionsCount(): number {
+    return this.#producers.values().filter((producer) => producer.currentTxnFirstOffset >= 0).toArray().length;
+  }
+
   /** Says what to do with a batch that a client sent. */
   check(batch: ProducerFacts): ProducerCheck {
     const producer = this.#producers.get(batch.producerId);
