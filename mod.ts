@@ -116,9 +116,12 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const acceptor = started.use(accept(limits, pool));
   try {
     const ports = config.listeners.map((listener) => listen(acceptor, listener));
-    await acceptor.check();
+    // Takes milliseconds, in which the directory is opened; whoever fails first is told of.
+    const checked = acceptor.check();
+    checked.catch(() => {});
     const directory = opened = await openDirectory(config);
     await store.open(`${directory.path}/${METADATA_STORE_FILE}`);
+    await checked;
     const controller: Controller = new Controller({
       store,
       config,
