@@ -6,7 +6,7 @@
  * ```
  *   .lock                            held while the broker runs, as by Apache Kafka (POSIX lock)
  *   meta.properties                  cluster.id, node.id, directory.id
- *   .kafka_cleanshutdown             between a clean stop and the next start
+ *   .kafka_cleanshutdown             between a stop that closed every log cleanly and the next start
  *   <topic>-<partition>/             logs
  *   <topic>-<partition>.<hex>-delete/  logs of deleted topics, removed at the next start at the latest
  *   barnabas-metadata.sqlite         metadata store (metadata/sqlite_store.ts)

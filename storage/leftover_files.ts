@@ -40,7 +40,7 @@ export function clearLeftovers(fs: FileSystem, directory: string, window: Header
     if (parsed !== null) files.push({ ...parsed, path: `${directory}/${name}` });
   }
   const cleaned = files.filter((file) => file.suffix === CLEANED_SUFFIX);
-  const cleanedFrom = Math.min(...cleaned.map((file) => file.offset));
+  const cleanedFrom = smallestOffset(cleaned);
   const swapped = files.filter((file) => file.suffix === SWAP_SUFFIX);
   const unfinished = swapped.filter((file) => file.offset >= cleanedFrom);
   const deleted = files.filter((file) => file.suffix === DELETED_SUFFIX);
@@ -51,10 +51,14 @@ export function clearLeftovers(fs: FileSystem, directory: string, window: Header
   return temporary.length + deleted.length + cleaned.length + swapped.length > 0;
 }
 
+function smallestOffset(files: readonly NamedFile[]): number {
+  return files.reduce((smallest, file) => Math.min(smallest, file.offset), Infinity);
+}
+
 function finishSwaps(fs: FileSystem, swaps: NamedFile[], files: NamedFile[], window: HeaderWindow): void {
   const logs = swaps.filter((file) => file.kind === ".log");
-  const from = Math.min(...logs.map((file) => file.offset));
-  const to = Math.max(...logs.map((file) => readNextOffset(fs, file, window)));
+  const from = smallestOffset(logs);
+  const to = logs.reduce((end, file) => Math.max(end, readNextOffset(fs, file, window)), -Infinity);
   for (const file of files) {
     if (file.suffix === "" && file.offset >= from && file.offset < to) fs.remove(file.path);
   }

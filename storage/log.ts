@@ -228,7 +228,7 @@ export class Log implements Disposable {
     for (let i = 0; i < count; i++) {
       const segment = this.#segments.first;
       this.incrementLogStartOffset(this.#segments.at(1).baseOffset);
-      paths.push(...segment.markDeleted());
+      for (const path of segment.markDeleted()) paths.push(path);
       this.#segments.shift().retire();
       this.#producers.snapshots.remove(segment.baseOffset);
     }

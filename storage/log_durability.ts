@@ -59,12 +59,11 @@ export class LogDurability {
       for (const segment of this.#segments.all.slice(first, end)) {
         leaseIds.push(segment.lease()); // first: a leased segment's files stay open while those of the next are opened
         const opened = segment.openForFlush();
-        fds.push(...opened.fds);
-        ownedFds.push(...opened.owned);
+        for (const fd of opened.fds) fds.push(fd);
+        for (const fd of opened.owned) ownedFds.push(fd);
       }
       const { directories, smallFds, changesUpTo } = this.unflushed.lend(this.#fs);
-      fds.push(...smallFds);
-      ownedFds.push(...smallFds);
+      for (const fd of smallFds) fds.push(fd), ownedFds.push(fd);
       const nextBase = this.#segments.all[end]?.baseOffset;
       const closedBelow = nextBase ?? this.#segments.active.baseOffset;
       return { ...request, directories, changesUpTo, upTo: nextBase ?? logEndOffset, closedBelow };

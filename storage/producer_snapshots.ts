@@ -33,7 +33,9 @@ export class ProducerSnapshots {
 
   /** Offset of the newest snapshot, -1 when there is none. */
   get latest(): Offset {
-    return toOffset(Math.max(-1, ...this.#offsets));
+    let latest = -1;
+    for (const offset of this.#offsets) latest = Math.max(latest, offset);
+    return toOffset(latest);
   }
 
   /** Whether there is one at the offset. */
@@ -71,12 +73,12 @@ export class ProducerSnapshots {
     if (this.#offsets.delete(offset)) this.#fs.remove(this.#path(offset));
   }
 
-  /** Removes those that no segment begins at, except the newest above all segments. @param baseOffsets of the segments */
+  /** Removes those that no segment begins at, except the newest above all segments. @param baseOffsets of the segments, ascending */
   removeStray(baseOffsets: readonly Offset[]): void {
     const bases = new Set(baseOffsets);
     const strays = [...this.#offsets].filter((offset) => !bases.has(offset)).sort((a, b) => a - b);
     const newest = strays.at(-1);
-    const kept = newest !== undefined && newest >= Math.max(...baseOffsets) ? newest : null;
+    const kept = newest !== undefined && newest >= (baseOffsets.at(-1) ?? -1) ? newest : null;
     for (const offset of strays) if (offset !== kept) this.remove(offset);
   }
 

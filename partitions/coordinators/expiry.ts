@@ -62,7 +62,7 @@ function* expireGroups({ offsets, groups, append, settle, forget }: ExpiryScene)
   for (const group of groups.values()) {
     if (!offsets.has(group.groupId) && group.validateDelete() === errorCode.NONE) {
       if (group.isVacant) forget(group);
-      else records.push(...group.tombstones());
+      else for (const record of group.tombstones()) records.push(record);
     }
     if (--left > 0 && records.length < RECORDS_PER_SLICE) continue;
     append(records);

@@ -119,7 +119,7 @@ export class OffsetsPartition implements GroupTimer {
   /** Topics changed. */
   onImage(changedNames: ReadonlySet<string>, deleted: readonly DeletedTopic[]): void {
     if (this.#state !== "active" && this.#state !== "loading") return;
-    this.#deleted.push(...deleted);
+    for (const topic of deleted) this.#deleted.push(topic);
     if (this.#state === "loading") return;
     this.groups.onImage(changedNames);
     if (deleted.length === 0) return;

@@ -171,7 +171,7 @@ export class SqliteDatabase implements Disposable {
       throw error;
     }
     this.#revision = version;
-    changes.push(...made);
+    for (const change of made) changes.push(change);
     return { committed: true, version };
   }
 

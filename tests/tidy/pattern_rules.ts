@@ -93,6 +93,21 @@ export const patternRules: readonly PatternRule[] = [
     planted: ["enum Color { Red }", "export const enum A {}"],
     harmless: ["const enumeration = {}"],
   }),
+  rule("no list is spread into arguments: one that is longer than the stack ends the process", {
+    pattern: /\bMath\s*\.\s*(?:max|min)\([^()]*\.\.\.|\.\s*(?:push|unshift)\(\s*\.\.\./,
+    applies: product,
+    exceptions: [
+      ["net/protocol/encoder.ts", "lines of a program for one message"],
+      ["net/protocol/decoder.ts", "lines of a program for one message"],
+    ],
+    planted: [
+      "Math.max(...offsets)",
+      "Math.min(0, ...offsets)",
+      "paths.push(...others)",
+      "all.unshift(\n  ...some,\n)",
+    ],
+    harmless: ["[...a, ...b]", "list.push({ ...row })", "Math.max(a, b)", "for (const x of y) z.push(x)"],
+  }),
   rule("no any", {
     pattern: /(?:[:<,|&(=]|\bas|\bis|=>)\s*any\b(?!\s*[(:])/,
     applies: everywhere,
