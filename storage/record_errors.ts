@@ -60,7 +60,7 @@ export function listRecordErrors(
   if (isPlain && batchBytes(view, start) > budget.bytes) return null;
   const reader = RecordReader.open(batch.memory, start, { outputBytesMax: budget.bytes });
   if (typeof reader === "string") {
-    if (reader === "too-large") budget.bytes = 0;
+    budget.bytes = 0; // how much was decompressed until it failed is not known
     return null;
   }
   budget.bytes -= isPlain ? batchBytes(view, start) : reader.bytes.length;

@@ -7,6 +7,7 @@ import {
   type TestRecord,
 } from "../tests/record_batch_builder.ts";
 import { type BatchRules, checkProducedBatch } from "./batch_validation.ts";
+import { compress } from "./compression/compression.ts";
 import { codecNames } from "./record_batch.ts";
 import { listRecordErrors, type RecordErrors } from "./record_errors.ts";
 
@@ -118,6 +119,17 @@ Deno.test("listRecordErrors() stays within its budget of records and bytes, over
     assert.deepEqual(indices(list([large], { options: { codec }, budget: bytes })), [0], codec);
     assert.equal(list([large], { options: { codec }, budget: bytes }), null, codec);
     assert.ok(bytes.bytes >= 0 && bytes.bytes < 10_000, codec);
+  }
+});
+
+Deno.test("listRecordErrors() decompresses nothing more for a request once that has failed", () => {
+  const large = compress(codecNames.indexOf("gzip"), new Uint8Array(90_000));
+  const cut = { codec: "gzip", rawRecords: large.subarray(0, large.length - 4) } as const;
+  const bomb = { codec: "gzip", rawRecords: compress(codecNames.indexOf("gzip"), new Uint8Array(200_000)) } as const;
+  for (const options of [cut, bomb]) {
+    const budget = budgetOf();
+    assert.equal(list([keyless], { options, budget }), null);
+    assert.equal(budget.bytes, 0);
   }
 });
 

@@ -9,8 +9,10 @@
  * acks=all once the high watermark passed the batch, or REQUEST_TIMED_OUT. Batches for other shards are handed over where they lie
  * in this shard's arena. A batch for a topic or partition that is not there waits for creations under way (topic_waits.ts), and the
  * requests behind it do; one that comes behind a refused one of its producer is refused too (refused_batches.ts). In Kafka the
- * former is refused, and the latter may be stored without its predecessor (KAFKA-15591). Where records are refused, the answer names every one of them, as far as that is not too many
- * (`RECORD_ERRORS_MAX`); Kafka has no limit, and names none where one of them breaks the format.
+ * former is refused, and the latter may be stored without its predecessor (KAFKA-15591).
+ *
+ * Where records are refused, the answer names every one of them, as far as that is not too many (`RECORD_ERRORS_MAX`); Kafka
+ * has no limit, and names none where one of them breaks the format.
  *
  * Not done: transactions (INVALID_TXN_STATE); Kafka decompresses and checks the records of compressed batches, here they
  * pass by header and CRC except on compacted topics; `compression.type` other than producer is refused when it is set.
@@ -54,12 +56,11 @@ const ZSTD_VERSION_MIN = 7;
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
 /**
- * What the lists of refused records (KIP-467) of one request may cost. More records than librdkafka puts into a batch
- * (`batch.num.messages` 10000) or the Java client into its 16 KiB, and bytes of two batches of `max.message.bytes`,
- * which are read in 20 ms. What is over
- * these limits is refused without being named. (Kafka has none.)
+ * What the lists of refused records (KIP-467) of one request may cost: as many records as librdkafka puts into a batch
+ * (`batch.num.messages`), and bytes of two batches of `max.message.bytes`, which are read in 20 ms. What is over these limits is
+ * refused without being named. (Kafka has none.)
  */
-const RECORD_ERRORS_MAX = 16_384;
+const RECORD_ERRORS_MAX = 10_000;
 const RECORD_ERRORS_BYTES_MAX = 2 * 1024 * 1024;
 /** Client id that may write to Kafka's own topics (AdminUtils.ADMIN_CLIENT_ID). */
 const ADMIN_CLIENT_ID = "__admin_client";
