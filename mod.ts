@@ -241,8 +241,9 @@ class RunningBroker implements Broker {
     if (!pool.isClean) return;
     const unclosed = notClosedCleanly(controller.image, pool.watermarks);
     if (unclosed.length === 0) return directory.markClean();
+    const more = unclosed.length > NAMED_MAX ? ` and ${unclosed.length - NAMED_MAX} more` : "";
     warn(
-      `The next start checks all logs: ${unclosed.slice(0, NAMED_MAX).join(", ")} (${unclosed.length}) were not open`,
+      `The next start checks all logs, because some were not open: ${unclosed.slice(0, NAMED_MAX).join(", ")}${more}`,
     );
   }
 }

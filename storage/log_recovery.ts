@@ -123,8 +123,10 @@ function setAside(from: number, problem: string, { options, segments, report }: 
   const { fs, directory } = options;
   while (segments.length > from) {
     const segment = segments.pop();
-    if (segment.sizeBytes === 0) { for (const path of segment.markDeleted()) fs.remove(path); }
-    else report(`Segment ${segment.baseOffset} is set aside as ${renameAside(fs, segment)}: ${problem}`);
+    if (segment.sizeBytes > 0) {
+      if (!fs.fdatasync(segment.fd)) throw new SystemError(`flush ${segment.path(".log")}`);
+      report(`Segment ${segment.baseOffset} is set aside as ${renameAside(fs, segment)}: ${problem}`);
+    } else for (const path of segment.markDeleted()) fs.remove(path);
     segment.retire();
   }
   if (!fs.syncDirectory(directory)) throw new SystemError(`flush directory ${directory}`);

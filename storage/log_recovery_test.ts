@@ -1,10 +1,12 @@
 /** Tests of what recovery does with the segments of a log: which it keeps, which it sets aside, and when it refuses the log. */
 import { strict as assert } from "node:assert";
+import { CrashingFileSystem } from "../tests/crashing_file_system.ts";
 import {
   append,
   batchesIn,
   filesIn,
   findInconsistencies,
+  logOptions,
   openLog,
   readAll,
   recordsOf,
@@ -13,6 +15,7 @@ import {
   TestDirectory,
 } from "../tests/log_fixture.ts";
 import { toOffset } from "./base/units.ts";
+import { Log } from "./log.ts";
 import type { LogConfig } from "./log_config.ts";
 import type { LogOptions } from "./log_types.ts";
 import { LogDamagedError } from "./storage_failure.ts";
@@ -128,6 +131,27 @@ Deno.test("Log.open() sets segments behind a torn batch aside, above the recover
         .length,
       4,
     );
+  }
+});
+
+Deno.test("what was set aside is durable, though its records never were: a loss of power right after the start leaves all of it", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const open = () => Log.open(logOptions("/logs/t-0", { fs: files.fileSystem, config }));
+  const log = open();
+  append(log, recordsOf(2, 90));
+  assert.ok(log.flush());
+  for (let i = 0; i < 40; i++) append(log, recordsOf(2, 90));
+  files.restart("all");
+  const logs = files.files().filter(([path]) => path.endsWith(".log")).map(([path]) => path);
+  const { fileSystem } = files;
+  const fd = fileSystem.open(logs[0]!, { write: true });
+  fileSystem.truncate(fd, fileSystem.size(fd) - 5);
+  const before = files.files();
+  open();
+  files.restart("none");
+  const after = new Map(files.files());
+  for (const path of logs.slice(1)) {
+    assert.deepEqual(after.get(`${path}.set-aside`), before.find(([name]) => name === path)?.[1], path);
   }
 });
 
