@@ -11,7 +11,7 @@ import {
 } from "../storage/mod.ts";
 import { Handoff } from "./handoff.ts";
 import { ColdReader, type FileRange } from "./cold_reader.ts";
-import { type FileSlice, Sender } from "./sender.ts";
+import { AnswerMemory, type FileSlice, Sender } from "./sender.ts";
 
 const POSIX_FADV_DONTNEED = 4;
 const evict = Deno.dlopen("libc.so.6", {
@@ -77,7 +77,13 @@ for (const bytes of [20_000, 3_000_000]) {
     let wakes = 0;
     const sender = new Sender(
       out,
-      { arena, counts, load: (range, done) => loads.push({ range, done }), makeRoom: () => false },
+      {
+        arena,
+        answers: new AnswerMemory(1),
+        counts,
+        load: (range, done) => loads.push({ range, done }),
+        makeRoom: () => false,
+      },
       () => wakes++,
     );
     let released = 0;
@@ -115,6 +121,7 @@ Deno.test("Sender.discard() keeps the lease of a slice that is being loaded unti
   const counts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
   const tools = {
     arena: new Arena(allocateArena()),
+    answers: new AnswerMemory(1),
     counts,
     load: (_: FileRange, done: () => void) => loads.push(done),
     makeRoom: () => false,
@@ -146,6 +153,7 @@ Deno.test("Sender.flush() loads what follows a slice that it has sent, once at a
   const counts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
   const tools = {
     arena: new Arena(allocateArena()),
+    answers: new AnswerMemory(1),
     counts,
     load: (range: FileRange, done: () => void) => loads.push({ range, done }),
     makeRoom: () => false,

@@ -41,8 +41,10 @@ const GROWTH_FACTOR = 8;
 const SMALL_BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of requests without an answer, and of answers that are not their turn, at which reading pauses. */
 const PIPELINE_BYTES_MAX = 8 * 1024 * 1024;
-/** The same of all connections of a shard: above it each handles one request at a time. */
+/** Bytes of requests without an answer of all connections of a shard: above it each handles one request at a time. */
 const PIPELINES_BYTES_MAX = 64 * 1024 * 1024;
+/** The same for answers that are not their turn. */
+const KEPT_ANSWERS_BYTES_MAX = 16 * 1024 * 1024;
 /** Receive calls of one connection in one turn, so that the others get theirs. */
 const RECEIVES_PER_TURN_MAX = 8;
 /** Requests of one connection that are handled at a stretch: 200 clients that sent all they could stalled the others for 2 s. */
@@ -64,6 +66,8 @@ export interface ConnectionShard extends SenderTools {
   continueLater(connection: Connection): void;
   /** Whether the connection that is being served has to let the others go on. */
   readonly isStretchOver: boolean;
+  /** A handler threw. */
+  onHandlerFailure(): void;
   /** The connection wants to read again (true) or not. */
   setReading(connection: Connection, reading: boolean): void;
 }
@@ -208,6 +212,10 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
     this.#shard.arena.release(block);
   }
 
+  onHandlerFailure(): void {
+    this.#shard.onHandlerFailure();
+  }
+
   onEnded(): void {
     if (this.#isPaused || this.#isLeaving || this.#isToMove) this.#shard.markDirty(this);
   }
@@ -241,7 +249,8 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   #isFull(): boolean {
     const { pipeline, sender } = this;
     if (pipeline.isHeld) return true;
-    if (pipeline.length > 0 && this.#shard.memory.pipelines.heldBytes >= PIPELINES_BYTES_MAX) return true;
+    const { heldBytes, keptBytes } = this.#shard.memory.pipelines;
+    if (pipeline.length > 0 && (heldBytes >= PIPELINES_BYTES_MAX || keptBytes >= KEPT_ANSWERS_BYTES_MAX)) return true;
     return pipeline.length >= PIPELINE_REQUESTS_MAX || pipeline.heldBytes >= PIPELINE_BYTES_MAX ||
       sender.pendingBytes >= PENDING_BYTES_MAX || sender.heldBytes >= ANSWER_BYTES_MAX;
   }
@@ -360,6 +369,11 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
       }
       if (length - used < 4 + size) break;
       if (this.#isFull() || this.pipeline.holdsBack(view.getInt16(block + used + 4))) {
+        this.#pause();
+        break;
+      }
+      if (!this.#shard.memory.pipelines.weights.admits(size)) {
+        this.#shard.memory.awaitWeights(this);
         this.#pause();
         break;
       }

@@ -3,12 +3,15 @@
  * request is encoded straight into what the connection sends; one that is early is encoded and kept until its turn.
  * Runs on shards.
  */
-import { assert } from "../storage/base/assert.ts";
+import { assert, AssertionError } from "../storage/base/assert.ts";
 import type { Affinity } from "./affinity.ts";
 import type { ConnectionContext, Exchange } from "./handler.ts";
 import type { Api } from "./protocol/api_table.ts";
+import { errorCode } from "./protocol/error_codes.ts";
 import { encodeResponseHeader, type RequestHeader } from "./protocol/headers.ts";
+import { placeOf } from "./protocol/wire_types.ts";
 import { EncodeError, type RecordsPayload, type Writer } from "./protocol/writer.ts";
+import { RequestWeights } from "./request_weights.ts";
 import type { FileSlice } from "./sender.ts";
 
 /** An encoded response that waits for its turn. */
@@ -39,6 +42,8 @@ export interface PipelineOwner extends RequestBytes {
   onEnded(): void;
   /** Takes an encoded response over to the socket. */
   sendEncoded(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): void;
+  /** A handler threw. */
+  onHandlerFailure(): void;
   /** Closes the connection. */
   close(reason: string): void;
 }
@@ -50,19 +55,20 @@ export function releaseHoles(holes: readonly { payload: RecordsPayload }[]): voi
 
 /**
  * Encodes a response behind room for its size.
- * @returns false when the protocol cannot carry it, which a text that repeats a client's long text can cause
+ * @returns why the protocol cannot carry it, or null: a text that repeats a client's long text can cause that, and an answer of very many
+ * bytes
  */
-function encodeFrame(writer: Writer, answered: RequestHeader, encodeBody: (writer: Writer) => void): boolean {
+function encodeFrame(writer: Writer, answered: RequestHeader, encodeBody: (writer: Writer) => void): string | null {
   writer.reset();
   writer.int32(0);
   encodeResponseHeader(writer, answered);
   try {
     encodeBody(writer);
-    return true;
+    return null;
   } catch (error) {
     if (!(error instanceof EncodeError)) throw error;
     releaseHoles(writer.holes);
-    return false;
+    return error.message;
   }
 }
 
@@ -79,6 +85,10 @@ export class RequestExchange implements Exchange<unknown> {
   #holdsUntilAnswered = false;
   /** Belongs to the pipeline: bytes of memory that the request or its kept answer takes. */
   heldBytes = 0;
+  /** Belongs to the pipeline: bytes of its answer while that is not its turn. */
+  keptBytes = 0;
+  /** Belongs to the router: bytes of heap that the decoded request takes. */
+  weightBytes = 0;
 
   /** @param header the request's @param row its API @param pipeline of its connection */
   constructor(header: RequestHeader, row: Api, pipeline: Pipeline) {
@@ -129,11 +139,32 @@ export class RequestExchange implements Exchange<unknown> {
   beginSlices(): () => void {
     const block = this.bytes.retainBlock();
     this.holdsFollowers = true;
+    const release = this.holdMemory();
     return () => {
+      release();
       this.holdsFollowers = this.#holdsUntilAnswered;
       this.bytes.releaseBlock(block);
       this.#pipeline.owner.onEnded();
     };
+  }
+
+  holdMemory(): () => void {
+    const { weights } = this.#pipeline.totals;
+    const bytes = this.weightBytes;
+    weights.add(bytes);
+    return () => weights.add(-bytes);
+  }
+
+  fail(error: unknown): void {
+    if (!this.#row.isReadOnly || error instanceof AssertionError) throw error;
+    this.#pipeline.owner.onHandlerFailure();
+    // Some answers have an error for each of their parts only, and nothing is known of those.
+    const declared = this.#row.response.fields["errorCode"];
+    if (this.isWaiting && declared !== undefined && placeOf(declared, this.apiVersion) !== "absent") {
+      this.respond({ errorCode: errorCode.UNKNOWN_SERVER_ERROR });
+    }
+    const stack = error instanceof Error ? error.stack : String(error);
+    this.close(`the handler of ${this.#row.name} failed, which is a bug of the broker: ${stack}`);
   }
 
   respond(response: unknown): void {
@@ -149,9 +180,8 @@ export class RequestExchange implements Exchange<unknown> {
     this.#drop = null;
     const { owner } = this.#pipeline;
     const { writer } = owner;
-    if (!encodeFrame(writer, { ...this.header, apiVersion }, encodeBody)) {
-      return this.close("the answer cannot be encoded: a text in it is longer than the protocol allows");
-    }
+    const failure = encodeFrame(writer, { ...this.header, apiVersion }, encodeBody);
+    if (failure !== null) return this.close(`the answer to ${this.#row.name} cannot be encoded: ${failure}`);
     const holeBytes = writer.holes.reduce((sum, { payload }) => sum + payload.byteLength, 0);
     const size = writer.position - 4 + holeBytes;
     if (size > FRAME_BYTES_MAX) {
@@ -171,7 +201,7 @@ export class RequestExchange implements Exchange<unknown> {
     }
     this.#state = "kept";
     this.#kept = { bytes: writer.bytes.slice(0, writer.position), holes: [...writer.holes] };
-    this.#pipeline.addHeld(this, writer.position);
+    this.#pipeline.addKept(this, writer.position);
   }
 
   respondNothing(): void {
@@ -213,6 +243,21 @@ export class RequestExchange implements Exchange<unknown> {
   }
 }
 
+/** What the pipelines of a shard take together. */
+export interface PipelineTotals {
+  /** Bytes of requests without an answer. */
+  heldBytes: number;
+  /** Bytes of answers that are not their turn. */
+  keptBytes: number;
+  /** What decoded requests take on the heap. */
+  readonly weights: RequestWeights;
+}
+
+/** Totals of pipelines that hold nothing. */
+export function emptyTotals(): PipelineTotals {
+  return { heldBytes: 0, keptBytes: 0, weights: new RequestWeights() };
+}
+
 /** The requests of a connection that are not answered yet, oldest first. */
 export class Pipeline {
   readonly owner: PipelineOwner;
@@ -222,11 +267,13 @@ export class Pipeline {
   #isClosed = false;
   #isAdvancing = false;
   #heldBytes = 0;
-  readonly #total: { heldBytes: number };
+  /** What this pipeline and others take. */
+  readonly totals: PipelineTotals;
 
-  /** @param owner the connection @param total counts the bytes of several pipelines */
-  constructor(owner: PipelineOwner, total = { heldBytes: 0 }) {
-    [this.owner, this.#total] = [owner, total];
+  /** @param owner the connection @param totals counts the bytes of several pipelines */
+  constructor(owner: PipelineOwner, totals = emptyTotals()) {
+    this.owner = owner;
+    this.totals = totals;
   }
 
   /** How many requests wait for their answer. */
@@ -272,7 +319,20 @@ export class Pipeline {
   addHeld(exchange: RequestExchange, bytes: number): void {
     exchange.heldBytes += bytes;
     this.#heldBytes += bytes;
-    this.#total.heldBytes += bytes;
+    this.totals.heldBytes += bytes;
+  }
+
+  /** Counts bytes of an answer that is kept until its turn. */
+  addKept(exchange: RequestExchange, bytes: number): void {
+    exchange.keptBytes += bytes;
+    this.#heldBytes += bytes;
+    this.totals.keptBytes += bytes;
+  }
+
+  /** Counts what a decoded request takes until it is over. */
+  weigh(exchange: RequestExchange, bytes: number): void {
+    exchange.weightBytes = bytes;
+    this.totals.weights.add(bytes);
   }
 
   /** Whether a request is the oldest. */
@@ -294,14 +354,21 @@ export class Pipeline {
     this.#isClosed = true;
     const requests = this.#requests;
     this.#requests = [];
-    for (const request of requests) request.abandon();
-    this.#total.heldBytes -= this.#heldBytes;
-    this.#heldBytes = 0;
+    for (const request of requests) {
+      request.abandon();
+      this.#letGo(request);
+    }
   }
 
   #shift(): void {
-    const heldBytes = this.#requests.shift()?.heldBytes ?? 0;
-    this.#heldBytes -= heldBytes;
-    this.#total.heldBytes -= heldBytes;
+    const request = this.#requests.shift();
+    if (request !== undefined) this.#letGo(request);
+  }
+
+  #letGo({ heldBytes, keptBytes, weightBytes }: RequestExchange): void {
+    this.#heldBytes -= heldBytes + keptBytes;
+    this.totals.heldBytes -= heldBytes;
+    this.totals.keptBytes -= keptBytes;
+    this.totals.weights.add(-weightBytes);
   }
 }

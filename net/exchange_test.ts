@@ -26,6 +26,7 @@ class FakeConnection implements PipelineOwner {
   onEnded(): void {
     this.endedCount++;
   }
+  onHandlerFailure(): void {}
   close(reason: string): void {
     this.closed.push(reason);
   }

@@ -141,7 +141,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   #readAgain(): void {
     this.#unwatch();
     this.#beginReading();
-    this.#services.slices.resume(this);
+    this.#services.slices.resume(this, this.#exchange);
   }
 
   #partOf(interest: FetchInterest): FetchPart {

@@ -49,6 +49,13 @@ export interface Exchange<Response> {
    * @returns ends that; called once, after the last slice
    */
   beginSlices(): () => void;
+  /**
+   * Counts the memory of the request also when its client goes meanwhile: for who works on it elsewhere.
+   * @returns ends that; called once
+   */
+  holdMemory(): () => void;
+  /** What follows when a handler threw: an answer that says so, and the end of the connection. @throws it, where that is not safe */
+  fail(error: unknown): void;
   /** Runs `drop` if the connection goes before the request ended, so that what waits is let go. */
   onAbandoned(drop: () => void): void;
 }

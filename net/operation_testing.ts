@@ -176,6 +176,7 @@ export class TestClient implements PipelineOwner {
 
   onEnded(): void {}
 
+  onHandlerFailure(): void {}
   close(reason: string): void {
     this.closed.push(reason);
   }

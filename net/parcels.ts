@@ -34,6 +34,8 @@ export class Parcels {
   /** The block that small parcels are packed into, with a hold of its own; -1 for none. */
   #block = -1;
   #filled = 0;
+  /** The one before it, which is kept: once its parcels have been read it serves again, whatever fills the arena. */
+  #spare = -1;
 
   /** @param arena this shard's @param options inOrder: none is sent before those that were posted earlier */
   constructor(arena: Arena, options: { inOrder: boolean }) {
@@ -93,11 +95,13 @@ export class Parcels {
   #sharedBlock(length: number): number {
     if (this.#block !== -1 && !this.#arena.isShared(this.#block)) this.#filled = 0;
     if (this.#block !== -1 && this.#filled + length <= SHARED_BLOCK_BYTES) return this.#block;
-    const block = this.#arena.allocate(SHARED_BLOCK_BYTES);
+    const isSpareRead = this.#spare !== -1 && !this.#arena.isShared(this.#spare);
+    const block = isSpareRead ? this.#spare : this.#arena.allocate(SHARED_BLOCK_BYTES);
     if (block === -1) return -1;
-    if (this.#block !== -1) this.#arena.release(this.#block);
-    this.#filled = 0;
+    if (!isSpareRead && this.#spare !== -1) this.#arena.release(this.#spare);
+    this.#spare = this.#block;
     this.#block = block;
+    this.#filled = 0;
     return block;
   }
 }

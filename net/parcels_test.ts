@@ -53,11 +53,27 @@ Deno.test("Parcels.post() reuses the block from its start when everything in it 
   assert.deepEqual(fixture.bytesOf(third!), new Uint8Array(20_000).fill(2));
   fixture.parcels.release(third!.block);
   fixture.parcels.release(fixture.sent[3]!.block);
-  assert.equal(fixture.arena.usedBytes, 64 * 1024, "the block that was full is free again");
   fixture.post(new Uint8Array(30_000));
   fixture.parcels.release(fixture.sent[4]!.block);
   fixture.post(new Uint8Array(30_000));
   assert.equal(fixture.sent[5]!.start, fixture.sent[4]!.start);
+  assert.equal(fixture.arena.usedBytes, 2 * 64 * 1024, "the block that was full is kept for the next time");
+});
+
+Deno.test("Parcels.post() alternates between two blocks that it keeps, whatever fills the arena, as long as parcels are read", () => {
+  const fixture = new Fixture();
+  for (let count = 0; count < 4; count++) fixture.post(new Uint8Array(30_000));
+  fixture.fill(16 * 1024);
+  fixture.post(new Uint8Array(30_000));
+  assert.equal(fixture.parcels.waitingCount, 1, "nothing has been read");
+  let released = 0;
+  for (let count = 5; count < 100; count++) {
+    while (released < count - 2) fixture.parcels.release(fixture.sent[released++]!.block);
+    fixture.parcels.postWaiting();
+    fixture.post(new Uint8Array(30_000).fill(count));
+    assert.equal(fixture.parcels.waitingCount, 0);
+    assert.deepEqual(fixture.bytesOf(fixture.sent[count]!), new Uint8Array(30_000).fill(count));
+  }
 });
 
 Deno.test("Parcels.post() gives a large parcel a block of its own, up to the largest there is", () => {

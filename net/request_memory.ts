@@ -14,15 +14,21 @@
  * when that request has been handled and the shards that append it are done, which needs no memory. A client that then sends
  * nothing would keep it for ever: who holds memory while others wait has to move a part of it in STALL_MS, or is closed.
  *
+ * Two landing blocks are kept for good: slowly read answers and first parts of requests may fill the rest of the arena, and everybody's
+ * requests go through a landing block.
+ *
  * Source: Kafka's SimpleMemoryPool takes the whole size before the first byte, so that a few clients that promise and send nothing
  * take it all.
  */
+import { emptyTotals } from "./exchange.ts";
 import { type Arena, BLOCK_BYTES_MAX, blockBytesFor } from "../partitions/mod.ts";
 
 /** Largest request that fits into a block of the arena with its size prefix; caps `socket.request.max.bytes`. */
 export const REQUEST_BYTES_MAX = BLOCK_BYTES_MAX - 4;
 /** Bytes taken from a socket at a time while no request is incomplete. Small enough to stay in a core's cache. */
 export const LANDING_BYTES = 256 * 1024;
+/** Blocks of that size that are kept. */
+const LANDING_BLOCKS = 2;
 /** Part of the arena that no request grows into. */
 const HEADROOM_BYTES = 64 * 1024 * 1024;
 /** However small the budget, requests of usual sizes arrive side by side. */
@@ -68,8 +74,10 @@ interface Need {
 
 /** Memory for the requests of one shard. */
 export class RequestMemory {
-  /** Bytes of requests without an answer and of answers that are not their turn, of all connections. */
-  readonly pipelines = { heldBytes: 0 };
+  /** What the requests of all connections take. */
+  readonly pipelines = emptyTotals();
+  /** In the order of their coming. */
+  readonly #waitForWeights = new Set<MemoryHolder>();
   readonly #arena: Arena;
   readonly #growthEnd: number;
   readonly #largeEnd: number;
@@ -78,6 +86,8 @@ export class RequestMemory {
   readonly #waitForLanding = new Set<MemoryHolder>();
   #largeCount = 0;
   #landing = -1;
+  /** Blocks that are kept for receiving, whatever else fills the arena: while other shards read one, the other one serves. */
+  #kept: number[] = [];
   #freedCount = 0;
   /** What had been moved when the others began to wait, or at the last look since. */
   readonly #moved = new Map<MemoryHolder, number>();
@@ -98,7 +108,7 @@ export class RequestMemory {
 
   /** The landing block, -1 while the arena has no room for one; `renewLanding()` replaces one that is still being read. */
   get landing(): number {
-    if (this.#landing === -1) this.#landing = this.#arena.allocate(LANDING_BYTES);
+    if (this.#landing === -1) this.#landing = this.#takeLanding();
     return this.#landing;
   }
 
@@ -122,10 +132,22 @@ export class RequestMemory {
     return this.#waiting.has(holder) || this.#waitForLanding.has(holder);
   }
 
+  /** Waits until a request of this size may be decoded. */
+  awaitWeights(holder: MemoryHolder): void {
+    this.#waitForWeights.add(holder);
+  }
+
   /** Leaves the landing block to who reads it. */
   renewLanding(): void {
-    this.#arena.release(this.#landing);
+    if (!this.#kept.includes(this.#landing)) this.#arena.release(this.#landing);
     this.#landing = -1;
+  }
+
+  /** Gives the blocks for receiving back; they are taken again when they are needed. */
+  releaseLanding(): void {
+    if (this.#landing !== -1) this.renewLanding();
+    for (const block of this.#kept) this.#arena.release(block);
+    this.#kept = [];
   }
 
   /** Waits until there is a landing block. */
@@ -166,17 +188,24 @@ export class RequestMemory {
     if (need !== undefined && isLarge(need)) this.#largeCount--;
     this.#waiting.delete(holder);
     this.#waitForLanding.delete(holder);
+    this.#waitForWeights.delete(holder);
     this.#moved.delete(holder);
     if (this.waitingCount === 0) this.#endPressure();
   }
 
   /** Gives memory that came back to those that wait, in their order. Called once a turn. */
   feed(): void {
-    if (this.waitingCount === 0 || this.#arena.freedCount === this.#freedCount) return;
-    this.#freedCount = this.#arena.freedCount;
+    this.#feedWeights();
+    if (this.waitingCount === 0) return;
     if (this.#waitForLanding.size > 0 && this.landing !== -1) {
       for (const holder of [...this.#waitForLanding]) this.#give(holder, -1);
     }
+    if (this.#arena.freedCount !== this.#freedCount) this.#feedBlocks();
+    if (this.waitingCount === 0) this.#endPressure();
+  }
+
+  #feedBlocks(): void {
+    this.#freedCount = this.#arena.freedCount;
     const isBlocked = { small: false, large: false };
     for (const [holder, need] of this.#waiting) {
       const size = isLarge(need) ? "large" : "small";
@@ -186,7 +215,15 @@ export class RequestMemory {
       else isBlocked[size] = true;
       if (isBlocked.small && isBlocked.large) break;
     }
-    if (this.waitingCount === 0) this.#endPressure();
+  }
+
+  #takeLanding(): number {
+    while (this.#kept.length < LANDING_BLOCKS) {
+      const block = this.#arena.allocate(LANDING_BYTES);
+      if (block === -1) break;
+      this.#kept.push(block);
+    }
+    return this.#kept.find((block) => !this.#arena.isShared(block)) ?? this.#arena.allocate(LANDING_BYTES);
   }
 
   /**
@@ -221,8 +258,20 @@ export class RequestMemory {
     }
     if (this.#isTrimmed || nowMs - this.#quietFromMs < QUIET_MS) return;
     this.#isTrimmed = true;
-    if (this.#landing !== -1) this.renewLanding();
+    this.releaseLanding();
     this.#arena.discardFree();
+    // Nothing fills the arena but what comes through a landing block, so that there will be room for them unless it is rather full.
+    if (this.#arena.usedBytes > this.#arena.sharedBytes / 2) this.#landing = this.#takeLanding();
+  }
+
+  /** Lets those go on whose requests may fit now; who does not fit yet waits on, at the end. */
+  #feedWeights(): void {
+    if (this.#waitForWeights.size === 0) return;
+    for (const holder of [...this.#waitForWeights]) {
+      if (!this.pipelines.weights.admits(0)) return;
+      this.#waitForWeights.delete(holder);
+      if (holder.closeReason === null) holder.onMemory(-1);
+    }
   }
 
   #beginWait(holder: MemoryHolder): void {

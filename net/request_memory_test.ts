@@ -227,6 +227,22 @@ Deno.test("RequestMemory.trimWhenQuiet() empties the arena once nothing has need
   }
 });
 
+Deno.test("RequestMemory.landing is there however full the arena is, also while another shard reads one", () => {
+  const fixture = new Fixture();
+  const { memory, arena } = fixture;
+  const first = memory.landing;
+  for (let size = 128 * 1024 * 1024; size >= 16 * 1024; size /= 2) while (arena.allocate(size) !== -1);
+  arena.retain(first);
+  memory.renewLanding();
+  const second = memory.landing;
+  assert.ok(second !== -1 && second !== first);
+  arena.retain(second);
+  memory.renewLanding();
+  assert.equal(memory.landing, -1, "both are being read");
+  arena.release(first);
+  assert.equal(memory.landing, first);
+});
+
 Deno.test("RequestMemory: any number of requests of any size complete, whatever the budget, when each client goes on", () => {
   const seed = Number(Deno.env.get("BARNABAS_SEED") ?? 815);
   for (let run = 0; run < 40; run++) {

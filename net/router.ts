@@ -1,7 +1,7 @@
 /**
  * From a whole request to its handler: reads the header, finds the API, decodes the body and calls. What cannot be
  * parsed closes that connection and nothing else; a version that is not served is answered as Kafka does: ApiVersions in
- * its v0 form (KIP-511), any other by closing. Runs on shards.
+ * its v0 form (KIP-511), any other by closing. A handler that throws costs its connection alone, where it changes nothing. Runs on shards.
  */
 import type { NativeMemory } from "../storage/mod.ts";
 import type { Connection } from "./connection.ts";
@@ -10,6 +10,7 @@ import type { ShardServices } from "./handler.ts";
 import { type Api, apiByKey } from "./protocol/api_table.ts";
 import { decodeRequestHeader } from "./protocol/headers.ts";
 import { Reader } from "./protocol/reader.ts";
+import { weightOf } from "./request_weights.ts";
 
 /** A handler as the router sees it: the request's type belongs to the API's row. */
 export type AnyHandler = (request: never, exchange: RequestExchange, services: ShardServices) => void;
@@ -66,8 +67,15 @@ export class Router {
     header: Parameters<Connection["pipeline"]["push"]>[0],
   ): void {
     const reader = this.#reader;
+    reader.limitElements(row.elementsMax);
     const request = row.request.decode(reader, header.apiVersion);
     if (reader.failure !== null) return connection.close(`malformed ${row.name} request: ${reader.failure}`);
-    handler(request as never, connection.pipeline.push(header, row), this.#services);
+    const exchange = connection.pipeline.push(header, row);
+    connection.pipeline.weigh(exchange, weightOf(reader.elementsCount));
+    try {
+      handler(request as never, exchange, this.#services);
+    } catch (error) {
+      exchange.fail(error);
+    }
   }
 }

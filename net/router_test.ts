@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { AssertionError } from "../storage/base/assert.ts";
 import { nativeMemory } from "../storage/mod.ts";
 import { frameOf } from "../tests/kafka_client.ts";
 import { Affinity } from "./affinity.ts";
@@ -7,6 +8,8 @@ import { Pipeline, type PipelineOwner, type RequestExchange } from "./exchange.t
 import type { ShardServices } from "./handler.ts";
 import { apiVersionsRequest } from "./protocol/messages/18_api_versions.ts";
 import { metadataRequest } from "./protocol/messages/03_metadata.ts";
+import { createTopicsRequest } from "./protocol/messages/19_create_topics.ts";
+import { ELEMENTS_MAX } from "./protocol/reader.ts";
 import { Writer } from "./protocol/writer.ts";
 import { Router } from "./router.ts";
 import { testContext } from "./socket_testing.ts";
@@ -15,11 +18,15 @@ const START = 1000;
 
 /** A router with one handler, the requests that came through, and a connection to route for. */
 class Fixture {
-  readonly memory = nativeMemory(new ArrayBuffer(64 * 1024));
+  readonly memory = nativeMemory(new ArrayBuffer(1024 * 1024));
   readonly services = {} as ShardServices;
   readonly handled: { request: unknown; exchange: RequestExchange; services: ShardServices }[] = [];
   readonly fallbacks: RequestExchange[] = [];
   readonly closed: string[] = [];
+  failuresCount = 0;
+  sentCount = 0;
+  /** What the handler does beside noting the request. */
+  onRequest = () => {};
   readonly context = testContext();
   readonly pipeline: Pipeline;
   readonly router: Router;
@@ -30,16 +37,19 @@ class Fixture {
       affinity: new Affinity(0, 0),
       writer: new Writer(),
       onEnded: () => {},
-      sendEncoded: () => {},
+      sendEncoded: () => void this.sentCount++,
+      onHandlerFailure: () => void this.failuresCount++,
       close: (reason) => void this.closed.push(reason),
       retainBlock: () => 0,
       releaseBlock: () => {},
     };
     this.pipeline = new Pipeline(owner);
-    const handler = (request: unknown, exchange: RequestExchange, services: ShardServices) =>
-      void this.handled.push({ request, exchange, services });
+    const handler = (request: unknown, exchange: RequestExchange, services: ShardServices) => {
+      this.handled.push({ request, exchange, services });
+      this.onRequest();
+    };
     this.router = new Router(
-      new Map([[3, handler], [18, handler]]),
+      new Map([[3, handler], [18, handler], [19, handler]]),
       (exchange) => void this.fallbacks.push(exchange),
       { services: this.services, memory: this.memory },
     );
@@ -117,4 +127,51 @@ Deno.test("Router.route() leaves ApiVersions of an unknown version to the fallba
     assert.deepEqual(fixture.fallbacks.map(({ header }) => header.correlationId), [7]);
     assert.equal(fixture.handled.length, 0);
   }
+});
+
+Deno.test("Router.route() answers UNKNOWN_SERVER_ERROR and closes when the handler of an API that changes nothing throws", () => {
+  const fixture = new Fixture();
+  fixture.onRequest = () => {
+    throw new TypeError("a bug");
+  };
+  fixture.route(metadataFrame(13));
+  assert.deepEqual([fixture.failuresCount, fixture.sentCount, fixture.closed.length], [1, 1, 1]);
+  assert.match(fixture.closed[0] ?? "", /^the handler of Metadata failed, .*TypeError: a bug\n +at /);
+  // v12 has no place for an error of the whole answer.
+  fixture.route(metadataFrame(12));
+  assert.deepEqual([fixture.failuresCount, fixture.sentCount, fixture.closed.length], [2, 1, 2]);
+});
+
+Deno.test("Router.route() lets what a handler throws end the broker where it may have changed something, and broken invariants", () => {
+  const fixture = new Fixture();
+  fixture.onRequest = () => {
+    throw new TypeError("a bug");
+  };
+  const value = { topics: [], timeoutMs: 1000, validateOnly: false };
+  const frame = frameOf(createTopicsRequest, { apiVersion: 7, correlationId: 1, clientId: "me" }, value);
+  assert.throws(() => fixture.route(frame), TypeError);
+  fixture.onRequest = () => {
+    throw new AssertionError("Broken invariant");
+  };
+  assert.throws(() => fixture.route(metadataFrame(13)), AssertionError);
+  assert.deepEqual([fixture.failuresCount, fixture.closed], [0, []]);
+});
+
+Deno.test("Router.route() closes on more elements than an API allows before it makes them, and weighs those it made until they are over", () => {
+  const fixture = new Fixture();
+  const { weights } = fixture.pipeline.totals;
+  const topics = (count: number) => Array.from({ length: count }, () => ({ name: "t" }));
+  fixture.route(frameOf(metadataRequest, { apiVersion: 1, correlationId: 1 }, { topics: topics(ELEMENTS_MAX) }));
+  assert.ok(weights.heldBytes > 100 * ELEMENTS_MAX);
+  fixture.handled[0]?.exchange.respond({ brokers: [], topics: [] });
+  assert.equal(weights.heldBytes, 0);
+  fixture.route(frameOf(metadataRequest, { apiVersion: 1, correlationId: 1 }, { topics: topics(ELEMENTS_MAX + 1) }));
+  const created = Array.from({ length: 1 << 14 }, () => ({ name: "t", numPartitions: 1, replicationFactor: 1 }));
+  const value = { topics: created, timeoutMs: 0 };
+  fixture.route(frameOf(createTopicsRequest, { apiVersion: 2, correlationId: 1 }, value));
+  created.push(...created.slice(0, 1));
+  fixture.route(frameOf(createTopicsRequest, { apiVersion: 2, correlationId: 1 }, value));
+  assert.equal(fixture.handled.length, 2);
+  assert.match(fixture.closed[0] ?? "", /^malformed Metadata request: More than 65536 array elements/);
+  assert.match(fixture.closed[1] ?? "", /^malformed CreateTopics request: More than 16384 array elements/);
 });

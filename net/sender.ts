@@ -10,7 +10,7 @@
 import type { Arena } from "../partitions/mod.ts";
 import { assert } from "../storage/base/assert.ts";
 import { isColdAt, isResident, readResident, send, sendFile } from "../storage/mod.ts";
-import { BLOCK_BYTES_MIN } from "../partitions/mod.ts";
+import { BLOCK_BYTES_MIN, blockBytesFor } from "../partitions/mod.ts";
 import type { RecordsPayload } from "./protocol/writer.ts";
 
 /** A borrowed part of a segment file, as the records of a response. */
@@ -70,9 +70,40 @@ interface Slice {
   isAbandoned: boolean;
 }
 
+/** Memory that a slice of a file takes while it waits to be sent. */
+const SLICE_BYTES = 256;
+/** A connection whose unsent answers take so much gets no copies of slices any more: those can be sent from their files. */
+const COPIED_HELD_BYTES_MAX = 1024 * 1024;
+/** Unsent answers of all shards, and the least that a shard has of it. Who leaves most of them lying gives way when that is used up. */
+const ANSWERS_BYTES_MAX = 96 * 1024 * 1024;
+const SHARD_ANSWERS_BYTES_MIN = 40 * 1024 * 1024;
+
+/** Memory that the unsent answers of a shard take. */
+export class AnswerMemory {
+  readonly #bytesMax: number;
+  #heldBytes = 0;
+
+  /** @param shardsCount shards that share the memory */
+  constructor(shardsCount: number) {
+    this.#bytesMax = Math.max(SHARD_ANSWERS_BYTES_MIN, ANSWERS_BYTES_MAX / shardsCount);
+  }
+
+  /** Whether so many bytes more fit. */
+  hasRoom(bytes: number): boolean {
+    return this.#heldBytes + bytes <= this.#bytesMax;
+  }
+
+  /** Counts bytes. @param bytes negative when they are given back */
+  add(bytes: number): void {
+    this.#heldBytes += bytes;
+  }
+}
+
 /** What the shard lends to its senders. */
 export interface SenderTools {
   readonly arena: Arena;
+  /** What the answers of all connections take. */
+  readonly answers: AnswerMemory;
   readonly counts: SendCounts;
   /** Brings a cold part of a file into the page cache; `done` runs on a later turn. */
   load(range: { fd: number; position: number; length: number }, done: () => void): void;
@@ -123,7 +154,7 @@ export class Sender {
     return isStalled;
   }
 
-  /** Memory of the arena that waits to be sent, in bytes. */
+  /** Memory of what waits to be sent, in bytes: blocks of the arena, and a little for each slice of a file. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -182,7 +213,7 @@ export class Sender {
     }
     this.#parts.length = 0;
     this.#pendingBytes = 0;
-    this.#heldBytes = 0;
+    this.#hold(-this.#heldBytes);
   }
 
   #appendBytes(bytes: Uint8Array, start: number, end: number): boolean {
@@ -211,6 +242,13 @@ export class Sender {
       return false;
     }
     if (file.byteLength < SENDFILE_BYTES_MIN && this.#copySlice(file)) return true;
+    // The client to go may be this one.
+    while (!this.#tools.answers.hasRoom(SLICE_BYTES) && this.#tools.makeRoom());
+    if (this.#isDiscarded) {
+      file.release();
+      return false;
+    }
+    this.#hold(SLICE_BYTES);
     this.#parts.push({ kind: "slice", file, sent: 0, resident: 0, isLoading: false, isAbandoned: false });
     this.#pendingBytes += file.byteLength;
     this.#tools.counts.sentSlices++;
@@ -220,6 +258,7 @@ export class Sender {
   /** Copies a slice that is in the page cache behind the encoded bytes. @returns false when it is not, or there is no room */
   #copySlice(file: FileSlice): boolean {
     const { arena, counts } = this.#tools;
+    if (this.#heldBytes >= COPIED_HELD_BYTES_MAX) return false;
     if (arena.sharedBytes - arena.usedBytes < COPY_ROOM_BYTES_MIN) return false;
     const chunk = this.#chunkWithRoom(file.byteLength, file.byteLength);
     if (chunk === null) return false;
@@ -237,14 +276,19 @@ export class Sender {
   #chunkWithRoom(wanted: number, atLeast = 1): Chunk | null {
     const last = this.#parts.at(-1);
     if (last?.kind === "chunk" && last.capacity - last.filled >= atLeast) return last;
-    const { arena } = this.#tools;
+    const { arena, answers } = this.#tools;
     const size = Math.max(BLOCK_BYTES_MIN, Math.min(wanted, CHUNK_BYTES_MAX));
-    const block = arena.allocate(size);
+    const block = answers.hasRoom(blockBytesFor(size)) ? arena.allocate(size) : -1;
     if (block === -1) return null;
     const chunk: Chunk = { kind: "chunk", block, capacity: arena.sizeOf(block), filled: 0, sent: 0 };
     this.#parts.push(chunk);
-    this.#heldBytes += chunk.capacity;
+    this.#hold(chunk.capacity);
     return chunk;
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#tools.answers.add(bytes);
   }
 
   #sendChunk(chunk: Chunk, more: boolean): FlushResult {
@@ -258,7 +302,7 @@ export class Sender {
       this.#countSent(count);
     }
     arena.release(chunk.block);
-    this.#heldBytes -= chunk.capacity;
+    this.#hold(-chunk.capacity);
     return "drained";
   }
 
@@ -274,6 +318,7 @@ export class Sender {
       slice.sent += count;
       this.#countSent(count);
     }
+    this.#hold(-SLICE_BYTES);
     this.#loadAhead(file);
     return "drained";
   }

@@ -38,7 +38,7 @@ import { Writer } from "./protocol/writer.ts";
 import { ReadyConnections } from "./ready_connections.ts";
 import type { RequestMemory } from "./request_memory.ts";
 import type { Router } from "./router.ts";
-import { mostUnsent, type SendCounts } from "./sender.ts";
+import { AnswerMemory, mostUnsent, type SendCounts } from "./sender.ts";
 import { ShardConnections } from "./shard_connections.ts";
 import { Slices } from "./slices.ts";
 import { TurnBudget, turnPart } from "./turn_budget.ts";
@@ -87,6 +87,7 @@ export class Shard implements ConnectionShard {
   readonly memory: RequestMemory;
   readonly fs: FileSystem;
   readonly writer = new Writer();
+  readonly answers: AnswerMemory;
   readonly counts: SendCounts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
   readonly requestBytesMax: number;
   /** Requests that are carried out over several turns. */
@@ -113,6 +114,7 @@ export class Shard implements ConnectionShard {
     this.#parts = parts;
     [this.arena, this.memory] = [parts.arena, parts.memory];
     [this.fs, this.requestBytesMax] = [parts.fs, parts.requestBytesMax];
+    this.answers = new AnswerMemory(parts.outboxes.length);
     this.#epoll.add(parts.eventFd, READABLE);
     this.#budget = new TurnBudget(parts.clock);
     this.slices = new Slices(this.#budget, () => parts.partitions.isCrowded);
@@ -153,6 +155,11 @@ export class Shard implements ConnectionShard {
   onRequest(connection: Connection, start: number, length: number): void {
     this.#router?.route(connection, start, length);
     connection.affinity.endRequest();
+  }
+
+  onHandlerFailure(): void {
+    const { isolates, shard } = this.#parts;
+    isolates.set(shard, ISOLATE.handlerFailures, (isolates.get(shard, ISOLATE.handlerFailures) + 1) | 0);
   }
 
   markDirty(connection: Connection): void {

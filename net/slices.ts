@@ -21,14 +21,15 @@ export interface SlicedWork {
 export interface SliceRunner {
   /** Runs the request that is being handled; what does not fit into its stretch goes on in later turns. */
   run(work: SlicedWork, exchange: Exchange<never>): void;
-  /** Runs work that is not new: what waited, for example. Nothing of the connection waits for it. */
-  resume(work: SlicedWork): void;
+  /** Runs work of a request that has waited. Nothing of its connection waits for it. */
+  resume(work: SlicedWork, exchange: Exchange<never>): void;
   /** As `resume()`, but not before the next turn: much may become possible at once. */
-  later(work: SlicedWork): void;
+  later(work: SlicedWork, exchange: Exchange<never>): void;
 }
 
 interface Waiting {
   readonly work: SlicedWork;
+  readonly exchange: Exchange<never>;
   readonly end: () => void;
 }
 
@@ -53,27 +54,37 @@ export class Slices implements SliceRunner {
 
   run(work: SlicedWork, exchange: Exchange<never>): void {
     if (this.#advance(work)) return;
-    this.#waiting.push({ work, end: exchange.beginSlices() });
+    this.#waiting.push({ work, exchange, end: exchange.beginSlices() });
   }
 
-  resume(work: SlicedWork): void {
+  resume(work: SlicedWork, exchange: Exchange<never>): void {
     this.#budget.beginStretch();
-    if (!this.#advance(work)) this.#waiting.push({ work, end: nothing });
+    if (!this.#advance(work)) this.#waiting.push({ work, exchange, end: nothing });
   }
 
-  later(work: SlicedWork): void {
-    this.#waiting.push({ work, end: nothing });
+  later(work: SlicedWork, exchange: Exchange<never>): void {
+    this.#waiting.push({ work, exchange, end: nothing });
   }
 
   /** Goes on with what is not done, the oldest first, as far as the time goes. */
   runWaiting(): void {
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
       this.#budget.beginStretch();
-      if (this.#advance(first.work)) {
+      if (this.#advanceWaiting(first)) {
         this.#waiting.shift();
         first.end();
       }
       if (this.#budget.isSpent || this.#isCrowded()) return;
+    }
+  }
+
+  /** @returns whether the work is done, or has failed */
+  #advanceWaiting({ work, exchange }: Waiting): boolean {
+    try {
+      return this.#advance(work);
+    } catch (error) {
+      exchange.fail(error);
+      return true;
     }
   }
 

@@ -90,7 +90,7 @@ Deno.test("Slices.later() leaves what has become possible to the next turns, in 
         return --left > 0;
       },
       finish: () => void fixture.done.push(name),
-    });
+    }, new WireExchange(1, 4) as Exchange<never>);
   }
   assert.deepEqual([fixture.done, fixture.slices.isRunnable], [[], true]);
   while (fixture.slices.isRunnable) assert.ok(fixture.turn() <= turnPart.slices + STRETCH_MS);

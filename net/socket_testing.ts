@@ -13,6 +13,7 @@ import type { ConnectionContext } from "./handler.ts";
 import { type Api, apiByKey } from "./protocol/api_table.ts";
 import { Writer } from "./protocol/writer.ts";
 import { RequestMemory } from "./request_memory.ts";
+import { AnswerMemory } from "./sender.ts";
 
 /** A connected pair: the broker's end as a descriptor, the client's as the runtime has it. */
 export class SocketPair implements Disposable {
@@ -111,6 +112,7 @@ export function testContext(): ConnectionContext {
 export class FakeShard implements ConnectionShard {
   readonly arena = new Arena(allocateArena(), { reservedBytes: 4 + 100 * 1024 * 1024 });
   readonly writer = new Writer();
+  readonly answers = new AnswerMemory(1);
   readonly counts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
   requestBytesMax = 100 * 1024 * 1024;
   /** Requests that were handed over, as copies of their bytes. */
@@ -131,7 +133,7 @@ export class FakeShard implements ConnectionShard {
 
   /** The landing block goes, as when a shard ends: what is then in use of the arena has leaked. */
   releaseLanding(): void {
-    if (this.memory.landing !== -1) this.memory.renewLanding();
+    this.memory.releaseLanding();
   }
 
   onRequest(connection: Connection, start: number, length: number): void {
@@ -153,6 +155,8 @@ export class FakeShard implements ConnectionShard {
   proceed(): void {
     while (this.#later.length > 0) this.#later.shift()?.proceed();
   }
+
+  onHandlerFailure(): void {}
 
   setReading(_connection: Connection, reading: boolean): void {
     this.isReading = reading;

@@ -174,13 +174,17 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   }
 
   #noteStored(part: ProducePart): void {
+    const { refusedBatches } = this.#exchange.context;
+    if (refusedBatches === undefined) return;
     const batch = producerBatchOf(part, this.#services.arena.view, this.#isById);
-    if (batch !== null) this.#exchange.context.refusedBatches?.onStored(batch);
+    if (batch !== null) refusedBatches.onStored(batch);
   }
 
   #isAhead(part: ProducePart): boolean {
+    const { refusedBatches } = this.#exchange.context;
+    if (refusedBatches === undefined) return false;
     const batch = producerBatchOf(part, this.#services.arena.view, this.#isById);
-    return batch !== null && (this.#exchange.context.refusedBatches?.isAhead(batch) ?? false);
+    return batch !== null && refusedBatches.isAhead(batch);
   }
 
   /** The parts whose topic is not there wait for changes that are under way, and so do the requests behind this one. */
@@ -211,7 +215,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
         this.#releaseBlock();
         this.#answered();
       },
-    });
+    }, this.#exchange);
   }
 
   get #isById(): boolean {

@@ -14,6 +14,7 @@ import type { TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
 import { advertisedAddress } from "../advertised_address.ts";
 import { authorize, authorizedOperations, CLUSTER } from "../authorization.ts";
+import { askControl } from "../control_question.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
@@ -69,12 +70,16 @@ class MetadataOperation {
     const isCreating = config.autoCreateTopicsEnable && this.#request.allowAutoTopicCreation;
     const wanted = [...names].filter((name): name is string => name !== null && isCreating && this.#isCreatable(name));
     if (wanted.length === 0) return this.#respond([...names].map((name) => this.#topicByName(name)));
-    control.call("autoCreateTopics", { names: wanted }, (result) => {
-      const codes = new Map(isFailure(result) ? [] : result.map(({ name, errorCode: code }) => [name, code]));
-      const codeOf = (name: string) => codes.get(name) ?? errorCode.UNKNOWN_SERVER_ERROR;
-      const created = new Set(wanted);
-      this.#respond([...names].map((name) => this.#topicByName(name, created.has(name ?? "") ? codeOf : undefined)));
-    });
+    askControl(
+      { name: "autoCreateTopics", args: { names: wanted } },
+      { control, exchange: this.#exchange },
+      (result) => {
+        const codes = new Map(isFailure(result) ? [] : result.map(({ name, errorCode: code }) => [name, code]));
+        const codeOf = (name: string) => codes.get(name) ?? errorCode.UNKNOWN_SERVER_ERROR;
+        const created = new Set(wanted);
+        this.#respond([...names].map((name) => this.#topicByName(name, created.has(name ?? "") ? codeOf : undefined)));
+      },
+    );
   }
 
   /** Whether a missing topic may be created for this client. */

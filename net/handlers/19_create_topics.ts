@@ -8,6 +8,7 @@
  * Not done: policies (`create.topic.policy.class.name`).
  */
 import { authorize, CLUSTER } from "../authorization.ts";
+import { askControl } from "../control_question.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type {
@@ -29,7 +30,10 @@ export function handleCreateTopics(
     authorize(context, "CREATE", CLUSTER) || authorize(context, "CREATE", { type: "TOPIC", name });
   const topics = request.topics.filter(({ name }) => isAllowed(name));
   const denied = request.topics.filter(({ name }) => !isAllowed(name));
-  services.control.call("createTopics", { request: { ...request, topics }, apiVersion }, (result) => {
+  askControl({ name: "createTopics", args: { request: { ...request, topics }, apiVersion } }, {
+    control: services.control,
+    exchange,
+  }, (result) => {
     const results = isFailure(result)
       ? topics.map(({ name }) => refused(name, errorCode.UNKNOWN_SERVER_ERROR, result.failure))
       : result.topics.map((topic) => withoutHidden(topic, context));

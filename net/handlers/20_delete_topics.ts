@@ -5,6 +5,7 @@
  * id (KIP-516).
  */
 import { authorize, CLUSTER } from "../authorization.ts";
+import { askControl } from "../control_question.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import type {
@@ -38,15 +39,19 @@ export function handleDeleteTopics(
   const denied = named.filter((topic) => !isAllowed(topic)).map((topic) => refuse(topic, context));
   const partitions = new Map(allowed.map((topic) => [nameOf(topic, services), countOf(topic, services)]));
   const asked: DeleteTopicsRequest = { ...request, topicNames: [], topics: allowed };
-  services.control.call("deleteTopics", { request: asked, apiVersion }, (result) => {
-    const responses = isFailure(result)
-      ? allowed.map(({ name, topicId }) => failed({ name, topicId }, errorCode.UNKNOWN_SERVER_ERROR, result.failure))
-      : result.responses;
-    const deleted = responses.filter((topic) => topic.errorCode === errorCode.NONE);
-    const count = deleted.reduce((sum, { name }) => sum + (partitions.get(name) ?? 0), 0);
-    const throttleTimeMs = charge(context, "controller-mutation", count);
-    exchange.respond({ throttleTimeMs, responses: [...responses, ...denied] });
-  });
+  askControl(
+    { name: "deleteTopics", args: { request: asked, apiVersion } },
+    { control: services.control, exchange },
+    (result) => {
+      const responses = isFailure(result)
+        ? allowed.map(({ name, topicId }) => failed({ name, topicId }, errorCode.UNKNOWN_SERVER_ERROR, result.failure))
+        : result.responses;
+      const deleted = responses.filter((topic) => topic.errorCode === errorCode.NONE);
+      const count = deleted.reduce((sum, { name }) => sum + (partitions.get(name) ?? 0), 0);
+      const throttleTimeMs = charge(context, "controller-mutation", count);
+      exchange.respond({ throttleTimeMs, responses: [...responses, ...denied] });
+    },
+  );
 }
 
 function isDeletable(name: string, context: ConnectionContext): boolean {

@@ -15,6 +15,7 @@ import { hasCleanupPolicy } from "../../partitions/config/topic_configs.ts";
 import type { TopicImage } from "../../partitions/metadata/image.ts";
 import { type DeletionOutcome, type DeletionWaiter, errorCodeOf } from "../../partitions/mod.ts";
 import { authorize } from "../authorization.ts";
+import { askControl } from "../control_question.ts";
 import type { Exchange, ShardServices } from "../handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type {
@@ -121,7 +122,8 @@ class DeleteRecordsOperation implements DeletionWaiter, SlicedWork {
     this.#unanswered--;
     if (this.#unanswered > 0) return;
     if (!this.#answers.some((answer) => answer.errorCode === errorCode.NONE)) return this.#respond();
-    this.#services.control.call("saveLogStarts", {}, (result) => {
+    const { control } = this.#services;
+    askControl({ name: "saveLogStarts", args: {} }, { control, exchange: this.#exchange }, (result) => {
       if (isFailure(result)) this.#answers.forEach(refuseUnsaved);
       this.#respond();
     });

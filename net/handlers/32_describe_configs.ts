@@ -4,6 +4,8 @@
  *
  * v1 sources and synonyms (KIP-226) · v3 types and documentation (KIP-569) · v4 flexible.
  *
+ * A resource that is named twice is answered once; those behind ANSWER_BYTES_MAX are refused (INVALID_REQUEST).
+ *
  * Not done: configs of brokers that change at run time (the broker named "" is the cluster's dynamic default: none), broker
  * loggers, client metrics.
  */
@@ -14,17 +16,26 @@ import { describeBrokerConfigs, describeTopicConfigs } from "../../partitions/co
 import { refuseTopicName } from "../../partitions/metadata/topic_names.ts";
 import { authorize, CLUSTER } from "../authorization.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { EncodedList } from "../protocol/encoded_list.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
-import type {
-  DescribeConfigsRequest,
-  DescribeConfigsResourceResult,
-  DescribeConfigsResponse,
-  DescribeConfigsResult,
+import {
+  describeConfigsElement,
+  type DescribeConfigsRequest,
+  type DescribeConfigsResourceResult,
+  type DescribeConfigsResponse,
+  type DescribeConfigsResult,
 } from "../protocol/messages/32_describe_configs.ts";
 import { charge } from "../quota.ts";
+import type { SlicedWork } from "../slices.ts";
 
 type AskedResource = DescribeConfigsRequest["resources"][number];
 type Described = { readonly entries: readonly ConfigEntry[] } | { readonly code: number; readonly message: string };
+
+/**
+ * Most bytes of an answer: 2,000 topics with all that can be asked, 10,000 without synonyms and documentation. Kafka has no limit; its
+ * clients ask for each resource they want once.
+ */
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Handles DescribeConfigs. */
 export function handleDescribeConfigs(
@@ -32,20 +43,66 @@ export function handleDescribeConfigs(
   exchange: Exchange<DescribeConfigsResponse>,
   services: ShardServices,
 ): void {
-  const { context } = exchange;
-  const results = request.resources.map((resource): DescribeConfigsResult => {
+  const operation = new DescribeConfigsOperation(request, exchange, services);
+  if (request.resources.length === 0) operation.finish();
+  else services.slices.run(operation, exchange);
+}
+
+/** One answer being made, a resource at a time. */
+class DescribeConfigsOperation implements SlicedWork {
+  readonly #request: DescribeConfigsRequest;
+  readonly #exchange: Exchange<DescribeConfigsResponse>;
+  readonly #services: ShardServices;
+  readonly #results: EncodedList<DescribeConfigsResult>;
+  /** Questions that were answered, each once. */
+  readonly #seen = new Set<string>();
+  #next = 0;
+
+  constructor(
+    request: DescribeConfigsRequest,
+    exchange: Exchange<DescribeConfigsResponse>,
+    services: ShardServices,
+  ) {
+    this.#request = request;
+    this.#exchange = exchange;
+    this.#services = services;
+    this.#results = new EncodedList(describeConfigsElement, exchange.apiVersion);
+  }
+
+  step(): boolean {
+    const { resources } = this.#request;
+    const resource = resources[this.#next++] as AskedResource;
     const { resourceType, resourceName, configurationKeys } = resource;
-    const described = describe(resource, { context, services });
+    const question = JSON.stringify([resourceType, resourceName, configurationKeys]);
+    if (!this.#seen.has(question)) {
+      this.#seen.add(question);
+      this.#results.add(this.#resultOf(resource));
+    }
+    return this.#next < resources.length;
+  }
+
+  finish(): void {
+    const results = this.#results.asArray;
+    this.#exchange.respond({ throttleTimeMs: charge(this.#exchange.context, "request", 1), results });
+  }
+
+  #resultOf(resource: AskedResource): DescribeConfigsResult {
+    const { resourceType, resourceName, configurationKeys } = resource;
+    const described = this.#results.bytes.length < ANSWER_BYTES_MAX
+      ? describe(resource, { context: this.#exchange.context, services: this.#services })
+      : refuse(
+        "INVALID_REQUEST",
+        `The answer has ${ANSWER_BYTES_MAX} bytes already: ask for fewer resources at a time.`,
+      );
     if ("code" in described) {
       return { errorCode: described.code, errorMessage: described.message, resourceType, resourceName, configs: [] };
     }
     // No keys means all, whether the list is null or empty (ConfigHelperUtils.toDescribeConfigsResult).
     const keys = new Set(configurationKeys ?? []);
     const shown = described.entries.filter(({ name }) => keys.size === 0 || keys.has(name));
-    const configs = shown.map((entry) => toResult(entry, request));
+    const configs = shown.map((entry) => toResult(entry, this.#request));
     return { errorCode: errorCode.NONE, errorMessage: null, resourceType, resourceName, configs };
-  });
-  exchange.respond({ throttleTimeMs: charge(context, "request", 1), results });
+  }
 }
 
 function describe(

@@ -10,6 +10,7 @@
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
 import { type AlterationResult, type ConfigAlteration, configOperations } from "../../partitions/mod.ts";
 import { authorize, CLUSTER } from "../authorization.ts";
+import { askControl } from "../control_question.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import type {
@@ -44,15 +45,16 @@ export function alterConfigs(
   const { context } = exchange;
   const codes = alterations.map((resource) => refuseUnauthorized(resource, context));
   const allowed = alterations.filter((_, index) => codes[index] === errorCode.NONE);
-  control.call("alterConfigs", { resources: allowed, validateOnly }, (result) => {
+  askControl({ name: "alterConfigs", args: { resources: allowed, validateOnly } }, { control, exchange }, (result) => {
     const results = isFailure(result)
       ? allowed.map(() => ({ errorCode: errorCode.UNKNOWN_SERVER_ERROR, errorMessage: result.failure }))
-      : [...result];
+      : result;
+    let next = 0;
     const responses = alterations.map((resource, index): AlterConfigsResourceResponse => {
       const { resourceType, resourceName } = resource;
       const code = codes[index] as number;
       const refused = { errorCode: code, errorMessage: errorMessage(code) };
-      const outcome = code === errorCode.NONE ? results.shift() as AlterationResult : refused;
+      const outcome = code === errorCode.NONE ? results[next++] as AlterationResult : refused;
       return { ...outcome, resourceType, resourceName };
     });
     exchange.respond({ throttleTimeMs: charge(context, "request", 1), responses });

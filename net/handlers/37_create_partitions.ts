@@ -5,6 +5,7 @@
  * right after it succeeds on any connection.
  */
 import { authorize } from "../authorization.ts";
+import { askControl } from "../control_question.ts";
 import type { Exchange, ShardServices } from "../handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type {
@@ -26,21 +27,25 @@ export function handleCreatePartitions(
   const topics = request.topics.filter(({ name }) => isAllowed(name));
   const denied = new Set(request.topics.map(({ name }) => name).filter((name) => !isAllowed(name)));
   const counts = new Map(topics.map(({ name }) => [name, image.topic(name)?.partitions.length ?? 0]));
-  control.call("createPartitions", { request: { ...request, topics } }, (result) => {
-    const results = isFailure(result)
-      ? [...counts.keys()].map((name) => refused(name, errorCode.UNKNOWN_SERVER_ERROR, result.failure))
-      : result.results;
-    const wanted = new Map(topics.map(({ name, count }) => [name, count]));
-    const created = results.filter((topic) => topic.errorCode === errorCode.NONE);
-    const added = created.reduce((sum, { name }) => sum + (wanted.get(name) ?? 0) - (counts.get(name) ?? 0), 0);
-    exchange.respond({
-      throttleTimeMs: charge(context, "controller-mutation", added),
-      results: [
-        ...results,
-        ...Array.from(denied, (name) => refused(name, errorCode.TOPIC_AUTHORIZATION_FAILED, null)),
-      ],
-    });
-  });
+  askControl(
+    { name: "createPartitions", args: { request: { ...request, topics } } },
+    { control, exchange },
+    (result) => {
+      const results = isFailure(result)
+        ? [...counts.keys()].map((name) => refused(name, errorCode.UNKNOWN_SERVER_ERROR, result.failure))
+        : result.results;
+      const wanted = new Map(topics.map(({ name, count }) => [name, count]));
+      const created = results.filter((topic) => topic.errorCode === errorCode.NONE);
+      const added = created.reduce((sum, { name }) => sum + (wanted.get(name) ?? 0) - (counts.get(name) ?? 0), 0);
+      exchange.respond({
+        throttleTimeMs: charge(context, "controller-mutation", added),
+        results: [
+          ...results,
+          ...Array.from(denied, (name) => refused(name, errorCode.TOPIC_AUTHORIZATION_FAILED, null)),
+        ],
+      });
+    },
+  );
 }
 
 function refused(name: string, code: number, message: string | null): CreatePartitionsTopicResult {

@@ -145,6 +145,14 @@ export class WireExchange<Response> implements Exchange<Response> {
     return () => {};
   }
 
+  holdMemory(): () => void {
+    return () => {};
+  }
+
+  fail(error: unknown): void {
+    throw error;
+  }
+
   onAbandoned(): void {}
 }
 

@@ -45,6 +45,7 @@ import {
   describeTopicPartitionsRequest,
   describeTopicPartitionsResponse,
 } from "./messages/75_describe_topic_partitions.ts";
+import { ELEMENTS_MAX } from "./reader.ts";
 import type { Message } from "./schema.ts";
 
 /** Lowest and highest version, both inclusive. */
@@ -61,7 +62,16 @@ export interface Api {
   readonly served: Versions;
   /** Versions that ApiVersions lists. */
   readonly advertised: Versions;
+  /** Most array elements of one request. */
+  readonly elementsMax: number;
+  /** Whether its handler changes nothing: one that throws costs its connection alone. */
+  readonly isReadOnly: boolean;
 }
+
+/** Most elements of requests that the control plane carries out as a whole: each is copied there and takes it some microseconds. */
+const CONTROL_ELEMENTS_MAX = 1 << 14;
+const CONTROL_KEYS: readonly number[] = [19, 20, 33, 37, 44];
+const READ_ONLY_KEYS: readonly number[] = [2, 3, 9, 10, 15, 16, 18, 23, 32, 60, 69, 74, 75];
 
 /** All of them, by ascending key. */
 export const apis: readonly Api[] = [
@@ -260,6 +270,7 @@ export function advertisedApis(): { apiKey: number; minVersion: number; maxVersi
   return apis.map(({ key, advertised: [minVersion, maxVersion] }) => ({ apiKey: key, minVersion, maxVersion }));
 }
 
-function api(row: Omit<Api, "advertised"> & { advertised?: Versions }): Api {
-  return { advertised: row.served, ...row };
+function api(row: Omit<Api, "advertised" | "elementsMax" | "isReadOnly"> & { advertised?: Versions }): Api {
+  const elementsMax = CONTROL_KEYS.includes(row.key) ? CONTROL_ELEMENTS_MAX : ELEMENTS_MAX;
+  return { advertised: row.served, elementsMax, isReadOnly: READ_ONLY_KEYS.includes(row.key), ...row };
 }

@@ -6,6 +6,7 @@
  * carry throws EncodeError unless the field is ignorable or the value is its default; a tagged field is written only when
  * it differs from its default (KIP-482).
  */
+import { EncodedList } from "./encoded_list.ts";
 import { type Layout, literal, methodName } from "./decoder.ts";
 import {
   defaultValue,
@@ -35,11 +36,13 @@ export function compileEncoder(fields: Fields, layout: Layout): Encode {
     "defaults",
     "isDefault",
     "refuse",
+    "EncodedList",
     `"use strict";\n${source.functions.join("\n")}\nreturn ${root};`,
   );
-  return make(source.fields, source.fields.map(defaultValue), isDefault, (path: string, reason: string) => {
+  const refuse = (path: string, reason: string) => {
     throw new EncodeError(`Cannot write ${path} in version ${layout.version}: ${reason}`);
-  });
+  };
+  return make(source.fields, source.fields.map(defaultValue), isDefault, refuse, EncodedList);
 }
 
 /** What stands before a struct that may be null; in a tagged field it is a varint (Kafka's message generator). */
@@ -131,6 +134,10 @@ class EncoderSource {
     const name = `${path}$list`;
     this.functions.push([
       `function ${name}(w, list) {`,
+      "if (list instanceof EncodedList) {",
+      `w.${methodName("count", this.#layout.flexible, false)}(list.count);`,
+      "w.raw(list.bytes);",
+      "return;\n}",
       "const count = list.length;",
       `w.${methodName("count", this.#layout.flexible, false)}(count);`,
       "for (let i = 0; i < count; i++) {",

@@ -2,8 +2,8 @@
  * Kafka's primitive types out of a byte range that a client sent. Any isolate; the bytes may lie in shared memory.
  *
  * What must always hold: no read leaves the range; the first failure stays in `failure` and every later read returns 0, ""
- * or empty; nothing is allocated from a length or count before it was compared with the bytes left; an array
- * never makes more elements than `ELEMENTS_MAX` of one frame. The range does not change while it is being read.
+ * or empty; nothing is allocated from a length or count before it was compared with the bytes left; a frame never makes more elements
+ * than `ELEMENTS_MAX`. The range does not change while it is being read.
  *
  * Source: the Kafka protocol guide ("Protocol Primitive Types"), KIP-482 (compact types, tagged fields).
  */
@@ -22,9 +22,10 @@ export interface RecordsRange {
 export const STRING_BYTES_MAX = 0x7fff;
 /**
  * Most array elements and tagged fields that one frame may hold. An element costs about 100 bytes of heap for as little as one byte on the
- * wire, so that without this limit a 100 MB frame would take gigabytes.
+ * wire, and half a microsecond, so that without this limit a 100 MB frame would take gigabytes and minutes. A request that names
+ * every partition a broker of 4,000 (Kafka's advice) has stays far below; APIs whose elements are dear have less (api_table.ts).
  */
-export const ELEMENTS_MAX = 1 << 20;
+export const ELEMENTS_MAX = 1 << 16;
 
 /** A tag and a size. */
 const TAG_BYTES_MIN = 2;
@@ -42,6 +43,7 @@ export class Reader {
   #view: DataView;
   #end: number;
   #elements = 0;
+  #elementsMax = ELEMENTS_MAX;
 
   /** @param bytes the range to read */
   constructor(bytes: Uint8Array) {
@@ -69,6 +71,17 @@ export class Reader {
     this.#end = end;
     this.failure = null;
     this.#elements = 0;
+    this.#elementsMax = ELEMENTS_MAX;
+  }
+
+  /** Allows fewer elements than ELEMENTS_MAX in this range. */
+  limitElements(elementsMax: number): void {
+    this.#elementsMax = elementsMax;
+  }
+
+  /** Array elements and tagged fields that were read. */
+  get elementsCount(): number {
+    return this.#elements;
   }
 
   /** The bytes the range lies in; a RecordsRange points into them. */
@@ -356,8 +369,12 @@ export class Reader {
 
   #elementCount(count: number, elementBytesMin: number): number {
     this.#elements += count;
-    if (count >= 0 && count * elementBytesMin <= this.remaining && this.#elements <= ELEMENTS_MAX) return count;
-    this.fail(`Array of ${count} elements, ${this.remaining} bytes left`);
+    if (count < 0 || count * elementBytesMin > this.remaining) {
+      this.fail(`Array of ${count} elements, ${this.remaining} bytes left`);
+      return 0;
+    }
+    if (this.#elements <= this.#elementsMax) return count;
+    this.fail(`More than ${this.#elementsMax} array elements, which is the most that one request may have,`);
     return 0;
   }
 }

@@ -1,5 +1,5 @@
 /** The primitive types, by the examples of the protocol guide and of protobuf, and what is refused. */
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { ELEMENTS_MAX, Reader } from "./reader.ts";
 import { ZERO_UUID } from "./text_cache.ts";
 
@@ -155,10 +155,10 @@ Deno.test("skipTags() reads past unknown fields and refuses more than the bytes 
     equal(typeof refused.failure, "string", hex);
   }
   const bytes = new Uint8Array(8 + 2 * (ELEMENTS_MAX + 1));
-  bytes.set(Uint8Array.fromHex("818040")); // ELEMENTS_MAX + 1
+  bytes.set(Uint8Array.fromHex("818004")); // ELEMENTS_MAX + 1
   const many = new Reader(bytes);
   many.skipTags();
-  equal(many.failure, `Array of ${ELEMENTS_MAX + 1} elements, ${bytes.byteLength - 3} bytes left at byte 3`);
+  match(many.failure ?? "", /^More than 65536 array elements/);
 });
 
 Deno.test("failure keeps the first reason, and later reads yield nothing", () => {

@@ -28,8 +28,8 @@ export class EncodeError extends Error {
   override name = "EncodeError";
 }
 
-/** Most bytes written between two `reset()`s, holes not counted: Metadata of a million partitions takes 60 MB. */
-export const WRITER_BYTES_MAX = 1 << 28;
+/** Most bytes written between two `reset()`s, holes not counted: Metadata of all 65,536 partitions that a broker may have takes 4 MB. */
+export const WRITER_BYTES_MAX = 1 << 25;
 /** A buffer that grew beyond this is given back by `reset()`. */
 const WRITER_BYTES_KEPT_MAX = 1 << 20;
 const CAPACITY_DEFAULT = 4096;

@@ -50,13 +50,20 @@ const describeConfigsResourceResult = struct({
   documentation: field(string, "3+", { nullable: "0+", default: null, ignorable: true }),
 });
 
-const describeConfigsResult = struct({
+const describeConfigsResultFields = {
   errorCode: field(int16, "0+"),
   errorMessage: field(string, "0+", { nullable: "0+", default: null }),
   resourceType: field(int8, "0+"),
   resourceName: field(string, "0+"),
   configs: field(array(describeConfigsResourceResult), "0+"),
-});
+} as const;
+const describeConfigsResult = struct(describeConfigsResultFields);
+
+/** One resource's part of the response, for an answer that is encoded a resource at a time. */
+export const describeConfigsElement = message(
+  { apiKey: 32, versions: "1-4", flexible: "4+" },
+  describeConfigsResultFields,
+);
 
 /** The response, in all its versions. */
 export const describeConfigsResponse = message({ apiKey: 32, versions: "1-4", flexible: "4+" }, {

@@ -1,0 +1,41 @@
+/**
+ * An array of a response whose elements are encoded one at a time, before the response is: for answers so large that their elements
+ * must not be on the heap together, and that are made over several turns. Any isolate.
+ */
+import type { Message } from "./schema.ts";
+import { Writer } from "./writer.ts";
+
+/** The list. */
+export class EncodedList<E> {
+  readonly #writer = new Writer();
+  readonly #element: Message<unknown, E>;
+  readonly #version: number;
+  #count = 0;
+
+  /** @param element how an element is encoded, as a message of its own @param version of the response */
+  constructor(element: Message<unknown, E>, version: number) {
+    this.#element = element;
+    this.#version = version;
+  }
+
+  /** The elements' bytes, one behind the other. */
+  get bytes(): Uint8Array {
+    return this.#writer.bytes.subarray(0, this.#writer.position);
+  }
+
+  /** How many elements it has. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Encodes the next element. @throws EncodeError when the version cannot carry it */
+  add(value: E): void {
+    this.#element.encode(this.#writer, this.#version, value);
+    this.#count++;
+  }
+
+  /** The list where a response has an array of such elements; only an encoder may look at it. */
+  get asArray(): readonly E[] {
+    return this as unknown as readonly E[];
+  }
+}
