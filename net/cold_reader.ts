@@ -16,26 +16,45 @@ export interface FileRange {
   readonly length: number;
 }
 
+/** Of an index so many bytes are read at a time. */
+const CHUNK_BYTES = 256 * 1024;
+
 /** The reader. */
 export class ColdReader {
-  readonly #waiting: { range: FileRange; done: () => void }[] = [];
+  readonly #waiting: (() => Promise<void>)[] = [];
   #active = 0;
 
   /** Loads a range; the descriptor must stay open until then. */
-  load(range: FileRange): Promise<void> {
+  load({ fd, position, length }: FileRange): Promise<void> {
+    return this.#add(() => loadPages({ fd, position, length: length + READAHEAD_BYTES }));
+  }
+
+  /** Loads whole files: indexes, of a few megabytes at most. One that cannot be read is left to whoever looks into it then. */
+  loadFiles(paths: readonly string[]): Promise<void> {
+    return this.#add(async () => {
+      for (const path of paths) await readThrough(path);
+    });
+  }
+
+  #add(job: () => Promise<void>): Promise<void> {
     return new Promise((done) => {
-      this.#waiting.push({ range, done });
+      this.#waiting.push(() => job().finally(done));
       if (this.#active < READS_MAX) this.#work();
     });
   }
 
   async #work(): Promise<void> {
     this.#active++;
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      const { fd, position, length } = next.range;
-      await loadPages({ fd, position, length: length + READAHEAD_BYTES });
-      next.done();
-    }
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) await next();
     this.#active--;
   }
+}
+
+/** Reads a file for the page cache's sake. @returns when that is done, or the disk refused */
+async function readThrough(path: string): Promise<void> {
+  const failed = () => null;
+  using file = await Deno.open(path).catch(failed);
+  if (file === null) return;
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  while (await file.read(chunk).catch(failed) !== null);
 }

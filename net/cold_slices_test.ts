@@ -189,3 +189,18 @@ async function readAll(from: Deno.TcpConn, length: number): Promise<Uint8Array> 
   for (let at = 0; at < length;) at += await from.read(all.subarray(at)) ?? length;
   return all;
 }
+
+Deno.test("ColdReader.loadFiles() brings whole files into the page cache, and passes over those that are not there", async () => {
+  const path = Deno.makeTempFileSync({ prefix: "barnabas-cold-" });
+  const fd = linuxFileSystem.open(path, { write: true });
+  const bytes = 1 << 20;
+  linuxFileSystem.pwrite(fd, nativeMemory(new ArrayBuffer(bytes)), 0, bytes, 0);
+  linuxFileSystem.fdatasync(fd);
+  evict(fd, 0n, BigInt(bytes), POSIX_FADV_DONTNEED);
+  assert.equal(isResident(fd, 0, bytes), false);
+  const reader = new ColdReader();
+  await Promise.all([reader.loadFiles([`${path}.missing`, path]), reader.loadFiles(["/"])]);
+  assert.ok(isResident(fd, 0, bytes));
+  closeDescriptor(fd);
+  Deno.removeSync(path);
+});

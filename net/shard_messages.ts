@@ -57,6 +57,8 @@ export type FromShard =
   /** Remove these files, and directories with all that is in them. */
   | { readonly type: "unlink"; readonly paths: readonly string[] }
   | { readonly type: "load"; readonly id: number; readonly range: FileRange }
+  /** Bring these files into the page cache; answered by "loaded". */
+  | { readonly type: "loadFiles"; readonly id: number; readonly paths: readonly string[] }
   | { readonly type: "drained" }
   /** The last message: nothing is open any more. Whether all logs were closed cleanly. */
   | { readonly type: "stopped"; readonly isClean: boolean };

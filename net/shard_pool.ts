@@ -277,7 +277,9 @@ export class ShardPool {
         this.#end(shard);
         return this.#arrived(STOPPED);
       case "load":
-        return this.#track(this.#load(shard, content));
+        return this.#track(this.#load(shard, content.id, this.#coldReader.load(content.range)));
+      case "loadFiles":
+        return this.#track(this.#load(shard, content.id, this.#coldReader.loadFiles(content.paths)));
       case "flush":
         return this.#track(this.#flush(shard, content));
       case "unlink":
@@ -296,8 +298,8 @@ export class ShardPool {
     job.finally(() => this.#jobs.delete(job));
   }
 
-  async #load(shard: number, { id, range }: Extract<FromShard, { type: "load" }>): Promise<void> {
-    await this.#coldReader.load(range);
+  async #load(shard: number, id: number, loaded: Promise<void>): Promise<void> {
+    await loaded;
     this.#post(shard, { type: "loaded", id });
   }
 

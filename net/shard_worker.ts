@@ -88,6 +88,7 @@ class ShardHost {
       flushCheckMs: config.logFlushSchedulerIntervalMs,
       flush: (request, done) => this.#flush(request, done),
       unlink: (paths) => post({ type: "unlink", paths }),
+      load: (paths, done) => this.#loadFiles(paths, done),
       report,
       arenas,
     });
@@ -246,6 +247,12 @@ class ShardHost {
     const id = this.#nextId++;
     this.#flushes.set(id, done);
     post({ type: "flush", id, fds, directories });
+  }
+
+  #loadFiles(paths: readonly string[], done: () => void): void {
+    const id = this.#nextId++;
+    this.#loads.set(id, done);
+    post({ type: "loadFiles", id, paths });
   }
 
   #load(range: FileRange, done: () => void): void {

@@ -172,10 +172,14 @@ export class Partition {
     });
   }
 
-  /** Lends a slice to a fetch. @param outcome is filled */
-  read(request: ReadRequest, outcome: ReadOutcome): void {
+  /**
+   * Lends a slice to a fetch.
+   * @param outcome is filled @param deferCold whether cold files are to be loaded first
+   * @returns null when it is done; otherwise the files to load before it is asked again
+   */
+  read(request: ReadRequest, outcome: ReadOutcome, deferCold = false): readonly string[] | null {
     const refusal = this.#refuse(request.currentLeaderEpoch);
-    if (refusal !== null) return refuseRead(outcome, refusal);
+    if (refusal !== null) return refuse(outcome, refusal);
     outcome.refusal = null;
     outcome.length = 0;
     outcome.divergingEpoch = -1;
@@ -188,26 +192,28 @@ export class Partition {
     outcome.visibleBytes = values.visibleBytes;
     if (request.lastFetchedEpoch >= 0) {
       const divergence = this.#diverge(request, outcome);
-      if (divergence === "unknown-epoch") return refuseRead(outcome, "offset-out-of-range");
-      if (divergence === "diverges") return;
+      if (divergence === "unknown-epoch") return refuse(outcome, "offset-out-of-range");
+      if (divergence === "diverges") return null;
     }
     const maxOffset = request.committedOnly ? values.lastStableOffset : values.highWatermark;
     const result = this.log.read(request.fetchOffset, {
       maxBytes: request.maxBytes,
       maxOffset,
       atLeastOne: request.atLeastOne,
+      deferCold,
     });
-    if (result.refusal !== null) return refuseRead(outcome, result.refusal);
+    if (result.refusal !== null) return refuse(outcome, result.refusal);
     if (result.slice === null) {
       // A batch that is larger than the limits is there all the same.
       outcome.reachesEnd = request.fetchOffset >= maxOffset;
-      return;
+      return result.coldFiles ?? null;
     }
     outcome.fd = result.slice.fd;
     outcome.position = result.slice.position;
     outcome.length = result.slice.length;
     outcome.lease = result.slice.leaseId;
     outcome.reachesEnd = result.slice.nextOffset >= maxOffset;
+    return null;
   }
 
   /** Finds the offset for a timestamp (ms) or a special timestamp. */
@@ -370,4 +376,9 @@ export class Partition {
     outcome.divergingEndOffset = toOffset(endOffset);
     return "diverges";
   }
+}
+
+function refuse(outcome: ReadOutcome, refusal: Refusal): null {
+  refuseRead(outcome, refusal);
+  return null;
 }

@@ -4,7 +4,8 @@
  * Runs on every shard; the asking side is remote_partitions.ts.
  */
 import { toOffset } from "../storage/base/units.ts";
-import { emptyReadOutcome, refuseRead } from "./outcomes.ts";
+import type { ColdLookups } from "./cold_lookups.ts";
+import { emptyReadOutcome, type ReadOutcome, type ReadRequest, refuseRead } from "./outcomes.ts";
 import type { Partition } from "./partition.ts";
 import { type Refusal, refusalNumber } from "./refusals.ts";
 import type { Clock, NativeMemory } from "../storage/mod.ts";
@@ -19,13 +20,14 @@ export class PartitionService {
   readonly #arenas: readonly NativeMemory[];
   readonly #clock: Clock;
   readonly #refusalOf: (slot: number) => Refusal;
+  readonly #cold: ColdLookups;
   readonly #onRelease: (slot: number, lease: number) => void;
   readonly #outcome = emptyReadOutcome();
 
   /**
    * @param partitions the shard's own, by slot
    * @param peers the way to each shard and its arena, the clock, why a slot has no partition (its log could not be opened, or
-   * its topic is being deleted), and where leases go back to
+   * its topic is being deleted), where reads wait for cold files, and where leases go back to
    */
   constructor(
     partitions: ReadonlyMap<number, Partition>,
@@ -34,10 +36,12 @@ export class PartitionService {
       arenas: readonly NativeMemory[];
       clock: Clock;
       refusalOf: (slot: number) => Refusal;
+      cold: ColdLookups;
       onRelease: (slot: number, lease: number) => void;
     },
   ) {
     this.#partitions = partitions;
+    this.#cold = peers.cold;
     [this.#outboxes, this.#arenas] = [peers.outboxes, peers.arenas];
     [this.#clock, this.#refusalOf, this.#onRelease] = [peers.clock, peers.refusalOf, peers.onRelease];
   }
@@ -70,6 +74,26 @@ export class PartitionService {
     return false;
   }
 
+  /**
+   * Reads here, at once or, where the index that it has to look into is cold, when that has been loaded.
+   * @param to outcome: what is filled, asked for each time; done: called once, when it is
+   */
+  read(slot: number, request: ReadRequest, to: { outcome: () => ReadOutcome; done: () => void }): void {
+    const files = this.#tryToRead(slot, request, to.outcome(), true);
+    if (files === null) return to.done();
+    this.#cold.wait(files, () => {
+      this.#tryToRead(slot, request, to.outcome(), false);
+      to.done();
+    });
+  }
+
+  #tryToRead(slot: number, request: ReadRequest, outcome: ReadOutcome, deferCold: boolean): readonly string[] | null {
+    const partition = this.#partitions.get(slot);
+    if (partition !== undefined) return partition.read(request, outcome, deferCold);
+    refuseRead(outcome, this.#refusalOf(slot));
+    return null;
+  }
+
   #append(sender: number, { ints, int }: RingRecord): void {
     const slot = ints[int + message.append.slot] as number;
     const partition = this.#partitions.get(slot);
@@ -95,23 +119,25 @@ export class PartitionService {
   #read(sender: number, { ints, int, floats, float }: RingRecord): void {
     const ask = message.read;
     const slot = ints[int + ask.slot] as number;
-    const partition = this.#partitions.get(slot);
+    const operation = ints[int + ask.operation] as number;
+    const request = {
+      fetchOffset: toOffset(floats[float + ask.floats.fetchOffset] as number),
+      maxBytes: ints[int + ask.maxBytes] as number,
+      currentLeaderEpoch: ints[int + ask.currentLeaderEpoch] as number,
+      lastFetchedEpoch: ints[int + ask.lastFetchedEpoch] as number,
+      atLeastOne: ints[int + ask.atLeastOne] === 1,
+      committedOnly: ints[int + ask.committedOnly] === 1,
+    };
+    this.read(slot, request, { outcome: () => this.#outcome, done: () => this.#sendRead(sender, operation) });
+  }
+
+  /** Sends the outcome of a read, which is the last one. */
+  #sendRead(sender: number, operation: number): void {
     const outcome = this.#outcome;
-    if (partition === undefined) refuseRead(outcome, this.#refusalOf(slot));
-    else {
-      partition.read({
-        fetchOffset: toOffset(floats[float + ask.floats.fetchOffset] as number),
-        maxBytes: ints[int + ask.maxBytes] as number,
-        currentLeaderEpoch: ints[int + ask.currentLeaderEpoch] as number,
-        lastFetchedEpoch: ints[int + ask.lastFetchedEpoch] as number,
-        atLeastOne: ints[int + ask.atLeastOne] === 1,
-        committedOnly: ints[int + ask.committedOnly] === 1,
-      }, outcome);
-    }
     const outbox = this.#outboxes[sender] as Outbox;
     const answer = outbox.begin(message.kind.readDone);
     const at = message.readDone;
-    answer.ints[answer.int + at.operation] = ints[int + ask.operation] as number;
+    answer.ints[answer.int + at.operation] = operation;
     answer.ints[answer.int + at.refusal] = refusalNumber(outcome.refusal);
     answer.ints[answer.int + at.fd] = outcome.fd;
     answer.ints[answer.int + at.length] = outcome.length;

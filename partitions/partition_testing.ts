@@ -136,6 +136,8 @@ export interface TestShard {
   readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[];
   /** Files that another thread would be removing. */
   readonly unlinked: string[];
+  /** Files that another thread would be bringing into the page cache. */
+  readonly loads: { files: readonly string[]; done: () => void }[];
 }
 
 /** Changes topics on one shard at once. @returns what could not be done */
@@ -154,8 +156,11 @@ export class TestShards implements Disposable {
   readonly interest: InterestTable;
   readonly shards: TestShard[];
 
-  /** @param files file systems that were used before, by shard */
-  constructor(shardsCount: number, files: readonly CrashingFileSystem[] = []) {
+  readonly #warmSegmentsMax: number | undefined;
+
+  /** @param files file systems that were used before, by shard @param warmSegmentsMax closed segments whose files may stay open */
+  constructor(shardsCount: number, files: readonly CrashingFileSystem[] = [], warmSegmentsMax?: number) {
+    this.#warmSegmentsMax = warmSegmentsMax;
     this.state = allocateSharedState(shardsCount);
     this.table = new WatermarkTable(this.state.watermarks);
     this.interest = new InterestTable(this.state.interest);
@@ -215,6 +220,7 @@ export class TestShards implements Disposable {
     const reports: string[] = [];
     const flushes: TestShard["flushes"] = [];
     const unlinked: string[] = [];
+    const loads: TestShard["loads"] = [];
     const purgatory = new Purgatory(this.interest, shard);
     const ways = outboxes(this.state, shard);
     const report = (text: string) => void reports.push(text);
@@ -227,6 +233,7 @@ export class TestShards implements Disposable {
         directory: LOG_DIRECTORY,
         cleanShutdown: false,
         producerIdExpirationMs: 86_400_000,
+        ...(this.#warmSegmentsMax === undefined ? {} : { warmSegmentsMax: this.#warmSegmentsMax }),
         report,
       }),
       table: this.table,
@@ -238,9 +245,10 @@ export class TestShards implements Disposable {
       report,
       flush: (request, done) => void flushes.push({ request, done }),
       unlink: (paths) => void unlinked.push(...paths),
+      load: (files, done) => void loads.push({ files, done }),
     });
     const arena = arenas[shard] as Arena;
     const mail = { inbox: inbox(this.state, shard), outboxes: ways };
-    return { ...mail, partitions, purgatory, arena, files, reports, flushes, unlinked };
+    return { ...mail, partitions, purgatory, arena, files, reports, flushes, unlinked, loads };
   }
 }

@@ -2,6 +2,7 @@
  * A shard's door to all partitions of the broker: its own answer at once, by a call; those of other shards through the
  * rings. It opens, updates and removes the logs the metadata image assigns to this shard. Runs on shards.
  */
+import { ColdLookups } from "./cold_lookups.ts";
 import type { PartitionImage, TopicImage } from "./metadata/image.ts";
 import type {
   AppendOutcome,
@@ -12,7 +13,7 @@ import type {
   ReadRequest,
   ReadWaiter,
 } from "./outcomes.ts";
-import { refusedAppend, refuseRead } from "./outcomes.ts";
+import { refusedAppend } from "./outcomes.ts";
 import type { LogStore } from "./log_store.ts";
 import { Partition, type PartitionOwner } from "./partition.ts";
 import { PartitionUpkeep } from "./partition_upkeep.ts";
@@ -57,6 +58,8 @@ export interface ShardPartitionsParts {
   readonly flush: (request: FlushRequest, done: (outcome: FlushOutcome) => void) => void;
   /** Removes files, and directories with all that is in them, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
+  /** Brings whole files into the page cache on another thread; `done` runs on a later turn. */
+  readonly load: (files: readonly string[], done: () => void) => void;
 }
 
 /** Flushes of one shard under way: each keeps the files of closed segments open (net/descriptor_budget.ts counts on it). */
@@ -84,6 +87,7 @@ export class ShardPartitions implements PartitionOwner {
   readonly #remote: RemotePartitions;
   readonly #service: PartitionService;
   readonly #removal: SegmentRemoval;
+  readonly #cold: ColdLookups;
   readonly #memory: NativeMemory;
   readonly #moved: number[] = [];
   readonly #isMoved = new Set<number>();
@@ -103,6 +107,7 @@ export class ShardPartitions implements PartitionOwner {
     this.#remote = new RemotePartitions(parts.outboxes);
     const nowMs = parts.clock.monotonicMs();
     this.#wallMs = () => parts.clock.wallMs();
+    this.#cold = new ColdLookups(parts.load);
     this.#removal = new SegmentRemoval(this.#own, parts.unlink);
     this.#upkeep = new PartitionUpkeep(this.#own, { nowMs, flushCheckMs: parts.flushCheckMs });
     this.#changes = new TopicChanges(parts.shard, {
@@ -114,13 +119,14 @@ export class ShardPartitions implements PartitionOwner {
       arenas: parts.arenas,
       clock: parts.clock,
       refusalOf: (slot) => this.#refusalOf(slot),
+      cold: this.#cold,
       onRelease: (_slot, lease) => parts.store.release(lease),
     });
   }
 
-  /** Operations that wait for another shard's answer. */
+  /** Operations that wait for another shard's answer, or for files that another thread loads. */
   get inFlight(): number {
-    return this.#remote.inFlight;
+    return this.#remote.inFlight + this.#cold.count;
   }
 
   /** Whether other shards owe so many answers, or take records so slowly, that nothing should be added to a request's operations. */
@@ -238,11 +244,7 @@ export class ShardPartitions implements PartitionOwner {
   /** Borrows a slice for a fetch. */
   read(place: PartitionPlace, request: ReadRequest, waiter: ReadWaiter, tag: number): void {
     if (place.shard !== this.#parts.shard) return this.#remote.read(place, request, waiter, tag);
-    const partition = this.#own.get(place.slot);
-    const outcome = waiter.outcomeOf(tag);
-    if (partition === undefined) refuseRead(outcome, this.#refusalOf(place.slot));
-    else partition.read(request, outcome);
-    waiter.onRead(tag);
+    this.#service.read(place.slot, request, { outcome: () => waiter.outcomeOf(tag), done: () => waiter.onRead(tag) });
   }
 
   /** Gives a borrowed slice back. */

@@ -75,7 +75,8 @@ export class Log implements Disposable {
     this.#segments = loaded.segments;
     this.#producers = loaded.producers;
     this.#epochs = loaded.epochs;
-    this.#reads = new LogReads(loaded.segments, { fs: options.fs, reader: new SegmentReader(resources.window) });
+    const { fs, clock } = options;
+    this.#reads = new LogReads(loaded.segments, { fs, clock, reader: new SegmentReader(resources.window) });
     this.#logStartOffset = loaded.logStartOffset;
     this.#logEndOffset = loaded.logEndOffset;
     this.uncommitted = loaded.uncommitted;

@@ -6,6 +6,7 @@
  * lookup and one or two reads of 8 KiB.
  */
 import { assert } from "./base/assert.ts";
+import type { Clock } from "./base/clock.ts";
 import { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
 import { nothingVisible, refusedRead } from "./log_results.ts";
 import { TimestampSearch } from "./log_timestamps.ts";
@@ -25,9 +26,10 @@ export class LogReads {
   #position = 0;
   #endPosition = 0;
   #nextOffset: Offset = NO_OFFSET;
+  #deferCold = false;
 
   /** @param segments of the log @param by where their files are, and a reader of the shard's window */
-  constructor(segments: SegmentList, by: { fs: FileSystem; reader: SegmentReader }) {
+  constructor(segments: SegmentList, by: { fs: FileSystem; clock: Clock; reader: SegmentReader }) {
     this.#segments = segments;
     this.#reader = by.reader;
     this.#search = new TimestampSearch(segments, by);
@@ -40,14 +42,17 @@ export class LogReads {
    * @throws SystemError, or the runtime's errors, when a file cannot be opened or an index not rebuilt
    */
   read(offset: Offset, options: ReadOptions, logEndOffset: Offset): ReadResult {
+    this.#deferCold = options.deferCold === true;
     for (let index = this.#segments.floorIndex(offset); index < this.#segments.length; index++) {
       const segment = this.#segments.at(index);
       let start = this.#findStart(segment, offset);
+      if (start === "cold") return coldRead(segment);
       if (start === "damaged") start = this.#findStartAnew(segment, offset);
       if (start === "damaged") return damagedRead(segment, offset);
       if (start === "end") continue; // compaction removed the rest of the segment: go on in the next one
       const endOffset = this.#segments.endOffset(index, logEndOffset);
       const end = this.#findEnd(segment, endOffset, options);
+      if (end === "cold") return coldRead(segment);
       if (end === "damaged") return damagedRead(segment, offset);
       return end === "end" ? nothingVisible : this.#lend(segment);
     }
@@ -64,10 +69,11 @@ export class LogReads {
     return below(this.#search.findLargest(range.from), range.to);
   }
 
-  #findStart(segment: Segment, offset: Offset): SearchOutcome {
+  #findStart(segment: Segment, offset: Offset): SearchOutcome | "cold" {
     if (offset === segment.baseOffset) this.#position = 0;
     else this.#position = this.#cursors.find(segment.id, offset);
     if (this.#position < 0) {
+      if (this.#deferCold && segment.isCold) return "cold";
       const outcome = this.#reader.findOffset(segment, offset);
       if (outcome === "found") this.#position = this.#reader.position;
       return outcome;
@@ -75,12 +81,13 @@ export class LogReads {
     return this.#position < segment.sizeBytes ? "found" : "end";
   }
 
-  #findEnd(segment: Segment, endOffset: Offset, options: ReadOptions): SearchOutcome {
+  #findEnd(segment: Segment, endOffset: Offset, options: ReadOptions): SearchOutcome | "cold" {
     const size = segment.sizeBytes;
     if (endOffset <= options.maxOffset && size - this.#position <= options.maxBytes) {
       [this.#endPosition, this.#nextOffset] = [size, endOffset];
       return "found";
     }
+    if (this.#deferCold && segment.isCold) return "cold";
     let outcome = this.#reader.findRunEnd(segment, this.#position, options);
     if (outcome === "damaged" && this.#reader.mendIndexes(segment)) {
       outcome = this.#reader.findRunEnd(segment, this.#position, options);
@@ -90,7 +97,7 @@ export class LogReads {
   }
 
   /** A damaged index: it is built anew from the batches, and the search repeated. */
-  #findStartAnew(segment: Segment, offset: Offset): SearchOutcome {
+  #findStartAnew(segment: Segment, offset: Offset): SearchOutcome | "cold" {
     return this.#reader.mendIndexes(segment) ? this.#findStart(segment, offset) : "damaged";
   }
 
@@ -114,6 +121,10 @@ export class LogReads {
 
 function below(found: FoundByTime, end: Offset): FoundByTime {
   return found === null || found === "unfinished" || found.offset < end ? found : null;
+}
+
+function coldRead(segment: Segment): ReadResult {
+  return { ...nothingVisible, coldFiles: [segment.path(".index"), segment.path(".timeindex")] };
 }
 
 function damagedRead(segment: Segment, offset: Offset): ReadResult {

@@ -13,6 +13,7 @@
  * start; here the search goes on.
  * Source: Kafka's UnifiedLog.fetchOffsetByTimestamp and LogSegment.findOffsetByTimestamp.
  */
+import type { Clock } from "./base/clock.ts";
 import { NO_TIMESTAMP, type Offset, toOffset } from "./base/units.ts";
 import type { FoundByTime, TimestampedOffset } from "./log_types.ts";
 import { baseOffset, batchBytes, lastOffset, maxTimestamp, partitionLeaderEpoch } from "./record_batch.ts";
@@ -24,6 +25,9 @@ import { SegmentTimes } from "./segment_times.ts";
 import type { FileSystem } from "./sys/file_system.ts";
 import { SystemError } from "./sys/libc.ts";
 import { type NativeMemory, nativeMemory } from "./sys/memory.ts";
+
+/** Time for segments of which nobody has asked for the largest timestamp yet: each costs opening its indexes and some reads. */
+const OPENING_MS_MAX = 10;
 
 /** Positions in a segment. */
 interface Places {
@@ -37,22 +41,25 @@ interface Places {
 /** The searches by time in one log. */
 export class TimestampSearch {
   readonly #fs: FileSystem;
+  readonly #clock: Clock;
   readonly #reader: SegmentReader;
   readonly #segments: SegmentList;
   /** Of the segment that the log start lies in, once it was needed. */
   #times: SegmentTimes | null = null;
 
   /** @param segments of the log @param by where their files are, and a reader of the shard's window */
-  constructor(segments: SegmentList, by: { fs: FileSystem; reader: SegmentReader }) {
+  constructor(segments: SegmentList, by: { fs: FileSystem; clock: Clock; reader: SegmentReader }) {
     this.#segments = segments;
-    this.#fs = by.fs;
+    [this.#fs, this.#clock] = [by.fs, by.clock];
     this.#reader = by.reader;
   }
 
   /** Finds the first record at or after a time and an offset. @throws when the disk refuses */
   findFirst(target: RecordTarget): FoundByTime {
+    const untilMs = this.#clock.monotonicMs() + OPENING_MS_MAX;
     for (let index = this.#segments.floorIndex(target.offset); index < this.#segments.length; index++) {
       const segment = this.#segments.at(index);
+      if (!this.#mayAsk(segment, untilMs)) return "unfinished";
       if (segment.largestTimestamp < target.timestamp || segment.largestTimestamp === NO_TIMESTAMP) continue;
       const found = this.#findIn(segment, target);
       if (found !== null) return found;
@@ -62,14 +69,21 @@ export class TimestampSearch {
 
   /** Finds the first record that has the largest timestamp of all from an offset on. @throws when the disk refuses */
   findLargest(from: Offset): FoundByTime {
+    const untilMs = this.#clock.monotonicMs() + OPENING_MS_MAX;
     let largest = NO_TIMESTAMP;
     for (let index = this.#segments.floorIndex(from); index < this.#segments.length; index++) {
       const segment = this.#segments.at(index);
+      if (!this.#mayAsk(segment, untilMs)) return "unfinished";
       const own = from > segment.baseOffset ? this.#largestFrom(segment, from) : segment.largestTimestamp;
       if (own === "unfinished") return own;
       largest = Math.max(largest, own);
     }
     return largest === NO_TIMESTAMP ? null : this.findFirst({ timestamp: largest, offset: from });
+  }
+
+  /** Whether to ask a segment for its largest timestamp: it knows it, or there is time to look. */
+  #mayAsk(segment: Segment, untilMs: number): boolean {
+    return segment.largestIsKnown || this.#clock.monotonicMs() < untilMs;
   }
 
   #findIn(segment: Segment, target: RecordTarget): FoundByTime {

@@ -217,3 +217,30 @@ Deno.test("searches by time agree with the list of all records, wherever the log
     }
   }
 });
+
+Deno.test("a search asks few segments for their largest timestamp in one call when that takes long, and goes on in the next one", () => {
+  using directory = new TestDirectory();
+  {
+    using log = openLog(directory.partition, { config });
+    for (let count = 0; count < 400; count++) append(log, at(count));
+    assert.ok(log.segments().length > 20);
+    log.close({ clean: true });
+  }
+  // Each look at the clock takes 4 ms.
+  let nowMs = 0;
+  const clock = { monotonicMs: () => nowMs += 4, wallMs: () => TEST_TIMESTAMP };
+  for (
+    const search of [
+      (log: Log) => log.offsetForTimestamp(TEST_TIMESTAMP + 399, { maxOffset: far }),
+      (log: Log) => log.maxTimestampOffset(far),
+    ]
+  ) {
+    using log = openLog(directory.partition, { config, clock, cleanShutdown: true });
+    let calls = 1;
+    for (; search(log) === "unfinished"; calls++) assert.ok(calls < 1000);
+    assert.ok(calls > 5, `${calls} calls`);
+    const found = search(log);
+    assert.ok(found !== "unfinished", "what is known is not asked for again");
+    assert.equal(found?.offset, 399);
+  }
+});

@@ -91,6 +91,8 @@ export interface ReadResult {
   /** Sentence for the refusal, else "". */
   readonly message: string;
   readonly slice: LogSlice | null;
+  /** Nothing was looked for: these files are cold, and the read asked to be told (`deferCold`). */
+  readonly coldFiles?: readonly string[];
 }
 
 /** What a read may return. */
@@ -101,6 +103,8 @@ export interface ReadOptions {
   readonly maxOffset: Offset;
   /** Whether the first batch is returned even when it is larger than `maxBytes` (KIP-74). */
   readonly atLeastOne: boolean;
+  /** Whether to do nothing where the index of a closed segment would have to be opened: its pages may be on the disk only. */
+  readonly deferCold?: boolean;
 }
 
 /** A record found by its timestamp. */

@@ -49,6 +49,8 @@ export class Segment implements LeasedFile, WarmFile {
   readonly offsetIndex: OffsetIndex;
   readonly timeIndex: TimeIndex;
   leaseCount = 0;
+  /** Whether its largest timestamp is known without a look into its files; belongs to the segment. */
+  largestIsKnown = false;
   readonly #place: SegmentPlace;
   readonly #indexIntervalBytes: number;
   readonly #rollJitterMs: number;
@@ -60,7 +62,6 @@ export class Segment implements LeasedFile, WarmFile {
   #bytesSinceIndexEntry = 0;
   #largestTimestamp = NO_TIMESTAMP;
   #offsetOfLargestTimestamp: Offset;
-  #largestIsKnown = false;
   #firstBatchTimestamp: number | null = null;
   #closeWhenReleased = false;
   /** What a rebuild that is given up goes back to. */
@@ -88,6 +89,11 @@ export class Segment implements LeasedFile, WarmFile {
   /** Whether batches are appended to it. */
   get isActive(): boolean {
     return this.#state === "active";
+  }
+
+  /** Whether a look-up has to open its indexes: nobody has looked into them lately. */
+  get isCold(): boolean {
+    return this.#state === "closed" && !(this.offsetIndex.isOpen && this.timeIndex.isOpen);
   }
 
   /** Descriptor of the `.log` file, opened where needed; owned by the segment. @throws SystemError */
@@ -181,7 +187,7 @@ export class Segment implements LeasedFile, WarmFile {
     const { fs, config } = this.#place;
     fs.remove(this.path(".txnindex")); // of a segment that a recovery dropped at the same offset
     this.#fd = fs.open(this.path(".log"), { write: true, create: true, truncate: true });
-    this.#largestIsKnown = true;
+    this.largestIsKnown = true;
     this.#openIndexesForAppend({ empty: true });
     if (config.preallocate && !fs.allocate(this.#fd, 0, config.segmentBytes)) {
       throw new SystemError(`allocate ${config.segmentBytes} bytes for ${this.path(".log")}`);
@@ -191,8 +197,7 @@ export class Segment implements LeasedFile, WarmFile {
 
   /** Takes note of a file that is there. @returns its size in bytes @throws SystemError */
   openExisting(): number {
-    this.#sizeBytes = this.#place.fs.size(this.fd);
-    return this.#sizeBytes;
+    return this.#sizeBytes = this.#place.fs.size(this.fd);
   }
 
   /**
@@ -213,10 +218,10 @@ export class Segment implements LeasedFile, WarmFile {
   /** Begins to build the indexes anew, as if the segment were empty: follow with `replay()` of every batch. */
   beginRebuild(): void {
     const [timestamp, offset] = [this.#largestTimestamp, this.#offsetOfLargestTimestamp];
-    this.#beforeRebuild = { timestamp, offset, isKnown: this.#largestIsKnown };
+    this.#beforeRebuild = { timestamp, offset, isKnown: this.largestIsKnown };
     this.#largestTimestamp = NO_TIMESTAMP;
     this.#offsetOfLargestTimestamp = this.baseOffset;
-    this.#largestIsKnown = true;
+    this.largestIsKnown = true;
     this.#bytesSinceIndexEntry = 0;
     this.#sizeBytes = 0;
     this.#openIndexesForAppend({ empty: true });
@@ -244,7 +249,7 @@ export class Segment implements LeasedFile, WarmFile {
     this.#sizeBytes = size;
     this.#largestTimestamp = timestamp;
     this.#offsetOfLargestTimestamp = offset;
-    this.#largestIsKnown = isKnown;
+    this.largestIsKnown = isKnown;
   }
 
   /** Cuts the file after the last whole batch. @throws SystemError */
@@ -370,15 +375,15 @@ export class Segment implements LeasedFile, WarmFile {
   }
 
   #loadLargestTimestamp(): void {
-    if (this.#largestIsKnown) return;
+    if (this.largestIsKnown) return;
     // Retention deletes by it, so a damaged index must not be believed.
     const reader = new SegmentReader(this.#place.resources.window);
     if (!this.openIndexes() || !reader.confirmsLastTimestamp(this)) reader.rebuildIndexes(this);
-    if (this.#largestIsKnown) return;
+    if (this.largestIsKnown) return;
     const last = this.timeIndex.count - 1;
     this.#largestTimestamp = this.timeIndex.timestampAt(last);
     this.#offsetOfLargestTimestamp = this.timeIndex.offsetAt(last);
-    this.#largestIsKnown = true;
+    this.largestIsKnown = true;
   }
 
   #waitedMs(batch: AppendedBatch): number {
