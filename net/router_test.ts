@@ -166,12 +166,12 @@ Deno.test("Router.route() closes on more elements than an API allows before it m
   fixture.handled[0]?.exchange.respond({ brokers: [], topics: [] });
   assert.equal(weights.heldBytes, 0);
   fixture.route(frameOf(metadataRequest, { apiVersion: 1, correlationId: 1 }, { topics: topics(ELEMENTS_MAX + 1) }));
-  const created = Array.from({ length: 1 << 14 }, () => ({ name: "t", numPartitions: 1, replicationFactor: 1 }));
+  const created = Array.from({ length: 1 << 13 }, () => ({ name: "t", numPartitions: 1, replicationFactor: 1 }));
   const value = { topics: created, timeoutMs: 0 };
   fixture.route(frameOf(createTopicsRequest, { apiVersion: 2, correlationId: 1 }, value));
   created.push(...created.slice(0, 1));
   fixture.route(frameOf(createTopicsRequest, { apiVersion: 2, correlationId: 1 }, value));
   assert.equal(fixture.handled.length, 2);
   assert.match(fixture.closed[0] ?? "", /^malformed Metadata request: More than 65536 array elements/);
-  assert.match(fixture.closed[1] ?? "", /^malformed CreateTopics request: More than 16384 array elements/);
+  assert.match(fixture.closed[1] ?? "", /^malformed CreateTopics request: More than 8192 array elements/);
 });

@@ -68,9 +68,27 @@ export interface Api {
   readonly isReadOnly: boolean;
 }
 
-/** Most elements of requests that the control plane carries out as a whole: each is copied there and takes it some microseconds. */
-const CONTROL_ELEMENTS_MAX = 1 << 14;
-const CONTROL_KEYS: readonly number[] = [19, 20, 33, 37, 44];
+/**
+ * APIs that allow fewer elements than ELEMENTS_MAX, because they carry all of them out in one go: the control plane copies each and takes
+ * some microseconds for it; a coordinator looks at each member, group or protocol. Clients name a few.
+ */
+const elementsMaxOf: ReadonlyMap<number, number> = new Map([
+  [10, 1 << 14], // FindCoordinator: groups
+  [11, 1 << 10], // JoinGroup: protocols
+  [13, 1 << 12], // LeaveGroup: members
+  [14, 1 << 14], // SyncGroup: members
+  [15, 1 << 14], // DescribeGroups
+  [16, 1 << 10], // ListGroups: states and types
+  [19, 1 << 13], // CreateTopics: topics, assignments, configs
+  [20, 1 << 13], // DeleteTopics
+  [33, 1 << 13], // AlterConfigs: resources, configs
+  [37, 1 << 13], // CreatePartitions: topics, assignments
+  [42, 1 << 14], // DeleteGroups
+  [44, 1 << 13], // IncrementalAlterConfigs: resources, configs
+  [60, 1 << 10], // DescribeCluster
+  [69, 1 << 14], // ConsumerGroupDescribe
+  [74, 1 << 10], // ListConfigResources: types
+]);
 const READ_ONLY_KEYS: readonly number[] = [2, 3, 9, 10, 15, 16, 18, 23, 32, 60, 69, 74, 75];
 
 /** All of them, by ascending key. */
@@ -271,6 +289,6 @@ export function advertisedApis(): { apiKey: number; minVersion: number; maxVersi
 }
 
 function api(row: Omit<Api, "advertised" | "elementsMax" | "isReadOnly"> & { advertised?: Versions }): Api {
-  const elementsMax = CONTROL_KEYS.includes(row.key) ? CONTROL_ELEMENTS_MAX : ELEMENTS_MAX;
+  const elementsMax = elementsMaxOf.get(row.key) ?? ELEMENTS_MAX;
   return { advertised: row.served, elementsMax, isReadOnly: READ_ONLY_KEYS.includes(row.key), ...row };
 }
