@@ -6,6 +6,7 @@
  * Byte counts are the truth: a write that moved fewer bytes than asked has failed at that point (full disk, limit), and
  * errno serves the message only.
  */
+import { Allocation, type AllocationCalls } from "./allocation.ts";
 import { IO_BYTES_MAX, lastErrorText, libc, SystemError } from "./libc.ts";
 import { assert } from "../base/assert.ts";
 import type { NativeMemory } from "./memory.ts";
@@ -47,7 +48,7 @@ export interface FileSystem {
   dropCached(fd: number): void;
   /** Sets the file's size. @throws SystemError */
   truncate(fd: number, size: number): void;
-  /** Reserves disk blocks and extends the file over them. @returns false when the disk is full or refuses */
+  /** Reserves disk blocks and extends the file over them. @returns false when the disk is full or refuses @throws as `Allocation` */
   allocate(fd: number, position: number, length: number): boolean;
   /** Maps the first `length` bytes, all of which must be allocated. @throws SystemError */
   map(fd: number, length: number): MappedFile;
@@ -151,10 +152,8 @@ function modifiedMs(path: string): number | null {
   }
 }
 
-/** The machine's file system. */
-export const linuxFileSystem: FileSystem = {
-  open: openFile,
-  close: (fd) => void libc.close(fd),
+const bytesOfFiles: AllocationCalls = {
+  fallocate: (fd, position, length) => libc.fallocate(fd, 0, position, length) === 0,
   size: (fd) => Number(libc.lseek(fd, 0, SEEK_END)),
   pwrite: (fd, memory, start, length, position) => {
     assert(
@@ -167,12 +166,24 @@ export const linuxFileSystem: FileSystem = {
     assert(start >= 0 && length <= IO_BYTES_MAX && start + length <= memory.bytes.length, "a read stays in its memory");
     return libc.pread(fd, memory.address + start, length, position);
   },
-  fdatasync: (fd) => libc.fdatasync(fd) === 0,
-  dropCached: (fd) => void libc.posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED),
   truncate: (fd, size) => {
     if (libc.ftruncate(fd, size) !== 0) throw new SystemError(`set the size of a file to ${size}`);
   },
-  allocate: (fd, position, length) => libc.fallocate(fd, 0, position, length) === 0,
+};
+
+const allocation = new Allocation(bytesOfFiles);
+
+/** The machine's file system. */
+export const linuxFileSystem: FileSystem = {
+  open: openFile,
+  close: (fd) => void libc.close(fd),
+  size: bytesOfFiles.size,
+  pwrite: bytesOfFiles.pwrite,
+  pread: bytesOfFiles.pread,
+  fdatasync: (fd) => libc.fdatasync(fd) === 0,
+  dropCached: (fd) => void libc.posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED),
+  truncate: bytesOfFiles.truncate,
+  allocate: (fd, position, length) => allocation.allocate(fd, position, length),
   map: mapFile,
   tryLock: (fd) => libc.flock(fd, LOCK_EX_NB) === 0 && libc.lockf(fd, F_TLOCK, 0) === 0,
   lastError: lastErrorText,
