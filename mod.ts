@@ -11,7 +11,17 @@
  * @module
  */
 import { getLogger } from "npm:@logtape/logtape@2.4.2";
-import { Acceptor, ConnectionLimits, descriptorBudget, HandoffError, ShardPool } from "./net/mod.ts";
+import {
+  Acceptor,
+  ConnectionLimits,
+  type DescriptorBudget,
+  descriptorBudget,
+  HandoffError,
+  mappingsPerShard,
+  roomForPartitions,
+  ShardPool,
+  shareLogs,
+} from "./net/mod.ts";
 import { type BrokerConfig, brokerConfigFrom } from "./partitions/config/broker_config.ts";
 import {
   Balancer,
@@ -100,6 +110,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const ended = Promise.withResolvers<void>();
   ended.promise.catch(() => {}); // Reported through `closed`, whether anybody looks at it or not.
   const shardsCount = config.shards || navigator.hardwareConcurrency;
+  const [descriptors, mappingsMax] = await Promise.all([descriptorBudget(shardsCount), mappingsPerShard(shardsCount)]);
   // The longest part of a start is what the shards' workers load: they begin first, but end before the store, which they use.
   const pool = new ShardPool(shardsCount, {
     onWarning: warn,
@@ -111,8 +122,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   started.defer(() => opened?.[Symbol.asyncDispose]());
   const store = started.adopt(new SqliteStore((error) => ended.reject(error)), (store) => store.close());
   started.adopt(pool, (pool) => pool.stop());
-  const descriptors = await descriptorBudget(shardsCount);
-  const limits = new ConnectionLimits({ ...config, descriptors, openCount: () => pool.connectionsCount });
+  let partitionsCount = () => 0;
+  const limits = limit(config, { descriptors, pool, partitionsCount: () => partitionsCount() });
   const acceptor = started.use(accept(limits, pool));
   try {
     const ports = config.listeners.map((listener) => listen(acceptor, listener));
@@ -131,8 +142,11 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       letGo: (from) => pool.letGo(from),
       saveLogStarts: () => checkpoints.writeLogStarts(),
       saveCheckpoints: () => checkpoints.writeAll(),
+      room: (logs) => roomForPartitions(descriptors, { logs, connections: pool.connectionsCount }),
+      report: atIntervals(warn),
       newTopicId: randomUuid,
     });
+    partitionsCount = () => controller.partitionsCount;
     const { delta, adopted, warnings } = await controller.load(directory);
     warnings.forEach(warn);
     await pool.start({
@@ -142,6 +156,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       cleanShutdown: directory.wasCleanShutdown,
       unmarked: directory.wasClosedByKafka ? [] : adopted.map((found) => partitionKey(found.topic, found.partition)),
       warmSegmentsMax: descriptors.warmSegmentsMax,
+      mappingsMax,
+      logsMax: shareLogs(descriptors, delta, { shardsCount, report: warn }),
       listenerNames: config.listeners.map(({ name }) => name),
       image: delta,
     }, controller);
@@ -278,11 +294,27 @@ function checkpointsOf(
   });
 }
 
+function limit(
+  config: BrokerConfig,
+  { descriptors, pool, partitionsCount }: {
+    descriptors: DescriptorBudget;
+    pool: ShardPool;
+    partitionsCount: () => number;
+  },
+): ConnectionLimits {
+  return new ConnectionLimits({ ...config, descriptors, openCount: () => pool.connectionsCount, partitionsCount });
+}
+
+/** Tells a few sentences a second, and counts the others. */
+function atIntervals(tell: (text: string) => void): (text: string) => void {
+  const reporter = new Reporter(systemClock, tell);
+  return (text) => reporter.report(text);
+}
+
 function accept(limits: ConnectionLimits, pool: ShardPool): Acceptor {
-  const reporter = new Reporter(systemClock, warn);
   return new Acceptor(limits, {
     onConnection: (connection) => pool.adopt(connection),
-    onWarning: (text) => reporter.report(text),
+    onWarning: atIntervals(warn),
   });
 }
 

@@ -1,7 +1,8 @@
 /**
  * Listens and hands every accepted connection to a shard, as far as the limits allow. Runs on the main isolate; never blocks.
  *
- * While there are too many connections each listener holds one that it has accepted, and the rest wait in the kernel's queue.
+ * While there are too many connections each listener holds one that it has accepted, and the rest wait in the kernel's queue. While
+ * descriptors are short they wait for a second in all; then they are closed, until there are more.
  */
 import type { ConnectionLimits } from "./connection_limits.ts";
 import { Handoff } from "./handoff.ts";
@@ -18,6 +19,9 @@ const ACCEPT_RETRY_MS = 100;
 
 /** How often a listener that holds a connection looks whether there is room for it. */
 const ROOM_CHECK_MS = 20;
+
+/** How long connections wait for descriptors, from the moment on at which they became short. */
+const SHORTAGE_WAITED_MS = 1000;
 
 /** The same obstacle is told once in this time. */
 const OBSTACLE_TOLD_MS = 60_000;
@@ -49,6 +53,7 @@ export class Acceptor implements Disposable {
   readonly #events: AcceptorEvents;
   #isClosed = false;
   #toldMs = -Infinity;
+  #shortSinceMs = Infinity;
 
   /** @param limits which connections are taken @param events where they go */
   constructor(limits: ConnectionLimits, events: AcceptorEvents) {
@@ -98,9 +103,10 @@ export class Acceptor implements Disposable {
     while (!this.#isClosed) {
       try {
         const connection = await listener.accept();
-        await this.#room();
+        const refusal = await this.#room();
         if (this.#isClosed) return connection.close();
-        this.#take(connection, number);
+        if (refusal === null) this.#take(connection, number);
+        else this.#refuse(connection, refusal);
       } catch (error) {
         if (this.#isClosed) return;
         if (isGone(error)) continue;
@@ -110,21 +116,32 @@ export class Acceptor implements Disposable {
     }
   }
 
-  /** Settles when one more connection may be taken, or none any more. */
-  async #room(): Promise<void> {
+  /** Settles when one more connection may be taken, or none any more. @returns why it is closed instead, or null */
+  async #room(): Promise<string | null> {
     while (!this.#isClosed) {
       const obstacle = this.#limits.obstacle(this.#handoff.nextDescriptor);
-      if (obstacle === null) return;
-      this.#tellObstacle(obstacle);
+      const nowMs = systemClock.monotonicMs();
+      if (obstacle === null || !obstacle.closes) this.#shortSinceMs = Infinity;
+      if (obstacle === null) return null;
+      if (obstacle.closes) {
+        this.#shortSinceMs = Math.min(this.#shortSinceMs, nowMs);
+        if (nowMs - this.#shortSinceMs >= SHORTAGE_WAITED_MS) return obstacle.text;
+      }
+      this.#tellObstacle(`New connections wait: ${obstacle.text}`, nowMs);
       await new Promise((resolve) => setTimeout(resolve, ROOM_CHECK_MS));
     }
+    return null;
   }
 
-  #tellObstacle(obstacle: string): void {
-    const nowMs = systemClock.monotonicMs();
+  #refuse(connection: Deno.TcpConn, why: string): void {
+    connection.close();
+    this.#events.onWarning(`Closed a new connection: ${why}`);
+  }
+
+  #tellObstacle(text: string, nowMs: number): void {
     if (nowMs - this.#toldMs < OBSTACLE_TOLD_MS) return;
     this.#toldMs = nowMs;
-    this.#events.onWarning(`New connections wait: ${obstacle}`);
+    this.#events.onWarning(text);
   }
 
   #take(connection: Deno.TcpConn, listener: number): void {

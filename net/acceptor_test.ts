@@ -3,7 +3,7 @@ import { closeDescriptor, nativeMemory } from "../storage/mod.ts";
 import { libc } from "../storage/sys/libc.ts";
 import { Acceptor } from "./acceptor.ts";
 import { ConnectionLimits } from "./connection_limits.ts";
-import { divideDescriptors } from "./descriptor_budget.ts";
+import { DescriptorBudget } from "./descriptor_budget.ts";
 import { Handoff } from "./handoff.ts";
 
 const SOL_SOCKET = 1;
@@ -23,8 +23,9 @@ Deno.test("Acceptor goes on at once after clients that were gone before they wer
     maxConnections: Infinity,
     maxConnectionsPerIp: Infinity,
     maxConnectionsPerIpOverrides: {},
-    descriptors: divideDescriptors(100_000, 2),
+    descriptors: new DescriptorBudget({ limit: 100_000, usedCount: 30 }, 2),
     openCount: () => 0,
+    partitionsCount: () => 0,
   });
   const warnings: string[] = [];
   const accepted = Promise.withResolvers<number>();

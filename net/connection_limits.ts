@@ -3,7 +3,8 @@
  * are kept for the logs. Runs on the main isolate.
  *
  * As in Kafka (ConnectionQuotas): at `max.connections` a listener accepts one more and holds it until another closes, while the rest
- * wait in the kernel's queue; one address too many is closed at once. Scarce descriptors make it wait in the same way.
+ * wait in the kernel's queue; one address too many is closed at once. Scarce descriptors make it wait, too, but not for long: nobody
+ * knows whether partitions or an operator's limit will ever leave more, and a client that is closed can say so.
  *
  * Connections are counted by address only where a limit asks for it. The shard that closes one says so by the number that it
  * got here, because by then the socket may no longer know its peer.
@@ -22,6 +23,15 @@ export interface ConnectionLimitOptions {
   readonly descriptors: DescriptorBudget;
   /** Open connections, those of all shards. */
   readonly openCount: () => number;
+  /** Partitions of this broker. */
+  readonly partitionsCount: () => number;
+}
+
+/** Why no connection may be handed to a shard at the moment. */
+export interface Obstacle {
+  readonly text: string;
+  /** Whether connections are closed when it lasts. */
+  readonly closes: boolean;
 }
 
 /** A connection that is not counted by its address. */
@@ -55,13 +65,14 @@ export class ConnectionLimits {
    * Why no connection may be handed to a shard at the moment, null when one may.
    * @param nextDescriptor number that the next descriptor would get
    */
-  obstacle(nextDescriptor: number): string | null {
-    const { maxConnections, descriptors, openCount } = this.#options;
-    if (openCount() >= maxConnections) return `there are ${maxConnections} connections (max.connections)`;
-    if (nextDescriptor < descriptors.connectionsEnd) return null;
-    return `descriptors are short: the process may have ${descriptors.limit} (ulimit -n), and the last ${
-      descriptors.limit - descriptors.connectionsEnd
-    } are for files`;
+  obstacle(nextDescriptor: number): Obstacle | null {
+    const { maxConnections, descriptors, openCount, partitionsCount } = this.#options;
+    const connections = openCount();
+    if (connections >= maxConnections) {
+      return { text: `there are ${maxConnections} connections (max.connections)`, closes: false };
+    }
+    const refusal = descriptors.refuseConnection({ logs: partitionsCount(), connections }, nextDescriptor);
+    return refusal === null ? null : { text: refusal, closes: true };
   }
 
   /**

@@ -1,16 +1,27 @@
 import { strict as assert } from "node:assert";
 import { ConnectionLimits, UNCOUNTED } from "./connection_limits.ts";
-import { divideDescriptors } from "./descriptor_budget.ts";
+import { DescriptorBudget } from "./descriptor_budget.ts";
 
 const NO_LIMIT = 2 ** 31 - 1;
 
-function limitsOf(of: { most?: number; perIp?: number; overrides?: Record<string, number>; openCount?: () => number }) {
+const descriptors = new DescriptorBudget({ limit: 1000, usedCount: 30 }, 2);
+
+function limitsOf(
+  of: {
+    most?: number;
+    perIp?: number;
+    overrides?: Record<string, number>;
+    openCount?: () => number;
+    partitionsCount?: number;
+  },
+) {
   return new ConnectionLimits({
     maxConnections: of.most ?? NO_LIMIT,
     maxConnectionsPerIp: of.perIp ?? NO_LIMIT,
     maxConnectionsPerIpOverrides: of.overrides ?? {},
-    descriptors: divideDescriptors(1000, 2),
+    descriptors,
     openCount: of.openCount ?? (() => 0),
+    partitionsCount: () => of.partitionsCount ?? 0,
   });
 }
 
@@ -19,16 +30,28 @@ Deno.test("ConnectionLimits.obstacle() is there exactly while max.connections ar
   const limits = limitsOf({ most: 2, openCount: () => openCount });
   assert.equal(limits.obstacle(10), null);
   openCount = 2;
-  assert.match(limits.obstacle(10) ?? "", /2 connections \(max\.connections\)/);
+  assert.match(limits.obstacle(10)?.text ?? "", /2 connections \(max\.connections\)/);
+  assert.equal(limits.obstacle(10)?.closes, false);
   openCount = 1;
   assert.equal(limits.obstacle(10), null);
-  assert.match(limitsOf({ most: 0 }).obstacle(10) ?? "", /0 connections/);
+  assert.match(limitsOf({ most: 0 }).obstacle(10)?.text ?? "", /0 connections/);
 });
 
-Deno.test("ConnectionLimits.obstacle() keeps every descriptor from connectionsEnd on for files", () => {
-  const limits = limitsOf({});
-  assert.equal(limits.obstacle(749), null);
-  for (const next of [750, 999, Infinity]) assert.match(limits.obstacle(next) ?? "", /last 250 are for files/);
+Deno.test("ConnectionLimits.obstacle() leaves partitions what they have, and files the last descriptors, but always takes some", () => {
+  const { slots, connectionsMin, logsMax, limit } = descriptors;
+  for (
+    const [partitionsCount, most] of [[0, slots], [100, slots - 100], [logsMax, connectionsMin], [5000, connectionsMin]]
+  ) {
+    const taking = limitsOf({ partitionsCount, openCount: () => (most as number) - 1 });
+    assert.equal(taking.obstacle(500), null);
+    const full = limitsOf({ partitionsCount, openCount: () => most as number }).obstacle(500);
+    assert.equal(full?.closes, true);
+    assert.match(full?.text ?? "", /may have 1000 \(ulimit -n\), \d+ are for partitions, and \d+ connections are open/);
+  }
+  for (const next of [limit - 88, limit - 1, Infinity]) {
+    assert.equal(limitsOf({}).obstacle(next)?.closes, true, `${next}`);
+  }
+  assert.equal(limitsOf({}).obstacle(limit - 89), null);
 });
 
 Deno.test("ConnectionLimits.admit() refuses what an address has too many of, and takes more once one closed", () => {

@@ -1,46 +1,110 @@
 /**
- * Who gets how many of the process's descriptors, so that clients can never take those that the logs need to roll a segment, to
- * write an index, a snapshot or a checkpoint. Plain data and arithmetic; the main isolate makes it.
+ * Who gets how many of the process's descriptors, so that neither clients nor partitions can take all of them: logs keep what they need
+ * to roll, to flush and to be read, and an administrator can always connect and delete a topic. Arithmetic; the main isolate asks it
+ * before it takes a connection or creates a partition.
  *
- *   0 ............ connectionsEnd ............... limit
- *   |  connections and files     |  files only   |
+ *   limit = what is open before the broker starts + the broker's own + WORKING for flushes, rolls, checkpoints and accepts
+ *         + warm closed segments of each shard + slots
+ *   slots = one for each partition (its active segment) and one for each connection, whoever comes first; partitions leave
+ *           `connectionsMin` of them
  *
- * Descriptors are given out lowest number first (storage/sys/descriptors.ts), so it is enough that no connection keeps one at or
- * above `connectionsEnd`: what lies above is the logs' alone, and they take lower ones as well while there are some.
+ * Whatever else the process opens afterwards is not counted. Therefore a connection that would get one of the last numbers is not
+ * taken either: descriptors are given out lowest number first (storage/sys/descriptors.ts).
  */
 import { descriptorsMax } from "../storage/control.ts";
 
-/** Part of the descriptors that is kept for files. */
-const RESERVED_SHARE = 1 / 4;
-/** Most descriptors that are kept for files: 8 shards with all the closed segments that they keep open. */
-const RESERVED_MAX = 4096;
-/** Descriptors of an open segment: its log and two indexes. */
-const SEGMENT_DESCRIPTORS = 3;
-/** What a shard needs at a time for flushes (four of two segments), a roll, a snapshot, a checkpoint. */
+/** The metadata store's, the lock's, the listeners': 13 seen, of a broker with one listener. */
+const OWN_DESCRIPTORS = 20;
+/** A worker's own, with its epoll and eventfd: 7 or 8 seen. */
+const SHARD_DESCRIPTORS = 9;
+/** What a shard needs at a time for flushes (four of two segments, three each), a roll, a snapshot, a checkpoint. */
 const WORKING_DESCRIPTORS = 32;
-/** Part of the rest of the reserve that closed segments may keep open; what remains is for new partitions. */
-const WARM_SHARE = 1 / 2;
-/** Most closed segments that a shard keeps open; mappings are limited too (vm.max_map_count is 65530). */
+/** What the main isolate needs at a time for checkpoints, the removal of topics, and connections on their way to a shard. */
+const MAIN_WORKING_DESCRIPTORS = 24;
+/** Part of the rest that closed segments may keep open. */
+const WARM_SHARE = 1 / 4;
+/** Most closed segments that a shard keeps open, one descriptor each. */
 const WARM_SEGMENTS_MAX = 256;
+/** Connections that partitions leave room for, and the part of few slots that it may be. */
+const CONNECTIONS_MIN = 64;
+const CONNECTIONS_SHARE = 1 / 4;
+/** Slots of a process that has too few descriptors for all the above: it starts, and says what it lacks when it lacks it. */
+const SLOTS_MIN = 16;
+
+/** What the process has when it starts. */
+export interface Descriptors {
+  /** That it may have open, Infinity for no limit. */
+  readonly limit: number;
+  /** That it has open. */
+  readonly usedCount: number;
+}
+
+/** Who has slots. */
+export interface SlotsTaken {
+  /** Partitions. */
+  readonly logs: number;
+  /** Open connections. */
+  readonly connections: number;
+}
 
 /** The shares. */
-export interface DescriptorBudget {
+export class DescriptorBudget {
   /** Descriptors that the process may have. */
   readonly limit: number;
-  /** First number that no connection may keep. */
-  readonly connectionsEnd: number;
+  /** Partitions and connections that fit. */
+  readonly slots: number;
+  /** Connections that partitions leave room for. */
+  readonly connectionsMin: number;
   /** Closed segments that each shard may keep open. */
   readonly warmSegmentsMax: number;
+  readonly #workingCount: number;
+
+  /** Divides the descriptors. */
+  constructor({ limit, usedCount }: Descriptors, shardsCount: number) {
+    this.limit = limit;
+    this.#workingCount = MAIN_WORKING_DESCRIPTORS + shardsCount * WORKING_DESCRIPTORS;
+    const rest = limit - usedCount - OWN_DESCRIPTORS - shardsCount * SHARD_DESCRIPTORS - this.#workingCount;
+    const warm = Math.floor(rest * WARM_SHARE / shardsCount);
+    this.warmSegmentsMax = Math.max(1, Math.min(WARM_SEGMENTS_MAX, warm));
+    this.slots = Math.max(SLOTS_MIN, rest - shardsCount * this.warmSegmentsMax);
+    this.connectionsMin = Math.min(CONNECTIONS_MIN, Math.floor(this.slots * CONNECTIONS_SHARE));
+  }
+
+  /** Most partitions that can be open. */
+  get logsMax(): number {
+    return this.slots - this.connectionsMin;
+  }
+
+  /**
+   * How many logs each shard may open at the start, when there are more than fit: as many of its own as of all.
+   * @param counts partitions by shard
+   */
+  logsOfShards(counts: readonly number[]): number[] {
+    const all = counts.reduce((sum, count) => sum + count, 0);
+    return counts.map((count) => all <= this.logsMax ? count : Math.floor(this.logsMax * count / all));
+  }
+
+  /** How many partitions may be created now. */
+  roomForLogs({ logs, connections }: SlotsTaken): number {
+    return Math.max(0, this.slots - Math.max(connections, this.connectionsMin) - logs);
+  }
+
+  /**
+   * Why no connection may be taken now, null when one may.
+   * @param taken with all partitions, also those that could not be opened @param nextDescriptor number that the next one gets
+   */
+  refuseConnection({ logs, connections }: SlotsTaken, nextDescriptor: number): string | null {
+    const opened = Math.min(logs, this.logsMax);
+    if (opened + connections < this.slots && nextDescriptor < this.limit - this.#workingCount) return null;
+    return `descriptors are short: the process may have ${this.limit} (ulimit -n), ${opened} are for partitions, and ` +
+      `${connections} connections are open`;
+  }
 }
 
-/** Divides the descriptors. @param limit that the process may have open, Infinity for no limit */
-export function divideDescriptors(limit: number, shardsCount: number): DescriptorBudget {
-  const reserved = Math.min(RESERVED_MAX, Math.floor(limit * RESERVED_SHARE));
-  const warm = Math.floor((reserved / shardsCount - WORKING_DESCRIPTORS) * WARM_SHARE / SEGMENT_DESCRIPTORS);
-  return { limit, connectionsEnd: limit - reserved, warmSegmentsMax: Math.max(1, Math.min(WARM_SEGMENTS_MAX, warm)) };
-}
-
-/** Reads the process's limit and divides it. */
+/** Reads the process's limit, counts what is open, and divides the rest. */
 export async function descriptorBudget(shardsCount: number): Promise<DescriptorBudget> {
-  return divideDescriptors(descriptorsMax(await Deno.readTextFile("/proc/self/limits")), shardsCount);
+  const limit = descriptorsMax(await Deno.readTextFile("/proc/self/limits"));
+  let usedCount = 0;
+  for await (const _ of Deno.readDir("/proc/self/fd")) usedCount++;
+  return new DescriptorBudget({ limit, usedCount }, shardsCount);
 }

@@ -1,24 +1,52 @@
 import { strict as assert } from "node:assert";
-import { descriptorBudget, divideDescriptors } from "./descriptor_budget.ts";
+import { DescriptorBudget, descriptorBudget } from "./descriptor_budget.ts";
 
-Deno.test("divideDescriptors() keeps a quarter for files, at most what the logs of many shards can use", () => {
-  for (const limit of [64, 256, 1024, 4096, 20_000, 1_048_576]) {
-    for (const shardsCount of [1, 2, 8, 64]) {
-      const { connectionsEnd, warmSegmentsMax } = divideDescriptors(limit, shardsCount);
-      const reserved = limit - connectionsEnd;
-      assert.equal(reserved, Math.min(4096, limit / 4), `${limit}`);
-      assert.ok(warmSegmentsMax >= 1 && warmSegmentsMax <= 256);
-      // One closed segment a shard has to be possible; above that, they stay within the reserve.
-      assert.ok(warmSegmentsMax === 1 || (3 * warmSegmentsMax + 32) * shardsCount <= reserved);
+Deno.test("DescriptorBudget divides a limit so that all shares together stay below it", () => {
+  for (const limit of [256, 512, 1024, 4096, 20_000, 1_048_576]) {
+    for (const shardsCount of [1, 2, 4]) {
+      const budget = new DescriptorBudget({ limit, usedCount: 25 }, shardsCount);
+      const others = 25 + 20 + 9 * shardsCount + 24 + 32 * shardsCount;
+      assert.ok(budget.warmSegmentsMax >= 1 && budget.warmSegmentsMax <= 256);
+      assert.ok(budget.connectionsMin >= 4 && budget.connectionsMin <= 64);
+      assert.ok(
+        budget.slots === 16 || others + shardsCount * budget.warmSegmentsMax + budget.slots <= limit,
+        `${limit}`,
+      );
     }
   }
-  assert.deepEqual(divideDescriptors(Infinity, 2), { limit: Infinity, connectionsEnd: Infinity, warmSegmentsMax: 256 });
+  const budget = new DescriptorBudget({ limit: 1024, usedCount: 25 }, 2);
+  assert.ok(budget.logsMax > 500, "the partitions of a default limit");
+});
+
+Deno.test("DescriptorBudget takes no limit for what it is, and starts with one that is too small", () => {
+  const endless = new DescriptorBudget({ limit: Infinity, usedCount: 25 }, 2);
+  assert.deepEqual([endless.slots, endless.logsMax, endless.warmSegmentsMax], [Infinity, Infinity, 256]);
+  assert.equal(endless.refuseConnection({ logs: 1e6, connections: 1e6 }, 1e6), null);
+  assert.equal(endless.roomForLogs({ logs: 1e6, connections: 1e6 }), Infinity);
+  const small = new DescriptorBudget({ limit: 64, usedCount: 25 }, 8);
+  assert.deepEqual([small.slots, small.connectionsMin, small.warmSegmentsMax], [16, 4, 1]);
+});
+
+Deno.test("DescriptorBudget.roomForLogs() counts partitions and connections, and leaves room for some of these", () => {
+  const budget = new DescriptorBudget({ limit: 1024, usedCount: 25 }, 2);
+  assert.equal(budget.roomForLogs({ logs: 0, connections: 0 }), budget.logsMax);
+  assert.equal(budget.roomForLogs({ logs: 100, connections: budget.connectionsMin }), budget.logsMax - 100);
+  assert.equal(budget.roomForLogs({ logs: 100, connections: 200 }), budget.slots - 300);
+  assert.equal(budget.roomForLogs({ logs: 5000, connections: 0 }), 0);
+});
+
+Deno.test("DescriptorBudget.logsOfShards() opens all logs where they fit, else as many of each shard's as of all", () => {
+  const budget = new DescriptorBudget({ limit: 1024, usedCount: 25 }, 2);
+  const { logsMax } = budget;
+  assert.deepEqual(budget.logsOfShards([logsMax - 10, 10]), [logsMax - 10, 10]);
+  assert.deepEqual(budget.logsOfShards([3 * logsMax, logsMax]), [Math.floor(logsMax * 3 / 4), Math.floor(logsMax / 4)]);
+  assert.deepEqual(budget.logsOfShards([0, 0]), [0, 0]);
 });
 
 Deno.test("descriptorBudget() divides what this process may have", async () => {
-  const { limit, connectionsEnd } = await descriptorBudget(1);
+  const { limit, slots } = await descriptorBudget(1);
   const shell = await new Deno.Command("sh", { args: ["-c", "ulimit -n"] }).output();
   const told = new TextDecoder().decode(shell.stdout).trim();
   assert.equal(limit, told === "unlimited" ? Infinity : Number(told));
-  assert.ok(connectionsEnd > 0);
+  assert.ok(slots > 0);
 });

@@ -22,6 +22,10 @@ export interface ShardStart {
   readonly listenerNames: readonly string[];
   /** Closed segments whose files the shard may keep open. */
   readonly warmSegmentsMax: number;
+  /** Mappings of files that the shard may have. */
+  readonly mappingsMax: number;
+  /** Logs that each shard may open at the start, by shard. */
+  readonly logsMax: readonly number[];
   /** The whole image. */
   readonly image: ImageDelta;
 }

@@ -212,7 +212,7 @@ class ShardHost {
   }
 
   #store(report: (text: string) => void): LogStore {
-    const { logDirectory, cleanShutdown, unmarked, warmSegmentsMax, config } = this.#start;
+    const { shard, logDirectory, cleanShutdown, unmarked, warmSegmentsMax, mappingsMax, logsMax, config } = this.#start;
     return new LogStore({
       fs: linuxFileSystem,
       clock: systemClock,
@@ -221,6 +221,8 @@ class ShardHost {
       unmarked,
       producerIdExpirationMs: config.producerIdExpirationMs,
       warmSegmentsMax,
+      mappingsMax,
+      logsMax: logsMax[shard],
       report,
     });
   }

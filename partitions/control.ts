@@ -8,6 +8,7 @@ export { LogDirectory, LogDirectoryError, METADATA_STORE_FILE } from "./log_dire
 export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";
 export { Controller } from "./metadata/controller.ts";
 export type { ImageDelta } from "./metadata/image.ts";
+export type { PartitionRoom } from "./metadata/topic_creation.ts";
 export { SqliteStore } from "./metadata/sqlite_store.ts";
 export { MetadataStoreError } from "./metadata/store.ts";
 export { notClosedCleanly, partitionOffsets, speaksOfOthers } from "./partition_offsets.ts";

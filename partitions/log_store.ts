@@ -18,6 +18,9 @@ import type { TopicImage } from "./metadata/image.ts";
 import type { Watermarks } from "./shared/watermarks.ts";
 import { UncommittedLogs } from "./uncommitted_logs.ts";
 
+/** Why a log is not opened while there are more than descriptors; said once for all of them, by whoever counted (mod.ts). */
+export const NO_DESCRIPTORS = "The log is offline for want of descriptors";
+
 /** What the store is told. */
 export interface LogStoreOptions {
   readonly fs: FileSystem;
@@ -30,8 +33,11 @@ export interface LogStoreOptions {
   readonly unmarked?: readonly string[];
   /** `producer.id.expiration.ms` */
   readonly producerIdExpirationMs: number;
-  /** Closed segments whose files may stay open, 256 where absent. */
+  /** Closed segments whose files may stay open, and mappings of files; usual figures where absent. */
   readonly warmSegmentsMax?: number;
+  readonly mappingsMax?: number;
+  /** Most logs that are opened at the start, for want of descriptors; those that are created later are the controller's business. */
+  readonly logsMax?: number;
   /** Gets sentences about what recovery found and did. */
   readonly report: (message: string) => void;
 }
@@ -43,6 +49,9 @@ export class LogStore {
   /** What the checkpoints said at the start; a line goes when its log is opened. */
   readonly #recoveryPoints: Map<string, number>;
   readonly #logStarts: Map<string, number>;
+  /** How many more of the logs that there were at the start may be opened. */
+  #openable: number;
+  #isStarting = true;
   /** Logs that could not be opened so far. */
   readonly #unopened = new Set<string>();
   /** Logs of which a clean stop before the start says nothing: adopted ones, and those that another shard had let go and this one not opened. */
@@ -57,6 +66,7 @@ export class LogStore {
    */
   constructor(options: LogStoreOptions) {
     this.#options = options;
+    this.#openable = options.logsMax ?? Infinity;
     this.#resources = new LogResources(options.fs, options);
     const recoveryPoints = readCheckpoint(options, RECOVERY_POINTS_FILE);
     if (typeof recoveryPoints === "string") options.report(`Ignoring a damaged checkpoint: ${recoveryPoints}`);
@@ -80,6 +90,11 @@ export class LogStore {
       this.#logStarts.set(key, handedOver.logStartOffset);
     }
     const isHandedOver = handedOver !== null;
+    const isOld = !isHandedOver && (this.#isStarting || this.#unopened.has(key));
+    if (isOld && this.#openable === 0) {
+      this.#unopened.add(key);
+      return NO_DESCRIPTORS;
+    }
     const cleanShutdown = isHandedOver || this.#options.cleanShutdown && !this.#unfinished.has(key);
     const logStartOffset = toOffset(this.#logStarts.get(key) ?? 0);
     const directory = `${this.#options.directory}/${topic.name}-${partition}`;
@@ -98,6 +113,7 @@ export class LogStore {
         resources: this.#resources,
         report,
       });
+      if (isOld) this.#openable--;
       if (handedOver === null || log.logEndOffset === handedOver.logEndOffset) {
         this.forget(topic, partition);
         if (handedOver === null) this.#uncommitted.note(`${topic.name}-${partition}`, log.uncommitted);
@@ -124,6 +140,7 @@ export class LogStore {
    * on may have the name of one that was deleted.
    */
   forgetCheckpoints(): void {
+    this.#isStarting = false;
     for (const checkpoint of [this.#recoveryPoints, this.#logStarts]) {
       for (const key of checkpoint.keys()) if (!this.#unopened.has(key)) checkpoint.delete(key);
     }

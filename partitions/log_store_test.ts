@@ -3,11 +3,14 @@ import { ManualClock } from "../storage/base/clock.ts";
 import { Log } from "../storage/log.ts";
 import { CrashingFileSystem } from "../tests/crashing_file_system.ts";
 import { append } from "../tests/log_fixture.ts";
-import { LogStore } from "./log_store.ts";
+import { LogStore, NO_DESCRIPTORS } from "./log_store.ts";
 import { LOG_DIRECTORY, topicOn } from "./partition_testing.ts";
 import { emptyWatermarks } from "./shared/watermarks.ts";
 
-function create(files: CrashingFileSystem, changes: { cleanShutdown?: boolean; unmarked?: string[] } = {}) {
+function create(
+  files: CrashingFileSystem,
+  changes: { cleanShutdown?: boolean; unmarked?: string[]; logsMax?: number } = {},
+) {
   const reports: string[] = [];
   const store = new LogStore({
     fs: files.fileSystem,
@@ -15,6 +18,7 @@ function create(files: CrashingFileSystem, changes: { cleanShutdown?: boolean; u
     directory: LOG_DIRECTORY,
     cleanShutdown: changes.cleanShutdown ?? false,
     unmarked: changes.unmarked,
+    logsMax: changes.logsMax,
     producerIdExpirationMs: 1000,
     report: (text) => reports.push(text),
   });
@@ -154,4 +158,19 @@ Deno.test("LogStore.open() recovers a log that was handed over and could not be 
   files.capacityBytes = Infinity;
   const again = opened(store.open(topic, 0));
   assert.deepEqual([again.logEndOffset, again.recoveryPoint], [5, 0], "nothing of it was ever flushed");
+});
+
+Deno.test("LogStore.open() opens as many logs of the start as there are descriptors for, and every new one", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const topic = topicOn([0, 0, 0, 0, 0]);
+  const { store } = create(files, { logsMax: 2 });
+  const open = (partition: number) => store.open(topic, partition);
+  for (const partition of [0, 1]) opened(open(partition));
+  for (const partition of [2, 3]) assert.equal(open(partition), NO_DESCRIPTORS);
+  assert.ok(!files.files().some(([path]) => path.startsWith(`${LOG_DIRECTORY}/t-2/`)));
+  store.forgetCheckpoints();
+  opened(open(4));
+  assert.equal(open(2), NO_DESCRIPTORS, "a change of the topic does not open what had no room");
+  store.forget(topic, 2);
+  opened(open(2));
 });

@@ -14,7 +14,7 @@ import type {
   ReadWaiter,
 } from "./outcomes.ts";
 import { refusedAppend } from "./outcomes.ts";
-import type { LogStore } from "./log_store.ts";
+import { type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
 import { Partition, type PartitionOwner } from "./partition.ts";
 import { PartitionUpkeep } from "./partition_upkeep.ts";
 import { PartitionService } from "./partition_service.ts";
@@ -351,7 +351,7 @@ export class ShardPartitions implements PartitionOwner {
       this.#unopened.add(place.slot);
       this.#keepCheckpoints(place.slot, store.checkpointed(topic, place.partition));
       this.onMoved(place.slot); // who waited for the shard that had it is answered
-      failures.push(log);
+      if (log !== NO_DESCRIPTORS) failures.push(log);
       return;
     }
     this.#unopened.delete(place.slot);

@@ -9,7 +9,7 @@
  * A request waits for its turn as long as its timeout says; then it is answered with REQUEST_TIMED_OUT and nothing of it
  * happens. Once begun, a change is carried out.
  */
-import { errorCode, errorMessage } from "../../net/protocol/error_codes.ts";
+import { errorCode } from "../../net/protocol/error_codes.ts";
 import type {
   CreatableTopicResult,
   CreateTopicsRequest,
@@ -21,12 +21,12 @@ import type {
 } from "../../net/protocol/messages/37_create_partitions.ts";
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
-import { describeTopicConfigs } from "../config/topic_configs.ts";
 import type { PartitionDirectories } from "./adoption.ts";
 import { alterationTransaction, growthTransaction, isForgotten } from "./change_transactions.ts";
 import { planAlterations, type PlannedAlteration } from "./config_changes.ts";
 import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
 import { type LoadedTopics, loadTopics, newPartitionRow } from "./controller_loading.ts";
+import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT } from "./creation_answers.ts";
 import type { ImageDelta, MetadataImage, TopicImage } from "./image.ts";
 import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
 import { type GrowthPlan, planPartitions } from "./partition_creation.ts";
@@ -34,10 +34,11 @@ import { type LetGo, movePartition, type PartitionMove } from "./partition_moves
 import { deletedKey, partitionRowKey, PRODUCER_IDS, topicKey } from "./records.ts";
 import { ABSENT, type MetadataStore, MetadataStoreError, type Transaction } from "./store.ts";
 import {
-  type CreationRefusal,
   type CreationRules,
+  type PartitionRoom,
   type PlannedTopic,
   planTopics,
+  scarcest,
   type TopicPlan,
 } from "./topic_creation.ts";
 import { planDeletion, refuseDeletion } from "./topic_deletion.ts";
@@ -64,6 +65,10 @@ export interface ControllerOptions {
   readonly saveLogStarts: () => Promise<void>;
   /** Writes all checkpoints. */
   readonly saveCheckpoints: () => Promise<void>;
+  /** How many more partitions this broker has room for, beside its largest number of them. @param count of all there are */
+  readonly room: (count: number) => PartitionRoom;
+  /** Tells the operator something. */
+  readonly report: (text: string) => void;
   /** Makes a topic id (`randomUuid`). */
   readonly newTopicId: () => string;
   /** Uniform in [0, 1); Math.random unless a test wants to know. */
@@ -81,8 +86,6 @@ export interface LoadedMetadata {
   /** Sentences for the log: what was adopted, what was left alone. */
   readonly warnings: readonly string[];
 }
-
-type CreatableTopicConfigs = NonNullable<CreatableTopicResult["configs"]>;
 
 type Calls = {
   readonly [N in ControlCallName]: (args: ControlCalls[N]["args"]) => Promise<ControlCalls[N]["result"]>;
@@ -134,6 +137,11 @@ export class Controller implements ControlPlane {
   /** All topics, as the shards know them. */
   get image(): MetadataImage {
     return this.#table.image;
+  }
+
+  /** Partitions of all topics. */
+  get partitionsCount(): number {
+    return this.#options.slotsMax - this.#table.freeCount;
   }
 
   /**
@@ -188,6 +196,9 @@ export class Controller implements ControlPlane {
     const rules = this.#rules();
     const topics = missing.map((name) => autoCreatedTopic(name, this.#options.config, rules.brokers.length));
     const planned = planTopics(topics, rules);
+    for (const topic of planned) {
+      if ("errorCode" in topic) this.#options.report(`Cannot create topic ${topic.name}: ${topic.errorMessage}`);
+    }
     await this.#create(planned);
     const codes = new Map(
       planned.map((topic) => [topic.name, "errorCode" in topic ? topic.errorCode : errorCode.NONE]),
@@ -342,7 +353,7 @@ export class Controller implements ControlPlane {
       numPartitions,
       replicationFactor: defaultReplicationFactor,
       brokers: [nodeId],
-      freeCount: this.#table.freeCount,
+      ...scarcest(this.#table.freeCount, this.#options.room(this.partitionsCount)),
       exists: (name) => this.image.topic(name) !== undefined,
       colliding: (key) => this.#table.colliding(key),
     };
@@ -365,32 +376,10 @@ export class Controller implements ControlPlane {
 
   /** Effective configs; those of topics without any are kept, because working them out takes longer than all the rest. */
   #describe(configs: Readonly<Record<string, string>>): CreatableTopicConfigs {
-    if (Object.keys(configs).length > 0) return describe(configs, this.#options.config);
-    this.#defaultConfigs ??= describe(configs, this.#options.config);
+    if (Object.keys(configs).length > 0) return describeCreated(configs, this.#options.config);
+    this.#defaultConfigs ??= describeCreated(configs, this.#options.config);
     return this.#defaultConfigs;
   }
-}
-
-function describe(configs: Readonly<Record<string, string>>, config: BrokerConfig): CreatableTopicConfigs {
-  return describeTopicConfigs(configs, config).map(({ name, value, readOnly, source, isSensitive }) => ({
-    name,
-    value,
-    readOnly,
-    configSource: source,
-    isSensitive,
-  }));
-}
-
-const TIMED_OUT: CreationRefusal = {
-  errorCode: errorCode.REQUEST_TIMED_OUT,
-  errorMessage: errorMessage(errorCode.REQUEST_TIMED_OUT),
-};
-
-function refusedCreation(
-  name: string,
-  { errorCode: code, errorMessage: message }: CreationRefusal,
-): CreatableTopicResult {
-  return { name, errorCode: code, errorMessage: message, numPartitions: -1, replicationFactor: -1, configs: [] };
 }
 
 function newTopic({ name, configs, replicas }: TopicPlan, id: string): Omit<StoredTopic, "versions"> {

@@ -276,3 +276,31 @@ Deno.test("movePartition() waits for its turn: a topic that grows or goes meanwh
   assert.equal(late, false);
   assert.deepEqual(published.at(-1)?.deletedIds, [topicId]);
 });
+
+Deno.test("nothing is created that has no descriptor: topics, partitions, topics created by their use, the offsets topic", async () => {
+  const room = (count: number) => ({ count: Math.max(0, 52 - count), scarcity: "of the test" });
+  const properties = { "auto.create.topics.enable": "true", "num.partitions": "3" };
+  const { controller, reports } = await startController(new MemoryStore(), { properties, room });
+  const auto = async (name: string) => {
+    const [result] = await controller.call("autoCreateTopics", { names: [name] });
+    return errorName(result?.errorCode ?? 0);
+  };
+  assert.notEqual(await create(controller, "t"), "");
+  assert.equal(await grow(controller, "t", 53), "INVALID_PARTITIONS");
+  assert.equal(await grow(controller, "t", 2), "NONE");
+  assert.equal(await auto("__consumer_offsets"), "NONE", "the last 50");
+  assert.equal(await auto("u"), "INVALID_PARTITIONS");
+  const text = "This broker has no room for 3 partitions: 0 more fit, because of the test.";
+  assert.deepEqual(reports, [`Cannot create topic u: ${text}`]);
+  const topics = [{ name: "v", numPartitions: 3, replicationFactor: 1, assignments: [], configs: [] }];
+  const request = { topics, timeoutMs: 1000, validateOnly: false };
+  const [refused] = (await controller.call("createTopics", { request, apiVersion: 7 })).topics;
+  assert.deepEqual([refused?.errorCode, refused?.errorMessage], [errorCode.INVALID_PARTITIONS, text]);
+  await controller.call("deleteTopics", {
+    request: { topics: [], topicNames: ["t"], timeoutMs: 1000 },
+    apiVersion: 5,
+  });
+  assert.equal(await auto("__consumer_offsets"), "NONE");
+  assert.equal(await grow(controller, "t", 3), "UNKNOWN_TOPIC_OR_PARTITION");
+  assert.notEqual(await create(controller, "w", 2), "");
+});

@@ -9,6 +9,7 @@ import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "./
 import { Controller, type LoadedMetadata } from "./controller.ts";
 import type { ImageDelta } from "./image.ts";
 import type { LetGo } from "./partition_moves.ts";
+import type { PartitionRoom } from "./topic_creation.ts";
 import {
   ABSENT,
   type Lease,
@@ -117,6 +118,8 @@ export interface TestController {
   readonly controller: Controller;
   readonly published: ImageDelta[];
   readonly loaded: LoadedMetadata;
+  /** What the operator was told. */
+  readonly reports: readonly string[];
 }
 
 /** Starts a controller. */
@@ -131,9 +134,11 @@ export async function startController(
     letGo?: LetGo;
     nowMs?: () => number;
     saveCheckpoints?: () => Promise<void>;
+    room?: (count: number) => PartitionRoom;
   } = {},
 ): Promise<TestController> {
   const published: ImageDelta[] = [];
+  const reports: string[] = [];
   const controller = new Controller({
     store,
     config: configOf(options.properties),
@@ -146,10 +151,12 @@ export async function startController(
     letGo: options.letGo ?? (() => Promise.resolve(true)),
     saveLogStarts: () => Promise.resolve(),
     saveCheckpoints: options.saveCheckpoints ?? (() => Promise.resolve()),
+    room: options.room ?? (() => ({ count: Infinity, scarcity: "" })),
+    report: (text) => void reports.push(text),
     newTopicId: randomUuid,
     nowMs: options.nowMs,
     random: () => 0.5,
   });
   const loaded = await controller.load(options.directories ?? new ListedDirectories());
-  return { controller, published, loaded };
+  return { controller, published, loaded, reports };
 }

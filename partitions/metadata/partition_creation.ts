@@ -12,6 +12,7 @@ import type { CreatePartitionsTopic } from "../../net/protocol/messages/37_creat
 import type { TopicImage } from "./image.ts";
 import {
   type CreationRefusal,
+  noRoomFor,
   PARTITIONS_PER_REQUEST_MAX,
   refuseReplicas,
   type Replicas,
@@ -22,8 +23,9 @@ import {
 export interface GrowthRules {
   /** Node ids of the brokers that are alive. */
   readonly brokers: readonly number[];
-  /** How many more partitions fit. */
+  /** How many more partitions fit, and why no more. */
   readonly freeCount: number;
+  readonly scarcity?: string;
   topic(name: string): TopicImage | undefined;
 }
 
@@ -85,8 +87,7 @@ function planGrowth(
     return refuse("POLICY_VIOLATION", "Excessively large number of partitions per request.");
   }
   if (added > rules.freeCount) {
-    const room = `${rules.freeCount} more ${rules.freeCount === 1 ? "fits" : "fit"}`;
-    return refuse("INVALID_PARTITIONS", `This broker has no room for ${added} partitions: ${room}.`);
+    return refuse("INVALID_PARTITIONS", noRoomFor(added, rules));
   }
   const factor = topic.partitions[0]?.replicas.length ?? 1;
   if (assignments === null) {

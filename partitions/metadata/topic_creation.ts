@@ -24,6 +24,8 @@ export interface CreationRules {
   readonly brokers: readonly number[];
   /** How many more partitions fit. */
   readonly freeCount: number;
+  /** Why no more fit, where it is not the broker's largest number of partitions: the end of a sentence. */
+  readonly scarcity?: string;
   /** Whether a topic of this name exists. */
   exists(name: string): boolean;
   /** An existing topic with this collision key. */
@@ -106,10 +108,30 @@ function planConfigs(topic: CreatableTopic, rules: CreationRules): Result {
   const replicas = topic.assignments.length > 0 ? assigned(topic, rules) : spread(topic, rules);
   if ("errorCode" in replicas) return replicas;
   if (replicas.length > rules.freeCount) {
-    const room = `${rules.freeCount} more ${rules.freeCount === 1 ? "fits" : "fit"}`;
-    return refuse("INVALID_PARTITIONS", `This broker has no room for ${replicas.length} partitions: ${room}.`);
+    return refuse("INVALID_PARTITIONS", noRoomFor(replicas.length, rules));
   }
   return { plan: { name: topic.name, configs, replicas } };
+}
+
+/** Room for partitions beside that in the watermark table. */
+export interface PartitionRoom {
+  /** How many more fit. */
+  readonly count: number;
+  /** Why no more do: the end of a sentence. */
+  readonly scarcity: string;
+}
+
+/** The smaller of two rooms. @param tableCount how many more partitions have a place in the watermark table */
+export function scarcest(tableCount: number, room: PartitionRoom): { freeCount: number; scarcity?: string } {
+  return room.count < tableCount ? { freeCount: room.count, scarcity: room.scarcity } : { freeCount: tableCount };
+}
+
+/** The sentence that refuses new partitions. */
+export function noRoomFor(count: number, { freeCount, scarcity }: { freeCount: number; scarcity?: string }): string {
+  const room = `${freeCount} more ${freeCount === 1 ? "fits" : "fit"}`;
+  return `This broker has no room for ${count} partitions: ${room}${
+    scarcity === undefined ? "" : `, because ${scarcity}`
+  }.`;
 }
 
 /** Node ids by partition. */

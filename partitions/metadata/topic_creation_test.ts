@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { errorCode, errorName } from "../../net/protocol/error_codes.ts";
 import type { CreatableTopic } from "../../net/protocol/messages/19_create_topics.ts";
-import { type CreationRules, planTopics } from "./topic_creation.ts";
+import { type CreationRules, planTopics, scarcest } from "./topic_creation.ts";
 
 const rules: CreationRules = {
   numPartitions: 4,
@@ -158,4 +158,12 @@ Deno.test("planTopics() refuses a whole request for more than 10,000 partitions 
   assert.ok(beyond.every((topic) => "errorCode" in topic && topic.errorCode === errorCode.POLICY_VIOLATION));
   assert.equal(beyond.length, 3);
   assert.match(verdict(wanted("huge", { numPartitions: 0x7fff_ffff })), /^POLICY_VIOLATION/);
+});
+
+Deno.test("planTopics() says why no more partitions fit, where it is not the largest number of them", () => {
+  const topic = { name: "t", numPartitions: 3, replicationFactor: -1, assignments: [], configs: [] };
+  const [refused] = planTopics([topic], { ...rules, ...scarcest(2000, { count: 2, scarcity: "there is a reason" }) });
+  const message = "This broker has no room for 3 partitions: 2 more fit, because there is a reason.";
+  assert.deepEqual(refused, { name: "t", errorCode: errorCode.INVALID_PARTITIONS, errorMessage: message });
+  assert.deepEqual(scarcest(2, { count: 2000, scarcity: "there is a reason" }), { freeCount: 2 });
 });
