@@ -111,6 +111,14 @@ Deno.test("a member that joins again with what it said before is let in whatever
   assert.equal(test.ask(12, { groupId: "first", memberId, generationId: 1, groupInstanceId: null }, 3).errorCode, NONE);
 });
 
+Deno.test("a member of very many protocols is refused before they are counted", () => {
+  const test = new TestCoordinator();
+  const protocols = Array.from({ length: 1001 }, (_, index) => ({ name: `p${index}`, metadata: new Uint8Array(0) }));
+  const request = joinOf("g", new Uint8Array(0));
+  assert.equal(test.ask(11, { ...request, protocols }, 3).errorCode, errorCode.INCONSISTENT_GROUP_PROTOCOL);
+  assert.equal(test.ask(11, { ...request, protocols: protocols.slice(1) }, 3).errorCode, NONE);
+});
+
 Deno.test("no number of group ids gets a shard above its budget, and groups that nobody is in go when there is no room", () => {
   const test = new TestCoordinator({ shardsCount: 8, config: ROOMY });
   const { count, code } = untilRefused(100_000, (index) => {

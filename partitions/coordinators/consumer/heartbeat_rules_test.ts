@@ -71,3 +71,17 @@ Deno.test("refuseMalformedHeartbeat() refuses assignors that the broker does not
   assert.equal(own?.errorCode, errorCode.UNSUPPORTED_ASSIGNOR);
   assert.equal(refuseMalformedHeartbeat({ ...joining, serverAssignor: "range" }, 1, ["uniform"])?.errorCode, 112);
 });
+
+Deno.test("refuseMalformedHeartbeat() refuses more names and more partitions than anybody has, before anything is done with them", () => {
+  const names = (count: number) => Array.from({ length: count }, (_, index) => `${index}`);
+  assert.equal(codeOf({ ...joining, subscribedTopicNames: names(10_000) }), errorCode.NONE);
+  assert.equal(codeOf({ ...joining, subscribedTopicNames: names(10_001) }), errorCode.INVALID_REQUEST);
+  const owned = (topics: number, partitions: number) =>
+    Array.from(
+      { length: topics },
+      () => ({ topicId: "YWFhYWFhYWFhYWFhYWFhYQ", partitions: Array(partitions).fill(0) }),
+    );
+  assert.equal(codeOf({ ...going, topicPartitions: owned(9, 10_000) }), errorCode.NONE);
+  assert.equal(codeOf({ ...going, topicPartitions: owned(10, 10_000) }), errorCode.INVALID_REQUEST);
+  assert.equal(codeOf({ ...going, topicPartitions: owned(100_001, 0) }), errorCode.INVALID_REQUEST);
+});
