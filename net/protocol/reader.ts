@@ -41,6 +41,7 @@ export class Reader {
   failure: string | null = null;
   #bytes: Uint8Array;
   #view: DataView;
+  #start = 0;
   #end: number;
   #elements = 0;
   #elementsMax = ELEMENTS_MAX;
@@ -67,7 +68,7 @@ export class Reader {
       this.#bytes = bytes;
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
-    this.position = start;
+    this.position = this.#start = start;
     this.#end = end;
     this.failure = null;
     this.#elements = 0;
@@ -96,7 +97,7 @@ export class Reader {
 
   /** Refuses the bytes, unless they were refused before. @param reason what is wrong with them */
   fail(reason: string): void {
-    if (this.failure === null) this.failure = `${reason} at byte ${this.position}`;
+    if (this.failure === null) this.failure = `${reason} at byte ${this.position - this.#start}`;
     this.#end = this.position;
   }
 
