@@ -19,6 +19,7 @@ import type { ConnectionContext } from "./handler.ts";
 import type { MaybeIdle } from "./idle_connections.ts";
 import type { RecordsPayload, Writer } from "./protocol/writer.ts";
 import type { MaybeReady } from "./ready_connections.ts";
+import { isPipelineFull } from "./pipeline_limits.ts";
 import { LANDING_BYTES, type MemoryHolder, type RequestMemory } from "./request_memory.ts";
 import { Sender, type SenderTools } from "./sender.ts";
 
@@ -27,24 +28,12 @@ export const CLOSED_BY_CLIENT = "closed by the client";
 /** As above, without a farewell. */
 export const RESET_BY_CLIENT = "reset by the client";
 
-/** Requests of a connection that may wait for their answers; reading pauses at this many. */
-const PIPELINE_REQUESTS_MAX = 128;
-/** Unsent bytes of a connection at which reading pauses. */
-const PENDING_BYTES_MAX = 1024 * 1024;
-/** Memory of a connection's unsent answers at which reading pauses; slices of files take none. */
-const ANSWER_BYTES_MAX = 256 * 1024;
 /** First size of a connection's own block. */
 const OWN_BLOCK_BYTES_MIN = 64 * 1024;
 /** An own block grows to this multiple of what has arrived, at most to the size of the request … */
 const GROWTH_FACTOR = 8;
 /** … and to that size once this much has: its pages cost nothing until bytes come, copies of many megabytes stall the shard. */
 const SMALL_BLOCK_BYTES_MAX = 4 * 1024 * 1024;
-/** Bytes of requests without an answer, and of answers that are not their turn, at which reading pauses. */
-const PIPELINE_BYTES_MAX = 8 * 1024 * 1024;
-/** Bytes of requests without an answer of all connections of a shard: above it each handles one request at a time. */
-const PIPELINES_BYTES_MAX = 64 * 1024 * 1024;
-/** The same for answers that are not their turn. */
-const KEPT_ANSWERS_BYTES_MAX = 16 * 1024 * 1024;
 /** Receive calls of one connection in one turn, so that the others get theirs. */
 const RECEIVES_PER_TURN_MAX = 8;
 /** Requests of one connection that are handled at a stretch: 200 clients that sent all they could stalled the others for 2 s. */
@@ -58,8 +47,12 @@ export interface ConnectionShard extends SenderTools {
   readonly requestBytesMax: number;
   /** Memory for requests. */
   readonly memory: RequestMemory;
-  /** Handles a whole request. @param start of its header in the arena @param length without the size prefix */
-  onRequest(connection: Connection, start: number, length: number): void;
+  /**
+   * Handles a whole request.
+   * @param start of its header in the arena @param length without the size prefix
+   * @returns 0, or how many elements there has to be room for before it can be handled
+   */
+  onRequest(connection: Connection, start: number, length: number): number;
   /** The connection has something to send, or to be closed, at the end of the turn. */
   markDirty(connection: Connection): void;
   /** The connection has more to handle: `proceed()` is called in a later turn. */
@@ -161,7 +154,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   resume(): void {
     if (this.#isLeaving && !this.#isToMove) this.#stay();
     if (!this.#isPaused || this.isYielding || this.closeReason !== null) return;
-    if (this.#isFull() || this.#shard.memory.isWaiting(this)) return;
+    if (isPipelineFull(this.pipeline, this.sender) || this.#isWaiting()) return;
     this.#isPaused = false;
     if (this.#block !== -1) this.#handleOwn();
     if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
@@ -246,13 +239,9 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
     this.#block = -1;
   }
 
-  #isFull(): boolean {
-    const { pipeline, sender } = this;
-    if (pipeline.isHeld) return true;
-    const { heldBytes, keptBytes } = this.#shard.memory.pipelines;
-    if (pipeline.length > 0 && (heldBytes >= PIPELINES_BYTES_MAX || keptBytes >= KEPT_ANSWERS_BYTES_MAX)) return true;
-    return pipeline.length >= PIPELINE_REQUESTS_MAX || pipeline.heldBytes >= PIPELINE_BYTES_MAX ||
-      sender.pendingBytes >= PENDING_BYTES_MAX || sender.heldBytes >= ANSWER_BYTES_MAX;
+  #isWaiting(): boolean {
+    const { memory } = this.#shard;
+    return memory.isWaiting(this) || memory.isWaitingForWeights(this);
   }
 
   #pause(): false {
@@ -368,12 +357,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
         break;
       }
       if (length - used < 4 + size) break;
-      if (this.#isFull() || this.pipeline.holdsBack(view.getInt16(block + used + 4))) {
-        this.#pause();
-        break;
-      }
-      if (!this.#shard.memory.pipelines.weights.admits(size)) {
-        this.#shard.memory.awaitWeights(this);
+      if (isPipelineFull(this.pipeline, this.sender) || this.pipeline.holdsBack(view.getInt16(block + used + 4))) {
         this.#pause();
         break;
       }
@@ -382,7 +366,12 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
         break;
       }
       handledCount++;
-      this.#shard.onRequest(this, block + used + 4, size);
+      const elements = this.#shard.onRequest(this, block + used + 4, size);
+      if (elements > 0) {
+        this.#shard.memory.awaitWeights(this, elements);
+        this.#pause();
+        break;
+      }
       this.pipeline.hold(size);
       used += 4 + size;
     }

@@ -148,6 +148,11 @@ export class RequestExchange implements Exchange<unknown> {
     };
   }
 
+  /** The request is not on the heap any more, or is counted elsewhere: it waits, perhaps for days. */
+  releaseMemory(): void {
+    this.#pipeline.weigh(this, 0);
+  }
+
   holdMemory(): () => void {
     const { weights } = this.#pipeline.totals;
     const bytes = this.weightBytes;
@@ -331,8 +336,8 @@ export class Pipeline {
 
   /** Counts what a decoded request takes until it is over. */
   weigh(exchange: RequestExchange, bytes: number): void {
+    this.totals.weights.add(bytes - exchange.weightBytes);
     exchange.weightBytes = bytes;
-    this.totals.weights.add(bytes);
   }
 
   /** Whether a request is the oldest. */
@@ -365,10 +370,11 @@ export class Pipeline {
     if (request !== undefined) this.#letGo(request);
   }
 
-  #letGo({ heldBytes, keptBytes, weightBytes }: RequestExchange): void {
+  #letGo(request: RequestExchange): void {
+    const { heldBytes, keptBytes } = request;
     this.#heldBytes -= heldBytes + keptBytes;
     this.totals.heldBytes -= heldBytes;
     this.totals.keptBytes -= keptBytes;
-    this.totals.weights.add(-weightBytes);
+    this.weigh(request, 0);
   }
 }

@@ -229,6 +229,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   #wait(): void {
     const { purgatory } = this.#services;
     this.#exchange.holdSameApi();
+    this.#exchange.releaseMemory();
     // A fetch that waits reads all its partitions: one that has none, or an error, was answered.
     const awaited = this.#awaited = new AwaitedPartitions(
       this.#parts.map(({ place, outcome }) => ({ slot: (place as PartitionPlace).slot, ...outcome })),

@@ -67,6 +67,8 @@ export function askGroup<Key extends GroupApiKey>(
     { shard, apiKey, request, client: clientOf(exchange) },
     (response) => answer(response === null ? null : shape(response)),
   );
+  // It may wait for others of its group; what the coordinator keeps of it has a budget of its own.
+  exchange.releaseMemory();
 }
 
 /**

@@ -77,7 +77,7 @@ export class RequestMemory {
   /** What the requests of all connections take. */
   readonly pipelines = emptyTotals();
   /** In the order of their coming. */
-  readonly #waitForWeights = new Set<MemoryHolder>();
+  readonly #waitForWeights = new Map<MemoryHolder, number>();
   readonly #arena: Arena;
   readonly #growthEnd: number;
   readonly #largeEnd: number;
@@ -132,9 +132,14 @@ export class RequestMemory {
     return this.#waiting.has(holder) || this.#waitForLanding.has(holder);
   }
 
-  /** Waits until a request of this size may be decoded. */
-  awaitWeights(holder: MemoryHolder): void {
-    this.#waitForWeights.add(holder);
+  /** Whether a connection waits for room for the elements of a request; it keeps that from nobody. */
+  isWaitingForWeights(holder: MemoryHolder): boolean {
+    return this.#waitForWeights.has(holder);
+  }
+
+  /** Waits until a request of so many elements may be decoded. */
+  awaitWeights(holder: MemoryHolder, elements: number): void {
+    this.#waitForWeights.set(holder, elements);
   }
 
   /** Leaves the landing block to who reads it. */
@@ -264,11 +269,10 @@ export class RequestMemory {
     if (this.#arena.usedBytes > this.#arena.sharedBytes / 2) this.#landing = this.#takeLanding();
   }
 
-  /** Lets those go on whose requests may fit now; who does not fit yet waits on, at the end. */
+  /** Lets those go on whose requests have room now, in the order of their coming. */
   #feedWeights(): void {
-    if (this.#waitForWeights.size === 0) return;
-    for (const holder of [...this.#waitForWeights]) {
-      if (!this.pipelines.weights.admits(0)) return;
+    for (const [holder, elements] of this.#waitForWeights) {
+      if (this.pipelines.weights.elementsRoom < elements) return;
       this.#waitForWeights.delete(holder);
       if (holder.closeReason === null) holder.onMemory(-1);
     }

@@ -1,16 +1,21 @@
 /**
- * Memory that decoded requests take on a shard's heap until they are over: elements of arrays cost more there than on the wire.
- * A connection hands a request over only if what it may weigh fits beside those that are not over; until then its bytes stay in the
- * arena. Runs on shards.
+ * Memory that decoded requests take on a shard's heap until they are over: elements of arrays cost more there than on the wire. A
+ * request is decoded as far as there is room for its elements; one that has more waits, its bytes stay in the arena, and it is
+ * decoded again when there is room. Few elements always have room, so that usual requests never wait. Runs on shards.
  */
 import { ELEMENTS_MAX } from "./protocol/reader.ts";
+import { assert } from "../storage/base/assert.ts";
 
-/** What an element takes with its part of the answer. */
-const ELEMENT_BYTES = 160;
+/** What an element takes with what a handler makes of it and its part of the answer. */
+const ELEMENT_BYTES = 400;
 /** What a request takes without elements. */
 const REQUEST_BYTES = 512;
-/** Most that requests of a shard weigh together; a single one may always be handled. */
+/** Most that requests of a shard weigh together, but for those of few elements. */
 export const WEIGHTS_MAX = 32 * 1024 * 1024;
+/** Elements that a request may have however much the others weigh; each connection has one such request then. */
+export const FEW_ELEMENTS = 256;
+
+assert(weightOf(ELEMENTS_MAX) <= WEIGHTS_MAX, "the largest request fits alone");
 
 /** Bytes of heap that a decoded request takes. @param elements of its arrays */
 export function weightOf(elements: number): number {
@@ -26,9 +31,14 @@ export class RequestWeights {
     return this.#heldBytes;
   }
 
-  /** Whether a request may be decoded now. @param size its bytes on the wire, each of which may be an element */
-  admits(size: number): boolean {
-    return this.#heldBytes === 0 || this.#heldBytes + weightOf(Math.min(size, ELEMENTS_MAX)) <= WEIGHTS_MAX;
+  /** Elements that the next request may have. */
+  get elementsRoom(): number {
+    return Math.max(FEW_ELEMENTS, Math.floor((WEIGHTS_MAX - this.#heldBytes) / ELEMENT_BYTES));
+  }
+
+  /** Whether so much is held that each connection should have one request at a time. */
+  get isFull(): boolean {
+    return this.#heldBytes >= WEIGHTS_MAX;
   }
 
   /** Counts bytes. @param bytes negative when they are given back */

@@ -42,22 +42,28 @@ export class Router {
     this.#reader = new Reader(shard.memory.bytes);
   }
 
-  /** Handles the request at these bytes of the arena. */
-  route(connection: Connection, start: number, length: number): void {
+  /**
+   * Handles the request at these bytes of the arena.
+   * @returns 0, or how many elements there has to be room for before it can be handled
+   */
+  route(connection: Connection, start: number, length: number): number {
     const reader = this.#reader;
     reader.reset(this.#memory.bytes, start, start + length);
     const header = decodeRequestHeader(reader);
-    if (reader.failure !== null) return connection.close(`malformed request header: ${reader.failure}`);
+    if (reader.failure !== null) return refuse(connection, `malformed request header: ${reader.failure}`);
     const row = apiByKey(header.apiKey);
     const handler = this.#handlers.get(header.apiKey);
-    if (row === undefined || handler === undefined) return connection.close(`API key ${header.apiKey} is not served`);
+    if (row === undefined || handler === undefined) return refuse(connection, `API key ${header.apiKey} is not served`);
     connection.context.clientId = header.clientId ?? "";
     const [oldest, newest] = row.served;
     if (header.apiVersion < oldest || header.apiVersion > newest) {
-      if (header.apiKey === API_VERSIONS_KEY) return this.#fallback(connection.pipeline.push(header, row));
-      return connection.close(`${row.name} v${header.apiVersion} is not served (${oldest} to ${newest} are)`);
+      if (header.apiKey === API_VERSIONS_KEY) {
+        this.#fallback(connection.pipeline.push(header, row));
+        return 0;
+      }
+      return refuse(connection, `${row.name} v${header.apiVersion} is not served (${oldest} to ${newest} are)`);
     }
-    this.#decode(connection, row, handler, header);
+    return this.#decode(connection, row, handler, header);
   }
 
   #decode(
@@ -65,11 +71,13 @@ export class Router {
     row: Api,
     handler: AnyHandler,
     header: Parameters<Connection["pipeline"]["push"]>[0],
-  ): void {
+  ): number {
     const reader = this.#reader;
-    reader.limitElements(row.elementsMax);
+    const room = connection.pipeline.totals.weights.elementsRoom;
+    reader.limitElements(Math.min(row.elementsMax, room));
     const request = row.request.decode(reader, header.apiVersion);
-    if (reader.failure !== null) return connection.close(`malformed ${row.name} request: ${reader.failure}`);
+    if (reader.hasTooManyElements && room < row.elementsMax) return Math.min(row.elementsMax, 2 * room);
+    if (reader.failure !== null) return refuse(connection, `malformed ${row.name} request: ${reader.failure}`);
     const exchange = connection.pipeline.push(header, row);
     connection.pipeline.weigh(exchange, weightOf(reader.elementsCount));
     try {
@@ -77,5 +85,11 @@ export class Router {
     } catch (error) {
       exchange.fail(error);
     }
+    return 0;
   }
+}
+
+function refuse(connection: Connection, reason: string): 0 {
+  connection.close(reason);
+  return 0;
 }

@@ -11,6 +11,7 @@ import { metadataRequest } from "./protocol/messages/03_metadata.ts";
 import { createTopicsRequest } from "./protocol/messages/19_create_topics.ts";
 import { ELEMENTS_MAX } from "./protocol/reader.ts";
 import { Writer } from "./protocol/writer.ts";
+import { FEW_ELEMENTS, WEIGHTS_MAX } from "./request_weights.ts";
 import { Router } from "./router.ts";
 import { testContext } from "./socket_testing.ts";
 
@@ -56,12 +57,12 @@ class Fixture {
   }
 
   /** Routes a frame without its size, in the middle of other bytes. */
-  route(frame: Uint8Array): void {
+  route(frame: Uint8Array): number {
     this.memory.bytes.fill(0xee).set(frame.subarray(4), START);
     const { context, pipeline, closed } = this;
     // The router uses nothing else of a connection.
     const connection = { context, pipeline, close: (reason: string) => void closed.push(reason) };
-    this.router.route(connection as unknown as Connection, START, frame.length - 4);
+    return this.router.route(connection as unknown as Connection, START, frame.length - 4);
   }
 }
 
@@ -174,4 +175,32 @@ Deno.test("Router.route() closes on more elements than an API allows before it m
   assert.equal(fixture.handled.length, 2);
   assert.match(fixture.closed[0] ?? "", /^malformed Metadata request: More than 65536 array elements/);
   assert.match(fixture.closed[1] ?? "", /^malformed CreateTopics request: More than 8192 array elements/);
+});
+
+Deno.test("Router.route() handles a request of many elements only when there is room for them, and one of few always", () => {
+  const fixture = new Fixture();
+  const { weights } = fixture.pipeline.totals;
+  const ask = (count: number) => {
+    const topics = Array.from({ length: count }, () => ({ name: "t" }));
+    return fixture.route(frameOf(metadataRequest, { apiVersion: 1, correlationId: 1 }, { topics }));
+  };
+  assert.equal(ask(ELEMENTS_MAX), 0, "it fits alone");
+  const room = weights.elementsRoom;
+  assert.ok(room < ELEMENTS_MAX);
+  assert.equal(ask(ELEMENTS_MAX), Math.min(ELEMENTS_MAX, 2 * room), "there must be room for that many");
+  assert.deepEqual([fixture.handled.length, fixture.closed], [1, []]);
+  weights.add(WEIGHTS_MAX);
+  assert.equal(ask(FEW_ELEMENTS), 0);
+  assert.notEqual(ask(FEW_ELEMENTS + 1), 0);
+  weights.add(-WEIGHTS_MAX);
+  for (const { exchange } of fixture.handled) exchange.respond({ brokers: [], topics: [] });
+  assert.equal(weights.heldBytes, 0);
+  for (const { exchange } of fixture.handled) exchange.releaseMemory();
+  assert.equal(weights.heldBytes, 0, "given back once");
+  assert.equal(ask(ELEMENTS_MAX), 0);
+  const hold = fixture.handled.at(-1)?.exchange.holdMemory();
+  fixture.pipeline.abandon();
+  assert.ok(weights.heldBytes > WEIGHTS_MAX / 2, "somebody works on it though its client has gone");
+  hold?.();
+  assert.equal(weights.heldBytes, 0);
 });

@@ -152,9 +152,10 @@ export class Shard implements ConnectionShard {
     this.#parts.turns.count(this.#budget.end());
   }
 
-  onRequest(connection: Connection, start: number, length: number): void {
-    this.#router?.route(connection, start, length);
-    connection.affinity.endRequest();
+  onRequest(connection: Connection, start: number, length: number): number {
+    const elements = this.#router?.route(connection, start, length) ?? 0;
+    if (elements === 0) connection.affinity.endRequest();
+    return elements;
   }
 
   onHandlerFailure(): void {

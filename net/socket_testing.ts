@@ -136,9 +136,10 @@ export class FakeShard implements ConnectionShard {
     this.memory.releaseLanding();
   }
 
-  onRequest(connection: Connection, start: number, length: number): void {
+  onRequest(connection: Connection, start: number, length: number): number {
     this.requests.push(this.arena.memory.bytes.slice(start, start + length));
     this.handle(connection);
+    return 0;
   }
 
   markDirty(): void {

@@ -80,6 +80,11 @@ export class Reader {
     this.#elementsMax = elementsMax;
   }
 
+  /** Whether the bytes were refused because they have more elements than allowed. */
+  get hasTooManyElements(): boolean {
+    return this.#elements > this.#elementsMax;
+  }
+
   /** Array elements and tagged fields that were read. */
   get elementsCount(): number {
     return this.#elements;
