@@ -16,7 +16,7 @@ const PIPELINE_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of requests without an answer of all connections of a shard: above it each handles one request at a time. */
 const PIPELINES_BYTES_MAX = 64 * 1024 * 1024;
 /** The same for answers that are not their turn. */
-const KEPT_ANSWERS_BYTES_MAX = 16 * 1024 * 1024;
+const KEPT_ANSWERS_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Whether the connection of this pipeline and sender has to wait before it handles another request. */
 export function isPipelineFull(pipeline: Pipeline, sender: Sender): boolean {

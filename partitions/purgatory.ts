@@ -22,7 +22,7 @@ export interface DelayedOperation extends Timed {
 }
 
 /** Memory of waiting operations beyond which those that wait longest are completed early: a fetch then answers with what there is. */
-export const WAITING_BYTES_MAX = 48 * 1024 * 1024;
+export const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 
 /** The waiting operations of one shard. */
 export class Purgatory {

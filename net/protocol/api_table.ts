@@ -73,6 +73,9 @@ export interface Api {
  * some microseconds for it; a coordinator looks at each member, group or protocol. Clients name a few.
  */
 const elementsMaxOf: ReadonlyMap<number, number> = new Map([
+  [3, 1 << 14], // Metadata: topics
+  [8, 1 << 14], // OffsetCommit: topics, partitions
+  [9, 1 << 14], // OffsetFetch: groups, topics, partitions
   [10, 1 << 14], // FindCoordinator: groups
   [11, 1 << 10], // JoinGroup: protocols
   [13, 1 << 12], // LeaveGroup: members
@@ -81,13 +84,17 @@ const elementsMaxOf: ReadonlyMap<number, number> = new Map([
   [16, 1 << 10], // ListGroups: states and types
   [19, 1 << 13], // CreateTopics: topics, assignments, configs
   [20, 1 << 13], // DeleteTopics
+  [32, 1 << 14], // DescribeConfigs: resources, keys
   [33, 1 << 13], // AlterConfigs: resources, configs
   [37, 1 << 13], // CreatePartitions: topics, assignments
   [42, 1 << 14], // DeleteGroups
   [44, 1 << 13], // IncrementalAlterConfigs: resources, configs
+  [47, 1 << 14], // OffsetDelete: topics, partitions
   [60, 1 << 10], // DescribeCluster
+  [68, 1 << 14], // ConsumerGroupHeartbeat: topics, partitions
   [69, 1 << 14], // ConsumerGroupDescribe
   [74, 1 << 10], // ListConfigResources: types
+  [75, 1 << 13], // DescribeTopicPartitions: topics
 ]);
 const READ_ONLY_KEYS: readonly number[] = [2, 3, 9, 10, 15, 16, 18, 23, 32, 60, 69, 74, 75];
 

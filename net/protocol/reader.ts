@@ -25,7 +25,7 @@ export const STRING_BYTES_MAX = 0x7fff;
  * wire, and half a microsecond, so that without this limit a 100 MB frame would take gigabytes and minutes. A request that names
  * every partition a broker of 4,000 (Kafka's advice) has stays far below; APIs whose elements are dear have less (api_table.ts).
  */
-export const ELEMENTS_MAX = 1 << 16;
+export const ELEMENTS_MAX = 1 << 15;
 
 /** A tag and a size. */
 const TAG_BYTES_MIN = 2;
