@@ -21,6 +21,8 @@ const SHARD_DESCRIPTORS = 9;
 const WORKING_DESCRIPTORS = 32;
 /** What the main isolate needs at a time for checkpoints, the removal of topics, and connections on their way to a shard. */
 const MAIN_WORKING_DESCRIPTORS = 24;
+/** Most of few descriptors that is kept for all this work: not everything is under way at a time. */
+const WORKING_SHARE_MAX = 1 / 4;
 /** Part of the rest that closed segments may keep open. */
 const WARM_SHARE = 1 / 4;
 /** Most closed segments that a shard keeps open, one descriptor each. */
@@ -62,7 +64,8 @@ export class DescriptorBudget {
   /** Divides the descriptors. */
   constructor({ limit, usedCount }: Descriptors, shardsCount: number) {
     this.limit = limit;
-    this.#workingCount = MAIN_WORKING_DESCRIPTORS + shardsCount * WORKING_DESCRIPTORS;
+    const working = MAIN_WORKING_DESCRIPTORS + shardsCount * WORKING_DESCRIPTORS;
+    this.#workingCount = Math.min(working, Math.floor(limit * WORKING_SHARE_MAX));
     const rest = limit - usedCount - OWN_DESCRIPTORS - shardsCount * SHARD_DESCRIPTORS - this.#workingCount;
     const warm = Math.floor(rest * WARM_SHARE / shardsCount);
     this.warmSegmentsMax = Math.max(1, Math.min(WARM_SEGMENTS_MAX, warm));

@@ -5,7 +5,7 @@ Deno.test("DescriptorBudget divides a limit so that all shares together stay bel
   for (const limit of [256, 512, 1024, 4096, 20_000, 1_048_576]) {
     for (const shardsCount of [1, 2, 4]) {
       const budget = new DescriptorBudget({ limit, usedCount: 25 }, shardsCount);
-      const others = 25 + 20 + 9 * shardsCount + 24 + 32 * shardsCount;
+      const others = 25 + 20 + 9 * shardsCount + Math.min(24 + 32 * shardsCount, limit / 4);
       assert.ok(budget.warmSegmentsMax >= 1 && budget.warmSegmentsMax <= 256);
       assert.ok(budget.connectionsMin >= 4 && budget.connectionsMin <= 64);
       assert.ok(
@@ -23,6 +23,8 @@ Deno.test("DescriptorBudget takes no limit for what it is, and starts with one t
   assert.deepEqual([endless.slots, endless.logsMax, endless.warmSegmentsMax], [Infinity, Infinity, 256]);
   assert.equal(endless.refuseConnection({ logs: 1e6, connections: 1e6 }, 1e6), null);
   assert.equal(endless.roomForLogs({ logs: 1e6, connections: 1e6 }), Infinity);
+  const tight = new DescriptorBudget({ limit: 128, usedCount: 25 }, 2);
+  assert.equal(tight.refuseConnection({ logs: 500, connections: 0 }, 90), null, "an administrator gets in");
   const small = new DescriptorBudget({ limit: 64, usedCount: 25 }, 8);
   assert.deepEqual([small.slots, small.connectionsMin, small.warmSegmentsMax], [16, 4, 1]);
 });
