@@ -12,6 +12,7 @@ import {
   taggedFields,
   type WireType,
 } from "../../net/protocol/wire_types.ts";
+import { wireBatch } from "../../bench/peer/wire_bytes.ts";
 import { meaningOf, usualCount, valueOf } from "./field_meanings.ts";
 import { FrameBytes, writeNumbered } from "./frame_bytes.ts";
 import { BIG_PARTITIONS, NUMBERED_COUNT } from "./victim_topics.ts";
@@ -96,6 +97,11 @@ interface Place {
 
 /** What the rest of a request has room for behind the stretched field. */
 const REST_BYTES = 400;
+
+/** Records that are appended. */
+const ONE_RECORD = wireBatch([{ value: new Uint8Array(1) }]);
+/** Records that are refused. */
+const NO_BATCH = new Uint8Array(4);
 
 class StretchedFrame {
   readonly #stretch: Stretch;
@@ -201,15 +207,20 @@ class StretchedFrame {
         return this.#topicId(place);
       case "string":
         return this.#string(place);
-      case "bytes":
       case "records":
-        out.count(4, { size: 4, isCompact: this.#isFlexible });
-        return out.integer(0, 4);
+        return this.#bytes(place.elements === "existing" ? ONE_RECORD : NO_BATCH, out);
+      case "bytes":
+        return this.#bytes(NO_BATCH, out);
       case "array":
         throw new Error(`Arrays of arrays are not known to this test: ${place.path.join(".")}`);
       default:
         this.#number(type.kind, place);
     }
+  }
+
+  #bytes(bytes: Uint8Array, out: FrameBytes): void {
+    out.count(bytes.length, { size: 4, isCompact: this.#isFlexible });
+    out.raw(bytes);
   }
 
   #number(kind: Kind, { out, path, elements }: Place): void {
