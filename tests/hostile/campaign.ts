@@ -65,14 +65,24 @@ export function smallRequests(): Stretch[] {
   });
 }
 
-/** Builds the request of a stretch, with a membership where it needs one. @param bytes size of its frame */
-export async function requestOf(stretch: Stretch, field: Field<FrameContext>, bytes: number): Promise<HostileRequest> {
-  const values = await membershipFor(stretch, field.victim);
-  const frame = stretchedFrame(stretch, { bytes, context: { ...field.context, values } });
+/**
+ * How far a request is stretched: to so many bytes, or to as many elements as the broker takes from one, in a megabyte or two. The first
+ * shows that it refuses what is too much, the second what the most of what it does not refuse costs.
+ */
+export type Size = number | "fitting";
+
+const FITTING_BYTES_MAX = 2_000_000;
+
+/** Builds the request of a stretch, with a membership where it needs one. */
+export async function requestOf(stretch: Stretch, field: Field<FrameContext>, size: Size): Promise<HostileRequest> {
+  const context = { ...field.context, values: await membershipFor(stretch, field.victim) };
+  const frame = size === "fitting"
+    ? stretchedFrame(stretch, { bytes: FITTING_BYTES_MAX, elementsMax: stretch.api.elementsMax, context })
+    : stretchedFrame(stretch, { bytes: size, context });
   return { api: stretch.api, version: stretch.version, frame };
 }
 
 /** As `nameOf()`, with the size of the frame and the pattern. */
-export function attackName(stretch: Stretch, { bytes, pattern }: { bytes: number; pattern: string }): string {
-  return `${nameOf(stretch)}, ${bytes < 1e6 ? `${bytes / 1e3} KB` : `${bytes / 1e6} MB`}, ${pattern}`;
+export function attackName(stretch: Stretch, { size, pattern }: { size: Size; pattern: string }): string {
+  return `${nameOf(stretch)}, ${size === "fitting" ? size : `${size / 1e6} MB`}, ${pattern}`;
 }

@@ -36,8 +36,7 @@ export async function waitInSessions(
       if (!await attacker.send(frameOf(fetchRequest, header, { ...next, sessionEpoch }))) break;
     }
   }
-  // A question of this connection is answered behind what the others have sent to its shard.
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await victim.settle();
 }
 
 async function open(attacker: Attacker, frame: Uint8Array): Promise<number> {

@@ -17,6 +17,8 @@ export interface Slot {
 export class FrameBytes {
   /** Places that were written as differing. */
   readonly slots: Slot[] = [];
+  /** Array elements and unknown tagged fields written so far. */
+  elements = 0;
   #bytes = new Uint8Array(256);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;

@@ -6,11 +6,22 @@
  * One failure is repeated by BARNABAS_SEED and BARNABAS_HOSTILE, see campaign.ts.
  */
 import { describeConfigsRequest } from "../../net/protocol/messages/32_describe_configs.ts";
-import { apiByKey } from "../../net/protocol/api_table.ts";
+import { type Api, apiByKey } from "../../net/protocol/api_table.ts";
 import { frameOf } from "../kafka_client.ts";
 import { type HostileRequest, sendAndLeave, sendAndReadSlowly, sendFromMany, sendPipelined } from "./attacks.ts";
-import { allStretches, attackName, type Campaign, campaign, requestOf, smallRequests, versionsOf } from "./campaign.ts";
+import {
+  allStretches,
+  attackName,
+  type Campaign,
+  campaign,
+  requestOf,
+  type Size,
+  smallRequests,
+  versionsOf,
+} from "./campaign.ts";
 import { waitInSessions } from "./fetch_sessions.ts";
+import type { Random } from "../interop/random.ts";
+import type { Stretch } from "./stretched_frame.ts";
 
 const isSlow = Deno.env.get("BARNABAS_SLOW") === "1";
 const MEGABYTE = 1_000_000;
@@ -25,30 +36,32 @@ function hostile(name: string, body: (campaign: Campaign) => Promise<void>): voi
 }
 
 hostile("each repeated field of each API, stretched, in three versions", async ({ attack }) => {
-  const bytes = (isSlow ? 8 : 1) * MEGABYTE;
+  const sizes: Size[] = [(isSlow ? 8 : 1) * MEGABYTE, "fitting"];
   for (const stretch of allStretches(versionsOf)) {
-    await attack(attackName(stretch, { bytes, pattern: "one connection" }), async (field) => {
-      await sendFromMany(field, await requestOf(stretch, field, bytes), 1);
-    });
+    for (const size of sizes) {
+      await attack(attackName(stretch, { size, pattern: "one connection" }), async (field) => {
+        await sendFromMany(field, await requestOf(stretch, field, size), 1);
+      });
+    }
   }
 });
 
 hostile("each repeated field of each API, stretched to 90 MB (BARNABAS_SLOW=1)", async ({ attack }) => {
   if (!isSlow) return;
-  for (const stretch of allStretches(({ served: [, newest] }) => [newest])) {
-    await attack(attackName(stretch, { bytes: HUGE_BYTES, pattern: "one connection" }), async (field) => {
+  for (const stretch of allStretches(newest)) {
+    await attack(attackName(stretch, { size: HUGE_BYTES, pattern: "one connection" }), async (field) => {
       await sendFromMany(field, await requestOf(stretch, field, HUGE_BYTES), 1);
     });
   }
 });
 
 hostile(`${CROWD} connections with the same stretched request`, async ({ attack, random }) => {
-  const all = allStretches(({ served: [, newest] }) => [newest]);
-  for (const { api } of smallRequests()) {
-    const stretch = random.pick(all.filter((other) => other.api === api));
-    await attack(attackName(stretch, { bytes: MEGABYTE, pattern: `${CROWD} connections` }), async (field) => {
-      await sendFromMany(field, await requestOf(stretch, field, MEGABYTE), CROWD);
-    });
+  for (const stretch of onePerApi(random)) {
+    for (const size of [MEGABYTE, "fitting"] as const) {
+      await attack(attackName(stretch, { size, pattern: `${CROWD} connections` }), async (field) => {
+        await sendFromMany(field, await requestOf(stretch, field, size), CROWD);
+      });
+    }
   }
 });
 
@@ -63,7 +76,7 @@ hostile("pipelines of small requests", async ({ attack }) => {
     await sendFromMany(field, describesOne(2800), 260);
   });
   for (const stretch of smallRequests()) {
-    await attack(attackName(stretch, { bytes: 0, pattern: "127 in a pipeline, 4 connections" }), async (field) => {
+    await attack(attackName(stretch, { size: 0, pattern: "127 in a pipeline, 4 connections" }), async (field) => {
       await sendPipelined(field, await requestOf(stretch, field, 0), { connections: 4, requests: 127 });
     });
   }
@@ -71,13 +84,11 @@ hostile("pipelines of small requests", async ({ attack }) => {
 
 hostile("clients that read little or nothing", async ({ attack, random }) => {
   const connections = isSlow ? 100 : 20;
-  const stretches = allStretches(({ served: [, newest] }) => [newest]);
-  for (const { api } of smallRequests()) {
-    const stretch = random.pick(stretches.filter((other) => other.api === api));
+  for (const stretch of onePerApi(random)) {
     for (const bytes of [0, 100]) {
       const pattern = `${connections} connections that read ${bytes} bytes at a time`;
-      await attack(attackName(stretch, { bytes: 200_000, pattern }), async (field) => {
-        const request = await requestOf(stretch, field, 200_000);
+      await attack(attackName(stretch, { size: "fitting", pattern }), async (field) => {
+        const request = await requestOf(stretch, field, "fitting");
         await sendAndReadSlowly(field, request, { connections, rounds: 8, bytes });
       });
     }
@@ -88,17 +99,25 @@ hostile("clients that read little or nothing", async ({ attack, random }) => {
 });
 
 hostile("clients that leave in the middle of a request, and before its answer", async ({ attack, random }) => {
-  const stretches = allStretches(({ served: [, newest] }) => [newest]);
-  for (const { api } of smallRequests()) {
-    const stretch = random.pick(stretches.filter((other) => other.api === api));
+  for (const stretch of onePerApi(random)) {
     for (const share of [0.6, 1]) {
       const pattern = `20 connections that leave after ${share * 100} % of it`;
-      await attack(attackName(stretch, { bytes: MEGABYTE, pattern }), async (field) => {
-        await sendAndLeave(field, await requestOf(stretch, field, MEGABYTE), { connections: 20, share });
+      await attack(attackName(stretch, { size: "fitting", pattern }), async (field) => {
+        await sendAndLeave(field, await requestOf(stretch, field, "fitting"), { connections: 20, share });
       });
     }
   }
 });
+
+function newest({ served }: Api): number[] {
+  return [served[1]];
+}
+
+/** A stretch of each API, as the seed will have it. */
+function onePerApi(random: Random): Stretch[] {
+  const all = allStretches(newest);
+  return smallRequests().map(({ api }) => random.pick(all.filter((stretch) => stretch.api === api)));
+}
 
 /** Asks for all settings of topic "t", again and again. */
 function describesOne(times: number): HostileRequest {

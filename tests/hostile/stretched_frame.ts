@@ -77,14 +77,14 @@ function arraysOf(fields: Fields, version: number, path: string[]): { target: st
 
 /**
  * Builds the frame of a stretch.
- * @param bytes size of the whole frame, which it reaches but for a part of an element
+ * @param of size of the whole frame, which it reaches but for a part of an element; elements that it may have at most
  * @returns the frame with its size prefix; its correlation id stands at byte 8
  */
 export function stretchedFrame(
   stretch: Stretch,
-  { bytes, context }: { bytes: number; context: FrameContext },
+  of: { bytes: number; elementsMax?: number; context: FrameContext },
 ): Uint8Array<ArrayBuffer> {
-  return new StretchedFrame(stretch, context).build(bytes);
+  return new StretchedFrame(stretch, of.context).build({ elementsMax: Infinity, ...of });
 }
 
 /** Where in a request something is written. */
@@ -97,6 +97,7 @@ interface Place {
 
 /** What the rest of a request has room for behind the stretched field. */
 const REST_BYTES = 400;
+const REST_ELEMENTS = 16;
 
 /** Records that are appended. */
 const ONE_RECORD = wireBatch([{ value: new Uint8Array(1) }]);
@@ -108,6 +109,7 @@ class StretchedFrame {
   readonly #context: FrameContext;
   readonly #isFlexible: boolean;
   #bytesWanted = 0;
+  #elementsMax = 0;
 
   constructor(stretch: Stretch, context: FrameContext) {
     this.#stretch = stretch;
@@ -115,9 +117,9 @@ class StretchedFrame {
     this.#isFlexible = includes(stretch.api.request.flexible, stretch.version);
   }
 
-  build(bytes: number): Uint8Array<ArrayBuffer> {
+  build({ bytes, elementsMax }: { bytes: number; elementsMax: number }): Uint8Array<ArrayBuffer> {
     const { api, version, target } = this.#stretch;
-    this.#bytesWanted = bytes;
+    [this.#bytesWanted, this.#elementsMax] = [bytes, elementsMax];
     const out = new FrameBytes();
     out.integer(0, 4);
     out.integer(api.key, 2);
@@ -173,7 +175,8 @@ class StretchedFrame {
     const { out, path } = place;
     const one = new FrameBytes();
     this.#value(element, { out: one, path, elements: this.#stretch.elements, mayBeNull: false });
-    const count = Math.max(1, Math.floor((this.#bytesWanted - out.length - REST_BYTES) / one.length));
+    one.elements++;
+    const count = this.#timesFor(one, out);
     out.count(count, { size: 4, isCompact: this.#isFlexible });
     out.repeat(one, count);
   }
@@ -193,9 +196,17 @@ class StretchedFrame {
     }
     one.unsignedVarint(1);
     one.integer(0, 1);
-    const count = Math.max(1, Math.floor((this.#bytesWanted - out.length - REST_BYTES) / one.length));
+    one.elements++;
+    const count = this.#timesFor(one, out);
     out.unsignedVarint(count);
     out.repeat(one, count);
+  }
+
+  /** How often an element is repeated. */
+  #timesFor(one: FrameBytes, out: FrameBytes): number {
+    const byBytes = Math.floor((this.#bytesWanted - out.length - REST_BYTES) / one.length);
+    const byElements = Math.floor((this.#elementsMax - out.elements - REST_ELEMENTS) / one.elements);
+    return Math.max(1, Math.min(byBytes, byElements));
   }
 
   #value(type: WireType, place: Place & { mayBeNull: boolean }): void {

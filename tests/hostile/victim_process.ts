@@ -73,6 +73,18 @@ export class Victim implements AsyncDisposable {
     return this.#memory("VmHWM");
   }
 
+  /** Settles when the broker has no work left, as far as its use of the processor tells. */
+  async settle(): Promise<void> {
+    const [periodMs, ticksMax, periodsMax] = [30, 1, 1000];
+    for (let [periods, quiet, before] = [0, 0, this.#ticks]; periods < periodsMax && quiet < 3; periods++) {
+      await new Promise((resolve) => setTimeout(resolve, periodMs));
+      if (this.end !== null) return;
+      const now = this.#ticks;
+      quiet = now - before <= ticksMax ? quiet + 1 : 0;
+      before = now;
+    }
+  }
+
   /** Lets the kernel count the highest resident memory anew (proc(5), clear_refs). */
   forgetPeak(): void {
     Deno.writeTextFileSync(`/proc/${this.pid}/clear_refs`, "5");
@@ -90,6 +102,12 @@ export class Victim implements AsyncDisposable {
     await this.#answers.return?.();
     await this.#questions.abort().catch(brokenPipe);
     await Deno.remove(this.#dataDir, { recursive: true });
+  }
+
+  /** Time on a processor, in hundredths of a second (proc(5), stat). */
+  get #ticks(): number {
+    const fields = Deno.readTextFileSync(`/proc/${this.pid}/stat`).replace(/^.*\) /, "").split(" ");
+    return Number(fields[11]) + Number(fields[12]);
   }
 
   #memory(name: string): number {
