@@ -56,7 +56,9 @@ function waitedOf(thread: string): number | null {
     return Number(Deno.readTextFileSync(`${thread}/schedstat`).split(" ")[1]) / 1e6;
   } catch (error) {
     // ESRCH while the process ends, ENOENT once it has.
-    if (error instanceof Error) return null;
+    const hasEnded = error instanceof Deno.errors.NotFound ||
+      error instanceof Error && /os error 3\b/.test(error.message);
+    if (hasEnded) return null;
     throw error;
   }
 }

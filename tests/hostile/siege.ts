@@ -53,7 +53,7 @@ export class Siege<Context> implements AsyncDisposable {
     honest.longestMs = 0;
     victim.forgetPeak();
     const beforeBytes = victim.residentBytes;
-    const before = await victim.turnTimes();
+    const before = await victim.turnTimes() ?? [];
     await this.#meter.start(victim.pid);
     const startMs = performance.now();
     try {
@@ -63,7 +63,7 @@ export class Siege<Context> implements AsyncDisposable {
     }
     const tookMs = performance.now() - startMs;
     const samples = await this.#meter.stop();
-    const after = victim.end === null ? await victim.turnTimes().catch(() => null) : null;
+    const after = await victim.turnTimes();
     if (honest.failure !== null) complain(honest.failure);
     let figures = `${Math.round(tookMs)} ms, honest ≤ ${Math.round(honest.longestMs)} ms`;
     if (after === null) {

@@ -55,12 +55,11 @@ export class Victim implements AsyncDisposable {
     return this.#process.pid;
   }
 
-  /** Turn times of all shards so far. @throws Error when the broker has ended */
-  async turnTimes(): Promise<TurnTimes[]> {
-    await this.#questions.write(new TextEncoder().encode("\n"));
+  /** Turn times of all shards so far. @returns null when the broker has ended */
+  async turnTimes(): Promise<TurnTimes[] | null> {
+    await this.#questions.write(new TextEncoder().encode("\n")).catch(brokenPipe);
     const { value, done } = await this.#answers.next();
-    if (done === true) throw new Error("The broker has ended");
-    return JSON.parse(value);
+    return done === true ? null : JSON.parse(value);
   }
 
   /** Resident memory in bytes. */
