@@ -74,7 +74,6 @@ export async function sendAndReadSlowly(
       if (bytes > 0 && await Promise.race([attacker.readSome(bytes), pause()]) === null) return;
     }
   }));
-  await field.victim.settle();
 }
 
 /** Sends a part of the request from so many connections and goes; a share of 1 goes before the answer comes. */
@@ -88,7 +87,6 @@ export async function sendAndLeave(
     using attacker = await Attacker.connect(field.victim.port, field.ledger);
     await Promise.race([attacker.send(part), pause(LEAVE_MS)]);
   }));
-  await field.victim.settle();
 }
 
 const LEAVE_MS = 2000;

@@ -62,6 +62,8 @@ export class Siege<Context> implements AsyncDisposable {
       complain(`the attack failed: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
     }
     const tookMs = performance.now() - startMs;
+    // The turn that sent the last answer may not be over, and nobody waited for what was left behind.
+    await victim.settle();
     const samples = await this.#meter.stop();
     const after = await victim.turnTimes();
     if (honest.failure !== null) complain(honest.failure);

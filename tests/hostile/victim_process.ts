@@ -22,6 +22,7 @@ export class Victim implements AsyncDisposable {
   readonly #questions: WritableStreamDefaultWriter<Uint8Array>;
   readonly #heard: Promise<void>;
   readonly #dataDir: string;
+  #threads: string[] | null = null;
 
   private constructor(
     process: Deno.ChildProcess,
@@ -72,15 +73,14 @@ export class Victim implements AsyncDisposable {
     return this.#memory("VmHWM");
   }
 
-  /** Settles when the broker has no work left, as far as its use of the processor tells. */
+  /** Settles when no isolate of the broker has work left: all of them sleep, at several looks in a row. */
   async settle(): Promise<void> {
-    const [periodMs, ticksMax, periodsMax] = [30, 1, 1000];
-    for (let [periods, quiet, before] = [0, 0, this.#ticks]; periods < periodsMax && quiet < 3; periods++) {
-      await new Promise((resolve) => setTimeout(resolve, periodMs));
+    const [pauseMs, looksMax] = [3, 10_000];
+    const threads = this.#threads ??= this.#isolateThreads();
+    for (let [looks, quiet] = [0, 0]; looks < looksMax && quiet < 3; looks++) {
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
       if (this.end !== null) return;
-      const now = this.#ticks;
-      quiet = now - before <= ticksMax ? quiet + 1 : 0;
-      before = now;
+      quiet = threads.every(sleeps) ? quiet + 1 : 0;
     }
   }
 
@@ -103,10 +103,12 @@ export class Victim implements AsyncDisposable {
     await Deno.remove(this.#dataDir, { recursive: true });
   }
 
-  /** Time on a processor, in hundredths of a second (proc(5), stat). */
-  get #ticks(): number {
-    const fields = Deno.readTextFileSync(`/proc/${this.pid}/stat`).replace(/^.*\) /, "").split(" ");
-    return Number(fields[11]) + Number(fields[12]);
+  /** Folders of the threads of the main isolate, of the shards and of the metadata store. */
+  #isolateThreads(): string[] {
+    const folder = `/proc/${this.pid}/task`;
+    return [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`).filter((path) =>
+      path.endsWith(`/${this.pid}`) || Deno.readTextFileSync(`${path}/comm`).startsWith("worker-")
+    );
   }
 
   #memory(name: string): number {
@@ -116,6 +118,16 @@ export class Victim implements AsyncDisposable {
 
   async #hear(): Promise<void> {
     for await (const text of linesOf(this.#process.stderr)) this.sentences.push({ atMs: performance.now(), text });
+  }
+}
+
+/** Whether a thread waits for something other than a processor (proc(5), stat). One that has ended does. */
+function sleeps(thread: string): boolean {
+  try {
+    return /^.*\) S/.test(Deno.readTextFileSync(`${thread}/stat`));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
   }
 }
 
