@@ -196,9 +196,12 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
     if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
   }
 
-  retainBlock(): number {
-    this.#shard.arena.retain(this.#current);
+  get currentBlock(): number {
     return this.#current;
+  }
+
+  retainBlock(block: number): void {
+    this.#shard.arena.retain(block);
   }
 
   releaseBlock(block: number): void {

@@ -36,7 +36,10 @@ Deno.test("Connection replaces a landing block that somebody else still reads", 
   const shard = new FakeShard();
   const connection = shard.connect(pair);
   const blocks: number[] = [];
-  shard.handle = () => blocks.push(connection.retainBlock());
+  shard.handle = () => {
+    blocks.push(connection.currentBlock);
+    connection.retainBlock(connection.currentBlock);
+  };
   await pair.send(concatBytes([frame(1), frame(2)]));
   connection.onReadable();
   const [first] = blocks as [number];
@@ -57,7 +60,10 @@ Deno.test("Connection leaves its own block to who still reads it, also when it i
   const shard = new FakeShard();
   const connection = shard.connect(pair);
   let block = -1;
-  shard.handle = () => block = connection.retainBlock();
+  shard.handle = () => {
+    block = connection.currentBlock;
+    connection.retainBlock(block);
+  };
   const bytes = frame(5, 1000);
   await pair.send(bytes.subarray(0, 500));
   connection.onReadable();

@@ -23,16 +23,14 @@ interface KeptResponse {
 /** A frame's size is an int32. */
 const FRAME_BYTES_MAX = 0x7fff_ffff;
 
-/** Where the bytes of the request being handled lie, and how to keep them there. */
-export interface RequestBytes {
-  /** Holds the request's block until the returned number is given to `releaseBlock()`. */
-  retainBlock(): number;
+/** What a pipeline needs of its connection. */
+export interface PipelineOwner {
+  /** The arena block where the request lies that is being handled. */
+  readonly currentBlock: number;
+  /** Holds a block that somebody holds. */
+  retainBlock(block: number): void;
   /** Ends a hold. */
   releaseBlock(block: number): void;
-}
-
-/** What a pipeline needs of its connection. */
-export interface PipelineOwner extends RequestBytes {
   readonly context: ConnectionContext;
   /** Where the connection belongs. */
   readonly affinity: Affinity;
@@ -77,6 +75,7 @@ export class RequestExchange implements Exchange<unknown> {
   readonly header: RequestHeader;
   readonly #row: Api;
   readonly #pipeline: Pipeline;
+  readonly #block: number;
   #state: "waiting" | "kept" | "done" = "waiting";
   #kept: KeptResponse | null = null;
   #drop: (() => void) | null = null;
@@ -93,6 +92,7 @@ export class RequestExchange implements Exchange<unknown> {
   /** @param header the request's @param row its API @param pipeline of its connection */
   constructor(header: RequestHeader, row: Api, pipeline: Pipeline) {
     [this.header, this.#row, this.#pipeline] = [header, row, pipeline];
+    this.#block = pipeline.owner.currentBlock;
   }
 
   get apiVersion(): number {
@@ -103,9 +103,14 @@ export class RequestExchange implements Exchange<unknown> {
     return this.#pipeline.owner.context;
   }
 
-  /** Where the request's bytes lie. */
-  get bytes(): RequestBytes {
-    return this.#pipeline.owner;
+  /** Keeps the request's bytes where they are, until `releaseBlock()`; while it is handled for the first time, or somebody keeps them. */
+  retainBlock(): void {
+    this.#pipeline.owner.retainBlock(this.#block);
+  }
+
+  /** Ends one hold of the request's bytes. */
+  releaseBlock(): void {
+    this.#pipeline.owner.releaseBlock(this.#block);
   }
 
   /** Counts what the request touches, to find the shard that the connection belongs to. */
@@ -137,13 +142,13 @@ export class RequestExchange implements Exchange<unknown> {
   }
 
   beginSlices(): () => void {
-    const block = this.bytes.retainBlock();
+    this.retainBlock();
     this.holdsFollowers = true;
     const release = this.holdMemory();
     return () => {
       release();
       this.holdsFollowers = this.#holdsUntilAnswered;
-      this.bytes.releaseBlock(block);
+      this.releaseBlock();
       this.#pipeline.owner.onEnded();
     };
   }

@@ -30,9 +30,8 @@ class FakeConnection implements PipelineOwner {
   close(reason: string): void {
     this.closed.push(reason);
   }
-  retainBlock(): number {
-    return 0;
-  }
+  readonly currentBlock = 0;
+  retainBlock(): void {}
   releaseBlock(): void {}
 }
 

@@ -117,6 +117,7 @@ export class TestClient implements PipelineOwner {
   readonly writer = new Writer();
   readonly pipeline: Pipeline;
   readonly closed: string[] = [];
+  readonly currentBlock = 7;
   /** Arena blocks of its requests that are held. */
   heldCount = 0;
   retainedCount = 0;
@@ -181,14 +182,14 @@ export class TestClient implements PipelineOwner {
     this.closed.push(reason);
   }
 
-  retainBlock(): number {
+  retainBlock(block: number): void {
+    assert.equal(block, this.currentBlock);
     this.heldCount++;
     this.retainedCount++;
-    return 7;
   }
 
   releaseBlock(block: number): void {
-    assert.equal(block, 7);
+    assert.equal(block, this.currentBlock);
     this.heldCount--;
   }
 

@@ -43,7 +43,8 @@ class Fixture {
       sendEncoded: () => void this.sentCount++,
       onHandlerFailure: () => void this.failuresCount++,
       close: (reason) => void this.closed.push(reason),
-      retainBlock: () => 0,
+      currentBlock: 0,
+      retainBlock: () => {},
       releaseBlock: () => {},
     };
     this.pipeline = new Pipeline(owner);

@@ -86,8 +86,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   /** Of the topic that the cursor is at. */
   #topic: TopicImage | undefined;
   #refusal: number = errorCode.NONE;
-  /** Arena block of the request, held once while other shards read it, however many parts they append: -1 for none. */
-  #block = -1;
+  /** Parts that other shards append; the request's bytes are held once for all of them, and while it waits. */
   #remoteCount = 0;
   #errorBudget: RecordErrorBudget | null = null;
   /** Parts whose topic or partition is not there, or not open yet; null once they have waited for changes under way. */
@@ -280,13 +279,13 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   }
 
   #retainBlock(): void {
-    if (this.#remoteCount++ === 0) this.#block = this.#exchange.bytes.retainBlock();
+    if (this.#remoteCount++ === 0) this.#exchange.retainBlock();
   }
 
   /** Another shard has answered, or the wait is over. */
   #releaseBlock(): void {
     this.#remoteCount--;
-    if (this.#remoteCount === 0) this.#exchange.bytes.releaseBlock(this.#block);
+    if (this.#remoteCount === 0) this.#exchange.releaseBlock();
   }
 
   #codecOf(records: { start: number; length: number }): number {
