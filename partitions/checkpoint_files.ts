@@ -3,7 +3,8 @@
  * isolate, which looks for what must not be opened upon.
  * Source: Kafka's LogManager.loadLogs.
  */
-import { type FileSystem, readOffsetCheckpoint } from "../storage/control.ts";
+import { readOffsetCheckpoint } from "../storage/checkpoint.ts";
+import type { FileSystem } from "../storage/mod.ts";
 
 /** From where on logs are recovered. */
 export const RECOVERY_POINTS_FILE = "recovery-point-offset-checkpoint";
