@@ -181,6 +181,7 @@ class ShardHost {
       case "drain":
         this.#shard.disconnect();
         this.#groups.drain();
+        this.#partitions.stopFlushing();
         this.#isDraining = true;
         break;
       case "stop":

@@ -97,6 +97,7 @@ export class ShardPartitions implements PartitionOwner {
   #flushesCount = 0;
   /** Slots of partitions that wait to flush, in their order. */
   readonly #wantFlush = new Set<number>();
+  #isStopping = false;
   readonly #row = emptyWatermarks();
   readonly #appended: AppendOutcome = { ...refusedAppend("unknown-partition"), refusal: null };
 
@@ -172,6 +173,11 @@ export class ShardPartitions implements PartitionOwner {
     return this.#parts.store.uncommittedWarning();
   }
 
+  /** From now on no flush begins: `close()` makes everything durable, and must be alone with the files (storage/log_durability.ts). */
+  stopFlushing(): void {
+    this.#isStopping = true;
+  }
+
   /** Closes all logs, after what a clean stop leaves to do. @param options clean: trimmed and with snapshots @returns whether all were closed as asked */
   close(options: { clean: boolean }): boolean {
     if (options.clean) this.finishChanges();
@@ -202,6 +208,7 @@ export class ShardPartitions implements PartitionOwner {
   }
 
   mayFlush(slot: number): boolean {
+    if (this.#isStopping) return false;
     if (this.#flushesCount < FLUSHES_MAX) return true;
     this.#wantFlush.add(slot);
     return false;

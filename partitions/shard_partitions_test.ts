@@ -241,6 +241,24 @@ Deno.test("ShardPartitions.close() says whether every log was closed as asked", 
   assert.equal(world.table.read(0, emptyWatermarks()).highWatermark, toOffset(1));
 });
 
+Deno.test("ShardPartitions.stopFlushing() leaves it to close() to make logs durable", () => {
+  using world = new TestShards(1);
+  world.apply(topicOn([0, 0]));
+  const shard = world.at(0);
+  for (const place of [OWN, { ...OWN, slot: 1 }]) {
+    shard.partitions.append(place, { ...world.place(0, batchOf("x")), acks: 1 }, new Answers(), 0);
+  }
+  const [first, second] = [...shard.partitions.own];
+  first?.flushLater();
+  shard.partitions.stopFlushing();
+  second?.flushLater();
+  assert.equal(shard.flushes.length, 1, "only the one that had begun");
+  shard.flushes[0]?.done("flushed");
+  assert.equal(shard.flushes.length, 1, "and none follows on it");
+  assert.equal(shard.partitions.close({ clean: true }), true);
+  assert.equal(second?.log.recoveryPoint, 1);
+});
+
 Deno.test("ShardPartitions.deleteRecords() answers alike for its own and another shard's partition, and for none", () => {
   using world = new TestShards(2);
   world.apply(topicOn([0, 1]));

@@ -294,7 +294,7 @@ export class Log implements Disposable {
     if (this.#closed) return true;
     const clean = options.clean && this.flush() && this.#attempt(() => this.#finish()) === null;
     for (const segment of this.#segments.all) segment.retire();
-    const asked = !options.clean || (clean && this.#offlineReason === null);
+    const asked = !options.clean || (clean && this.#offlineReason === null && this.#durability.isIdle);
     this.#closed = true;
     this.#goOffline("The log is closed");
     return asked;

@@ -2,9 +2,12 @@
  * How far a log is durable, and what the next flush of it has to make durable. Runs on the shard that owns the log; the flushes
  * themselves are mostly made by another thread.
  *
- * Must always hold: what is below `recoveryPoint` was flushed, with the names and small files that it needs. A flush that failed
- * raises nothing, and neither does a log start that moves: that is written down elsewhere (the checkpoints), perhaps later, and
- * recovery takes what it misses below the recovery point for lost (log_recovery.ts). Kafka raises it.
+ * Must always hold: what is below `recoveryPoint` was flushed, with the names and small files that it needs. Two things raise nothing:
+ *
+ *   a flush that failed, and all     of two flushes of one file, the kernel tells only one that pages are lost, whichever asks
+ *   that end after it                first (man 2 fsync): the other one's success says nothing
+ *   a log start that moves           it is written down elsewhere (the checkpoints), perhaps later, and recovery takes what it
+ *                                    misses below the recovery point for lost (log_recovery.ts). Kafka raises it
  */
 import { type Offset, toOffset } from "./base/units.ts";
 import type { LoadedLog } from "./log_loader.ts";
@@ -29,6 +32,9 @@ export class LogDurability {
   #recoveryPoint: Offset;
   /** Segments below it are durable with their indexes and their size, not only up to their last record. */
   #closedDurableBelow: Offset;
+  /** Flushes that began and did not end. */
+  #underWay = 0;
+  #hasFailed = false;
 
   /** @param by where the files are, and the leases of the shard @param loaded what the log starts with */
   constructor(by: { fs: FileSystem; resources: LogResources }, loaded: LoadedLog) {
@@ -43,6 +49,11 @@ export class LogDurability {
   /** All records below it are durable. */
   get recoveryPoint(): Offset {
     return this.#recoveryPoint;
+  }
+
+  /** Whether no flush is under way: the failure of one would mean that what was flushed meanwhile may be lost, too. */
+  get isIdle(): boolean {
+    return this.#underWay === 0;
   }
 
   /**
@@ -66,6 +77,7 @@ export class LogDurability {
       for (const fd of smallFds) fds.push(fd), ownedFds.push(fd);
       const nextBase = this.#segments.all[end]?.baseOffset;
       const closedBelow = nextBase ?? this.#segments.active.baseOffset;
+      this.#underWay++;
       return { ...request, directories, changesUpTo, upTo: nextBase ?? logEndOffset, closedBelow };
     } catch (error) {
       this.#giveBack(request);
@@ -95,7 +107,9 @@ export class LogDurability {
   /** Ends a flush: gives back what it leased, and takes note of what is durable. */
   end(request: FlushRequest, outcome: FlushOutcome): void {
     this.#giveBack(request);
-    if (outcome !== "flushed") return;
+    this.#underWay--;
+    this.#hasFailed ||= outcome === "failed";
+    if (outcome !== "flushed" || this.#hasFailed) return;
     this.unflushed.settle(request.changesUpTo);
     this.#recoveryPoint = toOffset(Math.max(this.#recoveryPoint, request.upTo));
     this.#closedDurableBelow = toOffset(Math.max(this.#closedDurableBelow, request.closedBelow));
