@@ -82,7 +82,7 @@ export class RequestExchange implements Exchange<unknown> {
   /** Belongs to the pipeline: requests behind this one are handled when it is over. */
   holdsFollowers = false;
   #holdsUntilAnswered = false;
-  /** Belongs to the pipeline: bytes of memory that the request or its kept answer takes. */
+  /** Belongs to the pipeline: bytes of memory that the request takes while it has no answer. */
   heldBytes = 0;
   /** Belongs to the pipeline: bytes of its answer while that is not its turn. */
   keptBytes = 0;
@@ -211,14 +211,15 @@ export class RequestExchange implements Exchange<unknown> {
     }
     this.#state = "kept";
     this.#kept = { bytes: writer.bytes.slice(0, writer.position), holes: [...writer.holes] };
-    this.#pipeline.addKept(this, writer.position);
+    this.#pipeline.keep(this, writer.position);
   }
 
   respondNothing(): void {
     assert(this.#state === "waiting", "a request is answered once");
     this.#drop = null;
     this.#state = "done";
-    if (this.#pipeline.isClosed || !this.#pipeline.isHead(this)) return;
+    if (this.#pipeline.isClosed) return;
+    if (!this.#pipeline.isHead(this)) return this.#pipeline.keep(this, 0);
     this.#pipeline.advance();
     // Nothing is sent, so nothing else would look at a connection that stopped reading because its pipeline was full.
     this.#pipeline.owner.onEnded();
@@ -303,7 +304,8 @@ export class Pipeline {
 
   /** Whether the latest request has to be over before the next one is handled. */
   get isHeld(): boolean {
-    return this.#requests.at(-1)?.holdsFollowers ?? false;
+    const latest = this.#requests.at(-1);
+    return latest !== undefined && latest.holdsFollowers && latest.isWaiting;
   }
 
   /** Whether a request of this API has to wait for one before it. */
@@ -319,27 +321,20 @@ export class Pipeline {
     return exchange;
   }
 
-  /** Counts the bytes of the request that was just handled, unless its answer has left. */
+  /** Counts the bytes of the request that was just handled, unless it has its answer. */
   hold(bytes: number): void {
     const latest = this.#requests.at(-1);
-    if (latest !== undefined) this.addHeld(latest, bytes);
+    if (latest?.isWaiting) this.#count(latest, { heldBytes: bytes, keptBytes: 0 });
   }
 
-  /** Counts bytes that a request takes until it is over. */
-  addHeld(exchange: RequestExchange, bytes: number): void {
-    exchange.heldBytes += bytes;
-    this.#heldBytes += bytes;
-    this.totals.heldBytes += bytes;
+  /** A request has its answer, or needs none, before its turn, which may come in days: the answer is all that it takes until then. */
+  keep(exchange: RequestExchange, keptBytes: number): void {
+    this.#count(exchange, { heldBytes: 0, keptBytes });
+    this.weigh(exchange, 0);
+    if (exchange.holdsFollowers) this.owner.onEnded();
   }
 
-  /** Counts bytes of an answer that is kept until its turn. */
-  addKept(exchange: RequestExchange, bytes: number): void {
-    exchange.keptBytes += bytes;
-    this.#heldBytes += bytes;
-    this.totals.keptBytes += bytes;
-  }
-
-  /** Counts what a decoded request takes until it is over. */
+  /** Counts what a decoded request takes until it is answered. */
   weigh(exchange: RequestExchange, bytes: number): void {
     this.totals.weights.add(bytes - exchange.weightBytes);
     exchange.weightBytes = bytes;
@@ -376,10 +371,14 @@ export class Pipeline {
   }
 
   #letGo(request: RequestExchange): void {
-    const { heldBytes, keptBytes } = request;
-    this.#heldBytes -= heldBytes + keptBytes;
-    this.totals.heldBytes -= heldBytes;
-    this.totals.keptBytes -= keptBytes;
+    this.#count(request, { heldBytes: 0, keptBytes: 0 });
     this.weigh(request, 0);
+  }
+
+  #count(request: RequestExchange, { heldBytes, keptBytes }: { heldBytes: number; keptBytes: number }): void {
+    this.#heldBytes += heldBytes + keptBytes - request.heldBytes - request.keptBytes;
+    this.totals.heldBytes += heldBytes - request.heldBytes;
+    this.totals.keptBytes += keptBytes - request.keptBytes;
+    [request.heldBytes, request.keptBytes] = [heldBytes, keptBytes];
   }
 }

@@ -129,3 +129,25 @@ Deno.test("RequestExchange.beginSlices() holds the requests behind it to its end
     assert.equal(pipeline.isHeld, false);
   }
 });
+
+Deno.test("Pipeline counts for a request that is answered before its turn its answer alone, and lets those behind it go on", () => {
+  for (const hasAnswer of [true, false]) {
+    const { connection, pipeline, push } = create();
+    const { totals } = pipeline;
+    const first = push(1);
+    const second = push(2);
+    pipeline.weigh(second, 400_000);
+    second.holdFollowers();
+    pipeline.hold(1000);
+    assert.deepEqual([pipeline.isHeld, totals.heldBytes, totals.weights.heldBytes], [true, 1000, 400_000]);
+    if (hasAnswer) second.respond(answer());
+    else second.respondNothing();
+    pipeline.hold(500);
+    assert.deepEqual([pipeline.isHeld, totals.heldBytes, totals.weights.heldBytes], [false, 0, 0]);
+    assert.equal(totals.keptBytes > 0, hasAnswer);
+    assert.equal(pipeline.heldBytes, totals.keptBytes);
+    assert.equal(connection.endedCount, 1, "what waits behind it is looked at");
+    first.respond(answer());
+    assert.deepEqual([pipeline.length, pipeline.heldBytes, totals.heldBytes, totals.keptBytes], [0, 0, 0, 0]);
+  }
+});
