@@ -251,12 +251,14 @@ export class Partition {
 
   /** Takes the oldest segments out of the log. @returns paths of the renamed files; fewer where the disk refused */
   removeOldestSegments(count: number): string[] {
+    const renamed: string[] = [];
     try {
-      return this.log.deleteOldestSegments(count);
+      // One at a time: what was renamed before the disk refused has to be unlinked all the same.
+      for (let i = 0; i < count; i++) for (const path of this.log.deleteOldestSegments(1)) renamed.push(path);
     } catch (error) {
       this.#owner.onTrouble(this.slot, `Cannot remove segments: ${storageFailure(error)}`);
-      return [];
     }
+    return renamed;
   }
 
   /** Finds where a leader epoch ends (KIP-101, KIP-279). */

@@ -41,6 +41,33 @@ Deno.test("segments below the log start are renamed in the next turns, and unlin
   assert.equal(shard.unlinked.length, 6, "once");
 });
 
+Deno.test("where the disk refuses to rename a file, what was renamed before is unlinked, and another try takes the rest", () => {
+  for (let refused = 1; refused <= 9; refused++) {
+    using world = new TestShards(1);
+    const { shard, partition, answers } = shardWith(world, 3);
+    const { fileSystem } = shard.files;
+    const { rename } = fileSystem;
+    let calls = 0;
+    fileSystem.rename = (from, to) => {
+      if (++calls === refused) throw new Deno.errors.PermissionDenied("no");
+      rename(from, to);
+    };
+    shard.partitions.deleteRecords(PLACE, 3, answers, 0);
+    shard.partitions.maintain(world.clock.monotonicMs());
+    assert.equal(partition.log.segments().length, 4 - Math.floor((refused - 1) / 3));
+    assert.equal(partition.flush(), true, "the segment that stays can still be flushed");
+    for (let turn = 1; turn <= 2; turn++) {
+      shard.partitions.onLogStartMoved(PLACE.slot);
+      shard.partitions.maintain(world.clock.monotonicMs() + turn);
+    }
+    assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [3]);
+    shard.partitions.maintain(world.clock.monotonicMs() + 62_000);
+    const left = fileSystem.list("/logs/t-0").filter(({ name }) => name.endsWith(".deleted"));
+    assert.equal(left.length, 9);
+    assert.deepEqual(shard.unlinked.toSorted(), left.map(({ name }) => `/logs/t-0/${name}`).toSorted(), `${refused}`);
+  }
+});
+
 Deno.test("the segment that holds the log start stays, as does the active one", () => {
   using world = new TestShards(1);
   const { shard, partition, answers } = shardWith(world, 2);

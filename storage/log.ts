@@ -38,6 +38,7 @@ import type {
 import { type RenamedDirectory, renameForRemoval } from "./partition_directory.ts";
 import * as batches from "./record_batch.ts";
 import { createSegment, discardSegment } from "./segment_creation.ts";
+import { markDeleted } from "./segment_deletion.ts";
 import type { SegmentList } from "./segment_list.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { storageFailure } from "./storage_failure.ts";
@@ -229,7 +230,7 @@ export class Log implements Disposable {
     for (let i = 0; i < count; i++) {
       const segment = this.#segments.first;
       this.incrementLogStartOffset(this.#segments.at(1).baseOffset);
-      for (const path of segment.markDeleted()) paths.push(path);
+      for (const path of markDeleted(this.#options.fs, segment)) paths.push(path);
       this.#segments.shift().retire();
       this.#producers.snapshots.remove(segment.baseOffset);
     }

@@ -22,6 +22,7 @@ import { PARTITION_METADATA_FILE } from "./partition_metadata.ts";
 import { nextOffset } from "./record_batch.ts";
 import { SegmentRecovery } from "./recovery.ts";
 import { Segment, type SegmentPlace } from "./segment.ts";
+import { markDeleted } from "./segment_deletion.ts";
 import { SegmentList } from "./segment_list.ts";
 import { parsePartitionFileName, segmentFileKinds } from "./segment_names.ts";
 import { SegmentReader } from "./segment_reader.ts";
@@ -251,7 +252,7 @@ class LogLoader {
     while (this.segments.length > from) {
       const segment = this.segments.pop();
       this.#report(`Segment ${segment.baseOffset} with ${segment.sizeBytes} bytes is removed`);
-      for (const path of segment.markDeleted()) fs.remove(path);
+      for (const path of markDeleted(fs, segment)) fs.remove(path);
       segment.retire();
     }
     this.#unflushed.addDirectory(directory);

@@ -12,8 +12,8 @@
  *   the same below the recovery point,    `LogDamagedError`, and the records stay as they are: the partition is offline until
  *   or a log that ends below it           somebody restores it, because records that were durable are missing
  *
- * Must always hold: no sound batch is removed; segments are set aside, durably, before the bytes that condemned them are cut off,
- * so that a loss of power in between finds the same again.
+ * Must always hold: no sound segment is removed, and of one with a torn batch only that batch and what follows on it. Segments are
+ * set aside, durably, before the bytes that condemned them are cut off, so that a loss of power in between finds the same again.
  *
  * Pages above the recovery point are read from the disk, not from the page cache. After a failed fdatasync the kernel calls pages
  * clean that the disk has not got; a log that went offline for it and is opened again in the same boot would find them sound, and
@@ -28,6 +28,7 @@ import type { LogOptions } from "./log_types.ts";
 import { baseOffset, partitionLeaderEpoch } from "./record_batch.ts";
 import type { RecoveredSegment, SegmentRecovery } from "./recovery.ts";
 import type { Segment } from "./segment.ts";
+import { markDeleted } from "./segment_deletion.ts";
 import type { SegmentList } from "./segment_list.ts";
 import { segmentFileKinds, SET_ASIDE_SUFFIX } from "./segment_names.ts";
 import { LogDamagedError } from "./storage_failure.ts";
@@ -113,8 +114,8 @@ function settleSegment(index: number, found: RecoveredSegment, parts: LogRecover
 function damaged(directory: string, problem: string, recoveryPoint: Offset): LogDamagedError {
   return new LogDamagedError(
     `Cannot open ${directory}: ${problem}, but all below offset ${recoveryPoint} had been made durable. Nothing was cut off. ` +
-      `Restore the directory from a backup; or, to go on with what is left, remove the partition's line from ` +
-      `recovery-point-offset-checkpoint while the broker is stopped`,
+      `Restore the directory from a backup; or, to go on with what is left, set the partition's offset in ` +
+      `recovery-point-offset-checkpoint to 0 while the broker is stopped`,
   );
 }
 
@@ -127,7 +128,7 @@ function setAside(from: number, problem: string, { options, segments, report }: 
     if (segment.sizeBytes > 0) {
       if (!fs.fdatasync(segment.fd)) throw new SystemError(`flush ${segment.path(".log")}`);
       report(`Segment ${segment.baseOffset} is set aside as ${renameAside(fs, segment)}: ${problem}`);
-    } else for (const path of segment.markDeleted()) fs.remove(path);
+    } else for (const path of markDeleted(fs, segment)) fs.remove(path);
     segment.retire();
   }
   if (!fs.syncDirectory(directory)) throw new SystemError(`flush directory ${directory}`);

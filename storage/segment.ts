@@ -15,7 +15,7 @@ import type { LogConfig } from "./log_config.ts";
 import type { LeasedFile, LogResources, WarmFile } from "./log_resources.ts";
 import { OffsetIndex, RELATIVE_OFFSET_MAX } from "./offset_index.ts";
 import { BATCH_HEADER_BYTES, maxTimestamp } from "./record_batch.ts";
-import { DELETED_SUFFIX, partitionFileName, type SegmentFileKind, segmentFileKinds } from "./segment_names.ts";
+import { partitionFileName, type SegmentFileKind } from "./segment_names.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { MappedSegmentWriter, PwriteSegmentWriter, type SegmentWriter, type WriteOutcome } from "./segment_writer.ts";
 import type { FileSystem } from "./sys/file_system.ts";
@@ -306,15 +306,6 @@ export class Segment implements LeasedFile, WarmFile {
   coolDown(): void {
     if (this.leaseCount === 0) this.#closeFiles();
     else this.#closeWhenReleased = true; // a reader or a flush on another thread uses the descriptors
-  }
-
-  /** Renames its files to `.deleted`. @returns their new paths, to be removed later @throws SystemError */
-  markDeleted(): string[] {
-    const present = segmentFileKinds.map((kind) => this.path(kind)).filter((path) =>
-      this.#place.fs.modifiedMs(path) !== null
-    );
-    for (const path of present) this.#place.fs.rename(path, path + DELETED_SUFFIX);
-    return present.map((path) => path + DELETED_SUFFIX);
   }
 
   /** Takes it out of use: everything is closed, the descriptor once nobody leases it. Files stay as they are. */
