@@ -124,7 +124,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   }
 
   get isServed(): boolean {
-    return this.pipeline.length > 0 || this.#shard.memory.isWaiting(this);
+    return this.pipeline.length > 0 || this.#shard.memory.isLetWait(this);
   }
 
   /** The socket has bytes, or its peer has closed it. */
@@ -154,7 +154,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   resume(): void {
     if (this.#isLeaving && !this.#isToMove) this.#stay();
     if (!this.#isPaused || this.isYielding || this.closeReason !== null) return;
-    if (isPipelineFull(this.pipeline, this.sender) || this.#isWaiting()) return;
+    if (isPipelineFull(this.pipeline, this.sender) || this.#shard.memory.isLetWait(this)) return;
     this.#isPaused = false;
     if (this.#block !== -1) this.#handleOwn();
     if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
@@ -240,11 +240,6 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
     this.sender.discard();
     if (this.#block !== -1) this.#shard.arena.release(this.#block);
     this.#block = -1;
-  }
-
-  #isWaiting(): boolean {
-    const { memory } = this.#shard;
-    return memory.isWaiting(this) || memory.isWaitingForWeights(this);
   }
 
   #pause(): false {

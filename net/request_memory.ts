@@ -132,14 +132,15 @@ export class RequestMemory {
     return this.#waiting.has(holder) || this.#waitForLanding.has(holder);
   }
 
-  /** Whether a connection waits for room for the elements of a request; it keeps that from nobody. */
-  isWaitingForWeights(holder: MemoryHolder): boolean {
-    return this.#waitForWeights.has(holder);
+  /** Whether a connection waits for memory, or for room for the elements of a request that has arrived: it can do nothing about it. */
+  isLetWait(holder: MemoryHolder): boolean {
+    return this.isWaiting(holder) || this.#waitForWeights.has(holder);
   }
 
   /** Waits until a request of so many elements may be decoded. */
   awaitWeights(holder: MemoryHolder, elements: number): void {
     this.#waitForWeights.set(holder, elements);
+    this.pipelines.weights.isAwaited = true;
   }
 
   /** Leaves the landing block to who reads it. */
@@ -194,13 +195,23 @@ export class RequestMemory {
     this.#waiting.delete(holder);
     this.#waitForLanding.delete(holder);
     this.#waitForWeights.delete(holder);
+    this.pipelines.weights.isAwaited = this.#waitForWeights.size > 0;
     this.#moved.delete(holder);
     if (this.waitingCount === 0) this.#endPressure();
   }
 
-  /** Gives memory that came back to those that wait, in their order. Called once a turn. */
-  feed(): void {
-    this.#feedWeights();
+  /** Whether there is room for the elements of the request that has waited longest for some. */
+  get hasRoomForWaiting(): boolean {
+    const [first] = this.#waitForWeights.values();
+    return first !== undefined && first <= this.pipelines.weights.room;
+  }
+
+  /**
+   * Gives memory that came back to those that wait, in their order. Called once a turn, or more often.
+   * @param mayGoOn asked after each request that is handled then; the others are handled next time
+   */
+  feed(mayGoOn: () => boolean = () => true): void {
+    if (this.#waitForWeights.size > 0) this.#feedWeights(mayGoOn);
     if (this.waitingCount === 0) return;
     if (this.#waitForLanding.size > 0 && this.landing !== -1) {
       for (const holder of [...this.#waitForLanding]) this.#give(holder, -1);
@@ -242,7 +253,7 @@ export class RequestMemory {
     this.#nextLookMs = nowMs + STALL_MS;
     for (const holder of connections) {
       const { heldBytes } = holder;
-      if (heldBytes === 0 || holder.closeReason !== null || this.isWaiting(holder)) continue;
+      if (heldBytes === 0 || holder.closeReason !== null || this.isLetWait(holder)) continue;
       const before = this.#moved.get(holder);
       this.#moved.set(holder, holder.movedBytes);
       if (before === undefined || holder.movedBytes - before >= heldBytes * STALL_SHARE) continue;
@@ -270,12 +281,16 @@ export class RequestMemory {
   }
 
   /** Lets those go on whose requests have room now, in the order of their coming. */
-  #feedWeights(): void {
+  #feedWeights(mayGoOn: () => boolean): void {
+    const { weights } = this.pipelines;
     for (const [holder, elements] of this.#waitForWeights) {
-      if (this.pipelines.weights.elementsRoom < elements) return;
+      if (weights.room < elements) break;
       this.#waitForWeights.delete(holder);
+      weights.isAwaited = false; // nobody is before this one
       if (holder.closeReason === null) holder.onMemory(-1);
+      if (!mayGoOn()) break;
     }
+    weights.isAwaited = this.#waitForWeights.size > 0;
   }
 
   #beginWait(holder: MemoryHolder): void {

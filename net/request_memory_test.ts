@@ -1,7 +1,9 @@
 import { strict as assert } from "node:assert";
 import { createRandom } from "../storage/base/random.ts";
 import { allocateArena, Arena } from "../partitions/shared/arena.ts";
+import { ELEMENTS_MAX } from "./protocol/reader.ts";
 import { LANDING_BYTES, type MemoryHolder, RequestMemory } from "./request_memory.ts";
+import { FEW_ELEMENTS, weightOf, WEIGHTS_MAX } from "./request_weights.ts";
 
 const MIB = 1024 * 1024;
 const REQUEST_BYTES_MAX = 100 * MIB;
@@ -271,4 +273,91 @@ Deno.test("RequestMemory: any number of requests of any size complete, whatever 
     assert.ok(steps < 500);
     assert.equal(fixture.arena.usedBytes, 0);
   }
+});
+
+/** A connection that takes the room for the elements of its request, once it gets it. */
+class Heavy extends Holder {
+  weight = 0;
+  readonly #memory: RequestMemory;
+  readonly #elements: number;
+
+  constructor({ arena, memory }: Fixture, elements: number) {
+    super(arena);
+    [this.#memory, this.#elements] = [memory, elements];
+  }
+
+  /** As the router does. @returns whether it was handled, and does not wait */
+  handle(): boolean {
+    const { weights } = this.#memory.pipelines;
+    const { elementsRoom } = weights;
+    if (this.#elements > elementsRoom) {
+      this.#memory.awaitWeights(this, Math.min(ELEMENTS_MAX, 2 * elementsRoom));
+      return false;
+    }
+    weights.add(this.weight = weightOf(this.#elements));
+    return true;
+  }
+
+  override onMemory(): void {
+    this.handle();
+  }
+
+  answer(): void {
+    this.#memory.pipelines.weights.add(-this.weight);
+    this.weight = 0;
+  }
+}
+
+Deno.test("RequestMemory.feed() gives room for elements in the order of coming: large requests do not starve, small ones wait for none", () => {
+  const fixture = new Fixture();
+  const { memory } = fixture;
+  const { weights } = memory.pipelines;
+  const large = () => new Heavy(fixture, ELEMENTS_MAX);
+  const medium = () => new Heavy(fixture, 4 * FEW_ELEMENTS);
+  const [first, second, third] = [large(), large(), medium()];
+  assert.ok(first.handle());
+  assert.equal(second.handle(), false);
+  assert.equal(third.handle(), false, "there is room for it, but somebody waits");
+  assert.ok(new Heavy(fixture, FEW_ELEMENTS).handle());
+  assert.equal(memory.hasRoomForWaiting, false);
+  memory.feed();
+  assert.deepEqual([second.weight, third.weight], [0, 0]);
+  weights.add(-weights.heldBytes);
+  assert.ok(memory.hasRoomForWaiting);
+  memory.feed();
+  assert.ok(second.weight > 0 && third.weight > 0, "there is room for both");
+  second.answer();
+  third.answer();
+  assert.deepEqual([weights.heldBytes, weights.isAwaited], [0, false]);
+});
+
+Deno.test("RequestMemory.feed() handles one request that waited for room, and others as far as the turn goes; who goes waits no more", () => {
+  const fixture = new Fixture();
+  const { memory } = fixture;
+  const { weights } = memory.pipelines;
+  weights.add(WEIGHTS_MAX);
+  const waiting = Array.from({ length: 5 }, () => new Heavy(fixture, 2 * FEW_ELEMENTS));
+  for (const holder of waiting) assert.equal(holder.handle(), false);
+  const handledCount = () => waiting.filter(({ weight }) => weight > 0).length;
+  weights.add(-WEIGHTS_MAX);
+  memory.feed(() => false);
+  assert.deepEqual([handledCount(), memory.hasRoomForWaiting], [1, true]);
+  let left = 2;
+  memory.feed(() => --left > 0);
+  assert.equal(handledCount(), 3);
+  for (const holder of waiting.slice(3)) memory.forget(holder);
+  assert.deepEqual([memory.hasRoomForWaiting, weights.isAwaited], [false, false]);
+  memory.feed();
+  assert.equal(handledCount(), 3);
+});
+
+Deno.test("RequestMemory.relieve() does not close who waits for room for the elements of its request", () => {
+  const fixture = new Fixture();
+  const { memory } = fixture;
+  const [waiting, idle] = fixture.fill() as [Holder, Holder];
+  const next = fixture.holder();
+  while (memory.waitingCount === 0) fixture.take(next, 8 * MIB);
+  memory.awaitWeights(waiting, ELEMENTS_MAX);
+  for (const nowMs of [0, 10_000]) memory.relieve(nowMs, [waiting, idle]);
+  assert.deepEqual([waiting.closeReason === null, idle.closeReason === null], [true, false]);
 });

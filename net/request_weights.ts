@@ -24,6 +24,8 @@ export function weightOf(elements: number): number {
 
 /** What the requests of one shard weigh. */
 export class RequestWeights {
+  /** Belongs to the memory of requests: somebody waits for room, and nobody who comes later gets ahead. */
+  isAwaited = false;
   #heldBytes = 0;
 
   /** Bytes held. */
@@ -33,6 +35,11 @@ export class RequestWeights {
 
   /** Elements that the next request may have. */
   get elementsRoom(): number {
+    return this.isAwaited ? FEW_ELEMENTS : this.room;
+  }
+
+  /** Elements that the request may have that has waited longest. */
+  get room(): number {
     return Math.max(FEW_ELEMENTS, Math.floor((WEIGHTS_MAX - this.#heldBytes) / ELEMENT_BYTES));
   }
 

@@ -268,7 +268,7 @@ export class Shard implements ConnectionShard {
   #timeoutMs(): number {
     const { purgatory, groups, partitions, outboxes, clock } = this.#parts;
     if (this.#ready.count > 0 || this.#dirty.length > 0 || purgatory.hasTouched) return 0;
-    if (partitions.hasMoved || groups.isUnsettled || this.slices.isRunnable) return 0;
+    if (partitions.hasMoved || groups.isUnsettled || this.slices.isRunnable || this.memory.hasRoomForWaiting) return 0;
     this.#waitsFromMs = clock.monotonicMs();
     if (outboxes.some((outbox) => outbox.isBacklogged)) return 1;
     const waitsMs = Math.min(purgatory.nextDeadlineMs, groups.nextDeadlineMs, this.#idle.nextMs);
@@ -295,7 +295,7 @@ export class Shard implements ConnectionShard {
       groups.settle();
       do partitions.announceMoved(); while (purgatory.runTouched(this.#mayGoOn) && this.#mayGoOn());
       this.#flushDirty();
-      this.memory.feed();
+      this.memory.feed(this.#mayGoOn);
     } while ((this.#dirty.length > 0 || partitions.hasMoved || groups.isUnsettled) && this.#mayGoOn());
     groups.postWaiting();
     for (const outbox of outboxes) outbox.flush();
