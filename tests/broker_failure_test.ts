@@ -3,7 +3,8 @@
  */
 import { strict as assert } from "node:assert";
 import { startBroker, StartupError } from "../mod.ts";
-import { metadataRequest } from "../net/protocol/messages/03_metadata.ts";
+import { errorCode } from "../net/protocol/error_codes.ts";
+import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { fetchRequest } from "../net/protocol/messages/01_fetch.ts";
 import { type BrokerConfig, brokerConfigFrom } from "../partitions/config/broker_config.ts";
@@ -14,11 +15,15 @@ import { produceTo } from "./topic_requests.ts";
 
 const PRODUCE = 9;
 
-/** Settings with which the handler of Metadata throws, as a bug of ours would. */
+/** Settings with which the handlers of Metadata and of Fetch throw, as bugs of ours would. */
 function failingConfig(dataDir: string, shards: number): BrokerConfig {
   const built = brokerConfigFrom(new Map(), { port: 0, dataDir, shards });
   assert.ok("config" in built);
-  return { ...built.config, advertisedListeners: "a bug" as unknown as BrokerConfig["advertisedListeners"] };
+  return {
+    ...built.config,
+    advertisedListeners: "a bug" as unknown as BrokerConfig["advertisedListeners"],
+    fetchMaxBytes: 1n as unknown as number,
+  };
 }
 
 /** Files of a directory that this process has open; the runtime's own descriptors come and go with its threads. */
@@ -48,7 +53,7 @@ Deno.test("a shard that throws ends the broker: closed rejects, every connection
         const value = produceOf(partition);
         await clients[partition]?.call(produceRequest, produceResponse, { apiVersion: PRODUCE, value });
       }
-      await clients[0]?.send(metadataRequest, 9, { topics: [], allowAutoTopicCreation: false });
+      await clients[0]?.send(fetchRequest, 12, { maxWaitMs: 0, minBytes: 0, sessionEpoch: -1, topics: [] });
       await assert.rejects(broker.closed, /Shard \d failed/);
       for (const client of clients) {
         assert.equal(await client.receiveFrame(), null);
@@ -65,6 +70,24 @@ Deno.test("a shard that throws ends the broker: closed rejects, every connection
       const { responses } = await client.call(produceRequest, produceResponse, { apiVersion: PRODUCE, value });
       assert.equal(responses[0]?.partitionResponses[0]?.baseOffset, 1);
     }
+  });
+});
+
+Deno.test("a handler that fails costs its connection alone where it changes nothing, and the client is told", async () => {
+  await withDirectory(async (dataDir) => {
+    const topics = [{ name: "t", partitions: 3 }];
+    await using broker = await startBroker({ config: failingConfig(dataDir, 1), topics });
+    using honest = await KafkaClient.connect(broker);
+    using failed = await KafkaClient.connect(broker);
+    const value = { topics: [], allowAutoTopicCreation: false };
+    const { errorCode: code } = await failed.call(metadataRequest, metadataResponse, { apiVersion: 13, value });
+    assert.equal(code, errorCode.UNKNOWN_SERVER_ERROR);
+    assert.equal(await failed.receiveFrame(), null, "then it is closed");
+    const { responses } = await honest.call(produceRequest, produceResponse, {
+      apiVersion: PRODUCE,
+      value: produceOf(0),
+    });
+    assert.equal(responses[0]?.partitionResponses[0]?.errorCode, errorCode.NONE);
   });
 });
 
