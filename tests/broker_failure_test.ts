@@ -151,12 +151,12 @@ Deno.test("a process in which startBroker() failed ends by itself and leaves no 
 
 Deno.test("the program exits 1 with the reason when a shard fails", async () => {
   await withDirectory(async (path) => {
-    // The shards of the process get a setting with which the handler of Metadata throws.
+    // The shards of the process get a setting with which the handler of Fetch throws.
     const sabotage = `
       const post = Worker.prototype.postMessage;
       Worker.prototype.postMessage = function (message) {
         const broken = message?.type === "start" && message.config !== undefined;
-        post.call(this, broken ? { ...message, config: { ...message.config, advertisedListeners: "a bug" } } : message);
+        post.call(this, broken ? { ...message, config: { ...message.config, fetchMaxBytes: 1n } } : message);
       };
     `;
     await Deno.writeTextFile(`${path}/sabotage.ts`, sabotage);
@@ -170,10 +170,10 @@ Deno.test("the program exits 1 with the reason when a shard fails", async () => 
     const { value: banner } = await reader.read();
     await reader.cancel();
     using client = await KafkaClient.connect({ port: Number(/127\.0\.0\.1:(\d+)/.exec(banner ?? "")?.[1]) });
-    await client.send(metadataRequest, 9, { topics: [], allowAutoTopicCreation: false });
+    await client.send(fetchRequest, 12, { maxWaitMs: 0, minBytes: 0, sessionEpoch: -1, topics: [] });
     assert.equal(await client.receiveFrame(), null);
     const words = await new Response(process.stderr).text();
-    assert.match(words, /barnabas: Error: Shard \d failed: .*advertisedListeners/);
+    assert.match(words, /barnabas: Error: Shard \d failed: .*BigInt/);
     assert.equal((await process.status).code, 1);
   });
 });
