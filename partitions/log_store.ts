@@ -120,13 +120,13 @@ export class LogStore {
         return log;
       }
       log.close({ clean: false });
-      throw new LogDamagedError(`it ends at ${log.logEndOffset}, and ended at ${handedOver.logEndOffset} before`);
+      const ends = `it ends at ${log.logEndOffset}, and ended at ${handedOver.logEndOffset} before`;
+      throw new LogDamagedError(`Cannot open ${directory}: ${ends}. The next start checks it`);
     } catch (error) {
       this.#unopened.add(key);
       if (isHandedOver) this.#unfinished.add(key);
       // A damaged log or a refusing disk takes this partition offline; anything else is a bug and stops the shard.
-      const reason = error instanceof LogDamagedError ? error.message : storageFailure(error);
-      return `Cannot open ${directory}: ${reason}`;
+      return error instanceof LogDamagedError ? error.message : `Cannot open ${directory}: ${storageFailure(error)}`;
     }
   }
 

@@ -103,7 +103,7 @@ Deno.test("LogStore.open() says why a log cannot be served: a refusing disk, a d
   const { store } = create(files);
   opened(store.open(topicOn([0]), 0)).close({ clean: true });
   const other = store.open(topicOn([0], { id: "YWFhYWFhYWFhYWFhYWFhYQ" }), 0);
-  assert.match(String(other), /^Cannot open \/logs\/t-0: .+/);
+  assert.match(String(other), /^Cannot open \/logs\/t-0: it belongs to topic id .+/);
   files.capacityBytes = 0;
   assert.match(String(store.open(topicOn([0], { name: "u" }), 0)), /^Cannot open \/logs\/u-0: .+/);
 });

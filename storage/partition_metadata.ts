@@ -35,7 +35,10 @@ export function readPartitionMetadata(fs: FileSystem, directory: string): string
   if (id !== null && id !== ZERO_UUID) return id;
   const written = text.replace(/\0+$/, "");
   if (BEGINNING.startsWith(written) || TORN.test(written)) return null;
-  throw new LogDamagedError(`Cannot read ${directory}/${PARTITION_METADATA_FILE}: it holds no topic id`);
+  throw new LogDamagedError(
+    `Cannot open ${directory}: ${PARTITION_METADATA_FILE} holds no topic id. Restore it; or, if the directory is that of the ` +
+      `topic of its name, remove the file: the next start writes it anew`,
+  );
 }
 
 /** Writes the topic id; it is durable when the file is flushed. @returns its path @throws as `writeUnflushed()` does */
