@@ -11,7 +11,7 @@
  * answers that are not ready yet are dropped. So it is with one whose connection was reset, which also happens to a client that
  * closes without having read all answers: what it sent before is still there.
  */
-import type { Arena } from "../partitions/mod.ts";
+import type { Arena, DelayedOperation } from "../partitions/mod.ts";
 import { receive } from "../storage/mod.ts";
 import type { Affinity } from "./affinity.ts";
 import { Pipeline, type PipelineOwner, releaseHoles } from "./exchange.ts";
@@ -79,6 +79,8 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   readyBits = 0;
   /** Belongs to the shard: epoll has said so since the last flush. */
   wasWritable = false;
+  /** Belongs to the shard: when it closes at the latest, once its client has gone. */
+  end: DelayedOperation | null = null;
   /** Belongs to the shard: number of the listener that accepted it. */
   listener = 0;
   /** Belongs to the shard: what the main isolate counts it by. */

@@ -152,3 +152,12 @@ Deno.test("Shard takes a connection that was reset on its way to it, and lets it
   assert.equal(count, 1);
   assert.deepEqual([fixture.shard.connectionsCount, fixture.closedPeers, fixture.reports], [0, [PEER], []]);
 });
+
+Deno.test("Shard keeps nothing of a client that has gone once all that it sent was handled", async () => {
+  using fixture = new ShardFixture();
+  const pair = await fixture.connect();
+  await leaveAnswer(fixture, pair);
+  await sendAndReset(pair, 1);
+  turnsUntilClosed(fixture);
+  assert.equal(fixture.world.at(0).purgatory.waitingCount, 0);
+});

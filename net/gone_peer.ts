@@ -12,7 +12,7 @@ interface Closable {
   close(reason: string): void;
 }
 
-/** The deadline of such a connection. It need not be cancelled: a connection closes once. */
+/** The deadline of such a connection. */
 export class GonePeer implements DelayedOperation {
   readonly deadlineMs: number;
   heapIndex = -1;

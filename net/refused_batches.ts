@@ -7,6 +7,7 @@
  *
  * Source: KAFKA-15591; Kafka's ProducerAppendInfo.checkSequence, which knows no refusals.
  */
+import { TOPIC_NAME_CHARACTERS_MAX } from "../partitions/mod.ts";
 
 /** A batch of an idempotent producer. */
 export interface ProducerBatch {
@@ -33,6 +34,7 @@ export class RefusedBatches {
 
   /** A batch was refused. */
   onRefused(batch: ProducerBatch): void {
+    if (batch.topic.length > TOPIC_NAME_CHARACTERS_MAX) return; // nothing will ever be stored there
     const key = keyOf(batch);
     const first = this.#first.get(key);
     if (first !== undefined && first < batch.sequence) return;

@@ -36,3 +36,11 @@ Deno.test("RefusedBatches remembers the latest hundred", () => {
   for (let partition = 0; partition < 101; partition++) refused.onRefused(batch(0, { partition }));
   assert.deepEqual([0, 1, 100].map((partition) => refused.isAhead(batch(1, { partition }))), [false, true, true]);
 });
+
+Deno.test("RefusedBatches does not remember what no topic can be called: a hundred such names are megabytes", () => {
+  const refused = new RefusedBatches();
+  refused.onRefused(batch(0, { topic: "t".repeat(250) }));
+  assert.ok(refused.isEmpty);
+  refused.onRefused(batch(0, { topic: "t".repeat(249) }));
+  assert.ok(!refused.isEmpty);
+});

@@ -331,7 +331,10 @@ export class Shard implements ConnectionShard {
   /** Nobody takes answers any more, but what had arrived is handled first, for a while at most. */
   #onPeerGone(connection: Connection, reason: string): void {
     const { purgatory, clock } = this.#parts;
-    if (!connection.isPeerGone) purgatory.schedule(new GonePeer(connection, reason, clock.monotonicMs()));
+    if (!connection.isPeerGone) {
+      connection.end = new GonePeer(connection, reason, clock.monotonicMs());
+      purgatory.schedule(connection.end);
+    }
     connection.onPeerGone(reason);
     if ((connection.interest & READABLE) === 0) this.#epoll.remove(connection.fd);
   }
@@ -351,6 +354,7 @@ export class Shard implements ConnectionShard {
     connection.isDirty = false;
     this.#idle.touch(connection);
     if (connection.closeReason !== null) {
+      if (connection.end !== null) this.#parts.purgatory.cancel(connection.end);
       // Answers to the requests before the one that closes it, as far as the socket takes them.
       if (this.#connections.has(connection)) connection.sender.flush();
       return this.#connections.drop(connection);

@@ -129,7 +129,7 @@ export class ShardConnections {
 
   /** Changes what epoll watches. */
   watch(connection: Connection, interest: number): void {
-    if (connection.interest === interest || !this.#byFd.has(connection.fd)) return;
+    if (connection.interest === interest || !this.has(connection)) return;
     connection.interest = interest;
     if (!connection.isPeerGone) return this.#epoll.modify(connection.fd, interest);
     // Its failure is reported for as long as it is watched at all, also while it does not read.

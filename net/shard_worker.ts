@@ -268,9 +268,13 @@ class ShardHost {
     return ((this.#isolates.get(this.#start.shard, ISOLATE.posted) - this.#received) | 0) > 0;
   }
 
-  /** Whether it was told to drain and no other shard owes it an answer any more: an answer may bring a lease to give back. */
+  /**
+   * Whether it was told to drain, has done what was asked of it, and no other shard owes it an answer any more: an answer may bring a
+   * lease to give back.
+   */
   #isDrained(): boolean {
-    return this.#isDraining && this.#partitions.inFlight === 0 && this.#groups.calls.inFlight === 0;
+    if (!this.#isDraining || !this.#shard.slices.isEmpty) return false;
+    return this.#partitions.inFlight === 0 && this.#groups.calls.inFlight === 0;
   }
 
   #sayDrained(): void {

@@ -52,6 +52,11 @@ export class Slices implements SliceRunner {
     return this.#waiting.length > 0 && !this.#isCrowded();
   }
 
+  /** Whether nothing is left to do. */
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
   run(work: SlicedWork, exchange: Exchange<never>): void {
     if (this.#advance(work)) return;
     this.#waiting.push({ work, exchange, end: exchange.beginSlices() });
@@ -59,7 +64,8 @@ export class Slices implements SliceRunner {
 
   resume(work: SlicedWork, exchange: Exchange<never>): void {
     this.#budget.beginStretch();
-    if (!this.#advance(work)) this.#waiting.push({ work, exchange, end: nothing });
+    const waiting = { work, exchange, end: nothing };
+    if (!this.#advanceWaiting(waiting)) this.#waiting.push(waiting);
   }
 
   later(work: SlicedWork, exchange: Exchange<never>): void {

@@ -96,3 +96,22 @@ Deno.test("Slices.later() leaves what has become possible to the next turns, in 
   while (fixture.slices.isRunnable) assert.ok(fixture.turn() <= turnPart.slices + STRETCH_MS);
   assert.deepEqual(fixture.done, ["a", "b"]);
 });
+
+Deno.test("Slices.resume() tells the request of what its work throws, as runWaiting() does, and goes on with the others", () => {
+  const fixture = new Fixture();
+  const failures: unknown[] = [];
+  const exchange = new WireExchange(1, 4);
+  exchange.fail = (error) => void failures.push(error);
+  const work = {
+    step: () => {
+      throw new TypeError("a bug");
+    },
+    finish: () => assert.fail("it has failed"),
+  };
+  fixture.slices.resume(work, exchange as Exchange<never>);
+  assert.deepEqual([failures.length, fixture.slices.isEmpty], [1, true]);
+  fixture.slices.later(work, exchange as Exchange<never>);
+  assert.equal(fixture.slices.isEmpty, false);
+  fixture.turn();
+  assert.deepEqual([failures.length, fixture.slices.isEmpty], [2, true]);
+});

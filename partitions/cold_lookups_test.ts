@@ -76,3 +76,18 @@ Deno.test("a read whose partition goes while it waits is refused", () => {
   load(shard);
   assert.deepEqual(answers.read.map(({ refusal, length }) => [refusal, length]), [["unknown-partition", 0]]);
 });
+
+Deno.test("reads that wait for cold indexes are operations in flight: so many of them that requests pause", () => {
+  using world = worldWithColdSegments(1);
+  const shard = world.at(0);
+  const { partitions } = shard;
+  const answers = new Answers();
+  let count = 0;
+  while (!partitions.isCrowded) {
+    partitions.read(PLACE, readFrom(7), answers, count++);
+    assert.ok(count <= 20_000);
+  }
+  load(shard);
+  assert.deepEqual([answers.read.length, partitions.isCrowded], [count, false]);
+  for (const { lease } of answers.read) partitions.release(PLACE, lease);
+});

@@ -36,6 +36,7 @@ export {
 export { ISOLATE } from "./shared/words.ts";
 export { type ImageDelta, MetadataImage, type PartitionImage, type TopicImage } from "./metadata/image.ts";
 export { type ConfigAlteration, configOperations } from "./metadata/config_changes.ts";
+export { TOPIC_NAME_CHARACTERS_MAX } from "./metadata/topic_names.ts";
 export type {
   AlterationResult,
   ControlCallName,

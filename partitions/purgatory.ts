@@ -45,9 +45,9 @@ export class Purgatory {
     return this.#deadlines.count;
   }
 
-  /** Earliest deadline in monotonic ms, Infinity when nothing waits. */
+  /** When `expire()` has something to do, monotonic ms: Infinity when nothing waits, 0 while what waits takes too much memory. */
   get nextDeadlineMs(): number {
-    return this.#deadlines.nextMs;
+    return this.#heldBytes > WAITING_BYTES_MAX ? 0 : this.#deadlines.nextMs;
   }
 
   /** Lets an operation wait until its `deadlineMs` at most. */

@@ -113,7 +113,9 @@ Deno.test("Purgatory.expire() completes those that wait longest while all togeth
   assert.equal(operations.filter(({ expiredCount }) => expiredCount > 0).length, 0, "they fit");
   purgatory.cancel(operations[1] as Probe);
   operations.slice(8).forEach((operation) => purgatory.schedule(operation));
+  assert.equal(purgatory.nextDeadlineMs, 0, "nobody sleeps over that");
   purgatory.expire(0);
+  assert.ok(purgatory.nextDeadlineMs > 0);
   assert.deepEqual(operations.map(({ expiredCount }) => expiredCount), [1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
   assert.equal(purgatory.waitingCount, 8);
 });

@@ -65,7 +65,7 @@ export interface ShardPartitionsParts {
 /** Flushes of one shard under way: each keeps the files of closed segments open (net/descriptor_budget.ts counts on it). */
 const FLUSHES_MAX = 4;
 
-/** Operations in flight to other shards at which requests of many partitions pause; each takes about 400 bytes on either side. */
+/** Operations in flight at which requests of many partitions pause; each takes about 400 bytes, with another shard on either side. */
 const OPERATIONS_MAX = 16_384;
 /** Records that wait for room in the ring to one shard at which they pause. */
 const WAITING_RECORDS_MAX = 8192;
@@ -130,9 +130,9 @@ export class ShardPartitions implements PartitionOwner {
     return this.#remote.inFlight + this.#cold.count;
   }
 
-  /** Whether other shards owe so many answers, or take records so slowly, that nothing should be added to a request's operations. */
+  /** Whether so many answers are owed, or records are taken so slowly, that nothing should be added to a request's operations. */
   get isCrowded(): boolean {
-    if (this.#remote.inFlight >= OPERATIONS_MAX) return true;
+    if (this.inFlight >= OPERATIONS_MAX) return true;
     return this.#parts.outboxes.some((outbox) => outbox.waitingCount >= WAITING_RECORDS_MAX);
   }
 
