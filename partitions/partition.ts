@@ -284,8 +284,8 @@ export class Partition {
   }
 
   /**
-   * Lets the partition go for another shard: its log is whole, its row says so and goes on from there, and nobody is told, because
-   * who waits goes on waiting. @returns false when it cannot go now: a flush is under way, or the disk refused
+   * Hands the partition over to another shard: its log is whole, and its row says so. Nobody is told: waiting requests keep waiting for
+   * the next owner. @returns false when it cannot go now: a flush is under way, or the disk refused
    */
   handOver(): boolean {
     if (this.#isFlushing || !this.isOpen) return false;

@@ -33,8 +33,8 @@ export function writeAtomically(fs: FileSystem, path: string, bytes: Uint8Array)
 }
 
 /**
- * Replaces a file, which the process that dies leaves whole. After a loss of power it has its old content, its new one, or a part of it
- * with zeros behind, until file and directory are flushed.
+ * Replaces a file atomically: after the process is killed it holds the old or the new content. After a loss of power it may also hold a
+ * part of the new one with zeros behind, until file and directory are flushed.
  * @throws SystemError, or the runtime's errors, when the disk refuses
  */
 export function writeUnflushed(fs: FileSystem, path: string, bytes: Uint8Array): void {

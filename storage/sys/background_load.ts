@@ -13,7 +13,7 @@ const nullDevice = isSupported ? linuxFileSystem.open("/dev/null", { write: true
 /**
  * Brings a range of a file into the page cache. The pages are sent to /dev/null, which looks at none of them: reading would copy each
  * into a buffer that nobody wants.
- * @returns when it is there, or the disk failed: whoever sends it then waits, or fails, himself
+ * @returns when it is there, or the disk failed; the sender then waits or fails
  */
 export async function loadPages(file: { fd: number; position: number; length: number }): Promise<void> {
   if (threadedLibc === null) return;
