@@ -220,3 +220,37 @@ Deno.test("Sender.flush() to a client that is gone loses nothing of the broker",
   sender.discard();
   assert.deepEqual([slice.released, shard.arena.usedBytes], [1, 0]);
 });
+
+/** Memory for answers of a broker of one shard. */
+const ANSWERS_BYTES_MAX = 96 * MIB;
+
+Deno.test("Sender counts what its answers take of the shard's memory for answers, and gives it back: sent, discarded, evicted", async () => {
+  for (const end of ["sent", "discarded", "evicted"]) {
+    using pair = await SocketPair.open();
+    using file = new TestFile(MIB);
+    const { shard, sender } = create(pair);
+    const slice = new TestSlice(file.fd, 0, MIB);
+    const answer = new Uint8Array(100_000);
+    assert.ok(sender.append(answer, answer.length, [{ at: 10, payload: slice }]));
+    assert.ok(shard.answers.hasRoom(ANSWERS_BYTES_MAX - sender.heldBytes));
+    assert.ok(!shard.answers.hasRoom(ANSWERS_BYTES_MAX - sender.heldBytes + 1), end);
+    if (end === "sent") {
+      const receiving = pair.receive(answer.length + MIB);
+      await drain(sender);
+      await receiving;
+    } else if (end === "discarded") sender.discard();
+    else {
+      shard.answers.add(ANSWERS_BYTES_MAX);
+      shard.makeRoom = () => {
+        sender.discard();
+        return true;
+      };
+      assert.equal(sender.append(new Uint8Array(MIB), MIB, []), false, "it was the one to go");
+      shard.answers.add(-ANSWERS_BYTES_MAX);
+    }
+    assert.deepEqual([sender.heldBytes, slice.released], [0, 1], end);
+    assert.ok(shard.answers.hasRoom(ANSWERS_BYTES_MAX), end);
+    assert.ok(!shard.answers.hasRoom(ANSWERS_BYTES_MAX + 1), end);
+    assert.equal(shard.arena.usedBytes, 0);
+  }
+});

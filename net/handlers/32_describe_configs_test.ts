@@ -104,3 +104,26 @@ Deno.test("handleDescribeConfigs() describes a group by what is set on it, and o
   assert.deepEqual([session("unknown")?.value, session("unknown")?.configSource], ["45000", 5]);
   assert.equal(describe({ resourceType: 32, resourceName: "g" }).configs.length, 17);
 });
+
+Deno.test("handleDescribeConfigs() answers a resource that is named twice once, and refuses those behind a large answer", () => {
+  const resource = { resourceType: TOPIC, resourceName: "t", configurationKeys: null as string[] | null };
+  const answerTo = (resources: (typeof resource)[]) => {
+    const exchange = new WireExchange<DescribeConfigsResponse>(32, 4);
+    const request = { resources, includeSynonyms: true, includeDocumentation: true };
+    handleDescribeConfigs(request, exchange, services);
+    return exchange.answer.results;
+  };
+  const other = { ...resource, configurationKeys: ["retention.ms"] };
+  assert.equal(answerTo([resource, other, resource, other]).length, 2);
+  const names = answerTo([resource])[0]?.configs.map(({ name }) => name) ?? [];
+  // Another question each time, with the same long answer.
+  const many = Array.from({ length: 6000 }, (_, index) => ({ ...resource, configurationKeys: [...names, `${index}`] }));
+  const results = answerTo(many);
+  const refusedFrom = results.findIndex(({ errorCode: code }) => code !== errorCode.NONE);
+  assert.ok(refusedFrom > 1000, `${refusedFrom} of ${results.length}, ${names.length} names`);
+  assert.equal(results.length, many.length);
+  for (const { errorCode: code, errorMessage: message, configs } of results.slice(refusedFrom)) {
+    assert.deepEqual([code, configs.length], [errorCode.INVALID_REQUEST, 0]);
+    assert.match(message ?? "", /ask for fewer resources/);
+  }
+});

@@ -129,6 +129,7 @@ export class WireExchange<Response> implements Exchange<Response> {
     const writer = new Writer();
     this.#row.response.encode(writer, this.apiVersion, response);
     const reader = new Reader(writer.bytes.slice(0, writer.position));
+    reader.limitElements(Infinity);
     this.#answer = this.#row.response.decode(reader, this.apiVersion) as Response;
     assert.equal(reader.failure, null);
   }

@@ -1,0 +1,32 @@
+import { strict as assert } from "node:assert";
+import { EncodedList } from "./encoded_list.ts";
+import {
+  describeConfigsElement,
+  describeConfigsResponse,
+  type DescribeConfigsResult,
+} from "./messages/32_describe_configs.ts";
+import { Writer } from "./writer.ts";
+
+const results: DescribeConfigsResult[] = ["a", "b".repeat(10_000), ""].map((resourceName) => ({
+  errorCode: 0,
+  errorMessage: null,
+  resourceType: 2,
+  resourceName,
+  configs: [],
+}));
+
+Deno.test("EncodedList is encoded as the array of its elements is, in every version, also when it is empty", () => {
+  for (const version of [1, 2, 3, 4]) {
+    for (const elements of [results, []]) {
+      const list = new EncodedList(describeConfigsElement, version);
+      for (const element of elements) list.add(element);
+      assert.equal(list.count, elements.length);
+      const encoded = [elements, list.asArray].map((array) => {
+        const writer = new Writer();
+        describeConfigsResponse.encode(writer, version, { throttleTimeMs: 0, results: array });
+        return writer.bytes.slice(0, writer.position);
+      });
+      assert.deepEqual(encoded[0], encoded[1]);
+    }
+  }
+});
