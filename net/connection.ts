@@ -357,7 +357,10 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
         break;
       }
       if (length - used < 4 + size) break;
-      if (isPipelineFull(this.pipeline, this.sender) || this.pipeline.holdsBack(view.getInt16(block + used + 4))) {
+      if (
+        isPipelineFull(this.pipeline, this.sender) ||
+        (size >= 2 && this.pipeline.holdsBack(view.getInt16(block + used + 4)))
+      ) {
         this.#pause();
         break;
       }

@@ -2,10 +2,15 @@ import { strict as assert } from "node:assert";
 import { Handoff } from "./handoff.ts";
 import { checkHandoff, HandoffError, type OwnConnection } from "./handoff_check.ts";
 
-async function opened(change: (accepted: Deno.TcpConn) => Partial<Deno.TcpConn>): Promise<OwnConnection> {
+async function connected(): Promise<OwnConnection> {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   const [client, accepted] = await Promise.all([Deno.connect({ port }), listener.accept()]);
+  return { client, accepted };
+}
+
+async function opened(change: (accepted: Deno.TcpConn) => Partial<Deno.TcpConn>): Promise<OwnConnection> {
+  const { client, accepted } = await connected();
   const { localAddr, remoteAddr } = accepted;
   return {
     client,
@@ -15,9 +20,15 @@ async function opened(change: (accepted: Deno.TcpConn) => Partial<Deno.TcpConn>)
 
 Deno.test("checkHandoff() finds nothing to say about this runtime, and leaves nothing open", async () => {
   using handoff = new Handoff();
-  const before = handoff.nextDescriptor;
-  assert.equal(await checkHandoff(handoff), null);
-  assert.equal(handoff.nextDescriptor, before);
+  let connection: OwnConnection | null = null;
+  assert.equal(await checkHandoff(handoff, async () => connection = await connected()), null);
+  // The kernel has forgotten both its ends, so that no descriptor of either is open.
+  const { localAddr } = (connection as OwnConnection | null)!.accepted;
+  const port = localAddr.port.toString(16).toUpperCase().padStart(4, "0");
+  const open = (await Deno.readTextFile("/proc/self/net/tcp")).split("\n").filter((line) =>
+    line.includes(`:${port} `) && / 01 /.test(line)
+  );
+  assert.deepEqual(open, []);
 });
 
 Deno.test("checkHandoff() warns of a runtime that does not tell a connection's descriptor, or tells another's", async () => {

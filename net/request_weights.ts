@@ -3,7 +3,7 @@
  * request is decoded as far as there is room for its elements; one that has more waits, its bytes stay in the arena, and it is
  * decoded again when there is room. Few elements always have room, so that usual requests never wait. Runs on shards.
  */
-import { ELEMENTS_MAX } from "./protocol/reader.ts";
+import { REQUEST_ELEMENTS_MAX } from "./protocol/api_table.ts";
 import { assert } from "../storage/base/assert.ts";
 
 /** What an element takes with what a handler makes of it and its part of the answer. */
@@ -15,7 +15,7 @@ export const WEIGHTS_MAX = 16 * 1024 * 1024;
 /** Elements that a request may have however much the others weigh; each connection has one such request then. */
 export const FEW_ELEMENTS = 256;
 
-assert(weightOf(ELEMENTS_MAX) <= WEIGHTS_MAX, "the largest request fits alone");
+assert(weightOf(REQUEST_ELEMENTS_MAX) <= WEIGHTS_MAX, "the largest request fits alone");
 
 /** Bytes of heap that a decoded request takes. @param elements of its arrays */
 export function weightOf(elements: number): number {

@@ -44,6 +44,8 @@ import { Slices } from "./slices.ts";
 import { TurnBudget, turnPart } from "./turn_budget.ts";
 import { assert } from "../storage/base/assert.ts";
 
+/** Longest answer, slices of files not counted: Metadata of all 65,536 partitions that a broker may have takes 4 MB. */
+const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 /** Readiness events taken in one turn. */
 const EVENTS_PER_TURN_MAX = 256;
 /** Longest sleep without a deadline; waking that often costs nothing and bounds every surprise. */
@@ -86,7 +88,7 @@ export class Shard implements ConnectionShard {
   readonly arena: Arena;
   readonly memory: RequestMemory;
   readonly fs: FileSystem;
-  readonly writer = new Writer();
+  readonly writer = new Writer(undefined, undefined, { bytesMax: ANSWER_BYTES_MAX });
   readonly answers: AnswerMemory;
   readonly counts: SendCounts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
   readonly requestBytesMax: number;

@@ -45,7 +45,6 @@ import {
   describeTopicPartitionsRequest,
   describeTopicPartitionsResponse,
 } from "./messages/75_describe_topic_partitions.ts";
-import { ELEMENTS_MAX } from "./reader.ts";
 import type { Message } from "./schema.ts";
 
 /** Lowest and highest version, both inclusive. */
@@ -69,7 +68,14 @@ export interface Api {
 }
 
 /**
- * APIs that allow fewer elements than ELEMENTS_MAX, because they carry all of them out in one go: the control plane copies each and takes
+ * Most array elements and tagged fields of a request. An element costs some hundred bytes of heap for as little as one byte on the wire,
+ * and half a microsecond, so that without this limit a request of 100 MB would take gigabytes and minutes. One that names every
+ * partition of a broker of 4,000 (Kafka's advice) stays far below.
+ */
+export const REQUEST_ELEMENTS_MAX = 1 << 15;
+
+/**
+ * APIs that allow fewer, because they carry all of them out in one go: the control plane copies each and takes
  * some microseconds for it; a coordinator looks at each member, group or protocol. Clients name a few.
  */
 const elementsMaxOf: ReadonlyMap<number, number> = new Map([
@@ -296,6 +302,6 @@ export function advertisedApis(): { apiKey: number; minVersion: number; maxVersi
 }
 
 function api(row: Omit<Api, "advertised" | "elementsMax" | "isReadOnly"> & { advertised?: Versions }): Api {
-  const elementsMax = elementsMaxOf.get(row.key) ?? ELEMENTS_MAX;
+  const elementsMax = elementsMaxOf.get(row.key) ?? REQUEST_ELEMENTS_MAX;
   return { advertised: row.served, elementsMax, isReadOnly: READ_ONLY_KEYS.includes(row.key), ...row };
 }

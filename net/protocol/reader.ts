@@ -21,11 +21,10 @@ export interface RecordsRange {
 /** Longest string in bytes, also where the length field could say more (Kafka refuses it too). */
 export const STRING_BYTES_MAX = 0x7fff;
 /**
- * Most array elements and tagged fields that one frame may hold. An element costs about 100 bytes of heap for as little as one byte on the
- * wire, and half a microsecond, so that without this limit a 100 MB frame would take gigabytes and minutes. A request that names
- * every partition a broker of 4,000 (Kafka's advice) has stays far below; APIs whose elements are dear have less (api_table.ts).
+ * Most array elements and tagged fields that one frame may hold: the broker's own records and messages. Requests of clients may have fewer
+ * (api_table.ts).
  */
-export const ELEMENTS_MAX = 1 << 15;
+export const ELEMENTS_MAX = 1 << 20;
 
 /** A tag and a size. */
 const TAG_BYTES_MIN = 2;

@@ -3,7 +3,7 @@
  * whoever sends the bytes sends the payload there (by `sendfile`, or from memory).
  *
  * What must always hold: holes stand in ascending order; `bytes` up to `position` is what was written since `reset()`;
- * the buffer never exceeds `WRITER_BYTES_MAX`. Values come from our own code, so what cannot be written throws.
+ * the buffer never exceeds its limit. Values come from our own code, so what cannot be written throws.
  *
  * Source: the Kafka protocol guide ("Protocol Primitive Types"), KIP-482 (compact types, tagged fields).
  */
@@ -28,8 +28,8 @@ export class EncodeError extends Error {
   override name = "EncodeError";
 }
 
-/** Most bytes written between two `reset()`s, holes not counted: Metadata of all 65,536 partitions that a broker may have takes 4 MB. */
-export const WRITER_BYTES_MAX = 1 << 25;
+/** Most bytes written between two `reset()`s, holes not counted, unless the writer was made with a limit of its own. */
+export const WRITER_BYTES_MAX = 1 << 28;
 /** A buffer that grew beyond this is given back by `reset()`. */
 const WRITER_BYTES_KEPT_MAX = 1 << 20;
 const CAPACITY_DEFAULT = 4096;
@@ -50,15 +50,22 @@ export class Writer {
   /** Payloads that are not in `bytes`, in the order in which they are to be sent. */
   readonly holes: RecordsHole[] = [];
   readonly #capacity: number;
+  readonly #bytesMax: number;
   readonly #allocate: (byteLength: number) => Uint8Array;
 
   /**
    * @param capacity bytes to start with
    * @param allocate makes a buffer, for a caller that wants native or shared memory
+   * @param options bytesMax: the most bytes it holds
    */
-  constructor(capacity = CAPACITY_DEFAULT, allocate = (byteLength: number): Uint8Array => new Uint8Array(byteLength)) {
+  constructor(
+    capacity = CAPACITY_DEFAULT,
+    allocate = (byteLength: number): Uint8Array => new Uint8Array(byteLength),
+    options: { readonly bytesMax?: number } = {},
+  ) {
     this.#capacity = capacity;
     this.#allocate = allocate;
+    this.#bytesMax = options.bytesMax ?? WRITER_BYTES_MAX;
     this.bytes = allocate(capacity);
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
   }
@@ -331,11 +338,11 @@ export class Writer {
   }
 
   #grow(needed: number): void {
-    if (needed > WRITER_BYTES_MAX) {
-      throw new EncodeError(`Cannot write ${needed} bytes: the limit is ${WRITER_BYTES_MAX}`);
+    if (needed > this.#bytesMax) {
+      throw new EncodeError(`Cannot write ${needed} bytes: the limit is ${this.#bytesMax}`);
     }
     const written = this.bytes.subarray(0, this.position);
-    this.#use(this.#allocate(Math.min(WRITER_BYTES_MAX, Math.max(needed, 2 * this.bytes.byteLength))));
+    this.#use(this.#allocate(Math.min(this.#bytesMax, Math.max(needed, 2 * this.bytes.byteLength))));
     this.bytes.set(written);
   }
 
