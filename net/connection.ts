@@ -39,6 +39,9 @@ const RECEIVES_PER_TURN_MAX = 8;
 /** Requests of one connection that are handled at a stretch: 200 clients that sent all they could stalled the others for 2 s. */
 const REQUESTS_PER_TURN_MAX = 32;
 
+/** After so many of them it looks whether its stretch of the turn is over: a look takes 85 ns, a small produce 10 µs. */
+const REQUESTS_PER_LOOK = 4;
+
 /** What a connection uses of its shard. */
 export interface ConnectionShard extends SenderTools {
   readonly arena: Arena;
@@ -364,7 +367,8 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
         this.#pause();
         break;
       }
-      if (handledCount === REQUESTS_PER_TURN_MAX || (handledCount > 0 && this.#shard.isStretchOver)) {
+      const isLook = handledCount > 0 && handledCount % REQUESTS_PER_LOOK === 0;
+      if (handledCount === REQUESTS_PER_TURN_MAX || (isLook && this.#shard.isStretchOver)) {
         this.#yield();
         break;
       }

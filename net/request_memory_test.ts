@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { createRandom } from "../storage/base/random.ts";
 import { allocateArena, Arena } from "../partitions/shared/arena.ts";
-import { ELEMENTS_MAX } from "./protocol/reader.ts";
+import { REQUEST_ELEMENTS_MAX } from "./protocol/api_table.ts";
 import { LANDING_BYTES, type MemoryHolder, RequestMemory } from "./request_memory.ts";
 import { FEW_ELEMENTS, weightOf, WEIGHTS_MAX } from "./request_weights.ts";
 
@@ -291,7 +291,7 @@ class Heavy extends Holder {
     const { weights } = this.#memory.pipelines;
     const { elementsRoom } = weights;
     if (this.#elements > elementsRoom) {
-      this.#memory.awaitWeights(this, Math.min(ELEMENTS_MAX, 2 * elementsRoom));
+      this.#memory.awaitWeights(this, Math.min(REQUEST_ELEMENTS_MAX, 2 * elementsRoom));
       return false;
     }
     weights.add(this.weight = weightOf(this.#elements));
@@ -312,7 +312,7 @@ Deno.test("RequestMemory.feed() gives room for elements in the order of coming: 
   const fixture = new Fixture();
   const { memory } = fixture;
   const { weights } = memory.pipelines;
-  const large = () => new Heavy(fixture, ELEMENTS_MAX);
+  const large = () => new Heavy(fixture, REQUEST_ELEMENTS_MAX);
   const medium = () => new Heavy(fixture, 4 * FEW_ELEMENTS);
   const [first, second, third] = [large(), large(), medium()];
   assert.ok(first.handle());
@@ -357,7 +357,7 @@ Deno.test("RequestMemory.relieve() does not close who waits for room for the ele
   const [waiting, idle] = fixture.fill() as [Holder, Holder];
   const next = fixture.holder();
   while (memory.waitingCount === 0) fixture.take(next, 8 * MIB);
-  memory.awaitWeights(waiting, ELEMENTS_MAX);
+  memory.awaitWeights(waiting, REQUEST_ELEMENTS_MAX);
   for (const nowMs of [0, 10_000]) memory.relieve(nowMs, [waiting, idle]);
   assert.deepEqual([waiting.closeReason === null, idle.closeReason === null], [true, false]);
 });

@@ -101,8 +101,7 @@ export class Shard implements ConnectionShard {
   /** Made once: a turn allocates nothing. */
   readonly #receiveRecord = (sender: number, record: RingRecord) => this.#onRecord(sender, record);
   #router: Router | null = null;
-  /** When the wait of this turn began, and how long all waits took. */
-  #waitsFromMs = 0;
+  /** How long all waits took. */
   #waitedMs = 0;
   readonly #budget: TurnBudget;
   readonly #mayGoOn = () => !this.#budget.isSpent;
@@ -208,8 +207,7 @@ export class Shard implements ConnectionShard {
 
   #turn(timeoutMs: number): void {
     const { inbox, purgatory, partitions, groups } = this.#parts;
-    this.#wait(timeoutMs);
-    const nowMs = this.#budget.begin();
+    const nowMs = this.#wait(timeoutMs);
     this.#budget.enter(turnPart.requests);
     this.#serveReady();
     this.#budget.enter(turnPart.slices);
@@ -226,14 +224,16 @@ export class Shard implements ConnectionShard {
     this.#parts.turns.count(this.#budget.end());
   }
 
-  /** Waits for something to do and notes who has. */
-  #wait(timeoutMs: number): void {
+  /** Waits for something to do and notes who has. @returns when the turn began, monotonic ms */
+  #wait(timeoutMs: number): number {
     const { inbox, eventFd } = this.#parts;
     const parked = timeoutMs > 0 && inbox.park();
+    const waitsFromMs = this.#budget.nowMs;
     const count = this.#epoll.wait(parked ? timeoutMs : 0);
+    const nowMs = this.#budget.begin();
     if (parked) {
       inbox.unpark();
-      this.#countWait();
+      this.#countWait(nowMs - waitsFromMs);
     }
     for (let index = 0; index < count; index++) {
       const fd = this.#epoll.eventFd(index);
@@ -246,6 +246,7 @@ export class Shard implements ConnectionShard {
       connection.readyBits |= this.#epoll.eventBits(index);
       this.#ready.add(connection);
     }
+    return nowMs;
   }
 
   /** Serves the connections that are ready, each once, as far as the time goes. */
@@ -268,21 +269,20 @@ export class Shard implements ConnectionShard {
 
   /** How long to wait: not at all while a turn left something to do. */
   #timeoutMs(): number {
-    const { purgatory, groups, partitions, outboxes, clock } = this.#parts;
+    const { purgatory, groups, partitions, outboxes } = this.#parts;
     if (this.#ready.count > 0 || this.#dirty.length > 0 || purgatory.hasTouched) return 0;
     if (partitions.hasMoved || groups.isUnsettled || this.slices.isRunnable || this.memory.hasRoomForWaiting) return 0;
-    this.#waitsFromMs = clock.monotonicMs();
     if (outboxes.some((outbox) => outbox.isBacklogged)) return 1;
     const waitsMs = Math.min(purgatory.nextDeadlineMs, groups.nextDeadlineMs, this.#idle.nextMs);
     const nextMs = Math.min(waitsMs, partitions.nextDeadlineMs);
-    return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(nextMs - this.#waitsFromMs)));
+    return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(nextMs - this.#budget.nowMs)));
   }
 
   /** Tells the main isolate how much of its time the shard waits; alone, it has nobody to compare with. */
-  #countWait(): void {
-    const { isolates, shard, outboxes, clock } = this.#parts;
+  #countWait(tookMs: number): void {
+    const { isolates, shard, outboxes } = this.#parts;
     if (outboxes.length === 1) return;
-    this.#waitedMs += clock.monotonicMs() - this.#waitsFromMs;
+    this.#waitedMs += tookMs;
     isolates.set(shard, ISOLATE.waited, (this.#waitedMs * 1000) | 0);
   }
 

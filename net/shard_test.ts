@@ -270,14 +270,17 @@ Deno.test("Shard counts the time of its waits, not of its turns, unless it is al
     let looks = 0;
     const clock = { wallMs: () => 0, monotonicMs: () => 0.25 * looks++ };
     using fixture = new ShardFixture({ shardsCount, clock });
-    fixture.groups = { ...noGroups, nextDeadlineMs: 1 };
+    fixture.groups = {
+      ...noGroups,
+      get nextDeadlineMs() {
+        return 0.25 * looks + 1;
+      },
+    };
     const waits = (count: number) => {
-      for (let turns = 0; turns < count; turns++) {
-        looks = 0;
-        fixture.shard.run(turnsOf(2));
-      }
+      for (let turns = 0; turns < count; turns++) fixture.shard.run(turnsOf(2));
     };
     const isolates = new IsolateTable(fixture.world.state.isolates);
+    fixture.turn();
     waits(3);
     assert.equal(isolates.get(0, ISOLATE.waited), waitedUs);
     for (let turn = 0; turn < 5; turn++) fixture.turn();
