@@ -11,7 +11,7 @@ const ELEMENT_BYTES = 400;
 /** What a request takes without elements. */
 const REQUEST_BYTES = 512;
 /** Most that requests of a shard weigh together, but for those of few elements. */
-export const WEIGHTS_MAX = 16 * 1024 * 1024;
+export const WEIGHTS_MAX = 8 * 1024 * 1024;
 /** Elements that a request may have however much the others weigh; each connection has one such request then. */
 export const FEW_ELEMENTS = 256;
 

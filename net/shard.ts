@@ -45,7 +45,7 @@ import { TurnBudget, turnPart } from "./turn_budget.ts";
 import { assert } from "../storage/base/assert.ts";
 
 /** Longest answer, slices of files not counted: Metadata of all 65,536 partitions that a broker may have takes 4 MB. */
-const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 /** Readiness events taken in one turn. */
 const EVENTS_PER_TURN_MAX = 256;
 /** Longest sleep without a deadline; waking that often costs nothing and bounds every surprise. */

@@ -44,14 +44,14 @@ for (const acks of [0, 1]) {
   });
 }
 
-Deno.test("one produce may name a partition of another shard tens of thousands of times", async () => {
+Deno.test("one produce may name a partition of another shard thousands of times", async () => {
   await using broker = await startBroker({ port: 0, shards: 2, topics: [{ name: "t", partitions: 2 }] });
   using client = await KafkaClient.connect(broker);
   for (const partition of [0, 1]) {
-    const value = produceTo(new Array(32_000).fill(partition), 1, new Uint8Array(0));
+    const value = produceTo(new Array(8_000).fill(partition), 1, new Uint8Array(0));
     const { responses } = await client.call(produceRequest, produceResponse, { apiVersion: PRODUCE, value });
     const answers = responses[0]!.partitionResponses;
-    assert.equal(answers.length, 32_000);
+    assert.equal(answers.length, 8_000);
     assert.ok(answers.every((answer) => answer.errorCode !== errorCode.NONE));
   }
 });

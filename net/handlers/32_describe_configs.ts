@@ -32,10 +32,10 @@ type AskedResource = DescribeConfigsRequest["resources"][number];
 type Described = { readonly entries: readonly ConfigEntry[] } | { readonly code: number; readonly message: string };
 
 /**
- * Most bytes of an answer: 2,000 topics with all that can be asked, 10,000 without synonyms and documentation. Kafka has no limit; its
+ * Most bytes of an answer: 3,000 topics with all that can be asked, 7,000 without synonyms and documentation. Kafka has no limit; its
  * clients ask for each resource they want once.
  */
-const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+const ANSWER_BYTES_MAX = 12 * 1024 * 1024;
 
 /** Handles DescribeConfigs. */
 export function handleDescribeConfigs(

@@ -72,33 +72,27 @@ export interface Api {
  * and half a microsecond, so that without this limit a request of 100 MB would take gigabytes and minutes. One that names every
  * partition of a broker of 4,000 (Kafka's advice) stays far below.
  */
-export const REQUEST_ELEMENTS_MAX = 1 << 15;
+export const REQUEST_ELEMENTS_MAX = 1 << 14;
 
 /**
  * APIs that allow fewer, because they carry all of them out in one go: the control plane copies each and takes
  * some microseconds for it; a coordinator looks at each member, group or protocol. Clients name a few.
  */
 const elementsMaxOf: ReadonlyMap<number, number> = new Map([
-  [3, 1 << 14], // Metadata: topics
-  [8, 1 << 14], // OffsetCommit: topics, partitions
-  [9, 1 << 14], // OffsetFetch: groups, topics, partitions
-  [10, 1 << 14], // FindCoordinator: groups
+  [0, 1 << 13], // Produce: topics, partitions
+  [8, 1 << 13], // OffsetCommit: topics, partitions
   [11, 1 << 10], // JoinGroup: protocols
   [13, 1 << 12], // LeaveGroup: members
-  [14, 1 << 14], // SyncGroup: members
-  [15, 1 << 14], // DescribeGroups
+  [14, 1 << 12], // SyncGroup: members
   [16, 1 << 10], // ListGroups: states and types
   [19, 1 << 13], // CreateTopics: topics, assignments, configs
   [20, 1 << 13], // DeleteTopics
-  [32, 1 << 14], // DescribeConfigs: resources, keys
   [33, 1 << 13], // AlterConfigs: resources, configs
   [37, 1 << 13], // CreatePartitions: topics, assignments
-  [42, 1 << 14], // DeleteGroups
   [44, 1 << 13], // IncrementalAlterConfigs: resources, configs
-  [47, 1 << 14], // OffsetDelete: topics, partitions
+  [47, 1 << 13], // OffsetDelete: topics, partitions
   [60, 1 << 10], // DescribeCluster
-  [68, 1 << 14], // ConsumerGroupHeartbeat: topics, partitions
-  [69, 1 << 14], // ConsumerGroupDescribe
+  [68, 1 << 13], // ConsumerGroupHeartbeat: topics, partitions
   [74, 1 << 10], // ListConfigResources: types
   [75, 1 << 13], // DescribeTopicPartitions: topics
 ]);

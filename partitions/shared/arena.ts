@@ -19,7 +19,7 @@ export const BLOCK_BYTES_MIN = 16 * 1024;
 /** Largest block. */
 export const BLOCK_BYTES_MAX = 128 * 1024 * 1024;
 /** Front part of the arena whose pages are kept for reuse. */
-export const KEEP_BYTES = 20 * 1024 * 1024;
+export const KEEP_BYTES = 12 * 1024 * 1024;
 
 const LEAVES = ARENA_BYTES / BLOCK_BYTES_MIN;
 const ROOT_ORDER = Math.log2(LEAVES);

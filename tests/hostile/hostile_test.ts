@@ -28,12 +28,12 @@ const MEGABYTE = 1_000_000;
 /** Below `socket.request.max.bytes`. */
 const HUGE_BYTES = 90 * MEGABYTE;
 const CROWD = isSlow ? 300 : 30;
-/** Campaigns that the broker stands. */
-const STOOD = ["pipelines of small requests"];
+/** Campaigns that run always. */
+const QUICK = ["pipelines of small requests"];
 
-/** Runs always when the broker stands it; what it does not stand yet runs when BARNABAS_HOSTILE asks for it. */
+/** The others take minutes, and a machine of their own: they run in the slow suite, or when BARNABAS_HOSTILE asks for them. */
 function hostile(name: string, body: (campaign: Campaign) => Promise<void>): void {
-  const ignore = !STOOD.includes(name) && Deno.env.get("BARNABAS_HOSTILE") === undefined;
+  const ignore = !QUICK.includes(name) && !isSlow && Deno.env.get("BARNABAS_HOSTILE") === undefined;
   Deno.test({ name: `hostile: ${name}`, ignore, fn: () => campaign(body) });
 }
 
