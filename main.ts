@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- the program's own words; everything else logs
 /**
  * The program: flags and server.properties -> startBroker() -> signals -> exit code. No logic of its own: the command line is read
- * in partitions/config/command_line.ts, everything else happens behind mod.ts. Runs on the main isolate.
+ * in partitions/config/command_line/command_line.ts, everything else happens behind mod.ts. Runs on the main isolate.
  *
  * Exit codes: 0 stopped cleanly · 1 could not start, or a part of it failed · 2 the command line is wrong ·
  * 128 + signal number when a second signal stopped it at once.
@@ -11,7 +11,7 @@
  */
 import { configure, getTextFormatter, type LogRecord } from "npm:@logtape/logtape@2.4.2";
 import { type Broker, startBroker, StartupError } from "./mod.ts";
-import { parseCommandLine } from "./partitions/config/command_line.ts";
+import { parseCommandLine } from "./partitions/config/command_line/command_line.ts";
 import { VERSION } from "./partitions/config/version.ts";
 
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;

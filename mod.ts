@@ -22,7 +22,7 @@ import {
   ShardPool,
   shareLogs,
 } from "./net/mod.ts";
-import { type BrokerConfig, brokerConfigFrom } from "./partitions/config/broker_config.ts";
+import { type BrokerConfig, brokerConfigFrom } from "./partitions/config/broker/broker_config.ts";
 import {
   Balancer,
   Checkpoints,

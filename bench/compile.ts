@@ -13,7 +13,10 @@
 import { embeddedFiles } from "./embedded_files.ts";
 
 /** Modules that run as workers; a test compares them with the `new Worker` calls of the source. */
-export const workerModules: readonly string[] = ["net/shard_worker.ts", "partitions/metadata/sqlite_store_worker.ts"];
+export const workerModules: readonly string[] = [
+  "net/shards/shard_worker.ts",
+  "partitions/metadata/store/sqlite_store_worker.ts",
+];
 
 /** Native addons by the package that loads them, as their files are called up to the platform. */
 const ADDONS: readonly string[] = ["crc32.linux-", "snappy.linux-"];

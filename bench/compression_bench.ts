@@ -2,8 +2,8 @@
  * What opening compressed batches costs (compacted topics, searches by time): 1 MiB of JSON-like records by each codec.
  * Run: deno bench -A bench/compression_bench.ts
  */
-import { compress, decompress } from "../storage/compression/compression.ts";
-import { codecNames } from "../storage/record_batch.ts";
+import { compress, decompress } from "../storage/records/compression/compression.ts";
+import { codecNames } from "../storage/records/record_batch.ts";
 
 const CONTENT_BYTES = 1 << 20;
 

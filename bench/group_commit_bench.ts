@@ -11,13 +11,13 @@ import {
   type TopicImage,
   WatermarkTable,
 } from "../partitions/mod.ts";
-import { GroupCoordinator } from "../partitions/coordinators/group_coordinator.ts";
-import { OFFSETS_TOPIC } from "../partitions/coordinators/group_place.ts";
-import type { GroupClient } from "../partitions/coordinators/ports.ts";
-import { Partition } from "../partitions/partition.ts";
-import { deafOwner, topicOn } from "../partitions/partition_testing.ts";
+import { GroupCoordinator } from "../partitions/coordinators/groups/group_coordinator.ts";
+import { OFFSETS_TOPIC } from "../partitions/coordinators/groups/group_place.ts";
+import type { GroupClient } from "../partitions/coordinators/runtime/ports.ts";
+import { Partition } from "../partitions/owned/partition.ts";
+import { deafOwner, topicOn } from "../partitions/owned/partition_testing.ts";
 import { linuxFileSystem, systemClock } from "../storage/mod.ts";
-import { brokerConfigFrom } from "../partitions/config/broker_config.ts";
+import { brokerConfigFrom } from "../partitions/config/broker/broker_config.ts";
 
 const GROUPS = 1000;
 const LOADED_RECORDS = 100_000;

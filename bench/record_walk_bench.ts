@@ -1,13 +1,13 @@
 /**
- * What it costs to check produced batches (storage/batch_validation.ts), in shared memory as on a shard: the walk over the
+ * What it costs to check produced batches (storage/records/batch_validation.ts), in shared memory as on a shard: the walk over the
  * records, the CRC, both together. Run: deno bench -A bench/record_walk_bench.ts
  *
  * Each iteration takes the batches of `TOUCHED_BYTES` of memory in turn, so that the records come from the second cache
  * level, as they do after a receive. Records per second = records per batch / time per iteration.
  */
-import { type BatchRules, checkProducedBatch } from "../storage/batch_validation.ts";
-import { crc32c } from "../storage/crc32c.ts";
-import { newRecordWalk, walkRecords } from "../storage/record_walk.ts";
+import { type BatchRules, checkProducedBatch } from "../storage/records/batch_validation.ts";
+import { crc32c } from "../storage/records/crc32c.ts";
+import { newRecordWalk, walkRecords } from "../storage/records/record_walk.ts";
 import { allocateShared } from "../storage/sys/memory.ts";
 import { buildBatch, TEST_TIMESTAMP, type TestRecord } from "../tests/record_batch_builder.ts";
 

@@ -1,11 +1,11 @@
 /**
  * Which way a slice of a hot segment file leaves faster: `sendfile`, or `pread` into the response and `send`. One call per
- * iteration over loopback to a sink that only receives. The threshold SENDFILE_BYTES_MIN in net/sender.ts comes from here.
+ * iteration over loopback to a sink that only receives. The threshold SENDFILE_BYTES_MIN in net/reactor/sender.ts comes from here.
  *
  *   deno bench -A bench/sendfile_bench.ts
  */
 import { Epoll, linuxFileSystem, nativeMemory, send, sendFile, WRITABLE } from "../storage/mod.ts";
-import { Handoff } from "../net/handoff.ts";
+import { Handoff } from "../net/accept/handoff.ts";
 
 const FILE_BYTES = 64 * 1024 * 1024;
 const SIZES = [4, 8, 16, 32, 64, 128, 256, 1024].map((kib) => kib * 1024);

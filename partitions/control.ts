@@ -2,16 +2,16 @@
  * The folder's door for the main isolate: metadata, the log directory, what it shares with the shards. It loads no log and no group
  * coordinator.
  */
-export { Balancer } from "./balancer.ts";
-export { Checkpoints } from "./checkpoints.ts";
-export { LogDirectory, LogDirectoryError, METADATA_STORE_FILE } from "./log_directory.ts";
+export { Balancer } from "./placement/balancer.ts";
+export { Checkpoints } from "./directory/checkpoint_writer.ts";
+export { LogDirectory, LogDirectoryError, METADATA_STORE_FILE } from "./directory/log_directory.ts";
 export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";
 export { Controller } from "./metadata/controller.ts";
 export type { ImageDelta } from "./metadata/image.ts";
 export type { PartitionRoom } from "./metadata/topic_creation.ts";
-export { SqliteStore } from "./metadata/sqlite_store.ts";
-export { MetadataStoreError } from "./metadata/store.ts";
-export { notClosedCleanly, partitionOffsets, speaksOfOthers } from "./partition_offsets.ts";
+export { SqliteStore } from "./metadata/store/sqlite_store.ts";
+export { MetadataStoreError } from "./metadata/store/store.ts";
+export { notClosedCleanly, partitionOffsets, speaksOfOthers } from "./directory/partition_offsets.ts";
 export { Reporter } from "./reporter.ts";
 export { IsolateTable, type Outbox } from "./shared/mail.ts";
 export { allocateSharedState, outboxes, releaseSharedState, type SharedState } from "./shared/shared_state.ts";

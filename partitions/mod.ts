@@ -1,7 +1,7 @@
 /**
  * The folder's door for shards: who owns which log, and how isolates talk.
  */
-export { errorCodeOf, type Refusal, refusalText } from "./refusals.ts";
+export { errorCodeOf, type Refusal, refusalText } from "./requests/refusals.ts";
 export {
   type AppendOutcome,
   type AppendWaiter,
@@ -14,12 +14,12 @@ export {
   type ListOffsetWaiter,
   type ReadOutcome,
   type ReadWaiter,
-} from "./outcomes.ts";
-export { listTimestamp } from "./listed_offsets.ts";
+} from "./requests/outcomes.ts";
+export { listTimestamp } from "./owned/listed_offsets.ts";
 export { type PartitionPlace, ShardPartitions } from "./shard_partitions.ts";
 export { Reporter } from "./reporter.ts";
-export { LogStore } from "./log_store.ts";
-export { type DelayedOperation, Purgatory } from "./purgatory.ts";
+export { LogStore } from "./owned/log_store.ts";
+export { type DelayedOperation, Purgatory } from "./requests/purgatory.ts";
 export { Arena, ARENA_BYTES, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, blockBytesFor } from "./shared/arena.ts";
 export { type Inbox, IsolateTable, type Outbox } from "./shared/mail.ts";
 export { TurnCounter, type TurnTimes } from "./shared/turn_times.ts";
@@ -45,12 +45,12 @@ export type {
   ControlFailure,
   ControlPlane,
 } from "./metadata/control_calls.ts";
-export { Operations } from "./operations.ts";
-export { GroupCoordinator } from "./coordinators/group_coordinator.ts";
-export { OFFSETS_TOPIC, offsetsPartitionOf } from "./coordinators/group_place.ts";
+export { Operations } from "./requests/operations.ts";
+export { GroupCoordinator } from "./coordinators/groups/group_coordinator.ts";
+export { OFFSETS_TOPIC, offsetsPartitionOf } from "./coordinators/groups/group_place.ts";
 export {
   refuseConsumerDescription,
   refuseConsumerHeartbeat,
   refuseDescription,
   refuseGroupRequest,
-} from "./coordinators/group_requests.ts";
+} from "./coordinators/groups/group_requests.ts";

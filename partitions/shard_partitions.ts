@@ -2,7 +2,7 @@
  * A shard's door to all partitions of the broker: its own answer at once, by a call; those of other shards through the
  * rings. It opens, updates and removes the logs the metadata image assigns to this shard. Runs on shards.
  */
-import { ColdLookups } from "./cold_lookups.ts";
+import { ColdLookups } from "./owned/cold_lookups.ts";
 import type { PartitionImage, TopicImage } from "./metadata/image.ts";
 import type {
   AppendOutcome,
@@ -12,17 +12,17 @@ import type {
   ListOffsetWaiter,
   ReadRequest,
   ReadWaiter,
-} from "./outcomes.ts";
-import { refusedAppend } from "./outcomes.ts";
-import { type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
-import { Partition, type PartitionOwner } from "./partition.ts";
-import { PartitionUpkeep } from "./partition_upkeep.ts";
-import { PartitionService } from "./partition_service.ts";
-import type { Purgatory } from "./purgatory.ts";
-import type { Refusal } from "./refusals.ts";
-import { RemotePartitions } from "./remote_partitions.ts";
-import { SegmentRemoval } from "./segment_removal.ts";
-import { type TopicChange, TopicChanges } from "./topic_changes.ts";
+} from "./requests/outcomes.ts";
+import { refusedAppend } from "./requests/outcomes.ts";
+import { type LogStore, NO_DESCRIPTORS } from "./owned/log_store.ts";
+import { Partition, type PartitionOwner } from "./owned/partition.ts";
+import { PartitionUpkeep } from "./owned/partition_upkeep.ts";
+import { PartitionService } from "./remote/partition_service.ts";
+import type { Purgatory } from "./requests/purgatory.ts";
+import type { Refusal } from "./requests/refusals.ts";
+import { RemotePartitions } from "./remote/remote_partitions.ts";
+import { SegmentRemoval } from "./owned/segment_removal.ts";
+import { type TopicChange, TopicChanges } from "./owned/topic_changes.ts";
 import {
   type Clock,
   type FlushOutcome,
@@ -62,7 +62,7 @@ export interface ShardPartitionsParts {
   readonly load: (files: readonly string[], done: () => void) => void;
 }
 
-/** Flushes of one shard under way: each keeps the files of closed segments open (net/descriptor_budget.ts counts on it). */
+/** Flushes of one shard under way: each keeps the files of closed segments open (net/accept/descriptor_budget.ts counts on it). */
 const FLUSHES_MAX = 4;
 
 /** Operations in flight at which requests of many partitions pause; each takes about 400 bytes, with another shard on either side. */
@@ -173,7 +173,7 @@ export class ShardPartitions implements PartitionOwner {
     return this.#parts.store.uncommittedWarning();
   }
 
-  /** From now on no flush begins: `close()` makes everything durable, and must be alone with the files (storage/log_durability.ts). */
+  /** From now on no flush begins: `close()` makes everything durable, and must be alone with the files (storage/log/log_durability.ts). */
   stopFlushing(): void {
     this.#isStopping = true;
   }

@@ -1,8 +1,16 @@
 import { strict as assert } from "node:assert";
 import { toOffset } from "../storage/base/units.ts";
-import { writeAtomically } from "../storage/checkpoint.ts";
-import { type DelayedOperation } from "./purgatory.ts";
-import { Answers, batchOf, LOG_DIRECTORY, readFrom, smallLogs, TestShards, topicOn } from "./partition_testing.ts";
+import { writeAtomically } from "../storage/directory/offset_checkpoint.ts";
+import { type DelayedOperation } from "./requests/purgatory.ts";
+import {
+  Answers,
+  batchOf,
+  LOG_DIRECTORY,
+  readFrom,
+  smallLogs,
+  TestShards,
+  topicOn,
+} from "./owned/partition_testing.ts";
 import { emptyWatermarks, partitionState } from "./shared/watermarks.ts";
 
 const QUERY = { currentLeaderEpoch: -1, committedOnly: false };

@@ -4,15 +4,15 @@
  */
 export { type Clock, systemClock } from "./base/clock.ts";
 
-export { partitionKey, readOffsetCheckpoint } from "./checkpoint.ts";
-export { LeaderEpochs } from "./leader_epochs.ts";
-export { deletedDirectoryName } from "./segment_names.ts";
-export { LogDamagedError } from "./storage_failure.ts";
+export { partitionKey, readOffsetCheckpoint } from "./directory/offset_checkpoint.ts";
+export { LeaderEpochs } from "./log/epochs/leader_epochs.ts";
+export { deletedDirectoryName } from "./segments/segment_names.ts";
+export { LogDamagedError } from "./log/storage_failure.ts";
 
-export * from "./clean_shutdown.ts";
-export * from "./meta_properties.ts";
-export * from "./partition_metadata.ts";
-export * from "./uuid.ts";
+export * from "./directory/clean_shutdown.ts";
+export * from "./directory/meta_properties.ts";
+export * from "./directory/partition_metadata.ts";
+export * from "./base/uuid.ts";
 
 export { flushInBackground } from "./sys/background_flush.ts";
 export { loadPages } from "./sys/background_load.ts";

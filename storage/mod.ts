@@ -17,10 +17,10 @@ export {
   toOffset,
 } from "./base/units.ts";
 
-export { bytesOfBatch, type PlainRecord, writeBatch } from "./batch_writer.ts";
-export { Log } from "./log.ts";
-export { batchRules, type LogConfig } from "./log_config.ts";
-export { LogResources } from "./log_resources.ts";
+export { bytesOfBatch, type PlainRecord, writeBatch } from "./records/batch_writer.ts";
+export { Log } from "./log/log.ts";
+export { batchRules, type LogConfig } from "./log/log_config.ts";
+export { LogResources } from "./log/log_resources.ts";
 export type {
   AppendOptions,
   AppendRefusal,
@@ -34,15 +34,15 @@ export type {
   SegmentFacts,
   TimestampedOffset,
   UncommittedTraces,
-} from "./log_types.ts";
-export { baseSequence, BATCH_HEADER_BYTES, codec, codecNames, producerId } from "./record_batch.ts";
-export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./record_errors.ts";
-export type { RenamedDirectory } from "./partition_directory.ts";
-export { RecordSetReader } from "./record_set.ts";
-export { LogDamagedError, storageFailure } from "./storage_failure.ts";
+} from "./log/log_types.ts";
+export { baseSequence, BATCH_HEADER_BYTES, codec, codecNames, producerId } from "./records/record_batch.ts";
+export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./records/record_errors.ts";
+export type { RenamedDirectory } from "./directory/partition_directory.ts";
+export { RecordSetReader } from "./records/record_set.ts";
+export { LogDamagedError, storageFailure } from "./log/storage_failure.ts";
 
-export * from "./checkpoint.ts";
-export * from "./uuid.ts";
+export * from "./directory/offset_checkpoint.ts";
+export * from "./base/uuid.ts";
 
 export * from "./sys/epoll.ts";
 export { type FileSystem, linuxFileSystem, type MappedFile, type OpenMode } from "./sys/file_system.ts";

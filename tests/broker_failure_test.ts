@@ -7,7 +7,7 @@ import { errorCode } from "../net/protocol/error_codes.ts";
 import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { fetchRequest } from "../net/protocol/messages/01_fetch.ts";
-import { type BrokerConfig, brokerConfigFrom } from "../partitions/config/broker_config.ts";
+import { type BrokerConfig, brokerConfigFrom } from "../partitions/config/broker/broker_config.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";

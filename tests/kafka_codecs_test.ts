@@ -3,9 +3,9 @@
  * Java client) pass validation and are read record by record.
  */
 import { strict as assert } from "node:assert";
-import { checkProducedBatch } from "../storage/batch_validation.ts";
-import { codec, codecNames, recordsCount } from "../storage/record_batch.ts";
-import { RecordReader } from "../storage/record_reader.ts";
+import { checkProducedBatch } from "../storage/records/batch_validation.ts";
+import { codec, codecNames, recordsCount } from "../storage/records/record_batch.ts";
+import { RecordReader } from "../storage/records/record_reader.ts";
 import { batchesIn } from "./log_fixture.ts";
 import { inMemory, sealBatch } from "./record_batch_builder.ts";
 

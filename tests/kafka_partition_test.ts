@@ -5,7 +5,7 @@
  */
 import { strict as assert } from "node:assert";
 import { type Offset, toOffset } from "../storage/base/units.ts";
-import type { Log } from "../storage/log.ts";
+import type { Log } from "../storage/log/log.ts";
 import { batchesIn, findByTime, openLog, readAll, type StoredBatch, testConfig, TestDirectory } from "./log_fixture.ts";
 import { inMemory } from "./record_batch_builder.ts";
 

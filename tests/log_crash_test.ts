@@ -5,9 +5,9 @@
  */
 import { strict as assert } from "node:assert";
 import { toOffset } from "../storage/base/units.ts";
-import type { LogConfig } from "../storage/log_config.ts";
-import { Log } from "../storage/log.ts";
-import { LogDamagedError } from "../storage/storage_failure.ts";
+import type { LogConfig } from "../storage/log/log_config.ts";
+import { Log } from "../storage/log/log.ts";
+import { LogDamagedError } from "../storage/log/storage_failure.ts";
 import type { FileSystem } from "../storage/sys/file_system.ts";
 import { Crash, CrashingFileSystem, type Survival } from "./crashing_file_system.ts";
 import {

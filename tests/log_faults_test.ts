@@ -5,10 +5,10 @@
  */
 import { strict as assert } from "node:assert";
 import { toOffset } from "../storage/base/units.ts";
-import type { LogConfig } from "../storage/log_config.ts";
-import { LogResources } from "../storage/log_resources.ts";
-import { Log } from "../storage/log.ts";
-import { storageFailure } from "../storage/storage_failure.ts";
+import type { LogConfig } from "../storage/log/log_config.ts";
+import { LogResources } from "../storage/log/log_resources.ts";
+import { Log } from "../storage/log/log.ts";
+import { storageFailure } from "../storage/log/storage_failure.ts";
 import { CrashingFileSystem } from "./crashing_file_system.ts";
 import { type Fault, faults, FaultyFileSystem } from "./faulty_file_system.ts";
 import { append, findByTime, findInconsistencies, logOptions, readAll, recordsOf, testConfig } from "./log_fixture.ts";

@@ -5,10 +5,10 @@
 import { strict as assert } from "node:assert";
 import { ManualClock } from "../storage/base/clock.ts";
 import { type Offset, toOffset } from "../storage/base/units.ts";
-import { crc32c } from "../storage/crc32c.ts";
-import { Log } from "../storage/log.ts";
-import type { LogConfig } from "../storage/log_config.ts";
-import type { AppendResult, LogOptions, TimestampedOffset } from "../storage/log_types.ts";
+import { crc32c } from "../storage/records/crc32c.ts";
+import { Log } from "../storage/log/log.ts";
+import type { LogConfig } from "../storage/log/log_config.ts";
+import type { AppendResult, LogOptions, TimestampedOffset } from "../storage/log/log_types.ts";
 import { type FileSystem, linuxFileSystem } from "../storage/sys/file_system.ts";
 import { nativeMemory } from "../storage/sys/memory.ts";
 import { type BatchOptions, buildBatch, inMemory, TEST_TIMESTAMP, type TestRecord } from "./record_batch_builder.ts";

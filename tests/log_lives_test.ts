@@ -7,8 +7,8 @@
 import { strict as assert } from "node:assert";
 import { createRandom } from "../storage/base/random.ts";
 import { toOffset } from "../storage/base/units.ts";
-import { Log } from "../storage/log.ts";
-import type { LogConfig } from "../storage/log_config.ts";
+import { Log } from "../storage/log/log.ts";
+import type { LogConfig } from "../storage/log/log_config.ts";
 import type { FileSystem } from "../storage/sys/file_system.ts";
 import { CrashingFileSystem } from "./crashing_file_system.ts";
 import {

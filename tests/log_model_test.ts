@@ -4,8 +4,8 @@
  */
 import { strict as assert } from "node:assert";
 import { type Offset, toOffset } from "../storage/base/units.ts";
-import type { LogConfig } from "../storage/log_config.ts";
-import { Log } from "../storage/log.ts";
+import type { LogConfig } from "../storage/log/log_config.ts";
+import { Log } from "../storage/log/log.ts";
 import { type FileSystem, linuxFileSystem } from "../storage/sys/file_system.ts";
 import { findByTime, findInconsistencies, logOptions, readAll, testConfig, TestDirectory } from "./log_fixture.ts";
 import { buildBatch, inMemory, TEST_TIMESTAMP, type TestRecord } from "./record_batch_builder.ts";

@@ -1,5 +1,5 @@
 /** Makes changed producer snapshots consistent, for tests of what a checksum alone would hide. Never part of the broker. */
-import { crc32c } from "../storage/crc32c.ts";
+import { crc32c } from "../storage/records/crc32c.ts";
 
 /** Makes the CRC of a snapshot right. @returns the same bytes */
 export function sealSnapshot<Bytes extends Uint8Array>(bytes: Bytes): Bytes {

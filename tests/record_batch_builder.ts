@@ -5,9 +5,14 @@
  * buildBatch(records, options) -> bytes of one batch with a right CRC; inMemory(bytes) -> the form that storage takes.
  */
 import { writeInt64 } from "../storage/base/int64.ts";
-import { compress } from "../storage/compression/compression.ts";
-import { crc32c } from "../storage/crc32c.ts";
-import { BATCH_HEADER_BYTES, BATCH_LENGTH_OVERHEAD, type CodecName, codecNames } from "../storage/record_batch.ts";
+import { compress } from "../storage/records/compression/compression.ts";
+import { crc32c } from "../storage/records/crc32c.ts";
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_LENGTH_OVERHEAD,
+  type CodecName,
+  codecNames,
+} from "../storage/records/record_batch.ts";
 import { allocateShared, type NativeMemory } from "../storage/sys/memory.ts";
 
 /** A record to be written; text is encoded as UTF-8, null and undefined keys and values as null. */

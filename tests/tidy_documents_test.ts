@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { shardHandlers } from "../net/handlers/mod.ts";
 import { apis } from "../net/protocol/api_table.ts";
-import { brokerConfigFrom } from "../partitions/config/broker_config.ts";
-import { brokerDefinitions } from "../partitions/config/broker_definitions.ts";
-import { helpText } from "../partitions/config/help_text.ts";
-import { topicDefinitions } from "../partitions/config/topic_definitions.ts";
+import { brokerConfigFrom } from "../partitions/config/broker/broker_config.ts";
+import { brokerDefinitions } from "../partitions/config/broker/broker_definitions.ts";
+import { helpText } from "../partitions/config/command_line/help_text.ts";
+import { topicDefinitions } from "../partitions/config/topics/topic_definitions.ts";
 import { VERSION } from "../partitions/config/version.ts";
 import { ISOLATE, RING, type SharedWord, sharedWords, WATERMARK } from "../partitions/shared/words.ts";
 import { readmeWithTables, tableNames, tablesIn } from "./tidy/readme_tables.ts";
@@ -65,7 +65,7 @@ Deno.test("ARCHITECTURE.md names only files that exist", () => {
   const isThere = (path: string) =>
     exists(path) || exists(`${path}.ts`) || sources.some((source) => source.path.startsWith(`${path}/`));
   const gone = (text: string) => named(text).filter((path) => !isThere(path));
-  assert.deepEqual(gone("`net/gone.ts`, `net/shard`, `storage/`, `net/handlers/00_produce`"), ["net/gone.ts"]);
+  assert.deepEqual(gone("`net/gone.ts`, `net/reactor/shard`, `storage/`, `net/handlers/00_produce`"), ["net/gone.ts"]);
   assert.deepEqual(gone(readText("ARCHITECTURE.md").replaceAll("NN_name", "00_produce")), []);
 });
 
@@ -157,8 +157,8 @@ Deno.test("a setting is marked as without effect exactly when no code reads its 
   const isRead = (field: string) => users.some(({ code }) => new RegExp(`\\b${field}\\b`).test(code));
   assert(isRead("segmentBytes") && !isRead("fieldThatNobodyReads"));
   const settings = [
-    ...fieldsOfSettings(readText("partitions/config/broker_config.ts")),
-    ...fieldsOfSettings(readText("storage/log_config.ts")),
+    ...fieldsOfSettings(readText("partitions/config/broker/broker_config.ts")),
+    ...fieldsOfSettings(readText("storage/log/log_config.ts")),
   ];
   assert(settings.length > 25);
   for (const [setting, field] of settings) {

@@ -16,22 +16,22 @@ const byPath = new Map(sources.map((file) => [file.path, file]));
 
 /** Deterministic cores: functions of state, event and time. Whatever they reach at run time names no I/O. */
 const CORES = [
-  "net/connection_limits.ts",
-  "net/fetch_sessions.ts",
-  "net/idle_connections.ts",
-  "net/producer_ids.ts",
-  "partitions/config/command_line.ts",
-  "partitions/coordinators/classic/classic_group.ts",
-  "partitions/deadlines.ts",
+  "net/accept/connection_limits.ts",
+  "net/requests/fetch/fetch_sessions.ts",
+  "net/reactor/idle_connections.ts",
+  "net/requests/producer_ids.ts",
+  "partitions/config/command_line/command_line.ts",
+  "partitions/coordinators/groups/classic/classic_group.ts",
+  "partitions/requests/deadlines.ts",
   "partitions/metadata/image.ts",
   "partitions/metadata/topic_creation.ts",
   "partitions/metadata/topic_deletion.ts",
   "partitions/metadata/topic_table.ts",
-  "partitions/placement.ts",
-  "partitions/rebalancing.ts",
-  "partitions/purgatory.ts",
-  "storage/leader_epochs.ts",
-  "storage/producer_state.ts",
+  "partitions/placement/placement.ts",
+  "partitions/placement/rebalancing.ts",
+  "partitions/requests/purgatory.ts",
+  "storage/log/epochs/leader_epochs.ts",
+  "storage/log/producers/producer_state.ts",
 ];
 
 function assertNone(findings: readonly Finding[]): void {
@@ -53,27 +53,35 @@ for (const rule of patternRules) {
 
 Deno.test("tidy: imports run one way and through each folder's door", () => {
   const planted: [string, string, RegExp | null][] = [
-    ["storage/log.ts", 'import { x } from "../partitions/mod.ts";', /one way/],
-    ["storage/log.ts", 'import type { X } from "../net/handler.ts";', /one way/],
-    ["partitions/partition.ts", 'import { x } from "../net/mod.ts";', /one way/],
-    ["partitions/partition.ts", 'import { Log } from "../storage/log.ts";', /behind the door storage\/mod\.ts/],
-    ["partitions/partition.ts", 'const x = await import("../storage/log.ts");', /behind the door/],
-    ["partitions/partition.ts", 'export { Log } from "../storage/log.ts";', /behind the door/],
-    ["partitions/partition.ts", 'import {\n  Log,\n  type LogConfig,\n} from "../storage/log.ts";', /behind the door/],
-    ["net/shard.ts", 'import "../storage/log.ts";', /behind the door/],
-    ["net/shard.ts", 'new Worker(new URL("../main.ts", import.meta.url))', /one way/],
-    ["net/shard.ts", 'import { x } from "./mod.ts";', /the door for others/],
-    ["net/shard.ts", 'import { x } from "../tests/kafka_client.ts";', /may not import tests/],
-    ["net/shard.ts", 'import { x } from "./router";', /no \.ts extension/],
-    ["storage/base/units.ts", 'import { x } from "../log.ts";', /pure/],
+    ["storage/log/log.ts", 'import { x } from "../../partitions/mod.ts";', /one way/],
+    ["storage/log/log.ts", 'import type { X } from "../../net/requests/handler.ts";', /one way/],
+    ["partitions/owned/partition.ts", 'import { x } from "../../net/mod.ts";', /one way/],
+    [
+      "partitions/owned/partition.ts",
+      'import { Log } from "../../storage/log/log.ts";',
+      /behind the door storage\/mod\.ts/,
+    ],
+    ["partitions/owned/partition.ts", 'const x = await import("../../storage/log/log.ts");', /behind the door/],
+    ["partitions/owned/partition.ts", 'export { Log } from "../../storage/log/log.ts";', /behind the door/],
+    [
+      "partitions/owned/partition.ts",
+      'import {\n  Log,\n  type LogConfig,\n} from "../../storage/log/log.ts";',
+      /behind the door/,
+    ],
+    ["net/reactor/shard.ts", 'import "../../storage/log/log.ts";', /behind the door/],
+    ["net/reactor/shard.ts", 'new Worker(new URL("../../main.ts", import.meta.url))', /one way/],
+    ["net/reactor/shard.ts", 'import { x } from "../mod.ts";', /the door for others/],
+    ["net/reactor/shard.ts", 'import { x } from "../../tests/kafka_client.ts";', /may not import tests/],
+    ["net/reactor/shard.ts", 'import { x } from "./router";', /no \.ts extension/],
+    ["storage/base/units.ts", 'import { x } from "../log/log.ts";', /pure/],
     ["storage/base/units.ts", 'import { x } from "node:fs";', /pure/],
-    ["net/protocol/reader.ts", 'import { x } from "../router.ts";', /pure/],
-    ["partitions/partition.ts", 'import type { Log } from "../storage/log.ts";', null],
-    ["partitions/partition.ts", 'import { type Log } from "../storage/log.ts";', null],
-    ["partitions/partition.ts", 'import { Log } from "../storage/mod.ts";', null],
-    ["storage/log.ts", 'import { Reader } from "../net/protocol/reader.ts";', null],
+    ["net/protocol/reader.ts", 'import { x } from "../requests/router.ts";', /pure/],
+    ["partitions/owned/partition.ts", 'import type { Log } from "../../storage/log/log.ts";', null],
+    ["partitions/owned/partition.ts", 'import { type Log } from "../../storage/log/log.ts";', null],
+    ["partitions/owned/partition.ts", 'import { Log } from "../../storage/mod.ts";', null],
+    ["storage/log/log.ts", 'import { Reader } from "../../net/protocol/reader.ts";', null],
     ["mod.ts", 'import { toOffset } from "./storage/base/units.ts";', null],
-    ["storage/log.ts", '// import { x } from "../net/mod.ts";', null],
+    ["storage/log/log.ts", '// import { x } from "../../net/mod.ts";', null],
   ];
   for (const [path, text, expected] of planted) {
     const found = layeringFindings([sourceFile(path, text)]).map(({ message }) => message).join("\n");
@@ -86,10 +94,10 @@ Deno.test("tidy: imports run one way and through each folder's door", () => {
 
 Deno.test("tidy: the main isolate loads no log, no coordinator and none of their libraries", () => {
   const isForShards = (path: string) =>
-    /^storage\/log\.ts|^storage\/crc32c\.ts|^partitions\/coordinators\/.*group/.test(path);
+    /^storage\/log\/log\.ts|^storage\/records\/crc32c\.ts|^partitions\/coordinators\/groups\//.test(path);
   const loaded = runtimeClosure("main.ts", byPath, { isSameIsolate: true });
   assert(loaded.has("partitions/metadata/controller.ts"));
-  assert.deepEqual([...loaded].filter(isForShards), ["partitions/coordinators/group_place.ts"]);
+  assert.deepEqual([...loaded].filter(isForShards), ["partitions/coordinators/groups/group_place.ts"]);
   assert([...runtimeClosure("main.ts", byPath)].some(isForShards), "the shards' workers load them");
 });
 

@@ -36,18 +36,24 @@ import {
   listRecordErrors,
   type RecordErrorBudget,
 } from "../../storage/mod.ts";
-import { authorize } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import type { ShardServices } from "../handler.ts";
+import { authorize } from "../requests/authorization.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { ProduceRequest, ProduceResponse } from "../protocol/messages/00_produce.ts";
 import type { TopicImage } from "../../partitions/mod.ts";
-import { newPart, partitionResponse, type ProducePart, producerBatchOf, type TopicData } from "../produce_part.ts";
-import { charge } from "../quota.ts";
-import { RefusedBatches } from "../refused_batches.ts";
-import type { SlicedWork } from "../slices.ts";
-import { TopicCursor } from "../topic_cursor.ts";
-import { TopicWait } from "../topic_waits.ts";
+import {
+  newPart,
+  partitionResponse,
+  type ProducePart,
+  producerBatchOf,
+  type TopicData,
+} from "../requests/produce/produce_part.ts";
+import { charge } from "../requests/quota.ts";
+import { RefusedBatches } from "../requests/produce/refused_batches.ts";
+import type { SlicedWork } from "../requests/slices.ts";
+import { TopicCursor } from "../requests/topic_cursor.ts";
+import { TopicWait } from "../requests/produce/topic_waits.ts";
 
 const ACKS_ALL = -1;
 const ZSTD = codecNames.indexOf("zstd");

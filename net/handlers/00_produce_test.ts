@@ -1,12 +1,12 @@
 import { strict as assert } from "node:assert";
 import type { AppendOutcome, AppendWaiter } from "../../partitions/mod.ts";
-import { batchOf, smallLogs, topicOn } from "../../partitions/partition_testing.ts";
+import { batchOf, smallLogs, topicOn } from "../../partitions/owned/partition_testing.ts";
 import { emptyWatermarks, partitionState } from "../../partitions/shared/watermarks.ts";
 import { toOffset } from "../../storage/base/units.ts";
-import { codecNames } from "../../storage/record_batch.ts";
+import { codecNames } from "../../storage/records/record_batch.ts";
 import { buildBatch } from "../../tests/record_batch_builder.ts";
-import type { ShardServices } from "../handler.ts";
-import { TestBroker, TestClient } from "../operation_testing.ts";
+import type { ShardServices } from "../requests/handler.ts";
+import { TestBroker, TestClient } from "../requests/operation_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { type ProduceRequest, produceResponse } from "../protocol/messages/00_produce.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";

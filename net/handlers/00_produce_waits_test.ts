@@ -1,12 +1,12 @@
 /** Produce to topics and partitions that are being created. */
 import { strict as assert } from "node:assert";
-import { batchOf, topicOn } from "../../partitions/partition_testing.ts";
+import { batchOf, topicOn } from "../../partitions/owned/partition_testing.ts";
 import { emptyWatermarks } from "../../partitions/shared/watermarks.ts";
 import { buildBatch } from "../../tests/record_batch_builder.ts";
-import { TestBroker, TestClient } from "../operation_testing.ts";
+import { TestBroker, TestClient } from "../requests/operation_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { produceResponse } from "../protocol/messages/00_produce.ts";
-import { TopicWait } from "../topic_waits.ts";
+import { TopicWait } from "../requests/produce/topic_waits.ts";
 import { handleProduce } from "./00_produce.ts";
 
 const { NONE, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, OUT_OF_ORDER_SEQUENCE_NUMBER: OUT_OF_ORDER } = errorCode;

@@ -11,10 +11,10 @@
  * Not done: follower fetches (there is one broker: NOT_LEADER_OR_FOLLOWER), transactions (the last stable offset is the high
  * watermark, no batch is aborted), preferred read replicas, tiered storage.
  */
-import type { RequestExchange } from "../exchange.ts";
-import { FetchOperation } from "../fetch_operation.ts";
-import type { FetchSessions } from "../fetch_sessions.ts";
-import type { ShardServices } from "../handler.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import { FetchOperation } from "../requests/fetch/fetch_operation.ts";
+import type { FetchSessions } from "../requests/fetch/fetch_sessions.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import type { FetchRequest } from "../protocol/messages/01_fetch.ts";
 
 /** Makes the handler of one shard. @param sessions the shard's incremental fetch sessions */

@@ -14,13 +14,13 @@ import {
   type PartitionPlace,
   type TopicImage,
 } from "../../partitions/mod.ts";
-import { authorize } from "../authorization.ts";
-import type { Exchange, ShardServices } from "../handler.ts";
+import { authorize } from "../requests/authorization.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { ListOffsetsRequest, ListOffsetsResponse } from "../protocol/messages/02_list_offsets.ts";
-import { charge } from "../quota.ts";
-import type { SlicedWork } from "../slices.ts";
-import { TopicCursor } from "../topic_cursor.ts";
+import { charge } from "../requests/quota.ts";
+import type { SlicedWork } from "../requests/slices.ts";
+import { TopicCursor } from "../requests/topic_cursor.ts";
 
 /** One partition's part of the answer. */
 interface Answer {

@@ -9,13 +9,13 @@
  *
  * Not done: racks; brokers other than this one.
  */
-import { isFailure } from "../shard_messages.ts";
+import { isFailure } from "../shards/shard_messages.ts";
 import type { TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
-import { advertisedAddress } from "../advertised_address.ts";
-import { authorize, authorizedOperations, CLUSTER } from "../authorization.ts";
-import { askControl } from "../control_question.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { advertisedAddress } from "../requests/advertised_address.ts";
+import { authorize, authorizedOperations, CLUSTER } from "../requests/authorization.ts";
+import { askControl } from "../requests/control_question.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
   type MetadataRequest,
@@ -24,7 +24,7 @@ import {
   OPERATIONS_NOT_REQUESTED,
 } from "../protocol/messages/03_metadata.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";
-import { charge } from "../quota.ts";
+import { charge } from "../requests/quota.ts";
 
 /** First version in which a topic can be asked for by its id. */
 const TOPIC_ID_VERSION = 12;

@@ -5,10 +5,10 @@
  * (KIP-482) · v9 member epoch, STALE_MEMBER_EPOCH, GROUP_ID_NOT_FOUND (KIP-848) · v10 topic ids instead of names.
  */
 import { refuseGroupRequest } from "../../partitions/mod.ts";
-import { authorize } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import { answerGroup, askGroup } from "../group_exchange.ts";
-import type { ShardServices } from "../handler.ts";
+import { authorize } from "../requests/authorization.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { OffsetCommitRequest, OffsetCommitRequestTopic } from "../protocol/messages/08_offset_commit.ts";
 

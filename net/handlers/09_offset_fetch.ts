@@ -7,12 +7,12 @@
  *
  * Not done: require stable has nothing to wait for without transactions.
  */
-import type { GroupResponse } from "../../partitions/coordinators/group_requests.ts";
+import type { GroupResponse } from "../../partitions/coordinators/groups/group_requests.ts";
 import { refuseGroupRequest } from "../../partitions/mod.ts";
-import { authorize } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import { answerGroup, askGroup, askGroups } from "../group_exchange.ts";
-import type { ConnectionContext, ShardServices } from "../handler.ts";
+import { authorize } from "../requests/authorization.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import { answerGroup, askGroup, askGroups } from "../requests/groups/group_exchange.ts";
+import type { ConnectionContext, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type {
   OffsetFetchRequest,

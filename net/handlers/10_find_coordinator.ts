@@ -11,12 +11,12 @@
  * Not done: coordinators of transactions and share groups; brokers other than this one.
  */
 import { OFFSETS_TOPIC, offsetsPartitionOf } from "../../partitions/mod.ts";
-import { advertisedAddress } from "../advertised_address.ts";
-import { authorize } from "../authorization.ts";
-import type { Exchange, ShardServices } from "../handler.ts";
+import { advertisedAddress } from "../requests/advertised_address.ts";
+import { authorize } from "../requests/authorization.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import type { FindCoordinatorRequest, FindCoordinatorResponse } from "../protocol/messages/10_find_coordinator.ts";
-import { charge } from "../quota.ts";
+import { charge } from "../requests/quota.ts";
 
 /** What clients are told about transactions. */
 export const NO_TRANSACTIONS = "Transactions are not supported by this broker yet";

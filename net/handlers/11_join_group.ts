@@ -6,10 +6,10 @@
  * (KIP-482) · v7 protocol type and name may be null (KIP-559) · v8 reason (KIP-800) · v9 SkipAssignment (KIP-814).
  */
 import { refuseGroupRequest } from "../../partitions/mod.ts";
-import { authorize } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import { answerGroup, askGroup } from "../group_exchange.ts";
-import type { ShardServices } from "../handler.ts";
+import { authorize } from "../requests/authorization.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { JoinGroupRequest } from "../protocol/messages/11_join_group.ts";
 

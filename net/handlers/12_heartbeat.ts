@@ -3,10 +3,10 @@
  *
  * v1 throttle time (KIP-124) · v3 static members (KIP-345) · v4 flexible (KIP-482).
  */
-import { authorize } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import { answerGroup, askGroup } from "../group_exchange.ts";
-import type { ShardServices } from "../handler.ts";
+import { authorize } from "../requests/authorization.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { HeartbeatRequest } from "../protocol/messages/12_heartbeat.ts";
 

@@ -4,10 +4,10 @@
  * v1 throttle time (KIP-124) · v3 several members, static ones by their instance id (KIP-345) · v4 flexible (KIP-482) · v5 reason
  * (KIP-800).
  */
-import { authorize } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import { answerGroup, askGroup } from "../group_exchange.ts";
-import type { ShardServices } from "../handler.ts";
+import { authorize } from "../requests/authorization.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { LeaveGroupRequest } from "../protocol/messages/13_leave_group.ts";
 

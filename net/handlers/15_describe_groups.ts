@@ -5,10 +5,10 @@
  * GROUP_ID_NOT_FOUND instead of a dead group (KIP-1043).
  */
 import { refuseDescription } from "../../partitions/mod.ts";
-import { authorizedOperations } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import { askGroups } from "../group_exchange.ts";
-import type { ShardServices } from "../handler.ts";
+import { authorizedOperations } from "../requests/authorization.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import { askGroups } from "../requests/groups/group_exchange.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { DescribeGroupsRequest } from "../protocol/messages/15_describe_groups.ts";
 

@@ -5,10 +5,10 @@
  *
  * While one shard still loads, the whole answer is COORDINATOR_LOAD_IN_PROGRESS, as in Kafka.
  */
-import { authorize, CLUSTER } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import { askAllShards } from "../group_exchange.ts";
-import type { ShardServices } from "../handler.ts";
+import { authorize, CLUSTER } from "../requests/authorization.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import { askAllShards } from "../requests/groups/group_exchange.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { ListGroupsRequest } from "../protocol/messages/16_list_groups.ts";
 

@@ -12,8 +12,8 @@
  *
  * Their epoch is the version of the metadata image, which rises with each change. In Kafka it is the offset in the metadata log.
  */
-import type { RequestExchange } from "../exchange.ts";
-import type { Exchange, ShardServices } from "../handler.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { advertisedApis } from "../protocol/api_table.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
@@ -21,7 +21,7 @@ import {
   type ApiVersionsResponse,
   apiVersionsResponse,
 } from "../protocol/messages/18_api_versions.ts";
-import { charge } from "../quota.ts";
+import { charge } from "../requests/quota.ts";
 
 const API_VERSIONS_KEY = 18;
 /** First version in which clients name their software. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { RequestExchange } from "../exchange.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
 import { advertisedApis } from "../protocol/api_table.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { type ApiVersionsResponse, apiVersionsResponse } from "../protocol/messages/18_api_versions.ts";

@@ -7,17 +7,17 @@
  *
  * Not done: policies (`create.topic.policy.class.name`).
  */
-import { authorize, CLUSTER } from "../authorization.ts";
-import { askControl } from "../control_question.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { authorize, CLUSTER } from "../requests/authorization.ts";
+import { askControl } from "../requests/control_question.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type {
   CreatableTopicResult,
   CreateTopicsRequest,
   CreateTopicsResponse,
 } from "../protocol/messages/19_create_topics.ts";
-import { charge } from "../quota.ts";
-import { isFailure } from "../shard_messages.ts";
+import { charge } from "../requests/quota.ts";
+import { isFailure } from "../shards/shard_messages.ts";
 
 /** Handles CreateTopics. */
 export function handleCreateTopics(

@@ -4,9 +4,9 @@
  * v1 · v3 TOPIC_DELETION_DISABLED (KIP-322; INVALID_REQUEST before) · v4 flexible · v5 messages · v6 by name or by topic
  * id (KIP-516).
  */
-import { authorize, CLUSTER } from "../authorization.ts";
-import { askControl } from "../control_question.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { authorize, CLUSTER } from "../requests/authorization.ts";
+import { askControl } from "../requests/control_question.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import type {
   DeletableTopicResult,
@@ -14,8 +14,8 @@ import type {
   DeleteTopicsResponse,
 } from "../protocol/messages/20_delete_topics.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";
-import { charge } from "../quota.ts";
-import { isFailure } from "../shard_messages.ts";
+import { charge } from "../requests/quota.ts";
+import { isFailure } from "../shards/shard_messages.ts";
 
 /** One topic as a request names it. */
 interface Named {

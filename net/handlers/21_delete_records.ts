@@ -11,22 +11,22 @@
  *
  * Not done: the timeout, which is for replicas that are slow to follow.
  */
-import { hasCleanupPolicy } from "../../partitions/config/topic_configs.ts";
+import { hasCleanupPolicy } from "../../partitions/config/topics/topic_configs.ts";
 import type { TopicImage } from "../../partitions/metadata/image.ts";
 import { type DeletionOutcome, type DeletionWaiter, errorCodeOf } from "../../partitions/mod.ts";
-import { authorize } from "../authorization.ts";
-import { askControl } from "../control_question.ts";
-import type { Exchange, ShardServices } from "../handler.ts";
+import { authorize } from "../requests/authorization.ts";
+import { askControl } from "../requests/control_question.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type {
   DeleteRecordsRequest,
   DeleteRecordsResponse,
   DeleteRecordsTopic,
 } from "../protocol/messages/21_delete_records.ts";
-import { charge } from "../quota.ts";
-import { isFailure } from "../shard_messages.ts";
-import type { SlicedWork } from "../slices.ts";
-import { TopicCursor } from "../topic_cursor.ts";
+import { charge } from "../requests/quota.ts";
+import { isFailure } from "../shards/shard_messages.ts";
+import type { SlicedWork } from "../requests/slices.ts";
+import { TopicCursor } from "../requests/topic_cursor.ts";
 
 /** What stands for the high watermark. */
 const HIGH_WATERMARK = -1;

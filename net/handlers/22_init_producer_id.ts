@@ -9,13 +9,13 @@
  *
  * Not done: transactions.
  */
-import { authorize, CLUSTER } from "../authorization.ts";
-import type { Exchange, ShardServices } from "../handler.ts";
-import type { AnyHandler } from "../router.ts";
+import { authorize, CLUSTER } from "../requests/authorization.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
+import type { AnyHandler } from "../requests/router.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { InitProducerIdRequest, InitProducerIdResponse } from "../protocol/messages/22_init_producer_id.ts";
-import type { ProducerIds } from "../producer_ids.ts";
-import { charge } from "../quota.ts";
+import type { ProducerIds } from "../requests/producer_ids.ts";
+import { charge } from "../requests/quota.ts";
 
 /** No producer id, no epoch (RecordBatch). */
 const NONE = -1;

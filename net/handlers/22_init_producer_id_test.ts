@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ProducerIds } from "../producer_ids.ts";
+import { ProducerIds } from "../requests/producer_ids.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { InitProducerIdRequest, InitProducerIdResponse } from "../protocol/messages/22_init_producer_id.ts";
 import { initProducerIdHandler } from "./22_init_producer_id.ts";

@@ -4,16 +4,16 @@
  * v2 current leader epoch (KIP-320), throttle time · v3 replica id · v4 flexible. Unknown epochs answer (-1, -1) (KIP-101, KIP-279).
  */
 import { type EpochEndOutcome, type EpochEndWaiter, errorCodeOf, type TopicImage } from "../../partitions/mod.ts";
-import { authorize } from "../authorization.ts";
-import type { Exchange, ShardServices } from "../handler.ts";
+import { authorize } from "../requests/authorization.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type {
   OffsetForLeaderEpochRequest,
   OffsetForLeaderEpochResponse,
 } from "../protocol/messages/23_offset_for_leader_epoch.ts";
-import { charge } from "../quota.ts";
-import type { SlicedWork } from "../slices.ts";
-import { TopicCursor } from "../topic_cursor.ts";
+import { charge } from "../requests/quota.ts";
+import type { SlicedWork } from "../requests/slices.ts";
+import { TopicCursor } from "../requests/topic_cursor.ts";
 
 /** One partition's part of the answer. */
 interface Answer {

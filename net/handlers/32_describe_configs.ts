@@ -10,12 +10,12 @@
  * loggers, client metrics.
  */
 import type { ConfigEntry } from "../../partitions/config/config_entries.ts";
-import { describeGroupConfigs } from "../../partitions/config/group_configs.ts";
+import { describeGroupConfigs } from "../../partitions/config/groups/group_configs.ts";
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
-import { describeBrokerConfigs, describeTopicConfigs } from "../../partitions/config/topic_configs.ts";
+import { describeBrokerConfigs, describeTopicConfigs } from "../../partitions/config/topics/topic_configs.ts";
 import { refuseTopicName } from "../../partitions/metadata/topic_names.ts";
-import { authorize, CLUSTER } from "../authorization.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { authorize, CLUSTER } from "../requests/authorization.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { EncodedList } from "../protocol/encoded_list.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import {
@@ -25,8 +25,8 @@ import {
   type DescribeConfigsResponse,
   type DescribeConfigsResult,
 } from "../protocol/messages/32_describe_configs.ts";
-import { charge } from "../quota.ts";
-import type { SlicedWork } from "../slices.ts";
+import { charge } from "../requests/quota.ts";
+import type { SlicedWork } from "../requests/slices.ts";
 
 type AskedResource = DescribeConfigsRequest["resources"][number];
 type Described = { readonly entries: readonly ConfigEntry[] } | { readonly code: number; readonly message: string };

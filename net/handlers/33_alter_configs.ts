@@ -9,17 +9,17 @@
  */
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
 import { type AlterationResult, type ConfigAlteration, configOperations } from "../../partitions/mod.ts";
-import { authorize, CLUSTER } from "../authorization.ts";
-import { askControl } from "../control_question.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { authorize, CLUSTER } from "../requests/authorization.ts";
+import { askControl } from "../requests/control_question.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import type {
   AlterConfigsRequest,
   AlterConfigsResourceResponse,
   AlterConfigsResponse,
 } from "../protocol/messages/33_alter_configs.ts";
-import { charge } from "../quota.ts";
-import { isFailure } from "../shard_messages.ts";
+import { charge } from "../requests/quota.ts";
+import { isFailure } from "../shards/shard_messages.ts";
 
 /** Handles AlterConfigs. */
 export function handleAlterConfigs(

@@ -4,17 +4,17 @@
  * v2 flexible · v3 THROTTLING_QUOTA_EXCEEDED (KIP-599). The answer comes when every shard knows the partitions, so that a produce
  * right after it succeeds on any connection.
  */
-import { authorize } from "../authorization.ts";
-import { askControl } from "../control_question.ts";
-import type { Exchange, ShardServices } from "../handler.ts";
+import { authorize } from "../requests/authorization.ts";
+import { askControl } from "../requests/control_question.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type {
   CreatePartitionsRequest,
   CreatePartitionsResponse,
   CreatePartitionsTopicResult,
 } from "../protocol/messages/37_create_partitions.ts";
-import { charge } from "../quota.ts";
-import { isFailure } from "../shard_messages.ts";
+import { charge } from "../requests/quota.ts";
+import { isFailure } from "../shards/shard_messages.ts";
 
 /** Handles CreatePartitions. */
 export function handleCreatePartitions(

@@ -3,9 +3,9 @@
  *
  * v1 throttle time · v2 flexible (KIP-482).
  */
-import type { RequestExchange } from "../exchange.ts";
-import { askGroups } from "../group_exchange.ts";
-import type { ShardServices } from "../handler.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import { askGroups } from "../requests/groups/group_exchange.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { DeletableGroupResult, DeleteGroupsRequest } from "../protocol/messages/42_delete_groups.ts";
 

@@ -6,7 +6,7 @@
  *
  * Not done: as for AlterConfigs.
  */
-import type { Exchange, ShardServices } from "../handler.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import type {
   IncrementalAlterConfigsRequest,
   IncrementalAlterConfigsResponse,

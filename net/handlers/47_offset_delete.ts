@@ -1,10 +1,10 @@
 /**
  * OffsetDelete, API key 47 (KIP-496): forgets committed offsets of topics that nobody in the group reads. One version.
  */
-import { authorize } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import { answerGroup, askGroup } from "../group_exchange.ts";
-import type { ShardServices } from "../handler.ts";
+import { authorize } from "../requests/authorization.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { OffsetDeleteRequest } from "../protocol/messages/47_offset_delete.ts";
 

@@ -6,12 +6,12 @@
  *
  * Not done: racks; brokers other than this one.
  */
-import { advertisedAddress } from "../advertised_address.ts";
-import type { Exchange, ShardServices } from "../handler.ts";
+import { advertisedAddress } from "../requests/advertised_address.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { OPERATIONS_NOT_REQUESTED } from "../protocol/messages/03_metadata.ts";
 import type { DescribeClusterRequest, DescribeClusterResponse } from "../protocol/messages/60_describe_cluster.ts";
-import { charge } from "../quota.ts";
+import { charge } from "../requests/quota.ts";
 import { clusterOperations } from "./03_metadata.ts";
 
 /** Kinds of endpoint (EndpointType). */

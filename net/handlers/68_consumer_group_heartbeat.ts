@@ -5,10 +5,10 @@
  * leaves consumer groups out.
  */
 import { refuseConsumerHeartbeat } from "../../partitions/mod.ts";
-import { authorize } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import { answerGroup, askGroup } from "../group_exchange.ts";
-import type { ShardServices } from "../handler.ts";
+import { authorize } from "../requests/authorization.ts";
+import type { RequestExchange } from "../requests/exchange.ts";
+import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import type { ConsumerGroupHeartbeatRequest } from "../protocol/messages/68_consumer_group_heartbeat.ts";
 

@@ -5,15 +5,15 @@
  * v0 client metrics, of which there are none · v1 any kinds; no kinds = all.
  */
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
-import { authorize, CLUSTER } from "../authorization.ts";
-import type { Exchange, ShardServices } from "../handler.ts";
+import { authorize, CLUSTER } from "../requests/authorization.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type {
   ConfigResource,
   ListConfigResourcesRequest,
   ListConfigResourcesResponse,
 } from "../protocol/messages/74_list_config_resources.ts";
-import { charge } from "../quota.ts";
+import { charge } from "../requests/quota.ts";
 
 /** Handles ListConfigResources. */
 export function handleListConfigResources(

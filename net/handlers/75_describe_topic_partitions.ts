@@ -9,8 +9,8 @@
  */
 import type { TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
-import { authorize, authorizedOperations } from "../authorization.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import { authorize, authorizedOperations } from "../requests/authorization.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { OPERATIONS_NOT_REQUESTED } from "../protocol/messages/03_metadata.ts";
 import type {
@@ -21,7 +21,7 @@ import type {
   DescribeTopicPartitionsResponseTopic,
 } from "../protocol/messages/75_describe_topic_partitions.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";
-import { charge } from "../quota.ts";
+import { charge } from "../requests/quota.ts";
 
 /** Handles DescribeTopicPartitions. */
 export function handleDescribeTopicPartitions(

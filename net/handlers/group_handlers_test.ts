@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { refuseConsumerDescription, refuseDescription } from "../../partitions/mod.ts";
-import type { AnyHandler } from "../router.ts";
-import type { ShardServices } from "../handler.ts";
-import { shownHost } from "../group_exchange.ts";
-import { GroupShards } from "../group_testing.ts";
-import { TestClient } from "../operation_testing.ts";
+import type { AnyHandler } from "../requests/router.ts";
+import type { ShardServices } from "../requests/handler.ts";
+import { shownHost } from "../requests/groups/group_exchange.ts";
+import { GroupShards } from "../requests/groups/group_testing.ts";
+import { TestClient } from "../requests/operation_testing.ts";
 import { apiByKey } from "../protocol/api_table.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { Message } from "../protocol/schema.ts";

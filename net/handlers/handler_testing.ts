@@ -3,16 +3,16 @@
  * services around an image and a control plane that is a list of answers. Tests only.
  */
 import assert from "node:assert/strict";
-import { brokerConfigFrom } from "../../partitions/config/broker_properties.ts";
-import { resolveLogConfig } from "../../partitions/config/topic_configs.ts";
+import { brokerConfigFrom } from "../../partitions/config/broker/broker_properties.ts";
+import { resolveLogConfig } from "../../partitions/config/topics/topic_configs.ts";
 import type { ControlCallName, ControlCalls, ControlFailure } from "../../partitions/metadata/control_calls.ts";
 import { MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic } from "../../partitions/metadata/topic_names.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../handler.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { type Api, apiByKey } from "../protocol/api_table.ts";
 import { Reader } from "../protocol/reader.ts";
 import { Writer } from "../protocol/writer.ts";
-import { allAtOnce } from "../slices_testing.ts";
+import { allAtOnce } from "../requests/slices_testing.ts";
 
 /** Topic ids for tests. */
 export const TOPIC_ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";

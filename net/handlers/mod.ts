@@ -1,10 +1,10 @@
 /**
  * Which handler serves which API: the one list the router uses. A test checks it against the API table.
  */
-import type { BrokerConfig } from "../../partitions/config/broker_config.ts";
-import { FetchSessions } from "../fetch_sessions.ts";
-import { ProducerIds } from "../producer_ids.ts";
-import type { AnyHandler } from "../router.ts";
+import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
+import { FetchSessions } from "../requests/fetch/fetch_sessions.ts";
+import { ProducerIds } from "../requests/producer_ids.ts";
+import type { AnyHandler } from "../requests/router.ts";
 import { handleProduce } from "./00_produce.ts";
 import { fetchHandler } from "./01_fetch.ts";
 import { handleListOffsets } from "./02_list_offsets.ts";

@@ -6,7 +6,7 @@
  * Kafka 4.3.1.
  */
 import { assert } from "../../storage/base/assert.ts";
-import { brokerDefinitions } from "./broker_definitions.ts";
+import { brokerDefinitions } from "./broker/broker_definitions.ts";
 import type { ConfigDefinition } from "./config_definitions.ts";
 import { configTypes, type ConfigValue, parseConfigValue } from "./config_values.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { brokerDefinitions } from "./broker_definitions.ts";
+import { brokerDefinitions } from "./broker/broker_definitions.ts";
 import type { ConfigDefinition } from "./config_definitions.ts";
 import { parseConfigValue } from "./config_values.ts";
-import { boundedSettings, groupDefinitions } from "./group_definitions.ts";
-import { topicDefinitions } from "./topic_definitions.ts";
+import { boundedSettings, groupDefinitions } from "./groups/group_definitions.ts";
+import { topicDefinitions } from "./topics/topic_definitions.ts";
 
 interface KafkaSetting {
   readonly type: string;

@@ -6,7 +6,7 @@
 import type { GroupConfigChange, TopicConfigChange } from "./config_changes.ts";
 import type { TopicImage } from "./image.ts";
 import { groupKey, type PartitionRow, partitionRowKey, topicKey } from "./records.ts";
-import { ABSENT, type Transaction } from "./store.ts";
+import { ABSENT, type Transaction } from "./store/store.ts";
 
 /** Partitions that a topic gets. */
 export interface Growth {

@@ -9,14 +9,14 @@
  * sentences and in their order of checks.
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
-import type { BrokerConfig } from "../config/broker_config.ts";
-import { brokerDefinitions } from "../config/broker_definitions.ts";
+import type { BrokerConfig } from "../config/broker/broker_config.ts";
+import { brokerDefinitions } from "../config/broker/broker_definitions.ts";
 import type { ConfigDefinition } from "../config/config_definitions.ts";
-import { validateGroupConfigs } from "../config/group_configs.ts";
-import { groupDefinitions } from "../config/group_definitions.ts";
+import { validateGroupConfigs } from "../config/groups/group_configs.ts";
+import { groupDefinitions } from "../config/groups/group_definitions.ts";
 import { resourceTypes } from "../config/resource_types.ts";
-import { validateTopicConfigs } from "../config/topic_configs.ts";
-import { topicDefinitions } from "../config/topic_definitions.ts";
+import { validateTopicConfigs } from "../config/topics/topic_configs.ts";
+import { topicDefinitions } from "../config/topics/topic_definitions.ts";
 import type { TopicImage } from "./image.ts";
 import { refuseTopicName } from "./topic_names.ts";
 

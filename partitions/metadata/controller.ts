@@ -20,7 +20,7 @@ import type {
   CreatePartitionsResponse,
 } from "../../net/protocol/messages/37_create_partitions.ts";
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
-import type { BrokerConfig } from "../config/broker_config.ts";
+import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import type { PartitionDirectories } from "./adoption.ts";
 import { alterationTransaction, growthTransaction, isForgotten } from "./change_transactions.ts";
 import { planAlterations, type PlannedAlteration } from "./config_changes.ts";
@@ -32,7 +32,7 @@ import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
 import { type GrowthPlan, planPartitions } from "./partition_creation.ts";
 import { type LetGo, movePartition, type PartitionMove } from "./partition_moves.ts";
 import { deletedKey, partitionRowKey, PRODUCER_IDS, topicKey } from "./records.ts";
-import { ABSENT, type MetadataStore, MetadataStoreError, type Transaction } from "./store.ts";
+import { ABSENT, type MetadataStore, MetadataStoreError, type Transaction } from "./store/store.ts";
 import {
   type CreationRules,
   type PartitionRoom,
@@ -61,7 +61,7 @@ export interface ControllerOptions {
   /** Makes a change known; settles when every shard has applied it. */
   readonly publish: (delta: ImageDelta) => Promise<void>;
   readonly letGo: LetGo;
-  /** Writes the log start offsets of all partitions down (checkpoints.ts). */
+  /** Writes the log start offsets of all partitions down (checkpoint_writer.ts). */
   readonly saveLogStarts: () => Promise<void>;
   /** Writes all checkpoints. */
   readonly saveCheckpoints: () => Promise<void>;

@@ -25,7 +25,7 @@ import {
   type TopicRow,
   type Versioned,
 } from "./records.ts";
-import { ABSENT, type Assignment, type Comparison, type MetadataStore, MetadataStoreError } from "./store.ts";
+import { ABSENT, type Assignment, type Comparison, type MetadataStore, MetadataStoreError } from "./store/store.ts";
 import type { StoredTopic } from "./topic_table.ts";
 
 /** What loading needs. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { randomUuid } from "../../storage/uuid.ts";
+import { randomUuid } from "../../storage/base/uuid.ts";
 import { ListedDirectories, MemoryStore, startController } from "./controller_testing.ts";
 import { newPartitionRow } from "./controller_loading.ts";
-import type { MetadataStore } from "./store.ts";
+import type { MetadataStore } from "./store/store.ts";
 
 const ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";
 const OTHER_ID = "YWFhYWFhYWFhYWFhYWFhYQ";

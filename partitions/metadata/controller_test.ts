@@ -8,7 +8,7 @@ import { withDirectory } from "../../tests/temporary_directory.ts";
 import type { Controller } from "./controller.ts";
 import { ListedDirectories, MemoryStore, startController } from "./controller_testing.ts";
 import { MetadataImage } from "./image.ts";
-import { SqliteStore } from "./sqlite_store.ts";
+import { SqliteStore } from "./store/sqlite_store.ts";
 
 function wanted(name: string, settings: Partial<CreatableTopic> = {}): CreatableTopic {
   return { name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [], ...settings };

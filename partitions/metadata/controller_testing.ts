@@ -2,9 +2,9 @@
  * What tests of the controller share: a store in memory that can be made to fail, directories that are a list, and a
  * controller around them. Tests only.
  */
-import { randomUuid } from "../../storage/uuid.ts";
-import type { BrokerConfig } from "../config/broker_config.ts";
-import { brokerConfigFrom } from "../config/broker_properties.ts";
+import { randomUuid } from "../../storage/base/uuid.ts";
+import type { BrokerConfig } from "../config/broker/broker_config.ts";
+import { brokerConfigFrom } from "../config/broker/broker_properties.ts";
 import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "./adoption.ts";
 import { Controller, type LoadedMetadata } from "./controller.ts";
 import type { ImageDelta } from "./image.ts";
@@ -18,7 +18,7 @@ import {
   type StoredEntry,
   type Transaction,
   type TransactionResult,
-} from "./store.ts";
+} from "./store/store.ts";
 
 /** A store in memory. */
 export class MemoryStore implements MetadataStore {

@@ -1,8 +1,8 @@
 /** Parts of the controller's answers to CreateTopics. Main isolate; pure. */
 import { errorCode, errorMessage } from "../../net/protocol/error_codes.ts";
 import type { CreatableTopicResult } from "../../net/protocol/messages/19_create_topics.ts";
-import type { BrokerConfig } from "../config/broker_config.ts";
-import { describeTopicConfigs } from "../config/topic_configs.ts";
+import type { BrokerConfig } from "../config/broker/broker_config.ts";
+import { describeTopicConfigs } from "../config/topics/topic_configs.ts";
 import type { CreationRefusal } from "./topic_creation.ts";
 
 /** Effective configs of a topic, as CreateTopics answers them. */

@@ -3,7 +3,7 @@
  * shard applies them to a copy of its own, so a Metadata request is answered without leaving the shard. Plain data that
  * crosses isolates; no I/O.
  */
-import type { LogConfig } from "../../storage/log_config.ts";
+import type { LogConfig } from "../../storage/log/log_config.ts";
 
 /** One partition: where it lives and who leads it. */
 export interface PartitionImage {

@@ -7,7 +7,7 @@
  * Between the two, requests are refused with NOT_LEADER_OR_FOLLOWER, which clients try again. A crash at any point leaves
  * a directory like any other crash: places are not stored. Main isolate; the controller makes no other change meanwhile.
  */
-import type { Placed } from "../placement.ts";
+import type { Placed } from "../placement/placement.ts";
 import type { ImageDelta } from "./image.ts";
 import type { TopicTable } from "./topic_table.ts";
 

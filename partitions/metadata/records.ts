@@ -11,7 +11,7 @@
  *
  * Values are JSON. They come from a disk: what does not have this shape is refused with a sentence, never trusted.
  */
-import { MetadataStoreError, type StoredEntry } from "./store.ts";
+import { MetadataStoreError, type StoredEntry } from "./store/store.ts";
 
 /** Prefix of all topics. */
 export const TOPICS = "topics/";

@@ -8,7 +8,7 @@
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import type { CreatableTopic } from "../../net/protocol/messages/19_create_topics.ts";
-import { validateTopicConfigs } from "../config/topic_configs.ts";
+import { validateTopicConfigs } from "../config/topics/topic_configs.ts";
 import { CLUSTER_METADATA_TOPIC, collisionKey, refuseTopicName } from "./topic_names.ts";
 
 /** Most partitions that one request may create (ReplicationControlManager.MAX_PARTITIONS_PER_BATCH). */

@@ -5,10 +5,10 @@
  * Always: every partition of the image has the version of its row in the store, and a place that no other partition has.
  */
 import { assert } from "../../storage/base/assert.ts";
-import type { LogConfig } from "../../storage/log_config.ts";
-import type { BrokerConfig } from "../config/broker_config.ts";
-import { resolveLogConfig } from "../config/topic_configs.ts";
-import { type Placed, Placement } from "../placement.ts";
+import type { LogConfig } from "../../storage/log/log_config.ts";
+import type { BrokerConfig } from "../config/broker/broker_config.ts";
+import { resolveLogConfig } from "../config/topics/topic_configs.ts";
+import { type Placed, Placement } from "../placement/placement.ts";
 import { type ImageDelta, MetadataImage, type PartitionImage, type TopicImage } from "./image.ts";
 import type { PartitionRow } from "./records.ts";
 import { collisionKey, isInternalTopic } from "./topic_names.ts";

@@ -4,7 +4,7 @@
  * sequentially consistent accesses, so a record is never left lying with its receiver asleep.
  *
  * A full ring is no error: records wait in a queue here and go out on a later turn. Who asks looks at `waitingCount` first
- * (net/slices.ts); answers are as many as what was asked; a watermark waits once for each partition. Runs on shards; the main isolate
+ * (net/requests/slices.ts); answers are as many as what was asked; a watermark waits once for each partition. Runs on shards; the main isolate
  * only sends.
  */
 import { clearEvent, signalEvent } from "../../storage/sys/epoll.ts";

@@ -2,7 +2,7 @@
  * The records that travel through the rings: which word of a record means what, declared once for both ends. Word 0 is
  * always the kind; requests carry the number of the sender's operation in word 1, answers carry it back. Data only.
  *
- * "slot" is a partition's row in the watermark table, "refusal" a number from partitions/refusals.ts (0 = none).
+ * "slot" is a partition's row in the watermark table, "refusal" a number from partitions/requests/refusals.ts (0 = none).
  */
 
 /** What a record is. */
@@ -105,7 +105,7 @@ export const watermark = { slot: 1 } as const;
 
 /**
  * shard → the shard that coordinates the group: a request whose bytes (client id, client host, the request in its version) lie in the
- * sender's arena, in a block that the sender holds until it was taken (net/parcels.ts).
+ * sender's arena, in a block that the sender holds until it was taken (net/requests/groups/parcels.ts).
  */
 export const groupCall = { operation: 1, apiKey: 2, apiVersion: 3, block: 4, start: 5, length: 6 } as const;
 /** The request has been read: its bytes are the sender's again. The answer may come minutes later. */

@@ -33,10 +33,10 @@ export const doorExceptions: ReadonlyMap<string, string> = new Map([
   ["net/handlers -> partitions/metadata/topic_names.ts", "a pure function; the door would load the metadata store"],
   [
     "net -> partitions/shared/messages.ts",
-    "net/adoption runs on the main isolate and on shards, which have different doors",
+    "net/shards/adoption runs on the main isolate and on shards, which have different doors",
   ],
   [
-    "partitions/checkpoint_files.ts -> storage/checkpoint.ts",
+    "partitions/directory/checkpoint_files.ts -> storage/directory/offset_checkpoint.ts",
     "it runs on the main isolate and on shards, which have different doors",
   ],
 ]);

@@ -22,10 +22,10 @@ export interface PatternRule {
 
 const loadedBy = (start: string) =>
   runtimeClosure(start, new Map(sources.map((file) => [file.path, file])), { isSameIsolate: true });
-const loadedByShards = loadedBy("net/shard_worker.ts");
+const loadedByShards = loadedBy("net/shards/shard_worker.ts");
 const loadedByMain = loadedBy("main.ts");
 
-const SQLITE_WORKER = /^partitions\/metadata\/sqlite_(store_worker|database)\.ts$/;
+const SQLITE_WORKER = /^partitions\/metadata\/store\/sqlite_(store_worker|database)\.ts$/;
 const everywhere = () => true;
 const product = (path: string) => isProduct({ path });
 /** What both load follows the rules of both; what neither loads, as files of types, those of shards. */
@@ -63,7 +63,7 @@ export const patternRules: readonly PatternRule[] = [
   rule("a shard neither awaits nor sets timers: the reactor holds its isolate, promises and timers do not run", {
     pattern: /\bawait\b|\basync\b|\.then\s*\(|\b(?:setTimeout|setInterval|queueMicrotask)\s*\(/,
     applies: onShards,
-    exceptions: [["net/shard_worker.ts", "gives up its turn to receive what the main isolate has posted"]],
+    exceptions: [["net/shards/shard_worker.ts", "gives up its turn to receive what the main isolate has posted"]],
     planted: ["await x", "const f = async () => 1", "x.then(() => 1)", "setTimeout(f, 1)", "setInterval(f, 1)"],
     harmless: ["let timer: ReturnType<typeof setTimeout>;", "// await nothing"],
   }),
@@ -72,7 +72,7 @@ export const patternRules: readonly PatternRule[] = [
     applies: onMainIsolate,
     exceptions: [
       ["main.ts", "reads --config before anything runs; a log record has to be written before an exit"],
-      ["net/handoff.ts", "looks at /proc/self/fd, which is memory"],
+      ["net/accept/handoff.ts", "looks at /proc/self/fd, which is memory"],
       [
         "storage/sys/file_system.ts",
         "is the shards' file system, of which the main isolate opens descriptors and small files",

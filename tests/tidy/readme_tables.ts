@@ -3,9 +3,9 @@
  * `deno run -A tests/tidy/readme_tables.ts` writes them. Test code.
  */
 import { apis } from "../../net/protocol/api_table.ts";
-import { brokerDefinitions } from "../../partitions/config/broker_definitions.ts";
-import { groupDefinitions } from "../../partitions/config/group_definitions.ts";
-import { topicDefinitions } from "../../partitions/config/topic_definitions.ts";
+import { brokerDefinitions } from "../../partitions/config/broker/broker_definitions.ts";
+import { groupDefinitions } from "../../partitions/config/groups/group_definitions.ts";
+import { topicDefinitions } from "../../partitions/config/topics/topic_definitions.ts";
 import { readText } from "./repository.ts";
 
 /** Long.MAX_VALUE and the like, as people say it. */

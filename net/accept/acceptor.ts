@@ -1,0 +1,165 @@
+/**
+ * Listens and hands every accepted connection to a shard, as far as the limits allow. Runs on the main isolate; never blocks.
+ *
+ * While there are too many connections each listener holds one that it has accepted, and the rest wait in the kernel's queue. While
+ * descriptors are short they wait for a second in all; then they are closed, until there are more.
+ */
+import type { ConnectionLimits } from "./connection_limits.ts";
+import { Handoff } from "./handoff.ts";
+import { checkHandoff } from "./handoff_check.ts";
+import { systemClock } from "../../storage/control.ts";
+
+/**
+ * Connections that may wait to be accepted. The runtime's default of 511 makes a storm of connects stall for a second
+ * (a dropped SYN is sent again after that time).
+ */
+const BACKLOG = 4096;
+/** Pause after an accept that failed for another reason than its client: out of descriptors, most likely. */
+const ACCEPT_RETRY_MS = 100;
+
+/** How often a listener that holds a connection looks whether there is room for it. */
+const ROOM_CHECK_MS = 20;
+
+/** How long connections wait for descriptors, from the moment on at which they became short. */
+const SHORTAGE_WAITED_MS = 1000;
+
+/** The same obstacle is told once in this time. */
+const OBSTACLE_TOLD_MS = 60_000;
+
+/** An accepted connection. */
+export interface AcceptedConnection {
+  /** To be owned by the receiver. */
+  readonly fd: number;
+  /** Number of the listener. */
+  readonly listener: number;
+  /** What the limits count it by. */
+  readonly peer: number;
+}
+
+/** What accepting tells. */
+export interface AcceptorEvents {
+  /** A connection is there. */
+  onConnection(connection: AcceptedConnection): void;
+  /** A sentence about a connection that could not be taken. */
+  onWarning(text: string): void;
+}
+
+/** The listeners of a broker. */
+export class Acceptor implements Disposable {
+  readonly #handoff = new Handoff();
+  readonly #listeners: Deno.TcpListener[] = [];
+  readonly #loops: Promise<void>[] = [];
+  readonly #limits: ConnectionLimits;
+  readonly #events: AcceptorEvents;
+  #isClosed = false;
+  #toldMs = -Infinity;
+  #shortSinceMs = Infinity;
+
+  /** @param limits which connections are taken @param events where they go */
+  constructor(limits: ConnectionLimits, events: AcceptorEvents) {
+    [this.#limits, this.#events] = [limits, events];
+  }
+
+  /**
+   * Listens on an address; connections wait until `start()`.
+   * @param at host and port, 0 for any free port
+   * @returns the port
+   * @throws Deno.errors.AddrInUse and the like
+   */
+  listen(at: { host: string; port: number }): number {
+    const listener = Deno.listen({ hostname: at.host, port: at.port, tcpBacklog: BACKLOG });
+    this.#listeners.push(listener);
+    return listener.addr.port;
+  }
+
+  /**
+   * Finds out whether connections can be taken over, with one of its own. What the runtime does otherwise than expected is a warning.
+   * @throws HandoffError when they cannot
+   */
+  async check(): Promise<void> {
+    const warning = await checkHandoff(this.#handoff);
+    if (warning !== null) this.#events.onWarning(warning);
+  }
+
+  /** Begins to accept on every listener. */
+  start(): void {
+    for (const [number, listener] of this.#listeners.entries()) this.#loops.push(this.#accept(listener, number));
+  }
+
+  /** Stops listening. Settles when no connection comes any more. */
+  async close(): Promise<void> {
+    this[Symbol.dispose]();
+    await Promise.all(this.#loops);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const listener of this.#listeners) listener.close();
+    this.#handoff[Symbol.dispose]();
+  }
+
+  async #accept(listener: Deno.TcpListener, number: number): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        const connection = await listener.accept();
+        const refusal = await this.#room();
+        if (this.#isClosed) return connection.close();
+        if (refusal === null) this.#take(connection, number);
+        else this.#refuse(connection, refusal);
+      } catch (error) {
+        if (this.#isClosed) return;
+        if (isGone(error)) continue;
+        this.#events.onWarning(`Cannot accept a connection: ${error instanceof Error ? error.message : error}`);
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+      }
+    }
+  }
+
+  /** Settles when one more connection may be taken, or none any more. @returns why it is closed instead, or null */
+  async #room(): Promise<string | null> {
+    while (!this.#isClosed) {
+      const obstacle = this.#limits.obstacle(this.#handoff.nextDescriptor);
+      const nowMs = systemClock.monotonicMs();
+      if (obstacle === null || !obstacle.closes) this.#shortSinceMs = Infinity;
+      if (obstacle === null) return null;
+      if (obstacle.closes) {
+        this.#shortSinceMs = Math.min(this.#shortSinceMs, nowMs);
+        if (nowMs - this.#shortSinceMs >= SHORTAGE_WAITED_MS) return obstacle.text;
+      }
+      this.#tellObstacle(`New connections wait: ${obstacle.text}`, nowMs);
+      await new Promise((resolve) => setTimeout(resolve, ROOM_CHECK_MS));
+    }
+    return null;
+  }
+
+  #refuse(connection: Deno.TcpConn, why: string): void {
+    connection.close();
+    this.#events.onWarning(`Closed a new connection: ${why}`);
+  }
+
+  #tellObstacle(text: string, nowMs: number): void {
+    if (nowMs - this.#toldMs < OBSTACLE_TOLD_MS) return;
+    this.#toldMs = nowMs;
+    this.#events.onWarning(text);
+  }
+
+  #take(connection: Deno.TcpConn, listener: number): void {
+    const admitted = this.#limits.admit(connection.remoteAddr.hostname);
+    if (typeof admitted !== "number") {
+      connection.close();
+      return this.#events.onWarning(admitted.refused);
+    }
+    try {
+      this.#events.onConnection({ fd: this.#handoff.take(connection), listener, peer: admitted });
+    } catch (error) {
+      this.#limits.onClosed([admitted]);
+      throw error;
+    }
+  }
+}
+
+/** Whether a client had reset its connection before it was accepted; the next one may be in the queue already. */
+function isGone(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.ConnectionAborted;
+}

@@ -1,0 +1,29 @@
+/**
+ * When a connection handles no further request for a while: its own are too many, its client does not take its answers, or those of
+ * all connections take too much memory. Runs on shards.
+ */
+import type { Pipeline } from "../requests/exchange.ts";
+import type { Sender } from "./sender.ts";
+
+/** Requests of a connection that may wait for their answers; reading pauses at this many. */
+const PIPELINE_REQUESTS_MAX = 128;
+/** Unsent bytes of a connection at which reading pauses. */
+const PENDING_BYTES_MAX = 1024 * 1024;
+/** Memory of a connection's unsent answers at which reading pauses; slices of files take none. */
+const ANSWER_BYTES_MAX = 256 * 1024;
+/** Bytes of requests without an answer, and of answers that are not their turn, at which reading pauses. */
+const PIPELINE_BYTES_MAX = 8 * 1024 * 1024;
+/** Bytes of requests without an answer of all connections of a shard: above it each handles one request at a time. */
+const PIPELINES_BYTES_MAX = 64 * 1024 * 1024;
+/** The same for answers that are not their turn. */
+const KEPT_ANSWERS_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Whether the connection of this pipeline and sender has to wait before it handles another request. */
+export function isPipelineFull(pipeline: Pipeline, sender: Sender): boolean {
+  if (pipeline.isHeld) return true;
+  const { heldBytes, keptBytes, weights } = pipeline.totals;
+  const isCrowded = heldBytes >= PIPELINES_BYTES_MAX || keptBytes >= KEPT_ANSWERS_BYTES_MAX || weights.isFull;
+  if (isCrowded && pipeline.length > 0) return true;
+  return pipeline.length >= PIPELINE_REQUESTS_MAX || pipeline.heldBytes >= PIPELINE_BYTES_MAX ||
+    sender.pendingBytes >= PENDING_BYTES_MAX || sender.heldBytes >= ANSWER_BYTES_MAX;
+}

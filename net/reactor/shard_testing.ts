@@ -1,0 +1,110 @@
+/** A shard for tests that take its turns themselves, with real sockets. Tests only. */
+import { strict as assert } from "node:assert";
+import { IsolateTable, type Outbox, outboxes, TurnCounter } from "../../partitions/mod.ts";
+import { TestShards } from "../../partitions/owned/partition_testing.ts";
+import { type Clock, linuxFileSystem } from "../../storage/mod.ts";
+import { sendAdoption } from "../shards/adoption.ts";
+import type { Connection } from "./connection.ts";
+import { noGroups } from "../requests/groups/group_testing.ts";
+import type { GroupTurns } from "../requests/groups/group_turns.ts";
+import { RequestMemory } from "./request_memory.ts";
+import type { Router } from "../requests/router.ts";
+import { Shard } from "./shard.ts";
+import { SocketPair } from "./socket_testing.ts";
+
+const MIB = 1024 * 1024;
+/** What the fixture's connections are counted by. */
+export const PEER = 7;
+/** Bytes of an answer without topics. */
+export const ANSWER_BYTES = 16;
+
+/** A shard whose turns the test takes, and the other end of its mail. */
+export class ShardFixture implements Disposable {
+  readonly world: TestShards;
+  readonly shard: Shard;
+  readonly reports: string[] = [];
+  readonly closedPeers: number[] = [];
+  /** What a handler does. */
+  route: (connection: Connection, start: number, length: number) => void = () => {};
+  /** What the shard does for groups. */
+  groups: GroupTurns = noGroups;
+  readonly #main: Outbox | undefined;
+  readonly #adopted: SocketPair[] = [];
+
+  constructor(parts: { shardsCount?: number; clock?: Clock } = {}) {
+    const { shardsCount = 1 } = parts;
+    this.world = new TestShards(shardsCount);
+    this.#main = outboxes(this.world.state, shardsCount)[0];
+    const { outboxes: ways, arena, inbox, purgatory, partitions } = this.world.at(0);
+    this.shard = new Shard({
+      shard: 0,
+      clock: parts.clock ?? this.world.clock,
+      fs: linuxFileSystem,
+      arena,
+      memory: new RequestMemory(arena, { budgetBytes: Infinity, requestBytesMax: 100 * MIB }),
+      inbox,
+      outboxes: ways,
+      isolates: new IsolateTable(this.world.state.isolates),
+      turns: new TurnCounter(new IsolateTable(this.world.state.isolates), 0),
+      eventFd: this.world.state.eventFds[0] as number,
+      purgatory,
+      partitions,
+      groups: this.#groups(),
+      load: () => assert.fail("nothing is read from files"),
+      report: (text) => void this.reports.push(text),
+      onClosed: (peers) => void this.closedPeers.push(...peers),
+      requestBytesMax: 100 * MIB,
+      connectionsMaxIdleMs: Infinity,
+      socketBuffers: { send: -1, receive: -1 },
+      listenerNames: ["PLAINTEXT"],
+    });
+    const router = {
+      route: (connection: Connection, start: number, length: number) => this.route(connection, start, length),
+    };
+    this.shard.use(router as unknown as Router);
+  }
+
+  /** One turn, without waiting. */
+  turn(): void {
+    this.shard.run(() => true);
+  }
+
+  /** A connection that the shard has adopted. */
+  async connect(): Promise<SocketPair> {
+    const pair = await SocketPair.open();
+    this.hand(pair.release());
+    this.#adopted.push(pair);
+    this.turn();
+    return pair;
+  }
+
+  /** Hands a descriptor over, as the acceptor does. */
+  hand(fd: number): void {
+    assert.ok(this.#main !== undefined);
+    sendAdoption(this.#main, { fd, listener: 0, moves: 0, peer: PEER });
+    this.#main.flush();
+  }
+
+  /** Whatever `groups` is at the time. */
+  #groups(): GroupTurns {
+    const current = () => this.groups;
+    return {
+      get nextDeadlineMs() {
+        return current().nextDeadlineMs;
+      },
+      get isUnsettled() {
+        return current().isUnsettled;
+      },
+      expire: (nowMs) => current().expire(nowMs),
+      settle: () => current().settle(),
+      postWaiting: () => current().postWaiting(),
+      receive: (sender, record) => current().receive(sender, record),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.shard.dispose();
+    for (const pair of this.#adopted) pair[Symbol.dispose]();
+    this.world[Symbol.dispose]();
+  }
+}

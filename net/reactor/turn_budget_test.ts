@@ -1,0 +1,67 @@
+import { strict as assert } from "node:assert";
+import { readTurnTimes } from "../../partitions/control.ts";
+import { IsolateTable } from "../../partitions/mod.ts";
+import { ManualClock } from "../../storage/mod.ts";
+import { concatBytes } from "../../tests/record_batch_builder.ts";
+import { ANSWER_BYTES, ShardFixture } from "./shard_testing.ts";
+import { FETCH, frame, HEADER, type SocketPair } from "./socket_testing.ts";
+import { turnPart } from "./turn_budget.ts";
+
+const REQUEST_MS = 1;
+
+/** A shard whose requests take a millisecond each and are answered at once; `served` says whose they were. */
+function busyShard() {
+  const clock = new ManualClock();
+  const fixture = new ShardFixture({ clock });
+  const served: number[] = [];
+  fixture.route = ({ pipeline }, start) => {
+    served.push(fixture.world.at(0).arena.memory.view.getInt32(start));
+    clock.advance(REQUEST_MS);
+    pipeline.push({ ...HEADER, correlationId: served.length }, FETCH).respond({ responses: [] });
+  };
+  return { fixture, clock, served };
+}
+
+Deno.test("Shard.run() leaves requests that do not fit into a turn to later turns, answers meanwhile, and starves nobody", async () => {
+  const { fixture, served } = busyShard();
+  using _shard = fixture;
+  const [count, each] = [12, 9];
+  const pairs: SocketPair[] = [];
+  for (let id = 0; id < count; id++) pairs.push(await fixture.connect());
+  for (const [id, pair] of pairs.entries()) {
+    await pair.send(concatBytes(Array.from({ length: each }, () => frame(id))));
+  }
+  const stretch = 4; // a look at the clock after so many, and STRETCH_MS is over then
+  const perTurn = turnPart.requests / REQUEST_MS;
+  fixture.turn();
+  assert.equal(served.length, perTurn, "a turn ends its part when the time is over");
+  assert.deepEqual(served, [0, 0, 0, 0]);
+  assert.equal((await pairs[0]?.receive(stretch * ANSWER_BYTES))?.length, stretch * ANSWER_BYTES);
+  for (let turns = 0; served.length < stretch * count; turns++) {
+    assert.ok(turns < stretch * count, "every turn serves somebody");
+    fixture.turn();
+  }
+  for (let id = 0; id < count; id++) {
+    assert.equal(served.filter((of) => of === id).length, stretch, "everybody is served before anybody is again");
+  }
+  for (let turns = 0; served.length < each * count; turns++) {
+    assert.ok(turns < each * count, "every turn serves somebody");
+    fixture.turn();
+  }
+  const rest = (id: number) => (id === 0 ? each - stretch : each) * ANSWER_BYTES;
+  for (const [id, pair] of pairs.entries()) assert.equal((await pair.receive(rest(id))).length, rest(id));
+});
+
+Deno.test("Shard.run() counts how long its turns take", async () => {
+  const { fixture, served } = busyShard();
+  using _shard = fixture;
+  const pair = await fixture.connect();
+  const isolates = new IsolateTable(fixture.world.state.isolates);
+  const before = readTurnTimes(isolates, 0).counts;
+  await pair.send(frame(0));
+  fixture.turn();
+  assert.equal(served.length, 1);
+  const { counts, longestMs } = readTurnTimes(isolates, 0);
+  assert.deepEqual(counts.map((after, bucket) => after - (before[bucket] ?? 0)), [1, ...Array(10).fill(0)]);
+  assert.equal(longestMs, REQUEST_MS);
+});

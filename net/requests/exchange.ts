@@ -1,0 +1,384 @@
+/**
+ * A request on its way to an answer, and the pipeline that puts answers back into request order. The answer to the oldest
+ * request is encoded straight into what the connection sends; one that is early is encoded and kept until its turn.
+ * Runs on shards.
+ */
+import { assert, AssertionError } from "../../storage/base/assert.ts";
+import type { Affinity } from "../reactor/affinity.ts";
+import type { ConnectionContext, Exchange } from "./handler.ts";
+import type { Api } from "../protocol/api_table.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import { encodeResponseHeader, type RequestHeader } from "../protocol/headers.ts";
+import { placeOf } from "../protocol/wire_types.ts";
+import { EncodeError, type RecordsPayload, type Writer } from "../protocol/writer.ts";
+import { RequestWeights } from "./request_weights.ts";
+import type { FileSlice } from "../reactor/sender.ts";
+
+/** An encoded response that waits for its turn. */
+interface KeptResponse {
+  readonly bytes: Uint8Array;
+  readonly holes: readonly { at: number; payload: RecordsPayload }[];
+}
+
+/** A frame's size is an int32. */
+const FRAME_BYTES_MAX = 0x7fff_ffff;
+
+/** What a pipeline needs of its connection. */
+export interface PipelineOwner {
+  /** The arena block where the request lies that is being handled. */
+  readonly currentBlock: number;
+  /** Holds a block that somebody holds. */
+  retainBlock(block: number): void;
+  /** Ends a hold. */
+  releaseBlock(block: number): void;
+  readonly context: ConnectionContext;
+  /** Where the connection belongs. */
+  readonly affinity: Affinity;
+  /** The shard's writer, for one encoding at a time. */
+  readonly writer: Writer;
+  /** A request ended without an answer, so that there may be room for the next one. */
+  onEnded(): void;
+  /** Takes an encoded response over to the socket. */
+  sendEncoded(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): void;
+  /** A handler threw. */
+  onHandlerFailure(): void;
+  /** Closes the connection. */
+  close(reason: string): void;
+}
+
+/** Gives back the file slices of a response that will not be sent. */
+export function releaseHoles(holes: readonly { payload: RecordsPayload }[]): void {
+  for (const { payload } of holes) if (!(payload instanceof Uint8Array)) (payload as FileSlice).release();
+}
+
+/**
+ * Encodes a response behind room for its size.
+ * @returns why the protocol cannot carry it, or null: a text that repeats a client's long text can cause that, and an answer of very many
+ * bytes
+ */
+function encodeFrame(writer: Writer, answered: RequestHeader, encodeBody: (writer: Writer) => void): string | null {
+  writer.reset();
+  writer.int32(0);
+  encodeResponseHeader(writer, answered);
+  try {
+    encodeBody(writer);
+    return null;
+  } catch (error) {
+    if (!(error instanceof EncodeError)) throw error;
+    releaseHoles(writer.holes);
+    return error.message;
+  }
+}
+
+/** One request. */
+export class RequestExchange implements Exchange<unknown> {
+  readonly header: RequestHeader;
+  readonly #row: Api;
+  readonly #pipeline: Pipeline;
+  readonly #block: number;
+  #state: "waiting" | "kept" | "done" = "waiting";
+  #kept: KeptResponse | null = null;
+  #drop: (() => void) | null = null;
+  /** Belongs to the pipeline: requests behind this one are handled when it is over. */
+  holdsFollowers = false;
+  #holdsUntilAnswered = false;
+  /** Belongs to the pipeline: bytes of memory that the request takes while it has no answer. */
+  heldBytes = 0;
+  /** Belongs to the pipeline: bytes of its answer while that is not its turn. */
+  keptBytes = 0;
+  /** Belongs to the router: bytes of heap that the decoded request takes. */
+  weightBytes = 0;
+
+  /** @param header the request's @param row its API @param pipeline of its connection */
+  constructor(header: RequestHeader, row: Api, pipeline: Pipeline) {
+    [this.header, this.#row, this.#pipeline] = [header, row, pipeline];
+    this.#block = pipeline.owner.currentBlock;
+  }
+
+  get apiVersion(): number {
+    return this.header.apiVersion;
+  }
+
+  get context(): ConnectionContext {
+    return this.#pipeline.owner.context;
+  }
+
+  /** Keeps the request's bytes where they are, until `releaseBlock()`; while it is handled for the first time, or somebody keeps them. */
+  retainBlock(): void {
+    this.#pipeline.owner.retainBlock(this.#block);
+  }
+
+  /** Ends one hold of the request's bytes. */
+  releaseBlock(): void {
+    this.#pipeline.owner.releaseBlock(this.#block);
+  }
+
+  /** Counts what the request touches, to find the shard that the connection belongs to. */
+  get affinity(): Affinity {
+    return this.#pipeline.owner.affinity;
+  }
+
+  /** Whether the connection has gone, so that nobody wants the answer. */
+  get isAbandoned(): boolean {
+    return this.#pipeline.isClosed;
+  }
+
+  /** Whether it still waits for its answer. */
+  get isWaiting(): boolean {
+    return this.#state === "waiting";
+  }
+
+  /**
+   * Lets the requests behind this one wait until it is answered, as Kafka does with all: for one that waits for others, and
+   * changes what those behind it mean.
+   */
+  holdFollowers(): void {
+    this.holdsFollowers = this.#holdsUntilAnswered = true;
+  }
+
+  /** Lets requests of the same API behind this one wait until it is answered: one waits for records at a time. */
+  holdSameApi(): void {
+    this.#pipeline.waiting = this;
+  }
+
+  beginSlices(): () => void {
+    this.retainBlock();
+    this.holdsFollowers = true;
+    const release = this.holdMemory();
+    return () => {
+      release();
+      this.holdsFollowers = this.#holdsUntilAnswered;
+      this.releaseBlock();
+      this.#pipeline.owner.onEnded();
+    };
+  }
+
+  /** The request is not on the heap any more, or is counted elsewhere: it waits, perhaps for days. */
+  releaseMemory(): void {
+    this.#pipeline.weigh(this, 0);
+  }
+
+  holdMemory(): () => void {
+    const { weights } = this.#pipeline.totals;
+    const bytes = this.weightBytes;
+    weights.add(bytes);
+    return () => weights.add(-bytes);
+  }
+
+  fail(error: unknown): void {
+    if (!this.#row.isReadOnly || error instanceof AssertionError) throw error;
+    this.#pipeline.owner.onHandlerFailure();
+    // Some answers have an error for each of their parts only, and nothing is known of those.
+    const declared = this.#row.response.fields["errorCode"];
+    if (this.isWaiting && declared !== undefined && placeOf(declared, this.apiVersion) !== "absent") {
+      this.respond({ errorCode: errorCode.UNKNOWN_SERVER_ERROR });
+    }
+    const stack = error instanceof Error ? error.stack : String(error);
+    this.close(`the handler of ${this.#row.name} failed, which is a bug of the broker: ${stack}`);
+  }
+
+  respond(response: unknown): void {
+    this.respondWith(
+      (writer) => this.#row.response.encode(writer, this.header.apiVersion, response),
+      this.header.apiVersion,
+    );
+  }
+
+  /** Answers with a body of another version than the request's (ApiVersions falls back to v0). */
+  respondWith(encodeBody: (writer: Writer) => void, apiVersion: number): void {
+    assert(this.#state === "waiting", "a request is answered once");
+    this.#drop = null;
+    const { owner } = this.#pipeline;
+    const { writer } = owner;
+    const failure = encodeFrame(writer, { ...this.header, apiVersion }, encodeBody);
+    if (failure !== null) return this.close(`the answer to ${this.#row.name} cannot be encoded: ${failure}`);
+    const holeBytes = writer.holes.reduce((sum, { payload }) => sum + payload.byteLength, 0);
+    const size = writer.position - 4 + holeBytes;
+    if (size > FRAME_BYTES_MAX) {
+      releaseHoles(writer.holes);
+      return this.close(`the answer has ${size} bytes, more than the protocol allows`);
+    }
+    writer.view.setInt32(0, size);
+    if (this.#pipeline.isClosed) {
+      this.#state = "done";
+      return releaseHoles(writer.holes);
+    }
+    if (this.#pipeline.isHead(this)) {
+      this.#state = "done";
+      owner.sendEncoded(writer.bytes, writer.position, writer.holes);
+      this.#pipeline.advance();
+      return;
+    }
+    this.#state = "kept";
+    this.#kept = { bytes: writer.bytes.slice(0, writer.position), holes: [...writer.holes] };
+    this.#pipeline.keep(this, writer.position);
+  }
+
+  respondNothing(): void {
+    assert(this.#state === "waiting", "a request is answered once");
+    this.#drop = null;
+    this.#state = "done";
+    if (this.#pipeline.isClosed) return;
+    if (!this.#pipeline.isHead(this)) return this.#pipeline.keep(this, 0);
+    this.#pipeline.advance();
+    // Nothing is sent, so nothing else would look at a connection that stopped reading because its pipeline was full.
+    this.#pipeline.owner.onEnded();
+  }
+
+  close(reason: string): void {
+    this.#pipeline.owner.close(reason);
+  }
+
+  onAbandoned(drop: () => void): void {
+    this.#drop = drop;
+  }
+
+  /** Sends what was kept. @returns whether the request is over, so that the next one is the head */
+  release(): boolean {
+    const kept = this.#kept;
+    if (kept !== null) {
+      this.#kept = null;
+      this.#state = "done";
+      this.#pipeline.owner.sendEncoded(kept.bytes, kept.bytes.length, kept.holes);
+    }
+    return this.#state === "done";
+  }
+
+  /** The connection has gone. */
+  abandon(): void {
+    if (this.#kept !== null) releaseHoles(this.#kept.holes);
+    this.#kept = null;
+    const drop = this.#drop;
+    this.#drop = null;
+    drop?.();
+  }
+}
+
+/** What the pipelines of a shard take together. */
+export interface PipelineTotals {
+  /** Bytes of requests without an answer. */
+  heldBytes: number;
+  /** Bytes of answers that are not their turn. */
+  keptBytes: number;
+  /** What decoded requests take on the heap. */
+  readonly weights: RequestWeights;
+}
+
+/** Totals of pipelines that hold nothing. */
+export function emptyTotals(): PipelineTotals {
+  return { heldBytes: 0, keptBytes: 0, weights: new RequestWeights() };
+}
+
+/** The requests of a connection that are not answered yet, oldest first. */
+export class Pipeline {
+  readonly owner: PipelineOwner;
+  /** Belongs to the requests: the one that others of its API wait for. */
+  waiting: RequestExchange | null = null;
+  #requests: RequestExchange[] = [];
+  #isClosed = false;
+  #isAdvancing = false;
+  #heldBytes = 0;
+  /** What this pipeline and others take. */
+  readonly totals: PipelineTotals;
+
+  /** @param owner the connection @param totals counts the bytes of several pipelines */
+  constructor(owner: PipelineOwner, totals = emptyTotals()) {
+    this.owner = owner;
+    this.totals = totals;
+  }
+
+  /** How many requests wait for their answer. */
+  get length(): number {
+    return this.#requests.length;
+  }
+
+  /** Bytes of memory that its requests and the answers kept behind them take. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Whether the connection has gone. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Whether the latest request has to be over before the next one is handled. */
+  get isHeld(): boolean {
+    const latest = this.#requests.at(-1);
+    return latest !== undefined && latest.holdsFollowers && latest.isWaiting;
+  }
+
+  /** Whether a request of this API has to wait for one before it. */
+  holdsBack(apiKey: number): boolean {
+    const { waiting } = this;
+    return waiting !== null && waiting.isWaiting && waiting.header.apiKey === apiKey;
+  }
+
+  /** Adds the next request. */
+  push(header: RequestHeader, row: Api): RequestExchange {
+    const exchange = new RequestExchange(header, row, this);
+    this.#requests.push(exchange);
+    return exchange;
+  }
+
+  /** Counts the bytes of the request that was just handled, unless it has its answer. */
+  hold(bytes: number): void {
+    const latest = this.#requests.at(-1);
+    if (latest?.isWaiting) this.#count(latest, { heldBytes: bytes, keptBytes: 0 });
+  }
+
+  /** A request has its answer, or needs none, before its turn, which may come in days: the answer is all that it takes until then. */
+  keep(exchange: RequestExchange, keptBytes: number): void {
+    this.#count(exchange, { heldBytes: 0, keptBytes });
+    this.weigh(exchange, 0);
+    if (exchange.holdsFollowers) this.owner.onEnded();
+  }
+
+  /** Counts what a decoded request takes until it is answered. */
+  weigh(exchange: RequestExchange, bytes: number): void {
+    this.totals.weights.add(bytes - exchange.weightBytes);
+    exchange.weightBytes = bytes;
+  }
+
+  /** Whether a request is the oldest. */
+  isHead(exchange: RequestExchange): boolean {
+    return this.#requests[0] === exchange;
+  }
+
+  /** The oldest request is over: sends what its successors kept. */
+  advance(): void {
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    this.#shift();
+    while (this.#requests[0]?.release()) this.#shift();
+    this.#isAdvancing = false;
+  }
+
+  /** The connection has gone: everything that waits is let go. */
+  abandon(): void {
+    this.#isClosed = true;
+    const requests = this.#requests;
+    this.#requests = [];
+    for (const request of requests) {
+      request.abandon();
+      this.#letGo(request);
+    }
+  }
+
+  #shift(): void {
+    const request = this.#requests.shift();
+    if (request !== undefined) this.#letGo(request);
+  }
+
+  #letGo(request: RequestExchange): void {
+    this.#count(request, { heldBytes: 0, keptBytes: 0 });
+    this.weigh(request, 0);
+  }
+
+  #count(request: RequestExchange, { heldBytes, keptBytes }: { heldBytes: number; keptBytes: number }): void {
+    this.#heldBytes += heldBytes + keptBytes - request.heldBytes - request.keptBytes;
+    this.totals.heldBytes += heldBytes - request.heldBytes;
+    this.totals.keptBytes += keptBytes - request.keptBytes;
+    [request.heldBytes, request.keptBytes] = [heldBytes, keptBytes];
+  }
+}

@@ -1,0 +1,320 @@
+/**
+ * One fetch from its reads to its response. Reads go to all partitions at once, very many in slices: those of this shard answer
+ * immediately, those of others by a ring. When everything is there it either answers or gives the slices back and waits. What waits
+ * knows little of its partitions, for it may wait for days; one fetch of a connection waits at a time, as in Kafka.
+ *
+ *   reading ──all answered──► enough, an error, or overdue? ──yes──► responded
+ *      ▲                                  │ no
+ *      └── a partition grew enough ── waiting ── deadline: one last reading
+ *
+ * Runs on shards. Source: Kafka's DelayedFetch and ReplicaManager.readFromLog.
+ */
+import {
+  type DelayedOperation,
+  emptyReadOutcome,
+  errorCodeOf,
+  type PartitionPlace,
+  type ReadOutcome,
+  type ReadWaiter,
+} from "../../../partitions/mod.ts";
+import { authorize } from "../authorization.ts";
+import { AwaitedPartitions } from "./awaited_partitions.ts";
+import type { RequestExchange } from "../exchange.ts";
+import { type FetchInterest, type FetchPlan, moveToEnd } from "./fetch_sessions.ts";
+import type { ShardServices } from "../handler.ts";
+import { errorCode } from "../../protocol/error_codes.ts";
+import type { FetchPartitionData, FetchRequest, FetchResponse } from "../../protocol/messages/01_fetch.ts";
+import { charge } from "../quota.ts";
+import type { FileSlice } from "../../reactor/sender.ts";
+import type { SlicedWork } from "../slices.ts";
+
+/** First version that names topics by id. */
+const TOPIC_ID_VERSION_MIN = 13;
+const READ_COMMITTED = 1;
+/** Most bytes of records in a response whatever `fetch.max.bytes` says: its size is an int32, and the answers need room. */
+const RESPONSE_RECORDS_BYTES_MAX = 1 << 30;
+const NO_RECORDS = new Uint8Array(0);
+
+type TopicResponse = FetchResponse["responses"][number];
+
+/** What a waiting fetch takes: itself, and for a partition its watch, and its interest unless a session has that. */
+const OPERATION_BYTES = 1024;
+const SESSION_PARTITION_BYTES = 64;
+const OWN_PARTITION_BYTES = 256;
+
+/** One partition of a fetch. */
+interface FetchPart {
+  readonly interest: FetchInterest;
+  readonly place: PartitionPlace | null;
+  /** Why the partition is not read at all, NONE when it is. */
+  readonly errorCode: number;
+  readonly outcome: ReadOutcome;
+}
+
+/** The operation. */
+export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork {
+  deadlineMs = 0;
+  heapIndex = -1;
+  isTouched = false;
+  readonly #plan: Exclude<FetchPlan, { kind: "refused" }>;
+  readonly #maxWaitMs: number;
+  readonly #committedOnly: boolean;
+  readonly #isFollower: boolean;
+  readonly #exchange: RequestExchange;
+  readonly #services: ShardServices;
+  #parts: FetchPart[] = [];
+  readonly #maxBytes: number;
+  readonly #minBytes: number;
+  #unanswered = 0;
+  #isOverdue = false;
+  /** While it waits: what it waits for. */
+  #awaited: AwaitedPartitions | null = null;
+  /** What is left of max bytes for the reads that were not started. */
+  #room = 0;
+  #isFirstReading = true;
+
+  /** @param plan which partitions, for which session @param of the request and where it is served */
+  constructor(
+    plan: Exclude<FetchPlan, { kind: "refused" }>,
+    of: { request: FetchRequest; exchange: RequestExchange; services: ShardServices },
+  ) {
+    this.#plan = plan;
+    [this.#exchange, this.#services] = [of.exchange, of.services];
+    this.#maxWaitMs = Math.max(0, of.request.maxWaitMs);
+    this.#committedOnly = of.request.isolationLevel === READ_COMMITTED;
+    this.#isFollower = of.request.replicaId >= 0 || of.request.replicaState.replicaId >= 0;
+    this.#maxBytes = Math.min(of.request.maxBytes, of.services.config.fetchMaxBytes, RESPONSE_RECORDS_BYTES_MAX);
+    // More than the response may hold would never be enough (KafkaApis.handleFetchRequest).
+    this.#minBytes = Math.min(of.request.minBytes, this.#maxBytes);
+  }
+
+  /** Begins to read. */
+  start(): void {
+    this.deadlineMs = this.#services.clock.monotonicMs() + this.#maxWaitMs;
+    this.#isOverdue = this.#maxWaitMs === 0;
+    this.#exchange.onAbandoned(() => this.#forget());
+    if (this.#plan.session !== null) this.#exchange.affinity.pin();
+    this.#beginReading();
+    if (this.#plan.interests.length === 0) this.finish();
+    else this.#services.slices.run(this, this.#exchange);
+  }
+
+  /** Bytes of memory that it takes while it waits. */
+  get heldBytes(): number {
+    const perPartition = this.#plan.session === null ? OWN_PARTITION_BYTES : SESSION_PARTITION_BYTES;
+    return OPERATION_BYTES + this.#plan.interests.length * perPartition;
+  }
+
+  /** Reads the next partition. */
+  step(): boolean {
+    if (this.#exchange.isAbandoned) return false;
+    const interest = this.#plan.interests[this.#parts.length] as FetchInterest;
+    const part = this.#partOf(interest);
+    const tag = this.#parts.push(part) - 1;
+    if (part.place !== null) this.#startRead(part, part.place, tag);
+    return this.#parts.length < this.#plan.interests.length;
+  }
+
+  finish(): void {
+    this.#isFirstReading = false;
+    this.onRead(-1);
+  }
+
+  outcomeOf(tag: number): ReadOutcome {
+    return (this.#parts[tag] as FetchPart).outcome;
+  }
+
+  onRead(_tag: number): void {
+    this.#unanswered--;
+    if (this.#unanswered === 0) this.#decide();
+  }
+
+  onProgress(): void {
+    if (this.#awaited?.hasGrownEnough(this.#services.watermarks, this.#minBytes)) this.#readAgain();
+  }
+
+  onExpired(): void {
+    this.#isOverdue = true;
+    if (this.#awaited !== null) this.#readAgain();
+  }
+
+  #readAgain(): void {
+    this.#unwatch();
+    this.#beginReading();
+    this.#services.slices.resume(this, this.#exchange);
+  }
+
+  #partOf(interest: FetchInterest): FetchPart {
+    const { image } = this.#services;
+    const byId = this.#exchange.apiVersion >= TOPIC_ID_VERSION_MIN;
+    const topic = byId ? image.topicById(interest.topicId) : image.topic(interest.topic);
+    const place = topic?.partitions[interest.partition] ?? null;
+    const outcome = emptyReadOutcome();
+    const part = (code: number) => ({ interest, place, errorCode: code, outcome });
+    if (topic === undefined) return part(byId ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    if (!authorize(this.#exchange.context, "READ", { type: "TOPIC", name: topic.name })) {
+      return part(errorCode.TOPIC_AUTHORIZATION_FAILED);
+    }
+    if (place === null) return part(errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    if (this.#isFollower) return part(errorCode.NOT_LEADER_OR_FOLLOWER);
+    return part(errorCode.NONE);
+  }
+
+  #beginReading(): void {
+    // Found again for every reading: a topic may have been deleted and created anew while the fetch waited.
+    this.#parts = [];
+    this.#room = this.#maxBytes;
+    // Held until every read was started, so that immediate answers do not decide early.
+    this.#unanswered = 1;
+  }
+
+  #startRead({ interest, errorCode: code, outcome }: FetchPart, place: PartitionPlace, tag: number): void {
+    const { partitions, shard } = this.#services;
+    // What is read again after a wait is not counted.
+    if (this.#isFirstReading) this.#exchange.affinity.touch(place.shard);
+    if (code !== errorCode.NONE) return;
+    this.#unanswered++;
+    partitions.read(
+      place,
+      {
+        fetchOffset: interest.fetchOffset,
+        maxBytes: Math.max(0, Math.min(interest.maxBytes, this.#room)),
+        currentLeaderEpoch: interest.currentLeaderEpoch,
+        lastFetchedEpoch: interest.lastFetchedEpoch,
+        atLeastOne: this.#room === this.#maxBytes,
+        committedOnly: this.#committedOnly,
+      },
+      this,
+      tag,
+    );
+    if (place.shard === shard) this.#room -= outcome.length;
+  }
+
+  /** Everything was read: answers, or gives the slices back and waits. */
+  #decide(): void {
+    if (this.#exchange.isAbandoned) return this.#releaseAll();
+    this.#fit();
+    if (this.#isOverdue || this.#isEnough()) return this.#respond();
+    this.#releaseAll();
+    this.#wait();
+  }
+
+  /** Reads that ran side by side may exceed the limit together: all behind it go back, except the first (KIP-74). */
+  #fit(): void {
+    let room = this.#maxBytes;
+    let isFirst = true;
+    for (const part of this.#parts) {
+      const { outcome } = part;
+      if (outcome.length === 0) continue;
+      if (!isFirst && outcome.length > room) {
+        this.#release(part);
+        outcome.reachesEnd = false;
+        continue;
+      }
+      room -= outcome.length;
+      isFirst = false;
+    }
+  }
+
+  #isEnough(): boolean {
+    let bytes = 0;
+    for (const { errorCode: code, outcome } of this.#parts) {
+      if (code !== errorCode.NONE || outcome.refusal !== null || outcome.divergingEpoch !== -1) return true;
+      if (!outcome.reachesEnd) return true;
+      bytes += outcome.length;
+    }
+    return bytes >= this.#minBytes || this.#parts.length === 0;
+  }
+
+  #wait(): void {
+    const { purgatory } = this.#services;
+    this.#exchange.holdSameApi();
+    this.#exchange.releaseMemory();
+    // A fetch that waits reads all its partitions: one that has none, or an error, was answered.
+    const awaited = this.#awaited = new AwaitedPartitions(
+      this.#parts.map(({ place, outcome }) => ({ slot: (place as PartitionPlace).slot, ...outcome })),
+    );
+    this.#parts = [];
+    if (this.heapIndex === -1) purgatory.schedule(this);
+    for (const slot of awaited.slots) purgatory.watch(slot, this);
+    // A watermark may have moved before the watch began.
+    this.onProgress();
+  }
+
+  #unwatch(): void {
+    for (const slot of this.#awaited?.slots ?? []) this.#services.purgatory.unwatch(slot, this);
+    this.#awaited = null;
+  }
+
+  #forget(): void {
+    this.#unwatch();
+    this.#services.purgatory.cancel(this);
+  }
+
+  #release({ place, outcome }: FetchPart): void {
+    if (outcome.length > 0 && place !== null) this.#services.partitions.release(place, outcome.lease);
+    outcome.length = 0;
+  }
+
+  /** Gives all slices back, but remembers their length: it counts towards min bytes while waiting. */
+  #releaseAll(): void {
+    for (const part of this.#parts) {
+      const { length } = part.outcome;
+      this.#release(part);
+      part.outcome.length = length;
+    }
+  }
+
+  #respond(): void {
+    this.#forget();
+    const { session } = this.#plan;
+    const responses: (TopicResponse & { partitions: FetchPartitionData[] })[] = [];
+    let bytes = 0;
+    for (const part of this.#parts) {
+      const answer = this.#answerOf(part);
+      const { interest, outcome } = part;
+      if (this.#plan.kind === "incremental" && !hasNews(part, answer.errorCode)) continue;
+      const failed = answer.errorCode !== errorCode.NONE;
+      interest.toldHighWatermark = failed ? -1 : outcome.highWatermark;
+      interest.toldLogStartOffset = outcome.logStartOffset;
+      if (session !== null && outcome.length > 0) moveToEnd(session, interest);
+      bytes += outcome.length;
+      const last = responses.at(-1);
+      if (last?.topic === interest.topic && last.topicId === interest.topicId) last.partitions.push(answer);
+      else responses.push({ topic: interest.topic, topicId: interest.topicId, partitions: [answer] });
+    }
+    this.#exchange.respond({
+      throttleTimeMs: charge(this.#exchange.context, "fetch", bytes),
+      errorCode: errorCode.NONE,
+      sessionId: session?.id ?? 0,
+      responses,
+    });
+  }
+
+  #answerOf({ interest, place, errorCode: code, outcome }: FetchPart): FetchPartitionData {
+    return {
+      partitionIndex: interest.partition,
+      errorCode: code !== errorCode.NONE ? code : errorCodeOf(outcome.refusal),
+      highWatermark: outcome.highWatermark,
+      lastStableOffset: outcome.lastStableOffset,
+      logStartOffset: outcome.logStartOffset,
+      divergingEpoch: { epoch: outcome.divergingEpoch, endOffset: outcome.divergingEndOffset },
+      abortedTransactions: null,
+      preferredReadReplica: -1,
+      // Never null: librdkafka fails on it (KAFKA-18646).
+      records: outcome.length === 0 || place === null ? NO_RECORDS : this.#sliceOf(place, outcome),
+    };
+  }
+
+  #sliceOf(place: PartitionPlace, outcome: ReadOutcome): FileSlice {
+    const { fd, position, length: byteLength, lease } = outcome;
+    const { partitions } = this.#services;
+    return { fd, position, byteLength, release: () => partitions.release(place, lease) };
+  }
+}
+
+/** Whether an incremental response names a partition: it has data, an error, or its watermarks moved. */
+function hasNews({ interest, outcome }: FetchPart, code: number): boolean {
+  return outcome.length > 0 || code !== errorCode.NONE || outcome.divergingEpoch !== -1 ||
+    outcome.highWatermark !== interest.toldHighWatermark || outcome.logStartOffset !== interest.toldLogStartOffset;
+}

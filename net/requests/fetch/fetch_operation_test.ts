@@ -1,0 +1,310 @@
+import { strict as assert } from "node:assert";
+import { Answers, batchOf, smallLogs, topicOn } from "../../../partitions/owned/partition_testing.ts";
+import { FetchOperation } from "./fetch_operation.ts";
+import { FetchSessions } from "./fetch_sessions.ts";
+import { type FetchChanges, fetchOf } from "./fetch_testing.ts";
+import { TestBroker, TestClient } from "../operation_testing.ts";
+import { errorCode } from "../../protocol/error_codes.ts";
+import { fetchResponse } from "../../protocol/messages/01_fetch.ts";
+
+const FETCH = 1;
+const VERSION = 12;
+const BATCH_BYTES = batchOf("0123456789").length;
+/** One partition on the client's shard, one on another. */
+const TOPIC = topicOn([0, 1]);
+
+interface Wanted extends FetchChanges {
+  /** Offset by partition; the topic's partitions 0 and 1 where absent. */
+  readonly offsets?: Readonly<Record<number, number>>;
+  readonly version?: number;
+}
+
+/** A broker of two shards with the topic, and a client of the first. */
+class Fixture implements Disposable {
+  readonly broker = new TestBroker(2);
+  readonly client: TestClient;
+  readonly sessions = new FetchSessions(10, () => 0.5);
+
+  constructor(topic = TOPIC) {
+    this.broker.create(topic);
+    this.client = new TestClient(this.broker.world.at(0));
+  }
+
+  fetch(wanted: Wanted): void {
+    const { offsets = { 0: 0, 1: 0 }, version = VERSION, ...changes } = wanted;
+    const request = fetchOf(Object.entries(offsets).map(([partition, offset]) => [Number(partition), offset]), changes);
+    const plan = this.sessions.plan(request, version, 0);
+    assert.ok(plan.kind !== "refused");
+    const exchange = this.client.request(FETCH, version);
+    new FetchOperation(plan, { request, exchange, services: this.broker.services() }).start();
+  }
+
+  /** Appends one batch, through the partition's owner. */
+  produce(partition: number, text = "0123456789"): void {
+    const { world } = this.broker;
+    const batch = { ...world.place(partition, batchOf(text)), acks: 1 };
+    const answers = new Answers();
+    world.at(partition).partitions.append({ shard: partition, slot: partition }, batch, answers, 0);
+    assert.equal(answers.appended[0]?.refusal, null);
+    world.pump();
+  }
+
+  /** Takes an answer. @returns error code, bytes and high watermark of each of its partitions */
+  take(version = VERSION): { sessionId: number; partitions: (readonly [number, number, number, number])[] } {
+    const { sessionId, responses } = this.client.take(fetchResponse, version);
+    const partitions = responses.flatMap(({ partitions }) => partitions).map((partition) =>
+      [
+        partition.partitionIndex,
+        partition.errorCode,
+        partition.records?.length ?? 0,
+        partition.highWatermark,
+      ] as const
+    );
+    return { sessionId, partitions };
+  }
+
+  assertWaits(): void {
+    this.broker.world.pump();
+    assert.deepEqual([this.client.answersCount, this.client.closed], [0, []]);
+  }
+
+  /** Ends the connection; nothing may be left of it. */
+  [Symbol.dispose](): void {
+    this.client.pipeline.abandon();
+    this.broker.world.pump();
+    for (const { purgatory } of this.broker.world.shards) assert.equal(purgatory.waitingCount, 0);
+    for (const slot of [0, 1]) assert.equal(this.broker.world.interest.has(0, slot), false, "nobody waits any more");
+    this.broker.assertNothingLent();
+    this.broker[Symbol.dispose]();
+  }
+}
+
+Deno.test("FetchOperation answers once the last shard has, partitions in the order of the request", () => {
+  using fixture = new Fixture();
+  for (const partition of [0, 1]) fixture.produce(partition);
+  fixture.fetch({});
+  assert.equal(fixture.client.answersCount, 0, "the other shard has not answered");
+  fixture.broker.world.pump();
+  assert.deepEqual(fixture.take().partitions, [[0, 0, BATCH_BYTES, 1], [1, 0, BATCH_BYTES, 1]]);
+});
+
+Deno.test("FetchOperation waits for min bytes, whichever partition they come to and in whatever order", () => {
+  for (const first of [0, 1]) {
+    using fixture = new Fixture();
+    fixture.produce(first);
+    fixture.fetch({ minBytes: 2 * BATCH_BYTES, maxWaitMs: 1000 });
+    fixture.assertWaits();
+    fixture.produce(1 - first);
+    const { partitions } = fixture.take();
+    assert.deepEqual(partitions.map(([, , bytes]) => bytes), [BATCH_BYTES, BATCH_BYTES], `first to ${first}`);
+  }
+});
+
+Deno.test("FetchOperation that waits does not answer before there is enough", () => {
+  using fixture = new Fixture();
+  fixture.fetch({ minBytes: 3 * BATCH_BYTES, maxWaitMs: 1000 });
+  for (const partition of [1, 0]) {
+    fixture.produce(partition);
+    fixture.assertWaits();
+  }
+  fixture.produce(1);
+  assert.deepEqual(fixture.take().partitions.map(([, , bytes]) => bytes), [BATCH_BYTES, 2 * BATCH_BYTES]);
+});
+
+Deno.test("FetchOperation answers with what there is at its deadline, and not before", () => {
+  using fixture = new Fixture();
+  fixture.produce(1);
+  fixture.fetch({ minBytes: 1000, maxWaitMs: 500 });
+  fixture.assertWaits();
+  fixture.broker.advance(499);
+  fixture.assertWaits();
+  fixture.broker.advance(1);
+  assert.deepEqual(fixture.take().partitions, [[0, 0, 0, 0], [1, 0, BATCH_BYTES, 1]]);
+});
+
+Deno.test("FetchOperation takes hostile waits and sizes as they are meant", () => {
+  const now = [
+    { maxWaitMs: 0 },
+    { maxWaitMs: -1 },
+    { maxWaitMs: -0x8000_0000 },
+    { minBytes: 0, maxWaitMs: 1000 },
+    { minBytes: -5, maxWaitMs: 1000 },
+    { maxBytes: 0, maxWaitMs: 1000 },
+    { maxBytes: -1, maxWaitMs: 1000 },
+  ];
+  for (const wanted of now) {
+    using fixture = new Fixture();
+    fixture.fetch(wanted);
+    fixture.broker.world.pump();
+    assert.equal(fixture.client.answersCount, 1, JSON.stringify(wanted));
+    fixture.take();
+  }
+  using fixture = new Fixture();
+  fixture.fetch({ maxWaitMs: 0x7fff_ffff, minBytes: 0x7fff_ffff, maxBytes: 0x7fff_ffff });
+  fixture.assertWaits();
+  fixture.broker.advance(0x7fff_fffe);
+  fixture.assertWaits();
+  fixture.broker.advance(1);
+  assert.equal(fixture.take().partitions.length, 2);
+});
+
+Deno.test("FetchOperation with more min bytes than it may return answers when the response is full, as in Kafka", () => {
+  using fixture = new Fixture();
+  fixture.produce(0);
+  fixture.fetch({ minBytes: 1 << 20, maxBytes: 2 * BATCH_BYTES, maxWaitMs: 1000 });
+  fixture.assertWaits();
+  fixture.produce(1);
+  assert.equal(fixture.take().partitions.reduce((sum, [, , bytes]) => sum + bytes, 0), 2 * BATCH_BYTES);
+});
+
+Deno.test("FetchOperation returns the first batch whatever the limits, and one only (KIP-74)", () => {
+  for (const limits of [{ maxBytes: 1 }, { maxBytes: 0 }, { maxBytes: -1 }, { partitionMaxBytes: 1 }]) {
+    using fixture = new Fixture();
+    for (const partition of [1, 1]) fixture.produce(partition);
+    fixture.fetch({ ...limits, maxWaitMs: 1000 });
+    fixture.broker.world.pump();
+    assert.deepEqual(fixture.take().partitions.map(([, , bytes]) => bytes), [0, BATCH_BYTES], JSON.stringify(limits));
+  }
+});
+
+Deno.test("FetchOperation keeps to the limit of the response when several shards answer at once", () => {
+  using fixture = new Fixture();
+  for (const partition of [0, 0, 1, 1]) fixture.produce(partition);
+  fixture.fetch({ maxBytes: 3 * BATCH_BYTES, minBytes: 1 << 20, maxWaitMs: 1000 });
+  fixture.broker.world.pump();
+  // The second partition's slice would go beyond; it is read first the next time.
+  assert.deepEqual(fixture.take().partitions.map(([, , bytes]) => bytes), [2 * BATCH_BYTES, BATCH_BYTES]);
+});
+
+Deno.test("FetchOperation answers at once when a batch is there that the limits hide", () => {
+  using fixture = new Fixture();
+  fixture.produce(0);
+  fixture.produce(1, "x".repeat(2000));
+  fixture.fetch({ partitionMaxBytes: 1000, minBytes: 1 << 19, maxWaitMs: 60_000 });
+  fixture.broker.world.pump();
+  assert.deepEqual(fixture.take().partitions.map(([, , bytes]) => bytes > 0), [true, false]);
+});
+
+Deno.test("FetchOperation does not wait when a partition has an error", () => {
+  using fixture = new Fixture();
+  fixture.fetch({ offsets: { 0: 0, 1: 99 }, maxWaitMs: 60_000 });
+  fixture.broker.world.pump();
+  assert.deepEqual(fixture.take().partitions.map(([, code]) => code), [
+    errorCode.NONE,
+    errorCode.OFFSET_OUT_OF_RANGE,
+  ]);
+  fixture.fetch({ offsets: { 0: 0, 7: 0 }, maxWaitMs: 60_000 });
+  assert.deepEqual(fixture.take().partitions.map(([, code]) => code), [
+    errorCode.NONE,
+    errorCode.UNKNOWN_TOPIC_OR_PARTITION,
+  ]);
+  fixture.fetch({ version: 13, topicId: "YWFhYWFhYWFhYWFhYWFhYQ", maxWaitMs: 60_000 });
+  assert.deepEqual(fixture.take(13).partitions.map(([, code]) => code), new Array(2).fill(errorCode.UNKNOWN_TOPIC_ID));
+});
+
+Deno.test("FetchOperation refuses a last fetched epoch that nobody knows instead of waiting for it", () => {
+  using fixture = new Fixture();
+  fixture.fetch({ lastFetchedEpoch: 9, maxWaitMs: 60_000 });
+  fixture.broker.world.pump();
+  assert.deepEqual(
+    fixture.take().partitions.map(([, code]) => code),
+    new Array(2).fill(errorCode.OFFSET_OUT_OF_RANGE),
+  );
+});
+
+Deno.test("FetchOperation that waits is answered when its topic is deleted, whichever shard hears of it first", () => {
+  for (const order of [[0, 1], [1, 0]]) {
+    using fixture = new Fixture();
+    for (const partition of [0, 1]) fixture.produce(partition);
+    fixture.fetch({ minBytes: 1 << 20, maxWaitMs: 60_000 });
+    fixture.assertWaits();
+    for (const shard of order) {
+      fixture.broker.delete(TOPIC, shard);
+      fixture.broker.world.pump();
+    }
+    assert.ok(fixture.take().partitions.some(([, code]) => code === errorCode.UNKNOWN_TOPIC_OR_PARTITION));
+  }
+});
+
+for (const partition of [0, 1]) {
+  Deno.test(`FetchOperation that waits is answered when partition ${partition} goes offline`, () => {
+    using fixture = new Fixture(topicOn([0, 1], { config: { ...smallLogs, flushMessages: 2 } }));
+    fixture.fetch({ minBytes: 1 << 20, maxWaitMs: 60_000 });
+    fixture.assertWaits();
+    const { world } = fixture.broker;
+    world.at(partition).files.flushFails = true;
+    const batch = { ...world.place(partition, batchOf("a", "b")), acks: 1 };
+    const answers = new Answers();
+    world.at(partition).partitions.append({ shard: partition, slot: partition }, batch, answers, 0);
+    assert.equal(answers.appended[0]?.refusal, "log-offline");
+    world.pump();
+    const codes = fixture.take().partitions.map(([index, code]) => [index, code]);
+    assert.deepEqual(codes[partition], [partition, errorCode.KAFKA_STORAGE_ERROR]);
+    // The next fetch does not wait either.
+    fixture.fetch({ minBytes: 1 << 20, maxWaitMs: 60_000 });
+    world.pump();
+    fixture.take();
+    world.at(partition).files.flushFails = false;
+  });
+}
+
+Deno.test("FetchOperation gives every slice back when its connection goes: while reads are under way, while it waits, when kept", () => {
+  for (const moment of ["reading", "waiting", "kept", "answered"]) {
+    using fixture = new Fixture();
+    for (const partition of [0, 1]) fixture.produce(partition);
+    // An earlier request that is not answered keeps the answer of this one.
+    if (moment === "kept") fixture.client.request(FETCH, VERSION);
+    fixture.fetch({ minBytes: moment === "waiting" ? 1000 : 1, maxWaitMs: 60_000 });
+    if (moment !== "reading") fixture.broker.world.pump();
+    fixture.client.pipeline.abandon();
+    fixture.broker.world.pump();
+    assert.equal(fixture.client.answersCount, moment === "answered" ? 1 : 0);
+  }
+});
+
+Deno.test("FetchOperation whose deadline passes while another shard is slow answers when that has answered", () => {
+  using fixture = new Fixture();
+  fixture.fetch({ minBytes: 1000, maxWaitMs: 100 });
+  fixture.assertWaits();
+  fixture.produce(1, "x".repeat(2000));
+  fixture.take();
+  fixture.fetch({ minBytes: 5000, maxWaitMs: 100 });
+  // The other shard takes no turn meanwhile.
+  fixture.broker.world.clock.advance(200);
+  assert.equal(fixture.client.answersCount, 0);
+  fixture.broker.world.pump();
+  fixture.broker.advance(0);
+  assert.equal(fixture.take().partitions.length, 2);
+});
+
+Deno.test("FetchOperation of a session names only what has news, and reads last what gave data", () => {
+  using fixture = new Fixture();
+  const fetch = (epoch: number, id = 0) => {
+    fixture.fetch({ session: { id, epoch }, offsets: epoch === 0 ? { 0: 0, 1: 0 } : {} });
+    fixture.broker.world.pump();
+    return fixture.take();
+  };
+  const { sessionId, partitions } = fetch(0);
+  assert.ok(sessionId > 0);
+  assert.deepEqual(partitions.map(([index]) => index), [0, 1]);
+  assert.deepEqual(fetch(1, sessionId).partitions, []);
+  fixture.produce(0);
+  assert.deepEqual(fetch(2, sessionId).partitions, [[0, 0, BATCH_BYTES, 1]]);
+  fixture.produce(1);
+  const both = fetch(3, sessionId).partitions;
+  assert.deepEqual(both.map(([index]) => index), [1, 0], "partition 0 gave data before");
+});
+
+Deno.test("FetchOperation of ten thousand partitions of another shard is answered whole", () => {
+  const count = 10_000;
+  using fixture = new Fixture();
+  const slots = Array.from({ length: count }, (_, index) => 100 + index);
+  const topic = topicOn(new Array(count).fill(1), { name: "t", id: "YWFhYWFhYWFhYWFhYWFhYQ", slots });
+  // Only the asking shard knows of them: the owner refuses each.
+  fixture.broker.images[0]?.apply({ changed: [topic], deletedIds: [] });
+  fixture.fetch({ offsets: Object.fromEntries(slots.map((_, index) => [index, 0])), maxWaitMs: 60_000 });
+  fixture.broker.world.pump();
+  const { partitions } = fixture.take();
+  assert.equal(partitions.length, count);
+  assert.ok(partitions.every(([index, code], at) => index === at && code === errorCode.UNKNOWN_TOPIC_OR_PARTITION));
+});

@@ -1,0 +1,199 @@
+/**
+ * Incremental fetch sessions (KIP-227): the broker remembers what a client fetches, so that a request names only what changed
+ * and a response only what has news. Runs on shards; each has a cache of its own for the connections it owns.
+ *
+ *   request (id, epoch)      what it means
+ *   (any, -1)                no session; a named one is closed
+ *   (any, 0)                 a new session, if there is room; a named one is closed
+ *   (id, n)                  the next request of session id; n must be the expected epoch, which wraps from 2^31-1 to 1
+ *
+ * A request that names a partition twice means the last one, as in Kafka. The partitions that a shard remembers are limited: a session
+ * that would go beyond is not made or is forgotten, and its client goes on with full requests.
+ *
+ * Not done: Kafka also gives room to larger sessions by evicting smaller ones; here only idle ones are evicted.
+ * Source: KIP-227, Kafka's FetchSession and FetchManager.
+ */
+import type { Offset } from "../../../storage/mod.ts";
+import { errorCode } from "../../protocol/error_codes.ts";
+import type { FetchRequest } from "../../protocol/messages/01_fetch.ts";
+
+/** What a client wants of one partition, and what it was last told. */
+export interface FetchInterest {
+  /** Topic name up to v12, "" after. */
+  readonly topic: string;
+  /** Topic id from v13 on. */
+  readonly topicId: string;
+  readonly partition: number;
+  fetchOffset: Offset;
+  maxBytes: number;
+  currentLeaderEpoch: number;
+  lastFetchedEpoch: number;
+  /** High watermark and log start of the last response, -1 before the first and after an error. */
+  toldHighWatermark: number;
+  toldLogStartOffset: number;
+}
+
+/** A client's session; id 0 means that it is not remembered. */
+export interface FetchSession {
+  readonly id: number;
+  /** Epoch that the next request must carry. */
+  nextEpoch: number;
+  readonly usesTopicIds: boolean;
+  /** In the order they are read; a partition that gave data goes to the end. */
+  readonly interests: Map<string, FetchInterest>;
+  lastUsedMs: number;
+}
+
+/** How a request is to be served. */
+export type FetchPlan =
+  | { readonly kind: "full"; readonly session: FetchSession | null; readonly interests: FetchInterest[] }
+  | { readonly kind: "incremental"; readonly session: FetchSession; readonly interests: FetchInterest[] }
+  | { readonly kind: "refused"; readonly errorCode: number };
+
+const FINAL_EPOCH = -1;
+const INITIAL_EPOCH = 0;
+const EPOCH_MAX = 0x7fff_ffff;
+/** An idle session may be evicted after this time (Kafka's MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS). */
+const EVICTION_MS_MIN = 120_000;
+/** Partitions of all sessions of a shard, existing ones or not; each takes about 300 bytes. */
+export const INTERESTS_MAX = 1 << 18;
+/** First version that names topics by id. */
+const TOPIC_ID_VERSION_MIN = 13;
+
+/** The sessions of one shard. */
+export class FetchSessions {
+  readonly #sessions = new Map<number, FetchSession>();
+  readonly #sessionsMax: number;
+  readonly #random: () => number;
+  #interestsCount = 0;
+
+  /**
+   * @param sessionsMax the shard's share of `max.incremental.fetch.session.cache.slots`
+   * @param random numbers in [0, 1) for session ids
+   */
+  constructor(sessionsMax: number, random: () => number) {
+    [this.#sessionsMax, this.#random] = [sessionsMax, random];
+  }
+
+  /** Sessions that are remembered. */
+  get count(): number {
+    return this.#sessions.size;
+  }
+
+  /** Decides how a request is served and updates its session. @param nowMs monotonic time */
+  plan(request: FetchRequest, apiVersion: number, nowMs: number): FetchPlan {
+    const usesTopicIds = apiVersion >= TOPIC_ID_VERSION_MIN;
+    if (request.sessionEpoch === FINAL_EPOCH || request.sessionEpoch === INITIAL_EPOCH) {
+      this.#forget(request.sessionId);
+      const interests = interestsOf(request);
+      const wanted = request.sessionEpoch === INITIAL_EPOCH && interests.length > 0;
+      const session = wanted ? this.#create(interests, usesTopicIds, nowMs) : null;
+      return { kind: "full", session, interests };
+    }
+    const session = this.#sessions.get(request.sessionId);
+    if (session === undefined) return { kind: "refused", errorCode: errorCode.FETCH_SESSION_ID_NOT_FOUND };
+    if (session.nextEpoch !== request.sessionEpoch) {
+      return { kind: "refused", errorCode: errorCode.INVALID_FETCH_SESSION_EPOCH };
+    }
+    if (session.usesTopicIds !== usesTopicIds) {
+      return { kind: "refused", errorCode: errorCode.FETCH_SESSION_TOPIC_ID_ERROR };
+    }
+    if (!this.#update(session, request, nowMs)) {
+      return { kind: "refused", errorCode: errorCode.FETCH_SESSION_ID_NOT_FOUND };
+    }
+    return { kind: "incremental", session, interests: [...session.interests.values()] };
+  }
+
+  #create(interests: FetchInterest[], usesTopicIds: boolean, nowMs: number): FetchSession | null {
+    if (this.#sessions.size >= this.#sessionsMax && !this.#evict(nowMs)) return null;
+    if (this.#interestsCount + interests.length > INTERESTS_MAX) return null;
+    this.#interestsCount += interests.length;
+    let id = 0;
+    while (id === 0 || this.#sessions.has(id)) id = 1 + Math.floor(this.#random() * EPOCH_MAX);
+    const byKey = new Map(interests.map((interest) => [keyOf(interest), interest]));
+    const session = { id, nextEpoch: 1, usesTopicIds, interests: byKey, lastUsedMs: nowMs };
+    this.#sessions.set(id, session);
+    return session;
+  }
+
+  /** The map is in order of last use, because every use moves its session to the end. */
+  #evict(nowMs: number): boolean {
+    const [oldest] = this.#sessions.values();
+    if (oldest === undefined || nowMs - oldest.lastUsedMs < EVICTION_MS_MIN) return false;
+    this.#forget(oldest.id);
+    return true;
+  }
+
+  #forget(id: number): void {
+    this.#interestsCount -= this.#sessions.get(id)?.interests.size ?? 0;
+    this.#sessions.delete(id);
+  }
+
+  /** @returns false when the session was forgotten, because there is no room for its partitions */
+  #update(session: FetchSession, request: FetchRequest, nowMs: number): boolean {
+    this.#forget(session.id);
+    for (const interest of interestsOf(request)) {
+      const known = session.interests.get(keyOf(interest));
+      if (known === undefined) session.interests.set(keyOf(interest), interest);
+      else {
+        known.fetchOffset = interest.fetchOffset;
+        known.maxBytes = interest.maxBytes;
+        known.currentLeaderEpoch = interest.currentLeaderEpoch;
+        known.lastFetchedEpoch = interest.lastFetchedEpoch;
+      }
+    }
+    for (const { topic, topicId, partitions } of request.forgottenTopicsData) {
+      for (const partition of partitions) session.interests.delete(keyOf({ topic, topicId, partition }));
+    }
+    session.nextEpoch = session.nextEpoch === EPOCH_MAX ? 1 : session.nextEpoch + 1;
+    session.lastUsedMs = nowMs;
+    if (this.#interestsCount + session.interests.size > INTERESTS_MAX) return false;
+    this.#interestsCount += session.interests.size;
+    this.#sessions.set(session.id, session);
+    return true;
+  }
+}
+
+/** A partition gave data: it is read last next time, so that the others get their share of the response. */
+export function moveToEnd(session: FetchSession, interest: FetchInterest): void {
+  const key = keyOf(interest);
+  if (session.interests.get(key) !== interest) return;
+  session.interests.delete(key);
+  session.interests.set(key, interest);
+}
+
+function keyOf(of: { topic: string; topicId: string; partition: number }): string {
+  return `${of.topicId}/${of.topic}/${of.partition}`;
+}
+
+function interestsOf(request: FetchRequest): FetchInterest[] {
+  const interests: FetchInterest[] = [];
+  for (const { topic, topicId, partitions } of request.topics) {
+    for (const wanted of partitions) {
+      interests.push({
+        topic,
+        topicId,
+        partition: wanted.partition,
+        fetchOffset: wanted.fetchOffset as Offset,
+        maxBytes: wanted.partitionMaxBytes,
+        currentLeaderEpoch: wanted.currentLeaderEpoch,
+        lastFetchedEpoch: wanted.lastFetchedEpoch,
+        toldHighWatermark: -1,
+        toldLogStartOffset: -1,
+      });
+    }
+  }
+  if (!namesTwice(request)) return interests;
+  return [...new Map(interests.map((interest) => [keyOf(interest), interest])).values()];
+}
+
+/** Whether a request names a topic or a partition of a topic twice; sound requests are told without a key for each partition. */
+function namesTwice({ topics }: FetchRequest): boolean {
+  if (new Set(topics.map(({ topic, topicId }) => topicId + topic)).size < topics.length) return true;
+  return topics.some(({ partitions }) => {
+    const isAscending = partitions.every(({ partition }, index) =>
+      index === 0 || partition > (partitions[index - 1]?.partition ?? partition)
+    );
+    return !isAscending && new Set(partitions.map(({ partition }) => partition)).size < partitions.length;
+  });
+}

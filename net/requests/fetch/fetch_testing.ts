@@ -1,0 +1,50 @@
+/**
+ * Fetch requests as a handler gets them. Tests only.
+ */
+import type { FetchRequest } from "../../protocol/messages/01_fetch.ts";
+import { ZERO_UUID } from "../../protocol/text_cache.ts";
+
+/** What a test says of a Fetch. */
+export interface FetchChanges {
+  readonly session?: { readonly id: number; readonly epoch: number };
+  readonly topicId?: string;
+  readonly maxWaitMs?: number;
+  readonly minBytes?: number;
+  readonly maxBytes?: number;
+  readonly partitionMaxBytes?: number;
+  readonly lastFetchedEpoch?: number;
+  /** Partitions that leave the session. */
+  readonly forgotten?: readonly number[];
+}
+
+/** A Fetch of topic "t", by default without a session, for 1 MiB at once. */
+export function fetchOf(
+  offsets: readonly (readonly [partition: number, fetchOffset: number])[],
+  changes: FetchChanges = {},
+): FetchRequest {
+  const { session = { id: 0, epoch: -1 }, topicId = ZERO_UUID, forgotten = [] } = changes;
+  const partitions = offsets.map(([partition, fetchOffset]) => ({
+    partition,
+    fetchOffset,
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: changes.lastFetchedEpoch ?? -1,
+    logStartOffset: -1,
+    partitionMaxBytes: changes.partitionMaxBytes ?? 1 << 20,
+    replicaDirectoryId: ZERO_UUID,
+    highWatermark: 2 ** 63,
+  }));
+  return {
+    clusterId: null,
+    replicaId: -1,
+    replicaState: { replicaId: -1, replicaEpoch: -1 },
+    maxWaitMs: changes.maxWaitMs ?? 0,
+    minBytes: changes.minBytes ?? 1,
+    maxBytes: changes.maxBytes ?? 1 << 20,
+    isolationLevel: 0,
+    sessionId: session.id,
+    sessionEpoch: session.epoch,
+    topics: partitions.length === 0 ? [] : [{ topic: "t", topicId, partitions }],
+    forgottenTopicsData: forgotten.length === 0 ? [] : [{ topic: "t", topicId, partitions: [...forgotten] }],
+    rackId: "",
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * What a handler is: one API's behaviour on a shard. The router decodes the request, the handler asks the partitions or the control
+ * plane and answers through the exchange, at once or on a later turn of the reactor. A handler cannot await: the reactor
+ * holds the isolate, and promises do not run under it.
+ */
+import type { Clock, NativeMemory } from "../../storage/mod.ts";
+import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
+import type { MetadataImage } from "../../partitions/metadata/image.ts";
+import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
+import type { Purgatory, ShardPartitions, WatermarkTable } from "../../partitions/mod.ts";
+import type { GroupCalls } from "./groups/group_calls.ts";
+import type { RefusedBatches } from "./produce/refused_batches.ts";
+import type { SliceRunner } from "./slices.ts";
+import type { TopicWaits } from "./produce/topic_waits.ts";
+
+/** Who and what a connection is; handlers authorize and charge by it. */
+export interface ConnectionContext {
+  /** Name of the listener that accepted it ("PLAINTEXT"). */
+  readonly listenerName: string;
+  /** Authenticated principal; "User:ANONYMOUS" until security comes. */
+  readonly principal: string;
+  /** The broker's own end of the connection: what Metadata advertises unless `advertised.listeners` is set. */
+  readonly localHost: string;
+  readonly localPort: number;
+  /** Address that the client connected from. */
+  readonly peerHost: string;
+  /** Client id of the latest request, "" when it sent none. */
+  clientId: string;
+  /** Client library and its version from ApiVersions v3, "unknown" before. */
+  clientSoftware: string;
+  /** Monotonic time until which nothing is read from it (quota throttling), 0 = not muted. */
+  muteUntilMs: number;
+  /** Batches of idempotent producers that were refused; absent: none was. */
+  refusedBatches?: RefusedBatches;
+}
+
+/** One request and the way to answer it. Exactly one of `respond`, `respondNothing` and `close` ends it. */
+export interface Exchange<Response> {
+  readonly apiVersion: number;
+  readonly context: ConnectionContext;
+  /** Answers. Responses leave in request order, whatever the order of these calls. */
+  respond(response: Response): void;
+  /** Ends a request that has no answer (acks=0). */
+  respondNothing(): void;
+  /** Closes the connection: what Kafka does where no error code can be told. @param reason for the log */
+  close(reason: string): void;
+  /**
+   * The request is carried out over several turns (slices.ts): its bytes stay where they are, and those behind it wait.
+   * @returns ends that; called once, after the last slice
+   */
+  beginSlices(): () => void;
+  /**
+   * Counts the memory of the request also when its client goes meanwhile: for who works on it elsewhere.
+   * @returns ends that; called once
+   */
+  holdMemory(): () => void;
+  /** What follows when a handler threw: an answer that says so, and the end of the connection. @throws it, where that is not safe */
+  fail(error: unknown): void;
+  /** Runs `drop` if the connection goes before the request ended, so that what waits is let go. */
+  onAbandoned(drop: () => void): void;
+}
+
+/** What handlers may use on their shard. */
+export interface ShardServices {
+  readonly shard: number;
+  readonly partitions: ShardPartitions;
+  readonly purgatory: Purgatory;
+  /** Runs what a request has to do with many partitions. */
+  readonly slices: SliceRunner;
+  readonly watermarks: WatermarkTable;
+  /** Memory that requests lie in. */
+  readonly arena: NativeMemory;
+  readonly image: MetadataImage;
+  readonly control: ControlClient;
+  /** Requests that wait for topics. */
+  readonly topicWaits: TopicWaits;
+  /** The way to group coordinators. */
+  readonly groups: GroupCalls;
+  readonly clock: Clock;
+  readonly nodeId: number;
+  readonly clusterId: string;
+  readonly config: BrokerConfig;
+}

@@ -1,0 +1,86 @@
+/** One partition of a Produce request: what was asked, and what became of it. Runs on shards. */
+import type { TopicImage } from "../../../partitions/mod.ts";
+import {
+  baseSequence,
+  BATCH_HEADER_BYTES,
+  NO_OFFSET,
+  type Offset,
+  producerId,
+  type RecordErrors,
+} from "../../../storage/mod.ts";
+import { errorCode } from "../../protocol/error_codes.ts";
+import type { ProduceRequest, ProduceResponse } from "../../protocol/messages/00_produce.ts";
+import type { ProducerBatch } from "./refused_batches.ts";
+
+type PartitionResponse = ProduceResponse["responses"][number]["partitionResponses"][number];
+
+/** A topic of a request. */
+export type TopicData = ProduceRequest["topicData"][number];
+
+/** One partition of a request. */
+export interface ProducePart {
+  readonly data: TopicData;
+  readonly index: number;
+  readonly records: TopicData["partitionData"][number]["records"];
+  slot: number;
+  topic: TopicImage | null;
+  errorCode: number;
+  message: string | null;
+  recordErrors: RecordErrors["errors"];
+  baseOffset: Offset;
+  nextOffset: Offset;
+  appendTimeMs: number;
+  logStartOffset: Offset;
+  /** Another shard appends it, from this shard's arena. */
+  isRemote: boolean;
+}
+
+/** A part that nothing has been done for yet. */
+export function newPart(data: TopicData, { index, records }: TopicData["partitionData"][number]): ProducePart {
+  return {
+    data,
+    index,
+    records,
+    slot: -1,
+    topic: null,
+    errorCode: errorCode.NONE,
+    message: null,
+    recordErrors: [],
+    baseOffset: NO_OFFSET,
+    nextOffset: NO_OFFSET,
+    appendTimeMs: -1,
+    logStartOffset: NO_OFFSET,
+    isRemote: false,
+  };
+}
+
+/** What the client is told. */
+export function partitionResponse(part: ProducePart): PartitionResponse {
+  const failed = part.errorCode !== errorCode.NONE;
+  const recordErrors = part.recordErrors.map(({ recordIndex, message }) => ({
+    batchIndex: recordIndex,
+    batchIndexErrorMessage: message,
+  }));
+  return {
+    index: part.index,
+    errorCode: part.errorCode,
+    baseOffset: failed ? NO_OFFSET : part.baseOffset,
+    logAppendTimeMs: failed ? -1 : part.appendTimeMs,
+    logStartOffset: part.logStartOffset,
+    recordErrors,
+    errorMessage: part.message,
+  };
+}
+
+/** The batch of an idempotent producer, null when it is none. @param view of the arena @param isById topics are named by id */
+export function producerBatchOf(
+  { data, index, records }: ProducePart,
+  view: DataView,
+  isById: boolean,
+): ProducerBatch | null {
+  if (records === null || records.length < BATCH_HEADER_BYTES) return null;
+  const id = producerId(view, records.start);
+  if (id < 0) return null;
+  const topic = isById ? data.topicId : data.name;
+  return { producerId: id, topic, partition: index, sequence: baseSequence(view, records.start) };
+}

@@ -1,0 +1,220 @@
+import { strict as assert } from "node:assert";
+import { AssertionError } from "../../storage/base/assert.ts";
+import { nativeMemory } from "../../storage/mod.ts";
+import { frameOf } from "../../tests/kafka_client.ts";
+import { Affinity } from "../reactor/affinity.ts";
+import type { Connection } from "../reactor/connection.ts";
+import { Pipeline, type PipelineOwner, type RequestExchange } from "./exchange.ts";
+import type { ShardServices } from "./handler.ts";
+import { apiByKey } from "../protocol/api_table.ts";
+import { apiVersionsRequest } from "../protocol/messages/18_api_versions.ts";
+import { metadataRequest } from "../protocol/messages/03_metadata.ts";
+import { createTopicsRequest } from "../protocol/messages/19_create_topics.ts";
+import { Writer } from "../protocol/writer.ts";
+import { FEW_ELEMENTS, WEIGHTS_MAX } from "./request_weights.ts";
+import { Router } from "./router.ts";
+import { testContext } from "../reactor/socket_testing.ts";
+
+const START = 1000;
+/** Of Metadata. */
+const METADATA_ELEMENTS_MAX = apiByKey(3)?.elementsMax ?? 0;
+
+/** A router with one handler, the requests that came through, and a connection to route for. */
+class Fixture {
+  readonly memory = nativeMemory(new ArrayBuffer(1024 * 1024));
+  readonly services = {} as ShardServices;
+  readonly handled: { request: unknown; exchange: RequestExchange; services: ShardServices }[] = [];
+  readonly fallbacks: RequestExchange[] = [];
+  readonly closed: string[] = [];
+  failuresCount = 0;
+  sentCount = 0;
+  /** What the handler does beside noting the request. */
+  onRequest = () => {};
+  readonly context = testContext();
+  readonly pipeline: Pipeline;
+  readonly router: Router;
+
+  constructor() {
+    const owner: PipelineOwner = {
+      context: this.context,
+      affinity: new Affinity(0, 0),
+      writer: new Writer(),
+      onEnded: () => {},
+      sendEncoded: () => void this.sentCount++,
+      onHandlerFailure: () => void this.failuresCount++,
+      close: (reason) => void this.closed.push(reason),
+      currentBlock: 0,
+      retainBlock: () => {},
+      releaseBlock: () => {},
+    };
+    this.pipeline = new Pipeline(owner);
+    const handler = (request: unknown, exchange: RequestExchange, services: ShardServices) => {
+      this.handled.push({ request, exchange, services });
+      this.onRequest();
+    };
+    this.router = new Router(
+      new Map([[3, handler], [18, handler], [19, handler]]),
+      (exchange) => void this.fallbacks.push(exchange),
+      { services: this.services, memory: this.memory },
+    );
+  }
+
+  /** Routes a frame without its size, in the middle of other bytes. */
+  route(frame: Uint8Array): number {
+    this.memory.bytes.fill(0xee).set(frame.subarray(4), START);
+    const { context, pipeline, closed } = this;
+    // The router uses nothing else of a connection.
+    const connection = { context, pipeline, close: (reason: string) => void closed.push(reason) };
+    return this.router.route(connection as unknown as Connection, START, frame.length - 4);
+  }
+}
+
+function metadataFrame(apiVersion: number, clientId = "me"): Uint8Array {
+  const value = { topics: [{ name: "t" }], allowAutoTopicCreation: false };
+  return frameOf(metadataRequest, { apiVersion, correlationId: 42, clientId }, value);
+}
+
+Deno.test("Router.route() gives the decoded request, its exchange and the services to the API's handler", () => {
+  const fixture = new Fixture();
+  fixture.route(metadataFrame(9));
+  const [{ request, exchange, services }] = fixture.handled as [(typeof fixture.handled)[number]];
+  assert.deepEqual((request as { topics: { name: string }[] }).topics.map(({ name }) => name), ["t"]);
+  assert.deepEqual([exchange.apiVersion, exchange.header.correlationId], [9, 42]);
+  assert.equal(services, fixture.services);
+  assert.equal(fixture.context.clientId, "me");
+  assert.equal(fixture.pipeline.length, 1);
+  assert.deepEqual(fixture.closed, []);
+});
+
+Deno.test("Router.route() closes on every truncation of a request, without a handler or an exchange", () => {
+  const frame = metadataFrame(9);
+  for (let length = 4; length < frame.length; length++) {
+    const fixture = new Fixture();
+    fixture.route(frame.subarray(0, length));
+    assert.equal(fixture.closed.length, 1, `${length - 4} bytes`);
+    assert.deepEqual([fixture.handled.length, fixture.pipeline.length], [0, 0]);
+  }
+});
+
+Deno.test("Router.route() throws for no single flipped byte", () => {
+  const frame = metadataFrame(12);
+  for (let at = 4; at < frame.length; at++) {
+    for (const mask of [0x01, 0x80, 0xff]) {
+      const fixture = new Fixture();
+      fixture.route(frame.with(at, (frame[at] as number) ^ mask));
+      assert.equal(fixture.handled.length + fixture.closed.length + fixture.fallbacks.length, 1, `byte ${at}`);
+    }
+  }
+});
+
+Deno.test("Router.route() closes on an API that is not served and on versions outside of the served range", () => {
+  const frame = metadataFrame(9);
+  const view = new DataView(frame.buffer);
+  for (const [apiKey, apiVersion] of [[0, 9], [999, 0], [-1, 0], [3, 14], [3, -1], [3, 0x7fff]] as const) {
+    const fixture = new Fixture();
+    view.setInt16(4, apiKey);
+    view.setInt16(6, apiVersion);
+    fixture.route(frame);
+    assert.match(fixture.closed.join(), /not served/, `${apiKey} v${apiVersion}`);
+    assert.deepEqual([fixture.handled.length, fixture.pipeline.length], [0, 0]);
+  }
+});
+
+Deno.test("Router.route() leaves ApiVersions of an unknown version to the fallback, whatever follows its header (KIP-511)", () => {
+  const value = { clientSoftwareName: "x", clientSoftwareVersion: "1" };
+  const frame = frameOf(apiVersionsRequest, { apiVersion: 3, correlationId: 7 }, value);
+  for (const apiVersion of [5, 99, 0x7fff, -1]) {
+    const fixture = new Fixture();
+    new DataView(frame.buffer).setInt16(6, apiVersion);
+    fixture.route(frame);
+    assert.deepEqual(fixture.closed, [], String(apiVersion));
+    assert.deepEqual(fixture.fallbacks.map(({ header }) => header.correlationId), [7]);
+    assert.equal(fixture.handled.length, 0);
+  }
+});
+
+Deno.test("Router.route() answers UNKNOWN_SERVER_ERROR and closes when the handler of an API that changes nothing throws", () => {
+  const fixture = new Fixture();
+  fixture.onRequest = () => {
+    throw new TypeError("a bug");
+  };
+  fixture.route(metadataFrame(13));
+  assert.deepEqual([fixture.failuresCount, fixture.sentCount, fixture.closed.length], [1, 1, 1]);
+  assert.match(fixture.closed[0] ?? "", /^the handler of Metadata failed, .*TypeError: a bug\n +at /);
+  // v12 has no place for an error of the whole answer.
+  fixture.route(metadataFrame(12));
+  assert.deepEqual([fixture.failuresCount, fixture.sentCount, fixture.closed.length], [2, 1, 2]);
+});
+
+Deno.test("Router.route() lets what a handler throws end the broker where it may have changed something, and broken invariants", () => {
+  const fixture = new Fixture();
+  fixture.onRequest = () => {
+    throw new TypeError("a bug");
+  };
+  const value = { topics: [], timeoutMs: 1000, validateOnly: false };
+  const frame = frameOf(createTopicsRequest, { apiVersion: 7, correlationId: 1, clientId: "me" }, value);
+  assert.throws(() => fixture.route(frame), TypeError);
+  fixture.onRequest = () => {
+    throw new AssertionError("Broken invariant");
+  };
+  assert.throws(() => fixture.route(metadataFrame(13)), AssertionError);
+  assert.deepEqual([fixture.failuresCount, fixture.closed], [0, []]);
+});
+
+Deno.test("Router.route() closes on more elements than an API allows before it makes them, and weighs those it made until they are over", () => {
+  const fixture = new Fixture();
+  const { weights } = fixture.pipeline.totals;
+  const topics = (count: number) => Array.from({ length: count }, () => ({ name: "t" }));
+  fixture.route(
+    frameOf(metadataRequest, { apiVersion: 1, correlationId: 1 }, { topics: topics(METADATA_ELEMENTS_MAX) }),
+  );
+  assert.ok(weights.heldBytes > 100 * METADATA_ELEMENTS_MAX);
+  fixture.handled[0]?.exchange.respond({ brokers: [], topics: [] });
+  assert.equal(weights.heldBytes, 0);
+  fixture.route(
+    frameOf(metadataRequest, { apiVersion: 1, correlationId: 1 }, { topics: topics(METADATA_ELEMENTS_MAX + 1) }),
+  );
+  const created = Array.from({ length: 1 << 13 }, () => ({ name: "t", numPartitions: 1, replicationFactor: 1 }));
+  const value = { topics: created, timeoutMs: 0 };
+  fixture.route(frameOf(createTopicsRequest, { apiVersion: 2, correlationId: 1 }, value));
+  created.push(...created.slice(0, 1));
+  fixture.route(frameOf(createTopicsRequest, { apiVersion: 2, correlationId: 1 }, value));
+  assert.equal(fixture.handled.length, 2);
+  assert.match(fixture.closed[0] ?? "", /^malformed Metadata request: More than 16384 array elements/);
+  assert.match(fixture.closed[1] ?? "", /^malformed CreateTopics request: More than 8192 array elements/);
+});
+
+Deno.test("Router.route() handles a request of many elements only when there is room for them, and one of few always", () => {
+  const fixture = new Fixture();
+  const { weights } = fixture.pipeline.totals;
+  const ask = (count: number) => {
+    const topics = Array.from({ length: count }, () => ({ name: "t" }));
+    return fixture.route(frameOf(metadataRequest, { apiVersion: 1, correlationId: 1 }, { topics }));
+  };
+  let handledCount = 0;
+  while (ask(METADATA_ELEMENTS_MAX) === 0) assert.ok(++handledCount < 100);
+  assert.ok(handledCount > 0, "it fits alone");
+  const room = weights.elementsRoom;
+  assert.ok(room < METADATA_ELEMENTS_MAX);
+  assert.equal(
+    ask(METADATA_ELEMENTS_MAX),
+    Math.min(METADATA_ELEMENTS_MAX, 2 * room),
+    "there must be room for that many",
+  );
+  assert.deepEqual([fixture.handled.length, fixture.closed], [handledCount, []]);
+  weights.add(WEIGHTS_MAX);
+  assert.equal(ask(FEW_ELEMENTS), 0);
+  assert.notEqual(ask(FEW_ELEMENTS + 1), 0);
+  weights.add(-WEIGHTS_MAX);
+  for (const { exchange } of fixture.handled) exchange.respond({ brokers: [], topics: [] });
+  assert.equal(weights.heldBytes, 0);
+  for (const { exchange } of fixture.handled) exchange.releaseMemory();
+  assert.equal(weights.heldBytes, 0, "given back once");
+  assert.equal(ask(METADATA_ELEMENTS_MAX), 0);
+  const weight = weights.heldBytes;
+  const release = fixture.handled.at(-1)?.exchange.holdMemory();
+  fixture.pipeline.abandon();
+  assert.equal(weights.heldBytes, weight, "somebody works on it though its client has gone");
+  release?.();
+  assert.equal(weights.heldBytes, 0);
+});

@@ -1,0 +1,356 @@
+/**
+ * The shards as the main isolate sees them: starts their workers, posts changes of the image and waits until all applied them,
+ * answers their control calls, hands connections over, stops them. When one fails, all are told to end: the broker is
+ * never half alive. Runs on the main isolate; never blocks.
+ */
+import { assert } from "../../storage/base/assert.ts";
+import {
+  allocateSharedState,
+  type ControlCallName,
+  type ControlCalls,
+  type ControlPlane,
+  emptyWatermarks,
+  type ImageDelta,
+  ISOLATE,
+  IsolateTable,
+  type Outbox,
+  outboxes,
+  partitionState,
+  readTurnTimes,
+  releaseSharedState,
+  type SharedState,
+  type TurnTimes,
+  WatermarkTable,
+} from "../../partitions/control.ts";
+import { flushInBackground } from "../../storage/control.ts";
+import type { AcceptedConnection } from "../accept/acceptor.ts";
+import { sendAdoption } from "./adoption.ts";
+import { ColdReader } from "./cold_reader.ts";
+import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
+
+/** What every shard is started with, beside its number and the shared memory. */
+export type ShardSettings = Omit<ShardStart, "type" | "shard" | "state">;
+
+/** What the pool tells. */
+export interface ShardPoolEvents {
+  /** A sentence about a log that was recovered or could not be opened. */
+  onWarning(text: string): void;
+  /** Connections ended that the limits count. @param peers what they were handed over with */
+  onClosed(peers: readonly number[]): void;
+  /** A shard failed; all are being told to end. */
+  onFailure(error: Error): void;
+}
+
+interface Member {
+  readonly worker: Worker;
+  readonly outbox: Outbox;
+  /** Messages posted after the start. */
+  posted: number;
+  /** Connections ever handed over. */
+  handedOver: number;
+  /** It has closed everything, or died. */
+  hasEnded: boolean;
+}
+
+interface Awaited {
+  missing: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** What `#awaitAll` waits for, beside the positive numbers of deltas and of partitions that are let go. */
+const READY = 0;
+const DRAINED = -1;
+const STOPPED = -2;
+/** After a failure the other shards get this long to close their sockets and files. */
+const ABORT_MS_MAX = 5000;
+
+/** The pool. */
+export class ShardPool {
+  readonly shardsCount: number;
+  readonly watermarks: WatermarkTable;
+  readonly #state: SharedState;
+  readonly #isolates: IsolateTable;
+  readonly #members: Member[] = [];
+  readonly #events: ShardPoolEvents;
+  readonly #awaited = new Map<number, Awaited>();
+  #control: ControlPlane | null = null;
+  #nextSequence = 1;
+  #failure: Error | null = null;
+  #isFlushing = false;
+  readonly #coldReader = new ColdReader();
+  /** Work for shards on other threads. */
+  readonly #jobs = new Set<Promise<void>>();
+  #isStarted = false;
+  #stopping: Promise<void> | null = null;
+  /** The workers have ended: nothing may be sent to them, their eventfds are closed. */
+  #isOver = false;
+  #isClean = true;
+  #onEnded: (() => void) | null = null;
+
+  /** Starts the workers; they load their modules while the caller reads the metadata. */
+  constructor(shardsCount: number, events: ShardPoolEvents) {
+    [this.shardsCount, this.#events] = [shardsCount, events];
+    this.#state = allocateSharedState(shardsCount);
+    this.watermarks = new WatermarkTable(this.#state.watermarks);
+    this.#isolates = new IsolateTable(this.#state.isolates);
+    for (const [shard, outbox] of outboxes(this.#state, shardsCount).entries()) {
+      const url = new URL("./shard_worker.ts", import.meta.url);
+      const worker = new Worker(url, { type: "module", name: `shard-${shard}` });
+      this.#members.push({ worker, outbox, posted: 0, handedOver: 0, hasEnded: false });
+      worker.onmessage = ({ data }: MessageEvent<FromShard>) => this.#receive(shard, data);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        this.#end(shard);
+        this.#fail(new Error(`Shard ${shard} failed: ${event.message}`));
+      };
+    }
+  }
+
+  /** Lets the shards open their logs. Settles when every shard serves. @param control answers their calls */
+  start(settings: ShardSettings, control: ControlPlane): Promise<void> {
+    this.#control = control;
+    return this.#awaitAll(READY, () => {
+      this.#isStarted = true;
+      for (const [shard, { worker }] of this.#members.entries()) {
+        const start: ShardStart = { type: "start", shard, state: this.#state, ...settings };
+        worker.postMessage(start);
+      }
+    });
+  }
+
+  /** Makes a change known. Settles when every shard has applied it. */
+  publish(delta: ImageDelta): Promise<void> {
+    const sequence = this.#nextSequence++;
+    return this.#tellAll(sequence, { type: "delta", sequence, delta });
+  }
+
+  /** Asks a shard to let a partition go, for another one to open. Settles when it has tried. @returns whether it did */
+  async letGo({ shard, slot }: { shard: number; slot: number }): Promise<boolean> {
+    const sequence = this.#nextSequence++;
+    await this.#await(sequence, 1, () => this.#post(shard, { type: "letGo", sequence, slot }));
+    return this.watermarks.read(slot, emptyWatermarks()).state === partitionState.handedOver;
+  }
+
+  /** Microseconds a shard ever waited for work; wraps at 2^32. */
+  waitedUs(shard: number): number {
+    return this.#isolates.get(shard, ISOLATE.waited);
+  }
+
+  /** How long the turns of each shard took. */
+  turnTimes(): TurnTimes[] {
+    return this.#members.map((_, shard) => readTurnTimes(this.#isolates, shard));
+  }
+
+  /** Hands a connection to the shard with the fewest, which owns the descriptor from now on. */
+  adopt(connection: AcceptedConnection): void {
+    let chosen = 0;
+    for (const shard of this.#members.keys()) {
+      if (this.connectionsOf(shard) < this.connectionsOf(chosen)) chosen = shard;
+    }
+    const member = this.#members[chosen] as Member;
+    member.handedOver = (member.handedOver + 1) | 0;
+    const { outbox } = member;
+    sendAdoption(outbox, { ...connection, moves: 0 });
+    outbox.flush();
+    if (outbox.isBacklogged) this.#drainLater();
+  }
+
+  /** Whether the stop was a clean one: no shard failed, and each closed all its logs. */
+  get isClean(): boolean {
+    return this.#failure === null && this.#isClean;
+  }
+
+  /** Open connections of all shards. */
+  get connectionsCount(): number {
+    return this.#members.reduce((sum, _, shard) => sum + this.connectionsOf(shard), 0);
+  }
+
+  /** Open connections of a shard. */
+  connectionsOf(shard: number): number {
+    return ((this.#members[shard] as Member).handedOver - this.#isolates.get(shard, ISOLATE.closed)) | 0;
+  }
+
+  /**
+   * Stops all shards: sockets and logs closed, cleanly unless one failed (`isClean` tells). Settles when all have ended.
+   * Idempotent.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    // Before the start a worker only waits for its first message.
+    const hasEnded = !this.#isStarted || await this.#endShards();
+    this.#isOver = true;
+    for (const { worker } of this.#members) worker.terminate();
+    for (const { reject } of this.#awaited.values()) reject(new Error("The broker has stopped"));
+    this.#awaited.clear();
+    // A shard that hangs could still signal a descriptor whose number is another file's by then.
+    if (hasEnded) releaseSharedState(this.#state);
+  }
+
+  /** @returns whether all shards said that nothing is open any more */
+  async #endShards(): Promise<boolean> {
+    try {
+      // Twice, because what the jobs answer makes shards give back what they borrowed for them.
+      await this.#tellAll(DRAINED, { type: "drain" });
+      await Promise.all(this.#jobs);
+      await this.#tellAll(DRAINED, { type: "drain" });
+      await this.#tellAll(STOPPED, { type: "stop" });
+    } catch (error) {
+      if (error !== this.#failure) throw error;
+      await this.#awaitAborts();
+    }
+    return this.#members.every(({ hasEnded }) => hasEnded);
+  }
+
+  #tellAll(sequence: number, content: ToShard): Promise<void> {
+    return this.#awaitAll(sequence, () => {
+      for (const shard of this.#members.keys()) this.#post(shard, content);
+    });
+  }
+
+  async #awaitAborts(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ABORT_MS_MAX);
+    this.#onEnded = () => {
+      if (this.#members.every(({ hasEnded }) => hasEnded)) resolve();
+    };
+    this.#onEnded();
+    await promise;
+    clearTimeout(timer);
+  }
+
+  #end(shard: number): void {
+    (this.#members[shard] as Member).hasEnded = true;
+    this.#onEnded?.();
+  }
+
+  /** A ring is full of connections to adopt; the shard takes them in its next turn. */
+  #drainLater(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    setTimeout(() => {
+      this.#isFlushing = false;
+      if (this.#isOver) return;
+      for (const { outbox } of this.#members) outbox.flush();
+      if (this.#members.some(({ outbox }) => outbox.isBacklogged)) this.#drainLater();
+    }, 1);
+  }
+
+  #awaitAll(sequence: number, send: () => void): Promise<void> {
+    return this.#await(sequence, this.#members.length, send);
+  }
+
+  #await(sequence: number, missing: number, send: () => void): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    if (this.#isOver) return Promise.reject(new Error("The broker has stopped"));
+    return new Promise<void>((resolve, reject) => {
+      this.#awaited.set(sequence, { missing, resolve, reject });
+      send();
+    });
+  }
+
+  #post(shard: number, content: ToShard): void {
+    if (this.#isOver) return;
+    const member = this.#members[shard] as Member;
+    member.worker.postMessage(content);
+    member.posted = (member.posted + 1) | 0;
+    this.#isolates.set(shard, ISOLATE.posted, member.posted);
+    member.outbox.wake();
+  }
+
+  #receive(shard: number, content: FromShard): void {
+    switch (content.type) {
+      case "ready":
+        this.#warn(content.failures);
+        return this.#arrived(READY);
+      case "applied":
+        this.#warn(content.failures);
+        return this.#arrived(content.sequence);
+      case "drained":
+        return this.#arrived(DRAINED);
+      case "stopped":
+        this.#isClean &&= content.isClean;
+        this.#end(shard);
+        return this.#arrived(STOPPED);
+      case "load":
+        return this.#track(this.#load(shard, content.id, this.#coldReader.load(content.range)));
+      case "loadFiles":
+        return this.#track(this.#load(shard, content.id, this.#coldReader.loadFiles(content.paths)));
+      case "flush":
+        return this.#track(this.#flush(shard, content));
+      case "unlink":
+        return this.#track(this.#unlink(content.paths));
+      case "warning":
+        return this.#events.onWarning(content.text);
+      case "closed":
+        return this.#events.onClosed(content.peers);
+      case "call":
+        this.#answer(shard, content.id, content.name, content.args);
+    }
+  }
+
+  #track(job: Promise<void>): void {
+    this.#jobs.add(job);
+    job.finally(() => this.#jobs.delete(job));
+  }
+
+  async #load(shard: number, id: number, loaded: Promise<void>): Promise<void> {
+    await loaded;
+    this.#post(shard, { type: "loaded", id });
+  }
+
+  async #flush(shard: number, { id, fds, directories }: Extract<FromShard, { type: "flush" }>): Promise<void> {
+    const outcome = await flushInBackground(fds, directories);
+    this.#post(shard, { type: "flushed", id, outcome });
+  }
+
+  async #unlink(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      try {
+        await Deno.remove(path, { recursive: true });
+      } catch (error) {
+        // A segment's topic may have been deleted meanwhile; anything else waits for the next start.
+        if (!(error instanceof Deno.errors.NotFound)) this.#warn([`Cannot remove ${path}: ${String(error)}`]);
+      }
+    }
+  }
+
+  #answer(shard: number, id: number, name: ControlCallName, args: unknown): void {
+    assert(this.#control !== null, "shards call only after the start");
+    this.#control.call(name, args as ControlCalls[ControlCallName]["args"]).then(
+      (result) => this.#post(shard, { type: "reply", id, result }),
+      (error: unknown) => {
+        const failure = error instanceof Error ? error.message : String(error);
+        if (!this.#isOver) this.#events.onWarning(`Control call ${name} failed: ${failure}`);
+        this.#post(shard, { type: "reply", id, result: { failure } });
+      },
+    );
+  }
+
+  #arrived(sequence: number): void {
+    const awaited = this.#awaited.get(sequence);
+    if (awaited === undefined || --awaited.missing > 0) return;
+    this.#awaited.delete(sequence);
+    awaited.resolve();
+  }
+
+  #warn(texts: readonly string[]): void {
+    for (const text of texts) this.#events.onWarning(text);
+  }
+
+  #fail(error: Error): void {
+    if (this.#failure !== null || this.#isOver) return;
+    this.#failure = error;
+    for (const [shard, { outbox }] of this.#members.entries()) {
+      this.#isolates.set(shard, ISOLATE.stopping, 1);
+      outbox.wake();
+    }
+    for (const { reject } of this.#awaited.values()) reject(error);
+    this.#awaited.clear();
+    this.#events.onFailure(error);
+  }
+}

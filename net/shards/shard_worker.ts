@@ -1,0 +1,323 @@
+/**
+ * Entry module of a shard's worker: builds the shard from the start message, then alternates between the reactor and, when
+ * the main isolate has posted something, one turn of the event loop to receive it.
+ */
+/// <reference lib="deno.worker" />
+import {
+  Arena,
+  GroupCoordinator,
+  inbox,
+  InterestTable,
+  ISOLATE,
+  IsolateTable,
+  LogStore,
+  MetadataImage,
+  outboxes,
+  Purgatory,
+  Reporter,
+  ShardPartitions,
+  TurnCounter,
+  WatermarkTable,
+} from "../../partitions/mod.ts";
+import { groupSettings } from "../../partitions/config/groups/group_configs.ts";
+import {
+  askForShortSlices,
+  type FlushOutcome,
+  type FlushRequest,
+  linuxFileSystem,
+  nativeMemory,
+  randomUuid,
+  systemClock,
+} from "../../storage/mod.ts";
+import type { FileRange } from "./cold_reader.ts";
+import { ControlLink } from "../requests/control_link.ts";
+import { ShardGroups } from "../requests/groups/group_turns.ts";
+import type { ShardServices } from "../requests/handler.ts";
+import { shardHandlers, versionFallback } from "../handlers/mod.ts";
+import { REQUEST_BYTES_MAX, RequestMemory } from "../reactor/request_memory.ts";
+import { Router } from "../requests/router.ts";
+import { Shard } from "../reactor/shard.ts";
+import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
+import { TopicWaits } from "../requests/produce/topic_waits.ts";
+
+declare const self: DedicatedWorkerGlobalScope;
+
+const post = (message: FromShard) => self.postMessage(message);
+
+/** A running shard and how it takes messages. */
+class ShardHost {
+  readonly #start: ShardStart;
+  readonly #image = new MetadataImage();
+  readonly #isolates: IsolateTable;
+  readonly #partitions: ShardPartitions;
+  readonly #control = new ControlLink(post);
+  readonly #groups: ShardGroups;
+  readonly #shard: Shard;
+  readonly #turns: TurnCounter;
+  readonly #loads = new Map<number, () => void>();
+  readonly #flushes = new Map<number, (outcome: FlushOutcome) => void>();
+  #nextId = 1;
+  #received = 0;
+  #isDraining = false;
+  #isStopping = false;
+  #wake: (() => void) | null = null;
+
+  constructor(start: ShardStart) {
+    this.#start = start;
+    const { shard, state, config } = start;
+    this.#isolates = new IsolateTable(state.isolates);
+    this.#turns = new TurnCounter(this.#isolates, shard);
+    const watermarks = new WatermarkTable(state.watermarks);
+    const interest = new InterestTable(state.interest);
+    const purgatory = new Purgatory(interest, shard);
+    const ways = outboxes(state, shard);
+    const requestBytesMax = Math.min(config.socketRequestMaxBytes, REQUEST_BYTES_MAX);
+    const arena = new Arena(state.arenas[shard] as SharedArrayBuffer, { reservedBytes: 4 + requestBytesMax });
+    const budgetBytes = config.queuedMaxRequestBytes / state.shardsCount;
+    const reporter = new Reporter(systemClock, (text) => post({ type: "warning", text }));
+    const report = (text: string) => reporter.report(text);
+    const arenas = state.arenas.map((memory, owner) => owner === shard ? arena.memory : nativeMemory(memory));
+    this.#partitions = new ShardPartitions({
+      shard,
+      clock: systemClock,
+      store: this.#store(report),
+      table: watermarks,
+      interest,
+      purgatory,
+      outboxes: ways,
+      flushCheckMs: config.logFlushSchedulerIntervalMs,
+      flush: (request, done) => this.#flush(request, done),
+      unlink: (paths) => post({ type: "unlink", paths }),
+      load: (paths, done) => this.#loadFiles(paths, done),
+      report,
+      arenas,
+    });
+    const coordinator = this.#coordinator(purgatory, report);
+    this.#groups = new ShardGroups({ shard, coordinator, arena, outboxes: ways, arenas }, this.#image);
+    this.#shard = new Shard({
+      shard,
+      clock: systemClock,
+      fs: linuxFileSystem,
+      arena,
+      memory: new RequestMemory(arena, { budgetBytes, requestBytesMax }),
+      inbox: inbox(state, shard),
+      outboxes: ways,
+      isolates: this.#isolates,
+      turns: this.#turns,
+      eventFd: state.eventFds[shard] as number,
+      purgatory,
+      partitions: this.#partitions,
+      groups: this.#groups,
+      report,
+      onClosed: (peers) => post({ type: "closed", peers }),
+      load: (range, done) => this.#load(range, done),
+      requestBytesMax,
+      connectionsMaxIdleMs: config.connectionsMaxIdleMs,
+      socketBuffers: { send: config.socketSendBufferBytes, receive: config.socketReceiveBufferBytes },
+      listenerNames: start.listenerNames,
+    });
+    const services = this.#services({ purgatory, watermarks, arena });
+    const handlers = shardHandlers({ config, shardsCount: state.shardsCount, random: Math.random });
+    this.#shard.use(new Router(handlers, versionFallback, { services, memory: arena.memory }));
+  }
+
+  /** Opens the logs and serves until stopped. */
+  async serve(): Promise<void> {
+    askForShortSlices();
+    this.#apply(this.#start.image, (failures) => {
+      const warning = this.#partitions.endStart();
+      if (warning !== null) post({ type: "warning", text: warning });
+      post({ type: "ready", failures });
+    });
+    this.#partitions.finishChanges();
+    while (!this.#isStopping) {
+      this.#shard.run(() => this.#hasMessages() || this.#isAborted() || this.#isDrained());
+      if (this.#isAborted()) return this.#abort();
+      if (this.#hasMessages()) await new Promise<void>((resolve) => this.#wake = resolve);
+      this.#shard.settle();
+      if (this.#isDrained()) this.#sayDrained();
+    }
+    // What other shards gave back before they were drained.
+    this.#shard.run(() => true);
+    this.#shard.dispose();
+    post({ type: "stopped", isClean: this.#partitions.close({ clean: true }) });
+    self.close();
+  }
+
+  /** Closes sockets and logs as they are: nothing is acknowledged any more, recovery sorts the files out. */
+  abandon(): void {
+    this.#shard.dispose();
+    this.#partitions.close({ clean: false });
+  }
+
+  /** Takes a message after the first. */
+  receive(message: ToShard): void {
+    const beganMs = systemClock.monotonicMs();
+    this.#handle(message);
+    this.#turns.count(systemClock.monotonicMs() - beganMs);
+  }
+
+  #handle(message: ToShard): void {
+    this.#received++;
+    switch (message.type) {
+      case "delta":
+        this.#apply(message.delta, (failures) => post({ type: "applied", sequence: message.sequence, failures }));
+        break;
+      case "letGo":
+        this.#partitions.handOver(message.slot);
+        post({ type: "applied", sequence: message.sequence, failures: [] });
+        break;
+      case "reply":
+        this.#control.receive(message.id, message.result);
+        break;
+      case "flushed":
+        this.#flushes.get(message.id)?.(message.outcome);
+        this.#flushes.delete(message.id);
+        break;
+      case "loaded":
+        this.#loads.get(message.id)?.();
+        this.#loads.delete(message.id);
+        break;
+      case "drain":
+        this.#shard.disconnect();
+        this.#groups.drain();
+        this.#partitions.stopFlushing();
+        this.#isDraining = true;
+        break;
+      case "stop":
+        this.#isStopping = true;
+        break;
+    }
+    if (!this.#hasMessages()) this.#wake?.();
+  }
+
+  #services(parts: { purgatory: Purgatory; watermarks: WatermarkTable; arena: Arena }): ShardServices {
+    const { shard, config, clusterId } = this.#start;
+    const { purgatory, watermarks, arena } = parts;
+    return {
+      shard,
+      partitions: this.#partitions,
+      purgatory,
+      slices: this.#shard.slices,
+      watermarks,
+      arena: arena.memory,
+      image: this.#image,
+      control: this.#control,
+      topicWaits: new TopicWaits({ control: this.#control, purgatory, clock: systemClock }),
+      groups: this.#groups.calls,
+      clock: systemClock,
+      nodeId: config.nodeId,
+      clusterId,
+      config,
+    };
+  }
+
+  #store(report: (text: string) => void): LogStore {
+    const { shard, logDirectory, cleanShutdown, unmarked, warmSegmentsMax, mappingsMax, logsMax, config } = this.#start;
+    return new LogStore({
+      fs: linuxFileSystem,
+      clock: systemClock,
+      directory: logDirectory,
+      cleanShutdown,
+      unmarked,
+      producerIdExpirationMs: config.producerIdExpirationMs,
+      warmSegmentsMax,
+      mappingsMax,
+      logsMax: logsMax[shard],
+      report,
+    });
+  }
+
+  #coordinator(purgatory: Purgatory, report: (text: string) => void): GroupCoordinator {
+    const { shard, config } = this.#start;
+    return new GroupCoordinator({
+      shard,
+      shardsCount: this.#start.state.shardsCount,
+      clock: systemClock,
+      fs: linuxFileSystem,
+      image: this.#image,
+      partitions: this.#partitions,
+      purgatory,
+      settings: config.groups,
+      offsetsCommitTimeoutMs: config.offsetsCommitTimeoutMs,
+      settingsOf: groupSettings(this.#image, config),
+      newId: randomUuid,
+      report,
+    });
+  }
+
+  #flush({ fds, directories }: FlushRequest, done: (outcome: FlushOutcome) => void): void {
+    const id = this.#nextId++;
+    this.#flushes.set(id, done);
+    post({ type: "flush", id, fds, directories });
+  }
+
+  #loadFiles(paths: readonly string[], done: () => void): void {
+    const id = this.#nextId++;
+    this.#loads.set(id, done);
+    post({ type: "loadFiles", id, paths });
+  }
+
+  #load(range: FileRange, done: () => void): void {
+    const id = this.#nextId++;
+    this.#loads.set(id, done);
+    post({ type: "load", id, range });
+  }
+
+  #hasMessages(): boolean {
+    return ((this.#isolates.get(this.#start.shard, ISOLATE.posted) - this.#received) | 0) > 0;
+  }
+
+  /**
+   * Whether it was told to drain, has done what was asked of it, and no other shard owes it an answer any more: an answer may bring a
+   * lease to give back.
+   */
+  #isDrained(): boolean {
+    if (!this.#isDraining || !this.#shard.slices.isEmpty) return false;
+    return this.#partitions.inFlight === 0 && this.#groups.calls.inFlight === 0;
+  }
+
+  #sayDrained(): void {
+    this.#isDraining = false;
+    post({ type: "drained" });
+  }
+
+  #isAborted(): boolean {
+    return this.#isolates.get(this.#start.shard, ISOLATE.stopping) === 1;
+  }
+
+  /** Another part of the broker failed. */
+  #abort(): void {
+    this.abandon();
+    post({ type: "stopped", isClean: false });
+    self.close();
+  }
+
+  /** The image knows a change at once, the partitions follow in the next turns. @param done gets what the disk refused */
+  #apply(delta: ShardStart["image"], done: (failures: readonly string[]) => void): void {
+    const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
+    this.#image.apply(delta);
+    const topics = { changed: delta.changed, deleted };
+    this.#partitions.change(topics, (failures) => {
+      this.#groups.onImage(topics);
+      done(failures);
+    });
+  }
+}
+
+let host: ShardHost | null = null;
+
+self.onmessage = ({ data }: MessageEvent<ToShard>) => {
+  if (data.type !== "start") return host?.receive(data);
+  const started = new ShardHost(data);
+  host = started;
+  started.serve().catch((error: unknown) => {
+    // Descriptors belong to the process: without this, clients of a shard that failed would wait for ever.
+    try {
+      started.abandon();
+    } finally {
+      // deno-lint-ignore no-unsafe-finally -- the first failure is the one to report
+      throw error;
+    }
+  });
+};

@@ -1,0 +1,110 @@
+/**
+ * Every setting that this broker really uses, resolved to numbers, strings and booleans. Plain data: the main isolate builds
+ * it once (`brokerConfigFrom`), and each shard gets a structured clone. A field exists only when some code acts on it; each names
+ * its Kafka property and default, in the order of config_definitions.ts. Lengths of time are milliseconds; "no limit" (Kafka's
+ * Long.MAX_VALUE) is Infinity, which structured clone keeps.
+ */
+import type { LogConfig } from "../../../storage/log/log_config.ts";
+import type { GroupSettings } from "../../coordinators/runtime/ports.ts";
+
+export { brokerConfigFrom } from "./broker_properties.ts";
+
+/** An address to listen on, or one to advertise. */
+export interface Listener {
+  /** Its name ("PLAINTEXT"); the security protocol is PLAINTEXT whatever the name. */
+  readonly name: string;
+  /** Host name or address, IPv6 without brackets; an empty host in `listeners` is all interfaces: "0.0.0.0". */
+  readonly host: string;
+  /** 0 in `listeners` asks the system for a free port. */
+  readonly port: number;
+}
+
+/** Settings of one broker. */
+export interface BrokerConfig {
+  /** `node.id`, 1 */
+  readonly nodeId: number;
+  /** `barnabas.cluster.id`: the id a new data directory gets; null makes a random one. A directory that has one keeps it. */
+  readonly clusterId: string | null;
+  /** Host of the first listener, 127.0.0.1. */
+  readonly host: string;
+  /** Port of the first listener, 9092. */
+  readonly port: number;
+  /** `listeners`, PLAINTEXT://127.0.0.1:9092 (Kafka: all interfaces), never empty; controller listeners are left out. */
+  readonly listeners: readonly Listener[];
+  /** `advertised.listeners`; null: each client is told the broker's end of its connection. */
+  readonly advertisedListeners: readonly Listener[] | null;
+  /** `log.dirs` (or `log.dir`), ./barnabas-data; exactly one for now. */
+  readonly logDirs: readonly string[];
+
+  /** `num.partitions`, 1 */
+  readonly numPartitions: number;
+  /** `default.replication.factor`, 1 */
+  readonly defaultReplicationFactor: number;
+  /** `auto.create.topics.enable`, true */
+  readonly autoCreateTopicsEnable: boolean;
+  /** `delete.topic.enable`, true */
+  readonly deleteTopicEnable: boolean;
+  /** `min.insync.replicas`, 1 */
+  readonly minInsyncReplicas: number;
+
+  /** `socket.request.max.bytes`, 104857600 */
+  readonly socketRequestMaxBytes: number;
+  /** `socket.send.buffer.bytes`, -1: left to the system */
+  readonly socketSendBufferBytes: number;
+  /** `socket.receive.buffer.bytes`, -1: left to the system */
+  readonly socketReceiveBufferBytes: number;
+  /**
+   * `queued.max.request.bytes`, -1: Infinity. Each shard gets an equal share, and always room for one request of the largest size
+   * and 16 MiB of others.
+   */
+  readonly queuedMaxRequestBytes: number;
+  /** `connections.max.idle.ms`, 600000; Infinity when negative */
+  readonly connectionsMaxIdleMs: number;
+  /** `max.connections`, 2147483647 */
+  readonly maxConnections: number;
+  /** `max.connections.per.ip`, 2147483647 */
+  readonly maxConnectionsPerIp: number;
+  /** `max.connections.per.ip.overrides`, by address; none */
+  readonly maxConnectionsPerIpOverrides: Readonly<Record<string, number>>;
+
+  /** `fetch.max.bytes`, 57671680 */
+  readonly fetchMaxBytes: number;
+  /** `max.incremental.fetch.session.cache.slots`, 1000 */
+  readonly maxIncrementalFetchSessionCacheSlots: number;
+  /** `max.request.partition.size.limit`, 2000 */
+  readonly maxRequestPartitionSizeLimit: number;
+  /** `producer.id.expiration.ms`, 86400000 */
+  readonly producerIdExpirationMs: number;
+
+  /** Settings of all groups; those that a group can have for itself are resolved by group_configs.ts. */
+  readonly groups: GroupSettings;
+  /** `group.coordinator.rebalance.protocols`, classic,consumer,streams */
+  readonly groupProtocols: readonly string[];
+  /** `offsets.topic.num.partitions`, 50 */
+  readonly offsetsTopicNumPartitions: number;
+  /** `offsets.topic.replication.factor`, 3 */
+  readonly offsetsTopicReplicationFactor: number;
+  /** `offsets.topic.segment.bytes`, 104857600 */
+  readonly offsetsTopicSegmentBytes: number;
+  /** `offsets.commit.timeout.ms`, 5000 */
+  readonly offsetsCommitTimeoutMs: number;
+
+  /** `replica.high.watermark.checkpoint.interval.ms`, 5000 */
+  readonly replicaHighWatermarkCheckpointIntervalMs: number;
+  /** `log.flush.offset.checkpoint.interval.ms`, 60000 */
+  readonly logFlushOffsetCheckpointIntervalMs: number;
+  /** `log.flush.start.offset.checkpoint.interval.ms`, 60000 */
+  readonly logFlushStartOffsetCheckpointIntervalMs: number;
+  /** `log.flush.scheduler.interval.ms`, Infinity */
+  readonly logFlushSchedulerIntervalMs: number;
+
+  /** `barnabas.shards`, 0: one per core */
+  readonly shards: number;
+  /** `barnabas.log.append.mode`, pwrite */
+  readonly appendMode: "pwrite" | "mapped";
+
+  /** What a topic without configs of its own gets: `log.segment.bytes`, `message.max.bytes` and so on, resolved. */
+  readonly logDefaults: LogConfig;
+  /** The properties that were set, verbatim and by Kafka's names: where topics inherit from, and what DescribeConfigs shows. */
+  readonly properties: Readonly<Record<string, string>>;
+}

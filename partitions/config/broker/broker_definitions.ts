@@ -1,0 +1,169 @@
+/**
+ * What can be set on the broker: Kafka's names, types, defaults and ranges, except where a sentence says otherwise, and this
+ * broker's own names, which begin with "barnabas.". Pure data; any isolate.
+ *
+ * Source: KafkaConfig of Apache Kafka 4.3.1; the test compares every row with a list dumped from its jars.
+ */
+import { brokerGroupDefinitions } from "./broker_group_definitions.ts";
+import { type ConfigDefinition, setting, settingTable } from "../config_definitions.ts";
+import { atLeast, between, type ConfigCheck, type ConfigType, oneOf } from "../config_values.ts";
+import { connectionOverridesCheck } from "./connection_overrides.ts";
+import { topicDefinitions } from "../topics/topic_definitions.ts";
+
+/** Every pair of shards has rings of shared memory: their number grows with the square of this. */
+const SHARDS_MAX = 64;
+
+/** Settings of the broker. */
+export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTable([
+  ...inheritedByTopics(),
+  ...brokerGroupDefinitions,
+  setting(
+    "advertised.listeners",
+    "LIST",
+    null,
+    "Addresses told to clients; unset, each is told the broker's end of its connection.",
+  ),
+  setting("auto.create.topics.enable", "BOOLEAN", "true", "Whether asking for an unknown topic creates it."),
+  setting("barnabas.cluster.id", "STRING", null, "Cluster id for a new data directory; unset, a random one.", {
+    check: ({ name, text }) =>
+      /^[A-Za-z0-9_-]{1,64}$/.test(text) ? null : `${name} takes 1 to 64 letters, digits, '-' and '_'; it is "${text}"`,
+  }),
+  setting("barnabas.log.append.mode", "STRING", "pwrite", "How the active segment is written.", {
+    check: oneOf("pwrite", "mapped"),
+  }),
+  setting("barnabas.shards", "INT", "0", "Worker threads that own partitions and connections; 0 is one per core.", {
+    check: between(0, SHARDS_MAX),
+  }),
+  setting("broker.id", "INT", "-1", "Older name of node.id, which counts when both are set.", { check: atLeast(-1) }),
+  setting(
+    "connections.max.idle.ms",
+    "LONG",
+    "600000",
+    "Idle time after which a connection is closed; negative is never.",
+  ),
+  setting(
+    "controller.listener.names",
+    "LIST",
+    null,
+    "Listeners for Kafka's controllers: left out, this broker needs none.",
+  ),
+  setting("default.replication.factor", "INT", "1", "Replicas of a topic that is created without saying how many.", {
+    check: atLeast(1),
+  }),
+  setting("delete.topic.enable", "BOOLEAN", "true", "Whether topics can be deleted."),
+  setting("fetch.max.bytes", "INT", "57671680", "Most bytes that one fetch answers with.", { check: atLeast(1024) }),
+  setting(
+    "listener.security.protocol.map",
+    "STRING",
+    "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
+    "Security protocol of each listener name; only PLAINTEXT is served.",
+  ),
+  setting(
+    "listeners",
+    "LIST",
+    "PLAINTEXT://127.0.0.1:9092",
+    "Addresses to listen on (Kafka's default is all interfaces).",
+  ),
+  setting("log.dir", "LIST", null, "Other name of log.dirs, which counts when both are set."),
+  setting("log.dirs", "LIST", "./barnabas-data", "The data directory (Kafka's default is /tmp/kafka-logs)."),
+  setting("log.flush.offset.checkpoint.interval.ms", "INT", "60000", "How often recovery points are written down.", {
+    check: atLeast(0),
+  }),
+  setting(
+    "log.flush.start.offset.checkpoint.interval.ms",
+    "INT",
+    "60000",
+    "How often log start offsets are written down.",
+    {
+      check: atLeast(0),
+    },
+  ),
+  setting("log.retention.check.interval.ms", "LONG", "300000", "How often old segments are looked for.", {
+    check: atLeast(1),
+    later: true,
+  }),
+  setting("max.connections", "INT", "2147483647", "Most connections at a time; further ones wait.", {
+    check: atLeast(0),
+  }),
+  setting("max.connections.per.ip", "INT", "2147483647", "Most connections of one address; further ones are closed.", {
+    check: atLeast(0),
+  }),
+  setting(
+    "max.connections.per.ip.overrides",
+    "STRING",
+    "",
+    'Other limits for some addresses: "10.0.0.7:200,::1:50".',
+    { check: connectionOverridesCheck },
+  ),
+  setting("max.incremental.fetch.session.cache.slots", "INT", "1000", "Most incremental fetch sessions.", {
+    check: atLeast(0),
+  }),
+  setting(
+    "max.request.partition.size.limit",
+    "INT",
+    "2000",
+    "Most partitions in one answer to DescribeTopicPartitions.",
+    {
+      check: atLeast(1),
+    },
+  ),
+  setting("node.id", "INT", "1", "Number of this broker (Kafka: no default).", { check: atLeast(0) }),
+  setting("num.partitions", "INT", "1", "Partitions of a topic that is created without saying how many.", {
+    check: atLeast(1),
+  }),
+  setting("producer.id.expiration.ms", "INT", "86400000", "Idle time after which a producer's sequence is forgotten.", {
+    check: atLeast(1),
+  }),
+  setting(
+    "queued.max.request.bytes",
+    "LONG",
+    "-1",
+    "Most memory for requests that are arriving; reading pauses there. -1 is what fits, about 400 MiB a shard.",
+  ),
+  setting(
+    "replica.high.watermark.checkpoint.interval.ms",
+    "LONG",
+    "5000",
+    "How often high watermarks are written down.",
+    {
+      check: atLeast(1),
+    },
+  ),
+  setting(
+    "socket.receive.buffer.bytes",
+    "INT",
+    "-1",
+    "Receive buffer of a socket; -1: the system fits it to the connection (Kafka: 102400).",
+    { check: atLeast(-1) },
+  ),
+  setting("socket.request.max.bytes", "INT", "104857600", "Largest request.", { check: atLeast(1) }),
+  setting(
+    "socket.send.buffer.bytes",
+    "INT",
+    "-1",
+    "Send buffer of a socket; -1: the system fits it to the connection (Kafka: 102400).",
+    { check: atLeast(-1) },
+  ),
+]);
+
+/** Broker settings that exist for topics: name, type, default and range are those of the topic setting, or given here. */
+function inheritedByTopics(): ConfigDefinition[] {
+  const own = new Map<string, [ConfigType, string | null, ConfigCheck | null]>([
+    ["log.flush.interval.ms", ["LONG", null, atLeast(0)]],
+    ["log.retention.hours", ["INT", "168", null]],
+    ["log.retention.minutes", ["INT", null, null]],
+    ["log.retention.ms", ["LONG", null, null]],
+    ["log.roll.hours", ["INT", "168", atLeast(1)]],
+    ["log.roll.jitter.hours", ["INT", "0", atLeast(0)]],
+    ["log.roll.jitter.ms", ["LONG", null, atLeast(0)]],
+    ["log.roll.ms", ["LONG", null, atLeast(1)]],
+  ]);
+  return [...topicDefinitions.values()].flatMap((topic) =>
+    topic.synonyms.map(({ name }) => {
+      const [type, defaultText, check] = own.get(name) ?? [topic.type, topic.defaultText, topic.check];
+      const unit = name.endsWith(".hours") ? " In hours." : name.endsWith(".minutes") ? " In minutes." : "";
+      const documentation = `${topic.documentation} For topics that do not set ${topic.name}.${unit}`;
+      return { ...topic, name, type, defaultText, check, documentation, synonyms: [] };
+    })
+  );
+}

@@ -1,0 +1,212 @@
+/**
+ * From properties to the broker's settings: every value checked, aliases settled, listeners read. What would be dangerous to
+ * ignore is refused with a sentence; what is merely not used is reported. Pure; the main isolate runs it.
+ *
+ * Source: KafkaConfig (aliases and cross checks), Apache Kafka 4.3.1.
+ */
+import type { BrokerConfig } from "./broker_config.ts";
+import { brokerDefinitions } from "./broker_definitions.ts";
+import { groupSettingsFrom, refuseGroupSettings } from "./broker_group_settings.ts";
+import { type ConfigValue, parseConfigValue } from "../config_values.ts";
+import { connectionOverrides } from "./connection_overrides.ts";
+import { type ParsedListeners, parseListeners } from "./listeners.ts";
+import { nearestName } from "../nearest_name.ts";
+import { resolveLogConfig, validateTopicConfigs } from "../topics/topic_configs.ts";
+import { topicDefinitions } from "../topics/topic_definitions.ts";
+
+/** Settings, and what of the properties has no effect, or why the broker cannot run with them. */
+export type BrokerConfigResult =
+  | {
+    readonly config: BrokerConfig;
+    /** Names that this broker does not use, known to Kafka or not. */
+    readonly unused: string[];
+    /** Names that are stored and shown, on which nothing acts yet. */
+    readonly withoutEffect: string[];
+  }
+  | { readonly refused: string };
+
+/** What short flags and the embedding API say; each is stronger than its property. */
+export interface AddressOptions {
+  readonly port?: number;
+  readonly host?: string;
+  readonly dataDir?: string;
+  readonly shards?: number;
+}
+
+/** Not settings of this broker, but refused where ignoring them would expose data or split a cluster. */
+const guards: ReadonlyMap<string, (text: string) => string | null> = new Map([
+  [
+    "authorizer.class.name",
+    (text: string) => text === "" ? null : "access control is not supported so far: everybody would be let in",
+  ],
+  [
+    "process.roles",
+    (text: string) => text.includes("broker") ? null : "this program is a broker; it cannot be a controller alone",
+  ],
+  ["controller.quorum.voters", severalNodes],
+  ["controller.quorum.bootstrap.servers", severalNodes],
+  [
+    "remote.log.storage.system.enable",
+    (text: string) => /^true$/i.test(text) ? "remote storage is not supported so far" : null,
+  ],
+]);
+
+/**
+ * Builds the settings.
+ * @param properties by Kafka's names, as read from a file and overrides
+ * @param options what is stronger than they
+ */
+export function brokerConfigFrom(
+  properties: ReadonlyMap<string, string>,
+  options: AddressOptions = {},
+): BrokerConfigResult {
+  const merged = new Map(properties);
+  const refusedOption = applyOptions(merged, options);
+  if (refusedOption !== null) return { refused: refusedOption };
+  const used: Record<string, string> = {};
+  const [unused, withoutEffect]: [string[], string[]] = [[], []];
+  for (const [name, text] of merged) {
+    const guard = guards.get(name)?.(text.trim()) ?? null;
+    if (guard !== null) return { refused: `${name}=${text}: ${guard}` };
+    const definition = brokerDefinitions.get(name);
+    if (definition === undefined) {
+      unused.push(name);
+      continue;
+    }
+    const parsed = parseConfigValue(definition, text);
+    if ("refused" in parsed) return { refused: parsed.refused };
+    used[name] = parsed.text;
+    if (definition.effect === "later") withoutEffect.push(name);
+  }
+  const conflict = refuseTogether(used);
+  if (conflict !== null) return { refused: conflict };
+  const config = build(used);
+  return "refused" in config ? config : { config, unused, withoutEffect };
+}
+
+/**
+ * Checks the name of a setting that was given one by one (a file may name others: they are only reported).
+ * @returns null when the broker uses it, else a sentence with the nearest name
+ */
+export function refuseUnknownSetting(name: string): string | null {
+  if (brokerDefinitions.has(name)) return null;
+  const nearest = nearestName(name, brokerDefinitions.keys());
+  const hint = nearest === null ? "README.md lists the settings" : `did you mean ${nearest}?`;
+  return `this broker has no setting "${name}"; ${hint}`;
+}
+
+function build(used: Record<string, string>): BrokerConfig | { refused: string } {
+  const listeners = readListeners(used);
+  if ("refused" in listeners) return listeners;
+  const first = listeners.listeners[0];
+  const logDirs = list(used, used["log.dirs"] === undefined && used["log.dir"] !== undefined ? "log.dir" : "log.dirs");
+  if (logDirs.length !== 1 || logDirs[0] === "" || first === undefined) {
+    return { refused: `log.dirs=${logDirs.join(",")}: exactly one data directory is supported so far` };
+  }
+  const number = (name: string) => Number(valueOf(used, name));
+  const flag = (name: string) => valueOf(used, name) === true;
+  const appendMode = valueOf(used, "barnabas.log.append.mode") === "mapped" ? "mapped" : "pwrite";
+  const idleMs = number("connections.max.idle.ms");
+  return {
+    nodeId: used["node.id"] === undefined && Number(used["broker.id"] ?? -1) >= 0
+      ? number("broker.id")
+      : number("node.id"),
+    clusterId: used["barnabas.cluster.id"] ?? null,
+    host: first.host,
+    port: first.port,
+    listeners: listeners.listeners,
+    advertisedListeners: listeners.advertised,
+    logDirs,
+    numPartitions: number("num.partitions"),
+    defaultReplicationFactor: number("default.replication.factor"),
+    autoCreateTopicsEnable: flag("auto.create.topics.enable"),
+    deleteTopicEnable: flag("delete.topic.enable"),
+    minInsyncReplicas: number("min.insync.replicas"),
+    socketRequestMaxBytes: number("socket.request.max.bytes"),
+    socketSendBufferBytes: number("socket.send.buffer.bytes"),
+    socketReceiveBufferBytes: number("socket.receive.buffer.bytes"),
+    queuedMaxRequestBytes: unlessPositive(number("queued.max.request.bytes"), Infinity),
+    connectionsMaxIdleMs: idleMs < 0 ? Infinity : idleMs,
+    maxConnections: number("max.connections"),
+    maxConnectionsPerIp: number("max.connections.per.ip"),
+    maxConnectionsPerIpOverrides: connectionOverrides(used["max.connections.per.ip.overrides"] ?? ""),
+    fetchMaxBytes: number("fetch.max.bytes"),
+    maxIncrementalFetchSessionCacheSlots: number("max.incremental.fetch.session.cache.slots"),
+    maxRequestPartitionSizeLimit: number("max.request.partition.size.limit"),
+    producerIdExpirationMs: number("producer.id.expiration.ms"),
+    ...groupSettingsFrom((name) => valueOf(used, name)),
+    replicaHighWatermarkCheckpointIntervalMs: number("replica.high.watermark.checkpoint.interval.ms"),
+    logFlushOffsetCheckpointIntervalMs: number("log.flush.offset.checkpoint.interval.ms"),
+    logFlushStartOffsetCheckpointIntervalMs: number("log.flush.start.offset.checkpoint.interval.ms"),
+    logFlushSchedulerIntervalMs: number("log.flush.scheduler.interval.ms"),
+    shards: number("barnabas.shards"),
+    appendMode,
+    logDefaults: resolveLogConfig({}, { properties: used, appendMode }),
+    properties: used,
+  };
+}
+
+/** Turns the options into the properties that they stand for. @returns why they cannot be, or null */
+function applyOptions(properties: Map<string, string>, { port, host, dataDir, shards }: AddressOptions): string | null {
+  if (dataDir !== undefined) properties.set("log.dirs", dataDir);
+  if (dataDir?.includes(",")) return `"${dataDir}": a data directory with a comma in its name is not supported`;
+  if (shards !== undefined) properties.set("barnabas.shards", String(shards));
+  if (port === undefined && host === undefined) return null;
+  const controllers = list(Object.fromEntries(properties), "controller.listener.names");
+  const clients = list(Object.fromEntries(properties), "listeners").filter((text) =>
+    !controllers.includes(text.split(":")[0] ?? "")
+  );
+  if (clients.length > 1) return `listeners=${clients.join(",")}: with several listeners, port and host are part of it`;
+  const [, name = "PLAINTEXT", oldHost = "127.0.0.1", oldPort = "9092"] =
+    /^(\w+):\/\/(.*):(\d+)$/.exec(clients[0] ?? "") ?? [];
+  const newHost = host?.includes(":") ? `[${host.replace(/^\[|\]$/g, "")}]` : host;
+  properties.set("listeners", `${name}://${newHost ?? oldHost}:${port ?? oldPort}`);
+  return null;
+}
+
+function readListeners(used: Record<string, string>): ParsedListeners {
+  return parseListeners({
+    listeners: list(used, "listeners"),
+    advertised: used["advertised.listeners"] === undefined ? null : list(used, "advertised.listeners"),
+    protocols: String(valueOf(used, "listener.security.protocol.map")),
+    controllerNames: list(used, "controller.listener.names").map((name) => name.toUpperCase()),
+  });
+}
+
+/** Checks that concern several properties, those of topics among them, for what topics inherit. */
+function refuseTogether(used: Record<string, string>): string | null {
+  if (used["max.connections.per.ip"] === "0" && (used["max.connections.per.ip.overrides"] ?? "") === "") {
+    return "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides is set";
+  }
+  const queuedBytes = Number(valueOf(used, "queued.max.request.bytes"));
+  if (queuedBytes > 0 && queuedBytes < Number(valueOf(used, "socket.request.max.bytes"))) {
+    return "queued.max.request.bytes must be larger or equal to socket.request.max.bytes";
+  }
+  const inherited: Record<string, string> = {};
+  for (const { name, synonyms } of topicDefinitions.values()) {
+    const text = synonyms.length === 1 ? used[synonyms[0]?.name ?? ""] : undefined;
+    if (text !== undefined) inherited[name] = text;
+  }
+  return refuseGroupSettings((name) => Number(valueOf(used, name))) ?? validateTopicConfigs(inherited);
+}
+
+function unlessPositive(value: number, otherwise: number): number {
+  return value > 0 ? value : otherwise;
+}
+
+function severalNodes(text: string): string | null {
+  return text.split(",").length > 1 ? "several nodes are not supported so far: this broker runs alone" : null;
+}
+
+function list(used: Readonly<Record<string, string>>, name: string): readonly string[] {
+  const value = valueOf(used, name);
+  return typeof value === "object" ? value.filter((item) => item !== "") : [];
+}
+
+/** The value set, else the default; "" for what has neither. */
+function valueOf(used: Readonly<Record<string, string>>, name: string): ConfigValue {
+  const definition = brokerDefinitions.get(name);
+  const text = used[name] ?? definition?.defaultText ?? null;
+  const parsed = definition === undefined || text === null ? null : parseConfigValue(definition, text);
+  return parsed === null || "refused" in parsed ? "" : parsed.value;
+}

@@ -1,0 +1,188 @@
+/**
+ * The command line: arguments in, a plan out. Flags are stronger than `--override`, which is stronger than the file of
+ * `--config`. Pure but for the reader of files that it is given; the main isolate runs it before anything else starts.
+ */
+import type { BrokerConfig } from "../broker/broker_config.ts";
+import { type AddressOptions, brokerConfigFrom, refuseUnknownSetting } from "../broker/broker_properties.ts";
+import { helpText } from "./help_text.ts";
+import { nearestName } from "../nearest_name.ts";
+import { parseProperties } from "../properties.ts";
+import { parseTopicOption, splitAtEquals, type TopicOption } from "./topic_option.ts";
+import { topicDefinitions } from "../topics/topic_definitions.ts";
+import { VERSION } from "../version.ts";
+
+export { brokerConfigFrom } from "../broker/broker_properties.ts";
+
+/** What to do. */
+export type CommandLine =
+  | {
+    readonly kind: "run";
+    readonly config: BrokerConfig;
+    readonly topics: TopicOption[];
+    /** Sentences for the user, before the broker starts. */
+    readonly warnings: string[];
+  }
+  | { readonly kind: "help" | "version"; readonly text: string }
+  | { readonly kind: "refused"; readonly message: string };
+
+/** Flags that take a value and may be given once. */
+const SINGLE_FLAGS = ["--port", "--host", "--data", "--shards", "--config"] as const;
+/** Flags that take a value and may be repeated. */
+const REPEATED_FLAGS = ["--override", "--topic"] as const;
+const PLAIN_FLAGS = ["--help", "--version"] as const;
+const ALL_FLAGS: readonly string[] = [...SINGLE_FLAGS, ...REPEATED_FLAGS, ...PLAIN_FLAGS];
+
+/** What other tools call it. */
+const SYNONYMS: ReadonlyMap<string, string> = new Map([
+  ["-h", "--help"],
+  ["-V", "--version"],
+  ["-p", "--port"],
+  ["--bind", "--host"],
+  ["--data-dir", "--data"],
+  ["--log-dirs", "--data"],
+  ["--properties", "--config"],
+  ["--threads", "--shards"],
+  ["--smp", "--shards"],
+]);
+
+interface Flags {
+  readonly single: Map<string, string>;
+  readonly overrides: string[];
+  readonly topics: string[];
+  /** "--help" or "--version", when one of them is there. */
+  readonly plain: string | null;
+}
+
+/**
+ * Parses the command line.
+ * @param args arguments without the program's name
+ * @param readText reads the file of `--config`; what it throws becomes part of the refusing sentence
+ */
+export function parseCommandLine(args: readonly string[], readText: (path: string) => string): CommandLine {
+  const flags = readFlags(args);
+  if ("refused" in flags) return refused(flags.refused);
+  if (flags.plain === "--help") return { kind: "help", text: helpText() };
+  if (flags.plain === "--version") return { kind: "version", text: `Barnabas ${VERSION}` };
+  const properties = collectProperties(flags, readText);
+  if ("refused" in properties) return refused(properties.refused);
+  const options = readOptions(flags.single);
+  if ("refused" in options) return refused(options.refused);
+  const topics: TopicOption[] = [];
+  for (const text of flags.topics) {
+    const topic = parseTopicOption(text);
+    if ("refused" in topic) return refused(`--topic ${text}: ${topic.refused}`);
+    if (topics.some(({ name }) => name === topic.name)) return refused(`--topic ${topic.name} is given twice`);
+    topics.push(topic);
+  }
+  const result = brokerConfigFrom(properties.merged, options);
+  if ("refused" in result) return refused(result.refused);
+  return {
+    kind: "run",
+    config: result.config,
+    topics,
+    warnings: warningsOf(result, topics, flags.single.get("--config")),
+  };
+}
+
+function refused(message: string): CommandLine {
+  return { kind: "refused", message };
+}
+
+function readFlags(args: readonly string[]): Flags | { refused: string } {
+  const flags = { single: new Map<string, string>(), overrides: [] as string[], topics: [] as string[] };
+  for (let at = 0; at < args.length; at++) {
+    const [flag, inline] = splitFlag(args[at] ?? "");
+    if ((PLAIN_FLAGS as readonly string[]).includes(flag) || ["-h", "-V"].includes(flag)) {
+      return { ...flags, plain: SYNONYMS.get(flag) ?? flag };
+    }
+    if (!ALL_FLAGS.includes(flag)) return { refused: unknownFlag(args[at] ?? "") };
+    const value = inline ?? args[++at];
+    if (value === undefined || value === "" || (inline === null && ALL_FLAGS.includes(value))) {
+      return { refused: `${flag} needs a value; see --help` };
+    }
+    if (flag === "--override") flags.overrides.push(value);
+    else if (flag === "--topic") flags.topics.push(value);
+    else if (flags.single.has(flag)) return { refused: `${flag} is given twice` };
+    else flags.single.set(flag, value);
+  }
+  return { ...flags, plain: null };
+}
+
+/** "--flag=value" or "--flag". */
+function splitFlag(argument: string): [string, string | null] {
+  const at = argument.startsWith("--") ? argument.indexOf("=") : -1;
+  return at < 0 ? [argument, null] : [argument.slice(0, at), argument.slice(at + 1)];
+}
+
+function unknownFlag(argument: string): string {
+  if (!argument.startsWith("-")) {
+    const hint = argument.endsWith(".properties") ? `; did you mean --config ${argument}?` : "; see --help";
+    return `"${argument}" is not a flag${hint}`;
+  }
+  const [flag] = splitFlag(argument);
+  const nearest = SYNONYMS.get(flag) ?? nearestName(flag, ALL_FLAGS);
+  return `there is no flag ${flag}${nearest === null ? "; see --help" : `; did you mean ${nearest}?`}`;
+}
+
+function readOptions(single: ReadonlyMap<string, string>): AddressOptions | { refused: string } {
+  const [port, shards] = [single.get("--port"), single.get("--shards")];
+  if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) <= 65535)) {
+    return { refused: `--port ${port}: a port is a number from 0 to 65535 (0 picks a free one)` };
+  }
+  if (shards !== undefined && !(/^\d{1,2}$/.test(shards) && Number(shards) <= 64)) {
+    return { refused: `--shards ${shards}: a number of shards is from 1 to 64, or 0 for one per core` };
+  }
+  return {
+    ...port === undefined ? {} : { port: Number(port) },
+    ...shards === undefined ? {} : { shards: Number(shards) },
+    ...single.has("--host") ? { host: single.get("--host") } : {},
+    ...single.has("--data") ? { dataDir: single.get("--data") } : {},
+  };
+}
+
+/** The file's properties with the overrides on top. */
+function collectProperties(
+  flags: Flags,
+  readText: (path: string) => string,
+): { merged: Map<string, string> } | { refused: string } {
+  const merged = new Map<string, string>();
+  const path = flags.single.get("--config");
+  if (path !== undefined) {
+    const parsed = readProperties(path, readText);
+    if ("refused" in parsed) return parsed;
+    for (const [name, value] of parsed.properties) merged.set(name, value);
+  }
+  for (const override of flags.overrides) {
+    const [name, value] = splitAtEquals(override);
+    if (value === null) return { refused: `--override ${override}: write key=value` };
+    const unknown = refuseUnknownSetting(name);
+    if (unknown !== null) return { refused: `--override ${override}: ${unknown}` };
+    merged.set(name, value);
+  }
+  return { merged };
+}
+
+function readProperties(path: string, readText: (path: string) => string): ReturnType<typeof parseProperties> {
+  let text: string;
+  try {
+    text = readText(path);
+  } catch (error) {
+    return { refused: `Cannot read --config ${path}: ${error instanceof Error ? error.message : String(error)}` };
+  }
+  const parsed = parseProperties(text);
+  return "refused" in parsed ? { refused: `Cannot read --config ${path}: ${parsed.refused}` } : parsed;
+}
+
+/** At most one sentence for each kind: what is not used, and what nothing acts on yet. */
+function warningsOf(
+  result: { unused: string[]; withoutEffect: string[] },
+  ...[topics, path]: [TopicOption[], string | undefined]
+): string[] {
+  const warnings: string[] = [];
+  if (result.unused.length > 0) warnings.push(`not used from ${path}: ${result.unused.join(", ")}`);
+  const topicConfigs = topics.flatMap(({ configs = {} }) => Object.keys(configs));
+  const later = topicConfigs.filter((name) => topicDefinitions.get(name)?.effect === "later");
+  const withoutEffect = [...new Set([...result.withoutEffect, ...later])];
+  if (withoutEffect.length > 0) warnings.push(`stored, but without effect so far: ${withoutEffect.join(", ")}`);
+  return warnings;
+}

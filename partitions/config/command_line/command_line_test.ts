@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { brokerDefinitions } from "../broker/broker_definitions.ts";
+import { parseCommandLine } from "./command_line.ts";
+
+/** The settings of the server.properties that Apache Kafka 4.3.1 ships. */
+const KAFKAS_OWN_FILE = `
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=localhost:9093
+listeners=PLAINTEXT://:9092,CONTROLLER://:9093
+inter.broker.listener.name=PLAINTEXT
+advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+num.network.threads=3
+num.io.threads=8
+socket.send.buffer.bytes=102400
+socket.receive.buffer.bytes=102400
+socket.request.max.bytes=104857600
+log.dirs=/tmp/kraft-combined-logs
+num.partitions=1
+num.recovery.threads.per.data.dir=2
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+log.retention.hours=168
+log.segment.bytes=1073741824
+log.retention.check.interval.ms=300000
+`;
+
+const noFile = (path: string): string => {
+  throw new Error(`no file ${path}`);
+};
+
+function run(args: string[], readText = noFile) {
+  const plan = parseCommandLine(args, readText);
+  assert(plan.kind === "run", "message" in plan ? plan.message : plan.kind);
+  return plan;
+}
+
+function refusal(args: string[], readText = noFile): string {
+  const plan = parseCommandLine(args, readText);
+  assert(plan.kind === "refused", plan.kind);
+  return plan.message;
+}
+
+Deno.test("parseCommandLine() runs with defaults when there are no flags", () => {
+  const plan = run([]);
+  assert.deepEqual([plan.topics, plan.warnings, plan.config.port], [[], [], 9092]);
+});
+
+Deno.test("parseCommandLine() takes each flag with a space and with =", () => {
+  const apart = [
+    "--port",
+    "0",
+    "--host",
+    "0.0.0.0",
+    "--data",
+    "/d",
+    "--shards",
+    "3",
+    "--topic",
+    "a",
+    "--override",
+    "num.partitions=2",
+  ];
+  const joined = ["--port=0", "--host=0.0.0.0", "--data=/d", "--shards=3", "--topic=a", "--override=num.partitions=2"];
+  for (const args of [apart, joined]) {
+    const { config, topics } = run(args);
+    assert.deepEqual([config.port, config.host, config.logDirs, config.shards], [0, "0.0.0.0", ["/d"], 3]);
+    assert.deepEqual([topics, config.numPartitions], [[{ name: "a" }], 2]);
+  }
+});
+
+Deno.test("parseCommandLine() lets overrides win over the file, and flags over both", () => {
+  const file = () => "listeners=PLAINTEXT://:1\nnum.partitions=1\nlog.dirs=/file\n";
+  const { config } = run(["--override", "num.partitions=2", "--config", "f", "--data", "/flag"], file);
+  assert.deepEqual([config.port, config.numPartitions, config.logDirs], [1, 2, ["/flag"]]);
+  assert.equal(run(["--override", "num.partitions=2", "--override", "num.partitions=3"]).config.numPartitions, 3);
+});
+
+Deno.test("parseCommandLine() starts from the file that Apache Kafka ships, with one warning for each kind", () => {
+  const { config, warnings } = run(["--config", "server.properties"], (path) => {
+    assert.equal(path, "server.properties");
+    return KAFKAS_OWN_FILE;
+  });
+  assert.deepEqual(config.listeners, [{ name: "PLAINTEXT", host: "0.0.0.0", port: 9092 }]);
+  assert.deepEqual(config.advertisedListeners, [{ name: "PLAINTEXT", host: "localhost", port: 9092 }]);
+  assert.deepEqual(warnings, [
+    "not used from server.properties: process.roles, controller.quorum.bootstrap.servers, inter.broker.listener.name, " +
+    "num.network.threads, num.io.threads, num.recovery.threads.per.data.dir, " +
+    "transaction.state.log.replication.factor, transaction.state.log.min.isr",
+    "stored, but without effect so far: log.retention.hours, log.retention.check.interval.ms",
+  ]);
+});
+
+Deno.test("parseCommandLine() reads topics with partitions and configs", () => {
+  const { topics, warnings } = run([
+    ...["--topic", "a"],
+    ...["--topic", "b:3"],
+    ...["--topic", "c:2:cleanup.policy=compact,delete:segment.ms=5"],
+    ...["--topic", "d::leader.replication.throttled.replicas=0:1,1:1"],
+    ...["--topic", "e:"],
+  ]);
+  assert.deepEqual(topics, [
+    { name: "a" },
+    { name: "b", partitions: 3 },
+    { name: "c", partitions: 2, configs: { "cleanup.policy": "compact,delete", "segment.ms": "5" } },
+    { name: "d", configs: { "leader.replication.throttled.replicas": "0:1,1:1" } },
+    { name: "e" },
+  ]);
+  assert.deepEqual(warnings, ["stored, but without effect so far: leader.replication.throttled.replicas"]);
+});
+
+Deno.test("parseCommandLine() refuses topics that Kafka would refuse, with the reason", () => {
+  assert.match(refusal(["--topic", "a b"]), /"a b" is not a topic name/);
+  assert.match(refusal(["--topic", ".."]), /is not a topic name/);
+  assert.match(refusal(["--topic", "a".repeat(250)]), /is not a topic name/);
+  assert.match(refusal(["--topic", ":3"]), /"" is not a topic name/);
+  for (const count of ["0", "-1", "x", "10001", "1.5"]) {
+    assert.match(refusal(["--topic", `a:${count}`]), /is not a number of partitions from 1 to 10000/, count);
+  }
+  assert.match(refusal(["--topic", "a:1:nonsense"]), /"nonsense" is not of the form key=value/);
+  assert.match(
+    refusal(["--topic", "a:1:clean.policy=x"]),
+    /there is no topic config "clean.policy"; did you mean cleanup.policy\?/,
+  );
+  assert.match(
+    refusal(["--topic", "a:1:segment.ms=x"]),
+    /^--topic a:1:segment.ms=x: Invalid value x for configuration/,
+  );
+  assert.match(refusal(["--topic", "a", "--topic", "a:2"]), /--topic a is given twice/);
+});
+
+Deno.test("parseCommandLine() answers an unknown flag or setting with the nearest name", () => {
+  assert.equal(refusal(["--prot", "1"]), "there is no flag --prot; did you mean --port?");
+  assert.equal(refusal(["--overide=a=b"]), "there is no flag --overide; did you mean --override?");
+  assert.equal(refusal(["--data-dir", "x"]), "there is no flag --data-dir; did you mean --data?");
+  assert.equal(refusal(["--quiet"]), "there is no flag --quiet; see --help");
+  assert.equal(
+    refusal(["--override", "num.partition=3"]),
+    '--override num.partition=3: this broker has no setting "num.partition"; did you mean num.partitions?',
+  );
+  assert.match(refusal(["--override", "segment.bytes=3"]), /did you mean log.segment.bytes\?/);
+  assert.match(refusal(["--override", "zookeeper.connect=h"]), /README.md lists the settings$/);
+  assert.equal(
+    refusal(["server.properties"]),
+    '"server.properties" is not a flag; did you mean --config server.properties?',
+  );
+});
+
+Deno.test("parseCommandLine() refuses missing, repeated and impossible values", () => {
+  assert.equal(refusal(["--port"]), "--port needs a value; see --help");
+  assert.equal(refusal(["--data="]), "--data needs a value; see --help");
+  assert.equal(refusal(["--config", "--port"]), "--config needs a value; see --help");
+  assert.equal(refusal(["--port", "1", "--port", "2"]), "--port is given twice");
+  for (const port of ["-1", "65536", "x", "1.5", "0x10"]) {
+    assert.match(refusal(["--port", port]), /from 0 to 65535/, port);
+  }
+  for (const shards of ["-1", "65", "x"]) assert.match(refusal(["--shards", shards]), /from 1 to 64/, shards);
+  assert.match(refusal(["--override", "num.partitions"]), /write key=value$/);
+  assert.match(refusal(["--override", "num.partitions=x"]), /^Invalid value x for configuration num.partitions/);
+});
+
+Deno.test("parseCommandLine() says why a properties file cannot be read", () => {
+  assert.equal(refusal(["--config", "f"]), "Cannot read --config f: no file f");
+  assert.match(refusal(["--config", "f"], () => "a=\\u1"), /^Cannot read --config f: line 1: /);
+});
+
+Deno.test("parseCommandLine() shows help and version even beside other flags", () => {
+  for (const args of [["--help"], ["-h"], ["--port", "1", "--help"]]) {
+    assert.equal(parseCommandLine(args, noFile).kind, "help");
+  }
+  const version = parseCommandLine(["--version"], noFile);
+  assert(version.kind === "version");
+  assert.match(version.text, /^Barnabas \d+\.\d+\.\d+$/);
+});
+
+Deno.test("help names every flag with its default and fits 80 columns and one screen", () => {
+  const help = parseCommandLine(["--help"], noFile);
+  assert(help.kind === "help");
+  const flags = ["--port", "--host", "--data", "--shards", "--topic", "--config", "--override", "--help", "--version"];
+  for (const flag of flags) assert(help.text.includes(flag), flag);
+  for (const value of ["(9092)", "(127.0.0.1)", "(./barnabas-data)", "(0)"]) assert(help.text.includes(value), value);
+  const lines = help.text.split("\n");
+  for (const line of lines) assert(line.length <= 80, line);
+  assert(lines.length <= 45, "one screen");
+  for (const name of brokerDefinitions.keys()) {
+    if (name.startsWith("barnabas.")) assert(help.text.includes(name), name);
+  }
+});

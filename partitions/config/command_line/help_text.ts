@@ -1,0 +1,49 @@
+/**
+ * What `--help` prints. Pure; the main isolate runs it. Defaults are read from the tables, so that they cannot drift.
+ */
+import { brokerDefinitions } from "../broker/broker_definitions.ts";
+import { VERSION } from "../version.ts";
+
+/** The text of `--help`, at most 80 columns wide. */
+export function helpText(): string {
+  const [, host, port] = /^PLAINTEXT:\/\/(.*):(\d+)$/.exec(defaultOf("listeners")) ?? [];
+  return `Barnabas ${VERSION}: a commit log that Kafka clients write to and read from.
+
+Usage: deno run -A main.ts [flags]          (or the binary: barnabas [flags])
+
+Address and data
+  --port PORT    port to listen on; 0 takes a free one        (${port})
+  --host HOST    address to listen on; 0.0.0.0 is every one   (${host})
+  --data DIR     data directory, created when missing         (${defaultOf("log.dirs")})
+  --shards N     worker threads; 0 is one per core            (${defaultOf("barnabas.shards")})
+
+Topics
+  --topic NAME[:PARTITIONS[:KEY=VALUE]...]
+                 has this topic ready when the broker is; may be repeated:
+                 --topic orders:6 --topic users:3:cleanup.policy=compact
+
+Kafka's settings
+  --config FILE         a server.properties file
+  --override KEY=VALUE  one setting, stronger than the file; may be repeated:
+                        --override log.segment.bytes=104857600
+
+Other
+  --help, --version
+
+Settings have Kafka's names and defaults, with these differences:
+  listeners             only this machine unless told (Kafka: every address)
+  advertised.listeners  each client is told the broker's end of its connection
+  log.dirs              ${defaultOf("log.dirs")} (Kafka: /tmp/kafka-logs)
+  node.id               ${defaultOf("node.id")} (Kafka: no default)
+  group.initial.rebalance.delay.ms
+                        0 (Kafka: 3000, and 0 in the file that it ships)
+  barnabas.shards, barnabas.log.append.mode, barnabas.cluster.id
+                        this broker's own
+README.md lists every setting. Stop with Ctrl-C: once stops cleanly, twice
+stops at once.
+`;
+}
+
+function defaultOf(name: string): string {
+  return brokerDefinitions.get(name)?.defaultText ?? "";
+}

@@ -1,0 +1,131 @@
+/**
+ * Configs of topics: checking what a client sets, resolving what a log is told, and what DescribeConfigs shows of topics and of the
+ * broker. A topic's value is its own config, else the strongest broker property it inherits from, else the default. Pure; the
+ * main isolate runs it.
+ *
+ * Source: LogConfig.validate of Apache Kafka 4.3.1, with its messages.
+ */
+import type { LogConfig } from "../../../storage/log/log_config.ts";
+import { assert } from "../../../storage/base/assert.ts";
+import type { BrokerConfig } from "../broker/broker_config.ts";
+import { brokerDefinitions } from "../broker/broker_definitions.ts";
+import {
+  type BrokerProperties,
+  brokerSynonyms,
+  type ConfigEntry,
+  configEntry,
+  configSources,
+  describeResource,
+  resolveConfig,
+} from "../config_entries.ts";
+import { type ConfigValue, parseConfigValue } from "../config_values.ts";
+import { topicDefinitions } from "./topic_definitions.ts";
+
+/** Longest part of an unknown name that is repeated in an answer. */
+const NAME_CHARACTERS_MAX = 200;
+
+/** Kafka keeps its internal configs out of DescribeConfigs (ConfigDef.defineInternal). */
+const INTERNAL_PREFIX = "internal.";
+
+/**
+ * Checks the configs of a topic.
+ * @param configs by Kafka's names
+ * @returns null, or the message of Kafka's INVALID_CONFIG
+ */
+export function validateTopicConfigs(configs: Readonly<Record<string, string>>): string | null {
+  const values = new Map<string, ConfigValue>();
+  for (const [name, text] of Object.entries(configs)) {
+    const definition = topicDefinitions.get(name);
+    if (definition === undefined) return `Unknown topic config name: ${name.slice(0, NAME_CHARACTERS_MAX)}`;
+    const parsed = parseConfigValue(definition, text);
+    if ("refused" in parsed) return parsed.refused;
+    values.set(name, parsed.value);
+  }
+  const minLag = Number(values.get("min.compaction.lag.ms") ?? 0);
+  const maxLag = Number(values.get("max.compaction.lag.ms") ?? Infinity);
+  return minLag > maxLag
+    ? `conflict topic config setting min.compaction.lag.ms (${minLag}) > max.compaction.lag.ms (${maxLag})`
+    : null;
+}
+
+/**
+ * Resolves what a log is told.
+ * @param topicConfigs configs of the topic, checked by `validateTopicConfigs`
+ * @param broker the broker, whose properties were checked by `brokerConfigFrom`
+ */
+export function resolveLogConfig(
+  topicConfigs: Readonly<Record<string, string>>,
+  broker: Pick<BrokerConfig, "properties" | "appendMode">,
+): LogConfig {
+  const value = (name: string) => resolve(name, topicConfigs, broker.properties).value;
+  const number = (name: string) => Number(value(name));
+  const internalBytes = topicConfigs["internal.segment.bytes"];
+  return {
+    segmentBytes: internalBytes === undefined ? number("segment.bytes") : number("internal.segment.bytes"),
+    segmentMs: number("segment.ms"),
+    segmentJitterMs: number("segment.jitter.ms"),
+    segmentIndexBytes: number("segment.index.bytes"),
+    indexIntervalBytes: number("index.interval.bytes"),
+    maxMessageBytes: number("max.message.bytes"),
+    messageTimestampType: value("message.timestamp.type") === "LogAppendTime" ? "LogAppendTime" : "CreateTime",
+    messageTimestampBeforeMaxMs: number("message.timestamp.before.max.ms"),
+    messageTimestampAfterMaxMs: number("message.timestamp.after.max.ms"),
+    flushMessages: number("flush.messages"),
+    flushMs: number("flush.ms"),
+    compact: (value("cleanup.policy") as readonly string[]).includes("compact"),
+    maxCompactionLagMs: number("max.compaction.lag.ms"),
+    preallocate: value("preallocate") === true,
+    fileDeleteDelayMs: number("file.delete.delay.ms"),
+    appendMode: broker.appendMode,
+  };
+}
+
+/** The in-sync replicas without which acks=all is refused: `min.insync.replicas` of the topic or the broker. */
+export function resolveMinInsyncReplicas(
+  topicConfigs: Readonly<Record<string, string>>,
+  broker: Pick<BrokerConfig, "properties">,
+): number {
+  return Number(resolve("min.insync.replicas", topicConfigs, broker.properties).value);
+}
+
+/** Whether `cleanup.policy` of the topic or the broker names a policy. */
+export function hasCleanupPolicy(
+  policy: "compact" | "delete",
+  topicConfigs: Readonly<Record<string, string>>,
+  broker: Pick<BrokerConfig, "properties">,
+): boolean {
+  return (resolve("cleanup.policy", topicConfigs, broker.properties).value as readonly string[]).includes(policy);
+}
+
+/** What DescribeConfigs shows of a topic: every config there is, in the order of their names. */
+export function describeTopicConfigs(
+  topicConfigs: Readonly<Record<string, string>>,
+  broker: Pick<BrokerConfig, "properties">,
+): ConfigEntry[] {
+  const shown = [...topicDefinitions.values()].filter(({ name }) => !name.startsWith(INTERNAL_PREFIX));
+  return describeResource(shown, topicConfigs, { properties: broker.properties, source: configSources.topic });
+}
+
+/** What DescribeConfigs shows of this broker: the settings it uses, in the order of their names. */
+export function describeBrokerConfigs(broker: Pick<BrokerConfig, "properties">): ConfigEntry[] {
+  const byName = [...brokerDefinitions.values()].sort((a, b) => a.name < b.name ? -1 : 1);
+  return byName.map((definition) => {
+    const family = synonymFamilies.find((names) => names.includes(definition.name)) ?? [definition.name];
+    const synonyms = brokerSynonyms(family.slice(family.indexOf(definition.name)), broker.properties);
+    const value = broker.properties[definition.name] ?? definition.defaultText;
+    return configEntry(definition, { value, synonyms, readOnly: true });
+  });
+}
+
+/** Broker settings of which the first that is set counts (DynamicBrokerConfig.brokerConfigSynonyms). */
+const synonymFamilies: readonly string[][] = [
+  ...[...topicDefinitions.values()].map(({ synonyms }) => synonyms.map(({ name }) => name)),
+  ["node.id", "broker.id"],
+  ["log.dirs", "log.dir"],
+];
+
+function resolve(name: string, topicConfigs: Readonly<Record<string, string>>, properties: BrokerProperties) {
+  const definition = topicDefinitions.get(name);
+  assert(definition !== undefined, `${name} is a topic config`);
+  return resolveConfig(definition, topicConfigs[name], properties);
+}

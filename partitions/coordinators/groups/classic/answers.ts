@@ -1,0 +1,45 @@
+/**
+ * Answers of a classic group. Pure; runs on shards. A protocol name that is not known is null; the coordinator makes "" of it for
+ * versions of JoinGroup before 7.
+ */
+import { errorCode } from "../../../../net/protocol/error_codes.ts";
+import type { JoinGroupResponse } from "../../../../net/protocol/messages/11_join_group.ts";
+import type { HeartbeatResponse } from "../../../../net/protocol/messages/12_heartbeat.ts";
+import type { SyncGroupResponse } from "../../../../net/protocol/messages/14_sync_group.ts";
+
+const NO_GENERATION = -1;
+const NO_LEADER = "";
+
+/** A JoinGroup that gets nothing but an error. @param memberId the id it says */
+export function refuseJoin(memberId: string, code: number): JoinGroupResponse {
+  return {
+    errorCode: code,
+    generationId: NO_GENERATION,
+    protocolType: null,
+    protocolName: null,
+    leader: NO_LEADER,
+    memberId,
+    members: [],
+  };
+}
+
+/** A SyncGroup that gets nothing but an error. */
+export function refuseSync(code: number): SyncGroupResponse {
+  return { errorCode: code, protocolType: null, protocolName: null, assignment: new Uint8Array(0) };
+}
+
+const heartbeats = new Map<number, HeartbeatResponse>(
+  [
+    errorCode.NONE,
+    errorCode.REBALANCE_IN_PROGRESS,
+    errorCode.ILLEGAL_GENERATION,
+    errorCode.UNKNOWN_MEMBER_ID,
+    errorCode.FENCED_INSTANCE_ID,
+    errorCode.COORDINATOR_NOT_AVAILABLE,
+  ].map((code) => [code, Object.freeze({ errorCode: code })]),
+);
+
+/** The answer to a heartbeat, which nobody may change: heartbeats are the bulk of the requests and allocate nothing. */
+export function heartbeatAnswer(code: number): HeartbeatResponse {
+  return heartbeats.get(code) ?? { errorCode: code };
+}

@@ -1,0 +1,63 @@
+/**
+ * A static member's new process joins in the place of the old one (KIP-345): in a stable group it gets the old one's assignment at once,
+ * and nobody rebalances. The old process is fenced. Runs on shards.
+ *
+ * The new member id is in the log before the member has it: after a restart the group must know it. v9 tells a leader all members, and
+ * not to assign (KIP-814); before, it is told that somebody else leads.
+ *
+ * Source: Kafka's GroupMetadataManager.updateStaticMemberThenRebalanceOrCompleteJoin.
+ */
+import { assert } from "../../../../storage/base/assert.ts";
+import { errorCode } from "../../../../net/protocol/error_codes.ts";
+import type { JoinGroupResponse } from "../../../../net/protocol/messages/11_join_group.ts";
+import { refuseJoin } from "./answers.ts";
+import type { ClassicMember } from "./classic_member.ts";
+import type { Joining } from "./join_group.ts";
+import { selectProtocol } from "./protocol_votes.ts";
+import type { Rebalance } from "./rebalance.ts";
+
+const SKIP_ASSIGNMENT_VERSION = 9;
+const NO_MEMBER_ID = "";
+
+/** Puts the new process in. @param who the old process and the new one's id */
+export function replaceStaticMember(
+  group: Rebalance,
+  { old, memberId }: { old: ClassicMember; memberId: string },
+  joining: Joining,
+): void {
+  const { state } = group;
+  const { request: { protocols, sessionTimeoutMs }, rebalanceTimeoutMs, reply } = joining;
+  const { groupInstanceId, clientId, clientHost, assignment } = old;
+  const told = { protocols, sessionTimeoutMs, rebalanceTimeoutMs };
+  const member = group.newMember({ memberId, groupInstanceId, clientId, clientHost, assignment, ...told });
+  const members = Array.from(state.members.all(), (one) => one === old ? member : one);
+  const isLeader = state.leaderId === old.memberId;
+  const oldLeaderId = state.leaderId;
+  const leaderId = isLeader ? memberId : oldLeaderId;
+  const isAnsweredAtOnce = state.name === "Stable" && selectProtocol(members) === state.protocolName;
+  if (isAnsweredAtOnce) {
+    const refused = group.ports.log.append([state.toRecord(members, leaderId)]);
+    if (refused !== errorCode.NONE) return reply(refuseJoin(NO_MEMBER_ID, refused));
+  }
+  const owedSync = old.owesSync;
+  state.members.replace(old, member);
+  state.leaderId = leaderId;
+  group.keepAlive(member);
+  if (isAnsweredAtOnce) {
+    state.members.setOwesSync(member, owedSync);
+    return reply(answerAtOnce(group, member, { oldLeaderId, apiVersion: joining.client.apiVersion }));
+  }
+  state.members.parkJoin(member, reply);
+  assert(state.name !== "Empty" && state.name !== "Dead", "a group with a member is neither Empty nor Dead");
+  group.rebalance();
+}
+
+function answerAtOnce(
+  group: Rebalance,
+  member: ClassicMember,
+  { oldLeaderId, apiVersion }: { oldLeaderId: string | null; apiVersion: number },
+): JoinGroupResponse {
+  const answer = group.joinedAnswer(member);
+  if (apiVersion < SKIP_ASSIGNMENT_VERSION) return { ...answer, leader: oldLeaderId ?? "", members: [] };
+  return { ...answer, skipAssignment: answer.leader === member.memberId };
+}

@@ -1,0 +1,271 @@
+/**
+ * Members of the classic protocol in a consumer group: JoinGroup, SyncGroup, Heartbeat and LeaveGroup, while a group changes its protocol
+ * member by member. Runs on shards.
+ *
+ *   classic             here
+ *   generation          member epoch
+ *   subscription bytes  topics, and the partitions that the member still owns
+ *   JoinGroup           the three steps of membership.ts; answered at once, nobody waits for the others
+ *   SyncGroup           the assignment that the member has, as the bytes that a leader would have made
+ *   REBALANCE_IN_PROGRESS  there is something to give up, or to get: join again
+ *
+ * Source: KIP-848; Kafka's GroupMetadataManager.classicGroupJoinToConsumerGroup, classicGroupSyncToConsumerGroup,
+ * classicGroupHeartbeatToConsumerGroup, classicGroupLeaveToConsumerGroup.
+ */
+import { errorCode } from "../../../../net/protocol/error_codes.ts";
+import type { JoinGroupRequest, JoinGroupResponse } from "../../../../net/protocol/messages/11_join_group.ts";
+import type { HeartbeatRequest } from "../../../../net/protocol/messages/12_heartbeat.ts";
+import type { LeaveGroupRequest, LeaveGroupResponse } from "../../../../net/protocol/messages/13_leave_group.ts";
+import type { SyncGroupRequest, SyncGroupResponse } from "../../../../net/protocol/messages/14_sync_group.ts";
+import { refuseJoin, refuseSync } from "../classic/answers.ts";
+import type { GroupClient } from "../../runtime/ports.ts";
+import {
+  CONSUMER_PROTOCOL_TYPE,
+  type ConsumerSubscription,
+  decodeConsumerSubscription,
+  encodeConsumerAssignment,
+} from "../records/consumer_protocol.ts";
+import { JOIN_EPOCH, type Member, memberState, newMember } from "./consumer_member.ts";
+import { planDowngrade } from "./downgrade.ts";
+import type { GroupCore } from "./group_core.ts";
+import { isFull } from "./heartbeat.ts";
+import { TOPIC_NAMES_MAX } from "./heartbeat_rules.ts";
+import { sortedNames } from "./member_records.ts";
+import { assign, type MemberChange, memberOf, place, tell } from "./membership.ts";
+import type { ReportedPartitions } from "./reconciliation.ts";
+
+/** From this version on a dynamic member is told its id before it joins (KIP-394). */
+const MEMBER_ID_REQUIRED_VERSION = 4;
+/** From this version on LeaveGroup names several members (KIP-345). */
+const SEVERAL_MEMBERS_VERSION = 3;
+const NO_MEMBER_ID = "";
+
+/** JoinGroup. */
+export function joinConsumerGroup(core: GroupCore, request: JoinGroupRequest, client: GroupClient): JoinGroupResponse {
+  const isNameless = request.memberId === NO_MEMBER_ID;
+  const code = checkJoin(core, request);
+  if (code !== errorCode.NONE) return refuseJoin(NO_MEMBER_ID, code);
+  const memberId = isNameless ? core.ports.newId() : request.memberId;
+  if (isNameless && request.groupInstanceId === null && client.apiVersion >= MEMBER_ID_REQUIRED_VERSION) {
+    return refuseJoin(memberId, errorCode.MEMBER_ID_REQUIRED);
+  }
+  const subscription = decodeConsumerSubscription(request.protocols[0]!.metadata)?.value;
+  if (subscription === undefined || subscription.topics.length > TOPIC_NAMES_MAX) {
+    return refuseJoin(NO_MEMBER_ID, errorCode.INCONSISTENT_GROUP_PROTOCOL);
+  }
+  const change = changeOf(core, { request, memberId, subscription, client });
+  if (typeof change === "number") return refuseJoin(NO_MEMBER_ID, change);
+  const subscriptionChanged = tell(core, change);
+  if (typeof subscriptionChanged === "object") return refuseJoin(NO_MEMBER_ID, subscriptionChanged.code);
+  core.keepAlive(memberOf(core, memberId));
+  // The last member of the consumer protocol has just come back with the classic one, under the same instance id.
+  const isLast = change.replaced !== null && change.replaced.classic === null &&
+    planDowngrade(core, new Set()) !== null;
+  const joined = (isLast ? goClassic : goOn)(core, { request, memberId, subscription, subscriptionChanged });
+  if (typeof joined === "number") return refuseJoin(NO_MEMBER_ID, joined);
+  return {
+    errorCode: errorCode.NONE,
+    generationId: joined.memberEpoch,
+    protocolType: CONSUMER_PROTOCOL_TYPE,
+    protocolName: request.protocols[0]!.name,
+    leader: "",
+    memberId,
+    members: [],
+  };
+}
+
+interface Joined {
+  readonly request: JoinGroupRequest;
+  readonly memberId: string;
+  readonly subscription: ConsumerSubscription;
+  readonly subscriptionChanged: boolean;
+}
+
+/** The member goes on towards its target. @returns the member, or Kafka's error code */
+function goOn(core: GroupCore, { request, memberId, subscription, subscriptionChanged }: Joined): Member | number {
+  const code = assign(core);
+  if (code !== 0) return code;
+  const placed = place(core, memberId, { reported: reportedOf(core, subscription), subscriptionChanged });
+  if ("code" in placed) return placed.code;
+  const { join, sync } = core.timersOf(memberId);
+  join.cancel();
+  sync.set(core.ports.nowMs() + rebalanceTimeoutOf(request));
+  return placed;
+}
+
+/** The group becomes a classic one; members join again unless everybody has what is its own. */
+function goClassic(core: GroupCore, { memberId, subscription, subscriptionChanged }: Joined): Member | number {
+  const { state } = core;
+  const rebalance = state.assignmentEpoch < state.groupEpoch;
+  if (!rebalance) {
+    const placed = place(core, memberId, { reported: reportedOf(core, subscription), subscriptionChanged });
+    if ("code" in placed) return placed.code;
+  }
+  const member = memberOf(core, memberId);
+  const code = core.holder.becomeClassic(planDowngrade(core, new Set(), rebalance)!);
+  return code === 0 ? member : code;
+}
+
+/** SyncGroup. */
+export function syncConsumerGroup(core: GroupCore, request: SyncGroupRequest): SyncGroupResponse {
+  const member = classicMember(core, request);
+  if (typeof member === "number") return refuseSync(member);
+  const protocol = member.classic!.supportedProtocols[0];
+  const { protocolType, protocolName } = request;
+  if (
+    (protocolType !== null && protocolType !== CONSUMER_PROTOCOL_TYPE) ||
+    (protocolName !== null && protocolName !== protocol?.name)
+  ) return refuseSync(errorCode.INCONSISTENT_GROUP_PROTOCOL);
+  // Who has partitions to give up has joined again already, and has to know which it keeps.
+  if (core.state.assignmentEpoch > member.memberEpoch && member.state !== memberState.UNREVOKED_PARTITIONS) {
+    return refuseSync(mustJoin(core, member));
+  }
+  core.timersOf(member.memberId).sync.cancel();
+  core.keepAlive(member);
+  const version = protocol === undefined ? 0 : decodeConsumerSubscription(protocol.metadata)?.version ?? 0;
+  const assignedPartitions = [];
+  for (const [topicId, partitions] of member.assigned) {
+    const topic = core.ports.image.topicById(topicId)?.name;
+    if (topic !== undefined) assignedPartitions.push({ topic, partitions: [...partitions.keys()] });
+  }
+  const assignment = encodeConsumerAssignment(version, { assignedPartitions, userData: null });
+  return { errorCode: errorCode.NONE, protocolType, protocolName, assignment };
+}
+
+/** Heartbeat. @returns Kafka's error code */
+export function heartbeatConsumerGroup(core: GroupCore, request: HeartbeatRequest): number {
+  const member = classicMember(core, request);
+  if (typeof member === "number") return member;
+  core.keepAlive(member);
+  const isToJoin = member.memberEpoch < core.state.assignmentEpoch ||
+    member.state === memberState.UNREVOKED_PARTITIONS ||
+    (member.state === memberState.UNRELEASED_PARTITIONS && !isWaiting(core, member));
+  return isToJoin ? mustJoin(core, member) : errorCode.NONE;
+}
+
+/** LeaveGroup. */
+export function leaveConsumerGroup(
+  core: GroupCore,
+  request: LeaveGroupRequest,
+  apiVersion: number,
+): LeaveGroupResponse {
+  const isSingle = apiVersion < SEVERAL_MEMBERS_VERSION;
+  const named = isSingle ? [{ memberId: request.memberId, groupInstanceId: null }] : request.members;
+  const leaving = new Set<Member>();
+  const members = named.map(({ memberId, groupInstanceId }) => {
+    const member = leavingMember(core, memberId, groupInstanceId);
+    if (typeof member === "object") leaving.add(member);
+    return { memberId, groupInstanceId, errorCode: typeof member === "object" ? errorCode.NONE : member };
+  });
+  const code = core.fence(leaving);
+  if (code !== 0) return { errorCode: code, members: [] };
+  return isSingle ? { errorCode: members[0]!.errorCode, members: [] } : { errorCode: errorCode.NONE, members };
+}
+
+function checkJoin(core: GroupCore, request: JoinGroupRequest): number {
+  const { state, ports } = core;
+  const { sessionTimeoutMs, protocolType, protocols, memberId, groupInstanceId } = request;
+  const { minSessionTimeoutMs, maxSessionTimeoutMs, consumerMigrationPolicy } = ports.settings;
+  if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
+    return errorCode.INVALID_SESSION_TIMEOUT;
+  }
+  if (consumerMigrationPolicy === "disabled") return errorCode.INCONSISTENT_GROUP_PROTOCOL;
+  if (isFull(core, memberId, groupInstanceId)) return errorCode.GROUP_MAX_SIZE_REACHED;
+  const isSupported = protocolType === CONSUMER_PROTOCOL_TYPE &&
+    protocols.some(({ name }) => state.classicSupportOf(name) === state.classicCount);
+  return isSupported ? errorCode.NONE : errorCode.INCONSISTENT_GROUP_PROTOCOL;
+}
+
+function changeOf(
+  { state }: GroupCore,
+  { request, memberId, subscription, client }: {
+    request: JoinGroupRequest;
+    memberId: string;
+    subscription: ConsumerSubscription;
+    client: GroupClient;
+  },
+): MemberChange | number {
+  const { groupInstanceId } = request;
+  const told = (member: Member): Member => ({
+    ...member,
+    instanceId: groupInstanceId ?? member.instanceId,
+    rackId: subscription.rackId || member.rackId,
+    rebalanceTimeoutMs: rebalanceTimeoutOf(request),
+    topicNames: sortedNames(subscription.topics),
+    topicRegex: "",
+    clientId: client.clientId,
+    clientHost: client.clientHost,
+    classic: {
+      sessionTimeoutMs: request.sessionTimeoutMs,
+      supportedProtocols: request.protocols.map(({ name, metadata }) => ({ name, metadata })),
+    },
+  });
+  const holder = state.staticMember(groupInstanceId);
+  if (groupInstanceId === null || (holder === undefined && request.memberId === NO_MEMBER_ID)) {
+    const before = state.members.get(memberId);
+    return { before: before ?? null, after: told(before ?? newMember(memberId)), replaced: null };
+  }
+  if (holder === undefined) return errorCode.UNKNOWN_MEMBER_ID;
+  if (request.memberId === NO_MEMBER_ID) {
+    const taken = { ...holder, memberId, memberEpoch: JOIN_EPOCH, previousMemberEpoch: JOIN_EPOCH };
+    return { before: holder, after: told(taken), replaced: holder };
+  }
+  if (holder.memberId !== memberId) return errorCode.FENCED_INSTANCE_ID;
+  return { before: holder, after: told(holder), replaced: null };
+}
+
+/** The member of a request that needs one of the classic protocol and of its generation, or why not. */
+function classicMember(
+  core: GroupCore,
+  { memberId, groupInstanceId, generationId }: {
+    memberId: string;
+    groupInstanceId: string | null;
+    generationId: number;
+  },
+): Member | number {
+  const { state } = core;
+  const member = groupInstanceId === null ? state.members.get(memberId) : state.staticMember(groupInstanceId);
+  if (member === undefined) return errorCode.UNKNOWN_MEMBER_ID;
+  if (member.memberId !== memberId) return errorCode.FENCED_INSTANCE_ID;
+  if (member.classic === null) return errorCode.UNKNOWN_MEMBER_ID;
+  return member.memberEpoch === generationId ? member : errorCode.ILLEGAL_GENERATION;
+}
+
+function leavingMember({ state }: GroupCore, memberId: string, groupInstanceId: string | null): Member | number {
+  const member = groupInstanceId === null ? state.members.get(memberId) : state.staticMember(groupInstanceId);
+  if (member === undefined) return errorCode.UNKNOWN_MEMBER_ID;
+  // An administrator removes a static member by its instance id alone.
+  return memberId === NO_MEMBER_ID || member.memberId === memberId ? member : errorCode.FENCED_INSTANCE_ID;
+}
+
+/** It has to join again, in time. */
+function mustJoin(core: GroupCore, member: Member): number {
+  const { join } = core.timersOf(member.memberId);
+  if (!join.isSet) join.set(core.ports.nowMs() + Math.max(member.rebalanceTimeoutMs, 0));
+  return errorCode.REBALANCE_IN_PROGRESS;
+}
+
+/** Whether some of a member's target is still with others. */
+function isWaiting({ state }: GroupCore, { memberId, assigned }: Member): boolean {
+  for (const [topicId, partitions] of state.targetOf(memberId)) {
+    const had = assigned.get(topicId);
+    for (const partition of partitions) {
+      if (had?.has(partition) !== true && state.ownerOf(topicId, partition) !== undefined) return true;
+    }
+  }
+  return false;
+}
+
+function reportedOf({ ports }: GroupCore, { ownedPartitions }: ConsumerSubscription): ReportedPartitions[] {
+  const reported: ReportedPartitions[] = [];
+  for (const { topic, partitions } of ownedPartitions) {
+    const topicId = ports.image.topic(topic)?.id;
+    if (topicId !== undefined) reported.push({ topicId, partitions });
+  }
+  return reported;
+}
+
+/** JoinGroup v0 has none: the session timeout stands for it. */
+function rebalanceTimeoutOf({ rebalanceTimeoutMs, sessionTimeoutMs }: JoinGroupRequest): number {
+  return rebalanceTimeoutMs < 0 ? sessionTimeoutMs : rebalanceTimeoutMs;
+}

@@ -1,0 +1,137 @@
+/** Members of the classic protocol in a consumer group, and classic groups to upgrade. For tests. */
+import type { JoinGroupRequest, JoinGroupResponse } from "../../../../net/protocol/messages/11_join_group.ts";
+import type { SyncGroupResponse } from "../../../../net/protocol/messages/14_sync_group.ts";
+import { ClassicGroup } from "../classic/classic_group.ts";
+import type { GroupClient } from "../../runtime/ports.ts";
+import {
+  decodeConsumerAssignment,
+  encodeConsumerAssignment,
+  encodeConsumerSubscription,
+} from "../records/consumer_protocol.ts";
+import { GROUP_ID, TestConsumerGroup } from "./consumer_testing.ts";
+
+/** What classic members of the tests ask for. */
+export const CLASSIC_SESSION_MS = 10_000;
+/** Longer than a session, so that the two can be told apart. */
+export const CLASSIC_REBALANCE_MS = 20_000;
+
+/** What a test says of a JoinGroup. */
+export interface ClassicOptions {
+  readonly memberId?: string;
+  readonly instanceId?: string | null;
+  readonly topics?: string[];
+  readonly owned?: Record<string, number[]>;
+  readonly protocols?: string[];
+  readonly changes?: Partial<JoinGroupRequest>;
+  readonly version?: number;
+}
+
+/** Who sends, with the version. */
+export function client(apiVersion: number): GroupClient {
+  return { clientId: "classic", clientHost: "/127.0.0.1", apiVersion };
+}
+
+/** JoinGroup to a group of either protocol. */
+export function join(test: TestConsumerGroup, options: ClassicOptions = {}): JoinGroupResponse | null {
+  const { memberId = "c", instanceId = null, topics = ["orders"], owned = {}, protocols = ["range"] } = options;
+  const ownedPartitions = Object.entries(owned).map(([topic, partitions]) => ({ topic, partitions }));
+  const metadata = encodeConsumerSubscription(1, {
+    topics,
+    userData: null,
+    ownedPartitions,
+    generationId: -1,
+    rackId: null,
+  });
+  const request: JoinGroupRequest = {
+    groupId: GROUP_ID,
+    sessionTimeoutMs: CLASSIC_SESSION_MS,
+    rebalanceTimeoutMs: CLASSIC_REBALANCE_MS,
+    memberId,
+    groupInstanceId: instanceId,
+    protocolType: "consumer",
+    protocols: protocols.map((name) => ({ name, metadata })),
+    reason: null,
+    ...options.changes,
+  };
+  let answer: JoinGroupResponse | null = null;
+  test.group!.join(request, client(options.version ?? 9), (response) => answer = response);
+  return answer;
+}
+
+/** SyncGroup of a member that does not lead. */
+export function sync(
+  test: TestConsumerGroup,
+  memberId: string,
+  generationId: number,
+  name = "range",
+): SyncGroupResponse {
+  const request = {
+    groupId: GROUP_ID,
+    generationId,
+    memberId,
+    groupInstanceId: null,
+    protocolType: "consumer",
+    protocolName: name,
+    assignments: [],
+  };
+  let answer: SyncGroupResponse | null = null;
+  test.consumers.sync(request, client(5), (response) => answer = response);
+  return answer!;
+}
+
+/** Heartbeat. @returns its error code */
+export function beat(test: TestConsumerGroup, memberId: string, generationId: number): number {
+  let code: number | null = null;
+  const request = { groupId: GROUP_ID, generationId, memberId, groupInstanceId: null };
+  test.consumers.classicHeartbeat(request, client(4), (response) => code = response.errorCode);
+  return code!;
+}
+
+/** What an answer to SyncGroup assigns, as "topic-0". */
+export function assignment({ assignment }: SyncGroupResponse): string[] {
+  const { assignedPartitions } = decodeConsumerAssignment(assignment)!.value;
+  return assignedPartitions.flatMap(({ topic, partitions }) => partitions.map((partition) => `${topic}-${partition}`));
+}
+
+/** A group that is to come, and its topic of two partitions. */
+export function newTest(): TestConsumerGroup {
+  const test = new TestConsumerGroup();
+  test.setTopics({ orders: 2 });
+  return test;
+}
+
+/** A stable classic group in the log, whose members a leader gave what is said. */
+export function classicGroup(test: TestConsumerGroup, members: Record<string, number[]>, changes = {}): void {
+  const seed = {
+    generation: 7,
+    protocolType: "consumer",
+    protocolName: "range",
+    members: Object.entries(members).map(([memberId, partitions]) => ({
+      memberId,
+      groupInstanceId: null,
+      clientId: "classic",
+      clientHost: "/127.0.0.1",
+      rebalanceTimeoutMs: CLASSIC_REBALANCE_MS,
+      sessionTimeoutMs: CLASSIC_SESSION_MS,
+      protocols: [{
+        name: "range",
+        metadata: encodeConsumerSubscription(1, {
+          topics: ["orders"],
+          userData: null,
+          ownedPartitions: [],
+          generationId: -1,
+          rackId: null,
+        }),
+      }],
+      assignment: encodeConsumerAssignment(1, {
+        assignedPartitions: [{ topic: "orders", partitions }],
+        userData: null,
+      }),
+      ...changes,
+    })),
+  };
+  const group = ClassicGroup.fromMembers(test.ports, GROUP_ID, seed);
+  test.ports.log.append([group.toRecord()]);
+  group.start();
+  test.group = group;
+}

@@ -1,0 +1,282 @@
+/**
+ * A consumer group with a clock that is moved by hand, a log that goes through Kafka's record format and can refuse, and topics that
+ * come and go. It holds the group as the runtime does: changes of protocol, and a restart out of the log. For tests.
+ */
+import assert from "node:assert/strict";
+import { errorCode } from "../../../../net/protocol/error_codes.ts";
+import type {
+  ConsumerGroupHeartbeatRequest,
+  ConsumerGroupHeartbeatResponse,
+} from "../../../../net/protocol/messages/68_consumer_group_heartbeat.ts";
+import { ManualClock } from "../../../../storage/base/clock.ts";
+import { Deadlines } from "../../../requests/deadlines.ts";
+import { MetadataImage, type TopicImage } from "../../../metadata/image.ts";
+import { ClassicGroup } from "../classic/classic_group.ts";
+import { refuseConsumerHeartbeat } from "../group_requests.ts";
+import { GroupMemory } from "../group_memory.ts";
+import type { ConsumerGroupSettings, GroupClient, GroupPorts, GroupSettings, GroupTimer } from "../../runtime/ports.ts";
+import {
+  type ConsumerGroupRecord,
+  decodeGroupRecord,
+  encodeGroupRecord,
+  type GroupMetadataRecord,
+  type GroupRecord,
+} from "../records/group_record.ts";
+import { passTime, testGroupSettings, testSettings } from "../../runtime/ports_testing.ts";
+import { ConsumerGroup, type Downgrade } from "./consumer_group.ts";
+import { planUpgrade } from "./upgrade.ts";
+
+/** The group of all tests. */
+export const GROUP_ID = "group";
+/** Kafka's defaults. */
+export const SESSION_MS = 45_000;
+/** Of the tests' members; shorter than a session, so that the two can be told apart. */
+export const REBALANCE_MS = 30_000;
+
+/** One partition as a text: "topic-0". */
+export type PartitionText = string;
+
+/** What a test says of a heartbeat; the rest is "as before". */
+export type HeartbeatOptions = Partial<Omit<ConsumerGroupHeartbeatRequest, "groupId" | "topicPartitions">> & {
+  /** What the member says it owns. */
+  readonly owned?: readonly PartitionText[];
+  readonly version?: number;
+  readonly clientId?: string;
+};
+
+/** A group and everything around it. */
+export class TestConsumerGroup {
+  readonly clock = new ManualClock();
+  readonly image = new MetadataImage();
+  readonly timers = new Deadlines<GroupTimer>();
+  /** All that was appended, read back from Kafka's format. */
+  readonly records: GroupRecord[] = [];
+  /** Batches that were appended. */
+  batchesCount = 0;
+  /** What the log says from now on; anything but 0 refuses. */
+  refusal: number = errorCode.NONE;
+  settings: GroupSettings = testSettings;
+  groupSettings: ConsumerGroupSettings = {
+    ...testGroupSettings,
+    sessionTimeoutMs: SESSION_MS,
+    assignmentIntervalMs: 0,
+  };
+  readonly ports: GroupPorts;
+  /** Makes consumer groups; a planted bug makes others. */
+  makeGroup: () => ConsumerGroup = () => new ConsumerGroup(this.ports, GROUP_ID, this);
+  /** One append in so many is lost, 0 for none: a planted bug. */
+  forgetsOneIn = 0;
+  /** The group as it is now, of either protocol; null before the first member. */
+  group: ConsumerGroup | ClassicGroup | null = null;
+  #nextId = 0;
+
+  constructor() {
+    const settingsOf = () => this.groupSettings;
+    const getSettings = () => this.settings;
+    this.ports = {
+      log: { append: (records) => this.#append(records) },
+      image: this.image,
+      get settings() {
+        return getSettings();
+      },
+      settingsOf,
+      timers: this.timers,
+      nowMs: () => this.clock.monotonicMs(),
+      wallMs: () => this.clock.wallMs(),
+      newId: () => `id-${this.#nextId++}`,
+      memory: new GroupMemory(),
+      metadataMemory: new GroupMemory(),
+    };
+  }
+
+  /** The group, which has to be one of consumers. */
+  get consumers(): ConsumerGroup {
+    assert(this.group?.type === "consumer", "the group is a consumer group");
+    return this.group;
+  }
+
+  /** The group, which has to be a classic one. */
+  get classic(): ClassicGroup {
+    assert(this.group?.type === "classic", "the group is a classic group");
+    return this.group;
+  }
+
+  /** Sends a heartbeat. @returns the answer */
+  heartbeat(memberId: string, memberEpoch: number, options: HeartbeatOptions = {}): ConsumerGroupHeartbeatResponse {
+    const { owned, version = 1, clientId = "client", ...told } = options;
+    const request: ConsumerGroupHeartbeatRequest = {
+      groupId: GROUP_ID,
+      memberId,
+      memberEpoch,
+      instanceId: null,
+      rackId: null,
+      rebalanceTimeoutMs: -1,
+      subscribedTopicNames: null,
+      subscribedTopicRegex: null,
+      serverAssignor: null,
+      topicPartitions: owned === undefined ? null : this.#reported(owned),
+      ...told,
+    };
+    const client: GroupClient = { clientId, clientHost: "/127.0.0.1", apiVersion: version };
+    const answers: ConsumerGroupHeartbeatResponse[] = [];
+    if (this.group?.type === "classic") {
+      const refused = memberEpoch === 0 ? this.#upgrade() : refuseConsumerHeartbeat(errorCode.GROUP_ID_NOT_FOUND, null);
+      if (refused !== null) return refused;
+    }
+    this.group ??= this.makeGroup();
+    this.consumers.heartbeat(request, client, (answer) => answers.push(answer));
+    assert.equal(answers.length, 1, "a heartbeat is answered once, at once");
+    return answers[0]!;
+  }
+
+  /** Joins a member that subscribes to topics. */
+  join(memberId: string, topics: readonly string[], options: HeartbeatOptions = {}): ConsumerGroupHeartbeatResponse {
+    return this.heartbeat(memberId, 0, {
+      rebalanceTimeoutMs: REBALANCE_MS,
+      subscribedTopicNames: [...topics],
+      owned: [],
+      ...options,
+    });
+  }
+
+  /** Partitions of an answer's assignment in order, null when it says "as before". */
+  assigned(answer: ConsumerGroupHeartbeatResponse): PartitionText[] | null {
+    if (answer.assignment === null || answer.assignment === undefined) return null;
+    return this.#texts(answer.assignment.topicPartitions);
+  }
+
+  /** What each member has, by ConsumerGroupDescribe: "topic-0" to member id. Fails when a partition has two. */
+  owners(part: "assignment" | "targetAssignment" = "assignment"): Map<PartitionText, string> {
+    const owners = new Map<PartitionText, string>();
+    for (const member of this.consumers.describe().members) {
+      for (const partition of this.#texts(member[part].topicPartitions)) {
+        assert(!owners.has(partition), `${partition} belongs to ${owners.get(partition)} and ${member.memberId}`);
+        owners.set(partition, member.memberId);
+      }
+    }
+    return owners;
+  }
+
+  /** Creates topics, or changes their partition counts; `null` deletes. */
+  setTopics(counts: Readonly<Record<string, number | null>>): void {
+    const changed: TopicImage[] = [];
+    const deletedIds: string[] = [];
+    for (const [name, partitionsCount] of Object.entries(counts)) {
+      const known = this.image.topic(name);
+      if (partitionsCount === null) deletedIds.push(known!.id);
+      else changed.push(topicImage(name, known?.id ?? this.#topicId(), partitionsCount));
+    }
+    this.image.apply({ changed, deletedIds });
+    if (this.group?.type === "consumer") this.group.onImage(new Set(Object.keys(counts)));
+  }
+
+  /** Lets time pass; what is due in it happens in order. */
+  advance(ms: number): void {
+    passTime(ms, this);
+  }
+
+  /** The group out of the log, as after a restart. */
+  restart(): void {
+    this.group?.dispose();
+    this.group = null;
+    for (const record of this.records) this.#replay(record);
+    this.group = this.group as ConsumerGroup | ClassicGroup | null;
+    this.group?.start();
+  }
+
+  /** As the runtime does it. */
+  becomeClassic({ groupId, tombstones, seed, rebalance }: Downgrade): number {
+    const classic = ClassicGroup.fromMembers(this.ports, groupId, seed);
+    const code = this.ports.log.append([...tombstones, classic.toRecord()]);
+    if (code !== errorCode.NONE) return code;
+    this.group?.dispose();
+    this.group = classic;
+    classic.start(rebalance);
+    return code;
+  }
+
+  #upgrade(): ConsumerGroupHeartbeatResponse | null {
+    const plan = planUpgrade(this.ports, this.classic);
+    if (!Array.isArray(plan)) return refuseConsumerHeartbeat(plan.code, plan.message);
+    const code = this.ports.log.append(plan);
+    if (code !== errorCode.NONE) return refuseConsumerHeartbeat(code, null);
+    this.classic.dispose(errorCode.REBALANCE_IN_PROGRESS);
+    const group = this.makeGroup();
+    for (const record of plan) if (record.kind !== "group-metadata") group.replay(record as ConsumerGroupRecord);
+    group.start();
+    this.group = group;
+    return null;
+  }
+
+  #append(records: readonly GroupRecord[]): number {
+    if (this.refusal !== errorCode.NONE) return this.refusal;
+    this.batchesCount++;
+    if (this.forgetsOneIn > 0 && this.batchesCount % this.forgetsOneIn === 0) return errorCode.NONE;
+    for (const record of records) {
+      const { key, value } = encodeGroupRecord(record);
+      const read = decodeGroupRecord(key, value);
+      assert(read !== null, "what is written can be read");
+      this.records.push(read);
+    }
+    return errorCode.NONE;
+  }
+
+  #replay(record: GroupRecord): void {
+    if (record.kind === "group-metadata") {
+      if (record.value === null) {
+        if (this.group?.type === "classic") this.group = null;
+        return;
+      }
+      if (this.group?.type !== "classic") this.group = new ClassicGroup(this.ports, GROUP_ID);
+      return (this.group as ClassicGroup).replay(record as GroupMetadataRecord);
+    }
+    if (record.kind === "consumer-group-metadata" && record.value === null) {
+      this.group = null;
+      return;
+    }
+    if (this.group?.type !== "consumer") {
+      if (record.value === null) return;
+      this.group = this.makeGroup();
+    }
+    (this.group as ConsumerGroup).replay(record as ConsumerGroupRecord);
+  }
+
+  #topicId(): string {
+    return String(this.#nextId++).padStart(21, "t") + "A";
+  }
+
+  #texts(topics: Iterable<{ readonly topicId: string; readonly partitions: Iterable<number> }>): PartitionText[] {
+    const texts: PartitionText[] = [];
+    for (const { topicId, partitions } of topics) {
+      const name = this.image.topicById(topicId)?.name ?? topicId;
+      for (const partition of partitions) texts.push(`${name}-${partition}`);
+    }
+    return texts.sort();
+  }
+
+  #reported(owned: readonly PartitionText[]): { topicId: string; partitions: number[] }[] {
+    const topics = new Map<string, number[]>();
+    for (const text of owned) {
+      const dash = text.lastIndexOf("-");
+      const topicId = this.image.topic(text.slice(0, dash))?.id;
+      if (topicId === undefined) continue;
+      topics.set(topicId, [...topics.get(topicId) ?? [], Number(text.slice(dash + 1))]);
+    }
+    return Array.from(topics, ([topicId, partitions]) => ({ topicId, partitions }));
+  }
+}
+
+function topicImage(name: string, id: string, partitionsCount: number): TopicImage {
+  const partitions = Array.from({ length: partitionsCount }, (_, partition) => ({
+    partition,
+    slot: 0,
+    shard: 0,
+    leader: 1,
+    leaderEpoch: 0,
+    partitionEpoch: 0,
+    replicas: [1],
+    isr: [1],
+  }));
+  const logConfig = {} as TopicImage["logConfig"];
+  return { name, id, isInternal: false, partitions, configs: {}, logConfig };
+}

@@ -1,0 +1,206 @@
+/**
+ * ConsumerGroupHeartbeat v0-1 to a consumer group: join, go on, leave. Runs on shards.
+ *
+ * A request names only what changed; one that names all of timeout, subscription and owned partitions is a full one and is told the
+ * assignment even if it did not change. Source: KIP-848, KIP-1082; Kafka's GroupMetadataManager.consumerGroupHeartbeat.
+ */
+import { errorCode } from "../../../../net/protocol/error_codes.ts";
+import type {
+  ConsumerGroupHeartbeatRequest,
+  ConsumerGroupHeartbeatResponse,
+} from "../../../../net/protocol/messages/68_consumer_group_heartbeat.ts";
+import { refuseConsumerHeartbeat } from "../group_requests.ts";
+import type { GroupClient } from "../../runtime/ports.ts";
+import {
+  isReconciledTo,
+  JOIN_EPOCH,
+  type Member,
+  newMember,
+  type OwnedPartitions,
+  OWNS_NOTHING,
+  sameOwned,
+  STATIC_LEAVE_EPOCH,
+} from "./consumer_member.ts";
+import type { GroupCore } from "./group_core.ts";
+import { currentRecord, sortedNames } from "./member_records.ts";
+import { assign, type MemberChange, memberOf, place, type StepRefusal, tell } from "./membership.ts";
+import { ownsOnly } from "./reconciliation.ts";
+
+/** A heartbeat that says nothing new, of a member that has all it is to have. O(1). */
+export function isQuietHeartbeat(
+  { state, regexes, isTopicCheckDue }: GroupCore,
+  request: ConsumerGroupHeartbeatRequest,
+  client: GroupClient,
+): Member | null {
+  const member = state.members.get(request.memberId);
+  if (member === undefined || request.memberEpoch !== member.memberEpoch || request.memberEpoch <= JOIN_EPOCH) {
+    return null;
+  }
+  const saysNothing = request.subscribedTopicNames === null && request.subscribedTopicRegex === null &&
+    request.serverAssignor === null &&
+    (request.instanceId === null || request.instanceId === member.instanceId) &&
+    (request.rackId === null || request.rackId === member.rackId) &&
+    (request.rebalanceTimeoutMs === -1 || request.rebalanceTimeoutMs === member.rebalanceTimeoutMs);
+  const isSettled = isReconciledTo(member, state.groupEpoch) && state.assignmentEpoch === state.groupEpoch &&
+    member.classic === null && !isTopicCheckDue && !regexes.isDue;
+  const isSameClient = client.clientId === member.clientId && client.clientHost === member.clientHost;
+  return saysNothing && isSettled && isSameClient ? member : null;
+}
+
+/** Joins, or goes on. The request is well-formed, its epoch 0 or more. */
+export function takeHeartbeat(
+  core: GroupCore,
+  request: ConsumerGroupHeartbeatRequest,
+  client: GroupClient,
+): ConsumerGroupHeartbeatResponse {
+  const change = changeOf(core, request, client);
+  if ("code" in change) return refuse(change);
+  const subscriptionChanged = tell(core, change);
+  if (typeof subscriptionChanged === "object") return refuse(subscriptionChanged);
+  const { memberId } = change.after;
+  core.keepAlive(memberOf(core, memberId));
+  if ((change.before?.classic ?? null) !== null) core.timersOf(memberId).keepThoseOf("consumer");
+  const code = assign(core);
+  if (code !== 0) return refuse({ code, message: null });
+  const placed = place(core, memberId, { reported: request.topicPartitions, subscriptionChanged });
+  if ("code" in placed) return refuse(placed);
+  const isFull = request.rebalanceTimeoutMs !== -1 && request.topicPartitions !== null &&
+    (request.subscribedTopicNames !== null || request.subscribedTopicRegex !== null);
+  const isTold = request.memberEpoch === JOIN_EPOCH || isFull || !sameOwned(change.after.assigned, placed.assigned);
+  return answer(core, placed, isTold ? placed.assigned : null);
+}
+
+/** What a member is told. @param assigned null: as before */
+export function answer(
+  { ports, groupId }: GroupCore,
+  { memberId, memberEpoch }: Member,
+  assigned: OwnedPartitions | null,
+): ConsumerGroupHeartbeatResponse {
+  return {
+    throttleTimeMs: 0,
+    errorCode: errorCode.NONE,
+    errorMessage: null,
+    memberId,
+    memberEpoch,
+    heartbeatIntervalMs: ports.settingsOf(groupId).heartbeatIntervalMs,
+    assignment: assigned === null ? null : {
+      topicPartitions: Array.from(
+        assigned,
+        ([topicId, partitions]) => ({ topicId, partitions: [...partitions.keys()] }),
+      ),
+    },
+  };
+}
+
+/** Leaves, for good or, a static member, for a while. */
+export function takeLeave(core: GroupCore, request: ConsumerGroupHeartbeatRequest): ConsumerGroupHeartbeatResponse {
+  const { groupId, state } = core;
+  const { memberId, memberEpoch, instanceId } = request;
+  const member = instanceId === null ? state.members.get(memberId) : state.staticMember(instanceId);
+  if (member === undefined) return refuse(unknownMember(request, groupId));
+  if (member.memberId !== memberId) return refuse(fencedInstance(request, member));
+  const code = memberEpoch === STATIC_LEAVE_EPOCH
+    ? core.append([currentRecord(groupId, memberId, awayPlacement(member))])
+    : core.fence(new Set([member]));
+  if (code !== 0) return refuse({ code, message: null });
+  if (memberEpoch === STATIC_LEAVE_EPOCH && core.timersOf(memberId).isRebalancing) {
+    core.timersOf(memberId).rebalance.cancel();
+  }
+  return { ...refuseConsumerHeartbeat(errorCode.NONE, null), memberId, memberEpoch };
+}
+
+/** A static member that is away keeps what it has, as if it had always had it, for whoever comes in its place. */
+function awayPlacement(member: Member): Member {
+  const assigned = new Map<string, ReadonlyMap<number, number>>();
+  for (const [topicId, partitions] of member.assigned) {
+    assigned.set(topicId, new Map(Array.from(partitions.keys(), (partition) => [partition, 0])));
+  }
+  return { ...member, memberEpoch: STATIC_LEAVE_EPOCH, assigned, revoking: OWNS_NOTHING };
+}
+
+function changeOf(
+  core: GroupCore,
+  request: ConsumerGroupHeartbeatRequest,
+  client: GroupClient,
+): MemberChange | StepRefusal {
+  const { groupId, state, ports } = core;
+  const { instanceId, memberEpoch, topicPartitions } = request;
+  if (isFull(core, request.memberId, instanceId)) {
+    const message = `The consumer group has reached its maximum capacity of ${ports.settings.consumerMaxSize} members.`;
+    return { code: errorCode.GROUP_MAX_SIZE_REACHED, message };
+  }
+  const memberId = request.memberId === "" ? ports.newId() : request.memberId;
+  const isJoining = memberEpoch === JOIN_EPOCH;
+  const holder = state.staticMember(instanceId);
+  const before = (instanceId === null || (isJoining && holder === undefined)) ? state.members.get(memberId) : holder;
+  if (before === undefined && !isJoining) return unknownMember(request, groupId);
+  if (isJoining && holder !== undefined) {
+    if (holder.classic === null && holder.memberEpoch !== STATIC_LEAVE_EPOCH) {
+      const message = `Static member ${memberId} with instance id ${instanceId} cannot join the group because the ` +
+        `instance id is owned by ${holder.memberId} member.`;
+      return { code: errorCode.UNRELEASED_INSTANCE_ID, message };
+    }
+    const taken: Member = { ...holder, memberId, memberEpoch: JOIN_EPOCH, previousMemberEpoch: JOIN_EPOCH };
+    return { before: holder, after: told(taken, request, client), replaced: holder };
+  }
+  if (before !== undefined) {
+    if (before.memberId !== memberId) return fencedInstance(request, before);
+    const refusal = checkEpoch(before, memberEpoch, topicPartitions);
+    if (refusal !== null) return refusal;
+  }
+  return { before: before ?? null, after: told(before ?? newMember(memberId), request, client), replaced: null };
+}
+
+/** Whether there is no room for a member. One that takes the place of another needs none. */
+export function isFull({ state, ports }: GroupCore, memberId: string, instanceId: string | null): boolean {
+  if (state.members.size < ports.settings.consumerMaxSize) return false;
+  return state.staticMember(instanceId) === undefined && !state.members.has(memberId);
+}
+
+/** A member with what its request says. */
+function told(member: Member, request: ConsumerGroupHeartbeatRequest, client: GroupClient): Member {
+  const { subscribedTopicNames, subscribedTopicRegex } = request;
+  return {
+    ...member,
+    instanceId: request.instanceId ?? member.instanceId,
+    rackId: request.rackId ?? member.rackId,
+    rebalanceTimeoutMs: request.rebalanceTimeoutMs === -1 ? member.rebalanceTimeoutMs : request.rebalanceTimeoutMs,
+    serverAssignor: request.serverAssignor ?? member.serverAssignor,
+    topicNames: subscribedTopicNames === null ? member.topicNames : sortedNames(subscribedTopicNames),
+    topicRegex: subscribedTopicRegex ?? member.topicRegex,
+    clientId: client.clientId,
+    clientHost: client.clientHost,
+    classic: null,
+  };
+}
+
+/** The epoch has to be the member's; the one before will do, when an answer was lost, for who owns nothing beyond its own. */
+function checkEpoch(
+  member: Member,
+  memberEpoch: number,
+  reported: ConsumerGroupHeartbeatRequest["topicPartitions"],
+): StepRefusal | null {
+  if (memberEpoch === JOIN_EPOCH || memberEpoch === member.memberEpoch) return null;
+  const isLate = memberEpoch === member.previousMemberEpoch && memberEpoch < member.memberEpoch;
+  if (isLate && ownsOnly(reported, member.assigned)) return null;
+  const comparison = memberEpoch > member.memberEpoch ? "greater" : "smaller";
+  const message = `The consumer group member has a ${comparison} member epoch (${memberEpoch}) than the one known by ` +
+    `the group coordinator (${member.memberEpoch}). The member must abandon all its partitions and rejoin.`;
+  return { code: errorCode.FENCED_MEMBER_EPOCH, message };
+}
+
+function unknownMember({ memberId, instanceId }: ConsumerGroupHeartbeatRequest, groupId: string): StepRefusal {
+  const message = instanceId === null
+    ? `Member ${memberId} is not a member of group ${groupId}.`
+    : `Instance id ${instanceId} is unknown.`;
+  return { code: errorCode.UNKNOWN_MEMBER_ID, message };
+}
+
+function fencedInstance({ memberId, instanceId }: ConsumerGroupHeartbeatRequest, holder: Member): StepRefusal {
+  const message = `Static member ${memberId} with instance id ${instanceId} was fenced by member ${holder.memberId}.`;
+  return { code: errorCode.FENCED_INSTANCE_ID, message };
+}
+
+function refuse({ code, message }: StepRefusal): ConsumerGroupHeartbeatResponse {
+  return refuseConsumerHeartbeat(code, message);
+}

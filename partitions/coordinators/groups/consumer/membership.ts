@@ -1,0 +1,235 @@
+/**
+ * The three steps of every request by which a member joins or goes on, whichever protocol it uses. Runs on shards.
+ *
+ *   1. tell    what the member says goes into the log, with a new group epoch when the group needs another assignment
+ *   2. assign  when the group epoch is newer than the assignment's, and the last assignment is old enough
+ *   3. place   the member goes on towards its target
+ *
+ * Each step is one append, the second sometimes several, and leaves a state that is whole: after a crash, or a refused append, between two of them the next
+ * heartbeat goes on where they ended. Source: Kafka's GroupMetadataManager.consumerGroupHeartbeat.
+ */
+import { assert } from "../../../../storage/base/assert.ts";
+import { errorCode } from "../../../../net/protocol/error_codes.ts";
+import type { GroupRecord } from "../records/group_record.ts";
+import type { AssignorMember, Targets } from "./assignors/assignor.ts";
+import { assignors } from "./assignors/assignors.ts";
+import { assignUniform } from "./assignors/uniform_assignor.ts";
+import { GROUP_BYTES, PARTITION_BYTES } from "../group_memory.ts";
+import { isReconciledTo, type Member, sameFacts, sameNames } from "./consumer_member.ts";
+import { bytesOfMember, sizeOf } from "./consumer_state.ts";
+import type { GroupCore } from "./group_core.ts";
+import {
+  assignmentEpochRecord,
+  currentRecord,
+  groupEpochRecord,
+  memberRecord,
+  memberTombstones,
+  regexRecord,
+  targetRecord,
+} from "./member_records.ts";
+import { MUST_REJOIN, reconcile, type ReportedPartitions } from "./reconciliation.ts";
+import { topicRegexProblem } from "./topic_regex.ts";
+import { hashTopics } from "./topics_hash.ts";
+
+/**
+ * Partitions of an assignment that go into one batch, about; a member counts as some. A batch may not be larger than
+ * `max.message.bytes`, and targets of a large group are. They need not be in the log at once: without their epoch, which comes last,
+ * nobody moves for their sake, and a crash in between only means that they are computed again.
+ */
+const PIECE_SIZE_MAX = 50_000;
+const MEMBER_SIZE = 25;
+/** Of an expression that is refused, so many characters are shown. */
+const SHOWN_CHARS_MAX = 1000;
+
+/** A member as it is and as it is to be. */
+export interface MemberChange {
+  /** null: it is new. */
+  readonly before: Member | null;
+  readonly after: Member;
+  /** The static member whose place it takes; then it is `before` too. */
+  readonly replaced: Member | null;
+}
+
+/** Why a step did not happen. */
+export interface StepRefusal {
+  readonly code: number;
+  readonly message: string | null;
+}
+
+/** Step 1. @returns whether the member's subscription changed, or a refusal */
+export function tell(core: GroupCore, change: MemberChange): boolean | StepRefusal {
+  const { groupId, state, regexes, ports } = core;
+  const { before, after } = change;
+  const { subscriptions } = state;
+  if (!hasRoom(core, change)) return { code: errorCode.COORDINATOR_LOAD_IN_PROGRESS, message: null };
+  const wasRegex = before?.topicRegex ?? "";
+  const regexChanged = wasRegex !== after.topicRegex;
+  // What is known of an expression that nobody subscribes to is of another time.
+  const isKnown = subscriptions.membersOf(after.topicRegex) > 0 && subscriptions.resolved.has(after.topicRegex);
+  const joining = regexChanged && !isKnown ? after.topicRegex : "";
+  const refusal = subscriptions.membersOf(joining) === 0 ? refuseRegex(joining) : null;
+  if (refusal !== null) return refusal;
+  const records = tellRecords(core, change);
+  const left = regexChanged && subscriptions.membersOf(wasRegex) === 1 ? wasRegex : "";
+  for (const expression of [left, joining]) {
+    if (subscriptions.resolved.has(expression)) records.push(regexRecord(groupId, expression, null));
+  }
+  const namesChanged = !sameNames(before?.topicNames ?? [], after.topicNames);
+  // Of an expression that is not known yet the group hears when it is.
+  let bump = namesChanged || (regexChanged && joining === "");
+  if (bump || core.isTopicCheckDue) {
+    const topics = subscriptions.topicsAfter(before === null ? [] : [before], [after], new Map());
+    const hash = hashTopics(ports.image, topics);
+    bump ||= hash !== state.topicsHash;
+    if (bump) records.push(groupEpochRecord(groupId, state.groupEpoch + 1, hash));
+    if (state.hasLegacyRecord) {
+      records.push({ kind: "consumer-group-partition-metadata", key: { groupId }, value: null });
+    }
+  }
+  const code = core.append(records);
+  if (code !== 0) return { code, message: null };
+  core.isTopicCheckDue = false;
+  if (regexes.isDue) regexes.begin();
+  return namesChanged || regexChanged;
+}
+
+/** Whether the shard has memory for what is new. */
+function hasRoom({ state, ports }: GroupCore, { before, after }: MemberChange): boolean {
+  const names = before !== null && sameNames(before.topicNames, after.topicNames)
+    ? 0
+    : state.subscriptions.costOf(after.topicNames);
+  const growth = bytesOfMember(after) - (before === null ? 0 : bytesOfMember(before));
+  return ports.memory.hasRoomFor(growth + names + (state.isLogged ? 0 : GROUP_BYTES.consumer));
+}
+
+function tellRecords({ groupId, state }: GroupCore, { before, after, replaced }: MemberChange): GroupRecord[] {
+  if (replaced !== null) {
+    return [
+      ...memberTombstones(groupId, replaced.memberId),
+      memberRecord(groupId, after),
+      targetRecord(groupId, after.memberId, state.targetOf(replaced.memberId)),
+      currentRecord(groupId, after.memberId, after),
+    ];
+  }
+  return before !== null && sameFacts(before, after) ? [] : [memberRecord(groupId, after)];
+}
+
+/** Refuses what is no regular expression. @param expression "" or null for none @returns null when it is one */
+export function refuseRegex(expression: string | null): StepRefusal | null {
+  const problem = expression === null || expression === "" ? null : topicRegexProblem(expression);
+  if (problem === null) return null;
+  // A string of the protocol has at most 32767 bytes.
+  const shown = expression!.slice(0, SHOWN_CHARS_MAX);
+  const message = `SubscribedTopicRegex \`${shown}\` is not a valid regular expression: ${problem}.`;
+  return { code: errorCode.INVALID_REGULAR_EXPRESSION, message };
+}
+
+/** Step 2. @returns Kafka's error code, 0 also when nothing is due */
+export function assign(core: GroupCore): number {
+  const { groupId, state, ports } = core;
+  if (state.assignmentEpoch >= state.groupEpoch) return 0;
+  const nowMs = ports.wallMs();
+  if (isAssignmentFresh(core, nowMs)) return 0;
+  const targets = computeTargets(core);
+  if (!hasRoomForTargets(core, targets)) return errorCode.COORDINATOR_LOAD_IN_PROGRESS;
+  let records: GroupRecord[] = [];
+  let size = 0;
+  for (const [memberId, target] of targets) {
+    if (state.hasTarget(memberId) && state.targetOf(memberId) === target) continue;
+    records.push(targetRecord(groupId, memberId, target));
+    size += MEMBER_SIZE + sizeOf(target);
+    if (size < PIECE_SIZE_MAX) continue;
+    const code = core.append(records);
+    if (code !== 0) return code;
+    records = [];
+    size = 0;
+  }
+  records.push(assignmentEpochRecord(groupId, state.groupEpoch, nowMs));
+  return core.append(records);
+}
+
+function hasRoomForTargets({ state, ports }: GroupCore, targets: Targets): boolean {
+  let growth = 0;
+  for (const [memberId, target] of targets) growth += sizeOf(target) - sizeOf(state.targetOf(memberId));
+  return ports.memory.hasRoomFor(PARTITION_BYTES * growth);
+}
+
+/**
+ * Members that come within the interval are assigned together (since 4.3). The first member of all need not wait; nor does anybody when
+ * the clock went back.
+ */
+function isAssignmentFresh({ groupId, state, ports }: GroupCore, nowMs: number): boolean {
+  if (state.assignmentMs === 0 || !state.hasTargets) return false;
+  const ageMs = nowMs - state.assignmentMs;
+  return ageMs >= 0 && ageMs < ports.settingsOf(groupId).assignmentIntervalMs;
+}
+
+function computeTargets({ state, ports }: GroupCore): Targets {
+  const { image } = ports;
+  /** Members that subscribe alike share their list of names, and so their set of topic ids. */
+  const shared = new Map<readonly string[], Map<string, ReadonlySet<string>>>();
+  const members: AssignorMember[] = [];
+  for (const { memberId, instanceId, topicNames, topicRegex } of state.members.values()) {
+    let byRegex = shared.get(topicNames);
+    if (byRegex === undefined) shared.set(topicNames, byRegex = new Map());
+    let topicIds = byRegex.get(topicRegex);
+    if (topicIds === undefined) {
+      const found = new Set<string>();
+      for (const names of [topicNames, state.subscriptions.resolved.get(topicRegex)?.topics ?? []]) {
+        for (const name of names) {
+          const topic = image.topic(name);
+          if (topic !== undefined) found.add(topic.id);
+        }
+      }
+      byRegex.set(topicRegex, topicIds = found);
+    }
+    members.push({ memberId, instanceId, topicIds, assignment: state.targetOf(memberId) });
+  }
+  const assignor = assignors.get(state.preferredAssignor) ?? assignUniform;
+  return assignor({ members, partitionsCountOf: (topicId) => image.topicById(topicId)!.partitions.length });
+}
+
+/** Step 3. @returns the member as it is now, or a refusal */
+export function place(
+  core: GroupCore,
+  memberId: string,
+  { reported, subscriptionChanged }: {
+    reported: readonly ReportedPartitions[] | null;
+    subscriptionChanged: boolean;
+  },
+): Member | StepRefusal {
+  const { groupId, state, ports } = core;
+  const member = memberOf(core, memberId);
+  if (!subscriptionChanged && isReconciledTo(member, state.assignmentEpoch)) return member;
+  const next = reconcile({
+    current: member,
+    target: state.targetOf(memberId),
+    targetEpoch: state.assignmentEpoch,
+    isSubscribed: (topicId) => {
+      const topic = ports.image.topicById(topicId);
+      return topic !== undefined && state.subscriptions.includes(member, topic.name);
+    },
+    isFree: (topicId, partition) => {
+      const owner = state.ownerOf(topicId, partition);
+      return owner === undefined || owner === memberId;
+    },
+    reported,
+    subscriptionChanged,
+  });
+  if (next === MUST_REJOIN) {
+    return { code: errorCode.FENCED_MEMBER_EPOCH, message: "The state of the member is unknown." };
+  }
+  if (next === member) return member;
+  const code = core.append([currentRecord(groupId, memberId, next)]);
+  if (code !== 0) return { code, message: null };
+  const placed = memberOf(core, memberId);
+  core.limitRevocation(placed);
+  return placed;
+}
+
+/** A member that is known to be there. */
+export function memberOf({ state }: GroupCore, memberId: string): Member {
+  const member = state.members.get(memberId);
+  assert(member !== undefined, "a member that was told to the log is in the group");
+  return member;
+}

@@ -1,0 +1,193 @@
+/**
+ * When and how the regular expressions of a group are resolved: new ones at once, all again when topics changed and every
+ * `group.consumer.regex.refresh.interval.ms`. A heartbeat only begins it; later turns do it in slices, so that nobody waits for it, and
+ * members are told with a later heartbeat (Kafka does it on another thread). Runs on shards.
+ *
+ * Source: Kafka's GroupMetadataManager.maybeUpdateRegularExpressions, TopicRegexResolver.
+ *
+ * Not done: topics that the member may not describe are not left out, as there is no authorizer yet.
+ */
+import { assert } from "../../../../storage/base/assert.ts";
+import { TOPIC_NAME_BYTES } from "../group_memory.ts";
+import { LazyTimer } from "../../runtime/lazy_timer.ts";
+import type { GroupPorts } from "../../runtime/ports.ts";
+import type { GroupRecord } from "../records/group_record.ts";
+import { regexRecord } from "./member_records.ts";
+import type { ResolvedRegex, Subscriptions } from "./subscriptions.ts";
+import { TopicRegexJob } from "./topic_regex.ts";
+
+/** Time of a slice: 500 to 2,500 names with an ordinary expression. */
+const SLICE_MS = 5;
+/** A slice this long or longer is followed by a rest so many times as long: all groups together take a sixth of a shard at most. */
+const LONG_MS = 5;
+const REST_FACTOR = 5;
+/** Resolved expressions are resolved again at most so often: every time a record of all their topics is written (Kafka's value). */
+const REFRESH_MIN_INTERVAL_MS = 10_000;
+/** Names of topics, in characters, that go into one batch with everything else. */
+const BATCH_SIZE_MAX = 200_000;
+
+/** Until when the groups of a coordinator, which share their timers, resolve nothing: monotonic ms. */
+const rests = new WeakMap<GroupPorts["timers"], number>();
+
+/** What a resolution found. */
+export class RegexResults {
+  /** Topics of expressions that stand for something else than before. */
+  readonly changes: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #resolved: ReadonlyMap<string, ResolvedRegex>;
+  readonly #before: ReadonlyMap<string, ResolvedRegex>;
+
+  constructor(resolved: ReadonlyMap<string, ResolvedRegex>, before: ReadonlyMap<string, ResolvedRegex>) {
+    [this.#resolved, this.#before] = [resolved, before];
+    const changes = new Map<string, ReadonlySet<string>>();
+    for (const [expression, { topics }] of resolved) {
+      const old = before.get(expression)?.topics;
+      if (old === undefined || old.size !== topics.size || topics.difference(old).size > 0) {
+        changes.set(expression, topics);
+      }
+    }
+    this.changes = changes;
+  }
+
+  /** Memory that the expressions will take beyond what they take now. */
+  get growthBytes(): number {
+    let count = 0;
+    for (const [expression, { topics }] of this.#resolved) {
+      count += topics.size - (this.#before.get(expression)?.topics.size ?? 0);
+    }
+    return TOPIC_NAME_BYTES * count;
+  }
+
+  /** Whether the records of it are too much for one batch: each is to be appended by itself. */
+  get isLarge(): boolean {
+    let size = 0;
+    for (const { topics } of this.#resolved.values()) {
+      for (const name of topics) size += name.length + 1;
+    }
+    return size > BATCH_SIZE_MAX;
+  }
+
+  /** What the log is to be told, of expressions that somebody subscribes to. */
+  *records(groupId: string, subscriptions: Subscriptions): Iterable<GroupRecord> {
+    for (const [expression, resolved] of this.#resolved) {
+      if (subscriptions.membersOf(expression) > 0) yield regexRecord(groupId, expression, resolved);
+    }
+  }
+}
+
+/** The resolver of one group. */
+export class RegexResolver {
+  readonly #ports: GroupPorts;
+  readonly #subscriptions: Subscriptions;
+  readonly #timer: LazyTimer;
+  readonly #onDone: () => void;
+  /** Names of topics that came, changed or went since the last resolution, as all groups were told: a change may name 10,000. */
+  #changes: ReadonlySet<string>[] = [];
+  /** After loading: topics may have changed meanwhile. */
+  #isFullDue = true;
+  #job: TopicRegexJob | null = null;
+  /** Nothing is due before, monotonic ms. */
+  #notBeforeMs = 0;
+
+  /** @param onDone called when a resolution is done: its results can be taken */
+  constructor(ports: GroupPorts, subscriptions: Subscriptions, onDone: () => void) {
+    this.#ports = ports;
+    this.#subscriptions = subscriptions;
+    this.#onDone = onDone;
+    this.#timer = new LazyTimer(ports.timers, () => this.#continue());
+  }
+
+  /** Topics came, changed or went. */
+  onImage(changedTopicNames: ReadonlySet<string>): void {
+    if (this.#isFullDue || this.#subscriptions.expressionsCount === 0) return;
+    this.#changes.push(changedTopicNames);
+  }
+
+  /** The log refused what was found: it is resolved again, but not with the next heartbeat. */
+  putOff(): void {
+    this.#isFullDue = true;
+    this.#notBeforeMs = this.#ports.nowMs() + REFRESH_MIN_INTERVAL_MS;
+  }
+
+  /** Whether a heartbeat has to look at expressions. O(1). */
+  get isDue(): boolean {
+    if (this.#subscriptions.expressionsCount === 0 || this.#job !== null) return false;
+    const isDue = this.#subscriptions.unresolvedCount > 0 || this.#isIntervalOver() ||
+      (this.#changes.length > 0 && this.#ageMs > REFRESH_MIN_INTERVAL_MS);
+    return isDue && this.#ports.nowMs() >= this.#notBeforeMs;
+  }
+
+  /** Begins to resolve what is due, in a later turn. */
+  begin(): void {
+    const subscriptions = this.#subscriptions;
+    const expressions = [...subscriptions.expressions];
+    const unresolved = expressions.filter((expression) => !subscriptions.resolved.has(expression));
+    if (unresolved.length > 0 && unresolved.length < expressions.length) {
+      this.#job = new TopicRegexJob(unresolved, this.#allNames(), null);
+    } else if (unresolved.length === 0 && this.#changes.length > 0 && !this.#isIntervalOver()) {
+      const scope = new Set(this.#changes.splice(0).flatMap((names) => [...names]));
+      const names = [...scope].filter((name) => this.#ports.image.topic(name) !== undefined);
+      this.#job = new TopicRegexJob(expressions, names, scope);
+    } else {
+      this.#isFullDue = false;
+      this.#changes = [];
+      this.#job = new TopicRegexJob(expressions, this.#allNames(), null);
+    }
+    this.#timer.set(Math.max(this.#restUntilMs, this.#ports.nowMs()));
+  }
+
+  /** Takes what the finished resolution found. */
+  takeResults(): RegexResults {
+    const job = this.#job;
+    assert(job !== null, "results are taken when they are there, and once");
+    this.#job = null;
+    const before = this.#subscriptions.resolved;
+    const timestampMs = this.#ports.wallMs();
+    const resolved = new Map<string, ResolvedRegex>();
+    for (const [expression, found] of job.found) {
+      const topics = new Set(found);
+      if (job.scope !== null) {
+        for (const name of before.get(expression)?.topics ?? []) if (!job.scope.has(name)) topics.add(name);
+      }
+      resolved.set(expression, { topics, timestampMs });
+    }
+    return new RegexResults(resolved, before);
+  }
+
+  /** Ends. */
+  stop(): void {
+    this.#timer.cancel();
+    this.#job = null;
+  }
+
+  /** Runs a slice; one that leaves something for later sets the timer. */
+  #continue(): void {
+    const job = this.#job;
+    if (job === null) return;
+    const { nowMs, timers } = this.#ports;
+    const startMs = nowMs();
+    if (startMs < this.#restUntilMs) return this.#timer.set(this.#restUntilMs);
+    const isDone = job.run(startMs + SLICE_MS, nowMs);
+    const endMs = nowMs();
+    if (endMs - startMs >= LONG_MS) rests.set(timers, endMs + REST_FACTOR * (endMs - startMs));
+    if (isDone) this.#onDone();
+    else this.#timer.set(Math.max(this.#restUntilMs, endMs));
+  }
+
+  get #restUntilMs(): number {
+    return rests.get(this.#ports.timers) ?? 0;
+  }
+
+  #isIntervalOver(): boolean {
+    return this.#isFullDue || this.#ageMs > this.#ports.settings.consumerRegexRefreshIntervalMs;
+  }
+
+  /** Age of what is known. Expressions are mostly resolved together: the first speaks for all. */
+  get #ageMs(): number {
+    for (const { timestampMs } of this.#subscriptions.resolved.values()) return this.#ports.wallMs() - timestampMs;
+    return Infinity;
+  }
+
+  #allNames(): string[] {
+    return Array.from(this.#ports.image.topics(), ({ name }) => name);
+  }
+}

@@ -1,0 +1,381 @@
+/**
+ * Random lives of a whole coordinator over real logs, and what must hold whatever happens. Everything follows from a seed: who joins,
+ * syncs, beats, leaves, commits, deletes, how time passes, when the disk is full and when the process is killed. The model knows
+ * nothing of the coordinator's rules; it looks at answers.
+ *
+ * Checked: read-back equals the last acknowledged commit (or one that was on its way when the process died); a generation gives each
+ * partition to one member; a commit of an older generation is refused; members of consumer groups never own a partition twice; each
+ * request is answered once, and at the end all are. Rules of one group are in the models of classic/ and consumer/.
+ */
+import { strict as assert } from "node:assert";
+import { errorCode } from "../../../net/protocol/error_codes.ts";
+import { createRandom } from "../../../storage/base/random.ts";
+import {
+  codesOf,
+  commitOf,
+  fetchAllOf,
+  offsetsOf,
+  TestCoordinator,
+  type TestCoordinatorOptions,
+  topicIds,
+} from "./coordinator_testing.ts";
+import type { GroupResponse } from "./group_requests.ts";
+import type { Call } from "../runtime/ports_testing.ts";
+
+const CLASSIC = ["c0", "c1", "c2"];
+const SIMPLE = ["s0", "s1", "s2", "s3"];
+const CONSUMER = ["k0"];
+const MEMBERS_OF_A_GROUP = 3;
+const PARTITIONS = 3;
+const SESSION_MS = 10_000;
+const CONSUMER_SESSION_MS = 45_000;
+const RETENTION_MS = 24 * 3_600_000;
+/** More than retention, sessions and the interval between two checks. */
+const LONG_MS = RETENTION_MS + 3_600_000;
+
+type Pending =
+  | { readonly kind: "join"; readonly call: Call<GroupResponse<11>> }
+  | { readonly kind: "sync"; readonly call: Call<GroupResponse<14>> }
+  | { readonly kind: "beat"; readonly call: Call<GroupResponse<12>> };
+
+/** A member of a classic group. */
+interface Member {
+  readonly groupId: string;
+  memberId: string;
+  generation: number;
+  /** Whom it assigns to, when it leads. */
+  members: readonly string[];
+  next: "join" | "sync" | "live";
+  pending: Pending | null;
+}
+
+/** A member of a consumer group. */
+interface Consumer {
+  readonly groupId: string;
+  readonly memberId: string;
+  epoch: number;
+  owned: ReadonlySet<number>;
+  heardMs: number;
+}
+
+/** A commit that waits for its answer. */
+interface Commit {
+  readonly groupId: string;
+  readonly offsets: Readonly<Record<number, number>>;
+  readonly call: Call<GroupResponse<8>>;
+  /** Whether it names a generation of which somebody had been told a newer one when it was sent. */
+  readonly isOld: boolean;
+}
+
+/** The coordinator, its clients and the checks. */
+export class CoordinatorModel {
+  readonly #random: () => number;
+  readonly #test: TestCoordinator;
+  readonly #members: Member[];
+  readonly #consumers: Consumer[];
+  readonly #commits: Commit[] = [];
+  /** What may be read back, by group and partition: the last acknowledged offset first, then those that may have been written. */
+  readonly #offsets = new Map<string, (number | null)[]>();
+  /** Newest generation that anybody was told, by group. */
+  readonly #generations = new Map<string, number>();
+  /** Who has a partition, by group and generation. */
+  readonly #owners = new Map<string, Map<number, string>>();
+  /** What happened, so that a life in which nothing does is no proof. */
+  readonly counts = { commits: 0, lateRefused: 0, syncs: 0, assignments: 0, restarts: 0, unanswered: 0 };
+  #nextOffset = 1;
+
+  constructor(seed: number, options: TestCoordinatorOptions = {}) {
+    this.#random = createRandom(seed);
+    const settings = { offsetsRetentionMs: RETENTION_MS };
+    this.#test = new TestCoordinator({ shards: [0, 0, 0], settings, random: this.#random, ...options });
+    this.#members = CLASSIC.flatMap((groupId) => Array.from({ length: MEMBERS_OF_A_GROUP }, () => newMember(groupId)));
+    this.#consumers = CONSUMER.flatMap((groupId) =>
+      Array.from({ length: MEMBERS_OF_A_GROUP }, (_, index) => newConsumer(groupId, `${groupId}-member-${index}`))
+    );
+  }
+
+  /** Runs steps, then lets everything end. @throws AssertionError when something does not hold */
+  run(steps: number): void {
+    for (let step = 0; step < steps; step++) this.#step();
+    this.#test.files.capacityBytes = Infinity;
+    this.#endTurn();
+    for (const groupId of [...CLASSIC, ...SIMPLE, ...CONSUMER]) this.#readBack(groupId);
+    this.#restart();
+    for (const groupId of [...CLASSIC, ...SIMPLE, ...CONSUMER]) this.#readBack(groupId);
+    this.#waitLong();
+    this.#test.coordinator.dispose();
+    const { groupBytes, metadataBytes } = this.#test.coordinator.counts;
+    assert.deepEqual([groupBytes, metadataBytes], [0, 0], "all memory is given back");
+  }
+
+  #pick<T>(list: readonly T[]): T {
+    return list[Math.floor(this.#random() * list.length)] as T;
+  }
+
+  #step(): void {
+    const dice = this.#random();
+    if (this.#random() < 0.2) this.#test.files.capacityBytes = Infinity;
+    if (dice < 0.55) this.#act(this.#pick(this.#members));
+    else if (dice < 0.65) this.#commitSimple(this.#pick(SIMPLE));
+    else if (dice < 0.77) this.#beatConsumer(this.#pick(this.#consumers));
+    else if (dice < 0.83) this.#readBack(this.#pick([...CLASSIC, ...SIMPLE, ...CONSUMER]));
+    else if (dice < 0.85) this.#deleteOffset(this.#pick(SIMPLE));
+    else if (dice < 0.86) this.#deleteGroup(this.#pick(SIMPLE));
+    else if (dice < 0.87) this.#test.files.capacityBytes = 0;
+    else if (dice < 0.95) this.#pass(this.#random() * (this.#random() < 0.05 ? 60_000 : 1000));
+    else if (dice < 0.992) this.#endTurn();
+    else if (dice < 0.999) this.#restart();
+    else this.#waitLong();
+    if (this.#random() < 0.5) this.#endTurn();
+  }
+
+  #endTurn(): void {
+    this.#test.turn();
+    this.#takeCommits();
+  }
+
+  #pass(ms: number): void {
+    this.#test.advance(ms);
+    this.#takeCommits();
+    const nowMs = this.#test.clock.monotonicMs();
+    // A consumer that was not heard for a session lets go by itself.
+    for (const consumer of this.#consumers) if (nowMs - consumer.heardMs >= CONSUMER_SESSION_MS) leave(consumer);
+  }
+
+  /** Nobody does anything for so long that every session and every offset ends. */
+  #waitLong(): void {
+    this.#test.files.capacityBytes = Infinity;
+    this.#endTurn();
+    for (let waited = 0; waited < LONG_MS; waited += 600_000) this.#pass(600_000);
+    for (const key of this.#offsets.keys()) this.#offsets.set(key, [null]);
+    for (const groupId of [...CLASSIC, ...SIMPLE, ...CONSUMER]) this.#readBack(groupId);
+    const listed = this.#test.ask(16, { statesFilter: [], typesFilter: [] }, 5);
+    assert.deepEqual(listed.groups, [], "empty groups without offsets are forgotten");
+    this.#generations.clear();
+    this.#owners.clear();
+    // Generations are counted anew; an answer that nobody looked at since is of a group that is gone.
+    for (const member of this.#members) {
+      assert(!(member.pending?.call.isWaiting ?? false), "all are answered");
+      Object.assign(member, newMember(member.groupId));
+    }
+  }
+
+  /** kill -9: what was written stays, who waited is never answered. */
+  #restart(): void {
+    this.#test.files.capacityBytes = Infinity;
+    this.#takeCommits();
+    for (const { groupId, offsets, call } of this.#commits.splice(0)) {
+      if (call.isWaiting) {
+        for (const [partition, offset] of Object.entries(offsets)) this.#mayBe(`${groupId} a-${partition}`, offset);
+      }
+    }
+    this.#test.restart();
+    this.counts.restarts++;
+    for (const member of this.#members) {
+      if (member.pending === null) continue;
+      this.counts.unanswered++;
+      [member.pending, member.next] = [null, "join"];
+    }
+    // A generation that was not stable yet is not in the log; its number comes again.
+    for (const groupId of CLASSIC) {
+      const stable = [...this.#owners.keys()].filter((key) => key.startsWith(`${groupId} `)).map((key) =>
+        Number(key.split(" ")[1])
+      );
+      this.#generations.set(groupId, Math.max(-1, ...stable));
+    }
+  }
+
+  #mayBe(key: string, offset: number | null): void {
+    this.#offsets.set(key, [...this.#offsets.get(key) ?? [null], offset]);
+  }
+
+  #readBack(groupId: string): void {
+    const response = this.#test.send(9, fetchAllOf(groupId), 8).answer;
+    this.#takeCommits();
+    const found = offsetsOf(response);
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const key = `${groupId} a-${partition}`;
+      const allowed = this.#offsets.get(key) ?? [null];
+      const offset = found[`a-${partition}`] ?? null;
+      assert(allowed.includes(offset), `${key} is ${offset}, not ${allowed.join(" or ")}`);
+      this.#offsets.set(key, [offset]);
+    }
+  }
+
+  #send(groupId: string, commit: { memberId: string; generation: number }): void {
+    const offsets: Record<number, number> = {};
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      if (this.#random() < 0.6) offsets[partition] = this.#nextOffset++;
+    }
+    const call = this.#test.send(8, commitOf(groupId, "a", offsets, commit), 8);
+    const isOld = commit.generation >= 0 && commit.generation < (this.#generations.get(groupId) ?? -1);
+    this.#commits.push({ groupId, offsets, call, isOld });
+    this.#takeCommits();
+  }
+
+  #commitSimple(groupId: string): void {
+    this.#send(groupId, { memberId: "", generation: -1 });
+  }
+
+  /** Partitions answer in their own time; within one the order of the answers is that of the commits. */
+  #takeCommits(): void {
+    const waiting = this.#commits.filter(({ call }) => call.isWaiting);
+    const answered = this.#commits.filter(({ call }) => !call.isWaiting);
+    this.#commits.splice(0, Infinity, ...waiting);
+    for (const commit of answered) this.#takeCommit(commit);
+  }
+
+  #takeCommit({ groupId, offsets, call, isOld }: Commit): void {
+    const codes = codesOf(call.answer);
+    for (const [partition, offset] of Object.entries(offsets)) {
+      if (codes[Number(partition)] === errorCode.ILLEGAL_GENERATION) this.counts.lateRefused++;
+      if (codes[Number(partition)] !== errorCode.NONE) continue;
+      this.#offsets.set(`${groupId} a-${partition}`, [offset]);
+      this.counts.commits++;
+      assert(!isOld, `${groupId}: a commit of an old generation is refused`);
+    }
+  }
+
+  #deleteOffset(groupId: string): void {
+    const partition = Math.floor(this.#random() * PARTITIONS);
+    const topics = [{ name: "a", partitions: [{ partitionIndex: partition }] }];
+    const response = this.#test.send(47, { groupId, topics }, 0).answer;
+    this.#takeCommits();
+    if (response.errorCode === errorCode.NONE) this.#offsets.set(`${groupId} a-${partition}`, [null]);
+  }
+
+  #deleteGroup(groupId: string): void {
+    const { results } = this.#test.send(42, { groupsNames: [groupId] }, 2).answer;
+    this.#takeCommits();
+    const code = results[0]?.errorCode;
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      if (code === errorCode.NONE) this.#offsets.set(`${groupId} a-${partition}`, [null]);
+    }
+  }
+
+  #act(member: Member): void {
+    if (member.pending !== null) {
+      if (!member.pending.call.isWaiting) this.#absorb(member, member.pending);
+      return;
+    }
+    const { groupId, memberId, generation } = member;
+    if (member.next === "join") member.pending = { kind: "join", call: this.#join(member) };
+    else if (member.next === "sync") member.pending = { kind: "sync", call: this.#sync(member) };
+    else if (this.#random() < 0.45) {
+      const call = this.#test.send(12, { groupId, memberId, generationId: generation, groupInstanceId: null }, 3);
+      member.pending = { kind: "beat", call };
+    } else if (this.#random() < 0.8) {
+      const late = this.#random() < 0.3 ? 1 : 0;
+      this.#send(groupId, { memberId, generation: Math.max(0, generation - late) });
+    } else if (this.#random() < 0.3) {
+      this.#test.send(13, { groupId, memberId, members: [] }, 1);
+      Object.assign(member, newMember(groupId));
+    }
+  }
+
+  #join({ groupId, memberId }: Member): Call<GroupResponse<11>> {
+    const protocols = [{ name: "range", metadata: new Uint8Array([1]) }];
+    const rest = { rebalanceTimeoutMs: 20_000, groupInstanceId: null, protocolType: "other", protocols, reason: null };
+    return this.#test.send(11, { groupId, memberId, sessionTimeoutMs: SESSION_MS, ...rest }, 3);
+  }
+
+  #sync({ groupId, memberId, generation, members }: Member): Call<GroupResponse<14>> {
+    // Every partition goes to a random member; the bytes are the partitions' numbers.
+    const given = members.map((id) => ({ memberId: id, partitions: [] as number[] }));
+    for (let partition = 0; given.length > 0 && partition < PARTITIONS; partition++) {
+      this.#pick(given).partitions.push(partition);
+    }
+    const assignments = given.map((one) => ({ memberId: one.memberId, assignment: new Uint8Array(one.partitions) }));
+    const rest = { groupInstanceId: null, protocolType: null, protocolName: null, assignments };
+    return this.#test.send(14, { groupId, memberId, generationId: generation, ...rest }, 3);
+  }
+
+  #absorb(member: Member, pending: Pending): void {
+    member.pending = null;
+    const { errorCode: code } = pending.call.answer;
+    if (code === errorCode.UNKNOWN_MEMBER_ID) member.memberId = "";
+    if (code !== errorCode.NONE) {
+      member.next = "join";
+      return;
+    }
+    if (pending.kind === "join") {
+      const { memberId, generationId = -1, leader, members } = pending.call.answer;
+      Object.assign(member, { memberId, generation: generationId, next: "sync" });
+      member.members = leader === memberId ? members.map((one) => one.memberId) : [];
+      this.#generations.set(member.groupId, Math.max(generationId, this.#generations.get(member.groupId) ?? -1));
+    } else if (pending.kind === "sync") {
+      member.next = "live";
+      this.counts.syncs++;
+      this.#noteAssignment(member, pending.call.answer.assignment);
+    }
+  }
+
+  #noteAssignment({ groupId, generation, memberId }: Member, partitions: Uint8Array): void {
+    const key = `${groupId} ${generation}`;
+    const owners = this.#owners.get(key) ?? new Map<number, string>();
+    this.#owners.set(key, owners);
+    for (const partition of partitions) {
+      const owner = owners.get(partition) ?? memberId;
+      assert.equal(owner, memberId, `${key}: partition ${partition} has one member`);
+      owners.set(partition, memberId);
+    }
+  }
+
+  #beatConsumer(consumer: Consumer): void {
+    const { groupId, memberId, epoch, owned } = consumer;
+    if (epoch > 0 && this.#random() < 0.03) {
+      this.#heartbeat(consumer, { memberEpoch: -1, owned: null });
+      return leave(consumer);
+    }
+    const answer = this.#heartbeat(consumer, { memberEpoch: epoch, owned });
+    this.#takeCommits();
+    consumer.heardMs = this.#test.clock.monotonicMs();
+    if (answer.errorCode === errorCode.UNKNOWN_MEMBER_ID || answer.errorCode === errorCode.FENCED_MEMBER_EPOCH) {
+      leave(consumer);
+    }
+    if (answer.errorCode !== errorCode.NONE) return;
+    consumer.epoch = answer.memberEpoch;
+    if (answer.assignment === null || answer.assignment === undefined) return;
+    this.counts.assignments++;
+    consumer.owned = new Set(answer.assignment.topicPartitions.flatMap(({ partitions }) => [...partitions]));
+    for (const other of this.#consumers) {
+      if (other === consumer || other.groupId !== groupId) continue;
+      for (const partition of consumer.owned) {
+        assert(!other.owned.has(partition), `${memberId} and ${other.memberId} both own a-${partition}`);
+      }
+    }
+  }
+
+  #heartbeat(
+    { groupId, memberId }: Consumer,
+    said: { memberEpoch: number; owned: ReadonlySet<number> | null },
+  ): GroupResponse<68> {
+    const isJoining = said.memberEpoch === 0;
+    const topicPartitions = said.owned === null ? null : [{ topicId: topicIds.a, partitions: [...said.owned] }];
+    return this.#test.send(68, {
+      groupId,
+      memberId,
+      memberEpoch: said.memberEpoch,
+      instanceId: null,
+      rackId: null,
+      // Longer than the session: who is put out for not letting go is not told before its next heartbeat either.
+      rebalanceTimeoutMs: isJoining ? 60_000 : -1,
+      subscribedTopicNames: isJoining ? ["a"] : null,
+      subscribedTopicRegex: null,
+      serverAssignor: null,
+      topicPartitions: isJoining ? [] : topicPartitions,
+    }, 1).answer;
+  }
+}
+
+function newMember(groupId: string): Member {
+  return { groupId, memberId: "", generation: -1, members: [], next: "join", pending: null };
+}
+
+function newConsumer(groupId: string, memberId: string): Consumer {
+  return { groupId, memberId, epoch: 0, owned: new Set(), heardMs: 0 };
+}
+
+function leave(consumer: Consumer): void {
+  [consumer.epoch, consumer.owned] = [0, new Set()];
+}

@@ -1,0 +1,383 @@
+/**
+ * One partition of `__consumer_offsets`: its groups by id and its committed offsets. Decides which kind of group a request creates,
+ * and keeps both in step with the log. Runs on the shard that owns the partition; the state comes from the records alone.
+ *
+ * A group that has committed offsets and nothing else, or had until lately (emptied_groups.ts), has no object of its own: it is an
+ * empty classic group without a protocol type, made when somebody asks (Kafka's "simple group"); there may be very many of them.
+ *
+ * Source: Kafka's GroupCoordinatorShard, GroupMetadataManager.
+ */
+import { errorCode } from "../../../net/protocol/error_codes.ts";
+import type { OffsetCommitRequest } from "../../../net/protocol/messages/08_offset_commit.ts";
+import type {
+  OffsetFetchRequestGroup,
+  OffsetFetchResponseGroup,
+} from "../../../net/protocol/messages/09_offset_fetch.ts";
+import type { DescribedGroup } from "../../../net/protocol/messages/15_describe_groups.ts";
+import type { ListedGroup } from "../../../net/protocol/messages/16_list_groups.ts";
+import type { OffsetDeleteRequest, OffsetDeleteResponse } from "../../../net/protocol/messages/47_offset_delete.ts";
+import { ClassicGroup } from "./classic/classic_group.ts";
+import { ConsumerGroup, type ConsumerGroupHolder, type Downgrade } from "./consumer/consumer_group.ts";
+import { JOIN_EPOCH } from "./consumer/consumer_member.ts";
+import { refuseMalformedHeartbeat } from "./consumer/heartbeat_rules.ts";
+import { refuseRegex } from "./consumer/membership.ts";
+import { planUpgrade } from "./consumer/upgrade.ts";
+import { EmptiedGroups } from "./emptied_groups.ts";
+import { expireAll } from "./offsets/expiry.ts";
+import { GatheredCommits } from "./offsets/gathered_commits.ts";
+import { type GroupFilter, listGroups } from "./group_listing.ts";
+import {
+  type GroupRequest,
+  type GroupResponse,
+  refuseConsumerDescription,
+  refuseConsumerHeartbeat,
+  refuseDescription,
+  refuseGroupRequest,
+} from "./group_requests.ts";
+import { type Group, KeptGroups } from "./kept_groups.ts";
+import { Offsets, type PlannedCommit } from "./offsets/offsets.ts";
+import type { OffsetsLog } from "./offsets/offsets_log.ts";
+import type { GroupClient, GroupPorts, Reply } from "../runtime/ports.ts";
+import type { ConsumerGroupRecord, GroupRecord, OffsetCommitRecord } from "./records/group_record.ts";
+
+/** OffsetCommit knows GROUP_ID_NOT_FOUND from this version on (KIP-848). */
+const COMMIT_NOT_FOUND_VERSION = 9;
+/** DescribeGroups says GROUP_ID_NOT_FOUND from this version on (KIP-1043). */
+const DESCRIBE_NOT_FOUND_VERSION = 6;
+
+/** Groups that begin to live in a step: up to a microsecond each. */
+const GROUPS_PER_STEP = 500;
+
+/** Why a group cannot be made. */
+interface Refused {
+  readonly code: number;
+  readonly message: string | null;
+}
+
+/** The partition. */
+export class GroupPartition implements ConsumerGroupHolder {
+  readonly offsets: Offsets;
+  readonly #ports: GroupPorts;
+  readonly #log: OffsetsLog;
+  readonly #groups: KeptGroups;
+  readonly #emptied: EmptiedGroups;
+  readonly #commits: GatheredCommits;
+  readonly #apply = (record: GroupRecord) => this.replay(record);
+  readonly #applyAll = (records: readonly GroupRecord[]) => records.forEach(this.#apply);
+
+  /** @param log of the partition @param ports what the groups get, but for the log */
+  constructor(log: OffsetsLog, ports: Omit<GroupPorts, "log">) {
+    this.#log = log;
+    this.#groups = new KeptGroups(ports.memory);
+    this.#emptied = new EmptiedGroups(ports.memory);
+    const inOrder = {
+      append: (records: readonly GroupRecord[]) => {
+        this.settle();
+        return log.append(records);
+      },
+    };
+    this.#ports = { ...ports, log: inOrder };
+    const { image, settings, metadataMemory } = ports;
+    this.offsets = new Offsets({ image, metadataBytesMax: settings.offsetMetadataMaxBytes, memory: metadataMemory });
+    this.#commits = new GatheredCommits(log, this.#apply);
+  }
+
+  /** Groups that have an object. */
+  get groupsCount(): number {
+    return this.#groups.size;
+  }
+
+  /** Whether commits wait to be written. */
+  get isUnsettled(): boolean {
+    return !this.#commits.isEmpty;
+  }
+
+  /** Writes the commits that were gathered; before anything that reads offsets or appends. */
+  settle(): void {
+    this.#commits.settle();
+  }
+
+  /** JoinGroup: of a consumer group that has nobody it makes a classic one. */
+  join(request: GroupRequest<11>, client: GroupClient, reply: Reply<GroupResponse<11>>): void {
+    const { groupId } = request;
+    const known = this.#groups.get(groupId);
+    if (known?.type === "consumer" && known.memberCount === 0) {
+      const code = this.#remove(known);
+      if (code !== errorCode.NONE) return reply(refuseGroupRequest(11, request, code));
+    }
+    const group = this.#groups.get(groupId) ?? this.#groups.keep(new ClassicGroup(this.#ports, groupId));
+    group.join(request, client, reply);
+    this.#groups.forgetVacant(group);
+  }
+
+  /** SyncGroup. */
+  sync(request: GroupRequest<14>, client: GroupClient, reply: Reply<GroupResponse<14>>): void {
+    this.#groupOrVacant(request.groupId).sync(request, client, reply);
+  }
+
+  /** Heartbeat. The response may be used again: it is valid during the reply. */
+  heartbeat(request: GroupRequest<12>, client: GroupClient, reply: Reply<GroupResponse<12>>): void {
+    const group = this.#groupOrVacant(request.groupId);
+    if (group.type === "classic") group.heartbeat(request, client, reply);
+    else group.classicHeartbeat(request, client, reply);
+  }
+
+  /** LeaveGroup. */
+  leave(request: GroupRequest<13>, client: GroupClient, reply: Reply<GroupResponse<13>>): void {
+    const group = this.#groupOrVacant(request.groupId);
+    group.leave(request, client, reply);
+    this.#groups.forgetVacant(group);
+  }
+
+  /** ConsumerGroupHeartbeat: one that joins makes a group, or a consumer group of a classic one. */
+  consumerHeartbeat(request: GroupRequest<68>, client: GroupClient, reply: Reply<GroupResponse<68>>): void {
+    const known = this.#groups.get(request.groupId);
+    if (known?.type === "consumer") {
+      known.heartbeat(request, client, reply);
+      return this.#groups.forgetVacant(known);
+    }
+    const malformed = refuseMalformedHeartbeat(request, client.apiVersion, this.#ports.settings.consumerAssignors);
+    if (malformed !== null) return reply(malformed);
+    // A classic group is not to change for a member that does not get in.
+    const refusal = known === undefined ? null : refuseRegex(request.subscribedTopicRegex);
+    if (refusal !== null) return reply(refuseConsumerHeartbeat(refusal.code, refusal.message));
+    const group = this.#makeConsumerGroup(request, known);
+    if (!(group instanceof ConsumerGroup)) return reply(refuseConsumerHeartbeat(group.code, group.message));
+    group.heartbeat(request, client, reply);
+    this.#groups.forgetVacant(group);
+  }
+
+  /** OffsetCommit: answered by the next `settle()`, or at once when nothing is to be written. */
+  commit(request: OffsetCommitRequest, apiVersion: number, reply: Reply<GroupResponse<8>>): void {
+    const plan = this.offsets.planCommit(request, { apiVersion, nowMs: this.#ports.wallMs() });
+    // Kafka asks the group only about topics that exist.
+    const code = plan.known.length === 0 ? errorCode.NONE : this.#validateCommit(request, plan, apiVersion);
+    if (code !== errorCode.NONE) {
+      for (const partition of plan.known) partition.errorCode = code;
+    }
+    if (code !== errorCode.NONE || plan.records.length === 0) return reply(plan.response);
+    this.#commits.add(plan, reply);
+  }
+
+  /** One group's part of OffsetFetch, in steps. */
+  *fetchOffsets(request: OffsetFetchRequestGroup, apiVersion: number): Generator<void, OffsetFetchResponseGroup> {
+    this.settle();
+    const group = this.#groups.get(request.groupId);
+    // A group that does not exist has no offsets; that is no error. One without an object lets anybody read.
+    const code = group?.validateOffsetFetch(request.memberId, request.memberEpoch) ?? errorCode.NONE;
+    if (code === errorCode.NONE || code === errorCode.GROUP_ID_NOT_FOUND) {
+      return yield* this.offsets.fetch(request, apiVersion);
+    }
+    return { groupId: request.groupId, errorCode: code, topics: [] };
+  }
+
+  /** OffsetDelete. */
+  deleteOffsets(request: OffsetDeleteRequest): OffsetDeleteResponse {
+    this.settle();
+    const group = this.#find(request.groupId);
+    const refused = group === undefined ? errorCode.GROUP_ID_NOT_FOUND : group.validateOffsetDelete();
+    if (group === undefined || refused !== errorCode.NONE) return { errorCode: refused, topics: [] };
+    const { records, topics } = this.offsets.planDelete(request, (topic) => group.isSubscribedTo(topic));
+    const code = this.#appendAll(records);
+    return code === errorCode.NONE ? { errorCode: code, topics } : { errorCode: code, topics: [] };
+  }
+
+  /** One group of DeleteGroups, in steps: its offsets go first, and it stays when somebody joins meanwhile. @returns Kafka's error code */
+  *deleteGroup(groupId: string): Generator<void, number> {
+    for (let isFirst = true;; isFirst = false) {
+      this.settle();
+      const group = this.#find(groupId);
+      if (group === undefined) return isFirst ? errorCode.GROUP_ID_NOT_FOUND : errorCode.NONE;
+      const { records, isLast } = this.offsets.tombstones(groupId);
+      const refused = group.validateDelete();
+      if (refused !== errorCode.NONE) return refused;
+      const code = this.#appendAll(isLast ? [...records, ...group.tombstones()] : records);
+      if (code !== errorCode.NONE || isLast) return code;
+      yield;
+    }
+  }
+
+  /** One group of DescribeGroups. */
+  describe(groupId: string, apiVersion: number): DescribedGroup {
+    const group = this.#find(groupId);
+    if (group?.type === "classic") return group.describe();
+    const dead = { groupState: "Dead" };
+    if (apiVersion < DESCRIBE_NOT_FOUND_VERSION) return { ...refuseDescription(groupId, errorCode.NONE), ...dead };
+    const why = group === undefined ? `Group ${groupId} not found.` : `Group ${groupId} is not a classic group.`;
+    return { ...refuseDescription(groupId, errorCode.GROUP_ID_NOT_FOUND, why), ...dead };
+  }
+
+  /** One group of ConsumerGroupDescribe. */
+  describeConsumerGroup(groupId: string): GroupResponse<69>["groups"][number] {
+    const group = this.#find(groupId);
+    if (group?.type === "consumer") return group.describe();
+    const why = group === undefined ? `Group ${groupId} not found.` : `Group ${groupId} is not a consumer group.`;
+    return refuseConsumerDescription(groupId, errorCode.GROUP_ID_NOT_FOUND, why);
+  }
+
+  /** The groups of ListGroups, in steps. @param listed gets them */
+  list(filter: GroupFilter, listed: ListedGroup[]): Generator<void, void> {
+    this.settle();
+    return listGroups({ groups: this.#groups, offsets: this.offsets, emptied: this.#emptied }, filter, listed);
+  }
+
+  /** Applies a record of the log. Whatever order they come in, a group is of the kind that the last one says. */
+  replay(record: GroupRecord): void {
+    if (record.kind === "offset-commit") return this.#replayOffset(record);
+    if (record.kind === "group-metadata") {
+      const groupId = record.key.group;
+      if (record.value === null) {
+        this.#emptied.remove(groupId);
+        return this.#groups.forget(groupId, "classic");
+      }
+      this.#groups.forget(groupId, "consumer");
+      const known = this.#groups.get(groupId);
+      const group = known?.type === "classic" ? known : this.#groups.keep(new ClassicGroup(this.#ports, groupId));
+      return group.replay(record);
+    }
+    const { groupId } = record.key;
+    if (record.kind === "consumer-group-metadata" && record.value === null) {
+      this.#emptied.remove(groupId);
+      return this.#groups.forget(groupId, "consumer");
+    }
+    let group = this.#groups.get(groupId);
+    if (group?.type !== "consumer") {
+      if (record.value === null) return;
+      this.#groups.forget(groupId, "classic");
+      group = this.#groups.keep(new ConsumerGroup(this.#ports, groupId, this));
+    }
+    group.replay(record);
+  }
+
+  #replayOffset(record: OffsetCommitRecord): void {
+    const { offsets } = this;
+    const { group } = record.key;
+    const hadOffsets = record.value === null && offsets.has(group);
+    offsets.replay(record);
+    if (record.value !== null) this.#emptied.remove(group);
+    else if (hadOffsets && !offsets.has(group) && !this.#groups.has(group)) this.#emptied.add(group);
+  }
+
+  /** All records were replayed: the groups begin to live, some in each step. */
+  *start(): Generator<void, void> {
+    let count = 0;
+    for (const group of this.#groups.values()) {
+      group.start();
+      if (++count % GROUPS_PER_STEP === 0) yield;
+    }
+  }
+
+  becomeClassic({ groupId, tombstones, seed, rebalance }: Downgrade): number {
+    const group = ClassicGroup.fromMembers(this.#ports, groupId, seed);
+    const code = this.#ports.log.append([...tombstones, group.toRecord()]);
+    if (code !== errorCode.NONE) {
+      group.dispose();
+      return code;
+    }
+    this.#groups.forget(groupId, "consumer");
+    this.#groups.keep(group).start(rebalance);
+    return code;
+  }
+
+  /** Topics came, changed or went. */
+  onImage(changedNames: ReadonlySet<string>): void {
+    for (const group of this.#groups.values()) if (group.type === "consumer") group.onImage(changedNames);
+  }
+
+  /**
+   * Removes some of the offsets of topics that are gone.
+   * @param afterRow where the last call ended, -1 for the first @returns where this one ended, null when that was all
+   */
+  removeOffsetsOf(deleted: readonly { name: string; id: string }[], afterRow: number): number | null {
+    this.settle();
+    const { records, lastRow } = this.offsets.planTopicDeletion(deleted, afterRow);
+    // Offsets that cannot be removed now go with their retention.
+    return this.#appendAll(records) === errorCode.NONE ? lastRow : null;
+  }
+
+  /** Removes expired offsets, and groups that are empty and have none, in slices. */
+  expire(): Generator<void, void> {
+    return expireAll({
+      offsets: this.offsets,
+      groups: this.#groups,
+      emptied: this.#emptied,
+      ports: this.#ports,
+      settle: () => this.settle(),
+      append: (records) => this.#appendAll(records),
+      forget: (group) => this.#groups.forget(group.groupId, group.type),
+    });
+  }
+
+  /** Leadership is lost: everybody who waits is answered. @param code what they are told */
+  dispose(code: number): void {
+    this.settle();
+    this.#groups.clear(code);
+    this.#emptied.clear();
+    this.offsets.dispose();
+  }
+
+  #appendAll(records: readonly GroupRecord[]): number {
+    return this.#log.appendAll(records, this.#applyAll);
+  }
+
+  #validateCommit(request: OffsetCommitRequest, plan: PlannedCommit, apiVersion: number): number {
+    // Whoever has no generation may commit while nobody is in the group.
+    if (!this.#groups.has(request.groupId) && request.generationIdOrMemberEpoch < 0) return errorCode.NONE;
+    const group = this.#find(request.groupId);
+    if (group === undefined) {
+      return apiVersion >= COMMIT_NOT_FOUND_VERSION ? errorCode.GROUP_ID_NOT_FOUND : errorCode.ILLEGAL_GENERATION;
+    }
+    const code = group.validateOffsetCommit(request, apiVersion);
+    if (code !== errorCode.NONE || group.type === "classic") return code;
+    for (const { key } of plan.records) {
+      const refused = group.validatePartitionCommit(request, key.topic, key.partition);
+      if (refused !== errorCode.NONE) return refused;
+    }
+    return errorCode.NONE;
+  }
+
+  /** Puts a consumer group in the place of none, or of a classic one, whose members it takes over. */
+  #makeConsumerGroup(request: GroupRequest<68>, classic: ClassicGroup | undefined): ConsumerGroup | Refused {
+    const { groupId, memberEpoch } = request;
+    if (memberEpoch !== JOIN_EPOCH) {
+      const isThere = this.#find(groupId) !== undefined;
+      const message = isThere ? `Group ${groupId} is not a consumer group.` : `Consumer group ${groupId} not found.`;
+      return { code: errorCode.GROUP_ID_NOT_FOUND, message };
+    }
+    const group = new ConsumerGroup(this.#ports, groupId, this);
+    if (classic !== undefined && !classic.isVacant) {
+      const records = planUpgrade(this.#ports, classic);
+      if (!Array.isArray(records)) return records;
+      const code = this.#ports.log.append(records);
+      if (code !== errorCode.NONE) return { code, message: null };
+      for (const record of records) if (isOfConsumerGroup(record)) group.replay(record);
+    }
+    // Who waits for the classic group joins again and gets into this one.
+    if (classic !== undefined) this.#groups.forget(groupId, "classic", errorCode.REBALANCE_IN_PROGRESS);
+    this.#groups.keep(group).start();
+    return group;
+  }
+
+  /** Makes the log and the partition forget a group. @returns Kafka's error code, 0 when it is done */
+  #remove(group: Group): number {
+    const code = group.isVacant ? errorCode.NONE : this.#ports.log.append(group.tombstones());
+    if (code === errorCode.NONE) this.#groups.forget(group.groupId, group.type);
+    return code;
+  }
+
+  /** The group, also one that has nothing but offsets, or has lost them. */
+  #find(groupId: string): Group | undefined {
+    const group = this.#groups.get(groupId);
+    const isSimple = group === undefined && (this.offsets.has(groupId) || this.#emptied.has(groupId));
+    return isSimple ? new ClassicGroup(this.#ports, groupId) : group;
+  }
+
+  /** The group, or a vacant one that refuses what a group that does not exist refuses. */
+  #groupOrVacant(groupId: string): Group {
+    return this.#groups.get(groupId) ?? new ClassicGroup(this.#ports, groupId);
+  }
+}
+
+function isOfConsumerGroup(record: GroupRecord): record is ConsumerGroupRecord {
+  return record.kind !== "offset-commit" && record.kind !== "group-metadata";
+}

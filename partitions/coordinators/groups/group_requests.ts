@@ -1,0 +1,174 @@
+/**
+ * Requests that a group coordinator answers: their types by API key, the groups they name, and the answer that says nothing
+ * but an error. Pure; any isolate.
+ *
+ * Source of the refusals: Kafka's getErrorResponse of each request, and GroupCoordinatorService.
+ */
+import { errorCode } from "../../../net/protocol/error_codes.ts";
+import type { OffsetCommitRequest, OffsetCommitResponse } from "../../../net/protocol/messages/08_offset_commit.ts";
+import type { OffsetFetchRequest, OffsetFetchResponse } from "../../../net/protocol/messages/09_offset_fetch.ts";
+import type { JoinGroupRequest, JoinGroupResponse } from "../../../net/protocol/messages/11_join_group.ts";
+import type { HeartbeatRequest, HeartbeatResponse } from "../../../net/protocol/messages/12_heartbeat.ts";
+import type { LeaveGroupRequest, LeaveGroupResponse } from "../../../net/protocol/messages/13_leave_group.ts";
+import type { SyncGroupRequest, SyncGroupResponse } from "../../../net/protocol/messages/14_sync_group.ts";
+import type {
+  DescribeGroupsRequest,
+  DescribeGroupsResponse,
+} from "../../../net/protocol/messages/15_describe_groups.ts";
+import type { ListGroupsRequest, ListGroupsResponse } from "../../../net/protocol/messages/16_list_groups.ts";
+import type { DeleteGroupsRequest, DeleteGroupsResponse } from "../../../net/protocol/messages/42_delete_groups.ts";
+import type { OffsetDeleteRequest, OffsetDeleteResponse } from "../../../net/protocol/messages/47_offset_delete.ts";
+import type {
+  ConsumerGroupHeartbeatRequest,
+  ConsumerGroupHeartbeatResponse,
+} from "../../../net/protocol/messages/68_consumer_group_heartbeat.ts";
+import type {
+  ConsumerGroupDescribeRequest,
+  ConsumerGroupDescribeResponse,
+} from "../../../net/protocol/messages/69_consumer_group_describe.ts";
+
+import { absent } from "./offsets/offsets.ts";
+
+/** Requests and responses by API key. */
+export interface GroupRequests {
+  /** OffsetCommit */
+  8: { request: OffsetCommitRequest; response: OffsetCommitResponse };
+  /** OffsetFetch; from version 8 on with several groups */
+  9: { request: OffsetFetchRequest; response: OffsetFetchResponse };
+  /** JoinGroup */
+  11: { request: JoinGroupRequest; response: JoinGroupResponse };
+  /** Heartbeat */
+  12: { request: HeartbeatRequest; response: HeartbeatResponse };
+  /** LeaveGroup */
+  13: { request: LeaveGroupRequest; response: LeaveGroupResponse };
+  /** SyncGroup */
+  14: { request: SyncGroupRequest; response: SyncGroupResponse };
+  /** DescribeGroups: several groups */
+  15: { request: DescribeGroupsRequest; response: DescribeGroupsResponse };
+  /** ListGroups: those of one shard */
+  16: { request: ListGroupsRequest; response: ListGroupsResponse };
+  /** DeleteGroups: several groups */
+  42: { request: DeleteGroupsRequest; response: DeleteGroupsResponse };
+  /** OffsetDelete */
+  47: { request: OffsetDeleteRequest; response: OffsetDeleteResponse };
+  /** ConsumerGroupHeartbeat */
+  68: { request: ConsumerGroupHeartbeatRequest; response: ConsumerGroupHeartbeatResponse };
+  /** ConsumerGroupDescribe: several groups */
+  69: { request: ConsumerGroupDescribeRequest; response: ConsumerGroupDescribeResponse };
+}
+
+/** API keys of group requests. */
+export type GroupApiKey = keyof GroupRequests;
+/** Request of an API. */
+export type GroupRequest<Key extends GroupApiKey> = GroupRequests[Key]["request"];
+/** Response of an API. */
+export type GroupResponse<Key extends GroupApiKey> = GroupRequests[Key]["response"];
+
+type Refuse<Key extends GroupApiKey> = (
+  request: GroupRequest<Key>,
+  code: number,
+  apiVersion: number,
+) => GroupResponse<Key>;
+
+/** JoinGroup can say that there is no protocol from this version on; before, "" stands for it. */
+const NULL_PROTOCOL_VERSION = 7;
+
+/** A JoinGroup's answer as its version can carry it. */
+export function joinResponseFor(apiVersion: number, response: GroupResponse<11>): GroupResponse<11> {
+  if (apiVersion >= NULL_PROTOCOL_VERSION || response.protocolName !== null) return response;
+  return { ...response, protocolName: "" };
+}
+
+/** Most APIs answer a code of the whole; those about several groups or partitions repeat it for each. */
+const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
+  8: ({ topics }, code) => ({
+    topics: topics.map(({ name, topicId, partitions }) => ({
+      name,
+      topicId,
+      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: code })),
+    })),
+  }),
+  9: (request, code, apiVersion) => ({
+    errorCode: code,
+    // The answer as a whole has a code from version 2 on.
+    topics: apiVersion > 1 ? [] : (request.topics ?? []).map(({ name, partitionIndexes }) => ({
+      name,
+      partitions: partitionIndexes.map((partitionIndex) => absent(partitionIndex, code)),
+    })),
+    groups: request.groups.map(({ groupId }) => ({ groupId, errorCode: code, topics: [] })),
+  }),
+  11: ({ memberId }, code, apiVersion) => ({
+    errorCode: code,
+    generationId: -1,
+    protocolType: null,
+    protocolName: apiVersion < NULL_PROTOCOL_VERSION ? "" : null,
+    leader: "",
+    memberId: code === errorCode.INVALID_GROUP_ID ? memberId : "",
+    members: [],
+  }),
+  12: (_, code) => ({ errorCode: code }),
+  13: (_, code) => ({ errorCode: code, members: [] }),
+  14: (_, code) => ({ errorCode: code, protocolType: null, protocolName: null, assignment: new Uint8Array(0) }),
+  15: ({ groups }, code) => ({ groups: groups.map((groupId) => refuseDescription(groupId, code)) }),
+  16: (_, code) => ({ errorCode: code, groups: [] }),
+  42: ({ groupsNames }, code) => ({
+    throttleTimeMs: 0,
+    results: groupsNames.map((groupId) => ({ groupId, errorCode: code })),
+  }),
+  47: (_, code) => ({ errorCode: code, topics: [] }),
+  68: (_, code) => refuseConsumerHeartbeat(code, null),
+  69: ({ groupIds }, code) => ({
+    throttleTimeMs: 0,
+    groups: groupIds.map((groupId) => refuseConsumerDescription(groupId, code)),
+  }),
+};
+
+/** The answer that says nothing but an error. @param apiVersion of the request: OffsetFetch says it in two ways */
+export function refuseGroupRequest<Key extends GroupApiKey>(
+  apiKey: Key,
+  request: GroupRequest<Key>,
+  code: number,
+  apiVersion = Infinity,
+): GroupResponse<Key> {
+  return (refusals[apiKey] as Refuse<Key>)(request, code, apiVersion);
+}
+
+/** One group that DescribeGroups says nothing of but an error. */
+export function refuseDescription(
+  groupId: string,
+  code: number,
+  errorMessage: string | null = null,
+): GroupResponse<15>["groups"][number] {
+  return { errorCode: code, errorMessage, groupId, groupState: "", protocolType: "", protocolData: "", members: [] };
+}
+
+/** One group that ConsumerGroupDescribe says nothing of but an error. */
+export function refuseConsumerDescription(
+  groupId: string,
+  code: number,
+  errorMessage: string | null = null,
+): GroupResponse<69>["groups"][number] {
+  return {
+    errorCode: code,
+    errorMessage,
+    groupId,
+    groupState: "",
+    groupEpoch: 0,
+    assignmentEpoch: 0,
+    assignorName: "",
+    members: [],
+  };
+}
+
+/** A heartbeat of a consumer group that gets nothing but an error. */
+export function refuseConsumerHeartbeat(code: number, errorMessage: string | null): GroupResponse<68> {
+  return {
+    throttleTimeMs: 0,
+    errorCode: code,
+    errorMessage,
+    memberId: null,
+    memberEpoch: 0,
+    heartbeatIntervalMs: 0,
+    assignment: null,
+  };
+}

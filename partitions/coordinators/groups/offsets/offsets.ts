@@ -1,0 +1,328 @@
+/**
+ * Committed offsets of one partition of `__consumer_offsets`: what a request makes of them, as records and an answer. Changes come by
+ * `replay()` alone, from records that are in the log. Runs on shards; pure but for the clock it is given.
+ *
+ * Source: Kafka's OffsetMetadataManager, OffsetExpirationConditionImpl, and KafkaApis for what is checked against the topics.
+ *
+ * Not done: offsets of open transactions (TxnOffsetCommit); until they exist every offset is stable.
+ */
+import { errorCode } from "../../../../net/protocol/error_codes.ts";
+import type {
+  OffsetCommitRequest,
+  OffsetCommitResponse,
+  OffsetCommitResponsePartition,
+  OffsetCommitResponseTopic,
+} from "../../../../net/protocol/messages/08_offset_commit.ts";
+import type {
+  OffsetFetchRequestGroup,
+  OffsetFetchResponseGroup,
+  OffsetFetchResponsePartition,
+  OffsetFetchResponseTopic,
+} from "../../../../net/protocol/messages/09_offset_fetch.ts";
+import type {
+  OffsetDeleteRequest,
+  OffsetDeleteResponseTopic,
+} from "../../../../net/protocol/messages/47_offset_delete.ts";
+import { ZERO_UUID } from "../../../../net/protocol/text_cache.ts";
+import type { MetadataImage, TopicImage } from "../../../metadata/image.ts";
+import type { GroupMemory } from "../group_memory.ts";
+import { OffsetTable } from "./offset_table.ts";
+import type { OffsetCommitRecord } from "../records/group_record.ts";
+
+/** OffsetCommit and OffsetFetch name topics by id from this version on. */
+const TOPIC_ID_VERSION = 10;
+/** Offsets that are removed at a time, and rows that are looked at for them: one or two milliseconds. */
+const REMOVED_MAX = 2000;
+const ROWS_MAX = 20_000;
+/** Offsets that are fetched in a step. */
+const FETCHED_PER_STEP = 1000;
+/** A retention time or expiry time that was not given. */
+const NONE = -1;
+
+/** What a commit comes to. */
+export interface PlannedCommit {
+  /** To append and replay; none when nothing can be kept. */
+  readonly records: OffsetCommitRecord[];
+  readonly response: { topics: OffsetCommitResponseTopic[] } & OffsetCommitResponse;
+  /** Partitions of the answer that exist: those that a refusal by the group concerns. */
+  readonly known: OffsetCommitResponsePartition[];
+}
+
+/** What is planned with. */
+export interface OffsetsRules {
+  readonly image: MetadataImage;
+  /** `offset.metadata.max.bytes` (Kafka counts UTF-16 units, too) */
+  readonly metadataBytesMax: number;
+  /** The budget for metadata that is long. */
+  readonly memory: GroupMemory;
+}
+
+/** Since when an offset counts as not used, wall-clock ms; null while it is kept whatever its age. */
+export type UnusedSince = (groupId: string, topic: string, commitTimestamp: number) => number | null;
+
+/** Records that remove some offsets. */
+export interface PlannedRemoval {
+  readonly records: OffsetCommitRecord[];
+  /** Where the next look goes on, null when that was all. */
+  readonly lastRow: number | null;
+}
+
+/** The offsets. */
+export class Offsets {
+  readonly #rules: OffsetsRules;
+  readonly #table: OffsetTable;
+
+  constructor(rules: OffsetsRules) {
+    this.#rules = rules;
+    this.#table = new OffsetTable(rules.memory);
+  }
+
+  /** Gives the memory of metadata back. */
+  dispose(): void {
+    this.#table.dispose();
+  }
+
+  /** How many offsets there are. */
+  get count(): number {
+    return this.#table.count;
+  }
+
+  /** Groups that have any. */
+  groupIds(): Iterable<string> {
+    return this.#table.groupIds();
+  }
+
+  /** Whether a group has any. */
+  has(groupId: string): boolean {
+    return this.#table.has(groupId);
+  }
+
+  /** Plans a commit; whether the group allows it is not asked here. @param context time in wall-clock ms */
+  planCommit(request: OffsetCommitRequest, context: { apiVersion: number; nowMs: number }): PlannedCommit {
+    const records: OffsetCommitRecord[] = [];
+    const known: OffsetCommitResponsePartition[] = [];
+    const { image, metadataBytesMax } = this.#rules;
+    const byId = context.apiVersion >= TOPIC_ID_VERSION;
+    const commitTimestamp = context.nowMs;
+    const expireTimestamp = request.retentionTimeMs === NONE ? NONE : commitTimestamp + request.retentionTimeMs;
+    const topics = named(request.topics).map(({ name, topicId, partitions }): OffsetCommitResponseTopic => {
+      const topic = byId ? image.topicById(topicId) : image.topic(name);
+      const answered = partitions.map((partition): OffsetCommitResponsePartition => {
+        const { partitionIndex } = partition;
+        const code = refusePartition(topic, partitionIndex, byId);
+        const answer = { partitionIndex, errorCode: code };
+        if (topic === undefined || code !== errorCode.NONE) return answer;
+        known.push(answer);
+        const metadata = partition.committedMetadata ?? "";
+        if (metadata.length > metadataBytesMax || !this.#table.hasRoomFor(metadata)) {
+          answer.errorCode = errorCode.OFFSET_METADATA_TOO_LARGE;
+          return answer;
+        }
+        records.push({
+          kind: "offset-commit",
+          key: { group: request.groupId, topic: topic.name, partition: partitionIndex },
+          value: {
+            offset: partition.committedOffset,
+            leaderEpoch: partition.committedLeaderEpoch,
+            metadata,
+            commitTimestamp,
+            expireTimestamp,
+            topicId: topic.id,
+          },
+        });
+        return answer;
+      });
+      return { name: topic?.name ?? name, topicId, partitions: answered };
+    });
+    return { records, response: { topics }, known };
+  }
+
+  /** What a group has committed for the partitions of a request, in steps; null topics are all. @param apiVersion of the request */
+  *fetch(request: OffsetFetchRequestGroup, apiVersion: number): Generator<void, OffsetFetchResponseGroup> {
+    const { groupId, topics } = request;
+    const byId = apiVersion >= TOPIC_ID_VERSION;
+    if (topics === null) {
+      const all = yield* this.#fetchAll(groupId);
+      // A topic that is gone cannot be named by its id.
+      return { groupId, topics: byId ? all.filter(({ topicId }) => topicId !== ZERO_UUID) : all };
+    }
+    const found: OffsetFetchResponseTopic[] = [];
+    const unknown: OffsetFetchResponseTopic[] = [];
+    let count = 0;
+    for (const { name, topicId, partitionIndexes } of topics) {
+      count += 1 + partitionIndexes.length;
+      if (count >= FETCHED_PER_STEP) {
+        count = 0;
+        yield;
+      }
+      const topicName = byId ? this.#rules.image.topicById(topicId)?.name : name;
+      if (topicName === undefined) {
+        const partitions = partitionIndexes.map((index) => absent(index, errorCode.UNKNOWN_TOPIC_ID));
+        unknown.push({ name, topicId, partitions });
+      } else {
+        const query = { groupId, topic: topicName, topicId: byId ? topicId : this.#idOf(topicName) };
+        const partitions = partitionIndexes.map((index) => this.#fetchOne(query, index));
+        found.push({ name: topicName, topicId, partitions });
+      }
+    }
+    return { groupId, topics: found.concat(unknown) };
+  }
+
+  /** Plans an OffsetDelete. @param isSubscribedTo whether the group reads a topic, whose offsets stay then */
+  planDelete(
+    request: OffsetDeleteRequest,
+    isSubscribedTo: (topic: string) => boolean,
+  ): { records: OffsetCommitRecord[]; topics: OffsetDeleteResponseTopic[] } {
+    const records: OffsetCommitRecord[] = [];
+    const topics = named(request.topics).map(({ name, partitions }) => {
+      const topic = this.#rules.image.topic(name);
+      const answered = partitions.map(({ partitionIndex }) => {
+        let code = refusePartition(topic, partitionIndex, false);
+        if (code === errorCode.NONE) {
+          if (isSubscribedTo(name)) code = errorCode.GROUP_SUBSCRIBED_TO_TOPIC;
+          else if (this.#table.find(request.groupId, name, partitionIndex) >= 0) {
+            records.push(tombstone(request.groupId, name, partitionIndex));
+          }
+        }
+        return { partitionIndex, errorCode: code };
+      });
+      return { name, partitions: answered };
+    });
+    return { records, topics };
+  }
+
+  /** Records that remove offsets of a group, some at a time. @returns them, and whether no offset is left after them */
+  tombstones(groupId: string): { records: OffsetCommitRecord[]; isLast: boolean } {
+    const records: OffsetCommitRecord[] = [];
+    const table = this.#table;
+    for (let row = table.firstOf(groupId); row >= 0; row = table.next(row)) {
+      if (records.length === REMOVED_MAX) return { records, isLast: false };
+      records.push(tombstone(groupId, table.topic(row), table.partition(row)));
+    }
+    return { records, isLast: true };
+  }
+
+  /**
+   * Records that remove expired offsets, some at a time.
+   * @param unusedSince says it for an offset
+   * @param time now in wall-clock ms, and `offsets.retention.minutes` in ms
+   * @param afterRow where the last time ended, -1 at first
+   */
+  planExpiry(
+    unusedSince: UnusedSince,
+    time: { nowMs: number; retentionMs: number },
+    afterRow: number,
+  ): PlannedRemoval {
+    const table = this.#table;
+    return this.#planRemoval(afterRow, (row) => {
+      const sinceMs = unusedSince(table.group(row), table.topic(row), table.commitTimestamp(row));
+      const expireMs = table.expireTimestamp(row);
+      return time.nowMs >= (sinceMs === null ? Infinity : expireMs === NONE ? sinceMs + time.retentionMs : expireMs);
+    });
+  }
+
+  /**
+   * Records that remove offsets of deleted topics, some at a time; those of a topic that got the name since stay.
+   * @param afterRow where the last time ended, -1 at first
+   */
+  planTopicDeletion(topics: readonly { name: string; id: string }[], afterRow: number): PlannedRemoval {
+    const table = this.#table;
+    const known = topics.filter(({ name }) => table.hasTopic(name));
+    if (known.length === 0) return { records: [], lastRow: null };
+    const ids = new Set(known.map(({ id }) => id));
+    const names = new Set(known.map(({ name }) => name));
+    return this.#planRemoval(afterRow, (row) => {
+      const topicId = table.topicId(row);
+      return ids.has(topicId) || (topicId === ZERO_UUID && names.has(table.topic(row)));
+    });
+  }
+
+  /** Applies a record of the log. */
+  replay({ key, value }: OffsetCommitRecord): void {
+    if (value === null) this.#table.remove(key.group, key.topic, key.partition);
+    else this.#table.set(key.group, key.topic, key.partition, value);
+  }
+
+  #planRemoval(afterRow: number, isDue: (row: number) => boolean): PlannedRemoval {
+    const records: OffsetCommitRecord[] = [];
+    const table = this.#table;
+    let rowsCount = 0;
+    for (let row = table.nextRow(afterRow); row >= 0; row = table.nextRow(row)) {
+      if (isDue(row)) records.push(tombstone(table.group(row), table.topic(row), table.partition(row)));
+      if (records.length === REMOVED_MAX || ++rowsCount === ROWS_MAX) return { records, lastRow: row };
+    }
+    return { records, lastRow: null };
+  }
+
+  *#fetchAll(groupId: string): Generator<void, OffsetFetchResponseTopic[]> {
+    const table = this.#table;
+    const topics = new Map<string, { partitions: OffsetFetchResponsePartition[] } & OffsetFetchResponseTopic>();
+    const rows: number[] = [];
+    for (let row = table.firstOf(groupId); row >= 0; row = table.next(row)) rows.push(row);
+    for (const [index, row] of rows.entries()) {
+      if (index % FETCHED_PER_STEP === FETCHED_PER_STEP - 1) yield;
+      if (!table.isOf(row, groupId)) continue; // removed meanwhile
+      const name = table.topic(row);
+      let topic = topics.get(name);
+      if (topic === undefined) {
+        topic = { name, topicId: this.#idOf(name), partitions: [] };
+        topics.set(name, topic);
+      }
+      if (!isOtherTopic(table.topicId(row), topic.topicId ?? ZERO_UUID)) topic.partitions.push(this.#present(row));
+    }
+    for (const { partitions } of topics.values()) partitions.sort((a, b) => a.partitionIndex - b.partitionIndex);
+    return [...topics.values()].filter(({ partitions }) => partitions.length > 0);
+  }
+
+  /**
+   * Id of a topic as it is now, zeros without one. An offset of a topic that had its name before can still be there: the broker ended
+   * before it was removed.
+   */
+  #idOf(topicName: string): string {
+    return this.#rules.image.topic(topicName)?.id ?? ZERO_UUID;
+  }
+
+  #fetchOne(query: { groupId: string; topic: string; topicId: string }, index: number): OffsetFetchResponsePartition {
+    const row = this.#table.find(query.groupId, query.topic, index);
+    return row < 0 || isOtherTopic(this.#table.topicId(row), query.topicId)
+      ? absent(index, errorCode.NONE)
+      : this.#present(row);
+  }
+
+  #present(row: number): OffsetFetchResponsePartition {
+    const table = this.#table;
+    return {
+      partitionIndex: table.partition(row),
+      committedOffset: table.offset(row),
+      committedLeaderEpoch: table.leaderEpoch(row),
+      metadata: table.metadata(row),
+      errorCode: errorCode.NONE,
+    };
+  }
+}
+
+/** An offset that is not there, or cannot be told. */
+export function absent(partitionIndex: number, code: number): OffsetFetchResponsePartition {
+  return { partitionIndex, committedOffset: -1, committedLeaderEpoch: -1, metadata: "", errorCode: code };
+}
+
+/** Topics of a request that names partitions of them: Kafka's answer is silent about the others. */
+function named<T extends { readonly partitions: readonly unknown[] }>(topics: readonly T[]): readonly T[] {
+  return topics.every(({ partitions }) => partitions.length > 0)
+    ? topics
+    : topics.filter(({ partitions }) => partitions.length > 0);
+}
+
+/** Whether an offset was committed for another topic than the one that has the name now; zeros stand for any. */
+function isOtherTopic(committed: string, asked: string): boolean {
+  return committed !== ZERO_UUID && asked !== ZERO_UUID && committed !== asked;
+}
+
+function refusePartition(topic: TopicImage | undefined, partition: number, byId: boolean): number {
+  if (topic === undefined) return byId ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  return topic.partitions[partition] === undefined ? errorCode.UNKNOWN_TOPIC_OR_PARTITION : errorCode.NONE;
+}
+
+function tombstone(group: string, topic: string, partition: number): OffsetCommitRecord {
+  return { kind: "offset-commit", key: { group, topic, partition }, value: null };
+}

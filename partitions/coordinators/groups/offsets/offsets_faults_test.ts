@@ -1,0 +1,233 @@
+/**
+ * What a coordinator does when the disk, the log or a client is not as it should be.
+ */
+import { strict as assert } from "node:assert";
+import { errorCode } from "../../../../net/protocol/error_codes.ts";
+import { ZERO_UUID } from "../../../../net/protocol/text_cache.ts";
+import { createRandom } from "../../../../storage/base/random.ts";
+import { nativeMemory } from "../../../../storage/sys/memory.ts";
+import { buildBatch, type TestRecord } from "../../../../tests/record_batch_builder.ts";
+import { codesOf, commitOf, fetchAllOf, offsetsOf, ordinaryTopic, TestCoordinator } from "../coordinator_testing.ts";
+import { encodeGroupRecord, type GroupRecord } from "../records/group_record.ts";
+
+const NONE = errorCode.NONE;
+
+/** Puts records into the log as another program would. */
+function appendForeign(
+  test: TestCoordinator,
+  records: TestRecord[],
+  options: Parameters<typeof buildBatch>[1] = {},
+): void {
+  const batch = buildBatch(records, { baseTimestamp: test.clock.wallMs(), ...options });
+  const memory = nativeMemory(new ArrayBuffer(Math.max(128, batch.length)));
+  memory.bytes.set(batch);
+  const { refusal, message } = test.partition().append({ memory, start: 0, length: batch.length }, test.clock.wallMs());
+  assert.equal(refusal, null, message);
+}
+
+function offsetRecord(partition: number, offset: number): TestRecord {
+  const value = {
+    offset,
+    leaderEpoch: -1,
+    metadata: "",
+    commitTimestamp: 1,
+    expireTimestamp: -1,
+    topicId: "A".repeat(22),
+  };
+  const record: GroupRecord = { kind: "offset-commit", key: { group: "g", topic: "a", partition }, value };
+  const { key, value: bytes } = encodeGroupRecord(record);
+  return { key, value: bytes };
+}
+
+function committed(test: TestCoordinator, groupId = "g"): Record<string, number> {
+  return offsetsOf(test.ask(9, fetchAllOf(groupId), 8));
+}
+
+Deno.test("a commit whose metadata is too long is refused alone", () => {
+  const test = new TestCoordinator();
+  const long = commitOf("g", "a", { 0: 1 }, { metadata: "x".repeat(4097) });
+  const fits = commitOf("g", "b", { 0: 2 }, { metadata: "x".repeat(4096) });
+  const answer = test.ask(8, { ...long, topics: [...long.topics, ...fits.topics] }, 8);
+  const codes = answer.topics.map(({ partitions }) => partitions[0]?.errorCode);
+  assert.deepEqual(codes, [errorCode.OFFSET_METADATA_TOO_LARGE, NONE]);
+  assert.deepEqual(committed(test), { "b-0": 2 });
+});
+
+Deno.test("commits that are too large together are written one by one, and only the one that is too large by itself is refused", () => {
+  const test = new TestCoordinator({ config: { maxMessageBytes: 2000 } });
+  const large = commitOf("g", "a", { 0: 1 }, { metadata: "x".repeat(3000) });
+  const calls = [commitOf("g", "a", { 1: 1 }), large, commitOf("g", "a", { 2: 1 })].map((one) => test.send(8, one, 8));
+  test.turn();
+  assert.deepEqual(calls.map(({ answer }) => Object.values(codesOf(answer))), [
+    [NONE],
+    [errorCode.UNKNOWN_SERVER_ERROR],
+    [NONE],
+  ]);
+  assert.deepEqual(committed(test), { "a-1": 1, "a-2": 1 });
+  test.restart();
+  assert.deepEqual(committed(test), { "a-1": 1, "a-2": 1 });
+});
+
+Deno.test("a full disk refuses commits without a trace, and takes them again when there is room", () => {
+  const test = new TestCoordinator();
+  test.ask(8, commitOf("g", "a", { 0: 1 }), 8);
+  test.files.capacityBytes = 0;
+  assert.deepEqual(codesOf(test.ask(8, commitOf("g", "a", { 0: 2, 1: 2 }), 8)), {
+    0: errorCode.NOT_COORDINATOR,
+    1: errorCode.NOT_COORDINATOR,
+  });
+  assert.deepEqual(committed(test), { "a-0": 1 });
+  test.files.capacityBytes = Infinity;
+  assert.deepEqual(codesOf(test.ask(8, commitOf("g", "a", { 1: 3 }), 8)), { 1: NONE });
+  test.restart();
+  assert.deepEqual(committed(test), { "a-0": 1, "a-1": 3 });
+});
+
+Deno.test("a log that is closed has no coordinator", () => {
+  const test = new TestCoordinator();
+  test.partition().close({ clean: false });
+  assert.deepEqual(codesOf(test.ask(8, commitOf("g", "a", { 0: 2 }), 8)), { 0: errorCode.NOT_COORDINATOR });
+  assert.equal(test.ask(9, fetchAllOf("g"), 8).groups![0]!.errorCode, errorCode.NOT_COORDINATOR);
+});
+
+Deno.test("wherever a loss of power hits, every acknowledged commit of a flushed log is there and nothing was made up", () => {
+  for (let seed = 1; seed <= 30; seed++) {
+    const random = createRandom(seed);
+    const test = new TestCoordinator({ random, config: { flushMessages: 1 } });
+    test.files.crashAt = test.files.calls + Math.floor(random() * 60);
+    let [acknowledged, attempted] = [0, 0];
+    try {
+      for (let offset = 1; offset <= 40; offset++) {
+        attempted = offset;
+        const codes = codesOf(test.ask(8, commitOf("g", "a", { 0: offset }), 8));
+        if (codes[0] === NONE) acknowledged = offset;
+      }
+    } catch (error) {
+      assert(test.files.crashed, `seed ${seed}: ${error}`);
+    }
+    test.restart("random");
+    const found = committed(test)["a-0"] ?? 0;
+    assert(found >= acknowledged && found <= attempted, `seed ${seed}: ${found} of ${acknowledged} to ${attempted}`);
+  }
+});
+
+Deno.test("records of later Kafkas and damaged ones are left out and counted, those around them are not", () => {
+  const test = new TestCoordinator();
+  appendForeign(test, [
+    offsetRecord(0, 1),
+    { key: new Uint8Array([0, 99, 1, 2]), value: new Uint8Array([1]) }, // type 99
+    { key: new Uint8Array([0, 1, 127, 127]), value: new Uint8Array([0]) }, // a key that is cut
+    { key: new Uint8Array([0]), value: null },
+    offsetRecord(1, 2),
+  ]);
+  test.restart();
+  assert.deepEqual(committed(test), { "a-0": 1, "a-1": 2 });
+  const [report] = test.reports.filter((text) => text.includes("left out"));
+  assert.equal(report, "__consumer_offsets-0: 2 damaged records and 1 of later Kafkas were left out");
+});
+
+Deno.test("a damaged batch leaves its partition without a coordinator, because offsets behind it could be older ones", () => {
+  const test = new TestCoordinator();
+  for (let offset = 1; offset <= 3; offset++) test.ask(8, commitOf("g", "a", { 0: offset }), 8);
+  const size = test.partition().log.sizeBytes;
+  assert(test.partition().flush());
+  test.kill();
+  const [path] = test.files.files().find(([name]) => name.endsWith(".log"))!;
+  const memory = nativeMemory(new ArrayBuffer(128));
+  const fd = test.files.fileSystem.open(path, { write: true });
+  memory.bytes[0] = 0xff;
+  test.files.fileSystem.pwrite(fd, memory, 0, 1, Math.floor(size / 2));
+  test.files.fileSystem.close(fd);
+  test.start({ cleanShutdown: true });
+  test.load();
+  assert.equal(test.ask(9, fetchAllOf("g"), 8).groups![0]!.errorCode, errorCode.NOT_COORDINATOR);
+  assert(test.reports.some((text) => text.includes("CRC-32C mismatch")), test.reports.join("\n"));
+});
+
+Deno.test("a log of many slices is loaded over many turns, the last commit of each partition counts", () => {
+  const test = new TestCoordinator();
+  const expected: Record<string, number> = {};
+  for (let round = 0; round < 300; round++) {
+    const offsets = Object.fromEntries(
+      Array.from({ length: 3 }, (_, partition) => [partition, round * 10 + partition]),
+    );
+    test.ask(8, commitOf("g", "a", offsets, { metadata: "m".repeat(1000) }), 8);
+    for (const [partition, offset] of Object.entries(offsets)) expected[`a-${partition}`] = offset;
+  }
+  assert(test.partition().log.segments().length > 1, "there are several segments");
+  test.kill();
+  test.start();
+  let turns = 0;
+  for (; test.coordinator.counts.loading > 0; turns++) test.coordinator.expire(0);
+  assert(turns > 3, `${turns} turns`);
+  assert.deepEqual(committed(test), expected);
+});
+
+Deno.test("group records of the other kind replace a group, tombstones of unknown groups are nothing", () => {
+  const test = new TestCoordinator();
+  const key = { groupId: "g" };
+  const records: GroupRecord[] = [
+    { kind: "consumer-group-metadata", key: { groupId: "x" }, value: null },
+    { kind: "group-metadata", key: { group: "x" }, value: null },
+    { kind: "consumer-group-member-metadata", key: { groupId: "x", memberId: "m" }, value: null },
+    { kind: "consumer-group-metadata", key, value: { epoch: 3, metadataHash: 0n } },
+    {
+      kind: "group-metadata",
+      key: { group: "g" },
+      value: { protocolType: "", generation: 4, protocol: null, leader: null, currentStateTimestamp: 1, members: [] },
+    },
+    { kind: "consumer-group-metadata", key: { groupId: "h" }, value: { epoch: 3, metadataHash: 0n } },
+  ];
+  appendForeign(test, records.map((record) => encodeGroupRecord(record)));
+  test.restart();
+  const listed = test.ask(16, { statesFilter: [], typesFilter: [] }, 5).groups;
+  assert.deepEqual(listed.map(({ groupId, groupType }) => [groupId, groupType]), [["g", "classic"], ["h", "consumer"]]);
+});
+
+Deno.test("a group with more offsets than fit into a batch is deleted all the same", () => {
+  const test = new TestCoordinator({ config: { maxMessageBytes: 150 } });
+  for (const topic of ["a", "b"]) {
+    for (const partition of [0, 1, 2]) test.ask(8, commitOf("g", topic, { [partition]: 1 }), 8);
+  }
+  assert.equal(test.ask(42, { groupsNames: ["g"] }, 2).results[0]?.errorCode, NONE);
+  test.restart();
+  assert.deepEqual(committed(test), {});
+});
+
+Deno.test("offsets of a deleted topic that a crash left behind are not those of the topic that got its name", () => {
+  const test = new TestCoordinator();
+  test.ask(8, commitOf("g", "a", { 0: 100, 1: 100 }), 8);
+  test.kill();
+  const old = ordinaryTopic("a");
+  test.image.apply({ changed: [{ ...old, id: "bmV3bmV3bmV3bmV3bmV3bg" }], deletedIds: [old.id] });
+  test.start();
+  test.load();
+  assert.deepEqual(committed(test), {});
+  const topics = [{ name: "a", topicId: ZERO_UUID, partitionIndexes: [0] }];
+  const named = test.ask(9, { groupId: "g", topics, groups: [], requireStable: false }, 7).topics ?? [];
+  assert.equal(named[0]?.partitions[0]?.committedOffset, -1);
+  test.ask(8, commitOf("g", "a", { 1: 3 }), 8);
+  assert.deepEqual(committed(test), { "a-1": 3 });
+});
+
+Deno.test("many offsets of a deleted topic are removed some at a time, those of others stay", () => {
+  const test = new TestCoordinator();
+  for (let group = 0; group < 1000; group++) {
+    test.send(8, commitOf(`g${group}`, "a", { 0: 1, 1: 1, 2: 1 }), 8);
+    if (group % 2 === 0) test.send(8, commitOf(`g${group}`, "b", { 0: 1 }), 8);
+  }
+  test.turn();
+  const old = ordinaryTopic("a");
+  test.change([], [old]);
+  const left = test.coordinator.counts.offsets;
+  assert.equal(left, 1500, "2000 are removed in the first part");
+  test.advance(20);
+  test.change([{ ...old, id: "bmV3bmV3bmV3bmV3bmV3bg" }]);
+  assert.deepEqual(committed(test, "g999"), {}, "those of the topic before are not seen");
+  test.ask(8, commitOf("g999", "a", { 0: 7 }), 8);
+  test.advance(1000);
+  assert.equal(test.coordinator.counts.offsets, 501);
+  assert.deepEqual(committed(test, "g999"), { "a-0": 7 });
+  test.restart();
+  assert.equal(test.coordinator.counts.offsets, 501);
+});

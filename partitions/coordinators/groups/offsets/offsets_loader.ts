@@ -1,0 +1,159 @@
+/**
+ * Reads a partition of `__consumer_offsets` from its log, slice by slice, so that the shard serves others between two slices. Runs on
+ * the shard that owns the partition.
+ *
+ * What must always hold: records are shown in the order of the log, those of a transaction when its commit marker comes (Apache
+ * Kafka's logs have them); bytes of a disk never throw. A damaged batch ends the loading as in Kafka, because to go on without
+ * it could bring offsets back that a client has long passed; a record that cannot be read is left out and counted.
+ */
+import {
+  type FileSystem,
+  type Log,
+  type NativeMemory,
+  nativeMemory,
+  type Offset,
+  RecordSetReader,
+  storageFailure,
+} from "../../../../storage/mod.ts";
+import { decodeGroupRecord, type GroupRecord, unreadGroupRecord } from "../records/group_record.ts";
+
+/** Bytes of a slice: one to two milliseconds of work (bench/group_commit_bench.ts). */
+const SLICE_BYTES = 64 * 1024;
+
+/** What is read of a log. */
+export type LoadedLog = Pick<Log, "logStartOffset" | "logEndOffset" | "read" | "release">;
+
+/** Where the records of a transaction wait for its end. */
+type Transactions = Map<number, GroupRecord[]>;
+
+/** What the shard's loaders share: they take turns. */
+export class LoadMemory {
+  readonly fs: FileSystem;
+  #memory: NativeMemory | null = null;
+
+  /** @param fs that the logs are in */
+  constructor(fs: FileSystem) {
+    this.fs = fs;
+  }
+
+  /** Memory for a slice. */
+  take(length: number): NativeMemory {
+    if (this.#memory === null || this.#memory.bytes.length < length) {
+      this.#memory = nativeMemory(new ArrayBuffer(Math.max(length, SLICE_BYTES)));
+    }
+    return this.#memory;
+  }
+
+  /** Nothing is being loaded any more. */
+  drop(): void {
+    this.#memory = null;
+  }
+}
+
+/** Loads one partition. */
+export class OffsetsLoader {
+  readonly #log: LoadedLog;
+  readonly #memory: LoadMemory;
+  readonly #end: Offset;
+  readonly #transactions: Transactions = new Map();
+  #next: Offset;
+  #recordsCount = 0;
+  #laterCount = 0;
+  #damagedCount = 0;
+
+  /** @param log open; nothing is appended to it until it is loaded */
+  constructor(log: LoadedLog, memory: LoadMemory) {
+    this.#log = log;
+    this.#memory = memory;
+    this.#next = log.logStartOffset;
+    this.#end = log.logEndOffset;
+  }
+
+  /** Records shown. */
+  get recordsCount(): number {
+    return this.#recordsCount;
+  }
+
+  /** Records of later Kafkas, left out. */
+  get laterCount(): number {
+    return this.#laterCount;
+  }
+
+  /** Records whose bytes are none, left out. */
+  get damagedCount(): number {
+    return this.#damagedCount;
+  }
+
+  /**
+   * Loads a slice.
+   * @param replay gets each record
+   * @returns whether all is loaded, or a sentence why it never will be
+   */
+  loadSlice(replay: (record: GroupRecord) => void): boolean | string {
+    if (this.#next >= this.#end) return true;
+    const options = { maxBytes: SLICE_BYTES, maxOffset: this.#end, atLeastOne: true };
+    const { refusal, message, slice } = this.#log.read(this.#next, options);
+    if (refusal !== null) return message;
+    if (slice === null) return true; // compaction removed what was left
+    try {
+      const memory = this.#memory.take(slice.length);
+      const length = this.#memory.fs.pread(slice.fd, memory, 0, slice.length, slice.position);
+      if (length !== slice.length) return `Cannot read ${slice.length} bytes: ${this.#memory.fs.lastError()}`;
+      const damage = this.#replay(new RecordSetReader(memory, 0, length), replay);
+      if (damage !== null) return damage;
+    } catch (error) {
+      return storageFailure(error);
+    } finally {
+      this.#log.release(slice.leaseId);
+    }
+    this.#next = slice.nextOffset;
+    return this.#next >= this.#end;
+  }
+
+  #replay(reader: RecordSetReader, replay: (record: GroupRecord) => void): string | null {
+    while (reader.next()) {
+      if (reader.offset < this.#next) continue;
+      if (reader.isControl) {
+        this.#endTransaction(reader, replay);
+        continue;
+      }
+      const [key, value] = [reader.key(), reader.value()];
+      const record = decodeGroupRecord(key, value);
+      if (record === null) this.#leaveOut(key, value);
+      else if (reader.isTransactional) this.#hold(reader.producerId, record);
+      else this.#show(record, replay);
+    }
+    return reader.damage;
+  }
+
+  #show(record: GroupRecord, replay: (record: GroupRecord) => void): void {
+    this.#recordsCount++;
+    replay(record);
+  }
+
+  #hold(producerId: number, record: GroupRecord): void {
+    const records = this.#transactions.get(producerId);
+    if (records === undefined) this.#transactions.set(producerId, [record]);
+    else records.push(record);
+  }
+
+  #endTransaction(reader: RecordSetReader, replay: (record: GroupRecord) => void): void {
+    const key = reader.key();
+    const records = this.#transactions.get(reader.producerId);
+    if (key === null || key.length < 4 || records === undefined) return;
+    const type = (key[2]! << 8) | key[3]!;
+    if (type === COMMIT) {
+      for (const record of records) this.#show(record, replay);
+    }
+    if (type === COMMIT || type === ABORT) this.#transactions.delete(reader.producerId);
+  }
+
+  #leaveOut(key: Uint8Array | null, value: Uint8Array | null): void {
+    if (unreadGroupRecord(key, value) === "damaged") this.#damagedCount++;
+    else this.#laterCount++;
+  }
+}
+
+/** Types of control records (storage/records/control_records.ts). */
+const ABORT = 0;
+const COMMIT = 1;

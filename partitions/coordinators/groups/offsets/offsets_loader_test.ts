@@ -1,0 +1,127 @@
+import { strict as assert } from "node:assert";
+import { toOffset } from "../../../../storage/base/units.ts";
+import { type FileSystem, linuxFileSystem } from "../../../../storage/sys/file_system.ts";
+import { type BatchOptions, buildBatch } from "../../../../tests/record_batch_builder.ts";
+import { type LoadedLog, LoadMemory, OffsetsLoader } from "./offsets_loader.ts";
+import { encodeGroupRecord, type GroupRecord } from "../records/group_record.ts";
+
+const FD = 7;
+
+/** A log in memory, of batches one behind the other. */
+class MemoryLog {
+  readonly batches: { bytes: Uint8Array; end: number }[] = [];
+  leases = 0;
+  start = 0;
+  end = 0;
+
+  add(records: Parameters<typeof buildBatch>[0], options: BatchOptions = {}): void {
+    const bytes = buildBatch(records, { baseOffset: this.end, ...options });
+    this.end += records.length;
+    this.batches.push({ bytes, end: this.end });
+  }
+
+  /** One batch a read, found by the offset it begins with. */
+  get log(): LoadedLog {
+    return {
+      logStartOffset: toOffset(this.start),
+      logEndOffset: toOffset(this.end),
+      read: (offset) => {
+        const index = this.batches.findIndex(({ end }) => offset < end);
+        const found = this.batches[index];
+        if (found === undefined) return { refusal: null, message: "", slice: null };
+        this.leases++;
+        const place = { fd: FD, position: index, length: found.bytes.length };
+        return { refusal: null, message: "", slice: { ...place, nextOffset: toOffset(found.end), leaseId: 1 } };
+      },
+      release: () => void this.leases--,
+    };
+  }
+
+  get fs(): FileSystem {
+    return {
+      ...linuxFileSystem,
+      pread: (_fd, memory, start, length, position) => {
+        memory.bytes.set(this.batches[position]!.bytes.subarray(0, length), start);
+        return length;
+      },
+    };
+  }
+}
+
+function commit(partition: number): { key: Uint8Array; value: Uint8Array | null } {
+  const value = {
+    offset: 1,
+    leaderEpoch: -1,
+    metadata: "",
+    commitTimestamp: 1,
+    expireTimestamp: -1,
+    topicId: "A".repeat(22),
+  };
+  return encodeGroupRecord({ kind: "offset-commit", key: { group: "g", topic: "t", partition }, value });
+}
+
+/** Loads all. @returns partitions of the commits in their order */
+function load(memory: MemoryLog): { shown: number[]; result: boolean | string; loader: OffsetsLoader } {
+  const loader = new OffsetsLoader(memory.log, new LoadMemory(memory.fs));
+  const shown: number[] = [];
+  const show = (record: GroupRecord) => {
+    assert(record.kind === "offset-commit");
+    shown.push(record.key.partition);
+  };
+  for (let turns = 0; turns < 100; turns++) {
+    const result = loader.loadSlice(show);
+    assert.equal(memory.leases, 0, "every slice is given back");
+    if (result !== false) return { shown, result, loader };
+  }
+  throw new Error("loading does not end");
+}
+
+/** A marker that ends a transaction. @param type 0 abort, 1 commit */
+function marker(memory: MemoryLog, producerId: number, type: number): void {
+  const record = { key: new Uint8Array([0, 0, 0, type]), value: new Uint8Array(6) };
+  memory.add([record], { control: true, transactional: true, producerId, producerEpoch: 0 });
+}
+
+Deno.test("loadSlice() shows records of a transaction when it is committed, and never those of an aborted or open one", () => {
+  const memory = new MemoryLog();
+  const by = (producerId: number) => ({ transactional: true, producerId, producerEpoch: 0, baseSequence: 0 });
+  memory.add([commit(0)], by(5));
+  memory.add([commit(1)]);
+  memory.add([commit(2)], by(6));
+  memory.add([commit(3)], by(5));
+  marker(memory, 6, 0);
+  marker(memory, 5, 1);
+  memory.add([commit(4)], by(6));
+  const { shown, result, loader } = load(memory);
+  assert.equal(result, true);
+  assert.deepEqual(shown, [1, 0, 3]);
+  assert.equal(loader.recordsCount, 3);
+});
+
+Deno.test("loadSlice() shows nothing below the log start, which may lie within a batch", () => {
+  const memory = new MemoryLog();
+  memory.add([commit(0), commit(1), commit(2)]);
+  memory.start = 2;
+  assert.deepEqual(load(memory).shown, [2]);
+});
+
+Deno.test("loadSlice() ends at a damaged batch with a sentence, after what was whole before it", () => {
+  const memory = new MemoryLog();
+  memory.add([commit(0)]);
+  memory.add([commit(1)]);
+  const { bytes } = memory.batches[1]!;
+  bytes[bytes.length - 1]! ^= 1;
+  const { shown, result } = load(memory);
+  assert.deepEqual(shown, [0]);
+  assert.match(String(result), /offset 1: CRC-32C mismatch/);
+});
+
+Deno.test("loadSlice() of an empty log is done at once, and a read that fails ends it", () => {
+  assert.equal(load(new MemoryLog()).result, true);
+  const memory = new MemoryLog();
+  memory.add([commit(0)]);
+  const short: FileSystem = { ...memory.fs, pread: () => -1, lastError: () => "EIO" };
+  const loader = new OffsetsLoader(memory.log, new LoadMemory(short));
+  assert.match(String(loader.loadSlice(() => {})), /Cannot read .* EIO/);
+  assert.equal(memory.leases, 0);
+});

@@ -1,0 +1,77 @@
+/**
+ * Batches of group records: made in memory that the kernel writes from, and read back. Shards.
+ *
+ * One batch is made at a time, in memory that the next one uses again: a log has written it when its append returns.
+ * Reading goes through storage's `RecordSetReader` and `decodeGroupRecord()`.
+ */
+import { bytesOfBatch, type NativeMemory, nativeMemory, writeBatch } from "../../../../storage/mod.ts";
+import {
+  encodeGroupRecord,
+  type GroupRecord,
+  type GroupRecordBytes,
+  GroupRecordTooLargeError,
+} from "./group_record.ts";
+
+/** Memory that is kept between batches; a larger one is given back after its batch. */
+const MEMORY_BYTES_KEPT_MAX = 1 << 20;
+const MEMORY_BYTES = 1 << 14;
+
+/** A batch as an append takes it. */
+export interface GroupBatch {
+  readonly memory: NativeMemory;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** Makes batches, one at a time. */
+export class GroupBatchBuilder {
+  #memory = nativeMemory(new ArrayBuffer(MEMORY_BYTES));
+
+  /**
+   * Makes a batch that is valid until the next call.
+   * @param records at least one @param options wall-clock time of all of them, and the most bytes the batch may have
+   * @returns null when it would be larger than allowed; nothing has been made then
+   */
+  build(
+    records: readonly GroupRecord[],
+    options: { readonly timestampMs: number; readonly batchBytesMax: number },
+  ): GroupBatch | null {
+    const encoded = encodeAll(records, options.batchBytesMax);
+    if (encoded === null) return null;
+    const length = bytesOfBatch(encoded);
+    if (length > options.batchBytesMax) return null;
+    const memory = this.#memoryOf(length);
+    writeBatch(memory, 0, encoded, options.timestampMs);
+    return { memory, start: 0, length };
+  }
+
+  #memoryOf(length: number): NativeMemory {
+    if (length <= this.#memory.bytes.length) return this.#memory;
+    const memory = nativeMemory(new ArrayBuffer(Math.max(length, 2 * this.#memory.bytes.length)));
+    if (length <= MEMORY_BYTES_KEPT_MAX) this.#memory = memory;
+    return memory;
+  }
+}
+
+/** @returns null as soon as the records cannot fit, so that no more is allocated than that */
+function encodeAll(records: readonly GroupRecord[], bytesMax: number): GroupRecordBytes[] | null {
+  const encoded: GroupRecordBytes[] = [];
+  let sum = 0;
+  for (const record of records) {
+    const bytes = encodeOne(record);
+    if (bytes === null) return null;
+    sum += bytes.key.length + (bytes.value?.length ?? 0);
+    if (sum > bytesMax) return null;
+    encoded.push(bytes);
+  }
+  return encoded;
+}
+
+function encodeOne(record: GroupRecord): GroupRecordBytes | null {
+  try {
+    return encodeGroupRecord(record);
+  } catch (error) {
+    if (error instanceof GroupRecordTooLargeError) return null;
+    throw error;
+  }
+}

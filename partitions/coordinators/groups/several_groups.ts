@@ -1,0 +1,135 @@
+/**
+ * Requests about several groups, or about one with very many offsets, as work in slices: OffsetFetch, DescribeGroups, ListGroups,
+ * DeleteGroups, ConsumerGroupDescribe. Runs on the shard whose coordinator is asked.
+ *
+ * They may name groups of any partition: those that this shard does not coordinate get NOT_COORDINATOR. Where a group is, is asked anew
+ * after each step, because its partition may have gone meanwhile.
+ */
+import { errorCode } from "../../../net/protocol/error_codes.ts";
+import type { ListedGroup } from "../../../net/protocol/messages/16_list_groups.ts";
+import type { GroupFilter } from "./group_listing.ts";
+import {
+  type GroupRequest,
+  type GroupResponse,
+  refuseConsumerDescription,
+  refuseDescription,
+  refuseGroupRequest,
+} from "./group_requests.ts";
+import type { OffsetsPartition } from "./offsets/offsets_partition.ts";
+import type { GroupClient, Reply } from "../runtime/ports.ts";
+
+/** OffsetFetch names several groups from this version on (KIP-709). */
+const SEVERAL_GROUPS_VERSION = 8;
+
+/** Where groups are. */
+export interface GroupPlaces {
+  /** The partition of a group, or Kafka's code for that it cannot be asked. */
+  placeOf(groupId: string): OffsetsPartition | number;
+  /** The partitions of this shard; null while one of them is loaded. */
+  all(): Iterable<OffsetsPartition> | null;
+}
+
+/** OffsetFetch. */
+export function* fetchOffsets(
+  places: GroupPlaces,
+  { request, client }: { request: GroupRequest<9>; client: GroupClient },
+  reply: Reply<GroupResponse<9>>,
+): Generator<void, void> {
+  const { apiVersion } = client;
+  const isSingle = apiVersion < SEVERAL_GROUPS_VERSION;
+  const asked = isSingle
+    ? [{ groupId: request.groupId, memberId: null, memberEpoch: -1, topics: request.topics }]
+    : request.groups;
+  const groups = [];
+  for (const group of asked) {
+    const place = places.placeOf(group.groupId);
+    if (typeof place === "number") groups.push({ groupId: group.groupId, errorCode: place, topics: [] });
+    else groups.push(yield* place.groups.fetchOffsets(group, apiVersion));
+    yield;
+  }
+  const [first] = groups;
+  if (!isSingle || first === undefined) return reply({ groups });
+  const { errorCode: code = errorCode.NONE, topics } = first;
+  reply(code === errorCode.NONE ? { topics } : refuseGroupRequest(9, request, code, apiVersion));
+}
+
+/** DescribeGroups. */
+export function* describeGroups(
+  places: GroupPlaces,
+  { request, client }: { request: GroupRequest<15>; client: GroupClient },
+  reply: Reply<GroupResponse<15>>,
+): Generator<void, void> {
+  const groups = [];
+  for (const groupId of request.groups) {
+    const place = places.placeOf(groupId);
+    if (typeof place === "number") groups.push(refuseDescription(groupId, place));
+    else groups.push(place.groups.describe(groupId, client.apiVersion));
+    yield;
+  }
+  reply({ groups });
+}
+
+/** ConsumerGroupDescribe. */
+export function* describeConsumerGroups(
+  places: GroupPlaces,
+  { request }: { request: GroupRequest<69> },
+  reply: Reply<GroupResponse<69>>,
+): Generator<void, void> {
+  const groups = [];
+  for (const groupId of request.groupIds) {
+    const place = groupId === "" ? errorCode.INVALID_GROUP_ID : places.placeOf(groupId);
+    if (typeof place === "number") groups.push(refuseConsumerDescription(groupId, place));
+    else groups.push(place.groups.describeConsumerGroup(groupId));
+    yield;
+  }
+  reply({ throttleTimeMs: 0, groups });
+}
+
+/** ListGroups: the groups of this shard. */
+export function* listGroups(
+  places: GroupPlaces,
+  { request }: { request: GroupRequest<16> },
+  reply: Reply<GroupResponse<16>>,
+): Generator<void, void> {
+  const filter = { states: lowerCase(request.statesFilter), types: lowerCase(request.typesFilter) };
+  const all = places.all();
+  if (all === null) return reply({ errorCode: errorCode.COORDINATOR_LOAD_IN_PROGRESS, groups: [] });
+  const groups: ListedGroup[] = [];
+  for (const { groups: ofPartition, refusal } of all) {
+    if (refusal === errorCode.NONE) yield* ofPartition.list(filter, groups);
+    yield;
+  }
+  reply({ errorCode: errorCode.NONE, groups });
+}
+
+/** DeleteGroups. */
+export function* deleteGroups(
+  places: GroupPlaces,
+  { request }: { request: GroupRequest<42> },
+  reply: Reply<GroupResponse<42>>,
+): Generator<void, void> {
+  const changed = new Set<OffsetsPartition>();
+  const results: { groupId: string; errorCode: number }[] = [];
+  for (const groupId of request.groupsNames) {
+    const place = places.placeOf(groupId);
+    if (typeof place === "number") results.push({ groupId, errorCode: place });
+    else {
+      changed.add(place);
+      results.push({ groupId, errorCode: yield* place.groups.deleteGroup(groupId) });
+    }
+    yield;
+  }
+  // One partition after the other lets go of the answer.
+  let release = (code: number) =>
+    reply(code === errorCode.NONE ? { throttleTimeMs: 0, results } : refuseGroupRequest(42, request, code));
+  for (const place of changed) {
+    const then = release;
+    release = (code) => code === errorCode.NONE ? place.replies.add(then) : then(code);
+  }
+  release(errorCode.NONE);
+}
+
+/** A filter without spaces and in lower case; null when nothing is filtered. */
+function lowerCase(words: readonly string[]): GroupFilter["states"] {
+  return words.length === 0 ? null : new Set(words.map((word) => word.trim().toLowerCase()));
+}

@@ -1,0 +1,97 @@
+/**
+ * What the group coordinator's state machines are given: the way to their log, topics, configs, clocks and timers. They decide
+ * from (state, event, time) alone, so that a seeded simulation runs the same code. Types only; shards run what is built on them.
+ *
+ * A command works in this order: check; make records; `log.append(records)`; when that says 0, apply them to the state; reply. State
+ * that is in the log changes only by records that were appended, so a refused append leaves nothing to undo, and loading the
+ * log again gives the same state. The runtime holds a reply back until what was appended before it is below the high watermark.
+ */
+import type { MetadataImage } from "../../metadata/image.ts";
+import type { Deadlines, Timed } from "../../requests/deadlines.ts";
+import type { GroupMemory } from "../groups/group_memory.ts";
+import type { GroupRecord } from "../groups/records/group_record.ts";
+
+/** Who sent a request. */
+export interface GroupClient {
+  readonly clientId: string;
+  /** Address as Kafka shows it, "/127.0.0.1". */
+  readonly clientHost: string;
+  /** Of the request: several APIs behave differently by it. */
+  readonly apiVersion: number;
+}
+
+/** Answers a request; called exactly once, at once or much later. The response is in the shape of all versions. */
+export type Reply<Response> = (response: Response) => void;
+
+/** The partition of `__consumer_offsets` that holds the group. */
+export interface GroupLog {
+  /**
+   * Appends records as one batch, all or none.
+   * @returns 0 when they are written, else Kafka's error code as the client of a coordinator is told it: NOT_COORDINATOR,
+   * COORDINATOR_NOT_AVAILABLE or UNKNOWN_SERVER_ERROR, and none of those that a partition refuses a producer with
+   */
+  append(records: readonly GroupRecord[]): number;
+}
+
+/** Something that is due at a time: wakes up in `Deadlines`, looks whether it is really due, and adds itself again if not yet. */
+export interface GroupTimer extends Timed {
+  /** Its deadline has passed, and it has been removed. @param nowMs monotonic time */
+  onDue(nowMs: number): void;
+}
+
+/** What every state machine of a partition of `__consumer_offsets` shares. */
+export interface GroupPorts {
+  readonly log: GroupLog;
+  /** Topics and their partitions; changes arrive as events. */
+  readonly image: MetadataImage;
+  readonly settings: GroupSettings;
+  /** Settings of one group: what was set on it (resource type GROUP), else the broker's. */
+  readonly settingsOf: (groupId: string) => ConsumerGroupSettings;
+  readonly timers: Deadlines<GroupTimer>;
+  /** Monotonic ms, for timeouts. */
+  readonly nowMs: () => number;
+  /** Wall-clock ms, for what is written down. */
+  readonly wallMs: () => number;
+  /** A random UUID as Kafka writes it: 22 characters of base64url, never beginning with "-". */
+  readonly newId: () => string;
+  /** The shard's budget for groups. */
+  readonly memory: GroupMemory;
+  /** The shard's budget for metadata of commits. */
+  readonly metadataMemory: GroupMemory;
+}
+
+/** The broker's settings for groups, by Kafka's names. */
+export interface GroupSettings {
+  /** `group.min.session.timeout.ms`, 6000 */
+  readonly minSessionTimeoutMs: number;
+  /** `group.max.session.timeout.ms`, 1800000 */
+  readonly maxSessionTimeoutMs: number;
+  /** `group.initial.rebalance.delay.ms`, 0 as in Kafka's shipped server.properties */
+  readonly initialRebalanceDelayMs: number;
+  /** `group.max.size`, 2147483647 */
+  readonly maxSize: number;
+  /** `group.consumer.max.size`, 2147483647 */
+  readonly consumerMaxSize: number;
+  /** `group.consumer.assignors`: names of this broker's assignors, the first is the default; uniform, range */
+  readonly consumerAssignors: readonly string[];
+  /** `group.consumer.migration.policy`, bidirectional */
+  readonly consumerMigrationPolicy: "bidirectional" | "upgrade" | "downgrade" | "disabled";
+  /** `group.consumer.regex.refresh.interval.ms`, 600000 */
+  readonly consumerRegexRefreshIntervalMs: number;
+  /** `offset.metadata.max.bytes`, 4096 */
+  readonly offsetMetadataMaxBytes: number;
+  /** `offsets.retention.minutes` in ms, 7 days */
+  readonly offsetsRetentionMs: number;
+  /** `offsets.retention.check.interval.ms`, 600000 */
+  readonly offsetsRetentionCheckIntervalMs: number;
+}
+
+/** What can be set on a single consumer group (KIP-848). */
+export interface ConsumerGroupSettings {
+  /** `consumer.session.timeout.ms`, else `group.consumer.session.timeout.ms`, 45000 */
+  readonly sessionTimeoutMs: number;
+  /** `consumer.heartbeat.interval.ms`, else `group.consumer.heartbeat.interval.ms`, 5000 */
+  readonly heartbeatIntervalMs: number;
+  /** `consumer.assignment.interval.ms`, else `group.consumer.assignment.interval.ms`; least time between two assignments, 1000 */
+  readonly assignmentIntervalMs: number;
+}

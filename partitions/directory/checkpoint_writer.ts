@@ -1,0 +1,166 @@
+/**
+ * Kafka's offset checkpoints, written from the main isolate with asynchronous file calls: from how far a log has to be
+ * recovered, where it starts, up to where its records are committed. What they say may be old, never wrong: a snapshot
+ * is taken before its file is written.
+ *
+ * `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint`, `replication-offset-checkpoint`:
+ *   "0\n" · count "\n" · { topic " " partition " " offset "\n" }
+ *
+ * Always: after a crash each file has its old content or its new one, whole.
+ * Source: Kafka's LogManager.checkpointLogRecoveryOffsets, ReplicaManager.checkpointHighWatermarks, CheckpointFile.
+ */
+import { LOG_STARTS_FILE, RECOVERY_POINTS_FILE } from "./checkpoint_files.ts";
+import type { BrokerConfig } from "../config/broker/broker_config.ts";
+
+/** One line. */
+export interface PartitionOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** Takes the lines of one file, as of now. */
+export type OffsetSnapshot = () => readonly PartitionOffset[];
+
+/** Timers as a parameter. */
+export interface Timers {
+  /** Calls again and again until it is ended. @returns ends it */
+  every(ms: number, callback: () => void): () => void;
+}
+
+/** The runtime's timers. */
+export const systemTimers: Timers = {
+  every: (ms, callback) => {
+    const timer = setInterval(callback, ms);
+    return () => clearInterval(timer);
+  },
+};
+
+/** What is written, and when. */
+export interface CheckpointsOptions {
+  /** The log directory. */
+  readonly directory: string;
+  readonly config: Pick<
+    BrokerConfig,
+    | "logFlushOffsetCheckpointIntervalMs"
+    | "logFlushStartOffsetCheckpointIntervalMs"
+    | "replicaHighWatermarkCheckpointIntervalMs"
+  >;
+  readonly recoveryPoints: OffsetSnapshot;
+  readonly logStartOffsets: OffsetSnapshot;
+  readonly highWatermarks: OffsetSnapshot;
+  /** Gets a sentence when a file could not be written; the next time is another try. */
+  readonly report: (sentence: string) => void;
+  readonly timers?: Timers;
+}
+
+/** Index of the log start offsets. */
+const LOG_STARTS = 1;
+
+/** The checkpoints of a log directory, written on Kafka's intervals from its making until `stop()`. */
+export class Checkpoints implements Disposable {
+  readonly #files: CheckpointFile[];
+  readonly #ends: (() => void)[];
+
+  constructor(options: CheckpointsOptions) {
+    const { directory, config, report, timers = systemTimers } = options;
+    const rows: [name: string, intervalMs: number, snapshot: OffsetSnapshot][] = [
+      [RECOVERY_POINTS_FILE, config.logFlushOffsetCheckpointIntervalMs, options.recoveryPoints],
+      [LOG_STARTS_FILE, config.logFlushStartOffsetCheckpointIntervalMs, options.logStartOffsets],
+      ["replication-offset-checkpoint", config.replicaHighWatermarkCheckpointIntervalMs, options.highWatermarks],
+    ];
+    this.#files = rows.map(([name, , snapshot]) => new CheckpointFile(`${directory}/${name}`, snapshot));
+    this.#ends = this.#files.map((file, index) => {
+      const intervalMs = (rows[index] as (typeof rows)[number])[1];
+      return timers.every(intervalMs, () => {
+        file.write().catch((error: unknown) => report(describe(file.path, error)));
+      });
+    });
+  }
+
+  /**
+   * Writes the log start offsets now. Settles when what they were at the time of the call is durable.
+   * @throws Error as `writeAll()` does
+   */
+  async writeLogStarts(): Promise<void> {
+    const file = this.#files[LOG_STARTS] as CheckpointFile;
+    try {
+      await file.write();
+    } catch (error) {
+      throw new Error(describe(file.path, error));
+    }
+  }
+
+  /** Writes all of them now. Settles when they are durable. @throws Error when the disk refused one */
+  async writeAll(): Promise<void> {
+    for (const file of this.#files) {
+      try {
+        await file.write();
+      } catch (error) {
+        throw new Error(describe(file.path, error));
+      }
+    }
+  }
+
+  /** Ends the intervals. Idempotent. */
+  [Symbol.dispose](): void {
+    for (const end of this.#ends.splice(0)) end();
+  }
+
+  /** Ends the intervals and writes everything a last time; once the logs are closed. @throws Error as `writeAll()` does */
+  async stop(): Promise<void> {
+    this[Symbol.dispose]();
+    await this.writeAll();
+  }
+}
+
+/** One file; one write at a time, one for all who wait meanwhile, and none for what it says already. */
+class CheckpointFile {
+  readonly path: string;
+  readonly #snapshot: OffsetSnapshot;
+  #written = "";
+  #last: Promise<void> = Promise.resolve();
+  /** The write that has not begun yet. */
+  #next: Promise<void> | null = null;
+
+  constructor(path: string, snapshot: OffsetSnapshot) {
+    [this.path, this.#snapshot] = [path, snapshot];
+  }
+
+  write(): Promise<void> {
+    if (this.#next !== null) return this.#next;
+    const write = () => {
+      this.#next = null;
+      return this.#write();
+    };
+    this.#last = this.#next = this.#last.then(write, write);
+    return this.#last;
+  }
+
+  async #write(): Promise<void> {
+    const offsets = this.#snapshot();
+    const lines = offsets.map(({ topic, partition, offset }) => `${topic} ${partition} ${offset}\n`);
+    const text = `0\n${lines.length}\n${lines.join("")}`;
+    if (text === this.#written) return;
+    await replaceFile(this.path, text);
+    this.#written = text;
+  }
+}
+
+/** Replaces a file durably: written beside it, flushed, renamed over it, the directory flushed. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = `${path}.tmp`;
+  {
+    using file = await Deno.open(temporary, { write: true, create: true, truncate: true });
+    const bytes = new TextEncoder().encode(text);
+    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+    await file.syncData();
+  }
+  await Deno.rename(temporary, path);
+  using directory = await Deno.open(path.slice(0, path.lastIndexOf("/")), { read: true });
+  await directory.sync();
+}
+
+function describe(path: string, error: unknown): string {
+  return `Cannot write checkpoint ${path}: ${error instanceof Error ? error.message : String(error)}`;
+}

@@ -1,0 +1,235 @@
+/**
+ * The metadata store's file. Runs in the store's worker alone: `node:sqlite` is synchronous and every commit waits for the disk.
+ *
+ * ```
+ *   application_id 0x42524e42 ("BRNB")  tells our files from others
+ *   user_version   SCHEMA_VERSION       a newer one is refused, never guessed at
+ *   store    (id = 1, revision)                       number of the last transaction
+ *   entries  (key, value, version, lease)  by key     version = revision that wrote it
+ * ```
+ *
+ * Write-ahead log with synchronous=FULL: a commit is one append and one fsync of the log, and survives a power cut (with the
+ * rollback journal it would take three). SQLite checks every frame of the log on opening, so a torn tail is dropped
+ * whole. locking_mode=EXCLUSIVE keeps every other process out and needs no shared-memory file.
+ *
+ * Leases are held by this process: whatever keys they left behind are deleted when the file is opened again.
+ * Source: sqlite.org/wal.html, sqlite.org/pragma.html.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { assert } from "../../../storage/base/assert.ts";
+import {
+  ABSENT,
+  MetadataStoreError,
+  type StoreChange,
+  type StoredEntry,
+  type Transaction,
+  type TransactionResult,
+} from "./store.ts";
+
+/** Version of the tables. */
+export const SCHEMA_VERSION = 1;
+const APPLICATION_ID = 0x42524e42;
+
+/** Primary result codes of SQLite (sqlite.org/rescode.html); the extended code's low byte. */
+const SQLITE_BUSY = 5;
+const SQLITE_READONLY = 8;
+const SQLITE_IOERR = 10;
+const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
+const SQLITE_NOTADB = 26;
+
+const SCHEMA = `
+  CREATE TABLE store (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT;
+  CREATE TABLE entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, version INTEGER NOT NULL, lease INTEGER)
+    STRICT, WITHOUT ROWID;
+  CREATE INDEX entries_of_lease ON entries (lease) WHERE lease IS NOT NULL;
+  INSERT INTO store VALUES (1, 0);
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${SCHEMA_VERSION};`;
+
+/** A failure in words, and whether the file may be used any further. */
+export interface DatabaseFailure {
+  readonly message: string;
+  readonly fatal: boolean;
+}
+
+/** Says what an error of SQLite means. @param doing what could not be done ("open", "write") */
+export function describeFailure(error: unknown, path: string, doing: string): DatabaseFailure {
+  const text = error instanceof Error ? error.message : String(error);
+  if (error instanceof MetadataStoreError) return { message: text, fatal: true };
+  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : -1;
+  const prefix = `Cannot ${doing} metadata store ${path}: `;
+  switch (code) {
+    case SQLITE_BUSY:
+      return { message: `${prefix}another process has it open; stop that one first`, fatal: true };
+    case SQLITE_NOTADB:
+      return { message: `${prefix}it is not an SQLite file; move it away or restore it from a backup`, fatal: true };
+    case SQLITE_CORRUPT:
+      return { message: `${prefix}it is damaged (${text}); restore it from a backup`, fatal: true };
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+      return { message: `${prefix}${text}; check the permissions of the file and its directory`, fatal: true };
+    case SQLITE_FULL:
+      return { message: `${prefix}the disk is full`, fatal: false };
+    case SQLITE_IOERR:
+      // After a failed fsync nobody knows what reached the disk, and a second one may wrongly succeed.
+      return { message: `${prefix}the disk failed (${text})`, fatal: true };
+    default:
+      return { message: `${prefix}${text}`, fatal: true };
+  }
+}
+
+/** The open file. */
+export class SqliteDatabase implements Disposable {
+  readonly #database: DatabaseSync;
+  readonly #get: StatementSync;
+  readonly #range: StatementSync;
+  readonly #everything: StatementSync;
+  readonly #put: StatementSync;
+  readonly #remove: StatementSync;
+  readonly #setRevision: StatementSync;
+  #revision: number;
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#get = database.prepare("SELECT key, value, version FROM entries WHERE key = ?");
+    this.#range = database.prepare("SELECT key, value, version FROM entries WHERE key >= ? AND key < ? ORDER BY key");
+    this.#everything = database.prepare("SELECT key, value, version FROM entries ORDER BY key");
+    this.#put = database.prepare(
+      "INSERT INTO entries VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET " +
+        "value = excluded.value, version = excluded.version, lease = excluded.lease",
+    );
+    this.#remove = database.prepare("DELETE FROM entries WHERE key = ?");
+    this.#setRevision = database.prepare("UPDATE store SET revision = ?");
+    const row = database.prepare("SELECT revision FROM store").get();
+    this.#revision = Number(row?.revision);
+    const orphans = this.#keysOfLease("lease IS NOT NULL");
+    if (orphans.length > 0) this.transact({ delete: orphans });
+  }
+
+  /**
+   * Opens the file, creating it where there is none.
+   * @throws MetadataStoreError when it is not one of ours, or of a newer version
+   * @throws Error of SQLite for anything else; `describeFailure()` puts it into words
+   */
+  static open(path: string): SqliteDatabase {
+    const database = new DatabaseSync(path);
+    try {
+      database.exec("PRAGMA locking_mode = EXCLUSIVE");
+      if (identify(database, path) === "new") createSchema(database);
+      else database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+      const check = database.prepare("PRAGMA quick_check(1)").get();
+      if (check?.quick_check !== "ok") {
+        throw new MetadataStoreError(
+          `Cannot open metadata store ${path}: it is damaged (${check?.quick_check}); restore it from a backup`,
+        );
+      }
+      return new SqliteDatabase(database);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  /** Reads one key. */
+  get(key: string): StoredEntry | null {
+    const row = this.#get.get(key);
+    return row === undefined ? null : toEntry(row);
+  }
+
+  /** Reads all keys that begin so, in order. */
+  range(prefix: string): StoredEntry[] {
+    const rows = prefix === "" ? this.#everything.all() : this.#range.all(prefix, firstAfter(prefix));
+    return rows.map(toEntry);
+  }
+
+  /** Changes keys. @param changes gets what changed @returns once it is durable */
+  transact(transaction: Transaction, changes: StoreChange[] = []): TransactionResult {
+    const conflicts = (transaction.compare ?? [])
+      .filter(({ key, version }) => (this.get(key)?.version ?? ABSENT) !== version)
+      .map(({ key }) => key);
+    if (conflicts.length > 0) return { committed: false, conflicts };
+    const version = this.#revision + 1;
+    const made: StoreChange[] = [];
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      for (const key of transaction.delete ?? []) {
+        if (this.#remove.run(key).changes > 0) made.push({ key, deleted: true });
+      }
+      for (const { key, value, lease } of transaction.set ?? []) {
+        assert(/^[\x20-\x7e]+$/.test(key), "keys of the metadata store are printable ASCII");
+        // SQLite's texts end at NUL, and UTF-8 has no lone surrogates: JSON has neither.
+        assert(!value.includes("\0") && value.isWellFormed(), "values of the metadata store are whole text");
+        this.#put.run(key, value, version, lease ?? null);
+        made.push({ key, value, version });
+      }
+      this.#setRevision.run(version);
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
+    this.#revision = version;
+    for (const change of made) changes.push(change);
+    return { committed: true, version };
+  }
+
+  /** Keys that go with a lease. */
+  keysOfLease(lease: number): string[] {
+    return this.#keysOfLease("lease = ?", lease);
+  }
+
+  /** Closes the file and folds its log back into it. Idempotent. */
+  [Symbol.dispose](): void {
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  #keysOfLease(condition: string, ...parameters: number[]): string[] {
+    const rows = this.#database.prepare(`SELECT key FROM entries WHERE ${condition}`).all(...parameters);
+    return rows.map(({ key }) => String(key));
+  }
+}
+
+/** Tells a new file from one of ours. @throws MetadataStoreError for any other */
+function identify(database: DatabaseSync, path: string): "new" | "ours" {
+  const applicationId = pragma(database, "application_id");
+  const schemaVersion = pragma(database, "user_version");
+  if (applicationId === 0 && schemaVersion === 0) {
+    const tables = database.prepare("SELECT count(*) AS tables FROM sqlite_schema").get();
+    if (Number(tables?.tables) === 0) return "new";
+  }
+  const prefix = `Cannot open metadata store ${path}: `;
+  if (applicationId !== APPLICATION_ID) {
+    throw new MetadataStoreError(`${prefix}it is an SQLite file of another program; move it away`);
+  }
+  if (schemaVersion > SCHEMA_VERSION) {
+    throw new MetadataStoreError(
+      `${prefix}a newer Barnabas wrote it (schema ${schemaVersion}, this one knows ${SCHEMA_VERSION}); run that version`,
+    );
+  }
+  if (schemaVersion < SCHEMA_VERSION) {
+    throw new MetadataStoreError(`${prefix}its schema ${schemaVersion} does not exist; restore it from a backup`);
+  }
+  return "ours";
+}
+
+/** Makes the tables, all or nothing: a crash in between leaves a file that is new again. */
+function createSchema(database: DatabaseSync): void {
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`);
+}
+
+function pragma(database: DatabaseSync, name: "application_id" | "user_version"): number {
+  return Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
+
+/** The first text that sorts after every key that begins so. */
+function firstAfter(prefix: string): string {
+  const last = prefix.length - 1;
+  return prefix.slice(0, last) + String.fromCharCode(prefix.charCodeAt(last) + 1);
+}
+
+function toEntry(row: Record<string, unknown>): StoredEntry {
+  return { key: String(row.key), value: String(row.value), version: Number(row.version) };
+}

@@ -1,0 +1,231 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { withDirectory } from "../../../tests/temporary_directory.ts";
+import { SCHEMA_VERSION } from "./sqlite_database.ts";
+import { SqliteStore } from "./sqlite_store.ts";
+import { ABSENT, MetadataStoreError, type StoreChange } from "./store.ts";
+
+/** Runs a test with a file name in a directory of its own. */
+function withFile(test: (path: string) => Promise<void>): Promise<void> {
+  return withDirectory((directory) => test(join(directory, "barnabas-metadata.sqlite")));
+}
+
+/** Opens a store, uses it and closes it. */
+async function withStore<T>(path: string, use: (store: SqliteStore) => Promise<T>): Promise<T> {
+  const store = new SqliteStore();
+  try {
+    await store.open(path);
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** The sentence that refuses to open a file. */
+async function refusal(path: string): Promise<string> {
+  const store = new SqliteStore();
+  let sentence = "";
+  await assert.rejects(store.open(path), (error) => {
+    assert.ok(error instanceof MetadataStoreError);
+    sentence = error.message;
+    return true;
+  });
+  await store.close();
+  return sentence;
+}
+
+Deno.test("SqliteStore keeps what a transaction set over closing and opening", () =>
+  withFile(async (path) => {
+    const version = await withStore(path, async (store) => {
+      const result = await store.transact({ set: [{ key: "a/1", value: "one" }, { key: "b", value: "ü\u{1f40c}\n" }] });
+      assert.ok(result.committed);
+      return result.version;
+    });
+    await withStore(path, async (store) => {
+      assert.deepEqual(await store.get("a/1"), { key: "a/1", value: "one", version });
+      assert.equal((await store.get("b"))?.value, "ü\u{1f40c}\n");
+      assert.equal(await store.get("c"), null);
+      const result = await store.transact({ set: [{ key: "c", value: "" }] });
+      assert.ok(result.committed && result.version > version);
+    });
+  }));
+
+Deno.test("range() returns the keys of a prefix in order and no others", () =>
+  withFile((path) =>
+    withStore(path, async (store) => {
+      const keys = ["t/b", "t/a", "t", "t0", "t/", "s/z", "t/~", "t/a/b"];
+      await store.transact({ set: keys.map((key) => ({ key, value: key })) });
+      assert.deepEqual((await store.range("t/")).map(({ key }) => key), ["t/", "t/a", "t/a/b", "t/b", "t/~"]);
+      assert.deepEqual((await store.range("")).map(({ key }) => key), [...keys].sort());
+      assert.deepEqual(await store.range("x"), []);
+    })
+  ));
+
+Deno.test("transact() changes nothing when one comparison fails, and names the keys that differ", () =>
+  withFile((path) =>
+    withStore(path, async (store) => {
+      const first = await store.transact({ compare: [{ key: "a", version: ABSENT }], set: [{ key: "a", value: "1" }] });
+      assert.ok(first.committed);
+      const second = await store.transact({
+        compare: [{ key: "a", version: ABSENT }, { key: "b", version: 7 }, { key: "c", version: ABSENT }],
+        set: [{ key: "c", value: "3" }],
+        delete: ["a"],
+      });
+      assert.deepEqual(second, { committed: false, conflicts: ["a", "b"] });
+      assert.deepEqual((await store.range("")).map(({ key }) => key), ["a"]);
+    })
+  ));
+
+Deno.test("transact() never gives a key the same version twice, not even after it was deleted", () =>
+  withFile(async (path) => {
+    const read = await withStore(path, async (store) => {
+      await store.transact({ set: [{ key: "a", value: "1" }] });
+      const version = (await store.get("a"))?.version ?? ABSENT;
+      await store.transact({ delete: ["a"] });
+      return version;
+    });
+    await withStore(path, async (store) => {
+      await store.transact({ set: [{ key: "a", value: "1" }] });
+      const stale = await store.transact({ compare: [{ key: "a", version: read }], set: [{ key: "a", value: "2" }] });
+      assert.deepEqual(stale, { committed: false, conflicts: ["a"] });
+    });
+  }));
+
+Deno.test("transact() lets exactly one of many concurrent compare-and-set win each round", () =>
+  withFile((path) =>
+    withStore(path, async (store) => {
+      await store.transact({ set: [{ key: "counter", value: "0" }] });
+      let wins = 0;
+      const increment = async () => {
+        for (let round = 0; round < 20; round++) {
+          const read = await store.get("counter");
+          assert.ok(read !== null);
+          const result = await store.transact({
+            compare: [{ key: "counter", version: read.version }],
+            set: [{ key: "counter", value: String(Number(read.value) + 1) }],
+          });
+          if (result.committed) wins++;
+        }
+      };
+      await Promise.all([increment(), increment(), increment(), increment()]);
+      assert.equal((await store.get("counter"))?.value, String(wins));
+      assert.ok(wins >= 20 && wins < 80, `${wins} of 80 won`);
+    })
+  ));
+
+Deno.test("watch() tells of each transaction that touched the prefix, in order, until it ends", () =>
+  withFile((path) =>
+    withStore(path, async (store) => {
+      const seen: (readonly StoreChange[])[] = [];
+      const watch = store.watch("t/", (changes) => seen.push(changes));
+      await store.transact({ set: [{ key: "t/a", value: "1" }, { key: "u", value: "2" }] });
+      await store.transact({ set: [{ key: "u", value: "3" }] });
+      await store.transact({ compare: [{ key: "u", version: 99 }], delete: ["t/a"] });
+      await store.transact({ delete: ["t/a", "t/none"] });
+      watch[Symbol.dispose]();
+      await store.transact({ set: [{ key: "t/b", value: "4" }] });
+      assert.deepEqual(seen, [[{ key: "t/a", value: "1", version: 1 }], [{ key: "t/a", deleted: true }]]);
+    })
+  ));
+
+Deno.test("grantLease() keeps keys until the lease is revoked, ends, or its process is gone", () =>
+  withFile(async (path) => {
+    await withStore(path, async (store) => {
+      const lease = await store.grantLease(60_000);
+      await store.transact({ set: [{ key: "b/1", value: "x", lease: lease.id }, { key: "kept", value: "y" }] });
+      assert.equal(await lease.keepAlive(), true);
+      await lease.revoke();
+      assert.equal(await store.get("b/1"), null);
+      assert.equal(await lease.keepAlive(), false);
+      const late = await store.transact({ set: [{ key: "b/1", value: "x", lease: lease.id }] });
+      assert.deepEqual(late, { committed: false, conflicts: ["b/1"] });
+
+      const short = await store.grantLease(1);
+      await new Promise<void>((resolve) => {
+        store.watch("b/", (changes) => changes.some((change) => "deleted" in change) && resolve());
+        store.transact({ set: [{ key: "b/2", value: "x", lease: short.id }] });
+      });
+      assert.equal(await store.get("b/2"), null);
+    });
+    // What a killed process leaves behind: the row with its lease.
+    const database = new DatabaseSync(path);
+    database.exec("INSERT INTO entries VALUES ('b/3', 'x', 1, 5)");
+    database.close();
+    await withStore(path, async (store) => {
+      assert.deepEqual((await store.range("")).map(({ key }) => key), ["kept"]);
+    });
+  }));
+
+Deno.test("open() refuses a newer schema, a foreign file, no SQLite file and a damaged one, each with a sentence", () =>
+  withFile(async (path) => {
+    await withStore(path, (store) => store.transact({ set: [{ key: "a", value: "1".repeat(20_000) }] }));
+    const good = await Deno.readFile(path);
+
+    const newer = new DatabaseSync(path);
+    newer.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
+    newer.close();
+    assert.match(await refusal(path), /newer Barnabas wrote it \(schema 2, this one knows 1\)/);
+
+    await Deno.remove(path);
+    const foreign = new DatabaseSync(path);
+    foreign.exec("CREATE TABLE songs (title TEXT)");
+    foreign.close();
+    assert.match(await refusal(path), /SQLite file of another program/);
+
+    await Deno.writeTextFile(path, "these are not the bytes of a database\n".repeat(100));
+    assert.match(await refusal(path), /not an SQLite file/);
+
+    for (let page = 1; page * 4096 < good.length; page++) {
+      const damaged = good.slice();
+      damaged.fill(0xa5, page * 4096, page * 4096 + 4096);
+      await Deno.writeFile(path, damaged);
+      assert.match(await refusal(path), /damaged|malformed/, `page ${page}`);
+    }
+    await Deno.writeFile(path, good);
+    assert.match(await refusal(join(path, "below")), /Cannot open metadata store .*: unable to open/);
+    await withStore(path, async (store) => assert.equal((await store.get("a"))?.value.length, 20_000));
+  }));
+
+Deno.test("open() takes an empty file for a new store: a crash may leave one", () =>
+  withFile(async (path) => {
+    await Deno.writeFile(path, new Uint8Array());
+    await withStore(path, async (store) => assert.deepEqual(await store.range(""), []));
+  }));
+
+Deno.test("open() refuses a file that another store has open", () =>
+  withFile((path) =>
+    withStore(path, async (store) => {
+      await store.transact({ set: [{ key: "a", value: "1" }] });
+      assert.match(await refusal(path), /another process has it open/);
+    })
+  ));
+
+Deno.test("SqliteStore rejects what waits and what comes later once it has failed, and tells once", () =>
+  withFile(async (path) => {
+    const failures: string[] = [];
+    const store = new SqliteStore((error) => failures.push(error.message));
+    await Deno.writeTextFile(path, "no database".repeat(100));
+    const opened = store.open(path);
+    const read = store.get("a");
+    await assert.rejects(opened, /not an SQLite file/);
+    await assert.rejects(read, /not an SQLite file/);
+    await assert.rejects(store.range(""), /not an SQLite file/);
+    assert.equal(failures.length, 1);
+    await store.close();
+  }));
+
+Deno.test("close() finishes what was asked before and refuses what comes after", () =>
+  withFile(async (path) => {
+    const store = new SqliteStore();
+    await store.open(path);
+    const written = store.transact({ set: [{ key: "a", value: "1" }] });
+    const closed = store.close();
+    await assert.rejects(store.get("a"), /closed/);
+    assert.equal((await written).committed, true);
+    await closed;
+    await store.close();
+    const left = [];
+    for await (const { name } of Deno.readDir(join(path, ".."))) left.push(name);
+    assert.deepEqual(left, ["barnabas-metadata.sqlite"], "the write-ahead log is folded back");
+  }));

@@ -1,0 +1,59 @@
+/**
+ * What ListOffsets finds in a partition: by Kafka's special timestamps, or by a time. Runs on the shard that owns the partition.
+ * Source: Kafka's ListOffsetsRequest, UnifiedLog.fetchOffsetByTimestamp.
+ */
+import { type Log, NO_OFFSET, type Offset } from "../../storage/mod.ts";
+import type { ListOffsetOutcome } from "../requests/outcomes.ts";
+
+/** Kafka's special timestamps in ListOffsets (ListOffsetsRequest). */
+export const listTimestamp = {
+  latest: -1,
+  earliest: -2,
+  /** Offset of the record with the largest timestamp (KIP-734). */
+  maxTimestamp: -3,
+  /** First offset on this broker's own disk (KIP-405); the log start while nothing is tiered. */
+  earliestLocal: -4,
+  /** Last offset in tiered storage (KIP-1005); none. */
+  latestTiered: -5,
+  /** First offset not yet tiered (KIP-1023); none. */
+  earliestPendingUpload: -6,
+} as const;
+
+/** Nothing was found, or the search was refused. */
+export const NOTHING_LISTED: ListOffsetOutcome = Object.freeze({
+  refusal: null,
+  offset: NO_OFFSET,
+  timestamp: -1,
+  leaderEpoch: -1,
+});
+
+/**
+ * Finds the offset for a timestamp.
+ * @param log of the partition @param timestamp in ms, or a special one
+ * @param visible the end below which records may be named, and the epoch of this leadership
+ * @throws when the disk refuses
+ */
+export function findListedOffset(
+  log: Log,
+  timestamp: number,
+  visible: { end: Offset; leaderEpoch: number },
+): ListOffsetOutcome {
+  switch (timestamp) {
+    case listTimestamp.latest:
+      return { ...NOTHING_LISTED, offset: visible.end, leaderEpoch: visible.leaderEpoch };
+    case listTimestamp.earliest:
+    case listTimestamp.earliestLocal:
+      return { ...NOTHING_LISTED, offset: log.logStartOffset, leaderEpoch: log.epochFor(log.logStartOffset) };
+    case listTimestamp.latestTiered:
+    case listTimestamp.earliestPendingUpload:
+      return NOTHING_LISTED;
+  }
+  if (timestamp < 0 && timestamp !== listTimestamp.maxTimestamp) {
+    return { ...NOTHING_LISTED, refusal: "unsupported-timestamp" };
+  }
+  const record = timestamp === listTimestamp.maxTimestamp
+    ? log.maxTimestampOffset(visible.end)
+    : log.offsetForTimestamp(timestamp, { maxOffset: visible.end });
+  if (record === "unfinished") return { ...NOTHING_LISTED, refusal: "offset-not-available" };
+  return record === null ? NOTHING_LISTED : { refusal: null, ...record };
+}

@@ -1,0 +1,169 @@
+/**
+ * The logs of one shard in a log directory: where they are, what the checkpoints say of them, what they share.
+ * Runs on shards.
+ */
+import {
+  type Clock,
+  type FileSystem,
+  Log,
+  LogDamagedError,
+  LogResources,
+  type Offset,
+  partitionKey,
+  storageFailure,
+  toOffset,
+} from "../../storage/mod.ts";
+import { LOG_STARTS_FILE, readCheckpoint, RECOVERY_POINTS_FILE } from "../directory/checkpoint_files.ts";
+import type { TopicImage } from "../metadata/image.ts";
+import type { Watermarks } from "../shared/watermarks.ts";
+import { UncommittedLogs } from "./uncommitted_logs.ts";
+
+/** Why a log is not opened while there are more than descriptors; said once for all of them, by whoever counted (mod.ts). */
+export const NO_DESCRIPTORS = "The log is offline for want of descriptors";
+
+/** What the store is told. */
+export interface LogStoreOptions {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  /** The log directory (`log.dirs`). */
+  readonly directory: string;
+  /** Whether it was left by a clean stop. */
+  readonly cleanShutdown: boolean;
+  /** Logs of which that says nothing, by `partitionKey()`; none where absent. */
+  readonly unmarked?: readonly string[];
+  /** `producer.id.expiration.ms` */
+  readonly producerIdExpirationMs: number;
+  /** Closed segments whose files may stay open, and mappings of files; usual figures where absent. */
+  readonly warmSegmentsMax?: number;
+  readonly mappingsMax?: number;
+  /** Most logs that are opened at the start, for want of descriptors; those that are created later are the controller's business. */
+  readonly logsMax?: number;
+  /** Gets sentences about what recovery found and did. */
+  readonly report: (message: string) => void;
+}
+
+/** Opens logs. */
+export class LogStore {
+  readonly #options: LogStoreOptions;
+  readonly #resources: LogResources;
+  /** What the checkpoints said at the start; a line goes when its log is opened. */
+  readonly #recoveryPoints: Map<string, number>;
+  readonly #logStarts: Map<string, number>;
+  /** How many more of the logs that there were at the start may be opened. */
+  #openable: number;
+  #isStarting = true;
+  /** Logs that could not be opened so far. */
+  readonly #unopened = new Set<string>();
+  /** Logs of which a clean stop before the start says nothing: adopted ones, and those that another shard had let go and this one not opened. */
+  readonly #unfinished = new Set<string>();
+  /** Logs that hold what transactions left. */
+  readonly #uncommitted = new UncommittedLogs();
+
+  /**
+   * Reads the checkpoints of the directory. Without the one of recovery points a recovery takes longer; without that of log starts,
+   * deleted records would come back.
+   * @throws LogDamagedError when the checkpoint of log starts is damaged
+   */
+  constructor(options: LogStoreOptions) {
+    this.#options = options;
+    this.#openable = options.logsMax ?? Infinity;
+    this.#resources = new LogResources(options.fs, options);
+    const recoveryPoints = readCheckpoint(options, RECOVERY_POINTS_FILE);
+    if (typeof recoveryPoints === "string") options.report(`Ignoring a damaged checkpoint: ${recoveryPoints}`);
+    const logStarts = readCheckpoint(options, LOG_STARTS_FILE);
+    if (typeof logStarts === "string") throw new LogDamagedError(logStarts);
+    this.#recoveryPoints = typeof recoveryPoints === "string" ? new Map() : recoveryPoints;
+    this.#logStarts = logStarts;
+    for (const key of options.unmarked ?? []) this.#unfinished.add(key);
+  }
+
+  /**
+   * Opens a partition's log, recovering it where needed.
+   * @param handedOver what its row says, when another shard of this broker has let it go
+   * @returns the log, or a sentence why it cannot be served
+   */
+  open(topic: TopicImage, partition: number, handedOver: Watermarks | null = null): Log | string {
+    const { fs, clock, producerIdExpirationMs, report } = this.#options;
+    const key = partitionKey(topic.name, partition);
+    if (handedOver !== null) {
+      this.#recoveryPoints.set(key, handedOver.recoveryPoint);
+      this.#logStarts.set(key, handedOver.logStartOffset);
+    }
+    const isHandedOver = handedOver !== null;
+    const isOld = !isHandedOver && (this.#isStarting || this.#unopened.has(key));
+    if (isOld && this.#openable === 0) {
+      this.#unopened.add(key);
+      return NO_DESCRIPTORS;
+    }
+    const cleanShutdown = isHandedOver || this.#options.cleanShutdown && !this.#unfinished.has(key);
+    const logStartOffset = toOffset(this.#logStarts.get(key) ?? 0);
+    const directory = `${this.#options.directory}/${topic.name}-${partition}`;
+    try {
+      const log = Log.open({
+        fs,
+        clock,
+        directory,
+        config: topic.logConfig,
+        cleanShutdown,
+        isHandedOver,
+        recoveryPoint: toOffset(this.#recoveryPoints.get(key) ?? 0),
+        logStartOffset,
+        producerIdExpirationMs,
+        topicId: topic.id,
+        resources: this.#resources,
+        report,
+      });
+      if (isOld) this.#openable--;
+      if (handedOver === null || log.logEndOffset === handedOver.logEndOffset) {
+        this.forget(topic, partition);
+        if (handedOver === null) this.#uncommitted.note(`${topic.name}-${partition}`, log.uncommitted);
+        return log;
+      }
+      log.close({ clean: false });
+      const ends = `it ends at ${log.logEndOffset}, and ended at ${handedOver.logEndOffset} before`;
+      throw new LogDamagedError(`Cannot open ${directory}: ${ends}. The next start checks it`);
+    } catch (error) {
+      this.#unopened.add(key);
+      if (isHandedOver) this.#unfinished.add(key);
+      // A damaged log or a refusing disk takes this partition offline; anything else is a bug and stops the shard.
+      return error instanceof LogDamagedError ? error.message : `Cannot open ${directory}: ${storageFailure(error)}`;
+    }
+  }
+
+  /** What to warn of once the logs of a start are open: transactions that were not committed; null for nothing. */
+  uncommittedWarning(): string | null {
+    return this.#uncommitted.warning();
+  }
+
+  /**
+   * Forgets the checkpoints except of logs that could not be opened, once all have been tried: a topic that is created from now
+   * on may have the name of one that was deleted.
+   */
+  forgetCheckpoints(): void {
+    this.#isStarting = false;
+    for (const checkpoint of [this.#recoveryPoints, this.#logStarts]) {
+      for (const key of checkpoint.keys()) if (!this.#unopened.has(key)) checkpoint.delete(key);
+    }
+  }
+
+  /** Forgets what the checkpoints say of a partition. */
+  forget(topic: TopicImage, partition: number): void {
+    const key = partitionKey(topic.name, partition);
+    this.#unopened.delete(key);
+    this.#unfinished.delete(key);
+    this.#recoveryPoints.delete(key);
+    this.#logStarts.delete(key);
+  }
+
+  /** What is known of a log that could not be opened; the next checkpoints have to say it again. */
+  checkpointed(topic: TopicImage, partition: number): { recoveryPoint: Offset; logStartOffset: Offset } {
+    const key = partitionKey(topic.name, partition);
+    const recoveryPoint = toOffset(this.#recoveryPoints.get(key) ?? 0);
+    return { recoveryPoint, logStartOffset: toOffset(this.#logStarts.get(key) ?? 0) };
+  }
+
+  /** Takes a lease on a segment file back. */
+  release(lease: number): void {
+    this.#resources.leases.release(lease);
+  }
+}

@@ -1,0 +1,176 @@
+import { strict as assert } from "node:assert";
+import { ManualClock } from "../../storage/base/clock.ts";
+import { Log } from "../../storage/log/log.ts";
+import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
+import { append } from "../../tests/log_fixture.ts";
+import { LogStore, NO_DESCRIPTORS } from "./log_store.ts";
+import { LOG_DIRECTORY, topicOn } from "./partition_testing.ts";
+import { emptyWatermarks } from "../shared/watermarks.ts";
+
+function create(
+  files: CrashingFileSystem,
+  changes: { cleanShutdown?: boolean; unmarked?: string[]; logsMax?: number } = {},
+) {
+  const reports: string[] = [];
+  const store = new LogStore({
+    fs: files.fileSystem,
+    clock: new ManualClock(),
+    directory: LOG_DIRECTORY,
+    cleanShutdown: changes.cleanShutdown ?? false,
+    unmarked: changes.unmarked,
+    logsMax: changes.logsMax,
+    producerIdExpirationMs: 1000,
+    report: (text) => reports.push(text),
+  });
+  return { store, reports };
+}
+
+function write(files: CrashingFileSystem, path: string, text: string): void {
+  const { fileSystem } = files;
+  const memory = { bytes: new TextEncoder().encode(text), view: new DataView(new ArrayBuffer(0)), address: 0 };
+  const fd = fileSystem.open(path, { write: true, create: true, truncate: true });
+  fileSystem.pwrite(fd, memory, 0, memory.bytes.length, 0);
+  fileSystem.close(fd);
+}
+
+function opened(found: Log | string): Log {
+  assert.ok(found instanceof Log, String(found));
+  return found;
+}
+
+Deno.test("LogStore.open() opens the partition's directory, with the topic's id, and shares leases among its logs", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const { store } = create(files);
+  const topic = topicOn([0, 0]);
+  const logs = [0, 1].map((partition) => opened(store.open(topic, partition)));
+  assert.ok(files.files().some(([path]) => path === `${LOG_DIRECTORY}/t-1/00000000000000000000.log`));
+  const metadata = files.files().find(([path]) => path === `${LOG_DIRECTORY}/t-0/partition.metadata`)?.[1];
+  assert.match(new TextDecoder().decode(metadata), new RegExp(topic.id));
+  const leases = logs.map((log) => {
+    append(log, [{ value: "x" }]);
+    const limits = { maxBytes: 1000, maxOffset: log.logEndOffset, atLeastOne: true };
+    return log.read(log.logStartOffset, limits).slice?.leaseId ?? -1;
+  });
+  assert.notEqual(leases[0], leases[1]);
+  for (const lease of leases) store.release(lease);
+  assert.throws(() => store.release(leases[0] as number), /given back once/);
+});
+
+Deno.test("LogStore.open() begins at the checkpointed log start, for the first log of a name only", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const { store } = create(files);
+  const topic = topicOn([0]);
+  const log = opened(store.open(topic, 0));
+  for (let count = 0; count < 5; count++) append(log, [{ value: "x" }]);
+  log.close({ clean: true });
+  write(files, `${LOG_DIRECTORY}/log-start-offset-checkpoint`, "0\n1\nt 0 3\n");
+  const { store: next } = create(files, { cleanShutdown: true });
+  const reopened = opened(next.open(topic, 0));
+  assert.deepEqual([reopened.logStartOffset, reopened.logEndOffset], [3, 5]);
+  reopened.remove();
+  const anew = opened(next.open({ ...topic, id: "YWFhYWFhYWFhYWFhYWFhYQ" }, 0));
+  assert.deepEqual([anew.logStartOffset, anew.logEndOffset], [0, 0]);
+});
+
+Deno.test("LogStore reports a damaged checkpoint and goes on without it", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  write(files, `${LOG_DIRECTORY}/recovery-point-offset-checkpoint`, "0\nmany\n");
+  const { store, reports } = create(files);
+  assert.equal(reports.length, 1);
+  assert.match(reports[0] ?? "", /^Ignoring a damaged checkpoint: \/logs\/recovery-point-offset-checkpoint: /);
+  assert.equal(opened(store.open(topicOn([0]), 0)).recoveryPoint, 0);
+});
+
+Deno.test("LogStore refuses a damaged checkpoint of log starts: deleted records would be served again", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  write(files, `${LOG_DIRECTORY}/log-start-offset-checkpoint`, "0\n1\nt 0 3");
+  assert.throws(() => create(files), /log-start-offset-checkpoint: its last line is cut off/);
+});
+
+Deno.test("LogStore.open() recovers a log of which the clean stop says nothing", () => {
+  for (const unmarked of [[], ["t 0"]]) {
+    const files = new CrashingFileSystem(() => 0.5);
+    const log = opened(create(files).store.open(topicOn([0]), 0));
+    for (let count = 0; count < 5; count++) append(log, [{ value: "x" }]);
+    log.close({ clean: true });
+    const again = opened(create(files, { cleanShutdown: true, unmarked }).store.open(topicOn([0]), 0));
+    assert.equal(again.recoveryPoint, unmarked.length > 0 ? 0 : 5);
+  }
+});
+
+Deno.test("LogStore.open() says why a log cannot be served: a refusing disk, a directory of another topic", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const { store } = create(files);
+  opened(store.open(topicOn([0]), 0)).close({ clean: true });
+  const other = store.open(topicOn([0], { id: "YWFhYWFhYWFhYWFhYWFhYQ" }), 0);
+  assert.match(String(other), /^Cannot open \/logs\/t-0: it belongs to topic id .+/);
+  files.capacityBytes = 0;
+  assert.match(String(store.open(topicOn([0], { name: "u" }), 0)), /^Cannot open \/logs\/u-0: .+/);
+});
+
+Deno.test("LogStore.open() lets a bug of ours through", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const { store } = create(files);
+  files.fileSystem.makeDirectory = () => {
+    throw new TypeError("a bug");
+  };
+  assert.throws(() => store.open(topicOn([0]), 0), TypeError);
+});
+
+Deno.test("LogStore.forgetCheckpoints() begins a new log of an old name at 0, and keeps what could not be opened where it was", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const damaged = topicOn([0], { name: "damaged", id: "YWFhYWFhYWFhYWFhYWFhYQ" });
+  opened(create(files).store.open(damaged, 0)).close({ clean: true });
+  const metadata = `${LOG_DIRECTORY}/damaged-0/partition.metadata`;
+  const whole = new TextDecoder().decode(files.files().find(([path]) => path === metadata)?.[1]);
+  write(files, metadata, whole.replace("YWFh", "YmJi"));
+  write(files, `${LOG_DIRECTORY}/log-start-offset-checkpoint`, "0\n2\nt 0 3\ndamaged 0 7\n");
+  const { store } = create(files);
+  assert.match(String(store.open(damaged, 0)), /Cannot open/);
+  assert.deepEqual(store.checkpointed(damaged, 0), { recoveryPoint: 0, logStartOffset: 7 });
+  store.forgetCheckpoints();
+  assert.equal(opened(store.open(topicOn([0]), 0)).logStartOffset, 0);
+  write(files, metadata, whole);
+  assert.equal(opened(store.open(damaged, 0)).logStartOffset, 7);
+});
+
+Deno.test("LogStore.forget() makes a log that could not be opened start anew, as its topic was deleted", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  write(files, `${LOG_DIRECTORY}/log-start-offset-checkpoint`, "0\n1\nt 0 3\n");
+  const { store } = create(files);
+  store.forget(topicOn([0]), 0);
+  assert.equal(opened(store.open(topicOn([0]), 0)).logStartOffset, 0);
+});
+
+Deno.test("LogStore.open() recovers a log that was handed over and could not be opened, also when the start was a clean one", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const { store } = create(files, { cleanShutdown: true });
+  const topic = topicOn([0]);
+  const log = opened(store.open(topic, 0));
+  store.forgetCheckpoints();
+  for (let count = 0; count < 5; count++) append(log, [{ value: "x" }]);
+  assert.ok(log.handOver());
+  const { logEndOffset, recoveryPoint } = log;
+  assert.equal(recoveryPoint, 0);
+  const row = { ...emptyWatermarks(), highWatermark: logEndOffset, logEndOffset, recoveryPoint };
+  files.capacityBytes = 0;
+  assert.equal(typeof store.open(topic, 0, row), "string");
+  files.capacityBytes = Infinity;
+  const again = opened(store.open(topic, 0));
+  assert.deepEqual([again.logEndOffset, again.recoveryPoint], [5, 0], "nothing of it was ever flushed");
+});
+
+Deno.test("LogStore.open() opens as many logs of the start as there are descriptors for, and every new one", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const topic = topicOn([0, 0, 0, 0, 0]);
+  const { store } = create(files, { logsMax: 2 });
+  const open = (partition: number) => store.open(topic, partition);
+  for (const partition of [0, 1]) opened(open(partition));
+  for (const partition of [2, 3]) assert.equal(open(partition), NO_DESCRIPTORS);
+  assert.ok(!files.files().some(([path]) => path.startsWith(`${LOG_DIRECTORY}/t-2/`)));
+  store.forgetCheckpoints();
+  opened(open(4));
+  assert.equal(open(2), NO_DESCRIPTORS, "a change of the topic does not open what had no room");
+  store.forget(topic, 2);
+  opened(open(2));
+});

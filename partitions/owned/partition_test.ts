@@ -1,0 +1,394 @@
+import { strict as assert } from "node:assert";
+import { ManualClock } from "../../storage/base/clock.ts";
+import type { LogConfig } from "../../storage/log/log_config.ts";
+import type { FlushRequest } from "../../storage/log/log_types.ts";
+import type { FlushOutcome } from "../../storage/sys/flush_outcome.ts";
+import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
+import { openLog } from "../../tests/log_fixture.ts";
+import { buildBatch, inMemory, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
+import { emptyReadOutcome, type ReadOutcome, type ReadRequest } from "../requests/outcomes.ts";
+import { listTimestamp } from "./listed_offsets.ts";
+import { Partition } from "./partition.ts";
+import { batchOf, readFrom, smallLogs } from "./partition_testing.ts";
+import { emptyWatermarks, partitionState, type Watermarks, WatermarkTable } from "../shared/watermarks.ts";
+
+const SLOT = 3;
+const EPOCH = 5;
+
+/** A partition over a log in memory, and what it told. */
+class Fixture {
+  readonly files = new CrashingFileSystem(() => 0.5);
+  readonly table = new WatermarkTable(WatermarkTable.allocate());
+  readonly moved: number[] = [];
+  readonly troubles: string[] = [];
+  readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[] = [];
+  readonly config: LogConfig;
+  readonly partition: Partition;
+
+  constructor(changes: Partial<LogConfig> = {}) {
+    this.config = { ...smallLogs, ...changes };
+    this.partition = this.open(EPOCH);
+  }
+
+  /** How often the log start moved. */
+  logStartMoves = 0;
+
+  /** Opens the log as a new leader. */
+  open(leaderEpoch: number): Partition {
+    const log = openLog("/logs/t-0", { fs: this.files.fileSystem, config: this.config, clock: new ManualClock() });
+    const owner = {
+      onMoved: (slot: number) => void this.moved.push(slot),
+      mayFlush: () => true,
+      onFlush: (request: FlushRequest, done: (outcome: FlushOutcome) => void) =>
+        void this.flushes.push({ request, done }),
+      onLogStartMoved: () => void this.logStartMoves++,
+      onTrouble: (_slot: number, text: string) => void this.troubles.push(text),
+    };
+    return new Partition(log, { slot: SLOT, leaderEpoch, config: this.config, table: this.table, owner });
+  }
+
+  append(...values: string[]) {
+    return this.partition.append(inMemory(batchOf(...values), 64), TEST_TIMESTAMP);
+  }
+
+  row(): Watermarks {
+    return this.table.read(SLOT, emptyWatermarks());
+  }
+
+  /** Reads; a slice is given back at once. */
+  read(request: ReadRequest): ReadOutcome {
+    const outcome = emptyReadOutcome();
+    this.partition.read(request, outcome);
+    if (outcome.length > 0) this.partition.log.release(outcome.lease);
+    return outcome;
+  }
+}
+
+Deno.test("Partition.append() publishes the new watermarks before it says that they moved", () => {
+  const fixture = new Fixture();
+  const batch = batchOf("a", "b", "c");
+  assert.equal(fixture.append("a", "b", "c").baseOffset, 0);
+  assert.deepEqual(fixture.row(), {
+    state: partitionState.open,
+    highWatermark: 3,
+    lastStableOffset: 3,
+    logStartOffset: 0,
+    logEndOffset: 3,
+    recoveryPoint: 0,
+    visibleBytes: batch.length,
+  });
+  assert.deepEqual(fixture.moved, [SLOT]);
+});
+
+Deno.test("Partition.append() of a duplicate answers with its first offset and moves nothing", () => {
+  const fixture = new Fixture();
+  const batch = buildBatch([{ value: "x" }], { producerId: 7, producerEpoch: 0, baseSequence: 0 });
+  const first = fixture.partition.append(inMemory(batch), TEST_TIMESTAMP);
+  fixture.append("between");
+  fixture.moved.length = 0;
+  const again = fixture.partition.append(inMemory(batch), TEST_TIMESTAMP);
+  assert.deepEqual([again.refusal, again.baseOffset, first.baseOffset], [null, 0, 0]);
+  assert.deepEqual([fixture.row().logEndOffset, fixture.moved], [2, []]);
+});
+
+Deno.test("Partition.append() with flush.messages=1 is durable when it returns", () => {
+  const fixture = new Fixture({ flushMessages: 1 });
+  fixture.append("kept");
+  assert.equal(fixture.row().recoveryPoint, 1);
+  fixture.files.restart("none");
+  const reopened = fixture.open(EPOCH + 1);
+  assert.equal(reopened.log.logEndOffset, 1);
+});
+
+Deno.test("Partition.append() whose flush fails is refused, and the partition is offline for everybody", () => {
+  const fixture = new Fixture({ flushMessages: 1 });
+  fixture.append("durable");
+  fixture.files.flushFails = true;
+  assert.equal(fixture.append("lost").refusal, "log-offline");
+  assert.equal(fixture.row().state, partitionState.offline);
+  assert.equal(fixture.row().highWatermark, 1, "what is not durable never becomes visible");
+  assert.equal(fixture.read(readFrom(0)).refusal, "log-offline");
+  const query = { currentLeaderEpoch: -1, committedOnly: false };
+  assert.equal(fixture.partition.listOffset({ ...query, timestamp: -1 }).refusal, "log-offline");
+  assert.equal(fixture.partition.epochEnd({ currentLeaderEpoch: -1, leaderEpoch: 0 }).refusal, "log-offline");
+  fixture.files.flushFails = false;
+  assert.equal(fixture.append("after").refusal, "log-offline", "a failed flush is never tried again");
+});
+
+Deno.test("Partition.append() on a full disk is refused and told; reads go on, and appends do when there is room", () => {
+  const fixture = new Fixture();
+  fixture.append("a");
+  fixture.files.capacityBytes = 0;
+  assert.equal(fixture.append("b").refusal, "log-offline");
+  assert.equal(fixture.troubles.length, 1);
+  assert.equal(fixture.row().state, partitionState.open);
+  assert.ok(fixture.read(readFrom(0)).length > 0);
+  fixture.files.capacityBytes = Infinity;
+  assert.equal(fixture.append("c").baseOffset, 1);
+});
+
+Deno.test("Partition.read() lends nothing at the high watermark and refuses what lies outside", () => {
+  const fixture = new Fixture();
+  fixture.append("a", "b");
+  const atEnd = fixture.read(readFrom(2));
+  assert.deepEqual([atEnd.refusal, atEnd.length, atEnd.reachesEnd, atEnd.highWatermark], [null, 0, true, 2]);
+  assert.equal(fixture.read(readFrom(3)).refusal, "offset-out-of-range");
+  assert.equal(fixture.read(readFrom(-1)).refusal, "offset-out-of-range");
+  assert.equal(fixture.read(readFrom(2 ** 63)).refusal, "offset-out-of-range");
+});
+
+Deno.test("Partition.read() says whether more is there than the limits let through", () => {
+  const fixture = new Fixture();
+  fixture.append("a");
+  fixture.append("b");
+  const first = batchOf("a").length;
+  const one = fixture.read(readFrom(0, { maxBytes: first }));
+  assert.deepEqual([one.length, one.reachesEnd], [first, false]);
+  const all = fixture.read(readFrom(0));
+  assert.deepEqual([all.length, all.reachesEnd], [first * 2, true]);
+  const none = fixture.read(readFrom(0, { maxBytes: first - 1, atLeastOne: false }));
+  assert.deepEqual([none.refusal, none.length, none.reachesEnd], [null, 0, false]);
+  const whole = fixture.read(readFrom(0, { maxBytes: 0 }));
+  assert.equal(whole.length, first, "the first batch comes whatever the limit (KIP-74)");
+});
+
+Deno.test("Partition.read() compares the client's leader epoch (KIP-320)", () => {
+  const fixture = new Fixture();
+  const refusal = (currentLeaderEpoch: number) => fixture.read(readFrom(0, { currentLeaderEpoch })).refusal;
+  assert.deepEqual([EPOCH - 1, EPOCH, EPOCH + 1, -1].map(refusal), [
+    "fenced-leader-epoch",
+    null,
+    "unknown-leader-epoch",
+    null,
+  ]);
+});
+
+Deno.test("Partition.read() tells where a client's history diverges (KIP-595), and refuses an epoch nobody knows", () => {
+  const fixture = new Fixture();
+  fixture.append("a", "b");
+  fixture.partition.close({ clean: true });
+  const later = fixture.open(EPOCH + 4);
+  later.append(inMemory(batchOf("c")), TEST_TIMESTAMP);
+  const read = (lastFetchedEpoch: number, offset: number) => {
+    const outcome = emptyReadOutcome();
+    later.read(readFrom(offset, { lastFetchedEpoch }), outcome);
+    if (outcome.length > 0) later.log.release(outcome.lease);
+    return [outcome.refusal, outcome.divergingEpoch, outcome.divergingEndOffset, outcome.length > 0];
+  };
+  assert.deepEqual(read(EPOCH, 1), [null, -1, -1, true]);
+  assert.deepEqual(read(EPOCH, 3), [null, EPOCH, 2, false]);
+  assert.deepEqual(read(EPOCH + 2, 3), [null, EPOCH, 2, false]);
+  assert.deepEqual(read(EPOCH + 4, 2), [null, -1, -1, true]);
+  assert.deepEqual(read(EPOCH + 9, 3), ["offset-out-of-range", -1, -1, false]);
+});
+
+Deno.test("Partition.listOffset() answers the special timestamps and finds records by their time", () => {
+  const fixture = new Fixture();
+  const batch = buildBatch([10, 30, 20].map((timestamp) => ({ value: "x", timestamp: TEST_TIMESTAMP + timestamp })));
+  fixture.partition.append(inMemory(batch), TEST_TIMESTAMP);
+  const find = (timestamp: number) => {
+    const { refusal, offset, timestamp: found, leaderEpoch } = fixture.partition.listOffset({
+      timestamp,
+      currentLeaderEpoch: -1,
+      committedOnly: false,
+    });
+    return [refusal, offset, found, leaderEpoch];
+  };
+  assert.deepEqual(find(listTimestamp.latest), [null, 3, -1, EPOCH]);
+  assert.deepEqual(find(listTimestamp.earliest), [null, 0, -1, EPOCH]);
+  assert.deepEqual(find(listTimestamp.earliestLocal), [null, 0, -1, EPOCH]);
+  assert.deepEqual(find(listTimestamp.maxTimestamp), [null, 1, TEST_TIMESTAMP + 30, EPOCH]);
+  assert.deepEqual(find(listTimestamp.latestTiered), [null, -1, -1, -1]);
+  assert.deepEqual(find(listTimestamp.earliestPendingUpload), [null, -1, -1, -1]);
+  assert.deepEqual(find(TEST_TIMESTAMP + 11), [null, 1, TEST_TIMESTAMP + 30, EPOCH]);
+  assert.deepEqual(find(TEST_TIMESTAMP + 31), [null, -1, -1, -1]);
+  assert.deepEqual(find(-7), ["unsupported-timestamp", -1, -1, -1]);
+});
+
+Deno.test("Partition.epochEnd() answers a known epoch with its end and an unknown one with nothing (KIP-101)", () => {
+  const fixture = new Fixture();
+  fixture.append("a", "b");
+  const end = (leaderEpoch: number) => fixture.partition.epochEnd({ currentLeaderEpoch: EPOCH, leaderEpoch });
+  assert.deepEqual(end(EPOCH), { refusal: null, leaderEpoch: EPOCH, endOffset: 2 });
+  assert.deepEqual(end(EPOCH + 1), { refusal: null, leaderEpoch: -1, endOffset: -1 });
+  assert.equal(fixture.partition.epochEnd({ currentLeaderEpoch: 1, leaderEpoch: 1 }).refusal, "fenced-leader-epoch");
+});
+
+Deno.test("Partition.flushLater() has one flush under way, moves the recovery point and begins none without need", () => {
+  const fixture = new Fixture();
+  fixture.append("a");
+  fixture.partition.flushLater();
+  fixture.partition.flushLater();
+  assert.equal(fixture.flushes.length, 1);
+  fixture.append("b");
+  fixture.flushes[0]?.done("flushed");
+  assert.equal(fixture.row().recoveryPoint, 1, "what came after the flush began is not durable");
+  fixture.partition.flushLater();
+  fixture.flushes[1]?.done("flushed");
+  assert.equal(fixture.row().recoveryPoint, 2);
+  fixture.partition.flushLater();
+  assert.equal(fixture.flushes.length, 2);
+});
+
+Deno.test("Partition.flushLater() that fails takes the partition offline; one that ends after the close changes nothing", () => {
+  const failing = new Fixture();
+  failing.append("a");
+  failing.partition.flushLater();
+  failing.moved.length = 0;
+  failing.flushes[0]?.done("failed");
+  assert.equal(failing.row().state, partitionState.offline);
+  assert.deepEqual(failing.moved, [SLOT], "whoever waits is told");
+
+  const closing = new Fixture();
+  closing.append("a");
+  closing.partition.flushLater();
+  closing.partition.remove();
+  closing.flushes[0]?.done("flushed");
+  assert.equal(closing.row().state, partitionState.closed);
+});
+
+Deno.test("Partition.flushLater() that is postponed keeps the partition online, says so, and the next flush makes up for it", () => {
+  const fixture = new Fixture();
+  fixture.append("a");
+  fixture.partition.flushLater();
+  fixture.flushes[0]?.done("postponed");
+  assert.deepEqual([fixture.row().state, fixture.row().recoveryPoint], [partitionState.open, 0]);
+  assert.match(fixture.troubles[0] ?? "", /Cannot flush at the moment/);
+  fixture.partition.flushLater();
+  assert.deepEqual(fixture.flushes[1]?.request.directories, fixture.flushes[0]?.request.directories);
+  fixture.flushes[1]?.done("flushed");
+  assert.equal(fixture.row().recoveryPoint, 1);
+});
+
+Deno.test("Partition.append() that cannot be made durable now is refused and invisible, and its retry is neither", () => {
+  const fixture = new Fixture({ flushMessages: 1 });
+  const { fileSystem } = fixture.files;
+  const { syncDirectory } = fileSystem;
+  fileSystem.syncDirectory = (path) => {
+    throw new Deno.errors.NotFound(`EMFILE (simulated): ${path}`);
+  };
+  const producer = { producerId: 7, producerEpoch: 0, baseSequence: 0 };
+  const send = () => {
+    const batch = buildBatch([{ value: "a", timestamp: TEST_TIMESTAMP }], producer);
+    return fixture.partition.append(inMemory(batch, 64), TEST_TIMESTAMP);
+  };
+  assert.equal(send().refusal, "log-offline");
+  assert.deepEqual([fixture.partition.isOpen, fixture.partition.highWatermark, fixture.troubles.length], [true, 0, 1]);
+  fileSystem.syncDirectory = syncDirectory;
+  const again = send();
+  assert.deepEqual([again.refusal, again.duplicate, again.baseOffset], [null, true, 0]);
+  assert.deepEqual([fixture.partition.highWatermark, fixture.row().recoveryPoint], [1, 1]);
+});
+
+Deno.test("Partition.flushIfDue() flushes once in flush.ms", () => {
+  const fixture = new Fixture({ flushMs: 100 });
+  let count = 0;
+  for (const nowMs of [0, 50, 99, 100, 150, 200]) {
+    fixture.append("a");
+    fixture.partition.flushIfDue(nowMs);
+    for (const { done } of fixture.flushes.splice(0)) {
+      count++;
+      done("flushed");
+    }
+  }
+  assert.equal(count, 3);
+});
+
+Deno.test("Partition.append() that rolls the log begins a flush", () => {
+  const fixture = new Fixture({ segmentBytes: 1000 });
+  for (let count = 0; fixture.partition.log.activeBaseOffset === 0; count++) {
+    assert.equal(fixture.flushes.length, 0);
+    assert.equal(fixture.append("x".repeat(200)).refusal, null);
+    assert.ok(count < 10, "the segment fills up");
+  }
+  assert.equal(fixture.flushes.length, 1);
+});
+
+Deno.test("Partition.remove() tells whoever waits and leaves no offsets to the row's next partition, even if the disk refuses", () => {
+  for (const refuses of [false, true]) {
+    const fixture = new Fixture({ flushMessages: 1 });
+    fixture.append("a");
+    fixture.moved.length = 0;
+    const { rename } = fixture.files.fileSystem;
+    if (refuses) {
+      fixture.files.fileSystem.rename = () => {
+        throw new Deno.errors.PermissionDenied("no");
+      };
+      assert.throws(() => fixture.partition.remove(), Deno.errors.PermissionDenied);
+    } else fixture.partition.remove();
+    fixture.files.fileSystem.rename = rename;
+    const { state, recoveryPoint, logStartOffset } = fixture.row();
+    assert.deepEqual([state, recoveryPoint, logStartOffset], [partitionState.closed, 0, 0]);
+    assert.deepEqual(fixture.moved, [SLOT]);
+    assert.equal(fixture.read(readFrom(0)).refusal, "log-offline");
+  }
+});
+
+Deno.test("Partition.close() keeps the row for the checkpoints, which says whether the log was closed cleanly", () => {
+  const { closed, closedCleanly } = partitionState;
+  for (
+    const [clean, flushFails, expected] of [[true, false, closedCleanly], [true, true, closed], [
+      false,
+      false,
+      closed,
+    ]] as const
+  ) {
+    const fixture = new Fixture();
+    fixture.append("a", "b");
+    fixture.files.flushFails = flushFails;
+    assert.equal(fixture.partition.close({ clean }), !flushFails);
+    const { state, recoveryPoint, highWatermark } = fixture.row();
+    assert.deepEqual([state, recoveryPoint, highWatermark], [expected, expected === closedCleanly ? 2 : 0, 2]);
+  }
+});
+
+Deno.test("Partition.update() begins a new epoch at the log end", () => {
+  const fixture = new Fixture();
+  fixture.append("a");
+  fixture.partition.update({ leaderEpoch: EPOCH + 1, config: fixture.config });
+  assert.equal(fixture.partition.leaderEpoch, EPOCH + 1);
+  fixture.append("b");
+  const end = (leaderEpoch: number) => fixture.partition.epochEnd({ currentLeaderEpoch: -1, leaderEpoch }).endOffset;
+  assert.deepEqual([end(EPOCH), end(EPOCH + 1)], [1, 2]);
+});
+
+Deno.test("Partition.deleteRecords() moves the log start, publishes it, and wakes who waits", () => {
+  const fixture = new Fixture();
+  fixture.append("a", "b", "c");
+  fixture.append("d");
+  fixture.moved.length = 0;
+  assert.deepEqual(fixture.partition.deleteRecords(2), { refusal: null, logStartOffset: 2 });
+  assert.deepEqual([fixture.row().logStartOffset, fixture.row().highWatermark], [2, 4]);
+  assert.deepEqual([fixture.moved, fixture.logStartMoves], [[SLOT], 1]);
+  assert.equal(fixture.read(readFrom(1)).refusal, "offset-out-of-range");
+  assert.equal(fixture.read(readFrom(2)).refusal, null);
+  const earliest = fixture.partition.listOffset({ timestamp: -2, currentLeaderEpoch: -1, committedOnly: false });
+  assert.deepEqual([earliest.offset, earliest.leaderEpoch], [2, EPOCH]);
+});
+
+Deno.test("Partition.deleteRecords() at or below the log start changes nothing; -1 deletes all, and appends go on", () => {
+  const fixture = new Fixture();
+  fixture.append("a", "b", "c");
+  fixture.partition.deleteRecords(2);
+  fixture.moved.length = 0;
+  for (const offset of [2, 1, 0]) {
+    assert.deepEqual(fixture.partition.deleteRecords(offset), { refusal: null, logStartOffset: 2 });
+  }
+  assert.deepEqual([fixture.moved, fixture.logStartMoves], [[], 1]);
+  assert.deepEqual(fixture.partition.deleteRecords(-1), { refusal: null, logStartOffset: 3 });
+  assert.deepEqual(fixture.partition.deleteRecords(-1), { refusal: null, logStartOffset: 3 });
+  assert.equal(fixture.append("d").baseOffset, 3);
+  assert.equal(fixture.read(readFrom(3)).refusal, null);
+});
+
+Deno.test("Partition.deleteRecords() refuses what lies above the high watermark, and anything while it is offline", () => {
+  const fixture = new Fixture({ flushMessages: 1 });
+  fixture.append("a");
+  const none = { logStartOffset: -1 };
+  for (const offset of [2, Number.MAX_SAFE_INTEGER, 2 ** 63, -2]) {
+    assert.deepEqual(fixture.partition.deleteRecords(offset), { ...none, refusal: "offset-out-of-range" });
+  }
+  fixture.files.flushFails = true;
+  fixture.append("lost");
+  assert.deepEqual(fixture.partition.deleteRecords(0), { ...none, refusal: "log-offline" });
+});

@@ -1,0 +1,254 @@
+/**
+ * What tests of partitions share: shards over one shared state in one isolate, whose mail is pumped by hand, with logs in a
+ * file system in memory. Tests only.
+ */
+import { ManualClock } from "../../storage/base/clock.ts";
+import { toOffset } from "../../storage/base/units.ts";
+import type { FlushRequest } from "../../storage/log/log_types.ts";
+import type { FlushOutcome } from "../../storage/sys/flush_outcome.ts";
+import type { LogConfig } from "../../storage/log/log_config.ts";
+import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
+import { testConfig } from "../../tests/log_fixture.ts";
+import { buildBatch, type TestRecord } from "../../tests/record_batch_builder.ts";
+import { LogStore } from "./log_store.ts";
+import type { TopicImage } from "../metadata/image.ts";
+import type {
+  AppendOutcome,
+  AppendWaiter,
+  DeletionOutcome,
+  DeletionWaiter,
+  EpochEndOutcome,
+  EpochEndWaiter,
+  ListOffsetOutcome,
+  ListOffsetWaiter,
+  ReadOutcome,
+  ReadRequest,
+  ReadWaiter,
+} from "../requests/outcomes.ts";
+import { emptyReadOutcome } from "../requests/outcomes.ts";
+import type { PartitionOwner } from "./partition.ts";
+import { Purgatory } from "../requests/purgatory.ts";
+import { ShardPartitions } from "../shard_partitions.ts";
+import type { TopicChange } from "./topic_changes.ts";
+import { Arena } from "../shared/arena.ts";
+import type { Inbox, Outbox } from "../shared/mail.ts";
+import { allocateSharedState, inbox, outboxes, releaseSharedState, type SharedState } from "../shared/shared_state.ts";
+import { InterestTable, WatermarkTable } from "../shared/watermarks.ts";
+
+/** Small enough for files in memory. */
+export const smallLogs: LogConfig = { ...testConfig, segmentBytes: 64 * 1024, segmentIndexBytes: 16 * 1024 };
+
+/** Holds a partition that stands alone: nothing follows from what it is told, and nothing is flushed. */
+export const deafOwner: PartitionOwner = {
+  onMoved: () => {},
+  mayFlush: () => false,
+  onFlush: () => {},
+  onTrouble: () => {},
+  onLogStartMoved: () => {},
+};
+
+/** Where the logs of all test shards are. */
+export const LOG_DIRECTORY = "/logs";
+
+/** A topic whose partition n has row `slots[n]` and lives on shard `shards[n]`. */
+export function topicOn(
+  shards: readonly number[],
+  changes: { name?: string; id?: string; slots?: number[]; config?: LogConfig; leaderEpoch?: number } = {},
+): TopicImage {
+  return {
+    name: changes.name ?? "t",
+    id: changes.id ?? "MTIzNDU2Nzg5MDEyMzQ1Ng",
+    isInternal: false,
+    configs: {},
+    logConfig: changes.config ?? smallLogs,
+    partitions: shards.map((shard, partition) => ({
+      partition,
+      slot: changes.slots?.[partition] ?? partition,
+      shard,
+      leader: 1,
+      leaderEpoch: changes.leaderEpoch ?? 3,
+      partitionEpoch: 0,
+      replicas: [1],
+      isr: [1],
+    })),
+  };
+}
+
+/** A fetch that begins at an offset and takes what there is. */
+export function readFrom(fetchOffset: number, changes: Partial<ReadRequest> = {}): ReadRequest {
+  return {
+    fetchOffset: toOffset(fetchOffset),
+    maxBytes: 1 << 20,
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: -1,
+    atLeastOne: true,
+    committedOnly: false,
+    ...changes,
+  };
+}
+
+/** A batch of records with these values. */
+export function batchOf(...values: string[]): Uint8Array<ArrayBuffer> {
+  return buildBatch(values.map((value): TestRecord => ({ value })));
+}
+
+/** Takes every answer; outcomes are copied, because they are valid during the call only. */
+export class Answers implements AppendWaiter, ReadWaiter, ListOffsetWaiter, EpochEndWaiter, DeletionWaiter {
+  readonly appended: (AppendOutcome & { tag: number })[] = [];
+  readonly read: (ReadOutcome & { tag: number })[] = [];
+  readonly listed: (ListOffsetOutcome & { tag: number })[] = [];
+  readonly ended: (EpochEndOutcome & { tag: number })[] = [];
+  readonly deleted: (DeletionOutcome & { tag: number })[] = [];
+  readonly #outcomes = new Map<number, ReadOutcome>();
+
+  onAppended(tag: number, outcome: AppendOutcome): void {
+    this.appended.push({ ...outcome, tag });
+  }
+  outcomeOf(tag: number): ReadOutcome {
+    const outcome = this.#outcomes.get(tag) ?? emptyReadOutcome();
+    this.#outcomes.set(tag, outcome);
+    return outcome;
+  }
+  onRead(tag: number): void {
+    this.read.push({ ...this.outcomeOf(tag), tag });
+  }
+  onListOffset(tag: number, outcome: ListOffsetOutcome): void {
+    this.listed.push({ ...outcome, tag });
+  }
+  onEpochEnd(tag: number, outcome: EpochEndOutcome): void {
+    this.ended.push({ ...outcome, tag });
+  }
+  onRecordsDeleted(tag: number, outcome: DeletionOutcome): void {
+    this.deleted.push({ ...outcome, tag });
+  }
+}
+
+/** One shard's door and what it stands on. */
+export interface TestShard {
+  readonly partitions: ShardPartitions;
+  readonly purgatory: Purgatory;
+  readonly arena: Arena;
+  readonly inbox: Inbox;
+  readonly outboxes: readonly Outbox[];
+  readonly files: CrashingFileSystem;
+  readonly reports: string[];
+  /** Flushes that another thread would be doing. */
+  readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[];
+  /** Files that another thread would be removing. */
+  readonly unlinked: string[];
+  /** Files that another thread would be bringing into the page cache. */
+  readonly loads: { files: readonly string[]; done: () => void }[];
+}
+
+/** Changes topics on one shard at once. @returns what could not be done */
+export function change({ partitions }: TestShard, topics: Partial<TopicChange>): string[] {
+  const refused: string[] = [];
+  partitions.change({ changed: [], deleted: [], ...topics }, (failures) => void refused.push(...failures));
+  partitions.finishChanges();
+  return refused;
+}
+
+/** Several shards in this isolate. */
+export class TestShards implements Disposable {
+  readonly clock = new ManualClock();
+  readonly state: SharedState;
+  readonly table: WatermarkTable;
+  readonly interest: InterestTable;
+  readonly shards: TestShard[];
+
+  readonly #warmSegmentsMax: number | undefined;
+
+  /** @param files file systems that were used before, by shard @param warmSegmentsMax closed segments whose files may stay open */
+  constructor(shardsCount: number, files: readonly CrashingFileSystem[] = [], warmSegmentsMax?: number) {
+    this.#warmSegmentsMax = warmSegmentsMax;
+    this.state = allocateSharedState(shardsCount);
+    this.table = new WatermarkTable(this.state.watermarks);
+    this.interest = new InterestTable(this.state.interest);
+    const arenas = this.state.arenas.map((memory) => new Arena(memory));
+    this.shards = arenas.map((_, shard) => this.#shard(shard, arenas, files[shard]));
+  }
+
+  /** A shard by its number. */
+  at(shard: number): TestShard {
+    const found = this.shards[shard];
+    if (found === undefined) throw new Error(`There is no shard ${shard}`);
+    return found;
+  }
+
+  /** Makes a topic known to every shard. @returns what could not be opened */
+  apply(topic: TopicImage): string[] {
+    return this.shards.flatMap((shard) => change(shard, { changed: [topic] }));
+  }
+
+  /** Makes shards forget a topic. @returns what the disk refused */
+  remove(topic: TopicImage, shards: readonly TestShard[] = this.shards): string[] {
+    return shards.flatMap((shard) => change(shard, { deleted: [topic] }));
+  }
+
+  /** Takes turns, without waiting, until no shard has mail any more, also after what the last turns sent. */
+  pump(): void {
+    for (let idlePasses = 0; idlePasses < 2; idlePasses++) {
+      for (const shard of this.shards) if (this.turn(shard) > 0) idlePasses = -1;
+    }
+  }
+
+  /** One turn of a shard. @returns records it took, and 1 for its own that still wait for room */
+  turn({ inbox, partitions, purgatory, outboxes }: TestShard): number {
+    let count = 0;
+    inbox.drain((sender, record) => {
+      count++;
+      if (!partitions.receive(sender, record)) throw new Error("A record has no receiver");
+    });
+    do partitions.announceMoved(); while (purgatory.runTouched());
+    for (const outbox of outboxes) outbox.flush();
+    return count + (outboxes.some((outbox) => outbox.isBacklogged) ? 1 : 0);
+  }
+
+  /** Puts a batch where a request would lie. @returns its place in the shard's arena */
+  place(shard: number, batch: Uint8Array): { start: number; length: number } {
+    const { arena } = this.at(shard);
+    const start = arena.allocate(batch.length);
+    arena.memory.bytes.set(batch, start);
+    return { start, length: batch.length };
+  }
+
+  [Symbol.dispose](): void {
+    releaseSharedState(this.state);
+  }
+
+  #shard(shard: number, arenas: readonly Arena[], files = new CrashingFileSystem(() => 0.5)): TestShard {
+    const reports: string[] = [];
+    const flushes: TestShard["flushes"] = [];
+    const unlinked: string[] = [];
+    const loads: TestShard["loads"] = [];
+    const purgatory = new Purgatory(this.interest, shard);
+    const ways = outboxes(this.state, shard);
+    const report = (text: string) => void reports.push(text);
+    const partitions = new ShardPartitions({
+      shard,
+      clock: this.clock,
+      store: new LogStore({
+        fs: files.fileSystem,
+        clock: this.clock,
+        directory: LOG_DIRECTORY,
+        cleanShutdown: false,
+        producerIdExpirationMs: 86_400_000,
+        ...(this.#warmSegmentsMax === undefined ? {} : { warmSegmentsMax: this.#warmSegmentsMax }),
+        report,
+      }),
+      table: this.table,
+      interest: this.interest,
+      purgatory,
+      outboxes: ways,
+      arenas: arenas.map(({ memory }) => memory),
+      flushCheckMs: Infinity,
+      report,
+      flush: (request, done) => void flushes.push({ request, done }),
+      unlink: (paths) => void unlinked.push(...paths),
+      load: (files, done) => void loads.push({ files, done }),
+    });
+    const arena = arenas[shard] as Arena;
+    const mail = { inbox: inbox(this.state, shard), outboxes: ways };
+    return { ...mail, partitions, purgatory, arena, files, reports, flushes, unlinked, loads };
+  }
+}

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { writeAtomically } from "../../storage/directory/offset_checkpoint.ts";
+import { Answers, batchOf, readFrom, smallLogs, TestShards, topicOn } from "./partition_testing.ts";
+
+const config = { ...smallLogs, segmentBytes: 200, fileDeleteDelayMs: 60_000 };
+const PLACE = { shard: 0, slot: 0 };
+
+/** A shard whose partition has as many closed segments, of one batch of one record each. */
+function shardWith(world: TestShards, closedSegments: number, topic = topicOn([0], { config })) {
+  world.apply(topic);
+  const shard = world.at(0);
+  const answers = new Answers();
+  const append = () => {
+    const place = { ...world.place(0, batchOf("x".repeat(100))), acks: -1 };
+    shard.partitions.append(PLACE, place, answers, 0);
+    shard.arena.release(place.start);
+  };
+  for (let index = 0; index <= closedSegments; index++) append();
+  const [partition] = shard.partitions.own;
+  assert.ok(partition !== undefined);
+  assert.equal(partition.log.segments().length, closedSegments + 1);
+  return { shard, partition, answers };
+}
+
+Deno.test("segments below the log start are renamed in the next turns, and unlinked when their delay has passed", () => {
+  using world = new TestShards(1);
+  const { shard, partition, answers } = shardWith(world, 3);
+  shard.partitions.deleteRecords(PLACE, 2, answers, 0);
+  assert.equal(partition.log.segments().length, 4, "the answer does not wait for it");
+  shard.partitions.maintain(world.clock.monotonicMs());
+  assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [2, 3]);
+  assert.equal(partition.log.logStartOffset, 2);
+  const names = () =>
+    shard.files.fileSystem.list("/logs/t-0").map(({ name }) => name).filter((name) => name.endsWith(".deleted"));
+  assert.equal(names().length, 6, "log, index and time index of two segments");
+  shard.partitions.maintain(world.clock.monotonicMs() + 59_999);
+  assert.deepEqual(shard.unlinked, []);
+  shard.partitions.maintain(world.clock.monotonicMs() + 61_000);
+  assert.deepEqual(shard.unlinked.toSorted(), names().map((name) => `/logs/t-0/${name}`).toSorted());
+  shard.partitions.maintain(world.clock.monotonicMs() + 62_000);
+  assert.equal(shard.unlinked.length, 6, "once");
+});
+
+Deno.test("where the disk refuses to rename a file, what was renamed before is unlinked, and another try takes the rest", () => {
+  for (let refused = 1; refused <= 9; refused++) {
+    using world = new TestShards(1);
+    const { shard, partition, answers } = shardWith(world, 3);
+    const { fileSystem } = shard.files;
+    const { rename } = fileSystem;
+    let calls = 0;
+    fileSystem.rename = (from, to) => {
+      if (++calls === refused) throw new Deno.errors.PermissionDenied("no");
+      rename(from, to);
+    };
+    shard.partitions.deleteRecords(PLACE, 3, answers, 0);
+    shard.partitions.maintain(world.clock.monotonicMs());
+    assert.equal(partition.log.segments().length, 4 - Math.floor((refused - 1) / 3));
+    assert.equal(partition.flush(), true, "the segment that stays can still be flushed");
+    for (let turn = 1; turn <= 2; turn++) {
+      shard.partitions.onLogStartMoved(PLACE.slot);
+      shard.partitions.maintain(world.clock.monotonicMs() + turn);
+    }
+    assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [3]);
+    shard.partitions.maintain(world.clock.monotonicMs() + 62_000);
+    const left = fileSystem.list("/logs/t-0").filter(({ name }) => name.endsWith(".deleted"));
+    assert.equal(left.length, 9);
+    assert.deepEqual(shard.unlinked.toSorted(), left.map(({ name }) => `/logs/t-0/${name}`).toSorted(), `${refused}`);
+  }
+});
+
+Deno.test("the segment that holds the log start stays, as does the active one", () => {
+  using world = new TestShards(1);
+  const { shard, partition, answers } = shardWith(world, 2);
+  shard.partitions.deleteRecords(PLACE, -1, answers, 0);
+  shard.partitions.maintain(0);
+  assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [2]);
+  assert.deepEqual([partition.log.logStartOffset, answers.deleted.at(-1)?.logStartOffset], [3, 3]);
+});
+
+Deno.test("a turn removes a few segments only, and the next ones go on", () => {
+  using world = new TestShards(1);
+  const { shard, partition, answers } = shardWith(world, 100);
+  shard.partitions.deleteRecords(PLACE, -1, answers, 0);
+  const left = [];
+  for (let turn = 0; turn < 5; turn++) {
+    shard.partitions.maintain(turn);
+    left.push(partition.log.segments().length);
+  }
+  assert.deepEqual(left, [69, 37, 5, 1, 1]);
+});
+
+Deno.test("segments that a crash left below the log start go after the next opening", () => {
+  using world = new TestShards(1);
+  const { shard, partition, answers } = shardWith(world, 3);
+  shard.partitions.deleteRecords(PLACE, 2, answers, 0);
+  const checkpoint = new TextEncoder().encode("0\n1\nt 0 2\n");
+  writeAtomically(shard.files.fileSystem, "/logs/log-start-offset-checkpoint", checkpoint);
+  partition.close({ clean: false });
+  using again = new TestShards(1, [shard.files]);
+  again.apply(topicOn([0], { config }));
+  const [reopened] = again.at(0).partitions.own;
+  assert.deepEqual([reopened?.log.segments().length, reopened?.log.logStartOffset], [4, 2]);
+  again.at(0).partitions.maintain(0);
+  assert.deepEqual([reopened?.log.segments().length, reopened?.log.logStartOffset], [2, 2]);
+});
+
+Deno.test("a partition whose topic was deleted meanwhile is passed over", () => {
+  using world = new TestShards(1);
+  const topic = topicOn([0], { config });
+  const { shard, answers } = shardWith(world, 3, topic);
+  shard.partitions.deleteRecords(PLACE, 2, answers, 0);
+  world.remove(topic);
+  shard.partitions.maintain(0);
+  assert.deepEqual(shard.reports, []);
+});
+
+Deno.test("the directory of a deleted topic is renamed by its shard and removed by another thread", () => {
+  using world = new TestShards(1);
+  const topic = topicOn([0], { config });
+  const { shard } = shardWith(world, 3, topic);
+  for (let flush = shard.flushes.shift(); flush !== undefined; flush = shard.flushes.shift()) flush.done("flushed");
+  assert.deepEqual(world.remove(topic), []);
+  const left = shard.files.fileSystem.list("/logs").map(({ name }) => name);
+  assert.deepEqual(
+    [left.length, /^t-0\.[0-9a-f]{32}-delete$/.test(`${left}`)],
+    [1, true],
+    "renamed, and nothing unlinked",
+  );
+  assert.equal(shard.partitions.nextDeadlineMs, 0, "the shard does not sleep on it");
+  shard.partitions.maintain(0);
+  assert.deepEqual(shard.unlinked, [`/logs/${left}`]);
+  assert.ok(shard.partitions.nextDeadlineMs > 0);
+});
+
+Deno.test("a directory of which slices are lent is removed after file.delete.delay.ms: the shard is not to free its bytes", () => {
+  using world = new TestShards(1);
+  const topic = topicOn([0], { config });
+  const { shard, answers } = shardWith(world, 3, topic);
+  shard.partitions.read(PLACE, readFrom(0), answers, 0);
+  world.remove(topic);
+  shard.partitions.maintain(1000);
+  assert.deepEqual([shard.unlinked, shard.partitions.nextDeadlineMs], [[], 61_000]);
+  shard.partitions.release(PLACE, answers.read[0]!.lease);
+  shard.partitions.maintain(61_000);
+  assert.match(`${shard.unlinked}`, /-delete$/);
+});
+
+Deno.test("segments below the log start do not let the shard sleep, nor do files whose delay has passed", () => {
+  using world = new TestShards(1);
+  const { shard, answers } = shardWith(world, 100);
+  assert.equal(shard.partitions.nextDeadlineMs > 0, true);
+  shard.partitions.deleteRecords(PLACE, -1, answers, 0);
+  for (let turn = 0; turn < 4; turn++) {
+    assert.equal(shard.partitions.nextDeadlineMs, 0);
+    shard.partitions.maintain(turn);
+  }
+  assert.equal(shard.partitions.nextDeadlineMs, 60_000);
+});
+
+Deno.test("a directory that cannot be renamed is reported", () => {
+  using world = new TestShards(1);
+  const topic = topicOn([0], { config });
+  const { shard } = shardWith(world, 1, topic);
+  shard.files.fileSystem.rename = () => {
+    throw new Deno.errors.PermissionDenied("no");
+  };
+  assert.match(`${world.remove(topic)}`, /^Cannot remove t-0: .*no/);
+});

@@ -1,0 +1,105 @@
+/**
+ * Looks at the shards every few seconds and moves a partition when one of them is the bottleneck (rebalancing.ts decides).
+ * Runs on the main isolate; with one shard it does nothing at all.
+ *
+ * Always: at most one move at a time.
+ */
+import { systemTimers, type Timers } from "../directory/checkpoint_writer.ts";
+import type { MetadataImage } from "../metadata/image.ts";
+import type { PartitionMove } from "../metadata/partition_moves.ts";
+import { type PartitionLoad, type Rebalance, Rebalancing } from "./rebalancing.ts";
+import { emptyWatermarks, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
+
+/** Time between two looks; a sleeping shard tells after a second at the latest how long it has slept. */
+const LOOK_MS = 3000;
+
+/** What the balancer looks at and acts on. */
+export interface BalancerParts {
+  readonly shardsCount: number;
+  readonly image: MetadataImage;
+  readonly watermarks: WatermarkTable;
+  /** Microseconds a shard ever waited for work; wraps at 2^32. */
+  readonly waitedUs: (shard: number) => number;
+  /** Moves a partition; settles with whether it did. */
+  readonly move: (move: PartitionMove) => Promise<boolean>;
+  /** Tells the operator what was moved, or why it failed. */
+  readonly report: (text: string) => void;
+  readonly timers?: Timers;
+  /** Monotonic time, `performance.now()` unless a test wants to set it. */
+  readonly nowMs?: () => number;
+}
+
+/** The balancer; it looks from its making until `stop()`. */
+export class Balancer {
+  readonly #parts: BalancerParts;
+  readonly #nowMs: () => number;
+  readonly #rebalancing = new Rebalancing();
+  readonly #row = emptyWatermarks();
+  readonly #end: () => void = () => {};
+  #waited: number[];
+  #lookedMs: number;
+  #moving: Promise<void> | null = null;
+
+  constructor(parts: BalancerParts) {
+    this.#parts = parts;
+    this.#nowMs = parts.nowMs ?? (() => performance.now());
+    this.#waited = this.#readWaited();
+    this.#lookedMs = this.#nowMs();
+    if (parts.shardsCount > 1) this.#end = (parts.timers ?? systemTimers).every(LOOK_MS, () => this.#look());
+  }
+
+  /** Ends the looks. Settles when a move that is under way has ended. */
+  async stop(): Promise<void> {
+    this.#end();
+    await this.#moving;
+  }
+
+  #look(): void {
+    const nowMs = this.#nowMs();
+    const waited = this.#readWaited();
+    const passedUs = (nowMs - this.#lookedMs) * 1000;
+    const busy = waited.map((us, shard) => {
+      const waitedUs = (us - (this.#waited[shard] as number)) | 0;
+      return 1 - Math.min(1, Math.max(0, waitedUs / passedUs));
+    });
+    [this.#waited, this.#lookedMs] = [waited, nowMs];
+    if (this.#moving !== null) return;
+    const rebalance = this.#rebalancing.look(busy, (shard) => this.#loadsOf(shard));
+    if (rebalance === null) return;
+    this.#moving = this.#move(rebalance).finally(() => this.#moving = null);
+  }
+
+  async #move(rebalance: Rebalance): Promise<void> {
+    for (const { name, id, partitions } of this.#parts.image.topics()) {
+      const place = partitions.find(({ slot }) => slot === rebalance.slot);
+      if (place === undefined) continue;
+      const { partition, shard } = place;
+      try {
+        if (!await this.#parts.move({ topicId: id, partition, shard: rebalance.shard })) return;
+        this.#rebalancing.moved(rebalance);
+        this.#parts.report(`Moved ${name}-${partition} from shard ${shard}, a bottleneck, to shard ${rebalance.shard}`);
+      } catch (error) {
+        this.#parts.report(
+          `Cannot move ${name}-${partition}: ${error instanceof Error ? error.message : String(error)}`,
+        );
+      }
+      return;
+    }
+  }
+
+  #readWaited(): number[] {
+    return Array.from({ length: this.#parts.shardsCount }, (_, shard) => this.#parts.waitedUs(shard));
+  }
+
+  #loadsOf(shard: number): PartitionLoad[] {
+    const loads: PartitionLoad[] = [];
+    for (const { isInternal, partitions } of this.#parts.image.topics()) {
+      for (const { shard: owner, slot } of partitions) {
+        if (owner !== shard) continue;
+        const { state, visibleBytes } = this.#parts.watermarks.read(slot, this.#row);
+        loads.push({ slot, bytes: visibleBytes, isMovable: !isInternal && state === partitionState.open });
+      }
+    }
+    return loads;
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Which shard and which row of the watermark table a partition gets. Neither is stored: a broker that starts with another
+ * number of shards places everything anew. A partition that moves to another shard keeps its row. Runs on the main isolate.
+ *
+ * Partitions of a topic are spread over the shards, each to the one that has the fewest of the topic, then the fewest of
+ * all: a topic's load is what its partitions share. A row that was given back is used again last, so that a late look at
+ * it finds its old partition closed rather than another one open.
+ */
+import { assert } from "../../storage/base/assert.ts";
+
+/** A place. */
+export interface Placed {
+  readonly shard: number;
+  readonly slot: number;
+}
+
+/** The places of all partitions of this broker. */
+export class Placement {
+  readonly #slotsMax: number;
+  readonly #partitionsOfShard: number[];
+  #freed: number[] = [];
+  /** Rows of `#freed` that are in use again. */
+  #freedTaken = 0;
+  #neverUsed = 0;
+
+  /** @param shardsCount at least 1 @param slotsMax rows of the watermark table */
+  constructor(shardsCount: number, slotsMax: number) {
+    assert(shardsCount >= 1, "there is a shard");
+    this.#slotsMax = slotsMax;
+    this.#partitionsOfShard = new Array(shardsCount).fill(0);
+  }
+
+  /** How many more partitions fit. */
+  get freeCount(): number {
+    return this.#slotsMax - this.#neverUsed + this.#freed.length - this.#freedTaken;
+  }
+
+  /** Places new partitions of a topic. @param count at most `freeCount` @param existing places its partitions have already */
+  place(count: number, existing: readonly Placed[] = []): Placed[] {
+    assert(count <= this.freeCount, "partitions are placed only while there is room");
+    const ofTopic: number[] = new Array(this.#partitionsOfShard.length).fill(0);
+    for (const { shard } of existing) ofTopic[shard] = (ofTopic[shard] ?? 0) + 1;
+    return Array.from({ length: count }, () => {
+      const shard = this.#leastLoaded(ofTopic);
+      ofTopic[shard] = (ofTopic[shard] ?? 0) + 1;
+      this.#count(shard, 1);
+      return { shard, slot: this.#takeSlot() };
+    });
+  }
+
+  /** Counts a partition that moved. @param from its shard so far @param to its shard from now on */
+  move(from: number, to: number): void {
+    this.#count(from, -1);
+    this.#count(to, 1);
+  }
+
+  /** Takes the places of partitions back that no shard knows any more. */
+  release(places: readonly Placed[]): void {
+    for (const { shard, slot } of places) {
+      this.#count(shard, -1);
+      this.#freed.push(slot);
+    }
+  }
+
+  #count(shard: number, more: number): void {
+    this.#partitionsOfShard[shard] = (this.#partitionsOfShard[shard] ?? 0) + more;
+  }
+
+  #leastLoaded(ofTopic: readonly number[]): number {
+    let best = 0;
+    for (let shard = 1; shard < ofTopic.length; shard++) {
+      const fewer = (ofTopic[shard] as number) - (ofTopic[best] as number) ||
+        (this.#partitionsOfShard[shard] as number) - (this.#partitionsOfShard[best] as number);
+      if (fewer < 0) best = shard;
+    }
+    return best;
+  }
+
+  #takeSlot(): number {
+    if (this.#neverUsed < this.#slotsMax) return this.#neverUsed++;
+    const slot = this.#freed[this.#freedTaken++] as number;
+    if (this.#freedTaken * 2 > this.#freed.length) {
+      this.#freed = this.#freed.slice(this.#freedTaken);
+      this.#freedTaken = 0;
+    }
+    return slot;
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * What a partition answers, the same whether it lives on the asking shard or on another. The objects belong to the
+ * asker and are filled in place. Plain data; shards.
+ */
+import { NO_OFFSET, type Offset, toOffset } from "../../storage/base/units.ts";
+import type { Refusal } from "./refusals.ts";
+
+/** Answer to an append. */
+export interface AppendOutcome {
+  refusal: Refusal | null;
+  /** Which record was refused, 0-based; -1 for the batch as a whole. */
+  recordIndex: number;
+  /** Offset of the first record. */
+  baseOffset: Offset;
+  /** Offset after the last record: what the high watermark must reach for acks=all. */
+  nextOffset: Offset;
+  /** The broker's time when the topic stores it (LogAppendTime), else -1. */
+  appendTimeMs: number;
+  logStartOffset: Offset;
+}
+
+/** Who waits for appends. */
+export interface AppendWaiter {
+  /** @param tag as given with the append @param outcome valid during the call */
+  onAppended(tag: number, outcome: AppendOutcome): void;
+}
+
+/** What a fetch asks of a partition. */
+export interface ReadRequest {
+  readonly fetchOffset: Offset;
+  readonly maxBytes: number;
+  /** The leader epoch the client knows, -1 for no check. */
+  readonly currentLeaderEpoch: number;
+  /** Epoch of the last record the client has, -1 for no check (KIP-595). */
+  readonly lastFetchedEpoch: number;
+  /** The first batch is returned even when it is larger than maxBytes (KIP-74). */
+  readonly atLeastOne: boolean;
+  /** Up to the last stable offset instead of the high watermark. */
+  readonly committedOnly: boolean;
+}
+
+/** Answer to a read: a leased slice of a segment file, `length` 0 when there is nothing. */
+export interface ReadOutcome {
+  refusal: Refusal | null;
+  fd: number;
+  position: number;
+  length: number;
+  /** To be given back once the slice was sent; meaningless while `length` is 0. */
+  lease: number;
+  /** Whether nothing visible lies behind the slice: what is missing to the fetch's min bytes is yet to be produced. */
+  reachesEnd: boolean;
+  highWatermark: Offset;
+  lastStableOffset: Offset;
+  logStartOffset: Offset;
+  /** The partition's visible bytes at this time (shared/watermarks.ts). */
+  visibleBytes: number;
+  /** Where the client's log diverges from the leader's, epoch -1 when it does not. */
+  divergingEpoch: number;
+  divergingEndOffset: Offset;
+}
+
+/** An outcome to be filled. */
+export function emptyReadOutcome(): ReadOutcome {
+  return {
+    refusal: null,
+    fd: -1,
+    position: 0,
+    length: 0,
+    lease: 0,
+    reachesEnd: true,
+    highWatermark: NO_OFFSET,
+    lastStableOffset: NO_OFFSET,
+    logStartOffset: NO_OFFSET,
+    visibleBytes: 0,
+    divergingEpoch: -1,
+    divergingEndOffset: NO_OFFSET,
+  };
+}
+
+/** Makes an outcome say nothing but a refusal. */
+export function refuseRead(outcome: ReadOutcome, refusal: Refusal): void {
+  outcome.refusal = refusal;
+  outcome.length = 0;
+  outcome.highWatermark = outcome.lastStableOffset = outcome.logStartOffset = NO_OFFSET;
+  outcome.divergingEpoch = -1;
+  outcome.divergingEndOffset = NO_OFFSET;
+  outcome.reachesEnd = true;
+}
+
+/** Who waits for reads. */
+export interface ReadWaiter {
+  /** The outcome to fill for this part. @param tag as given with the read */
+  outcomeOf(tag: number): ReadOutcome;
+  /** The outcome is filled. */
+  onRead(tag: number): void;
+}
+
+/** Answer to ListOffsets. */
+export interface ListOffsetOutcome {
+  refusal: Refusal | null;
+  /** -1 when no record matches. */
+  offset: Offset;
+  timestamp: number;
+  leaderEpoch: number;
+}
+
+/** Who waits for offsets. */
+export interface ListOffsetWaiter {
+  onListOffset(tag: number, outcome: ListOffsetOutcome): void;
+}
+
+/** Answer to OffsetForLeaderEpoch. */
+export interface EpochEndOutcome {
+  refusal: Refusal | null;
+  /** Largest epoch at or before the asked one, -1 for none. */
+  leaderEpoch: number;
+  /** Where it ends, -1 for none. */
+  endOffset: Offset;
+}
+
+/** Who waits for epoch ends. */
+export interface EpochEndWaiter {
+  onEpochEnd(tag: number, outcome: EpochEndOutcome): void;
+}
+
+/** Answer to DeleteRecords. */
+export interface DeletionOutcome {
+  refusal: Refusal | null;
+  /** Where the log starts now, -1 when refused. */
+  logStartOffset: Offset;
+}
+
+/** Who waits for deletions. */
+export interface DeletionWaiter {
+  onRecordsDeleted(tag: number, outcome: DeletionOutcome): void;
+}
+
+/** A refusal to an append. */
+export function refusedAppend(refusal: Refusal): AppendOutcome {
+  const none = toOffset(-1);
+  return { refusal, recordIndex: -1, baseOffset: none, nextOffset: none, appendTimeMs: -1, logStartOffset: none };
+}

@@ -1,0 +1,400 @@
+/**
+ * The log of one partition: segments on a disk, appended at the end, read by offset. Runs on the shard that owns the
+ * partition; every call is synchronous and blocks for the system calls it makes.
+ *
+ *   logStartOffset <= logEndOffset (the next offset), recoveryPoint (all below is durable) <= logEndOffset
+ *
+ * Must always hold: offsets are given once, in order; an append that is refused changed nothing that is read; what is
+ * handed out begins and ends at batches.
+ *
+ * A full disk refuses the append ("log-offline", which clients retry) and leaves the log as it was: reads go on, and
+ * appends succeed again when there is room. Only a write that could not be taken back, or a failed flush, takes the log
+ * offline for good (`offlineReason`): then it has to be opened anew, which recovers it. Kafka takes the whole directory
+ * offline in both cases, and needs a restart.
+ * Source: Kafka's UnifiedLog and LocalLog.
+ */
+import { assert } from "../base/assert.ts";
+import { NO_OFFSET, type Offset, toOffset } from "../base/units.ts";
+import { type BatchRules, checkProducedBatch } from "../records/batch_validation.ts";
+import { batchRules, type LogConfig } from "./log_config.ts";
+import { LogDurability } from "./log_durability.ts";
+import type { LogEpochs } from "./epochs/log_epochs.ts";
+import { type LoadedLog, loadLog } from "./log_loader.ts";
+import type { LogProducers } from "./producers/log_producers.ts";
+import { LogReads } from "./log_reads.ts";
+import { LogResources } from "./log_resources.ts";
+import { acceptedAppend, DISK_REFUSED, nothingVisible, refusedAppend, refusedRead } from "./log_results.ts";
+import type {
+  AppendOptions,
+  AppendResult,
+  FlushRequest,
+  FoundByTime,
+  LogOptions,
+  ReadOptions,
+  ReadResult,
+  SegmentFacts,
+  UncommittedTraces,
+} from "./log_types.ts";
+import { type RenamedDirectory, renameForRemoval } from "../directory/partition_directory.ts";
+import * as batches from "../records/record_batch.ts";
+import { createSegment, discardSegment } from "../segments/segment_creation.ts";
+import { markDeleted } from "../segments/segment_deletion.ts";
+import type { SegmentList } from "../segments/segment_list.ts";
+import { SegmentReader } from "../segments/segment_reader.ts";
+import { storageFailure } from "./storage_failure.ts";
+import type { FlushOutcome } from "../sys/flush_outcome.ts";
+import type { NativeMemory } from "../sys/memory.ts";
+import type { Unflushed } from "./unflushed.ts";
+
+/** One partition's log. */
+export class Log implements Disposable {
+  readonly #options: LogOptions;
+  readonly #resources: LogResources;
+  readonly #segments: SegmentList;
+  readonly #producers: LogProducers;
+  readonly #epochs: LogEpochs;
+  readonly #reads: LogReads;
+  readonly #durability: LogDurability;
+  // Reused for every batch: an append allocates its result and nothing else.
+  readonly #rules: { -readonly [Rule in keyof BatchRules]: BatchRules[Rule] };
+  readonly #batch = { bytes: 0, lastOffset: NO_OFFSET, maxTimestamp: 0, nowMs: 0 };
+  readonly #stamp = { baseOffset: NO_OFFSET, leaderEpoch: 0 };
+  /** What it showed of transactions when it was opened. */
+  readonly uncommitted: UncommittedTraces;
+  #config: LogConfig;
+  #logStartOffset: Offset;
+  #logEndOffset: Offset;
+  #appendedBytes = 0;
+  #offlineReason: string | null = null;
+  #closed = false;
+
+  private constructor(options: LogOptions, resources: LogResources, loaded: LoadedLog) {
+    this.#options = options;
+    this.#resources = resources;
+    this.#config = options.config;
+    this.#rules = batchRules(options.config);
+    this.#segments = loaded.segments;
+    this.#producers = loaded.producers;
+    this.#epochs = loaded.epochs;
+    const { fs, clock } = options;
+    this.#reads = new LogReads(loaded.segments, { fs, clock, reader: new SegmentReader(resources.window) });
+    this.#logStartOffset = loaded.logStartOffset;
+    this.#logEndOffset = loaded.logEndOffset;
+    this.uncommitted = loaded.uncommitted;
+    this.#durability = new LogDurability({ fs: options.fs, resources }, loaded);
+  }
+
+  /**
+   * Opens a partition's directory, recovering it where it was not shut down cleanly; a missing one becomes an empty log.
+   * @throws LogDamagedError when it cannot be served @throws SystemError, or the runtime's errors, when the disk refuses
+   */
+  static open(options: LogOptions): Log {
+    const resources = options.resources ?? new LogResources(options.fs);
+    return new Log(options, resources, loadLog(options, resources));
+  }
+
+  /** First offset that is served. */
+  get logStartOffset(): Offset {
+    return this.#logStartOffset;
+  }
+  /** Offset that the next record gets. */
+  get logEndOffset(): Offset {
+    return this.#logEndOffset;
+  }
+  /** All records below it are durable. */
+  get recoveryPoint(): Offset {
+    return this.#durability.recoveryPoint;
+  }
+  /** First offset of the segment that is being written; it changes with every roll. */
+  get activeBaseOffset(): Offset {
+    return this.#segments.active.baseOffset;
+  }
+  /** Bytes of all segments. */
+  get sizeBytes(): number {
+    return this.#segments.sizeBytes;
+  }
+  /** Bytes appended since the log was opened; only grows. */
+  get appendedBytes(): number {
+    return this.#appendedBytes;
+  }
+  /** Epoch of the latest leader, -1 for none. */
+  get latestLeaderEpoch(): number {
+    return this.#epochs.latest;
+  }
+  /** Why the log takes no writes any more, or null. */
+  get offlineReason(): string | null {
+    return this.#offlineReason;
+  }
+  /** Known producer ids. */
+  get producerCount(): number {
+    return this.#producers.state.size;
+  }
+
+  /** Applies a changed configuration: limits at once, what a segment is made with from the next one on. */
+  configure(config: LogConfig): void {
+    this.#config = config;
+    Object.assign(this.#rules, batchRules(config));
+  }
+
+  /** Begins a leader's epoch at the log end, if it is a new one. @returns false when the disk refused; appends try again */
+  becomeLeader(epoch: number): boolean {
+    const begin = () => this.#epochs.assign(epoch, this.#logEndOffset, this.#durability.unflushed);
+    return this.#offlineReason === null && this.#attempt(begin) === null;
+  }
+
+  /**
+   * Validates a produced batch, gives it its offsets and appends it, by one write. Written is not durable.
+   * @param memory holds the batch, which is stamped in place @param start its first byte @param length its size
+   */
+  appendAsLeader(memory: NativeMemory, start: number, length: number, options: AppendOptions): AppendResult {
+    if (this.#offlineReason !== null) return refusedAppend("log-offline", this.#offlineReason);
+    this.#rules.nowMs = options.nowMs;
+    this.#rules.recordsMax = Number.MAX_SAFE_INTEGER - this.#logEndOffset;
+    const check = checkProducedBatch(memory, start, length, this.#rules);
+    if (check.refusal !== null) return refusedAppend(check.refusal, check.message, check.recordIndex);
+    const earlier = this.#producers.check(memory.view, start);
+    if (earlier !== null) return earlier;
+    try {
+      return this.#append(memory, start, options);
+    } catch (error) {
+      return this.#refuseAppend(storageFailure(error));
+    }
+  }
+
+  /** Lends whole batches from the one that holds `offset` on, all in one segment; none at the log end or from `maxOffset` on. */
+  read(offset: Offset, options: ReadOptions): ReadResult {
+    if (this.#closed) return refusedRead("log-offline", "The log is closed");
+    if (offset < this.#logStartOffset || offset > this.#logEndOffset) {
+      const range = `${this.#logStartOffset} to ${this.#logEndOffset}`;
+      return refusedRead("offset-out-of-range", `Cannot read at offset ${offset}: the log holds ${range}`);
+    }
+    if (offset >= options.maxOffset || offset === this.#logEndOffset) return nothingVisible;
+    try {
+      return this.#reads.read(offset, options, this.#logEndOffset);
+    } catch (error) {
+      return refusedRead("log-offline", storageFailure(error));
+    }
+  }
+
+  /** Takes a lent slice back, also after `remove()`. @param leaseId of the slice */
+  release(leaseId: number): void {
+    this.#resources.leases.release(leaseId);
+  }
+
+  /** Finds the first record at or after a time (ListOffsets), if it lies below `maxOffset`. @throws when the disk refuses */
+  offsetForTimestamp(timestamp: number, options: { maxOffset: Offset }): FoundByTime {
+    return this.#reads.findTimestamp(timestamp, { from: this.#logStartOffset, to: options.maxOffset });
+  }
+
+  /** Finds the first record that has the largest timestamp (ListOffsets -3), if it lies below `maxOffset`. @throws likewise */
+  maxTimestampOffset(maxOffset: Offset): FoundByTime {
+    return this.#reads.findLargestTimestamp({ from: this.#logStartOffset, to: maxOffset });
+  }
+
+  /** End of an epoch (OffsetForLeaderEpoch): the largest known epoch at most `epoch`, and where the next one begins. */
+  endOffsetForEpoch(epoch: number): { epoch: number; endOffset: Offset } {
+    return this.#epochs.endOffsetFor(epoch, this.#logEndOffset);
+  }
+
+  /** Epoch of the leader that appended the record at an offset, -1 where not known. */
+  epochFor(offset: Offset): number {
+    return this.#epochs.epochFor(offset);
+  }
+
+  /** What retention and metrics look at, oldest first. @throws when a time index cannot be read */
+  segments(): SegmentFacts[] {
+    return this.#segments.facts(this.#logEndOffset);
+  }
+
+  /** How many segments lie wholly below the log start. */
+  get segmentsBelowStart(): number {
+    return this.#segments.floorIndex(this.#logStartOffset);
+  }
+
+  /** Moves the log start forward (DeleteRecords); segments below it stay until they are deleted. */
+  incrementLogStartOffset(offset: Offset): void {
+    assert(offset <= this.#logEndOffset, "the log start stays within the log");
+    if (offset <= this.#logStartOffset) return;
+    this.#logStartOffset = offset;
+    this.#epochs.truncateFromStart(offset);
+  }
+
+  /**
+   * Takes the oldest segments out of the log, never the active one; the log start moves with them.
+   * @returns paths of the renamed files (`.deleted`), to be removed after `file.delete.delay.ms`; leases outlive both
+   * @throws SystemError, or the runtime's errors, when a file cannot be renamed; the segments before it are out
+   */
+  deleteOldestSegments(count: number): string[] {
+    assert(count < this.#segments.length, "the active segment stays");
+    const paths: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const segment = this.#segments.first;
+      this.incrementLogStartOffset(this.#segments.at(1).baseOffset);
+      for (const path of markDeleted(this.#options.fs, segment)) paths.push(path);
+      this.#segments.shift().retire();
+      this.#producers.snapshots.remove(segment.baseOffset);
+    }
+    return paths;
+  }
+
+  /** Closes the active segment and starts a new one, unless it is empty. @returns false when the disk refused */
+  roll(nowMs: number): boolean {
+    if (this.#offlineReason !== null) return false;
+    return this.#segments.active.sizeBytes === 0 || this.#attempt(() => this.#roll(nowMs)) === null;
+  }
+
+  /** Forgets producers that were idle for `producer.id.expiration.ms`. */
+  expireProducers(nowMs: number): void {
+    this.#producers.state.expire(nowMs, this.#options.producerIdExpirationMs);
+  }
+
+  /**
+   * Says what has to be flushed so that what was appended is durable, for another thread to do it; a few segments at a time.
+   * @returns null when all is durable; otherwise give it back with `endFlush()`. Several may be under way
+   * @throws SystemError when a file cannot be opened
+   */
+  beginFlush(): FlushRequest | null {
+    return this.#durability.begin(this.#logEndOffset);
+  }
+
+  /**
+   * Ends a flush.
+   * @param outcome what became of every descriptor and directory. A failure takes the log offline; after "postponed" the next flush
+   * tries again
+   */
+  endFlush(request: FlushRequest, outcome: FlushOutcome): void {
+    this.#durability.end(request, outcome);
+    if (outcome === "failed") {
+      this.#goOffline(`Cannot make records below offset ${request.upTo} durable: a flush failed`);
+    }
+  }
+
+  /**
+   * Makes all that was appended durable, on this thread.
+   * @returns false when it is not: the disk failed, and the log is offline; or a file could not be opened, and the next flush tries again
+   */
+  flush(): boolean {
+    let outcome: FlushOutcome = "flushed";
+    const failure = this.#attempt(() => {
+      while (this.#offlineReason === null && outcome === "flushed") {
+        const request = this.beginFlush();
+        if (request === null) return;
+        outcome = this.#durability.flush(request);
+        this.endFlush(request, outcome);
+      }
+    });
+    return failure === null && outcome === "flushed" && this.#offlineReason === null;
+  }
+
+  /**
+   * Closes the log; lent descriptors stay open.
+   * @param options clean: flushed and trimmed, with a producer snapshot at the end, so that it opens without a scan
+   * @returns whether it is closed as asked; only then may the directory be marked as cleanly shut down
+   */
+  close(options: { clean: boolean }): boolean {
+    if (this.#closed) return true;
+    const clean = options.clean && this.flush() && this.#attempt(() => this.#finish()) === null;
+    for (const segment of this.#segments.all) segment.retire();
+    const asked = !options.clean || (clean && this.#offlineReason === null && this.#durability.isIdle);
+    this.#closed = true;
+    this.#goOffline("The log is closed");
+    return asked;
+  }
+
+  /**
+   * Closes the log for another shard of this process to open (`LogOptions.isHandedOver`): trimmed and with a producer snapshot,
+   * but not flushed: `recoveryPoint` says what is durable in its final form. Only while no flush is under way.
+   * @returns false when the disk refused: the log goes on
+   */
+  handOver(): boolean {
+    if (this.#offlineReason !== null) return false;
+    if (this.#attempt(() => this.#describe(this.#durability.unflushed)) !== null) return false;
+    if (this.#attempt(() => this.#segments.active.deactivate()) !== null) return false;
+    this.#durability.handOver();
+    return this.close({ clean: false });
+  }
+
+  /** Closes the log and renames its directory to `….<32 hex>-delete`, for another thread to remove. @throws when refused */
+  remove(): RenamedDirectory {
+    this.close({ clean: false });
+    return { path: renameForRemoval(this.#options.fs, this.#options.directory), isLent: this.#segments.isLent };
+  }
+
+  /** Closes without flushing, trimming or a snapshot, as a crash would. Idempotent. */
+  [Symbol.dispose](): void {
+    this.close({ clean: false });
+  }
+
+  #append(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
+    const view = memory.view;
+    const batch = this.#batch;
+    const stamp = this.#stamp;
+    stamp.baseOffset = this.#logEndOffset;
+    stamp.leaderEpoch = options.leaderEpoch;
+    batch.bytes = batches.batchBytes(view, start);
+    batch.lastOffset = toOffset(this.#logEndOffset + batches.lastOffsetDelta(view, start));
+    batch.maxTimestamp = batches.maxTimestamp(view, start);
+    batch.nowMs = options.nowMs;
+    this.#epochs.assign(options.leaderEpoch, this.#logEndOffset, this.#durability.unflushed);
+    if (this.#segments.active.shouldRoll(batch, this.#config)) this.#roll(options.nowMs);
+    batches.stampPlace(view, start, stamp);
+    const outcome = this.#segments.active.append(memory, start, batch);
+    if (outcome !== "written") {
+      const refusal = this.#refuseAppend(DISK_REFUSED);
+      if (outcome === "damaged") this.#goOffline(`${refusal.message}; the torn write could not be cut off`);
+      return refusal;
+    }
+    this.#logEndOffset = toOffset(batch.lastOffset + 1);
+    this.#appendedBytes += batch.bytes;
+    this.#producers.update(view, start);
+    const appendTimeMs = this.#config.messageTimestampType === "LogAppendTime" ? options.nowMs : -1;
+    return acceptedAppend(stamp.baseOffset, batch.lastOffset, appendTimeMs);
+  }
+
+  #refuseAppend(cause: string): AppendResult {
+    return refusedAppend("log-offline", `Cannot append at offset ${this.#logEndOffset}: ${cause}`);
+  }
+
+  /** The old segment stays active until the new one is complete and it is closed itself, so a refusal leaves the log as it was. */
+  #roll(nowMs: number): void {
+    const { fs, directory, random = Math.random } = this.#options;
+    const old = this.#segments.active;
+    this.#producers.snapshot(this.#logEndOffset);
+    const place = { fs, resources: this.#resources, directory, config: this.#config, random };
+    const next = createSegment(place, this.#logEndOffset, nowMs);
+    try {
+      old.deactivate();
+    } catch (error) {
+      discardSegment(place, next);
+      throw error;
+    }
+    this.#segments.push(next);
+    this.#durability.unflushed.addDirectory(directory);
+    this.#options.onSegmentClosed?.(old.baseOffset, next.baseOffset);
+  }
+
+  #finish(): void {
+    this.#describe(null);
+    this.#segments.active.deactivate();
+    const outcome = this.#durability.flushClosed(this.#options.directory);
+    if (outcome !== "flushed") this.#goOffline("Cannot close the log: a flush failed");
+  }
+
+  #describe(unflushed: Unflushed | null): void {
+    this.#producers.snapshot(this.#logEndOffset);
+    this.#epochs.save(unflushed);
+  }
+
+  #attempt(action: () => void): string | null {
+    try {
+      action();
+      return null;
+    } catch (error) {
+      return storageFailure(error);
+    }
+  }
+
+  #goOffline(reason: string): void {
+    this.#offlineReason ??= reason;
+  }
+}

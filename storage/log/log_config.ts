@@ -1,0 +1,56 @@
+/**
+ * What a log is told by its topic's configuration, resolved to numbers. Plain data: it crosses isolates. The names and
+ * defaults that users see are in partitions/config; each field names its topic config.
+ */
+import type { BatchRules } from "../records/batch_validation.ts";
+
+/** Settings of one log. */
+export interface LogConfig {
+  /** `segment.bytes` */
+  readonly segmentBytes: number;
+  /** `segment.ms` */
+  readonly segmentMs: number;
+  /** `segment.jitter.ms` */
+  readonly segmentJitterMs: number;
+  /** `segment.index.bytes` */
+  readonly segmentIndexBytes: number;
+  /** `index.interval.bytes` */
+  readonly indexIntervalBytes: number;
+  /** `max.message.bytes` */
+  readonly maxMessageBytes: number;
+  /** `message.timestamp.type` */
+  readonly messageTimestampType: "CreateTime" | "LogAppendTime";
+  /** `message.timestamp.before.max.ms`; Infinity for Long.MAX_VALUE */
+  readonly messageTimestampBeforeMaxMs: number;
+  /** `message.timestamp.after.max.ms` */
+  readonly messageTimestampAfterMaxMs: number;
+  /** `flush.messages`; Infinity for Long.MAX_VALUE */
+  readonly flushMessages: number;
+  /** `flush.ms`; Infinity for Long.MAX_VALUE */
+  readonly flushMs: number;
+  /** Whether `cleanup.policy` contains compact. */
+  readonly compact: boolean;
+  /** `max.compaction.lag.ms`; Infinity for Long.MAX_VALUE. Compacted logs roll by it too. */
+  readonly maxCompactionLagMs: number;
+  /** `preallocate` */
+  readonly preallocate: boolean;
+  /** `file.delete.delay.ms` */
+  readonly fileDeleteDelayMs: number;
+  /** How the active segment is written: broker config `barnabas.log.append.mode`. */
+  readonly appendMode: "pwrite" | "mapped";
+}
+
+/** What a topic asks of a produced batch; the time of the append and the offsets left are still to be filled in. */
+export function batchRules(config: LogConfig): BatchRules {
+  return {
+    nowMs: 0,
+    recordsMax: 0,
+    maxMessageBytes: config.maxMessageBytes,
+    segmentBytes: config.segmentBytes,
+    messageTimestampType: config.messageTimestampType,
+    messageTimestampBeforeMaxMs: config.messageTimestampBeforeMaxMs,
+    messageTimestampAfterMaxMs: config.messageTimestampAfterMaxMs,
+    keysRequired: config.compact,
+    transactionsAllowed: false,
+  };
+}

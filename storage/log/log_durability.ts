@@ -1,0 +1,131 @@
+/**
+ * How far a log is durable, and what the next flush of it has to make durable. Runs on the shard that owns the log; the flushes
+ * themselves are mostly made by another thread.
+ *
+ * Must always hold: what is below `recoveryPoint` was flushed, with the names and small files that it needs. Two things raise nothing:
+ *
+ *   a flush that failed, and all     of two flushes of one file, the kernel tells only one that pages are lost, whichever asks
+ *   that end after it                first (man 2 fsync): the other one's success says nothing
+ *   a log start that moves           it is written down elsewhere (the checkpoints), perhaps later, and recovery takes what it
+ *                                    misses below the recovery point for lost (log_recovery.ts). Kafka raises it
+ */
+import { type Offset, toOffset } from "../base/units.ts";
+import type { LoadedLog } from "./log_loader.ts";
+import type { LogResources } from "./log_resources.ts";
+import type { FlushRequest } from "./log_types.ts";
+import type { SegmentList } from "../segments/segment_list.ts";
+import { storageFailure } from "./storage_failure.ts";
+import type { FileSystem } from "../sys/file_system.ts";
+import type { FlushOutcome } from "../sys/flush_outcome.ts";
+import type { Unflushed } from "./unflushed.ts";
+
+/** Segments of one flush: each holds three descriptors until the disk has it, and a disk may be slower than appends. */
+const FLUSHED_SEGMENTS_MAX = 2;
+
+/** The durable part of one log. */
+export class LogDurability {
+  /** Directories and small files that the next flush makes durable, too. */
+  readonly unflushed: Unflushed;
+  readonly #fs: FileSystem;
+  readonly #resources: LogResources;
+  readonly #segments: SegmentList;
+  #recoveryPoint: Offset;
+  /** Segments below it are durable with their indexes and their size, not only up to their last record. */
+  #closedDurableBelow: Offset;
+  /** Flushes that began and did not end. */
+  #underWay = 0;
+  #hasFailed = false;
+
+  /** @param by where the files are, and the leases of the shard @param loaded what the log starts with */
+  constructor(by: { fs: FileSystem; resources: LogResources }, loaded: LoadedLog) {
+    this.#fs = by.fs;
+    this.#resources = by.resources;
+    this.#segments = loaded.segments;
+    this.unflushed = loaded.unflushed;
+    this.#recoveryPoint = loaded.recoveryPoint;
+    this.#closedDurableBelow = loaded.closedDurableBelow;
+  }
+
+  /** All records below it are durable. */
+  get recoveryPoint(): Offset {
+    return this.#recoveryPoint;
+  }
+
+  /** Whether no flush is under way: the failure of one would mean that what was flushed meanwhile may be lost, too. */
+  get isIdle(): boolean {
+    return this.#underWay === 0;
+  }
+
+  /**
+   * Names what has to be flushed, and leases its segments, a few at a time; null when all is durable.
+   * @throws SystemError when a file cannot be opened; nothing is leased then
+   */
+  begin(logEndOffset: Offset): FlushRequest | null {
+    if (this.#recoveryPoint >= logEndOffset && this.unflushed.isEmpty) return null;
+    const first = this.#segments.floorIndex(this.#finalBelow);
+    const end = first + FLUSHED_SEGMENTS_MAX;
+    const request = { fds: [] as number[], ownedFds: [] as number[], leaseIds: [] as number[] };
+    const { fds, ownedFds, leaseIds } = request;
+    try {
+      for (const segment of this.#segments.all.slice(first, end)) {
+        leaseIds.push(segment.lease()); // first: a leased segment's files stay open while those of the next are opened
+        const opened = segment.openForFlush();
+        for (const fd of opened.fds) fds.push(fd);
+        for (const fd of opened.owned) ownedFds.push(fd);
+      }
+      const { directories, smallFds, changesUpTo } = this.unflushed.lend(this.#fs);
+      for (const fd of smallFds) fds.push(fd), ownedFds.push(fd);
+      const nextBase = this.#segments.all[end]?.baseOffset;
+      const closedBelow = nextBase ?? this.#segments.active.baseOffset;
+      this.#underWay++;
+      return { ...request, directories, changesUpTo, upTo: nextBase ?? logEndOffset, closedBelow };
+    } catch (error) {
+      this.#giveBack(request);
+      throw error;
+    }
+  }
+
+  /** Makes a request's files durable, on this thread; give it to `end()` then. */
+  flush(request: Pick<FlushRequest, "fds" | "directories">): FlushOutcome {
+    if (!request.fds.every((fd) => this.#fs.fdatasync(fd))) return "failed";
+    try {
+      return request.directories.every((directory) => this.#fs.syncDirectory(directory)) ? "flushed" : "failed";
+    } catch (error) {
+      storageFailure(error);
+      return "postponed";
+    }
+  }
+
+  /** Makes the last segment durable in its final form, on this thread. @throws SystemError when a file cannot be opened */
+  flushClosed(directory: string): FlushOutcome {
+    const { fds, owned } = this.#segments.active.openForFlush();
+    const outcome = this.flush({ fds, directories: [directory] });
+    this.#giveBack({ leaseIds: [], ownedFds: owned });
+    return outcome;
+  }
+
+  /** Ends a flush: gives back what it leased, and takes note of what is durable. */
+  end(request: FlushRequest, outcome: FlushOutcome): void {
+    this.#giveBack(request);
+    this.#underWay--;
+    this.#hasFailed ||= outcome === "failed";
+    if (outcome !== "flushed" || this.#hasFailed) return;
+    this.unflushed.settle(request.changesUpTo);
+    this.#recoveryPoint = toOffset(Math.max(this.#recoveryPoint, request.upTo));
+    this.#closedDurableBelow = toOffset(Math.max(this.#closedDurableBelow, request.closedBelow));
+  }
+
+  /** From now on only files in their final form count as durable. For a log that its next owner opens without a scan. */
+  handOver(): void {
+    this.#recoveryPoint = this.#finalBelow;
+  }
+
+  #giveBack({ leaseIds, ownedFds }: { leaseIds: readonly number[]; ownedFds: readonly number[] }): void {
+    for (const leaseId of leaseIds) this.#resources.leases.release(leaseId);
+    for (const fd of ownedFds) this.#fs.close(fd);
+  }
+
+  get #finalBelow(): Offset {
+    return toOffset(Math.min(this.#recoveryPoint, this.#closedDurableBelow));
+  }
+}

@@ -1,0 +1,317 @@
+/**
+ * Opens a partition's directory: files in order, segments found, recovered where the last stop was not clean, leader epochs
+ * and producers read or rebuilt. Runs on the shard that will own the log.
+ *
+ *   clean stop      nothing is scanned; only the end of the last segment is looked at
+ *   anything else   every segment from the one that holds the recovery point on is checked and rebuilt (log_recovery.ts). What of
+ *                   names and small files was flushed is not known any more: the next flush takes them all, and they are read
+ *                   from the disk
+ *
+ * Source: Kafka's LogLoader and UnifiedLog.rebuildProducerState.
+ */
+import { type Offset, toOffset } from "../base/units.ts";
+import { rebuildEpochs } from "./epochs/epoch_rebuild.ts";
+import { clearLeftovers } from "./leftover_files.ts";
+import { LEADER_EPOCHS_FILE, LogEpochs } from "./epochs/log_epochs.ts";
+import { LogProducers } from "./producers/log_producers.ts";
+import { recoverSegments, refuseMissing } from "./log_recovery.ts";
+import type { LogResources } from "./log_resources.ts";
+import type { LogOptions, UncommittedTraces } from "./log_types.ts";
+import { settlePartitionMetadata } from "../directory/partition_directory.ts";
+import { PARTITION_METADATA_FILE } from "../directory/partition_metadata.ts";
+import { nextOffset } from "../records/record_batch.ts";
+import { SegmentRecovery } from "../segments/segment_recovery.ts";
+import { Segment, type SegmentPlace } from "../segments/segment.ts";
+import { markDeleted } from "../segments/segment_deletion.ts";
+import { SegmentList } from "../segments/segment_list.ts";
+import { parsePartitionFileName, segmentFileKinds } from "../segments/segment_names.ts";
+import { SegmentReader } from "../segments/segment_reader.ts";
+import { Unflushed } from "./unflushed.ts";
+
+/** Files of a log that are flushed with its first records. */
+const SMALL_FILES = [PARTITION_METADATA_FILE, LEADER_EPOCHS_FILE];
+
+/** What a log starts with. */
+export interface LoadedLog {
+  readonly segments: SegmentList;
+  readonly epochs: LogEpochs;
+  readonly producers: LogProducers;
+  readonly logStartOffset: Offset;
+  readonly logEndOffset: Offset;
+  readonly recoveryPoint: Offset;
+  /** Segments below it are durable with their indexes and their size. */
+  readonly closedDurableBelow: Offset;
+  /** What of directories and small files may not be durable. */
+  readonly unflushed: Unflushed;
+  /** Of transactions: what files and the batches that were read anyway show. */
+  readonly uncommitted: UncommittedTraces;
+}
+
+/**
+ * Loads a log.
+ * @throws LogDamagedError when it cannot be served @throws SystemError, or the runtime's errors, when the disk refuses
+ */
+export function loadLog(options: LogOptions, resources: LogResources): LoadedLog {
+  const loader = new LogLoader(options, resources);
+  try {
+    return loader.load();
+  } catch (error) {
+    for (const segment of loader.segments.all) segment.retire();
+    throw error;
+  }
+}
+
+class LogLoader {
+  readonly segments = new SegmentList();
+  readonly #options: LogOptions;
+  readonly #place: SegmentPlace;
+  readonly #reader: SegmentReader;
+  readonly #recovery: SegmentRecovery;
+  readonly #unflushed = new Unflushed();
+  #scanned = false;
+  /** Whether a segment has an index of aborted transactions. */
+  #hasAborted = false;
+
+  constructor(options: LogOptions, resources: LogResources) {
+    const { fs, directory, config, random = Math.random } = options;
+    this.#options = options;
+    this.#place = { fs, resources, directory, config, random };
+    this.#reader = new SegmentReader(resources.window);
+    this.#recovery = new SegmentRecovery(fs);
+  }
+
+  load(): LoadedLog {
+    const { fs, directory, clock, cleanShutdown, isHandedOver = false } = this.#options;
+    const isNew = fs.modifiedMs(directory) === null;
+    if (!isNew && !cleanShutdown) this.#dropCached(SMALL_FILES.map((name) => `${directory}/${name}`));
+    if (!isNew && (!cleanShutdown || isHandedOver)) this.#noteUnflushed();
+    settlePartitionMetadata(this.#options, this.#unflushed);
+    if (clearLeftovers(fs, directory, this.#reader.window)) this.#unflushed.addDirectory(directory);
+    this.#findSegments();
+    const epochs = new LogEpochs(fs, directory);
+    let logEndOffset = this.#findEnd(epochs);
+    refuseMissing(logEndOffset, this.#options);
+    if (this.segments.length > 0 && logEndOffset < this.#options.logStartOffset) {
+      this.#report(`All segments go: they end at ${logEndOffset}, below the log start ${this.#options.logStartOffset}`);
+      this.#removeSegments(0);
+    }
+    if (this.segments.length === 0) {
+      logEndOffset = this.#options.logStartOffset;
+      this.#createSegment(logEndOffset);
+    } else {
+      this.segments.active.activate(clock.wallMs());
+    }
+    const logStartOffset = toOffset(Math.max(this.#options.logStartOffset, this.segments.first.baseOffset));
+    this.#settleEpochs(epochs, { logStartOffset, logEndOffset });
+    const producers = this.#loadProducers({ logStartOffset, logEndOffset });
+    const isDurable = cleanShutdown && !isHandedOver && !this.#scanned;
+    const recoveryPoint = isDurable ? logEndOffset : toOffset(Math.min(this.#options.recoveryPoint, logEndOffset));
+    return {
+      segments: this.segments,
+      epochs,
+      producers,
+      logStartOffset,
+      logEndOffset,
+      recoveryPoint,
+      closedDurableBelow: this.#closedDurableBelow(recoveryPoint, isDurable),
+      unflushed: this.#unflushed,
+      uncommitted: {
+        hasAborted: this.#hasAborted || producers.hasSeenAbort,
+        openCount: producers.state.openTransactionsCount,
+      },
+    };
+  }
+
+  /**
+   * Base of the first segment that a flush has to take, whatever it holds: the active one grows and is trimmed again, and the one before
+   * the recovery point may have been flushed up to it while it was active, and never since.
+   */
+  #closedDurableBelow(recoveryPoint: Offset, isDurable: boolean): Offset {
+    if (isDurable) return this.segments.active.baseOffset;
+    const index = this.segments.floorIndex(recoveryPoint);
+    const { baseOffset } = this.segments.at(index);
+    return baseOffset >= recoveryPoint && index > 0 ? this.segments.at(index - 1).baseOffset : baseOffset;
+  }
+
+  /** These files are to be read from the disk, as what recovery checks is (log_recovery.ts). */
+  #dropCached(paths: readonly string[]): void {
+    const { fs } = this.#options;
+    for (const path of paths) {
+      if (fs.modifiedMs(path) === null) continue;
+      const fd = fs.open(path, { write: false });
+      fs.dropCached(fd);
+      fs.close(fd);
+    }
+  }
+
+  /** Which small files the last owner had made durable is not known: the next flush takes them all. */
+  #noteUnflushed(): void {
+    const { directory } = this.#options;
+    this.#unflushed.addDirectory(directory.slice(0, directory.lastIndexOf("/")) || "/");
+    this.#unflushed.addDirectory(directory);
+    for (const name of SMALL_FILES) this.#unflushed.addFile(`${directory}/${name}`);
+  }
+
+  #report(message: string): void {
+    this.#options.report?.(`${this.#options.directory}: ${message}`);
+  }
+
+  /** Loads what has a `.log` file; index files without one go, missing ones are built. */
+  #findSegments(): void {
+    const { fs, directory } = this.#options;
+    const names = fs.list(directory).filter((entry) => !entry.isDirectory).map((entry) => entry.name).sort();
+    const present = new Set(names);
+    for (const name of names) {
+      const parsed = parsePartitionFileName(name);
+      if (parsed === null || parsed.kind === ".snapshot") continue;
+      if (parsed.kind !== ".log") {
+        if (!present.has(name.slice(0, -parsed.kind.length) + ".log")) fs.remove(`${directory}/${name}`);
+        else if (parsed.kind === ".txnindex") this.#hasAborted ||= this.#sizeOf(name) > 0;
+        continue;
+      }
+      const segment = new Segment(this.#place, parsed.offset);
+      const size = segment.openExisting();
+      this.segments.push(segment);
+      this.#recovery.refuseOldFormats(segment, 0, size);
+      const stem = name.slice(0, -".log".length);
+      const whole = present.has(`${stem}.index`) && present.has(`${stem}.timeindex`);
+      if (!whole && !this.#isRecovered(segment)) this.#rebuild(segment);
+    }
+  }
+
+  #sizeOf(name: string): number {
+    const { fs, directory } = this.#options;
+    const fd = fs.open(`${directory}/${name}`, { write: false });
+    try {
+      return fs.size(fd);
+    } finally {
+      fs.close(fd);
+    }
+  }
+
+  #rebuild(segment: Segment): void {
+    this.#report(`The indexes of segment ${segment.baseOffset} are built anew`);
+    this.#reader.rebuildIndexes(segment);
+    this.#unflushed.addDirectory(this.#options.directory);
+  }
+
+  /** Whether the segment may hold what was never flushed. Right only once all segments up to it are loaded. */
+  #isRecovered(segment: Segment): boolean {
+    return !this.#options.cleanShutdown && segment.baseOffset >= this.#options.recoveryPoint;
+  }
+
+  /** Recovers what has to be, and returns the log's end. */
+  #findEnd(epochs: LogEpochs): Offset {
+    if (this.segments.length === 0) return this.#options.logStartOffset;
+    if (this.#options.cleanShutdown) {
+      const end = this.#findCleanEnd(this.segments.active);
+      return end ?? this.#recover(this.segments.length - 1, epochs);
+    }
+    const from = this.segments.floorIndex(this.#options.recoveryPoint);
+    return this.#recover(from === 0 || this.#isFinal(from - 1) ? from : from - 1, epochs);
+  }
+
+  /**
+   * Whether a segment is in its final size and ends where the next one may begin. The one before the recovery point may have been
+   * flushed while it was active, and not since; then its indexes may say too little, too.
+   */
+  #isFinal(index: number): boolean {
+    const segment = this.segments.at(index);
+    this.#dropCached(segmentFileKinds.map((kind) => segment.path(kind)));
+    const end = this.#findCleanEnd(segment);
+    if (end === null || end > this.segments.at(index + 1).baseOffset) return false;
+    if (!this.#reader.confirmsLastTimestamp(segment)) this.#rebuild(segment);
+    return true;
+  }
+
+  /** End of a segment by its index; null when the segment is not as closing it leaves it. */
+  #findCleanEnd(segment: Segment): Offset | null {
+    if (!segment.openIndexes()) this.#rebuild(segment);
+    segment.openIndexes();
+    const { offsetIndex, sizeBytes } = segment;
+    const from = offsetIndex.positionAt(offsetIndex.count - 1);
+    let end = segment.baseOffset;
+    const position = this.#reader.scan(segment, { from, to: sizeBytes }, (view, at) => end = nextOffset(view, at));
+    return position === sizeBytes ? end : null;
+  }
+
+  #recover(from: number, epochs: LogEpochs): Offset {
+    this.#scanned = true;
+    return recoverSegments(from, {
+      options: this.#options,
+      segments: this.segments,
+      recovery: this.#recovery,
+      epochs,
+      unflushed: this.#unflushed,
+      report: (message) => this.#report(message),
+    });
+  }
+
+  #removeSegments(from: number): void {
+    const { fs, directory } = this.#options;
+    while (this.segments.length > from) {
+      const segment = this.segments.pop();
+      this.#report(`Segment ${segment.baseOffset} with ${segment.sizeBytes} bytes is removed`);
+      for (const path of markDeleted(fs, segment)) fs.remove(path);
+      segment.retire();
+    }
+    this.#unflushed.addDirectory(directory);
+  }
+
+  #createSegment(offset: Offset): void {
+    const segment = new Segment(this.#place, offset);
+    try {
+      segment.create(this.#options.clock.wallMs());
+    } catch (error) {
+      segment.retire();
+      throw error;
+    }
+    this.segments.push(segment);
+    this.#unflushed.addDirectory(this.#options.directory);
+  }
+
+  #settleEpochs(epochs: LogEpochs, range: { logStartOffset: Offset; logEndOffset: Offset }): void {
+    if (epochs.wasLost) rebuildEpochs(epochs, this.segments.all, this.#reader);
+    epochs.truncateFromEnd(range.logEndOffset);
+    epochs.truncateFromStart(range.logStartOffset);
+    epochs.save(this.#unflushed);
+  }
+
+  #loadProducers(range: { logStartOffset: Offset; logEndOffset: Offset }): LogProducers {
+    const { fs, directory, clock, producerIdExpirationMs, cleanShutdown } = this.#options;
+    const producers = new LogProducers(fs, directory);
+    const { snapshots, state } = producers;
+    const bases = this.segments.baseOffsets;
+    const wanted = new Set([...bases.slice(-2), range.logEndOffset]);
+    snapshots.removeStray(bases);
+    if (snapshots.latest < 0 && cleanShutdown) {
+      // Kafka's rule for logs from before there were snapshots: no scan of all that, producers start afresh.
+      for (const offset of wanted) producers.snapshot(offset);
+      return producers;
+    }
+    // Not from the log start on, as Kafka: a batch that straddles it, and those before it that are still there, may be retried.
+    const firstOffset = this.segments.at(this.segments.floorIndex(range.logStartOffset)).baseOffset;
+    snapshots.removeOutside({ firstOffset, logEndOffset: range.logEndOffset });
+    const from = producers.loadNewest(firstOffset);
+    for (let index = this.segments.floorIndex(from); index < this.segments.length; index++) {
+      const segment = this.segments.at(index);
+      if (segment.baseOffset >= from && wanted.has(segment.baseOffset)) producers.snapshot(segment.baseOffset);
+      this.#replayProducers(segment, from, producers);
+    }
+    state.expire(clock.wallMs(), producerIdExpirationMs);
+    producers.snapshot(range.logEndOffset);
+    return producers;
+  }
+
+  #replayProducers(segment: Segment, from: Offset, producers: LogProducers): void {
+    let start = 0;
+    if (segment.baseOffset < from) {
+      const outcome = this.#reader.findOffset(segment, from);
+      if (outcome === "end") return;
+      start = outcome === "found" ? this.#reader.position : 0;
+    }
+    this.#reader.scan(segment, { from: start, to: segment.sizeBytes }, (view, at) => {
+      if (nextOffset(view, at) > from) producers.update(view, at);
+    });
+  }
+}

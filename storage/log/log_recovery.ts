@@ -1,0 +1,151 @@
+/**
+ * Recovery of a log after a stop that was not clean: segments are checked from the one that may hold what was never flushed on
+ * (segment_recovery.ts), and what does not belong to the log any more is taken out of it. Runs on the shard that opens the log.
+ *
+ *   a gap between segments                kept; reported unless the log is compacted. Compaction makes gaps and a loss of power may,
+ *                                         and the bytes do not tell which it was. The configured policy does not either: it may
+ *                                         have been changed, and an adopted directory has none
+ *   bytes without a batch, but the next   cut off: nothing is missing (room that was allocated ahead)
+ *   segment begins where this one ends
+ *   a torn batch, or segments that        the later segments are set aside (renamed to `.set-aside`, never removed), then the torn
+ *   overlap, above the recovery point     bytes are cut off and the log goes on from there
+ *   the same below the recovery point,    `LogDamagedError`, and the records stay as they are: the partition is offline until
+ *   or a log that ends below it           somebody restores it, because records that were durable are missing
+ *
+ * Must always hold: no sound segment is removed, and of one with a torn batch only that batch and what follows on it. Segments are
+ * set aside, durably, before the bytes that condemned them are cut off, so that a loss of power in between finds the same again.
+ *
+ * Pages above the recovery point are read from the disk, not from the page cache. After a failed fdatasync the kernel calls pages
+ * clean that the disk has not got; a log that went offline for it and is opened again in the same boot would find them sound, and
+ * the next flush would succeed without them. Dirty pages stay in the cache: they are flushed, or fail to be, later.
+ * Correctness won over speed: after a kill, 376 MB above the recovery point took 1.9 s instead of 0.5 s on a disk of 200 MB/s.
+ *
+ * Kafka cuts at the first torn batch, removes all later segments, and believes the page cache (LogLoader.recoverLog).
+ */
+import type { Offset } from "../base/units.ts";
+import type { LogEpochs } from "./epochs/log_epochs.ts";
+import type { LogOptions } from "./log_types.ts";
+import { baseOffset, partitionLeaderEpoch } from "../records/record_batch.ts";
+import type { RecoveredSegment, SegmentRecovery } from "../segments/segment_recovery.ts";
+import type { Segment } from "../segments/segment.ts";
+import { markDeleted } from "../segments/segment_deletion.ts";
+import type { SegmentList } from "../segments/segment_list.ts";
+import { segmentFileKinds, SET_ASIDE_SUFFIX } from "../segments/segment_names.ts";
+import { LogDamagedError } from "./storage_failure.ts";
+import type { FileSystem } from "../sys/file_system.ts";
+import { SystemError } from "../sys/libc.ts";
+import type { Unflushed } from "./unflushed.ts";
+
+/** What a recovery works on. */
+export interface LogRecoveryParts {
+  readonly options: LogOptions;
+  readonly segments: SegmentList;
+  readonly recovery: SegmentRecovery;
+  /** Gets the epochs of the batches that are kept. */
+  readonly epochs: LogEpochs;
+  readonly unflushed: Unflushed;
+  readonly report: (message: string) => void;
+}
+
+/**
+ * Recovers the segments from an index on, which is at most that of the one that holds the recovery point.
+ * @returns the log's end
+ * @throws LogDamagedError when durable records are missing, or for batches of an old format
+ * @throws SystemError, or the runtime's errors, of the disk
+ */
+export function recoverSegments(from: number, parts: LogRecoveryParts): Offset {
+  const { options, segments, recovery, epochs, unflushed } = parts;
+  const { fs, directory, config } = options;
+  const gaps: string[] = [];
+  let end = segments.at(from).baseOffset;
+  unflushed.addDirectory(directory);
+  for (let index = from; index < segments.length; index++) {
+    const segment = segments.at(index);
+    if (segment.baseOffset > end) gaps.push(`${end} to ${segment.baseOffset - 1}`);
+    fs.dropCached(segment.fd);
+    const found = recovery.recover(segment, (view, at) => {
+      epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
+    });
+    end = found.endOffset;
+    settleSegment(index, found, parts);
+  }
+  if (gaps.length > 0 && !config.compact) {
+    parts.report(
+      `No records are there of offsets ${gaps[0]}${gaps.length > 1 ? `, and of ${gaps.length - 1} more gaps` : ""}`,
+    );
+  }
+  return end;
+}
+
+/**
+ * Refuses a log that ends below the recovery point, after a clean stop too, unless all of that was deleted.
+ * @throws LogDamagedError for one that does
+ */
+export function refuseMissing(logEndOffset: Offset, { directory, recoveryPoint, logStartOffset }: LogOptions): void {
+  if (logEndOffset >= recoveryPoint || logStartOffset >= recoveryPoint) return;
+  throw damaged(directory, `the log ends at offset ${logEndOffset}`, recoveryPoint);
+}
+
+/** Decides what becomes of a segment and of those behind it. */
+function settleSegment(index: number, found: RecoveredSegment, parts: LogRecoveryParts): void {
+  const { options: { directory, recoveryPoint, logStartOffset }, segments, report } = parts;
+  const { endOffset, endPosition, cutBytes } = found;
+  const segment = segments.at(index);
+  const next = segments.all[index + 1]?.baseOffset ?? Infinity;
+  const isTorn = cutBytes > 0 && next !== endOffset;
+  if (isTorn || next < endOffset) {
+    const damagedFrom = Math.min(endOffset, next);
+    const problem = isTorn
+      ? `the bytes at position ${endPosition} of ${segment.path(".log")} (offset ${endOffset}) are torn or corrupt`
+      : `segment ${next} begins below offset ${endOffset}, where the one before it ends`;
+    if (damagedFrom < recoveryPoint && logStartOffset < recoveryPoint && next > logStartOffset) {
+      throw damaged(directory, problem, recoveryPoint);
+    }
+    // What lies below the log start was deleted: nothing that anybody reads is missing.
+    if (next > logStartOffset) setAside(index + 1, problem, parts);
+  }
+  if (cutBytes === 0) return;
+  segment.cutFile(endPosition);
+  if (isTorn) {
+    report(`Segment ${segment.baseOffset} was cut by ${cutBytes} torn or corrupt bytes at offset ${endOffset}`);
+  }
+}
+
+function damaged(directory: string, problem: string, recoveryPoint: Offset): LogDamagedError {
+  return new LogDamagedError(
+    `Cannot open ${directory}: ${problem}, but all below offset ${recoveryPoint} had been made durable. Nothing was cut off. ` +
+      `Restore the directory from a backup; or, to go on with what is left, set the partition's offset in ` +
+      `recovery-point-offset-checkpoint to 0 while the broker is stopped`,
+  );
+}
+
+/** Takes the segments from an index on out of the log; their bytes, if they have any, stay beside it. Durable when it returns. */
+function setAside(from: number, problem: string, { options, segments, report }: LogRecoveryParts): void {
+  if (segments.length <= from) return;
+  const { fs, directory } = options;
+  while (segments.length > from) {
+    const segment = segments.pop();
+    if (segment.sizeBytes > 0) {
+      if (!fs.fdatasync(segment.fd)) throw new SystemError(`flush ${segment.path(".log")}`);
+      report(`Segment ${segment.baseOffset} is set aside as ${renameAside(fs, segment)}: ${problem}`);
+    } else for (const path of markDeleted(fs, segment)) fs.remove(path);
+    segment.retire();
+  }
+  if (!fs.syncDirectory(directory)) throw new SystemError(`flush directory ${directory}`);
+}
+
+/**
+ * Renames a segment's files, under a number where an earlier recovery has used the name. The `.log` file goes last: until then
+ * the segment is there, and a recovery that was interrupted finds it again.
+ * @returns the new name of the `.log` file
+ */
+function renameAside(fs: FileSystem, segment: Segment): string {
+  const log = segment.path(".log");
+  let suffix = SET_ASIDE_SUFFIX;
+  for (let n = 2; fs.modifiedMs(log + suffix) !== null; n++) suffix = `${SET_ASIDE_SUFFIX}-${n}`;
+  for (const kind of segmentFileKinds.toReversed()) {
+    const path = segment.path(kind);
+    if (fs.modifiedMs(path) !== null) fs.rename(path, path + suffix);
+  }
+  return log.slice(log.lastIndexOf("/") + 1) + suffix;
+}

@@ -1,0 +1,59 @@
+/** What a log does when the system refuses it a descriptor, or a step of a roll. tests/log_faults_test.ts refuses every call there is. */
+import { strict as assert } from "node:assert";
+import { FaultyFileSystem } from "../../tests/faulty_file_system.ts";
+import {
+  append,
+  findInconsistencies,
+  openLog,
+  readAll,
+  recordsOf,
+  testConfig,
+  TestDirectory,
+} from "../../tests/log_fixture.ts";
+import { TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
+import { linuxFileSystem } from "../sys/file_system.ts";
+import { randomUuid } from "../base/uuid.ts";
+
+Deno.test("Log holds one descriptor and no mapping for its active segment, through appends, reads, searches and flushes", () => {
+  using directory = new TestDirectory();
+  const faulty = new FaultyFileSystem(linuxFileSystem);
+  using log = openLog(directory.partition, { fs: faulty.fileSystem });
+  for (let i = 0; i < 100; i++) append(log, recordsOf(2, 1000));
+  assert.ok(log.offsetForTimestamp(TEST_TIMESTAMP, { maxOffset: log.logEndOffset }) !== null);
+  readAll(log);
+  assert.ok(log.flush());
+  assert.deepEqual([faulty.openCount, faulty.mappedCount], [1, 0]);
+});
+
+Deno.test("Log.flush() that could not open a file or a directory loses nothing, keeps the log online, and is made up for", () => {
+  for (const fault of ["open", "openDirectory"] as const) {
+    using directory = new TestDirectory();
+    const faulty = new FaultyFileSystem(linuxFileSystem);
+    using log = openLog(directory.partition, { fs: faulty.fileSystem, topicId: randomUuid() });
+    append(log, recordsOf(1, 10));
+    faulty.refused = { fault, nth: faulty.callsOf(fault) + 1, count: 1 };
+    assert.deepEqual([log.flush(), log.offlineReason, log.recoveryPoint], [false, null, 0]);
+    assert.equal(append(log, recordsOf(1, 10)).refusal, null);
+    const again = log.beginFlush()!;
+    assert.ok(again.directories.includes(directory.partition) && again.directories.includes(directory.path));
+    assert.equal(again.ownedFds.length, 2, "partition.metadata and the leader epochs");
+    log.endFlush(again, "postponed");
+    assert.deepEqual([log.recoveryPoint, log.offlineReason, faulty.openCount], [0, null, 1]);
+    assert.deepEqual([log.flush(), log.recoveryPoint], [true, 2]);
+  }
+});
+
+Deno.test("Log.roll() whose last step is refused leaves the log as it was: the append is refused, and the next one rolls", () => {
+  using directory = new TestDirectory();
+  const faulty = new FaultyFileSystem(linuxFileSystem);
+  using log = openLog(directory.partition, { fs: faulty.fileSystem, config: { ...testConfig, segmentBytes: 300 } });
+  assert.equal(append(log, recordsOf(1, 150)).refusal, null);
+  faulty.refused = { fault: "truncate", nth: faulty.callsOf("truncate") + 3, count: 1 }; // the segment's own, after its indexes'
+  const refused = append(log, recordsOf(1, 150));
+  assert.deepEqual([refused.refusal, faulty.refusals, log.offlineReason], ["log-offline", 1, null]);
+  assert.deepEqual([log.logEndOffset, log.segments().length, readAll(log).length], [1, 1, 1]);
+  assert.equal(append(log, recordsOf(1, 150)).refusal, null);
+  assert.deepEqual([log.segments().length, readAll(log).length, faulty.openCount], [2, 2, 2]);
+  assert.ok(log.close({ clean: true }));
+  assert.deepEqual(findInconsistencies(directory.partition), []);
+});

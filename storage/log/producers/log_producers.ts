@@ -1,0 +1,104 @@
+/**
+ * The producers of a log: duplicates and gaps are found by the last batches of each producer id, and a snapshot file at
+ * the base of every segment saves reading the log again. Runs on the shard that owns the log.
+ * Source: Kafka's ProducerStateManager.
+ */
+import { type Offset, toOffset } from "../../base/units.ts";
+import { readEndMarker } from "../../records/control_records.ts";
+import { acceptedAppend, refusedAppend } from "../log_results.ts";
+import type { AppendResult } from "../log_types.ts";
+import { ProducerSnapshots } from "./producer_snapshots.ts";
+import { lastSequenceOf, ProducerState } from "./producer_state.ts";
+import * as batches from "../../records/record_batch.ts";
+import type { FileSystem } from "../../sys/file_system.ts";
+
+/** Producer state with its snapshot files. */
+export class LogProducers {
+  readonly state = new ProducerState();
+  readonly snapshots: ProducerSnapshots;
+  #hasSeenAbort = false;
+  // One object for all batches: nothing is allocated for a batch without a producer id, and little for one with it.
+  readonly #facts = {
+    producerId: 0,
+    producerEpoch: 0,
+    baseSequence: 0,
+    lastSequence: 0,
+    baseOffset: toOffset(0),
+    lastOffset: toOffset(0),
+    timestamp: 0,
+    transactional: false,
+  };
+
+  /** @param directory the partition's */
+  constructor(fs: FileSystem, directory: string) {
+    this.snapshots = new ProducerSnapshots(fs, directory);
+  }
+
+  /** Whether a batch that was noted is the marker of an aborted transaction. */
+  get hasSeenAbort(): boolean {
+    return this.#hasSeenAbort;
+  }
+
+  /** Checks a batch that a producer sent. @returns what to answer when it is refused or a duplicate, null to append it */
+  check(view: DataView, at: number): AppendResult | null {
+    if (batches.producerId(view, at) < 0) return null;
+    const check = this.state.check(this.#describe(view, at));
+    if (check.kind === "append") return null;
+    if (check.kind === "refused") return refusedAppend(check.refusal, check.message);
+    return { ...acceptedAppend(check.baseOffset, check.lastOffset, check.timestamp), duplicate: true };
+  }
+
+  /** Takes note of a batch that is in the log, with its offsets stamped. */
+  update(view: DataView, at: number): void {
+    if (batches.producerId(view, at) < 0) return;
+    if (batches.isControl(view, at)) return this.#updateByMarker(view, at);
+    const facts = this.#describe(view, at);
+    facts.baseOffset = batches.baseOffset(view, at);
+    facts.lastOffset = batches.lastOffset(view, at);
+    facts.timestamp = batches.maxTimestamp(view, at);
+    facts.transactional = batches.isTransactional(view, at);
+    this.state.update(facts);
+  }
+
+  /** Writes a snapshot that says: this is the state of all records below `offset`. @throws when the disk refuses */
+  snapshot(offset: Offset): void {
+    if (offset > 0 && !this.snapshots.has(offset)) this.snapshots.write(offset, this.state.encodeSnapshot());
+  }
+
+  /**
+   * Loads the newest snapshot that is whole; damaged ones are removed.
+   * @param firstOffset from which on all batches are there
+   * @returns the offset below which the state is known, `firstOffset` where there is no snapshot
+   */
+  loadNewest(firstOffset: Offset): Offset {
+    for (let newest = this.snapshots.latest; newest >= 0; newest = this.snapshots.latest) {
+      const bytes = this.snapshots.read(newest);
+      if (bytes !== null && this.state.loadSnapshot(bytes)) return newest;
+      this.state.clear();
+      this.snapshots.remove(newest);
+    }
+    return firstOffset;
+  }
+
+  /** Markers, which a directory of Kafka's may hold, have a producer id but no sequence; an empty control batch is what compaction left of one. */
+  #updateByMarker(view: DataView, at: number): void {
+    const marker = readEndMarker(view, at);
+    if (marker === null) return;
+    if (!marker.committed) this.#hasSeenAbort = true;
+    this.state.endTransaction({
+      producerId: batches.producerId(view, at),
+      producerEpoch: batches.producerEpoch(view, at),
+      coordinatorEpoch: marker.coordinatorEpoch,
+      timestamp: batches.maxTimestamp(view, at),
+    });
+  }
+
+  #describe(view: DataView, at: number) {
+    const facts = this.#facts;
+    facts.producerId = batches.producerId(view, at);
+    facts.producerEpoch = batches.producerEpoch(view, at);
+    facts.baseSequence = batches.baseSequence(view, at);
+    facts.lastSequence = lastSequenceOf(facts.baseSequence, batches.lastOffsetDelta(view, at));
+    return facts;
+  }
+}

@@ -1,0 +1,302 @@
+/**
+ * What a log knows of its idempotent producers: by the last five batches of each, repeated batches are told from new ones
+ * and gaps are found. Pure state; runs on the shard that owns the log.
+ *
+ * A batch of a known producer is
+ *   a duplicate  same epoch, and the exact sequences of one of the last five batches: answered with its old offset
+ *   refused      an epoch below the known one; a new epoch that does not begin at sequence 0; a gap in the sequence
+ *   appended     otherwise. A producer that is not known may begin anywhere: its earlier batches may have been deleted,
+ *                or its state may have expired
+ *
+ * Must always hold: `update()` follows every append with a producer id, in offset order. The batches of one entry are of
+ * one epoch. Deleting records does not forget their producers (Kafka since 2.5): a retry would be appended again.
+ * Source: Kafka's ProducerStateManager, ProducerAppendInfo, ProducerStateEntry; KIP-98, KIP-360.
+ */
+import { assert } from "../../base/assert.ts";
+import { NO_TIMESTAMP, type Offset, toOffset } from "../../base/units.ts";
+import { decodeProducerSnapshot, encodeProducerSnapshot, type SnapshotEntry } from "./producer_snapshot_format.ts";
+
+/** Kafka's ProducerStateEntry.NUM_BATCHES_TO_RETAIN: as many as a client may have in flight. */
+const BATCHES_KEPT = 5;
+/** Sequence numbers wrap from INT32_MAX to 0. */
+const SEQUENCES = 0x8000_0000;
+const NO_SEQUENCE = -1;
+const NO_COORDINATOR_EPOCH = -1;
+/**
+ * Producers that a log remembers at most: any client may invent producer ids, and each costs about 500 bytes. The one
+ * that was idle for longest is forgotten first. (Kafka has no such limit.)
+ */
+const PRODUCERS_MAX = 100_000;
+
+/** Why a batch of a producer is refused: OUT_OF_ORDER_SEQUENCE_NUMBER (45), INVALID_PRODUCER_EPOCH (47). */
+export type ProducerRefusal = "out-of-order-sequence" | "invalid-producer-epoch";
+
+/** What a batch says of its producer. */
+export interface ProducerFacts {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  /** Sequence of the first record. */
+  readonly baseSequence: number;
+  /** Sequence of the last record, see `lastSequenceOf()`. */
+  readonly lastSequence: number;
+}
+
+/** A batch that was appended. */
+export interface AppendedFacts extends ProducerFacts {
+  readonly baseOffset: Offset;
+  readonly lastOffset: Offset;
+  /** Largest timestamp of the batch, in ms. */
+  readonly timestamp: number;
+  /** Whether the batch belongs to a transaction. */
+  readonly transactional: boolean;
+}
+
+/** A commit or abort marker that was appended. */
+export interface MarkerFacts {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  /** Epoch of the transaction coordinator that wrote it. */
+  readonly coordinatorEpoch: number;
+  /** Of the marker, in ms. */
+  readonly timestamp: number;
+}
+
+/** What to do with a batch. */
+export type ProducerCheck =
+  | { readonly kind: "append" }
+  | {
+    readonly kind: "duplicate";
+    readonly baseOffset: Offset;
+    readonly lastOffset: Offset;
+    /** Of the first append, in ms. */
+    readonly timestamp: number;
+  }
+  | { readonly kind: "refused"; readonly refusal: ProducerRefusal; readonly message: string };
+
+interface KnownBatch {
+  baseSequence: number;
+  lastSequence: number;
+  baseOffset: Offset;
+  lastOffset: Offset;
+  timestamp: number;
+}
+
+interface Producer {
+  readonly producerId: number;
+  epoch: number;
+  /** Oldest first, at most five. */
+  batches: KnownBatch[];
+  lastTimestamp: number;
+  /** Of the last marker, -1 for none. */
+  coordinatorEpoch: number;
+  /** Where the open transaction begins, -1 for none. */
+  currentTxnFirstOffset: number;
+}
+
+const APPEND: ProducerCheck = Object.freeze({ kind: "append" });
+
+/** Sequence of a batch's last record. @param lastOffsetDelta of the batch */
+export function lastSequenceOf(baseSequence: number, lastOffsetDelta: number): number {
+  return (baseSequence + lastOffsetDelta) % SEQUENCES;
+}
+
+/** The producers of one log. */
+export class ProducerState {
+  /** In the order of their last update, as far as that matters (see `#touch()`). */
+  readonly #producers = new Map<number, Producer>();
+  readonly #producersMax: number;
+
+  /** @param producersMax most producers that are remembered */
+  constructor(producersMax = PRODUCERS_MAX) {
+    assert(producersMax > 0, "at least one producer is remembered");
+    this.#producersMax = producersMax;
+  }
+
+  /** How many producers are known. */
+  get size(): number {
+    return this.#producers.size;
+  }
+
+  /** How many producers have a transaction without an end. */
+  get openTransactionsCount(): number {
+    return this.#producers.values().filter((producer) => producer.currentTxnFirstOffset >= 0).toArray().length;
+  }
+
+  /** Says what to do with a batch that a client sent. */
+  check(batch: ProducerFacts): ProducerCheck {
+    const producer = this.#producers.get(batch.producerId);
+    if (producer === undefined) return APPEND;
+    if (batch.producerEpoch < producer.epoch) return staleEpoch(batch, producer.epoch);
+    const { batches } = producer;
+    if (batch.producerEpoch > producer.epoch) {
+      return batch.baseSequence === 0 || producer.epoch < 0 ? APPEND : outOfOrder(batch, NO_SEQUENCE);
+    }
+    for (let index = batches.length - 1; index >= 0; index--) {
+      const known = batches[index]!;
+      if (known.baseSequence !== batch.baseSequence || known.lastSequence !== batch.lastSequence) continue;
+      return {
+        kind: "duplicate",
+        baseOffset: known.baseOffset,
+        lastOffset: known.lastOffset,
+        timestamp: known.timestamp,
+      };
+    }
+    const last = batches.at(-1)?.lastSequence ?? NO_SEQUENCE;
+    return batch.baseSequence === (last + 1) % SEQUENCES ? APPEND : outOfOrder(batch, last);
+  }
+
+  /** Takes note of an appended batch; what it says is not checked again (replication and recovery append as they find). */
+  update(batch: AppendedFacts): void {
+    const producer = this.#touch(batch.producerId);
+    beginEpoch(producer, batch.producerEpoch);
+    const { batches } = producer;
+    const known: KnownBatch = batches.length < BATCHES_KEPT ? newBatch() : batches.shift()!;
+    known.baseSequence = batch.baseSequence;
+    known.lastSequence = batch.lastSequence;
+    known.baseOffset = batch.baseOffset;
+    known.lastOffset = batch.lastOffset;
+    known.timestamp = batch.timestamp;
+    batches.push(known);
+    producer.lastTimestamp = batch.timestamp;
+    if (batch.transactional && producer.currentTxnFirstOffset < 0) producer.currentTxnFirstOffset = batch.baseOffset;
+  }
+
+  /** Takes note of an appended marker: the transaction is over, and the epoch may be a new one (KIP-890). */
+  endTransaction(marker: MarkerFacts): void {
+    const producer = this.#touch(marker.producerId);
+    beginEpoch(producer, marker.producerEpoch);
+    producer.coordinatorEpoch = marker.coordinatorEpoch;
+    producer.currentTxnFirstOffset = -1;
+    producer.lastTimestamp = marker.timestamp;
+  }
+
+  /**
+   * Forgets idle producers.
+   * @param nowMs the time @param expirationMs `producer.id.expiration.ms`, counted from the last batch's timestamp
+   */
+  expire(nowMs: number, expirationMs: number): void {
+    for (const { producerId, lastTimestamp, currentTxnFirstOffset } of this.#producers.values()) {
+      if (currentTxnFirstOffset < 0 && nowMs - lastTimestamp >= expirationMs) this.#producers.delete(producerId);
+    }
+  }
+
+  /** Forgets batches that are cut off the log's end, and producers of which none is left. @param offset new log end */
+  truncateTo(offset: Offset): void {
+    for (const producer of this.#producers.values()) {
+      if (producer.batches.length === 0) continue;
+      producer.batches = producer.batches.filter((batch) => batch.lastOffset < offset);
+      const last = producer.batches.at(-1);
+      if (last === undefined) this.#producers.delete(producer.producerId);
+      else producer.lastTimestamp = last.timestamp;
+    }
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#producers.clear();
+  }
+
+  /** Bytes of a snapshot file; of each producer's batches it holds the newest. */
+  encodeSnapshot(): Uint8Array {
+    return encodeProducerSnapshot(Array.from(this.#producers.values(), toSnapshotEntry));
+  }
+
+  /** Takes over a snapshot file in place of what is known. @returns false, with nothing changed, when it is damaged */
+  loadSnapshot(bytes: Uint8Array): boolean {
+    const entries = decodeProducerSnapshot(bytes);
+    if (entries === null) return false;
+    this.clear();
+    for (const entry of entries.slice(-this.#producersMax)) {
+      this.#producers.set(entry.producerId, fromSnapshotEntry(entry));
+    }
+    return true;
+  }
+
+  /**
+   * The entry of a producer that appends. The order of updates is kept only when the limit is near: moving an entry to the
+   * end of the map costs more than the rest of the update.
+   */
+  #touch(producerId: number): Producer {
+    const known = this.#producers.get(producerId);
+    if (known !== undefined && this.#producers.size <= this.#producersMax / 2) return known;
+    if (known !== undefined) this.#producers.delete(producerId);
+    else if (this.#producers.size >= this.#producersMax) this.#forgetOldest();
+    const producer = known ?? newProducer(producerId);
+    this.#producers.set(producerId, producer);
+    return producer;
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#producers.keys();
+    assert(oldest !== undefined, "a full map has a first key");
+    this.#producers.delete(oldest);
+  }
+}
+
+/** Batches of an earlier epoch say nothing of the next sequence. */
+function beginEpoch(producer: Producer, epoch: number): void {
+  if (producer.epoch === epoch) return;
+  producer.epoch = epoch;
+  producer.batches = [];
+}
+
+function newBatch(): KnownBatch {
+  return { baseSequence: 0, lastSequence: 0, baseOffset: toOffset(0), lastOffset: toOffset(0), timestamp: 0 };
+}
+
+function newProducer(producerId: number): Producer {
+  return {
+    producerId,
+    epoch: -1,
+    batches: [],
+    lastTimestamp: NO_TIMESTAMP,
+    coordinatorEpoch: NO_COORDINATOR_EPOCH,
+    currentTxnFirstOffset: -1,
+  };
+}
+
+function staleEpoch(batch: ProducerFacts, knownEpoch: number): ProducerCheck {
+  const message = `Cannot append a batch of producer ${batch.producerId}: its epoch ${batch.producerEpoch} is below ` +
+    `the last seen epoch ${knownEpoch}`;
+  return { kind: "refused", refusal: "invalid-producer-epoch", message };
+}
+
+function outOfOrder(batch: ProducerFacts, lastSequence: number): ProducerCheck {
+  const message =
+    `Cannot append a batch of producer ${batch.producerId}: in epoch ${batch.producerEpoch} its sequence ` +
+    `${batch.baseSequence} does not follow ${lastSequence}`;
+  return { kind: "refused", refusal: "out-of-order-sequence", message };
+}
+
+function toSnapshotEntry(producer: Producer): SnapshotEntry {
+  const last = producer.batches.at(-1);
+  return {
+    producerId: producer.producerId,
+    producerEpoch: producer.epoch,
+    lastSequence: last?.lastSequence ?? NO_SEQUENCE,
+    lastOffset: last?.lastOffset ?? toOffset(-1),
+    offsetDelta: last === undefined ? 0 : last.lastOffset - last.baseOffset,
+    timestamp: producer.lastTimestamp,
+    coordinatorEpoch: producer.coordinatorEpoch,
+    currentTxnFirstOffset: producer.currentTxnFirstOffset,
+  };
+}
+
+function fromSnapshotEntry(entry: SnapshotEntry): Producer {
+  const { producerId, producerEpoch, coordinatorEpoch, currentTxnFirstOffset, timestamp, lastSequence } = entry;
+  const batches: KnownBatch[] = entry.lastOffset < 0 ? [] : [{
+    baseSequence: (lastSequence - entry.offsetDelta % SEQUENCES + SEQUENCES) % SEQUENCES,
+    lastSequence,
+    baseOffset: toOffset(entry.lastOffset - entry.offsetDelta),
+    lastOffset: entry.lastOffset,
+    timestamp,
+  }];
+  return {
+    producerId,
+    epoch: producerEpoch,
+    batches,
+    lastTimestamp: timestamp,
+    coordinatorEpoch,
+    currentTxnFirstOffset,
+  };
+}

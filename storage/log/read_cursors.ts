@@ -1,0 +1,41 @@
+/**
+ * Where recent reads ended: a consumer that reads on from there needs no search. Runs on the shard that owns the log.
+ * A cursor is a hint that cannot be wrong while its segment is in the log, since bytes below a segment's size never change.
+ */
+import type { Offset } from "../base/units.ts";
+
+/** Cursors of one log; a partition rarely has more readers than this at different places. */
+const CURSORS = 16;
+
+/** A small table from offset to (segment, position), without allocation. */
+export class ReadCursors {
+  readonly #offsets = new Float64Array(CURSORS).fill(-1);
+  readonly #segmentIds = new Float64Array(CURSORS);
+  readonly #positions = new Float64Array(CURSORS);
+  #next = 0;
+
+  /** Position of the batch at `offset` in the segment, -1 when not known. */
+  find(segmentId: number, offset: Offset): number {
+    for (let i = 0; i < CURSORS; i++) {
+      if (this.#offsets[i] === offset && this.#segmentIds[i] === segmentId) return this.#positions[i]!;
+    }
+    return -1;
+  }
+
+  /**
+   * Notes that the batch at `offset` begins, or will begin, at `position`. The oldest note goes; the place that was read
+   * before stays for other consumers that follow.
+   */
+  note(segmentId: number, offset: Offset, position: number): void {
+    if (this.find(segmentId, offset) >= 0) return;
+    this.#offsets[this.#next] = offset;
+    this.#segmentIds[this.#next] = segmentId;
+    this.#positions[this.#next] = position;
+    this.#next = (this.#next + 1) % CURSORS;
+  }
+
+  /** Forgets all, because the log was truncated. */
+  clear(): void {
+    this.#offsets.fill(-1);
+  }
+}

@@ -1,0 +1,60 @@
+/** Batches against the tests' own builder, and against the check that every produced batch has to pass. */
+import { strict as assert } from "node:assert";
+import { buildBatch, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
+import { checkProducedBatch } from "./batch_validation.ts";
+import { bytesOfBatch, type PlainRecord, writeBatch } from "./batch_writer.ts";
+import { allocateShared } from "../sys/memory.ts";
+
+const bytes = (length: number) => Uint8Array.from({ length }, (_, index) => index * 7);
+
+const cases: readonly (readonly PlainRecord[])[] = [
+  [{ key: bytes(1), value: null }],
+  [{ key: new Uint8Array(0), value: new Uint8Array(0) }, { key: bytes(3), value: bytes(2) }],
+  [{ key: bytes(63), value: bytes(64) }, { key: bytes(8191), value: bytes(8192) }, {
+    key: bytes(9),
+    value: bytes(70000),
+  }],
+  Array.from({ length: 300 }, (_, index) => ({ key: bytes(index), value: index % 3 === 0 ? null : bytes(5) })),
+];
+
+Deno.test("writeBatch() writes what the tests' builder writes, in bytesOfBatch() bytes, at any place", () => {
+  for (const records of cases) {
+    const expected = buildBatch(records.map(({ key, value }) => ({ key, value })));
+    assert.equal(bytesOfBatch(records), expected.length);
+    for (const at of [0, 77]) {
+      const memory = allocateShared(expected.length + 200);
+      memory.bytes.fill(0xee);
+      assert.equal(writeBatch(memory, at, records, TEST_TIMESTAMP), at + expected.length);
+      assert.equal(memory.bytes.slice(at, at + expected.length).toHex(), expected.toHex());
+      assert.ok(memory.bytes.slice(0, at).every((byte) => byte === 0xee), "nothing before it");
+      assert.ok(memory.bytes.slice(at + expected.length).every((byte) => byte === 0xee), "nothing after it");
+    }
+  }
+});
+
+Deno.test("writeBatch() writes what a compacted topic takes from a producer", () => {
+  const rules = {
+    nowMs: TEST_TIMESTAMP,
+    recordsMax: Infinity,
+    maxMessageBytes: 1 << 20,
+    segmentBytes: 1 << 30,
+    messageTimestampType: "CreateTime",
+    messageTimestampBeforeMaxMs: 1000,
+    messageTimestampAfterMaxMs: 1000,
+    keysRequired: true,
+    transactionsAllowed: false,
+  } as const;
+  for (const records of cases) {
+    const length = bytesOfBatch(records);
+    const memory = allocateShared(length + 128);
+    writeBatch(memory, 5, records, TEST_TIMESTAMP);
+    const { refusal, message } = checkProducedBatch(memory, 5, length, rules);
+    assert.equal(refusal, null, message);
+  }
+});
+
+Deno.test("writeBatch() refuses memory that does not hold the batch, and no records", () => {
+  const memory = allocateShared(256);
+  assert.throws(() => writeBatch(memory, 200, [{ key: null, value: null }], 0));
+  assert.throws(() => writeBatch(memory, 0, [], 0));
+});

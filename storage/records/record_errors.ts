@@ -1,0 +1,120 @@
+/**
+ * Which records of a refused batch the topic does not take, each with a sentence (KIP-467). The check of a batch ends at its first
+ * problem, because nearly all batches have none; this reads a refused batch once more, to its end. Runs on shards, rare.
+ *
+ * Must always hold: the batch passed the check as far as its CRC; no more bytes are read and no more records named than the budget
+ * says. A record that breaks the format is the last one that is named: where the next one begins is not known.
+ * Source: Kafka's LogValidator (validateRecord, processRecordErrors), whose sentences these are.
+ */
+import { NO_TIMESTAMP } from "../base/units.ts";
+import { type BatchRules, earliestTimestamp, latestTimestamp } from "./batch_validation.ts";
+import { batchBytes, codec, isLogAppendTime, recordsCount } from "./record_batch.ts";
+import { RecordReader } from "./record_reader.ts";
+import type { NativeMemory } from "../sys/memory.ts";
+
+/** Kafka's Long.MAX_VALUE, which stands for no limit. */
+const INT64_MAX = 0x7fff_ffff_ffff_ffffn;
+/** Kafka shows so many of them in the sentence for the whole batch. */
+const SHOWN_ERRORS = 3;
+
+/** One record that is refused. */
+export interface RecordError {
+  /** 0-based, within the batch. */
+  readonly recordIndex: number;
+  readonly message: string;
+}
+
+/** What is wrong with the records of a batch. */
+export interface RecordErrors {
+  /** As Kafka: one wrong timestamp decides for all; a batch that cannot be read to its end is an invalid one. */
+  readonly refusal: "invalid-record" | "invalid-timestamp";
+  /** Sentence for the whole batch. */
+  readonly message: string;
+  /** In the order of the records. */
+  readonly errors: readonly RecordError[];
+}
+
+/** What the lists of one request may cost; `listRecordErrors()` takes from it. */
+export interface RecordErrorBudget {
+  /** Records that may be named. */
+  records: number;
+  /** Bytes of records, decompressed, that may be read. */
+  bytes: number;
+}
+
+/**
+ * Lists the records of a batch that are refused.
+ * @param batch where it lies @param rules of the topic
+ * @param by the partition's name ("topic-0"), and what the list may cost
+ * @returns null when nothing can be said of single records: all are right, they cannot be decompressed, or the budget is used up
+ */
+export function listRecordErrors(
+  batch: { memory: NativeMemory; start: number },
+  rules: BatchRules,
+  by: { partition: string; budget: RecordErrorBudget },
+): RecordErrors | null {
+  const { memory: { view }, start } = batch;
+  const { budget } = by;
+  if (budget.records <= 0 || budget.bytes <= 0) return null;
+  const isPlain = codec(view, start) === 0;
+  if (isPlain && batchBytes(view, start) > budget.bytes) return null;
+  const reader = RecordReader.open(batch.memory, start, { outputBytesMax: budget.bytes });
+  if (typeof reader === "string") {
+    budget.bytes = 0; // how much was decompressed until it failed is not known
+    return null;
+  }
+  budget.bytes -= isPlain ? batchBytes(view, start) : reader.bytes.length;
+  const kinds = problemKinds(rules, { partition: by.partition, isLogAppendTime: isLogAppendTime(view, start) });
+  const errors: RecordError[] = [];
+  let hasWrongTimestamp = false;
+  let index = 0;
+  while (errors.length < budget.records && reader.next() && reader.offset === index) {
+    const keyProblem = kinds.ofKey(reader);
+    const problem = keyProblem ?? kinds.ofTimestamp(reader);
+    if (problem !== null) errors.push({ recordIndex: index, message: problem });
+    if (problem !== null && keyProblem === null) hasWrongTimestamp = true;
+    index++;
+  }
+  const isCut = errors.length === budget.records;
+  const isBroken = !isCut && index < recordsCount(view, start);
+  if (isBroken) errors.push({ recordIndex: index, message: `Record ${index} of the batch breaks the format` });
+  budget.records -= errors.length;
+  if (errors.length === 0) return null;
+  const refusal = hasWrongTimestamp && !isBroken ? "invalid-timestamp" : "invalid-record";
+  return { refusal, message: sentence(refusal, errors, isCut), errors };
+}
+
+/** What may be wrong with a record, as sentences. */
+function problemKinds(rules: BatchRules, batch: { partition: string; isLogAppendTime: boolean }) {
+  const keyless = `Compacted topic cannot accept message without key in topic partition ${batch.partition}`;
+  const stampedHere = rules.messageTimestampType === "LogAppendTime";
+  const [earliest, latest] = [earliestTimestamp(rules), latestTimestamp(rules)];
+  const range = `[${timeText(rules.nowMs, -rules.messageTimestampBeforeMaxMs)}, ` +
+    `${timeText(rules.nowMs, rules.messageTimestampAfterMaxMs)}]`;
+  return {
+    ofKey: (record: RecordReader) => rules.keysRequired && record.keyLength < 0 ? keyless : null,
+    ofTimestamp: ({ timestamp, offset }: RecordReader) => {
+      if (batch.isLogAppendTime) {
+        return `Invalid timestamp type in message with offset ${offset}. ` +
+          "Producer should not set timestamp type to LogAppendTime.";
+      }
+      if (stampedHere || timestamp === NO_TIMESTAMP || (timestamp >= earliest && timestamp <= latest)) return null;
+      return `Timestamp ${timestamp} of message with offset ${offset} is out of range. ` +
+        `The timestamp should be within ${range}`;
+    },
+  };
+}
+
+/** A time as Kafka writes it, whose sums of 64 bits wrap. */
+function timeText(nowMs: number, deltaMs: number): string {
+  if (Number.isFinite(deltaMs)) return `${nowMs + deltaMs}`;
+  return `${BigInt.asIntN(64, BigInt(nowMs) + (deltaMs < 0 ? -INT64_MAX : INT64_MAX))}`;
+}
+
+function sentence(refusal: RecordErrors["refusal"], errors: readonly RecordError[], isCut: boolean): string {
+  if (refusal === "invalid-timestamp") return "One or more records have been rejected due to invalid timestamp";
+  const shown = errors.slice(0, SHOWN_ERRORS)
+    .map(({ recordIndex, message }) => `RecordError(batchIndex=${recordIndex}, message='${message}')`);
+  return `One or more records have been rejected due to ${isCut ? "at least " : ""}${errors.length} record errors ` +
+    `in total, and only showing the first three errors at most: [${shown.join(", ")}]`;
+}

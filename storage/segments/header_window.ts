@@ -1,0 +1,100 @@
+/**
+ * Batch headers read from a file through a window: one pread brings in a stretch of the file, and the headers in it are
+ * looked at in place. Runs on the shard that owns the log; one window serves all its logs, one operation at a time.
+ *
+ * Must always hold: what lies in a segment below its size never changes, so a window may serve several steps of one
+ * operation; `begin()` forgets it between operations, since descriptors are used again. Bytes from the disk are checked
+ * here before anyone relies on them.
+ */
+import { assert } from "../base/assert.ts";
+import {
+  baseOffset,
+  BATCH_HEADER_BYTES,
+  batchBytes,
+  isControl,
+  lastOffsetDelta,
+  magic,
+  MAGIC_V2,
+} from "../records/record_batch.ts";
+import type { FileSystem } from "../sys/file_system.ts";
+import { SystemError } from "../sys/libc.ts";
+import { type NativeMemory, nativeMemory } from "../sys/memory.ts";
+
+/**
+ * One pread of a lookup. Between two index entries lie at most 4 KiB and one batch, so a walk over small batches needs
+ * one read and a walk over large ones touches one header a read.
+ */
+const WINDOW_BYTES = 8192;
+
+/** A file whose batches are walked. */
+export interface BatchFile {
+  readonly fd: number;
+  /** No offset in the file is smaller. */
+  readonly baseOffset: number;
+}
+
+/** A view of a file's batch headers. */
+export class HeaderWindow {
+  readonly #fs: FileSystem;
+  readonly #memory: NativeMemory;
+  #fd = -1;
+  #from = 0;
+  #length = 0;
+
+  /** @param fs where the files are @param windowBytes bytes a read */
+  constructor(fs: FileSystem, windowBytes = WINDOW_BYTES) {
+    assert(windowBytes >= BATCH_HEADER_BYTES, "a window holds at least one header");
+    this.#fs = fs;
+    this.#memory = nativeMemory(new ArrayBuffer(Math.max(windowBytes, 128)));
+  }
+
+  /** The bytes that `locate()` and `locateBatch()` point into. */
+  get view(): DataView {
+    return this.#memory.view;
+  }
+
+  /** The memory behind `view`. */
+  get memory(): NativeMemory {
+    return this.#memory;
+  }
+
+  /** Forgets what was read. Call it at the start of every operation. */
+  begin(): void {
+    this.#fd = -1;
+  }
+
+  /**
+   * Brings `length` bytes at a position into the view.
+   * @param fd the file @param position of the first byte @param length at most the window's size
+   * @returns byte index in `view`, -1 when the file is shorter
+   * @throws SystemError when the disk refuses to read: taken for the file's end, it would let recovery cut off what is there
+   */
+  locate(fd: number, position: number, length: number): number {
+    const at = position - this.#from;
+    if (fd === this.#fd && at >= 0 && at + length <= this.#length) return at;
+    this.#fd = -1;
+    const read = this.#fs.pread(fd, this.#memory, 0, this.#memory.bytes.length, position);
+    if (read < 0) throw new SystemError(`read a file at position ${position}`);
+    if (read < length) return -1;
+    [this.#fd, this.#from, this.#length] = [fd, position, read];
+    return 0;
+  }
+
+  /**
+   * Finds the header of the batch at a position and checks that it can be one.
+   * @param file the file @param position of the batch's first byte @param fileEnd bytes of the file that count
+   * @returns byte index of the header in `view`; -1 when no whole batch of format v2 can begin there
+   */
+  locateBatch(file: BatchFile, position: number, fileEnd: number): number {
+    if (position + BATCH_HEADER_BYTES > fileEnd) return -1;
+    const at = this.locate(file.fd, position, BATCH_HEADER_BYTES);
+    if (at < 0) return -1;
+    const view = this.#memory.view;
+    const bytes = batchBytes(view, at);
+    const sound = magic(view, at) === MAGIC_V2 && bytes >= BATCH_HEADER_BYTES && position + bytes <= fileEnd &&
+      baseOffset(view, at) >= file.baseOffset && lastOffsetDelta(view, at) >= 0;
+    if (!sound) return -1;
+    // Producers are told by the records of control batches, so these are in the view as a whole (78 bytes, usually).
+    return isControl(view, at) ? this.locate(file.fd, position, Math.min(bytes, this.#memory.bytes.length)) : at;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * The sparse index from offsets to positions (`.index`). Runs on the shard that owns the log.
+ *
+ *   0  int32  offset of a batch's last record, relative to the segment's base offset
+ *   4  int32  position of that batch's first byte
+ *   8  bytes an entry, both columns strictly growing; the batch at position 0 has none
+ *
+ * Source: Kafka's OffsetIndex.
+ */
+import { type FilePosition, type Offset, toFilePosition, toOffset } from "../base/units.ts";
+import { type IndexPlace, MappedIndex } from "./mapped_index.ts";
+
+const RELATIVE_OFFSET_AT = 0;
+const POSITION_AT = 4;
+const ENTRY_BYTES = 8;
+
+/** Largest distance from the base offset that an entry can say. */
+export const RELATIVE_OFFSET_MAX = 0x7fff_ffff;
+
+/** The offset index of one segment. */
+export class OffsetIndex extends MappedIndex {
+  /** @param place where it lives */
+  constructor(place: IndexPlace) {
+    super(place, ENTRY_BYTES);
+  }
+
+  override get isFull(): boolean {
+    return this.count >= this.entriesMax;
+  }
+
+  /** Appends an entry; the room was reserved. @param lastOffset of the batch @param position of its first byte */
+  append(lastOffset: Offset, position: FilePosition): void {
+    const at = this.appendedEntryAt();
+    this.view.setInt32(at + RELATIVE_OFFSET_AT, lastOffset - this.place.baseOffset);
+    this.view.setInt32(at + POSITION_AT, position);
+  }
+
+  /** The last entry whose offset is at most `offset`; -1 when there is none. */
+  lookup(offset: Offset): number {
+    return this.lastAtMost(offset - this.place.baseOffset, RELATIVE_OFFSET_AT);
+  }
+
+  /** The last entry whose position is at most `position`; -1 when there is none. */
+  lookupPosition(position: number): number {
+    return this.lastAtMost(position, POSITION_AT);
+  }
+
+  /** Offset of an entry; the base offset for entry -1. */
+  offsetAt(entry: number): Offset {
+    if (entry < 0) return this.place.baseOffset;
+    return toOffset(this.place.baseOffset + this.view.getInt32(entry * ENTRY_BYTES + RELATIVE_OFFSET_AT));
+  }
+
+  /** Position of an entry; 0 for entry -1. */
+  positionAt(entry: number): FilePosition {
+    return toFilePosition(entry < 0 ? 0 : this.view.getInt32(entry * ENTRY_BYTES + POSITION_AT));
+  }
+
+  /** Whether the ends of the index can be those of a segment of this size; entries between are checked when used. */
+  isPlausible(segmentBytes: number): boolean {
+    if (this.count === 0) return true;
+    const last = this.count - 1;
+    if (this.positionAt(0) <= 0 || this.offsetAt(0) <= this.place.baseOffset) return false;
+    const grows = this.positionAt(last) > this.positionAt(0) && this.offsetAt(last) > this.offsetAt(0);
+    return (last === 0 || grows) && this.positionAt(last) < segmentBytes;
+  }
+
+  protected override key(entry: number, keyAt: number): number {
+    return this.view.getInt32(entry * ENTRY_BYTES + keyAt);
+  }
+}

@@ -1,0 +1,391 @@
+/**
+ * One segment: a `.log` file with its offset index and time index. Runs on the shard that owns the log.
+ *
+ *   active  --deactivate()-->  closed  --retire()-->  retired
+ *   appended to, files open    read only; its files   out of the log; the last lease
+ *                              open when needed       closes the descriptor
+ *
+ * Must always hold: bytes below `sizeBytes` never change; whatever fails during an append leaves the segment as it was,
+ * or says "damaged"; a leased descriptor stays open.
+ * Source: Kafka's LogSegment.
+ */
+import { assert } from "../base/assert.ts";
+import { NO_OFFSET, NO_TIMESTAMP, type Offset, toFilePosition } from "../base/units.ts";
+import type { LogConfig } from "../log/log_config.ts";
+import type { LeasedFile, LogResources, WarmFile } from "../log/log_resources.ts";
+import { OffsetIndex, RELATIVE_OFFSET_MAX } from "./offset_index.ts";
+import { BATCH_HEADER_BYTES, maxTimestamp } from "../records/record_batch.ts";
+import { partitionFileName, type SegmentFileKind } from "./segment_names.ts";
+import { SegmentReader } from "./segment_reader.ts";
+import { MappedSegmentWriter, PwriteSegmentWriter, type SegmentWriter, type WriteOutcome } from "./segment_writer.ts";
+import type { FileSystem } from "../sys/file_system.ts";
+import { SystemError } from "../sys/libc.ts";
+import type { NativeMemory } from "../sys/memory.ts";
+import { TimeIndex } from "./time_index.ts";
+
+/** Where a segment lives and by which rules. */
+export interface SegmentPlace {
+  readonly fs: FileSystem;
+  readonly resources: LogResources;
+  readonly directory: string;
+  readonly config: LogConfig;
+  /** Uniform in [0, 1), for the roll jitter. */
+  readonly random: () => number;
+}
+
+/** What a segment must know of a batch that is to be appended. */
+export interface AppendedBatch {
+  bytes: number;
+  lastOffset: Offset;
+  maxTimestamp: number;
+  /** Time of the append. */
+  nowMs: number;
+}
+
+/** One segment of a log. */
+export class Segment implements LeasedFile, WarmFile {
+  readonly id: number;
+  readonly baseOffset: Offset;
+  readonly offsetIndex: OffsetIndex;
+  readonly timeIndex: TimeIndex;
+  leaseCount = 0;
+  /** Whether its largest timestamp is known without a look into its files; belongs to the segment. */
+  largestIsKnown = false;
+  readonly #place: SegmentPlace;
+  readonly #indexIntervalBytes: number;
+  readonly #rollJitterMs: number;
+  #state: "active" | "closed" | "retired" = "closed";
+  #fd = -1;
+  #writer: SegmentWriter | null = null;
+  #sizeBytes = 0;
+  #createdMs = 0;
+  #bytesSinceIndexEntry = 0;
+  #largestTimestamp = NO_TIMESTAMP;
+  #offsetOfLargestTimestamp: Offset;
+  #firstBatchTimestamp: number | null = null;
+  #closeWhenReleased = false;
+  /** What a rebuild that is given up goes back to. */
+  #beforeRebuild = { timestamp: NO_TIMESTAMP, offset: NO_OFFSET, isKnown: false };
+
+  /** A segment whose files are not open yet; use `createSegment()` or `openSegment()`. */
+  constructor(place: SegmentPlace, baseOffset: Offset) {
+    this.#place = place;
+    this.id = place.resources.leases.nextId();
+    this.baseOffset = baseOffset;
+    this.#offsetOfLargestTimestamp = baseOffset;
+    const { fs, config, resources: { mappings } } = place;
+    const shared = { fs, mappings, baseOffset, bytesMax: config.segmentIndexBytes };
+    this.offsetIndex = new OffsetIndex({ ...shared, path: this.path(".index") });
+    this.timeIndex = new TimeIndex({ ...shared, path: this.path(".timeindex") });
+    this.#indexIntervalBytes = config.indexIntervalBytes;
+    this.#rollJitterMs = Math.floor(place.random() * Math.min(config.segmentJitterMs, config.segmentMs));
+  }
+
+  /** Bytes of whole batches. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Whether batches are appended to it. */
+  get isActive(): boolean {
+    return this.#state === "active";
+  }
+
+  /** Whether a look-up has to open its indexes: nobody has looked into them lately. */
+  get isCold(): boolean {
+    return this.#state === "closed" && !(this.offsetIndex.isOpen && this.timeIndex.isOpen);
+  }
+
+  /** Descriptor of the `.log` file, opened where needed; owned by the segment. @throws SystemError */
+  get fd(): number {
+    if (this.#fd < 0) {
+      this.#fd = this.#place.fs.open(this.path(".log"), { write: true });
+      this.#warmUp();
+    }
+    return this.#fd;
+  }
+
+  /** Largest record timestamp in ms, -1 where no record has one; of a closed segment, what its time index says. */
+  get largestTimestamp(): number {
+    this.#loadLargestTimestamp();
+    return this.#largestTimestamp;
+  }
+
+  /** Last offset of the batch that has the largest timestamp. */
+  get offsetOfLargestTimestamp(): Offset {
+    this.#loadLargestTimestamp();
+    return this.#offsetOfLargestTimestamp;
+  }
+
+  /** Age that retention goes by: the largest record timestamp, or else the file's modification time. */
+  get retentionTimestamp(): number {
+    const largest = this.largestTimestamp;
+    return largest >= 0 ? largest : this.#place.fs.modifiedMs(this.path(".log")) ?? 0;
+  }
+
+  /** Path of one of its files. */
+  path(kind: SegmentFileKind): string {
+    return `${this.#place.directory}/${partitionFileName(this.baseOffset, kind)}`;
+  }
+
+  /**
+   * Whether the batch belongs into a new segment (LogSegment.shouldRoll): the segment would grow too large, its first
+   * batch is too old, an index is full, or the batch's offset is too far from the base.
+   */
+  shouldRoll(batch: AppendedBatch, config: LogConfig): boolean {
+    if (batch.lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX) return true;
+    if (this.#sizeBytes === 0) return false;
+    if (this.#sizeBytes > config.segmentBytes - batch.bytes) return true;
+    if (this.offsetIndex.isFull || this.timeIndex.isFull) return true;
+    const segmentMs = config.compact ? Math.min(config.segmentMs, config.maxCompactionLagMs) : config.segmentMs;
+    return this.#waitedMs(batch) > segmentMs - this.#rollJitterMs;
+  }
+
+  /**
+   * Appends a batch and, every `index.interval.bytes`, index entries. The caller has asked `shouldRoll()`.
+   * @throws SystemError when a file cannot be opened or mapped; the segment is as it was then
+   */
+  append(memory: NativeMemory, start: number, batch: AppendedBatch): WriteOutcome {
+    const writer = this.#writer;
+    assert(writer !== null, "batches go to the active segment");
+    // Room first, bytes second: nothing can fail any more once the batch is in the file.
+    if (this.#isIndexDue() && !this.#reserveIndexes()) return "refused";
+    const outcome = writer.append(memory, start, batch.bytes, this.#sizeBytes);
+    if (outcome !== "written") return outcome;
+    if (this.#sizeBytes === 0) this.#firstBatchTimestamp = batch.maxTimestamp;
+    this.indexBatch(batch);
+    this.#sizeBytes += batch.bytes;
+    return "written";
+  }
+
+  /** Writes the index entries for the batch that begins at `sizeBytes`, if they are due; room was reserved. */
+  indexBatch(batch: AppendedBatch): void {
+    if (batch.maxTimestamp > this.#largestTimestamp) {
+      this.#largestTimestamp = batch.maxTimestamp;
+      this.#offsetOfLargestTimestamp = batch.lastOffset;
+    }
+    if (this.#isIndexDue()) {
+      this.offsetIndex.append(batch.lastOffset, toFilePosition(this.#sizeBytes));
+      // A rebuild may find more entries than appending made, and must leave the last place to the largest timestamp.
+      if (!this.timeIndex.isFull) {
+        this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
+      }
+      this.#bytesSinceIndexEntry = 0;
+    }
+    this.#bytesSinceIndexEntry += batch.bytes;
+  }
+
+  /** Makes it the segment that is appended to, with indexes as they are. @throws SystemError also for a full disk */
+  activate(nowMs: number): void {
+    this.#loadLargestTimestamp();
+    this.#openIndexesForAppend({ empty: false });
+    this.#startWriting(nowMs);
+  }
+
+  /** Creates its files and makes it active. @throws SystemError also for a full disk; nothing is left open then */
+  create(nowMs: number): void {
+    const { fs, config } = this.#place;
+    fs.remove(this.path(".txnindex")); // of a segment that a recovery dropped at the same offset
+    this.#fd = fs.open(this.path(".log"), { write: true, create: true, truncate: true });
+    this.largestIsKnown = true;
+    this.#openIndexesForAppend({ empty: true });
+    if (config.preallocate && !fs.allocate(this.#fd, 0, config.segmentBytes)) {
+      throw new SystemError(`allocate ${config.segmentBytes} bytes for ${this.path(".log")}`);
+    }
+    this.#startWriting(nowMs);
+  }
+
+  /** Takes note of a file that is there. @returns its size in bytes @throws SystemError */
+  openExisting(): number {
+    return this.#sizeBytes = this.#place.fs.size(this.fd);
+  }
+
+  /**
+   * Ends the appends: the last time index entry is written, indexes and file are trimmed.
+   * @throws SystemError when the disk refuses; the segment is active then as before
+   */
+  deactivate(): void {
+    assert(this.#state === "active", "only the active segment is closed");
+    this.#appendLastTimestamp();
+    this.offsetIndex.trim();
+    this.timeIndex.trim();
+    this.#writer?.trim(this.#sizeBytes);
+    this.#stopWriting();
+    this.#state = "closed";
+    this.#warmUp();
+  }
+
+  /** Begins to build the indexes anew, as if the segment were empty: follow with `replay()` of every batch. */
+  beginRebuild(): void {
+    const [timestamp, offset] = [this.#largestTimestamp, this.#offsetOfLargestTimestamp];
+    this.#beforeRebuild = { timestamp, offset, isKnown: this.largestIsKnown };
+    this.#largestTimestamp = NO_TIMESTAMP;
+    this.#offsetOfLargestTimestamp = this.baseOffset;
+    this.largestIsKnown = true;
+    this.#bytesSinceIndexEntry = 0;
+    this.#sizeBytes = 0;
+    this.#openIndexesForAppend({ empty: true });
+  }
+
+  /** Indexes the next batch of the file. @throws SystemError when the disk has no room for the index */
+  replay(batch: AppendedBatch): void {
+    if (this.#isIndexDue() && !this.#reserveIndexes()) throw this.#indexRefused();
+    this.indexBatch(batch);
+    this.#sizeBytes += batch.bytes;
+  }
+
+  /** Ends the rebuild; `sizeBytes` is what was replayed, or `size` where more is known to be there. */
+  endRebuild(size = this.#sizeBytes): void {
+    this.#sizeBytes = size;
+    this.#appendLastTimestamp();
+    if (this.#state === "active") return;
+    this.offsetIndex.trim();
+    this.timeIndex.trim();
+  }
+
+  /** Gives a rebuild up; the file is as it was and the indexes say less than they could. @param size of the file */
+  abandonRebuild(size: number): void {
+    const { timestamp, offset, isKnown } = this.#beforeRebuild;
+    this.#sizeBytes = size;
+    this.#largestTimestamp = timestamp;
+    this.#offsetOfLargestTimestamp = offset;
+    this.largestIsKnown = isKnown;
+  }
+
+  /** Cuts the file after the last whole batch. @throws SystemError */
+  cutFile(size: number): void {
+    this.#place.fs.truncate(this.fd, size);
+    this.#sizeBytes = size;
+  }
+
+  /**
+   * Opens the indexes for lookups.
+   * @returns false when what they say cannot be right: rebuild them @throws SystemError
+   */
+  openIndexes(): boolean {
+    if (this.offsetIndex.isOpen && this.timeIndex.isOpen || this.#state === "active") return true;
+    const whole = this.offsetIndex.openForLookup() && this.timeIndex.openForLookup();
+    this.#warmUp();
+    return whole && this.offsetIndex.isPlausible(this.#sizeBytes) && this.timeIndex.isPlausible();
+  }
+
+  /**
+   * Descriptors with data that a flush must make durable: the file's, and of a closed segment its indexes' too.
+   * @returns owned: those that the caller closes @throws SystemError when a file cannot be opened
+   */
+  openForFlush(): { fds: number[]; owned: number[] } {
+    if (this.#state === "active") return { fds: [this.fd], owned: [] };
+    const { fs } = this.#place;
+    const owned: number[] = [];
+    try {
+      const fd = this.fd;
+      for (const kind of [".index", ".timeindex"] as const) {
+        owned.push(fs.open(this.path(kind), { write: true, create: true }));
+      }
+      return { fds: [fd, ...owned], owned };
+    } catch (error) {
+      for (const fd of owned) fs.close(fd);
+      throw error;
+    }
+  }
+
+  /** Takes a lease of the file's descriptor. @returns its number */
+  lease(): number {
+    return this.#place.resources.leases.take(this);
+  }
+
+  /** Gives one lease back. */
+  release(): void {
+    this.#place.resources.leases.release(this.id);
+  }
+
+  onLastRelease(): void {
+    if (this.#state === "retired" || this.#closeWhenReleased) this.#closeFiles();
+  }
+
+  coolDown(): void {
+    if (this.leaseCount === 0) this.#closeFiles();
+    else this.#closeWhenReleased = true; // a reader or a flush on another thread uses the descriptors
+  }
+
+  /** Takes it out of use: everything is closed, the descriptor once nobody leases it. Files stay as they are. */
+  retire(): void {
+    this.#place.resources.warm.delete(this);
+    this.#stopWriting();
+    this.#state = "retired";
+    if (this.leaseCount === 0) this.#closeFiles();
+  }
+
+  #startWriting(nowMs: number): void {
+    const { fs, config, resources: { mappings } } = this.#place;
+    const isMapped = config.appendMode === "mapped" && mappings.take();
+    this.#writer = isMapped ? new MappedSegmentWriter(fs, this.fd, mappings) : new PwriteSegmentWriter(fs, this.fd);
+    this.#createdMs = nowMs;
+    this.#place.resources.warm.delete(this);
+    this.#state = "active";
+  }
+
+  #stopWriting(): void {
+    this.#writer?.[Symbol.dispose]();
+    this.#writer = null;
+  }
+
+  #warmUp(): void {
+    this.#closeWhenReleased = false;
+    if (this.#state === "closed") this.#place.resources.warm.add(this);
+  }
+
+  #closeFiles(): void {
+    this.#closeWhenReleased = false;
+    this.offsetIndex[Symbol.dispose]();
+    this.timeIndex[Symbol.dispose]();
+    if (this.#fd >= 0) this.#place.fs.close(this.#fd);
+    this.#fd = -1;
+  }
+
+  #openIndexesForAppend(options: { empty: boolean }): void {
+    if (!this.offsetIndex.openForAppend(options) || !this.timeIndex.openForAppend(options)) throw this.#indexRefused();
+  }
+
+  #appendLastTimestamp(): void {
+    if (!this.timeIndex.reserve(1)) throw this.#indexRefused();
+    this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
+  }
+
+  #indexRefused(): SystemError {
+    return new SystemError(`allocate room for the indexes of ${this.path(".log")}`);
+  }
+
+  #isIndexDue(): boolean {
+    return this.#bytesSinceIndexEntry > this.#indexIntervalBytes && !this.offsetIndex.isFull;
+  }
+
+  #reserveIndexes(): boolean {
+    // Two time entries: the one that is due and the one that deactivate() forces when perhaps no block is free.
+    return this.offsetIndex.reserve(1) && this.timeIndex.reserve(2);
+  }
+
+  #loadLargestTimestamp(): void {
+    if (this.largestIsKnown) return;
+    // Retention deletes by it, so a damaged index must not be believed.
+    const reader = new SegmentReader(this.#place.resources.window);
+    if (!this.openIndexes() || !reader.confirmsLastTimestamp(this)) reader.rebuildIndexes(this);
+    if (this.largestIsKnown) return;
+    const last = this.timeIndex.count - 1;
+    this.#largestTimestamp = this.timeIndex.timestampAt(last);
+    this.#offsetOfLargestTimestamp = this.timeIndex.offsetAt(last);
+    this.largestIsKnown = true;
+  }
+
+  #waitedMs(batch: AppendedBatch): number {
+    const first = this.#firstBatchTimestamp ??= this.#readFirstBatchTimestamp();
+    return first >= 0 ? batch.maxTimestamp - first : batch.nowMs - this.#createdMs;
+  }
+
+  #readFirstBatchTimestamp(): number {
+    const { window } = this.#place.resources;
+    window.begin();
+    const at = window.locate(this.fd, 0, BATCH_HEADER_BYTES);
+    return at < 0 ? NO_TIMESTAMP : maxTimestamp(window.view, at);
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Recovery of one segment: every batch is checked by header, length and CRC-32C, up to the first one that is torn or corrupt; the
+ * indexes are built anew on the way. The file itself is not changed: what becomes of the rest depends on the segments behind
+ * it (log_recovery.ts). Runs on the shard that opens the log.
+ *
+ * Must always hold: what counts is a prefix of whole, sound batches with growing offsets. Bytes that are a record of the
+ * formats v0 or v1 are told apart from damage by their own checksum, and refuse the log instead of being cut off.
+ * Source: Kafka's LogSegment.recover.
+ */
+import { crc32 } from "node:zlib";
+import { type Offset, toOffset } from "../base/units.ts";
+import { crc32c } from "../records/crc32c.ts";
+import { HeaderWindow } from "./header_window.ts";
+import * as batches from "../records/record_batch.ts";
+import type { Segment } from "./segment.ts";
+import { describeBatch } from "./segment_reader.ts";
+import { LogDamagedError } from "../log/storage_failure.ts";
+import type { FileSystem } from "../sys/file_system.ts";
+import { SystemError } from "../sys/libc.ts";
+import { type NativeMemory, nativeMemory } from "../sys/memory.ts";
+
+/** One read of a recovery; larger batches get memory of their own. */
+const RECOVERY_WINDOW_BYTES = 1024 * 1024;
+/** The look at the first bytes of every segment that a clean start takes too. */
+const PEEK_BYTES = 128;
+
+/** Where the checksum of a v0 or v1 record lies, and what it covers: `offset int64, size int32, crc int32, magic int8`. */
+const LEGACY_CRC_AT = 12;
+const LEGACY_CRC_COVERS_FROM = 16;
+const LEGACY_RECORD_BYTES_MIN = 26;
+
+/** What was found in a segment. */
+export interface RecoveredSegment {
+  /** Offset after the last sound batch; the base offset for none. */
+  readonly endOffset: Offset;
+  /** Position after it. */
+  readonly endPosition: number;
+  /** Bytes behind it, which hold no sound batch and are to be cut off. */
+  readonly cutBytes: number;
+}
+
+/** Recovers segments, one after the other. */
+export class SegmentRecovery {
+  readonly #fs: FileSystem;
+  readonly #peek: HeaderWindow;
+  #lazyWindow: HeaderWindow | null = null;
+
+  /** @param fs where the segments are */
+  constructor(fs: FileSystem) {
+    this.#fs = fs;
+    this.#peek = new HeaderWindow(fs, PEEK_BYTES);
+  }
+
+  /**
+   * Recovers one segment, whose size is that of its sound batches afterwards.
+   * @param visit called with every batch that is kept
+   * @throws LogDamagedError for batches of an old format @throws SystemError, or the runtime's errors, of the disk
+   */
+  recover(segment: Segment, visit: (view: DataView, at: number) => void): RecoveredSegment {
+    const size = segment.sizeBytes;
+    this.refuseOldFormats(segment, 0, size);
+    let position = 0;
+    let endOffset = segment.baseOffset;
+    this.#window.begin();
+    segment.beginRebuild();
+    while (position < size) {
+      const at = this.#locateSound(segment, position, size);
+      const { view } = this.#window;
+      if (at < 0 || batches.baseOffset(view, at) < endOffset) break;
+      endOffset = toOffset(batches.lastOffset(view, at) + 1);
+      segment.replay(describeBatch(view, at));
+      visit(view, at);
+      position += batches.batchBytes(view, at);
+    }
+    if (position < size) this.refuseOldFormats(segment, position, size);
+    segment.endRebuild(position);
+    return { endOffset, endPosition: position, cutBytes: size - position };
+  }
+
+  /**
+   * Refuses a log whose bytes at a position are a record of format v0 or v1.
+   * @param end bytes of the file that count @throws LogDamagedError when they are
+   */
+  refuseOldFormats(segment: Segment, position: number, end: number): void {
+    this.#peek.begin();
+    if (position + LEGACY_RECORD_BYTES_MIN > end) return;
+    const at = this.#peek.locate(segment.fd, position, batches.BATCH_STEP_BYTES);
+    if (at < 0) return;
+    const magic = batches.magic(this.#peek.view, at);
+    const length = batches.batchBytes(this.#peek.view, at);
+    if ((magic !== 0 && magic !== 1) || length < LEGACY_RECORD_BYTES_MIN || position + length > end) return;
+    this.#window.begin();
+    const whole = this.#whole(segment.fd, position, length);
+    if (whole === null) return;
+    const { memory, start } = whole;
+    const stored = memory.view.getUint32(start + LEGACY_CRC_AT);
+    if (crc32(memory.bytes.subarray(start + LEGACY_CRC_COVERS_FROM, start + length)) !== stored) return;
+    throw new LogDamagedError(
+      `Cannot open ${segment.path(".log")}: it holds records of format v${magic} at position ${position}, which only ` +
+        `Apache Kafka before 4.0 wrote. They are not served: let Apache Kafka copy the topic to one of format v2 first.`,
+    );
+  }
+
+  /** Memory for whole batches; a clean start never asks for it. */
+  get #window(): HeaderWindow {
+    return this.#lazyWindow ??= new HeaderWindow(this.#fs, RECOVERY_WINDOW_BYTES);
+  }
+
+  /** Index in the window of a batch whose header and CRC are sound, or -1. */
+  #locateSound(segment: Segment, position: number, end: number): number {
+    const at = this.#window.locateBatch(segment, position, end);
+    if (at < 0) return -1;
+    const bytes = batches.batchBytes(this.#window.view, at);
+    const whole = this.#whole(segment.fd, position, bytes);
+    if (whole === null) return -1;
+    const { memory, start } = whole;
+    const from = start + batches.CRC_COVERS_FROM;
+    const crc = crc32c(memory.bytes, from, bytes - batches.CRC_COVERS_FROM);
+    if (crc !== batches.storedCrc(memory.view, start)) return -1;
+    return this.#window.locateBatch(segment, position, end);
+  }
+
+  /** The bytes of a range that lies in the file: in the window where they fit, else in memory of their own. */
+  #whole(fd: number, position: number, length: number): { memory: NativeMemory; start: number } | null {
+    if (length <= RECOVERY_WINDOW_BYTES) {
+      const start = this.#window.locate(fd, position, length);
+      return start < 0 ? null : { memory: this.#window.memory, start };
+    }
+    const memory = nativeMemory(new ArrayBuffer(length));
+    const read = this.#fs.pread(fd, memory, 0, length, position);
+    if (read < 0) throw new SystemError(`read ${length} bytes of a file at position ${position}`);
+    return read === length ? { memory, start: 0 } : null;
+  }
+}
