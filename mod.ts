@@ -203,7 +203,8 @@ class RunningBroker implements Broker {
     parts: BrokerParts,
     about: { config: BrokerConfig; ports: number[]; shardsCount: number; ended: PromiseWithResolvers<void> },
   ) {
-    [this.#parts, this.controller] = [parts, parts.controller];
+    this.#parts = parts;
+    this.controller = parts.controller;
     const { listeners } = about.config;
     this.host = listeners[0]?.host ?? about.config.host;
     this.port = about.ports[0] ?? about.config.port;

@@ -19,7 +19,8 @@ export class Reporter {
 
   /** @param send takes a sentence to the main isolate */
   constructor(clock: Clock, send: (text: string) => void) {
-    [this.#clock, this.#send] = [clock, send];
+    this.#clock = clock;
+    this.#send = send;
   }
 
   /** Tells something, unless too much was told just now. */

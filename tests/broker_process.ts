@@ -23,7 +23,9 @@ export class BrokerProcess implements AsyncDisposable {
   readonly #words: Promise<string>;
 
   private constructor(port: number, process: Deno.ChildProcess, words: Promise<string>) {
-    [this.port, this.#process, this.#words] = [port, process, words];
+    this.port = port;
+    this.#process = process;
+    this.#words = words;
   }
 
   /** Starts one. Settles when it serves. */

@@ -42,7 +42,8 @@ export class GroupMember implements Disposable {
   generationId = -1;
 
   private constructor(client: KafkaClient, groupId: string) {
-    [this.client, this.groupId] = [client, groupId];
+    this.client = client;
+    this.groupId = groupId;
   }
 
   /** Connects. @param groupId its group */

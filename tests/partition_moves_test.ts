@@ -85,7 +85,9 @@ class Producer {
   #onProgress: (() => void) | null = null;
 
   private constructor(client: KafkaClient, topic: string, id: { producerId: number; producerEpoch: number }) {
-    [this.#client, this.#topic, this.#id] = [client, topic, id];
+    this.#client = client;
+    this.#topic = topic;
+    this.#id = id;
   }
 
   static async start(client: KafkaClient, topic: string): Promise<Producer> {

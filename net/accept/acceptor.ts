@@ -57,7 +57,8 @@ export class Acceptor implements Disposable {
 
   /** @param limits which connections are taken @param events where they go */
   constructor(limits: ConnectionLimits, events: AcceptorEvents) {
-    [this.#limits, this.#events] = [limits, events];
+    this.#limits = limits;
+    this.#events = events;
   }
 
   /**

@@ -100,7 +100,9 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   #unknownBytes = 0;
 
   constructor(request: ProduceRequest, exchange: RequestExchange, services: ShardServices) {
-    [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+    this.#request = request;
+    this.#exchange = exchange;
+    this.#services = services;
     this.#cursor = new TopicCursor(request.topicData, ({ partitionData }) => partitionData);
   }
 

@@ -65,7 +65,9 @@ class ListOffsetsOperation implements ListOffsetWaiter, SlicedWork {
   #unanswered = 1;
 
   constructor(request: ListOffsetsRequest, exchange: Exchange<ListOffsetsResponse>, services: ShardServices) {
-    [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+    this.#request = request;
+    this.#exchange = exchange;
+    this.#services = services;
     this.#duplicates = duplicatesOf(request);
     this.#cursor = new TopicCursor(request.topics, ({ partitions }) => partitions);
   }

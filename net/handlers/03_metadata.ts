@@ -46,7 +46,9 @@ class MetadataOperation {
   readonly #services: ShardServices;
 
   constructor(request: MetadataRequest, exchange: Exchange<MetadataResponse>, services: ShardServices) {
-    [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+    this.#request = request;
+    this.#exchange = exchange;
+    this.#services = services;
   }
 
   start(): void {

@@ -65,7 +65,8 @@ class DeleteRecordsOperation implements DeletionWaiter, SlicedWork {
     exchange: Exchange<DeleteRecordsResponse>,
     services: ShardServices,
   ) {
-    [this.#exchange, this.#services] = [exchange, services];
+    this.#exchange = exchange;
+    this.#services = services;
     this.#cursor = new TopicCursor(lastOfEach(request.topics), ({ partitions }) => partitions);
   }
 

@@ -48,7 +48,9 @@ class EpochOperation implements EpochEndWaiter, SlicedWork {
     exchange: Exchange<OffsetForLeaderEpochResponse>,
     services: ShardServices,
   ) {
-    [this.#request, this.#exchange, this.#services] = [request, exchange, services];
+    this.#request = request;
+    this.#exchange = exchange;
+    this.#services = services;
     this.#cursor = new TopicCursor(request.topics, ({ partitions }) => partitions);
   }
 

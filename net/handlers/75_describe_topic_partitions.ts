@@ -62,7 +62,10 @@ class Page {
   #room: number;
 
   constructor(services: ShardServices, page: { context: ConnectionContext; limit: number; isAll: boolean }) {
-    [this.#services, this.#context, this.#isAll, this.#room] = [services, page.context, page.isAll, page.limit];
+    this.#services = services;
+    this.#context = page.context;
+    this.#isAll = page.isAll;
+    this.#room = page.limit;
   }
 
   /** @param names in order @param cursor where the first one begins, if it is that topic */

@@ -110,7 +110,9 @@ export class WireExchange<Response> implements Exchange<Response> {
   constructor(apiKey: number, apiVersion: number, connection: ConnectionContext = context()) {
     const row = apiByKey(apiKey);
     assert.ok(row !== undefined);
-    [this.#row, this.apiVersion, this.context] = [row, apiVersion, connection];
+    this.#row = row;
+    this.apiVersion = apiVersion;
+    this.context = connection;
   }
 
   /** The answer as the client decodes it: fields that the version does not carry have their defaults. */

@@ -29,7 +29,8 @@ export class Affinity {
 
   /** @param own the connection's shard @param moves how often it has moved */
   constructor(own: number, moves: number) {
-    [this.#own, this.moves] = [own, moves];
+    this.#own = own;
+    this.moves = moves;
     this.#streakNeeded = MOVE_AFTER << Math.min(moves, MOVES_MAX);
     this.#mayMove = moves < MOVES_MAX;
   }

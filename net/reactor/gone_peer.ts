@@ -22,7 +22,9 @@ export class GonePeer implements DelayedOperation {
 
   /** @param reason why the connection closes @param nowMs monotonic time */
   constructor(connection: Closable, reason: string, nowMs: number) {
-    [this.#connection, this.#reason, this.deadlineMs] = [connection, reason, nowMs + GONE_MS_MAX];
+    this.#connection = connection;
+    this.#reason = reason;
+    this.deadlineMs = nowMs + GONE_MS_MAX;
   }
 
   onProgress(): void {}

@@ -283,7 +283,8 @@ class Heavy extends Holder {
 
   constructor({ arena, memory }: Fixture, elements: number) {
     super(arena);
-    [this.#memory, this.#elements] = [memory, elements];
+    this.#memory = memory;
+    this.#elements = elements;
   }
 
   /** As the router does. @returns whether it was handled, and does not wait */

@@ -134,7 +134,9 @@ export class Sender {
 
   /** @param fd the socket @param tools of the shard @param onLoaded a slice that was cold can be sent now */
   constructor(fd: number, tools: SenderTools, onLoaded: () => void) {
-    [this.#fd, this.#tools, this.#onLoaded] = [fd, tools, onLoaded];
+    this.#fd = fd;
+    this.#tools = tools;
+    this.#onLoaded = onLoaded;
   }
 
   /** Bytes that wait to be sent. */

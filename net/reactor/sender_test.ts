@@ -51,7 +51,9 @@ class TestSlice implements FileSlice {
   readonly byteLength: number;
 
   constructor(fd: number, position: number, byteLength: number) {
-    [this.fd, this.position, this.byteLength] = [fd, position, byteLength];
+    this.fd = fd;
+    this.position = position;
+    this.byteLength = byteLength;
   }
 
   release(): void {

@@ -113,8 +113,10 @@ export class Shard implements ConnectionShard {
   /** @param parts the shard's pieces */
   constructor(parts: ShardParts) {
     this.#parts = parts;
-    [this.arena, this.memory] = [parts.arena, parts.memory];
-    [this.fs, this.requestBytesMax] = [parts.fs, parts.requestBytesMax];
+    this.arena = parts.arena;
+    this.memory = parts.memory;
+    this.fs = parts.fs;
+    this.requestBytesMax = parts.requestBytesMax;
     this.answers = new AnswerMemory(parts.outboxes.length);
     this.#epoll.add(parts.eventFd, READABLE);
     this.#budget = new TurnBudget(parts.clock);

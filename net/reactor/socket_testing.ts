@@ -22,7 +22,8 @@ export class SocketPair implements Disposable {
   #isClosed = false;
 
   private constructor(fd: number, peer: Deno.TcpConn) {
-    [this.fd, this.peer] = [fd, peer];
+    this.fd = fd;
+    this.peer = peer;
   }
 
   /** Connects over loopback. */

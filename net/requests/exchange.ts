@@ -91,7 +91,9 @@ export class RequestExchange implements Exchange<unknown> {
 
   /** @param header the request's @param row its API @param pipeline of its connection */
   constructor(header: RequestHeader, row: Api, pipeline: Pipeline) {
-    [this.header, this.#row, this.#pipeline] = [header, row, pipeline];
+    this.header = header;
+    this.#row = row;
+    this.#pipeline = pipeline;
     this.#block = pipeline.owner.currentBlock;
   }
 

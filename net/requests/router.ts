@@ -37,8 +37,10 @@ export class Router {
     fallback: VersionFallback,
     shard: { services: ShardServices; memory: NativeMemory },
   ) {
-    [this.#handlers, this.#fallback] = [handlers, fallback];
-    [this.#services, this.#memory] = [shard.services, shard.memory];
+    this.#handlers = handlers;
+    this.#fallback = fallback;
+    this.#services = shard.services;
+    this.#memory = shard.memory;
     this.#reader = new Reader(shard.memory.bytes);
   }
 

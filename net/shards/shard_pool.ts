@@ -90,7 +90,8 @@ export class ShardPool {
 
   /** Starts the workers; they load their modules while the caller reads the metadata. */
   constructor(shardsCount: number, events: ShardPoolEvents) {
-    [this.shardsCount, this.#events] = [shardsCount, events];
+    this.shardsCount = shardsCount;
+    this.#events = events;
     this.#state = allocateSharedState(shardsCount);
     this.watermarks = new WatermarkTable(this.#state.watermarks);
     this.#isolates = new IsolateTable(this.#state.isolates);

@@ -124,7 +124,8 @@ class CheckpointFile {
   #next: Promise<void> | null = null;
 
   constructor(path: string, snapshot: OffsetSnapshot) {
-    [this.path, this.#snapshot] = [path, snapshot];
+    this.path = path;
+    this.#snapshot = snapshot;
   }
 
   write(): Promise<void> {

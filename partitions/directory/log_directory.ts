@@ -83,8 +83,11 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
     const checkpointed = checkpointedPartitions({ fs: lock.fs, directory: lock.path });
     if (typeof checkpointed === "string") throw new LogDirectoryError(checkpointed);
     this.checkpointed = checkpointed;
-    [this.path, this.#fs, this.#lockFd] = [lock.path, lock.fs, lock.fd];
-    [this.clusterId, this.directoryId] = [meta.clusterId, meta.directoryId];
+    this.path = lock.path;
+    this.#fs = lock.fs;
+    this.#lockFd = lock.fd;
+    this.clusterId = meta.clusterId;
+    this.directoryId = meta.directoryId;
     const mark = readCleanShutdown(lock.fs, lock.path);
     this.wasCleanShutdown = mark !== null;
     const isOurs = mark?.brokerEpoch === BROKER_EPOCH &&

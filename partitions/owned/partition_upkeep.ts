@@ -26,8 +26,10 @@ export class PartitionUpkeep {
    * `flush.ms` is looked at
    */
   constructor(partitions: ReadonlyMap<number, Kept>, { nowMs, flushCheckMs }: { nowMs: number; flushCheckMs: number }) {
-    [this.#partitions, this.#flushCheckMs] = [partitions, flushCheckMs];
-    [this.#nextExpiryMs, this.#nextFlushMs] = [nowMs + PRODUCER_EXPIRY_CHECK_MS, nowMs + flushCheckMs];
+    this.#partitions = partitions;
+    this.#flushCheckMs = flushCheckMs;
+    this.#nextExpiryMs = nowMs + PRODUCER_EXPIRY_CHECK_MS;
+    this.#nextFlushMs = nowMs + flushCheckMs;
   }
 
   /** When `run()` has something to do, monotonic ms. */

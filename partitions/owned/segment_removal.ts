@@ -37,7 +37,8 @@ export class SegmentRemoval {
 
   /** @param partitions of the shard, by slot @param unlink removes files on another thread */
   constructor(partitions: ReadonlyMap<number, Partition>, unlink: (paths: readonly string[]) => void) {
-    [this.#partitions, this.#unlink] = [partitions, unlink];
+    this.#partitions = partitions;
+    this.#unlink = unlink;
   }
 
   /** Notes that a log start moved, or that a log was opened. */

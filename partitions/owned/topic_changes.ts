@@ -36,7 +36,9 @@ export class TopicChanges {
 
   /** @param by opens or updates a partition, and removes one */
   constructor(shard: number, by: { apply: PartitionStep; remove: PartitionStep }) {
-    [this.#shard, this.#apply, this.#remove] = [shard, by.apply, by.remove];
+    this.#shard = shard;
+    this.#apply = by.apply;
+    this.#remove = by.remove;
   }
 
   /** Whether nothing is left to do. */

@@ -33,7 +33,9 @@ class Scene implements AsyncDisposable {
     shardsCount: number,
   ) {
     const { world, controller } = parts;
-    [this.world, this.files, this.controller] = [world, parts.files, controller];
+    this.world = world;
+    this.files = parts.files;
+    this.controller = controller;
     const timers: Timers = {
       every: (_ms, callback) => {
         this.timersCount++;

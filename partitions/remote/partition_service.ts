@@ -42,8 +42,11 @@ export class PartitionService {
   ) {
     this.#partitions = partitions;
     this.#cold = peers.cold;
-    [this.#outboxes, this.#arenas] = [peers.outboxes, peers.arenas];
-    [this.#clock, this.#refusalOf, this.#onRelease] = [peers.clock, peers.refusalOf, peers.onRelease];
+    this.#outboxes = peers.outboxes;
+    this.#arenas = peers.arenas;
+    this.#clock = peers.clock;
+    this.#refusalOf = peers.refusalOf;
+    this.#onRelease = peers.onRelease;
   }
 
   /** Serves a request. @param sender the asking shard @returns false when the record is no request */

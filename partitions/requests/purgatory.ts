@@ -37,7 +37,8 @@ export class Purgatory {
 
   /** @param interest the shared table @param shard this shard's number */
   constructor(interest: InterestTable, shard: number) {
-    [this.#interest, this.#shard] = [interest, shard];
+    this.#interest = interest;
+    this.#shard = shard;
   }
 
   /** How many operations wait with a deadline. */

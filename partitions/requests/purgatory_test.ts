@@ -12,7 +12,8 @@ class Probe implements DelayedOperation {
   readonly deadlineMs: number;
   readonly heldBytes: number;
   constructor(deadlineMs: number, heldBytes = 0) {
-    [this.deadlineMs, this.heldBytes] = [deadlineMs, heldBytes];
+    this.deadlineMs = deadlineMs;
+    this.heldBytes = heldBytes;
   }
   onProgress(): void {
     this.progressCount++;

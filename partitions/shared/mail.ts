@@ -63,7 +63,9 @@ export class Outbox {
   /** @param ring the ring to that shard @param to the shard: its number, its eventfd and the isolates' words */
   constructor(ring: SharedArrayBuffer, to: { shard: number; eventFd: number; isolates: IsolateTable }) {
     this.#ring = new RingProducer(ring);
-    [this.#shard, this.#eventFd, this.#isolates] = [to.shard, to.eventFd, to.isolates];
+    this.#shard = to.shard;
+    this.#eventFd = to.eventFd;
+    this.#isolates = to.isolates;
   }
 
   /** @returns a record to fill; `commit()` sends it. Its words are those of an old record: write every one that is read. */
@@ -148,7 +150,9 @@ export class Inbox {
   /** @param rings one for each sender, in the order of their numbers @param self this shard */
   constructor(rings: SharedArrayBuffer[], self: { shard: number; eventFd: number; isolates: IsolateTable }) {
     this.#rings = rings.map((memory) => new RingConsumer(memory));
-    [this.#shard, this.#eventFd, this.#isolates] = [self.shard, self.eventFd, self.isolates];
+    this.#shard = self.shard;
+    this.#eventFd = self.eventFd;
+    this.#isolates = self.isolates;
   }
 
   /** Says that the shard will block. @returns false when there is mail already, so that it must not */

@@ -50,7 +50,8 @@ export class TimestampSearch {
   /** @param segments of the log @param by where their files are, and a reader of the shard's window */
   constructor(segments: SegmentList, by: { fs: FileSystem; clock: Clock; reader: SegmentReader }) {
     this.#segments = segments;
-    [this.#fs, this.#clock] = [by.fs, by.clock];
+    this.#fs = by.fs;
+    this.#clock = by.clock;
     this.#reader = by.reader;
   }
 

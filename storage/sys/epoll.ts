@@ -48,8 +48,11 @@ export class Epoll implements Disposable {
     if (this.#fd < 0) throw new SystemError("create an epoll instance");
     const events = nativeMemory(new ArrayBuffer(Math.max(128, eventsMax * EVENT_BYTES)));
     const scratch = nativeMemory(new ArrayBuffer(128));
-    [this.#events, this.#eventsAddress, this.#eventsMax] = [events.view, events.address, eventsMax];
-    [this.#scratch, this.#scratchAddress] = [scratch.view, scratch.address];
+    this.#events = events.view;
+    this.#eventsAddress = events.address;
+    this.#eventsMax = eventsMax;
+    this.#scratch = scratch.view;
+    this.#scratchAddress = scratch.address;
   }
 
   /**

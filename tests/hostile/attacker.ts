@@ -32,7 +32,8 @@ export class Attacker implements Disposable {
   #end = 0;
 
   private constructor(connection: Deno.TcpConn, ledger: Ledger) {
-    [this.#connection, this.#ledger] = [connection, ledger];
+    this.#connection = connection;
+    this.#ledger = ledger;
   }
 
   /** Connects to 127.0.0.1. */

@@ -25,7 +25,8 @@ class Upload {
   readonly #frame: Uint8Array;
 
   constructor(client: KafkaClient, frame: Uint8Array) {
-    [this.client, this.#frame] = [client, frame];
+    this.client = client;
+    this.#frame = frame;
   }
 
   async sendUpTo(end: number): Promise<void> {

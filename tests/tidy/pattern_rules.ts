@@ -127,6 +127,19 @@ export const patternRules: readonly PatternRule[] = [
     planted: ["class A { private x = 1 }", "  private f() {}"],
     harmless: ["class A { #x = 1; private constructor() {} }"],
   }),
+  rule("a constructor sets one field a line, without destructuring", {
+    // To the end of the constructor: a brace of its own at its indentation, or an empty body.
+    pattern: /\bconstructor\s*\((?:(?!\n {2}\}\n|\)\s*\{\s*\})[^])*?\[\s*this\s*\.[^\]=]*\]\s*=(?!=)/,
+    applies: everywhere,
+    planted: [
+      "class A {\n  constructor(a, b) {\n    [this.#a, this.b] = [a, b];\n  }\n}",
+      "class A {\n  private constructor({\n    a,\n  }: B) {\n    const c = a;\n    [\n      this.a] = [c];\n  }\n}",
+    ],
+    harmless: [
+      "class A {\n  constructor() {}\n  f() {\n    [this.a, this.b] = [1, 2];\n  }\n}",
+      "class A {\n  constructor(a) {\n    this.a = [a][0];\n  }\n  f() {\n    [this.a, this.b] = [1, 2];\n  }\n}",
+    ],
+  }),
   rule("no work left for later in the text", {
     pattern: new RegExp(`\\b(?:${["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"].join("|")})\\b`),
     within: "text",

@@ -79,7 +79,8 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     of: { request: FetchRequest; exchange: RequestExchange; services: ShardServices },
   ) {
     this.#plan = plan;
-    [this.#exchange, this.#services] = [of.exchange, of.services];
+    this.#exchange = of.exchange;
+    this.#services = of.services;
     this.#maxWaitMs = Math.max(0, of.request.maxWaitMs);
     this.#committedOnly = of.request.isolationLevel === READ_COMMITTED;
     this.#isFollower = of.request.replicaId >= 0 || of.request.replicaState.replicaId >= 0;

@@ -72,7 +72,8 @@ export class FetchSessions {
    * @param random numbers in [0, 1) for session ids
    */
   constructor(sessionsMax: number, random: () => number) {
-    [this.#sessionsMax, this.#random] = [sessionsMax, random];
+    this.#sessionsMax = sessionsMax;
+    this.#random = random;
   }
 
   /** Sessions that are remembered. */

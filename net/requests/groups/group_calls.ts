@@ -78,7 +78,8 @@ export class GroupCalls {
 
   /** @param image tells where groups are */
   constructor(post: GroupPost, image: MetadataImage) {
-    [this.#post, this.#image] = [post, image];
+    this.#post = post;
+    this.#image = image;
     this.#parcels = new Parcels(post.arena, { inOrder: true });
     this.#reader = new Reader((post.arenas[post.shard] as NativeMemory).bytes);
   }

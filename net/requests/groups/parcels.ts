@@ -39,7 +39,8 @@ export class Parcels {
 
   /** @param arena this shard's @param options inOrder: none is sent before those that were posted earlier */
   constructor(arena: Arena, options: { inOrder: boolean }) {
-    [this.#arena, this.#isInOrder] = [arena, options.inOrder];
+    this.#arena = arena;
+    this.#isInOrder = options.inOrder;
   }
 
   /** Parcels that found no room yet. */

@@ -40,7 +40,8 @@ export class TopicWait implements DelayedOperation {
 
   /** @param bytes of the request @param resume runs once: what there is now is all that this request will find */
   constructor(bytes: number, resume: () => void) {
-    [this.bytes, this.resume] = [Math.max(bytes, LANDING_BYTES), resume];
+    this.bytes = Math.max(bytes, LANDING_BYTES);
+    this.resume = resume;
   }
 
   onProgress(): void {}

@@ -60,7 +60,8 @@ export class GroupMemory {
 
   /** @param bytesMax of the shard @param onShort called when somebody finds no room: what can go may go now */
   constructor(bytesMax = Infinity, onShort: () => void = () => {}) {
-    [this.#bytesMax, this.#onShort] = [bytesMax, onShort];
+    this.#bytesMax = bytesMax;
+    this.#onShort = onShort;
   }
 
   /** The budget of a shard for groups. */

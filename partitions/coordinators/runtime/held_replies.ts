@@ -42,7 +42,8 @@ export class HeldReplies implements DelayedOperation {
   constructor(log: ReplicatedLog, parts: { purgatory: Purgatory; nowMs: () => number; waitMsMax: number }) {
     this.#log = log;
     this.#purgatory = parts.purgatory;
-    [this.#nowMs, this.#waitMsMax] = [parts.nowMs, parts.waitMsMax];
+    this.#nowMs = parts.nowMs;
+    this.#waitMsMax = parts.waitMsMax;
   }
 
   /** How many wait. */

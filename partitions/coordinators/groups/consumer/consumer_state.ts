@@ -59,7 +59,8 @@ export class ConsumerState {
   /** @param by names of the broker's assignors, the default first, and the budget that members are taken from */
   constructor(groupId: string, by: { assignors: readonly string[]; memory: GroupMemory }) {
     this.groupId = groupId;
-    [this.#assignors, this.#memory] = [by.assignors, by.memory];
+    this.#assignors = by.assignors;
+    this.#memory = by.memory;
     this.subscriptions = new Subscriptions(by.memory);
   }
 

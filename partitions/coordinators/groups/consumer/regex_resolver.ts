@@ -37,7 +37,8 @@ export class RegexResults {
   readonly #before: ReadonlyMap<string, ResolvedRegex>;
 
   constructor(resolved: ReadonlyMap<string, ResolvedRegex>, before: ReadonlyMap<string, ResolvedRegex>) {
-    [this.#resolved, this.#before] = [resolved, before];
+    this.#resolved = resolved;
+    this.#before = before;
     const changes = new Map<string, ReadonlySet<string>>();
     for (const [expression, { topics }] of resolved) {
       const old = before.get(expression)?.topics;
