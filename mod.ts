@@ -314,7 +314,7 @@ function atIntervals(tell: (text: string) => void): (text: string) => void {
 
 function accept(limits: ConnectionLimits, pool: ShardPool): Acceptor {
   return new Acceptor(limits, {
-    onConnection: (connection) => pool.adopt(connection),
+    onConnection: (connection) => pool.transfer(connection),
     onWarning: atIntervals(warn),
   });
 }

@@ -294,7 +294,7 @@ export class ShardPartitions implements PartitionOwner {
   /** Takes a ring record of another shard. @returns false when it is none of partitions' */
   receive(sender: number, record: RingRecord): boolean {
     if (record.ints[record.int] === message.kind.watermark) {
-      this.#parts.purgatory.touch(record.ints[record.int + message.watermark.slot] as number);
+      this.#parts.purgatory.markProgress(record.ints[record.int + message.watermark.slot] as number);
       return true;
     }
     return this.#remote.receive(record) || this.#service.receive(sender, record);
@@ -317,7 +317,7 @@ export class ShardPartitions implements PartitionOwner {
     if (this.#moved.length === 0) return;
     const { interest, purgatory, outboxes, shard } = this.#parts;
     for (const slot of this.#moved) {
-      purgatory.touch(slot);
+      purgatory.markProgress(slot);
       for (const [peer, outbox] of outboxes.entries()) {
         if (peer === shard || !interest.has(peer, slot)) continue;
         outbox.sendWatermark(slot);

@@ -19,7 +19,7 @@ const [OWN, OTHER] = [{ shard: 0, slot: 0 }, { shard: 1, slot: 1 }];
 class Probe implements DelayedOperation {
   deadlineMs = Infinity;
   heapIndex = -1;
-  isTouched = false;
+  isMarked = false;
   progressCount = 0;
   onProgress(): void {
     this.progressCount++;
@@ -106,7 +106,7 @@ Deno.test("reads of ten thousand partitions of another shard go through a ring o
   world.pump();
 });
 
-Deno.test("an operation that watches a partition of another shard is touched once it moves, and not before", () => {
+Deno.test("an operation that watches a partition of another shard is looked at once it moves, and not before", () => {
   using world = new TestShards(3);
   world.apply(topicOn([0, 1]));
   const { purgatory, partitions } = world.at(0);

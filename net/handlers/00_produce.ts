@@ -81,7 +81,7 @@ const marks = emptyWatermarks();
 class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   deadlineMs = 0;
   heapIndex = -1;
-  isTouched = false;
+  isMarked = false;
   readonly #request: ProduceRequest;
   readonly #exchange: RequestExchange;
   readonly #services: ShardServices;
@@ -269,7 +269,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   #append(tag: number, place: PartitionPlace, topic: TopicImage): void {
     const part = this.#parts[tag] as ProducePart;
     const { records } = part;
-    this.#exchange.affinity.touch(place.shard);
+    this.#exchange.affinity.countPartition(place.shard);
     part.slot = place.slot;
     if (records === null) return this.#fail(part, errorCode.INVALID_RECORD);
     if (this.#exchange.apiVersion < ZSTD_VERSION_MIN && this.#codecOf(records) === ZSTD) {

@@ -275,8 +275,8 @@ function withReplicas(): Fixture & { advance(highWatermark: number, state?: numb
     const row = broker.world.table.read(OWN, emptyWatermarks());
     const end = { highWatermark: toOffset(highWatermark), logEndOffset: toOffset(6) };
     broker.world.table.write(OWN, { ...row, ...end, state });
-    services.purgatory.touch(OWN);
-    services.purgatory.runTouched();
+    services.purgatory.markProgress(OWN);
+    services.purgatory.checkMarked();
   };
   return Object.assign(fixture, { advance });
 }

@@ -98,7 +98,7 @@ Deno.test("shownHost() is what Java's InetAddress shows", () => {
   ]);
 });
 
-Deno.test("a connection moves to the shard that coordinates its groups", () => {
+Deno.test("a connection is transferred to the shard that coordinates its groups", () => {
   using fixture = new Fixture();
   for (let count = 0; count < 8; count++) {
     assert.equal(fixture.client.affinity.destination, -1);

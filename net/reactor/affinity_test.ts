@@ -2,18 +2,18 @@ import { strict as assert } from "node:assert";
 import { Affinity } from "./affinity.ts";
 
 function request(affinity: Affinity, shards: number[]): number {
-  for (const shard of shards) affinity.touch(shard);
+  for (const shard of shards) affinity.countPartition(shard);
   affinity.endRequest();
   return affinity.destination;
 }
 
-function requestsUntilMove(affinity: Affinity, shards: number[]): number {
+function requestsUntilTransfer(affinity: Affinity, shards: number[]): number {
   for (let count = 1; count <= 1000; count++) if (request(affinity, shards) !== -1) return count;
   return Infinity;
 }
 
-Deno.test("Affinity moves after eight requests in a row that mostly concern one other shard", () => {
-  assert.equal(requestsUntilMove(new Affinity(0, 0), [1, 0, 1]), 8);
+Deno.test("Affinity asks for a transfer after eight requests in a row that mostly concern one other shard", () => {
+  assert.equal(requestsUntilTransfer(new Affinity(0, 0), [1, 0, 1]), 8);
   const affinity = new Affinity(0, 0);
   for (let count = 0; count < 7; count++) assert.equal(request(affinity, [2]), -1);
   assert.equal(request(affinity, [0]), -1);
@@ -21,17 +21,17 @@ Deno.test("Affinity moves after eight requests in a row that mostly concern one 
   assert.equal(request(affinity, [2]), 2);
 });
 
-Deno.test("Affinity stays where half or more is its own, where shards alternate, and where nothing is touched", () => {
-  assert.equal(requestsUntilMove(new Affinity(0, 0), [0, 0, 1]), Infinity);
-  assert.equal(requestsUntilMove(new Affinity(0, 0), [0, 1]), Infinity);
-  assert.equal(requestsUntilMove(new Affinity(0, 0), [1, 0, 2]), Infinity);
-  assert.equal(requestsUntilMove(new Affinity(0, 0), []), Infinity);
+Deno.test("Affinity stays where half or more is its own, where shards alternate, and where nothing is asked of any", () => {
+  assert.equal(requestsUntilTransfer(new Affinity(0, 0), [0, 0, 1]), Infinity);
+  assert.equal(requestsUntilTransfer(new Affinity(0, 0), [0, 1]), Infinity);
+  assert.equal(requestsUntilTransfer(new Affinity(0, 0), [1, 0, 2]), Infinity);
+  assert.equal(requestsUntilTransfer(new Affinity(0, 0), []), Infinity);
   const affinity = new Affinity(0, 0);
   for (let count = 0; count < 100; count++) assert.equal(request(affinity, [1 + (count % 2)]), -1);
 });
 
-Deno.test("Affinity takes twice as long after each move, and rests after four", () => {
-  assert.deepEqual([0, 1, 2, 3, 4].map((moves) => requestsUntilMove(new Affinity(0, moves), [1])), [
+Deno.test("Affinity takes twice as long after each transfer, and rests after four", () => {
+  assert.deepEqual([0, 1, 2, 3, 4].map((transfers) => requestsUntilTransfer(new Affinity(0, transfers), [1])), [
     8,
     16,
     32,
@@ -43,5 +43,5 @@ Deno.test("Affinity takes twice as long after each move, and rests after four", 
 Deno.test("Affinity.pin() keeps a connection where it is", () => {
   const affinity = new Affinity(0, 0);
   affinity.pin();
-  assert.equal(requestsUntilMove(affinity, [1]), Infinity);
+  assert.equal(requestsUntilTransfer(affinity, [1]), Infinity);
 });

@@ -58,8 +58,8 @@ export interface ConnectionShard extends SenderTools {
   onRequest(connection: Connection, start: number, length: number): number;
   /** The connection has something to send, or to be closed, at the end of the turn. */
   markDirty(connection: Connection): void;
-  /** The connection has more to handle: `proceed()` is called in a later turn. */
-  continueLater(connection: Connection): void;
+  /** The connection has more to handle: `takeTurn()` is called in a later turn. */
+  yieldTurn(connection: Connection): void;
   /** Whether the connection that is being served has to let the others go on. */
   readonly isStretchOver: boolean;
   /** A handler threw. */
@@ -89,7 +89,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   /** Belongs to the shard: what the main isolate counts it by. */
   peer = 0;
   activeTick = 0;
-  /** Has handled its share and waits for `proceed()`. */
+  /** Has handled its share and waits for `takeTurn()`. */
   isYielding = false;
   /** Belongs to the shard: what epoll watches. */
   interest = 0;
@@ -102,7 +102,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   #isPaused = false;
   #receivedBytes = 0;
   #goneReason: string | null = null;
-  /** It reads no more because it is to move. */
+  /** It reads no more because it is to be transferred. */
   #isLeaving = false;
 
   /** @param fd an accepted, non-blocking socket that the connection owns from now on */
@@ -135,7 +135,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   /** The socket has bytes, or its peer has closed it. */
   onReadable(): void {
     for (let calls = 0; calls < RECEIVES_PER_TURN_MAX && this.closeReason === null && !this.#isPaused; calls++) {
-      if (this.#block === -1 && this.#isToMove) return this.#stopToMove();
+      if (this.#block === -1 && this.#isToTransfer) return this.#stopToTransfer();
       const more = this.#block === -1 ? this.#receiveLanding() : this.#receiveOwn();
       if (!more) return;
     }
@@ -150,14 +150,14 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   onPeerGone(reason: string): void {
     this.#goneReason ??= reason;
     this.sender.discard();
-    if (this.#isPaused) return this.resume();
+    if (this.#isPaused) return this.resumeReading();
     this.onReadable();
     if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
   }
 
   /** There may be room in the pipeline again. Handles what had already arrived, then reads on. */
-  resume(): void {
-    if (this.#isLeaving && !this.#isToMove) this.#stay();
+  resumeReading(): void {
+    if (this.#isLeaving && !this.#isToTransfer) this.#stay();
     if (!this.#isPaused || this.isYielding || this.closeReason !== null) return;
     if (isPipelineFull(this.pipeline, this.sender) || this.#shard.memory.isLetWait(this)) return;
     this.#isPaused = false;
@@ -166,30 +166,30 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   }
 
   /** It is this connection's turn again. */
-  proceed(): void {
+  takeTurn(): void {
     this.isYielding = false;
-    this.resume();
+    this.resumeReading();
   }
 
   onMemory(block: number): void {
     if (block !== -1) this.#moveTo(block, this.#block, this.#filled);
-    this.resume();
+    this.resumeReading();
   }
 
   /** Whether the connection belongs elsewhere and nothing of it is here any more: no request, no answer, no bytes. */
-  get canMove(): boolean {
+  get canTransfer(): boolean {
     const isQuiet = this.#block === -1 && this.pipeline.length === 0 && this.sender.pendingBytes === 0;
-    return isQuiet && this.#isToMove && this.closeReason === null;
+    return isQuiet && this.#isToTransfer && this.closeReason === null;
   }
 
-  get #isToMove(): boolean {
-    // What it remembers of refused batches does not move with it.
+  get #isToTransfer(): boolean {
+    // What it remembers of refused batches is not transferred with it.
     const isTied = this.#goneReason !== null || this.context.refusedBatches?.isEmpty === false;
     return this.affinity.destination !== -1 && !isTied;
   }
 
-  /** Reads no further request; once those under way are answered, the shard moves the connection. */
-  #stopToMove(): void {
+  /** Reads no further request; once those under way are answered, the shard transfers the connection. */
+  #stopToTransfer(): void {
     this.#isLeaving = true;
     this.#shard.setReading(this, false);
     this.#shard.markDirty(this);
@@ -218,7 +218,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   }
 
   onEnded(): void {
-    if (this.#isPaused || this.#isLeaving || this.#isToMove) this.#shard.markDirty(this);
+    if (this.#isPaused || this.#isLeaving || this.#isToTransfer) this.#shard.markDirty(this);
   }
 
   sendEncoded(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): void {
@@ -257,7 +257,7 @@ export class Connection implements PipelineOwner, MaybeIdle, MemoryHolder, Maybe
   #yield(): void {
     this.isYielding = true;
     this.#pause();
-    this.#shard.continueLater(this);
+    this.#shard.yieldTurn(this);
   }
 
   #receiveLanding(): boolean {

@@ -90,7 +90,7 @@ Deno.test("Connection stops reading at a few megabytes of requests without an an
   assert.equal(exchanges.length, 3, "the third goes beyond 8 MiB");
   exchanges[0]?.respondNothing();
   assert.equal(connection.pipeline.heldBytes, 6 * MIB);
-  connection.resume();
+  connection.resumeReading();
   assert.ok(shard.isReading);
   connection.dispose();
   pair.closeFd();
@@ -112,7 +112,7 @@ Deno.test("Connection stops reading while a client does not take its answers, an
   const receiving = pair.receive(answer.length * 20);
   while (shard.requests.length < 20 || connection.sender.pendingBytes > 0) {
     connection.sender.flush();
-    connection.resume();
+    connection.resumeReading();
     await new Promise((resolve) => setTimeout(resolve));
   }
   assert.equal((await receiving).length, answer.length * 20);
@@ -131,11 +131,11 @@ Deno.test("Connection waits for a landing block when the arena is used up, and l
   await pair.send(concatBytes([frame(1), frame(2)]));
   connection.onReadable();
   assert.deepEqual([shard.isWaitingForMemory, shard.isReading, shard.requests.length], [true, false, 0]);
-  connection.resume();
+  connection.resumeReading();
   connection.onReadable();
   assert.deepEqual([shard.isWaitingForMemory, shard.isReading], [true, false]);
   for (const block of blocks) shard.arena.release(block);
-  shard.memory.feed();
+  shard.memory.grantWaiting();
   assert.deepEqual([shard.isWaitingForMemory, shard.isReading], [false, true]);
   connection.onReadable();
   assert.deepEqual(ids(shard), [1, 2]);
@@ -158,14 +158,14 @@ Deno.test("Connection with a large request leaves the last part of the arena to 
     await new Promise((resolve) => setTimeout(resolve));
   }
   assert.equal(shard.isReading, false);
-  connection.resume();
+  connection.resumeReading();
   assert.equal(shard.isReading, false, "it waits until the memory is there");
   assert.ok(shard.arena.sharedBytes - shard.arena.usedBytes >= 64 * MIB);
   await other.send(frame(1));
   bystander.onReadable();
   assert.deepEqual(ids(shard), [1]);
   shard.arena.release(blocks.shift() as number);
-  shard.memory.feed();
+  shard.memory.grantWaiting();
   assert.ok(shard.isReading);
   while (shard.requests.length < 2) {
     pair.ready(READABLE);

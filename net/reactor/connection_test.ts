@@ -108,7 +108,7 @@ Deno.test("Connection.close() inside a handler ends the handling of what else ha
     } else await pair.send(concatBytes([frame(1), frame(2), frame(3).subarray(0, 5)]));
     connection.onReadable();
     connection.onReadable();
-    connection.resume();
+    connection.resumeReading();
     assert.deepEqual(ids(shard), [1]);
     assert.equal(connection.closeReason, "for the test");
     connection.dispose();
@@ -125,18 +125,18 @@ Deno.test("Connection stops reading at a full pipeline and goes on in order as a
   await pair.send(concatBytes(Array.from({ length: count }, (_, id) => frame(id))));
   connection.onReadable();
   assert.equal(exchanges.length, 32, "the others have their turn");
-  shard.proceed();
+  shard.takeTurns();
   assert.equal(exchanges.length, 128);
   assert.equal(shard.isReading, false);
   assert.ok(connection.heldBytes > 0, "what arrived is kept");
   connection.onReadable();
-  connection.resume();
+  connection.resumeReading();
   assert.equal(exchanges.length, 128);
   for (let answered = 0; answered < count; answered++) {
     const dirtyBefore = shard.dirtyCount;
     exchanges[answered]?.respondNothing();
     if (answered < count - 128) assert.equal(shard.dirtyCount, dirtyBefore + 1, "the shard hears of the room");
-    connection.resume();
+    connection.resumeReading();
     assert.equal(exchanges.length, Math.min(count, 129 + answered));
   }
   assert.deepEqual(ids(shard), Array.from({ length: count }, (_, id) => id));
@@ -192,7 +192,7 @@ Deno.test("Connection.dispose() lets go of what waits, what is kept and what is 
   assertNothingHeld(shard);
 });
 
-Deno.test("Connection that belongs to another shard reads no further, and can move once its last request ended", async () => {
+Deno.test("Connection that belongs to another shard reads no further, and can be transferred once its last request ended", async () => {
   for (const isAnswered of [true, false]) {
     using pair = await SocketPair.open();
     const shard = new FakeShard();
@@ -200,35 +200,35 @@ Deno.test("Connection that belongs to another shard reads no further, and can mo
     const exchanges: RequestExchange[] = [];
     shard.handle = ({ pipeline, affinity }) => {
       exchanges.push(pipeline.push({ ...HEADER, correlationId: exchanges.length }, FETCH));
-      affinity.touch(1);
+      affinity.countPartition(1);
       affinity.endRequest();
     };
     await pair.send(concatBytes(Array.from({ length: 8 }, (_, id) => frame(id))));
     connection.onReadable();
     await pair.send(frame(9));
     connection.onReadable();
-    assert.deepEqual([exchanges.length, shard.isReading, connection.canMove], [8, false, false]);
+    assert.deepEqual([exchanges.length, shard.isReading, connection.canTransfer], [8, false, false]);
     for (const exchange of exchanges) {
-      assert.equal(connection.canMove, false);
+      assert.equal(connection.canTransfer, false);
       shard.dirtyCount = 0;
       if (isAnswered) exchange.respond({ responses: [] });
       else exchange.respondNothing();
       assert.equal(shard.dirtyCount, 1, "the shard looks at it again");
     }
     connection.sender.flush();
-    assert.ok(connection.canMove);
+    assert.ok(connection.canTransfer);
     const batch = { producerId: 1, topic: "t", partition: 0, sequence: 0 };
     const refused = connection.context.refusedBatches = new RefusedBatches();
     refused.onRefused(batch);
-    assert.equal(connection.canMove, false, "what it remembers would stay behind");
+    assert.equal(connection.canTransfer, false, "what it remembers would stay behind");
     refused.onStored(batch);
-    assert.ok(connection.canMove);
+    assert.ok(connection.canTransfer);
     connection.dispose();
     assertNothingHeld(shard);
   }
 });
 
-Deno.test("Connection that was to move reads on when a request that was under way ties it to its shard", async () => {
+Deno.test("Connection that was to be transferred reads on when a request that was under way ties it to its shard", async () => {
   for (const tie of ["a refused batch", "a fetch session"]) {
     for (const isAnswered of [true, false]) {
       using pair = await SocketPair.open();
@@ -237,7 +237,7 @@ Deno.test("Connection that was to move reads on when a request that was under wa
       const exchanges: RequestExchange[] = [];
       shard.handle = ({ pipeline, affinity }) => {
         exchanges.push(pipeline.push({ ...HEADER, correlationId: exchanges.length }, FETCH));
-        affinity.touch(1);
+        affinity.countPartition(1);
         affinity.endRequest();
       };
       await pair.send(concatBytes(Array.from({ length: 8 }, (_, id) => frame(id))));
@@ -257,8 +257,8 @@ Deno.test("Connection that was to move reads on when a request that was under wa
       }
       assert.ok(shard.dirtyCount > 0, "the shard looks at it again");
       connection.sender.flush();
-      connection.resume();
-      assert.deepEqual([shard.isReading, connection.canMove], [true, false], tie);
+      connection.resumeReading();
+      assert.deepEqual([shard.isReading, connection.canTransfer], [true, false], tie);
       connection.onReadable();
       assert.equal(exchanges.length, 9);
       connection.dispose();

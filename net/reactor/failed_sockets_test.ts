@@ -87,7 +87,7 @@ Deno.test("Shard goes on with a client that has gone when its pipeline has room,
   assert.ok(waiting.every(({ isAbandoned }) => isAbandoned));
 });
 
-Deno.test("Shard handles what a client sent that resets while its connection is about to move to another shard", async () => {
+Deno.test("Shard handles what a client sent that resets while its connection is about to be transferred to another shard", async () => {
   using fixture = new ShardFixture({ shardsCount: 2 });
   const pair = await fixture.connect();
   await leaveAnswer(fixture, pair);
@@ -100,7 +100,7 @@ Deno.test("Shard handles what a client sent that resets while its connection is 
     // Enough for it to belong to shard 1.
     for (let requests = 0; affinity.destination === -1; requests++) {
       assert.ok(requests < 100_000);
-      affinity.touch(1);
+      affinity.countPartition(1);
       affinity.endRequest();
     }
   };
@@ -119,7 +119,7 @@ Deno.test("Shard refuses a connection that the kernel cannot watch, with a sente
   const { tryAdd } = Epoll.prototype;
   Epoll.prototype.tryAdd = () => false;
   try {
-    fixture.hand(refused.release());
+    fixture.transfer(refused.release());
     fixture.turn();
   } finally {
     Epoll.prototype.tryAdd = tryAdd;
@@ -146,7 +146,7 @@ Deno.test("Shard takes a connection that was reset on its way to it, and lets it
   let count = 0;
   fixture.route = () => void count++;
   await sendAndReset(pair, 1);
-  fixture.hand(pair.release());
+  fixture.transfer(pair.release());
   fixture.turn();
   turnsUntilClosed(fixture);
   assert.equal(count, 1);

@@ -16,7 +16,7 @@ interface Closable {
 export class GonePeer implements DelayedOperation {
   readonly deadlineMs: number;
   heapIndex = -1;
-  isTouched = false;
+  isMarked = false;
   readonly #connection: Closable;
   readonly #reason: string;
 

@@ -41,7 +41,7 @@ export class IdleConnections {
   }
 
   /** Something happened on a connection: bytes came, or there was room for more. */
-  touch(connection: MaybeIdle): void {
+  markActive(connection: MaybeIdle): void {
     connection.activeTick = this.#tick;
   }
 

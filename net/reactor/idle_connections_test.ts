@@ -14,7 +14,7 @@ class Fixture {
 
   add(): MaybeIdle & { isServed: boolean } {
     const connection = { activeTick: 0, isServed: false };
-    this.idle.touch(connection);
+    this.idle.markActive(connection);
     this.connections.add(connection);
     return connection;
   }
@@ -52,7 +52,7 @@ Deno.test("IdleConnections.expire() leaves alone what is active, and what the br
   let found: MaybeIdle[] = [];
   for (let round = 0; round < 40; round++) {
     found = found.concat([...fixture.pass(MAX_IDLE_MS / 10).keys()]);
-    fixture.idle.touch(active);
+    fixture.idle.markActive(active);
   }
   assert.deepEqual(found, [quiet]);
   served.isServed = false;

@@ -210,17 +210,17 @@ export class RequestMemory {
    * Gives memory that came back to those that wait, in their order. Called once a turn, or more often.
    * @param mayGoOn asked after each request that is handled then; the others are handled next time
    */
-  feed(mayGoOn: () => boolean = () => true): void {
-    if (this.#waitForWeights.size > 0) this.#feedWeights(mayGoOn);
+  grantWaiting(mayGoOn: () => boolean = () => true): void {
+    if (this.#waitForWeights.size > 0) this.#grantWeights(mayGoOn);
     if (this.waitingCount === 0) return;
     if (this.#waitForLanding.size > 0 && this.landing !== -1) {
       for (const holder of [...this.#waitForLanding]) this.#give(holder, -1);
     }
-    if (this.#arena.freedCount !== this.#freedCount) this.#feedBlocks();
+    if (this.#arena.freedCount !== this.#freedCount) this.#grantBlocks();
     if (this.waitingCount === 0) this.#endPressure();
   }
 
-  #feedBlocks(): void {
+  #grantBlocks(): void {
     this.#freedCount = this.#arena.freedCount;
     const isBlocked = { small: false, large: false };
     for (const [holder, need] of this.#waiting) {
@@ -246,7 +246,7 @@ export class RequestMemory {
    * While some wait, closes those that hold memory and move too little of it. Called every turn.
    * @param connections all of the shard
    */
-  relieve(nowMs: number, connections: Iterable<MemoryHolder>): void {
+  closeStalled(nowMs: number, connections: Iterable<MemoryHolder>): void {
     if (this.waitingCount === 0) return;
     if (this.#nextLookMs === Infinity) this.#nextLookMs = nowMs; // the pressure has just begun: note where everybody is
     if (nowMs < this.#nextLookMs) return;
@@ -281,7 +281,7 @@ export class RequestMemory {
   }
 
   /** Lets those go on whose requests have room now, in the order of their coming. */
-  #feedWeights(mayGoOn: () => boolean): void {
+  #grantWeights(mayGoOn: () => boolean): void {
     const { weights } = this.pipelines;
     for (const [holder, elements] of this.#waitForWeights) {
       if (weights.room < elements) break;

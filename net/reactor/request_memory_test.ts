@@ -103,7 +103,7 @@ Deno.test("RequestMemory keeps to its share of queued.max.request.bytes, with ro
   assert.equal(used(Infinity), 320 * MIB);
 });
 
-Deno.test("RequestMemory.feed() serves in the order of coming, nobody gets ahead, large and small wait apart", () => {
+Deno.test("RequestMemory.grantWaiting() serves in the order of coming, nobody gets ahead, large and small wait apart", () => {
   const fixture = new Fixture();
   const filling = fixture.fill();
   const [lucky, first, second, third, small] = Array.from({ length: 5 }, () => fixture.holder()) as Holder[];
@@ -111,21 +111,21 @@ Deno.test("RequestMemory.feed() serves in the order of coming, nobody gets ahead
   assert.ok(lucky!.heldBytes >= 90 * MIB, "and is large enough for the whole request");
   for (const holder of [first, second, third]) assert.equal(fixture.take(holder!, 32 * MIB, 90 * MIB), false);
   assert.equal(fixture.take(small!, MIB), false);
-  fixture.memory.feed();
+  fixture.memory.grantWaiting();
   assert.equal(fixture.memory.waitingCount, 4);
   // 192 MiB are in blocks of 64: one free is room for one small request, but for large ones too much is used.
   const blocks = filling.filter(({ heldBytes }) => heldBytes === 64 * MIB);
   blocks[0]!.end();
-  fixture.memory.feed();
+  fixture.memory.grantWaiting();
   assert.deepEqual([small!.given.length, first!.given.length], [1, 0]);
   lucky!.end();
-  fixture.memory.feed();
+  fixture.memory.grantWaiting();
   assert.deepEqual([first!.given.length, second!.given.length, third!.given.length], [1, 0, 0]);
   assert.ok(first!.heldBytes >= 90 * MIB);
   for (const holder of filling) holder.end();
   const late = fixture.holder();
   assert.equal(fixture.take(late, 32 * MIB, 90 * MIB), false, "who comes later waits behind, although there is room");
-  fixture.memory.feed();
+  fixture.memory.grantWaiting();
   assert.deepEqual([second, third, late].map((holder) => holder!.given.length), [1, 1, 1]);
   assert.equal(fixture.memory.waitingCount, 0);
 });
@@ -138,8 +138,8 @@ Deno.test("RequestMemory.forget() takes a connection out of the line, and one th
   fixture.memory.forget(gone!);
   closing!.close("for the test");
   lucky!.end();
-  fixture.memory.feed();
-  fixture.memory.feed();
+  fixture.memory.grantWaiting();
+  fixture.memory.grantWaiting();
   assert.deepEqual([gone, closing, last].map((holder) => holder!.given.length), [0, 0, 1]);
   assert.equal(fixture.memory.waitingCount, 0);
 });
@@ -156,15 +156,15 @@ Deno.test("RequestMemory.awaitLanding() ends when there is a landing block", () 
   const holder = fixture.holder();
   fixture.memory.awaitLanding(holder);
   fixture.arena.release(blocks.pop()!);
-  fixture.memory.feed();
+  fixture.memory.grantWaiting();
   assert.deepEqual(holder.given, [], "16 KiB are no landing block");
   for (const block of blocks) fixture.arena.release(block);
-  fixture.memory.feed();
+  fixture.memory.grantWaiting();
   assert.deepEqual(holder.given, [-1]);
   assert.equal(fixture.arena.sizeOf(fixture.memory.landing), LANDING_BYTES);
 });
 
-Deno.test("RequestMemory.relieve() closes who holds memory and does not move while others wait, and nobody else", () => {
+Deno.test("RequestMemory.closeStalled() closes who holds memory and does not move while others wait, and nobody else", () => {
   const fixture = new Fixture();
   const filling = fixture.fill().filter(({ heldBytes }) => heldBytes >= MIB);
   const [stalled, slow, fast] = filling as [Holder, Holder, Holder];
@@ -178,21 +178,21 @@ Deno.test("RequestMemory.relieve() closes who holds memory and does not move whi
     stalled.movedBytes = 0;
     slow.movedBytes -= 1;
   };
-  for (let nowMs = 0; nowMs < 100_000; nowMs += 1000) fixture.memory.relieve(nowMs, all);
+  for (let nowMs = 0; nowMs < 100_000; nowMs += 1000) fixture.memory.closeStalled(nowMs, all);
   assert.ok(all.every(({ closeReason }) => closeReason === null), "nobody waits");
   fixture.take(waiter, 8 * MIB, 90 * MIB);
-  fixture.memory.relieve(200_000, all);
+  fixture.memory.closeStalled(200_000, all);
   move();
-  fixture.memory.relieve(209_999, all);
+  fixture.memory.closeStalled(209_999, all);
   assert.ok(all.every(({ closeReason }) => closeReason === null));
-  fixture.memory.relieve(210_000, all);
+  fixture.memory.closeStalled(210_000, all);
   assert.deepEqual(all.filter(({ closeReason }) => closeReason !== null), [stalled, slow]);
   assert.match(stalled.closeReason ?? "", /others wait for, and moved 0 in 10000 ms/);
   assert.equal(fast.closeReason, null);
   assert.equal(fixture.memory.stalledCount, 2);
 });
 
-Deno.test("RequestMemory.relieve() does not hold the time against a connection in which the broker let it wait", () => {
+Deno.test("RequestMemory.closeStalled() does not hold the time against a connection in which the broker let it wait", () => {
   const fixture = new Fixture();
   fixture.fill();
   const [reserved, waiter, other] = Array.from({ length: 3 }, () => fixture.holder()) as [Holder, Holder, Holder];
@@ -201,15 +201,15 @@ Deno.test("RequestMemory.relieve() does not hold the time against a connection i
   fixture.take(waiter, 32 * MIB, 90 * MIB);
   fixture.take(other, 32 * MIB, 90 * MIB);
   const all = [reserved, waiter, other];
-  fixture.memory.relieve(0, all);
+  fixture.memory.closeStalled(0, all);
   reserved.movedBytes = 50 * MIB;
-  fixture.memory.relieve(10_000, all);
+  fixture.memory.closeStalled(10_000, all);
   reserved.end();
-  fixture.memory.feed();
+  fixture.memory.grantWaiting();
   assert.equal(waiter.given.length, 1);
-  fixture.memory.relieve(20_000, all);
+  fixture.memory.closeStalled(20_000, all);
   assert.equal(waiter.closeReason, null, "it has had the memory for less than a whole period");
-  fixture.memory.relieve(30_000, all);
+  fixture.memory.closeStalled(30_000, all);
   assert.notEqual(waiter.closeReason, null, "now it has had one, and did nothing with it");
 });
 
@@ -268,7 +268,7 @@ Deno.test("RequestMemory: any number of requests of any size complete, whatever 
         request.isDone = true;
         left--;
       } else fixture.take(holder, Math.min(wholeSize, request.filled * 8), wholeSize);
-      fixture.memory.feed();
+      fixture.memory.grantWaiting();
     }
     assert.ok(steps < 500);
     assert.equal(fixture.arena.usedBytes, 0);
@@ -309,7 +309,7 @@ class Heavy extends Holder {
   }
 }
 
-Deno.test("RequestMemory.feed() gives room for elements in the order of coming: large requests do not starve, small ones wait for none", () => {
+Deno.test("RequestMemory.grantWaiting() gives room for elements in the order of coming: large requests do not starve, small ones wait for none", () => {
   const fixture = new Fixture();
   const { memory } = fixture;
   const { weights } = memory.pipelines;
@@ -321,18 +321,18 @@ Deno.test("RequestMemory.feed() gives room for elements in the order of coming: 
   assert.equal(third.handle(), false, "there is room for it, but somebody waits");
   assert.ok(new Heavy(fixture, FEW_ELEMENTS).handle());
   assert.equal(memory.hasRoomForWaiting, false);
-  memory.feed();
+  memory.grantWaiting();
   assert.deepEqual([second.weight, third.weight], [0, 0]);
   weights.add(-weights.heldBytes);
   assert.ok(memory.hasRoomForWaiting);
-  memory.feed();
+  memory.grantWaiting();
   assert.ok(second.weight > 0 && third.weight > 0, "there is room for both");
   second.answer();
   third.answer();
   assert.deepEqual([weights.heldBytes, weights.isAwaited], [0, false]);
 });
 
-Deno.test("RequestMemory.feed() handles one request that waited for room, and others as far as the turn goes; who goes waits no more", () => {
+Deno.test("RequestMemory.grantWaiting() handles one request that waited for room, and others as far as the turn goes; who goes waits no more", () => {
   const fixture = new Fixture();
   const { memory } = fixture;
   const { weights } = memory.pipelines;
@@ -341,24 +341,24 @@ Deno.test("RequestMemory.feed() handles one request that waited for room, and ot
   for (const holder of waiting) assert.equal(holder.handle(), false);
   const handledCount = () => waiting.filter(({ weight }) => weight > 0).length;
   weights.add(-WEIGHTS_MAX);
-  memory.feed(() => false);
+  memory.grantWaiting(() => false);
   assert.deepEqual([handledCount(), memory.hasRoomForWaiting], [1, true]);
   let left = 2;
-  memory.feed(() => --left > 0);
+  memory.grantWaiting(() => --left > 0);
   assert.equal(handledCount(), 3);
   for (const holder of waiting.slice(3)) memory.forget(holder);
   assert.deepEqual([memory.hasRoomForWaiting, weights.isAwaited], [false, false]);
-  memory.feed();
+  memory.grantWaiting();
   assert.equal(handledCount(), 3);
 });
 
-Deno.test("RequestMemory.relieve() does not close who waits for room for the elements of its request", () => {
+Deno.test("RequestMemory.closeStalled() does not close who waits for room for the elements of its request", () => {
   const fixture = new Fixture();
   const { memory } = fixture;
   const [waiting, idle] = fixture.fill() as [Holder, Holder];
   const next = fixture.holder();
   while (memory.waitingCount === 0) fixture.take(next, 8 * MIB);
   memory.awaitWeights(waiting, REQUEST_ELEMENTS_MAX);
-  for (const nowMs of [0, 10_000]) memory.relieve(nowMs, [waiting, idle]);
+  for (const nowMs of [0, 10_000]) memory.closeStalled(nowMs, [waiting, idle]);
   assert.deepEqual([waiting.closeReason === null, idle.closeReason === null], [true, false]);
 });

@@ -28,7 +28,7 @@ import {
   READABLE,
   WRITABLE,
 } from "../../storage/mod.ts";
-import { adoptionOf } from "../shards/adoption.ts";
+import { transferOf } from "../shards/connection_transfer.ts";
 import type { FileRange } from "../shards/cold_reader.ts";
 import { CLOSED_BY_CLIENT, type Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
 import { GonePeer } from "./gone_peer.ts";
@@ -79,7 +79,7 @@ export interface ShardParts {
   /** `connections.max.idle.ms` */
   readonly connectionsMaxIdleMs: number;
   readonly socketBuffers: { readonly send: number; readonly receive: number };
-  /** Names of the listeners, by the number in an adopt record. */
+  /** Names of the listeners, by the number in a transfer. */
   readonly listenerNames: readonly string[];
 }
 
@@ -149,7 +149,7 @@ export class Shard implements ConnectionShard {
   }
 
   /** One turn without waiting, so that answers which came by a posted message leave. */
-  settle(): void {
+  sendReady(): void {
     this.#budget.begin();
     this.#finishTurn();
     this.#parts.turns.count(this.#budget.end());
@@ -172,7 +172,7 @@ export class Shard implements ConnectionShard {
     this.#dirty.push(connection);
   }
 
-  continueLater(connection: Connection): void {
+  yieldTurn(connection: Connection): void {
     this.#ready.add(connection);
   }
 
@@ -192,7 +192,7 @@ export class Shard implements ConnectionShard {
     return true;
   }
 
-  /** Closes every connection; those that are still handed over are closed at once. */
+  /** Closes every connection; those that are transferred to it afterwards are closed at once. */
   disconnect(): void {
     this.#connections.disconnect();
   }
@@ -201,8 +201,8 @@ export class Shard implements ConnectionShard {
   dispose(): void {
     this.disconnect();
     this.#parts.inbox.drain((_sender, record) => {
-      const adoption = adoptionOf(record);
-      if (adoption !== null) closeDescriptor(adoption.fd);
+      const transfer = transferOf(record);
+      if (transfer !== null) closeDescriptor(transfer.fd);
     });
     this.#epoll[Symbol.dispose]();
   }
@@ -220,7 +220,7 @@ export class Shard implements ConnectionShard {
     partitions.maintain(nowMs);
     groups.expire(nowMs);
     for (const connection of this.#idle.expire(nowMs, this.#connections.all)) connection.close(IDLE);
-    this.memory.relieve(nowMs, this.#connections.all);
+    this.memory.closeStalled(nowMs, this.#connections.all);
     this.memory.trimWhenQuiet(nowMs);
     this.#finishTurn();
     this.#parts.turns.count(this.#budget.end());
@@ -265,14 +265,14 @@ export class Shard implements ConnectionShard {
     const bits = connection.readyBits;
     connection.readyBits = 0;
     if (!this.#connections.has(connection)) return;
-    if (connection.isYielding) connection.proceed();
+    if (connection.isYielding) connection.takeTurn();
     if (bits !== 0) this.#onEvent(connection, bits);
   }
 
   /** How long to wait: not at all while a turn left something to do. */
   #timeoutMs(): number {
     const { purgatory, groups, partitions, outboxes } = this.#parts;
-    if (this.#ready.count > 0 || this.#dirty.length > 0 || purgatory.hasTouched) return 0;
+    if (this.#ready.count > 0 || this.#dirty.length > 0 || purgatory.hasMarked) return 0;
     if (partitions.hasMoved || groups.isUnsettled || this.slices.isRunnable || this.memory.hasRoomForWaiting) return 0;
     if (outboxes.some((outbox) => outbox.isBacklogged)) return 1;
     const waitsMs = Math.min(purgatory.nextDeadlineMs, groups.nextDeadlineMs, this.#idle.nextMs);
@@ -297,9 +297,9 @@ export class Shard implements ConnectionShard {
     this.#budget.enter(turnPart.answers);
     do {
       groups.settle();
-      do partitions.announceMoved(); while (purgatory.runTouched(this.#mayGoOn) && this.#mayGoOn());
+      do partitions.announceMoved(); while (purgatory.checkMarked(this.#mayGoOn) && this.#mayGoOn());
       this.#flushDirty();
-      this.memory.feed(this.#mayGoOn);
+      this.memory.grantWaiting(this.#mayGoOn);
     } while ((this.#dirty.length > 0 || partitions.hasMoved || groups.isUnsettled) && this.#mayGoOn());
     groups.postWaiting();
     for (const outbox of outboxes) outbox.flush();
@@ -321,7 +321,7 @@ export class Shard implements ConnectionShard {
   }
 
   #onEvent(connection: Connection, bits: number): void {
-    this.#idle.touch(connection);
+    this.#idle.markActive(connection);
     if ((bits & (FAILED | HUNG_UP)) !== 0) {
       return this.#onPeerGone(connection, (bits & FAILED) !== 0 ? RESET_BY_CLIENT : CLOSED_BY_CLIENT);
     }
@@ -344,10 +344,10 @@ export class Shard implements ConnectionShard {
   }
 
   #onRecord(sender: number, record: RingRecord): void {
-    const adoption = adoptionOf(record);
-    if (adoption !== null) {
-      const connection = this.#connections.adopt(adoption);
-      if (connection !== null) this.#idle.touch(connection);
+    const transfer = transferOf(record);
+    if (transfer !== null) {
+      const connection = this.#connections.receive(transfer);
+      if (connection !== null) this.#idle.markActive(connection);
       return;
     }
     const known = this.#parts.partitions.receive(sender, record) || this.#parts.groups.receive(sender, record);
@@ -356,7 +356,7 @@ export class Shard implements ConnectionShard {
 
   #flush(connection: Connection): void {
     connection.isDirty = false;
-    this.#idle.touch(connection);
+    this.#idle.markActive(connection);
     if (connection.closeReason !== null) {
       if (connection.end !== null) this.#parts.purgatory.cancel(connection.end);
       // Answers to the requests before the one that closes it, as far as the socket takes them.
@@ -373,7 +373,7 @@ export class Shard implements ConnectionShard {
     const interest = result === "blocked" ? connection.interest | WRITABLE : connection.interest & ~WRITABLE;
     this.#connections.watch(connection, interest);
     this.#budget.beginStretch();
-    connection.resume();
-    if (connection.canMove) this.#connections.move(connection);
+    connection.resumeReading();
+    if (connection.canTransfer) this.#connections.transfer(connection);
   }
 }

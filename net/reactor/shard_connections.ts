@@ -1,5 +1,5 @@
 /**
- * The sockets of a shard: taken over from the main isolate or another shard, watched by epoll, moved to another shard, closed; and the
+ * The sockets of a shard: taken over from the main isolate or another shard, watched by epoll, transferred to another shard, closed; and the
  * count of them that the main isolate reads. What fails on one socket costs that socket alone. Runs on shards.
  *
  * Always: a descriptor in the table is open, watched, and owned by its connection.
@@ -14,7 +14,7 @@ import {
   prepareConnection,
   READABLE,
 } from "../../storage/mod.ts";
-import { type Adoption, sendAdoption } from "../shards/adoption.ts";
+import { type ConnectionTransfer, sendConnection } from "../shards/connection_transfer.ts";
 import { Affinity } from "./affinity.ts";
 import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
 import { UNCOUNTED } from "../accept/connection_limits.ts";
@@ -33,7 +33,7 @@ export interface ShardConnectionsParts {
   /** Tells the main isolate of connections that ended, by what it counts them by. */
   readonly onClosed: (peers: readonly number[]) => void;
   readonly socketBuffers: { readonly send: number; readonly receive: number };
-  /** Names of the listeners, by the number in an adopt record. */
+  /** Names of the listeners, by the number in a transfer. */
   readonly listenerNames: readonly string[];
 }
 
@@ -75,8 +75,8 @@ export class ShardConnections {
   }
 
   /** Takes a socket over. @returns null when it had failed already, or cannot be watched: it is closed then */
-  adopt({ fd, listener, moves, peer }: Adoption): Connection | null {
-    if (moves > 0) this.#countClosed(-1);
+  receive({ fd, listener, transfers, peer }: ConnectionTransfer): Connection | null {
+    if (transfers > 0) this.#countClosed(-1);
     const local = this.#isDisconnected ? null : localAddress(fd);
     if (local === null) {
       closeDescriptor(fd);
@@ -108,22 +108,23 @@ export class ShardConnections {
         muteUntilMs: 0,
       },
       this.#shard,
-      new Affinity(this.#parts.shard, moves),
+      new Affinity(this.#parts.shard, transfers),
     );
-    [connection.listener, connection.peer] = [listener, peer];
+    connection.listener = listener;
+    connection.peer = peer;
     this.#byFd.set(fd, connection);
     connection.interest = READABLE;
     return connection;
   }
 
-  /** Hands a connection over to the shard that owns what it asks for (design: connections settle). */
-  move(connection: Connection): void {
+  /** Transfers a connection to the shard that owns most of what it asks for (affinity.ts). */
+  transfer(connection: Connection): void {
     const { affinity, fd, listener, peer } = connection;
     this.#byFd.delete(fd);
     this.#epoll.remove(fd);
     connection.dispose();
     const outbox = this.#parts.outboxes[affinity.destination] as Outbox;
-    sendAdoption(outbox, { fd, listener, moves: affinity.moves + 1, peer });
+    sendConnection(outbox, { fd, listener, transfers: affinity.transfers + 1, peer });
     this.#countClosed();
   }
 
@@ -156,7 +157,7 @@ export class ShardConnections {
     this.#countClosed(1, connection.peer);
   }
 
-  /** Closes every connection; those that are still handed over are closed at once. */
+  /** Closes every connection; those that are transferred to it afterwards are closed at once. */
   disconnect(): void {
     this.#isDisconnected = true;
     for (const connection of [...this.#byFd.values()]) this.drop(connection);

@@ -20,7 +20,7 @@ Deno.test("Shard.run() finishes in one turn what a flush makes possible: request
   const delayed: DelayedOperation = {
     deadlineMs: Infinity,
     heapIndex: -1,
-    isTouched: false,
+    isMarked: false,
     onProgress: () => waiting.splice(0).forEach((exchange) => exchange.respond({ responses: [] })),
     onExpired: () => {},
   };
@@ -184,15 +184,15 @@ Deno.test("Shard lets a connection go that its client reset or shut down, withou
   assert.equal(await shut.peer.read(new Uint8Array(1)), null);
 });
 
-Deno.test("Shard that is disconnected closes what is still handed over to it", async () => {
+Deno.test("Shard that is disconnected closes what is still transferred to it", async () => {
   using fixture = new ShardFixture();
   fixture.shard.disconnect();
   using late = await SocketPair.open();
-  fixture.hand(late.release());
+  fixture.transfer(late.release());
   fixture.turn();
   assert.equal(await late.peer.read(new Uint8Array(1)), null);
   using last = await SocketPair.open();
-  fixture.hand(last.release());
+  fixture.transfer(last.release());
   fixture.shard.dispose();
   assert.equal(await last.peer.read(new Uint8Array(1)), null);
 });

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { IsolateTable, type Outbox, outboxes, TurnCounter } from "../../partitions/mod.ts";
 import { TestShards } from "../../partitions/owned/partition_testing.ts";
 import { type Clock, linuxFileSystem } from "../../storage/mod.ts";
-import { sendAdoption } from "../shards/adoption.ts";
+import { sendConnection } from "../shards/connection_transfer.ts";
 import type { Connection } from "./connection.ts";
 import { noGroups } from "../requests/groups/group_testing.ts";
 import type { GroupTurns } from "../requests/groups/group_turns.ts";
@@ -29,7 +29,7 @@ export class ShardFixture implements Disposable {
   /** What the shard does for groups. */
   groups: GroupTurns = noGroups;
   readonly #main: Outbox | undefined;
-  readonly #adopted: SocketPair[] = [];
+  readonly #received: SocketPair[] = [];
 
   constructor(parts: { shardsCount?: number; clock?: Clock } = {}) {
     const { shardsCount = 1 } = parts;
@@ -69,19 +69,19 @@ export class ShardFixture implements Disposable {
     this.shard.run(() => true);
   }
 
-  /** A connection that the shard has adopted. */
+  /** A connection that was transferred to the shard. */
   async connect(): Promise<SocketPair> {
     const pair = await SocketPair.open();
-    this.hand(pair.release());
-    this.#adopted.push(pair);
+    this.transfer(pair.release());
+    this.#received.push(pair);
     this.turn();
     return pair;
   }
 
-  /** Hands a descriptor over, as the acceptor does. */
-  hand(fd: number): void {
+  /** Transfers a descriptor, as the acceptor does. */
+  transfer(fd: number): void {
     assert.ok(this.#main !== undefined);
-    sendAdoption(this.#main, { fd, listener: 0, moves: 0, peer: PEER });
+    sendConnection(this.#main, { fd, listener: 0, transfers: 0, peer: PEER });
     this.#main.flush();
   }
 
@@ -104,7 +104,7 @@ export class ShardFixture implements Disposable {
 
   [Symbol.dispose](): void {
     this.shard.dispose();
-    for (const pair of this.#adopted) pair[Symbol.dispose]();
+    for (const pair of this.#received) pair[Symbol.dispose]();
     this.world[Symbol.dispose]();
   }
 }

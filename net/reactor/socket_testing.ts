@@ -149,13 +149,13 @@ export class FakeShard implements ConnectionShard {
 
   readonly isStretchOver = false;
 
-  continueLater(connection: Connection): void {
+  yieldTurn(connection: Connection): void {
     this.#later.push(connection);
   }
 
   /** The next turn, for the connections that have more to handle, until none has. */
-  proceed(): void {
-    while (this.#later.length > 0) this.#later.shift()?.proceed();
+  takeTurns(): void {
+    while (this.#later.length > 0) this.#later.shift()?.takeTurn();
   }
 
   onHandlerFailure(): void {}

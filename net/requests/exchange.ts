@@ -115,7 +115,7 @@ export class RequestExchange implements Exchange<unknown> {
     this.#pipeline.owner.releaseBlock(this.#block);
   }
 
-  /** Counts what the request touches, to find the shard that the connection belongs to. */
+  /** Counts the partitions of the request, to find the shard that the connection belongs to. */
   get affinity(): Affinity {
     return this.#pipeline.owner.affinity;
   }

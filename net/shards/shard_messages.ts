@@ -1,6 +1,6 @@
 /**
- * What the main isolate and a shard post to each other: rare and structured (topics, control calls, start and stop).
- * Everything frequent goes through the rings. Plain data.
+ * What the main isolate and a shard post to each other: everything but connections, which go through a ring
+ * (connection_transfer.ts). Shards post nothing to each other. Plain data.
  */
 import type { ControlCallName, ControlFailure, ImageDelta, SharedState } from "../../partitions/mod.ts";
 import type { FlushOutcome } from "../../storage/mod.ts";

@@ -1,6 +1,6 @@
 /**
  * The shards as the main isolate sees them: starts their workers, posts changes of the image and waits until all applied them,
- * answers their control calls, hands connections over, stops them. When one fails, all are told to end: the broker is
+ * answers their control calls, transfers connections to them, stops them. When one fails, all are told to end: the broker is
  * never half alive. Runs on the main isolate; never blocks.
  */
 import { assert } from "../../storage/base/assert.ts";
@@ -24,7 +24,7 @@ import {
 } from "../../partitions/control.ts";
 import { flushInBackground } from "../../storage/control.ts";
 import type { AcceptedConnection } from "../accept/acceptor.ts";
-import { sendAdoption } from "./adoption.ts";
+import { sendConnection } from "./connection_transfer.ts";
 import { ColdReader } from "./cold_reader.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 
@@ -35,7 +35,7 @@ export type ShardSettings = Omit<ShardStart, "type" | "shard" | "state">;
 export interface ShardPoolEvents {
   /** A sentence about a log that was recovered or could not be opened. */
   onWarning(text: string): void;
-  /** Connections ended that the limits count. @param peers what they were handed over with */
+  /** Connections ended that the limits count. @param peers what they were transferred with */
   onClosed(peers: readonly number[]): void;
   /** A shard failed; all are being told to end. */
   onFailure(error: Error): void;
@@ -46,8 +46,8 @@ interface Member {
   readonly outbox: Outbox;
   /** Messages posted after the start. */
   posted: number;
-  /** Connections ever handed over. */
-  handedOver: number;
+  /** Connections ever transferred to it. */
+  transferred: number;
   /** It has closed everything, or died. */
   hasEnded: boolean;
 }
@@ -98,7 +98,7 @@ export class ShardPool {
     for (const [shard, outbox] of outboxes(this.#state, shardsCount).entries()) {
       const url = new URL("./shard_worker.ts", import.meta.url);
       const worker = new Worker(url, { type: "module", name: `shard-${shard}` });
-      this.#members.push({ worker, outbox, posted: 0, handedOver: 0, hasEnded: false });
+      this.#members.push({ worker, outbox, posted: 0, transferred: 0, hasEnded: false });
       worker.onmessage = ({ data }: MessageEvent<FromShard>) => this.#receive(shard, data);
       worker.onerror = (event) => {
         event.preventDefault();
@@ -143,16 +143,16 @@ export class ShardPool {
     return this.#members.map((_, shard) => readTurnTimes(this.#isolates, shard));
   }
 
-  /** Hands a connection to the shard with the fewest, which owns the descriptor from now on. */
-  adopt(connection: AcceptedConnection): void {
+  /** Transfers a connection to the shard with the fewest, which owns the descriptor from now on. */
+  transfer(connection: AcceptedConnection): void {
     let chosen = 0;
     for (const shard of this.#members.keys()) {
       if (this.connectionsOf(shard) < this.connectionsOf(chosen)) chosen = shard;
     }
     const member = this.#members[chosen] as Member;
-    member.handedOver = (member.handedOver + 1) | 0;
+    member.transferred = (member.transferred + 1) | 0;
     const { outbox } = member;
-    sendAdoption(outbox, { ...connection, moves: 0 });
+    sendConnection(outbox, { ...connection, transfers: 0 });
     outbox.flush();
     if (outbox.isBacklogged) this.#drainLater();
   }
@@ -169,7 +169,7 @@ export class ShardPool {
 
   /** Open connections of a shard. */
   connectionsOf(shard: number): number {
-    return ((this.#members[shard] as Member).handedOver - this.#isolates.get(shard, ISOLATE.closed)) | 0;
+    return ((this.#members[shard] as Member).transferred - this.#isolates.get(shard, ISOLATE.closed)) | 0;
   }
 
   /**
@@ -229,7 +229,7 @@ export class ShardPool {
     this.#onEnded?.();
   }
 
-  /** A ring is full of connections to adopt; the shard takes them in its next turn. */
+  /** A ring is full of connections; the shard takes them in its next turn. */
   #drainLater(): void {
     if (this.#isFlushing) return;
     this.#isFlushing = true;

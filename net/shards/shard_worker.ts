@@ -134,7 +134,7 @@ class ShardHost {
       this.#shard.run(() => this.#hasMessages() || this.#isAborted() || this.#isDrained());
       if (this.#isAborted()) return this.#abort();
       if (this.#hasMessages()) await new Promise<void>((resolve) => this.#wake = resolve);
-      this.#shard.settle();
+      this.#shard.sendReady();
       if (this.#isDrained()) this.#sayDrained();
     }
     // What other shards gave back before they were drained.

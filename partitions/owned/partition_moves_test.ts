@@ -17,7 +17,7 @@ const AFTER = topicOn([1]);
 class Probe implements DelayedOperation {
   deadlineMs = Infinity;
   heapIndex = -1;
-  isTouched = false;
+  isMarked = false;
   progressCount = 0;
   onProgress(): void {
     this.progressCount++;

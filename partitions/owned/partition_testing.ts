@@ -199,7 +199,7 @@ export class TestShards implements Disposable {
       count++;
       if (!partitions.receive(sender, record)) throw new Error("A record has no receiver");
     });
-    do partitions.announceMoved(); while (purgatory.runTouched());
+    do partitions.announceMoved(); while (purgatory.checkMarked());
     for (const outbox of outboxes) outbox.flush();
     return count + (outboxes.some((outbox) => outbox.isBacklogged) ? 1 : 0);
   }

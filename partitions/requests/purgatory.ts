@@ -12,7 +12,7 @@ import type { InterestTable } from "../shared/watermarks.ts";
 /** An operation that waits. */
 export interface DelayedOperation extends Timed {
   /** Whether it is on the list of this turn; belongs to the purgatory. */
-  isTouched: boolean;
+  isMarked: boolean;
   /** Bytes of memory that it takes while it waits; where absent, too little to count. */
   readonly heldBytes?: number;
   /** A watched partition moved or went away: complete and `forget()`, or go on waiting. */
@@ -30,7 +30,7 @@ export class Purgatory {
   readonly #deadlines = new Deadlines<DelayedOperation>();
   readonly #interest: InterestTable;
   readonly #shard: number;
-  #touched: DelayedOperation[] = [];
+  #marked: DelayedOperation[] = [];
   /** Those whose memory counts, in the order of their coming, with what they take. */
   readonly #holders = new Map<DelayedOperation, number>();
   #heldBytes = 0;
@@ -86,36 +86,36 @@ export class Purgatory {
   }
 
   /** A partition's high watermark moved, or the partition went away. */
-  touch(slot: number): void {
+  markProgress(slot: number): void {
     const watchers = this.#watchers.get(slot);
     if (watchers === undefined) return;
     for (const operation of watchers) {
-      if (operation.isTouched) continue;
-      operation.isTouched = true;
-      this.#touched.push(operation);
+      if (operation.isMarked) continue;
+      operation.isMarked = true;
+      this.#marked.push(operation);
     }
   }
 
-  /** Whether operations were touched that were not looked at yet. */
-  get hasTouched(): boolean {
-    return this.#touched.length > 0;
+  /** Whether operations are marked that were not looked at yet. */
+  get hasMarked(): boolean {
+    return this.#marked.length > 0;
   }
 
   /**
-   * Looks once at the operations that were touched, the first of them first.
+   * Looks once at the operations that were marked, the first of them first.
    * @param mayGoOn asked after each; the others are looked at next time
    * @returns whether there was any
    */
-  runTouched(mayGoOn: () => boolean = () => true): boolean {
-    if (this.#touched.length === 0) return false;
-    const touched = this.#touched;
-    this.#touched = [];
-    for (const [index, operation] of touched.entries()) {
-      operation.isTouched = false;
+  checkMarked(mayGoOn: () => boolean = () => true): boolean {
+    if (this.#marked.length === 0) return false;
+    const marked = this.#marked;
+    this.#marked = [];
+    for (const [index, operation] of marked.entries()) {
+      operation.isMarked = false;
       // One that completed meanwhile has left its deadline.
       if (operation.heapIndex !== -1) operation.onProgress();
       if (mayGoOn()) continue;
-      this.#touched = [...touched.slice(index + 1), ...this.#touched];
+      this.#marked = [...marked.slice(index + 1), ...this.#marked];
       break;
     }
     return true;

@@ -6,7 +6,7 @@ import { InterestTable } from "../shared/watermarks.ts";
 
 class Probe implements DelayedOperation {
   heapIndex = -1;
-  isTouched = false;
+  isMarked = false;
   progressCount = 0;
   expiredCount = 0;
   readonly deadlineMs: number;
@@ -55,26 +55,26 @@ Deno.test("Deadlines.takeExpired() gives entries in order of their deadlines aft
   assert.equal(deadlines.count, expected.length - taken.length);
 });
 
-Deno.test("Purgatory.touch() looks at an operation once per turn, however many of its partitions moved", () => {
+Deno.test("Purgatory.checkMarked() looks at an operation once per turn, however many of its partitions moved", () => {
   const { purgatory } = create();
   const operation = new Probe(100);
   purgatory.schedule(operation);
   purgatory.watch(1, operation);
   purgatory.watch(2, operation);
-  for (const slot of [1, 2, 1, 3]) purgatory.touch(slot);
-  assert.ok(purgatory.runTouched());
+  for (const slot of [1, 2, 1, 3]) purgatory.markProgress(slot);
+  assert.ok(purgatory.checkMarked());
   assert.equal(operation.progressCount, 1);
-  assert.equal(purgatory.runTouched(), false);
+  assert.equal(purgatory.checkMarked(), false);
 });
 
-Deno.test("Purgatory.runTouched() passes over an operation that completed in the same turn", () => {
+Deno.test("Purgatory.checkMarked() passes over an operation that completed in the same turn", () => {
   const { purgatory } = create();
   const operation = new Probe(100);
   purgatory.schedule(operation);
   purgatory.watch(1, operation);
-  purgatory.touch(1);
+  purgatory.markProgress(1);
   purgatory.cancel(operation);
-  purgatory.runTouched();
+  purgatory.checkMarked();
   assert.equal(operation.progressCount, 0);
 });
 
@@ -121,19 +121,19 @@ Deno.test("Purgatory.expire() completes those that wait longest while all togeth
   assert.equal(purgatory.waitingCount, 8);
 });
 
-Deno.test("Purgatory.runTouched() and expire() stop when told to, and go on with the others next time", () => {
+Deno.test("Purgatory.checkMarked() and expire() stop when told to, and go on with the others next time", () => {
   const { purgatory } = create();
   const operations = [new Probe(10), new Probe(20), new Probe(30)];
   for (const operation of operations) {
     purgatory.schedule(operation);
     purgatory.watch(1, operation);
   }
-  purgatory.touch(1);
+  purgatory.markProgress(1);
   for (const expected of [[1, 0, 0], [1, 1, 0], [1, 1, 1]]) {
-    assert.equal(purgatory.runTouched(() => false), true);
+    assert.equal(purgatory.checkMarked(() => false), true);
     assert.deepEqual(operations.map(({ progressCount }) => progressCount), expected);
   }
-  assert.equal(purgatory.hasTouched, false);
+  assert.equal(purgatory.hasMarked, false);
   for (const expected of [[1, 0, 0], [1, 1, 0], [1, 1, 1]]) {
     purgatory.expire(100, () => false);
     assert.deepEqual(operations.map(({ expiredCount }) => expiredCount), expected);

@@ -7,7 +7,7 @@
 
 /** What a record is. */
 export const kind = {
-  adopt: 1,
+  connection: 1,
   append: 2,
   appended: 3,
   read: 4,
@@ -27,10 +27,10 @@ export const kind = {
 } as const;
 
 /**
- * main → shard: an accepted connection; shard → shard: one that moves, and how often it has moved. "peer" is what the main isolate
+ * main → shard: an accepted connection; shard → shard: one that is transferred, and how often it was. "peer" is what the main isolate
  * counts it by, 0 for nothing.
  */
-export const adopt = { fd: 1, listener: 2, moves: 3, peer: 4 } as const;
+export const connection = { fd: 1, listener: 2, transfers: 3, peer: 4 } as const;
 
 /** shard → owner: append the batch at these bytes of the sender's arena. The sender holds them until the answer. */
 export const append = { operation: 1, slot: 2, start: 3, length: 4, acks: 5, leaderEpoch: 6 } as const;

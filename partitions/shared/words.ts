@@ -102,7 +102,7 @@ export const sharedWords: readonly SharedWord[] = [
     "none",
   ]),
   word("isolate", ISOLATE.closed, "closed", ["shard", "main"], [
-    "connections that ended here or moved away, less those that moved in; the main isolate knows how many it handed over",
+    "connections that ended here or were transferred away, less those that other shards transferred here; the main isolate knows how many it sent",
     "wraps at 2^32; only the difference counts",
   ]),
   word("isolate", ISOLATE.waited, "waited", ["shard", "main"], [

@@ -33,7 +33,7 @@ export const doorExceptions: ReadonlyMap<string, string> = new Map([
   ["net/handlers -> partitions/metadata/topic_names.ts", "a pure function; the door would load the metadata store"],
   [
     "net -> partitions/shared/messages.ts",
-    "net/shards/adoption runs on the main isolate and on shards, which have different doors",
+    "net/shards/connection_transfer runs on the main isolate and on shards, which have different doors",
   ],
   [
     "partitions/directory/checkpoint_files.ts -> storage/directory/offset_checkpoint.ts",

@@ -55,7 +55,7 @@ interface FetchPart {
 export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork {
   deadlineMs = 0;
   heapIndex = -1;
-  isTouched = false;
+  isMarked = false;
   readonly #plan: Exclude<FetchPlan, { kind: "refused" }>;
   readonly #maxWaitMs: number;
   readonly #committedOnly: boolean;
@@ -172,7 +172,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   #startRead({ interest, errorCode: code, outcome }: FetchPart, place: PartitionPlace, tag: number): void {
     const { partitions, shard } = this.#services;
     // What is read again after a wait is not counted.
-    if (this.#isFirstReading) this.#exchange.affinity.touch(place.shard);
+    if (this.#isFirstReading) this.#exchange.affinity.countPartition(place.shard);
     if (code !== errorCode.NONE) return;
     this.#unanswered++;
     partitions.read(

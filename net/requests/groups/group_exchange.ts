@@ -65,7 +65,7 @@ export function askGroup<Key extends GroupApiKey>(
   shape: (response: GroupResponse<Key>) => GroupResponse<Key> = (response) => response,
 ): void {
   const shard = services.groups.ownerOf(groupId);
-  exchange.affinity.touch(shard);
+  exchange.affinity.countPartition(shard);
   const answer = answerOnce(exchange);
   services.groups.call(
     { shard, apiKey, request, client: clientOf(exchange) },
@@ -126,7 +126,7 @@ function placesOf<Key extends GroupApiKey, Item, Result>(
   });
   const byShard = Map.groupBy(allowed.keys(), (index) => {
     const shard = services.groups.ownerOf(groupIdOf(allowed[index] as Item));
-    exchange.affinity.touch(shard);
+    exchange.affinity.countPartition(shard);
     return shard;
   });
   return { denied, allowed, byShard: [...byShard] };

@@ -31,7 +31,7 @@ export interface TopicWaitsParts {
 export class TopicWait implements DelayedOperation {
   deadlineMs = 0;
   heapIndex = -1;
-  isTouched = false;
+  isMarked = false;
   /** Belongs to TopicWaits: ends the wait. */
   end: () => void = () => {};
   /** Memory that it keeps. */

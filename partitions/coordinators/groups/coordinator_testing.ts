@@ -178,7 +178,7 @@ export class TestCoordinator {
     this.coordinator.expire(this.clock.monotonicMs());
     this.purgatory.expire(this.clock.monotonicMs());
     this.coordinator.settle();
-    while (this.purgatory.runTouched());
+    while (this.purgatory.checkMarked());
   }
 
   /** Sends a request without ending the turn. */

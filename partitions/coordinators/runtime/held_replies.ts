@@ -31,7 +31,7 @@ interface Held {
 export class HeldReplies implements DelayedOperation {
   deadlineMs = 0;
   heapIndex = -1;
-  isTouched = false;
+  isMarked = false;
   readonly #log: ReplicatedLog;
   readonly #purgatory: Purgatory;
   readonly #nowMs: () => number;

@@ -29,8 +29,8 @@ class Setting {
 
   replicate(highWatermark: number): void {
     this.log.highWatermark = toOffset(highWatermark);
-    this.purgatory.touch(3);
-    this.purgatory.runTouched();
+    this.purgatory.markProgress(3);
+    this.purgatory.checkMarked();
   }
 
   advance(ms: number): void {
