@@ -17,6 +17,7 @@ const byPath = new Map(sources.map((file) => [file.path, file]));
 /** Deterministic cores: functions of state, event and time. Whatever they reach at run time names no I/O. */
 const CORES = [
   "net/accept/connection_limits.ts",
+  "net/requests/cluster_view.ts",
   "net/requests/fetch/fetch_sessions.ts",
   "net/reactor/idle_connections.ts",
   "net/requests/producer_ids.ts",

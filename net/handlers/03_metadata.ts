@@ -7,19 +7,20 @@
  * leader epochs · v8 authorized operations (KIP-430), of the cluster until v10 · v10 topic ids · v12 lookup by topic
  * id · v13 an error of the whole answer, which never happens here.
  *
- * Not done: racks; brokers other than this one.
+ * Not done: racks.
  */
 import { isFailure } from "../shards/shard_messages.ts";
-import type { TopicImage } from "../../partitions/metadata/image.ts";
+import type { PartitionImage, TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
-import { advertisedAddress } from "../requests/advertised_address.ts";
 import { authorize, authorizedOperations, CLUSTER } from "../requests/authorization.ts";
+import { NO_LEADER } from "../requests/cluster_view.ts";
 import { askControl } from "../requests/control_question.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
   type MetadataRequest,
   type MetadataResponse,
+  type MetadataResponsePartition,
   type MetadataResponseTopic,
   OPERATIONS_NOT_REQUESTED,
 } from "../protocol/messages/03_metadata.ts";
@@ -125,35 +126,41 @@ class MetadataOperation {
   }
 
   #describe(topic: TopicImage): MetadataResponseTopic {
-    const { nodeId } = this.#services;
     return {
       errorCode: errorCode.NONE,
       name: topic.name,
       topicId: topic.id,
       isInternal: topic.isInternal,
-      partitions: topic.partitions.map(({ partition, leader, leaderEpoch, replicas, isr }) => ({
-        errorCode: leader === nodeId ? errorCode.NONE : errorCode.LEADER_NOT_AVAILABLE,
-        partitionIndex: partition,
-        leaderId: leader === nodeId ? leader : -1,
-        leaderEpoch,
-        replicaNodes: replicas,
-        isrNodes: isr,
-        offlineReplicas: replicas.filter((id) => id !== nodeId),
-      })),
+      partitions: topic.partitions.map((partition) => this.#describePartition(partition)),
       topicAuthorizedOperations: operations(this.#exchange.context, topic.name, this.#request),
+    };
+  }
+
+  #describePartition(partition: PartitionImage): MetadataResponsePartition {
+    const { context } = this.#exchange;
+    const { cluster } = this.#services;
+    const leaderId = cluster.leaderOf(partition, context);
+    return {
+      errorCode: leaderId === NO_LEADER ? errorCode.LEADER_NOT_AVAILABLE : errorCode.NONE,
+      partitionIndex: partition.partition,
+      leaderId,
+      leaderEpoch: partition.leaderEpoch,
+      replicaNodes: partition.replicas,
+      isrNodes: partition.isr,
+      offlineReplicas: cluster.offlineOf(partition.replicas, context),
     };
   }
 
   #respond(topics: MetadataResponseTopic[]): void {
     const { context, apiVersion } = this.#exchange;
-    const { config, nodeId, clusterId } = this.#services;
+    const { cluster } = this.#services;
     const { first, last } = CLUSTER_OPERATIONS_VERSIONS;
     const isAsked = this.#request.includeClusterAuthorizedOperations && apiVersion >= first && apiVersion <= last;
     this.#exchange.respond({
       throttleTimeMs: charge(context, "request", 1),
-      brokers: [{ nodeId, ...advertisedAddress(context, config), rack: null }],
-      clusterId,
-      controllerId: nodeId,
+      brokers: cluster.brokersFor(context),
+      clusterId: cluster.clusterId,
+      controllerId: cluster.controllerId,
       topics,
       clusterAuthorizedOperations: isAsked ? clusterOperations(context) : OPERATIONS_NOT_REQUESTED,
       errorCode: errorCode.NONE,

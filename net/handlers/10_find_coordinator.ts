@@ -8,10 +8,9 @@
  * which librdkafka and the Java client both give up at once; with any retriable one `initTransactions()` would hang until its
  * timeout.
  *
- * Not done: coordinators of transactions and share groups; brokers other than this one.
+ * Not done: coordinators of transactions and share groups.
  */
 import { OFFSETS_TOPIC, offsetsPartitionOf } from "../../partitions/mod.ts";
-import { advertisedAddress } from "../requests/advertised_address.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
@@ -23,6 +22,9 @@ export const NO_TRANSACTIONS = "Transactions are not supported by this broker ye
 
 /** What Kafka's message is where nothing is wrong, as long as it says something then. */
 const NO_ERROR = "NONE";
+
+/** What stands for the coordinator where there is none. */
+const NO_ADDRESS = { nodeId: -1, host: "", port: -1 } as const;
 
 /** Kinds of key. */
 const keyTypes = { group: 0, transaction: 1, share: 2 } as const;
@@ -61,17 +63,16 @@ export function handleFindCoordinator(
 function coordinatorOf(
   asked: { key: string; keyType: number },
   exchange: Exchange<FindCoordinatorResponse>,
-  { image, nodeId, config }: ShardServices,
+  { image, cluster }: ShardServices,
 ): { nodeId: number; host: string; port: number; errorCode: number; errorMessage: string } {
   const partitions = image.topic(OFFSETS_TOPIC)?.partitions ?? [];
   const leader = partitions[offsetsPartitionOf(asked.key, partitions.length)]?.leader;
   const refusal = refuse(asked, exchange);
-  const code = refusal === errorCode.NONE && leader !== nodeId ? errorCode.COORDINATOR_NOT_AVAILABLE : refusal;
+  const address = leader === undefined ? null : cluster.addressOf(leader, exchange.context);
+  const code = refusal === errorCode.NONE && address === null ? errorCode.COORDINATOR_NOT_AVAILABLE : refusal;
   const message = code === errorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED ? NO_TRANSACTIONS : errorMessage(code);
-  const place = code === errorCode.NONE
-    ? { nodeId, ...advertisedAddress(exchange.context, config) }
-    : { nodeId: -1, host: "", port: -1 };
-  return { ...place, errorCode: code, errorMessage: message };
+  const { nodeId, host, port } = (code === errorCode.NONE ? address : null) ?? NO_ADDRESS;
+  return { nodeId, host, port, errorCode: code, errorMessage: message };
 }
 
 function refuse(

@@ -4,9 +4,8 @@
  * v0 (KIP-700) · v1 endpoint type (KIP-919): this listener is one of brokers, not of controllers · v2 fenced brokers
  * (KIP-1073): there are none.
  *
- * Not done: racks; brokers other than this one.
+ * Not done: racks.
  */
-import { advertisedAddress } from "../requests/advertised_address.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { OPERATIONS_NOT_REQUESTED } from "../protocol/messages/03_metadata.ts";
@@ -24,7 +23,7 @@ export function handleDescribeCluster(
   services: ShardServices,
 ): void {
   const { context } = exchange;
-  const { nodeId, clusterId, config } = services;
+  const { cluster } = services;
   const throttleTimeMs = charge(context, "request", 1);
   const { endpointType } = request;
   if (endpointType !== endpointTypes.broker) {
@@ -44,9 +43,15 @@ export function handleDescribeCluster(
     errorCode: errorCode.NONE,
     errorMessage: null,
     endpointType,
-    clusterId,
-    controllerId: nodeId,
-    brokers: [{ brokerId: nodeId, ...advertisedAddress(context, config), rack: null, isFenced: false }],
+    clusterId: cluster.clusterId,
+    controllerId: cluster.controllerId,
+    brokers: cluster.brokersFor(context).map(({ nodeId, host, port, rack }) => ({
+      brokerId: nodeId,
+      host,
+      port,
+      rack,
+      isFenced: false,
+    })),
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
       ? clusterOperations(context)
       : OPERATIONS_NOT_REQUESTED,

@@ -6,7 +6,7 @@
  */
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
 import { authorize, CLUSTER } from "../requests/authorization.ts";
-import type { Exchange, ShardServices } from "../requests/handler.ts";
+import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type {
   ConfigResource,
@@ -28,16 +28,20 @@ export function handleListConfigResources(
   const supported: number[] = apiVersion === 0 ? [resourceTypes.clientMetrics] : Object.values(resourceTypes);
   const asked = new Set(request.resourceTypes.length === 0 ? supported : request.resourceTypes);
   if ([...asked].some((type) => !supported.includes(type))) return answer(errorCode.UNSUPPORTED_VERSION);
-  answer(errorCode.NONE, supported.filter((type) => asked.has(type)).flatMap((type) => list(type, services)));
+  answer(errorCode.NONE, supported.filter((type) => asked.has(type)).flatMap((type) => list(type, context, services)));
 }
 
-function list(resourceType: number, { image, nodeId }: ShardServices): ConfigResource[] {
+function list(
+  resourceType: number,
+  context: ConnectionContext,
+  { image, cluster }: ShardServices,
+): ConfigResource[] {
   switch (resourceType) {
     case resourceTypes.group:
       return Array.from(image.configuredGroups(), ({ groupId }) => ({ resourceName: groupId, resourceType }));
     case resourceTypes.broker:
     case resourceTypes.brokerLogger:
-      return [{ resourceName: String(nodeId), resourceType }];
+      return cluster.brokersFor(context).map(({ nodeId }) => ({ resourceName: String(nodeId), resourceType }));
     case resourceTypes.topic:
       return Array.from(image.topics(), ({ name }) => ({ resourceName: name, resourceType }));
   }

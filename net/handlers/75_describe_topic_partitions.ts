@@ -7,9 +7,10 @@
  *
  * Not done: eligible leader replicas, which a single replica cannot have.
  */
-import type { TopicImage } from "../../partitions/metadata/image.ts";
+import type { PartitionImage, TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
 import { authorize, authorizedOperations } from "../requests/authorization.ts";
+import { NO_LEADER } from "../requests/cluster_view.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { OPERATIONS_NOT_REQUESTED } from "../protocol/messages/03_metadata.ts";
@@ -93,19 +94,19 @@ class Page {
     if (end < topic.partitions.length) this.next = { topicName: name, partitionIndex: end };
   }
 
-  #partition(of: TopicImage["partitions"][number]): DescribeTopicPartitionsResponsePartition {
-    const { nodeId } = this.#services;
-    const isHere = of.leader === nodeId;
+  #partition(of: PartitionImage): DescribeTopicPartitionsResponsePartition {
+    const { cluster } = this.#services;
+    const leaderId = cluster.leaderOf(of, this.#context);
     return {
-      errorCode: isHere ? errorCode.NONE : errorCode.LEADER_NOT_AVAILABLE,
+      errorCode: leaderId === NO_LEADER ? errorCode.LEADER_NOT_AVAILABLE : errorCode.NONE,
       partitionIndex: of.partition,
-      leaderId: isHere ? nodeId : -1,
+      leaderId,
       leaderEpoch: of.leaderEpoch,
       replicaNodes: [...of.replicas],
       isrNodes: [...of.isr],
       eligibleLeaderReplicas: [],
       lastKnownElr: [],
-      offlineReplicas: of.replicas.filter((id) => id !== nodeId),
+      offlineReplicas: cluster.offlineOf(of.replicas, this.#context),
     };
   }
 

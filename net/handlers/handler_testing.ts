@@ -8,6 +8,7 @@ import { resolveLogConfig } from "../../partitions/config/topics/topic_configs.t
 import type { ControlCallName, ControlCalls, ControlFailure } from "../../partitions/metadata/control_calls.ts";
 import { MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic } from "../../partitions/metadata/topic_names.ts";
+import { clusterOfOne } from "../requests/cluster_view.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { type Api, apiByKey } from "../protocol/api_table.ts";
 import { Reader } from "../protocol/reader.ts";
@@ -68,7 +69,7 @@ export function testServices(topics: TopicImage[] = [], properties: Record<strin
     control,
     slices: allAtOnce,
     nodeId: 1,
-    clusterId: "test-cluster",
+    cluster: clusterOfOne("test-cluster", built.config),
     config: built.config,
     shard: 0,
   };

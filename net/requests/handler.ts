@@ -8,6 +8,7 @@ import type { BrokerConfig } from "../../partitions/config/broker/broker_config.
 import type { MetadataImage } from "../../partitions/metadata/image.ts";
 import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
 import type { Purgatory, ShardPartitions, WatermarkTable } from "../../partitions/mod.ts";
+import type { ClusterView } from "./cluster_view.ts";
 import type { GroupCalls } from "./groups/group_calls.ts";
 import type { RefusedBatches } from "./produce/refused_batches.ts";
 import type { SliceRunner } from "./slices.ts";
@@ -77,7 +78,9 @@ export interface ShardServices {
   /** The way to group coordinators. */
   readonly groups: GroupCalls;
   readonly clock: Clock;
+  /** This broker. */
   readonly nodeId: number;
-  readonly clusterId: string;
+  /** The brokers as clients see them. */
+  readonly cluster: ClusterView;
   readonly config: BrokerConfig;
 }

@@ -9,6 +9,7 @@ import { MetadataImage, type TopicImage } from "../../partitions/metadata/image.
 import { type TestShard, TestShards } from "../../partitions/owned/partition_testing.ts";
 import { Affinity } from "../reactor/affinity.ts";
 import { Pipeline, type PipelineOwner, type RequestExchange } from "./exchange.ts";
+import { clusterOfOne } from "./cluster_view.ts";
 import type { ShardServices } from "./handler.ts";
 import { apiByKey } from "../protocol/api_table.ts";
 import { decodeResponseHeader } from "../protocol/headers.ts";
@@ -79,7 +80,7 @@ export class TestBroker implements Disposable {
       groups: undefined as never,
       clock: this.world.clock,
       nodeId: 1,
-      clusterId: "test-cluster",
+      cluster: clusterOfOne("test-cluster", this.#config),
       config: this.#config,
     };
   }

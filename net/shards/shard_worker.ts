@@ -30,6 +30,7 @@ import {
   systemClock,
 } from "../../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
+import { clusterOfOne } from "../requests/cluster_view.ts";
 import { ControlLink } from "../requests/control_link.ts";
 import { ShardGroups } from "../requests/groups/group_turns.ts";
 import type { ShardServices } from "../requests/handler.ts";
@@ -207,7 +208,7 @@ class ShardHost {
       groups: this.#groups.calls,
       clock: systemClock,
       nodeId: config.nodeId,
-      clusterId,
+      cluster: clusterOfOne(clusterId, config),
       config,
     };
   }
