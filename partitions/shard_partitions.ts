@@ -1,42 +1,31 @@
 /**
- * A shard's door to all partitions of the broker: its own answer at once, by a call; those of other shards through the
- * rings. It opens, updates and removes the logs the metadata image assigns to this shard. Runs on shards.
+ * A shard's door to all partitions of the broker: those of this shard are called (owned/), those of other shards are asked through the
+ * rings (remote/). Runs on shards.
  */
+import { type Clock, type NativeMemory, NO_OFFSET } from "../storage/mod.ts";
 import { ColdLookups } from "./owned/cold_lookups.ts";
-import type { PartitionImage, TopicImage } from "./metadata/image.ts";
-import type {
-  AppendOutcome,
-  AppendWaiter,
-  DeletionWaiter,
-  EpochEndWaiter,
-  ListOffsetWaiter,
-  ReadRequest,
-  ReadWaiter,
-} from "./requests/outcomes.ts";
-import { refusedAppend } from "./requests/outcomes.ts";
-import { type LogStore, NO_DESCRIPTORS } from "./owned/log_store.ts";
-import { Partition, type PartitionOwner } from "./owned/partition.ts";
-import { PartitionUpkeep } from "./owned/partition_upkeep.ts";
+import type { Flush } from "./owned/flush_gate.ts";
+import type { LogStore } from "./owned/log_store.ts";
+import { OwnedPartitions } from "./owned/owned_partitions.ts";
+import { OwnedRequests } from "./owned/owned_requests.ts";
+import type { Partition } from "./owned/partition.ts";
+import { ProgressNotices } from "./owned/progress_notices.ts";
 import { PartitionService } from "./remote/partition_service.ts";
-import type { Purgatory } from "./requests/purgatory.ts";
-import type { Refusal } from "./requests/refusals.ts";
 import { RemotePartitions } from "./remote/remote_partitions.ts";
-import { SegmentRemoval } from "./owned/segment_removal.ts";
-import { type TopicChange, TopicChanges } from "./owned/topic_changes.ts";
 import {
-  type Clock,
-  type FlushOutcome,
-  type FlushRequest,
-  type NativeMemory,
-  NO_OFFSET,
-  type Offset,
-  storageFailure,
-  toOffset,
-} from "../storage/mod.ts";
+  type AppendWaiter,
+  type DeletionWaiter,
+  emptyAppendOutcome,
+  type EpochEndWaiter,
+  type ListOffsetWaiter,
+  type ReadRequest,
+  type ReadWaiter,
+} from "./requests/outcomes.ts";
+import type { Purgatory } from "./requests/purgatory.ts";
 import type { Outbox } from "./shared/mail.ts";
 import * as message from "./shared/messages.ts";
 import type { RingRecord } from "./shared/ring.ts";
-import { emptyWatermarks, type InterestTable, partitionState, type WatermarkTable } from "./shared/watermarks.ts";
+import type { InterestTable, WatermarkTable } from "./shared/watermarks.ts";
 
 /** What the door is built from. */
 export interface ShardPartitionsParts {
@@ -54,16 +43,12 @@ export interface ShardPartitionsParts {
   readonly flushCheckMs: number;
   /** Tells the operator something. */
   readonly report: (text: string) => void;
-  /** Makes files durable on another thread. */
-  readonly flush: (request: FlushRequest, done: (outcome: FlushOutcome) => void) => void;
+  readonly flush: Flush;
   /** Removes files, and directories with all that is in them, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
   /** Brings whole files into the page cache on another thread; `done` runs on a later turn. */
   readonly load: (files: readonly string[], done: () => void) => void;
 }
-
-/** Flushes of one shard under way: each keeps the files of closed segments open (net/accept/descriptor_budget.ts counts on it). */
-const FLUSHES_MAX = 4;
 
 /** Operations in flight at which requests of many partitions pause; each takes about 400 bytes, with another shard on either side. */
 const OPERATIONS_MAX = 16_384;
@@ -77,51 +62,39 @@ export interface PartitionPlace {
 }
 
 /** The door. */
-export class ShardPartitions implements PartitionOwner {
-  readonly #parts: ShardPartitionsParts;
-  readonly #own = new Map<number, Partition>();
-  /** `topic-partition` by slot, for messages. */
-  readonly #names = new Map<number, string>();
-  /** Slots of own partitions whose logs could not be opened. */
-  readonly #unopened = new Set<number>();
+export class ShardPartitions {
+  /** The partitions of this shard. */
+  readonly owned: OwnedPartitions;
+  readonly #shard: number;
+  readonly #store: LogStore;
+  readonly #purgatory: Purgatory;
+  readonly #outboxes: readonly Outbox[];
+  readonly #ownedRequests: OwnedRequests;
+  readonly #notices: ProgressNotices;
   readonly #remote: RemotePartitions;
   readonly #service: PartitionService;
-  readonly #removal: SegmentRemoval;
   readonly #cold: ColdLookups;
   readonly #memory: NativeMemory;
-  readonly #moved: number[] = [];
-  readonly #isMoved = new Set<number>();
-  readonly #upkeep: PartitionUpkeep;
-  readonly #changes: TopicChanges;
-  readonly #wallMs: () => number;
-  #flushesCount = 0;
-  /** Slots of partitions that wait to flush, in their order. */
-  readonly #wantFlush = new Set<number>();
-  #isStopping = false;
-  readonly #row = emptyWatermarks();
-  readonly #appended: AppendOutcome = { ...refusedAppend("unknown-partition"), refusal: null };
+  readonly #appended = emptyAppendOutcome();
 
   /** @param parts the shard's pieces */
   constructor(parts: ShardPartitionsParts) {
-    this.#parts = parts;
-    this.#memory = parts.arenas[parts.shard] as NativeMemory;
-    this.#remote = new RemotePartitions(parts.outboxes);
-    const nowMs = parts.clock.monotonicMs();
-    this.#wallMs = () => parts.clock.wallMs();
+    const { shard, arenas, outboxes, store, clock } = parts;
+    this.#shard = shard;
+    this.#store = store;
+    this.#purgatory = parts.purgatory;
+    this.#outboxes = outboxes;
+    this.#memory = arenas[shard] as NativeMemory;
+    this.#notices = new ProgressNotices(parts);
+    this.owned = new OwnedPartitions({ ...parts, onProgress: (slot) => this.#notices.note(slot) });
     this.#cold = new ColdLookups(parts.load);
-    this.#removal = new SegmentRemoval(this.#own, parts.unlink);
-    this.#upkeep = new PartitionUpkeep(this.#own, { nowMs, flushCheckMs: parts.flushCheckMs });
-    this.#changes = new TopicChanges(parts.shard, {
-      apply: (...step) => this.#apply(...step),
-      remove: (...step) => this.#remove(...step),
-    });
-    this.#service = new PartitionService(this.#own, {
-      outboxes: parts.outboxes,
-      arenas: parts.arenas,
-      clock: parts.clock,
-      refusalOf: (slot) => this.#refusalOf(slot),
-      cold: this.#cold,
-      onRelease: (_slot, lease) => parts.store.release(lease),
+    this.#ownedRequests = new OwnedRequests(this.owned, { clock, cold: this.#cold });
+    this.#remote = new RemotePartitions(outboxes);
+    this.#service = new PartitionService(this.#ownedRequests, {
+      partitions: this.owned,
+      outboxes,
+      arenas,
+      onRelease: (lease) => store.release(lease),
     });
   }
 
@@ -133,98 +106,22 @@ export class ShardPartitions implements PartitionOwner {
   /** Whether so many answers are owed, or records are taken so slowly, that nothing should be added to a request's operations. */
   get isCrowded(): boolean {
     if (this.inFlight >= OPERATIONS_MAX) return true;
-    return this.#parts.outboxes.some((outbox) => outbox.waitingCount >= WAITING_RECORDS_MAX);
-  }
-
-  /** The shard's own partitions. */
-  get own(): Iterable<Partition> {
-    return this.#own.values();
+    return this.#outboxes.some((outbox) => outbox.waitingCount >= WAITING_RECORDS_MAX);
   }
 
   /** An own partition by its row, to append the broker's own records to; undefined when its log could not be opened. */
   ownAt(slot: number): Partition | undefined {
-    return this.#own.get(slot);
-  }
-
-  /**
-   * Opens, updates or keeps the partitions of changed topics that belong here, and removes those of deleted topics, a few a turn.
-   * @param done gets sentences about logs that could not be opened, which stay offline, and directories that could not be renamed,
-   * which the next start removes; on a later turn
-   */
-  change(topics: TopicChange, done: (failures: readonly string[]) => void): void {
-    this.#changes.add(topics, done);
-  }
-
-  /** Does at once what changes have left. */
-  finishChanges(): void {
-    this.#changes.finish();
-  }
-
-  /** Lets a partition go, if it can go now: its row says so, and the shard that the image names next opens it. */
-  handOver(slot: number): void {
-    if (!this.#changes.isEmpty || this.#own.get(slot)?.handOver() !== true) return;
-    this.#own.delete(slot);
-    this.#names.delete(slot);
-  }
-
-  /** Ends the start: logs opened from now on are new ones (log_store.ts). @returns what the operator must know of the others, or null */
-  endStart(): string | null {
-    this.#parts.store.forgetCheckpoints();
-    return this.#parts.store.uncommittedWarning();
-  }
-
-  /** From now on no flush begins: `close()` makes everything durable, and must be alone with the files (storage/log/log_durability.ts). */
-  stopFlushing(): void {
-    this.#isStopping = true;
-  }
-
-  /** Closes all logs, after what a clean stop leaves to do. @param options clean: trimmed and with snapshots @returns whether all were closed as asked */
-  close(options: { clean: boolean }): boolean {
-    if (options.clean) this.finishChanges();
-    let asked = true;
-    for (const partition of this.#own.values()) asked = partition.close(options) && asked;
-    this.#own.clear();
-    return asked;
+    return this.owned.at(slot);
   }
 
   /** When `maintain()` has something to do, monotonic ms. */
   get nextDeadlineMs(): number {
-    return this.#changes.isEmpty ? Math.min(this.#removal.nextDeadlineMs, this.#upkeep.nextDeadlineMs) : 0;
+    return this.owned.nextDeadlineMs;
   }
 
   /** Does what is due once in a while; called every turn. @param nowMs monotonic time */
   maintain(nowMs: number): void {
-    this.#changes.run();
-    this.#removal.run(nowMs);
-    this.#upkeep.run(nowMs, this.#wallMs);
-  }
-
-  onTrouble(slot: number, text: string): void {
-    this.#parts.report(`${this.#names.get(slot) ?? `slot ${slot}`}: ${text}`);
-  }
-
-  onLogStartMoved(slot: number): void {
-    this.#removal.note(slot);
-  }
-
-  mayFlush(slot: number): boolean {
-    if (this.#isStopping) return false;
-    if (this.#flushesCount < FLUSHES_MAX) return true;
-    this.#wantFlush.add(slot);
-    return false;
-  }
-
-  onFlush(request: FlushRequest, done: (outcome: FlushOutcome) => void): void {
-    this.#flushesCount++;
-    this.#parts.flush(request, (outcome) => {
-      this.#flushesCount--;
-      done(outcome);
-      for (const slot of this.#wantFlush) {
-        if (this.#flushesCount === FLUSHES_MAX) break;
-        this.#wantFlush.delete(slot);
-        this.#own.get(slot)?.flushLater();
-      }
-    });
+    this.owned.maintain(nowMs);
   }
 
   /**
@@ -238,25 +135,26 @@ export class ShardPartitions implements PartitionOwner {
     waiter: AppendWaiter,
     tag: number,
   ): boolean {
-    if (place.shard !== this.#parts.shard) {
+    if (place.shard !== this.#shard) {
       this.#remote.append(place, batch, waiter, tag);
       return false;
     }
-    const partition = this.#own.get(place.slot);
-    const refused = () => refusedAppend(this.#refusalOf(place.slot));
-    waiter.onAppended(tag, partition === undefined ? refused() : this.#appendHere(partition, batch));
+    const { start, length } = batch;
+    this.#ownedRequests.append(place.slot, { memory: this.#memory, start, length }, this.#appended);
+    waiter.onAppended(tag, this.#appended);
     return true;
   }
 
   /** Borrows a slice for a fetch. */
   read(place: PartitionPlace, request: ReadRequest, waiter: ReadWaiter, tag: number): void {
-    if (place.shard !== this.#parts.shard) return this.#remote.read(place, request, waiter, tag);
-    this.#service.read(place.slot, request, { outcome: () => waiter.outcomeOf(tag), done: () => waiter.onRead(tag) });
+    if (place.shard !== this.#shard) return this.#remote.read(place, request, waiter, tag);
+    const to = { outcome: () => waiter.outcomeOf(tag), done: () => waiter.onRead(tag) };
+    this.#ownedRequests.read(place.slot, request, to);
   }
 
   /** Gives a borrowed slice back. */
   release(place: PartitionPlace, lease: number): void {
-    if (place.shard === this.#parts.shard) this.#parts.store.release(lease);
+    if (place.shard === this.#shard) this.#store.release(lease);
     else this.#remote.release(place, lease);
   }
 
@@ -267,9 +165,14 @@ export class ShardPartitions implements PartitionOwner {
     waiter: ListOffsetWaiter,
     tag: number,
   ): void {
-    if (place.shard !== this.#parts.shard) return this.#remote.listOffset(place, query, waiter, tag);
-    const none = () => ({ refusal: this.#refusalOf(place.slot), offset: NO_OFFSET, timestamp: -1, leaderEpoch: -1 });
-    waiter.onListOffset(tag, this.#own.get(place.slot)?.listOffset(query) ?? none());
+    if (place.shard !== this.#shard) return this.#remote.listOffset(place, query, waiter, tag);
+    const none = () => ({
+      refusal: this.owned.refusalOf(place.slot),
+      offset: NO_OFFSET,
+      timestamp: -1,
+      leaderEpoch: -1,
+    });
+    waiter.onListOffset(tag, this.owned.at(place.slot)?.listOffset(query) ?? none());
   }
 
   /** Finds where a leader epoch ends. */
@@ -279,122 +182,34 @@ export class ShardPartitions implements PartitionOwner {
     waiter: EpochEndWaiter,
     tag: number,
   ): void {
-    if (place.shard !== this.#parts.shard) return this.#remote.epochEnd(place, query, waiter, tag);
-    const none = () => ({ refusal: this.#refusalOf(place.slot), leaderEpoch: -1, endOffset: NO_OFFSET });
-    waiter.onEpochEnd(tag, this.#own.get(place.slot)?.epochEnd(query) ?? none());
+    if (place.shard !== this.#shard) return this.#remote.epochEnd(place, query, waiter, tag);
+    const none = () => ({ refusal: this.owned.refusalOf(place.slot), leaderEpoch: -1, endOffset: NO_OFFSET });
+    waiter.onEpochEnd(tag, this.owned.at(place.slot)?.epochEnd(query) ?? none());
   }
 
   /** Moves the log start of a partition. @param offset the new one; -1 is the high watermark */
   deleteRecords(place: PartitionPlace, offset: number, waiter: DeletionWaiter, tag: number): void {
-    if (place.shard !== this.#parts.shard) return this.#remote.deleteRecords(place, offset, waiter, tag);
-    const none = () => ({ refusal: this.#refusalOf(place.slot), logStartOffset: NO_OFFSET });
-    waiter.onRecordsDeleted(tag, this.#own.get(place.slot)?.deleteRecords(offset) ?? none());
+    if (place.shard !== this.#shard) return this.#remote.deleteRecords(place, offset, waiter, tag);
+    const none = () => ({ refusal: this.owned.refusalOf(place.slot), logStartOffset: NO_OFFSET });
+    waiter.onRecordsDeleted(tag, this.owned.at(place.slot)?.deleteRecords(offset) ?? none());
   }
 
   /** Takes a ring record of another shard. @returns false when it is none of partitions' */
   receive(sender: number, record: RingRecord): boolean {
     if (record.ints[record.int] === message.kind.watermark) {
-      this.#parts.purgatory.markProgress(record.ints[record.int + message.watermark.slot] as number);
+      this.#purgatory.markProgress(record.ints[record.int + message.watermark.slot] as number);
       return true;
     }
     return this.#remote.receive(record) || this.#service.receive(sender, record);
   }
 
-  /** Remembers that a partition moved; everybody is told once, at the end of the turn. */
-  onMoved(slot: number): void {
-    if (this.#isMoved.has(slot)) return;
-    this.#isMoved.add(slot);
-    this.#moved.push(slot);
-  }
-
-  /** Whether partitions moved since the last announcement. */
+  /** Whether `announceMoved()` has something to tell. */
   get hasMoved(): boolean {
-    return this.#moved.length > 0;
+    return this.#notices.areWaiting;
   }
 
-  /** Tells whoever waits, here and on other shards, which partitions moved in this turn. */
+  /** Tells whoever waits, here and on other shards, of which partitions the high watermark moved in this turn, or which went away. */
   announceMoved(): void {
-    if (this.#moved.length === 0) return;
-    const { interest, purgatory, outboxes, shard } = this.#parts;
-    for (const slot of this.#moved) {
-      purgatory.markProgress(slot);
-      for (const [peer, outbox] of outboxes.entries()) {
-        if (peer === shard || !interest.has(peer, slot)) continue;
-        outbox.sendWatermark(slot);
-      }
-    }
-    this.#moved.length = 0;
-    this.#isMoved.clear();
-  }
-
-  #apply(topic: TopicImage, place: PartitionImage, failures: string[]): void {
-    const partition = this.#own.get(place.slot);
-    if (partition === undefined) this.#open(topic, place, failures);
-    else partition.update({ leaderEpoch: place.leaderEpoch, config: topic.logConfig });
-  }
-
-  #remove(topic: TopicImage, { slot, partition: number }: PartitionImage, failures: string[]): void {
-    if (this.#unopened.delete(slot)) {
-      this.#parts.store.forget(topic, number);
-      this.#parts.table.write(slot, emptyWatermarks());
-    }
-    const partition = this.#own.get(slot);
-    if (partition === undefined) return;
-    this.#own.delete(slot);
-    this.#names.delete(slot);
-    try {
-      this.#removal.removeDirectory(partition.remove(), partition.config.fileDeleteDelayMs);
-    } catch (error) {
-      failures.push(`Cannot remove ${topic.name}-${number}: ${storageFailure(error)}`);
-    }
-  }
-
-  #open(topic: TopicImage, place: PartitionImage, failures: string[]): void {
-    const { table, store } = this.#parts;
-    const row = table.read(place.slot, emptyWatermarks());
-    const handedOver = row.state === partitionState.handedOver ? row : null;
-    const log = store.open(topic, place.partition, handedOver);
-    if (typeof log === "string") {
-      this.#unopened.add(place.slot);
-      this.#keepCheckpoints(place.slot, store.checkpointed(topic, place.partition));
-      this.onMoved(place.slot); // who waited for the shard that had it is answered
-      if (log !== NO_DESCRIPTORS) failures.push(log);
-      return;
-    }
-    this.#unopened.delete(place.slot);
-    const config = topic.logConfig;
-    const partition = new Partition(log, { ...place, config, table, owner: this }, handedOver?.visibleBytes);
-    this.#own.set(place.slot, partition);
-    if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
-    this.#names.set(place.slot, `${topic.name}-${place.partition}`);
-  }
-
-  /** Why there is no partition here: unless its row is closed, another shard has it, or is about to. */
-  #refusalOf(slot: number): Refusal {
-    if (this.#unopened.has(slot)) return "log-offline";
-    const { state } = this.#parts.table.read(slot, this.#row);
-    const isClosed = state === partitionState.closed || state === partitionState.closedCleanly;
-    return isClosed ? "unknown-partition" : "not-leader-or-follower";
-  }
-
-  /** Of a log that could not be opened: when it can be, deleted records must not come back, nor lost ones pass for never flushed. */
-  #keepCheckpoints(slot: number, kept: { recoveryPoint: Offset; logStartOffset: Offset }): void {
-    const { logStartOffset } = kept;
-    const [highWatermark, lastStableOffset, logEndOffset] = [logStartOffset, logStartOffset, logStartOffset];
-    const watermarks = { ...emptyWatermarks(), ...kept, highWatermark, lastStableOffset, logEndOffset };
-    this.#parts.table.write(slot, { ...watermarks, state: partitionState.offline });
-  }
-
-  #appendHere(partition: Partition, batch: { start: number; length: number }): AppendOutcome {
-    const place = { memory: this.#memory, start: batch.start, length: batch.length };
-    const result = partition.append(place, this.#parts.clock.wallMs());
-    const outcome = this.#appended;
-    outcome.refusal = result.refusal;
-    outcome.recordIndex = result.recordIndex;
-    outcome.baseOffset = result.baseOffset;
-    outcome.nextOffset = toOffset(result.lastOffset + 1);
-    outcome.appendTimeMs = result.appendTimeMs;
-    outcome.logStartOffset = partition.log.logStartOffset;
-    return outcome;
+    this.#notices.send();
   }
 }

@@ -225,45 +225,45 @@ Deno.test("a log that cannot be opened is offline, here and for other shards, un
   assert.deepEqual([answers.appended[2]?.refusal, answers.appended[2]?.baseOffset], [null, 0]);
 });
 
-Deno.test("ShardPartitions.change() opens only its own partitions, and takes a changed config and epoch over", () => {
+Deno.test("OwnedPartitions.change() opens only its own partitions, and takes a changed config and epoch over", () => {
   using world = new TestShards(2);
   world.apply(topicOn([0, 1]));
-  assert.deepEqual([...world.at(0).partitions.own].map(({ slot }) => slot), [0]);
-  assert.deepEqual([...world.at(1).partitions.own].map(({ slot }) => slot), [1]);
+  assert.deepEqual([...world.at(0).partitions.owned.all].map(({ slot }) => slot), [0]);
+  assert.deepEqual([...world.at(1).partitions.owned.all].map(({ slot }) => slot), [1]);
   world.apply(topicOn([0, 1], { leaderEpoch: 4, config: { ...smallLogs, maxMessageBytes: 80 } }));
-  const [own] = world.at(0).partitions.own;
+  const [own] = world.at(0).partitions.owned.all;
   assert.equal(own?.leaderEpoch, 4);
   const answers = new Answers();
   world.at(0).partitions.append(OWN, { ...world.place(0, batchOf("x".repeat(100))), acks: 1 }, answers, 0);
   assert.equal(answers.appended[0]?.refusal, "too-large");
 });
 
-Deno.test("ShardPartitions.close() says whether every log was closed as asked", () => {
+Deno.test("OwnedPartitions.close() says whether every log was closed as asked", () => {
   using world = new TestShards(1);
   world.apply(topicOn([0, 0]));
   const answers = new Answers();
   world.at(0).partitions.append(OWN, { ...world.place(0, batchOf("x")), acks: 1 }, answers, 0);
   world.at(0).files.flushFails = true;
-  assert.equal(world.at(0).partitions.close({ clean: true }), false);
-  assert.equal(world.at(0).partitions.close({ clean: true }), true, "nothing is left to close");
+  assert.equal(world.at(0).partitions.owned.close({ clean: true }), false);
+  assert.equal(world.at(0).partitions.owned.close({ clean: true }), true, "nothing is left to close");
   assert.equal(world.table.read(0, emptyWatermarks()).highWatermark, toOffset(1));
 });
 
-Deno.test("ShardPartitions.stopFlushing() leaves it to close() to make logs durable", () => {
+Deno.test("OwnedPartitions.stopFlushing() leaves it to close() to make logs durable", () => {
   using world = new TestShards(1);
   world.apply(topicOn([0, 0]));
   const shard = world.at(0);
   for (const place of [OWN, { ...OWN, slot: 1 }]) {
     shard.partitions.append(place, { ...world.place(0, batchOf("x")), acks: 1 }, new Answers(), 0);
   }
-  const [first, second] = [...shard.partitions.own];
+  const [first, second] = [...shard.partitions.owned.all];
   first?.flushLater();
-  shard.partitions.stopFlushing();
+  shard.partitions.owned.stopFlushing();
   second?.flushLater();
   assert.equal(shard.flushes.length, 1, "only the one that had begun");
   shard.flushes[0]?.done("flushed");
   assert.equal(shard.flushes.length, 1, "and none follows on it");
-  assert.equal(shard.partitions.close({ clean: true }), true);
+  assert.equal(shard.partitions.owned.close({ clean: true }), true);
   assert.equal(second?.log.recoveryPoint, 1);
 });
 
@@ -300,7 +300,7 @@ Deno.test("a log that could not be opened keeps what the checkpoints say of it i
   using first = new TestShards(1);
   first.apply(topicOn([0]));
   const { files } = first.at(0);
-  first.at(0).partitions.close({ clean: true });
+  first.at(0).partitions.owned.close({ clean: true });
   for (const [name, offset] of [["log-start", 5], ["recovery-point", 8]]) {
     const content = new TextEncoder().encode(`0\n1\nt 0 ${offset}\n`);
     writeAtomically(files.fileSystem, `${LOG_DIRECTORY}/${name}-offset-checkpoint`, content);

@@ -144,7 +144,7 @@ Deno.test("Shard.run() does not sleep while partitions have something to do: flu
   using fixture = new ShardFixture();
   const { partitions } = fixture.world.at(0);
   let isDone = false;
-  partitions.change({ changed: [topicOn(Array(80).fill(0))], deleted: [] }, () => isDone = true);
+  partitions.owned.change({ changed: [topicOn(Array(80).fill(0))], deleted: [] }, () => isDone = true);
   const from = performance.now();
   fixture.shard.run(() => isDone);
   assert.ok(performance.now() - from < 2000, "without them each turn sleeps a second");

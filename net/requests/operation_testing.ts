@@ -96,7 +96,7 @@ export class TestBroker implements Disposable {
   assertNothingLent(): void {
     this.world.pump();
     for (const { partitions, files } of this.world.shards) {
-      partitions.close({ clean: false });
+      partitions.owned.close({ clean: false });
       assert.equal(files.openCount, 0, "a file is still lent");
     }
   }

@@ -126,11 +126,11 @@ class ShardHost {
   async serve(): Promise<void> {
     askForShortSlices();
     this.#apply(this.#start.image, (failures) => {
-      const warning = this.#partitions.endStart();
+      const warning = this.#partitions.owned.endStart();
       if (warning !== null) post({ type: "warning", text: warning });
       post({ type: "ready", failures });
     });
-    this.#partitions.finishChanges();
+    this.#partitions.owned.finishChanges();
     while (!this.#isStopping) {
       this.#shard.run(() => this.#hasMessages() || this.#isAborted() || this.#isDrained());
       if (this.#isAborted()) return this.#abort();
@@ -141,14 +141,14 @@ class ShardHost {
     // What other shards gave back before they were drained.
     this.#shard.run(() => true);
     this.#shard.dispose();
-    post({ type: "stopped", isClean: this.#partitions.close({ clean: true }) });
+    post({ type: "stopped", isClean: this.#partitions.owned.close({ clean: true }) });
     self.close();
   }
 
   /** Closes sockets and logs as they are: nothing is acknowledged any more, recovery sorts the files out. */
   abandon(): void {
     this.#shard.dispose();
-    this.#partitions.close({ clean: false });
+    this.#partitions.owned.close({ clean: false });
   }
 
   /** Takes a message after the first. */
@@ -165,7 +165,7 @@ class ShardHost {
         this.#apply(message.delta, (failures) => post({ type: "applied", sequence: message.sequence, failures }));
         break;
       case "letGo":
-        this.#partitions.handOver(message.slot);
+        this.#partitions.owned.handOver(message.slot);
         post({ type: "applied", sequence: message.sequence, failures: [] });
         break;
       case "reply":
@@ -182,7 +182,7 @@ class ShardHost {
       case "drain":
         this.#shard.disconnect();
         this.#groups.drain();
-        this.#partitions.stopFlushing();
+        this.#partitions.owned.stopFlushing();
         this.#isDraining = true;
         break;
       case "stop":
@@ -299,7 +299,7 @@ class ShardHost {
     const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
     this.#image.apply(delta);
     const topics = { changed: delta.changed, deleted };
-    this.#partitions.change(topics, (failures) => {
+    this.#partitions.owned.change(topics, (failures) => {
       this.#groups.onImage(topics);
       done(failures);
     });

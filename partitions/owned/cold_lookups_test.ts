@@ -16,7 +16,7 @@ function worldWithColdSegments(shardsCount: number): TestShards {
     partitions.append(PLACE, place, answers, 0);
     arena.release(place.start);
   }
-  partitions.close({ clean: true });
+  partitions.owned.close({ clean: true });
   before[Symbol.dispose]();
   const world = new TestShards(shardsCount, [files], 1);
   world.apply(topicOn([0], { config }));

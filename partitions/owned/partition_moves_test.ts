@@ -58,7 +58,7 @@ class Scene implements Disposable {
   }
 
   letGo(): boolean {
-    this.world.at(0).partitions.handOver(SLOT);
+    this.world.at(0).partitions.owned.handOver(SLOT);
     return this.row.state === partitionState.handedOver;
   }
 
@@ -175,7 +175,7 @@ Deno.test("slices that the old owner lent stay readable until they are given bac
   scene.world.at(1).partitions.release({ shard: 0, slot: SLOT }, remote.lease);
   scene.world.pump();
   assert.ok(scene.files.openCount < open, "the last lease closes what the old owner had open");
-  scene.world.at(1).partitions.close({ clean: true });
+  scene.world.at(1).partitions.owned.close({ clean: true });
   assert.equal(scene.files.openCount, 0);
 });
 
@@ -192,7 +192,7 @@ Deno.test("a partition whose flush is under way stays; afterwards it goes, and t
   assert.ok(scene.letGo());
   scene.open(topicOn([1], { config: { ...smallLogs, segmentBytes: 200 } }));
   assert.equal(scene.row.recoveryPoint, recoveryPoint);
-  assert.deepEqual([...partitions.own], []);
+  assert.deepEqual([...partitions.owned.all], []);
 });
 
 Deno.test("a partition that the disk keeps from being closed stays where it is and goes on", () => {
@@ -279,7 +279,7 @@ function moveUntil(call: number): { files: CrashingFileSystem; wasHit: boolean }
   using scene = new Scene();
   const { files } = scene;
   scene.append(batchOf("a", "b", "c", "d"), BY_OLD);
-  const [partition] = scene.world.at(0).partitions.own;
+  const [partition] = scene.world.at(0).partitions.owned.all;
   assert.ok(partition?.flush());
   scene.append(batchOf("e", "f"), BY_OLD);
   files.crashAt = files.calls + call;

@@ -143,8 +143,8 @@ export interface TestShard {
 /** Changes topics on one shard at once. @returns what could not be done */
 export function change({ partitions }: TestShard, topics: Partial<TopicChange>): string[] {
   const refused: string[] = [];
-  partitions.change({ changed: [], deleted: [], ...topics }, (failures) => void refused.push(...failures));
-  partitions.finishChanges();
+  partitions.owned.change({ changed: [], deleted: [], ...topics }, (failures) => void refused.push(...failures));
+  partitions.owned.finishChanges();
   return refused;
 }
 

@@ -16,7 +16,7 @@ function shardWith(world: TestShards, closedSegments: number, topic = topicOn([0
     shard.arena.release(place.start);
   };
   for (let index = 0; index <= closedSegments; index++) append();
-  const [partition] = shard.partitions.own;
+  const [partition] = shard.partitions.owned.all;
   assert.ok(partition !== undefined);
   assert.equal(partition.log.segments().length, closedSegments + 1);
   return { shard, partition, answers };
@@ -57,7 +57,7 @@ Deno.test("where the disk refuses to rename a file, what was renamed before is u
     assert.equal(partition.log.segments().length, 4 - Math.floor((refused - 1) / 3));
     assert.equal(partition.flush(), true, "the segment that stays can still be flushed");
     for (let turn = 1; turn <= 2; turn++) {
-      shard.partitions.onLogStartMoved(PLACE.slot);
+      shard.partitions.owned.onLogStartMoved(PLACE.slot);
       shard.partitions.maintain(world.clock.monotonicMs() + turn);
     }
     assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [3]);
@@ -98,7 +98,7 @@ Deno.test("segments that a crash left below the log start go after the next open
   partition.close({ clean: false });
   using again = new TestShards(1, [shard.files]);
   again.apply(topicOn([0], { config }));
-  const [reopened] = again.at(0).partitions.own;
+  const [reopened] = again.at(0).partitions.owned.all;
   assert.deepEqual([reopened?.log.segments().length, reopened?.log.logStartOffset], [4, 2]);
   again.at(0).partitions.maintain(0);
   assert.deepEqual([reopened?.log.segments().length, reopened?.log.logStartOffset], [2, 2]);

@@ -8,11 +8,11 @@ Deno.test("topics of many partitions are created and deleted a few partitions a 
   const { partitions } = world.at(0);
   const topic = topicOn(SHARDS);
   const done: string[] = [];
-  const count = () => [...partitions.own].length;
-  partitions.change({ changed: [topic], deleted: [] }, (failures) => done.push(`created ${failures}`));
-  partitions.change({ changed: [], deleted: [topic] }, (failures) => done.push(`deleted ${failures}`));
+  const count = () => [...partitions.owned.all].length;
+  partitions.owned.change({ changed: [topic], deleted: [] }, (failures) => done.push(`created ${failures}`));
+  partitions.owned.change({ changed: [], deleted: [topic] }, (failures) => done.push(`deleted ${failures}`));
   const again = topicOn(SHARDS.slice(0, 1), { id: "YWFhYWFhYWFhYWFhYWFhYQ" });
-  partitions.change({ changed: [again], deleted: [] }, (failures) => done.push(`created again ${failures}`));
+  partitions.owned.change({ changed: [again], deleted: [] }, (failures) => done.push(`created again ${failures}`));
   let most = 0;
   let turns = 0;
   for (let before = 0; done.length < 3; turns++) {
@@ -30,11 +30,11 @@ Deno.test("a partition is not handed over while changes of topics wait: one of t
   const { partitions } = world.at(0);
   const topic = topicOn([0]);
   world.apply(topic);
-  partitions.change({ changed: [], deleted: [topic] }, () => {});
-  partitions.handOver(0);
-  assert.deepEqual([...partitions.own].length, 1);
+  partitions.owned.change({ changed: [], deleted: [topic] }, () => {});
+  partitions.owned.handOver(0);
+  assert.deepEqual([...partitions.owned.all].length, 1);
   partitions.maintain(0);
-  assert.deepEqual([...partitions.own].length, 0);
+  assert.deepEqual([...partitions.owned.all].length, 0);
   assert.equal(world.at(0).files.fileSystem.list("/logs").filter(({ name }) => name === "t-0").length, 0);
 });
 
@@ -44,8 +44,8 @@ Deno.test("a clean stop finishes what changes have left; other stops leave it to
     const shard = world.at(0);
     const topic = topicOn([0]);
     change(shard, { changed: [topic] });
-    shard.partitions.change({ changed: [], deleted: [topic] }, () => {});
-    shard.partitions.close({ clean });
+    shard.partitions.owned.change({ changed: [], deleted: [topic] }, () => {});
+    shard.partitions.owned.close({ clean });
     const isThere = shard.files.fileSystem.list("/logs").some(({ name }) => name === "t-0");
     assert.equal(isThere, !clean);
   }

@@ -69,7 +69,7 @@ class Scene implements AsyncDisposable {
         return Promise.resolve();
       },
       letGo: ({ shard, slot }) => {
-        world.at(shard).partitions.handOver(slot);
+        world.at(shard).partitions.owned.handOver(slot);
         return Promise.resolve(world.table.read(slot, emptyWatermarks()).state === partitionState.handedOver);
       },
     });

@@ -6,7 +6,6 @@
 import { toOffset } from "../../storage/base/units.ts";
 import { Operations } from "../requests/operations.ts";
 import type {
-  AppendOutcome,
   AppendWaiter,
   DeletionWaiter,
   EpochEndWaiter,
@@ -14,7 +13,7 @@ import type {
   ReadRequest,
   ReadWaiter,
 } from "../requests/outcomes.ts";
-import { refusedAppend } from "../requests/outcomes.ts";
+import { emptyAppendOutcome } from "../requests/outcomes.ts";
 import { refusalOf } from "../requests/refusals.ts";
 import type { Outbox } from "../shared/mail.ts";
 import * as message from "../shared/messages.ts";
@@ -28,7 +27,7 @@ export class RemotePartitions {
   readonly #listOffsets = new Operations<ListOffsetWaiter>();
   readonly #epochEnds = new Operations<EpochEndWaiter>();
   readonly #deletions = new Operations<DeletionWaiter>();
-  readonly #appended: AppendOutcome = { ...refusedAppend("unknown-partition"), refusal: null };
+  readonly #appended = emptyAppendOutcome();
 
   /** @param outboxes the way to each shard */
   constructor(outboxes: readonly Outbox[]) {

@@ -2,7 +2,7 @@
  * What a partition answers, the same whether it lives on the asking shard or on another. The objects belong to the
  * asker and are filled in place. Plain data; shards.
  */
-import { NO_OFFSET, type Offset, toOffset } from "../../storage/base/units.ts";
+import { NO_OFFSET, type Offset } from "../../storage/base/units.ts";
 import type { Refusal } from "./refusals.ts";
 
 /** Answer to an append. */
@@ -17,6 +17,26 @@ export interface AppendOutcome {
   /** The broker's time when the topic stores it (LogAppendTime), else -1. */
   appendTimeMs: number;
   logStartOffset: Offset;
+}
+
+/** An outcome to be filled. */
+export function emptyAppendOutcome(): AppendOutcome {
+  return {
+    refusal: null,
+    recordIndex: -1,
+    baseOffset: NO_OFFSET,
+    nextOffset: NO_OFFSET,
+    appendTimeMs: -1,
+    logStartOffset: NO_OFFSET,
+  };
+}
+
+/** Makes an outcome say nothing but a refusal. */
+export function refuseAppend(outcome: AppendOutcome, refusal: Refusal): void {
+  outcome.refusal = refusal;
+  outcome.recordIndex = -1;
+  outcome.baseOffset = outcome.nextOffset = outcome.logStartOffset = NO_OFFSET;
+  outcome.appendTimeMs = -1;
 }
 
 /** Who waits for appends. */
@@ -133,10 +153,4 @@ export interface DeletionOutcome {
 /** Who waits for deletions. */
 export interface DeletionWaiter {
   onRecordsDeleted(tag: number, outcome: DeletionOutcome): void;
-}
-
-/** A refusal to an append. */
-export function refusedAppend(refusal: Refusal): AppendOutcome {
-  const none = toOffset(-1);
-  return { refusal, recordIndex: -1, baseOffset: none, nextOffset: none, appendTimeMs: -1, logStartOffset: none };
 }

@@ -1,0 +1,56 @@
+/**
+ * Lets a few flushes of a shard be under way at a time; the other partitions wait for their turn. Each flush keeps the files of closed
+ * segments open, and net/accept/descriptor_budget.ts counts on the limit. Runs on shards.
+ *
+ * Always: a partition that was refused is told once a flush may begin, in the order of the refusals; after `stop()` none begins.
+ */
+import type { FlushOutcome, FlushRequest } from "../../storage/mod.ts";
+
+/** Flushes of one shard under way. */
+const FLUSHES_MAX = 4;
+
+/** Makes files durable on another thread; `done` runs on a later turn. */
+export type Flush = (request: FlushRequest, done: (outcome: FlushOutcome) => void) => void;
+
+/** The gate of one shard. */
+export class FlushGate {
+  readonly #flush: Flush;
+  readonly #retry: (slot: number) => void;
+  #runningCount = 0;
+  /** Slots of partitions that wait to flush, in their order. */
+  readonly #waiting = new Set<number>();
+  #isStopped = false;
+
+  /** @param flush begins one @param retry tells a partition that was refused to try again */
+  constructor(flush: Flush, retry: (slot: number) => void) {
+    this.#flush = flush;
+    this.#retry = retry;
+  }
+
+  /** Whether a partition's flush may begin now; otherwise it is told to try again, unless the gate was stopped. */
+  mayBegin(slot: number): boolean {
+    if (this.#isStopped) return false;
+    if (this.#runningCount < FLUSHES_MAX) return true;
+    this.#waiting.add(slot);
+    return false;
+  }
+
+  /** Begins a flush that `mayBegin()` allowed. @param done runs on a later turn */
+  begin(request: FlushRequest, done: (outcome: FlushOutcome) => void): void {
+    this.#runningCount++;
+    this.#flush(request, (outcome) => {
+      this.#runningCount--;
+      done(outcome);
+      for (const slot of this.#waiting) {
+        if (this.#runningCount === FLUSHES_MAX) break;
+        this.#waiting.delete(slot);
+        this.#retry(slot);
+      }
+    });
+  }
+
+  /** From now on none begins. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+}

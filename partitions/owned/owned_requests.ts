@@ -1,0 +1,65 @@
+/**
+ * What a request of this shard, and a ring record of another one, does with an own partition: the same for both. Runs on the owning
+ * shard.
+ */
+import { type Clock, type NativeMemory, toOffset } from "../../storage/mod.ts";
+import {
+  type AppendOutcome,
+  type ReadOutcome,
+  type ReadRequest,
+  refuseAppend,
+  refuseRead,
+} from "../requests/outcomes.ts";
+import type { ColdLookups } from "./cold_lookups.ts";
+import type { OwnedPartitions } from "./owned_partitions.ts";
+
+/** Requests to the partitions of one shard. */
+export class OwnedRequests {
+  readonly #partitions: OwnedPartitions;
+  readonly #clock: Clock;
+  readonly #cold: ColdLookups;
+
+  /** @param partitions of the shard @param by the clock that stamps batches, and where reads wait for cold files */
+  constructor(partitions: OwnedPartitions, by: { clock: Clock; cold: ColdLookups }) {
+    this.#partitions = partitions;
+    this.#clock = by.clock;
+    this.#cold = by.cold;
+  }
+
+  /** Appends a batch. @param batch where it lies, in the arena of the shard that received it @param outcome is filled */
+  append(
+    slot: number,
+    batch: { memory: NativeMemory; start: number; length: number },
+    outcome: AppendOutcome,
+  ): void {
+    const partition = this.#partitions.at(slot);
+    if (partition === undefined) return refuseAppend(outcome, this.#partitions.refusalOf(slot));
+    const result = partition.append(batch, this.#clock.wallMs());
+    outcome.refusal = result.refusal;
+    outcome.recordIndex = result.recordIndex;
+    outcome.baseOffset = result.baseOffset;
+    outcome.nextOffset = toOffset(result.lastOffset + 1);
+    outcome.appendTimeMs = result.appendTimeMs;
+    outcome.logStartOffset = partition.log.logStartOffset;
+  }
+
+  /**
+   * Lends a slice, at once or, where the index that it has to look into is cold, when that has been loaded.
+   * @param to outcome: what is filled, asked for each time; done: called once, when it is
+   */
+  read(slot: number, request: ReadRequest, to: { outcome: () => ReadOutcome; done: () => void }): void {
+    const files = this.#tryToRead(slot, request, to.outcome(), true);
+    if (files === null) return to.done();
+    this.#cold.wait(files, () => {
+      this.#tryToRead(slot, request, to.outcome(), false);
+      to.done();
+    });
+  }
+
+  #tryToRead(slot: number, request: ReadRequest, outcome: ReadOutcome, deferCold: boolean): readonly string[] | null {
+    const partition = this.#partitions.at(slot);
+    if (partition !== undefined) return partition.read(request, outcome, deferCold);
+    refuseRead(outcome, this.#partitions.refusalOf(slot));
+    return null;
+  }
+}
