@@ -50,10 +50,10 @@ export interface ShardPartitionsParts {
   readonly load: (files: readonly string[], done: () => void) => void;
 }
 
-/** Operations in flight at which requests of many partitions pause; each takes about 400 bytes, with another shard on either side. */
-const OPERATIONS_MAX = 16_384;
-/** Records that wait for room in the ring to one shard at which they pause. */
-const WAITING_RECORDS_MAX = 8192;
+/** Operations in flight at which requests of many partitions pause. */
+const OPERATIONS_MAX = 4096;
+/** Asked at each step of a request: a function that is made once. */
+const isCrowded = (outbox: Outbox) => outbox.isCrowded;
 
 /** Where a partition is. */
 export interface PartitionPlace {
@@ -105,8 +105,7 @@ export class ShardPartitions {
 
   /** Whether so many answers are owed, or records are taken so slowly, that nothing should be added to a request's operations. */
   get isCrowded(): boolean {
-    if (this.inFlight >= OPERATIONS_MAX) return true;
-    return this.#outboxes.some((outbox) => outbox.waitingCount >= WAITING_RECORDS_MAX);
+    return this.inFlight >= OPERATIONS_MAX || this.#outboxes.some(isCrowded);
   }
 
   /** An own partition by its row, to append the broker's own records to; undefined when its log could not be opened. */

@@ -3,12 +3,13 @@
  * `parked` word and looks into its rings once more; whoever sends to a parked shard signals its eventfd. Both sides use
  * sequentially consistent accesses, so a record is never left lying with its receiver asleep.
  *
- * A full ring is no error: records wait in a queue here and go out on a later turn. Who asks looks at `waitingCount` first
+ * A full ring is no error: records wait in a queue here and go out on a later turn. Who asks looks at `isCrowded` first
  * (net/requests/slices.ts); answers are as many as what was asked; a watermark waits once for each partition. Runs on shards; the main isolate
  * only sends.
  */
 import { clearEvent, signalEvent } from "../../storage/sys/epoll.ts";
 import { kind, watermark } from "./messages.ts";
+import { RecordQueue } from "./record_queue.ts";
 import { RECORD_FLOATS, RECORD_INTS, RingConsumer, RingProducer, type RingRecord } from "./ring.ts";
 import { ISOLATE } from "./words.ts";
 
@@ -43,20 +44,20 @@ export class IsolateTable {
 /** Records of one sender that are handed over before the next sender has its turn: about a millisecond of appends. */
 const DRAIN_RECORDS = 16;
 
-function spareRecord(): RingRecord {
-  return { ints: new Int32Array(RECORD_INTS), floats: new Float64Array(RECORD_FLOATS), int: 0, float: 0 };
-}
+/** Records that wait for room in a ring at which whoever can pause adds no more. */
+const WAITING_RECORDS_MAX = 1024;
 
 /** The way out to one shard. */
 export class Outbox {
   readonly #ring: RingProducer;
-  readonly #waiting: RingRecord[] = [];
+  readonly #waiting = new RecordQueue();
   /** Slots of the watermark records among those that wait. */
   readonly #waitingSlots = new Set<number>();
   readonly #isolates: IsolateTable;
   readonly #shard: number;
   readonly #eventFd: number;
-  #spare: RingRecord | null = null;
+  /** The record of the last `begin()` is to wait. */
+  #waits = false;
   #signalled = false;
   #dirty = false;
 
@@ -70,17 +71,17 @@ export class Outbox {
 
   /** @returns a record to fill; `commit()` sends it. Its words are those of an old record: write every one that is read. */
   begin(kind: number): RingRecord {
-    const record = this.#waiting.length === 0 ? this.#ring.reserve() : null;
-    const target = record ?? (this.#spare = spareRecord());
+    const record = this.#waiting.count === 0 ? this.#ring.reserve() : null;
+    this.#waits = record === null;
+    const target = record ?? this.#waiting.begin();
     target.ints[target.int] = kind;
     return target;
   }
 
   /** Sends the record of the last `begin()`. */
   commit(): void {
-    if (this.#spare === null) this.#ring.publish();
-    else this.#waiting.push(this.#spare);
-    this.#spare = null;
+    if (this.#waits) this.#waiting.commit();
+    else this.#ring.publish();
     this.#dirty = true;
     if (!this.#signalled) this.#signalIfParked();
   }
@@ -90,7 +91,7 @@ export class Outbox {
     if (this.#waitingSlots.has(slot)) return;
     const { ints, int } = this.begin(kind.watermark);
     ints[int + watermark.slot] = slot;
-    if (this.#spare !== null) this.#waitingSlots.add(slot);
+    if (this.#waits) this.#waitingSlots.add(slot);
     this.commit();
   }
 
@@ -100,17 +101,22 @@ export class Outbox {
     this.#drainWaiting();
     this.#signalIfParked();
     this.#signalled = false;
-    this.#dirty = this.#waiting.length > 0;
+    this.#dirty = this.#waiting.count > 0;
   }
 
   /** Records that wait for room. */
   get waitingCount(): number {
-    return this.#waiting.length;
+    return this.#waiting.count;
+  }
+
+  /** Whether so many records wait that requests of many partitions should pause. */
+  get isCrowded(): boolean {
+    return this.#waiting.count >= WAITING_RECORDS_MAX;
   }
 
   /** Whether records still wait for room, so that the sender must not block for long. */
   get isBacklogged(): boolean {
-    return this.#waiting.length > 0;
+    return this.#waiting.count > 0;
   }
 
   /** Wakes the shard whether it has mail or not (a posted message). */
@@ -119,17 +125,16 @@ export class Outbox {
   }
 
   #drainWaiting(): void {
-    let moved = 0;
-    for (const record of this.#waiting) {
+    while (this.#waiting.count > 0) {
       const slot = this.#ring.reserve();
-      if (slot === null) break;
-      slot.ints.set(record.ints, slot.int);
-      slot.floats.set(record.floats, slot.float);
-      if (record.ints[0] === kind.watermark) this.#waitingSlots.delete(record.ints[watermark.slot] as number);
+      if (slot === null) return;
+      const { ints, int, floats, float } = this.#waiting.first;
+      for (let word = 0; word < RECORD_INTS; word++) slot.ints[slot.int + word] = ints[int + word] as number;
+      for (let word = 0; word < RECORD_FLOATS; word++) slot.floats[slot.float + word] = floats[float + word] as number;
+      if (ints[int] === kind.watermark) this.#waitingSlots.delete(ints[int + watermark.slot] as number);
       this.#ring.publish();
-      moved++;
+      this.#waiting.take();
     }
-    this.#waiting.splice(0, moved);
   }
 
   #signalIfParked(): void {
