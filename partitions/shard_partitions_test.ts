@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { toOffset } from "../storage/base/units.ts";
-import { writeAtomically } from "../storage/directory/offset_checkpoint.ts";
+import { replaceFile } from "../storage/directory/atomic_file.ts";
 import { type DelayedOperation } from "./requests/purgatory.ts";
 import {
   Answers,
@@ -303,7 +303,7 @@ Deno.test("a log that could not be opened keeps what the checkpoints say of it i
   first.at(0).partitions.owned.close({ clean: true });
   for (const [name, offset] of [["log-start", 5], ["recovery-point", 8]]) {
     const content = new TextEncoder().encode(`0\n1\nt 0 ${offset}\n`);
-    writeAtomically(files.fileSystem, `${LOG_DIRECTORY}/${name}-offset-checkpoint`, content);
+    replaceFile(files.fileSystem, `${LOG_DIRECTORY}/${name}-offset-checkpoint`, content);
   }
   using world = new TestShards(1, [files]);
   assert.equal(world.apply(damaged).length, 1);

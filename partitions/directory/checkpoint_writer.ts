@@ -11,6 +11,7 @@
  */
 import { LOG_STARTS_FILE, RECOVERY_POINTS_FILE } from "./checkpoint_files.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
+import { encodeOffsetCheckpoint, replaceFileAsync } from "../../storage/control.ts";
 
 /** One line. */
 export interface PartitionOffset {
@@ -139,27 +140,11 @@ class CheckpointFile {
   }
 
   async #write(): Promise<void> {
-    const offsets = this.#snapshot();
-    const lines = offsets.map(({ topic, partition, offset }) => `${topic} ${partition} ${offset}\n`);
-    const text = `0\n${lines.length}\n${lines.join("")}`;
+    const text = encodeOffsetCheckpoint(this.#snapshot());
     if (text === this.#written) return;
-    await replaceFile(this.path, text);
+    await replaceFileAsync(this.path, text);
     this.#written = text;
   }
-}
-
-/** Replaces a file durably: written beside it, flushed, renamed over it, the directory flushed. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.tmp`;
-  {
-    using file = await Deno.open(temporary, { write: true, create: true, truncate: true });
-    const bytes = new TextEncoder().encode(text);
-    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
-    await file.syncData();
-  }
-  await Deno.rename(temporary, path);
-  using directory = await Deno.open(path.slice(0, path.lastIndexOf("/")), { read: true });
-  await directory.sync();
 }
 
 function describe(path: string, error: unknown): string {

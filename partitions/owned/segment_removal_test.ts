@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeAtomically } from "../../storage/directory/offset_checkpoint.ts";
+import { replaceFile } from "../../storage/directory/atomic_file.ts";
 import { Answers, batchOf, readFrom, smallLogs, TestShards, topicOn } from "./partition_testing.ts";
 
 const config = { ...smallLogs, segmentBytes: 200, fileDeleteDelayMs: 60_000 };
@@ -94,7 +94,7 @@ Deno.test("segments that a crash left below the log start go after the next open
   const { shard, partition, answers } = shardWith(world, 3);
   shard.partitions.deleteRecords(PLACE, 2, answers, 0);
   const checkpoint = new TextEncoder().encode("0\n1\nt 0 2\n");
-  writeAtomically(shard.files.fileSystem, "/logs/log-start-offset-checkpoint", checkpoint);
+  replaceFile(shard.files.fileSystem, "/logs/log-start-offset-checkpoint", checkpoint);
   partition.close({ clean: false });
   using again = new TestShards(1, [shard.files]);
   again.apply(topicOn([0], { config }));

@@ -22,6 +22,11 @@ export function parseCheckpoint(text: string): readonly string[] | string {
   return lines;
 }
 
+/** The text of a checkpoint. @param lines its entries, without line ends */
+export function encodeCheckpoint(lines: readonly string[]): string {
+  return `${VERSION}\n${lines.length}\n${lines.map((line) => `${line}\n`).join("")}`;
+}
+
 /** Reads a decimal number without sign. @returns -1 when it is none, or above 2^53 */
 export function wholeNumber(text: string): number {
   const value = DIGITS.test(text) ? Number(text) : -1;

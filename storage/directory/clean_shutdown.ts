@@ -7,7 +7,7 @@
  * Must always hold: it is removed, durably, before the first write to any log of the directory.
  * Source: Kafka's CleanShutdownFileHandler.
  */
-import { readText, writeText } from "./offset_checkpoint.ts";
+import { readText, replaceFile } from "./atomic_file.ts";
 import { SystemError } from "../sys/libc.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 
@@ -34,7 +34,7 @@ function brokerEpochIn(text: string): number {
 
 /** Sets the mark, durably; to be called when every log of the directory was closed cleanly. @throws when refused */
 export function writeCleanShutdown(fs: FileSystem, logDirectory: string, brokerEpoch: number): void {
-  writeText(fs, `${logDirectory}/${FILE_NAME}`, JSON.stringify({ version: VERSION, brokerEpoch }));
+  replaceFile(fs, `${logDirectory}/${FILE_NAME}`, JSON.stringify({ version: VERSION, brokerEpoch }));
 }
 
 /** Takes the mark away, durably; missing is fine. @throws SystemError, or the runtime's errors, when the disk refuses */

@@ -6,7 +6,7 @@
  * It is a Java properties file: "\" escapes, "=" or ":" or blanks separate, "#" and "!" begin comments.
  * Source: Kafka's MetaProperties, MetaPropertiesEnsemble and PropertiesUtils; java.util.Properties.load.
  */
-import { readText, writeText } from "./offset_checkpoint.ts";
+import { readText, replaceFile } from "./atomic_file.ts";
 import { wholeNumber } from "./checkpoint_format.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 import { isReservedUuid, parseUuid } from "../base/uuid.ts";
@@ -33,12 +33,12 @@ export function readMetaProperties(fs: FileSystem, logDirectory: string): MetaPr
   return text === null ? null : parseMetaProperties(text);
 }
 
-/** Writes the file, durably. @throws as `writeAtomically()` does */
+/** Writes the file, durably. @throws as `replaceFile()` does */
 export function writeMetaProperties(fs: FileSystem, logDirectory: string, meta: MetaProperties): void {
   const { clusterId, nodeId, directoryId } = meta;
   const directoryLine = directoryId === null ? "" : `directory.id=${directoryId}\n`;
   const content = `cluster.id=${escape(clusterId)}\n${directoryLine}node.id=${nodeId}\nversion=${VERSION}\n`;
-  writeText(fs, `${logDirectory}/${FILE_NAME}`, `#\n${content}`);
+  replaceFile(fs, `${logDirectory}/${FILE_NAME}`, `#\n${content}`);
 }
 
 const escapes: Readonly<Record<string, string>> = { "\t": "t", "\n": "n", "\r": "r", "\f": "f" };

@@ -5,7 +5,7 @@
  *
  * Source: Kafka's PartitionMetadataFile, PartitionMetadata and PartitionMetadataReadBuffer.
  */
-import { readText, writeUnflushed } from "./offset_checkpoint.ts";
+import { readText, replaceFileUnflushed } from "./atomic_file.ts";
 import { LogDamagedError } from "../log/storage_failure.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 import { parseUuid, ZERO_UUID } from "../base/uuid.ts";
@@ -18,8 +18,6 @@ const CONTENT = /^version:\s+\d+\r?\ntopic_id:\s+([A-Za-z0-9_=-]+)(?:\r?\n[^]*)?
 /** What a loss of power leaves of a file that was not flushed yet, without the zeros behind it. */
 const TORN = /^version: 0\ntopic_id: [A-Za-z0-9_-]{0,21}$/;
 const BEGINNING = "version: 0\ntopic_id: ";
-
-const encoder = new TextEncoder();
 
 /**
  * Reads the topic id. A file that was written only in part counts as none: it is flushed with the first records at the latest, so
@@ -41,9 +39,9 @@ export function readPartitionMetadata(fs: FileSystem, directory: string): string
   );
 }
 
-/** Writes the topic id; it is durable when the file is flushed. @returns its path @throws as `writeUnflushed()` does */
+/** Writes the topic id; it is durable when the file is flushed. @returns its path @throws as `replaceFileUnflushed()` does */
 export function writePartitionMetadata(fs: FileSystem, directory: string, topicId: string): string {
   const path = `${directory}/${PARTITION_METADATA_FILE}`;
-  writeUnflushed(fs, path, encoder.encode(`${BEGINNING}${topicId}`));
+  replaceFileUnflushed(fs, path, `${BEGINNING}${topicId}`);
   return path;
 }

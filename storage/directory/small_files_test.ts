@@ -1,7 +1,7 @@
 /** partition.metadata, meta.properties and .kafka_cleanshutdown against the files of Apache Kafka 4.3.1 in tests/golden. */
 import { strict as assert } from "node:assert";
 import { Crash, CrashingFileSystem } from "../../tests/crashing_file_system.ts";
-import { readText } from "./offset_checkpoint.ts";
+import { readText } from "./atomic_file.ts";
 import { readCleanShutdown, removeCleanShutdown, writeCleanShutdown } from "./clean_shutdown.ts";
 import { readMetaProperties, writeMetaProperties } from "./meta_properties.ts";
 import { readPartitionMetadata, writePartitionMetadata } from "./partition_metadata.ts";

@@ -8,7 +8,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import { NO_OFFSET, type Offset, toOffset } from "../../base/units.ts";
-import { parseCheckpoint, wholeNumber } from "../../directory/checkpoint_format.ts";
+import { encodeCheckpoint, parseCheckpoint, wholeNumber } from "../../directory/checkpoint_format.ts";
 
 interface EpochStart {
   readonly epoch: number;
@@ -84,8 +84,7 @@ export class LeaderEpochs {
 
   /** Text of the file. */
   encode(): string {
-    const lines = this.#starts.map(({ epoch, startOffset }) => `${epoch} ${startOffset}\n`);
-    return `0\n${lines.length}\n${lines.join("")}`;
+    return encodeCheckpoint(this.#starts.map(({ epoch, startOffset }) => `${epoch} ${startOffset}`));
   }
 
   /** Reads the text of the file. @returns null when it is damaged; an empty text has no epochs */

@@ -9,7 +9,7 @@
  * Source: Kafka's LeaderEpochFileCache.
  */
 import type { Offset } from "../../base/units.ts";
-import { writeAtomically, writeUnflushed } from "../../directory/offset_checkpoint.ts";
+import { replaceFile, replaceFileUnflushed } from "../../directory/atomic_file.ts";
 import { LeaderEpochs } from "./leader_epochs.ts";
 import type { FileSystem } from "../../sys/file_system.ts";
 import type { Unflushed } from "../unflushed.ts";
@@ -17,7 +17,6 @@ import type { Unflushed } from "../unflushed.ts";
 /** Name of the file. */
 export const LEADER_EPOCHS_FILE = "leader-epoch-checkpoint";
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** Leader epochs that are kept in a file. */
@@ -67,10 +66,10 @@ export class LogEpochs {
   /** Writes the file if something changed. @param unflushed as of `assign()`; null: durable now @throws when the disk refuses */
   save(unflushed: Unflushed | null): void {
     if (!this.#unsaved && !this.#stale) return;
-    const bytes = encoder.encode(this.#epochs.encode());
-    if (unflushed === null) writeAtomically(this.#fs, this.#path, bytes);
+    const text = this.#epochs.encode();
+    if (unflushed === null) replaceFile(this.#fs, this.#path, text);
     else {
-      writeUnflushed(this.#fs, this.#path, bytes);
+      replaceFileUnflushed(this.#fs, this.#path, text);
       unflushed.addFile(this.#path);
       unflushed.addDirectory(this.#directory);
     }
