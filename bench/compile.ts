@@ -3,7 +3,7 @@
  * Makes the single binary: `deno task compile [--output FILE] [--target TARGET]`.
  *
  * `deno compile` finds what main.ts imports; the workers' modules are named here, because it does not follow
- * `new Worker(new URL(...))`. Native addons come from the npm cache; those of other platforms are left out. Afterwards the
+ * `new Worker(new URL(...))`, and modules that are loaded when they are needed, because deno.json says that `import()` is lazy. Native addons come from the npm cache; those of other platforms are left out. Afterwards the
  * binary's own listing is read: workers and addons have to be in it.
  *
  * The runtime that the binary is made from (denort) is downloaded once by `deno compile`. Where it cannot be, DENORT_BIN may
@@ -17,6 +17,9 @@ export const workerModules: readonly string[] = [
   "net/shards/shard_worker.ts",
   "partitions/metadata/store/sqlite_store_worker.ts",
 ];
+
+/** Modules that are loaded when they are needed; a test compares them with the `import()` calls of the source. */
+export const lateModules: readonly string[] = ["partitions/coordinators/groups/group_coordinator.ts"];
 
 /** Native addons by the package that loads them, as their files are called up to the platform. */
 const ADDONS: readonly string[] = ["crc32.linux-", "snappy.linux-"];
@@ -40,7 +43,7 @@ export async function compile(options: { output: string; target?: string }): Pro
   const args = [
     ...["compile", "--quiet", "--allow-all", "--exclude-unused-npm", "--output", options.output],
     ...options.target === undefined ? [] : ["--target", options.target],
-    ...workerModules.flatMap((module) => ["--include", module]),
+    ...[...workerModules, ...lateModules].flatMap((module) => ["--include", module]),
     "main.ts",
   ];
   const command = new Deno.Command(Deno.execPath(), { args, cwd: root, stdout: "inherit", stderr: "inherit" });
@@ -60,7 +63,7 @@ export async function compile(options: { output: string; target?: string }): Pro
 
 /** What a broker needs and the listing does not name. */
 export function missingFrom(files: readonly string[]): string[] {
-  const modules = ["main.ts", "mod.ts", ...workerModules].filter((module) => !files.includes(module));
+  const modules = ["main.ts", "mod.ts", ...workerModules, ...lateModules].filter((module) => !files.includes(module));
   const addons = ADDONS.filter((name) => !files.some((file) => file.includes(`/${name}`) && file.endsWith(".node")));
   return [...modules, ...addons.map((name) => `${name}*.node`)];
 }

@@ -46,7 +46,7 @@ export type {
   ControlPlane,
 } from "./metadata/control_calls.ts";
 export { Operations } from "./requests/operations.ts";
-export { GroupCoordinator } from "./coordinators/groups/group_coordinator.ts";
+export { GroupCoordinatorOnDemand } from "./coordinators/groups/coordinator_on_demand.ts";
 export { OFFSETS_TOPIC, offsetsPartitionOf } from "./coordinators/groups/group_place.ts";
 export {
   refuseConsumerDescription,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { compile, missingFrom, workerModules } from "../bench/compile.ts";
+import { compile, lateModules, missingFrom, workerModules } from "../bench/compile.ts";
 import { embeddedFiles } from "../bench/embedded_files.ts";
+import { runtimeClosure } from "./tidy/layering.ts";
 import { isProduct, sources } from "./tidy/repository.ts";
 import { importsOf } from "./tidy/source_text.ts";
 
@@ -20,6 +21,11 @@ Deno.test("workerModules are the modules that the product starts as workers", ()
   assert.equal(calls, workerModules.length, "every new Worker names a module by new URL()");
 });
 
+Deno.test("lateModules are the modules that the product imports when it needs them", () => {
+  const late = sources.filter(isProduct).flatMap((file) => importsOf(file).filter(({ isLate }) => isLate));
+  assert.deepEqual([...new Set(late.map(({ target }) => target))].sort(), [...lateModules].sort());
+});
+
 Deno.test("embeddedFiles() finds the listing among other bytes", () => {
   const listing = JSON.stringify([
     { Dir: { n: "net", e: [{ File: { n: 'a]".ts', o: [0, 1] } }, { Dir: { n: "x", e: [] } }] } },
@@ -32,9 +38,9 @@ Deno.test("embeddedFiles() finds the listing among other bytes", () => {
   assert.deepEqual(embeddedFiles(new Uint8Array(1000)), []);
 });
 
-Deno.test("missingFrom() names each worker and addon that a binary lacks", () => {
+Deno.test("missingFrom() names each worker, late module and addon that a binary lacks", () => {
   const whole = [
-    ...["main.ts", "mod.ts", ...workerModules],
+    ...["main.ts", "mod.ts", ...workerModules, ...lateModules],
     ...["m/crc32.linux-x64-gnu.node", "m/snappy.linux-x64-gnu.node"],
   ];
   assert.deepEqual(missingFrom(whole), []);
@@ -55,6 +61,10 @@ Deno.test({
       assert.deepEqual([...magic], [0x7f, 0x45, 0x4c, 0x46]);
       const handlers = sources.filter((file) => isProduct(file) && /^net\/handlers\/\d/.test(file.path));
       for (const { path } of handlers) assert(files.includes(path), path);
+      const byPath = new Map(sources.map((file) => [file.path, file]));
+      const imported = [...runtimeClosure("main.ts", byPath)].filter((path) => byPath.has(path));
+      assert.deepEqual(imported.filter((path) => !files.includes(path)), [], "whatever is imported, at once or late");
+      for (const library of ["re2js", "snappy", "crc32"]) assert(files.some((path) => path.includes(library)), library);
       assert.deepEqual(files.filter((path) => path.endsWith("_test.ts")), []);
       assert(!files.some((path) => /darwin|win32|android/.test(path)), "addons of other platforms stay out");
     } finally {

@@ -102,6 +102,20 @@ Deno.test("tidy: the main isolate loads no log, no coordinator and none of their
   assert([...runtimeClosure("main.ts", byPath)].some(isForShards), "the shards' workers load them");
 });
 
+Deno.test("tidy: a shard loads the group coordinator when it gets groups, not at its start", () => {
+  const worker = "net/shards/shard_worker.ts";
+  const ofGroups = (loaded: ReadonlySet<string>) =>
+    [...loaded].filter((path) => path.startsWith("partitions/coordinators/")).sort();
+  assert(ofGroups(runtimeClosure(worker, byPath, { isSameIsolate: true })).length > 50);
+  assert.deepEqual(ofGroups(runtimeClosure(worker, byPath, { isSameIsolate: true, isAtStart: true })), [
+    "partitions/coordinators/groups/coordinator_on_demand.ts",
+    "partitions/coordinators/groups/group_place.ts",
+    "partitions/coordinators/groups/group_requests.ts",
+  ]);
+  const { unstable } = JSON.parse(Deno.readTextFileSync(new URL("../deno.json", import.meta.url)));
+  assert(unstable.includes("lazy-dynamic-imports"), "else Deno reads them at the start");
+});
+
 Deno.test("tidy: no file imports itself by a circle at run time", () => {
   const circular = (files: ReadonlyMap<string, SourceFile>, path: string) =>
     importsOf(files.get(path) as SourceFile).some(({ target, isTypeOnly }) =>

@@ -1,11 +1,12 @@
 /**
  * Entry module of a shard's worker: builds the shard from the start message, then alternates between the reactor and, when
- * the main isolate has posted something, one turn of the event loop to receive it.
+ * the main isolate has posted something, one turn of the event loop to receive it. The event loop loads the group coordinator, too,
+ * when the shard gets its first groups.
  */
 /// <reference lib="deno.worker" />
 import {
   Arena,
-  GroupCoordinator,
+  GroupCoordinatorOnDemand,
   inbox,
   InterestTable,
   ISOLATE,
@@ -52,6 +53,7 @@ class ShardHost {
   readonly #isolates: IsolateTable;
   readonly #partitions: ShardPartitions;
   readonly #control = new ControlLink(post);
+  readonly #coordinator: GroupCoordinatorOnDemand;
   readonly #groups: ShardGroups;
   readonly #shard: Shard;
   readonly #turns: TurnCounter;
@@ -93,7 +95,7 @@ class ShardHost {
       report,
       arenas,
     });
-    const coordinator = this.#coordinator(purgatory, report);
+    const coordinator = this.#coordinator = this.#newCoordinator(purgatory, report);
     this.#groups = new ShardGroups({ shard, coordinator, arena, outboxes: ways, arenas }, this.#image);
     this.#shard = new Shard({
       shard,
@@ -132,9 +134,10 @@ class ShardHost {
     });
     this.#partitions.owned.finishChanges();
     while (!this.#isStopping) {
-      this.#shard.run(() => this.#hasMessages() || this.#isAborted() || this.#isDrained());
+      this.#shard.run(() => this.#needsEventLoop() || this.#isAborted() || this.#isDrained());
       if (this.#isAborted()) return this.#abort();
       if (this.#hasMessages()) await new Promise<void>((resolve) => this.#wake = resolve);
+      if (this.#coordinator.isWanted) await this.#loadCoordinator();
       this.#shard.sendReady();
       if (this.#isDrained()) this.#sayDrained();
     }
@@ -229,9 +232,9 @@ class ShardHost {
     });
   }
 
-  #coordinator(purgatory: Purgatory, report: (text: string) => void): GroupCoordinator {
+  #newCoordinator(purgatory: Purgatory, report: (text: string) => void): GroupCoordinatorOnDemand {
     const { shard, config } = this.#start;
-    return new GroupCoordinator({
+    return new GroupCoordinatorOnDemand({
       shard,
       shardsCount: this.#start.state.shardsCount,
       clock: systemClock,
@@ -263,6 +266,17 @@ class ShardHost {
     const id = this.#nextId++;
     this.#loads.set(id, done);
     post({ type: "load", id, range });
+  }
+
+  /** The shard gets its first groups. Nobody is served meanwhile, for about 25 ms once in a broker's life. */
+  async #loadCoordinator(): Promise<void> {
+    const beganMs = systemClock.monotonicMs();
+    this.#coordinator.use(await import("../../partitions/coordinators/groups/group_coordinator.ts"));
+    this.#turns.count(systemClock.monotonicMs() - beganMs);
+  }
+
+  #needsEventLoop(): boolean {
+    return this.#hasMessages() || this.#coordinator.isWanted;
   }
 
   #hasMessages(): boolean {
@@ -299,10 +313,11 @@ class ShardHost {
     const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
     this.#image.apply(delta);
     const topics = { changed: delta.changed, deleted };
-    this.#partitions.owned.change(topics, (failures) => {
-      this.#groups.onImage(topics);
-      done(failures);
-    });
+    this.#partitions.owned.change(topics, (failures) =>
+      this.#coordinator.prepare(topics, () => {
+        this.#groups.onImage(topics);
+        done(failures);
+      }));
   }
 }
 

@@ -36,6 +36,10 @@ export const doorExceptions: ReadonlyMap<string, string> = new Map([
     "net/shards/connection_transfer runs on the main isolate and on shards, which have different doors",
   ],
   [
+    "net/shards/shard_worker.ts -> partitions/coordinators/groups/group_coordinator.ts",
+    "loaded when the shard gets its first groups; the door would load it with everything else",
+  ],
+  [
     "partitions/directory/checkpoint_files.ts -> storage/directory/offset_checkpoint.ts",
     "it runs on the main isolate and on shards, which have different doors",
   ],
@@ -60,11 +64,14 @@ export function unusedDoorExceptions(files: readonly SourceFile[]): string[] {
   return [...doorExceptions.keys()].filter((exception) => !used.has(exception));
 }
 
-/** Files reachable at run time from one of them, itself included; with `isSameIsolate`, those that its own isolate loads. */
+/**
+ * Files reachable at run time from one of them, itself included; with `isSameIsolate`, those that its own isolate loads; with
+ * `isAtStart`, those that are loaded before it runs.
+ */
 export function runtimeClosure(
   start: string,
   byPath: ReadonlyMap<string, SourceFile>,
-  { isSameIsolate = false } = {},
+  { isSameIsolate = false, isAtStart = false } = {},
 ): Set<string> {
   const reached = new Set<string>();
   const pending = [start];
@@ -72,8 +79,8 @@ export function runtimeClosure(
     const file = byPath.get(path);
     if (file === undefined || reached.has(path)) continue;
     reached.add(path);
-    for (const { target, isTypeOnly, isWorker } of importsOf(file)) {
-      if (!isTypeOnly && !(isSameIsolate && isWorker)) pending.push(target);
+    for (const { target, isTypeOnly, isWorker, isLate } of importsOf(file)) {
+      if (!isTypeOnly && !(isSameIsolate && isWorker) && !(isAtStart && isLate)) pending.push(target);
     }
   }
   return reached;

@@ -23,6 +23,8 @@ export interface Import {
   readonly isTypeOnly: boolean;
   /** True for a `new URL()`: another isolate loads it. */
   readonly isWorker: boolean;
+  /** True for an `import()`: it is loaded when it is needed. */
+  readonly isLate: boolean;
   readonly line: number;
 }
 
@@ -58,6 +60,7 @@ export function importsOf({ path, text, code }: SourceFile): Import[] {
       target: resolve(path, specifier),
       isTypeOnly: isTypeOnly(match[1] ?? ""),
       isWorker: match[0].startsWith("new URL"),
+      isLate: /^import\s*\(/.test(match[0]),
       line: lineAt(text, match.index),
     });
   }

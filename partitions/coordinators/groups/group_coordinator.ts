@@ -22,6 +22,7 @@ import {
   type GroupRequest,
   type GroupResponse,
   joinResponseFor,
+  refusalOf,
   refuseGroupRequest,
 } from "./group_requests.ts";
 import { LoadMemory } from "./offsets/offsets_loader.ts";
@@ -79,9 +80,6 @@ const TIMERS_MS_PER_TURN = 5;
 
 /** A lack of memory makes it look for groups that nobody is in at most so often. */
 const SHORTAGE_INTERVAL_MS = 10_000;
-/** Most partitions of a commit: their records, of 50 bytes or more, would not fit into a batch of the default size (Kafka refuses then). */
-const COMMIT_PARTITIONS_MAX = 20_000;
-
 /** APIs about one group, which must have an id; commits without a group may have none (Kafka's GroupCoordinatorService). */
 type OneGroupKey = 8 | 11 | 12 | 13 | 14 | 47 | 68;
 
@@ -281,10 +279,8 @@ export class GroupCoordinator {
   ): void {
     const { groupId } = request as { groupId: string };
     const refuse = (code: number) => reply(refuseGroupRequest(apiKey, request, code, client.apiVersion));
-    if ((apiKey === 8 || apiKey === 47) && partitionsOf(request as GroupRequest<8 | 47>) > COMMIT_PARTITIONS_MAX) {
-      return refuse(apiKey === 8 ? errorCode.INVALID_COMMIT_OFFSET_SIZE : errorCode.INVALID_REQUEST);
-    }
-    if (groupId === "" && apiKey !== 8 && apiKey !== 68) return refuse(errorCode.INVALID_GROUP_ID);
+    const refusal = refusalOf(apiKey, request);
+    if (refusal !== errorCode.NONE) return refuse(refusal);
     const place = this.#placeOf(groupId);
     if (typeof place === "number") {
       // A member must not lose its partitions because the coordinator starts.
@@ -302,12 +298,6 @@ export class GroupCoordinator {
     );
     if (place.groups.isUnsettled) this.#unsettled.add(place);
   }
-}
-
-function partitionsOf({ topics }: GroupRequest<8 | 47>): number {
-  let count = 0;
-  for (const { partitions } of topics) count += partitions.length;
-  return count;
 }
 
 /** The coordinator as those see it who bring it requests and time. */

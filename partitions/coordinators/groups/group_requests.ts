@@ -6,7 +6,11 @@
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { OffsetCommitRequest, OffsetCommitResponse } from "../../../net/protocol/messages/08_offset_commit.ts";
-import type { OffsetFetchRequest, OffsetFetchResponse } from "../../../net/protocol/messages/09_offset_fetch.ts";
+import type {
+  OffsetFetchRequest,
+  OffsetFetchResponse,
+  OffsetFetchResponsePartition,
+} from "../../../net/protocol/messages/09_offset_fetch.ts";
 import type { JoinGroupRequest, JoinGroupResponse } from "../../../net/protocol/messages/11_join_group.ts";
 import type { HeartbeatRequest, HeartbeatResponse } from "../../../net/protocol/messages/12_heartbeat.ts";
 import type { LeaveGroupRequest, LeaveGroupResponse } from "../../../net/protocol/messages/13_leave_group.ts";
@@ -26,8 +30,6 @@ import type {
   ConsumerGroupDescribeRequest,
   ConsumerGroupDescribeResponse,
 } from "../../../net/protocol/messages/69_consumer_group_describe.ts";
-
-import { absent } from "./offsets/offsets.ts";
 
 /** Requests and responses by API key. */
 export interface GroupRequests {
@@ -73,6 +75,9 @@ type Refuse<Key extends GroupApiKey> = (
 /** JoinGroup can say that there is no protocol from this version on; before, "" stands for it. */
 const NULL_PROTOCOL_VERSION = 7;
 
+/** Most partitions of a commit: their records, of 50 bytes or more, would not fit into a batch of the default size (Kafka refuses then). */
+const COMMIT_PARTITIONS_MAX = 20_000;
+
 /** A JoinGroup's answer as its version can carry it. */
 export function joinResponseFor(apiVersion: number, response: GroupResponse<11>): GroupResponse<11> {
   if (apiVersion >= NULL_PROTOCOL_VERSION || response.protocolName !== null) return response;
@@ -93,7 +98,7 @@ const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
     // The answer as a whole has a code from version 2 on.
     topics: apiVersion > 1 ? [] : (request.topics ?? []).map(({ name, partitionIndexes }) => ({
       name,
-      partitions: partitionIndexes.map((partitionIndex) => absent(partitionIndex, code)),
+      partitions: partitionIndexes.map((partitionIndex) => absentOffset(partitionIndex, code)),
     })),
     groups: request.groups.map(({ groupId }) => ({ groupId, errorCode: code, topics: [] })),
   }),
@@ -119,9 +124,33 @@ const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
   68: (_, code) => refuseConsumerHeartbeat(code, null),
   69: ({ groupIds }, code) => ({
     throttleTimeMs: 0,
-    groups: groupIds.map((groupId) => refuseConsumerDescription(groupId, code)),
+    groups: groupIds.map((groupId) =>
+      refuseConsumerDescription(groupId, groupId === "" ? errorCode.INVALID_GROUP_ID : code)
+    ),
   }),
 };
+
+/**
+ * Why no coordinator carries a request about one group out, as Kafka's code; 0 when one may. Commits without a group may have no group
+ * id, and a consumer's heartbeat is checked as a whole (Kafka's GroupCoordinatorService).
+ */
+export function refusalOf<Key extends GroupApiKey>(apiKey: Key, request: GroupRequest<Key>): number {
+  switch (apiKey) {
+    case 8:
+      return isTooLarge(request as GroupRequest<8>) ? errorCode.INVALID_COMMIT_OFFSET_SIZE : errorCode.NONE;
+    case 47:
+      if (isTooLarge(request as GroupRequest<47>)) return errorCode.INVALID_REQUEST;
+  }
+  const needsGroupId = apiKey === 11 || apiKey === 12 || apiKey === 13 || apiKey === 14 || apiKey === 47;
+  const hasNone = needsGroupId && (request as GroupRequest<12>).groupId === "";
+  return hasNone ? errorCode.INVALID_GROUP_ID : errorCode.NONE;
+}
+
+function isTooLarge({ topics }: GroupRequest<8 | 47>): boolean {
+  let partitionsCount = 0;
+  for (const { partitions } of topics) partitionsCount += partitions.length;
+  return partitionsCount > COMMIT_PARTITIONS_MAX;
+}
 
 /** The answer that says nothing but an error. @param apiVersion of the request: OffsetFetch says it in two ways */
 export function refuseGroupRequest<Key extends GroupApiKey>(
@@ -131,6 +160,11 @@ export function refuseGroupRequest<Key extends GroupApiKey>(
   apiVersion = Infinity,
 ): GroupResponse<Key> {
   return (refusals[apiKey] as Refuse<Key>)(request, code, apiVersion);
+}
+
+/** An offset that is not there, or cannot be told. */
+export function absentOffset(partitionIndex: number, code: number): OffsetFetchResponsePartition {
+  return { partitionIndex, committedOffset: -1, committedLeaderEpoch: -1, metadata: "", errorCode: code };
 }
 
 /** One group that DescribeGroups says nothing of but an error. */

@@ -26,6 +26,7 @@ import type {
 import { ZERO_UUID } from "../../../../net/protocol/text_cache.ts";
 import type { MetadataImage, TopicImage } from "../../../metadata/image.ts";
 import type { GroupMemory } from "../group_memory.ts";
+import { absentOffset } from "../group_requests.ts";
 import { OffsetTable } from "./offset_table.ts";
 import type { OffsetCommitRecord } from "../records/group_record.ts";
 
@@ -157,7 +158,7 @@ export class Offsets {
       }
       const topicName = byId ? this.#rules.image.topicById(topicId)?.name : name;
       if (topicName === undefined) {
-        const partitions = partitionIndexes.map((index) => absent(index, errorCode.UNKNOWN_TOPIC_ID));
+        const partitions = partitionIndexes.map((index) => absentOffset(index, errorCode.UNKNOWN_TOPIC_ID));
         unknown.push({ name, topicId, partitions });
       } else {
         const query = { groupId, topic: topicName, topicId: byId ? topicId : this.#idOf(topicName) };
@@ -285,7 +286,7 @@ export class Offsets {
   #fetchOne(query: { groupId: string; topic: string; topicId: string }, index: number): OffsetFetchResponsePartition {
     const row = this.#table.find(query.groupId, query.topic, index);
     return row < 0 || isOtherTopic(this.#table.topicId(row), query.topicId)
-      ? absent(index, errorCode.NONE)
+      ? absentOffset(index, errorCode.NONE)
       : this.#present(row);
   }
 
@@ -299,11 +300,6 @@ export class Offsets {
       errorCode: errorCode.NONE,
     };
   }
-}
-
-/** An offset that is not there, or cannot be told. */
-export function absent(partitionIndex: number, code: number): OffsetFetchResponsePartition {
-  return { partitionIndex, committedOffset: -1, committedLeaderEpoch: -1, metadata: "", errorCode: code };
 }
 
 /** Topics of a request that names partitions of them: Kafka's answer is silent about the others. */

@@ -1,0 +1,95 @@
+/**
+ * The group coordinator of a shard that may have no groups. Its 60 modules and the library for regular expressions are loaded
+ * when the shard gets its first partition of `__consumer_offsets`: they take 2.5 MB a shard, and many brokers never have a group. Until
+ * then this answers as a coordinator without partitions does. Runs on shards; the shard's worker loads, because nothing else of a shard
+ * may await.
+ *
+ *   prepare(change) ── brings no partition, or is loaded ──────────────► goes on at once
+ *          └── brings the first ──► isWanted ── worker loads ──► use() ──► goes on, as do those that came meanwhile
+ */
+import { errorCode } from "../../../net/protocol/error_codes.ts";
+import type { TopicChange } from "../../owned/topic_changes.ts";
+import type { GroupClient, Reply } from "../runtime/ports.ts";
+import type { GroupCoordination, GroupCoordinatorParts } from "./group_coordinator.ts";
+import { OFFSETS_TOPIC } from "./group_place.ts";
+import {
+  type GroupApiKey,
+  type GroupRequest,
+  type GroupResponse,
+  refusalOf,
+  refuseGroupRequest,
+} from "./group_requests.ts";
+
+/** What is loaded. */
+export interface GroupCoordinatorModule {
+  readonly GroupCoordinator: new (parts: GroupCoordinatorParts) => GroupCoordination;
+}
+
+/** The coordinator, loaded or not. */
+export class GroupCoordinatorOnDemand implements GroupCoordination {
+  readonly #parts: GroupCoordinatorParts;
+  #coordinator: GroupCoordination | null = null;
+  /** Wait for the coordinator, in the order of their changes. */
+  readonly #waiting: (() => void)[] = [];
+
+  /** @param parts what the coordinator is built from */
+  constructor(parts: GroupCoordinatorParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether the coordinator has to be loaded now: changes of the image wait for it. */
+  get isWanted(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Goes on once the coordinator that a change needs is there, at once or in `use()`. @param proceed lets the coordinator know of the change */
+  prepare({ changed }: TopicChange, proceed: () => void): void {
+    const needsCoordinator = changed.some(({ name, partitions }) =>
+      name === OFFSETS_TOPIC && partitions.some(({ shard }) => shard === this.#parts.shard)
+    );
+    if (this.isWanted || (this.#coordinator === null && needsCoordinator)) this.#waiting.push(proceed);
+    else proceed();
+  }
+
+  /** The coordinator is loaded. @param module group_coordinator.ts */
+  use({ GroupCoordinator }: GroupCoordinatorModule): void {
+    this.#coordinator = new GroupCoordinator(this.#parts);
+    for (const proceed of this.#waiting.splice(0)) proceed();
+  }
+
+  handle<Key extends GroupApiKey>(
+    apiKey: Key,
+    request: GroupRequest<Key>,
+    client: GroupClient,
+    reply: Reply<GroupResponse<Key>>,
+  ): void {
+    if (this.#coordinator !== null) return this.#coordinator.handle(apiKey, request, client, reply);
+    // ListGroups finds none, which is no error.
+    const code = apiKey === 16 ? errorCode.NONE : refusalOf(apiKey, request) || errorCode.NOT_COORDINATOR;
+    reply(refuseGroupRequest(apiKey, request, code, client.apiVersion));
+  }
+
+  onImage(change: TopicChange): void {
+    this.#coordinator?.onImage(change);
+  }
+
+  get nextDeadlineMs(): number {
+    return this.#coordinator?.nextDeadlineMs ?? Infinity;
+  }
+
+  expire(nowMs: number): void {
+    this.#coordinator?.expire(nowMs);
+  }
+
+  get isUnsettled(): boolean {
+    return this.#coordinator?.isUnsettled ?? false;
+  }
+
+  settle(): void {
+    this.#coordinator?.settle();
+  }
+
+  dispose(): void {
+    this.#coordinator?.dispose();
+  }
+}
