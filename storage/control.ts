@@ -6,7 +6,7 @@ export { type Clock, systemClock } from "./base/clock.ts";
 
 export { replaceFileAsync } from "./directory/atomic_file_async.ts";
 export { encodeOffsetCheckpoint, partitionKey, readOffsetCheckpoint } from "./directory/offset_checkpoint.ts";
-export { LeaderEpochs } from "./log/epochs/leader_epochs.ts";
+export { LeaderEpochTable } from "./log/epochs/leader_epoch_table.ts";
 export { deletedDirectoryName } from "./segments/segment_names.ts";
 export { LogDamagedError } from "./log/storage_failure.ts";
 

@@ -38,7 +38,7 @@ export type {
 export { baseSequence, BATCH_HEADER_BYTES, codec, codecNames, producerId } from "./records/record_batch.ts";
 export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./records/record_errors.ts";
 export type { RenamedDirectory } from "./directory/partition_directory.ts";
-export { RecordSetReader } from "./records/record_set.ts";
+export { RecordRunReader } from "./records/record_run_reader.ts";
 export { LogDamagedError, storageFailure } from "./log/storage_failure.ts";
 
 export * from "./directory/offset_checkpoint.ts";

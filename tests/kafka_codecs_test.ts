@@ -5,7 +5,7 @@
 import { strict as assert } from "node:assert";
 import { checkProducedBatch } from "../storage/records/batch_validation.ts";
 import { codec, codecNames, recordsCount } from "../storage/records/record_batch.ts";
-import { RecordReader } from "../storage/records/record_reader.ts";
+import { BatchRecordReader } from "../storage/records/batch_record_reader.ts";
 import { batchesIn } from "./log_fixture.ts";
 import { inMemory, sealBatch } from "./record_batch_builder.ts";
 
@@ -26,12 +26,12 @@ const rules = {
   transactionsAllowed: false,
 } as const;
 
-Deno.test("RecordReader reads what the Java client compressed, record by record, to the last offset and timestamp", () => {
+Deno.test("BatchRecordReader reads what the Java client compressed, record by record, to the last offset and timestamp", () => {
   const codecsSeen = new Set<string>();
   for (const batch of stored) {
     const { memory, start } = inMemory(batch.bytes, 9);
     codecsSeen.add(codecNames[codec(memory.view, start)]!);
-    const reader = RecordReader.open(memory, start);
+    const reader = BatchRecordReader.open(memory, start);
     assert.ok(typeof reader !== "string", `batch at ${batch.baseOffset}: ${reader}`);
     let next = batch.baseOffset;
     let largest = -1;
@@ -52,7 +52,7 @@ Deno.test("checkProducedBatch() opens the batches of the Java client and finds t
     new DataView(batch.bytes.buffer).setBigInt64(0, 0n);
     const { memory, start, length } = inMemory(sealBatch(batch.bytes));
     const result = checkProducedBatch(memory, start, length, rules);
-    const firstKey = RecordReader.open(memory, start);
+    const firstKey = BatchRecordReader.open(memory, start);
     assert.ok(typeof firstKey !== "string" && firstKey.next());
     assert.equal(result.refusal, firstKey.keyLength < 0 ? "invalid-record" : null, result.message);
     assert.equal(checkProducedBatch(memory, start, length, { ...rules, keysRequired: false }).refusal, null);

@@ -31,7 +31,7 @@ const CORES = [
   "partitions/placement/placement.ts",
   "partitions/placement/rebalancing.ts",
   "partitions/requests/purgatory.ts",
-  "storage/log/epochs/leader_epochs.ts",
+  "storage/log/epochs/leader_epoch_table.ts",
   "storage/log/producers/producer_state.ts",
 ];
 

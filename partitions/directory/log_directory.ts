@@ -18,7 +18,7 @@
 import {
   deletedDirectoryName,
   type FileSystem,
-  LeaderEpochs,
+  LeaderEpochTable,
   linuxFileSystem,
   LogDamagedError,
   type MetaProperties,
@@ -125,7 +125,7 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
     try {
       const topicId = readPartitionMetadata(this.#fs, directory);
       const bytes = this.#fs.readFile(`${directory}/${LEADER_EPOCHS_FILE}`);
-      const epochs = LeaderEpochs.decode(new TextDecoder().decode(bytes ?? new Uint8Array()));
+      const epochs = LeaderEpochTable.decode(new TextDecoder().decode(bytes ?? new Uint8Array()));
       if (epochs === null) return `${LEADER_EPOCHS_FILE} is damaged`;
       return { topicId, latestLeaderEpoch: epochs.latest };
     } catch (error) {

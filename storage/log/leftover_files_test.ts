@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { toOffset } from "../base/units.ts";
 import { HeaderWindow } from "../segments/header_window.ts";
 import { clearLeftovers } from "./leftover_files.ts";
-import { ProducerSnapshots } from "./producers/producer_snapshots.ts";
+import { ProducerSnapshotFiles } from "./producers/producer_snapshot_files.ts";
 import { type PartitionFileName, partitionFileName } from "../segments/segment_names.ts";
 import { type FileSystem, linuxFileSystem } from "../sys/file_system.ts";
 
@@ -40,9 +40,9 @@ Deno.test("clearLeftovers() removes and finishes compactions of any number of se
   assert.deepEqual([swapped.removed.length, swapped.renamed.length], [0, FILES]);
 });
 
-Deno.test("ProducerSnapshots finds the newest of any number of snapshots, and the strays among them", () => {
+Deno.test("ProducerSnapshotFiles finds the newest of any number of snapshots, and the strays among them", () => {
   const { fs, removed } = directoryOf(".snapshot", "");
-  const snapshots = new ProducerSnapshots(fs, "/logs/t-0");
+  const snapshots = new ProducerSnapshotFiles(fs, "/logs/t-0");
   assert.equal(snapshots.latest, FILES - 1);
   snapshots.removeStray(Array.from({ length: FILES / 2 }, (_, i) => toOffset(2 * i)));
   assert.equal(removed.length, FILES / 2 - 1);

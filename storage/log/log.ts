@@ -18,9 +18,9 @@ import { NO_OFFSET, type Offset, toOffset } from "../base/units.ts";
 import { type BatchRules, checkProducedBatch } from "../records/batch_validation.ts";
 import { batchRules, type LogConfig } from "./log_config.ts";
 import { LogDurability } from "./log_durability.ts";
-import type { LogEpochs } from "./epochs/log_epochs.ts";
+import type { LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
 import { type LoadedLog, loadLog } from "./log_loader.ts";
-import type { LogProducers } from "./producers/log_producers.ts";
+import type { ProducerStateManager } from "./producers/producer_state_manager.ts";
 import { LogReads } from "./log_reads.ts";
 import { LogResources } from "./log_resources.ts";
 import { acceptedAppend, DISK_REFUSED, nothingVisible, refusedAppend, refusedRead } from "./log_results.ts";
@@ -51,8 +51,8 @@ export class Log implements Disposable {
   readonly #options: LogOptions;
   readonly #resources: LogResources;
   readonly #segments: SegmentList;
-  readonly #producers: LogProducers;
-  readonly #epochs: LogEpochs;
+  readonly #producers: ProducerStateManager;
+  readonly #epochs: LeaderEpochFile;
   readonly #reads: LogReads;
   readonly #durability: LogDurability;
   // Reused for every batch: an append allocates its result and nothing else.

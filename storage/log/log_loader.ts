@@ -12,8 +12,8 @@
 import { type Offset, toOffset } from "../base/units.ts";
 import { rebuildEpochs } from "./epochs/epoch_rebuild.ts";
 import { clearLeftovers } from "./leftover_files.ts";
-import { LEADER_EPOCHS_FILE, LogEpochs } from "./epochs/log_epochs.ts";
-import { LogProducers } from "./producers/log_producers.ts";
+import { LEADER_EPOCHS_FILE, LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
+import { ProducerStateManager } from "./producers/producer_state_manager.ts";
 import { recoverSegments, refuseMissing } from "./log_recovery.ts";
 import type { LogResources } from "./log_resources.ts";
 import type { LogOptions, UncommittedTraces } from "./log_types.ts";
@@ -34,8 +34,8 @@ const SMALL_FILES = [PARTITION_METADATA_FILE, LEADER_EPOCHS_FILE];
 /** What a log starts with. */
 export interface LoadedLog {
   readonly segments: SegmentList;
-  readonly epochs: LogEpochs;
-  readonly producers: LogProducers;
+  readonly epochs: LeaderEpochFile;
+  readonly producers: ProducerStateManager;
   readonly logStartOffset: Offset;
   readonly logEndOffset: Offset;
   readonly recoveryPoint: Offset;
@@ -88,7 +88,7 @@ class LogLoader {
     settlePartitionMetadata(this.#options, this.#unflushed);
     if (clearLeftovers(fs, directory, this.#reader.window)) this.#unflushed.addDirectory(directory);
     this.#findSegments();
-    const epochs = new LogEpochs(fs, directory);
+    const epochs = new LeaderEpochFile(fs, directory);
     let logEndOffset = this.#findEnd(epochs);
     refuseMissing(logEndOffset, this.#options);
     if (this.segments.length > 0 && logEndOffset < this.#options.logStartOffset) {
@@ -201,7 +201,7 @@ class LogLoader {
   }
 
   /** Recovers what has to be, and returns the log's end. */
-  #findEnd(epochs: LogEpochs): Offset {
+  #findEnd(epochs: LeaderEpochFile): Offset {
     if (this.segments.length === 0) return this.#options.logStartOffset;
     if (this.#options.cleanShutdown) {
       const end = this.#findCleanEnd(this.segments.active);
@@ -235,7 +235,7 @@ class LogLoader {
     return position === sizeBytes ? end : null;
   }
 
-  #recover(from: number, epochs: LogEpochs): Offset {
+  #recover(from: number, epochs: LeaderEpochFile): Offset {
     this.#scanned = true;
     return recoverSegments(from, {
       options: this.#options,
@@ -270,16 +270,16 @@ class LogLoader {
     this.#unflushed.addDirectory(this.#options.directory);
   }
 
-  #settleEpochs(epochs: LogEpochs, range: { logStartOffset: Offset; logEndOffset: Offset }): void {
+  #settleEpochs(epochs: LeaderEpochFile, range: { logStartOffset: Offset; logEndOffset: Offset }): void {
     if (epochs.wasLost) rebuildEpochs(epochs, this.segments.all, this.#reader);
     epochs.truncateFromEnd(range.logEndOffset);
     epochs.truncateFromStart(range.logStartOffset);
     epochs.save(this.#unflushed);
   }
 
-  #loadProducers(range: { logStartOffset: Offset; logEndOffset: Offset }): LogProducers {
+  #loadProducers(range: { logStartOffset: Offset; logEndOffset: Offset }): ProducerStateManager {
     const { fs, directory, clock, producerIdExpirationMs, cleanShutdown } = this.#options;
-    const producers = new LogProducers(fs, directory);
+    const producers = new ProducerStateManager(fs, directory);
     const { snapshots, state } = producers;
     const bases = this.segments.baseOffsets;
     const wanted = new Set([...bases.slice(-2), range.logEndOffset]);
@@ -303,7 +303,7 @@ class LogLoader {
     return producers;
   }
 
-  #replayProducers(segment: Segment, from: Offset, producers: LogProducers): void {
+  #replayProducers(segment: Segment, from: Offset, producers: ProducerStateManager): void {
     let start = 0;
     if (segment.baseOffset < from) {
       const outcome = this.#reader.findOffset(segment, from);

@@ -23,7 +23,7 @@
  * Kafka cuts at the first torn batch, removes all later segments, and believes the page cache (LogLoader.recoverLog).
  */
 import type { Offset } from "../base/units.ts";
-import type { LogEpochs } from "./epochs/log_epochs.ts";
+import type { LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
 import type { LogOptions } from "./log_types.ts";
 import { baseOffset, partitionLeaderEpoch } from "../records/record_batch.ts";
 import type { RecoveredSegment, SegmentRecovery } from "../segments/segment_recovery.ts";
@@ -42,7 +42,7 @@ export interface LogRecoveryParts {
   readonly segments: SegmentList;
   readonly recovery: SegmentRecovery;
   /** Gets the epochs of the batches that are kept. */
-  readonly epochs: LogEpochs;
+  readonly epochs: LeaderEpochFile;
   readonly unflushed: Unflushed;
   readonly report: (message: string) => void;
 }

@@ -17,7 +17,7 @@ import type { Clock } from "../base/clock.ts";
 import { NO_TIMESTAMP, type Offset, toOffset } from "../base/units.ts";
 import type { FoundByTime, TimestampedOffset } from "./log_types.ts";
 import { baseOffset, batchBytes, lastOffset, maxTimestamp, partitionLeaderEpoch } from "../records/record_batch.ts";
-import { findLargestRecord, findRecord, type RecordTarget } from "../records/record_search.ts";
+import { findLargestRecord, findRecord, type RecordTarget } from "../records/timestamp_search.ts";
 import type { Segment } from "../segments/segment.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
 import type { SegmentReader } from "../segments/segment_reader.ts";

@@ -16,7 +16,7 @@ import { NO_TIMESTAMP } from "../base/units.ts";
 import { contentBytesMax, decompress } from "./compression/compression.ts";
 import { crc32c } from "./crc32c.ts";
 import * as batches from "./record_batch.ts";
-import { newRecordWalk, RECORD_BYTES_MIN, type RecordProblem, walkRecords } from "./record_walk.ts";
+import { checkRecords, newRecordCheck, RECORD_BYTES_MIN, type RecordProblem } from "./record_check.ts";
 import type { NativeMemory } from "../sys/memory.ts";
 
 /**
@@ -82,7 +82,7 @@ const CODECS = batches.codecNames.length;
 const ACCEPTED: BatchCheck = Object.freeze({ refusal: null, message: "", recordIndex: -1 });
 
 // Used within one call only.
-const walk = newRecordWalk();
+const recordCheck = newRecordCheck();
 
 function refuse(refusal: BatchRefusal, message: string, recordIndex = -1): BatchCheck {
   return { refusal, message, recordIndex };
@@ -105,7 +105,7 @@ export function checkProducedBatch(
     checkHeader(view, start, rules) ?? checkProducer(view, start, rules);
   if (refusal !== null) return refusal;
   const opened = batches.codec(view, start) === 0 || rules.keysRequired;
-  return (opened ? checkRecords(memory, start, length, rules) : checkMaxTimestamp(view, start, rules)) ??
+  return (opened ? checkRecordsOfBatch(memory, start, length, rules) : checkMaxTimestamp(view, start, rules)) ??
     stamp(memory, start, { length, opened, rules });
 }
 
@@ -238,18 +238,23 @@ function outOfRange(timestamp: number, rules: BatchRules): string {
     `${latestTimestamp(rules)}`;
 }
 
-function checkRecords(memory: NativeMemory, start: number, length: number, rules: BatchRules): BatchCheck | null {
+function checkRecordsOfBatch(
+  memory: NativeMemory,
+  start: number,
+  length: number,
+  rules: BatchRules,
+): BatchCheck | null {
   const { view, bytes } = memory;
   const baseTimestamp = batches.baseTimestamp(view, start);
   const checked = rules.messageTimestampType === "CreateTime";
-  walk.count = batches.recordsCount(view, start);
-  walk.deltaMin = checked ? earliestTimestamp(rules) - baseTimestamp : -Infinity;
-  walk.deltaMax = checked ? latestTimestamp(rules) - baseTimestamp : Infinity;
-  walk.deltaExempt = NO_TIMESTAMP - baseTimestamp;
-  walk.keysRequired = rules.keysRequired;
+  recordCheck.count = batches.recordsCount(view, start);
+  recordCheck.deltaMin = checked ? earliestTimestamp(rules) - baseTimestamp : -Infinity;
+  recordCheck.deltaMax = checked ? latestTimestamp(rules) - baseTimestamp : Infinity;
+  recordCheck.deltaExempt = NO_TIMESTAMP - baseTimestamp;
+  recordCheck.keysRequired = rules.keysRequired;
   const recordsAt = start + batches.BATCH_HEADER_BYTES;
   const codec = batches.codec(view, start);
-  if (codec === 0) return describe(walkRecords(bytes, recordsAt, start + length, walk), baseTimestamp, rules);
+  if (codec === 0) return describe(checkRecords(bytes, recordsAt, start + length, recordCheck), baseTimestamp, rules);
   const compressed = bytes.subarray(recordsAt, start + length);
   const records = decompress(codec, compressed, { outputBytesMax: DECOMPRESSED_BYTES_MAX });
   if (records === "too-large") {
@@ -258,12 +263,12 @@ function checkRecords(memory: NativeMemory, start: number, length: number, rules
   if (typeof records === "string") {
     return refuse("corrupt-batch", `Cannot append a batch: its records cannot be decompressed (${records})`);
   }
-  return describe(walkRecords(records, 0, records.length, walk), baseTimestamp, rules);
+  return describe(checkRecords(records, 0, records.length, recordCheck), baseTimestamp, rules);
 }
 
 function describe(problem: RecordProblem | null, baseTimestamp: number, rules: BatchRules): BatchCheck | null {
   if (problem === null) return null;
-  const { recordIndex, problemDelta } = walk;
+  const { recordIndex, problemDelta } = recordCheck;
   switch (problem) {
     case "timestamp":
       return refuse("invalid-timestamp", outOfRange(baseTimestamp + problemDelta, rules), recordIndex);
@@ -290,7 +295,7 @@ function stamp(
   const { length, opened, rules } = facts;
   const logAppendTime = rules.messageTimestampType === "LogAppendTime";
   if (!logAppendTime && !opened) return ACCEPTED;
-  const largest = Math.max(NO_TIMESTAMP, batches.baseTimestamp(view, start) + walk.largestDelta);
+  const largest = Math.max(NO_TIMESTAMP, batches.baseTimestamp(view, start) + recordCheck.largestDelta);
   const maxTimestamp = logAppendTime ? rules.nowMs : largest;
   if (!logAppendTime && batches.maxTimestamp(view, start) === maxTimestamp) return ACCEPTED;
   batches.stampMaxTimestamp(view, start, { maxTimestamp, logAppendTime });

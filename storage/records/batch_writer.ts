@@ -2,7 +2,7 @@
  * Writes a record batch of the broker's own records: no compression, no producer, CreateTime, one timestamp for all. Pure; any
  * isolate. What it writes passes the check of a produced batch; the log stamps base offset and leader epoch when it appends.
  *
- * Layouts: record_batch.ts (the batch), record_walk.ts (a record).
+ * Layouts: record_batch.ts (the batch), record_check.ts (a record).
  */
 import { assert } from "../base/assert.ts";
 import { crc32c } from "./crc32c.ts";

@@ -6,7 +6,7 @@
  *
  * Source: Kafka's ControlRecordType and EndTransactionMarker.
  */
-import { RecordReader } from "./record_reader.ts";
+import { BatchRecordReader } from "./batch_record_reader.ts";
 
 const KEY_BYTES = 4;
 const VALUE_BYTES_MIN = 6;
@@ -27,7 +27,7 @@ export interface EndMarker {
  */
 export function readEndMarker(view: DataView, at: number): EndMarker | null {
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-  const reader = RecordReader.open({ bytes, view }, at);
+  const reader = BatchRecordReader.open({ bytes, view }, at);
   if (typeof reader === "string" || !reader.next()) return null;
   if (reader.keyLength < KEY_BYTES || reader.valueLength < VALUE_BYTES_MIN) return null;
   const inBatch = new DataView(reader.bytes.buffer, reader.bytes.byteOffset);

@@ -9,7 +9,7 @@
 import { NO_TIMESTAMP } from "../base/units.ts";
 import { type BatchRules, earliestTimestamp, latestTimestamp } from "./batch_validation.ts";
 import { batchBytes, codec, isLogAppendTime, recordsCount } from "./record_batch.ts";
-import { RecordReader } from "./record_reader.ts";
+import { BatchRecordReader } from "./batch_record_reader.ts";
 import type { NativeMemory } from "../sys/memory.ts";
 
 /** Kafka's Long.MAX_VALUE, which stands for no limit. */
@@ -58,7 +58,7 @@ export function listRecordErrors(
   if (budget.records <= 0 || budget.bytes <= 0) return null;
   const isPlain = codec(view, start) === 0;
   if (isPlain && batchBytes(view, start) > budget.bytes) return null;
-  const reader = RecordReader.open(batch.memory, start, { outputBytesMax: budget.bytes });
+  const reader = BatchRecordReader.open(batch.memory, start, { outputBytesMax: budget.bytes });
   if (typeof reader === "string") {
     budget.bytes = 0; // how much was decompressed until it failed is not known
     return null;
@@ -92,8 +92,8 @@ function problemKinds(rules: BatchRules, batch: { partition: string; isLogAppend
   const range = `[${timeText(rules.nowMs, -rules.messageTimestampBeforeMaxMs)}, ` +
     `${timeText(rules.nowMs, rules.messageTimestampAfterMaxMs)}]`;
   return {
-    ofKey: (record: RecordReader) => rules.keysRequired && record.keyLength < 0 ? keyless : null,
-    ofTimestamp: ({ timestamp, offset }: RecordReader) => {
+    ofKey: (record: BatchRecordReader) => rules.keysRequired && record.keyLength < 0 ? keyless : null,
+    ofTimestamp: ({ timestamp, offset }: BatchRecordReader) => {
       if (batch.isLogAppendTime) {
         return `Invalid timestamp type in message with offset ${offset}. ` +
           "Producer should not set timestamp type to LogAppendTime.";

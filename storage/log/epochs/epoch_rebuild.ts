@@ -6,7 +6,7 @@
  * one header for every other segment. Reading all headers of 1 TB took hours.
  * Source: Kafka's UnifiedLog.updateLeaderEpochCache reads all that it recovers; it has nothing for a lost file.
  */
-import type { LogEpochs } from "./log_epochs.ts";
+import type { LeaderEpochFile } from "./leader_epoch_file.ts";
 import { baseOffset, partitionLeaderEpoch } from "../../records/record_batch.ts";
 import type { Segment } from "../../segments/segment.ts";
 import type { SegmentReader } from "../../segments/segment_reader.ts";
@@ -16,7 +16,7 @@ import type { SegmentReader } from "../../segments/segment_reader.ts";
  * @param epochs what is known is forgotten first; to be saved afterwards @param segments of the log, oldest first
  * @throws SystemError when a file cannot be opened
  */
-export function rebuildEpochs(epochs: LogEpochs, segments: readonly Segment[], reader: SegmentReader): void {
+export function rebuildEpochs(epochs: LeaderEpochFile, segments: readonly Segment[], reader: SegmentReader): void {
   epochs.clear();
   let next = segments.length === 0 ? null : firstEpochOf(segments[0]!, reader);
   for (const [index, segment] of segments.entries()) {

@@ -12,7 +12,7 @@ import {
   type NativeMemory,
   nativeMemory,
   type Offset,
-  RecordSetReader,
+  RecordRunReader,
   storageFailure,
 } from "../../../../storage/mod.ts";
 import { decodeGroupRecord, type GroupRecord, unreadGroupRecord } from "../records/group_record.ts";
@@ -99,7 +99,7 @@ export class OffsetsLoader {
       const memory = this.#memory.take(slice.length);
       const length = this.#memory.fs.pread(slice.fd, memory, 0, slice.length, slice.position);
       if (length !== slice.length) return `Cannot read ${slice.length} bytes: ${this.#memory.fs.lastError()}`;
-      const damage = this.#replay(new RecordSetReader(memory, 0, length), replay);
+      const damage = this.#replay(new RecordRunReader(memory, 0, length), replay);
       if (damage !== null) return damage;
     } catch (error) {
       return storageFailure(error);
@@ -110,7 +110,7 @@ export class OffsetsLoader {
     return this.#next >= this.#end;
   }
 
-  #replay(reader: RecordSetReader, replay: (record: GroupRecord) => void): string | null {
+  #replay(reader: RecordRunReader, replay: (record: GroupRecord) => void): string | null {
     while (reader.next()) {
       if (reader.offset < this.#next) continue;
       if (reader.isControl) {
@@ -137,7 +137,7 @@ export class OffsetsLoader {
     else records.push(record);
   }
 
-  #endTransaction(reader: RecordSetReader, replay: (record: GroupRecord) => void): void {
+  #endTransaction(reader: RecordRunReader, replay: (record: GroupRecord) => void): void {
     const key = reader.key();
     const records = this.#transactions.get(reader.producerId);
     if (key === null || key.length < 4 || records === undefined) return;

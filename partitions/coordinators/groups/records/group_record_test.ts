@@ -7,7 +7,7 @@ import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { difference, elementsIn, type Struct } from "../../../../net/protocol/sample_values.ts";
 import type { Message } from "../../../../net/protocol/schema.ts";
 import { createRandom } from "../../../../storage/base/random.ts";
-import { RecordSetReader } from "../../../../storage/mod.ts";
+import { RecordRunReader } from "../../../../storage/mod.ts";
 import { groupMetadataValue, offsetCommitValue } from "./classic_records.ts";
 import * as consumer from "./consumer_records.ts";
 import { decodeGroupRecord, encodeGroupRecord, type GroupRecord, unreadGroupRecord } from "./group_record.ts";
@@ -46,7 +46,7 @@ function lines<Line>(name: string): Line[] {
 /** What Kafka wrote into its log. */
 function storedCases(): Case[] {
   const bytes = Deno.readFileSync(new URL("00000000000000000000.log", golden));
-  const reader = new RecordSetReader({ bytes, view: new DataView(bytes.buffer) }, 0, bytes.length);
+  const reader = new RecordRunReader({ bytes, view: new DataView(bytes.buffer) }, 0, bytes.length);
   const cases = lines<Expected & { offset: number; timestamp: number }>("records.jsonl").map((expected) => {
     equal(reader.next(), true, reader.damage ?? "");
     deepEqual([reader.offset, reader.timestamp], [expected.offset, expected.timestamp]);

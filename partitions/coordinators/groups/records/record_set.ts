@@ -2,7 +2,7 @@
  * Batches of group records: made in memory that the kernel writes from, and read back. Shards.
  *
  * One batch is made at a time, in memory that the next one uses again: a log has written it when its append returns.
- * Reading goes through storage's `RecordSetReader` and `decodeGroupRecord()`.
+ * Reading goes through storage's `RecordRunReader` and `decodeGroupRecord()`.
  */
 import { bytesOfBatch, type NativeMemory, nativeMemory, writeBatch } from "../../../../storage/mod.ts";
 import {

@@ -1,6 +1,6 @@
 /** Batches of group records, made and read back. */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { RecordSetReader } from "../../../../storage/mod.ts";
+import { RecordRunReader } from "../../../../storage/mod.ts";
 import { decodeGroupRecord, GROUP_RECORD_BYTES_MAX, type GroupRecord } from "./group_record.ts";
 import { type GroupBatch, GroupBatchBuilder } from "./record_set.ts";
 
@@ -38,7 +38,7 @@ function group(subscription: Uint8Array): GroupRecord {
 }
 
 function read({ memory, start, length }: GroupBatch): (GroupRecord | null)[] {
-  const reader = new RecordSetReader(memory, start, start + length);
+  const reader = new RecordRunReader(memory, start, start + length);
   const found: (GroupRecord | null)[] = [];
   while (reader.next()) {
     equal(reader.offset, found.length);

@@ -16,7 +16,7 @@ import { nativeMemory } from "../../sys/memory.ts";
 const NATIVE_BYTES = 128;
 
 /** The snapshot files of one log. */
-export class ProducerSnapshots {
+export class ProducerSnapshotFiles {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #offsets = new Set<Offset>();

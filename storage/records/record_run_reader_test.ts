@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import { buildBatch, concatBytes, inMemory, sealBatch, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { codecNames } from "./record_batch.ts";
-import { RecordSetReader } from "./record_set.ts";
+import { RecordRunReader } from "./record_run_reader.ts";
 
 const decoder = new TextDecoder();
 const text = (bytes: Uint8Array | null) => bytes === null ? null : decoder.decode(bytes.slice());
@@ -19,19 +19,19 @@ const expected = codecNames.flatMap((codec, index) => [
   [index * 10 + 1, TEST_TIMESTAMP + 3, null, null],
 ]);
 
-function open(bytes: Uint8Array, length = bytes.length): RecordSetReader {
+function open(bytes: Uint8Array, length = bytes.length): RecordRunReader {
   const { memory, start } = inMemory(bytes, 9);
-  return new RecordSetReader(memory, start, start + length);
+  return new RecordRunReader(memory, start, start + length);
 }
 
-function readAll(reader: RecordSetReader): unknown[] {
+function readAll(reader: RecordRunReader): unknown[] {
   const found: unknown[] = [];
   while (reader.next()) found.push([reader.offset, reader.timestamp, text(reader.key()), text(reader.value())]);
   assert.equal(reader.next(), false, "the end stays the end");
   return found;
 }
 
-Deno.test("RecordSetReader reads the records of all batches, whatever their codec", () => {
+Deno.test("RecordRunReader reads the records of all batches, whatever their codec", () => {
   const run = concatBytes(batches);
   const reader = open(run);
   assert.deepEqual(readAll(reader), expected);
@@ -39,7 +39,7 @@ Deno.test("RecordSetReader reads the records of all batches, whatever their code
   assert.equal(reader.position, 9 + run.length);
 });
 
-Deno.test("RecordSetReader shows whole batches alone for every cut of the run", () => {
+Deno.test("RecordRunReader shows whole batches alone for every cut of the run", () => {
   const run = concatBytes(batches.slice(0, 2));
   for (let length = 0; length < run.length; length++) {
     const reader = open(run, length);
@@ -50,7 +50,7 @@ Deno.test("RecordSetReader shows whole batches alone for every cut of the run", 
   }
 });
 
-Deno.test("RecordSetReader shows no record of a batch with a flipped bit", () => {
+Deno.test("RecordRunReader shows no record of a batch with a flipped bit", () => {
   for (const [index, batch] of batches.entries()) {
     for (let at = 16; at < batch.length; at++) {
       const damaged = batch.slice();
@@ -63,7 +63,7 @@ Deno.test("RecordSetReader shows no record of a batch with a flipped bit", () =>
   }
 });
 
-Deno.test("RecordSetReader shows no record of a batch whose records do not fit, though its CRC is right", () => {
+Deno.test("RecordRunReader shows no record of a batch whose records do not fit, though its CRC is right", () => {
   const body = batches[0]!;
   for (let at = 57; at < body.length; at++) {
     for (const byte of [0x00, 0x7f, 0x80, 0xff]) {
@@ -78,7 +78,7 @@ Deno.test("RecordSetReader shows no record of a batch whose records do not fit, 
   }
 });
 
-Deno.test("RecordSetReader refuses lengths and formats that cannot be", () => {
+Deno.test("RecordRunReader refuses lengths and formats that cannot be", () => {
   for (const [at, value] of [[8, -1], [8, 0], [8, 48], [8, -0x80000000]] as const) {
     const batch = batches[0]!.slice();
     new DataView(batch.buffer).setInt32(at, value);
@@ -93,7 +93,7 @@ Deno.test("RecordSetReader refuses lengths and formats that cannot be", () => {
   }
 });
 
-Deno.test("RecordSetReader tells control batches, transactions and producers", () => {
+Deno.test("RecordRunReader tells control batches, transactions and producers", () => {
   const reader = open(concatBytes([
     buildBatch([{ value: "plain" }]),
     buildBatch([{ value: "in a transaction" }], {

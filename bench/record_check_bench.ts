@@ -1,13 +1,13 @@
 /**
  * What it costs to check produced batches (storage/records/batch_validation.ts), in shared memory as on a shard: the walk over the
- * records, the CRC, both together. Run: deno bench -A bench/record_walk_bench.ts
+ * records, the CRC, both together. Run: deno bench -A bench/record_check_bench.ts
  *
  * Each iteration takes the batches of `TOUCHED_BYTES` of memory in turn, so that the records come from the second cache
  * level, as they do after a receive. Records per second = records per batch / time per iteration.
  */
 import { type BatchRules, checkProducedBatch } from "../storage/records/batch_validation.ts";
 import { crc32c } from "../storage/records/crc32c.ts";
-import { newRecordWalk, walkRecords } from "../storage/records/record_walk.ts";
+import { checkRecords, newRecordCheck } from "../storage/records/record_check.ts";
 import { allocateShared } from "../storage/sys/memory.ts";
 import { buildBatch, TEST_TIMESTAMP, type TestRecord } from "../tests/record_batch_builder.ts";
 
@@ -54,13 +54,13 @@ for (const { name, count, record } of shapes) {
   const copies = Math.max(1, Math.floor(TOUCHED_BYTES / batch.length));
   const memory = allocateShared(copies * batch.length + 128);
   for (let copy = 0; copy < copies; copy++) memory.bytes.set(batch, copy * batch.length);
-  const walk = { ...newRecordWalk(), count };
+  const walk = { ...newRecordCheck(), count };
   let turn = 0;
   const next = () => (turn = turn + 1 < copies ? turn + 1 : 0) * batch.length;
   const group = `${name} (${batch.length} bytes)`;
-  Deno.bench("walkRecords()", { group, baseline: true }, () => {
+  Deno.bench("checkRecords()", { group, baseline: true }, () => {
     const at = next();
-    if (walkRecords(memory.bytes, at + 61, at + batch.length, walk) !== null) throw new Error("refused");
+    if (checkRecords(memory.bytes, at + 61, at + batch.length, walk) !== null) throw new Error("refused");
   });
   Deno.bench("crc32c()", { group }, () => {
     crc32c(memory.bytes, next() + 21, batch.length - 21);

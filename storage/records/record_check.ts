@@ -6,9 +6,9 @@
  *           · varint keyLength (negative: null) · key · varint valueLength (negative: null) · value
  *           · varint headersCount · { varint keyLength · key · varint valueLength (negative: null) · value }
  *
- * Must always hold: a walk that finds no problem saw `count` records which fill the range exactly. Nothing outside of the
+ * Must always hold: a check that finds no problem saw `count` records which fill the range exactly. Nothing outside of the
  * memory is read; bytes outside of the range may be looked at, but then the record's end does not fit and it is refused.
- * 100-byte records in shared memory: 100 million a second, 11 GB/s (bench/record_walk_bench.ts).
+ * 100-byte records in shared memory: 100 million a second, 11 GB/s (bench/record_check_bench.ts).
  * Source: Kafka's DefaultRecord.readFrom and LogValidator.
  */
 import { afterVarint, afterVarlong, varintAt, varlongAt } from "./varint.ts";
@@ -16,8 +16,8 @@ import { afterVarint, afterVarlong, varintAt, varlongAt } from "./varint.ts";
 /** Why a record is refused; "unfinished" stands for bytes that are left after the last record. */
 export type RecordProblem = "length" | "structure" | "offset" | "timestamp" | "key" | "unfinished";
 
-/** What records are checked against, and what was found. One object serves all walks of an isolate. */
-export interface RecordWalk {
+/** What records are checked against, and what was found. One object serves all checks of an isolate. */
+export interface RecordCheck {
   /** Records that there must be. */
   count: number;
   /** Smallest and largest timestamp delta that is allowed. */
@@ -34,8 +34,8 @@ export interface RecordWalk {
   problemDelta: number;
 }
 
-/** A walk to be filled in. */
-export function newRecordWalk(): RecordWalk {
+/** A check to be filled in. */
+export function newRecordCheck(): RecordCheck {
   return {
     count: 0,
     deltaMin: -Infinity,
@@ -68,52 +68,52 @@ function afterHeaders(bytes: Uint8Array, at: number, end: number): number {
   return next;
 }
 
-function problemAt(walk: RecordWalk, recordIndex: number, problem: RecordProblem): RecordProblem {
-  walk.recordIndex = recordIndex;
+function problemAt(check: RecordCheck, recordIndex: number, problem: RecordProblem): RecordProblem {
+  check.recordIndex = recordIndex;
   return problem;
 }
 
 /**
  * Walks records.
  * @param bytes the memory @param start of the first record @param end after the last one
- * @param walk what to check; its outputs are written
+ * @param check what to check; its outputs are written
  * @returns null when all is well
  */
-export function walkRecords(bytes: Uint8Array, start: number, end: number, walk: RecordWalk): RecordProblem | null {
-  const { count, deltaMin, deltaMax, deltaExempt, keysRequired } = walk;
+export function checkRecords(bytes: Uint8Array, start: number, end: number, check: RecordCheck): RecordProblem | null {
+  const { count, deltaMin, deltaMax, deltaExempt, keysRequired } = check;
   let largestDelta = -Infinity;
   let at = start;
   for (let index = 0; index < count; index++) {
     const length = varintAt(bytes, at);
     at = afterVarint(bytes, at);
     const recordEnd = at + length;
-    if (length < RECORD_BYTES_MIN || recordEnd > end) return problemAt(walk, index, "length");
+    if (length < RECORD_BYTES_MIN || recordEnd > end) return problemAt(check, index, "length");
 
     const delta = varlongAt(bytes, at + 1);
     at = afterVarlong(bytes, at + 1);
-    if (varintAt(bytes, at) !== index) return problemAt(walk, index, at < recordEnd ? "offset" : "structure");
+    if (varintAt(bytes, at) !== index) return problemAt(check, index, at < recordEnd ? "offset" : "structure");
     at = afterVarint(bytes, at);
 
     const keyLength = varintAt(bytes, at);
     at = afterVarint(bytes, at);
     if (keyLength > 0) at += keyLength;
-    else if (keyLength < 0 && keysRequired) return problemAt(walk, index, "key");
-    if (at >= recordEnd) return problemAt(walk, index, "structure");
+    else if (keyLength < 0 && keysRequired) return problemAt(check, index, "key");
+    if (at >= recordEnd) return problemAt(check, index, "structure");
 
     const valueLength = varintAt(bytes, at);
     at = afterVarint(bytes, at);
     if (valueLength > 0) at += valueLength;
-    if (at >= recordEnd) return problemAt(walk, index, "structure");
+    if (at >= recordEnd) return problemAt(check, index, "structure");
 
     at = bytes[at] === 0 ? at + 1 : afterHeaders(bytes, at, recordEnd);
-    if (at !== recordEnd) return problemAt(walk, index, "structure");
+    if (at !== recordEnd) return problemAt(check, index, "structure");
 
     if ((delta < deltaMin || delta > deltaMax) && delta !== deltaExempt) {
-      walk.problemDelta = delta;
-      return problemAt(walk, index, "timestamp");
+      check.problemDelta = delta;
+      return problemAt(check, index, "timestamp");
     }
     if (delta > largestDelta) largestDelta = delta;
   }
-  walk.largestDelta = largestDelta;
-  return at === end ? null : problemAt(walk, count, "unfinished");
+  check.largestDelta = largestDelta;
+  return at === end ? null : problemAt(check, count, "unfinished");
 }

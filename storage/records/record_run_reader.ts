@@ -9,15 +9,15 @@
 import { type Offset, toOffset } from "../base/units.ts";
 import { crc32c } from "./crc32c.ts";
 import * as batches from "./record_batch.ts";
-import { RecordReader } from "./record_reader.ts";
+import { BatchRecordReader } from "./batch_record_reader.ts";
 
 /** Batches in memory, and the record that the cursor stands at. */
-export class RecordSetReader {
+export class RecordRunReader {
   readonly #memory: { readonly bytes: Uint8Array; readonly view: DataView };
   readonly #end: number;
   #batchAt: number;
   #nextBatchAt: number;
-  #records: RecordReader | null = null;
+  #records: BatchRecordReader | null = null;
   #damage: string | null = null;
 
   /**
@@ -87,7 +87,7 @@ export class RecordSetReader {
     return batches.producerId(this.#memory.view, this.#batchAt);
   }
 
-  get #record(): RecordReader {
+  get #record(): BatchRecordReader {
     if (this.#records === null) throw new Error("No record: next() was not called, or said false");
     return this.#records;
   }
@@ -113,7 +113,7 @@ export class RecordSetReader {
 
   /** Walks a batch once before it is shown. @returns null when all its records are right */
   #problemOfRecords(at: number): string | null {
-    const records = RecordReader.open(this.#memory, at);
+    const records = BatchRecordReader.open(this.#memory, at);
     if (typeof records === "string") return records;
     while (records.next());
     if (records.damaged) return "a record that does not fit";

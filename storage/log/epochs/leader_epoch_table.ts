@@ -19,7 +19,7 @@ const NO_EPOCH = -1;
 const INT32_MAX = 0x7fff_ffff;
 
 /** The epochs of one log. */
-export class LeaderEpochs {
+export class LeaderEpochTable {
   #starts: EpochStart[] = [];
 
   /** The latest epoch, -1 for none. */
@@ -88,10 +88,10 @@ export class LeaderEpochs {
   }
 
   /** Reads the text of the file. @returns null when it is damaged; an empty text has no epochs */
-  static decode(text: string): LeaderEpochs | null {
+  static decode(text: string): LeaderEpochTable | null {
     const lines = parseCheckpoint(text);
     if (typeof lines === "string") return null;
-    const epochs = new LeaderEpochs();
+    const epochs = new LeaderEpochTable();
     for (const line of lines) {
       const [epoch, startOffset, ...rest] = line.split(" ").map(wholeNumber);
       if (epoch === undefined || startOffset === undefined || rest.length > 0) return null;

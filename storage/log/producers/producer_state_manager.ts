@@ -7,15 +7,15 @@ import { type Offset, toOffset } from "../../base/units.ts";
 import { readEndMarker } from "../../records/control_records.ts";
 import { acceptedAppend, refusedAppend } from "../log_results.ts";
 import type { AppendResult } from "../log_types.ts";
-import { ProducerSnapshots } from "./producer_snapshots.ts";
+import { ProducerSnapshotFiles } from "./producer_snapshot_files.ts";
 import { lastSequenceOf, ProducerState } from "./producer_state.ts";
 import * as batches from "../../records/record_batch.ts";
 import type { FileSystem } from "../../sys/file_system.ts";
 
 /** Producer state with its snapshot files. */
-export class LogProducers {
+export class ProducerStateManager {
   readonly state = new ProducerState();
-  readonly snapshots: ProducerSnapshots;
+  readonly snapshots: ProducerSnapshotFiles;
   #hasSeenAbort = false;
   // One object for all batches: nothing is allocated for a batch without a producer id, and little for one with it.
   readonly #facts = {
@@ -31,7 +31,7 @@ export class LogProducers {
 
   /** @param directory the partition's */
   constructor(fs: FileSystem, directory: string) {
-    this.snapshots = new ProducerSnapshots(fs, directory);
+    this.snapshots = new ProducerSnapshotFiles(fs, directory);
   }
 
   /** Whether a batch that was noted is the marker of an aborted transaction. */

@@ -15,7 +15,7 @@ import { afterVarint, afterVarlong, NEVER, varintAt, varlongAt } from "./varint.
 const DECOMPRESSED_BYTES_MAX = 256 * 1024 * 1024;
 
 /** A cursor over a batch's records; its fields describe the current one. */
-export class RecordReader {
+export class BatchRecordReader {
   /** What positions point into: the batch's memory, or the decompressed records. */
   readonly bytes: Uint8Array;
   readonly #start: number;
@@ -69,16 +69,16 @@ export class RecordReader {
     memory: { readonly bytes: Uint8Array; readonly view: DataView },
     at: number,
     limits: { outputBytesMax: number } = { outputBytesMax: DECOMPRESSED_BYTES_MAX },
-  ): RecordReader | DecompressionRefusal {
+  ): BatchRecordReader | DecompressionRefusal {
     const { bytes, view } = memory;
     const start = at + batches.BATCH_HEADER_BYTES;
     const end = at + batches.batchBytes(view, at);
     if (end < start || end > bytes.length) return "corrupt-data";
     const codec = batches.codec(view, at);
-    if (codec === 0) return new RecordReader(view, at, { bytes, start, end });
+    if (codec === 0) return new BatchRecordReader(view, at, { bytes, start, end });
     const records = decompress(codec, bytes.subarray(start, end), limits);
     if (typeof records === "string") return records;
-    return new RecordReader(view, at, { bytes: records, start: 0, end: records.length });
+    return new BatchRecordReader(view, at, { bytes: records, start: 0, end: records.length });
   }
 
   /** Whether reading ended because a record did not fit, or bytes were left over. */

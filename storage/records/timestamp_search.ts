@@ -10,7 +10,7 @@ import { NO_OFFSET, NO_TIMESTAMP, type Offset, toOffset } from "../base/units.ts
 import { DECOMPRESSED_BYTES_MAX } from "./batch_validation.ts";
 import { decompress } from "./compression/compression.ts";
 import * as batches from "./record_batch.ts";
-import { RecordReader } from "./record_reader.ts";
+import { BatchRecordReader } from "./batch_record_reader.ts";
 import { afterVarint, afterVarlong, varintAt, varlongAt } from "./varint.ts";
 
 const ATTRIBUTES_BYTES = 1;
@@ -23,7 +23,7 @@ export interface RecordTarget {
 
 /** Largest timestamp of a batch's records from an offset on, -1 where there is none, or the records cannot be read. */
 export function findLargestRecord(batch: { bytes: Uint8Array; view: DataView }, from: Offset): number {
-  const reader = RecordReader.open(batch, 0, { outputBytesMax: DECOMPRESSED_BYTES_MAX });
+  const reader = BatchRecordReader.open(batch, 0, { outputBytesMax: DECOMPRESSED_BYTES_MAX });
   let largest = NO_TIMESTAMP;
   while (typeof reader !== "string" && reader.next()) {
     if (reader.offset >= from) largest = Math.max(largest, reader.timestamp);

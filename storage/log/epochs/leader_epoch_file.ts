@@ -10,7 +10,7 @@
  */
 import type { Offset } from "../../base/units.ts";
 import { replaceFile, replaceFileUnflushed } from "../../directory/atomic_file.ts";
-import { LeaderEpochs } from "./leader_epochs.ts";
+import { LeaderEpochTable } from "./leader_epoch_table.ts";
 import type { FileSystem } from "../../sys/file_system.ts";
 import type { Unflushed } from "../unflushed.ts";
 
@@ -20,11 +20,11 @@ export const LEADER_EPOCHS_FILE = "leader-epoch-checkpoint";
 const decoder = new TextDecoder();
 
 /** Leader epochs that are kept in a file. */
-export class LogEpochs {
+export class LeaderEpochFile {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #path: string;
-  #epochs: LeaderEpochs;
+  #epochs: LeaderEpochTable;
   /** An epoch began that the file does not have. */
   #unsaved = false;
   /** The file has more than is known here. */
@@ -38,9 +38,9 @@ export class LogEpochs {
     this.#directory = directory;
     this.#path = `${directory}/${LEADER_EPOCHS_FILE}`;
     const bytes = fs.readFile(this.#path);
-    const decoded = bytes === null || bytes.length === 0 ? null : LeaderEpochs.decode(decoder.decode(bytes));
+    const decoded = bytes === null || bytes.length === 0 ? null : LeaderEpochTable.decode(decoder.decode(bytes));
     this.wasLost = decoded === null;
-    this.#epochs = decoded ?? new LeaderEpochs();
+    this.#epochs = decoded ?? new LeaderEpochTable();
   }
 
   /** The latest epoch, -1 for none. */
@@ -78,7 +78,7 @@ export class LogEpochs {
 
   /** Forgets all. */
   clear(): void {
-    this.#epochs = new LeaderEpochs();
+    this.#epochs = new LeaderEpochTable();
     this.#stale = true;
   }
 

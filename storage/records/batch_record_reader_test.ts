@@ -10,7 +10,7 @@ import {
 } from "../../tests/record_batch_builder.ts";
 import { toOffset } from "../base/units.ts";
 import { codecNames } from "./record_batch.ts";
-import { RecordReader } from "./record_reader.ts";
+import { BatchRecordReader } from "./batch_record_reader.ts";
 
 const decoder = new TextDecoder();
 const asText = (bytes: Uint8Array | null) => bytes === null ? null : decoder.decode(bytes.slice());
@@ -28,15 +28,15 @@ const records: TestRecord[] = [
   { key: "c".repeat(200), value: "3".repeat(9000), timestamp: 0, offsetDelta: 7, headers: [["long", "v".repeat(300)]] },
 ];
 
-function open(batch: Uint8Array, start = 13): RecordReader {
+function open(batch: Uint8Array, start = 13): BatchRecordReader {
   const { memory } = inMemory(batch, start);
-  const reader = RecordReader.open(memory, start);
+  const reader = BatchRecordReader.open(memory, start);
   assert.ok(typeof reader !== "string", String(reader));
   return reader;
 }
 
 /** What is read of a batch, as the builder takes it. */
-function readAll(reader: RecordReader): TestRecord[] {
+function readAll(reader: BatchRecordReader): TestRecord[] {
   const found: TestRecord[] = [];
   while (reader.next()) {
     found.push({
@@ -50,7 +50,7 @@ function readAll(reader: RecordReader): TestRecord[] {
   return found;
 }
 
-Deno.test("RecordReader reads keys, values, headers, timestamps and offsets with gaps, in every codec", () => {
+Deno.test("BatchRecordReader reads keys, values, headers, timestamps and offsets with gaps, in every codec", () => {
   for (const codec of codecNames) {
     const reader = open(buildBatch(records, { codec, baseOffset: 1000 }));
     assert.deepEqual(readAll(reader), records, codec);
@@ -59,34 +59,34 @@ Deno.test("RecordReader reads keys, values, headers, timestamps and offsets with
   }
 });
 
-Deno.test("RecordReader gives every record the time of the append where the batch has LogAppendTime", () => {
+Deno.test("BatchRecordReader gives every record the time of the append where the batch has LogAppendTime", () => {
   const reader = open(buildBatch(records, { logAppendTime: true, maxTimestamp: 99 }));
   for (const _ of records) assert.ok(reader.next() && reader.timestamp === 99);
 });
 
-Deno.test("RecordReader reads a batch without records, as compaction leaves them", () => {
+Deno.test("BatchRecordReader reads a batch without records, as compaction leaves them", () => {
   const reader = open(buildBatch([], { lastOffsetDelta: 4 }));
   assert.deepEqual([reader.next(), reader.damaged], [false, false]);
 });
 
-Deno.test("RecordReader.open() says why records cannot be decompressed", () => {
+Deno.test("BatchRecordReader.open() says why records cannot be decompressed", () => {
   const openIn = (batch: Uint8Array, outputBytesMax: number) =>
-    RecordReader.open(inMemory(batch).memory, 0, { outputBytesMax });
+    BatchRecordReader.open(inMemory(batch).memory, 0, { outputBytesMax });
   assert.equal(openIn(buildBatch(records, { attributes: 6 }), 1000), "unsupported-codec");
   assert.equal(openIn(buildBatch(records, { codec: "gzip", rawRecords: new Uint8Array(9) }), 1000), "corrupt-data");
   const bomb = gzipSync(new Uint8Array(1 << 20));
   assert.equal(openIn(buildBatch(records, { codec: "gzip", rawRecords: bomb }), 1000), "too-large");
 });
 
-Deno.test("RecordReader.open() refuses lengths that lie", () => {
+Deno.test("BatchRecordReader.open() refuses lengths that lie", () => {
   for (const length of [-1, 0, 48, 100_000, 0x7fffffff]) {
     const batch = buildBatch(records);
     new DataView(batch.buffer).setInt32(8, length);
-    assert.equal(RecordReader.open(inMemory(batch).memory, 0), "corrupt-data", `${length}`);
+    assert.equal(BatchRecordReader.open(inMemory(batch).memory, 0), "corrupt-data", `${length}`);
   }
 });
 
-Deno.test("RecordReader finds every truncation, and counts that do not fit", () => {
+Deno.test("BatchRecordReader finds every truncation, and counts that do not fit", () => {
   const batch = buildBatch(records.slice(0, 3));
   for (let length = 61; length < batch.length; length++) {
     const cut = batch.slice(0, length);
@@ -102,7 +102,7 @@ Deno.test("RecordReader finds every truncation, and counts that do not fit", () 
   }
 });
 
-Deno.test("RecordReader never throws or points outside of the batch, whatever is flipped", () => {
+Deno.test("BatchRecordReader never throws or points outside of the batch, whatever is flipped", () => {
   const batch = buildBatch(records.slice(0, 3), { baseOffset: 1000 });
   for (let bit = 61 * 8; bit < batch.length * 8; bit++) {
     const flipped = batch.slice();
@@ -119,7 +119,7 @@ Deno.test("RecordReader never throws or points outside of the batch, whatever is
   }
 });
 
-Deno.test("RecordReader refuses hostile lengths of keys, values and headers", () => {
+Deno.test("BatchRecordReader refuses hostile lengths of keys, values and headers", () => {
   for (const length of [1, 100, 2 ** 20, 2 ** 31 - 1]) {
     const bodies = [
       [0, 0, 0, ...varint(length), 1, 0],
@@ -135,7 +135,7 @@ Deno.test("RecordReader refuses hostile lengths of keys, values and headers", ()
   }
 });
 
-Deno.test("RecordReader refuses offsets that do not grow", () => {
+Deno.test("BatchRecordReader refuses offsets that do not grow", () => {
   for (const second of [0, -1]) {
     const batch = buildBatch([{ value: "x" }, { value: "y", offsetDelta: second }], { lastOffsetDelta: 1 });
     const reader = open(batch);

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import { toOffset } from "../../base/units.ts";
-import { LeaderEpochs } from "./leader_epochs.ts";
+import { LeaderEpochTable } from "./leader_epoch_table.ts";
 
-function epochsOf(...starts: [epoch: number, startOffset: number][]): LeaderEpochs {
-  const epochs = new LeaderEpochs();
+function epochsOf(...starts: [epoch: number, startOffset: number][]): LeaderEpochTable {
+  const epochs = new LeaderEpochTable();
   for (const [epoch, startOffset] of starts) epochs.assign(epoch, toOffset(startOffset));
   return epochs;
 }
@@ -11,8 +11,8 @@ function epochsOf(...starts: [epoch: number, startOffset: number][]): LeaderEpoc
 const text = (...starts: [number, number][]) =>
   `0\n${starts.length}\n${starts.map((start) => `${start.join(" ")}\n`).join("")}`;
 
-Deno.test("LeaderEpochs.assign() notes an epoch once", () => {
-  const epochs = new LeaderEpochs();
+Deno.test("LeaderEpochTable.assign() notes an epoch once", () => {
+  const epochs = new LeaderEpochTable();
   assert.equal(epochs.latest, -1);
   assert.equal(epochs.assign(2, toOffset(0)), true);
   assert.equal(epochs.assign(2, toOffset(0)), false);
@@ -22,7 +22,7 @@ Deno.test("LeaderEpochs.assign() notes an epoch once", () => {
   assert.equal(epochs.encode(), text([2, 0], [4, 50]));
 });
 
-Deno.test("LeaderEpochs.assign() drops entries that contradict the new one, as Kafka does", () => {
+Deno.test("LeaderEpochTable.assign() drops entries that contradict the new one, as Kafka does", () => {
   const three: [number, number][] = [[1, 10], [2, 20], [3, 30]];
   const after = (epoch: number, startOffset: number) => {
     const epochs = epochsOf(...three);
@@ -36,7 +36,7 @@ Deno.test("LeaderEpochs.assign() drops entries that contradict the new one, as K
   assert.equal(after(0, 0), text([0, 0]));
 });
 
-Deno.test("LeaderEpochs.endOffsetFor() finds the largest epoch at most the requested one and the next one's start", () => {
+Deno.test("LeaderEpochTable.endOffsetFor() finds the largest epoch at most the requested one and the next one's start", () => {
   const epochs = epochsOf([2, 10], [4, 20], [7, 30]);
   const end = (epoch: number) => Object.values(epochs.endOffsetFor(epoch, toOffset(99)));
   assert.deepEqual(end(7), [7, 99], "the latest epoch ends at the log end");
@@ -48,16 +48,16 @@ Deno.test("LeaderEpochs.endOffsetFor() finds the largest epoch at most the reque
   assert.deepEqual(end(0), [0, 10]);
   assert.deepEqual(end(8), [-1, -1], "later than any");
   assert.deepEqual(end(-1), [-1, -1]);
-  assert.deepEqual(Object.values(new LeaderEpochs().endOffsetFor(0, toOffset(5))), [-1, -1]);
-  assert.deepEqual(Object.values(new LeaderEpochs().endOffsetFor(-1, toOffset(5))), [-1, -1]);
+  assert.deepEqual(Object.values(new LeaderEpochTable().endOffsetFor(0, toOffset(5))), [-1, -1]);
+  assert.deepEqual(Object.values(new LeaderEpochTable().endOffsetFor(-1, toOffset(5))), [-1, -1]);
 });
 
-Deno.test("LeaderEpochs.epochFor() finds the epoch of every offset", () => {
+Deno.test("LeaderEpochTable.epochFor() finds the epoch of every offset", () => {
   const epochs = epochsOf([2, 10], [4, 20]);
   assert.deepEqual([0, 9, 10, 19, 20, 1000].map((offset) => epochs.epochFor(toOffset(offset))), [-1, -1, 2, 2, 4, 4]);
 });
 
-Deno.test("LeaderEpochs.truncateFromEnd() forgets epochs that begin at or after the offset", () => {
+Deno.test("LeaderEpochTable.truncateFromEnd() forgets epochs that begin at or after the offset", () => {
   const epochs = epochsOf([2, 10], [4, 20], [7, 30]);
   assert.equal(epochs.truncateFromEnd(toOffset(31)), false);
   assert.equal(epochs.truncateFromEnd(toOffset(30)), true);
@@ -66,7 +66,7 @@ Deno.test("LeaderEpochs.truncateFromEnd() forgets epochs that begin at or after 
   assert.equal(epochs.encode(), text());
 });
 
-Deno.test("LeaderEpochs.truncateFromStart() moves the epoch of the offset there and forgets those before", () => {
+Deno.test("LeaderEpochTable.truncateFromStart() moves the epoch of the offset there and forgets those before", () => {
   const after = (offset: number): [boolean, string] => {
     const epochs = epochsOf([2, 10], [4, 20], [7, 30]);
     return [epochs.truncateFromStart(toOffset(offset)), epochs.encode()];
@@ -79,22 +79,22 @@ Deno.test("LeaderEpochs.truncateFromStart() moves the epoch of the offset there 
   assert.deepEqual(after(99), [true, text([7, 99])]);
 });
 
-Deno.test("LeaderEpochs.decode() reads what encode() and Kafka wrote", () => {
+Deno.test("LeaderEpochTable.decode() reads what encode() and Kafka wrote", () => {
   for (const content of [text(), text([0, 0]), text([0, 0], [1, 5], [2147483647, 2 ** 52])]) {
-    assert.equal(LeaderEpochs.decode(content)?.encode(), content);
+    assert.equal(LeaderEpochTable.decode(content)?.encode(), content);
   }
-  assert.equal(LeaderEpochs.decode("")?.size, 0);
-  assert.equal(LeaderEpochs.decode("0\r\n1\r\n3 4\r\n")?.encode(), text([3, 4]));
+  assert.equal(LeaderEpochTable.decode("")?.size, 0);
+  assert.equal(LeaderEpochTable.decode("0\r\n1\r\n3 4\r\n")?.encode(), text([3, 4]));
   const golden = Deno.readTextFileSync(
     new URL("../../../tests/golden/kafka_partition/leader-epoch-checkpoint", import.meta.url),
   );
-  assert.equal(LeaderEpochs.decode(golden)?.encode(), golden);
+  assert.equal(LeaderEpochTable.decode(golden)?.encode(), golden);
 });
 
-Deno.test("LeaderEpochs.decode() refuses every truncation and all that is damaged", () => {
+Deno.test("LeaderEpochTable.decode() refuses every truncation and all that is damaged", () => {
   const content = text([0, 0], [3, 12], [14, 567]);
   for (let length = 1; length < content.length; length++) {
-    assert.equal(LeaderEpochs.decode(content.slice(0, length)), null, JSON.stringify(content.slice(0, length)));
+    assert.equal(LeaderEpochTable.decode(content.slice(0, length)), null, JSON.stringify(content.slice(0, length)));
   }
   const damaged = [
     "0\n1\n1\n",
@@ -105,13 +105,13 @@ Deno.test("LeaderEpochs.decode() refuses every truncation and all that is damage
     "0\n1\nx 2\n",
     "0\n1\n1 1e3\n",
   ];
-  for (const content of damaged) assert.equal(LeaderEpochs.decode(content), null, content);
-  assert.equal(LeaderEpochs.decode("1\n0\n"), null, "version");
-  assert.equal(LeaderEpochs.decode("0\n-0\n"), null);
-  assert.equal(LeaderEpochs.decode("0\n2\n1 2\n"), null, "count");
-  assert.equal(LeaderEpochs.decode("0\n9999999999\n1 2\n"), null, "hostile count");
-  assert.equal(LeaderEpochs.decode(text([2, 10], [2, 20])), null, "epochs do not grow");
-  assert.equal(LeaderEpochs.decode(text([2, 10], [3, 10])), null, "offsets do not grow");
-  assert.equal(LeaderEpochs.decode("0\n1\n2147483648 1\n"), null, "beyond int32");
-  assert.equal(LeaderEpochs.decode("0\n1\n1 9999999999999999\n"), null, "no exact number");
+  for (const content of damaged) assert.equal(LeaderEpochTable.decode(content), null, content);
+  assert.equal(LeaderEpochTable.decode("1\n0\n"), null, "version");
+  assert.equal(LeaderEpochTable.decode("0\n-0\n"), null);
+  assert.equal(LeaderEpochTable.decode("0\n2\n1 2\n"), null, "count");
+  assert.equal(LeaderEpochTable.decode("0\n9999999999\n1 2\n"), null, "hostile count");
+  assert.equal(LeaderEpochTable.decode(text([2, 10], [2, 20])), null, "epochs do not grow");
+  assert.equal(LeaderEpochTable.decode(text([2, 10], [3, 10])), null, "offsets do not grow");
+  assert.equal(LeaderEpochTable.decode("0\n1\n2147483648 1\n"), null, "beyond int32");
+  assert.equal(LeaderEpochTable.decode("0\n1\n1 9999999999999999\n"), null, "no exact number");
 });
