@@ -201,7 +201,7 @@ function findIndexProblems(files: ReadonlyMap<string, Uint8Array>, stem: string,
   const base = Number(stem);
   const byPosition = new Map(batches.map((batch) => [batch.position, batch]));
   const byLastOffset = new Map(batches.map((batch) => [batch.lastOffset, batch]));
-  const offsets = entries(files.get(`${stem}.index`)!, 8);
+  const offsets = indexEntries(files.get(`${stem}.index`)!, 8);
   let last = -1;
   for (const view of offsets) {
     const [offset, position] = [base + view.getInt32(0), view.getInt32(4)];
@@ -212,7 +212,7 @@ function findIndexProblems(files: ReadonlyMap<string, Uint8Array>, stem: string,
     last = offset;
   }
   let lastTimestamp = -1;
-  for (const view of entries(files.get(`${stem}.timeindex`)!, 12)) {
+  for (const view of indexEntries(files.get(`${stem}.timeindex`)!, 12)) {
     const [timestamp, offset] = [Number(view.getBigInt64(0)), base + view.getInt32(8)];
     const batch = byLastOffset.get(offset);
     if (batch?.maxTimestamp !== timestamp) problems.push(`${stem}.timeindex: ${timestamp} is not that of ${offset}`);
@@ -226,7 +226,8 @@ function findIndexProblems(files: ReadonlyMap<string, Uint8Array>, stem: string,
   return problems;
 }
 
-function entries(bytes: Uint8Array, entryBytes: number): DataView[] {
+/** Takes an index apart, which must hold whole entries. */
+export function indexEntries(bytes: Uint8Array, entryBytes: number): DataView[] {
   assert.equal(bytes.length % entryBytes, 0, "an index holds whole entries");
   const count = bytes.length / entryBytes;
   return Array.from(

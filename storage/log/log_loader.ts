@@ -3,9 +3,12 @@
  * and producers read or rebuilt. Runs on the shard that will own the log.
  *
  *   clean stop      nothing is scanned; only the end of the last segment is looked at
- *   anything else   every segment from the one that holds the recovery point on is checked and rebuilt (log_recovery.ts). What of
- *                   names and small files was flushed is not known any more: the next flush takes them all, and they are read
- *                   from the disk
+ *   anything else   every segment from the one that holds the recovery point on is checked and rebuilt (log_recovery.ts), and of one
+ *                   that ends at the point the indexes are. What of names and small files was flushed is not known any more: the
+ *                   next flush takes them all, and they are read from the disk
+ *
+ * Must always hold: indexes below that are believed, so they are durable and whole. One that is missing is built anew, and durable before
+ * it has its name (mapped_index.ts).
  *
  * Source: Kafka's LogLoader and UnifiedLog.rebuildProducerState.
  */
@@ -24,7 +27,7 @@ import { SegmentRecovery } from "../segments/segment_recovery.ts";
 import { Segment, type SegmentPlace } from "../segments/segment.ts";
 import { markDeleted } from "../segments/segment_deletion.ts";
 import { SegmentList } from "../segments/segment_list.ts";
-import { parsePartitionFileName, segmentFileKinds } from "../segments/segment_names.ts";
+import { parsePartitionFileName } from "../segments/segment_names.ts";
 import { SegmentReader } from "../segments/segment_reader.ts";
 import { Unflushed } from "./unflushed.ts";
 
@@ -124,13 +127,13 @@ class LogLoader {
 
   /**
    * Base of the first segment that a flush has to take, whatever it holds: the active one grows and is trimmed again, and the one before
-   * the recovery point may have been flushed up to it while it was active, and never since.
+   * the recovery point may not be in its final form.
    */
   #closedDurableBelow(recoveryPoint: Offset, isDurable: boolean): Offset {
     if (isDurable) return this.segments.active.baseOffset;
     const index = this.segments.floorIndex(recoveryPoint);
-    const { baseOffset } = this.segments.at(index);
-    return baseOffset >= recoveryPoint && index > 0 ? this.segments.at(index - 1).baseOffset : baseOffset;
+    return this.segments.at(index > 0 && this.#mayBeUnfinished(index - 1, recoveryPoint) ? index - 1 : index)
+      .baseOffset;
   }
 
   /** These files are to be read from the disk, as what recovery checks is (log_recovery.ts). */
@@ -211,17 +214,22 @@ class LogLoader {
     return this.#recover(from === 0 || this.#isFinal(from - 1) ? from : from - 1, epochs);
   }
 
-  /**
-   * Whether a segment is in its final size and ends where the next one may begin. The one before the recovery point may have been
-   * flushed while it was active, and not since; then its indexes may say too little, too.
-   */
+  /** Whether a segment is in its final size and ends where the next one may begin. */
   #isFinal(index: number): boolean {
     const segment = this.segments.at(index);
-    this.#dropCached(segmentFileKinds.map((kind) => segment.path(kind)));
+    const next = this.segments.at(index + 1).baseOffset;
+    if (this.#mayBeUnfinished(index, this.#options.recoveryPoint)) this.#reader.rebuildIndexes(segment);
     const end = this.#findCleanEnd(segment);
-    if (end === null || end > this.segments.at(index + 1).baseOffset) return false;
-    if (!this.#reader.confirmsLastTimestamp(segment)) this.#rebuild(segment);
-    return true;
+    return end !== null && end <= next;
+  }
+
+  /**
+   * Whether a segment that others follow may have been flushed for the last time while it was active, up to its end. Then its records are
+   * durable, but neither its size nor its indexes are, and nothing tells an index that lost its last entries from a whole one. A flush
+   * that goes beyond a segment takes its files as closing it left them (log_durability.ts).
+   */
+  #mayBeUnfinished(index: number, recoveryPoint: Offset): boolean {
+    return this.segments.at(index + 1).baseOffset >= recoveryPoint;
   }
 
   /** End of a segment by its index; null when the segment is not as closing it leaves it. */

@@ -155,6 +155,25 @@ Deno.test("what was set aside is durable, though its records never were: a loss 
   }
 });
 
+Deno.test("what recovery cut off does not come back with a loss of power, in the place of what was appended since", () => {
+  const files = new CrashingFileSystem(() => 0.6); // of what was not flushed sizes survive, more or less, and no content
+  const open = () => Log.open(logOptions("/logs/t-0", { fs: files.fileSystem, config }));
+  const log = open();
+  append(log, recordsOf(1, 90));
+  append(log, recordsOf(1, 90));
+  assert.ok(log.flush());
+  const whole = files.fileSystem.readFile(`/logs/t-0/${"0".repeat(20)}.log`)!;
+  assert.equal(whole.at(-1), 0, "a torn batch that is whole with one byte of zeros behind it");
+  const fd = files.fileSystem.open(`/logs/t-0/${"0".repeat(20)}.log`, { write: true });
+  files.fileSystem.truncate(fd, whole.length - 1);
+  files.fileSystem.fdatasync(fd);
+  const again = open();
+  assert.equal(again.logEndOffset, 1);
+  append(again, recordsOf(2, 90));
+  files.restart("random");
+  assert.equal(open().logEndOffset, 1);
+});
+
 Deno.test("what was set aside stays where it is: later starts, rolls, deletions and another torn batch leave it alone", () => {
   using killed = new KilledLog();
   killed.tear(1, 3);

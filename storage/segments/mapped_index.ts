@@ -7,7 +7,11 @@
  * A partition that holds little therefore costs no mapping, and none costs a descriptor: the file is opened for the moment in which
  * it grows, is trimmed or flushed. Mappings are limited (log_resources.ts); where none is left, or the kernel refuses one, the
  * entries stay in memory, whatever their size. What a crash takes with it is built anew: recovery reads every segment that was
- * being appended to.
+ * being appended to, and every one that was not flushed since.
+ *
+ * Those are the only files that are written in place. Any other index that is built anew (it is missing, or does not agree with the
+ * batches) is written beside its file, flushed, and then takes the name (`openForReplacement()`, `replace()`). Nothing would tell an
+ * index that lost its last entries, or all, from one that never had them, and the next start would believe it.
  *
  * Must always hold: every entry has disk blocks before it is appended, so that closing the segment cannot fail for want of them,
  * and a store into a mapping never hits a hole of a full disk (SIGBUS, the end of the process). The file grows by `fs.allocate` in
@@ -19,6 +23,7 @@ import { assert } from "../base/assert.ts";
 import type { Offset } from "../base/units.ts";
 import type { Mappings } from "../log/log_resources.ts";
 import { storageFailure } from "../log/storage_failure.ts";
+import { TEMPORARY_SUFFIX } from "./segment_names.ts";
 import type { FileSystem, MappedFile } from "../sys/file_system.ts";
 import { SystemError } from "../sys/libc.ts";
 import { type NativeMemory, nativeMemory } from "../sys/memory.ts";
@@ -50,6 +55,8 @@ export abstract class MappedIndex implements Disposable {
   #held: NativeMemory | null = null;
   /** The same as `#held` where that is a mapping. */
   #mapped: MappedFile | null = null;
+  /** Whether the entries are those of a file that is to take the place of the index's. */
+  #isBeside = false;
   /** Bytes of the file that have blocks; 0 while it is not appended to. */
   #allocatedBytes = 0;
   #count = 0;
@@ -58,6 +65,11 @@ export abstract class MappedIndex implements Disposable {
     this.place = place;
     this.#entryBytes = entryBytes;
     this.#entriesMax = Math.max(1, Math.floor(place.bytesMax / entryBytes));
+  }
+
+  /** Path of the file. */
+  get path(): string {
+    return this.place.path;
   }
 
   /** Number of entries. */
@@ -86,15 +98,63 @@ export abstract class MappedIndex implements Disposable {
    */
   openForAppend(options: { empty: boolean }): boolean {
     return this.#withFile({ create: true, truncate: options.empty }, (fd) => {
-      this[Symbol.dispose]();
+      this.#close();
       this.#load(fd);
       return this.#allocate(fd, 2);
     });
   }
 
-  /** Opens the index for lookups only. @returns false when its size is not one of whole entries @throws SystemError */
+  /**
+   * Opens the index for lookups only.
+   * @returns false when it is missing, or its size is not one of whole entries
+   * @throws SystemError, or the runtime's errors, when the disk refuses
+   */
   openForLookup(): boolean {
-    return this.#isOpen || this.#withFile({ create: true }, (fd) => this.#load(fd) % this.#entryBytes === 0);
+    if (this.#isOpen) return true;
+    if (this.place.fs.modifiedMs(this.#currentPath) === null) return false; // an empty file would pass for an index without entries
+    return this.#withFile({}, (fd) => this.#load(fd) % this.#entryBytes === 0);
+  }
+
+  /**
+   * Opens the index for appending, empty, beside its file, which stays as it is until `replace()`.
+   * @returns false when the disk has no room @throws SystemError when the new file cannot be opened; the index is as it was then
+   */
+  openForReplacement(): boolean {
+    const isBeside = this.#isBeside;
+    this.#isBeside = true;
+    try {
+      return this.#withFile({ create: true, truncate: true }, (fd) => {
+        this.#close();
+        this.#load(fd);
+        return this.#allocate(fd, 2);
+      });
+    } catch (error) {
+      this.#isBeside = isBeside;
+      throw error;
+    }
+  }
+
+  /**
+   * Puts what was appended since `openForReplacement()` in the file's place, durable: after a crash the name stands for the old or for
+   * all of the new. Blocks for the disk. Lookups go on.
+   * @throws SystemError, or the runtime's errors, when the disk refuses; the file is as it was then
+   */
+  replace(): void {
+    assert(this.#isBeside, "only what was written beside a file replaces it");
+    const { fs, path } = this.place;
+    this.trim();
+    this.#withFile({}, (fd) => {
+      if (!fs.fdatasync(fd)) throw new SystemError(`flush ${this.#currentPath}`);
+    });
+    fs.rename(this.#currentPath, path);
+    this.#isBeside = false;
+  }
+
+  /** Closes the index and removes what was written beside its file. @throws the runtime's errors when the disk refuses */
+  abandonReplacement(): void {
+    const [isBeside, beside] = [this.#isBeside, this.#currentPath];
+    this[Symbol.dispose]();
+    if (isBeside) this.place.fs.remove(beside);
   }
 
   /**
@@ -118,9 +178,9 @@ export abstract class MappedIndex implements Disposable {
   trim(): void {
     const bytes = this.#usedBytes;
     this.#withFile({}, (fd) => {
-      const { fs, path } = this.place;
+      const { fs } = this.place;
       if (this.#held !== null && this.#mapped === null && fs.pwrite(fd, this.#held, 0, bytes, 0) !== bytes) {
-        throw new SystemError(`write ${bytes} bytes to ${path}`);
+        throw new SystemError(`write ${bytes} bytes to ${this.#currentPath}`);
       }
       this.#allocatedBytes = 0;
       if (this.#mapped !== null) this.#makeRoom(fd, bytes); // a mapping does not reach beyond its file
@@ -130,9 +190,8 @@ export abstract class MappedIndex implements Disposable {
 
   /** Gives the memory or the mapping back; the file stays as it is. Idempotent. */
   [Symbol.dispose](): void {
-    this.#hold(null, null);
-    this.#allocatedBytes = 0;
-    this.#isOpen = false;
+    this.#close();
+    this.#isBeside = false;
   }
 
   /** Byte index of the entry that is appended next; counts it. */
@@ -163,6 +222,17 @@ export abstract class MappedIndex implements Disposable {
   /** Value of one of an entry's keys. */
   protected abstract key(entry: number, keyAt: number): number;
 
+  #close(): void {
+    this.#hold(null, null);
+    this.#allocatedBytes = 0;
+    this.#isOpen = false;
+  }
+
+  /** Of the file that holds the entries. */
+  get #currentPath(): string {
+    return this.#isBeside ? this.place.path + TEMPORARY_SUFFIX : this.place.path;
+  }
+
   get #usedBytes(): number {
     return this.#count * this.#entryBytes;
   }
@@ -177,8 +247,8 @@ export abstract class MappedIndex implements Disposable {
   }
 
   #withFile<T>(mode: { create?: boolean; truncate?: boolean }, use: (fd: number) => T): T {
-    const { fs, path } = this.place;
-    const fd = fs.open(path, { write: true, ...mode });
+    const { fs } = this.place;
+    const fd = fs.open(this.#currentPath, { write: true, ...mode });
     try {
       return use(fd);
     } finally {
@@ -207,7 +277,7 @@ export abstract class MappedIndex implements Disposable {
 
   /** Has at least `wanted` bytes held: more memory, or a mapping of all that is allocated. @param fd -1 where no file is open */
   #makeRoom(fd: number, wanted: number): true {
-    const { fs, path } = this.place;
+    const { fs } = this.place;
     if (wanted > FIRST_STEP_BYTES) {
       if (fd < 0) return this.#withFile({}, (opened) => this.#makeRoom(opened, wanted));
       // The new mapping first: a refused one leaves the index as it is.
@@ -224,7 +294,7 @@ export abstract class MappedIndex implements Disposable {
     const memory = nativeMemory(new ArrayBuffer(bytes));
     if (this.#held !== null) memory.bytes.set(this.#held.bytes.subarray(0, this.#usedBytes));
     else if (this.#usedBytes > 0 && fs.pread(fd, memory, 0, this.#usedBytes, 0) !== this.#usedBytes) {
-      throw new SystemError(`read ${path}`);
+      throw new SystemError(`read ${this.#currentPath}`);
     }
     this.#hold(memory, null);
     return true;

@@ -172,6 +172,43 @@ function fill(index: OffsetIndex, from: number, to: number): void {
   for (let i = 0; i < to; i++) assert.deepEqual([index.offsetAt(i), index.positionAt(i)], [1001 + i, i + 1]);
 }
 
+Deno.test("OffsetIndex.openForLookup() refuses a missing file and creates none", () => {
+  using directory = new TestDirectory();
+  using index = new OffsetIndex(place(directory));
+  assert.equal(index.openForLookup(), false);
+  assert.deepEqual([...Deno.readDirSync(directory.path)], []);
+});
+
+Deno.test("OffsetIndex.replace() puts a new file in the place of the old one, which stays as it was until then, or when it is given up", () => {
+  using directory = new TestDirectory();
+  const faulty = new FaultyFileSystem(linuxFileSystem);
+  using index = new OffsetIndex(place(directory, { fs: faulty.fileSystem }));
+  const old = new Uint8Array(8).fill(7);
+  Deno.writeFileSync(index.path, old);
+  const rebuild = () => {
+    assert.equal(index.openForReplacement(), true);
+    for (let i = 0; i < 2000; i++) { // beyond what is kept in memory
+      assert.equal(index.reserve(1), true);
+      index.append(toOffset(1001 + i), toFilePosition(10 * (i + 1)));
+    }
+    assert.deepEqual(Deno.readFileSync(index.path), old);
+  };
+  for (const fault of ["truncate", "fdatasync", "rename"] as const) {
+    rebuild();
+    faulty.refused = { fault, nth: faulty.callsOf(fault) + 1, count: 1 };
+    assert.throws(() => index.replace(), fault);
+    index.abandonReplacement();
+    assert.deepEqual(Deno.readFileSync(index.path), old);
+    assert.deepEqual([[...Deno.readDirSync(directory.path)].length, index.isOpen], [1, false]);
+  }
+  rebuild();
+  index.replace();
+  assert.equal(index.lookup(toOffset(1500)), 499);
+  assert.deepEqual([Deno.readFileSync(index.path).length, faulty.openCount], [16_000, 0]);
+  index[Symbol.dispose]();
+  assert.equal(index.openForLookup() && index.count, 2000);
+});
+
 Deno.test("OffsetIndex holds no descriptor, and a mapping only for more than 4 KiB, while it is appended to and looked up", () => {
   using directory = new TestDirectory();
   const faulty = new FaultyFileSystem(linuxFileSystem);

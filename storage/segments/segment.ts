@@ -13,15 +13,16 @@ import { assert } from "../base/assert.ts";
 import { NO_OFFSET, NO_TIMESTAMP, type Offset, toFilePosition } from "../base/units.ts";
 import type { LogConfig } from "../log/log_config.ts";
 import type { LeasedFile, LogResources, WarmFile } from "../log/log_resources.ts";
-import { OffsetIndex, RELATIVE_OFFSET_MAX } from "./offset_index.ts";
+import { type OffsetIndex, RELATIVE_OFFSET_MAX } from "./offset_index.ts";
 import { BATCH_HEADER_BYTES, maxTimestamp } from "../records/record_batch.ts";
+import { type RebuildMode, SegmentIndexes } from "./segment_indexes.ts";
 import { partitionFileName, type SegmentFileKind } from "./segment_names.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { MappedSegmentWriter, PwriteSegmentWriter, type SegmentWriter, type WriteOutcome } from "./segment_writer.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 import { SystemError } from "../sys/libc.ts";
 import type { NativeMemory } from "../sys/memory.ts";
-import { TimeIndex } from "./time_index.ts";
+import type { TimeIndex } from "./time_index.ts";
 
 /** Where a segment lives and by which rules. */
 export interface SegmentPlace {
@@ -52,6 +53,7 @@ export class Segment implements LeasedFile, WarmFile {
   /** Whether its largest timestamp is known without a look into its files; belongs to the segment. */
   largestIsKnown = false;
   readonly #place: SegmentPlace;
+  readonly #indexes: SegmentIndexes;
   readonly #indexIntervalBytes: number;
   readonly #rollJitterMs: number;
   #state: "active" | "closed" | "retired" = "closed";
@@ -75,8 +77,10 @@ export class Segment implements LeasedFile, WarmFile {
     this.#offsetOfLargestTimestamp = baseOffset;
     const { fs, config, resources: { mappings } } = place;
     const shared = { fs, mappings, baseOffset, bytesMax: config.segmentIndexBytes };
-    this.offsetIndex = new OffsetIndex({ ...shared, path: this.path(".index") });
-    this.timeIndex = new TimeIndex({ ...shared, path: this.path(".timeindex") });
+    const paths = { offsetIndexPath: this.path(".index"), timeIndexPath: this.path(".timeindex") };
+    this.#indexes = new SegmentIndexes({ ...shared, ...paths });
+    this.offsetIndex = this.#indexes.offsets;
+    this.timeIndex = this.#indexes.times;
     this.#indexIntervalBytes = config.indexIntervalBytes;
     this.#rollJitterMs = Math.floor(place.random() * Math.min(config.segmentJitterMs, config.segmentMs));
   }
@@ -93,7 +97,7 @@ export class Segment implements LeasedFile, WarmFile {
 
   /** Whether a look-up has to open its indexes: nobody has looked into them lately. */
   get isCold(): boolean {
-    return this.#state === "closed" && !(this.offsetIndex.isOpen && this.timeIndex.isOpen);
+    return this.#state === "closed" && !this.#indexes.isOpen;
   }
 
   /** Descriptor of the `.log` file, opened where needed; owned by the segment. @throws SystemError */
@@ -149,7 +153,7 @@ export class Segment implements LeasedFile, WarmFile {
     const writer = this.#writer;
     assert(writer !== null, "batches go to the active segment");
     // Room first, bytes second: nothing can fail any more once the batch is in the file.
-    if (this.#isIndexDue() && !this.#reserveIndexes()) return "refused";
+    if (this.#isIndexDue() && !this.#indexes.reserve()) return "refused";
     const outcome = writer.append(memory, start, batch.bytes, this.#sizeBytes);
     if (outcome !== "written") return outcome;
     if (this.#sizeBytes === 0) this.#firstBatchTimestamp = batch.maxTimestamp;
@@ -178,7 +182,7 @@ export class Segment implements LeasedFile, WarmFile {
   /** Makes it the segment that is appended to, with indexes as they are. @throws SystemError also for a full disk */
   activate(nowMs: number): void {
     this.#loadLargestTimestamp();
-    this.#openIndexesForAppend({ empty: false });
+    this.#indexes.openForAppend({ empty: false });
     this.#startWriting(nowMs);
   }
 
@@ -188,7 +192,7 @@ export class Segment implements LeasedFile, WarmFile {
     fs.remove(this.path(".txnindex")); // of a segment that a recovery dropped at the same offset
     this.#fd = fs.open(this.path(".log"), { write: true, create: true, truncate: true });
     this.largestIsKnown = true;
-    this.#openIndexesForAppend({ empty: true });
+    this.#indexes.openForAppend({ empty: true });
     if (config.preallocate && !fs.allocate(this.#fd, 0, config.segmentBytes)) {
       throw new SystemError(`allocate ${config.segmentBytes} bytes for ${this.path(".log")}`);
     }
@@ -207,16 +211,20 @@ export class Segment implements LeasedFile, WarmFile {
   deactivate(): void {
     assert(this.#state === "active", "only the active segment is closed");
     this.#appendLastTimestamp();
-    this.offsetIndex.trim();
-    this.timeIndex.trim();
+    this.#indexes.finish();
     this.#writer?.trim(this.#sizeBytes);
     this.#stopWriting();
     this.#state = "closed";
     this.#warmUp();
   }
 
-  /** Begins to build the indexes anew, as if the segment were empty: follow with `replay()` of every batch. */
-  beginRebuild(): void {
+  /**
+   * Begins to build the indexes anew, as if the segment were empty: follow with `replay()` of every batch.
+   * @param mode in place where a flush follows before a start believes them: recovery, and the active segment
+   * @throws SystemError also for a full disk
+   */
+  beginRebuild(mode: RebuildMode): void {
+    assert(mode === "in place" || this.#state !== "active", "the active segment's indexes grow where they are");
     const [timestamp, offset] = [this.#largestTimestamp, this.#offsetOfLargestTimestamp];
     this.#beforeRebuild = { timestamp, offset, isKnown: this.largestIsKnown };
     this.#largestTimestamp = NO_TIMESTAMP;
@@ -224,37 +232,49 @@ export class Segment implements LeasedFile, WarmFile {
     this.largestIsKnown = true;
     this.#bytesSinceIndexEntry = 0;
     this.#sizeBytes = 0;
-    this.#openIndexesForAppend({ empty: true });
+    this.#indexes.beginRebuild(mode);
   }
 
   /** Indexes the next batch of the file. @throws SystemError when the disk has no room for the index */
   replay(batch: AppendedBatch): void {
-    if (this.#isIndexDue() && !this.#reserveIndexes()) throw this.#indexRefused();
+    if (this.#isIndexDue() && !this.#indexes.reserve()) throw this.#indexes.refused();
     this.indexBatch(batch);
     this.#sizeBytes += batch.bytes;
   }
 
-  /** Ends the rebuild; `sizeBytes` is what was replayed, or `size` where more is known to be there. */
+  /**
+   * Ends the rebuild; `sizeBytes` is what was replayed, or `size` where more is known to be there.
+   * @throws SystemError, or the runtime's errors, when the disk refuses
+   */
   endRebuild(size = this.#sizeBytes): void {
     this.#sizeBytes = size;
     this.#appendLastTimestamp();
-    if (this.#state === "active") return;
-    this.offsetIndex.trim();
-    this.timeIndex.trim();
+    if (this.#state !== "active") this.#indexes.finish();
   }
 
-  /** Gives a rebuild up; the file is as it was and the indexes say less than they could. @param size of the file */
+  /**
+   * Gives a rebuild up; the file is as it was. The indexes of the active segment say less than they could, those of a closed one are as
+   * they were.
+   * @param size of the file @throws the runtime's errors when the disk refuses
+   */
   abandonRebuild(size: number): void {
     const { timestamp, offset, isKnown } = this.#beforeRebuild;
     this.#sizeBytes = size;
     this.#largestTimestamp = timestamp;
     this.#offsetOfLargestTimestamp = offset;
     this.largestIsKnown = isKnown;
+    this.#indexes.abandonRebuild();
   }
 
-  /** Cuts the file after the last whole batch. @throws SystemError */
+  /**
+   * Cuts the file after the last whole batch, durably: new batches come to the place of what is cut off, and where the power goes before
+   * these are on the disk, a batch of before could be taken for one of them.
+   * @throws SystemError
+   */
   cutFile(size: number): void {
-    this.#place.fs.truncate(this.fd, size);
+    const { fs } = this.#place;
+    fs.truncate(this.fd, size);
+    if (!fs.fdatasync(this.fd)) throw new SystemError(`flush ${this.path(".log")}`);
     this.#sizeBytes = size;
   }
 
@@ -263,10 +283,10 @@ export class Segment implements LeasedFile, WarmFile {
    * @returns false when what they say cannot be right: rebuild them @throws SystemError
    */
   openIndexes(): boolean {
-    if (this.offsetIndex.isOpen && this.timeIndex.isOpen || this.#state === "active") return true;
-    const whole = this.offsetIndex.openForLookup() && this.timeIndex.openForLookup();
+    if (this.#indexes.isOpen || this.#state === "active") return true;
+    const whole = this.#indexes.openForLookup();
     this.#warmUp();
-    return whole && this.offsetIndex.isPlausible(this.#sizeBytes) && this.timeIndex.isPlausible();
+    return whole && this.#indexes.isPlausible(this.#sizeBytes);
   }
 
   /**
@@ -280,7 +300,8 @@ export class Segment implements LeasedFile, WarmFile {
     try {
       const fd = this.fd;
       for (const kind of [".index", ".timeindex"] as const) {
-        owned.push(fs.open(this.path(kind), { write: true, create: true }));
+        // A missing one stays missing: the next start builds it anew, and would believe an empty one.
+        if (fs.modifiedMs(this.path(kind)) !== null) owned.push(fs.open(this.path(kind), { write: true }));
       }
       return { fds: [fd, ...owned], owned };
     } catch (error) {
@@ -337,32 +358,18 @@ export class Segment implements LeasedFile, WarmFile {
 
   #closeFiles(): void {
     this.#closeWhenReleased = false;
-    this.offsetIndex[Symbol.dispose]();
-    this.timeIndex[Symbol.dispose]();
+    this.#indexes[Symbol.dispose]();
     if (this.#fd >= 0) this.#place.fs.close(this.#fd);
     this.#fd = -1;
   }
 
-  #openIndexesForAppend(options: { empty: boolean }): void {
-    if (!this.offsetIndex.openForAppend(options) || !this.timeIndex.openForAppend(options)) throw this.#indexRefused();
-  }
-
   #appendLastTimestamp(): void {
-    if (!this.timeIndex.reserve(1)) throw this.#indexRefused();
+    if (!this.timeIndex.reserve(1)) throw this.#indexes.refused();
     this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
-  }
-
-  #indexRefused(): SystemError {
-    return new SystemError(`allocate room for the indexes of ${this.path(".log")}`);
   }
 
   #isIndexDue(): boolean {
     return this.#bytesSinceIndexEntry > this.#indexIntervalBytes && !this.offsetIndex.isFull;
-  }
-
-  #reserveIndexes(): boolean {
-    // Two time entries: the one that is due and the one that deactivate() forces when perhaps no block is free.
-    return this.offsetIndex.reserve(1) && this.timeIndex.reserve(2);
   }
 
   #loadLargestTimestamp(): void {

@@ -132,11 +132,14 @@ export class SegmentReader {
     return true;
   }
 
-  /** Builds both indexes of a segment anew from its batch headers. @throws SystemError also for a full disk */
+  /**
+   * Builds both indexes of a segment anew from its batch headers: durable at once, unless it is the active segment.
+   * @throws SystemError, or the runtime's errors, also for a full disk
+   */
   rebuildIndexes(segment: Segment): void {
     const size = segment.sizeBytes;
     try {
-      segment.beginRebuild();
+      segment.beginRebuild(segment.isActive ? "in place" : "beside");
       this.scan(segment, { from: 0, to: size }, (view, at) => segment.replay(describeBatch(view, at)));
       segment.endRebuild(size);
     } catch (error) {

@@ -62,7 +62,7 @@ export class SegmentRecovery {
     let position = 0;
     let endOffset = segment.baseOffset;
     this.#window.begin();
-    segment.beginRebuild();
+    segment.beginRebuild("in place"); // durable with the flush that raises the recovery point
     while (position < size) {
       const at = this.#locateSound(segment, position, size);
       const { view } = this.#window;
