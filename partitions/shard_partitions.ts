@@ -138,8 +138,8 @@ export class ShardPartitions {
       this.#remote.append(place, batch, waiter, tag);
       return false;
     }
-    const { start, length } = batch;
-    this.#ownedRequests.append(place.slot, { memory: this.#memory, start, length }, this.#appended);
+    const { start, length, acks } = batch;
+    this.#ownedRequests.append(place.slot, { memory: this.#memory, start, length, acks }, this.#appended);
     waiter.onAppended(tag, this.#appended);
     return true;
   }

@@ -27,6 +27,27 @@ class Probe implements DelayedOperation {
   onExpired(): void {}
 }
 
+Deno.test("ShardPartitions.append() says by acks whether the append is complete, of its own partitions and of others", () => {
+  using world = new TestShards(2);
+  world.apply(topicOn([0, 1]));
+  const { partitions } = world.at(0);
+  // As with followers: the high watermark does not follow at once.
+  for (const { partitions: { owned } } of world.shards) {
+    for (const { replica } of owned.all) replica.acknowledged = () => "nothing";
+  }
+  for (const place of [OWN, OTHER]) {
+    const answers = new Answers();
+    for (const acks of [0, 1, -1]) {
+      partitions.append(place, { ...world.place(0, batchOf("a")), acks }, answers, acks);
+    }
+    world.pump();
+    assert.deepEqual(answers.appended.map(({ tag, isComplete }) => [tag, isComplete]), [[0, true], [1, true], [
+      -1,
+      false,
+    ]]);
+  }
+});
+
 Deno.test("ShardPartitions answers for its own partitions at once and for another shard's through the rings, alike", () => {
   using world = new TestShards(2);
   assert.deepEqual(world.apply(topicOn([0, 1])), []);
@@ -38,7 +59,7 @@ Deno.test("ShardPartitions answers for its own partitions at once and for anothe
   }
   assert.equal(answers.appended.length, 1);
   world.pump();
-  const appended = { refusal: null, recordIndex: -1, baseOffset: 0, nextOffset: 2, appendTimeMs: -1 };
+  const appended = { refusal: null, recordIndex: -1, baseOffset: 0, nextOffset: 2, isComplete: true, appendTimeMs: -1 };
   assert.deepEqual(answers.appended, [0, 1].map((tag) => ({ ...appended, logStartOffset: 0, tag })));
   for (const [tag, place] of [OWN, OTHER].entries()) {
     partitions.read(place, readFrom(1), answers, tag);
@@ -134,13 +155,13 @@ Deno.test("ShardPartitions.announceMoved() loses no wake-up, whichever of watch 
   const owner = world.at(1);
   const marks = emptyWatermarks();
   for (const order of ["watch first", "published first", "announced first"]) {
-    const before = world.table.read(OTHER.slot, marks).visibleBytes;
+    const before = world.table.read(OTHER.slot, marks).highWatermarkBytes;
     const probe = new Probe();
     const { purgatory } = world.at(0);
     const watch = () => {
       purgatory.schedule(probe);
       purgatory.watch(OTHER.slot, probe);
-      return world.table.read(OTHER.slot, marks).visibleBytes > before;
+      return world.table.read(OTHER.slot, marks).highWatermarkBytes > before;
     };
     const append = () => owner.partitions.append(OTHER, { ...world.place(1, batchOf("x")), acks: 1 }, new Answers(), 0);
     let seen = false;
@@ -196,8 +217,8 @@ Deno.test("a row that belongs to another partition after a deletion begins anew"
   world.remove(topic);
   // The row moves to the other shard.
   world.apply(topicOn([0], { name: "u", id: "YWFhYWFhYWFhYWFhYWFhYQ", slots: [OTHER.slot] }));
-  const { state, highWatermark, visibleBytes } = world.table.read(OTHER.slot, emptyWatermarks());
-  assert.deepEqual([state, highWatermark, visibleBytes], [partitionState.open, 0, 0]);
+  const { state, highWatermark, highWatermarkBytes } = world.table.read(OTHER.slot, emptyWatermarks());
+  assert.deepEqual([state, highWatermark, highWatermarkBytes], [partitionState.open, 0, 0]);
   world.at(1).partitions.append({ shard: 0, slot: 1 }, { ...world.place(1, batchOf("c")), acks: 1 }, answers, 1);
   world.pump();
   assert.equal(answers.appended[1]?.baseOffset, 0);

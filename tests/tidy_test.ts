@@ -30,6 +30,7 @@ const CORES = [
   "partitions/metadata/topic_table.ts",
   "partitions/placement/placement.ts",
   "partitions/placement/rebalancing.ts",
+  "partitions/replication/replica_state.ts",
   "partitions/requests/purgatory.ts",
   "storage/log/epochs/leader_epoch_table.ts",
   "storage/log/producers/producer_state.ts",

@@ -6,7 +6,8 @@
  * enables gzip, snappy and lz4 by their presence, and closed upon, as by Kafka 4.
  *
  * acks=0 is not answered, and an error closes the connection, the only way to tell; acks=1 is answered once written;
- * acks=all once the high watermark passed the batch, or REQUEST_TIMED_OUT. Batches for other shards are handed over where they lie
+ * acks=all once the high watermark passed the batch, which the partition's owner says at once or the watermark table later, or
+ * REQUEST_TIMED_OUT. Batches for other shards are handed over where they lie
  * in this shard's arena. A batch for a topic or partition that is not there waits for creations under way (topic_waits.ts), and the
  * requests behind it do; one that comes behind a refused one of its producer is refused too (refused_batches.ts). In Kafka the
  * former is refused, and the latter may be stored without its predecessor (KAFKA-15591).
@@ -135,6 +136,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     if (part.isRemote) this.#releaseBlock();
     part.baseOffset = outcome.baseOffset;
     part.nextOffset = outcome.nextOffset;
+    part.isComplete = outcome.isComplete;
     part.appendTimeMs = outcome.appendTimeMs;
     part.logStartOffset = outcome.logStartOffset;
     this.#answered();
@@ -145,7 +147,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
       if (part.errorCode !== errorCode.NONE || this.#hasReached(part) || marks.state === partitionState.open) continue;
       part.errorCode = errorCode.NOT_LEADER_OR_FOLLOWER;
     }
-    if (this.#isReplicated()) this.#complete();
+    if (this.#isComplete) this.#complete();
   }
 
   onExpired(): void {
@@ -303,7 +305,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   #answered(): void {
     this.#unanswered--;
     if (this.#unanswered > 0) return;
-    if (this.#request.acks !== ACKS_ALL || this.#isReplicated() || this.#exchange.isAbandoned) this.#respond();
+    if (this.#isComplete || this.#exchange.isAbandoned) this.#respond();
     else this.#wait();
   }
 
@@ -317,12 +319,14 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     this.onProgress();
   }
 
-  #isReplicated(): boolean {
-    return this.#parts.every((part) => part.errorCode !== errorCode.NONE || this.#hasReached(part));
+  get #isComplete(): boolean {
+    return this.#parts.every((part) => part.errorCode !== errorCode.NONE || part.isComplete);
   }
 
+  /** Whether a part is complete by now. Fills `marks` where it was not yet. */
   #hasReached(part: ProducePart): boolean {
-    return this.#services.watermarks.read(part.slot, marks).highWatermark >= part.nextOffset;
+    part.isComplete ||= this.#services.watermarks.read(part.slot, marks).highWatermark >= part.nextOffset;
+    return part.isComplete;
   }
 
   #forget(): void {

@@ -264,11 +264,13 @@ function withReplicas(): Fixture & { advance(highWatermark: number, state?: numb
     recordIndex: -1,
     baseOffset: toOffset(4),
     nextOffset: toOffset(6),
+    isComplete: false,
     appendTimeMs: -1,
     logStartOffset: toOffset(0),
   };
   const partitions = {
-    append: (_place: unknown, _batch: unknown, waiter: AppendWaiter, tag: number) => waiter.onAppended(tag, appended),
+    append: (_place: unknown, { acks }: { acks: number }, waiter: AppendWaiter, tag: number) =>
+      waiter.onAppended(tag, { ...appended, isComplete: acks !== -1 }),
   };
   fixture.services = { ...services, partitions } as unknown as ShardServices;
   const advance = (highWatermark: number, state: number = partitionState.open) => {

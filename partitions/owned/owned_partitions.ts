@@ -189,10 +189,13 @@ export class OwnedPartitions implements PartitionOwner {
     }
     this.#unopened.delete(place.slot);
     const config = topic.logConfig;
-    const partition = new Partition(log, { ...place, config, table, owner: this }, handedOver?.visibleBytes);
+    const logEndBytes = handedOver?.logEndBytes ?? 0;
+    const partition = new Partition(log, { ...place, config, table, owner: this, logEndBytes });
     this.#bySlot.set(place.slot, partition);
     if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
     this.#names.set(place.slot, `${topic.name}-${place.partition}`);
+    // What could not be made durable where it came from is committed here, and waiting requests are not told by any append.
+    if (handedOver !== null && handedOver.highWatermark < partition.highWatermark) this.onMoved(place.slot);
   }
 
   /** Of a log that could not be opened: when it can be, deleted records must not come back, nor lost ones pass for never flushed. */

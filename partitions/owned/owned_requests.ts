@@ -29,7 +29,7 @@ export class OwnedRequests {
   /** Appends a batch. @param batch where it lies, in the arena of the shard that received it @param outcome is filled */
   append(
     slot: number,
-    batch: { memory: NativeMemory; start: number; length: number },
+    batch: { memory: NativeMemory; start: number; length: number; acks: number },
     outcome: AppendOutcome,
   ): void {
     const partition = this.#partitions.at(slot);
@@ -39,6 +39,7 @@ export class OwnedRequests {
     outcome.recordIndex = result.recordIndex;
     outcome.baseOffset = result.baseOffset;
     outcome.nextOffset = toOffset(result.lastOffset + 1);
+    outcome.isComplete = partition.replica.isComplete(batch.acks, outcome.nextOffset);
     outcome.appendTimeMs = result.appendTimeMs;
     outcome.logStartOffset = partition.log.logStartOffset;
   }

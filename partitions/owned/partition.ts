@@ -1,10 +1,11 @@
 /**
- * A partition whose log this shard owns: the log, and what replication makes of it. Leader epoch, log end, high watermark and log
- * start are separate from the start; today the replica set is this broker alone, so the high watermark follows the log end (as soon
- * as `flush.messages` is satisfied), but everybody waits for the high watermark, never for the log end.
+ * A partition that this shard owns: its log, and the state of the replica (replication/replica_state.ts). Whatever happens to the log is
+ * reported to the replica; what follows from it is done here, in this order: the shared row is published, and whoever waits is told.
  *
- * Always: log start ≤ last stable offset ≤ high watermark ≤ log end, none of the last three moves back while open; the shared row is
- * published after every change, and then whoever waits is told. Runs on the owning shard.
+ *   request ──► log ──event──► replica ──consequence──► row in the watermark table ──► owner.onMoved(): whoever waits looks at the row
+ *
+ * Always: the row is what the replica says; a request is served only while the replica is open. Everybody waits for the high watermark,
+ * never for the log end. Runs on the owning shard.
  * Source: Kafka's Partition and UnifiedLog.
  */
 import {
@@ -20,20 +21,21 @@ import {
   toOffset,
 } from "../../storage/mod.ts";
 import { findListedOffset, NOTHING_LISTED } from "./listed_offsets.ts";
-import {
-  type DeletionOutcome,
-  type EpochEndOutcome,
-  type ListOffsetOutcome,
-  type ReadOutcome,
-  type ReadRequest,
-  refuseRead,
+import { PartitionFlushes } from "./partition_flushes.ts";
+import { readPartition } from "./partition_reads.ts";
+import { type Consequence, ReplicaState } from "../replication/replica_state.ts";
+import type {
+  DeletionOutcome,
+  EpochEndOutcome,
+  ListOffsetOutcome,
+  ReadOutcome,
+  ReadRequest,
 } from "../requests/outcomes.ts";
-import type { Refusal } from "../requests/refusals.ts";
-import { emptyWatermarks, partitionState, type Watermarks, type WatermarkTable } from "../shared/watermarks.ts";
+import type { WatermarkTable } from "../shared/watermarks.ts";
 
 /** What a partition tells whoever holds it. */
 export interface PartitionOwner {
-  /** The high watermark moved or the partition went away. */
+  /** The high watermark or the log start moved, or the partition went away. */
   onMoved(slot: number): void;
   /** Whether a flush may begin now; otherwise the partition's `flushLater()` is called when one may. */
   mayFlush(slot: number): boolean;
@@ -45,60 +47,63 @@ export interface PartitionOwner {
   onTrouble(slot: number, text: string): void;
 }
 
-/** Said of a flush that the next append, roll or `flush.ms` tries again. */
-const POSTPONED = "Cannot flush at the moment: a file or directory could not be opened";
+/** What a partition needs beside its log. */
+export interface PartitionParts {
+  /** Its row in the table. */
+  readonly slot: number;
+  /** In which this broker leads it. */
+  readonly leaderEpoch: number;
+  /** The topic's, resolved. */
+  readonly config: LogConfig;
+  readonly table: WatermarkTable;
+  readonly owner: PartitionOwner;
+  /** What the row says of a log that another shard handed over; 0 where absent. */
+  readonly logEndBytes?: number;
+}
 
 /** One partition, led here. */
 export class Partition {
   readonly slot: number;
   readonly log: Log;
+  readonly replica: ReplicaState;
   readonly #table: WatermarkTable;
   readonly #owner: PartitionOwner;
-  readonly #values: Watermarks = emptyWatermarks();
-  readonly #visibleBytesBefore: number;
-  #leaderEpoch: number;
+  readonly #flushes: PartitionFlushes;
   #config: LogConfig;
-  #isFlushing = false;
-  #lastFlushMs = -Infinity;
-  #segmentBase = NO_OFFSET;
 
-  /**
-   * @param log open and owned by the partition from now on
-   * @param place the partition's row, its leader epoch and config, the shared table and who is told of changes
-   * @param visibleBytes what the row says of a log that another shard let go
-   */
-  constructor(
-    log: Log,
-    place: { slot: number; leaderEpoch: number; config: LogConfig; table: WatermarkTable; owner: PartitionOwner },
-    visibleBytes = 0,
-  ) {
-    this.#visibleBytesBefore = visibleBytes;
+  /** @param log open, and owned by the partition from now on @param parts where its row is, and whom it tells */
+  constructor(log: Log, parts: PartitionParts) {
+    const { slot, owner } = parts;
+    this.slot = slot;
     this.log = log;
-    this.slot = place.slot;
-    this.#leaderEpoch = place.leaderEpoch;
-    this.#config = place.config;
-    this.#table = place.table;
-    this.#owner = place.owner;
-    log.becomeLeader(place.leaderEpoch);
-    this.#segmentBase = log.activeBaseOffset;
-    this.#values.state = partitionState.open;
-    this.#values.highWatermark = this.#values.lastStableOffset = log.logEndOffset;
-    this.#publish();
+    this.#config = parts.config;
+    this.#table = parts.table;
+    this.#owner = owner;
+    this.replica = new ReplicaState(log, parts.leaderEpoch, parts.logEndBytes);
+    this.#flushes = new PartitionFlushes(log, {
+      mayFlush: () => owner.mayFlush(slot),
+      onFlush: (request, done) => owner.onFlush(request, done),
+      onFlushed: () => this.#follow(this.replica.flushed(log.recoveryPoint)),
+      onFailed: () => this.#fail(),
+      onTrouble: (text) => owner.onTrouble(slot, text),
+    });
+    log.becomeLeader(parts.leaderEpoch);
+    this.#follow("publish");
   }
 
   /** Epoch of this leadership. */
   get leaderEpoch(): number {
-    return this.#leaderEpoch;
+    return this.replica.leaderEpoch;
   }
 
   /** All below it may be served. */
   get highWatermark(): Offset {
-    return this.#values.highWatermark;
+    return this.replica.row.highWatermark;
   }
 
   /** Whether it is led here and its log takes appends. */
   get isOpen(): boolean {
-    return this.#values.state === partitionState.open;
+    return this.replica.isOpen;
   }
 
   /** The topic's configuration, resolved. */
@@ -110,9 +115,7 @@ export class Partition {
   update(change: { leaderEpoch: number; config: LogConfig }): void {
     this.#config = change.config;
     this.log.configure(change.config);
-    if (change.leaderEpoch === this.#leaderEpoch) return;
-    this.#leaderEpoch = change.leaderEpoch;
-    this.log.becomeLeader(change.leaderEpoch);
+    if (this.replica.lead(change.leaderEpoch)) this.log.becomeLeader(change.leaderEpoch);
   }
 
   /**
@@ -121,55 +124,38 @@ export class Partition {
    * @param nowMs wall-clock time
    */
   append(batch: { memory: NativeMemory; start: number; length: number }, nowMs: number): AppendResult {
-    const options = { leaderEpoch: this.#leaderEpoch, nowMs };
-    const result = this.log.appendAsLeader(batch.memory, batch.start, batch.length, options);
+    const { log, replica } = this;
+    const options = { leaderEpoch: replica.leaderEpoch, nowMs };
+    const result = log.appendAsLeader(batch.memory, batch.start, batch.length, options);
     if (result.refusal !== null) {
       if (result.refusal === "log-offline") this.#owner.onTrouble(this.slot, result.message);
-      if (this.log.offlineReason !== null) this.#goOffline();
+      if (log.offlineReason !== null) this.#fail();
       return result;
     }
-    if (this.log.logEndOffset - this.log.recoveryPoint >= this.#config.flushMessages && !this.flush()) {
+    if (!result.duplicate) replica.appended(log.logEndOffset, batch.length);
+    if (log.logEndOffset - log.recoveryPoint >= this.#config.flushMessages && !this.flush()) {
+      this.#follow("publish");
       return { ...result, refusal: "log-offline", message: "The batch could not be made durable" };
     }
-    // Of a duplicate, too, whose first append could not be made durable.
-    if (!result.duplicate || this.highWatermark < this.log.logEndOffset) this.#advance();
+    this.#flushes.beginAfterRoll();
+    // Of a duplicate, too: its first append may not have been made durable.
+    this.#follow(replica.acknowledged());
     return result;
   }
 
   /** Makes everything appended durable. @returns false when it is not: the disk failed, and the partition is offline; or not now */
   flush(): boolean {
-    const ok = this.log.flush();
-    if (ok) this.#publish();
-    else if (this.log.offlineReason !== null) this.#goOffline();
-    else this.#owner.onTrouble(this.slot, POSTPONED);
-    return ok;
+    return this.#flushes.flushNow();
   }
 
   /** Begins a flush when `flush.ms` has passed since the last one. @param nowMs monotonic time */
   flushIfDue(nowMs: number): void {
-    if (nowMs - this.#lastFlushMs < this.#config.flushMs) return;
-    this.#lastFlushMs = nowMs;
-    this.flushLater();
+    this.#flushes.beginIfDue(nowMs, this.#config.flushMs);
   }
 
-  /**
-   * Makes what was appended until now durable, without waiting: after a roll, so that recovery stays short, and for
-   * `flush.ms`. Does nothing while one is under way; goes on until no closed segment is left.
-   */
+  /** Makes what was appended until now durable, without waiting; does nothing while that is under way. */
   flushLater(): void {
-    if (this.#isFlushing || this.log.offlineReason !== null || !this.#owner.mayFlush(this.slot)) return;
-    const request = this.#beginFlush();
-    if (request === null) return;
-    this.#isFlushing = true;
-    this.#owner.onFlush(request, (outcome) => {
-      this.#isFlushing = false;
-      this.log.endFlush(request, outcome);
-      if (this.#values.state !== partitionState.open) return;
-      if (outcome === "failed") return this.#goOffline();
-      if (outcome === "postponed") return this.#owner.onTrouble(this.slot, POSTPONED);
-      this.#publish();
-      if (this.log.recoveryPoint < this.log.activeBaseOffset) this.flushLater();
-    });
+    this.#flushes.begin();
   }
 
   /**
@@ -178,52 +164,17 @@ export class Partition {
    * @returns null when it is done; otherwise the files to load before it is asked again
    */
   read(request: ReadRequest, outcome: ReadOutcome, deferCold = false): readonly string[] | null {
-    const refusal = this.#refuse(request.currentLeaderEpoch);
-    if (refusal !== null) return refuse(outcome, refusal);
-    outcome.refusal = null;
-    outcome.length = 0;
-    outcome.divergingEpoch = -1;
-    outcome.divergingEndOffset = NO_OFFSET;
-    outcome.reachesEnd = true;
-    const values = this.#values;
-    outcome.highWatermark = values.highWatermark;
-    outcome.lastStableOffset = values.lastStableOffset;
-    outcome.logStartOffset = values.logStartOffset;
-    outcome.visibleBytes = values.visibleBytes;
-    if (request.lastFetchedEpoch >= 0) {
-      const divergence = this.#diverge(request, outcome);
-      if (divergence === "unknown-epoch") return refuse(outcome, "offset-out-of-range");
-      if (divergence === "diverges") return null;
-    }
-    const maxOffset = request.committedOnly ? values.lastStableOffset : values.highWatermark;
-    const result = this.log.read(request.fetchOffset, {
-      maxBytes: request.maxBytes,
-      maxOffset,
-      atLeastOne: request.atLeastOne,
-      deferCold,
-    });
-    if (result.refusal !== null) return refuse(outcome, result.refusal);
-    if (result.slice === null) {
-      // A batch that is larger than the limits is there all the same.
-      outcome.reachesEnd = request.fetchOffset >= maxOffset;
-      return result.coldFiles ?? null;
-    }
-    outcome.fd = result.slice.fd;
-    outcome.position = result.slice.position;
-    outcome.length = result.slice.length;
-    outcome.lease = result.slice.leaseId;
-    outcome.reachesEnd = result.slice.nextOffset >= maxOffset;
-    return null;
+    return readPartition(this, request, outcome, deferCold);
   }
 
   /** Finds the offset for a timestamp (ms) or a special timestamp. */
   listOffset(query: { timestamp: number; currentLeaderEpoch: number; committedOnly: boolean }): ListOffsetOutcome {
-    const refusal = this.#refuse(query.currentLeaderEpoch);
+    const refusal = this.replica.refusalOf(query.currentLeaderEpoch);
     if (refusal !== null) return { ...NOTHING_LISTED, refusal };
-    const { highWatermark, lastStableOffset } = this.#values;
+    const { highWatermark, lastStableOffset } = this.replica.row;
     const end = query.committedOnly ? lastStableOffset : highWatermark;
     try {
-      return findListedOffset(this.log, query.timestamp, { end, leaderEpoch: this.#leaderEpoch });
+      return findListedOffset(this.log, query.timestamp, { end, leaderEpoch: this.leaderEpoch });
     } catch (error) {
       // The search reads segment files; what it throws is a refusing disk, and the log itself is untouched.
       this.#owner.onTrouble(this.slot, `Cannot search the log: ${storageFailure(error)}`);
@@ -236,14 +187,14 @@ export class Partition {
    * @param offset the new one; -1 is the high watermark; one below the log start changes nothing
    */
   deleteRecords(offset: number): DeletionOutcome {
-    const { highWatermark } = this.#values;
+    const { highWatermark } = this;
     const start = toOffset(offset === -1 ? highWatermark : offset);
-    const refusal = this.#refuse(-1) ?? (start < 0 || start > highWatermark ? "offset-out-of-range" : null);
+    const isOutside = start < 0 || start > highWatermark;
+    const refusal = this.replica.refusalOf(-1) ?? (isOutside ? "offset-out-of-range" : null);
     if (refusal !== null) return { refusal, logStartOffset: NO_OFFSET };
     if (start > this.log.logStartOffset) {
       this.log.incrementLogStartOffset(start);
-      this.#publish();
-      this.#owner.onMoved(this.slot); // who waits below the new log start is answered
+      this.#follow(this.replica.logStartMoved(start));
       this.#owner.onLogStartMoved(this.slot);
     }
     return { refusal: null, logStartOffset: this.log.logStartOffset };
@@ -263,7 +214,7 @@ export class Partition {
 
   /** Finds where a leader epoch ends (KIP-101, KIP-279). */
   epochEnd(query: { currentLeaderEpoch: number; leaderEpoch: number }): EpochEndOutcome {
-    const refusal = this.#refuse(query.currentLeaderEpoch);
+    const refusal = this.replica.refusalOf(query.currentLeaderEpoch);
     if (refusal !== null) return { refusal, leaderEpoch: -1, endOffset: NO_OFFSET };
     const { epoch, endOffset } = this.log.endOffsetForEpoch(query.leaderEpoch);
     return { refusal: null, leaderEpoch: epoch, endOffset };
@@ -275,12 +226,9 @@ export class Partition {
    * @returns whether it was closed as asked
    */
   close(options: { clean: boolean }): boolean {
-    const closed = this.log.close(options);
-    this.#retire(
-      this.log.recoveryPoint,
-      closed && options.clean ? partitionState.closedCleanly : partitionState.closed,
-    );
-    return closed;
+    const isAsAsked = this.log.close(options);
+    this.#follow(this.replica.closed(this.log.recoveryPoint, isAsAsked && options.clean));
+    return isAsAsked;
   }
 
   /**
@@ -288,11 +236,10 @@ export class Partition {
    * the next owner. @returns false when it cannot go now: a flush is under way, or the disk refused
    */
   handOver(): boolean {
-    if (this.#isFlushing || !this.isOpen) return false;
+    if (this.#flushes.isUnderWay || !this.isOpen) return false;
     const isClosed = this.log.handOver();
-    if (isClosed) this.#values.state = partitionState.handedOver;
-    else if (this.log.offlineReason !== null) this.#goOffline();
-    this.#publish();
+    if (isClosed) this.#follow(this.replica.handedOver(this.log.recoveryPoint));
+    else if (this.log.offlineReason !== null) this.#fail();
     return isClosed;
   }
 
@@ -301,86 +248,22 @@ export class Partition {
     try {
       return this.log.remove();
     } finally {
-      // Its row may become another partition's, whose checkpoints must not begin with these.
-      this.#values.logStartOffset = toOffset(0);
-      this.#retire(toOffset(0), partitionState.closed);
+      this.#follow(this.replica.removed());
     }
   }
 
-  #advance(): void {
-    this.#flushAfterRoll();
-    const end = this.log.logEndOffset;
-    this.#values.highWatermark = end;
-    this.#values.lastStableOffset = end;
-    this.#publish();
-    this.#owner.onMoved(this.slot);
+  /** Does what follows from an event of the replica. */
+  #follow(consequence: Consequence): void {
+    if (consequence === "nothing") return;
+    this.#table.write(this.slot, this.replica.row);
+    if (consequence === "complete") this.#owner.onMoved(this.slot);
   }
 
-  /** @returns null when all is durable, or when a file cannot be opened at the moment; the next roll tries again */
-  #beginFlush(): FlushRequest | null {
-    try {
-      return this.log.beginFlush();
-    } catch (error) {
-      this.#owner.onTrouble(this.slot, `Cannot begin a flush: ${storageFailure(error)}`);
-      return null;
+  #fail(): void {
+    if (this.isOpen) {
+      const reason = this.log.offlineReason ?? "a flush failed";
+      this.#owner.onTrouble(this.slot, `The log is offline until a restart: ${reason}`);
     }
+    this.#follow(this.replica.failed());
   }
-
-  #flushAfterRoll(): void {
-    const base = this.log.activeBaseOffset;
-    if (base === this.#segmentBase) return;
-    this.#segmentBase = base;
-    this.flushLater();
-  }
-
-  #publish(): void {
-    const values = this.#values;
-    values.logStartOffset = this.log.logStartOffset;
-    values.logEndOffset = this.log.logEndOffset;
-    values.recoveryPoint = this.log.recoveryPoint;
-    values.visibleBytes = this.#visibleBytesBefore + this.log.appendedBytes;
-    this.#table.write(this.slot, values);
-  }
-
-  #goOffline(): void {
-    if (this.#values.state === partitionState.open) {
-      this.#owner.onTrouble(
-        this.slot,
-        `The log is offline until a restart: ${this.log.offlineReason ?? "a flush failed"}`,
-      );
-    }
-    this.#values.state = partitionState.offline;
-    this.#table.write(this.slot, this.#values);
-    this.#owner.onMoved(this.slot);
-  }
-
-  #retire(recoveryPoint: Offset, state: number): void {
-    this.#values.state = state;
-    this.#values.recoveryPoint = recoveryPoint;
-    this.#table.write(this.slot, this.#values);
-    this.#owner.onMoved(this.slot);
-  }
-
-  /** Why nothing is told at all: a partition that went offline may hold what the disk has lost. */
-  #refuse(epoch: number): Refusal | null {
-    if (this.#values.state !== partitionState.open) return "log-offline";
-    if (epoch < 0 || epoch === this.#leaderEpoch) return null;
-    return epoch < this.#leaderEpoch ? "fenced-leader-epoch" : "unknown-leader-epoch";
-  }
-
-  /** Compares the client's history with the log (KIP-595); an epoch that nothing is known of is refused, as by Kafka. */
-  #diverge(request: ReadRequest, outcome: ReadOutcome): "agrees" | "diverges" | "unknown-epoch" {
-    const { epoch, endOffset } = this.log.endOffsetForEpoch(request.lastFetchedEpoch);
-    if (epoch < 0) return "unknown-epoch";
-    if (request.fetchOffset < this.#values.logStartOffset) return "agrees";
-    if (epoch === request.lastFetchedEpoch && endOffset >= request.fetchOffset) return "agrees";
-    outcome.divergingEpoch = epoch;
-    outcome.divergingEndOffset = toOffset(endOffset);
-    return "diverges";
-  }
-}
-
-function refuse(outcome: ReadOutcome, refusal: Refusal): null {
-  refuseRead(outcome, refusal);
-  return null;
 }

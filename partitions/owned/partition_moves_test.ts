@@ -92,7 +92,7 @@ Deno.test("a moved partition goes on with its offsets, its log start and its cou
   assert.deepEqual([before.logStartOffset, before.highWatermark, before.recoveryPoint], [3, 6, 0]);
   assert.deepEqual(scene.append(batchOf("d"), BY_NEW), [null, 6]);
   assert.deepEqual(scene.append(batchOf("e"), REMOTE_NEW), [null, 7]);
-  assert.equal(scene.row.visibleBytes, before.visibleBytes + batchOf("d").length + batchOf("e").length);
+  assert.equal(scene.row.highWatermarkBytes, before.highWatermarkBytes + batchOf("d").length + batchOf("e").length);
   assert.equal(scene.read(2, BY_NEW).refusal, "offset-out-of-range");
   assert.equal(scene.read(3, REMOTE_NEW).refusal, null);
   scene.world.at(1).partitions.epochEnd({ shard: 1, slot: SLOT }, { ...QUERY, leaderEpoch: 3 }, scene.answers, 0);
@@ -158,6 +158,30 @@ Deno.test("who waits for a partition goes on waiting while it moves, and is woke
   scene.open();
   assert.deepEqual(probes.map(({ progressCount }) => progressCount), [0, 0]);
   scene.append(batchOf("a"), REMOTE_NEW);
+  assert.deepEqual(probes.map(({ progressCount }) => progressCount), [1, 1]);
+});
+
+Deno.test("a move commits what could not be made durable where it came from, and tells who waits", () => {
+  const flushed = { ...smallLogs, flushMessages: 1 };
+  using scene = new Scene(topicOn([0], { config: flushed }));
+  const { fileSystem } = scene.files;
+  const { syncDirectory } = fileSystem;
+  fileSystem.syncDirectory = (path) => {
+    throw new Deno.errors.NotFound(`EMFILE (simulated): ${path}`);
+  };
+  assert.equal(scene.append(batchOf("a"), BY_OLD)[0], "log-offline");
+  fileSystem.syncDirectory = syncDirectory;
+  const probes = scene.world.shards.map(({ purgatory }) => {
+    const probe = new Probe();
+    purgatory.schedule(probe);
+    purgatory.watch(SLOT, probe);
+    return probe;
+  });
+  assert.ok(scene.letGo());
+  const { highWatermark, logEndOffset, highWatermarkBytes, logEndBytes } = scene.row;
+  assert.deepEqual([highWatermark, logEndOffset, highWatermarkBytes, logEndBytes], [0, 1, 0, batchOf("a").length]);
+  assert.deepEqual(scene.open(topicOn([1], { config: flushed })), []);
+  assert.deepEqual([scene.row.highWatermark, scene.row.highWatermarkBytes], [1, batchOf("a").length]);
   assert.deepEqual(probes.map(({ progressCount }) => progressCount), [1, 1]);
 });
 

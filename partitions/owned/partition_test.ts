@@ -75,7 +75,8 @@ Deno.test("Partition.append() publishes the new watermarks before it says that t
     logStartOffset: 0,
     logEndOffset: 3,
     recoveryPoint: 0,
-    visibleBytes: batch.length,
+    highWatermarkBytes: batch.length,
+    logEndBytes: batch.length,
   });
   assert.deepEqual(fixture.moved, [SLOT]);
 });
@@ -274,10 +275,13 @@ Deno.test("Partition.append() that cannot be made durable now is refused and inv
   };
   assert.equal(send().refusal, "log-offline");
   assert.deepEqual([fixture.partition.isOpen, fixture.partition.highWatermark, fixture.troubles.length], [true, 0, 1]);
+  const { logEndOffset, highWatermarkBytes, logEndBytes } = fixture.row();
+  assert.deepEqual([logEndOffset, highWatermarkBytes, logEndBytes > 0], [1, 0, true]);
   fileSystem.syncDirectory = syncDirectory;
   const again = send();
   assert.deepEqual([again.refusal, again.duplicate, again.baseOffset], [null, true, 0]);
   assert.deepEqual([fixture.partition.highWatermark, fixture.row().recoveryPoint], [1, 1]);
+  assert.deepEqual([fixture.row().highWatermarkBytes, fixture.row().logEndBytes], [logEndBytes, logEndBytes]);
 });
 
 Deno.test("Partition.flushIfDue() flushes once in flush.ms", () => {

@@ -96,8 +96,8 @@ export class Balancer {
     for (const { isInternal, partitions } of this.#parts.image.topics()) {
       for (const { shard: owner, slot } of partitions) {
         if (owner !== shard) continue;
-        const { state, visibleBytes } = this.#parts.watermarks.read(slot, this.#row);
-        loads.push({ slot, bytes: visibleBytes, isMovable: !isInternal && state === partitionState.open });
+        const { state, logEndBytes } = this.#parts.watermarks.read(slot, this.#row);
+        loads.push({ slot, bytes: logEndBytes, isMovable: !isInternal && state === partitionState.open });
       }
     }
     return loads;

@@ -74,6 +74,7 @@ export class PartitionService {
       memory: this.#arenas[sender] as NativeMemory,
       start: ints[int + ask.start] as number,
       length: ints[int + ask.length] as number,
+      acks: ints[int + ask.acks] as number,
     };
     const outcome = this.#appended;
     this.#requests.append(ints[int + ask.slot] as number, batch, outcome);
@@ -83,6 +84,7 @@ export class PartitionService {
     answer.ints[answer.int + at.operation] = ints[int + ask.operation] as number;
     answer.ints[answer.int + at.refusal] = refusalNumber(outcome.refusal);
     answer.ints[answer.int + at.recordIndex] = outcome.recordIndex;
+    answer.ints[answer.int + at.isComplete] = outcome.isComplete ? 1 : 0;
     answer.floats[answer.float + at.floats.baseOffset] = outcome.baseOffset;
     answer.floats[answer.float + at.floats.nextOffset] = outcome.nextOffset;
     answer.floats[answer.float + at.floats.appendTimeMs] = outcome.appendTimeMs;
@@ -122,7 +124,7 @@ export class PartitionService {
     answer.floats[answer.float + at.floats.highWatermark] = outcome.highWatermark;
     answer.floats[answer.float + at.floats.lastStableOffset] = outcome.lastStableOffset;
     answer.floats[answer.float + at.floats.logStartOffset] = outcome.logStartOffset;
-    answer.floats[answer.float + at.floats.visibleBytes] = outcome.visibleBytes;
+    answer.floats[answer.float + at.floats.highWatermarkBytes] = outcome.highWatermarkBytes;
     answer.floats[answer.float + at.floats.divergingEndOffset] = outcome.divergingEndOffset;
     outbox.commit();
   }

@@ -155,6 +155,7 @@ export class RemotePartitions {
     const outcome = this.#appended;
     outcome.refusal = refusalOf(ints[int + at.refusal] as number);
     outcome.recordIndex = ints[int + at.recordIndex] as number;
+    outcome.isComplete = ints[int + at.isComplete] === 1;
     outcome.baseOffset = toOffset(floats[float + at.floats.baseOffset] as number);
     outcome.nextOffset = toOffset(floats[float + at.floats.nextOffset] as number);
     outcome.appendTimeMs = floats[float + at.floats.appendTimeMs] as number;
@@ -180,7 +181,7 @@ export class RemotePartitions {
     outcome.highWatermark = toOffset(floats[float + at.floats.highWatermark] as number);
     outcome.lastStableOffset = toOffset(floats[float + at.floats.lastStableOffset] as number);
     outcome.logStartOffset = toOffset(floats[float + at.floats.logStartOffset] as number);
-    outcome.visibleBytes = floats[float + at.floats.visibleBytes] as number;
+    outcome.highWatermarkBytes = floats[float + at.floats.highWatermarkBytes] as number;
     outcome.divergingEndOffset = toOffset(floats[float + at.floats.divergingEndOffset] as number);
     waiter.onRead(tag);
   }

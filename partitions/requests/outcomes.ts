@@ -14,6 +14,8 @@ export interface AppendOutcome {
   baseOffset: Offset;
   /** Offset after the last record: what the high watermark must reach for acks=all. */
   nextOffset: Offset;
+  /** Whether all that the request's `acks` asks for has happened; otherwise the high watermark has yet to reach `nextOffset`. */
+  isComplete: boolean;
   /** The broker's time when the topic stores it (LogAppendTime), else -1. */
   appendTimeMs: number;
   logStartOffset: Offset;
@@ -26,6 +28,7 @@ export function emptyAppendOutcome(): AppendOutcome {
     recordIndex: -1,
     baseOffset: NO_OFFSET,
     nextOffset: NO_OFFSET,
+    isComplete: true,
     appendTimeMs: -1,
     logStartOffset: NO_OFFSET,
   };
@@ -36,6 +39,7 @@ export function refuseAppend(outcome: AppendOutcome, refusal: Refusal): void {
   outcome.refusal = refusal;
   outcome.recordIndex = -1;
   outcome.baseOffset = outcome.nextOffset = outcome.logStartOffset = NO_OFFSET;
+  outcome.isComplete = true;
   outcome.appendTimeMs = -1;
 }
 
@@ -72,8 +76,8 @@ export interface ReadOutcome {
   highWatermark: Offset;
   lastStableOffset: Offset;
   logStartOffset: Offset;
-  /** The partition's visible bytes at this time (shared/watermarks.ts). */
-  visibleBytes: number;
+  /** The partition's bytes below the high watermark at this time (shared/watermarks.ts). */
+  highWatermarkBytes: number;
   /** Where the client's log diverges from the leader's, epoch -1 when it does not. */
   divergingEpoch: number;
   divergingEndOffset: Offset;
@@ -91,7 +95,7 @@ export function emptyReadOutcome(): ReadOutcome {
     highWatermark: NO_OFFSET,
     lastStableOffset: NO_OFFSET,
     logStartOffset: NO_OFFSET,
-    visibleBytes: 0,
+    highWatermarkBytes: 0,
     divergingEpoch: -1,
     divergingEndOffset: NO_OFFSET,
   };

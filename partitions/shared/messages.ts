@@ -32,13 +32,17 @@ export const kind = {
  */
 export const connection = { fd: 1, listener: 2, transfers: 3, peer: 4 } as const;
 
-/** shard → owner: append the batch at these bytes of the sender's arena. The sender holds them until the answer. */
-export const append = { operation: 1, slot: 2, start: 3, length: 4, acks: 5, leaderEpoch: 6 } as const;
+/**
+ * shard → owner: append the batch at these bytes of the sender's arena. The sender holds them until the answer. By "acks" the owner says
+ * whether the append is complete with the answer.
+ */
+export const append = { operation: 1, slot: 2, start: 3, length: 4, acks: 5 } as const;
 /** The answer; floats hold the offsets. */
 export const appended = {
   operation: 1,
   refusal: 2,
   recordIndex: 3,
+  isComplete: 4,
   floats: { baseOffset: 0, nextOffset: 1, appendTimeMs: 2, logStartOffset: 3 },
 } as const;
 
@@ -67,7 +71,7 @@ export const readDone = {
     highWatermark: 1,
     lastStableOffset: 2,
     logStartOffset: 3,
-    visibleBytes: 4,
+    highWatermarkBytes: 4,
     divergingEndOffset: 5,
   },
 } as const;

@@ -23,8 +23,10 @@ export interface Watermarks {
   logEndOffset: Offset;
   /** Records below it are durable. */
   recoveryPoint: Offset;
-  /** Bytes below the high watermark ever appended since the broker opened the log. */
-  visibleBytes: number;
+  /** Bytes appended since the broker opened the log that lie below the high watermark: how many of them consumers see. */
+  highWatermarkBytes: number;
+  /** Bytes appended since the broker opened the log. */
+  logEndBytes: number;
 }
 
 /** A row of zeros, to read into. */
@@ -37,7 +39,8 @@ export function emptyWatermarks(): Watermarks {
     logStartOffset: zero,
     logEndOffset: zero,
     recoveryPoint: zero,
-    visibleBytes: 0,
+    highWatermarkBytes: 0,
+    logEndBytes: 0,
   };
 }
 
@@ -59,13 +62,14 @@ export class WatermarkTable {
   }
 
   /** Publishes a partition's values. Only the owning shard calls it; the next owner, once it was told that the last one let go. @param slot the partition's row */
-  write(slot: number, values: Watermarks): void {
+  write(slot: number, values: Readonly<Watermarks>): void {
     const row = this.#row(slot);
     const words = this.#words;
     const sequence = Atomics.load(words, row + WATERMARK.sequence);
     assert((sequence & 1) === 0, "a watermark row has one writer");
     assert(values.logStartOffset <= values.highWatermark, "the high watermark is not below the log start");
     assert(values.highWatermark <= values.logEndOffset, "the high watermark is not above the log end");
+    assert(values.highWatermarkBytes <= values.logEndBytes, "bytes below the high watermark lie below the log end");
     Atomics.store(words, row + WATERMARK.sequence, sequence + 1);
     Atomics.store(words, row + WATERMARK.state, values.state);
     this.#put(row + WATERMARK.highWatermark, values.highWatermark);
@@ -73,7 +77,8 @@ export class WatermarkTable {
     this.#put(row + WATERMARK.logStartOffset, values.logStartOffset);
     this.#put(row + WATERMARK.logEndOffset, values.logEndOffset);
     this.#put(row + WATERMARK.recoveryPoint, values.recoveryPoint);
-    this.#put(row + WATERMARK.visibleBytes, values.visibleBytes);
+    this.#put(row + WATERMARK.highWatermarkBytes, values.highWatermarkBytes);
+    this.#put(row + WATERMARK.logEndBytes, values.logEndBytes);
     Atomics.store(words, row + WATERMARK.sequence, sequence + 2);
   }
 
@@ -95,7 +100,8 @@ export class WatermarkTable {
       into.logStartOffset = toOffset(this.#get(row + WATERMARK.logStartOffset));
       into.logEndOffset = toOffset(this.#get(row + WATERMARK.logEndOffset));
       into.recoveryPoint = toOffset(this.#get(row + WATERMARK.recoveryPoint));
-      into.visibleBytes = this.#get(row + WATERMARK.visibleBytes);
+      into.highWatermarkBytes = this.#get(row + WATERMARK.highWatermarkBytes);
+      into.logEndBytes = this.#get(row + WATERMARK.logEndBytes);
       if (Atomics.load(words, row + WATERMARK.sequence) === sequence) return into;
     }
   }

@@ -12,7 +12,8 @@ Deno.test("WatermarkTable.read() gives back what was written, above 2^32 too, an
     logStartOffset: toOffset(2 ** 32 - 1),
     logEndOffset: toOffset(big + 1),
     recoveryPoint: toOffset(2 ** 32),
-    visibleBytes: 2 ** 40 + 7,
+    highWatermarkBytes: 2 ** 40 + 7,
+    logEndBytes: 2 ** 41 + 9,
   };
   table.write(7, values);
   assert.deepEqual(table.read(7, emptyWatermarks()), values);
@@ -34,7 +35,7 @@ Deno.test("WatermarkTable.read() never sees half a write of another isolate", as
       const table = new WatermarkTable(data);
       for (let n = 1; n <= 200000; n++) {
         const v = n * 4294967295;
-        table.write(3, { state: 1, highWatermark: v, lastStableOffset: v, logStartOffset: v, logEndOffset: v, recoveryPoint: v, visibleBytes: v });
+        table.write(3, { state: 1, highWatermark: v, lastStableOffset: v, logStartOffset: v, logEndOffset: v, recoveryPoint: v, highWatermarkBytes: v, logEndBytes: v });
       }
       self.postMessage("done");
       self.close();
@@ -54,7 +55,8 @@ Deno.test("WatermarkTable.read() never sees half a write of another isolate", as
       last = values.highWatermark;
       assert.equal(values.logStartOffset, values.highWatermark);
       assert.equal(values.logEndOffset, values.highWatermark);
-      assert.equal(values.visibleBytes, values.highWatermark);
+      assert.equal(values.highWatermarkBytes, values.highWatermark);
+      assert.equal(values.logEndBytes, values.highWatermark);
     }
     await new Promise((resolve) => setTimeout(resolve, 0));
   }

@@ -35,7 +35,8 @@ export const WATERMARK = {
   logStartOffset: 6,
   logEndOffset: 8,
   recoveryPoint: 10,
-  visibleBytes: 12,
+  highWatermarkBytes: 12,
+  logEndBytes: 14,
 } as const;
 
 /** Index of each word in a ring's header; the two sides are 64 bytes apart. */
@@ -86,9 +87,12 @@ export const sharedWords: readonly SharedWord[] = [
     "records below it are durable",
     OFFSET_WRAP,
   ]),
-  word("watermarks", WATERMARK.visibleBytes, "visibleBytes", ["owner", "any shard", "main"], [
-    "bytes below the high watermark ever appended since the broker opened the log; a fetch's min bytes, and what a partition " +
-    "weighs in rebalancing, count by its difference",
+  word("watermarks", WATERMARK.highWatermarkBytes, "highWatermarkBytes", ["owner", "any shard"], [
+    "bytes appended since the broker opened the log that lie below the high watermark; a fetch's min bytes count by its difference",
+    OFFSET_WRAP,
+  ]),
+  word("watermarks", WATERMARK.logEndBytes, "logEndBytes", ["owner", "main"], [
+    "bytes appended since the broker opened the log; what a partition weighs in rebalancing is counted by its difference",
     OFFSET_WRAP,
   ]),
   word("interest", 0, "interest", ["shard", "owner"], [

@@ -64,7 +64,6 @@ export class Log implements Disposable {
   #config: LogConfig;
   #logStartOffset: Offset;
   #logEndOffset: Offset;
-  #appendedBytes = 0;
   #offlineReason: string | null = null;
   #closed = false;
 
@@ -112,10 +111,6 @@ export class Log implements Disposable {
   /** Bytes of all segments. */
   get sizeBytes(): number {
     return this.#segments.sizeBytes;
-  }
-  /** Bytes appended since the log was opened; only grows. */
-  get appendedBytes(): number {
-    return this.#appendedBytes;
   }
   /** Epoch of the latest leader, -1 for none. */
   get latestLeaderEpoch(): number {
@@ -345,7 +340,6 @@ export class Log implements Disposable {
       return refusal;
     }
     this.#logEndOffset = toOffset(batch.lastOffset + 1);
-    this.#appendedBytes += batch.bytes;
     this.#producers.update(view, start);
     const appendTimeMs = this.#config.messageTimestampType === "LogAppendTime" ? options.nowMs : -1;
     return acceptedAppend(stamp.baseOffset, batch.lastOffset, appendTimeMs);

@@ -6,8 +6,8 @@ import { emptyWatermarks, partitionState, type WatermarkTable } from "../../../p
 /** What was read of a partition. */
 export interface AwaitedPartition {
   readonly slot: number;
-  /** Its visible bytes at the time of the read. */
-  readonly visibleBytes: number;
+  /** Its bytes below the high watermark at the time of the read. */
+  readonly highWatermarkBytes: number;
   /** Bytes that the read found. */
   readonly length: number;
 }
@@ -18,13 +18,13 @@ const marks = emptyWatermarks();
 export class AwaitedPartitions {
   /** Their rows in the watermark table. */
   readonly slots: Int32Array;
-  readonly #visibleBytes: Float64Array;
+  readonly #highWatermarkBytes: Float64Array;
   #foundBytes = 0;
 
   /** @param read what the reads found */
   constructor(read: readonly AwaitedPartition[]) {
     this.slots = Int32Array.from(read, ({ slot }) => slot);
-    this.#visibleBytes = Float64Array.from(read, ({ visibleBytes }) => visibleBytes);
+    this.#highWatermarkBytes = Float64Array.from(read, ({ highWatermarkBytes }) => highWatermarkBytes);
     for (const { length } of read) this.#foundBytes += length;
   }
 
@@ -33,11 +33,11 @@ export class AwaitedPartitions {
     let bytes = this.#foundBytes;
     let hasGrown = false;
     for (let index = 0; index < this.slots.length; index++) {
-      const before = this.#visibleBytes[index] as number;
-      const { state, visibleBytes } = watermarks.read(this.slots[index] as number, marks);
+      const before = this.#highWatermarkBytes[index] as number;
+      const { state, highWatermarkBytes } = watermarks.read(this.slots[index] as number, marks);
       if (state !== partitionState.open) return true;
-      bytes += visibleBytes - before;
-      hasGrown ||= visibleBytes > before;
+      bytes += highWatermarkBytes - before;
+      hasGrown ||= highWatermarkBytes > before;
     }
     return hasGrown && bytes >= minBytes;
   }

@@ -29,6 +29,8 @@ export interface ProducePart {
   recordErrors: RecordErrors["errors"];
   baseOffset: Offset;
   nextOffset: Offset;
+  /** Whether all that `acks` asks for has happened; otherwise the high watermark has yet to reach `nextOffset`. */
+  isComplete: boolean;
   appendTimeMs: number;
   logStartOffset: Offset;
   /** Another shard appends it, from this shard's arena. */
@@ -48,6 +50,7 @@ export function newPart(data: TopicData, { index, records }: TopicData["partitio
     recordErrors: [],
     baseOffset: NO_OFFSET,
     nextOffset: NO_OFFSET,
+    isComplete: false,
     appendTimeMs: -1,
     logStartOffset: NO_OFFSET,
     isRemote: false,
