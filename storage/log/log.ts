@@ -37,10 +37,10 @@ import type {
 } from "./log_types.ts";
 import { type RenamedDirectory, renameForRemoval } from "../directory/partition_directory.ts";
 import * as batches from "../records/record_batch.ts";
-import { createSegment, discardSegment } from "../segments/segment_creation.ts";
 import { markDeleted } from "../segments/segment_deletion.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
 import { SegmentReader } from "../segments/segment_reader.ts";
+import { SegmentRoll } from "../segments/segment_roll.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { FlushOutcome } from "../sys/flush_outcome.ts";
 import type { NativeMemory } from "../sys/memory.ts";
@@ -55,6 +55,7 @@ export class Log implements Disposable {
   readonly #epochs: LeaderEpochFile;
   readonly #reads: LogReads;
   readonly #durability: LogDurability;
+  readonly #rolls: SegmentRoll;
   // Reused for every batch: an append allocates its result and nothing else.
   readonly #rules: { -readonly [Rule in keyof BatchRules]: BatchRules[Rule] };
   readonly #batch = { bytes: 0, lastOffset: NO_OFFSET, maxTimestamp: 0, nowMs: 0 };
@@ -75,12 +76,13 @@ export class Log implements Disposable {
     this.#segments = loaded.segments;
     this.#producers = loaded.producers;
     this.#epochs = loaded.epochs;
-    const { fs, clock } = options;
+    const { fs, clock, directory, random = Math.random } = options;
     this.#reads = new LogReads(loaded.segments, { fs, clock, reader: new SegmentReader(resources.window) });
     this.#logStartOffset = loaded.logStartOffset;
     this.#logEndOffset = loaded.logEndOffset;
     this.uncommitted = loaded.uncommitted;
-    this.#durability = new LogDurability({ fs: options.fs, resources }, loaded);
+    this.#durability = new LogDurability({ fs, resources }, loaded);
+    this.#rolls = new SegmentRoll({ fs, resources, directory, random });
   }
 
   /**
@@ -331,7 +333,7 @@ export class Log implements Disposable {
     batch.maxTimestamp = batches.maxTimestamp(view, start);
     batch.nowMs = options.nowMs;
     this.#epochs.assign(options.leaderEpoch, this.#logEndOffset, this.#durability.unflushed);
-    if (this.#segments.active.shouldRoll(batch, this.#config)) this.#roll(options.nowMs);
+    if (this.#rolls.isDue || this.#segments.active.shouldRoll(batch, this.#config)) this.#roll(options.nowMs);
     batches.stampPlace(view, start, stamp);
     const outcome = this.#segments.active.append(memory, start, batch);
     if (outcome !== "written") {
@@ -349,21 +351,12 @@ export class Log implements Disposable {
     return refusedAppend("log-offline", `Cannot append at offset ${this.#logEndOffset}: ${cause}`);
   }
 
-  /** The old segment stays active until the new one is complete and it is closed itself, so a refusal leaves the log as it was. */
   #roll(nowMs: number): void {
-    const { fs, directory, random = Math.random } = this.#options;
     const old = this.#segments.active;
     this.#producers.snapshot(this.#logEndOffset);
-    const place = { fs, resources: this.#resources, directory, config: this.#config, random };
-    const next = createSegment(place, this.#logEndOffset, nowMs);
-    try {
-      old.deactivate();
-    } catch (error) {
-      discardSegment(place, next);
-      throw error;
-    }
+    const next = this.#rolls.roll(old, this.#logEndOffset, { config: this.#config, nowMs });
     this.#segments.push(next);
-    this.#durability.unflushed.addDirectory(directory);
+    this.#durability.unflushed.addDirectory(this.#options.directory);
     this.#options.onSegmentClosed?.(old.baseOffset, next.baseOffset);
   }
 

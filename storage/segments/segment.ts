@@ -69,7 +69,7 @@ export class Segment implements LeasedFile, WarmFile {
   /** What a rebuild that is given up goes back to. */
   #beforeRebuild = { timestamp: NO_TIMESTAMP, offset: NO_OFFSET, isKnown: false };
 
-  /** A segment whose files are not open yet; use `createSegment()` or `openSegment()`. */
+  /** A segment whose files are not open yet: `create()` makes them, `openExisting()` looks for them. */
   constructor(place: SegmentPlace, baseOffset: Offset) {
     this.#place = place;
     this.id = place.resources.leases.nextId();
