@@ -16,8 +16,8 @@ import { Pipeline, type PipelineOwner, releaseHoles } from "../requests/exchange
 import type { ConnectionContext } from "../requests/handler.ts";
 import type { MaybeIdle } from "./idle_connections.ts";
 import type { RecordsPayload, Writer } from "../protocol/writer.ts";
-import type { MaybeReady } from "./ready_connections.ts";
 import { isPipelineFull } from "./pipeline_limits.ts";
+import type { DescriptorUser, Registration } from "./reactor.ts";
 import { Sender, type SenderTools } from "./sender.ts";
 
 /** The ordinary ends of a connection: nobody needs to hear of them. */
@@ -47,18 +47,22 @@ export interface ConnectionShard extends SenderTools, FramingTools {
   onRequest(connection: Connection, start: number, length: number): number;
   /** The connection has something to send, or to be closed, at the end of the turn. */
   markDirty(connection: Connection): void;
-  /** The connection has more to handle: `takeTurn()` is called in a later turn. */
+  /** The connection has more to handle: `onTurn()` is called in a later turn. */
   yieldTurn(connection: Connection): void;
   /** Whether the connection that is being served has to let the others go on. */
   readonly isStretchOver: boolean;
   /** A handler threw. */
   onHandlerFailure(): void;
   /** The connection wants to read again (true) or not. */
-  setReading(connection: Connection, reading: boolean): void;
+  setReading(connection: Connection, isReading: boolean): void;
+  /** Something happened on the connection: it is not idle. */
+  markActive(connection: Connection): void;
+  /** The connection's client has gone: it handles what had arrived, for a while. @param reason it closes for */
+  onPeerGone(connection: Connection, reason: string): void;
 }
 
 /** A connection. */
-export class Connection implements PipelineOwner, FramingOwner, MaybeIdle, MaybeReady {
+export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, MaybeIdle {
   readonly fd: number;
   readonly context: ConnectionContext;
   readonly pipeline: Pipeline;
@@ -66,9 +70,8 @@ export class Connection implements PipelineOwner, FramingOwner, MaybeIdle, Maybe
   readonly sender: Sender;
   /** Belongs to the shard: on this turn's list of connections to flush. */
   isDirty = false;
-  isReady = false;
-  /** Belongs to the shard: what epoll has said since the connection was served last. */
-  readyBits = 0;
+  /** Belongs to the shard: its descriptor in the reactor. */
+  registration: Registration | null = null;
   /** Belongs to the shard: epoll has said so since the last flush. */
   wasWritable = false;
   /** Belongs to the shard: when it closes at the latest, once its client has gone. */
@@ -78,15 +81,13 @@ export class Connection implements PipelineOwner, FramingOwner, MaybeIdle, Maybe
   /** Belongs to the shard: what the main isolate counts it by. */
   peer = 0;
   activeTick = 0;
-  /** Has handled its share and waits for `takeTurn()`. */
-  isYielding = false;
-  /** Belongs to the shard: what epoll watches. */
-  interest = 0;
   /** Set once: why the connection closes at the end of the turn. */
   closeReason: string | null = null;
   readonly #shard: ConnectionShard;
   readonly #framing: Framing;
   #isPaused = false;
+  /** Has handled its share and waits for `onTurn()`. */
+  #isYielding = false;
   #goneReason: string | null = null;
   /** It reads no more because it is to be transferred. */
   #isLeaving = false;
@@ -121,6 +122,7 @@ export class Connection implements PipelineOwner, FramingOwner, MaybeIdle, Maybe
 
   /** The socket has bytes, or its peer has closed it. */
   onReadable(): void {
+    this.#shard.markActive(this);
     for (let calls = 0; calls < RECEIVES_PER_TURN_MAX && this.closeReason === null && !this.#isPaused; calls++) {
       if (this.#framing.isEmpty && this.#isToTransfer) return this.#stopToTransfer();
       const result = this.#framing.receive();
@@ -128,9 +130,19 @@ export class Connection implements PipelineOwner, FramingOwner, MaybeIdle, Maybe
     }
   }
 
-  /** Whether nobody is there who takes answers. */
-  get isPeerGone(): boolean {
-    return this.#goneReason !== null;
+  /** The socket takes more; what there is goes at the end of the turn. */
+  onWritable(): void {
+    this.#shard.markActive(this);
+    this.wasWritable = true;
+    this.#shard.markDirty(this);
+  }
+
+  /** Nobody takes answers any more, but what had arrived is handled first, for a while at most. */
+  onHangUp(hasFailed: boolean): void {
+    const reason = hasFailed ? RESET_BY_CLIENT : CLOSED_BY_CLIENT;
+    this.#shard.markActive(this);
+    this.#shard.onPeerGone(this, reason);
+    this.onPeerGone(reason);
   }
 
   /** The socket has failed. Handles what had arrived before, now and on later turns, then closes; nothing is sent any more. */
@@ -145,7 +157,7 @@ export class Connection implements PipelineOwner, FramingOwner, MaybeIdle, Maybe
   /** There may be room in the pipeline again. Handles what had already arrived, then reads on. */
   resumeReading(): void {
     if (this.#isLeaving && !this.#isToTransfer) this.#stay();
-    if (!this.#isPaused || this.isYielding || this.closeReason !== null) return;
+    if (!this.#isPaused || this.#isYielding || this.closeReason !== null) return;
     if (isPipelineFull(this.pipeline, this.sender) || this.#shard.memory.isLetWait(this)) return;
     this.#isPaused = false;
     this.#framing.handleKept();
@@ -153,8 +165,8 @@ export class Connection implements PipelineOwner, FramingOwner, MaybeIdle, Maybe
   }
 
   /** It is this connection's turn again. */
-  takeTurn(): void {
-    this.isYielding = false;
+  onTurn(): void {
+    this.#isYielding = false;
     this.resumeReading();
   }
 
@@ -282,7 +294,7 @@ export class Connection implements PipelineOwner, FramingOwner, MaybeIdle, Maybe
 
   /** Lets the other connections have their turn before it handles the rest. */
   #yield(): void {
-    this.isYielding = true;
+    this.#isYielding = true;
     this.#pause();
     this.#shard.yieldTurn(this);
   }

@@ -18,24 +18,15 @@ import {
   type ShardPartitions,
   type TurnCounter,
 } from "../../partitions/mod.ts";
-import {
-  type Clock,
-  closeDescriptor,
-  Epoll,
-  FAILED,
-  type FileSystem,
-  HUNG_UP,
-  READABLE,
-  WRITABLE,
-} from "../../storage/mod.ts";
+import { type Clock, closeDescriptor, type FileSystem, READABLE } from "../../storage/mod.ts";
 import { transferOf } from "../shards/connection_transfer.ts";
 import type { FileRange } from "../shards/cold_reader.ts";
-import { CLOSED_BY_CLIENT, type Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
-import { GonePeer } from "./gone_peer.ts";
+import type { Connection, ConnectionShard } from "./connection.ts";
+import { DirtyConnections } from "./dirty_connections.ts";
 import type { GroupTurns } from "../requests/groups/group_turns.ts";
 import { IDLE, IdleConnections } from "./idle_connections.ts";
 import { Writer } from "../protocol/writer.ts";
-import { ReadyConnections } from "./ready_connections.ts";
+import { type DescriptorUser, Reactor } from "./reactor.ts";
 import type { RequestMemory } from "./request_memory.ts";
 import type { Router } from "../requests/router.ts";
 import { AnswerMemory, mostUnsent, type SendCounts } from "./sender.ts";
@@ -46,8 +37,6 @@ import { assert } from "../../storage/base/assert.ts";
 
 /** Longest answer, slices of files not counted: Metadata of all 65,536 partitions that a broker may have takes 4 MB. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
-/** Readiness events taken in one turn. */
-const EVENTS_PER_TURN_MAX = 256;
 /** Longest sleep without a deadline; waking that often costs nothing and bounds every surprise. */
 const SLEEP_MS_MAX = 1000;
 
@@ -95,7 +84,7 @@ export class Shard implements ConnectionShard {
   /** Requests that are carried out over several turns. */
   readonly slices: Slices;
   readonly #parts: ShardParts;
-  readonly #epoll = new Epoll(EVENTS_PER_TURN_MAX);
+  readonly #reactor = new Reactor();
   readonly #connections: ShardConnections;
   readonly #idle: IdleConnections;
   /** Made once: a turn allocates nothing. */
@@ -105,10 +94,7 @@ export class Shard implements ConnectionShard {
   #waitedMs = 0;
   readonly #budget: TurnBudget;
   readonly #mayGoOn = () => !this.#budget.isSpent;
-  /** Have answers to send, or are to be closed. */
-  #dirty: Connection[] = [];
-  /** Are readable or writable, or have more to handle than fitted into their last turn. */
-  readonly #ready = new ReadyConnections<Connection>();
+  readonly #dirty: DirtyConnections;
 
   /** @param parts the shard's pieces */
   constructor(parts: ShardParts) {
@@ -118,11 +104,12 @@ export class Shard implements ConnectionShard {
     this.fs = parts.fs;
     this.requestBytesMax = parts.requestBytesMax;
     this.answers = new AnswerMemory(parts.outboxes.length);
-    this.#epoll.add(parts.eventFd, READABLE);
+    this.#reactor.register(parts.eventFd, READABLE, wakeUp(parts.inbox));
     this.#budget = new TurnBudget(parts.clock);
     this.slices = new Slices(this.#budget, () => parts.partitions.isCrowded);
-    this.#connections = new ShardConnections(this.#epoll, parts, this);
+    this.#connections = new ShardConnections(this.#reactor, parts, this);
     this.#idle = new IdleConnections(parts.connectionsMaxIdleMs, parts.clock.monotonicMs());
+    this.#dirty = new DirtyConnections({ connections: this.#connections, idle: this.#idle, budget: this.#budget });
   }
 
   /** Connections of this shard. */
@@ -167,21 +154,27 @@ export class Shard implements ConnectionShard {
   }
 
   markDirty(connection: Connection): void {
-    if (connection.isDirty) return;
-    connection.isDirty = true;
-    this.#dirty.push(connection);
+    this.#dirty.add(connection);
+  }
+
+  markActive(connection: Connection): void {
+    this.#idle.markActive(connection);
   }
 
   yieldTurn(connection: Connection): void {
-    this.#ready.add(connection);
+    this.#connections.yieldTurn(connection);
   }
 
   get isStretchOver(): boolean {
     return this.#budget.isStretchOver;
   }
 
-  setReading(connection: Connection, reading: boolean): void {
-    this.#connections.watch(connection, reading ? connection.interest | READABLE : connection.interest & ~READABLE);
+  setReading(connection: Connection, isReading: boolean): void {
+    this.#connections.setReading(connection, isReading);
+  }
+
+  onPeerGone(connection: Connection, reason: string): void {
+    this.#connections.limitEnd(connection, reason);
   }
 
   makeRoom(): boolean {
@@ -204,14 +197,14 @@ export class Shard implements ConnectionShard {
       const transfer = transferOf(record);
       if (transfer !== null) closeDescriptor(transfer.fd);
     });
-    this.#epoll[Symbol.dispose]();
+    this.#reactor[Symbol.dispose]();
   }
 
   #turn(timeoutMs: number): void {
     const { inbox, purgatory, partitions, groups } = this.#parts;
     const nowMs = this.#wait(timeoutMs);
     this.#budget.enter(turnPart.requests);
-    this.#serveReady();
+    this.#reactor.serve(this.#budget);
     this.#budget.enter(turnPart.slices);
     this.slices.runWaiting();
     this.#budget.enter(turnPart.mail);
@@ -228,51 +221,22 @@ export class Shard implements ConnectionShard {
 
   /** Waits for something to do and notes who has. @returns when the turn began, monotonic ms */
   #wait(timeoutMs: number): number {
-    const { inbox, eventFd } = this.#parts;
+    const { inbox } = this.#parts;
     const parked = timeoutMs > 0 && inbox.park();
     const waitsFromMs = this.#budget.nowMs;
-    const count = this.#epoll.wait(parked ? timeoutMs : 0);
+    this.#reactor.wait(parked ? timeoutMs : 0);
     const nowMs = this.#budget.begin();
     if (parked) {
       inbox.unpark();
       this.#countWait(nowMs - waitsFromMs);
     }
-    for (let index = 0; index < count; index++) {
-      const fd = this.#epoll.eventFd(index);
-      if (fd === eventFd) {
-        inbox.clear();
-        continue;
-      }
-      const connection = this.#connections.get(fd);
-      if (connection === undefined) continue;
-      connection.readyBits |= this.#epoll.eventBits(index);
-      this.#ready.add(connection);
-    }
     return nowMs;
-  }
-
-  /** Serves the connections that are ready, each once, as far as the time goes. */
-  #serveReady(): void {
-    for (let left = this.#ready.count; left > 0; left--) {
-      const connection = this.#ready.take() as Connection;
-      this.#budget.beginStretch();
-      this.#serve(connection);
-      if (this.#budget.isSpent) return;
-    }
-  }
-
-  #serve(connection: Connection): void {
-    const bits = connection.readyBits;
-    connection.readyBits = 0;
-    if (!this.#connections.has(connection)) return;
-    if (connection.isYielding) connection.takeTurn();
-    if (bits !== 0) this.#onEvent(connection, bits);
   }
 
   /** How long to wait: not at all while a turn left something to do. */
   #timeoutMs(): number {
     const { purgatory, groups, partitions, outboxes } = this.#parts;
-    if (this.#ready.count > 0 || this.#dirty.length > 0 || purgatory.hasMarked) return 0;
+    if (this.#reactor.hasReady || !this.#dirty.isEmpty || purgatory.hasMarked) return 0;
     if (partitions.hasMoved || groups.isUnsettled || this.slices.isRunnable || this.memory.hasRoomForWaiting) return 0;
     if (outboxes.some((outbox) => outbox.isBacklogged)) return 1;
     const waitsMs = Math.min(purgatory.nextDeadlineMs, groups.nextDeadlineMs, this.#idle.nextMs);
@@ -298,49 +262,12 @@ export class Shard implements ConnectionShard {
     do {
       groups.settle();
       do partitions.announceMoved(); while (purgatory.checkMarked(this.#mayGoOn) && this.#mayGoOn());
-      this.#flushDirty();
+      this.#dirty.flush(this.#mayGoOn);
       this.memory.grantWaiting(this.#mayGoOn);
-    } while ((this.#dirty.length > 0 || partitions.hasMoved || groups.isUnsettled) && this.#mayGoOn());
+    } while ((!this.#dirty.isEmpty || partitions.hasMoved || groups.isUnsettled) && this.#mayGoOn());
     groups.postWaiting();
     for (const outbox of outboxes) outbox.flush();
     this.#connections.tellClosed();
-  }
-
-  /** Sends what is ready, one connection after the other, as far as the time goes. */
-  #flushDirty(): void {
-    const dirty = this.#dirty;
-    this.#dirty = [];
-    let flushed = 0;
-    do {
-      const connection = dirty[flushed++];
-      if (connection === undefined) return;
-      this.#flush(connection);
-    } while (this.#mayGoOn());
-    // Who waits comes before who has got something to send meanwhile.
-    if (flushed < dirty.length) this.#dirty = [...dirty.slice(flushed), ...this.#dirty];
-  }
-
-  #onEvent(connection: Connection, bits: number): void {
-    this.#idle.markActive(connection);
-    if ((bits & (FAILED | HUNG_UP)) !== 0) {
-      return this.#onPeerGone(connection, (bits & FAILED) !== 0 ? RESET_BY_CLIENT : CLOSED_BY_CLIENT);
-    }
-    if ((bits & WRITABLE) !== 0) {
-      connection.wasWritable = true;
-      this.markDirty(connection);
-    }
-    if ((bits & READABLE) !== 0) connection.onReadable();
-  }
-
-  /** Nobody takes answers any more, but what had arrived is handled first, for a while at most. */
-  #onPeerGone(connection: Connection, reason: string): void {
-    const { purgatory, clock } = this.#parts;
-    if (!connection.isPeerGone) {
-      connection.end = new GonePeer(connection, reason, clock.monotonicMs());
-      purgatory.schedule(connection.end);
-    }
-    connection.onPeerGone(reason);
-    if ((connection.interest & READABLE) === 0) this.#epoll.remove(connection.fd);
   }
 
   #onRecord(sender: number, record: RingRecord): void {
@@ -353,27 +280,10 @@ export class Shard implements ConnectionShard {
     const known = this.#parts.partitions.receive(sender, record) || this.#parts.groups.receive(sender, record);
     assert(known, "every ring record has a receiver");
   }
+}
 
-  #flush(connection: Connection): void {
-    connection.isDirty = false;
-    this.#idle.markActive(connection);
-    if (connection.closeReason !== null) {
-      if (connection.end !== null) this.#parts.purgatory.cancel(connection.end);
-      // Answers to the requests before the one that closes it, as far as the socket takes them.
-      if (this.#connections.has(connection)) connection.sender.flush();
-      return this.#connections.drop(connection);
-    }
-    const result = connection.sender.flush(connection.wasWritable);
-    connection.wasWritable = false;
-    if (result === "broken") {
-      connection.close("a segment file could not be read");
-      return;
-    }
-    if (result === "more") this.markDirty(connection);
-    const interest = result === "blocked" ? connection.interest | WRITABLE : connection.interest & ~WRITABLE;
-    this.#connections.watch(connection, interest);
-    this.#budget.beginStretch();
-    connection.resumeReading();
-    if (connection.canTransfer) this.#connections.transfer(connection);
-  }
+/** The eventfd by which other isolates wake the shard; what they want is in its rings. */
+function wakeUp(inbox: Inbox): DescriptorUser {
+  const never = () => assert(false, "an eventfd is readable, and nothing else");
+  return { onReadable: () => inbox.clear(), onWritable: never, onHangUp: never, onTurn: never };
 }

@@ -1,24 +1,27 @@
 /**
- * The sockets of a shard: taken over from the main isolate or another shard, watched by epoll, transferred to another shard, closed; and the
+ * The sockets of a shard: taken over from the main isolate or another shard, registered with the reactor, transferred to another shard, closed; and the
  * count of them that the main isolate reads. What fails on one socket costs that socket alone. Runs on shards.
  *
  * Always: a descriptor in the table is open, watched, and owned by its connection.
  */
-import { ISOLATE, type IsolateTable, type Outbox } from "../../partitions/mod.ts";
+import { ISOLATE, type IsolateTable, type Outbox, type Purgatory } from "../../partitions/mod.ts";
 import {
+  type Clock,
   closeDescriptor,
-  type Epoll,
   lastErrorText,
   localAddress,
   peerAddress,
   prepareConnection,
   READABLE,
+  WRITABLE,
 } from "../../storage/mod.ts";
 import { type ConnectionTransfer, sendConnection } from "../shards/connection_transfer.ts";
 import { Affinity } from "./affinity.ts";
 import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
+import { GonePeer } from "./gone_peer.ts";
 import { UNCOUNTED } from "../accept/connection_limits.ts";
 import { IDLE } from "./idle_connections.ts";
+import type { Reactor } from "./reactor.ts";
 
 /** The ends that nobody needs to hear of. */
 const ORDINARY_ENDS: readonly string[] = [CLOSED_BY_CLIENT, RESET_BY_CLIENT, IDLE];
@@ -26,6 +29,8 @@ const ORDINARY_ENDS: readonly string[] = [CLOSED_BY_CLIENT, RESET_BY_CLIENT, IDL
 /** What the table uses of its shard. */
 export interface ShardConnectionsParts {
   readonly shard: number;
+  readonly clock: Clock;
+  readonly purgatory: Purgatory;
   readonly isolates: IsolateTable;
   readonly outboxes: readonly Outbox[];
   /** Tells the operator something. */
@@ -39,43 +44,39 @@ export interface ShardConnectionsParts {
 
 /** The connections of one shard. */
 export class ShardConnections {
-  readonly #epoll: Epoll;
+  readonly #reactor: Reactor;
   readonly #parts: ShardConnectionsParts;
   readonly #shard: ConnectionShard;
-  readonly #byFd = new Map<number, Connection>();
+  readonly #connections = new Set<Connection>();
   #closedCount = 0;
   readonly #closedPeers: number[] = [];
   #isDisconnected = false;
 
-  /** @param epoll of the shard, which watches them @param shard that serves them */
-  constructor(epoll: Epoll, parts: ShardConnectionsParts, shard: ConnectionShard) {
-    this.#epoll = epoll;
+  /** @param reactor of the shard, which watches them @param shard that serves them */
+  constructor(reactor: Reactor, parts: ShardConnectionsParts, shard: ConnectionShard) {
+    this.#reactor = reactor;
     this.#parts = parts;
     this.#shard = shard;
   }
 
   /** How many there are. */
   get count(): number {
-    return this.#byFd.size;
+    return this.#connections.size;
   }
 
   /** All of them. */
   get all(): Iterable<Connection> {
-    return this.#byFd.values();
-  }
-
-  /** The connection of a descriptor that epoll named. */
-  get(fd: number): Connection | undefined {
-    return this.#byFd.get(fd);
+    return this.#connections;
   }
 
   /** Whether a connection is still this shard's. */
   has(connection: Connection): boolean {
-    return this.#byFd.get(connection.fd) === connection;
+    return connection.registration?.isOpen === true;
   }
 
   /** Takes a socket over. @returns null when it had failed already, or cannot be watched: it is closed then */
-  receive({ fd, listener, transfers, peer }: ConnectionTransfer): Connection | null {
+  receive(transfer: ConnectionTransfer): Connection | null {
+    const { fd, transfers, peer } = transfer;
     if (transfers > 0) this.#countClosed(-1);
     const local = this.#isDisconnected ? null : localAddress(fd);
     if (local === null) {
@@ -83,7 +84,9 @@ export class ShardConnections {
       this.#countClosed(1, peer);
       return null;
     }
-    if (!this.#epoll.tryAdd(fd, READABLE)) {
+    const connection = this.#connectionOf(transfer, local);
+    connection.registration = this.#reactor.tryRegister(fd, READABLE, connection);
+    if (connection.registration === null) {
       const reason = lastErrorText();
       const { host, port } = peerAddress(fd) ?? local;
       this.#parts.report(
@@ -95,48 +98,40 @@ export class ShardConnections {
       return null;
     }
     prepareConnection(fd, this.#parts.socketBuffers);
-    const connection = new Connection(
-      fd,
-      {
-        listenerName: this.#parts.listenerNames[listener] ?? "PLAINTEXT",
-        principal: "User:ANONYMOUS",
-        localHost: local.host,
-        localPort: local.port,
-        peerHost: peerAddress(fd)?.host ?? "",
-        clientId: "",
-        clientSoftware: "unknown",
-        muteUntilMs: 0,
-      },
-      this.#shard,
-      new Affinity(this.#parts.shard, transfers),
-    );
-    connection.listener = listener;
-    connection.peer = peer;
-    this.#byFd.set(fd, connection);
-    connection.interest = READABLE;
+    this.#connections.add(connection);
     return connection;
   }
 
   /** Transfers a connection to the shard that owns most of what it asks for (affinity.ts). */
   transfer(connection: Connection): void {
     const { affinity, fd, listener, peer } = connection;
-    this.#byFd.delete(fd);
-    this.#epoll.remove(fd);
-    connection.dispose();
+    this.#forget(connection);
     const outbox = this.#parts.outboxes[affinity.destination] as Outbox;
     sendConnection(outbox, { fd, listener, transfers: affinity.transfers + 1, peer });
     this.#countClosed();
   }
 
-  /** Changes what epoll watches. */
-  watch(connection: Connection, interest: number): void {
-    if (connection.interest === interest || !this.has(connection)) return;
-    connection.interest = interest;
-    if (!connection.isPeerGone) return this.#epoll.modify(connection.fd, interest);
-    // Its failure is reported for as long as it is watched at all, also while it does not read.
-    this.#epoll.remove(connection.fd);
-    if ((interest & READABLE) === 0 || this.#epoll.tryAdd(connection.fd, interest)) return;
-    connection.close(RESET_BY_CLIENT);
+  /** Has it read, or not. */
+  setReading(connection: Connection, isReading: boolean): void {
+    this.#watch(connection, READABLE, isReading);
+  }
+
+  /** Has it told when there is room to write, or not. */
+  setWriting(connection: Connection, isWriting: boolean): void {
+    this.#watch(connection, WRITABLE, isWriting);
+  }
+
+  /** It has more to handle, in a later turn. */
+  yieldTurn({ registration }: Connection): void {
+    if (registration !== null) this.#reactor.yieldTurn(registration);
+  }
+
+  /** Closes a connection whose client has gone at the latest when its time is over. @param reason it closes for then */
+  limitEnd(connection: Connection, reason: string): void {
+    const { purgatory, clock } = this.#parts;
+    if (connection.end !== null) return;
+    connection.end = new GonePeer(connection, reason, clock.monotonicMs());
+    purgatory.schedule(connection.end);
   }
 
   /** Closes a connection, and tells the operator why unless that is ordinary. */
@@ -150,9 +145,7 @@ export class ShardConnections {
       })`;
       this.#parts.report(`Closed the connection of ${who}: ${closeReason}`);
     }
-    this.#byFd.delete(connection.fd);
-    connection.dispose();
-    this.#epoll.remove(connection.fd);
+    this.#forget(connection);
     closeDescriptor(connection.fd);
     this.#countClosed(1, connection.peer);
   }
@@ -160,12 +153,45 @@ export class ShardConnections {
   /** Closes every connection; those that are transferred to it afterwards are closed at once. */
   disconnect(): void {
     this.#isDisconnected = true;
-    for (const connection of [...this.#byFd.values()]) this.drop(connection);
+    for (const connection of [...this.#connections]) this.drop(connection);
   }
 
   /** Tells the main isolate of the connections that ended since the last call. */
   tellClosed(): void {
     if (this.#closedPeers.length > 0) this.#parts.onClosed(this.#closedPeers.splice(0));
+  }
+
+  #connectionOf(transfer: ConnectionTransfer, local: { host: string; port: number }): Connection {
+    const { fd, listener, transfers, peer } = transfer;
+    const context = {
+      listenerName: this.#parts.listenerNames[listener] ?? "PLAINTEXT",
+      principal: "User:ANONYMOUS",
+      localHost: local.host,
+      localPort: local.port,
+      peerHost: peerAddress(fd)?.host ?? "",
+      clientId: "",
+      clientSoftware: "unknown",
+      muteUntilMs: 0,
+    };
+    const connection = new Connection(fd, context, this.#shard, new Affinity(this.#parts.shard, transfers));
+    connection.listener = listener;
+    connection.peer = peer;
+    return connection;
+  }
+
+  #watch(connection: Connection, bit: number, isWatched: boolean): void {
+    const { registration } = connection;
+    if (registration === null) return;
+    const interest = isWatched ? registration.interest | bit : registration.interest & ~bit;
+    if (!this.#reactor.watch(registration, interest)) connection.close(RESET_BY_CLIENT);
+  }
+
+  /** It is not this shard's any more; its descriptor is still open. */
+  #forget(connection: Connection): void {
+    if (connection.registration !== null) this.#reactor.unregister(connection.registration);
+    if (connection.end !== null) this.#parts.purgatory.cancel(connection.end);
+    this.#connections.delete(connection);
+    connection.dispose();
   }
 
   /** @param peer what the main isolate counted it by, when it ended */

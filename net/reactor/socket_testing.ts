@@ -155,10 +155,14 @@ export class FakeShard implements ConnectionShard {
 
   /** The next turn, for the connections that have more to handle, until none has. */
   takeTurns(): void {
-    while (this.#later.length > 0) this.#later.shift()?.takeTurn();
+    while (this.#later.length > 0) this.#later.shift()?.onTurn();
   }
 
   onHandlerFailure(): void {}
+
+  markActive(): void {}
+
+  onPeerGone(): void {}
 
   setReading(_connection: Connection, reading: boolean): void {
     this.isReading = reading;

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
-import { ReadyConnections } from "./ready_connections.ts";
+import { ReadyQueue } from "./ready_queue.ts";
 
-Deno.test("ReadyConnections.take() serves in the order of coming, each once, and who comes again goes to the end", () => {
-  const queue = new ReadyConnections<{ isReady: boolean; id: number }>();
+Deno.test("ReadyQueue.take() serves in the order of coming, each once, and who comes again goes to the end", () => {
+  const queue = new ReadyQueue<{ isReady: boolean; id: number }>();
   const connections = Array.from({ length: 5000 }, (_, id) => ({ isReady: false, id }));
   for (const connection of [...connections, ...connections]) queue.add(connection);
   assert.equal(queue.count, 5000);

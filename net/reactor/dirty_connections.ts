@@ -1,0 +1,71 @@
+/**
+ * The connections that have something to send at the end of a turn, or are to be closed then, or to be looked at again. They are
+ * served one after the other, as far as the time goes; what is left comes first in the next turn. Runs on shards.
+ */
+import type { Connection } from "./connection.ts";
+import type { IdleConnections } from "./idle_connections.ts";
+import type { ShardConnections } from "./shard_connections.ts";
+import type { TurnBudget } from "./turn_budget.ts";
+
+/** What the list uses of its shard. */
+export interface DirtyConnectionsParts {
+  readonly connections: ShardConnections;
+  readonly idle: IdleConnections;
+  readonly budget: TurnBudget;
+}
+
+/** The list. */
+export class DirtyConnections {
+  readonly #parts: DirtyConnectionsParts;
+  #list: Connection[] = [];
+
+  /** @param parts of the shard */
+  constructor(parts: DirtyConnectionsParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether there is none. */
+  get isEmpty(): boolean {
+    return this.#list.length === 0;
+  }
+
+  /** Adds a connection, once. */
+  add(connection: Connection): void {
+    if (connection.isDirty) return;
+    connection.isDirty = true;
+    this.#list.push(connection);
+  }
+
+  /** Sends what is ready. @param mayGoOn asked after each connection */
+  flush(mayGoOn: () => boolean): void {
+    const list = this.#list;
+    this.#list = [];
+    let flushed = 0;
+    do {
+      const connection = list[flushed++];
+      if (connection === undefined) return;
+      this.#flush(connection);
+    } while (mayGoOn());
+    // Those that wait come before those that have got something to send meanwhile.
+    if (flushed < list.length) this.#list = [...list.slice(flushed), ...this.#list];
+  }
+
+  #flush(connection: Connection): void {
+    const { connections, idle, budget } = this.#parts;
+    connection.isDirty = false;
+    idle.markActive(connection);
+    if (connection.closeReason !== null) {
+      // Answers to the requests before the one that closes it, as far as the socket takes them.
+      if (connections.has(connection)) connection.sender.flush();
+      return connections.drop(connection);
+    }
+    const result = connection.sender.flush(connection.wasWritable);
+    connection.wasWritable = false;
+    if (result === "broken") return connection.close("a segment file could not be read");
+    if (result === "more") this.add(connection);
+    connections.setWriting(connection, result === "blocked");
+    budget.beginStretch();
+    connection.resumeReading();
+    if (connection.canTransfer) connections.transfer(connection);
+  }
+}
