@@ -2,7 +2,12 @@
  * Cost of decoding and encoding the messages of the hot path, and of what they are made of. `deno bench bench/protocol_bench.ts`.
  * "walked" decodes by walking the declaration: what the generated decoders are measured against.
  */
-import { decodeRequestHeader, encodeRequestHeader, encodeResponseHeader } from "../net/protocol/headers.ts";
+import {
+  decodeRequestHeader,
+  encodeRequestHeader,
+  encodeResponseHeader,
+  type HeaderOf,
+} from "../net/protocol/headers.ts";
 import { produceRequest, type ProduceResponse, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { fetchRequest, type FetchResponse, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
 import { Reader } from "../net/protocol/reader.ts";
@@ -30,7 +35,7 @@ function place(encode: (writer: Writer) => void): { start: number; end: number }
 
 function produceFrame(version: number): { start: number; end: number } {
   return place((to) => {
-    encodeRequestHeader(to, { apiKey: 0, apiVersion: version, correlationId: 7, clientId: "rdkafka" });
+    encodeRequestHeader(to, produceRequest, { apiVersion: version, correlationId: 7, clientId: "rdkafka" });
     produceRequest.encode(to, version, {
       acks: -1,
       timeoutMs: 30_000,
@@ -50,7 +55,7 @@ function fetchFrame(partitionsCount: number): { start: number; end: number } {
     partitionMaxBytes: 1 << 20,
   }));
   return place((to) => {
-    encodeRequestHeader(to, { apiKey: 1, apiVersion: 13, correlationId: 7, clientId: "rdkafka" });
+    encodeRequestHeader(to, fetchRequest, { apiVersion: 13, correlationId: 7, clientId: "rdkafka" });
     fetchRequest.encode(to, 13, { maxWaitMs: 500, minBytes: 1, topics: [{ topicId: TOPIC_ID, partitions }] });
   });
 }
@@ -85,13 +90,13 @@ const fetchHundred = fetchFrame(100);
 
 function decodeProduce(frame: { start: number; end: number }): number {
   reader.reset(arena, frame.start, frame.end);
-  const header = decodeRequestHeader(reader);
+  const header = decodeRequestHeader(reader, messageOf);
   return produceRequest.decode(reader, header.apiVersion).topicData.length;
 }
 
 function decodeFetch(frame: { start: number; end: number }): number {
   reader.reset(arena, frame.start, frame.end);
-  const header = decodeRequestHeader(reader);
+  const header = decodeRequestHeader(reader, messageOf);
   return fetchRequest.decode(reader, header.apiVersion).topics.length;
 }
 
@@ -100,7 +105,7 @@ Deno.bench("decode Produce v9, 1 partition, with header", { group: "decode", bas
 });
 Deno.bench("decode Produce v9, walked", { group: "decode" }, () => {
   reader.reset(arena, produce9.start, produce9.end);
-  decodeRequestHeader(reader);
+  decodeRequestHeader(reader, messageOf);
   walk(reader, produceRequest.fields, 9);
 });
 Deno.bench("decode Produce v13, 1 partition, with header", { group: "decode" }, () => {
@@ -116,15 +121,20 @@ Deno.bench("decode Fetch v13, 100 partitions, with header", { group: "decode" },
 for (const version of [9, 13]) {
   Deno.bench(`encode Produce response v${version}, with header`, { group: "encode" }, () => {
     writer.reset();
-    encodeResponseHeader(writer, { apiKey: 0, apiVersion: version, correlationId: 7 });
+    encodeResponseHeader(writer, produceResponse, { apiVersion: version, correlationId: 7 });
     produceResponse.encode(writer, version, produced);
   });
 }
 Deno.bench("encode Fetch response v13, 1 partition, with header", { group: "encode" }, () => {
   writer.reset();
-  encodeResponseHeader(writer, { apiKey: 1, apiVersion: 13, correlationId: 7 });
+  encodeResponseHeader(writer, fetchResponse, { apiVersion: 13, correlationId: 7 });
   fetchResponse.encode(writer, 13, fetched);
 });
+
+const messages = [produceRequest, fetchRequest];
+function messageOf(apiKey: number): HeaderOf | undefined {
+  return messages[apiKey];
+}
 
 const text = place((to) => to.raw(new TextEncoder().encode("orders-by-region")));
 const textDecoder = new TextDecoder();

@@ -49,6 +49,7 @@ export { Operations } from "./requests/operations.ts";
 export { GroupCoordinatorOnDemand } from "./coordinators/groups/coordinator_on_demand.ts";
 export { OFFSETS_TOPIC, offsetsPartitionOf } from "./coordinators/groups/group_place.ts";
 export {
+  groupMessages,
   refuseConsumerDescription,
   refuseConsumerHeartbeat,
   refuseDescription,

@@ -1,7 +1,6 @@
 /**
  * A small Kafka client for tests: one connection, any request in any version, raw bytes where a test wants them.
  */
-import { apiByKey } from "../net/protocol/api_table.ts";
 import { decodeResponseHeader, encodeRequestHeader } from "../net/protocol/headers.ts";
 import type { Message } from "../net/protocol/schema.ts";
 import { Reader } from "../net/protocol/reader.ts";
@@ -43,7 +42,7 @@ export class KafkaClient implements Disposable {
     const frame = await this.receiveFrame();
     if (frame === null) return null;
     const reader = new Reader(frame);
-    const correlationId = decodeResponseHeader(reader, { apiKey: message.apiKey, apiVersion });
+    const correlationId = decodeResponseHeader(reader, message, apiVersion);
     const response = message.decode(reader, apiVersion);
     if (reader.failure !== null) throw new Error(`Cannot decode the answer: ${reader.failure}`);
     if (reader.remaining !== 0) throw new Error(`${reader.remaining} bytes follow the answer`);
@@ -101,9 +100,8 @@ export function frameOf<D, E>(
   header: { apiVersion: number; correlationId: number; clientId?: string | null },
   request: E,
 ): Uint8Array {
-  if (apiByKey(message.apiKey) === undefined) throw new Error(`API key ${message.apiKey} is not in the table`);
   const writer = new Writer();
-  encodeRequestHeader(writer, { clientId: "test", ...header, apiKey: message.apiKey });
+  encodeRequestHeader(writer, message, { clientId: "test", ...header });
   message.encode(writer, header.apiVersion, request);
   const body = writer.toBytes();
   const frame = new Uint8Array(4 + body.length);

@@ -61,7 +61,7 @@ async function takeFetch(client: KafkaClient) {
   const frame = await client.receiveFrame();
   assert.ok(frame !== null);
   const reader = new Reader(frame);
-  decodeResponseHeader(reader, { apiKey: fetchResponse.apiKey, apiVersion: FETCH });
+  decodeResponseHeader(reader, fetchResponse, FETCH);
   const { responses, sessionId } = fetchResponse.decode(reader, FETCH);
   assert.equal(reader.failure, null);
   const partition = responses[0]?.partitions[0];

@@ -37,11 +37,17 @@ import {
   listRecordErrors,
   type RecordErrorBudget,
 } from "../../storage/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { ProduceRequest, ProduceResponse } from "../protocol/messages/00_produce.ts";
+import {
+  type ProduceRequest,
+  produceRequest,
+  type ProduceResponse,
+  produceResponse,
+} from "../protocol/messages/00_produce.ts";
 import type { TopicImage } from "../../partitions/mod.ts";
 import {
   newPart,
@@ -55,6 +61,18 @@ import { RefusedBatches } from "../requests/produce/refused_batches.ts";
 import type { SlicedWork } from "../requests/slices.ts";
 import { TopicCursor } from "../requests/topic_cursor.ts";
 import { TopicWait } from "../requests/produce/topic_waits.ts";
+
+/** The row of Produce. */
+export const produceApi = api({
+  key: 0,
+  name: "Produce",
+  served: [3, 13],
+  advertised: [0, 13],
+  request: produceRequest,
+  response: produceResponse,
+  elementsMax: 1 << 13, // topics, partitions
+  handle: handleProduce,
+});
 
 const ACKS_ALL = -1;
 const ZSTD = codecNames.indexOf("zstd");

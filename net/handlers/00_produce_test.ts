@@ -6,6 +6,7 @@ import { toOffset } from "../../storage/base/units.ts";
 import { codecNames } from "../../storage/records/record_batch.ts";
 import { buildBatch } from "../../tests/record_batch_builder.ts";
 import type { ShardServices } from "../requests/handler.ts";
+import { servicesOf } from "../requests/services_testing.ts";
 import { TestBroker, TestClient } from "../requests/operation_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { type ProduceRequest, produceResponse } from "../protocol/messages/00_produce.ts";
@@ -269,10 +270,12 @@ function withReplicas(): Fixture & { advance(highWatermark: number, state?: numb
     logStartOffset: toOffset(0),
   };
   const partitions = {
-    append: (_place: unknown, { acks }: { acks: number }, waiter: AppendWaiter, tag: number) =>
-      waiter.onAppended(tag, { ...appended, isComplete: acks !== -1 }),
+    append(_place: unknown, { acks }: { acks: number }, waiter: AppendWaiter, tag: number) {
+      waiter.onAppended(tag, { ...appended, isComplete: acks !== -1 });
+      return true;
+    },
   };
-  fixture.services = { ...services, partitions } as unknown as ShardServices;
+  fixture.services = servicesOf({ ...services, partitions });
   const advance = (highWatermark: number, state: number = partitionState.open) => {
     const row = broker.world.table.read(OWN, emptyWatermarks());
     const end = { highWatermark: toOffset(highWatermark), logEndOffset: toOffset(6) };

@@ -11,16 +11,25 @@
  * Not done: follower fetches (there is one broker: NOT_LEADER_OR_FOLLOWER), transactions (the last stable offset is the high
  * watermark, no batch is aborted), preferred read replicas, tiered storage.
  */
-import type { RequestExchange } from "../requests/exchange.ts";
+import { api, type Handler } from "../requests/api.ts";
 import { FetchOperation } from "../requests/fetch/fetch_operation.ts";
-import type { FetchSessions } from "../requests/fetch/fetch_sessions.ts";
+import { FetchSessions } from "../requests/fetch/fetch_sessions.ts";
 import type { ShardServices } from "../requests/handler.ts";
-import type { FetchRequest } from "../protocol/messages/01_fetch.ts";
+import { type FetchRequest, fetchRequest, type FetchResponse, fetchResponse } from "../protocol/messages/01_fetch.ts";
 
-/** Makes the handler of one shard. @param sessions the shard's incremental fetch sessions */
-export function fetchHandler(
-  sessions: FetchSessions,
-): (request: FetchRequest, exchange: RequestExchange, services: ShardServices) => void {
+/** The row of Fetch. */
+export const fetchApi = api({
+  key: 1,
+  name: "Fetch",
+  served: [4, 18],
+  request: fetchRequest,
+  response: fetchResponse,
+  handlerOf: fetchHandlerOf,
+});
+
+/** A shard remembers the incremental fetch sessions of its clients, its part of those that the broker has room for. */
+function fetchHandlerOf({ config, shardsCount, random }: ShardServices): Handler<FetchRequest, FetchResponse> {
+  const sessions = new FetchSessions(Math.ceil(config.maxIncrementalFetchSessionCacheSlots / shardsCount), random);
   return (request, exchange, services) => {
     const plan = sessions.plan(request, exchange.apiVersion, services.clock.monotonicMs());
     if (plan.kind === "refused") {

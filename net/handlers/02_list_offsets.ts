@@ -14,13 +14,30 @@ import {
   type PartitionPlace,
   type TopicImage,
 } from "../../partitions/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { ListOffsetsRequest, ListOffsetsResponse } from "../protocol/messages/02_list_offsets.ts";
+import {
+  type ListOffsetsRequest,
+  listOffsetsRequest,
+  type ListOffsetsResponse,
+  listOffsetsResponse,
+} from "../protocol/messages/02_list_offsets.ts";
 import { charge } from "../requests/quota.ts";
 import type { SlicedWork } from "../requests/slices.ts";
 import { TopicCursor } from "../requests/topic_cursor.ts";
+
+/** The row of ListOffsets. */
+export const listOffsetsApi = api({
+  key: 2,
+  name: "ListOffsets",
+  served: [1, 11],
+  request: listOffsetsRequest,
+  response: listOffsetsResponse,
+  isReadOnly: true,
+  handle: handleListOffsets,
+});
 
 /** One partition's part of the answer. */
 interface Answer {

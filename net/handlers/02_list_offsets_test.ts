@@ -14,15 +14,14 @@ interface Asked {
 }
 
 function run(topics: ListOffsetsRequest["topics"], version: number, isolationLevel = 0) {
-  const { services } = testServices([topicImage("t", TOPIC_ID, 3)]);
   const asked: Asked[] = [];
   const partitions = {
     listOffset: ({ slot }: PartitionPlace, query: Asked["query"], waiter: ListOffsetWaiter, tag: number) =>
       void asked.push({ slot, query, waiter, tag }),
   };
   const exchange = new WireExchange<ListOffsetsResponse>(2, version);
-  const shard = { ...services, partitions } as unknown as typeof services;
-  handleListOffsets({ replicaId: -1, isolationLevel, topics, timeoutMs: 0 }, exchange, shard);
+  const { services } = testServices([topicImage("t", TOPIC_ID, 3)], { partitions });
+  handleListOffsets({ replicaId: -1, isolationLevel, topics, timeoutMs: 0 }, exchange, services);
   return { exchange, asked };
 }
 

@@ -12,6 +12,7 @@
 import { isFailure } from "../shards/shard_messages.ts";
 import type { PartitionImage, TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
+import { api } from "../requests/api.ts";
 import { authorize, authorizedOperations, CLUSTER } from "../requests/authorization.ts";
 import { NO_LEADER } from "../requests/cluster_view.ts";
 import { askControl } from "../requests/control_question.ts";
@@ -19,13 +20,26 @@ import type { ConnectionContext, Exchange, ShardServices } from "../requests/han
 import { errorCode } from "../protocol/error_codes.ts";
 import {
   type MetadataRequest,
+  metadataRequest,
   type MetadataResponse,
+  metadataResponse,
   type MetadataResponsePartition,
   type MetadataResponseTopic,
   OPERATIONS_NOT_REQUESTED,
 } from "../protocol/messages/03_metadata.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";
 import { charge } from "../requests/quota.ts";
+
+/** The row of Metadata. */
+export const metadataApi = api({
+  key: 3,
+  name: "Metadata",
+  served: [0, 13],
+  request: metadataRequest,
+  response: metadataResponse,
+  isReadOnly: true,
+  handle: handleMetadata,
+});
 
 /** First version in which a topic can be asked for by its id. */
 const TOPIC_ID_VERSION = 12;

@@ -121,9 +121,11 @@ Deno.test("handleMetadata() tells authorized operations when asked: of the clust
 
 Deno.test("handleMetadata() advertises advertised.listeners by the listener's name, else the address connected to", () => {
   const advertised = testServices([], {
-    "listeners": "PLAINTEXT://127.0.0.1:9092,OUTSIDE://127.0.0.1:9093",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,OUTSIDE:PLAINTEXT",
-    "advertised.listeners": "OUTSIDE://kafka.example.org:443",
+    properties: {
+      "listeners": "PLAINTEXT://127.0.0.1:9092,OUTSIDE://127.0.0.1:9093",
+      "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,OUTSIDE:PLAINTEXT",
+      "advertised.listeners": "OUTSIDE://kafka.example.org:443",
+    },
   });
   const brokers = (listenerName: string) => handle(ask([]), 9, advertised, context({ listenerName })).answer.brokers;
   assert.deepEqual(brokers("OUTSIDE"), [{ nodeId: 1, host: "kafka.example.org", port: 443, rack: null }]);
@@ -159,7 +161,7 @@ Deno.test("handleMetadata() gives the code for which a topic could not be create
 });
 
 Deno.test("handleMetadata() creates nothing unless broker and client both want it, nor for all topics or ids", () => {
-  const off = testServices([], { "auto.create.topics.enable": "false" });
+  const off = testServices([], { properties: { "auto.create.topics.enable": "false" } });
   const on = testServices();
   const creating = { allowAutoTopicCreation: true };
   assert.ok(handle(ask(["new"], creating), 9, off).isAnswered);

@@ -5,12 +5,29 @@
  * (KIP-482) · v9 member epoch, STALE_MEMBER_EPOCH, GROUP_ID_NOT_FOUND (KIP-848) · v10 topic ids instead of names.
  */
 import { refuseGroupRequest } from "../../partitions/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { OffsetCommitRequest, OffsetCommitRequestTopic } from "../protocol/messages/08_offset_commit.ts";
+import {
+  type OffsetCommitRequest,
+  offsetCommitRequest,
+  type OffsetCommitRequestTopic,
+  offsetCommitResponse,
+} from "../protocol/messages/08_offset_commit.ts";
+
+/** The row of OffsetCommit. */
+export const offsetCommitApi = api({
+  key: 8,
+  name: "OffsetCommit",
+  served: [2, 10],
+  request: offsetCommitRequest,
+  response: offsetCommitResponse,
+  elementsMax: 1 << 13, // topics, partitions
+  handle: handleOffsetCommit,
+});
 
 const API_KEY = 8;
 /** First version that names topics by id. */

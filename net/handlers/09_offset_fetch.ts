@@ -9,18 +9,32 @@
  */
 import type { GroupResponse } from "../../partitions/coordinators/groups/group_requests.ts";
 import { refuseGroupRequest } from "../../partitions/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { answerGroup, askGroup, askGroups } from "../requests/groups/group_exchange.ts";
 import type { ConnectionContext, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type {
-  OffsetFetchRequest,
-  OffsetFetchRequestGroup,
-  OffsetFetchRequestTopic,
-  OffsetFetchResponseGroup,
-  OffsetFetchResponseTopic,
+import {
+  type OffsetFetchRequest,
+  offsetFetchRequest,
+  type OffsetFetchRequestGroup,
+  type OffsetFetchRequestTopic,
+  offsetFetchResponse,
+  type OffsetFetchResponseGroup,
+  type OffsetFetchResponseTopic,
 } from "../protocol/messages/09_offset_fetch.ts";
+
+/** The row of OffsetFetch. */
+export const offsetFetchApi = api({
+  key: 9,
+  name: "OffsetFetch",
+  served: [1, 10],
+  request: offsetFetchRequest,
+  response: offsetFetchResponse,
+  isReadOnly: true,
+  handle: handleOffsetFetch,
+});
 
 const API_KEY = 9;
 /** First version that names several groups. */

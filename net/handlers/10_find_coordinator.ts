@@ -11,11 +11,28 @@
  * Not done: coordinators of transactions and share groups.
  */
 import { OFFSETS_TOPIC, offsetsPartitionOf } from "../../partitions/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
-import type { FindCoordinatorRequest, FindCoordinatorResponse } from "../protocol/messages/10_find_coordinator.ts";
+import {
+  type FindCoordinatorRequest,
+  findCoordinatorRequest,
+  type FindCoordinatorResponse,
+  findCoordinatorResponse,
+} from "../protocol/messages/10_find_coordinator.ts";
 import { charge } from "../requests/quota.ts";
+
+/** The row of FindCoordinator. */
+export const findCoordinatorApi = api({
+  key: 10,
+  name: "FindCoordinator",
+  served: [0, 6],
+  request: findCoordinatorRequest,
+  response: findCoordinatorResponse,
+  isReadOnly: true,
+  handle: handleFindCoordinator,
+});
 
 /** What clients are told about transactions. */
 export const NO_TRANSACTIONS = "Transactions are not supported by this broker yet";

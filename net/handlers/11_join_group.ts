@@ -6,12 +6,24 @@
  * (KIP-482) · v7 protocol type and name may be null (KIP-559) · v8 reason (KIP-800) · v9 SkipAssignment (KIP-814).
  */
 import { refuseGroupRequest } from "../../partitions/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { JoinGroupRequest } from "../protocol/messages/11_join_group.ts";
+import { type JoinGroupRequest, joinGroupRequest, joinGroupResponse } from "../protocol/messages/11_join_group.ts";
+
+/** The row of JoinGroup. */
+export const joinGroupApi = api({
+  key: 11,
+  name: "JoinGroup",
+  served: [0, 9],
+  request: joinGroupRequest,
+  response: joinGroupResponse,
+  elementsMax: 1 << 10, // protocols
+  handle: handleJoinGroup,
+});
 
 const API_KEY = 11;
 

@@ -3,12 +3,23 @@
  *
  * v1 throttle time (KIP-124) · v3 static members (KIP-345) · v4 flexible (KIP-482).
  */
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { HeartbeatRequest } from "../protocol/messages/12_heartbeat.ts";
+import { type HeartbeatRequest, heartbeatRequest, heartbeatResponse } from "../protocol/messages/12_heartbeat.ts";
+
+/** The row of Heartbeat. */
+export const heartbeatApi = api({
+  key: 12,
+  name: "Heartbeat",
+  served: [0, 4],
+  request: heartbeatRequest,
+  response: heartbeatResponse,
+  handle: handleHeartbeat,
+});
 
 /** Handles Heartbeat. */
 export function handleHeartbeat(request: HeartbeatRequest, exchange: RequestExchange, services: ShardServices): void {

@@ -5,12 +5,24 @@
  * v1 throttle time (KIP-124) · v3 static members (KIP-345) · v4 flexible (KIP-482) · v5 protocol type and name are checked (KIP-559).
  */
 import { refuseGroupRequest } from "../../partitions/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { SyncGroupRequest } from "../protocol/messages/14_sync_group.ts";
+import { type SyncGroupRequest, syncGroupRequest, syncGroupResponse } from "../protocol/messages/14_sync_group.ts";
+
+/** The row of SyncGroup. */
+export const syncGroupApi = api({
+  key: 14,
+  name: "SyncGroup",
+  served: [0, 5],
+  request: syncGroupRequest,
+  response: syncGroupResponse,
+  elementsMax: 1 << 12, // members
+  handle: handleSyncGroup,
+});
 
 const API_KEY = 14;
 /** From this version on a client must say which protocol it follows (SyncGroupRequest.areMandatoryProtocolTypeAndNamePresent). */

@@ -5,12 +5,28 @@
  * GROUP_ID_NOT_FOUND instead of a dead group (KIP-1043).
  */
 import { refuseDescription } from "../../partitions/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorizedOperations } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { askGroups } from "../requests/groups/group_exchange.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { DescribeGroupsRequest } from "../protocol/messages/15_describe_groups.ts";
+import {
+  type DescribeGroupsRequest,
+  describeGroupsRequest,
+  describeGroupsResponse,
+} from "../protocol/messages/15_describe_groups.ts";
+
+/** The row of DescribeGroups. */
+export const describeGroupsApi = api({
+  key: 15,
+  name: "DescribeGroups",
+  served: [0, 6],
+  request: describeGroupsRequest,
+  response: describeGroupsResponse,
+  isReadOnly: true,
+  handle: handleDescribeGroups,
+});
 
 /** Handles DescribeGroups. */
 export function handleDescribeGroups(

@@ -5,12 +5,25 @@
  *
  * While one shard still loads, the whole answer is COORDINATOR_LOAD_IN_PROGRESS, as in Kafka.
  */
+import { api } from "../requests/api.ts";
 import { authorize, CLUSTER } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { askAllShards } from "../requests/groups/group_exchange.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { ListGroupsRequest } from "../protocol/messages/16_list_groups.ts";
+import { type ListGroupsRequest, listGroupsRequest, listGroupsResponse } from "../protocol/messages/16_list_groups.ts";
+
+/** The row of ListGroups. */
+export const listGroupsApi = api({
+  key: 16,
+  name: "ListGroups",
+  served: [0, 5],
+  request: listGroupsRequest,
+  response: listGroupsResponse,
+  elementsMax: 1 << 10, // states and types
+  isReadOnly: true,
+  handle: handleListGroups,
+});
 
 /** Handles ListGroups. */
 export function handleListGroups(

@@ -12,18 +12,32 @@
  *
  * Their epoch is the version of the metadata image, which rises with each change. In Kafka it is the offset in the metadata log.
  */
+import type { MetadataImage } from "../../partitions/metadata/image.ts";
+import { api, type Handler } from "../requests/api.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import type { Exchange, ShardServices } from "../requests/handler.ts";
-import { advertisedApis } from "../protocol/api_table.ts";
+import type { ShardServices } from "../requests/handler.ts";
+import type { Api } from "../protocol/api.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
   type ApiVersionsRequest,
+  apiVersionsRequest,
   type ApiVersionsResponse,
   apiVersionsResponse,
 } from "../protocol/messages/18_api_versions.ts";
 import { charge } from "../requests/quota.ts";
 
-const API_VERSIONS_KEY = 18;
+/** The row of ApiVersions. */
+export const apiVersionsApi = api({
+  key: 18,
+  name: "ApiVersions",
+  served: [0, 4],
+  request: apiVersionsRequest,
+  response: apiVersionsResponse,
+  isReadOnly: true,
+  handlerOf: apiVersionsHandlerOf,
+  handleUnserved: refuseVersion,
+});
+
 /** First version in which clients name their software. */
 const SOFTWARE_VERSION = 3;
 /** The layout in which every client can read the refusal of a version (ApiVersionsRequest.getErrorResponse). */
@@ -36,7 +50,6 @@ const SOFTWARE_CHARACTERS_MAX = 100;
 /** First version whose clients know features that begin at 0. */
 const FEATURES_FROM_0_VERSION = 4;
 
-const apiKeys = advertisedApis();
 /** What Kafka 4.3.1 finalizes for a new cluster: 4.3-IV0 (MetadataVersion.LATEST_PRODUCTION). */
 const METADATA_VERSION = 30;
 const supportedFeatures = [
@@ -49,11 +62,16 @@ const finalizedFeatures = [
   { name: "metadata.version", minVersionLevel: METADATA_VERSION, maxVersionLevel: METADATA_VERSION },
 ];
 
-/** Handles ApiVersions. */
-export function handleApiVersions(
+/** The list of APIs is the same for everybody, and made once. */
+function apiVersionsHandlerOf({ apis }: ShardServices): Handler<ApiVersionsRequest, ApiVersionsResponse> {
+  const apiKeys = apis.map(listed);
+  return (request, exchange, { image }) => answer(request, exchange, { image, apiKeys });
+}
+
+function answer(
   request: ApiVersionsRequest,
-  exchange: Exchange<ApiVersionsResponse>,
-  { image }: ShardServices,
+  exchange: RequestExchange<ApiVersionsResponse>,
+  { image, apiKeys }: { image: MetadataImage; apiKeys: ApiVersionsResponse["apiKeys"] },
 ): void {
   const { context, apiVersion } = exchange;
   const throttleTimeMs = charge(context, "request", 1);
@@ -75,10 +93,13 @@ export function handleApiVersions(
 }
 
 /** Answers a version that is not served. */
-export function versionFallback(exchange: RequestExchange): void {
-  const own = apiKeys.filter(({ apiKey }) => apiKey === API_VERSIONS_KEY);
-  const response = { errorCode: errorCode.UNSUPPORTED_VERSION, apiKeys: own };
+function refuseVersion(exchange: RequestExchange): void {
+  const response = { errorCode: errorCode.UNSUPPORTED_VERSION, apiKeys: [listed(apiVersionsApi)] };
   exchange.respondWith((writer) => apiVersionsResponse.encode(writer, FALLBACK_VERSION, response), FALLBACK_VERSION);
+}
+
+function listed({ key, advertised: [minVersion, maxVersion] }: Api): ApiVersionsResponse["apiKeys"][number] {
+  return { apiKey: key, minVersion, maxVersion };
 }
 
 function cut(text: string): string {

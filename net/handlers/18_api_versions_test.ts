@@ -1,27 +1,33 @@
 import assert from "node:assert/strict";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { advertisedApis } from "../protocol/api_table.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { type ApiVersionsResponse, apiVersionsResponse } from "../protocol/messages/18_api_versions.ts";
 import { Reader } from "../protocol/reader.ts";
 import { Writer } from "../protocol/writer.ts";
-import { handleApiVersions, versionFallback } from "./18_api_versions.ts";
+import { apiVersionsApi } from "./18_api_versions.ts";
 import { context, servedVersions, testServices, WireExchange } from "./handler_testing.ts";
+import { apis } from "./mod.ts";
 
 const { services } = testServices();
 
 function handle(version: number, clientSoftwareName = "", clientSoftwareVersion = "") {
   const connection = context();
   const exchange = new WireExchange<ApiVersionsResponse>(18, version, connection);
-  handleApiVersions({ clientSoftwareName, clientSoftwareVersion }, exchange, services);
+  const request = { clientSoftwareName, clientSoftwareVersion };
+  apiVersionsApi.handlerOf(services)(request as never, exchange as never, services);
   return { answer: exchange.answer, connection };
 }
 
 for (const version of servedVersions(18)) {
-  Deno.test(`handleApiVersions() v${version} lists every API that is served, Produce from 0, and its features`, () => {
+  Deno.test(`ApiVersions v${version} lists every API that is served, Produce from 0, and its features`, () => {
     const { answer } = handle(version, "librdkafka", "2.15.0");
     assert.equal(answer.errorCode, errorCode.NONE);
-    assert.deepEqual(answer.apiKeys, advertisedApis());
+    const advertised = apis.map(({ key, advertised: [minVersion, maxVersion] }) => ({
+      apiKey: key,
+      minVersion,
+      maxVersion,
+    }));
+    assert.deepEqual(answer.apiKeys, advertised);
     assert.deepEqual(answer.apiKeys[0], { apiKey: 0, minVersion: 0, maxVersion: 13 });
     // A real broker of 4.3.1 says so too, beside features that are not implemented here.
     const supported = [
@@ -40,7 +46,7 @@ for (const version of servedVersions(18)) {
   });
 }
 
-Deno.test("handleApiVersions() answers with the version of the metadata as the epoch of the features", () => {
+Deno.test("ApiVersions answers with the version of the metadata as the epoch of the features", () => {
   for (const version of [7, 8, 2 ** 40]) {
     services.image.apply({ changed: [], deletedIds: [], version });
     assert.equal(handle(4, "a", "1").answer.finalizedFeaturesEpoch, version);
@@ -49,13 +55,13 @@ Deno.test("handleApiVersions() answers with the version of the metadata as the e
   assert.equal(handle(4, "a", "1").answer.finalizedFeaturesEpoch, 2 ** 40, "a partition that moved is no change");
 });
 
-Deno.test("handleApiVersions() remembers the client's software from v3, cut where it is absurdly long", () => {
+Deno.test("ApiVersions remembers the client's software from v3, cut where it is absurdly long", () => {
   assert.equal(handle(3, "apache-kafka-java", "4.3.1").connection.clientSoftware, "apache-kafka-java 4.3.1");
   assert.equal(handle(2).connection.clientSoftware, "unknown");
   assert.ok(handle(4, "x".repeat(10_000), "1".repeat(10_000)).connection.clientSoftware.length <= 201);
 });
 
-Deno.test("handleApiVersions() refuses software names and versions that KIP-511 does not allow", () => {
+Deno.test("ApiVersions refuses software names and versions that KIP-511 does not allow", () => {
   const bad = ["", "-a", "a-", "a b", ".a", "a.", "a/b", "ä", "a\n", "a\0"];
   for (const text of bad) {
     for (const [name, version] of [[text, "1.0"], ["name", text]]) {
@@ -70,14 +76,14 @@ Deno.test("handleApiVersions() refuses software names and versions that KIP-511 
   }
 });
 
-Deno.test("handleApiVersions() checks a long hostile name in linear time", () => {
+Deno.test("ApiVersions checks a long hostile name in linear time", () => {
   const name = "a-".repeat(500_000) + "!";
   const start = performance.now();
   assert.equal(handle(3, name, "1").answer.errorCode, errorCode.INVALID_REQUEST);
   assert.ok(performance.now() - start < 1000);
 });
 
-Deno.test("versionFallback() answers in v0 with UNSUPPORTED_VERSION and the range of ApiVersions alone (KIP-511)", () => {
+Deno.test("ApiVersions of a version that is not served is answered in v0 with UNSUPPORTED_VERSION and the range of ApiVersions alone (KIP-511)", () => {
   const writer = new Writer();
   let headerVersion = -1;
   const exchange = {
@@ -86,7 +92,7 @@ Deno.test("versionFallback() answers in v0 with UNSUPPORTED_VERSION and the rang
       encodeBody(writer);
     },
   };
-  versionFallback(exchange as RequestExchange);
+  apiVersionsApi.handleUnserved?.(exchange as RequestExchange);
   assert.equal(headerVersion, 0);
   const bytes = writer.bytes.slice(0, writer.position);
   // error 35 · 1 key · key 18, 0 to 4

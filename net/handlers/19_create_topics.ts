@@ -7,17 +7,31 @@
  *
  * Not done: policies (`create.topic.policy.class.name`).
  */
+import { api } from "../requests/api.ts";
 import { authorize, CLUSTER } from "../requests/authorization.ts";
 import { askControl } from "../requests/control_question.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type {
-  CreatableTopicResult,
-  CreateTopicsRequest,
-  CreateTopicsResponse,
+import {
+  type CreatableTopicResult,
+  type CreateTopicsRequest,
+  createTopicsRequest,
+  type CreateTopicsResponse,
+  createTopicsResponse,
 } from "../protocol/messages/19_create_topics.ts";
 import { charge } from "../requests/quota.ts";
 import { isFailure } from "../shards/shard_messages.ts";
+
+/** The row of CreateTopics. */
+export const createTopicsApi = api({
+  key: 19,
+  name: "CreateTopics",
+  served: [2, 7],
+  request: createTopicsRequest,
+  response: createTopicsResponse,
+  elementsMax: 1 << 13, // topics, assignments, configs
+  handle: handleCreateTopics,
+});
 
 /** Handles CreateTopics. */
 export function handleCreateTopics(

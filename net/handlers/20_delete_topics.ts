@@ -4,18 +4,32 @@
  * v1 · v3 TOPIC_DELETION_DISABLED (KIP-322; INVALID_REQUEST before) · v4 flexible · v5 messages · v6 by name or by topic
  * id (KIP-516).
  */
+import { api } from "../requests/api.ts";
 import { authorize, CLUSTER } from "../requests/authorization.ts";
 import { askControl } from "../requests/control_question.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
-import type {
-  DeletableTopicResult,
-  DeleteTopicsRequest,
-  DeleteTopicsResponse,
+import {
+  type DeletableTopicResult,
+  type DeleteTopicsRequest,
+  deleteTopicsRequest,
+  type DeleteTopicsResponse,
+  deleteTopicsResponse,
 } from "../protocol/messages/20_delete_topics.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";
 import { charge } from "../requests/quota.ts";
 import { isFailure } from "../shards/shard_messages.ts";
+
+/** The row of DeleteTopics. */
+export const deleteTopicsApi = api({
+  key: 20,
+  name: "DeleteTopics",
+  served: [1, 6],
+  request: deleteTopicsRequest,
+  response: deleteTopicsResponse,
+  elementsMax: 1 << 13,
+  handle: handleDeleteTopics,
+});
 
 /** One topic as a request names it. */
 interface Named {

@@ -14,19 +14,32 @@
 import { hasCleanupPolicy } from "../../partitions/config/topics/topic_configs.ts";
 import type { TopicImage } from "../../partitions/metadata/image.ts";
 import { type DeletionOutcome, type DeletionWaiter, errorCodeOf } from "../../partitions/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import { askControl } from "../requests/control_question.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type {
-  DeleteRecordsRequest,
-  DeleteRecordsResponse,
-  DeleteRecordsTopic,
+import {
+  type DeleteRecordsRequest,
+  deleteRecordsRequest,
+  type DeleteRecordsResponse,
+  deleteRecordsResponse,
+  type DeleteRecordsTopic,
 } from "../protocol/messages/21_delete_records.ts";
 import { charge } from "../requests/quota.ts";
 import { isFailure } from "../shards/shard_messages.ts";
 import type { SlicedWork } from "../requests/slices.ts";
 import { TopicCursor } from "../requests/topic_cursor.ts";
+
+/** The row of DeleteRecords. */
+export const deleteRecordsApi = api({
+  key: 21,
+  name: "DeleteRecords",
+  served: [0, 2],
+  request: deleteRecordsRequest,
+  response: deleteRecordsResponse,
+  handle: handleDeleteRecords,
+});
 
 /** What stands for the high watermark. */
 const HIGH_WATERMARK = -1;

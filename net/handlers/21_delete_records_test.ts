@@ -22,15 +22,14 @@ const topics = [
 ];
 
 function run(asked: DeleteRecordsRequest["topics"], version = 2) {
-  const { services, calls } = testServices(topics);
   const deletions: Asked[] = [];
   const partitions = {
     deleteRecords: ({ slot }: PartitionPlace, offset: number, waiter: DeletionWaiter, tag: number) =>
       void deletions.push({ slot, offset, waiter, tag }),
   };
   const exchange = new WireExchange<DeleteRecordsResponse>(21, version);
-  const shard = { ...services, partitions } as unknown as typeof services;
-  handleDeleteRecords({ topics: asked, timeoutMs: 1000 }, exchange, shard);
+  const { services, calls } = testServices(topics, { partitions });
+  handleDeleteRecords({ topics: asked, timeoutMs: 1000 }, exchange, services);
   return { exchange, calls, deletions };
 }
 

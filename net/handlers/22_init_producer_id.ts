@@ -9,20 +9,36 @@
  *
  * Not done: transactions.
  */
+import { api, type Handler } from "../requests/api.ts";
 import { authorize, CLUSTER } from "../requests/authorization.ts";
-import type { Exchange, ShardServices } from "../requests/handler.ts";
-import type { AnyHandler } from "../requests/router.ts";
+import type { Exchange } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { InitProducerIdRequest, InitProducerIdResponse } from "../protocol/messages/22_init_producer_id.ts";
-import type { ProducerIds } from "../requests/producer_ids.ts";
+import {
+  type InitProducerIdRequest,
+  initProducerIdRequest,
+  type InitProducerIdResponse,
+  initProducerIdResponse,
+} from "../protocol/messages/22_init_producer_id.ts";
+import { ProducerIds } from "../requests/producer_ids.ts";
 import { charge } from "../requests/quota.ts";
+
+/** The row of InitProducerId. */
+export const initProducerIdApi = api({
+  key: 22,
+  name: "InitProducerId",
+  served: [0, 5],
+  request: initProducerIdRequest,
+  response: initProducerIdResponse,
+  handlerOf: initProducerIdHandlerOf,
+});
 
 /** No producer id, no epoch (RecordBatch). */
 const NONE = -1;
 
-/** Makes the handler of a shard. @param ids of that shard */
-export function initProducerIdHandler(ids: ProducerIds): AnyHandler {
-  return (request: InitProducerIdRequest, exchange: Exchange<InitProducerIdResponse>, services: ShardServices) => {
+/** A shard has ids of its own to give out. */
+function initProducerIdHandlerOf(): Handler<InitProducerIdRequest, InitProducerIdResponse> {
+  const ids = new ProducerIds();
+  return (request, exchange, services) => {
     const throttleTimeMs = charge(exchange.context, "request", 1);
     const refuse = (code: number) =>
       exchange.respond({ throttleTimeMs, errorCode: code, producerId: NONE, producerEpoch: NONE });

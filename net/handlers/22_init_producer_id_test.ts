@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ProducerIds } from "../requests/producer_ids.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { InitProducerIdRequest, InitProducerIdResponse } from "../protocol/messages/22_init_producer_id.ts";
-import { initProducerIdHandler } from "./22_init_producer_id.ts";
+import { initProducerIdApi } from "./22_init_producer_id.ts";
 import { servedVersions, type TestServices, testServices, WireExchange } from "./handler_testing.ts";
 
 const idempotent: InitProducerIdRequest = {
@@ -15,7 +15,7 @@ const idempotent: InitProducerIdRequest = {
 /** A handler with its shard. */
 function shard(): TestServices & { ask(request?: InitProducerIdRequest, version?: number): Exchange } {
   const test = testServices();
-  const handler = initProducerIdHandler(new ProducerIds());
+  const handler = initProducerIdApi.handlerOf(test.services);
   const ask = (request = idempotent, version = 5) => {
     const exchange = new WireExchange<InitProducerIdResponse>(22, version);
     handler(request as never, exchange as never, test.services);
@@ -27,7 +27,7 @@ function shard(): TestServices & { ask(request?: InitProducerIdRequest, version?
 type Exchange = WireExchange<InitProducerIdResponse>;
 
 for (const version of servedVersions(22)) {
-  Deno.test(`initProducerIdHandler() v${version} gives every producer an id of its own and epoch 0`, () => {
+  Deno.test(`InitProducerId v${version} gives every producer an id of its own and epoch 0`, () => {
     const { ask, calls } = shard();
     const first = ask(idempotent, version);
     assert.equal(first.isAnswered, false);
@@ -39,7 +39,7 @@ for (const version of servedVersions(22)) {
     }
   });
 
-  Deno.test(`initProducerIdHandler() v${version} refuses a transactional id, and an empty one as invalid`, () => {
+  Deno.test(`InitProducerId v${version} refuses a transactional id, and an empty one as invalid`, () => {
     const { ask, calls } = shard();
     const code = (transactionalId: string) => ask({ ...idempotent, transactionalId }, version).answer.errorCode;
     assert.equal(code("t"), errorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
@@ -48,7 +48,7 @@ for (const version of servedVersions(22)) {
   });
 }
 
-Deno.test("initProducerIdHandler() gives a producer that names its old id a new one, unless it names half of it", () => {
+Deno.test("InitProducerId gives a producer that names its old id a new one, unless it names half of it", () => {
   const { ask, calls } = shard();
   const renewed = ask({ ...idempotent, producerId: 7, producerEpoch: 3 });
   calls[0]?.answer({ firstId: 100, count: 1000 });
@@ -57,7 +57,7 @@ Deno.test("initProducerIdHandler() gives a producer that names its old id a new 
   assert.equal(ask({ ...idempotent, producerEpoch: 0 }).answer.errorCode, errorCode.INVALID_REQUEST);
 });
 
-Deno.test("initProducerIdHandler() answers those who wait with an error when there are no ids, and asks again", () => {
+Deno.test("InitProducerId answers those who wait with an error when there are no ids, and asks again", () => {
   const { ask, calls } = shard();
   const waiting = ask();
   calls[0]?.answer({ failure: "the disk is full" });

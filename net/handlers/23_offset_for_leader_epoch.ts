@@ -4,16 +4,30 @@
  * v2 current leader epoch (KIP-320), throttle time · v3 replica id · v4 flexible. Unknown epochs answer (-1, -1) (KIP-101, KIP-279).
  */
 import { type EpochEndOutcome, type EpochEndWaiter, errorCodeOf, type TopicImage } from "../../partitions/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type {
-  OffsetForLeaderEpochRequest,
-  OffsetForLeaderEpochResponse,
+import {
+  type OffsetForLeaderEpochRequest,
+  offsetForLeaderEpochRequest,
+  type OffsetForLeaderEpochResponse,
+  offsetForLeaderEpochResponse,
 } from "../protocol/messages/23_offset_for_leader_epoch.ts";
 import { charge } from "../requests/quota.ts";
 import type { SlicedWork } from "../requests/slices.ts";
 import { TopicCursor } from "../requests/topic_cursor.ts";
+
+/** The row of OffsetForLeaderEpoch. */
+export const offsetForLeaderEpochApi = api({
+  key: 23,
+  name: "OffsetForLeaderEpoch",
+  served: [2, 4],
+  request: offsetForLeaderEpochRequest,
+  response: offsetForLeaderEpochResponse,
+  isReadOnly: true,
+  handle: handleOffsetForLeaderEpoch,
+});
 
 /** One partition's part of the answer. */
 interface Answer {

@@ -17,15 +17,14 @@ interface Asked {
 }
 
 function run(topics: OffsetForLeaderEpochRequest["topics"], version: number) {
-  const { services } = testServices([topicImage("t", TOPIC_ID, 3)]);
   const asked: Asked[] = [];
   const partitions = {
     epochEnd: ({ slot }: PartitionPlace, epochs: Asked["epochs"], waiter: EpochEndWaiter, tag: number) =>
       void asked.push({ slot, epochs, waiter, tag }),
   };
   const exchange = new WireExchange<OffsetForLeaderEpochResponse>(23, version);
-  const shard = { ...services, partitions } as unknown as typeof services;
-  handleOffsetForLeaderEpoch({ replicaId: -1, topics }, exchange, shard);
+  const { services } = testServices([topicImage("t", TOPIC_ID, 3)], { partitions });
+  handleOffsetForLeaderEpoch({ replicaId: -1, topics }, exchange, services);
   return { exchange, asked };
 }
 

@@ -14,6 +14,7 @@ import { describeGroupConfigs } from "../../partitions/config/groups/group_confi
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
 import { describeBrokerConfigs, describeTopicConfigs } from "../../partitions/config/topics/topic_configs.ts";
 import { refuseTopicName } from "../../partitions/metadata/topic_names.ts";
+import { api } from "../requests/api.ts";
 import { authorize, CLUSTER } from "../requests/authorization.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { EncodedList } from "../protocol/encoded_list.ts";
@@ -21,12 +22,25 @@ import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import {
   describeConfigsElement,
   type DescribeConfigsRequest,
+  describeConfigsRequest,
   type DescribeConfigsResourceResult,
   type DescribeConfigsResponse,
+  describeConfigsResponse,
   type DescribeConfigsResult,
 } from "../protocol/messages/32_describe_configs.ts";
 import { charge } from "../requests/quota.ts";
 import type { SlicedWork } from "../requests/slices.ts";
+
+/** The row of DescribeConfigs. */
+export const describeConfigsApi = api({
+  key: 32,
+  name: "DescribeConfigs",
+  served: [1, 4],
+  request: describeConfigsRequest,
+  response: describeConfigsResponse,
+  isReadOnly: true,
+  handle: handleDescribeConfigs,
+});
 
 type AskedResource = DescribeConfigsRequest["resources"][number];
 type Described = { readonly entries: readonly ConfigEntry[] } | { readonly code: number; readonly message: string };

@@ -12,7 +12,7 @@ const TOPIC = 2;
 const BROKER = 4;
 
 const configured = { ...topicImage("t", TOPIC_ID), configs: { "retention.ms": "1000" } };
-const { services } = testServices([configured], { "log.segment.bytes": "1048576" });
+const { services } = testServices([configured], { properties: { "log.segment.bytes": "1048576" } });
 
 function describe(
   resource: { resourceType: number; resourceName: string; configurationKeys?: string[] | null },

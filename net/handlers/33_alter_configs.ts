@@ -9,17 +9,31 @@
  */
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
 import { type AlterationResult, type ConfigAlteration, configOperations } from "../../partitions/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorize, CLUSTER } from "../requests/authorization.ts";
 import { askControl } from "../requests/control_question.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
-import type {
-  AlterConfigsRequest,
-  AlterConfigsResourceResponse,
-  AlterConfigsResponse,
+import {
+  type AlterConfigsRequest,
+  alterConfigsRequest,
+  type AlterConfigsResourceResponse,
+  type AlterConfigsResponse,
+  alterConfigsResponse,
 } from "../protocol/messages/33_alter_configs.ts";
 import { charge } from "../requests/quota.ts";
 import { isFailure } from "../shards/shard_messages.ts";
+
+/** The row of AlterConfigs. */
+export const alterConfigsApi = api({
+  key: 33,
+  name: "AlterConfigs",
+  served: [0, 2],
+  request: alterConfigsRequest,
+  response: alterConfigsResponse,
+  elementsMax: 1 << 13, // resources, configs
+  handle: handleAlterConfigs,
+});
 
 /** Handles AlterConfigs. */
 export function handleAlterConfigs(

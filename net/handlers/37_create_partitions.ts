@@ -4,17 +4,31 @@
  * v2 flexible · v3 THROTTLING_QUOTA_EXCEEDED (KIP-599). The answer comes when every shard knows the partitions, so that a produce
  * right after it succeeds on any connection.
  */
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import { askControl } from "../requests/control_question.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type {
-  CreatePartitionsRequest,
-  CreatePartitionsResponse,
-  CreatePartitionsTopicResult,
+import {
+  type CreatePartitionsRequest,
+  createPartitionsRequest,
+  type CreatePartitionsResponse,
+  createPartitionsResponse,
+  type CreatePartitionsTopicResult,
 } from "../protocol/messages/37_create_partitions.ts";
 import { charge } from "../requests/quota.ts";
 import { isFailure } from "../shards/shard_messages.ts";
+
+/** The row of CreatePartitions. */
+export const createPartitionsApi = api({
+  key: 37,
+  name: "CreatePartitions",
+  served: [0, 3],
+  request: createPartitionsRequest,
+  response: createPartitionsResponse,
+  elementsMax: 1 << 13, // topics, assignments
+  handle: handleCreatePartitions,
+});
 
 /** Handles CreatePartitions. */
 export function handleCreatePartitions(

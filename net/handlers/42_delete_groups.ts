@@ -3,11 +3,27 @@
  *
  * v1 throttle time · v2 flexible (KIP-482).
  */
+import { api } from "../requests/api.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { askGroups } from "../requests/groups/group_exchange.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { DeletableGroupResult, DeleteGroupsRequest } from "../protocol/messages/42_delete_groups.ts";
+import {
+  type DeletableGroupResult,
+  type DeleteGroupsRequest,
+  deleteGroupsRequest,
+  deleteGroupsResponse,
+} from "../protocol/messages/42_delete_groups.ts";
+
+/** The row of DeleteGroups. */
+export const deleteGroupsApi = api({
+  key: 42,
+  name: "DeleteGroups",
+  served: [0, 2],
+  request: deleteGroupsRequest,
+  response: deleteGroupsResponse,
+  handle: handleDeleteGroups,
+});
 
 /** Handles DeleteGroups. */
 export function handleDeleteGroups(

@@ -7,11 +7,25 @@
  * Not done: as for AlterConfigs.
  */
 import type { Exchange, ShardServices } from "../requests/handler.ts";
-import type {
-  IncrementalAlterConfigsRequest,
-  IncrementalAlterConfigsResponse,
+import {
+  type IncrementalAlterConfigsRequest,
+  incrementalAlterConfigsRequest,
+  type IncrementalAlterConfigsResponse,
+  incrementalAlterConfigsResponse,
 } from "../protocol/messages/44_incremental_alter_configs.ts";
 import { alterConfigs } from "./33_alter_configs.ts";
+import { api } from "../requests/api.ts";
+
+/** The row of IncrementalAlterConfigs. */
+export const incrementalAlterConfigsApi = api({
+  key: 44,
+  name: "IncrementalAlterConfigs",
+  served: [0, 1],
+  request: incrementalAlterConfigsRequest,
+  response: incrementalAlterConfigsResponse,
+  elementsMax: 1 << 13, // resources, configs
+  handle: handleIncrementalAlterConfigs,
+});
 
 /** Handles IncrementalAlterConfigs. */
 export function handleIncrementalAlterConfigs(

@@ -1,12 +1,28 @@
 /**
  * OffsetDelete, API key 47 (KIP-496): forgets committed offsets of topics that nobody in the group reads. One version.
  */
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type { OffsetDeleteRequest } from "../protocol/messages/47_offset_delete.ts";
+import {
+  type OffsetDeleteRequest,
+  offsetDeleteRequest,
+  offsetDeleteResponse,
+} from "../protocol/messages/47_offset_delete.ts";
+
+/** The row of OffsetDelete. */
+export const offsetDeleteApi = api({
+  key: 47,
+  name: "OffsetDelete",
+  served: [0, 0],
+  request: offsetDeleteRequest,
+  response: offsetDeleteResponse,
+  elementsMax: 1 << 13, // topics, partitions
+  handle: handleOffsetDelete,
+});
 
 /** Handles OffsetDelete. */
 export function handleOffsetDelete(

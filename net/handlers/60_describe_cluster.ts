@@ -6,12 +6,30 @@
  *
  * Not done: racks.
  */
+import { api } from "../requests/api.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { OPERATIONS_NOT_REQUESTED } from "../protocol/messages/03_metadata.ts";
-import type { DescribeClusterRequest, DescribeClusterResponse } from "../protocol/messages/60_describe_cluster.ts";
+import {
+  type DescribeClusterRequest,
+  describeClusterRequest,
+  type DescribeClusterResponse,
+  describeClusterResponse,
+} from "../protocol/messages/60_describe_cluster.ts";
 import { charge } from "../requests/quota.ts";
 import { clusterOperations } from "./03_metadata.ts";
+
+/** The row of DescribeCluster. */
+export const describeClusterApi = api({
+  key: 60,
+  name: "DescribeCluster",
+  served: [0, 2],
+  request: describeClusterRequest,
+  response: describeClusterResponse,
+  elementsMax: 1 << 10,
+  isReadOnly: true,
+  handle: handleDescribeCluster,
+});
 
 /** Kinds of endpoint (EndpointType). */
 const endpointTypes = { broker: 1, controller: 2 } as const;

@@ -5,12 +5,28 @@
  * leaves consumer groups out.
  */
 import { refuseConsumerHeartbeat } from "../../partitions/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
-import type { ConsumerGroupHeartbeatRequest } from "../protocol/messages/68_consumer_group_heartbeat.ts";
+import {
+  type ConsumerGroupHeartbeatRequest,
+  consumerGroupHeartbeatRequest,
+  consumerGroupHeartbeatResponse,
+} from "../protocol/messages/68_consumer_group_heartbeat.ts";
+
+/** The row of ConsumerGroupHeartbeat. */
+export const consumerGroupHeartbeatApi = api({
+  key: 68,
+  name: "ConsumerGroupHeartbeat",
+  served: [0, 1],
+  request: consumerGroupHeartbeatRequest,
+  response: consumerGroupHeartbeatResponse,
+  elementsMax: 1 << 13, // topics, partitions
+  handle: handleConsumerGroupHeartbeat,
+});
 
 /** Handles ConsumerGroupHeartbeat. */
 export function handleConsumerGroupHeartbeat(

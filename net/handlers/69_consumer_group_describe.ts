@@ -5,12 +5,28 @@
  */
 import type { GroupResponse } from "../../partitions/coordinators/groups/group_requests.ts";
 import { refuseConsumerDescription } from "../../partitions/mod.ts";
+import { api } from "../requests/api.ts";
 import { authorize, authorizedOperations } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { answerGroup, askGroups } from "../requests/groups/group_exchange.ts";
 import type { ConnectionContext, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
-import type { ConsumerGroupDescribeRequest } from "../protocol/messages/69_consumer_group_describe.ts";
+import {
+  type ConsumerGroupDescribeRequest,
+  consumerGroupDescribeRequest,
+  consumerGroupDescribeResponse,
+} from "../protocol/messages/69_consumer_group_describe.ts";
+
+/** The row of ConsumerGroupDescribe. */
+export const consumerGroupDescribeApi = api({
+  key: 69,
+  name: "ConsumerGroupDescribe",
+  served: [0, 1],
+  request: consumerGroupDescribeRequest,
+  response: consumerGroupDescribeResponse,
+  isReadOnly: true,
+  handle: handleConsumerGroupDescribe,
+});
 
 type Described = GroupResponse<69>["groups"][number];
 

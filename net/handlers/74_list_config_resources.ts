@@ -5,15 +5,30 @@
  * v0 client metrics, of which there are none · v1 any kinds; no kinds = all.
  */
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
+import { api } from "../requests/api.ts";
 import { authorize, CLUSTER } from "../requests/authorization.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import type {
-  ConfigResource,
-  ListConfigResourcesRequest,
-  ListConfigResourcesResponse,
+import {
+  type ConfigResource,
+  type ListConfigResourcesRequest,
+  listConfigResourcesRequest,
+  type ListConfigResourcesResponse,
+  listConfigResourcesResponse,
 } from "../protocol/messages/74_list_config_resources.ts";
 import { charge } from "../requests/quota.ts";
+
+/** The row of ListConfigResources. */
+export const listConfigResourcesApi = api({
+  key: 74,
+  name: "ListConfigResources",
+  served: [0, 1],
+  request: listConfigResourcesRequest,
+  response: listConfigResourcesResponse,
+  elementsMax: 1 << 10, // types
+  isReadOnly: true,
+  handle: handleListConfigResources,
+});
 
 /** Handles ListConfigResources. */
 export function handleListConfigResources(

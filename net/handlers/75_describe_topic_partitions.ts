@@ -9,20 +9,35 @@
  */
 import type { PartitionImage, TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
+import { api } from "../requests/api.ts";
 import { authorize, authorizedOperations } from "../requests/authorization.ts";
 import { NO_LEADER } from "../requests/cluster_view.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { OPERATIONS_NOT_REQUESTED } from "../protocol/messages/03_metadata.ts";
-import type {
-  Cursor,
-  DescribeTopicPartitionsRequest,
-  DescribeTopicPartitionsResponse,
-  DescribeTopicPartitionsResponsePartition,
-  DescribeTopicPartitionsResponseTopic,
+import {
+  type Cursor,
+  type DescribeTopicPartitionsRequest,
+  describeTopicPartitionsRequest,
+  type DescribeTopicPartitionsResponse,
+  describeTopicPartitionsResponse,
+  type DescribeTopicPartitionsResponsePartition,
+  type DescribeTopicPartitionsResponseTopic,
 } from "../protocol/messages/75_describe_topic_partitions.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";
 import { charge } from "../requests/quota.ts";
+
+/** The row of DescribeTopicPartitions. */
+export const describeTopicPartitionsApi = api({
+  key: 75,
+  name: "DescribeTopicPartitions",
+  served: [0, 0],
+  request: describeTopicPartitionsRequest,
+  response: describeTopicPartitionsResponse,
+  elementsMax: 1 << 13, // topics
+  isReadOnly: true,
+  handle: handleDescribeTopicPartitions,
+});
 
 /** Handles DescribeTopicPartitions. */
 export function handleDescribeTopicPartitions(

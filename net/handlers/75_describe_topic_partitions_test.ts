@@ -19,7 +19,7 @@ function describe(
   changes: Partial<DescribeTopicPartitionsRequest> = {},
   properties: Record<string, string> = {},
 ): DescribeTopicPartitionsResponse {
-  const { services } = testServices(images, properties);
+  const { services } = testServices(images, { properties });
   const exchange = new WireExchange<DescribeTopicPartitionsResponse>(75, 0);
   const topics = names.map((name) => ({ name }));
   handleDescribeTopicPartitions({ topics, responsePartitionLimit: 2000, cursor: null, ...changes }, exchange, services);

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { refuseConsumerDescription, refuseDescription } from "../../partitions/mod.ts";
-import type { AnyHandler } from "../requests/router.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { shownHost } from "../requests/groups/group_exchange.ts";
 import { GroupShards } from "../requests/groups/group_testing.ts";
 import { TestClient } from "../requests/operation_testing.ts";
-import { apiByKey } from "../protocol/api_table.ts";
+import { apiOf } from "./api_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { Message } from "../protocol/schema.ts";
 import { describeGroupsRequest, describeGroupsResponse } from "../protocol/messages/15_describe_groups.ts";
@@ -26,7 +25,6 @@ import {
 import { Reader } from "../protocol/reader.ts";
 import { Writer } from "../protocol/writer.ts";
 import { testServices } from "./handler_testing.ts";
-import { shardHandlers } from "./mod.ts";
 
 /** Groups on shard 0 and on shard 1: their hashes are even and odd. */
 const [EVEN, ODD] = [["b", "d", "f"], ["a", "c", "e"]];
@@ -36,12 +34,9 @@ class Fixture implements Disposable {
   readonly shards = new GroupShards(2);
   readonly client = new TestClient(this.shards.world.at(0));
   readonly #services: ShardServices;
-  readonly #handlers: ReadonlyMap<number, AnyHandler>;
 
   constructor(properties: Record<string, string> = {}) {
-    const { services } = testServices([], properties);
-    this.#services = { ...services, groups: this.shards.calls(0) };
-    this.#handlers = shardHandlers({ config: services.config, shardsCount: 2, random: Math.random });
+    this.#services = testServices([], { properties, groups: this.shards.calls(0) }).services;
   }
 
   /** Handles a request as the router does, after it has been over the wire. */
@@ -49,8 +44,7 @@ class Fixture implements Disposable {
     const writer = new Writer();
     message.encode(writer, apiVersion, request);
     const reader = new Reader(writer.bytes.slice(0, writer.position));
-    const handler = this.#handlers.get(message.apiKey) as AnyHandler;
-    assert.ok(apiByKey(message.apiKey) !== undefined);
+    const handler = apiOf(message.apiKey).handlerOf(this.#services);
     const exchange = this.client.request(message.apiKey, apiVersion);
     handler(message.decode(reader, apiVersion) as never, exchange, this.#services);
     this.shards.pump();

@@ -10,10 +10,13 @@ import { MetadataImage, type TopicImage } from "../../partitions/metadata/image.
 import { isInternalTopic } from "../../partitions/metadata/topic_names.ts";
 import { clusterOfOne } from "../requests/cluster_view.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
-import { type Api, apiByKey } from "../protocol/api_table.ts";
+import type { Api } from "../protocol/api.ts";
 import { Reader } from "../protocol/reader.ts";
 import { Writer } from "../protocol/writer.ts";
+import { type GivenServices, servicesOf } from "../requests/services_testing.ts";
 import { allAtOnce } from "../requests/slices_testing.ts";
+import { apiOf } from "./api_testing.ts";
+import { apis } from "./mod.ts";
 
 /** Topic ids for tests. */
 export const TOPIC_ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";
@@ -48,8 +51,14 @@ export interface TestServices {
   readonly calls: ControlCall[];
 }
 
-/** Services over topics. @param properties of the broker */
-export function testServices(topics: TopicImage[] = [], properties: Record<string, string> = {}): TestServices {
+/**
+ * Services over topics, for handlers that answer from the image or ask the control plane. What is not there throws by its name.
+ * @param given properties of the broker, and further services
+ */
+export function testServices(
+  topics: TopicImage[] = [],
+  { properties = {}, ...given }: GivenServices & { readonly properties?: Record<string, string> } = {},
+): TestServices {
   const built = brokerConfigFrom(new Map(Object.entries(properties)));
   assert.ok("config" in built, JSON.stringify(built));
   const image = new MetadataImage();
@@ -64,7 +73,8 @@ export function testServices(topics: TopicImage[] = [], properties: Record<strin
       calls.push({ name, args: structuredClone(args), answer: (result) => done(result as never) });
     },
   };
-  const services = {
+  const services = servicesOf({
+    apis,
     image,
     control,
     slices: allAtOnce,
@@ -72,9 +82,9 @@ export function testServices(topics: TopicImage[] = [], properties: Record<strin
     cluster: clusterOfOne("test-cluster", built.config),
     config: built.config,
     shard: 0,
-  };
-  // Handlers of metadata use nothing else of a shard.
-  return { services: services as unknown as ShardServices, calls };
+    ...given,
+  });
+  return { services, calls };
 }
 
 /** A topic of the image. */
@@ -109,9 +119,7 @@ export class WireExchange<Response> implements Exchange<Response> {
 
   /** @param apiKey of the request @param apiVersion that the client speaks */
   constructor(apiKey: number, apiVersion: number, connection: ConnectionContext = context()) {
-    const row = apiByKey(apiKey);
-    assert.ok(row !== undefined);
-    this.#row = row;
+    this.#row = apiOf(apiKey);
     this.apiVersion = apiVersion;
     this.context = connection;
   }
@@ -162,6 +170,6 @@ export class WireExchange<Response> implements Exchange<Response> {
 
 /** Every served version of an API. */
 export function servedVersions(apiKey: number): number[] {
-  const [first, last] = apiByKey(apiKey)?.served ?? [0, -1];
+  const [first, last] = apiOf(apiKey).served;
   return Array.from({ length: last - first + 1 }, (_, index) => first + index);
 }

@@ -5,11 +5,10 @@
  */
 import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { decodeRequestHeader, decodeResponseHeader, encodeRequestHeader, encodeResponseHeader } from "./headers.ts";
-import { apiByKey } from "./api_table.ts";
 import { type Case, type DeclaredApi, declaredApis } from "./declared_testing.ts";
 import { Reader } from "./reader.ts";
+import type { Message } from "./schema.ts";
 import { asEncodable, difference, messageViolation, type Struct, violation } from "./sample_values.ts";
-import { includes } from "./schema.ts";
 import { Writer } from "./writer.ts";
 
 interface Frame {
@@ -43,19 +42,14 @@ function nameOf({ from, kind, api, version }: Frame): string {
   return `${api} ${kind} v${version} of ${from}`;
 }
 
-/** Headers without tagged fields are all that the codec knows of an API that is not served. */
-function lacksTags(frame: Frame): boolean {
-  const { apiKey, flexible } = apiOf(frame).request;
-  return apiByKey(apiKey) === undefined && includes(flexible, frame.version);
+function messageOf(apiKey: number): Message | undefined {
+  return declaredApis.find(({ request }) => request.apiKey === apiKey)?.request;
 }
 
-function decodeHeader(frame: Frame, reader: Reader): { apiKey: number; apiVersion: number; correlationId: number } {
-  const answered = { apiKey: apiOf(frame).request.apiKey, apiVersion: frame.version };
-  const header = frame.kind === "request"
-    ? decodeRequestHeader(reader)
-    : { ...answered, correlationId: decodeResponseHeader(reader, answered) };
-  if (lacksTags(frame)) reader.skipTags();
-  return header;
+function decodeHeader(frame: Frame, reader: Reader): { apiVersion: number; correlationId: number } {
+  if (frame.kind === "request") return decodeRequestHeader(reader, messageOf);
+  const { version } = frame;
+  return { apiVersion: version, correlationId: decodeResponseHeader(reader, apiOf(frame).response, version) };
 }
 
 function bodyStart(frame: Frame): number {
@@ -90,7 +84,7 @@ Deno.test("decode() reads every golden frame as Apache Kafka does", () => {
 
 Deno.test("decodeRequestHeader() reads key, version and client id of every golden request", () => {
   for (const frame of frames.filter(({ kind }) => kind === "request")) {
-    deepEqual(decodeRequestHeader(new Reader(Uint8Array.fromHex(frame.hex))), {
+    deepEqual(decodeRequestHeader(new Reader(Uint8Array.fromHex(frame.hex)), messageOf), {
       apiKey: apiOf(frame).request.apiKey,
       apiVersion: frame.version,
       correlationId: frame.correlationId,
@@ -107,9 +101,8 @@ Deno.test("encode() writes every golden frame byte for byte", () => {
     const header = { clientId: frame.clientId, ...decodeHeader(frame, reader) };
     const body = asEncodable(message.fields, message.decode(reader, version) as Struct, bytes);
     const writer = new Writer(16);
-    if (frame.kind === "request") encodeRequestHeader(writer, header);
-    else encodeResponseHeader(writer, header);
-    if (lacksTags(frame)) writer.unsignedVarint(0);
+    if (frame.kind === "request") encodeRequestHeader(writer, message, header);
+    else encodeResponseHeader(writer, message, header);
     message.encode(writer, version, body);
     equal(writer.toBytes().toHex(), frame.hex, nameOf(frame));
   }
@@ -144,12 +137,12 @@ Deno.test("decodeRequestHeader() survives every flipped bit and refuses every cu
   const header = bytes.slice(0, bodyStart(frames.find(({ kind, version }) => kind === "request" && version === 9)!));
   for (let length = 0; length < header.byteLength; length++) {
     const reader = new Reader(header.subarray(0, length));
-    decodeRequestHeader(reader);
+    decodeRequestHeader(reader, messageOf);
     notEqual(reader.failure, null, `cut at ${length}`);
   }
   for (let bit = 0; bit < header.byteLength * 8; bit++) {
     header[bit >> 3]! ^= 1 << (bit & 7);
-    equal(violation(decodeRequestHeader, header), null, `bit ${bit} flipped`);
+    equal(violation((reader) => decodeRequestHeader(reader, messageOf), header), null, `bit ${bit} flipped`);
     header[bit >> 3]! ^= 1 << (bit & 7);
   }
 });

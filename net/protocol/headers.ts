@@ -10,9 +10,8 @@
  * always v0: a client must be able to read the answer to a version that the broker does not know (KIP-511). Request
  * header v0, without a client id, belonged to ControlledShutdown v0 alone and left Kafka with it.
  */
-import { apiByKey } from "./api_table.ts";
 import type { Reader } from "./reader.ts";
-import { includes } from "./schema.ts";
+import { includes, type Message } from "./schema.ts";
 import type { Writer } from "./writer.ts";
 
 /** What stands before every request. */
@@ -25,54 +24,57 @@ export interface RequestHeader {
 
 const API_VERSIONS_KEY = 18;
 
+/** What decides the form of a header: either message of the API. */
+export type HeaderOf = Pick<Message, "apiKey" | "flexible">;
+
 /**
- * Decodes a request header and leaves the reader at the body. An API that is not in the table is read as v1: its key is all
- * that the caller will use.
+ * Decodes a request header and leaves the reader at the body. An API that nobody knows is read as v1: its key is all that the caller
+ * will use.
  * @param reader stands at the header; its failure says that the bytes were refused
+ * @param messageOf finds a message of an API by its key
  */
-export function decodeRequestHeader(reader: Reader): RequestHeader {
+export function decodeRequestHeader(
+  reader: Reader,
+  messageOf: (apiKey: number) => HeaderOf | undefined,
+): RequestHeader {
   const apiKey = reader.int16();
   const apiVersion = reader.int16();
   const correlationId = reader.int32();
   const clientId = reader.nullableString();
-  if (isFlexible(apiKey, apiVersion)) reader.skipTags();
+  const message = messageOf(apiKey);
+  if (message !== undefined && includes(message.flexible, apiVersion)) reader.skipTags();
   return { apiKey, apiVersion, correlationId, clientId };
 }
 
-/** Encodes a request header, for clients. */
-export function encodeRequestHeader(writer: Writer, header: RequestHeader): void {
-  writer.int16(header.apiKey);
+/** Encodes a request header, for clients. @param message of the API */
+export function encodeRequestHeader(writer: Writer, message: HeaderOf, header: Omit<RequestHeader, "apiKey">): void {
+  writer.int16(message.apiKey);
   writer.int16(header.apiVersion);
   writer.int32(header.correlationId);
   writer.nullableString(header.clientId);
-  if (isFlexible(header.apiKey, header.apiVersion)) writer.unsignedVarint(0);
+  if (includes(message.flexible, header.apiVersion)) writer.unsignedVarint(0);
 }
 
 /** What decides the header of an answer: the version it is encoded in, which for an unknown ApiVersions version is 0. */
-export type Answered = Pick<RequestHeader, "apiKey" | "apiVersion" | "correlationId">;
+export type Answered = Pick<RequestHeader, "apiVersion" | "correlationId">;
 
-/** Encodes the header of the answer to a request. */
-export function encodeResponseHeader(writer: Writer, request: Answered): void {
-  writer.int32(request.correlationId);
-  if (hasResponseTags(request)) writer.unsignedVarint(0);
+/** Encodes the header of the answer to a request. @param message of the API */
+export function encodeResponseHeader(writer: Writer, message: HeaderOf, answered: Answered): void {
+  writer.int32(answered.correlationId);
+  if (hasResponseTags(message, answered.apiVersion)) writer.unsignedVarint(0);
 }
 
 /**
  * Decodes the header of an answer, for clients.
- * @param request what it should answer
+ * @param message of the API @param apiVersion that the client asked in
  * @returns the correlation id
  */
-export function decodeResponseHeader(reader: Reader, request: Pick<RequestHeader, "apiKey" | "apiVersion">): number {
+export function decodeResponseHeader(reader: Reader, message: HeaderOf, apiVersion: number): number {
   const correlationId = reader.int32();
-  if (hasResponseTags(request)) reader.skipTags();
+  if (hasResponseTags(message, apiVersion)) reader.skipTags();
   return correlationId;
 }
 
-function hasResponseTags(request: Pick<RequestHeader, "apiKey" | "apiVersion">): boolean {
-  return request.apiKey !== API_VERSIONS_KEY && isFlexible(request.apiKey, request.apiVersion);
-}
-
-function isFlexible(apiKey: number, apiVersion: number): boolean {
-  const api = apiByKey(apiKey);
-  return api !== undefined && includes(api.request.flexible, apiVersion);
+function hasResponseTags({ apiKey, flexible }: HeaderOf, apiVersion: number): boolean {
+  return apiKey !== API_VERSIONS_KEY && includes(flexible, apiVersion);
 }

@@ -22,7 +22,7 @@ export interface RecordsRange {
 export const STRING_BYTES_MAX = 0x7fff;
 /**
  * Most array elements and tagged fields that one frame may hold: the broker's own records and messages. Requests of clients may have fewer
- * (api_table.ts).
+ * (api.ts).
  */
 export const ELEMENTS_MAX = 1 << 20;
 

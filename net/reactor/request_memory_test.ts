@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { createRandom } from "../../storage/base/random.ts";
 import { allocateArena, Arena } from "../../partitions/shared/arena.ts";
-import { REQUEST_ELEMENTS_MAX } from "../protocol/api_table.ts";
+import { REQUEST_ELEMENTS_MAX } from "../protocol/api.ts";
 import { LANDING_BYTES, type MemoryHolder, RequestMemory } from "./request_memory.ts";
 import { FEW_ELEMENTS, weightOf, WEIGHTS_MAX } from "../requests/request_weights.ts";
 

@@ -10,7 +10,7 @@ import { Connection, type ConnectionShard } from "./connection.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { Handoff } from "../accept/handoff.ts";
 import type { ConnectionContext } from "../requests/handler.ts";
-import { type Api, apiByKey } from "../protocol/api_table.ts";
+import { fetchApi } from "../handlers/01_fetch.ts";
 import { Writer } from "../protocol/writer.ts";
 import { RequestMemory } from "./request_memory.ts";
 import { AnswerMemory } from "./sender.ts";
@@ -184,7 +184,7 @@ export class FakeShard implements ConnectionShard {
 }
 
 /** The API of a test's requests. */
-export const FETCH = apiByKey(1) as Api;
+export const FETCH = fetchApi;
 /** Header of a test's requests but for their number. */
 export const HEADER = { apiKey: 1, apiVersion: 4, clientId: null };
 

@@ -6,7 +6,7 @@
 import { assert, AssertionError } from "../../storage/base/assert.ts";
 import type { Affinity } from "../reactor/affinity.ts";
 import type { ConnectionContext, Exchange } from "./handler.ts";
-import type { Api } from "../protocol/api_table.ts";
+import type { Api } from "../protocol/api.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { encodeResponseHeader, type RequestHeader } from "../protocol/headers.ts";
 import { placeOf } from "../protocol/wire_types.ts";
@@ -52,14 +52,11 @@ export function releaseHoles(holes: readonly { payload: RecordsPayload }[]): voi
 }
 
 /**
- * Encodes a response behind room for its size.
+ * Encodes the body of a response.
  * @returns why the protocol cannot carry it, or null: a text that repeats a client's long text can cause that, and an answer of very many
  * bytes
  */
-function encodeFrame(writer: Writer, answered: RequestHeader, encodeBody: (writer: Writer) => void): string | null {
-  writer.reset();
-  writer.int32(0);
-  encodeResponseHeader(writer, answered);
+function refuseBody(writer: Writer, encodeBody: (writer: Writer) => void): string | null {
   try {
     encodeBody(writer);
     return null;
@@ -71,7 +68,7 @@ function encodeFrame(writer: Writer, answered: RequestHeader, encodeBody: (write
 }
 
 /** One request. */
-export class RequestExchange implements Exchange<unknown> {
+export class RequestExchange<Response = unknown> implements Exchange<Response> {
   readonly header: RequestHeader;
   readonly #row: Api;
   readonly #pipeline: Pipeline;
@@ -173,13 +170,13 @@ export class RequestExchange implements Exchange<unknown> {
     // Some answers have an error for each of their parts only, and nothing is known of those.
     const declared = this.#row.response.fields["errorCode"];
     if (this.isWaiting && declared !== undefined && placeOf(declared, this.apiVersion) !== "absent") {
-      this.respond({ errorCode: errorCode.UNKNOWN_SERVER_ERROR });
+      this.respond({ errorCode: errorCode.UNKNOWN_SERVER_ERROR } as Response);
     }
     const stack = error instanceof Error ? error.stack : String(error);
     this.close(`the handler of ${this.#row.name} failed, which is a bug of the broker: ${stack}`);
   }
 
-  respond(response: unknown): void {
+  respond(response: Response): void {
     this.respondWith(
       (writer) => this.#row.response.encode(writer, this.header.apiVersion, response),
       this.header.apiVersion,
@@ -192,7 +189,10 @@ export class RequestExchange implements Exchange<unknown> {
     this.#drop = null;
     const { owner } = this.#pipeline;
     const { writer } = owner;
-    const failure = encodeFrame(writer, { ...this.header, apiVersion }, encodeBody);
+    writer.reset();
+    writer.int32(0);
+    encodeResponseHeader(writer, this.#row.response, { apiVersion, correlationId: this.header.correlationId });
+    const failure = refuseBody(writer, encodeBody);
     if (failure !== null) return this.close(`the answer to ${this.#row.name} cannot be encoded: ${failure}`);
     const holeBytes = writer.holes.reduce((sum, { payload }) => sum + payload.byteLength, 0);
     const size = writer.position - 4 + holeBytes;

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { Affinity } from "../reactor/affinity.ts";
 import { Pipeline, type PipelineOwner } from "./exchange.ts";
-import { apiByKey } from "../protocol/api_table.ts";
+import { fetchApi } from "../handlers/01_fetch.ts";
 import { type RecordsPayload, Writer } from "../protocol/writer.ts";
 import { testContext } from "../reactor/socket_testing.ts";
 
@@ -43,13 +43,11 @@ class FakeSlice {
   }
 }
 
-const fetchRow = apiByKey(1)!;
-
 function create() {
   const connection = new FakeConnection();
   const pipeline = new Pipeline(connection);
   const push = (correlationId: number) =>
-    pipeline.push({ apiKey: 1, apiVersion: 4, correlationId, clientId: null }, fetchRow);
+    pipeline.push({ apiKey: 1, apiVersion: 4, correlationId, clientId: null }, fetchApi);
   return { connection, pipeline, push };
 }
 

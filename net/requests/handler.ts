@@ -9,6 +9,7 @@ import type { MetadataImage } from "../../partitions/metadata/image.ts";
 import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
 import type { Purgatory, ShardPartitions, WatermarkTable } from "../../partitions/mod.ts";
 import type { ClusterView } from "./cluster_view.ts";
+import type { Api } from "../protocol/api.ts";
 import type { GroupCalls } from "./groups/group_calls.ts";
 import type { RefusedBatches } from "./produce/refused_batches.ts";
 import type { SliceRunner } from "./slices.ts";
@@ -64,6 +65,9 @@ export interface Exchange<Response> {
 /** What handlers may use on their shard. */
 export interface ShardServices {
   readonly shard: number;
+  readonly shardsCount: number;
+  /** What this broker answers; ApiVersions lists it. */
+  readonly apis: readonly Api[];
   readonly partitions: ShardPartitions;
   readonly purgatory: Purgatory;
   /** Runs what a request has to do with many partitions. */
@@ -78,6 +82,8 @@ export interface ShardServices {
   /** The way to group coordinators. */
   readonly groups: GroupCalls;
   readonly clock: Clock;
+  /** A random number from 0 up to 1. */
+  readonly random: () => number;
   /** This broker. */
   readonly nodeId: number;
   /** The brokers as clients see them. */

@@ -11,7 +11,8 @@ import { Affinity } from "../reactor/affinity.ts";
 import { Pipeline, type PipelineOwner, type RequestExchange } from "./exchange.ts";
 import { clusterOfOne } from "./cluster_view.ts";
 import type { ShardServices } from "./handler.ts";
-import { apiByKey } from "../protocol/api_table.ts";
+import { apiOf } from "../handlers/api_testing.ts";
+import { servicesOf } from "./services_testing.ts";
 import { decodeResponseHeader } from "../protocol/headers.ts";
 import { Reader } from "../protocol/reader.ts";
 import type { Message } from "../protocol/schema.ts";
@@ -66,7 +67,8 @@ export class TestBroker implements Disposable {
   /** What a handler on a shard may use. */
   services(shard = 0): ShardServices {
     const { partitions, purgatory, arena } = this.world.at(shard);
-    return {
+    // Produce and fetch use nothing else of a shard.
+    return servicesOf({
       shard,
       partitions,
       purgatory,
@@ -76,13 +78,11 @@ export class TestBroker implements Disposable {
       image: this.images[shard] as MetadataImage,
       control: this.#control,
       topicWaits: this.#topicWaits[shard] as TopicWaits,
-      // Produce and fetch ask no coordinator.
-      groups: undefined as never,
       clock: this.world.clock,
       nodeId: 1,
       cluster: clusterOfOne("test-cluster", this.#config),
       config: this.#config,
-    };
+    });
   }
 
   /** Lets time pass and shards find out. */
@@ -134,9 +134,7 @@ export class TestClient implements PipelineOwner {
 
   /** The exchange of a new request. */
   request(apiKey: number, apiVersion: number): RequestExchange {
-    const row = apiByKey(apiKey);
-    assert.ok(row !== undefined);
-    return this.pipeline.push({ apiKey, apiVersion, correlationId: this.#nextId++, clientId: null }, row);
+    return this.pipeline.push({ apiKey, apiVersion, correlationId: this.#nextId++, clientId: null }, apiOf(apiKey));
   }
 
   /** How many answers have been sent and not been taken. */
@@ -150,7 +148,7 @@ export class TestClient implements PipelineOwner {
     assert.ok(sent !== undefined, "there is an answer");
     const reader = new Reader(sent.bytes);
     assert.equal(reader.int32(), sent.bytes.length - 4, "the size is that of what follows");
-    decodeResponseHeader(reader, { apiKey: message.apiKey, apiVersion });
+    decodeResponseHeader(reader, message, apiVersion);
     const response = message.decode(reader, apiVersion);
     assert.deepEqual([reader.failure, reader.remaining], [null, 0]);
     return response;

@@ -3,7 +3,7 @@
  * request is decoded as far as there is room for its elements; one that has more waits, its bytes stay in the arena, and it is
  * decoded again when there is room. Few elements always have room, so that usual requests never wait. Runs on shards.
  */
-import { REQUEST_ELEMENTS_MAX } from "../protocol/api_table.ts";
+import { REQUEST_ELEMENTS_MAX } from "../protocol/api.ts";
 import { assert } from "../../storage/base/assert.ts";
 
 /** What an element takes with what a handler makes of it and its part of the answer. */

@@ -5,43 +5,33 @@
  */
 import type { NativeMemory } from "../../storage/mod.ts";
 import type { Connection } from "../reactor/connection.ts";
-import type { RequestExchange } from "./exchange.ts";
 import type { ShardServices } from "./handler.ts";
-import { type Api, apiByKey } from "../protocol/api_table.ts";
-import { decodeRequestHeader } from "../protocol/headers.ts";
+import type { AnyHandler, ServedApi } from "./api.ts";
+import { decodeRequestHeader, type RequestHeader } from "../protocol/headers.ts";
 import { Reader } from "../protocol/reader.ts";
 import { weightOf } from "./request_weights.ts";
 
-/** A handler as the router sees it: the request's type belongs to the API's row. */
-export type AnyHandler = (request: never, exchange: RequestExchange, services: ShardServices) => void;
-
-/** Answers ApiVersions of a version that is not served. */
-export type VersionFallback = (exchange: RequestExchange) => void;
-
-const API_VERSIONS_KEY = 18;
+/** An API and this shard's handler of it. */
+interface Route {
+  readonly api: ServedApi;
+  readonly handle: AnyHandler;
+}
 
 /** The router of one shard. */
 export class Router {
-  readonly #handlers: ReadonlyMap<number, AnyHandler>;
-  readonly #fallback: VersionFallback;
+  /** By API key. */
+  readonly #routes: (Route | undefined)[] = [];
+  readonly #requestOf = (apiKey: number) => this.#routes[apiKey]?.api.request;
   readonly #services: ShardServices;
   readonly #memory: NativeMemory;
   readonly #reader: Reader;
 
-  /**
-   * @param handlers by API key @param fallback for ApiVersions of an unknown version
-   * @param shard what handlers may use, and the arena that requests lie in
-   */
-  constructor(
-    handlers: ReadonlyMap<number, AnyHandler>,
-    fallback: VersionFallback,
-    shard: { services: ShardServices; memory: NativeMemory },
-  ) {
-    this.#handlers = handlers;
-    this.#fallback = fallback;
-    this.#services = shard.services;
-    this.#memory = shard.memory;
-    this.#reader = new Reader(shard.memory.bytes);
+  /** @param apis that are served @param services what their handlers may use, and the arena that requests lie in */
+  constructor(apis: readonly ServedApi[], services: ShardServices) {
+    for (const api of apis) this.#routes[api.key] = { api, handle: api.handlerOf(services) };
+    this.#services = services;
+    this.#memory = services.arena;
+    this.#reader = new Reader(this.#memory.bytes);
   }
 
   /**
@@ -51,39 +41,32 @@ export class Router {
   route(connection: Connection, start: number, length: number): number {
     const reader = this.#reader;
     reader.reset(this.#memory.bytes, start, start + length);
-    const header = decodeRequestHeader(reader);
+    const header = decodeRequestHeader(reader, this.#requestOf);
     if (reader.failure !== null) return refuse(connection, `malformed request header: ${reader.failure}`);
-    const row = apiByKey(header.apiKey);
-    const handler = this.#handlers.get(header.apiKey);
-    if (row === undefined || handler === undefined) return refuse(connection, `API key ${header.apiKey} is not served`);
+    const route = this.#routes[header.apiKey];
+    if (route === undefined) return refuse(connection, `API key ${header.apiKey} is not served`);
     connection.context.clientId = header.clientId ?? "";
-    const [oldest, newest] = row.served;
-    if (header.apiVersion < oldest || header.apiVersion > newest) {
-      if (header.apiKey === API_VERSIONS_KEY) {
-        this.#fallback(connection.pipeline.push(header, row));
-        return 0;
-      }
-      return refuse(connection, `${row.name} v${header.apiVersion} is not served (${oldest} to ${newest} are)`);
+    const { api } = route;
+    const [oldest, newest] = api.served;
+    if (header.apiVersion >= oldest && header.apiVersion <= newest) return this.#decode(connection, route, header);
+    if (api.handleUnserved === undefined) {
+      return refuse(connection, `${api.name} v${header.apiVersion} is not served (${oldest} to ${newest} are)`);
     }
-    return this.#decode(connection, row, handler, header);
+    api.handleUnserved(connection.pipeline.push(header, api));
+    return 0;
   }
 
-  #decode(
-    connection: Connection,
-    row: Api,
-    handler: AnyHandler,
-    header: Parameters<Connection["pipeline"]["push"]>[0],
-  ): number {
+  #decode(connection: Connection, { api, handle }: Route, header: RequestHeader): number {
     const reader = this.#reader;
     const room = connection.pipeline.totals.weights.elementsRoom;
-    reader.limitElements(Math.min(row.elementsMax, room));
-    const request = row.request.decode(reader, header.apiVersion);
-    if (reader.hasTooManyElements && room < row.elementsMax) return Math.min(row.elementsMax, 2 * room);
-    if (reader.failure !== null) return refuse(connection, `malformed ${row.name} request: ${reader.failure}`);
-    const exchange = connection.pipeline.push(header, row);
+    reader.limitElements(Math.min(api.elementsMax, room));
+    const request = api.request.decode(reader, header.apiVersion);
+    if (reader.hasTooManyElements && room < api.elementsMax) return Math.min(api.elementsMax, 2 * room);
+    if (reader.failure !== null) return refuse(connection, `malformed ${api.name} request: ${reader.failure}`);
+    const exchange = connection.pipeline.push(header, api);
     connection.pipeline.weigh(exchange, weightOf(reader.elementsCount));
     try {
-      handler(request as never, exchange, this.#services);
+      handle(request as never, exchange, this.#services);
     } catch (error) {
       exchange.fail(error);
     }

@@ -5,24 +5,28 @@ import { frameOf } from "../../tests/kafka_client.ts";
 import { Affinity } from "../reactor/affinity.ts";
 import type { Connection } from "../reactor/connection.ts";
 import { Pipeline, type PipelineOwner, type RequestExchange } from "./exchange.ts";
+import type { ServedApi } from "./api.ts";
 import type { ShardServices } from "./handler.ts";
-import { apiByKey } from "../protocol/api_table.ts";
+import { metadataApi } from "../handlers/03_metadata.ts";
+import { apiVersionsApi } from "../handlers/18_api_versions.ts";
+import { createTopicsApi } from "../handlers/19_create_topics.ts";
 import { apiVersionsRequest } from "../protocol/messages/18_api_versions.ts";
 import { metadataRequest } from "../protocol/messages/03_metadata.ts";
 import { createTopicsRequest } from "../protocol/messages/19_create_topics.ts";
 import { Writer } from "../protocol/writer.ts";
 import { FEW_ELEMENTS, WEIGHTS_MAX } from "./request_weights.ts";
 import { Router } from "./router.ts";
+import { servicesOf } from "./services_testing.ts";
 import { testContext } from "../reactor/socket_testing.ts";
 
 const START = 1000;
 /** Of Metadata. */
-const METADATA_ELEMENTS_MAX = apiByKey(3)?.elementsMax ?? 0;
+const METADATA_ELEMENTS_MAX = metadataApi.elementsMax;
 
 /** A router with one handler, the requests that came through, and a connection to route for. */
 class Fixture {
   readonly memory = nativeMemory(new ArrayBuffer(1024 * 1024));
-  readonly services = {} as ShardServices;
+  readonly services = servicesOf({ arena: this.memory });
   readonly handled: { request: unknown; exchange: RequestExchange; services: ShardServices }[] = [];
   readonly fallbacks: RequestExchange[] = [];
   readonly closed: string[] = [];
@@ -52,11 +56,12 @@ class Fixture {
       this.handled.push({ request, exchange, services });
       this.onRequest();
     };
-    this.router = new Router(
-      new Map([[3, handler], [18, handler], [19, handler]]),
-      (exchange) => void this.fallbacks.push(exchange),
-      { services: this.services, memory: this.memory },
-    );
+    const apis = [metadataApi, apiVersionsApi, createTopicsApi].map((api): ServedApi => ({
+      ...api,
+      handlerOf: () => handler,
+      handleUnserved: api.handleUnserved && ((exchange) => void this.fallbacks.push(exchange)),
+    }));
+    this.router = new Router(apis, this.services);
   }
 
   /** Routes a frame without its size, in the middle of other bytes. */

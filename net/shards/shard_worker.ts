@@ -35,7 +35,7 @@ import { clusterOfOne } from "../requests/cluster_view.ts";
 import { ControlLink } from "../requests/control_link.ts";
 import { ShardGroups } from "../requests/groups/group_turns.ts";
 import type { ShardServices } from "../requests/handler.ts";
-import { shardHandlers, versionFallback } from "../handlers/mod.ts";
+import { apis } from "../handlers/mod.ts";
 import { REQUEST_BYTES_MAX, RequestMemory } from "../reactor/request_memory.ts";
 import { Router } from "../requests/router.ts";
 import { Shard } from "../reactor/shard.ts";
@@ -120,8 +120,7 @@ class ShardHost {
       listenerNames: start.listenerNames,
     });
     const services = this.#services({ purgatory, watermarks, arena });
-    const handlers = shardHandlers({ config, shardsCount: state.shardsCount, random: Math.random });
-    this.#shard.use(new Router(handlers, versionFallback, { services, memory: arena.memory }));
+    this.#shard.use(new Router(apis, services));
   }
 
   /** Opens the logs and serves until stopped. */
@@ -196,10 +195,12 @@ class ShardHost {
   }
 
   #services(parts: { purgatory: Purgatory; watermarks: WatermarkTable; arena: Arena }): ShardServices {
-    const { shard, config, clusterId } = this.#start;
+    const { shard, state, config, clusterId } = this.#start;
     const { purgatory, watermarks, arena } = parts;
     return {
       shard,
+      shardsCount: state.shardsCount,
+      apis,
       partitions: this.#partitions,
       purgatory,
       slices: this.#shard.slices,
@@ -210,6 +211,7 @@ class ShardHost {
       topicWaits: new TopicWaits({ control: this.#control, purgatory, clock: systemClock }),
       groups: this.#groups.calls,
       clock: systemClock,
+      random: Math.random,
       nodeId: config.nodeId,
       cluster: clusterOfOne(clusterId, config),
       config,

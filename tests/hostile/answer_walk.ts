@@ -2,7 +2,7 @@
  * Reads an answer by its declaration without making values of it: an answer of a million elements costs the test no memory. Kept apart
  * from net/protocol/decoder.ts, so that an error there cannot hide itself. Pure; any isolate. Test code.
  */
-import { type Api } from "../../net/protocol/api_table.ts";
+import { type Api } from "../../net/protocol/api.ts";
 import { type Fields, includes, placeOf, taggedFields, type WireType } from "../../net/protocol/wire_types.ts";
 
 /** What stands in an answer. */

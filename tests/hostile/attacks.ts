@@ -1,5 +1,5 @@
 /** Ways to send a hostile request: alone, from many connections, in a pipeline, read slowly or not at all, left in the middle. Test code. */
-import type { Api } from "../../net/protocol/api_table.ts";
+import type { Api } from "../../net/protocol/api.ts";
 import { walkAnswer } from "./answer_walk.ts";
 import { Attacker, type Ending } from "./attacker.ts";
 import type { Field } from "./siege.ts";

@@ -1,6 +1,7 @@
 /** The list of what is attacked, the parts that a run carries out, and the report of what did not hold. Test code. */
 import assert from "node:assert/strict";
-import { type Api, apis } from "../../net/protocol/api_table.ts";
+import { apis } from "../../net/handlers/mod.ts";
+import type { Api } from "../../net/protocol/api.ts";
 import { chooseSeed, Random } from "../interop/random.ts";
 import type { HostileRequest } from "./attacks.ts";
 import { membershipFor, prepareVictim } from "./preparations.ts";

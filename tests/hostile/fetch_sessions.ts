@@ -44,6 +44,6 @@ async function open(attacker: Attacker, frame: Uint8Array): Promise<number> {
   const answer = await attacker.receive(frame.length);
   assert.ok(answer !== null, "a session can be made");
   const reader = new Reader(answer);
-  decodeResponseHeader(reader, { apiKey: fetchRequest.apiKey, apiVersion: FETCH });
+  decodeResponseHeader(reader, fetchRequest, FETCH);
   return fetchResponse.decode(reader, FETCH).sessionId;
 }

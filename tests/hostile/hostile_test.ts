@@ -6,7 +6,8 @@
  * One failure is repeated by BARNABAS_SEED and BARNABAS_HOSTILE, see campaign.ts.
  */
 import { describeConfigsRequest } from "../../net/protocol/messages/32_describe_configs.ts";
-import { type Api, apiByKey } from "../../net/protocol/api_table.ts";
+import { describeConfigsApi } from "../../net/handlers/32_describe_configs.ts";
+import type { Api } from "../../net/protocol/api.ts";
 import { frameOf } from "../kafka_client.ts";
 import { type HostileRequest, sendAndLeave, sendAndReadSlowly, sendFromMany, sendPipelined } from "./attacks.ts";
 import {
@@ -131,5 +132,5 @@ function describesOne(times: number): HostileRequest {
   }));
   const version = 1;
   const frame = frameOf(describeConfigsRequest, { apiVersion: version, correlationId: 1 }, { resources });
-  return { api: apiByKey(describeConfigsRequest.apiKey)!, version, frame };
+  return { api: describeConfigsApi, version, frame };
 }

@@ -2,7 +2,7 @@
  * Requests of which one field repeats until the frame has the wanted size: found by walking the declarations of the API table, so that
  * a new API is attacked without a line of its own. Pure; any isolate. Test code.
  */
-import { type Api } from "../../net/protocol/api_table.ts";
+import { type Api } from "../../net/protocol/api.ts";
 import {
   type Field,
   type Fields,

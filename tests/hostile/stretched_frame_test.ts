@@ -1,6 +1,6 @@
 /** The tools of the hostile tests, held against the product's own codec: a request that is refused as malformed would attack nothing. */
 import assert from "node:assert/strict";
-import { apis } from "../../net/protocol/api_table.ts";
+import { apis } from "../../net/handlers/mod.ts";
 import { decodeRequestHeader, encodeResponseHeader } from "../../net/protocol/headers.ts";
 import { Reader } from "../../net/protocol/reader.ts";
 import { elementsIn, sampleStruct } from "../../net/protocol/sample_values.ts";
@@ -19,7 +19,7 @@ Deno.test("stretchedFrame() makes requests that can be decoded, of the wanted si
         const frame = stretchedFrame(stretch, { bytes, context });
         assert.ok(frame.length <= bytes && frame.length > bytes * 0.7, `${nameOf(stretch)}: ${frame.length} bytes`);
         const reader = new Reader(frame.subarray(4));
-        const header = decodeRequestHeader(reader);
+        const header = decodeRequestHeader(reader, () => api.request);
         assert.deepEqual([header.apiKey, header.apiVersion, header.correlationId], [api.key, version, 1]);
         const request = api.request.decode(reader, version);
         assert.equal(reader.failure, null, nameOf(stretch));
@@ -38,7 +38,7 @@ Deno.test("stretchedFrame() writes elements that differ where they are to differ
       if (stretch.target.includes(TAGS)) continue;
       const frame = stretchedFrame(stretch, { bytes: 4000, context });
       const reader = new Reader(frame.subarray(4));
-      decodeRequestHeader(reader);
+      decodeRequestHeader(reader, () => api.request);
       const elements = elementsAt(api.request.decode(reader, version), stretch.target);
       const different = new Set(elements.map((element) => JSON.stringify(element, withoutPlace))).size;
       const isNumber = typeof elements[0] === "number" && stretch.target.at(-1) !== "partitions" &&
@@ -59,7 +59,7 @@ Deno.test("walkAnswer() comes to the end of every answer, and finds its error co
       for (let round = 0; round < 20; round++) {
         const value = sampleStruct(api.response.fields, version, () => random.below(2 ** 30) / 2 ** 30);
         const writer = new Writer();
-        encodeResponseHeader(writer, { apiKey: api.key, apiVersion: version, correlationId: 5 });
+        encodeResponseHeader(writer, api.response, { apiVersion: version, correlationId: 5 });
         api.response.encode(writer, version, value);
         const walked = walkAnswer(writer.toBytes(), { api, version });
         const where = `${api.name} v${version} (seed ${random.seed})`;
@@ -74,7 +74,7 @@ Deno.test("walkAnswer() refuses an answer that ends too early or goes on too lon
   const [api] = apis.filter(({ name }) => name === "ListGroups");
   assert.ok(api !== undefined);
   const writer = new Writer();
-  encodeResponseHeader(writer, { apiKey: api.key, apiVersion: 5, correlationId: 5 });
+  encodeResponseHeader(writer, api.response, { apiVersion: 5, correlationId: 5 });
   api.response.encode(writer, 5, { throttleTimeMs: 0, errorCode: 0, groups: [] });
   const bytes = writer.toBytes();
   for (let end = 4; end < bytes.length; end++) {

@@ -1,8 +1,8 @@
 /**
  * The tables of README.md that come from the source. A test compares them; after a change
- * `deno run -A tests/tidy/readme_tables.ts` writes them. Test code.
+ * `deno task generate` writes them. Test code.
  */
-import { apis } from "../../net/protocol/api_table.ts";
+import { apis } from "../../net/handlers/mod.ts";
 import { brokerDefinitions } from "../../partitions/config/broker/broker_definitions.ts";
 import { groupDefinitions } from "../../partitions/config/groups/group_definitions.ts";
 import { topicDefinitions } from "../../partitions/config/topics/topic_definitions.ts";

@@ -22,6 +22,7 @@ import type { GroupClient } from "../../../partitions/coordinators/runtime/ports
 import {
   type Arena,
   BLOCK_BYTES_MAX,
+  groupMessages,
   message,
   type MetadataImage,
   OFFSETS_TOPIC,
@@ -33,7 +34,7 @@ import {
 import { assert } from "../../../storage/base/assert.ts";
 import type { NativeMemory } from "../../../storage/mod.ts";
 import { type ParcelPlace, Parcels } from "./parcels.ts";
-import { type Api, apiByKey } from "../../protocol/api_table.ts";
+import type { Message } from "../../protocol/schema.ts";
 import { Reader } from "../../protocol/reader.ts";
 import { EncodeError, Writer } from "../../protocol/writer.ts";
 
@@ -62,7 +63,7 @@ export interface GroupCall<Key extends GroupApiKey> {
 export type GroupDone<Key extends GroupApiKey> = (response: GroupResponse<Key> | null) => void;
 
 interface Waiter {
-  readonly row: Api;
+  readonly response: Message;
   readonly apiVersion: number;
   readonly done: (response: never) => void;
 }
@@ -105,16 +106,16 @@ export class GroupCalls {
   call<Key extends GroupApiKey>(call: GroupCall<Key>, done: GroupDone<Key>): void {
     const { shard, apiKey, request, client } = call;
     if (shard === this.#post.shard) return this.#post.coordinator.handle(apiKey, request, client, done);
-    const row = groupApi(apiKey);
+    const messages = groupMessagesOf(apiKey);
     const { apiVersion } = client;
     const writer = this.#writer;
     const ok = encodeWhole(writer, () => {
       writer.string(client.clientId);
       writer.string(client.clientHost);
-      row.request.encode(writer, apiVersion, request);
+      messages.request.encode(writer, apiVersion, request);
     });
     if (!ok) return done(null);
-    const operation = this.#operations.add({ row, apiVersion, done }, 0);
+    const operation = this.#operations.add({ response: messages.response, apiVersion, done }, 0);
     this.#parcels.post(writer.bytes, writer.position, (place) => this.#send(call, operation, place));
   }
 
@@ -158,25 +159,23 @@ export class GroupCalls {
   }
 
   #onAnswer(sender: number, operation: number, { block, start, length }: ParcelPlace): void {
-    const { row, apiVersion, done } = this.#operations.take(operation);
+    const { response, apiVersion, done } = this.#operations.take(operation);
     if (length < 0) return done(null as never);
     const reader = this.#reader;
     reader.reset((this.#post.arenas[sender] as NativeMemory).bytes, start, start + length);
-    const response = row.response.decode(reader, apiVersion);
+    const answer = response.decode(reader, apiVersion);
     const { failure } = reader;
     const outbox = this.#post.outboxes[sender] as Outbox;
     const { ints, int } = outbox.begin(message.kind.groupRelease);
     ints[int + message.groupRelease.block] = block;
     outbox.commit();
-    done((failure === null ? response : null) as never);
+    done((failure === null ? answer : null) as never);
   }
 }
 
-/** The row of a group's API. */
-export function groupApi(apiKey: number): Api {
-  const row = apiByKey(apiKey);
-  assert(row !== undefined, "every group request is in the API table");
-  return row;
+/** The messages of a group's API, whichever it is. */
+export function groupMessagesOf(apiKey: GroupApiKey): { readonly request: Message; readonly response: Message } {
+  return groupMessages[apiKey];
 }
 
 /** Encodes what has to travel as a whole. @returns false when the protocol, or a block, cannot carry it */

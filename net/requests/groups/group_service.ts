@@ -6,9 +6,9 @@ import type { GroupApiKey, GroupRequest } from "../../../partitions/coordinators
 import { message, type Outbox, type RingRecord } from "../../../partitions/mod.ts";
 import { assert } from "../../../storage/base/assert.ts";
 import type { NativeMemory } from "../../../storage/mod.ts";
-import { encodeWhole, groupApi, type GroupPost } from "./group_calls.ts";
+import { encodeWhole, groupMessagesOf, type GroupPost } from "./group_calls.ts";
 import { type ParcelPlace, Parcels } from "./parcels.ts";
-import type { Api } from "../../protocol/api_table.ts";
+import type { Message } from "../../protocol/schema.ts";
 import { Reader } from "../../protocol/reader.ts";
 import { Writer } from "../../protocol/writer.ts";
 
@@ -19,7 +19,7 @@ const NO_PLACE: ParcelPlace = { block: 0, start: 0, length: -1 };
 interface Asker {
   readonly shard: number;
   readonly operation: number;
-  readonly row: Api;
+  readonly response: Message;
   readonly apiVersion: number;
 }
 
@@ -63,12 +63,17 @@ export class GroupService {
     const apiKey = ints[int + at.apiKey] as GroupApiKey;
     const apiVersion = ints[int + at.apiVersion] as number;
     const start = ints[int + at.start] as number;
-    const row = groupApi(apiKey);
-    const asker = { shard: sender, operation: ints[int + at.operation] as number, row, apiVersion };
+    const messages = groupMessagesOf(apiKey);
+    const asker = {
+      shard: sender,
+      operation: ints[int + at.operation] as number,
+      response: messages.response,
+      apiVersion,
+    };
     const reader = this.#reader;
     reader.reset((this.#post.arenas[sender] as NativeMemory).bytes, start, start + (ints[int + at.length] as number));
     const client = { clientId: reader.string(), clientHost: reader.string(), apiVersion };
-    const request = row.request.decode(reader, apiVersion) as GroupRequest<GroupApiKey>;
+    const request = messages.request.decode(reader, apiVersion) as GroupRequest<GroupApiKey>;
     assert(reader.failure === null, "a shard reads what a shard wrote");
     this.#tellTaken(sender, ints[int + at.block] as number);
     this.#post.coordinator.handle(apiKey, request, client, (response) => this.#answer(asker, response));
@@ -83,7 +88,7 @@ export class GroupService {
 
   #answer(asker: Asker, response: unknown): void {
     const writer = this.#writer;
-    const ok = encodeWhole(writer, () => asker.row.response.encode(writer, asker.apiVersion, response));
+    const ok = encodeWhole(writer, () => asker.response.encode(writer, asker.apiVersion, response));
     if (!ok) return this.#send(asker, NO_PLACE);
     this.#parcels.post(writer.bytes, writer.position, (place) => this.#send(asker, place));
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { apiByKey } from "../../../net/protocol/api_table.ts";
+import { apiOf } from "../../../net/handlers/api_testing.ts";
 import { encodeBody, sampleStruct, seedOfThisRun } from "../../../net/protocol/sample_values.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { Reader } from "../../../net/protocol/reader.ts";
@@ -28,7 +28,7 @@ function answerOf(
   call: { apiKey: GroupApiKey; apiVersion: number; bytes: Uint8Array },
 ) {
   const { apiKey, apiVersion, bytes } = call;
-  const { request, response } = apiByKey(apiKey)!;
+  const { request, response } = apiOf(apiKey);
   const answers: Uint8Array[] = [];
   const decoded = request.decode(new Reader(bytes), apiVersion) as never;
   coordinator.handle(apiKey, decoded, { clientId: "c", clientHost: "/127.0.0.1", apiVersion }, (answer) => {
@@ -43,7 +43,7 @@ Deno.test(`GroupCoordinatorOnDemand.handle() answers every request as a coordina
   const random = createRandom(seed);
   const { coordinator } = new TestCoordinator({ shards: [1] });
   for (const apiKey of KEYS) {
-    const { request, served: [oldest, newest] } = apiByKey(apiKey)!;
+    const { request, served: [oldest, newest] } = apiOf(apiKey);
     for (let apiVersion = oldest; apiVersion <= newest; apiVersion++) {
       for (let sample = 0; sample < SAMPLES; sample++) {
         const value = sampleStruct(request.fields, apiVersion, random);
@@ -64,10 +64,10 @@ Deno.test("GroupCoordinatorOnDemand.handle() refuses commits that no coordinator
   const partitions = Array.from({ length: 20_001 }, (_, partitionIndex) => ({ partitionIndex, committedOffset: 1 }));
   const { coordinator } = new TestCoordinator({ shards: [1] });
   for (const apiKey of [8, 47] as const) {
-    const { request } = apiByKey(apiKey)!;
+    const { request } = apiOf(apiKey);
     const asked = { groupId: "g", topics: [{ name: "a", partitions }] };
     const call = { apiKey, apiVersion: 0, bytes: new Uint8Array(0) };
-    call.apiVersion = apiByKey(apiKey)!.served[0];
+    call.apiVersion = apiOf(apiKey).served[0];
     call.bytes = encodeBody({ message: request, version: call.apiVersion } as never, asked);
     assert.deepEqual(answerOf(notLoaded(), call), answerOf(coordinator, call), String(apiKey));
   }

@@ -1,5 +1,5 @@
 /** Plays the cases of cases.ts against a broker, and keeps what Apache Kafka answered. Main isolate of a test. */
-import { apiByKey } from "../../../net/protocol/api_table.ts";
+import { apiOf } from "../../../net/handlers/api_testing.ts";
 import { produceRequest, produceResponse } from "../../../net/protocol/messages/00_produce.ts";
 import { createTopicsRequest, createTopicsResponse } from "../../../net/protocol/messages/19_create_topics.ts";
 import { KafkaClient } from "../../kafka_client.ts";
@@ -25,8 +25,7 @@ export async function playAdminCases(port: number): Promise<AdminAnswer[]> {
   for (const partition of [0, 1]) await appendThree(client, partition);
   const answers: AdminAnswer[] = [];
   for (const { name, api: [key, apiVersion], request } of adminCases) {
-    const api = apiByKey(key);
-    if (api === undefined) throw new Error(`API ${key} is not served`);
+    const api = apiOf(key);
     const answer = await client.call(api.request, api.response, { apiVersion, value: request });
     answers.push({ name, answer: comparable(answer) });
   }

@@ -97,13 +97,12 @@ export class Client {
   }
 
   async #send<E, D>(api: GroupApi<E, D>, version: number, request: E): Promise<() => Promise<D>> {
-    const apiKey = api.request.apiKey;
     const header = { apiVersion: version, correlationId: ++this.#correlationId, clientId: this.#clientId };
     await this.#connection.sendRaw(frameOf(api.request, header, request));
     return async () => {
       const frame = await this.#receive(`${api.name} v${version}`);
       const reader = new Reader(frame);
-      decodeResponseHeader(reader, { apiKey, apiVersion: version });
+      decodeResponseHeader(reader, api.response, version);
       const response = api.response.decode(reader, version);
       if (reader.failure !== null || reader.remaining > 0) {
         throw new Error(`Cannot decode the answer to ${api.name} v${version}: ${reader.failure ?? "bytes follow"}`);
