@@ -86,11 +86,6 @@ export class MetadataImage {
     return this.#byName.values();
   }
 
-  /** How many topics there are. */
-  get topicsCount(): number {
-    return this.#byName.size;
-  }
-
   /** What is set on a group (resource type GROUP); undefined when nothing is. The same object until it changes. */
   groupConfigs(groupId: string): GroupImage["configs"] | undefined {
     return this.#groups.get(groupId)?.configs;

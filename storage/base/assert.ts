@@ -17,12 +17,3 @@ export class AssertionError extends Error {
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(`Broken invariant: ${message}`);
 }
-
-/**
- * Marks a branch the type checker proves unreachable.
- * @param value the value of type never
- * @throws AssertionError always
- */
-export function unreachable(value: never): never {
-  throw new AssertionError(`Broken invariant: unexpected value ${JSON.stringify(value)}`);
-}

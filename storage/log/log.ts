@@ -357,7 +357,6 @@ export class Log implements Disposable {
     const next = this.#rolls.roll(old, this.#logEndOffset, { config: this.#config, nowMs });
     this.#segments.push(next);
     this.#durability.unflushed.addDirectory(this.#options.directory);
-    this.#options.onSegmentClosed?.(old.baseOffset, next.baseOffset);
   }
 
   #finish(): void {

@@ -32,8 +32,6 @@ export interface LogOptions {
   readonly resources?: LogResources;
   /** Uniform in [0, 1), for the roll jitter; `Math.random` where absent. */
   readonly random?: () => number;
-  /** Called after a roll, with the base offsets of the segment that closed and of the new active one. */
-  readonly onSegmentClosed?: (closed: Offset, active: Offset) => void;
   /** Called with sentences about what recovery found and did. */
   readonly report?: (message: string) => void;
 }
