@@ -64,6 +64,7 @@ export interface GroupCoordinatorParts {
 /** What metrics look at. */
 export interface CoordinatorCounts {
   readonly partitions: number;
+  /** Partitions that are being loaded; not those whose disk refuses that for the moment. */
   readonly loading: number;
   /** Groups that have members, or had. */
   readonly groups: number;
@@ -108,6 +109,7 @@ export class GroupCoordinator {
   readonly #timers = new Deadlines<GroupTimer>();
   /** By number of the partition. */
   readonly #partitions = new Map<number, OffsetsPartition>();
+  /** Those with slices to load now, which take turns one behind the other. */
   #loading: OffsetsPartition[] = [];
   /** When a lack of memory makes it look for expired groups again, monotonic ms. */
   #nextShortageMs = -Infinity;
@@ -115,7 +117,7 @@ export class GroupCoordinator {
   readonly #work: SlicedWork;
   readonly #places: GroupPlaces = {
     placeOf: (groupId) => this.#placeOf(groupId),
-    all: () => this.#loading.length > 0 ? null : this.#partitions.values(),
+    all: () => this.#isLoading ? null : this.#partitions.values(),
   };
   readonly #carried: { readonly [Key in GroupApiKey]: Carry<Key> } = {
     8: (request, client, reply) => this.#handleOne(8, request, client, reply),
@@ -141,6 +143,7 @@ export class GroupCoordinator {
       clock,
       purgatory,
       report,
+      loadOn: (partition) => void this.#loading.push(partition),
       offsetsCommitTimeoutMs: parts.offsetsCommitTimeoutMs,
       builder: new GroupBatchBuilder(),
       memory: new LoadMemory(parts.fs),
@@ -214,7 +217,7 @@ export class GroupCoordinator {
     const [loading] = this.#loading;
     if (loading !== undefined) {
       loading.load();
-      if (!loading.isLoading) this.#loading.shift();
+      if (!loading.isLoading || loading.isPaused) this.#loading.shift();
       if (this.#loading.length === 0) this.#partitionParts.memory.drop();
     }
     this.#work.run();
@@ -240,6 +243,11 @@ export class GroupCoordinator {
     this.#unsettled.clear();
     this.#loading = [];
     this.#work.finish();
+  }
+
+  get #isLoading(): boolean {
+    for (const partition of this.#partitions.values()) if (partition.isLoading) return true;
+    return false;
   }
 
   /** Somebody finds no memory: groups that nobody is in go now, not with the next check for expired offsets. */

@@ -144,6 +144,84 @@ Deno.test("a damaged batch leaves its partition without a coordinator, because o
   assert(test.reports.some((text) => text.includes("CRC-32C mismatch")), test.reports.join("\n"));
 });
 
+/** Has reads of files refused while `isRefused` says so, asked with the number of the read. @returns how many were refused */
+function refuseReads(test: TestCoordinator, isRefused: (nth: number) => boolean): { refused: number } {
+  const counted = { refused: 0 };
+  const { pread } = test.files.fileSystem;
+  let reads = 0;
+  test.files.fileSystem.pread = (...words) => {
+    if (!isRefused(++reads)) return pread(...words);
+    counted.refused++;
+    return -1;
+  };
+  return counted;
+}
+
+/** Commits of several slices, which only another loading sees. */
+function killedWithCommits(): TestCoordinator {
+  const test = new TestCoordinator();
+  for (let round = 1; round <= 120; round++) {
+    test.ask(8, commitOf("g", "a", { 0: round, 1: round + 1 }, { metadata: "m".repeat(1000) }), 8);
+  }
+  test.kill();
+  test.start();
+  return test;
+}
+
+Deno.test("a read error while offsets load costs a pause: whichever read is refused, all of them are there then", () => {
+  let isLast = false;
+  for (let nth = 1; !isLast; nth++) {
+    const test = killedWithCommits();
+    const reads = refuseReads(test, (read) => read === nth);
+    test.load();
+    isLast = reads.refused === 0;
+    if (!isLast) {
+      assert.equal(test.ask(9, fetchAllOf("g"), 8).groups![0]!.errorCode, errorCode.COORDINATOR_LOAD_IN_PROGRESS);
+      const listed = test.ask(16, { statesFilter: [], typesFilter: [] }, 5);
+      assert.equal(listed.errorCode, errorCode.COORDINATOR_LOAD_IN_PROGRESS);
+      assert.ok(test.coordinator.nextDeadlineMs > test.clock.monotonicMs(), "the shard sleeps meanwhile");
+      assert.match(test.reports.at(-1)!, /cannot be loaded now, which is tried again/);
+      test.advance(100);
+      test.load();
+    }
+    assert.deepEqual(committed(test), { "a-0": 120, "a-1": 121 }, `read ${nth}`);
+  }
+});
+
+Deno.test("a disk that refuses for longer is asked less often, and after six minutes no more; it says so twice", () => {
+  const test = killedWithCommits();
+  const before = test.reports.length;
+  const reads = refuseReads(test, () => true);
+  test.load();
+  test.advance(60_000);
+  assert.ok(reads.refused >= 10 && reads.refused <= 40, `${reads.refused} reads in a minute`);
+  assert.equal(test.ask(9, fetchAllOf("g"), 8).groups![0]!.errorCode, errorCode.COORDINATOR_LOAD_IN_PROGRESS);
+  test.advance(400_000);
+  assert.equal(test.ask(9, fetchAllOf("g"), 8).groups![0]!.errorCode, errorCode.NOT_COORDINATOR);
+  const { refused } = reads;
+  test.advance(400_000);
+  assert.equal(reads.refused, refused);
+  assert.equal(test.reports.length, before + 2);
+  assert.match(test.reports.at(-1)!, /cannot be loaded, its groups have no coordinator/);
+});
+
+Deno.test("a log that goes offline while the disk refuses to read it has no coordinator any more, and its end ends the pause", () => {
+  const test = killedWithCommits();
+  refuseReads(test, () => true);
+  test.load();
+  test.partition().close({ clean: false });
+  test.advance(100);
+  test.load();
+  assert.equal(test.ask(9, fetchAllOf("g"), 8).groups![0]!.errorCode, errorCode.NOT_COORDINATOR);
+  const paused = killedWithCommits();
+  const reads = refuseReads(paused, () => true);
+  paused.load();
+  paused.coordinator.dispose();
+  const { refused } = reads;
+  paused.advance(100_000);
+  assert.equal(reads.refused, refused);
+});
+
 Deno.test("a log of many slices is loaded over many turns, the last commit of each partition counts", () => {
   const test = new TestCoordinator();
   const expected: Record<string, number> = {};

@@ -4,7 +4,8 @@
  *
  * What must always hold: records are shown in the order of the log, those of a transaction when its commit marker comes (Apache
  * Kafka's logs have them); bytes of a disk never throw. A damaged batch ends the loading as in Kafka, because to go on without
- * it could bring offsets back that a client has long passed; a record that cannot be read is left out and counted.
+ * it could bring offsets back that a client has long passed; a record that cannot be read is left out and counted. After a read that
+ * the disk refused the same slice can be loaded again.
  */
 import {
   type FileSystem,
@@ -22,6 +23,14 @@ const SLICE_BYTES = 64 * 1024;
 
 /** What is read of a log. */
 export type LoadedLog = Pick<Log, "logStartOffset" | "logEndOffset" | "read" | "release">;
+
+/** Why a slice was not loaded. */
+export interface LoadProblem {
+  /** A sentence. */
+  readonly message: string;
+  /** Whether another try may succeed: the disk refused, nothing is damaged. Nothing of the slice was shown then. */
+  readonly mayPass: boolean;
+}
 
 /** Where the records of a transaction wait for its end. */
 type Transactions = Map<number, GroupRecord[]>;
@@ -87,22 +96,24 @@ export class OffsetsLoader {
   /**
    * Loads a slice.
    * @param replay gets each record
-   * @returns whether all is loaded, or a sentence why it never will be
+   * @returns whether all is loaded, or why this slice is not
    */
-  loadSlice(replay: (record: GroupRecord) => void): boolean | string {
+  loadSlice(replay: (record: GroupRecord) => void): boolean | LoadProblem {
     if (this.#next >= this.#end) return true;
     const options = { maxBytes: SLICE_BYTES, maxOffset: this.#end, atLeastOne: true };
     const { refusal, message, slice } = this.#log.read(this.#next, options);
-    if (refusal !== null) return message;
+    if (refusal !== null) return { message, mayPass: true };
     if (slice === null) return true; // compaction removed what was left
     try {
       const memory = this.#memory.take(slice.length);
       const length = this.#memory.fs.pread(slice.fd, memory, 0, slice.length, slice.position);
-      if (length !== slice.length) return `Cannot read ${slice.length} bytes: ${this.#memory.fs.lastError()}`;
+      if (length !== slice.length) {
+        return { message: `Cannot read ${slice.length} bytes: ${this.#memory.fs.lastError()}`, mayPass: true };
+      }
       const damage = this.#replay(new RecordRunReader(memory, 0, length), replay);
-      if (damage !== null) return damage;
+      if (damage !== null) return { message: damage, mayPass: false };
     } catch (error) {
-      return storageFailure(error);
+      return { message: storageFailure(error), mayPass: false };
     } finally {
       this.#log.release(slice.leaseId);
     }

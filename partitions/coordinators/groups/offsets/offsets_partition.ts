@@ -5,6 +5,9 @@
  *   loading ──all replayed──► active ──removed, or the shard ends──► closed
  *      └──damaged, unreadable──► failed ───────────────────────────────┘
  *
+ * A read that the disk refuses does not end the loading: it goes on where it was, after a pause, until the disk has refused too often or
+ * the log is offline. Kafka's coordinator fails at the first one, until another broker leads the partition.
+ *
  * Source: Kafka's CoordinatorRuntime.
  */
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
@@ -13,7 +16,7 @@ import type { Partition } from "../../../owned/partition.ts";
 import type { Purgatory } from "../../../requests/purgatory.ts";
 import { GroupPartition } from "../group_partition.ts";
 import { HeldReplies } from "../../runtime/held_replies.ts";
-import { type LoadMemory, OffsetsLoader } from "./offsets_loader.ts";
+import { type LoadMemory, type LoadProblem, OffsetsLoader } from "./offsets_loader.ts";
 import { OffsetsLog } from "./offsets_log.ts";
 import type { GroupPorts, GroupTimer } from "../../runtime/ports.ts";
 import type { GroupRecord } from "../records/group_record.ts";
@@ -30,6 +33,8 @@ export interface OffsetsPartitionParts {
   readonly offsetsCommitTimeoutMs: number;
   /** Tells the operator something. */
   readonly report: (text: string) => void;
+  /** Has the partition loaded on: a pause in its loading is over. */
+  readonly loadOn: (partition: OffsetsPartition) => void;
 }
 
 /** A topic that is gone. */
@@ -43,7 +48,13 @@ const EXPIRY_STAGGER_MS = 20;
 /** Between two slices of the removal of expired offsets, or those of deleted topics. */
 const REMOVAL_PAUSE_MS = 10;
 
-/** The partition. Its timer looks for expired offsets. */
+/** Pause before a slice is read again that the disk refused; doubled with each refusal, up to the largest. */
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 10_000;
+/** How often in a row the disk may refuse a slice: with the pauses between, for six minutes. */
+const TRIES_MAX = 40;
+
+/** The partition. Its timer ends a pause in its loading, and looks for expired offsets then. */
 export class OffsetsPartition implements GroupTimer {
   deadlineMs = 0;
   heapIndex = -1;
@@ -56,6 +67,9 @@ export class OffsetsPartition implements GroupTimer {
   readonly #replay = (record: GroupRecord) => this.groups.replay(record);
   #state: "loading" | "active" | "failed" | "closed" = "loading";
   #loader: OffsetsLoader | null;
+  /** How often in a row the disk refused the slice that comes next. */
+  #refusedReads = 0;
+  #isPaused = false;
   /** Topics that went, whose offsets are still to be removed, and how far that is. */
   #deleted: DeletedTopic[] = [];
   #deletedRow = -1;
@@ -86,6 +100,11 @@ export class OffsetsPartition implements GroupTimer {
     return this.#state === "loading";
   }
 
+  /** Whether its loading pauses; the timer ends that. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   /** Whether this is the coordinator of a partition that was opened again since. */
   isOf(partition: Partition): boolean {
     return partition === this.#partition;
@@ -103,9 +122,10 @@ export class OffsetsPartition implements GroupTimer {
     const loader = this.#loader;
     if (loader === null) return;
     const result = loader.loadSlice(this.#replay);
-    if (result === false) return;
+    if (typeof result === "object") return this.#settleProblem(result);
+    this.#refusedReads = 0;
+    if (!result) return;
     this.#loader = null;
-    if (typeof result === "string") return this.#fail(result);
     const { laterCount, damagedCount } = loader;
     if (laterCount + damagedCount > 0) {
       this.#parts.report(
@@ -135,6 +155,10 @@ export class OffsetsPartition implements GroupTimer {
   }
 
   onDue(nowMs: number): void {
+    if (this.#isPaused) {
+      this.#isPaused = false;
+      return this.#parts.loadOn(this);
+    }
     if (nowMs >= this.#expiryMs) {
       this.#expiryMs = nowMs + this.#parts.ports.settings.offsetsRetentionCheckIntervalMs;
       this.#expiring ??= this.groups.expire();
@@ -150,6 +174,7 @@ export class OffsetsPartition implements GroupTimer {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#loader = this.#starting = this.#expiring = null;
+    this.#isPaused = false;
     this.#parts.ports.timers.remove(this);
     this.groups.dispose(errorCode.NOT_COORDINATOR);
     this.replies.fail(errorCode.NOT_COORDINATOR);
@@ -165,8 +190,22 @@ export class OffsetsPartition implements GroupTimer {
     this.#removeDeleted();
   }
 
+  /** Pauses after a read that the disk refused, or ends the loading. */
+  #settleProblem({ message, mayPass }: LoadProblem): void {
+    this.#refusedReads++;
+    if (!mayPass || !this.#partition.isOpen || this.#refusedReads >= TRIES_MAX) return this.#fail(message);
+    if (this.#refusedReads === 1) {
+      this.#parts.report(`${this.name} cannot be loaded now, which is tried again for some minutes: ${message}`);
+    }
+    const { timers, nowMs } = this.#parts.ports;
+    this.#isPaused = true;
+    this.deadlineMs = nowMs() + Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (this.#refusedReads - 1));
+    timers.add(this);
+  }
+
   #fail(why: string): void {
     this.#state = "failed";
+    this.#loader = null;
     this.#parts.report(`${this.name} cannot be loaded, its groups have no coordinator: ${why}`);
     this.groups.dispose(errorCode.NOT_COORDINATOR);
   }
