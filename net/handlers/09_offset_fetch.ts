@@ -13,7 +13,7 @@ import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { answerGroup, askGroup, askGroups } from "../requests/groups/group_exchange.ts";
-import type { ConnectionContext, ShardServices } from "../requests/handler.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
   type OffsetFetchRequest,
@@ -42,17 +42,21 @@ const SEVERAL_GROUPS_VERSION = 8;
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION = 10;
 
-/** What of one group may be asked, and what to answer about the rest. */
+/** Which topics the client may see. */
+type Visibility = (topic: { name?: string; topicId?: string }) => boolean;
+
+/** What of one group may be asked, and what to answer about the rest. A request may name very many: it is the client's list where all is allowed. */
 interface Screened {
-  readonly asked: OffsetFetchRequestTopic[] | null;
-  /** Adds what was denied, leaves out what the client may not see. */
-  readonly complete: (topics: readonly OffsetFetchResponseTopic[]) => OffsetFetchResponseTopic[];
+  readonly asked: readonly OffsetFetchRequestTopic[] | null;
+  readonly denied: readonly OffsetFetchResponseTopic[];
 }
 
 interface AskedGroup {
   readonly group: OffsetFetchRequestGroup;
   readonly screened: Screened;
 }
+
+const NONE_DENIED: readonly OffsetFetchResponseTopic[] = [];
 
 /** Handles OffsetFetch. */
 export function handleOffsetFetch(
@@ -71,21 +75,23 @@ function fetchOfOne(request: OffsetFetchRequest, exchange: RequestExchange, serv
     const response = refuseGroupRequest(API_KEY, request, errorCode.GROUP_AUTHORIZATION_FAILED, apiVersion);
     return answerGroup(exchange, response);
   }
-  const { asked, complete } = screen(request.topics, exchange, services);
+  const isVisible = visibilityFor(exchange, services);
+  const screened = screen(request.topics, isVisible);
   askGroup(
-    { apiKey: API_KEY, groupId, request: { ...request, topics: asked } },
+    { apiKey: API_KEY, groupId, request: { ...request, topics: screened.asked } },
     { exchange, services },
     (response) =>
       (response.errorCode ?? errorCode.NONE) === errorCode.NONE
-        ? { ...response, topics: complete(response.topics ?? []) }
+        ? { ...response, topics: complete(screened, response.topics ?? [], isVisible) }
         : response,
   );
 }
 
 function fetchOfSeveral(request: OffsetFetchRequest, exchange: RequestExchange, services: ShardServices): void {
+  const isVisible = visibilityFor(exchange, services);
   const question = {
     apiKey: API_KEY as typeof API_KEY,
-    items: screenGroups(request, exchange, services),
+    items: request.groups.map((group): AskedGroup => ({ group, screened: screen(group.topics, isVisible) })),
     groupIdOf: ({ group }: AskedGroup) => group.groupId,
     operation: "DESCRIBE" as const,
     deny: ({ group }: AskedGroup): OffsetFetchResponseGroup => ({
@@ -95,46 +101,45 @@ function fetchOfSeveral(request: OffsetFetchRequest, exchange: RequestExchange, 
     }),
     requestFor: (some: AskedGroup[]) => ({
       ...request,
-      groups: some.map(({ group, screened }) => ({ ...group, topics: screened.asked })),
+      groups: some.map(({ group, screened: { asked } }) =>
+        asked === group.topics ? group : { ...group, topics: asked }
+      ),
     }),
     resultsOf: ({ groups }: GroupResponse<9>) => groups ?? [],
   };
   askGroups(question, { exchange, services }, (results, items) => ({
     groups: results.map((group, index) => {
       if ((group.errorCode ?? errorCode.NONE) !== errorCode.NONE) return group;
-      return { ...group, topics: items[index]?.screened.complete(group.topics) ?? [] };
+      const { screened } = items[index] as AskedGroup;
+      const topics = complete(screened, group.topics, isVisible);
+      return topics === group.topics ? group : { ...group, topics };
     }),
   }));
 }
 
-function screenGroups(
-  { groups }: OffsetFetchRequest,
-  exchange: RequestExchange,
-  services: ShardServices,
-): AskedGroup[] {
-  return groups.map((group) => ({ group, screened: screen(group.topics, exchange, services) }));
-}
-
-function screen(
-  topics: readonly OffsetFetchRequestTopic[] | null,
-  { context, apiVersion }: RequestExchange,
-  { image }: ShardServices,
-): Screened {
-  const isAllowed = ({ name = "", topicId = "" }: { name?: string; topicId?: string }) => {
+/** Must not keep the exchange, which may be gone when the coordinators have answered. */
+function visibilityFor({ context, apiVersion }: RequestExchange, { image }: ShardServices): Visibility {
+  return ({ name = "", topicId = "" }) => {
     const known = apiVersion >= TOPIC_ID_VERSION ? image.topicById(topicId)?.name : name;
     // The coordinator refuses an id that nobody has.
-    return known === undefined || isVisible(known, context);
-  };
-  if (topics === null) return { asked: null, complete: (answered) => answered.filter(isAllowed) };
-  const denied = topics.filter((topic) => !isAllowed(topic)).map(denyTopic);
-  return {
-    asked: topics.filter(isAllowed),
-    complete: (answered) => denied.length === 0 ? [...answered] : [...denied, ...answered],
+    return known === undefined || authorize(context, "DESCRIBE", { type: "TOPIC", name: known });
   };
 }
 
-function isVisible(name: string, context: ConnectionContext): boolean {
-  return authorize(context, "DESCRIBE", { type: "TOPIC", name });
+function screen(topics: readonly OffsetFetchRequestTopic[] | null, isVisible: Visibility): Screened {
+  if (topics === null || topics.every(isVisible)) return { asked: topics, denied: NONE_DENIED };
+  const denied = topics.filter((topic) => !isVisible(topic)).map(denyTopic);
+  return { asked: topics.filter(isVisible), denied };
+}
+
+/** Adds what was denied, leaves out what the client may not see. */
+function complete(
+  { asked, denied }: Screened,
+  answered: readonly OffsetFetchResponseTopic[],
+  isVisible: Visibility,
+): readonly OffsetFetchResponseTopic[] {
+  if (asked === null) return answered.filter(isVisible);
+  return denied.length === 0 ? answered : [...denied, ...answered];
 }
 
 function denyTopic({ name, topicId, partitionIndexes }: OffsetFetchRequestTopic): OffsetFetchResponseTopic {

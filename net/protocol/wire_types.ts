@@ -226,12 +226,16 @@ export function isDefault(declared: Field, value: unknown): boolean {
     case "records":
       return (value as { byteLength: number }).byteLength === 0;
     case "struct":
-      return Object.entries(declared.type.fields!).every(([name, inner]) =>
-        isDefault(inner, (value as { readonly [name: string]: unknown })[name])
-      );
+      return isDefaultStruct(declared.type.fields!, value as { readonly [name: string]: unknown });
     default:
       return value === defaultValue(declared);
   }
+}
+
+/** Asked for each partition of a Fetch answer, so that it makes no list of the fields. */
+function isDefaultStruct(fields: Fields, value: { readonly [name: string]: unknown }): boolean {
+  for (const name in fields) if (!isDefault(fields[name] as Field, value[name])) return false;
+  return true;
 }
 
 const NO_ELEMENTS: readonly never[] = [];

@@ -75,7 +75,7 @@ const SLICE_BYTES = 256;
 /** A connection whose unsent answers take so much gets no copies of slices any more: those can be sent from their files. */
 const COPIED_HELD_BYTES_MAX = 1024 * 1024;
 /** Unsent answers of all shards, and the least that a shard has of it. Who leaves most of them lying gives way when that is used up. */
-const ANSWERS_BYTES_MAX = 64 * 1024 * 1024;
+const ANSWERS_BYTES_MAX = 48 * 1024 * 1024;
 const SHARD_ANSWERS_BYTES_MIN = 24 * 1024 * 1024;
 
 /** Memory that the unsent answers of a shard take. */

@@ -224,7 +224,7 @@ Deno.test("Sender.flush() to a client that is gone loses nothing of the broker",
 });
 
 /** Memory for answers of a broker of one shard. */
-const ANSWERS_BYTES_MAX = 64 * MIB;
+const ANSWERS_BYTES_MAX = 48 * MIB;
 
 Deno.test("Sender counts what its answers take of the shard's memory for answers, and gives it back: sent, discarded, evicted", async () => {
   for (const end of ["sent", "discarded", "evicted"]) {

@@ -35,6 +35,10 @@ const READ_COMMITTED = 1;
 const RESPONSE_RECORDS_BYTES_MAX = 1 << 30;
 const NO_RECORDS = new Uint8Array(0);
 
+const NOT_DIVERGING = { epoch: -1, endOffset: -1 };
+/** Of every partition that is not read; nobody writes into it. */
+const NOT_READ: ReadOutcome = emptyReadOutcome();
+
 type TopicResponse = FetchResponse["responses"][number];
 
 /** What a waiting fetch takes: itself, and for a partition its watch, and its interest unless a session has that. */
@@ -150,8 +154,10 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     const byId = this.#exchange.apiVersion >= TOPIC_ID_VERSION_MIN;
     const topic = byId ? image.topicById(interest.topicId) : image.topic(interest.topic);
     const place = topic?.partitions[interest.partition] ?? null;
-    const outcome = emptyReadOutcome();
-    const part = (code: number) => ({ interest, place, errorCode: code, outcome });
+    const part = (code: number) => {
+      const outcome = code === errorCode.NONE ? emptyReadOutcome() : NOT_READ;
+      return { interest, place, errorCode: code, outcome };
+    };
     if (topic === undefined) return part(byId ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION);
     if (!authorize(this.#exchange.context, "READ", { type: "TOPIC", name: topic.name })) {
       return part(errorCode.TOPIC_AUTHORIZATION_FAILED);
@@ -253,7 +259,8 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   }
 
   #release({ place, outcome }: FetchPart): void {
-    if (outcome.length > 0 && place !== null) this.#services.partitions.release(place, outcome.lease);
+    if (outcome.length === 0) return;
+    if (place !== null) this.#services.partitions.release(place, outcome.lease);
     outcome.length = 0;
   }
 
@@ -261,6 +268,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   #releaseAll(): void {
     for (const part of this.#parts) {
       const { length } = part.outcome;
+      if (length === 0) continue;
       this.#release(part);
       part.outcome.length = length;
     }
@@ -299,7 +307,9 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
       highWatermark: outcome.highWatermark,
       lastStableOffset: outcome.lastStableOffset,
       logStartOffset: outcome.logStartOffset,
-      divergingEpoch: { epoch: outcome.divergingEpoch, endOffset: outcome.divergingEndOffset },
+      divergingEpoch: outcome.divergingEpoch === -1
+        ? NOT_DIVERGING
+        : { epoch: outcome.divergingEpoch, endOffset: outcome.divergingEndOffset },
       abortedTransactions: null,
       preferredReadReplica: -1,
       // Never null: librdkafka fails on it (KAFKA-18646).

@@ -55,8 +55,8 @@ const INITIAL_EPOCH = 0;
 const EPOCH_MAX = 0x7fff_ffff;
 /** An idle session may be evicted after this time (Kafka's MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS). */
 const EVICTION_MS_MIN = 120_000;
-/** Partitions of all sessions of a shard, existing ones or not; each takes about 300 bytes. */
-export const INTERESTS_MAX = 1 << 18;
+/** Partitions of all sessions of a shard, existing ones or not; each takes about 300 bytes, and so all of them 20 MB. */
+export const INTERESTS_MAX = 1 << 16;
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
 
