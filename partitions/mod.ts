@@ -5,16 +5,11 @@ export { errorCodeOf, type Refusal, refusalText } from "./requests/refusals.ts";
 export {
   type AppendOutcome,
   type AppendWaiter,
-  type DeletionOutcome,
-  type DeletionWaiter,
   emptyReadOutcome,
-  type EpochEndOutcome,
-  type EpochEndWaiter,
-  type ListOffsetOutcome,
-  type ListOffsetWaiter,
   type ReadOutcome,
   type ReadWaiter,
 } from "./requests/outcomes.ts";
+export type { Answered, AnswerWaiter, Question } from "./questions/question.ts";
 export { listTimestamp } from "./owned/listed_offsets.ts";
 export { type PartitionPlace, ShardPartitions } from "./shard_partitions.ts";
 export { Reporter } from "./reporter.ts";

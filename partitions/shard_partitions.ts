@@ -2,7 +2,7 @@
  * A shard's door to all partitions of the broker: those of this shard are called (owned/), those of other shards are asked through the
  * rings (remote/). Runs on shards.
  */
-import { type Clock, type NativeMemory, NO_OFFSET } from "../storage/mod.ts";
+import { type Clock, type NativeMemory } from "../storage/mod.ts";
 import { ColdLookups } from "./owned/cold_lookups.ts";
 import type { Flush } from "./owned/flush_gate.ts";
 import type { LogStore } from "./owned/log_store.ts";
@@ -10,17 +10,10 @@ import { OwnedPartitions } from "./owned/owned_partitions.ts";
 import { OwnedRequests } from "./owned/owned_requests.ts";
 import type { Partition } from "./owned/partition.ts";
 import { ProgressNotices } from "./owned/progress_notices.ts";
+import type { AnswerWaiter } from "./questions/question.ts";
 import { PartitionService } from "./remote/partition_service.ts";
 import { RemotePartitions } from "./remote/remote_partitions.ts";
-import {
-  type AppendWaiter,
-  type DeletionWaiter,
-  emptyAppendOutcome,
-  type EpochEndWaiter,
-  type ListOffsetWaiter,
-  type ReadRequest,
-  type ReadWaiter,
-} from "./requests/outcomes.ts";
+import { type AppendWaiter, emptyAppendOutcome, type ReadRequest, type ReadWaiter } from "./requests/outcomes.ts";
 import type { Purgatory } from "./requests/purgatory.ts";
 import type { Outbox } from "./shared/mail.ts";
 import * as message from "./shared/messages.ts";
@@ -91,7 +84,6 @@ export class ShardPartitions {
     this.#ownedRequests = new OwnedRequests(this.owned, { clock, cold: this.#cold });
     this.#remote = new RemotePartitions(outboxes);
     this.#service = new PartitionService(this.#ownedRequests, {
-      partitions: this.owned,
       outboxes,
       arenas,
       onRelease: (lease) => store.release(lease),
@@ -157,40 +149,15 @@ export class ShardPartitions {
     else this.#remote.release(place, lease);
   }
 
-  /** Finds the offset for a timestamp. */
-  listOffset(
+  /** Asks a question (questions/); the answer comes at once from a partition of this shard, later from another's. */
+  ask<Ask extends object, Answer extends object>(
     place: PartitionPlace,
-    query: { timestamp: number; currentLeaderEpoch: number; committedOnly: boolean },
-    waiter: ListOffsetWaiter,
+    ask: Ask,
+    waiter: AnswerWaiter<Ask, Answer>,
     tag: number,
   ): void {
-    if (place.shard !== this.#shard) return this.#remote.listOffset(place, query, waiter, tag);
-    const none = () => ({
-      refusal: this.owned.refusalOf(place.slot),
-      offset: NO_OFFSET,
-      timestamp: -1,
-      leaderEpoch: -1,
-    });
-    waiter.onListOffset(tag, this.owned.at(place.slot)?.listOffset(query) ?? none());
-  }
-
-  /** Finds where a leader epoch ends. */
-  epochEnd(
-    place: PartitionPlace,
-    query: { currentLeaderEpoch: number; leaderEpoch: number },
-    waiter: EpochEndWaiter,
-    tag: number,
-  ): void {
-    if (place.shard !== this.#shard) return this.#remote.epochEnd(place, query, waiter, tag);
-    const none = () => ({ refusal: this.owned.refusalOf(place.slot), leaderEpoch: -1, endOffset: NO_OFFSET });
-    waiter.onEpochEnd(tag, this.owned.at(place.slot)?.epochEnd(query) ?? none());
-  }
-
-  /** Moves the log start of a partition. @param offset the new one; -1 is the high watermark */
-  deleteRecords(place: PartitionPlace, offset: number, waiter: DeletionWaiter, tag: number): void {
-    if (place.shard !== this.#shard) return this.#remote.deleteRecords(place, offset, waiter, tag);
-    const none = () => ({ refusal: this.owned.refusalOf(place.slot), logStartOffset: NO_OFFSET });
-    waiter.onRecordsDeleted(tag, this.owned.at(place.slot)?.deleteRecords(offset) ?? none());
+    if (place.shard !== this.#shard) return this.#remote.ask(place, ask, waiter, tag);
+    waiter.onAnswer(tag, this.#ownedRequests.ask(place.slot, waiter.question, ask));
   }
 
   /** Takes a ring record of another shard. @returns false when it is none of partitions' */

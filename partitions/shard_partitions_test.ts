@@ -63,8 +63,8 @@ Deno.test("ShardPartitions answers for its own partitions at once and for anothe
   assert.deepEqual(answers.appended, [0, 1].map((tag) => ({ ...appended, logStartOffset: 0, tag })));
   for (const [tag, place] of [OWN, OTHER].entries()) {
     partitions.read(place, readFrom(1), answers, tag);
-    partitions.listOffset(place, { ...QUERY, timestamp: -1 }, answers, tag);
-    partitions.epochEnd(place, { currentLeaderEpoch: -1, leaderEpoch: 3 }, answers, tag);
+    partitions.ask(place, { ...QUERY, timestamp: -1 }, answers.listing, tag);
+    partitions.ask(place, { currentLeaderEpoch: -1, leaderEpoch: 3 }, answers.ending, tag);
   }
   assert.deepEqual([answers.read.length, answers.listed.length, answers.ended.length], [1, 1, 1]);
   world.pump();
@@ -197,8 +197,8 @@ Deno.test("A topic that goes ends the partitions, wakes who waits for them, and 
   assert.equal(world.table.read(OTHER.slot, emptyWatermarks()).state, partitionState.closed);
   partitions.read(OTHER, readFrom(0), answers, 1);
   partitions.append(OTHER, { ...world.place(0, batchOf("y")), acks: 1 }, answers, 1);
-  partitions.listOffset(OTHER, { ...QUERY, timestamp: -1 }, answers, 1);
-  partitions.epochEnd(OTHER, { currentLeaderEpoch: -1, leaderEpoch: 1 }, answers, 1);
+  partitions.ask(OTHER, { ...QUERY, timestamp: -1 }, answers.listing, 1);
+  partitions.ask(OTHER, { currentLeaderEpoch: -1, leaderEpoch: 1 }, answers.ending, 1);
   // A slice that was lent before is given back after.
   partitions.release(OTHER, answers.read[0]?.lease ?? -1);
   world.pump();
@@ -233,8 +233,8 @@ Deno.test("a log that cannot be opened is offline, here and for other shards, un
   for (const [tag, place] of [OWN, OTHER].entries()) {
     world.at(0).partitions.read(place, readFrom(0), answers, tag);
     world.at(0).partitions.append(place, { ...world.place(0, batchOf("x")), acks: 1 }, answers, tag);
-    world.at(0).partitions.listOffset(place, { ...QUERY, timestamp: -1 }, answers, tag);
-    world.at(0).partitions.epochEnd(place, { currentLeaderEpoch: -1, leaderEpoch: 1 }, answers, tag);
+    world.at(0).partitions.ask(place, { ...QUERY, timestamp: -1 }, answers.listing, tag);
+    world.at(0).partitions.ask(place, { currentLeaderEpoch: -1, leaderEpoch: 1 }, answers.ending, tag);
   }
   world.pump();
   const all = [...answers.read, ...answers.appended, ...answers.listed, ...answers.ended];
@@ -288,7 +288,7 @@ Deno.test("OwnedPartitions.stopFlushing() leaves it to close() to make logs dura
   assert.equal(second?.log.recoveryPoint, 1);
 });
 
-Deno.test("ShardPartitions.deleteRecords() answers alike for its own and another shard's partition, and for none", () => {
+Deno.test("ShardPartitions.ask() to delete records answers alike for its own and another shard's partition, and for none", () => {
   using world = new TestShards(2);
   world.apply(topicOn([0, 1]));
   const { partitions } = world.at(0);
@@ -298,7 +298,7 @@ Deno.test("ShardPartitions.deleteRecords() answers alike for its own and another
   }
   world.pump();
   for (const place of [OWN, OTHER]) {
-    for (const [tag, offset] of [1, 2, 9, -1].entries()) partitions.deleteRecords(place, offset, answers, tag);
+    for (const [tag, offset] of [1, 2, 9, -1].entries()) partitions.ask(place, { offset }, answers.deleting, tag);
     world.pump();
     assert.equal(partitions.inFlight, 0);
   }
@@ -311,7 +311,7 @@ Deno.test("ShardPartitions.deleteRecords() answers alike for its own and another
   assert.deepEqual(answers.deleted, [...expected, ...expected]);
   assert.equal(world.table.read(OTHER.slot, emptyWatermarks()).logStartOffset, 3);
   world.remove(topicOn([0, 1]), [world.at(1)]);
-  partitions.deleteRecords(OTHER, 0, answers, 5);
+  partitions.ask(OTHER, { offset: 0 }, answers.deleting, 5);
   world.pump();
   assert.equal(answers.deleted.at(-1)?.refusal, "unknown-partition");
 });
@@ -332,4 +332,28 @@ Deno.test("a log that could not be opened keeps what the checkpoints say of it i
   assert.deepEqual([row().state, row().logStartOffset, row().recoveryPoint], [partitionState.offline, 5, 8]);
   world.remove(damaged, [world.at(0)]);
   assert.deepEqual([row().state, row().logStartOffset], [partitionState.closed, 0]);
+});
+
+Deno.test("ShardPartitions.inFlight counts whatever another shard owes an answer for, until it has answered", () => {
+  using world = new TestShards(2);
+  world.apply(topicOn([0, 1]));
+  const { partitions } = world.at(0);
+  const answers = new Answers();
+  const asks: (() => void)[] = [
+    () => partitions.append(OTHER, { ...world.place(0, batchOf("a")), acks: 1 }, answers, 0),
+    () => partitions.read(OTHER, readFrom(0, { maxBytes: 0, atLeastOne: false }), answers, 0),
+    () => partitions.ask(OTHER, { ...QUERY, timestamp: -1 }, answers.listing, 0),
+    () => partitions.ask(OTHER, { currentLeaderEpoch: -1, leaderEpoch: 3 }, answers.ending, 0),
+    () => partitions.ask(OTHER, { offset: 0 }, answers.deleting, 0),
+  ];
+  for (const [index, ask] of asks.entries()) {
+    ask();
+    assert.equal(partitions.inFlight, index + 1);
+  }
+  world.turn(world.at(1));
+  assert.equal(partitions.inFlight, asks.length);
+  world.pump();
+  assert.equal(partitions.inFlight, 0);
+  const { appended, read, listed, ended, deleted } = answers;
+  assert.deepEqual([appended, read, listed, ended, deleted].map(({ length }) => length), [1, 1, 1, 1, 1]);
 });

@@ -8,6 +8,8 @@ import { brokerDefinitions } from "../partitions/config/broker/broker_definition
 import { helpText } from "../partitions/config/command_line/help_text.ts";
 import { topicDefinitions } from "../partitions/config/topics/topic_definitions.ts";
 import { VERSION } from "../partitions/config/version.ts";
+import { questions } from "../partitions/questions/questions.ts";
+import { kind } from "../partitions/shared/messages.ts";
 import { ISOLATE, RING, type SharedWord, sharedWords, WATERMARK } from "../partitions/shared/words.ts";
 import { handlerList } from "./tidy/handler_list.ts";
 import { readmeWithTables, tableNames, tablesIn } from "./tidy/readme_tables.ts";
@@ -103,6 +105,25 @@ Deno.test("every API has one handler file and one message file, and there are no
     const numbers = files.flatMap(({ path }) => /\/(\d+)_\w+\.ts$/.exec(path)?.[1] ?? []).map(Number);
     assert.deepEqual(numbers.sort(byNumber), keys, folder);
   }
+});
+
+Deno.test("kinds of ring records have numbers of their own", () => {
+  const twice = (numbers: readonly number[]) => numbers.filter((number, index) => numbers.indexOf(number) !== index);
+  assert.deepEqual(twice([1, 2, 1]), [1]);
+  assert.deepEqual(twice(Object.values(kind)), []);
+});
+
+Deno.test("every file of partitions/questions declares a question that stands in the list, once", async () => {
+  const files = sources.map(({ path }) => path).filter((path) =>
+    /^partitions\/questions\/(?!questions?\.ts)\w+(?<!_test)\.ts$/.test(path)
+  );
+  assert(files.length > 0);
+  const declared = [];
+  for (const path of files) declared.push(...Object.values(await import(`../${path}`) as Record<string, unknown>));
+  assert.equal(declared.length, files.length);
+  assert.deepEqual(new Set(questions), new Set(declared));
+  assert.equal(new Set(questions.map(({ name }) => name)).size, questions.length);
+  assert.equal(questions.length, files.length);
 });
 
 function byNumber(a: number, b: number): number {

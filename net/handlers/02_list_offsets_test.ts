@@ -1,24 +1,21 @@
 import assert from "node:assert/strict";
-import { type ListOffsetWaiter, listTimestamp, type PartitionPlace } from "../../partitions/mod.ts";
+import { listTimestamp } from "../../partitions/mod.ts";
+import type { listOffsets } from "../../partitions/questions/list_offsets.ts";
 import { toOffset } from "../../storage/base/units.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { ListOffsetsRequest, ListOffsetsResponse } from "../protocol/messages/02_list_offsets.ts";
 import { handleListOffsets } from "./02_list_offsets.ts";
-import { servedVersions, testServices, TOPIC_ID, topicImage, WireExchange } from "./handler_testing.ts";
-
-interface Asked {
-  readonly slot: number;
-  readonly query: { timestamp: number; currentLeaderEpoch: number; committedOnly: boolean };
-  readonly waiter: ListOffsetWaiter;
-  readonly tag: number;
-}
+import {
+  askedPartitions,
+  servedVersions,
+  testServices,
+  TOPIC_ID,
+  topicImage,
+  WireExchange,
+} from "./handler_testing.ts";
 
 function run(topics: ListOffsetsRequest["topics"], version: number, isolationLevel = 0) {
-  const asked: Asked[] = [];
-  const partitions = {
-    listOffset: ({ slot }: PartitionPlace, query: Asked["query"], waiter: ListOffsetWaiter, tag: number) =>
-      void asked.push({ slot, query, waiter, tag }),
-  };
+  const { partitions, asked } = askedPartitions<typeof listOffsets>();
   const exchange = new WireExchange<ListOffsetsResponse>(2, version);
   const { services } = testServices([topicImage("t", TOPIC_ID, 3)], { partitions });
   handleListOffsets({ replicaId: -1, isolationLevel, topics, timeoutMs: 0 }, exchange, services);
@@ -35,26 +32,26 @@ function of(name: string, ...partitions: [partitionIndex: number, timestamp: num
 function codes(topics: ListOffsetsRequest["topics"], version: number): number[] {
   const { exchange, asked } = run(topics, version);
   const found = { refusal: null, offset: toOffset(1), timestamp: 2, leaderEpoch: 3 };
-  for (const { waiter, tag } of asked) waiter.onListOffset(tag, found);
+  for (const { waiter, tag } of asked) waiter.onAnswer(tag, found);
   return exchange.answer.topics.flatMap(({ partitions }) => partitions.map((partition) => partition.errorCode));
 }
 
 for (const version of servedVersions(2)) {
   Deno.test(`handleListOffsets() v${version} answers when every partition has, in the order of the request`, () => {
     const { exchange, asked } = run([of("t", [2, 1000], [0, listTimestamp.latest])], version, 1);
-    assert.deepEqual(asked.map(({ slot, query }) => [slot, query]), [
+    assert.deepEqual(asked.map(({ slot, ask }) => [slot, ask]), [
       [2, { timestamp: 1000, currentLeaderEpoch: 6, committedOnly: true }],
       [0, { timestamp: -1, currentLeaderEpoch: 6, committedOnly: true }],
     ]);
     const [first, second] = asked;
-    second?.waiter.onListOffset(second.tag, {
+    second?.waiter.onAnswer(second.tag, {
       refusal: "fenced-leader-epoch",
       offset: toOffset(-1),
       timestamp: -1,
       leaderEpoch: -1,
     });
     assert.equal(exchange.isAnswered, false);
-    first?.waiter.onListOffset(first.tag, { refusal: null, offset: toOffset(77), timestamp: 1001, leaderEpoch: 5 });
+    first?.waiter.onAnswer(first.tag, { refusal: null, offset: toOffset(77), timestamp: 1001, leaderEpoch: 5 });
     assert.deepEqual(exchange.answer.topics, [{
       name: "t",
       partitions: [
@@ -89,7 +86,7 @@ Deno.test("handleListOffsets() refuses unknown partitions, and each of those tha
 });
 
 Deno.test("handleListOffsets() asks for committed records only where the client reads committed ones", () => {
-  assert.deepEqual([0, 1].map((level) => run([of("t", [0, -1])], 2, level).asked[0]?.query.committedOnly), [
+  assert.deepEqual([0, 1].map((level) => run([of("t", [0, -1])], 2, level).asked[0]?.ask.committedOnly), [
     false,
     true,
   ]);
@@ -99,7 +96,7 @@ Deno.test("handleListOffsets() makes clients ask again while the search goes on,
   for (const version of servedVersions(2)) {
     const { exchange, asked } = run([of("t", [2, 1000])], version);
     const none = { offset: toOffset(-1), timestamp: -1, leaderEpoch: -1 };
-    asked[0]?.waiter.onListOffset(asked[0].tag, { refusal: "offset-not-available", ...none });
+    asked[0]?.waiter.onAnswer(asked[0].tag, { refusal: "offset-not-available", ...none });
     const code = version < 5 ? errorCode.LEADER_NOT_AVAILABLE : errorCode.OFFSET_NOT_AVAILABLE;
     assert.equal(exchange.answer.topics[0]?.partitions[0]?.errorCode, code);
   }

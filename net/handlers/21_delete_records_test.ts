@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
-import type { DeletionWaiter, PartitionPlace } from "../../partitions/mod.ts";
+import type { deleteRecords } from "../../partitions/questions/delete_records.ts";
 import { toOffset } from "../../storage/base/units.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { DeleteRecordsRequest, DeleteRecordsResponse } from "../protocol/messages/21_delete_records.ts";
 import { handleDeleteRecords } from "./21_delete_records.ts";
-import { OTHER_TOPIC_ID, servedVersions, testServices, TOPIC_ID, topicImage, WireExchange } from "./handler_testing.ts";
-
-interface Asked {
-  readonly slot: number;
-  readonly offset: number;
-  readonly waiter: DeletionWaiter;
-  readonly tag: number;
-}
+import {
+  askedPartitions,
+  OTHER_TOPIC_ID,
+  servedVersions,
+  testServices,
+  TOPIC_ID,
+  topicImage,
+  WireExchange,
+} from "./handler_testing.ts";
 
 const topics = [
   topicImage("t", TOPIC_ID, 3),
@@ -22,11 +23,7 @@ const topics = [
 ];
 
 function run(asked: DeleteRecordsRequest["topics"], version = 2) {
-  const deletions: Asked[] = [];
-  const partitions = {
-    deleteRecords: ({ slot }: PartitionPlace, offset: number, waiter: DeletionWaiter, tag: number) =>
-      void deletions.push({ slot, offset, waiter, tag }),
-  };
+  const { partitions, asked: deletions } = askedPartitions<typeof deleteRecords>();
   const exchange = new WireExchange<DeleteRecordsResponse>(21, version);
   const { services, calls } = testServices(topics, { partitions });
   handleDeleteRecords({ topics: asked, timeoutMs: 1000 }, exchange, services);
@@ -40,11 +37,11 @@ function of(name: string, ...partitions: [partitionIndex: number, offset: number
 for (const version of servedVersions(21)) {
   Deno.test(`handleDeleteRecords() v${version} answers when every partition has answered and its log start is durable`, () => {
     const { exchange, calls, deletions } = run([of("t", [0, 5], [2, -1])], version);
-    assert.deepEqual(deletions.map(({ slot, offset }) => [slot, offset]), [[0, 5], [2, -1]]);
+    assert.deepEqual(deletions.map(({ slot, ask }) => [slot, ask.offset]), [[0, 5], [2, -1]]);
     const [first, second] = deletions;
-    second?.waiter.onRecordsDeleted(second.tag, { refusal: null, logStartOffset: toOffset(77) });
+    second?.waiter.onAnswer(second.tag, { refusal: null, logStartOffset: toOffset(77) });
     assert.equal(calls.length, 0);
-    first?.waiter.onRecordsDeleted(first.tag, { refusal: "offset-out-of-range", logStartOffset: toOffset(-1) });
+    first?.waiter.onAnswer(first.tag, { refusal: "offset-out-of-range", logStartOffset: toOffset(-1) });
     assert.deepEqual([calls.map(({ name }) => name), exchange.isAnswered], [["saveLogStarts"], false]);
     calls[0]?.answer({});
     assert.deepEqual(exchange.answer.topics, [{
@@ -59,7 +56,7 @@ for (const version of servedVersions(21)) {
 
 Deno.test("handleDeleteRecords() says KAFKA_STORAGE_ERROR of what moved when its checkpoint cannot be written", () => {
   const { exchange, calls, deletions } = run([of("t", [0, 5], [9, 5])]);
-  deletions[0]?.waiter.onRecordsDeleted(deletions[0].tag, { refusal: null, logStartOffset: toOffset(5) });
+  deletions[0]?.waiter.onAnswer(deletions[0].tag, { refusal: null, logStartOffset: toOffset(5) });
   calls[0]?.answer({ failure: "the disk is full" });
   assert.deepEqual(exchange.answer.topics[0]?.partitions, [
     { partitionIndex: 0, lowWatermark: -1, errorCode: errorCode.KAFKA_STORAGE_ERROR },
@@ -90,9 +87,9 @@ Deno.test("handleDeleteRecords() serves topics that are compacted and deleted, a
 
 Deno.test("handleDeleteRecords() takes the last offset of a partition that is named more than once, and answers once", () => {
   const { exchange, calls, deletions } = run([of("t", [0, 5], [0, 4]), of("none", [0, 1]), of("t", [0, 3], [1, 2])]);
-  assert.deepEqual(deletions.map(({ slot, offset }) => [slot, offset]), [[0, 3], [1, 2]]);
-  for (const { waiter, tag, offset } of deletions) {
-    waiter.onRecordsDeleted(tag, { refusal: null, logStartOffset: toOffset(offset) });
+  assert.deepEqual(deletions.map(({ slot, ask }) => [slot, ask.offset]), [[0, 3], [1, 2]]);
+  for (const { waiter, tag, ask: { offset } } of deletions) {
+    waiter.onAnswer(tag, { refusal: null, logStartOffset: toOffset(offset) });
   }
   calls[0]?.answer({});
   assert.deepEqual(exchange.answer.topics.map(({ name, partitions }) => [name, partitions.length]), [["t", 2], [

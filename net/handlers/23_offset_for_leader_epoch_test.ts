@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { EpochEndWaiter, PartitionPlace } from "../../partitions/mod.ts";
+import type { epochEnd } from "../../partitions/questions/epoch_end.ts";
 import { toOffset } from "../../storage/base/units.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type {
@@ -7,21 +7,17 @@ import type {
   OffsetForLeaderEpochResponse,
 } from "../protocol/messages/23_offset_for_leader_epoch.ts";
 import { handleOffsetForLeaderEpoch } from "./23_offset_for_leader_epoch.ts";
-import { servedVersions, testServices, TOPIC_ID, topicImage, WireExchange } from "./handler_testing.ts";
-
-interface Asked {
-  readonly slot: number;
-  readonly epochs: { currentLeaderEpoch: number; leaderEpoch: number };
-  readonly waiter: EpochEndWaiter;
-  readonly tag: number;
-}
+import {
+  askedPartitions,
+  servedVersions,
+  testServices,
+  TOPIC_ID,
+  topicImage,
+  WireExchange,
+} from "./handler_testing.ts";
 
 function run(topics: OffsetForLeaderEpochRequest["topics"], version: number) {
-  const asked: Asked[] = [];
-  const partitions = {
-    epochEnd: ({ slot }: PartitionPlace, epochs: Asked["epochs"], waiter: EpochEndWaiter, tag: number) =>
-      void asked.push({ slot, epochs, waiter, tag }),
-  };
+  const { partitions, asked } = askedPartitions<typeof epochEnd>();
   const exchange = new WireExchange<OffsetForLeaderEpochResponse>(23, version);
   const { services } = testServices([topicImage("t", TOPIC_ID, 3)], { partitions });
   handleOffsetForLeaderEpoch({ replicaId: -1, topics }, exchange, services);
@@ -33,18 +29,18 @@ const partition = (index: number) => ({ partition: index, currentLeaderEpoch: 6,
 for (const version of servedVersions(23)) {
   Deno.test(`handleOffsetForLeaderEpoch() v${version} answers when every partition has, in the order of the request`, () => {
     const { exchange, asked } = run([{ topic: "t", partitions: [partition(2), partition(0)] }], version);
-    assert.deepEqual(asked.map(({ slot, epochs }) => [slot, epochs.currentLeaderEpoch, epochs.leaderEpoch]), [
+    assert.deepEqual(asked.map(({ slot, ask }) => [slot, ask.currentLeaderEpoch, ask.leaderEpoch]), [
       [2, 6, 4],
       [0, 6, 4],
     ]);
     const [first, second] = asked;
-    second?.waiter.onEpochEnd(second.tag, {
+    second?.waiter.onAnswer(second.tag, {
       refusal: "unknown-leader-epoch",
       leaderEpoch: -1,
       endOffset: toOffset(-1),
     });
     assert.equal(exchange.isAnswered, false);
-    first?.waiter.onEpochEnd(first.tag, { refusal: null, leaderEpoch: 3, endOffset: toOffset(77) });
+    first?.waiter.onAnswer(first.tag, { refusal: null, leaderEpoch: 3, endOffset: toOffset(77) });
     assert.deepEqual(exchange.answer.topics, [{
       topic: "t",
       partitions: [

@@ -7,6 +7,7 @@ import { brokerConfigFrom } from "../../partitions/config/broker/broker_properti
 import { resolveLogConfig } from "../../partitions/config/topics/topic_configs.ts";
 import type { ControlCallName, ControlCalls, ControlFailure } from "../../partitions/metadata/control_calls.ts";
 import { MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
+import type { AnswerWaiter, Question, ShardPartitions } from "../../partitions/mod.ts";
 import { isInternalTopic } from "../../partitions/metadata/topic_names.ts";
 import { clusterOfOne } from "../requests/cluster_view.ts";
 import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
@@ -85,6 +86,25 @@ export function testServices(
     ...given,
   });
   return { services, calls };
+}
+
+/** A question that a handler asked. */
+export interface Asked<Ask extends object, Answer extends object> {
+  readonly slot: number;
+  readonly ask: Ask;
+  readonly waiter: AnswerWaiter<Ask, Answer>;
+  readonly tag: number;
+}
+
+/** Partitions that take a question and leave it to the test to answer. */
+export function askedPartitions<Q>(): Q extends Question<infer Ask, infer Answer>
+  ? { partitions: Pick<ShardPartitions, "ask">; asked: Asked<Ask, Answer>[] }
+  : never {
+  const asked: Asked<object, object>[] = [];
+  const partitions: Pick<ShardPartitions, "ask"> = {
+    ask: ({ slot }, ask, waiter, tag) => void asked.push({ slot, ask, waiter, tag }),
+  };
+  return { partitions, asked } as never;
 }
 
 /** A topic of the image. */

@@ -10,6 +10,7 @@ import {
   refuseAppend,
   refuseRead,
 } from "../requests/outcomes.ts";
+import { type Answered, type Question, refuseAnswer } from "../questions/question.ts";
 import type { ColdLookups } from "./cold_lookups.ts";
 import type { OwnedPartitions } from "./owned_partitions.ts";
 
@@ -55,6 +56,17 @@ export class OwnedRequests {
       this.#tryToRead(slot, request, to.outcome(), false);
       to.done();
     });
+  }
+
+  /** Answers a question. */
+  ask<Ask extends object, Answer extends object>(
+    slot: number,
+    question: Question<Ask, Answer>,
+    ask: Ask,
+  ): Answered<Answer> {
+    const partition = this.#partitions.at(slot);
+    if (partition === undefined) return refuseAnswer(question, this.#partitions.refusalOf(slot));
+    return question.serve(partition, ask);
   }
 
   #tryToRead(slot: number, request: ReadRequest, outcome: ReadOutcome, deferCold: boolean): readonly string[] | null {

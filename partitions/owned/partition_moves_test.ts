@@ -82,7 +82,7 @@ const REMOTE_NEW = { client: 0, owner: 1 };
 Deno.test("a moved partition goes on with its offsets, its log start and its counts, and its log is not scanned", () => {
   using scene = new Scene();
   for (const text of ["a", "b", "c"]) scene.append(batchOf(text, text), BY_OLD);
-  scene.world.at(0).partitions.deleteRecords({ shard: 0, slot: SLOT }, 3, scene.answers, 0);
+  scene.world.at(0).partitions.ask({ shard: 0, slot: SLOT }, { offset: 3 }, scene.answers.deleting, 0);
   const before = scene.row;
   assert.ok(scene.letGo());
   assert.deepEqual(scene.row, { ...before, state: partitionState.handedOver });
@@ -95,7 +95,7 @@ Deno.test("a moved partition goes on with its offsets, its log start and its cou
   assert.equal(scene.row.highWatermarkBytes, before.highWatermarkBytes + batchOf("d").length + batchOf("e").length);
   assert.equal(scene.read(2, BY_NEW).refusal, "offset-out-of-range");
   assert.equal(scene.read(3, REMOTE_NEW).refusal, null);
-  scene.world.at(1).partitions.epochEnd({ shard: 1, slot: SLOT }, { ...QUERY, leaderEpoch: 3 }, scene.answers, 0);
+  scene.world.at(1).partitions.ask({ shard: 1, slot: SLOT }, { ...QUERY, leaderEpoch: 3 }, scene.answers.ending, 0);
   assert.deepEqual(scene.answers.ended.map(({ leaderEpoch, endOffset }) => [leaderEpoch, endOffset]), [[3, 8]]);
 });
 
@@ -107,7 +107,7 @@ Deno.test("a move keeps producers: duplicates are known and gaps refused, also w
     assert.deepEqual(scene.append(from(0), BY_OLD), [null, 0]);
     assert.deepEqual(scene.append(from(2), BY_OLD), [null, 2]);
     const place = { shard: 0, slot: SLOT };
-    if (isEmptied) scene.world.at(0).partitions.deleteRecords(place, -1, scene.answers, 0);
+    if (isEmptied) scene.world.at(0).partitions.ask(place, { offset: -1 }, scene.answers.deleting, 0);
     assert.ok(scene.letGo());
     assert.deepEqual(scene.open(), []);
     assert.deepEqual(scene.append(from(2), BY_NEW), [null, 2]);
@@ -127,9 +127,9 @@ Deno.test("between the two shards every request is refused as by no leader, and 
       const place = { shard: 0, slot: SLOT };
       scene.append(batchOf("x"), { client, owner: 0 });
       scene.read(0, { client, owner: 0 });
-      partitions.listOffset(place, { ...QUERY, timestamp: -1 }, scene.answers, 0);
-      partitions.epochEnd(place, { ...QUERY, leaderEpoch: 3 }, scene.answers, 0);
-      partitions.deleteRecords(place, 1, scene.answers, 0);
+      partitions.ask(place, { ...QUERY, timestamp: -1 }, scene.answers.listing, 0);
+      partitions.ask(place, { ...QUERY, leaderEpoch: 3 }, scene.answers.ending, 0);
+      partitions.ask(place, { offset: 1 }, scene.answers.deleting, 0);
       scene.world.pump();
     }
     const { appended, read, listed, ended, deleted } = scene.answers;
@@ -235,7 +235,7 @@ Deno.test("a partition that the disk keeps from being closed stays where it is a
 Deno.test("a new owner that cannot open the log is offline, tells who waits, keeps the log start, and recovers it when it can", () => {
   using scene = new Scene();
   scene.append(batchOf("a", "b", "c"), BY_OLD);
-  scene.world.at(0).partitions.deleteRecords({ shard: 0, slot: SLOT }, 2, scene.answers, 0);
+  scene.world.at(0).partitions.ask({ shard: 0, slot: SLOT }, { offset: 2 }, scene.answers.deleting, 0);
   const probe = new Probe();
   const { purgatory } = scene.world.at(0);
   purgatory.schedule(probe);

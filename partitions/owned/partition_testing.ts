@@ -10,17 +10,18 @@ import type { LogConfig } from "../../storage/log/log_config.ts";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { testConfig } from "../../tests/log_fixture.ts";
 import { buildBatch, type TestRecord } from "../../tests/record_batch_builder.ts";
+import { deleteRecords } from "../questions/delete_records.ts";
+import { epochEnd } from "../questions/epoch_end.ts";
+import { listOffsets } from "../questions/list_offsets.ts";
+import type { Answered, AnswerWaiter, Question } from "../questions/question.ts";
 import { LogStore } from "./log_store.ts";
 import type { TopicImage } from "../metadata/image.ts";
 import type {
   AppendOutcome,
   AppendWaiter,
   DeletionOutcome,
-  DeletionWaiter,
   EpochEndOutcome,
-  EpochEndWaiter,
   ListOffsetOutcome,
-  ListOffsetWaiter,
   ReadOutcome,
   ReadRequest,
   ReadWaiter,
@@ -93,12 +94,16 @@ export function batchOf(...values: string[]): Uint8Array<ArrayBuffer> {
 }
 
 /** Takes every answer; outcomes are copied, because they are valid during the call only. */
-export class Answers implements AppendWaiter, ReadWaiter, ListOffsetWaiter, EpochEndWaiter, DeletionWaiter {
+export class Answers implements AppendWaiter, ReadWaiter {
   readonly appended: (AppendOutcome & { tag: number })[] = [];
   readonly read: (ReadOutcome & { tag: number })[] = [];
   readonly listed: (ListOffsetOutcome & { tag: number })[] = [];
   readonly ended: (EpochEndOutcome & { tag: number })[] = [];
   readonly deleted: (DeletionOutcome & { tag: number })[] = [];
+  /** Who asks these questions. */
+  readonly listing = asking(listOffsets, this.listed);
+  readonly ending = asking(epochEnd, this.ended);
+  readonly deleting = asking(deleteRecords, this.deleted);
   readonly #outcomes = new Map<number, ReadOutcome>();
 
   onAppended(tag: number, outcome: AppendOutcome): void {
@@ -112,15 +117,14 @@ export class Answers implements AppendWaiter, ReadWaiter, ListOffsetWaiter, Epoc
   onRead(tag: number): void {
     this.read.push({ ...this.outcomeOf(tag), tag });
   }
-  onListOffset(tag: number, outcome: ListOffsetOutcome): void {
-    this.listed.push({ ...outcome, tag });
-  }
-  onEpochEnd(tag: number, outcome: EpochEndOutcome): void {
-    this.ended.push({ ...outcome, tag });
-  }
-  onRecordsDeleted(tag: number, outcome: DeletionOutcome): void {
-    this.deleted.push({ ...outcome, tag });
-  }
+}
+
+/** Asks a question and keeps the answers. */
+function asking<Ask extends object, Answer extends object>(
+  question: Question<Ask, Answer>,
+  answers: (Answered<Answer> & { tag: number })[],
+): AnswerWaiter<Ask, Answer> {
+  return { question, onAnswer: (tag, answer) => void answers.push({ ...answer, tag }) };
 }
 
 /** One shard's door and what it stands on. */

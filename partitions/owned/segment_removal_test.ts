@@ -25,7 +25,7 @@ function shardWith(world: TestShards, closedSegments: number, topic = topicOn([0
 Deno.test("segments below the log start are renamed in the next turns, and unlinked when their delay has passed", () => {
   using world = new TestShards(1);
   const { shard, partition, answers } = shardWith(world, 3);
-  shard.partitions.deleteRecords(PLACE, 2, answers, 0);
+  shard.partitions.ask(PLACE, { offset: 2 }, answers.deleting, 0);
   assert.equal(partition.log.segments().length, 4, "the answer does not wait for it");
   shard.partitions.maintain(world.clock.monotonicMs());
   assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [2, 3]);
@@ -52,7 +52,7 @@ Deno.test("where the disk refuses to rename a file, what was renamed before is u
       if (++calls === refused) throw new Deno.errors.PermissionDenied("no");
       rename(from, to);
     };
-    shard.partitions.deleteRecords(PLACE, 3, answers, 0);
+    shard.partitions.ask(PLACE, { offset: 3 }, answers.deleting, 0);
     shard.partitions.maintain(world.clock.monotonicMs());
     assert.equal(partition.log.segments().length, 4 - Math.floor((refused - 1) / 3));
     assert.equal(partition.flush(), true, "the segment that stays can still be flushed");
@@ -71,7 +71,7 @@ Deno.test("where the disk refuses to rename a file, what was renamed before is u
 Deno.test("the segment that holds the log start stays, as does the active one", () => {
   using world = new TestShards(1);
   const { shard, partition, answers } = shardWith(world, 2);
-  shard.partitions.deleteRecords(PLACE, -1, answers, 0);
+  shard.partitions.ask(PLACE, { offset: -1 }, answers.deleting, 0);
   shard.partitions.maintain(0);
   assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [2]);
   assert.deepEqual([partition.log.logStartOffset, answers.deleted.at(-1)?.logStartOffset], [3, 3]);
@@ -80,7 +80,7 @@ Deno.test("the segment that holds the log start stays, as does the active one", 
 Deno.test("a turn removes a few segments only, and the next ones go on", () => {
   using world = new TestShards(1);
   const { shard, partition, answers } = shardWith(world, 100);
-  shard.partitions.deleteRecords(PLACE, -1, answers, 0);
+  shard.partitions.ask(PLACE, { offset: -1 }, answers.deleting, 0);
   const left = [];
   for (let turn = 0; turn < 5; turn++) {
     shard.partitions.maintain(turn);
@@ -92,7 +92,7 @@ Deno.test("a turn removes a few segments only, and the next ones go on", () => {
 Deno.test("segments that a crash left below the log start go after the next opening", () => {
   using world = new TestShards(1);
   const { shard, partition, answers } = shardWith(world, 3);
-  shard.partitions.deleteRecords(PLACE, 2, answers, 0);
+  shard.partitions.ask(PLACE, { offset: 2 }, answers.deleting, 0);
   const checkpoint = new TextEncoder().encode("0\n1\nt 0 2\n");
   replaceFile(shard.files.fileSystem, "/logs/log-start-offset-checkpoint", checkpoint);
   partition.close({ clean: false });
@@ -108,7 +108,7 @@ Deno.test("a partition whose topic was deleted meanwhile is passed over", () => 
   using world = new TestShards(1);
   const topic = topicOn([0], { config });
   const { shard, answers } = shardWith(world, 3, topic);
-  shard.partitions.deleteRecords(PLACE, 2, answers, 0);
+  shard.partitions.ask(PLACE, { offset: 2 }, answers.deleting, 0);
   world.remove(topic);
   shard.partitions.maintain(0);
   assert.deepEqual(shard.reports, []);
@@ -149,7 +149,7 @@ Deno.test("segments below the log start do not let the shard sleep, nor do files
   using world = new TestShards(1);
   const { shard, answers } = shardWith(world, 100);
   assert.equal(shard.partitions.nextDeadlineMs > 0, true);
-  shard.partitions.deleteRecords(PLACE, -1, answers, 0);
+  shard.partitions.ask(PLACE, { offset: -1 }, answers.deleting, 0);
   for (let turn = 0; turn < 4; turn++) {
     assert.equal(shard.partitions.nextDeadlineMs, 0);
     shard.partitions.maintain(turn);

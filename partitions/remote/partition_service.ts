@@ -3,9 +3,10 @@
  * append is read, stamped and written to disk where the other shard received it: in that shard's arena.
  * Runs on every shard; the asking side is remote_partitions.ts.
  */
+import { assert } from "../../storage/base/assert.ts";
 import { toOffset } from "../../storage/base/units.ts";
 import type { NativeMemory } from "../../storage/mod.ts";
-import type { OwnedPartitions } from "../owned/owned_partitions.ts";
+import { questions } from "../questions/questions.ts";
 import type { OwnedRequests } from "../owned/owned_requests.ts";
 import { emptyAppendOutcome, emptyReadOutcome } from "../requests/outcomes.ts";
 import { refusalNumber } from "../requests/refusals.ts";
@@ -16,7 +17,6 @@ import type { RingRecord } from "../shared/ring.ts";
 /** The serving side. */
 export class PartitionService {
   readonly #requests: OwnedRequests;
-  readonly #partitions: OwnedPartitions;
   readonly #outboxes: readonly Outbox[];
   readonly #arenas: readonly NativeMemory[];
   readonly #onRelease: (lease: number) => void;
@@ -25,19 +25,17 @@ export class PartitionService {
 
   /**
    * @param requests to the shard's own partitions
-   * @param of the partitions, the way to each shard and its arena, and where leases go back to
+   * @param of the way to each shard and its arena, and where leases go back to
    */
   constructor(
     requests: OwnedRequests,
     of: {
-      partitions: OwnedPartitions;
       outboxes: readonly Outbox[];
       arenas: readonly NativeMemory[];
       onRelease: (lease: number) => void;
     },
   ) {
     this.#requests = requests;
-    this.#partitions = of.partitions;
     this.#outboxes = of.outboxes;
     this.#arenas = of.arenas;
     this.#onRelease = of.onRelease;
@@ -55,14 +53,8 @@ export class PartitionService {
       case message.kind.release:
         this.#onRelease(record.ints[record.int + message.release.lease] as number);
         return true;
-      case message.kind.listOffset:
-        this.#listOffset(sender, record);
-        return true;
-      case message.kind.epochEnd:
-        this.#epochEnd(sender, record);
-        return true;
-      case message.kind.deleteRecords:
-        this.#deleteRecords(sender, record);
+      case message.kind.question:
+        this.#answer(sender, record);
         return true;
     }
     return false;
@@ -129,60 +121,21 @@ export class PartitionService {
     outbox.commit();
   }
 
-  #listOffset(sender: number, { ints, int, floats, float }: RingRecord): void {
-    const ask = message.listOffset;
-    const slot = ints[int + ask.slot] as number;
-    const partition = this.#partitions.at(slot);
-    const outcome = partition?.listOffset({
-      timestamp: floats[float + ask.floats.timestamp] as number,
-      currentLeaderEpoch: ints[int + ask.currentLeaderEpoch] as number,
-      committedOnly: ints[int + ask.committedOnly] === 1,
-    });
-    const outbox = this.#outboxes[sender] as Outbox;
-    const answer = outbox.begin(message.kind.listOffsetDone);
-    const at = message.listOffsetDone;
-    answer.ints[answer.int + at.operation] = ints[int + ask.operation] as number;
-    answer.ints[answer.int + at.refusal] = refusalNumber(
-      outcome === undefined ? this.#partitions.refusalOf(slot) : outcome.refusal,
+  #answer(sender: number, record: RingRecord): void {
+    const { ints, int } = record;
+    const question = questions[ints[int + message.question.question] as number];
+    assert(question !== undefined, "shards have the same list of questions");
+    const operation = ints[int + message.question.operation] as number;
+    const answered = this.#requests.ask(
+      ints[int + message.question.slot] as number,
+      question,
+      question.ask.read(record),
     );
-    answer.ints[answer.int + at.leaderEpoch] = outcome?.leaderEpoch ?? -1;
-    answer.floats[answer.float + at.floats.offset] = outcome?.offset ?? -1;
-    answer.floats[answer.float + at.floats.timestamp] = outcome?.timestamp ?? -1;
-    outbox.commit();
-  }
-
-  #epochEnd(sender: number, { ints, int }: RingRecord): void {
-    const ask = message.epochEnd;
-    const slot = ints[int + ask.slot] as number;
-    const partition = this.#partitions.at(slot);
-    const outcome = partition?.epochEnd({
-      currentLeaderEpoch: ints[int + ask.currentLeaderEpoch] as number,
-      leaderEpoch: ints[int + ask.leaderEpoch] as number,
-    });
     const outbox = this.#outboxes[sender] as Outbox;
-    const answer = outbox.begin(message.kind.epochEndDone);
-    const at = message.epochEndDone;
-    answer.ints[answer.int + at.operation] = ints[int + ask.operation] as number;
-    answer.ints[answer.int + at.refusal] = refusalNumber(
-      outcome === undefined ? this.#partitions.refusalOf(slot) : outcome.refusal,
-    );
-    answer.ints[answer.int + at.leaderEpoch] = outcome?.leaderEpoch ?? -1;
-    answer.floats[answer.float + at.floats.endOffset] = outcome?.endOffset ?? -1;
-    outbox.commit();
-  }
-
-  #deleteRecords(sender: number, { ints, int, floats, float }: RingRecord): void {
-    const ask = message.deleteRecords;
-    const slot = ints[int + ask.slot] as number;
-    const outcome = this.#partitions.at(slot)?.deleteRecords(floats[float + ask.floats.offset] as number);
-    const outbox = this.#outboxes[sender] as Outbox;
-    const answer = outbox.begin(message.kind.recordsDeleted);
-    const at = message.recordsDeleted;
-    answer.ints[answer.int + at.operation] = ints[int + ask.operation] as number;
-    answer.ints[answer.int + at.refusal] = refusalNumber(
-      outcome === undefined ? this.#partitions.refusalOf(slot) : outcome.refusal,
-    );
-    answer.floats[answer.float + at.floats.logStartOffset] = outcome?.logStartOffset ?? -1;
+    const answer = outbox.begin(message.kind.answer);
+    answer.ints[answer.int + message.answer.operation] = operation;
+    answer.ints[answer.int + message.answer.refusal] = refusalNumber(answered.refusal);
+    question.answer.write(answer, answered);
     outbox.commit();
   }
 }

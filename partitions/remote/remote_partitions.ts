@@ -4,15 +4,11 @@
  * Runs on every shard, on the asking side; the owner's side is partition_service.ts.
  */
 import { toOffset } from "../../storage/base/units.ts";
+import { assert } from "../../storage/base/assert.ts";
+import type { AnswerWaiter } from "../questions/question.ts";
+import { questions } from "../questions/questions.ts";
 import { Operations } from "../requests/operations.ts";
-import type {
-  AppendWaiter,
-  DeletionWaiter,
-  EpochEndWaiter,
-  ListOffsetWaiter,
-  ReadRequest,
-  ReadWaiter,
-} from "../requests/outcomes.ts";
+import type { AppendWaiter, ReadRequest, ReadWaiter } from "../requests/outcomes.ts";
 import { emptyAppendOutcome } from "../requests/outcomes.ts";
 import { refusalOf } from "../requests/refusals.ts";
 import type { Outbox } from "../shared/mail.ts";
@@ -24,9 +20,9 @@ export class RemotePartitions {
   readonly #outboxes: readonly Outbox[];
   readonly #appends = new Operations<AppendWaiter>();
   readonly #reads = new Operations<ReadWaiter>();
-  readonly #listOffsets = new Operations<ListOffsetWaiter>();
-  readonly #epochEnds = new Operations<EpochEndWaiter>();
-  readonly #deletions = new Operations<DeletionWaiter>();
+  readonly #questions = new Operations<AnswerWaiter<object, object>>();
+  /** All of them: who is added here is counted. */
+  readonly #tables = [this.#appends, this.#reads, this.#questions];
   readonly #appended = emptyAppendOutcome();
 
   /** @param outboxes the way to each shard */
@@ -36,8 +32,9 @@ export class RemotePartitions {
 
   /** Operations that wait for another shard. */
   get inFlight(): number {
-    return this.#appends.count + this.#reads.count + this.#listOffsets.count + this.#epochEnds.count +
-      this.#deletions.count;
+    let count = 0;
+    for (const table of this.#tables) count += table.count;
+    return count;
   }
 
   /** Asks the owner to append; the bytes must stay in this shard's arena until the answer. */
@@ -73,54 +70,24 @@ export class RemotePartitions {
   }
 
   /** Gives a slice back to its owner. */
-  release(to: { shard: number; slot: number }, lease: number): void {
+  release(to: { shard: number }, lease: number): void {
     const outbox = this.#outbox(to.shard);
     const { ints, int } = outbox.begin(message.kind.release);
-    ints[int + message.release.slot] = to.slot;
     ints[int + message.release.lease] = lease;
     outbox.commit();
   }
 
-  /** Asks the owner for the offset of a timestamp. */
-  listOffset(
-    to: { shard: number; slot: number },
-    query: { timestamp: number; currentLeaderEpoch: number; committedOnly: boolean },
-    waiter: ListOffsetWaiter,
-    tag: number,
-  ): void {
+  /** Asks the owner a question. */
+  ask(to: { shard: number; slot: number }, ask: object, waiter: AnswerWaiter<object, object>, tag: number): void {
+    const number = questions.indexOf(waiter.question);
+    assert(number >= 0, "every question stands in the list of questions");
     const outbox = this.#outbox(to.shard);
-    const { ints, int, floats, float } = outbox.begin(message.kind.listOffset);
-    ints[int + message.listOffset.operation] = this.#listOffsets.add(waiter, tag);
-    ints[int + message.listOffset.slot] = to.slot;
-    ints[int + message.listOffset.currentLeaderEpoch] = query.currentLeaderEpoch;
-    ints[int + message.listOffset.committedOnly] = query.committedOnly ? 1 : 0;
-    floats[float + message.listOffset.floats.timestamp] = query.timestamp;
-    outbox.commit();
-  }
-
-  /** Asks the owner where a leader epoch ends. */
-  epochEnd(
-    to: { shard: number; slot: number },
-    query: { currentLeaderEpoch: number; leaderEpoch: number },
-    waiter: EpochEndWaiter,
-    tag: number,
-  ): void {
-    const outbox = this.#outbox(to.shard);
-    const { ints, int } = outbox.begin(message.kind.epochEnd);
-    ints[int + message.epochEnd.operation] = this.#epochEnds.add(waiter, tag);
-    ints[int + message.epochEnd.slot] = to.slot;
-    ints[int + message.epochEnd.currentLeaderEpoch] = query.currentLeaderEpoch;
-    ints[int + message.epochEnd.leaderEpoch] = query.leaderEpoch;
-    outbox.commit();
-  }
-
-  /** Asks the owner to move the log start. */
-  deleteRecords(to: { shard: number; slot: number }, offset: number, waiter: DeletionWaiter, tag: number): void {
-    const outbox = this.#outbox(to.shard);
-    const { ints, int, floats, float } = outbox.begin(message.kind.deleteRecords);
-    ints[int + message.deleteRecords.operation] = this.#deletions.add(waiter, tag);
-    ints[int + message.deleteRecords.slot] = to.slot;
-    floats[float + message.deleteRecords.floats.offset] = offset;
+    const record = outbox.begin(message.kind.question);
+    const { ints, int } = record;
+    ints[int + message.question.operation] = this.#questions.add(waiter, tag);
+    ints[int + message.question.slot] = to.slot;
+    ints[int + message.question.question] = number;
+    waiter.question.ask.write(record, ask);
     outbox.commit();
   }
 
@@ -133,14 +100,8 @@ export class RemotePartitions {
       case message.kind.readDone:
         this.#onReadDone(record);
         return true;
-      case message.kind.listOffsetDone:
-        this.#onListOffsetDone(record);
-        return true;
-      case message.kind.epochEndDone:
-        this.#onEpochEndDone(record);
-        return true;
-      case message.kind.recordsDeleted:
-        this.#onRecordsDeleted(record);
+      case message.kind.answer:
+        this.#onAnswer(record);
         return true;
     }
     return false;
@@ -186,36 +147,12 @@ export class RemotePartitions {
     waiter.onRead(tag);
   }
 
-  #onListOffsetDone({ ints, int, floats, float }: RingRecord): void {
-    const at = message.listOffsetDone;
-    const operation = ints[int + at.operation] as number;
-    const tag = this.#listOffsets.tagOf(operation);
-    this.#listOffsets.take(operation).onListOffset(tag, {
-      refusal: refusalOf(ints[int + at.refusal] as number),
-      offset: toOffset(floats[float + at.floats.offset] as number),
-      timestamp: floats[float + at.floats.timestamp] as number,
-      leaderEpoch: ints[int + at.leaderEpoch] as number,
-    });
-  }
-
-  #onEpochEndDone({ ints, int, floats, float }: RingRecord): void {
-    const at = message.epochEndDone;
-    const operation = ints[int + at.operation] as number;
-    const tag = this.#epochEnds.tagOf(operation);
-    this.#epochEnds.take(operation).onEpochEnd(tag, {
-      refusal: refusalOf(ints[int + at.refusal] as number),
-      leaderEpoch: ints[int + at.leaderEpoch] as number,
-      endOffset: toOffset(floats[float + at.floats.endOffset] as number),
-    });
-  }
-
-  #onRecordsDeleted({ ints, int, floats, float }: RingRecord): void {
-    const at = message.recordsDeleted;
-    const operation = ints[int + at.operation] as number;
-    const tag = this.#deletions.tagOf(operation);
-    this.#deletions.take(operation).onRecordsDeleted(tag, {
-      refusal: refusalOf(ints[int + at.refusal] as number),
-      logStartOffset: toOffset(floats[float + at.floats.logStartOffset] as number),
-    });
+  #onAnswer(record: RingRecord): void {
+    const { ints, int } = record;
+    const operation = ints[int + message.answer.operation] as number;
+    const refusal = refusalOf(ints[int + message.answer.refusal] as number);
+    const tag = this.#questions.tagOf(operation);
+    const waiter = this.#questions.take(operation);
+    waiter.onAnswer(tag, { ...waiter.question.answer.read(record), refusal });
   }
 }

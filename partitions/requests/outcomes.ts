@@ -1,6 +1,11 @@
 /**
- * What a partition answers, the same whether it lives on the asking shard or on another. The objects belong to the
- * asker and are filled in place. Plain data; shards.
+ * What a partition answers to appends and reads, the same whether it lives on the asking shard or on another. Answers to questions are
+ * named here for the partition that gives them, and declared in partitions/questions. Plain data; shards.
+ *
+ * Whose the object of an answer is:
+ *   AppendOutcome   lent during the call: the next append fills it anew
+ *   ReadOutcome     filled in place: it belongs to whoever asked, who gives it with `ReadWaiter.outcomeOf()`
+ *   the others      fresh: whoever asked may keep it (questions/question.ts)
  */
 import { NO_OFFSET, type Offset } from "../../storage/base/units.ts";
 import type { Refusal } from "./refusals.ts";
@@ -128,11 +133,6 @@ export interface ListOffsetOutcome {
   leaderEpoch: number;
 }
 
-/** Who waits for offsets. */
-export interface ListOffsetWaiter {
-  onListOffset(tag: number, outcome: ListOffsetOutcome): void;
-}
-
 /** Answer to OffsetForLeaderEpoch. */
 export interface EpochEndOutcome {
   refusal: Refusal | null;
@@ -142,19 +142,9 @@ export interface EpochEndOutcome {
   endOffset: Offset;
 }
 
-/** Who waits for epoch ends. */
-export interface EpochEndWaiter {
-  onEpochEnd(tag: number, outcome: EpochEndOutcome): void;
-}
-
 /** Answer to DeleteRecords. */
 export interface DeletionOutcome {
   refusal: Refusal | null;
   /** Where the log starts now, -1 when refused. */
   logStartOffset: Offset;
-}
-
-/** Who waits for deletions. */
-export interface DeletionWaiter {
-  onRecordsDeleted(tag: number, outcome: DeletionOutcome): void;
 }

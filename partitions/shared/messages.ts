@@ -13,17 +13,13 @@ export const kind = {
   read: 4,
   readDone: 5,
   release: 6,
-  listOffset: 7,
-  listOffsetDone: 8,
-  epochEnd: 9,
-  epochEndDone: 10,
-  watermark: 11,
-  groupCall: 12,
-  groupTaken: 13,
-  groupAnswer: 14,
-  groupRelease: 15,
-  deleteRecords: 16,
-  recordsDeleted: 17,
+  question: 7,
+  answer: 8,
+  watermark: 9,
+  groupCall: 10,
+  groupTaken: 11,
+  groupAnswer: 12,
+  groupRelease: 13,
 } as const;
 
 /**
@@ -76,33 +72,12 @@ export const readDone = {
   },
 } as const;
 /** shard → owner: a leased slice has been sent. */
-export const release = { slot: 1, lease: 2 } as const;
+export const release = { lease: 1 } as const;
 
-/** shard → owner: the offset for a timestamp or one of Kafka's special timestamps. */
-export const listOffset = {
-  operation: 1,
-  slot: 2,
-  currentLeaderEpoch: 3,
-  committedOnly: 4,
-  floats: { timestamp: 0 },
-} as const;
+/** shard → owner: a question; its own words follow (partitions/questions/question.ts). */
+export const question = { operation: 1, slot: 2, question: 3, firstField: 4 } as const;
 /** The answer. */
-export const listOffsetDone = {
-  operation: 1,
-  refusal: 2,
-  leaderEpoch: 3,
-  floats: { offset: 0, timestamp: 1 },
-} as const;
-
-/** shard → owner: where a leader epoch ends. */
-export const epochEnd = { operation: 1, slot: 2, currentLeaderEpoch: 3, leaderEpoch: 4 } as const;
-/** The answer. */
-export const epochEndDone = { operation: 1, refusal: 2, leaderEpoch: 3, floats: { endOffset: 0 } } as const;
-
-/** shard → owner: move the log start; -1 is the high watermark. */
-export const deleteRecords = { operation: 1, slot: 2, floats: { offset: 0 } } as const;
-/** The answer. */
-export const recordsDeleted = { operation: 1, refusal: 2, floats: { logStartOffset: 0 } } as const;
+export const answer = { operation: 1, refusal: 2, firstField: 3 } as const;
 
 /** owner → waiting shard: the partition's high watermark has moved (or it went away); read it from the table. */
 export const watermark = { slot: 1 } as const;

@@ -25,6 +25,7 @@ const DOORS = ["mod.ts", "control.ts"];
 /** Folders that are doors themselves: plain data and parsing, without a mod.ts of their own. */
 const OPEN_FOLDERS: ReadonlyMap<string, string> = new Map([
   ["partitions/config", "settings are plain data that every layer above reads"],
+  ["partitions/questions", "a handler imports the question that it asks: one file, one declaration"],
 ]);
 
 /** Steps around a door, each with its reason. Every one has to be needed. */

@@ -1,0 +1,189 @@
+/**
+ * Answers a request that asks partitions one question each: spreads it over the shards, waits for all answers, and puts them together in
+ * the order of the request. A handler says what it asks of a partition, and how an answer becomes a part of the response.
+ *
+ *   gather() ─► topics, one after the other: authorized? known? ─► ask() ─► partition's shard ─► part()
+ *      └─ a step for each partition, as far as the turn goes (slices.ts) ─┘            all parts there ─► respond()
+ *
+ * Always: `respond()` runs once, when every partition that was asked has answered; parts stand as the request named their partitions.
+ * Runs on shards.
+ */
+import {
+  type Answered,
+  type AnswerWaiter,
+  errorCodeOf,
+  type PartitionPlace,
+  type Question,
+  type TopicImage,
+} from "../../partitions/mod.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import { authorize } from "./authorization.ts";
+import type { Exchange, ShardServices } from "./handler.ts";
+import type { SlicedWork } from "./slices.ts";
+import { TopicCursor } from "./topic_cursor.ts";
+
+/** What a request wants to know. `Named` is what it names of a partition, `Part` what its answer says of it. */
+export interface Gathering<Named, Ask extends object, Answer extends object, Part> {
+  readonly question: Question<Ask, Answer>;
+  /** The topics of the request and what it names of each. */
+  readonly topics: readonly NamedTopic<Named>[];
+  /** What becomes of a partition that is named more than once: each is asked, each is INVALID_REQUEST, or the last one counts. */
+  readonly repeated: "each" | "refused" | "last";
+  /** What the client must be allowed to do with a topic. */
+  readonly operation: Parameters<typeof authorize>[1];
+  readonly indexOf: (named: Named) => number;
+  /** Why no partition of a known topic is asked, as an error code. */
+  readonly refuseTopic?: (topic: TopicImage) => number;
+  /** What a known partition is asked, or why it is not, as an error code. */
+  readonly ask: (named: Named) => Ask | number;
+  /** The part of the response. @param answer `question.nothing` unless the code is NONE */
+  readonly part: (named: Named, code: number, answer: Readonly<Answer>) => Part;
+  /** Answers, or asks on. @param topics with their parts, as the request has them */
+  readonly respond: (topics: readonly GatheredTopic<Part>[]) => void;
+}
+
+/** A topic of a request. */
+export interface NamedTopic<Named> {
+  readonly name: string;
+  readonly partitions: readonly Named[];
+}
+
+/** A topic of a response. */
+export interface GatheredTopic<Part> {
+  readonly name: string;
+  readonly partitions: Part[];
+}
+
+/** Asks. What does not fit into this turn goes on in later ones. */
+export function gather<Named, Ask extends object, Answer extends object, Part>(
+  gathering: Gathering<Named, Ask, Answer, Part>,
+  exchange: Exchange<never>,
+  services: ShardServices,
+): void {
+  new Gather(gathering, exchange, services).start();
+}
+
+class Gather<Named, Ask extends object, Answer extends object, Part> implements AnswerWaiter<Ask, Answer>, SlicedWork {
+  readonly question: Question<Ask, Answer>;
+  readonly #gathering: Gathering<Named, Ask, Answer, Part>;
+  readonly #exchange: Exchange<never>;
+  readonly #services: ShardServices;
+  readonly #topics: readonly NamedTopic<Named>[];
+  readonly #cursor;
+  readonly #refused: ReadonlySet<string>;
+  /** What was named, and its part of the response, which is there once it was refused or answered. */
+  readonly #named: Named[] = [];
+  readonly #parts: Part[] = [];
+  /** Of the topic that the cursor is at. */
+  #topic: TopicImage | undefined;
+  #topicCode: number = errorCode.NONE;
+  /** Questions, and one for the steps themselves. */
+  #unanswered = 1;
+
+  constructor(gathering: Gathering<Named, Ask, Answer, Part>, exchange: Exchange<never>, services: ShardServices) {
+    this.question = gathering.question;
+    this.#gathering = gathering;
+    this.#exchange = exchange;
+    this.#services = services;
+    const { topics, repeated } = gathering;
+    this.#topics = repeated === "last" ? lastOfEach(topics, gathering.indexOf) : topics;
+    this.#refused = repeated === "refused" ? repeatedIn(topics, gathering.indexOf) : new Set();
+    this.#cursor = new TopicCursor(this.#topics, ({ partitions }) => partitions);
+  }
+
+  start(): void {
+    if (this.#cursor.isAtEnd) this.finish();
+    else this.#services.slices.run(this, this.#exchange);
+  }
+
+  step(): boolean {
+    const { topic: { name }, partition: named } = this.#cursor;
+    if (this.#cursor.isAtTopic) this.#enter(name);
+    const index = this.#gathering.indexOf(named);
+    const place = this.#topic?.partitions[index];
+    const tag = this.#named.push(named) - 1;
+    if (this.#topicCode !== errorCode.NONE) this.#refuse(tag, this.#topicCode);
+    else if (this.#refused.has(keyOf(name, index))) this.#refuse(tag, errorCode.INVALID_REQUEST);
+    else if (place === undefined) this.#refuse(tag, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    else this.#ask(place, named, tag);
+    return this.#cursor.advance();
+  }
+
+  finish(): void {
+    this.#endOne();
+  }
+
+  onAnswer(tag: number, answer: Answered<Answer>): void {
+    const { refusal } = answer;
+    this.#setPart(tag, errorCodeOf(refusal), refusal === null ? answer : this.question.nothing);
+    this.#endOne();
+  }
+
+  #enter(name: string): void {
+    const topic = this.#topic = this.#services.image.topic(name);
+    const isAllowed = authorize(this.#exchange.context, this.#gathering.operation, { type: "TOPIC", name });
+    if (!isAllowed) this.#topicCode = errorCode.TOPIC_AUTHORIZATION_FAILED;
+    else {this.#topicCode = topic === undefined
+        ? errorCode.NONE
+        : this.#gathering.refuseTopic?.(topic) ?? errorCode.NONE;}
+  }
+
+  #ask(place: PartitionPlace, named: Named, tag: number): void {
+    const ask = this.#gathering.ask(named);
+    if (typeof ask === "number") return this.#refuse(tag, ask);
+    this.#unanswered++;
+    this.#services.partitions.ask(place, ask, this, tag);
+  }
+
+  #refuse(tag: number, code: number): void {
+    this.#setPart(tag, code, this.question.nothing);
+  }
+
+  #setPart(tag: number, code: number, answer: Readonly<Answer>): void {
+    this.#parts[tag] = this.#gathering.part(this.#named[tag] as Named, code, answer);
+  }
+
+  #endOne(): void {
+    this.#unanswered--;
+    if (this.#unanswered > 0) return;
+    let next = 0;
+    const topics = this.#topics.map(({ name, partitions }) => ({
+      name,
+      partitions: this.#parts.slice(next, next += partitions.length),
+    }));
+    this.#gathering.respond(topics);
+  }
+}
+
+function keyOf(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}
+
+/** Partitions that a request names more than once. */
+function repeatedIn<Named>(topics: readonly NamedTopic<Named>[], indexOf: (named: Named) => number): Set<string> {
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const { name, partitions } of topics) {
+    for (const named of partitions) {
+      const key = keyOf(name, indexOf(named));
+      if (seen.has(key)) repeated.add(key);
+      seen.add(key);
+    }
+  }
+  return repeated;
+}
+
+/** Each topic and each partition once, where they are named first, with what is named last. */
+function lastOfEach<Named>(
+  topics: readonly NamedTopic<Named>[],
+  indexOf: (named: Named) => number,
+): NamedTopic<Named>[] {
+  const last = new Map<string, Map<number, Named>>();
+  for (const { name, partitions } of topics) {
+    for (const named of partitions) {
+      const ofTopic = last.get(name) ?? new Map<number, Named>();
+      last.set(name, ofTopic.set(indexOf(named), named));
+    }
+  }
+  return Array.from(last, ([name, partitions]) => ({ name, partitions: [...partitions.values()] }));
+}

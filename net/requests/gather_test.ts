@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { epochEnd } from "../../partitions/questions/epoch_end.ts";
+import { toOffset } from "../../storage/base/units.ts";
+import {
+  askedPartitions,
+  context,
+  OTHER_TOPIC_ID,
+  testServices,
+  TOPIC_ID,
+  topicImage,
+} from "../handlers/handler_testing.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import { gather, type GatheredTopic, type Gathering } from "./gather.ts";
+import type { Exchange } from "./handler.ts";
+import type { SlicedWork } from "./slices.ts";
+
+type Named = [index: number, text: string];
+type Part = [text: string, code: number, endOffset: number];
+type Topics = { name: string; partitions: Named[] }[];
+
+/** Gathers from two topics of three partitions. Steps are taken by hand where `takesSteps` says so. */
+function run(
+  topics: Topics,
+  changes: Partial<Gathering<Named, { currentLeaderEpoch: number; leaderEpoch: number }, object, Part>> = {},
+  takesSteps = false,
+) {
+  const { partitions, asked } = askedPartitions<typeof epochEnd>();
+  const responses: (readonly GatheredTopic<Part>[])[] = [];
+  const work: SlicedWork[] = [];
+  const slices = { run: (given: SlicedWork) => void work.push(given) };
+  const { services } = testServices(
+    [topicImage("t", TOPIC_ID, 3), topicImage("u", OTHER_TOPIC_ID, 3)],
+    takesSteps ? { partitions, slices } : { partitions },
+  );
+  gather<Named, { currentLeaderEpoch: number; leaderEpoch: number }, { leaderEpoch: number; endOffset: number }, Part>(
+    {
+      question: epochEnd as never,
+      topics,
+      repeated: changes.repeated ?? "each",
+      operation: "DESCRIBE",
+      indexOf: ([index]) => index,
+      refuseTopic: changes.refuseTopic,
+      ask: changes.ask ?? (([index]) => ({ currentLeaderEpoch: -1, leaderEpoch: index })),
+      part: ([, text], code, { endOffset }) => [text, code, endOffset],
+      respond: (answered) => void responses.push(answered),
+    },
+    { context: context() } as unknown as Exchange<never>,
+    services,
+  );
+  const answer = (index: number) => {
+    const question = asked[index];
+    question?.waiter.onAnswer(question.tag, { refusal: null, leaderEpoch: 0, endOffset: toOffset(index) });
+  };
+  return { asked, answer, responses, work };
+}
+
+Deno.test("gather() responds once, when the last partition has answered, in the order of the request", () => {
+  const topics: Topics = [
+    { name: "u", partitions: [[2, "a"], [0, "b"]] },
+    { name: "none", partitions: [] },
+    { name: "t", partitions: [[1, "c"]] },
+  ];
+  const { asked, answer, responses } = run(topics);
+  assert.deepEqual(asked.map(({ ask }) => ask.leaderEpoch), [2, 0, 1]);
+  for (const index of [2, 0]) answer(index);
+  assert.equal(responses.length, 0);
+  answer(1);
+  assert.deepEqual(responses, [[
+    { name: "u", partitions: [["a", 0, 0], ["b", 0, 1]] },
+    { name: "none", partitions: [] },
+    { name: "t", partitions: [["c", 0, 2]] },
+  ]]);
+});
+
+Deno.test("gather() takes a step for each partition, and waits for the last step where all have answered", () => {
+  const { asked, answer, responses, work: [work] } = run(
+    [{ name: "t", partitions: [[0, "a"], [1, "b"]] }, { name: "u", partitions: [[2, "c"]] }],
+    {},
+    true,
+  );
+  for (const more of [true, true, false]) {
+    assert.equal(work?.step(), more);
+    answer(asked.length - 1);
+  }
+  assert.equal(responses.length, 0);
+  work?.finish();
+  assert.deepEqual(responses.map((topics) => topics.length), [2]);
+});
+
+Deno.test("gather() of a request that names no partition responds at once", () => {
+  for (const topics of [[], [{ name: "t", partitions: [] }]]) assert.deepEqual(run(topics).responses, [topics]);
+});
+
+Deno.test("gather() asks nobody whom it refuses: an unknown one, a refused topic, a refused question", () => {
+  const UNKNOWN = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  const codes = (topics: Topics, changes: Parameters<typeof run>[1]) => {
+    const { asked, responses } = run(topics, changes);
+    assert.equal(asked.length, 0);
+    return responses[0]?.flatMap(({ partitions }) => partitions.map(([, code, endOffset]) => [code, endOffset]));
+  };
+  const named: Topics = [{ name: "none", partitions: [[0, "a"]] }, { name: "t", partitions: [[3, "b"], [-1, "c"]] }];
+  assert.deepEqual(codes(named, {}), [[UNKNOWN, -1], [UNKNOWN, -1], [UNKNOWN, -1]]);
+  const one: Topics = [{ name: "t", partitions: [[0, "a"]] }];
+  assert.deepEqual(codes(one, { refuseTopic: () => 17 }), [[17, -1]]);
+  assert.deepEqual(codes(one, { ask: () => 35 }), [[35, -1]]);
+});
+
+Deno.test("gather() asks a partition that is named twice each time, never, or what was named last", () => {
+  const topics: Topics = [
+    { name: "t", partitions: [[0, "a"], [1, "b"]] },
+    { name: "u", partitions: [[0, "c"]] },
+    { name: "t", partitions: [[0, "d"]] },
+  ];
+  const texts = (repeated: "each" | "refused" | "last") => {
+    const { asked, answer, responses } = run(topics, { repeated });
+    for (const index of asked.keys()) answer(index);
+    return responses[0]?.map(({ name, partitions }) => [name, ...partitions.map(([text, code]) => `${text}${code}`)]);
+  };
+  const TWICE = errorCode.INVALID_REQUEST;
+  assert.deepEqual(texts("each"), [["t", "a0", "b0"], ["u", "c0"], ["t", "d0"]]);
+  assert.deepEqual(texts("refused"), [["t", `a${TWICE}`, "b0"], ["u", "c0"], ["t", `d${TWICE}`]]);
+  assert.deepEqual(texts("last"), [["t", "d0", "b0"], ["u", "c0"]]);
+});

@@ -1,0 +1,13 @@
+/** The question of DeleteRecords, which is an order: move the log start (KIP-107). Plain data; shards. */
+import { float64, offset, question } from "./question.ts";
+
+/** Answers where the log starts now. */
+export const deleteRecords = question({
+  name: "deleteRecords",
+  ask: {
+    /** The new log start; -1 is the high watermark. */
+    offset: float64,
+  },
+  answer: { logStartOffset: offset },
+  serve: (partition, ask) => partition.deleteRecords(ask.offset),
+});

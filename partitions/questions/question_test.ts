@@ -1,0 +1,48 @@
+import { strict as assert } from "node:assert";
+import { toOffset } from "../../storage/base/units.ts";
+import { RECORD_FLOATS, RECORD_INTS, type RingRecord } from "../shared/ring.ts";
+import { flag, float64, int32, Layout, offset, question } from "./question.ts";
+
+/** A record in the middle of a ring, whose words are those of an old one. */
+function oldRecord(): RingRecord {
+  return {
+    ints: new Int32Array(3 * RECORD_INTS).fill(77),
+    floats: new Float64Array(3 * RECORD_FLOATS).fill(77),
+    int: RECORD_INTS,
+    float: RECORD_FLOATS,
+  };
+}
+
+Deno.test("Layout.read() gives what Layout.write() was given, whatever the record held before", () => {
+  const layout = new Layout<{ a: number; b: number; c: boolean; d: ReturnType<typeof toOffset>; e: boolean }>(
+    { a: int32, b: float64, c: flag, d: offset, e: flag },
+    4,
+  );
+  const extremes = { a: -(2 ** 31), b: Number.MAX_SAFE_INTEGER, c: true, d: toOffset(2 ** 52), e: false };
+  const record = oldRecord();
+  layout.write(record, extremes);
+  assert.deepEqual(layout.read(record), extremes);
+  const ints = record.ints.subarray(record.int, record.int + RECORD_INTS);
+  assert.deepEqual([...ints.subarray(0, 8)], [77, 77, 77, 77, -(2 ** 31), 1, 0, 77], "in the order of the declaration");
+  assert.ok(record.ints.subarray(0, record.int).every((word) => word === 77), "and nowhere else");
+});
+
+Deno.test("Layout refuses more fields than a ring record has words", () => {
+  const fields = (count: number, field: typeof int32) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`f${index}`, field]));
+  const firstInt = 4;
+  new Layout(fields(RECORD_INTS - firstInt, int32), firstInt);
+  new Layout(fields(RECORD_FLOATS, float64), firstInt);
+  assert.throws(() => new Layout(fields(RECORD_INTS - firstInt + 1, int32), firstInt), /fit into a ring record/);
+  assert.throws(() => new Layout(fields(RECORD_FLOATS + 1, float64), firstInt), /fit into a ring record/);
+});
+
+Deno.test("question() says -1 and false of what a refused answer does not know", () => {
+  const { nothing } = question({
+    name: "test",
+    ask: {},
+    answer: { a: int32, b: float64, c: offset, d: flag },
+    serve: () => ({ a: 1, b: 2, c: toOffset(3), d: true, refusal: null }),
+  });
+  assert.deepEqual(nothing, { a: -1, b: -1, c: -1, d: false });
+});
