@@ -11,7 +11,6 @@
 import {
   type AppendResult,
   type FlushOutcome,
-  type FlushRequest,
   type Log,
   type LogConfig,
   type NativeMemory,
@@ -21,7 +20,7 @@ import {
   toOffset,
 } from "../../storage/mod.ts";
 import { findListedOffset, NOTHING_LISTED } from "./listed_offsets.ts";
-import { PartitionFlushes } from "./partition_flushes.ts";
+import { type Flusher, PartitionFlushes } from "./partition_flushes.ts";
 import { readPartition } from "./partition_reads.ts";
 import { type Consequence, ReplicaState } from "../replication/replica_state.ts";
 import type {
@@ -34,18 +33,15 @@ import type {
 import type { WatermarkTable } from "../shared/watermarks.ts";
 
 /** What a partition tells whoever holds it. */
-export interface PartitionOwner {
+export interface PartitionOwner extends Flusher {
   /** The high watermark or the log start moved, or the partition went away. */
   onMoved(slot: number): void;
-  /** Whether a flush may begin now; otherwise the partition's `flushLater()` is called when one may. */
-  mayFlush(slot: number): boolean;
-  /** Wants files made durable on another thread; `done` runs on a later turn. */
-  onFlush(request: FlushRequest, done: (outcome: FlushOutcome) => void): void;
   /** The log start moved: segments may lie below it. */
   onLogStartMoved(slot: number): void;
-  /** The disk refuses something; a sentence for the operator. */
-  onTrouble(slot: number, text: string): void;
 }
+
+/** Said of a flush that the next append, roll or `flush.ms` tries again. */
+const POSTPONED = "Cannot flush at the moment: a file or directory could not be opened";
 
 /** What a partition needs beside its log. */
 export interface PartitionParts {
@@ -80,13 +76,7 @@ export class Partition {
     this.#table = parts.table;
     this.#owner = owner;
     this.replica = new ReplicaState(log, parts.leaderEpoch, parts.logEndBytes);
-    this.#flushes = new PartitionFlushes(log, {
-      mayFlush: () => owner.mayFlush(slot),
-      onFlush: (request, done) => owner.onFlush(request, done),
-      onFlushed: () => this.#follow(this.replica.flushed(log.recoveryPoint)),
-      onFailed: () => this.#fail(),
-      onTrouble: (text) => owner.onTrouble(slot, text),
-    });
+    this.#flushes = new PartitionFlushes(log, { slot, flusher: owner, onEnd: (outcome) => this.#endFlush(outcome) });
     log.becomeLeader(parts.leaderEpoch);
     this.#follow("publish");
   }
@@ -257,6 +247,12 @@ export class Partition {
     if (consequence === "nothing") return;
     this.#table.write(this.slot, this.replica.row);
     if (consequence === "complete") this.#owner.onMoved(this.slot);
+  }
+
+  #endFlush(outcome: FlushOutcome): void {
+    if (outcome === "flushed") this.#follow(this.replica.flushed(this.log.recoveryPoint));
+    else if (outcome === "failed") this.#fail();
+    else this.#owner.onTrouble(this.slot, POSTPONED);
   }
 
   #fail(): void {

@@ -6,36 +6,33 @@
  */
 import { type FlushOutcome, type FlushRequest, type Log, storageFailure } from "../../storage/mod.ts";
 
-/** What becomes of flushes, and who makes them. */
+/** Who makes the flushes of the background, and is told what keeps them from beginning. */
 export interface Flusher {
-  /** Whether a flush may begin now; otherwise `begin()` is called again when one may. */
-  mayFlush(): boolean;
+  /** Whether a flush may begin now; otherwise the partition's `flushLater()` is called when one may. */
+  mayFlush(slot: number): boolean;
   /** Wants files made durable on another thread; `done` runs on a later turn. */
   onFlush(request: FlushRequest, done: (outcome: FlushOutcome) => void): void;
-  /** The recovery point has moved. */
-  onFlushed(): void;
-  /** The disk failed: the log is offline. */
-  onFailed(): void;
   /** The disk refuses something; a sentence for the operator. */
-  onTrouble(text: string): void;
+  onTrouble(slot: number, text: string): void;
 }
-
-/** Said of a flush that the next append, roll or `flush.ms` tries again. */
-const POSTPONED = "Cannot flush at the moment: a file or directory could not be opened";
 
 /** The flushes. */
 export class PartitionFlushes {
   readonly #log: Log;
+  readonly #slot: number;
   readonly #flusher: Flusher;
+  readonly #onEnd: (outcome: FlushOutcome) => void;
   #isUnderWay = false;
   #lastFlushMs = -Infinity;
   /** The active segment at the last look. */
   #activeBaseOffset: number;
 
-  /** @param log of the partition @param flusher is asked, and told of outcomes */
-  constructor(log: Log, flusher: Flusher) {
+  /** @param log of the partition @param by the partition's row, who makes its flushes, and who is told how each ended */
+  constructor(log: Log, by: { slot: number; flusher: Flusher; onEnd: (outcome: FlushOutcome) => void }) {
     this.#log = log;
-    this.#flusher = flusher;
+    this.#slot = by.slot;
+    this.#flusher = by.flusher;
+    this.#onEnd = by.onEnd;
     this.#activeBaseOffset = log.activeBaseOffset;
   }
 
@@ -47,9 +44,7 @@ export class PartitionFlushes {
   /** Makes everything appended durable. @returns false when it is not: the disk failed, and the log is offline; or not now */
   flushNow(): boolean {
     const isDurable = this.#log.flush();
-    if (isDurable) this.#flusher.onFlushed();
-    else if (this.#log.offlineReason !== null) this.#flusher.onFailed();
-    else this.#flusher.onTrouble(POSTPONED);
+    this.#onEnd(isDurable ? "flushed" : this.#log.offlineReason === null ? "postponed" : "failed");
     return isDurable;
   }
 
@@ -70,7 +65,7 @@ export class PartitionFlushes {
 
   /** Begins to make durable what was appended until now. Does nothing while one is under way. */
   begin(): void {
-    if (this.#isUnderWay || this.#log.offlineReason !== null || !this.#flusher.mayFlush()) return;
+    if (this.#isUnderWay || this.#log.offlineReason !== null || !this.#flusher.mayFlush(this.#slot)) return;
     const request = this.#request();
     if (request === null) return;
     this.#isUnderWay = true;
@@ -85,7 +80,7 @@ export class PartitionFlushes {
     try {
       return this.#log.beginFlush();
     } catch (error) {
-      this.#flusher.onTrouble(`Cannot begin a flush: ${storageFailure(error)}`);
+      this.#flusher.onTrouble(this.#slot, `Cannot begin a flush: ${storageFailure(error)}`);
       return null;
     }
   }
@@ -94,9 +89,7 @@ export class PartitionFlushes {
     const wasOnline = this.#log.offlineReason === null;
     this.#log.endFlush(request, outcome);
     if (!wasOnline) return;
-    if (outcome === "failed") return this.#flusher.onFailed();
-    if (outcome === "postponed") return this.#flusher.onTrouble(POSTPONED);
-    this.#flusher.onFlushed();
-    if (this.#log.recoveryPoint < this.#log.activeBaseOffset) this.begin();
+    this.#onEnd(outcome);
+    if (outcome === "flushed" && this.#log.recoveryPoint < this.#log.activeBaseOffset) this.begin();
   }
 }

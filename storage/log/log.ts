@@ -1,6 +1,7 @@
 /**
- * The log of one partition: segments on a disk, appended at the end, read by offset. Runs on the shard that owns the
- * partition; every call is synchronous and blocks for the system calls it makes.
+ * The log of one partition: segments on a disk, appended at the end (log_appends.ts), read by offset (log_reads.ts), made durable
+ * (log_durability.ts), and closed. Runs on the shard that owns the partition; every call is synchronous and blocks for the system calls
+ * it makes.
  *
  *   logStartOffset <= logEndOffset (the next offset), recoveryPoint (all below is durable) <= logEndOffset
  *
@@ -14,16 +15,16 @@
  * Source: Kafka's UnifiedLog and LocalLog.
  */
 import { assert } from "../base/assert.ts";
-import { NO_OFFSET, type Offset, toOffset } from "../base/units.ts";
-import { type BatchRules, checkProducedBatch } from "../records/batch_validation.ts";
-import { batchRules, type LogConfig } from "./log_config.ts";
+import type { Offset } from "../base/units.ts";
+import { LogAppends } from "./log_appends.ts";
+import type { LogConfig } from "./log_config.ts";
 import { LogDurability } from "./log_durability.ts";
 import type { LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
 import { type LoadedLog, loadLog } from "./log_loader.ts";
 import type { ProducerStateManager } from "./producers/producer_state_manager.ts";
 import { LogReads } from "./log_reads.ts";
 import { LogResources } from "./log_resources.ts";
-import { acceptedAppend, DISK_REFUSED, nothingVisible, refusedAppend, refusedRead } from "./log_results.ts";
+import { nothingVisible, refusedAppend, refusedRead } from "./log_results.ts";
 import type {
   AppendOptions,
   AppendResult,
@@ -36,11 +37,9 @@ import type {
   UncommittedTraces,
 } from "./log_types.ts";
 import { type RenamedDirectory, renameForRemoval } from "../directory/partition_directory.ts";
-import * as batches from "../records/record_batch.ts";
 import { markDeleted } from "../segments/segment_deletion.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
 import { SegmentReader } from "../segments/segment_reader.ts";
-import { SegmentRoll } from "../segments/segment_roll.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { FlushOutcome } from "../sys/flush_outcome.ts";
 import type { NativeMemory } from "../sys/memory.ts";
@@ -53,36 +52,27 @@ export class Log implements Disposable {
   readonly #segments: SegmentList;
   readonly #producers: ProducerStateManager;
   readonly #epochs: LeaderEpochFile;
+  readonly #appends: LogAppends;
   readonly #reads: LogReads;
   readonly #durability: LogDurability;
-  readonly #rolls: SegmentRoll;
-  // Reused for every batch: an append allocates its result and nothing else.
-  readonly #rules: { -readonly [Rule in keyof BatchRules]: BatchRules[Rule] };
-  readonly #batch = { bytes: 0, lastOffset: NO_OFFSET, maxTimestamp: 0, nowMs: 0 };
-  readonly #stamp = { baseOffset: NO_OFFSET, leaderEpoch: 0 };
   /** What it showed of transactions when it was opened. */
   readonly uncommitted: UncommittedTraces;
-  #config: LogConfig;
   #logStartOffset: Offset;
-  #logEndOffset: Offset;
   #offlineReason: string | null = null;
   #closed = false;
 
   private constructor(options: LogOptions, resources: LogResources, loaded: LoadedLog) {
     this.#options = options;
     this.#resources = resources;
-    this.#config = options.config;
-    this.#rules = batchRules(options.config);
     this.#segments = loaded.segments;
     this.#producers = loaded.producers;
     this.#epochs = loaded.epochs;
-    const { fs, clock, directory, random = Math.random } = options;
+    const { fs, clock } = options;
     this.#reads = new LogReads(loaded.segments, { fs, clock, reader: new SegmentReader(resources.window) });
     this.#logStartOffset = loaded.logStartOffset;
-    this.#logEndOffset = loaded.logEndOffset;
     this.uncommitted = loaded.uncommitted;
     this.#durability = new LogDurability({ fs, resources }, loaded);
-    this.#rolls = new SegmentRoll({ fs, resources, directory, random });
+    this.#appends = new LogAppends(loaded, { options, resources, onDamaged: (reason) => this.#goOffline(reason) });
   }
 
   /**
@@ -100,7 +90,7 @@ export class Log implements Disposable {
   }
   /** Offset that the next record gets. */
   get logEndOffset(): Offset {
-    return this.#logEndOffset;
+    return this.#appends.logEndOffset;
   }
   /** All records below it are durable. */
   get recoveryPoint(): Offset {
@@ -110,9 +100,9 @@ export class Log implements Disposable {
   get activeBaseOffset(): Offset {
     return this.#segments.active.baseOffset;
   }
-  /** Bytes of all segments. */
-  get sizeBytes(): number {
-    return this.#segments.sizeBytes;
+  /** Bytes of the `.log` files of all segments. */
+  get logFilesBytes(): number {
+    return this.#segments.logFilesBytes;
   }
   /** Epoch of the latest leader, -1 for none. */
   get latestLeaderEpoch(): number {
@@ -129,13 +119,12 @@ export class Log implements Disposable {
 
   /** Applies a changed configuration: limits at once, what a segment is made with from the next one on. */
   configure(config: LogConfig): void {
-    this.#config = config;
-    Object.assign(this.#rules, batchRules(config));
+    this.#appends.configure(config);
   }
 
   /** Begins a leader's epoch at the log end, if it is a new one. @returns false when the disk refused; appends try again */
   becomeLeader(epoch: number): boolean {
-    const begin = () => this.#epochs.assign(epoch, this.#logEndOffset, this.#durability.unflushed);
+    const begin = () => this.#epochs.assign(epoch, this.logEndOffset, this.#durability.unflushed);
     return this.#offlineReason === null && this.#attempt(begin) === null;
   }
 
@@ -145,29 +134,19 @@ export class Log implements Disposable {
    */
   appendAsLeader(memory: NativeMemory, start: number, length: number, options: AppendOptions): AppendResult {
     if (this.#offlineReason !== null) return refusedAppend("log-offline", this.#offlineReason);
-    this.#rules.nowMs = options.nowMs;
-    this.#rules.recordsMax = Number.MAX_SAFE_INTEGER - this.#logEndOffset;
-    const check = checkProducedBatch(memory, start, length, this.#rules);
-    if (check.refusal !== null) return refusedAppend(check.refusal, check.message, check.recordIndex);
-    const earlier = this.#producers.check(memory.view, start);
-    if (earlier !== null) return earlier;
-    try {
-      return this.#append(memory, start, options);
-    } catch (error) {
-      return this.#refuseAppend(storageFailure(error));
-    }
+    return this.#appends.appendAsLeader(memory, start, length, options);
   }
 
   /** Lends whole batches from the one that holds `offset` on, all in one segment; none at the log end or from `maxOffset` on. */
   read(offset: Offset, options: ReadOptions): ReadResult {
     if (this.#closed) return refusedRead("log-offline", "The log is closed");
-    if (offset < this.#logStartOffset || offset > this.#logEndOffset) {
-      const range = `${this.#logStartOffset} to ${this.#logEndOffset}`;
+    if (offset < this.#logStartOffset || offset > this.logEndOffset) {
+      const range = `${this.#logStartOffset} to ${this.logEndOffset}`;
       return refusedRead("offset-out-of-range", `Cannot read at offset ${offset}: the log holds ${range}`);
     }
-    if (offset >= options.maxOffset || offset === this.#logEndOffset) return nothingVisible;
+    if (offset >= options.maxOffset || offset === this.logEndOffset) return nothingVisible;
     try {
-      return this.#reads.read(offset, options, this.#logEndOffset);
+      return this.#reads.read(offset, options, this.logEndOffset);
     } catch (error) {
       return refusedRead("log-offline", storageFailure(error));
     }
@@ -190,7 +169,7 @@ export class Log implements Disposable {
 
   /** End of an epoch (OffsetForLeaderEpoch): the largest known epoch at most `epoch`, and where the next one begins. */
   endOffsetForEpoch(epoch: number): { epoch: number; endOffset: Offset } {
-    return this.#epochs.endOffsetFor(epoch, this.#logEndOffset);
+    return this.#epochs.endOffsetFor(epoch, this.logEndOffset);
   }
 
   /** Epoch of the leader that appended the record at an offset, -1 where not known. */
@@ -200,7 +179,7 @@ export class Log implements Disposable {
 
   /** What retention and metrics look at, oldest first. @throws when a time index cannot be read */
   segments(): SegmentFacts[] {
-    return this.#segments.facts(this.#logEndOffset);
+    return this.#segments.facts(this.logEndOffset);
   }
 
   /** How many segments lie wholly below the log start. */
@@ -210,7 +189,7 @@ export class Log implements Disposable {
 
   /** Moves the log start forward (DeleteRecords); segments below it stay until they are deleted. */
   incrementLogStartOffset(offset: Offset): void {
-    assert(offset <= this.#logEndOffset, "the log start stays within the log");
+    assert(offset <= this.logEndOffset, "the log start stays within the log");
     if (offset <= this.#logStartOffset) return;
     this.#logStartOffset = offset;
     this.#epochs.truncateFromStart(offset);
@@ -237,7 +216,7 @@ export class Log implements Disposable {
   /** Closes the active segment and starts a new one, unless it is empty. @returns false when the disk refused */
   roll(nowMs: number): boolean {
     if (this.#offlineReason !== null) return false;
-    return this.#segments.active.sizeBytes === 0 || this.#attempt(() => this.#roll(nowMs)) === null;
+    return this.#segments.active.logFileBytes === 0 || this.#attempt(() => this.#appends.roll(nowMs)) === null;
   }
 
   /** Forgets producers that were idle for `producer.id.expiration.ms`. */
@@ -251,7 +230,7 @@ export class Log implements Disposable {
    * @throws SystemError when a file cannot be opened
    */
   beginFlush(): FlushRequest | null {
-    return this.#durability.begin(this.#logEndOffset);
+    return this.#durability.begin(this.logEndOffset);
   }
 
   /**
@@ -322,43 +301,6 @@ export class Log implements Disposable {
     this.close({ clean: false });
   }
 
-  #append(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
-    const view = memory.view;
-    const batch = this.#batch;
-    const stamp = this.#stamp;
-    stamp.baseOffset = this.#logEndOffset;
-    stamp.leaderEpoch = options.leaderEpoch;
-    batch.bytes = batches.batchBytes(view, start);
-    batch.lastOffset = toOffset(this.#logEndOffset + batches.lastOffsetDelta(view, start));
-    batch.maxTimestamp = batches.maxTimestamp(view, start);
-    batch.nowMs = options.nowMs;
-    this.#epochs.assign(options.leaderEpoch, this.#logEndOffset, this.#durability.unflushed);
-    if (this.#rolls.isDue || this.#segments.active.shouldRoll(batch, this.#config)) this.#roll(options.nowMs);
-    batches.stampPlace(view, start, stamp);
-    const outcome = this.#segments.active.append(memory, start, batch);
-    if (outcome !== "written") {
-      const refusal = this.#refuseAppend(DISK_REFUSED);
-      if (outcome === "damaged") this.#goOffline(`${refusal.message}; the torn write could not be cut off`);
-      return refusal;
-    }
-    this.#logEndOffset = toOffset(batch.lastOffset + 1);
-    this.#producers.update(view, start);
-    const appendTimeMs = this.#config.messageTimestampType === "LogAppendTime" ? options.nowMs : -1;
-    return acceptedAppend(stamp.baseOffset, batch.lastOffset, appendTimeMs);
-  }
-
-  #refuseAppend(cause: string): AppendResult {
-    return refusedAppend("log-offline", `Cannot append at offset ${this.#logEndOffset}: ${cause}`);
-  }
-
-  #roll(nowMs: number): void {
-    const old = this.#segments.active;
-    this.#producers.snapshot(this.#logEndOffset);
-    const next = this.#rolls.roll(old, this.#logEndOffset, { config: this.#config, nowMs });
-    this.#segments.push(next);
-    this.#durability.unflushed.addDirectory(this.#options.directory);
-  }
-
   #finish(): void {
     this.#describe(null);
     this.#segments.active.deactivate();
@@ -367,7 +309,7 @@ export class Log implements Disposable {
   }
 
   #describe(unflushed: Unflushed | null): void {
-    this.#producers.snapshot(this.#logEndOffset);
+    this.#producers.snapshot(this.logEndOffset);
     this.#epochs.save(unflushed);
   }
 

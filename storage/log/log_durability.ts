@@ -2,6 +2,17 @@
  * How far a log is durable, and what the next flush of it has to make durable. Runs on the shard that owns the log; the flushes
  * themselves are mostly made by another thread.
  *
+ * Records and segments become durable apart. A flush of the active segment makes its records durable; when it closes later, its indexes
+ * are written and trimmed, and this final form needs a flush of its own:
+ *
+ *     segment 0           segment 1000        segment 2000        segment 3000, active
+ *   ├───────────────────┼───────────────────┼───────────────────┼──────────────────┤ log end
+ *     records that are durable      ─────────────────────┤ recoveryPoint 2600, when segment 2000 was active
+ *     segments in their final form  ───────┤ closedDurableBelow 2000
+ *                                          └── the next flush begins here, with segment 2000
+ *
+ * A log that is handed over says `recoveryPoint` 2000: its next owner takes closed segments below it for complete.
+ *
  * Must always hold: what is below `recoveryPoint` was flushed, with the names and small files that it needs. Two things raise nothing:
  *
  *   a flush that failed, and all     of two flushes of one file, the kernel tells only one that pages are lost, whichever asks
@@ -30,7 +41,7 @@ export class LogDurability {
   readonly #resources: LogResources;
   readonly #segments: SegmentList;
   #recoveryPoint: Offset;
-  /** Segments below it are durable with their indexes and their size, not only up to their last record. */
+  /** Segments below it are durable in their final form, with their indexes and their size. */
   #closedDurableBelow: Offset;
   /** Flushes that began and did not end. */
   #underWay = 0;

@@ -42,7 +42,7 @@ export interface LoadedLog {
   readonly logStartOffset: Offset;
   readonly logEndOffset: Offset;
   readonly recoveryPoint: Offset;
-  /** Segments below it are durable with their indexes and their size. */
+  /** Segments below it are durable in their final form, with their indexes and their size (drawn in log_durability.ts). */
   readonly closedDurableBelow: Offset;
   /** What of directories and small files may not be durable. */
   readonly unflushed: Unflushed;
@@ -236,11 +236,11 @@ class LogLoader {
   #findCleanEnd(segment: Segment): Offset | null {
     if (!segment.openIndexes()) this.#rebuild(segment);
     segment.openIndexes();
-    const { offsetIndex, sizeBytes } = segment;
+    const { offsetIndex, logFileBytes } = segment;
     const from = offsetIndex.positionAt(offsetIndex.count - 1);
     let end = segment.baseOffset;
-    const position = this.#reader.scan(segment, { from, to: sizeBytes }, (view, at) => end = nextOffset(view, at));
-    return position === sizeBytes ? end : null;
+    const position = this.#reader.scan(segment, { from, to: logFileBytes }, (view, at) => end = nextOffset(view, at));
+    return position === logFileBytes ? end : null;
   }
 
   #recover(from: number, epochs: LeaderEpochFile): Offset {
@@ -259,7 +259,7 @@ class LogLoader {
     const { fs, directory } = this.#options;
     while (this.segments.length > from) {
       const segment = this.segments.pop();
-      this.#report(`Segment ${segment.baseOffset} with ${segment.sizeBytes} bytes is removed`);
+      this.#report(`Segment ${segment.baseOffset} with ${segment.logFileBytes} bytes is removed`);
       for (const path of markDeleted(fs, segment)) fs.remove(path);
       segment.retire();
     }
@@ -318,7 +318,7 @@ class LogLoader {
       if (outcome === "end") return;
       start = outcome === "found" ? this.#reader.position : 0;
     }
-    this.#reader.scan(segment, { from: start, to: segment.sizeBytes }, (view, at) => {
+    this.#reader.scan(segment, { from: start, to: segment.logFileBytes }, (view, at) => {
       if (nextOffset(view, at) > from) producers.update(view, at);
     });
   }

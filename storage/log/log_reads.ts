@@ -78,11 +78,11 @@ export class LogReads {
       if (outcome === "found") this.#position = this.#reader.position;
       return outcome;
     }
-    return this.#position < segment.sizeBytes ? "found" : "end";
+    return this.#position < segment.logFileBytes ? "found" : "end";
   }
 
   #findEnd(segment: Segment, endOffset: Offset, options: ReadOptions): SearchOutcome | "cold" {
-    const size = segment.sizeBytes;
+    const size = segment.logFileBytes;
     if (endOffset <= options.maxOffset && size - this.#position <= options.maxBytes) {
       [this.#endPosition, this.#nextOffset] = [size, endOffset];
       return "found";

@@ -125,7 +125,7 @@ function setAside(from: number, problem: string, { options, segments, report }: 
   const { fs, directory } = options;
   while (segments.length > from) {
     const segment = segments.pop();
-    if (segment.sizeBytes > 0) {
+    if (segment.logFileBytes > 0) {
       if (!fs.fdatasync(segment.fd)) throw new SystemError(`flush ${segment.path(".log")}`);
       report(`Segment ${segment.baseOffset} is set aside as ${renameAside(fs, segment)}: ${problem}`);
     } else for (const path of markDeleted(fs, segment)) fs.remove(path);

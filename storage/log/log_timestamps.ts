@@ -159,7 +159,7 @@ export class TimestampSearch {
     const first = straddles ? this.#nextPosition() : position;
     const times = this.#timesOf(segment, position);
     const largestHere = straddles ? findLargestRecord(this.#readBatch(segment), from) : NO_TIMESTAMP;
-    if (first >= segment.sizeBytes) return largestHere;
+    if (first >= segment.logFileBytes) return largestHere;
     if (!times.readOn()) return "unfinished";
     const { timestamp, blockEnd } = times.largestBehind(first);
     let largest = Math.max(largestHere, timestamp);

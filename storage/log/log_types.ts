@@ -147,7 +147,7 @@ export interface SegmentFacts {
   readonly baseOffset: Offset;
   /** Base offset of the next segment; the log end offset for the active one. */
   readonly endOffset: Offset;
-  readonly sizeBytes: number;
+  readonly logFileBytes: number;
   /** Largest record timestamp, or else the file's modification time, in ms. */
   readonly retentionTimestamp: number;
 }

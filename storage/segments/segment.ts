@@ -5,7 +5,7 @@
  *   appended to, files open    read only; its files   out of the log; the last lease
  *                              open when needed       closes the descriptor
  *
- * Must always hold: bytes below `sizeBytes` never change; whatever fails during an append leaves the segment as it was,
+ * Must always hold: bytes below `logFileBytes` never change; whatever fails during an append leaves the segment as it was,
  * or says "damaged"; a leased descriptor stays open.
  * Source: Kafka's LogSegment.
  */
@@ -59,7 +59,7 @@ export class Segment implements LeasedFile, WarmFile {
   #state: "active" | "closed" | "retired" = "closed";
   #fd = -1;
   #writer: SegmentWriter | null = null;
-  #sizeBytes = 0;
+  #logFileBytes = 0;
   #createdMs = 0;
   #bytesSinceIndexEntry = 0;
   #largestTimestamp = NO_TIMESTAMP;
@@ -85,9 +85,9 @@ export class Segment implements LeasedFile, WarmFile {
     this.#rollJitterMs = Math.floor(place.random() * Math.min(config.segmentJitterMs, config.segmentMs));
   }
 
-  /** Bytes of whole batches. */
-  get sizeBytes(): number {
-    return this.#sizeBytes;
+  /** Bytes of whole batches in the `.log` file; a preallocated file is longer. */
+  get logFileBytes(): number {
+    return this.#logFileBytes;
   }
 
   /** Whether batches are appended to it. */
@@ -138,8 +138,8 @@ export class Segment implements LeasedFile, WarmFile {
    */
   shouldRoll(batch: AppendedBatch, config: LogConfig): boolean {
     if (batch.lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX) return true;
-    if (this.#sizeBytes === 0) return false;
-    if (this.#sizeBytes > config.segmentBytes - batch.bytes) return true;
+    if (this.#logFileBytes === 0) return false;
+    if (this.#logFileBytes > config.segmentBytes - batch.bytes) return true;
     if (this.offsetIndex.isFull || this.timeIndex.isFull) return true;
     const segmentMs = config.compact ? Math.min(config.segmentMs, config.maxCompactionLagMs) : config.segmentMs;
     return this.#waitedMs(batch) > segmentMs - this.#rollJitterMs;
@@ -154,22 +154,22 @@ export class Segment implements LeasedFile, WarmFile {
     assert(writer !== null, "batches go to the active segment");
     // Room first, bytes second: nothing can fail any more once the batch is in the file.
     if (this.#isIndexDue() && !this.#indexes.reserve()) return "refused";
-    const outcome = writer.append(memory, start, batch.bytes, this.#sizeBytes);
+    const outcome = writer.append(memory, start, batch.bytes, this.#logFileBytes);
     if (outcome !== "written") return outcome;
-    if (this.#sizeBytes === 0) this.#firstBatchTimestamp = batch.maxTimestamp;
+    if (this.#logFileBytes === 0) this.#firstBatchTimestamp = batch.maxTimestamp;
     this.indexBatch(batch);
-    this.#sizeBytes += batch.bytes;
+    this.#logFileBytes += batch.bytes;
     return "written";
   }
 
-  /** Writes the index entries for the batch that begins at `sizeBytes`, if they are due; room was reserved. */
+  /** Writes the index entries for the batch that begins at `logFileBytes`, if they are due; room was reserved. */
   indexBatch(batch: AppendedBatch): void {
     if (batch.maxTimestamp > this.#largestTimestamp) {
       this.#largestTimestamp = batch.maxTimestamp;
       this.#offsetOfLargestTimestamp = batch.lastOffset;
     }
     if (this.#isIndexDue()) {
-      this.offsetIndex.append(batch.lastOffset, toFilePosition(this.#sizeBytes));
+      this.offsetIndex.append(batch.lastOffset, toFilePosition(this.#logFileBytes));
       // A rebuild may find more entries than appending made, and must leave the last place to the largest timestamp.
       if (!this.timeIndex.isFull) {
         this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
@@ -201,7 +201,7 @@ export class Segment implements LeasedFile, WarmFile {
 
   /** Takes note of a file that is there. @returns its size in bytes @throws SystemError */
   openExisting(): number {
-    return this.#sizeBytes = this.#place.fs.size(this.fd);
+    return this.#logFileBytes = this.#place.fs.size(this.fd);
   }
 
   /**
@@ -212,7 +212,7 @@ export class Segment implements LeasedFile, WarmFile {
     assert(this.#state === "active", "only the active segment is closed");
     this.#appendLastTimestamp();
     this.#indexes.finish();
-    this.#writer?.trim(this.#sizeBytes);
+    this.#writer?.trim(this.#logFileBytes);
     this.#stopWriting();
     this.#state = "closed";
     this.#warmUp();
@@ -231,7 +231,7 @@ export class Segment implements LeasedFile, WarmFile {
     this.#offsetOfLargestTimestamp = this.baseOffset;
     this.largestIsKnown = true;
     this.#bytesSinceIndexEntry = 0;
-    this.#sizeBytes = 0;
+    this.#logFileBytes = 0;
     this.#indexes.beginRebuild(mode);
   }
 
@@ -239,15 +239,15 @@ export class Segment implements LeasedFile, WarmFile {
   replay(batch: AppendedBatch): void {
     if (this.#isIndexDue() && !this.#indexes.reserve()) throw this.#indexes.refused();
     this.indexBatch(batch);
-    this.#sizeBytes += batch.bytes;
+    this.#logFileBytes += batch.bytes;
   }
 
   /**
-   * Ends the rebuild; `sizeBytes` is what was replayed, or `size` where more is known to be there.
+   * Ends the rebuild; `logFileBytes` is what was replayed, or `size` where more is known to be there.
    * @throws SystemError, or the runtime's errors, when the disk refuses
    */
-  endRebuild(size = this.#sizeBytes): void {
-    this.#sizeBytes = size;
+  endRebuild(size = this.#logFileBytes): void {
+    this.#logFileBytes = size;
     this.#appendLastTimestamp();
     if (this.#state !== "active") this.#indexes.finish();
   }
@@ -259,7 +259,7 @@ export class Segment implements LeasedFile, WarmFile {
    */
   abandonRebuild(size: number): void {
     const { timestamp, offset, isKnown } = this.#beforeRebuild;
-    this.#sizeBytes = size;
+    this.#logFileBytes = size;
     this.#largestTimestamp = timestamp;
     this.#offsetOfLargestTimestamp = offset;
     this.largestIsKnown = isKnown;
@@ -275,7 +275,7 @@ export class Segment implements LeasedFile, WarmFile {
     const { fs } = this.#place;
     fs.truncate(this.fd, size);
     if (!fs.fdatasync(this.fd)) throw new SystemError(`flush ${this.path(".log")}`);
-    this.#sizeBytes = size;
+    this.#logFileBytes = size;
   }
 
   /**
@@ -286,7 +286,7 @@ export class Segment implements LeasedFile, WarmFile {
     if (this.#indexes.isOpen || this.#state === "active") return true;
     const whole = this.#indexes.openForLookup();
     this.#warmUp();
-    return whole && this.#indexes.isPlausible(this.#sizeBytes);
+    return whole && this.#indexes.isPlausible(this.#logFileBytes);
   }
 
   /**

@@ -28,9 +28,9 @@ export class SegmentList {
     return this.at(0);
   }
 
-  /** Bytes of all segments. */
-  get sizeBytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+  /** Bytes of the `.log` files of all segments. */
+  get logFilesBytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.logFileBytes, 0);
   }
 
   /** All of them, oldest first; not to be changed. */
@@ -104,7 +104,7 @@ export class SegmentList {
     return this.#segments.map((segment, index) => ({
       baseOffset: segment.baseOffset,
       endOffset: this.endOffset(index, logEndOffset),
-      sizeBytes: segment.sizeBytes,
+      logFileBytes: segment.logFileBytes,
       retentionTimestamp: segment.retentionTimestamp,
     }));
   }

@@ -51,7 +51,7 @@ export class SegmentReader {
     const entry = segment.offsetIndex.lookup(offset);
     const start = segment.offsetIndex.positionAt(entry);
     if (entry >= 0 && !this.#isBatchOf(segment, entry)) return "damaged";
-    return this.#walk(segment, { from: start, to: segment.sizeBytes }, { offset, timestamp: -Infinity });
+    return this.#walk(segment, { from: start, to: segment.logFileBytes }, { offset, timestamp: -Infinity });
   }
 
   /**
@@ -71,15 +71,15 @@ export class SegmentReader {
   findRunEnd(segment: Segment, start: number, limits: RunLimits): SearchOutcome {
     this.#window.begin();
     if (!segment.openIndexes()) return "damaged";
-    const endMax = Math.min(segment.sizeBytes, start + limits.maxBytes);
+    const endMax = Math.min(segment.logFileBytes, start + limits.maxBytes);
     const index = segment.offsetIndex;
     const entry = Math.min(index.lookupPosition(endMax), index.lookup(toOffset(limits.maxOffset - 1)));
     let position = index.positionAt(entry) as number;
     if (position <= start) position = start;
     else if (!this.#isBatchOf(segment, entry)) return "damaged";
     else this.nextOffset = baseOffset(this.#window.view, this.headerAt);
-    while (position < segment.sizeBytes) {
-      const at = this.#window.locateBatch(segment, position, segment.sizeBytes);
+    while (position < segment.logFileBytes) {
+      const at = this.#window.locateBatch(segment, position, segment.logFileBytes);
       if (at < 0) return "damaged";
       const end = position + batchBytes(this.#window.view, at);
       const last = lastOffset(this.#window.view, at);
@@ -137,7 +137,7 @@ export class SegmentReader {
    * @throws SystemError, or the runtime's errors, also for a full disk
    */
   rebuildIndexes(segment: Segment): void {
-    const size = segment.sizeBytes;
+    const size = segment.logFileBytes;
     try {
       segment.beginRebuild(segment.isActive ? "in place" : "beside");
       this.scan(segment, { from: 0, to: size }, (view, at) => segment.replay(describeBatch(view, at)));
@@ -156,7 +156,7 @@ export class SegmentReader {
     const view = this.#window.view;
     let position = range.from;
     while (position < range.to) {
-      const at = this.#window.locateBatch(segment, position, segment.sizeBytes);
+      const at = this.#window.locateBatch(segment, position, segment.logFileBytes);
       if (at < 0) return "damaged";
       if (lastOffset(view, at) >= least.offset && maxTimestamp(view, at) >= least.timestamp) {
         [this.position, this.headerAt] = [position, at];
@@ -169,7 +169,7 @@ export class SegmentReader {
 
   #isBatchOf(segment: Segment, entry: number): boolean {
     const position = segment.offsetIndex.positionAt(entry);
-    const at = this.#window.locateBatch(segment, position, segment.sizeBytes);
+    const at = this.#window.locateBatch(segment, position, segment.logFileBytes);
     if (at < 0 || lastOffset(this.#window.view, at) !== segment.offsetIndex.offsetAt(entry)) return false;
     this.headerAt = at;
     return true;

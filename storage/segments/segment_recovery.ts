@@ -57,7 +57,7 @@ export class SegmentRecovery {
    * @throws LogDamagedError for batches of an old format @throws SystemError, or the runtime's errors, of the disk
    */
   recover(segment: Segment, visit: (view: DataView, at: number) => void): RecoveredSegment {
-    const size = segment.sizeBytes;
+    const size = segment.logFileBytes;
     this.refuseOldFormats(segment, 0, size);
     let position = 0;
     let endOffset = segment.baseOffset;

@@ -45,9 +45,9 @@ export class SegmentTimes {
     const window = this.#window;
     window.begin();
     let read = 0;
-    while (this.#readTo < segment.sizeBytes) {
+    while (this.#readTo < segment.logFileBytes) {
       if (read >= READ_BYTES_MAX) return false;
-      const at = window.locateBatch(segment, this.#readTo, segment.sizeBytes);
+      const at = window.locateBatch(segment, this.#readTo, segment.logFileBytes);
       if (at < 0) return true; // damage: what lies behind it cannot be found
       const bytes = batchBytes(window.view, at);
       this.#note(this.#readTo, maxTimestamp(window.view, at));

@@ -23,7 +23,7 @@ export function rebuildEpochs(epochs: LeaderEpochFile, segments: readonly Segmen
     const first = next;
     next = index + 1 < segments.length ? firstEpochOf(segments[index + 1]!, reader) : null;
     if (first !== null && first === next && first === epochs.latest) continue;
-    reader.scan(segment, { from: 0, to: segment.sizeBytes }, (view, at) => {
+    reader.scan(segment, { from: 0, to: segment.logFileBytes }, (view, at) => {
       epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
     });
   }
@@ -33,6 +33,6 @@ export function rebuildEpochs(epochs: LeaderEpochFile, segments: readonly Segmen
 function firstEpochOf(segment: Segment, reader: SegmentReader): number | null {
   const { window } = reader;
   window.begin();
-  const at = segment.sizeBytes === 0 ? -1 : window.locateBatch(segment, 0, segment.sizeBytes);
+  const at = segment.logFileBytes === 0 ? -1 : window.locateBatch(segment, 0, segment.logFileBytes);
   return at < 0 ? null : partitionLeaderEpoch(window.view, at);
 }

@@ -129,7 +129,7 @@ Deno.test("records of later Kafkas and damaged ones are left out and counted, th
 Deno.test("a damaged batch leaves its partition without a coordinator, because offsets behind it could be older ones", () => {
   const test = new TestCoordinator();
   for (let offset = 1; offset <= 3; offset++) test.ask(8, commitOf("g", "a", { 0: offset }), 8);
-  const size = test.partition().log.sizeBytes;
+  const size = test.partition().log.logFilesBytes;
   assert(test.partition().flush());
   test.kill();
   const [path] = test.files.files().find(([name]) => name.endsWith(".log"))!;

@@ -1,0 +1,129 @@
+/**
+ * The append path of one log: checks a batch, gives it its offsets, writes it at the end, and rolls to a new segment where it is due.
+ * Runs on the shard that owns the log.
+ *
+ *   batch ─► checks ─► known producer's duplicate? ─► epoch noted ─► roll? ─► stamped ─► one write ─► log end moves
+ *
+ * Must always hold: offsets are given once, in order; an append that is refused changed nothing that is read. An append allocates its
+ * result and nothing else.
+ * Source: Kafka's UnifiedLog.append, LocalLog.roll.
+ */
+import { NO_OFFSET, type Offset, toOffset } from "../base/units.ts";
+import { type BatchRules, checkProducedBatch } from "../records/batch_validation.ts";
+import * as batches from "../records/record_batch.ts";
+import type { SegmentList } from "../segments/segment_list.ts";
+import { SegmentRoll } from "../segments/segment_roll.ts";
+import type { NativeMemory } from "../sys/memory.ts";
+import type { LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
+import { batchRules, type LogConfig } from "./log_config.ts";
+import type { LoadedLog } from "./log_loader.ts";
+import type { LogResources } from "./log_resources.ts";
+import { acceptedAppend, DISK_REFUSED, refusedAppend } from "./log_results.ts";
+import type { AppendOptions, AppendResult, LogOptions } from "./log_types.ts";
+import type { ProducerStateManager } from "./producers/producer_state_manager.ts";
+import { storageFailure } from "./storage_failure.ts";
+
+/** The write side of one log. */
+export class LogAppends {
+  readonly #directory: string;
+  readonly #segments: SegmentList;
+  readonly #producers: ProducerStateManager;
+  readonly #epochs: LeaderEpochFile;
+  readonly #unflushed: LoadedLog["unflushed"];
+  readonly #rolls: SegmentRoll;
+  readonly #onDamaged: (reason: string) => void;
+  // Reused for every batch.
+  readonly #rules: { -readonly [Rule in keyof BatchRules]: BatchRules[Rule] };
+  readonly #batch = { bytes: 0, lastOffset: NO_OFFSET, maxTimestamp: 0, nowMs: 0 };
+  readonly #stamp = { baseOffset: NO_OFFSET, leaderEpoch: 0 };
+  #config: LogConfig;
+  #logEndOffset: Offset;
+
+  /**
+   * @param loaded what the log starts with
+   * @param by how it was opened, what the shard's logs share, and who is told of a write that could not be taken back
+   */
+  constructor(
+    loaded: LoadedLog,
+    by: { options: LogOptions; resources: LogResources; onDamaged: (reason: string) => void },
+  ) {
+    const { fs, directory, random = Math.random } = by.options;
+    this.#directory = directory;
+    this.#rolls = new SegmentRoll({ fs, resources: by.resources, directory, random });
+    this.#onDamaged = by.onDamaged;
+    this.#segments = loaded.segments;
+    this.#producers = loaded.producers;
+    this.#epochs = loaded.epochs;
+    this.#unflushed = loaded.unflushed;
+    this.#config = by.options.config;
+    this.#rules = batchRules(by.options.config);
+    this.#logEndOffset = loaded.logEndOffset;
+  }
+
+  /** Offset that the next record gets. */
+  get logEndOffset(): Offset {
+    return this.#logEndOffset;
+  }
+
+  /** Applies a changed configuration: limits at once, what a segment is made with from the next one on. */
+  configure(config: LogConfig): void {
+    this.#config = config;
+    Object.assign(this.#rules, batchRules(config));
+  }
+
+  /** Validates a produced batch, gives it its offsets and appends it, by one write. Written is not durable. */
+  appendAsLeader(memory: NativeMemory, start: number, length: number, options: AppendOptions): AppendResult {
+    this.#rules.nowMs = options.nowMs;
+    this.#rules.recordsMax = Number.MAX_SAFE_INTEGER - this.#logEndOffset;
+    const check = checkProducedBatch(memory, start, length, this.#rules);
+    if (check.refusal !== null) return refusedAppend(check.refusal, check.message, check.recordIndex);
+    const earlier = this.#producers.check(memory.view, start);
+    if (earlier !== null) return earlier;
+    try {
+      return this.#append(memory, start, options);
+    } catch (error) {
+      return this.#refuse(storageFailure(error));
+    }
+  }
+
+  /**
+   * Closes the active segment and starts a new one.
+   * @throws SystemError, or the runtime's errors, when the disk refuses; the log is as it was
+   */
+  roll(nowMs: number): void {
+    const old = this.#segments.active;
+    this.#producers.snapshot(this.#logEndOffset);
+    const next = this.#rolls.roll(old, this.#logEndOffset, { config: this.#config, nowMs });
+    this.#segments.push(next);
+    this.#unflushed.addDirectory(this.#directory);
+  }
+
+  #append(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
+    const view = memory.view;
+    const batch = this.#batch;
+    const stamp = this.#stamp;
+    stamp.baseOffset = this.#logEndOffset;
+    stamp.leaderEpoch = options.leaderEpoch;
+    batch.bytes = batches.batchBytes(view, start);
+    batch.lastOffset = toOffset(this.#logEndOffset + batches.lastOffsetDelta(view, start));
+    batch.maxTimestamp = batches.maxTimestamp(view, start);
+    batch.nowMs = options.nowMs;
+    this.#epochs.assign(options.leaderEpoch, this.#logEndOffset, this.#unflushed);
+    if (this.#rolls.isDue || this.#segments.active.shouldRoll(batch, this.#config)) this.roll(options.nowMs);
+    batches.stampPlace(view, start, stamp);
+    const outcome = this.#segments.active.append(memory, start, batch);
+    if (outcome !== "written") {
+      const refusal = this.#refuse(DISK_REFUSED);
+      if (outcome === "damaged") this.#onDamaged(`${refusal.message}; the torn write could not be cut off`);
+      return refusal;
+    }
+    this.#logEndOffset = toOffset(batch.lastOffset + 1);
+    this.#producers.update(view, start);
+    const appendTimeMs = this.#config.messageTimestampType === "LogAppendTime" ? options.nowMs : -1;
+    return acceptedAppend(stamp.baseOffset, batch.lastOffset, appendTimeMs);
+  }
+
+  #refuse(cause: string): AppendResult {
+    return refusedAppend("log-offline", `Cannot append at offset ${this.#logEndOffset}: ${cause}`);
+  }
+}
