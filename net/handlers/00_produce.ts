@@ -96,6 +96,7 @@ export function handleProduce(request: ProduceRequest, exchange: RequestExchange
 }
 
 const marks = emptyWatermarks();
+const partitionsOf = ({ partitionData }: TopicData) => partitionData;
 
 class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   deadlineMs = 0;
@@ -114,15 +115,17 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   /** Parts that other shards append; the request's bytes are held once for all of them, and while it waits. */
   #remoteCount = 0;
   #errorBudget: RecordErrorBudget | null = null;
-  /** Parts whose topic or partition is not there, or not open yet; null once they have waited for changes under way. */
-  #unknown: number[] | null = [];
+  /** Parts whose topic or partition is not there, or not open yet; null: none. */
+  #unknown: number[] | null = null;
   #unknownBytes = 0;
+  /** They have waited for changes under way. */
+  #hasWaited = false;
 
   constructor(request: ProduceRequest, exchange: RequestExchange, services: ShardServices) {
     this.#request = request;
     this.#exchange = exchange;
     this.#services = services;
-    this.#cursor = new TopicCursor(request.topicData, ({ partitionData }) => partitionData);
+    this.#cursor = new TopicCursor(request.topicData, partitionsOf);
   }
 
   /** Appends everything; few batches of this shard are written when it returns. */
@@ -143,7 +146,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   }
 
   finish(): void {
-    if (this.#unknown === null || this.#unknown.length === 0) this.#answered();
+    if (this.#unknown === null) this.#answered();
     else this.#awaitChanges(this.#unknown);
   }
 
@@ -228,7 +231,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   }
 
   #beginAgain(unknown: readonly number[]): void {
-    this.#unknown = null;
+    this.#hasWaited = true;
     let next = 0;
     this.#services.slices.later({
       step: () => {
@@ -273,8 +276,8 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     const part = this.#parts[tag] as ProducePart;
     const place = topic?.partitions[part.index];
     if (refusal !== errorCode.NONE) return this.#fail(part, refusal);
-    if (this.#unknown !== null && (place === undefined || this.#isUnopened(place))) {
-      this.#unknown.push(tag);
+    if (!this.#hasWaited && (place === undefined || this.#isUnopened(place))) {
+      (this.#unknown ??= []).push(tag);
       this.#unknownBytes += part.records?.length ?? 0;
     } else if (topic !== undefined && place !== undefined) this.#append(tag, place, topic);
     else if (topic === undefined && this.#isById) this.#fail(part, errorCode.UNKNOWN_TOPIC_ID);
@@ -303,7 +306,8 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     const { partitions, shard } = this.#services;
     part.isRemote = place.shard !== shard;
     if (part.isRemote) this.#retainBlock();
-    partitions.append(place, { ...records, acks: this.#request.acks }, this, tag);
+    const { start, length } = records;
+    partitions.append(place, { start, length, acks: this.#request.acks }, this, tag);
   }
 
   #retainBlock(): void {
@@ -338,7 +342,8 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   }
 
   get #isComplete(): boolean {
-    return this.#parts.every((part) => part.errorCode !== errorCode.NONE || part.isComplete);
+    for (const part of this.#parts) if (part.errorCode === errorCode.NONE && !part.isComplete) return false;
+    return true;
   }
 
   /** Whether a part is complete by now. Fills `marks` where it was not yet. */

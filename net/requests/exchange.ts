@@ -10,18 +10,15 @@ import type { Api } from "../protocol/api.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { encodeResponseHeader, type RequestHeader } from "../protocol/headers.ts";
 import { placeOf } from "../protocol/wire_types.ts";
-import { EncodeError, type RecordsPayload, type Writer } from "../protocol/writer.ts";
+import type { RecordsPayload, Writer } from "../protocol/writer.ts";
+import { beginFrame, completeFrame, releaseHoles } from "./answer_frame.ts";
 import { RequestWeights } from "./request_weights.ts";
-import type { FileSlice } from "../reactor/sender.ts";
 
 /** An encoded response that waits for its turn. */
 interface KeptResponse {
   readonly bytes: Uint8Array;
   readonly holes: readonly { at: number; payload: RecordsPayload }[];
 }
-
-/** A frame's size is an int32. */
-const FRAME_BYTES_MAX = 0x7fff_ffff;
 
 /** What a pipeline needs of its connection. */
 export interface PipelineOwner {
@@ -44,27 +41,6 @@ export interface PipelineOwner {
   onHandlerFailure(): void;
   /** Closes the connection. */
   close(reason: string): void;
-}
-
-/** Gives back the file slices of a response that will not be sent. */
-export function releaseHoles(holes: readonly { payload: RecordsPayload }[]): void {
-  for (const { payload } of holes) if (!(payload instanceof Uint8Array)) (payload as FileSlice).release();
-}
-
-/**
- * Encodes the body of a response.
- * @returns why the protocol cannot carry it, or null: a text that repeats a client's long text can cause that, and an answer of very many
- * bytes
- */
-function refuseBody(writer: Writer, encodeBody: (writer: Writer) => void): string | null {
-  try {
-    encodeBody(writer);
-    return null;
-  } catch (error) {
-    if (!(error instanceof EncodeError)) throw error;
-    releaseHoles(writer.holes);
-    return error.message;
-  }
 }
 
 /** One request. */
@@ -189,18 +165,10 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     this.#drop = null;
     const { owner } = this.#pipeline;
     const { writer } = owner;
-    writer.reset();
-    writer.int32(0);
+    beginFrame(writer);
     encodeResponseHeader(writer, this.#row.response, { apiVersion, correlationId: this.header.correlationId });
-    const failure = refuseBody(writer, encodeBody);
+    const failure = completeFrame(writer, encodeBody);
     if (failure !== null) return this.close(`the answer to ${this.#row.name} cannot be encoded: ${failure}`);
-    const holeBytes = writer.holes.reduce((sum, { payload }) => sum + payload.byteLength, 0);
-    const size = writer.position - 4 + holeBytes;
-    if (size > FRAME_BYTES_MAX) {
-      releaseHoles(writer.holes);
-      return this.close(`the answer has ${size} bytes, more than the protocol allows`);
-    }
-    writer.view.setInt32(0, size);
     if (this.#pipeline.isClosed) {
       this.#state = "done";
       return releaseHoles(writer.holes);
@@ -326,12 +294,13 @@ export class Pipeline {
   /** Counts the bytes of the request that was just handled, unless it has its answer. */
   hold(bytes: number): void {
     const latest = this.#requests.at(-1);
-    if (latest?.isWaiting) this.#count(latest, { heldBytes: bytes, keptBytes: 0 });
+    if (latest?.isWaiting) this.#countHeld(latest, bytes);
   }
 
   /** A request has its answer, or needs none, before its turn, which may come in days: the answer is all that it takes until then. */
   keep(exchange: RequestExchange, keptBytes: number): void {
-    this.#count(exchange, { heldBytes: 0, keptBytes });
+    this.#countHeld(exchange, 0);
+    this.#countKept(exchange, keptBytes);
     this.weigh(exchange, 0);
     if (exchange.holdsFollowers) this.owner.onEnded();
   }
@@ -373,14 +342,22 @@ export class Pipeline {
   }
 
   #letGo(request: RequestExchange): void {
-    this.#count(request, { heldBytes: 0, keptBytes: 0 });
+    this.#countHeld(request, 0);
+    this.#countKept(request, 0);
     this.weigh(request, 0);
   }
 
-  #count(request: RequestExchange, { heldBytes, keptBytes }: { heldBytes: number; keptBytes: number }): void {
-    this.#heldBytes += heldBytes + keptBytes - request.heldBytes - request.keptBytes;
-    this.totals.heldBytes += heldBytes - request.heldBytes;
-    this.totals.keptBytes += keptBytes - request.keptBytes;
-    [request.heldBytes, request.keptBytes] = [heldBytes, keptBytes];
+  #countHeld(request: RequestExchange, bytes: number): void {
+    const more = bytes - request.heldBytes;
+    this.#heldBytes += more;
+    this.totals.heldBytes += more;
+    request.heldBytes = bytes;
+  }
+
+  #countKept(request: RequestExchange, bytes: number): void {
+    const more = bytes - request.keptBytes;
+    this.#heldBytes += more;
+    this.totals.keptBytes += more;
+    request.keptBytes = bytes;
   }
 }

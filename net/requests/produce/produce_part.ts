@@ -37,6 +37,10 @@ export interface ProducePart {
   isRemote: boolean;
 }
 
+/** Every part begins with it: a produce allocates nothing for what rarely happens. */
+const NONE_REFUSED: RecordErrors["errors"] = [];
+const NONE_TOLD: PartitionResponse["recordErrors"] = [];
+
 /** A part that nothing has been done for yet. */
 export function newPart(data: TopicData, { index, records }: TopicData["partitionData"][number]): ProducePart {
   return {
@@ -47,7 +51,7 @@ export function newPart(data: TopicData, { index, records }: TopicData["partitio
     topic: null,
     errorCode: errorCode.NONE,
     message: null,
-    recordErrors: [],
+    recordErrors: NONE_REFUSED,
     baseOffset: NO_OFFSET,
     nextOffset: NO_OFFSET,
     isComplete: false,
@@ -60,19 +64,19 @@ export function newPart(data: TopicData, { index, records }: TopicData["partitio
 /** What the client is told. */
 export function partitionResponse(part: ProducePart): PartitionResponse {
   const failed = part.errorCode !== errorCode.NONE;
-  const recordErrors = part.recordErrors.map(({ recordIndex, message }) => ({
-    batchIndex: recordIndex,
-    batchIndexErrorMessage: message,
-  }));
   return {
     index: part.index,
     errorCode: part.errorCode,
     baseOffset: failed ? NO_OFFSET : part.baseOffset,
     logAppendTimeMs: failed ? -1 : part.appendTimeMs,
     logStartOffset: part.logStartOffset,
-    recordErrors,
+    recordErrors: part.recordErrors.length === 0 ? NONE_TOLD : part.recordErrors.map(recordErrorOf),
     errorMessage: part.message,
   };
+}
+
+function recordErrorOf({ recordIndex, message }: RecordErrors["errors"][number]) {
+  return { batchIndex: recordIndex, batchIndexErrorMessage: message };
 }
 
 /** The batch of an idempotent producer, null when it is none. @param view of the arena @param isById topics are named by id */
