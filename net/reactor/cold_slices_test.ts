@@ -11,7 +11,9 @@ import {
 } from "../../storage/mod.ts";
 import { Handoff } from "../accept/handoff.ts";
 import { ColdReader, type FileRange } from "../shards/cold_reader.ts";
-import { AnswerMemory, type FileSlice, Sender } from "./sender.ts";
+import { AnswerMemory } from "./answer_memory.ts";
+import type { FileSlice } from "./file_slice.ts";
+import { Sender } from "./sender.ts";
 
 const POSIX_FADV_DONTNEED = 4;
 const evict = Deno.dlopen("libc.so.6", {

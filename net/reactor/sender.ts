@@ -11,15 +11,9 @@ import type { Arena } from "../../partitions/mod.ts";
 import { assert } from "../../storage/base/assert.ts";
 import { isColdAt, isResident, readResident, send, sendFile } from "../../storage/mod.ts";
 import { BLOCK_BYTES_MIN, blockBytesFor } from "../../partitions/mod.ts";
+import type { AnswerMemory } from "./answer_memory.ts";
+import type { FileSlice } from "./file_slice.ts";
 import type { RecordsPayload } from "../protocol/writer.ts";
-
-/** A borrowed part of a segment file, as the records of a response. */
-export interface FileSlice extends RecordsPayload {
-  readonly fd: number;
-  readonly position: number;
-  /** Gives the lease back; called once. */
-  release(): void;
-}
 
 /**
  * Slices of fewer bytes are read and sent with the header instead of by a sendfile of their own: one system call and one
@@ -74,30 +68,6 @@ interface Slice {
 const SLICE_BYTES = 256;
 /** A connection whose unsent answers take so much gets no copies of slices any more: those can be sent from their files. */
 const COPIED_HELD_BYTES_MAX = 1024 * 1024;
-/** Unsent answers of all shards, and the least that a shard has of it. Who leaves most of them lying gives way when that is used up. */
-const ANSWERS_BYTES_MAX = 48 * 1024 * 1024;
-const SHARD_ANSWERS_BYTES_MIN = 24 * 1024 * 1024;
-
-/** Memory that the unsent answers of a shard take. */
-export class AnswerMemory {
-  readonly #bytesMax: number;
-  #heldBytes = 0;
-
-  /** @param shardsCount shards that share the memory */
-  constructor(shardsCount: number) {
-    this.#bytesMax = Math.max(SHARD_ANSWERS_BYTES_MIN, ANSWERS_BYTES_MAX / shardsCount);
-  }
-
-  /** Whether so many bytes more fit. */
-  hasRoom(bytes: number): boolean {
-    return this.#heldBytes + bytes <= this.#bytesMax;
-  }
-
-  /** Counts bytes. @param bytes negative when they are given back */
-  add(bytes: number): void {
-    this.#heldBytes += bytes;
-  }
-}
 
 /** What the shard lends to its senders. */
 export interface SenderTools {
@@ -367,26 +337,3 @@ export class Sender {
 /** Largest block taken for encoded bytes at a time. */
 const CHUNK_BYTES_MAX = 1024 * 1024;
 assert(SENDFILE_BYTES_MIN <= CHUNK_BYTES_MAX, "a slice that is copied fits into a chunk");
-
-/** A connection that leaves answers lying. */
-interface Unsent {
-  readonly closeReason: string | null;
-  readonly sender: Sender;
-}
-
-/**
- * The connection whose answers take most memory, among those that took none of them since the last look where there are such.
- * @returns null when none takes any
- */
-export function mostUnsent<T extends Unsent>(connections: Iterable<T>): T | null {
-  let largest: T | null = null;
-  let largestStalled: T | null = null;
-  for (const connection of connections) {
-    const { sender } = connection;
-    const isStalled = sender.isStalledSinceLook();
-    if (connection.closeReason !== null || sender.heldBytes === 0) continue;
-    if (sender.heldBytes > (largest?.sender.heldBytes ?? 0)) largest = connection;
-    if (isStalled && sender.heldBytes > (largestStalled?.sender.heldBytes ?? 0)) largestStalled = connection;
-  }
-  return largestStalled ?? largest;
-}

@@ -2,7 +2,8 @@ import { strict as assert } from "node:assert";
 import { BLOCK_BYTES_MAX } from "../../partitions/mod.ts";
 import { FAILED, WRITABLE } from "../../storage/mod.ts";
 import { concatBytes } from "../../tests/record_batch_builder.ts";
-import { type FileSlice, Sender, SENDFILE_BYTES_MIN } from "./sender.ts";
+import type { FileSlice } from "./file_slice.ts";
+import { Sender, SENDFILE_BYTES_MIN } from "./sender.ts";
 import { FakeShard, SocketPair } from "./socket_testing.ts";
 
 const MIB = 1024 * 1024;

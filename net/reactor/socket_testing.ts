@@ -13,7 +13,7 @@ import type { ConnectionContext } from "../requests/handler.ts";
 import { fetchApi } from "../handlers/01_fetch.ts";
 import { Writer } from "../protocol/writer.ts";
 import { RequestMemory } from "./request_memory.ts";
-import { AnswerMemory } from "./sender.ts";
+import { AnswerMemory } from "./answer_memory.ts";
 
 /** A connected pair: the broker's end as a descriptor, the client's as the runtime has it. */
 export class SocketPair implements Disposable {

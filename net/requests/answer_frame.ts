@@ -4,7 +4,7 @@
  *     size int32 | response header | body … [hole: bytes of a slice] … body
  */
 import { EncodeError, type RecordsPayload, type Writer } from "../protocol/writer.ts";
-import type { FileSlice } from "../reactor/sender.ts";
+import type { FileSlice } from "../reactor/file_slice.ts";
 
 /** A frame's size is an int32. */
 const FRAME_BYTES_MAX = 0x7fff_ffff;

@@ -17,7 +17,7 @@ import { decodeResponseHeader } from "../protocol/headers.ts";
 import { Reader } from "../protocol/reader.ts";
 import type { Message } from "../protocol/schema.ts";
 import { type RecordsHole, type RecordsPayload, Writer } from "../protocol/writer.ts";
-import type { FileSlice } from "../reactor/sender.ts";
+import type { FileSlice } from "../reactor/file_slice.ts";
 import { allAtOnce } from "./slices_testing.ts";
 import { testContext } from "../reactor/socket_testing.ts";
 import { TopicWaits } from "./produce/topic_waits.ts";

@@ -25,7 +25,7 @@ import type { ShardServices } from "../handler.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
 import type { FetchPartitionData, FetchRequest, FetchResponse } from "../../protocol/messages/01_fetch.ts";
 import { charge } from "../quota.ts";
-import type { FileSlice } from "../../reactor/sender.ts";
+import type { FileSlice } from "../../reactor/file_slice.ts";
 import type { SlicedWork } from "../slices.ts";
 
 /** First version that names topics by id. */
