@@ -1,6 +1,6 @@
 /**
  * Offset commits through a coordinator into a real log: `deno bench -A bench/group_commit_bench.ts`. The unit is one commit of one
- * partition of its group, from the decoded request to its reply; "gathered" settles after so many commits, as a turn of a
+ * partition of its group, from the decoded request to its reply; "gathered" writes after so many commits, as a turn of a
  * shard does that found them in its sockets.
  */
 import {
@@ -12,8 +12,8 @@ import {
   WatermarkTable,
 } from "../partitions/mod.ts";
 import { GroupCoordinator } from "../partitions/coordinators/groups/group_coordinator.ts";
-import { OFFSETS_TOPIC } from "../partitions/coordinators/groups/group_place.ts";
-import type { GroupClient } from "../partitions/coordinators/runtime/ports.ts";
+import { OFFSETS_TOPIC } from "../partitions/coordinators/key_partition.ts";
+import type { CoordinatorClient } from "../partitions/coordinators/runtime/coordinator.ts";
 import { Partition } from "../partitions/owned/partition.ts";
 import { deafOwner, topicOn } from "../partitions/owned/partition_testing.ts";
 import { linuxFileSystem, systemClock } from "../storage/mod.ts";
@@ -45,7 +45,7 @@ if (typeof log === "string") throw new Error(log);
 const table = new WatermarkTable(WatermarkTable.allocate());
 const partition = new Partition(log, { slot: 0, leaderEpoch: 1, config: config.logDefaults, table, owner: deafOwner });
 
-const client: GroupClient = { clientId: "bench", clientHost: "/127.0.0.1", apiVersion: 8 };
+const client: CoordinatorClient = { clientId: "bench", clientHost: "/127.0.0.1", apiVersion: 8 };
 const requests = Array.from({ length: GROUPS }, (_, group) => ({
   groupId: `group-${group}`,
   generationIdOrMemberEpoch: -1,
@@ -82,7 +82,7 @@ Deno.bench(`loading ${LOADED_RECORDS} records and what the other benches wrote`,
   let longestMs = 0;
   while (loading.counts.loading > 0) {
     const startMs = performance.now();
-    loading.expire(0);
+    loading.runTurn(0);
     longestMs = Math.max(longestMs, performance.now() - startMs);
   }
   bench.end();
@@ -94,7 +94,7 @@ function commit(count: number): void {
   for (let sent = 0; sent < count; sent++) {
     coordinator.handle(8, requests[next++ % GROUPS]!, client, () => void answered++);
   }
-  coordinator.settle();
+  coordinator.writeGathered();
 }
 
 function newCoordinator(isLoaded = true): GroupCoordinator {
@@ -114,7 +114,7 @@ function newCoordinator(isLoaded = true): GroupCoordinator {
     report: () => {},
   });
   made.onImage({ changed: topics, deleted: [] });
-  while (isLoaded && made.counts.loading > 0) made.expire(0);
+  while (isLoaded && made.counts.loading > 0) made.runTurn(0);
   return made;
 }
 

@@ -42,11 +42,12 @@ export type {
 } from "./metadata/control_calls.ts";
 export { Operations } from "./requests/operations.ts";
 export { GroupCoordinatorOnDemand } from "./coordinators/groups/coordinator_on_demand.ts";
-export { OFFSETS_TOPIC, offsetsPartitionOf } from "./coordinators/groups/group_place.ts";
+export { type GroupApis, groupMessages } from "./coordinators/groups/group_apis.ts";
+export { OFFSETS_TOPIC, partitionOfKey } from "./coordinators/key_partition.ts";
+export { type CoordinatorTurns, ShardCoordinators } from "./coordinators/runtime/shard_coordinators.ts";
 export {
-  groupMessages,
   refuseConsumerDescription,
   refuseConsumerHeartbeat,
   refuseDescription,
   refuseGroupRequest,
-} from "./coordinators/groups/group_requests.ts";
+} from "./coordinators/groups/group_refusals.ts";

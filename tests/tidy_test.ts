@@ -96,10 +96,10 @@ Deno.test("tidy: imports run one way and through each folder's door", () => {
 
 Deno.test("tidy: the main isolate loads no log, no coordinator and none of their libraries", () => {
   const isForShards = (path: string) =>
-    /^storage\/log\/log\.ts|^storage\/records\/crc32c\.ts|^partitions\/coordinators\/groups\//.test(path);
+    /^storage\/log\/log\.ts|^storage\/records\/crc32c\.ts|^partitions\/coordinators\//.test(path);
   const loaded = runtimeClosure("main.ts", byPath, { isSameIsolate: true });
   assert(loaded.has("partitions/metadata/controller.ts"));
-  assert.deepEqual([...loaded].filter(isForShards), ["partitions/coordinators/groups/group_place.ts"]);
+  assert.deepEqual([...loaded].filter(isForShards), ["partitions/coordinators/key_partition.ts"]);
   assert([...runtimeClosure("main.ts", byPath)].some(isForShards), "the shards' workers load them");
 });
 
@@ -110,8 +110,12 @@ Deno.test("tidy: a shard loads the group coordinator when it gets groups, not at
   assert(ofGroups(runtimeClosure(worker, byPath, { isSameIsolate: true })).length > 50);
   assert.deepEqual(ofGroups(runtimeClosure(worker, byPath, { isSameIsolate: true, isAtStart: true })), [
     "partitions/coordinators/groups/coordinator_on_demand.ts",
-    "partitions/coordinators/groups/group_place.ts",
-    "partitions/coordinators/groups/group_requests.ts",
+    "partitions/coordinators/groups/group_apis.ts",
+    "partitions/coordinators/groups/group_refusals.ts",
+    "partitions/coordinators/key_partition.ts",
+    "partitions/coordinators/runtime/coordinator_service.ts",
+    "partitions/coordinators/runtime/remote_coordinators.ts",
+    "partitions/coordinators/runtime/shard_coordinators.ts",
   ]);
   const { unstable } = JSON.parse(Deno.readTextFileSync(new URL("../deno.json", import.meta.url)));
   assert(unstable.includes("lazy-dynamic-imports"), "else Deno reads them at the start");

@@ -7,12 +7,12 @@
  *
  * Not done: require stable has nothing to wait for without transactions.
  */
-import type { GroupResponse } from "../../partitions/coordinators/groups/group_requests.ts";
+import type { GroupResponse } from "../../partitions/coordinators/groups/group_apis.ts";
 import { refuseGroupRequest } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroup, askGroups } from "../requests/groups/group_exchange.ts";
+import { answerGroup, askGroup, askGroups } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {

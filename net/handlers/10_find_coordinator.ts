@@ -10,7 +10,7 @@
  *
  * Not done: coordinators of transactions and share groups.
  */
-import { OFFSETS_TOPIC, offsetsPartitionOf } from "../../partitions/mod.ts";
+import { OFFSETS_TOPIC, partitionOfKey } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
@@ -83,7 +83,7 @@ function coordinatorOf(
   { image, cluster }: ShardServices,
 ): { nodeId: number; host: string; port: number; errorCode: number; errorMessage: string } {
   const partitions = image.topic(OFFSETS_TOPIC)?.partitions ?? [];
-  const leader = partitions[offsetsPartitionOf(asked.key, partitions.length)]?.leader;
+  const leader = partitions[partitionOfKey(asked.key, partitions.length)]?.leader;
   const refusal = refuse(asked, exchange);
   const address = leader === undefined ? null : cluster.addressOf(leader, exchange.context);
   const code = refusal === errorCode.NONE && address === null ? errorCode.COORDINATOR_NOT_AVAILABLE : refusal;

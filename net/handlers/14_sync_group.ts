@@ -8,7 +8,7 @@ import { refuseGroupRequest } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
+import { answerGroup, askGroup } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { type SyncGroupRequest, syncGroupRequest, syncGroupResponse } from "../protocol/messages/14_sync_group.ts";

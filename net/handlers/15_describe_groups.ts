@@ -8,7 +8,7 @@ import { refuseDescription } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
 import { authorizedOperations } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { askGroups } from "../requests/groups/group_exchange.ts";
+import { askGroups } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {

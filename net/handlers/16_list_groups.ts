@@ -8,7 +8,7 @@
 import { api } from "../requests/api.ts";
 import { authorize, CLUSTER } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { askAllShards } from "../requests/groups/group_exchange.ts";
+import { askAllShards } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { type ListGroupsRequest, listGroupsRequest, listGroupsResponse } from "../protocol/messages/16_list_groups.ts";

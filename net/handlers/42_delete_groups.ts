@@ -5,7 +5,7 @@
  */
 import { api } from "../requests/api.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { askGroups } from "../requests/groups/group_exchange.ts";
+import { askGroups } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {

@@ -4,7 +4,7 @@
 import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
+import { answerGroup, askGroup } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {

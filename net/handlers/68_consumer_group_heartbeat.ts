@@ -8,7 +8,7 @@ import { refuseConsumerHeartbeat } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroup } from "../requests/groups/group_exchange.ts";
+import { answerGroup, askGroup } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import {

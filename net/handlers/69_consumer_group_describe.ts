@@ -3,12 +3,12 @@
  *
  * v1 member type (KIP-1099). A group with a topic that the client may not describe is TOPIC_AUTHORIZATION_FAILED as a whole.
  */
-import type { GroupResponse } from "../../partitions/coordinators/groups/group_requests.ts";
+import type { GroupResponse } from "../../partitions/coordinators/groups/group_apis.ts";
 import { refuseConsumerDescription } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
 import { authorize, authorizedOperations } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroups } from "../requests/groups/group_exchange.ts";
+import { answerGroup, askGroups } from "../requests/group_questions.ts";
 import type { ConnectionContext, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import {

@@ -1,6 +1,6 @@
 /** What every handler that names brokers says in a cluster of several. */
 import assert from "node:assert/strict";
-import { offsetsPartitionOf } from "../../partitions/mod.ts";
+import { partitionOfKey } from "../../partitions/mod.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { MetadataResponse } from "../protocol/messages/03_metadata.ts";
 import type { FindCoordinatorResponse } from "../protocol/messages/10_find_coordinator.ts";
@@ -89,7 +89,7 @@ Deno.test("handleListConfigResources() lists the same brokers", () => {
 
 Deno.test("handleFindCoordinator() names the broker that leads the group's partition, and none that the client does not reach", () => {
   const groups = new Map<number, string>();
-  for (let n = 0; groups.size < 4; n++) groups.set(1 + offsetsPartitionOf(`g${n}`, 50) % 4, `g${n}`);
+  for (let n = 0; groups.size < 4; n++) groups.set(1 + partitionOfKey(`g${n}`, 50) % 4, `g${n}`);
   const exchange = new WireExchange<FindCoordinatorResponse>(10, 4);
   const coordinatorKeys = [1, 2, 3, 4].map((leader) => groups.get(leader) as string);
   handleFindCoordinator({ key: "", keyType: 0, coordinatorKeys }, exchange, services);

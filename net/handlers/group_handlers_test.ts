@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { refuseConsumerDescription, refuseDescription } from "../../partitions/mod.ts";
 import type { ShardServices } from "../requests/handler.ts";
-import { shownHost } from "../requests/groups/group_exchange.ts";
-import { GroupShards } from "../requests/groups/group_testing.ts";
+import { shownHost } from "../requests/group_questions.ts";
+import { GroupShards } from "../../partitions/coordinators/runtime/shard_coordinators_testing.ts";
 import { TestClient } from "../requests/operation_testing.ts";
 import { apiOf } from "./api_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
@@ -36,7 +36,7 @@ class Fixture implements Disposable {
   readonly #services: ShardServices;
 
   constructor(properties: Record<string, string> = {}) {
-    this.#services = testServices([], { properties, groups: this.shards.calls(0) }).services;
+    this.#services = testServices([], { properties, groups: this.shards.from(0) }).services;
   }
 
   /** Handles a request as the router does, after it has been over the wire. */
@@ -108,7 +108,7 @@ Deno.test("a request whose client has gone is carried out, and its answer is nob
   fixture.client.pipeline.abandon();
   for (const shard of [0, 1]) fixture.answer(shard, () => ({ errorCode: 0 }));
   assert.deepEqual([fixture.client.answersCount, fixture.client.closed], [0, []]);
-  assert.equal(fixture.shards.calls(0).inFlight, 0);
+  assert.equal(fixture.shards.from(0).inFlight, 0);
 });
 
 Deno.test("an answer that the protocol cannot carry closes the connection of who asked", () => {

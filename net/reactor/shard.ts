@@ -9,6 +9,7 @@
  */
 import {
   Arena,
+  type CoordinatorTurns,
   type Inbox,
   ISOLATE,
   type IsolateTable,
@@ -23,7 +24,6 @@ import { transferOf } from "../shards/connection_transfer.ts";
 import type { FileRange } from "../shards/cold_reader.ts";
 import type { Connection, ConnectionShard } from "./connection.ts";
 import { DirtyConnections } from "./dirty_connections.ts";
-import type { GroupTurns } from "../requests/groups/group_turns.ts";
 import { IDLE, IdleConnections } from "./idle_connections.ts";
 import { Writer } from "../protocol/writer.ts";
 import { type DescriptorUser, Reactor } from "./reactor.ts";
@@ -57,8 +57,8 @@ export interface ShardParts {
   readonly eventFd: number;
   readonly purgatory: Purgatory;
   readonly partitions: ShardPartitions;
-  /** The coordinator of this shard's groups, and the way to the others. */
-  readonly groups: GroupTurns;
+  /** This shard's coordinators, and the way to the others. */
+  readonly coordinators: CoordinatorTurns;
   /** Brings a cold part of a file into the page cache; `done` runs on a later turn. */
   readonly load: (range: FileRange, done: () => void) => void;
   /** Tells the operator something. */
@@ -202,7 +202,7 @@ export class Shard implements ConnectionShard {
   }
 
   #turn(timeoutMs: number): void {
-    const { inbox, purgatory, partitions, groups } = this.#parts;
+    const { inbox, purgatory, partitions, coordinators } = this.#parts;
     const nowMs = this.#wait(timeoutMs);
     this.#budget.enter(turnPart.requests);
     this.#reactor.serve(this.#budget);
@@ -212,7 +212,7 @@ export class Shard implements ConnectionShard {
     inbox.drain(this.#receiveRecord, this.#mayGoOn);
     purgatory.expire(nowMs, this.#mayGoOn);
     partitions.maintain(nowMs);
-    groups.expire(nowMs);
+    coordinators.runTurn(nowMs);
     for (const connection of this.#idle.expire(nowMs, this.#connections.all)) connection.close(IDLE);
     this.memory.closeStalled(nowMs, this.#connections.all);
     this.memory.trimWhenQuiet(nowMs);
@@ -236,11 +236,13 @@ export class Shard implements ConnectionShard {
 
   /** How long to wait: not at all while a turn left something to do. */
   #timeoutMs(): number {
-    const { purgatory, groups, partitions, outboxes } = this.#parts;
+    const { purgatory, coordinators, partitions, outboxes } = this.#parts;
     if (this.#reactor.hasReady || !this.#dirty.isEmpty || purgatory.hasMarked) return 0;
-    if (partitions.hasMoved || groups.isUnsettled || this.slices.isRunnable || this.memory.hasRoomForWaiting) return 0;
+    if (partitions.hasMoved || coordinators.hasGathered || this.slices.isRunnable || this.memory.hasRoomForWaiting) {
+      return 0;
+    }
     if (outboxes.some((outbox) => outbox.isBacklogged)) return 1;
-    const waitsMs = Math.min(purgatory.nextDeadlineMs, groups.nextDeadlineMs, this.#idle.nextMs);
+    const waitsMs = Math.min(purgatory.nextDeadlineMs, coordinators.nextDeadlineMs, this.#idle.nextMs);
     const nextMs = Math.min(waitsMs, partitions.nextDeadlineMs);
     return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(nextMs - this.#budget.nowMs)));
   }
@@ -258,15 +260,15 @@ export class Shard implements ConnectionShard {
    * requests that have already arrived, and those append and answer. What is left over goes on in the next turn.
    */
   #finishTurn(): void {
-    const { partitions, purgatory, groups, outboxes } = this.#parts;
+    const { partitions, purgatory, coordinators, outboxes } = this.#parts;
     this.#budget.enter(turnPart.answers);
     do {
-      groups.settle();
+      coordinators.writeGathered();
       do partitions.announceMoved(); while (purgatory.checkMarked(this.#mayGoOn) && this.#mayGoOn());
       this.#dirty.flush(this.#mayGoOn);
       this.memory.grantWaiting(this.#mayGoOn);
-    } while ((!this.#dirty.isEmpty || partitions.hasMoved || groups.isUnsettled) && this.#mayGoOn());
-    groups.postWaiting();
+    } while ((!this.#dirty.isEmpty || partitions.hasMoved || coordinators.hasGathered) && this.#mayGoOn());
+    coordinators.sendWaiting();
     for (const outbox of outboxes) outbox.flush();
     this.#connections.tellClosed();
   }
@@ -278,7 +280,7 @@ export class Shard implements ConnectionShard {
       if (connection !== null) this.#idle.markActive(connection);
       return;
     }
-    const known = this.#parts.partitions.receive(sender, record) || this.#parts.groups.receive(sender, record);
+    const known = this.#parts.partitions.receive(sender, record) || this.#parts.coordinators.receive(sender, record);
     assert(known, "every ring record has a receiver");
   }
 }

@@ -4,7 +4,7 @@ import { Answers, batchOf, topicOn } from "../../partitions/owned/partition_test
 import { FAILED, READABLE } from "../../storage/mod.ts";
 import { concatBytes } from "../../tests/record_batch_builder.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { noGroups } from "../requests/groups/group_testing.ts";
+import { noCoordinators } from "../../partitions/coordinators/runtime/shard_coordinators_testing.ts";
 import { ANSWER_BYTES, PEER, ShardFixture } from "./shard_testing.ts";
 import { FETCH, frame, HEADER, sizePrefix, SocketPair } from "./socket_testing.ts";
 
@@ -45,18 +45,18 @@ Deno.test("Shard.run() finishes in one turn what a flush makes possible: request
   for (let id = 0; id < requests; id++) assert.equal(view.getInt32(id * ANSWER_BYTES + 4), id);
 });
 
-Deno.test("Shard.run() lets groups write what a turn gathered before its answers leave, also what its flushes made possible", async () => {
+Deno.test("Shard.run() lets coordinators write what a turn gathered before its answers leave, also what its flushes made possible", async () => {
   using fixture = new ShardFixture();
   const gathered: RequestExchange[] = [];
   let count = 0;
   let expiries = 0;
-  fixture.groups = {
-    ...noGroups,
-    get isUnsettled() {
+  fixture.coordinators = {
+    ...noCoordinators,
+    get hasGathered() {
       return gathered.length > 0;
     },
-    settle: () => gathered.splice(0).forEach((exchange) => exchange.respond({ responses: [] })),
-    expire: () => void expiries++,
+    writeGathered: () => gathered.splice(0).forEach((exchange) => exchange.respond({ responses: [] })),
+    runTurn: () => void expiries++,
   };
   fixture.route = ({ pipeline }) => {
     const exchange = pipeline.push({ ...HEADER, correlationId: count++ }, FETCH);
@@ -101,16 +101,16 @@ Deno.test("Shard handles what came behind a request that holds it in the turn th
   assert.equal(fixture.shard.memory.pipelines.heldBytes, 0);
 });
 
-Deno.test("Shard.run() lets groups write what came behind a request that held it, in the turn that let it go", async () => {
+Deno.test("Shard.run() lets coordinators write what came behind a request that held it, in the turn that let it go", async () => {
   using fixture = new ShardFixture();
   const handled: RequestExchange[] = [];
   let gathered: RequestExchange | null = null;
-  fixture.groups = {
-    ...noGroups,
-    get isUnsettled() {
+  fixture.coordinators = {
+    ...noCoordinators,
+    get hasGathered() {
       return gathered !== null;
     },
-    settle: () => {
+    writeGathered: () => {
       gathered?.respond({ responses: [] });
       gathered = null;
     },
@@ -129,10 +129,10 @@ Deno.test("Shard.run() lets groups write what came behind a request that held it
   assert.equal((await pair.receive(2 * ANSWER_BYTES)).length, 2 * ANSWER_BYTES);
 });
 
-Deno.test("Shard.run() does not sleep while groups have something to do, and no longer than until they have", () => {
+Deno.test("Shard.run() does not sleep while coordinators have something to do, and no longer than until they have", () => {
   for (const dueInMs of [-1, 0, 5]) {
     using fixture = new ShardFixture();
-    fixture.groups = { ...noGroups, nextDeadlineMs: fixture.world.clock.monotonicMs() + dueInMs };
+    fixture.coordinators = { ...noCoordinators, nextDeadlineMs: fixture.world.clock.monotonicMs() + dueInMs };
     const from = performance.now();
     let turns = 0;
     fixture.shard.run(() => ++turns > 10);
@@ -270,8 +270,8 @@ Deno.test("Shard counts the time of its waits, not of its turns, unless it is al
     let looks = 0;
     const clock = { wallMs: () => 0, monotonicMs: () => 0.25 * looks++ };
     using fixture = new ShardFixture({ shardsCount, clock });
-    fixture.groups = {
-      ...noGroups,
+    fixture.coordinators = {
+      ...noCoordinators,
       get nextDeadlineMs() {
         return 0.25 * looks + 1;
       },

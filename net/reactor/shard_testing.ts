@@ -5,8 +5,8 @@ import { TestShards } from "../../partitions/owned/partition_testing.ts";
 import { type Clock, linuxFileSystem } from "../../storage/mod.ts";
 import { sendConnection } from "../shards/connection_transfer.ts";
 import type { Connection } from "./connection.ts";
-import { noGroups } from "../requests/groups/group_testing.ts";
-import type { GroupTurns } from "../requests/groups/group_turns.ts";
+import { noCoordinators } from "../../partitions/coordinators/runtime/shard_coordinators_testing.ts";
+import type { CoordinatorTurns } from "../../partitions/coordinators/runtime/shard_coordinators.ts";
 import { RequestMemory } from "./request_memory.ts";
 import type { Router } from "../requests/router.ts";
 import { Shard } from "./shard.ts";
@@ -26,8 +26,8 @@ export class ShardFixture implements Disposable {
   readonly closedPeers: number[] = [];
   /** What a handler does. */
   route: (connection: Connection, start: number, length: number) => void = () => {};
-  /** What the shard does for groups. */
-  groups: GroupTurns = noGroups;
+  /** What the shard does for coordinators. */
+  coordinators: CoordinatorTurns = noCoordinators;
   readonly #main: Outbox | undefined;
   readonly #received: SocketPair[] = [];
 
@@ -49,7 +49,7 @@ export class ShardFixture implements Disposable {
       eventFd: this.world.state.eventFds[0] as number,
       purgatory,
       partitions,
-      groups: this.#groups(),
+      coordinators: this.#coordinators(),
       load: () => assert.fail("nothing is read from files"),
       report: (text) => void this.reports.push(text),
       onClosed: (peers) => void this.closedPeers.push(...peers),
@@ -85,19 +85,19 @@ export class ShardFixture implements Disposable {
     this.#main.flush();
   }
 
-  /** Whatever `groups` is at the time. */
-  #groups(): GroupTurns {
-    const current = () => this.groups;
+  /** Whatever `coordinators` is at the time. */
+  #coordinators(): CoordinatorTurns {
+    const current = () => this.coordinators;
     return {
       get nextDeadlineMs() {
         return current().nextDeadlineMs;
       },
-      get isUnsettled() {
-        return current().isUnsettled;
+      get hasGathered() {
+        return current().hasGathered;
       },
-      expire: (nowMs) => current().expire(nowMs),
-      settle: () => current().settle(),
-      postWaiting: () => current().postWaiting(),
+      runTurn: (nowMs) => current().runTurn(nowMs),
+      writeGathered: () => current().writeGathered(),
+      sendWaiting: () => current().sendWaiting(),
       receive: (sender, record) => current().receive(sender, record),
     };
   }

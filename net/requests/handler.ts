@@ -6,11 +6,12 @@
 import type { Clock, NativeMemory } from "../../storage/mod.ts";
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 import type { MetadataImage } from "../../partitions/metadata/image.ts";
+import type { GroupApis } from "../../partitions/coordinators/groups/group_apis.ts";
+import type { CoordinatorAccess } from "../../partitions/coordinators/runtime/shard_coordinators.ts";
 import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
 import type { Purgatory, ShardPartitions, WatermarkTable } from "../../partitions/mod.ts";
 import type { ClusterView } from "./cluster_view.ts";
 import type { Api } from "../protocol/api.ts";
-import type { GroupCalls } from "./groups/group_calls.ts";
 import type { RefusedBatches } from "./produce/refused_batches.ts";
 import type { SliceRunner } from "./slices.ts";
 import type { TopicWaits } from "./produce/topic_waits.ts";
@@ -79,8 +80,8 @@ export interface ShardServices {
   readonly control: ControlClient;
   /** Requests that wait for topics. */
   readonly topicWaits: TopicWaits;
-  /** The way to group coordinators. */
-  readonly groups: GroupCalls;
+  /** The coordinators of groups, of this shard and of the others. */
+  readonly groups: CoordinatorAccess<GroupApis>;
   readonly clock: Clock;
   /** A random number from 0 up to 1. */
   readonly random: () => number;

@@ -6,7 +6,9 @@
 /// <reference lib="deno.worker" />
 import {
   Arena,
+  type GroupApis,
   GroupCoordinatorOnDemand,
+  groupMessages,
   inbox,
   InterestTable,
   ISOLATE,
@@ -16,6 +18,7 @@ import {
   outboxes,
   Purgatory,
   Reporter,
+  ShardCoordinators,
   ShardPartitions,
   TurnCounter,
   WatermarkTable,
@@ -33,7 +36,6 @@ import {
 import type { FileRange } from "./cold_reader.ts";
 import { clusterOfOne } from "../requests/cluster_view.ts";
 import { ControlLink } from "../requests/control_link.ts";
-import { ShardGroups } from "../requests/groups/group_turns.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { apis } from "../handlers/mod.ts";
 import { REQUEST_BYTES_MAX, RequestMemory } from "../reactor/request_memory.ts";
@@ -53,8 +55,8 @@ class ShardHost {
   readonly #isolates: IsolateTable;
   readonly #partitions: ShardPartitions;
   readonly #control = new ControlLink(post);
-  readonly #coordinator: GroupCoordinatorOnDemand;
-  readonly #groups: ShardGroups;
+  readonly #groupCoordinator: GroupCoordinatorOnDemand;
+  readonly #coordinators: ShardCoordinators<GroupApis>;
   readonly #shard: Shard;
   readonly #turns: TurnCounter;
   readonly #loads = new Map<number, () => void>();
@@ -95,8 +97,16 @@ class ShardHost {
       report,
       arenas,
     });
-    const coordinator = this.#coordinator = this.#newCoordinator(purgatory, report);
-    this.#groups = new ShardGroups({ shard, coordinator, arena, outboxes: ways, arenas }, this.#image);
+    this.#groupCoordinator = this.#newCoordinator(purgatory, report);
+    this.#coordinators = new ShardCoordinators<GroupApis>({
+      shard,
+      coordinator: this.#groupCoordinator,
+      messages: groupMessages,
+      image: this.#image,
+      arena,
+      outboxes: ways,
+      arenas,
+    });
     this.#shard = new Shard({
       shard,
       clock: systemClock,
@@ -110,7 +120,7 @@ class ShardHost {
       eventFd: state.eventFds[shard] as number,
       purgatory,
       partitions: this.#partitions,
-      groups: this.#groups,
+      coordinators: this.#coordinators,
       report,
       onClosed: (peers) => post({ type: "closed", peers }),
       load: (range, done) => this.#load(range, done),
@@ -136,7 +146,7 @@ class ShardHost {
       this.#shard.run(() => this.#needsEventLoop() || this.#isAborted() || this.#isDrained());
       if (this.#isAborted()) return this.#abort();
       if (this.#hasMessages()) await new Promise<void>((resolve) => this.#wake = resolve);
-      if (this.#coordinator.isWanted) await this.#loadCoordinator();
+      if (this.#groupCoordinator.isWanted) await this.#loadCoordinator();
       this.#shard.sendReady();
       if (this.#isDrained()) this.#sayDrained();
     }
@@ -183,7 +193,7 @@ class ShardHost {
         break;
       case "drain":
         this.#shard.disconnect();
-        this.#groups.drain();
+        this.#coordinators.drain();
         this.#partitions.owned.stopFlushing();
         this.#isDraining = true;
         break;
@@ -209,7 +219,7 @@ class ShardHost {
       image: this.#image,
       control: this.#control,
       topicWaits: new TopicWaits({ control: this.#control, purgatory, clock: systemClock }),
-      groups: this.#groups.calls,
+      groups: this.#coordinators,
       clock: systemClock,
       random: Math.random,
       nodeId: config.nodeId,
@@ -273,12 +283,12 @@ class ShardHost {
   /** The shard gets its first groups. Nobody is served meanwhile, for about 25 ms once in a broker's life. */
   async #loadCoordinator(): Promise<void> {
     const beganMs = systemClock.monotonicMs();
-    this.#coordinator.use(await import("../../partitions/coordinators/groups/group_coordinator.ts"));
+    this.#groupCoordinator.use(await import("../../partitions/coordinators/groups/group_coordinator.ts"));
     this.#turns.count(systemClock.monotonicMs() - beganMs);
   }
 
   #needsEventLoop(): boolean {
-    return this.#hasMessages() || this.#coordinator.isWanted;
+    return this.#hasMessages() || this.#groupCoordinator.isWanted;
   }
 
   #hasMessages(): boolean {
@@ -291,7 +301,7 @@ class ShardHost {
    */
   #isDrained(): boolean {
     if (!this.#isDraining || !this.#shard.slices.isEmpty) return false;
-    return this.#partitions.inFlight === 0 && this.#groups.calls.inFlight === 0;
+    return this.#partitions.inFlight === 0 && this.#coordinators.inFlight === 0;
   }
 
   #sayDrained(): void {
@@ -316,8 +326,8 @@ class ShardHost {
     this.#image.apply(delta);
     const topics = { changed: delta.changed, deleted };
     this.#partitions.owned.change(topics, (failures) =>
-      this.#coordinator.prepare(topics, () => {
-        this.#groups.onImage(topics);
+      this.#groupCoordinator.prepare(topics, () => {
+        this.#coordinators.onImage(topics);
         done(failures);
       }));
   }

@@ -6,7 +6,7 @@
  */
 import type { CreatableTopic } from "../../net/protocol/messages/19_create_topics.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
-import { OFFSETS_TOPIC } from "../coordinators/groups/group_place.ts";
+import { OFFSETS_TOPIC } from "../coordinators/key_partition.ts";
 import { isInternalTopic, refuseTopicName } from "./topic_names.ts";
 
 /** Whether a topic may be created by being asked for. Of Kafka's own topics only the one whose coordinator exists. */

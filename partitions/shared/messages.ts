@@ -16,10 +16,10 @@ export const kind = {
   question: 7,
   answer: 8,
   watermark: 9,
-  groupCall: 10,
-  groupTaken: 11,
-  groupAnswer: 12,
-  groupRelease: 13,
+  coordinatorCall: 10,
+  coordinatorCallTaken: 11,
+  coordinatorAnswer: 12,
+  coordinatorAnswerTaken: 13,
 } as const;
 
 /**
@@ -83,13 +83,13 @@ export const answer = { operation: 1, refusal: 2, firstField: 3 } as const;
 export const watermark = { slot: 1 } as const;
 
 /**
- * shard → the shard that coordinates the group: a request whose bytes (client id, client host, the request in its version) lie in the
- * sender's arena, in a block that the sender holds until it was taken (net/requests/groups/parcels.ts).
+ * shard → the shard that coordinates a group: a request whose bytes (client id, client host, the request in its version) lie in the
+ * sender's arena, in a block that the sender holds until it was taken (partitions/remote/parcels.ts).
  */
-export const groupCall = { operation: 1, apiKey: 2, apiVersion: 3, block: 4, start: 5, length: 6 } as const;
+export const coordinatorCall = { operation: 1, apiKey: 2, apiVersion: 3, block: 4, start: 5, length: 6 } as const;
 /** The request has been read: its bytes are the sender's again. The answer may come minutes later. */
-export const groupTaken = { block: 1 } as const;
+export const coordinatorCallTaken = { block: 1 } as const;
 /** The answer in the request's version, in the coordinator's arena; a length of -1: the protocol cannot carry it. */
-export const groupAnswer = { operation: 1, block: 2, start: 3, length: 4 } as const;
+export const coordinatorAnswer = { operation: 1, block: 2, start: 3, length: 4 } as const;
 /** The answer has been read. */
-export const groupRelease = { block: 1 } as const;
+export const coordinatorAnswerTaken = { block: 1 } as const;

@@ -7,7 +7,7 @@ import { type MemberCommand, type MemberEvent } from "./group_member.ts";
 import { locations, type Need } from "./toolchain.ts";
 
 /** One library in one configuration. */
-export interface GroupClient {
+export interface CoordinatorClient {
   readonly name: string;
   readonly need: Need;
   /** KIP-848: the coordinator shares out. */
@@ -32,7 +32,7 @@ export interface GroupPlace {
 type Library = (words: readonly string[]) => MemberCommand;
 
 /** Every library and configuration, the cheap ones first. */
-export const groupClients: readonly GroupClient[] = [
+export const groupClients: readonly CoordinatorClient[] = [
   kcatClient("kcat", "range"),
   ...["range", "roundrobin", "sticky", "cooperative-sticky", "consumer"].map((how) => goClient("franz-go", how)),
   ...["range", "roundrobin", "sticky"].map((how) => goClient("sarama", how)),
@@ -50,13 +50,13 @@ export const groupClients: readonly GroupClient[] = [
  * One member of each library, all of which know the assignor `how`. kcat is the last: told to end, it drops a record that it has
  * counted as read (1.7.1, consume_cb), so it must not leave while there are new ones.
  */
-export function mixedClients(how: "range" | "roundrobin"): GroupClient[] {
+export function mixedClients(how: "range" | "roundrobin"): CoordinatorClient[] {
   const mixed = groupClients.filter((each) => each.name.endsWith(` ${how}`));
   return [...mixed.filter((each) => each.need !== "kcat"), ...mixed.filter((each) => each.need === "kcat")];
 }
 
 /** `how`: an assignor, or "static" (by range); "consumer" (the server's assignor), with "-range", "-static" or "-regex" behind. */
-function client(name: string, how: string, need: Need, library: Library): GroupClient {
+function client(name: string, how: string, need: Need, library: Library): CoordinatorClient {
   const consumerProtocol = how.startsWith("consumer");
   const isStatic = how.endsWith("static");
   const command = ({ bootstrapServers, topic, group, instance }: GroupPlace) => {
@@ -71,16 +71,16 @@ function client(name: string, how: string, need: Need, library: Library): GroupC
   return { name: `${name} ${how}`, need, consumerProtocol, isStatic, commitsBack, command };
 }
 
-function goClient(name: string, how: string): GroupClient {
+function goClient(name: string, how: string): CoordinatorClient {
   return client(name, how, "go", (args) => ({ command: locations.go, args }));
 }
 
-function pythonClient(name: string, how: string): GroupClient {
+function pythonClient(name: string, how: string): CoordinatorClient {
   const program = `${locations.clients}/python/group.py`;
   return client(name, how, "python", (words) => ({ command: locations.python, args: [program, ...words] }));
 }
 
-function nodeClient(name: "kafkajs" | "platformatic", how: string): GroupClient {
+function nodeClient(name: "kafkajs" | "platformatic", how: string): CoordinatorClient {
   const program = `${locations.clients}/node/group.mjs`;
   const env = { CLIENT_LIBRARIES: locations.node };
   return client(name, how, "node", (words) => {
@@ -94,7 +94,7 @@ function nodeClient(name: "kafkajs" | "platformatic", how: string): GroupClient 
 /** Flags for a JVM that lives for seconds beside others. */
 export const SMALL_JVM = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-function javaClient(how: string): GroupClient {
+function javaClient(how: string): CoordinatorClient {
   const classPath = `${kafkaJars()}/*:${locations.java}`;
   return client("java", how, "java", (words) => ({
     command: "java",
@@ -103,7 +103,7 @@ function javaClient(how: string): GroupClient {
 }
 
 /** kcat commits by itself, every 5 s (-X takes the interval for a setting of the topic), and says on standard error what it has. */
-function kcatClient(name: string, assignor: string): GroupClient {
+function kcatClient(name: string, assignor: string): CoordinatorClient {
   const settings = {
     "auto.offset.reset": "earliest",
     "session.timeout.ms": "6000",

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { startTestBroker, temporaryDirectory, type TestBroker } from "./broker.ts";
 import { dumpGroupRecords } from "./dump_log.ts";
-import { type GroupClient, groupClients, mixedClients } from "./group_clients.ts";
+import { type CoordinatorClient, groupClients, mixedClients } from "./group_clients.ts";
 import { GroupMember } from "./group_member.ts";
 import { assertCommitsFollowReads, assertInOrder, GroupWatch } from "./group_watch.ts";
 import { type InteropTest, interopTest, type Need, slowTestsWanted } from "./toolchain.ts";
@@ -32,15 +32,15 @@ const brokerSettings = {
 class Scenario implements AsyncDisposable {
   readonly watch: GroupWatch;
   readonly #broker: TestBroker;
-  readonly #clients: readonly GroupClient[];
+  readonly #clients: readonly CoordinatorClient[];
 
-  private constructor(broker: TestBroker, clients: readonly GroupClient[], watch: GroupWatch) {
+  private constructor(broker: TestBroker, clients: readonly CoordinatorClient[], watch: GroupWatch) {
     this.#broker = broker;
     this.#clients = clients;
     this.watch = watch;
   }
 
-  static async start(broker: TestBroker, name: string, clients: readonly GroupClient[]): Promise<Scenario> {
+  static async start(broker: TestBroker, name: string, clients: readonly CoordinatorClient[]): Promise<Scenario> {
     const word = name.replaceAll(" ", "-");
     const watch = await GroupWatch.start(broker.port, { topic: `topic-${word}`, group: `group-${word}` }, PARTITIONS);
     return new Scenario(broker, clients, watch);
@@ -62,7 +62,7 @@ class Scenario implements AsyncDisposable {
 }
 
 /** Subscribe, read, commit; a second member comes, the first leaves; the group empties and goes on where it was. */
-async function comeAndGo(broker: TestBroker, client: GroupClient): Promise<void> {
+async function comeAndGo(broker: TestBroker, client: CoordinatorClient): Promise<void> {
   await using scenario = await Scenario.start(broker, client.name, [client]);
   const { watch } = scenario;
   watch.mayMoveBack = client.commitsBack;
@@ -110,7 +110,7 @@ async function comeBack(scenario: Scenario, gone: GroupMember, other: GroupMembe
 }
 
 /** Under load: a third member comes, one is killed, one is paused for longer than its session and goes on. */
-async function survive(broker: TestBroker, name: string, clients: readonly GroupClient[]): Promise<void> {
+async function survive(broker: TestBroker, name: string, clients: readonly CoordinatorClient[]): Promise<void> {
   await using scenario = await Scenario.start(broker, `${name} faults`, clients);
   const { watch } = scenario;
   watch.mayMoveBack = clients.some((each) => each.commitsBack);
@@ -153,7 +153,11 @@ async function runAll<T extends { name: string }>(
 }
 
 /** A test that gives every client a group on one broker. */
-function groupTest(test: Omit<InteropTest, "fn" | "needs">, clients: readonly GroupClient[], run: GroupRun): void {
+function groupTest(
+  test: Omit<InteropTest, "fn" | "needs">,
+  clients: readonly CoordinatorClient[],
+  run: GroupRun,
+): void {
   const only = Deno.env.get("BARNABAS_INTEROP_CLIENTS");
   const chosen = clients.filter((each) => only === undefined || new RegExp(only).test(each.name));
   interopTest({
@@ -176,7 +180,7 @@ function groupTest(test: Omit<InteropTest, "fn" | "needs">, clients: readonly Gr
   });
 }
 
-type GroupRun = (context: Deno.TestContext, broker: TestBroker, clients: readonly GroupClient[]) => Promise<void>;
+type GroupRun = (context: Deno.TestContext, broker: TestBroker, clients: readonly CoordinatorClient[]) => Promise<void>;
 
 groupTest(
   { name: "groups: members of each client come, share, commit, leave, and go on where the group was" },
@@ -202,7 +206,7 @@ for (const assignor of ["range", "roundrobin"] as const) {
 }
 
 /** Every library has one member in the same group; they leave one after the other. */
-async function mix(broker: TestBroker, name: string, clients: readonly GroupClient[]): Promise<void> {
+async function mix(broker: TestBroker, name: string, clients: readonly CoordinatorClient[]): Promise<void> {
   await using scenario = await Scenario.start(broker, `mixed ${name}`, clients);
   const { watch } = scenario;
   watch.trickle();

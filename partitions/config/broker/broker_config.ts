@@ -5,7 +5,7 @@
  * Long.MAX_VALUE) is Infinity, which structured clone keeps.
  */
 import type { LogConfig } from "../../../storage/log/log_config.ts";
-import type { GroupSettings } from "../../coordinators/runtime/ports.ts";
+import type { GroupSettings } from "../../coordinators/groups/group_ports.ts";
 
 export { brokerConfigFrom } from "./broker_properties.ts";
 

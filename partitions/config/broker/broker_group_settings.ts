@@ -3,7 +3,7 @@
  *
  * Source: GroupCoordinatorConfig of Apache Kafka 4.3.1, with its messages.
  */
-import type { GroupSettings } from "../../coordinators/runtime/ports.ts";
+import type { GroupSettings } from "../../coordinators/groups/group_ports.ts";
 import type { BrokerConfig } from "./broker_config.ts";
 import type { ConfigValue } from "../config_values.ts";
 

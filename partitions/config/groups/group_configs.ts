@@ -6,7 +6,7 @@
  * them for use, and shown as it was set.
  * Source: GroupConfig.validate and evaluate of Apache Kafka 4.3.1, with their messages.
  */
-import type { ConsumerGroupSettings } from "../../coordinators/runtime/ports.ts";
+import type { ConsumerGroupSettings } from "../../coordinators/groups/group_ports.ts";
 import type { MetadataImage } from "../../metadata/image.ts";
 import { assert } from "../../../storage/base/assert.ts";
 import type { BrokerConfig } from "../broker/broker_config.ts";

@@ -19,8 +19,8 @@ import {
   type TestCoordinatorOptions,
   topicIds,
 } from "./coordinator_testing.ts";
-import type { GroupResponse } from "./group_requests.ts";
-import type { Call } from "../runtime/ports_testing.ts";
+import type { GroupResponse } from "./group_apis.ts";
+import type { Call } from "./group_ports_testing.ts";
 
 const CLASSIC = ["c0", "c1", "c2"];
 const SIMPLE = ["s0", "s1", "s2", "s3"];

@@ -9,26 +9,21 @@
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { TopicChange } from "../../owned/topic_changes.ts";
-import type { GroupClient, Reply } from "../runtime/ports.ts";
-import type { GroupCoordination, GroupCoordinatorParts } from "./group_coordinator.ts";
-import { OFFSETS_TOPIC } from "./group_place.ts";
-import {
-  type GroupApiKey,
-  type GroupRequest,
-  type GroupResponse,
-  refusalOf,
-  refuseGroupRequest,
-} from "./group_requests.ts";
+import { OFFSETS_TOPIC } from "../key_partition.ts";
+import type { Coordinator, CoordinatorClient, Reply } from "../runtime/coordinator.ts";
+import type { GroupApiKey, GroupApis, GroupRequest, GroupResponse } from "./group_apis.ts";
+import type { GroupCoordinatorParts } from "./group_coordinator.ts";
+import { refusalOf, refuseGroupRequest } from "./group_refusals.ts";
 
 /** What is loaded. */
 export interface GroupCoordinatorModule {
-  readonly GroupCoordinator: new (parts: GroupCoordinatorParts) => GroupCoordination;
+  readonly GroupCoordinator: new (parts: GroupCoordinatorParts) => Coordinator<GroupApis>;
 }
 
 /** The coordinator, loaded or not. */
-export class GroupCoordinatorOnDemand implements GroupCoordination {
+export class GroupCoordinatorOnDemand implements Coordinator<GroupApis> {
   readonly #parts: GroupCoordinatorParts;
-  #coordinator: GroupCoordination | null = null;
+  #coordinator: Coordinator<GroupApis> | null = null;
   /** Wait for the coordinator, in the order of their changes. */
   readonly #waiting: (() => void)[] = [];
 
@@ -60,7 +55,7 @@ export class GroupCoordinatorOnDemand implements GroupCoordination {
   handle<Key extends GroupApiKey>(
     apiKey: Key,
     request: GroupRequest<Key>,
-    client: GroupClient,
+    client: CoordinatorClient,
     reply: Reply<GroupResponse<Key>>,
   ): void {
     if (this.#coordinator !== null) return this.#coordinator.handle(apiKey, request, client, reply);
@@ -77,16 +72,16 @@ export class GroupCoordinatorOnDemand implements GroupCoordination {
     return this.#coordinator?.nextDeadlineMs ?? Infinity;
   }
 
-  expire(nowMs: number): void {
-    this.#coordinator?.expire(nowMs);
+  runTurn(nowMs: number): void {
+    this.#coordinator?.runTurn(nowMs);
   }
 
-  get isUnsettled(): boolean {
-    return this.#coordinator?.isUnsettled ?? false;
+  get hasGathered(): boolean {
+    return this.#coordinator?.hasGathered ?? false;
   }
 
-  settle(): void {
-    this.#coordinator?.settle();
+  writeGathered(): void {
+    this.#coordinator?.writeGathered();
   }
 
   dispose(): void {

@@ -8,9 +8,10 @@ import type { TopicChange } from "../../owned/topic_changes.ts";
 import { topicOn } from "../../owned/partition_testing.ts";
 import { GroupCoordinatorOnDemand } from "./coordinator_on_demand.ts";
 import { TestCoordinator } from "./coordinator_testing.ts";
-import type { GroupCoordination, GroupCoordinatorParts } from "./group_coordinator.ts";
-import { OFFSETS_TOPIC } from "./group_place.ts";
-import type { GroupApiKey } from "./group_requests.ts";
+import type { Coordinator } from "../runtime/coordinator.ts";
+import type { GroupCoordinatorParts } from "./group_coordinator.ts";
+import { OFFSETS_TOPIC } from "../key_partition.ts";
+import type { GroupApiKey, GroupApis } from "./group_apis.ts";
 
 const seed = seedOfThisRun();
 const KEYS: readonly GroupApiKey[] = [8, 9, 11, 12, 13, 14, 15, 16, 42, 47, 68, 69];
@@ -24,7 +25,7 @@ const changeOf = (name: string, shards: readonly number[]): TopicChange => ({
 
 /** What a coordinator answers, as bytes. */
 function answerOf(
-  coordinator: GroupCoordination,
+  coordinator: Coordinator<GroupApis>,
   call: { apiKey: GroupApiKey; apiVersion: number; bytes: Uint8Array },
 ) {
   const { apiKey, apiVersion, bytes } = call;
@@ -34,7 +35,7 @@ function answerOf(
   coordinator.handle(apiKey, decoded, { clientId: "c", clientHost: "/127.0.0.1", apiVersion }, (answer) => {
     answers.push(encodeBody({ message: response, version: apiVersion } as never, answer));
   });
-  coordinator.expire(0);
+  coordinator.runTurn(0);
   assert.equal(answers.length, 1, `${apiKey} v${apiVersion} is answered once`);
   return answers[0];
 }
@@ -96,15 +97,15 @@ Deno.test("GroupCoordinatorOnDemand wants the coordinator for the shard's first 
 
   const parts: GroupCoordinatorParts[] = [];
   class GroupCoordinator {
-    handle: GroupCoordination["handle"] = (...call) => world.coordinator.handle(...call);
+    handle: Coordinator<GroupApis>["handle"] = (...call) => world.coordinator.handle(...call);
     readonly nextDeadlineMs = 17;
-    readonly isUnsettled = true;
+    readonly hasGathered = true;
     constructor(given: GroupCoordinatorParts) {
       parts.push(given);
     }
     onImage = ({ changed }: TopicChange) => void calls.push(`image ${changed[0]!.name}`);
-    expire = (nowMs: number) => void calls.push(`expire ${nowMs}`);
-    settle = () => void calls.push("settle");
+    runTurn = (nowMs: number) => void calls.push(`turn ${nowMs}`);
+    writeGathered = () => void calls.push("write");
     dispose = () => void calls.push("dispose");
   }
   onDemand.use({ GroupCoordinator });
@@ -112,11 +113,11 @@ Deno.test("GroupCoordinatorOnDemand wants the coordinator for the shard's first 
   assert.deepEqual(calls.splice(0), [`image ${OFFSETS_TOPIC}`, OFFSETS_TOPIC, "image behind", "behind"]);
   assert.equal(onDemand.isWanted, false);
   prepare("after", [0]);
-  onDemand.expire(5);
-  onDemand.settle();
+  onDemand.runTurn(5);
+  onDemand.writeGathered();
   onDemand.dispose();
-  assert.deepEqual(calls.splice(0), ["image after", "after", "expire 5", "settle", "dispose"]);
-  assert.deepEqual([onDemand.nextDeadlineMs, onDemand.isUnsettled], [17, true]);
+  assert.deepEqual(calls.splice(0), ["image after", "after", "turn 5", "write", "dispose"]);
+  assert.deepEqual([onDemand.nextDeadlineMs, onDemand.hasGathered], [17, true]);
   onDemand.handle(12, { groupId: "g" } as never, { clientId: "", clientHost: "", apiVersion: 4 }, (response) => {
     assert.equal(response.errorCode, errorCode.UNKNOWN_MEMBER_ID, "the coordinator answers");
   });

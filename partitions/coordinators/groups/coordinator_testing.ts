@@ -14,10 +14,11 @@ import { deafOwner, smallLogs, topicOn } from "../../owned/partition_testing.ts"
 import { Purgatory } from "../../requests/purgatory.ts";
 import { InterestTable, WatermarkTable } from "../../shared/watermarks.ts";
 import { GroupCoordinator } from "./group_coordinator.ts";
-import { OFFSETS_TOPIC } from "./group_place.ts";
-import type { GroupApiKey, GroupRequest, GroupResponse } from "./group_requests.ts";
-import type { GroupClient, GroupSettings } from "../runtime/ports.ts";
-import { Call, testGroupSettings, testSettings } from "../runtime/ports_testing.ts";
+import { OFFSETS_TOPIC } from "../key_partition.ts";
+import type { GroupApiKey, GroupRequest, GroupResponse } from "./group_apis.ts";
+import type { GroupSettings } from "./group_ports.ts";
+import type { CoordinatorClient } from "../runtime/coordinator.ts";
+import { Call, testGroupSettings, testSettings } from "./group_ports_testing.ts";
 
 /** Ids of the topics that there are. */
 export const topicIds = {
@@ -143,7 +144,7 @@ export class TestCoordinator {
   load(): void {
     for (let turns = 0; this.coordinator.counts.loading > 0; turns++) {
       assert(turns < 10_000, "loading ends");
-      this.coordinator.expire(this.clock.monotonicMs());
+      this.coordinator.runTurn(this.clock.monotonicMs());
     }
   }
 
@@ -175,9 +176,9 @@ export class TestCoordinator {
 
   /** One turn of a reactor. */
   turn(): void {
-    this.coordinator.expire(this.clock.monotonicMs());
+    this.coordinator.runTurn(this.clock.monotonicMs());
     this.purgatory.expire(this.clock.monotonicMs());
-    this.coordinator.settle();
+    this.coordinator.writeGathered();
     while (this.purgatory.checkMarked());
   }
 
@@ -189,7 +190,7 @@ export class TestCoordinator {
     clientId = "client",
   ): Call<GroupResponse<Key>> {
     const call = new Call<GroupResponse<Key>>();
-    const client: GroupClient = { clientId, clientHost: "/127.0.0.1", apiVersion };
+    const client: CoordinatorClient = { clientId, clientHost: "/127.0.0.1", apiVersion };
     this.coordinator.handle(apiKey, request, client, call.reply);
     return call;
   }

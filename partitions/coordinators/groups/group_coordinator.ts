@@ -2,8 +2,7 @@
  * The group coordinator of one shard: coordinates the groups whose partition of `__consumer_offsets` this shard owns, so that a commit
  * is appended without a hop and heartbeats never wait behind metadata work. Runs on shards; synchronous.
  *
- * Requests of this shard's connections and those that other shards forward enter by `handle()`. The reactor calls `expire()` each turn
- * and `settle()` before it sends what the turn made ready.
+ * Requests of this shard's connections and those that other shards forward enter by `handle()`.
  *
  * Source: Kafka's GroupCoordinatorService and CoordinatorRuntime.
  */
@@ -16,18 +15,14 @@ import type { Purgatory } from "../../requests/purgatory.ts";
 import type { TopicChange } from "../../owned/topic_changes.ts";
 import { GroupMemory } from "./group_memory.ts";
 import type { GroupPartition } from "./group_partition.ts";
-import { OFFSETS_TOPIC, offsetsPartitionOf } from "./group_place.ts";
-import {
-  type GroupApiKey,
-  type GroupRequest,
-  type GroupResponse,
-  joinResponseFor,
-  refusalOf,
-  refuseGroupRequest,
-} from "./group_requests.ts";
+import { OFFSETS_TOPIC, partitionOfKey } from "../key_partition.ts";
+import type { GroupApiKey, GroupApis, GroupRequest, GroupResponse } from "./group_apis.ts";
+import { joinResponseFor, refusalOf, refuseGroupRequest } from "./group_refusals.ts";
 import { LoadMemory } from "./offsets/offsets_loader.ts";
 import { OffsetsPartition, type OffsetsPartitionParts } from "./offsets/offsets_partition.ts";
-import type { ConsumerGroupSettings, GroupClient, GroupSettings, GroupTimer, Reply } from "../runtime/ports.ts";
+import type { ConsumerGroupSettings, GroupSettings } from "./group_ports.ts";
+import type { Coordinator, CoordinatorClient, Reply } from "../runtime/coordinator.ts";
+import type { Timer } from "../runtime/lazy_timer.ts";
 import { GroupBatchBuilder } from "./records/record_set.ts";
 import {
   deleteGroups,
@@ -86,7 +81,7 @@ type OneGroupKey = 8 | 11 | 12 | 13 | 14 | 47 | 68;
 
 type Carry<Key extends GroupApiKey> = (
   request: GroupRequest<Key>,
-  client: GroupClient,
+  client: CoordinatorClient,
   reply: Reply<GroupResponse<Key>>,
 ) => void;
 type CarryIn<Key extends GroupApiKey> = (groups: GroupPartition, ...rest: Parameters<Carry<Key>>) => void;
@@ -102,11 +97,11 @@ const carriedInPartition: { readonly [Key in OneGroupKey]: CarryIn<Key> } = {
   68: (groups, request, client, reply) => groups.consumerHeartbeat(request, client, reply),
 };
 
-/** The coordinator. Never throws on what a client or a disk says. */
-export class GroupCoordinator {
+/** The coordinator. */
+export class GroupCoordinator implements Coordinator<GroupApis> {
   readonly #parts: GroupCoordinatorParts;
   readonly #partitionParts: OffsetsPartitionParts;
-  readonly #timers = new Deadlines<GroupTimer>();
+  readonly #timers = new Deadlines<Timer>();
   /** By number of the partition. */
   readonly #partitions = new Map<number, OffsetsPartition>();
   /** Those with slices to load now, which take turns one behind the other. */
@@ -161,13 +156,11 @@ export class GroupCoordinator {
     };
   }
 
-  /** When `expire()` has something to do, monotonic ms; 0 while a partition is being loaded, or a request goes on. */
   get nextDeadlineMs(): number {
     return this.#loading.length > 0 || !this.#work.isEmpty ? 0 : this.#timers.nextMs;
   }
 
-  /** Whether `settle()` has something to write. */
-  get isUnsettled(): boolean {
+  get hasGathered(): boolean {
     return this.#unsettled.size > 0;
   }
 
@@ -190,20 +183,16 @@ export class GroupCoordinator {
    * Carries a request out. One about several groups (OffsetFetch v8+, DescribeGroups, DeleteGroups, ConsumerGroupDescribe) may name
    * groups of any partition: those that this shard does not coordinate get NOT_COORDINATOR, so whoever asks sends each shard
    * its groups. ListGroups lists those of this shard. Group ids, topics and partitions are checked here; authorization is not.
-   * @param request decoded; its bytes are kept, so they are copies
-   * @param reply called exactly once, during the call or on a later turn, with a response in the shape of all versions that is
-   * valid during the call to it
    */
   handle<Key extends GroupApiKey>(
     apiKey: Key,
     request: GroupRequest<Key>,
-    client: GroupClient,
+    client: CoordinatorClient,
     reply: Reply<GroupResponse<Key>>,
   ): void {
     (this.#carried[apiKey] as Carry<Key>)(request, client, reply);
   }
 
-  /** The image changed and the shard's partitions were opened and removed accordingly. Also once at the start, with all topics. */
   onImage({ changed, deleted }: TopicChange): void {
     if (deleted.some(({ name }) => name === OFFSETS_TOPIC)) this.dispose();
     const offsets = changed.find(({ name }) => name === OFFSETS_TOPIC);
@@ -212,8 +201,7 @@ export class GroupCoordinator {
     for (const partition of this.#partitions.values()) partition.onImage(names, deleted);
   }
 
-  /** Loads one slice, goes on with requests that take several turns, and runs what is due. Every turn, before `settle()`. @param nowMs monotonic */
-  expire(nowMs: number): void {
+  runTurn(nowMs: number): void {
     const [loading] = this.#loading;
     if (loading !== undefined) {
       loading.load();
@@ -228,15 +216,13 @@ export class GroupCoordinator {
     }
   }
 
-  /** Writes what the requests of this turn gathered and releases their replies; before moved partitions are announced. */
-  settle(): void {
+  writeGathered(): void {
     for (const partition of this.#unsettled) {
       this.#unsettled.delete(partition);
       partition.groups.settle();
     }
   }
 
-  /** Ends: everybody who waits is answered NOT_COORDINATOR. */
   dispose(): void {
     for (const partition of this.#partitions.values()) partition.dispose();
     this.#partitions.clear();
@@ -274,7 +260,7 @@ export class GroupCoordinator {
   /** The partition of a group, or Kafka's code for that it cannot be asked. */
   #placeOf(groupId: string): OffsetsPartition | number {
     const count = this.#parts.image.topic(OFFSETS_TOPIC)?.partitions.length ?? 0;
-    const partition = count === 0 ? undefined : this.#partitions.get(offsetsPartitionOf(groupId, count));
+    const partition = count === 0 ? undefined : this.#partitions.get(partitionOfKey(groupId, count));
     if (partition === undefined) return errorCode.NOT_COORDINATOR;
     return partition.refusal === errorCode.NONE ? partition : partition.refusal;
   }
@@ -282,7 +268,7 @@ export class GroupCoordinator {
   #handleOne<Key extends OneGroupKey>(
     apiKey: Key,
     request: GroupRequest<Key>,
-    client: GroupClient,
+    client: CoordinatorClient,
     reply: Reply<GroupResponse<Key>>,
   ): void {
     const { groupId } = request as { groupId: string };
@@ -307,9 +293,3 @@ export class GroupCoordinator {
     if (place.groups.isUnsettled) this.#unsettled.add(place);
   }
 }
-
-/** The coordinator as those see it who bring it requests and time. */
-export type GroupCoordination = Pick<
-  GroupCoordinator,
-  "handle" | "onImage" | "nextDeadlineMs" | "expire" | "settle" | "isUnsettled" | "dispose"
->;

@@ -10,8 +10,8 @@ import {
   TestCoordinator,
   topicIds,
 } from "./coordinator_testing.ts";
-import { offsetsPartitionOf } from "./group_place.ts";
-import type { GroupRequest } from "./group_requests.ts";
+import { partitionOfKey } from "../key_partition.ts";
+import type { GroupRequest } from "./group_apis.ts";
 
 const HOUR_MS = 3_600_000;
 const NONE = errorCode.NONE;
@@ -64,9 +64,9 @@ Deno.test("handle() answers a commit only when the turn is settled, all of a tur
   const test = new TestCoordinator();
   const calls = [1, 2, 3].map((offset) => test.send(8, commitOf(`g${offset}`, "a", { 0: offset }), 8));
   assert(calls.every(({ isWaiting }) => isWaiting));
-  assert(test.coordinator.isUnsettled);
-  test.coordinator.settle();
-  assert(!test.coordinator.isUnsettled);
+  assert(test.coordinator.hasGathered);
+  test.coordinator.writeGathered();
+  assert(!test.coordinator.hasGathered);
   assert(calls.every(({ answer }) => codesOf(answer)[0] === NONE));
   assert.equal(test.coordinator.counts.appendedBatches, 1);
   assert.equal(test.partition().log.logEndOffset, 3);
@@ -81,8 +81,8 @@ Deno.test("handle() fetches what was committed in the same turn", () => {
 
 Deno.test("handle() says NOT_COORDINATOR for groups of partitions that are not here, one by one", () => {
   const test = new TestCoordinator({ shards: [0, 1] });
-  const here = ["g", "h"].find((groupId) => offsetsPartitionOf(groupId, 2) === 0) as string;
-  const away = ["g", "h"].find((groupId) => offsetsPartitionOf(groupId, 2) === 1) as string;
+  const here = ["g", "h"].find((groupId) => partitionOfKey(groupId, 2) === 0) as string;
+  const away = ["g", "h"].find((groupId) => partitionOfKey(groupId, 2) === 1) as string;
   const code = errorCode.NOT_COORDINATOR;
   assert.deepEqual(codesOf(test.ask(8, commitOf(here, "a", { 0: 1 }), 8)), { 0: NONE });
   assert.deepEqual(codesOf(test.ask(8, commitOf(away, "a", { 0: 1 }), 8)), { 0: code });
@@ -324,11 +324,11 @@ Deno.test("onImage() answers who waits when __consumer_offsets is deleted, and s
   assert.equal(test.ask(11, joinOf("other"), 3).errorCode, NONE);
 });
 
-Deno.test("offsetsPartitionOf() is Kafka's, for every kind of id", () => {
+Deno.test("partitionOfKey() is Kafka's, for every kind of id", () => {
   // From Utils.abs(groupId.hashCode()) % 50 of Java; the hash of the last one is Integer.MIN_VALUE.
   const expected = { "": 0, test: 48, "my-group": 12, "grüppe": 12, "polygenelubricants": 0 };
   for (const [groupId, partition] of Object.entries(expected)) {
-    assert.equal(offsetsPartitionOf(groupId, 50), partition, groupId);
+    assert.equal(partitionOfKey(groupId, 50), partition, groupId);
   }
 });
 

@@ -6,7 +6,7 @@ import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { topicOn } from "../../owned/partition_testing.ts";
 import { commitOf, TestCoordinator } from "./coordinator_testing.ts";
 import { GroupMemory } from "./group_memory.ts";
-import type { GroupRequest } from "./group_requests.ts";
+import type { GroupRequest } from "./group_apis.ts";
 
 const NONE = errorCode.NONE;
 const AGAIN = errorCode.COORDINATOR_LOAD_IN_PROGRESS;

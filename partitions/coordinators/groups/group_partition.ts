@@ -26,18 +26,18 @@ import { EmptiedGroups } from "./emptied_groups.ts";
 import { expireAll } from "./offsets/expiry.ts";
 import { GatheredCommits } from "./offsets/gathered_commits.ts";
 import { type GroupFilter, listGroups } from "./group_listing.ts";
+import type { GroupRequest, GroupResponse } from "./group_apis.ts";
 import {
-  type GroupRequest,
-  type GroupResponse,
   refuseConsumerDescription,
   refuseConsumerHeartbeat,
   refuseDescription,
   refuseGroupRequest,
-} from "./group_requests.ts";
+} from "./group_refusals.ts";
 import { type Group, KeptGroups } from "./kept_groups.ts";
 import { Offsets, type PlannedCommit } from "./offsets/offsets.ts";
 import type { OffsetsLog } from "./offsets/offsets_log.ts";
-import type { GroupClient, GroupPorts, Reply } from "../runtime/ports.ts";
+import type { GroupPorts } from "./group_ports.ts";
+import type { CoordinatorClient, Reply } from "../runtime/coordinator.ts";
 import type { ConsumerGroupRecord, GroupRecord, OffsetCommitRecord } from "./records/group_record.ts";
 
 /** OffsetCommit knows GROUP_ID_NOT_FOUND from this version on (KIP-848). */
@@ -98,7 +98,7 @@ export class GroupPartition implements ConsumerGroupHolder {
   }
 
   /** JoinGroup: of a consumer group that has nobody it makes a classic one. */
-  join(request: GroupRequest<11>, client: GroupClient, reply: Reply<GroupResponse<11>>): void {
+  join(request: GroupRequest<11>, client: CoordinatorClient, reply: Reply<GroupResponse<11>>): void {
     const { groupId } = request;
     const known = this.#groups.get(groupId);
     if (known?.type === "consumer" && known.memberCount === 0) {
@@ -111,26 +111,26 @@ export class GroupPartition implements ConsumerGroupHolder {
   }
 
   /** SyncGroup. */
-  sync(request: GroupRequest<14>, client: GroupClient, reply: Reply<GroupResponse<14>>): void {
+  sync(request: GroupRequest<14>, client: CoordinatorClient, reply: Reply<GroupResponse<14>>): void {
     this.#groupOrVacant(request.groupId).sync(request, client, reply);
   }
 
   /** Heartbeat. The response may be used again: it is valid during the reply. */
-  heartbeat(request: GroupRequest<12>, client: GroupClient, reply: Reply<GroupResponse<12>>): void {
+  heartbeat(request: GroupRequest<12>, client: CoordinatorClient, reply: Reply<GroupResponse<12>>): void {
     const group = this.#groupOrVacant(request.groupId);
     if (group.type === "classic") group.heartbeat(request, client, reply);
     else group.classicHeartbeat(request, client, reply);
   }
 
   /** LeaveGroup. */
-  leave(request: GroupRequest<13>, client: GroupClient, reply: Reply<GroupResponse<13>>): void {
+  leave(request: GroupRequest<13>, client: CoordinatorClient, reply: Reply<GroupResponse<13>>): void {
     const group = this.#groupOrVacant(request.groupId);
     group.leave(request, client, reply);
     this.#groups.forgetVacant(group);
   }
 
   /** ConsumerGroupHeartbeat: one that joins makes a group, or a consumer group of a classic one. */
-  consumerHeartbeat(request: GroupRequest<68>, client: GroupClient, reply: Reply<GroupResponse<68>>): void {
+  consumerHeartbeat(request: GroupRequest<68>, client: CoordinatorClient, reply: Reply<GroupResponse<68>>): void {
     const known = this.#groups.get(request.groupId);
     if (known?.type === "consumer") {
       known.heartbeat(request, client, reply);

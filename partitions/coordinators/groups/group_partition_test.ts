@@ -4,7 +4,7 @@
 import { strict as assert } from "node:assert";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { commitOf, fetchAllOf, offsetsOf, TestCoordinator, topicIds } from "./coordinator_testing.ts";
-import type { GroupRequest, GroupResponse } from "./group_requests.ts";
+import type { GroupRequest, GroupResponse } from "./group_apis.ts";
 import { encodeConsumerAssignment } from "./records/consumer_protocol.ts";
 
 const NONE = errorCode.NONE;

@@ -8,15 +8,10 @@
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { ListedGroup } from "../../../net/protocol/messages/16_list_groups.ts";
 import type { GroupFilter } from "./group_listing.ts";
-import {
-  type GroupRequest,
-  type GroupResponse,
-  refuseConsumerDescription,
-  refuseDescription,
-  refuseGroupRequest,
-} from "./group_requests.ts";
+import type { GroupRequest, GroupResponse } from "./group_apis.ts";
+import { refuseConsumerDescription, refuseDescription, refuseGroupRequest } from "./group_refusals.ts";
 import type { OffsetsPartition } from "./offsets/offsets_partition.ts";
-import type { GroupClient, Reply } from "../runtime/ports.ts";
+import type { CoordinatorClient, Reply } from "../runtime/coordinator.ts";
 
 /** OffsetFetch names several groups from this version on (KIP-709). */
 const SEVERAL_GROUPS_VERSION = 8;
@@ -32,7 +27,7 @@ export interface GroupPlaces {
 /** OffsetFetch. */
 export function* fetchOffsets(
   places: GroupPlaces,
-  { request, client }: { request: GroupRequest<9>; client: GroupClient },
+  { request, client }: { request: GroupRequest<9>; client: CoordinatorClient },
   reply: Reply<GroupResponse<9>>,
 ): Generator<void, void> {
   const { apiVersion } = client;
@@ -56,7 +51,7 @@ export function* fetchOffsets(
 /** DescribeGroups. */
 export function* describeGroups(
   places: GroupPlaces,
-  { request, client }: { request: GroupRequest<15>; client: GroupClient },
+  { request, client }: { request: GroupRequest<15>; client: CoordinatorClient },
   reply: Reply<GroupResponse<15>>,
 ): Generator<void, void> {
   const groups = [];

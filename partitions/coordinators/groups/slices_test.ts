@@ -4,7 +4,7 @@
 import { strict as assert } from "node:assert";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { commitOf, fetchAllOf, ordinaryTopic, TestCoordinator } from "./coordinator_testing.ts";
-import type { GroupApiKey, GroupRequest, GroupResponse } from "./group_requests.ts";
+import type { GroupApiKey, GroupRequest, GroupResponse } from "./group_apis.ts";
 
 const NONE = errorCode.NONE;
 const RETENTION_MS = 86_400_000;

@@ -4,22 +4,27 @@
  *
  * What must always hold: it never fires before the last time that was set, and it fires once.
  */
-import type { Deadlines } from "../../requests/deadlines.ts";
-import type { GroupTimer } from "./ports.ts";
+import type { Deadlines, Timed } from "../../requests/deadlines.ts";
 
-/** The timer. */
-export class LazyTimer implements GroupTimer {
+/** Something that is due at a time: wakes up in `Deadlines`, looks whether it is really due, and adds itself again if not yet. */
+export interface Timer extends Timed {
+  /** Its deadline has passed, and it has been removed. @param nowMs monotonic time */
+  onDue(nowMs: number): void;
+}
+
+/** A timer that is put off. */
+export class LazyTimer implements Timer {
   /** When it wakes up, monotonic ms; belongs to the heap. */
   deadlineMs = 0;
   /** Belongs to the heap. */
   heapIndex = -1;
-  readonly #timers: Deadlines<GroupTimer>;
+  readonly #timers: Deadlines<Timer>;
   readonly #fire: () => void;
   /** When it is due, at or after `deadlineMs`; Infinity while it is not set. */
   #dueMs = Infinity;
 
   /** @param timers where it waits @param fire what to do when it is due */
-  constructor(timers: Deadlines<GroupTimer>, fire: () => void) {
+  constructor(timers: Deadlines<Timer>, fire: () => void) {
     this.#timers = timers;
     this.#fire = fire;
   }

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { Deadlines } from "../../requests/deadlines.ts";
-import type { GroupTimer } from "./ports.ts";
-import { LazyTimer } from "./lazy_timer.ts";
+import { LazyTimer, type Timer } from "./lazy_timer.ts";
 
 /** Runs what is due at a time. @returns how many entries woke up */
-function runAt(timers: Deadlines<GroupTimer>, nowMs: number): number {
+function runAt(timers: Deadlines<Timer>, nowMs: number): number {
   let woken = 0;
   for (let timer = timers.takeExpired(nowMs); timer !== null; timer = timers.takeExpired(nowMs)) {
     timer.onDue(nowMs);
@@ -14,7 +13,7 @@ function runAt(timers: Deadlines<GroupTimer>, nowMs: number): number {
 }
 
 Deno.test("LazyTimer fires once, at the last time that was set, however often it was put off", () => {
-  const timers = new Deadlines<GroupTimer>();
+  const timers = new Deadlines<Timer>();
   let fired = 0;
   const timer = new LazyTimer(timers, () => fired++);
   for (let ms = 10; ms <= 1000; ms += 10) timer.set(ms);
@@ -25,7 +24,7 @@ Deno.test("LazyTimer fires once, at the last time that was set, however often it
 });
 
 Deno.test("LazyTimer.set() to an earlier time fires at that time", () => {
-  const timers = new Deadlines<GroupTimer>();
+  const timers = new Deadlines<Timer>();
   let fired = 0;
   const timer = new LazyTimer(timers, () => fired++);
   timer.set(300_000);
@@ -36,7 +35,7 @@ Deno.test("LazyTimer.set() to an earlier time fires at that time", () => {
 });
 
 Deno.test("LazyTimer.cancel() takes it out of the heap; it can be set again, also while it fires", () => {
-  const timers = new Deadlines<GroupTimer>();
+  const timers = new Deadlines<Timer>();
   let fired = 0;
   const timer: LazyTimer = new LazyTimer(timers, () => {
     if (++fired === 1) timer.set(50);

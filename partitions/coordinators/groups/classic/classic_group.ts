@@ -20,7 +20,8 @@ import type { HeartbeatRequest, HeartbeatResponse } from "../../../../net/protoc
 import type { LeaveGroupRequest, LeaveGroupResponse } from "../../../../net/protocol/messages/13_leave_group.ts";
 import type { SyncGroupRequest, SyncGroupResponse } from "../../../../net/protocol/messages/14_sync_group.ts";
 import type { DescribedGroup } from "../../../../net/protocol/messages/15_describe_groups.ts";
-import type { GroupClient, GroupPorts, Reply } from "../../runtime/ports.ts";
+import type { GroupPorts } from "../group_ports.ts";
+import type { CoordinatorClient, Reply } from "../../runtime/coordinator.ts";
 import type { GroupMetadataRecord, GroupRecord } from "../records/group_record.ts";
 import { heartbeatAnswer } from "./answers.ts";
 import { type ClassicMemberFacts, NO_BYTES } from "./classic_member.ts";
@@ -110,22 +111,22 @@ export class ClassicGroup {
   }
 
   /** JoinGroup v0-9. */
-  join(request: JoinGroupRequest, client: GroupClient, reply: Reply<JoinGroupResponse>): void {
+  join(request: JoinGroupRequest, client: CoordinatorClient, reply: Reply<JoinGroupResponse>): void {
     joinGroup(this.#rebalance, { request, client }, reply);
   }
 
   /** SyncGroup v0-5. */
-  sync(request: SyncGroupRequest, client: GroupClient, reply: Reply<SyncGroupResponse>): void {
+  sync(request: SyncGroupRequest, client: CoordinatorClient, reply: Reply<SyncGroupResponse>): void {
     syncGroup(this.#rebalance, { request, apiVersion: client.apiVersion }, reply);
   }
 
   /** Heartbeat v0-4. The response is frozen. */
-  heartbeat(request: HeartbeatRequest, _client: GroupClient, reply: Reply<HeartbeatResponse>): void {
+  heartbeat(request: HeartbeatRequest, _client: CoordinatorClient, reply: Reply<HeartbeatResponse>): void {
     reply(heartbeatAnswer(this.#takeHeartbeat(request)));
   }
 
   /** LeaveGroup v0-5. */
-  leave(request: LeaveGroupRequest, client: GroupClient, reply: Reply<LeaveGroupResponse>): void {
+  leave(request: LeaveGroupRequest, client: CoordinatorClient, reply: Reply<LeaveGroupResponse>): void {
     reply(leaveGroup(this.#rebalance, request, client.apiVersion));
   }
 

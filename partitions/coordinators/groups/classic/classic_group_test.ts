@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import type { GroupMetadataValue } from "../records/group_record.ts";
-import { Call } from "../../runtime/ports_testing.ts";
+import { Call } from "../group_ports_testing.ts";
 import { ClassicGroup } from "./classic_group.ts";
 import { bytes, client, protocols, SESSION_MS, TestGroup, text } from "./classic_testing.ts";
 

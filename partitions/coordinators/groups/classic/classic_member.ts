@@ -8,7 +8,8 @@ import type { JoinGroupResponse } from "../../../../net/protocol/messages/11_joi
 import type { SyncGroupResponse } from "../../../../net/protocol/messages/14_sync_group.ts";
 import type { Deadlines } from "../../../requests/deadlines.ts";
 import { LazyTimer } from "../../runtime/lazy_timer.ts";
-import type { GroupTimer, Reply } from "../../runtime/ports.ts";
+import type { Reply } from "../../runtime/coordinator.ts";
+import type { Timer } from "../../runtime/lazy_timer.ts";
 import { areSameProtocols, type MemberProtocol } from "./protocol_votes.ts";
 
 /** What a member has by itself, without its group. */
@@ -59,7 +60,7 @@ export class ClassicMember implements ClassicMemberFacts {
   /** @param onSessionEnd called when the session's deadline has passed */
   constructor(
     facts: ClassicMemberFacts,
-    timers: Deadlines<GroupTimer>,
+    timers: Deadlines<Timer>,
     onSessionEnd: (member: ClassicMember) => void,
   ) {
     this.memberId = facts.memberId;

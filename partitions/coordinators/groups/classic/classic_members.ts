@@ -14,7 +14,8 @@ import type { SyncGroupResponse } from "../../../../net/protocol/messages/14_syn
 import type { Deadlines } from "../../../requests/deadlines.ts";
 import { bytesOfText, type GroupMemory, MEMBER_BYTES, PENDING_BYTES } from "../group_memory.ts";
 import { LazyTimer } from "../../runtime/lazy_timer.ts";
-import type { GroupTimer, Reply } from "../../runtime/ports.ts";
+import type { Reply } from "../../runtime/coordinator.ts";
+import type { Timer } from "../../runtime/lazy_timer.ts";
 import { refuseJoin, refuseSync } from "./answers.ts";
 import type { ClassicMember } from "./classic_member.ts";
 import { type MemberProtocol, ProtocolSupport } from "./protocol_votes.ts";
@@ -197,7 +198,7 @@ export class ClassicMembers {
   }
 
   /** Expects a member under an id that was given to it. @param onEnd called when `untilMs` has passed without it */
-  addPending(memberId: string, timers: Deadlines<GroupTimer>, untilMs: number, onEnd: () => void): void {
+  addPending(memberId: string, timers: Deadlines<Timer>, untilMs: number, onEnd: () => void): void {
     if (this.#pending.size >= PENDING_MEMBERS_MAX) {
       const [oldest] = this.#pending.keys();
       this.removePending(oldest!);

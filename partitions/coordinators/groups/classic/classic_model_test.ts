@@ -7,7 +7,8 @@ import type { JoinGroupRequest, JoinGroupResponse } from "../../../../net/protoc
 import type { HeartbeatRequest, HeartbeatResponse } from "../../../../net/protocol/messages/12_heartbeat.ts";
 import type { LeaveGroupRequest, LeaveGroupResponse } from "../../../../net/protocol/messages/13_leave_group.ts";
 import type { SyncGroupRequest, SyncGroupResponse } from "../../../../net/protocol/messages/14_sync_group.ts";
-import type { GroupClient, GroupPorts, Reply } from "../../runtime/ports.ts";
+import type { GroupPorts } from "../group_ports.ts";
+import type { CoordinatorClient, Reply } from "../../runtime/coordinator.ts";
 import { ClassicGroup } from "./classic_group.ts";
 import { ClassicModel, type ModelOptions } from "./classic_model_testing.ts";
 import type { ModelCounts } from "./classic_promises_testing.ts";
@@ -39,28 +40,28 @@ Deno.test("ClassicGroup keeps what a group promises over random requests, expiri
 /** Answers every n-th JoinGroup never. */
 class Silent extends ClassicGroup {
   #joins = 0;
-  override join(request: JoinGroupRequest, client: GroupClient, reply: Reply<JoinGroupResponse>): void {
+  override join(request: JoinGroupRequest, client: CoordinatorClient, reply: Reply<JoinGroupResponse>): void {
     super.join(request, client, ++this.#joins % 20 === 0 ? () => {} : reply);
   }
 }
 
 /** Does not look at the generation of heartbeats. */
 class Lenient extends ClassicGroup {
-  override heartbeat(request: HeartbeatRequest, client: GroupClient, reply: Reply<HeartbeatResponse>): void {
+  override heartbeat(request: HeartbeatRequest, client: CoordinatorClient, reply: Reply<HeartbeatResponse>): void {
     super.heartbeat({ ...request, generationId: this.generation }, client, reply);
   }
 }
 
 /** Does not look at the generation of SyncGroup. */
 class LenientSync extends ClassicGroup {
-  override sync(request: SyncGroupRequest, client: GroupClient, reply: Reply<SyncGroupResponse>): void {
+  override sync(request: SyncGroupRequest, client: CoordinatorClient, reply: Reply<SyncGroupResponse>): void {
     super.sync({ ...request, generationId: this.generation }, client, reply);
   }
 }
 
 /** Says that members have left. */
 class Clinging extends ClassicGroup {
-  override leave(request: LeaveGroupRequest, _client: GroupClient, reply: Reply<LeaveGroupResponse>): void {
+  override leave(request: LeaveGroupRequest, _client: CoordinatorClient, reply: Reply<LeaveGroupResponse>): void {
     reply({ errorCode: 0, members: request.members.map((member) => ({ ...member, errorCode: 0 })) });
   }
 }
@@ -69,7 +70,7 @@ class Clinging extends ClassicGroup {
 class Confused extends ClassicGroup {
   #syncs = 0;
   #assignment: Uint8Array = new Uint8Array(0);
-  override sync(request: SyncGroupRequest, client: GroupClient, reply: Reply<SyncGroupResponse>): void {
+  override sync(request: SyncGroupRequest, client: CoordinatorClient, reply: Reply<SyncGroupResponse>): void {
     super.sync(request, client, (answer) => {
       const { assignment } = answer;
       reply(++this.#syncs % 20 === 0 ? { ...answer, assignment: this.#assignment } : answer);
@@ -80,7 +81,7 @@ class Confused extends ClassicGroup {
 
 /** Tells some followers that they lead. */
 class Divided extends ClassicGroup {
-  override join(request: JoinGroupRequest, client: GroupClient, reply: Reply<JoinGroupResponse>): void {
+  override join(request: JoinGroupRequest, client: CoordinatorClient, reply: Reply<JoinGroupResponse>): void {
     super.join(request, client, (answer) => {
       const { errorCode, members, memberId } = answer;
       const isFollower = errorCode === 0 && members.length === 0 && this.generation % 5 === 0;

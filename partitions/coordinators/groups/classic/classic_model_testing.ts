@@ -9,7 +9,7 @@ import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import type { JoinGroupResponse } from "../../../../net/protocol/messages/11_join_group.ts";
 import type { SyncGroupResponse } from "../../../../net/protocol/messages/14_sync_group.ts";
 import { createRandom } from "../../../../storage/base/random.ts";
-import type { GroupPorts } from "../../runtime/ports.ts";
+import type { GroupPorts } from "../group_ports.ts";
 import { ClassicGroup } from "./classic_group.ts";
 import { type ModelCounts, noCounts, Promises } from "./classic_promises_testing.ts";
 import { bytes, client, protocols, TestGroup, text } from "./classic_testing.ts";

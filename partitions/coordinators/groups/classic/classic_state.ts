@@ -18,7 +18,7 @@
  */
 import { assert } from "../../../../storage/base/assert.ts";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
-import type { GroupPorts } from "../../runtime/ports.ts";
+import type { GroupPorts } from "../group_ports.ts";
 import { CONSUMER_PROTOCOL_TYPE } from "../records/consumer_protocol.ts";
 import type { GroupMetadataRecord, GroupMetadataValue } from "../records/group_record.ts";
 import { type ClassicMember, type ClassicMemberFacts, metadataFor } from "./classic_member.ts";

@@ -11,7 +11,9 @@ import { ManualClock } from "../../../../storage/base/clock.ts";
 import { Deadlines } from "../../../requests/deadlines.ts";
 import { MetadataImage } from "../../../metadata/image.ts";
 import { GroupMemory } from "../group_memory.ts";
-import type { GroupClient, GroupLog, GroupPorts, GroupSettings, GroupTimer } from "../../runtime/ports.ts";
+import type { GroupLog, GroupPorts, GroupSettings } from "../group_ports.ts";
+import type { CoordinatorClient } from "../../runtime/coordinator.ts";
+import type { Timer } from "../../runtime/lazy_timer.ts";
 import {
   decodeGroupRecord,
   encodeGroupRecord,
@@ -19,7 +21,7 @@ import {
   type GroupMetadataValue,
   type GroupRecord,
 } from "../records/group_record.ts";
-import { Call, passTime, testGroupSettings, testSettings } from "../../runtime/ports_testing.ts";
+import { Call, passTime, testGroupSettings, testSettings } from "../group_ports_testing.ts";
 import { ClassicGroup } from "./classic_group.ts";
 
 /** Defaults of the tests' requests. */
@@ -84,7 +86,7 @@ export interface JoinOptions {
 export class TestGroup {
   readonly clock = new ManualClock();
   readonly log = new TestLog();
-  readonly timers = new Deadlines<GroupTimer>();
+  readonly timers = new Deadlines<Timer>();
   readonly ports: GroupPorts;
   group: ClassicGroup;
   #ids = 0;
@@ -210,6 +212,6 @@ export class TestGroup {
 }
 
 /** Who sends a request. */
-export function client(apiVersion: number, clientId = "c"): GroupClient {
+export function client(apiVersion: number, clientId = "c"): CoordinatorClient {
   return { clientId, clientHost: "/127.0.0.1", apiVersion };
 }

@@ -10,7 +10,8 @@ import { assert } from "../../../../storage/base/assert.ts";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import type { JoinGroupRequest, JoinGroupResponse } from "../../../../net/protocol/messages/11_join_group.ts";
 import { GROUP_BYTES, MEMBER_BYTES } from "../group_memory.ts";
-import type { GroupClient, GroupSettings, Reply } from "../../runtime/ports.ts";
+import type { GroupSettings } from "../group_ports.ts";
+import type { CoordinatorClient, Reply } from "../../runtime/coordinator.ts";
 import { refuseJoin } from "./answers.ts";
 import { bytesOf, NO_BYTES } from "./classic_member.ts";
 import type { Rebalance } from "./rebalance.ts";
@@ -19,7 +20,7 @@ import { replaceStaticMember } from "./static_members.ts";
 /** A JoinGroup on its way through the rules. */
 export interface Joining {
   readonly request: JoinGroupRequest;
-  readonly client: GroupClient;
+  readonly client: CoordinatorClient;
   readonly rebalanceTimeoutMs: number;
   readonly reply: Reply<JoinGroupResponse>;
 }
@@ -47,7 +48,7 @@ export function checkJoin({ sessionTimeoutMs }: JoinGroupRequest, settings: Grou
 /** Joins a group. */
 export function joinGroup(
   group: Rebalance,
-  { request, client }: { request: JoinGroupRequest; client: GroupClient },
+  { request, client }: { request: JoinGroupRequest; client: CoordinatorClient },
   reply: Reply<JoinGroupResponse>,
 ): void {
   const { state, ports } = group;

@@ -6,7 +6,7 @@
  * one that comes first in Java's hash map of the votes; so does this.
  */
 import { assert } from "../../../../storage/base/assert.ts";
-import { javaHash } from "../group_place.ts";
+import { javaHash } from "../../key_partition.ts";
 
 /** One protocol of a member with what the leader needs to know; opaque bytes. */
 export interface MemberProtocol {

@@ -14,7 +14,7 @@ import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import type { JoinGroupResponse } from "../../../../net/protocol/messages/11_join_group.ts";
 import type { SyncGroupResponse } from "../../../../net/protocol/messages/14_sync_group.ts";
 import { LazyTimer } from "../../runtime/lazy_timer.ts";
-import type { GroupPorts } from "../../runtime/ports.ts";
+import type { GroupPorts } from "../group_ports.ts";
 import { refuseSync } from "./answers.ts";
 import { ClassicMember, type ClassicMemberFacts, NO_BYTES } from "./classic_member.ts";
 import type { ClassicState } from "./classic_state.ts";

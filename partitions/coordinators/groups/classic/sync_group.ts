@@ -13,7 +13,7 @@ import type {
   SyncGroupRequestAssignment,
   SyncGroupResponse,
 } from "../../../../net/protocol/messages/14_sync_group.ts";
-import type { Reply } from "../../runtime/ports.ts";
+import type { Reply } from "../../runtime/coordinator.ts";
 import { refuseSync } from "./answers.ts";
 import { type ClassicMemberFacts, NO_BYTES } from "./classic_member.ts";
 import type { ClassicState } from "./classic_state.ts";

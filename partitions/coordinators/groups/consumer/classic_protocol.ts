@@ -18,7 +18,7 @@ import type { HeartbeatRequest } from "../../../../net/protocol/messages/12_hear
 import type { LeaveGroupRequest, LeaveGroupResponse } from "../../../../net/protocol/messages/13_leave_group.ts";
 import type { SyncGroupRequest, SyncGroupResponse } from "../../../../net/protocol/messages/14_sync_group.ts";
 import { refuseJoin, refuseSync } from "../classic/answers.ts";
-import type { GroupClient } from "../../runtime/ports.ts";
+import type { CoordinatorClient } from "../../runtime/coordinator.ts";
 import {
   CONSUMER_PROTOCOL_TYPE,
   type ConsumerSubscription,
@@ -41,7 +41,11 @@ const SEVERAL_MEMBERS_VERSION = 3;
 const NO_MEMBER_ID = "";
 
 /** JoinGroup. */
-export function joinConsumerGroup(core: GroupCore, request: JoinGroupRequest, client: GroupClient): JoinGroupResponse {
+export function joinConsumerGroup(
+  core: GroupCore,
+  request: JoinGroupRequest,
+  client: CoordinatorClient,
+): JoinGroupResponse {
   const isNameless = request.memberId === NO_MEMBER_ID;
   const code = checkJoin(core, request);
   if (code !== errorCode.NONE) return refuseJoin(NO_MEMBER_ID, code);
@@ -182,7 +186,7 @@ function changeOf(
     request: JoinGroupRequest;
     memberId: string;
     subscription: ConsumerSubscription;
-    client: GroupClient;
+    client: CoordinatorClient;
   },
 ): MemberChange | number {
   const { groupInstanceId } = request;

@@ -2,7 +2,7 @@
 import type { JoinGroupRequest, JoinGroupResponse } from "../../../../net/protocol/messages/11_join_group.ts";
 import type { SyncGroupResponse } from "../../../../net/protocol/messages/14_sync_group.ts";
 import { ClassicGroup } from "../classic/classic_group.ts";
-import type { GroupClient } from "../../runtime/ports.ts";
+import type { CoordinatorClient } from "../../runtime/coordinator.ts";
 import {
   decodeConsumerAssignment,
   encodeConsumerAssignment,
@@ -27,7 +27,7 @@ export interface ClassicOptions {
 }
 
 /** Who sends, with the version. */
-export function client(apiVersion: number): GroupClient {
+export function client(apiVersion: number): CoordinatorClient {
   return { clientId: "classic", clientHost: "/127.0.0.1", apiVersion };
 }
 

@@ -26,7 +26,8 @@ import type {
   ConsumerGroupHeartbeatResponse,
 } from "../../../../net/protocol/messages/68_consumer_group_heartbeat.ts";
 import type { DescribedGroup } from "../../../../net/protocol/messages/69_consumer_group_describe.ts";
-import type { GroupClient, GroupPorts, Reply } from "../../runtime/ports.ts";
+import type { GroupPorts } from "../group_ports.ts";
+import type { CoordinatorClient, Reply } from "../../runtime/coordinator.ts";
 import { CONSUMER_PROTOCOL_TYPE } from "../records/consumer_protocol.ts";
 import type { ConsumerGroupRecord, GroupRecord } from "../records/group_record.ts";
 import {
@@ -78,7 +79,7 @@ export class ConsumerGroup {
   /** ConsumerGroupHeartbeat v0-1. One that changes nothing costs two look-ups and its answer. */
   heartbeat(
     request: ConsumerGroupHeartbeatRequest,
-    client: GroupClient,
+    client: CoordinatorClient,
     reply: Reply<ConsumerGroupHeartbeatResponse>,
   ): void {
     const core = this.#core;
@@ -94,22 +95,22 @@ export class ConsumerGroup {
   }
 
   /** JoinGroup v0-9 of a member of the classic protocol; only while the group is not Empty. */
-  join(request: JoinGroupRequest, client: GroupClient, reply: Reply<JoinGroupResponse>): void {
+  join(request: JoinGroupRequest, client: CoordinatorClient, reply: Reply<JoinGroupResponse>): void {
     reply(joinConsumerGroup(this.#core, request, client));
   }
 
   /** SyncGroup v0-5 of a member of the classic protocol. */
-  sync(request: SyncGroupRequest, _client: GroupClient, reply: Reply<SyncGroupResponse>): void {
+  sync(request: SyncGroupRequest, _client: CoordinatorClient, reply: Reply<SyncGroupResponse>): void {
     reply(syncConsumerGroup(this.#core, request));
   }
 
   /** Heartbeat v0-4 of a member of the classic protocol. */
-  classicHeartbeat(request: HeartbeatRequest, _client: GroupClient, reply: Reply<HeartbeatResponse>): void {
+  classicHeartbeat(request: HeartbeatRequest, _client: CoordinatorClient, reply: Reply<HeartbeatResponse>): void {
     reply({ errorCode: heartbeatConsumerGroup(this.#core, request) });
   }
 
   /** LeaveGroup v0-5. */
-  leave(request: LeaveGroupRequest, client: GroupClient, reply: Reply<LeaveGroupResponse>): void {
+  leave(request: LeaveGroupRequest, client: CoordinatorClient, reply: Reply<LeaveGroupResponse>): void {
     reply(leaveConsumerGroup(this.#core, request, client.apiVersion));
   }
 

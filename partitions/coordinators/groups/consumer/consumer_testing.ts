@@ -12,9 +12,11 @@ import { ManualClock } from "../../../../storage/base/clock.ts";
 import { Deadlines } from "../../../requests/deadlines.ts";
 import { MetadataImage, type TopicImage } from "../../../metadata/image.ts";
 import { ClassicGroup } from "../classic/classic_group.ts";
-import { refuseConsumerHeartbeat } from "../group_requests.ts";
+import { refuseConsumerHeartbeat } from "../group_refusals.ts";
 import { GroupMemory } from "../group_memory.ts";
-import type { ConsumerGroupSettings, GroupClient, GroupPorts, GroupSettings, GroupTimer } from "../../runtime/ports.ts";
+import type { ConsumerGroupSettings, GroupPorts, GroupSettings } from "../group_ports.ts";
+import type { CoordinatorClient } from "../../runtime/coordinator.ts";
+import type { Timer } from "../../runtime/lazy_timer.ts";
 import {
   type ConsumerGroupRecord,
   decodeGroupRecord,
@@ -22,7 +24,7 @@ import {
   type GroupMetadataRecord,
   type GroupRecord,
 } from "../records/group_record.ts";
-import { passTime, testGroupSettings, testSettings } from "../../runtime/ports_testing.ts";
+import { passTime, testGroupSettings, testSettings } from "../group_ports_testing.ts";
 import { ConsumerGroup, type Downgrade } from "./consumer_group.ts";
 import { planUpgrade } from "./upgrade.ts";
 
@@ -48,7 +50,7 @@ export type HeartbeatOptions = Partial<Omit<ConsumerGroupHeartbeatRequest, "grou
 export class TestConsumerGroup {
   readonly clock = new ManualClock();
   readonly image = new MetadataImage();
-  readonly timers = new Deadlines<GroupTimer>();
+  readonly timers = new Deadlines<Timer>();
   /** All that was appended, read back from Kafka's format. */
   readonly records: GroupRecord[] = [];
   /** Batches that were appended. */
@@ -117,7 +119,7 @@ export class TestConsumerGroup {
       topicPartitions: owned === undefined ? null : this.#reported(owned),
       ...told,
     };
-    const client: GroupClient = { clientId, clientHost: "/127.0.0.1", apiVersion: version };
+    const client: CoordinatorClient = { clientId, clientHost: "/127.0.0.1", apiVersion: version };
     const answers: ConsumerGroupHeartbeatResponse[] = [];
     if (this.group?.type === "classic") {
       const refused = memberEpoch === 0 ? this.#upgrade() : refuseConsumerHeartbeat(errorCode.GROUP_ID_NOT_FOUND, null);

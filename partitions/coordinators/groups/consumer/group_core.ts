@@ -4,7 +4,7 @@
  *
  * What must always hold: the state changes by records that were appended, and in no other way; every member has a session.
  */
-import type { GroupPorts } from "../../runtime/ports.ts";
+import type { GroupPorts } from "../group_ports.ts";
 import type { ConsumerGroupRecord, GroupRecord } from "../records/group_record.ts";
 import type { ClassicGroupSeed } from "../classic/classic_group.ts";
 import { type Member, memberState } from "./consumer_member.ts";

@@ -9,8 +9,8 @@ import type {
   ConsumerGroupHeartbeatRequest,
   ConsumerGroupHeartbeatResponse,
 } from "../../../../net/protocol/messages/68_consumer_group_heartbeat.ts";
-import { refuseConsumerHeartbeat } from "../group_requests.ts";
-import type { GroupClient } from "../../runtime/ports.ts";
+import { refuseConsumerHeartbeat } from "../group_refusals.ts";
+import type { CoordinatorClient } from "../../runtime/coordinator.ts";
 import {
   isReconciledTo,
   JOIN_EPOCH,
@@ -30,7 +30,7 @@ import { ownsOnly } from "./reconciliation.ts";
 export function isQuietHeartbeat(
   { state, regexes, isTopicCheckDue }: GroupCore,
   request: ConsumerGroupHeartbeatRequest,
-  client: GroupClient,
+  client: CoordinatorClient,
 ): Member | null {
   const member = state.members.get(request.memberId);
   if (member === undefined || request.memberEpoch !== member.memberEpoch || request.memberEpoch <= JOIN_EPOCH) {
@@ -51,7 +51,7 @@ export function isQuietHeartbeat(
 export function takeHeartbeat(
   core: GroupCore,
   request: ConsumerGroupHeartbeatRequest,
-  client: GroupClient,
+  client: CoordinatorClient,
 ): ConsumerGroupHeartbeatResponse {
   const change = changeOf(core, request, client);
   if ("code" in change) return refuse(change);
@@ -121,7 +121,7 @@ function awayPlacement(member: Member): Member {
 function changeOf(
   core: GroupCore,
   request: ConsumerGroupHeartbeatRequest,
-  client: GroupClient,
+  client: CoordinatorClient,
 ): MemberChange | StepRefusal {
   const { groupId, state, ports } = core;
   const { instanceId, memberEpoch, topicPartitions } = request;
@@ -158,7 +158,7 @@ export function isFull({ state, ports }: GroupCore, memberId: string, instanceId
 }
 
 /** A member with what its request says. */
-function told(member: Member, request: ConsumerGroupHeartbeatRequest, client: GroupClient): Member {
+function told(member: Member, request: ConsumerGroupHeartbeatRequest, client: CoordinatorClient): Member {
   const { subscribedTopicNames, subscribedTopicRegex } = request;
   return {
     ...member,

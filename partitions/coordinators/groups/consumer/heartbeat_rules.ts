@@ -7,7 +7,7 @@ import type {
   ConsumerGroupHeartbeatRequest,
   ConsumerGroupHeartbeatResponse,
 } from "../../../../net/protocol/messages/68_consumer_group_heartbeat.ts";
-import { refuseConsumerHeartbeat } from "../group_requests.ts";
+import { refuseConsumerHeartbeat } from "../group_refusals.ts";
 import { assignors } from "./assignors/assignors.ts";
 import { JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH } from "./consumer_member.ts";
 

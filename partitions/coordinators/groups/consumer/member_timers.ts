@@ -4,20 +4,20 @@
  */
 import type { Deadlines } from "../../../requests/deadlines.ts";
 import { LazyTimer } from "../../runtime/lazy_timer.ts";
-import type { GroupTimer } from "../../runtime/ports.ts";
+import type { Timer } from "../../runtime/lazy_timer.ts";
 
 /** The timers. */
 export class MemberTimers {
   /** To be heard of. */
   readonly session: LazyTimer;
-  readonly #timers: Deadlines<GroupTimer>;
+  readonly #timers: Deadlines<Timer>;
   readonly #fire: () => void;
   #rebalance: LazyTimer | null = null;
   #join: LazyTimer | null = null;
   #sync: LazyTimer | null = null;
 
   /** @param timers where they wait @param fire what to do when one is due */
-  constructor(timers: Deadlines<GroupTimer>, fire: () => void) {
+  constructor(timers: Deadlines<Timer>, fire: () => void) {
     this.#timers = timers;
     this.#fire = fire;
     this.session = new LazyTimer(timers, fire);

@@ -10,7 +10,7 @@
 import { assert } from "../../../../storage/base/assert.ts";
 import { TOPIC_NAME_BYTES } from "../group_memory.ts";
 import { LazyTimer } from "../../runtime/lazy_timer.ts";
-import type { GroupPorts } from "../../runtime/ports.ts";
+import type { GroupPorts } from "../group_ports.ts";
 import type { GroupRecord } from "../records/group_record.ts";
 import { regexRecord } from "./member_records.ts";
 import type { ResolvedRegex, Subscriptions } from "./subscriptions.ts";

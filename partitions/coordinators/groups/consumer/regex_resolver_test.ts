@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
-import type { GroupLog } from "../../runtime/ports.ts";
+import type { GroupLog } from "../group_ports.ts";
 import type { ConsumerGroupRegularExpressionValue, GroupRecord } from "../records/group_record.ts";
 import { type HeartbeatOptions, TestConsumerGroup } from "./consumer_testing.ts";
 

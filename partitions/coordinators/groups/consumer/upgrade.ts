@@ -8,7 +8,7 @@
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import type { ClassicMemberFacts } from "../classic/classic_member.ts";
 import type { MetadataImage } from "../../../metadata/image.ts";
-import type { GroupPorts } from "../../runtime/ports.ts";
+import type { GroupPorts } from "../group_ports.ts";
 import {
   CONSUMER_PROTOCOL_TYPE,
   type ConsumerSubscription,

@@ -11,7 +11,7 @@ import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import type { EmptiedGroups } from "../emptied_groups.ts";
 import type { Group, KeptGroups } from "../kept_groups.ts";
 import type { Offsets } from "./offsets.ts";
-import type { GroupPorts } from "../../runtime/ports.ts";
+import type { GroupPorts } from "../group_ports.ts";
 import type { GroupRecord } from "../records/group_record.ts";
 
 /** Groups that are looked at in a slice: a tenth of a microsecond each. */

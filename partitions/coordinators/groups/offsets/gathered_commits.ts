@@ -6,7 +6,8 @@
  * settles first; a commit that cannot be written refuses none of the others.
  */
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
-import type { GroupLog, Reply } from "../../runtime/ports.ts";
+import type { GroupLog } from "../group_ports.ts";
+import type { Reply } from "../../runtime/coordinator.ts";
 import type { OffsetCommitRecord } from "../records/group_record.ts";
 import type { PlannedCommit } from "./offsets.ts";
 

@@ -26,7 +26,7 @@ import type {
 import { ZERO_UUID } from "../../../../net/protocol/text_cache.ts";
 import type { MetadataImage, TopicImage } from "../../../metadata/image.ts";
 import type { GroupMemory } from "../group_memory.ts";
-import { absentOffset } from "../group_requests.ts";
+import { absentOffset } from "../group_refusals.ts";
 import { OffsetTable } from "./offset_table.ts";
 import type { OffsetCommitRecord } from "../records/group_record.ts";
 

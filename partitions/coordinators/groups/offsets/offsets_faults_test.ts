@@ -236,7 +236,7 @@ Deno.test("a log of many slices is loaded over many turns, the last commit of ea
   test.kill();
   test.start();
   let turns = 0;
-  for (; test.coordinator.counts.loading > 0; turns++) test.coordinator.expire(0);
+  for (; test.coordinator.counts.loading > 0; turns++) test.coordinator.runTurn(0);
   assert(turns > 3, `${turns} turns`);
   assert.deepEqual(committed(test), expected);
 });

@@ -6,7 +6,7 @@ import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import type { Clock } from "../../../../storage/mod.ts";
 import type { Partition } from "../../../owned/partition.ts";
 import type { Refusal } from "../../../requests/refusals.ts";
-import type { GroupLog } from "../../runtime/ports.ts";
+import type { GroupLog } from "../group_ports.ts";
 import type { GroupRecord } from "../records/group_record.ts";
 import type { GroupBatchBuilder } from "../records/record_set.ts";
 

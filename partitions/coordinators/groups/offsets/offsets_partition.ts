@@ -18,7 +18,8 @@ import { GroupPartition } from "../group_partition.ts";
 import { HeldReplies } from "../../runtime/held_replies.ts";
 import { type LoadMemory, type LoadProblem, OffsetsLoader } from "./offsets_loader.ts";
 import { OffsetsLog } from "./offsets_log.ts";
-import type { GroupPorts, GroupTimer } from "../../runtime/ports.ts";
+import type { GroupPorts } from "../group_ports.ts";
+import type { Timer } from "../../runtime/lazy_timer.ts";
 import type { GroupRecord } from "../records/group_record.ts";
 import type { GroupBatchBuilder } from "../records/record_set.ts";
 
@@ -55,7 +56,7 @@ const RETRY_MS_MAX = 10_000;
 const TRIES_MAX = 40;
 
 /** The partition. Its timer ends a pause in its loading, and looks for expired offsets then. */
-export class OffsetsPartition implements GroupTimer {
+export class OffsetsPartition implements Timer {
   deadlineMs = 0;
   heapIndex = -1;
   readonly name: string;

@@ -7,13 +7,13 @@
  * aside serves one after the other. How many may wait is limited by the requests of the connections, how much by their
  * memory (net/reactor/connection.ts, PIPELINES_BYTES_MAX).
  */
-import type { Arena } from "../../../partitions/mod.ts";
+import type { Arena } from "../shared/arena.ts";
 
 /** What small parcels share; a parcel of more than half of it gets a block of its own. */
 const SHARED_BLOCK_BYTES = 64 * 1024;
 
-/** Where a parcel lies. */
-export interface ParcelPlace {
+/** Bytes on their way: where they lie. */
+export interface Parcel {
   /** The block that its reader gives back. */
   readonly block: number;
   /** Its first byte in the arena. */
@@ -23,10 +23,10 @@ export interface ParcelPlace {
 
 interface WaitingParcel {
   readonly bytes: Uint8Array;
-  readonly send: (place: ParcelPlace) => void;
+  readonly announce: (parcel: Parcel) => void;
 }
 
-/** One kind of parcel of a shard. */
+/** The parcels of one kind that a shard sends. */
 export class Parcels {
   readonly #arena: Arena;
   readonly #isInOrder: boolean;
@@ -37,7 +37,7 @@ export class Parcels {
   /** The one before it, which is kept: once its parcels have been read it serves again, whatever fills the arena. */
   #spare = -1;
 
-  /** @param arena this shard's @param options inOrder: none is sent before those that were posted earlier */
+  /** @param arena this shard's @param options inOrder: none is sent before those that were to be sent earlier */
   constructor(arena: Arena, options: { inOrder: boolean }) {
     this.#arena = arena;
     this.#isInOrder = options.inOrder;
@@ -51,34 +51,34 @@ export class Parcels {
   /**
    * Sends bytes, now or on a later turn.
    * @param bytes they are copied @param length how many of them, at most BLOCK_BYTES_MAX and at least one
-   * @param send tells the reader where they lie
+   * @param announce tells the reader where they lie
    */
-  post(bytes: Uint8Array, length: number, send: (place: ParcelPlace) => void): void {
+  send(bytes: Uint8Array, length: number, announce: (parcel: Parcel) => void): void {
     const mustWait = this.#isInOrder && this.#waiting.length > 0;
-    const place = mustWait ? null : this.#place(bytes, length);
-    if (place !== null) return send(place);
-    this.#waiting.push({ bytes: bytes.slice(0, length), send });
+    const parcel = mustWait ? null : this.#pack(bytes, length);
+    if (parcel !== null) return announce(parcel);
+    this.#waiting.push({ bytes: bytes.slice(0, length), announce });
   }
 
   /** Sends what waits, as far as there is room now. */
-  postWaiting(): void {
+  sendWaiting(): void {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const parcel of waiting) {
+    for (const one of waiting) {
       const mustWait = this.#isInOrder && this.#waiting.length > 0;
-      const place = mustWait ? null : this.#place(parcel.bytes, parcel.bytes.length);
-      if (place === null) this.#waiting.push(parcel);
-      else parcel.send(place);
+      const parcel = mustWait ? null : this.#pack(one.bytes, one.bytes.length);
+      if (parcel === null) this.#waiting.push(one);
+      else one.announce(parcel);
     }
   }
 
-  /** A parcel has been read. @param block of its place */
+  /** A parcel has been read. @param block that it lies in */
   release(block: number): void {
     this.#arena.release(block);
   }
 
-  #place(bytes: Uint8Array, length: number): ParcelPlace | null {
+  #pack(bytes: Uint8Array, length: number): Parcel | null {
     let block = length > SHARED_BLOCK_BYTES / 2 ? this.#arena.allocate(length) : this.#sharedBlock(length);
     if (block === -1) block = this.#arena.allocateReserved(length);
     if (block === -1) return null;

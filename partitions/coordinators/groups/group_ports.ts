@@ -1,5 +1,5 @@
 /**
- * What the group coordinator's state machines are given: the way to their log, topics, configs, clocks and timers. They decide
+ * What the state machines of groups are given: the way to their log, topics, configs, clocks and timers. They decide
  * from (state, event, time) alone, so that a seeded simulation runs the same code. Types only; shards run what is built on them.
  *
  * A command works in this order: check; make records; `log.append(records)`; when that says 0, apply them to the state; reply. State
@@ -7,21 +7,10 @@
  * log again gives the same state. The runtime holds a reply back until what was appended before it is below the high watermark.
  */
 import type { MetadataImage } from "../../metadata/image.ts";
-import type { Deadlines, Timed } from "../../requests/deadlines.ts";
-import type { GroupMemory } from "../groups/group_memory.ts";
-import type { GroupRecord } from "../groups/records/group_record.ts";
-
-/** Who sent a request. */
-export interface GroupClient {
-  readonly clientId: string;
-  /** Address as Kafka shows it, "/127.0.0.1". */
-  readonly clientHost: string;
-  /** Of the request: several APIs behave differently by it. */
-  readonly apiVersion: number;
-}
-
-/** Answers a request; called exactly once, at once or much later. The response is in the shape of all versions. */
-export type Reply<Response> = (response: Response) => void;
+import type { Deadlines } from "../../requests/deadlines.ts";
+import type { Timer } from "../runtime/lazy_timer.ts";
+import type { GroupMemory } from "./group_memory.ts";
+import type { GroupRecord } from "./records/group_record.ts";
 
 /** The partition of `__consumer_offsets` that holds the group. */
 export interface GroupLog {
@@ -33,12 +22,6 @@ export interface GroupLog {
   append(records: readonly GroupRecord[]): number;
 }
 
-/** Something that is due at a time: wakes up in `Deadlines`, looks whether it is really due, and adds itself again if not yet. */
-export interface GroupTimer extends Timed {
-  /** Its deadline has passed, and it has been removed. @param nowMs monotonic time */
-  onDue(nowMs: number): void;
-}
-
 /** What every state machine of a partition of `__consumer_offsets` shares. */
 export interface GroupPorts {
   readonly log: GroupLog;
@@ -47,7 +30,7 @@ export interface GroupPorts {
   readonly settings: GroupSettings;
   /** Settings of one group: what was set on it (resource type GROUP), else the broker's. */
   readonly settingsOf: (groupId: string) => ConsumerGroupSettings;
-  readonly timers: Deadlines<GroupTimer>;
+  readonly timers: Deadlines<Timer>;
   /** Monotonic ms, for timeouts. */
   readonly nowMs: () => number;
   /** Wall-clock ms, for what is written down. */

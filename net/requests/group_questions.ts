@@ -4,16 +4,13 @@
  * Always: a request whose client has gone is still carried out, but nothing of the client is kept for it; a connection is counted
  * towards the shard that coordinates its group, so that it settles there (net/reactor/affinity.ts).
  */
-import type {
-  GroupApiKey,
-  GroupRequest,
-  GroupResponse,
-} from "../../../partitions/coordinators/groups/group_requests.ts";
-import type { GroupClient } from "../../../partitions/coordinators/runtime/ports.ts";
-import { authorize, type Operation } from "../authorization.ts";
-import type { RequestExchange } from "../exchange.ts";
-import type { ShardServices } from "../handler.ts";
-import { charge } from "../quota.ts";
+import type { GroupApiKey, GroupRequest, GroupResponse } from "../../partitions/coordinators/groups/group_apis.ts";
+import type { CoordinatorClient } from "../../partitions/coordinators/runtime/coordinator.ts";
+import { OFFSETS_TOPIC } from "../../partitions/mod.ts";
+import { authorize, type Operation } from "./authorization.ts";
+import type { RequestExchange } from "./exchange.ts";
+import type { ShardServices } from "./handler.ts";
+import { charge } from "./quota.ts";
 
 /** A request and the shard that it came to. */
 export interface GroupAsker {
@@ -43,7 +40,7 @@ export interface GroupsQuestion<Key extends GroupApiKey, Item, Result> {
 }
 
 /** Who asks, as coordinators see it. */
-function clientOf({ context, apiVersion }: RequestExchange): GroupClient {
+function clientOf({ context, apiVersion }: RequestExchange): CoordinatorClient {
   return { clientId: context.clientId, clientHost: shownHost(context.peerHost), apiVersion };
 }
 
@@ -64,13 +61,11 @@ export function askGroup<Key extends GroupApiKey>(
   { exchange, services }: GroupAsker,
   shape: (response: GroupResponse<Key>) => GroupResponse<Key> = (response) => response,
 ): void {
-  const shard = services.groups.ownerOf(groupId);
+  const shard = services.groups.ownerOf(OFFSETS_TOPIC, groupId);
   exchange.affinity.countPartition(shard);
   const answer = answerOnce(exchange);
-  services.groups.call(
-    { shard, apiKey, request, client: clientOf(exchange) },
-    (response) => answer(response === null ? null : shape(response)),
-  );
+  const reply = (response: GroupResponse<Key> | null) => answer(response === null ? null : shape(response));
+  services.groups.at(shard).handle(apiKey, request, clientOf(exchange), reply);
   // It may wait for others of its group; what the coordinator keeps of it has a budget of its own.
   exchange.releaseMemory();
 }
@@ -86,7 +81,7 @@ export function askGroups<Key extends GroupApiKey, Item, Result>(
   finish: (results: readonly Result[], items: readonly Item[]) => GroupResponse<Key>,
 ): void {
   const { apiKey, deny, requestFor, resultsOf } = question;
-  const { denied, allowed, byShard } = placesOf(question, asker);
+  const { denied, allowed, byShard } = divide(question, asker);
   const calls = byShard.map(([shard, indexes]) => ({
     shard,
     request: requestFor(indexes.map((index) => allowed[index] as Item)),
@@ -96,7 +91,7 @@ export function askGroups<Key extends GroupApiKey, Item, Result>(
     for (const [at, [, indexes]] of byShard.entries()) {
       const part = resultsOf(responses[at] as GroupResponse<Key>);
       if (part.length !== indexes.length) return null;
-      for (const [place, index] of indexes.entries()) results[index] = part[place] as Result;
+      for (const [nth, index] of indexes.entries()) results[index] = part[nth] as Result;
     }
     return finish([...denied.map(deny), ...results], [...denied, ...allowed]);
   });
@@ -115,8 +110,8 @@ export function askAllShards<Key extends GroupApiKey>(
   askShards({ apiKey, calls }, asker, finish);
 }
 
-/** Who of several groups may be asked about, by the shards that coordinate them; lets go of the exchange. */
-function placesOf<Key extends GroupApiKey, Item, Result>(
+/** Divides several groups into those that the client may not ask about, and the others by the shards that coordinate them. */
+function divide<Key extends GroupApiKey, Item, Result>(
   { items, groupIdOf, operation }: GroupsQuestion<Key, Item, Result>,
   { exchange, services }: GroupAsker,
 ): { denied: Item[]; allowed: Item[]; byShard: [shard: number, indexes: number[]][] } {
@@ -125,7 +120,7 @@ function placesOf<Key extends GroupApiKey, Item, Result>(
     return isAllowed ? "allowed" : "denied";
   });
   const byShard = Map.groupBy(allowed.keys(), (index) => {
-    const shard = services.groups.ownerOf(groupIdOf(allowed[index] as Item));
+    const shard = services.groups.ownerOf(OFFSETS_TOPIC, groupIdOf(allowed[index] as Item));
     exchange.affinity.countPartition(shard);
     return shard;
   });
@@ -145,7 +140,7 @@ function askShards<Key extends GroupApiKey>(
   let isWhole = true;
   if (missing === 0) return answer(finish(responses));
   for (const [at, { shard, request }] of calls.entries()) {
-    services.groups.call({ shard, apiKey, request, client }, (response) => {
+    services.groups.at(shard).handle(apiKey, request, client, (response) => {
       if (response === null) isWhole = false;
       else responses[at] = response;
       missing--;

@@ -1,7 +1,8 @@
 import { strict as assert } from "node:assert";
-import type { GroupResponse } from "../../../partitions/coordinators/groups/group_requests.ts";
-import { BLOCK_BYTES_MIN } from "../../../partitions/mod.ts";
-import { GroupShards } from "./group_testing.ts";
+import type { GroupResponse } from "../groups/group_apis.ts";
+import { BLOCK_BYTES_MIN } from "../../shared/arena.ts";
+import { OFFSETS_TOPIC } from "../key_partition.ts";
+import { GroupShards } from "./shard_coordinators_testing.ts";
 
 const client = { clientId: "consumer-1", clientHost: "/192.0.2.9", apiVersion: 9 };
 const MIB = 1024 * 1024;
@@ -36,49 +37,46 @@ Deno.test("ownerOf() is the shard of the group's partition by Java's hash of its
   // Hashes are Java's: 97, 98629247, and one whose absolute value does not exist.
   const partitionOf: [string, number][] = [["a", 97 % 50], ["group", 47], ["polygenelubricants", 0], ["", 0]];
   for (const [groupId, partition] of partitionOf) {
-    assert.equal(shards.calls(0).ownerOf(groupId), partition % 2, groupId);
+    assert.equal(shards.from(0).ownerOf(OFFSETS_TOPIC, groupId), partition % 2, groupId);
   }
   using none = new GroupShards(2, 0);
-  assert.deepEqual([none.calls(0).ownerOf("a"), none.calls(1).ownerOf("a")], [0, 1]);
+  assert.deepEqual([none.from(0).ownerOf(OFFSETS_TOPIC, "a"), none.from(1).ownerOf(OFFSETS_TOPIC, "a")], [0, 1]);
 });
 
-Deno.test("call() calls the own shard's coordinator at once, with the request itself", () => {
+Deno.test("at() calls the own shard's coordinator at once, with the request itself", () => {
   using shards = new GroupShards(2);
   const request = joinOf("g");
   const answers: unknown[] = [];
-  shards.calls(1).call({ shard: 1, apiKey: 11, request, client }, (response) => answers.push(response));
+  shards.call(1, { shard: 1, apiKey: 11, request, client }, (response) => answers.push(response));
   const call = shards.coordinator(1).take();
   assert.deepEqual([call.request === request, call.client], [true, client]);
   call.reply(joined("m"));
   assert.deepEqual(answers, [joined("m")]);
-  assert.equal(shards.calls(1).inFlight, 0);
+  assert.equal(shards.from(1).inFlight, 0);
 });
 
-Deno.test("call() brings request and client to another shard, and the answer back, minutes later", () => {
+Deno.test("at() brings request and client to another shard, and the answer back, minutes later", () => {
   using shards = new GroupShards(2);
   const answers: unknown[] = [];
   const request = joinOf("g", new Uint8Array(50_000).fill(1));
-  shards.calls(0).call({ shard: 1, apiKey: 11, request, client }, (response) => answers.push(response));
+  shards.call(0, { shard: 1, apiKey: 11, request, client }, (response) => answers.push(response));
   assert.ok(shards.arena(0).usedBytes > 0);
   shards.pump();
   const call = shards.coordinator(1).take();
   assert.deepEqual([call.apiKey, call.request, call.client], [11, request, client]);
-  assert.equal(shards.calls(0).inFlight, 1);
+  assert.equal(shards.from(0).inFlight, 1);
   assert.equal(shards.arena(0).usedBytes, 0, "a call that waits holds no memory: its parcel was taken");
-  shards.calls(0).call(
-    { shard: 1, apiKey: 11, request: joinOf("g", new Uint8Array(50_000).fill(7)), client },
-    () => {},
-  );
+  shards.call(0, { shard: 1, apiKey: 11, request: joinOf("g", new Uint8Array(50_000).fill(7)), client }, () => {});
   shards.pump();
   const { protocols } = call.request as typeof request;
   assert.deepEqual(protocols[0]?.metadata, new Uint8Array(50_000).fill(1), "what is asked later lies where that lay");
   call.reply(joined("m"));
   shards.pump();
   assert.deepEqual(answers, [{ ...joined("m"), throttleTimeMs: 0, skipAssignment: false }]);
-  assert.equal(shards.calls(0).inFlight, 1);
+  assert.equal(shards.from(0).inFlight, 1);
 });
 
-Deno.test("call() keeps the order of the calls to a shard, also of those for which its arena had no room", () => {
+Deno.test("at() keeps the order of the calls to a shard, also of those for which its arena had no room", () => {
   using shards = new GroupShards(2);
   const arena = shards.arena(0);
   const blocks: number[] = [];
@@ -87,11 +85,11 @@ Deno.test("call() keeps the order of the calls to a shard, also of those for whi
   const answers: string[] = [];
   for (const groupId of ids) {
     const call = { shard: 1, apiKey: 12 as const, request: heartbeatOf(groupId), client: { ...client, apiVersion: 4 } };
-    shards.calls(0).call(call, () => answers.push(groupId));
+    shards.call(0, call, () => answers.push(groupId));
   }
   shards.pump();
   assert.equal(shards.coordinator(1).calls.length, 0);
-  assert.equal(shards.calls(0).inFlight, 50);
+  assert.equal(shards.from(0).inFlight, 50);
   for (const block of blocks) arena.release(block);
   shards.pump();
   const { calls } = shards.coordinator(1);
@@ -99,14 +97,14 @@ Deno.test("call() keeps the order of the calls to a shard, also of those for whi
   for (const { reply } of [...calls].reverse()) reply({ errorCode: 0 });
   shards.pump();
   assert.deepEqual(answers, [...ids].reverse(), "answers come in the order in which they were given");
-  assert.equal(shards.calls(0).inFlight, 0);
+  assert.equal(shards.from(0).inFlight, 0);
 });
 
 Deno.test("an answer that finds no room in the coordinator's arena comes when there is some", () => {
   using shards = new GroupShards(2);
   const answers: unknown[] = [];
   const call = { shard: 1, apiKey: 12 as const, request: heartbeatOf("g"), client: { ...client, apiVersion: 4 } };
-  shards.calls(0).call(call, (response) => answers.push(response));
+  shards.call(0, call, (response) => answers.push(response));
   shards.pump();
   const arena = shards.arena(1);
   const blocks: number[] = [];
@@ -119,23 +117,20 @@ Deno.test("an answer that finds no room in the coordinator's arena comes when th
   assert.deepEqual(answers, [{ errorCode: 27, throttleTimeMs: 0 }]);
 });
 
-Deno.test("call() says null for a request, and for an answer, that its version cannot carry", () => {
+Deno.test("at() says null for a request, and for an answer, that its version cannot carry", () => {
   using shards = new GroupShards(2);
   const answers: unknown[] = [];
   const done = (response: unknown) => void answers.push(response);
   const long = { ...client, clientId: "x".repeat(40_000) };
-  shards.calls(0).call({ shard: 1, apiKey: 11, request: joinOf("g"), client: long }, done);
+  shards.call(0, { shard: 1, apiKey: 11, request: joinOf("g"), client: long }, done);
   assert.deepEqual(answers, [null]);
   const old = { ...client, apiVersion: 0 };
-  shards.calls(0).call(
-    { shard: 1, apiKey: 11, request: { ...joinOf("g"), rebalanceTimeoutMs: -1 }, client: old },
-    done,
-  );
+  shards.call(0, { shard: 1, apiKey: 11, request: { ...joinOf("g"), rebalanceTimeoutMs: -1 }, client: old }, done);
   shards.pump();
   shards.coordinator(1).take().reply({ ...joined("m"), protocolName: null });
   shards.pump();
   assert.deepEqual(answers, [null, null]);
-  assert.equal(shards.calls(0).inFlight, 0);
+  assert.equal(shards.from(0).inFlight, 0);
 });
 
 Deno.test("an answer of many megabytes comes whole, and its memory is given back", () => {
@@ -147,10 +142,7 @@ Deno.test("an answer of many megabytes comes whole, and its memory is given back
   }));
   const answers: (GroupResponse<11> | null)[] = [];
   shards.arena(1).allocate(1); // so that the answer does not lie at the start of the arena
-  shards.calls(0).call(
-    { shard: 1, apiKey: 11, request: joinOf("g"), client },
-    (response) => answers.push(response),
-  );
+  shards.call(0, { shard: 1, apiKey: 11, request: joinOf("g"), client }, (response) => answers.push(response));
   shards.pump();
   shards.coordinator(1).take().reply({ ...joined("m0"), members });
   assert.ok(shards.arena(1).usedBytes > 20 * MIB);

@@ -4,7 +4,9 @@
 import assert from "node:assert/strict";
 import type { ManualClock } from "../../../storage/base/clock.ts";
 import type { Deadlines } from "../../requests/deadlines.ts";
-import type { ConsumerGroupSettings, GroupSettings, GroupTimer, Reply } from "./ports.ts";
+import type { Reply } from "../runtime/coordinator.ts";
+import type { Timer } from "../runtime/lazy_timer.ts";
+import type { ConsumerGroupSettings, GroupSettings } from "./group_ports.ts";
 
 /** Kafka's defaults, but that a first rebalance is not delayed. */
 export const testSettings: GroupSettings = {
@@ -53,7 +55,7 @@ export class Call<Response> {
 }
 
 /** Lets time pass; what becomes due meanwhile happens at its time, in order. */
-export function passTime(ms: number, { clock, timers }: { clock: ManualClock; timers: Deadlines<GroupTimer> }): void {
+export function passTime(ms: number, { clock, timers }: { clock: ManualClock; timers: Deadlines<Timer> }): void {
   const untilMs = clock.monotonicMs() + ms;
   while (timers.nextMs <= untilMs) {
     clock.advance(Math.max(timers.nextMs - clock.monotonicMs(), 0));

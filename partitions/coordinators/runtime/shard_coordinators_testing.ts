@@ -2,21 +2,27 @@
  * What tests of groups between shards share: shards whose coordinators are lists of calls that the test answers. Tests only.
  */
 import assert from "node:assert/strict";
-import { OFFSETS_TOPIC } from "../../../partitions/coordinators/groups/group_place.ts";
-import type { GroupCoordination } from "../../../partitions/coordinators/groups/group_coordinator.ts";
-import type { GroupApiKey } from "../../../partitions/coordinators/groups/group_requests.ts";
-import type { GroupClient } from "../../../partitions/coordinators/runtime/ports.ts";
-import { type Arena, MetadataImage } from "../../../partitions/mod.ts";
-import { TestShards, topicOn } from "../../../partitions/owned/partition_testing.ts";
-import { type GroupTurns, ShardGroups } from "./group_turns.ts";
+import { MetadataImage } from "../../metadata/image.ts";
+import { TestShards, topicOn } from "../../owned/partition_testing.ts";
+import type { Arena } from "../../shared/arena.ts";
+import {
+  type GroupApiKey,
+  type GroupApis,
+  groupMessages,
+  type GroupRequest,
+  type GroupResponse,
+} from "../groups/group_apis.ts";
+import { OFFSETS_TOPIC } from "../key_partition.ts";
+import type { Coordinator, CoordinatorClient } from "./coordinator.ts";
+import { type CoordinatorTurns, ShardCoordinators } from "./shard_coordinators.ts";
 
-/** The turns of a shard without groups. */
-export const noGroups: GroupTurns = {
+/** The turns of a shard without coordinators. */
+export const noCoordinators: CoordinatorTurns = {
   nextDeadlineMs: Infinity,
-  isUnsettled: false,
-  expire: () => {},
-  settle: () => {},
-  postWaiting: () => {},
+  hasGathered: false,
+  runTurn: () => {},
+  writeGathered: () => {},
+  sendWaiting: () => {},
   receive: () => false,
 };
 
@@ -24,17 +30,17 @@ export const noGroups: GroupTurns = {
 export interface HandledCall {
   readonly apiKey: GroupApiKey;
   readonly request: unknown;
-  readonly client: GroupClient;
+  readonly client: CoordinatorClient;
   reply(response: unknown): void;
 }
 
 /** A coordinator that only writes down what it is asked. */
-export class ListingCoordinator implements GroupCoordination {
+export class ListingCoordinator implements Coordinator<GroupApis> {
   readonly calls: HandledCall[] = [];
   readonly nextDeadlineMs = Infinity;
-  readonly isUnsettled = false;
+  readonly hasGathered = false;
 
-  handle: GroupCoordination["handle"] = (apiKey, request, client, reply) => {
+  handle: Coordinator<GroupApis>["handle"] = (apiKey, request, client, reply) => {
     this.calls.push({ apiKey, request, client, reply: (response) => reply(response as never) });
   };
 
@@ -46,8 +52,8 @@ export class ListingCoordinator implements GroupCoordination {
   }
 
   onImage(): void {}
-  expire(): void {}
-  settle(): void {}
+  runTurn(): void {}
+  writeGathered(): void {}
   dispose(): void {}
 }
 
@@ -56,7 +62,7 @@ export class GroupShards implements Disposable {
   readonly world: TestShards;
   readonly image = new MetadataImage();
   readonly coordinators: ListingCoordinator[] = [];
-  readonly groups: ShardGroups[] = [];
+  readonly access: ShardCoordinators<GroupApis>[] = [];
 
   /** @param partitionsCount of the topic of offsets; 0: it does not exist */
   constructor(shardsCount: number, partitionsCount = shardsCount) {
@@ -69,9 +75,8 @@ export class GroupShards implements Disposable {
     for (const [shard, { arena, outboxes }] of this.world.shards.entries()) {
       const coordinator = new ListingCoordinator();
       this.coordinators.push(coordinator);
-      this.groups.push(
-        new ShardGroups({ shard, coordinator, arena, outboxes, arenas }, this.image),
-      );
+      const parts = { shard, coordinator, messages: groupMessages, image: this.image, arena, outboxes, arenas };
+      this.access.push(new ShardCoordinators<GroupApis>(parts));
     }
   }
 
@@ -81,8 +86,17 @@ export class GroupShards implements Disposable {
   }
 
   /** A shard's way to all coordinators. */
-  calls(shard: number): ShardGroups["calls"] {
-    return (this.groups[shard] as ShardGroups).calls;
+  from(shard: number): ShardCoordinators<GroupApis> {
+    return this.access[shard] as ShardCoordinators<GroupApis>;
+  }
+
+  /** Asks the coordinator of a shard. @param from the asking shard @param done gets the answer */
+  call<Key extends GroupApiKey>(
+    from: number,
+    call: { shard: number; apiKey: Key; request: GroupRequest<Key>; client: CoordinatorClient },
+    done: (response: GroupResponse<Key> | null) => void,
+  ): void {
+    this.from(from).at(call.shard).handle(call.apiKey, call.request, call.client, done);
   }
 
   /** A shard's arena. */
@@ -94,12 +108,12 @@ export class GroupShards implements Disposable {
   pump(): void {
     for (let idlePasses = 0; idlePasses < 2; idlePasses++) {
       for (const [shard, { inbox, outboxes }] of this.world.shards.entries()) {
-        const groups = this.groups[shard] as ShardGroups;
+        const coordinators = this.from(shard);
         inbox.drain((sender, record) => {
           idlePasses = -1;
-          assert.ok(groups.receive(sender, record), "every record has a receiver");
+          assert.ok(coordinators.receive(sender, record), "every record has a receiver");
         });
-        groups.postWaiting();
+        coordinators.sendWaiting();
         for (const outbox of outboxes) outbox.flush();
         if (outboxes.some((outbox) => outbox.isBacklogged)) idlePasses = -1;
       }

@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
-import { allocateArena } from "../../../partitions/shared/arena.ts";
-import { Arena, BLOCK_BYTES_MAX } from "../../../partitions/mod.ts";
-import { type ParcelPlace, Parcels } from "./parcels.ts";
+import { allocateArena, Arena, BLOCK_BYTES_MAX } from "../shared/arena.ts";
+import { type Parcel, Parcels } from "./parcels.ts";
 
 const MIB = 1024 * 1024;
 const buffer = allocateArena();
@@ -9,18 +8,18 @@ const buffer = allocateArena();
 class Fixture {
   readonly arena: Arena;
   readonly parcels: Parcels;
-  readonly sent: ParcelPlace[] = [];
+  readonly sent: Parcel[] = [];
 
   constructor(options: { inOrder?: boolean; reservedBytes?: number } = {}) {
     this.arena = new Arena(buffer, options);
     this.parcels = new Parcels(this.arena, { inOrder: options.inOrder ?? true });
   }
 
-  post(bytes: Uint8Array, length = bytes.length): void {
-    this.parcels.post(bytes, length, (place) => void this.sent.push(place));
+  send(bytes: Uint8Array, length = bytes.length): void {
+    this.parcels.send(bytes, length, (parcel) => void this.sent.push(parcel));
   }
 
-  bytesOf({ start, length }: ParcelPlace): Uint8Array {
+  bytesOf({ start, length }: Parcel): Uint8Array {
     return this.arena.memory.bytes.slice(start, start + length);
   }
 
@@ -32,75 +31,75 @@ class Fixture {
   }
 }
 
-Deno.test("Parcels.post() packs small parcels into one block, each with a hold of its own", () => {
+Deno.test("Parcels.send() packs small parcels into one block, each with a hold of its own", () => {
   const fixture = new Fixture();
-  for (let value = 0; value < 100; value++) fixture.post(new Uint8Array(100).fill(value));
+  for (let value = 0; value < 100; value++) fixture.send(new Uint8Array(100).fill(value));
   assert.equal(new Set(fixture.sent.map(({ block }) => block)).size, 1);
-  for (const [value, place] of fixture.sent.entries()) {
-    assert.deepEqual(fixture.bytesOf(place), new Uint8Array(100).fill(value));
+  for (const [value, parcel] of fixture.sent.entries()) {
+    assert.deepEqual(fixture.bytesOf(parcel), new Uint8Array(100).fill(value));
   }
   assert.equal(fixture.arena.usedBytes, 64 * 1024);
 });
 
-Deno.test("Parcels.post() reuses the block from its start when everything in it was read, and never before", () => {
+Deno.test("Parcels.send() reuses the block from its start when everything in it was read, and never before", () => {
   const fixture = new Fixture();
-  for (let count = 0; count < 3; count++) fixture.post(new Uint8Array(20_000).fill(count));
+  for (let count = 0; count < 3; count++) fixture.send(new Uint8Array(20_000).fill(count));
   const [first, second, third] = fixture.sent;
   fixture.parcels.release(first!.block);
   fixture.parcels.release(second!.block);
-  fixture.post(new Uint8Array(20_000).fill(9)); // does not fit behind the third, which nobody has read yet
+  fixture.send(new Uint8Array(20_000).fill(9)); // does not fit behind the third, which nobody has read yet
   assert.notEqual(fixture.sent[3]!.block, third!.block);
   assert.deepEqual(fixture.bytesOf(third!), new Uint8Array(20_000).fill(2));
   fixture.parcels.release(third!.block);
   fixture.parcels.release(fixture.sent[3]!.block);
-  fixture.post(new Uint8Array(30_000));
+  fixture.send(new Uint8Array(30_000));
   fixture.parcels.release(fixture.sent[4]!.block);
-  fixture.post(new Uint8Array(30_000));
+  fixture.send(new Uint8Array(30_000));
   assert.equal(fixture.sent[5]!.start, fixture.sent[4]!.start);
   assert.equal(fixture.arena.usedBytes, 2 * 64 * 1024, "the block that was full is kept for the next time");
 });
 
-Deno.test("Parcels.post() alternates between two blocks that it keeps, whatever fills the arena, as long as parcels are read", () => {
+Deno.test("Parcels.send() alternates between two blocks that it keeps, whatever fills the arena, as long as parcels are read", () => {
   const fixture = new Fixture();
-  for (let count = 0; count < 4; count++) fixture.post(new Uint8Array(30_000));
+  for (let count = 0; count < 4; count++) fixture.send(new Uint8Array(30_000));
   fixture.fill(16 * 1024);
-  fixture.post(new Uint8Array(30_000));
+  fixture.send(new Uint8Array(30_000));
   assert.equal(fixture.parcels.waitingCount, 1, "nothing has been read");
   let released = 0;
   for (let count = 5; count < 100; count++) {
     while (released < count - 2) fixture.parcels.release(fixture.sent[released++]!.block);
-    fixture.parcels.postWaiting();
-    fixture.post(new Uint8Array(30_000).fill(count));
+    fixture.parcels.sendWaiting();
+    fixture.send(new Uint8Array(30_000).fill(count));
     assert.equal(fixture.parcels.waitingCount, 0);
     assert.deepEqual(fixture.bytesOf(fixture.sent[count]!), new Uint8Array(30_000).fill(count));
   }
 });
 
-Deno.test("Parcels.post() gives a large parcel a block of its own, up to the largest there is", () => {
+Deno.test("Parcels.send() gives a large parcel a block of its own, up to the largest there is", () => {
   const fixture = new Fixture();
-  fixture.post(new Uint8Array(3 * MIB).fill(1));
+  fixture.send(new Uint8Array(3 * MIB).fill(1));
   assert.equal(fixture.sent[0]!.start, fixture.sent[0]!.block);
   fixture.parcels.release(fixture.sent[0]!.block);
   assert.equal(fixture.arena.usedBytes, 0);
-  fixture.post(new Uint8Array(BLOCK_BYTES_MAX));
+  fixture.send(new Uint8Array(BLOCK_BYTES_MAX));
   assert.equal(fixture.arena.usedBytes, BLOCK_BYTES_MAX);
 });
 
-Deno.test("Parcels keeps what finds no room, in its order, until postWaiting() finds some, and copies only what was asked", () => {
+Deno.test("Parcels keeps what finds no room, in its order, until sendWaiting() finds some, and copies only what was asked", () => {
   const fixture = new Fixture();
   const blocks = fixture.fill(16 * 1024);
   const bytes = new Uint8Array(1000).fill(1);
-  fixture.post(bytes, 10);
+  fixture.send(bytes, 10);
   bytes.fill(7); // the caller's buffer is its own again
-  fixture.post(bytes, 20);
+  fixture.send(bytes, 20);
   assert.deepEqual([fixture.sent.length, fixture.parcels.waitingCount], [0, 2]);
-  fixture.parcels.postWaiting();
+  fixture.parcels.sendWaiting();
   assert.equal(fixture.sent.length, 0, "nothing was freed");
   for (const block of blocks.slice(0, 4)) fixture.arena.release(block);
-  fixture.post(new Uint8Array(30).fill(3));
+  fixture.send(new Uint8Array(30).fill(3));
   assert.equal(fixture.sent.length, 0, "nobody overtakes");
-  fixture.parcels.postWaiting();
-  assert.deepEqual(fixture.sent.map((place) => [...fixture.bytesOf(place)]), [
+  fixture.parcels.sendWaiting();
+  assert.deepEqual(fixture.sent.map((parcel) => [...fixture.bytesOf(parcel)]), [
     Array(10).fill(1),
     Array(20).fill(7),
     Array(30).fill(3),
@@ -108,57 +107,57 @@ Deno.test("Parcels keeps what finds no room, in its order, until postWaiting() f
   assert.equal(fixture.parcels.waitingCount, 0);
 });
 
-Deno.test("Parcels.postWaiting() sends those for which there is room, and keeps the rest", () => {
+Deno.test("Parcels.sendWaiting() sends those for which there is room, and keeps the rest", () => {
   const fixture = new Fixture();
   const blocks = fixture.fill(16 * 1024);
-  fixture.post(new Uint8Array(40_000));
-  fixture.post(new Uint8Array(50_000));
+  fixture.send(new Uint8Array(40_000));
+  fixture.send(new Uint8Array(50_000));
   for (const block of blocks.slice(0, 4)) fixture.arena.release(block);
-  fixture.parcels.postWaiting();
+  fixture.parcels.sendWaiting();
   assert.deepEqual([fixture.sent.length, fixture.parcels.waitingCount], [1, 1]);
   fixture.parcels.release(fixture.sent[0]!.block);
-  fixture.parcels.postWaiting();
+  fixture.parcels.sendWaiting();
   assert.deepEqual([fixture.sent.length, fixture.parcels.waitingCount], [2, 0]);
 });
 
-Deno.test("Parcels.postWaiting() finds the room of parcels that were read, although no block became free", () => {
+Deno.test("Parcels.sendWaiting() finds the room of parcels that were read, although no block became free", () => {
   const fixture = new Fixture();
-  for (let count = 0; count < 3; count++) fixture.post(new Uint8Array(20_000));
+  for (let count = 0; count < 3; count++) fixture.send(new Uint8Array(20_000));
   fixture.fill(16 * 1024);
-  fixture.post(new Uint8Array(20_000));
+  fixture.send(new Uint8Array(20_000));
   assert.equal(fixture.sent.length, 3);
   for (const { block } of fixture.sent) fixture.parcels.release(block);
-  fixture.parcels.postWaiting();
+  fixture.parcels.sendWaiting();
   assert.equal(fixture.sent.length, 4);
 });
 
 Deno.test("Parcels takes the block that is set aside when the arena is used up, one after the other, if it is large enough", () => {
   const fixture = new Fixture({ reservedBytes: MIB });
   const blocks = fixture.fill(16 * 1024);
-  for (const length of [100, 500_000, 2 * MIB, 1]) fixture.post(new Uint8Array(length).fill(length % 251));
+  for (const length of [100, 500_000, 2 * MIB, 1]) fixture.send(new Uint8Array(length).fill(length % 251));
   assert.deepEqual([fixture.sent.length, fixture.parcels.waitingCount], [1, 3]);
   fixture.parcels.release(fixture.sent[0]!.block);
-  fixture.parcels.postWaiting();
+  fixture.parcels.sendWaiting();
   assert.deepEqual(fixture.bytesOf(fixture.sent[1]!), new Uint8Array(500_000).fill(500_000 % 251));
   fixture.parcels.release(fixture.sent[1]!.block);
-  fixture.parcels.postWaiting();
+  fixture.parcels.sendWaiting();
   assert.equal(fixture.sent.length, 2, "the next one is larger than that");
   for (const block of blocks) fixture.arena.release(block);
-  fixture.parcels.postWaiting();
+  fixture.parcels.sendWaiting();
   assert.deepEqual([fixture.sent.length, fixture.parcels.waitingCount], [4, 0]);
 });
 
 Deno.test("Parcels out of order lets small ones pass a large one that waits", () => {
   const fixture = new Fixture({ inOrder: false });
   const blocks = fixture.fill(16 * 1024);
-  fixture.post(new Uint8Array(2 * MIB));
-  fixture.post(new Uint8Array(10));
+  fixture.send(new Uint8Array(2 * MIB));
+  fixture.send(new Uint8Array(10));
   for (const block of blocks.slice(0, 4)) fixture.arena.release(block);
-  fixture.parcels.postWaiting();
+  fixture.parcels.sendWaiting();
   assert.deepEqual([fixture.sent.map(({ length }) => length), fixture.parcels.waitingCount], [[10], 1]);
-  fixture.post(new Uint8Array(20));
+  fixture.send(new Uint8Array(20));
   assert.equal(fixture.sent.length, 2);
   for (const block of blocks.slice(4)) fixture.arena.release(block);
-  fixture.parcels.postWaiting();
+  fixture.parcels.sendWaiting();
   assert.equal(fixture.parcels.waitingCount, 0);
 });
