@@ -89,6 +89,11 @@ export interface Broker extends AsyncDisposable {
   readonly closed: Promise<void>;
   /** How long the turns of each shard's reactor took since the start: a long one keeps all its clients waiting. */
   turnTimes(): TurnTimes[];
+  /**
+   * Exceptions of request handlers since the start, one number for each shard: bugs of the broker, each of which was logged with its stack
+   * and cost one connection. Anything but zeros is worth a report. Wraps at 2^32.
+   */
+  handlerFailures(): number[];
   /** Stops cleanly: connections end, logs and checkpoints are written and durable. Idempotent. */
   close(): Promise<void>;
 }
@@ -228,6 +233,10 @@ class RunningBroker implements Broker {
 
   turnTimes(): TurnTimes[] {
     return this.#parts.pool.turnTimes();
+  }
+
+  handlerFailures(): number[] {
+    return this.#parts.pool.handlerFailures();
   }
 
   close(): Promise<void> {

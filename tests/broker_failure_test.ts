@@ -79,10 +79,12 @@ Deno.test("a handler that fails costs its connection alone where it changes noth
     await using broker = await startBroker({ config: failingConfig(dataDir, 1), topics });
     using honest = await KafkaClient.connect(broker);
     using failed = await KafkaClient.connect(broker);
+    assert.deepEqual(broker.handlerFailures(), [0]);
     const value = { topics: [], allowAutoTopicCreation: false };
     const { errorCode: code } = await failed.call(metadataRequest, metadataResponse, { apiVersion: 13, value });
     assert.equal(code, errorCode.UNKNOWN_SERVER_ERROR);
     assert.equal(await failed.receiveFrame(), null, "then it is closed");
+    assert.deepEqual(broker.handlerFailures(), [1]);
     const { responses } = await honest.call(produceRequest, produceResponse, {
       apiVersion: PRODUCE,
       value: produceOf(0),

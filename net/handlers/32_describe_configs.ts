@@ -4,7 +4,7 @@
  *
  * v1 sources and synonyms (KIP-226) · v3 types and documentation (KIP-569) · v4 flexible.
  *
- * A resource that is named twice is answered once; those behind ANSWER_BYTES_MAX are refused (INVALID_REQUEST).
+ * A resource that is named twice is answered once; those behind DESCRIBED_BYTES_MAX are refused (INVALID_REQUEST).
  *
  * Not done: configs of brokers that change at run time (the broker named "" is the cluster's dynamic default: none), broker
  * loggers, client metrics.
@@ -49,7 +49,7 @@ type Described = { readonly entries: readonly ConfigEntry[] } | { readonly code:
  * Most bytes of an answer: 3,000 topics with all that can be asked, 7,000 without synonyms and documentation. Kafka has no limit; its
  * clients ask for each resource they want once.
  */
-const ANSWER_BYTES_MAX = 12 * 1024 * 1024;
+const DESCRIBED_BYTES_MAX = 12 * 1024 * 1024;
 
 /** Handles DescribeConfigs. */
 export function handleDescribeConfigs(
@@ -102,11 +102,11 @@ class DescribeConfigsOperation implements SlicedWork {
 
   #resultOf(resource: AskedResource): DescribeConfigsResult {
     const { resourceType, resourceName, configurationKeys } = resource;
-    const described = this.#results.bytes.length < ANSWER_BYTES_MAX
+    const described = this.#results.bytes.length < DESCRIBED_BYTES_MAX
       ? describe(resource, { context: this.#exchange.context, services: this.#services })
       : refuse(
         "INVALID_REQUEST",
-        `The answer has ${ANSWER_BYTES_MAX} bytes already: ask for fewer resources at a time.`,
+        `The answer has ${DESCRIBED_BYTES_MAX} bytes already: ask for fewer resources at a time.`,
       );
     if ("code" in described) {
       return { errorCode: described.code, errorMessage: described.message, resourceType, resourceName, configs: [] };

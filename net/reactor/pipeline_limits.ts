@@ -10,7 +10,7 @@ const PIPELINE_REQUESTS_MAX = 128;
 /** Unsent bytes of a connection at which reading pauses. */
 const PENDING_BYTES_MAX = 1024 * 1024;
 /** Memory of a connection's unsent answers at which reading pauses; slices of files take none. */
-const ANSWER_BYTES_MAX = 256 * 1024;
+const UNSENT_HELD_BYTES_MAX = 256 * 1024;
 /** Bytes of requests without an answer, and of answers that are not their turn, at which reading pauses. */
 const PIPELINE_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of requests without an answer of all connections of a shard: above it each handles one request at a time. */
@@ -25,5 +25,5 @@ export function isPipelineFull(pipeline: Pipeline, sender: Sender): boolean {
   const isCrowded = heldBytes >= PIPELINES_BYTES_MAX || keptBytes >= KEPT_ANSWERS_BYTES_MAX || weights.isFull;
   if (isCrowded && pipeline.length > 0) return true;
   return pipeline.length >= PIPELINE_REQUESTS_MAX || pipeline.heldBytes >= PIPELINE_BYTES_MAX ||
-    sender.pendingBytes >= PENDING_BYTES_MAX || sender.heldBytes >= ANSWER_BYTES_MAX;
+    sender.pendingBytes >= PENDING_BYTES_MAX || sender.heldBytes >= UNSENT_HELD_BYTES_MAX;
 }

@@ -22,6 +22,7 @@
  */
 import { emptyTotals } from "../requests/exchange.ts";
 import { type Arena, BLOCK_BYTES_MAX, blockBytesFor } from "../../partitions/mod.ts";
+import { WaitingQueue } from "./waiting_queue.ts";
 
 /** Largest request that fits into a block of the arena with its size prefix; caps `socket.request.max.bytes`. */
 export const REQUEST_BYTES_MAX = BLOCK_BYTES_MAX - 4;
@@ -65,6 +66,8 @@ export interface RequestMemoryOptions {
   readonly requestBytesMax: number;
 }
 
+const always = () => true;
+
 interface Need {
   /** Bytes of the next block. */
   readonly size: number;
@@ -76,14 +79,15 @@ interface Need {
 export class RequestMemory {
   /** What the requests of all connections take. */
   readonly pipelines = emptyTotals();
-  /** In the order of their coming. */
-  readonly #waitForWeights = new Map<MemoryHolder, number>();
+  /** For room for so many elements. */
+  readonly #waitForWeights = new WaitingQueue<MemoryHolder, number>();
   readonly #arena: Arena;
   readonly #growthEnd: number;
   readonly #largeEnd: number;
   /** In the order of their coming. */
   readonly #waiting = new Map<MemoryHolder, Need>();
-  readonly #waitForLanding = new Set<MemoryHolder>();
+  /** For a landing block, which all use. */
+  readonly #waitForLanding = new WaitingQueue<MemoryHolder, null>();
   #largeCount = 0;
   #landing = -1;
   /** Blocks that are kept for receiving, whatever else fills the arena: while other shards read one, the other one serves. */
@@ -114,7 +118,7 @@ export class RequestMemory {
 
   /** Connections that wait for memory. */
   get waitingCount(): number {
-    return this.#waiting.size + this.#waitForLanding.size;
+    return this.#waiting.size + this.#waitForLanding.count;
   }
 
   /** Times that a connection had to wait for memory, ever. */
@@ -139,7 +143,7 @@ export class RequestMemory {
 
   /** Waits until a request of so many elements may be decoded. */
   awaitWeights(holder: MemoryHolder, elements: number): void {
-    this.#waitForWeights.set(holder, elements);
+    this.#waitForWeights.add(holder, elements);
     this.pipelines.weights.isAwaited = true;
   }
 
@@ -158,7 +162,7 @@ export class RequestMemory {
 
   /** Waits until there is a landing block. */
   awaitLanding(holder: MemoryHolder): void {
-    this.#waitForLanding.add(holder);
+    this.#waitForLanding.add(holder, null);
     this.#beginWait(holder);
   }
 
@@ -195,14 +199,14 @@ export class RequestMemory {
     this.#waiting.delete(holder);
     this.#waitForLanding.delete(holder);
     this.#waitForWeights.delete(holder);
-    this.pipelines.weights.isAwaited = this.#waitForWeights.size > 0;
+    this.pipelines.weights.isAwaited = this.#waitForWeights.count > 0;
     this.#moved.delete(holder);
     if (this.waitingCount === 0) this.#endPressure();
   }
 
   /** Whether there is room for the elements of the request that has waited longest for some. */
   get hasRoomForWaiting(): boolean {
-    const [first] = this.#waitForWeights.values();
+    const first = this.#waitForWeights.firstNeed;
     return first !== undefined && first <= this.pipelines.weights.room;
   }
 
@@ -211,11 +215,9 @@ export class RequestMemory {
    * @param mayGoOn asked after each request that is handled then; the others are handled next time
    */
   grantWaiting(mayGoOn: () => boolean = () => true): void {
-    if (this.#waitForWeights.size > 0) this.#grantWeights(mayGoOn);
+    if (this.#waitForWeights.count > 0) this.#grantWeights(mayGoOn);
     if (this.waitingCount === 0) return;
-    if (this.#waitForLanding.size > 0 && this.landing !== -1) {
-      for (const holder of [...this.#waitForLanding]) this.#give(holder, -1);
-    }
+    this.#waitForLanding.grant(() => this.landing !== -1, (holder) => this.#give(holder, -1), always);
     if (this.#arena.freedCount !== this.#freedCount) this.#grantBlocks();
     if (this.waitingCount === 0) this.#endPressure();
   }
@@ -283,14 +285,11 @@ export class RequestMemory {
   /** Lets those go on whose requests have room now, in the order of their coming. */
   #grantWeights(mayGoOn: () => boolean): void {
     const { weights } = this.pipelines;
-    for (const [holder, elements] of this.#waitForWeights) {
-      if (weights.room < elements) break;
-      this.#waitForWeights.delete(holder);
+    this.#waitForWeights.grant((elements) => elements <= weights.room, (holder) => {
       weights.isAwaited = false; // nobody is before this one
       if (holder.closeReason === null) holder.onMemory(-1);
-      if (!mayGoOn()) break;
-    }
-    weights.isAwaited = this.#waitForWeights.size > 0;
+    }, mayGoOn);
+    weights.isAwaited = this.#waitForWeights.count > 0;
   }
 
   #beginWait(holder: MemoryHolder): void {

@@ -37,7 +37,7 @@ import { TurnBudget, turnPart } from "./turn_budget.ts";
 import { assert } from "../../storage/base/assert.ts";
 
 /** Longest answer, slices of files not counted: Metadata of all 65,536 partitions that a broker may have takes 4 MB. */
-const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+const ENCODED_ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 /** Longest sleep without a deadline; waking that often costs nothing and bounds every surprise. */
 const SLEEP_MS_MAX = 1000;
 
@@ -78,7 +78,7 @@ export class Shard implements ConnectionShard {
   readonly arena: Arena;
   readonly memory: RequestMemory;
   readonly fs: FileSystem;
-  readonly writer = new Writer(undefined, undefined, { bytesMax: ANSWER_BYTES_MAX });
+  readonly writer = new Writer(undefined, undefined, { bytesMax: ENCODED_ANSWER_BYTES_MAX });
   readonly answers: AnswerMemory;
   readonly counts: SendCounts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
   readonly requestBytesMax: number;

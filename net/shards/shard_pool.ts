@@ -143,6 +143,11 @@ export class ShardPool {
     return this.#members.map((_, shard) => readTurnTimes(this.#isolates, shard));
   }
 
+  /** Handlers of each shard that threw, ever, and cost their connection; wraps at 2^32. */
+  handlerFailures(): number[] {
+    return this.#members.map((_, shard) => this.#isolates.get(shard, ISOLATE.handlerFailures) >>> 0);
+  }
+
   /** Transfers a connection to the shard with the fewest, which owns the descriptor from now on. */
   transfer(connection: AcceptedConnection): void {
     let chosen = 0;
