@@ -1,6 +1,6 @@
 /**
- * Every question, by the number that travels in ring records: its place in this list. Each has a file of its own here, which its
- * handler imports; a test checks that none is missing. Plain data; shards.
+ * Every question, by the number that travels in ring records: its place in this list. Written by `deno task generate` from the files of
+ * this folder; each declares its question. Plain data; shards.
  */
 import { deleteRecords } from "./delete_records.ts";
 import { epochEnd } from "./epoch_end.ts";
@@ -8,4 +8,8 @@ import { listOffsets } from "./list_offsets.ts";
 import type { AnyQuestion } from "./question.ts";
 
 /** The list. */
-export const questions: readonly AnyQuestion[] = [deleteRecords, epochEnd, listOffsets];
+export const questions: readonly AnyQuestion[] = [
+  deleteRecords,
+  epochEnd,
+  listOffsets,
+];

@@ -1,0 +1,40 @@
+/**
+ * partitions/questions/questions.ts, which lists the questions that the files of its folder declare. A test compares it; `deno task
+ * generate` writes it. Test code.
+ */
+import { sources } from "./repository.ts";
+
+const FOLDER = "partitions/questions/";
+/** What the folder holds beside the declarations. */
+const OTHERS = ["question.ts", "questions.ts"];
+
+/** What the file has to be. @param names of the files of questions, without the folder */
+export function questionList(names = questionFiles()): string {
+  const questions = names.map((name) => ({ name, question: questionName(name) }));
+  return `/**
+ * Every question, by the number that travels in ring records: its place in this list. Written by \`deno task generate\` from the files of
+ * this folder; each declares its question. Plain data; shards.
+ */
+${
+    questions.map(({ name, question }) => `import { ${question} } from "./${name}";\n`).join("")
+  }import type { AnyQuestion } from "./question.ts";
+
+/** The list. */
+export const questions: readonly AnyQuestion[] = [
+${questions.map(({ question }) => `  ${question},\n`).join("")}];
+`;
+}
+
+/** list_offsets.ts declares listOffsets. */
+function questionName(name: string): string {
+  return name.replace(/\.ts$/, "").replace(/_(\w)/g, (_, first: string) => first.toUpperCase());
+}
+
+function questionFiles(): string[] {
+  const names = sources.filter(({ path }) => path.startsWith(FOLDER)).map(({ path }) => path.slice(FOLDER.length));
+  return names.filter((name) => !name.endsWith("_test.ts") && !OTHERS.includes(name)).sort();
+}
+
+if (import.meta.main) {
+  await Deno.writeTextFile(new URL(`../../${FOLDER}questions.ts`, import.meta.url), questionList());
+}
