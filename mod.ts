@@ -144,7 +144,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       shardsCount,
       slotsMax: WatermarkTable.SLOTS_MAX,
       publish: (delta) => pool.publish(delta),
-      letGo: (from) => pool.letGo(from),
+      handOver: (from) => pool.handOver(from),
       saveLogStarts: () => checkpoints.writeLogStarts(),
       saveCheckpoints: () => checkpoints.writeAll(),
       room: (logs) => roomForPartitions(descriptors, { logs, connections: pool.connectionsCount }),
@@ -197,7 +197,7 @@ class RunningBroker implements Broker {
   readonly dataDir: string;
   readonly shards: number;
   readonly closed: Promise<void>;
-  /** For tests that move partitions. */
+  /** For tests that hand partitions over. */
   readonly controller: Controller;
   readonly #parts: BrokerParts;
   readonly #ended: PromiseWithResolvers<void>;
@@ -260,7 +260,7 @@ class RunningBroker implements Broker {
     const { acceptor, balancer, controller, pool, checkpoints, directory } = this.#parts;
     await using _resources = this.#parts.resources;
     await acceptor.close();
-    // A log that one shard has let go has to be open on the other one, which makes it durable.
+    // A log that one shard has handed over has to be open on the other one, which makes it durable.
     await balancer.stop();
     await pool.stop();
     await checkpoints.stop();
@@ -334,7 +334,7 @@ function balance(controller: Controller, pool: ShardPool): Balancer {
     image: controller.image,
     watermarks: pool.watermarks,
     waitedUs: (shard) => pool.waitedUs(shard),
-    move: (move) => controller.movePartition(move),
+    handOver: (handOver) => controller.handOverPartition(handOver),
     report: (text) => logger.info("{text}", { text }),
   });
 }

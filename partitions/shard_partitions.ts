@@ -169,13 +169,13 @@ export class ShardPartitions {
     return this.#remote.receive(record) || this.#service.receive(sender, record);
   }
 
-  /** Whether `announceMoved()` has something to tell. */
-  get hasMoved(): boolean {
+  /** Whether `announceProgress()` has something to tell. */
+  get hasProgress(): boolean {
     return this.#notices.areWaiting;
   }
 
   /** Tells whoever waits, here and on other shards, of which partitions the high watermark moved in this turn, or which went away. */
-  announceMoved(): void {
+  announceProgress(): void {
     this.#notices.send();
   }
 }

@@ -149,7 +149,7 @@ Deno.test("an operation that watches a partition of another shard is looked at o
   assert.equal(probe.progressCount, 1);
 });
 
-Deno.test("ShardPartitions.announceMoved() loses no wake-up, whichever of watch and append comes first", () => {
+Deno.test("ShardPartitions.announceProgress() loses no wake-up, whichever of watch and append comes first", () => {
   using world = new TestShards(2);
   world.apply(topicOn([0, 1]));
   const owner = world.at(1);
@@ -168,7 +168,7 @@ Deno.test("ShardPartitions.announceMoved() loses no wake-up, whichever of watch 
     if (order === "watch first") seen = watch();
     append();
     if (order === "published first") seen = watch();
-    owner.partitions.announceMoved();
+    owner.partitions.announceProgress();
     if (order === "announced first") seen = watch();
     world.pump();
     assert.ok(seen || probe.progressCount === 1, order);

@@ -119,7 +119,7 @@ Deno.test("a stop marks nothing when a log was handed over and the other shard c
       const topic = controller.image.topic("t")!;
       repair = lock(`${dataDir}/t-0`);
       const shard = 1 - topic.partitions[0]!.shard;
-      assert.ok(await controller.movePartition({ topicId: topic.id, partition: 0, shard }));
+      assert.ok(await controller.handOverPartition({ topicId: topic.id, partition: 0, shard }));
     }, { topics, shards: 2 });
     assert.equal(isMarked(dataDir), false);
     repair();

@@ -12,5 +12,5 @@ assert.ok("controller" in broker && broker.controller instanceof Controller);
 await Deno.stdout.write(new TextEncoder().encode(`${broker.port}\n`));
 for (let shard = 0;; shard = 1 - shard) {
   const topicId = broker.controller.image.topic(name)?.id ?? "";
-  await broker.controller.movePartition({ topicId, partition: 0, shard });
+  await broker.controller.handOverPartition({ topicId, partition: 0, shard });
 }

@@ -33,7 +33,11 @@ function move(broker: Broker, name: string): Promise<boolean> {
   const controller = controllerOf(broker);
   const topic = controller.image.topic(name);
   assert.ok(topic !== undefined);
-  return controller.movePartition({ topicId: topic.id, partition: 0, shard: 1 - (topic.partitions[0]?.shard ?? 0) });
+  return controller.handOverPartition({
+    topicId: topic.id,
+    partition: 0,
+    shard: 1 - (topic.partitions[0]?.shard ?? 0),
+  });
 }
 
 interface FetchOf {

@@ -238,7 +238,7 @@ export class Shard implements ConnectionShard {
   #timeoutMs(): number {
     const { purgatory, coordinators, partitions, outboxes } = this.#parts;
     if (this.#reactor.hasReady || !this.#dirty.isEmpty || purgatory.hasMarked) return 0;
-    if (partitions.hasMoved || coordinators.hasGathered || this.slices.isRunnable || this.memory.hasRoomForWaiting) {
+    if (partitions.hasProgress || coordinators.hasGathered || this.slices.isRunnable || this.memory.hasRoomForWaiting) {
       return 0;
     }
     if (outboxes.some((outbox) => outbox.isBacklogged)) return 1;
@@ -264,10 +264,10 @@ export class Shard implements ConnectionShard {
     this.#budget.enter(turnPart.answers);
     do {
       coordinators.writeGathered();
-      do partitions.announceMoved(); while (purgatory.checkMarked(this.#mayGoOn) && this.#mayGoOn());
+      do partitions.announceProgress(); while (purgatory.checkMarked(this.#mayGoOn) && this.#mayGoOn());
       this.#dirty.flush(this.#mayGoOn);
       this.memory.grantWaiting(this.#mayGoOn);
-    } while ((!this.#dirty.isEmpty || partitions.hasMoved || coordinators.hasGathered) && this.#mayGoOn());
+    } while ((!this.#dirty.isEmpty || partitions.hasProgress || coordinators.hasGathered) && this.#mayGoOn());
     coordinators.sendWaiting();
     for (const outbox of outboxes) outbox.flush();
     this.#connections.tellClosed();

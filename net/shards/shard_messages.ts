@@ -34,8 +34,8 @@ export interface ShardStart {
 export type ToShard =
   | ShardStart
   | { readonly type: "delta"; readonly sequence: number; readonly delta: ImageDelta }
-  /** Let a partition go for another shard; answered by "applied", and its row says whether it went. */
-  | { readonly type: "letGo"; readonly sequence: number; readonly slot: number }
+  /** Hand a partition over to another shard; answered by "applied", and its row says whether it was. */
+  | { readonly type: "handOver"; readonly sequence: number; readonly slot: number }
   | { readonly type: "reply"; readonly id: number; readonly result: unknown }
   | { readonly type: "flushed"; readonly id: number; readonly outcome: FlushOutcome }
   | { readonly type: "loaded"; readonly id: number }

@@ -58,7 +58,7 @@ interface Awaited {
   readonly reject: (error: Error) => void;
 }
 
-/** What `#awaitAll` waits for, beside the positive numbers of deltas and of partitions that are let go. */
+/** What `#awaitAll` waits for, beside the positive numbers of deltas and of partitions that are handed over. */
 const READY = 0;
 const DRAINED = -1;
 const STOPPED = -2;
@@ -126,10 +126,10 @@ export class ShardPool {
     return this.#tellAll(sequence, { type: "delta", sequence, delta });
   }
 
-  /** Asks a shard to let a partition go, for another one to open. Settles when it has tried. @returns whether it did */
-  async letGo({ shard, slot }: { shard: number; slot: number }): Promise<boolean> {
+  /** Asks a shard to hand a partition over, for another one to open. Settles when it has tried. @returns whether it did */
+  async handOver({ shard, slot }: { shard: number; slot: number }): Promise<boolean> {
     const sequence = this.#nextSequence++;
-    await this.#await(sequence, 1, () => this.#post(shard, { type: "letGo", sequence, slot }));
+    await this.#await(sequence, 1, () => this.#post(shard, { type: "handOver", sequence, slot }));
     return this.watermarks.read(slot, emptyWatermarks()).state === partitionState.handedOver;
   }
 

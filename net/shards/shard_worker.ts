@@ -176,7 +176,7 @@ class ShardHost {
       case "delta":
         this.#apply(message.delta, (failures) => post({ type: "applied", sequence: message.sequence, failures }));
         break;
-      case "letGo":
+      case "handOver":
         this.#partitions.owned.handOver(message.slot);
         post({ type: "applied", sequence: message.sequence, failures: [] });
         break;

@@ -30,7 +30,7 @@ import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT
 import type { ImageDelta, MetadataImage, TopicImage } from "./image.ts";
 import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
 import { type GrowthPlan, planPartitions } from "./partition_creation.ts";
-import { type LetGo, movePartition, type PartitionMove } from "./partition_moves.ts";
+import { type AskHandOver, handOverPartition, type PartitionHandOver } from "./partition_hand_over.ts";
 import { deletedKey, partitionRowKey, PRODUCER_IDS, topicKey } from "./records.ts";
 import { ABSENT, type MetadataStore, MetadataStoreError, type Transaction } from "./store/store.ts";
 import {
@@ -60,7 +60,7 @@ export interface ControllerOptions {
   readonly slotsMax: number;
   /** Makes a change known; settles when every shard has applied it. */
   readonly publish: (delta: ImageDelta) => Promise<void>;
-  readonly letGo: LetGo;
+  readonly handOver: AskHandOver;
   /** Writes the log start offsets of all partitions down (checkpoint_writer.ts). */
   readonly saveLogStarts: () => Promise<void>;
   /** Writes all checkpoints. */
@@ -170,9 +170,9 @@ export class Controller implements ControlPlane {
     return this.#calls[name](args);
   }
 
-  /** Moves a partition to another shard, as `movePartition()` of partition_moves.ts. @returns whether it did */
-  movePartition(move: PartitionMove): Promise<boolean> {
-    return this.#inTurn(() => movePartition(move, this.#table, this.#options));
+  /** Hands a partition over to another shard, as `handOverPartition()` of partition_hand_over.ts. @returns whether it did */
+  handOverPartition(handOver: PartitionHandOver): Promise<boolean> {
+    return this.#inTurn(() => handOverPartition(handOver, this.#table, this.#options));
   }
 
   /** Runs changes one after the other, whether the one before succeeded or not. @param late answers when the turn comes too late */

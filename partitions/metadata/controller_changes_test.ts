@@ -229,39 +229,39 @@ Deno.test("Controller over SQLite: what was changed is there after a restart, in
     await store.close();
   }));
 
-Deno.test("movePartition() publishes the new shard and the old row, once the old shard has let go, and stores nothing", async () => {
+Deno.test("handOverPartition() publishes the new shard and the old row, once the old shard has handed over, and stores nothing", async () => {
   const store = new MemoryStore();
-  const letGo: [shard: number, slot: number][] = [];
+  const handOver: [shard: number, slot: number][] = [];
   const answers = [true, false];
   const { controller, published } = await startController(store, {
-    letGo: ({ shard, slot }) => Promise.resolve((letGo.push([shard, slot]), answers.shift() ?? true)),
+    handOver: ({ shard, slot }) => Promise.resolve((handOver.push([shard, slot]), answers.shift() ?? true)),
   });
   const topicId = await create(controller, "t", 3);
   const committed = store.committed.length;
-  assert.equal(await controller.movePartition({ topicId, partition: 1, shard: 0 }), true);
+  assert.equal(await controller.handOverPartition({ topicId, partition: 1, shard: 0 }), true);
   const places = () => controller.image.topic("t")?.partitions.map(({ shard, slot }) => [shard, slot]);
   const moved = [[0, 0], [0, 1], [0, 2]];
-  assert.deepEqual([places(), letGo, store.committed.length], [moved, [[1, 1]], committed]);
+  assert.deepEqual([places(), handOver, store.committed.length], [moved, [[1, 1]], committed]);
   assert.equal(published.at(-1)?.changed[0], controller.image.topic("t"));
   const count = published.length;
-  assert.equal(await controller.movePartition({ topicId, partition: 0, shard: 1 }), false, "its shard keeps it");
-  assert.equal(await controller.movePartition({ topicId, partition: 0, shard: 0 }), false, "it is there");
-  assert.equal(await controller.movePartition({ topicId, partition: 3, shard: 0 }), false, "there is none");
-  assert.equal(await controller.movePartition({ topicId: "none", partition: 0, shard: 1 }), false);
+  assert.equal(await controller.handOverPartition({ topicId, partition: 0, shard: 1 }), false, "its shard keeps it");
+  assert.equal(await controller.handOverPartition({ topicId, partition: 0, shard: 0 }), false, "it is there");
+  assert.equal(await controller.handOverPartition({ topicId, partition: 3, shard: 0 }), false, "there is none");
+  assert.equal(await controller.handOverPartition({ topicId: "none", partition: 0, shard: 1 }), false);
   await controller.call("autoCreateTopics", { names: ["__consumer_offsets"] });
   const offsets = controller.image.topic("__consumer_offsets");
   const [first] = offsets?.partitions ?? [];
   const toOther = { topicId: offsets?.id ?? "", partition: 0, shard: 1 - (first?.shard ?? 0) };
-  assert.equal(await controller.movePartition(toOther), false, "groups are coordinated there");
-  assert.deepEqual([places(), letGo.length, published.length], [moved, 2, count + 1]);
+  assert.equal(await controller.handOverPartition(toOther), false, "groups are coordinated there");
+  assert.deepEqual([places(), handOver.length, published.length], [moved, 2, count + 1]);
 });
 
-Deno.test("movePartition() waits for its turn: a topic that grows or goes meanwhile is moved as it is then, or not at all", async () => {
+Deno.test("handOverPartition() waits for its turn: a topic that grows or goes meanwhile is moved as it is then, or not at all", async () => {
   const { controller, published } = await startController(new MemoryStore());
   const topicId = await create(controller, "t", 1);
   const [grown, moved, set_] = await Promise.all([
     grow(controller, "t", 2),
-    controller.movePartition({ topicId, partition: 1, shard: 0 }),
+    controller.handOverPartition({ topicId, partition: 1, shard: 0 }),
     set(controller, [TOPIC, "t"], { "max.message.bytes": "2000" }),
   ]);
   assert.deepEqual([grown, moved, set_], ["NONE", true, "NONE"]);
@@ -271,7 +271,7 @@ Deno.test("movePartition() waits for its turn: a topic that grows or goes meanwh
   const request = { topics: [{ name: "t", topicId: ZERO_UUID }], topicNames: [], timeoutMs: 1000 };
   const [, late] = await Promise.all([
     controller.call("deleteTopics", { request, apiVersion: 6 }),
-    controller.movePartition({ topicId, partition: 0, shard: 1 }),
+    controller.handOverPartition({ topicId, partition: 0, shard: 1 }),
   ]);
   assert.equal(late, false);
   assert.deepEqual(published.at(-1)?.deletedIds, [topicId]);

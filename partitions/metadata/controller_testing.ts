@@ -8,7 +8,7 @@ import { brokerConfigFrom } from "../config/broker/broker_properties.ts";
 import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "./adoption.ts";
 import { Controller, type LoadedMetadata } from "./controller.ts";
 import type { ImageDelta } from "./image.ts";
-import type { LetGo } from "./partition_moves.ts";
+import type { AskHandOver } from "./partition_hand_over.ts";
 import type { PartitionRoom } from "./topic_creation.ts";
 import {
   ABSENT,
@@ -131,7 +131,7 @@ export async function startController(
     shardsCount?: number;
     slotsMax?: number;
     publish?: (delta: ImageDelta) => Promise<void>;
-    letGo?: LetGo;
+    handOver?: AskHandOver;
     nowMs?: () => number;
     saveCheckpoints?: () => Promise<void>;
     room?: (count: number) => PartitionRoom;
@@ -148,7 +148,7 @@ export async function startController(
       published.push(delta);
       return options.publish?.(delta) ?? Promise.resolve();
     },
-    letGo: options.letGo ?? (() => Promise.resolve(true)),
+    handOver: options.handOver ?? (() => Promise.resolve(true)),
     saveLogStarts: () => Promise.resolve(),
     saveCheckpoints: options.saveCheckpoints ?? (() => Promise.resolve()),
     room: options.room ?? (() => ({ count: Infinity, scarcity: "" })),

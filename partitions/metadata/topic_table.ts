@@ -85,9 +85,9 @@ export class TopicTable {
   }
 
   /** Gives a partition to another shard, which is not in the store. @returns what to publish */
-  move(topic: TopicImage, partition: number, shard: number): TopicImage {
+  handOver(topic: TopicImage, partition: number, shard: number): TopicImage {
     const partitions = topic.partitions.map((place) => place.partition === partition ? { ...place, shard } : place);
-    this.#placement.move((topic.partitions[partition] as Placed).shard, shard);
+    this.#placement.handOver((topic.partitions[partition] as Placed).shard, shard);
     return { ...topic, partitions };
   }
 

@@ -54,7 +54,7 @@ export class LogStore {
   #isStarting = true;
   /** Logs that could not be opened so far. */
   readonly #unopened = new Set<string>();
-  /** Logs of which a clean stop before the start says nothing: adopted ones, and those that another shard had let go and this one not opened. */
+  /** Logs of which a clean stop before the start says nothing: adopted ones, and those that another shard had handed over and this one not opened. */
   readonly #unfinished = new Set<string>();
   /** Logs that hold what transactions left. */
   readonly #uncommitted = new UncommittedLogs();

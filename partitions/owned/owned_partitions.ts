@@ -133,7 +133,7 @@ export class OwnedPartitions implements PartitionOwner {
     this.#upkeep.run(nowMs, this.#wallMs);
   }
 
-  onMoved(slot: number): void {
+  onProgress(slot: number): void {
     this.#parts.onProgress(slot);
   }
 
@@ -183,7 +183,7 @@ export class OwnedPartitions implements PartitionOwner {
     if (typeof log === "string") {
       this.#unopened.add(place.slot);
       this.#keepCheckpoints(place.slot, store.checkpointed(topic, place.partition));
-      this.onMoved(place.slot); // who waited for the shard that had it is answered
+      this.onProgress(place.slot); // who waited for the shard that had it is answered
       if (log !== NO_DESCRIPTORS) failures.push(log);
       return;
     }
@@ -195,7 +195,7 @@ export class OwnedPartitions implements PartitionOwner {
     if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
     this.#names.set(place.slot, `${topic.name}-${place.partition}`);
     // What could not be made durable where it came from is committed here, and waiting requests are not told by any append.
-    if (handedOver !== null && handedOver.highWatermark < partition.highWatermark) this.onMoved(place.slot);
+    if (handedOver !== null && handedOver.highWatermark < partition.highWatermark) this.onProgress(place.slot);
   }
 
   /** Of a log that could not be opened: when it can be, deleted records must not come back, nor lost ones pass for never flushed. */

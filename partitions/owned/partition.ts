@@ -2,7 +2,7 @@
  * A partition that this shard owns: its log, and the state of the replica (replication/replica_state.ts). Whatever happens to the log is
  * reported to the replica; what follows from it is done here, in this order: the shared row is published, and whoever waits is told.
  *
- *   request ──► log ──event──► replica ──consequence──► row in the watermark table ──► owner.onMoved(): whoever waits looks at the row
+ *   request ──► log ──event──► replica ──consequence──► row in the watermark table ──► owner.onProgress(): whoever waits looks at the row
  *
  * Always: the row is what the replica says; a request is served only while the replica is open. Everybody waits for the high watermark,
  * never for the log end. Runs on the owning shard.
@@ -35,7 +35,7 @@ import type { WatermarkTable } from "../shared/watermarks.ts";
 /** What a partition tells whoever holds it. */
 export interface PartitionOwner extends Flusher {
   /** The high watermark or the log start moved, or the partition went away. */
-  onMoved(slot: number): void;
+  onProgress(slot: number): void;
   /** The log start moved: segments may lie below it. */
   onLogStartMoved(slot: number): void;
 }
@@ -246,7 +246,7 @@ export class Partition {
   #follow(consequence: Consequence): void {
     if (consequence === "nothing") return;
     this.#table.write(this.slot, this.replica.row);
-    if (consequence === "complete") this.#owner.onMoved(this.slot);
+    if (consequence === "complete") this.#owner.onProgress(this.slot);
   }
 
   #endFlush(outcome: FlushOutcome): void {

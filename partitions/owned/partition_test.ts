@@ -37,7 +37,7 @@ class Fixture {
   open(leaderEpoch: number): Partition {
     const log = openLog("/logs/t-0", { fs: this.files.fileSystem, config: this.config, clock: new ManualClock() });
     const owner = {
-      onMoved: (slot: number) => void this.moved.push(slot),
+      onProgress: (slot: number) => void this.moved.push(slot),
       mayFlush: () => true,
       onFlush: (request: FlushRequest, done: (outcome: FlushOutcome) => void) =>
         void this.flushes.push({ request, done }),

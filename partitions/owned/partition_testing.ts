@@ -41,7 +41,7 @@ export const smallLogs: LogConfig = { ...testConfig, segmentBytes: 64 * 1024, se
 
 /** Holds a partition that stands alone: nothing follows from what it is told, and nothing is flushed. */
 export const deafOwner: PartitionOwner = {
-  onMoved: () => {},
+  onProgress: () => {},
   mayFlush: () => false,
   onFlush: () => {},
   onTrouble: () => {},
@@ -203,7 +203,7 @@ export class TestShards implements Disposable {
       count++;
       if (!partitions.receive(sender, record)) throw new Error("A record has no receiver");
     });
-    do partitions.announceMoved(); while (purgatory.checkMarked());
+    do partitions.announceProgress(); while (purgatory.checkMarked());
     for (const outbox of outboxes) outbox.flush();
     return count + (outboxes.some((outbox) => outbox.isBacklogged) ? 1 : 0);
   }

@@ -1,12 +1,12 @@
 /**
- * Looks at the shards every few seconds and moves a partition when one of them is the bottleneck (rebalancing.ts decides).
+ * Looks at the shards every few seconds and has a partition handed over when one of them is the bottleneck (rebalancing.ts decides).
  * Runs on the main isolate; with one shard it does nothing at all.
  *
- * Always: at most one move at a time.
+ * Always: at most one partition is being handed over.
  */
 import { systemTimers, type Timers } from "../directory/checkpoint_writer.ts";
 import type { MetadataImage } from "../metadata/image.ts";
-import type { PartitionMove } from "../metadata/partition_moves.ts";
+import type { PartitionHandOver } from "../metadata/partition_hand_over.ts";
 import { type PartitionLoad, type Rebalance, Rebalancing } from "./rebalancing.ts";
 import { emptyWatermarks, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
 
@@ -20,9 +20,9 @@ export interface BalancerParts {
   readonly watermarks: WatermarkTable;
   /** Microseconds a shard ever waited for work; wraps at 2^32. */
   readonly waitedUs: (shard: number) => number;
-  /** Moves a partition; settles with whether it did. */
-  readonly move: (move: PartitionMove) => Promise<boolean>;
-  /** Tells the operator what was moved, or why it failed. */
+  /** Has a partition handed over; settles with whether it was. */
+  readonly handOver: (handOver: PartitionHandOver) => Promise<boolean>;
+  /** Tells the operator what was handed over, or why it failed. */
   readonly report: (text: string) => void;
   readonly timers?: Timers;
   /** Monotonic time, `performance.now()` unless a test wants to set it. */
@@ -38,7 +38,7 @@ export class Balancer {
   readonly #end: () => void = () => {};
   #waited: number[];
   #lookedMs: number;
-  #moving: Promise<void> | null = null;
+  #handingOver: Promise<void> | null = null;
 
   constructor(parts: BalancerParts) {
     this.#parts = parts;
@@ -48,10 +48,10 @@ export class Balancer {
     if (parts.shardsCount > 1) this.#end = (parts.timers ?? systemTimers).every(LOOK_MS, () => this.#look());
   }
 
-  /** Ends the looks. Settles when a move that is under way has ended. */
+  /** Ends the looks. Settles when a partition that is being handed over has been. */
   async stop(): Promise<void> {
     this.#end();
-    await this.#moving;
+    await this.#handingOver;
   }
 
   #look(): void {
@@ -63,20 +63,20 @@ export class Balancer {
       return 1 - Math.min(1, Math.max(0, waitedUs / passedUs));
     });
     [this.#waited, this.#lookedMs] = [waited, nowMs];
-    if (this.#moving !== null) return;
+    if (this.#handingOver !== null) return;
     const rebalance = this.#rebalancing.look(busy, (shard) => this.#loadsOf(shard));
     if (rebalance === null) return;
-    this.#moving = this.#move(rebalance).finally(() => this.#moving = null);
+    this.#handingOver = this.#handOver(rebalance).finally(() => this.#handingOver = null);
   }
 
-  async #move(rebalance: Rebalance): Promise<void> {
+  async #handOver(rebalance: Rebalance): Promise<void> {
     for (const { name, id, partitions } of this.#parts.image.topics()) {
       const place = partitions.find(({ slot }) => slot === rebalance.slot);
       if (place === undefined) continue;
       const { partition, shard } = place;
       try {
-        if (!await this.#parts.move({ topicId: id, partition, shard: rebalance.shard })) return;
-        this.#rebalancing.moved(rebalance);
+        if (!await this.#parts.handOver({ topicId: id, partition, shard: rebalance.shard })) return;
+        this.#rebalancing.handedOver(rebalance);
         this.#parts.report(`Moved ${name}-${partition} from shard ${shard}, a bottleneck, to shard ${rebalance.shard}`);
       } catch (error) {
         this.#parts.report(
@@ -97,7 +97,7 @@ export class Balancer {
       for (const { shard: owner, slot } of partitions) {
         if (owner !== shard) continue;
         const { state, logEndBytes } = this.#parts.watermarks.read(slot, this.#row);
-        loads.push({ slot, bytes: logEndBytes, isMovable: !isInternal && state === partitionState.open });
+        loads.push({ slot, bytes: logEndBytes, mayGo: !isInternal && state === partitionState.open });
       }
     }
     return loads;

@@ -20,12 +20,12 @@ class Scene implements AsyncDisposable {
   readonly answers = new Answers();
   /** Microseconds that each shard waited. */
   readonly waited = [0, 0];
-  moveFails = false;
-  /** What moves wait for. */
+  handOverFails = false;
+  /** What it waits for. */
   gate: Promise<void> = Promise.resolve();
   nowMs = 0;
   timersCount = 0;
-  movesCount = 0;
+  handOversCount = 0;
   #fire: () => void = () => {};
 
   private constructor(
@@ -48,11 +48,11 @@ class Scene implements AsyncDisposable {
       image: controller.image,
       watermarks: world.table,
       waitedUs: (shard) => (this.waited[shard] as number) | 0,
-      move: async (move) => {
-        this.movesCount++;
-        if (this.moveFails) throw new Error("broken");
+      handOver: async (handOver) => {
+        this.handOversCount++;
+        if (this.handOverFails) throw new Error("broken");
         await this.gate;
-        return controller.movePartition(move);
+        return controller.handOverPartition(handOver);
       },
       report: (text) => void this.reports.push(text),
       timers,
@@ -68,7 +68,7 @@ class Scene implements AsyncDisposable {
         assert.deepEqual(changed.flatMap((topic) => world.apply(topic)), []);
         return Promise.resolve();
       },
-      letGo: ({ shard, slot }) => {
+      handOver: ({ shard, slot }) => {
         world.at(shard).partitions.owned.handOver(slot);
         return Promise.resolve(world.table.read(slot, emptyWatermarks()).state === partitionState.handedOver);
       },
@@ -138,14 +138,14 @@ Deno.test("Balancer leaves everything where it is while all are busy, all are id
 
 Deno.test("Balancer tries again when a partition could not go, and says why a move failed", async () => {
   await using scene = await Scene.open();
-  scene.moveFails = true;
+  scene.handOverFails = true;
   for (let look = 0; look < 4; look++) {
     for (const name of ["a", "c"]) scene.produceTo(name);
     await scene.look(1, 0);
   }
   // The first look only says from where to count.
   assert.deepEqual(scene.reports, times(2, "Cannot move a-0: broken"));
-  scene.moveFails = false;
+  scene.handOverFails = false;
   await scene.look(1, 0);
   assert.equal(scene.shardOf("a"), 1);
 });
@@ -158,7 +158,7 @@ Deno.test("Balancer makes one move at a time, and stop() waits for it", async ()
     for (const name of ["a", "c"]) scene.produceTo(name);
     await scene.look(1, 0);
   }
-  assert.deepEqual([scene.movesCount, scene.shardOf("a")], [1, 0]);
+  assert.deepEqual([scene.handOversCount, scene.shardOf("a")], [1, 0]);
   const stopped = scene.balancer.stop();
   resolve();
   await stopped;

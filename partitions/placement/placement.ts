@@ -48,8 +48,8 @@ export class Placement {
     });
   }
 
-  /** Counts a partition that moved. @param from its shard so far @param to its shard from now on */
-  move(from: number, to: number): void {
+  /** Counts a partition that was handed over. @param from its shard so far @param to its shard from now on */
+  handOver(from: number, to: number): void {
     this.#count(from, -1);
     this.#count(to, 1);
   }

@@ -26,10 +26,10 @@ Deno.test("place() never gives one slot to two partitions, and takes freed slots
   assert.throws(() => placement.place(1), /while there is room/);
 });
 
-Deno.test("Placement.move() counts a partition on its new shard, so that the next ones go where there are fewer", () => {
+Deno.test("Placement.handOver() counts a partition on its new shard, so that the next ones go where there are fewer", () => {
   const placement = new Placement(2, 10);
   assert.deepEqual(placement.place(2).map(({ shard }) => shard), [0, 1]);
-  placement.move(0, 1);
+  placement.handOver(0, 1);
   const next = [2, 3, 4].map(() => placement.place(1)).flat();
   assert.deepEqual(next.map(({ shard, slot }) => [shard, slot]), [[0, 2], [0, 3], [0, 4]]);
   placement.release([{ shard: 1, slot: 0 }, { shard: 1, slot: 1 }]);

@@ -30,7 +30,7 @@ export interface PartitionLoad {
   /** Bytes ever appended. */
   readonly bytes: number;
   /** Whether it may move at all. */
-  readonly isMovable: boolean;
+  readonly mayGo: boolean;
 }
 
 /** What is to be done. */
@@ -55,7 +55,7 @@ export class Rebalancing {
    * Looks at the shards.
    * @param busy part of the time since the last look in which each shard was busy, 0 to 1
    * @param loadsOf what lies on a shard; asked only of a bottleneck
-   * @returns the move to make now, or null; tell `moved()` when it was made
+   * @returns which partition to hand over now, or null; tell `handedOver()` when it was made
    */
   look(busy: readonly number[], loadsOf: (shard: number) => readonly PartitionLoad[]): Rebalance | null {
     this.#looks++;
@@ -77,8 +77,8 @@ export class Rebalancing {
     return slot === null ? null : { slot, shard: to };
   }
 
-  /** The move that the last look asked for was made. */
-  moved({ slot }: Rebalance): void {
+  /** The partition that the last look named was handed over. */
+  handedOver({ slot }: Rebalance): void {
     this.#busiest = -1;
     this.#pausedUntil = this.#looks + PAUSE_LOOKS;
     for (const [stayed, until] of this.#stays) if (until <= this.#looks) this.#stays.delete(stayed);
@@ -94,8 +94,8 @@ export class Rebalancing {
     const total = grown.reduce((sum, { bytes }) => sum + bytes, 0);
     let best: number | null = null;
     let least = busy.from - GAIN_MIN;
-    for (const { slot, bytes, isMovable } of grown) {
-      if (!isMovable || bytes === 0 || (this.#stays.get(slot) ?? 0) > this.#looks) continue;
+    for (const { slot, bytes, mayGo } of grown) {
+      if (!mayGo || bytes === 0 || (this.#stays.get(slot) ?? 0) > this.#looks) continue;
       const cost = busy.from * bytes / total;
       const left = Math.max(busy.from - cost, busy.to + cost);
       if (left > least || left === least && best !== null) continue;

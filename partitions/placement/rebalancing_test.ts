@@ -95,7 +95,7 @@ function loadsAt(look: number, bytes: Readonly<Record<number, number>>): Partiti
     slot: Number(slot),
     // What was appended before the bottleneck began does not count.
     bytes: 1000 * (100 - Number(slot)) + each * look,
-    isMovable: Number(slot) >= 0,
+    mayGo: Number(slot) >= 0,
   }));
 }
 
@@ -133,12 +133,12 @@ function simulate(
       [...places].filter(([, owner]) => owner === shard).map(([slot]) => ({
         slot,
         bytes: appended.get(slot) as number,
-        isMovable: true,
+        mayGo: true,
       }));
     const move = rebalancing.look(busy.map((part) => Math.min(1, part)), loadsOf);
     if (move === null) continue;
     places.set(move.slot, move.shard);
-    rebalancing.moved(move);
+    rebalancing.handedOver(move);
     moves.push([look, move.slot]);
   }
   return moves;

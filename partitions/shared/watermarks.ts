@@ -61,7 +61,7 @@ export class WatermarkTable {
     return new SharedArrayBuffer(WatermarkTable.SLOTS_MAX * ROW_WORDS * 4);
   }
 
-  /** Publishes a partition's values. Only the owning shard calls it; the next owner, once it was told that the last one let go. @param slot the partition's row */
+  /** Publishes a partition's values. Only the owning shard calls it; the next owner, once the row says that the last one handed the partition over. @param slot the partition's row */
   write(slot: number, values: Readonly<Watermarks>): void {
     const row = this.#row(slot);
     const words = this.#words;

@@ -64,7 +64,7 @@ export const sharedWords: readonly SharedWord[] = [
     "wraps at 2^32; only equality and parity count",
   ]),
   word("watermarks", WATERMARK.state, "state", ["owner", "any shard", "main"], [
-    "0 closed, 1 open, 2 offline, 3 let go by one shard for another to open",
+    "0 closed, 1 open, 2 offline, 3 handed over by one shard for another to open, 4 closed by a clean stop",
     "none",
   ]),
   word("watermarks", WATERMARK.highWatermark, "highWatermark", ["owner", "any shard", "main"], [

@@ -57,7 +57,7 @@ interopTest({
     for await (const line of printed) {
       seen.push(line);
       if (seen.length % LINES_PER_MOVE !== 0) continue;
-      if (await controller.movePartition({ topicId, partition: 0, shard: 1 - moves % 2 })) moves++;
+      if (await controller.handOverPartition({ topicId, partition: 0, shard: 1 - moves % 2 })) moves++;
     }
     await fed;
     await producer.stdout.cancel();

@@ -57,7 +57,7 @@ class Scene implements Disposable {
     return answer;
   }
 
-  letGo(): boolean {
+  handOver(): boolean {
     this.world.at(0).partitions.owned.handOver(SLOT);
     return this.row.state === partitionState.handedOver;
   }
@@ -84,7 +84,7 @@ Deno.test("a moved partition goes on with its offsets, its log start and its cou
   for (const text of ["a", "b", "c"]) scene.append(batchOf(text, text), BY_OLD);
   scene.world.at(0).partitions.ask({ shard: 0, slot: SLOT }, { offset: 3 }, scene.answers.deleting, 0);
   const before = scene.row;
-  assert.ok(scene.letGo());
+  assert.ok(scene.handOver());
   assert.deepEqual(scene.row, { ...before, state: partitionState.handedOver });
   assert.deepEqual(scene.open(), []);
   assert.deepEqual(scene.row, before);
@@ -108,7 +108,7 @@ Deno.test("a move keeps producers: duplicates are known and gaps refused, also w
     assert.deepEqual(scene.append(from(2), BY_OLD), [null, 2]);
     const place = { shard: 0, slot: SLOT };
     if (isEmptied) scene.world.at(0).partitions.ask(place, { offset: -1 }, scene.answers.deleting, 0);
-    assert.ok(scene.letGo());
+    assert.ok(scene.handOver());
     assert.deepEqual(scene.open(), []);
     assert.deepEqual(scene.append(from(2), BY_NEW), [null, 2]);
     assert.deepEqual(scene.append(from(6), REMOTE_NEW), ["out-of-order-sequence", -1]);
@@ -120,7 +120,7 @@ Deno.test("a move keeps producers: duplicates are known and gaps refused, also w
 Deno.test("between the two shards every request is refused as by no leader, and so is what still goes to the old one", () => {
   using scene = new Scene();
   scene.append(batchOf("a"), BY_OLD);
-  assert.ok(scene.letGo());
+  assert.ok(scene.handOver());
   const requests = () => {
     for (const client of [0, 1]) {
       const { partitions } = scene.world.at(client);
@@ -154,7 +154,7 @@ Deno.test("who waits for a partition goes on waiting while it moves, and is woke
     purgatory.watch(SLOT, probe);
     return probe;
   });
-  assert.ok(scene.letGo());
+  assert.ok(scene.handOver());
   scene.open();
   assert.deepEqual(probes.map(({ progressCount }) => progressCount), [0, 0]);
   scene.append(batchOf("a"), REMOTE_NEW);
@@ -177,7 +177,7 @@ Deno.test("a move commits what could not be made durable where it came from, and
     purgatory.watch(SLOT, probe);
     return probe;
   });
-  assert.ok(scene.letGo());
+  assert.ok(scene.handOver());
   const { highWatermark, logEndOffset, highWatermarkBytes, logEndBytes } = scene.row;
   assert.deepEqual([highWatermark, logEndOffset, highWatermarkBytes, logEndBytes], [0, 1, 0, batchOf("a").length]);
   assert.deepEqual(scene.open(topicOn([1], { config: flushed })), []);
@@ -190,7 +190,7 @@ Deno.test("slices that the old owner lent stay readable until they are given bac
   scene.append(batchOf("a"), BY_OLD);
   const local = scene.read(0, BY_OLD);
   const remote = scene.read(0, REMOTE_OLD);
-  assert.ok(scene.letGo());
+  assert.ok(scene.handOver());
   scene.open();
   const open = scene.files.openCount;
   scene.append(batchOf("b"), BY_NEW);
@@ -208,12 +208,12 @@ Deno.test("a partition whose flush is under way stays; afterwards it goes, and t
   for (const text of ["a", "b", "c", "d"]) scene.append(batchOf(text.repeat(50)), BY_OLD);
   const { partitions, flushes } = scene.world.at(0);
   assert.equal(flushes.length, 1);
-  assert.equal(scene.letGo(), false);
+  assert.equal(scene.handOver(), false);
   assert.deepEqual(scene.append(batchOf("e"), BY_OLD), [null, 4]);
   while (flushes.length > 0) flushes.shift()?.done("flushed");
   const { recoveryPoint } = scene.row;
   assert.ok(recoveryPoint > 0 && recoveryPoint < 5);
-  assert.ok(scene.letGo());
+  assert.ok(scene.handOver());
   scene.open(topicOn([1], { config: { ...smallLogs, segmentBytes: 200 } }));
   assert.equal(scene.row.recoveryPoint, recoveryPoint);
   assert.deepEqual([...partitions.owned.all], []);
@@ -223,11 +223,11 @@ Deno.test("a partition that the disk keeps from being closed stays where it is a
   using scene = new Scene();
   scene.append(batchOf("a"), BY_OLD);
   scene.files.capacityBytes = 0;
-  assert.equal(scene.letGo(), false);
+  assert.equal(scene.handOver(), false);
   assert.equal(scene.row.state, partitionState.open);
   scene.files.capacityBytes = Infinity;
   assert.deepEqual(scene.append(batchOf("b"), REMOTE_OLD), [null, 1]);
-  assert.ok(scene.letGo());
+  assert.ok(scene.handOver());
   assert.deepEqual(scene.open(), []);
   assert.deepEqual(scene.append(batchOf("c"), BY_NEW), [null, 2]);
 });
@@ -242,7 +242,7 @@ Deno.test("a new owner that cannot open the log is offline, tells who waits, kee
   purgatory.watch(SLOT, probe);
   scene.world.pump();
   probe.progressCount = 0;
-  assert.ok(scene.letGo());
+  assert.ok(scene.handOver());
   scene.files.capacityBytes = 0;
   assert.match(scene.open().join(), /^Cannot open \/logs\/t-0: /);
   assert.deepEqual([scene.row.state, scene.row.logStartOffset], [partitionState.offline, 2]);
@@ -259,7 +259,7 @@ Deno.test("a log that lost its end on the way is not served: an offset that was 
   const { fileSystem } = scene.files;
   const path = `${LOG_DIRECTORY}/t-0/00000000000000000000.log`;
   scene.append(batchOf("b"), BY_OLD);
-  assert.ok(scene.letGo());
+  assert.ok(scene.handOver());
   const fd = fileSystem.open(path, { write: true });
   fileSystem.truncate(fd, batchOf("a").length);
   fileSystem.close(fd);
@@ -271,7 +271,7 @@ Deno.test("a topic that is deleted after its partition moved leaves neither file
   using scene = new Scene();
   scene.append(batchOf("a"), BY_OLD);
   const lent = scene.read(0, REMOTE_OLD);
-  assert.ok(scene.letGo());
+  assert.ok(scene.handOver());
   scene.open();
   assert.deepEqual(scene.world.remove(AFTER), []);
   scene.world.pump();
@@ -308,7 +308,7 @@ function moveUntil(call: number): { files: CrashingFileSystem; wasHit: boolean }
   scene.append(batchOf("e", "f"), BY_OLD);
   files.crashAt = files.calls + call;
   try {
-    assert.ok(scene.letGo());
+    assert.ok(scene.handOver());
     assert.deepEqual(scene.open(), []);
   } catch (error) {
     assert.ok(files.crashed, String(error));
