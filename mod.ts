@@ -135,8 +135,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     // Takes milliseconds, in which the directory is opened; whoever fails first is told of.
     const checked = acceptor.check();
     checked.catch(() => {});
-    const directory = opened = await openDirectory(config);
-    await store.open(`${directory.path}/${METADATA_STORE_FILE}`);
+    const logDirectory = opened = await openDirectory(config);
+    await store.open(`${logDirectory.path}/${METADATA_STORE_FILE}`);
     await checked;
     const controller: Controller = new Controller({
       store,
@@ -152,27 +152,27 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       newTopicId: randomUuid,
     });
     partitionsCount = () => controller.partitionsCount;
-    const { delta, adopted, warnings } = await controller.load(directory);
+    const { delta, adopted, warnings } = await controller.load(logDirectory);
     warnings.forEach(warn);
     await pool.start({
       config,
-      clusterId: directory.clusterId,
-      logDirectory: directory.path,
-      cleanShutdown: directory.wasCleanShutdown,
-      unmarked: directory.wasClosedByKafka ? [] : adopted.map((found) => partitionKey(found.topic, found.partition)),
+      clusterId: logDirectory.clusterId,
+      logDirectory: logDirectory.path,
+      cleanShutdown: logDirectory.wasCleanShutdown,
+      unmarked: logDirectory.wasClosedByKafka ? [] : adopted.map((found) => partitionKey(found.topic, found.partition)),
       warmSegmentsMax: descriptors.warmSegmentsMax,
       mappingsMax,
       logsMax: shareLogs(descriptors, delta, { shardsCount, report: warn }),
       listenerNames: config.listeners.map(({ name }) => name),
       image: delta,
     }, controller);
-    const checkpoints = started.use(checkpointsOf(directory.path, { config, controller, pool }));
+    const checkpoints = started.use(checkpointsOf(logDirectory.path, { config, controller, pool }));
     // After a crash, a line of a topic that is gone would pass for one of a new topic that got its name.
-    if (speaksOfOthers(directory.checkpointed, controller.image)) await checkpoints.writeAll();
+    if (speaksOfOthers(logDirectory.checkpointed, controller.image)) await checkpoints.writeAll();
     await createTopics(controller, options.topics ?? []);
     const balancer = balance(controller, pool);
     acceptor.start();
-    const parts = { acceptor, balancer, controller, pool, checkpoints, directory, resources: started.move() };
+    const parts = { acceptor, balancer, controller, pool, checkpoints, logDirectory, resources: started.move() };
     return new RunningBroker(parts, { config, ports, shardsCount, ended });
   } catch (error) {
     throw sentenceOf(error);
@@ -186,7 +186,7 @@ interface BrokerParts {
   readonly controller: Controller;
   readonly pool: ShardPool;
   readonly checkpoints: Checkpoints;
-  readonly directory: LogDirectory;
+  readonly logDirectory: LogDirectory;
   readonly resources: AsyncDisposableStack;
 }
 
@@ -216,7 +216,7 @@ class RunningBroker implements Broker {
     this.bootstrapServers = listeners.map(({ host }, index) => bootstrapAddress(host, about.ports[index] ?? 0)).join(
       ",",
     );
-    this.dataDir = parts.directory.path;
+    this.dataDir = parts.logDirectory.path;
     this.shards = about.shardsCount;
     this.#ended = about.ended;
     // A failure ends everything that still runs; what was acknowledged is in the files, recovery finds it.
@@ -257,7 +257,7 @@ class RunningBroker implements Broker {
   }
 
   async #releaseParts(): Promise<void> {
-    const { acceptor, balancer, controller, pool, checkpoints, directory } = this.#parts;
+    const { acceptor, balancer, controller, pool, checkpoints, logDirectory } = this.#parts;
     await using _resources = this.#parts.resources;
     await acceptor.close();
     // A log that one shard has handed over has to be open on the other one, which makes it durable.
@@ -266,7 +266,7 @@ class RunningBroker implements Broker {
     await checkpoints.stop();
     if (!pool.isClean) return;
     const unclosed = notClosedCleanly(controller.image, pool.watermarks);
-    if (unclosed.length === 0) return directory.markClean();
+    if (unclosed.length === 0) return logDirectory.markClean();
     const more = unclosed.length > NAMED_MAX ? ` and ${unclosed.length - NAMED_MAX} more` : "";
     warn(
       `The next start checks all logs, because some were not open: ${unclosed.slice(0, NAMED_MAX).join(", ")}${more}`,
@@ -289,13 +289,13 @@ async function configOf(options: BrokerOptions, started: AsyncDisposableStack): 
 }
 
 function checkpointsOf(
-  directory: string,
+  logDirectory: string,
   { config, controller, pool }: { config: BrokerConfig; controller: Controller; pool: ShardPool },
 ): Checkpoints {
   const offsets = (name: Parameters<typeof partitionOffsets>[2]) => () =>
     partitionOffsets(controller.image, pool.watermarks, name);
   return new Checkpoints({
-    directory,
+    logDirectory,
     config,
     recoveryPoints: offsets("recoveryPoint"),
     logStartOffsets: offsets("logStartOffset"),
@@ -359,7 +359,7 @@ function listen(acceptor: Acceptor, at: { host: string; port: number }): number 
 
 function openDirectory(config: BrokerConfig): Promise<LogDirectory> {
   const { nodeId, clusterId } = config;
-  return LogDirectory.open({ path: config.logDirs[0] as string, nodeId, clusterId });
+  return LogDirectory.open({ path: config.logDirectory, nodeId, clusterId });
 }
 
 async function createTopics(controller: Controller, topics: readonly TopicOptions[]): Promise<void> {

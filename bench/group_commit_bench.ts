@@ -35,7 +35,7 @@ image.apply({ changed: topics, deletedIds: [] });
 const store = new LogStore({
   fs: linuxFileSystem,
   clock: systemClock,
-  directory: root,
+  logDirectory: root,
   cleanShutdown: false,
   producerIdExpirationMs: 86_400_000,
   report: () => {},

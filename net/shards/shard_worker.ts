@@ -233,7 +233,7 @@ class ShardHost {
     return new LogStore({
       fs: linuxFileSystem,
       clock: systemClock,
-      directory: logDirectory,
+      logDirectory,
       cleanShutdown,
       unmarked,
       producerIdExpirationMs: config.producerIdExpirationMs,

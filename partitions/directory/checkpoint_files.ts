@@ -18,10 +18,10 @@ export const LOG_STARTS_FILE = "log-start-offset-checkpoint";
  * @throws the runtime's errors when the disk refuses
  */
 export function readCheckpoint(
-  place: { fs: FileSystem; directory: string },
+  place: { fs: FileSystem; logDirectory: string },
   name: string,
 ): Map<string, number> | string {
-  const path = `${place.directory}/${name}`;
+  const path = `${place.logDirectory}/${name}`;
   const found = readOffsetCheckpoint(place.fs, path);
   if (typeof found !== "string") return found;
   if (name !== LOG_STARTS_FILE) return `${path}: ${found}`;
@@ -30,7 +30,7 @@ export function readCheckpoint(
 }
 
 /** Partitions of which a checkpoint of the directory speaks, by `partitionKey()`. @throws as `readCheckpoint()` does */
-export function checkpointedPartitions(place: { fs: FileSystem; directory: string }): ReadonlySet<string> | string {
+export function checkpointedPartitions(place: { fs: FileSystem; logDirectory: string }): ReadonlySet<string> | string {
   const logStarts = readCheckpoint(place, LOG_STARTS_FILE);
   if (typeof logStarts === "string") return logStarts;
   const recoveryPoints = readCheckpoint(place, RECOVERY_POINTS_FILE);

@@ -39,8 +39,8 @@ export const systemTimers: Timers = {
 
 /** What is written, and when. */
 export interface CheckpointsOptions {
-  /** The log directory. */
-  readonly directory: string;
+  /** Where they are. */
+  readonly logDirectory: string;
   readonly config: Pick<
     BrokerConfig,
     | "logFlushOffsetCheckpointIntervalMs"
@@ -64,13 +64,13 @@ export class Checkpoints implements Disposable {
   readonly #ends: (() => void)[];
 
   constructor(options: CheckpointsOptions) {
-    const { directory, config, report, timers = systemTimers } = options;
+    const { logDirectory, config, report, timers = systemTimers } = options;
     const rows: [name: string, intervalMs: number, snapshot: OffsetSnapshot][] = [
       [RECOVERY_POINTS_FILE, config.logFlushOffsetCheckpointIntervalMs, options.recoveryPoints],
       [LOG_STARTS_FILE, config.logFlushStartOffsetCheckpointIntervalMs, options.logStartOffsets],
       ["replication-offset-checkpoint", config.replicaHighWatermarkCheckpointIntervalMs, options.highWatermarks],
     ];
-    this.#files = rows.map(([name, , snapshot]) => new CheckpointFile(`${directory}/${name}`, snapshot));
+    this.#files = rows.map(([name, , snapshot]) => new CheckpointFile(`${logDirectory}/${name}`, snapshot));
     this.#ends = this.#files.map((file, index) => {
       const intervalMs = (rows[index] as (typeof rows)[number])[1];
       return timers.every(intervalMs, () => {

@@ -27,7 +27,7 @@ async function withCheckpoints(test: (setup: Setup) => Promise<void>): Promise<v
   const reports: string[] = [];
   const offsets: Setup["offsets"] = { recovery: [], start: [], committed: [] };
   const checkpoints = new Checkpoints({
-    directory,
+    logDirectory: directory,
     config: {
       logFlushOffsetCheckpointIntervalMs: 60_000,
       logFlushStartOffsetCheckpointIntervalMs: 60_001,

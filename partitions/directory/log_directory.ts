@@ -80,7 +80,7 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
   #isReleased = false;
 
   private constructor(lock: Lock, meta: MetaProperties & { directoryId: string }, names: readonly string[]) {
-    const checkpointed = checkpointedPartitions({ fs: lock.fs, directory: lock.path });
+    const checkpointed = checkpointedPartitions({ fs: lock.fs, logDirectory: lock.path });
     if (typeof checkpointed === "string") throw new LogDirectoryError(checkpointed);
     this.checkpointed = checkpointed;
     this.path = lock.path;

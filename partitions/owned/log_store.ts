@@ -26,7 +26,7 @@ export interface LogStoreOptions {
   readonly fs: FileSystem;
   readonly clock: Clock;
   /** The log directory (`log.dirs`). */
-  readonly directory: string;
+  readonly logDirectory: string;
   /** Whether it was left by a clean stop. */
   readonly cleanShutdown: boolean;
   /** Logs of which that says nothing, by `partitionKey()`; none where absent. */
@@ -97,7 +97,7 @@ export class LogStore {
     }
     const cleanShutdown = isHandedOver || this.#options.cleanShutdown && !this.#unfinished.has(key);
     const logStartOffset = toOffset(this.#logStarts.get(key) ?? 0);
-    const directory = `${this.#options.directory}/${topic.name}-${partition}`;
+    const directory = `${this.#options.logDirectory}/${topic.name}-${partition}`;
     try {
       const log = Log.open({
         fs,

@@ -15,7 +15,7 @@ function create(
   const store = new LogStore({
     fs: files.fileSystem,
     clock: new ManualClock(),
-    directory: LOG_DIRECTORY,
+    logDirectory: LOG_DIRECTORY,
     cleanShutdown: changes.cleanShutdown ?? false,
     unmarked: changes.unmarked,
     logsMax: changes.logsMax,

@@ -234,7 +234,7 @@ export class TestShards implements Disposable {
       store: new LogStore({
         fs: files.fileSystem,
         clock: this.clock,
-        directory: LOG_DIRECTORY,
+        logDirectory: LOG_DIRECTORY,
         cleanShutdown: false,
         producerIdExpirationMs: 86_400_000,
         ...(this.#warmSegmentsMax === undefined ? {} : { warmSegmentsMax: this.#warmSegmentsMax }),

@@ -34,7 +34,7 @@ export interface BrokerConfig {
   /** `advertised.listeners`; null: each client is told the broker's end of its connection. */
   readonly advertisedListeners: readonly Listener[] | null;
   /** `log.dirs` (or `log.dir`), ./barnabas-data; exactly one for now. */
-  readonly logDirs: readonly string[];
+  readonly logDirectory: string;
 
   /** `num.partitions`, 1 */
   readonly numPartitions: number;

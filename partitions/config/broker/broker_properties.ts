@@ -99,9 +99,13 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
   const listeners = readListeners(used);
   if ("refused" in listeners) return listeners;
   const first = listeners.listeners[0];
-  const logDirs = list(used, used["log.dirs"] === undefined && used["log.dir"] !== undefined ? "log.dir" : "log.dirs");
-  if (logDirs.length !== 1 || logDirs[0] === "" || first === undefined) {
-    return { refused: `log.dirs=${logDirs.join(",")}: exactly one data directory is supported so far` };
+  const logDirectories = list(
+    used,
+    used["log.dirs"] === undefined && used["log.dir"] !== undefined ? "log.dir" : "log.dirs",
+  );
+  const [logDirectory = ""] = logDirectories;
+  if (logDirectories.length !== 1 || logDirectory === "" || first === undefined) {
+    return { refused: `log.dirs=${logDirectories.join(",")}: exactly one data directory is supported so far` };
   }
   const number = (name: string) => Number(valueOf(used, name));
   const flag = (name: string) => valueOf(used, name) === true;
@@ -116,7 +120,7 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     port: first.port,
     listeners: listeners.listeners,
     advertisedListeners: listeners.advertised,
-    logDirs,
+    logDirectory,
     numPartitions: number("num.partitions"),
     defaultReplicationFactor: number("default.replication.factor"),
     autoCreateTopicsEnable: flag("auto.create.topics.enable"),

@@ -17,7 +17,7 @@ Deno.test("brokerConfigFrom() binds this machine only and advertises nothing fix
   const { config } = accept({});
   assert.deepEqual(config.listeners, [{ name: "PLAINTEXT", host: "127.0.0.1", port: 9092 }]);
   assert.deepEqual([config.host, config.port, config.advertisedListeners], ["127.0.0.1", 9092, null]);
-  assert.deepEqual(config.logDirs, ["./barnabas-data"]);
+  assert.deepEqual(config.logDirectory, "./barnabas-data");
 });
 
 const groupProperties = {
@@ -111,7 +111,7 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     port: 9092,
     listeners: [{ name: "PLAINTEXT", host: "127.0.0.1", port: 9092 }],
     advertisedListeners: null,
-    logDirs: ["/data"],
+    logDirectory: "/data",
     numPartitions: 3,
     defaultReplicationFactor: 4,
     autoCreateTopicsEnable: false,
@@ -177,7 +177,7 @@ Deno.test("brokerConfigFrom() lets options win over listeners, log.dirs and barn
     shards: 2,
   });
   assert.deepEqual(config.listeners, [{ name: "OUTER", host: "10.0.0.1", port: 0 }]);
-  assert.deepEqual([config.logDirs, config.shards], [["/b"], 2]);
+  assert.deepEqual([config.logDirectory, config.shards], ["/b", 2]);
   assert.deepEqual(accept({}, { host: "::1" }).config.listeners, [{ name: "PLAINTEXT", host: "::1", port: 9092 }]);
   assert.deepEqual(accept({ listeners: "PLAINTEXT://[::1]:5" }, { port: 6 }).config.listeners, [
     { name: "PLAINTEXT", host: "::1", port: 6 },
@@ -200,8 +200,8 @@ Deno.test("brokerConfigFrom() settles aliases as Kafka does", () => {
   assert.equal(accept({ "broker.id": "5" }).config.nodeId, 5);
   assert.equal(accept({ "broker.id": "5", "node.id": "6" }).config.nodeId, 6);
   assert.equal(accept({ "broker.id": "-1" }).config.nodeId, 1);
-  assert.deepEqual(accept({ "log.dir": "/a" }).config.logDirs, ["/a"]);
-  assert.deepEqual(accept({ "log.dir": "/a", "log.dirs": "/b" }).config.logDirs, ["/b"]);
+  assert.deepEqual(accept({ "log.dir": "/a" }).config.logDirectory, "/a");
+  assert.deepEqual(accept({ "log.dir": "/a", "log.dirs": "/b" }).config.logDirectory, "/b");
 });
 
 Deno.test("brokerConfigFrom() takes a negative connections.max.idle.ms for never", () => {
