@@ -56,7 +56,6 @@ import {
   producerBatchOf,
   type TopicData,
 } from "../requests/produce/produce_part.ts";
-import { charge } from "../requests/quota.ts";
 import { RefusedBatches } from "../requests/produce/refused_batches.ts";
 import type { SlicedWork } from "../requests/slices.ts";
 import { TopicCursor } from "../requests/topic_cursor.ts";
@@ -70,6 +69,7 @@ export const produceApi = api({
   advertised: [0, 13],
   request: produceRequest,
   response: produceResponse,
+  bytesQuota: "produce",
   elementsMax: 1 << 13, // topics, partitions
   handle: handleProduce,
 });
@@ -380,7 +380,6 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
         const parts = this.#parts.slice(next, next += partitionData.length);
         return { name, topicId, partitionResponses: parts.map(partitionResponse) };
       }),
-      throttleTimeMs: charge(this.#exchange.context, "produce", 0),
       nodeEndpoints: [],
     };
   }

@@ -18,7 +18,6 @@ import {
 import { api } from "../requests/api.ts";
 import { gather } from "../requests/gather.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
-import { charge } from "../requests/quota.ts";
 
 /** The row of ListOffsets. */
 export const listOffsetsApi = api({
@@ -49,7 +48,7 @@ export function handleListOffsets(
   exchange: Exchange<ListOffsetsResponse>,
   services: ShardServices,
 ): void {
-  const { apiVersion, context } = exchange;
+  const { apiVersion } = exchange;
   const committedOnly = request.isolationLevel === READ_COMMITTED;
   gather(
     {
@@ -65,7 +64,7 @@ export function handleListOffsets(
       part: ({ partitionIndex }, code, { offset, timestamp, leaderEpoch }) => {
         return { partitionIndex, errorCode: codeFor(apiVersion, code), offset, timestamp, leaderEpoch };
       },
-      respond: (topics) => exchange.respond({ throttleTimeMs: charge(context, "request", 1), topics }),
+      respond: (topics) => exchange.respond({ topics }),
     },
     exchange,
     services,

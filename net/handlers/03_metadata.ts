@@ -16,7 +16,8 @@ import { api } from "../requests/api.ts";
 import { authorize, authorizedOperations, CLUSTER } from "../requests/authorization.ts";
 import { NO_LEADER } from "../requests/cluster_view.ts";
 import { askControl } from "../requests/control_question.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
+import type { ConnectionContext } from "../requests/connection_context.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
   type MetadataRequest,
@@ -28,7 +29,6 @@ import {
   OPERATIONS_NOT_REQUESTED,
 } from "../protocol/messages/03_metadata.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";
-import { charge } from "../requests/quota.ts";
 
 /** The row of Metadata. */
 export const metadataApi = api({
@@ -171,7 +171,6 @@ class MetadataOperation {
     const { first, last } = CLUSTER_OPERATIONS_VERSIONS;
     const isAsked = this.#request.includeClusterAuthorizedOperations && apiVersion >= first && apiVersion <= last;
     this.#exchange.respond({
-      throttleTimeMs: charge(context, "request", 1),
       brokers: cluster.brokersFor(context),
       clusterId: cluster.clusterId,
       controllerId: cluster.controllerId,

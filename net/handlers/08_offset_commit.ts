@@ -6,9 +6,9 @@
  */
 import { refuseGroupRequest } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
-import { authorize } from "../requests/authorization.ts";
+import { authorize, partAllowed } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroup } from "../requests/group_questions.ts";
+import { askGroup, groupPermission } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
@@ -25,6 +25,7 @@ export const offsetCommitApi = api({
   served: [2, 10],
   request: offsetCommitRequest,
   response: offsetCommitResponse,
+  needs: groupPermission(8, "READ"),
   elementsMax: 1 << 13, // topics, partitions
   handle: handleOffsetCommit,
 });
@@ -41,25 +42,21 @@ export function handleOffsetCommit(
 ): void {
   const { context, apiVersion } = exchange;
   const { groupId, topics } = request;
-  if (!authorize(context, "READ", { type: "GROUP", name: groupId })) {
-    const response = refuseGroupRequest(API_KEY, request, errorCode.GROUP_AUTHORIZATION_FAILED, apiVersion);
-    return answerGroup(exchange, response);
-  }
   const isAllowed = ({ name, topicId }: OffsetCommitRequestTopic) => {
     const known = apiVersion >= TOPIC_ID_VERSION ? services.image.topicById(topicId)?.name : name;
     // The coordinator refuses an id that nobody has.
     return known === undefined || authorize(context, "READ", { type: "TOPIC", name: known });
   };
-  const allowed = topics.filter(isAllowed);
+  const { allowed, denied } = partAllowed(topics, isAllowed);
   const asker = { exchange, services };
-  if (allowed.length === topics.length) return askGroup({ apiKey: API_KEY, groupId, request }, asker);
-  const refused = { ...request, topics: topics.filter((topic) => !isAllowed(topic)) };
-  const denied = refuseGroupRequest(API_KEY, refused, errorCode.TOPIC_AUTHORIZATION_FAILED, apiVersion);
-  if (allowed.length === 0) return answerGroup(exchange, denied);
+  if (denied.length === 0) return askGroup({ apiKey: API_KEY, groupId, request }, asker);
+  const deniedRequest = { ...request, topics: denied };
+  const refused = refuseGroupRequest(API_KEY, deniedRequest, errorCode.TOPIC_AUTHORIZATION_FAILED, apiVersion);
+  if (allowed.length === 0) return exchange.respond(refused);
   const asked = { ...request, topics: allowed };
   askGroup(
     { apiKey: API_KEY, groupId, request: asked },
     asker,
-    (response) => ({ ...response, topics: [...denied.topics, ...response.topics] }),
+    (response) => ({ ...response, topics: [...refused.topics, ...response.topics] }),
   );
 }

@@ -10,9 +10,9 @@
 import type { GroupResponse } from "../../partitions/coordinators/groups/group_apis.ts";
 import { refuseGroupRequest } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
-import { authorize } from "../requests/authorization.ts";
+import { authorize, partAllowed } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroup, askGroups } from "../requests/group_questions.ts";
+import { askGroup, askGroups } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
@@ -73,7 +73,7 @@ function fetchOfOne(request: OffsetFetchRequest, exchange: RequestExchange, serv
   const { groupId } = request;
   if (!authorize(context, "DESCRIBE", { type: "GROUP", name: groupId })) {
     const response = refuseGroupRequest(API_KEY, request, errorCode.GROUP_AUTHORIZATION_FAILED, apiVersion);
-    return answerGroup(exchange, response);
+    return exchange.respond(response);
   }
   const isVisible = visibilityFor(exchange, services);
   const screened = screen(request.topics, isVisible);
@@ -128,8 +128,8 @@ function visibilityFor({ context, apiVersion }: RequestExchange, { image }: Shar
 
 function screen(topics: readonly OffsetFetchRequestTopic[] | null, isVisible: Visibility): Screened {
   if (topics === null || topics.every(isVisible)) return { asked: topics, denied: NONE_DENIED };
-  const denied = topics.filter((topic) => !isVisible(topic)).map(denyTopic);
-  return { asked: topics.filter(isVisible), denied };
+  const { allowed, denied } = partAllowed(topics, isVisible);
+  return { asked: allowed, denied: denied.map(denyTopic) };
 }
 
 /** Adds what was denied, leaves out what the client may not see. */

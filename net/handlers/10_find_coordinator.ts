@@ -21,7 +21,6 @@ import {
   type FindCoordinatorResponse,
   findCoordinatorResponse,
 } from "../protocol/messages/10_find_coordinator.ts";
-import { charge } from "../requests/quota.ts";
 
 /** The row of FindCoordinator. */
 export const findCoordinatorApi = api({
@@ -56,19 +55,18 @@ export function handleFindCoordinator(
   exchange: Exchange<FindCoordinatorResponse>,
   services: ShardServices,
 ): void {
-  const { context, apiVersion } = exchange;
+  const { apiVersion } = exchange;
   const { key, keyType, coordinatorKeys } = request;
   const keys = apiVersion < BATCH_VERSION ? [key] : coordinatorKeys;
   const answer = () => {
-    const throttleTimeMs = charge(context, "request", 1);
     const coordinators = keys.map((one) => ({
       key: one,
       ...coordinatorOf({ key: one, keyType }, exchange, services),
     }));
     const [first] = coordinators;
     if (apiVersion < BATCH_VERSION && first !== undefined) {
-      exchange.respond({ throttleTimeMs, ...first, errorMessage: first.errorMessage || NO_ERROR });
-    } else exchange.respond({ throttleTimeMs, coordinators });
+      exchange.respond({ ...first, errorMessage: first.errorMessage || NO_ERROR });
+    } else exchange.respond({ coordinators });
   };
   const isMissing = keyType === keyTypes.group && services.image.topic(OFFSETS_TOPIC) === undefined;
   if (!isMissing || !keys.some((one) => refuse({ key: one, keyType }, exchange) === errorCode.NONE)) return answer();

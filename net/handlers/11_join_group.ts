@@ -5,13 +5,10 @@
  * v1 rebalance timeout (KIP-62) · v2 throttle time (KIP-124) · v4 MEMBER_ID_REQUIRED (KIP-394) · v5 static members (KIP-345) · v6 flexible
  * (KIP-482) · v7 protocol type and name may be null (KIP-559) · v8 reason (KIP-800) · v9 SkipAssignment (KIP-814).
  */
-import { refuseGroupRequest } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
-import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroup } from "../requests/group_questions.ts";
+import { askGroup, groupPermission } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
-import { errorCode } from "../protocol/error_codes.ts";
 import { type JoinGroupRequest, joinGroupRequest, joinGroupResponse } from "../protocol/messages/11_join_group.ts";
 
 /** The row of JoinGroup. */
@@ -21,6 +18,7 @@ export const joinGroupApi = api({
   served: [0, 9],
   request: joinGroupRequest,
   response: joinGroupResponse,
+  needs: groupPermission(11, "READ"),
   elementsMax: 1 << 10, // protocols
   handle: handleJoinGroup,
 });
@@ -29,13 +27,6 @@ const API_KEY = 11;
 
 /** Handles JoinGroup. */
 export function handleJoinGroup(request: JoinGroupRequest, exchange: RequestExchange, services: ShardServices): void {
-  const { groupId } = request;
-  if (!authorize(exchange.context, "READ", { type: "GROUP", name: groupId })) {
-    return answerGroup(
-      exchange,
-      refuseGroupRequest(API_KEY, request, errorCode.GROUP_AUTHORIZATION_FAILED, exchange.apiVersion),
-    );
-  }
   exchange.holdFollowers();
-  askGroup({ apiKey: API_KEY, groupId, request }, { exchange, services });
+  askGroup({ apiKey: API_KEY, groupId: request.groupId, request }, { exchange, services });
 }

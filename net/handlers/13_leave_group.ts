@@ -5,11 +5,9 @@
  * (KIP-800).
  */
 import { api } from "../requests/api.ts";
-import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroup } from "../requests/group_questions.ts";
+import { askGroup, groupPermission } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
-import { errorCode } from "../protocol/error_codes.ts";
 import { type LeaveGroupRequest, leaveGroupRequest, leaveGroupResponse } from "../protocol/messages/13_leave_group.ts";
 
 /** The row of LeaveGroup. */
@@ -19,15 +17,12 @@ export const leaveGroupApi = api({
   served: [0, 5],
   request: leaveGroupRequest,
   response: leaveGroupResponse,
+  needs: groupPermission(13, "READ"),
   elementsMax: 1 << 12, // members
   handle: handleLeaveGroup,
 });
 
 /** Handles LeaveGroup. */
 export function handleLeaveGroup(request: LeaveGroupRequest, exchange: RequestExchange, services: ShardServices): void {
-  const { groupId } = request;
-  if (!authorize(exchange.context, "READ", { type: "GROUP", name: groupId })) {
-    return answerGroup(exchange, { errorCode: errorCode.GROUP_AUTHORIZATION_FAILED, members: [] });
-  }
-  askGroup({ apiKey: 13, groupId, request }, { exchange, services });
+  askGroup({ apiKey: 13, groupId: request.groupId, request }, { exchange, services });
 }

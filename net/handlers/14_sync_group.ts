@@ -6,9 +6,8 @@
  */
 import { refuseGroupRequest } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
-import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroup } from "../requests/group_questions.ts";
+import { askGroup, groupPermission } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { type SyncGroupRequest, syncGroupRequest, syncGroupResponse } from "../protocol/messages/14_sync_group.ts";
@@ -20,6 +19,7 @@ export const syncGroupApi = api({
   served: [0, 5],
   request: syncGroupRequest,
   response: syncGroupResponse,
+  needs: groupPermission(14, "READ"),
   elementsMax: 1 << 12, // members
   handle: handleSyncGroup,
 });
@@ -30,19 +30,11 @@ const PROTOCOL_VERSION = 5;
 
 /** Handles SyncGroup. */
 export function handleSyncGroup(request: SyncGroupRequest, exchange: RequestExchange, services: ShardServices): void {
-  const refusal = refuse(request, exchange);
-  if (refusal !== errorCode.NONE) {
-    return answerGroup(exchange, refuseGroupRequest(API_KEY, request, refusal, exchange.apiVersion));
+  const { apiVersion } = exchange;
+  if (apiVersion >= PROTOCOL_VERSION && (request.protocolType === null || request.protocolName === null)) {
+    const code = errorCode.INCONSISTENT_GROUP_PROTOCOL;
+    return exchange.respond(refuseGroupRequest(API_KEY, request, code, apiVersion));
   }
   exchange.holdFollowers();
   askGroup({ apiKey: API_KEY, groupId: request.groupId, request }, { exchange, services });
-}
-
-function refuse({ groupId, protocolType, protocolName }: SyncGroupRequest, exchange: RequestExchange): number {
-  if (exchange.apiVersion >= PROTOCOL_VERSION && (protocolType === null || protocolName === null)) {
-    return errorCode.INCONSISTENT_GROUP_PROTOCOL;
-  }
-  return authorize(exchange.context, "READ", { type: "GROUP", name: groupId })
-    ? errorCode.NONE
-    : errorCode.GROUP_AUTHORIZATION_FAILED;
 }

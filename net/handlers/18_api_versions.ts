@@ -24,7 +24,6 @@ import {
   type ApiVersionsResponse,
   apiVersionsResponse,
 } from "../protocol/messages/18_api_versions.ts";
-import { charge } from "../requests/quota.ts";
 
 /** The row of ApiVersions. */
 export const apiVersionsApi = api({
@@ -74,18 +73,16 @@ function answer(
   { image, apiKeys }: { image: MetadataImage; apiKeys: ApiVersionsResponse["apiKeys"] },
 ): void {
   const { context, apiVersion } = exchange;
-  const throttleTimeMs = charge(context, "request", 1);
   if (apiVersion >= SOFTWARE_VERSION) {
     const { clientSoftwareName, clientSoftwareVersion } = request;
     if (!SOFTWARE.test(clientSoftwareName) || !SOFTWARE.test(clientSoftwareVersion)) {
-      return exchange.respond({ errorCode: errorCode.INVALID_REQUEST, apiKeys: [], throttleTimeMs });
+      return exchange.respond({ errorCode: errorCode.INVALID_REQUEST, apiKeys: [] });
     }
     context.clientSoftware = `${cut(clientSoftwareName)} ${cut(clientSoftwareVersion)}`;
   }
   exchange.respond({
     errorCode: errorCode.NONE,
     apiKeys,
-    throttleTimeMs,
     supportedFeatures: apiVersion >= FEATURES_FROM_0_VERSION ? supportedFeatures : supportedFeaturesFrom1,
     finalizedFeaturesEpoch: image.version,
     finalizedFeatures,

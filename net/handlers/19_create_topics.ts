@@ -8,9 +8,10 @@
  * Not done: policies (`create.topic.policy.class.name`).
  */
 import { api } from "../requests/api.ts";
-import { authorize, CLUSTER } from "../requests/authorization.ts";
+import { authorize, CLUSTER, partAllowed } from "../requests/authorization.ts";
 import { askControl } from "../requests/control_question.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
+import type { ConnectionContext } from "../requests/connection_context.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
   type CreatableTopicResult,
@@ -19,7 +20,6 @@ import {
   type CreateTopicsResponse,
   createTopicsResponse,
 } from "../protocol/messages/19_create_topics.ts";
-import { charge } from "../requests/quota.ts";
 import { isFailure } from "../shards/shard_messages.ts";
 
 /** The row of CreateTopics. */
@@ -42,8 +42,7 @@ export function handleCreateTopics(
   const { context, apiVersion } = exchange;
   const isAllowed = (name: string) =>
     authorize(context, "CREATE", CLUSTER) || authorize(context, "CREATE", { type: "TOPIC", name });
-  const topics = request.topics.filter(({ name }) => isAllowed(name));
-  const denied = request.topics.filter(({ name }) => !isAllowed(name));
+  const { allowed: topics, denied } = partAllowed(request.topics, ({ name }) => isAllowed(name));
   askControl({ name: "createTopics", args: { request: { ...request, topics }, apiVersion } }, {
     control: services.control,
     exchange,
@@ -53,8 +52,8 @@ export function handleCreateTopics(
       : result.topics.map((topic) => withoutHidden(topic, context));
     const created = results.filter((topic) => topic.errorCode === errorCode.NONE);
     const partitions = created.reduce((sum, { numPartitions = 0 }) => sum + numPartitions, 0);
+    exchange.charge("controller-mutation", partitions);
     exchange.respond({
-      throttleTimeMs: charge(context, "controller-mutation", partitions),
       topics: [
         ...results,
         ...denied.map(({ name }) => refused(name, errorCode.TOPIC_AUTHORIZATION_FAILED, "Authorization failed.")),

@@ -5,9 +5,10 @@
  * id (KIP-516).
  */
 import { api } from "../requests/api.ts";
-import { authorize, CLUSTER } from "../requests/authorization.ts";
+import { authorize, CLUSTER, partAllowed } from "../requests/authorization.ts";
 import { askControl } from "../requests/control_question.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
+import type { ConnectionContext } from "../requests/connection_context.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import {
   type DeletableTopicResult,
@@ -17,7 +18,6 @@ import {
   deleteTopicsResponse,
 } from "../protocol/messages/20_delete_topics.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";
-import { charge } from "../requests/quota.ts";
 import { isFailure } from "../shards/shard_messages.ts";
 
 /** The row of DeleteTopics. */
@@ -49,8 +49,8 @@ export function handleDeleteTopics(
     return found === undefined || isDeletable(found, context);
   };
   const named: Named[] = [...request.topicNames.map((name) => ({ name, topicId: ZERO_UUID })), ...request.topics];
-  const allowed = named.filter(isAllowed);
-  const denied = named.filter((topic) => !isAllowed(topic)).map((topic) => refuse(topic, context));
+  const { allowed, denied } = partAllowed(named, isAllowed);
+  const refused = denied.map((topic) => refuse(topic, context));
   const partitions = new Map(allowed.map((topic) => [nameOf(topic, services), countOf(topic, services)]));
   const asked: DeleteTopicsRequest = { ...request, topicNames: [], topics: allowed };
   askControl(
@@ -62,8 +62,8 @@ export function handleDeleteTopics(
         : result.responses;
       const deleted = responses.filter((topic) => topic.errorCode === errorCode.NONE);
       const count = deleted.reduce((sum, { name }) => sum + (partitions.get(name) ?? 0), 0);
-      const throttleTimeMs = charge(context, "controller-mutation", count);
-      exchange.respond({ throttleTimeMs, responses: [...responses, ...denied] });
+      exchange.charge("controller-mutation", count);
+      exchange.respond({ responses: [...responses, ...refused] });
     },
   );
 }

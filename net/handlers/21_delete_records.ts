@@ -26,7 +26,6 @@ import { api } from "../requests/api.ts";
 import { askControl } from "../requests/control_question.ts";
 import { gather, type GatheredTopic } from "../requests/gather.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
-import { charge } from "../requests/quota.ts";
 import { isFailure } from "../shards/shard_messages.ts";
 
 /** The row of DeleteRecords. */
@@ -88,7 +87,7 @@ function saveAndRespond(
   exchange: Exchange<DeleteRecordsResponse>,
   { control }: ShardServices,
 ): void {
-  const respond = () => exchange.respond({ throttleTimeMs: charge(exchange.context, "request", 1), topics });
+  const respond = () => exchange.respond({ topics });
   const moved = topics.flatMap(({ partitions }) => partitions.filter((part) => part.errorCode === errorCode.NONE));
   if (moved.length === 0) return respond();
   askControl({ name: "saveLogStarts", args: {} }, { control, exchange }, (result) => {

@@ -20,7 +20,6 @@ import {
   initProducerIdResponse,
 } from "../protocol/messages/22_init_producer_id.ts";
 import { ProducerIds } from "../requests/producer_ids.ts";
-import { charge } from "../requests/quota.ts";
 
 /** The row of InitProducerId. */
 export const initProducerIdApi = api({
@@ -39,14 +38,12 @@ const NONE = -1;
 function initProducerIdHandlerOf(): Handler<InitProducerIdRequest, InitProducerIdResponse> {
   const ids = new ProducerIds();
   return (request, exchange, services) => {
-    const throttleTimeMs = charge(exchange.context, "request", 1);
-    const refuse = (code: number) =>
-      exchange.respond({ throttleTimeMs, errorCode: code, producerId: NONE, producerEpoch: NONE });
+    const refuse = (code: number) => exchange.respond({ errorCode: code, producerId: NONE, producerEpoch: NONE });
     const refusal = refusalOf(request, exchange);
     if (refusal !== errorCode.NONE) return refuse(refusal);
     ids.take(services.control, (id) => {
       if (typeof id !== "number") return refuse(errorCode.UNKNOWN_SERVER_ERROR);
-      exchange.respond({ throttleTimeMs, errorCode: errorCode.NONE, producerId: id, producerEpoch: 0 });
+      exchange.respond({ errorCode: errorCode.NONE, producerId: id, producerEpoch: 0 });
     });
   };
 }

@@ -13,7 +13,6 @@ import {
 import { api } from "../requests/api.ts";
 import { gather } from "../requests/gather.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
-import { charge } from "../requests/quota.ts";
 
 /** The row of OffsetForLeaderEpoch. */
 export const offsetForLeaderEpochApi = api({
@@ -48,7 +47,7 @@ export function handleOffsetForLeaderEpoch(
       }),
       respond: (answered) => {
         const topics = answered.map(({ name, partitions }) => ({ topic: name, partitions }));
-        exchange.respond({ throttleTimeMs: charge(exchange.context, "request", 1), topics });
+        exchange.respond({ topics });
       },
     },
     exchange,

@@ -15,8 +15,9 @@ import { resourceTypes } from "../../partitions/config/resource_types.ts";
 import { describeBrokerConfigs, describeTopicConfigs } from "../../partitions/config/topics/topic_configs.ts";
 import { refuseTopicName } from "../../partitions/metadata/topic_names.ts";
 import { api } from "../requests/api.ts";
-import { authorize, CLUSTER } from "../requests/authorization.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
+import { refuseConfigAccess } from "../requests/config_access.ts";
+import type { ConnectionContext } from "../requests/connection_context.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { EncodedList } from "../protocol/encoded_list.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import {
@@ -28,7 +29,6 @@ import {
   describeConfigsResponse,
   type DescribeConfigsResult,
 } from "../protocol/messages/32_describe_configs.ts";
-import { charge } from "../requests/quota.ts";
 import type { SlicedWork } from "../requests/slices.ts";
 
 /** The row of DescribeConfigs. */
@@ -97,7 +97,7 @@ class DescribeConfigsOperation implements SlicedWork {
 
   finish(): void {
     const results = this.#results.asArray;
-    this.#exchange.respond({ throttleTimeMs: charge(this.#exchange.context, "request", 1), results });
+    this.#exchange.respond({ results });
   }
 
   #resultOf(resource: AskedResource): DescribeConfigsResult {
@@ -123,19 +123,10 @@ function describe(
   { resourceType, resourceName }: AskedResource,
   { context, services }: { context: ConnectionContext; services: ShardServices },
 ): Described {
-  if (resourceType === resourceTypes.topic) {
-    if (!authorize(context, "DESCRIBE_CONFIGS", { type: "TOPIC", name: resourceName })) {
-      return refuse("TOPIC_AUTHORIZATION_FAILED");
-    }
-    return describeTopic(resourceName, services);
-  }
-  if (resourceType === resourceTypes.group) {
-    if (!authorize(context, "DESCRIBE_CONFIGS", { type: "GROUP", name: resourceName })) {
-      return refuse("GROUP_AUTHORIZATION_FAILED");
-    }
-    return describeGroup(resourceName, services);
-  }
-  if (!authorize(context, "DESCRIBE_CONFIGS", CLUSTER)) return refuse("CLUSTER_AUTHORIZATION_FAILED");
+  const refusal = refuseConfigAccess(context, "DESCRIBE_CONFIGS", { resourceType, resourceName });
+  if (refusal !== null) return refuse(refusal);
+  if (resourceType === resourceTypes.topic) return describeTopic(resourceName, services);
+  if (resourceType === resourceTypes.group) return describeGroup(resourceName, services);
   if (resourceType === resourceTypes.broker) return describeBroker(resourceName, services);
   return refuse("INVALID_REQUEST", `Unsupported resource type: ${resourceType}`);
 }

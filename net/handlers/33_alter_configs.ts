@@ -7,12 +7,11 @@
  * Not done: settings of brokers that change while they run, broker loggers, client metrics, policies
  * (`alter.config.policy.class.name`).
  */
-import { resourceTypes } from "../../partitions/config/resource_types.ts";
 import { type AlterationResult, type ConfigAlteration, configOperations } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
-import { authorize, CLUSTER } from "../requests/authorization.ts";
+import { refuseConfigAccess } from "../requests/config_access.ts";
 import { askControl } from "../requests/control_question.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import {
   type AlterConfigsRequest,
@@ -21,7 +20,6 @@ import {
   type AlterConfigsResponse,
   alterConfigsResponse,
 } from "../protocol/messages/33_alter_configs.ts";
-import { charge } from "../requests/quota.ts";
 import { isFailure } from "../shards/shard_messages.ts";
 
 /** The row of AlterConfigs. */
@@ -57,7 +55,10 @@ export function alterConfigs(
   { control }: ShardServices,
 ): void {
   const { context } = exchange;
-  const codes = alterations.map((resource) => refuseUnauthorized(resource, context));
+  const codes = alterations.map((resource) => {
+    const refusal = refuseConfigAccess(context, "ALTER_CONFIGS", resource);
+    return refusal === null ? errorCode.NONE : errorCode[refusal];
+  });
   const allowed = alterations.filter((_, index) => codes[index] === errorCode.NONE);
   askControl({ name: "alterConfigs", args: { resources: allowed, validateOnly } }, { control, exchange }, (result) => {
     const results = isFailure(result)
@@ -71,18 +72,6 @@ export function alterConfigs(
       const outcome = code === errorCode.NONE ? results[next++] as AlterationResult : refused;
       return { ...outcome, resourceType, resourceName };
     });
-    exchange.respond({ throttleTimeMs: charge(context, "request", 1), responses });
+    exchange.respond({ responses });
   });
-}
-
-function refuseUnauthorized({ resourceType, resourceName }: ConfigAlteration, context: ConnectionContext): number {
-  if (resourceType === resourceTypes.topic) {
-    const isAllowed = authorize(context, "ALTER_CONFIGS", { type: "TOPIC", name: resourceName });
-    return isAllowed ? errorCode.NONE : errorCode.TOPIC_AUTHORIZATION_FAILED;
-  }
-  if (resourceType === resourceTypes.group) {
-    const isAllowed = authorize(context, "ALTER_CONFIGS", { type: "GROUP", name: resourceName });
-    return isAllowed ? errorCode.NONE : errorCode.GROUP_AUTHORIZATION_FAILED;
-  }
-  return authorize(context, "ALTER_CONFIGS", CLUSTER) ? errorCode.NONE : errorCode.CLUSTER_AUTHORIZATION_FAILED;
 }

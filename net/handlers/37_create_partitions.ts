@@ -5,7 +5,7 @@
  * right after it succeeds on any connection.
  */
 import { api } from "../requests/api.ts";
-import { authorize } from "../requests/authorization.ts";
+import { authorize, partAllowed } from "../requests/authorization.ts";
 import { askControl } from "../requests/control_question.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
@@ -16,7 +16,6 @@ import {
   createPartitionsResponse,
   type CreatePartitionsTopicResult,
 } from "../protocol/messages/37_create_partitions.ts";
-import { charge } from "../requests/quota.ts";
 import { isFailure } from "../shards/shard_messages.ts";
 
 /** The row of CreatePartitions. */
@@ -37,9 +36,11 @@ export function handleCreatePartitions(
   { control, image }: ShardServices,
 ): void {
   const { context } = exchange;
-  const isAllowed = (name: string) => authorize(context, "ALTER", { type: "TOPIC", name });
-  const topics = request.topics.filter(({ name }) => isAllowed(name));
-  const denied = new Set(request.topics.map(({ name }) => name).filter((name) => !isAllowed(name)));
+  const { allowed: topics, denied } = partAllowed(
+    request.topics,
+    ({ name }) => authorize(context, "ALTER", { type: "TOPIC", name }),
+  );
+  const deniedNames = new Set(denied.map(({ name }) => name));
   const counts = new Map(topics.map(({ name }) => [name, image.topic(name)?.partitions.length ?? 0]));
   askControl(
     { name: "createPartitions", args: { request: { ...request, topics } } },
@@ -51,11 +52,11 @@ export function handleCreatePartitions(
       const wanted = new Map(topics.map(({ name, count }) => [name, count]));
       const created = results.filter((topic) => topic.errorCode === errorCode.NONE);
       const added = created.reduce((sum, { name }) => sum + (wanted.get(name) ?? 0) - (counts.get(name) ?? 0), 0);
+      exchange.charge("controller-mutation", added);
       exchange.respond({
-        throttleTimeMs: charge(context, "controller-mutation", added),
         results: [
           ...results,
-          ...Array.from(denied, (name) => refused(name, errorCode.TOPIC_AUTHORIZATION_FAILED, null)),
+          ...Array.from(deniedNames, (name) => refused(name, errorCode.TOPIC_AUTHORIZATION_FAILED, null)),
         ],
       });
     },

@@ -41,5 +41,5 @@ export function handleDeleteGroups(
     requestFor: (groupsNames: string[]) => ({ groupsNames }),
     resultsOf: ({ results }: { results: readonly DeletableGroupResult[] }) => results,
   };
-  askGroups(question, { exchange, services }, (results) => ({ throttleTimeMs: 0, results: [...results] }));
+  askGroups(question, { exchange, services }, (results) => ({ results: [...results] }));
 }

@@ -2,9 +2,9 @@
  * OffsetDelete, API key 47 (KIP-496): forgets committed offsets of topics that nobody in the group reads. One version.
  */
 import { api } from "../requests/api.ts";
-import { authorize } from "../requests/authorization.ts";
+import { authorize, partAllowed } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroup } from "../requests/group_questions.ts";
+import { askGroup, groupPermission } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
@@ -20,6 +20,7 @@ export const offsetDeleteApi = api({
   served: [0, 0],
   request: offsetDeleteRequest,
   response: offsetDeleteResponse,
+  needs: groupPermission(47, "DELETE"),
   elementsMax: 1 << 13, // topics, partitions
   handle: handleOffsetDelete,
 });
@@ -32,22 +33,22 @@ export function handleOffsetDelete(
 ): void {
   const { context } = exchange;
   const { groupId } = request;
-  if (!authorize(context, "DELETE", { type: "GROUP", name: groupId })) {
-    return answerGroup(exchange, { errorCode: errorCode.GROUP_AUTHORIZATION_FAILED, topics: [] });
-  }
-  const isAllowed = ({ name }: { name: string }) => authorize(context, "READ", { type: "TOPIC", name });
-  const denied = request.topics.filter((topic) => !isAllowed(topic)).map(({ name, partitions }) => ({
+  const { allowed, denied } = partAllowed(
+    request.topics,
+    ({ name }) => authorize(context, "READ", { type: "TOPIC", name }),
+  );
+  const refused = denied.map(({ name, partitions }) => ({
     name,
     partitions: partitions.map(({ partitionIndex }) => ({
       partitionIndex,
       errorCode: errorCode.TOPIC_AUTHORIZATION_FAILED,
     })),
   }));
-  const asked = { ...request, topics: request.topics.filter(isAllowed) };
+  const asked = { ...request, topics: allowed };
   askGroup(
     { apiKey: 47, groupId, request: asked },
     { exchange, services },
     (response) =>
-      response.errorCode === errorCode.NONE ? { ...response, topics: [...denied, ...response.topics] } : response,
+      response.errorCode === errorCode.NONE ? { ...response, topics: [...refused, ...response.topics] } : response,
   );
 }

@@ -16,7 +16,6 @@ import {
   type DescribeClusterResponse,
   describeClusterResponse,
 } from "../protocol/messages/60_describe_cluster.ts";
-import { charge } from "../requests/quota.ts";
 import { clusterOperations } from "./03_metadata.ts";
 
 /** The row of DescribeCluster. */
@@ -42,12 +41,10 @@ export function handleDescribeCluster(
 ): void {
   const { context } = exchange;
   const { cluster } = services;
-  const throttleTimeMs = charge(context, "request", 1);
   const { endpointType } = request;
   if (endpointType !== endpointTypes.broker) {
     const isController = endpointType === endpointTypes.controller;
     return exchange.respond({
-      throttleTimeMs,
       errorCode: isController ? errorCode.MISMATCHED_ENDPOINT_TYPE : errorCode.UNSUPPORTED_ENDPOINT_TYPE,
       errorMessage: isController
         ? "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
@@ -57,7 +54,6 @@ export function handleDescribeCluster(
     });
   }
   exchange.respond({
-    throttleTimeMs,
     errorCode: errorCode.NONE,
     errorMessage: null,
     endpointType,

@@ -8,7 +8,7 @@ import { refuseConsumerHeartbeat } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroup } from "../requests/group_questions.ts";
+import { askGroup } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import {
@@ -36,7 +36,7 @@ export function handleConsumerGroupHeartbeat(
 ): void {
   const refusal = refuse(request, exchange, services);
   if (refusal !== errorCode.NONE) {
-    return answerGroup(exchange, refuseConsumerHeartbeat(refusal, errorMessage(refusal)));
+    return exchange.respond(refuseConsumerHeartbeat(refusal, errorMessage(refusal)));
   }
   askGroup({ apiKey: 68, groupId: request.groupId, request }, { exchange, services });
 }

@@ -8,8 +8,9 @@ import { refuseConsumerDescription } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
 import { authorize, authorizedOperations } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
-import { answerGroup, askGroups } from "../requests/group_questions.ts";
-import type { ConnectionContext, ShardServices } from "../requests/handler.ts";
+import { askGroups } from "../requests/group_questions.ts";
+import type { ConnectionContext } from "../requests/connection_context.ts";
+import type { ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import {
   type ConsumerGroupDescribeRequest,
@@ -46,7 +47,7 @@ export function handleConsumerGroupDescribe(
   if (!services.config.groupProtocols.includes("consumer")) {
     const code = errorCode.UNSUPPORTED_VERSION;
     const groups = groupIds.map((groupId) => refuseConsumerDescription(groupId, code, errorMessage(code)));
-    return answerGroup(exchange, { groups });
+    return exchange.respond({ groups });
   }
   const question = {
     apiKey: 69 as const,
@@ -58,7 +59,6 @@ export function handleConsumerGroupDescribe(
     resultsOf: ({ groups }: GroupResponse<69>) => groups,
   };
   askGroups(question, { exchange, services }, (described) => ({
-    throttleTimeMs: 0,
     groups: described.map((group) => {
       if (group.errorCode !== errorCode.NONE) return group;
       if (!seesTopics(group, context)) {

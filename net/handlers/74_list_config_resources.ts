@@ -6,8 +6,9 @@
  */
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
 import { api } from "../requests/api.ts";
-import { authorize, CLUSTER } from "../requests/authorization.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
+import { CLUSTER } from "../requests/authorization.ts";
+import type { ConnectionContext } from "../requests/connection_context.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
   type ConfigResource,
@@ -16,7 +17,6 @@ import {
   type ListConfigResourcesResponse,
   listConfigResourcesResponse,
 } from "../protocol/messages/74_list_config_resources.ts";
-import { charge } from "../requests/quota.ts";
 
 /** The row of ListConfigResources. */
 export const listConfigResourcesApi = api({
@@ -25,6 +25,11 @@ export const listConfigResourcesApi = api({
   served: [0, 1],
   request: listConfigResourcesRequest,
   response: listConfigResourcesResponse,
+  needs: {
+    operation: "DESCRIBE_CONFIGS",
+    resourceOf: () => CLUSTER,
+    refuse: () => ({ errorCode: errorCode.CLUSTER_AUTHORIZATION_FAILED, configResources: [] }),
+  },
   elementsMax: 1 << 10, // types
   isReadOnly: true,
   handle: handleListConfigResources,
@@ -38,8 +43,7 @@ export function handleListConfigResources(
 ): void {
   const { context, apiVersion } = exchange;
   const answer = (code: number, configResources: ConfigResource[] = []) =>
-    exchange.respond({ throttleTimeMs: charge(context, "request", 1), errorCode: code, configResources });
-  if (!authorize(context, "DESCRIBE_CONFIGS", CLUSTER)) return answer(errorCode.CLUSTER_AUTHORIZATION_FAILED);
+    exchange.respond({ errorCode: code, configResources });
   const supported: number[] = apiVersion === 0 ? [resourceTypes.clientMetrics] : Object.values(resourceTypes);
   const asked = new Set(request.resourceTypes.length === 0 ? supported : request.resourceTypes);
   if ([...asked].some((type) => !supported.includes(type))) return answer(errorCode.UNSUPPORTED_VERSION);

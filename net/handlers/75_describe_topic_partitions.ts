@@ -10,9 +10,10 @@
 import type { PartitionImage, TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
 import { api } from "../requests/api.ts";
-import { authorize, authorizedOperations } from "../requests/authorization.ts";
+import { authorize, authorizedOperations, partAllowed } from "../requests/authorization.ts";
 import { NO_LEADER } from "../requests/cluster_view.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
+import type { ConnectionContext } from "../requests/connection_context.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { OPERATIONS_NOT_REQUESTED } from "../protocol/messages/03_metadata.ts";
 import {
@@ -25,7 +26,6 @@ import {
   type DescribeTopicPartitionsResponseTopic,
 } from "../protocol/messages/75_describe_topic_partitions.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";
-import { charge } from "../requests/quota.ts";
 
 /** The row of DescribeTopicPartitions. */
 export const describeTopicPartitionsApi = api({
@@ -47,7 +47,7 @@ export function handleDescribeTopicPartitions(
 ): void {
   const { context } = exchange;
   const respond = (topics: DescribeTopicPartitionsResponseTopic[], nextCursor: Cursor | null) =>
-    exchange.respond({ throttleTimeMs: charge(context, "request", 1), topics, nextCursor });
+    exchange.respond({ topics, nextCursor });
   const { cursor } = request;
   const isAll = request.topics.length === 0;
   const asked = isAll
@@ -59,12 +59,14 @@ export function handleDescribeTopicPartitions(
     // The answer has no place for an error of its own: every topic bears it.
     return respond(request.topics.map(({ name }) => refused(name, errorCode.INVALID_REQUEST)), null);
   }
-  const isVisible = (name: string) => authorize(context, "DESCRIBE", { type: "TOPIC", name });
+  const { allowed, denied } = partAllowed(names, (name) => authorize(context, "DESCRIBE", { type: "TOPIC", name }));
   const limit = Math.max(1, Math.min(services.config.maxRequestPartitionSizeLimit, request.responsePartitionLimit));
   const page = new Page(services, { context, limit, isAll });
-  page.add(names.filter(isVisible), cursor);
-  const denied = isAll ? [] : names.filter((name) => !isVisible(name));
-  const hidden = denied.map((name) => ({ ...refused(name, errorCode.TOPIC_AUTHORIZATION_FAILED), isInternal: false }));
+  page.add(allowed, cursor);
+  const hidden = (isAll ? [] : denied).map((name) => ({
+    ...refused(name, errorCode.TOPIC_AUTHORIZATION_FAILED),
+    isInternal: false,
+  }));
   respond([...page.topics, ...hidden], page.next);
 }
 

@@ -10,7 +10,8 @@ import { MetadataImage, type TopicImage } from "../../partitions/metadata/image.
 import type { AnswerWaiter, Question, ShardPartitions } from "../../partitions/mod.ts";
 import { isInternalTopic } from "../../partitions/metadata/topic_names.ts";
 import { clusterOfOne } from "../requests/cluster_view.ts";
-import type { ConnectionContext, Exchange, ShardServices } from "../requests/handler.ts";
+import { type ConnectionContext, newContext } from "../requests/connection_context.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
 import type { Api } from "../protocol/api.ts";
 import { Reader } from "../protocol/reader.ts";
 import { Writer } from "../protocol/writer.ts";
@@ -26,17 +27,8 @@ export const OTHER_TOPIC_ID = "YWFhYWFhYWFhYWFhYWFhYQ";
 
 /** A connection. */
 export function context(changes: Partial<ConnectionContext> = {}): ConnectionContext {
-  return {
-    listenerName: "PLAINTEXT",
-    principal: "User:ANONYMOUS",
-    localHost: "192.0.2.7",
-    localPort: 19092,
-    peerHost: "127.0.0.1",
-    clientId: "test",
-    clientSoftware: "unknown",
-    muteUntilMs: 0,
-    ...changes,
-  };
+  const ends = { listenerName: "PLAINTEXT", localHost: "192.0.2.7", localPort: 19092, peerHost: "127.0.0.1" };
+  return { ...newContext(ends), clientId: "test", ...changes };
 }
 
 /** A call of the control plane that waits for its answer. */
@@ -172,6 +164,8 @@ export class WireExchange<Response> implements Exchange<Response> {
   close(reason: string): void {
     assert.fail(`closed: ${reason}`);
   }
+
+  charge(): void {}
 
   beginSlices(): () => void {
     return () => {};

@@ -14,7 +14,7 @@ import type { Affinity } from "./affinity.ts";
 import { Framing, type FramingOwner, type FramingTools, type ReceiveResult } from "./framing.ts";
 import { releaseHoles } from "../requests/answer_frame.ts";
 import { Pipeline, type PipelineOwner } from "../requests/exchange.ts";
-import type { ConnectionContext } from "../requests/handler.ts";
+import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { MaybeIdle } from "./idle_connections.ts";
 import type { RecordsPayload, Writer } from "../protocol/writer.ts";
 import { isPipelineFull } from "./pipeline_limits.ts";

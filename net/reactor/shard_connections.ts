@@ -16,6 +16,7 @@ import {
   WRITABLE,
 } from "../../storage/mod.ts";
 import { type ConnectionTransfer, sendConnection } from "../shards/connection_transfer.ts";
+import { newContext } from "../requests/connection_context.ts";
 import { Affinity } from "./affinity.ts";
 import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
 import { GonePeer } from "./gone_peer.ts";
@@ -163,16 +164,12 @@ export class ShardConnections {
 
   #connectionOf(transfer: ConnectionTransfer, local: { host: string; port: number }): Connection {
     const { fd, listener, transfers, peer } = transfer;
-    const context = {
+    const context = newContext({
       listenerName: this.#parts.listenerNames[listener] ?? "PLAINTEXT",
-      principal: "User:ANONYMOUS",
       localHost: local.host,
       localPort: local.port,
       peerHost: peerAddress(fd)?.host ?? "",
-      clientId: "",
-      clientSoftware: "unknown",
-      muteUntilMs: 0,
-    };
+    });
     const connection = new Connection(fd, context, this.#shard, new Affinity(this.#parts.shard, transfers));
     connection.listener = listener;
     connection.peer = peer;

@@ -9,7 +9,7 @@ import { Affinity } from "./affinity.ts";
 import { Connection, type ConnectionShard } from "./connection.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { Handoff } from "../accept/handoff.ts";
-import type { ConnectionContext } from "../requests/handler.ts";
+import { type ConnectionContext, newContext } from "../requests/connection_context.ts";
 import { fetchApi } from "../handlers/01_fetch.ts";
 import { Writer } from "../protocol/writer.ts";
 import { RequestMemory } from "./request_memory.ts";
@@ -97,16 +97,12 @@ export class SocketPair implements Disposable {
 
 /** A connection's context. */
 export function testContext(): ConnectionContext {
-  return {
+  return newContext({
     listenerName: "PLAINTEXT",
-    principal: "User:ANONYMOUS",
     localHost: "127.0.0.1",
     localPort: 9092,
     peerHost: "127.0.0.1",
-    clientId: "",
-    clientSoftware: "unknown",
-    muteUntilMs: 0,
-  };
+  });
 }
 
 /** The shard of one connection. */

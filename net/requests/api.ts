@@ -6,8 +6,10 @@
 import { assert } from "../../storage/base/assert.ts";
 import { type Api, REQUEST_ELEMENTS_MAX, type Versions } from "../protocol/api.ts";
 import type { Message } from "../protocol/schema.ts";
+import type { Permission } from "./authorization.ts";
 import type { RequestExchange } from "./exchange.ts";
 import type { ShardServices } from "./handler.ts";
+import type { QuotaKind } from "./quotas.ts";
 
 /** What a shard does with a request of an API. */
 export type Handler<Request, Response> = (
@@ -23,6 +25,10 @@ export type AnyHandler = Handler<never, unknown>;
 export interface ServedApi extends Api {
   /** Makes the handler of one shard. */
   readonly handlerOf: (services: ShardServices) => AnyHandler;
+  /** What a client has to be allowed to do; absent: the handler asks about what the request names. */
+  readonly needs?: Permission<never, unknown>;
+  /** What the bytes of its requests are counted as, beside one request. */
+  readonly bytesQuota?: QuotaKind;
   /** Answers a version that is not served; absent: such a request closes its connection. */
   readonly handleUnserved?: (exchange: RequestExchange) => void;
 }
@@ -41,6 +47,8 @@ export type ApiRow<Request, Response> =
     readonly elementsMax?: number;
     /** Absent: the handler may change something. */
     readonly isReadOnly?: boolean;
+    readonly needs?: Permission<Request, Response>;
+    readonly bytesQuota?: QuotaKind;
     readonly handleUnserved?: (exchange: RequestExchange) => void;
   }
   & ({ readonly handle: Handler<Request, Response> } | {
@@ -60,6 +68,8 @@ export function api<Request, Response>(row: ApiRow<Request, Response>): ServedAp
     elementsMax: row.elementsMax ?? REQUEST_ELEMENTS_MAX,
     isReadOnly: row.isReadOnly ?? false,
     handlerOf: "handle" in row ? () => row.handle as AnyHandler : row.handlerOf as ServedApi["handlerOf"],
+    needs: row.needs,
+    bytesQuota: row.bytesQuota,
     handleUnserved: row.handleUnserved,
   };
 }

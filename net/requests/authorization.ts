@@ -1,37 +1,22 @@
 /**
- * Whether a connection may do something: the one place every handler asks. There is no authorizer yet, so everything is
- * allowed, as in Apache Kafka without `authorizer.class.name`. Runs on shards.
+ * Whether a connection may do something: the one place that asks its authorizer. A row of an API says what its request needs as a
+ * whole, and the router asks; handlers ask about the resources that a request names. Runs on shards.
  *
- * Names and numbers are those of Kafka's AclOperation and ResourceType; which operations a kind of resource knows is from
- * AclEntry.supportedOperations (4.3).
+ * Which operations a kind of resource knows is from Kafka's AclEntry.supportedOperations (4.3).
  */
-import type { ConnectionContext } from "./handler.ts";
+import { type Operation, operations, type Resource, type ResourceType } from "./authorizer.ts";
+import type { ConnectionContext } from "./connection_context.ts";
 
-/** Operations with their numbers, which are bits of the "authorized operations" of Metadata and DescribeCluster (KIP-430). */
-const operations = {
-  READ: 3,
-  WRITE: 4,
-  CREATE: 5,
-  DELETE: 6,
-  ALTER: 7,
-  DESCRIBE: 8,
-  CLUSTER_ACTION: 9,
-  DESCRIBE_CONFIGS: 10,
-  ALTER_CONFIGS: 11,
-  IDEMPOTENT_WRITE: 12,
-  TWO_PHASE_COMMIT: 15,
-} as const;
+/** Whose request it is, as far as it is asked what he may do. */
+type Client = Pick<ConnectionContext, "authorizer" | "principal">;
 
-/** What is done. */
-export type Operation = keyof typeof operations;
-
-/** Kinds of resource. */
-export type ResourceType = "TOPIC" | "GROUP" | "CLUSTER" | "TRANSACTIONAL_ID";
-
-/** What it is done to. */
-export interface Resource {
-  readonly type: ResourceType;
-  readonly name: string;
+/** What a client has to be allowed to do before its request is handled. */
+export interface Permission<Request, Response> {
+  readonly operation: Operation;
+  /** What to. */
+  readonly resourceOf: (request: Request) => Resource;
+  /** The answer to a client that may not. */
+  readonly refuse: (request: Request, apiVersion: number) => Response;
 }
 
 /** The cluster as a resource. */
@@ -45,15 +30,24 @@ const operationsOf: { readonly [T in ResourceType]: readonly Operation[] } = {
 };
 
 /** Says whether a connection may do something. */
-export function authorize(_context: ConnectionContext, _operation: Operation, _resource: Resource): boolean {
-  return true;
+export function authorize({ authorizer, principal }: Client, operation: Operation, resource: Resource): boolean {
+  return authorizer.allows(principal, operation, resource);
+}
+
+/** Parts what a request names into what the client may do something to, and the rest. */
+export function partAllowed<Item>(
+  items: readonly Item[],
+  isAllowed: (item: Item) => boolean,
+): { allowed: Item[]; denied: Item[] } {
+  const { allowed = [], denied = [] } = Object.groupBy(items, (item) => isAllowed(item) ? "allowed" : "denied");
+  return { allowed, denied };
 }
 
 /** All that a connection may do to a resource, as the bit field that clients get. */
-export function authorizedOperations(context: ConnectionContext, resource: Resource): number {
+export function authorizedOperations(client: Client, resource: Resource): number {
   let bits = 0;
   for (const operation of operationsOf[resource.type]) {
-    if (authorize(context, operation, resource)) bits |= 1 << operations[operation];
+    if (authorize(client, operation, resource)) bits |= 1 << operations[operation];
   }
   return bits;
 }

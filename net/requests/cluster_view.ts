@@ -11,7 +11,7 @@
  * (Kafka would name no broker at all).
  */
 import type { BrokerConfig, Listener } from "../../partitions/config/broker/broker_config.ts";
-import type { ConnectionContext } from "./handler.ts";
+import type { ConnectionContext } from "./connection_context.ts";
 
 /** What stands for a leader where there is none. */
 export const NO_LEADER = -1;

@@ -5,13 +5,15 @@
  */
 import { assert, AssertionError } from "../../storage/base/assert.ts";
 import type { Affinity } from "../reactor/affinity.ts";
-import type { ConnectionContext, Exchange } from "./handler.ts";
+import type { ConnectionContext } from "./connection_context.ts";
+import type { Exchange } from "./handler.ts";
 import type { Api } from "../protocol/api.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { encodeResponseHeader, type RequestHeader } from "../protocol/headers.ts";
 import { placeOf } from "../protocol/wire_types.ts";
 import type { RecordsPayload, Writer } from "../protocol/writer.ts";
 import { beginFrame, completeFrame, releaseHoles } from "./answer_frame.ts";
+import type { QuotaKind } from "./quotas.ts";
 import { RequestWeights } from "./request_weights.ts";
 
 /** An encoded response that waits for its turn. */
@@ -49,6 +51,8 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
   readonly #row: Api;
   readonly #pipeline: Pipeline;
   readonly #block: number;
+  /** How long the client has to pause. */
+  #throttleTimeMs = 0;
   #state: "waiting" | "kept" | "done" = "waiting";
   #kept: KeptResponse | null = null;
   #drop: (() => void) | null = null;
@@ -152,9 +156,15 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     this.close(`the handler of ${this.#row.name} failed, which is a bug of the broker: ${stack}`);
   }
 
+  charge(kind: QuotaKind, amount: number): void {
+    this.#throttleTimeMs = Math.max(this.#throttleTimeMs, this.context.quotas.charge(kind, amount));
+  }
+
   respond(response: Response): void {
+    const throttleTimeMs = this.#throttleTimeMs;
+    const answer = throttleTimeMs === 0 ? response : { ...response, throttleTimeMs };
     this.respondWith(
-      (writer) => this.#row.response.encode(writer, this.header.apiVersion, response),
+      (writer) => this.#row.response.encode(writer, this.header.apiVersion, answer),
       this.header.apiVersion,
     );
   }

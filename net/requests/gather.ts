@@ -18,6 +18,7 @@ import {
 } from "../../partitions/mod.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { authorize } from "./authorization.ts";
+import type { Operation } from "./authorizer.ts";
 import type { Exchange, ShardServices } from "./handler.ts";
 import type { SlicedWork } from "./slices.ts";
 import { TopicCursor } from "./topic_cursor.ts";
@@ -30,7 +31,7 @@ export interface Gathering<Named, Ask extends object, Answer extends object, Par
   /** What becomes of a partition that is named more than once: each is asked, each is INVALID_REQUEST, or the last one counts. */
   readonly repeated: "each" | "refused" | "last";
   /** What the client must be allowed to do with a topic. */
-  readonly operation: Parameters<typeof authorize>[1];
+  readonly operation: Operation;
   readonly indexOf: (named: Named) => number;
   /** Why no partition of a known topic is asked, as an error code. */
   readonly refuseTopic?: (topic: TopicImage) => number;

@@ -6,11 +6,12 @@
  */
 import type { GroupApiKey, GroupRequest, GroupResponse } from "../../partitions/coordinators/groups/group_apis.ts";
 import type { CoordinatorClient } from "../../partitions/coordinators/runtime/coordinator.ts";
-import { OFFSETS_TOPIC } from "../../partitions/mod.ts";
-import { authorize, type Operation } from "./authorization.ts";
+import { OFFSETS_TOPIC, refuseGroupRequest } from "../../partitions/mod.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import { authorize, partAllowed, type Permission } from "./authorization.ts";
+import type { Operation } from "./authorizer.ts";
 import type { RequestExchange } from "./exchange.ts";
 import type { ShardServices } from "./handler.ts";
-import { charge } from "./quota.ts";
 
 /** A request and the shard that it came to. */
 export interface GroupAsker {
@@ -25,6 +26,9 @@ export interface GroupQuestion<Key extends GroupApiKey> {
   readonly request: GroupRequest<Key>;
 }
 
+/** APIs whose requests are about one group. */
+export type OneGroupKey = 8 | 11 | 12 | 13 | 14 | 47;
+
 /** What is asked about several groups, of which each shard has some. */
 export interface GroupsQuestion<Key extends GroupApiKey, Item, Result> {
   readonly apiKey: Key;
@@ -37,6 +41,19 @@ export interface GroupsQuestion<Key extends GroupApiKey, Item, Result> {
   readonly requestFor: (items: Item[]) => GroupRequest<Key>;
   /** The results of one answer, one for each item that was asked. */
   readonly resultsOf: (response: GroupResponse<Key>) => readonly Result[];
+}
+
+/** What a client has to be allowed to do to the group that its request is about, and the answer to one that may not. */
+export function groupPermission<Key extends OneGroupKey>(
+  apiKey: Key,
+  operation: Operation,
+): Permission<GroupRequest<Key>, GroupResponse<Key>> {
+  return {
+    operation,
+    resourceOf: ({ groupId }) => ({ type: "GROUP", name: groupId }),
+    refuse: (request, apiVersion) =>
+      refuseGroupRequest(apiKey, request, errorCode.GROUP_AUTHORIZATION_FAILED, apiVersion),
+  };
 }
 
 /** Who asks, as coordinators see it. */
@@ -115,10 +132,10 @@ function divide<Key extends GroupApiKey, Item, Result>(
   { items, groupIdOf, operation }: GroupsQuestion<Key, Item, Result>,
   { exchange, services }: GroupAsker,
 ): { denied: Item[]; allowed: Item[]; byShard: [shard: number, indexes: number[]][] } {
-  const { denied = [], allowed = [] } = Object.groupBy(items, (item) => {
-    const isAllowed = authorize(exchange.context, operation, { type: "GROUP", name: groupIdOf(item) });
-    return isAllowed ? "allowed" : "denied";
-  });
+  const { denied, allowed } = partAllowed(
+    items,
+    (item) => authorize(exchange.context, operation, { type: "GROUP", name: groupIdOf(item) }),
+  );
   const byShard = Map.groupBy(allowed.keys(), (index) => {
     const shard = services.groups.ownerOf(OFFSETS_TOPIC, groupIdOf(allowed[index] as Item));
     exchange.affinity.countPartition(shard);
@@ -149,11 +166,6 @@ function askShards<Key extends GroupApiKey>(
   }
 }
 
-/** Answers at once, without asking anybody. */
-export function answerGroup(exchange: RequestExchange, response: object): void {
-  exchange.respond({ ...response, throttleTimeMs: charge(exchange.context, "request", 1) });
-}
-
 /** The way back to the client, which forgets it when it goes. Null: the protocol cannot carry the answer. */
 function answerOnce(exchange: RequestExchange): (response: object | null) => void {
   const waiting: { exchange: RequestExchange | null } = { exchange };
@@ -164,6 +176,6 @@ function answerOnce(exchange: RequestExchange): (response: object | null) => voi
     const asker = waiting.exchange;
     if (asker === null) return;
     if (response === null) asker.close("the request of a group, or its answer, is longer than the protocol allows");
-    else answerGroup(asker, response);
+    else asker.respond(response);
   };
 }

@@ -12,36 +12,18 @@ import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
 import type { Purgatory, ShardPartitions, WatermarkTable } from "../../partitions/mod.ts";
 import type { ClusterView } from "./cluster_view.ts";
 import type { Api } from "../protocol/api.ts";
-import type { RefusedBatches } from "./produce/refused_batches.ts";
+import type { ConnectionContext } from "./connection_context.ts";
+import type { QuotaKind } from "./quotas.ts";
 import type { SliceRunner } from "./slices.ts";
 import type { TopicWaits } from "./produce/topic_waits.ts";
-
-/** Who and what a connection is; handlers authorize and charge by it. */
-export interface ConnectionContext {
-  /** Name of the listener that accepted it ("PLAINTEXT"). */
-  readonly listenerName: string;
-  /** Authenticated principal; "User:ANONYMOUS" until security comes. */
-  readonly principal: string;
-  /** The broker's own end of the connection: what Metadata advertises unless `advertised.listeners` is set. */
-  readonly localHost: string;
-  readonly localPort: number;
-  /** Address that the client connected from. */
-  readonly peerHost: string;
-  /** Client id of the latest request, "" when it sent none. */
-  clientId: string;
-  /** Client library and its version from ApiVersions v3, "unknown" before. */
-  clientSoftware: string;
-  /** Monotonic time until which nothing is read from it (quota throttling), 0 = not muted. */
-  muteUntilMs: number;
-  /** Batches of idempotent producers that were refused; absent: none was. */
-  refusedBatches?: RefusedBatches;
-}
 
 /** One request and the way to answer it. Exactly one of `respond`, `respondNothing` and `close` ends it. */
 export interface Exchange<Response> {
   readonly apiVersion: number;
   readonly context: ConnectionContext;
-  /** Answers. Responses leave in request order, whatever the order of these calls. */
+  /** Counts what the request used, beside what the router knows: the answer tells the client how long to pause for it. */
+  charge(kind: QuotaKind, amount: number): void;
+  /** Answers; the throttle time is added. Responses leave in request order, whatever the order of these calls. */
   respond(response: Response): void;
   /** Ends a request that has no answer (acks=0). */
   respondNothing(): void;

@@ -5,6 +5,8 @@
  */
 import type { NativeMemory } from "../../storage/mod.ts";
 import type { Connection } from "../reactor/connection.ts";
+import { authorize, type Permission } from "./authorization.ts";
+import type { ConnectionContext } from "./connection_context.ts";
 import type { ShardServices } from "./handler.ts";
 import type { AnyHandler, ServedApi } from "./api.ts";
 import { decodeRequestHeader, type RequestHeader } from "../protocol/headers.ts";
@@ -48,7 +50,9 @@ export class Router {
     connection.context.clientId = header.clientId ?? "";
     const { api } = route;
     const [oldest, newest] = api.served;
-    if (header.apiVersion >= oldest && header.apiVersion <= newest) return this.#decode(connection, route, header);
+    if (header.apiVersion >= oldest && header.apiVersion <= newest) {
+      return this.#decode(connection, route, { header, length });
+    }
     if (api.handleUnserved === undefined) {
       return refuse(connection, `${api.name} v${header.apiVersion} is not served (${oldest} to ${newest} are)`);
     }
@@ -56,7 +60,11 @@ export class Router {
     return 0;
   }
 
-  #decode(connection: Connection, { api, handle }: Route, header: RequestHeader): number {
+  #decode(
+    connection: Connection,
+    { api, handle }: Route,
+    { header, length }: { header: RequestHeader; length: number },
+  ): number {
     const reader = this.#reader;
     const room = connection.pipeline.totals.weights.elementsRoom;
     reader.limitElements(Math.min(api.elementsMax, room));
@@ -65,13 +73,22 @@ export class Router {
     if (reader.failure !== null) return refuse(connection, `malformed ${api.name} request: ${reader.failure}`);
     const exchange = connection.pipeline.push(header, api);
     connection.pipeline.weigh(exchange, weightOf(reader.elementsCount));
+    exchange.charge("request", 1);
+    if (api.bytesQuota !== undefined) exchange.charge(api.bytesQuota, length);
     try {
-      handle(request as never, exchange, this.#services);
+      const { needs } = api;
+      if (needs === undefined || isAllowed(needs, request as never, connection.context)) {
+        handle(request as never, exchange, this.#services);
+      } else exchange.respond(needs.refuse(request as never, header.apiVersion));
     } catch (error) {
       exchange.fail(error);
     }
     return 0;
   }
+}
+
+function isAllowed(needs: Permission<never, unknown>, request: never, context: ConnectionContext): boolean {
+  return authorize(context, needs.operation, needs.resourceOf(request));
 }
 
 function refuse(connection: Connection, reason: string): 0 {

@@ -5,14 +5,19 @@ import { frameOf } from "../../tests/kafka_client.ts";
 import { Affinity } from "../reactor/affinity.ts";
 import type { Connection } from "../reactor/connection.ts";
 import { Pipeline, type PipelineOwner, type RequestExchange } from "./exchange.ts";
+import type { ConnectionContext } from "./connection_context.ts";
 import type { ServedApi } from "./api.ts";
 import type { ShardServices } from "./handler.ts";
 import { metadataApi } from "../handlers/03_metadata.ts";
+import { heartbeatApi } from "../handlers/12_heartbeat.ts";
 import { apiVersionsApi } from "../handlers/18_api_versions.ts";
 import { createTopicsApi } from "../handlers/19_create_topics.ts";
 import { apiVersionsRequest } from "../protocol/messages/18_api_versions.ts";
 import { metadataRequest } from "../protocol/messages/03_metadata.ts";
 import { createTopicsRequest } from "../protocol/messages/19_create_topics.ts";
+import { heartbeatRequest, heartbeatResponse } from "../protocol/messages/12_heartbeat.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import { Reader } from "../protocol/reader.ts";
 import { Writer } from "../protocol/writer.ts";
 import { FEW_ELEMENTS, WEIGHTS_MAX } from "./request_weights.ts";
 import { Router } from "./router.ts";
@@ -20,6 +25,7 @@ import { servicesOf } from "./services_testing.ts";
 import { testContext } from "../reactor/socket_testing.ts";
 
 const START = 1000;
+const heartbeat = { groupId: "g", generationId: 1, memberId: "m" };
 /** Of Metadata. */
 const METADATA_ELEMENTS_MAX = metadataApi.elementsMax;
 
@@ -34,17 +40,24 @@ class Fixture {
   sentCount = 0;
   /** What the handler does beside noting the request. */
   onRequest = () => {};
-  readonly context = testContext();
+  readonly context: ConnectionContext;
+  /** The latest answer. */
+  sent = new Uint8Array(0);
   readonly pipeline: Pipeline;
   readonly router: Router;
 
-  constructor() {
+  /** @param changes of the connection */
+  constructor(changes: Partial<ConnectionContext> = {}) {
+    this.context = { ...testContext(), ...changes };
     const owner: PipelineOwner = {
       context: this.context,
       affinity: new Affinity(0, 0),
       writer: new Writer(),
       onEnded: () => {},
-      sendEncoded: () => void this.sentCount++,
+      sendEncoded: (bytes, end) => {
+        this.sentCount++;
+        this.sent = bytes.slice(0, end);
+      },
       onHandlerFailure: () => void this.failuresCount++,
       close: (reason) => void this.closed.push(reason),
       currentBlock: 0,
@@ -56,8 +69,9 @@ class Fixture {
       this.handled.push({ request, exchange, services });
       this.onRequest();
     };
-    const apis = [metadataApi, apiVersionsApi, createTopicsApi].map((api): ServedApi => ({
+    const apis = [metadataApi, heartbeatApi, apiVersionsApi, createTopicsApi].map((api): ServedApi => ({
       ...api,
+      bytesQuota: api === heartbeatApi ? "produce" : undefined,
       handlerOf: () => handler,
       handleUnserved: api.handleUnserved && ((exchange) => void this.fallbacks.push(exchange)),
     }));
@@ -164,6 +178,36 @@ Deno.test("Router.route() lets what a handler throws end the broker where it may
   };
   assert.throws(() => fixture.route(metadataFrame(13)), AssertionError);
   assert.deepEqual([fixture.failuresCount, fixture.closed], [0, []]);
+});
+
+Deno.test("Router.route() answers by the API's row, and asks no handler, where the client may not do what the request needs", () => {
+  const asked: unknown[] = [];
+  const authorizer = { allows: (...question: unknown[]) => asked.push(question) > 1 };
+  const fixture = new Fixture({ principal: "User:a", authorizer });
+  const frame = frameOf(heartbeatRequest, { apiVersion: 4, correlationId: 7 }, heartbeat);
+  fixture.route(frame);
+  assert.deepEqual(asked, [["User:a", "READ", { type: "GROUP", name: "g" }]]);
+  assert.deepEqual([fixture.handled.length, fixture.sentCount, fixture.closed], [0, 1, []]);
+  const { errorCode: code } = heartbeatResponse.decode(new Reader(fixture.sent.subarray(9)), 4);
+  assert.equal(code, errorCode.GROUP_AUTHORIZATION_FAILED);
+  fixture.route(frame);
+  assert.deepEqual([fixture.handled.length, fixture.sentCount], [1, 1]);
+});
+
+Deno.test("Router.route() charges each request, and its bytes where the row says so; the answer tells the longest pause", () => {
+  const charged: unknown[] = [];
+  const charge = (kind: string, amount: number) => {
+    charged.push([kind, amount]);
+    return kind === "fetch" ? 700 : 30;
+  };
+  const fixture = new Fixture({ quotas: { charge } });
+  const frame = frameOf(heartbeatRequest, { apiVersion: 4, correlationId: 7 }, heartbeat);
+  fixture.route(frame);
+  assert.deepEqual(charged, [["request", 1], ["produce", frame.length - 4]]);
+  const [{ exchange }] = fixture.handled as [(typeof fixture.handled)[number]];
+  exchange.charge("fetch", 5);
+  exchange.respond({ errorCode: 0 });
+  assert.equal(heartbeatResponse.decode(new Reader(fixture.sent.subarray(9)), 4).throttleTimeMs, 700);
 });
 
 Deno.test("Router.route() closes on more elements than an API allows before it makes them, and weighs those it made until they are over", () => {

@@ -24,7 +24,6 @@ import { type FetchInterest, type FetchPlan, moveToEnd } from "./fetch_sessions.
 import type { ShardServices } from "../handler.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
 import type { FetchPartitionData, FetchRequest, FetchResponse } from "../../protocol/messages/01_fetch.ts";
-import { charge } from "../quota.ts";
 import type { FileSlice } from "../../reactor/file_slice.ts";
 import type { SlicedWork } from "../slices.ts";
 
@@ -292,8 +291,8 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
       if (last?.topic === interest.topic && last.topicId === interest.topicId) last.partitions.push(answer);
       else responses.push({ topic: interest.topic, topicId: interest.topicId, partitions: [answer] });
     }
+    this.#exchange.charge("fetch", bytes);
     this.#exchange.respond({
-      throttleTimeMs: charge(this.#exchange.context, "fetch", bytes),
       errorCode: errorCode.NONE,
       sessionId: session?.id ?? 0,
       responses,
