@@ -2,7 +2,7 @@
  * When a connection handles no further request for a while: its own are too many, its client does not take its answers, or those of
  * all connections take too much memory. Runs on shards.
  */
-import type { Pipeline } from "../requests/exchange.ts";
+import type { Pipeline } from "../requests/pipeline.ts";
 import type { Sender } from "./sender.ts";
 
 /** Requests of a connection that may wait for their answers; reading pauses at this many. */

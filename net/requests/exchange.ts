@@ -1,7 +1,6 @@
 /**
- * A request on its way to an answer, and the pipeline that puts answers back into request order. The answer to the oldest
- * request is encoded straight into what the connection sends; one that is early is encoded and kept until its turn.
- * Runs on shards.
+ * A request on its way to an answer. The answer to the oldest request of a connection is encoded straight into what the connection
+ * sends; one that is early is encoded and kept until its turn (pipeline.ts). Runs on shards.
  */
 import { assert, AssertionError } from "../../storage/base/assert.ts";
 import type { Affinity } from "../reactor/affinity.ts";
@@ -14,7 +13,7 @@ import { placeOf } from "../protocol/wire_types.ts";
 import type { RecordsPayload, Writer } from "../protocol/writer.ts";
 import { beginFrame, completeFrame, releaseHoles } from "./answer_frame.ts";
 import type { QuotaKind } from "./quotas.ts";
-import { RequestWeights } from "./request_weights.ts";
+import type { RequestWeights } from "./request_weights.ts";
 
 /** An encoded response that waits for its turn. */
 interface KeptResponse {
@@ -45,11 +44,30 @@ export interface PipelineOwner {
   close(reason: string): void;
 }
 
+/** What a request needs of the pipeline that it is in. */
+export interface ExchangePipeline {
+  readonly owner: PipelineOwner;
+  /** The request that others of its API wait for. */
+  waiting: RequestExchange | null;
+  /** Whether the connection has gone. */
+  readonly isClosed: boolean;
+  /** What decoded requests take on the heap, on the whole shard. */
+  readonly totals: { readonly weights: RequestWeights };
+  /** Whether a request is the oldest. */
+  isHead(exchange: RequestExchange): boolean;
+  /** A request has its answer, or needs none, before its turn. */
+  keep(exchange: RequestExchange, keptBytes: number): void;
+  /** Counts what a decoded request takes until it is answered. */
+  weigh(exchange: RequestExchange, bytes: number): void;
+  /** The oldest request is over: sends what its successors kept. */
+  advance(): void;
+}
+
 /** One request. */
 export class RequestExchange<Response = unknown> implements Exchange<Response> {
   readonly header: RequestHeader;
   readonly #row: Api;
-  readonly #pipeline: Pipeline;
+  readonly #pipeline: ExchangePipeline;
   readonly #block: number;
   /** How long the client has to pause. */
   #throttleTimeMs = 0;
@@ -67,7 +85,7 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
   weightBytes = 0;
 
   /** @param header the request's @param row its API @param pipeline of its connection */
-  constructor(header: RequestHeader, row: Api, pipeline: Pipeline) {
+  constructor(header: RequestHeader, row: Api, pipeline: ExchangePipeline) {
     this.header = header;
     this.#row = row;
     this.#pipeline = pipeline;
@@ -231,143 +249,5 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     const drop = this.#drop;
     this.#drop = null;
     drop?.();
-  }
-}
-
-/** What the pipelines of a shard take together. */
-export interface PipelineTotals {
-  /** Bytes of requests without an answer. */
-  heldBytes: number;
-  /** Bytes of answers that are not their turn. */
-  keptBytes: number;
-  /** What decoded requests take on the heap. */
-  readonly weights: RequestWeights;
-}
-
-/** Totals of pipelines that hold nothing. */
-export function emptyTotals(): PipelineTotals {
-  return { heldBytes: 0, keptBytes: 0, weights: new RequestWeights() };
-}
-
-/** The requests of a connection that are not answered yet, oldest first. */
-export class Pipeline {
-  readonly owner: PipelineOwner;
-  /** Belongs to the requests: the one that others of its API wait for. */
-  waiting: RequestExchange | null = null;
-  #requests: RequestExchange[] = [];
-  #isClosed = false;
-  #isAdvancing = false;
-  #heldBytes = 0;
-  /** What this pipeline and others take. */
-  readonly totals: PipelineTotals;
-
-  /** @param owner the connection @param totals counts the bytes of several pipelines */
-  constructor(owner: PipelineOwner, totals = emptyTotals()) {
-    this.owner = owner;
-    this.totals = totals;
-  }
-
-  /** How many requests wait for their answer. */
-  get length(): number {
-    return this.#requests.length;
-  }
-
-  /** Bytes of memory that its requests and the answers kept behind them take. */
-  get heldBytes(): number {
-    return this.#heldBytes;
-  }
-
-  /** Whether the connection has gone. */
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
-  /** Whether the latest request has to be over before the next one is handled. */
-  get isHeld(): boolean {
-    const latest = this.#requests.at(-1);
-    return latest !== undefined && latest.holdsFollowers && latest.isWaiting;
-  }
-
-  /** Whether a request of this API has to wait for one before it. */
-  holdsBack(apiKey: number): boolean {
-    const { waiting } = this;
-    return waiting !== null && waiting.isWaiting && waiting.header.apiKey === apiKey;
-  }
-
-  /** Adds the next request. */
-  push(header: RequestHeader, row: Api): RequestExchange {
-    const exchange = new RequestExchange(header, row, this);
-    this.#requests.push(exchange);
-    return exchange;
-  }
-
-  /** Counts the bytes of the request that was just handled, unless it has its answer. */
-  hold(bytes: number): void {
-    const latest = this.#requests.at(-1);
-    if (latest?.isWaiting) this.#countHeld(latest, bytes);
-  }
-
-  /** A request has its answer, or needs none, before its turn, which may come in days: the answer is all that it takes until then. */
-  keep(exchange: RequestExchange, keptBytes: number): void {
-    this.#countHeld(exchange, 0);
-    this.#countKept(exchange, keptBytes);
-    this.weigh(exchange, 0);
-    if (exchange.holdsFollowers) this.owner.onEnded();
-  }
-
-  /** Counts what a decoded request takes until it is answered. */
-  weigh(exchange: RequestExchange, bytes: number): void {
-    this.totals.weights.add(bytes - exchange.weightBytes);
-    exchange.weightBytes = bytes;
-  }
-
-  /** Whether a request is the oldest. */
-  isHead(exchange: RequestExchange): boolean {
-    return this.#requests[0] === exchange;
-  }
-
-  /** The oldest request is over: sends what its successors kept. */
-  advance(): void {
-    if (this.#isAdvancing) return;
-    this.#isAdvancing = true;
-    this.#shift();
-    while (this.#requests[0]?.release()) this.#shift();
-    this.#isAdvancing = false;
-  }
-
-  /** The connection has gone: everything that waits is let go. */
-  abandon(): void {
-    this.#isClosed = true;
-    const requests = this.#requests;
-    this.#requests = [];
-    for (const request of requests) {
-      request.abandon();
-      this.#letGo(request);
-    }
-  }
-
-  #shift(): void {
-    const request = this.#requests.shift();
-    if (request !== undefined) this.#letGo(request);
-  }
-
-  #letGo(request: RequestExchange): void {
-    this.#countHeld(request, 0);
-    this.#countKept(request, 0);
-    this.weigh(request, 0);
-  }
-
-  #countHeld(request: RequestExchange, bytes: number): void {
-    const more = bytes - request.heldBytes;
-    this.#heldBytes += more;
-    this.totals.heldBytes += more;
-    request.heldBytes = bytes;
-  }
-
-  #countKept(request: RequestExchange, bytes: number): void {
-    const more = bytes - request.keptBytes;
-    this.#heldBytes += more;
-    this.totals.keptBytes += more;
-    request.keptBytes = bytes;
   }
 }

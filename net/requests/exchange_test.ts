@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { Affinity } from "../reactor/affinity.ts";
-import { Pipeline, type PipelineOwner } from "./exchange.ts";
+import type { PipelineOwner } from "./exchange.ts";
+import { Pipeline } from "./pipeline.ts";
 import { fetchApi } from "../handlers/01_fetch.ts";
 import { type RecordsPayload, Writer } from "../protocol/writer.ts";
 import { testContext } from "../reactor/socket_testing.ts";

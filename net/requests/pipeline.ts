@@ -1,0 +1,146 @@
+/**
+ * The requests of a connection that are not answered yet: it puts answers back into request order, lets requests wait for one before
+ * them, and counts the memory that they take. Runs on shards.
+ */
+import type { Api } from "../protocol/api.ts";
+import type { RequestHeader } from "../protocol/headers.ts";
+import { type ExchangePipeline, type PipelineOwner, RequestExchange } from "./exchange.ts";
+import { RequestWeights } from "./request_weights.ts";
+
+/** What the pipelines of a shard take together. */
+export interface PipelineTotals {
+  /** Bytes of requests without an answer. */
+  heldBytes: number;
+  /** Bytes of answers that are not their turn. */
+  keptBytes: number;
+  /** What decoded requests take on the heap. */
+  readonly weights: RequestWeights;
+}
+
+/** Totals of pipelines that hold nothing. */
+export function emptyTotals(): PipelineTotals {
+  return { heldBytes: 0, keptBytes: 0, weights: new RequestWeights() };
+}
+
+/** The requests of a connection that are not answered yet, oldest first. */
+export class Pipeline implements ExchangePipeline {
+  readonly owner: PipelineOwner;
+  /** Belongs to the requests: the one that others of its API wait for. */
+  waiting: RequestExchange | null = null;
+  #requests: RequestExchange[] = [];
+  #isClosed = false;
+  #isAdvancing = false;
+  #heldBytes = 0;
+  /** What this pipeline and others take. */
+  readonly totals: PipelineTotals;
+
+  /** @param owner the connection @param totals counts the bytes of several pipelines */
+  constructor(owner: PipelineOwner, totals = emptyTotals()) {
+    this.owner = owner;
+    this.totals = totals;
+  }
+
+  /** How many requests wait for their answer. */
+  get length(): number {
+    return this.#requests.length;
+  }
+
+  /** Bytes of memory that its requests and the answers kept behind them take. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Whether the connection has gone. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Whether the latest request has to be over before the next one is handled. */
+  get isHeld(): boolean {
+    const latest = this.#requests.at(-1);
+    return latest !== undefined && latest.holdsFollowers && latest.isWaiting;
+  }
+
+  /** Whether a request of this API has to wait for one before it. */
+  holdsBack(apiKey: number): boolean {
+    const { waiting } = this;
+    return waiting !== null && waiting.isWaiting && waiting.header.apiKey === apiKey;
+  }
+
+  /** Adds the next request. */
+  push(header: RequestHeader, row: Api): RequestExchange {
+    const exchange = new RequestExchange(header, row, this);
+    this.#requests.push(exchange);
+    return exchange;
+  }
+
+  /** Counts the bytes of the request that was just handled, unless it has its answer. */
+  hold(bytes: number): void {
+    const latest = this.#requests.at(-1);
+    if (latest?.isWaiting) this.#countHeld(latest, bytes);
+  }
+
+  /** A request has its answer, or needs none, before its turn, which may come in days: the answer is all that it takes until then. */
+  keep(exchange: RequestExchange, keptBytes: number): void {
+    this.#countHeld(exchange, 0);
+    this.#countKept(exchange, keptBytes);
+    this.weigh(exchange, 0);
+    if (exchange.holdsFollowers) this.owner.onEnded();
+  }
+
+  /** Counts what a decoded request takes until it is answered. */
+  weigh(exchange: RequestExchange, bytes: number): void {
+    this.totals.weights.add(bytes - exchange.weightBytes);
+    exchange.weightBytes = bytes;
+  }
+
+  /** Whether a request is the oldest. */
+  isHead(exchange: RequestExchange): boolean {
+    return this.#requests[0] === exchange;
+  }
+
+  /** The oldest request is over: sends what its successors kept. */
+  advance(): void {
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    this.#shift();
+    while (this.#requests[0]?.release()) this.#shift();
+    this.#isAdvancing = false;
+  }
+
+  /** The connection has gone: everything that waits is let go. */
+  abandon(): void {
+    this.#isClosed = true;
+    const requests = this.#requests;
+    this.#requests = [];
+    for (const request of requests) {
+      request.abandon();
+      this.#letGo(request);
+    }
+  }
+
+  #shift(): void {
+    const request = this.#requests.shift();
+    if (request !== undefined) this.#letGo(request);
+  }
+
+  #letGo(request: RequestExchange): void {
+    this.#countHeld(request, 0);
+    this.#countKept(request, 0);
+    this.weigh(request, 0);
+  }
+
+  #countHeld(request: RequestExchange, bytes: number): void {
+    const more = bytes - request.heldBytes;
+    this.#heldBytes += more;
+    this.totals.heldBytes += more;
+    request.heldBytes = bytes;
+  }
+
+  #countKept(request: RequestExchange, bytes: number): void {
+    const more = bytes - request.keptBytes;
+    this.#heldBytes += more;
+    this.totals.keptBytes += more;
+    request.keptBytes = bytes;
+  }
+}
