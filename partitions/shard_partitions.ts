@@ -10,7 +10,9 @@ import { OwnedPartitions } from "./owned/owned_partitions.ts";
 import { OwnedRequests } from "./owned/owned_requests.ts";
 import type { Partition } from "./owned/partition.ts";
 import { ProgressNotices } from "./owned/progress_notices.ts";
-import type { AnswerWaiter } from "./questions/question.ts";
+import type { AnswerWaiter, AnyQuestion } from "./questions/question.ts";
+import { questions } from "./questions/questions.ts";
+import type { Arena } from "./shared/arena.ts";
 import { PartitionService } from "./remote/partition_service.ts";
 import { RemotePartitions } from "./remote/remote_partitions.ts";
 import { type AppendWaiter, emptyAppendOutcome, type ReadRequest, type ReadWaiter } from "./requests/outcomes.ts";
@@ -30,7 +32,9 @@ export interface ShardPartitionsParts {
   readonly purgatory: Purgatory;
   /** The way to each shard, by number; the own one is not used. */
   readonly outboxes: readonly Outbox[];
-  /** The receive arena of each shard. */
+  /** This shard's arena. */
+  readonly arena: Arena;
+  /** The arena of each shard. */
   readonly arenas: readonly NativeMemory[];
   /** `log.flush.scheduler.interval.ms`: how often `flush.ms` is looked at. */
   readonly flushCheckMs: number;
@@ -41,6 +45,8 @@ export interface ShardPartitionsParts {
   readonly unlink: (paths: readonly string[]) => void;
   /** Brings whole files into the page cache on another thread; `done` runs on a later turn. */
   readonly load: (files: readonly string[], done: () => void) => void;
+  /** What may be asked; every question that there is where absent. */
+  readonly asked?: readonly AnyQuestion[];
 }
 
 /** Operations in flight at which requests of many partitions pause. */
@@ -72,20 +78,22 @@ export class ShardPartitions {
 
   /** @param parts the shard's pieces */
   constructor(parts: ShardPartitionsParts) {
-    const { shard, arenas, outboxes, store, clock } = parts;
+    const { shard, arenas, outboxes, store, clock, asked = questions } = parts;
     this.#shard = shard;
     this.#store = store;
     this.#purgatory = parts.purgatory;
     this.#outboxes = outboxes;
-    this.#memory = arenas[shard] as NativeMemory;
+    this.#memory = parts.arena.memory;
     this.#notices = new ProgressNotices(parts);
     this.owned = new OwnedPartitions({ ...parts, onProgress: (slot) => this.#notices.note(slot) });
     this.#cold = new ColdLookups(parts.load);
     this.#ownedRequests = new OwnedRequests(this.owned, { clock, cold: this.#cold });
-    this.#remote = new RemotePartitions(outboxes);
+    this.#remote = new RemotePartitions({ outboxes, arenas, questions: asked });
     this.#service = new PartitionService(this.#ownedRequests, {
       outboxes,
       arenas,
+      arena: parts.arena,
+      questions: asked,
       onRelease: (lease) => store.release(lease),
     });
   }
@@ -166,7 +174,12 @@ export class ShardPartitions {
       this.#purgatory.markProgress(record.ints[record.int + message.watermark.slot] as number);
       return true;
     }
-    return this.#remote.receive(record) || this.#service.receive(sender, record);
+    return this.#remote.receive(sender, record) || this.#service.receive(sender, record);
+  }
+
+  /** Sends answers that waited for room in this shard's arena, now that the turn gave its memory back. */
+  sendWaiting(): void {
+    this.#service.sendWaiting();
   }
 
   /** Whether `announceProgress()` has something to tell. */

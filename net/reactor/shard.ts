@@ -269,6 +269,7 @@ export class Shard implements ConnectionShard {
       this.memory.grantWaiting(this.#mayGoOn);
     } while ((!this.#dirty.isEmpty || partitions.hasProgress || coordinators.hasGathered) && this.#mayGoOn());
     coordinators.sendWaiting();
+    partitions.sendWaiting();
     for (const outbox of outboxes) outbox.flush();
     this.#connections.tellClosed();
   }

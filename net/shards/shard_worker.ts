@@ -95,6 +95,7 @@ class ShardHost {
       unlink: (paths) => post({ type: "unlink", paths }),
       load: (paths, done) => this.#loadFiles(paths, done),
       report,
+      arena,
       arenas,
     });
     this.#groupCoordinator = this.#newCoordinator(purgatory, report);

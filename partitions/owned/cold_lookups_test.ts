@@ -18,7 +18,7 @@ function worldWithColdSegments(shardsCount: number): TestShards {
   }
   partitions.owned.close({ clean: true });
   before[Symbol.dispose]();
-  const world = new TestShards(shardsCount, [files], 1);
+  const world = new TestShards(shardsCount, [files], { warmSegmentsMax: 1 });
   world.apply(topicOn([0], { config }));
   return world;
 }

@@ -13,7 +13,7 @@ import { buildBatch, type TestRecord } from "../../tests/record_batch_builder.ts
 import { deleteRecords } from "../questions/delete_records.ts";
 import { epochEnd } from "../questions/epoch_end.ts";
 import { listOffsets } from "../questions/list_offsets.ts";
-import type { Answered, AnswerWaiter, Question } from "../questions/question.ts";
+import type { Answered, AnswerWaiter, AnyQuestion, Question } from "../questions/question.ts";
 import { LogStore } from "./log_store.ts";
 import type { TopicImage } from "../metadata/image.ts";
 import type {
@@ -161,10 +161,16 @@ export class TestShards implements Disposable {
   readonly shards: TestShard[];
 
   readonly #warmSegmentsMax: number | undefined;
+  readonly #asked: readonly AnyQuestion[] | undefined;
 
-  /** @param files file systems that were used before, by shard @param warmSegmentsMax closed segments whose files may stay open */
-  constructor(shardsCount: number, files: readonly CrashingFileSystem[] = [], warmSegmentsMax?: number) {
-    this.#warmSegmentsMax = warmSegmentsMax;
+  /** @param files file systems that were used before, by shard @param options warmSegmentsMax: closed segments whose files may stay open; asked: what may be asked */
+  constructor(
+    shardsCount: number,
+    files: readonly CrashingFileSystem[] = [],
+    options: { warmSegmentsMax?: number; asked?: readonly AnyQuestion[] } = {},
+  ) {
+    this.#warmSegmentsMax = options.warmSegmentsMax;
+    this.#asked = options.asked;
     this.state = allocateSharedState(shardsCount);
     this.table = new WatermarkTable(this.state.watermarks);
     this.interest = new InterestTable(this.state.interest);
@@ -204,6 +210,7 @@ export class TestShards implements Disposable {
       if (!partitions.receive(sender, record)) throw new Error("A record has no receiver");
     });
     do partitions.announceProgress(); while (purgatory.checkMarked());
+    partitions.sendWaiting();
     for (const outbox of outboxes) outbox.flush();
     return count + (outboxes.some((outbox) => outbox.isBacklogged) ? 1 : 0);
   }
@@ -228,6 +235,7 @@ export class TestShards implements Disposable {
     const purgatory = new Purgatory(this.interest, shard);
     const ways = outboxes(this.state, shard);
     const report = (text: string) => void reports.push(text);
+    const arena = arenas[shard] as Arena;
     const partitions = new ShardPartitions({
       shard,
       clock: this.clock,
@@ -244,14 +252,15 @@ export class TestShards implements Disposable {
       interest: this.interest,
       purgatory,
       outboxes: ways,
+      arena,
       arenas: arenas.map(({ memory }) => memory),
+      ...(this.#asked === undefined ? {} : { asked: this.#asked }),
       flushCheckMs: Infinity,
       report,
       flush: (request, done) => void flushes.push({ request, done }),
       unlink: (paths) => void unlinked.push(...paths),
       load: (files, done) => void loads.push({ files, done }),
     });
-    const arena = arenas[shard] as Arena;
     const mail = { inbox: inbox(this.state, shard), outboxes: ways };
     return { ...mail, partitions, purgatory, arena, files, reports, flushes, unlinked, loads };
   }

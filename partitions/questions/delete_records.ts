@@ -1,5 +1,6 @@
 /** The question of DeleteRecords, which is an order: move the log start (KIP-107). Plain data; shards. */
-import { float64, offset, question } from "./question.ts";
+import { float64, offset } from "./layout.ts";
+import { question } from "./question.ts";
 
 /** Answers where the log starts now. */
 export const deleteRecords = question({

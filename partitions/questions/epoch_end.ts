@@ -1,5 +1,6 @@
 /** The question of OffsetForLeaderEpoch: where a leader epoch ends (KIP-101, KIP-279). Plain data; shards. */
-import { int32, offset, question } from "./question.ts";
+import { int32, offset } from "./layout.ts";
+import { question } from "./question.ts";
 
 /** Both are -1 for an epoch that nothing is known of. */
 export const epochEnd = question({

@@ -2,7 +2,8 @@
  * The question of ListOffsets: the offset for a timestamp, or for one of Kafka's special timestamps (owned/listed_offsets.ts).
  * Plain data; shards.
  */
-import { flag, float64, int32, offset, question } from "./question.ts";
+import { flag, float64, int32, offset } from "./layout.ts";
+import { question } from "./question.ts";
 
 /** An offset of -1: no record matches. */
 export const listOffsets = question({

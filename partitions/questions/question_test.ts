@@ -1,7 +1,8 @@
 import { strict as assert } from "node:assert";
 import { toOffset } from "../../storage/base/units.ts";
 import { RECORD_FLOATS, RECORD_INTS, type RingRecord } from "../shared/ring.ts";
-import { flag, float64, int32, Layout, offset, question } from "./question.ts";
+import { flag, float64, int32, Layout, LIST_BYTES_MAX, listOf, offset } from "./layout.ts";
+import { question } from "./question.ts";
 
 /** A record in the middle of a ring, whose words are those of an old one. */
 function oldRecord(): RingRecord {
@@ -45,4 +46,30 @@ Deno.test("question() says -1 and false of what a refused answer does not know",
     serve: () => ({ a: 1, b: 2, c: toOffset(3), d: true, refusal: null }),
   });
   assert.deepEqual(nothing, { a: -1, b: -1, c: -1, d: false });
+});
+
+Deno.test("Layout.read() gives back the list that packList() packed, with none, one and very many items", () => {
+  const items = listOf({ producerId: float64, firstOffset: offset, isOpen: flag });
+  const layout = new Layout({ count: int32, items }, 6);
+  for (const count of [0, 1, Math.floor(LIST_BYTES_MAX / 24)]) {
+    const list = Array.from({ length: count }, (_, index) => ({
+      producerId: Number.MAX_SAFE_INTEGER - index,
+      firstOffset: toOffset(index),
+      isOpen: index % 2 === 0,
+    }));
+    const record = oldRecord();
+    layout.write(record, { count, items: list });
+    const packed = layout.packList({ count, items: list });
+    assert.equal(packed.length, count * 24);
+    // Read from the middle of a larger memory, which is then used otherwise.
+    const memory = new Uint8Array(packed.length + 16);
+    memory.set(packed, 8);
+    const read = layout.read(record, memory.subarray(8, 8 + packed.length));
+    memory.fill(255);
+    assert.deepEqual(read, { count, items: list });
+  }
+  const tooMany = new Array(LIST_BYTES_MAX / 8 + 1).fill({ a: 1 });
+  const long = new Layout({ list: listOf({ a: float64 }) }, 6);
+  assert.throws(() => long.packList({ list: tooMany }), /keeps its limit/);
+  assert.throws(() => new Layout({ a: items, b: items }, 6), /one list at most/);
 });

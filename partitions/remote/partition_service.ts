@@ -6,7 +6,9 @@
 import { assert } from "../../storage/base/assert.ts";
 import { toOffset } from "../../storage/base/units.ts";
 import type { NativeMemory } from "../../storage/mod.ts";
-import { questions } from "../questions/questions.ts";
+import type { Answered, AnyQuestion } from "../questions/question.ts";
+import { type Parcel, Parcels } from "./parcels.ts";
+import type { Arena } from "../shared/arena.ts";
 import type { OwnedRequests } from "../owned/owned_requests.ts";
 import { emptyAppendOutcome, emptyReadOutcome } from "../requests/outcomes.ts";
 import { refusalNumber } from "../requests/refusals.ts";
@@ -14,31 +16,47 @@ import type { Outbox } from "../shared/mail.ts";
 import * as message from "../shared/messages.ts";
 import type { RingRecord } from "../shared/ring.ts";
 
+/** An empty list. */
+const NO_PARCEL: Parcel = { block: 0, start: 0, length: 0 };
+
 /** The serving side. */
 export class PartitionService {
   readonly #requests: OwnedRequests;
   readonly #outboxes: readonly Outbox[];
   readonly #arenas: readonly NativeMemory[];
   readonly #onRelease: (lease: number) => void;
+  readonly #questions: readonly AnyQuestion[];
+  readonly #lists: Parcels;
   readonly #appended = emptyAppendOutcome();
   readonly #outcome = emptyReadOutcome();
 
   /**
    * @param requests to the shard's own partitions
-   * @param of the way to each shard and its arena, and where leases go back to
+   * @param of the way to each shard and its arena, what may be asked, and where leases go back to
    */
   constructor(
     requests: OwnedRequests,
     of: {
       outboxes: readonly Outbox[];
       arenas: readonly NativeMemory[];
+      /** This shard's own. */
+      arena: Arena;
+      questions: readonly AnyQuestion[];
       onRelease: (lease: number) => void;
     },
   ) {
+    this.#questions = of.questions;
+    // Whoever asked puts answers into order.
+    this.#lists = new Parcels(of.arena, { inOrder: false });
     this.#requests = requests;
     this.#outboxes = of.outboxes;
     this.#arenas = of.arenas;
     this.#onRelease = of.onRelease;
+  }
+
+  /** Sends answers whose lists waited for room. */
+  sendWaiting(): void {
+    this.#lists.sendWaiting();
   }
 
   /** Serves a request. @param sender the asking shard @returns false when the record is no request */
@@ -55,6 +73,9 @@ export class PartitionService {
         return true;
       case message.kind.question:
         this.#answer(sender, record);
+        return true;
+      case message.kind.listTaken:
+        this.#lists.release(record.ints[record.int + message.listTaken.block] as number);
         return true;
     }
     return false;
@@ -123,19 +144,32 @@ export class PartitionService {
 
   #answer(sender: number, record: RingRecord): void {
     const { ints, int } = record;
-    const question = questions[ints[int + message.question.question] as number];
+    const question = this.#questions[ints[int + message.question.question] as number];
     assert(question !== undefined, "shards have the same list of questions");
     const operation = ints[int + message.question.operation] as number;
-    const answered = this.#requests.ask(
-      ints[int + message.question.slot] as number,
-      question,
-      question.ask.read(record),
-    );
-    const outbox = this.#outboxes[sender] as Outbox;
+    const slot = ints[int + message.question.slot] as number;
+    const answered = this.#requests.ask(slot, question, question.ask.read(record));
+    const list = question.answer.packList(answered);
+    const to = { shard: sender, operation, question };
+    if (list.length === 0) this.#sendAnswer(to, answered, NO_PARCEL);
+    else this.#lists.send(list, list.length, (parcel) => this.#sendAnswer(to, answered, parcel));
+  }
+
+  #sendAnswer(
+    to: { shard: number; operation: number; question: AnyQuestion },
+    answered: Answered<object>,
+    list: Parcel,
+  ): void {
+    const outbox = this.#outboxes[to.shard] as Outbox;
     const answer = outbox.begin(message.kind.answer);
-    answer.ints[answer.int + message.answer.operation] = operation;
-    answer.ints[answer.int + message.answer.refusal] = refusalNumber(answered.refusal);
-    question.answer.write(answer, answered);
+    const { ints, int } = answer;
+    const at = message.answer;
+    ints[int + at.operation] = to.operation;
+    ints[int + at.refusal] = refusalNumber(answered.refusal);
+    ints[int + at.block] = list.block;
+    ints[int + at.start] = list.start;
+    ints[int + at.length] = list.length;
+    to.question.answer.write(answer, answered);
     outbox.commit();
   }
 }

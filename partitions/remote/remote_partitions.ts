@@ -5,8 +5,8 @@
  */
 import { toOffset } from "../../storage/base/units.ts";
 import { assert } from "../../storage/base/assert.ts";
-import type { AnswerWaiter } from "../questions/question.ts";
-import { questions } from "../questions/questions.ts";
+import type { NativeMemory } from "../../storage/mod.ts";
+import type { AnswerWaiter, AnyQuestion } from "../questions/question.ts";
 import { Operations } from "../requests/operations.ts";
 import type { AppendWaiter, ReadRequest, ReadWaiter } from "../requests/outcomes.ts";
 import { emptyAppendOutcome } from "../requests/outcomes.ts";
@@ -18,6 +18,8 @@ import type { RingRecord } from "../shared/ring.ts";
 /** The asking side. */
 export class RemotePartitions {
   readonly #outboxes: readonly Outbox[];
+  readonly #arenas: readonly NativeMemory[];
+  readonly #known: readonly AnyQuestion[];
   readonly #appends = new Operations<AppendWaiter>();
   readonly #reads = new Operations<ReadWaiter>();
   readonly #questions = new Operations<AnswerWaiter<object, object>>();
@@ -25,9 +27,13 @@ export class RemotePartitions {
   readonly #tables = [this.#appends, this.#reads, this.#questions];
   readonly #appended = emptyAppendOutcome();
 
-  /** @param outboxes the way to each shard */
-  constructor(outboxes: readonly Outbox[]) {
-    this.#outboxes = outboxes;
+  /** @param to the way to each shard and its arena, and what may be asked */
+  constructor(
+    to: { outboxes: readonly Outbox[]; arenas: readonly NativeMemory[]; questions: readonly AnyQuestion[] },
+  ) {
+    this.#outboxes = to.outboxes;
+    this.#arenas = to.arenas;
+    this.#known = to.questions;
   }
 
   /** Operations that wait for another shard. */
@@ -79,7 +85,7 @@ export class RemotePartitions {
 
   /** Asks the owner a question. */
   ask(to: { shard: number; slot: number }, ask: object, waiter: AnswerWaiter<object, object>, tag: number): void {
-    const number = questions.indexOf(waiter.question);
+    const number = this.#known.indexOf(waiter.question);
     assert(number >= 0, "every question stands in the list of questions");
     const outbox = this.#outbox(to.shard);
     const record = outbox.begin(message.kind.question);
@@ -91,8 +97,8 @@ export class RemotePartitions {
     outbox.commit();
   }
 
-  /** Completes the waiter of an answer. @returns false when the record is no answer */
-  receive(record: RingRecord): boolean {
+  /** Completes the waiter of an answer. @param sender the shard that answers @returns false when the record is no answer */
+  receive(sender: number, record: RingRecord): boolean {
     switch (record.ints[record.int]) {
       case message.kind.appended:
         this.#onAppended(record);
@@ -101,7 +107,7 @@ export class RemotePartitions {
         this.#onReadDone(record);
         return true;
       case message.kind.answer:
-        this.#onAnswer(record);
+        this.#onAnswer(sender, record);
         return true;
     }
     return false;
@@ -147,12 +153,30 @@ export class RemotePartitions {
     waiter.onRead(tag);
   }
 
-  #onAnswer(record: RingRecord): void {
+  #onAnswer(sender: number, record: RingRecord): void {
     const { ints, int } = record;
-    const operation = ints[int + message.answer.operation] as number;
-    const refusal = refusalOf(ints[int + message.answer.refusal] as number);
+    const at = message.answer;
+    const operation = ints[int + at.operation] as number;
+    const refusal = refusalOf(ints[int + at.refusal] as number);
     const tag = this.#questions.tagOf(operation);
     const waiter = this.#questions.take(operation);
-    waiter.onAnswer(tag, { ...waiter.question.answer.read(record), refusal });
+    const start = ints[int + at.start] as number;
+    const length = ints[int + at.length] as number;
+    const list = length === 0 ? undefined : this.#memory(sender).bytes.subarray(start, start + length);
+    const answer = waiter.question.answer.read(record, list);
+    if (length > 0) this.#giveBack(sender, ints[int + at.block] as number);
+    waiter.onAnswer(tag, { ...answer, refusal });
+  }
+
+  /** The list of an answer has been read. */
+  #giveBack(shard: number, block: number): void {
+    const outbox = this.#outbox(shard);
+    const { ints, int } = outbox.begin(message.kind.listTaken);
+    ints[int + message.listTaken.block] = block;
+    outbox.commit();
+  }
+
+  #memory(shard: number): NativeMemory {
+    return this.#arenas[shard] as NativeMemory;
   }
 }

@@ -15,11 +15,12 @@ export const kind = {
   release: 6,
   question: 7,
   answer: 8,
-  watermark: 9,
-  coordinatorCall: 10,
-  coordinatorCallTaken: 11,
-  coordinatorAnswer: 12,
-  coordinatorAnswerTaken: 13,
+  listTaken: 9,
+  watermark: 10,
+  coordinatorCall: 11,
+  coordinatorCallTaken: 12,
+  coordinatorAnswer: 13,
+  coordinatorAnswerTaken: 14,
 } as const;
 
 /**
@@ -74,10 +75,12 @@ export const readDone = {
 /** shard → owner: a leased slice has been sent. */
 export const release = { lease: 1 } as const;
 
-/** shard → owner: a question; its own words follow (partitions/questions/question.ts). */
+/** shard → owner: a question; its own words follow (partitions/questions/layout.ts). */
 export const question = { operation: 1, slot: 2, question: 3, firstField: 4 } as const;
-/** The answer. */
-export const answer = { operation: 1, refusal: 2, firstField: 3 } as const;
+/** The answer; its list lies in the owner's arena, a length of 0 is an empty one. */
+export const answer = { operation: 1, refusal: 2, block: 3, start: 4, length: 5, firstField: 6 } as const;
+/** The list of an answer has been read. */
+export const listTaken = { block: 1 } as const;
 
 /** owner → waiting shard: the partition's high watermark has moved (or it went away); read it from the table. */
 export const watermark = { slot: 1 } as const;

@@ -6,7 +6,7 @@ import { sources } from "./repository.ts";
 
 const FOLDER = "partitions/questions/";
 /** What the folder holds beside the declarations. */
-const OTHERS = ["question.ts", "questions.ts"];
+const OTHERS = ["layout.ts", "question.ts", "questions.ts"];
 
 /** What the file has to be. @param names of the files of questions, without the folder */
 export function questionList(names = questionFiles()): string {
