@@ -24,7 +24,6 @@ import { refuseRegex } from "./consumer/membership.ts";
 import { planUpgrade } from "./consumer/upgrade.ts";
 import { EmptiedGroups } from "./emptied_groups.ts";
 import { expireAll } from "./offsets/expiry.ts";
-import { GatheredCommits } from "./offsets/gathered_commits.ts";
 import { type GroupFilter, listGroups } from "./group_listing.ts";
 import type { GroupRequest, GroupResponse } from "./group_apis.ts";
 import {
@@ -35,7 +34,9 @@ import {
 } from "./group_refusals.ts";
 import { type Group, KeptGroups } from "./kept_groups.ts";
 import { Offsets, type PlannedCommit } from "./offsets/offsets.ts";
-import type { OffsetsLog } from "./offsets/offsets_log.ts";
+import type { BackgroundWork } from "../runtime/background_work.ts";
+import type { RecordLog } from "../runtime/record_log.ts";
+import type { DeletedTopic, StateMachine } from "../runtime/state_machine.ts";
 import type { GroupPorts } from "./group_ports.ts";
 import type { CoordinatorClient, Reply } from "../runtime/coordinator.ts";
 import type { ConsumerGroupRecord, GroupRecord, OffsetCommitRecord } from "./records/group_record.ts";
@@ -55,46 +56,33 @@ interface Refused {
 }
 
 /** The partition. */
-export class GroupPartition implements ConsumerGroupHolder {
+export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupHolder {
   readonly offsets: Offsets;
   readonly #ports: GroupPorts;
-  readonly #log: OffsetsLog;
+  readonly #log: RecordLog<GroupRecord>;
+  readonly #background: BackgroundWork;
   readonly #groups: KeptGroups;
   readonly #emptied: EmptiedGroups;
-  readonly #commits: GatheredCommits;
+  /** Topics that went, whose offsets are being removed, and how far that is. */
+  #deletedTopics: DeletedTopic[] = [];
+  #deletedRow = -1;
   readonly #apply = (record: GroupRecord) => this.replay(record);
   readonly #applyAll = (records: readonly GroupRecord[]) => records.forEach(this.#apply);
 
-  /** @param log of the partition @param ports what the groups get, but for the log */
-  constructor(log: OffsetsLog, ports: Omit<GroupPorts, "log">) {
+  /** @param ports what the groups get, and the whole log */
+  constructor(ports: GroupPorts & { readonly log: RecordLog<GroupRecord> }, background: BackgroundWork) {
+    const { image, log, memory, metadataMemory, settings } = ports;
+    this.#ports = ports;
     this.#log = log;
-    this.#groups = new KeptGroups(ports.memory);
-    this.#emptied = new EmptiedGroups(ports.memory);
-    const inOrder = {
-      append: (records: readonly GroupRecord[]) => {
-        this.settle();
-        return log.append(records);
-      },
-    };
-    this.#ports = { ...ports, log: inOrder };
-    const { image, settings, metadataMemory } = ports;
+    this.#background = background;
+    this.#groups = new KeptGroups(memory);
+    this.#emptied = new EmptiedGroups(memory);
     this.offsets = new Offsets({ image, metadataBytesMax: settings.offsetMetadataMaxBytes, memory: metadataMemory });
-    this.#commits = new GatheredCommits(log, this.#apply);
   }
 
   /** Groups that have an object. */
   get groupsCount(): number {
     return this.#groups.size;
-  }
-
-  /** Whether commits wait to be written. */
-  get isUnsettled(): boolean {
-    return !this.#commits.isEmpty;
-  }
-
-  /** Writes the commits that were gathered; before anything that reads offsets or appends. */
-  settle(): void {
-    this.#commits.settle();
   }
 
   /** JoinGroup: of a consumer group that has nobody it makes a classic one. */
@@ -147,7 +135,7 @@ export class GroupPartition implements ConsumerGroupHolder {
     this.#groups.forgetVacant(group);
   }
 
-  /** OffsetCommit: answered by the next `settle()`, or at once when nothing is to be written. */
+  /** OffsetCommit: answered at the end of the turn, or at once when nothing is to be written. */
   commit(request: OffsetCommitRequest, apiVersion: number, reply: Reply<GroupResponse<8>>): void {
     const plan = this.offsets.planCommit(request, { apiVersion, nowMs: this.#ports.wallMs() });
     // Kafka asks the group only about topics that exist.
@@ -156,12 +144,15 @@ export class GroupPartition implements ConsumerGroupHolder {
       for (const partition of plan.known) partition.errorCode = code;
     }
     if (code !== errorCode.NONE || plan.records.length === 0) return reply(plan.response);
-    this.#commits.add(plan, reply);
+    this.#log.gather(plan.records, (refused) => {
+      if (refused !== errorCode.NONE) { for (const partition of plan.known) partition.errorCode = refused; }
+      reply(plan.response);
+    });
   }
 
   /** One group's part of OffsetFetch, in steps. */
   *fetchOffsets(request: OffsetFetchRequestGroup, apiVersion: number): Generator<void, OffsetFetchResponseGroup> {
-    this.settle();
+    this.#log.writeGathered();
     const group = this.#groups.get(request.groupId);
     // A group that does not exist has no offsets; that is no error. One without an object lets anybody read.
     const code = group?.validateOffsetFetch(request.memberId, request.memberEpoch) ?? errorCode.NONE;
@@ -173,7 +164,7 @@ export class GroupPartition implements ConsumerGroupHolder {
 
   /** OffsetDelete. */
   deleteOffsets(request: OffsetDeleteRequest): OffsetDeleteResponse {
-    this.settle();
+    this.#log.writeGathered();
     const group = this.#find(request.groupId);
     const refused = group === undefined ? errorCode.GROUP_ID_NOT_FOUND : group.validateOffsetDelete();
     if (group === undefined || refused !== errorCode.NONE) return { errorCode: refused, topics: [] };
@@ -185,7 +176,7 @@ export class GroupPartition implements ConsumerGroupHolder {
   /** One group of DeleteGroups, in steps: its offsets go first, and it stays when somebody joins meanwhile. @returns Kafka's error code */
   *deleteGroup(groupId: string): Generator<void, number> {
     for (let isFirst = true;; isFirst = false) {
-      this.settle();
+      this.#log.writeGathered();
       const group = this.#find(groupId);
       if (group === undefined) return isFirst ? errorCode.GROUP_ID_NOT_FOUND : errorCode.NONE;
       const { records, isLast } = this.offsets.tombstones(groupId);
@@ -217,11 +208,11 @@ export class GroupPartition implements ConsumerGroupHolder {
 
   /** The groups of ListGroups, in steps. @param listed gets them */
   list(filter: GroupFilter, listed: ListedGroup[]): Generator<void, void> {
-    this.settle();
+    this.#log.writeGathered();
     return listGroups({ groups: this.#groups, offsets: this.offsets, emptied: this.#emptied }, filter, listed);
   }
 
-  /** Applies a record of the log. Whatever order they come in, a group is of the kind that the last one says. */
+  /** Whatever order they come in, a group is of the kind that the last one says. */
   replay(record: GroupRecord): void {
     if (record.kind === "offset-commit") return this.#replayOffset(record);
     if (record.kind === "group-metadata") {
@@ -258,7 +249,6 @@ export class GroupPartition implements ConsumerGroupHolder {
     else if (hadOffsets && !offsets.has(group) && !this.#groups.has(group)) this.#emptied.add(group);
   }
 
-  /** All records were replayed: the groups begin to live, some in each step. */
   *start(): Generator<void, void> {
     let count = 0;
     for (const group of this.#groups.values()) {
@@ -279,20 +269,15 @@ export class GroupPartition implements ConsumerGroupHolder {
     return code;
   }
 
-  /** Topics came, changed or went. */
-  onImage(changedNames: ReadonlySet<string>): void {
-    for (const group of this.#groups.values()) if (group.type === "consumer") group.onImage(changedNames);
+  onTopicsChanged(names: ReadonlySet<string>): void {
+    for (const group of this.#groups.values()) if (group.type === "consumer") group.onImage(names);
   }
 
-  /**
-   * Removes some of the offsets of topics that are gone.
-   * @param afterRow where the last call ended, -1 for the first @returns where this one ended, null when that was all
-   */
-  removeOffsetsOf(deleted: readonly { name: string; id: string }[], afterRow: number): number | null {
-    this.settle();
-    const { records, lastRow } = this.offsets.planTopicDeletion(deleted, afterRow);
-    // Offsets that cannot be removed now go with their retention.
-    return this.#appendAll(records) === errorCode.NONE ? lastRow : null;
+  onTopicsDeleted(topics: readonly DeletedTopic[]): void {
+    const isRemoving = this.#deletedTopics.length > 0;
+    this.#deletedTopics = this.#deletedTopics.concat(topics);
+    this.#deletedRow = -1;
+    if (!isRemoving) this.#background.begin(this.#removeDeleted());
   }
 
   /** Removes expired offsets, and groups that are empty and have none, in slices. */
@@ -302,18 +287,32 @@ export class GroupPartition implements ConsumerGroupHolder {
       groups: this.#groups,
       emptied: this.#emptied,
       ports: this.#ports,
-      settle: () => this.settle(),
+      writeGathered: () => this.#log.writeGathered(),
       append: (records) => this.#appendAll(records),
       forget: (group) => this.#groups.forget(group.groupId, group.type),
     });
   }
 
-  /** Leadership is lost: everybody who waits is answered. @param code what they are told */
   dispose(code: number): void {
-    this.settle();
     this.#groups.clear(code);
     this.#emptied.clear();
     this.offsets.dispose();
+  }
+
+  /** Removes the offsets of topics that are gone: there may be very many, and others wait. */
+  *#removeDeleted(): Generator<void, void> {
+    try {
+      for (;;) {
+        this.#log.writeGathered();
+        const { records, lastRow } = this.offsets.planTopicDeletion(this.#deletedTopics, this.#deletedRow);
+        // Offsets that cannot be removed now go with their retention.
+        if (this.#appendAll(records) !== errorCode.NONE || lastRow === null) return;
+        this.#deletedRow = lastRow;
+        yield;
+      }
+    } finally {
+      this.#deletedTopics = [];
+    }
   }
 
   #appendAll(records: readonly GroupRecord[]): number {

@@ -1,26 +1,16 @@
 /**
  * What the state machines of groups are given: the way to their log, topics, configs, clocks and timers. They decide
  * from (state, event, time) alone, so that a seeded simulation runs the same code. Types only; shards run what is built on them.
- *
- * A command works in this order: check; make records; `log.append(records)`; when that says 0, apply them to the state; reply. State
- * that is in the log changes only by records that were appended, so a refused append leaves nothing to undo, and loading the
- * log again gives the same state. The runtime holds a reply back until what was appended before it is below the high watermark.
  */
 import type { MetadataImage } from "../../metadata/image.ts";
 import type { Deadlines } from "../../requests/deadlines.ts";
 import type { Timer } from "../runtime/lazy_timer.ts";
+import type { RecordLog } from "../runtime/record_log.ts";
 import type { GroupMemory } from "./group_memory.ts";
 import type { GroupRecord } from "./records/group_record.ts";
 
 /** The partition of `__consumer_offsets` that holds the group. */
-export interface GroupLog {
-  /**
-   * Appends records as one batch, all or none.
-   * @returns 0 when they are written, else Kafka's error code as the client of a coordinator is told it: NOT_COORDINATOR,
-   * COORDINATOR_NOT_AVAILABLE or UNKNOWN_SERVER_ERROR, and none of those that a partition refuses a producer with
-   */
-  append(records: readonly GroupRecord[]): number;
-}
+export type GroupLog = Pick<RecordLog<GroupRecord>, "append">;
 
 /** What every state machine of a partition of `__consumer_offsets` shares. */
 export interface GroupPorts {

@@ -10,23 +10,28 @@ import type { ListedGroup } from "../../../net/protocol/messages/16_list_groups.
 import type { GroupFilter } from "./group_listing.ts";
 import type { GroupRequest, GroupResponse } from "./group_apis.ts";
 import { refuseConsumerDescription, refuseDescription, refuseGroupRequest } from "./group_refusals.ts";
-import type { OffsetsPartition } from "./offsets/offsets_partition.ts";
+import type { CoordinatedPartition } from "../runtime/coordinated_partition.ts";
+import type { GroupPartition } from "./group_partition.ts";
+import type { GroupRecord } from "./records/group_record.ts";
 import type { CoordinatorClient, Reply } from "../runtime/coordinator.ts";
 
 /** OffsetFetch names several groups from this version on (KIP-709). */
 const SEVERAL_GROUPS_VERSION = 8;
 
-/** Where groups are. */
-export interface GroupPlaces {
+/** A partition of `__consumer_offsets` that this shard coordinates. */
+export type OffsetsPartition = CoordinatedPartition<GroupRecord, GroupPartition>;
+
+/** Those of this shard. */
+export interface OffsetsPartitions {
   /** The partition of a group, or Kafka's code for that it cannot be asked. */
-  placeOf(groupId: string): OffsetsPartition | number;
+  partitionOf(groupId: string): OffsetsPartition | number;
   /** The partitions of this shard; null while one of them is loaded. */
   all(): Iterable<OffsetsPartition> | null;
 }
 
 /** OffsetFetch. */
 export function* fetchOffsets(
-  places: GroupPlaces,
+  partitions: OffsetsPartitions,
   { request, client }: { request: GroupRequest<9>; client: CoordinatorClient },
   reply: Reply<GroupResponse<9>>,
 ): Generator<void, void> {
@@ -37,9 +42,9 @@ export function* fetchOffsets(
     : request.groups;
   const groups = [];
   for (const group of asked) {
-    const place = places.placeOf(group.groupId);
-    if (typeof place === "number") groups.push({ groupId: group.groupId, errorCode: place, topics: [] });
-    else groups.push(yield* place.groups.fetchOffsets(group, apiVersion));
+    const partition = partitions.partitionOf(group.groupId);
+    if (typeof partition === "number") groups.push({ groupId: group.groupId, errorCode: partition, topics: [] });
+    else groups.push(yield* partition.machine.fetchOffsets(group, apiVersion));
     yield;
   }
   const [first] = groups;
@@ -50,15 +55,15 @@ export function* fetchOffsets(
 
 /** DescribeGroups. */
 export function* describeGroups(
-  places: GroupPlaces,
+  partitions: OffsetsPartitions,
   { request, client }: { request: GroupRequest<15>; client: CoordinatorClient },
   reply: Reply<GroupResponse<15>>,
 ): Generator<void, void> {
   const groups = [];
   for (const groupId of request.groups) {
-    const place = places.placeOf(groupId);
-    if (typeof place === "number") groups.push(refuseDescription(groupId, place));
-    else groups.push(place.groups.describe(groupId, client.apiVersion));
+    const partition = partitions.partitionOf(groupId);
+    if (typeof partition === "number") groups.push(refuseDescription(groupId, partition));
+    else groups.push(partition.machine.describe(groupId, client.apiVersion));
     yield;
   }
   reply({ groups });
@@ -66,15 +71,15 @@ export function* describeGroups(
 
 /** ConsumerGroupDescribe. */
 export function* describeConsumerGroups(
-  places: GroupPlaces,
+  partitions: OffsetsPartitions,
   { request }: { request: GroupRequest<69> },
   reply: Reply<GroupResponse<69>>,
 ): Generator<void, void> {
   const groups = [];
   for (const groupId of request.groupIds) {
-    const place = groupId === "" ? errorCode.INVALID_GROUP_ID : places.placeOf(groupId);
-    if (typeof place === "number") groups.push(refuseConsumerDescription(groupId, place));
-    else groups.push(place.groups.describeConsumerGroup(groupId));
+    const partition = groupId === "" ? errorCode.INVALID_GROUP_ID : partitions.partitionOf(groupId);
+    if (typeof partition === "number") groups.push(refuseConsumerDescription(groupId, partition));
+    else groups.push(partition.machine.describeConsumerGroup(groupId));
     yield;
   }
   reply({ throttleTimeMs: 0, groups });
@@ -82,15 +87,15 @@ export function* describeConsumerGroups(
 
 /** ListGroups: the groups of this shard. */
 export function* listGroups(
-  places: GroupPlaces,
+  partitions: OffsetsPartitions,
   { request }: { request: GroupRequest<16> },
   reply: Reply<GroupResponse<16>>,
 ): Generator<void, void> {
   const filter = { states: lowerCase(request.statesFilter), types: lowerCase(request.typesFilter) };
-  const all = places.all();
+  const all = partitions.all();
   if (all === null) return reply({ errorCode: errorCode.COORDINATOR_LOAD_IN_PROGRESS, groups: [] });
   const groups: ListedGroup[] = [];
-  for (const { groups: ofPartition, refusal } of all) {
+  for (const { machine: ofPartition, refusal } of all) {
     if (refusal === errorCode.NONE) yield* ofPartition.list(filter, groups);
     yield;
   }
@@ -99,27 +104,27 @@ export function* listGroups(
 
 /** DeleteGroups. */
 export function* deleteGroups(
-  places: GroupPlaces,
+  partitions: OffsetsPartitions,
   { request }: { request: GroupRequest<42> },
   reply: Reply<GroupResponse<42>>,
 ): Generator<void, void> {
   const changed = new Set<OffsetsPartition>();
   const results: { groupId: string; errorCode: number }[] = [];
   for (const groupId of request.groupsNames) {
-    const place = places.placeOf(groupId);
-    if (typeof place === "number") results.push({ groupId, errorCode: place });
+    const partition = partitions.partitionOf(groupId);
+    if (typeof partition === "number") results.push({ groupId, errorCode: partition });
     else {
-      changed.add(place);
-      results.push({ groupId, errorCode: yield* place.groups.deleteGroup(groupId) });
+      changed.add(partition);
+      results.push({ groupId, errorCode: yield* partition.machine.deleteGroup(groupId) });
     }
     yield;
   }
   // One partition after the other lets go of the answer.
   let release = (code: number) =>
     reply(code === errorCode.NONE ? { throttleTimeMs: 0, results } : refuseGroupRequest(42, request, code));
-  for (const place of changed) {
+  for (const partition of changed) {
     const then = release;
-    release = (code) => code === errorCode.NONE ? place.replies.add(then) : then(code);
+    release = (code) => code === errorCode.NONE ? partition.replies.add(then) : then(code);
   }
   release(errorCode.NONE);
 }

@@ -25,8 +25,8 @@ export interface ExpiryScene {
   readonly groups: KeptGroups;
   readonly emptied: EmptiedGroups;
   readonly ports: Pick<GroupPorts, "wallMs" | "settings">;
-  /** Writes what was gathered; before offsets are read. */
-  settle(): void;
+  /** Writes the commits that were gathered; before offsets are read. */
+  writeGathered(): void;
   /** Appends and applies records. @returns Kafka's error code, 0 when they are written */
   append(records: readonly GroupRecord[]): number;
   /** Forgets a group that the log does not know. */
@@ -40,13 +40,13 @@ export function* expireAll(scene: ExpiryScene): Generator<void, void> {
   yield* expireEmptied(scene);
 }
 
-function* expireOffsets({ offsets, groups, ports, settle, append }: ExpiryScene): Generator<void, void> {
+function* expireOffsets({ offsets, groups, ports, writeGathered, append }: ExpiryScene): Generator<void, void> {
   const unusedSince = (groupId: string, topic: string, commitTimestamp: number) => {
     const group = groups.get(groupId);
     return group === undefined ? commitTimestamp : group.unusedSince(topic, commitTimestamp);
   };
   for (let afterRow = -1;;) {
-    settle();
+    writeGathered();
     const time = { nowMs: ports.wallMs(), retentionMs: ports.settings.offsetsRetentionMs };
     const { records, lastRow } = offsets.planExpiry(unusedSince, time, afterRow);
     if (append(records) !== errorCode.NONE || lastRow === null) return;
@@ -55,10 +55,10 @@ function* expireOffsets({ offsets, groups, ports, settle, append }: ExpiryScene)
   }
 }
 
-function* expireGroups({ offsets, groups, append, settle, forget }: ExpiryScene): Generator<void, void> {
+function* expireGroups({ offsets, groups, append, writeGathered, forget }: ExpiryScene): Generator<void, void> {
   let records: GroupRecord[] = [];
   let left = GROUPS_PER_SLICE;
-  settle();
+  writeGathered();
   for (const group of groups.values()) {
     if (!offsets.has(group.groupId) && group.validateDelete() === errorCode.NONE) {
       if (group.isVacant) forget(group);
@@ -69,15 +69,15 @@ function* expireGroups({ offsets, groups, append, settle, forget }: ExpiryScene)
     records = [];
     left = GROUPS_PER_SLICE;
     yield;
-    settle();
+    writeGathered();
   }
   append(records);
 }
 
-function* expireEmptied({ offsets, groups, emptied, append, settle }: ExpiryScene): Generator<void, void> {
+function* expireEmptied({ offsets, groups, emptied, append, writeGathered }: ExpiryScene): Generator<void, void> {
   const ids = [...emptied];
   for (let start = 0; start < ids.length; start += RECORDS_PER_SLICE) {
-    settle();
+    writeGathered();
     const slice = ids.slice(start, start + RECORDS_PER_SLICE);
     const gone = slice.filter((groupId) => emptied.has(groupId) && !groups.has(groupId) && !offsets.has(groupId));
     const records = gone.map((group): GroupRecord => ({ kind: "group-metadata", key: { group }, value: null }));

@@ -19,6 +19,7 @@ import {
   type OffsetCommitValue,
   offsetCommitValue,
 } from "./classic_records.ts";
+import type { RecordBytes, RecordCodec } from "../../runtime/state_machine.ts";
 import * as consumer from "./consumer_records.ts";
 
 export type { GroupMetadataMember, GroupMetadataValue, OffsetCommitValue } from "./classic_records.ts";
@@ -103,12 +104,6 @@ export type GroupRecord = OffsetCommitRecord | GroupMetadataRecord | ConsumerGro
 /** What a record is about. */
 export type GroupRecordKind = GroupRecord["kind"];
 
-/** A record's bytes. */
-export interface GroupRecordBytes {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array | null;
-}
-
 /** Why a record is not read: its type, or its value's version, is of a later Kafka, or its bytes are no record. */
 export type UnreadGroupRecord = "later-type" | "later-version" | "damaged";
 
@@ -175,7 +170,7 @@ const writer = new Writer(WRITER_BYTES, allocate);
  * Bytes of a record, as Kafka 4.3 writes them.
  * @throws GroupRecordTooLargeError when the key or the value takes more than `GROUP_RECORD_BYTES_MAX`
  */
-export function encodeGroupRecord(record: GroupRecord): GroupRecordBytes {
+export function encodeGroupRecord(record: GroupRecord): RecordBytes {
   const { key, value, written } = byKind.get(record.kind)!;
   writer.reset();
   writer.int16(key.apiKey);
@@ -206,6 +201,20 @@ export function unreadGroupRecord(key: Uint8Array | null, value: Uint8Array | nu
   const record = read(key, value);
   return typeof record === "string" ? record : "damaged";
 }
+
+/** Group records as the runtime of coordinators writes and reads them. */
+export const groupRecordCodec: RecordCodec<GroupRecord> = {
+  encode: (record) => {
+    try {
+      return encodeGroupRecord(record);
+    } catch (error) {
+      if (error instanceof GroupRecordTooLargeError) return null;
+      throw error;
+    }
+  },
+  decode: decodeGroupRecord,
+  unread: unreadGroupRecord,
+};
 
 function read(key: Uint8Array | null, value: Uint8Array | null): GroupRecord | UnreadGroupRecord {
   if (key === null) return "damaged";

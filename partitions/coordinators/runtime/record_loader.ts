@@ -1,10 +1,10 @@
 /**
- * Reads a partition of `__consumer_offsets` from its log, slice by slice, so that the shard serves others between two slices. Runs on
- * the shard that owns the partition.
+ * Reads a partition of a coordinator's topic from its log, slice by slice, so that the shard serves others between two slices. Runs on
+ * the shard that leads the partition.
  *
  * What must always hold: records are shown in the order of the log, those of a transaction when its commit marker comes (Apache
  * Kafka's logs have them); bytes of a disk never throw. A damaged batch ends the loading as in Kafka, because to go on without
- * it could bring offsets back that a client has long passed; a record that cannot be read is left out and counted. After a read that
+ * it could bring back what was changed since, like offsets that a client has long passed; a record that cannot be read is left out and counted. After a read that
  * the disk refused the same slice can be loaded again.
  */
 import {
@@ -15,8 +15,8 @@ import {
   type Offset,
   RecordRunReader,
   storageFailure,
-} from "../../../../storage/mod.ts";
-import { decodeGroupRecord, type GroupRecord, unreadGroupRecord } from "../records/group_record.ts";
+} from "../../../storage/mod.ts";
+import type { RecordCodec } from "./state_machine.ts";
 
 /** Bytes of a slice: one to two milliseconds of work (bench/group_commit_bench.ts). */
 const SLICE_BYTES = 64 * 1024;
@@ -33,7 +33,7 @@ export interface LoadProblem {
 }
 
 /** Where the records of a transaction wait for its end. */
-type Transactions = Map<number, GroupRecord[]>;
+type Transactions<Entry> = Map<number, Entry[]>;
 
 /** What the shard's loaders share: they take turns. */
 export class LoadMemory {
@@ -60,20 +60,22 @@ export class LoadMemory {
 }
 
 /** Loads one partition. */
-export class OffsetsLoader {
+export class RecordLoader<Entry> {
   readonly #log: LoadedLog;
   readonly #memory: LoadMemory;
+  readonly #codec: RecordCodec<Entry>;
   readonly #end: Offset;
-  readonly #transactions: Transactions = new Map();
+  readonly #transactions: Transactions<Entry> = new Map();
   #next: Offset;
   #recordsCount = 0;
   #laterCount = 0;
   #damagedCount = 0;
 
   /** @param log open; nothing is appended to it until it is loaded */
-  constructor(log: LoadedLog, memory: LoadMemory) {
+  constructor(log: LoadedLog, memory: LoadMemory, codec: RecordCodec<Entry>) {
     this.#log = log;
     this.#memory = memory;
+    this.#codec = codec;
     this.#next = log.logStartOffset;
     this.#end = log.logEndOffset;
   }
@@ -98,7 +100,7 @@ export class OffsetsLoader {
    * @param replay gets each record
    * @returns whether all is loaded, or why this slice is not
    */
-  loadSlice(replay: (record: GroupRecord) => void): boolean | LoadProblem {
+  loadSlice(replay: (record: Entry) => void): boolean | LoadProblem {
     if (this.#next >= this.#end) return true;
     const options = { maxBytes: SLICE_BYTES, maxOffset: this.#end, atLeastOne: true };
     const { refusal, message, slice } = this.#log.read(this.#next, options);
@@ -121,7 +123,7 @@ export class OffsetsLoader {
     return this.#next >= this.#end;
   }
 
-  #replay(reader: RecordRunReader, replay: (record: GroupRecord) => void): string | null {
+  #replay(reader: RecordRunReader, replay: (record: Entry) => void): string | null {
     while (reader.next()) {
       if (reader.offset < this.#next) continue;
       if (reader.isControl) {
@@ -129,7 +131,7 @@ export class OffsetsLoader {
         continue;
       }
       const [key, value] = [reader.key(), reader.value()];
-      const record = decodeGroupRecord(key, value);
+      const record = this.#codec.decode(key, value);
       if (record === null) this.#leaveOut(key, value);
       else if (reader.isTransactional) this.#hold(reader.producerId, record);
       else this.#show(record, replay);
@@ -137,18 +139,18 @@ export class OffsetsLoader {
     return reader.damage;
   }
 
-  #show(record: GroupRecord, replay: (record: GroupRecord) => void): void {
+  #show(record: Entry, replay: (record: Entry) => void): void {
     this.#recordsCount++;
     replay(record);
   }
 
-  #hold(producerId: number, record: GroupRecord): void {
+  #hold(producerId: number, record: Entry): void {
     const records = this.#transactions.get(producerId);
     if (records === undefined) this.#transactions.set(producerId, [record]);
     else records.push(record);
   }
 
-  #endTransaction(reader: RecordRunReader, replay: (record: GroupRecord) => void): void {
+  #endTransaction(reader: RecordRunReader, replay: (record: Entry) => void): void {
     const key = reader.key();
     const records = this.#transactions.get(reader.producerId);
     if (key === null || key.length < 4 || records === undefined) return;
@@ -160,7 +162,7 @@ export class OffsetsLoader {
   }
 
   #leaveOut(key: Uint8Array | null, value: Uint8Array | null): void {
-    if (unreadGroupRecord(key, value) === "damaged") this.#damagedCount++;
+    if (this.#codec.unread(key, value) === "damaged") this.#damagedCount++;
     else this.#laterCount++;
   }
 }

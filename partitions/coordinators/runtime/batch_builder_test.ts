@@ -1,8 +1,13 @@
 /** Batches of group records, made and read back. */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { RecordRunReader } from "../../../../storage/mod.ts";
-import { decodeGroupRecord, GROUP_RECORD_BYTES_MAX, type GroupRecord } from "./group_record.ts";
-import { type GroupBatch, GroupBatchBuilder } from "./record_set.ts";
+import { RecordRunReader } from "../../../storage/mod.ts";
+import {
+  decodeGroupRecord,
+  GROUP_RECORD_BYTES_MAX,
+  type GroupRecord,
+  groupRecordCodec,
+} from "../groups/records/group_record.ts";
+import { type Batch, BatchBuilder } from "./batch_builder.ts";
 
 const NOW_MS = 1_700_000_000_000;
 
@@ -37,7 +42,7 @@ function group(subscription: Uint8Array): GroupRecord {
   };
 }
 
-function read({ memory, start, length }: GroupBatch): (GroupRecord | null)[] {
+function read({ memory, start, length }: Batch): (GroupRecord | null)[] {
   const reader = new RecordRunReader(memory, start, start + length);
   const found: (GroupRecord | null)[] = [];
   while (reader.next()) {
@@ -50,7 +55,7 @@ function read({ memory, start, length }: GroupBatch): (GroupRecord | null)[] {
 }
 
 Deno.test("build() makes one batch that holds the records, small and large, one batch after the other", () => {
-  const builder = new GroupBatchBuilder();
+  const builder = new BatchBuilder(groupRecordCodec);
   const options = { timestampMs: NOW_MS, batchBytesMax: 1 << 23 };
   const tombstone: GroupRecord = { kind: "group-metadata", key: { group: "g" }, value: null };
   for (const count of [1, 500, 3, 20000, 2]) {
@@ -65,7 +70,7 @@ Deno.test("build() makes one batch that holds the records, small and large, one 
 });
 
 Deno.test("build() makes no batch larger than allowed", () => {
-  const builder = new GroupBatchBuilder();
+  const builder = new BatchBuilder(groupRecordCodec);
   const records = [commit(0), commit(1)];
   const { length } = builder.build(records, { timestampMs: NOW_MS, batchBytesMax: 1000 })!;
   ok(builder.build(records, { timestampMs: NOW_MS, batchBytesMax: length }) !== null);
@@ -73,7 +78,7 @@ Deno.test("build() makes no batch larger than allowed", () => {
 });
 
 Deno.test("build() refuses a record that nothing could hold, without throwing", () => {
-  const builder = new GroupBatchBuilder();
+  const builder = new BatchBuilder(groupRecordCodec);
   const records = [commit(0), group(new Uint8Array(GROUP_RECORD_BYTES_MAX))];
   equal(builder.build(records, { timestampMs: NOW_MS, batchBytesMax: Number.MAX_SAFE_INTEGER }), null);
 });

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
-import { toOffset } from "../../../../storage/base/units.ts";
-import { type FileSystem, linuxFileSystem } from "../../../../storage/sys/file_system.ts";
-import { type BatchOptions, buildBatch } from "../../../../tests/record_batch_builder.ts";
-import { type LoadedLog, LoadMemory, type LoadProblem, OffsetsLoader } from "./offsets_loader.ts";
-import { encodeGroupRecord, type GroupRecord } from "../records/group_record.ts";
+import { toOffset } from "../../../storage/base/units.ts";
+import { type FileSystem, linuxFileSystem } from "../../../storage/sys/file_system.ts";
+import { type BatchOptions, buildBatch } from "../../../tests/record_batch_builder.ts";
+import { type LoadedLog, LoadMemory, type LoadProblem, RecordLoader } from "./record_loader.ts";
+import { encodeGroupRecord, type GroupRecord, groupRecordCodec } from "../groups/records/group_record.ts";
 
 const FD = 7;
 
@@ -61,8 +61,10 @@ function commit(partition: number): { key: Uint8Array; value: Uint8Array | null 
 }
 
 /** Loads all. @returns partitions of the commits in their order */
-function load(memory: MemoryLog): { shown: number[]; result: boolean | LoadProblem; loader: OffsetsLoader } {
-  const loader = new OffsetsLoader(memory.log, new LoadMemory(memory.fs));
+function load(
+  memory: MemoryLog,
+): { shown: number[]; result: boolean | LoadProblem; loader: RecordLoader<GroupRecord> } {
+  const loader = new RecordLoader(memory.log, new LoadMemory(memory.fs), groupRecordCodec);
   const shown: number[] = [];
   const show = (record: GroupRecord) => {
     assert(record.kind === "offset-commit");
@@ -127,7 +129,7 @@ Deno.test("loadSlice() of an empty log is done at once, and a slice whose read f
   const memory = new MemoryLog();
   memory.add([commit(0)]);
   const short: FileSystem = { ...memory.fs, pread: () => -1, lastError: () => "EIO" };
-  const loader = new OffsetsLoader(memory.log, new LoadMemory(short));
+  const loader = new RecordLoader(memory.log, new LoadMemory(short), groupRecordCodec);
   const problem = problemOf(loader.loadSlice(() => {}));
   assert.match(problem.message, /Cannot read .* EIO/);
   assert.deepEqual([problem.mayPass, memory.leases], [true, 0]);

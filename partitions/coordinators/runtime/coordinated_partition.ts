@@ -1,0 +1,200 @@
+/**
+ * A partition of a coordinator's topic as its shard coordinates it: loaded slice by slice, then active until it is resigned. Runs on the
+ * shard that leads the partition.
+ *
+ *   loading ──all replayed──► active ──removed, handed over, or the shard ends──► resigned
+ *      └──damaged, unreadable──► failed ───────────────────────────────────────────┘
+ *
+ * A read that the disk refuses does not end the loading: it goes on where it was, after a pause, until the disk has refused too often or
+ * the log is offline. Kafka's coordinator fails at the first one, until another broker leads the partition.
+ *
+ * Source: Kafka's CoordinatorRuntime.
+ */
+import { errorCode } from "../../../net/protocol/error_codes.ts";
+import type { Clock } from "../../../storage/mod.ts";
+import type { Partition } from "../../owned/partition.ts";
+import type { Deadlines } from "../../requests/deadlines.ts";
+import type { Purgatory } from "../../requests/purgatory.ts";
+import { BackgroundWork } from "./background_work.ts";
+import type { BatchBuilder } from "./batch_builder.ts";
+import { HeldReplies } from "./held_replies.ts";
+import { LazyTimer, type Timer } from "./lazy_timer.ts";
+import { type LoadMemory, type LoadProblem, RecordLoader } from "./record_loader.ts";
+import { RecordLog } from "./record_log.ts";
+import type { Work } from "./sliced_work.ts";
+import type { CoordinatorKind, DeletedTopic, StateMachine } from "./state_machine.ts";
+
+/** What all partitions of a shard share. */
+export interface CoordinatedPartitionParts<Entry, Machine extends StateMachine<Entry>> {
+  readonly kind: CoordinatorKind<Entry, Machine>;
+  readonly clock: Clock;
+  readonly timers: Deadlines<Timer>;
+  readonly purgatory: Purgatory;
+  readonly builder: BatchBuilder<Entry>;
+  readonly memory: LoadMemory;
+  /** How long a reply waits for the high watermark. */
+  readonly replyWaitMsMax: number;
+  /** Tells the operator something. */
+  readonly report: (text: string) => void;
+  /** Has the partition loaded on: a pause in its loading is over. */
+  readonly loadOn: (partition: CoordinatedPartition<Entry, Machine>) => void;
+  /** Requests of this turn gathered records in the partition. */
+  readonly onGathered: (partition: CoordinatedPartition<Entry, Machine>) => void;
+}
+
+/** Between the looks for what has expired of two partitions that were loaded together. */
+const EXPIRY_STAGGER_MS = 20;
+
+/** Pause before a slice is read again that the disk refused; doubled with each refusal, up to the largest. */
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 10_000;
+/** How often in a row the disk may refuse a slice: with the pauses between, for six minutes. */
+const TRIES_MAX = 40;
+
+/** The partition. */
+export class CoordinatedPartition<Entry, Machine extends StateMachine<Entry>> {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly replies: HeldReplies;
+  readonly log: RecordLog<Entry>;
+  readonly background: BackgroundWork;
+  readonly #parts: CoordinatedPartitionParts<Entry, Machine>;
+  readonly #partition: Partition;
+  readonly #replay = (record: Entry) => this.machine.replay(record);
+  #state: "loading" | "active" | "failed" | "resigned" = "loading";
+  #loader: RecordLoader<Entry> | null;
+  /** How often in a row the disk refused the slice that comes next. */
+  #refusedReads = 0;
+  /** Ends a pause in its loading. */
+  readonly #retry: LazyTimer;
+  /** Topics that went while it was loaded. */
+  #deleted: DeletedTopic[] = [];
+  /** The state that begins to live after all was replayed. */
+  #starting: Work | null = null;
+
+  /** @param partition owned by this shard @param name for messages */
+  constructor(partition: Partition, name: string, parts: CoordinatedPartitionParts<Entry, Machine>) {
+    const { kind, clock, timers, purgatory, builder } = parts;
+    const nowMs = () => clock.monotonicMs();
+    this.name = name;
+    this.#partition = partition;
+    this.#parts = parts;
+    this.log = new RecordLog(partition, {
+      builder,
+      clock,
+      apply: this.#replay,
+      onGathered: () => parts.onGathered(this),
+    });
+    this.background = new BackgroundWork({
+      timers,
+      nowMs,
+      isServing: () => this.refusal === errorCode.NONE,
+      expiryIntervalMs: kind.expiryIntervalMs,
+      expire: () => this.machine.expire(),
+    });
+    this.machine = kind.make(this.log, this.background);
+    this.replies = new HeldReplies(partition, { purgatory, nowMs, waitMsMax: parts.replyWaitMsMax });
+    this.#loader = new RecordLoader(partition.log, parts.memory, kind.codec);
+    this.#retry = new LazyTimer(timers, () => parts.loadOn(this));
+  }
+
+  /** Whether it has slices to load. */
+  get isLoading(): boolean {
+    return this.#state === "loading";
+  }
+
+  /** Whether its loading pauses; a timer ends that. */
+  get isPaused(): boolean {
+    return this.#retry.isSet;
+  }
+
+  /** Whether this coordinates the partition, and not one that was opened before or since. */
+  isOf(partition: Partition): boolean {
+    return partition === this.#partition;
+  }
+
+  /** Why it answers nothing at the moment, as Kafka's code; 0 when it does. */
+  get refusal(): number {
+    if (this.#state === "active" && this.#partition.isOpen) return errorCode.NONE;
+    return this.#state === "loading" ? errorCode.COORDINATOR_LOAD_IN_PROGRESS : errorCode.NOT_COORDINATOR;
+  }
+
+  /** Loads one slice. */
+  load(): void {
+    if (this.#starting !== null) return this.#start(this.#starting);
+    const loader = this.#loader;
+    if (loader === null) return;
+    const result = loader.loadSlice(this.#replay);
+    if (typeof result === "object") return this.#onProblem(result);
+    this.#refusedReads = 0;
+    if (!result) return;
+    this.#loader = null;
+    const { laterCount, damagedCount } = loader;
+    if (laterCount + damagedCount > 0) {
+      this.#parts.report(
+        `${this.name}: ${damagedCount} damaged records and ${laterCount} of later Kafkas were left out`,
+      );
+    }
+    this.#starting = this.machine.start();
+    this.#start(this.#starting);
+  }
+
+  /** Topics changed. */
+  onImage(changedNames: ReadonlySet<string>, deleted: readonly DeletedTopic[]): void {
+    if (this.#state === "loading") this.#deleted = this.#deleted.concat(deleted);
+    if (this.#state !== "active") return;
+    this.machine.onTopicsChanged(changedNames);
+    this.#forget(deleted);
+  }
+
+  /** Looks for what has expired at once. */
+  expireSoon(): void {
+    if (this.#state === "active") this.background.expireSoon();
+  }
+
+  /** Resigns: everybody who waits is answered NOT_COORDINATOR. Idempotent. */
+  resign(): void {
+    if (this.#state === "resigned") return;
+    this.#state = "resigned";
+    this.#loader = null;
+    this.#starting = null;
+    this.#retry.cancel();
+    this.background.stop();
+    this.log.writeGathered();
+    this.machine.dispose(errorCode.NOT_COORDINATOR);
+    this.replies.fail(errorCode.NOT_COORDINATOR);
+  }
+
+  #start(starting: Work): void {
+    if (starting.next().done !== true) return;
+    this.#starting = null;
+    this.#state = "active";
+    this.background.start(EXPIRY_STAGGER_MS * this.#partition.slot % 1000);
+    this.#forget(this.#deleted);
+    this.#deleted = [];
+  }
+
+  /** What cannot be removed now, because the log is offline, goes with its retention. */
+  #forget(deleted: readonly DeletedTopic[]): void {
+    if (deleted.length > 0 && this.refusal === errorCode.NONE) this.machine.onTopicsDeleted(deleted);
+  }
+
+  /** Pauses after a read that the disk refused, or ends the loading. */
+  #onProblem({ message, mayPass }: LoadProblem): void {
+    this.#refusedReads++;
+    if (!mayPass || !this.#partition.isOpen || this.#refusedReads >= TRIES_MAX) return this.#fail(message);
+    if (this.#refusedReads === 1) {
+      this.#parts.report(`${this.name} cannot be loaded now, which is tried again for some minutes: ${message}`);
+    }
+    const pauseMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (this.#refusedReads - 1));
+    this.#retry.set(this.#parts.clock.monotonicMs() + pauseMs);
+  }
+
+  #fail(why: string): void {
+    this.#state = "failed";
+    this.#loader = null;
+    const { report, kind } = this.#parts;
+    report(`${this.name} cannot be loaded, its ${kind.coordinates} have no coordinator: ${why}`);
+    this.machine.dispose(errorCode.NOT_COORDINATOR);
+  }
+}

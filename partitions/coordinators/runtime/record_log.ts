@@ -1,0 +1,148 @@
+/**
+ * The log of one partition of a coordinator's topic, as the coordinator writes it: batches of records, appended by a call to the shard's
+ * own partition, at once or gathered until the end of the turn. Runs on the shard that owns the partition.
+ *
+ * Gathering writes one batch for many requests: a third of the time that a batch each takes. Always: what is appended after something
+ * was gathered comes behind it in the log; a request whose records cannot be written refuses none of the others.
+ */
+import { errorCode } from "../../../net/protocol/error_codes.ts";
+import type { Clock } from "../../../storage/mod.ts";
+import type { Partition } from "../../owned/partition.ts";
+import type { Refusal } from "../../requests/refusals.ts";
+import type { BatchBuilder } from "./batch_builder.ts";
+
+/** Records in a batch, where they need not stay together. */
+const PIECE_RECORDS_MAX = 500;
+/** Records that are gathered at most before they are written. */
+const GATHERED_RECORDS_MAX = 1000;
+
+/** Records of one request that wait for the end of the turn. */
+interface Gathered<Entry> {
+  readonly records: readonly Entry[];
+  readonly done: (code: number) => void;
+}
+
+/** What a log is built from. */
+export interface RecordLogParts<Entry> {
+  /** May be shared by all partitions of the shard. */
+  readonly builder: BatchBuilder<Entry>;
+  readonly clock: Clock;
+  /** Applies a record that was gathered and is in the log now. */
+  readonly apply: (record: Entry) => void;
+  /** Something was gathered: `writeGathered()` has to follow. */
+  readonly onGathered: () => void;
+}
+
+/** The log. */
+export class RecordLog<Entry> {
+  readonly #partition: Partition;
+  readonly #parts: RecordLogParts<Entry>;
+  #records: Entry[] = [];
+  #gathered: Gathered<Entry>[] = [];
+  #appendedBatches = 0;
+
+  /** @param partition owned by this shard */
+  constructor(partition: Partition, parts: RecordLogParts<Entry>) {
+    this.#partition = partition;
+    this.#parts = parts;
+  }
+
+  /** Batches that were appended. */
+  get appendedBatches(): number {
+    return this.#appendedBatches;
+  }
+
+  /**
+   * Appends records as one batch, all or none, behind what was gathered.
+   * @returns 0 when they are written, else Kafka's error code as the client of a coordinator is told it: NOT_COORDINATOR,
+   * COORDINATOR_NOT_AVAILABLE or UNKNOWN_SERVER_ERROR, and none of those that a partition refuses a producer with
+   */
+  append(records: readonly Entry[]): number {
+    this.writeGathered();
+    return this.#write(records);
+  }
+
+  /**
+   * Appends records that need not stay together, in several batches where they are many.
+   * @param onAppended gets each part that is in the log @returns Kafka's code of the part that was refused and ended it, 0 for none
+   */
+  appendAll(records: readonly Entry[], onAppended: (records: readonly Entry[]) => void): number {
+    for (let from = 0; from < records.length; from += PIECE_RECORDS_MAX) {
+      const piece = records.slice(from, from + PIECE_RECORDS_MAX);
+      const code = this.#appendPiece(piece, onAppended);
+      if (code !== errorCode.NONE) return code;
+    }
+    return errorCode.NONE;
+  }
+
+  /**
+   * Appends records with those of other requests of this turn, and applies them then.
+   * @param records at least one @param done gets the code, as of `append()`, once they are applied or refused
+   */
+  gather(records: readonly Entry[], done: (code: number) => void): void {
+    if (this.#records.length > 0 && this.#records.length + records.length > GATHERED_RECORDS_MAX) this.writeGathered();
+    for (const record of records) this.#records.push(record);
+    this.#gathered.push({ records, done });
+    this.#parts.onGathered();
+  }
+
+  /** Writes all that was gathered and tells who waits; before anything that reads what it changes. */
+  writeGathered(): void {
+    if (this.#gathered.length === 0) return;
+    const records = this.#records;
+    const gathered = this.#gathered;
+    this.#records = [];
+    this.#gathered = [];
+    const code = this.#write(records);
+    if (code === errorCode.UNKNOWN_SERVER_ERROR && gathered.length > 1) {
+      // Too large together, or one of them is by itself: each for itself then.
+      for (const one of gathered) this.#finish([one], one.records, this.#write(one.records));
+    } else this.#finish(gathered, records, code);
+  }
+
+  #finish(gathered: readonly Gathered<Entry>[], records: readonly Entry[], code: number): void {
+    if (code === errorCode.NONE) { for (const record of records) this.#parts.apply(record); }
+    for (const { done } of gathered) done(code);
+  }
+
+  #write(records: readonly Entry[]): number {
+    if (records.length === 0) return errorCode.NONE;
+    const partition = this.#partition;
+    if (!partition.isOpen) return errorCode.NOT_COORDINATOR;
+    const { maxMessageBytes, segmentBytes } = partition.config;
+    const nowMs = this.#parts.clock.wallMs();
+    const batchBytesMax = Math.min(maxMessageBytes, segmentBytes);
+    const batch = this.#parts.builder.build(records, { timestampMs: nowMs, batchBytesMax });
+    if (batch === null) return errorCode.UNKNOWN_SERVER_ERROR;
+    const { refusal } = partition.append(batch, nowMs);
+    if (refusal !== null) return coordinatorCode(refusal);
+    this.#appendedBatches++;
+    return errorCode.NONE;
+  }
+
+  /** Appends a piece, or, where it is too large, its halves. */
+  #appendPiece(piece: readonly Entry[], onAppended: (records: readonly Entry[]) => void): number {
+    const code = this.append(piece);
+    if (code === errorCode.NONE) onAppended(piece);
+    if (code !== errorCode.UNKNOWN_SERVER_ERROR || piece.length === 1) return code;
+    const half = piece.length >> 1;
+    const first = this.#appendPiece(piece.slice(0, half), onAppended);
+    return first === errorCode.NONE ? this.#appendPiece(piece.slice(half), onAppended) : first;
+  }
+}
+
+/** What clients of a coordinator are told of a refused append (Kafka's CoordinatorOperationExceptionHelper). */
+export function coordinatorCode(refusal: Refusal): number {
+  switch (refusal) {
+    case "log-offline":
+    case "not-leader-or-follower":
+    case "fenced-leader-epoch":
+    case "unknown-leader-epoch":
+      return errorCode.NOT_COORDINATOR;
+    case "unknown-partition":
+    case "not-enough-replicas":
+      return errorCode.COORDINATOR_NOT_AVAILABLE;
+    default:
+      return errorCode.UNKNOWN_SERVER_ERROR;
+  }
+}
