@@ -1,7 +1,7 @@
 /**
  * Frames of other implementations: requests that librdkafka, franz-go and the Java client sent, responses of Apache Kafka, and
  * a few written by Kafka's message classes where one broker alone would not say it. What each must decode to comes from
- * Kafka's own JSON converters. One frame per line of tests/golden/protocol_frames.jsonl.
+ * Kafka's own JSON converters. One frame per line of tests/golden/protocol_frames.jsonl; tests/interop/golden/record.ts adds some.
  */
 import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { decodeRequestHeader, decodeResponseHeader, encodeRequestHeader, encodeResponseHeader } from "./headers.ts";
@@ -58,12 +58,16 @@ function bodyStart(frame: Frame): number {
   return reader.position;
 }
 
+/** Its header says what it takes. */
+const RECORDER = "tests/interop/golden/record.ts";
+
 Deno.test("golden frames cover every version of every message", () => {
   const seen = new Set(frames.map(({ kind, api, version }) => `${api} ${kind} v${version}`));
   for (const { name, request: { versions: { min, max } } } of declaredApis) {
     for (let version = min; version <= max; version++) {
       for (const kind of ["request", "response"]) {
-        equal(seen.has(`${name} ${kind} v${version}`), true, `${name} ${kind} v${version}`);
+        const frame = `${name} ${kind} v${version}`;
+        equal(seen.has(frame), true, `no frame of ${frame}: deno run -A ${RECORDER} '${name} ${version} {…}'`);
       }
     }
   }

@@ -3,6 +3,7 @@
  * connection; the others are served, descriptors come back, memory stays bounded.
  */
 import assert from "node:assert/strict";
+import { apis } from "../../net/handlers/mod.ts";
 import { waitFor } from "../../bench/peer/processes.ts";
 import { ByteWriter, wireBatch } from "../../bench/peer/wire_bytes.ts";
 import { requestFrame, WireClient } from "../../bench/peer/wire_client.ts";
@@ -11,6 +12,16 @@ import { HONEST, openDescriptors, requestTemplates, residentBytes, stillServes, 
 import { interopTest } from "./toolchain.ts";
 
 const MEGABYTE = 1 << 20;
+
+Deno.test("requestTemplates() has a valid request of every API", () => {
+  const there = new Set(requestTemplates().map(({ api: [key] }) => key));
+  const missing = apis.filter(({ key }) => !there.has(key)).map(({ name }) => name);
+  assert.deepEqual(
+    missing,
+    [],
+    "tests/interop/hostile.ts has no valid request of these: add one to requestTemplates()",
+  );
+});
 
 interopTest({
   name: "hostile: garbage, cut frames and vanishing clients cost their own connection only",

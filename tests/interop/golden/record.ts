@@ -1,0 +1,88 @@
+// deno-lint-ignore-file no-console -- the program's own words
+/**
+ * Records golden frames: sends requests to Apache Kafka with Kafka's own message classes and adds both frames, with what Kafka's JSON
+ * converters say of them, to tests/golden/protocol_frames.jsonl. Main isolate.
+ *
+ *    deno run -A tests/interop/golden/record.ts 'DescribeLogDirs 1-4 {"topics":null}' …
+ *
+ * Each argument names an API, its versions and the body as Kafka's JSON converter reads it: every field that the version has, one
+ * that a version does not have only with its default. Frames of these versions that the recorder wrote before are replaced, others are
+ * kept.
+ *
+ * `--port 9092` asks a broker that runs there already, which is how state gets into answers: topics with records, groups with members.
+ */
+import { parseArgs } from "node:util";
+import { startApacheKafka } from "../../../bench/peer/apache_kafka.ts";
+import { kafkaJars } from "../../../bench/peer/install.ts";
+import { temporaryDirectory } from "../broker.ts";
+
+const GOLDEN = new URL("../../golden/protocol_frames.jsonl", import.meta.url);
+const PROGRAM = new URL("Frames.java", import.meta.url).pathname;
+/** The recorder's own; frames of clients have others. */
+const CLIENT_ID = "golden";
+
+interface Frame {
+  readonly kind: "request" | "response";
+  readonly api: string;
+  readonly version: number;
+  readonly clientId?: string;
+}
+
+/** The requests of an argument, one per version, as Frames.java reads them. */
+function requestsOf(argument: string): string[] {
+  const [, api, first, last = first, body] = /^(\w+) (\d+)(?:-(\d+))? (\{.*\})$/s.exec(argument) ?? [];
+  if (api === undefined || body === undefined) {
+    throw new Error(`Cannot read ${argument}: name, versions and body expected`);
+  }
+  const [min, max] = [Number(first), Number(last)];
+  return Array.from(
+    { length: max - min + 1 },
+    (_, index) => JSON.stringify({ api, version: min + index, body: JSON.parse(body) }),
+  );
+}
+
+/** Sends requests. @returns two frames for each, a line each */
+async function record(port: number, requests: readonly string[]): Promise<string[]> {
+  const java = new Deno.Command("java", {
+    args: ["-Dlog4j2.level=OFF", "-cp", `${kafkaJars()}/*`, PROGRAM, "127.0.0.1", String(port)],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const input = java.stdin.getWriter();
+  await input.write(new TextEncoder().encode(requests.map((request) => `${request}\n`).join("")));
+  await input.close();
+  const { code, stdout, stderr } = await java.output();
+  if (code !== 0) throw new Error(`Cannot record:\n${new TextDecoder().decode(stderr)}`);
+  return new TextDecoder().decode(stdout).trim().split("\n");
+}
+
+/** Adds frames, in the place of those that the recorder wrote before of the same versions. */
+async function keep(recorded: readonly string[]): Promise<void> {
+  const lines = (await Deno.readTextFile(GOLDEN)).trim().split("\n");
+  const isNew = new Set(recorded.map((line) => versionOf(JSON.parse(line))));
+  const kept = lines.filter((line, index) => {
+    const frame = JSON.parse(line) as Frame;
+    // A response stands behind its request.
+    const request = frame.kind === "request" ? frame : JSON.parse(lines[index - 1] ?? "{}") as Frame;
+    return request.clientId !== CLIENT_ID || !isNew.has(versionOf(frame));
+  });
+  await Deno.writeTextFile(GOLDEN, [...kept, ...recorded].map((line) => `${line}\n`).join(""));
+}
+
+function versionOf({ api, version }: Frame): string {
+  return `${api} v${version}`;
+}
+
+if (import.meta.main) {
+  const { values, positionals } = parseArgs({ options: { port: { type: "string" } }, allowPositionals: true });
+  const requests = positionals.flatMap(requestsOf);
+  if (requests.length === 0) throw new Error("Cannot record nothing: name a request, as the header says");
+  using directory = temporaryDirectory();
+  await using stack = new AsyncDisposableStack();
+  const port = values.port === undefined
+    ? stack.use(await startApacheKafka({ directory: directory.path, properties: {} })).port
+    : Number(values.port);
+  await keep(await record(port, requests));
+  console.log(`${requests.length} requests and their answers written to ${GOLDEN.pathname}`);
+}
