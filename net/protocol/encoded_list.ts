@@ -2,18 +2,22 @@
  * An array of a response whose elements are encoded one at a time, before the response is: for answers so large that their elements
  * must not be on the heap together, and that are made over several turns. Any isolate.
  */
-import type { Message } from "./schema.ts";
 import { Writer } from "./writer.ts";
+
+/** How an element is encoded: a message of its own. */
+interface ElementEncoder<E> {
+  encode(writer: Writer, version: number, value: E): void;
+}
 
 /** The list. */
 export class EncodedList<E> {
   readonly #writer = new Writer();
-  readonly #element: Message<unknown, E>;
+  readonly #element: ElementEncoder<E>;
   readonly #version: number;
   #count = 0;
 
   /** @param element how an element is encoded, as a message of its own @param version of the response */
-  constructor(element: Message<unknown, E>, version: number) {
+  constructor(element: ElementEncoder<E>, version: number) {
     this.#element = element;
     this.#version = version;
   }

@@ -20,7 +20,7 @@
  * Source: Kafka's SimpleMemoryPool takes the whole size before the first byte, so that a few clients that promise and send nothing
  * take it all.
  */
-import { emptyTotals } from "../requests/pipeline.ts";
+import { emptyTotals } from "../requests/pipeline_totals.ts";
 import { type Arena, BLOCK_BYTES_MAX, blockBytesFor } from "../../partitions/mod.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 

@@ -14,11 +14,11 @@ import type { ClusterView } from "./cluster_view.ts";
 import type { Api } from "../protocol/api.ts";
 import type { ConnectionContext } from "./connection_context.ts";
 import type { QuotaKind } from "./quotas.ts";
-import type { SliceRunner } from "./slices.ts";
+import type { SlicedRequest, SliceRunner } from "./slices.ts";
 import type { TopicWaits } from "./produce/topic_waits.ts";
 
 /** One request and the way to answer it. Exactly one of `respond`, `respondNothing` and `close` ends it. */
-export interface Exchange<Response> {
+export interface Exchange<Response> extends SlicedRequest {
   readonly apiVersion: number;
   readonly context: ConnectionContext;
   /** Counts what the request used, beside what the router knows: the answer tells the client how long to pause for it. */
@@ -30,17 +30,10 @@ export interface Exchange<Response> {
   /** Closes the connection: what Kafka does where no error code can be told. @param reason for the log */
   close(reason: string): void;
   /**
-   * The request is carried out over several turns (slices.ts): its bytes stay where they are, and those behind it wait.
-   * @returns ends that; called once, after the last slice
-   */
-  beginSlices(): () => void;
-  /**
    * Counts the memory of the request also when its client goes meanwhile: for who works on it elsewhere.
    * @returns ends that; called once
    */
   holdMemory(): () => void;
-  /** What follows when a handler threw: an answer that says so, and the end of the connection. @throws it, where that is not safe */
-  fail(error: unknown): void;
   /** Runs `drop` if the connection goes before the request ended, so that what waits is let go. */
   onAbandoned(drop: () => void): void;
 }

@@ -5,22 +5,7 @@
 import type { Api } from "../protocol/api.ts";
 import type { RequestHeader } from "../protocol/headers.ts";
 import { type ExchangePipeline, type PipelineOwner, RequestExchange } from "./exchange.ts";
-import { RequestWeights } from "./request_weights.ts";
-
-/** What the pipelines of a shard take together. */
-export interface PipelineTotals {
-  /** Bytes of requests without an answer. */
-  heldBytes: number;
-  /** Bytes of answers that are not their turn. */
-  keptBytes: number;
-  /** What decoded requests take on the heap. */
-  readonly weights: RequestWeights;
-}
-
-/** Totals of pipelines that hold nothing. */
-export function emptyTotals(): PipelineTotals {
-  return { heldBytes: 0, keptBytes: 0, weights: new RequestWeights() };
-}
+import { emptyTotals, type PipelineTotals } from "./pipeline_totals.ts";
 
 /** The requests of a connection that are not answered yet, oldest first. */
 export class Pipeline implements ExchangePipeline {
@@ -115,16 +100,16 @@ export class Pipeline implements ExchangePipeline {
     this.#requests = [];
     for (const request of requests) {
       request.abandon();
-      this.#letGo(request);
+      this.#uncount(request);
     }
   }
 
   #shift(): void {
     const request = this.#requests.shift();
-    if (request !== undefined) this.#letGo(request);
+    if (request !== undefined) this.#uncount(request);
   }
 
-  #letGo(request: RequestExchange): void {
+  #uncount(request: RequestExchange): void {
     this.#countHeld(request, 0);
     this.#countKept(request, 0);
     this.weigh(request, 0);

@@ -6,7 +6,6 @@
  * Always: the request's bytes stay where they are until its last step, also when its client goes meanwhile; at most one request of a
  * connection waits here.
  */
-import type { Exchange } from "./handler.ts";
 import type { TurnBudget } from "../reactor/turn_budget.ts";
 
 /** What a request has to do. */
@@ -17,19 +16,30 @@ export interface SlicedWork {
   finish(): void;
 }
 
+/** The request whose work that is. */
+export interface SlicedRequest {
+  /**
+   * The request is carried out over several turns: its bytes stay where they are, and those behind it wait.
+   * @returns ends that; called once, after the last slice
+   */
+  beginSlices(): () => void;
+  /** What follows when a handler or a step threw: an answer that says so, and the end of the connection. @throws it, where that is not safe */
+  fail(error: unknown): void;
+}
+
 /** How handlers run such requests. */
 export interface SliceRunner {
   /** Runs the request that is being handled; what does not fit into its stretch goes on in later turns. */
-  run(work: SlicedWork, exchange: Exchange<never>): void;
+  run(work: SlicedWork, exchange: SlicedRequest): void;
   /** Runs work of a request that has waited. Nothing of its connection waits for it. */
-  resume(work: SlicedWork, exchange: Exchange<never>): void;
+  resume(work: SlicedWork, exchange: SlicedRequest): void;
   /** As `resume()`, but not before the next turn: much may become possible at once. */
-  later(work: SlicedWork, exchange: Exchange<never>): void;
+  later(work: SlicedWork, exchange: SlicedRequest): void;
 }
 
 interface Waiting {
   readonly work: SlicedWork;
-  readonly exchange: Exchange<never>;
+  readonly exchange: SlicedRequest;
   readonly end: () => void;
 }
 
@@ -57,18 +67,18 @@ export class Slices implements SliceRunner {
     return this.#waiting.length === 0;
   }
 
-  run(work: SlicedWork, exchange: Exchange<never>): void {
+  run(work: SlicedWork, exchange: SlicedRequest): void {
     if (this.#advance(work)) return;
     this.#waiting.push({ work, exchange, end: exchange.beginSlices() });
   }
 
-  resume(work: SlicedWork, exchange: Exchange<never>): void {
+  resume(work: SlicedWork, exchange: SlicedRequest): void {
     this.#budget.beginStretch();
     const waiting = { work, exchange, end: nothing };
     if (!this.#advanceWaiting(waiting)) this.#waiting.push(waiting);
   }
 
-  later(work: SlicedWork, exchange: Exchange<never>): void {
+  later(work: SlicedWork, exchange: SlicedRequest): void {
     this.#waiting.push({ work, exchange, end: nothing });
   }
 
