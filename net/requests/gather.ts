@@ -30,8 +30,8 @@ export interface Gathering<Named, Ask extends object, Answer extends object, Par
   readonly topics: readonly NamedTopic<Named>[];
   /** What becomes of a partition that is named more than once: each is asked, each is INVALID_REQUEST, or the last one counts. */
   readonly repeated: "each" | "refused" | "last";
-  /** What the client must be allowed to do with a topic. */
-  readonly operation: Operation;
+  /** What the client must be allowed to do with a topic; absent: its row says what the request needs as a whole. */
+  readonly operation?: Operation;
   readonly indexOf: (named: Named) => number;
   /** Why no partition of a known topic is asked, as an error code. */
   readonly refuseTopic?: (topic: TopicImage) => number;
@@ -120,13 +120,17 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
     this.#endOne();
   }
 
+  /** Begins with a topic. */
   #enter(name: string): void {
-    const topic = this.#topic = this.#services.image.topic(name);
-    const isAllowed = authorize(this.#exchange.context, this.#gathering.operation, { type: "TOPIC", name });
-    if (!isAllowed) this.#topicCode = errorCode.TOPIC_AUTHORIZATION_FAILED;
-    else {this.#topicCode = topic === undefined
-        ? errorCode.NONE
-        : this.#gathering.refuseTopic?.(topic) ?? errorCode.NONE;}
+    this.#topic = this.#services.image.topic(name);
+    this.#topicCode = this.#refuseTopic(name, this.#topic);
+  }
+
+  #refuseTopic(name: string, topic: TopicImage | undefined): number {
+    const { operation, refuseTopic } = this.#gathering;
+    const isAllowed = operation === undefined || authorize(this.#exchange.context, operation, { type: "TOPIC", name });
+    if (!isAllowed) return errorCode.TOPIC_AUTHORIZATION_FAILED;
+    return topic === undefined ? errorCode.NONE : refuseTopic?.(topic) ?? errorCode.NONE;
   }
 
   #ask(place: PartitionPlace, named: Named, tag: number): void {

@@ -8,21 +8,24 @@ import {
   testServices,
   TOPIC_ID,
   topicImage,
+  WireExchange,
 } from "../handlers/handler_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
+import type { Authorizer } from "./authorizer.ts";
 import { gather, type GatheredTopic, type Gathering } from "./gather.ts";
-import type { Exchange } from "./handler.ts";
 import type { SlicedWork } from "./slices.ts";
 
 type Named = [index: number, text: string];
 type Part = [text: string, code: number, endOffset: number];
 type Topics = { name: string; partitions: Named[] }[];
+type Ask = Parameters<typeof epochEnd.serve>[1];
+type Answer = ReturnType<typeof epochEnd.answer.read>;
 
-/** Gathers from two topics of three partitions. Steps are taken by hand where `takesSteps` says so. */
+/** Gathers from two topics of three partitions. @param by takesSteps: steps are left to the test; authorizer: who may ask */
 function run(
   topics: Topics,
-  changes: Partial<Gathering<Named, { currentLeaderEpoch: number; leaderEpoch: number }, object, Part>> = {},
-  takesSteps = false,
+  changes: Partial<Gathering<Named, Ask, Answer, Part>> = {},
+  by: { takesSteps?: boolean; authorizer?: Authorizer } = {},
 ) {
   const { partitions, asked } = askedPartitions<typeof epochEnd>();
   const responses: (readonly GatheredTopic<Part>[])[] = [];
@@ -30,23 +33,20 @@ function run(
   const slices = { run: (given: SlicedWork) => void work.push(given) };
   const { services } = testServices(
     [topicImage("t", TOPIC_ID, 3), topicImage("u", OTHER_TOPIC_ID, 3)],
-    takesSteps ? { partitions, slices } : { partitions },
+    by.takesSteps ? { partitions, slices } : { partitions },
   );
-  gather<Named, { currentLeaderEpoch: number; leaderEpoch: number }, { leaderEpoch: number; endOffset: number }, Part>(
-    {
-      question: epochEnd as never,
-      topics,
-      repeated: changes.repeated ?? "each",
-      operation: "DESCRIBE",
-      indexOf: ([index]) => index,
-      refuseTopic: changes.refuseTopic,
-      ask: changes.ask ?? (([index]) => ({ currentLeaderEpoch: -1, leaderEpoch: index })),
-      part: ([, text], code, { endOffset }) => [text, code, endOffset],
-      respond: (answered) => void responses.push(answered),
-    },
-    { context: context() } as unknown as Exchange<never>,
-    services,
-  );
+  const gathering: Gathering<Named, Ask, Answer, Part> = {
+    question: epochEnd,
+    topics,
+    repeated: "each",
+    indexOf: ([index]) => index,
+    ask: ([index]) => ({ currentLeaderEpoch: -1, leaderEpoch: index }),
+    part: ([, text], code, { endOffset }) => [text, code, endOffset],
+    respond: (answered) => void responses.push(answered),
+    ...changes,
+  };
+  const connection = context(by.authorizer === undefined ? {} : { authorizer: by.authorizer });
+  gather(gathering, new WireExchange<never>(23, 4, connection), services);
   const answer = (index: number) => {
     const question = asked[index];
     question?.waiter.onAnswer(question.tag, { refusal: null, leaderEpoch: 0, endOffset: toOffset(index) });
@@ -76,7 +76,7 @@ Deno.test("gather() takes a step for each partition, and waits for the last step
   const { asked, answer, responses, work: [work] } = run(
     [{ name: "t", partitions: [[0, "a"], [1, "b"]] }, { name: "u", partitions: [[2, "c"]] }],
     {},
-    true,
+    { takesSteps: true },
   );
   for (const more of [true, true, false]) {
     assert.equal(work?.step(), more);
@@ -120,4 +120,22 @@ Deno.test("gather() asks a partition that is named twice each time, never, or wh
   assert.deepEqual(texts("each"), [["t", "a0", "b0"], ["u", "c0"], ["t", "d0"]]);
   assert.deepEqual(texts("refused"), [["t", `a${TWICE}`, "b0"], ["u", "c0"], ["t", `d${TWICE}`]]);
   assert.deepEqual(texts("last"), [["t", "d0", "b0"], ["u", "c0"]]);
+});
+
+Deno.test("gather() asks whether the client may do its operation with a topic, once for each, and nothing without one", () => {
+  const topics: Topics = [{ name: "t", partitions: [[0, "a"], [9, "b"]] }, { name: "u", partitions: [[0, "c"]] }];
+  const questions: string[] = [];
+  const authorizer: Authorizer = {
+    allows: (_principal, operation, { type, name }) => {
+      questions.push(`${operation} ${type} ${name}`);
+      return name === "u";
+    },
+  };
+  const { asked, answer, responses } = run(topics, { operation: "DESCRIBE" }, { authorizer });
+  assert.deepEqual([questions, asked.length], [["DESCRIBE TOPIC t", "DESCRIBE TOPIC u"], 1]);
+  answer(0);
+  const FAILED = errorCode.TOPIC_AUTHORIZATION_FAILED;
+  assert.deepEqual(responses[0]?.[0]?.partitions, [["a", FAILED, -1], ["b", FAILED, -1]]);
+  assert.equal(run(topics, {}, { authorizer }).asked.length, 2);
+  assert.equal(questions.length, 2);
 });

@@ -10,7 +10,7 @@
 import { NO_OFFSET, type Offset } from "../../storage/base/units.ts";
 import type { Refusal } from "./refusals.ts";
 
-/** Answer to an append. */
+/** Answer to an append; lent during the call. */
 export interface AppendOutcome {
   refusal: Refusal | null;
   /** Which record was refused, 0-based; -1 for the batch as a whole. */
@@ -68,7 +68,7 @@ export interface ReadRequest {
   readonly committedOnly: boolean;
 }
 
-/** Answer to a read: a leased slice of a segment file, `length` 0 when there is nothing. */
+/** Answer to a read, filled in place: a leased slice of a segment file, `length` 0 when there is nothing. */
 export interface ReadOutcome {
   refusal: Refusal | null;
   fd: number;
@@ -124,7 +124,7 @@ export interface ReadWaiter {
   onRead(tag: number): void;
 }
 
-/** Answer to ListOffsets. */
+/** Answer to ListOffsets; fresh. */
 export interface ListOffsetOutcome {
   refusal: Refusal | null;
   /** -1 when no record matches. */
@@ -133,7 +133,7 @@ export interface ListOffsetOutcome {
   leaderEpoch: number;
 }
 
-/** Answer to OffsetForLeaderEpoch. */
+/** Answer to OffsetForLeaderEpoch; fresh. */
 export interface EpochEndOutcome {
   refusal: Refusal | null;
   /** Largest epoch at or before the asked one, -1 for none. */
@@ -142,7 +142,7 @@ export interface EpochEndOutcome {
   endOffset: Offset;
 }
 
-/** Answer to DeleteRecords. */
+/** Answer to DeleteRecords; fresh. */
 export interface DeletionOutcome {
   refusal: Refusal | null;
   /** Where the log starts now, -1 when refused. */
