@@ -2,7 +2,7 @@
  * A shard's door to all partitions of the broker: those of this shard are called (owned/), those of other shards are asked through the
  * rings (remote/). Runs on shards.
  */
-import { type Clock, type NativeMemory } from "../storage/mod.ts";
+import type { Clock, NativeMemory } from "../storage/mod.ts";
 import { ColdLookups } from "./owned/cold_lookups.ts";
 import type { Flush } from "./owned/flush_gate.ts";
 import type { LogStore } from "./owned/log_store.ts";

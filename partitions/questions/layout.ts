@@ -40,8 +40,11 @@ export type Field<T> = WordField<T> | ListField<T>;
 /** Fields by name. */
 export type Fields<T> = { readonly [K in keyof T]: Field<T[K]> };
 
-/** Most bytes of a list. A question that may find more says how it goes on. */
-export const LIST_BYTES_MAX = 1024 * 1024;
+/**
+ * Most bytes of a list; a question that may find more has to say how it goes on. Lists that wait for room in the arena lie on the heap, as
+ * many as questions are in flight (OPERATIONS_MAX in shard_partitions.ts).
+ */
+export const LIST_BYTES_MAX = 64 * 1024;
 const LIST_FIELD_BYTES = 8;
 const NO_BYTES = new Uint8Array(0);
 
