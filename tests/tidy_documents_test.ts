@@ -14,6 +14,8 @@ import { ISOLATE, RING, type SharedWord, sharedWords, WATERMARK } from "../parti
 import { handlerList } from "./tidy/handler_list.ts";
 import { questionList } from "./tidy/question_list.ts";
 import { readmeWithTables, tableNames, tablesIn } from "./tidy/readme_tables.ts";
+import { sourceFile } from "./tidy/source_text.ts";
+import { brokenHops, TRACE_FILES_MAX, tracesIn } from "./tidy/traces.ts";
 import { exists, isProduct, readText, sources, textPaths } from "./tidy/repository.ts";
 
 const denoJson = JSON.parse(readText("deno.json")) as {
@@ -69,6 +71,34 @@ Deno.test("ARCHITECTURE.md names only files that exist", () => {
   const gone = (text: string) => named(text).filter((path) => !isThere(path));
   assert.deepEqual(gone("`net/gone.ts`, `net/reactor/shard`, `storage/`, `net/handlers/00_produce`"), ["net/gone.ts"]);
   assert.deepEqual(gone(readText("ARCHITECTURE.md").replaceAll("NN_name", "00_produce")), []);
+});
+
+Deno.test("every trace of ARCHITECTURE.md can be followed: each file exists and names the next", () => {
+  const planted = new Map([
+    ["net/a.ts", 'import { b } from "./b.ts";\nthis.#c.ask(message.kind.call);'],
+    ["net/b.ts", "answer(): void {}"],
+    ["net/c.ts", "ask(): void {}"],
+    ["net/d.ts", "case message.kind.call:"],
+    ["net/e.ts", 'import { b } from "./b.ts";\nconst x = { ask: b };'],
+  ].map(([path = "", text = ""]) => [path, sourceFile(path, text)]));
+  const brokenIn = (...lines: string[]) =>
+    tracesIn(["```traces", "T", ...lines, "```"].join("\n")).flatMap((trace) => brokenHops(trace, planted));
+  assert.deepEqual(brokenIn("  net/a", "  import net/b"), []);
+  assert.deepEqual(brokenIn("  net/a", "  ask() net/c"), []);
+  assert.deepEqual(brokenIn("  net/a", "  ask() net/b"), [], "who connects both has it");
+  assert.deepEqual(brokenIn("  net/a", "  call net/d"), []);
+  assert.equal(brokenIn("  net/a", "  import net/c").length, 1);
+  assert.equal(brokenIn("  net/a", "  ask() net/d").length, 1);
+  assert.equal(brokenIn("  net/b", "  ask() net/c").length, 1);
+  assert.equal(brokenIn("  net/a", "  call net/c").length, 1);
+  assert.equal(brokenIn("  net/a", "  import net/gone").length, 1);
+  assert.equal(brokenIn("  net/a", ...Array(TRACE_FILES_MAX).fill("  import net/b")).length, TRACE_FILES_MAX);
+  const files = new Map(sources.filter(isProduct).map((file) => [file.path, file]));
+  const traces = tracesIn(readText("ARCHITECTURE.md"));
+  for (const name of ["Produce", "Fetch", "OffsetCommit", "JoinGroup"]) {
+    assert(traces.some((trace) => trace.name === name), name);
+  }
+  assert.deepEqual(traces.flatMap((trace) => brokenHops(trace, files)), []);
 });
 
 Deno.test("the version is the same in deno.json and the program, and every package is imported by a pinned name", () => {

@@ -1,0 +1,75 @@
+/**
+ * The traces of ARCHITECTURE.md: which files a request passes, each naming the next. Test code.
+ *
+ * A hop is an import, a call of a method that the next file has, or who connects both (a callback, a service that is handed in), or a
+ * ring record that both files name.
+ */
+import { importsOf, type SourceFile } from "./source_text.ts";
+
+/** One file of a trace. */
+export interface Hop {
+  /** How the file before names this one: "import", "name()" or the name of a ring record; "" for the first file. */
+  readonly by: string;
+  /** Path without ".ts". */
+  readonly file: string;
+}
+
+/** The hops of one request. */
+export interface Trace {
+  readonly name: string;
+  readonly hops: readonly Hop[];
+}
+
+/** Most files of a trace: a newcomer keeps that many in mind. */
+export const TRACE_FILES_MAX = 7;
+
+/** The traces of a document: the lines of its block of kind "traces". */
+export function tracesIn(document: string): Trace[] {
+  const block = /```traces\n([^]*?)```/.exec(document)?.[1] ?? "";
+  return block.split(/\n\n+/).map((text) => {
+    const [name = "", ...lines] = text.trimEnd().split("\n");
+    const hops = lines.map((line) => {
+      const words = line.trim().split(/\s+/);
+      return { by: words.length > 1 ? words[0] as string : "", file: words.at(-1) as string };
+    });
+    return { name, hops };
+  });
+}
+
+/** What is wrong with a trace. @param files of the product by path */
+export function brokenHops({ name, hops }: Trace, files: ReadonlyMap<string, SourceFile>): string[] {
+  const broken: string[] = [];
+  if (hops.length > TRACE_FILES_MAX) broken.push(`${name} passes ${hops.length} files`);
+  for (const [index, { by, file }] of hops.entries()) {
+    const next = files.get(`${file}.ts`);
+    if (next === undefined) {
+      broken.push(`${name}: ${file} does not exist`);
+      continue;
+    }
+    const before = files.get(`${hops[index - 1]?.file}.ts`);
+    if (before !== undefined && !isNamed(by, before, next, files)) {
+      broken.push(`${name}: ${before.path} does not name ${file} by ${by}`);
+    }
+  }
+  return broken;
+}
+
+function isNamed(by: string, before: SourceFile, next: SourceFile, files: ReadonlyMap<string, SourceFile>): boolean {
+  if (by === "import") return imports(before, next, files);
+  if (!by.endsWith("()")) return [before, next].every(({ code }) => new RegExp(`\\bkind\\.${by}\\b`).test(code));
+  const method = by.slice(0, -2);
+  const calls = new RegExp(`\\b${method}\\(`);
+  const has = new RegExp(`\\b${method}(\\(|<|:)`);
+  const connects = (file: SourceFile) => has.test(file.code) && imports(file, next, files);
+  return calls.test(before.code) && (has.test(next.code) || files.values().some(connects));
+}
+
+/** Whether a file imports another, by its path or through a door that exports it. */
+function imports(file: SourceFile, other: SourceFile, files: ReadonlyMap<string, SourceFile>): boolean {
+  const isOther = ({ target }: { target: string }) => target === other.path;
+  return importsOf(file).some((imported) => {
+    if (isOther(imported)) return true;
+    const door = imported.target.endsWith("/mod.ts") ? files.get(imported.target) : undefined;
+    return door !== undefined && importsOf(door).some(isOther);
+  });
+}
