@@ -22,7 +22,8 @@ import {
   ShardPool,
   shareLogs,
 } from "./net/mod.ts";
-import { type BrokerConfig, brokerConfigFrom } from "./partitions/config/broker/broker_config.ts";
+import type { BrokerConfig } from "./partitions/config/broker/broker_config.ts";
+import { brokerConfigFrom } from "./partitions/config/broker/broker_properties.ts";
 import {
   Balancer,
   Checkpoints,

@@ -17,7 +17,7 @@ import type { CoordinatorClient } from "../partitions/coordinators/runtime/coord
 import { Partition } from "../partitions/owned/partition.ts";
 import { deafOwner, topicOn } from "../partitions/owned/partition_testing.ts";
 import { linuxFileSystem, systemClock } from "../storage/mod.ts";
-import { brokerConfigFrom } from "../partitions/config/broker/broker_config.ts";
+import { brokerConfigFrom } from "../partitions/config/broker/broker_properties.ts";
 
 const GROUPS = 1000;
 const LOADED_RECORDS = 100_000;

@@ -3,13 +3,16 @@
  * that is planted for it; an exception that nothing needs any more is an error too.
  */
 import assert from "node:assert/strict";
+import { importCircles } from "./tidy/circles.ts";
 import { type Finding, layeringFindings, runtimeClosure, unusedDoorExceptions } from "./tidy/layering.ts";
 import { matches, patternFindings, patternRules, unusedExceptions } from "./tidy/pattern_rules.ts";
-import { isProduct, sources } from "./tidy/repository.ts";
-import { functionsOf, importsOf, type SourceFile, sourceFile, undocumentedExports } from "./tidy/source_text.ts";
+import { isProduct, isTest, sources } from "./tidy/repository.ts";
+import { functionsOf, type SourceFile, sourceFile, undocumentedExports } from "./tidy/source_text.ts";
 
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
+/** Source files of a folder, tests and what only they import not counted: its listing fits on a screen. */
+const FOLDER_FILES_MAX = 20;
 
 const product = sources.filter(isProduct);
 const byPath = new Map(sources.map((file) => [file.path, file]));
@@ -121,17 +124,35 @@ Deno.test("tidy: a shard loads the group coordinator when it gets groups, not at
   assert(unstable.includes("lazy-dynamic-imports"), "else Deno reads them at the start");
 });
 
-Deno.test("tidy: no file imports itself by a circle at run time", () => {
-  const circular = (files: ReadonlyMap<string, SourceFile>, path: string) =>
-    importsOf(files.get(path) as SourceFile).some(({ target, isTypeOnly }) =>
-      !isTypeOnly && runtimeClosure(target, files).has(path)
-    );
-  const planted = new Map([
-    ["storage/a.ts", sourceFile("storage/a.ts", 'import { b } from "./b.ts";')],
-    ["storage/b.ts", sourceFile("storage/b.ts", 'import { a } from "./a.ts";')],
-  ]);
-  assert(circular(planted, "storage/a.ts"));
-  assert.deepEqual(product.filter(({ path }) => circular(byPath, path)).map(({ path }) => path), []);
+Deno.test("tidy: no files import each other by a circle, types, tests and benchmarks included", () => {
+  const circlesOf = (texts: Record<string, string>) =>
+    importCircles(Object.entries(texts).map(([path, text]) => sourceFile(path, text)));
+  const [typeOfA, typeOfB] = ['import type { A } from "./a.ts";', 'import { type B } from "./b.ts";'];
+  assert.deepEqual(circlesOf({ "x/a.ts": typeOfB, "x/b.ts": typeOfA }), [["x/a.ts", "x/b.ts"]]);
+  assert.deepEqual(circlesOf({ "x/a.ts": typeOfA }), [["x/a.ts"]]);
+  const long = { "x/a.ts": typeOfB, "x/b.ts": 'export { c } from "./c.ts";', "x/c.ts": `${typeOfA}${typeOfB}` };
+  assert.deepEqual(circlesOf({ ...long, "x/d.ts": typeOfA }), [["x/a.ts", "x/b.ts", "x/c.ts"]]);
+  const started = 'new Worker(new URL("./b.ts", import.meta.url));';
+  assert.deepEqual(circlesOf({ "x/a.ts": started, "x/b.ts": typeOfA, "x/c.ts": `${typeOfA}${typeOfB}` }), []);
+  assert.deepEqual(importCircles(sources), []);
+});
+
+Deno.test(`tidy: no folder but handlers/ and messages/ holds more than ${FOLDER_FILES_MAX} source files`, () => {
+  const overfull = (files: readonly { path: string }[]) => {
+    const counts = new Map<string, number>();
+    for (const file of files) {
+      const folder = file.path.slice(0, Math.max(0, file.path.lastIndexOf("/")));
+      if (!isTest(file)) counts.set(folder, (counts.get(folder) ?? 0) + 1);
+    }
+    return [...counts].filter(([folder, count]) => count > FOLDER_FILES_MAX && !/\/(handlers|messages)$/.test(folder))
+      .map(([folder, count]) => `${folder} (${count})`);
+  };
+  const planted = (folder: string) =>
+    Array.from({ length: FOLDER_FILES_MAX + 1 }, (_, index) => ({ path: `${folder}/${index}.ts` }));
+  assert.deepEqual(overfull([...planted("net/x"), { path: "net/x/y/z.ts" }]), [`net/x (${FOLDER_FILES_MAX + 1})`]);
+  assert.deepEqual(overfull([...planted("net/handlers"), ...planted("net/x").slice(1)]), []);
+  assert.deepEqual(overfull([...planted("net/x").slice(1), { path: "net/x/z_test.ts" }]), []);
+  assert.deepEqual(overfull(sources), []);
 });
 
 Deno.test("tidy: deterministic cores reach no I/O", () => {

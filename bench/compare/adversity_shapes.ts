@@ -5,7 +5,8 @@
 import { processMemory, runOrThrow } from "../peer/processes.ts";
 import { atRate } from "./latency_shapes.ts";
 import { TAKEN } from "./saturation.ts";
-import type { Figure, RunContext, Shape } from "./shape.ts";
+import type { Figure } from "./figure.ts";
+import type { RunContext, Shape } from "./shape.ts";
 import { generate, type Printed, withTopic } from "./throughput_shapes.ts";
 
 /** Records of 1 KB in the topic that is read from the disk: 8 GB. */

@@ -6,7 +6,8 @@
  * alternates: A B, B A, A B. Pairs are added until every binding figure of the shape is decided, up to a limit (verdict.ts).
  */
 import { settle } from "./machine.ts";
-import type { Contenders, Figure, RunContext, Shape, ShapeResult } from "./shape.ts";
+import type { Figure } from "./figure.ts";
+import type { Contenders, RunContext, Shape, ShapeResult } from "./shape.ts";
 import { explainFailure, start, type Target } from "./targets.ts";
 import { isDecided, judge, PAIRS_MIN } from "./verdict.ts";
 

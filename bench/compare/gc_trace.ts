@@ -13,7 +13,7 @@
  *
  * Source: V8's `GCTracer::Print()` (--trace-gc); the JVM's unified logging, tag `gc` (-Xlog:gc).
  */
-import type { Figure } from "./shape.ts";
+import type { Figure } from "./figure.ts";
 
 /** One collection that stopped threads. */
 export interface Pause {

@@ -4,7 +4,8 @@
 import { processMemory } from "../peer/processes.ts";
 import { beside, BESIDE_SECONDS } from "./adversity_shapes.ts";
 import { takenFigure } from "./saturation.ts";
-import type { Figure, RunContext, Shape } from "./shape.ts";
+import type { Figure } from "./figure.ts";
+import type { RunContext, Shape } from "./shape.ts";
 import { generate, withTopic } from "./throughput_shapes.ts";
 
 interface Percentiles {

@@ -7,7 +7,8 @@
  */
 import { processMemory } from "../peer/processes.ts";
 import { WireClient } from "../peer/wire_client.ts";
-import type { Figure, RunContext, Shape } from "./shape.ts";
+import type { Figure } from "./figure.ts";
+import type { RunContext, Shape } from "./shape.ts";
 import { explainFailure, start, type Target } from "./targets.ts";
 import { generate } from "./throughput_shapes.ts";
 

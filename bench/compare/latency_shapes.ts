@@ -2,7 +2,8 @@
 import { processMemory } from "../peer/processes.ts";
 import { pauseFigures } from "./gc_trace.ts";
 import { takenFigure } from "./saturation.ts";
-import type { Figure, RunContext, Shape } from "./shape.ts";
+import type { Figure } from "./figure.ts";
+import type { RunContext, Shape } from "./shape.ts";
 import { type Stretch, withPauses } from "./targets.ts";
 import { generate, withTopic } from "./throughput_shapes.ts";
 

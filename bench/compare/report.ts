@@ -1,7 +1,8 @@
 /** A comparison as text: a table per shape, ratios per pair of runs that ran next to each other. Pure. */
 import type { Description } from "./machine.ts";
 import { saturationNote } from "./saturation.ts";
-import type { Figure, ShapeResult } from "./shape.ts";
+import type { Figure } from "./figure.ts";
+import type { ShapeResult } from "./shape.ts";
 import { median } from "./statistics.ts";
 import { BOUND, type Judged } from "./verdict.ts";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { againstReport, againstSummary, markdownReport, textSummary } from "./report.ts";
-import type { Figure, ShapeResult } from "./shape.ts";
+import type { Figure } from "./figure.ts";
+import type { ShapeResult } from "./shape.ts";
 import type { Contender } from "./targets.ts";
 import { judge } from "./verdict.ts";
 

@@ -2,7 +2,7 @@
  * Whether a broker carries the rate that a load offers. Under an open loop what it does not carry waits in a queue, so its latencies
  * say how long the run was and how deep the queue, not how fast the broker answers: the report has to say so. Pure.
  */
-import type { Figure } from "./shape.ts";
+import type { Figure } from "./figure.ts";
 
 /** A broker that takes less of the offered rate than this by the end of the run is past saturation. */
 const TAKEN_MIN = 0.98;

@@ -2,7 +2,8 @@
 import { type LoadGenerator, loadGenerator } from "../peer/install.ts";
 import { processMemory, runOrThrow } from "../peer/processes.ts";
 import { WireClient } from "../peer/wire_client.ts";
-import type { Figure, RunContext, Shape } from "./shape.ts";
+import type { Figure } from "./figure.ts";
+import type { RunContext, Shape } from "./shape.ts";
 import { withUsage } from "./targets.ts";
 
 interface WireLoad {

@@ -4,7 +4,8 @@
  * What is judged is the median of the pairs' ratios. The bound is small and a run's noise is not, so a median alone says little: a
  * figure is within the bound, or beyond it, only when the whole interval that the true median lies in is.
  */
-import type { Figure, ShapeResult } from "./shape.ts";
+import type { Figure } from "./figure.ts";
+import type { ShapeResult } from "./shape.ts";
 import { type Interval, median, medianInterval } from "./statistics.ts";
 
 /** How much worse a binding figure may be: 3 %. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Figure } from "./shape.ts";
+import type { Figure } from "./figure.ts";
 import { exitCodeOf, isDecided, judge, type Judged, PAIRS_MAX, type Verdict } from "./verdict.ts";
 
 /** One figure whose pairs have these ratios. */

@@ -15,7 +15,7 @@ import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topi
 import { api } from "../requests/api.ts";
 import { authorize, authorizedOperations, CLUSTER } from "../requests/authorization.ts";
 import { NO_LEADER } from "../requests/cluster_view.ts";
-import { askControl } from "../requests/control_question.ts";
+import { askControl } from "../requests/control/control_question.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";

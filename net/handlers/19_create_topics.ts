@@ -9,7 +9,7 @@
  */
 import { api } from "../requests/api.ts";
 import { authorize, CLUSTER, partAllowed } from "../requests/authorization.ts";
-import { askControl } from "../requests/control_question.ts";
+import { askControl } from "../requests/control/control_question.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";

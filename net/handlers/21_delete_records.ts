@@ -23,7 +23,7 @@ import {
   deleteRecordsResponse,
 } from "../protocol/messages/21_delete_records.ts";
 import { api } from "../requests/api.ts";
-import { askControl } from "../requests/control_question.ts";
+import { askControl } from "../requests/control/control_question.ts";
 import { gather, type GatheredTopic } from "../requests/gather.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { isFailure } from "../shards/shard_messages.ts";

@@ -10,7 +10,7 @@
 import { type AlterationResult, type ConfigAlteration, configOperations } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
 import { refuseConfigAccess } from "../requests/config_access.ts";
-import { askControl } from "../requests/control_question.ts";
+import { askControl } from "../requests/control/control_question.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import {

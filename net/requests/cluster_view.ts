@@ -10,7 +10,8 @@
  * network card, and through whatever forwards connections without changing host and port. So is a listener that is not advertised
  * (Kafka would name no broker at all).
  */
-import type { BrokerConfig, Listener } from "../../partitions/config/broker/broker_config.ts";
+import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
+import type { Listener } from "../../partitions/config/broker/listeners.ts";
 import type { ConnectionContext } from "./connection_context.ts";
 
 /** What stands for a leader where there is none. */

@@ -3,7 +3,7 @@
  * Tests only.
  */
 import assert from "node:assert/strict";
-import { brokerConfigFrom } from "../../partitions/config/broker/broker_config.ts";
+import { brokerConfigFrom } from "../../partitions/config/broker/broker_properties.ts";
 import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
 import { MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
 import { type TestShard, TestShards } from "../../partitions/owned/partition_testing.ts";

@@ -35,7 +35,7 @@ import {
 } from "../../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
 import { clusterOfOne } from "../requests/cluster_view.ts";
-import { ControlLink } from "../requests/control_link.ts";
+import { ControlLink } from "../requests/control/control_link.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { apis } from "../handlers/mod.ts";
 import { REQUEST_BYTES_MAX, RequestMemory } from "../reactor/request_memory.ts";

@@ -17,6 +17,7 @@ import { type OffsetIndex, RELATIVE_OFFSET_MAX } from "./offset_index.ts";
 import { BATCH_HEADER_BYTES, maxTimestamp } from "../records/record_batch.ts";
 import { type RebuildMode, SegmentIndexes } from "./segment_indexes.ts";
 import { partitionFileName, type SegmentFileKind } from "./segment_names.ts";
+import type { AppendedBatch, IndexedBatches } from "./indexed_batches.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { MappedSegmentWriter, PwriteSegmentWriter, type SegmentWriter, type WriteOutcome } from "./segment_writer.ts";
 import type { FileSystem } from "../sys/file_system.ts";
@@ -34,17 +35,8 @@ export interface SegmentPlace {
   readonly random: () => number;
 }
 
-/** What a segment must know of a batch that is to be appended. */
-export interface AppendedBatch {
-  bytes: number;
-  lastOffset: Offset;
-  maxTimestamp: number;
-  /** Time of the append. */
-  nowMs: number;
-}
-
 /** One segment of a log. */
-export class Segment implements LeasedFile, WarmFile {
+export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   readonly id: number;
   readonly baseOffset: Offset;
   readonly offsetIndex: OffsetIndex;

@@ -8,7 +8,7 @@
 import { type Offset, toOffset } from "../base/units.ts";
 import type { HeaderWindow } from "./header_window.ts";
 import { baseOffset, batchBytes, lastOffset, maxTimestamp } from "../records/record_batch.ts";
-import type { AppendedBatch, Segment } from "./segment.ts";
+import type { AppendedBatch, IndexedBatches } from "./indexed_batches.ts";
 
 /** How a search ended: "end" when the segment has no such batch, "damaged" when bytes are not what they must be. */
 export type SearchOutcome = "found" | "end" | "damaged";
@@ -32,7 +32,7 @@ export class SegmentReader {
   /** Offset after the run. */
   nextOffset: Offset = toOffset(0);
   readonly #window: HeaderWindow;
-  readonly #mended = new WeakSet<Segment>();
+  readonly #mended = new WeakSet<IndexedBatches>();
 
   /** @param window shared with the other logs of the shard */
   constructor(window: HeaderWindow) {
@@ -45,7 +45,7 @@ export class SegmentReader {
   }
 
   /** Finds the batch that holds `offset`, or else the first one after it. @throws SystemError */
-  findOffset(segment: Segment, offset: Offset): SearchOutcome {
+  findOffset(segment: IndexedBatches, offset: Offset): SearchOutcome {
     this.#window.begin();
     if (!segment.openIndexes()) return "damaged";
     const entry = segment.offsetIndex.lookup(offset);
@@ -58,7 +58,7 @@ export class SegmentReader {
    * Finds the first batch whose largest timestamp is at least `timestamp`.
    * @param range from: where a batch begins; to: position at or after which no batch is looked at
    */
-  findTimestamp(segment: Segment, range: { from: number; to: number }, timestamp: number): SearchOutcome {
+  findTimestamp(segment: IndexedBatches, range: { from: number; to: number }, timestamp: number): SearchOutcome {
     this.#window.begin();
     return this.#walk(segment, range, { offset: -Infinity, timestamp });
   }
@@ -68,7 +68,7 @@ export class SegmentReader {
    * @param start position of a batch @param limits bytes and offset
    * @returns "found" (position, nextOffset), "end" when not even one batch is within the limits
    */
-  findRunEnd(segment: Segment, start: number, limits: RunLimits): SearchOutcome {
+  findRunEnd(segment: IndexedBatches, start: number, limits: RunLimits): SearchOutcome {
     this.#window.begin();
     if (!segment.openIndexes()) return "damaged";
     const endMax = Math.min(segment.logFileBytes, start + limits.maxBytes);
@@ -96,7 +96,11 @@ export class SegmentReader {
    * @param limits from: position of a batch; to: bytes of the file that count
    * @returns position after the last whole batch
    */
-  scan(segment: Segment, limits: { from: number; to: number }, visit: (view: DataView, at: number) => void): number {
+  scan(
+    segment: IndexedBatches,
+    limits: { from: number; to: number },
+    visit: (view: DataView, at: number) => void,
+  ): number {
     this.#window.begin();
     let position = limits.from;
     while (position < limits.to) {
@@ -109,7 +113,7 @@ export class SegmentReader {
   }
 
   /** Whether the last entry of the time index, or its absence, agrees with the batch that it names. @throws SystemError */
-  confirmsLastTimestamp(segment: Segment): boolean {
+  confirmsLastTimestamp(segment: IndexedBatches): boolean {
     const { timeIndex } = segment;
     const last = timeIndex.count - 1;
     const outcome = this.findOffset(segment, timeIndex.offsetAt(last));
@@ -125,7 +129,7 @@ export class SegmentReader {
    * is the batches that are damaged, and to read them all again with every look-up would not help.
    * @returns whether they are new @throws SystemError also for a full disk
    */
-  mendIndexes(segment: Segment): boolean {
+  mendIndexes(segment: IndexedBatches): boolean {
     if (this.#mended.has(segment)) return false;
     this.rebuildIndexes(segment);
     this.#mended.add(segment);
@@ -136,7 +140,7 @@ export class SegmentReader {
    * Builds both indexes of a segment anew from its batch headers: durable at once, unless it is the active segment.
    * @throws SystemError, or the runtime's errors, also for a full disk
    */
-  rebuildIndexes(segment: Segment): void {
+  rebuildIndexes(segment: IndexedBatches): void {
     const size = segment.logFileBytes;
     try {
       segment.beginRebuild(segment.isActive ? "in place" : "beside");
@@ -149,7 +153,7 @@ export class SegmentReader {
   }
 
   #walk(
-    segment: Segment,
+    segment: IndexedBatches,
     range: { from: number; to: number },
     least: { offset: number; timestamp: number },
   ): SearchOutcome {
@@ -167,7 +171,7 @@ export class SegmentReader {
     return "end";
   }
 
-  #isBatchOf(segment: Segment, entry: number): boolean {
+  #isBatchOf(segment: IndexedBatches, entry: number): boolean {
     const position = segment.offsetIndex.positionAt(entry);
     const at = this.#window.locateBatch(segment, position, segment.logFileBytes);
     if (at < 0 || lastOffset(this.#window.view, at) !== segment.offsetIndex.offsetAt(entry)) return false;

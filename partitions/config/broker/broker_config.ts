@@ -5,19 +5,8 @@
  * Long.MAX_VALUE) is Infinity, which structured clone keeps.
  */
 import type { LogConfig } from "../../../storage/log/log_config.ts";
+import type { Listener } from "./listeners.ts";
 import type { GroupSettings } from "../../coordinators/groups/group_ports.ts";
-
-export { brokerConfigFrom } from "./broker_properties.ts";
-
-/** An address to listen on, or one to advertise. */
-export interface Listener {
-  /** Its name ("PLAINTEXT"); the security protocol is PLAINTEXT whatever the name. */
-  readonly name: string;
-  /** Host name or address, IPv6 without brackets; an empty host in `listeners` is all interfaces: "0.0.0.0". */
-  readonly host: string;
-  /** 0 in `listeners` asks the system for a free port. */
-  readonly port: number;
-}
 
 /** Settings of one broker. */
 export interface BrokerConfig {

@@ -5,7 +5,15 @@
  *
  * Source: SocketServerConfigs.listenerListToEndPoints and AbstractKafkaConfig.effectiveAdvertisedBrokerListeners, 4.3.1.
  */
-import type { Listener } from "./broker_config.ts";
+/** An address to listen on, or one to advertise. */
+export interface Listener {
+  /** Its name ("PLAINTEXT"); the security protocol is PLAINTEXT whatever the name. */
+  readonly name: string;
+  /** Host name or address, IPv6 without brackets; an empty host in `listeners` is all interfaces: "0.0.0.0". */
+  readonly host: string;
+  /** 0 in `listeners` asks the system for a free port. */
+  readonly port: number;
+}
 
 /** The settings it reads, as written. */
 export interface ListenerSettings {

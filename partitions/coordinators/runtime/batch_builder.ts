@@ -4,7 +4,7 @@
  * One batch is made at a time, in memory that the next one uses again: a log has written it when its append returns.
  */
 import { bytesOfBatch, type NativeMemory, nativeMemory, writeBatch } from "../../../storage/mod.ts";
-import type { RecordBytes, RecordCodec } from "./state_machine.ts";
+import type { RecordBytes, RecordCodec } from "./record_codec.ts";
 
 /** Memory that is kept between batches; a larger one is given back after its batch. */
 const MEMORY_BYTES_KEPT_MAX = 1 << 20;

@@ -16,7 +16,7 @@ import {
   RecordRunReader,
   storageFailure,
 } from "../../../storage/mod.ts";
-import type { RecordCodec } from "./state_machine.ts";
+import type { RecordCodec } from "./record_codec.ts";
 
 /** Bytes of a slice: one to two milliseconds of work (bench/group_commit_bench.ts). */
 const SLICE_BYTES = 64 * 1024;

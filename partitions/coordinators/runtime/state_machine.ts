@@ -8,24 +8,9 @@
  * it is below the high watermark.
  */
 import type { BackgroundWork } from "./background_work.ts";
+import type { RecordCodec } from "./record_codec.ts";
 import type { RecordLog } from "./record_log.ts";
 import type { Work } from "./sliced_work.ts";
-
-/** A record's bytes. */
-export interface RecordBytes {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array | null;
-}
-
-/** Records as bytes, and back. */
-export interface RecordCodec<Entry> {
-  /** @returns null when it is too large to be written */
-  encode(record: Entry): RecordBytes | null;
-  /** @returns null for a record that cannot be read; `unread()` says why. Never throws */
-  decode(key: Uint8Array | null, value: Uint8Array | null): Entry | null;
-  /** Why a record cannot be read. */
-  unread(key: Uint8Array | null, value: Uint8Array | null): "later-type" | "later-version" | "damaged";
-}
 
 /** A topic that is gone. */
 export interface DeletedTopic {

@@ -14,16 +14,9 @@ import type { GroupSettings } from "../group_ports.ts";
 import type { CoordinatorClient, Reply } from "../../runtime/coordinator.ts";
 import { refuseJoin } from "./answers.ts";
 import { bytesOf, NO_BYTES } from "./classic_member.ts";
+import type { Joining } from "./joining.ts";
 import type { Rebalance } from "./rebalance.ts";
 import { replaceStaticMember } from "./static_members.ts";
-
-/** A JoinGroup on its way through the rules. */
-export interface Joining {
-  readonly request: JoinGroupRequest;
-  readonly client: CoordinatorClient;
-  readonly rebalanceTimeoutMs: number;
-  readonly reply: Reply<JoinGroupResponse>;
-}
 
 /** A member that was never answered is gone after this: five minutes, as in Kafka. */
 export const NEW_MEMBER_JOIN_MS_MAX = 300_000;

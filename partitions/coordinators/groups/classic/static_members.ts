@@ -12,7 +12,7 @@ import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import type { JoinGroupResponse } from "../../../../net/protocol/messages/11_join_group.ts";
 import { refuseJoin } from "./answers.ts";
 import type { ClassicMember } from "./classic_member.ts";
-import type { Joining } from "./join_group.ts";
+import type { Joining } from "./joining.ts";
 import { selectProtocol } from "./protocol_votes.ts";
 import type { Rebalance } from "./rebalance.ts";
 

@@ -19,7 +19,7 @@ import {
   type OffsetCommitValue,
   offsetCommitValue,
 } from "./classic_records.ts";
-import type { RecordBytes, RecordCodec } from "../../runtime/state_machine.ts";
+import type { RecordBytes, RecordCodec } from "../../runtime/record_codec.ts";
 import * as consumer from "./consumer_records.ts";
 
 export type { GroupMetadataMember, GroupMetadataValue, OffsetCommitValue } from "./classic_records.ts";

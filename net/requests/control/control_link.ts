@@ -2,8 +2,8 @@
  * A shard's line to the control plane: a call is posted to the main isolate, its result comes back as a message and goes to
  * the caller's callback. Runs on shards.
  */
-import type { ControlCallName, ControlCalls, ControlClient, ControlFailure } from "../../partitions/mod.ts";
-import type { FromShard } from "../shards/shard_messages.ts";
+import type { ControlCallName, ControlCalls, ControlClient, ControlFailure } from "../../../partitions/mod.ts";
+import type { FromShard } from "../../shards/shard_messages.ts";
 
 type Done = (result: unknown) => void;
 

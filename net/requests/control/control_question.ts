@@ -4,8 +4,8 @@
  * Always: what waits there counts as memory of requests until its result has come, also when its client has gone, so that clients that
  * ask and go cannot fill the main isolate.
  */
-import type { ControlCallName, ControlCalls, ControlClient, ControlFailure } from "../../partitions/mod.ts";
-import type { Exchange } from "./handler.ts";
+import type { ControlCallName, ControlCalls, ControlClient, ControlFailure } from "../../../partitions/mod.ts";
+import type { Exchange } from "../handler.ts";
 
 /** What is asked. */
 export interface ControlQuestion<Name extends ControlCallName> {
