@@ -24,6 +24,7 @@ export const describeGroupsApi = api({
   served: [0, 6],
   request: describeGroupsRequest,
   response: describeGroupsResponse,
+  elementsMax: 1 << 13, // groups
   isReadOnly: true,
   handle: handleDescribeGroups,
 });

@@ -22,6 +22,7 @@ export const deleteGroupsApi = api({
   served: [0, 2],
   request: deleteGroupsRequest,
   response: deleteGroupsResponse,
+  elementsMax: 1 << 12, // groups
   handle: handleDeleteGroups,
 });
 

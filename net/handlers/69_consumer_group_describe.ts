@@ -25,6 +25,7 @@ export const consumerGroupDescribeApi = api({
   served: [0, 1],
   request: consumerGroupDescribeRequest,
   response: consumerGroupDescribeResponse,
+  elementsMax: 1 << 13, // groups
   isReadOnly: true,
   handle: handleConsumerGroupDescribe,
 });

@@ -173,6 +173,12 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     return code === errorCode.NONE ? { errorCode: code, topics } : { errorCode: code, topics: [] };
   }
 
+  /** Whether there is such a group. */
+  has(groupId: string): boolean {
+    this.#log.writeGathered();
+    return this.#find(groupId) !== undefined;
+  }
+
   /** One group of DeleteGroups, in steps: its offsets go first, and it stays when somebody joins meanwhile. @returns Kafka's error code */
   *deleteGroup(groupId: string): Generator<void, number> {
     for (let isFirst = true;; isFirst = false) {

@@ -115,7 +115,9 @@ export function* deleteGroups(
     if (typeof partition === "number") results.push({ groupId, errorCode: partition });
     else {
       changed.add(partition);
-      results.push({ groupId, errorCode: yield* partition.machine.deleteGroup(groupId) });
+      const { machine } = partition;
+      const code = machine.has(groupId) ? yield* machine.deleteGroup(groupId) : errorCode.GROUP_ID_NOT_FOUND;
+      results.push({ groupId, errorCode: code });
     }
     yield;
   }
