@@ -189,7 +189,7 @@ export class Rebalance {
     }
     state.startGeneration();
     if (state.name === "Empty") this.#logEmpty();
-    else this.#tellGeneration();
+    else this.#announceGeneration();
   }
 
   /** The leader stays if it joined again, else the first who did leads. @returns whether there is one */
@@ -213,7 +213,7 @@ export class Rebalance {
     if (this.ports.log.append([this.state.toRecord([])]) === errorCode.NONE) this.state.isLogged = true;
   }
 
-  #tellGeneration(): void {
+  #announceGeneration(): void {
     const { members } = this.state;
     for (const member of members.all()) {
       members.setOwesSync(member, true);

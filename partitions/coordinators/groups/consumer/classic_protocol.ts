@@ -27,11 +27,11 @@ import {
 } from "../records/consumer_protocol.ts";
 import { JOIN_EPOCH, type Member, memberState, newMember } from "./consumer_member.ts";
 import { planDowngrade } from "./downgrade.ts";
-import type { GroupCore } from "./group_core.ts";
+import type { ConsumerGroupCore } from "./consumer_group_core.ts";
 import { isFull } from "./heartbeat.ts";
 import { TOPIC_NAMES_MAX } from "./heartbeat_rules.ts";
 import { sortedNames } from "./member_records.ts";
-import { assign, type MemberChange, memberOf, place, tell } from "./membership.ts";
+import { assign, type MemberChange, memberOf, reconcileMember, updateMember } from "./membership.ts";
 import type { ReportedPartitions } from "./reconciliation.ts";
 
 /** From this version on a dynamic member is told its id before it joins (KIP-394). */
@@ -42,7 +42,7 @@ const NO_MEMBER_ID = "";
 
 /** JoinGroup. */
 export function joinConsumerGroup(
-  core: GroupCore,
+  core: ConsumerGroupCore,
   request: JoinGroupRequest,
   client: CoordinatorClient,
 ): JoinGroupResponse {
@@ -59,13 +59,18 @@ export function joinConsumerGroup(
   }
   const change = changeOf(core, { request, memberId, subscription, client });
   if (typeof change === "number") return refuseJoin(NO_MEMBER_ID, change);
-  const subscriptionChanged = tell(core, change);
+  const subscriptionChanged = updateMember(core, change);
   if (typeof subscriptionChanged === "object") return refuseJoin(NO_MEMBER_ID, subscriptionChanged.code);
   core.keepAlive(memberOf(core, memberId));
   // The last member of the consumer protocol has just come back with the classic one, under the same instance id.
   const isLast = change.replaced !== null && change.replaced.classic === null &&
     planDowngrade(core, new Set()) !== null;
-  const joined = (isLast ? goClassic : goOn)(core, { request, memberId, subscription, subscriptionChanged });
+  const joined = (isLast ? downgradeGroup : assignAndReconcile)(core, {
+    request,
+    memberId,
+    subscription,
+    subscriptionChanged,
+  });
   if (typeof joined === "number") return refuseJoin(NO_MEMBER_ID, joined);
   return {
     errorCode: errorCode.NONE,
@@ -85,25 +90,34 @@ interface Joined {
   readonly subscriptionChanged: boolean;
 }
 
-/** The member goes on towards its target. @returns the member, or Kafka's error code */
-function goOn(core: GroupCore, { request, memberId, subscription, subscriptionChanged }: Joined): Member | number {
+/** Gives the member the next step towards its target. @returns the member, or Kafka's error code */
+function assignAndReconcile(
+  core: ConsumerGroupCore,
+  { request, memberId, subscription, subscriptionChanged }: Joined,
+): Member | number {
   const code = assign(core);
   if (code !== 0) return code;
-  const placed = place(core, memberId, { reported: reportedOf(core, subscription), subscriptionChanged });
-  if ("code" in placed) return placed.code;
+  const reconciled = reconcileMember(core, memberId, { reported: reportedOf(core, subscription), subscriptionChanged });
+  if ("code" in reconciled) return reconciled.code;
   const { join, sync } = core.timersOf(memberId);
   join.cancel();
   sync.set(core.ports.nowMs() + rebalanceTimeoutOf(request));
-  return placed;
+  return reconciled;
 }
 
 /** The group becomes a classic one; members join again unless everybody has what is its own. */
-function goClassic(core: GroupCore, { memberId, subscription, subscriptionChanged }: Joined): Member | number {
+function downgradeGroup(
+  core: ConsumerGroupCore,
+  { memberId, subscription, subscriptionChanged }: Joined,
+): Member | number {
   const { state } = core;
   const rebalance = state.assignmentEpoch < state.groupEpoch;
   if (!rebalance) {
-    const placed = place(core, memberId, { reported: reportedOf(core, subscription), subscriptionChanged });
-    if ("code" in placed) return placed.code;
+    const reconciled = reconcileMember(core, memberId, {
+      reported: reportedOf(core, subscription),
+      subscriptionChanged,
+    });
+    if ("code" in reconciled) return reconciled.code;
   }
   const member = memberOf(core, memberId);
   const code = core.holder.becomeClassic(planDowngrade(core, new Set(), rebalance)!);
@@ -111,7 +125,7 @@ function goClassic(core: GroupCore, { memberId, subscription, subscriptionChange
 }
 
 /** SyncGroup. */
-export function syncConsumerGroup(core: GroupCore, request: SyncGroupRequest): SyncGroupResponse {
+export function syncConsumerGroup(core: ConsumerGroupCore, request: SyncGroupRequest): SyncGroupResponse {
   const member = classicMember(core, request);
   if (typeof member === "number") return refuseSync(member);
   const protocol = member.classic!.supportedProtocols[0];
@@ -137,7 +151,7 @@ export function syncConsumerGroup(core: GroupCore, request: SyncGroupRequest): S
 }
 
 /** Heartbeat. @returns Kafka's error code */
-export function heartbeatConsumerGroup(core: GroupCore, request: HeartbeatRequest): number {
+export function heartbeatConsumerGroup(core: ConsumerGroupCore, request: HeartbeatRequest): number {
   const member = classicMember(core, request);
   if (typeof member === "number") return member;
   core.keepAlive(member);
@@ -149,7 +163,7 @@ export function heartbeatConsumerGroup(core: GroupCore, request: HeartbeatReques
 
 /** LeaveGroup. */
 export function leaveConsumerGroup(
-  core: GroupCore,
+  core: ConsumerGroupCore,
   request: LeaveGroupRequest,
   apiVersion: number,
 ): LeaveGroupResponse {
@@ -166,7 +180,7 @@ export function leaveConsumerGroup(
   return isSingle ? { errorCode: members[0]!.errorCode, members: [] } : { errorCode: errorCode.NONE, members };
 }
 
-function checkJoin(core: GroupCore, request: JoinGroupRequest): number {
+function checkJoin(core: ConsumerGroupCore, request: JoinGroupRequest): number {
   const { state, ports } = core;
   const { sessionTimeoutMs, protocolType, protocols, memberId, groupInstanceId } = request;
   const { minSessionTimeoutMs, maxSessionTimeoutMs, consumerMigrationPolicy } = ports.settings;
@@ -181,7 +195,7 @@ function checkJoin(core: GroupCore, request: JoinGroupRequest): number {
 }
 
 function changeOf(
-  { state }: GroupCore,
+  { state }: ConsumerGroupCore,
   { request, memberId, subscription, client }: {
     request: JoinGroupRequest;
     memberId: string;
@@ -190,7 +204,7 @@ function changeOf(
   },
 ): MemberChange | number {
   const { groupInstanceId } = request;
-  const told = (member: Member): Member => ({
+  const updatedMember = (member: Member): Member => ({
     ...member,
     instanceId: groupInstanceId ?? member.instanceId,
     rackId: subscription.rackId || member.rackId,
@@ -207,20 +221,20 @@ function changeOf(
   const holder = state.staticMember(groupInstanceId);
   if (groupInstanceId === null || (holder === undefined && request.memberId === NO_MEMBER_ID)) {
     const before = state.members.get(memberId);
-    return { before: before ?? null, after: told(before ?? newMember(memberId)), replaced: null };
+    return { before: before ?? null, after: updatedMember(before ?? newMember(memberId)), replaced: null };
   }
   if (holder === undefined) return errorCode.UNKNOWN_MEMBER_ID;
   if (request.memberId === NO_MEMBER_ID) {
     const taken = { ...holder, memberId, memberEpoch: JOIN_EPOCH, previousMemberEpoch: JOIN_EPOCH };
-    return { before: holder, after: told(taken), replaced: holder };
+    return { before: holder, after: updatedMember(taken), replaced: holder };
   }
   if (holder.memberId !== memberId) return errorCode.FENCED_INSTANCE_ID;
-  return { before: holder, after: told(holder), replaced: null };
+  return { before: holder, after: updatedMember(holder), replaced: null };
 }
 
 /** The member of a request that needs one of the classic protocol and of its generation, or why not. */
 function classicMember(
-  core: GroupCore,
+  core: ConsumerGroupCore,
   { memberId, groupInstanceId, generationId }: {
     memberId: string;
     groupInstanceId: string | null;
@@ -235,7 +249,11 @@ function classicMember(
   return member.memberEpoch === generationId ? member : errorCode.ILLEGAL_GENERATION;
 }
 
-function leavingMember({ state }: GroupCore, memberId: string, groupInstanceId: string | null): Member | number {
+function leavingMember(
+  { state }: ConsumerGroupCore,
+  memberId: string,
+  groupInstanceId: string | null,
+): Member | number {
   const member = groupInstanceId === null ? state.members.get(memberId) : state.staticMember(groupInstanceId);
   if (member === undefined) return errorCode.UNKNOWN_MEMBER_ID;
   // An administrator removes a static member by its instance id alone.
@@ -243,14 +261,14 @@ function leavingMember({ state }: GroupCore, memberId: string, groupInstanceId: 
 }
 
 /** It has to join again, in time. */
-function mustJoin(core: GroupCore, member: Member): number {
+function mustJoin(core: ConsumerGroupCore, member: Member): number {
   const { join } = core.timersOf(member.memberId);
   if (!join.isSet) join.set(core.ports.nowMs() + Math.max(member.rebalanceTimeoutMs, 0));
   return errorCode.REBALANCE_IN_PROGRESS;
 }
 
 /** Whether some of a member's target is still with others. */
-function isWaiting({ state }: GroupCore, { memberId, assigned }: Member): boolean {
+function isWaiting({ state }: ConsumerGroupCore, { memberId, assigned }: Member): boolean {
   for (const [topicId, partitions] of state.targetOf(memberId)) {
     const had = assigned.get(topicId);
     for (const partition of partitions) {
@@ -260,7 +278,7 @@ function isWaiting({ state }: GroupCore, { memberId, assigned }: Member): boolea
   return false;
 }
 
-function reportedOf({ ports }: GroupCore, { ownedPartitions }: ConsumerSubscription): ReportedPartitions[] {
+function reportedOf({ ports }: ConsumerGroupCore, { ownedPartitions }: ConsumerSubscription): ReportedPartitions[] {
   const reported: ReportedPartitions[] = [];
   for (const { topic, partitions } of ownedPartitions) {
     const topicId = ports.image.topic(topic)?.id;

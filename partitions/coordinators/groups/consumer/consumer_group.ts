@@ -40,13 +40,13 @@ import { describeConsumerGroup } from "./consumer_description.ts";
 import { JOIN_EPOCH } from "./consumer_member.ts";
 import type { ConsumerGroupStateName } from "./consumer_state.ts";
 import { planDowngrade } from "./downgrade.ts";
-import { type ConsumerGroupHolder, GroupCore } from "./group_core.ts";
+import { ConsumerGroupCore, type ConsumerGroupHolder } from "./consumer_group_core.ts";
 import { groupTombstones } from "./group_tombstones.ts";
 import { answer, isQuietHeartbeat, takeHeartbeat, takeLeave } from "./heartbeat.ts";
 import { refuseMalformedHeartbeat } from "./heartbeat_rules.ts";
 import { checkOffsetCommit, checkOffsetFetch, checkPartitionCommit, type OffsetCommitter } from "./offset_rules.ts";
 
-export type { ConsumerGroupHolder, Downgrade } from "./group_core.ts";
+export type { ConsumerGroupHolder, Downgrade } from "./consumer_group_core.ts";
 
 /** Of a change with more topics than this, each group finds out with its next heartbeat whether it concerns it. */
 const TOPICS_LOOKED_UP_MAX = 16;
@@ -55,12 +55,12 @@ const TOPICS_LOOKED_UP_MAX = 16;
 export class ConsumerGroup {
   readonly type = "consumer";
   readonly groupId: string;
-  readonly #core: GroupCore;
+  readonly #core: ConsumerGroupCore;
 
   /** Makes an Empty group that the log does not know. */
   constructor(ports: GroupPorts, groupId: string, holder: ConsumerGroupHolder) {
     this.groupId = groupId;
-    this.#core = new GroupCore(ports, groupId, holder, planDowngrade);
+    this.#core = new ConsumerGroupCore(ports, groupId, holder, planDowngrade);
   }
 
   get state(): ConsumerGroupStateName {

@@ -29,7 +29,7 @@ export type OwnedPartitions = ReadonlyMap<string, ReadonlyMap<number, number>>;
 export const OWNS_NOTHING: OwnedPartitions = new Map();
 
 /** What a member has, and how far it is: the part of it that reconciliation changes. */
-export interface Placement {
+export interface CurrentAssignment {
   /** Epoch of the target that it has or moves to; -2 while a static member is away. */
   readonly memberEpoch: number;
   /** Epoch before; a heartbeat may still name it when an answer was lost. */
@@ -59,7 +59,7 @@ export interface MemberFacts {
 }
 
 /** A member. */
-export interface Member extends MemberFacts, Placement {
+export interface Member extends MemberFacts, CurrentAssignment {
   readonly memberId: string;
 }
 
@@ -99,7 +99,7 @@ export function sameNames(one: readonly string[], other: readonly string[]): boo
 }
 
 /** Whether a member has its whole target of an epoch. */
-export function isReconciledTo(member: Placement, assignmentEpoch: number): boolean {
+export function isReconciledTo(member: CurrentAssignment, assignmentEpoch: number): boolean {
   return member.state === memberState.STABLE && member.memberEpoch === assignmentEpoch;
 }
 

@@ -19,7 +19,7 @@ import {
   type OwnedPartitions,
   OWNS_NOTHING,
 } from "./consumer_member.ts";
-import { factsFromRecord, placementFromRecord, targetFromRecord } from "./member_records.ts";
+import { currentFromRecord, factsFromRecord, targetFromRecord } from "./member_records.ts";
 import { count, Subscriptions } from "./subscriptions.ts";
 
 /** Name of a group's state, as Kafka shows it. */
@@ -179,7 +179,7 @@ export class ConsumerState {
       case "consumer-group-current-member-assignment": {
         const { memberId } = record.key;
         if (record.value !== null) {
-          return this.#setMember({ ...this.#memberOrNew(memberId), ...placementFromRecord(record.value) });
+          return this.#setMember({ ...this.#memberOrNew(memberId), ...currentFromRecord(record.value) });
         }
         const member = this.#members.get(memberId);
         if (member === undefined) return;
@@ -291,7 +291,7 @@ export function bytesOfMember(member: Member): number {
   return texts.reduce((sum, text) => sum + bytesOfText(text), bytes);
 }
 
-/** A placement alone leaves the facts as the very same objects. */
+/** A current assignment alone leaves the facts as the very same objects. */
 function saysTheSame(one: Member, other: Member): boolean {
   return one.topicNames === other.topicNames && one.topicRegex === other.topicRegex &&
     one.instanceId === other.instanceId && one.serverAssignor === other.serverAssignor && one.classic === other.classic;

@@ -10,11 +10,11 @@ import {
   encodeConsumerAssignment,
 } from "../records/consumer_protocol.ts";
 import type { Member } from "./consumer_member.ts";
-import type { Downgrade, GroupCore } from "./group_core.ts";
+import type { ConsumerGroupCore, Downgrade } from "./consumer_group_core.ts";
 import { groupTombstones } from "./group_tombstones.ts";
 
 /** Whether there are members once some have left, all of the classic protocol. O(leaving). */
-function hasOnlyClassicMembers({ state }: GroupCore, leaving: ReadonlySet<Member>): boolean {
+function hasOnlyClassicMembers({ state }: ConsumerGroupCore, leaving: ReadonlySet<Member>): boolean {
   let left = state.members.size;
   let leftClassic = state.classicCount;
   for (const { classic } of leaving) {
@@ -25,7 +25,11 @@ function hasOnlyClassicMembers({ state }: GroupCore, leaving: ReadonlySet<Member
 }
 
 /** What the group becomes when members have left; null: it stays a consumer group. @param rebalance whether all join again */
-export function planDowngrade(core: GroupCore, leaving: ReadonlySet<Member>, rebalance = true): Downgrade | null {
+export function planDowngrade(
+  core: ConsumerGroupCore,
+  leaving: ReadonlySet<Member>,
+  rebalance = true,
+): Downgrade | null {
   const { state, groupId, ports } = core;
   const { consumerMigrationPolicy, maxSize } = ports.settings;
   if (!hasOnlyClassicMembers(core, leaving)) return null;
@@ -39,7 +43,7 @@ export function planDowngrade(core: GroupCore, leaving: ReadonlySet<Member>, reb
   return { groupId, tombstones: groupTombstones(state), seed, rebalance };
 }
 
-function toClassic({ ports }: GroupCore, member: Member, protocolName: string): ClassicMemberFacts {
+function toClassic({ ports }: ConsumerGroupCore, member: Member, protocolName: string): ClassicMemberFacts {
   const { memberId, instanceId, clientId, clientHost, rebalanceTimeoutMs } = member;
   const { sessionTimeoutMs, supportedProtocols } = member.classic!;
   const metadata = supportedProtocols.find(({ name }) => name === protocolName)!.metadata;

@@ -21,14 +21,14 @@ import {
   sameOwned,
   STATIC_LEAVE_EPOCH,
 } from "./consumer_member.ts";
-import type { GroupCore } from "./group_core.ts";
+import type { ConsumerGroupCore } from "./consumer_group_core.ts";
 import { currentRecord, sortedNames } from "./member_records.ts";
-import { assign, type MemberChange, memberOf, place, type StepRefusal, tell } from "./membership.ts";
+import { assign, type MemberChange, memberOf, reconcileMember, type StepRefusal, updateMember } from "./membership.ts";
 import { ownsOnly } from "./reconciliation.ts";
 
 /** A heartbeat that says nothing new, of a member that has all it is to have. O(1). */
 export function isQuietHeartbeat(
-  { state, regexes, isTopicCheckDue }: GroupCore,
+  { state, regexes, isTopicCheckDue }: ConsumerGroupCore,
   request: ConsumerGroupHeartbeatRequest,
   client: CoordinatorClient,
 ): Member | null {
@@ -47,32 +47,32 @@ export function isQuietHeartbeat(
   return saysNothing && isSettled && isSameClient ? member : null;
 }
 
-/** Joins, or goes on. The request is well-formed, its epoch 0 or more. */
+/** A member joins, or says that it is there. The request is well-formed, its epoch 0 or more. */
 export function takeHeartbeat(
-  core: GroupCore,
+  core: ConsumerGroupCore,
   request: ConsumerGroupHeartbeatRequest,
   client: CoordinatorClient,
 ): ConsumerGroupHeartbeatResponse {
   const change = changeOf(core, request, client);
   if ("code" in change) return refuse(change);
-  const subscriptionChanged = tell(core, change);
+  const subscriptionChanged = updateMember(core, change);
   if (typeof subscriptionChanged === "object") return refuse(subscriptionChanged);
   const { memberId } = change.after;
   core.keepAlive(memberOf(core, memberId));
   if ((change.before?.classic ?? null) !== null) core.timersOf(memberId).keepThoseOf("consumer");
   const code = assign(core);
   if (code !== 0) return refuse({ code, message: null });
-  const placed = place(core, memberId, { reported: request.topicPartitions, subscriptionChanged });
-  if ("code" in placed) return refuse(placed);
+  const reconciled = reconcileMember(core, memberId, { reported: request.topicPartitions, subscriptionChanged });
+  if ("code" in reconciled) return refuse(reconciled);
   const isFull = request.rebalanceTimeoutMs !== -1 && request.topicPartitions !== null &&
     (request.subscribedTopicNames !== null || request.subscribedTopicRegex !== null);
-  const isTold = request.memberEpoch === JOIN_EPOCH || isFull || !sameOwned(change.after.assigned, placed.assigned);
-  return answer(core, placed, isTold ? placed.assigned : null);
+  const isTold = request.memberEpoch === JOIN_EPOCH || isFull || !sameOwned(change.after.assigned, reconciled.assigned);
+  return answer(core, reconciled, isTold ? reconciled.assigned : null);
 }
 
 /** What a member is told. @param assigned null: as before */
 export function answer(
-  { ports, groupId }: GroupCore,
+  { ports, groupId }: ConsumerGroupCore,
   { memberId, memberEpoch }: Member,
   assigned: OwnedPartitions | null,
 ): ConsumerGroupHeartbeatResponse {
@@ -93,14 +93,17 @@ export function answer(
 }
 
 /** Leaves, for good or, a static member, for a while. */
-export function takeLeave(core: GroupCore, request: ConsumerGroupHeartbeatRequest): ConsumerGroupHeartbeatResponse {
+export function takeLeave(
+  core: ConsumerGroupCore,
+  request: ConsumerGroupHeartbeatRequest,
+): ConsumerGroupHeartbeatResponse {
   const { groupId, state } = core;
   const { memberId, memberEpoch, instanceId } = request;
   const member = instanceId === null ? state.members.get(memberId) : state.staticMember(instanceId);
   if (member === undefined) return refuse(unknownMember(request, groupId));
   if (member.memberId !== memberId) return refuse(fencedInstance(request, member));
   const code = memberEpoch === STATIC_LEAVE_EPOCH
-    ? core.append([currentRecord(groupId, memberId, awayPlacement(member))])
+    ? core.append([currentRecord(groupId, memberId, awayAssignment(member))])
     : core.fence(new Set([member]));
   if (code !== 0) return refuse({ code, message: null });
   if (memberEpoch === STATIC_LEAVE_EPOCH && core.timersOf(memberId).isRebalancing) {
@@ -110,7 +113,7 @@ export function takeLeave(core: GroupCore, request: ConsumerGroupHeartbeatReques
 }
 
 /** A static member that is away keeps what it has, as if it had always had it, for whoever comes in its place. */
-function awayPlacement(member: Member): Member {
+function awayAssignment(member: Member): Member {
   const assigned = new Map<string, ReadonlyMap<number, number>>();
   for (const [topicId, partitions] of member.assigned) {
     assigned.set(topicId, new Map(Array.from(partitions.keys(), (partition) => [partition, 0])));
@@ -119,7 +122,7 @@ function awayPlacement(member: Member): Member {
 }
 
 function changeOf(
-  core: GroupCore,
+  core: ConsumerGroupCore,
   request: ConsumerGroupHeartbeatRequest,
   client: CoordinatorClient,
 ): MemberChange | StepRefusal {
@@ -141,24 +144,28 @@ function changeOf(
       return { code: errorCode.UNRELEASED_INSTANCE_ID, message };
     }
     const taken: Member = { ...holder, memberId, memberEpoch: JOIN_EPOCH, previousMemberEpoch: JOIN_EPOCH };
-    return { before: holder, after: told(taken, request, client), replaced: holder };
+    return { before: holder, after: updatedMember(taken, request, client), replaced: holder };
   }
   if (before !== undefined) {
     if (before.memberId !== memberId) return fencedInstance(request, before);
     const refusal = checkEpoch(before, memberEpoch, topicPartitions);
     if (refusal !== null) return refusal;
   }
-  return { before: before ?? null, after: told(before ?? newMember(memberId), request, client), replaced: null };
+  return {
+    before: before ?? null,
+    after: updatedMember(before ?? newMember(memberId), request, client),
+    replaced: null,
+  };
 }
 
 /** Whether there is no room for a member. One that takes the place of another needs none. */
-export function isFull({ state, ports }: GroupCore, memberId: string, instanceId: string | null): boolean {
+export function isFull({ state, ports }: ConsumerGroupCore, memberId: string, instanceId: string | null): boolean {
   if (state.members.size < ports.settings.consumerMaxSize) return false;
   return state.staticMember(instanceId) === undefined && !state.members.has(memberId);
 }
 
 /** A member with what its request says. */
-function told(member: Member, request: ConsumerGroupHeartbeatRequest, client: CoordinatorClient): Member {
+function updatedMember(member: Member, request: ConsumerGroupHeartbeatRequest, client: CoordinatorClient): Member {
   const { subscribedTopicNames, subscribedTopicRegex } = request;
   return {
     ...member,

@@ -8,7 +8,13 @@ import type {
   GroupRecord,
 } from "../records/group_record.ts";
 import type { Assignment } from "./assignors/assignor.ts";
-import { type Member, type MemberFacts, ownedFromRecord, ownedToRecord, type Placement } from "./consumer_member.ts";
+import {
+  type CurrentAssignment,
+  type Member,
+  type MemberFacts,
+  ownedFromRecord,
+  ownedToRecord,
+} from "./consumer_member.ts";
 
 /** Metadata version of resolved expressions: images here have none, and Kafka takes 0 as older than any. */
 const NO_METADATA_VERSION = 0;
@@ -35,8 +41,8 @@ export function memberRecord(groupId: string, member: Member): GroupRecord {
 }
 
 /** What a member has. */
-export function currentRecord(groupId: string, memberId: string, placement: Placement): GroupRecord {
-  const { memberEpoch, previousMemberEpoch, state, assigned, revoking } = placement;
+export function currentRecord(groupId: string, memberId: string, current: CurrentAssignment): GroupRecord {
+  const { memberEpoch, previousMemberEpoch, state, assigned, revoking } = current;
   return {
     kind: "consumer-group-current-member-assignment",
     key: { groupId, memberId },
@@ -108,7 +114,7 @@ export function factsFromRecord(value: ConsumerGroupMemberMetadataValue): Member
 }
 
 /** Reads what a member has. */
-export function placementFromRecord(value: ConsumerGroupCurrentMemberAssignmentValue): Placement {
+export function currentFromRecord(value: ConsumerGroupCurrentMemberAssignmentValue): CurrentAssignment {
   const { memberEpoch, previousMemberEpoch, state, assignedPartitions, partitionsPendingRevocation } = value;
   return {
     memberEpoch,

@@ -1,9 +1,9 @@
 /**
- * The three steps of every request by which a member joins or goes on, whichever protocol it uses. Runs on shards.
+ * The three steps of every request by which a member joins or keeps its session, whichever protocol it uses. Runs on shards.
  *
- *   1. tell    what the member says goes into the log, with a new group epoch when the group needs another assignment
- *   2. assign  when the group epoch is newer than the assignment's, and the last assignment is old enough
- *   3. place   the member goes on towards its target
+ *   1. updateMember     what the member says goes into the log, with a new group epoch when the group needs another assignment
+ *   2. assign           when the group epoch is newer than the assignment's, and the last assignment is old enough
+ *   3. reconcileMember  the member's current assignment moves towards its target
  *
  * Each step is one append, the second sometimes several, and leaves a state that is whole: after a crash, or a refused append, between two of them the next
  * heartbeat goes on where they ended. Source: Kafka's GroupMetadataManager.consumerGroupHeartbeat.
@@ -17,7 +17,7 @@ import { assignUniform } from "./assignors/uniform_assignor.ts";
 import { GROUP_BYTES, PARTITION_BYTES } from "../group_memory.ts";
 import { isReconciledTo, type Member, sameFacts, sameNames } from "./consumer_member.ts";
 import { bytesOfMember, sizeOf } from "./consumer_state.ts";
-import type { GroupCore } from "./group_core.ts";
+import type { ConsumerGroupCore } from "./consumer_group_core.ts";
 import {
   assignmentEpochRecord,
   currentRecord,
@@ -57,7 +57,7 @@ export interface StepRefusal {
 }
 
 /** Step 1. @returns whether the member's subscription changed, or a refusal */
-export function tell(core: GroupCore, change: MemberChange): boolean | StepRefusal {
+export function updateMember(core: ConsumerGroupCore, change: MemberChange): boolean | StepRefusal {
   const { groupId, state, regexes, ports } = core;
   const { before, after } = change;
   const { subscriptions } = state;
@@ -69,7 +69,7 @@ export function tell(core: GroupCore, change: MemberChange): boolean | StepRefus
   const joining = regexChanged && !isKnown ? after.topicRegex : "";
   const refusal = subscriptions.membersOf(joining) === 0 ? refuseRegex(joining) : null;
   if (refusal !== null) return refusal;
-  const records = tellRecords(core, change);
+  const records = updateRecords(core, change);
   const left = regexChanged && subscriptions.membersOf(wasRegex) === 1 ? wasRegex : "";
   for (const expression of [left, joining]) {
     if (subscriptions.resolved.has(expression)) records.push(regexRecord(groupId, expression, null));
@@ -94,7 +94,7 @@ export function tell(core: GroupCore, change: MemberChange): boolean | StepRefus
 }
 
 /** Whether the shard has memory for what is new. */
-function hasRoom({ state, ports }: GroupCore, { before, after }: MemberChange): boolean {
+function hasRoom({ state, ports }: ConsumerGroupCore, { before, after }: MemberChange): boolean {
   const names = before !== null && sameNames(before.topicNames, after.topicNames)
     ? 0
     : state.subscriptions.costOf(after.topicNames);
@@ -102,7 +102,10 @@ function hasRoom({ state, ports }: GroupCore, { before, after }: MemberChange): 
   return ports.memory.hasRoomFor(growth + names + (state.isLogged ? 0 : GROUP_BYTES.consumer));
 }
 
-function tellRecords({ groupId, state }: GroupCore, { before, after, replaced }: MemberChange): GroupRecord[] {
+function updateRecords(
+  { groupId, state }: ConsumerGroupCore,
+  { before, after, replaced }: MemberChange,
+): GroupRecord[] {
   if (replaced !== null) {
     return [
       ...memberTombstones(groupId, replaced.memberId),
@@ -125,7 +128,7 @@ export function refuseRegex(expression: string | null): StepRefusal | null {
 }
 
 /** Step 2. @returns Kafka's error code, 0 also when nothing is due */
-export function assign(core: GroupCore): number {
+export function assign(core: ConsumerGroupCore): number {
   const { groupId, state, ports } = core;
   if (state.assignmentEpoch >= state.groupEpoch) return 0;
   const nowMs = ports.wallMs();
@@ -148,7 +151,7 @@ export function assign(core: GroupCore): number {
   return core.append(records);
 }
 
-function hasRoomForTargets({ state, ports }: GroupCore, targets: Targets): boolean {
+function hasRoomForTargets({ state, ports }: ConsumerGroupCore, targets: Targets): boolean {
   let growth = 0;
   for (const [memberId, target] of targets) growth += sizeOf(target) - sizeOf(state.targetOf(memberId));
   return ports.memory.hasRoomFor(PARTITION_BYTES * growth);
@@ -158,13 +161,13 @@ function hasRoomForTargets({ state, ports }: GroupCore, targets: Targets): boole
  * Members that come within the interval are assigned together (since 4.3). The first member of all need not wait; nor does anybody when
  * the clock went back.
  */
-function isAssignmentFresh({ groupId, state, ports }: GroupCore, nowMs: number): boolean {
+function isAssignmentFresh({ groupId, state, ports }: ConsumerGroupCore, nowMs: number): boolean {
   if (state.assignmentMs === 0 || !state.hasTargets) return false;
   const ageMs = nowMs - state.assignmentMs;
   return ageMs >= 0 && ageMs < ports.settingsOf(groupId).assignmentIntervalMs;
 }
 
-function computeTargets({ state, ports }: GroupCore): Targets {
+function computeTargets({ state, ports }: ConsumerGroupCore): Targets {
   const { image } = ports;
   /** Members that subscribe alike share their list of names, and so their set of topic ids. */
   const shared = new Map<readonly string[], Map<string, ReadonlySet<string>>>();
@@ -190,8 +193,8 @@ function computeTargets({ state, ports }: GroupCore): Targets {
 }
 
 /** Step 3. @returns the member as it is now, or a refusal */
-export function place(
-  core: GroupCore,
+export function reconcileMember(
+  core: ConsumerGroupCore,
   memberId: string,
   { reported, subscriptionChanged }: {
     reported: readonly ReportedPartitions[] | null;
@@ -222,13 +225,13 @@ export function place(
   if (next === member) return member;
   const code = core.append([currentRecord(groupId, memberId, next)]);
   if (code !== 0) return { code, message: null };
-  const placed = memberOf(core, memberId);
-  core.limitRevocation(placed);
-  return placed;
+  const reconciled = memberOf(core, memberId);
+  core.limitRevocation(reconciled);
+  return reconciled;
 }
 
 /** A member that is known to be there. */
-export function memberOf({ state }: GroupCore, memberId: string): Member {
+export function memberOf({ state }: ConsumerGroupCore, memberId: string): Member {
   const member = state.members.get(memberId);
   assert(member !== undefined, "a member that was told to the log is in the group");
   return member;

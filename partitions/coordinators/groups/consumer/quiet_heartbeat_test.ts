@@ -3,7 +3,7 @@ import type { ConsumerGroupHeartbeatRequest } from "../../../../net/protocol/mes
 import { groupWith } from "./consumer_group_testing.ts";
 import { GROUP_ID, REBALANCE_MS } from "./consumer_testing.ts";
 import { planDowngrade } from "./downgrade.ts";
-import { GroupCore } from "./group_core.ts";
+import { ConsumerGroupCore } from "./consumer_group_core.ts";
 import { isQuietHeartbeat, takeHeartbeat } from "./heartbeat.ts";
 
 const client = { clientId: "client", clientHost: "/127.0.0.1", apiVersion: 1 };
@@ -32,7 +32,7 @@ const quiet: ConsumerGroupHeartbeatRequest = {
 
 Deno.test("isQuietHeartbeat() finds the heartbeats that change nothing, and no others", () => {
   const test = groupWith(2);
-  const core = new GroupCore(test.ports, GROUP_ID, test, planDowngrade);
+  const core = new ConsumerGroupCore(test.ports, GROUP_ID, test, planDowngrade);
   assert.equal(takeHeartbeat(core, joining, client).memberEpoch, 2);
   const isQuiet = (changes: Partial<ConsumerGroupHeartbeatRequest> = {}, from = client) =>
     isQuietHeartbeat(core, { ...quiet, ...changes }, from) !== null;

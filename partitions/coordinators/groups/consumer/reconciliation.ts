@@ -15,7 +15,14 @@
  * said that it does not own it any more. So no partition ever has two members. Source: KIP-848, Kafka's CurrentAssignmentBuilder.
  */
 import type { Assignment } from "./assignors/assignor.ts";
-import { memberState, type OwnedPartitions, owns, OWNS_NOTHING, type Placement, sameOwned } from "./consumer_member.ts";
+import {
+  type CurrentAssignment,
+  memberState,
+  type OwnedPartitions,
+  owns,
+  OWNS_NOTHING,
+  sameOwned,
+} from "./consumer_member.ts";
 
 /** Partitions of a topic that a member says it owns. */
 export interface ReportedPartitions {
@@ -25,7 +32,7 @@ export interface ReportedPartitions {
 
 /** All that decides on a member's next step. */
 export interface ReconcileInput {
-  readonly current: Placement;
+  readonly current: CurrentAssignment;
   readonly target: Assignment;
   /** Epoch of the target. */
   readonly targetEpoch: number;
@@ -43,7 +50,7 @@ export interface ReconcileInput {
 export const MUST_REJOIN = "must-rejoin";
 
 /** The next step. @returns the same object when there is none */
-export function reconcile(input: ReconcileInput): Placement | typeof MUST_REJOIN {
+export function reconcile(input: ReconcileInput): CurrentAssignment | typeof MUST_REJOIN {
   const { current, targetEpoch, reported, subscriptionChanged } = input;
   switch (current.state) {
     case memberState.STABLE:
@@ -72,7 +79,7 @@ export function ownsOnly(reported: readonly ReportedPartitions[] | null, partiti
   return reported.every((topic) => topic.partitions.every((partition) => owns(partitions, topic.topicId, partition)));
 }
 
-function advance(input: ReconcileInput): Placement {
+function advance(input: ReconcileInput): CurrentAssignment {
   const { current, target, targetEpoch, isSubscribed, isFree, reported } = input;
   const assigned = new Map<string, ReadonlyMap<number, number>>();
   const revoking = new Map<string, ReadonlyMap<number, number>>();
@@ -102,7 +109,7 @@ function advance(input: ReconcileInput): Placement {
 }
 
 /** Gives up the topics that the member does not subscribe to any more, without looking at the target. */
-function dropUnsubscribed({ current, isSubscribed, reported }: ReconcileInput): Placement {
+function dropUnsubscribed({ current, isSubscribed, reported }: ReconcileInput): CurrentAssignment {
   const assigned = new Map<string, ReadonlyMap<number, number>>();
   const revoking = new Map(current.revoking);
   for (const [topicId, partitions] of current.assigned) {
@@ -126,7 +133,7 @@ function split(
   return dropped.size === 0 ? [partitions, dropped] : [kept, dropped];
 }
 
-function changed(current: Placement, next: Omit<Placement, "previousMemberEpoch">): Placement {
+function changed(current: CurrentAssignment, next: Omit<CurrentAssignment, "previousMemberEpoch">): CurrentAssignment {
   if (
     next.memberEpoch === current.memberEpoch && next.state === current.state &&
     sameOwned(next.assigned, current.assigned) && sameOwned(next.revoking, current.revoking)

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { memberState, type OwnedPartitions, OWNS_NOTHING, type Placement } from "./consumer_member.ts";
+import { type CurrentAssignment, memberState, type OwnedPartitions, OWNS_NOTHING } from "./consumer_member.ts";
 import { MUST_REJOIN, ownsOnly, reconcile, type ReconcileInput } from "./reconciliation.ts";
 
 const { STABLE, UNREVOKED_PARTITIONS, UNRELEASED_PARTITIONS } = memberState;
@@ -8,7 +8,7 @@ function owned(epochs: Record<number, number>): OwnedPartitions {
   return new Map([["t", new Map(Object.entries(epochs).map(([partition, epoch]) => [Number(partition), epoch]))]]);
 }
 
-function placement(changes: Partial<Placement> = {}): Placement {
+function currentAssignment(changes: Partial<CurrentAssignment> = {}): CurrentAssignment {
   return {
     memberEpoch: 5,
     previousMemberEpoch: 4,
@@ -21,7 +21,7 @@ function placement(changes: Partial<Placement> = {}): Placement {
 
 function input(changes: Partial<ReconcileInput> = {}): ReconcileInput {
   return {
-    current: placement(),
+    current: currentAssignment(),
     target: new Map([["t", [0, 1]]]),
     targetEpoch: 6,
     isSubscribed: () => true,
@@ -40,14 +40,14 @@ Deno.test("reconcile() leaves a member alone that has its target", () => {
 });
 
 Deno.test("reconcile() takes a member to a newer epoch when its partitions stay, and keeps their epochs", () => {
-  assert.deepEqual(reconcile(input()), placement({ memberEpoch: 6, previousMemberEpoch: 5 }));
+  assert.deepEqual(reconcile(input()), currentAssignment({ memberEpoch: 6, previousMemberEpoch: 5 }));
 });
 
 Deno.test("reconcile() gives free partitions at once, with the epoch in which they came", () => {
   const next = reconcile(input({ target: new Map([["t", [0, 1, 2]]]) }));
   assert.deepEqual(
     next,
-    placement({ memberEpoch: 6, previousMemberEpoch: 5, assigned: owned({ 0: 3, 1: 5, 2: 6 }) }),
+    currentAssignment({ memberEpoch: 6, previousMemberEpoch: 5, assigned: owned({ 0: 3, 1: 5, 2: 6 }) }),
   );
 });
 
@@ -57,7 +57,7 @@ Deno.test("reconcile() waits for partitions that others have, and gives what is 
   );
   assert.deepEqual(
     waiting,
-    placement({
+    currentAssignment({
       memberEpoch: 6,
       previousMemberEpoch: 5,
       state: UNRELEASED_PARTITIONS,
@@ -65,7 +65,7 @@ Deno.test("reconcile() waits for partitions that others have, and gives what is 
     }),
   );
   const still = input({
-    current: waiting as Placement,
+    current: waiting as CurrentAssignment,
     target: new Map([["t", [0, 1, 2, 3]]]),
     isFree: (_, partition) => partition !== 3,
   });
@@ -73,13 +73,13 @@ Deno.test("reconcile() waits for partitions that others have, and gives what is 
   const done = reconcile({ ...still, isFree: () => true });
   assert.deepEqual(
     done,
-    placement({ memberEpoch: 6, previousMemberEpoch: 6, assigned: owned({ 0: 3, 1: 5, 2: 6, 3: 6 }) }),
+    currentAssignment({ memberEpoch: 6, previousMemberEpoch: 6, assigned: owned({ 0: 3, 1: 5, 2: 6, 3: 6 }) }),
   );
 });
 
 Deno.test("reconcile() keeps the epoch while something is to be given up, until the member says that it does not own it", () => {
   const target = new Map([["t", [0, 2]]]);
-  const revoking = placement({
+  const revoking = currentAssignment({
     previousMemberEpoch: 5,
     state: UNREVOKED_PARTITIONS,
     assigned: owned({ 0: 3 }),
@@ -92,20 +92,20 @@ Deno.test("reconcile() keeps the epoch while something is to be given up, until 
   }
   assert.deepEqual(
     reconcile(input({ target, current: revoking, reported: reports(0) })),
-    placement({ memberEpoch: 6, previousMemberEpoch: 5, assigned: owned({ 0: 3, 2: 6 }) }),
+    currentAssignment({ memberEpoch: 6, previousMemberEpoch: 5, assigned: owned({ 0: 3, 2: 6 }) }),
   );
 });
 
 Deno.test("reconcile() skips giving up what the member says it does not own anyway", () => {
   assert.deepEqual(
     reconcile(input({ target: new Map([["t", [0]]]), reported: reports(0) })),
-    placement({ memberEpoch: 6, previousMemberEpoch: 5, assigned: owned({ 0: 3 }) }),
+    currentAssignment({ memberEpoch: 6, previousMemberEpoch: 5, assigned: owned({ 0: 3 }) }),
   );
 });
 
 Deno.test("reconcile() takes a topic away that the member left, although its target still has it", () => {
   const changes = { targetEpoch: 5, isSubscribed: () => false, subscriptionChanged: true };
-  const revoking = placement({
+  const revoking = currentAssignment({
     previousMemberEpoch: 5,
     state: UNREVOKED_PARTITIONS,
     assigned: OWNS_NOTHING,
@@ -114,15 +114,19 @@ Deno.test("reconcile() takes a topic away that the member left, although its tar
   assert.deepEqual(reconcile(input(changes)), revoking);
   assert.deepEqual(
     reconcile(input({ ...changes, reported: [] })),
-    placement({ previousMemberEpoch: 5, assigned: OWNS_NOTHING }),
+    currentAssignment({ previousMemberEpoch: 5, assigned: OWNS_NOTHING }),
   );
 });
 
 Deno.test("reconcile() takes more away from a member that is giving up already", () => {
-  const current = placement({ state: UNREVOKED_PARTITIONS, assigned: owned({ 0: 3 }), revoking: owned({ 1: 5 }) });
+  const current = currentAssignment({
+    state: UNREVOKED_PARTITIONS,
+    assigned: owned({ 0: 3 }),
+    revoking: owned({ 1: 5 }),
+  });
   assert.deepEqual(
     reconcile(input({ current, isSubscribed: () => false, subscriptionChanged: true, reported: reports(0, 1) })),
-    placement({
+    currentAssignment({
       previousMemberEpoch: 5,
       state: UNREVOKED_PARTITIONS,
       assigned: OWNS_NOTHING,
@@ -132,10 +136,10 @@ Deno.test("reconcile() takes more away from a member that is giving up already",
 });
 
 Deno.test("reconcile() starts a member afresh that a later Kafka left in a state of its own, when it owns nothing", () => {
-  const current = placement({ state: 9 });
+  const current = currentAssignment({ state: 9 });
   for (const reported of [null, reports(0)]) assert.equal(reconcile(input({ current, reported })), MUST_REJOIN);
   const next = reconcile(input({ current, reported: [] }));
-  assert.deepEqual(next, placement({ memberEpoch: 6, previousMemberEpoch: 5 }));
+  assert.deepEqual(next, currentAssignment({ memberEpoch: 6, previousMemberEpoch: 5 }));
 });
 
 Deno.test("ownsOnly() says no for who does not say, and for partitions beyond", () => {

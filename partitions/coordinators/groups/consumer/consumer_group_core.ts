@@ -39,10 +39,10 @@ export interface ConsumerGroupHolder {
 const FENCE_RETRY_MS = 1000;
 
 /** Plans the downgrade that the leaving of members allows, null when it is none. */
-export type PlanDowngrade = (core: GroupCore, leaving: ReadonlySet<Member>) => Downgrade | null;
+export type PlanDowngrade = (core: ConsumerGroupCore, leaving: ReadonlySet<Member>) => Downgrade | null;
 
-/** The core. */
-export class GroupCore {
+/** What the requests of one consumer group share. */
+export class ConsumerGroupCore {
   readonly ports: GroupPorts;
   readonly groupId: string;
   readonly holder: ConsumerGroupHolder;
