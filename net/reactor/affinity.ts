@@ -59,6 +59,11 @@ export class Affinity {
     this.#partitionsCount = 0;
   }
 
+  /** It could not be transferred: it is asked for anew after as many requests. */
+  startOver(): void {
+    this.#streak = 0;
+  }
+
   /** The shard it should be transferred to, -1 while it is well where it is. */
   get destination(): number {
     const settled = this.#target === -1 || this.#target === this.#own || this.#streak < this.#streakNeeded;

@@ -30,6 +30,14 @@ Deno.test("Affinity stays where half or more is its own, where shards alternate,
   for (let count = 0; count < 100; count++) assert.equal(request(affinity, [1 + (count % 2)]), -1);
 });
 
+Deno.test("Affinity asks again after as many requests when a connection could not be transferred", () => {
+  const affinity = new Affinity(0, 0);
+  assert.equal(requestsUntilTransfer(affinity, [1]), 8);
+  affinity.startOver();
+  assert.equal(affinity.destination, -1);
+  assert.equal(requestsUntilTransfer(affinity, [1]), 8);
+});
+
 Deno.test("Affinity takes twice as long after each transfer, and rests after four", () => {
   assert.deepEqual([0, 1, 2, 3, 4].map((transfers) => requestsUntilTransfer(new Affinity(0, transfers), [1])), [
     8,

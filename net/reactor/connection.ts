@@ -196,6 +196,12 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
     this.#shard.markDirty(this);
   }
 
+  /** It cannot be transferred just now, and reads on. */
+  stay(): void {
+    this.affinity.startOver();
+    this.#stay();
+  }
+
   /** A request that was still under way ties it to this shard. */
   #stay(): void {
     this.#isLeaving = false;

@@ -19,8 +19,8 @@ import {
   type ShardPartitions,
   type TurnCounter,
 } from "../../partitions/mod.ts";
-import { type Clock, closeDescriptor, type FileSystem, READABLE } from "../../storage/mod.ts";
-import { transferOf } from "../shards/connection_transfer.ts";
+import { type Clock, closeDescriptor, type FileSystem, type NativeMemory, READABLE } from "../../storage/mod.ts";
+import { takenContextOf, transferOf } from "../shards/connection_transfer.ts";
 import type { FileRange } from "../shards/cold_reader.ts";
 import type { Connection, ConnectionShard } from "./connection.ts";
 import { DirtyConnections } from "./dirty_connections.ts";
@@ -69,6 +69,8 @@ export interface ShardParts {
   /** `connections.max.idle.ms` */
   readonly connectionsMaxIdleMs: number;
   readonly socketBuffers: { readonly send: number; readonly receive: number };
+  /** The arena of each shard. */
+  readonly arenas: readonly NativeMemory[];
   /** Names of the listeners, by the number in a transfer. */
   readonly listenerNames: readonly string[];
 }
@@ -277,10 +279,12 @@ export class Shard implements ConnectionShard {
   #onRecord(sender: number, record: RingRecord): void {
     const transfer = transferOf(record);
     if (transfer !== null) {
-      const connection = this.#connections.receive(transfer);
+      const connection = this.#connections.receive(sender, transfer);
       if (connection !== null) this.#idle.markActive(connection);
       return;
     }
+    const taken = takenContextOf(record);
+    if (taken !== null) return this.arena.release(taken);
     const known = this.#parts.partitions.receive(sender, record) || this.#parts.coordinators.receive(sender, record);
     assert(known, "every ring record has a receiver");
   }

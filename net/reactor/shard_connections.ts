@@ -4,25 +4,39 @@
  *
  * Always: a descriptor in the table is open, watched, and owned by its connection.
  */
-import { ISOLATE, type IsolateTable, type Outbox, type Purgatory } from "../../partitions/mod.ts";
+import { type Arena, ISOLATE, type IsolateTable, type Outbox, type Purgatory } from "../../partitions/mod.ts";
 import {
   type Clock,
   closeDescriptor,
   lastErrorText,
   localAddress,
+  type NativeMemory,
   peerAddress,
   prepareConnection,
   READABLE,
   WRITABLE,
 } from "../../storage/mod.ts";
-import { type ConnectionTransfer, sendConnection } from "../shards/connection_transfer.ts";
-import { newContext } from "../requests/connection_context.ts";
+import {
+  type ConnectionTransfer,
+  type ContextPlace,
+  sendConnection,
+  sendContextTaken,
+} from "../shards/connection_transfer.ts";
+import {
+  type ConnectionContext,
+  type ConnectionEnds,
+  decodeContext,
+  encodeContext,
+  newContext,
+} from "../requests/connection_context.ts";
 import { Affinity } from "./affinity.ts";
 import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
 import { GonePeer } from "./gone_peer.ts";
 import { UNCOUNTED } from "../accept/connection_limits.ts";
 import { IDLE } from "./idle_connections.ts";
 import type { Reactor } from "./reactor.ts";
+import { Reader } from "../protocol/reader.ts";
+import { Writer } from "../protocol/writer.ts";
 
 /** The ends that nobody needs to hear of. */
 const ORDINARY_ENDS: readonly string[] = [CLOSED_BY_CLIENT, RESET_BY_CLIENT, IDLE];
@@ -33,6 +47,10 @@ export interface ShardConnectionsParts {
   readonly clock: Clock;
   readonly purgatory: Purgatory;
   readonly isolates: IsolateTable;
+  /** This shard's arena. */
+  readonly arena: Arena;
+  /** The arena of each shard. */
+  readonly arenas: readonly NativeMemory[];
   readonly outboxes: readonly Outbox[];
   /** Tells the operator something. */
   readonly report: (text: string) => void;
@@ -75,8 +93,14 @@ export class ShardConnections {
     return connection.registration?.isOpen === true;
   }
 
-  /** Takes a socket over. @returns null when it had failed already, or cannot be watched: it is closed then */
-  receive(transfer: ConnectionTransfer): Connection | null {
+  /** Takes a socket over. @param sender of the transfer @returns null when it had failed already, or cannot be watched: it is closed then */
+  receive(sender: number, transfer: ConnectionTransfer): Connection | null {
+    const connection = this.#receive(sender, transfer);
+    if (transfer.context !== undefined) sendContextTaken(this.#parts.outboxes[sender] as Outbox, transfer.context);
+    return connection;
+  }
+
+  #receive(sender: number, transfer: ConnectionTransfer): Connection | null {
     const { fd, transfers, peer } = transfer;
     if (transfers > 0) this.#countClosed(-1);
     const local = this.#isDisconnected ? null : localAddress(fd);
@@ -85,7 +109,7 @@ export class ShardConnections {
       this.#countClosed(1, peer);
       return null;
     }
-    const connection = this.#connectionOf(transfer, local);
+    const connection = this.#connectionOf(sender, transfer, local);
     connection.registration = this.#reactor.tryRegister(fd, READABLE, connection);
     if (connection.registration === null) {
       const reason = lastErrorText();
@@ -106,9 +130,11 @@ export class ShardConnections {
   /** Transfers a connection to the shard that owns most of what it asks for (affinity.ts). */
   transfer(connection: Connection): void {
     const { affinity, fd, listener, peer } = connection;
+    const context = this.#place(connection.context);
+    if (context === null) return connection.stay();
     this.#forget(connection);
     const outbox = this.#parts.outboxes[affinity.destination] as Outbox;
-    sendConnection(outbox, { fd, listener, transfers: affinity.transfers + 1, peer });
+    sendConnection(outbox, { fd, listener, transfers: affinity.transfers + 1, peer, context });
     this.#countClosed();
   }
 
@@ -162,9 +188,29 @@ export class ShardConnections {
     if (this.#closedPeers.length > 0) this.#parts.onClosed(this.#closedPeers.splice(0));
   }
 
-  #connectionOf(transfer: ConnectionTransfer, local: { host: string; port: number }): Connection {
+  /** Puts a context where the next shard can read it. @returns null when there is no room */
+  #place(context: ConnectionContext): ContextPlace | null {
+    const { arena } = this.#parts;
+    const writer = new Writer(64);
+    encodeContext(writer, context);
+    const length = writer.position;
+    const block = arena.allocate(length);
+    if (block === -1) return null;
+    arena.memory.bytes.set(writer.bytes.subarray(0, length), block);
+    return { block, length };
+  }
+
+  #contextOf(sender: number, { context }: ConnectionTransfer, ends: ConnectionEnds): ConnectionContext {
+    if (context === undefined) return newContext(ends);
+    const { bytes } = this.#parts.arenas[sender] as NativeMemory;
+    const reader = new Reader(bytes);
+    reader.reset(bytes, context.block, context.block + context.length);
+    return decodeContext(reader, ends);
+  }
+
+  #connectionOf(sender: number, transfer: ConnectionTransfer, local: { host: string; port: number }): Connection {
     const { fd, listener, transfers, peer } = transfer;
-    const context = newContext({
+    const context = this.#contextOf(sender, transfer, {
       listenerName: this.#parts.listenerNames[listener] ?? "PLAINTEXT",
       localHost: local.host,
       localPort: local.port,

@@ -41,6 +41,7 @@ export class ShardFixture implements Disposable {
       clock: parts.clock ?? this.world.clock,
       fs: linuxFileSystem,
       arena,
+      arenas: this.world.shards.map((each) => each.arena.memory),
       memory: new RequestMemory(arena, { budgetBytes: Infinity, requestBytesMax: 100 * MIB }),
       inbox,
       outboxes: ways,

@@ -14,6 +14,14 @@ export interface ConnectionTransfer {
   readonly transfers: number;
   /** What the main isolate counts it by (connection_limits.ts). */
   readonly peer: number;
+  /** Where its context lies in the arena of the shard that transfers it; absent: it has none yet. */
+  readonly context?: ContextPlace;
+}
+
+/** Bytes of an arena that begin with a block; whoever has read them says so. */
+export interface ContextPlace {
+  readonly block: number;
+  readonly length: number;
 }
 
 /** Transfers a connection to the shard of this outbox. */
@@ -23,16 +31,32 @@ export function sendConnection(outbox: Outbox, transfer: ConnectionTransfer): vo
   ints[int + message.connection.listener] = transfer.listener;
   ints[int + message.connection.transfers] = transfer.transfers;
   ints[int + message.connection.peer] = transfer.peer;
+  ints[int + message.connection.block] = transfer.context?.block ?? 0;
+  ints[int + message.connection.length] = transfer.context?.length ?? 0;
   outbox.commit();
 }
 
 /** The transfer that a record carries, null when it is a record of another kind. */
 export function transferOf({ ints, int }: RingRecord): ConnectionTransfer | null {
   if (ints[int] !== message.kind.connection) return null;
+  const length = ints[int + message.connection.length] as number;
   return {
     fd: ints[int + message.connection.fd] as number,
     listener: ints[int + message.connection.listener] as number,
     transfers: ints[int + message.connection.transfers] as number,
     peer: ints[int + message.connection.peer] as number,
+    context: length === 0 ? undefined : { block: ints[int + message.connection.block] as number, length },
   };
+}
+
+/** Tells the shard of this outbox that the context of its connection has been read. */
+export function sendContextTaken(outbox: Outbox, { block }: ContextPlace): void {
+  const { ints, int } = outbox.begin(message.kind.connectionTaken);
+  ints[int + message.connectionTaken.block] = block;
+  outbox.commit();
+}
+
+/** The block whose context has been read, null when the record is of another kind. */
+export function takenContextOf({ ints, int }: RingRecord): number | null {
+  return ints[int] === message.kind.connectionTaken ? ints[int + message.connectionTaken.block] as number : null;
 }

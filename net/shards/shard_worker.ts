@@ -113,6 +113,7 @@ class ShardHost {
       clock: systemClock,
       fs: linuxFileSystem,
       arena,
+      arenas,
       memory: new RequestMemory(arena, { budgetBytes, requestBytesMax }),
       inbox: inbox(state, shard),
       outboxes: ways,

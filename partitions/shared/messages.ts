@@ -21,13 +21,16 @@ export const kind = {
   coordinatorCallTaken: 12,
   coordinatorAnswer: 13,
   coordinatorAnswerTaken: 14,
+  connectionTaken: 15,
 } as const;
 
 /**
  * main → shard: an accepted connection; shard → shard: one that is transferred, and how often it was. "peer" is what the main isolate
- * counts it by, 0 for nothing.
+ * counts it by, 0 for nothing. What is known of the client lies in the sender's arena; a length of 0: nothing is known yet.
  */
-export const connection = { fd: 1, listener: 2, transfers: 3, peer: 4 } as const;
+export const connection = { fd: 1, listener: 2, transfers: 3, peer: 4, block: 5, length: 6 } as const;
+/** What is known of the client has been read: its bytes are the sender's again. */
+export const connectionTaken = { block: 1 } as const;
 
 /**
  * shard → owner: append the batch at these bytes of the sender's arena. The sender holds them until the answer. By "acks" the owner says
