@@ -39,7 +39,7 @@ const ARRIVALS = 300;
 /** Topics of the honest clients, of the harmless load, and the one that hostile requests name: its name is one byte. */
 const [HONEST, HARMLESS, NAMED] = ["honest", "harmless", "t"] as const;
 const ELEMENT_BYTES = 8;
-/** Names of the largest request that the broker serves (net/protocol/api_table.ts): one of more is not answered, and measures nothing. */
+/** Names of the largest request that the broker serves (net/protocol/api.ts): one of more is not answered, and measures nothing. */
 const REQUEST_ELEMENTS_MAX = 16_384;
 /** Honest clients: connections to partitions on every shard, and requests per second of all together. */
 const HONEST_CLIENTS = { partitions: 4, connections: 8, rate: 500 };
