@@ -1,8 +1,8 @@
 /**
- * Listens and hands every accepted connection to a shard, as far as the limits allow. Runs on the main isolate; never blocks.
+ * Listens, and hands every accepted connection to a shard within the limits. Runs on the main isolate and never blocks.
  *
- * While there are too many connections each listener holds one that it has accepted, and the rest wait in the kernel's queue. While
- * descriptors are short they wait for a second in all; then they are closed, until there are more.
+ * While too many connections are open, each listener holds one that it has accepted, and the others wait in the kernel's queue.
+ * While descriptors are short, new connections wait for a second in all. After that they are closed until there are descriptors again.
  */
 import type { ConnectionLimits } from "./connection_limits.ts";
 import { Handoff } from "./handoff.ts";
@@ -14,33 +14,33 @@ import { systemClock } from "../../storage/control.ts";
  * (a dropped SYN is sent again after that time).
  */
 const BACKLOG = 4096;
-/** Pause after an accept that failed for another reason than its client: out of descriptors, most likely. */
+/** Pause after an accept that failed for a reason other than its client. The usual reason is a lack of descriptors. */
 const ACCEPT_RETRY_MS = 100;
 
-/** How often a listener that holds a connection looks whether there is room for it. */
+/** How often a listener that holds a connection checks whether there is room for it. */
 const ROOM_CHECK_MS = 20;
 
-/** How long connections wait for descriptors, from the moment on at which they became short. */
+/** How long connections wait for descriptors, counted from the moment when descriptors became short. */
 const SHORTAGE_WAITED_MS = 1000;
 
-/** The same obstacle is told once in this time. */
-const OBSTACLE_TOLD_MS = 60_000;
+/** An obstacle is reported at most once in this time. */
+const OBSTACLE_REPEAT_MS = 60_000;
 
 /** An accepted connection. */
 export interface AcceptedConnection {
-  /** To be owned by the receiver. */
+  /** The receiver owns it. */
   readonly fd: number;
-  /** Number of the listener. */
+  /** Index of the listener. */
   readonly listener: number;
-  /** What the limits count it by. */
+  /** Number by which the limits count the connection. */
   readonly peer: number;
 }
 
-/** What accepting tells. */
+/** Callbacks of the acceptor. */
 export interface AcceptorEvents {
-  /** A connection is there. */
+  /** A connection was accepted. */
   onConnection(connection: AcceptedConnection): void;
-  /** A sentence about a connection that could not be taken. */
+  /** A connection could not be taken. @param text a sentence for the operator */
   onWarning(text: string): void;
 }
 
@@ -52,20 +52,20 @@ export class Acceptor implements Disposable {
   readonly #limits: ConnectionLimits;
   readonly #events: AcceptorEvents;
   #isClosed = false;
-  #toldMs = -Infinity;
+  #warnedMs = -Infinity;
   #shortSinceMs = Infinity;
 
-  /** @param limits which connections are taken @param events where they go */
+  /** @param limits decide which connections are taken @param events receive them */
   constructor(limits: ConnectionLimits, events: AcceptorEvents) {
     this.#limits = limits;
     this.#events = events;
   }
 
   /**
-   * Listens on an address; connections wait until `start()`.
-   * @param at host and port, 0 for any free port
+   * Listens on an address. Connections wait until `start()`.
+   * @param at host and port; port 0 for any free port
    * @returns the port
-   * @throws Deno.errors.AddrInUse and the like
+   * @throws Deno.errors.AddrInUse and other errors of Deno.listen
    */
   listen(at: { host: string; port: number }): number {
     const listener = Deno.listen({ hostname: at.host, port: at.port, tcpBacklog: BACKLOG });
@@ -74,20 +74,20 @@ export class Acceptor implements Disposable {
   }
 
   /**
-   * Finds out whether connections can be taken over, with one of its own. What the runtime does otherwise than expected is a warning.
-   * @throws HandoffError when they cannot
+   * Takes over a connection of its own to check that this works. It warns when the runtime behaves differently than expected.
+   * @throws HandoffError when connections cannot be taken over
    */
   async check(): Promise<void> {
     const warning = await checkHandoff(this.#handoff);
     if (warning !== null) this.#events.onWarning(warning);
   }
 
-  /** Begins to accept on every listener. */
+  /** Starts to accept on every listener. */
   start(): void {
     for (const [number, listener] of this.#listeners.entries()) this.#loops.push(this.#accept(listener, number));
   }
 
-  /** Stops listening. Settles when no connection comes any more. */
+  /** Stops listening. Settles when no further connection can come. */
   async close(): Promise<void> {
     this[Symbol.dispose]();
     await Promise.all(this.#loops);
@@ -117,7 +117,7 @@ export class Acceptor implements Disposable {
     }
   }
 
-  /** Settles when one more connection may be taken, or none any more. @returns why it is closed instead, or null */
+  /** Settles when one more connection may be taken, or when it has to be closed. @returns the reason to close it, or null */
   async #room(): Promise<string | null> {
     while (!this.#isClosed) {
       const obstacle = this.#limits.obstacle(this.#handoff.nextDescriptor);
@@ -128,7 +128,7 @@ export class Acceptor implements Disposable {
         this.#shortSinceMs = Math.min(this.#shortSinceMs, nowMs);
         if (nowMs - this.#shortSinceMs >= SHORTAGE_WAITED_MS) return obstacle.text;
       }
-      this.#tellObstacle(`New connections wait: ${obstacle.text}`, nowMs);
+      this.#warnOfObstacle(`New connections wait: ${obstacle.text}`, nowMs);
       await new Promise((resolve) => setTimeout(resolve, ROOM_CHECK_MS));
     }
     return null;
@@ -139,9 +139,9 @@ export class Acceptor implements Disposable {
     this.#events.onWarning(`Closed a new connection: ${why}`);
   }
 
-  #tellObstacle(text: string, nowMs: number): void {
-    if (nowMs - this.#toldMs < OBSTACLE_TOLD_MS) return;
-    this.#toldMs = nowMs;
+  #warnOfObstacle(text: string, nowMs: number): void {
+    if (nowMs - this.#warnedMs < OBSTACLE_REPEAT_MS) return;
+    this.#warnedMs = nowMs;
     this.#events.onWarning(text);
   }
 
@@ -160,7 +160,7 @@ export class Acceptor implements Disposable {
   }
 }
 
-/** Whether a client had reset its connection before it was accepted; the next one may be in the queue already. */
+/** Whether a client reset its connection before it was accepted. The next connection may be in the queue already. */
 function isGone(error: unknown): boolean {
   return error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.ConnectionAborted;
 }

@@ -9,7 +9,7 @@ import { Handoff } from "./handoff.ts";
 const SOL_SOCKET = 1;
 const SO_LINGER = 13;
 
-/** Connects, and resets the connection at once (SO_LINGER of no seconds). */
+/** Connects and resets the connection at once (SO_LINGER of 0 seconds). */
 async function connectAndReset(port: number, handoff: Handoff): Promise<void> {
   const fd = handoff.take(await Deno.connect({ hostname: "127.0.0.1", port }));
   const linger = nativeMemory(new ArrayBuffer(128));
@@ -18,7 +18,7 @@ async function connectAndReset(port: number, handoff: Handoff): Promise<void> {
   closeDescriptor(fd);
 }
 
-Deno.test("Acceptor goes on at once after clients that were gone before they were accepted, without a word", async () => {
+Deno.test("Acceptor takes the next connection at once, without a warning, after clients that reset theirs before the accept", async () => {
   const limits = new ConnectionLimits({
     maxConnections: Infinity,
     maxConnectionsPerIp: Infinity,

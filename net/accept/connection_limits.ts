@@ -1,18 +1,19 @@
 /**
- * Which connections are taken, and when: `max.connections`, `max.connections.per.ip` with its overrides, and the descriptors that
- * are kept for the logs. Runs on the main isolate.
+ * Which connections are taken, and when. Limits are `max.connections`, `max.connections.per.ip` with its overrides, and the
+ * descriptors that are kept for the logs. Runs on the main isolate.
  *
- * As in Kafka (ConnectionQuotas): at `max.connections` a listener accepts one more and holds it until another closes, while the rest
- * wait in the kernel's queue; one address too many is closed at once. Scarce descriptors make it wait, too, but not for long: nobody
- * knows whether partitions or an operator's limit will ever leave more, and a client that is closed can say so.
+ * As in Kafka (ConnectionQuotas): at `max.connections` a listener accepts one more connection and holds it until another one closes,
+ * while the others wait in the kernel's queue. A connection above the limit of its address is closed at once. When descriptors are
+ * scarce, connections wait too, but not for long: it is unknown whether descriptors will ever become free, and a client whose
+ * connection was closed can report that.
  *
- * Connections are counted by address only where a limit asks for it. The shard that closes one says so by the number that it
- * got here, because by then the socket may no longer know its peer.
+ * Connections are counted by address only where a limit needs it. The shard that closes a connection reports the number
+ * that the connection got here, because by then the socket may no longer know its peer.
  */
 import { assert } from "../../storage/base/assert.ts";
 import type { DescriptorBudget } from "./descriptor_budget.ts";
 
-/** What limits connections. */
+/** Limits, and the counts that they are compared with. */
 export interface ConnectionLimitOptions {
   /** `max.connections` */
   readonly maxConnections: number;
@@ -21,7 +22,7 @@ export interface ConnectionLimitOptions {
   /** `max.connections.per.ip.overrides` */
   readonly maxConnectionsPerIpOverrides: Readonly<Record<string, number>>;
   readonly descriptors: DescriptorBudget;
-  /** Open connections, those of all shards. */
+  /** Open connections of all shards. */
   readonly openCount: () => number;
   /** Partitions of this broker. */
   readonly partitionsCount: () => number;
@@ -30,18 +31,18 @@ export interface ConnectionLimitOptions {
 /** Why no connection may be handed to a shard at the moment. */
 export interface Obstacle {
   readonly text: string;
-  /** Whether connections are closed when it lasts. */
+  /** Whether new connections are closed when the obstacle lasts. */
   readonly closes: boolean;
 }
 
-/** A connection that is not counted by its address. */
+/** The number of a connection that is not counted by its address. */
 export const UNCOUNTED = 0;
 /** Kafka's "no limit". */
 const NO_LIMIT = 2 ** 31 - 1;
-/** Numbers of counted connections go round: they travel in a word of 32 bits. */
+/** Numbers of counted connections wrap here, because they travel in a word of 32 bits. */
 const PEER_MAX = 2 ** 31 - 1;
 
-/** The limits and what is counted for them. */
+/** The limits, and the counts of connections by address. */
 export class ConnectionLimits {
   readonly #options: ConnectionLimitOptions;
   readonly #isPerAddress: boolean;
@@ -56,14 +57,15 @@ export class ConnectionLimits {
     this.#isPerAddress = maxConnectionsPerIp < NO_LIMIT || Object.keys(maxConnectionsPerIpOverrides).length > 0;
   }
 
-  /** Connections closed because their address had too many, ever. */
+  /** Connections ever closed because their address had too many. */
   get refusedCount(): number {
     return this.#refusedCount;
   }
 
   /**
-   * Why no connection may be handed to a shard at the moment, null when one may.
+   * Says why no connection may be handed to a shard at the moment.
    * @param nextDescriptor number that the next descriptor would get
+   * @returns null when one may be
    */
   obstacle(nextDescriptor: number): Obstacle | null {
     const { maxConnections, descriptors, openCount, partitionsCount } = this.#options;
@@ -78,7 +80,7 @@ export class ConnectionLimits {
   /**
    * Counts a connection.
    * @param host the client's address
-   * @returns its number, for `onClosed()`: UNCOUNTED where addresses have no limit; or the sentence that refuses it
+   * @returns its number for `onClosed()` (UNCOUNTED where no address has a limit), or the sentence that refuses it
    */
   admit(host: string): number | { readonly refused: string } {
     if (!this.#isPerAddress) return UNCOUNTED;
@@ -96,7 +98,7 @@ export class ConnectionLimits {
     return peer;
   }
 
-  /** Takes connections out of the counts. @param peers from `admit()`; UNCOUNTED is fine */
+  /** Removes connections from the counts. @param peers from `admit()`; UNCOUNTED is ignored */
   onClosed(peers: readonly number[]): void {
     for (const peer of peers) {
       const address = this.#hosts.get(peer);
@@ -115,7 +117,7 @@ export class ConnectionLimits {
   }
 }
 
-/** An IPv4 address that came in by an IPv6 socket, as IPv4. */
+/** An address as text; an IPv4 address that arrived on an IPv6 socket becomes plain IPv4. */
 function plainAddress(host: string): string {
   return host.startsWith("::ffff:") && host.includes(".") ? host.slice("::ffff:".length) : host;
 }

@@ -25,7 +25,7 @@ function limitsOf(
   });
 }
 
-Deno.test("ConnectionLimits.obstacle() is there exactly while max.connections are open", () => {
+Deno.test("ConnectionLimits.obstacle() refuses exactly while max.connections are open", () => {
   let openCount = 0;
   const limits = limitsOf({ most: 2, openCount: () => openCount });
   assert.equal(limits.obstacle(10), null);
@@ -37,7 +37,7 @@ Deno.test("ConnectionLimits.obstacle() is there exactly while max.connections ar
   assert.match(limitsOf({ most: 0 }).obstacle(10)?.text ?? "", /0 connections/);
 });
 
-Deno.test("ConnectionLimits.obstacle() leaves partitions what they have, and files the last descriptors, but always takes some", () => {
+Deno.test("ConnectionLimits.obstacle() keeps descriptors for partitions and files, but always admits some connections", () => {
   const { slots, connectionsMin, logsMax, limit } = descriptors;
   for (
     const [partitionsCount, most] of [[0, slots], [100, slots - 100], [logsMax, connectionsMin], [5000, connectionsMin]]
@@ -54,7 +54,7 @@ Deno.test("ConnectionLimits.obstacle() leaves partitions what they have, and fil
   assert.equal(limitsOf({}).obstacle(limit - 89), null);
 });
 
-Deno.test("ConnectionLimits.admit() refuses what an address has too many of, and takes more once one closed", () => {
+Deno.test("ConnectionLimits.admit() refuses an address at its limit, and admits it again after one connection closed", () => {
   const limits = limitsOf({ perIp: 2, overrides: { "10.0.0.9": 1, "::5": 3 } });
   const peers = [limits.admit("10.0.0.1"), limits.admit("10.0.0.1"), limits.admit("10.0.0.2")];
   assert.equal(new Set(peers).size, 3);
@@ -72,7 +72,7 @@ Deno.test("ConnectionLimits.admit() refuses what an address has too many of, and
   assert.equal(typeof limits.admit("::5"), "object");
 });
 
-Deno.test("ConnectionLimits.admit() counts nothing where no address has a limit", () => {
+Deno.test("ConnectionLimits.admit() counts nothing when no address has a limit", () => {
   const limits = limitsOf({});
   for (let index = 0; index < 1000; index++) assert.equal(limits.admit("10.0.0.1"), UNCOUNTED);
   limits.onClosed([UNCOUNTED]);

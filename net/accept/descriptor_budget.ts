@@ -1,47 +1,47 @@
 /**
- * Who gets how many of the process's descriptors, so that neither clients nor partitions can take all of them: logs keep what they need
- * to roll, to flush and to be read, and an administrator can always connect and delete a topic. Arithmetic; the main isolate asks it
- * before it takes a connection or creates a partition.
+ * Divides the descriptors of the process, so that neither clients nor partitions can take all of them. Logs keep what they need
+ * to roll, to flush and to be read, and an administrator can always connect and delete a topic. Pure arithmetic: the main isolate
+ * asks before it takes a connection or creates a partition.
  *
  *   limit = what is open before the broker starts + the broker's own + WORKING for flushes, rolls, checkpoints and accepts
  *         + warm closed segments of each shard + slots
- *   slots = one for each partition (its active segment) and one for each connection, whoever comes first; partitions leave
+ *   slots = one for each partition (its active segment) and one for each connection, first come, first served; partitions leave
  *           `connectionsMin` of them
  *
- * Whatever else the process opens afterwards is not counted. Therefore a connection that would get one of the last numbers is not
- * taken either: descriptors are given out lowest number first (storage/sys/descriptors.ts).
+ * Descriptors that the process opens later for other purposes are not counted. Therefore a connection that would get one of the
+ * last numbers is refused too: the kernel gives the lowest free number first (storage/sys/descriptors.ts).
  */
 import { descriptorsMax } from "../../storage/control.ts";
 
-/** The metadata store's, the lock's, the listeners': 13 seen, of a broker with one listener. */
+/** Descriptors of the metadata store, the lock and the listeners. A broker with one listener was seen to use 13. */
 const OWN_DESCRIPTORS = 20;
-/** A worker's own, with its epoll and eventfd: 7 or 8 seen. */
+/** Descriptors of a worker, with its epoll and eventfd: 7 or 8 were seen. */
 const SHARD_DESCRIPTORS = 9;
-/** What a shard needs at a time for flushes (four of two segments, three each), a roll, a snapshot, a checkpoint. */
+/** What a shard needs at one time for flushes (four of two segments, three descriptors each), a roll, a snapshot and a checkpoint. */
 const WORKING_DESCRIPTORS = 32;
-/** What the main isolate needs at a time for checkpoints, the removal of topics, and connections on their way to a shard. */
+/** What the main isolate needs at one time for checkpoints, the removal of topics, and connections on their way to a shard. */
 const MAIN_WORKING_DESCRIPTORS = 24;
-/** Most of few descriptors that is kept for all this work: not everything is under way at a time. */
+/** Largest share kept for this work when descriptors are few: not everything happens at the same time. */
 const WORKING_SHARE_MAX = 1 / 4;
-/** Part of the rest that closed segments may keep open. */
+/** Share of the rest that closed segments may keep open. */
 const WARM_SHARE = 1 / 4;
-/** Most closed segments that a shard keeps open, one descriptor each. */
+/** Closed segments that a shard keeps open at most, one descriptor each. */
 const WARM_SEGMENTS_MAX = 256;
-/** Connections that partitions leave room for, and the part of few slots that it may be. */
+/** Connections that partitions leave room for, and the largest share of few slots that this may take. */
 const CONNECTIONS_MIN = 64;
 const CONNECTIONS_SHARE = 1 / 4;
-/** Slots of a process that has too few descriptors for all the above: it starts, and says what it lacks when it lacks it. */
+/** Slots of a process that has too few descriptors for the shares above. It starts, and reports a shortage when one occurs. */
 const SLOTS_MIN = 16;
 
-/** What the process has when it starts. */
+/** Descriptors of the process when it starts. */
 export interface Descriptors {
-  /** That it may have open, Infinity for no limit. */
+  /** How many it may have open; Infinity for no limit. */
   readonly limit: number;
-  /** That it has open. */
+  /** How many it has open. */
   readonly usedCount: number;
 }
 
-/** Who has slots. */
+/** Slots in use. */
 export interface SlotsTaken {
   /** Partitions. */
   readonly logs: number;
@@ -49,11 +49,11 @@ export interface SlotsTaken {
   readonly connections: number;
 }
 
-/** The shares. */
+/** The shares of partitions, connections and closed segments. */
 export class DescriptorBudget {
-  /** Descriptors that the process may have. */
+  /** Descriptors that the process may have open. */
   readonly limit: number;
-  /** Partitions and connections that fit. */
+  /** Partitions and connections that fit together. */
   readonly slots: number;
   /** Connections that partitions leave room for. */
   readonly connectionsMin: number;
@@ -73,13 +73,13 @@ export class DescriptorBudget {
     this.connectionsMin = Math.min(CONNECTIONS_MIN, Math.floor(this.slots * CONNECTIONS_SHARE));
   }
 
-  /** Most partitions that can be open. */
+  /** Partitions that can be open at most. */
   get logsMax(): number {
     return this.slots - this.connectionsMin;
   }
 
   /**
-   * How many logs each shard may open at the start, when there are more than fit: as many of its own as of all.
+   * How many logs each shard may open at the start. When not all of them fit, each shard opens the same share of its logs.
    * @param counts partitions by shard
    */
   logsOfShards(counts: readonly number[]): number[] {
@@ -93,8 +93,9 @@ export class DescriptorBudget {
   }
 
   /**
-   * Why no connection may be taken now, null when one may.
-   * @param taken with all partitions, also those that could not be opened @param nextDescriptor number that the next one gets
+   * Says why no connection may be taken now.
+   * @param taken counts all partitions, including those that could not be opened @param nextDescriptor number of the next descriptor
+   * @returns null when one may be taken
    */
   refuseConnection({ logs, connections }: SlotsTaken, nextDescriptor: number): string | null {
     const opened = Math.min(logs, this.logsMax);
@@ -104,7 +105,7 @@ export class DescriptorBudget {
   }
 }
 
-/** Reads the process's limit, counts what is open, and divides the rest. */
+/** Reads the limit of the process, counts what is open, and divides the rest. */
 export async function descriptorBudget(shardsCount: number): Promise<DescriptorBudget> {
   const limit = descriptorsMax(await Deno.readTextFile("/proc/self/limits"));
   let usedCount = 0;

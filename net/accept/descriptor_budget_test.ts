@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { DescriptorBudget, descriptorBudget } from "./descriptor_budget.ts";
 
-Deno.test("DescriptorBudget divides a limit so that all shares together stay below it", () => {
+Deno.test("DescriptorBudget divides a limit into shares that together stay below it", () => {
   for (const limit of [256, 512, 1024, 4096, 20_000, 1_048_576]) {
     for (const shardsCount of [1, 2, 4]) {
       const budget = new DescriptorBudget({ limit, usedCount: 25 }, shardsCount);
@@ -18,7 +18,7 @@ Deno.test("DescriptorBudget divides a limit so that all shares together stay bel
   assert.ok(budget.logsMax > 500, "the partitions of a default limit");
 });
 
-Deno.test("DescriptorBudget takes no limit for what it is, and starts with one that is too small", () => {
+Deno.test("DescriptorBudget accepts an unlimited process, and starts with a limit that is too small", () => {
   const endless = new DescriptorBudget({ limit: Infinity, usedCount: 25 }, 2);
   assert.deepEqual([endless.slots, endless.logsMax, endless.warmSegmentsMax], [Infinity, Infinity, 256]);
   assert.equal(endless.refuseConnection({ logs: 1e6, connections: 1e6 }, 1e6), null);
@@ -29,7 +29,7 @@ Deno.test("DescriptorBudget takes no limit for what it is, and starts with one t
   assert.deepEqual([small.slots, small.connectionsMin, small.warmSegmentsMax], [16, 4, 1]);
 });
 
-Deno.test("DescriptorBudget.roomForLogs() counts partitions and connections, and leaves room for some of these", () => {
+Deno.test("DescriptorBudget.roomForLogs() counts partitions and connections, and leaves room for some connections", () => {
   const budget = new DescriptorBudget({ limit: 1024, usedCount: 25 }, 2);
   assert.equal(budget.roomForLogs({ logs: 0, connections: 0 }), budget.logsMax);
   assert.equal(budget.roomForLogs({ logs: 100, connections: budget.connectionsMin }), budget.logsMax - 100);
@@ -37,7 +37,7 @@ Deno.test("DescriptorBudget.roomForLogs() counts partitions and connections, and
   assert.equal(budget.roomForLogs({ logs: 5000, connections: 0 }), 0);
 });
 
-Deno.test("DescriptorBudget.logsOfShards() opens all logs where they fit, else as many of each shard's as of all", () => {
+Deno.test("DescriptorBudget.logsOfShards() opens all logs when they fit, otherwise the same share of each shard's logs", () => {
   const budget = new DescriptorBudget({ limit: 1024, usedCount: 25 }, 2);
   const { logsMax } = budget;
   assert.deepEqual(budget.logsOfShards([logsMax - 10, 10]), [logsMax - 10, 10]);
@@ -45,7 +45,7 @@ Deno.test("DescriptorBudget.logsOfShards() opens all logs where they fit, else a
   assert.deepEqual(budget.logsOfShards([0, 0]), [0, 0]);
 });
 
-Deno.test("descriptorBudget() divides what this process may have", async () => {
+Deno.test("descriptorBudget() divides the descriptors of this process", async () => {
   const { limit, slots } = await descriptorBudget(1);
   const shell = await new Deno.Command("sh", { args: ["-c", "ulimit -n"] }).output();
   const told = new TextDecoder().decode(shell.stdout).trim();

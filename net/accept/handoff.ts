@@ -1,15 +1,15 @@
 /**
- * Takes an accepted connection out of the runtime, so that a shard can own its socket: the descriptor is duplicated, the original
- * leaves the runtime's epoll, and an eventfd takes its place, because closing the runtime's connection would otherwise shut the
- * shared socket down. Measured at 13 µs a connection.
+ * Takes an accepted connection out of the runtime, so that a shard can own its socket. The descriptor is duplicated, the original
+ * is removed from the runtime's epoll, and an eventfd takes its place. Otherwise closing the runtime's connection would shut the
+ * shared socket down. This takes 13 µs for each connection.
  *
- * The eventfd joins the runtime's epoll in the socket's stead: the runtime frees its record of a connection only when it can remove
- * the descriptor from there itself. With /dev/null, which no epoll takes, each connection left 650 bytes for ever
+ * The eventfd is added to the runtime's epoll in place of the socket, because the runtime frees its record of a connection only when it
+ * can remove the descriptor from there itself. With /dev/null, which no epoll accepts, each connection leaked 650 bytes
  * (tests/interop/hostile_test.ts).
  *
- * The runtime keeps a connection's descriptor under an internal symbol; where that is missing it is found among the process's
- * descriptors. Either way nothing is done to a descriptor before the kernel has said that both its addresses are the connection's:
- * another version of the runtime may keep another number there. Runs on the main isolate.
+ * The runtime keeps a connection's descriptor under an internal symbol. Where the symbol is missing, the descriptor is searched among
+ * those of the process. Before anything is done to a descriptor, the kernel must confirm that both its addresses are those of the
+ * connection, because another version of the runtime may keep another number there. Runs on the main isolate.
  */
 import {
   addToEpoll,
@@ -28,22 +28,22 @@ import {
 const FD_SYMBOL = "Deno.internal.fd";
 const EPOLL_LINK = "anon_inode:[eventpoll]";
 
-/** Takes connections over; holds an eventfd that nobody writes. */
+/** Takes connections over. Holds an eventfd that is never written. */
 export class Handoff implements Disposable {
   readonly #placeholder = createEvent();
   #epolls: number[] = [];
   #wasSearched = false;
 
-  /** Whether the last connection's descriptor had to be looked for, because the runtime did not tell it. */
+  /** Whether the last connection's descriptor was found by search, because the runtime did not report it. */
   get wasSearched(): boolean {
     return this.#wasSearched;
   }
 
   /**
-   * Takes the socket of a connection over.
-   * @returns a descriptor that the caller owns; the connection is closed for the runtime
-   * @throws Deno.errors.NotConnected when the client has gone meanwhile
-   * @throws Error when it cannot be taken, for want of descriptors or because the runtime has changed; it is closed in all cases
+   * Takes over the socket of a connection. The connection is closed for the runtime in all cases.
+   * @returns a descriptor that the caller owns
+   * @throws Deno.errors.NotConnected when the client has disconnected meanwhile
+   * @throws Error when no descriptor is free, or when the runtime has changed
    */
   take(connection: Deno.TcpConn): number {
     let copy = -1;
@@ -67,7 +67,7 @@ export class Handoff implements Disposable {
     }
   }
 
-  /** Number that the next descriptor gets, Infinity when there is none left. */
+  /** Number that the next descriptor gets; Infinity when none is left. */
   get nextDescriptor(): number {
     return nextDescriptor(this.#placeholder);
   }
@@ -77,28 +77,28 @@ export class Handoff implements Disposable {
   }
 
   #descriptorOf(connection: Deno.TcpConn): number {
-    const told = toldDescriptor(connection);
+    const reported = reportedDescriptor(connection);
     this.#wasSearched = false;
-    if (told !== null && isSocketOf(told, connection)) return told;
-    if (told !== null && isEnd(localAddress(told), connection.localAddr) && peerAddress(told) === null) {
+    if (reported !== null && isSocketOf(reported, connection)) return reported;
+    if (reported !== null && isEnd(localAddress(reported), connection.localAddr) && peerAddress(reported) === null) {
       throw new Deno.errors.NotConnected("Cannot take a connection over: its client has gone");
     }
     this.#wasSearched = true;
     return searchDescriptor(connection);
   }
 
-  /** @returns the runtime's epoll that watched it, null when none did */
+  /** @returns the runtime's epoll that watched the descriptor, null when none did */
   #removeFromRuntime(fd: number): number | null {
     const known = this.#epolls.find((epoll) => removeFromEpoll(epoll, fd));
     if (known !== undefined) return known;
-    // The runtime may have made another reactor since.
+    // The runtime may have created another reactor since.
     this.#epolls = epollDescriptors();
     return this.#epolls.find((epoll) => removeFromEpoll(epoll, fd)) ?? null;
   }
 }
 
-/** What the runtime says, null when it does not. */
-function toldDescriptor(connection: Deno.TcpConn): number | null {
+/** The descriptor that the runtime keeps for a connection, null when it has none. */
+function reportedDescriptor(connection: Deno.TcpConn): number | null {
   for (let holder: object | null = connection; holder !== null; holder = Object.getPrototypeOf(holder)) {
     for (const symbol of Object.getOwnPropertySymbols(holder)) {
       if (symbol.description !== FD_SYMBOL) continue;
@@ -116,13 +116,13 @@ function searchDescriptor(connection: Deno.TcpConn): number {
   throw new Error("Cannot take a connection over: its descriptor was not found under /proc/self/fd");
 }
 
-/** Whether a descriptor is the connection's socket: the client's end has the same two addresses the other way round. */
+/** Whether a descriptor is the connection's socket. The client's end has the same two addresses in reverse. */
 function isSocketOf(fd: number, { localAddr, remoteAddr }: Deno.TcpConn): boolean {
   return isEnd(localAddress(fd), localAddr) && isEnd(peerAddress(fd), remoteAddr);
 }
 
-function isEnd(end: SocketAddress | null, told: Deno.NetAddr): boolean {
-  return end !== null && end.port === told.port && end.host === canonicalHost(told.hostname);
+function isEnd(end: SocketAddress | null, expected: Deno.NetAddr): boolean {
+  return end !== null && end.port === expected.port && end.host === canonicalHost(expected.hostname);
 }
 
 function epollDescriptors(): number[] {
@@ -131,7 +131,7 @@ function epollDescriptors(): number[] {
     try {
       if (Deno.readLinkSync(`/proc/self/fd/${name}`) === EPOLL_LINK) found.push(Number(name));
     } catch (error) {
-      // The directory's own descriptor is gone by the time it is looked at.
+      // The directory's own descriptor is closed by the time it is read.
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }

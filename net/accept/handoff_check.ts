@@ -1,7 +1,7 @@
 /**
- * Whether this version of the runtime still lets connections be taken over: one of the broker's own is, before the first client's.
- * Nothing of that is promised by the runtime (handoff.ts), so that a newer one may leave every client hanging. Runs on the main
- * isolate.
+ * Checks that this version of the runtime lets connections be taken over: the broker takes over one of its own before the first
+ * client connects. The runtime promises none of what handoff.ts relies on, so a newer version could leave every client
+ * hanging. Runs on the main isolate.
  */
 import { closeDescriptor, nativeMemory, send } from "../../storage/control.ts";
 import type { Handoff } from "./handoff.ts";
@@ -17,16 +17,16 @@ export interface OwnConnection {
   readonly accepted: Deno.TcpConn;
 }
 
-/** What the client's end must see by then. */
+/** Time for the client's end to see the bytes and the close. */
 const CHECK_MS_MAX = 5000;
 
 const RUNTIME = `this is Deno ${Deno.version.deno}, and Barnabas is made for Deno 2.9`;
 
 /**
  * Takes a connection over, sends through it and closes it.
- * @param open makes the connection; null where that is not possible, and nothing is found out
- * @returns a sentence about what works in another way than expected, or null
- * @throws HandoffError when it does not work
+ * @param open makes the connection; it returns null where that is impossible, and the check is skipped
+ * @returns a sentence about what works differently than expected, or null
+ * @throws HandoffError when taking over does not work
  */
 export async function checkHandoff(handoff: Handoff, open = openOwnConnection): Promise<string | null> {
   const connection = await open();
@@ -40,8 +40,10 @@ export async function checkHandoff(handoff: Handoff, open = openOwnConnection): 
   try {
     await assertTaken(handoff, { client, accepted });
   } catch (error) {
-    const told = error instanceof Error ? error.message : String(error);
-    const reason = isLate ? "Cannot take a connection over: its client does not see it sent through, or closed" : told;
+    const message = error instanceof Error ? error.message : String(error);
+    const reason = isLate
+      ? "Cannot take a connection over: its client does not see it sent through, or closed"
+      : message;
     throw new HandoffError(`${reason} (${RUNTIME})`, { cause: error });
   } finally {
     clearTimeout(timer);
@@ -66,7 +68,7 @@ async function assertTaken(handoff: Handoff, { client, accepted }: OwnConnection
   if (await client.read(bytes) !== null) throw new Error("Cannot take a connection over: others send through it");
 }
 
-/** The timer may have closed it. */
+/** Closes the client's end, unless the timer has done so. */
 function closeClient(client: Deno.TcpConn): void {
   try {
     client.close();
@@ -75,7 +77,7 @@ function closeClient(client: Deno.TcpConn): void {
   }
 }
 
-/** Connects to itself over loopback. @returns null where it may not, or there is no loopback */
+/** Connects to itself over loopback. @returns null without permission or without loopback */
 async function openOwnConnection(): Promise<OwnConnection | null> {
   const hostname = "127.0.0.1";
   const address = { name: "net", host: hostname } as const;

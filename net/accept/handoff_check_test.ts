@@ -18,11 +18,11 @@ async function opened(change: (accepted: Deno.TcpConn) => Partial<Deno.TcpConn>)
   };
 }
 
-Deno.test("checkHandoff() finds nothing to say about this runtime, and leaves nothing open", async () => {
+Deno.test("checkHandoff() reports nothing about this runtime, and leaves nothing open", async () => {
   using handoff = new Handoff();
   let connection: OwnConnection | null = null;
   assert.equal(await checkHandoff(handoff, async () => connection = await connected()), null);
-  // The kernel has forgotten both its ends, so that no descriptor of either is open.
+  // The kernel has forgotten both its ends, so no descriptor of either end is open.
   const { localAddr } = (connection as OwnConnection | null)!.accepted;
   const port = localAddr.port.toString(16).toUpperCase().padStart(4, "0");
   const open = (await Deno.readTextFile("/proc/self/net/tcp")).split("\n").filter((line) =>
@@ -31,7 +31,7 @@ Deno.test("checkHandoff() finds nothing to say about this runtime, and leaves no
   assert.deepEqual(open, []);
 });
 
-Deno.test("checkHandoff() warns of a runtime that does not tell a connection's descriptor, or tells another's", async () => {
+Deno.test("checkHandoff() warns when the runtime reports no descriptor of a connection, or a wrong one", async () => {
   using handoff = new Handoff();
   const fd = Symbol("Deno.internal.fd");
   for (const changed of [{}, { [fd]: 0 }, { [fd]: "17" }]) {
@@ -40,7 +40,7 @@ Deno.test("checkHandoff() warns of a runtime that does not tell a connection's d
   }
 });
 
-Deno.test("checkHandoff() refuses a runtime of which no connection can be taken over, with a sentence", async () => {
+Deno.test("checkHandoff() refuses a runtime whose connections cannot be taken over, with a sentence", async () => {
   using handoff = new Handoff();
   const refused = async (reason: RegExp, change: (accepted: Deno.TcpConn) => Partial<Deno.TcpConn>) => {
     const check = checkHandoff(handoff, () => opened(change));
@@ -50,10 +50,10 @@ Deno.test("checkHandoff() refuses a runtime of which no connection can be taken 
   await refused(/not found under .* made for Deno 2\.9/, () => ({ remoteAddr: nowhere }));
 });
 
-Deno.test("checkHandoff() refuses a runtime that shuts the socket of a connection down when it closes that", async () => {
+Deno.test("checkHandoff() refuses a runtime that shuts down a connection's socket when it closes the connection", async () => {
   using handoff = new Handoff();
   const { client, accepted } = await opened(() => ({}));
-  // What the placeholder prevents: the runtime's close reaches the socket.
+  // The placeholder normally prevents this: the runtime's close reaches the socket.
   const take = handoff.take.bind(handoff);
   handoff.take = (connection) => {
     const fd = take(connection);
@@ -63,7 +63,7 @@ Deno.test("checkHandoff() refuses a runtime that shuts the socket of a connectio
   await assert.rejects(checkHandoff(handoff, () => Promise.resolve({ client, accepted })), /shuts its socket down/);
 });
 
-Deno.test("checkHandoff() finds nothing out where no connection can be made", async () => {
+Deno.test("checkHandoff() checks nothing when no connection can be made", async () => {
   using handoff = new Handoff();
   assert.equal(await checkHandoff(handoff, () => Promise.resolve(null)), null);
 });

@@ -12,7 +12,7 @@ async function connected(
   return { peer, accepted };
 }
 
-/** Sends bytes through both ends of a connection whose one end was taken over. */
+/** Sends bytes in both directions of a connection whose one end was taken over. */
 async function assertCarries(fd: number, peer: Deno.TcpConn): Promise<void> {
   const memory = nativeMemory(new ArrayBuffer(128));
   memory.bytes.set([1, 2, 3]);
@@ -31,7 +31,7 @@ async function assertCarries(fd: number, peer: Deno.TcpConn): Promise<void> {
 const ROUTES = [["127.0.0.1"], ["::1"], ["127.0.0.1", "0.0.0.0"], ["127.0.0.1", "::"], ["::1", "::"]] as const;
 
 for (const [hostname, at = hostname] of ROUTES) {
-  Deno.test(`Handoff.take() gives a descriptor of an open connection from ${hostname} to ${at}, which the runtime has let go`, async () => {
+  Deno.test(`Handoff.take() returns a descriptor of an open connection from ${hostname} to ${at} that the runtime has released`, async () => {
     using handoff = new Handoff();
     const { peer, accepted } = await connected(hostname, at);
     const fd = handoff.take(accepted);
@@ -44,7 +44,7 @@ for (const [hostname, at = hostname] of ROUTES) {
   });
 }
 
-Deno.test("Handoff.take() takes many connections, one after the other and side by side", async () => {
+Deno.test("Handoff.take() takes many connections over, one after the other and side by side", async () => {
   using handoff = new Handoff();
   const taken: { fd: number; peer: Deno.TcpConn }[] = [];
   for (let round = 0; round < 20; round++) {
@@ -58,7 +58,7 @@ Deno.test("Handoff.take() takes many connections, one after the other and side b
   }
 });
 
-Deno.test("Handoff.take() finds the descriptor by its addresses where the runtime does not tell it", async () => {
+Deno.test("Handoff.take() finds the descriptor by its addresses when the runtime does not report it", async () => {
   using handoff = new Handoff();
   const { peer, accepted } = await connected();
   const { remoteAddr, localAddr } = accepted;
@@ -69,22 +69,22 @@ Deno.test("Handoff.take() finds the descriptor by its addresses where the runtim
   peer.close();
 });
 
-/** A connection as the runtime gives it, but for the number that it keeps. */
+/** A connection as the runtime gives it, but with another descriptor number. */
 function withDescriptor(connection: Deno.TcpConn, fd: number): Deno.TcpConn {
   const { remoteAddr, localAddr } = connection;
   return { remoteAddr, localAddr, close: () => connection.close(), [Symbol("Deno.internal.fd")]: fd } as never;
 }
 
-Deno.test("Handoff.take() touches no descriptor whose addresses are not the connection's, whatever the runtime tells", async () => {
+Deno.test("Handoff.take() changes no descriptor whose addresses differ from the connection's, whatever the runtime reports", async () => {
   using handoff = new Handoff();
   const other = await connected();
   const otherFd = handoff.take(other.accepted);
   const event = createEvent();
-  // Another client's connection, what is no connection, and nothing at all.
-  for (const told of [otherFd, event, 1_000_000]) {
+  // Another client's connection, a descriptor that is no socket, and a number that is not open.
+  for (const reported of [otherFd, event, 1_000_000]) {
     const { peer, accepted } = await connected();
-    const fd = handoff.take(withDescriptor(accepted, told));
-    assert.ok(fd !== told && handoff.wasSearched);
+    const fd = handoff.take(withDescriptor(accepted, reported));
+    assert.ok(fd !== reported && handoff.wasSearched);
     await assertCarries(fd, peer);
     closeDescriptor(fd);
     peer.close();
@@ -95,17 +95,17 @@ Deno.test("Handoff.take() touches no descriptor whose addresses are not the conn
   other.peer.close();
 });
 
-Deno.test("Handoff.take() says so when the client has gone before it was taken", async () => {
+Deno.test("Handoff.take() throws NotConnected when the client disconnected before the take", async () => {
   using handoff = new Handoff();
   const { peer, accepted } = await connected();
   await accepted.write(new Uint8Array(10));
-  // A reset, because it has not read that.
+  // The close becomes a reset, because the client has not read the bytes.
   peer.close();
   assert.throws(() => handoff.take(accepted), Deno.errors.NotConnected);
   assert.throws(() => accepted.close(), Deno.errors.BadResource);
 });
 
-Deno.test("Handoff.take() closes a connection that it cannot take", async () => {
+Deno.test("Handoff.take() closes a connection that it cannot take over", async () => {
   using handoff = new Handoff();
   const { peer, accepted } = await connected();
   const nowhere = { hostname: "127.0.0.1", port: 1, transport: "tcp" as const };

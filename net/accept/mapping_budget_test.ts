@@ -8,7 +8,7 @@ Deno.test("divideMappings() leaves half of the limit to the runtime", () => {
   }
 });
 
-Deno.test("mappingsPerShard() goes by the machine's limit", async () => {
+Deno.test("mappingsPerShard() uses the machine's limit", async () => {
   const limit = Number(Deno.readTextFileSync("/proc/sys/vm/max_map_count"));
   assert.equal(await mappingsPerShard(2), Math.floor(limit / 4));
 });

@@ -1,6 +1,6 @@
 /**
- * What the budget of descriptors means for partitions, of which each has one open: how many may be created, and how many logs each
- * shard opens at a start that finds more of them than descriptors. Main isolate.
+ * What the descriptor budget means for partitions, because each keeps one descriptor open: how many may be created, and how many logs
+ * each shard opens when a start finds more of them than descriptors. Runs on the main isolate.
  */
 import type { ImageDelta, PartitionRoom } from "../../partitions/control.ts";
 import type { DescriptorBudget, SlotsTaken } from "./descriptor_budget.ts";
@@ -16,7 +16,7 @@ export function roomForPartitions(budget: DescriptorBudget, taken: SlotsTaken): 
 
 /**
  * How many logs each shard opens.
- * @param image the whole of a start @param by report: is told how many stay closed, if any do
+ * @param image the complete image at the start @param by report: called with the number of logs that stay closed, if any
  */
 export function shareLogs(
   budget: DescriptorBudget,

@@ -1,6 +1,6 @@
 /**
- * What the protocol knows of an API: its key and name, the versions that are served, its messages, and what one request may
- * hold. Each API is declared beside its handler (net/handlers/NN_name.ts). Plain data, any isolate.
+ * What the protocol knows about an API: its key and name, the versions that are served, its messages, and what one request may
+ * hold. Each API is declared beside its handler (net/handlers/NN_name.ts). Plain data; runs in any isolate.
  */
 import type { Message } from "./schema.ts";
 
@@ -10,7 +10,7 @@ export type Versions = readonly [min: number, max: number];
 /** One API. */
 export interface Api {
   readonly key: number;
-  /** Kafka's name for it. */
+  /** Kafka's name of the API. */
   readonly name: string;
   readonly request: Message;
   readonly response: Message;
@@ -18,18 +18,18 @@ export interface Api {
   readonly served: Versions;
   /** Versions that ApiVersions lists. */
   readonly advertised: Versions;
-  /** Most array elements of one request. */
+  /** Largest number of array elements in one request. */
   readonly elementsMax: number;
-  /** Whether its handler changes nothing: one that throws costs its connection alone. */
+  /** Whether its handler changes nothing. Such a handler may throw at the cost of its connection alone. */
   readonly isReadOnly: boolean;
 }
 
 /**
- * Most array elements and tagged fields of a request. An element costs some hundred bytes of heap for as little as one byte on the wire,
- * and half a microsecond, so that without this limit a request of 100 MB would take gigabytes and minutes. One that names every
- * partition of a broker of 4,000 (Kafka's advice) stays far below.
+ * Largest number of array elements and tagged fields in a request. An element of one byte on the wire may take some hundred bytes of
+ * heap and half a microsecond. Without this limit a request of 100 MB would take gigabytes and minutes. A request that names every
+ * partition of a broker with 4,000 partitions (Kafka's advice) stays far below.
  *
- * An API allows fewer where it carries all of them out in one go: the control plane copies each and takes some microseconds for it; a
- * coordinator looks at each member, group or protocol. Clients name a few.
+ * An API allows fewer where it carries out all elements in one go: the control plane copies each and takes some microseconds for it,
+ * and a coordinator checks each member, group or protocol. Clients name a few.
  */
 export const REQUEST_ELEMENTS_MAX = 1 << 14;

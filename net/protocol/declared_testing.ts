@@ -1,4 +1,4 @@
-/** All messages that messages/ declares, whether the API table has a row for them or not. Used by tests alone. */
+/** All messages that messages/ declares, whether the API table has a row for them or not. Tests only. */
 import { Message } from "./schema.ts";
 
 /** One message in one version. */
@@ -10,7 +10,7 @@ export interface Case {
 
 /** Both messages of an API. */
 export interface DeclaredApi {
-  /** Kafka's name for it. */
+  /** Kafka's name of the API. */
   readonly name: string;
   readonly request: Message;
   readonly response: Message;

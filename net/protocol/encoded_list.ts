@@ -1,10 +1,10 @@
 /**
- * An array of a response whose elements are encoded one at a time, before the response is: for answers so large that their elements
- * must not be on the heap together, and that are made over several turns. Any isolate.
+ * An array of a response whose elements are encoded one by one before the response itself. It serves answers that are made over
+ * several turns and are so large that their elements must not be on the heap together. Runs in any isolate.
  */
 import { Writer } from "./writer.ts";
 
-/** How an element is encoded: a message of its own. */
+/** Encodes an element as a message of its own. */
 interface ElementEncoder<E> {
   encode(writer: Writer, version: number, value: E): void;
 }
@@ -22,12 +22,12 @@ export class EncodedList<E> {
     this.#version = version;
   }
 
-  /** The elements' bytes, one behind the other. */
+  /** The encoded elements, one after the other. */
   get bytes(): Uint8Array {
     return this.#writer.bytes.subarray(0, this.#writer.position);
   }
 
-  /** How many elements it has. */
+  /** Number of elements. */
   get count(): number {
     return this.#count;
   }
@@ -38,7 +38,7 @@ export class EncodedList<E> {
     this.#count++;
   }
 
-  /** The list where a response has an array of such elements; only an encoder may look at it. */
+  /** The list as the array of a response. Only an encoder may read it. */
   get asArray(): readonly E[] {
     return this as unknown as readonly E[];
   }

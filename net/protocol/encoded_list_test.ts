@@ -15,7 +15,7 @@ const results: DescribeConfigsResult[] = ["a", "b".repeat(10_000), ""].map((reso
   configs: [],
 }));
 
-Deno.test("EncodedList is encoded as the array of its elements is, in every version, also when it is empty", () => {
+Deno.test("EncodedList is encoded like the array of its elements in every version, also when it is empty", () => {
   for (const version of [1, 2, 3, 4]) {
     for (const elements of [results, []]) {
       const list = new EncodedList(describeConfigsElement, version);

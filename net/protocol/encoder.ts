@@ -1,9 +1,9 @@
 /**
- * Turns a message declaration into an encoder for one version: generated source as in decoder.ts, a function per struct. Any
- * isolate.
+ * Turns a message declaration into an encoder for one version. It is generated source with one function per struct, as in
+ * decoder.ts. Runs in any isolate.
  *
- * What must always hold: a field that the value leaves out is written as its default; a value that the version cannot
- * carry throws EncodeError unless the field is ignorable or the value is its default; a tagged field is written only when
+ * Must always hold: a field that the value leaves out is written as its default. A value that the version cannot
+ * carry throws EncodeError unless the field is ignorable or the value is its default. A tagged field is written only when
  * it differs from its default (KIP-482).
  */
 import { EncodedList } from "./encoded_list.ts";
@@ -45,13 +45,13 @@ export function compileEncoder(fields: Fields, layout: Layout): Encode {
   return make(source.fields, source.fields.map(defaultValue), isDefault, refuse, EncodedList);
 }
 
-/** What stands before a struct that may be null; in a tagged field it is a varint (Kafka's message generator). */
+/** Mark before a struct that may be null. In a tagged field it is a varint (Kafka's message generator). */
 const NULL_MARKS = ["w.int8(-1)", "w.int8(1)"] as const;
 
 /** Collects the functions of one encoder. */
 class EncoderSource {
   readonly functions: string[] = [];
-  /** Declarations that the source asks about, by index. */
+  /** Declarations that the source refers to, by index. */
   readonly fields: Field[] = [];
   readonly #layout: Layout;
 

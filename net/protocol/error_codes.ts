@@ -1,6 +1,6 @@
 /**
  * Kafka's error codes. Plain data, any isolate. Source: org.apache.kafka.common.protocol.Errors (trunk of 2026-08). The sentences are
- * ours; a handler that knows more says more.
+ * our own. A handler that knows more about an error writes a longer sentence.
  */
 
 const errors = {

@@ -1,7 +1,7 @@
 /**
  * Frames of other implementations: requests that librdkafka, franz-go and the Java client sent, responses of Apache Kafka, and
- * a few written by Kafka's message classes where one broker alone would not say it. What each must decode to comes from
- * Kafka's own JSON converters. One frame per line of tests/golden/protocol_frames.jsonl; tests/interop/golden/record.ts adds some.
+ * a few frames written by Kafka's message classes where a single broker never sends them. The expected decoding comes from
+ * Kafka's own JSON converters. tests/golden/protocol_frames.jsonl has one frame per line; tests/interop/golden/record.ts adds some.
  */
 import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { decodeRequestHeader, decodeResponseHeader, encodeRequestHeader, encodeResponseHeader } from "./headers.ts";
@@ -58,7 +58,7 @@ function bodyStart(frame: Frame): number {
   return reader.position;
 }
 
-/** Its header says what it takes. */
+/** The tool that records frames. Its header says what it needs. */
 const RECORDER = "tests/interop/golden/record.ts";
 
 Deno.test("golden frames cover every version of every message", () => {
@@ -151,7 +151,7 @@ Deno.test("decodeRequestHeader() survives every flipped bit and refuses every cu
   }
 });
 
-Deno.test("decode() makes no more elements than bytes, whatever count stands where in a golden frame", () => {
+Deno.test("decode() makes no more elements than bytes, whatever count is put anywhere in a golden frame", () => {
   const hostile = [
     "7fffffff",
     "80000000",

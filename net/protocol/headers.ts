@@ -6,15 +6,15 @@
  *     response v0  correlationId int32
  *     response v1  correlationId int32 | tagged fields
  *
- * The later header goes with the flexible versions of an API (KIP-482), except that the response header of ApiVersions is
+ * The later header belongs to the flexible versions of an API (KIP-482). The response header of ApiVersions is an exception and
  * always v0: a client must be able to read the answer to a version that the broker does not know (KIP-511). Request
- * header v0, without a client id, belonged to ControlledShutdown v0 alone and left Kafka with it.
+ * header v0, without a client id, was used by ControlledShutdown v0 alone, and Kafka removed both.
  */
 import type { Reader } from "./reader.ts";
 import { includes, type Message } from "./schema.ts";
 import type { Writer } from "./writer.ts";
 
-/** What stands before every request. */
+/** The header of a request. */
 export interface RequestHeader {
   readonly apiKey: number;
   readonly apiVersion: number;
@@ -24,12 +24,11 @@ export interface RequestHeader {
 
 const API_VERSIONS_KEY = 18;
 
-/** What decides the form of a header: either message of the API. */
+/** What decides the form of a header; either message of the API has it. */
 export type HeaderOf = Pick<Message, "apiKey" | "flexible">;
 
 /**
- * Decodes a request header and leaves the reader at the body. An API that nobody knows is read as v1: its key is all that the caller
- * will use.
+ * Decodes a request header and leaves the reader at the body. An unknown API is read as v1, because the caller uses its key only.
  * @param reader stands at the header; its failure says that the bytes were refused
  * @param messageOf finds a message of an API by its key
  */
@@ -55,7 +54,7 @@ export function encodeRequestHeader(writer: Writer, message: HeaderOf, header: O
   if (includes(message.flexible, header.apiVersion)) writer.unsignedVarint(0);
 }
 
-/** What decides the header of an answer: the version it is encoded in, which for an unknown ApiVersions version is 0. */
+/** What decides the header of an answer. The version is the one that the answer is encoded in: 0 for an unknown ApiVersions version. */
 export type Answered = Pick<RequestHeader, "apiVersion" | "correlationId">;
 
 /** Encodes the header of the answer to a request. @param message of the API */
@@ -66,7 +65,7 @@ export function encodeResponseHeader(writer: Writer, message: HeaderOf, answered
 
 /**
  * Decodes the header of an answer, for clients.
- * @param message of the API @param apiVersion that the client asked in
+ * @param message of the API @param apiVersion of the client's request
  * @returns the correlation id
  */
 export function decodeResponseHeader(reader: Reader, message: HeaderOf, apiVersion: number): number {

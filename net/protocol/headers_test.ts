@@ -1,4 +1,4 @@
-/** Headers whose layout the golden frames do not settle. */
+/** Header layouts that the golden frames do not cover. */
 import { deepEqual, equal } from "node:assert/strict";
 import {
   decodeRequestHeader,
@@ -42,7 +42,7 @@ Deno.test("decodeRequestHeader() reads the version of an ApiVersions request tha
   equal(reader.failure, null);
 });
 
-Deno.test("decodeRequestHeader() names an API that nobody knows", () => {
+Deno.test("decodeRequestHeader() names an unknown API", () => {
   for (const [hex, apiKey] of [["03e7", 999], ["ffff", -1]] as const) {
     const reader = new Reader(Uint8Array.fromHex(`${hex}00000000000700016100`));
     equal(decodeRequestHeader(reader, messageOf).apiKey, apiKey);
@@ -50,7 +50,7 @@ Deno.test("decodeRequestHeader() names an API that nobody knows", () => {
   }
 });
 
-Deno.test("decodeResponseHeader() reads what a client gets", () => {
+Deno.test("decodeResponseHeader() reads what a client receives", () => {
   equal(decodeResponseHeader(new Reader(Uint8Array.fromHex("0000000500")), metadataResponse, 9), 5);
   const writer = new Writer();
   encodeRequestHeader(writer, metadataRequest, { apiVersion: 9, correlationId: 5, clientId: null });

@@ -1,4 +1,4 @@
-/** Every version of every message against samples made from its declaration, and against random bytes. */
+/** Checks every version of every message against samples made from its declaration, and against random bytes. */
 import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { createRandom } from "../../storage/base/random.ts";
 import { allCases, type Case } from "./declared_testing.ts";
@@ -19,7 +19,7 @@ const seed = seedOfThisRun();
 const SAMPLES_PER_VERSION = 8;
 const RANDOM_FRAMES_PER_VERSION = 300;
 
-/** Runs a check on samples of every version; the seed stands in the message of a failure. */
+/** Runs a check on samples of every version. The seed is part of a failure's message. */
 function forSamples(check: (testCase: Case, sample: Struct, bytes: Uint8Array<ArrayBuffer>) => void): void {
   const random = createRandom(seed);
   for (const testCase of allCases()) {
@@ -30,7 +30,7 @@ function forSamples(check: (testCase: Case, sample: Struct, bytes: Uint8Array<Ar
   }
 }
 
-Deno.test(`decode() yields what encode() was given, with defaults for the rest (BARNABAS_SEED=${seed})`, () => {
+Deno.test(`decode() yields the value given to encode(), with defaults for absent fields (BARNABAS_SEED=${seed})`, () => {
   forSamples(({ name, message, version }, sample, bytes) => {
     const reader = new Reader(bytes);
     const value = message.decode(reader, version) as Struct;

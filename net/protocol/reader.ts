@@ -1,32 +1,32 @@
 /**
- * Kafka's primitive types out of a byte range that a client sent. Any isolate; the bytes may lie in shared memory.
+ * Reads Kafka's primitive types from a byte range that a client sent. Runs in any isolate; the bytes may be in shared memory.
  *
- * What must always hold: no read leaves the range; the first failure stays in `failure` and every later read returns 0, ""
- * or empty; nothing is allocated from a length or count before it was compared with the bytes left; a frame never makes more elements
- * than `ELEMENTS_MAX`. The range does not change while it is being read.
+ * Must always hold: no read leaves the range. The first failure stays in `failure`, and every later read returns 0, ""
+ * or empty. Nothing is allocated from a length or count before it was compared with the bytes left. A frame never makes more elements
+ * than `ELEMENTS_MAX`. The range must not change while it is being read.
  *
  * Source: the Kafka protocol guide ("Protocol Primitive Types"), KIP-482 (compact types, tagged fields).
  */
 import { readInt64 } from "../../storage/base/int64.ts";
 import { decodeText, decodeUuid, UUID_BYTES, ZERO_UUID } from "./text_cache.ts";
 
-/** Place of a record set inside the reader's bytes; it is never copied. */
+/** Position of a record set inside the reader's bytes. It is never copied. */
 export interface RecordsRange {
-  /** Index of its first byte in the bytes the reader was given. */
+  /** Index of its first byte in the bytes that the reader was given. */
   readonly start: number;
-  /** Its length in bytes, 0 = empty. */
+  /** Its length in bytes, 0 when empty. */
   readonly length: number;
 }
 
-/** Longest string in bytes, also where the length field could say more (Kafka refuses it too). */
+/** Longest string in bytes, also where the length field could hold more (Kafka refuses it too). */
 export const STRING_BYTES_MAX = 0x7fff;
 /**
- * Most array elements and tagged fields that one frame may hold: the broker's own records and messages. Requests of clients may have fewer
- * (api.ts).
+ * Largest number of array elements and tagged fields in one frame of the broker's own records and messages. Requests of clients may
+ * hold fewer (api.ts).
  */
 export const ELEMENTS_MAX = 1 << 20;
 
-/** A tag and a size. */
+/** A tag and a size take at least this many bytes. */
 const TAG_BYTES_MIN = 2;
 
 const NO_BYTES = new Uint8Array(0);
@@ -36,7 +36,7 @@ const TWO_POW_28 = 2 ** 28;
 export class Reader {
   /** Index of the next byte. */
   position: number;
-  /** Why the bytes were refused, null while all is well; the first reason stays. */
+  /** Why the bytes were refused, null while they are valid. The first reason stays. */
   failure: string | null = null;
   #bytes: Uint8Array;
   #view: DataView;
@@ -54,7 +54,7 @@ export class Reader {
   }
 
   /**
-   * Aims at another range, without allocating while `bytes` stays the same object.
+   * Points the reader at another range, without allocating while `bytes` stays the same object.
    * @param bytes what holds the range, for example a whole arena
    * @param start index of its first byte
    * @param end index after its last byte
@@ -79,7 +79,7 @@ export class Reader {
     this.#elementsMax = elementsMax;
   }
 
-  /** Whether the bytes were refused because they have more elements than allowed. */
+  /** Whether the bytes were refused because they hold more elements than allowed. */
   get hasTooManyElements(): boolean {
     return this.#elements > this.#elementsMax;
   }
@@ -89,7 +89,7 @@ export class Reader {
     return this.#elements;
   }
 
-  /** The bytes the range lies in; a RecordsRange points into them. */
+  /** The bytes that hold the range; a RecordsRange points into them. */
   get bytes(): Uint8Array {
     return this.#bytes;
   }
@@ -120,7 +120,7 @@ export class Reader {
     return at < 0 ? 0 : this.#view.getInt32(at);
   }
 
-  /** Beyond 2^53 the number is rounded. */
+  /** Rounded beyond 2^53. */
   int64(): number {
     const at = this.#take(8);
     return at < 0 ? 0 : readInt64(this.#view, at);
@@ -176,7 +176,7 @@ export class Reader {
     return (raw >>> 1) ^ -(raw & 1);
   }
 
-  /** Zigzag of up to 10 bytes; beyond 2^53 the number is rounded. */
+  /** Zigzag of up to 10 bytes, rounded beyond 2^53. */
   varlong(): number {
     let value = 0;
     let scale = 1;
@@ -250,9 +250,9 @@ export class Reader {
   }
 
   /**
-   * Number of elements of an array.
-   * @param elementBytesMin fewest bytes an element takes, at least 1
-   * @returns as many as the bytes left can hold, 0 when refused
+   * Reads the number of elements of an array.
+   * @param elementBytesMin fewest bytes of an element, at least 1
+   * @returns at most as many as the bytes left can hold; 0 when refused
    */
   count(elementBytesMin: number): number {
     return this.#elementCount(this.int32(), elementBytesMin);
@@ -275,12 +275,12 @@ export class Reader {
     return count === -1 && this.failure === null ? -1 : this.#elementCount(count, elementBytesMin);
   }
 
-  /** Number of tagged fields; they count as elements of the frame. @returns 0 when refused */
+  /** Reads the number of tagged fields, which count as elements of the frame. @returns 0 when refused */
   tagCount(): number {
     return this.#elementCount(this.unsignedVarint(), TAG_BYTES_MIN);
   }
 
-  /** Reads past a section of tagged fields of which none is known. */
+  /** Skips a section of tagged fields of which none is known. */
   skipTags(): void {
     for (let left = this.tagCount(); left > 0 && this.failure === null; left--) {
       this.unsignedVarint();
@@ -288,14 +288,14 @@ export class Reader {
     }
   }
 
-  /** Reads past some bytes. @param count how many */
+  /** Skips bytes. @param count how many */
   skip(count: number): void {
     this.#take(count);
   }
 
   /**
    * Reads the size of a tagged field and ends the range there.
-   * @returns what `closeTag()` needs to put the end back
+   * @returns what `closeTag()` needs to restore the end
    */
   openTag(): number {
     const end = this.#end;
@@ -305,7 +305,7 @@ export class Reader {
     return end;
   }
 
-  /** Puts the end back and refuses a value that did not fill its field. @param end what `openTag()` returned */
+  /** Restores the end, and refuses a value that did not fill its field. @param end what `openTag()` returned */
   closeTag(end: number): void {
     if (this.failure !== null) return;
     if (this.position !== this.#end) return this.fail(`Tagged field with ${this.remaining} bytes too many`);
@@ -350,12 +350,12 @@ export class Reader {
     const at = this.#take(length);
     if (at < 0) return "";
     const text = decodeText(this.#bytes, at, length);
-    // A malformed byte becomes three when it is written back: a response that names it must still be encodable.
+    // A malformed byte becomes three bytes when it is written back, and a response that names the text must still be encodable.
     if (length * 3 > STRING_BYTES_MAX && text.includes("\ufffd")) this.fail("Long string of malformed UTF-8");
     return text;
   }
 
-  /** Copied, because the receive buffer is used again. */
+  /** Copies the bytes, because the receive buffer is used again. */
   #copy(length: number): Uint8Array {
     const at = this.#takeLength(length);
     return at < 0 ? NO_BYTES : this.#bytes.slice(at, at + length);

@@ -1,4 +1,4 @@
-/** The primitive types, by the examples of the protocol guide and of protobuf, and what is refused. */
+/** Tests the primitive types with the examples of the protocol guide and of protobuf, and what is refused. */
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { ELEMENTS_MAX, Reader } from "./reader.ts";
 import { ZERO_UUID } from "./text_cache.ts";
@@ -116,7 +116,7 @@ Deno.test("bytesValue() copies out of the receive buffer", () => {
   equal(readerOf("fffffffe").nullableBytesValue()!.byteLength, 0);
 });
 
-Deno.test("count() compares with the bytes left before anything is allocated", () => {
+Deno.test("count() compares the count with the bytes left before anything is allocated", () => {
   equal(readerOf("0000000200000000").count(2), 2);
   for (const hex of ["0000000300000000", "7fffffff00000000", "ffffffff", "80000000"]) {
     const reader = readerOf(hex);
@@ -144,7 +144,7 @@ Deno.test("count() limits the elements of a whole frame", () => {
   equal(reader.count(1), ELEMENTS_MAX);
 });
 
-Deno.test("skipTags() reads past unknown fields and refuses more than the bytes left can hold", () => {
+Deno.test("skipTags() skips unknown fields and refuses more than the bytes left can hold", () => {
   const reader = readerOf("0205020102" + "9a0500" + "ff");
   reader.skipTags();
   equal(reader.failure, null);
@@ -189,7 +189,7 @@ Deno.test("closeTag() refuses a value that is shorter or longer than its field",
   equal(typeof beyond.failure, "string");
 });
 
-Deno.test("reset() aims at a part of shared memory and reads nothing outside", () => {
+Deno.test("reset() points at a part of shared memory and reads nothing outside", () => {
   const arena = new Uint8Array(new SharedArrayBuffer(64)).subarray(8, 40);
   arena.set(Uint8Array.fromHex("00036162630005e282ace282ac"), 3);
   const reader = new Reader(arena);

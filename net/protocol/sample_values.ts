@@ -1,6 +1,6 @@
 /**
- * Values, bytes and checks for the tests of this folder, derived from the declarations, so that a new message is covered
- * without a line of its own, in the API table or not. Used by tests alone.
+ * Values, bytes and checks for the tests of this folder. They derive from the declarations, so that a new message is tested
+ * without a line of its own, whether it is in the API table or not. Tests only.
  */
 import type { Case } from "./declared_testing.ts";
 import { Reader, type RecordsRange } from "./reader.ts";
@@ -16,13 +16,13 @@ import {
 } from "./wire_types.ts";
 import { Writer } from "./writer.ts";
 
-/** A decoded struct, seen from a test. */
+/** A decoded struct as a test sees it. */
 export type Struct = { readonly [name: string]: unknown };
 
-/** A stream of numbers from 0 up to 1 (exclusive). */
+/** A source of numbers from 0 up to 1 (exclusive). */
 export type Random = () => number;
 
-/** Seed of this run: `BARNABAS_SEED` replays one. */
+/** Seed of this run. `BARNABAS_SEED` replays an earlier one. */
 export function seedOfThisRun(): number {
   const given = Deno.env.get("BARNABAS_SEED");
   return given === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(given);
@@ -70,7 +70,7 @@ function sampleType(type: WireType, version: number, random: Random): unknown {
   }
 }
 
-/** @returns `length` bytes out of a stream of numbers */
+/** @returns `length` bytes from a source of numbers */
 export function randomBytes(length: number, random: Random): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, () => Math.floor(random() * 256));
 }
@@ -82,7 +82,7 @@ export function encodeBody({ message, version }: Case, value: unknown): Uint8Arr
   return writer.toBytes();
 }
 
-/** A decoded struct as encoding takes it: record ranges become the bytes they point at. */
+/** A decoded struct in the form that encoding takes: record ranges become the bytes they point at. */
 export function asEncodable(fields: Fields, value: Struct, bytes: Uint8Array): Struct {
   return Object.fromEntries(
     Object.entries(fields).map(([name, { type }]) => [name, asEncodableType(type, value[name], bytes)]),
@@ -105,7 +105,7 @@ function asEncodableType(type: WireType, value: unknown, bytes: Uint8Array): unk
   }
 }
 
-/** The sample with the defaults of all fields it leaves out. */
+/** The sample with the defaults of all fields that it leaves out. */
 export function withDefaults(fields: Fields, sample: Struct): Struct {
   const complete = (type: WireType, value: unknown): unknown => {
     if (value === null) return null;
@@ -126,9 +126,9 @@ function withoutRange(value: unknown): unknown {
 }
 
 /**
- * Compares a decoded struct with another implementation's view of the same bytes, in which fields that the version does not
- * carry and default tagged fields are missing, bytes are base64, and record sets are named by their size.
- * @returns what differs first, or null
+ * Compares a decoded struct with another implementation's view of the same bytes. That view lacks fields that the version does not
+ * carry and tagged fields with their default; it has bytes as base64 and record sets as their size.
+ * @returns the first difference, or null
  */
 export function difference(fields: Fields, actual: Struct, expected: Struct): string | null {
   const unknown = Object.keys(expected).find((name) => !(name in fields) && name !== "recordsSizeInBytes");
@@ -164,7 +164,7 @@ function typeDifference(type: WireType, actual: unknown, expected: unknown): str
   return null;
 }
 
-/** Array elements in a decoded value, at every depth. */
+/** Number of array elements in a decoded value, at every depth. */
 export function elementsIn(value: unknown): number {
   if (Array.isArray(value)) return value.reduce((sum: number, element) => sum + 1 + elementsIn(element), 0);
   if (value === null || typeof value !== "object") return 0;
@@ -172,8 +172,8 @@ export function elementsIn(value: unknown): number {
 }
 
 /**
- * What must hold for any bytes: decoding does not throw, stays inside, makes no more elements than there are bytes, and what
- * was not refused can be encoded again.
+ * Checks what must hold for any bytes: decoding does not throw, reads nothing outside, makes no more elements than there are bytes, and
+ * bytes that were not refused can be encoded again.
  * @returns what does not hold, or null
  */
 export function violation(

@@ -1,8 +1,8 @@
 /**
- * Messages as data: a declaration per message, from which its TypeScript type, its decoder and its encoder derive. The
- * codec of a version is made when that version is first used and kept. Any isolate.
+ * Messages as data: one declaration per message, from which its TypeScript type, its decoder and its encoder derive. The
+ * codec of a version is made when that version is first used, and kept. Runs in any isolate.
  *
- * Bytes are refused through `reader.failure`; a version outside the declaration throws, because the router compares it with
+ * Bytes are refused through `reader.failure`. A version outside the declaration throws, because the router compares it with
  * the API table first.
  */
 import { compileDecoder, type Decode } from "./decoder.ts";
@@ -44,7 +44,7 @@ export {
   type VersionRange,
 } from "./wire_types.ts";
 
-/** What identifies a message. */
+/** Key and versions of a message. */
 export interface MessageOptions {
   readonly apiKey: number;
   /** Versions that this declaration covers: "0-6". */
@@ -76,7 +76,7 @@ export class Message<D = unknown, E = unknown> implements WireType<D, E> {
 
   /**
    * Decodes a body.
-   * @param reader stands at its first byte; when it has a failure afterwards, the value is to be thrown away
+   * @param reader stands at its first byte; when it has a failure afterwards, the value must be discarded
    * @param version one that the declaration covers
    * @throws RangeError for any other version
    */
@@ -86,7 +86,7 @@ export class Message<D = unknown, E = unknown> implements WireType<D, E> {
 
   /**
    * Encodes a body.
-   * @param writer gets it
+   * @param writer receives the bytes
    * @param version one that the declaration covers
    * @param value fields left out take their default
    * @throws EncodeError for a value that the version cannot carry

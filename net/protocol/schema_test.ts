@@ -1,4 +1,4 @@
-/** What a declaration means, on messages made for these tests. */
+/** Tests what a declaration means, on messages made for these tests. */
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { Reader } from "./reader.ts";
 import {
@@ -56,13 +56,13 @@ function decoded(version: number, hex: string): { value: ReturnType<typeof sampl
   return { value: sample.decode(reader, version), failure: reader.failure };
 }
 
-Deno.test("encode() writes the default of what is left out", () => {
+Deno.test("encode() writes the default of a field that is left out", () => {
   equal(encoded(0, {}), "00000007" + "0000" + "00000000");
   equal(encoded(1, {}), "00000007" + "00046e6f6e65" + "ffff" + "0000" + "00000000");
   equal(encoded(3, {}), "00000007" + "056e6f6e65" + "ffff" + "01" + "01" + "00");
 });
 
-Deno.test("decode() fills in the defaults of what the version does not carry", () => {
+Deno.test("decode() fills in the defaults of fields that the version does not carry", () => {
   const { value, failure } = decoded(0, "00000001" + "000161" + "0000000105");
   equal(failure, null);
   deepEqual(value, { always: 1, fromOne: "none", hint: -1, maybe: "a", list: [5], late: [], early: true });

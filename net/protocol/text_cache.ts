@@ -1,10 +1,10 @@
 /**
- * Bytes to strings, quickly: topic names, client ids and topic ids repeat on every request, and TextDecoder takes 0.5 to 1 µs
- * for what a hit here does in 0.04 (bench/protocol_bench.ts). Both caches are direct-mapped tables of a fixed size, one per
- * isolate: a new string replaces the one in its slot, so that no client can make them grow. Any isolate.
+ * Turns bytes into strings quickly. Topic names, client ids and topic ids repeat on every request, and TextDecoder takes 0.5 to 1 µs
+ * where a hit here takes 0.04 (bench/protocol_bench.ts). Both caches are direct-mapped tables of a fixed size, one per
+ * isolate: a new string replaces the one in its slot, so that no client can make them grow. Runs in any isolate.
  */
 
-/** Longest text in bytes that is worth keeping; topic names are at most 249, most far shorter. */
+/** Longest text that is cached, in bytes. Topic names have at most 249 bytes, and most are far shorter. */
 const CACHED_TEXT_BYTES_MAX = 64;
 /** Slots of each cache, a power of two. 2048 texts of 64 bytes are about 200 KB. */
 const SLOTS = 2048;
@@ -12,13 +12,13 @@ const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
 const texts: string[] = new Array(SLOTS).fill("");
-/** Malformed UTF-8 becomes U+FFFD, as in Java: Latin-1 client ids exist. A byte order mark is text. */
+/** Malformed UTF-8 becomes U+FFFD, as in Java, because Latin-1 client ids exist. A byte order mark is text. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * Decodes UTF-8.
- * @param bytes where the text lies; shared memory is fine
- * @param range its place: the caller has checked that it lies inside
+ * @param bytes that hold the text; shared memory is fine
+ * @param range position of the text; the caller has checked that it is inside
  */
 export function decodeText(bytes: Uint8Array, start: number, length: number): string {
   if (length > CACHED_TEXT_BYTES_MAX) return decoder.decode(bytes.slice(start, start + length));
@@ -59,13 +59,13 @@ const sextets = new Uint8Array(128).fill(NOT_IN_ALPHABET);
 for (let value = 0; value < ALPHABET.length; value++) sextets[ALPHABET.charCodeAt(value)] = value;
 
 const uuids: string[] = new Array(SLOTS).fill(ZERO_UUID);
-/** The four words of each cached uuid; all zero is the zero uuid, which every slot starts with. */
+/** The four words of each cached uuid. All zero is the zero uuid, the first entry of every slot. */
 const uuidWords = new Int32Array(4 * SLOTS);
 
 /**
  * Decodes a uuid to the 22 base64url characters that Kafka prints.
- * @param view where it lies
- * @param at byte index of its first byte: the caller has checked that 16 follow
+ * @param view that holds it
+ * @param at byte index of its first byte; the caller has checked that 16 bytes follow
  */
 export function decodeUuid(view: DataView, at: number): string {
   const a = view.getInt32(at);
@@ -90,7 +90,7 @@ export function decodeUuid(view: DataView, at: number): string {
   return text;
 }
 
-/** Six bits of a uuid, zeros beyond its 128th. */
+/** Six bits of a uuid; zeros beyond its 128th bit. */
 function sextetAt(view: DataView, at: number, bit: number): number {
   const byte = bit >> 3;
   const high = view.getUint8(at + byte);
@@ -101,7 +101,7 @@ function sextetAt(view: DataView, at: number, bit: number): number {
 /**
  * Writes a uuid.
  * @param text 22 base64url characters
- * @param bytes where to
+ * @param bytes receives it
  * @param at index of its first byte
  * @throws RangeError when the text is no uuid
  */
@@ -121,7 +121,7 @@ export function encodeUuid(text: string, bytes: Uint8Array, at: number): void {
   }
 }
 
-/** Says whether a text is a uuid as Kafka prints it (the last character carries two bits only, so it is one of AQgw). */
+/** Whether a text is a uuid as Kafka prints it. The last character carries two bits only, so it is one of AQgw. */
 export function isUuid(text: string): boolean {
   if (text.length !== UUID_CHARS) return false;
   for (let index = 0; index < UUID_CHARS; index++) {

@@ -1,4 +1,4 @@
-/** Cached text and uuids against the runtime's own decoders. */
+/** Compares cached text and uuids with the runtime's own decoders. */
 import { equal, throws } from "node:assert/strict";
 import { createRandom } from "../../storage/base/random.ts";
 import { randomBytes, seedOfThisRun } from "./sample_values.ts";
@@ -19,7 +19,7 @@ Deno.test(`decodeText() agrees with TextDecoder, however often slots are replace
   }
 });
 
-Deno.test("decodeText() tells texts apart that share a hash slot", () => {
+Deno.test("decodeText() distinguishes texts that share a hash slot", () => {
   const texts = Array.from({ length: 10_000 }, (_, index) => `topic-${index}`);
   const encoded = texts.map((text) => new TextEncoder().encode(text));
   for (let round = 0; round < 2; round++) {
@@ -41,7 +41,7 @@ Deno.test(`decodeUuid() and encodeUuid() agree with base64url (BARNABAS_SEED=${s
   }
 });
 
-Deno.test("encodeUuid() refuses what is no uuid", () => {
+Deno.test("encodeUuid() refuses text that is no uuid", () => {
   equal(isUuid(ZERO_UUID), true);
   for (const text of ["", "A".repeat(21), "A".repeat(23), "A".repeat(21) + "B", "A".repeat(21) + "+", "é".repeat(22)]) {
     equal(isUuid(text), false, text);

@@ -1,6 +1,6 @@
 /**
  * The vocabulary in which messages are declared: types, fields with their versions, and the TypeScript types derived from
- * them. Plain data, no behaviour; decoder.ts and encoder.ts turn it into code. Any isolate.
+ * them. Plain data without behaviour; decoder.ts and encoder.ts turn it into code. Any isolate.
  *
  * Source: the message definitions' format in Kafka (clients/src/main/resources/common/message/README.md), KIP-482, KIP-893.
  */
@@ -8,7 +8,7 @@ import type { RecordsRange } from "./reader.ts";
 import { ZERO_UUID } from "./text_cache.ts";
 import type { RecordsPayload } from "./writer.ts";
 
-/** How a value lies on the wire. */
+/** Form of a value on the wire. */
 export type Kind =
   | "int8"
   | "int16"
@@ -26,41 +26,41 @@ export type Kind =
   | "array"
   | "struct";
 
-/** Key of a property that exists for the compiler only: what decoding yields. */
+/** Key of a property that exists for the compiler only: the type that decoding yields. */
 export declare const decodedAs: unique symbol;
-/** The same for what encoding takes. */
+/** The same for the type that encoding takes. */
 export declare const encodedFrom: unique symbol;
 
-/** A type of the protocol; `D` is what decoding yields, `E` what encoding takes. */
+/** A type of the protocol. `D` is what decoding yields, `E` what encoding takes. */
 export interface WireType<D = unknown, E = unknown> {
   readonly kind: Kind;
-  /** What an array holds. */
+  /** Type of an array's elements. */
   readonly element?: WireType;
-  /** What a struct holds, in wire order. */
+  /** Fields of a struct, in wire order. */
   readonly fields?: Fields;
   readonly [decodedAs]?: D;
   readonly [encodedFrom]?: E;
 }
 
-/** Fields by their name, which is Kafka's with a small first letter, in wire order. */
+/** Fields by name, in wire order. A name is Kafka's with a small first letter. */
 export type Fields = { readonly [name: string]: Field };
 
-/** Versions, both ends inclusive; empty when `max < min`. */
+/** Versions, both ends inclusive. Empty when `max < min`. */
 export interface VersionRange {
   readonly min: number;
   readonly max: number;
 }
 
-/** What a field may say beyond its type and versions. */
+/** What a field may declare beyond its type and versions. */
 export interface FieldOptions {
-  /** Value when a version does not carry the field or the writer leaves it out; 0, "", false or empty unless said here. */
+  /** Value when a version does not carry the field or the writer leaves it out. Without it: 0, "", false or empty. */
   readonly default?: number | string | boolean | null | readonly never[];
   /** Versions in which it may be null. */
   readonly nullable?: string;
   /** Number of the tagged field, in the versions of `taggedVersions` (KIP-482). */
   readonly tag?: number;
   readonly taggedVersions?: string;
-  /** Left out silently by versions that cannot carry it; otherwise only its default may be written there. */
+  /** Left out silently in versions that cannot carry it. For other fields such a version accepts only the default. */
   readonly ignorable?: boolean;
 }
 
@@ -76,7 +76,7 @@ export interface Field<T extends WireType = WireType, O extends FieldOptions = F
 /** What decoding yields for a type, or for the struct of a message. */
 export type Infer<T> = T extends WireType<infer D, infer _> ? D : never;
 
-/** What encoding takes for a type; fields with a stated default and tagged fields may be left out. */
+/** What encoding takes for a type. Fields with a stated default and tagged fields may be left out. */
 export type Encodable<T> = T extends WireType<infer _, infer E> ? E : never;
 
 type Nullable<O extends FieldOptions> = O extends { nullable: string } ? null : never;
@@ -111,7 +111,7 @@ export const uint16: WireType<number, number> = { kind: "uint16" };
 export const uint32: WireType<number, number> = { kind: "uint32" };
 /** IEEE 754 double. */
 export const float64: WireType<number, number> = { kind: "float64" };
-/** 1 byte; any but 0 is true. */
+/** 1 byte; any value but 0 is true. */
 export const bool: WireType<boolean, boolean> = { kind: "bool" };
 /** UTF-8 of at most 32767 bytes. */
 export const string: WireType<string, string> = { kind: "string" };
@@ -119,7 +119,7 @@ export const string: WireType<string, string> = { kind: "string" };
 export const bytes: WireType<Uint8Array, Uint8Array> = { kind: "bytes" };
 /** 22 base64url characters, as Kafka prints it. */
 export const uuid: WireType<string, string> = { kind: "uuid" };
-/** Record batches: a range of the request when decoded, a payload to be sent when encoded; never copied. */
+/** Record batches: a range of the request when decoded, a payload to be sent when encoded. Never copied. */
 export const records: WireType<RecordsRange, RecordsPayload> = { kind: "records" };
 
 /** Elements of one type, in order. */
@@ -127,15 +127,15 @@ export function array<T extends WireType>(element: T): WireType<readonly Infer<T
   return { kind: "array", element };
 }
 
-/** Fields one after the other; in flexible versions a section of tagged fields follows. */
+/** Fields one after the other. In flexible versions a section of tagged fields follows. */
 export function struct<const F extends Fields>(fields: F): WireType<DecodedFields<F>, EncodableFields<F>> {
   return { kind: "struct", fields };
 }
 
 /**
  * Declares a field.
- * @param type how it lies on the wire
- * @param versions which versions of the message carry it: "0-3", "4+", "2"
+ * @param type form on the wire
+ * @param versions versions of the message that carry it: "0-3", "4+", "2"
  * @param options default, null, tag
  */
 export function field<T extends WireType, const O extends FieldOptions>(
@@ -169,25 +169,25 @@ export function versionRange(text: string): VersionRange {
   return { min, max: parts[3] === undefined ? min : Number(parts[3]) };
 }
 
-/** Says whether a version lies in a range. */
+/** Whether a version is in a range. */
 export function includes(range: VersionRange, version: number): boolean {
   return version >= range.min && version <= range.max;
 }
 
-/** How a field lies in one version: not at all, in line, or in the tagged section. */
+/** Where a field is in one version: nowhere, inline, or in the tagged section. */
 export function placeOf(declared: Field, version: number): "absent" | "inline" | "tagged" {
   if (!includes(declared.versions, version)) return "absent";
   return includes(declared.tagged, version) ? "tagged" : "inline";
 }
 
-/** Tagged fields of a version, by ascending tag as KIP-482 wants them written. */
+/** Tagged fields of a version in the order of KIP-482, by ascending tag. */
 export function taggedFields(fields: Fields, version: number): [name: string, declared: Field][] {
   return Object.entries(fields)
     .filter(([, declared]) => placeOf(declared, version) === "tagged")
     .sort(([, a], [, b]) => a.options.tag! - b.options.tag!);
 }
 
-/** Value of a field that is not there. Structs and arrays are shared: they are to be read only. */
+/** Value of a field that is absent. Structs and arrays are shared and must not be changed. */
 export function defaultValue(declared: Field): unknown {
   const { type, options } = declared;
   if (options.default !== undefined && type.kind !== "records" && type.kind !== "array") return options.default;
@@ -214,7 +214,7 @@ export function defaultValue(declared: Field): unknown {
   }
 }
 
-/** Says whether a value is the field's default, which is what a version without the field stands for. */
+/** Whether a value is the field's default, which is what a version without the field means. */
 export function isDefault(declared: Field, value: unknown): boolean {
   if (value === undefined) return true;
   const standing = declared.options.default;
@@ -232,7 +232,7 @@ export function isDefault(declared: Field, value: unknown): boolean {
   }
 }
 
-/** Asked for each partition of a Fetch answer, so that it makes no list of the fields. */
+/** Called for each partition of a Fetch answer, and therefore makes no list of the fields. */
 function isDefaultStruct(fields: Fields, value: { readonly [name: string]: unknown }): boolean {
   for (const name in fields) if (!isDefault(fields[name] as Field, value[name])) return false;
   return true;

@@ -1,9 +1,9 @@
 /**
- * Kafka's primitive types into a buffer that grows. Any isolate. Record sets are not copied in: each leaves a hole, and
- * whoever sends the bytes sends the payload there (by `sendfile`, or from memory).
+ * Writes Kafka's primitive types into a buffer that grows. Runs in any isolate. Record sets are not copied in: each leaves a hole,
+ * and the sender of the bytes sends the payload there (by `sendfile`, or from memory).
  *
- * What must always hold: holes stand in ascending order; `bytes` up to `position` is what was written since `reset()`;
- * the buffer never exceeds its limit. Values come from our own code, so what cannot be written throws.
+ * Must always hold: holes are in ascending order. `bytes` up to `position` is what was written since `reset()`.
+ * The buffer never exceeds its limit. Values come from our own code, so a value that cannot be written throws.
  *
  * Source: the Kafka protocol guide ("Protocol Primitive Types"), KIP-482 (compact types, tagged fields).
  */
@@ -11,14 +11,14 @@ import { writeInt64 } from "../../storage/base/int64.ts";
 import { STRING_BYTES_MAX } from "./reader.ts";
 import { encodeUuid, UUID_BYTES } from "./text_cache.ts";
 
-/** A record set to be sent: bytes in memory, slices of files, anything that knows its size. */
+/** A record set to be sent: bytes in memory, slices of files, or anything that knows its size. */
 export interface RecordsPayload {
   readonly byteLength: number;
 }
 
-/** Where a payload belongs between the written bytes. */
+/** Position of a payload between the written bytes. */
 export interface RecordsHole {
-  /** The payload stands before the written byte of this index. */
+  /** The payload is sent before the written byte of this index. */
   readonly at: number;
   readonly payload: RecordsPayload;
 }
@@ -28,12 +28,12 @@ export class EncodeError extends Error {
   override name = "EncodeError";
 }
 
-/** Most bytes written between two `reset()`s, holes not counted, unless the writer was made with a limit of its own. */
+/** Largest number of bytes between two `reset()`s, without holes, unless the writer was created with its own limit. */
 export const WRITER_BYTES_MAX = 1 << 28;
-/** A buffer that grew beyond this is given back by `reset()`. */
+/** `reset()` releases a buffer that grew beyond this. */
 const WRITER_BYTES_KEPT_MAX = 1 << 20;
 const CAPACITY_DEFAULT = 4096;
-/** Strings beyond this length are left to TextEncoder, which is then quicker than a loop over its characters. */
+/** Strings beyond this length are left to TextEncoder, which is then faster than a loop over the characters. */
 const LOOPED_CHARS_MAX = 64;
 const INT64_LIMIT = 2 ** 63;
 
@@ -41,22 +41,22 @@ const encoder = new TextEncoder();
 
 /** Writes from front to back. */
 export class Writer {
-  /** The buffer; another one after it grew. */
+  /** The buffer. It is replaced when it grows. */
   bytes: Uint8Array;
   /** Big-endian access to `bytes`. */
   view: DataView;
-  /** Bytes written, and index of the next. */
+  /** Number of bytes written, and index of the next one. */
   position = 0;
-  /** Payloads that are not in `bytes`, in the order in which they are to be sent. */
+  /** Payloads that are not in `bytes`, in the order in which they are sent. */
   readonly holes: RecordsHole[] = [];
   readonly #capacity: number;
   readonly #bytesMax: number;
   readonly #allocate: (byteLength: number) => Uint8Array;
 
   /**
-   * @param capacity bytes to start with
+   * @param capacity initial size in bytes
    * @param allocate makes a buffer, for a caller that wants native or shared memory
-   * @param options bytesMax: the most bytes it holds
+   * @param options bytesMax: largest size in bytes
    */
   constructor(
     capacity = CAPACITY_DEFAULT,
@@ -70,7 +70,7 @@ export class Writer {
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
   }
 
-  /** Forgets what was written; whoever sent it is done with the buffer. */
+  /** Discards what was written. The sender must be done with the buffer. */
   reset(): void {
     this.position = 0;
     this.holes.length = 0;
@@ -101,7 +101,7 @@ export class Writer {
     this.view.setInt32(at, value);
   }
 
-  /** @param value an integer; 2^63 is written as the largest int64, which is how it was read */
+  /** @param value an integer; 2^63 is written as the largest int64, which is read as 2^63 */
   int64(value: number): void {
     const at = this.#reserve(8);
     if (value < INT64_LIMIT) return writeInt64(this.view, at, value);
@@ -231,7 +231,7 @@ export class Writer {
     else this.compactRecords(value);
   }
 
-  /** Number of elements of an array. @param count -1 for null */
+  /** Writes the number of elements of an array. @param count -1 for null */
   count(count: number): void {
     this.int32(count);
   }
@@ -241,7 +241,7 @@ export class Writer {
     this.unsignedVarint(count + 1);
   }
 
-  /** Bytes without a length. */
+  /** Writes bytes without a length. */
   raw(value: Uint8Array): void {
     const at = this.#reserve(value.byteLength);
     this.bytes.set(value, at);
@@ -257,7 +257,7 @@ export class Writer {
     return this.#reserve(1);
   }
 
-  /** Writes the size of a tagged field before its value, which moves when the size takes more than a byte. */
+  /** Writes the size of a tagged field before its value, which moves when the size takes more than one byte. */
   closeTag(at: number): void {
     const start = at + 1;
     const size = this.position - start;
@@ -274,8 +274,8 @@ export class Writer {
   }
 
   /**
-   * Everything in one piece, for tests and small clients.
-   * @throws TypeError when a payload does not lie in memory
+   * Returns everything in one piece, for tests and small clients.
+   * @throws TypeError when a payload is not in memory
    */
   toBytes(): Uint8Array<ArrayBuffer> {
     const whole = new Uint8Array(this.byteLength);

@@ -1,4 +1,4 @@
-/** What the writer puts where, by bytes written out here; the golden frames cover the rest. */
+/** Tests what the writer writes, by bytes spelled out here. The golden frames cover the rest. */
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { Reader } from "./reader.ts";
 import { EncodeError, Writer, WRITER_BYTES_MAX } from "./writer.ts";
@@ -31,7 +31,7 @@ Deno.test("unsignedVarint(), varint() and varlong() write the shortest form", ()
   equal(written((to) => to.varlong(2 ** 52)), "8080808080808010");
 });
 
-Deno.test("varlong() is read back", () => {
+Deno.test("varlong() writes what the reader reads back", () => {
   for (const value of [0, 1, -1, 63, -64, 64, 2 ** 31, -(2 ** 31), 2 ** 40 + 1, -(2 ** 52), 2 ** 52]) {
     equal(new Reader(Uint8Array.fromHex(written((to) => to.varlong(value)))).varlong(), value);
   }
@@ -90,7 +90,7 @@ Deno.test("closeTag() moves a value whose size takes more than a byte", () => {
   }
 });
 
-Deno.test("reset() keeps a small buffer and gives a large one back", () => {
+Deno.test("reset() keeps a small buffer and releases a large one", () => {
   const sizes: number[] = [];
   const writer = new Writer(100, (byteLength) => {
     sizes.push(byteLength);

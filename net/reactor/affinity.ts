@@ -1,19 +1,20 @@
 /**
- * Where a connection belongs: on the shard that owns most of the partitions it asks for, because a hop between shards costs the
- * wake-up of another core (5 to 50 µs when that is idle). Counts the partitions of each request and says when to transfer the connection. Pure.
+ * Decides which shard serves a connection: the one that owns most of the partitions it asks for, because a hop between shards costs
+ * the wake-up of another core (5 to 50 µs when that core is idle). Counts the partitions of each request and says when to transfer
+ * the connection. Pure.
  *
  *   a request names partitions ──► the shard with more than half of them ──► TRANSFER_AFTER such requests in a row ──► transfer
  *
- * Each transfer doubles what the next one takes, so that a connection between two shards comes to rest. A connection with a fetch session
- * stays: the session lives on its shard.
+ * Each transfer doubles the number of requests that the next one needs, so that a connection between two shards stops moving.
+ * A connection with a fetch session is never transferred, because the session lives on its shard.
  */
 
-/** Requests in a row that must concern mostly one other shard. */
+/** Requests in a row that must mostly concern one other shard. */
 const TRANSFER_AFTER = 8;
-/** A connection that was transferred this often stays where it is. */
+/** A connection that was transferred this often stays on its shard. */
 const TRANSFERS_MAX = 4;
 
-/** The count of one connection. */
+/** The counts of one connection. */
 export class Affinity {
   /** How often the connection was transferred. */
   readonly transfers: number;
@@ -21,7 +22,7 @@ export class Affinity {
   readonly #streakNeeded: number;
   readonly #mayTransfer: boolean;
   #isPinned = false;
-  /** Partitions of this request: by shard, and altogether. */
+  /** Partitions of the current request: by shard, and in all. */
   readonly #counts: number[] = [];
   #partitionsCount = 0;
   #target = -1;
@@ -35,18 +36,18 @@ export class Affinity {
     this.#mayTransfer = transfers < TRANSFERS_MAX;
   }
 
-  /** The request being handled concerns a partition of this shard. */
+  /** Counts a partition of this shard for the current request. */
   countPartition(shard: number): void {
     this.#partitionsCount++;
     this.#counts[shard] = (this.#counts[shard] ?? 0) + 1;
   }
 
-  /** Something of the connection lives on its shard: it is never transferred. */
+  /** Keeps the connection on its shard, because something of it lives there. */
   pin(): void {
     this.#isPinned = true;
   }
 
-  /** The request has been handled. Requests that concern no partition (metadata, heartbeats) do not count. */
+  /** Ends the current request. Requests that concern no partition (metadata, heartbeats) do not count. */
   endRequest(): void {
     if (this.#partitionsCount === 0) return;
     let winner = this.#own;
@@ -59,12 +60,12 @@ export class Affinity {
     this.#partitionsCount = 0;
   }
 
-  /** It could not be transferred: it is asked for anew after as many requests. */
+  /** Starts to count anew, because the connection could not be transferred: it asks again after the same number of requests. */
   startOver(): void {
     this.#streak = 0;
   }
 
-  /** The shard it should be transferred to, -1 while it is well where it is. */
+  /** The shard that the connection should be transferred to, -1 while it should stay. */
   get destination(): number {
     const settled = this.#target === -1 || this.#target === this.#own || this.#streak < this.#streakNeeded;
     return settled || this.#isPinned || !this.#mayTransfer ? -1 : this.#target;

@@ -21,7 +21,7 @@ Deno.test("Affinity asks for a transfer after eight requests in a row that mostl
   assert.equal(request(affinity, [2]), 2);
 });
 
-Deno.test("Affinity stays where half or more is its own, where shards alternate, and where nothing is asked of any", () => {
+Deno.test("Affinity stays when half or more is its own, when shards alternate, and when no partition is asked for", () => {
   assert.equal(requestsUntilTransfer(new Affinity(0, 0), [0, 0, 1]), Infinity);
   assert.equal(requestsUntilTransfer(new Affinity(0, 0), [0, 1]), Infinity);
   assert.equal(requestsUntilTransfer(new Affinity(0, 0), [1, 0, 2]), Infinity);
@@ -30,7 +30,7 @@ Deno.test("Affinity stays where half or more is its own, where shards alternate,
   for (let count = 0; count < 100; count++) assert.equal(request(affinity, [1 + (count % 2)]), -1);
 });
 
-Deno.test("Affinity asks again after as many requests when a connection could not be transferred", () => {
+Deno.test("Affinity.startOver() asks again after the same number of requests when a connection could not be transferred", () => {
   const affinity = new Affinity(0, 0);
   assert.equal(requestsUntilTransfer(affinity, [1]), 8);
   affinity.startOver();
@@ -38,7 +38,7 @@ Deno.test("Affinity asks again after as many requests when a connection could no
   assert.equal(requestsUntilTransfer(affinity, [1]), 8);
 });
 
-Deno.test("Affinity takes twice as long after each transfer, and rests after four", () => {
+Deno.test("Affinity needs twice as many requests after each transfer, and never transfers again after four", () => {
   assert.deepEqual([0, 1, 2, 3, 4].map((transfers) => requestsUntilTransfer(new Affinity(0, transfers), [1])), [
     8,
     16,
@@ -48,7 +48,7 @@ Deno.test("Affinity takes twice as long after each transfer, and rests after fou
   ]);
 });
 
-Deno.test("Affinity.pin() keeps a connection where it is", () => {
+Deno.test("Affinity.pin() keeps a connection on its shard", () => {
   const affinity = new Affinity(0, 0);
   affinity.pin();
   assert.equal(requestsUntilTransfer(affinity, [1]), Infinity);

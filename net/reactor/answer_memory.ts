@@ -1,11 +1,11 @@
 /**
- * Memory that the unsent answers of a shard take, and who gives way when it is used up: the client that leaves most of its answers
- * lying. Runs on shards.
+ * Memory that the unsent answers of a shard take. When it is used up, the client with the most unread answers is disconnected.
+ * Runs on shards.
  */
 
-/** Unsent answers of all shards, … */
+/** Memory for the unsent answers of all shards. */
 const ANSWERS_BYTES_MAX = 48 * 1024 * 1024;
-/** … and the least that a shard has of it. */
+/** The smallest share of a shard. */
 const SHARD_ANSWERS_BYTES_MIN = 24 * 1024 * 1024;
 
 /** Memory that the unsent answers of a shard take. */
@@ -18,31 +18,31 @@ export class AnswerMemory {
     this.#bytesMax = Math.max(SHARD_ANSWERS_BYTES_MIN, ANSWERS_BYTES_MAX / shardsCount);
   }
 
-  /** Whether so many bytes more fit. */
+  /** Whether this many more bytes fit. */
   hasRoom(bytes: number): boolean {
     return this.#heldBytes + bytes <= this.#bytesMax;
   }
 
-  /** Counts bytes. @param bytes negative when they are given back */
+  /** Counts bytes. @param bytes negative when they are returned */
   add(bytes: number): void {
     this.#heldBytes += bytes;
   }
 }
 
-/** A connection that leaves answers lying. */
+/** A connection with unsent answers. */
 interface Unsent {
   readonly closeReason: string | null;
   readonly sender: {
     /** Memory of its answers, in bytes. */
     readonly heldBytes: number;
-    /** Whether nothing was sent since this was asked last. */
+    /** Whether nothing was sent since the last call. */
     isStalledSinceLook(): boolean;
   };
 }
 
 /**
- * The connection whose answers take most memory, among those that took none of them since the last look where there are such.
- * @returns null when none takes any
+ * Finds the connection whose answers take the most memory. Connections that took no bytes since the last look come first.
+ * @returns null when no connection holds memory for answers
  */
 export function mostUnsent<T extends Unsent>(connections: Iterable<T>): T | null {
   let largest: T | null = null;

@@ -44,7 +44,7 @@ async function socketPair(): Promise<{ out: number; peer: Deno.TcpConn }> {
   return { out: handoff.take(accepted), peer };
 }
 
-Deno.test("readResident() and isResident() refuse what is not in the page cache and read what is", () => {
+Deno.test("readResident() and isResident() refuse what is not in the page cache, and read what is", () => {
   const fd = coldFile(1 << 20);
   const memory = nativeMemory(new ArrayBuffer(4096));
   assert.equal(isResident(fd, 0, 1 << 20), false);
@@ -56,7 +56,7 @@ Deno.test("readResident() and isResident() refuse what is not in the page cache 
   closeDescriptor(fd);
 });
 
-Deno.test("ColdReader.load() brings every range into the page cache, more of them than it reads at a time", async () => {
+Deno.test("ColdReader.load() brings every range into the page cache, also when there are more than it reads at a time", async () => {
   const fd = coldFile(8 << 20);
   const reader = new ColdReader();
   const ranges = Array.from({ length: 32 }, (_, index) => ({ fd, position: index << 18, length: 1 << 18 }));
@@ -70,7 +70,7 @@ Deno.test("ColdReader.load() brings every range into the page cache, more of the
 });
 
 for (const bytes of [20_000, 3_000_000]) {
-  Deno.test(`Sender.flush() loads a cold slice of ${bytes} bytes before it sends it, whole and in place`, async () => {
+  Deno.test(`Sender.flush() loads a cold slice of ${bytes} bytes before it sends it, complete and in order`, async () => {
     const fd = coldFile(bytes);
     const { out, peer } = await socketPair();
     const loads: { range: FileRange; done: () => void }[] = [];
@@ -104,7 +104,7 @@ for (const bytes of [20_000, 3_000_000]) {
       }
     }
     assert.equal(released, 1);
-    // The kernel may have begun to read a small slice ahead when it was probed.
+    // The kernel may have started to read a small slice ahead when it was probed.
     assert.ok(counts.loadedSlices === wakes && (wakes > 0 || bytes < 100_000));
     const all = await received;
     assert.deepEqual([all[0], all[1], all[bytes + 2], all[bytes + 3]], [1, 2, 3, 4]);
@@ -116,7 +116,7 @@ for (const bytes of [20_000, 3_000_000]) {
   });
 }
 
-Deno.test("Sender.discard() keeps the lease of a slice that is being loaded until that is done", async () => {
+Deno.test("Sender.discard() keeps the lease of a slice until its load is done", async () => {
   const fd = coldFile(100_000);
   const { out, peer } = await socketPair();
   const loads: (() => void)[] = [];
@@ -146,7 +146,7 @@ Deno.test("Sender.discard() keeps the lease of a slice that is being loaded unti
   closeDescriptor(fd);
 });
 
-Deno.test("Sender.flush() loads what follows a slice that it has sent, once at a time, and nothing behind the end of the file", async () => {
+Deno.test("Sender.flush() loads what follows a slice that it sent, one load at a time, and nothing beyond the end of the file", async () => {
   const bytes = 8 << 20;
   const fd = coldFile(bytes);
   const memory = nativeMemory(new ArrayBuffer(200_000));
@@ -192,7 +192,7 @@ async function readAll(from: Deno.TcpConn, length: number): Promise<Uint8Array> 
   return all;
 }
 
-Deno.test("ColdReader.loadFiles() brings whole files into the page cache, and passes over those that are not there", async () => {
+Deno.test("ColdReader.loadFiles() brings whole files into the page cache, and skips missing files", async () => {
   const path = Deno.makeTempFileSync({ prefix: "barnabas-cold-" });
   const fd = linuxFileSystem.open(path, { write: true });
   const bytes = 1 << 20;

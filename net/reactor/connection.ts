@@ -1,12 +1,12 @@
 /**
- * One client connection on its shard: bytes in become whole requests (framing.ts), answers go out in order. Runs on shards; the
- * shard calls it on readiness and once at the end of each turn.
+ * One client connection on its shard: received bytes become whole requests (framing.ts), and answers are sent in order. Runs on
+ * shards; the shard calls it on readiness and once at the end of each turn.
  *
  * It stops reading while its pipeline is full, while it waits for memory, and when it is to be transferred to another shard.
  *
- * A client that shuts its writing side down is closed at once, as by Kafka: the requests that arrived before are carried out,
- * answers that are not ready yet are dropped. So it is with one whose connection was reset, which also happens to a client that
- * closes without having read all answers: what it sent before is still there.
+ * A client that shuts down its writing side is closed at once, as by Kafka: the requests that arrived before are carried out, and
+ * answers that are not ready yet are dropped. The same holds for a connection that was reset. This also happens when a client
+ * closes without reading all answers, and the requests that it sent before must still be carried out.
  */
 import type { Arena, DelayedOperation } from "../../partitions/mod.ts";
 import { receive } from "../../storage/mod.ts";
@@ -22,17 +22,17 @@ import { isPipelineFull } from "./pipeline_limits.ts";
 import type { DescriptorUser, Registration } from "./reactor.ts";
 import { Sender, type SenderTools } from "./sender.ts";
 
-/** The ordinary ends of a connection: nobody needs to hear of them. */
+/** The ordinary ends of a connection, which are not reported. */
 export const CLOSED_BY_CLIENT = "closed by the client";
-/** As above, without a farewell. */
+/** As above, but by a reset. */
 export const RESET_BY_CLIENT = "reset by the client";
 
-/** Receive calls of one connection in one turn, so that the others get theirs. */
+/** Receive calls of one connection in one turn, so that others get their turn. */
 const RECEIVES_PER_TURN_MAX = 8;
-/** Requests of one connection that are handled at a stretch: 200 clients that sent all they could stalled the others for 2 s. */
+/** Requests of one connection handled in a row. Without this limit, 200 clients that sent all they could stalled the others for 2 s. */
 const REQUESTS_PER_TURN_MAX = 32;
 
-/** After so many of them it looks whether its stretch of the turn is over: a look takes 85 ns, a small produce 10 µs. */
+/** After this many requests it checks whether its stretch of the turn is over. A check takes 85 ns, a small produce 10 µs. */
 const REQUESTS_PER_LOOK = 4;
 
 /** What a connection uses of its shard. */
@@ -43,23 +43,23 @@ export interface ConnectionShard extends SenderTools, FramingTools {
   readonly requestBytesMax: number;
   /**
    * Handles a whole request.
-   * @param start of its header in the arena @param length without the size prefix
-   * @returns 0, or how many elements there has to be room for before it can be handled
+   * @param start position of its header in the arena @param length in bytes, without the size prefix
+   * @returns 0 when it was handled, or how many elements need room before it can be handled
    */
   onRequest(connection: Connection, start: number, length: number): number;
-  /** The connection has something to send, or to be closed, at the end of the turn. */
+  /** The connection has something to send, or has to be closed, at the end of the turn. */
   markDirty(connection: Connection): void;
   /** The connection has more to handle: `onTurn()` is called in a later turn. */
   yieldTurn(connection: Connection): void;
-  /** Whether the connection that is being served has to let the others go on. */
+  /** Whether the connection that is being served has to let others continue. */
   readonly isStretchOver: boolean;
   /** A handler threw. */
   onHandlerFailure(): void;
-  /** The connection wants to read again (true) or not. */
+  /** Starts (true) or stops watching the connection for bytes to read. */
   setReading(connection: Connection, isReading: boolean): void;
-  /** Something happened on the connection: it is not idle. */
+  /** Something happened on the connection, so it is not idle. */
   markActive(connection: Connection): void;
-  /** The connection's client has gone: it handles what had arrived, for a while. @param reason it closes for */
+  /** The client has disconnected. What had arrived is still handled, for a limited time. @param reason why the connection closes */
   onPeerGone(connection: Connection, reason: string): void;
 }
 
@@ -70,31 +70,31 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   readonly pipeline: Pipeline;
   readonly affinity: Affinity;
   readonly sender: Sender;
-  /** Belongs to the shard: on this turn's list of connections to flush. */
+  /** Owned by the shard: it is in this turn's list of connections to flush. */
   isDirty = false;
-  /** Belongs to the shard: its descriptor in the reactor. */
+  /** Owned by the shard: its descriptor in the reactor. */
   registration: Registration | null = null;
-  /** Belongs to the shard: epoll has said so since the last flush. */
+  /** Owned by the shard: epoll has reported it writable since the last flush. */
   wasWritable = false;
-  /** Belongs to the shard: when it closes at the latest, once its client has gone. */
+  /** Owned by the shard: the deadline of a connection whose client has disconnected. */
   end: DelayedOperation | null = null;
-  /** Belongs to the shard: number of the listener that accepted it. */
+  /** Owned by the shard: index of the listener that accepted it. */
   listener = 0;
-  /** Belongs to the shard: what the main isolate counts it by. */
+  /** Owned by the shard: number by which the main isolate counts it. */
   peer = 0;
   activeTick = 0;
-  /** Set once: why the connection closes at the end of the turn. */
+  /** Set once: the reason why the connection closes at the end of the turn. */
   closeReason: string | null = null;
   readonly #shard: ConnectionShard;
   readonly #framing: Framing;
   #isPaused = false;
-  /** Has handled its share and waits for `onTurn()`. */
+  /** It has handled its share and waits for `onTurn()`. */
   #isYielding = false;
   #goneReason: string | null = null;
-  /** It reads no more because it is to be transferred. */
+  /** It has stopped reading because it is to be transferred. */
   #isLeaving = false;
 
-  /** @param fd an accepted, non-blocking socket that the connection owns from now on */
+  /** @param fd an accepted, non-blocking socket, owned by the connection from now on */
   constructor(fd: number, context: ConnectionContext, shard: ConnectionShard, affinity: Affinity) {
     this.fd = fd;
     this.affinity = affinity;
@@ -119,7 +119,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   }
 
   get isServed(): boolean {
-    return this.pipeline.length > 0 || this.#shard.memory.isLetWait(this);
+    return this.pipeline.length > 0 || this.#shard.memory.isBlocked(this);
   }
 
   /** The socket has bytes, or its peer has closed it. */
@@ -132,14 +132,14 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
     }
   }
 
-  /** The socket takes more; what there is goes at the end of the turn. */
+  /** The socket accepts more bytes. They are sent at the end of the turn. */
   onWritable(): void {
     this.#shard.markActive(this);
     this.wasWritable = true;
     this.#shard.markDirty(this);
   }
 
-  /** Nobody takes answers any more, but what had arrived is handled first, for a while at most. */
+  /** The client has disconnected. What had arrived is handled first, for a limited time. */
   onHangUp(hasFailed: boolean): void {
     const reason = hasFailed ? RESET_BY_CLIENT : CLOSED_BY_CLIENT;
     this.#shard.markActive(this);
@@ -147,7 +147,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
     this.onPeerGone(reason);
   }
 
-  /** The socket has failed. Handles what had arrived before, now and on later turns, then closes; nothing is sent any more. */
+  /** The socket has failed. Handles what had arrived, now and in later turns, then closes. Nothing is sent any more. */
   onPeerGone(reason: string): void {
     this.#goneReason ??= reason;
     this.sender.discard();
@@ -156,11 +156,11 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
     if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
   }
 
-  /** There may be room in the pipeline again. Handles what had already arrived, then reads on. */
+  /** There may be room in the pipeline again. Handles what had already arrived, then continues to read. */
   resumeReading(): void {
     if (this.#isLeaving && !this.#isToTransfer) this.#stay();
     if (!this.#isPaused || this.#isYielding || this.closeReason !== null) return;
-    if (isPipelineFull(this.pipeline, this.sender) || this.#shard.memory.isLetWait(this)) return;
+    if (isPipelineFull(this.pipeline, this.sender) || this.#shard.memory.isBlocked(this)) return;
     this.#isPaused = false;
     this.#framing.handleKept();
     if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
@@ -177,7 +177,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
     this.resumeReading();
   }
 
-  /** Whether the connection belongs elsewhere and nothing of it is here any more: no request, no answer, no bytes. */
+  /** Whether the connection belongs to another shard and has no request, answer or bytes left here. */
   get canTransfer(): boolean {
     const isQuiet = this.#framing.isEmpty && this.pipeline.length === 0 && this.sender.pendingBytes === 0;
     return isQuiet && this.#isToTransfer && this.closeReason === null;
@@ -189,20 +189,20 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
     return this.affinity.destination !== -1 && !isTied;
   }
 
-  /** Reads no further request; once those under way are answered, the shard transfers the connection. */
+  /** Reads no further request. The shard transfers the connection once the pending ones are answered. */
   #stopToTransfer(): void {
     this.#isLeaving = true;
     this.#shard.setReading(this, false);
     this.#shard.markDirty(this);
   }
 
-  /** It cannot be transferred just now, and reads on. */
+  /** The connection cannot be transferred at the moment, and resumes reading. */
   stay(): void {
     this.affinity.startOver();
     this.#stay();
   }
 
-  /** A request that was still under way ties it to this shard. */
+  /** Resumes reading: the connection is not transferred. */
   #stay(): void {
     this.#isLeaving = false;
     if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
@@ -279,7 +279,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
     this.#shard.markDirty(this);
   }
 
-  /** Lets everything go except the descriptor, which the shard closes. */
+  /** Releases everything except the descriptor, which the shard closes. */
   dispose(): void {
     this.closeReason ??= "closed";
     this.#shard.memory.forget(this);
@@ -291,7 +291,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   #onReceived(result: Exclude<ReceiveResult, "more">): void {
     if (result === "noMemory") this.#pause();
     else if (result === "ended") this.close(CLOSED_BY_CLIENT);
-    // The socket is empty, or has failed: epoll reports the failure as such.
+    // The socket is empty or has failed. Epoll reports the failure.
     else if (result === "nothing" && this.#goneReason !== null) this.close(this.#goneReason);
   }
 

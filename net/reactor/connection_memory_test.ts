@@ -14,7 +14,7 @@ import {
 
 const MIB = 1024 * 1024;
 
-Deno.test("Connection takes memory for what arrived, not for what a size promises", async () => {
+Deno.test("Connection takes memory for the bytes that arrived, not for the size that was announced", async () => {
   using pair = await SocketPair.open();
   const shard = new FakeShard();
   const connection = shard.connect(pair);
@@ -31,7 +31,7 @@ Deno.test("Connection takes memory for what arrived, not for what a size promise
   assertNothingHeld(shard);
 });
 
-Deno.test("Connection replaces a landing block that somebody else still reads", async () => {
+Deno.test("Connection replaces a landing block that another shard still reads", async () => {
   using pair = await SocketPair.open();
   const shard = new FakeShard();
   const connection = shard.connect(pair);
@@ -55,7 +55,7 @@ Deno.test("Connection replaces a landing block that somebody else still reads", 
   assertNothingHeld(shard);
 });
 
-Deno.test("Connection leaves its own block to who still reads it, also when it is disposed of", async () => {
+Deno.test("Connection leaves its own block to a shard that still reads it, also when the connection is disposed of", async () => {
   using pair = await SocketPair.open();
   const shard = new FakeShard();
   const connection = shard.connect(pair);
@@ -76,7 +76,7 @@ Deno.test("Connection leaves its own block to who still reads it, also when it i
   assertNothingHeld(shard);
 });
 
-Deno.test("Connection stops reading at a few megabytes of requests without an answer", async () => {
+Deno.test("Connection stops reading at a few megabytes of unanswered requests", async () => {
   using pair = await SocketPair.open();
   const shard = new FakeShard();
   const connection = shard.connect(pair);
@@ -94,12 +94,12 @@ Deno.test("Connection stops reading at a few megabytes of requests without an an
   assert.ok(shard.isReading);
   connection.dispose();
   pair.closeFd();
-  // Fails, unless the kernel holds the rest.
+  // The write fails, unless the kernel buffers the rest.
   await Promise.allSettled([sending]);
   assertNothingHeld(shard);
 });
 
-Deno.test("Connection stops reading while a client does not take its answers, and goes on when it does", async () => {
+Deno.test("Connection stops reading while a client does not take its answers, and continues when it does", async () => {
   using pair = await SocketPair.open();
   const shard = new FakeShard();
   const connection = shard.connect(pair);
@@ -120,7 +120,7 @@ Deno.test("Connection stops reading while a client does not take its answers, an
   assertNothingHeld(shard);
 });
 
-Deno.test("Connection waits for a landing block when the arena is used up, and loses nothing", async () => {
+Deno.test("Connection waits for a landing block when the arena is used up, and loses no byte", async () => {
   using pair = await SocketPair.open();
   const shard = new FakeShard();
   const connection = shard.connect(pair);
@@ -142,7 +142,7 @@ Deno.test("Connection waits for a landing block when the arena is used up, and l
   assertNothingHeld(shard);
 });
 
-Deno.test("Connection with a large request leaves the last part of the arena to others, waits, and goes on with every byte", async () => {
+Deno.test("Connection with a large request leaves the last part of the arena to others, waits, and completes with every byte", async () => {
   using pair = await SocketPair.open();
   using other = await SocketPair.open();
   const shard = new FakeShard();

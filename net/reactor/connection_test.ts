@@ -17,7 +17,7 @@ import {
   SocketPair,
 } from "./socket_testing.ts";
 
-/** Reads until the socket is empty and whatever the connection asks for has been done. */
+/** Reads until the socket is empty and the connection has no further work. */
 function readAll(pair: SocketPair, connection: Connection, shard: FakeShard): void {
   while (shard.isReading && connection.closeReason === null && pair.ready(READABLE) !== 0) {
     const before = shard.requests.length;
@@ -26,7 +26,7 @@ function readAll(pair: SocketPair, connection: Connection, shard: FakeShard): vo
   }
 }
 
-Deno.test("Connection.onReadable() hands whole requests over in order, many from one receive, and holds no memory between", async () => {
+Deno.test("Connection.onReadable() handles whole requests in order, many from one receive, and holds no memory in between", async () => {
   using pair = await SocketPair.open();
   const shard = new FakeShard();
   const connection = shard.connect(pair);
@@ -38,7 +38,7 @@ Deno.test("Connection.onReadable() hands whole requests over in order, many from
   assert.equal(connection.heldBytes, 0);
 });
 
-Deno.test("Connection.onReadable() puts requests together however their bytes are cut", async () => {
+Deno.test("Connection.onReadable() assembles requests however their bytes are cut", async () => {
   using pair = await SocketPair.open();
   const shard = new FakeShard();
   const connection = shard.connect(pair);
@@ -60,7 +60,7 @@ Deno.test("Connection.onReadable() puts requests together however their bytes ar
   assertNothingHeld(shard);
 });
 
-Deno.test("Connection puts a request of several megabytes together and frees its block", async () => {
+Deno.test("Connection assembles a request of several megabytes and frees its block", async () => {
   using pair = await SocketPair.open();
   const shard = new FakeShard();
   const connection = shard.connect(pair);
@@ -69,7 +69,7 @@ Deno.test("Connection puts a request of several megabytes together and frees its
   while (shard.requests.length < 3) {
     pair.ready(READABLE);
     connection.onReadable();
-    // The client's writes go on meanwhile.
+    // The client's writes continue meanwhile.
     await new Promise((resolve) => setTimeout(resolve));
   }
   await sending;
@@ -79,7 +79,7 @@ Deno.test("Connection puts a request of several megabytes together and frees its
   assertNothingHeld(shard);
 });
 
-Deno.test("Connection closes on a size that is negative or beyond the limit, and hands over what came before", async () => {
+Deno.test("Connection closes on a negative size and on one beyond the limit, and handles what came before", async () => {
   for (const size of [-1, -0x8000_0000, 1001, 0x7fff_ffff]) {
     using pair = await SocketPair.open();
     const shard = new FakeShard();
@@ -95,7 +95,7 @@ Deno.test("Connection closes on a size that is negative or beyond the limit, and
   }
 });
 
-Deno.test("Connection.close() inside a handler ends the handling of what else has arrived, in either kind of block", async () => {
+Deno.test("Connection.close() inside a handler stops the handling of what else arrived, in either kind of block", async () => {
   for (const isOwn of [false, true]) {
     using pair = await SocketPair.open();
     const shard = new FakeShard();
@@ -116,7 +116,7 @@ Deno.test("Connection.close() inside a handler ends the handling of what else ha
   }
 });
 
-Deno.test("Connection stops reading at a full pipeline and goes on in order as answers leave", async () => {
+Deno.test("Connection stops reading at a full pipeline and continues in order as answers are sent", async () => {
   using pair = await SocketPair.open();
   const shard = new FakeShard();
   const connection = shard.connect(pair);
@@ -160,7 +160,7 @@ Deno.test("Connection carries out what arrived before the client shut down, then
   assertNothingHeld(shard);
 });
 
-Deno.test("Connection.dispose() lets go of what waits, what is kept and what is unsent, and of late answers", async () => {
+Deno.test("Connection.dispose() releases waiting requests, kept bytes, unsent answers and late answers", async () => {
   using pair = await SocketPair.open();
   const shard = new FakeShard();
   const connection = shard.connect(pair);
@@ -192,7 +192,7 @@ Deno.test("Connection.dispose() lets go of what waits, what is kept and what is 
   assertNothingHeld(shard);
 });
 
-Deno.test("Connection that belongs to another shard reads no further, and can be transferred once its last request ended", async () => {
+Deno.test("Connection that belongs to another shard stops reading, and can be transferred once its last request ended", async () => {
   for (const isAnswered of [true, false]) {
     using pair = await SocketPair.open();
     const shard = new FakeShard();
@@ -228,7 +228,7 @@ Deno.test("Connection that belongs to another shard reads no further, and can be
   }
 });
 
-Deno.test("Connection that was to be transferred reads on when a request that was under way ties it to its shard", async () => {
+Deno.test("Connection that was to be transferred resumes reading when a pending request ties it to its shard", async () => {
   for (const tie of ["a refused batch", "a fetch session"]) {
     for (const isAnswered of [true, false]) {
       using pair = await SocketPair.open();

@@ -1,6 +1,6 @@
 /**
- * The connections that have something to send at the end of a turn, or are to be closed then, or to be looked at again. They are
- * served one after the other, as far as the time goes; what is left comes first in the next turn. Runs on shards.
+ * The connections that have something to send at the end of a turn, have to be closed then, or have to be checked again. They are
+ * served in order while there is time. Those that are left come first in the next turn. Runs on shards.
  */
 import type { Connection } from "./connection.ts";
 import type { IdleConnections } from "./idle_connections.ts";
@@ -24,20 +24,20 @@ export class DirtyConnections {
     this.#parts = parts;
   }
 
-  /** Whether there is none. */
+  /** Whether the list is empty. */
   get isEmpty(): boolean {
     return this.#list.length === 0;
   }
 
-  /** Adds a connection, once. */
+  /** Adds a connection, unless it is in the list. */
   add(connection: Connection): void {
     if (connection.isDirty) return;
     connection.isDirty = true;
     this.#list.push(connection);
   }
 
-  /** Sends what is ready. @param mayGoOn asked after each connection */
-  flush(mayGoOn: () => boolean): void {
+  /** Sends what is ready. @param mayContinue asked after each connection */
+  flush(mayContinue: () => boolean): void {
     const list = this.#list;
     this.#list = [];
     let flushed = 0;
@@ -45,8 +45,8 @@ export class DirtyConnections {
       const connection = list[flushed++];
       if (connection === undefined) return;
       this.#flush(connection);
-    } while (mayGoOn());
-    // Those that wait come before those that have got something to send meanwhile.
+    } while (mayContinue());
+    // Connections that wait come before those that got something to send meanwhile.
     if (flushed < list.length) this.#list = [...list.slice(flushed), ...this.#list];
   }
 
@@ -55,7 +55,7 @@ export class DirtyConnections {
     connection.isDirty = false;
     idle.markActive(connection);
     if (connection.closeReason !== null) {
-      // Answers to the requests before the one that closes it, as far as the socket takes them.
+      // Sends the answers to requests before the one that closes the connection, as far as the socket accepts them.
       if (connections.has(connection)) connection.sender.flush();
       return connections.drop(connection);
     }

@@ -1,4 +1,4 @@
-/** What one failed socket costs: itself, and nothing that had arrived on it. */
+/** A failed socket costs its own connection only, and requests that had arrived on it are still handled. */
 import { strict as assert } from "node:assert";
 import { Epoll, FAILED, nativeMemory, send } from "../../storage/mod.ts";
 import { concatBytes } from "../../tests/record_batch_builder.ts";
@@ -6,7 +6,7 @@ import type { RequestExchange } from "../requests/exchange.ts";
 import { ANSWER_BYTES, PEER, ShardFixture } from "./shard_testing.ts";
 import { FETCH, frame, HEADER, SocketPair } from "./socket_testing.ts";
 
-/** Lets an answer lie unread at the client, so that its close is a reset. */
+/** Leaves an answer unread at the client, so that its close becomes a reset. */
 async function leaveAnswer(fixture: ShardFixture, pair: SocketPair): Promise<void> {
   const { route } = fixture;
   fixture.route = (connection) => connection.sendEncoded(new Uint8Array(10), 10, []);
@@ -15,7 +15,7 @@ async function leaveAnswer(fixture: ShardFixture, pair: SocketPair): Promise<voi
   fixture.route = route;
 }
 
-/** Sends requests and resets the connection behind them. */
+/** Sends requests and then resets the connection. */
 async function sendAndReset(pair: SocketPair, count: number): Promise<void> {
   await pair.send(concatBytes(Array.from({ length: count }, (_, id) => frame(id))));
   pair.peer.close();
@@ -30,7 +30,7 @@ function turnsUntilClosed(fixture: ShardFixture): void {
   }
 }
 
-Deno.test("Shard handles what a client sent before it reset the connection, also what takes several turns, then lets it go", async () => {
+Deno.test("Shard handles what a client sent before it reset the connection, also over several turns, then closes it", async () => {
   using fixture = new ShardFixture();
   const requests = 100;
   const pair = await fixture.connect();
@@ -38,7 +38,7 @@ Deno.test("Shard handles what a client sent before it reset the connection, also
   const seen: number[] = [];
   fixture.route = ({ pipeline }, start) => {
     seen.push(fixture.shard.arena.memory.view.getInt32(start));
-    // Every other one wants an answer, which nobody takes.
+    // Every other request wants an answer, which nobody takes.
     const exchange = pipeline.push({ ...HEADER, correlationId: seen.length }, FETCH);
     if (seen.length % 2 === 0) exchange.respondNothing();
     else exchange.respond({ responses: [] });
@@ -50,7 +50,7 @@ Deno.test("Shard handles what a client sent before it reset the connection, also
   assert.equal(fixture.shard.memory.pipelines.heldBytes, 0);
 });
 
-Deno.test("Shard goes on with a client that has gone when its pipeline has room, does not spin meanwhile, and gives up after 5 s", async () => {
+Deno.test("Shard continues with a disconnected client when its pipeline has room, does not spin meanwhile, and gives up after 5 s", async () => {
   const { wait } = Epoll.prototype;
   using fixture = new ShardFixture();
   const pair = await fixture.connect();
@@ -87,7 +87,7 @@ Deno.test("Shard goes on with a client that has gone when its pipeline has room,
   assert.ok(waiting.every(({ isAbandoned }) => isAbandoned));
 });
 
-Deno.test("Shard handles what a client sent that resets while its connection is about to be transferred to another shard", async () => {
+Deno.test("Shard handles what a client sent before a reset while its connection is about to be transferred to another shard", async () => {
   using fixture = new ShardFixture({ shardsCount: 2 });
   const pair = await fixture.connect();
   await leaveAnswer(fixture, pair);
@@ -97,7 +97,7 @@ Deno.test("Shard handles what a client sent that resets while its connection is 
     const exchange = pipeline.push({ ...HEADER, correlationId: count }, FETCH);
     if (count++ > 0) return exchange.respond({ responses: [] });
     first = exchange;
-    // Enough for it to belong to shard 1.
+    // Enough requests for it to belong to shard 1.
     for (let requests = 0; affinity.destination === -1; requests++) {
       assert.ok(requests < 100_000);
       affinity.countPartition(1);
@@ -137,10 +137,10 @@ Deno.test("Shard refuses a connection that the kernel cannot watch, with a sente
   }
 });
 
-Deno.test("Shard takes a connection that was reset on its way to it, and lets it go", async () => {
+Deno.test("Shard takes a connection that was reset during its transfer, and closes it", async () => {
   using fixture = new ShardFixture();
   using pair = await SocketPair.open();
-  // What the client never reads makes its close a reset.
+  // The client never reads these bytes, so its close becomes a reset.
   const memory = nativeMemory(new ArrayBuffer(128));
   assert.equal(send(pair.fd, memory.address, 10, { more: false }), 10);
   let count = 0;
@@ -153,7 +153,7 @@ Deno.test("Shard takes a connection that was reset on its way to it, and lets it
   assert.deepEqual([fixture.shard.connectionsCount, fixture.closedPeers, fixture.reports], [0, [PEER], []]);
 });
 
-Deno.test("Shard keeps nothing of a client that has gone once all that it sent was handled", async () => {
+Deno.test("Shard keeps nothing of a disconnected client once all its requests were handled", async () => {
   using fixture = new ShardFixture();
   const pair = await fixture.connect();
   await leaveAnswer(fixture, pair);

@@ -1,59 +1,59 @@
 /**
- * From the bytes of a stream to whole frames: requests of a client, or responses of another broker. A frame is a size (int32, without
- * itself) and so many bytes. Runs on shards; knows no sockets: its owner receives for it.
+ * Cuts the bytes of a stream into whole frames: requests of a client, or responses of another broker. A frame is a size (int32, which
+ * does not count itself) and that many bytes. Runs on shards. It knows no sockets: its owner receives the bytes for it.
  *
  *   stream   ─┤ size │ frame ┤ size │ frame ┤ size │ fra        m e ┤
  *              └── landing block of the shard ──┘└──► own block ◄──┘
  *                   frames are handled in place        an incomplete frame, or frames that have to wait
  *
- * While no frame is incomplete, bytes land in the shard's landing block and frames are handled where they lie. The start of an
- * incomplete one moves to a block of its own, which grows as bytes arrive (never by what a size promises), so an idle stream holds
- * no memory and a liar gets little. A block whose bytes another shard still reads is replaced, not reused. Where there is no memory,
- * the owner waits for some (request_memory.ts).
+ * While no frame is incomplete, bytes land in the shard's landing block and frames are handled there. The start of an
+ * incomplete frame moves to a block of its own, which grows as bytes arrive and never by the announced size. So an idle stream holds
+ * no memory, and a client that announces too much gets little. A block whose bytes another shard still reads is replaced, not
+ * reused. When there is no memory, the owner waits for some (request_memory.ts).
  */
 import type { Arena } from "../../partitions/mod.ts";
 import { LANDING_BYTES, type MemoryHolder, type RequestMemory } from "./request_memory.ts";
 
-/** Bytes of the size before a frame. */
+/** Length of the size before a frame, in bytes. */
 const SIZE_BYTES = 4;
 /** First size of an own block. */
 const OWN_BLOCK_BYTES_MIN = 64 * 1024;
-/** An own block grows to this multiple of what has arrived, at most to the size of the frame … */
+/** An own block grows to this multiple of what has arrived, but not beyond the size of the frame. */
 const GROWTH_FACTOR = 8;
-/** … and to that size once this much has: its pages cost nothing until bytes come, copies of many megabytes stall the shard. */
+/** Once this much has arrived, it grows to that size. Its pages cost nothing until bytes come; copies of many MB stall the shard. */
 const SMALL_BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 
 /** What framing uses of its shard. */
 export interface FramingTools {
   readonly arena: Arena;
   readonly memory: RequestMemory;
-  /** Takes memory from the client that leaves most answers lying. @returns whether there was one */
+  /** Closes the client with the most unread answers to free memory. @returns whether there was one */
   makeRoom(): boolean;
 }
 
-/** Whose stream it is. Once its `closeReason` is set, nothing is handled any more. */
+/** The owner of a stream. Once its `closeReason` is set, no frame is handled any more. */
 export interface FramingOwner extends MemoryHolder {
   /** Largest frame, without its size. */
   readonly frameBytesMax: number;
   /**
    * Receives what has arrived.
-   * @param at place in the arena @param length room there, in bytes
-   * @returns how many bytes it put there, 0 at the end of the stream, -1 when nothing is there
+   * @param at position in the arena @param length room there, in bytes
+   * @returns the number of bytes received, 0 at the end of the stream, -1 when there is nothing to receive
    */
   receiveInto(at: number, length: number): number;
   /**
    * Handles a whole frame.
-   * @param start in the arena @param length without the size @param handledCount frames handled at a stretch before this one
-   * @returns false when it has to wait: it stays, and so does what is behind it, until `Framing.handleKept()`
+   * @param start position in the arena @param length in bytes without the size @param handledCount frames handled in a row before it
+   * @returns false when it has to wait: it stays, with everything behind it, until `Framing.handleKept()`
    */
   onFrame(start: number, length: number, handledCount: number): boolean;
-  /** A size is negative, or above `frameBytesMax`: the rest of the stream means nothing. The owner closes. */
+  /** A size is negative or above `frameBytesMax`, so the rest of the stream has no meaning. The owner closes. */
   onInvalidSize(size: number): void;
 }
 
 /**
- * How a receive ended: "more" when it filled its room, so that there may be more; "drained" when it took all there was; "nothing" when
- * nothing was there, or the stream has failed; "ended" at its end; "noMemory" when it has to wait for memory.
+ * How a receive ended: "more" when it filled its room, so that there may be more; "drained" when it took everything; "nothing" when
+ * there was nothing, or the stream has failed; "ended" at the end of the stream; "noMemory" when it has to wait for memory.
  */
 export type ReceiveResult = "more" | "drained" | "nothing" | "ended" | "noMemory";
 
@@ -68,7 +68,7 @@ export class Framing {
   #current = -1;
   #receivedBytes = 0;
 
-  /** @param owner of the stream @param tools of its shard */
+  /** @param owner of the stream @param tools of the shard */
   constructor(owner: FramingOwner, tools: FramingTools) {
     this.#owner = owner;
     this.#tools = tools;
@@ -84,12 +84,12 @@ export class Framing {
     return this.#block === -1 ? 0 : this.#tools.arena.sizeOf(this.#block);
   }
 
-  /** Bytes received, ever. */
+  /** Bytes ever received. */
   get receivedBytes(): number {
     return this.#receivedBytes;
   }
 
-  /** The block where the frame lies that is being handled. */
+  /** The block of the frame that is being handled. */
   get currentBlock(): number {
     return this.#current;
   }
@@ -99,7 +99,7 @@ export class Framing {
     return this.#block === -1 ? this.#receiveLanding() : this.#receiveOwn();
   }
 
-  /** Handles the frames that had to wait; keeps, moves or drops the rest. */
+  /** Handles the frames that had to wait, then keeps, moves or drops the rest. */
   handleKept(): void {
     const block = this.#block;
     if (block === -1) return;
@@ -112,12 +112,12 @@ export class Framing {
     arena.release(block);
   }
 
-  /** Goes on in a larger block, which the owner has waited for. @param block belongs to the framing from now on */
+  /** Continues in a larger block that the owner waited for. @param block owned by the framing from now on */
   growInto(block: number): void {
     this.#moveTo(block, this.#block, this.#filled);
   }
 
-  /** Gives the own block back. */
+  /** Returns the own block. */
   discard(): void {
     if (this.#block !== -1) this.#tools.arena.release(this.#block);
     this.#block = -1;
@@ -157,7 +157,7 @@ export class Framing {
     return SIZE_BYTES + this.#tools.arena.memory.view.getInt32(this.#block);
   }
 
-  /** Makes room in the own block for more of a frame. @returns false when the owner has to wait for that */
+  /** Makes room in the own block for more of a frame. @returns false when the owner has to wait for it */
   #reserve(wanted: number): boolean {
     const { arena, memory } = this.#tools;
     if (this.#filled < arena.sizeOf(this.#block)) return true;
@@ -169,14 +169,14 @@ export class Framing {
     return true;
   }
 
-  /** Keeps the start of an incomplete frame (or frames that must wait) in an own block. */
+  /** Keeps the start of an incomplete frame, or frames that must wait, in an own block. */
   #keep(start: number, length: number): void {
     this.#filled = 0;
     const { arena, memory } = this.#tools;
     const wholeSize = length >= SIZE_BYTES ? SIZE_BYTES + arena.memory.view.getInt32(start) : SIZE_BYTES;
     const size = Math.max(length, Math.min(wholeSize, Math.max(OWN_BLOCK_BYTES_MIN, length * GROWTH_FACTOR)));
     let block = memory.tryTake({ size, wholeSize });
-    // The bytes are about to be overwritten: they may have what is kept from growing blocks.
+    // The bytes are about to be overwritten, so this may use the memory that is kept back from growing blocks.
     do if (block === -1) block = arena.allocate(length); while (block === -1 && this.#tools.makeRoom());
     if (block === -1) this.#owner.close("no memory for a request");
     else this.#moveTo(block, start, length);
@@ -190,7 +190,7 @@ export class Framing {
     this.#filled = length;
   }
 
-  /** Handles the whole frames at the start of a block. @param filled bytes in the block @returns how many bytes they took */
+  /** Handles the whole frames at the start of a block. @param filled bytes in the block @returns how many bytes the frames took */
   #handle(block: number, filled: number): number {
     const owner = this.#owner;
     const { view } = this.#tools.arena.memory;

@@ -8,7 +8,7 @@ import { frame, sizePrefix } from "./socket_testing.ts";
 const MIB = 1024 * 1024;
 const FRAME_BYTES_MAX = 100 * MIB;
 
-/** A stream that gives as many bytes at a time as the test says, and what became of it. */
+/** A stream that delivers as many bytes at a time as the test says, and records what happened. */
 class Stream implements FramingOwner {
   readonly arena = new Arena(allocateArena(), { reservedBytes: 4 + FRAME_BYTES_MAX });
   readonly memory = new RequestMemory(this.arena, { budgetBytes: Infinity, requestBytesMax: FRAME_BYTES_MAX });
@@ -20,7 +20,7 @@ class Stream implements FramingOwner {
   readonly handledCounts: number[] = [];
   /** What the owner does with a frame. */
   take: (start: number, length: number) => boolean = () => true;
-  /** Answers of `makeRoom()`, in turn; false afterwards. */
+  /** Results of `makeRoom()` in order; false afterwards. */
   readonly rooms: (() => boolean)[] = [];
   #arrived: Uint8Array[] = [];
   #hasEnded = false;
@@ -33,7 +33,7 @@ class Stream implements FramingOwner {
     return this.framing.receivedBytes;
   }
 
-  /** Bytes come, to be received in one call at most. */
+  /** Adds bytes, which one call receives at most. */
   arrive(bytes: Uint8Array): void {
     if (bytes.length > 0) this.#arrived.push(bytes);
   }
@@ -51,7 +51,7 @@ class Stream implements FramingOwner {
     return count;
   }
 
-  /** Receives until there is nothing. @returns how that ended */
+  /** Receives until there is nothing left. @returns how the last receive ended */
   receiveAll(): ReceiveResult {
     for (;;) {
       const result = this.framing.receive();
@@ -82,7 +82,7 @@ class Stream implements FramingOwner {
     this.closeReason ??= reason;
   }
 
-  /** Asserts that no block is held but those for receiving. */
+  /** Asserts that no block is held except those for receiving. */
   assertNothingHeld(): void {
     assert.ok(this.framing.isEmpty);
     assert.equal(this.heldBytes, 0);
@@ -91,7 +91,7 @@ class Stream implements FramingOwner {
   }
 }
 
-Deno.test("Framing gives the same frames for every cut of a stream into three reads, and for single bytes", () => {
+Deno.test("Framing finds the same frames for every cut of a stream into three reads, and for single bytes", () => {
   const parts = [frame(1), frame(2, 0), frame(3, 30), frame(4, 1), frame(5, 7)];
   const bytes = concatBytes(parts);
   const expected = parts.map((part) => part.subarray(4));
@@ -113,7 +113,7 @@ Deno.test("Framing gives the same frames for every cut of a stream into three re
   stream.assertNothingHeld();
 });
 
-Deno.test("Framing puts frames together that are larger than its blocks, in pieces of every size class", () => {
+Deno.test("Framing assembles frames that are larger than its blocks, in pieces of every size class", () => {
   const large = frame(7, 9 * MIB);
   const bytes = concatBytes([frame(1), large, frame(2, LANDING_BYTES), frame(3)]);
   for (const piece of [1000, 64 * 1024, 64 * 1024 + 1, LANDING_BYTES, LANDING_BYTES + 3, 5 * MIB]) {
@@ -127,7 +127,7 @@ Deno.test("Framing puts frames together that are larger than its blocks, in piec
   }
 });
 
-Deno.test("Framing says how a receive ended: its room was filled, the stream drained, nothing there, the end", () => {
+Deno.test("Framing.receive() says how it ended: room filled, stream drained, nothing there, end of the stream", () => {
   const stream = new Stream();
   assert.equal(stream.framing.receive(), "nothing");
   stream.arrive(concatBytes(Array.from({ length: LANDING_BYTES / 16 }, () => frame(1))));
@@ -142,7 +142,7 @@ Deno.test("Framing says how a receive ended: its room was filled, the stream dra
   assert.equal(stream.framing.receive(), "ended");
 });
 
-Deno.test("Framing tells of a size that is negative or above the limit wherever it is cut, handles what came before and takes no memory for it", () => {
+Deno.test("Framing reports a size that is negative or above the limit wherever it is cut, after the frames before it, and takes no memory", () => {
   for (const size of [-1, -0x8000_0000, 1001, 0x7fff_ffff]) {
     const bytes = concatBytes([frame(1), sizePrefix(size), frame(2)]);
     for (let cut = 0; cut <= bytes.length; cut++) {
@@ -164,7 +164,7 @@ Deno.test("Framing tells of a size that is negative or above the limit wherever 
   assert.deepEqual([largest.frames.length, largest.closeReason], [1, null]);
 });
 
-Deno.test("Framing takes memory for what arrived, eight times as much at most, not for what a size promises", () => {
+Deno.test("Framing takes at most eight times the memory of what arrived, whatever size is announced", () => {
   const stream = new Stream();
   stream.arrive(sizePrefix(FRAME_BYTES_MAX));
   for (let arrived = 4; arrived < 2 * MIB; arrived += 10_000) {
@@ -174,7 +174,7 @@ Deno.test("Framing takes memory for what arrived, eight times as much at most, n
   }
 });
 
-Deno.test("Framing keeps what has to wait with all that is behind it, and goes on where it was, counting anew", () => {
+Deno.test("Framing keeps a frame that has to wait with everything behind it, then continues there and counts anew", () => {
   for (const cut of [40, 48]) {
     const stream = new Stream();
     const bytes = concatBytes([1, 2, 3].map((id) => frame(id)));
@@ -198,7 +198,7 @@ Deno.test("Framing keeps what has to wait with all that is behind it, and goes o
   }
 });
 
-Deno.test("Framing handles nothing more once its owner has closed, in either kind of block", () => {
+Deno.test("Framing handles no frame after its owner has closed, in either kind of block", () => {
   for (const isKept of [false, true]) {
     const stream = new Stream();
     stream.take = () => {
@@ -219,7 +219,7 @@ Deno.test("Framing handles nothing more once its owner has closed, in either kin
   }
 });
 
-Deno.test("Framing waits for memory when the arena is full, first for a landing block, then for an own one, and loses no byte", () => {
+Deno.test("Framing waits for memory when the arena is full, first for a landing block, then for an own block, and loses no byte", () => {
   const stream = new Stream();
   const { arena, memory } = stream;
   const fill = () => {
@@ -242,7 +242,7 @@ Deno.test("Framing waits for memory when the arena is full, first for a landing 
   assert.ok(!memory.isWaiting(stream));
   assert.equal(stream.framing.receive(), "drained");
   taken = fill();
-  // Somebody else has the block that is set aside.
+  // Another holder has the reserved block.
   const reserved = arena.allocateReserved();
   for (let from = 1000; from < bytes.length; from += LANDING_BYTES) {
     stream.arrive(bytes.subarray(from, from + LANDING_BYTES));
@@ -258,7 +258,7 @@ Deno.test("Framing waits for memory when the arena is full, first for a landing 
   stream.assertNothingHeld();
 });
 
-Deno.test("Framing asks for room when what has arrived cannot be kept, and closes when there is none", () => {
+Deno.test("Framing asks for room when it cannot keep what has arrived, and closes when there is none", () => {
   for (const hasRoom of [true, false]) {
     const stream = new Stream();
     const { arena } = stream;
@@ -283,7 +283,7 @@ Deno.test("Framing asks for room when what has arrived cannot be kept, and close
   }
 });
 
-Deno.test("Framing replaces a block that another shard still reads, the landing block and its own, and writes into neither", () => {
+Deno.test("Framing replaces a block that another shard still reads, landing block or own, and writes into neither", () => {
   for (const isOwn of [false, true]) {
     const stream = new Stream();
     const { arena, framing } = stream;

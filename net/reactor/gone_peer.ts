@@ -1,13 +1,13 @@
 /**
- * A connection whose client has gone: what the client had sent before is handled, but not for longer than this. Its requests may
- * wait for others, as a fetch does for records, and nobody wants the answers. Runs on shards.
+ * Limits how long a connection is kept after its client has disconnected. What the client had sent is handled, but its requests may
+ * wait for something, as a fetch waits for records, and nobody reads the answers. Runs on shards.
  */
 import type { DelayedOperation } from "../../partitions/mod.ts";
 
-/** What a client that has gone had sent is handled for this long. */
+/** What a disconnected client had sent is handled for this long. */
 const GONE_MS_MAX = 5000;
 
-/** A connection as far as its end goes. */
+/** What the deadline needs of a connection. */
 interface Closable {
   close(reason: string): void;
 }

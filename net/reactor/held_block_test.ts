@@ -1,4 +1,4 @@
-/** Requests that take several turns on a connection that goes on, or goes: their bytes, and what comes behind them. */
+/** Requests that take several turns: their bytes are held while the connection continues or closes, and later requests wait or not. */
 import { strict as assert } from "node:assert";
 import { concatBytes } from "../../tests/record_batch_builder.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
@@ -31,7 +31,7 @@ Deno.test("RequestExchange holds the block of its own request in later turns too
   assert.ok(!arena.isShared(block));
 });
 
-Deno.test("Slices keep the bytes of a request until its last step, though its connection goes in the middle, and give them back once", async () => {
+Deno.test("Slices keep the bytes of a request until its last step, though its connection closes before, and return them once", async () => {
   let ms = 0;
   using fixture = new ShardFixture({ clock: { wallMs: () => ms, monotonicMs: () => ms } });
   const { arena, slices } = fixture.shard;
@@ -58,7 +58,7 @@ Deno.test("Slices keep the bytes of a request until its last step, though its co
   assert.deepEqual([left, finishedCount, weights.heldBytes, arena.isShared(block)], [0, 1, 0, false]);
 });
 
-Deno.test("Connection holds a fetch back while another one waits, and a Produce not; both are handled in their order", async () => {
+Deno.test("Connection holds a fetch back while another one waits, but not a Produce, and handles both in their order", async () => {
   const [PRODUCE_KEY, FETCH_KEY] = [0, 1];
   using fixture = new ShardFixture();
   const handled: RequestExchange[] = [];

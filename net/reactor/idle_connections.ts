@@ -1,26 +1,26 @@
 /**
- * Finds the connections on which nothing has happened for `connections.max.idle.ms`, without a timer or a clock reading for each:
- * time is cut into ticks, a connection notes the tick in which it was last active, and all are looked at once a tick. Pure; runs on
+ * Finds the connections on which nothing has happened for `connections.max.idle.ms`, without a timer or a clock reading for each.
+ * Time is cut into ticks, a connection notes the tick in which it was last active, and all are checked once a tick. Pure; runs on
  * shards.
  *
- * As in Kafka, a client that does not take its answers is idle. One whose request still waits for its answer is not, and neither is
- * one that the broker itself lets wait for memory.
+ * As in Kafka, a client that does not take its answers is idle. A connection whose request waits for its answer is not idle, and
+ * neither is one that the broker lets wait for memory.
  */
 
-/** Why a connection on which nothing happened for `connections.max.idle.ms` is closed. */
+/** Reason for closing a connection on which nothing happened for `connections.max.idle.ms`. */
 export const IDLE = "idle";
 
-/** A connection as far as idleness goes. */
+/** What idleness needs of a connection. */
 export interface MaybeIdle {
-  /** Belongs to IdleConnections: the tick in which something last happened. */
+  /** Owned by IdleConnections: the tick in which something last happened. */
   activeTick: number;
-  /** Whether the broker owes it something: it is not idle, however long that takes. */
+  /** Whether the client waits for the broker. Such a connection is never idle. */
   readonly isServed: boolean;
 }
 
-/** Ticks in the idle time: a connection is found at most two of them late. */
+/** Ticks in the idle time. A connection is found at most two ticks late. */
 const TICKS = 16;
-/** Shortest tick; the idle time may be given as nothing. */
+/** Shortest tick, because the idle time may be configured as 0. */
 const TICK_MS_MIN = 10;
 
 /** The ticks of one shard. */
@@ -40,12 +40,12 @@ export class IdleConnections {
     return this.#nextMs;
   }
 
-  /** Something happened on a connection: bytes came, or there was room for more. */
+  /** Something happened on a connection: bytes arrived, or the socket accepted more. */
   markActive(connection: MaybeIdle): void {
     connection.activeTick = this.#tick;
   }
 
-  /** Ends the tick when its time has come. @returns the connections that have been idle for too long */
+  /** Ends the tick when its time is over. @returns the connections that have been idle for too long */
   expire<T extends MaybeIdle>(nowMs: number, connections: Iterable<T>): T[] {
     if (nowMs < this.#nextMs) return [];
     this.#nextMs = nowMs + this.#tickMs;

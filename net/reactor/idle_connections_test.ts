@@ -19,7 +19,7 @@ class Fixture {
     return connection;
   }
 
-  /** Lets time pass as a reactor does: it wakes at the next tick. @returns when each connection was found, in ms from now */
+  /** Lets time pass as a reactor does, which wakes at each tick. @returns when each connection was found, in ms from now */
   pass(ms: number): Map<MaybeIdle, number> {
     const found = new Map<MaybeIdle, number>();
     const startMs = this.nowMs;
@@ -45,7 +45,7 @@ Deno.test("IdleConnections.expire() finds a connection after the idle time, and 
   }
 });
 
-Deno.test("IdleConnections.expire() leaves alone what is active, and what the broker owes something", () => {
+Deno.test("IdleConnections.expire() keeps active connections, and those whose client waits for the broker", () => {
   const fixture = new Fixture();
   const [active, served, quiet] = [fixture.add(), fixture.add(), fixture.add()];
   served.isServed = true;
@@ -60,7 +60,7 @@ Deno.test("IdleConnections.expire() leaves alone what is active, and what the br
   assert.ok(afterMs >= MAX_IDLE_MS, "its idle time begins when it has been served");
 });
 
-Deno.test("IdleConnections never expires anything without a limit, and works with none at all", () => {
+Deno.test("IdleConnections.expire() finds nothing without a limit, and works with a limit of 0", () => {
   const never = new Fixture(Infinity);
   never.add();
   assert.equal(never.idle.nextMs, Infinity);

@@ -1,21 +1,21 @@
 /**
- * When a connection handles no further request for a while: its own are too many, its client does not take its answers, or those of
- * all connections take too much memory. Runs on shards.
+ * When a connection handles no further request for a while: it has too many of its own, its client does not take its answers, or the
+ * requests of all connections take too much memory. Runs on shards.
  */
 import type { Pipeline } from "../requests/pipeline.ts";
 import type { Sender } from "./sender.ts";
 
-/** Requests of a connection that may wait for their answers; reading pauses at this many. */
+/** Requests of a connection that may wait for their answers. Reading pauses at this many. */
 const PIPELINE_REQUESTS_MAX = 128;
 /** Unsent bytes of a connection at which reading pauses. */
 const PENDING_BYTES_MAX = 1024 * 1024;
-/** Memory of a connection's unsent answers at which reading pauses; slices of files take none. */
+/** Memory of a connection's unsent answers at which reading pauses. Slices of files take none. */
 const UNSENT_HELD_BYTES_MAX = 256 * 1024;
-/** Bytes of requests without an answer, and of answers that are not their turn, at which reading pauses. */
+/** Bytes of unanswered requests, and of answers that wait for earlier ones, at which reading pauses. */
 const PIPELINE_BYTES_MAX = 8 * 1024 * 1024;
-/** Bytes of requests without an answer of all connections of a shard: above it each handles one request at a time. */
+/** Bytes of unanswered requests of all connections of a shard. Above it each connection handles one request at a time. */
 const PIPELINES_BYTES_MAX = 64 * 1024 * 1024;
-/** The same for answers that are not their turn. */
+/** The same limit for answers that wait for earlier ones. */
 const KEPT_ANSWERS_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Whether the connection of this pipeline and sender has to wait before it handles another request. */

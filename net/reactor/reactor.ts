@@ -1,16 +1,16 @@
 /**
- * The loop of a shard over epoll(7): which descriptors it watches, and which of them is served when. It does not know what a
- * descriptor is: clients' sockets and the wake-up of the shard's rings register what is to be done, and a connection to another
- * broker can. Runs on shards.
+ * The loop of a shard over epoll(7): which descriptors it watches, and in which order they are served. It does not know what a
+ * descriptor is. Sockets of clients and the wake-up of the shard's rings register their callbacks, and a connection to another
+ * broker can do the same. Runs on shards.
  *
  *   wait() ── events ──► queue ── serve() ──► onTurn     when it had yielded its turn
- *   yieldTurn() ───────►                  ──► onHangUp   when nobody is at the other end any more, else onWritable, onReadable
+ *   yieldTurn() ───────►                  ──► onHangUp   when the other end has closed or failed, else onWritable, onReadable
  *
- * Each turn serves a registration once, in the order in which they became ready, as far as the time goes; the others are served in
+ * Each turn serves a registration once, in the order in which they became ready, while there is time. The others are served in
  * the next turn.
  *
- * A descriptor that hung up is reported for as long as it is watched at all, also for nothing. So one is watched only while it reads:
- * a shard that waits for something else would be woken without an end.
+ * Epoll reports a descriptor that hung up for as long as it is watched, even for no event. Therefore one is watched only while it
+ * reads: otherwise a shard that waits for something else would wake again and again.
  */
 import { Epoll, FAILED, HUNG_UP, READABLE, WRITABLE } from "../../storage/mod.ts";
 import { type MaybeReady, ReadyQueue } from "./ready_queue.ts";
@@ -19,18 +19,18 @@ import type { TurnBudget } from "./turn_budget.ts";
 /** Readiness events taken in one turn. */
 const EVENTS_PER_TURN_MAX = 256;
 
-/** What is to be done on a descriptor; nothing of it waits. */
+/** Callbacks of a descriptor. None of them waits. */
 export interface DescriptorUser {
   /** There is something to read, or the other end has closed. */
   onReadable(): void;
   /** There is room to write. */
   onWritable(): void;
   /**
-   * Nobody is at the other end any more. Told again as long as the user reads, because what had arrived before is still there.
+   * The other end has closed or failed. Called again for as long as the user reads, because bytes may have arrived before.
    * @param hasFailed the descriptor failed (a reset), instead of being closed in both directions
    */
   onHangUp(hasFailed: boolean): void;
-  /** The user had yielded its turn, and this is the next one. */
+  /** The turn after the one that the user yielded. */
   onTurn(): void;
 }
 
@@ -41,7 +41,7 @@ export class Registration implements MaybeReady {
   /** What epoll watches. */
   interest: number;
   isReady = false;
-  /** What epoll has said since it was served last. */
+  /** What epoll has reported since the last serving. */
   readyBits = 0;
   hasYielded = false;
   hasHungUp = false;
@@ -59,17 +59,17 @@ export class Registration implements MaybeReady {
 export class Reactor implements Disposable {
   readonly #epoll = new Epoll(EVENTS_PER_TURN_MAX);
   readonly #byFd = new Map<number, Registration>();
-  /** Are readable or writable, or have more to do than fitted into their last turn. */
+  /** Descriptors that are readable or writable, or had more to do than fitted into their last turn. */
   readonly #ready = new ReadyQueue<Registration>();
 
-  /** Whether something waits to be served. */
+  /** Whether a descriptor waits to be served. */
   get hasReady(): boolean {
     return this.#ready.count > 0;
   }
 
   /**
-   * Watches a descriptor that the broker cannot do without.
-   * @throws SystemError
+   * Watches a descriptor that the broker needs.
+   * @throws SystemError when the kernel refuses
    */
   register(fd: number, interest: number, user: DescriptorUser): Registration {
     this.#epoll.add(fd, interest);
@@ -87,7 +87,7 @@ export class Reactor implements Disposable {
 
   /**
    * Changes what a descriptor is watched for.
-   * @returns false when the kernel refuses, which it may do to one that hung up: nothing is told of it any more
+   * @returns false when the kernel refuses, which may happen after a hang-up; no event of the descriptor is reported any more
    */
   watch(registration: Registration, interest: number): boolean {
     if (registration.interest === interest || !registration.isOpen) return true;
@@ -100,7 +100,7 @@ export class Reactor implements Disposable {
     return true;
   }
 
-  /** Ends the watch, before the descriptor is closed or given away. Idempotent. */
+  /** Ends the watch, before the descriptor is closed or handed over. Idempotent. */
   unregister(registration: Registration): void {
     if (!registration.isOpen) return;
     registration.isOpen = false;
@@ -108,7 +108,7 @@ export class Reactor implements Disposable {
     this.#epoll.remove(registration.fd);
   }
 
-  /** The user has more to do, once the others have had their turn: `onTurn()` is called in a later one. */
+  /** The user has more to do after the others had their turn: `onTurn()` is called in a later turn. */
   yieldTurn(registration: Registration): void {
     registration.hasYielded = true;
     this.#ready.add(registration);
@@ -125,7 +125,7 @@ export class Reactor implements Disposable {
     }
   }
 
-  /** Serves those that are ready, each once, as far as the time of this part of the turn goes. */
+  /** Serves the descriptors that are ready, each once, while this part of the turn has time. */
   serve(budget: TurnBudget): void {
     for (let left = this.#ready.count; left > 0; left--) {
       const registration = this.#ready.take() as Registration;

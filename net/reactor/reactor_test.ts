@@ -9,7 +9,7 @@ import { RequestMemory } from "./request_memory.ts";
 import { frame, SocketPair } from "./socket_testing.ts";
 import { TurnBudget, turnPart } from "./turn_budget.ts";
 
-/** A budget whose time the test lets pass. */
+/** A budget whose time the test advances. */
 class TestTurns {
   ms = 0;
   readonly budget = new TurnBudget({ wallMs: () => 0, monotonicMs: () => this.ms });
@@ -23,15 +23,15 @@ class TestTurns {
   }
 }
 
-/** Notes what is told of a descriptor. */
+/** Records the callbacks of a descriptor. */
 class Notes implements DescriptorUser {
-  readonly told: string[];
+  readonly calls: string[];
   readonly name: string;
   onEach: () => void = () => {};
 
-  constructor(name: string, told: string[] = []) {
+  constructor(name: string, calls: string[] = []) {
     this.name = name;
-    this.told = told;
+    this.calls = calls;
   }
 
   onReadable(): void {
@@ -51,36 +51,36 @@ class Notes implements DescriptorUser {
   }
 
   #note(what: string): void {
-    this.told.push(`${this.name} ${what}`);
+    this.calls.push(`${this.name} ${what}`);
     this.onEach();
   }
 }
 
-Deno.test("Reactor tells of readiness as long as there is some, and of nothing once a registration has ended", () => {
+Deno.test("Reactor reports readiness as long as it lasts, and nothing once a registration has ended", () => {
   using reactor = new Reactor();
   const turns = new TestTurns();
   const fd = createEvent();
   const user = new Notes("a");
   const registration = reactor.register(fd, READABLE, user);
   turns.serve(reactor);
-  assert.deepEqual(user.told, []);
+  assert.deepEqual(user.calls, []);
   signalEvent(fd);
   for (let turn = 0; turn < 2; turn++) turns.serve(reactor);
-  assert.deepEqual(user.told.splice(0), ["a readable", "a readable"], "what was not read is told again");
+  assert.deepEqual(user.calls.splice(0), ["a readable", "a readable"], "what was not read is reported again");
   user.onEach = () => clearEvent(fd);
   for (let turn = 0; turn < 2; turn++) turns.serve(reactor);
-  assert.deepEqual(user.told.splice(0), ["a readable"]);
+  assert.deepEqual(user.calls.splice(0), ["a readable"]);
   signalEvent(fd);
   reactor.wait(0);
   assert.ok(reactor.hasReady);
   reactor.unregister(registration);
   reactor.unregister(registration);
   turns.serve(reactor);
-  assert.deepEqual([user.told, reactor.hasReady], [[], false], "not even what had been noted before");
+  assert.deepEqual([user.calls, reactor.hasReady], [[], false], "not even what had been noted before");
   closeDescriptor(fd);
 });
 
-Deno.test("Reactor tells of room to write while that is asked for, before it tells that there is something to read", async () => {
+Deno.test("Reactor reports room to write while that is asked for, before it reports something to read", async () => {
   using pair = await SocketPair.open();
   using reactor = new Reactor();
   const turns = new TestTurns();
@@ -93,16 +93,16 @@ Deno.test("Reactor tells of room to write while that is asked for, before it tel
   turns.serve(reactor);
   assert.ok(reactor.watch(registration, 0));
   turns.serve(reactor);
-  assert.deepEqual(user.told, ["a writable", "a readable", "a writable"]);
+  assert.deepEqual(user.calls, ["a writable", "a readable", "a writable"]);
 });
 
-Deno.test("Reactor serves each once a turn in the order of coming, as far as the time goes, and the others in the next turns", () => {
+Deno.test("Reactor serves each once a turn in order of arrival while there is time, and the others in the next turns", () => {
   using reactor = new Reactor();
   const turns = new TestTurns();
-  const told: string[] = [];
+  const calls: string[] = [];
   const fds = Array.from({ length: 5 }, () => createEvent());
   for (const [index, fd] of fds.entries()) {
-    const user = new Notes(String(index), told);
+    const user = new Notes(String(index), calls);
     user.onEach = () => turns.ms += turnPart.requests / 2;
     reactor.register(fd, READABLE, user);
   }
@@ -113,7 +113,7 @@ Deno.test("Reactor serves each once a turn in the order of coming, as far as the
   const served = [];
   for (let turn = 0; turn < 50; turn++) {
     turns.serve(reactor);
-    served.push(told.splice(0).map((line) => Number(line[0])));
+    served.push(calls.splice(0).map((line) => Number(line[0])));
   }
   assert.deepEqual(served.slice(0, 2), [[3, 1], [0, 4]]);
   assert.equal(served[2]?.[0], 2, "the ones that were served come after the last one");
@@ -126,56 +126,56 @@ Deno.test("Reactor serves each once a turn in the order of coming, as far as the
   fds.forEach(closeDescriptor);
 });
 
-Deno.test("Reactor gives who yields its turn another one behind the others, before it tells what has become ready meanwhile", () => {
+Deno.test("Reactor serves a user that yielded its turn after the others, before it reports what has become ready meanwhile", () => {
   using reactor = new Reactor();
   const turns = new TestTurns();
-  const told: string[] = [];
+  const calls: string[] = [];
   const [first, second] = [createEvent(), createEvent()];
-  const busy = new Notes("busy", told);
+  const busy = new Notes("busy", calls);
   const registration = reactor.register(first, READABLE, busy);
-  reactor.register(second, READABLE, new Notes("other", told));
+  reactor.register(second, READABLE, new Notes("other", calls));
   busy.onEach = () => {
-    if (told.length < 3) reactor.yieldTurn(registration);
+    if (calls.length < 3) reactor.yieldTurn(registration);
   };
   signalEvent(first);
   reactor.wait(0);
   signalEvent(second);
   turns.serve(reactor);
-  assert.deepEqual(told.splice(0), ["busy readable", "other readable"]);
+  assert.deepEqual(calls.splice(0), ["busy readable", "other readable"]);
   assert.ok(reactor.hasReady);
   clearEvent(second);
   busy.onEach = () => {};
   turns.serve(reactor);
-  assert.deepEqual(told.splice(0), ["busy turn", "busy readable"]);
+  assert.deepEqual(calls.splice(0), ["busy turn", "busy readable"]);
   turns.serve(reactor);
-  assert.deepEqual(told, ["busy readable"], "it did not yield again");
+  assert.deepEqual(calls, ["busy readable"], "it did not yield again");
   [first, second].forEach(closeDescriptor);
 });
 
-Deno.test("Reactor tells of a descriptor that hung up as long as it reads, and is not woken by it while it does not", async () => {
+Deno.test("Reactor reports a descriptor that hung up as long as it reads, and is not woken by it while it does not", async () => {
   using pair = await SocketPair.open();
   using reactor = new Reactor();
   const turns = new TestTurns();
   const user = new Notes("a");
   const registration = reactor.register(pair.fd, READABLE, user);
-  // Its close is a reset, because it has not received this.
+  // The close becomes a reset, because the client has not received these bytes.
   const arena = new Arena(allocateArena());
   assert.equal(send(pair.fd, arena.memory.address, 1, { more: false }), 1);
   pair.peer.close();
   assert.notEqual(pair.ready(READABLE) & FAILED, 0);
   for (let turn = 0; turn < 2; turn++) turns.serve(reactor);
-  assert.deepEqual(user.told.splice(0), ["a failed", "a failed"]);
+  assert.deepEqual(user.calls.splice(0), ["a failed", "a failed"]);
   assert.ok(reactor.watch(registration, 0));
   turns.serve(reactor);
-  assert.deepEqual([user.told, reactor.hasReady], [[], false]);
+  assert.deepEqual([user.calls, reactor.hasReady], [[], false]);
   assert.ok(reactor.watch(registration, READABLE));
   turns.serve(reactor);
-  assert.deepEqual(user.told.splice(0), ["a failed"]);
+  assert.deepEqual(user.calls.splice(0), ["a failed"]);
   reactor.watch(registration, 0);
   reactor.unregister(registration);
 });
 
-Deno.test("Reactor takes one of many descriptors, or says that the kernel refuses", () => {
+Deno.test("Reactor.tryRegister() watches one of many descriptors, or says that the kernel refuses", () => {
   using reactor = new Reactor();
   assert.equal(reactor.tryRegister(-1, READABLE, new Notes("a")), null);
   assert.throws(() => reactor.register(-1, READABLE, new Notes("a")), /watch descriptor -1/);
@@ -241,7 +241,7 @@ class OutgoingConnection implements DescriptorUser, FramingOwner {
   }
 }
 
-Deno.test("Reactor and Framing serve an outgoing connection as well: whole responses, then the end", async () => {
+Deno.test("Reactor and Framing also serve an outgoing connection: whole responses, then the end", async () => {
   using pair = await SocketPair.open();
   using reactor = new Reactor();
   const turns = new TestTurns();

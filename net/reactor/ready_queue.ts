@@ -1,11 +1,11 @@
 /**
- * The descriptors of a shard that have something to do, in the order in which they get to do it: the first one to come is served
- * first, and one that was served and has more goes to the end. So one turn may serve a part of them and none starves. Runs on shards.
+ * The descriptors of a shard that have something to do, first come, first served. A descriptor that was served and has more to do
+ * goes to the end. So a turn may serve a part of them, and none starves. Runs on shards.
  */
 
-/** What waits for its turn. */
+/** An entry of the queue. */
 export interface MaybeReady {
-  /** Belongs to the queue. */
+  /** Owned by the queue. */
   isReady: boolean;
 }
 
@@ -22,7 +22,7 @@ export class ReadyQueue<T extends MaybeReady> {
     return this.#queue.length - this.#served;
   }
 
-  /** Puts one at the end, unless it waits already. */
+  /** Adds one at the end, unless it waits already. */
   add(ready: T): void {
     if (ready.isReady) return;
     ready.isReady = true;

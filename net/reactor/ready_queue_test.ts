@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { ReadyQueue } from "./ready_queue.ts";
 
-Deno.test("ReadyQueue.take() serves in the order of coming, each once, and who comes again goes to the end", () => {
+Deno.test("ReadyQueue.take() serves in order of arrival, each once, and one that is added again goes to the end", () => {
   const queue = new ReadyQueue<{ isReady: boolean; id: number }>();
   const connections = Array.from({ length: 5000 }, (_, id) => ({ isReady: false, id }));
   for (const connection of [...connections, ...connections]) queue.add(connection);

@@ -12,7 +12,7 @@ class Holder implements MemoryHolder {
   block = -1;
   movedBytes = 0;
   closeReason: string | null = null;
-  /** Blocks it was given after a wait; -1 is the landing block. */
+  /** Blocks that were granted after a wait; -1 is the landing block. */
   readonly given: number[] = [];
   readonly #arena: Arena;
 
@@ -63,7 +63,7 @@ class Fixture {
     return block !== -1;
   }
 
-  /** Takes what requests may grow into, leaving the block that is set aside. */
+  /** Takes all memory for growing requests, except the block that is set aside. */
   fill(): Holder[] {
     const holders: Holder[] = [];
     for (let size = 64 * MIB; size >= 16 * 1024; size /= 2) {
@@ -79,7 +79,7 @@ class Fixture {
   }
 }
 
-Deno.test("RequestMemory.take() lets large requests grow to three quarters of what small ones may, and both leave headroom", () => {
+Deno.test("RequestMemory.take() lets large requests grow to three quarters of the limit of small ones, and both leave headroom", () => {
   const fixture = new Fixture();
   const large = Array.from({ length: 50 }, () => fixture.holder());
   for (const holder of large) if (!fixture.take(holder, 8 * MIB, 50 * MIB)) break;
@@ -91,7 +91,7 @@ Deno.test("RequestMemory.take() lets large requests grow to three quarters of wh
   assert.equal(fixture.arena.sharedBytes - fixture.arena.usedBytes, 64 * MIB);
 });
 
-Deno.test("RequestMemory keeps to its share of queued.max.request.bytes, with room for usual requests however small that is", () => {
+Deno.test("RequestMemory keeps to its share of queued.max.request.bytes, with room for usual requests however small the share is", () => {
   const used = (budgetBytes: number) => {
     const fixture = new Fixture(budgetBytes);
     fixture.fill();
@@ -103,7 +103,7 @@ Deno.test("RequestMemory keeps to its share of queued.max.request.bytes, with ro
   assert.equal(used(Infinity), 320 * MIB);
 });
 
-Deno.test("RequestMemory.grantWaiting() serves in the order of coming, nobody gets ahead, large and small wait apart", () => {
+Deno.test("RequestMemory.grantWaiting() serves in order of arrival without overtaking, large and small requests in separate lines", () => {
   const fixture = new Fixture();
   const filling = fixture.fill();
   const [lucky, first, second, third, small] = Array.from({ length: 5 }, () => fixture.holder()) as Holder[];
@@ -113,7 +113,7 @@ Deno.test("RequestMemory.grantWaiting() serves in the order of coming, nobody ge
   assert.equal(fixture.take(small!, MIB), false);
   fixture.memory.grantWaiting();
   assert.equal(fixture.memory.waitingCount, 4);
-  // 192 MiB are in blocks of 64: one free is room for one small request, but for large ones too much is used.
+  // 192 MiB are in blocks of 64. One free block is room for a small request, but too much is used for large ones.
   const blocks = filling.filter(({ heldBytes }) => heldBytes === 64 * MIB);
   blocks[0]!.end();
   fixture.memory.grantWaiting();
@@ -130,7 +130,7 @@ Deno.test("RequestMemory.grantWaiting() serves in the order of coming, nobody ge
   assert.equal(fixture.memory.waitingCount, 0);
 });
 
-Deno.test("RequestMemory.forget() takes a connection out of the line, and one that is being closed gets nothing", () => {
+Deno.test("RequestMemory.forget() removes a connection from the line, and a connection that is being closed gets nothing", () => {
   const fixture = new Fixture();
   fixture.fill();
   const [lucky, gone, closing, last] = Array.from({ length: 4 }, () => fixture.holder()) as Holder[];
@@ -164,7 +164,7 @@ Deno.test("RequestMemory.awaitLanding() ends when there is a landing block", () 
   assert.equal(fixture.arena.sizeOf(fixture.memory.landing), LANDING_BYTES);
 });
 
-Deno.test("RequestMemory.closeStalled() closes who holds memory and does not move while others wait, and nobody else", () => {
+Deno.test("RequestMemory.closeStalled() closes only a connection that holds memory and moves nothing while others wait", () => {
   const fixture = new Fixture();
   const filling = fixture.fill().filter(({ heldBytes }) => heldBytes >= MIB);
   const [stalled, slow, fast] = filling as [Holder, Holder, Holder];
@@ -192,7 +192,7 @@ Deno.test("RequestMemory.closeStalled() closes who holds memory and does not mov
   assert.equal(fixture.memory.stalledCount, 2);
 });
 
-Deno.test("RequestMemory.closeStalled() does not hold the time against a connection in which the broker let it wait", () => {
+Deno.test("RequestMemory.closeStalled() does not count the time during which the broker let a connection wait", () => {
   const fixture = new Fixture();
   fixture.fill();
   const [reserved, waiter, other] = Array.from({ length: 3 }, () => fixture.holder()) as [Holder, Holder, Holder];
@@ -213,7 +213,7 @@ Deno.test("RequestMemory.closeStalled() does not hold the time against a connect
   assert.notEqual(waiter.closeReason, null, "now it has had one, and did nothing with it");
 });
 
-Deno.test("RequestMemory.trimWhenQuiet() empties the arena once nothing has needed memory for a while, and again later", () => {
+Deno.test("RequestMemory.trimWhenQuiet() empties the arena once nothing has needed memory for a while, and does so again", () => {
   const fixture = new Fixture();
   for (let round = 0; round < 2; round++) {
     const startMs = 100_000 * round;
@@ -229,7 +229,7 @@ Deno.test("RequestMemory.trimWhenQuiet() empties the arena once nothing has need
   }
 });
 
-Deno.test("RequestMemory.landing is there however full the arena is, also while another shard reads one", () => {
+Deno.test("RequestMemory.landing exists however full the arena is, also while another shard reads one", () => {
   const fixture = new Fixture();
   const { memory, arena } = fixture;
   const first = memory.landing;
@@ -245,12 +245,12 @@ Deno.test("RequestMemory.landing is there however full the arena is, also while 
   assert.equal(memory.landing, first);
 });
 
-Deno.test("RequestMemory: any number of requests of any size complete, whatever the budget, when each client goes on", () => {
+Deno.test("RequestMemory completes any number of requests of any size, whatever the budget, when each client continues to send", () => {
   const seed = Number(Deno.env.get("BARNABAS_SEED") ?? 815);
   for (let run = 0; run < 40; run++) {
     const random = createRandom(seed + run);
     const fixture = new Fixture([1, 120 * MIB, Infinity][run % 3]);
-    // Each arrives in steps of eight times what it has; one is chosen at random, as epoll would.
+    // Each arrives in steps of eight times what it has. One is chosen at random, as epoll would.
     const requests = Array.from({ length: 30 }, () => {
       const wholeSize = Math.ceil(random() ** 3 * REQUEST_BYTES_MAX) + 300_000;
       return { holder: fixture.holder(), wholeSize, filled: 200_000, isDone: false };
@@ -275,7 +275,7 @@ Deno.test("RequestMemory: any number of requests of any size complete, whatever 
   }
 });
 
-/** A connection that takes the room for the elements of its request, once it gets it. */
+/** A connection that takes the room for the elements of its request once it gets it. */
 class Heavy extends Holder {
   weight = 0;
   readonly #memory: RequestMemory;
@@ -287,7 +287,7 @@ class Heavy extends Holder {
     this.#elements = elements;
   }
 
-  /** As the router does. @returns whether it was handled, and does not wait */
+  /** Handles the request as the router does. @returns false when it waits */
   handle(): boolean {
     const { weights } = this.#memory.pipelines;
     const { elementsRoom } = weights;
@@ -309,7 +309,7 @@ class Heavy extends Holder {
   }
 }
 
-Deno.test("RequestMemory.grantWaiting() gives room for elements in the order of coming: large requests do not starve, small ones wait for none", () => {
+Deno.test("RequestMemory.grantWaiting() grants room for elements in order of arrival: large requests do not starve, small ones wait for none", () => {
   const fixture = new Fixture();
   const { memory } = fixture;
   const { weights } = memory.pipelines;
@@ -332,7 +332,7 @@ Deno.test("RequestMemory.grantWaiting() gives room for elements in the order of 
   assert.deepEqual([weights.heldBytes, weights.isAwaited], [0, false]);
 });
 
-Deno.test("RequestMemory.grantWaiting() handles one request that waited for room, and others as far as the turn goes; who goes waits no more", () => {
+Deno.test("RequestMemory.grantWaiting() handles one request that waited for room, and more while the turn lasts; a closed one waits no more", () => {
   const fixture = new Fixture();
   const { memory } = fixture;
   const { weights } = memory.pipelines;
@@ -352,7 +352,7 @@ Deno.test("RequestMemory.grantWaiting() handles one request that waited for room
   assert.equal(handledCount(), 3);
 });
 
-Deno.test("RequestMemory.closeStalled() does not close who waits for room for the elements of its request", () => {
+Deno.test("RequestMemory.closeStalled() keeps a connection that waits for room for the elements of its request", () => {
   const fixture = new Fixture();
   const { memory } = fixture;
   const [waiting, idle] = fixture.fill() as [Holder, Holder];

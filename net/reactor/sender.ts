@@ -1,11 +1,11 @@
 /**
- * What leaves a connection, in order: encoded bytes from blocks of the shard's arena, and slices of segment files between
- * them. A small slice is read into the block, a larger one goes by sendfile; both ways stay, because neither wins
- * everywhere, and each is counted. Runs on shards.
+ * What a connection sends, in order: encoded bytes from blocks of the shard's arena, and slices of segment files between
+ * them. A small slice is read into the block, a larger one is sent by sendfile. Both ways exist because neither is faster
+ * for every size, and each is counted. Runs on shards.
  *
- * What is not in the page cache is loaded on another thread before it is sent: a shard never waits for the disk here.
+ * What is not in the page cache is loaded on another thread before it is sent, so that a shard never waits for the disk here.
  *
- * A slice's lease is given back as soon as its last byte is in the kernel or in a block, and when the connection goes.
+ * A slice's lease is returned as soon as its last byte is in the kernel or in a block, and when the connection closes.
  */
 import type { Arena } from "../../partitions/mod.ts";
 import { assert } from "../../storage/base/assert.ts";
@@ -16,28 +16,28 @@ import type { FileSlice } from "./file_slice.ts";
 import type { RecordsPayload } from "../protocol/writer.ts";
 
 /**
- * Slices of fewer bytes are read and sent with the header instead of by a sendfile of their own: one system call and one
- * packet less. At 16 and 32 KiB the two ways took the same time within 6 %, from 64 to 256 KiB sendfile was 1.2 to 2 times
+ * Slices of fewer bytes are read and sent with the header instead of by a sendfile of their own, which saves one system call and
+ * one packet. At 16 and 32 KiB the two ways took the same time within 6 %. From 64 to 256 KiB sendfile was 1.2 to 2 times
  * faster (bench/sendfile_bench.ts, 2 cores).
  */
 export const SENDFILE_BYTES_MIN = 32 * 1024;
 
-/** Room that copies leave in the arena to what cannot do without. */
+/** Room that copies leave in the arena for allocations that have no alternative. */
 const COPY_ROOM_BYTES_MIN = 32 * 1024 * 1024;
 
-/** Most bytes one sendfile call moves, so that one connection does not hold the shard. */
+/** Bytes that one sendfile call moves at most, so that one connection does not occupy the shard. */
 const SENDFILE_BYTES_MAX = 1024 * 1024;
 
-/** Bytes that one connection sends at a stretch, so that the others get their turn. */
+/** Bytes that one connection sends in a row, so that the others get their turn. */
 const SENT_PER_FLUSH_MAX = 4 * 1024 * 1024;
 
-/** How far ahead of a reader of files the page cache is kept filled, so that its next fetch finds headers there. */
+/** How far the page cache is filled ahead of a reader of files, so that its next fetch finds headers there. */
 const LOOK_AHEAD_BYTES = 1024 * 1024;
 
-/** Times in a row that a writable socket may take nothing. */
+/** How often in a row a writable socket may accept nothing. */
 const STALLS_MAX = 8;
 
-/** How much left which way, for the metrics. */
+/** How many slices were sent which way, for the metrics. */
 export interface SendCounts {
   copiedSlices: number;
   sentSlices: number;
@@ -60,34 +60,34 @@ interface Slice {
   /** Bytes from the slice's start that were seen in the page cache. */
   resident: number;
   isLoading: boolean;
-  /** The connection went while it was loading. */
+  /** The connection closed while it was loading. */
   isAbandoned: boolean;
 }
 
 /** Memory that a slice of a file takes while it waits to be sent. */
 const SLICE_BYTES = 256;
-/** A connection whose unsent answers take so much gets no copies of slices any more: those can be sent from their files. */
+/** Above this much memory for unsent answers, a connection gets no copies of slices: they can be sent from their files. */
 const COPIED_HELD_BYTES_MAX = 1024 * 1024;
 
 /** What the shard lends to its senders. */
 export interface SenderTools {
   readonly arena: Arena;
-  /** What the answers of all connections take. */
+  /** Memory that the answers of all connections take. */
   readonly answers: AnswerMemory;
   readonly counts: SendCounts;
-  /** Brings a cold part of a file into the page cache; `done` runs on a later turn. */
+  /** Brings a cold part of a file into the page cache; `done` runs in a later turn. */
   load(range: { fd: number; position: number; length: number }, done: () => void): void;
-  /** Takes memory from the client that leaves most answers lying. @returns whether there was one */
+  /** Closes the client with the most unread answers to free memory. @returns whether there was one */
   makeRoom(): boolean;
 }
 
 /**
- * How a flush ended: "more" when it sent its share and goes on after the others, "blocked" until the socket takes more, "loading" until a
- * cold slice has been loaded, "broken" when a file ended before its slice, so that the response cannot be completed.
+ * How a flush ended: "more" when it sent its share and continues after the others; "blocked" until the socket accepts more;
+ * "loading" until a cold slice has been loaded; "broken" when a file ended before its slice, so that the response cannot be completed.
  */
 export type FlushResult = "drained" | "more" | "blocked" | "loading" | "broken";
 
-/** One connection's way out. */
+/** Sends the answers of one connection. */
 export class Sender {
   readonly #fd: number;
   readonly #tools: SenderTools;
@@ -102,7 +102,7 @@ export class Sender {
   #isDiscarded = false;
   #isLoadingAhead = false;
 
-  /** @param fd the socket @param tools of the shard @param onLoaded a slice that was cold can be sent now */
+  /** @param fd the socket @param tools of the shard @param onLoaded called when a slice that was cold can be sent */
   constructor(fd: number, tools: SenderTools, onLoaded: () => void) {
     this.#fd = fd;
     this.#tools = tools;
@@ -114,12 +114,12 @@ export class Sender {
     return this.#pendingBytes;
   }
 
-  /** Bytes that were ever sent. */
+  /** Bytes ever sent. */
   get sentBytes(): number {
     return this.#sentBytes;
   }
 
-  /** Whether nothing was sent since this was asked last. */
+  /** Whether nothing was sent since the last call. */
   isStalledSinceLook(): boolean {
     const isStalled = this.#lookedAtBytes === this.#sentBytes;
     this.#lookedAtBytes = this.#sentBytes;
@@ -132,9 +132,9 @@ export class Sender {
   }
 
   /**
-   * Adds encoded bytes and the payloads between them.
+   * Adds encoded bytes and the payloads between them. Takes over every lease in all cases.
    * @param bytes the encoding @param end its length @param holes where payloads go, ascending
-   * @returns false when the arena has no room that anybody could make; the connection cannot continue then. Every lease is taken over either way.
+   * @returns false when the arena has no room and none can be made; the connection cannot continue then
    */
   append(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): boolean {
     let from = 0;
@@ -146,11 +146,10 @@ export class Sender {
     }
     return ok && this.#appendBytes(bytes, from, end);
   }
-
   /**
-   * Sends as much as the socket takes and the page cache has.
-   * @param wasWritable epoll said that there is room: a socket that takes nothing then, time and again, is not full; the file
-   * cannot be read
+   * Sends as much as the socket accepts and the page cache has.
+   * @param wasWritable epoll reported room. A socket that then accepts nothing, time and again, is not full: the file
+   * cannot be read.
    */
   flush(wasWritable = false): FlushResult {
     const before = this.#pendingBytes;
@@ -175,7 +174,7 @@ export class Sender {
     return result;
   }
 
-  /** Gives back everything that was not sent and sends nothing any more: the connection is gone, or has to go. */
+  /** Returns everything that was not sent, and sends nothing any more, because the connection is closed or about to be. */
   discard(): void {
     this.#isDiscarded = true;
     for (const part of this.#parts) {
@@ -193,7 +192,7 @@ export class Sender {
     while (from < end) {
       const chunk = this.#chunkWithRoom(end - from);
       if (chunk === null) {
-        // The client to go may be this one.
+        // The client to close may be this one.
         if (this.#tools.makeRoom() && !this.#isDiscarded) continue;
         return false;
       }
@@ -214,7 +213,7 @@ export class Sender {
       return false;
     }
     if (file.byteLength < SENDFILE_BYTES_MIN && this.#copySlice(file)) return true;
-    // The client to go may be this one.
+    // The client to close may be this one.
     while (!this.#tools.answers.hasRoom(SLICE_BYTES) && this.#tools.makeRoom());
     if (this.#isDiscarded) {
       file.release();
@@ -227,7 +226,7 @@ export class Sender {
     return true;
   }
 
-  /** Copies a slice that is in the page cache behind the encoded bytes. @returns false when it is not, or there is no room */
+  /** Copies a slice that is in the page cache behind the encoded bytes. @returns false when it is cold, or there is no room */
   #copySlice(file: FileSlice): boolean {
     const { arena, counts } = this.#tools;
     if (this.#heldBytes >= COPIED_HELD_BYTES_MAX) return false;
@@ -244,7 +243,7 @@ export class Sender {
     return true;
   }
 
-  /** The last chunk when it has room for `atLeast` bytes, else a new one with room for `wanted` where possible. */
+  /** The last chunk when it has room for `atLeast` bytes, otherwise a new one with room for `wanted` bytes where possible. */
   #chunkWithRoom(wanted: number, atLeast = 1): Chunk | null {
     const last = this.#parts.at(-1);
     if (last?.kind === "chunk" && last.capacity - last.filled >= atLeast) return last;
@@ -296,8 +295,8 @@ export class Sender {
   }
 
   /**
-   * A slice has been sent: loads what its reader wants next unless it is there, because the search for the next slice's start reads
-   * the log on the shard. Gives the slice back, when that has been done.
+   * After a slice has been sent, loads what its reader wants next, unless it is in the page cache, because the search for the start of
+   * the next slice reads the log on the shard. Returns the slice's lease when that is done.
    */
   #loadAhead(file: FileSlice): void {
     const position = file.position + file.byteLength;
@@ -314,7 +313,7 @@ export class Sender {
     this.#sentBytes += count;
   }
 
-  /** Whether the next piece of a slice can be sent without waiting for the disk; begins to load it where it cannot. */
+  /** Whether the next piece of a slice can be sent without waiting for the disk. Starts to load it otherwise. */
   #isReady(slice: Slice, length: number): boolean {
     const { file, sent } = slice;
     const range = { fd: file.fd, position: file.position + sent, length };
@@ -334,6 +333,6 @@ export class Sender {
   }
 }
 
-/** Largest block taken for encoded bytes at a time. */
+/** Largest block for encoded bytes. */
 const CHUNK_BYTES_MAX = 1024 * 1024;
 assert(SENDFILE_BYTES_MIN <= CHUNK_BYTES_MAX, "a slice that is copied fits into a chunk");

@@ -8,7 +8,7 @@ import { FakeShard, SocketPair } from "./socket_testing.ts";
 
 const MIB = 1024 * 1024;
 
-/** A file of known bytes, open while it is used. */
+/** A file of known bytes that stays open during the test. */
 class TestFile implements Disposable {
   readonly bytes: Uint8Array;
   readonly #file: Deno.FsFile;
@@ -44,7 +44,7 @@ function names(fd: number, path: string): boolean {
   }
 }
 
-/** A slice that counts how often it was given back. */
+/** A slice that counts how often its lease was returned. */
 class TestSlice implements FileSlice {
   released = 0;
   readonly fd: number;
@@ -101,7 +101,7 @@ Deno.test("Sender.flush() sends encoded bytes, payloads in memory, small and lar
   assert.equal(shard.arena.usedBytes, 0);
 });
 
-Deno.test("Sender.flush() is blocked by a client that does not receive, and goes on where it stopped", async () => {
+Deno.test("Sender.flush() is blocked by a client that does not receive, and continues where it stopped", async () => {
   using pair = await SocketPair.open();
   using file = new TestFile(8 * MIB);
   const { shard, sender } = create(pair);
@@ -153,7 +153,7 @@ Deno.test("Sender.flush() is broken, not blocked for ever, when the socket has r
   assert.equal(slice.released, 1);
 });
 
-Deno.test("Sender.append() without room in the arena says so, and every lease is given back once", async () => {
+Deno.test("Sender.append() fails without room in the arena, and every lease is returned once", async () => {
   using pair = await SocketPair.open();
   using file = new TestFile(200_000);
   const { shard, sender } = create(pair);
@@ -195,7 +195,7 @@ Deno.test("Sender.append() sends a small slice from its file when the arena has 
   assert.equal(slice.released, 1);
 });
 
-Deno.test("Sender.discard() gives back what was not sent, also after a part of it was", async () => {
+Deno.test("Sender.discard() returns what was not sent, also after a part of it was", async () => {
   using pair = await SocketPair.open();
   using file = new TestFile(8 * MIB);
   const { shard, sender } = create(pair);
@@ -208,14 +208,14 @@ Deno.test("Sender.discard() gives back what was not sent, also after a part of i
   assert.deepEqual([sender.pendingBytes, shard.arena.usedBytes, sender.flush()], [0, 0, "drained"]);
 });
 
-Deno.test("Sender.flush() to a client that is gone loses nothing of the broker", async () => {
+Deno.test("Sender.flush() to a disconnected client leaks nothing", async () => {
   using pair = await SocketPair.open();
   using file = new TestFile(MIB);
   const { shard, sender } = create(pair);
   const slice = new TestSlice(file.fd, 0, MIB);
   assert.ok(sender.append(new Uint8Array(10), 10, []));
   assert.equal(sender.flush(), "drained");
-  // Bytes that it has not received make a reset of its close.
+  // The close becomes a reset, because the client has not received these bytes.
   pair.peer.close();
   pair.ready(FAILED);
   assert.ok(sender.append(new Uint8Array(10), 10, [{ at: 10, payload: slice }]));
@@ -224,10 +224,10 @@ Deno.test("Sender.flush() to a client that is gone loses nothing of the broker",
   assert.deepEqual([slice.released, shard.arena.usedBytes], [1, 0]);
 });
 
-/** Memory for answers of a broker of one shard. */
+/** Memory for the answers of a broker with one shard. */
 const ANSWERS_BYTES_MAX = 48 * MIB;
 
-Deno.test("Sender counts what its answers take of the shard's memory for answers, and gives it back: sent, discarded, evicted", async () => {
+Deno.test("Sender counts its part of the shard's memory for answers, and returns it when answers are sent, discarded or evicted", async () => {
   for (const end of ["sent", "discarded", "evicted"]) {
     using pair = await SocketPair.open();
     using file = new TestFile(MIB);

@@ -1,10 +1,10 @@
 /**
  * A shard: one reactor that owns connections and partitions. A turn waits for readiness, mail or the next deadline, serves what
- * came, completes what waits, tells other shards what moved, and sends each connection's answers in one go. It takes about 10 ms
- * at most (turn_budget.ts): what is left over goes on in the next turn, which does not wait.
+ * came, completes what waits, reports progress to other shards, and sends each connection's answers in one go. It takes about 10 ms
+ * at most (turn_budget.ts). Work that is left over continues in the next turn, which does not wait.
  *
- * It never awaits: while the reactor runs, nothing else of the isolate does. `run()` returns when the main isolate has
- * posted a structured message, and the worker calls it again when that has been received.
+ * It never awaits: while the reactor runs, nothing else runs in the isolate. `run()` returns when the main isolate has
+ * posted a structured message, and the worker calls it again when that message has been received.
  * Runs on shards.
  */
 import {
@@ -36,9 +36,9 @@ import { Slices } from "../requests/slices.ts";
 import { TurnBudget, turnPart } from "./turn_budget.ts";
 import { assert } from "../../storage/base/assert.ts";
 
-/** Longest answer, slices of files not counted: Metadata of all 65,536 partitions that a broker may have takes 4 MB. */
+/** Longest answer without slices of files. Metadata of all 65,536 partitions that a broker may have takes 4 MB. */
 const ENCODED_ANSWER_BYTES_MAX = 16 * 1024 * 1024;
-/** Longest sleep without a deadline; waking that often costs nothing and bounds every surprise. */
+/** Longest sleep without a deadline. Waking this often costs nothing, and limits the delay if a wake-up is ever missed. */
 const SLEEP_MS_MAX = 1000;
 
 /** What a shard is built from. */
@@ -57,13 +57,13 @@ export interface ShardParts {
   readonly eventFd: number;
   readonly purgatory: Purgatory;
   readonly partitions: ShardPartitions;
-  /** This shard's coordinators, and the way to the others. */
+  /** This shard's coordinators, and the way to those of other shards. */
   readonly coordinators: CoordinatorTurns;
-  /** Brings a cold part of a file into the page cache; `done` runs on a later turn. */
+  /** Brings a cold part of a file into the page cache; `done` runs in a later turn. */
   readonly load: (range: FileRange, done: () => void) => void;
-  /** Tells the operator something. */
+  /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
-  /** Tells the main isolate of connections that ended, by what it counts them by. */
+  /** Reports connections that ended to the main isolate, by the numbers it counts them by. */
   readonly onClosed: (peers: readonly number[]) => void;
   readonly requestBytesMax: number;
   /** `connections.max.idle.ms` */
@@ -75,7 +75,7 @@ export interface ShardParts {
   readonly listenerNames: readonly string[];
 }
 
-/** The reactor. */
+/** The shard. */
 export class Shard implements ConnectionShard {
   readonly arena: Arena;
   readonly memory: RequestMemory;
@@ -90,13 +90,13 @@ export class Shard implements ConnectionShard {
   readonly #reactor = new Reactor();
   readonly #connections: ShardConnections;
   readonly #idle: IdleConnections;
-  /** Made once: a turn allocates nothing. */
+  /** Created once, because a turn allocates nothing. */
   readonly #receiveRecord = (sender: number, record: RingRecord) => this.#onRecord(sender, record);
   #router: Router | null = null;
-  /** How long all waits took. */
+  /** Duration of all waits in total. */
   #waitedMs = 0;
   readonly #budget: TurnBudget;
-  readonly #mayGoOn = () => !this.#budget.isSpent;
+  readonly #mayContinue = () => !this.#budget.isSpent;
   readonly #dirty: DirtyConnections;
 
   /** @param parts the shard's pieces */
@@ -124,7 +124,7 @@ export class Shard implements ConnectionShard {
     this.#parts.load(range, done);
   }
 
-  /** Sets where requests go; before the first turn. */
+  /** Sets where requests go. Called before the first turn. */
   use(router: Router): void {
     this.#router = router;
   }
@@ -138,7 +138,7 @@ export class Shard implements ConnectionShard {
     }
   }
 
-  /** One turn without waiting, so that answers which came by a posted message leave. */
+  /** Runs one turn without waiting, to send answers that a posted message completed. */
   sendReady(): void {
     this.#budget.begin();
     this.#finishTurn();
@@ -188,7 +188,7 @@ export class Shard implements ConnectionShard {
     return true;
   }
 
-  /** Closes every connection; those that are transferred to it afterwards are closed at once. */
+  /** Closes every connection. Connections that are transferred to it afterwards are closed at once. */
   disconnect(): void {
     this.#connections.disconnect();
   }
@@ -211,8 +211,8 @@ export class Shard implements ConnectionShard {
     this.#budget.enter(turnPart.slices);
     this.slices.runWaiting();
     this.#budget.enter(turnPart.mail);
-    inbox.drain(this.#receiveRecord, this.#mayGoOn);
-    purgatory.expire(nowMs, this.#mayGoOn);
+    inbox.drain(this.#receiveRecord, this.#mayContinue);
+    purgatory.expire(nowMs, this.#mayContinue);
     partitions.maintain(nowMs);
     coordinators.runTurn(nowMs);
     for (const connection of this.#idle.expire(nowMs, this.#connections.all)) connection.close(IDLE);
@@ -222,7 +222,7 @@ export class Shard implements ConnectionShard {
     this.#parts.turns.count(this.#budget.end());
   }
 
-  /** Waits for something to do and notes who has. @returns when the turn began, monotonic ms */
+  /** Waits for something to do, and notes which descriptors are ready. @returns when the turn began, monotonic ms */
   #wait(timeoutMs: number): number {
     const { inbox } = this.#parts;
     const parked = timeoutMs > 0 && inbox.park();
@@ -236,7 +236,7 @@ export class Shard implements ConnectionShard {
     return nowMs;
   }
 
-  /** How long to wait: not at all while a turn left something to do. */
+  /** How long to wait: 0 while a turn left something to do. */
   #timeoutMs(): number {
     const { purgatory, coordinators, partitions, outboxes } = this.#parts;
     if (this.#reactor.hasReady || !this.#dirty.isEmpty || purgatory.hasMarked) return 0;
@@ -249,7 +249,7 @@ export class Shard implements ConnectionShard {
     return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(nextMs - this.#budget.nowMs)));
   }
 
-  /** Tells the main isolate how much of its time the shard waits; alone, it has nobody to compare with. */
+  /** Reports to the main isolate how long the shard waits. A single shard does not report, because there is nothing to compare. */
   #countWait(tookMs: number): void {
     const { isolates, shard, outboxes } = this.#parts;
     if (outboxes.length === 1) return;
@@ -258,22 +258,22 @@ export class Shard implements ConnectionShard {
   }
 
   /**
-   * Completes what this turn made possible and sends it, until nothing more follows or the time is over: a flush makes room for
-   * requests that have already arrived, and those append and answer. What is left over goes on in the next turn.
+   * Completes what this turn made possible and sends it, until nothing more follows or the time is over. A flush makes room for
+   * requests that have already arrived, and those append and answer. Work that is left over continues in the next turn.
    */
   #finishTurn(): void {
     const { partitions, purgatory, coordinators, outboxes } = this.#parts;
     this.#budget.enter(turnPart.answers);
     do {
       coordinators.writeGathered();
-      do partitions.announceProgress(); while (purgatory.checkMarked(this.#mayGoOn) && this.#mayGoOn());
-      this.#dirty.flush(this.#mayGoOn);
-      this.memory.grantWaiting(this.#mayGoOn);
-    } while ((!this.#dirty.isEmpty || partitions.hasProgress || coordinators.hasGathered) && this.#mayGoOn());
+      do partitions.announceProgress(); while (purgatory.checkMarked(this.#mayContinue) && this.#mayContinue());
+      this.#dirty.flush(this.#mayContinue);
+      this.memory.grantWaiting(this.#mayContinue);
+    } while ((!this.#dirty.isEmpty || partitions.hasProgress || coordinators.hasGathered) && this.#mayContinue());
     coordinators.sendWaiting();
     partitions.sendWaiting();
     for (const outbox of outboxes) outbox.flush();
-    this.#connections.tellClosed();
+    this.#connections.reportClosed();
   }
 
   #onRecord(sender: number, record: RingRecord): void {
@@ -290,7 +290,7 @@ export class Shard implements ConnectionShard {
   }
 }
 
-/** The eventfd by which other isolates wake the shard; what they want is in its rings. */
+/** The eventfd by which other isolates wake the shard. What they want is in its rings. */
 function wakeUp(inbox: Inbox): DescriptorUser {
   const never = () => assert(false, "an eventfd is readable, and nothing else");
   return { onReadable: () => inbox.clear(), onWritable: never, onHangUp: never, onTurn: never };

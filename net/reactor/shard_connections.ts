@@ -1,6 +1,7 @@
 /**
- * The sockets of a shard: taken over from the main isolate or another shard, registered with the reactor, transferred to another shard, closed; and the
- * count of them that the main isolate reads. What fails on one socket costs that socket alone. Runs on shards.
+ * The sockets of a shard: taken over from the main isolate or another shard, registered with the reactor, transferred to another
+ * shard, closed. Also keeps their count, which the main isolate reads. A failure on one socket costs that socket alone. Runs on
+ * shards.
  *
  * Always: a descriptor in the table is open, watched, and owned by its connection.
  */
@@ -38,7 +39,7 @@ import type { Reactor } from "./reactor.ts";
 import { Reader } from "../protocol/reader.ts";
 import { Writer } from "../protocol/writer.ts";
 
-/** The ends that nobody needs to hear of. */
+/** The ends that are not reported. */
 const ORDINARY_ENDS: readonly string[] = [CLOSED_BY_CLIENT, RESET_BY_CLIENT, IDLE];
 
 /** What the table uses of its shard. */
@@ -52,9 +53,9 @@ export interface ShardConnectionsParts {
   /** The arena of each shard. */
   readonly arenas: readonly NativeMemory[];
   readonly outboxes: readonly Outbox[];
-  /** Tells the operator something. */
+  /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
-  /** Tells the main isolate of connections that ended, by what it counts them by. */
+  /** Reports connections that ended to the main isolate, by the numbers it counts them by. */
   readonly onClosed: (peers: readonly number[]) => void;
   readonly socketBuffers: { readonly send: number; readonly receive: number };
   /** Names of the listeners, by the number in a transfer. */
@@ -78,22 +79,22 @@ export class ShardConnections {
     this.#shard = shard;
   }
 
-  /** How many there are. */
+  /** Number of connections. */
   get count(): number {
     return this.#connections.size;
   }
 
-  /** All of them. */
+  /** All connections. */
   get all(): Iterable<Connection> {
     return this.#connections;
   }
 
-  /** Whether a connection is still this shard's. */
+  /** Whether a connection still belongs to this shard. */
   has(connection: Connection): boolean {
     return connection.registration?.isOpen === true;
   }
 
-  /** Takes a socket over. @param sender of the transfer @returns null when it had failed already, or cannot be watched: it is closed then */
+  /** Takes a socket over. @param sender of the transfer @returns null when it had failed or cannot be watched; it is closed then */
   receive(sender: number, transfer: ConnectionTransfer): Connection | null {
     const connection = this.#receive(sender, transfer);
     if (transfer.context !== undefined) sendContextTaken(this.#parts.outboxes[sender] as Outbox, transfer.context);
@@ -138,22 +139,22 @@ export class ShardConnections {
     this.#countClosed();
   }
 
-  /** Has it read, or not. */
+  /** Starts or stops watching a connection for bytes to read. */
   setReading(connection: Connection, isReading: boolean): void {
     this.#watch(connection, READABLE, isReading);
   }
 
-  /** Has it told when there is room to write, or not. */
+  /** Starts or stops watching a connection for room to write. */
   setWriting(connection: Connection, isWriting: boolean): void {
     this.#watch(connection, WRITABLE, isWriting);
   }
 
-  /** It has more to handle, in a later turn. */
+  /** Serves the connection again in a later turn. */
   yieldTurn({ registration }: Connection): void {
     if (registration !== null) this.#reactor.yieldTurn(registration);
   }
 
-  /** Closes a connection whose client has gone at the latest when its time is over. @param reason it closes for then */
+  /** Sets the deadline of a connection whose client has disconnected. @param reason why it closes then */
   limitEnd(connection: Connection, reason: string): void {
     const { purgatory, clock } = this.#parts;
     if (connection.end !== null) return;
@@ -161,7 +162,7 @@ export class ShardConnections {
     purgatory.schedule(connection.end);
   }
 
-  /** Closes a connection, and tells the operator why unless that is ordinary. */
+  /** Closes a connection, and reports the reason to the operator unless it is ordinary. */
   drop(connection: Connection): void {
     if (!this.has(connection)) return;
     const { closeReason, context } = connection;
@@ -177,14 +178,14 @@ export class ShardConnections {
     this.#countClosed(1, connection.peer);
   }
 
-  /** Closes every connection; those that are transferred to it afterwards are closed at once. */
+  /** Closes every connection. Connections that are transferred to it afterwards are closed at once. */
   disconnect(): void {
     this.#isDisconnected = true;
     for (const connection of [...this.#connections]) this.drop(connection);
   }
 
-  /** Tells the main isolate of the connections that ended since the last call. */
-  tellClosed(): void {
+  /** Reports to the main isolate the connections that ended since the last call. */
+  reportClosed(): void {
     if (this.#closedPeers.length > 0) this.#parts.onClosed(this.#closedPeers.splice(0));
   }
 
@@ -229,7 +230,7 @@ export class ShardConnections {
     if (!this.#reactor.watch(registration, interest)) connection.close(RESET_BY_CLIENT);
   }
 
-  /** It is not this shard's any more; its descriptor is still open. */
+  /** Removes a connection from this shard. Its descriptor stays open. */
   #forget(connection: Connection): void {
     if (connection.registration !== null) this.#reactor.unregister(connection.registration);
     if (connection.end !== null) this.#parts.purgatory.cancel(connection.end);
@@ -237,7 +238,7 @@ export class ShardConnections {
     connection.dispose();
   }
 
-  /** @param peer what the main isolate counted it by, when it ended */
+  /** @param peer number by which the main isolate counted the ended connection */
   #countClosed(count = 1, peer = UNCOUNTED): void {
     this.#closedCount = (this.#closedCount + count) | 0;
     if (peer !== UNCOUNTED) this.#closedPeers.push(peer);

@@ -10,7 +10,7 @@ import { FETCH, frame, HEADER, sizePrefix, SocketPair } from "./socket_testing.t
 
 const MIB = 1024 * 1024;
 
-Deno.test("Shard.run() finishes in one turn what a flush makes possible: requests that waited, what they append, who waits for it", async () => {
+Deno.test("Shard.run() finishes in one turn what a flush makes possible: waiting requests, their appends, and the fetches that wait for them", async () => {
   using fixture = new ShardFixture();
   const { world } = fixture;
   world.apply(topicOn([0]));
@@ -45,7 +45,7 @@ Deno.test("Shard.run() finishes in one turn what a flush makes possible: request
   for (let id = 0; id < requests; id++) assert.equal(view.getInt32(id * ANSWER_BYTES + 4), id);
 });
 
-Deno.test("Shard.run() lets coordinators write what a turn gathered before its answers leave, also what its flushes made possible", async () => {
+Deno.test("Shard.run() lets coordinators write what a turn gathered before its answers are sent, including what flushes made possible", async () => {
   using fixture = new ShardFixture();
   const gathered: RequestExchange[] = [];
   let count = 0;
@@ -75,7 +75,7 @@ Deno.test("Shard.run() lets coordinators write what a turn gathered before its a
   for (let id = 0; id < requests; id++) assert.equal(view.getInt32(id * ANSWER_BYTES + 4), id);
 });
 
-Deno.test("Shard handles what came behind a request that holds it in the turn that answers that, and keeps what came meanwhile", async () => {
+Deno.test("Shard handles requests behind a blocking one in the turn that answers it, and keeps those that arrived meanwhile", async () => {
   using fixture = new ShardFixture();
   const handled: RequestExchange[] = [];
   fixture.route = ({ pipeline }) => {
@@ -101,7 +101,7 @@ Deno.test("Shard handles what came behind a request that holds it in the turn th
   assert.equal(fixture.shard.memory.pipelines.heldBytes, 0);
 });
 
-Deno.test("Shard.run() lets coordinators write what came behind a request that held it, in the turn that let it go", async () => {
+Deno.test("Shard.run() lets coordinators write for requests behind a blocking one, in the turn that answered it", async () => {
   using fixture = new ShardFixture();
   const handled: RequestExchange[] = [];
   let gathered: RequestExchange | null = null;
@@ -129,7 +129,7 @@ Deno.test("Shard.run() lets coordinators write what came behind a request that h
   assert.equal((await pair.receive(2 * ANSWER_BYTES)).length, 2 * ANSWER_BYTES);
 });
 
-Deno.test("Shard.run() does not sleep while coordinators have something to do, and no longer than until they have", () => {
+Deno.test("Shard.run() does not sleep while coordinators have something to do, and not beyond their next deadline", () => {
   for (const dueInMs of [-1, 0, 5]) {
     using fixture = new ShardFixture();
     fixture.coordinators = { ...noCoordinators, nextDeadlineMs: fixture.world.clock.monotonicMs() + dueInMs };
@@ -140,7 +140,7 @@ Deno.test("Shard.run() does not sleep while coordinators have something to do, a
   }
 });
 
-Deno.test("Shard.run() does not sleep while partitions have something to do: flush.ms and removals are not late", () => {
+Deno.test("Shard.run() does not sleep while partitions have something to do, so that flush.ms and removals are on time", () => {
   using fixture = new ShardFixture();
   const { partitions } = fixture.world.at(0);
   let isDone = false;
@@ -150,7 +150,7 @@ Deno.test("Shard.run() does not sleep while partitions have something to do: flu
   assert.ok(performance.now() - from < 2000, "without them each turn sleeps a second");
 });
 
-Deno.test("Shard sends the answers that are ready before it closes a connection, and says why it did", async () => {
+Deno.test("Shard sends the answers that are ready before it closes a connection, and reports the reason", async () => {
   using fixture = new ShardFixture();
   fixture.route = (connection) => {
     const exchange = connection.pipeline.push({ ...HEADER, correlationId: 5 }, FETCH);
@@ -166,7 +166,7 @@ Deno.test("Shard sends the answers that are ready before it closes a connection,
   assert.deepEqual([fixture.shard.connectionsCount, fixture.closedPeers], [0, [PEER]]);
 });
 
-Deno.test("Shard lets a connection go that its client reset or shut down, without a word to the operator", async () => {
+Deno.test("Shard closes a connection that its client reset or shut down, and reports nothing to the operator", async () => {
   using fixture = new ShardFixture();
   const reset = await fixture.connect();
   const shut = await fixture.connect();
@@ -174,7 +174,7 @@ Deno.test("Shard lets a connection go that its client reset or shut down, withou
   fixture.route = (connection) => connection.sendEncoded(new Uint8Array(10), 10, []);
   await reset.send(frame(1));
   fixture.turn();
-  // Its close is a reset, because it has not received the answer.
+  // The close becomes a reset, because the client has not received the answer.
   reset.peer.close();
   await shut.peer.closeWrite();
   reset.ready(FAILED);
@@ -184,7 +184,7 @@ Deno.test("Shard lets a connection go that its client reset or shut down, withou
   assert.equal(await shut.peer.read(new Uint8Array(1)), null);
 });
 
-Deno.test("Shard that is disconnected closes what is still transferred to it", async () => {
+Deno.test("Shard that is disconnected closes connections that are still transferred to it", async () => {
   using fixture = new ShardFixture();
   fixture.shard.disconnect();
   using late = await SocketPair.open();
@@ -197,12 +197,12 @@ Deno.test("Shard that is disconnected closes what is still transferred to it", a
   assert.equal(await last.peer.read(new Uint8Array(1)), null);
 });
 
-Deno.test("Shard closes the connection that keeps memory and moves nothing while another waits for some, and feeds that", async () => {
+Deno.test("Shard closes the connection that keeps memory and moves nothing while another waits for memory, and serves the other", async () => {
   using fixture = new ShardFixture();
   const { arena } = fixture.shard;
   const received: number[] = [];
   fixture.route = (_connection, _start, length) => void received.push(length);
-  // Large requests may have 336 MiB. What is taken here leaves room for one of 128 and one of 4.
+  // Large requests may have 336 MiB. These allocations leave room for one block of 128 and one of 4.
   for (const size of [128, 64, 8]) arena.allocate(size * MIB);
   const turns = async (count: number) => {
     for (let turn = 0; turn < count; turn++) {
@@ -217,7 +217,7 @@ Deno.test("Shard closes the connection that keeps memory and moves nothing while
     sending.push(pair.write(bytes.subarray(100)));
   };
   const hog = await fixture.connect();
-  // Blocks of 64 KiB, 512 KiB, 4 MiB, 128 MiB: the first is for few bytes, whatever the network does with the rest.
+  // Blocks of 64 KiB, 512 KiB, 4 MiB, 128 MiB. The first is for few bytes, however the network cuts the rest.
   await begin(hog, concatBytes([sizePrefix(90 * MIB), new Uint8Array(5 * MIB)]));
   while (arena.usedBytes < 320 * MIB) await turns(1);
   const waiter = await fixture.connect();
@@ -239,7 +239,7 @@ Deno.test("Shard closes the connection that keeps memory and moves nothing while
   assert.equal(fixture.shard.connectionsCount, 1, "nobody waits any more");
 });
 
-Deno.test("Shard takes the memory for an answer from the client that leaves most of its answers lying", async () => {
+Deno.test("Shard frees memory for an answer by closing the client with the most unread answers", async () => {
   using fixture = new ShardFixture();
   const { arena } = fixture.shard;
   const answer = new Uint8Array(MIB);
@@ -264,9 +264,9 @@ Deno.test("Shard takes the memory for an answer from the client that leaves most
   assert.equal((await receiving).length, MIB);
 });
 
-Deno.test("Shard counts the time of its waits, not of its turns, unless it is alone", () => {
+Deno.test("Shard counts the time of its waits, but not of its turns, unless it is the only shard", () => {
   for (const [shardsCount, waitedUs] of [[2, 3 * 250], [1, 0]] as const) {
-    // Each look at the clock takes a quarter of a millisecond: as long as a wait, which looks before and after it.
+    // Each clock reading takes a quarter of a millisecond. A wait reads it before and after, and so takes as long.
     let looks = 0;
     const clock = { wallMs: () => 0, monotonicMs: () => 0.25 * looks++ };
     using fixture = new ShardFixture({ shardsCount, clock });
@@ -288,7 +288,7 @@ Deno.test("Shard counts the time of its waits, not of its turns, unless it is al
   }
 });
 
-/** Lets a shard run this many turns, of which all but the last may wait. */
+/** Lets a shard run this many turns. All but the last may wait. */
 function turnsOf(count: number): () => boolean {
   let left = count;
   return () => --left === 0;

@@ -1,4 +1,4 @@
-/** A shard for tests that take its turns themselves, with real sockets. Tests only. */
+/** A shard for tests that run its turns themselves, with real sockets. Tests only. */
 import { strict as assert } from "node:assert";
 import { IsolateTable, type Outbox, outboxes, TurnCounter } from "../../partitions/mod.ts";
 import { TestShards } from "../../partitions/owned/partition_testing.ts";
@@ -13,12 +13,12 @@ import { Shard } from "./shard.ts";
 import { SocketPair } from "./socket_testing.ts";
 
 const MIB = 1024 * 1024;
-/** What the fixture's connections are counted by. */
+/** Number by which the fixture's connections are counted. */
 export const PEER = 7;
 /** Bytes of an answer without topics. */
 export const ANSWER_BYTES = 16;
 
-/** A shard whose turns the test takes, and the other end of its mail. */
+/** A shard whose turns the test runs, and the other end of its mail. */
 export class ShardFixture implements Disposable {
   readonly world: TestShards;
   readonly shard: Shard;
@@ -65,12 +65,12 @@ export class ShardFixture implements Disposable {
     this.shard.use(router as unknown as Router);
   }
 
-  /** One turn, without waiting. */
+  /** Runs one turn without waiting. */
   turn(): void {
     this.shard.run(() => true);
   }
 
-  /** A connection that was transferred to the shard. */
+  /** Transfers a new connection to the shard. */
   async connect(): Promise<SocketPair> {
     const pair = await SocketPair.open();
     this.transfer(pair.release());
@@ -86,7 +86,7 @@ export class ShardFixture implements Disposable {
     this.#main.flush();
   }
 
-  /** Whatever `coordinators` is at the time. */
+  /** Forwards to the current `coordinators`. */
   #coordinators(): CoordinatorTurns {
     const current = () => this.coordinators;
     return {

@@ -26,7 +26,7 @@ function option(fd: number, name: number): number {
   return value[0]!;
 }
 
-Deno.test("a prepared connection lets little wait unsent for a peer that reads nothing, and a lot be on its way", async () => {
+Deno.test("a prepared connection queues few unsent bytes for a peer that reads nothing, and allows many in flight", async () => {
   using pair = await SocketPair.open();
   prepareConnection(pair.fd, { send: -1, receive: -1 });
   const chunk = nativeMemory(new ArrayBuffer(64 * 1024));
@@ -34,19 +34,19 @@ Deno.test("a prepared connection lets little wait unsent for a peer that reads n
   let count: number;
   while ((count = send(pair.fd, chunk.address, chunk.bytes.length, { more: false })) > 0) taken += count;
   const unsent = unsentBytes(pair.fd);
-  // It is full once more than this waits: the last call may take a chunk beyond.
+  // It is full once more than this waits. The last call may take a chunk beyond it.
   assert.ok(unsent <= 128 * 1024 + 2 * chunk.bytes.length, `${unsent} bytes wait unsent`);
   assert.ok(taken > unsent, "what the peer's window takes is on its way");
 });
 
-Deno.test("a prepared connection asks the kernel to find out when its peer has vanished", async () => {
+Deno.test("a prepared connection makes the kernel find out when its peer has vanished", async () => {
   using pair = await SocketPair.open();
   assert.equal(option(pair.fd, SO_KEEPALIVE), 0);
   prepareConnection(pair.fd, { send: -1, receive: -1 });
   assert.equal(option(pair.fd, SO_KEEPALIVE), 1);
 });
 
-Deno.test("a prepared connection has the kernel's buffers where -1 is asked for, and else what is asked for", async () => {
+Deno.test("a prepared connection has the kernel's buffers for -1, otherwise the requested ones", async () => {
   using left = await SocketPair.open();
   const before = [option(left.fd, SO_SNDBUF), option(left.fd, SO_RCVBUF)];
   prepareConnection(left.fd, { send: -1, receive: -1 });

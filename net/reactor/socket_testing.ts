@@ -1,6 +1,6 @@
 /**
- * What tests of connections share: real sockets of this machine, one end taken out of the runtime as the acceptor does, and the
- * part of a shard that a connection uses, with everything in it open to the test. Tests only.
+ * Fixtures for tests of connections: real sockets of this machine, one end taken out of the runtime as the acceptor does, and the
+ * part of a shard that a connection uses, fully visible to the test. Tests only.
  */
 import { strict as assert } from "node:assert";
 import { allocateArena, Arena } from "../../partitions/shared/arena.ts";
@@ -15,7 +15,7 @@ import { Writer } from "../protocol/writer.ts";
 import { RequestMemory } from "./request_memory.ts";
 import { AnswerMemory } from "./answer_memory.ts";
 
-/** A connected pair: the broker's end as a descriptor, the client's as the runtime has it. */
+/** A connected pair: the broker's end as a descriptor, the client's end as a connection of the runtime. */
 export class SocketPair implements Disposable {
   readonly fd: number;
   readonly peer: Deno.TcpConn;
@@ -35,7 +35,7 @@ export class SocketPair implements Disposable {
     return new SocketPair(handoff.take(accepted), peer);
   }
 
-  /** Waits, without the runtime, until the broker's end is ready. @returns the readiness bits, 0 when it never was */
+  /** Waits, without the runtime, until the broker's end is ready. @returns the readiness bits, 0 after the timeout */
   ready(interest: number): number {
     using epoll = new Epoll(1);
     epoll.add(this.fd, interest);
@@ -49,7 +49,7 @@ export class SocketPair implements Disposable {
     return epoll.wait(0) > 0;
   }
 
-  /** Sends from the client and waits until the first of it has arrived. */
+  /** Sends from the client and waits until the first bytes have arrived. */
   async send(bytes: Uint8Array): Promise<void> {
     await this.write(bytes);
     this.ready(READABLE);
@@ -72,7 +72,7 @@ export class SocketPair implements Disposable {
     return bytes.subarray(0, filled);
   }
 
-  /** Gives the broker's end away. @returns the descriptor, which its receiver closes */
+  /** Hands the broker's end over. @returns the descriptor, which its receiver closes */
   release(): number {
     this.#isClosed = true;
     return this.fd;
@@ -112,7 +112,7 @@ export class FakeShard implements ConnectionShard {
   readonly answers = new AnswerMemory(1);
   readonly counts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
   requestBytesMax = 100 * 1024 * 1024;
-  /** Requests that were handed over, as copies of their bytes. */
+  /** Requests that were handled, as copies of their bytes. */
   readonly requests: Uint8Array[] = [];
   /** What a handler would do. */
   handle: (connection: Connection) => void = () => {};
@@ -121,14 +121,14 @@ export class FakeShard implements ConnectionShard {
   readonly loads: (() => void)[] = [];
   readonly #later: Connection[] = [];
   readonly memory = new RequestMemory(this.arena, { budgetBytes: Infinity, requestBytesMax: 100 * 1024 * 1024 });
-  /** Times that the broker was asked to make room for an answer. */
+  /** How often the broker was asked to make room for an answer. */
   roomsCount = 0;
 
   get isWaitingForMemory(): boolean {
     return this.memory.waitingCount > 0;
   }
 
-  /** The landing block goes, as when a shard ends: what is then in use of the arena has leaked. */
+  /** Releases the landing block, as at the end of a shard. What is then in use of the arena has leaked. */
   releaseLanding(): void {
     this.memory.releaseLanding();
   }
@@ -149,7 +149,7 @@ export class FakeShard implements ConnectionShard {
     this.#later.push(connection);
   }
 
-  /** The next turn, for the connections that have more to handle, until none has. */
+  /** Runs the next turn of the connections that have more to handle, until none has. */
   takeTurns(): void {
     while (this.#later.length > 0) this.#later.shift()?.onTurn();
   }
@@ -181,10 +181,10 @@ export class FakeShard implements ConnectionShard {
 
 /** The API of a test's requests. */
 export const FETCH = fetchApi;
-/** Header of a test's requests but for their number. */
+/** Header of a test's requests, except their number. */
 export const HEADER = { apiKey: 1, apiVersion: 4, clientId: null };
 
-/** A request frame: its body is a number, then bytes of that number. @param length of the body */
+/** A request frame. Its body is a number, then bytes of that number. @param length of the body, in bytes */
 export function frame(id: number, length = 12): Uint8Array {
   const bytes = new Uint8Array(4 + length).fill(id);
   const view = new DataView(bytes.buffer);
@@ -200,12 +200,12 @@ export function sizePrefix(size: number): Uint8Array {
   return bytes;
 }
 
-/** The numbers of the requests that were handed over. */
+/** The numbers of the requests that were handled. */
 export function ids(shard: FakeShard): number[] {
   return shard.requests.map((bytes) => new DataView(bytes.buffer).getInt32(0));
 }
 
-/** Keeps every request waiting, as a fetch that waits. */
+/** Keeps every request waiting, like a fetch that waits. */
 export function collectExchanges(shard: FakeShard): RequestExchange[] {
   const exchanges: RequestExchange[] = [];
   shard.handle = ({ pipeline }) => {

@@ -1,17 +1,17 @@
 /**
  * How long a turn of a shard may take. Each part of a turn (requests, work cut into slices, mail of other shards, answers) does at
- * least one thing and then stops at its end; what is left goes on in the next turn, which does not wait. So a turn takes about
- * TURN_MS however much arrives, and answers leave at least that often. Runs on shards.
+ * least one thing and then stops at its end. Work that is left over continues in the next turn, which does not wait. So a turn takes
+ * about as long as its last part ends, however much arrives, and answers are sent at least that often. Runs on shards.
  */
 import type { Clock } from "../../storage/mod.ts";
 
 /** Ends of the parts of a turn, in milliseconds from its beginning. */
 export const turnPart = { requests: 4, slices: 6, mail: 8, answers: 10 } as const;
 
-/** Longest time that one connection, or one piece of work, keeps the shard at a stretch. */
+/** Longest time that one connection, or one piece of work, occupies the shard in a row. */
 export const STRETCH_MS = 2;
 
-/** The time of one turn. It reads the clock as seldom as it can: that takes 85 ns, a small produce 10 µs. */
+/** The time of one turn. It reads the clock as rarely as possible: a reading takes 85 ns, a small produce 10 µs. */
 export class TurnBudget {
   readonly #clock: Clock;
   #beganMs = 0;
@@ -20,29 +20,29 @@ export class TurnBudget {
   #partEndMs = 0;
   #stretchEndMs = 0;
 
-  /** @param clock tells how much of the turn is over */
+  /** @param clock measures how much of the turn is over */
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#read();
   }
 
-  /** A turn begins. @returns monotonic ms */
+  /** Begins a turn. @returns monotonic ms */
   begin(): number {
     this.#beganMs = this.#read();
     return this.#beganMs;
   }
 
-  /** The turn ends. @returns how long it took in ms */
+  /** Ends the turn. @returns how long it took in ms */
   end(): number {
     return this.#read() - this.#beganMs;
   }
 
-  /** When the last turn ended, or another part of this one did; monotonic ms. */
+  /** When the last turn, or the last part of this one, ended; monotonic ms. */
   get nowMs(): number {
     return this.#nowMs;
   }
 
-  /** The next part begins. @param endMs when it ends, from `turnPart` */
+  /** Begins the next part. @param endMs when it ends, from `turnPart` */
   enter(endMs: number): void {
     this.#partEndMs = this.#beganMs + endMs;
   }
@@ -52,12 +52,12 @@ export class TurnBudget {
     return this.#read() >= this.#partEndMs;
   }
 
-  /** One connection, or one piece of work, begins its stretch; whoever was before it has asked `isSpent`. */
+  /** Begins the stretch of one connection or piece of work. It uses the clock reading of the `isSpent` before it. */
   beginStretch(): void {
     this.#stretchEndMs = this.#nowMs + STRETCH_MS;
   }
 
-  /** Whether it has to let the others go on. */
+  /** Whether the stretch is over, so that others have to be served. */
   get isStretchOver(): boolean {
     return this.#read() >= this.#stretchEndMs;
   }

@@ -9,7 +9,7 @@ import { turnPart } from "./turn_budget.ts";
 
 const REQUEST_MS = 1;
 
-/** A shard whose requests take a millisecond each and are answered at once; `served` says whose they were. */
+/** A shard whose requests take a millisecond each and are answered at once. `served` lists the connections in order. */
 function busyShard() {
   const clock = new ManualClock();
   const fixture = new ShardFixture({ clock });

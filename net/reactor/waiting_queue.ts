@@ -1,8 +1,8 @@
 /**
- * Who waits for one thing, in the order of coming, and what each of them needs of it. Pure; runs on shards.
+ * Waiters for one resource in order of arrival, with the amount that each needs. Pure; runs on shards.
  */
 
-/** The queue. `Waiter` waits once at a time. */
+/** The queue. A `Waiter` is in it once at most. */
 export class WaitingQueue<Waiter, Need> {
   readonly #needs = new Map<Waiter, Need>();
 
@@ -11,38 +11,38 @@ export class WaitingQueue<Waiter, Need> {
     return this.#needs.size;
   }
 
-  /** What the first one needs, undefined when nobody waits. */
+  /** What the first waiter needs, undefined when nobody waits. */
   get firstNeed(): Need | undefined {
     return this.#needs.values().next().value;
   }
 
-  /** Whether this one waits. */
+  /** Whether this waiter is in the queue. */
   has(waiter: Waiter): boolean {
     return this.#needs.has(waiter);
   }
 
-  /** It waits from now on, behind the others. */
+  /** Adds a waiter at the end. */
   add(waiter: Waiter, need: Need): void {
     this.#needs.set(waiter, need);
   }
 
-  /** It waits no more. */
+  /** Removes a waiter. */
   delete(waiter: Waiter): void {
     this.#needs.delete(waiter);
   }
 
   /**
-   * Grants what the first ones need, until one of them needs more than there is: those behind it do not get ahead. Who begins to wait
-   * meanwhile has its turn at the next call.
-   * @param hasRoom for a need @param grant to one that does not wait any more @param mayGoOn asked after each
+   * Grants what the first waiters need, until one of them needs more than there is. Those behind it do not overtake. A waiter that is
+   * added meanwhile is served by the next call.
+   * @param hasRoom for a need @param grant to a waiter that was removed from the queue @param mayContinue asked after each grant
    */
-  grant(hasRoom: (need: Need) => boolean, grant: (waiter: Waiter) => void, mayGoOn: () => boolean): void {
+  grant(hasRoom: (need: Need) => boolean, grant: (waiter: Waiter) => void, mayContinue: () => boolean): void {
     for (let left = this.#needs.size; left > 0; left--) {
       const [first] = this.#needs;
       if (first === undefined || !hasRoom(first[1])) return;
       this.#needs.delete(first[0]);
       grant(first[0]);
-      if (!mayGoOn()) return;
+      if (!mayContinue()) return;
     }
   }
 }

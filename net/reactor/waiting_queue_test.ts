@@ -3,7 +3,7 @@ import { WaitingQueue } from "./waiting_queue.ts";
 
 const always = () => true;
 
-Deno.test("WaitingQueue.grant() serves in the order of coming, and nobody gets ahead of one that needs more than there is", () => {
+Deno.test("WaitingQueue.grant() serves in order of arrival, and nobody overtakes a waiter that needs more than there is", () => {
   const queue = new WaitingQueue<string, number>();
   for (const [waiter, need] of [["a", 2], ["b", 5], ["c", 1]] as const) queue.add(waiter, need);
   let room = 3;
@@ -16,7 +16,7 @@ Deno.test("WaitingQueue.grant() serves in the order of coming, and nobody gets a
   assert.deepEqual([served, queue.count, queue.firstNeed], [["a", "b", "c"], 0, undefined]);
 });
 
-Deno.test("WaitingQueue.grant() stops when it may not go on, and leaves who waits again to the next call", () => {
+Deno.test("WaitingQueue.grant() stops when it may not continue, and leaves a waiter that is added again to the next call", () => {
   const queue = new WaitingQueue<string, number>();
   for (const waiter of ["a", "b"]) queue.add(waiter, 1);
   const served: string[] = [];
@@ -30,7 +30,7 @@ Deno.test("WaitingQueue.grant() stops when it may not go on, and leaves who wait
   assert.deepEqual([served, queue.count], [["a", "b"], 1]);
 });
 
-Deno.test("WaitingQueue.delete() takes out one that goes, also while others are served", () => {
+Deno.test("WaitingQueue.delete() removes a waiter, also while others are served", () => {
   const queue = new WaitingQueue<string, number>();
   for (const waiter of ["a", "b", "c"]) queue.add(waiter, 1);
   const served: string[] = [];

@@ -1,12 +1,12 @@
 /**
- * Brings cold parts of segment files into the page cache for shards that would otherwise wait for the disk with everything they
- * own. A few at a time, in the order they were asked for. Runs on the main isolate, which only awaits.
+ * Loads cold parts of segment files into the page cache. Otherwise a shard would wait for the disk, and with it all its partitions
+ * and connections. It reads a few ranges at a time, in the order of the requests. Runs on the main isolate, which only awaits.
  */
 import { loadPages } from "../../storage/control.ts";
 
-/** Reads under way at a time: enough to keep a disk busy, few enough to leave the thread pool to others. */
+/** Reads under way at a time: enough to keep a disk busy, and few enough to leave the thread pool to others. */
 const READS_MAX = 8;
-/** Bytes loaded behind what was asked for: a consumer that catches up wants them next, and then finds them. */
+/** Bytes loaded beyond the requested range, because a consumer that catches up reads them next. */
 const READAHEAD_BYTES = 2 * 1024 * 1024;
 
 /** A range of an open file. */
@@ -16,7 +16,7 @@ export interface FileRange {
   readonly length: number;
 }
 
-/** Of an index so many bytes are read at a time. */
+/** An index is read in pieces of this many bytes. */
 const CHUNK_BYTES = 256 * 1024;
 
 /** The reader. */
@@ -24,12 +24,12 @@ export class ColdReader {
   readonly #waiting: (() => Promise<void>)[] = [];
   #active = 0;
 
-  /** Loads a range; the descriptor must stay open until then. */
+  /** Loads a range. The descriptor must stay open until the promise settles. */
   load({ fd, position, length }: FileRange): Promise<void> {
     return this.#add(() => loadPages({ fd, position, length: length + READAHEAD_BYTES }));
   }
 
-  /** Loads whole files: indexes, of a few megabytes at most. One that cannot be read is left to whoever looks into it then. */
+  /** Loads whole index files of a few megabytes at most. A file that cannot be read is skipped; its later reader sees the error. */
   loadFiles(paths: readonly string[]): Promise<void> {
     return this.#add(async () => {
       for (const path of paths) await readThrough(path);
@@ -50,7 +50,7 @@ export class ColdReader {
   }
 }
 
-/** Reads a file for the page cache's sake. @returns when that is done, or the disk refused */
+/** Reads a file to bring it into the page cache. @returns settles when the file is read, or when the disk refused */
 async function readThrough(path: string): Promise<void> {
   const failed = () => null;
   using file = await Deno.open(path).catch(failed);

@@ -1,18 +1,18 @@
 /**
- * A connection that is transferred to a shard: from the acceptor, or from the shard that served it before. The descriptor belongs
+ * A connection on its way to a shard, from the acceptor or from the shard that served it before. The descriptor belongs
  * to the isolate that reads the record. Runs on the main isolate and on shards.
  */
 import type { Outbox, RingRecord } from "../../partitions/mod.ts";
 import * as message from "../../partitions/shared/messages.ts";
 
-/** What the next owner of a connection has to know of it. */
+/** What the next owner has to know about a connection. */
 export interface ConnectionTransfer {
   readonly fd: number;
-  /** Number of the listener that accepted it. */
+  /** Index of the listener that accepted it. */
   readonly listener: number;
   /** How often one shard has transferred it to another. */
   readonly transfers: number;
-  /** What the main isolate counts it by (connection_limits.ts). */
+  /** Number by which the main isolate counts it (connection_limits.ts). */
   readonly peer: number;
   /** Where its context lies in the arena of the shard that transfers it; absent: it has none yet. */
   readonly context?: ContextPlace;
@@ -36,7 +36,7 @@ export function sendConnection(outbox: Outbox, transfer: ConnectionTransfer): vo
   outbox.commit();
 }
 
-/** The transfer that a record carries, null when it is a record of another kind. */
+/** The transfer in a record, null for a record of another kind. */
 export function transferOf({ ints, int }: RingRecord): ConnectionTransfer | null {
   if (ints[int] !== message.kind.connection) return null;
   const length = ints[int + message.connection.length] as number;

@@ -1,7 +1,7 @@
 /**
- * The shards as the main isolate sees them: starts their workers, posts changes of the image and waits until all applied them,
- * answers their control calls, transfers connections to them, stops them. When one fails, all are told to end: the broker is
- * never half alive. Runs on the main isolate; never blocks.
+ * The shards as the main isolate sees them. It starts their workers, posts changes of the image and waits until all shards applied
+ * them, answers their control calls, transfers connections to them, and stops them. When one shard fails, all others are stopped, so
+ * that the broker never runs with a part of its shards. Runs on the main isolate and never blocks.
  */
 import { assert } from "../../storage/base/assert.ts";
 import {
@@ -28,16 +28,16 @@ import { sendConnection } from "./connection_transfer.ts";
 import { ColdReader } from "./cold_reader.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 
-/** What every shard is started with, beside its number and the shared memory. */
+/** What every shard starts with, besides its number and the shared memory. */
 export type ShardSettings = Omit<ShardStart, "type" | "shard" | "state">;
 
-/** What the pool tells. */
+/** Callbacks of the pool. */
 export interface ShardPoolEvents {
-  /** A sentence about a log that was recovered or could not be opened. */
+  /** A log was recovered or could not be opened. @param text a sentence for the operator */
   onWarning(text: string): void;
-  /** Connections ended that the limits count. @param peers what they were transferred with */
+  /** Connections that the limits count have ended. @param peers the numbers of their transfers */
   onClosed(peers: readonly number[]): void;
-  /** A shard failed; all are being told to end. */
+  /** A shard failed; all others are being stopped. */
   onFailure(error: Error): void;
 }
 
@@ -48,7 +48,7 @@ interface Member {
   posted: number;
   /** Connections ever transferred to it. */
   transferred: number;
-  /** It has closed everything, or died. */
+  /** It has closed everything, or its worker died. */
   hasEnded: boolean;
 }
 
@@ -58,7 +58,7 @@ interface Awaited {
   readonly reject: (error: Error) => void;
 }
 
-/** What `#awaitAll` waits for, beside the positive numbers of deltas and of partitions that are handed over. */
+/** What `#awaitAll` waits for. The positive numbers are those of deltas and of partitions that are handed over. */
 const READY = 0;
 const DRAINED = -1;
 const STOPPED = -2;
@@ -79,16 +79,16 @@ export class ShardPool {
   #failure: Error | null = null;
   #isFlushing = false;
   readonly #coldReader = new ColdReader();
-  /** Work for shards on other threads. */
+  /** Work for shards that runs on other threads. */
   readonly #jobs = new Set<Promise<void>>();
   #isStarted = false;
   #stopping: Promise<void> | null = null;
-  /** The workers have ended: nothing may be sent to them, their eventfds are closed. */
+  /** The workers have ended and their eventfds are closed, so nothing may be sent to them. */
   #isOver = false;
   #isClean = true;
   #onEnded: (() => void) | null = null;
 
-  /** Starts the workers; they load their modules while the caller reads the metadata. */
+  /** Starts the workers. They load their modules while the caller reads the metadata. */
   constructor(shardsCount: number, events: ShardPoolEvents) {
     this.shardsCount = shardsCount;
     this.#events = events;
@@ -108,7 +108,7 @@ export class ShardPool {
     }
   }
 
-  /** Lets the shards open their logs. Settles when every shard serves. @param control answers their calls */
+  /** Lets the shards open their logs. Settles when every shard serves. @param control answers their control calls */
   start(settings: ShardSettings, control: ControlPlane): Promise<void> {
     this.#control = control;
     return this.#awaitAll(READY, () => {
@@ -120,20 +120,20 @@ export class ShardPool {
     });
   }
 
-  /** Makes a change known. Settles when every shard has applied it. */
+  /** Publishes a change of the image. Settles when every shard has applied it. */
   publish(delta: ImageDelta): Promise<void> {
     const sequence = this.#nextSequence++;
-    return this.#tellAll(sequence, { type: "delta", sequence, delta });
+    return this.#postToAll(sequence, { type: "delta", sequence, delta });
   }
 
-  /** Asks a shard to hand a partition over, for another one to open. Settles when it has tried. @returns whether it did */
+  /** Asks a shard to hand a partition over to another one. Settles when the shard has tried. @returns whether it succeeded */
   async handOver({ shard, slot }: { shard: number; slot: number }): Promise<boolean> {
     const sequence = this.#nextSequence++;
     await this.#await(sequence, 1, () => this.#post(shard, { type: "handOver", sequence, slot }));
     return this.watermarks.read(slot, emptyWatermarks()).state === partitionState.handedOver;
   }
 
-  /** Microseconds a shard ever waited for work; wraps at 2^32. */
+  /** Microseconds that a shard has waited for work in total; wraps at 2^32. */
   waitedUs(shard: number): number {
     return this.#isolates.get(shard, ISOLATE.waited);
   }
@@ -143,12 +143,12 @@ export class ShardPool {
     return this.#members.map((_, shard) => readTurnTimes(this.#isolates, shard));
   }
 
-  /** Handlers of each shard that threw, ever, and cost their connection; wraps at 2^32. */
+  /** How many handlers of each shard threw, each of which closed its connection; wraps at 2^32. */
   handlerFailures(): number[] {
     return this.#members.map((_, shard) => this.#isolates.get(shard, ISOLATE.handlerFailures) >>> 0);
   }
 
-  /** Transfers a connection to the shard with the fewest, which owns the descriptor from now on. */
+  /** Transfers a connection to the shard with the fewest connections. That shard then owns the descriptor. */
   transfer(connection: AcceptedConnection): void {
     let chosen = 0;
     for (const shard of this.#members.keys()) {
@@ -162,7 +162,7 @@ export class ShardPool {
     if (outbox.isBacklogged) this.#drainLater();
   }
 
-  /** Whether the stop was a clean one: no shard failed, and each closed all its logs. */
+  /** Whether the stop was clean: no shard failed, and each closed all its logs. */
   get isClean(): boolean {
     return this.#failure === null && this.#isClean;
   }
@@ -178,7 +178,7 @@ export class ShardPool {
   }
 
   /**
-   * Stops all shards: sockets and logs closed, cleanly unless one failed (`isClean` tells). Settles when all have ended.
+   * Stops all shards: sockets and logs are closed, cleanly unless a shard failed (see `isClean`). Settles when all have ended.
    * Idempotent.
    */
   stop(): Promise<void> {
@@ -187,24 +187,24 @@ export class ShardPool {
   }
 
   async #stop(): Promise<void> {
-    // Before the start a worker only waits for its first message.
+    // Before the start, a worker only waits for its first message.
     const hasEnded = !this.#isStarted || await this.#endShards();
     this.#isOver = true;
     for (const { worker } of this.#members) worker.terminate();
     for (const { reject } of this.#awaited.values()) reject(new Error("The broker has stopped"));
     this.#awaited.clear();
-    // A shard that hangs could still signal a descriptor whose number is another file's by then.
+    // A shard that hangs could otherwise signal a descriptor whose number belongs to another file by then.
     if (hasEnded) releaseSharedState(this.#state);
   }
 
-  /** @returns whether all shards said that nothing is open any more */
+  /** @returns whether all shards reported that everything is closed */
   async #endShards(): Promise<boolean> {
     try {
-      // Twice, because what the jobs answer makes shards give back what they borrowed for them.
-      await this.#tellAll(DRAINED, { type: "drain" });
+      // Twice, because the answers to the jobs make shards return what they borrowed for them.
+      await this.#postToAll(DRAINED, { type: "drain" });
       await Promise.all(this.#jobs);
-      await this.#tellAll(DRAINED, { type: "drain" });
-      await this.#tellAll(STOPPED, { type: "stop" });
+      await this.#postToAll(DRAINED, { type: "drain" });
+      await this.#postToAll(STOPPED, { type: "stop" });
     } catch (error) {
       if (error !== this.#failure) throw error;
       await this.#awaitAborts();
@@ -212,7 +212,7 @@ export class ShardPool {
     return this.#members.every(({ hasEnded }) => hasEnded);
   }
 
-  #tellAll(sequence: number, content: ToShard): Promise<void> {
+  #postToAll(sequence: number, content: ToShard): Promise<void> {
     return this.#awaitAll(sequence, () => {
       for (const shard of this.#members.keys()) this.#post(shard, content);
     });
@@ -234,7 +234,7 @@ export class ShardPool {
     this.#onEnded?.();
   }
 
-  /** A ring is full of connections; the shard takes them in its next turn. */
+  /** Retries while a ring is full of connections; the shard takes them in its next turn. */
   #drainLater(): void {
     if (this.#isFlushing) return;
     this.#isFlushing = true;
@@ -319,7 +319,7 @@ export class ShardPool {
       try {
         await Deno.remove(path, { recursive: true });
       } catch (error) {
-        // A segment's topic may have been deleted meanwhile; anything else waits for the next start.
+        // The segment's topic may have been deleted meanwhile. What cannot be removed for another reason is removed at the next start.
         if (!(error instanceof Deno.errors.NotFound)) this.#warn([`Cannot remove ${path}: ${String(error)}`]);
       }
     }

@@ -1,6 +1,6 @@
 /**
- * Entry module of a shard's worker: builds the shard from the start message, then alternates between the reactor and, when
- * the main isolate has posted something, one turn of the event loop to receive it. The event loop loads the group coordinator, too,
+ * Entry module of a shard's worker. It builds the shard from the start message. Then it alternates between the reactor and, when
+ * the main isolate has posted something, one turn of the event loop to receive it. The event loop also loads the group coordinator
  * when the shard gets its first groups.
  */
 /// <reference lib="deno.worker" />
@@ -48,7 +48,7 @@ declare const self: DedicatedWorkerGlobalScope;
 
 const post = (message: FromShard) => self.postMessage(message);
 
-/** A running shard and how it takes messages. */
+/** A running shard, and how it receives messages. */
 class ShardHost {
   readonly #start: ShardStart;
   readonly #image = new MetadataImage();
@@ -135,7 +135,7 @@ class ShardHost {
     this.#shard.use(new Router(apis, services));
   }
 
-  /** Opens the logs and serves until stopped. */
+  /** Opens the logs and serves until the shard is stopped. */
   async serve(): Promise<void> {
     askForShortSlices();
     this.#apply(this.#start.image, (failures) => {
@@ -150,22 +150,22 @@ class ShardHost {
       if (this.#hasMessages()) await new Promise<void>((resolve) => this.#wake = resolve);
       if (this.#groupCoordinator.isWanted) await this.#loadCoordinator();
       this.#shard.sendReady();
-      if (this.#isDrained()) this.#sayDrained();
+      if (this.#isDrained()) this.#postDrained();
     }
-    // What other shards gave back before they were drained.
+    // Receives what other shards returned before they were drained.
     this.#shard.run(() => true);
     this.#shard.dispose();
     post({ type: "stopped", isClean: this.#partitions.owned.close({ clean: true }) });
     self.close();
   }
 
-  /** Closes sockets and logs as they are: nothing is acknowledged any more, recovery sorts the files out. */
+  /** Closes sockets and logs as they are: nothing is acknowledged any more, and recovery repairs the files at the next start. */
   abandon(): void {
     this.#shard.dispose();
     this.#partitions.owned.close({ clean: false });
   }
 
-  /** Takes a message after the first. */
+  /** Receives a message after the first one. */
   receive(message: ToShard): void {
     const beganMs = systemClock.monotonicMs();
     this.#handle(message);
@@ -282,7 +282,7 @@ class ShardHost {
     post({ type: "load", id, range });
   }
 
-  /** The shard gets its first groups. Nobody is served meanwhile, for about 25 ms once in a broker's life. */
+  /** Loads the coordinator for the shard's first groups. No request is served meanwhile, for about 25 ms, once in the shard's life. */
   async #loadCoordinator(): Promise<void> {
     const beganMs = systemClock.monotonicMs();
     this.#groupCoordinator.use(await import("../../partitions/coordinators/groups/group_coordinator.ts"));
@@ -298,15 +298,15 @@ class ShardHost {
   }
 
   /**
-   * Whether it was told to drain, has done what was asked of it, and no other shard owes it an answer any more: an answer may bring a
-   * lease to give back.
+   * Whether the shard was told to drain, has finished its work, and waits for no answer of another shard. Such an answer may bring
+   * a lease that has to be returned.
    */
   #isDrained(): boolean {
     if (!this.#isDraining || !this.#shard.slices.isEmpty) return false;
     return this.#partitions.inFlight === 0 && this.#coordinators.inFlight === 0;
   }
 
-  #sayDrained(): void {
+  #postDrained(): void {
     this.#isDraining = false;
     post({ type: "drained" });
   }
@@ -315,14 +315,14 @@ class ShardHost {
     return this.#isolates.get(this.#start.shard, ISOLATE.stopping) === 1;
   }
 
-  /** Another part of the broker failed. */
+  /** Ends the shard because another part of the broker failed. */
   #abort(): void {
     this.abandon();
     post({ type: "stopped", isClean: false });
     self.close();
   }
 
-  /** The image knows a change at once, the partitions follow in the next turns. @param done gets what the disk refused */
+  /** Applies a change to the image at once; the partitions follow in the next turns. @param done gets what the disk refused */
   #apply(delta: ShardStart["image"], done: (failures: readonly string[]) => void): void {
     const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
     this.#image.apply(delta);
@@ -342,7 +342,7 @@ self.onmessage = ({ data }: MessageEvent<ToShard>) => {
   const started = new ShardHost(data);
   host = started;
   started.serve().catch((error: unknown) => {
-    // Descriptors belong to the process: without this, clients of a shard that failed would wait for ever.
+    // Descriptors belong to the process: without this, clients of a failed shard would wait for ever.
     try {
       started.abandon();
     } finally {
