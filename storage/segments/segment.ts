@@ -160,7 +160,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
       this.#largestTimestamp = batch.maxTimestamp;
       this.#offsetOfLargestTimestamp = batch.lastOffset;
     }
-    if (this.#isIndexDue()) {
+    if (this.#isIndexDue() && this.#indexes.canTake(this.#largestTimestamp)) {
       this.offsetIndex.append(batch.lastOffset, toFilePosition(this.#logFileBytes));
       // A rebuild may find more entries than appending made, and must leave the last place to the largest timestamp.
       if (!this.timeIndex.isFull) {

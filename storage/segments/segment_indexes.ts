@@ -59,6 +59,15 @@ export class SegmentIndexes implements Disposable {
     return this.offsets.isPlausible(segmentBytes) && this.times.isPlausible();
   }
 
+  /**
+   * Whether an entry can be appended to both. A rebuild may find more entries than appending made, and fill the time index: from then on
+   * the offset index takes none either whose time the other one would lack, or a search by time would begin behind what it looks for.
+   * @param largestTimestamp of the segment so far
+   */
+  canTake(largestTimestamp: number): boolean {
+    return !this.times.isFull || largestTimestamp <= this.times.timestampAt(this.times.count - 1);
+  }
+
   /** Makes room for the entries of one batch. @returns false when the disk has none @throws SystemError */
   reserve(): boolean {
     // Two time entries: the one that is due and the one that is forced when the segment closes and perhaps no block is free.

@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import {
   append,
+  findByTime,
   findInconsistencies,
   openLog,
   readAll,
@@ -11,6 +12,7 @@ import {
 } from "../../tests/log_fixture.ts";
 import { buildBatch, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { ManualClock } from "../base/clock.ts";
+import { toOffset } from "../base/units.ts";
 import type { LogConfig } from "../log/log_config.ts";
 
 /** Appends batches and tells the base offsets of the segments that came of it. */
@@ -136,6 +138,7 @@ Deno.test("Segment.replay() leaves the last place of the time index to the large
   }
   const log = openLog(directory.partition, { config: { ...config, indexIntervalBytes: 1 } });
   assert.deepEqual(log.segments().map(({ retentionTimestamp }) => retentionTimestamp), [TEST_TIMESTAMP + 19]);
+  for (let i = 0; i < 20; i++) assert.equal(findByTime(log, TEST_TIMESTAMP + i, toOffset(20))?.offset, i);
   assert.ok(log.close({ clean: true }));
   assert.deepEqual(findInconsistencies(directory.partition), []);
 });
