@@ -233,7 +233,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   #beginAgain(unknown: readonly number[]): void {
     this.#hasWaited = true;
     let next = 0;
-    this.#services.slices.later({
+    this.#services.slices.resumeLater({
       step: () => {
         const tag = unknown[next++] as number;
         const { data } = this.#parts[tag] as ProducePart;

@@ -6,7 +6,7 @@
  */
 import { refuseGroupRequest } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
-import { authorize, partAllowed } from "../requests/authorization.ts";
+import { authorize, splitAllowed } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { askGroup, groupPermission } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
@@ -47,7 +47,7 @@ export function handleOffsetCommit(
     // The coordinator refuses an id that nobody has.
     return known === undefined || authorize(context, "READ", { type: "TOPIC", name: known });
   };
-  const { allowed, denied } = partAllowed(topics, isAllowed);
+  const { allowed, denied } = splitAllowed(topics, isAllowed);
   const asker = { exchange, services };
   if (denied.length === 0) return askGroup({ apiKey: API_KEY, groupId, request }, asker);
   const deniedRequest = { ...request, topics: denied };

@@ -10,7 +10,7 @@
 import type { GroupResponse } from "../../partitions/coordinators/groups/group_apis.ts";
 import { refuseGroupRequest } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
-import { authorize, partAllowed } from "../requests/authorization.ts";
+import { authorize, splitAllowed } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { askGroup, askGroups } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
@@ -128,7 +128,7 @@ function visibilityFor({ context, apiVersion }: RequestExchange, { image }: Shar
 
 function screen(topics: readonly OffsetFetchRequestTopic[] | null, isVisible: Visibility): Screened {
   if (topics === null || topics.every(isVisible)) return { asked: topics, denied: NONE_DENIED };
-  const { allowed, denied } = partAllowed(topics, isVisible);
+  const { allowed, denied } = splitAllowed(topics, isVisible);
   return { asked: allowed, denied: denied.map(denyTopic) };
 }
 

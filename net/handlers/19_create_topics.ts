@@ -8,7 +8,7 @@
  * Not done: policies (`create.topic.policy.class.name`).
  */
 import { api } from "../requests/api.ts";
-import { authorize, CLUSTER, partAllowed } from "../requests/authorization.ts";
+import { authorize, CLUSTER, splitAllowed } from "../requests/authorization.ts";
 import { askControl } from "../requests/control/control_question.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
@@ -42,7 +42,7 @@ export function handleCreateTopics(
   const { context, apiVersion } = exchange;
   const isAllowed = (name: string) =>
     authorize(context, "CREATE", CLUSTER) || authorize(context, "CREATE", { type: "TOPIC", name });
-  const { allowed: topics, denied } = partAllowed(request.topics, ({ name }) => isAllowed(name));
+  const { allowed: topics, denied } = splitAllowed(request.topics, ({ name }) => isAllowed(name));
   askControl({ name: "createTopics", args: { request: { ...request, topics }, apiVersion } }, {
     control: services.control,
     exchange,

@@ -5,7 +5,7 @@
  * id (KIP-516).
  */
 import { api } from "../requests/api.ts";
-import { authorize, CLUSTER, partAllowed } from "../requests/authorization.ts";
+import { authorize, CLUSTER, splitAllowed } from "../requests/authorization.ts";
 import { askControl } from "../requests/control/control_question.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
@@ -49,7 +49,7 @@ export function handleDeleteTopics(
     return found === undefined || isDeletable(found, context);
   };
   const named: Named[] = [...request.topicNames.map((name) => ({ name, topicId: ZERO_UUID })), ...request.topics];
-  const { allowed, denied } = partAllowed(named, isAllowed);
+  const { allowed, denied } = splitAllowed(named, isAllowed);
   const refused = denied.map((topic) => refuse(topic, context));
   const partitions = new Map(allowed.map((topic) => [nameOf(topic, services), countOf(topic, services)]));
   const asked: DeleteTopicsRequest = { ...request, topicNames: [], topics: allowed };

@@ -5,7 +5,7 @@
  * right after it succeeds on any connection.
  */
 import { api } from "../requests/api.ts";
-import { authorize, partAllowed } from "../requests/authorization.ts";
+import { authorize, splitAllowed } from "../requests/authorization.ts";
 import { askControl } from "../requests/control/control_question.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
@@ -36,7 +36,7 @@ export function handleCreatePartitions(
   { control, image }: ShardServices,
 ): void {
   const { context } = exchange;
-  const { allowed: topics, denied } = partAllowed(
+  const { allowed: topics, denied } = splitAllowed(
     request.topics,
     ({ name }) => authorize(context, "ALTER", { type: "TOPIC", name }),
   );

@@ -2,7 +2,7 @@
  * OffsetDelete, API key 47 (KIP-496): forgets committed offsets of topics that nobody in the group reads. One version.
  */
 import { api } from "../requests/api.ts";
-import { authorize, partAllowed } from "../requests/authorization.ts";
+import { authorize, splitAllowed } from "../requests/authorization.ts";
 import type { RequestExchange } from "../requests/exchange.ts";
 import { askGroup, groupPermission } from "../requests/group_questions.ts";
 import type { ShardServices } from "../requests/handler.ts";
@@ -33,7 +33,7 @@ export function handleOffsetDelete(
 ): void {
   const { context } = exchange;
   const { groupId } = request;
-  const { allowed, denied } = partAllowed(
+  const { allowed, denied } = splitAllowed(
     request.topics,
     ({ name }) => authorize(context, "READ", { type: "TOPIC", name }),
   );

@@ -10,7 +10,7 @@
 import type { PartitionImage, TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
 import { api } from "../requests/api.ts";
-import { authorize, authorizedOperations, partAllowed } from "../requests/authorization.ts";
+import { authorize, authorizedOperations, splitAllowed } from "../requests/authorization.ts";
 import { NO_LEADER } from "../requests/cluster_view.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
@@ -59,7 +59,7 @@ export function handleDescribeTopicPartitions(
     // The answer has no place for an error of its own: every topic bears it.
     return respond(request.topics.map(({ name }) => refused(name, errorCode.INVALID_REQUEST)), null);
   }
-  const { allowed, denied } = partAllowed(names, (name) => authorize(context, "DESCRIBE", { type: "TOPIC", name }));
+  const { allowed, denied } = splitAllowed(names, (name) => authorize(context, "DESCRIBE", { type: "TOPIC", name }));
   const limit = Math.max(1, Math.min(services.config.maxRequestPartitionSizeLimit, request.responsePartitionLimit));
   const page = new Page(services, { context, limit, isAll });
   page.add(allowed, cursor);

@@ -189,7 +189,7 @@ export class ShardConnections {
     if (this.#closedPeers.length > 0) this.#parts.onClosed(this.#closedPeers.splice(0));
   }
 
-  /** Puts a context where the next shard can read it. @returns null when there is no room */
+  /** Writes a context into the arena, where the next shard can read it. @returns null when there is no room */
   #place(context: ConnectionContext): ContextPlace | null {
     const { arena } = this.#parts;
     const writer = new Writer(64);

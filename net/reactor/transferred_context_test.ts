@@ -15,7 +15,7 @@ import { FETCH, frame, HEADER, SocketPair } from "./socket_testing.ts";
 
 const SOFTWARE = "apache-kafka-java 4.3.1";
 
-/** Answers a request that belongs to shard 1, as a client does that asks for its partitions alone. */
+/** Answers requests that belong to shard 1, like those of a client that asks for its partitions alone. */
 function belongsElsewhere({ pipeline, affinity, context }: Connection): void {
   context.clientSoftware = SOFTWARE;
   for (let requests = 0; affinity.destination === -1; requests++) {
@@ -37,7 +37,7 @@ function recordForOne({ world }: ShardFixture): RingRecord | null {
   return records[0] ?? null;
 }
 
-/** Lets shard 0 transfer a connection. @returns what shard 1 gets */
+/** Makes shard 0 transfer a connection. @returns what shard 1 receives */
 async function transferToOne(fixture: ShardFixture, pair: SocketPair): Promise<ConnectionTransfer> {
   fixture.route = belongsElsewhere;
   await pair.send(frame(0));
@@ -48,7 +48,7 @@ async function transferToOne(fixture: ShardFixture, pair: SocketPair): Promise<C
   return transfer;
 }
 
-Deno.test("Shard transfers what is known of a client with its connection, and has the memory back once it was read", async () => {
+Deno.test("Shard transfers a client's context with its connection, and gets the memory back once the other shard has read it", async () => {
   using fixture = new ShardFixture({ shardsCount: 2 });
   const { arena } = fixture.world.at(0);
   const pair = await fixture.connect();
@@ -65,12 +65,12 @@ Deno.test("Shard transfers what is known of a client with its connection, and ha
   closeDescriptor(fd);
 });
 
-Deno.test("Shard that is given a connection by another goes on with what was known of its client, and says that it has read it", async () => {
+Deno.test("Shard that receives a connection from another one continues with its context, and reports that it has read it", async () => {
   using fixture = new ShardFixture({ shardsCount: 2 });
   const { world } = fixture;
   const pair = await fixture.connect();
   const { context: sent, ...transfer } = await transferToOne(fixture, pair);
-  // Shard 1 gives it back: the bytes lie in its own arena then.
+  // Shard 1 transfers it back, so the bytes are in its own arena then.
   const bytes = world.at(0).arena.memory.bytes.slice(sent!.block, sent!.block + sent!.length);
   const block = world.at(1).arena.allocate(bytes.length);
   world.at(1).arena.memory.bytes.set(bytes, block);
@@ -94,7 +94,7 @@ Deno.test("Shard that is given a connection by another goes on with what was kno
   ]);
 });
 
-Deno.test("Shard keeps a connection, and serves it, for as long as there is no room for what is known of its client", async () => {
+Deno.test("Shard keeps a connection, and serves it, as long as there is no room for its context", async () => {
   using fixture = new ShardFixture({ shardsCount: 2 });
   const { arena } = fixture.world.at(0);
   const pair = await fixture.connect();

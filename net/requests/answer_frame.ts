@@ -1,5 +1,5 @@
 /**
- * An answer as a frame: its size, its header, its body, with holes where slices of files go. Runs on shards.
+ * An answer as a frame: its size, its header and its body, with holes for slices of files. Runs on shards.
  *
  *     size int32 | response header | body … [hole: bytes of a slice] … body
  */
@@ -10,7 +10,7 @@ import type { FileSlice } from "../reactor/file_slice.ts";
 const FRAME_BYTES_MAX = 0x7fff_ffff;
 const SIZE_BYTES = 4;
 
-/** Gives back the file slices of a response that will not be sent. */
+/** Returns the leases of a response that will not be sent. */
 export function releaseHoles(holes: readonly { payload: RecordsPayload }[]): void {
   for (const { payload } of holes) if (!(payload instanceof Uint8Array)) (payload as FileSlice).release();
 }
@@ -22,9 +22,9 @@ export function beginFrame(writer: Writer): void {
 }
 
 /**
- * Encodes the body behind the header and tells the size, with the slices that fill the holes.
- * @returns why the protocol cannot carry the answer, or null: a text that repeats a client's long text can cause that, and an answer of
- * very many bytes; the slices were given back then
+ * Encodes the body behind the header, and sets the size, which includes the slices that fill the holes.
+ * @returns null, or why the protocol cannot carry the answer: it repeats a client's overlong text, or it has too many bytes. The leases
+ * of its slices have then been returned.
  */
 export function completeFrame(writer: Writer, encodeBody: (writer: Writer) => void): string | null {
   try {

@@ -1,6 +1,6 @@
 /**
  * How an API is declared: one row beside its handler, from which everything else derives. The router, ApiVersions and the table of
- * README.md read the list of all rows (net/handlers/mod.ts), which `deno task generate` writes from the files of that folder.
+ * README.md read the list of all rows (net/handlers/mod.ts). `deno task generate` writes that list from the files of the folder.
  * Runs on shards.
  */
 import { assert } from "../../storage/base/assert.ts";
@@ -11,41 +11,41 @@ import type { RequestExchange } from "./exchange.ts";
 import type { ShardServices } from "./handler.ts";
 import type { QuotaKind } from "./quotas.ts";
 
-/** What a shard does with a request of an API. */
+/** Handles a request of an API on a shard. */
 export type Handler<Request, Response> = (
   request: Request,
   exchange: RequestExchange<Response>,
   services: ShardServices,
 ) => void;
 
-/** A handler whose API the caller has looked up: what it decoded is what the handler takes. */
+/** A handler of any API. The caller has looked up the API, so the decoded request has the handler's type. */
 export type AnyHandler = Handler<never, unknown>;
 
 /** An API that this broker answers. */
 export interface ServedApi extends Api {
   /** Makes the handler of one shard. */
   readonly handlerOf: (services: ShardServices) => AnyHandler;
-  /** What a client has to be allowed to do; absent: the handler asks about what the request names. */
+  /** Permission that the request needs as a whole; absent when the handler checks what the request names. */
   readonly needs?: Permission<never, unknown>;
-  /** What the bytes of its requests are counted as, beside one request. */
+  /** Quota that counts the bytes of its requests, in addition to the quota of requests. */
   readonly bytesQuota?: QuotaKind;
-  /** Answers a version that is not served; absent: such a request closes its connection. */
+  /** Answers a version that is not served; absent when such a request closes its connection. */
   readonly handleUnserved?: (exchange: RequestExchange) => void;
 }
 
-/** The row of an API, with `handle`, or with `handlerOf` where a handler keeps something for its shard. */
+/** The row of an API, with `handle`, or with `handlerOf` where a handler keeps state for its shard. */
 export type ApiRow<Request, Response> =
   & {
     readonly key: number;
     readonly name: string;
     readonly served: Versions;
-    /** Absent: what is served. */
+    /** Defaults to the served versions. */
     readonly advertised?: Versions;
     readonly request: Message<Request, unknown>;
     readonly response: Message<unknown, Response>;
-    /** Absent: `REQUEST_ELEMENTS_MAX`. */
+    /** Defaults to `REQUEST_ELEMENTS_MAX`. */
     readonly elementsMax?: number;
-    /** Absent: the handler may change something. */
+    /** Defaults to false: the handler may change something. */
     readonly isReadOnly?: boolean;
     readonly needs?: Permission<Request, Response>;
     readonly bytesQuota?: QuotaKind;
@@ -55,7 +55,7 @@ export type ApiRow<Request, Response> =
     readonly handlerOf: (services: ShardServices) => Handler<Request, Response>;
   });
 
-/** Declares an API. @param row in which the messages say what the handler takes and answers */
+/** Declares an API. @param row whose messages determine the types of the handler's request and response */
 export function api<Request, Response>(row: ApiRow<Request, Response>): ServedApi {
   assert(row.request.apiKey === row.key && row.response.apiKey === row.key, "a row has the messages of its key");
   return {

@@ -1,21 +1,21 @@
 /**
- * Whether a connection may do something: the one place that asks its authorizer. A row of an API says what its request needs as a
- * whole, and the router asks; handlers ask about the resources that a request names. Runs on shards.
+ * Checks whether a connection may do something. This is the only place that asks its authorizer. An API's row declares what its
+ * requests need as a whole, and the router checks that; handlers check the resources that a request names. Runs on shards.
  *
  * Which operations a kind of resource knows is from Kafka's AclEntry.supportedOperations (4.3).
  */
 import { type Operation, operations, type Resource, type ResourceType } from "./authorizer.ts";
 import type { ConnectionContext } from "./connection_context.ts";
 
-/** Whose request it is, as far as it is asked what he may do. */
+/** The part of a connection that authorization reads. */
 type Client = Pick<ConnectionContext, "authorizer" | "principal">;
 
-/** What a client has to be allowed to do before its request is handled. */
+/** What a client must be allowed to do before its request is handled. */
 export interface Permission<Request, Response> {
   readonly operation: Operation;
-  /** What to. */
+  /** The resource of the operation. */
   readonly resourceOf: (request: Request) => Resource;
-  /** The answer to a client that may not. */
+  /** The answer to a client without the permission. */
   readonly refuse: (request: Request, apiVersion: number) => Response;
 }
 
@@ -29,13 +29,13 @@ const operationsOf: { readonly [T in ResourceType]: readonly Operation[] } = {
   TRANSACTIONAL_ID: ["DESCRIBE", "WRITE", "TWO_PHASE_COMMIT"],
 };
 
-/** Says whether a connection may do something. */
+/** Whether a connection may do something. */
 export function authorize({ authorizer, principal }: Client, operation: Operation, resource: Resource): boolean {
   return authorizer.allows(principal, operation, resource);
 }
 
-/** Parts what a request names into what the client may do something to, and the rest. */
-export function partAllowed<Item>(
+/** Splits what a request names into the allowed and the denied items. */
+export function splitAllowed<Item>(
   items: readonly Item[],
   isAllowed: (item: Item) => boolean,
 ): { allowed: Item[]; denied: Item[] } {
@@ -43,7 +43,7 @@ export function partAllowed<Item>(
   return { allowed, denied };
 }
 
-/** All that a connection may do to a resource, as the bit field that clients get. */
+/** All operations that a connection may do on a resource, as the bit field of responses. */
 export function authorizedOperations(client: Client, resource: Resource): number {
   let bits = 0;
   for (const operation of operationsOf[resource.type]) {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { testContext } from "../reactor/socket_testing.ts";
-import { authorize, authorizedOperations, CLUSTER, partAllowed } from "./authorization.ts";
+import { authorize, authorizedOperations, CLUSTER, splitAllowed } from "./authorization.ts";
 import type { Authorizer } from "./authorizer.ts";
 import { refuseConfigAccess } from "./config_access.ts";
 
-/** Allows what is listed: "User:a READ TOPIC t". */
+/** Allows what is listed, for example "User:a READ TOPIC t". */
 function allowing(...rules: string[]): Authorizer {
   return {
     allows: (principal, operation, { type, name }) => rules.includes(`${principal} ${operation} ${type} ${name}`),
@@ -20,17 +20,17 @@ Deno.test("authorize() asks the connection's authorizer about its principal", ()
   assert.ok(authorize(testContext(), "ALTER", CLUSTER), "without an authorizer everything is allowed");
 });
 
-Deno.test("authorizedOperations() has the bits of KIP-430 for what is allowed and no other", () => {
+Deno.test("authorizedOperations() has the bits of KIP-430 for allowed operations and no other", () => {
   const authorizer = allowing("User:ANONYMOUS READ TOPIC t", "User:ANONYMOUS DESCRIBE TOPIC t");
   assert.equal(authorizedOperations({ ...testContext(), authorizer }, { type: "TOPIC", name: "t" }), 1 << 3 | 1 << 8);
 });
 
-Deno.test("partAllowed() keeps the order of both parts", () => {
-  assert.deepEqual(partAllowed([1, 2, 3, 4], (item) => item % 2 === 0), { allowed: [2, 4], denied: [1, 3] });
-  assert.deepEqual(partAllowed([], () => true), { allowed: [], denied: [] });
+Deno.test("splitAllowed() keeps the order of both parts", () => {
+  assert.deepEqual(splitAllowed([1, 2, 3, 4], (item) => item % 2 === 0), { allowed: [2, 4], denied: [1, 3] });
+  assert.deepEqual(splitAllowed([], () => true), { allowed: [], denied: [] });
 });
 
-Deno.test("refuseConfigAccess() asks about the topic, the group, or the cluster for everything else", () => {
+Deno.test("refuseConfigAccess() checks the topic, the group, or the cluster for everything else", () => {
   const context = { ...testContext(), authorizer: allowing("User:ANONYMOUS ALTER_CONFIGS TOPIC t") };
   const refusals = [2, 32, 4, 8, 77].map((resourceType) =>
     refuseConfigAccess(context, "ALTER_CONFIGS", { resourceType, resourceName: "t" })

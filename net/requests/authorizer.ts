@@ -1,11 +1,11 @@
 /**
- * What can be done to what, and who decides whether a principal may. There is no authorizer yet, so everything is allowed, as in
- * Apache Kafka without `authorizer.class.name`. Runs on shards.
+ * Operations, resources, and the authorizer that decides what a principal may do. There is no authorizer yet, so everything is
+ * allowed, as in Apache Kafka without `authorizer.class.name`. Runs on shards.
  *
  * Names and numbers are those of Kafka's AclOperation and ResourceType.
  */
 
-/** Operations with their numbers, which are bits of the "authorized operations" of Metadata and DescribeCluster (KIP-430). */
+/** Operations with their numbers, which are bit positions in the "authorized operations" of Metadata and DescribeCluster (KIP-430). */
 export const operations = {
   READ: 3,
   WRITE: 4,
@@ -20,23 +20,23 @@ export const operations = {
   TWO_PHASE_COMMIT: 15,
 } as const;
 
-/** What is done. */
+/** An operation on a resource. */
 export type Operation = keyof typeof operations;
 
 /** Kinds of resource. */
 export type ResourceType = "TOPIC" | "GROUP" | "CLUSTER" | "TRANSACTIONAL_ID";
 
-/** What it is done to. */
+/** A resource of an operation. */
 export interface Resource {
   readonly type: ResourceType;
   readonly name: string;
 }
 
-/** Decides. */
+/** Decides what principals may do. */
 export interface Authorizer {
-  /** Whether a principal may do something. @param principal "User:name" */
+  /** Whether a principal may do an operation. @param principal "User:name" */
   allows(principal: string, operation: Operation, resource: Resource): boolean;
 }
 
-/** The authorizer of a broker that has none. */
+/** The authorizer of a broker without one. */
 export const allowsAll: Authorizer = { allows: () => true };

@@ -4,7 +4,7 @@ import { type ClientConnection, clusterOfOne, ClusterView, NO_LEADER } from "./c
 const INSIDE: ClientConnection = { listenerName: "INSIDE", localHost: "192.0.2.7", localPort: 19092 };
 const OUTSIDE: ClientConnection = { listenerName: "OUTSIDE", localHost: "192.0.2.7", localPort: 29092 };
 
-/** Broker 1 is this one, 2 has an address inside and outside, 3 inside alone. */
+/** Broker 1 is this one. Broker 2 has an address inside and outside, broker 3 only inside. */
 const three = new ClusterView({
   clusterId: "test-cluster",
   controllerId: 3,
@@ -23,7 +23,7 @@ const three = new ClusterView({
   ],
 });
 
-Deno.test("ClusterView.brokersFor() gives each client the addresses of its own listener, and leaves out who has none there", () => {
+Deno.test("ClusterView.brokersFor() gives each client the addresses of its own listener, and omits brokers without one there", () => {
   assert.deepEqual(three.brokersFor(INSIDE), [
     { nodeId: 1, host: "192.0.2.7", port: 19092, rack: "a" },
     { nodeId: 2, host: "two", port: 9092, rack: null },
@@ -35,7 +35,7 @@ Deno.test("ClusterView.brokersFor() gives each client the addresses of its own l
   ]);
 });
 
-Deno.test("ClusterView.addressOf() is what brokersFor() lists, and null for who is not there or not reached", () => {
+Deno.test("ClusterView.addressOf() agrees with brokersFor(), and is null for a broker that is unknown or not reachable", () => {
   for (const client of [INSIDE, OUTSIDE]) {
     const listed = new Map(three.brokersFor(client).map((address) => [address.nodeId, address]));
     for (const nodeId of [-1, 0, 1, 2, 3, 4]) {
@@ -53,7 +53,7 @@ Deno.test("ClusterView.leaderOf() and offlineOf() follow what the client can rea
   assert.deepEqual([three.clusterId, three.controllerId], ["test-cluster", 3]);
 });
 
-Deno.test("clusterOfOne() names this broker alone, at the end of the client's connection unless its listener is advertised", () => {
+Deno.test("clusterOfOne() names this broker alone, at its end of the client's connection unless the listener is advertised", () => {
   const advertisedListeners = [{ name: "OUTSIDE", host: "one.example.org", port: 443 }];
   const plain = clusterOfOne("c", { nodeId: 5, advertisedListeners: null });
   const advertised = clusterOfOne("c", { nodeId: 5, advertisedListeners });

@@ -1,15 +1,15 @@
-/** Who may see or change configs: of a topic, of a group, of brokers and everything else, which is a matter of the cluster. Runs on shards. */
+/** Decides who may read or change configs: those of topics and groups by their resource, all others by the cluster. Runs on shards. */
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
 import { authorize, CLUSTER } from "./authorization.ts";
 import type { ConnectionContext } from "./connection_context.ts";
 
-/** Why a client may not. */
+/** Why a client has no access. */
 export type ConfigRefusal =
   | "TOPIC_AUTHORIZATION_FAILED"
   | "GROUP_AUTHORIZATION_FAILED"
   | "CLUSTER_AUTHORIZATION_FAILED";
 
-/** Whether a client may see or change the configs of a resource. @returns null when it may */
+/** Whether a client may read or change the configs of a resource. @returns null when it may */
 export function refuseConfigAccess(
   context: ConnectionContext,
   operation: "DESCRIBE_CONFIGS" | "ALTER_CONFIGS",

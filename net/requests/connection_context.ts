@@ -1,6 +1,7 @@
 /**
- * Who and what a connection is, made once when a shard receives it, and kept when another shard does. The router asks it whether a request may be handled and charges
- * it, handlers ask it about what a request names; nobody else decides. Runs on shards.
+ * Facts about one connection and its client. The context is created when a shard receives the connection, and it moves along when the
+ * connection is transferred. The router checks it before a request is handled and charges the request to it; handlers check
+ * what a request names. Nothing else decides about access. Runs on shards.
  */
 import { assert } from "../../storage/base/assert.ts";
 import type { Reader } from "../protocol/reader.ts";
@@ -9,43 +10,43 @@ import { allowsAll, type Authorizer } from "./authorizer.ts";
 import type { RefusedBatches } from "./produce/refused_batches.ts";
 import { noQuotas, type Quotas } from "./quotas.ts";
 
-/** What a connection is made of. */
+/** The two ends of a connection. */
 export interface ConnectionEnds {
   /** Name of the listener that accepted it ("PLAINTEXT"). */
   readonly listenerName: string;
-  /** The broker's own end of the connection: what Metadata advertises unless `advertised.listeners` is set. */
+  /** The broker's own end of the connection, which Metadata advertises unless `advertised.listeners` is set. */
   readonly localHost: string;
   readonly localPort: number;
-  /** Address that the client connected from. */
+  /** Address from which the client connected. */
   readonly peerHost: string;
 }
 
 /** A connection as handlers see it. */
 export interface ConnectionContext extends ConnectionEnds {
-  /** Authenticated principal; "User:ANONYMOUS" until security comes. */
+  /** Authenticated principal; "User:ANONYMOUS" until there is security. */
   readonly principal: string;
-  /** What the principal may do. */
+  /** Decides what the principal may do. */
   readonly authorizer: Authorizer;
-  /** What it may use. */
+  /** How much it may use. */
   readonly quotas: Quotas;
   /** Client id of the latest request, "" when it sent none. */
   clientId: string;
-  /** Client library and its version from ApiVersions v3, "unknown" before. */
+  /** Client library and its version from ApiVersions v3; "unknown" before that request. */
   clientSoftware: string;
-  /** Batches of idempotent producers that were refused; absent: none was. */
+  /** Batches of idempotent producers that were refused; absent while there are none. */
   refusedBatches?: RefusedBatches;
 }
 
 /**
- * Encodes what is known of the client, for the shard that the connection is transferred to. Each request names the client id anew, and
- * refused batches tie a connection to its shard.
+ * Encodes the facts about the client for the shard that the connection is transferred to. The client id is left out because each
+ * request names it, and refused batches are left out because a connection that has some is not transferred.
  */
 export function encodeContext(writer: Writer, { principal, clientSoftware }: ConnectionContext): void {
   writer.string(principal);
   writer.string(clientSoftware);
 }
 
-/** The context of a connection that another shard has transferred. @param reader stands at what `encodeContext()` wrote */
+/** Decodes the context of a connection that another shard has transferred. @param reader stands at the bytes of `encodeContext()` */
 export function decodeContext(reader: Reader, ends: ConnectionEnds): ConnectionContext {
   const context = {
     ...newContext(ends),
@@ -56,7 +57,7 @@ export function decodeContext(reader: Reader, ends: ConnectionEnds): ConnectionC
   return context;
 }
 
-/** The context of a new connection: nobody has said who he is, everything is allowed, nothing is counted. */
+/** The context of a new connection: the client is anonymous, everything is allowed, and nothing is counted. */
 export function newContext(ends: ConnectionEnds): ConnectionContext {
   return {
     ...ends,

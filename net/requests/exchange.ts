@@ -1,6 +1,6 @@
 /**
- * A request on its way to an answer. The answer to the oldest request of a connection is encoded straight into what the connection
- * sends; one that is early is encoded and kept until its turn (pipeline.ts). Runs on shards.
+ * A request until its answer. The answer to the oldest request of a connection is encoded directly into what the connection
+ * sends. An answer before its turn is encoded and kept (pipeline.ts). Runs on shards.
  */
 import { assert, AssertionError } from "../../storage/base/assert.ts";
 import type { Affinity } from "../reactor/affinity.ts";
@@ -23,20 +23,20 @@ interface KeptResponse {
 
 /** What a pipeline needs of its connection. */
 export interface PipelineOwner {
-  /** The arena block where the request lies that is being handled. */
+  /** The arena block of the request that is being handled. */
   readonly currentBlock: number;
-  /** Holds a block that somebody holds. */
+  /** Adds a hold to a block that is already held. */
   retainBlock(block: number): void;
-  /** Ends a hold. */
+  /** Ends one hold. */
   releaseBlock(block: number): void;
   readonly context: ConnectionContext;
-  /** Where the connection belongs. */
+  /** Decides which shard the connection belongs to. */
   readonly affinity: Affinity;
   /** The shard's writer, for one encoding at a time. */
   readonly writer: Writer;
   /** A request ended without an answer, so that there may be room for the next one. */
   onEnded(): void;
-  /** Takes an encoded response over to the socket. */
+  /** Moves an encoded response to the connection's sender. */
   sendEncoded(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): void;
   /** A handler threw. */
   onHandlerFailure(): void;
@@ -47,19 +47,19 @@ export interface PipelineOwner {
 /** What a request needs of the pipeline that it is in. */
 export interface ExchangePipeline {
   readonly owner: PipelineOwner;
-  /** The request that others of its API wait for. */
+  /** The request that later requests of its API wait for. */
   waiting: RequestExchange | null;
-  /** Whether the connection has gone. */
+  /** Whether the connection has closed. */
   readonly isClosed: boolean;
-  /** What decoded requests take on the heap, on the whole shard. */
+  /** What the decoded requests of the whole shard take on the heap. */
   readonly totals: { readonly weights: RequestWeights };
   /** Whether a request is the oldest. */
   isHead(exchange: RequestExchange): boolean;
-  /** A request has its answer, or needs none, before its turn. */
+  /** A request has its answer before its turn, or needs none. */
   keep(exchange: RequestExchange, keptBytes: number): void;
   /** Counts what a decoded request takes until it is answered. */
   weigh(exchange: RequestExchange, bytes: number): void;
-  /** The oldest request is over: sends what its successors kept. */
+  /** The oldest request has ended: sends what its successors kept. */
   advance(): void;
 }
 
@@ -69,19 +69,19 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
   readonly #row: Api;
   readonly #pipeline: ExchangePipeline;
   readonly #block: number;
-  /** How long the client has to pause. */
+  /** How long the client has to pause, in ms. */
   #throttleTimeMs = 0;
   #state: "waiting" | "kept" | "done" = "waiting";
   #kept: KeptResponse | null = null;
   #drop: (() => void) | null = null;
-  /** Belongs to the pipeline: requests behind this one are handled when it is over. */
+  /** Owned by the pipeline: requests behind this one are not handled before it has ended. */
   holdsFollowers = false;
   #holdsUntilAnswered = false;
-  /** Belongs to the pipeline: bytes of memory that the request takes while it has no answer. */
+  /** Owned by the pipeline: bytes of memory that the request takes while it has no answer. */
   heldBytes = 0;
-  /** Belongs to the pipeline: bytes of its answer while that is not its turn. */
+  /** Owned by the pipeline: bytes of its answer while earlier requests are unanswered. */
   keptBytes = 0;
-  /** Belongs to the router: bytes of heap that the decoded request takes. */
+  /** Owned by the router: bytes of heap that the decoded request takes. */
   weightBytes = 0;
 
   /** @param header the request's @param row its API @param pipeline of its connection */
@@ -100,7 +100,7 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     return this.#pipeline.owner.context;
   }
 
-  /** Keeps the request's bytes where they are, until `releaseBlock()`; while it is handled for the first time, or somebody keeps them. */
+  /** Holds the request's bytes until `releaseBlock()`. Allowed during its first handling, and while another hold lasts. */
   retainBlock(): void {
     this.#pipeline.owner.retainBlock(this.#block);
   }
@@ -115,7 +115,7 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     return this.#pipeline.owner.affinity;
   }
 
-  /** Whether the connection has gone, so that nobody wants the answer. */
+  /** Whether the connection has closed, so that the answer is not needed. */
   get isAbandoned(): boolean {
     return this.#pipeline.isClosed;
   }
@@ -126,14 +126,14 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
   }
 
   /**
-   * Lets the requests behind this one wait until it is answered, as Kafka does with all: for one that waits for others, and
-   * changes what those behind it mean.
+   * Lets the requests behind this one wait until it is answered, as Kafka does with all requests. Used for a request that waits for
+   * others and changes the outcome of the requests behind it.
    */
   holdFollowers(): void {
     this.holdsFollowers = this.#holdsUntilAnswered = true;
   }
 
-  /** Lets requests of the same API behind this one wait until it is answered: one waits for records at a time. */
+  /** Lets later requests of the same API wait until this one is answered, so that one of them waits for records at a time. */
   holdSameApi(): void {
     this.#pipeline.waiting = this;
   }
@@ -150,7 +150,7 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     };
   }
 
-  /** The request is not on the heap any more, or is counted elsewhere: it waits, perhaps for days. */
+  /** Ends the count of the request's heap memory: it may wait for days, and is no longer on the heap or is counted elsewhere. */
   releaseMemory(): void {
     this.#pipeline.weigh(this, 0);
   }
@@ -165,7 +165,7 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
   fail(error: unknown): void {
     if (!this.#row.isReadOnly || error instanceof AssertionError) throw error;
     this.#pipeline.owner.onHandlerFailure();
-    // Some answers have an error for each of their parts only, and nothing is known of those.
+    // Some answers have an error for each of their parts only, and the parts are unknown here.
     const declared = this.#row.response.fields["errorCode"];
     if (this.isWaiting && declared !== undefined && placeOf(declared, this.apiVersion) !== "absent") {
       this.respond({ errorCode: errorCode.UNKNOWN_SERVER_ERROR } as Response);
@@ -219,7 +219,7 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     if (this.#pipeline.isClosed) return;
     if (!this.#pipeline.isHead(this)) return this.#pipeline.keep(this, 0);
     this.#pipeline.advance();
-    // Nothing is sent, so nothing else would look at a connection that stopped reading because its pipeline was full.
+    // Nothing is sent, so nothing else would resume a connection that stopped reading because its pipeline was full.
     this.#pipeline.owner.onEnded();
   }
 
@@ -231,7 +231,7 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     this.#drop = drop;
   }
 
-  /** Sends what was kept. @returns whether the request is over, so that the next one is the head */
+  /** Sends the kept answer. @returns whether the request has ended, so that the next one is the oldest */
   release(): boolean {
     const kept = this.#kept;
     if (kept !== null) {
@@ -242,7 +242,7 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     return this.#state === "done";
   }
 
-  /** The connection has gone. */
+  /** Drops the request, because its connection has closed. */
   abandon(): void {
     if (this.#kept !== null) releaseHoles(this.#kept.holes);
     this.#kept = null;

@@ -57,7 +57,7 @@ function answer(records: RecordsPayload | null = null) {
   return { responses: [{ topic: "t", partitions: [partition] }] };
 }
 
-Deno.test("Pipeline sends answers in request order, whatever the order they are given in", () => {
+Deno.test("Pipeline sends answers in request order, whatever the order in which they are given", () => {
   const { connection, pipeline, push } = create();
   const [first, second, third, fourth] = [push(1), push(2), push(3), push(4)];
   third.respond(answer());
@@ -82,7 +82,7 @@ Deno.test("RequestExchange.respond() writes the size of everything that follows,
   assert.equal(slice.released, 0, "the sender owns the slice now");
 });
 
-Deno.test("Pipeline.abandon() tells what waits to drop, once, and gives the slices of kept answers back", () => {
+Deno.test("Pipeline.abandon() drops each waiting request once, and returns the slices of kept answers", () => {
   const { connection, pipeline, push } = create();
   const slice = new FakeSlice();
   const [first, second] = [push(1), push(2)];
@@ -98,7 +98,7 @@ Deno.test("Pipeline.abandon() tells what waits to drop, once, and gives the slic
   assert.deepEqual(connection.sent, []);
 });
 
-Deno.test("RequestExchange.respondNothing() tells the connection that there is room in its pipeline", () => {
+Deno.test("RequestExchange.respondNothing() reports to the connection that its pipeline has room", () => {
   const { connection, pipeline, push } = create();
   const [first, second] = [push(1), push(2)];
   second.respondNothing();
@@ -115,7 +115,7 @@ Deno.test("RequestExchange.respond() twice is a broken invariant", () => {
   assert.throws(() => exchange.respond(answer()), /answered once/);
 });
 
-Deno.test("RequestExchange.beginSlices() holds the requests behind it to its end, or to the answer where it is told to meanwhile", () => {
+Deno.test("RequestExchange.beginSlices() holds later requests until its end, or until the answer after holdFollowers()", () => {
   for (const isToldTo of [false, true]) {
     const { pipeline, push } = create();
     const exchange = push(1);
@@ -129,7 +129,7 @@ Deno.test("RequestExchange.beginSlices() holds the requests behind it to its end
   }
 });
 
-Deno.test("Pipeline counts for a request that is answered before its turn its answer alone, and lets those behind it go on", () => {
+Deno.test("Pipeline counts only the answer of a request that is answered before its turn, and lets later requests continue", () => {
   for (const hasAnswer of [true, false]) {
     const { connection, pipeline, push } = create();
     const { totals } = pipeline;

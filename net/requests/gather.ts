@@ -1,12 +1,12 @@
 /**
- * Answers a request that asks partitions one question each: spreads it over the shards, waits for all answers, and puts them together in
- * the order of the request. A handler says what it asks of a partition, and how an answer becomes a part of the response.
+ * Answers a request that asks partitions one question each. It sends the questions to the shards, waits for all answers, and puts them
+ * together in the order of the request. A handler defines the question to a partition, and how an answer becomes part of the response.
  *
  *   gather() ─► topics, one after the other: authorized? known? ─► ask() ─► partition's shard ─► part()
- *      └─ a step for each partition, as far as the turn goes (slices.ts) ─┘            all parts there ─► respond()
+ *      └─ a step for each partition, while the turn has time (slices.ts) ─┘            all parts there ─► respond()
  *
- * Always: `respond()` runs once, when every partition that was asked has answered; parts stand as the request named their partitions.
- * Runs on shards.
+ * Always: `respond()` runs once, when every partition that was asked has answered. Parts are in the order in which the request named
+ * their partitions. Runs on shards.
  */
 import {
   type Answered,
@@ -23,23 +23,23 @@ import type { Exchange, ShardServices } from "./handler.ts";
 import type { SlicedWork } from "./slices.ts";
 import { TopicCursor } from "./topic_cursor.ts";
 
-/** What a request wants to know. `Named` is what it names of a partition, `Part` what its answer says of it. */
+/** A question to many partitions. `Named` is what the request says of a partition, `Part` what the response says of it. */
 export interface Gathering<Named, Ask extends object, Answer extends object, Part> {
   readonly question: Question<Ask, Answer>;
-  /** The topics of the request and what it names of each. */
+  /** The topics of the request, and what it names of each. */
   readonly topics: readonly NamedTopic<Named>[];
-  /** What becomes of a partition that is named more than once: each is asked, each is INVALID_REQUEST, or the last one counts. */
+  /** How to treat a partition that is named more than once: ask each time, answer INVALID_REQUEST each time, or use the last one. */
   readonly repeated: "each" | "refused" | "last";
-  /** What the client must be allowed to do with a topic; absent: its row says what the request needs as a whole. */
+  /** What the client must be allowed to do with each topic; absent when the API's row declares what the request needs. */
   readonly operation?: Operation;
   readonly indexOf: (named: Named) => number;
-  /** Why no partition of a known topic is asked, as an error code. */
+  /** Error code for the partitions of a known topic that is not asked, otherwise NONE. */
   readonly refuseTopic?: (topic: TopicImage) => number;
-  /** What a known partition is asked, or why it is not, as an error code. */
+  /** The question to a known partition, or the error code with which it is refused. */
   readonly ask: (named: Named) => Ask | number;
-  /** The part of the response. @param answer `question.nothing` unless the code is NONE */
+  /** Makes the part of the response. @param answer `question.nothing` unless the code is NONE */
   readonly part: (named: Named, code: number, answer: Readonly<Answer>) => Part;
-  /** Answers, or asks on. @param topics with their parts, as the request has them */
+  /** Answers, or asks further questions. @param topics with their parts, in the order of the request */
   readonly respond: (topics: readonly GatheredTopic<Part>[]) => void;
 }
 
@@ -55,7 +55,7 @@ export interface GatheredTopic<Part> {
   readonly partitions: Part[];
 }
 
-/** Asks. What does not fit into this turn goes on in later ones. */
+/** Sends the questions. What does not fit into this turn continues in later turns. */
 export function gather<Named, Ask extends object, Answer extends object, Part>(
   gathering: Gathering<Named, Ask, Answer, Part>,
   exchange: Exchange<never>,
@@ -72,13 +72,13 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
   readonly #topics: readonly NamedTopic<Named>[];
   readonly #cursor;
   readonly #refused: ReadonlySet<string>;
-  /** What was named, and its part of the response, which is there once it was refused or answered. */
+  /** What was named, and its part of the response, which exists once it was refused or answered. */
   readonly #named: Named[] = [];
   readonly #parts: Part[] = [];
-  /** Of the topic that the cursor is at. */
+  /** The topic at the cursor. */
   #topic: TopicImage | undefined;
   #topicCode: number = errorCode.NONE;
-  /** Questions, and one for the steps themselves. */
+  /** Unanswered questions, and one for the steps themselves. */
   #unanswered = 1;
 
   constructor(gathering: Gathering<Named, Ask, Answer, Part>, exchange: Exchange<never>, services: ShardServices) {
@@ -120,7 +120,7 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
     this.#endOne();
   }
 
-  /** Begins with a topic. */
+  /** Begins with the next topic. */
   #enter(name: string): void {
     this.#topic = this.#services.image.topic(name);
     this.#topicCode = this.#refuseTopic(name, this.#topic);
@@ -178,7 +178,7 @@ function repeatedIn<Named>(topics: readonly NamedTopic<Named>[], indexOf: (named
   return repeated;
 }
 
-/** Each topic and each partition once, where they are named first, with what is named last. */
+/** Each topic and each partition once, at its first position, with the values of its last one. */
 function lastOfEach<Named>(
   topics: readonly NamedTopic<Named>[],
   indexOf: (named: Named) => number,

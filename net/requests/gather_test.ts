@@ -21,7 +21,7 @@ type Topics = { name: string; partitions: Named[] }[];
 type Ask = Parameters<typeof epochEnd.serve>[1];
 type Answer = ReturnType<typeof epochEnd.answer.read>;
 
-/** Gathers from two topics of three partitions. @param by takesSteps: steps are left to the test; authorizer: who may ask */
+/** Gathers from two topics of three partitions. @param by takesSteps: the test takes the steps; authorizer: decides about the client */
 function run(
   topics: Topics,
   changes: Partial<Gathering<Named, Ask, Answer, Part>> = {},
@@ -72,7 +72,7 @@ Deno.test("gather() responds once, when the last partition has answered, in the 
   ]]);
 });
 
-Deno.test("gather() takes a step for each partition, and waits for the last step where all have answered", () => {
+Deno.test("gather() takes one step for each partition, and responds after the last step when all have answered", () => {
   const { asked, answer, responses, work: [work] } = run(
     [{ name: "t", partitions: [[0, "a"], [1, "b"]] }, { name: "u", partitions: [[2, "c"]] }],
     {},
@@ -91,7 +91,7 @@ Deno.test("gather() of a request that names no partition responds at once", () =
   for (const topics of [[], [{ name: "t", partitions: [] }]]) assert.deepEqual(run(topics).responses, [topics]);
 });
 
-Deno.test("gather() asks nobody whom it refuses: an unknown one, a refused topic, a refused question", () => {
+Deno.test("gather() asks no partition that it refuses: unknown partition, refused topic, refused question", () => {
   const UNKNOWN = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
   const codes = (topics: Topics, changes: Parameters<typeof run>[1]) => {
     const { asked, responses } = run(topics, changes);
@@ -105,7 +105,7 @@ Deno.test("gather() asks nobody whom it refuses: an unknown one, a refused topic
   assert.deepEqual(codes(one, { ask: () => 35 }), [[35, -1]]);
 });
 
-Deno.test("gather() asks a partition that is named twice each time, never, or what was named last", () => {
+Deno.test("gather() asks a partition that is named twice each time, never, or with the last values", () => {
   const topics: Topics = [
     { name: "t", partitions: [[0, "a"], [1, "b"]] },
     { name: "u", partitions: [[0, "c"]] },
@@ -122,7 +122,7 @@ Deno.test("gather() asks a partition that is named twice each time, never, or wh
   assert.deepEqual(texts("last"), [["t", "d0", "b0"], ["u", "c0"]]);
 });
 
-Deno.test("gather() asks whether the client may do its operation with a topic, once for each, and nothing without one", () => {
+Deno.test("gather() checks the client's permission once for each topic, and not at all without an operation", () => {
   const topics: Topics = [{ name: "t", partitions: [[0, "a"], [9, "b"]] }, { name: "u", partitions: [[0, "c"]] }];
   const questions: string[] = [];
   const authorizer: Authorizer = {

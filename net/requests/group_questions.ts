@@ -8,7 +8,7 @@ import type { GroupApiKey, GroupRequest, GroupResponse } from "../../partitions/
 import type { CoordinatorClient } from "../../partitions/coordinators/runtime/coordinator.ts";
 import { OFFSETS_TOPIC, refuseGroupRequest } from "../../partitions/mod.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import { authorize, partAllowed, type Permission } from "./authorization.ts";
+import { authorize, type Permission, splitAllowed } from "./authorization.ts";
 import type { Operation } from "./authorizer.ts";
 import type { RequestExchange } from "./exchange.ts";
 import type { ShardServices } from "./handler.ts";
@@ -132,7 +132,7 @@ function divide<Key extends GroupApiKey, Item, Result>(
   { items, groupIdOf, operation }: GroupsQuestion<Key, Item, Result>,
   { exchange, services }: GroupAsker,
 ): { denied: Item[]; allowed: Item[]; byShard: [shard: number, indexes: number[]][] } {
-  const { denied, allowed } = partAllowed(
+  const { denied, allowed } = splitAllowed(
     items,
     (item) => authorize(exchange.context, operation, { type: "GROUP", name: groupIdOf(item) }),
   );

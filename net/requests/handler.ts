@@ -1,7 +1,7 @@
 /**
- * What a handler is: one API's behaviour on a shard. The router decodes the request, the handler asks the partitions or the control
- * plane and answers through the exchange, at once or on a later turn of the reactor. A handler cannot await: the reactor
- * holds the isolate, and promises do not run under it.
+ * What a handler is: one API's behaviour on a shard. The router decodes the request. The handler asks the partitions or the control
+ * plane, and answers through the exchange, at once or in a later turn of the reactor. A handler cannot await, because the reactor
+ * holds the isolate and promises do not run under it.
  */
 import type { Clock, NativeMemory } from "../../storage/mod.ts";
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
@@ -21,46 +21,46 @@ import type { TopicWaits } from "./produce/topic_waits.ts";
 export interface Exchange<Response> extends SlicedRequest {
   readonly apiVersion: number;
   readonly context: ConnectionContext;
-  /** Counts what the request used, beside what the router knows: the answer tells the client how long to pause for it. */
+  /** Counts what the request used beyond what the router counts. The answer says how long the client has to pause for it. */
   charge(kind: QuotaKind, amount: number): void;
-  /** Answers; the throttle time is added. Responses leave in request order, whatever the order of these calls. */
+  /** Answers; the throttle time is added. Responses are sent in request order, whatever the order of these calls. */
   respond(response: Response): void;
   /** Ends a request that has no answer (acks=0). */
   respondNothing(): void;
-  /** Closes the connection: what Kafka does where no error code can be told. @param reason for the log */
+  /** Closes the connection, as Kafka does where no error code fits. @param reason for the log */
   close(reason: string): void;
   /**
-   * Counts the memory of the request also when its client goes meanwhile: for who works on it elsewhere.
-   * @returns ends that; called once
+   * Keeps the memory of the request counted after its client has disconnected, for work that continues elsewhere.
+   * @returns ends the count; called once
    */
   holdMemory(): () => void;
-  /** Runs `drop` if the connection goes before the request ended, so that what waits is let go. */
+  /** Runs `drop` if the connection closes before the request has ended, to release what waits. */
   onAbandoned(drop: () => void): void;
 }
 
-/** What handlers may use on their shard. */
+/** Services of a shard that handlers may use. */
 export interface ShardServices {
   readonly shard: number;
   readonly shardsCount: number;
-  /** What this broker answers; ApiVersions lists it. */
+  /** The APIs of this broker, which ApiVersions lists. */
   readonly apis: readonly Api[];
   readonly partitions: ShardPartitions;
   readonly purgatory: Purgatory;
-  /** Runs what a request has to do with many partitions. */
+  /** Runs the work of a request on many partitions. */
   readonly slices: SliceRunner;
   readonly watermarks: WatermarkTable;
-  /** Memory that requests lie in. */
+  /** The memory that holds requests. */
   readonly arena: NativeMemory;
   readonly image: MetadataImage;
   readonly control: ControlClient;
-  /** Requests that wait for topics. */
+  /** Requests that wait for topics to be created. */
   readonly topicWaits: TopicWaits;
-  /** The coordinators of groups, of this shard and of the others. */
+  /** The coordinators of groups on all shards. */
   readonly groups: CoordinatorAccess<GroupApis>;
   readonly clock: Clock;
   /** A random number from 0 up to 1. */
   readonly random: () => number;
-  /** This broker. */
+  /** Node id of this broker. */
   readonly nodeId: number;
   /** The brokers as clients see them. */
   readonly cluster: ClusterView;

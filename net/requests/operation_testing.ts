@@ -1,5 +1,5 @@
 /**
- * What tests of produce and fetch share: shards whose turns the test takes, and clients whose answers have been over the wire.
+ * Fixtures for tests of produce and fetch: shards whose turns the test runs, and clients whose answers are encoded and decoded.
  * Tests only.
  */
 import assert from "node:assert/strict";
@@ -23,13 +23,13 @@ import { allAtOnce } from "./slices_testing.ts";
 import { testContext } from "../reactor/socket_testing.ts";
 import { TopicWaits } from "./produce/topic_waits.ts";
 
-/** Shards with the services that handlers get. */
+/** Shards with the services of handlers. */
 export class TestBroker implements Disposable {
   readonly world: TestShards;
   readonly images: MetadataImage[];
   readonly #config;
   readonly #topicWaits: TopicWaits[];
-  /** Answers to the questions whether changes are under way, while they are held up; else they are answered at once. */
+  /** Held answers to the question whether changes are under way; null when the question is answered at once. */
   awaited: (() => void)[] | null = null;
   readonly #control: ControlClient = {
     call: (name, _args, done) => {
@@ -53,19 +53,19 @@ export class TestBroker implements Disposable {
     );
   }
 
-  /** Makes a topic known to every shard. */
+  /** Publishes a topic to every shard. */
   create(topic: TopicImage): void {
     for (const image of this.images) image.apply({ changed: [topic], deletedIds: [] });
     assert.deepEqual(this.world.apply(topic), []);
   }
 
-  /** Tells one shard that a topic is gone. */
+  /** Deletes a topic on one shard. */
   delete(topic: TopicImage, shard: number): void {
     this.world.remove(topic, [this.world.at(shard)]);
     this.images[shard]?.apply({ changed: [], deletedIds: [topic.id] });
   }
 
-  /** What a handler on a shard may use. */
+  /** The services of handlers on a shard. */
   services(shard = 0): ShardServices {
     const { partitions, purgatory, arena } = this.world.at(shard);
     // Produce and fetch use nothing else of a shard.
@@ -86,14 +86,14 @@ export class TestBroker implements Disposable {
     });
   }
 
-  /** Lets time pass and shards find out. */
+  /** Lets time pass, and runs the shards. */
   advance(ms: number): void {
     this.world.clock.advance(ms);
     for (const { purgatory } of this.world.shards) purgatory.expire(this.world.clock.monotonicMs());
     this.world.pump();
   }
 
-  /** Asserts that every slice was given back: a log whose files are lent keeps them open when it is closed. */
+  /** Asserts that every slice was returned. A log whose files are lent keeps them open when it is closed. */
   assertNothingLent(): void {
     this.world.pump();
     for (const { partitions, files } of this.world.shards) {
@@ -107,7 +107,7 @@ export class TestBroker implements Disposable {
   }
 }
 
-/** An answer as it was sent: encoded bytes with the records in place. */
+/** An answer as it was sent: encoded bytes with the records filled in. */
 interface Sent {
   readonly bytes: Uint8Array;
 }
@@ -120,7 +120,7 @@ export class TestClient implements PipelineOwner {
   readonly pipeline: Pipeline;
   readonly closed: string[] = [];
   readonly currentBlock = 7;
-  /** Arena blocks of its requests that are held. */
+  /** How many arena blocks of its requests are held. */
   heldCount = 0;
   retainedCount = 0;
   readonly #sent: Sent[] = [];
@@ -138,7 +138,7 @@ export class TestClient implements PipelineOwner {
     return this.pipeline.push({ apiKey, apiVersion, correlationId: this.#nextId++, clientId: null }, apiOf(apiKey));
   }
 
-  /** How many answers have been sent and not been taken. */
+  /** How many answers have been sent and not yet taken. */
   get answersCount(): number {
     return this.#sent.length;
   }
@@ -168,7 +168,7 @@ export class TestClient implements PipelineOwner {
     this.#sent.push({ bytes: joined });
   }
 
-  /** A slice of a file in memory cannot be read by its descriptor alone: zeros stand for it. */
+  /** The bytes of a payload. A slice of a file in memory cannot be read by its descriptor, so zeros replace it. */
   #payloadBytes(payload: RecordsPayload): Uint8Array {
     if (payload instanceof Uint8Array) return payload;
     (payload as FileSlice).release();
@@ -193,7 +193,7 @@ export class TestClient implements PipelineOwner {
     this.heldCount--;
   }
 
-  /** Puts a batch where a request would have brought it. */
+  /** Writes a batch into the arena, as if a request had brought it. */
   place(batch: Uint8Array): { start: number; length: number } {
     const start = this.#shard.arena.allocate(Math.max(1, batch.length));
     this.#shard.arena.memory.bytes.set(batch, start);

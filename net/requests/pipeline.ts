@@ -1,22 +1,22 @@
 /**
- * The requests of a connection that are not answered yet: it puts answers back into request order, lets requests wait for one before
- * them, and counts the memory that they take. Runs on shards.
+ * The unanswered requests of a connection. The pipeline sends answers in request order, lets requests wait for an earlier one, and
+ * counts the memory that they take. Runs on shards.
  */
 import type { Api } from "../protocol/api.ts";
 import type { RequestHeader } from "../protocol/headers.ts";
 import { type ExchangePipeline, type PipelineOwner, RequestExchange } from "./exchange.ts";
 import { emptyTotals, type PipelineTotals } from "./pipeline_totals.ts";
 
-/** The requests of a connection that are not answered yet, oldest first. */
+/** The unanswered requests of a connection, oldest first. */
 export class Pipeline implements ExchangePipeline {
   readonly owner: PipelineOwner;
-  /** Belongs to the requests: the one that others of its API wait for. */
+  /** Owned by the requests: the one that later requests of its API wait for. */
   waiting: RequestExchange | null = null;
   #requests: RequestExchange[] = [];
   #isClosed = false;
   #isAdvancing = false;
   #heldBytes = 0;
-  /** What this pipeline and others take. */
+  /** Memory of this pipeline and others. */
   readonly totals: PipelineTotals;
 
   /** @param owner the connection @param totals counts the bytes of several pipelines */
@@ -30,23 +30,23 @@ export class Pipeline implements ExchangePipeline {
     return this.#requests.length;
   }
 
-  /** Bytes of memory that its requests and the answers kept behind them take. */
+  /** Bytes of memory of its requests and of the answers kept behind them. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
 
-  /** Whether the connection has gone. */
+  /** Whether the connection has closed. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** Whether the latest request has to be over before the next one is handled. */
+  /** Whether the latest request has to end before the next one is handled. */
   get isHeld(): boolean {
     const latest = this.#requests.at(-1);
     return latest !== undefined && latest.holdsFollowers && latest.isWaiting;
   }
 
-  /** Whether a request of this API has to wait for one before it. */
+  /** Whether a request of this API has to wait for an earlier one. */
   holdsBack(apiKey: number): boolean {
     const { waiting } = this;
     return waiting !== null && waiting.isWaiting && waiting.header.apiKey === apiKey;
@@ -59,13 +59,13 @@ export class Pipeline implements ExchangePipeline {
     return exchange;
   }
 
-  /** Counts the bytes of the request that was just handled, unless it has its answer. */
+  /** Counts the bytes of the request that was just handled, unless it is answered. */
   hold(bytes: number): void {
     const latest = this.#requests.at(-1);
     if (latest?.isWaiting) this.#countHeld(latest, bytes);
   }
 
-  /** A request has its answer, or needs none, before its turn, which may come in days: the answer is all that it takes until then. */
+  /** A request has its answer before its turn, or needs none. Its turn may be days away, so only the answer is counted until then. */
   keep(exchange: RequestExchange, keptBytes: number): void {
     this.#countHeld(exchange, 0);
     this.#countKept(exchange, keptBytes);
@@ -84,7 +84,7 @@ export class Pipeline implements ExchangePipeline {
     return this.#requests[0] === exchange;
   }
 
-  /** The oldest request is over: sends what its successors kept. */
+  /** The oldest request has ended: sends what its successors kept. */
   advance(): void {
     if (this.#isAdvancing) return;
     this.#isAdvancing = true;
@@ -93,7 +93,7 @@ export class Pipeline implements ExchangePipeline {
     this.#isAdvancing = false;
   }
 
-  /** The connection has gone: everything that waits is let go. */
+  /** Drops everything that waits, because the connection has closed. */
   abandon(): void {
     this.#isClosed = true;
     const requests = this.#requests;

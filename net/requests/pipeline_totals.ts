@@ -1,17 +1,17 @@
-/** What the requests of all connections of a shard take, as one object that their pipelines share. Runs on shards. */
+/** Memory of the requests of all connections of a shard, as one object that their pipelines share. Runs on shards. */
 import { RequestWeights } from "./request_weights.ts";
 
-/** What the pipelines of a shard take together. */
+/** Memory that the pipelines of a shard take together. */
 export interface PipelineTotals {
-  /** Bytes of requests without an answer. */
+  /** Bytes of unanswered requests. */
   heldBytes: number;
-  /** Bytes of answers that are not their turn. */
+  /** Bytes of answers that wait for earlier ones. */
   keptBytes: number;
-  /** What decoded requests take on the heap. */
+  /** Memory of decoded requests on the heap. */
   readonly weights: RequestWeights;
 }
 
-/** Totals of pipelines that hold nothing. */
+/** Totals of pipelines without requests. */
 export function emptyTotals(): PipelineTotals {
   return { heldBytes: 0, keptBytes: 0, weights: new RequestWeights() };
 }

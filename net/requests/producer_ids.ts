@@ -1,16 +1,16 @@
 /**
- * The producer ids that a shard may give out: a block from the control plane, which has made sure that no id of it is ever
- * given out again. Requests that come while there is none wait. Runs on shards; it cannot await.
+ * The producer ids that a shard may assign: a block from the control plane, which guarantees that none of its ids is ever
+ * assigned again. Requests that come while there is no id wait. Runs on shards; it cannot await.
  *
- * Always: an id is given out once; at most one call for a block is under way.
+ * Always: an id is assigned once; at most one request for a block is under way.
  */
 import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
 import { isFailure } from "../shards/shard_messages.ts";
 
-/** A block is asked for when so few ids are left, so that in steady use nobody waits (ProducerIdManager: 10 % of a block). */
+/** A block is requested when this few ids are left, so that in steady use no request waits (ProducerIdManager: 10 % of a block). */
 const REFILL_AT = 100;
 
-/** Gets an id, or a sentence why there is none. */
+/** Receives an id, or the sentence why there is none. */
 export type ProducerIdWaiter = (producerId: number | { readonly failure: string }) => void;
 
 /** The ids of one shard. */
@@ -19,7 +19,7 @@ export class ProducerIds {
   #waiting: ProducerIdWaiter[] = [];
   #isRefilling = false;
 
-  /** Gives out an id, now or when a block has come. */
+  /** Assigns an id, at once or when a block has come. */
   take(control: ControlClient, waiter: ProducerIdWaiter): void {
     const id = this.#next();
     if (id === null) this.#waiting.push(waiter);

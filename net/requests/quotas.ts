@@ -1,8 +1,8 @@
 /**
- * What connections use, and how long they must pause for it. There are no quotas yet, so nobody pauses. Runs on shards.
+ * Counts what connections use, and says how long they must pause for it. There are no quotas yet, so no client pauses. Runs on shards.
  *
- * The router counts every request, and the bytes of those whose row says so; a handler counts what only it knows. The answer tells the
- * client the longest pause of these.
+ * The router counts every request, and the bytes of requests whose row declares it. A handler counts what only it knows. The answer
+ * carries the longest of these pauses.
  *
  * Source of the kinds: Kafka's ClientQuotaManager, ClientRequestQuotaManager and ControllerMutationQuotaManager
  * (KIP-124, KIP-599).
@@ -11,15 +11,15 @@
 /** What is counted: bytes in, bytes out, requests, partitions created or deleted. */
 export type QuotaKind = "produce" | "fetch" | "request" | "controller-mutation";
 
-/** What a connection may use. */
+/** Quotas of a connection. */
 export interface Quotas {
   /**
    * Counts use.
-   * @param amount bytes of produce and fetch, requests, partitions
-   * @returns how long the client must pause, ms; 0 = not at all
+   * @param amount bytes for produce and fetch, otherwise requests or partitions
+   * @returns how long the client must pause in ms, 0 for not at all
    */
   charge(kind: QuotaKind, amount: number): number;
 }
 
-/** Quotas of a broker that has none. */
+/** Quotas of a broker without any. */
 export const noQuotas: Quotas = { charge: () => 0 };

@@ -1,7 +1,7 @@
 /**
- * From a whole request to its handler: reads the header, finds the API, decodes the body and calls. What cannot be
- * parsed closes that connection and nothing else; a version that is not served is answered as Kafka does: ApiVersions in
- * its v0 form (KIP-511), any other by closing. A handler that throws costs its connection alone, where it changes nothing. Runs on shards.
+ * Routes a whole request to its handler: reads the header, finds the API, decodes the body and calls the handler. Bytes that cannot be
+ * parsed close their connection and nothing else. A version that is not served is answered as by Kafka: ApiVersions in
+ * its v0 form (KIP-511), any other by closing. A handler that throws costs its connection alone when it changes nothing. Runs on shards.
  */
 import type { NativeMemory } from "../../storage/mod.ts";
 import type { Connection } from "../reactor/connection.ts";
@@ -13,7 +13,7 @@ import { decodeRequestHeader, type RequestHeader } from "../protocol/headers.ts"
 import { Reader } from "../protocol/reader.ts";
 import { weightOf } from "./request_weights.ts";
 
-/** An API and this shard's handler of it. */
+/** An API and this shard's handler for it. */
 interface Route {
   readonly api: ServedApi;
   readonly handle: AnyHandler;
@@ -21,14 +21,14 @@ interface Route {
 
 /** The router of one shard. */
 export class Router {
-  /** By API key. */
+  /** Routes by API key. */
   readonly #routes: (Route | undefined)[] = [];
   readonly #requestOf = (apiKey: number) => this.#routes[apiKey]?.api.request;
   readonly #services: ShardServices;
   readonly #memory: NativeMemory;
   readonly #reader: Reader;
 
-  /** @param apis that are served @param services what their handlers may use, and the arena that requests lie in */
+  /** @param apis that are served @param services for their handlers, with the arena that holds requests */
   constructor(apis: readonly ServedApi[], services: ShardServices) {
     for (const api of apis) this.#routes[api.key] = { api, handle: api.handlerOf(services) };
     this.#services = services;
@@ -38,7 +38,7 @@ export class Router {
 
   /**
    * Handles the request at these bytes of the arena.
-   * @returns 0, or how many elements there has to be room for before it can be handled
+   * @returns 0 when it was handled, or how many elements need room before it can be handled
    */
   route(connection: Connection, start: number, length: number): number {
     const reader = this.#reader;

@@ -30,7 +30,7 @@ const heartbeat = { groupId: "g", generationId: 1, memberId: "m" };
 /** Of Metadata. */
 const METADATA_ELEMENTS_MAX = metadataApi.elementsMax;
 
-/** A router with one handler, the requests that came through, and a connection to route for. */
+/** A router with one handler, the requests that reached it, and a connection. */
 class Fixture {
   readonly memory = nativeMemory(new ArrayBuffer(1024 * 1024));
   readonly services = servicesOf({ arena: this.memory });
@@ -39,7 +39,7 @@ class Fixture {
   readonly closed: string[] = [];
   failuresCount = 0;
   sentCount = 0;
-  /** What the handler does beside noting the request. */
+  /** What the handler does besides recording the request. */
   onRequest = () => {};
   readonly context: ConnectionContext;
   /** The latest answer. */
@@ -79,7 +79,7 @@ class Fixture {
     this.router = new Router(apis, this.services);
   }
 
-  /** Routes a frame without its size, in the middle of other bytes. */
+  /** Routes a frame without its size, between other bytes. */
   route(frame: Uint8Array): number {
     this.memory.bytes.fill(0xee).set(frame.subarray(4), START);
     const { context, pipeline, closed } = this;
@@ -127,7 +127,7 @@ Deno.test("Router.route() throws for no single flipped byte", () => {
   }
 });
 
-Deno.test("Router.route() closes on an API that is not served and on versions outside of the served range", () => {
+Deno.test("Router.route() closes on an API that is not served and on versions outside the served range", () => {
   const frame = metadataFrame(9);
   const view = new DataView(frame.buffer);
   for (const [apiKey, apiVersion] of [[0, 9], [999, 0], [-1, 0], [3, 14], [3, -1], [3, 0x7fff]] as const) {
@@ -140,7 +140,7 @@ Deno.test("Router.route() closes on an API that is not served and on versions ou
   }
 });
 
-Deno.test("Router.route() leaves ApiVersions of an unknown version to the fallback, whatever follows its header (KIP-511)", () => {
+Deno.test("Router.route() leaves an unknown version of ApiVersions to the fallback, whatever follows its header (KIP-511)", () => {
   const value = { clientSoftwareName: "x", clientSoftwareVersion: "1" };
   const frame = frameOf(apiVersionsRequest, { apiVersion: 3, correlationId: 7 }, value);
   for (const apiVersion of [5, 99, 0x7fff, -1]) {
@@ -153,7 +153,7 @@ Deno.test("Router.route() leaves ApiVersions of an unknown version to the fallba
   }
 });
 
-Deno.test("Router.route() answers UNKNOWN_SERVER_ERROR and closes when the handler of an API that changes nothing throws", () => {
+Deno.test("Router.route() answers UNKNOWN_SERVER_ERROR and closes when the handler of a read-only API throws", () => {
   const fixture = new Fixture();
   fixture.onRequest = () => {
     throw new TypeError("a bug");
@@ -161,12 +161,12 @@ Deno.test("Router.route() answers UNKNOWN_SERVER_ERROR and closes when the handl
   fixture.route(metadataFrame(13));
   assert.deepEqual([fixture.failuresCount, fixture.sentCount, fixture.closed.length], [1, 1, 1]);
   assert.match(fixture.closed[0] ?? "", /^the handler of Metadata failed, .*TypeError: a bug\n +at /);
-  // v12 has no place for an error of the whole answer.
+  // v12 has no field for an error of the whole answer.
   fixture.route(metadataFrame(12));
   assert.deepEqual([fixture.failuresCount, fixture.sentCount, fixture.closed.length], [2, 1, 2]);
 });
 
-Deno.test("Router.route() lets what a handler throws end the broker where it may have changed something, and broken invariants", () => {
+Deno.test("Router.route() stops the broker when a handler that may have changed something throws, and on a broken invariant", () => {
   const fixture = new Fixture();
   fixture.onRequest = () => {
     throw new TypeError("a bug");
@@ -181,7 +181,7 @@ Deno.test("Router.route() lets what a handler throws end the broker where it may
   assert.deepEqual([fixture.failuresCount, fixture.closed], [0, []]);
 });
 
-Deno.test("Router.route() answers by the API's row, and asks no handler, where the client may not do what the request needs", () => {
+Deno.test("Router.route() refuses by the API's row, without calling the handler, when the client lacks the permission", () => {
   const asked: unknown[] = [];
   const authorizer = { allows: (...question: unknown[]) => asked.push(question) > 1 };
   const fixture = new Fixture({ principal: "User:a", authorizer });
@@ -195,7 +195,7 @@ Deno.test("Router.route() answers by the API's row, and asks no handler, where t
   assert.deepEqual([fixture.handled.length, fixture.sentCount], [1, 1]);
 });
 
-Deno.test("Router.route() charges each request, and its bytes where the row says so; the answer tells the longest pause", () => {
+Deno.test("Router.route() charges each request, and its bytes when the row says so; the answer carries the longest pause", () => {
   const charged: unknown[] = [];
   const charge = (kind: string, amount: number) => {
     charged.push([kind, amount]);
@@ -211,7 +211,7 @@ Deno.test("Router.route() charges each request, and its bytes where the row says
   assert.equal(heartbeatResponse.decode(new Reader(fixture.sent.subarray(9)), 4).throttleTimeMs, 700);
 });
 
-Deno.test("Router.route() closes on more elements than an API allows before it makes them, and weighs those it made until they are over", () => {
+Deno.test("Router.route() closes on more elements than an API allows before decoding them, and weighs decoded ones until they end", () => {
   const fixture = new Fixture();
   const { weights } = fixture.pipeline.totals;
   const topics = (count: number) => Array.from({ length: count }, () => ({ name: "t" }));

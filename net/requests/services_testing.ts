@@ -1,14 +1,14 @@
-/** Services of a shard for tests, which give those that they use. Tests only. */
+/** Services of a shard for tests, which pass only those that they use. Tests only. */
 import type { ShardServices } from "./handler.ts";
 
-/** What a test gives: whole services, or those parts of one that it uses. */
+/** What a test passes: whole services, or the parts of one that it uses. */
 export type GivenServices = {
   readonly [Name in keyof ShardServices]?: ShardServices[Name] | PartOf<ShardServices[Name]>;
 };
 
 type PartOf<T> = T extends ((...args: never[]) => unknown) | string ? never : Partial<T>;
 
-/** Services of which a test gives some. What it does not give throws by its name as soon as somebody uses it. */
+/** Builds services from what a test passes. Any other service throws with its name when it is used. */
 export function servicesOf(given: GivenServices): ShardServices {
   const services = Object.entries(given).map(([name, value]) => [name, isPlain(value) ? throwing(name, value) : value]);
   return throwing("services", Object.fromEntries(services)) as ShardServices;
@@ -23,7 +23,7 @@ function throwing(owner: string, given: object): object {
   });
 }
 
-/** Whether it is an object that a test wrote down, and no instance of a class. */
+/** Whether a value is an object literal of a test, not an instance of a class. */
 function isPlain(value: unknown): value is object {
   return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }

@@ -1,40 +1,40 @@
 /**
- * Requests that name many partitions are carried out a step at a time: at once as far as a stretch of the turn goes, the rest on later
- * turns, one request after the other. So one request neither holds the shard nor fills the rings: no step is done while the other
- * shards owe many answers. What comes behind it on its connection waits until its last step. Runs on shards.
+ * Carries out requests that name many partitions step by step. A request starts at once and runs for a stretch of the turn. The rest
+ * runs in later turns, one request after the other. So one request neither occupies the shard nor fills the rings: no step is done
+ * while other shards owe many answers. Later requests on its connection wait until its last step. Runs on shards.
  *
- * Always: the request's bytes stay where they are until its last step, also when its client goes meanwhile; at most one request of a
+ * Always: the request's bytes are held until its last step, also when its client disconnects. At most one request of a
  * connection waits here.
  */
 import type { TurnBudget } from "../reactor/turn_budget.ts";
 
-/** What a request has to do. */
+/** The work of a request. */
 export interface SlicedWork {
   /** Does the next step; there is at least one. @returns whether there is another */
   step(): boolean;
-  /** Follows the last step. */
+  /** Called after the last step. */
   finish(): void;
 }
 
-/** The request whose work that is. */
+/** The request that the work belongs to. */
 export interface SlicedRequest {
   /**
-   * The request is carried out over several turns: its bytes stay where they are, and those behind it wait.
+   * Prepares the request for several turns: its bytes are held, and requests behind it wait.
    * @returns ends that; called once, after the last slice
    */
   beginSlices(): () => void;
-  /** What follows when a handler or a step threw: an answer that says so, and the end of the connection. @throws it, where that is not safe */
+  /** Called when a handler or a step threw: answers with an error and closes the connection. @throws the error where that is not safe */
   fail(error: unknown): void;
 }
 
-/** How handlers run such requests. */
+/** Runs sliced requests for handlers. */
 export interface SliceRunner {
-  /** Runs the request that is being handled; what does not fit into its stretch goes on in later turns. */
+  /** Runs the request that is being handled. What does not fit into its stretch continues in later turns. */
   run(work: SlicedWork, exchange: SlicedRequest): void;
-  /** Runs work of a request that has waited. Nothing of its connection waits for it. */
+  /** Runs the work of a request that has waited. Nothing on its connection waits for it. */
   resume(work: SlicedWork, exchange: SlicedRequest): void;
-  /** As `resume()`, but not before the next turn: much may become possible at once. */
-  later(work: SlicedWork, exchange: SlicedRequest): void;
+  /** Like `resume()`, but not before the next turn, because many requests may become possible at once. */
+  resumeLater(work: SlicedWork, exchange: SlicedRequest): void;
 }
 
 interface Waiting {
@@ -45,24 +45,24 @@ interface Waiting {
 
 const nothing = () => {};
 
-/** The requests of a shard that are not done. */
+/** The unfinished requests of a shard. */
 export class Slices implements SliceRunner {
   readonly #budget: TurnBudget;
   readonly #isCrowded: () => boolean;
   readonly #waiting: Waiting[] = [];
 
-  /** @param budget of the turn @param isCrowded whether so many operations wait for other shards that no more may be added */
+  /** @param budget of the turn @param isCrowded whether too many operations wait for other shards to add more */
   constructor(budget: TurnBudget, isCrowded: () => boolean) {
     this.#budget = budget;
     this.#isCrowded = isCrowded;
   }
 
-  /** Whether there is something to do now, and not only once other shards have answered. */
+  /** Whether there is work that need not wait for answers of other shards. */
   get isRunnable(): boolean {
     return this.#waiting.length > 0 && !this.#isCrowded();
   }
 
-  /** Whether nothing is left to do. */
+  /** Whether no work is left. */
   get isEmpty(): boolean {
     return this.#waiting.length === 0;
   }
@@ -78,11 +78,11 @@ export class Slices implements SliceRunner {
     if (!this.#advanceWaiting(waiting)) this.#waiting.push(waiting);
   }
 
-  later(work: SlicedWork, exchange: SlicedRequest): void {
+  resumeLater(work: SlicedWork, exchange: SlicedRequest): void {
     this.#waiting.push({ work, exchange, end: nothing });
   }
 
-  /** Goes on with what is not done, the oldest first, as far as the time goes. */
+  /** Continues unfinished work, the oldest first, while the turn has time. */
   runWaiting(): void {
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
       this.#budget.beginStretch();

@@ -13,10 +13,10 @@ class Fixture {
   readonly slices = new Slices(this.budget, () => this.isCrowded);
   /** What was done, in order. */
   readonly done: string[] = [];
-  /** Requests whose bytes are kept. */
+  /** How many requests have their bytes held. */
   keptCount = 0;
 
-  /** Handles a request of so many steps. */
+  /** Handles a request with this many steps. */
   handle(name: string, steps: number): void {
     let left = steps;
     this.budget.begin();
@@ -37,7 +37,7 @@ class Fixture {
     this.slices.run(work, exchange as Exchange<never>);
   }
 
-  /** One turn of the shard. @returns how long it took */
+  /** Runs one turn of the shard. @returns how long it took */
   turn(): number {
     const beganMs = this.budget.begin();
     this.budget.enter(turnPart.slices);
@@ -52,7 +52,7 @@ Deno.test("Slices.run() does at once what fits into a stretch, and keeps nothing
   assert.deepEqual([fixture.done.at(-1), fixture.keptCount, fixture.slices.isRunnable], ["a done", 0, false]);
 });
 
-Deno.test("Slices.runWaiting() carries on with one request after the other, a turn takes its part and no more", () => {
+Deno.test("Slices.runWaiting() continues one request after the other, and takes only its part of a turn", () => {
   const fixture = new Fixture();
   for (const name of ["a", "b"]) fixture.handle(name, 20);
   fixture.handle("small", 1);
@@ -68,7 +68,7 @@ Deno.test("Slices.runWaiting() carries on with one request after the other, a tu
   assert.deepEqual([fixture.done.at(-1), fixture.keptCount], ["b done", 0]);
 });
 
-Deno.test("Slices does no step while other shards owe too many answers, and goes on when they have answered", () => {
+Deno.test("Slices does no step while other shards owe too many answers, and continues when they have answered", () => {
   const fixture = new Fixture();
   fixture.isCrowded = true;
   fixture.handle("a", 1);
@@ -80,11 +80,11 @@ Deno.test("Slices does no step while other shards owe too many answers, and goes
   assert.deepEqual([fixture.done, fixture.keptCount], [["a", "a done"], 0]);
 });
 
-Deno.test("Slices.later() leaves what has become possible to the next turns, in its order", () => {
+Deno.test("Slices.resumeLater() leaves work to the next turns, in its order", () => {
   const fixture = new Fixture();
   for (const name of ["a", "b"]) {
     let left = 10;
-    fixture.slices.later({
+    fixture.slices.resumeLater({
       step: () => {
         fixture.clock.advance(1);
         return --left > 0;
@@ -97,7 +97,7 @@ Deno.test("Slices.later() leaves what has become possible to the next turns, in 
   assert.deepEqual(fixture.done, ["a", "b"]);
 });
 
-Deno.test("Slices.resume() tells the request of what its work throws, as runWaiting() does, and goes on with the others", () => {
+Deno.test("Slices.resume() fails the request whose work throws, as runWaiting() does, and continues with the others", () => {
   const fixture = new Fixture();
   const failures: unknown[] = [];
   const exchange = new WireExchange(1, 4);
@@ -110,7 +110,7 @@ Deno.test("Slices.resume() tells the request of what its work throws, as runWait
   };
   fixture.slices.resume(work, exchange as Exchange<never>);
   assert.deepEqual([failures.length, fixture.slices.isEmpty], [1, true]);
-  fixture.slices.later(work, exchange as Exchange<never>);
+  fixture.slices.resumeLater(work, exchange as Exchange<never>);
   assert.equal(fixture.slices.isEmpty, false);
   fixture.turn();
   assert.deepEqual([failures.length, fixture.slices.isEmpty], [2, true]);

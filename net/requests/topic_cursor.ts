@@ -1,16 +1,16 @@
 /**
- * The place in a request that names partitions by topic, for what is carried out a partition at a time (slices.ts). Topics without
- * partitions are passed over. Runs on shards.
+ * The position in a request that names partitions by topic, for requests that are carried out one partition at a time (slices.ts).
+ * Topics without partitions are skipped. Runs on shards.
  */
 
-/** The place. */
+/** The position. */
 export class TopicCursor<Topic, Partition> {
   readonly #topics: readonly Topic[];
   readonly #partitionsOf: (topic: Topic) => readonly Partition[];
   #topicIndex = 0;
   #partitionIndex = 0;
 
-  /** @param topics of the request @param partitionsOf what a topic names */
+  /** @param topics of the request @param partitionsOf the partitions that a topic names */
   constructor(topics: readonly Topic[], partitionsOf: (topic: Topic) => readonly Partition[]) {
     this.#topics = topics;
     this.#partitionsOf = partitionsOf;
@@ -27,17 +27,17 @@ export class TopicCursor<Topic, Partition> {
     return this.#partitionIndex === 0;
   }
 
-  /** The topic; not at the end. */
+  /** The current topic. Not called at the end. */
   get topic(): Topic {
     return this.#topics[this.#topicIndex] as Topic;
   }
 
-  /** The partition; not at the end. */
+  /** The current partition. Not called at the end. */
   get partition(): Partition {
     return this.#partitionsOf(this.topic)[this.#partitionIndex] as Partition;
   }
 
-  /** Goes on to the next partition. @returns whether there is one */
+  /** Advances to the next partition. @returns whether there is one */
   advance(): boolean {
     this.#partitionIndex++;
     if (this.#partitionIndex < this.#partitionsOf(this.topic).length) return true;

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { TopicCursor } from "./topic_cursor.ts";
 
-Deno.test("TopicCursor.advance() names every partition of every topic once, in order, and passes over topics without any", () => {
+Deno.test("TopicCursor.advance() names every partition of every topic once, in order, and skips topics without any", () => {
   const cases: number[][][] = [[], [[]], [[], []], [[1]], [[], [1, 2], [], [], [3], []], [[1, 2, 3], [4]]];
   for (const topics of cases) {
     const cursor = new TopicCursor(topics, (topic) => topic);

@@ -14,11 +14,11 @@ export interface ConnectionTransfer {
   readonly transfers: number;
   /** Number by which the main isolate counts it (connection_limits.ts). */
   readonly peer: number;
-  /** Where its context lies in the arena of the shard that transfers it; absent: it has none yet. */
+  /** Position of its context in the arena of the shard that transfers it; absent while it has none. */
   readonly context?: ContextPlace;
 }
 
-/** Bytes of an arena that begin with a block; whoever has read them says so. */
+/** Bytes at the start of a block of an arena. The reader reports when it has read them. */
 export interface ContextPlace {
   readonly block: number;
   readonly length: number;
@@ -49,14 +49,14 @@ export function transferOf({ ints, int }: RingRecord): ConnectionTransfer | null
   };
 }
 
-/** Tells the shard of this outbox that the context of its connection has been read. */
+/** Reports to the shard of this outbox that the context of its connection has been read. */
 export function sendContextTaken(outbox: Outbox, { block }: ContextPlace): void {
   const { ints, int } = outbox.begin(message.kind.connectionTaken);
   ints[int + message.connectionTaken.block] = block;
   outbox.commit();
 }
 
-/** The block whose context has been read, null when the record is of another kind. */
+/** The block whose context has been read, null for a record of another kind. */
 export function takenContextOf({ ints, int }: RingRecord): number | null {
   return ints[int] === message.kind.connectionTaken ? ints[int + message.connectionTaken.block] as number : null;
 }

@@ -1,5 +1,5 @@
 /**
- * A shard's line to the control plane: a call is posted to the main isolate, its result comes back as a message and goes to
+ * A shard's link to the control plane: a call is posted to the main isolate, its result comes back as a message and goes to
  * the caller's callback. Runs on shards.
  */
 import type { ControlCallName, ControlCalls, ControlClient, ControlFailure } from "../../../partitions/mod.ts";
@@ -7,7 +7,7 @@ import type { FromShard } from "../../shards/shard_messages.ts";
 
 type Done = (result: unknown) => void;
 
-/** The line. */
+/** The link. */
 export class ControlLink implements ControlClient {
   readonly #post: (message: FromShard) => void;
   readonly #waiting = new Map<number, Done>();
@@ -28,7 +28,7 @@ export class ControlLink implements ControlClient {
     this.#post({ type: "call", id, name, args });
   }
 
-  /** A result has come. @param id of the call */
+  /** A result has arrived. @param id of the call */
   receive(id: number, result: unknown): void {
     const done = this.#waiting.get(id);
     this.#waiting.delete(id);

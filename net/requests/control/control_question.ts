@@ -1,19 +1,19 @@
 /**
- * How a handler asks the control plane on the main isolate. Runs on shards.
+ * How a handler calls the control plane on the main isolate. Runs on shards.
  *
- * Always: what waits there counts as memory of requests until its result has come, also when its client has gone, so that clients that
- * ask and go cannot fill the main isolate.
+ * Always: the memory of a request counts until the result of its call has come, also when its client has disconnected. Otherwise
+ * clients that send requests and disconnect could fill the main isolate.
  */
 import type { ControlCallName, ControlCalls, ControlClient, ControlFailure } from "../../../partitions/mod.ts";
 import type { Exchange } from "../handler.ts";
 
-/** What is asked. */
+/** The call and its arguments. */
 export interface ControlQuestion<Name extends ControlCallName> {
   readonly name: Name;
   readonly args: ControlCalls[Name]["args"];
 }
 
-/** Asks. @param done gets the result on a later turn */
+/** Calls the control plane. @param done receives the result in a later turn */
 export function askControl<Name extends ControlCallName>(
   { name, args }: ControlQuestion<Name>,
   { control, exchange }: { control: ControlClient; exchange: Exchange<never> },

@@ -1,9 +1,9 @@
 /**
- * What a fetch that waits knows of its partitions: where each stood when it was read, 20 bytes each. Runs on shards.
+ * What a waiting fetch knows about its partitions: the state of each at the time of its read, 20 bytes each. Runs on shards.
  */
 import { emptyWatermarks, partitionState, type WatermarkTable } from "../../../partitions/mod.ts";
 
-/** What was read of a partition. */
+/** The result of reading a partition. */
 export interface AwaitedPartition {
   readonly slot: number;
   /** Its bytes below the high watermark at the time of the read. */
@@ -21,14 +21,14 @@ export class AwaitedPartitions {
   readonly #highWatermarkBytes: Float64Array;
   #foundBytes = 0;
 
-  /** @param read what the reads found */
+  /** @param read results of the reads */
   constructor(read: readonly AwaitedPartition[]) {
     this.slots = Int32Array.from(read, ({ slot }) => slot);
     this.#highWatermarkBytes = Float64Array.from(read, ({ highWatermarkBytes }) => highWatermarkBytes);
     for (const { length } of read) this.#foundBytes += length;
   }
 
-  /** Whether reading again would find enough: something became visible since, and it adds up; or a partition went away. */
+  /** Whether another read would find enough: records became visible since, and all found reach min bytes; or a partition is gone. */
   hasGrownEnough(watermarks: WatermarkTable, minBytes: number): boolean {
     let bytes = this.#foundBytes;
     let hasGrown = false;

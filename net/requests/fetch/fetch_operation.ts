@@ -1,7 +1,7 @@
 /**
- * One fetch from its reads to its response. Reads go to all partitions at once, very many in slices: those of this shard answer
- * immediately, those of others by a ring. When everything is there it either answers or gives the slices back and waits. What waits
- * knows little of its partitions, for it may wait for days; one fetch of a connection waits at a time, as in Kafka.
+ * One fetch from its reads to its response. Reads go to all partitions at once; very many are cut into slices. Partitions of this shard
+ * answer immediately, those of others by a ring. When all have answered, the fetch either answers or returns the slices and waits. A
+ * waiting fetch keeps little of its partitions, because it may wait for days. One fetch of a connection waits at a time, as in Kafka.
  *
  *   reading ──all answered──► enough, an error, or overdue? ──yes──► responded
  *      ▲                                  │ no
@@ -30,17 +30,17 @@ import type { SlicedWork } from "../slices.ts";
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
 const READ_COMMITTED = 1;
-/** Most bytes of records in a response whatever `fetch.max.bytes` says: its size is an int32, and the answers need room. */
+/** Most bytes of records in a response, whatever `fetch.max.bytes` says: its size is an int32, and the other fields need room. */
 const RESPONSE_RECORDS_BYTES_MAX = 1 << 30;
 const NO_RECORDS = new Uint8Array(0);
 
 const NOT_DIVERGING = { epoch: -1, endOffset: -1 };
-/** Of every partition that is not read; nobody writes into it. */
+/** The outcome of every partition that is not read. It is never written. */
 const NOT_READ: ReadOutcome = emptyReadOutcome();
 
 type TopicResponse = FetchResponse["responses"][number];
 
-/** What a waiting fetch takes: itself, and for a partition its watch, and its interest unless a session has that. */
+/** Memory of a waiting fetch: itself, and for each partition its watch, and its interest unless a session holds that. */
 const OPERATION_BYTES = 1024;
 const SESSION_PARTITION_BYTES = 64;
 const OWN_PARTITION_BYTES = 256;
@@ -49,12 +49,12 @@ const OWN_PARTITION_BYTES = 256;
 interface FetchPart {
   readonly interest: FetchInterest;
   readonly place: PartitionPlace | null;
-  /** Why the partition is not read at all, NONE when it is. */
+  /** Why the partition is not read; NONE when it is. */
   readonly errorCode: number;
   readonly outcome: ReadOutcome;
 }
 
-/** The operation. */
+/** A fetch. */
 export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork {
   deadlineMs = 0;
   heapIndex = -1;
@@ -70,9 +70,9 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   readonly #minBytes: number;
   #unanswered = 0;
   #isOverdue = false;
-  /** While it waits: what it waits for. */
+  /** What it waits for, while it waits. */
   #awaited: AwaitedPartitions | null = null;
-  /** What is left of max bytes for the reads that were not started. */
+  /** Bytes left of max bytes for the reads that were not started. */
   #room = 0;
   #isFirstReading = true;
 
@@ -167,7 +167,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   }
 
   #beginReading(): void {
-    // Found again for every reading: a topic may have been deleted and created anew while the fetch waited.
+    // Searched again for every reading: a topic may have been deleted and created anew while the fetch waited.
     this.#parts = [];
     this.#room = this.#maxBytes;
     // Held until every read was started, so that immediate answers do not decide early.
@@ -176,7 +176,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
 
   #startRead({ interest, errorCode: code, outcome }: FetchPart, place: PartitionPlace, tag: number): void {
     const { partitions, shard } = this.#services;
-    // What is read again after a wait is not counted.
+    // Reads after a wait are not counted again.
     if (this.#isFirstReading) this.#exchange.affinity.countPartition(place.shard);
     if (code !== errorCode.NONE) return;
     this.#unanswered++;
@@ -196,17 +196,17 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     if (place.shard === shard) this.#room -= outcome.length;
   }
 
-  /** Everything was read: answers, or gives the slices back and waits. */
+  /** All partitions were read: answers, or returns the slices and waits. */
   #decide(): void {
     if (this.#exchange.isAbandoned) return this.#releaseAll();
-    this.#fit();
+    this.#trimToLimit();
     if (this.#isOverdue || this.#isEnough()) return this.#respond();
     this.#releaseAll();
     this.#wait();
   }
 
-  /** Reads that ran side by side may exceed the limit together: all behind it go back, except the first (KIP-74). */
-  #fit(): void {
+  /** Reads that ran side by side may exceed the limit together. The slices beyond it are returned, except the first one (KIP-74). */
+  #trimToLimit(): void {
     let room = this.#maxBytes;
     let isFirst = true;
     for (const part of this.#parts) {
@@ -236,7 +236,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     const { purgatory } = this.#services;
     this.#exchange.holdSameApi();
     this.#exchange.releaseMemory();
-    // A fetch that waits reads all its partitions: one that has none, or an error, was answered.
+    // Every partition of a waiting fetch was read: one without a place, or with an error, was answered at once.
     const awaited = this.#awaited = new AwaitedPartitions(
       this.#parts.map(({ place, outcome }) => ({ slot: (place as PartitionPlace).slot, ...outcome })),
     );
@@ -263,7 +263,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     outcome.length = 0;
   }
 
-  /** Gives all slices back, but remembers their length: it counts towards min bytes while waiting. */
+  /** Returns all slices, but remembers their length: it counts towards min bytes while waiting. */
   #releaseAll(): void {
     for (const part of this.#parts) {
       const { length } = part.outcome;
@@ -283,8 +283,8 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
       const { interest, outcome } = part;
       if (this.#plan.kind === "incremental" && !hasNews(part, answer.errorCode)) continue;
       const failed = answer.errorCode !== errorCode.NONE;
-      interest.toldHighWatermark = failed ? -1 : outcome.highWatermark;
-      interest.toldLogStartOffset = outcome.logStartOffset;
+      interest.lastHighWatermark = failed ? -1 : outcome.highWatermark;
+      interest.lastLogStartOffset = outcome.logStartOffset;
       if (session !== null && outcome.length > 0) moveToEnd(session, interest);
       bytes += outcome.length;
       const last = responses.at(-1);
@@ -323,8 +323,8 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   }
 }
 
-/** Whether an incremental response names a partition: it has data, an error, or its watermarks moved. */
+/** Whether an incremental response names a partition: it has data or an error, or its watermarks moved. */
 function hasNews({ interest, outcome }: FetchPart, code: number): boolean {
   return outcome.length > 0 || code !== errorCode.NONE || outcome.divergingEpoch !== -1 ||
-    outcome.highWatermark !== interest.toldHighWatermark || outcome.logStartOffset !== interest.toldLogStartOffset;
+    outcome.highWatermark !== interest.lastHighWatermark || outcome.logStartOffset !== interest.lastLogStartOffset;
 }

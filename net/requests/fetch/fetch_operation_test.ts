@@ -14,7 +14,7 @@ const BATCH_BYTES = batchOf("0123456789").length;
 const TOPIC = topicOn([0, 1]);
 
 interface Wanted extends FetchChanges {
-  /** Offset by partition; the topic's partitions 0 and 1 where absent. */
+  /** Offset by partition; by default those of the topic's partitions 0 and 1. */
   readonly offsets?: Readonly<Record<number, number>>;
   readonly version?: number;
 }
@@ -68,7 +68,7 @@ class Fixture implements Disposable {
     assert.deepEqual([this.client.answersCount, this.client.closed], [0, []]);
   }
 
-  /** Ends the connection; nothing may be left of it. */
+  /** Ends the connection, and asserts that nothing of it is left. */
   [Symbol.dispose](): void {
     this.client.pipeline.abandon();
     this.broker.world.pump();
@@ -79,7 +79,7 @@ class Fixture implements Disposable {
   }
 }
 
-Deno.test("FetchOperation answers once the last shard has, partitions in the order of the request", () => {
+Deno.test("FetchOperation answers once the last shard has answered, with partitions in the order of the request", () => {
   using fixture = new Fixture();
   for (const partition of [0, 1]) fixture.produce(partition);
   fixture.fetch({});
@@ -88,7 +88,7 @@ Deno.test("FetchOperation answers once the last shard has, partitions in the ord
   assert.deepEqual(fixture.take().partitions, [[0, 0, BATCH_BYTES, 1], [1, 0, BATCH_BYTES, 1]]);
 });
 
-Deno.test("FetchOperation waits for min bytes, whichever partition they come to and in whatever order", () => {
+Deno.test("FetchOperation waits for min bytes, whichever partition they arrive in and in whatever order", () => {
   for (const first of [0, 1]) {
     using fixture = new Fixture();
     fixture.produce(first);
@@ -122,7 +122,7 @@ Deno.test("FetchOperation answers with what there is at its deadline, and not be
   assert.deepEqual(fixture.take().partitions, [[0, 0, 0, 0], [1, 0, BATCH_BYTES, 1]]);
 });
 
-Deno.test("FetchOperation takes hostile waits and sizes as they are meant", () => {
+Deno.test("FetchOperation limits hostile waits and sizes to what they can mean", () => {
   const now = [
     { maxWaitMs: 0 },
     { maxWaitMs: -1 },
@@ -148,7 +148,7 @@ Deno.test("FetchOperation takes hostile waits and sizes as they are meant", () =
   assert.equal(fixture.take().partitions.length, 2);
 });
 
-Deno.test("FetchOperation with more min bytes than it may return answers when the response is full, as in Kafka", () => {
+Deno.test("FetchOperation with min bytes above its max bytes answers when the response is full, as in Kafka", () => {
   using fixture = new Fixture();
   fixture.produce(0);
   fixture.fetch({ minBytes: 1 << 20, maxBytes: 2 * BATCH_BYTES, maxWaitMs: 1000 });
@@ -157,7 +157,7 @@ Deno.test("FetchOperation with more min bytes than it may return answers when th
   assert.equal(fixture.take().partitions.reduce((sum, [, , bytes]) => sum + bytes, 0), 2 * BATCH_BYTES);
 });
 
-Deno.test("FetchOperation returns the first batch whatever the limits, and one only (KIP-74)", () => {
+Deno.test("FetchOperation returns the first batch whatever the limits, and only that one (KIP-74)", () => {
   for (const limits of [{ maxBytes: 1 }, { maxBytes: 0 }, { maxBytes: -1 }, { partitionMaxBytes: 1 }]) {
     using fixture = new Fixture();
     for (const partition of [1, 1]) fixture.produce(partition);
@@ -172,11 +172,11 @@ Deno.test("FetchOperation keeps to the limit of the response when several shards
   for (const partition of [0, 0, 1, 1]) fixture.produce(partition);
   fixture.fetch({ maxBytes: 3 * BATCH_BYTES, minBytes: 1 << 20, maxWaitMs: 1000 });
   fixture.broker.world.pump();
-  // The second partition's slice would go beyond; it is read first the next time.
+  // The second partition's slice would exceed the limit. It is read first the next time.
   assert.deepEqual(fixture.take().partitions.map(([, , bytes]) => bytes), [2 * BATCH_BYTES, BATCH_BYTES]);
 });
 
-Deno.test("FetchOperation answers at once when a batch is there that the limits hide", () => {
+Deno.test("FetchOperation answers at once when there is a batch that the limits hide", () => {
   using fixture = new Fixture();
   fixture.produce(0);
   fixture.produce(1, "x".repeat(2000));
@@ -202,7 +202,7 @@ Deno.test("FetchOperation does not wait when a partition has an error", () => {
   assert.deepEqual(fixture.take(13).partitions.map(([, code]) => code), new Array(2).fill(errorCode.UNKNOWN_TOPIC_ID));
 });
 
-Deno.test("FetchOperation refuses a last fetched epoch that nobody knows instead of waiting for it", () => {
+Deno.test("FetchOperation refuses an unknown last fetched epoch instead of waiting for it", () => {
   using fixture = new Fixture();
   fixture.fetch({ lastFetchedEpoch: 9, maxWaitMs: 60_000 });
   fixture.broker.world.pump();
@@ -212,7 +212,7 @@ Deno.test("FetchOperation refuses a last fetched epoch that nobody knows instead
   );
 });
 
-Deno.test("FetchOperation that waits is answered when its topic is deleted, whichever shard hears of it first", () => {
+Deno.test("FetchOperation that waits is answered when its topic is deleted, whichever shard learns of it first", () => {
   for (const order of [[0, 1], [1, 0]]) {
     using fixture = new Fixture();
     for (const partition of [0, 1]) fixture.produce(partition);
@@ -248,11 +248,11 @@ for (const partition of [0, 1]) {
   });
 }
 
-Deno.test("FetchOperation gives every slice back when its connection goes: while reads are under way, while it waits, when kept", () => {
+Deno.test("FetchOperation returns every slice when its connection closes: while reads are under way, while it waits, when kept", () => {
   for (const moment of ["reading", "waiting", "kept", "answered"]) {
     using fixture = new Fixture();
     for (const partition of [0, 1]) fixture.produce(partition);
-    // An earlier request that is not answered keeps the answer of this one.
+    // An earlier unanswered request keeps the answer of this one back.
     if (moment === "kept") fixture.client.request(FETCH, VERSION);
     fixture.fetch({ minBytes: moment === "waiting" ? 1000 : 1, maxWaitMs: 60_000 });
     if (moment !== "reading") fixture.broker.world.pump();
@@ -262,14 +262,14 @@ Deno.test("FetchOperation gives every slice back when its connection goes: while
   }
 });
 
-Deno.test("FetchOperation whose deadline passes while another shard is slow answers when that has answered", () => {
+Deno.test("FetchOperation whose deadline passes while another shard is slow answers when that shard has answered", () => {
   using fixture = new Fixture();
   fixture.fetch({ minBytes: 1000, maxWaitMs: 100 });
   fixture.assertWaits();
   fixture.produce(1, "x".repeat(2000));
   fixture.take();
   fixture.fetch({ minBytes: 5000, maxWaitMs: 100 });
-  // The other shard takes no turn meanwhile.
+  // The other shard runs no turn meanwhile.
   fixture.broker.world.clock.advance(200);
   assert.equal(fixture.client.answersCount, 0);
   fixture.broker.world.pump();
@@ -277,7 +277,7 @@ Deno.test("FetchOperation whose deadline passes while another shard is slow answ
   assert.equal(fixture.take().partitions.length, 2);
 });
 
-Deno.test("FetchOperation of a session names only what has news, and reads last what gave data", () => {
+Deno.test("FetchOperation of a session names only partitions with news, and reads those that gave data last", () => {
   using fixture = new Fixture();
   const fetch = (epoch: number, id = 0) => {
     fixture.fetch({ session: { id, epoch }, offsets: epoch === 0 ? { 0: 0, 1: 0 } : {} });
@@ -295,12 +295,12 @@ Deno.test("FetchOperation of a session names only what has news, and reads last 
   assert.deepEqual(both.map(([index]) => index), [1, 0], "partition 0 gave data before");
 });
 
-Deno.test("FetchOperation of ten thousand partitions of another shard is answered whole", () => {
+Deno.test("FetchOperation of ten thousand partitions of another shard is answered completely", () => {
   const count = 10_000;
   using fixture = new Fixture();
   const slots = Array.from({ length: count }, (_, index) => 100 + index);
   const topic = topicOn(new Array(count).fill(1), { name: "t", id: "YWFhYWFhYWFhYWFhYWFhYQ", slots });
-  // Only the asking shard knows of them: the owner refuses each.
+  // Only the asking shard knows them; the owner refuses each.
   fixture.broker.images[0]?.apply({ changed: [topic], deletedIds: [] });
   fixture.fetch({ offsets: Object.fromEntries(slots.map((_, index) => [index, 0])), maxWaitMs: 60_000 });
   fixture.broker.world.pump();

@@ -1,25 +1,25 @@
 /**
  * Incremental fetch sessions (KIP-227): the broker remembers what a client fetches, so that a request names only what changed
- * and a response only what has news. Runs on shards; each has a cache of its own for the connections it owns.
+ * and a response only what has news. Runs on shards; each has its own cache for the connections it owns.
  *
  *   request (id, epoch)      what it means
  *   (any, -1)                no session; a named one is closed
  *   (any, 0)                 a new session, if there is room; a named one is closed
  *   (id, n)                  the next request of session id; n must be the expected epoch, which wraps from 2^31-1 to 1
  *
- * A request that names a partition twice means the last one, as in Kafka. The partitions that a shard remembers are limited: a session
- * that would go beyond is not made or is forgotten, and its client goes on with full requests.
+ * When a request names a partition twice, the last one counts, as in Kafka. The number of partitions that a shard remembers is limited.
+ * A session beyond the limit is not created or is forgotten, and its client continues with full requests.
  *
- * Not done: Kafka also gives room to larger sessions by evicting smaller ones; here only idle ones are evicted.
+ * Not done: Kafka also makes room for larger sessions by evicting smaller ones; here only idle ones are evicted.
  * Source: KIP-227, Kafka's FetchSession and FetchManager.
  */
 import type { Offset } from "../../../storage/mod.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
 import type { FetchRequest } from "../../protocol/messages/01_fetch.ts";
 
-/** What a client wants of one partition, and what it was last told. */
+/** What a client wants of one partition, and what the last response said about it. */
 export interface FetchInterest {
-  /** Topic name up to v12, "" after. */
+  /** Topic name up to v12, "" from v13 on. */
   readonly topic: string;
   /** Topic id from v13 on. */
   readonly topicId: string;
@@ -28,23 +28,23 @@ export interface FetchInterest {
   maxBytes: number;
   currentLeaderEpoch: number;
   lastFetchedEpoch: number;
-  /** High watermark and log start of the last response, -1 before the first and after an error. */
-  toldHighWatermark: number;
-  toldLogStartOffset: number;
+  /** High watermark and log start of the last response; -1 before the first one and after an error. */
+  lastHighWatermark: number;
+  lastLogStartOffset: number;
 }
 
-/** A client's session; id 0 means that it is not remembered. */
+/** A client's session. Id 0 means that it is not remembered. */
 export interface FetchSession {
   readonly id: number;
   /** Epoch that the next request must carry. */
   nextEpoch: number;
   readonly usesTopicIds: boolean;
-  /** In the order they are read; a partition that gave data goes to the end. */
+  /** Partitions in the order in which they are read. One that gave data goes to the end. */
   readonly interests: Map<string, FetchInterest>;
   lastUsedMs: number;
 }
 
-/** How a request is to be served. */
+/** How a request is served. */
 export type FetchPlan =
   | { readonly kind: "full"; readonly session: FetchSession | null; readonly interests: FetchInterest[] }
   | { readonly kind: "incremental"; readonly session: FetchSession; readonly interests: FetchInterest[] }
@@ -55,7 +55,7 @@ const INITIAL_EPOCH = 0;
 const EPOCH_MAX = 0x7fff_ffff;
 /** An idle session may be evicted after this time (Kafka's MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS). */
 const EVICTION_MS_MIN = 120_000;
-/** Partitions of all sessions of a shard, existing ones or not; each takes about 300 bytes, and so all of them 20 MB. */
+/** Largest number of partitions in all sessions of a shard, existing ones or not. Each takes about 300 bytes, all of them 20 MB. */
 export const INTERESTS_MAX = 1 << 16;
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
@@ -76,7 +76,7 @@ export class FetchSessions {
     this.#random = random;
   }
 
-  /** Sessions that are remembered. */
+  /** Number of remembered sessions. */
   get count(): number {
     return this.#sessions.size;
   }
@@ -155,7 +155,7 @@ export class FetchSessions {
   }
 }
 
-/** A partition gave data: it is read last next time, so that the others get their share of the response. */
+/** Moves a partition that gave data to the end, so that the others get their share of the next response. */
 export function moveToEnd(session: FetchSession, interest: FetchInterest): void {
   const key = keyOf(interest);
   if (session.interests.get(key) !== interest) return;
@@ -179,8 +179,8 @@ function interestsOf(request: FetchRequest): FetchInterest[] {
         maxBytes: wanted.partitionMaxBytes,
         currentLeaderEpoch: wanted.currentLeaderEpoch,
         lastFetchedEpoch: wanted.lastFetchedEpoch,
-        toldHighWatermark: -1,
-        toldLogStartOffset: -1,
+        lastHighWatermark: -1,
+        lastLogStartOffset: -1,
       });
     }
   }
@@ -188,7 +188,7 @@ function interestsOf(request: FetchRequest): FetchInterest[] {
   return [...new Map(interests.map((interest) => [keyOf(interest), interest])).values()];
 }
 
-/** Whether a request names a topic or a partition of a topic twice; sound requests are told without a key for each partition. */
+/** Whether a request names a topic, or a partition of a topic, twice. It makes no key per partition for requests without repetition. */
 function namesTwice({ topics }: FetchRequest): boolean {
   if (new Set(topics.map(({ topic, topicId }) => topicId + topic)).size < topics.length) return true;
   return topics.some(({ partitions }) => {

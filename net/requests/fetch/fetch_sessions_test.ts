@@ -100,7 +100,7 @@ Deno.test("moveToEnd() reads a partition last next time", () => {
   assert.deepEqual([...session.interests.values()].map(({ partition }) => partition), [1, 2, 0]);
 });
 
-Deno.test("FetchSessions.plan() takes the last of a partition that is named twice, at the place of the first", () => {
+Deno.test("FetchSessions.plan() takes the last values of a partition that is named twice, at the first position", () => {
   for (const epoch of [-1, 0]) {
     const twice = request({ id: 0, epoch }, [5, 3, 5]);
     const partitions = twice.topics[0]!.partitions.map((wanted, index) => ({ ...wanted, fetchOffset: index }));
@@ -123,7 +123,7 @@ Deno.test("FetchSessions.plan() remembers no more partitions than its limit, in 
   const third = sessions.plan(request({ id: 0, epoch: 0 }, [1]), VERSION, 0);
   assert.ok(third.kind === "full" && third.session === null, "served, but not remembered");
   assert.equal(third.interests.length, 1);
-  // What is forgotten makes room again.
+  // A forgotten partition makes room again.
   assert.equal(sessions.plan(request({ id, epoch: 1 }, [], { forgotten: [0] }), VERSION, 0).kind, "incremental");
   const small = open(sessions, [1]);
   assert.deepEqual(sessions.plan(request({ id: small.id, epoch: 1 }, [2]), VERSION, 0), {

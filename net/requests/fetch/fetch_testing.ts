@@ -1,10 +1,10 @@
 /**
- * Fetch requests as a handler gets them. Tests only.
+ * Fetch requests as a handler receives them. Tests only.
  */
 import type { FetchRequest } from "../../protocol/messages/01_fetch.ts";
 import { ZERO_UUID } from "../../protocol/text_cache.ts";
 
-/** What a test says of a Fetch. */
+/** What a test changes in a Fetch. */
 export interface FetchChanges {
   readonly session?: { readonly id: number; readonly epoch: number };
   readonly topicId?: string;
@@ -13,11 +13,11 @@ export interface FetchChanges {
   readonly maxBytes?: number;
   readonly partitionMaxBytes?: number;
   readonly lastFetchedEpoch?: number;
-  /** Partitions that leave the session. */
+  /** Partitions to remove from the session. */
   readonly forgotten?: readonly number[];
 }
 
-/** A Fetch of topic "t", by default without a session, for 1 MiB at once. */
+/** A Fetch of topic "t", by default without a session, and for at most 1 MiB without a wait. */
 export function fetchOf(
   offsets: readonly (readonly [partition: number, fetchOffset: number])[],
   changes: FetchChanges = {},

@@ -1,4 +1,4 @@
-/** One partition of a Produce request: what was asked, and what became of it. Runs on shards. */
+/** One partition of a Produce request: what was asked, and the result. Runs on shards. */
 import type { TopicImage } from "../../../partitions/mod.ts";
 import {
   baseSequence,
@@ -29,19 +29,19 @@ export interface ProducePart {
   recordErrors: RecordErrors["errors"];
   baseOffset: Offset;
   nextOffset: Offset;
-  /** Whether all that `acks` asks for has happened; otherwise the high watermark has yet to reach `nextOffset`. */
+  /** Whether everything that `acks` asks for has happened. Otherwise the high watermark has not reached `nextOffset` yet. */
   isComplete: boolean;
   appendTimeMs: number;
   logStartOffset: Offset;
-  /** Another shard appends it, from this shard's arena. */
+  /** Whether another shard appends it, from this shard's arena. */
   isRemote: boolean;
 }
 
-/** Every part begins with it: a produce allocates nothing for what rarely happens. */
+/** Initial value of every part, shared so that a produce allocates nothing for what rarely happens. */
 const NONE_REFUSED: RecordErrors["errors"] = [];
-const NONE_TOLD: PartitionResponse["recordErrors"] = [];
+const NO_RECORD_ERRORS: PartitionResponse["recordErrors"] = [];
 
-/** A part that nothing has been done for yet. */
+/** A part for which nothing has been done yet. */
 export function newPart(data: TopicData, { index, records }: TopicData["partitionData"][number]): ProducePart {
   return {
     data,
@@ -61,7 +61,7 @@ export function newPart(data: TopicData, { index, records }: TopicData["partitio
   };
 }
 
-/** What the client is told. */
+/** The part of the response. */
 export function partitionResponse(part: ProducePart): PartitionResponse {
   const failed = part.errorCode !== errorCode.NONE;
   return {
@@ -70,7 +70,7 @@ export function partitionResponse(part: ProducePart): PartitionResponse {
     baseOffset: failed ? NO_OFFSET : part.baseOffset,
     logAppendTimeMs: failed ? -1 : part.appendTimeMs,
     logStartOffset: part.logStartOffset,
-    recordErrors: part.recordErrors.length === 0 ? NONE_TOLD : part.recordErrors.map(recordErrorOf),
+    recordErrors: part.recordErrors.length === 0 ? NO_RECORD_ERRORS : part.recordErrors.map(recordErrorOf),
     errorMessage: part.message,
   };
 }
@@ -79,7 +79,7 @@ function recordErrorOf({ recordIndex, message }: RecordErrors["errors"][number])
   return { batchIndex: recordIndex, batchIndexErrorMessage: message };
 }
 
-/** The batch of an idempotent producer, null when it is none. @param view of the arena @param isById topics are named by id */
+/** The batch of an idempotent producer, null for other batches. @param view of the arena @param isById topics are named by id */
 export function producerBatchOf(
   { data, index, records }: ProducePart,
   view: DataView,

@@ -1,28 +1,28 @@
 /**
- * What idempotent producers on a connection sent and the broker refused, so that what they had sent behind it is not stored without
- * it. A partition takes the first batch that it sees of a producer with any sequence, because it may have forgotten the producer;
- * where the batch before it was refused on the same connection, it is known to come too early. Runs on shards.
+ * Batches of idempotent producers that the broker refused on a connection, so that later batches are not stored without
+ * them. A partition accepts any sequence in the first batch of a producer that it sees, because it may have forgotten the producer.
+ * When the batch before it was refused on the same connection, this first batch is known to come too early. Runs on shards.
  *
  *   sequence 0 refused (no such topic) ──► 17 is ahead: OUT_OF_ORDER_SEQUENCE_NUMBER ──► 0 again: stored ──► 17 again: stored
  *
- * Source: KAFKA-15591; Kafka's ProducerAppendInfo.checkSequence, which knows no refusals.
+ * Source: KAFKA-15591; Kafka's ProducerAppendInfo.checkSequence, which ignores refusals.
  */
 import { TOPIC_NAME_CHARACTERS_MAX } from "../../../partitions/mod.ts";
 
 /** A batch of an idempotent producer. */
 export interface ProducerBatch {
   readonly producerId: number;
-  /** Name or id, as the client says it. */
+  /** Name or id, as in the client's request. */
   readonly topic: string;
   readonly partition: number;
-  /** Of its first record. */
+  /** Sequence of its first record. */
   readonly sequence: number;
 }
 
-/** Producers and partitions of a connection of which a refusal is remembered; the oldest are forgotten. */
+/** Producers and partitions of a connection whose refusal is remembered. The oldest are forgotten. */
 const REFUSED_MAX = 100;
 
-/** Those of one connection. */
+/** The refused batches of one connection. */
 export class RefusedBatches {
   /** The first sequence that was refused and has not been stored since. */
   readonly #first = new Map<string, number>();
@@ -34,7 +34,7 @@ export class RefusedBatches {
 
   /** A batch was refused. */
   onRefused(batch: ProducerBatch): void {
-    if (batch.topic.length > TOPIC_NAME_CHARACTERS_MAX) return; // nothing will ever be stored there
+    if (batch.topic.length > TOPIC_NAME_CHARACTERS_MAX) return; // such a topic cannot exist, so nothing is ever stored there
     const key = keyOf(batch);
     const first = this.#first.get(key);
     if (first !== undefined && first < batch.sequence) return;
@@ -44,12 +44,12 @@ export class RefusedBatches {
     if (oldest !== undefined) this.#first.delete(oldest);
   }
 
-  /** A batch was stored: the one that had been refused, or the first of a new epoch. */
+  /** A batch was stored: the refused one, or the first of a new epoch. */
   onStored(batch: ProducerBatch): void {
     this.#first.delete(keyOf(batch));
   }
 
-  /** Whether a batch comes behind one that was refused. */
+  /** Whether a batch follows a refused one. */
   isAhead(batch: ProducerBatch): boolean {
     const first = this.#first.get(keyOf(batch));
     return first !== undefined && batch.sequence > first;

@@ -9,7 +9,7 @@ const batch = (sequence: number, change: { producerId?: number; topic?: string; 
   ...change,
 });
 
-Deno.test("RefusedBatches tells batches behind a refused one of the same producer and partition, until that is stored", () => {
+Deno.test("RefusedBatches.isAhead() finds batches behind a refused one of the same producer and partition, until that one is stored", () => {
   const refused = new RefusedBatches();
   assert.equal(refused.isAhead(batch(17)), false, "an unknown producer may start anywhere");
   refused.onRefused(batch(17));
@@ -22,7 +22,7 @@ Deno.test("RefusedBatches tells batches behind a refused one of the same produce
   assert.deepEqual([refused.isAhead(batch(34)), refused.isEmpty], [false, true]);
 });
 
-Deno.test("RefusedBatches takes the first sequence of all that were refused, and forgets them at a new epoch's first batch", () => {
+Deno.test("RefusedBatches keeps the first refused sequence, and forgets it at the first batch of a new epoch", () => {
   const refused = new RefusedBatches();
   refused.onRefused(batch(34));
   refused.onRefused(batch(0));
@@ -37,7 +37,7 @@ Deno.test("RefusedBatches remembers the latest hundred", () => {
   assert.deepEqual([0, 1, 100].map((partition) => refused.isAhead(batch(1, { partition }))), [false, true, true]);
 });
 
-Deno.test("RefusedBatches does not remember what no topic can be called: a hundred such names are megabytes", () => {
+Deno.test("RefusedBatches does not remember names that no topic can have, because a hundred of them take megabytes", () => {
   const refused = new RefusedBatches();
   refused.onRefused(batch(0, { topic: "t".repeat(250) }));
   assert.ok(refused.isEmpty);

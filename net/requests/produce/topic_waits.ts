@@ -1,26 +1,26 @@
 /**
- * Requests of a shard that name a topic or a partition which it does not know, or whose owner has not opened it: they wait until the
- * controller has carried out what it had been asked for before. If that was the creation, they find it then. A client that
- * produces without having asked for metadata would otherwise lose the order of its batches (KAFKA-15591).
+ * Requests of a shard that name an unknown topic or partition, or one whose owner has not opened it. They wait until the
+ * controller has carried out all earlier changes. If one of these was the creation, they find the partition then. Without the wait, a
+ * client that produces without asking for metadata would lose the order of its batches (KAFKA-15591).
  *
  *   add() ──► next ──awaitChanges──► asked ──every shard has applied all changes──► resume()
  *
- * One question is under way at a time; who comes later waits for the next one, because a creation may have been asked for in between.
- * Runs on shards.
+ * One question is under way at a time. A later request waits for the next question, because a creation may have been requested in
+ * between. Runs on shards.
  *
- * Always: each waits once, no longer than WAIT_MS_MAX, and goes on in the order of coming; all together keep no more than
- * WAITING_BYTES_MAX, whoever comes then is refused at once.
+ * Always: each request waits once, no longer than WAIT_MS_MAX, and continues in order of arrival. All together keep no more than
+ * WAITING_BYTES_MAX; a request beyond that is refused at once.
  */
 import type { ControlClient, DelayedOperation, Purgatory } from "../../../partitions/mod.ts";
 import type { Clock } from "../../../storage/mod.ts";
 import { LANDING_BYTES } from "../../reactor/request_memory.ts";
 
-/** Longest wait: a creation takes milliseconds, unless the disk is slow. */
+/** Longest wait. A creation takes milliseconds, unless the disk is slow. */
 const WAIT_MS_MAX = 2000;
-/** Memory of requests that may wait; each keeps a block of at least LANDING_BYTES from being used again. */
+/** Memory of requests that may wait. Each keeps a block of at least LANDING_BYTES from being used again. */
 const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 
-/** What waits of a shard's requests is built from. */
+/** What the waits of a shard are built from. */
 export interface TopicWaitsParts {
   readonly control: ControlClient;
   readonly purgatory: Purgatory;
@@ -32,13 +32,13 @@ export class TopicWait implements DelayedOperation {
   deadlineMs = 0;
   heapIndex = -1;
   isMarked = false;
-  /** Belongs to TopicWaits: ends the wait. */
+  /** Owned by TopicWaits: ends the wait. */
   end: () => void = () => {};
   /** Memory that it keeps. */
   readonly bytes: number;
   readonly resume: () => void;
 
-  /** @param bytes of the request @param resume runs once: what there is now is all that this request will find */
+  /** @param bytes of the request @param resume runs once, when the request should continue with what exists then */
   constructor(bytes: number, resume: () => void) {
     this.bytes = Math.max(bytes, LANDING_BYTES);
     this.resume = resume;
@@ -51,7 +51,7 @@ export class TopicWait implements DelayedOperation {
   }
 }
 
-/** Those of one shard. */
+/** The waiting requests of one shard. */
 export class TopicWaits {
   readonly #parts: TopicWaitsParts;
   readonly #waiting = new Set<TopicWait>();
@@ -64,7 +64,7 @@ export class TopicWaits {
     this.#parts = parts;
   }
 
-  /** How many wait. */
+  /** Number of waiting requests. */
   get count(): number {
     return this.#waiting.size;
   }
@@ -74,7 +74,7 @@ export class TopicWaits {
     return this.#bytes + wait.bytes <= WAITING_BYTES_MAX;
   }
 
-  /** Lets a request wait, for which there is room. */
+  /** Lets a request wait. There must be room for it. */
   add(wait: TopicWait): void {
     const { purgatory, clock } = this.#parts;
     this.#waiting.add(wait);
@@ -86,7 +86,7 @@ export class TopicWaits {
     if (!this.#isAsking) this.#ask();
   }
 
-  /** Takes a request out: its connection has gone. @returns whether it was waiting */
+  /** Removes a request whose connection has closed. @returns whether it was waiting */
   remove(wait: TopicWait): boolean {
     if (!this.#waiting.delete(wait)) return false;
     this.#bytes -= wait.bytes;

@@ -38,7 +38,7 @@ class Fixture implements Disposable {
   }
 }
 
-Deno.test("TopicWaits asks one question at a time; who comes later waits for the next one; all go on in their order", () => {
+Deno.test("TopicWaits asks one question at a time; later requests wait for the next one; all continue in their order", () => {
   using fixture = new Fixture();
   fixture.add("a");
   fixture.add("b");
@@ -53,7 +53,7 @@ Deno.test("TopicWaits asks one question at a time; who comes later waits for the
   assert.deepEqual([fixture.resumed, fixture.questions.length], [["a", "b", "c", "d"], 0]);
 });
 
-Deno.test("TopicWaits lets a request go on after 2 s, once, and forgets one whose connection has gone", () => {
+Deno.test("TopicWaits resumes a request after 2 s, once, and forgets one whose connection has closed", () => {
   using fixture = new Fixture();
   fixture.add("slow");
   const gone = fixture.add("gone");
