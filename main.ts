@@ -1,13 +1,13 @@
 // deno-lint-ignore-file no-console -- the program's own words; everything else logs
 /**
- * The program: flags and server.properties -> startBroker() -> signals -> exit code. No logic of its own: the command line is read
- * in partitions/config/command_line/command_line.ts, everything else happens behind mod.ts. Runs on the main isolate.
+ * The program: flags and server.properties -> startBroker() -> signals -> exit code. The command line is read in
+ * partitions/config/command_line/command_line.ts; everything else happens behind mod.ts. Runs on the main isolate.
  *
  * Exit codes: 0 stopped cleanly · 1 could not start, or a part of it failed · 2 the command line is wrong ·
  * 128 + signal number when a second signal stopped it at once.
  *
- * LogTape is loaded with the rest: measured 9 to 17 ms of the start on a 2-core machine, and the modules that log name it
- * anyway, so loading it later would gain nothing.
+ * LogTape is loaded at the start, where it takes 9 to 17 ms (measured on 2 cores). Loading it later would gain nothing, because the
+ * modules that log import it anyway.
  */
 import { configure, getTextFormatter, type LogRecord } from "npm:@logtape/logtape@2.4.2";
 import { type Broker, startBroker, StartupError } from "./mod.ts";
@@ -41,7 +41,7 @@ async function main(args: string[]): Promise<number> {
   return explain(await failure);
 }
 
-/** @returns null after having said on standard error why it could not start */
+/** @returns null if it could not start, with the reason on standard error */
 async function startOrExplain(options: Parameters<typeof startBroker>[0]): Promise<Broker | null> {
   try {
     return await startBroker(options);
@@ -79,9 +79,9 @@ function firstSignal(): Promise<string> {
   return promise;
 }
 
-/** Each record is written before the call returns, so that the last words before an exit are not lost. */
+/** Each record is written before the call returns, so that none is lost at an exit. */
 async function logToStandardError(): Promise<void> {
-  // Sentences are printed as they are, not as quoted values.
+  // Strings are printed without quotes.
   const format = getTextFormatter({ value: (value) => typeof value === "string" ? value : Deno.inspect(value) });
   const encoder = new TextEncoder();
   const sink = (record: LogRecord) => {

@@ -6,7 +6,7 @@
  * console.log(broker.bootstrapServers); // 127.0.0.1:41234
  * ```
  *
- * Runs on the main isolate of the embedding program; the work happens in workers of its own.
+ * Runs on the main isolate of the embedding program; the work is done by workers that the broker starts.
  *
  * @module
  */
@@ -46,11 +46,11 @@ import { partitionKey, randomUuid, systemClock, unsupportedReason } from "./stor
 export { TURN_TIME_BOUNDS_MS, type TurnTimes } from "./partitions/control.ts";
 
 const logger = getLogger(["barnabas"]);
-/** Partitions that a warning names. */
+/** Most partitions that a warning names. */
 const NAMED_MAX = 5;
 const warn = (text: string) => logger.warn("{text}", { text });
 
-/** A topic that exists once the broker has started. */
+/** A topic that exists when the broker has started. */
 export interface TopicOptions {
   readonly name: string;
   /** `num.partitions` where absent. */
@@ -59,7 +59,7 @@ export interface TopicOptions {
   readonly configs?: Readonly<Record<string, string>>;
 }
 
-/** How a broker is started; everything may be left out. */
+/** How a broker is started; every option may be left out. */
 export interface BrokerOptions {
   /** 9092 where absent; 0 takes any free port. */
   readonly port?: number;
@@ -73,57 +73,58 @@ export interface BrokerOptions {
   readonly topics?: readonly TopicOptions[];
   /** Settings by Kafka's names (`"message.max.bytes": "2000000"`). */
   readonly overrides?: Readonly<Record<string, string>>;
-  /** All settings at once, as read from the command line; stronger than the options above except `topics`. */
+  /** All settings at once, as read from the command line. If present, the options above except `topics` are ignored. */
   readonly config?: BrokerConfig;
 }
 
 /** A running broker. Disposing of it closes it. */
 export interface Broker extends AsyncDisposable {
   readonly host: string;
-  /** The real port, also when 0 was asked for. */
+  /** The port that the broker listens on, also where the options said 0. */
   readonly port: number;
   /** For a client's `bootstrap.servers`: every listener, comma-separated. */
   readonly bootstrapServers: string;
   readonly dataDir: string;
   readonly shards: number;
-  /** Settles when the broker has been closed; rejects when a part of it failed, after which it serves nothing. */
+  /** Resolves when the broker has been closed; rejects when a part of it failed. After either it serves nothing. */
   readonly closed: Promise<void>;
-  /** How long the turns of each shard's reactor took since the start: a long one keeps all its clients waiting. */
+  /** How long the turns of each shard's reactor took since the start. During a long turn all clients of the shard wait. */
   turnTimes(): TurnTimes[];
   /**
-   * Exceptions of request handlers since the start, one number for each shard: bugs of the broker, each of which was logged with its stack
-   * and cost one connection. Anything but zeros is worth a report. Wraps at 2^32.
+   * Exceptions of request handlers since the start, one number for each shard. Each is a bug of the broker, was logged with its stack and
+   * cost one connection. Please report any number but 0. Wraps at 2^32.
    */
   handlerFailures(): number[];
-  /** Stops cleanly: connections end, logs and checkpoints are written and durable. Idempotent. */
+  /** Stops cleanly: closes connections, then makes logs and checkpoints durable. Idempotent. */
   close(): Promise<void>;
 }
 
-/** A broker that could not be started; the message is a sentence for the user that says what to do. */
+/** The broker could not be started. The message is a sentence for the user that says what to do. */
 export class StartupError extends Error {
   override name = "StartupError";
 }
 
 /**
  * Starts a broker.
- * @returns it, serving; topics of the options exist
- * @throws StartupError when the system or its Deno will not do, a setting is wrong, a port is taken, or the data directory cannot be used
+ * @returns the broker when it serves requests and the topics of the options exist
+ * @throws StartupError when the system or the version of Deno is not supported, a setting is wrong, a port is taken, or the data directory
+ *         cannot be used
  */
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
   if (unsupportedReason !== null) throw new StartupError(unsupportedReason);
   await using started = new AsyncDisposableStack();
   const config = await configOf(options, started);
   const ended = Promise.withResolvers<void>();
-  ended.promise.catch(() => {}); // Reported through `closed`, whether anybody looks at it or not.
+  ended.promise.catch(() => {}); // `closed` reports the failure; the program need not look at it.
   const shardsCount = config.shards || navigator.hardwareConcurrency;
   const [descriptors, mappingsMax] = await Promise.all([descriptorBudget(shardsCount), mappingsPerShard(shardsCount)]);
-  // The longest part of a start is what the shards' workers load: they begin first, but end before the store, which they use.
+  // Loading the shards' workers takes most of a start, so they start first. They stop before the store, because they use it.
   const pool = new ShardPool(shardsCount, {
     onWarning: warn,
     onClosed: (peers) => limits.onClosed(peers),
     onFailure: (error) => ended.reject(error),
   });
-  // Opened while the workers load, but given up after them: it holds the lock.
+  // Opened while the workers load, but released after they have ended, because it holds the lock.
   let opened: LogDirectory | null = null;
   started.defer(() => opened?.[Symbol.asyncDispose]());
   const store = started.adopt(new SqliteStore((error) => ended.reject(error)), (store) => store.close());
@@ -133,7 +134,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const acceptor = started.use(accept(limits, pool));
   try {
     const ports = config.listeners.map((listener) => listen(acceptor, listener));
-    // Takes milliseconds, in which the directory is opened; whoever fails first is told of.
+    // Takes milliseconds, during which the directory is opened. Whichever fails first is reported.
     const checked = acceptor.check();
     checked.catch(() => {});
     const logDirectory = opened = await openDirectory(config);
@@ -168,7 +169,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       image: delta,
     }, controller);
     const checkpoints = started.use(checkpointsOf(logDirectory.path, { config, controller, pool }));
-    // After a crash, a line of a topic that is gone would pass for one of a new topic that got its name.
+    // After a crash, a line about a deleted topic would be taken for one about a new topic of the same name.
     if (speaksOfOthers(logDirectory.checkpointed, controller.image)) await checkpoints.writeAll();
     await createTopics(controller, options.topics ?? []);
     const balancer = balance(controller, pool);
@@ -180,7 +181,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   }
 }
 
-/** What a running broker is made of. `resources` ends everything in the reverse order of its making. */
+/** The parts of a running broker. `resources` disposes of everything in the reverse order of its creation. */
 interface BrokerParts {
   readonly acceptor: Acceptor;
   readonly balancer: Balancer;
@@ -220,7 +221,7 @@ class RunningBroker implements Broker {
     this.dataDir = parts.logDirectory.path;
     this.shards = about.shardsCount;
     this.#ended = about.ended;
-    // A failure ends everything that still runs; what was acknowledged is in the files, recovery finds it.
+    // A failure ends everything that still runs. Acknowledged records are in the files, and recovery finds them.
     this.closed = about.ended.promise.catch(async (reason) => {
       try {
         await this.#release();
@@ -261,7 +262,7 @@ class RunningBroker implements Broker {
     const { acceptor, balancer, controller, pool, checkpoints, logDirectory } = this.#parts;
     await using _resources = this.#parts.resources;
     await acceptor.close();
-    // A log that one shard has handed over has to be open on the other one, which makes it durable.
+    // First each partition that is being handed over is opened by its new shard, because that shard makes its log durable.
     await balancer.stop();
     await pool.stop();
     await checkpoints.stop();
@@ -316,9 +317,9 @@ function limit(
   return new ConnectionLimits({ ...config, descriptors, openCount: () => pool.connectionsCount, partitionsCount });
 }
 
-/** Tells a few sentences a second, and counts the others. */
-function atIntervals(tell: (text: string) => void): (text: string) => void {
-  const reporter = new Reporter(systemClock, tell);
+/** Passes on a few sentences a second and counts the others. */
+function atIntervals(report: (text: string) => void): (text: string) => void {
+  const reporter = new Reporter(systemClock, report);
   return (text) => reporter.report(text);
 }
 
@@ -388,7 +389,7 @@ function bootstrapAddress(host: string, port: number): string {
   return reachable.includes(":") ? `[${reachable}]:${port}` : `${reachable}:${port}`;
 }
 
-/** Errors that are the user's to mend become a StartupError; a bug stays what it is. */
+/** Turns errors that the user can fix into a StartupError; all others are bugs and stay as they are. */
 function sentenceOf(error: unknown): unknown {
   if (error instanceof LogDirectoryError || error instanceof MetadataStoreError || error instanceof HandoffError) {
     return new StartupError(error.message, { cause: error });
