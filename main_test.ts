@@ -4,7 +4,7 @@ import { KafkaClient } from "./tests/kafka_client.ts";
 
 const program = new URL("./main.ts", import.meta.url).pathname;
 
-/** What a process writes to one of its pipes, line by line. */
+/** Lines that a process writes to one of its pipes. */
 class Lines {
   readonly #reader: ReadableStreamDefaultReader<string>;
   #pending = "";
@@ -35,7 +35,7 @@ class Lines {
   }
 }
 
-/** The program in a process of its own; disposal kills it. */
+/** The program in its own process; disposal kills it. */
 class Program implements AsyncDisposable {
   readonly out: Lines;
   readonly error: Lines;
@@ -43,7 +43,7 @@ class Program implements AsyncDisposable {
   #ended = false;
 
   constructor(...args: string[]) {
-    const at = /^--(preload|deny)/.test(args[0] ?? "") ? 1 : 0; // for the runtime, before the program's name
+    const at = /^--(preload|deny)/.test(args[0] ?? "") ? 1 : 0; // an option of the runtime, which stands before the program's name
     const command = ["run", "-A", ...args.slice(0, at), program, ...args.slice(at)];
     this.#process = new Deno.Command(Deno.execPath(), { args: command, stdout: "piped", stderr: "piped" }).spawn();
     this.#process.status.then(() => this.#ended = true);
@@ -77,7 +77,7 @@ class Program implements AsyncDisposable {
   }
 }
 
-/** A new directory, removed with all that is in it. */
+/** A new directory; disposal removes it with its contents. */
 function temporaryDirectory(): { path: string } & AsyncDisposable {
   const path = Deno.makeTempDirSync({ prefix: "barnabas-main-" });
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
@@ -109,7 +109,7 @@ Deno.test("main exits 2 for a wrong command line, with a sentence on standard er
   });
 });
 
-Deno.test("main says on another system what it needs, and exits 1; its help is there all the same", async () => {
+Deno.test("main says what it needs and exits 1 on another system, and still prints its help there", async () => {
   await using directory = temporaryDirectory();
   const otherSystem = `${directory.path}/other_system.ts`;
   const build = `{ ...Deno.build, os: "darwin", arch: "aarch64" }`;
@@ -122,7 +122,7 @@ Deno.test("main says on another system what it needs, and exits 1; its help is t
   assert.equal((await help.end()).code, 0);
 });
 
-Deno.test("main says what the C library or a permission lacks, as a sentence", async () => {
+Deno.test("main says in a sentence which C library or permission is missing", async () => {
   await using directory = temporaryDirectory();
   const musl = `${directory.path}/musl.ts`;
   const failure = "Could not open library: Error loading shared library libc.so.6: No such file or directory";
@@ -154,7 +154,7 @@ function otherRuntime(changed: string): string {
     };`;
 }
 
-Deno.test("main warns of a runtime that has changed, and serves, or says in a sentence that it cannot", async () => {
+Deno.test("main warns when the runtime has changed and serves, or says in a sentence that it cannot", async () => {
   await using directory = temporaryDirectory();
   const preload = `${directory.path}/other_runtime.js`;
   const args = [`--preload=${preload}`, "--port", "0", "--shards", "1", "--data", `${directory.path}/data`];
@@ -188,7 +188,7 @@ Deno.test("main starts on a free port with its topics, stops cleanly by SIGTERM 
   assert.equal((await second.end()).code, 0);
 });
 
-Deno.test("main reads a server.properties file and says once what it does not use", async () => {
+Deno.test("main reads a server.properties file and reports once the names that it does not use", async () => {
   await using directory = temporaryDirectory();
   const file = `${directory.path}/server.properties`;
   const properties = ["listeners=PLAINTEXT://127.0.0.1:0", `log.dirs=${directory.path}/data`, "num.partitions=4"];
@@ -222,13 +222,13 @@ Deno.test("main exits 1 with a sentence when its directory cannot be used", asyn
   assert.match(error, /^barnabas: [^\n]*file\/data[^\n]*$/);
 });
 
-Deno.test("main stops at once by a second signal, with 128 + its number", async () => {
+Deno.test("main stops at once on a second signal, with 128 + its number", async () => {
   await using directory = temporaryDirectory();
   await using program = new Program("--port", "0", "--shards", "1", "--data", `${directory.path}/data`);
   await program.port();
   program.signal("SIGINT", "SIGTERM");
   const { code, error } = await program.end();
-  // Either may be told first; the one that it names is the first, if it came to saying so.
+  // Either signal may arrive first. If the program printed one, that was the first.
   const first = /^barnabas: (SIG\w+): stopping/.exec(error)?.[1];
   const expected = [["SIGTERM", 128 + 2], ["SIGINT", 128 + 15]].filter(([name]) =>
     first === undefined || name === first

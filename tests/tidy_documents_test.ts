@@ -1,6 +1,6 @@
 /**
- * Tests about what the repository says of itself: documents against the source, tables against what uses them, and nothing
- * that belongs to one machine. Every rule is shown to catch a violation that is planted for it.
+ * Tests about documents: they agree with the source, tables agree with the code that uses them, and no file names something of one
+ * machine. Each rule has to catch a violation that is planted for it.
  */
 import assert from "node:assert/strict";
 import { apis } from "../net/handlers/mod.ts";
@@ -25,7 +25,7 @@ const denoJson = JSON.parse(readText("deno.json")) as {
 };
 const documents = textPaths.filter((path) => /^[A-Z]+\.md$|^\.ci\//.test(path));
 
-Deno.test("README.md has every table, as the source says (else: deno task generate)", () => {
+Deno.test("README.md has every table as the source has it (if not: deno task generate)", () => {
   const readme = readText("README.md");
   assert.deepEqual(tablesIn(readme).sort(), [...tableNames].sort());
   const planted = readme.replace("| Fetch | 4 to", "| Fetch | 3 to");
@@ -34,7 +34,7 @@ Deno.test("README.md has every table, as the source says (else: deno task genera
   assert.equal(readmeWithTables(readme), readme);
 });
 
-/** Commands, flags and links of a document that do not exist. */
+/** Tasks, files, flags and links that a document names and that do not exist. */
 function brokenReferences(text: string): string[] {
   const found: string[] = [];
   for (const [, task = ""] of text.matchAll(/\bdeno(?:@[\d.]+)? task ([\w:-]+)/g)) {
@@ -85,7 +85,7 @@ Deno.test("every trace of ARCHITECTURE.md can be followed: each file exists and 
     tracesIn(["```traces", "T", ...lines, "```"].join("\n")).flatMap((trace) => brokenHops(trace, planted));
   assert.deepEqual(brokenIn("  net/a", "  import net/b"), []);
   assert.deepEqual(brokenIn("  net/a", "  ask() net/c"), []);
-  assert.deepEqual(brokenIn("  net/a", "  ask() net/b"), [], "who connects both has it");
+  assert.deepEqual(brokenIn("  net/a", "  ask() net/b"), [], "a third file connects both");
   assert.deepEqual(brokenIn("  net/a", "  call net/d"), []);
   assert.equal(brokenIn("  net/a", "  import net/c").length, 1);
   assert.equal(brokenIn("  net/a", "  ask() net/d").length, 1);
@@ -105,7 +105,7 @@ Deno.test("the version is the same in deno.json and the program, and every packa
   assert.equal(VERSION, denoJson.version);
   const pinned = /^npm:(@[\w-]+\/)?[\w.-]+@\d+\.\d+\.\d+(\/[\w./-]+)?$/;
   assert(!pinned.test("npm:snappy@^7.4.3") && !pinned.test("npm:snappy") && !pinned.test("jsr:@std/assert@1.0.0"));
-  // In the files themselves, not in an import map: a program that embeds a clone has a map of its own.
+  // In the files, not in an import map: a program that embeds a clone has its own map.
   const imported = sources.flatMap(({ text }) =>
     [...text.matchAll(/^(?:import|export|\}).* from "([^"]+)";$/gm)].map((match) => match[1] as string)
   );
@@ -120,7 +120,7 @@ Deno.test("the same Deno is named everywhere", () => {
   assert.equal(named(documents.map(readText)).size, 1);
 });
 
-Deno.test("net/handlers/mod.ts lists the API of every file of its folder (else: deno task generate)", () => {
+Deno.test("net/handlers/mod.ts lists the API of every file of its folder (if not: deno task generate)", () => {
   const planted = ["02_list_offsets.ts", "112_new_one.ts"];
   assert.match(
     handlerList(planted),
@@ -138,13 +138,13 @@ Deno.test("every API has one handler file and one message file, and there are no
   }
 });
 
-Deno.test("kinds of ring records have numbers of their own", () => {
+Deno.test("each kind of ring record has its own number", () => {
   const twice = (numbers: readonly number[]) => numbers.filter((number, index) => numbers.indexOf(number) !== index);
   assert.deepEqual(twice([1, 2, 1]), [1]);
   assert.deepEqual(twice(Object.values(kind)), []);
 });
 
-Deno.test("partitions/questions/questions.ts lists the question of every file of its folder (else: deno task generate)", () => {
+Deno.test("partitions/questions/questions.ts lists the question of every file of its folder (if not: deno task generate)", () => {
   assert.match(
     questionList(["list_offsets.ts", "new_one.ts"]),
     /import \{ newOne \} from "\.\/new_one\.ts";[^]+\n {2}listOffsets,\n {2}newOne,/,
@@ -158,7 +158,7 @@ function byNumber(a: number, b: number): number {
   return a - b;
 }
 
-/** What is wrong with a table of shared words: two rows for one word, or two writers in one line of 64 bytes. */
+/** Errors in a table of shared words: two rows for one word, two writers in one line of 64 bytes, or no reader. */
 function sharedWordFindings(words: readonly SharedWord[]): string[] {
   const found: string[] = [];
   for (const [i, word] of words.entries()) {
@@ -175,7 +175,7 @@ function sharedWordFindings(words: readonly SharedWord[]): string[] {
   return found;
 }
 
-/** Number of the cache line; tables and rows begin at one. */
+/** Number of the cache line; each table and row begins at the start of a line. */
 function lineOf({ index }: SharedWord): number {
   return Math.floor(index * Int32Array.BYTES_PER_ELEMENT / 64);
 }
@@ -219,7 +219,7 @@ Deno.test("a setting is marked as without effect exactly when no code reads its 
   }
 });
 
-/** What belongs to one machine or one network: home and work directories, hosts of package registries. */
+/** Names of one machine or network: home and work directories, hosts of package registries. */
 const MACHINE = /(?<![\w.])\/(?:root|home|work|Users)\/\w[\w.-]*|\bregistry\.[a-z][\w.-]*\.[a-z]{2,}|\bartifactory\b/;
 
 Deno.test("no file names a machine's directories or a package registry; the lock names no host", () => {

@@ -1,6 +1,6 @@
 /**
- * Tests about the source: layers, banned calls, sizes, documentation of exports. Every rule is shown to catch a violation
- * that is planted for it; an exception that nothing needs any more is an error too.
+ * Tests about the source: layers, banned calls, sizes, documentation of exports. Each rule has to catch a violation that is planted
+ * for it. An exception that nothing needs any more is an error, too.
  */
 import assert from "node:assert/strict";
 import { importCircles } from "./tidy/circles.ts";
@@ -11,13 +11,13 @@ import { functionsOf, type SourceFile, sourceFile, undocumentedExports } from ".
 
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
-/** Source files of a folder, tests and what only they import not counted: its listing fits on a screen. */
+/** Most source files of a folder, without test code: its listing fits on a screen. */
 const FOLDER_FILES_MAX = 20;
 
 const product = sources.filter(isProduct);
 const byPath = new Map(sources.map((file) => [file.path, file]));
 
-/** Deterministic cores: functions of state, event and time. Whatever they reach at run time names no I/O. */
+/** Deterministic cores: functions of state, event and time. No file that they load at run time does I/O. */
 const CORES = [
   "net/accept/connection_limits.ts",
   "net/requests/cluster_view.ts",
@@ -124,7 +124,7 @@ Deno.test("tidy: a shard loads the group coordinator when it gets groups, not at
   assert(unstable.includes("lazy-dynamic-imports"), "else Deno reads them at the start");
 });
 
-Deno.test("tidy: no files import each other by a circle, types, tests and benchmarks included", () => {
+Deno.test("tidy: no files import each other in a circle, types, tests and benchmarks included", () => {
   const circlesOf = (texts: Record<string, string>) =>
     importCircles(Object.entries(texts).map(([path, text]) => sourceFile(path, text)));
   const [typeOfA, typeOfB] = ['import type { A } from "./a.ts";', 'import { type B } from "./b.ts";'];

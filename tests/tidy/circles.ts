@@ -1,6 +1,6 @@
 /**
- * Files that import each other by a circle, imports of types included: neither can be understood, moved or tested without the other.
- * A worker that is started by its address is not imported. Test code.
+ * Finds files that import each other in a circle, imports of types included: such files cannot be understood, moved or tested alone.
+ * Starting a worker by its URL is no import. Test code.
  */
 import { importsOf, type SourceFile } from "./source_text.ts";
 

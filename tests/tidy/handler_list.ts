@@ -1,12 +1,12 @@
 /**
- * net/handlers/mod.ts, which lists the APIs that the files of its folder declare. A test compares it; `deno task generate` writes it.
- * Test code.
+ * Generates net/handlers/mod.ts, the list of the APIs that the files of its folder declare. `deno task generate` writes it, and a test
+ * compares it. Test code.
  */
 import { sources } from "./repository.ts";
 
 const FOLDER = "net/handlers/";
 
-/** What the file has to be. @param names of the files of handlers, without the folder */
+/** The text of the list. @param names of the handler files, without the folder */
 export function handlerList(names = handlerFiles()): string {
   const rows = names.map((name) => ({ name, row: rowName(name) }));
   return `/**

@@ -10,7 +10,7 @@ export interface Finding {
   readonly message: string;
 }
 
-/** From the top down; what stands lower may not import what stands above it. */
+/** From the top down; a layer may not import one above it. */
 const LAYERS = ["main.ts", "mod.ts", "net", "partitions", "storage"];
 
 /** Pure folders: they import nothing but each other as listed, and anyone may import their files directly. */
@@ -19,16 +19,16 @@ const PURE: ReadonlyMap<string, readonly string[]> = new Map([
   ["net/protocol", ["net/protocol", "storage/base"]],
 ]);
 
-/** A folder's doors: one for the shards, one for the main isolate, which loads no log. */
+/** A layer's doors: one for the shards, one for the main isolate, which loads no log. */
 const DOORS = ["mod.ts", "control.ts"];
 
-/** Folders that are doors themselves: plain data and parsing, without a mod.ts of their own. */
+/** Folders whose files every layer above may import directly: plain data and parsing. Folder -> reason. */
 const OPEN_FOLDERS: ReadonlyMap<string, string> = new Map([
   ["partitions/config", "settings are plain data that every layer above reads"],
   ["partitions/questions", "a handler imports the question that it asks: one file, one declaration"],
 ]);
 
-/** Steps around a door, each with its reason. Every one has to be needed. */
+/** Imports that may bypass a door: "importer -> imported", each with its reason. A test fails when one is not needed any more. */
 export const doorExceptions: ReadonlyMap<string, string> = new Map([
   ["partitions/shared -> storage/sys", "shared memory is made of memory and eventfds, without loading the log"],
   ["net/handlers -> partitions/metadata/topic_names.ts", "a pure function; the door would load the metadata store"],
@@ -66,8 +66,8 @@ export function unusedDoorExceptions(files: readonly SourceFile[]): string[] {
 }
 
 /**
- * Files reachable at run time from one of them, itself included; with `isSameIsolate`, those that its own isolate loads; with
- * `isAtStart`, those that are loaded before it runs.
+ * The files that a file loads at run time, itself included. With `isSameIsolate` only those that its own isolate loads, with `isAtStart`
+ * only those that are loaded before it runs.
  */
 export function runtimeClosure(
   start: string,

@@ -1,6 +1,6 @@
 /**
- * What the source may not contain, as patterns over one file, each with a planted violation that it has to catch and a
- * harmless text that it has to pass. Test code.
+ * Patterns that no source file may contain. Each has planted violations that it has to catch, and harmless texts that it has to pass.
+ * Test code.
  */
 import { type Finding, runtimeClosure } from "./layering.ts";
 import { isProduct, isTest, sources } from "./repository.ts";
@@ -14,7 +14,7 @@ export interface PatternRule {
   readonly pattern: RegExp;
   readonly within: "code" | "text";
   readonly applies: (path: string) => boolean;
-  /** Where it is broken for a reason: path -> reason. Every one has to be needed. */
+  /** Files that may break it: path -> reason. A test fails when one is not needed any more. */
   readonly exceptions: ReadonlyMap<string, string>;
   readonly planted: readonly string[];
   readonly harmless: readonly string[];
@@ -28,7 +28,7 @@ const loadedByMain = loadedBy("main.ts");
 const SQLITE_WORKER = /^partitions\/metadata\/store\/sqlite_(store_worker|database)\.ts$/;
 const everywhere = () => true;
 const product = (path: string) => isProduct({ path });
-/** What both load follows the rules of both; what neither loads, as files of types, those of shards. */
+/** Files that both isolates load follow the rules of both. Files that neither loads, such as files of types, follow those of shards. */
 const onMainIsolate = (path: string) => loadedByMain.has(path);
 const onShards = (path: string) =>
   product(path) && (loadedByShards.has(path) || !loadedByMain.has(path)) && !SQLITE_WORKER.test(path) &&
@@ -128,7 +128,7 @@ export const patternRules: readonly PatternRule[] = [
     harmless: ["class A { #x = 1; private constructor() {} }"],
   }),
   rule("a constructor sets one field a line, without destructuring", {
-    // To the end of the constructor: a brace of its own at its indentation, or an empty body.
+    // Searches to the end of the constructor: a closing brace at its indentation, or an empty body.
     pattern: /\bconstructor\s*\((?:(?!\n {2}\}\n|\)\s*\{\s*\})[^])*?\[\s*this\s*\.[^\]=]*\]\s*=(?!=)/,
     applies: everywhere,
     planted: [
@@ -162,7 +162,7 @@ export const patternRules: readonly PatternRule[] = [
   }),
 ];
 
-/** Where a file breaks a rule, exceptions left out. */
+/** Where a file breaks a rule, without the exceptions. */
 export function patternFindings(rule: PatternRule, file: SourceFile): Finding[] {
   if (!rule.applies(file.path) || rule.exceptions.has(file.path)) return [];
   return matches(rule, file);
@@ -174,7 +174,7 @@ export function unusedExceptions(rule: PatternRule, files: readonly SourceFile[]
   return [...rule.exceptions.keys()].filter((path) => !rule.applies(path) || !needs(path));
 }
 
-/** Every match, wherever the file lies. */
+/** Every match, whether the rule applies to the file or not. */
 export function matches(rule: PatternRule, file: SourceFile): Finding[] {
   const searched = rule.within === "code" ? file.code : file.text;
   const all = searched.matchAll(new RegExp(rule.pattern, `${rule.pattern.flags}g`));

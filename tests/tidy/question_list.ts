@@ -1,14 +1,14 @@
 /**
- * partitions/questions/questions.ts, which lists the questions that the files of its folder declare. A test compares it; `deno task
- * generate` writes it. Test code.
+ * Generates partitions/questions/questions.ts, the list of the questions that the files of its folder declare. `deno task generate`
+ * writes it, and a test compares it. Test code.
  */
 import { sources } from "./repository.ts";
 
 const FOLDER = "partitions/questions/";
-/** What the folder holds beside the declarations. */
+/** Files of the folder that declare no question. */
 const OTHERS = ["layout.ts", "question.ts", "questions.ts"];
 
-/** What the file has to be. @param names of the files of questions, without the folder */
+/** The text of the list. @param names of the question files, without the folder */
 export function questionList(names = questionFiles()): string {
   const questions = names.map((name) => ({ name, question: questionName(name) }));
   return `/**

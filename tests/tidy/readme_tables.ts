@@ -1,6 +1,5 @@
 /**
- * The tables of README.md that come from the source. A test compares them; after a change
- * `deno task generate` writes them. Test code.
+ * Generates the tables of README.md from the source. `deno task generate` writes them, and a test compares them. Test code.
  */
 import { apis } from "../../net/handlers/mod.ts";
 import { brokerDefinitions } from "../../partitions/config/broker/broker_definitions.ts";
@@ -8,14 +7,14 @@ import { groupDefinitions } from "../../partitions/config/groups/group_definitio
 import { topicDefinitions } from "../../partitions/config/topics/topic_definitions.ts";
 import { readText } from "./repository.ts";
 
-/** Long.MAX_VALUE and the like, as people say it. */
+/** Defaults that are shown in words, like Long.MAX_VALUE. */
 const SHOWN_DEFAULTS: ReadonlyMap<string | null, string> = new Map([
   [null, "not set"],
   ["9223372036854775807", "no limit"],
   ["2147483647", "no limit"],
 ]);
 
-/** What the tables have to be, by name. */
+/** The tables by name. */
 const tables: ReadonlyMap<string, () => string> = new Map([
   ["broker settings", brokerTable],
   ["topic settings", topicTable],
@@ -25,7 +24,7 @@ const tables: ReadonlyMap<string, () => string> = new Map([
 
 const TABLE = /(<!-- table: ([\w ]+) -->\n<!-- deno-fmt-ignore-start -->\n)[^]*?(<!-- deno-fmt-ignore-end -->)/g;
 
-/** README.md with every table as the source says. */
+/** README.md with every table as the source has it. */
 export function readmeWithTables(text: string): string {
   return text.replace(TABLE, (whole, start: string, name: string, end: string) => {
     const table = tables.get(name);

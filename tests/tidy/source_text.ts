@@ -1,7 +1,6 @@
 /**
- * TypeScript as text, as far as rules about the source need it: code without comments and without the inside of strings,
- * imports, exports and the extent of blocks. Line and column stay those of the file. Not a parser: what it cannot tell
- * apart it says in the function's comment. Test code.
+ * TypeScript as text, for rules about the source: code without comments and contents of strings, imports, exports and the extent of
+ * functions. Lines and columns stay those of the file. It is no parser; each function's comment says what it recognizes. Test code.
  */
 
 /** One file of the repository. */
@@ -19,7 +18,7 @@ export interface Import {
   readonly specifier: string;
   /** Path from the root for a relative specifier, else the specifier. */
   readonly target: string;
-  /** True when nothing of it exists at run time. */
+  /** True when it imports types only, so that nothing is loaded at run time. */
   readonly isTypeOnly: boolean;
   /** True for a `new URL()`: another isolate loads it. */
   readonly isWorker: boolean;
@@ -36,7 +35,7 @@ export interface FunctionExtent {
   readonly lines: number;
 }
 
-/** Makes a file of its text. */
+/** A file with this text. */
 export function sourceFile(path: string, text: string): SourceFile {
   return { path, text, code: blankOut(text) };
 }
@@ -67,7 +66,7 @@ export function importsOf({ path, text, code }: SourceFile): Import[] {
   return found;
 }
 
-/** Functions with a body in braces. An object or class is told from a function by what stands before its brace. */
+/** Functions with a body in braces. The text before a brace tells a function from an object or a class. */
 export function functionsOf({ code }: SourceFile): FunctionExtent[] {
   const open: number[] = [];
   const found: FunctionExtent[] = [];

@@ -1,8 +1,8 @@
 /**
- * The traces of ARCHITECTURE.md: which files a request passes, each naming the next. Test code.
+ * Checks the traces of ARCHITECTURE.md: the files that a request passes, each of which names the next one. Test code.
  *
- * A hop is an import, a call of a method that the next file has, or who connects both (a callback, a service that is handed in), or a
- * ring record that both files name.
+ * A hop is an import; a call of a method that the next file has, or that a third file has which imports the next one (a callback, a
+ * service that is passed in); or a ring record that both files name.
  */
 import { importsOf, type SourceFile } from "./source_text.ts";
 
@@ -36,7 +36,7 @@ export function tracesIn(document: string): Trace[] {
   });
 }
 
-/** What is wrong with a trace. @param files of the product by path */
+/** Errors in a trace, as sentences. @param files of the product by path */
 export function brokenHops({ name, hops }: Trace, files: ReadonlyMap<string, SourceFile>): string[] {
   const broken: string[] = [];
   if (hops.length > TRACE_FILES_MAX) broken.push(`${name} passes ${hops.length} files`);
