@@ -3,20 +3,21 @@
  *
  * v3 transactional id, batches of format v2 only (KIP-98) · v7 zstd (KIP-110) · v8 record errors (KIP-467) · v9 flexible (KIP-482) ·
  * v10 current leader (KIP-951) · v13 topic ids (KIP-516). Versions 0 to 2 are advertised, because librdkafka up to 2.11.0
- * enables gzip, snappy and lz4 by their presence, and closed upon, as by Kafka 4.
+ * enables gzip, snappy and lz4 by their presence. A request in one of them closes the connection, as in Kafka 4.
  *
- * acks=0 is not answered, and an error closes the connection, the only way to tell; acks=1 is answered once written;
- * acks=all once the high watermark passed the batch, which the partition's owner says at once or the watermark table later, or
- * REQUEST_TIMED_OUT. Batches for other shards are handed over where they lie
- * in this shard's arena. A batch for a topic or partition that is not there waits for creations under way (topic_waits.ts), and the
- * requests behind it do; one that comes behind a refused one of its producer is refused too (refused_batches.ts). In Kafka the
- * former is refused, and the latter may be stored without its predecessor (KAFKA-15591).
+ * acks=0 gets no answer, and an error closes the connection, because there is no other way to report it. acks=1 is answered once the
+ * batch is written. acks=all is answered once the high watermark has passed the batch, or with REQUEST_TIMED_OUT. The partition's owner
+ * reports this at once, or the watermark table does later. Batches for other shards are appended from this shard's arena without a copy.
  *
- * Where records are refused, the answer names every one of them, as far as that is not too many (`RECORD_ERRORS_MAX`); Kafka
- * has no limit, and names none where one of them breaks the format.
+ * A batch for an unknown topic or partition waits for creations under way (topic_waits.ts), and so do the requests behind it. A batch
+ * behind a refused one of its producer is refused too (refused_batches.ts). Kafka refuses the former, and may store the latter
+ * without its predecessor (KAFKA-15591).
  *
- * Not done: transactions (INVALID_TXN_STATE); Kafka decompresses and checks the records of compressed batches, here they
- * pass by header and CRC except on compacted topics; `compression.type` other than producer is refused when it is set.
+ * When records are refused, the answer names each of them up to a limit (`RECORD_ERRORS_MAX`). Kafka has no limit, and
+ * names none when one of them breaks the format.
+ *
+ * Not done: transactions (INVALID_TXN_STATE). Kafka decompresses and checks the records of compressed batches; here they
+ * pass by header and CRC except on compacted topics. A `compression.type` other than producer is refused when it is set.
  */
 import {
   type AppendOutcome,
@@ -81,9 +82,9 @@ const ZSTD_VERSION_MIN = 7;
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
 /**
- * What the lists of refused records (KIP-467) of one request may cost: as many records as librdkafka puts into a batch
- * (`batch.num.messages`), and bytes of two batches of `max.message.bytes`, which are read in 20 ms. What is over these limits is
- * refused without being named. (Kafka has none.)
+ * Limits of the lists of refused records (KIP-467) of one request: as many records as librdkafka puts into a batch
+ * (`batch.num.messages`), and the bytes of two batches of `max.message.bytes`, which are read in 20 ms. Records beyond these limits are
+ * refused without being named. (Kafka has no limits.)
  */
 const RECORD_ERRORS_MAX = 10_000;
 const RECORD_ERRORS_BYTES_MAX = 2 * 1024 * 1024;
@@ -106,19 +107,19 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   readonly #exchange: RequestExchange;
   readonly #services: ShardServices;
   readonly #parts: ProducePart[] = [];
-  /** One more than that until every append was started, so that answers that come at once do not end it early. */
+  /** Unanswered appends. One more until every append was started, so that immediate answers do not end the request early. */
   #unanswered = 1;
   readonly #cursor;
-  /** Of the topic that the cursor is at. */
+  /** The topic at the cursor. */
   #topic: TopicImage | undefined;
   #refusal: number = errorCode.NONE;
-  /** Parts that other shards append; the request's bytes are held once for all of them, and while it waits. */
+  /** Parts that other shards append. The request's bytes are held once for all of them, and while it waits for topics. */
   #remoteCount = 0;
   #errorBudget: RecordErrorBudget | null = null;
-  /** Parts whose topic or partition is not there, or not open yet; null: none. */
+  /** Parts whose topic or partition is unknown or not open yet; null when there are none. */
   #unknown: number[] | null = null;
   #unknownBytes = 0;
-  /** They have waited for changes under way. */
+  /** Whether they have waited for changes under way. */
   #hasWaited = false;
 
   constructor(request: ProduceRequest, exchange: RequestExchange, services: ShardServices) {
@@ -128,7 +129,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     this.#cursor = new TopicCursor(request.topicData, partitionsOf);
   }
 
-  /** Appends everything; few batches of this shard are written when it returns. */
+  /** Appends everything. A few batches of this shard are written when it returns. */
   start(): void {
     if (this.#cursor.isAtEnd) this.finish();
     else this.#services.slices.run(this, this.#exchange);
@@ -141,12 +142,12 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
       this.#refusal = this.#refusalOf(data, this.#topic);
     }
     const tag = this.#parts.push(newPart(data, partition)) - 1;
-    this.#begin(tag, this.#topic, this.#refusal);
+    this.#appendOrDefer(tag, this.#topic, this.#refusal);
     return this.#cursor.advance();
   }
 
   finish(): void {
-    if (this.#unknown === null) this.#answered();
+    if (this.#unknown === null) this.#countAnswer();
     else this.#awaitChanges(this.#unknown);
   }
 
@@ -160,7 +161,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     part.isComplete = outcome.isComplete;
     part.appendTimeMs = outcome.appendTimeMs;
     part.logStartOffset = outcome.logStartOffset;
-    this.#answered();
+    this.#countAnswer();
   }
 
   onProgress(): void {
@@ -178,7 +179,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     this.#complete();
   }
 
-  /** While the batch is still there: names every record of it that is refused. @param recordIndex the first one, -1 for none */
+  /** Names every refused record of a batch, while its bytes are still held. @param recordIndex the first refused record, -1 for none */
   #refuse(part: ProducePart, refusal: Refusal, recordIndex: number): void {
     this.#fail(part, errorCodeOf(refusal));
     part.message = refusalText(refusal);
@@ -196,7 +197,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     part.recordErrors = listed.errors;
   }
 
-  /** Nothing of the batch is stored. */
+  /** Sets the error of a part of which nothing is stored. */
   #fail(part: ProducePart, code: number): void {
     part.errorCode = code;
     const batch = producerBatchOf(part, this.#services.arena.view, this.#isById);
@@ -217,20 +218,20 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     return batch !== null && refusedBatches.isAhead(batch);
   }
 
-  /** The parts whose topic is not there wait for changes that are under way, and so do the requests behind this one. */
+  /** Lets the parts with an unknown topic or partition wait for changes under way. The requests behind this one wait, too. */
   #awaitChanges(unknown: readonly number[]): void {
     const { topicWaits } = this.#services;
-    const wait = new TopicWait(this.#unknownBytes, () => this.#beginAgain(unknown));
+    const wait = new TopicWait(this.#unknownBytes, () => this.#retryUnknown(unknown));
     this.#exchange.holdFollowers();
     this.#retainBlock();
-    if (!topicWaits.hasRoom(wait)) return this.#beginAgain(unknown);
+    if (!topicWaits.hasRoom(wait)) return this.#retryUnknown(unknown);
     this.#exchange.onAbandoned(() => {
       if (topicWaits.remove(wait)) this.#releaseBlock();
     });
     topicWaits.add(wait);
   }
 
-  #beginAgain(unknown: readonly number[]): void {
+  #retryUnknown(unknown: readonly number[]): void {
     this.#hasWaited = true;
     let next = 0;
     this.#services.slices.resumeLater({
@@ -238,12 +239,12 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
         const tag = unknown[next++] as number;
         const { data } = this.#parts[tag] as ProducePart;
         const topic = this.#topicOf(data);
-        this.#begin(tag, topic, this.#refusalOf(data, topic));
+        this.#appendOrDefer(tag, topic, this.#refusalOf(data, topic));
         return next < unknown.length;
       },
       finish: () => {
         this.#releaseBlock();
-        this.#answered();
+        this.#countAnswer();
       },
     }, this.#exchange);
   }
@@ -257,7 +258,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     return this.#isById ? image.topicById(data.topicId) : image.topic(data.name);
   }
 
-  /** Why nothing is appended to a topic, or what is said of one that is not there. */
+  /** Why nothing may be appended to a topic, whether it exists or not; NONE when appends are allowed. */
   #refusalOf(data: TopicData, topic: TopicImage | undefined): number {
     const { acks, transactionalId } = this.#request;
     if (acks !== 0 && acks !== 1 && acks !== ACKS_ALL) return errorCode.INVALID_REQUIRED_ACKS;
@@ -272,7 +273,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     return errorCode.NONE;
   }
 
-  #begin(tag: number, topic: TopicImage | undefined, refusal: number): void {
+  #appendOrDefer(tag: number, topic: TopicImage | undefined, refusal: number): void {
     const part = this.#parts[tag] as ProducePart;
     const place = topic?.partitions[part.index];
     if (refusal !== errorCode.NONE) return this.#fail(part, refusal);
@@ -314,7 +315,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     if (this.#remoteCount++ === 0) this.#exchange.retainBlock();
   }
 
-  /** Another shard has answered, or the wait is over. */
+  /** Ends the hold of one part that another shard has answered, or the hold of the wait. */
   #releaseBlock(): void {
     this.#remoteCount--;
     if (this.#remoteCount === 0) this.#exchange.releaseBlock();
@@ -324,7 +325,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     return records.length < BATCH_HEADER_BYTES ? 0 : codec(this.#services.arena.view, records.start);
   }
 
-  #answered(): void {
+  #countAnswer(): void {
     this.#unanswered--;
     if (this.#unanswered > 0) return;
     if (this.#isComplete || this.#exchange.isAbandoned) this.#respond();
@@ -346,7 +347,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     return true;
   }
 
-  /** Whether a part is complete by now. Fills `marks` where it was not yet. */
+  /** Whether a part is complete by now. Fills `marks` unless it was complete before. */
   #hasReached(part: ProducePart): boolean {
     part.isComplete ||= this.#services.watermarks.read(part.slot, marks).highWatermark >= part.nextOffset;
     return part.isComplete;

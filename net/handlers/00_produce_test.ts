@@ -40,7 +40,7 @@ class Fixture implements Disposable {
     this.services = this.broker.services();
   }
 
-  /** Handles a request; other shards take no turn yet. */
+  /** Handles a request. Other shards run no turn yet. */
   produce(produced: Produced): void {
     const { partitions = [[OWN, batchOf("x")]], acks = -1, version = VERSION } = produced;
     const request: ProduceRequest = {
@@ -115,7 +115,7 @@ Deno.test("handleProduce() holds the request once while another shard reads it, 
   assert.deepEqual([fixture.client.retainedCount, fixture.client.heldCount], [1, 0]);
 });
 
-Deno.test("handleProduce() whose connection goes while another shard appends lets the request go when that has answered", () => {
+Deno.test("handleProduce() whose connection closes while another shard appends releases the request when that shard has answered", () => {
   for (const acks of [0, 1, -1]) {
     using fixture = new Fixture();
     fixture.produce({ acks, partitions: [[OTHER, batchOf("a")], [9, batchOf("refused")]] });
@@ -207,7 +207,7 @@ Deno.test("handleProduce() names every record that is wrong from v8 on (KIP-467)
   assert.deepEqual([fixture.logEnd(OWN), fixture.logEnd(OTHER)], [0, 0]);
 });
 
-Deno.test("handleProduce() names the records of a closed batch, too, whose header alone was looked at", () => {
+Deno.test("handleProduce() names the records of a closed batch whose header alone was checked", () => {
   using fixture = new Fixture(topicOn([0, 1], { config: { ...compacted, compact: false } }));
   const late = { value: "x", timestamp: fixture.broker.world.clock.wallMs() + 86_400_000 };
   for (const codec of codecNames) {
@@ -221,7 +221,7 @@ Deno.test("handleProduce() names the records of a closed batch, too, whose heade
   }
 });
 
-Deno.test("handleProduce() names no record where the batch as a whole is refused", () => {
+Deno.test("handleProduce() names no record when the batch as a whole is refused", () => {
   using fixture = new Fixture();
   const control = buildBatch([{ value: "x" }], { control: true });
   const damaged = batchOf("a");
@@ -244,11 +244,11 @@ Deno.test("handleProduce() names no more records than its limit, in all batches 
   fixture.broker.world.pump();
   const answers = fixture.takeWhole();
   assert.deepEqual(answers.map((answer) => answer.errorCode), Array(3).fill(errorCode.INVALID_RECORD));
-  // The shard's own are refused at once, the other one's afterwards: it can still name the first record.
+  // The shard's own batches are refused at once, the other shard's later: it can still name the first record.
   assert.deepEqual(answers.map((answer) => answer.recordErrors.length), [6000, 1, 4000]);
 });
 
-Deno.test("handleProduce() says the broker's time of a topic with LogAppendTime", () => {
+Deno.test("handleProduce() returns the broker's time for a topic with LogAppendTime", () => {
   using fixture = new Fixture(topicOn([0, 1], { config: { ...smallLogs, messageTimestampType: "LogAppendTime" } }));
   fixture.produce({ partitions: [[OWN, batchOf("a")], [OTHER, batchOf("b")]] });
   fixture.broker.world.pump();
@@ -301,7 +301,7 @@ Deno.test("handleProduce() with acks=all waits for the high watermark to pass th
   assert.equal(fixture.broker.world.interest.has(0, OWN), false);
 });
 
-Deno.test("handleProduce() with acks=all ends with REQUEST_TIMED_OUT at its deadline, whatever the client's number", () => {
+Deno.test("handleProduce() with acks=all ends with REQUEST_TIMED_OUT at its deadline, whatever timeout the client sends", () => {
   for (const [timeoutMs, waitMs] of [[100, 100], [0, 0], [-5, 0], [0x7fff_ffff, 0x7fff_ffff]] as const) {
     using fixture = withReplicas();
     fixture.produce({ timeoutMs });
@@ -313,7 +313,7 @@ Deno.test("handleProduce() with acks=all ends with REQUEST_TIMED_OUT at its dead
   }
 });
 
-Deno.test("handleProduce() with acks=all ends with NOT_LEADER_OR_FOLLOWER when the partition goes away meanwhile", () => {
+Deno.test("handleProduce() with acks=all ends with NOT_LEADER_OR_FOLLOWER when the partition is removed meanwhile", () => {
   for (const state of [partitionState.closed, partitionState.offline]) {
     using fixture = withReplicas();
     fixture.produce({});

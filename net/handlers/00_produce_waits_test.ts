@@ -34,13 +34,13 @@ class Fixture implements Disposable {
     this.broker.world.pump();
   }
 
-  /** The controller has done what it had been asked for. */
+  /** The controller has carried out all changes that were requested. */
   answerQuestions(): void {
     for (const answer of this.broker.awaited?.splice(0) ?? []) answer();
     this.broker.world.pump();
   }
 
-  /** @returns code and base offset of each partition of the oldest answer */
+  /** Takes the oldest answer. @returns code and base offset of each of its partitions */
   take(version = 9): (readonly [number, number])[] {
     const [topic] = this.client.take(produceResponse, version).responses;
     return (topic?.partitionResponses ?? []).map(({ errorCode: code, baseOffset }) => [code, baseOffset] as const);
@@ -65,7 +65,7 @@ function batchAt(baseSequence: number): Uint8Array {
   return buildBatch(records, { producerId: 5, producerEpoch: 0, baseSequence });
 }
 
-Deno.test("handleProduce() to a topic that is being created waits, with all that comes behind it, and appends to every shard", () => {
+Deno.test("handleProduce() to a topic that is being created waits, with all requests behind it, and appends to every shard", () => {
   for (const version of [9, 13]) {
     using fixture = new Fixture();
     const { client, broker } = fixture;
@@ -78,7 +78,7 @@ Deno.test("handleProduce() to a topic that is being created waits, with all that
   }
 });
 
-Deno.test("handleProduce() waits for a partition that its shard has not opened yet, its own or another", () => {
+Deno.test("handleProduce() waits for a partition that its shard has not opened yet, its own shard or another", () => {
   for (const partition of [OWN, OTHER]) {
     using fixture = new Fixture();
     const { broker } = fixture;
@@ -102,7 +102,7 @@ Deno.test("handleProduce() appends what it can while a new partition of the same
   assert.deepEqual([fixture.logEnd(2), fixture.client.closed, fixture.client.pipeline.length], [1, [], 0]);
 });
 
-Deno.test("handleProduce() refuses a topic that nobody created as before, and one that is awaited for longer than 2 s", () => {
+Deno.test("handleProduce() refuses a topic that nobody created, and one that it has awaited for longer than 2 s", () => {
   for (const [version, code] of [[9, UNKNOWN_TOPIC_OR_PARTITION], [13, UNKNOWN_TOPIC_ID]] as const) {
     using fixture = new Fixture();
     fixture.produce([[OWN, batchOf("a")]], { version });
@@ -114,7 +114,7 @@ Deno.test("handleProduce() refuses a topic that nobody created as before, and on
   }
 });
 
-Deno.test("handleProduce() refuses at once where too many wait already", () => {
+Deno.test("handleProduce() refuses an unknown topic at once when too many requests wait already", () => {
   using fixture = new Fixture();
   const { topicWaits } = fixture.services;
   const hog = new TopicWait(32 * 1024 * 1024, () => {});
@@ -133,7 +133,7 @@ Deno.test("handleProduce() that waits for a topic is forgotten with its connecti
   assert.equal(fixture.logEnd(OWN), 0);
 });
 
-Deno.test("handleProduce() stores no batch behind a refused one of its producer on the connection, until that is stored", () => {
+Deno.test("handleProduce() stores no batch behind a refused one of its producer on the connection, until that one is stored", () => {
   for (const partition of [OWN, OTHER]) {
     using fixture = new Fixture();
     const codeOf = (sequence: number) => {
@@ -155,7 +155,7 @@ Deno.test("handleProduce() stores no batch behind a refused one of its producer 
   }
 });
 
-Deno.test("handleProduce() takes the first batch of a producer with any sequence where none before it was refused", () => {
+Deno.test("handleProduce() accepts the first batch of a producer with any sequence when none before it was refused", () => {
   using fixture = new Fixture();
   fixture.broker.create(TOPIC);
   fixture.produce([[OWN, batchAt(17)], [OTHER, batchAt(34)]]);

@@ -5,11 +5,11 @@
  * v11 rack id (KIP-392) · v12 flexible, last fetched epoch (KIP-595) · v13 topic ids (KIP-516) · v15 replica state · v16 node
  * endpoints (KIP-951) · v18 high watermark of the follower (KIP-1166).
  *
- * A response holds whole batches; its first non-empty partition gives at least one, even a larger one than the limits (KIP-74).
+ * A response holds whole batches. Its first non-empty partition returns at least one, even one larger than the limits (KIP-74).
  * A fetch below `min_bytes` waits in the purgatory, where a partition's growth is counted without reading it again.
  *
  * Not done: follower fetches (there is one broker: NOT_LEADER_OR_FOLLOWER), transactions (the last stable offset is the high
- * watermark, no batch is aborted), preferred read replicas, tiered storage.
+ * watermark, and no batch is aborted), preferred read replicas, tiered storage.
  */
 import { api, type Handler } from "../requests/api.ts";
 import { FetchOperation } from "../requests/fetch/fetch_operation.ts";
@@ -27,7 +27,7 @@ export const fetchApi = api({
   handlerOf: fetchHandlerOf,
 });
 
-/** A shard remembers the incremental fetch sessions of its clients, its part of those that the broker has room for. */
+/** Makes the handler of one shard, which remembers its share of the broker's incremental fetch sessions. */
 function fetchHandlerOf({ config, shardsCount, random }: ShardServices): Handler<FetchRequest, FetchResponse> {
   const sessions = new FetchSessions(Math.ceil(config.maxIncrementalFetchSessionCacheSlots / shardsCount), random);
   return (request, exchange, services) => {

@@ -1,7 +1,8 @@
 /**
- * ListOffsets, API key 2: the offset for a timestamp, or for one of the special timestamps (listTimestamp).
+ * ListOffsets, API key 2: finds the offset for a timestamp, or for one of the special timestamps (listTimestamp).
  *
- * v1 one offset a partition · v2 isolation level (KIP-98) · v4 leader epochs (KIP-320) · v5 OFFSET_NOT_AVAILABLE (KIP-207) · v6 flexible · v7 max timestamp (KIP-734) ·
+ * v1 one offset a partition · v2 isolation level (KIP-98) · v4 leader epochs (KIP-320) · v5 OFFSET_NOT_AVAILABLE (KIP-207) ·
+ * v6 flexible · v7 max timestamp (KIP-734) ·
  * v8 earliest local (KIP-405) · v9 latest tiered (KIP-1005) · v10 timeout (KIP-1075) · v11 earliest pending upload (KIP-1023).
  *
  * Not done: tiered storage, so the tiered timestamps find nothing (-1) and the timeout, which only remote lookups need, is unused.
@@ -31,10 +32,10 @@ export const listOffsetsApi = api({
 });
 
 const READ_COMMITTED = 1;
-/** First version whose clients know OFFSET_NOT_AVAILABLE. Both codes make them ask again. */
+/** First version whose clients know OFFSET_NOT_AVAILABLE. It and the older code both make clients ask again. */
 const OFFSET_NOT_AVAILABLE_VERSION_MIN = 5;
 
-/** The version that brought each special timestamp; one that a version does not know is UNSUPPORTED_VERSION. */
+/** The version that introduced each special timestamp. Earlier versions are answered with UNSUPPORTED_VERSION. */
 const versionOf: ReadonlyMap<number, number> = new Map([
   [listTimestamp.maxTimestamp, 7],
   [listTimestamp.earliestLocal, 8],
@@ -71,7 +72,7 @@ export function handleListOffsets(
   );
 }
 
-/** A code that the client of a version knows. */
+/** The error code that clients of a version know. */
 function codeFor(apiVersion: number, code: number): number {
   const isOld = apiVersion < OFFSET_NOT_AVAILABLE_VERSION_MIN;
   return isOld && code === errorCode.OFFSET_NOT_AVAILABLE ? errorCode.LEADER_NOT_AVAILABLE : code;

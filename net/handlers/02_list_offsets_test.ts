@@ -37,7 +37,7 @@ function codes(topics: ListOffsetsRequest["topics"], version: number): number[] 
 }
 
 for (const version of servedVersions(2)) {
-  Deno.test(`handleListOffsets() v${version} answers when every partition has, in the order of the request`, () => {
+  Deno.test(`handleListOffsets() v${version} answers when every partition has answered, in the order of the request`, () => {
     const { exchange, asked } = run([of("t", [2, 1000], [0, listTimestamp.latest])], version, 1);
     assert.deepEqual(asked.map(({ slot, ask }) => [slot, ask]), [
       [2, { timestamp: 1000, currentLeaderEpoch: 6, committedOnly: true }],
@@ -62,7 +62,7 @@ for (const version of servedVersions(2)) {
   });
 }
 
-Deno.test("handleListOffsets() refuses a special timestamp in versions before it, and asks from its own on", () => {
+Deno.test("handleListOffsets() refuses a special timestamp in versions before it, and asks for it from its version on", () => {
   const since: [timestamp: number, version: number][] = [[-1, 1], [-2, 1], [-3, 7], [-4, 8], [-5, 9], [-6, 11]];
   for (const [timestamp, first] of since) {
     for (const version of servedVersions(2)) {
@@ -72,7 +72,7 @@ Deno.test("handleListOffsets() refuses a special timestamp in versions before it
   }
 });
 
-Deno.test("handleListOffsets() refuses unknown partitions, and each of those that are named twice", () => {
+Deno.test("handleListOffsets() refuses unknown partitions, and each partition that is named twice", () => {
   const UNKNOWN = errorCode.UNKNOWN_TOPIC_OR_PARTITION;
   assert.deepEqual(codes([of("none", [0, -1]), of("t", [3, -1], [-1, -1], [1, -1])], 7), [
     UNKNOWN,
@@ -85,14 +85,14 @@ Deno.test("handleListOffsets() refuses unknown partitions, and each of those tha
   assert.deepEqual(codes([], 7), []);
 });
 
-Deno.test("handleListOffsets() asks for committed records only where the client reads committed ones", () => {
+Deno.test("handleListOffsets() asks for committed records only when the client reads committed ones", () => {
   assert.deepEqual([0, 1].map((level) => run([of("t", [0, -1])], 2, level).asked[0]?.ask.committedOnly), [
     false,
     true,
   ]);
 });
 
-Deno.test("handleListOffsets() makes clients ask again while the search goes on, by a code that they know (KIP-207)", () => {
+Deno.test("handleListOffsets() makes clients ask again while the search continues, by a code that they know (KIP-207)", () => {
   for (const version of servedVersions(2)) {
     const { exchange, asked } = run([of("t", [2, 1000])], version);
     const none = { offset: toOffset(-1), timestamp: -1, leaderEpoch: -1 };

@@ -1,11 +1,11 @@
 /**
- * Metadata, API key 3: brokers, topics, leaders. Answered from the shard's copy of the image; a topic to be created goes
- * through the control plane, and the answer waits until it has its leader (Kafka answers UNKNOWN_TOPIC_OR_PARTITION
- * first and lets the client ask again, which many clients show as an error).
+ * Metadata, API key 3: brokers, topics, leaders. Answered from the shard's copy of the image. A topic to be created goes
+ * through the control plane, and the answer waits until the topic has its leader. (Kafka first answers
+ * UNKNOWN_TOPIC_OR_PARTITION and lets the client ask again, which many clients show as an error.)
  *
  * v0 empty list = all topics · v1 null = all, empty = none · v4 auto-creation can be declined · v5 offline replicas · v7
  * leader epochs · v8 authorized operations (KIP-430), of the cluster until v10 · v10 topic ids · v12 lookup by topic
- * id · v13 an error of the whole answer, which never happens here.
+ * id · v13 an error of the whole answer, which never occurs here.
  *
  * Not done: racks.
  */
@@ -43,7 +43,7 @@ export const metadataApi = api({
 
 /** First version in which a topic can be asked for by its id. */
 const TOPIC_ID_VERSION = 12;
-/** Versions in which the cluster's authorized operations can be asked for: afterwards DescribeCluster tells them. */
+/** Versions with the cluster's authorized operations. Later clients get them from DescribeCluster. */
 const CLUSTER_OPERATIONS_VERSIONS = { first: 8, last: 10 };
 
 /** Handles Metadata. */
@@ -72,12 +72,12 @@ class MetadataOperation {
     if (topics === null || (apiVersion === 0 && topics.length === 0)) return this.#respond(this.#allTopics());
     const isIdAllowed = apiVersion >= TOPIC_ID_VERSION;
     if (!isIdAllowed && topics.some(({ name, topicId }) => name === null || topicId !== ZERO_UUID)) {
-      // v10 and v11 have the field and do not know what to do with it.
+      // v10 and v11 have the field without a meaning for it.
       const code = errorCode.INVALID_REQUEST;
       return this.#respond(topics.map(({ name, topicId }) => missing(name ?? "", code, topicId)));
     }
     const ids = new Set(topics.map(({ topicId }) => topicId).filter((id) => id !== ZERO_UUID));
-    // A request that names ids is about ids alone (KafkaApis.handleTopicMetadataRequest).
+    // In a request that names ids, only the ids count (KafkaApis.handleTopicMetadataRequest).
     if (ids.size > 0) return this.#respond([...ids].map((id) => this.#topicById(id)));
     this.#answerNames(new Set(topics.map(({ name }) => name)));
   }
@@ -121,7 +121,7 @@ class MetadataOperation {
       : missing(null, errorCode.TOPIC_AUTHORIZATION_FAILED, id);
   }
 
-  /** @param refusalOf why a topic that was to be created is still missing */
+  /** @param refusalOf error code of a topic that could not be created */
   #topicByName(name: string | null, refusalOf?: (name: string) => number): MetadataResponseTopic {
     if (name === null) return missing(null, errorCode.INVALID_REQUEST);
     if (!this.#isVisible(name)) return missing(name, errorCode.TOPIC_AUTHORIZATION_FAILED);
@@ -130,7 +130,7 @@ class MetadataOperation {
     const unknown = refuseTopicName(name) === null
       ? errorCode.UNKNOWN_TOPIC_OR_PARTITION
       : errorCode.INVALID_TOPIC_EXCEPTION;
-    // A topic that was created and is missing all the same was deleted in between.
+    // A topic that was created and is missing nevertheless was deleted in between.
     const refusal = refusalOf?.(name) ?? errorCode.NONE;
     return missing(name, refusal === errorCode.NONE ? unknown : refusal);
   }
@@ -181,7 +181,7 @@ class MetadataOperation {
   }
 }
 
-/** The cluster's authorized operations: none for a client that may not describe it. */
+/** The cluster's authorized operations: none for a client that may not describe the cluster. */
 export function clusterOperations(context: ConnectionContext): number {
   return authorize(context, "DESCRIBE", CLUSTER) ? authorizedOperations(context, CLUSTER) : 0;
 }

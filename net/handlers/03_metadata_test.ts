@@ -54,7 +54,7 @@ for (const version of servedVersions(3)) {
     }
   });
 
-  Deno.test(`handleMetadata() v${version} tells an unknown name from an invalid one`, () => {
+  Deno.test(`handleMetadata() v${version} distinguishes an unknown name from an invalid one`, () => {
     const { answer } = handle(ask(["none", "no/name"]), version, shard);
     assert.deepEqual(answer.topics.map(({ name, errorCode: code, partitions }) => [name, code, partitions]), [
       ["none", errorCode.UNKNOWN_TOPIC_OR_PARTITION, []],
@@ -63,7 +63,7 @@ for (const version of servedVersions(3)) {
   });
 }
 
-Deno.test("handleMetadata() takes an empty list for all topics in v0 only, null for all from v1", () => {
+Deno.test("handleMetadata() treats an empty list as all topics in v0 only, and null as all from v1 on", () => {
   const count = (names: string[] | null, version: number) => handle(ask(names), version, shard).answer.topics.length;
   assert.deepEqual([count([], 0), count([], 1), count([], 13)], [2, 0, 0]);
   assert.deepEqual([count(null, 1), count(null, 13)], [2, 2]);
@@ -73,7 +73,7 @@ Deno.test("handleMetadata() answers a name once, however often it is asked for",
   assert.equal(handle(ask(["a", "a", "none", "none"]), 9, shard).answer.topics.length, 2);
 });
 
-Deno.test("handleMetadata() finds topics by id from v12, and then by ids alone", () => {
+Deno.test("handleMetadata() finds topics by id from v12 on, and then by ids alone", () => {
   const unknown = "YmJiYmJiYmJiYmJiYmJiYg";
   const request = ask([], {
     topics: [TOPIC_ID, unknown, ZERO_UUID].map((topicId) => ({ topicId, name: topicId === ZERO_UUID ? "none" : null })),
@@ -103,7 +103,7 @@ Deno.test("handleMetadata() refuses a topic without name and id", () => {
   assert.deepEqual(answer.topics.map(({ errorCode: code }) => code), [errorCode.INVALID_REQUEST, errorCode.NONE]);
 });
 
-Deno.test("handleMetadata() tells authorized operations when asked: of the cluster in v8 to v10 only", () => {
+Deno.test("handleMetadata() returns authorized operations when asked, those of the cluster in v8 to v10 only", () => {
   const request = ask(["a", "none"], {
     includeTopicAuthorizedOperations: true,
     includeClusterAuthorizedOperations: true,
@@ -119,7 +119,7 @@ Deno.test("handleMetadata() tells authorized operations when asked: of the clust
   assert.equal(silent.clusterAuthorizedOperations, OPERATIONS_NOT_REQUESTED);
 });
 
-Deno.test("handleMetadata() advertises advertised.listeners by the listener's name, else the address connected to", () => {
+Deno.test("handleMetadata() advertises advertised.listeners by the listener's name, otherwise the address of the connection", () => {
   const advertised = testServices([], {
     properties: {
       "listeners": "PLAINTEXT://127.0.0.1:9092,OUTSIDE://127.0.0.1:9093",
@@ -132,7 +132,7 @@ Deno.test("handleMetadata() advertises advertised.listeners by the listener's na
   assert.deepEqual(brokers("PLAINTEXT"), [{ nodeId: 1, host: "192.0.2.7", port: 19092, rack: null }]);
 });
 
-Deno.test("handleMetadata() holds the answer until a created topic has its leader", () => {
+Deno.test("handleMetadata() delays the answer until a created topic has its leader", () => {
   const test = testServices([topicImage("a", TOPIC_ID)]);
   const exchange = handle(ask(["a", "new", "no/name", "new"], { allowAutoTopicCreation: true }), 9, test);
   assert.equal(exchange.isAnswered, false);
@@ -147,7 +147,7 @@ Deno.test("handleMetadata() holds the answer until a created topic has its leade
   assert.equal(exchange.answer.topics[1]?.partitions[0]?.leaderId, 1);
 });
 
-Deno.test("handleMetadata() gives the code for which a topic could not be created, and -1 when nobody knows", () => {
+Deno.test("handleMetadata() returns the code for which a topic could not be created, and -1 when the reason is unknown", () => {
   const test = testServices();
   const refused = handle(ask(["new"], { allowAutoTopicCreation: true }), 9, test);
   test.calls[0]?.answer([{ name: "new", errorCode: errorCode.INVALID_REPLICATION_FACTOR }]);
@@ -160,7 +160,7 @@ Deno.test("handleMetadata() gives the code for which a topic could not be create
   assert.equal(deleted.answer.topics[0]?.errorCode, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
 });
 
-Deno.test("handleMetadata() creates nothing unless broker and client both want it, nor for all topics or ids", () => {
+Deno.test("handleMetadata() creates topics only when broker and client both want it, and none for all topics or ids", () => {
   const off = testServices([], { properties: { "auto.create.topics.enable": "false" } });
   const on = testServices();
   const creating = { allowAutoTopicCreation: true };
@@ -171,7 +171,7 @@ Deno.test("handleMetadata() creates nothing unless broker and client both want i
   assert.deepEqual([...off.calls, ...on.calls], []);
 });
 
-Deno.test("handleMetadata() says LEADER_NOT_AVAILABLE for a partition that another node leads", () => {
+Deno.test("handleMetadata() returns LEADER_NOT_AVAILABLE for a partition that another node leads", () => {
   const topic = topicImage("a", TOPIC_ID);
   const [partition] = topic.partitions;
   assert.ok(partition !== undefined);

@@ -1,5 +1,5 @@
 /**
- * OffsetCommit, API key 8: keeps what a group has read; answered once it is in the log.
+ * OffsetCommit, API key 8: stores the offsets up to which a group has read; answered once they are in the log.
  *
  * v2 retention time, which is ignored (KIP-211) · v3 throttle time (KIP-124) · v6 leader epoch (KIP-320) · v7 static members (KIP-345) · v8 flexible
  * (KIP-482) · v9 member epoch, STALE_MEMBER_EPOCH, GROUP_ID_NOT_FOUND (KIP-848) · v10 topic ids instead of names.
@@ -44,7 +44,7 @@ export function handleOffsetCommit(
   const { groupId, topics } = request;
   const isAllowed = ({ name, topicId }: OffsetCommitRequestTopic) => {
     const known = apiVersion >= TOPIC_ID_VERSION ? services.image.topicById(topicId)?.name : name;
-    // The coordinator refuses an id that nobody has.
+    // The coordinator refuses an unknown id.
     return known === undefined || authorize(context, "READ", { type: "TOPIC", name: known });
   };
   const { allowed, denied } = splitAllowed(topics, isAllowed);

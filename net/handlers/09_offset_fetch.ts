@@ -1,11 +1,11 @@
 /**
- * OffsetFetch, API key 9: what groups have committed.
+ * OffsetFetch, API key 9: returns the offsets that groups have committed.
  *
  * v1 offsets kept by the broker · v2 null topics = all, error of the whole answer (KIP-88) · v3 throttle time (KIP-124) · v5 leader epoch
  * (KIP-320) · v6 flexible (KIP-482) · v7 require stable (KIP-447) · v8 several groups (KIP-709) · v9 member id and epoch (KIP-848) · v10
  * topic ids instead of names.
  *
- * Not done: require stable has nothing to wait for without transactions.
+ * Not done: without transactions, require stable has nothing to wait for.
  */
 import type { GroupResponse } from "../../partitions/coordinators/groups/group_apis.ts";
 import { refuseGroupRequest } from "../../partitions/mod.ts";
@@ -42,10 +42,10 @@ const SEVERAL_GROUPS_VERSION = 8;
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION = 10;
 
-/** Which topics the client may see. */
+/** Whether the client may see a topic. */
 type Visibility = (topic: { name?: string; topicId?: string }) => boolean;
 
-/** What of one group may be asked, and what to answer about the rest. A request may name very many: it is the client's list where all is allowed. */
+/** The allowed and the denied topics of one group. When all are allowed this is the client's list itself, because it may be very long. */
 interface Screened {
   readonly asked: readonly OffsetFetchRequestTopic[] | null;
   readonly denied: readonly OffsetFetchResponseTopic[];
@@ -117,11 +117,11 @@ function fetchOfSeveral(request: OffsetFetchRequest, exchange: RequestExchange, 
   }));
 }
 
-/** Must not keep the exchange, which may be gone when the coordinators have answered. */
+/** The result must not keep the exchange, which may have ended when the coordinators answer. */
 function visibilityFor({ context, apiVersion }: RequestExchange, { image }: ShardServices): Visibility {
   return ({ name = "", topicId = "" }) => {
     const known = apiVersion >= TOPIC_ID_VERSION ? image.topicById(topicId)?.name : name;
-    // The coordinator refuses an id that nobody has.
+    // The coordinator refuses an unknown id.
     return known === undefined || authorize(context, "DESCRIBE", { type: "TOPIC", name: known });
   };
 }
@@ -132,7 +132,7 @@ function screen(topics: readonly OffsetFetchRequestTopic[] | null, isVisible: Vi
   return { asked: allowed, denied: denied.map(denyTopic) };
 }
 
-/** Adds what was denied, leaves out what the client may not see. */
+/** Adds the denied topics, and removes those that the client may not see. */
 function complete(
   { asked, denied }: Screened,
   answered: readonly OffsetFetchResponseTopic[],

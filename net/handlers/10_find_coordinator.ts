@@ -1,11 +1,11 @@
 /**
- * FindCoordinator, API key 10: who coordinates a group or a transaction. Groups are coordinated by the broker that leads their partition
- * of `__consumer_offsets`, which the first request of the kind creates.
+ * FindCoordinator, API key 10: names the coordinator of a group or a transaction. A group is coordinated by the broker that leads its
+ * partition of `__consumer_offsets`. The first request for a group creates that topic.
  *
  * v0 groups · v1 key type, message · v3 flexible · v4 several keys (KIP-699) · v6 share groups (KIP-932).
  *
- * Transactional ids are refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED and a message that says why: it is the only code at
- * which librdkafka and the Java client both give up at once; with any retriable one `initTransactions()` would hang until its
+ * Transactional ids are refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED and a message with the reason. It is the only code at
+ * which librdkafka and the Java client both give up at once. With any retriable code `initTransactions()` would hang until its
  * timeout.
  *
  * Not done: coordinators of transactions and share groups.
@@ -33,13 +33,13 @@ export const findCoordinatorApi = api({
   handle: handleFindCoordinator,
 });
 
-/** What clients are told about transactions. */
+/** Message for clients that want transactions. */
 export const NO_TRANSACTIONS = "Transactions are not supported by this broker yet";
 
-/** What Kafka's message is where nothing is wrong, as long as it says something then. */
+/** Kafka's message when there is no error, in versions that have a message then. */
 const NO_ERROR = "NONE";
 
-/** What stands for the coordinator where there is none. */
+/** Address when there is no coordinator. */
 const NO_ADDRESS = { nodeId: -1, host: "", port: -1 } as const;
 
 /** Kinds of key. */
@@ -70,7 +70,7 @@ export function handleFindCoordinator(
   };
   const isMissing = keyType === keyTypes.group && services.image.topic(OFFSETS_TOPIC) === undefined;
   if (!isMissing || !keys.some((one) => refuse({ key: one, keyType }, exchange) === errorCode.NONE)) return answer();
-  // Should it fail, the answer is that there is no coordinator, and the client asks again.
+  // If it fails, the answer is that there is no coordinator, and the client asks again.
   services.control.call("autoCreateTopics", { names: [OFFSETS_TOPIC] }, answer);
 }
 

@@ -25,13 +25,13 @@ function find(keyType: number, version: number, asked = services) {
 }
 
 for (const version of servedVersions(10)) {
-  Deno.test(`handleFindCoordinator() v${version} names this broker for a group, where the client reached it`, () => {
+  Deno.test(`handleFindCoordinator() v${version} names this broker for a group, at the address that the client reached`, () => {
     const { code, message, address } = find(0, version);
     assert.deepEqual([code, address], [errorCode.NONE, [1, "192.0.2.7", 19092]]);
     assert.equal(message, version === 0 ? null : version < 4 ? "NONE" : "");
   });
 
-  Deno.test(`handleFindCoordinator() v${version} creates the topic of offsets at the first group, and answers then`, () => {
+  Deno.test(`handleFindCoordinator() v${version} creates the offsets topic for the first group, and answers then`, () => {
     const { services: empty, calls } = testServices();
     const exchange = new WireExchange<FindCoordinatorResponse>(10, version);
     handleFindCoordinator({ key: "k", keyType: 0, coordinatorKeys: ["k"] }, exchange, empty);
@@ -44,7 +44,7 @@ for (const version of servedVersions(10)) {
     assert.deepEqual(shapeOf(exchange.answer, version).address, [1, "192.0.2.7", 19092]);
   });
 
-  Deno.test(`handleFindCoordinator() v${version} has no coordinator when the topic cannot be created: clients try again`, () => {
+  Deno.test(`handleFindCoordinator() v${version} has no coordinator when the topic cannot be created, and clients try again`, () => {
     const { services: empty, calls } = testServices();
     const exchange = new WireExchange<FindCoordinatorResponse>(10, version);
     handleFindCoordinator({ key: "k", keyType: 0, coordinatorKeys: ["k"] }, exchange, empty);
@@ -53,7 +53,7 @@ for (const version of servedVersions(10)) {
     assert.deepEqual([code, address], [errorCode.COORDINATOR_NOT_AVAILABLE, [-1, "", -1]]);
   });
 
-  Deno.test(`handleFindCoordinator() v${version} refuses transactional ids for good and says why`, () => {
+  Deno.test(`handleFindCoordinator() v${version} refuses transactional ids permanently, with the reason`, () => {
     const { code, message } = find(1, version, testServices().services);
     assert.equal(code, errorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     if (version >= 1) assert.match(message ?? "", /Transactions are not supported/);

@@ -1,6 +1,6 @@
 /**
- * JoinGroup, API key 11: enters a classic group. The coordinator answers when all members are there, which may take minutes;
- * requests that the client sends behind it wait, as in Kafka.
+ * JoinGroup, API key 11: enters a classic group. The coordinator answers when all members have joined, which may take minutes.
+ * Requests that follow it on the connection wait, as in Kafka.
  *
  * v1 rebalance timeout (KIP-62) · v2 throttle time (KIP-124) · v4 MEMBER_ID_REQUIRED (KIP-394) · v5 static members (KIP-345) · v6 flexible
  * (KIP-482) · v7 protocol type and name may be null (KIP-559) · v8 reason (KIP-800) · v9 SkipAssignment (KIP-814).

@@ -1,5 +1,5 @@
 /**
- * Heartbeat, API key 12: keeps a session of a classic group.
+ * Heartbeat, API key 12: keeps the session of a classic group's member alive.
  *
  * v1 throttle time (KIP-124) · v3 static members (KIP-345) · v4 flexible (KIP-482).
  */

@@ -1,5 +1,5 @@
 /**
- * LeaveGroup, API key 13: leaves a classic group.
+ * LeaveGroup, API key 13: removes members from a classic group.
  *
  * v1 throttle time (KIP-124) · v3 several members, static ones by their instance id (KIP-345) · v4 flexible (KIP-482) · v5 reason
  * (KIP-800).

@@ -1,6 +1,6 @@
 /**
- * SyncGroup, API key 14: the leader hands out the assignment, everybody gets its part. The coordinator answers when the leader has
- * spoken; requests that the client sends behind it wait, as in Kafka.
+ * SyncGroup, API key 14: the leader sends the assignment, and every member receives its part. The coordinator answers when the leader
+ * has sent it. Requests that follow it on the connection wait, as in Kafka.
  *
  * v1 throttle time (KIP-124) · v3 static members (KIP-345) · v4 flexible (KIP-482) · v5 protocol type and name are checked (KIP-559).
  */
@@ -25,7 +25,7 @@ export const syncGroupApi = api({
 });
 
 const API_KEY = 14;
-/** From this version on a client must say which protocol it follows (SyncGroupRequest.areMandatoryProtocolTypeAndNamePresent). */
+/** From this version on a client must name the protocol that it follows (SyncGroupRequest.areMandatoryProtocolTypeAndNamePresent). */
 const PROTOCOL_VERSION = 5;
 
 /** Handles SyncGroup. */

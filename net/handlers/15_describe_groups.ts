@@ -2,7 +2,7 @@
  * DescribeGroups, API key 15: state and members of classic groups.
  *
  * v1 throttle time (KIP-124) · v3 authorized operations (KIP-430) · v4 static members (KIP-345) · v5 flexible (KIP-482) · v6 error message,
- * GROUP_ID_NOT_FOUND instead of a dead group (KIP-1043).
+ * GROUP_ID_NOT_FOUND instead of a group in state Dead (KIP-1043).
  */
 import { refuseDescription } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
@@ -39,7 +39,7 @@ export function handleDescribeGroups(
   const { groups, includeAuthorizedOperations } = request;
   const question = {
     apiKey: 15 as const,
-    // Kafka describes a group as often as it is named; who names it twice gets it once: clients look for it by its name.
+    // Kafka describes a group as often as it is named. Here it is described once, because clients look it up by its name.
     items: [...new Set(groups)],
     groupIdOf: (name: string) => name,
     operation: "DESCRIBE" as const,

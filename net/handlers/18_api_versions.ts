@@ -1,14 +1,15 @@
 /**
- * ApiVersions, API key 18: which requests this broker answers.
+ * ApiVersions, API key 18: lists the requests that this broker answers.
  *
  * v0 · v1 throttle time · v3 flexible, client software is named and checked (KIP-511), features (KIP-584) · v4. Any
  * other version is answered in the form of v0 with UNSUPPORTED_VERSION and the range of this API alone, from which
- * clients choose again.
+ * clients choose another version.
  *
- * Features: `metadata.version` 30 (4.3-IV0), from which tools derive what a cluster can do (kafka-ui: IncrementalAlterConfigs, the
- * documentation of configs), and `group.version` 1, consumer groups (KIP-848). What is not implemented is not listed
+ * Features: `metadata.version` 30 (4.3-IV0), from which tools derive the abilities of a cluster (kafka-ui: IncrementalAlterConfigs, the
+ * documentation of configs), and `group.version` 1, consumer groups (KIP-848). Features that are not implemented are not listed
  * (`transaction.version`, `share.version`, `streams.version`, `eligible.leader.replicas.version`), and levels cannot be changed. A
- * feature whose lowest level is 0 is supported for clients that know such, from v4 on (KAFKA-17011); finalized it is for all.
+ * feature whose lowest level is 0 is listed as supported only from v4 on, because older clients cannot handle that (KAFKA-17011). It is
+ * listed as finalized in all versions.
  *
  * Their epoch is the version of the metadata image, which rises with each change. In Kafka it is the offset in the metadata log.
  */
@@ -41,15 +42,15 @@ export const apiVersionsApi = api({
 const SOFTWARE_VERSION = 3;
 /** The layout in which every client can read the refusal of a version (ApiVersionsRequest.getErrorResponse). */
 const FALLBACK_VERSION = 0;
-/** What a software name or version may be (ApiVersionsRequest.SOFTWARE_NAME_VERSION_PATTERN), in linear time. */
+/** Valid software names and versions (ApiVersionsRequest.SOFTWARE_NAME_VERSION_PATTERN), matched in linear time. */
 const SOFTWARE = /^[a-zA-Z0-9]([a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
-/** Longer names are cut where they are kept: the client decides how long they are, and the broker keeps one per connection. */
+/** Longer names are cut before they are stored: the client chooses the length, and the broker keeps one per connection. */
 const SOFTWARE_CHARACTERS_MAX = 100;
 
 /** First version whose clients know features that begin at 0. */
 const FEATURES_FROM_0_VERSION = 4;
 
-/** What Kafka 4.3.1 finalizes for a new cluster: 4.3-IV0 (MetadataVersion.LATEST_PRODUCTION). */
+/** The level that Kafka 4.3.1 finalizes for a new cluster: 4.3-IV0 (MetadataVersion.LATEST_PRODUCTION). */
 const METADATA_VERSION = 30;
 const supportedFeatures = [
   { name: "group.version", minVersion: 0, maxVersion: 1 },
@@ -61,7 +62,7 @@ const finalizedFeatures = [
   { name: "metadata.version", minVersionLevel: METADATA_VERSION, maxVersionLevel: METADATA_VERSION },
 ];
 
-/** The list of APIs is the same for everybody, and made once. */
+/** Makes the handler. The list of APIs is the same for all clients, and is built once. */
 function apiVersionsHandlerOf({ apis }: ShardServices): Handler<ApiVersionsRequest, ApiVersionsResponse> {
   const apiKeys = apis.map(listed);
   return (request, exchange, { image }) => answer(request, exchange, { image, apiKeys });

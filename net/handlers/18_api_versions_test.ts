@@ -29,7 +29,7 @@ for (const version of servedVersions(18)) {
     }));
     assert.deepEqual(answer.apiKeys, advertised);
     assert.deepEqual(answer.apiKeys[0], { apiKey: 0, minVersion: 0, maxVersion: 13 });
-    // A real broker of 4.3.1 says so too, beside features that are not implemented here.
+    // A real broker of 4.3.1 lists these too, besides features that are not implemented here.
     const supported = [
       { name: "group.version", minVersion: 0, maxVersion: 1 },
       { name: "metadata.version", minVersion: 30, maxVersion: 30 },
@@ -55,7 +55,7 @@ Deno.test("ApiVersions answers with the version of the metadata as the epoch of 
   assert.equal(handle(4, "a", "1").answer.finalizedFeaturesEpoch, 2 ** 40, "a partition that moved is no change");
 });
 
-Deno.test("ApiVersions remembers the client's software from v3, cut where it is absurdly long", () => {
+Deno.test("ApiVersions remembers the client's software from v3 on, and cuts overlong names", () => {
   assert.equal(handle(3, "apache-kafka-java", "4.3.1").connection.clientSoftware, "apache-kafka-java 4.3.1");
   assert.equal(handle(2).connection.clientSoftware, "unknown");
   assert.ok(handle(4, "x".repeat(10_000), "1".repeat(10_000)).connection.clientSoftware.length <= 201);
@@ -83,7 +83,7 @@ Deno.test("ApiVersions checks a long hostile name in linear time", () => {
   assert.ok(performance.now() - start < 1000);
 });
 
-Deno.test("ApiVersions of a version that is not served is answered in v0 with UNSUPPORTED_VERSION and the range of ApiVersions alone (KIP-511)", () => {
+Deno.test("ApiVersions answers an unserved version in v0 with UNSUPPORTED_VERSION and the range of ApiVersions alone (KIP-511)", () => {
   const writer = new Writer();
   let headerVersion = -1;
   const exchange = {

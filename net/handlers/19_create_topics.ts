@@ -1,8 +1,8 @@
 /**
- * CreateTopics, API key 19: the control plane creates, this asks who may.
+ * CreateTopics, API key 19: checks who may create; the control plane creates.
  *
- * v2 · v4 -1 takes the broker's default (KIP-464; accepted in all versions, as in Kafka) · v5 flexible, partitions,
- * replication factor and configs in the answer (KIP-525) · v7 topic ids. The answer comes when every shard knows the
+ * v2 · v4 -1 means the broker's default (KIP-464; accepted in all versions, as in Kafka) · v5 flexible, partitions,
+ * replication factor and configs in the answer (KIP-525) · v7 topic ids. The answer is sent when every shard knows the
  * topics, so that a produce right after it succeeds.
  *
  * Not done: policies (`create.topic.policy.class.name`).
@@ -62,7 +62,7 @@ export function handleCreateTopics(
   });
 }
 
-/** Leaves out what a client may not see of a topic that it may create. */
+/** Removes what the client may not see of a topic that it may create. */
 function withoutHidden(topic: CreatableTopicResult, context: ConnectionContext): CreatableTopicResult {
   if (topic.errorCode !== errorCode.NONE) return topic;
   if (authorize(context, "DESCRIBE_CONFIGS", { type: "TOPIC", name: topic.name })) return topic;

@@ -14,7 +14,7 @@ const request: CreateTopicsRequest = {
 const config = { name: "retention.ms", value: null, readOnly: false, configSource: 1, isSensitive: true };
 
 for (const version of servedVersions(19)) {
-  Deno.test(`handleCreateTopics() v${version} passes the request on and answers in its own version's shape`, () => {
+  Deno.test(`handleCreateTopics() v${version} forwards the request and answers in its own version's shape`, () => {
     const { services, calls } = testServices();
     const exchange = new WireExchange<CreateTopicsResponse>(19, version);
     handleCreateTopics(request, exchange, services);
@@ -43,7 +43,7 @@ for (const version of servedVersions(19)) {
   });
 }
 
-Deno.test("handleCreateTopics() answers every topic with the sentence when the control plane failed", () => {
+Deno.test("handleCreateTopics() answers every topic with the failure's sentence when the control plane failed", () => {
   const { services, calls } = testServices();
   const exchange = new WireExchange<CreateTopicsResponse>(19, 7);
   handleCreateTopics(request, exchange, services);

@@ -1,5 +1,5 @@
 /**
- * DeleteTopics, API key 20: the control plane deletes, this asks who may.
+ * DeleteTopics, API key 20: checks who may delete; the control plane deletes.
  *
  * v1 · v3 TOPIC_DELETION_DISABLED (KIP-322; INVALID_REQUEST before) · v4 flexible · v5 messages · v6 by name or by topic
  * id (KIP-516).
@@ -72,7 +72,7 @@ function isDeletable(name: string, context: ConnectionContext): boolean {
   return authorize(context, "DELETE", CLUSTER) || authorize(context, "DELETE", { type: "TOPIC", name });
 }
 
-/** A topic that was named by its id keeps its name to itself unless the client may describe it. */
+/** Refuses a topic. One that was named by its id stays without its name unless the client may describe it. */
 function refuse({ name, topicId }: Named, context: ConnectionContext): DeletableTopicResult {
   const shown = name !== null && authorize(context, "DESCRIBE", { type: "TOPIC", name }) ? name : null;
   const code = errorCode.TOPIC_AUTHORIZATION_FAILED;

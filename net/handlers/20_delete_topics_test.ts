@@ -12,7 +12,7 @@ function requestOf(version: number): DeleteTopicsRequest {
 }
 
 for (const version of servedVersions(20)) {
-  Deno.test(`handleDeleteTopics() v${version} passes names and ids on and answers in its own version's shape`, () => {
+  Deno.test(`handleDeleteTopics() v${version} forwards names and ids and answers in its own version's shape`, () => {
     const { services, calls } = testServices([topicImage("a", TOPIC_ID)]);
     const exchange = new WireExchange<DeleteTopicsResponse>(20, version);
     handleDeleteTopics(requestOf(version), exchange, services);

@@ -1,15 +1,15 @@
 /**
- * DeleteRecords, API key 21 (KIP-107): moves the log start of partitions, so that records below it are gone for everybody.
+ * DeleteRecords, API key 21 (KIP-107): moves the log start of partitions, so that records below it are deleted for every reader.
  *
- * v0 · v2 flexible. Offset -1 is the high watermark; one at or below the log start changes nothing. Refused: an offset above the high
- * watermark (OFFSET_OUT_OF_RANGE), internal topics (INVALID_TOPIC_EXCEPTION), topics that are compacted and nothing else
+ * v0 · v2 flexible. Offset -1 means the high watermark; an offset at or below the log start changes nothing. Refused are an offset
+ * above the high watermark (OFFSET_OUT_OF_RANGE), internal topics (INVALID_TOPIC_EXCEPTION), and topics that are only compacted
  * (POLICY_VIOLATION).
  *
- * The answer comes when `log-start-offset-checkpoint` is durable, so that no crash brings deleted records back (Kafka writes that
- * file once a minute, and an unclean stop may undo what it answered since). The disk space follows: segments that lie wholly below
+ * The answer is sent when `log-start-offset-checkpoint` is durable, so that no crash brings deleted records back. (Kafka writes that
+ * file once a minute, and an unclean stop may undo what it answered since.) Disk space is freed later: segments entirely below
  * the log start are renamed at once and removed after `file.delete.delay.ms`.
  *
- * Not done: the timeout, which is for replicas that are slow to follow.
+ * Not done: the timeout, which is for replicas that follow slowly.
  */
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 import { hasCleanupPolicy } from "../../partitions/config/topics/topic_configs.ts";
@@ -38,9 +38,9 @@ export const deleteRecordsApi = api({
   handle: handleDeleteRecords,
 });
 
-/** What stands for the high watermark. */
+/** The offset that means the high watermark. */
 const HIGH_WATERMARK = -1;
-/** What a refused partition answers. */
+/** Low watermark in the answer of a refused partition. */
 const NO_LOW_WATERMARK = -1;
 
 /** One partition's part of the answer. */
@@ -96,7 +96,7 @@ function saveAndRespond(
   });
 }
 
-/** The log start has moved, but a crash could undo it: the client asks again. */
+/** Refuses a partition whose log start has moved although a crash could undo it. The client asks again. */
 function refuseUnsaved(part: Part): void {
   part.errorCode = errorCode.KAFKA_STORAGE_ERROR;
   part.lowWatermark = NO_LOW_WATERMARK;

@@ -54,7 +54,7 @@ for (const version of servedVersions(21)) {
   });
 }
 
-Deno.test("handleDeleteRecords() says KAFKA_STORAGE_ERROR of what moved when its checkpoint cannot be written", () => {
+Deno.test("handleDeleteRecords() answers KAFKA_STORAGE_ERROR for moved log starts when their checkpoint cannot be written", () => {
   const { exchange, calls, deletions } = run([of("t", [0, 5], [9, 5])]);
   deletions[0]?.waiter.onAnswer(deletions[0].tag, { refusal: null, logStartOffset: toOffset(5) });
   calls[0]?.answer({ failure: "the disk is full" });
@@ -64,7 +64,7 @@ Deno.test("handleDeleteRecords() says KAFKA_STORAGE_ERROR of what moved when its
   ]);
 });
 
-Deno.test("handleDeleteRecords() refuses without asking: unknown ones, internal and compacted topics, impossible offsets", () => {
+Deno.test("handleDeleteRecords() refuses without asking: unknown partitions, internal and compacted topics, impossible offsets", () => {
   const cases: [topic: ReturnType<typeof of>, code: number][] = [
     [of("none", [0, 1]), errorCode.UNKNOWN_TOPIC_OR_PARTITION],
     [of("t", [3, 1]), errorCode.UNKNOWN_TOPIC_OR_PARTITION],
@@ -85,7 +85,7 @@ Deno.test("handleDeleteRecords() serves topics that are compacted and deleted, a
   for (const name of ["both", "kept"]) assert.equal(run([of(name, [0, 1])]).deletions.length, 1, name);
 });
 
-Deno.test("handleDeleteRecords() takes the last offset of a partition that is named more than once, and answers once", () => {
+Deno.test("handleDeleteRecords() uses the last offset of a partition that is named more than once, and answers once", () => {
   const { exchange, calls, deletions } = run([of("t", [0, 5], [0, 4]), of("none", [0, 1]), of("t", [0, 3], [1, 2])]);
   assert.deepEqual(deletions.map(({ slot, ask }) => [slot, ask.offset]), [[0, 3], [1, 2]]);
   for (const { waiter, tag, ask: { offset } } of deletions) {

@@ -1,11 +1,11 @@
 /**
- * InitProducerId, API key 22: a producer id for an idempotent producer.
+ * InitProducerId, API key 22: assigns a producer id to an idempotent producer.
  *
- * v0 (KIP-98) · v2 flexible · v3 a producer may name the id and epoch it had (KIP-360): without a transactional id it
- * gets a new one all the same, as in Kafka · v4, v5 further errors of transactions.
+ * v0 (KIP-98) · v2 flexible · v3 a producer may name its former id and epoch (KIP-360); without a transactional id it
+ * gets a new one nevertheless, as in Kafka · v4, v5 further errors of transactions.
  *
- * A transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED, at which every client gives up at once; the
- * answer has no room for a reason, the one of FindCoordinator, which clients ask first, has (10_find_coordinator.ts).
+ * A transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED, at which every client gives up at once. The
+ * answer has no field for a reason. Clients get it before from FindCoordinator (10_find_coordinator.ts).
  *
  * Not done: transactions.
  */
@@ -34,7 +34,7 @@ export const initProducerIdApi = api({
 /** No producer id, no epoch (RecordBatch). */
 const NONE = -1;
 
-/** A shard has ids of its own to give out. */
+/** Makes the handler of one shard, which has its own producer ids. */
 function initProducerIdHandlerOf(): Handler<InitProducerIdRequest, InitProducerIdResponse> {
   const ids = new ProducerIds();
   return (request, exchange, services) => {

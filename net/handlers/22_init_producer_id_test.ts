@@ -27,7 +27,7 @@ function shard(): TestServices & { ask(request?: InitProducerIdRequest, version?
 type Exchange = WireExchange<InitProducerIdResponse>;
 
 for (const version of servedVersions(22)) {
-  Deno.test(`InitProducerId v${version} gives every producer an id of its own and epoch 0`, () => {
+  Deno.test(`InitProducerId v${version} assigns every producer its own id and epoch 0`, () => {
     const { ask, calls } = shard();
     const first = ask(idempotent, version);
     assert.equal(first.isAnswered, false);
@@ -48,7 +48,7 @@ for (const version of servedVersions(22)) {
   });
 }
 
-Deno.test("InitProducerId gives a producer that names its old id a new one, unless it names half of it", () => {
+Deno.test("InitProducerId assigns a new id to a producer that names its old id and epoch, and refuses one without the other", () => {
   const { ask, calls } = shard();
   const renewed = ask({ ...idempotent, producerId: 7, producerEpoch: 3 });
   calls[0]?.answer({ firstId: 100, count: 1000 });
@@ -57,7 +57,7 @@ Deno.test("InitProducerId gives a producer that names its old id a new one, unle
   assert.equal(ask({ ...idempotent, producerEpoch: 0 }).answer.errorCode, errorCode.INVALID_REQUEST);
 });
 
-Deno.test("InitProducerId answers those who wait with an error when there are no ids, and asks again", () => {
+Deno.test("InitProducerId answers waiting requests with an error when there are no ids, and asks for ids again", () => {
   const { ask, calls } = shard();
   const waiting = ask();
   calls[0]?.answer({ failure: "the disk is full" });
@@ -68,7 +68,7 @@ Deno.test("InitProducerId answers those who wait with an error when there are no
   assert.equal(next.answer.producerId, 0);
 });
 
-Deno.test("ProducerIds gives each id once over many blocks, with one call for a block at a time", () => {
+Deno.test("ProducerIds assigns each id once over many blocks, with one call for a block at a time", () => {
   const { calls, services } = testServices();
   const ids = new ProducerIds();
   const given: number[] = [];
@@ -77,7 +77,7 @@ Deno.test("ProducerIds gives each id once over many blocks, with one call for a 
   for (let asked = 0; asked < 10_000; asked++) {
     take();
     assert.ok(calls.length - answered <= 1, "one call at a time");
-    // Blocks come late, sometimes after the ids have run out.
+    // Blocks arrive late, sometimes after the ids have run out.
     if (calls.length > answered && asked % 150 === 149) {
       calls[answered]?.answer({ firstId: answered * 1000, count: 1000 });
       answered++;
@@ -87,7 +87,7 @@ Deno.test("ProducerIds gives each id once over many blocks, with one call for a 
   assert.deepEqual(given.toSorted((a, b) => a - b), Array.from({ length: 10_000 }, (_, id) => id));
 });
 
-Deno.test("ProducerIds asks for the next block before the last id is gone", () => {
+Deno.test("ProducerIds asks for the next block before the last id is assigned", () => {
   const { calls, services } = testServices();
   const ids = new ProducerIds();
   let given = 0;

@@ -1,5 +1,5 @@
 /**
- * OffsetForLeaderEpoch, API key 23: where a leader epoch ends, so that a client notices a truncated log.
+ * OffsetForLeaderEpoch, API key 23: returns the end of a leader epoch, so that a client notices a truncated log.
  *
  * v2 current leader epoch (KIP-320), throttle time · v3 replica id · v4 flexible. Unknown epochs answer (-1, -1) (KIP-101, KIP-279).
  */

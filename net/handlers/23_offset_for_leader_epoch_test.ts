@@ -27,7 +27,7 @@ function run(topics: OffsetForLeaderEpochRequest["topics"], version: number) {
 const partition = (index: number) => ({ partition: index, currentLeaderEpoch: 6, leaderEpoch: 4 });
 
 for (const version of servedVersions(23)) {
-  Deno.test(`handleOffsetForLeaderEpoch() v${version} answers when every partition has, in the order of the request`, () => {
+  Deno.test(`handleOffsetForLeaderEpoch() v${version} answers when every partition has answered, in the order of the request`, () => {
     const { exchange, asked } = run([{ topic: "t", partitions: [partition(2), partition(0)] }], version);
     assert.deepEqual(asked.map(({ slot, ask }) => [slot, ask.currentLeaderEpoch, ask.leaderEpoch]), [
       [2, 6, 4],

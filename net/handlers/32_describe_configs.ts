@@ -1,12 +1,12 @@
 /**
- * DescribeConfigs, API key 32: configs of topics, groups and of this broker, from the shard's copies; the control plane is not
- * asked. A group is described whether it exists or not.
+ * DescribeConfigs, API key 32: configs of topics, groups and of this broker, from the shard's copies, without the control
+ * plane. A group is described whether it exists or not.
  *
  * v1 sources and synonyms (KIP-226) · v3 types and documentation (KIP-569) · v4 flexible.
  *
- * A resource that is named twice is answered once; those behind DESCRIBED_BYTES_MAX are refused (INVALID_REQUEST).
+ * A resource that is named twice is answered once. Resources after DESCRIBED_BYTES_MAX are refused (INVALID_REQUEST).
  *
- * Not done: configs of brokers that change at run time (the broker named "" is the cluster's dynamic default: none), broker
+ * Not done: configs of brokers that change at run time (the broker named "" is the cluster's dynamic default, which is empty), broker
  * loggers, client metrics.
  */
 import type { ConfigEntry } from "../../partitions/config/config_entries.ts";
@@ -46,8 +46,8 @@ type AskedResource = DescribeConfigsRequest["resources"][number];
 type Described = { readonly entries: readonly ConfigEntry[] } | { readonly code: number; readonly message: string };
 
 /**
- * Most bytes of an answer: 3,000 topics with all that can be asked, 7,000 without synonyms and documentation. Kafka has no limit; its
- * clients ask for each resource they want once.
+ * Largest answer: 3,000 topics with everything that can be asked, or 7,000 without synonyms and documentation. Kafka has no limit; its
+ * clients ask once for each resource that they want.
  */
 const DESCRIBED_BYTES_MAX = 12 * 1024 * 1024;
 
@@ -62,13 +62,13 @@ export function handleDescribeConfigs(
   else services.slices.run(operation, exchange);
 }
 
-/** One answer being made, a resource at a time. */
+/** One answer that is made one resource at a time. */
 class DescribeConfigsOperation implements SlicedWork {
   readonly #request: DescribeConfigsRequest;
   readonly #exchange: Exchange<DescribeConfigsResponse>;
   readonly #services: ShardServices;
   readonly #results: EncodedList<DescribeConfigsResult>;
-  /** Questions that were answered, each once. */
+  /** Questions that were answered. */
   readonly #seen = new Set<string>();
   #next = 0;
 
@@ -111,7 +111,7 @@ class DescribeConfigsOperation implements SlicedWork {
     if ("code" in described) {
       return { errorCode: described.code, errorMessage: described.message, resourceType, resourceName, configs: [] };
     }
-    // No keys means all, whether the list is null or empty (ConfigHelperUtils.toDescribeConfigsResult).
+    // No keys mean all, whether the list is null or empty (ConfigHelperUtils.toDescribeConfigsResult).
     const keys = new Set(configurationKeys ?? []);
     const shown = described.entries.filter(({ name }) => keys.size === 0 || keys.has(name));
     const configs = shown.map((entry) => toResult(entry, this.#request));

@@ -33,7 +33,7 @@ function describe(
 }
 
 for (const version of servedVersions(32)) {
-  Deno.test(`handleDescribeConfigs() v${version} tells a topic's value, source, synonyms, type and documentation`, () => {
+  Deno.test(`handleDescribeConfigs() v${version} returns a topic's value, source, synonyms, type and documentation`, () => {
     const resource = { resourceType: TOPIC, resourceName: "t", configurationKeys: ["retention.ms", "segment.bytes"] };
     const asked = { includeSynonyms: true, includeDocumentation: true, version };
     const result = describe(resource, asked);
@@ -53,13 +53,13 @@ for (const version of servedVersions(32)) {
   });
 }
 
-Deno.test("handleDescribeConfigs() leaves synonyms and documentation out unless asked", () => {
+Deno.test("handleDescribeConfigs() omits synonyms and documentation unless asked", () => {
   for (const config of describe({ resourceType: TOPIC, resourceName: "t" }).configs) {
     assert.deepEqual([config.synonyms, config.documentation], [[], null]);
   }
 });
 
-Deno.test("handleDescribeConfigs() takes no keys, null or empty, for all, and unknown keys for none", () => {
+Deno.test("handleDescribeConfigs() treats null and empty keys as all, and unknown keys as none", () => {
   const count = (configurationKeys: string[] | null) =>
     describe({ resourceType: TOPIC, resourceName: "t", configurationKeys }).configs.length;
   assert.ok(count(null) > 20);
@@ -95,7 +95,7 @@ Deno.test("handleDescribeConfigs() refuses unknown topics, invalid names, other 
   }
 });
 
-Deno.test("handleDescribeConfigs() describes a group by what is set on it, and one that nobody knows by the defaults", () => {
+Deno.test("handleDescribeConfigs() describes a group by its own settings, and an unknown group by the defaults", () => {
   const groups = [{ groupId: "g", configs: { "consumer.session.timeout.ms": "50000" } }];
   services.image.apply({ changed: [], deletedIds: [], groups });
   const session = (resourceName: string) =>
@@ -105,7 +105,7 @@ Deno.test("handleDescribeConfigs() describes a group by what is set on it, and o
   assert.equal(describe({ resourceType: 32, resourceName: "g" }).configs.length, 17);
 });
 
-Deno.test("handleDescribeConfigs() answers a resource that is named twice once, and refuses those behind a large answer", () => {
+Deno.test("handleDescribeConfigs() answers a resource that is named twice once, and refuses resources beyond the limit of the answer", () => {
   const resource = { resourceType: TOPIC, resourceName: "t", configurationKeys: null as string[] | null };
   const answerTo = (resources: (typeof resource)[]) => {
     const exchange = new WireExchange<DescribeConfigsResponse>(32, 4);
@@ -116,7 +116,7 @@ Deno.test("handleDescribeConfigs() answers a resource that is named twice once, 
   const other = { ...resource, configurationKeys: ["retention.ms"] };
   assert.equal(answerTo([resource, other, resource, other]).length, 2);
   const names = answerTo([resource])[0]?.configs.map(({ name }) => name) ?? [];
-  // Another question each time, with the same long answer.
+  // A different question each time, with the same long answer.
   const many = Array.from({ length: 6000 }, (_, index) => ({ ...resource, configurationKeys: [...names, `${index}`] }));
   const results = answerTo(many);
   const refusedFrom = results.findIndex(({ errorCode: code }) => code !== errorCode.NONE);

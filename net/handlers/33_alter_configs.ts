@@ -1,8 +1,8 @@
 /**
- * AlterConfigs, API key 33, and what it shares with IncrementalAlterConfigs (44): the control plane changes, this asks who may.
- * Here the configs that a request does not name go, which is why clients have moved to the other one (KIP-339).
+ * AlterConfigs, API key 33, and what it shares with IncrementalAlterConfigs (44): checks who may change configs; the control plane
+ * changes them. This API removes the configs that a request does not name, which is why clients use the other one (KIP-339).
  *
- * v2 flexible. The answer comes when every shard works by the new configs and they are durable.
+ * v2 flexible. The answer is sent when every shard uses the new configs and they are durable.
  *
  * Not done: settings of brokers that change while they run, broker loggers, client metrics, policies
  * (`alter.config.policy.class.name`).

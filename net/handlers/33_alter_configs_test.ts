@@ -36,7 +36,7 @@ for (const version of servedVersions(33)) {
 }
 
 for (const version of servedVersions(44)) {
-  Deno.test(`handleIncrementalAlterConfigs() v${version} passes the operations on, and a failure to every resource`, () => {
+  Deno.test(`handleIncrementalAlterConfigs() v${version} forwards the operations, and reports a failure for every resource`, () => {
     const { services, calls } = testServices();
     const exchange = new WireExchange<AlterConfigsResponse>(44, version);
     const configs = [{ name: "segment.ms", configOperation: 1, value: null }, {

@@ -1,7 +1,7 @@
 /**
- * CreatePartitions, API key 37 (KIP-195): the control plane adds partitions, this asks who may.
+ * CreatePartitions, API key 37 (KIP-195): checks who may add partitions; the control plane adds them.
  *
- * v2 flexible · v3 THROTTLING_QUOTA_EXCEEDED (KIP-599). The answer comes when every shard knows the partitions, so that a produce
+ * v2 flexible · v3 THROTTLING_QUOTA_EXCEEDED (KIP-599). The answer is sent when every shard knows the partitions, so that a produce
  * right after it succeeds on any connection.
  */
 import { api } from "../requests/api.ts";

@@ -11,7 +11,7 @@ const request = {
 };
 
 for (const version of servedVersions(37)) {
-  Deno.test(`handleCreatePartitions() v${version} passes the request on and the results back`, () => {
+  Deno.test(`handleCreatePartitions() v${version} forwards the request and returns the results`, () => {
     const { services, calls } = testServices();
     const exchange = new WireExchange<CreatePartitionsResponse>(37, version);
     handleCreatePartitions(request, exchange, services);
@@ -25,7 +25,7 @@ for (const version of servedVersions(37)) {
   });
 }
 
-Deno.test("handleCreatePartitions() answers every topic with the sentence when the control plane failed", () => {
+Deno.test("handleCreatePartitions() answers every topic with the failure's sentence when the control plane failed", () => {
   const { services, calls } = testServices();
   const exchange = new WireExchange<CreatePartitionsResponse>(37, 3);
   handleCreatePartitions(request, exchange, services);

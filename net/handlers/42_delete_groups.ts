@@ -34,7 +34,7 @@ export function handleDeleteGroups(
 ): void {
   const question = {
     apiKey: 42 as const,
-    // Kafka takes a group that is named twice for one.
+    // As in Kafka, a group that is named twice counts once.
     items: [...new Set(request.groupsNames)],
     groupIdOf: (name: string) => name,
     operation: "DELETE" as const,

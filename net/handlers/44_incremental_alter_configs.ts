@@ -1,6 +1,6 @@
 /**
  * IncrementalAlterConfigs, API key 44 (KIP-339): sets, deletes, appends to and subtracts from single configs of topics and groups;
- * 33_alter_configs.ts does the rest.
+ * 33_alter_configs.ts has the shared part.
  *
  * v1 flexible.
  *

@@ -1,5 +1,5 @@
 /**
- * OffsetDelete, API key 47 (KIP-496): forgets committed offsets of topics that nobody in the group reads. One version.
+ * OffsetDelete, API key 47 (KIP-496): deletes committed offsets of topics that no member of the group reads. One version.
  */
 import { api } from "../requests/api.ts";
 import { authorize, splitAllowed } from "../requests/authorization.ts";

@@ -1,7 +1,7 @@
 /**
- * DescribeCluster, API key 60: the brokers and who is the controller.
+ * DescribeCluster, API key 60: names the brokers and the controller.
  *
- * v0 (KIP-700) · v1 endpoint type (KIP-919): this listener is one of brokers, not of controllers · v2 fenced brokers
+ * v0 (KIP-700) · v1 endpoint type (KIP-919): this listener is an endpoint of brokers, not of controllers · v2 fenced brokers
  * (KIP-1073): there are none.
  *
  * Not done: racks.

@@ -15,7 +15,7 @@ function handle(version: number, changes: Partial<DescribeClusterRequest> = {}):
 }
 
 for (const version of servedVersions(60)) {
-  Deno.test(`handleDescribeCluster() v${version} tells the cluster, its controller and this broker`, () => {
+  Deno.test(`handleDescribeCluster() v${version} returns the cluster, its controller and this broker`, () => {
     const answer = handle(version, { includeFencedBrokers: version >= 2 });
     assert.deepEqual([answer.errorCode, answer.clusterId, answer.controllerId], [errorCode.NONE, "test-cluster", 1]);
     assert.deepEqual(answer.brokers, [
@@ -27,7 +27,7 @@ for (const version of servedVersions(60)) {
   });
 }
 
-Deno.test("handleDescribeCluster() is an endpoint of brokers: controllers are mismatched, others unknown", () => {
+Deno.test("handleDescribeCluster() is an endpoint of brokers: controllers are mismatched, other types unknown", () => {
   const controllers = handle(1, { endpointType: 2 });
   assert.equal(controllers.errorCode, errorCode.MISMATCHED_ENDPOINT_TYPE);
   assert.match(controllers.errorMessage ?? "", /endpoint of type BROKER/);

@@ -1,8 +1,8 @@
 /**
- * ConsumerGroupHeartbeat, API key 68: the whole life of a member of a consumer group (KIP-848).
+ * ConsumerGroupHeartbeat, API key 68: joins, heartbeats and leaves of a consumer group's member (KIP-848).
  *
  * v1 regular expression; members make their own id (KIP-1082). UNSUPPORTED_VERSION when `group.coordinator.rebalance.protocols`
- * leaves consumer groups out.
+ * omits the consumer protocol.
  */
 import { refuseConsumerHeartbeat } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";

@@ -1,7 +1,7 @@
 /**
  * ConsumerGroupDescribe, API key 69: state and members of consumer groups (KIP-848).
  *
- * v1 member type (KIP-1099). A group with a topic that the client may not describe is TOPIC_AUTHORIZATION_FAILED as a whole.
+ * v1 member type (KIP-1099). A group with a topic that the client may not describe is refused with TOPIC_AUTHORIZATION_FAILED.
  */
 import type { GroupResponse } from "../../partitions/coordinators/groups/group_apis.ts";
 import { refuseConsumerDescription } from "../../partitions/mod.ts";

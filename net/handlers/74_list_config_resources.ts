@@ -1,8 +1,8 @@
 /**
- * ListConfigResources, API key 74 (KIP-1142): names of what has configs, from the shard's copy of the image. Topics and brokers are
- * listed whether something is set on them or not, groups only where something is, as in Kafka.
+ * ListConfigResources, API key 74 (KIP-1142): names of resources that have configs, from the shard's copy of the image. As in Kafka,
+ * all topics and brokers are listed, but only groups with configs of their own.
  *
- * v0 client metrics, of which there are none · v1 any kinds; no kinds = all.
+ * v0 client metrics, of which there are none · v1 any types; an empty list = all types.
  */
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
 import { api } from "../requests/api.ts";

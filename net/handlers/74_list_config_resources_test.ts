@@ -16,7 +16,7 @@ function list(resourceTypes: number[], version = 1): [code: number, resources: s
   return [code, configResources.map(({ resourceName, resourceType }) => `${resourceType} ${resourceName}`)];
 }
 
-Deno.test("handleListConfigResources() v1 lists each kind that is asked for, and all for none", () => {
+Deno.test("handleListConfigResources() v1 lists each requested type, and all types for an empty list", () => {
   assert.deepEqual(list([TOPIC]), [errorCode.NONE, ["2 t"]]);
   assert.deepEqual(list([BROKER]), [errorCode.NONE, ["4 1"]]);
   assert.deepEqual(list([LOGGER]), [errorCode.NONE, ["8 1"]]);
@@ -30,6 +30,6 @@ Deno.test("handleListConfigResources() v0 lists client metrics, of which there a
   assert.deepEqual(list([], 0), [errorCode.NONE, []]);
 });
 
-Deno.test("handleListConfigResources() refuses the whole request for a kind that it does not know", () => {
+Deno.test("handleListConfigResources() refuses the whole request when it names an unknown type", () => {
   for (const unknown of [0, 1, 64, -1]) assert.deepEqual(list([TOPIC, unknown]), [errorCode.UNSUPPORTED_VERSION, []]);
 });

@@ -1,9 +1,9 @@
 /**
- * DescribeTopicPartitions, API key 75 (KIP-966): topics in the order of their names, so many partitions a page, and a cursor where
- * the next page begins. From the shard's copy of the image.
+ * DescribeTopicPartitions, API key 75 (KIP-966): topics in the order of their names, in pages of a limited number of partitions, with a
+ * cursor where the next page begins. Answered from the shard's copy of the image.
  *
- * One version. A page is cut by what the client asks and by `max.request.partition.size.limit`; at least one partition
- * is told. The cursor of an answer may name a topic of the request that does not exist.
+ * One version. A page is limited by the client's number and by `max.request.partition.size.limit`; it has at least one
+ * partition. The cursor of an answer may name a topic of the request that does not exist.
  *
  * Not done: eligible leader replicas, which a single replica cannot have.
  */
@@ -56,7 +56,7 @@ export function handleDescribeTopicPartitions(
   const names = [...new Set(asked)].filter((name) => cursor === null || name >= cursor.topicName).sort();
   const isStray = !isAll && cursor !== null && !names.includes(cursor.topicName);
   if (isStray || (cursor !== null && cursor.partitionIndex < 0)) {
-    // The answer has no place for an error of its own: every topic bears it.
+    // The answer has no field for an error of its own, so every topic carries it.
     return respond(request.topics.map(({ name }) => refused(name, errorCode.INVALID_REQUEST)), null);
   }
   const { allowed, denied } = splitAllowed(names, (name) => authorize(context, "DESCRIBE", { type: "TOPIC", name }));
@@ -70,7 +70,7 @@ export function handleDescribeTopicPartitions(
   respond([...page.topics, ...hidden], page.next);
 }
 
-/** One answer being filled. */
+/** One page that is being filled. */
 class Page {
   readonly topics: DescribeTopicPartitionsResponseTopic[] = [];
   next: Cursor | null = null;
@@ -86,7 +86,7 @@ class Page {
     this.#room = page.limit;
   }
 
-  /** @param names in order @param cursor where the first one begins, if it is that topic */
+  /** Adds topics. @param names in order @param cursor the first partition, if it names the first topic */
   add(names: readonly string[], cursor: Cursor | null): void {
     for (const name of names) {
       const first = cursor?.topicName === name ? cursor.partitionIndex : 0;

@@ -26,13 +26,13 @@ function describe(
   return exchange.answer;
 }
 
-/** "name:0,1" for each topic, and the cursor as "name:2". */
+/** A page as "name:0,1" for each topic, and its cursor as "name:2". */
 function pageOf({ topics, nextCursor }: DescribeTopicPartitionsResponse): [topics: string[], next: string | null] {
   const shown = topics.map(({ name, partitions }) => `${name}:${partitions.map((it) => it.partitionIndex).join()}`);
   return [shown, nextCursor ? `${nextCursor.topicName}:${nextCursor.partitionIndex}` : null];
 }
 
-Deno.test("handleDescribeTopicPartitions() tells a topic's id, leaders, replicas and what may be done to it", () => {
+Deno.test("handleDescribeTopicPartitions() returns a topic's id, leaders, replicas and authorized operations", () => {
   const [topic] = describe(["c"]).topics;
   assert.deepEqual([topic?.errorCode, topic?.name, topic?.topicId, topic?.isInternal], [0, "c", images[2]?.id, false]);
   assert.ok((topic?.topicAuthorizedOperations ?? 0) > 0);
@@ -49,7 +49,7 @@ Deno.test("handleDescribeTopicPartitions() tells a topic's id, leaders, replicas
   }]);
 });
 
-Deno.test("handleDescribeTopicPartitions() sorts by name, names each topic once, and takes none for all", () => {
+Deno.test("handleDescribeTopicPartitions() sorts by name, names each topic once, and treats an empty list as all", () => {
   assert.deepEqual(pageOf(describe(["c", "a", "c"])), [["a:0,1", "c:0"], null]);
   assert.deepEqual(pageOf(describe([])), [["a:0,1", "b:0,1,2", "c:0"], null]);
 });
@@ -74,7 +74,7 @@ Deno.test("handleDescribeTopicPartitions() pages through all partitions, each on
   }
 });
 
-Deno.test("handleDescribeTopicPartitions() never tells more than the broker's limit, nor less than one partition", () => {
+Deno.test("handleDescribeTopicPartitions() never returns more partitions than the broker's limit, nor less than one", () => {
   const properties = { "max.request.partition.size.limit": "2" };
   assert.deepEqual(pageOf(describe([], {}, properties)), [["a:0,1"], "b:0"]);
   for (const responsePartitionLimit of [0, -5]) {
@@ -82,14 +82,14 @@ Deno.test("handleDescribeTopicPartitions() never tells more than the broker's li
   }
 });
 
-Deno.test("handleDescribeTopicPartitions() goes on at the cursor, also of a topic that is gone or has fewer partitions", () => {
+Deno.test("handleDescribeTopicPartitions() continues at the cursor, also when its topic is gone or has fewer partitions", () => {
   const at = (topicName: string, partitionIndex: number) => ({ cursor: { topicName, partitionIndex } });
   assert.deepEqual(pageOf(describe([], at("b", 1))), [["b:1,2", "c:0"], null]);
   assert.deepEqual(pageOf(describe([], at("aa", 1))), [["b:0,1,2", "c:0"], null]);
   assert.deepEqual(pageOf(describe(["a", "b"], at("b", 3))), [["b:"], null]);
 });
 
-Deno.test("handleDescribeTopicPartitions() says of unknown and impossible names what Metadata says", () => {
+Deno.test("handleDescribeTopicPartitions() answers unknown and impossible names as Metadata does", () => {
   const { topics, nextCursor } = describe(["none", "a/b", "__consumer_offsets", "a"]);
   assert.equal(nextCursor, null);
   const shown = topics.map(({ name, errorCode: code, topicId, isInternal }) => [name, code, topicId, isInternal]);
@@ -101,7 +101,7 @@ Deno.test("handleDescribeTopicPartitions() says of unknown and impossible names 
   ]);
 });
 
-Deno.test("handleDescribeTopicPartitions() refuses a cursor that the list lacks, or of a negative partition, in every topic", () => {
+Deno.test("handleDescribeTopicPartitions() refuses a cursor that is not in the list or names a negative partition, in every topic", () => {
   for (const cursor of [{ topicName: "c", partitionIndex: 0 }, { topicName: "a", partitionIndex: -1 }]) {
     const { topics, nextCursor } = describe(["a", "b"], { cursor });
     assert.deepEqual(topics.map(({ name, errorCode: code }) => [name, code]), [

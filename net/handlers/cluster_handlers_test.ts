@@ -1,4 +1,4 @@
-/** What every handler that names brokers says in a cluster of several. */
+/** Answers of the handlers that name brokers, in a cluster of several. */
 import assert from "node:assert/strict";
 import { partitionOfKey } from "../../partitions/mod.ts";
 import { errorCode } from "../protocol/error_codes.ts";
@@ -15,7 +15,7 @@ import { handleListConfigResources } from "./74_list_config_resources.ts";
 import { handleDescribeTopicPartitions } from "./75_describe_topic_partitions.ts";
 import { OTHER_TOPIC_ID, testServices, TOPIC_ID, topicImage, WireExchange } from "./handler_testing.ts";
 
-/** Broker 1 is this one, 2 the controller, 3 has no address for the client's listener, 4 is not there. */
+/** Broker 1 is this one, 2 the controller. 3 has no address for the client's listener, 4 does not exist. */
 const cluster = new ClusterView({
   clusterId: "test-cluster",
   controllerId: 2,
@@ -45,7 +45,7 @@ const services = {
   cluster,
 };
 
-/** What is told of the partitions of "a". */
+/** The expected partitions of "a". */
 const PARTITIONS = [
   [errorCode.NONE, 1, [3, 4]],
   [errorCode.NONE, 2, [3, 4]],
@@ -87,7 +87,7 @@ Deno.test("handleListConfigResources() lists the same brokers", () => {
   assert.deepEqual(exchange.answer.configResources.map(({ resourceName }) => resourceName), ["1", "2"]);
 });
 
-Deno.test("handleFindCoordinator() names the broker that leads the group's partition, and none that the client does not reach", () => {
+Deno.test("handleFindCoordinator() names the broker that leads the group's partition, and none that the client cannot reach", () => {
   const groups = new Map<number, string>();
   for (let n = 0; groups.size < 4; n++) groups.set(1 + partitionOfKey(`g${n}`, 50) % 4, `g${n}`);
   const exchange = new WireExchange<FindCoordinatorResponse>(10, 4);

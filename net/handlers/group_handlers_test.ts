@@ -29,7 +29,7 @@ import { testServices } from "./handler_testing.ts";
 /** Groups on shard 0 and on shard 1: their hashes are even and odd. */
 const [EVEN, ODD] = [["b", "d", "f"], ["a", "c", "e"]];
 
-/** A client of shard 0 of two, whose coordinators only list what they are asked. */
+/** A client of shard 0 of two shards, whose coordinators only record what they are asked. */
 class Fixture implements Disposable {
   readonly shards = new GroupShards(2);
   readonly client = new TestClient(this.shards.world.at(0));
@@ -39,7 +39,7 @@ class Fixture implements Disposable {
     this.#services = testServices([], { properties, groups: this.shards.from(0) }).services;
   }
 
-  /** Handles a request as the router does, after it has been over the wire. */
+  /** Handles a request as the router does, after encoding and decoding it. */
   handle<D, E>(message: Message<D, E>, apiVersion: number, request: E): void {
     const writer = new Writer();
     message.encode(writer, apiVersion, request);
@@ -50,7 +50,7 @@ class Fixture implements Disposable {
     this.shards.pump();
   }
 
-  /** Lets a coordinator answer its oldest call. @returns what it was asked */
+  /** Lets a coordinator answer its oldest call. @returns the request of that call */
   answer(shard: number, response: (request: never) => unknown): unknown {
     const call = this.shards.coordinator(shard).take();
     call.reply(response(call.request as never));
@@ -66,7 +66,7 @@ class Fixture implements Disposable {
 
 const heartbeatOf = (groupId: string) => ({ groupId, generationId: 1, memberId: "m" });
 
-Deno.test("a handler asks the group's shard, tells who asks, and answers what that says", () => {
+Deno.test("a group request asks the group's shard, names the client, and answers with the coordinator's response", () => {
   using fixture = new Fixture();
   for (const [shard, groupIds] of [EVEN, ODD].entries()) {
     fixture.handle(heartbeatRequest, 4, heartbeatOf(groupIds[0]!));
@@ -80,7 +80,7 @@ Deno.test("a handler asks the group's shard, tells who asks, and answers what th
   }
 });
 
-Deno.test("shownHost() is what Java's InetAddress shows", () => {
+Deno.test("shownHost() prints addresses as Java's InetAddress does", () => {
   const shown = ["127.0.0.1", "::1", "::", "fe80::1:2", "2001:db8::", "1:2:3:4:5:6:7:8"].map(shownHost);
   assert.deepEqual(shown, [
     "/127.0.0.1",
@@ -102,7 +102,7 @@ Deno.test("a connection is transferred to the shard that coordinates its groups"
   assert.equal(fixture.client.affinity.destination, 1);
 });
 
-Deno.test("a request whose client has gone is carried out, and its answer is nobody's", () => {
+Deno.test("a group request whose client has disconnected is carried out, and its answer is dropped", () => {
   using fixture = new Fixture();
   for (const groupId of [EVEN[0]!, ODD[0]!]) fixture.handle(heartbeatRequest, 4, heartbeatOf(groupId));
   fixture.client.pipeline.abandon();
@@ -111,7 +111,7 @@ Deno.test("a request whose client has gone is carried out, and its answer is nob
   assert.equal(fixture.shards.from(0).inFlight, 0);
 });
 
-Deno.test("an answer that the protocol cannot carry closes the connection of who asked", () => {
+Deno.test("an answer that the protocol cannot carry closes the connection of its client", () => {
   for (const [shard, groupIds] of [EVEN, ODD].entries()) {
     using fixture = new Fixture();
     fixture.handle(joinGroupRequest, 5, { ...joinOf(groupIds[0]!) });
@@ -122,7 +122,7 @@ Deno.test("an answer that the protocol cannot carry closes the connection of who
   }
 });
 
-Deno.test("requests behind JoinGroup and SyncGroup wait until these are answered, those behind others do not", () => {
+Deno.test("requests behind JoinGroup and SyncGroup wait until these are answered, those behind other requests do not", () => {
   using fixture = new Fixture();
   const { pipeline } = fixture.client;
   fixture.handle(heartbeatRequest, 4, heartbeatOf(ODD[0]!));
@@ -165,7 +165,7 @@ Deno.test("handleDescribeGroups() asks each shard once and answers in the reques
   assert.deepEqual(isTold, [true, true, false, true], "operations are told of groups that were described");
 });
 
-Deno.test("handleDeleteGroups() takes a group that is named twice for one", () => {
+Deno.test("handleDeleteGroups() counts a group that is named twice once", () => {
   using fixture = new Fixture();
   fixture.handle(deleteGroupsRequest, 2, { groupsNames: ["b", "a", "b"] });
   const remove = ({ groupsNames }: { groupsNames: string[] }) => ({
@@ -176,7 +176,7 @@ Deno.test("handleDeleteGroups() takes a group that is named twice for one", () =
   assert.deepEqual(results.map(({ groupId }) => groupId), ["b", "a"]);
 });
 
-Deno.test("requests about no group at all are answered with nothing, by nobody", () => {
+Deno.test("requests that name no group get an empty answer, and no coordinator is asked", () => {
   using fixture = new Fixture();
   fixture.handle(describeGroupsRequest, 5, { groups: [] });
   assert.deepEqual(fixture.client.take(describeGroupsResponse, 5).groups, []);
@@ -201,7 +201,7 @@ Deno.test("handleOffsetFetch() asks for one group before v8, and for several in 
   assert.deepEqual(groups.map(({ groupId, topics }) => [groupId, topics.length]), [["b", 1], ["a", 1]]);
 });
 
-Deno.test("handleListGroups() collects the groups of all shards, and says nothing while one of them loads", () => {
+Deno.test("handleListGroups() collects the groups of all shards, and returns none while one of them loads", () => {
   using fixture = new Fixture();
   const groupOf = (groupId: string) => ({
     groupId,
@@ -222,7 +222,7 @@ Deno.test("handleListGroups() collects the groups of all shards, and says nothin
   assert.deepEqual([code, groups], [errorCode.COORDINATOR_LOAD_IN_PROGRESS, []]);
 });
 
-Deno.test("the consumer protocol is UNSUPPORTED_VERSION when the broker's settings leave it out", () => {
+Deno.test("the consumer protocol is UNSUPPORTED_VERSION when the broker's settings omit it", () => {
   using fixture = new Fixture({ "group.coordinator.rebalance.protocols": "classic" });
   fixture.handle(consumerGroupHeartbeatRequest, 1, { groupId: "a", memberId: "m", memberEpoch: 0 });
   assert.equal(fixture.client.take(consumerGroupHeartbeatResponse, 1).errorCode, errorCode.UNSUPPORTED_VERSION);
@@ -234,7 +234,7 @@ Deno.test("the consumer protocol is UNSUPPORTED_VERSION when the broker's settin
   ]);
 });
 
-Deno.test("handleConsumerGroupDescribe() tells operations of described groups when it is asked for them", () => {
+Deno.test("handleConsumerGroupDescribe() returns operations of described groups when asked for them", () => {
   for (const includeAuthorizedOperations of [true, false]) {
     using fixture = new Fixture();
     fixture.handle(consumerGroupDescribeRequest, 1, { groupIds: ["b", "d"], includeAuthorizedOperations });

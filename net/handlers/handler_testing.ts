@@ -1,6 +1,6 @@
 /**
- * What tests of handlers share: an exchange that encodes the answer as the wire would carry it and decodes it again, and
- * services around an image and a control plane that is a list of answers. Tests only.
+ * Fixtures for tests of handlers: an exchange that encodes the answer as on the wire and decodes it again, and
+ * services over an image and a control plane whose answers the test gives. Tests only.
  */
 import assert from "node:assert/strict";
 import { brokerConfigFrom } from "../../partitions/config/broker/broker_properties.ts";
@@ -22,7 +22,7 @@ import { apis } from "./mod.ts";
 
 /** Topic ids for tests. */
 export const TOPIC_ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";
-/** Another one. */
+/** Another topic id. */
 export const OTHER_TOPIC_ID = "YWFhYWFhYWFhYWFhYWFhYQ";
 
 /** A connection. */
@@ -38,14 +38,14 @@ export interface ControlCall {
   answer(result: unknown): void;
 }
 
-/** A shard's services, with what its handlers asked for. */
+/** A shard's services, with the calls that its handlers made. */
 export interface TestServices {
   readonly services: ShardServices;
   readonly calls: ControlCall[];
 }
 
 /**
- * Services over topics, for handlers that answer from the image or ask the control plane. What is not there throws by its name.
+ * Services over topics, for handlers that answer from the image or call the control plane. A service that is missing throws its name.
  * @param given properties of the broker, and further services
  */
 export function testServices(
@@ -88,7 +88,7 @@ export interface Asked<Ask extends object, Answer extends object> {
   readonly tag: number;
 }
 
-/** Partitions that take a question and leave it to the test to answer. */
+/** Partitions that record a question and let the test answer it. */
 export function askedPartitions<Q>(): Q extends Question<infer Ask, infer Answer>
   ? { partitions: Pick<ShardPartitions, "ask">; asked: Asked<Ask, Answer>[] }
   : never {
@@ -122,7 +122,7 @@ export function topicImage(name: string, id: string, partitions = 1): TopicImage
   };
 }
 
-/** An exchange whose answer has been over the wire. */
+/** An exchange whose answer is encoded and decoded. */
 export class WireExchange<Response> implements Exchange<Response> {
   readonly apiVersion: number;
   readonly context: ConnectionContext;

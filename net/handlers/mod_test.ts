@@ -1,4 +1,4 @@
-/** The rows of APIs against the declarations of their messages. */
+/** Compares the rows of APIs with the declarations of their messages. */
 import { deepEqual, equal } from "node:assert/strict";
 import { apis } from "./mod.ts";
 

@@ -113,7 +113,7 @@ const partitionData = struct({
     { nullable: "4+", default: [], ignorable: true },
   ),
   preferredReadReplica: field(int32, "11+", { default: -1 }),
-  // Left out means empty, never null: null records break librdkafka (KAFKA-18646).
+  // The default is an empty record set, never null: null records break librdkafka (KAFKA-18646).
   records: field(records, "0+", { nullable: "0+", default: [] }),
 });
 
@@ -144,7 +144,7 @@ export const fetchResponse = message({ apiKey: 1, versions: "4-18", flexible: "1
 
 /** What a consumer or follower sent. */
 export type FetchRequest = Infer<typeof fetchRequest>;
-/** One partition it wants to read. */
+/** One partition that the client wants to read. */
 export type FetchPartition = Infer<typeof fetchPartition>;
 /** What the broker answers. */
 export type FetchResponse = Encodable<typeof fetchResponse>;

@@ -45,7 +45,7 @@ const listOffsetsPartitionResponse = struct({
   errorCode: field(int16, "0+"),
   timestamp: field(int64, "1+", { default: -1 }),
   offset: field(int64, "1+", { default: -1 }),
-  // Not ignorable in Kafka, whose handler knows the version; here it may be stated in every version.
+  // Not ignorable in Kafka, whose handler knows the version. Here a handler may set it in every version.
   leaderEpoch: field(int32, "4+", { default: -1, ignorable: true }),
 });
 

@@ -21,7 +21,7 @@ import {
 } from "../schema.ts";
 import { ZERO_UUID } from "../text_cache.ts";
 
-/** Authorized operations that nobody asked for (Integer.MIN_VALUE in Kafka). */
+/** Authorized operations when the client did not request them (Integer.MIN_VALUE in Kafka). */
 export const OPERATIONS_NOT_REQUESTED = -2147483648;
 
 /** The request, in all its versions. */

@@ -1,5 +1,5 @@
 /**
- * OffsetCommit, API key 8: keeps what a group has read. Plain data. Source: Kafka 4.3
+ * OffsetCommit, API key 8: stores the offsets up to which a group has read. Plain data. Source: Kafka 4.3
  * OffsetCommitRequest.json, OffsetCommitResponse.json.
  *
  * v2 retention time · v3 throttle time (KIP-124) · v5 retention is the broker's alone (KIP-211) · v6 leader epoch (KIP-320) · v7 static

@@ -1,6 +1,6 @@
 /**
- * FindCoordinator, API key 10: who coordinates a group or a transaction. Plain data. Source: Kafka 4.3 FindCoordinatorRequest.json,
- * FindCoordinatorResponse.json.
+ * FindCoordinator, API key 10: finds the coordinator of a group or a transaction. Plain data. Source: Kafka 4.3
+ * FindCoordinatorRequest.json, FindCoordinatorResponse.json.
  *
  * v1 key type (KIP-98), throttle time (KIP-124) · v3 flexible (KIP-482) · v4 several keys (KIP-699) · v5 TRANSACTION_ABORTABLE (KIP-890) ·
  * v6 share groups, key "group:topicId:partition" (KIP-932).

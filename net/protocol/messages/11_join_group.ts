@@ -1,10 +1,10 @@
 /**
- * JoinGroup, API key 11: enters a classic group and waits for the others. Plain data. Source: Kafka 4.3
+ * JoinGroup, API key 11: enters a classic group and waits for the other members. Plain data. Source: Kafka 4.3
  * JoinGroupRequest.json, JoinGroupResponse.json.
  *
  * v1 rebalance timeout (KIP-62; before, the session timeout) · v2 throttle time (KIP-124) · v4 MEMBER_ID_REQUIRED (KIP-394) · v5 static
- * members (KIP-345) · v6 flexible (KIP-482) · v7 protocol type in the answer, null protocol (KIP-559) · v8 reason (KIP-800) · v9 the leader
- * may be told to skip the assignment (KIP-814). A null `protocolName` cannot be written before v7: "" stands for it there.
+ * members (KIP-345) · v6 flexible (KIP-482) · v7 protocol type in the answer, null protocol (KIP-559) · v8 reason (KIP-800) · v9 the answer
+ * may make the leader skip the assignment (KIP-814). A null `protocolName` cannot be written before v7; "" replaces it there.
  */
 import {
   array,
@@ -58,9 +58,9 @@ export const joinGroupResponse = message({ apiKey: 11, versions: "0-9", flexible
 
 /** What a client asks. */
 export type JoinGroupRequest = Infer<typeof joinGroupRequest>;
-/** One protocol that the member supports, by preference. */
+/** One protocol that the member supports, in order of preference. */
 export type JoinGroupRequestProtocol = Infer<typeof joinGroupRequestProtocol>;
 /** What the broker answers. */
 export type JoinGroupResponse = Encodable<typeof joinGroupResponse>;
-/** One member, told to the leader alone. */
+/** One member. Only the leader's answer has them. */
 export type JoinGroupResponseMember = Encodable<typeof joinGroupResponseMember>;

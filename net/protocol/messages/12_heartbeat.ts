@@ -1,5 +1,5 @@
 /**
- * Heartbeat, API key 12: keeps a session of a classic group. Plain data. Source: Kafka 4.3
+ * Heartbeat, API key 12: keeps the session of a classic group's member alive. Plain data. Source: Kafka 4.3
  * HeartbeatRequest.json, HeartbeatResponse.json.
  *
  * v1 throttle time (KIP-124) · v3 static members (KIP-345) · v4 flexible (KIP-482).

@@ -1,9 +1,9 @@
 /**
- * LeaveGroup, API key 13: leaves a classic group. Plain data. Source: Kafka 4.3
+ * LeaveGroup, API key 13: removes members from a classic group. Plain data. Source: Kafka 4.3
  * LeaveGroupRequest.json, LeaveGroupResponse.json.
  *
  * v1 throttle time (KIP-124) · v3 several members, static ones by their instance id (KIP-345) · v4 flexible (KIP-482) · v5 reason
- * (KIP-800). v0-2 use `memberId`, v3 and later use `members`; their errors stand in `errorCode` and in the members.
+ * (KIP-800). v0-2 use `memberId`; v3 and later use `members`, with errors in `errorCode` and in each member.
  */
 import { array, type Encodable, field, type Infer, int16, int32, message, string, struct } from "../schema.ts";
 

@@ -1,5 +1,5 @@
 /**
- * SyncGroup, API key 14: the leader hands out the assignment, everybody gets its part. Plain data. Source: Kafka 4.3
+ * SyncGroup, API key 14: the leader sends the assignment, and every member receives its part. Plain data. Source: Kafka 4.3
  * SyncGroupRequest.json, SyncGroupResponse.json.
  *
  * v1 throttle time (KIP-124) · v3 static members (KIP-345) · v4 flexible (KIP-482) · v5 protocol type and name are checked (KIP-559).
@@ -33,7 +33,7 @@ export const syncGroupResponse = message({ apiKey: 14, versions: "0-5", flexible
 
 /** What a client asks. */
 export type SyncGroupRequest = Infer<typeof syncGroupRequest>;
-/** What the leader gives one member. */
+/** The leader's assignment for one member. */
 export type SyncGroupRequestAssignment = Infer<typeof syncGroupRequestAssignment>;
 /** What the broker answers. */
 export type SyncGroupResponse = Encodable<typeof syncGroupResponse>;

@@ -3,7 +3,7 @@
  * DescribeGroupsRequest.json, DescribeGroupsResponse.json.
  *
  * v1 throttle time (KIP-124) · v3 authorized operations (KIP-430) · v4 static members (KIP-345) · v5 flexible (KIP-482) · v6 error message,
- * GROUP_ID_NOT_FOUND instead of a dead group (KIP-1043).
+ * GROUP_ID_NOT_FOUND instead of a group in state Dead (KIP-1043).
  */
 import {
   array,

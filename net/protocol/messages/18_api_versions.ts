@@ -1,5 +1,5 @@
 /**
- * ApiVersions, API key 18: which requests the broker answers. Plain data. Source: Kafka 4.3 ApiVersionsRequest.json,
+ * ApiVersions, API key 18: the requests that the broker answers. Plain data. Source: Kafka 4.3 ApiVersionsRequest.json,
  * ApiVersionsResponse.json.
  *
  * v1 throttle time (KIP-124) · v3 flexible body (KIP-482), client software (KIP-511), features (KIP-584) · v4 features may begin at

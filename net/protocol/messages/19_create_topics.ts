@@ -79,7 +79,7 @@ export const createTopicsResponse = message({ apiKey: 19, versions: "2-7", flexi
 
 /** What a client asks. */
 export type CreateTopicsRequest = Infer<typeof createTopicsRequest>;
-/** One topic it wants. */
+/** One topic to be created. */
 export type CreatableTopic = Infer<typeof creatableTopic>;
 /** What the broker answers. */
 export type CreateTopicsResponse = Encodable<typeof createTopicsResponse>;

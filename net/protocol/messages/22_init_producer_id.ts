@@ -3,7 +3,7 @@
  * InitProducerIdRequest.json, InitProducerIdResponse.json.
  *
  * v0 (KIP-98) · v2 flexible (KIP-482) · v3 resume with id and epoch (KIP-360) · v4 PRODUCER_FENCED (KIP-588) · v5 TRANSACTION_ABORTABLE
- * (KIP-890). Kafka's v6 (KIP-939) is not stable and not here.
+ * (KIP-890). Kafka's v6 (KIP-939) is not stable and not supported here.
  */
 import { type Encodable, field, type Infer, int16, int32, int64, message, string } from "../schema.ts";
 

@@ -9,7 +9,7 @@ import { array, type Encodable, field, type Infer, int16, int32, int64, message,
 
 /** The request, in all its versions. */
 export const offsetForLeaderEpochRequest = message({ apiKey: 23, versions: "2-4", flexible: "4+" }, {
-  replicaId: field(int32, "3+", { default: -2, ignorable: true }), // -1 = a consumer, -2 = may look beyond the high watermark
+  replicaId: field(int32, "3+", { default: -2, ignorable: true }), // -1 = a consumer, -2 = may read beyond the high watermark
   topics: field(
     array(struct({
       topic: field(string, "0+"),

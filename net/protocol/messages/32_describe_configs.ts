@@ -59,7 +59,7 @@ const describeConfigsResultFields = {
 } as const;
 const describeConfigsResult = struct(describeConfigsResultFields);
 
-/** One resource's part of the response, for an answer that is encoded a resource at a time. */
+/** One resource's part of the response, for an answer that is encoded one resource at a time. */
 export const describeConfigsElement = message(
   { apiKey: 32, versions: "1-4", flexible: "4+" },
   describeConfigsResultFields,

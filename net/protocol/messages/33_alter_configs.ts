@@ -1,6 +1,6 @@
 /**
- * AlterConfigs, API key 33: replaces all configs of a resource (KIP-133; newer clients use IncrementalAlterConfigs). Plain data. Source: Kafka 4.3
- * AlterConfigsRequest.json, AlterConfigsResponse.json.
+ * AlterConfigs, API key 33: replaces all configs of a resource (KIP-133; newer clients use IncrementalAlterConfigs). Plain data.
+ * Source: Kafka 4.3 AlterConfigsRequest.json, AlterConfigsResponse.json.
  *
  * v2 flexible (KIP-482).
  */

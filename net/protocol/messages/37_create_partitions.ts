@@ -1,5 +1,5 @@
 /**
- * CreatePartitions, API key 37: gives topics more partitions (KIP-195). Plain data. Source: Kafka 4.3
+ * CreatePartitions, API key 37: adds partitions to topics (KIP-195). Plain data. Source: Kafka 4.3
  * CreatePartitionsRequest.json, CreatePartitionsResponse.json.
  *
  * v2 flexible (KIP-482) · v3 THROTTLING_QUOTA_EXCEEDED (KIP-599).

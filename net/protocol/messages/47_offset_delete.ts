@@ -1,5 +1,5 @@
 /**
- * OffsetDelete, API key 47: forgets committed offsets (KIP-496). Plain data. Source: Kafka 4.3
+ * OffsetDelete, API key 47: deletes committed offsets (KIP-496). Plain data. Source: Kafka 4.3
  * OffsetDeleteRequest.json, OffsetDeleteResponse.json.
  *
  * One version, never flexible.

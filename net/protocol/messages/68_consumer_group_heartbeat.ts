@@ -1,9 +1,9 @@
 /**
- * ConsumerGroupHeartbeat, API key 68: the whole life of a member of a consumer group (KIP-848). Plain data. Source: Kafka 4.3
+ * ConsumerGroupHeartbeat, API key 68: joins, heartbeats and leaves of a consumer group's member (KIP-848). Plain data. Source: Kafka 4.3
  * ConsumerGroupHeartbeatRequest.json, ConsumerGroupHeartbeatResponse.json.
  *
- * v1 regular expression; members make their own id (KIP-1082). In a request null stands for "as before", in the answer a null
- * assignment stands for "as before" too.
+ * v1 regular expression; members make their own id (KIP-1082). Null in a request means "as before", and so does a null
+ * assignment in the answer.
  */
 import { array, type Encodable, field, type Infer, int16, int32, message, string, struct, uuid } from "../schema.ts";
 
@@ -47,5 +47,5 @@ export type ConsumerGroupHeartbeatRequest = Infer<typeof consumerGroupHeartbeatR
 export type TopicPartitions = Infer<typeof topicPartitions>;
 /** What the broker answers. */
 export type ConsumerGroupHeartbeatResponse = Encodable<typeof consumerGroupHeartbeatResponse>;
-/** All that the member may use. */
+/** All partitions that the member may use. */
 export type Assignment = Encodable<typeof assignment>;

@@ -76,7 +76,7 @@ export type ConsumerGroupDescribeResponse = Encodable<typeof consumerGroupDescri
 export type DescribedGroup = Encodable<typeof describedGroup>;
 /** One member of it. */
 export type Member = Encodable<typeof member>;
-/** What a member has, or is to have. */
+/** The current or the target assignment of a member. */
 export type Assignment = Encodable<typeof assignment>;
 /** Partitions of one topic of it. */
 export type TopicPartitions = Encodable<typeof topicPartitions>;

@@ -1,8 +1,8 @@
 /**
- * ListConfigResources, API key 74: names of what has configs (KIP-1142). Plain data. Source: Kafka 4.3
+ * ListConfigResources, API key 74: names of resources that have configs (KIP-1142). Plain data. Source: Kafka 4.3
  * ListConfigResourcesRequest.json, ListConfigResourcesResponse.json.
  *
- * v0 client metrics alone (ListClientMetricsResources, KIP-714) · v1 resource types; none = all that have configs.
+ * v0 client metrics alone (ListClientMetricsResources, KIP-714) · v1 resource types; an empty list = all types that have configs.
  */
 import { array, type Encodable, field, type Infer, int16, int32, int8, message, string, struct } from "../schema.ts";
 

@@ -1,5 +1,5 @@
 /**
- * DescribeTopicPartitions, API key 75: topics in pages of so many partitions (KIP-966). Plain data. Source: Kafka 4.3
+ * DescribeTopicPartitions, API key 75: topics in pages of a limited number of partitions (KIP-966). Plain data. Source: Kafka 4.3
  * DescribeTopicPartitionsRequest.json, DescribeTopicPartitionsResponse.json.
  *
  * One version, flexible from the start.
