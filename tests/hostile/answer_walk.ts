@@ -1,11 +1,11 @@
 /**
- * Reads an answer by its declaration without making values of it: an answer of a million elements costs the test no memory. Kept apart
- * from net/protocol/decoder.ts, so that an error there cannot hide itself. Pure; any isolate. Test code.
+ * Walks through an answer by its declaration without decoding values: an answer of a million elements takes no memory of the test. It
+ * does not use net/protocol/decoder.ts, so that an error there is found. Pure; any isolate. Test code.
  */
 import { type Api } from "../../net/protocol/api.ts";
 import { type Fields, includes, placeOf, taggedFields, type WireType } from "../../net/protocol/wire_types.ts";
 
-/** What stands in an answer. */
+/** What a walk found in an answer. */
 export interface WalkedAnswer {
   readonly correlationId: number;
   /** Every different value of a field named errorCode. */
@@ -17,13 +17,13 @@ export interface WalkedAnswer {
 /**
  * Walks through a whole answer.
  * @param bytes frame without its size
- * @throws RangeError when it ends too early or goes on too long
+ * @throws RangeError when it is too short or too long
  */
 export function walkAnswer(bytes: Uint8Array, { api, version }: { api: Api; version: number }): WalkedAnswer {
   return new Walk(bytes, { api, version }).answer();
 }
 
-/** ApiVersions: its answers have the old header always (KIP-511). */
+/** ApiVersions, whose answers always have the old header (KIP-511). */
 const API_VERSIONS_KEY = 18;
 
 class Walk {
@@ -62,7 +62,7 @@ class Walk {
     if (this.#isFlexible) this.#tags(fields);
   }
 
-  /** Known ones are as long as they say. */
+  /** Checks that known tagged fields have the length that they state. */
   #tags(fields: Fields): void {
     const known = taggedFields(fields, this.#version);
     for (let left = this.#varint(); left > 0; left--) {

@@ -1,8 +1,8 @@
-/** A connection of somebody who means harm, and the account of what it has sent and not got answered. Test code. */
+/** A hostile connection, and the count of bytes that were sent on it and not answered. Test code. */
 
-/** Bytes of requests that were sent and not answered, of all connections of an attack. */
+/** Bytes of requests that were sent and not answered, over all connections of an attack. */
 export class Ledger {
-  /** The highest sum there has been. */
+  /** The largest sum so far. */
   peakBytes = 0;
   #openBytes = 0;
 
@@ -53,21 +53,21 @@ export class Attacker implements Disposable {
     return true;
   }
 
-  /** Reads a few bytes of whatever comes. @returns how many, null when the connection was closed */
+  /** Reads a few bytes. @returns how many, null when the connection was closed */
   readSome(bytesMax: number): Promise<number | null> {
     return this.#connection.read(new Uint8Array(bytesMax)).catch(closedAsNull);
   }
 
   /**
    * Receives the next answer.
-   * @param of size of the request it belongs to, which is answered then
+   * @param requestBytes size of the request that it answers
    * @returns the frame without its size, null when the connection was closed
    */
   async receive(requestBytes: number): Promise<Uint8Array | null> {
     const head = await this.#take(4);
     if (head === null) return null;
     const answer = await this.#take(new DataView(head.buffer, head.byteOffset).getInt32(0));
-    if (answer !== null) this.#settle(requestBytes);
+    if (answer !== null) this.#markAnswered(requestBytes);
     return answer;
   }
 
@@ -75,10 +75,10 @@ export class Attacker implements Disposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#connection.close();
-    this.#settle(this.#openBytes);
+    this.#markAnswered(this.#openBytes);
   }
 
-  #settle(bytes: number): void {
+  #markAnswered(bytes: number): void {
     this.#openBytes -= bytes;
     this.#ledger.answered(bytes);
   }

@@ -1,28 +1,28 @@
-/** Ways to send a hostile request: alone, from many connections, in a pipeline, read slowly or not at all, left in the middle. Test code. */
+/** Ways to send a hostile request: from one or many connections, in a pipeline, reading slowly or not at all, leaving early. Test code. */
 import type { Api } from "../../net/protocol/api.ts";
 import { walkAnswer } from "./answer_walk.ts";
 import { Attacker, type Ending } from "./attacker.ts";
 import type { Field } from "./siege.ts";
 
-/** An attacker waits so long for an answer before it complains. */
+/** How long an attacker waits for an answer before it complains. */
 const PATIENCE_MS = 60_000;
-/** The broker says at most so many sentences a second of each shard, and counts the others (partitions/reporter.ts). */
+/** Most sentences that the broker prints for a shard in a second; it counts the others (partitions/reporter.ts). */
 const SENTENCES_MAX = 5;
 const SENTENCES_PERIOD_MS = 1000;
-/** The main isolate, which writes the sentences, may have to wait for a processor. */
+/** How long a sentence may take: the main isolate, which prints it, may have to wait for a processor. */
 const SENTENCE_PATIENCE_MS = 10_000;
 
 /** A request as it is sent. */
 export interface HostileRequest {
   readonly api: Api;
   readonly version: number;
-  /** With its size prefix; its correlation id stands at byte 8. */
+  /** With its size prefix; the correlation id is at byte 8. */
   readonly frame: Uint8Array;
 }
 
 type AnyField = Pick<Field<unknown>, "victim" | "ledger" | "complain">;
 
-/** The same request from so many connections at a time, each of which reads its answer. */
+/** Sends the same request from many connections at a time; each reads its answer. */
 export async function sendFromMany(field: AnyField, request: HostileRequest, connections: number): Promise<Ending[]> {
   const startMs = performance.now();
   using attackers = new DisposableStack();
@@ -37,7 +37,7 @@ export async function sendFromMany(field: AnyField, request: HostileRequest, con
   return endings;
 }
 
-/** So many of a small request on each connection, without waiting for answers; then all answers are read. */
+/** Sends a small request many times on each connection without waiting for answers; then reads all answers. */
 export async function sendPipelined(
   field: AnyField,
   request: HostileRequest,
@@ -60,7 +60,7 @@ export async function sendPipelined(
   if (endings.includes("closed")) await expectSentence(field, startMs);
 }
 
-/** Sends from so many connections and reads a few bytes of each answer, again and again, for a while; then goes. */
+/** Sends from many connections, reads a few bytes of each answer in each of some rounds, then disconnects. */
 export async function sendAndReadSlowly(
   field: AnyField,
   request: HostileRequest,
@@ -68,7 +68,7 @@ export async function sendAndReadSlowly(
 ): Promise<void> {
   await Promise.all(Array.from({ length: connections }, async () => {
     using attacker = await Attacker.connect(field.victim.port, field.ledger);
-    attacker.send(request.frame); // A broker that does not read is not waited for.
+    attacker.send(request.frame); // Not awaited: the broker may not read it.
     for (let round = 0; round < rounds; round++) {
       await pause();
       if (bytes > 0 && await Promise.race([attacker.readSome(bytes), pause()]) === null) return;
@@ -76,7 +76,7 @@ export async function sendAndReadSlowly(
   }));
 }
 
-/** Sends a part of the request from so many connections and goes; a share of 1 goes before the answer comes. */
+/** Sends a part of the request from many connections and disconnects; with a share of 1 before the answer comes. */
 export async function sendAndLeave(
   field: AnyField,
   request: HostileRequest,
@@ -127,7 +127,7 @@ async function inTime(ending: Promise<Ending>): Promise<Ending> {
   }
 }
 
-/** A connection that the broker closes is worth a sentence, unless it has said enough in this second. */
+/** Expects a sentence about a connection that the broker closed, unless it has printed its most in this second. */
 async function expectSentence({ victim, complain }: AnyField, sinceMs: number): Promise<void> {
   const endMs = performance.now() + SENTENCE_PATIENCE_MS;
   for (;;) {

@@ -1,4 +1,4 @@
-/** The list of what is attacked, the parts that a run carries out, and the report of what did not hold. Test code. */
+/** Runs the attacks of a campaign and reports which of them the broker did not stand. Test code. */
 import assert from "node:assert/strict";
 import { apis } from "../../net/handlers/mod.ts";
 import type { Api } from "../../net/protocol/api.ts";
@@ -8,18 +8,18 @@ import { membershipFor, prepareVictim } from "./preparations.ts";
 import { type Field, Siege } from "./siege.ts";
 import { type FrameContext, nameOf, type Stretch, stretchedFrame, stretchesOf } from "./stretched_frame.ts";
 
-/** What a run has at hand. */
+/** What a campaign may use. */
 export interface Campaign {
   readonly random: Random;
-  /** Carries an attack out, unless `BARNABAS_HOSTILE` names others. */
+  /** Runs an attack, unless `BARNABAS_HOSTILE` selects others. */
   attack(name: string, attack: (field: Field<FrameContext>) => Promise<void>): Promise<void>;
 }
 
 /**
- * Carries out a campaign against a broker.
+ * Runs a campaign against a broker.
  *
  * `BARNABAS_SEED` replays its choices, `BARNABAS_HOSTILE` (a regular expression) limits it to some attacks, and
- * `BARNABAS_HOSTILE_REPORT` names a file that gets the figures of each.
+ * `BARNABAS_HOSTILE_REPORT` names a file for the figures of each.
  * @throws AssertionError that names every attack that the broker did not stand
  */
 export async function campaign(body: (campaign: Campaign) => Promise<void>): Promise<void> {
@@ -48,7 +48,7 @@ export function versionsOf({ served: [oldest, newest] }: Api): number[] {
   return [...new Set([oldest, Math.floor((oldest + newest) / 2), newest])];
 }
 
-/** Every stretch of every API in these versions. What removes what others need comes last. */
+/** Every stretch of every API in these versions. APIs that remove what others need come last. */
 export function allStretches(versions: (api: Api) => readonly number[]): Stretch[] {
   const all = apis.flatMap((api) => versions(api).flatMap((version) => stretchesOf(api, version)));
   return [...all.filter((stretch) => !removes(stretch)), ...all.filter(removes)];
@@ -67,14 +67,14 @@ export function smallRequests(): Stretch[] {
 }
 
 /**
- * How far a request is stretched: to so many bytes, or to as many elements as the broker takes from one, in a megabyte or two. The first
- * shows that it refuses what is too much, the second what the most of what it does not refuse costs.
+ * How far a request is stretched: to a number of bytes, or "fitting", to the most elements that the broker takes, in a megabyte or two.
+ * The first shows that it refuses too much, the second what the largest request costs that it does not refuse.
  */
 export type Size = number | "fitting";
 
 const FITTING_BYTES_MAX = 2_000_000;
 
-/** Builds the request of a stretch, with a membership where it needs one. */
+/** Builds the request of a stretch, and a membership if it needs one. */
 export async function requestOf(stretch: Stretch, field: Field<FrameContext>, size: Size): Promise<HostileRequest> {
   const context = { ...field.context, values: await membershipFor(stretch, field.victim) };
   const frame = size === "fitting"
@@ -83,7 +83,7 @@ export async function requestOf(stretch: Stretch, field: Field<FrameContext>, si
   return { api: stretch.api, version: stretch.version, frame };
 }
 
-/** As `nameOf()`, with the size of the frame and the pattern. */
+/** The text of `nameOf()`, the size of the frame and the pattern. */
 export function attackName(stretch: Stretch, { size, pattern }: { size: Size; pattern: string }): string {
   return `${nameOf(stretch)}, ${size === "fitting" ? size : `${size / 1e6} MB`}, ${pattern}`;
 }

@@ -1,4 +1,4 @@
-/** Fetch sessions that wait: small requests that stand for thousands of partitions each (KIP-227). Test code. */
+/** Waiting fetch sessions: each small request stands for thousands of partitions (KIP-227). Test code. */
 import assert from "node:assert/strict";
 import { decodeResponseHeader } from "../../net/protocol/headers.ts";
 import { fetchRequest, fetchResponse } from "../../net/protocol/messages/01_fetch.ts";
@@ -11,12 +11,12 @@ import { BIG_PARTITIONS } from "./victim_topics.ts";
 /** The last version without topic ids. */
 const FETCH = 7;
 const FOREVER = 2 ** 31 - 1;
-/** Requests that a connection may have waiting at this broker, less the one that made the session. */
+/** Requests of one connection that may wait at this broker, without the one that made the session. */
 const REQUESTS = 127;
 
 const session = { sessionId: 0, sessionEpoch: 0, forgottenTopicsData: [] };
 
-/** On each connection: makes a session of all partitions of "big", then asks for its news again and again, to be told when there are 2 GB. */
+/** On each connection makes a session of all partitions of "big", then fetches again and again and waits for at least 2 GB. */
 export async function waitInSessions(
   { victim, ledger }: Pick<Field<unknown>, "victim" | "ledger">,
   connections: number,
@@ -36,7 +36,7 @@ export async function waitInSessions(
       if (!await attacker.send(frameOf(fetchRequest, header, { ...next, sessionEpoch }))) break;
     }
   }
-  await victim.settle();
+  await victim.waitUntilIdle();
 }
 
 async function open(attacker: Attacker, frame: Uint8Array): Promise<number> {

@@ -1,6 +1,6 @@
 /**
- * What the fields of requests stand for, by their names: with these values a request is one that the broker carries out, and not only
- * decodes. A field that is not named here gets 0, "", false or null. Pure data; any isolate. Test code.
+ * The meaning of request fields, by their names: with these values the broker carries a request out instead of only decoding it. A field
+ * that is not named here gets 0, "", false or null. Pure data; any isolate. Test code.
  */
 
 /** What a name or number refers to. */
@@ -78,9 +78,9 @@ const VALUES: Readonly<Record<string, number | string | boolean | null>> = {
   clientSoftwareVersion: "1",
 };
 
-/** Arrays that are empty, or null where they may be, unless they are stretched themselves. */
+/** Arrays that are empty, or null where the version allows it, unless they are stretched themselves. */
 const EMPTY = ["forgottenTopicsData", "topicPartitions", "CreateTopics.topics.assignments"];
-/** Arrays that are null, which stands for all, unless they are stretched themselves. */
+/** Arrays that are null, which means all, unless they are stretched themselves. */
 const NULL = ["configurationKeys", "CreatePartitions.topics.assignments"];
 
 /** What a field refers to, or undefined. @param path API name, then the names of the fields */
@@ -93,7 +93,7 @@ export function valueOf(path: readonly string[]): number | string | boolean | nu
   return byLongestEnd(VALUES, path);
 }
 
-/** How many elements an array has that is not the stretched one; -1 is null. */
+/** Number of elements of an array that is not stretched; -1 is null. */
 export function usualCount(path: readonly string[]): number {
   const matches = (ends: readonly string[]) => ends.some((end) => `.${path.join(".")}`.endsWith(`.${end}`));
   return matches(NULL) ? -1 : matches(EMPTY) ? 0 : 1;

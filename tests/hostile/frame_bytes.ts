@@ -1,6 +1,6 @@
 /**
- * Bytes of a request, in which one element can be repeated a million times without a million objects. Kept apart from
- * net/protocol, as bench/peer/wire_bytes.ts, so that an error there cannot hide itself. Pure; any isolate. Test code.
+ * Writes the bytes of a request, in which one element can be repeated a million times without a million objects. Like
+ * bench/peer/wire_bytes.ts it does not use net/protocol, so that an error there is found. Pure; any isolate. Test code.
  *
  * Source: the protocol guide of Apache Kafka ("Protocol Primitive Types"), KIP-482.
  */
@@ -15,7 +15,7 @@ export interface Slot {
 
 /** Appends big-endian values; grows as needed. */
 export class FrameBytes {
-  /** Places that were written as differing. */
+  /** Places whose bytes differ from one repetition to the next. */
   readonly slots: Slot[] = [];
   /** Array elements and unknown tagged fields written so far. */
   elements = 0;
@@ -41,7 +41,7 @@ export class FrameBytes {
     else this.#view.setBigInt64(at, BigInt(value));
   }
 
-  /** An unsigned varint. @param size writes so many bytes, also where fewer would do */
+  /** An unsigned varint. @param size number of bytes to write, even if fewer were enough */
   unsignedVarint(value: number, size = 1): void {
     for (let [rest, left] = [value, size];; rest = Math.floor(rest / 128), left--) {
       const isLast = rest < 128 && left <= 1;

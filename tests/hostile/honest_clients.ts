@@ -1,5 +1,5 @@
 /**
- * Clients that use the broker beside an attack, a few requests a second, and hold it to its word: every record gets the next offset, is
+ * Clients that use the broker during an attack, a few requests a second, and check its answers: every record gets the next offset and is
  * read back as it was written, and the topic has its partitions. Test code.
  */
 import assert from "node:assert/strict";
@@ -9,14 +9,14 @@ import { T_PARTITIONS } from "./victim_topics.ts";
 
 /** Between two rounds of a client. */
 const PAUSE_MS = 150;
-/** So long an honest client waits for an answer before it gives up; librdkafka's `socket.timeout.ms`. */
+/** How long an honest client waits for an answer before it gives up: librdkafka's `socket.timeout.ms`. */
 const PATIENCE_MS = 60_000;
 
 /** The clients; disposal ends them. */
 export class HonestClients implements AsyncDisposable {
-  /** What went wrong, null as long as nothing did. */
+  /** What went wrong, or null. */
   failure: string | null = null;
-  /** The longest round (a produce, a fetch and a metadata request) since `forgetLongest()`, in milliseconds. */
+  /** The longest round (a produce, a fetch and a metadata request) since the attack began, in ms. */
   longestMs = 0;
   /** Rounds so far. */
   rounds = 0;
@@ -24,7 +24,7 @@ export class HonestClients implements AsyncDisposable {
   readonly #loops: Promise<void>[];
   #isStopped = false;
 
-  /** Starts two, each with a partition of its own. */
+  /** Starts two clients, each with its own partition. */
   constructor(port: number) {
     this.#loops = [0, 1].map((partition) =>
       this.#use(port, partition).catch((error) => {
@@ -70,7 +70,7 @@ async function useOnce(client: WireClient, of: { partition: number; expected: nu
   assert.equal(partitionsOf(answer), T_PARTITIONS, "its metadata");
 }
 
-/** Of the first topic of a Metadata answer, version 1. */
+/** Number of partitions of the first topic of a Metadata answer, version 1. */
 function partitionsOf(answer: ByteReader): number | undefined {
   answer.array((r) => [r.int32(), r.string(), r.int32(), r.string()]); // brokers
   answer.int32(); // controller

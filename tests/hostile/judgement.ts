@@ -1,5 +1,5 @@
 /**
- * What is asked of memory and turn times after an attack: both compare figures from before it with figures from after. Pure. Test code.
+ * Judges memory and turn times of an attack, by comparing figures from before it with figures from after. Pure. Test code.
  */
 import { TURN_TIME_BOUNDS_MS, type TurnTimes } from "../../mod.ts";
 import type { Ledger } from "./attacker.ts";
@@ -10,15 +10,15 @@ import type { Victim } from "./victim_process.ts";
 const EXTRA_BYTES_MAX = 256 * 1024 * 1024;
 /** The longest turn of a shard. */
 const TURN_MS_MAX = 50;
-/** Few turns take longer than this … */
+/** A turn that takes longer than this is long. */
 const LONG_TURN_MS = 10;
-/** … namely one of a hundred, and so many anyway: an attack can be shorter than a hundred turns. */
+/** How many turns may be long: a share of all, and some more, because an attack can have fewer than a hundred turns. */
 const LONG_TURNS_SHARE_MAX = 0.01;
 const LONG_TURNS_MAX = 10;
-/** Waiting for a processor that makes a turn longer than its bound without being seen as a stretch: what the meter cannot resolve. */
+/** The resolution of the meter: shorter waits for a processor may make a turn too long without being seen. */
 const METER_BLUR_MS = 5;
 
-/** Memory stays below its idle size, a fixed amount and the requests that are not answered. @returns figures */
+/** Checks that memory stays below the sum of idle size, a fixed amount and unanswered requests. @returns figures */
 export function judgeMemory(
   victim: Victim,
   { idleBytes, beforeBytes, ledger, complain }: {
@@ -36,7 +36,7 @@ export function judgeMemory(
   return text;
 }
 
-/** No turn is too long and few are long, but for what the machine took. @returns figures */
+/** Checks that no turn is too long and few are long, without the time that the machine took. @returns figures */
 export function judgeTurns(
   before: readonly TurnTimes[],
   after: readonly TurnTimes[],
@@ -53,7 +53,7 @@ export function judgeTurns(
     long += grown.reduce((sum, count, bucket) => floors[bucket]! >= LONG_TURN_MS ? sum + count : sum, 0);
     for (const [bucket, count] of grown.entries()) {
       if (count === 0) continue;
-      // The longest turn ever is known exactly when it happened just now; of others the bucket is.
+      // The longest turn ever is known exactly, if it was in this attack; of others only the bucket is known.
       const isNew = everMs > everBeforeMs && everMs > floors[bucket]! &&
         everMs <= (TURN_TIME_BOUNDS_MS[bucket] ?? Infinity);
       const atLeastMs = isNew ? everMs : floors[bucket]!;

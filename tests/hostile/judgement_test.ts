@@ -1,10 +1,10 @@
-/** The judgement, on figures made for these tests: what the broker did is told from what the machine did. */
+/** The judgement on made-up figures: it distinguishes what the broker did from what the machine did. */
 import assert from "node:assert/strict";
 import { TURN_TIME_BOUNDS_MS } from "../../mod.ts";
 import { judgeTurns } from "./judgement.ts";
 import { type Samples, takenByMachine } from "./meter.ts";
 
-/** A thread that waits as much as said in each period of 4 ms. */
+/** Samples of a thread that waited this long in each period of 4 ms. */
 function samplesOf(waits: readonly number[]): Samples {
   let [atMs, waitedMs] = [0, 0];
   const samples: Samples = { atMs: [0], waitedMs: [[0]], stolenMs: 0 };
@@ -43,7 +43,7 @@ Deno.test("judgeTurns() complains of a turn that worked for more than 50 ms", ()
   assert.equal(complaintsOf([5000], idle).length, 1);
 });
 
-Deno.test("judgeTurns() leaves out what the machine took", () => {
+Deno.test("judgeTurns() leaves out the time that the machine took", () => {
   const busy = samplesOf(new Array(1000).fill(2));
   assert.deepEqual(complaintsOf([95], busy), [], "47 of 95 ms");
   assert.equal(complaintsOf([120], busy).length, 1, "60 of 120 ms");

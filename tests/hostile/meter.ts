@@ -1,15 +1,15 @@
 /**
- * How much of a turn's time the machine may have taken, and not the broker. Turn times are wall-clock times; while other tests use the
- * two processors, a turn that works for 10 ms can take 30. The kernel counts the time that a thread was ready to run and
- * did not, and the time that a hypervisor took from this machine (meter_worker.ts). Test code.
+ * Measures how much of a turn's time the machine may have taken, and not the broker. Turn times are wall-clock times: while other tests
+ * use the processors, a turn that works for 10 ms can take 30. The kernel counts how long each thread was ready to run and did not run,
+ * and how much time a hypervisor took from this machine (meter_worker.ts). Test code.
  */
 
 /** What the meter saw. */
 export interface Samples {
   readonly atMs: number[];
-  /** Of each thread: time waited for a processor since its start, at each of these times. */
+  /** For each thread, at each of these times: how long it had waited for a processor since its start. */
   readonly waitedMs: number[][];
-  /** Processor time that the hypervisor gave to others meanwhile. */
+  /** Processor time that the hypervisor gave to others during the measurement. */
   stolenMs: number;
 }
 
@@ -43,14 +43,14 @@ export class Meter implements Disposable {
 }
 
 /**
- * The longest that any thread waited for a processor in any stretch of so many milliseconds, plus what the hypervisor took: a turn of that
- * length may have worked so much less than it took.
+ * The time that the machine may have taken of a turn of this length: the longest wait of any thread for a processor in any stretch of
+ * that length, plus what the hypervisor took.
  */
 export function takenByMachine({ atMs, waitedMs, stolenMs }: Samples, stretchMs: number): number {
   let longestMs = 0;
   for (const waited of waitedMs) {
     for (let [start, end] = [0, 0]; start < atMs.length; start++) {
-      // It may have begun just before the next sample.
+      // The turn may have begun just before the next sample.
       const untilMs = (atMs[start + 1] ?? atMs[start]!) + stretchMs;
       while (end < atMs.length - 1 && atMs[end]! < untilMs) end++;
       longestMs = Math.max(longestMs, waited[end]! - waited[start]!);
@@ -59,7 +59,7 @@ export function takenByMachine({ atMs, waitedMs, stolenMs }: Samples, stretchMs:
   return Math.min(longestMs + stolenMs, stretchMs);
 }
 
-/** All the time that threads waited for a processor. */
+/** The sum of the times that threads waited for a processor, in ms. */
 export function waitedInAll({ waitedMs }: Samples): number {
   return waitedMs.reduce((sum, waited) => sum + (waited.at(-1) ?? 0) - (waited[0] ?? 0), 0);
 }

@@ -1,7 +1,6 @@
 /**
- * The control of the turn times, in a worker of its own, so that nothing the test does delays it: every few milliseconds it asks the
- * kernel how long the threads of the broker have waited for a processor, ever. Posts the samples since the last
- * question. Test code.
+ * Samples every few milliseconds how long the threads of the broker have waited for a processor since their start. It runs in its own
+ * worker, so that the test does not delay it, and posts the samples since the last question. Test code.
  *
  * Source: Documentation/scheduler/sched-stats.rst of Linux: /proc/PID/task/TID/schedstat holds nanoseconds on a processor, nanoseconds
  * of waiting for one while ready to run, and timeslices. proc(5): the eighth number of /proc/stat is stolen time, in hundredths of a second.
@@ -9,7 +8,7 @@
 import type { Samples } from "./meter.ts";
 
 const PERIOD_MS = 4;
-/** Threads of isolates that are not the main one, shards among them. */
+/** Name of the threads of workers, including the shards. */
 const WORKER_NAME = /^worker-/;
 
 let threads: string[] = [];

@@ -1,4 +1,4 @@
-/** What attacks find in a broker: groups, the ids of topics, and for requests of members a membership. Test code. */
+/** Prepares a broker for attacks: groups, ids of topics, and memberships for requests of group members. Test code. */
 import assert from "node:assert/strict";
 import { metadataRequest, metadataResponse } from "../../net/protocol/messages/03_metadata.ts";
 import { offsetCommitRequest, offsetCommitResponse } from "../../net/protocol/messages/08_offset_commit.ts";
@@ -44,8 +44,8 @@ async function makeGroups(client: KafkaClient): Promise<void> {
 let groupsCount = 0;
 
 /**
- * Values that let a request of a group's member be carried out and not only refused: a new group that the member is in, or
- * may enter. Empty for other requests.
+ * Values with which a request of a group's member is carried out instead of refused: a new group that the member is in, or may join.
+ * Empty for other requests.
  */
 export async function membershipFor(stretch: Stretch, { port }: Victim): Promise<Record<string, number | string>> {
   const groupId = `hostile-${groupsCount++}`;

@@ -1,6 +1,6 @@
 /**
- * One broker under attack and the judgement after each attack: it lives, honest clients are served rightly, memory and turn times keep
- * their bounds. After an attack that it did not stand, the next one meets a new broker. Test code.
+ * One broker under attack, and the judgement after each attack: the broker lives, honest clients get correct answers, memory and turn
+ * times keep their bounds. After an attack that the broker did not stand, the next one gets a new broker. Test code.
  */
 import { Ledger } from "./attacker.ts";
 import { HonestClients } from "./honest_clients.ts";
@@ -11,16 +11,16 @@ import { Victim } from "./victim_process.ts";
 /** What an attack may use. */
 export interface Field<Context> {
   readonly victim: Victim;
-  /** What was prepared in this broker. */
+  /** What `prepare` made in this broker. */
   readonly context: Context;
   readonly ledger: Ledger;
-  /** Something that must not be: the attack goes on, the judgement names it. */
+  /** Reports a violation: the attack continues, and the judgement names it. */
   complain(text: string): void;
 }
 
 /** The judgement. */
 export interface Verdict {
-  /** Empty: the broker stood it. */
+  /** Empty if the broker stood the attack. */
   readonly complaints: readonly string[];
   /** Figures, for people. */
   readonly figures: string;
@@ -33,25 +33,25 @@ interface Besieged<Context> {
   readonly idleBytes: number;
 }
 
-/** The broker, those who use it and those who watch it; disposal ends all. */
+/** The broker, its honest clients and the meter; disposal ends all. */
 export class Siege<Context> implements AsyncDisposable {
   readonly #meter = new Meter();
   readonly #prepare: (victim: Victim) => Promise<Context>;
   #current: Besieged<Context> | null = null;
 
-  /** @param prepare makes what attacks need to find, in each new broker */
+  /** @param prepare makes what attacks need in each new broker */
   constructor(prepare: (victim: Victim) => Promise<Context>) {
     this.#prepare = prepare;
   }
 
-  /** Carries an attack out and judges what became of the broker. */
+  /** Runs an attack and judges the broker after it. */
   async attack(attack: (field: Field<Context>) => Promise<void>): Promise<Verdict> {
     const { victim, honest, context, idleBytes } = this.#current ??= await this.#start();
     const complaints: string[] = [];
     const complain = (text: string) => void complaints.push(text);
     const ledger = new Ledger();
     honest.longestMs = 0;
-    victim.forgetPeak();
+    victim.resetPeak();
     const beforeBytes = victim.residentBytes;
     const before = await victim.turnTimes() ?? [];
     await this.#meter.start(victim.pid);
@@ -62,8 +62,8 @@ export class Siege<Context> implements AsyncDisposable {
       complain(`the attack failed: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
     }
     const tookMs = performance.now() - startMs;
-    // The turn that sent the last answer may not be over, and nobody waited for what was left behind.
-    await victim.settle();
+    // The turn that sent the last answer may not be over, and requests of clients that left may still be under way.
+    await victim.waitUntilIdle();
     const samples = await this.#meter.stop();
     const after = await victim.turnTimes();
     if (honest.failure !== null) complain(honest.failure);
@@ -74,7 +74,7 @@ export class Siege<Context> implements AsyncDisposable {
       figures += `, ${judgeMemory(victim, { idleBytes, beforeBytes, ledger, complain })}`;
     }
     if (complaints.length > 0) await this.#end();
-    // A turn that is over leaves nothing behind.
+    // Long turns need no new broker: they leave nothing behind.
     if (after !== null) figures += `, ${judgeTurns(before, after, { samples, complain })}`;
     return { complaints, figures };
   }
@@ -96,7 +96,7 @@ export class Siege<Context> implements AsyncDisposable {
     const current = this.#current;
     this.#current = null;
     if (current === null) return;
-    // First the broker: an honest client may wait for an answer that never comes.
+    // The broker ends first, because an honest client may wait for an answer that never comes.
     await current.victim[Symbol.asyncDispose]();
     await current.honest[Symbol.asyncDispose]();
   }

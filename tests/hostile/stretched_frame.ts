@@ -1,6 +1,6 @@
 /**
- * Requests of which one field repeats until the frame has the wanted size: found by walking the declarations of the API table, so that
- * a new API is attacked without a line of its own. Pure; any isolate. Test code.
+ * Requests in which one field repeats until the frame has the wanted size. They are derived from the declarations of all APIs, so that a
+ * new API is attacked without a line of test code. Pure; any isolate. Test code.
  */
 import { type Api } from "../../net/protocol/api.ts";
 import {
@@ -19,16 +19,16 @@ import { BIG_PARTITIONS, NUMBERED_COUNT } from "./victim_topics.ts";
 
 /**
  * What a stretched field holds.
- *   bare      equal elements without anything in them that repeats itself
- *   equal     equal elements that name things that exist, with one element in each array of theirs
- *   existing  elements that differ and name things that exist, as far as there are any
+ *   bare      equal elements that have empty arrays
+ *   equal     equal elements that name existing things, with one element in each of their arrays
+ *   existing  elements that differ and name existing things, as far as there are enough
  *   absent    elements that differ and name things that do not exist
  */
 export type Elements = "bare" | "equal" | "existing" | "absent";
 
-/** The section of tagged fields of the request or of its header, where it stands for a field. */
+/** Name that stands for the section of tagged fields in a path of fields. */
 export const TAGS = "(tags)";
-/** Stands before `TAGS` for the header's. */
+/** Before `TAGS`: those of the header. */
 export const HEADER = "(header)";
 
 /** One way to stretch a request. */
@@ -40,7 +40,7 @@ export interface Stretch {
   readonly elements: Elements;
 }
 
-/** What a frame needs to know of the broker and of earlier answers. */
+/** What a frame takes from the broker and from earlier answers. */
 export interface FrameContext {
   /** 16 bytes of each topic's id, by name. */
   readonly topicIds: ReadonlyMap<string, Uint8Array>;
@@ -60,7 +60,7 @@ export function stretchesOf(api: Api, version: number): Stretch[] {
   return [...found, ...tags, { api, version, target: [HEADER, TAGS], elements: "absent" }];
 }
 
-/** A name that stays the same: "DescribeConfigs v1 resources equal". */
+/** A stable name: "DescribeConfigs v1 resources equal". */
 export function nameOf({ api, version, target, elements }: Stretch): string {
   return `${api.name} v${version} ${target.join(".")} ${elements}`;
 }
@@ -77,8 +77,8 @@ function arraysOf(fields: Fields, version: number, path: string[]): { target: st
 
 /**
  * Builds the frame of a stretch.
- * @param of size of the whole frame, which it reaches but for a part of an element; elements that it may have at most
- * @returns the frame with its size prefix; its correlation id stands at byte 8
+ * @param of size of the whole frame in bytes, reached within one element; most elements that it may have
+ * @returns the frame with its size prefix; the correlation id is at byte 8
  */
 export function stretchedFrame(
   stretch: Stretch,
@@ -95,7 +95,7 @@ interface Place {
   readonly elements: Elements | null;
 }
 
-/** What the rest of a request has room for behind the stretched field. */
+/** Bytes that are left for the rest of a request behind the stretched field. */
 const REST_BYTES = 400;
 const REST_ELEMENTS = 16;
 
@@ -181,7 +181,7 @@ class StretchedFrame {
     out.repeat(one, count);
   }
 
-  /** Tagged fields that nobody knows, of a byte each. */
+  /** Unknown tagged fields of a byte each. */
   #manyTags(out: FrameBytes): void {
     const [firstTag, tagBytes] = [2 ** 21, 4];
     const one = new FrameBytes();
@@ -255,7 +255,7 @@ class StretchedFrame {
     if (given === undefined && meaning !== undefined && (elements === "existing" || elements === "absent")) {
       out.count(8, { size: 2, isCompact: this.#isFlexible });
       return out.differing(8, (bytes, at, repetition) => {
-        // An element that names a topic and a partition names the topic that has the partition.
+        // An element that names a partition, too, has to name the topic that has it.
         const exists = elements === "existing" && meaning !== "text";
         const index = exists ? repetition % NUMBERED_COUNT : repetition;
         writeNumbered(bytes, at, { letter: exists ? "e" : "x", index });
@@ -267,7 +267,7 @@ class StretchedFrame {
     if (bytes !== null) out.raw(bytes);
   }
 
-  /** The topic that holds the stretched partitions has many; else the names are short, so that there are more. */
+  /** The topic of stretched partitions has many partitions; other names are short, so that more fit. */
   #usualName(meaning: string): string {
     switch (meaning) {
       case "topic":
@@ -299,7 +299,7 @@ class StretchedFrame {
     out.raw(topicIds.get(this.#topicName()) ?? new Uint8Array(16));
   }
 
-  /** The fields beside the one at the path that this version carries. */
+  /** The other fields of this version beside the one at the path. */
   #siblings(path: readonly string[]): Record<string, Field> {
     let fields = this.#stretch.api.request.fields;
     for (const name of path.slice(0, -1)) {

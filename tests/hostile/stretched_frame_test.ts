@@ -1,4 +1,4 @@
-/** The tools of the hostile tests, held against the product's own codec: a request that is refused as malformed would attack nothing. */
+/** The tools of the hostile tests against the product's codec: a request that is refused as malformed would attack nothing. */
 import assert from "node:assert/strict";
 import { apis } from "../../net/handlers/mod.ts";
 import { decodeRequestHeader, encodeResponseHeader } from "../../net/protocol/headers.ts";
@@ -31,7 +31,7 @@ Deno.test("stretchedFrame() makes requests that can be decoded, of the wanted si
   }
 });
 
-Deno.test("stretchedFrame() writes elements that differ where they are to differ, and equal ones elsewhere", () => {
+Deno.test("stretchedFrame() writes elements that differ or are equal, as the pattern says", () => {
   for (const api of apis) {
     const version = api.served[1];
     for (const stretch of stretchesOf(api, version)) {
@@ -52,7 +52,7 @@ Deno.test("stretchedFrame() writes elements that differ where they are to differ
   }
 });
 
-Deno.test("walkAnswer() comes to the end of every answer, and finds its error codes", () => {
+Deno.test("walkAnswer() reads every answer to its end and finds its error codes", () => {
   const random = new Random(chooseSeed());
   for (const api of apis) {
     for (let version = api.served[0]; version <= api.served[1]; version++) {
@@ -70,7 +70,7 @@ Deno.test("walkAnswer() comes to the end of every answer, and finds its error co
   }
 });
 
-Deno.test("walkAnswer() refuses an answer that ends too early or goes on too long", () => {
+Deno.test("walkAnswer() refuses an answer that is too short or too long", () => {
   const [api] = apis.filter(({ name }) => name === "ListGroups");
   assert.ok(api !== undefined);
   const writer = new Writer();
@@ -85,7 +85,7 @@ Deno.test("walkAnswer() refuses an answer that ends too early or goes on too lon
   assert.throws(() => walkAnswer(longer, { api, version: 5 }), /1 bytes follow/);
 });
 
-/** Records are decoded as a place in the request. */
+/** Records are decoded as a range of the request's bytes. */
 function withoutPlace(name: string, value: unknown): unknown {
   return name === "start" ? 0 : value;
 }

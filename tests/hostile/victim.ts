@@ -1,7 +1,7 @@
 /**
- * A program: the broker that the hostile tests attack, in a process of its own, so that its memory is its own. Prints its port, then
- * answers each line on standard input with a line of JSON: the turn times of its shards so far. Ends with its standard input, or with exit
- * code 1 and the reason when the broker fails. Test code.
+ * A program: the broker that the hostile tests attack, in its own process, so that its memory can be measured. Prints its port, then
+ * answers each line on standard input with a line of JSON: the turn times of its shards so far. Ends when its standard input ends, or with
+ * exit code 1 and the reason when the broker fails. Test code.
  *
  * Arguments: data directory; settings, as one JSON object.
  */

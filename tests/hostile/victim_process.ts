@@ -1,8 +1,8 @@
-/** The process under attack: starts it, asks for its turn times, sees its memory, hears what it says. Test code. */
+/** The process under attack: starts it, asks for its turn times, measures its memory, reads what it prints. Test code. */
 import type { TurnTimes } from "../../mod.ts";
 import { TextLineStream } from "../interop/lines.ts";
 
-/** So that groups answer at once and nothing is made by a question. */
+/** With these settings groups answer at once, and no request creates a topic by naming it. */
 const SETTINGS = {
   "auto.create.topics.enable": "false",
   "group.initial.rebalance.delay.ms": "0",
@@ -13,9 +13,9 @@ const program = new URL("./victim.ts", import.meta.url).pathname;
 /** A running broker; disposal ends it. */
 export class Victim implements AsyncDisposable {
   readonly port: number;
-  /** Set once the process has ended: how. */
+  /** How the process ended; null while it runs. */
   end: Deno.CommandStatus | null = null;
-  /** What it has said on standard error, with the time at which it was heard. */
+  /** Lines of standard error, each with the time when it was read. */
   readonly sentences: { readonly atMs: number; readonly text: string }[] = [];
   readonly #process: Deno.ChildProcess;
   readonly #answers: AsyncIterator<string>;
@@ -37,7 +37,7 @@ export class Victim implements AsyncDisposable {
     process.status.then((status) => this.end = status);
   }
 
-  /** Starts one. Settles when it serves. */
+  /** Starts a broker. @returns when it serves requests */
   static async start(): Promise<Victim> {
     const dataDir = await Deno.makeTempDir({ prefix: "barnabas-hostile-" });
     const process = new Deno.Command(Deno.execPath(), {
@@ -68,13 +68,13 @@ export class Victim implements AsyncDisposable {
     return this.#memory("VmRSS");
   }
 
-  /** Highest resident memory since `forgetPeak()`, in bytes. */
+  /** Highest resident memory since `resetPeak()`, in bytes. */
   get peakBytes(): number {
     return this.#memory("VmHWM");
   }
 
-  /** Settles when no isolate of the broker has work left: all of them sleep, at several looks in a row. */
-  async settle(): Promise<void> {
+  /** Waits until no isolate of the broker has work left: at several looks in a row all of them sleep. */
+  async waitUntilIdle(): Promise<void> {
     const [pauseMs, looksMax] = [3, 10_000];
     const threads = this.#threads ??= this.#isolateThreads();
     for (let [looks, quiet] = [0, 0]; looks < looksMax && quiet < 3; looks++) {
@@ -84,12 +84,12 @@ export class Victim implements AsyncDisposable {
     }
   }
 
-  /** Lets the kernel count the highest resident memory anew (proc(5), clear_refs). */
-  forgetPeak(): void {
+  /** Resets the kernel's highest resident memory (proc(5), clear_refs). */
+  resetPeak(): void {
     Deno.writeTextFileSync(`/proc/${this.pid}/clear_refs`, "5");
   }
 
-  /** Last words, for messages. */
+  /** The last lines of standard error, for messages. */
   get lastWords(): string {
     return this.sentences.slice(-12).map(({ text }) => text).join("\n");
   }
@@ -103,7 +103,7 @@ export class Victim implements AsyncDisposable {
     await Deno.remove(this.#dataDir, { recursive: true });
   }
 
-  /** Folders of the threads of the main isolate, of the shards and of the metadata store. */
+  /** Directories in /proc of the threads of the main isolate, the shards and the metadata store. */
   #isolateThreads(): string[] {
     const folder = `/proc/${this.pid}/task`;
     return [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`).filter((path) =>
@@ -121,7 +121,7 @@ export class Victim implements AsyncDisposable {
   }
 }
 
-/** Whether a thread waits for something other than a processor (proc(5), stat). One that has ended does. */
+/** Whether a thread waits for something other than a processor, or has ended (proc(5), stat). */
 function sleeps(thread: string): boolean {
   try {
     return /^.*\) S/.test(Deno.readTextFileSync(`${thread}/stat`));
@@ -135,7 +135,7 @@ function linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStrea
   return stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
 }
 
-/** The reading end has gone with the process. */
+/** The reading end of the pipe was closed, because the process ended. */
 function brokenPipe(error: unknown): void {
   if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
 }

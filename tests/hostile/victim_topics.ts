@@ -1,4 +1,4 @@
-/** What exists in the broker that is attacked. Pure; any isolate. Test code. */
+/** Topics and groups of the broker that is attacked. Pure; any isolate. Test code. */
 
 /** Partitions of the topic "big". */
 export const BIG_PARTITIONS = 2000;

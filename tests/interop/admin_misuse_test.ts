@@ -1,6 +1,6 @@
 /**
- * Every admin API against Apache Kafka, misuse included: the same requests, the same answers. Compared with what Kafka 4.3.1
- * answered when tests/interop/admin/record.ts was run. Where Kafka says nothing beside the code, this broker may say a sentence.
+ * Every admin API against Apache Kafka, including misuse: the same requests must get the same answers. They are compared with those of
+ * Kafka 4.3.1, recorded by tests/interop/admin/record.ts. Where Kafka answers an error code without a message, this broker may add one.
  */
 import { deepEqual } from "node:assert/strict";
 import { apis } from "../../net/handlers/mod.ts";
@@ -23,7 +23,7 @@ interopTest({
   },
 });
 
-Deno.test("the recording of the admin APIs has every case, and no other", async () => {
+Deno.test("the recording of the admin APIs has every case and no other", async () => {
   const names = (await readRecording()).map(({ name }) => name);
   deepEqual(names, adminCases.map(({ name }) => name));
 });
@@ -59,7 +59,7 @@ Deno.test("adminCases has every API that is not compared with Apache Kafka elsew
   );
 });
 
-/** The answer with its sentences as empty as Kafka's, where Kafka's are. */
+/** The answer, with empty messages where Kafka's are empty. */
 function withoutWords(found: unknown, expected: unknown): unknown {
   if (Array.isArray(found) && Array.isArray(expected)) {
     return found.map((item, index) => withoutWords(item, expected[index]));

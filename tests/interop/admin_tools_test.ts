@@ -1,5 +1,5 @@
 /**
- * The command-line tools that people of Apache Kafka use on topics, run against the broker: kafka-topics, kafka-configs,
+ * Apache Kafka's command-line tools for topics, run against the broker: kafka-topics, kafka-configs,
  * kafka-delete-records, kafka-get-offsets, kafka-broker-api-versions, kafka-producer-perf-test. (Client libraries' admin calls:
  * clients_test.ts.)
  */

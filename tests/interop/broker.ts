@@ -1,6 +1,6 @@
 /**
- * The broker under test. By default it is this one, by `startBroker`; with BARNABAS_INTEROP_PEER=apache-kafka it is Apache Kafka,
- * which shows that a test asks for nothing that the original does not give. Main isolate of a test.
+ * The broker under test. By default it is this one, started by `startBroker`. With BARNABAS_INTEROP_PEER=apache-kafka it is Apache Kafka,
+ * which shows that a test expects nothing that Kafka does not do. Main isolate of a test.
  */
 import { startApacheKafka } from "../../bench/peer/apache_kafka.ts";
 import { freePort, RunningProcess } from "../../bench/peer/processes.ts";
@@ -18,7 +18,7 @@ export interface TestBroker extends AsyncDisposable {
 
 /** How to start it. */
 export interface TestBrokerOptions {
-  /** One that was used before goes on. */
+  /** If it was used before, its data is served. */
   readonly dataDir: string;
   /** In Kafka's names. */
   readonly overrides?: Readonly<Record<string, string>>;
@@ -37,7 +37,7 @@ export async function startTestBroker(options: TestBrokerOptions): Promise<TestB
   return await startBroker({ port: 0, shards: 2, dataDir: options.dataDir, overrides: options.overrides });
 }
 
-/** A broker in a process of its own, which can be killed and whose memory can be seen; disposal stops it. */
+/** A broker in its own process, which can be killed and whose memory can be measured; disposal stops it. */
 export interface BrokerProcess extends AsyncDisposable {
   readonly port: number;
   readonly dataDir: string;
@@ -68,7 +68,7 @@ export function connect(broker: { readonly port: number }): Promise<WireClient> 
   return WireClient.connect(broker.port);
 }
 
-/** A new directory that disposal removes with all that is beside it for its sake. */
+/** A new directory; disposal removes it and what was created beside it for it. */
 export function temporaryDirectory(): { readonly path: string } & Disposable {
   const parent = Deno.makeTempDirSync({ prefix: "barnabas-interop-" });
   return { path: `${parent}/broker`, [Symbol.dispose]: () => Deno.removeSync(parent, { recursive: true }) };

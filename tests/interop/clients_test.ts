@@ -1,6 +1,6 @@
 /**
- * Every client library writes into one partition, and every client library reads all of it: what one library writes is read the
- * same by all. Then each creates, describes and deletes a topic, and some change one. The programs are in clients/.
+ * Every client library writes into one partition, and every client library reads all of it and gets the same records. Then each creates,
+ * describes and deletes a topic, and some change one. The programs are in clients/.
  */
 import assert from "node:assert/strict";
 import { kafkaJars } from "../../bench/peer/install.ts";
@@ -12,7 +12,7 @@ import { interopTest, locations, type Need } from "./toolchain.ts";
 const RECORDS_PER_CODEC = 60;
 const TOPIC = "all-clients";
 
-/** A client library: the program that speaks for it, and what it can do. */
+/** A client library: its program, and what it supports. */
 interface Client {
   readonly name: string;
   readonly need: Need;

@@ -1,6 +1,6 @@
 /**
- * DumpLogSegments of Apache Kafka as a judge of a data directory. It exits 0 even on damage, so its words are read: nothing that
- * it is known to complain with may be there, and every file must have been read. Main isolate of a test.
+ * DumpLogSegments of Apache Kafka as a judge of a data directory. It exits 0 even on damage, so its output is read: it may have none of
+ * its known complaints, and every file must have been read. Main isolate of a test.
  *
  * Source: DumpLogSegments.java of Apache Kafka 4.3.
  */
@@ -9,7 +9,7 @@ import { kafkaTool } from "../../bench/peer/apache_kafka.ts";
 
 /** What it found. */
 export interface DumpVerdict {
-  /** Complaints, each with the line that carries it; empty when all is well. */
+  /** Complaints, each with its line; empty when there is no damage. */
   readonly complaints: readonly string[];
   /** Batches that it listed over all .log files. */
   readonly batches: number;
@@ -29,7 +29,7 @@ const COMPLAINT = [
 ];
 
 /**
- * Lets DumpLogSegments read every file of a data directory.
+ * Runs DumpLogSegments on every file of a data directory.
  * @param dataDir holds partition directories; no broker should run on it
  */
 export async function dumpLogSegments(dataDir: string): Promise<DumpVerdict> {
@@ -50,7 +50,7 @@ export async function dumpLogSegments(dataDir: string): Promise<DumpVerdict> {
 }
 
 /**
- * Lets DumpLogSegments print what the logs of `__consumer_offsets` say about groups.
+ * Runs DumpLogSegments on the logs of `__consumer_offsets`, whose records it prints.
  * @returns how many records there are of each type (CoordinatorRecordType.java: 1 an offset, 2 a classic group, 3 to 8 and
  *   16 consumer groups)
  * @throws AssertionError when a record is not printed, or not understood
@@ -83,8 +83,8 @@ function complaintOf(line: string, next: string): string[] {
 }
 
 /**
- * Files of all partitions that DumpLogSegments can read. The log of Kafka's own controller is left out: this broker does not touch it,
- * and where Kafka was killed its time index ends with unused entries.
+ * Files of all partitions that DumpLogSegments can read. The log of Kafka's controller is left out: this broker does not touch it, and
+ * its time index ends with unused entries if Kafka was killed.
  */
 export function segmentFiles(dataDir: string): string[] {
   const found: string[] = [];

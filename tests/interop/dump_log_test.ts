@@ -1,6 +1,6 @@
 /**
  * Apache Kafka's own log tool finds nothing wrong in a directory that this broker has written: small segments, every codec,
- * idempotent and other producers, a clean stop and a second start in between. A canary shows that damage would be found.
+ * idempotent and other producers, a clean stop and a second start. A canary shows that damage would be found.
  */
 import assert from "node:assert/strict";
 import { run } from "../../bench/peer/processes.ts";
@@ -66,7 +66,7 @@ async function createTopic(broker: TestBroker): Promise<void> {
   await wire.createTopic(TOPIC, CODECS.length, configs);
 }
 
-/** 4 MB of lines that do not shrink much, so that every codec fills several segments. */
+/** 4 MB of lines that compress badly, so that every codec fills several segments. */
 async function writeWithKcat(broker: TestBroker, round: number): Promise<void> {
   const random = seededBytes(round + 1);
   const lines = Array.from({ length: 4000 }, (_, i) => `${round} ${i} ${btoa(String.fromCharCode(...random(750)))}\n`);
@@ -80,7 +80,7 @@ async function writeWithKcat(broker: TestBroker, round: number): Promise<void> {
   }
 }
 
-/** Idempotent batches with timestamps that go back and forth: what a time index must get right. */
+/** Idempotent batches with timestamps that go back and forth, which tests the time index. */
 async function writeIdempotently(broker: TestBroker): Promise<void> {
   using wire = await connect(broker);
   const to = { topic: TOPIC, partition: 0 };
@@ -94,7 +94,7 @@ async function writeIdempotently(broker: TestBroker): Promise<void> {
   }
 }
 
-/** Damages the partition's first file of a kind, which holds something, and puts the byte back. */
+/** Damages a byte of the partition's first non-empty file of a kind, and restores it afterwards. */
 async function expectComplaint(
   dataDir: string,
   partition: string,
@@ -111,7 +111,7 @@ async function expectComplaint(
   assert(verdict.complaints.length > 0, `DumpLogSegments says that ${file.path} is damaged`);
 }
 
-/** Numbers that look random and are the same in each run (xorshift32). */
+/** Pseudo-random numbers that are the same in each run (xorshift32). */
 function seededBytes(seed: number): (count: number) => number[] {
   let state = seed * 2654435761 >>> 0;
   return (count) =>

@@ -1,6 +1,6 @@
 /**
- * A hundred thousand seeded random frames over sockets: noise, headers with noise behind them, valid requests with flipped bytes,
- * cuts and inflated counts. After each block the broker serves an honest client, and its memory stays within a bound.
+ * Sends a hundred thousand seeded random frames over sockets: noise, headers followed by noise, valid requests with flipped bytes, cuts
+ * and inflated counts. After each block the broker serves an honest client, and its memory stays within a bound.
  * BARNABAS_SEED replays a run; BARNABAS_SLOW=1 makes it a million.
  */
 import assert from "node:assert/strict";
@@ -14,9 +14,9 @@ const FRAMES = slowTestsWanted() ? 1_000_000 : 100_000;
 const FRAMES_PER_BLOCK = 10_000;
 /** Connections at work at the same time. */
 const CONNECTIONS = 8;
-/** Few: a connection ends with its first frame that cannot be read. */
+/** Frames of a connection. Few, because the broker closes it at the first frame that it cannot read. */
 const FRAMES_PER_CONNECTION_MAX = 3;
-/** A bent fetch may rightly wait for weeks: the connection is then left. */
+/** How long to wait for answers: a changed fetch may ask the broker to wait for weeks. */
 const PATIENCE_MS = 150;
 const MEMORY_GROWTH_MAX = 300 << 20;
 
@@ -57,7 +57,7 @@ async function sendBlock(broker: BrokerProcess, random: Random): Promise<void> {
   await Promise.all(Array.from({ length: CONNECTIONS }, worker));
 }
 
-/** Sends frames and an honest request behind them; reads until that is answered, the connection ends or patience does. */
+/** Sends frames and then an honest request; reads until that is answered, the connection ends or the time is over. */
 async function sendAndDrain(port: number, frames: readonly Uint8Array[]): Promise<void> {
   using client = await WireClient.connect(port);
   const timer = setTimeout(() => client[Symbol.dispose](), PATIENCE_MS);
@@ -80,7 +80,7 @@ const HONEST_ID = 0x600df00d;
 const lostConnections = [
   Deno.errors.ConnectionReset,
   Deno.errors.BrokenPipe,
-  Deno.errors.BadResource, // closed here, for lack of patience
+  Deno.errors.BadResource, // closed by this test after the time was over
   Deno.errors.Interrupted,
 ];
 
@@ -89,9 +89,9 @@ const templates = requestTemplates();
 function randomFrame(random: Random): Uint8Array {
   const { api: [key, version], body } = random.pick(templates);
   switch (random.below(5)) {
-    case 0: // noise under a fitting length
+    case 0: // noise with a correct length
       return framed(random.bytes(random.below(200)));
-    case 1: // a header of some API and version, noise behind it
+    case 1: // a header of some API and version, followed by noise
       return requestFrame([random.below(80), random.below(20)], random.below(1000), random.bytes(random.below(200)));
     case 2: // the right body for another version
       return requestFrame([key, random.below(19)], random.below(1000), body);
@@ -109,7 +109,7 @@ function framed(bytes: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** A body with a few bytes changed; at times four of them to a count that is far too large. */
+/** A body with a few changed bytes; sometimes four of them become a count that is far too large. */
 function bent(random: Random, body: Uint8Array): Uint8Array {
   const copy = body.slice();
   for (let changes = 1 + random.below(4); changes > 0 && copy.length > 0; changes--) {

@@ -1,5 +1,5 @@
 /**
- * The client libraries as members of consumer groups: each with every way of sharing partitions that it knows. The programs are in
+ * The client libraries as members of consumer groups, each with every way of sharing partitions that it supports. The programs are in
  * clients/. Main isolate of a test.
  */
 import { kafkaJars } from "../../bench/peer/install.ts";
@@ -10,17 +10,17 @@ import { locations, type Need } from "./toolchain.ts";
 export interface CoordinatorClient {
   readonly name: string;
   readonly need: Need;
-  /** KIP-848: the coordinator shares out. */
+  /** KIP-848: the coordinator assigns partitions. */
   readonly consumerProtocol: boolean;
-  /** Members have names that outlive their processes (KIP-345): they do not leave when they end. */
+  /** Static members (KIP-345): they keep their place in the group when their process ends. */
   readonly isStatic: boolean;
-  /** After a rebalance it hands out what it had fetched before, which may be committed by another member further already. */
+  /** After a rebalance it returns records that it had fetched before; another member may have committed further already. */
   readonly commitsBack: boolean;
   /** How to start a member. */
   readonly command: (where: GroupPlace) => MemberCommand;
 }
 
-/** Where a member belongs. */
+/** The group and topic of a member. */
 export interface GroupPlace {
   readonly bootstrapServers: string;
   readonly topic: string;
@@ -31,7 +31,7 @@ export interface GroupPlace {
 
 type Library = (words: readonly string[]) => MemberCommand;
 
-/** Every library and configuration, the cheap ones first. */
+/** Every library and configuration, the fastest first. */
 export const groupClients: readonly CoordinatorClient[] = [
   kcatClient("kcat", "range"),
   ...["range", "roundrobin", "sticky", "cooperative-sticky", "consumer"].map((how) => goClient("franz-go", how)),
@@ -47,8 +47,8 @@ export const groupClients: readonly CoordinatorClient[] = [
 ];
 
 /**
- * One member of each library, all of which know the assignor `how`. kcat is the last: told to end, it drops a record that it has
- * counted as read (1.7.1, consume_cb), so it must not leave while there are new ones.
+ * One member of each library that supports the assignor `how`. kcat is the last: when it is told to end, it drops a record that it has
+ * counted as read (1.7.1, consume_cb), so it must not leave while there are new records.
  */
 export function mixedClients(how: "range" | "roundrobin"): CoordinatorClient[] {
   const mixed = groupClients.filter((each) => each.name.endsWith(` ${how}`));
@@ -102,7 +102,7 @@ function javaClient(how: string): CoordinatorClient {
   }));
 }
 
-/** kcat commits by itself, every 5 s (-X takes the interval for a setting of the topic), and says on standard error what it has. */
+/** kcat commits every 5 s (-X would set the interval on the topic), and prints its partitions on standard error. */
 function kcatClient(name: string, assignor: string): CoordinatorClient {
   const settings = {
     "auto.offset.reset": "earliest",

@@ -1,6 +1,6 @@
 /**
  * Apache Kafka's ConsumerGroupCommand (kafka-consumer-groups): every way to list, describe, reset and delete, on groups of both
- * protocols with members and without. What it prints must be what it prints of Apache Kafka in the same state: that is recorded in
+ * protocols with and without members. It must print the same as for Apache Kafka in the same state, which is recorded in
  * tests/golden/consumer_group_command.txt by a run with BARNABAS_INTEROP_PEER=apache-kafka and BARNABAS_RECORD=1.
  */
 import { wireBatch } from "../../bench/peer/wire_bytes.ts";
@@ -19,7 +19,7 @@ const COMMAND = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 const TOPIC = "numbers";
 const PARTITIONS = 3;
 const RECORDS = 6;
-/** Record n of a partition was made n hours after. */
+/** Timestamp of the first record of a partition; record n is n hours later. */
 const EPOCH = Date.parse("2025-01-01T00:00:00Z");
 const HOUR_MS = 3_600_000;
 
@@ -29,7 +29,7 @@ const members = { classic: "confluent-kafka range", consumer: "confluent-kafka c
 const reset = (group: string, ...rest: string[]) => ["--reset-offsets", "--group", group, ...rest];
 const offsets = ["--describe", "--offsets", "--group", "empty"];
 
-/** The calls in order; FILE is a file of its own. */
+/** The calls in order; FILE stands for a file of the test. */
 const calls: readonly (readonly string[])[] = [
   ["--list"],
   ["--list", "--state"],
@@ -38,7 +38,7 @@ const calls: readonly (readonly string[])[] = [
   ["--list", "--type"],
   ["--list", "--type", "classic"],
   ["--list", "--type", "consumer", "--state"],
-  // The empty group comes into being by its first offsets.
+  // The first offsets create the empty group.
   reset("empty", "--topic", TOPIC, "--to-earliest", "--dry-run"),
   reset("empty", "--topic", TOPIC, "--to-earliest", "--execute"),
   ["--list", "--state"],
@@ -113,7 +113,7 @@ interopTest({
   },
 });
 
-/** Records an hour from another, so that times find offsets. */
+/** Writes records an hour apart, so that times find offsets. */
 async function fill(broker: TestBroker): Promise<void> {
   using client = await WireClient.connect(broker.port);
   await client.createTopic(TOPIC, PARTITIONS, { "retention.ms": "-1" });
@@ -125,7 +125,7 @@ async function fill(broker: TestBroker): Promise<void> {
   }
 }
 
-/** A member that has read and committed everything; the group has its protocol's name. */
+/** A member that has read and committed everything; the group is named after its protocol. */
 async function startMember(broker: TestBroker, group: keyof typeof members): Promise<GroupMember> {
   const { command } = groupClients.find((each) => each.name === members[group])!;
   const place = { bootstrapServers: broker.bootstrapServers, topic: TOPIC, group, instance: "" };
@@ -137,7 +137,7 @@ async function startMember(broker: TestBroker, group: keyof typeof members): Pro
   return member;
 }
 
-/** Without what differs from run to run: ids, ports, column widths, the order of rows, stack traces. */
+/** The output without what differs from run to run: ids, ports, column widths, the order of rows, stack traces. */
 function normalize(lines: readonly string[], port: number): string[] {
   return lines
     .filter((line) => line.trim() !== "" && !/^\s+at |^\s*\.\.\. \d+ more|^SLF4J/.test(line))

@@ -1,8 +1,8 @@
 /**
- * One member of a consumer group: a client program as a process, and what it has told so far (clients/README.md, `group`).
+ * One member of a consumer group: a client program as a process, and what it has printed so far (clients/README.md, `group`).
  * Main isolate of a test.
  *
- * What a member printed before a SIGKILL is known in full: programs write each line at once, and the pipe keeps it.
+ * Everything that a member printed before a SIGKILL is known: programs write each line at once, and the pipe keeps it.
  */
 import { TextLineStream } from "./lines.ts";
 
@@ -18,11 +18,11 @@ export interface MemberCommand {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** How a line tells something; by default the words of clients/README.md. */
+  /** Reads a line; by default one as clients/README.md says. */
   readonly parse?: (line: string) => MemberEvent | null;
 }
 
-/** What a line of a member tells. */
+/** The meaning of a line of a member. */
 export type MemberEvent =
   | { readonly kind: "owns"; readonly partitions: readonly number[] }
   | { readonly kind: "read"; readonly partition: number; readonly offset: number }
@@ -32,13 +32,13 @@ export type MemberEvent =
 /** A running member; disposal kills it. */
 export class GroupMember implements AsyncDisposable {
   readonly name: string;
-  /** The partitions it has; null until it has told. */
+  /** Its partitions; null until it has printed them. */
   owned: readonly number[] | null = null;
-  /** How often it told what it has. */
+  /** How often it printed its partitions. */
   assignments = 0;
-  /** Everything that it has read, in order; null marks a change of its partitions. */
+  /** All records that it has read, in order; null marks a change of its partitions. */
   readonly reads: (ReadRecord | null)[] = [];
-  /** Commits that were acknowledged to it, in order. */
+  /** Its acknowledged commits, in order. */
   readonly commits: ReadRecord[] = [];
   readonly #process: Deno.ChildProcess;
   readonly #lines: string[] = [];
@@ -92,7 +92,7 @@ export class GroupMember implements AsyncDisposable {
     return this.#ended === null;
   }
 
-  /** True when it has the partition at the moment. */
+  /** True while it has the partition. */
   owns(partition: number): boolean {
     return this.running && this.owned !== null && this.owned.includes(partition);
   }
@@ -124,7 +124,7 @@ export class GroupMember implements AsyncDisposable {
     const timer = setTimeout(() => this.signal("SIGKILL"), 30_000);
     const status = await this.#done;
     clearTimeout(timer);
-    // A JVM that was told to end says so with 143.
+    // A JVM that was stopped by SIGTERM exits with 143.
     if (status.code !== 0 && status.code !== 143) throw new Error(`Cannot stop a member in order:\n${this.tail()}`);
   }
 
@@ -133,7 +133,7 @@ export class GroupMember implements AsyncDisposable {
   }
 }
 
-/** Words of clients/README.md. */
+/** Reads a line as clients/README.md says. */
 function parseLine(line: string): MemberEvent | null {
   const [word, ...rest] = line.split(" ");
   const numbers = rest.filter((each) => each !== "").map(Number);

@@ -1,7 +1,7 @@
 /**
- * The broker goes away under members of consumer groups and another takes its place on the same port and directory: Apache Kafka
- * that was killed is followed by this broker, and this broker that was killed by itself. The members notice a pause: they go on with
- * their ids and partitions, and no acknowledged commit is missing.
+ * The broker is killed while consumer groups have members, and another starts on the same port and directory: this broker after Apache
+ * Kafka, and this broker after itself. Members notice a pause only: they keep their ids and partitions, and no acknowledged commit is
+ * missing.
  */
 import { startApacheKafka } from "../../bench/peer/apache_kafka.ts";
 import { type BrokerProcess, startBrokerProcess, temporaryDirectory, testsApacheKafka } from "./broker.ts";
@@ -12,7 +12,7 @@ import { interopTest, slowTestsWanted } from "./toolchain.ts";
 
 const PARTITIONS = 4;
 
-/** Clients whose members go through it, each with a group of two. */
+/** Clients of this test, each with a group of two members. */
 const CLIENTS = ["franz-go cooperative-sticky", "franz-go consumer", "confluent-kafka consumer", "kafka-python range"];
 
 interopTest({
@@ -58,7 +58,7 @@ if (!testsApacheKafka) {
 
 type Step = (name: string, change: () => Promise<void>) => Promise<void>;
 
-/** Groups of all clients at once, reading what is written while `changes` replaces the broker. */
+/** Runs the groups of all clients at once, which read while `changes` replaces the broker. */
 async function underMembers(
   context: Deno.TestContext,
   port: number,
@@ -101,7 +101,7 @@ async function underMembers(
     });
   });
   for (const watch of watches) {
-    await watch.settle();
+    await watch.untilAllCommitted();
     for (const member of watch.members) await member.leave();
     watch.verify();
   }

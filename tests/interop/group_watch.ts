@@ -1,6 +1,6 @@
 /**
- * A topic and a group seen from outside: records are written to every partition, the group's committed offsets are asked for all
- * the time, and what members read and committed is judged. Main isolate of a test.
+ * Watches a topic and a group from outside: it writes records to every partition, asks for the group's committed offsets again and
+ * again, and checks what members read and committed. Main isolate of a test.
  *
  * What must hold: a partition's committed offset never moves back, never passes the log end, and every record below it was read by
  * a member; a member reads a partition in order without a gap between two changes of its partitions; at the end every record
@@ -13,32 +13,32 @@ import { NONE, type TopicPartition, WireClient } from "../../bench/peer/wire_cli
 import type { GroupMember } from "./group_member.ts";
 import { committedOffsets, isClassicGroup } from "./wire_groups.ts";
 
-/** Between two looks at the committed offsets, and two trickles of records. */
+/** Time between two looks at the committed offsets, and between two writes of the trickle. */
 const PERIOD_MS = 40;
-/** After the last records, where a committed offset may have moved back. */
-const SETTLE_MS = 3000;
+/** Time to wait after the last records where a committed offset may have moved back. */
+const RECOMMIT_MS = 3000;
 
-/** Watches one group on one topic; disposal ends that. */
+/** Watches one group on one topic until disposal. */
 export class GroupWatch implements AsyncDisposable {
   readonly topic: string;
   readonly group: string;
   readonly partitions: number;
-  /** Set where members read and commit, by their library's fault, what they had fetched before a rebalance. */
+  /** True if the library has the fault that members read and commit records that they had fetched before a rebalance. */
   mayMoveBack = false;
-  /** Every member that ever was, the dead too. */
+  /** All members so far, also those that have ended. */
   readonly members: GroupMember[] = [];
   #writer: WireClient;
   #reader: WireClient;
-  /** What was acknowledged, by partition. */
+  /** Number of acknowledged records by partition. */
   readonly #ends: number[];
-  /** What was sent: a member may read it before the writer hears of it. */
+  /** Number of sent records by partition: a member may read one before its acknowledgement arrives. */
   readonly #sent: number[];
   readonly #committed: number[];
   #loops: Promise<void>[] = [];
   #trickling = false;
-  /** True: the trickle writes once more although it has stopped. */
+  /** True: the trickle writes once more after it was stopped. */
   #extra = false;
-  /** The trickle's records that are on their way. */
+  /** The trickle's write that is under way. */
   #writing: Promise<void> = Promise.resolve();
   #over = false;
   #failure: unknown = null;
@@ -59,7 +59,7 @@ export class GroupWatch implements AsyncDisposable {
     this.#committed = Array(partitions).fill(-1);
   }
 
-  /** Creates the topic and starts to look. */
+  /** Creates the topic and starts to watch. */
   static async start(
     port: number,
     names: { readonly topic: string; readonly group: string },
@@ -68,13 +68,13 @@ export class GroupWatch implements AsyncDisposable {
     const writer = await WireClient.connect(port);
     await writer.createTopic(names.topic, partitions);
     const watch = new GroupWatch(writer, await WireClient.connect(port), names, partitions);
-    watch.#go();
+    watch.#startLoops();
     return watch;
   }
 
   /**
-   * Ends the connections while `change` replaces the broker by another on the same port with the same directory.
-   * No acknowledged commit may be missing then.
+   * Closes the connections while `change` replaces the broker by another on the same port with the same directory.
+   * Afterwards no acknowledged commit may be missing.
    */
   async across(port: number, change: () => Promise<void>): Promise<void> {
     this.#over = true;
@@ -98,10 +98,10 @@ export class GroupWatch implements AsyncDisposable {
         `${this.group}: acknowledged offset ${offset} of partition ${partition} is there, not ${now}`,
       );
     }
-    this.#go();
+    this.#startLoops();
   }
 
-  #go(): void {
+  #startLoops(): void {
     this.#loops = [
       this.#repeat(() => this.#look()),
       this.#repeat(async () => {
@@ -125,22 +125,22 @@ export class GroupWatch implements AsyncDisposable {
     }
   }
 
-  /** Writes a record to every partition again and again, until `settle`. */
+  /** Writes a record to every partition again and again, until `untilAllCommitted()`. */
   trickle(): void {
     this.#trickling = true;
   }
 
-  /** The committed offsets as they were last seen; -1 where there is none. */
+  /** The last seen committed offsets; -1 where there is none. */
   get committed(): readonly number[] {
     return this.#committed;
   }
 
-  /** Ends of the logs: what was written. */
+  /** The log ends, which follow from what was written. */
   get ends(): readonly number[] {
     return this.#ends;
   }
 
-  /** Waits for something about the members. */
+  /** Waits until a condition of the members holds. */
   async until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
     const failed = () => this.#failure !== null || this.members.some((member) => member.failed);
     let cause: unknown = null;
@@ -158,7 +158,7 @@ export class GroupWatch implements AsyncDisposable {
     throw new Error(told, { cause });
   }
 
-  /** Waits until the partitions are shared out among exactly these members, each with at least one. */
+  /** Waits until exactly these members have all partitions, each at least one. */
   async untilShared(members: readonly GroupMember[], timeoutMs?: number): Promise<void> {
     const all = Array.from({ length: this.partitions }, (_, partition) => partition);
     await this.until(`${members.map((each) => each.name)} share all partitions`, () => {
@@ -167,30 +167,30 @@ export class GroupWatch implements AsyncDisposable {
     }, timeoutMs);
   }
 
-  /** Stops writing, and waits until all that was written is committed. */
-  async settle(timeoutMs?: number): Promise<void> {
-    const settled = () => this.#committed.every((offset, partition) => offset === this.#ends[partition]);
+  /** Stops writing, and waits until everything written is committed. */
+  async untilAllCommitted(timeoutMs?: number): Promise<void> {
+    const isAllCommitted = () => this.#committed.every((offset, partition) => offset === this.#ends[partition]);
     this.#trickling = false;
-    // What was committed back stays so until there is more to commit.
-    const more = setInterval(() => this.#extra = this.mayMoveBack && !settled(), SETTLE_MS);
+    // An offset that was committed too low stays so until there is more to commit.
+    const more = setInterval(() => this.#extra = this.mayMoveBack && !isAllCommitted(), RECOMMIT_MS);
     try {
       do {
-        await this.#writing; // it has not reached every partition yet
-        await this.until("everything is committed", settled, timeoutMs);
+        await this.#writing; // until it has reached every partition
+        await this.until("everything is committed", isAllCommitted, timeoutMs);
         this.#extra = false;
         await this.#writing;
-      } while (!settled());
+      } while (!isAllCommitted());
     } finally {
       clearInterval(more);
     }
   }
 
-  /** True when the group, which has members, runs by the classic protocol. */
+  /** True when the group uses the classic protocol. It must have members. */
   isClassic(): Promise<boolean> {
     return isClassicGroup(this.#writer, this.group);
   }
 
-  /** Judges everything that was told; the committed offsets are watched all along. */
+  /** Checks everything that members printed. The committed offsets are checked at each look. */
   verify(): void {
     if (this.#failure !== null) throw this.#failure;
     const read = readOffsets(this.members, this.partitions);
@@ -258,14 +258,14 @@ function readOffsets(members: readonly GroupMember[], partitions: number): Set<n
   return read;
 }
 
-/** What a member read of a partition just before and behind an offset, with bars where its partitions changed. */
+/** What a member read of a partition around an offset, with bars where its partitions changed. */
 function around(member: GroupMember, partition: number, offset: number): string {
   const read = member.reads.map((each) => each === null ? "|" : each.partition === partition ? each.offset : null);
   const near = read.filter((each) => each === "|" || each !== null && Math.abs(each - offset) < 10);
   return near.join(" ").replaceAll(/(\| ?)+/g, "| ");
 }
 
-/** Between two changes of its partitions, a member reads each without a gap; it may go back, and on where it was. */
+/** Between two changes of its partitions, a member reads each without a gap; it may go back, and then continue where it was. */
 export function assertInOrder(member: Pick<GroupMember, "name" | "reads">): void {
   const next = new Map<number, number>();
   for (const record of member.reads) {
@@ -282,7 +282,7 @@ export function assertInOrder(member: Pick<GroupMember, "name" | "reads">): void
   }
 }
 
-/** A member commits only behind what it has read, and never back. */
+/** A member commits only what it has read, and never moves an offset back. */
 export function assertCommitsFollowReads(member: Pick<GroupMember, "name" | "reads" | "commits">): void {
   const read = new Set(member.reads.map((record) => record === null ? "" : `${record.partition} ${record.offset}`));
   const last = new Map<number, number>();

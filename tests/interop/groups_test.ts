@@ -1,7 +1,7 @@
 /**
- * Members of consumer groups, real processes of every client library: they share a topic's partitions, read all of it, commit, come
- * and go. The slow suite kills one, pauses one for longer than its session, and lets another in, under load. What must hold is
- * in group_watch.ts; the programs are in clients/.
+ * Members of consumer groups, real processes of every client library: they share a topic's partitions, read all records, commit, join
+ * and leave. In the slow suite, under load, one is killed, one is paused for longer than its session, and one joins. What must hold is in
+ * group_watch.ts; the programs are in clients/.
  */
 import assert from "node:assert/strict";
 import { startTestBroker, temporaryDirectory, type TestBroker } from "./broker.ts";
@@ -13,13 +13,13 @@ import { type InteropTest, interopTest, type Need, slowTestsWanted } from "./too
 
 const PARTITIONS = 5;
 
-/** Of every member (clients/README.md). */
+/** Settings of every member (clients/README.md). */
 const SESSION_MS = 6000;
 
-/** Members wait for heartbeats most of the time: so many groups run at once. */
+/** Groups that run at once: members wait for heartbeats most of the time. */
 const CONCURRENT_GROUPS = 3;
 
-/** The shortest heartbeats and sessions that make the tests fast; a broker's operator sets the same. */
+/** Short heartbeats and sessions, which make the tests fast. */
 const brokerSettings = {
   "group.min.session.timeout.ms": "6000",
   "group.consumer.min.session.timeout.ms": "6000",
@@ -28,7 +28,7 @@ const brokerSettings = {
   "group.consumer.heartbeat.interval.ms": "300",
 };
 
-/** A group with a broker, a topic, and the programs of one library (of several, in turn). */
+/** A group with its broker, its topic, and programs of one library or of several in turn. */
 class Scenario implements AsyncDisposable {
   readonly watch: GroupWatch;
   readonly #broker: TestBroker;
@@ -46,7 +46,7 @@ class Scenario implements AsyncDisposable {
     return new Scenario(broker, clients, watch);
   }
 
-  /** Starts one more member; `instance` names it where members have names. */
+  /** Starts one more member; `instance` is its name where members are static. */
   join(instance: string): GroupMember {
     const { watch } = this;
     const client = this.#clients[watch.members.length % this.#clients.length]!;
@@ -61,39 +61,39 @@ class Scenario implements AsyncDisposable {
   }
 }
 
-/** Subscribe, read, commit; a second member comes, the first leaves; the group empties and goes on where it was. */
+/** Subscribe, read, commit; a second member joins, the first leaves; the group becomes empty and continues where it was. */
 async function comeAndGo(broker: TestBroker, client: CoordinatorClient): Promise<void> {
   await using scenario = await Scenario.start(broker, client.name, [client]);
   const { watch } = scenario;
   watch.mayMoveBack = client.commitsBack;
   await watch.write(20);
   const first = scenario.join("a");
-  await watch.settle();
+  await watch.untilAllCommitted();
   await watch.untilShared([first]);
   assert.equal(await watch.isClassic(), !client.consumerProtocol, "the protocol is the one asked for");
   const second = scenario.join("b");
   await watch.untilShared([first, second]);
   await watch.write(20);
-  await watch.settle();
+  await watch.untilAllCommitted();
   await first.leave();
   const last = client.isStatic ? await comeBack(scenario, first, second) : second;
   await watch.untilShared([last]);
   await watch.write(20);
-  await watch.settle();
+  await watch.untilAllCommitted();
   await last.leave();
   const ends = [...watch.ends];
   await watch.write(5);
   scenario.join(last === second ? "b" : "a");
-  await watch.settle();
-  // The last member left in order: nothing is read twice.
+  await watch.untilAllCommitted();
+  // The last member left cleanly, so nothing is read twice.
   for (const record of watch.members.at(-1)!.reads) assert(record === null || record.offset >= ends[record.partition]!);
   await watch.members.at(-1)!.leave();
   watch.verify();
 }
 
 /**
- * A static member that ended comes back to its partitions, and the other notices nothing; then the other ends for good. On a
- * machine so busy that a program takes longer to start than its session lasts, the other may notice.
+ * A static member that ended gets its partitions back without a rebalance; then the other one ends for good. If the machine is so busy
+ * that a program takes longer to start than its session lasts, there is a rebalance.
  */
 async function comeBack(scenario: Scenario, gone: GroupMember, other: GroupMember): Promise<GroupMember> {
   const { watch } = scenario;
@@ -109,7 +109,7 @@ async function comeBack(scenario: Scenario, gone: GroupMember, other: GroupMembe
   return again;
 }
 
-/** Under load: a third member comes, one is killed, one is paused for longer than its session and goes on. */
+/** Under load: a third member joins, one is killed, one is paused for longer than its session and continues. */
 async function survive(broker: TestBroker, name: string, clients: readonly CoordinatorClient[]): Promise<void> {
   await using scenario = await Scenario.start(broker, `${name} faults`, clients);
   const { watch } = scenario;
@@ -128,12 +128,12 @@ async function survive(broker: TestBroker, name: string, clients: readonly Coord
   await watch.untilShared([first, third]);
   const fourth = scenario.join("d");
   await watch.untilShared([first, third, fourth]);
-  await watch.settle();
+  await watch.untilAllCommitted();
   for (const member of [first, third, fourth]) await member.leave();
   watch.verify();
 }
 
-/** Runs a scenario for each client in turn, some at once, and tells each as a step. */
+/** Runs a scenario for each client, some at once, and reports each as a step. */
 async function runAll<T extends { name: string }>(
   context: Deno.TestContext,
   items: readonly T[],
@@ -152,7 +152,7 @@ async function runAll<T extends { name: string }>(
   await Promise.all(workers);
 }
 
-/** A test that gives every client a group on one broker. */
+/** A test in which every client has a group on one broker. */
 function groupTest(
   test: Omit<InteropTest, "fn" | "needs">,
   clients: readonly CoordinatorClient[],
@@ -211,7 +211,7 @@ async function mix(broker: TestBroker, name: string, clients: readonly Coordinat
   const { watch } = scenario;
   watch.trickle();
   const left = [];
-  // At most one member per partition, so that each has one: some come when others have left.
+  // At most one member per partition, so that each has one; the others join when some have left.
   for (const [at, { name: instance }] of clients.entries()) {
     left.push(scenario.join(instance.replaceAll(" ", "-")));
     if (at >= PARTITIONS - 2) {
@@ -222,7 +222,7 @@ async function mix(broker: TestBroker, name: string, clients: readonly Coordinat
   await watch.untilShared(left);
   if (slowTestsWanted()) await left.shift()!.kill();
   await watch.untilShared(left);
-  await watch.settle();
+  await watch.untilAllCommitted();
   for (const member of left) await member.leave();
   watch.verify();
 }

@@ -1,6 +1,6 @@
 /**
- * What the tests of unhappy users share: a broker process with a topic, the proof that it still serves others, and whole valid
- * requests of every kind, to be cut and bent. Main isolate of a test.
+ * Shared by the tests of hostile clients: a broker process with a topic, the proof that it still serves others, and a valid request of
+ * every API, which tests cut and change. Main isolate of a test.
  */
 import assert from "node:assert/strict";
 import { processMemory } from "../../bench/peer/processes.ts";
@@ -11,7 +11,7 @@ import { type BrokerProcess, startBrokerProcess, temporaryDirectory } from "./br
 /** The topic that honest clients use. */
 export const HONEST = { topic: "honest", partition: 0 } as const;
 
-/** A broker process under attack, in a directory of its own. */
+/** A broker process under attack, in its own directory. */
 export async function withVictim(body: (broker: BrokerProcess) => Promise<void>): Promise<void> {
   using directory = temporaryDirectory();
   const overrides = { "auto.create.topics.enable": "false" };
@@ -62,7 +62,7 @@ export interface RequestTemplate {
   readonly body: Uint8Array;
 }
 
-/** A valid request of each kind; none changes anything but the honest topic's end and what is known of a group. */
+/** A valid request of each API. They change nothing but the honest topic's end and the state of a group. */
 export function requestTemplates(): RequestTemplate[] {
   return [...dataTemplates(), ...groupTemplates(), ...adminTemplates()];
 }
@@ -99,7 +99,7 @@ function dataTemplates(): RequestTemplate[] {
   return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
 }
 
-/** Nothing is altered, even where a bit turns a dry run into a real one: the topic is absent, and the log starts at 0 already. */
+/** Change nothing, even if a flipped bit makes a dry run a real one: the topic is absent, and the log start is 0 already. */
 function adminTemplates(): RequestTemplate[] {
   const { topic, partition } = HONEST;
   const body = () => new ByteWriter();
@@ -135,7 +135,7 @@ function adminTemplates(): RequestTemplate[] {
   return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
 }
 
-/** About one group, which members want to enter and never do. */
+/** Requests to one group, which members try to join and never do. */
 function groupTemplates(): RequestTemplate[] {
   const { topic, partition } = HONEST;
   const body = () => new ByteWriter();
@@ -162,7 +162,7 @@ function groupTemplates(): RequestTemplate[] {
     ["ListGroups", [16, 0], body()],
     ["DeleteGroups", [42, 0], body().int32(1).string("absent")],
     ["OffsetDelete", [47, 0], ofGroup().int32(1).string(topic).int32(1).int32(partition)],
-    // Leaves: it is in no group.
+    // The member leaves, although it is in no group.
     [
       "ConsumerGroupHeartbeat",
       [68, 0],

@@ -1,6 +1,6 @@
 /**
- * Unhappy users: garbage, cut frames, absurd lengths, connections that say nothing or vanish. Each costs at most its own
- * connection; the others are served, descriptors come back, memory stays bounded.
+ * Hostile clients: garbage, cut frames, absurd lengths, connections that send nothing or vanish. Each costs at most its own connection;
+ * others are served, descriptors are closed, memory stays within its bounds.
  */
 import assert from "node:assert/strict";
 import { apis } from "../../net/handlers/mod.ts";
@@ -46,7 +46,7 @@ interopTest({
   },
 });
 
-/** Before memory is compared: pools and the compiler's work grow with the first connections. */
+/** Runs before memory is compared, because pools and compiled code grow with the first connections. */
 const WARM_CONNECTIONS = 30_000;
 const COUNTED_CONNECTIONS = 40_000;
 
@@ -100,7 +100,7 @@ async function sendUnknownRequests(broker: BrokerProcess): Promise<void> {
   }
 }
 
-/** Each valid request, cut behind each of its bytes, under a length that fits the cut. */
+/** Each valid request, cut after each of its bytes, with the length of the cut. */
 async function sendCutRequests(broker: BrokerProcess): Promise<void> {
   for (const { name, api, body } of requestTemplates()) {
     const whole = requestFrame(api, 7, body);
@@ -113,12 +113,12 @@ async function sendCutRequests(broker: BrokerProcess): Promise<void> {
   }
 }
 
-/** Every version of ApiVersions answers a body that it cannot read, because a newer client must learn the versions. */
+/** ApiVersions is answered in every version, even if the body cannot be read, because a newer client must learn the versions. */
 function mayBeCut(name: string): boolean {
   return name.startsWith("ApiVersions");
 }
 
-/** Twenty clients say that 100 MB will come, send 1 MB of it and wait. */
+/** Twenty clients announce 100 MB, send 1 MB of it and wait. */
 async function claimLargeFrames(broker: BrokerProcess): Promise<void> {
   if (testsApacheKafka) return; // Kafka takes the whole length at once, and twenty are more than its heap
   const before = residentBytes(broker);
@@ -136,13 +136,13 @@ async function stayHalfOpen(broker: BrokerProcess): Promise<void> {
   const clients = await Promise.all(Array.from({ length: 200 }, () => WireClient.connect(broker.port)));
   await Promise.all(clients.map((client, i) => client.sendRaw(frame.subarray(0, i % frame.length))));
   await stillServes(broker);
-  // A client that has closed its sending half in the middle of a request can never finish it.
+  // A client that closed its sending half in the middle of a request can never finish it.
   await Promise.all(clients.map((client) => client.closeWrite()));
   for (const client of clients) assert.equal(await client.receive(), null, "the broker closes its half too");
   for (const client of clients) client[Symbol.dispose]();
 }
 
-/** Connections that end in the middle of a produce, with a fetch waiting, with answers unread. */
+/** Connections that end in the middle of a produce, with a waiting fetch, and with unread answers. */
 async function vanish(broker: BrokerProcess): Promise<void> {
   const before = openDescriptors(broker);
   const batch = wireBatch([{ value: new Uint8Array(100_000) }]);

@@ -1,11 +1,11 @@
 /**
  * Installs what the interop tests and `.ci/run` need beyond Deno: packages of the system, Apache Kafka, the client libraries
- * of every language at pinned versions, the corpus. Idempotent: what is there already is left alone. Main isolate:
+ * of every language at pinned versions, the corpus. Idempotent: nothing is installed twice. Main isolate:
  *
  *    deno run -A tests/interop/install.ts
  *
- * Needs java, mvn, npm, go and python3 on PATH; packages of the system are installed by apt-get where this runs as root, and
- * named otherwise. Nothing outside the cache directory (see bench/peer/install.ts) and the system's packages is written.
+ * Needs java, mvn, npm, go and python3 on PATH. As root it installs packages of the system by apt-get, otherwise it names them. It writes
+ * only to the cache directory (see bench/peer/install.ts) and to the system's packages.
  */
 import { buildLoadGenerators, installKafka, kafkaJars, onPath, requireCommands } from "../../bench/peer/install.ts";
 import { run, runOrThrow } from "../../bench/peer/processes.ts";
@@ -74,7 +74,7 @@ async function buildGoClients(): Promise<void> {
   await runOrThrow("go", ["build", "-o", locations.go, "."], { cwd: `${locations.clients}/go`, timeoutMs: 900_000 });
 }
 
-/** Classes beside the jars of Kafka; a source of before does not leave its classes behind. */
+/** Compiles the Java clients against the jars of Kafka, again when a source has changed. */
 async function compileJavaClients(): Promise<void> {
   requireCommands("the Java clients", { javac: "a Java compiler, 17 or later" });
   const directory = `${locations.clients}/java`;
@@ -88,7 +88,7 @@ async function compileJavaClients(): Promise<void> {
   });
 }
 
-/** Every line of the Unicode character database but for its largest tables of numbers: text of all scripts. */
+/** Every line of the Unicode character database except its largest tables of numbers: text of all scripts. */
 async function makeCorpus(): Promise<void> {
   const parts: string[] = [];
   for await (const { name } of Deno.readDir(CORPUS_SOURCE)) {
@@ -107,7 +107,7 @@ async function makeCorpus(): Promise<void> {
   await Deno.rename(partial, locations.corpus);
 }
 
-/** Runs `step` unless it has finished before with the same contents of `file`. */
+/** Runs `step`, unless it has finished before with the same contents of `file`. */
 async function whenChanged(file: string, mark: string, step: () => Promise<void>): Promise<void> {
   const contents = await Deno.readTextFile(file);
   try {

@@ -1,7 +1,6 @@
 /**
- * A data directory that Apache Kafka has written is served by this broker: kcat and the console consumer read all of it, new
- * records are appended behind, and Apache Kafka's log tool still finds nothing wrong. Once after a clean stop of Kafka, once after
- * it was killed.
+ * This broker serves a data directory that Apache Kafka wrote: kcat and the console consumer read all of it, new records are appended,
+ * and Apache Kafka's log tool still finds nothing wrong. Once after a clean stop of Kafka, once after it was killed.
  */
 import assert from "node:assert/strict";
 import { kafkaToolArguments, startApacheKafka } from "../../bench/peer/apache_kafka.ts";
@@ -55,7 +54,7 @@ function linesOf(writer: string, codec: string): string[] {
   return Array.from({ length: LINES }, (_, i) => `${writer} ${codec} ${i} ${"Ω".repeat((i * 7919) % 600)}`);
 }
 
-/** Every codec into a partition of its own. */
+/** Each codec writes to its own partition. */
 async function write(bootstrapServers: string, writer: string): Promise<void> {
   for (const [partition, codec] of CODECS.entries()) {
     const stdin = new TextEncoder().encode(linesOf(writer, codec).map((line) => `${line}\n`).join(""));

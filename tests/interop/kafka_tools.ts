@@ -1,5 +1,5 @@
 /**
- * Command-line tools of Apache Kafka in one JVM that stays: a call costs a tenth of starting one. Main isolate of a test.
+ * Command-line tools of Apache Kafka in one JVM that keeps running: a call takes a tenth of the time of a start. Main isolate of a test.
  */
 import { kafkaJars } from "../../bench/peer/install.ts";
 import { SMALL_JVM } from "./group_clients.ts";

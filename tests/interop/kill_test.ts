@@ -1,8 +1,7 @@
 /**
- * The broker is killed (SIGKILL) while four producers write, started again, and asked for everything it has: every batch that was
- * ever acknowledged is at its offset with its bytes, what else is there is a whole batch that was sent, offsets have no gap, and
- * an idempotent producer that sends its unacknowledged batches again makes no duplicate. Seeded: BARNABAS_SEED replays sizes and
- * contents (not the moment of the kill).
+ * The broker is killed (SIGKILL) while four producers write, then started again and read completely. Every acknowledged batch is at its
+ * offset with its bytes, everything else is a whole batch that was sent, offsets have no gap, and an idempotent producer that sends its
+ * unacknowledged batches again makes no duplicate. BARNABAS_SEED replays sizes and contents, not the moment of the kill.
  */
 import assert from "node:assert/strict";
 import { batchesOf, type BatchView, wireBatch } from "../../bench/peer/wire_bytes.ts";
@@ -20,13 +19,13 @@ const ROUNDS = slowTestsWanted() ? 12 : 3;
 /** A batch that a writer has sent. */
 interface SentBatch {
   readonly bytes: Uint8Array;
-  /** Attributes to the end: what must come back unchanged. */
+  /** The bytes from the attributes to the end, which must be read back unchanged. */
   readonly payload: Uint8Array;
   readonly baseSequence: number;
   baseOffset: number | null;
 }
 
-/** A producer with a partition of its own; it lives over all rounds. Even ones are idempotent. */
+/** A producer with its own partition, for all rounds. Those with even numbers are idempotent. */
 class Writer {
   readonly target: TopicPartition;
   readonly sent: SentBatch[] = [];
@@ -48,7 +47,7 @@ class Writer {
   async run(port: number, onAcknowledged: () => void): Promise<void> {
     using client = await WireClient.connect(port);
     if (this.#idempotent && this.#producerId < 0) this.#producerId = await client.initProducerId();
-    // What an idempotent producer does after a lost connection; another cannot know, and leaves it.
+    // An idempotent producer sends again after a lost connection; another cannot know what was stored, and does not.
     const waiting = this.#idempotent ? this.sent.filter((batch) => batch.baseOffset === null) : [];
     try {
       for (const batch of waiting) await client.sendProduce(this.target, batch.bytes);
@@ -150,7 +149,7 @@ interopTest({
   },
 });
 
-/** The canary: a missing, doubled or changed batch fails the test. */
+/** Canary: a missing, doubled or changed batch fails the check. */
 function assertLossIsNoticed(writer: Writer, stored: readonly BatchView[]): void {
   assert.throws(() => writer.verify(stored.slice(0, -IN_FLIGHT - 1)), /is there/);
   assert.throws(() => writer.verify(stored.toSpliced(3, 1)), /no gap/);
@@ -161,7 +160,7 @@ function assertLossIsNoticed(writer: Writer, stored: readonly BatchView[]): void
   assert.throws(() => writer.verify([changed, ...stored.slice(1)]), /a batch that was sent/);
 }
 
-/** Creates the topic, or waits until its partitions are led again. */
+/** Creates the topic, or waits until its partitions have leaders again. */
 async function createTopic(client: WireClient): Promise<void> {
   await client.createTopic(TOPIC, WRITERS, { "segment.bytes": String(1 << 20) });
 }

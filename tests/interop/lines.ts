@@ -1,4 +1,4 @@
-/** Comparing long texts: a difference of one line in a million is told as that line. Pure. */
+/** Compares long texts: if one line in a million differs, the message shows that line. Pure. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 
@@ -31,7 +31,7 @@ export function assertSameBytes(actual: Uint8Array, expected: Uint8Array): void 
   assert.fail(`bytes differ at ${at} of ${actual.length} and ${expected.length}:\n${around.join("\n--\n")}`);
 }
 
-/** Cuts text into lines, without their ends; a last line without an end counts too. */
+/** Splits text into lines without their ends; a last line without an end counts, too. */
 export class TextLineStream extends TransformStream<string, string> {
   constructor() {
     let rest = "";

@@ -1,6 +1,6 @@
 /**
- * librdkafka while a partition moves between the broker's shards again and again: an idempotent producer with requests in
- * flight loses, doubles and swaps nothing, and a consumer that reads along sees all of it in order.
+ * librdkafka while a partition is handed over between the broker's shards again and again: an idempotent producer with requests in
+ * flight loses, doubles and reorders nothing, and a consumer that reads at the same time gets all records in order.
  */
 import assert from "node:assert/strict";
 import { startBroker } from "../../mod.ts";

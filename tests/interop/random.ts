@@ -1,4 +1,4 @@
-/** Choices that look random and replay from their seed. Pure; a test prints the seed it used. */
+/** Pseudo-random choices that replay from their seed. Pure; a test prints its seed. */
 import { createRandom } from "../../storage/base/random.ts";
 
 /** Choices that repeat with the seed. */

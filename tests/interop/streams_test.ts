@@ -1,7 +1,7 @@
 /**
- * Kafka Streams and Kafka Connect run on the broker to the right answer: two instances of a word count, of which one is killed, and
- * a standalone worker that copies a file through a topic into another file. Both need more than groups: internal topics with
- * configs, deleting records that a repartition topic no longer needs, changing and describing configs.
+ * Kafka Streams and Kafka Connect compute the right result on the broker: two instances of a word count, one of which is killed, and a
+ * standalone worker that copies a file through a topic into another file. Both need more than groups: internal topics with configs,
+ * deletion of records that a repartition topic no longer needs, changes and descriptions of configs.
  */
 import assert from "node:assert/strict";
 import { kafkaJars } from "../../bench/peer/install.ts";
@@ -38,7 +38,7 @@ interopTest({
     await waitFor("the second instance runs", () => second.outputTail(1000).includes("state RUNNING") || undefined);
     await writeLines(client, 50);
     await untilCounted(client, 150, second);
-    // Behind its last commit it would count again: it processes at least once.
+    // It is killed after a commit: records after its last commit would be counted twice (at-least-once).
     await untilCommitted(client, "word-count");
     first.signal("SIGKILL");
     await writeLines(client, 50);
@@ -47,7 +47,7 @@ interopTest({
   },
 });
 
-/** Starts a program of clients/java, or of the jars. */
+/** Starts a program of clients/java or of the jars. */
 function startJava(outputFile: string, program: string, args: readonly string[]): RunningProcess {
   const classPath = `${kafkaJars()}/*:${locations.java}`;
   const flags = [...SMALL_JVM, "-Xmx256m", "-Djava.awt.headless=true"];
@@ -56,7 +56,7 @@ function startJava(outputFile: string, program: string, args: readonly string[])
   });
 }
 
-/** So many lines to each partition: line n of a partition has the first n % 10 + 1 words. */
+/** Writes lines to each partition; line n of a partition has the first n % 10 + 1 words. */
 async function writeLines(client: WireClient, count: number): Promise<void> {
   for (let partition = 0; partition < PARTITIONS; partition++) {
     const records = Array.from({ length: count }, (_, n) => ({ value: bytesOf(WORDS.slice(0, n % 10 + 1).join(" ")) }));
@@ -64,7 +64,7 @@ async function writeLines(client: WireClient, count: number): Promise<void> {
   }
 }
 
-/** Waits until the last count of every word is that of so many lines per partition: a lost or doubled line never gets there. */
+/** Waits until the last count of every word is right for this many lines per partition; with a lost or doubled line it never is. */
 async function untilCounted(client: WireClient, lines: number, instance: RunningProcess): Promise<void> {
   const expected = Object.fromEntries(WORDS.map((word, at) => [word, lines / 10 * (10 - at) * PARTITIONS]));
   let found: Record<string, number> = {};
@@ -83,7 +83,7 @@ async function untilCounted(client: WireClient, lines: number, instance: Running
   }
 }
 
-/** Waits until a group has committed all that there is in the topics it reads. */
+/** Waits until a group has committed the ends of the topics that it reads. */
 async function untilCommitted(client: WireClient, group: string): Promise<void> {
   await waitFor(`${group} has committed everything`, async () => {
     const committed = await committedOffsets(client, group, null);
@@ -109,7 +109,7 @@ interopTest({
     using directory = temporaryDirectory();
     await using broker = await startTestBroker({ dataDir: directory.path });
     const base = `${directory.path}-connect`;
-    // Plain ASCII: the file source counts characters and skips as many bytes when it starts again.
+    // Plain ASCII, because the file source counts characters and skips as many bytes when it starts again.
     const lines = Array.from({ length: 500 }, (_, n) => `line ${n} of the file`);
     await Deno.writeTextFile(`${base}-in.txt`, lines.slice(0, 300).join("\n") + "\n");
     const files = await connectFiles(base, broker);
@@ -118,7 +118,7 @@ interopTest({
     await Deno.writeTextFile(`${base}-in.txt`, lines.slice(300).join("\n") + "\n", { append: true });
     await untilCopied(base, lines, worker);
     await worker.stop();
-    // The sink's offsets are a group's; a worker that starts again goes on behind them.
+    // The sink commits its offsets as a group; a worker that starts again continues there.
     await Deno.writeTextFile(`${base}-in.txt`, "the last line\n", { append: true });
     await using again = startJava(base, "org.apache.kafka.connect.cli.ConnectStandalone", files);
     await untilCopied(base, [...lines, "the last line"], again);
@@ -136,7 +136,7 @@ async function connectFiles(base: string, broker: TestBroker): Promise<string[]>
       "offset.storage.file.filename": `${base}.offsets`,
       "offset.flush.interval.ms": "500",
       "listeners": `http://127.0.0.1:${freePort()}`,
-      // The jars are on the class path; looking for plug-ins elsewhere takes seconds.
+      // The jars are on the class path; a search for plug-ins elsewhere takes seconds.
       "plugin.discovery": "service_load",
     },
     source: {

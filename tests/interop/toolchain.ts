@@ -1,10 +1,10 @@
 /**
- * What the interop tests need from the machine, and what happens where it is missing: the test is skipped with a printed
- * reason, and with CI=true it fails instead. `install.ts` gets all of it. Main isolate of a test.
+ * What the interop tests need from the machine. Where something is missing, the test is skipped with a printed reason; with CI=true it
+ * fails instead. `install.ts` installs all of it. Main isolate of a test.
  */
 import { cacheDirectory, kafkaInstalled, onPath } from "../../bench/peer/install.ts";
 
-/** A thing that a test cannot run without. */
+/** Something that a test needs. */
 export type Need = "kafka" | "java" | "kcat" | "python" | "node" | "go" | "corpus";
 
 /** Where `install.ts` puts the client libraries. */
@@ -42,7 +42,7 @@ export interface InteropTest {
   readonly fn: (context: Deno.TestContext) => Promise<void>;
 }
 
-/** Registers a test that is skipped, or fails with CI=true, where something it needs is missing. */
+/** Registers a test that is skipped, or fails with CI=true, if something it needs is missing. */
 export function interopTest(test: InteropTest): void {
   if (test.slow && !slowTestsWanted()) {
     Deno.test({ name: `${test.name} (only with BARNABAS_SLOW=1)`, ignore: true, fn: test.fn });

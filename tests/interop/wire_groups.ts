@@ -13,8 +13,8 @@ export interface CommittedOffset extends TopicPartition {
 }
 
 /**
- * The committed offsets of a group, those that the coordinator can tell at the moment.
- * @param partitions which ones; null: all that there are
+ * The committed offsets of a group that the coordinator can answer at the moment.
+ * @param partitions null: all
  */
 export async function committedOffsets(
   client: WireClient,
@@ -34,7 +34,7 @@ export async function committedOffsets(
   }).flat().filter((found) => found !== null);
 }
 
-/** True when a group with members runs by the classic protocol: one of the consumer protocol is "Dead" to DescribeGroups. */
+/** True when a group with members uses the classic protocol. DescribeGroups calls a group of the consumer protocol "Dead". */
 export async function isClassicGroup(client: WireClient, group: string): Promise<boolean> {
   const answer = await client.request(DESCRIBE_GROUPS, new ByteWriter().int32(1).string(group).bytes);
   answer.int32(); // the only group

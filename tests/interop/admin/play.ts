@@ -1,4 +1,4 @@
-/** Plays the cases of cases.ts against a broker, and keeps what Apache Kafka answered. Main isolate of a test. */
+/** Plays the cases of cases.ts against a broker, and reads and writes the recording of Apache Kafka's answers. Main isolate of a test. */
 import { apiOf } from "../../../net/handlers/api_testing.ts";
 import { produceRequest, produceResponse } from "../../../net/protocol/messages/00_produce.ts";
 import { createTopicsRequest, createTopicsResponse } from "../../../net/protocol/messages/19_create_topics.ts";
@@ -6,7 +6,7 @@ import { KafkaClient } from "../../kafka_client.ts";
 import { buildBatch } from "../../record_batch_builder.ts";
 import { adminCases } from "./cases.ts";
 
-/** What a broker answered to a case. */
+/** A broker's answer to a case. */
 export interface AdminAnswer {
   readonly name: string;
   readonly answer: unknown;
@@ -52,7 +52,7 @@ async function createTopics(client: KafkaClient): Promise<void> {
   if (refused !== undefined) throw new Error(`Cannot create ${refused.name}: ${refused.errorMessage}`);
 }
 
-/** Again and again, because Kafka answers CreateTopics before its leaders lead. */
+/** Tries again and again, because Kafka answers CreateTopics before the partitions have leaders. */
 async function appendThree(client: KafkaClient, index: number): Promise<void> {
   const records = buildBatch(["a", "b", "c"].map((value) => ({ value })), { baseTimestamp: Date.now() });
   const topicData = [{ name: "t", partitionData: [{ index, records }] }];
@@ -64,7 +64,7 @@ async function appendThree(client: KafkaClient, index: number): Promise<void> {
   throw new Error("Cannot append within 30 s");
 }
 
-/** Without what differs from run to run; lists sorted, because Kafka's come from hash maps. */
+/** An answer without what differs from run to run, and with sorted lists, because Kafka's come from hash maps. */
 function comparable(value: unknown): unknown {
   if (Array.isArray(value)) {
     const texts = value.map((item) => JSON.stringify(comparable(item)));

@@ -1,15 +1,14 @@
 // deno-lint-ignore-file no-console -- the program's own words
 /**
- * Records golden frames: sends requests to Apache Kafka with Kafka's own message classes and adds both frames, with what Kafka's JSON
- * converters say of them, to tests/golden/protocol_frames.jsonl. Main isolate.
+ * Records golden frames: sends requests to Apache Kafka with Kafka's own message classes and adds the frames of request and response, with
+ * the JSON that Kafka's converters make of them, to tests/golden/protocol_frames.jsonl. Main isolate.
  *
  *    deno run -A tests/interop/golden/record.ts 'DescribeLogDirs 1-4 {"topics":null}' …
  *
- * Each argument names an API, its versions and the body as Kafka's JSON converter reads it: every field that the version has, one
- * that a version does not have only with its default. Frames of these versions that the recorder wrote before are replaced, others are
- * kept.
+ * Each argument names an API, its versions and the body as Kafka's JSON converter reads it: all fields of each version; a field that a
+ * version does not have may only have its default. The frames replace those of these versions that the recorder wrote before.
  *
- * `--port 9092` asks a broker that runs there already, which is how state gets into answers: topics with records, groups with members.
+ * `--port 9092` asks a broker that runs already, which may have topics with records and groups with members.
  */
 import { parseArgs } from "node:util";
 import { startApacheKafka } from "../../../bench/peer/apache_kafka.ts";
@@ -18,7 +17,7 @@ import { temporaryDirectory } from "../broker.ts";
 
 const GOLDEN = new URL("../../golden/protocol_frames.jsonl", import.meta.url);
 const PROGRAM = new URL("Frames.java", import.meta.url).pathname;
-/** The recorder's own; frames of clients have others. */
+/** Client id of the recorder's frames; those of real clients have others. */
 const CLIENT_ID = "golden";
 
 interface Frame {
@@ -41,7 +40,7 @@ function requestsOf(argument: string): string[] {
   );
 }
 
-/** Sends requests. @returns two frames for each, a line each */
+/** Sends requests. @returns two lines for each: the frames of request and response */
 async function record(port: number, requests: readonly string[]): Promise<string[]> {
   const java = new Deno.Command("java", {
     args: ["-Dlog4j2.level=OFF", "-cp", `${kafkaJars()}/*`, PROGRAM, "127.0.0.1", String(port)],
@@ -57,7 +56,7 @@ async function record(port: number, requests: readonly string[]): Promise<string
   return new TextDecoder().decode(stdout).trim().split("\n");
 }
 
-/** Adds frames, in the place of those that the recorder wrote before of the same versions. */
+/** Adds frames in the place of those of the same versions that the recorder wrote before. */
 async function keep(recorded: readonly string[]): Promise<void> {
   const lines = (await Deno.readTextFile(GOLDEN)).trim().split("\n");
   const isNew = new Set(recorded.map((line) => versionOf(JSON.parse(line))));

@@ -36,7 +36,7 @@ const finds = versionsOf(findCoordinator).map((version): Scenario => ({
   },
 }));
 
-/** One group of each kind and state, so that filters have something to choose from. */
+/** One group of each kind and state, for filters. */
 async function groupsOfAllStates(session: Parameters<Scenario["run"]>[0]): Promise<Client> {
   const client = await session.client("admin");
   await stableAlone(session, session.group("stable"));
@@ -105,5 +105,5 @@ const deletes = versionsOf(deleteGroups).map((version): Scenario => ({
   },
 }));
 
-/** What tools ask. */
+/** Requests of tools. */
 export const adminScenarios: readonly Scenario[] = [...finds, ...lists, ...describes, ...deletes];

@@ -1,4 +1,4 @@
-/** Scenarios of the classic protocol in misuse: what is refused, and with which code, in all versions. */
+/** Scenarios of misuse of the classic protocol, in all versions: which requests are refused, with which codes. */
 import { describeGroups, heartbeat, joinGroup, leaveGroup, syncGroup, versionsOf } from "./apis.ts";
 import {
   awaitRebalance,
@@ -198,7 +198,7 @@ const others: readonly Scenario[] = [
       const size = Number(SETTINGS["group.max.size"]);
       const last = await session.client("last");
       await stableAlone(session, group);
-      // Who has not joined again yet does not count.
+      // A member that has not joined again yet does not count.
       for (let index = 1; index <= size; index++) {
         const client = await session.client(`c${index}`);
         const memberId = await memberIdFor(client, 9, joinRequest(group));

@@ -1,4 +1,4 @@
-/** Scenarios of the classic protocol in right use, and over time: JoinGroup, SyncGroup, Heartbeat, LeaveGroup in all versions. */
+/** Scenarios of proper use of the classic protocol: JoinGroup, SyncGroup, Heartbeat, LeaveGroup in all versions, and timeouts. */
 import { describeGroups, heartbeat, joinGroup, leaveGroup, syncGroup, versionsOf } from "./apis.ts";
 import {
   assignment,
@@ -129,10 +129,10 @@ const together: readonly Scenario[] = [
     async run(session) {
       const group = session.group();
       const [first, second] = await stableTwo(session, group);
-      // A follower that changes nothing gets the current generation.
+      // A follower that joins again without changes gets the current generation.
       await second.client.call(joinGroup, 9, { ...joinRequest(group), memberId: second.memberId, reason: "again" });
       await describe(first.client, group);
-      // One that subscribes to more begins a rebalance.
+      // A follower that subscribes to more topics starts a rebalance.
       const protocols = [{ name: "range", metadata: subscription(["diff-three", "diff-one"]) }];
       const joining = await second.client.send(joinGroup, 9, {
         ...joinRequest(group, { protocols }),
@@ -142,7 +142,7 @@ const together: readonly Scenario[] = [
       const again = await first.client.call(joinGroup, 9, { ...joinRequest(group), memberId: first.memberId });
       await joining.answer();
       await syncAsLeader({ ...first, generationId: again.generationId }, group);
-      // The leader always begins one.
+      // The leader always starts one.
       const leading = await first.client.send(joinGroup, 9, { ...joinRequest(group), memberId: first.memberId });
       await awaitRebalance({ ...second, generationId: again.generationId }, group);
       await second.client.call(joinGroup, 9, { ...joinRequest(group, { protocols }), memberId: second.memberId });
@@ -265,5 +265,5 @@ const timed: readonly Scenario[] = [
   },
 ];
 
-/** Right use of the classic protocol. */
+/** Proper use of the classic protocol. */
 export const classicScenarios: readonly Scenario[] = [...lives, ...together, ...timed];

@@ -1,14 +1,14 @@
-/** Steps that many scenarios begin with: members that join a classic group, and the bytes that consumers send. */
+/** First steps of many scenarios: members join a classic group. And the bytes that consumers send. */
 import { Writer } from "../../../net/protocol/writer.ts";
 import { heartbeat, joinGroup, syncGroup } from "./apis.ts";
 import type { Client, Session } from "./session.ts";
 
-/** What a member needs for its next requests. */
+/** What a member needs in its next requests. */
 export interface Member {
   readonly client: Client;
   readonly memberId: string;
   readonly generationId: number;
-  /** What SyncGroup must say from version 5 on. */
+  /** The protocol, which SyncGroup must name from version 5 on. */
   readonly protocolType: string;
   readonly protocolName: string | null;
 }
@@ -18,7 +18,7 @@ type JoinRequest = Parameters<typeof joinGroup.request.encode>[2];
 /** Protocol type of consumers. */
 const CONSUMER = "consumer";
 
-/** A JoinGroup of a consumer, with what a scenario wants otherwise. */
+/** A JoinGroup of a consumer, with the changes of a scenario. */
 export function joinRequest(groupId: string, changes: Partial<JoinRequest> = {}): JoinRequest {
   return {
     groupId,
@@ -41,7 +41,7 @@ export function subscription(topics: readonly string[]): Uint8Array {
   return writer.toBytes();
 }
 
-/** ConsumerProtocolSubscription v1: with the partitions that the member has. */
+/** ConsumerProtocolSubscription v1, which has the member's partitions, too. */
 export function subscriptionWithOwned(
   topics: readonly string[],
   owned: Readonly<Record<string, readonly number[]>>,
@@ -76,7 +76,7 @@ function writePartitions(writer: Writer, partitions: Readonly<Record<string, rea
 /** First version whose members must join with an id (KIP-394). */
 export const MEMBER_ID_REQUIRED_SINCE = 4;
 
-/** The id to join with: given by the first of two joins where the version asks for that. */
+/** The id to join with. In versions that need one, a first JoinGroup gets it. */
 export async function memberIdFor(client: Client, version: number, request: JoinRequest): Promise<string> {
   if (version < MEMBER_ID_REQUIRED_SINCE || request.groupInstanceId) return request.memberId;
   return (await client.call(joinGroup, version, request)).memberId;
@@ -95,7 +95,7 @@ export async function joinAlone(
   return memberOf(client, joined, request.protocolType);
 }
 
-/** What a member remembers of the answer to its JoinGroup. */
+/** The part of the answer to a JoinGroup that the member needs later. */
 export function memberOf(
   client: Client,
   joined: { memberId: string; generationId: number; protocolName: string | null },
@@ -121,7 +121,7 @@ export async function stableAlone(
   return member;
 }
 
-/** A SyncGroup of one who does not lead. */
+/** The SyncGroup of a follower. */
 export function syncing(member: Member, groupId: string) {
   const { generationId, memberId, protocolType, protocolName } = member;
   return { groupId, generationId, memberId, protocolType, protocolName, assignments: [] };
@@ -140,7 +140,7 @@ export async function syncAsLeader(
   });
 }
 
-/** Waits until the group asks its members to join again. */
+/** Waits until heartbeats are answered by REBALANCE_IN_PROGRESS. */
 export async function awaitRebalance(member: Member, group: string): Promise<void> {
   await member.client.until(heartbeat, 4, {
     request: { groupId: group, generationId: member.generationId, memberId: member.memberId },
@@ -148,7 +148,7 @@ export async function awaitRebalance(member: Member, group: string): Promise<voi
   });
 }
 
-/** Two clients that have joined, not synchronised; the first leads. */
+/** Two clients that have joined and not synchronised; the first leads. */
 export async function joinTwo(
   session: Session,
   group: string,

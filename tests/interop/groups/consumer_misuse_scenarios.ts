@@ -1,4 +1,4 @@
-/** Scenarios of consumer groups (KIP-848) in misuse: what ConsumerGroupHeartbeat refuses, and fencing. */
+/** Scenarios of misuse of consumer groups (KIP-848): what ConsumerGroupHeartbeat refuses, and fencing. */
 import { consumerGroupHeartbeat, offsetDelete, versionsOf } from "./apis.ts";
 import {
   beat,
@@ -15,7 +15,7 @@ import { type Scenario, SETTINGS } from "./session.ts";
 const LEAVE = -1;
 const LEAVE_STATIC = -2;
 const UUID_LENGTH_MAX = 36;
-/** First version with patterns and ids of the client's own (KIP-1082). */
+/** First version with patterns, and with member ids that the client makes (KIP-1082). */
 const OWN_IDS_SINCE = 1;
 
 const requests = versionsOf(consumerGroupHeartbeat).map((version): Scenario => ({

@@ -1,4 +1,4 @@
-/** Scenarios of consumer groups (KIP-848) in right use: joining, handing partitions over, leaving, static members, patterns. */
+/** Scenarios of proper use of consumer groups (KIP-848): joining, revoking partitions, leaving, static members, patterns. */
 import {
   consumerGroupDescribe,
   consumerGroupHeartbeat,
@@ -19,7 +19,7 @@ import {
 } from "./consumer_steps.ts";
 import type { Scenario } from "./session.ts";
 
-/** Member epochs that say goodbye. */
+/** Member epochs with which a member leaves. */
 const LEAVE = -1;
 const LEAVE_STATIC = -2;
 
@@ -55,7 +55,7 @@ const together: readonly Scenario[] = [
       second = await idle(second, group);
       first = await idle(first, group);
       await describeConsumers(first.client, group);
-      first = await idle(first, group); // still has them
+      first = await idle(first, group); // it still has the partitions
       second = await idle(second, group);
       first = await report(first, group);
       await describeConsumers(first.client, group);
@@ -90,7 +90,7 @@ const together: readonly Scenario[] = [
     name: `the assignor ${serverAssignor}`,
     async run(session) {
       const group = session.group();
-      // With several topics uniform goes by their ids, which differ from run to run.
+      // With several topics, uniform orders them by their ids, which differ from run to run.
       const topics = serverAssignor === "range" ? ["diff-six", "diff-three"] : ["diff-six"];
       const request = { serverAssignor, subscribedTopicNames: topics };
       let first = await consumerAlone(session, group, { request });
@@ -98,7 +98,7 @@ const together: readonly Scenario[] = [
       first = await report(await idle(first, group), group);
       second = await report(await idle(second, group), group);
       await describeConsumers(first.client, group);
-      // Another choice of one does not decide while the other stays.
+      // The assignor that one member chooses is not used while the other member chooses another.
       const other = serverAssignor === "range" ? "uniform" : "range";
       const { memberId, memberEpoch } = second;
       await beat(second.client, { groupId: group, memberId, memberEpoch, serverAssignor: other });
@@ -155,10 +155,10 @@ const together: readonly Scenario[] = [
       const request = { instanceId: "one" };
       const member = await consumerAlone(session, group, { request });
       const identity = { groupId: group, memberId: member.memberId, instanceId: "one" };
-      // Somebody else comes under the name of one who is there.
+      // Another client joins under the name of a member that is in the group.
       const other = await session.client("other");
       await beat(other, joining(group, "member-b", request));
-      // It goes for a moment: its partitions stay its own, and it gets them back under a new id.
+      // A static member leaves for a moment: it keeps its partitions and gets them back under a new id.
       await beat(member.client, { ...identity, memberEpoch: LEAVE_STATIC });
       await describeConsumers(member.client, group);
       await beat(member.client, { ...identity, memberEpoch: member.memberEpoch });
@@ -233,5 +233,5 @@ const described = versionsOf(consumerGroupDescribe).map((version): Scenario => (
   },
 }));
 
-/** Right use of consumer groups. */
+/** Proper use of consumer groups. */
 export const consumerScenarios: readonly Scenario[] = [...lives, ...together, ...described];

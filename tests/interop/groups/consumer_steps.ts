@@ -1,12 +1,12 @@
-/** Steps that many scenarios of consumer groups (KIP-848) begin with. */
+/** First steps of many scenarios of consumer groups (KIP-848). */
 import { consumerGroupDescribe, consumerGroupHeartbeat } from "./apis.ts";
 import type { Client, Session } from "./session.ts";
 
-/** What a ConsumerGroupHeartbeat is made of. */
+/** Fields of a ConsumerGroupHeartbeat. */
 export type HeartbeatRequest = Parameters<typeof consumerGroupHeartbeat.request.encode>[2];
 type HeartbeatResponse = Awaited<ReturnType<typeof beat>>;
 
-/** What a member has: partitions by topic id. */
+/** A member's partitions by topic id. */
 export type Owned = NonNullable<HeartbeatRequest["topicPartitions"]>;
 
 /** A member of a consumer group as its client knows it. */
@@ -35,7 +35,7 @@ export function beat(client: Client, request: HeartbeatRequest) {
   return client.call(consumerGroupHeartbeat, 1, request);
 }
 
-/** A member that joins and gets what is assigned to it. */
+/** A member that joins and gets its assignment. */
 export async function consumer(
   session: Session,
   group: string,
@@ -47,7 +47,7 @@ export async function consumer(
   return settled({ client, memberId, memberEpoch: joined.memberEpoch, owned: [] }, joined);
 }
 
-/** A member alone in its group that has reported the partitions it got. */
+/** The only member of a group, which has reported its partitions. */
 export async function consumerAlone(
   session: Session,
   group: string,
@@ -56,19 +56,19 @@ export async function consumerAlone(
   return await report(await consumer(session, group, options), group);
 }
 
-/** The member tells what it owns, as a client does when it has taken or let go partitions. */
+/** The member reports its partitions, as a client does after it took or revoked some. */
 export async function report(member: ConsumerMember, group: string): Promise<ConsumerMember> {
   const { client, memberId, memberEpoch, owned } = member;
   return settled(member, await beat(client, { groupId: group, memberId, memberEpoch, topicPartitions: owned }));
 }
 
-/** A heartbeat that says nothing new. */
+/** A heartbeat without changes. */
 export async function idle(member: ConsumerMember, group: string): Promise<ConsumerMember> {
   const { client, memberId, memberEpoch } = member;
   return settled(member, await beat(client, { groupId: group, memberId, memberEpoch }));
 }
 
-/** Says everything anew, which asks for the assignment, until there is something in it. */
+/** Sends full heartbeats, which request the assignment, until the assignment is not empty. */
 export async function untilAssigned(
   member: ConsumerMember,
   group: string,
@@ -86,7 +86,7 @@ function settled(member: ConsumerMember, { memberEpoch, assignment }: HeartbeatR
   return { ...member, memberEpoch, owned: assignment?.topicPartitions ?? member.owned };
 }
 
-/** Writes down what ConsumerGroupDescribe says. */
+/** Records the answer to a ConsumerGroupDescribe. */
 export async function describeConsumers(client: Client, ...groupIds: string[]): Promise<void> {
   await client.call(consumerGroupDescribe, 1, { groupIds, includeAuthorizedOperations: false });
 }

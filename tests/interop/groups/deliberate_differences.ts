@@ -1,7 +1,7 @@
-/** Where this broker answers differently from Apache Kafka on purpose, each with its reason. Plain data of a test. */
+/** Answers in which this broker differs from Apache Kafka on purpose, each with its reason. Plain data of a test. */
 import type { Line } from "./session.ts";
 
-/** Makes what is expected of this broker out of Kafka's line. */
+/** Turns Kafka's line into the expected line of this broker. */
 type Change = (kafka: Line) => Line;
 
 const INVALID_REQUEST_TEXT = "The request is malformed or contradicts itself.";
@@ -19,7 +19,7 @@ function answeringEach(list: string, changes: Readonly<Record<string, unknown>>)
   };
 }
 
-/** The sentence that goes with a code is told to people: this broker has sentences of its own. */
+/** The message beside an error code is for people, and this broker has its own. */
 function ownSentences(): [string, Change][] {
   const single: [string, Change][] = [1, 2, 3].map((version) => [
     `FindCoordinator v${version} #3`,
@@ -34,7 +34,7 @@ function ownSentences(): [string, Change][] {
   return [...single, ...several];
 }
 
-/** A group that is named twice is described once, because short requests could ask for very long answers. */
+/** A group that is named twice is described once, because a short request could otherwise get a very long answer. */
 function describedOnce(): [string, Change][] {
   const once = (line: Line): Line => {
     const { groups } = line.answer as { groups: { groupId: string }[] };
@@ -51,7 +51,7 @@ function describedOnce(): [string, Change][] {
 export const deliberateDifferences: ReadonlyMap<string, Change> = new Map<string, Change>([
   ...ownSentences(),
   ...describedOnce(),
-  // Kafka waits for ever for a vote that a protocol named twice spoils.
+  // If a member names a protocol twice, Kafka never completes the vote and waits for ever.
   ["a protocol named twice #2", (line) => ({
     ...line,
     answer: {
@@ -70,7 +70,7 @@ export const deliberateDifferences: ReadonlyMap<string, Change> = new Map<string
       }],
     },
   })],
-  // Kafka writes down what the member was to have and has not got; a group that is upgraded again then gives others what is in use.
+  // Kafka stores the target assignment, which the member has not got yet. A group that is upgraded again then assigns partitions in use.
   [
     "downgrade: a classic member joins consumers, and the last consumer leaves #14",
     answeringEach("groups", {

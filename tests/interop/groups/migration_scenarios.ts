@@ -1,4 +1,4 @@
-/** Scenarios of groups that change their protocol while in use, and of clients of the wrong protocol. */
+/** Scenarios of groups that change their protocol while they have members, and of clients with the wrong protocol. */
 import {
   consumerGroupHeartbeat,
   deleteGroups,
@@ -33,7 +33,7 @@ async function describeAsBoth(client: Client, group: string): Promise<void> {
   await client.call(listGroups, 5, {});
 }
 
-/** What the Java consumer sends: version 1 with the partitions it has. */
+/** What the Java consumer sends: version 1 with its partitions. */
 const withOwned = (...owned: number[]) => ({
   protocols: [{ name: "range", metadata: subscriptionWithOwned(["diff-three"], { "diff-three": owned }) }],
 });
@@ -106,7 +106,7 @@ const upgrades: readonly Scenario[] = [
       const custom = session.group("custom");
       const protocols = [{
         name: "own",
-        metadata: new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 7, 7]), // user data: an assignor of one's own
+        metadata: new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 7, 7]), // user data: a custom assignor
       }];
       await stableAlone(session, custom, { request: { protocols } });
       await beat(client, joining(custom, "modern"));

@@ -1,31 +1,31 @@
 /**
- * Answers made comparable: what differs from run to run gets a name (ids that the broker made, topic ids, node and port), what
- * has no order (groups, members, topics, partitions) is sorted, bytes become hexadecimal. Pure; part of a test.
+ * Makes answers comparable: values that differ from run to run get a name (ids from the broker, topic ids, node and port), lists without
+ * an order (groups, members, topics, partitions) are sorted, bytes become hexadecimal. Pure; part of a test.
  */
 
-/** Arrays whose order means nothing: Kafka's comes from hash maps. */
+/** Arrays without an order: Kafka's come from hash maps. */
 const UNORDERED = new Set([
   ...["topics", "partitions", "groups", "members", "results", "coordinators", "topicPartitions"],
   ...["subscribedTopicNames"],
 ]);
 
-/** java.util.UUID, the tail of the member ids that Kafka's classic groups give. */
+/** A java.util.UUID: the end of member ids of Kafka's classic groups. */
 const JAVA_UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
-/** Kafka's Uuid: the member ids that consumer groups give, and here the tail of those of classic groups. */
+/** A Uuid of Kafka: the member ids of consumer groups, and the end of those of this broker's classic groups. */
 const KAFKA_UUID = /(?<=^|-)[A-Za-z0-9_-]{22}$/;
 const UNNAMED = "<new>";
 
-/** Names of what differs from run to run; one for each scenario. */
+/** Names for the values that differ from run to run; one object for each scenario. */
 export class Normaliser {
   readonly #names: Map<string, string>;
   #made = 0;
 
-  /** @param names of what is known before: topic ids */
+  /** @param names of values that are known before: topic ids */
   constructor(names: ReadonlyMap<string, string>) {
     this.#names = new Map(names);
   }
 
-  /** Makes an answer comparable: only what JSON has is left. */
+  /** Makes an answer comparable, with JSON values only. */
   normalise(answer: unknown): unknown {
     return this.#convert(answer, "", (id) => this.#names.get(id) ?? this.#nameNew(id));
   }
@@ -55,14 +55,14 @@ export class Normaliser {
   #convertText(text: string, key: string, name: (id: string) => string): string {
     const isMember = key === "memberId" || key === "leader";
     let result = text.replace(JAVA_UUID, name);
-    if (isMember && result === text) result = text.replace(KAFKA_UUID, name); // the other's end looks like it, too
+    if (isMember && result === text) result = text.replace(KAFKA_UUID, name); // the other form's end looks like this one, too
     for (const [id, known] of this.#names) {
       if (id.length === 22) result = result.replaceAll(id, known);
     }
     return result;
   }
 
-  /** Sorted by what is known already, so that ids get their numbers in the same order in every run. */
+  /** Sorts by what is known already, so that ids get their numbers in the same order in every run. */
   #inOrder(array: readonly unknown[], key: string): readonly unknown[] {
     if (!UNORDERED.has(key)) return array;
     const keyed = array.map((element) => ({

@@ -1,4 +1,4 @@
-/** Scenarios of committed offsets: OffsetCommit, OffsetFetch, OffsetDelete in all versions, in right use and misuse. */
+/** Scenarios of committed offsets: proper use and misuse of OffsetCommit, OffsetFetch, OffsetDelete in all versions. */
 import { ZERO_UUID } from "../../../net/protocol/text_cache.ts";
 import { describeGroups, joinGroup, leaveGroup, offsetCommit, offsetDelete, offsetFetch, versionsOf } from "./apis.ts";
 import { awaitRebalance, joinAlone, joinRequest, stableAlone, stableTwo } from "./classic_steps.ts";
@@ -16,7 +16,7 @@ const METADATA_MAX_BYTES = 4096;
 /** An id that no topic has. */
 const UNKNOWN_ID = "AAAAAAAAAAAAAAAAAAAAxQ";
 
-/** Name or id of a topic, as the version wants it. */
+/** Name or id of a topic, whichever the version has. */
 function nameIn(session: Session, version: number, topic: string): { name?: string; topicId?: string } {
   if (version < TOPIC_IDS_SINCE) return { name: topic };
   return { topicId: topic in TOPICS ? session.topicId(topic as Topic) : UNKNOWN_ID };
@@ -31,7 +31,7 @@ function commitOf(groupId: string, changes: Partial<CommitRequest> = {}): Commit
   return { groupId, topics: [{ name: "diff-one", partitions: [partition(0, 7)] }], ...changes };
 }
 
-/** Everything that groups have committed, in the newest version by names. */
+/** All committed offsets of groups, by the newest version that has topic names. */
 async function fetchAll(client: Client, ...groups: string[]): Promise<void> {
   await client.call(offsetFetch, 9, { groups: groups.map((groupId) => ({ groupId, topics: null })) });
 }

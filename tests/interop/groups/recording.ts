@@ -14,7 +14,7 @@ import { staticScenarios } from "./static_scenarios.ts";
 /** Where Kafka's answers are kept, one per line. */
 export const GOLDEN = new URL("../../golden/groups_kafka_4.3.1.jsonl", import.meta.url);
 
-/** Everything that is played. */
+/** All scenarios. */
 export const scenarios: readonly Scenario[] = [
   ...adminScenarios,
   ...classicScenarios,
@@ -26,7 +26,7 @@ export const scenarios: readonly Scenario[] = [
   ...migrationScenarios,
 ];
 
-/** Starts Apache Kafka, plays everything and stops it. */
+/** Starts Apache Kafka, plays all scenarios and stops it. */
 export async function playAgainstKafka(
   start: (options: ApacheKafkaOptions) => Promise<ApacheKafka>,
 ): Promise<Line[]> {

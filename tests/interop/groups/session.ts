@@ -1,8 +1,8 @@
 /**
- * Plays scenarios against a broker and writes down its answers. A scenario is a function that sends requests through clients of
- * its own and takes what it needs from the answers; each answer becomes a line of the recording. Main isolate of a test.
+ * Plays scenarios against a broker and records its answers. A scenario is a function that sends requests through its own clients and
+ * takes what it needs from the answers; each answer becomes a line of the recording. Main isolate of a test.
  *
- * What must hold: scenarios use groups of their own and only read what they share, so that their order means nothing.
+ * Always: each scenario uses its own groups and only reads what it shares with others, so that they can run in any order.
  */
 import { createTopicsRequest, createTopicsResponse } from "../../../net/protocol/messages/19_create_topics.ts";
 import { metadataRequest, metadataResponse } from "../../../net/protocol/messages/03_metadata.ts";
@@ -20,7 +20,7 @@ export interface Line {
   readonly step: number;
   /** "JoinGroup v9" */
   readonly request: string;
-  /** Normalised; a string says that there was no answer. */
+  /** Normalised; a string if there was no answer. */
   readonly answer: unknown;
 }
 
@@ -30,7 +30,7 @@ export interface Scenario {
   run(session: Session): Promise<void>;
 }
 
-/** How both brokers are set: small bounds make scenarios about time short. */
+/** Settings of both brokers: small bounds make scenarios about time short. */
 export const SETTINGS: Readonly<Record<string, string>> = {
   "auto.create.topics.enable": "false",
   "group.initial.rebalance.delay.ms": "0",
@@ -45,12 +45,12 @@ export const SETTINGS: Readonly<Record<string, string>> = {
 /** Topics of all scenarios with their partition counts. */
 export const TOPICS = { "diff-one": 1, "diff-three": 3, "diff-six": 6 } as const;
 
-/** Longest wait for an answer; scenarios let nothing wait longer than 2 s on purpose. */
+/** Longest wait for an answer; no scenario makes a request wait longer than 2 s. */
 const PATIENCE_MS = 8000;
 
-/** An answer that has not been asked for yet. */
+/** An answer that is still to come. */
 export interface Pending<Response> {
-  /** Waits for it and writes it down. */
+  /** Waits for it and records it. */
   answer(): Promise<Response>;
 }
 
@@ -67,7 +67,7 @@ export class Client {
     this.#clientId = of.clientId;
   }
 
-  /** Sends a request, and writes its answer down. */
+  /** Sends a request and records its answer. */
   async call<E, D>(api: GroupApi<E, D>, version: number, request: E): Promise<D> {
     return (await this.send(api, version, request)).answer();
   }
@@ -78,7 +78,7 @@ export class Client {
     return { answer: async () => this.#session.write(`${api.name} v${version}`, await take()) };
   }
 
-  /** Repeats a request until its answer is as wished, and writes that one down. */
+  /** Repeats a request until its answer fulfils a condition, and records that answer. */
   async until<E, D>(
     api: GroupApi<E, D>,
     version: number,
@@ -91,7 +91,7 @@ export class Client {
         return of.is(last) || undefined;
       }, PATIENCE_MS);
     } catch (error) {
-      if (last === undefined) throw error; // else the answer that did not change is what is written down
+      if (last === undefined) throw error; // else the last answer is recorded
     }
     return this.#session.write(`${api.name} v${version}`, last!);
   }
@@ -127,7 +127,7 @@ export class Client {
   }
 }
 
-/** The broker did not answer; the recording says so. */
+/** Thrown when the broker did not answer; the recording says so. */
 class NoAnswer extends Error {
   override readonly name = "NoAnswer";
 }
@@ -153,7 +153,7 @@ export class Session implements Disposable {
     return `${this.prefix}${name}`;
   }
 
-  /** What the ids of this scenario's groups begin with. */
+  /** Prefix of the ids of this scenario's groups. */
   get prefix(): string {
     return `${this.#scenario.replaceAll(/[^a-zA-Z0-9]+/g, "-")}.`;
   }
@@ -163,21 +163,21 @@ export class Session implements Disposable {
     return this.#topicIds.get(topic)!;
   }
 
-  /** A client on a connection of its own. */
+  /** A client on its own connection. */
   async client(clientId: string | null = "client"): Promise<Client> {
     const connection = await KafkaClient.connect({ port: this.#port });
     this.#connections.push(connection);
     return new Client({ session: this, connection, clientId });
   }
 
-  /** Writes an answer down. @returns it, unchanged */
+  /** Records an answer. @returns it, unchanged */
   write<D>(request: string, answer: D): D {
     const normalised = this.#normaliser.normalise(this.#ownGroups(answer));
     this.lines.push({ scenario: this.#scenario, step: this.lines.length + 1, request, answer: normalised });
     return answer;
   }
 
-  /** ListGroups tells of the groups of all scenarios: the others' are left out. */
+  /** Removes the groups of other scenarios from an answer to ListGroups. */
   #ownGroups<D>(answer: D): D {
     const { groups } = answer as { groups?: readonly { groupId?: string; members?: unknown }[] };
     if (!Array.isArray(groups) || groups.some((group) => "members" in group || "topics" in group)) return answer;
@@ -191,7 +191,7 @@ export class Session implements Disposable {
 
 /**
  * Plays scenarios one after the other.
- * @param port of a broker on 127.0.0.1 with `SETTINGS`, on which nothing else happens
+ * @param port of a broker on 127.0.0.1 with `SETTINGS` and no other clients
  */
 export async function play(port: number, scenarios: readonly Scenario[]): Promise<Line[]> {
   const topicIds = await prepare(port);
@@ -201,7 +201,7 @@ export async function play(port: number, scenarios: readonly Scenario[]): Promis
     try {
       await scenario.run(session);
     } catch (error) {
-      // What came before is compared all the same; the script could not go on from it.
+      // The answers so far are compared all the same, although the script could not continue.
       if (!(error instanceof NoAnswer)) session.write("script", `stopped: ${error}`);
     }
     lines.push(...session.lines);
@@ -209,7 +209,7 @@ export async function play(port: number, scenarios: readonly Scenario[]): Promis
   return lines;
 }
 
-/** Makes the topics and waits until all coordinators are at work. @returns topic ids by name */
+/** Creates the topics and waits until all coordinators serve. @returns topic ids by name */
 async function prepare(port: number): Promise<ReadonlyMap<string, string>> {
   using client = await KafkaClient.connect({ port });
   const topics = Object.entries(TOPICS).map(([name, numPartitions]) => ({
@@ -235,7 +235,7 @@ async function prepare(port: number): Promise<ReadonlyMap<string, string>> {
   return ids;
 }
 
-/** Enough group ids to meet all 50 partitions of the offsets topic. */
+/** Enough group ids to reach all 50 partitions of the offsets topic. */
 const PROBES = 500;
 
 async function coordinatorsReady(port: number): Promise<true | undefined> {

@@ -23,14 +23,14 @@ const restarts = [STATIC_SINCE, 6, 7, 8, SKIP_SINCE].map((version): Scenario => 
   async run(session) {
     const group = session.group();
     const [first, second] = await stableTwo(session, group, [instance("one"), instance("two")]);
-    // The follower comes back under its name: nobody else notices, its former self is fenced.
+    // The follower comes back under its name: there is no rebalance, and its former member id is fenced.
     const follower = await session.client("follower");
     const back = await follower.call(joinGroup, version, joinRequest(group, instance("two")));
     await second.client.call(heartbeat, 4, { ...identityOf(group, second), ...instance("two") });
     await second.client.call(heartbeat, 4, identityOf(group, second));
     await first.client.call(heartbeat, 4, { ...identityOf(group, first), ...instance("one") });
     await follower.call(syncGroup, 5, { ...syncing(memberOf(follower, back), group), ...instance("two") });
-    // So does the leader.
+    // The leader comes back in the same way.
     const leader = await session.client("leader");
     const leading = await leader.call(joinGroup, version, joinRequest(group, instance("one")));
     await leader.call(describeGroups, 6, { groups: [group] });
@@ -102,7 +102,7 @@ const others: readonly Scenario[] = [
           }],
         });
       }
-      // Without its instance id it is still known by its member id.
+      // A request without the instance id is accepted by its member id.
       await client.call(heartbeat, 4, identity);
       await client.call(describeGroups, 6, { groups: [group] });
     },
@@ -146,7 +146,7 @@ const others: readonly Scenario[] = [
       const again = await back.call(joinGroup, 9, joinRequest(group, instance("one")));
       const joined = await joining.answer();
       await back.call(describeGroups, 6, { groups: [group] });
-      // And once more before it has synchronised.
+      // It comes back once more before it has synchronised.
       const third = await session.client("third");
       const once = await third.send(joinGroup, 9, joinRequest(group, instance("one")));
       await awaitRebalance({ ...second, generationId: joined.generationId }, group);
