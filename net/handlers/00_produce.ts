@@ -336,7 +336,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     const { purgatory, clock } = this.#services;
     this.deadlineMs = clock.monotonicMs() + Math.max(0, this.#request.timeoutMs);
     purgatory.schedule(this);
-    this.#exchange.onAbandoned(() => this.#forget());
+    this.#exchange.onAbandoned(() => this.#stopWaiting());
     for (const part of this.#parts) if (part.errorCode === errorCode.NONE) purgatory.watch(part.slot, this);
     // The watermark may have moved before the watch began.
     this.onProgress();
@@ -353,14 +353,14 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     return part.isComplete;
   }
 
-  #forget(): void {
+  #stopWaiting(): void {
     const { purgatory } = this.#services;
     purgatory.cancel(this);
     for (const part of this.#parts) purgatory.unwatch(part.slot, this);
   }
 
   #complete(): void {
-    this.#forget();
+    this.#stopWaiting();
     this.#respond();
   }
 

@@ -52,7 +52,7 @@ class Fixture implements Disposable {
         topicId: produced.topicId ?? ZERO_UUID,
         partitionData: partitions.map(([index, records]) => ({
           index,
-          records: records === null ? null : this.client.place(records),
+          records: records === null ? null : this.client.putBatch(records),
         })),
       }],
     };

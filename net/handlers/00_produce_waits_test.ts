@@ -27,7 +27,7 @@ class Fixture implements Disposable {
     partitions: readonly (readonly [index: number, records: Uint8Array])[],
     { acks = 1, version = 9 }: { acks?: number; version?: number } = {},
   ): void {
-    const partitionData = partitions.map(([index, records]) => ({ index, records: this.client.place(records) }));
+    const partitionData = partitions.map(([index, records]) => ({ index, records: this.client.putBatch(records) }));
     const topicData = [{ name: version < 13 ? "t" : "", topicId: TOPIC.id, partitionData }];
     const request = { transactionalId: null, acks, timeoutMs: 1000, topicData };
     handleProduce(request, this.client.request(0, version), this.services);

@@ -1,4 +1,4 @@
-/** Tests the primitive types with the examples of the protocol guide and of protobuf, and what is refused. */
+/** Tests the primitive types, including refused bytes, with the examples of the protocol guide and of protobuf. */
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { ELEMENTS_MAX, Reader } from "./reader.ts";
 import { ZERO_UUID } from "./text_cache.ts";

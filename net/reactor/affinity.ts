@@ -60,7 +60,7 @@ export class Affinity {
     this.#partitionsCount = 0;
   }
 
-  /** Starts to count anew, because the connection could not be transferred: it asks again after the same number of requests. */
+  /** Starts the count again, because the connection could not be transferred: it asks again after the same number of requests. */
   startOver(): void {
     this.#streak = 0;
   }

@@ -84,7 +84,7 @@ for (const bytes of [20_000, 3_000_000]) {
         answers: new AnswerMemory(1),
         counts,
         load: (range, done) => loads.push({ range, done }),
-        makeRoom: () => false,
+        closeMostUnsent: () => false,
       },
       () => wakes++,
     );
@@ -126,7 +126,7 @@ Deno.test("Sender.discard() keeps the lease of a slice until its load is done", 
     answers: new AnswerMemory(1),
     counts,
     load: (_: FileRange, done: () => void) => loads.push(done),
-    makeRoom: () => false,
+    closeMostUnsent: () => false,
   };
   const sender = new Sender(out, tools, () => assert.fail("nobody is waiting any more"));
   let released = 0;
@@ -158,7 +158,7 @@ Deno.test("Sender.flush() loads what follows a slice that it sent, one load at a
     answers: new AnswerMemory(1),
     counts,
     load: (range: FileRange, done: () => void) => loads.push({ range, done }),
-    makeRoom: () => false,
+    closeMostUnsent: () => false,
   };
   const sender = new Sender(out, tools, () => {});
   let released = 0;

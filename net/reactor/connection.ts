@@ -77,7 +77,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   /** Owned by the shard: epoll has reported it writable since the last flush. */
   wasWritable = false;
   /** Owned by the shard: the deadline of a connection whose client has disconnected. */
-  end: DelayedOperation | null = null;
+  closeDeadline: DelayedOperation | null = null;
   /** Owned by the shard: index of the listener that accepted it. */
   listener = 0;
   /** Owned by the shard: number by which the main isolate counts it. */
@@ -158,7 +158,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
 
   /** There may be room in the pipeline again. Handles what had already arrived, then continues to read. */
   resumeReading(): void {
-    if (this.#isLeaving && !this.#isToTransfer) this.#stay();
+    if (this.#isLeaving && !this.#isToTransfer) this.#cancelTransfer();
     if (!this.#isPaused || this.#isYielding || this.closeReason !== null) return;
     if (isPipelineFull(this.pipeline, this.sender) || this.#shard.memory.isBlocked(this)) return;
     this.#isPaused = false;
@@ -197,13 +197,13 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   }
 
   /** The connection cannot be transferred at the moment, and resumes reading. */
-  stay(): void {
+  onTransferRefused(): void {
     this.affinity.startOver();
-    this.#stay();
+    this.#cancelTransfer();
   }
 
   /** Resumes reading: the connection is not transferred. */
-  #stay(): void {
+  #cancelTransfer(): void {
     this.#isLeaving = false;
     if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
   }
@@ -282,7 +282,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   /** Releases everything except the descriptor, which the shard closes. */
   dispose(): void {
     this.closeReason ??= "closed";
-    this.#shard.memory.forget(this);
+    this.#shard.memory.cancelWaits(this);
     this.pipeline.abandon();
     this.sender.discard();
     this.#framing.discard();

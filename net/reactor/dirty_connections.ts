@@ -57,7 +57,7 @@ export class DirtyConnections {
     if (connection.closeReason !== null) {
       // Sends the answers to requests before the one that closes the connection, as far as the socket accepts them.
       if (connections.has(connection)) connection.sender.flush();
-      return connections.drop(connection);
+      return connections.close(connection);
     }
     const result = connection.sender.flush(connection.wasWritable);
     connection.wasWritable = false;

@@ -28,7 +28,7 @@ export interface FramingTools {
   readonly arena: Arena;
   readonly memory: RequestMemory;
   /** Closes the client with the most unread answers to free memory. @returns whether there was one */
-  makeRoom(): boolean;
+  closeMostUnsent(): boolean;
 }
 
 /** The owner of a stream. Once its `closeReason` is set, no frame is handled any more. */
@@ -177,7 +177,7 @@ export class Framing {
     const size = Math.max(length, Math.min(wholeSize, Math.max(OWN_BLOCK_BYTES_MIN, length * GROWTH_FACTOR)));
     let block = memory.tryTake({ size, wholeSize });
     // The bytes are about to be overwritten, so this may use the memory that is kept back from growing blocks.
-    do if (block === -1) block = arena.allocate(length); while (block === -1 && this.#tools.makeRoom());
+    do if (block === -1) block = arena.allocate(length); while (block === -1 && this.#tools.closeMostUnsent());
     if (block === -1) this.#owner.close("no memory for a request");
     else this.#moveTo(block, start, length);
   }

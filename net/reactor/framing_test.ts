@@ -20,7 +20,7 @@ class Stream implements FramingOwner {
   readonly handledCounts: number[] = [];
   /** What the owner does with a frame. */
   take: (start: number, length: number) => boolean = () => true;
-  /** Results of `makeRoom()` in order; false afterwards. */
+  /** Results of `closeMostUnsent()` in order; false afterwards. */
   readonly rooms: (() => boolean)[] = [];
   #arrived: Uint8Array[] = [];
   #hasEnded = false;
@@ -74,7 +74,7 @@ class Stream implements FramingOwner {
     if (block !== -1) this.framing.growInto(block);
   }
 
-  makeRoom(): boolean {
+  closeMostUnsent(): boolean {
     return this.rooms.shift()?.() ?? false;
   }
 

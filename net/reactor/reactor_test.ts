@@ -17,7 +17,7 @@ class TestTurns {
   /** The part of a turn in which descriptors are served. */
   serve(reactor: Reactor): void {
     this.budget.begin();
-    this.budget.enter(turnPart.requests);
+    this.budget.beginPart(turnPart.requests);
     reactor.wait(0);
     reactor.serve(this.budget);
   }
@@ -196,7 +196,7 @@ class OutgoingConnection implements DescriptorUser, FramingOwner {
   constructor(fd: number) {
     this.#fd = fd;
     const memory = new RequestMemory(this.#arena, { budgetBytes: Infinity, requestBytesMax: this.frameBytesMax });
-    this.#framing = new Framing(this, { arena: this.#arena, memory, makeRoom: () => false });
+    this.#framing = new Framing(this, { arena: this.#arena, memory, closeMostUnsent: () => false });
   }
 
   get heldBytes(): number {

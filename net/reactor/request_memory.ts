@@ -194,7 +194,7 @@ export class RequestMemory {
   }
 
   /** Removes a connection that closes from the lines. */
-  forget(holder: MemoryHolder): void {
+  cancelWaits(holder: MemoryHolder): void {
     const need = this.#waiting.get(holder);
     if (need !== undefined && isLarge(need)) this.#largeCount--;
     this.#waiting.delete(holder);
@@ -287,7 +287,7 @@ export class RequestMemory {
   #grantWeights(mayContinue: () => boolean): void {
     const { weights } = this.pipelines;
     this.#waitForWeights.grant((elements) => elements <= weights.room, (holder) => {
-      weights.isAwaited = false; // nobody is before this one
+      weights.isAwaited = false; // the first one waits for no other
       if (holder.closeReason === null) holder.onMemory(-1);
     }, mayContinue);
     weights.isAwaited = this.#waitForWeights.count > 0;

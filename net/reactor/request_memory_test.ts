@@ -130,12 +130,12 @@ Deno.test("RequestMemory.grantWaiting() serves in order of arrival without overt
   assert.equal(fixture.memory.waitingCount, 0);
 });
 
-Deno.test("RequestMemory.forget() removes a connection from the line, and a connection that is being closed gets nothing", () => {
+Deno.test("RequestMemory.cancelWaits() removes a connection from the line, and a connection that is being closed gets nothing", () => {
   const fixture = new Fixture();
   fixture.fill();
   const [lucky, gone, closing, last] = Array.from({ length: 4 }, () => fixture.holder()) as Holder[];
   for (const holder of [lucky, gone, closing, last]) fixture.take(holder!, 8 * MIB, 90 * MIB);
-  fixture.memory.forget(gone!);
+  fixture.memory.cancelWaits(gone!);
   closing!.close("for the test");
   lucky!.end();
   fixture.memory.grantWaiting();
@@ -346,7 +346,7 @@ Deno.test("RequestMemory.grantWaiting() handles one request that waited for room
   let left = 2;
   memory.grantWaiting(() => --left > 0);
   assert.equal(handledCount(), 3);
-  for (const holder of waiting.slice(3)) memory.forget(holder);
+  for (const holder of waiting.slice(3)) memory.cancelWaits(holder);
   assert.deepEqual([memory.hasRoomForWaiting, weights.isAwaited], [false, false]);
   memory.grantWaiting();
   assert.equal(handledCount(), 3);

@@ -78,7 +78,7 @@ export interface SenderTools {
   /** Brings a cold part of a file into the page cache; `done` runs in a later turn. */
   load(range: { fd: number; position: number; length: number }, done: () => void): void;
   /** Closes the client with the most unread answers to free memory. @returns whether there was one */
-  makeRoom(): boolean;
+  closeMostUnsent(): boolean;
 }
 
 /**
@@ -193,7 +193,7 @@ export class Sender {
       const chunk = this.#chunkWithRoom(end - from);
       if (chunk === null) {
         // The client to close may be this one.
-        if (this.#tools.makeRoom() && !this.#isDiscarded) continue;
+        if (this.#tools.closeMostUnsent() && !this.#isDiscarded) continue;
         return false;
       }
       const count = Math.min(end - from, chunk.capacity - chunk.filled);
@@ -214,7 +214,7 @@ export class Sender {
     }
     if (file.byteLength < SENDFILE_BYTES_MIN && this.#copySlice(file)) return true;
     // The client to close may be this one.
-    while (!this.#tools.answers.hasRoom(SLICE_BYTES) && this.#tools.makeRoom());
+    while (!this.#tools.answers.hasRoom(SLICE_BYTES) && this.#tools.closeMostUnsent());
     if (this.#isDiscarded) {
       file.release();
       return false;

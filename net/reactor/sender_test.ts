@@ -244,7 +244,7 @@ Deno.test("Sender counts its part of the shard's memory for answers, and returns
     } else if (end === "discarded") sender.discard();
     else {
       shard.answers.add(ANSWERS_BYTES_MAX);
-      shard.makeRoom = () => {
+      shard.closeMostUnsent = () => {
         sender.discard();
         return true;
       };

@@ -125,7 +125,7 @@ export class Shard implements ConnectionShard {
   }
 
   /** Sets where requests go. Called before the first turn. */
-  use(router: Router): void {
+  setRouter(router: Router): void {
     this.#router = router;
   }
 
@@ -177,10 +177,10 @@ export class Shard implements ConnectionShard {
   }
 
   onPeerGone(connection: Connection, reason: string): void {
-    this.#connections.limitEnd(connection, reason);
+    this.#connections.setCloseDeadline(connection, reason);
   }
 
-  makeRoom(): boolean {
+  closeMostUnsent(): boolean {
     const connection = mostUnsent(this.#connections.all);
     if (connection === null) return false;
     connection.close(`the memory for answers is used up and this client leaves ${connection.sender.heldBytes} bytes`);
@@ -206,11 +206,11 @@ export class Shard implements ConnectionShard {
   #turn(timeoutMs: number): void {
     const { inbox, purgatory, partitions, coordinators } = this.#parts;
     const nowMs = this.#wait(timeoutMs);
-    this.#budget.enter(turnPart.requests);
+    this.#budget.beginPart(turnPart.requests);
     this.#reactor.serve(this.#budget);
-    this.#budget.enter(turnPart.slices);
+    this.#budget.beginPart(turnPart.slices);
     this.slices.runWaiting();
-    this.#budget.enter(turnPart.mail);
+    this.#budget.beginPart(turnPart.mail);
     inbox.drain(this.#receiveRecord, this.#mayContinue);
     purgatory.expire(nowMs, this.#mayContinue);
     partitions.maintain(nowMs);
@@ -263,7 +263,7 @@ export class Shard implements ConnectionShard {
    */
   #finishTurn(): void {
     const { partitions, purgatory, coordinators, outboxes } = this.#parts;
-    this.#budget.enter(turnPart.answers);
+    this.#budget.beginPart(turnPart.answers);
     do {
       coordinators.writeGathered();
       do partitions.announceProgress(); while (purgatory.checkMarked(this.#mayContinue) && this.#mayContinue());

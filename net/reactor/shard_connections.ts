@@ -19,7 +19,7 @@ import {
 } from "../../storage/mod.ts";
 import {
   type ConnectionTransfer,
-  type ContextPlace,
+  type ContextRange,
   sendConnection,
   sendContextTaken,
 } from "../shards/connection_transfer.ts";
@@ -131,9 +131,9 @@ export class ShardConnections {
   /** Transfers a connection to the shard that owns most of what it asks for (affinity.ts). */
   transfer(connection: Connection): void {
     const { affinity, fd, listener, peer } = connection;
-    const context = this.#place(connection.context);
-    if (context === null) return connection.stay();
-    this.#forget(connection);
+    const context = this.#writeContext(connection.context);
+    if (context === null) return connection.onTransferRefused();
+    this.#removeConnection(connection);
     const outbox = this.#parts.outboxes[affinity.destination] as Outbox;
     sendConnection(outbox, { fd, listener, transfers: affinity.transfers + 1, peer, context });
     this.#countClosed();
@@ -155,15 +155,15 @@ export class ShardConnections {
   }
 
   /** Sets the deadline of a connection whose client has disconnected. @param reason why it closes then */
-  limitEnd(connection: Connection, reason: string): void {
+  setCloseDeadline(connection: Connection, reason: string): void {
     const { purgatory, clock } = this.#parts;
-    if (connection.end !== null) return;
-    connection.end = new GonePeer(connection, reason, clock.monotonicMs());
-    purgatory.schedule(connection.end);
+    if (connection.closeDeadline !== null) return;
+    connection.closeDeadline = new GonePeer(connection, reason, clock.monotonicMs());
+    purgatory.schedule(connection.closeDeadline);
   }
 
   /** Closes a connection, and reports the reason to the operator unless it is ordinary. */
-  drop(connection: Connection): void {
+  close(connection: Connection): void {
     if (!this.has(connection)) return;
     const { closeReason, context } = connection;
     if (closeReason !== null && !ORDINARY_ENDS.includes(closeReason)) {
@@ -173,7 +173,7 @@ export class ShardConnections {
       })`;
       this.#parts.report(`Closed the connection of ${who}: ${closeReason}`);
     }
-    this.#forget(connection);
+    this.#removeConnection(connection);
     closeDescriptor(connection.fd);
     this.#countClosed(1, connection.peer);
   }
@@ -181,7 +181,7 @@ export class ShardConnections {
   /** Closes every connection. Connections that are transferred to it afterwards are closed at once. */
   disconnect(): void {
     this.#isDisconnected = true;
-    for (const connection of [...this.#connections]) this.drop(connection);
+    for (const connection of [...this.#connections]) this.close(connection);
   }
 
   /** Reports to the main isolate the connections that ended since the last call. */
@@ -190,7 +190,7 @@ export class ShardConnections {
   }
 
   /** Writes a context into the arena, where the next shard can read it. @returns null when there is no room */
-  #place(context: ConnectionContext): ContextPlace | null {
+  #writeContext(context: ConnectionContext): ContextRange | null {
     const { arena } = this.#parts;
     const writer = new Writer(64);
     encodeContext(writer, context);
@@ -231,9 +231,9 @@ export class ShardConnections {
   }
 
   /** Removes a connection from this shard. Its descriptor stays open. */
-  #forget(connection: Connection): void {
+  #removeConnection(connection: Connection): void {
     if (connection.registration !== null) this.#reactor.unregister(connection.registration);
-    if (connection.end !== null) this.#parts.purgatory.cancel(connection.end);
+    if (connection.closeDeadline !== null) this.#parts.purgatory.cancel(connection.closeDeadline);
     this.#connections.delete(connection);
     connection.dispose();
   }

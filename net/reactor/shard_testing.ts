@@ -62,7 +62,7 @@ export class ShardFixture implements Disposable {
     const router = {
       route: (connection: Connection, start: number, length: number) => this.route(connection, start, length),
     };
-    this.shard.use(router as unknown as Router);
+    this.shard.setRouter(router as unknown as Router);
   }
 
   /** Runs one turn without waiting. */

@@ -128,7 +128,7 @@ export class FakeShard implements ConnectionShard {
     return this.memory.waitingCount > 0;
   }
 
-  /** Releases the landing block, as at the end of a shard. What is then in use of the arena has leaked. */
+  /** Releases the landing block, as at the end of a shard. Memory of the arena that is still in use then has leaked. */
   releaseLanding(): void {
     this.memory.releaseLanding();
   }
@@ -164,7 +164,7 @@ export class FakeShard implements ConnectionShard {
     this.isReading = reading;
   }
 
-  makeRoom(): boolean {
+  closeMostUnsent(): boolean {
     this.roomsCount++;
     return false;
   }
@@ -193,7 +193,7 @@ export function frame(id: number, length = 12): Uint8Array {
   return bytes;
 }
 
-/** The size that stands before a request. */
+/** The size before a request. */
 export function sizePrefix(size: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setInt32(0, size);

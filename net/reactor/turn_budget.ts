@@ -43,7 +43,7 @@ export class TurnBudget {
   }
 
   /** Begins the next part. @param endMs when it ends, from `turnPart` */
-  enter(endMs: number): void {
+  beginPart(endMs: number): void {
     this.#partEndMs = this.#beganMs + endMs;
   }
 

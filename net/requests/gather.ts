@@ -99,7 +99,7 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
 
   step(): boolean {
     const { topic: { name }, partition: named } = this.#cursor;
-    if (this.#cursor.isAtTopic) this.#enter(name);
+    if (this.#cursor.isAtTopic) this.#beginTopic(name);
     const index = this.#gathering.indexOf(named);
     const place = this.#topic?.partitions[index];
     const tag = this.#named.push(named) - 1;
@@ -121,7 +121,7 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
   }
 
   /** Begins with the next topic. */
-  #enter(name: string): void {
+  #beginTopic(name: string): void {
     this.#topic = this.#services.image.topic(name);
     this.#topicCode = this.#refuseTopic(name, this.#topic);
   }

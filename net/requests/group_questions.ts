@@ -1,8 +1,8 @@
 /**
- * How a handler asks the coordinators of groups and answers with what they say. Runs on shards.
+ * How a handler asks the coordinators of groups, and answers with their responses. Runs on shards.
  *
- * Always: a request whose client has gone is still carried out, but nothing of the client is kept for it; a connection is counted
- * towards the shard that coordinates its group, so that it settles there (net/reactor/affinity.ts).
+ * Always: a request whose client has disconnected is still carried out, but nothing of the client is kept for it. A request counts its
+ * connection towards the shard that coordinates its group, so that the connection is transferred there (net/reactor/affinity.ts).
  */
 import type { GroupApiKey, GroupRequest, GroupResponse } from "../../partitions/coordinators/groups/group_apis.ts";
 import type { CoordinatorClient } from "../../partitions/coordinators/runtime/coordinator.ts";
@@ -13,13 +13,13 @@ import type { Operation } from "./authorizer.ts";
 import type { RequestExchange } from "./exchange.ts";
 import type { ShardServices } from "./handler.ts";
 
-/** A request and the shard that it came to. */
+/** A request, and the services of the shard that received it. */
 export interface GroupAsker {
   readonly exchange: RequestExchange;
   readonly services: ShardServices;
 }
 
-/** What is asked about one group. */
+/** A question about one group. */
 export interface GroupQuestion<Key extends GroupApiKey> {
   readonly apiKey: Key;
   readonly groupId: string;
@@ -29,21 +29,21 @@ export interface GroupQuestion<Key extends GroupApiKey> {
 /** APIs whose requests are about one group. */
 export type OneGroupKey = 8 | 11 | 12 | 13 | 14 | 47;
 
-/** What is asked about several groups, of which each shard has some. */
+/** A question about several groups, which may belong to different shards. */
 export interface GroupsQuestion<Key extends GroupApiKey, Item, Result> {
   readonly apiKey: Key;
   readonly items: readonly Item[];
   readonly groupIdOf: (item: Item) => string;
-  /** What the client has to be allowed to do to each group. */
+  /** What the client must be allowed to do with each group. */
   readonly operation: Operation;
-  /** The result for a group to which the client may not do it. */
+  /** The result for a group with which the client may not do it. */
   readonly deny: (item: Item) => Result;
   readonly requestFor: (items: Item[]) => GroupRequest<Key>;
-  /** The results of one answer, one for each item that was asked. */
+  /** The results in one answer, one for each item of its request. */
   readonly resultsOf: (response: GroupResponse<Key>) => readonly Result[];
 }
 
-/** What a client has to be allowed to do to the group that its request is about, and the answer to one that may not. */
+/** The permission that a request about one group needs, and the answer to a client without it. */
 export function groupPermission<Key extends OneGroupKey>(
   apiKey: Key,
   operation: Operation,
@@ -56,7 +56,7 @@ export function groupPermission<Key extends OneGroupKey>(
   };
 }
 
-/** Who asks, as coordinators see it. */
+/** The client as coordinators see it. */
 function clientOf({ context, apiVersion }: RequestExchange): CoordinatorClient {
   return { clientId: context.clientId, clientHost: shownHost(context.peerHost), apiVersion };
 }
@@ -70,8 +70,8 @@ export function shownHost(host: string): string {
 }
 
 /**
- * Asks the coordinator of one group and answers.
- * @param shape makes the answer of what the coordinator says; it must not keep the exchange, which may be gone by then
+ * Asks the coordinator of one group, and answers with its response.
+ * @param shape turns the coordinator's response into the answer; it must not keep the exchange, which may have ended by then
  */
 export function askGroup<Key extends GroupApiKey>(
   { apiKey, groupId, request }: GroupQuestion<Key>,
@@ -83,13 +83,13 @@ export function askGroup<Key extends GroupApiKey>(
   const answer = answerOnce(exchange);
   const reply = (response: GroupResponse<Key> | null) => answer(response === null ? null : shape(response));
   services.groups.at(shard).handle(apiKey, request, clientOf(exchange), reply);
-  // It may wait for others of its group; what the coordinator keeps of it has a budget of its own.
+  // It may wait for other members of its group. What the coordinator keeps of it has its own budget.
   exchange.releaseMemory();
 }
 
 /**
- * Asks the coordinators of several groups, each shard once, and answers when all have.
- * @param finish makes the answer of the results and their items: those that are denied first, then the others, each in the order of
+ * Asks the coordinators of several groups, each shard once, and answers when all have answered.
+ * @param finish makes the answer from the results and their items: first the denied ones, then the others, each in the order of
  * the question; it must not keep the exchange
  */
 export function askGroups<Key extends GroupApiKey, Item, Result>(
@@ -115,8 +115,8 @@ export function askGroups<Key extends GroupApiKey, Item, Result>(
 }
 
 /**
- * Asks the coordinator of every shard the same and answers when all have.
- * @param finish makes the answer of theirs, which are in the order of the shards; it must not keep the exchange
+ * Asks the coordinator of every shard the same question, and answers when all have answered.
+ * @param finish makes the answer from the responses, which are in the order of the shards; it must not keep the exchange
  */
 export function askAllShards<Key extends GroupApiKey>(
   { apiKey, request }: { apiKey: Key; request: GroupRequest<Key> },
@@ -127,7 +127,7 @@ export function askAllShards<Key extends GroupApiKey>(
   askShards({ apiKey, calls }, asker, finish);
 }
 
-/** Divides several groups into those that the client may not ask about, and the others by the shards that coordinate them. */
+/** Divides groups into those that the client may not ask about, and the others by the shard that coordinates them. */
 function divide<Key extends GroupApiKey, Item, Result>(
   { items, groupIdOf, operation }: GroupsQuestion<Key, Item, Result>,
   { exchange, services }: GroupAsker,
@@ -144,7 +144,7 @@ function divide<Key extends GroupApiKey, Item, Result>(
   return { denied, allowed, byShard: [...byShard] };
 }
 
-/** Asks shards and answers when all have. @param finish gets their answers in the order of the calls; null as in `answerOnce()` */
+/** Asks shards, and answers when all have answered. @param finish gets the responses in the order of the calls; null as in `answerOnce()` */
 function askShards<Key extends GroupApiKey>(
   { apiKey, calls }: { apiKey: Key; calls: readonly { shard: number; request: GroupRequest<Key> }[] },
   { exchange, services }: GroupAsker,
@@ -166,7 +166,7 @@ function askShards<Key extends GroupApiKey>(
   }
 }
 
-/** The way back to the client, which forgets it when it goes. Null: the protocol cannot carry the answer. */
+/** Makes a function that answers the client unless it has disconnected. A null answer: the protocol cannot carry it. */
 function answerOnce(exchange: RequestExchange): (response: object | null) => void {
   const waiting: { exchange: RequestExchange | null } = { exchange };
   exchange.onAbandoned(() => {

@@ -194,7 +194,7 @@ export class TestClient implements PipelineOwner {
   }
 
   /** Writes a batch into the arena, as if a request had brought it. */
-  place(batch: Uint8Array): { start: number; length: number } {
+  putBatch(batch: Uint8Array): { start: number; length: number } {
     const start = this.#shard.arena.allocate(Math.max(1, batch.length));
     this.#shard.arena.memory.bytes.set(batch, start);
     return { start, length: batch.length };

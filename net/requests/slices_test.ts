@@ -40,7 +40,7 @@ class Fixture {
   /** Runs one turn of the shard. @returns how long it took */
   turn(): number {
     const beganMs = this.budget.begin();
-    this.budget.enter(turnPart.slices);
+    this.budget.beginPart(turnPart.slices);
     this.slices.runWaiting();
     return this.clock.monotonicMs() - beganMs;
   }

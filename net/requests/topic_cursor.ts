@@ -14,7 +14,7 @@ export class TopicCursor<Topic, Partition> {
   constructor(topics: readonly Topic[], partitionsOf: (topic: Topic) => readonly Partition[]) {
     this.#topics = topics;
     this.#partitionsOf = partitionsOf;
-    this.#passEmpty();
+    this.#skipEmpty();
   }
 
   /** Whether all partitions are done. */
@@ -43,11 +43,11 @@ export class TopicCursor<Topic, Partition> {
     if (this.#partitionIndex < this.#partitionsOf(this.topic).length) return true;
     this.#partitionIndex = 0;
     this.#topicIndex++;
-    this.#passEmpty();
+    this.#skipEmpty();
     return !this.isAtEnd;
   }
 
-  #passEmpty(): void {
+  #skipEmpty(): void {
     while (!this.isAtEnd && this.#partitionsOf(this.topic).length === 0) this.#topicIndex++;
   }
 }

@@ -15,11 +15,11 @@ export interface ConnectionTransfer {
   /** Number by which the main isolate counts it (connection_limits.ts). */
   readonly peer: number;
   /** Position of its context in the arena of the shard that transfers it; absent while it has none. */
-  readonly context?: ContextPlace;
+  readonly context?: ContextRange;
 }
 
 /** Bytes at the start of a block of an arena. The reader reports when it has read them. */
-export interface ContextPlace {
+export interface ContextRange {
   readonly block: number;
   readonly length: number;
 }
@@ -50,7 +50,7 @@ export function transferOf({ ints, int }: RingRecord): ConnectionTransfer | null
 }
 
 /** Reports to the shard of this outbox that the context of its connection has been read. */
-export function sendContextTaken(outbox: Outbox, { block }: ContextPlace): void {
+export function sendContextTaken(outbox: Outbox, { block }: ContextRange): void {
   const { ints, int } = outbox.begin(message.kind.connectionTaken);
   ints[int + message.connectionTaken.block] = block;
   outbox.commit();

@@ -102,7 +102,7 @@ export class ShardPool {
       worker.onmessage = ({ data }: MessageEvent<FromShard>) => this.#receive(shard, data);
       worker.onerror = (event) => {
         event.preventDefault();
-        this.#end(shard);
+        this.#markEnded(shard);
         this.#fail(new Error(`Shard ${shard} failed: ${event.message}`));
       };
     }
@@ -159,7 +159,7 @@ export class ShardPool {
     const { outbox } = member;
     sendConnection(outbox, { ...connection, transfers: 0 });
     outbox.flush();
-    if (outbox.isBacklogged) this.#drainLater();
+    if (outbox.isBacklogged) this.#flushLater();
   }
 
   /** Whether the stop was clean: no shard failed, and each closed all its logs. */
@@ -229,20 +229,20 @@ export class ShardPool {
     clearTimeout(timer);
   }
 
-  #end(shard: number): void {
+  #markEnded(shard: number): void {
     (this.#members[shard] as Member).hasEnded = true;
     this.#onEnded?.();
   }
 
   /** Retries while a ring is full of connections; the shard takes them in its next turn. */
-  #drainLater(): void {
+  #flushLater(): void {
     if (this.#isFlushing) return;
     this.#isFlushing = true;
     setTimeout(() => {
       this.#isFlushing = false;
       if (this.#isOver) return;
       for (const { outbox } of this.#members) outbox.flush();
-      if (this.#members.some(({ outbox }) => outbox.isBacklogged)) this.#drainLater();
+      if (this.#members.some(({ outbox }) => outbox.isBacklogged)) this.#flushLater();
     }, 1);
   }
 
@@ -272,16 +272,16 @@ export class ShardPool {
     switch (content.type) {
       case "ready":
         this.#warn(content.failures);
-        return this.#arrived(READY);
+        return this.#countReply(READY);
       case "applied":
         this.#warn(content.failures);
-        return this.#arrived(content.sequence);
+        return this.#countReply(content.sequence);
       case "drained":
-        return this.#arrived(DRAINED);
+        return this.#countReply(DRAINED);
       case "stopped":
         this.#isClean &&= content.isClean;
-        this.#end(shard);
-        return this.#arrived(STOPPED);
+        this.#markEnded(shard);
+        return this.#countReply(STOPPED);
       case "load":
         return this.#track(this.#load(shard, content.id, this.#coldReader.load(content.range)));
       case "loadFiles":
@@ -337,7 +337,7 @@ export class ShardPool {
     );
   }
 
-  #arrived(sequence: number): void {
+  #countReply(sequence: number): void {
     const awaited = this.#awaited.get(sequence);
     if (awaited === undefined || --awaited.missing > 0) return;
     this.#awaited.delete(sequence);

@@ -132,7 +132,7 @@ class ShardHost {
       listenerNames: start.listenerNames,
     });
     const services = this.#services({ purgatory, watermarks, arena });
-    this.#shard.use(new Router(apis, services));
+    this.#shard.setRouter(new Router(apis, services));
   }
 
   /** Opens the logs and serves until the shard is stopped. */

@@ -96,7 +96,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   start(): void {
     this.deadlineMs = this.#services.clock.monotonicMs() + this.#maxWaitMs;
     this.#isOverdue = this.#maxWaitMs === 0;
-    this.#exchange.onAbandoned(() => this.#forget());
+    this.#exchange.onAbandoned(() => this.#stopWaiting());
     if (this.#plan.session !== null) this.#exchange.affinity.pin();
     this.#beginReading();
     if (this.#plan.interests.length === 0) this.finish();
@@ -252,7 +252,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     this.#awaited = null;
   }
 
-  #forget(): void {
+  #stopWaiting(): void {
     this.#unwatch();
     this.#services.purgatory.cancel(this);
   }
@@ -274,7 +274,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   }
 
   #respond(): void {
-    this.#forget();
+    this.#stopWaiting();
     const { session } = this.#plan;
     const responses: (TopicResponse & { partitions: FetchPartitionData[] })[] = [];
     let bytes = 0;
