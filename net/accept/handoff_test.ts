@@ -31,7 +31,7 @@ async function assertCarries(fd: number, peer: Deno.TcpConn): Promise<void> {
 const ROUTES = [["127.0.0.1"], ["::1"], ["127.0.0.1", "0.0.0.0"], ["127.0.0.1", "::"], ["::1", "::"]] as const;
 
 for (const [hostname, at = hostname] of ROUTES) {
-  Deno.test(`Handoff.take() returns a descriptor of an open connection from ${hostname} to ${at} that the runtime has released`, async () => {
+  Deno.test(`Handoff.take() returns the descriptor of a connection from ${hostname} to ${at}, which the runtime has released`, async () => {
     using handoff = new Handoff();
     const { peer, accepted } = await connected(hostname, at);
     const fd = handoff.take(accepted);

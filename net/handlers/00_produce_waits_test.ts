@@ -53,7 +53,7 @@ class Fixture implements Disposable {
   [Symbol.dispose](): void {
     this.client.pipeline.abandon();
     this.answerQuestions();
-    assert.equal(this.client.heldCount, 0, "every held block was let go");
+    assert.equal(this.client.heldCount, 0, "every held block was released");
     for (const { purgatory } of this.broker.world.shards) assert.equal(purgatory.waitingCount, 0);
     this.broker[Symbol.dispose]();
   }

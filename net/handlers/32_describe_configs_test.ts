@@ -105,7 +105,7 @@ Deno.test("handleDescribeConfigs() describes a group by its own settings, and an
   assert.equal(describe({ resourceType: 32, resourceName: "g" }).configs.length, 17);
 });
 
-Deno.test("handleDescribeConfigs() answers a resource that is named twice once, and refuses resources beyond the limit of the answer", () => {
+Deno.test("handleDescribeConfigs() answers a repeated resource once, and refuses resources beyond the limit of the answer", () => {
   const resource = { resourceType: TOPIC, resourceName: "t", configurationKeys: null as string[] | null };
   const answerTo = (resources: (typeof resource)[]) => {
     const exchange = new WireExchange<DescribeConfigsResponse>(32, 4);

@@ -161,8 +161,8 @@ Deno.test("handleDescribeGroups() asks each shard once and answers in the reques
   assert.deepEqual((fixture.answer(0, describe) as { groups: string[] }).groups, ["b", "d"]);
   const answer = fixture.client.take(describeGroupsResponse, 5);
   assert.deepEqual(answer.groups.map(({ groupId }) => groupId), groups);
-  const isTold = answer.groups.map(({ authorizedOperations }) => authorizedOperations > 0);
-  assert.deepEqual(isTold, [true, true, false, true], "operations are told of groups that were described");
+  const hasOperations = answer.groups.map(({ authorizedOperations }) => authorizedOperations > 0);
+  assert.deepEqual(hasOperations, [true, true, false, true], "operations are returned for groups that were described");
 });
 
 Deno.test("handleDeleteGroups() counts a group that is named twice once", () => {

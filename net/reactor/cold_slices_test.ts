@@ -146,7 +146,7 @@ Deno.test("Sender.discard() keeps the lease of a slice until its load is done", 
   closeDescriptor(fd);
 });
 
-Deno.test("Sender.flush() loads what follows a slice that it sent, one load at a time, and nothing beyond the end of the file", async () => {
+Deno.test("Sender.flush() loads what follows a sent slice, one load at a time, and nothing beyond the end of the file", async () => {
   const bytes = 8 << 20;
   const fd = coldFile(bytes);
   const memory = nativeMemory(new ArrayBuffer(200_000));

@@ -142,7 +142,7 @@ Deno.test("Connection waits for a landing block when the arena is used up, and l
   assertNothingHeld(shard);
 });
 
-Deno.test("Connection with a large request leaves the last part of the arena to others, waits, and completes with every byte", async () => {
+Deno.test("Connection with a large request leaves the last part of the arena to others, waits, and loses no byte", async () => {
   using pair = await SocketPair.open();
   using other = await SocketPair.open();
   const shard = new FakeShard();

@@ -135,7 +135,7 @@ Deno.test("Connection stops reading at a full pipeline and continues in order as
   for (let answered = 0; answered < count; answered++) {
     const dirtyBefore = shard.dirtyCount;
     exchanges[answered]?.respondNothing();
-    if (answered < count - 128) assert.equal(shard.dirtyCount, dirtyBefore + 1, "the shard hears of the room");
+    if (answered < count - 128) assert.equal(shard.dirtyCount, dirtyBefore + 1, "the room is reported to the shard");
     connection.resumeReading();
     assert.equal(exchanges.length, Math.min(count, 129 + answered));
   }
@@ -213,7 +213,7 @@ Deno.test("Connection that belongs to another shard stops reading, and can be tr
       shard.dirtyCount = 0;
       if (isAnswered) exchange.respond({ responses: [] });
       else exchange.respondNothing();
-      assert.equal(shard.dirtyCount, 1, "the shard looks at it again");
+      assert.equal(shard.dirtyCount, 1, "the shard checks it again");
     }
     connection.sender.flush();
     assert.ok(connection.canTransfer);
@@ -255,7 +255,7 @@ Deno.test("Connection that was to be transferred resumes reading when a pending 
         if (isAnswered) exchange.respond({ responses: [] });
         else exchange.respondNothing();
       }
-      assert.ok(shard.dirtyCount > 0, "the shard looks at it again");
+      assert.ok(shard.dirtyCount > 0, "the shard checks it again");
       connection.sender.flush();
       connection.resumeReading();
       assert.deepEqual([shard.isReading, connection.canTransfer], [true, false], tie);

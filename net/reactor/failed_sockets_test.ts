@@ -50,7 +50,7 @@ Deno.test("Shard handles what a client sent before it reset the connection, also
   assert.equal(fixture.shard.memory.pipelines.heldBytes, 0);
 });
 
-Deno.test("Shard continues with a disconnected client when its pipeline has room, does not spin meanwhile, and gives up after 5 s", async () => {
+Deno.test("Shard resumes a disconnected client when its pipeline has room, does not spin meanwhile, and gives up after 5 s", async () => {
   const { wait } = Epoll.prototype;
   using fixture = new ShardFixture();
   const pair = await fixture.connect();

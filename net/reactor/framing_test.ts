@@ -142,7 +142,7 @@ Deno.test("Framing.receive() says how it ended: room filled, stream drained, not
   assert.equal(stream.framing.receive(), "ended");
 });
 
-Deno.test("Framing reports a size that is negative or above the limit wherever it is cut, after the frames before it, and takes no memory", () => {
+Deno.test("Framing reports an invalid size wherever it is cut, after the frames before it, and takes no memory for it", () => {
   for (const size of [-1, -0x8000_0000, 1001, 0x7fff_ffff]) {
     const bytes = concatBytes([frame(1), sizePrefix(size), frame(2)]);
     for (let cut = 0; cut <= bytes.length; cut++) {

@@ -6,7 +6,7 @@ import { ANSWER_BYTES, ShardFixture } from "./shard_testing.ts";
 import { FETCH, frame, HEADER } from "./socket_testing.ts";
 import { STRETCH_MS } from "./turn_budget.ts";
 
-Deno.test("RequestExchange holds the block of its own request in later turns too, whatever the connection receives meanwhile", async () => {
+Deno.test("RequestExchange holds the block of its request in later turns too, whatever the connection receives meanwhile", async () => {
   using fixture = new ShardFixture();
   const { arena } = fixture.shard;
   let exchange: RequestExchange | undefined;
@@ -31,7 +31,7 @@ Deno.test("RequestExchange holds the block of its own request in later turns too
   assert.ok(!arena.isShared(block));
 });
 
-Deno.test("Slices keep the bytes of a request until its last step, though its connection closes before, and return them once", async () => {
+Deno.test("Slices hold the bytes of a request until its last step, even if its connection closes, and release them once", async () => {
   let ms = 0;
   using fixture = new ShardFixture({ clock: { wallMs: () => ms, monotonicMs: () => ms } });
   const { arena, slices } = fixture.shard;
@@ -74,7 +74,7 @@ Deno.test("Connection holds a fetch back while another one waits, but not a Prod
   const pair = await fixture.connect();
   await pair.send(concatBytes([FETCH_KEY, PRODUCE_KEY, FETCH_KEY, PRODUCE_KEY].map(requestOf)));
   for (let turn = 0; turn < 3; turn++) fixture.turn();
-  assert.deepEqual(keys(), [FETCH_KEY, PRODUCE_KEY], "the second fetch waits, and who comes behind it");
+  assert.deepEqual(keys(), [FETCH_KEY, PRODUCE_KEY], "the second fetch waits, and so do the requests behind it");
   handled[0]?.respond({ responses: [] });
   fixture.turn();
   assert.deepEqual(keys(), [FETCH_KEY, PRODUCE_KEY, FETCH_KEY, PRODUCE_KEY]);

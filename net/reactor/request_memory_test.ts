@@ -107,7 +107,7 @@ Deno.test("RequestMemory.grantWaiting() serves in order of arrival without overt
   const fixture = new Fixture();
   const filling = fixture.fill();
   const [lucky, first, second, third, small] = Array.from({ length: 5 }, () => fixture.holder()) as Holder[];
-  assert.ok(fixture.take(lucky!, 30 * MIB, 90 * MIB), "the block that is set aside is for whoever needs it first");
+  assert.ok(fixture.take(lucky!, 30 * MIB, 90 * MIB), "the block that is set aside is for the first that needs it");
   assert.ok(lucky!.heldBytes >= 90 * MIB, "and is large enough for the whole request");
   for (const holder of [first, second, third]) assert.equal(fixture.take(holder!, 32 * MIB, 90 * MIB), false);
   assert.equal(fixture.take(small!, MIB), false);
@@ -124,7 +124,7 @@ Deno.test("RequestMemory.grantWaiting() serves in order of arrival without overt
   assert.ok(first!.heldBytes >= 90 * MIB);
   for (const holder of filling) holder.end();
   const late = fixture.holder();
-  assert.equal(fixture.take(late, 32 * MIB, 90 * MIB), false, "who comes later waits behind, although there is room");
+  assert.equal(fixture.take(late, 32 * MIB, 90 * MIB), false, "a later one waits behind it, although there is room");
   fixture.memory.grantWaiting();
   assert.deepEqual([second, third, late].map((holder) => holder!.given.length), [1, 1, 1]);
   assert.equal(fixture.memory.waitingCount, 0);
@@ -259,7 +259,7 @@ Deno.test("RequestMemory completes any number of requests of any size, whatever 
     let steps = 0;
     for (let left = requests.length; left > 0; steps++) {
       const able = requests.filter(({ isDone, holder }) => !isDone && !fixture.memory.isWaiting(holder));
-      assert.ok(able.length > 0, `seed ${seed + run}: nobody can go on, ${left} are left`);
+      assert.ok(able.length > 0, `seed ${seed + run}: no request can continue, ${left} are left`);
       const request = able[Math.floor(random() * able.length)]!;
       const { holder, wholeSize } = request;
       request.filled = Math.min(wholeSize, holder.heldBytes);
@@ -309,7 +309,7 @@ class Heavy extends Holder {
   }
 }
 
-Deno.test("RequestMemory.grantWaiting() grants room for elements in order of arrival: large requests do not starve, small ones wait for none", () => {
+Deno.test("RequestMemory.grantWaiting() grants room for elements in order of arrival; requests of few elements never wait", () => {
   const fixture = new Fixture();
   const { memory } = fixture;
   const { weights } = memory.pipelines;
@@ -318,7 +318,7 @@ Deno.test("RequestMemory.grantWaiting() grants room for elements in order of arr
   const [first, second, third] = [large(), large(), medium()];
   assert.ok(first.handle());
   assert.equal(second.handle(), false);
-  assert.equal(third.handle(), false, "there is room for it, but somebody waits");
+  assert.equal(third.handle(), false, "there is room for it, but an earlier one waits");
   assert.ok(new Heavy(fixture, FEW_ELEMENTS).handle());
   assert.equal(memory.hasRoomForWaiting, false);
   memory.grantWaiting();
@@ -332,7 +332,7 @@ Deno.test("RequestMemory.grantWaiting() grants room for elements in order of arr
   assert.deepEqual([weights.heldBytes, weights.isAwaited], [0, false]);
 });
 
-Deno.test("RequestMemory.grantWaiting() handles one request that waited for room, and more while the turn lasts; a closed one waits no more", () => {
+Deno.test("RequestMemory.grantWaiting() resumes one request that waited for room, and more while the turn lasts", () => {
   const fixture = new Fixture();
   const { memory } = fixture;
   const { weights } = memory.pipelines;

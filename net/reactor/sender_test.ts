@@ -227,7 +227,7 @@ Deno.test("Sender.flush() to a disconnected client leaks nothing", async () => {
 /** Memory for the answers of a broker with one shard. */
 const ANSWERS_BYTES_MAX = 48 * MIB;
 
-Deno.test("Sender counts its part of the shard's memory for answers, and returns it when answers are sent, discarded or evicted", async () => {
+Deno.test("Sender counts its part of the memory for answers, and returns it when answers are sent, discarded or evicted", async () => {
   for (const end of ["sent", "discarded", "evicted"]) {
     using pair = await SocketPair.open();
     using file = new TestFile(MIB);
@@ -248,7 +248,7 @@ Deno.test("Sender counts its part of the shard's memory for answers, and returns
         sender.discard();
         return true;
       };
-      assert.equal(sender.append(new Uint8Array(MIB), MIB, []), false, "it was the one to go");
+      assert.equal(sender.append(new Uint8Array(MIB), MIB, []), false, "it was the one that was closed");
       shard.answers.add(-ANSWERS_BYTES_MAX);
     }
     assert.deepEqual([sender.heldBytes, slice.released], [0, 1], end);

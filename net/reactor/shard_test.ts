@@ -10,7 +10,7 @@ import { FETCH, frame, HEADER, sizePrefix, SocketPair } from "./socket_testing.t
 
 const MIB = 1024 * 1024;
 
-Deno.test("Shard.run() finishes in one turn what a flush makes possible: waiting requests, their appends, and the fetches that wait for them", async () => {
+Deno.test("Shard.run() finishes in one turn what a flush makes possible: waiting requests, their appends, awaited fetches", async () => {
   using fixture = new ShardFixture();
   const { world } = fixture;
   world.apply(topicOn([0]));
@@ -45,7 +45,7 @@ Deno.test("Shard.run() finishes in one turn what a flush makes possible: waiting
   for (let id = 0; id < requests; id++) assert.equal(view.getInt32(id * ANSWER_BYTES + 4), id);
 });
 
-Deno.test("Shard.run() lets coordinators write what a turn gathered before its answers are sent, including what flushes made possible", async () => {
+Deno.test("Shard.run() lets coordinators write what a turn and its flushes gathered before the answers are sent", async () => {
   using fixture = new ShardFixture();
   const gathered: RequestExchange[] = [];
   let count = 0;
@@ -197,7 +197,7 @@ Deno.test("Shard that is disconnected closes connections that are still transfer
   assert.equal(await last.peer.read(new Uint8Array(1)), null);
 });
 
-Deno.test("Shard closes the connection that keeps memory and moves nothing while another waits for memory, and serves the other", async () => {
+Deno.test("Shard closes a connection that keeps memory and moves nothing while another waits, and serves the other", async () => {
   using fixture = new ShardFixture();
   const { arena } = fixture.shard;
   const received: number[] = [];

@@ -48,7 +48,7 @@ async function transferToOne(fixture: ShardFixture, pair: SocketPair): Promise<C
   return transfer;
 }
 
-Deno.test("Shard transfers a client's context with its connection, and gets the memory back once the other shard has read it", async () => {
+Deno.test("Shard transfers the context with its connection, and gets the memory back once the other shard has read it", async () => {
   using fixture = new ShardFixture({ shardsCount: 2 });
   const { arena } = fixture.world.at(0);
   const pair = await fixture.connect();

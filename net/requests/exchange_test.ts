@@ -94,7 +94,7 @@ Deno.test("Pipeline.abandon() drops each waiting request once, and returns the s
   assert.equal(slice.released, 1);
   const late = new FakeSlice();
   first.respond(answer(late));
-  assert.equal(late.released, 1, "an answer nobody waits for gives its slices back");
+  assert.equal(late.released, 1, "an answer that is not awaited returns its slices");
   assert.deepEqual(connection.sent, []);
 });
 
@@ -145,7 +145,7 @@ Deno.test("Pipeline counts only the answer of a request that is answered before 
     assert.deepEqual([pipeline.isHeld, totals.heldBytes, totals.weights.heldBytes], [false, 0, 0]);
     assert.equal(totals.keptBytes > 0, hasAnswer);
     assert.equal(pipeline.heldBytes, totals.keptBytes);
-    assert.equal(connection.endedCount, 1, "what waits behind it is looked at");
+    assert.equal(connection.endedCount, 1, "the shard checks for requests that wait behind it");
     first.respond(answer());
     assert.deepEqual([pipeline.length, pipeline.heldBytes, totals.heldBytes, totals.keptBytes], [0, 0, 0, 0]);
   }

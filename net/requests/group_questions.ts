@@ -144,7 +144,7 @@ function divide<Key extends GroupApiKey, Item, Result>(
   return { denied, allowed, byShard: [...byShard] };
 }
 
-/** Asks shards, and answers when all have answered. @param finish gets the responses in the order of the calls; null as in `answerOnce()` */
+/** Asks shards, and answers when all have answered. @param finish gets responses in the order of the calls; null as in `answerOnce()` */
 function askShards<Key extends GroupApiKey>(
   { apiKey, calls }: { apiKey: Key; calls: readonly { shard: number; request: GroupRequest<Key> }[] },
   { exchange, services }: GroupAsker,

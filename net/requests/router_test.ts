@@ -264,7 +264,7 @@ Deno.test("Router.route() handles a request of many elements only when there is 
   const weight = weights.heldBytes;
   const release = fixture.handled.at(-1)?.exchange.holdMemory();
   fixture.pipeline.abandon();
-  assert.equal(weights.heldBytes, weight, "somebody works on it though its client has gone");
+  assert.equal(weights.heldBytes, weight, "work on it continues after its client has disconnected");
   release?.();
   assert.equal(weights.heldBytes, 0);
 });

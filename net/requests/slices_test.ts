@@ -64,7 +64,7 @@ Deno.test("Slices.runWaiting() continues one request after the other, and takes 
     assert.ok(turns < 100);
   }
   assert.equal(turns, Math.ceil(2 * (20 - STRETCH_MS) / turnPart.slices));
-  assert.ok(fixture.done.indexOf("a done") < fixture.done.lastIndexOf("b") - 17, "b goes on when a is done");
+  assert.ok(fixture.done.indexOf("a done") < fixture.done.lastIndexOf("b") - 17, "b continues when a is done");
   assert.deepEqual([fixture.done.at(-1), fixture.keptCount], ["b done", 0]);
 });
 

@@ -9,7 +9,7 @@ const batch = (sequence: number, change: { producerId?: number; topic?: string; 
   ...change,
 });
 
-Deno.test("RefusedBatches.isAhead() finds batches behind a refused one of the same producer and partition, until that one is stored", () => {
+Deno.test("RefusedBatches.isAhead() finds batches behind a refused one of their producer and partition, until it is stored", () => {
   const refused = new RefusedBatches();
   assert.equal(refused.isAhead(batch(17)), false, "an unknown producer may start anywhere");
   refused.onRefused(batch(17));
