@@ -251,7 +251,7 @@ export class RequestMemory {
    */
   closeStalled(nowMs: number, connections: Iterable<MemoryHolder>): void {
     if (this.waitingCount === 0) return;
-    if (this.#nextLookMs === Infinity) this.#nextLookMs = nowMs; // the pressure has just begun: note where everybody is
+    if (this.#nextLookMs === Infinity) this.#nextLookMs = nowMs; // the pressure has just begun: note what each connection has moved
     if (nowMs < this.#nextLookMs) return;
     this.#nextLookMs = nowMs + STALL_MS;
     for (const holder of connections) {

@@ -31,7 +31,7 @@ Deno.test("Shard.run() leaves requests that do not fit into a turn to later turn
   for (const [id, pair] of pairs.entries()) {
     await pair.send(concatBytes(Array.from({ length: each }, () => frame(id))));
   }
-  const stretch = 4; // a look at the clock after so many, and STRETCH_MS is over then
+  const stretch = 4; // the clock is checked after this many requests, and STRETCH_MS is over then
   const perTurn = turnPart.requests / REQUEST_MS;
   fixture.turn();
   assert.equal(served.length, perTurn, "a turn ends its part when the time is over");
