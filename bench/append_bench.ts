@@ -1,14 +1,14 @@
 /**
  * Appends through the whole log, validation and index included, by system call and by mapping: `deno bench -A
- * bench/append_bench.ts`. Bytes of an iteration over its time is the rate. The files go to BARNABAS_BENCH_DIR, or a temporary
- * directory; segments are deleted as they close, so that the disk's free blocks and the page cache are used again.
+ * bench/append_bench.ts`. The rate is the bytes of an iteration divided by its time. The files go to BARNABAS_BENCH_DIR, or a temporary
+ * directory; segments are deleted when they close, so that the disk's free blocks and the page cache are reused.
  *
- * On a two-core machine with other work: 16 KB by pwrite 12 µs at best and 16 µs on average, by mapping 5 and 21 (growing the
- * file costs what the missing system call saves), of which validation is 4 and the log itself 0.2; a read that goes on where
- * another ended 0.2 to 2 µs, one at a random offset 3 to 8 µs.
+ * On a two-core machine with other work, 16 KB take 12 µs at best and 16 µs on average by pwrite, 5 and 21 µs by mapping (the missing
+ * system call saves what growing the file costs). Of this, validation takes 4 µs and the log itself 0.2. A read that continues where
+ * another ended takes 0.2 to 2 µs, one at a random offset 3 to 8 µs.
  *
- * Take the figures only from warm memory (write and delete some GB of file first): the first write into a page of the cache
- * that was never used costs ten times as much.
+ * Measure with warm memory only (write and delete some GB of files first): the first write to a page that was never used costs ten times
+ * as much.
  */
 import { writeInt64 } from "../storage/base/int64.ts";
 import { testConfig } from "../tests/log_fixture.ts";
@@ -42,7 +42,7 @@ function dropClosedSegments(log: Log): 0 {
   return 0;
 }
 
-/** Records of 100 bytes, as many as make about `bytes`. */
+/** A batch of records of 100 bytes, of about `bytes` in all. */
 function batchOf(bytes: number): Uint8Array {
   const count = Math.max(1, Math.round((bytes - 61) / 107));
   return buildBatch(Array.from({ length: count }, () => ({ value: new Uint8Array(100).fill(120), timestamp: nowMs })));

@@ -1,14 +1,14 @@
 // deno-lint-ignore-file no-console -- the program's own words
 /**
- * Compares this broker with Apache Kafka, or with another checkout of itself, on this machine: both run side by side, memory and
- * brokers are warmed, every shape of load runs A B B A, and the figures go to the terminal and, with the machine's description, to a
- * file. Main isolate.
+ * Compares this broker with Apache Kafka, or with another checkout of itself, on this machine. Both run side by side, memory and brokers
+ * are warmed, and every shape of load runs A B B A. The figures go to the terminal and, with a description of the machine, to a file.
+ * Main isolate.
  *
  *    deno task bench:compare [--quick] [--only NAME[,NAME]] [--rounds N] [--no-gc-trace] [--list] [--output FILE]
  *                            [--scratch DIRECTORY]
  *    deno task bench:compare --against CHECKOUT [--pairs N] [--only NAME[,NAME]] ...
  *
- * How it measures, and why so: bench/README.md.
+ * bench/README.md says how it measures, and why.
  */
 import { runAgainst } from "./compare/against.ts";
 import {
@@ -98,7 +98,7 @@ async function compareWithKafka(scratch: string, options: Options): Promise<numb
     );
     results.push(result);
     for (const line of textSummary(result)) console.log(line);
-    // After each shape, so that a run that is stopped leaves what it has.
+    // Written after each shape, so that an interrupted run leaves a report.
     if (options.output !== null) await Deno.writeTextFile(options.output, markdownReport(machine, results));
   }
   if (options.output !== null) say(`written to ${options.output}`);
@@ -155,7 +155,7 @@ async function runShape(
   return { shape, contenders, baseline: runs[0], candidate: runs[1] };
 }
 
-/** Runs a shape until its first figure stops getting better. */
+/** Runs a shape until its first figure does not improve any more. */
 async function warmUp(title: string, runsMax: number, run: (index: number) => Promise<Figure[]>): Promise<void> {
   const values: number[] = [];
   while (values.length < runsMax) {
@@ -176,7 +176,7 @@ if (import.meta.main) {
     else if (options === "list") {
       for (const shape of SHAPES) console.log(`${shape.name.padEnd(22)} ${shape.title}`);
     } else code = await compare(options);
-    Deno.exit(code); // the signal listeners would keep it alive
+    Deno.exit(code); // the signal listeners keep the process alive
   } catch (error) {
     console.error(`bench:compare: ${error instanceof Error ? error.message : error}`);
     Deno.exit(1);

@@ -1,14 +1,14 @@
-// deno-lint-ignore-file no-console -- a build tool speaks to whoever runs it
+// deno-lint-ignore-file no-console -- a build tool prints
 /**
  * Makes the single binary: `deno task compile [--output FILE] [--target TARGET]`.
  *
- * `deno compile` finds what main.ts imports; the workers' modules are named here, because it does not follow
- * `new Worker(new URL(...))`, and modules that are loaded when they are needed, because deno.json says that `import()` is lazy. Native addons come from the npm cache; those of other platforms are left out. Afterwards the
- * binary's own listing is read: workers and addons have to be in it.
+ * `deno compile` finds what main.ts imports. The modules of workers are named here, because it does not follow
+ * `new Worker(new URL(...))`, and so are modules that are loaded when they are needed, because `import()` is lazy by deno.json. Native
+ * addons come from the npm cache; those of other platforms are left out. Afterwards the listing in the binary is read: workers and addons
+ * must be in it.
  *
- * The runtime that the binary is made from (denort) is downloaded once by `deno compile`. Where it cannot be, DENORT_BIN may
- * name a denort of the same version; with any other ELF file (deno itself) the whole step runs and can be checked, but the
- * result is no broker.
+ * `deno compile` downloads the runtime of the binary (denort) once. Without a network, DENORT_BIN may name a denort of the same version.
+ * With any other ELF file (such as deno itself) the whole step runs and can be tested, but the result is no broker.
  */
 import { embeddedFiles } from "./embedded_files.ts";
 
@@ -21,23 +21,23 @@ export const workerModules: readonly string[] = [
 /** Modules that are loaded when they are needed; a test compares them with the `import()` calls of the source. */
 export const lateModules: readonly string[] = ["partitions/coordinators/groups/group_coordinator.ts"];
 
-/** Native addons by the package that loads them, as their files are called up to the platform. */
+/** Native addons by the package that loads them: the names of their files up to the platform. */
 const ADDONS: readonly string[] = ["crc32.linux-", "snappy.linux-"];
 
 const root = new URL("../", import.meta.url).pathname;
 
-/** What a binary was made into. */
+/** A compiled binary. */
 export interface CompiledBinary {
   readonly path: string;
   readonly bytes: number;
-  /** Files it carries. */
+  /** The files that it contains. */
   readonly files: readonly string[];
 }
 
 /**
- * Compiles and checks.
+ * Compiles the binary and checks it.
  * @param options output file; target triple, this machine's where absent
- * @throws Error when `deno compile` fails, or the binary lacks something; the message says what
+ * @throws Error when `deno compile` fails, or the binary lacks something, which the message names
  */
 export async function compile(options: { output: string; target?: string }): Promise<CompiledBinary> {
   const args = [
@@ -61,7 +61,7 @@ export async function compile(options: { output: string; target?: string }): Pro
   return { path: options.output, bytes: bytes.length, files };
 }
 
-/** What a broker needs and the listing does not name. */
+/** Files that a broker needs and the listing does not have. */
 export function missingFrom(files: readonly string[]): string[] {
   const modules = ["main.ts", "mod.ts", ...workerModules, ...lateModules].filter((module) => !files.includes(module));
   const addons = ADDONS.filter((name) => !files.some((file) => file.includes(`/${name}`) && file.endsWith(".node")));

@@ -7,7 +7,7 @@ import { codecNames } from "../storage/records/record_batch.ts";
 
 const CONTENT_BYTES = 1 << 20;
 
-/** Fields that repeat with values that do not, from a fixed sequence. */
+/** Records with the same fields and different values, from a fixed sequence. */
 function content(): Uint8Array {
   const fields = ['{"id":', ',"user":"', '","amount":', ',"currency":"EUR"}', ',"at":'];
   let state = 1;

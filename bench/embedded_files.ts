@@ -1,9 +1,9 @@
 /**
- * Looks into a binary made by `deno compile`: which files it carries. The binary holds the listing of its virtual file system as
- * JSON ({"Dir":{"n":name,"e":[entries]}} and {"File":{"n":name}}), behind the runtime it was made from. Build tool.
+ * Lists the files in a binary made by `deno compile`. Behind the runtime, the binary has the listing of its virtual file system as
+ * JSON ({"Dir":{"n":name,"e":[entries]}} and {"File":{"n":name}}). Build tool.
  *
- * Source: seen in the output of Deno 2.9.6 (deno's `lib/standalone`, virtual_fs); a later Deno may write it differently, and then
- * nothing is found and the caller says so.
+ * Source: output of Deno 2.9.6 (deno's `lib/standalone`, virtual_fs). If a later Deno writes it differently, nothing is found, and the
+ * caller reports that.
  */
 
 type Entry =
@@ -14,9 +14,9 @@ type Entry =
 const LISTING_STARTS = ['[{"Dir":{"n":', '[{"File":{"n":'];
 
 /**
- * Paths of the files that a compiled binary carries, with slashes.
+ * Paths of the files in a compiled binary, with slashes.
  * @param bytes the binary
- * @returns the longest listing in it; empty when there is none
+ * @returns the longest listing in it; empty if there is none
  */
 export function embeddedFiles(bytes: Uint8Array): string[] {
   let longest: string[] = [];
@@ -36,7 +36,7 @@ function parseListing(text: string): string[] {
   try {
     return flatten(JSON.parse(text) as Entry[], "");
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return []; // the mark stood in some other text
+    if (error instanceof SyntaxError || error instanceof TypeError) return []; // the mark was part of some other text
     throw error;
   }
 }
@@ -55,7 +55,7 @@ function indexOf(bytes: Uint8Array, mark: Uint8Array, from: number): number {
   return -1;
 }
 
-/** @returns the place after the bracket that closes the array at `start`; -1 when it is not JSON */
+/** @returns the position after the bracket that closes the array at `start`; -1 when it is not JSON */
 function endOfArray(bytes: Uint8Array, start: number): number {
   const [QUOTE, BACKSLASH, OPEN, CLOSE] = [0x22, 0x5c, 0x5b, 0x5d];
   let depth = 0;

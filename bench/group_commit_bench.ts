@@ -1,7 +1,7 @@
 /**
- * Offset commits through a coordinator into a real log: `deno bench -A bench/group_commit_bench.ts`. The unit is one commit of one
- * partition of its group, from the decoded request to its reply; "gathered" writes after so many commits, as a turn of a
- * shard does that found them in its sockets.
+ * Offset commits through a coordinator into a real log: `deno bench -A bench/group_commit_bench.ts`. An iteration is one commit of one
+ * partition of a group, from the decoded request to the reply. "gathered" writes after several commits, as a shard does with those of a
+ * turn.
  */
 import {
   InterestTable,
@@ -86,7 +86,7 @@ Deno.bench(`loading ${LOADED_RECORDS} records and what the other benches wrote`,
     longestMs = Math.max(longestMs, performance.now() - startMs);
   }
   bench.end();
-  // deno-lint-ignore no-console -- what the others of the shard feel
+  // deno-lint-ignore no-console -- pauses that other requests of the shard notice
   console.log(`${log.logEndOffset} records; the longest slice took ${longestMs.toFixed(1)} ms`);
 });
 

@@ -1,6 +1,6 @@
 /**
- * Cost of decoding and encoding the messages of the hot path, and of what they are made of. `deno bench bench/protocol_bench.ts`.
- * "walked" decodes by walking the declaration: what the generated decoders are measured against.
+ * Cost of decoding and encoding the messages of the hot path, and their types. `deno bench bench/protocol_bench.ts`.
+ * "walked" decodes by walking the declaration, for comparison with the generated decoders.
  */
 import {
   decodeRequestHeader,
@@ -22,7 +22,7 @@ const reader = new Reader(arena);
 const writer = new Writer();
 let arenaUsed = 4096;
 
-/** Puts a request into the arena. */
+/** Copies a request into the arena. */
 function place(encode: (writer: Writer) => void): { start: number; end: number } {
   writer.reset();
   encode(writer);

@@ -1,9 +1,9 @@
 /**
- * What it costs to check produced batches (storage/records/batch_validation.ts), in shared memory as on a shard: the walk over the
+ * The cost of checking produced batches (storage/records/batch_validation.ts), in shared memory as on a shard: the walk over the
  * records, the CRC, both together. Run: deno bench -A bench/record_check_bench.ts
  *
- * Each iteration takes the batches of `TOUCHED_BYTES` of memory in turn, so that the records come from the second cache
- * level, as they do after a receive. Records per second = records per batch / time per iteration.
+ * The iterations take the batches of `TOUCHED_BYTES` of memory in turn, so that the records are in the second-level cache, as they are
+ * after a receive. Records per second = records per batch / time per iteration.
  */
 import { type BatchRules, checkProducedBatch } from "../storage/records/batch_validation.ts";
 import { crc32c } from "../storage/records/crc32c.ts";

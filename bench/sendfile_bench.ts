@@ -1,6 +1,6 @@
 /**
- * Which way a slice of a hot segment file leaves faster: `sendfile`, or `pread` into the response and `send`. One call per
- * iteration over loopback to a sink that only receives. The threshold SENDFILE_BYTES_MIN in net/reactor/sender.ts comes from here.
+ * The faster way to send a slice of a hot segment file: `sendfile`, or `pread` into the response and `send`. One call per iteration over
+ * loopback to a sink that only receives. The threshold SENDFILE_BYTES_MIN in net/reactor/sender.ts is from this benchmark.
  *
  *   deno bench -A bench/sendfile_bench.ts
  */

@@ -1,6 +1,6 @@
 /**
- * Shapes that measure what others feel while something hard goes on beside them: a consumer that reads gigabytes from the disk, a
- * producer that dirties memory faster than the disk takes it, clients that misbehave. Main isolate.
+ * Shapes that measure latencies of other clients during a heavy load: a consumer that reads gigabytes from the disk, a producer that
+ * dirties memory faster than the disk writes it, clients that misbehave. Main isolate.
  */
 import { processMemory, runOrThrow } from "../peer/processes.ts";
 import { atRate } from "./latency_shapes.ts";
@@ -11,14 +11,14 @@ import { generate, type Printed, withTopic } from "./throughput_shapes.ts";
 
 /** Records of 1 KB in the topic that is read from the disk: 8 GB. */
 const COLD_RECORDS = 8_000_000;
-/** Records of 1 KB that are written beside the latencies: 12 GB, more than the kernel lets lie dirty. */
+/** Records of 1 KB that are written during the measurement: 12 GB, more than the kernel keeps dirty. */
 const DIRTY_RECORDS = 12_000_000;
-/** Longer than a run of `atRate`, which starts a little later. */
+/** Longer than a run of `atRate`, which starts later. */
 export const BESIDE_SECONDS = 24;
 
-/** Measures latencies while a load runs; figures are called by `prefix`, "beside it" by default. */
+/** Measures latencies while a load runs; names of figures begin with `prefix`, by default "beside it". */
 type Measure = (load: () => Promise<unknown>, prefix?: string) => Promise<Figure[]>;
-/** Prepares a load, has it measured, and clears up. */
+/** Prepares a load, measures beside it, and cleans up. */
 type Adversity = (context: RunContext, measure: Measure) => Promise<Figure[]>;
 
 /** The adversity shapes of the report. */
@@ -83,9 +83,8 @@ function named(prefix: string, figures: readonly Figure[]): Figure[] {
 }
 
 /**
- * First four processes of cat(1) read the files of a topic that are not in the page cache, as a control: the broker has nothing to do
- * with it, and what the disk costs, and memory that the page cache takes for the first time, is the machine's. Then a consumer reads
- * the same from the disk.
+ * First, as a control, four processes of cat(1) read the files of a topic that are not in the page cache. The broker takes no part in
+ * that: it shows what the disk and new memory for the page cache cost on this machine. Then a consumer reads the same from the disk.
  */
 async function readCold(context: RunContext, measure: Measure): Promise<Figure[]> {
   const records = COLD_RECORDS * context.scale;
@@ -117,7 +116,7 @@ async function hostile(context: RunContext, args: readonly string[]): Promise<vo
   ]);
 }
 
-/** Writes a topic's files back and drops them from the page cache. */
+/** Writes a topic's dirty pages to the disk and drops its files from the page cache. */
 async function evict(directory: string, topic: string): Promise<void> {
   await runOrThrow("sync", []);
   await runOrThrow("find", [

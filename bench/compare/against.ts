@@ -1,8 +1,8 @@
 /**
- * This tree against another checkout of it, without Apache Kafka: whether it is no worse. Main isolate of the benchmark.
+ * Compares this tree with another checkout of it, without Apache Kafka: is it no worse? Main isolate of the benchmark.
  *
- * Both brokers of each pair of runs are new processes, warmed by as many runs, so that pairs do not share what one process was lucky
- * with (where its memory lies, what was compiled when) and both have the same history, which memory depends on. Which side goes first
+ * Both brokers of each pair of runs are new processes, each warmed by the same number of runs. So no accident of one process (where its
+ * memory lies, what was compiled when) affects several pairs, and both have the same history, on which memory depends. The first side
  * alternates: A B, B A, A B. Pairs are added until every binding figure of the shape is decided, up to a limit (verdict.ts).
  */
 import { settle } from "./machine.ts";
@@ -19,11 +19,11 @@ export interface AgainstOptions {
   readonly gcTrace: boolean;
   /** Holds the brokers' directories. */
   readonly scratch: string;
-  /** Is told about progress. */
+  /** Reports progress. */
   readonly say: (line: string) => void;
 }
 
-/** Runs before the one that counts, at half its amount: V8 has compiled what a load needs after one or two. */
+/** Runs before the one that counts, with half its amount: after one or two, V8 has compiled what a load needs. */
 const WARM_RUNS = 2;
 
 /** Runs a shape in pairs until its binding figures are decided. */

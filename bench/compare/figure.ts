@@ -7,8 +7,8 @@ export interface Figure {
   readonly value: number;
   /** Whether more is better. */
   readonly better: "higher" | "lower";
-  /** True for a rate, for CPU time by the work done, and for memory: what `--against` holds to a bound (verdict.ts). */
+  /** True for a rate, CPU time per work and memory, for which `--against` has a bound (verdict.ts). */
   readonly binding?: boolean;
-  /** True when this run offered more than the broker can carry (saturation.ts). */
+  /** True when the run offered more load than the broker can take (saturation.ts). */
   readonly saturated?: boolean;
 }

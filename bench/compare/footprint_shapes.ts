@@ -1,4 +1,4 @@
-/** Shapes that start brokers of their own: time from the start to the first acknowledged record, memory idle and after load. */
+/** Shapes that start new brokers: time from the start to the first acknowledged record, memory when idle and after load. */
 import { loadGenerator } from "../peer/install.ts";
 import { processMemory, runOrThrow, waitFor } from "../peer/processes.ts";
 import { wireBatch } from "../peer/wire_bytes.ts";
@@ -19,7 +19,7 @@ export const footprintShapes: readonly Shape[] = [
   },
 ];
 
-/** Time for what a load leaves to give back: a broker of either kind gives memory back some seconds after it needed it. */
+/** Time to release memory: either broker gives memory back some seconds after a load. */
 const QUIET_MS = 8000;
 
 async function measureFootprint(context: RunContext): Promise<Figure[]> {
@@ -27,7 +27,7 @@ async function measureFootprint(context: RunContext): Promise<Figure[]> {
   try {
     await using target = await context.target.contender.launch({ directory, gcTrace: false });
     const firstAcknowledged = await untilAcknowledged(target);
-    await new Promise((resolve) => setTimeout(resolve, 3000)); // what a start leaves to do is done by then
+    await new Promise((resolve) => setTimeout(resolve, 3000)); // work that a start leaves is done by then
     const idle = processMemory(target.pid).residentBytes;
     await loadHeavily(target, 5e9 * context.scale);
     const loaded = processMemory(target.pid);
@@ -45,7 +45,7 @@ async function measureFootprint(context: RunContext): Promise<Figure[]> {
   }
 }
 
-/** Creates a topic and appends a record as soon as the broker lets it. @returns seconds since the process was started */
+/** Creates a topic and appends a record as soon as the broker accepts it. @returns seconds since the process was started */
 async function untilAcknowledged(target: Target): Promise<number> {
   return await waitFor("a first record is acknowledged", async () => {
     using client = await WireClient.connect(target.port);

@@ -1,15 +1,15 @@
 /**
- * What the engines of both brokers say about their garbage collections, as figures of a run. Pure.
+ * Reads the garbage collection traces of both brokers' engines, as figures of a run. Pure.
  *
- * A pause is a time in which the threads that a collection belongs to do nothing else: one isolate of V8, all of a JVM. What
- * both do beside the program (concurrent marking, sweeping) is no pause and is not counted.
+ * A pause is a time in which a collection stops threads: those of one isolate of V8, or all of a JVM. Work beside the program
+ * (concurrent marking, sweeping) is no pause and is not counted.
  *
  *    [2532:0x7fb104060000]  13998 ms: Scavenge 18.0 (22.9) -> 14.1 (22.9) MB, …, 0.24 / 0.00 ms (average …
  *     pid  isolate          its age   kind                                       pause / time in callbacks
  *    [1.543s][info][gc] GC(11) Pause Remark 128M->128M(256M) 2.636ms
  *     age of the JVM           kind                          pause
  *
- * An incremental collection of V8 has also stopped its isolate for steps before: "(+ 0.2 ms in 8 steps since …, biggest step 0.2".
+ * An incremental collection of V8 has also stopped its isolate in earlier steps: "(+ 0.2 ms in 8 steps since …, biggest step 0.2".
  *
  * Source: V8's `GCTracer::Print()` (--trace-gc); the JVM's unified logging, tag `gc` (-Xlog:gc).
  */
@@ -19,7 +19,7 @@ import type { Figure } from "./figure.ts";
 export interface Pause {
   /** The isolate's address; "JVM" for the only heap of one. */
   readonly heap: string;
-  /** Old: whatever is not only about objects that were made since the last one. */
+  /** Old: it collected old objects, too, and not only those that were made since the last collection. */
   readonly generation: "young" | "old";
   /** The longest single stop. */
   readonly longestMs: number;
@@ -30,10 +30,10 @@ export interface Pause {
 const V8_LINE =
   /^\[\d+:(0x[0-9a-f]+)\]\s+\d+ ms: (.*?) [\d.]+ \([\d.]+\) -> [\d.]+ \([\d.]+\) MB,.*? ([\d.]+) \/ [\d.]+ ms (?:\(\+ ([\d.]+) ms in \d+ steps since start of marking, biggest step ([\d.]+) ms)?/;
 const JVM_LINE = /^(?:\[[^\]]*\])+ GC\(\d+\) Pause (.*) \d+[KMG]->\d+[KMG]\(\d+[KMG]\) ([\d.]+)ms$/;
-/** G1's pauses for new objects alone; the mixed ones take old regions along. */
+/** G1's pauses for new objects only; mixed pauses collect old regions, too. */
 const JVM_YOUNG = /^Young \((Normal|Concurrent Start|Prepare Mixed)\)/;
 
-/** The collections in a piece of either trace, in its order; lines about anything else are passed over. */
+/** The collections in a part of either trace, in their order; other lines are ignored. */
 export function readPauses(trace: string): Pause[] {
   return trace.split("\n").map((line) => v8Pause(line) ?? jvmPause(line)).filter((pause) => pause !== null);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Pause, pauseFigures, readPauses } from "./gc_trace.ts";
 
-/** What brokers under load have written, and what it says. */
+/** Lines that brokers under load have written, and their meaning. */
 const LINES: readonly (readonly [line: string, expected: Pause | null])[] = [
   // V8 15.0
   [
@@ -50,13 +50,13 @@ Deno.test("readPauses() reads each kind of line that V8 and the JVM write, and n
   assert.deepEqual(readPauses(LINES.map(([line]) => `${line}\n`).join("")), expected);
 });
 
-Deno.test("readPauses() counts a step of marking that was longer than the pause behind it as the longest stop", () => {
+Deno.test("readPauses() takes a step of marking as the longest stop if it was longer than the pause after it", () => {
   const line =
     "[1:0x1]  339 ms: Incremental Mark-Compact 9.7 (16.7) -> 8.1 (7.3) MB, pooled: 1.5 MB, 1.50 / 0.00 ms (+ 4.0 ms in 2 steps since start of marking, biggest step 3.5 ms, walltime since start of marking 31 ms) (average mu = 0.918, current mu = 0.918) task; ";
   assert.deepEqual(readPauses(line), [{ heap: "0x1", generation: "old", longestMs: 3.5, totalMs: 5.5 }]);
 });
 
-Deno.test("pauseFigures() gives rates, the longest pause and shares of the time, of all heaps and of the busiest", () => {
+Deno.test("pauseFigures() gives rates, the longest pause and shares of the time, for all heaps and for the busiest", () => {
   const pause = (heap: string, generation: Pause["generation"], ms: number) => ({
     ...{ heap, generation },
     ...{ longestMs: ms, totalMs: ms },
@@ -73,6 +73,6 @@ Deno.test("pauseFigures() gives rates, the longest pause and shares of the time,
   ]);
 });
 
-Deno.test("pauseFigures() of a run without collections are zeros", () => {
+Deno.test("pauseFigures() gives zeros for a run without collections", () => {
   assert(pauseFigures([], 16).every(({ value }) => value === 0));
 });

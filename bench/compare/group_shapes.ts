@@ -1,5 +1,5 @@
 /**
- * Shapes of consumer groups: many small ones, one large one, commits at a fixed rate, and what others feel beside them. Main isolate.
+ * Shapes of consumer groups: many small ones, one large one, commits at a fixed rate, and latencies of others beside them. Main isolate.
  */
 import { processMemory } from "../peer/processes.ts";
 import { beside, BESIDE_SECONDS } from "./adversity_shapes.ts";
@@ -38,9 +38,9 @@ interface RebalancePrinted {
   readonly clientCpuMs: Percentiles;
 }
 
-/** One heartbeat in three seconds, as clients do unless told otherwise. */
+/** One heartbeat in three seconds, the default of clients. */
 const HEARTBEATS_PER_MEMBER = 1 / 3;
-/** Rebalances of a run: each takes some ten milliseconds. */
+/** Rebalances of a run; each takes about ten milliseconds. */
 const ROUNDS = 20;
 
 /** The group shapes of the report. */

@@ -1,9 +1,9 @@
 /**
- * Shapes that measure how long others wait beside requests that ask for far more work than they have bytes, and beside a harmless load
- * of as many bytes as a control. Main isolate.
+ * Shapes that measure how long others wait during hostile requests, which cause far more work than they have bytes, and, as a control,
+ * during a harmless load of as many bytes. Main isolate.
  *
- * Each run has a broker of its own: what such a load leaves behind (a heap that is full, a queue of minutes) must not weigh on the
- * shapes that follow. Source: the two loads made others wait for 30 s, and ended the process, before turns and memory had limits.
+ * Each run has a new broker, so that what such a load leaves (a full heap, a queue of minutes) does not affect later shapes. Before
+ * turns and memory had limits, these two loads made others wait for 30 s and ended the process.
  */
 import { processMemory } from "../peer/processes.ts";
 import { WireClient } from "../peer/wire_client.ts";
@@ -12,7 +12,7 @@ import type { RunContext, Shape } from "./shape.ts";
 import { explainFailure, start, type Target } from "./targets.ts";
 import { generate } from "./throughput_shapes.ts";
 
-/** Waves of DescribeConfigs requests; the next wave waits until all of this one are answered. */
+/** Waves of DescribeConfigs requests; each wave waits until all of the last one are answered. */
 interface Hostility {
   readonly connections: number;
   /** How often each request names the topic: 8 bytes each time. */
@@ -36,17 +36,17 @@ interface WavesPrinted {
 
 /** New connections per second of `first-request`. */
 const ARRIVALS = 300;
-/** Topics of the honest clients, of the harmless load, and the one that hostile requests name: its name is one byte. */
+/** Topics of the honest clients, of the harmless load, and of the hostile requests, whose name is one byte. */
 const [HONEST, HARMLESS, NAMED] = ["honest", "harmless", "t"] as const;
 const ELEMENT_BYTES = 8;
-/** Names of the largest request that the broker serves (net/protocol/api.ts): one of more is not answered, and measures nothing. */
+/** Number of names in the largest request that the broker serves (net/protocol/api.ts); with more it closes the connection. */
 const REQUEST_ELEMENTS_MAX = 16_384;
 /** Honest clients: connections to partitions on every shard, and requests per second of all together. */
 const HONEST_CLIENTS = { partitions: 4, connections: 8, rate: 500 };
-/** How long a broker is warmed, and each of the three measurements takes. */
+/** Duration of the warming, and of each of the three measurements. */
 const [WARM_SECONDS, PHASE_SECONDS] = [4, 10] as const;
 
-/** The hostile shapes of the report, and what a new connection waits for. */
+/** The hostile shapes of the report, and the first request of a new connection. */
 export const hostileShapes: readonly Shape[] = [
   {
     name: "first-request",
@@ -113,7 +113,7 @@ async function measure(target: Target, hostility: Hostility, scale: number): Pro
       ...[mode, ...common, "-d", String(length)],
       ...(mode === "harmless" ? ["-t", HARMLESS, "-r", bytes] : ["-t", NAMED, "-e", String(hostility.elements)]),
     ]);
-  // Warmed by what it will answer, but for the hostile requests: those come last, for a broker may not recover from them soon.
+  // Warmed by the same requests, except the hostile ones: those come last, because a broker may not recover from them soon.
   await Promise.all([probe(target, WARM_SECONDS), waves("harmless", WARM_SECONDS)]);
   const alone = await probe(target, seconds);
   const [control, harmless] = await Promise.all([probe(target, seconds), waves("harmless", seconds)]);
@@ -130,7 +130,7 @@ async function measure(target: Target, hostility: Hostility, scale: number): Pro
   ];
 }
 
-/** The honest clients: single records of 1 KB at a fixed rate. */
+/** The honest clients, which send single records of 1 KB at a fixed rate. */
 function probe(target: Target, seconds: number): Promise<ProbePrinted> {
   const { partitions, connections, rate } = HONEST_CLIENTS;
   return generate<ProbePrinted>("probe_load", [

@@ -74,7 +74,7 @@ interface OpenLoop {
   readonly seconds: number;
 }
 
-/** Both generators leave the first fifth of the time out. */
+/** Both generators leave out the first fifth of the time. */
 const COUNTED_SHARE = 4 / 5;
 
 async function latencies(

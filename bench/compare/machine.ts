@@ -1,8 +1,8 @@
 /**
  * The machine that a comparison ran on: its description, warm memory, its latency floor. Main isolate of the benchmark.
  *
- * Why memory is warmed: on a virtual machine the first touch of a page costs up to ten times a later one, so whichever program
- * runs first pays for the other. Source: measured; see bench/README.md.
+ * Memory is warmed because on a virtual machine the first access to a page costs up to ten times a later one, so the program that runs
+ * first would pay for the other. Source: measured; see bench/README.md.
  */
 import { KAFKA_VERSION, loadGenerator } from "../peer/install.ts";
 import { run, runOrThrow } from "../peer/processes.ts";
@@ -10,10 +10,10 @@ import { THIS_TREE } from "./targets.ts";
 
 const GIBIBYTE = 1 << 30;
 
-/** What the head of a report says: names and values. */
+/** The head of a report: names and values. */
 export type Description = readonly (readonly [name: string, value: string])[];
 
-/** Describes machine, this tree and the versions of what it runs on. */
+/** Describes the machine, this tree and the versions of the software that it runs on. */
 export async function describeMachine(scratch: string): Promise<Description> {
   const model = /^model name\s*:\s*(.*)$/m.exec(await Deno.readTextFile("/proc/cpuinfo"))?.[1] ?? Deno.build.arch;
   return [
@@ -27,7 +27,7 @@ export async function describeMachine(scratch: string): Promise<Description> {
   ];
 }
 
-/** Describes Apache Kafka and what it runs on. */
+/** Describes Apache Kafka and its JVM. */
 export async function describeKafka(): Promise<Description> {
   const java = (await run("java", ["-version"])).stderr.split("\n")[0] ?? "";
   return [["Apache Kafka", `${KAFKA_VERSION}, ${java.replaceAll('"', "")}, heap 1 GiB`]];
@@ -51,10 +51,10 @@ function memoryInfo(name: string): number {
 const WARM_RATE = 2.5e9;
 
 /**
- * Touches memory by writing files and removing them, until a fresh 1 GiB file is written fast.
+ * Warms memory by writing and removing files, until a new 1 GiB file is written fast.
  * @param scratch where the brokers' directories will be
- * @param say is told about progress
- * @returns the rate of the last file in bytes per second; below `WARM_RATE` the figures are not to be trusted
+ * @param say reports progress
+ * @returns the rate of the last file in bytes per second; below `WARM_RATE` the figures cannot be trusted
  */
 export async function warmMemory(scratch: string, say: (line: string) => void): Promise<number> {
   const gibibytes = Math.max(2, Math.min(12, Math.floor(memoryInfo("MemAvailable") / 2 / GIBIBYTE)));
@@ -84,7 +84,7 @@ function writeFiles(scratch: string, count: number): number {
   return count * GIBIBYTE / seconds;
 }
 
-/** Waits (at most 20 s) until little is left to be written to the disk, so that one run does not pay for the one before. */
+/** Waits (at most 20 s) until little is left to write to the disk, so that a run does not pay for the one before. */
 export async function settle(): Promise<void> {
   for (let waited = 0; waited < 20_000; waited += 200) {
     if (memoryInfo("Dirty") + memoryInfo("Writeback") < 200e6) return;
@@ -92,7 +92,7 @@ export async function settle(): Promise<void> {
   }
 }
 
-/** p50 of 100 bytes to another process and back over loopback, in milliseconds: what no broker can be below. */
+/** p50 of 100 bytes to another process and back over loopback, in milliseconds: the lower bound for every broker. */
 export async function latencyFloorMs(): Promise<number> {
   const printed = JSON.parse(await runOrThrow(loadGenerator("wire_load"), ["floor", "-c", "20000"]));
   return printed.ackMs.p50;

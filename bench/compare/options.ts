@@ -2,7 +2,7 @@
 import type { Shape } from "./shape.ts";
 import { PAIRS_MAX, PAIRS_MIN } from "./verdict.ts";
 
-/** For --help. */
+/** The text of --help. */
 export const USAGE = `Usage: deno task bench:compare [flags]
   --quick             a short run of a few shapes, to see that everything works: its figures mean little
   --only NAME,NAME    these shapes only
@@ -16,7 +16,7 @@ export const USAGE = `Usage: deno task bench:compare [flags]
   --scratch DIRECTORY data directories of the brokers (default: a temporary one); needs 20 GB
 `;
 
-/** Shapes that --against runs unless --only names others: what a change to the broker's hot paths would show in. */
+/** Shapes that --against runs unless --only names others: they show changes to the broker's hot paths. */
 export const AGAINST_SHAPES: readonly string[] = [
   "produce-100x1000",
   "produce-100x160",
@@ -26,19 +26,19 @@ export const AGAINST_SHAPES: readonly string[] = [
   "footprint",
 ];
 
-/** Full amounts are divided by ten in a quick run. */
+/** A quick run divides amounts by ten. */
 const QUICK_SCALE = 0.1;
 
-/** What the flags ask for. */
+/** The options. */
 export interface Options {
   readonly shapes: readonly Shape[];
-  /** A B B A that many times; not with `against`. */
+  /** How often A B B A runs; not with `against`. */
   readonly rounds: number;
   /** Multiplies amounts and lengths. */
   readonly scale: number;
   /** The other checkout's directory; null: the other side is Apache Kafka. */
   readonly against: string | null;
-  /** Pairs of runs at most; with `against`. */
+  /** Most pairs of runs; with `against`. */
   readonly pairsMax: number;
   readonly gcTrace: boolean;
   /** File of the report; null: none is written. */
@@ -46,7 +46,7 @@ export interface Options {
   readonly scratch: string | null;
 }
 
-/** Flags as they are written: by name, with their values. */
+/** Values of flags by name. */
 interface Flags {
   readonly words: Readonly<Record<string, string>>;
   readonly switches: ReadonlySet<string>;
@@ -58,7 +58,7 @@ const WORDS = ["--only", "--rounds", "--against", "--pairs", "--output", "--scra
 /**
  * Reads the flags.
  * @param args of the command line
- * @param all the shapes that there are
+ * @param all names of all shapes
  * @param defaultOutput file of the report of a whole comparison with Apache Kafka
  * @throws Error with a sentence for people when a flag is wrong
  */

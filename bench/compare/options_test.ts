@@ -24,7 +24,7 @@ Deno.test("parseOptions() takes every shape, writes the report and compares with
   });
 });
 
-Deno.test("parseOptions() writes no report of a part of the shapes unless it is told where", () => {
+Deno.test("parseOptions() writes no report about a part of the shapes unless --output names a file", () => {
   assert.deepEqual(namesOf(optionsOf("--quick")), ["fast"]);
   assert.deepEqual([optionsOf("--quick").output, optionsOf("--only", "slow").output], [null, null]);
   assert.equal(optionsOf("--only=slow", "--output=/here=there").output, "/here=there");
@@ -32,14 +32,14 @@ Deno.test("parseOptions() writes no report of a part of the shapes unless it is 
   assert.deepEqual([optionsOf("--quick").scale, optionsOf("--quick").rounds], [0.1, 1]);
 });
 
-Deno.test("parseOptions() of --against takes its own shapes, or those that are named, and pairs instead of rounds", () => {
+Deno.test("parseOptions() with --against takes its default shapes or the named ones, and pairs instead of rounds", () => {
   const options = optionsOf("--against", "../before");
   assert.deepEqual([options.against, options.output, namesOf(options)], ["../before", null, AGAINST_SHAPES]);
   assert.deepEqual(namesOf(optionsOf("--against", "x", "--only", "slow")), ["slow"]);
   assert.equal(optionsOf("--against", "x", "--pairs", "4").pairsMax, 4);
 });
 
-Deno.test("AGAINST_SHAPES are shapes that there are", () => {
+Deno.test("AGAINST_SHAPES are existing shapes", () => {
   assert.deepEqual(AGAINST_SHAPES.filter((name) => !SHAPES.some((shape) => shape.name === name)), []);
 });
 

@@ -1,4 +1,4 @@
-/** A comparison as text: a table per shape, ratios per pair of runs that ran next to each other. Pure. */
+/** A comparison as text: a table for each shape, with the ratios of each pair of neighbouring runs. Pure. */
 import type { Description } from "./machine.ts";
 import { saturationNote } from "./saturation.ts";
 import type { Figure } from "./figure.ts";
@@ -49,7 +49,7 @@ function sectionHead({ shape, candidate }: ShapeResult): string[] {
   return [`## ${shape.title}`, "", `\`--only ${shape.name}\`, ${candidate.length} pairs of runs`, ""];
 }
 
-/** A sentence for each side that could not carry what the shape offered. */
+/** A sentence for each side that could not take the load that the shape offered. */
 function saturationNotes({ contenders, baseline, candidate }: ShapeResult): string[] {
   return [saturationNote(contenders[0].title, baseline), saturationNote(contenders[1].title, candidate)]
     .filter((note) => note !== null);
@@ -66,7 +66,7 @@ function rowsOf({ baseline, candidate }: ShapeResult): Row[] {
   }));
 }
 
-/** Lines for the terminal: one per row, and what has to be said about them. */
+/** Lines for the terminal: one per row, and notes about them. */
 export function textSummary(result: ShapeResult): string[] {
   return [
     textHead(result, "ratio"),

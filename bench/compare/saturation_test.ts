@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { saturationNote, takenFigure } from "./saturation.ts";
 
-Deno.test("takenFigure() calls a broker saturated that falls behind, or that lets half of the requests wait", () => {
+Deno.test("takenFigure() calls a broker saturated if it falls behind, or half of the requests wait", () => {
   const carried = takenFigure({ rate: 1000, takenRate: 1001, p50Ms: 0.2 });
   assert.deepEqual([carried.value, carried.saturated], [100, false]);
   const behind = takenFigure({ rate: 1000, takenRate: 970, p50Ms: 0.2 });

@@ -1,16 +1,16 @@
-/** What a shape of load is to the benchmark. Types only. */
+/** Shapes of load, as the benchmark sees them. Types only. */
 import type { Figure } from "./figure.ts";
 import type { Contender, Target } from "./targets.ts";
 
-/** What a run gets. */
+/** Input of a run. */
 export interface RunContext {
   /** The long-running broker of this side. */
   readonly target: Target;
-  /** For shapes that start brokers of their own. */
+  /** For shapes that start new brokers. */
   readonly scratch: string;
   /** Multiplies amounts and lengths: 1 in a full run. */
   readonly scale: number;
-  /** Different in each run: for names of topics. */
+  /** Different in each run, for names of topics. */
   readonly id: string;
 }
 
@@ -22,7 +22,7 @@ export interface Shape {
   readonly title: string;
   /** Part of a --quick run. */
   readonly quick: boolean;
-  /** Runs that do not count, at most; 0 for one that starts brokers of its own, few for one that takes long to set up. */
+  /** Most runs that do not count: 0 for a shape that starts new brokers, few for one that takes long to set up. */
   readonly warmRunsMax: number;
   run(context: RunContext): Promise<Figure[]>;
 }
@@ -30,7 +30,7 @@ export interface Shape {
 /** The two brokers of a comparison: ratios are the second's figures by the first's. */
 export type Contenders = readonly [baseline: Contender, candidate: Contender];
 
-/** All runs of a shape, in pairs that ran next to each other. */
+/** All runs of a shape, in pairs of neighbouring runs. */
 export interface ShapeResult {
   readonly shape: Shape;
   readonly contenders: Contenders;

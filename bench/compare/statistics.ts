@@ -1,4 +1,4 @@
-/** Medians, and how far they can be trusted: of few runs, on a machine whose noise has no known shape. Pure. */
+/** Medians of few runs and their confidence intervals, for noise of unknown distribution. Pure. */
 
 /** A range of values; both ends belong to it. */
 export interface Interval {
@@ -6,7 +6,7 @@ export interface Interval {
   readonly high: number;
 }
 
-/** The middle value, or the mean of the two in the middle; NaN of none. */
+/** The middle value, or the mean of the two in the middle; NaN without values. */
 export function median(values: readonly number[]): number {
   if (values.length === 0) return NaN;
   const sorted = values.toSorted((a, b) => a - b);
@@ -15,15 +15,15 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Where the median lies of what the values are samples of: from the k-th lowest to the k-th highest value, with the largest k that
- * gives the confidence. It asks nothing of the noise but that samples are independent: a sample is below the median as often as above.
- * @param confidence how often the median is in such an interval, 0 to 1
+ * The interval of the true median: from the k-th lowest to the k-th highest value, with the largest k that gives the confidence (sign
+ * test). It requires independent samples and nothing else: a sample is below the median as often as above.
+ * @param confidence probability that the median is in the interval, 0 to 1
  * @returns null when there are too few values for that confidence
  */
 export function medianInterval(values: readonly number[], confidence: number): Interval | null {
   const sorted = values.toSorted((a, b) => a - b);
   const count = sorted.length;
-  // Chance that fewer than k of the samples are below the median: it is then left of the interval, and as often right of it.
+  // Probability that fewer than k samples are below the median, which is then left of the interval; right of it is as likely.
   let outside = 0.5 ** count;
   let k = 0;
   for (let ways = 1; k < count >> 1 && 1 - 2 * outside >= confidence; k++) {

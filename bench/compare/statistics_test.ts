@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { median, medianInterval } from "./statistics.ts";
 
-Deno.test("median() is the middle value, the mean of two in the middle, NaN of none", () => {
+Deno.test("median() is the middle value, the mean of the two in the middle, or NaN without values", () => {
   assert.equal(median([3, 1, 2]), 2);
   assert.equal(median([4, 1, 3, 2]), 2.5);
   assert.equal(median([7]), 7);
   assert(Number.isNaN(median([])));
 });
 
-Deno.test("medianInterval() has the ranks of the sign test, and needs enough values", () => {
+Deno.test("medianInterval() has the ranks of the sign test and needs enough values", () => {
   const ranks = (count: number, confidence: number) =>
     medianInterval(Array.from({ length: count }, (_, i) => count - i), confidence);
   // Of 2^6 ways to be above or below, 2 have all six on one side: 96.9 %. Of 2^9, 2 have nine and 18 eight: 96.1 %. And so on.
@@ -23,7 +23,7 @@ Deno.test("medianInterval() has the ranks of the sign test, and needs enough val
   for (const count of [0, 1, 2]) assert.equal(ranks(count, 0.85), null);
 });
 
-Deno.test("medianInterval() holds the median about as often as it says, whatever the noise is like", () => {
+Deno.test("medianInterval() contains the median about as often as it says, for any noise", () => {
   const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
   let state = seed;
   const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;

@@ -1,6 +1,6 @@
 /**
- * The brokers that are compared, as processes: Apache Kafka, this one, and this one as another checkout has it, each with its
- * defaults but for what all are told alike. Main isolate of the benchmark.
+ * The compared brokers as processes: Apache Kafka, this one, and that of another checkout. All have their defaults and the same few
+ * settings of the benchmark. Main isolate of the benchmark.
  */
 import { type ApacheKafka, launchApacheKafka } from "../peer/apache_kafka.ts";
 import { type Pause, readPauses } from "./gc_trace.ts";
@@ -9,7 +9,7 @@ import { waitForBroker } from "../peer/wire_client.ts";
 
 /** A broker that takes part in a comparison. */
 export interface Contender {
-  /** Names its directories. */
+  /** Name of its directories. */
   readonly name: string;
   /** For people and tables. */
   readonly title: string;
@@ -20,14 +20,14 @@ export interface Contender {
 /** A running broker. */
 export interface Target extends AsyncDisposable {
   readonly contender: Contender;
-  /** Holds its data and what it has written. */
+  /** Holds its data and its output. */
   readonly directory: string;
   readonly port: number;
   readonly pid: number;
   readonly process: RunningProcess;
   /** `performance.now()` just before its process was started. */
   readonly launchedAtMs: number;
-  /** Where its engine writes a line for each of its collections, at once; null: it writes none. */
+  /** File to which its engine writes a line at each collection; null: none. */
   readonly gcTraceFile: string | null;
 }
 
@@ -38,7 +38,7 @@ export interface LaunchOptions {
   readonly gcTrace: boolean;
 }
 
-/** Told to all: topics of a finished run must not occupy the disk for a minute. */
+/** Settings of all brokers: topics of a finished run must not occupy the disk for a minute. */
 const SHARED_PROPERTIES = { "log.segment.delete.delay.ms": "1000" };
 
 /** Apache Kafka in the version of bench/peer/install.ts. */
@@ -103,13 +103,13 @@ async function launchBarnabas(contender: Contender, mainProgram: string, options
   return targetOf({ contender, directory, port, process, launchedAtMs, gcTraceFile });
 }
 
-/** Makes a broker's directory. @returns where its engine is to write its trace */
+/** Makes a broker's directory. @returns the file for the trace of its engine */
 async function prepare(directory: string, gcTrace: boolean): Promise<string | null> {
   await Deno.mkdir(directory, { recursive: true });
   return gcTrace ? `${directory}/gc.txt` : null;
 }
 
-/** V8 writes its trace to C's standard output, which keeps it back until 4 KiB are there unless told to go line by line. */
+/** V8 writes its trace to C's standard output, which collects 4 KiB unless it is set to write line by line. */
 function tracedDeno(): [string, ...string[]] {
   return ["stdbuf", "-oL", Deno.execPath(), "run", "-A", "--v8-flags=--trace-gc"];
 }
@@ -120,7 +120,7 @@ function targetOf(target: Omit<Target, "pid" | typeof Symbol.asyncDispose>): Tar
 }
 
 /**
- * Tells a broker that has died as that, not as the refused connection that showed it.
+ * Reports that a broker has died, instead of the refused connection that followed.
  * @param error what a run has failed with
  * @throws Error always: `error` itself when all brokers still run
  */
@@ -131,14 +131,14 @@ export function explainFailure(error: unknown, targets: readonly Target[]): neve
   throw new Error(`Cannot go on: ${contender.title} has ended by itself:\n${process.outputTail()}`, { cause: error });
 }
 
-/** CPU seconds of a target while something runs; a load generator that is told the process (-P) measures it finer. */
+/** CPU seconds of a target while something runs. A load generator that knows the process (-P) measures them finer. */
 export async function withUsage<T>(target: Target, body: () => Promise<T>): Promise<{ value: T; cpuSeconds: number }> {
   const before = processCpuSeconds(target.pid);
   const value = await body();
   return { value, cpuSeconds: processCpuSeconds(target.pid) - before };
 }
 
-/** How often the length of a trace is noted: how exactly the lines of a stretch of time are known. */
+/** How often the length of a trace is noted, which is the resolution of the times of its lines. */
 const TRACE_GLANCE_MS = 50;
 
 /** Moments of the wall clock, in milliseconds since 1970. */
@@ -149,7 +149,7 @@ export interface Stretch {
 
 /**
  * The garbage collections of a target while something runs.
- * @param body says at its end which part of the time counts
+ * @param body returns which part of the time counts
  * @returns the pauses within that part and its length; null when the target writes no trace
  */
 export async function withPauses<T extends { readonly countedMs: Stretch }>(
@@ -157,7 +157,7 @@ export async function withPauses<T extends { readonly countedMs: Stretch }>(
   body: () => Promise<T>,
 ): Promise<{ value: T; collected: { pauses: Pause[]; seconds: number } | null }> {
   if (gcTraceFile === null) return { value: await body(), collected: null };
-  // The lines of V8 tell the age of their isolate, which is no time that others know: their place in the file tells when.
+  // Lines of V8 have the age of their isolate, which is no wall-clock time. Their position in the file says when they were written.
   const glances: { atMs: number; bytes: number }[] = [];
   const glance = () => void glances.push({ atMs: Date.now(), bytes: Deno.statSync(gcTraceFile).size });
   const timer = setInterval(glance, TRACE_GLANCE_MS);

@@ -70,7 +70,7 @@ async function wireRun(
   const printed = await generate<WirePrinted>("wire_load", [
     ...[mode, "-b", String(port), "-t", topic, "-p", String(wire.partitions), "-P", String(pid)],
     ...["-n", String(wire.connections), "-s", String(wire.recordBytes), "-r", String(wire.recordsPerBatch)],
-    // Whole batches, so that the fetch finds as many records as it asks for.
+    // Whole batches, so that the fetch finds as many records as it requests.
     ...["-c", String(Math.floor(wire.records * context.scale / wire.recordsPerBatch) * wire.recordsPerBatch)],
   ]);
   return [
@@ -110,7 +110,7 @@ function clientShape(name: string, quick: boolean, client: { recordBytes: number
   };
 }
 
-/** The same load twice, narrow and wide: what breadth costs. */
+/** The same load twice, narrow and wide: what many partitions or connections cost. */
 function spreadShape(name: string, title: string, ends: readonly [Partial<WireLoad>, Partial<WireLoad>]): Shape {
   const base = load(1024, 16, 4, 1e6);
   return {
@@ -125,7 +125,7 @@ function spreadShape(name: string, title: string, ends: readonly [Partial<WireLo
         const wire = { ...base, ...end };
         const label = index === 0 ? "narrow" : "wide";
         const found = await withTopic(context, wire.partitions, async (topic) => {
-          // The first append to a partition opens its files: that is not what breadth costs in the long run.
+          // The first append to a partition opens its files, which is no lasting cost.
           await wireRun(context, topic, "produce", { ...wire, records: wire.partitions * 4 * wire.recordsPerBatch });
           return await wireRun(context, topic, "produce", wire);
         });

@@ -1,8 +1,8 @@
 /**
- * "No worse than before": whether a figure of one tree is within a bound of the other's, by pairs of runs next to each other. Pure.
+ * Decides "no worse than before": whether a figure of one tree is within a bound of the other tree's, by pairs of neighbouring runs. Pure.
  *
- * What is judged is the median of the pairs' ratios. The bound is small and a run's noise is not, so a median alone says little: a
- * figure is within the bound, or beyond it, only when the whole interval that the true median lies in is.
+ * The median of the pairs' ratios is judged. The bound is small and the noise of a run is not, so the median alone says little: a figure
+ * is within the bound, or beyond it, only if the whole confidence interval of the median is.
  */
 import type { Figure } from "./figure.ts";
 import type { ShapeResult } from "./shape.ts";
@@ -12,14 +12,14 @@ import { type Interval, median, medianInterval } from "./statistics.ts";
 export const BOUND = 1.03;
 /** Pairs of runs before anything is judged. */
 export const PAIRS_MIN = 4;
-/** Pairs of runs after which a figure that is still open counts as undecided; --pairs sets another limit. */
+/** Pairs of runs after which an open figure is undecided; --pairs sets another limit. */
 export const PAIRS_MAX = 16;
-/** How sure "within" must be: lowest and highest of four pairs. */
+/** Confidence of "within": the interval from the lowest to the highest of four pairs. */
 const CONFIDENCE_WITHIN = 0.85;
-/** How sure "broken" must be: more, because a shape has some eight figures and is judged after each pair. Takes eight pairs. */
+/** Confidence of "broken": higher, because a shape has about eight figures and is judged after each pair. It takes eight pairs. */
 const CONFIDENCE_BROKEN = 0.99;
 
-/** What is known about a figure: reported is one that binds nothing. */
+/** The verdict about a figure; "reported" is one without a bound. */
 export type Verdict = "within" | "broken" | "undecided" | "reported";
 
 /** A figure of all pairs of runs. */
@@ -30,7 +30,7 @@ export interface Judged {
   readonly candidate: readonly number[];
   /** Median of the pairs' ratios, candidate by baseline. */
   readonly ratio: number;
-  /** Where the true median of the ratios lies; null when there are too few pairs. */
+  /** Confidence interval of the median; null when there are too few pairs. */
   readonly interval: Interval | null;
   readonly verdict: Verdict;
 }
@@ -64,7 +64,7 @@ export function isDecided(judged: readonly Judged[]): boolean {
   return judged.every(({ verdict }) => verdict !== "undecided");
 }
 
-/** Exit code of a comparison: 0 all within the bound; 1 a bound is broken; 2 none is, but something is undecided. */
+/** Exit code of a comparison: 0 all are within the bound, 1 a bound is broken, 2 none is broken but some are undecided. */
 export function exitCodeOf(judged: readonly Judged[]): 0 | 1 | 2 {
   if (judged.some(({ verdict }) => verdict === "broken")) return 1;
   return isDecided(judged) ? 0 : 2;

@@ -11,7 +11,7 @@ function judged(ratios: readonly number[], figure: Partial<Figure> = {}): Judged
 
 const times = (count: number, ratio: number) => Array<number>(count).fill(ratio);
 
-Deno.test("judge() says within for equal trees, after four pairs and not before", () => {
+Deno.test('judge() says "within" for equal trees after four pairs, not before', () => {
   assert.equal(judged([1.01, 0.99, 1]).verdict, "undecided");
   const row = judged([1.01, 0.99, 1, 0.98]);
   assert.equal(row.verdict, "within");
@@ -19,7 +19,7 @@ Deno.test("judge() says within for equal trees, after four pairs and not before"
   assert.deepEqual(row.interval, { low: 0.98, high: 1.01 });
 });
 
-Deno.test("judge() holds to the bound on the worse side only, whichever that is", () => {
+Deno.test("judge() has a bound on the worse side only, whether more or less is better", () => {
   assert.equal(judged(times(4, 2)).verdict, "within");
   assert.equal(judged(times(4, 0.5), { better: "lower" }).verdict, "within");
   assert.equal(judged(times(4, 1.029), { better: "lower" }).verdict, "within");
@@ -27,26 +27,26 @@ Deno.test("judge() holds to the bound on the worse side only, whichever that is"
   assert.equal(judged(times(8, 1 / 1.031)).verdict, "broken");
 });
 
-Deno.test("judge() says broken after enough pairs only: a rare verdict between equal trees, however noisy", () => {
+Deno.test('judge() says "broken" after enough pairs only, and rarely for equal trees, however noisy', () => {
   assert.equal(judged(times(7, 0.9)).verdict, "undecided");
   assert.equal(judged(times(8, 0.9)).verdict, "broken");
   assert.equal(judged([...times(7, 0.9), 1]).verdict, "undecided", "one of eight pairs speaks against it");
   assert.equal(judged([...times(14, 0.9), 1, 1]).verdict, "broken");
 });
 
-Deno.test("judge() leaves a figure undecided that is noisier than the bound", () => {
+Deno.test("judge() leaves a figure undecided if it is noisier than the bound", () => {
   assert.equal(judged([0.9, 1.1, 0.95, 1.05]).verdict, "undecided");
   assert.equal(judged(Array.from({ length: PAIRS_MAX }, (_, i) => i % 2 === 0 ? 0.9 : 1.1)).verdict, "undecided");
   assert.equal(judged([1, 1, 1, 1, 1, 0.9, 1]).verdict, "within", "one outlier of seven does not hinder");
 });
 
-Deno.test("judge() reports a figure that binds nothing, and cannot judge what is missing or zero", () => {
+Deno.test("judge() reports a figure without a bound, and judges no missing value or zero", () => {
   assert.equal(judged(times(8, 5), { binding: undefined, better: "lower" }).verdict, "reported");
   assert.equal(judged([1, 1, NaN, 1]).verdict, "undecided");
   assert.equal(judged([1, 1, 0, 1]).verdict, "undecided");
 });
 
-Deno.test("exitCodeOf() is 1 for a broken bound, 2 when only something is open", () => {
+Deno.test("exitCodeOf() is 1 if a bound is broken, 2 if something is only undecided", () => {
   const rows = (...verdicts: Verdict[]) => verdicts.map((verdict) => ({ ...judged([1]), verdict }));
   assert.equal(exitCodeOf(rows("within", "reported")), 0);
   assert.equal(exitCodeOf(rows("within", "undecided", "broken")), 1);

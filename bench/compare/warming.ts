@@ -1,14 +1,14 @@
-/** When a broker counts as warm: a virtual machine compiles what it sees often, so the first runs of a load are slower. Pure. */
+/** Decides when a broker is warm: JVM and V8 compile hot code, so the first runs of a load are slower. Pure. */
 
-/** A run is quiet when it gains less than this on the best run before it. */
+/** A run is quiet if it is less than this better than the best run before it. */
 const WARM_GAIN = 1.05;
-/** Quiet runs in a row that end the warming: one may be quiet by chance, because it, or the one before, was a noisy one. */
+/** Quiet runs in a row that end the warming. One alone may be quiet because it, or the run before, was noisy. */
 const QUIET_RUNS = 2;
-/** Runs of a load before a broker can count as warm. */
+/** Fewest runs of a load before a broker is warm. */
 export const WARM_RUNS_MIN = 4;
 
 /**
- * True when more runs of a load will gain little.
+ * True when further runs of a load will improve little.
  * @param values the first figure of each run, in their order
  * @param better whether more is better
  */

@@ -9,15 +9,15 @@ import { waitForBroker } from "./wire_client.ts";
 
 /** How to run Apache Kafka. */
 export interface ApacheKafkaOptions {
-  /** Holds its properties, output and data; one that was used before goes on. */
+  /** Holds its properties, output and data; if it was used before, its data is served. */
   readonly directory: string;
   /** 0 or absent: a free one. */
   readonly port?: number;
   /** Additions to server.properties. */
   readonly properties?: Readonly<Record<string, string>>;
-  /** Heap of the JVM; Apache Kafka's own default is 1 GiB, fixed. */
+  /** Heap of the JVM; Apache Kafka's default is a fixed 1 GiB. */
   readonly heap?: string;
-  /** Where the JVM writes a line for each of its collections; none: it writes none. */
+  /** File to which the JVM writes a line at each collection; absent: none. */
   readonly gcTraceFile?: string;
 }
 
@@ -70,7 +70,7 @@ export async function startApacheKafka(options: ApacheKafkaOptions): Promise<Apa
   return kafka;
 }
 
-/** Starts Apache Kafka without waiting for it to answer: what a measurement of the start needs. */
+/** Starts Apache Kafka without waiting for its first answer, for measurements of the start. */
 export async function launchApacheKafka(options: ApacheKafkaOptions): Promise<ApacheKafka> {
   if (!kafkaInstalled()) await installKafka();
   const { directory } = options;
@@ -124,10 +124,10 @@ async function formatOnce(directory: string, properties: string): Promise<void> 
   }
 }
 
-/** A cluster id as Kafka makes them: 16 bytes in base64url without padding, no leading dash. */
+/** A cluster id as Kafka makes it: 16 bytes in base64url without padding and leading dash. */
 function randomClusterId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[0]! &= 0x7f; // the first letter is then never "-", which the tool would take for a flag
+  bytes[0]! &= 0x7f; // so that the first letter is not "-", which the tool would take for a flag
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 

@@ -1,16 +1,16 @@
-// Members of classic consumer groups: what a coordinator does all day, and what it does when everybody comes at once.
+// Members of classic consumer groups: the usual work of a coordinator, and a rebalance of many members.
 //
 //   group_load steady    -b PORT -t TOPIC -g PREFIX -n GROUPS [-j JOINS_PER_SECOND] [-f COMMITS_PER_SECOND]
 //                        [-h HEARTBEATS_PER_SECOND] [-d SECONDS] [-P BROKER_PID]
 //   group_load rebalance -b PORT -t TOPIC -g PREFIX -n MEMBERS -r ROUNDS [-P BROKER_PID]
 //
 // steady: GROUPS groups of one member, each with a connection of its own. They join (as clients do: for an id, then with it),
-// synchronise, then commit and beat in turn at the rates given, each commit one offset of partition 0 of TOPIC. Open loop:
+// synchronise, then commit and send heartbeats in turn at the given rates, each commit one offset of partition 0 of TOPIC. Open loop:
 // latencies count from the moment a request was due, so a broker that stalls does not hide its own tail. The first fifth of the
 // time is not counted.
 //
-// rebalance: one group. Its leader joins again, which makes all others do so: they are sent JoinGroup at once, and every member
-// sends SyncGroup as soon as its JoinGroup is answered. Counted is from the last JoinGroup sent to the last SyncGroup answered.
+// rebalance: one group. Its leader joins again, and so must all others: they send JoinGroup at once, and every member sends SyncGroup
+// as soon as its JoinGroup is answered. The time counts from the last JoinGroup sent to the last SyncGroup answered.
 //
 // Prints one line of JSON. With -P the broker's CPU seconds of the counted part are in it.
 //
@@ -59,10 +59,10 @@ static void on_steady(struct member *member, struct asked asked, const uint8_t *
   }
 }
 
-// Requests between two looks for answers, also when the program is behind.
+// Most requests between two looks for answers, also when the program is late.
 enum { BURST = 64 };
 
-// Sends what is due of a kind of request; returns when to go on.
+// Sends the due requests of a kind; returns when the next one is due.
 static double send_due(double from, double rate, long *sent, long total, void (*send_one)(struct member *, long, double)) {
   static long turn;
   for (int burst = 0; *sent < total; burst++) {
@@ -158,7 +158,7 @@ static void await(const long *count, long wanted, const char *what) {
   }
 }
 
-// A request on a connection of its own; the answer's body is in `answer`.
+// Sends a request on a new connection; the answer's body is in `answer`.
 static size_t call(int fd, const uint8_t *frame, size_t bytes, uint8_t *answer, size_t size) {
   uint8_t head[8];
   send_all(fd, frame, bytes);
@@ -169,7 +169,7 @@ static size_t call(int fd, const uint8_t *frame, size_t bytes, uint8_t *answer, 
   return length;
 }
 
-// Error code of a group, and how many members it has.
+// Error code of a group and the number of its members.
 static int describe(int fd, const char *group, int *count) {
   static uint8_t answer[16 << 20];
   uint8_t frame[FRAME_BYTES_MAX];
@@ -180,7 +180,7 @@ static int describe(int fd, const char *group, int *count) {
   return get16(found);
 }
 
-// Waits until the coordinators of all groups are at work.
+// Waits until the coordinators of all groups serve.
 static void await_coordinators(int fd) {
   uint8_t frame[FRAME_BYTES_MAX], answer[FRAME_BYTES_MAX];
   double give_up = now_seconds() + 60;
@@ -200,7 +200,7 @@ static void await_coordinators(int fd) {
   }
 }
 
-// Makes a group of all members, the first of which leads, by a rebalance like those that are counted.
+// Makes a group of all members by a rebalance like the counted ones; the first member leads.
 static void assemble(int control) {
   for (int i = 0; i < options.members; i++) join(&members[i], now_seconds());
   await(&joined_members, options.members, "members have an id");
@@ -253,7 +253,7 @@ static void on_leave(struct member *member, struct asked asked, const uint8_t *b
   if (asked.key == LEAVE_GROUP) stable_members--;
 }
 
-// So that no run pays for members of the one before that expire.
+// Members leave, so that no run pays for expiring members of the run before.
 static void leave_all(void) {
   stable_members = options.members;
   for (int i = 0; i < options.members; i++) leave(&members[i]);

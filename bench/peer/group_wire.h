@@ -1,5 +1,4 @@
-// Members of classic consumer groups as a load generator needs them: their requests, a queue of what is asked, their answers as
-// they come. Header only.
+// Members of classic consumer groups for load generators: their requests, a queue of unanswered ones, and their answers. Header only.
 
 #ifndef GROUP_WIRE_H
 #define GROUP_WIRE_H
@@ -9,7 +8,7 @@
 
 #include "wire.h"
 
-// The newest versions that are not flexible (KIP-482): frames stay simple, and brokers do the same work.
+// The newest versions that are not flexible (KIP-482): their frames are simpler, and brokers do the same work.
 enum {
   OFFSET_COMMIT = 8,
   OFFSET_COMMIT_VERSION = 7,
@@ -81,7 +80,7 @@ static inline void join(struct member *member, double due) {
   ask(member, frame, finish_frame(frame, at), due);
 }
 
-// The leader's has an assignment for everybody in the group.
+// The leader's request has an assignment for each member.
 static inline void synchronise(struct member *member, const struct member *first, int count) {
   size_t size = FRAME_BYTES_MAX + (size_t)count * FRAME_BYTES_MAX;
   uint8_t *frame = count > 0 ? allocate(size) : (uint8_t[FRAME_BYTES_MAX]){0};
@@ -102,7 +101,7 @@ static inline void leave(struct member *member) {
   ask(member, frame, finish_frame(frame, at), now_seconds());
 }
 
-// Frames that are sent often are built once.
+// Frequent frames are built once.
 static inline void prepare_frames(struct member *member) {
   uint8_t *at = put_string(start_frame(member->heartbeat, HEARTBEAT, HEARTBEAT_VERSION), member->group);
   at = put16(put_string(put32(at, member->generation), member->id), -1);
@@ -130,7 +129,7 @@ static inline void take_id(char *id, const uint8_t *at) {
   id[length] = 0;
 }
 
-// Takes id and generation from the answer to a JoinGroup; returns false when it only gave an id to join with.
+// Takes id and generation from the answer to a JoinGroup; returns false when it has only an id to join with.
 static inline bool take_joined(struct member *member, const uint8_t *body) {
   int error = get16(body + 4);
   if (error != 0 && error != ID_REQUIRED) fail("JoinGroup is answered with error code %d", error);
@@ -139,10 +138,10 @@ static inline bool take_joined(struct member *member, const uint8_t *body) {
   return error == 0;
 }
 
-// What an answer makes the program do; `body` is behind the correlation id.
+// Called with each answer; `body` is behind the correlation id.
 typedef void on_answer(struct member *member, struct asked asked, const uint8_t *body);
 
-// Takes all answers that there are.
+// Handles all answers that have arrived.
 static inline void receive(struct member *member, on_answer *on) {
   for (;;) {
     if (member->in_size - member->in_bytes < FRAME_BYTES_MAX) {
@@ -165,7 +164,7 @@ static inline void receive(struct member *member, on_answer *on) {
   }
 }
 
-// Waits for answers until a moment, and takes them.
+// Waits for answers until a moment and handles them.
 static inline void wait_until(double moment, on_answer *on) {
   struct epoll_event events[256];
   double left = moment - now_seconds();

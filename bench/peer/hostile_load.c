@@ -2,9 +2,9 @@
 //
 //   hostile_load undrained -b PORT -t TOPIC -n CONNECTIONS -d SECONDS   each asks for 1 MB four times and reads nothing
 //   hostile_load trickle   -b PORT -t TOPIC -n CONNECTIONS -d SECONDS   each sends a produce of 250 KB, one byte a second
-//   hostile_load flood     -b PORT -f PER_SECOND -d SECONDS             connects, says nothing, resets
+//   hostile_load flood     -b PORT -f PER_SECOND -d SECONDS             connects, sends nothing, resets
 //
-// A connection that the broker closes stays closed, and is counted. Prints one line of JSON.
+// A connection that the broker closes stays closed and is counted. Prints one line of JSON.
 //
 //   gcc -O2 -o hostile_load hostile_load.c
 
@@ -37,7 +37,7 @@ static int *dial_all(int receive_bytes) {
   return fds;
 }
 
-// Sends what the socket takes; a connection that is gone becomes -1.
+// Sends as much as the socket takes; a closed connection becomes -1.
 static void send_some(int *fd, const uint8_t *bytes, size_t count) {
   if (*fd < 0) return;
   if (send(*fd, bytes, count, MSG_NOSIGNAL) >= 0 || errno == EAGAIN) return;
@@ -57,7 +57,7 @@ static void run_undrained(double end) {
 }
 
 static void run_trickle(double end) {
-  // Apache Kafka sets aside what a request promises: 1 MB of each of 1,000 connections is more than a heap of 1 GiB holds.
+  // Apache Kafka allocates the announced size of a request: 1 MB for each of 1,000 connections is more than a heap of 1 GiB holds.
   const struct batch_shape shape = {1000, 250};
   uint8_t *frame = allocate(frame_bytes_max(&shape));
   size_t bytes = build_produce(frame, options.topic, 0, 1, &shape), sent = 0;

@@ -1,7 +1,7 @@
 /**
- * Gets what the comparison needs onto this machine: the jars of Apache Kafka (by Maven) and the load generators (by the C
- * compiler). Idempotent; everything goes into one cache directory: $BARNABAS_CACHE, or barnabas/ in the user's cache.
- * Main isolate; `deno run -A bench/peer/install.ts` does the same by hand.
+ * Installs what the comparison needs: the jars of Apache Kafka (by Maven) and the load generators (by the C compiler). Idempotent;
+ * everything goes into one cache directory: $BARNABAS_CACHE, or barnabas/ in the user's cache. Main isolate;
+ * `deno run -A bench/peer/install.ts` does the same by hand.
  *
  * Needs on PATH: java and mvn for Apache Kafka; gcc for the load generators, and librdkafka's headers (librdkafka-dev of
  * Debian) or else npm, make and g++, with which librdkafka is built from the sources in the npm package node-rdkafka.
@@ -64,7 +64,7 @@ export async function installKafka(): Promise<void> {
   await Deno.rename(partial, kafkaJars());
 }
 
-/** Compiles the load generators; one whose source has not changed is left alone. */
+/** Compiles the load generators whose sources have changed. */
 export async function buildLoadGenerators(): Promise<void> {
   requireCommands("the load generators", { gcc: "a C compiler" });
   await Deno.mkdir(`${cacheDirectory()}/bin`, { recursive: true });
@@ -77,7 +77,7 @@ export async function buildLoadGenerators(): Promise<void> {
   await compile("client_load", await librdkafkaFlags());
 }
 
-/** Compiles a load generator unless it was built from the same sources: checkouts share the cache, so times of files say nothing. */
+/** Compiles a load generator unless it was built from the same sources. Checkouts share the cache, so file times cannot tell. */
 async function compile(name: LoadGenerator, flags: readonly string[]): Promise<void> {
   const output = loadGenerator(name);
   const files = [`${name}.c`, "measure.h", "wire.h", "group_wire.h"];
@@ -88,7 +88,7 @@ async function compile(name: LoadGenerator, flags: readonly string[]): Promise<v
   await Deno.writeTextFile(builtFrom, sources);
 }
 
-/** Compiler flags for librdkafka: the system's where pkg-config knows it, else the one built in the cache. */
+/** Compiler flags for librdkafka: the system's if pkg-config knows it, else the one that is built in the cache. */
 async function librdkafkaFlags(): Promise<string[]> {
   if (onPath("pkg-config")) {
     const flags = await run("pkg-config", ["--cflags", "--libs", "rdkafka"]);
@@ -110,14 +110,14 @@ async function buildLibrdkafka(): Promise<string> {
   const off = ["--disable-gssapi", "--disable-curl", "--disable-ssl", "--disable-zstd"];
   await runOrThrow("./configure", off, { cwd: source });
   await runOrThrow("make", ["-j2", "libs"], { cwd: source, timeoutMs: 1_200_000 });
-  // The headers are included as <librdkafka/rdkafka.h>; the link is also the mark that the build has finished.
+  // The headers are included as <librdkafka/rdkafka.h>. The link also marks that the build has finished.
   await Deno.mkdir(`${source}/include`);
   await Deno.symlink(`${source}/src`, `${source}/include/librdkafka`);
   return source;
 }
 
 /**
- * Stops with a sentence when programs are missing.
+ * Checks that programs are installed.
  * @param purpose what cannot be done without them
  * @param commands each with the words for people
  * @throws Error that names every missing program

@@ -15,7 +15,7 @@ static inline double now_seconds(void) {
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-// The part of a run whose latencies count, as moments of the wall clock that others can compare with theirs.
+// The part of a run whose latencies count, in wall-clock time, which other processes can compare.
 static inline void print_counted(double from, double to) {
   struct timespec time;
   clock_gettime(CLOCK_REALTIME, &time);
@@ -41,8 +41,8 @@ __attribute__((format(printf, 1, 2), noreturn)) static inline void fail(const ch
   exit(1);
 }
 
-// CPU seconds, user and system, that all threads of another process have used, to the nanosecond: /proc/PID/stat counts in steps of
-// 10 ms, which is 2 % of a run of half a second. 0 for process 0.
+// CPU seconds, user and system, that all threads of another process have used, in nanoseconds: /proc/PID/stat counts in steps of 10 ms,
+// which is 2 % of a run of half a second. 0 for process 0.
 static inline double cpu_seconds_of(int process) {
   clockid_t clock;
   struct timespec time;

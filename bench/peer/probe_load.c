@@ -1,13 +1,13 @@
-// How long an honest client waits, by a load so light that it measures and does not weigh.
+// How long an honest client waits, measured by a very light load.
 //
 //   probe_load acks    -b PORT -t TOPIC -p PARTITIONS -n CONNECTIONS -f REQUESTS_PER_SECOND -d SECONDS
 //             one record of 1 KB each, the connections in turn, each to its partition (connection modulo PARTITIONS)
 //   probe_load connect -b PORT -f CONNECTIONS_PER_SECOND -d SECONDS
-//             a new connection each, which asks for ApiVersions and is closed when that is answered
+//             new connections, each of which asks for ApiVersions and is closed when that is answered
 //
 // Open loop: latencies count from the moment a request, or a connection, was due, so a broker that stalls does not hide its own
-// tail. The first fifth of the time is not counted. What is not answered 30 s after the last was due counts as answered then, and as
-// missing. Prints one line of JSON.
+// tail. The first fifth of the time is not counted. A request that is not answered 30 s after the last one was due counts as answered
+// then, and as missing. Prints one line of JSON.
 //
 //   gcc -O2 -o probe_load probe_load.c -lm
 
@@ -21,9 +21,9 @@
 
 enum { API_VERSIONS = 18, ANSWER_BYTES_MAX = 4096, CONNECTIONS_MAX = 4096, GIVE_UP_SECONDS = 30 };
 
-// New connections that wait for their answer. Below Apache Kafka's socket.listen.backlog.size of 50: what comes beyond that is dropped
-// by the kernel and tried again after a second, so a burst that makes up for a stall would make the next one. Those that have to wait
-// here count from the moment they were due all the same.
+// Most new connections that wait for their answer. It is below Apache Kafka's socket.listen.backlog.size of 50: beyond that the kernel
+// drops connections and tries again after a second, so a burst after a stall would cause the next stall. Connections that wait here
+// still count from the moment they were due.
 enum { ARRIVING_MAX = 40 };
 
 static struct {
@@ -49,7 +49,7 @@ static void start_clock(void) {
   counted_from = first_due + options.seconds / 5;
 }
 
-// Waits until a socket has something to say or `until` has come.
+// Waits until a socket is ready, or until `until`.
 static void wait_for(struct pollfd *polls, nfds_t count, double until) {
   double wait = fmin(fmax(0, until - now_seconds()), 1);
   struct timespec timeout = {.tv_sec = (time_t)wait, .tv_nsec = (long)((wait - floor(wait)) * 1e9)};
@@ -60,7 +60,7 @@ struct probe {
   int fd;
   uint8_t *frame;
   size_t frame_bytes;
-  size_t unsent_bytes;  // of the requests that were due
+  size_t unsent_bytes;  // of the due requests
   long answered;
   uint8_t answer[ANSWER_BYTES_MAX];
   size_t answer_bytes;
@@ -76,7 +76,7 @@ static void send_more(struct probe *probe) {
   }
 }
 
-// Answers come in order: the k-th on connection c is for request k * connections + c.
+// Answers arrive in order: the k-th on connection c is for request k * connections + c.
 static void take_answers(struct probe *probe, int connection) {
   ssize_t received = recv(probe->fd, probe->answer + probe->answer_bytes, ANSWER_BYTES_MAX - probe->answer_bytes, MSG_DONTWAIT);
   if (received < 0 && errno == EAGAIN) return;
@@ -137,7 +137,7 @@ static long run_connect(void) {
   double give_up = due(total) + GIVE_UP_SECONDS;
   for (long next = 0; finished < total && now_seconds() < give_up;) {
     for (; next < total && open < ARRIVING_MAX && due(next) <= now_seconds(); next++) {
-      // Over loopback a connection stands as soon as there is room in the broker's queue, so this does not wait for the broker.
+      // Over loopback a connection is made as soon as the broker's queue has room, so this does not wait for the broker.
       polls[open] = (struct pollfd){.fd = dial(options.port), .events = POLLIN};
       send_all(polls[open].fd, frame, bytes);
       index_of[open++] = next;
@@ -145,7 +145,7 @@ static long run_connect(void) {
     wait_for(polls, open, next < total && open < ARRIVING_MAX ? due(next) : give_up);
     for (nfds_t i = open; i-- > 0;) {
       if (polls[i].revents == 0) continue;
-      // Whole answers are a few hundred bytes, which the broker sends at once.
+      // An answer has a few hundred bytes, which the broker sends at once.
       ssize_t received = recv(polls[i].fd, answer, sizeof answer, MSG_DONTWAIT);
       if (received < 10) fail("ApiVersions is answered with %zd bytes", received);
       if (get16(answer + 8) != 0) fail("ApiVersions is answered with error code %d", get16(answer + 8));

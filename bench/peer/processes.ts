@@ -1,13 +1,13 @@
 /**
- * Other programs as child processes: run one to its end, keep one running, read what the kernel knows about it. Main isolate of
+ * Other programs as child processes: run one to its end, keep one running, read what the kernel reports about it. Main isolate of
  * a benchmark or a test.
  *
- * Every child that is started is either awaited here or owned by a `RunningProcess`, whose disposal kills it.
+ * Always: a child is either awaited here or owned by a `RunningProcess`, whose disposal kills it.
  *
  * Source: proc(5) for /proc/PID/stat and /proc/PID/status.
  */
 
-/** What a program that ended has said. */
+/** Exit code and output of a program. */
 export interface ProcessResult {
   readonly code: number;
   readonly stdout: string;
@@ -18,7 +18,7 @@ export interface ProcessResult {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Record<string, string>;
-  /** Fed to standard input; none: standard input is empty. */
+  /** Written to standard input; absent: standard input is empty. */
   readonly stdin?: Uint8Array | ReadableStream<Uint8Array>;
   /** Kills the program after this long, which then counts as a failure; default 300 s. */
   readonly timeoutMs?: number;
@@ -131,13 +131,13 @@ export interface StartOptions {
   readonly env?: Record<string, string>;
   /** File for standard output and standard error together. */
   readonly outputFile: string;
-  /** A file of its own for standard output. */
+  /** A separate file for standard output. */
   readonly standardOutputFile?: string;
 }
 
 const running = new Set<RunningProcess>();
 
-/** Stops every `RunningProcess`: for a program that is told to end early, whose disposals will not run. */
+/** Stops every `RunningProcess`, for a program that is ended early and whose disposals will not run. */
 export async function stopAll(): Promise<void> {
   await Promise.all([...running].map((process) => process.stop()));
 }
@@ -158,7 +158,7 @@ export class RunningProcess implements AsyncDisposable {
     const quoted = [command, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
     this.outputFile = options.outputFile;
     const { outputFile, standardOutputFile = outputFile } = options;
-    // `exec` keeps the process id of the shell, which is what signals and /proc go by.
+    // `exec` keeps the process id of the shell, so that signals and /proc refer to the program.
     this.#process = spawnChild("sh", {
       args: ["-c", `exec ${quoted} >>'${standardOutputFile}' 2>>'${outputFile}'`],
       cwd: options.cwd,
@@ -240,7 +240,7 @@ export function processCpuSeconds(pid: number): number {
 const CLOCK_TICKS_PER_SECOND = 100;
 
 /**
- * Waits for something that another process does and does not announce.
+ * Waits for an effect of another process, by polling.
  * @param what for the message: "Kafka answers on port 9092"
  * @param condition tried every 20 ms; a throw counts as not yet
  * @returns what the condition returned, once it is not undefined
@@ -266,8 +266,8 @@ export async function waitFor<T>(
 }
 
 /**
- * A TCP port of 127.0.0.1 that nothing listens on at the moment. It is below the range that outgoing connections take theirs from
- * (32768 and up), so that none of those can get it before its listener does.
+ * A free TCP port of 127.0.0.1. It is below the ports of outgoing connections (32768 and up), so that none of those takes it before its
+ * listener does.
  */
 export function freePort(): number {
   for (let attempt = 0; attempt < 100; attempt++) {

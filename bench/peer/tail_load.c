@@ -47,7 +47,7 @@ static void ask(struct consumer *consumer) {
   send_all(consumer->fd, frame, bytes);
 }
 
-// All batches of an answer have arrived: counts each of them.
+// Counts each batch of a whole answer.
 static void count_answer(struct consumer *consumer, int32_t records_bytes) {
   double now = now_seconds();
   long first = (long)(get64(consumer->head + head_bytes) / options.batch.records);
@@ -59,7 +59,7 @@ static void count_answer(struct consumer *consumer, int32_t records_bytes) {
   consumer->offset = (int64_t)(first + batches) * options.batch.records;
 }
 
-// Reads as much as there is of the answer; asks again when it is complete.
+// Reads what has arrived of the answer; sends the next fetch when it is complete.
 static void take(struct consumer *consumer) {
   for (;;) {
     size_t wanted = head_bytes;
@@ -97,7 +97,7 @@ struct producer {
   size_t answer_bytes;
 };
 
-// Sends every batch that is due, as far as the socket takes it; returns what to poll for.
+// Sends the due batches as far as the socket takes them; returns the events to poll for.
 static short send_due(struct producer *producer, long total) {
   while (producer->sent_bytes > 0 || (batches_sent < total && due(batches_sent) <= now_seconds())) {
     ssize_t sent = send(producer->fd, producer->frame + producer->sent_bytes, producer->frame_bytes - producer->sent_bytes,
@@ -137,7 +137,7 @@ static void run(struct producer *producer, struct consumer *consumers) {
   for (int i = 0; i < options.consumers; i++) polls[i + 1] = (struct pollfd){.fd = consumers[i].fd, .events = POLLIN};
   first_due = now_seconds() + 0.5;
   counted_from = first_due + options.seconds / 5;
-  // Ten seconds behind the last batch, what has not arrived is left out.
+  // What has not arrived ten seconds after the last batch is left out.
   double give_up = due(total) + 10;
   while (deliveries < total * options.consumers || batches_acknowledged < total) {
     double now = now_seconds();

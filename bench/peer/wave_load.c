@@ -6,7 +6,7 @@
 //   wave_load harmless -b PORT -t TOPIC -n CONNECTIONS -r BYTES -f WAVES_PER_SECOND -d SECONDS
 //             as many bytes per connection as produce requests of 1 MB or less: the control
 //
-// Answers are read and dropped as they come. A connection that the broker closes is counted and opened again for the next wave.
+// Answers are read and dropped. A connection that the broker closes is counted and opened again for the next wave.
 // Prints one line of JSON.
 //
 //   gcc -O2 -o wave_load wave_load.c
@@ -93,7 +93,7 @@ static void drop(struct connection *connection) {
 
 static bool is_done(const struct connection *connection) { return connection->fd < 0 || connection->unanswered == 0; }
 
-// Sends what the socket takes.
+// Sends as much as the socket takes.
 static void send_more(struct connection *connection) {
   while (connection->sent < wave_bytes) {
     ssize_t sent = send(connection->fd, wave + connection->sent, wave_bytes - connection->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -103,7 +103,7 @@ static void send_more(struct connection *connection) {
   }
 }
 
-// Drops what there is of the answers.
+// Reads and drops what has arrived of the answers.
 static void take_answers(struct connection *connection) {
   while (connection->unanswered > 0) {
     bool in_head = connection->left_bytes == 0;
@@ -127,7 +127,7 @@ static void take_answers(struct connection *connection) {
   }
 }
 
-// Sends one wave and reads its answers, until all are there or the time is over.
+// Sends one wave and reads its answers, until all have arrived or the time is over.
 static void run_wave(struct connection *connections, double end) {
   static struct pollfd polls[CONNECTIONS_MAX];
   for (int i = 0; i < options.connections; i++) {

@@ -1,6 +1,6 @@
-// The Kafka protocol as the load generators need it: frames built once, a connection, big-endian fields. Header only.
+// The Kafka protocol for load generators: frames that are built once, a connection, big-endian fields. Header only.
 //
-// Produce v3 and Fetch v4 are spoken by every broker since Apache Kafka 0.11 and by the oldest versions that Kafka 4 serves.
+// Every broker since Apache Kafka 0.11 serves Produce v3 and Fetch v4, which are the oldest versions that Kafka 4 serves.
 
 #ifndef WIRE_H
 #define WIRE_H
@@ -86,7 +86,7 @@ static inline uint32_t crc32c(const uint8_t *bytes, size_t count) {
   return ~crc;
 }
 
-// What a record batch of the load is like.
+// A record batch of the load.
 struct batch_shape {
   int record_bytes;
   int records;
@@ -97,7 +97,7 @@ static inline size_t frame_bytes_max(const struct batch_shape *shape) {
   return (size_t)shape->records * ((size_t)shape->record_bytes + 24) + 1024;
 }
 
-// Length, header of version 1; returns where the body starts. finish_frame() fills the length in.
+// Writes length and header of version 1; returns where the body starts. finish_frame() fills in the length.
 static inline uint8_t *start_frame(uint8_t *frame, int key, int version) {
   uint8_t *at = put16(frame + 4, (int16_t)key);
   at = put16(at, (int16_t)version);
@@ -149,7 +149,7 @@ static inline uint8_t *put_batch(uint8_t *batch, const struct batch_shape *shape
   return at;
 }
 
-// A whole produce request for one partition; returns its length.
+// Builds a produce request for one partition; returns its length.
 static inline size_t build_produce(uint8_t *frame, const char *topic, int partition, int acks,
                                    const struct batch_shape *shape) {
   uint8_t *at = start_frame(frame, PRODUCE, PRODUCE_VERSION);
@@ -166,7 +166,7 @@ static inline size_t build_produce(uint8_t *frame, const char *topic, int partit
   return finish_frame(frame, end);
 }
 
-// A whole fetch request for one partition; returns its length.
+// Builds a fetch request for one partition; returns its length.
 static inline size_t build_fetch(uint8_t *frame, const char *topic, int partition, int64_t offset, int max_bytes) {
   uint8_t *at = start_frame(frame, FETCH, FETCH_VERSION);
   at = put32(at, -1);   // replica id: a consumer

@@ -1,6 +1,6 @@
 /**
- * Bytes of the Kafka protocol, written by hand: what the tests and benchmarks need, kept apart from net/protocol, so that an
- * error there cannot hide itself by being made twice. Pure; any isolate.
+ * Bytes of the Kafka protocol, written by hand for tests and benchmarks. It does not use net/protocol, so that an error there is
+ * found. Pure; any isolate.
  *
  * Source: the protocol guide of Apache Kafka ("Protocol Primitive Types"); DefaultRecordBatch and DefaultRecord for record batches.
  */
@@ -165,7 +165,7 @@ export class ByteReader {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** A record to put into a batch. */
+/** A record for a batch. */
 export interface WireRecord {
   readonly key?: Uint8Array | null;
   readonly value: Uint8Array | null;
@@ -207,22 +207,22 @@ export function wireBatch(records: readonly WireRecord[], options: WireBatchOpti
   return batch.bytes.slice();
 }
 
-/** Where a batch lies in a run of batches, and what its header says. */
+/** A batch in a run of batches: its position and its header. */
 export interface BatchView {
   readonly baseOffset: number;
   readonly recordsCount: number;
   /** Codec bits of the attributes: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
   readonly codec: number;
   readonly producerId: number;
-  /** True when the stored CRC-32C is the one of the bytes. */
+  /** True when the stored CRC-32C is correct. */
   readonly crcMatches: boolean;
   /** The whole batch. */
   readonly bytes: Uint8Array;
-  /** The part no broker may change: attributes to the end. */
+  /** The part that no broker may change: from the attributes to the end. */
   readonly payload: Uint8Array;
 }
 
-/** The whole batches at the start of `bytes` (a fetch answer, a .log file); a cut one at the end is left out. */
+/** The whole batches at the start of `bytes` (a fetch answer, a .log file), without a cut one at the end. */
 export function batchesOf(bytes: Uint8Array): BatchView[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found: BatchView[] = [];

@@ -2,7 +2,7 @@
  * A small Kafka client for tests and benchmarks: fixed versions that every broker since Kafka 4.0 serves, one connection, no
  * retries, answers matched in order. Main isolate.
  *
- * Source: message definitions of Apache Kafka; keys and versions stand in `API`.
+ * Source: message definitions of Apache Kafka; `API` has keys and versions.
  */
 import { waitFor } from "./processes.ts";
 import { ByteReader, ByteWriter } from "./wire_bytes.ts";
@@ -114,7 +114,7 @@ export class WireClient implements Disposable {
     return new Map(answer.array((r) => [r.int16(), { min: r.int16(), max: r.int16() }]));
   }
 
-  /** Creates a topic with one replica; an existing one is left alone. */
+  /** Creates a topic with one replica unless it exists. */
   async createTopic(topic: string, partitions: number, configs: Record<string, string> = {}): Promise<void> {
     const body = new ByteWriter().int32(1).string(topic).int32(partitions).int16(1).int32(0);
     const entries = Object.entries(configs);
@@ -146,7 +146,7 @@ export class WireClient implements Disposable {
     const [found] = await this.#metadata([topic]);
     const led = found?.partitions.filter((p) => p.code === NONE && p.leader >= 0).length;
     if (found?.code !== NONE || led !== partitions) return undefined;
-    // Kafka's metadata names a leader before that broker knows of it: ask each partition (throws until it leads).
+    // Kafka's metadata names a leader before that broker leads: ask each partition, which throws until it has a leader.
     for (let partition = 0; partition < partitions; partition++) await this.listOffset({ topic, partition }, -1);
     return true;
   }
@@ -191,7 +191,7 @@ export class WireClient implements Disposable {
     return produceAnswer(reader);
   }
 
-  /** Reads whole batches from an offset on. */
+  /** Reads whole batches, from an offset. */
   async fetch(from: TopicPartition, offset: number, maxBytes = 1 << 20, maxWaitMs = 0): Promise<FetchAnswer> {
     const body = new ByteWriter().int32(-1).int32(maxWaitMs).int32(1).int32(maxBytes).int8(0)
       .int32(1).string(from.topic).int32(1).int32(from.partition).int64(offset).int32(maxBytes);
@@ -226,7 +226,7 @@ export class WireClient implements Disposable {
     return offset;
   }
 
-  /** A producer id for idempotent produce; its epoch is 0. Tried again while the broker is not ready to give one. */
+  /** A producer id for idempotent produce, with epoch 0. Tries again while the broker is not ready. */
   initProducerId(): Promise<number> {
     return waitFor("the broker gives a producer id", async () => {
       const answer = await this.request(API.initProducerId, new ByteWriter().string(null).int32(60_000).bytes);
@@ -289,7 +289,7 @@ function expectNone(code: number, what: string): void {
 /**
  * Waits until a broker answers requests.
  * @param port of 127.0.0.1
- * @param running tells whether its process still lives, so that a failed start is seen at once
+ * @param running whether its process still runs, so that a failed start is reported at once
  */
 export async function waitForBroker(port: number, running: () => boolean = () => true): Promise<void> {
   let ended = false;

@@ -1,11 +1,11 @@
-// Load that the broker bounds, not the client: requests are built before the clock starts, and sent as they are.
+// Load that is limited by the broker, not by the client: requests are built before the clock starts.
 //
 //   wire_load produce -b PORT -t TOPIC -p PARTITIONS -n CONNECTIONS -k IN_FLIGHT -s RECORD_BYTES -r RECORDS_PER_BATCH
 //                     -c RECORDS -a ACKS [-P BROKER_PID]
 //   wire_load fetch   -b PORT -t TOPIC -p PARTITIONS -n CONNECTIONS -c RECORDS -m MAX_BYTES [-P BROKER_PID]
-//   wire_load floor   -c ROUND_TRIPS      100 bytes to another process and back over loopback: what no broker can be below
+//   wire_load floor   -c ROUND_TRIPS      100 bytes to another process and back over loopback: the lower bound for every broker
 //
-// Each connection goes round its share of the partitions. Prints one line of JSON; latencies are those of a closed loop
+// Each connection uses its share of the partitions in turn. Prints one line of JSON; latencies are those of a closed loop
 // (a full pipeline): use tail_load or client_load for latencies under a fixed rate. With -P the broker's CPU seconds are in it.
 //
 //   gcc -O2 -o wire_load wire_load.c
@@ -40,7 +40,7 @@ struct producer {
 static struct samples ack_latency;
 static long requests_left, answers_left, error_count;
 
-// Sends until the pipeline is full, the socket is, or all is sent; returns what to poll for.
+// Sends until the pipeline or the socket is full, or everything is sent; returns the events to poll for.
 static short pump(struct producer *producer, uint8_t *const *frames, const size_t *frame_bytes) {
   for (;;) {
     if (producer->sent_bytes == 0) {
@@ -82,7 +82,7 @@ static void take_answers(struct producer *producer) {
   }
 }
 
-// The clock and the CPU time of both sides when the load began.
+// Clock and CPU time of both sides at the start of the load.
 struct start {
   double seconds, own_cpu, broker_cpu;
 };
