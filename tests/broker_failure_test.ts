@@ -1,5 +1,5 @@
 /**
- * The broker when a part of it fails, when it cannot start, and when it is stopped under load: nothing is left behind.
+ * The broker leaves nothing behind when a part of it fails, when it cannot start, and when it is stopped under load.
  */
 import { strict as assert } from "node:assert";
 import { startBroker, StartupError } from "../mod.ts";
@@ -16,7 +16,7 @@ import { produceTo } from "./topic_requests.ts";
 
 const PRODUCE = 9;
 
-/** Settings with which the handlers of Metadata and of Fetch throw, as bugs of ours would. */
+/** Settings with which the handlers of Metadata and Fetch throw, as a bug of the broker would. */
 function failingConfig(dataDir: string, shards: number): BrokerConfig {
   const built = brokerConfigFrom(new Map(), { port: 0, dataDir, shards });
   assert.ok("config" in built);
@@ -27,7 +27,7 @@ function failingConfig(dataDir: string, shards: number): BrokerConfig {
   };
 }
 
-/** Files of a directory that this process has open; the runtime's own descriptors come and go with its threads. */
+/** Open files of this process in a directory. Other descriptors of the runtime come and go with its threads. */
 function openFilesIn(directory: string): string[] {
   const links: string[] = [];
   for (const { name } of Deno.readDirSync("/proc/self/fd")) {
@@ -44,7 +44,7 @@ function produceOf(partition: number) {
   return produceTo("t", partition, buildBatch([{ value: "kept" }], { baseTimestamp: Date.now() }));
 }
 
-Deno.test("a shard that throws ends the broker: closed rejects, every connection closes, a restart has every record", async () => {
+Deno.test("a shard that throws ends the broker: closed rejects, every connection is closed, and a restart has every record", async () => {
   await withDirectory(async (dataDir) => {
     {
       const config = failingConfig(dataDir, 3);
@@ -61,7 +61,7 @@ Deno.test("a shard that throws ends the broker: closed rejects, every connection
         client[Symbol.dispose]();
       }
       await assert.rejects(KafkaClient.connect(broker), Deno.errors.ConnectionRefused);
-      // The shard that failed closed its files too, as the others did.
+      // The failed shard has closed its files, too.
       assert.deepEqual(openFilesIn(dataDir), []);
     }
     await using broker = await startBroker({ port: 0, dataDir, shards: 2 });
@@ -94,7 +94,7 @@ Deno.test("a handler that fails costs its connection alone where it changes noth
   });
 });
 
-Deno.test("close() of a busy broker answers nothing more, leaves no file open, and the next start is a clean one", async () => {
+Deno.test("close() of a busy broker answers nothing more and leaves no file open, and the next start is a clean one", async () => {
   await withDirectory(async (dataDir) => {
     {
       await using broker = await startBroker({ port: 0, dataDir, shards: 3, topics: [{ name: "t", partitions: 3 }] });
@@ -154,7 +154,7 @@ Deno.test("a process in which startBroker() failed ends by itself and leaves no 
 
 Deno.test("the program exits 1 with the reason when a shard fails", async () => {
   await withDirectory(async (path) => {
-    // The shards of the process get a setting with which the handler of Fetch throws.
+    // With this setting the handler of Fetch throws on the shards of the process.
     const sabotage = `
       const post = Worker.prototype.postMessage;
       Worker.prototype.postMessage = function (message) {

@@ -1,5 +1,5 @@
 /**
- * A broker in a process of its own, with limits of the system set for it, whose memory and descriptors a test can see. Test code.
+ * A broker in its own process with its own system limits, whose memory and descriptors a test can measure. Test code.
  */
 
 /** How it is started. */
@@ -28,7 +28,7 @@ export class BrokerProcess implements AsyncDisposable {
     this.#words = words;
   }
 
-  /** Starts one. Settles when it serves. */
+  /** Starts a broker. @returns when it serves requests */
   static async start(options: BrokerProcessOptions): Promise<BrokerProcess> {
     const { dataDir, overrides = {}, topics = [], descriptorsMax, shards = 2 } = options;
     const args = [
@@ -62,13 +62,13 @@ export class BrokerProcess implements AsyncDisposable {
     return [...Deno.readDirSync(`/proc/${this.#process.pid}/fd`)].map(({ name }) => Number(name));
   }
 
-  /** Stops it. @returns what it said on standard error */
+  /** Stops it. @returns its standard error */
   async stop(): Promise<string> {
     await this.#end("SIGTERM");
     return await this.#words;
   }
 
-  /** Ends it as it is, between any two of its instructions. */
+  /** Kills it, between any two of its instructions. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
   }

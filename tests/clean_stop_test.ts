@@ -1,6 +1,6 @@
 /**
- * What a stop of the broker marks as closed cleanly, and what the next start believes: only what was really closed. A data directory
- * is changed between a stop and a start as a crash, a damaged disk or an operator would.
+ * A stop of the broker marks only what it really closed cleanly, and the next start believes only that. Between a stop and a start the
+ * tests change the data directory as a crash, a damaged disk or an operator would.
  */
 import { strict as assert } from "node:assert";
 import { type BrokerOptions, startBroker, StartupError } from "../mod.ts";
@@ -17,7 +17,7 @@ import { produceTo } from "./topic_requests.ts";
 const topics = [{ name: "t", partitions: 1 }, { name: "other", partitions: 1 }];
 const FIRST_LOG = "00000000000000000000.log";
 
-/** Serves until `use` is done, then stops cleanly. */
+/** Serves while `use` runs, then stops cleanly. */
 async function serve<T>(
   dataDir: string,
   use: (client: KafkaClient, broker: Awaited<ReturnType<typeof startBroker>>) => Promise<T>,
@@ -61,7 +61,7 @@ function isMarked(dataDir: string): boolean {
   return [...Deno.readDirSync(dataDir)].some(({ name }) => name === ".kafka_cleanshutdown");
 }
 
-/** Zeros the end of a file, inside the payload of its last batch, as a loss of power does; or of an earlier batch. */
+/** Writes zeros to the end of a file, in the payload of its last batch, as after a loss of power; or to that of an earlier batch. */
 function tear(path: string, batch = -1): void {
   const bytes = Deno.readFileSync(path);
   const { position, bytes: torn } = batchesIn(bytes).at(batch)!;
@@ -69,14 +69,14 @@ function tear(path: string, batch = -1): void {
   Deno.writeFileSync(path, bytes);
 }
 
-/** Makes a stopped broker's directory what a kill leaves before the first checkpoint. */
+/** Changes a stopped broker's directory into what a kill before the first checkpoint leaves. */
 function forgetStop(dataDir: string): void {
   for (const name of [".kafka_cleanshutdown", "recovery-point-offset-checkpoint"]) {
     Deno.removeSync(`${dataDir}/${name}`);
   }
 }
 
-/** Makes a log impossible to open, whatever the user's rights. @returns repairs it */
+/** Makes a log impossible to open, also for root. @returns a function that repairs it */
 function lock(partition: string): () => void {
   const path = `${partition}/partition.metadata`;
   const content = Deno.readFileSync(path);
@@ -88,7 +88,7 @@ function lock(partition: string): () => void {
   };
 }
 
-Deno.test("a stop marks nothing while a log could not be opened: the next start finds the damage of the crash before", async () => {
+Deno.test("a stop marks nothing if a log could not be opened: the next start finds the damage of the earlier crash", async () => {
   await withDirectory(async (dataDir) => {
     await serve(dataDir, produceFive, { topics });
     assert.ok(isMarked(dataDir));
@@ -109,7 +109,7 @@ Deno.test("a stop marks nothing while a log could not be opened: the next start 
   });
 });
 
-Deno.test("a stop marks nothing when a log was handed over and the other shard could not open it", async () => {
+Deno.test("a stop marks nothing if a log was handed over and the new shard could not open it", async () => {
   await withDirectory(async (dataDir) => {
     let repair = () => {};
     await serve(dataDir, async (client, broker) => {
@@ -131,7 +131,7 @@ Deno.test("a stop marks nothing when a log was handed over and the other shard c
   });
 });
 
-Deno.test("the mark of this broker says nothing of directories that were put there since; that of Apache Kafka does", async () => {
+Deno.test("the mark of this broker does not cover directories that were added since; that of Apache Kafka does", async () => {
   for (const isKafkas of [false, true]) {
     await withDirectory(async (dataDir) => {
       await serve(dataDir, produceFive, { topics });
@@ -171,7 +171,7 @@ Deno.test("a partition that lost flushed records stays offline over restarts, an
   });
 });
 
-Deno.test("a broker does not start upon a damaged log-start-offset-checkpoint: deleted records would come back", async () => {
+Deno.test("a broker does not start with a damaged log-start-offset-checkpoint, because deleted records would come back", async () => {
   await withDirectory(async (dataDir) => {
     await serve(dataDir, produceFive, { topics });
     const path = `${dataDir}/log-start-offset-checkpoint`;
@@ -187,7 +187,7 @@ Deno.test("a broker does not start upon a damaged log-start-offset-checkpoint: d
   });
 });
 
-Deno.test("a start leaves no line of a topic that is gone in the checkpoints: a new topic may get its name", async () => {
+Deno.test("a start removes lines of deleted topics from the checkpoints, because a new topic may get the name", async () => {
   await withDirectory(async (dataDir) => {
     await serve(dataDir, produceFive, { topics });
     Deno.writeTextFileSync(`${dataDir}/recovery-point-offset-checkpoint`, "0\n3\nt 0 5\nother 0 0\ngone 0 100\n");

@@ -48,12 +48,12 @@ Deno.test("missingFrom() names each worker, late module and addon that a binary 
 });
 
 Deno.test({
-  name: "compile() makes a binary with every module, worker and addon, up to the produced file",
+  name: "compile() makes a binary with every module, worker and addon",
   ignore: !isSlow,
   fn: async () => {
     const directory = await Deno.makeTempDir({ prefix: "barnabas-compile-" });
     try {
-      // Deno itself stands in for the runtime, which cannot be downloaded everywhere: the result is not run.
+      // Deno takes the place of the runtime, which cannot be downloaded everywhere. The result is not run.
       if (!Deno.env.has("DENORT_BIN")) Deno.env.set("DENORT_BIN", await Deno.realPath(Deno.execPath()));
       const { bytes, files } = await compile({ output: `${directory}/barnabas` });
       assert(bytes > 1_000_000);

@@ -1,5 +1,5 @@
 /**
- * A member of groups for tests: the requests of both protocols over one connection, in a version. Test code.
+ * A member of groups for tests: the requests of both protocols over one connection, each in one version. Test code.
  */
 import { strict as assert } from "node:assert";
 import { offsetCommitRequest, offsetCommitResponse } from "../net/protocol/messages/08_offset_commit.ts";
@@ -21,7 +21,7 @@ const FIND_VERSION = 3;
 /** Version of OffsetCommit and OffsetFetch that names topics. */
 const NAMES_VERSION = 9;
 
-/** What a member asks for when it joins. */
+/** Options of a JoinGroup. */
 export function joinOf(groupId: string, memberId = "") {
   return {
     groupId,
@@ -56,7 +56,7 @@ export class GroupMember implements Disposable {
     return new GroupMember(this.client, groupId);
   }
 
-  /** Asks for the coordinator until there is one that serves. */
+  /** Asks for the coordinator until one serves. */
   async find(): Promise<void> {
     const value = { key: this.groupId };
     for (;;) {
@@ -69,7 +69,7 @@ export class GroupMember implements Disposable {
     }
   }
 
-  /** Joins as clients do, asking for an id first. @returns the answer */
+  /** Joins as clients do: the first JoinGroup gets an id. @returns the last answer */
   async join(apiVersion = 9) {
     const first = await this.#join(apiVersion);
     if (first.errorCode !== errorCode.MEMBER_ID_REQUIRED) return this.#entered(first);
@@ -77,7 +77,7 @@ export class GroupMember implements Disposable {
     return this.#entered(await this.#join(apiVersion));
   }
 
-  /** Gets the part of an assignment; the leader gives it out. */
+  /** Sends a SyncGroup, by which the leader distributes the assignment. @returns the member's part */
   async sync(assignments: Record<string, string> = {}, apiVersion = 5) {
     const value = {
       groupId: this.groupId,
@@ -104,7 +104,7 @@ export class GroupMember implements Disposable {
     return (await this.client.call(heartbeatRequest, heartbeatResponse, { apiVersion, value })).errorCode;
   }
 
-  /** Leaves. @returns error code of the member */
+  /** Leaves the group. @returns error code of the member */
   async leave(): Promise<number> {
     const value = { groupId: this.groupId, members: [{ memberId: this.memberId }] };
     const answer = await this.client.call(leaveGroupRequest, leaveGroupResponse, { apiVersion: 5, value });
@@ -131,7 +131,7 @@ export class GroupMember implements Disposable {
     return { groupId, memberId, generationIdOrMemberEpoch: generationId, topics };
   }
 
-  /** What the group has committed. */
+  /** The committed offsets of the group. */
   async committed(topic: string, partitions: number[]): Promise<{ errorCode: number; offsets: number[] }> {
     const topics = [{ name: topic, partitionIndexes: partitions }];
     const value = { groups: [{ groupId: this.groupId, topics }] };

@@ -1,5 +1,5 @@
 /**
- * A small Kafka client for tests: one connection, any request in any version, raw bytes where a test wants them.
+ * A small Kafka client for tests: one connection, any request in any version, or raw bytes.
  */
 import { decodeResponseHeader, encodeRequestHeader } from "../net/protocol/headers.ts";
 import type { Message } from "../net/protocol/schema.ts";

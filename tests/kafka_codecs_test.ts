@@ -1,6 +1,6 @@
 /**
- * The record batches that Apache Kafka 4.3.1 wrote with each codec (golden/kafka_partition: one segment a codec, by the
- * Java client) pass validation and are read record by record.
+ * Record batches that Apache Kafka 4.3.1 wrote with each codec (golden/kafka_partition: one segment for each codec, by the Java client)
+ * pass validation and are read record by record.
  */
 import { strict as assert } from "node:assert";
 import { checkProducedBatch } from "../storage/records/batch_validation.ts";
@@ -26,7 +26,7 @@ const rules = {
   transactionsAllowed: false,
 } as const;
 
-Deno.test("BatchRecordReader reads what the Java client compressed, record by record, to the last offset and timestamp", () => {
+Deno.test("BatchRecordReader reads all records that the Java client compressed, up to the last offset and the largest timestamp", () => {
   const codecsSeen = new Set<string>();
   for (const batch of stored) {
     const { memory, start } = inMemory(batch.bytes, 9);
@@ -47,7 +47,7 @@ Deno.test("BatchRecordReader reads what the Java client compressed, record by re
   assert.deepEqual([...codecsSeen].sort(), [...codecNames].sort());
 });
 
-Deno.test("checkProducedBatch() opens the batches of the Java client and finds that they have no keys", () => {
+Deno.test("checkProducedBatch() decompresses the batches of the Java client and finds that they have no keys", () => {
   for (const batch of stored) {
     new DataView(batch.bytes.buffer).setBigInt64(0, 0n);
     const { memory, start, length } = inMemory(sealBatch(batch.bytes));

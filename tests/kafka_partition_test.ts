@@ -1,7 +1,7 @@
 /**
- * A partition's directory that Apache Kafka 4.3.1 wrote and closed (golden/kafka_partition: one segment a codec, idempotent
- * producers, `segment.ms=1500`, `index.interval.bytes=1024`) opens here, and what this broker writes from the same batches
- * is the same, file by file and byte by byte.
+ * A partition directory that Apache Kafka 4.3.1 wrote and closed (golden/kafka_partition: one segment for each codec, idempotent
+ * producers, `segment.ms=1500`, `index.interval.bytes=1024`) can be opened, and from the same batches this broker writes the same files,
+ * byte for byte.
  */
 import { strict as assert } from "node:assert";
 import { type Offset, toOffset } from "../storage/base/units.ts";
@@ -13,7 +13,7 @@ const golden = new URL("./golden/kafka_partition/", import.meta.url).pathname;
 const names = [...Deno.readDirSync(golden)].map((entry) => entry.name).sort();
 const config = { ...testConfig, segmentMs: 1500, indexIntervalBytes: 1024 };
 const topicId = "haeFy9DXTaehpU3qp_bycA";
-// Producers of the year of the file must not expire.
+// The time of the files, so that their producers do not expire.
 const producerIdExpirationMs = Infinity;
 
 const goldenBatches: StoredBatch[] = names.filter((name) => name.endsWith(".log")).flatMap((name) =>
@@ -41,7 +41,7 @@ function resend(log: Log, batch: StoredBatch, nowMs: number) {
   return log.appendAsLeader(memory, start, length, { leaderEpoch: 0, nowMs });
 }
 
-Deno.test("Log opens a partition of Apache Kafka after a clean stop, reads it, and leaves it as it is", () => {
+Deno.test("Log opens a partition of Apache Kafka after a clean stop, reads it, and does not change it", () => {
   using directory = new TestDirectory();
   copyGolden(directory.partition);
   using log = openLog(directory.partition, { config, topicId, cleanShutdown: true, producerIdExpirationMs });
@@ -86,7 +86,7 @@ Deno.test("Log rebuilds the indexes, epochs and snapshots of Apache Kafka byte f
   copyGolden(directory.partition);
   for (const name of names) {
     const path = `${directory.partition}/${name}`;
-    // As Kafka leaves the active segment's indexes when it is killed; the other files as if they had not reached the disk.
+    // The active segment's indexes are as after a kill of Kafka; the other files are missing, as if they had not reached the disk.
     if (name.startsWith("00000000000000000096.") && name.endsWith("index")) Deno.truncateSync(path, 10_485_756);
     else if (/index$|snapshot$/.test(name)) Deno.removeSync(path);
     else if (name === "leader-epoch-checkpoint") Deno.writeTextFileSync(path, "");
@@ -95,7 +95,7 @@ Deno.test("Log rebuilds the indexes, epochs and snapshots of Apache Kafka byte f
   assert.deepEqual(readAll(log), goldenBatches);
   log.close({ clean: true });
   for (const name of names) {
-    if (/^0+(24|48)\.snapshot$/.test(name)) continue; // recovery writes those of the last two segments, as Kafka's does
+    if (/^0+(24|48)\.snapshot$/.test(name)) continue; // like Kafka's, recovery writes only those of the last two segments
     assert.deepEqual(Deno.readFileSync(`${directory.partition}/${name}`), Deno.readFileSync(golden + name), name);
   }
 });

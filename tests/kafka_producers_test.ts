@@ -1,6 +1,6 @@
 /**
- * A partition with transactions that Apache Kafka 4.3.1 wrote (golden/storage/transactions: two committed transactions and
- * one left open by a killed client, an idempotent producer between them): recovery leads to the snapshot that Kafka wrote.
+ * A partition with transactions that Apache Kafka 4.3.1 wrote (golden/storage/transactions: two committed transactions, one left open by
+ * a killed client, and an idempotent producer between them): recovery produces the snapshot that Kafka wrote.
  */
 import { strict as assert } from "node:assert";
 import { BrokerProcess } from "./broker_process.ts";
@@ -23,7 +23,7 @@ Deno.test("Log.open() rebuilds the producers of transactions to Kafka's snapshot
   assert.deepEqual(Deno.readFileSync(`${directory.partition}/${log}`), Deno.readFileSync(golden + log));
 });
 
-Deno.test("Log.open() sees open transactions in a log of Apache Kafka's, and those that it has an index of aborted ones for", () => {
+Deno.test("Log.open() finds open transactions in a log of Apache Kafka, and aborted ones that an index names", () => {
   using directory = new TestDirectory();
   Deno.mkdirSync(directory.partition);
   const log = "00000000000000000000.log";
@@ -33,7 +33,7 @@ Deno.test("Log.open() sees open transactions in a log of Apache Kafka's, and tho
     assert.ok(opened.close({ clean: true }));
     return opened.uncommitted;
   };
-  // By recovery, and by the snapshot of a clean stop.
+  // Once by recovery, and once by the snapshot of a clean stop.
   for (const clean of [false, true]) assert.deepEqual(look(clean), { hasAborted: false, openCount: 1 });
   const index = `${directory.partition}/00000000000000000000.txnindex`;
   Deno.writeFileSync(index, new Uint8Array(0));
@@ -42,7 +42,7 @@ Deno.test("Log.open() sees open transactions in a log of Apache Kafka's, and tho
   assert.equal(look(true).hasAborted, true);
 });
 
-Deno.test("Log.open() sees abort markers in what it reads anyway", () => {
+Deno.test("Log.open() finds abort markers in the batches that it reads anyway", () => {
   for (const [type, hasAborted] of [[0, true], [1, false]] as const) {
     using directory = new TestDirectory();
     Deno.mkdirSync(directory.partition);
@@ -58,7 +58,7 @@ Deno.test("Log.open() sees abort markers in what it reads anyway", () => {
   }
 });
 
-Deno.test("the broker warns at each start that transactions which were not committed are served", async () => {
+Deno.test("the broker warns at each start that it serves records of transactions that were not committed", async () => {
   await withDirectory(async (dataDir) => {
     Deno.mkdirSync(`${dataDir}/moved-0`);
     Deno.copyFileSync(`${golden}00000000000000000000.log`, `${dataDir}/moved-0/00000000000000000000.log`);

@@ -1,6 +1,6 @@
 /**
- * A program: a broker of two shards on a directory, whose one partition of a topic moves to and fro until it is killed. It
- * prints its port. Arguments: directory, topic. Test code.
+ * A program: a broker of two shards, which hands the only partition of a topic over to the other shard again and again until it is
+ * killed. It prints its port. Arguments: directory, topic. Test code.
  */
 import { strict as assert } from "node:assert";
 import { startBroker } from "../mod.ts";

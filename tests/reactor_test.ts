@@ -1,5 +1,5 @@
 /**
- * The reactor under loads that stop and start it: full pipelines, waiting fetches, peers that go.
+ * The reactor under loads that pause and resume connections: full pipelines, many parts of one request.
  */
 import { strict as assert } from "node:assert";
 import { startBroker } from "../mod.ts";
@@ -28,7 +28,7 @@ for (const acks of [0, 1]) {
     await using broker = await startBroker({ port: 0, shards: 2, topics: [{ name: "t", partitions: 2 }] });
     using client = await KafkaClient.connect(broker);
     const count = 600;
-    // Both partitions, so that one of them belongs to another shard than the connection, whichever that is.
+    // Requests go to both partitions, so that one of them is on another shard than the connection.
     for (const partition of [0, 1]) {
       const frames = Array.from({ length: count }, (_, id) => produceFrame(id, partition, acks));
       await client.sendRaw(concatBytes(frames));

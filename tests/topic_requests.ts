@@ -1,5 +1,5 @@
 /**
- * Requests about topics, and two clients that make them. Test code.
+ * Requests about topics, and two clients that send them. Test code.
  */
 import { strict as assert } from "node:assert";
 import { errorCode } from "../net/protocol/error_codes.ts";
@@ -8,7 +8,7 @@ import { createTopicsRequest, createTopicsResponse } from "../net/protocol/messa
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 
-/** Calls with two clients. Connections are handed out evenly: with two shards, one on each. */
+/** Calls with two clients. Connections are distributed evenly: with two shards, one on each. */
 export async function withClients<T>(
   broker: { readonly port: number },
   use: (one: KafkaClient, two: KafkaClient) => Promise<T>,
