@@ -13,7 +13,7 @@ const golden = new URL("./golden/kafka_partition/", import.meta.url).pathname;
 const names = [...Deno.readDirSync(golden)].map((entry) => entry.name).sort();
 const config = { ...testConfig, segmentMs: 1500, indexIntervalBytes: 1024 };
 const topicId = "haeFy9DXTaehpU3qp_bycA";
-// The time of the files, so that their producers do not expire.
+// Never: the producers of these files have been idle for a long time.
 const producerIdExpirationMs = Infinity;
 
 const goldenBatches: StoredBatch[] = names.filter((name) => name.endsWith(".log")).flatMap((name) =>

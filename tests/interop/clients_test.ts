@@ -30,7 +30,7 @@ const clients: readonly Client[] = [
   client("aiokafka", "python"),
   client("franz-go", "go"),
   client("sarama", "go"),
-  // 2.2.4 has no codec for zstd, and reads in consumer groups only.
+  // 2.2.4 has no zstd, and reads in consumer groups only.
   { ...client("kafkajs", "node"), codecs: ["none", "gzip", "snappy", "lz4"], consumes: false },
   client("platformatic", "node"),
 ];
@@ -56,7 +56,7 @@ function runGo(words: readonly string[]): Promise<string> {
 function runNode(words: readonly string[]): Promise<string> {
   const env = { CLIENT_LIBRARIES: locations.node };
   const program = `${locations.clients}/node/client.mjs`;
-  // @platformatic/kafka wants a Node with zstd (22.15 or later); Deno has it, whatever Node the machine has.
+  // @platformatic/kafka needs a Node with zstd (22.15 or later). Deno always has it.
   if (words[0] === "platformatic") {
     const flags = ["run", "-A", "--no-config", "--node-modules-dir=manual"];
     return runOrThrow(Deno.execPath(), [...flags, program, ...words], { env, cwd: locations.node });
@@ -64,7 +64,7 @@ function runNode(words: readonly string[]): Promise<string> {
   return runOrThrow("node", [program, ...words], { env });
 }
 
-/** What `consume` prints for the records of one client, by the rule in clients/README.md. */
+/** The output of `consume` for the records of one client, as clients/README.md says. */
 function expectedLines(name: string, codecs: readonly string[]): string[] {
   return codecs.flatMap((codec) =>
     Array.from({ length: RECORDS_PER_CODEC }, (_, i) => {
@@ -89,7 +89,7 @@ interopTest({
         expected.push(...expectedLines(name, codecs));
         assert.equal(await logEnd(broker, TOPIC), expected.length);
       });
-      if (!written) return; // offsets of the others would be off
+      if (!written) return; // the offsets of the others would not match
     }
     const numbered = expected.map((line, offset) => `${offset}\t${line}`);
     for (const { name, run } of clients.filter((each) => each.consumes)) {
@@ -160,7 +160,7 @@ interopTest({
       for (const numbers of [[3], [0, 2, 9], [1, 2, 3, 4, 5, 6, 7, 8]]) {
         await context.step(`${library}, records ${numbers} without a key`, async () => {
           const printed = await run(["keyless", broker.bootstrapServers, "compacted", numbers.join(","), "10"]);
-          // librdkafka gives the error of a single record to its whole batch, also with Apache Kafka.
+          // librdkafka reports the error of one record for its whole batch, also with Apache Kafka.
           const isOneForAll = library === "confluent-kafka" && numbers.length === 1;
           const told = (i: number) => isOneForAll || numbers.includes(i) ? refused : other;
           const expected = Array.from({ length: 10 }, (_, i) => `${i} ${told(i)}`);

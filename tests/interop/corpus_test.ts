@@ -1,6 +1,6 @@
 /**
- * Real text, line by line, through both great client families: what kcat (librdkafka) writes in each codec is what the console
- * consumer of Apache Kafka prints, byte for byte, and the reverse. The corpus is the Unicode character database of Debian's
+ * Real text, line by line, through both large client families: the console consumer of Apache Kafka prints what kcat (librdkafka) wrote
+ * in each codec, byte for byte, and the reverse. The corpus is the Unicode character database of Debian's
  * package unicode-data: 29 MB, 830,000 lines, all scripts (see install.ts).
  */
 import assert from "node:assert/strict";
@@ -82,8 +82,8 @@ async function createTopic(broker: TestBroker, topic: string): Promise<void> {
 }
 
 /**
- * The files hold as many records as lines were sent, in batches of the codec that was asked for. librdkafka sends a batch that
- * compression would not make smaller as it is: only small ones.
+ * Checks that the files hold as many records as lines were sent, in batches of the requested codec. librdkafka does not compress a batch
+ * that would not get smaller, which is so for small ones only.
  */
 function assertStored(broker: TestBroker, topic: string, expected: { codec: number; records: number }): void {
   const batches = partitionFiles(broker.dataDir, `${topic}-0`, ".log").flatMap(({ bytes }) => batchesOf(bytes));

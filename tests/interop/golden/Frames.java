@@ -2,8 +2,8 @@
 //
 //    java -cp 'JARS/*' Frames.java 127.0.0.1 9092
 //
-// One request a line on standard input: {"api":"DescribeLogDirs","version":4,"body":{…}}, the body as Kafka's JSON converter reads it.
-// Two lines for each on standard output, as they stand in tests/golden/protocol_frames.jsonl.
+// Reads one request per line from standard input: {"api":"DescribeLogDirs","version":4,"body":{…}}, the body as Kafka's JSON converter
+// reads it. Prints two lines for each, in the form of tests/golden/protocol_frames.jsonl.
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -36,7 +36,7 @@ public final class Frames {
     BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     int correlationId = 1;
     for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-      // A connection each: one that the broker closes costs no other.
+      // Each request has its own connection: one that the broker closes does not affect the others.
       try (Socket socket = new Socket(args[0], Integer.parseInt(args[1]))) {
         record(JSON.readTree(line), correlationId++, socket);
       }

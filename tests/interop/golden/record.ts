@@ -62,7 +62,7 @@ async function keep(recorded: readonly string[]): Promise<void> {
   const isNew = new Set(recorded.map((line) => versionOf(JSON.parse(line))));
   const kept = lines.filter((line, index) => {
     const frame = JSON.parse(line) as Frame;
-    // A response stands behind its request.
+    // A response follows its request.
     const request = frame.kind === "request" ? frame : JSON.parse(lines[index - 1] ?? "{}") as Frame;
     return request.clientId !== CLIENT_ID || !isNew.has(versionOf(frame));
   });

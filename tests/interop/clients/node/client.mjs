@@ -4,7 +4,7 @@
  *
  *    CLIENT_LIBRARIES=DIR node client.mjs kafkajs produce 127.0.0.1:9092 topic none,gzip 100
  *
- * kafkajs 2.2.4 reads in consumer groups only: it has no `consume` here.
+ * kafkajs 2.2.4 reads in consumer groups only, so it has no `consume` here.
  */
 import { createRequire } from "node:module";
 import process from "node:process";
@@ -31,7 +31,7 @@ function show(offset, key, value, headers) {
 
 function kafkajs(bootstrap) {
   const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = require("kafkajs");
-  // kafkajs has gzip alone built in, and takes the others from packages of one's choice.
+  // kafkajs has only gzip; the other codecs come from further packages.
   CompressionCodecs[CompressionTypes.Snappy] = require("kafkajs-snappy");
   const lz4 = require("lz4-napi");
   CompressionCodecs[CompressionTypes.LZ4] = () => ({
@@ -169,7 +169,7 @@ async function platformatic(bootstrap) {
   };
 }
 
-/** An error's own fields, which JSON leaves out. */
+/** The fields of an error, which JSON.stringify() leaves out. */
 function errorFields(_name, value) {
   return value instanceof Error
     ? { ...value, message: value.message, errors: value.errors, cause: value.cause }

@@ -18,7 +18,7 @@ function say(...words) {
   process.stdout.write(`${words.join(" ")}\n`);
 }
 
-/** Settles when the process is told to end. */
+/** Settles at SIGTERM. */
 const stopped = new Promise((resolve) => process.on("SIGTERM", resolve));
 
 async function kafkajs(bootstrap, topic, groupId) {
@@ -34,7 +34,7 @@ async function kafkajs(bootstrap, topic, groupId) {
     rebalanceTimeout: 20_000,
     heartbeatInterval: HEARTBEAT_MS,
     maxWaitTimeInMs: 100,
-    // Its own round-robin assigner goes by "RoundRobinAssigner", which no other library knows.
+    // Its own round-robin assigner is named "RoundRobinAssigner", which no other library knows.
     partitionAssigners: [
       ({ cluster }) => roundRobin(cluster, AssignerProtocol),
     ],
@@ -68,7 +68,7 @@ async function kafkajs(bootstrap, topic, groupId) {
       },
     });
   };
-  // It gives up when the id of a member that was away for too long is refused; a program starts it again.
+  // The library gives up when the id of a member that was away for too long is refused; a program starts it again.
   let crashed;
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (!payload.restart) crashed?.();
@@ -133,11 +133,11 @@ async function platformatic(bootstrap, topic, groupId, options) {
     groupInstanceId: options.instance,
     ...options.protocol === "consumer" ? { groupProtocol: "consumer" } : classic,
   };
-  // 2.12.1: a look for the coordinator that is under way when its consumer closes.
+  // 2.12.1: a search for the coordinator that is under way when its consumer closes.
   process.on("uncaughtException", (error) => say("refused", error.message));
   let ended = false;
   stopped.then(() => ended = true);
-  // A stream that was refused something (a member that was away for too long) is destroyed: a new consumer takes its place.
+  // A stream is destroyed by a refusal (the member was away for too long): a new consumer takes its place.
   while (!ended) {
     const consumer = new Consumer(settings);
     try {
@@ -178,7 +178,7 @@ async function consumeUntilStopped(consumer, topic) {
   }
 }
 
-/** 2.12.1 may leave a commit of a rebalance without an answer for ever. */
+/** With 2.12.1 a commit during a rebalance may never settle. */
 async function within(ms, promise) {
   let timer;
   const late = new Promise((_, reject) => timer = setTimeout(() => reject(new Error("no answer to a commit")), ms));
