@@ -1,9 +1,9 @@
 /**
- * Requests that are valid and mean harm: every field of every API that repeats is stretched, and sent alone, by many, in pipelines, by
- * clients that do not read and by clients that leave. The broker lives, honest clients are served rightly, each request is
- * answered or its connection closed with a sentence, memory and turn times keep their bounds (judgement.ts).
+ * Valid requests with harmful sizes: every repeated field of every API is stretched. They are sent alone, by many clients, in pipelines,
+ * by clients that do not read and by clients that leave. The broker must live, honest clients must get correct answers, each request is
+ * answered or its connection closed with a sentence, and memory and turn times keep their bounds (judgement.ts).
  *
- * One failure is repeated by BARNABAS_SEED and BARNABAS_HOSTILE, see campaign.ts.
+ * BARNABAS_SEED and BARNABAS_HOSTILE repeat one failure, see campaign.ts.
  */
 import { describeConfigsRequest } from "../../net/protocol/messages/32_describe_configs.ts";
 import { describeConfigsApi } from "../../net/handlers/32_describe_configs.ts";
@@ -117,7 +117,7 @@ function newest({ served }: Api): number[] {
   return [served[1]];
 }
 
-/** A stretch of each API, as the seed will have it. */
+/** A stretch of each API, chosen by the seed. */
 function onePerApi(random: Random): Stretch[] {
   const all = allStretches(newest);
   return smallRequests().map(({ api }) => random.pick(all.filter((stretch) => stretch.api === api)));
