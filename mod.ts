@@ -130,8 +130,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const store = started.adopt(new SqliteStore((error) => ended.reject(error)), (store) => store.close());
   started.adopt(pool, (pool) => pool.stop());
   let partitionsCount = () => 0;
-  const limits = limit(config, { descriptors, pool, partitionsCount: () => partitionsCount() });
-  const acceptor = started.use(accept(limits, pool));
+  const limits = connectionLimits(config, { descriptors, pool, partitionsCount: () => partitionsCount() });
+  const acceptor = started.use(acceptorOf(limits, pool));
   try {
     const ports = config.listeners.map((listener) => listen(acceptor, listener));
     // Takes milliseconds, during which the directory is opened. Whichever fails first is reported.
@@ -172,7 +172,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     // After a crash, a line about a deleted topic would be taken for one about a new topic of the same name.
     if (speaksOfOthers(logDirectory.checkpointed, controller.image)) await checkpoints.writeAll();
     await createTopics(controller, options.topics ?? []);
-    const balancer = balance(controller, pool);
+    const balancer = balancerOf(controller, pool);
     acceptor.start();
     const parts = { acceptor, balancer, controller, pool, checkpoints, logDirectory, resources: started.move() };
     return new RunningBroker(parts, { config, ports, shardsCount, ended });
@@ -306,7 +306,7 @@ function checkpointsOf(
   });
 }
 
-function limit(
+function connectionLimits(
   config: BrokerConfig,
   { descriptors, pool, partitionsCount }: {
     descriptors: DescriptorBudget;
@@ -323,14 +323,14 @@ function atIntervals(report: (text: string) => void): (text: string) => void {
   return (text) => reporter.report(text);
 }
 
-function accept(limits: ConnectionLimits, pool: ShardPool): Acceptor {
+function acceptorOf(limits: ConnectionLimits, pool: ShardPool): Acceptor {
   return new Acceptor(limits, {
     onConnection: (connection) => pool.transfer(connection),
     onWarning: atIntervals(warn),
   });
 }
 
-function balance(controller: Controller, pool: ShardPool): Balancer {
+function balancerOf(controller: Controller, pool: ShardPool): Balancer {
   return new Balancer({
     shardsCount: pool.shardsCount,
     image: controller.image,

@@ -74,7 +74,7 @@ Deno.test("a shard that throws ends the broker: closed rejects, every connection
   });
 });
 
-Deno.test("a handler that fails costs its connection alone where it changes nothing, and the client is told", async () => {
+Deno.test("a handler that fails costs its connection alone if it changes nothing, and the client gets an error", async () => {
   await withDirectory(async (dataDir) => {
     const topics = [{ name: "t", partitions: 3 }];
     await using broker = await startBroker({ config: failingConfig(dataDir, 1), topics });

@@ -162,8 +162,8 @@ interopTest({
           const printed = await run(["keyless", broker.bootstrapServers, "compacted", numbers.join(","), "10"]);
           // librdkafka reports the error of one record for its whole batch, also with Apache Kafka.
           const isOneForAll = library === "confluent-kafka" && numbers.length === 1;
-          const told = (i: number) => isOneForAll || numbers.includes(i) ? refused : other;
-          const expected = Array.from({ length: 10 }, (_, i) => `${i} ${told(i)}`);
+          const result = (i: number) => isOneForAll || numbers.includes(i) ? refused : other;
+          const expected = Array.from({ length: 10 }, (_, i) => `${i} ${result(i)}`);
           assert.deepEqual(printed.trimEnd().split("\n"), expected);
         });
       }

@@ -17,11 +17,11 @@ export interface CoordinatorClient {
   /** After a rebalance it returns records that it had fetched before; another member may have committed further already. */
   readonly commitsBack: boolean;
   /** How to start a member. */
-  readonly command: (where: GroupPlace) => MemberCommand;
+  readonly command: (where: Membership) => MemberCommand;
 }
 
 /** The group and topic of a member. */
-export interface GroupPlace {
+export interface Membership {
   readonly bootstrapServers: string;
   readonly topic: string;
   readonly group: string;
@@ -59,7 +59,7 @@ export function mixedClients(how: "range" | "roundrobin"): CoordinatorClient[] {
 function client(name: string, how: string, need: Need, library: Library): CoordinatorClient {
   const consumerProtocol = how.startsWith("consumer");
   const isStatic = how.endsWith("static");
-  const command = ({ bootstrapServers, topic, group, instance }: GroupPlace) => {
+  const command = ({ bootstrapServers, topic, group, instance }: Membership) => {
     const words = [name, "group", bootstrapServers, topic, group];
     if (consumerProtocol) words.push("protocol=consumer");
     else words.push("protocol=classic", `assignor=${isStatic ? "range" : how}`);

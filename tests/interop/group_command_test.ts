@@ -128,8 +128,8 @@ async function fill(broker: TestBroker): Promise<void> {
 /** A member that has read and committed everything; the group is named after its protocol. */
 async function startMember(broker: TestBroker, group: keyof typeof members): Promise<GroupMember> {
   const { command } = groupClients.find((each) => each.name === members[group])!;
-  const place = { bootstrapServers: broker.bootstrapServers, topic: TOPIC, group, instance: "" };
-  const member = new GroupMember(group, command(place));
+  const membership = { bootstrapServers: broker.bootstrapServers, topic: TOPIC, group, instance: "" };
+  const member = new GroupMember(group, command(membership));
   await waitFor(`${group} has committed everything`, () => {
     const done = new Set(member.commits.filter((each) => each.offset === RECORDS).map((each) => each.partition));
     return done.size === PARTITIONS ? true : undefined;

@@ -71,8 +71,8 @@ async function underMembers(
     const watch = await GroupWatch.start(port, { topic: `topic-${word}`, group: `group-${word}` }, PARTITIONS);
     watches.push(running.use(watch));
     for (const instance of ["a", "b"]) {
-      const place = { topic: watch.topic, group: watch.group, instance, bootstrapServers: `127.0.0.1:${port}` };
-      watch.members.push(new GroupMember(`${client.name} ${instance}`, client.command(place)));
+      const membership = { topic: watch.topic, group: watch.group, instance, bootstrapServers: `127.0.0.1:${port}` };
+      watch.members.push(new GroupMember(`${client.name} ${instance}`, client.command(membership)));
     }
     watch.trickle();
   }

@@ -154,8 +154,8 @@ export class GroupWatch implements AsyncDisposable {
     cause ??= this.#failure;
     if (cause === null && !failed()) return;
     const seen = `written ${this.#ends}, committed ${this.#committed}`;
-    const told = [`${this.group}: ${what}`, seen, ...this.members.map((each) => each.tail())].join("\n");
-    throw new Error(told, { cause });
+    const message = [`${this.group}: ${what}`, seen, ...this.members.map((each) => each.tail())].join("\n");
+    throw new Error(message, { cause });
   }
 
   /** Waits until exactly these members have all partitions, each at least one. */
@@ -197,8 +197,8 @@ export class GroupWatch implements AsyncDisposable {
     this.#ends.forEach((end, partition) => {
       for (let offset = 0; offset < end; offset++) {
         if (read[partition]!.has(offset)) continue;
-        const told = this.members.map((each) => `${each.name}: ${around(each, partition, offset)}`);
-        assert.fail(`${this.group}: nobody read record ${offset} of partition ${partition}\n${told.join("\n")}`);
+        const reads = this.members.map((each) => `${each.name}: ${around(each, partition, offset)}`);
+        assert.fail(`${this.group}: nobody read record ${offset} of partition ${partition}\n${reads.join("\n")}`);
       }
       assert.equal(
         read[partition]!.size,

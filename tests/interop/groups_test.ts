@@ -50,8 +50,13 @@ class Scenario implements AsyncDisposable {
   join(instance: string): GroupMember {
     const { watch } = this;
     const client = this.#clients[watch.members.length % this.#clients.length]!;
-    const place = { topic: watch.topic, group: watch.group, instance, bootstrapServers: this.#broker.bootstrapServers };
-    const member = new GroupMember(`${client.name} ${instance}`, client.command(place));
+    const membership = {
+      topic: watch.topic,
+      group: watch.group,
+      instance,
+      bootstrapServers: this.#broker.bootstrapServers,
+    };
+    const member = new GroupMember(`${client.name} ${instance}`, client.command(membership));
     watch.members.push(member);
     return member;
   }

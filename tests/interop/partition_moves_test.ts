@@ -19,7 +19,7 @@ function kcat(port: number, args: readonly string[]): Deno.ChildProcess {
     .spawn();
 }
 
-async function feed(process: Deno.ChildProcess, lines: readonly string[]): Promise<void> {
+async function writeLines(process: Deno.ChildProcess, lines: readonly string[]): Promise<void> {
   const writer = process.stdin.getWriter();
   for (let at = 0; at < lines.length; at += 1000) {
     await writer.write(new TextEncoder().encode(`${lines.slice(at, at + 1000).join("\n")}\n`));
@@ -50,7 +50,7 @@ interopTest({
     ]);
     const settings = ["enable.idempotence=true", "acks=all", "batch.num.messages=100", "retry.backoff.ms=5"];
     const producer = kcat(broker.port, ["-P", ...settings.flatMap((setting) => ["-X", setting])]);
-    const fed = feed(producer, lines);
+    const written = writeLines(producer, lines);
     const seen: string[] = [];
     let moves = 0;
     const printed = consumer.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
@@ -59,7 +59,7 @@ interopTest({
       if (seen.length % LINES_PER_MOVE !== 0) continue;
       if (await controller.handOverPartition({ topicId, partition: 0, shard: 1 - moves % 2 })) moves++;
     }
-    await fed;
+    await written;
     await producer.stdout.cancel();
     assert.equal((await producer.status).code, 0);
     assert.equal((await consumer.status).code, 0);

@@ -44,7 +44,7 @@ export async function consumer(
   const { memberId = "member-a", request = {} } = options;
   const client = await session.client(`client-of-${memberId}`);
   const joined = await beat(client, joining(group, memberId, request));
-  return settled({ client, memberId, memberEpoch: joined.memberEpoch, owned: [] }, joined);
+  return afterAnswer({ client, memberId, memberEpoch: joined.memberEpoch, owned: [] }, joined);
 }
 
 /** The only member of a group, which has reported its partitions. */
@@ -59,13 +59,13 @@ export async function consumerAlone(
 /** The member reports its partitions, as a client does after it took or revoked some. */
 export async function report(member: ConsumerMember, group: string): Promise<ConsumerMember> {
   const { client, memberId, memberEpoch, owned } = member;
-  return settled(member, await beat(client, { groupId: group, memberId, memberEpoch, topicPartitions: owned }));
+  return afterAnswer(member, await beat(client, { groupId: group, memberId, memberEpoch, topicPartitions: owned }));
 }
 
 /** A heartbeat without changes. */
 export async function idle(member: ConsumerMember, group: string): Promise<ConsumerMember> {
   const { client, memberId, memberEpoch } = member;
-  return settled(member, await beat(client, { groupId: group, memberId, memberEpoch }));
+  return afterAnswer(member, await beat(client, { groupId: group, memberId, memberEpoch }));
 }
 
 /** Sends full heartbeats, which request the assignment, until the assignment is not empty. */
@@ -79,10 +79,10 @@ export async function untilAssigned(
     request: { ...joining(group, memberId, said), memberEpoch },
     is: ({ assignment, errorCode }) => (assignment?.topicPartitions.length ?? 0) > 0 || errorCode !== 0,
   });
-  return settled(member, answer);
+  return afterAnswer(member, answer);
 }
 
-function settled(member: ConsumerMember, { memberEpoch, assignment }: HeartbeatResponse): ConsumerMember {
+function afterAnswer(member: ConsumerMember, { memberEpoch, assignment }: HeartbeatResponse): ConsumerMember {
   return { ...member, memberEpoch, owned: assignment?.topicPartitions ?? member.owned };
 }
 
