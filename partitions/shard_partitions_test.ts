@@ -76,9 +76,9 @@ Deno.test("ShardPartitions answers for its own partitions at once and for anothe
   assert.deepEqual(answers.ended.map(({ leaderEpoch, endOffset }) => [leaderEpoch, endOffset]), [[3, 2], [3, 2]]);
   for (const [index, place] of [OWN, OTHER].entries()) partitions.release(place, answers.read[index]?.lease ?? -1);
   world.pump();
-  assert.throws(() => partitions.release(OWN, answers.read[0]?.lease ?? -1), /given back once/);
+  assert.throws(() => partitions.release(OWN, answers.read[0]?.lease ?? -1), /released once/);
   partitions.release(OTHER, answers.read[1]?.lease ?? -1);
-  assert.throws(() => world.pump(), /given back once/, "the owner had it back");
+  assert.throws(() => world.pump(), /released once/, "the owner had it back");
 });
 
 Deno.test("ShardPartitions.append() refuses alike, with the record that is wrong", () => {

@@ -1,6 +1,6 @@
 /**
- * The folder's door for the main isolate: the small files of a log directory, descriptors and memory. It loads no log, and none of
- * the libraries that logs need: what it loads, a start waits for before the shards' workers begin.
+ * The folder's door for the main isolate: the small files of a log directory, descriptors and memory. It imports no log and no
+ * library that logs need: a start loads this module before the shards' workers begin, so every import here delays it.
  */
 export { type Clock, systemClock } from "./base/clock.ts";
 

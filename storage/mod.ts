@@ -1,10 +1,9 @@
 /**
  * The folder's door for shards: logs on a disk, and the kernel interface that the reactor shares with them.
  *
- * A log is opened by `Log.open(options)`, written by `appendAsLeader()`, read by `read()`, which lends a slice of a file
- * that has to be given back by its lease number, flushed by `flush()` or, on another thread, by `beginFlush()` and
- * `endFlush()`, and ended by `close()` or `remove()`. All of it is synchronous and belongs to one isolate, which passes one
- * `LogResources` to all its logs.
+ * `Log.open(options)` opens a log, `appendAsLeader()` writes to it, and `read()` lends a slice of a file, which `release()` gives
+ * back by its lease number. `flush()` makes it durable; `beginFlush()` and `endFlush()` do so on another thread. `close()` or
+ * `remove()` ends it. All of it is synchronous and belongs to one isolate, which passes one `LogResources` to all its logs.
  */
 export { type Clock, ManualClock, systemClock } from "./base/clock.ts";
 export {

@@ -1,30 +1,30 @@
 /**
- * A file system in memory that stops at a chosen call, forgets what was not flushed, and fills up. For tests of what writes
- * files: run it until call n, crash, look at what survived, open again.
+ * A file system in memory that stops at a chosen call, loses unflushed data, and can be full. Tests of code that writes files run
+ * until call n, crash, check what survived, and open the files again.
  *
  *   volatile (what the process sees)   --fdatasync-->      durable content of a file
  *                                      --syncDirectory-->  durable names in a directory
  *
- * A crash of the process keeps the volatile state, content and names, and it stays volatile: a loss of power that follows takes
- * it. That keeps the durable state and, page by page at random, some of the rest, as a kernel writes back in any order. Stores
- * into a mapping are volatile until fdatasync, and a store beyond the file's end throws, where the real one kills the process.
+ * A crash of the process keeps the volatile content and names, and they stay volatile: a later loss of power loses them. A loss of
+ * power keeps the durable state and, page by page at random, some of the rest, because a kernel writes back in any order. Stores
+ * into a mapping are volatile until fdatasync. A store beyond the file's end throws, where the real one kills the process.
  *
- * A failed fdatasync leaves pages that the kernel takes for clean, though the disk has not got them (ext4, XFS): they can be
- * read, no later fdatasync writes them, and they are gone with the power or when the cache drops them.
+ * After a failed fdatasync the kernel treats pages as clean that the disk does not have (ext4, XFS): they can be read, no later
+ * fdatasync writes them, and they are lost with the power or when the cache drops them.
  */
 import { Buffer } from "node:buffer";
 import type { FileSystem, MappedFile, OpenMode } from "../storage/sys/file_system.ts";
 import { SystemError } from "../storage/sys/libc.ts";
 import type { NativeMemory } from "../storage/sys/memory.ts";
 
-/** Thrown by the call at which the machine stops, and by every later one. No code may treat it as an error of the disk. */
+/** Thrown by the call at which the machine stops, and by every later call. No code may treat it as an error of the disk. */
 export class Crash extends Error {
   override name = "Crash";
 }
 
 /**
- * What survives of what was not flushed: "all" is the crash of a process, after which it is as volatile as before; the other two
- * are losses of power.
+ * How much unflushed data survives: "all" is a crash of the process, after which the data is still volatile; the other two are
+ * losses of power.
  */
 export type Survival = "all" | "none" | "random";
 
@@ -35,7 +35,7 @@ class Inode {
   readonly buffer = new ArrayBuffer(0, { maxByteLength: FILE_BYTES_MAX });
   durable = new Uint8Array(0);
   modifiedMs = 0;
-  /** What the last fdatasync was given, whether it succeeded or not. Pages that still agree with it are clean to the kernel. */
+  /** Content at the last fdatasync, whether it succeeded or not. The kernel treats pages that still agree with it as clean. */
   #flushed = new Uint8Array(0);
 
   get bytes(): Uint8Array {
@@ -47,13 +47,13 @@ class Inode {
     this.buffer.resize(size);
   }
 
-  /** Writes the dirty pages to the disk; a disk that fails makes them clean all the same. */
+  /** Writes the dirty pages to the disk; they become clean even if the disk fails. */
   flush(diskFails: boolean): void {
     if (!diskFails) this.durable = this.#mix(this.bytes.length, (isDirty) => isDirty);
     this.#flushed = this.bytes.slice();
   }
 
-  /** Drops clean pages: what is read next comes from the disk. */
+  /** Drops clean pages: the next reads come from the disk. */
   dropCached(): void {
     const bytes = this.#mix(this.bytes.length, (isDirty) => isDirty);
     for (let at = 0; at < bytes.length; at += PAGE_BYTES) {
@@ -64,7 +64,7 @@ class Inode {
     this.bytes.set(bytes);
   }
 
-  /** The power is lost. @param random uniform in [0, 1), for which dirty pages were written; null for none of them */
+  /** Loses the power. @param random uniform in [0, 1), decides which dirty pages were written; null for none */
   losePower(random: (() => number) | null): void {
     const [before, now] = [this.durable.length, this.bytes.length];
     const size = random === null ? before : Math.min(before, now) + Math.floor(random() * (Math.abs(now - before) + 1));
@@ -74,7 +74,7 @@ class Inode {
     this.#flushed = this.durable.slice();
   }
 
-  /** Pages of the volatile content where `takes` says so, else of the durable one. */
+  /** Mixes pages: of the volatile content where `takes` returns true, else of the durable content. */
   #mix(size: number, takes: (isDirty: boolean) => boolean): Uint8Array<ArrayBuffer> {
     const mixed = new Uint8Array(size);
     for (let at = 0; at < size; at += PAGE_BYTES) {
@@ -92,14 +92,14 @@ class Inode {
 /** A directory's entries; null stands for a directory. */
 type Names = Map<string, Inode | null>;
 
-/** The file system; `fileSystem` is what storage is given. */
+/** The file system; tests pass `fileSystem` to storage. */
 export class CrashingFileSystem {
   readonly fileSystem: FileSystem;
-  /** Calls made so far that could change something. */
+  /** Number of calls so far that could change something. */
   calls = 0;
-  /** The call at which to stop; it takes effect half, if it is a write. */
+  /** Number of the call at which to stop; a write takes effect in part. */
   crashAt = Infinity;
-  /** Bytes that files may have in all; beyond it the disk is full. */
+  /** Total bytes of all files at which the disk is full. */
   capacityBytes = Infinity;
   /** Whether fdatasync fails. */
   flushFails = false;
@@ -110,13 +110,13 @@ export class CrashingFileSystem {
   #nextFd = 3;
   readonly #random: () => number;
 
-  /** @param random uniform in [0, 1), for what survives and how far a torn write gets */
+  /** @param random uniform in [0, 1), decides what survives and how much of a torn write is written */
   constructor(random: () => number) {
     this.#random = random;
     this.fileSystem = this.#build();
   }
 
-  /** Descriptors that are open. */
+  /** Number of open descriptors. */
   get openCount(): number {
     return this.#open.size;
   }
@@ -126,7 +126,7 @@ export class CrashingFileSystem {
     return this.#crashed;
   }
 
-  /** Starts the process again, or the machine, with what survived. */
+  /** Restarts the process or the machine with the surviving data. */
   restart(survival: Survival): void {
     this.#crashed = false;
     this.crashAt = Infinity;
@@ -150,7 +150,7 @@ export class CrashingFileSystem {
     return files.sort(([a], [b]) => a < b ? -1 : 1);
   }
 
-  /** Whether the directory of a file survived; the root of all, which no call created, always does. */
+  /** Whether the directory of a file survived; the root, which no call created, always does. */
   #isReachable(path: string, names: Names): boolean {
     const parent = path.slice(0, path.lastIndexOf("/"));
     return !this.#names.has(parent) || names.has(parent);
@@ -185,7 +185,7 @@ export class CrashingFileSystem {
     };
   }
 
-  /** Counts a call that changes something; at the chosen one nothing happens any more. */
+  /** Counts a call that changes something; from the chosen call on nothing happens. */
   #change<T>(action: () => T): T {
     if (this.#crashed || ++this.calls >= this.crashAt) {
       this.#crashed = true;

@@ -1,14 +1,14 @@
 /**
- * A file system whose n-th call of a kind is refused, as a kernel short of descriptors, mappings or blocks, or a failing disk,
- * refuses it. It counts what is open and mapped. For tests of what uses files: refuse every call there is, one run after the
- * other, and look whether anything is lost, or left open.
+ * A file system that refuses the n-th call of a kind, like a failing disk or a kernel without free descriptors, mappings or blocks.
+ * It counts open descriptors and mappings. Tests of code that uses files refuse every call in turn, one per run, and check that
+ * nothing is lost or left open.
  */
 import type { FileSystem, MappedFile } from "../storage/sys/file_system.ts";
 import { SystemError } from "../storage/sys/libc.ts";
 
 /**
- * What is refused: a call, by its name. Of `syncDirectory` there are two: the directory cannot be opened (EMFILE), or the disk fails.
- * `pwrite` is refused half-way, `pread` as a whole.
+ * The kinds of call that can be refused, by name. `syncDirectory` has two: the directory cannot be opened (EMFILE), or the disk
+ * fails. A refused `pwrite` writes a part, a refused `pread` reads nothing.
  */
 export const faults = [
   "open",
@@ -30,30 +30,30 @@ export const faults = [
 /** A kind of call. */
 export type Fault = (typeof faults)[number];
 
-/** The file system; `fileSystem` is what storage is given. */
+/** The file system; tests pass `fileSystem` to storage. */
 export class FaultyFileSystem {
   readonly fileSystem: FileSystem;
   /** Which calls are refused: `count` of them from the `nth` on, counted from 1. */
   refused: { readonly fault: Fault; readonly nth: number; readonly count: number } | null = null;
-  /** Calls that were refused. */
+  /** Number of refused calls. */
   refusals = 0;
   readonly #inner: FileSystem;
   readonly #calls = new Map<Fault, number>();
   readonly #open = new Set<number>();
   readonly #mapped = new Set<MappedFile>();
 
-  /** @param inner does what is not refused */
+  /** @param inner makes the calls that are not refused */
   constructor(inner: FileSystem) {
     this.#inner = inner;
     this.fileSystem = this.#build();
   }
 
-  /** Descriptors that are open. */
+  /** Number of open descriptors. */
   get openCount(): number {
     return this.#open.size;
   }
 
-  /** Mappings that there are. */
+  /** Number of mappings. */
   get mappedCount(): number {
     return this.#mapped.size;
   }
@@ -144,7 +144,7 @@ export class FaultyFileSystem {
     return true;
   }
 
-  /** The runtime's own calls throw errors of their own. */
+  /** Throws as the runtime's own calls do. */
   #refuse(fault: Fault, path: string): void {
     if (this.#isRefused(fault)) throw Object.assign(new Error(`EMFILE (simulated): ${path}`), { code: "EMFILE" });
   }

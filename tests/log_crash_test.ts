@@ -1,7 +1,7 @@
 /**
- * A log is stopped at every call that changes a file, in the middle of writes too, with everything, nothing or a random part
- * of what was not flushed surviving; then it is opened again. Nothing acknowledged and flushed may be missing, nothing torn
- * may be served, and the files must be as they would be without the crash.
+ * Stops a log at every call that changes a file, also in the middle of writes, and opens it again. Of the unflushed data
+ * everything, nothing or a random part survives. Then no acknowledged and flushed record may be missing, nothing torn may be
+ * served, and the files must be as without the crash.
  */
 import { strict as assert } from "node:assert";
 import { toOffset } from "../storage/base/units.ts";
@@ -25,9 +25,9 @@ import { buildBatch, TEST_TIMESTAMP } from "./record_batch_builder.ts";
 const directory = "/logs/topic-0";
 const baseConfig: LogConfig = { ...testConfig, segmentBytes: 900, indexIntervalBytes: 200 };
 
-/** What a client and the broker's checkpoints know at the time of the crash. */
+/** What the client and the broker's checkpoints know at the time of the crash. */
 interface Witness {
-  /** Values of the batches that were sent, the last of them perhaps without an answer. */
+  /** Values of the batches that were sent; the last one may have no answer. */
   sent: number[];
   acknowledged: number;
   recoveryPoint: number;
@@ -47,7 +47,7 @@ function open(fs: FileSystem, config: LogConfig, witness: Witness): Log {
 }
 
 const producer = (i: number) => ({ producerId: 40, producerEpoch: 0, baseSequence: 2 * i });
-/** Batch number i: two records, told apart by their size. */
+/** Batch number i: two records; their size identifies the batch. */
 const recordsOfBatch = (i: number) => recordsOf(2, 20 + i, TEST_TIMESTAMP + 10 * i);
 
 /** Appends, rolls, flushes, deletes a segment, changes the epoch, and closes. */
@@ -62,7 +62,7 @@ function workload(fs: FileSystem, config: LogConfig, witness: Witness): void {
       assert.ok(log.flush());
       witness.recoveryPoint = log.recoveryPoint;
     }
-    if (i === 9) assert.ok(log.roll(TEST_TIMESTAMP)); // a segment that was flushed while it was active
+    if (i === 9) assert.ok(log.roll(TEST_TIMESTAMP)); // the segment was flushed while it was active
     if (i === 17) {
       witness.logStartOffset = log.segments()[1]!.baseOffset;
       for (const path of log.deleteOldestSegments(1)) fs.remove(path);
@@ -76,7 +76,7 @@ function newWitness(): Witness {
   return { sent: [], acknowledged: 0, recoveryPoint: 0, logStartOffset: 0, closedCleanly: false };
 }
 
-/** Opens what survived and compares it with what the witness knows. */
+/** Opens the surviving files and compares the log with the witness. */
 function verify(disk: CrashingFileSystem, config: LogConfig, witness: Witness, survival: Survival): void {
   const log = open(disk.fileSystem, config, witness);
   const kept = log.logEndOffset / 2;
@@ -89,7 +89,7 @@ function verify(disk: CrashingFileSystem, config: LogConfig, witness: Witness, s
   const found = readAll(log, { fs: disk.fileSystem, maxBytes: 300, hasGaps: survival !== "all" });
   const bases = found.map((batch) => batch.baseOffset);
   const expected = witness.sent.slice(log.logStartOffset / 2, kept).map((i) => 2 * i);
-  // Of what was not flushed, a loss of power may take the end of a segment and leave the next one.
+  // A loss of power may remove the unflushed end of a segment and keep the next segment.
   const isKept = (base: number) => survival === "all" || base < witness.recoveryPoint || bases.includes(base);
   assert.deepEqual(bases, expected.filter(isKept));
   for (const batch of found) {
@@ -118,7 +118,7 @@ function verify(disk: CrashingFileSystem, config: LogConfig, witness: Witness, s
   assert.deepEqual(findInconsistencies(named, { hasLost: survival !== "all" }), []);
 }
 
-/** Stops the workload at a call, starts the machine again and verifies. @returns whether the workload got that far */
+/** Stops the workload at a call, restarts the machine and verifies. @returns whether the workload made that call */
 function crashAndVerify(
   crashAt: number,
   config: LogConfig,
@@ -159,7 +159,7 @@ for (const appendMode of ["pwrite", "mapped"] as const) {
   }
 }
 
-Deno.test("the crash test finds a log that only pretends to flush (canary)", () => {
+Deno.test("the crash test finds a log that does not really flush (canary)", () => {
   const lying = (fs: FileSystem): FileSystem => ({ ...fs, fdatasync: () => true });
   assert.throws(() => {
     for (let calls = 1; calls < 200; calls++) crashAndVerify(calls, baseConfig, "none", lying);
@@ -188,10 +188,11 @@ Deno.test("Log recovers from a second crash during recovery", () => {
   }
 });
 
-Deno.test("Log refuses appends on a full disk, goes on reading, and appends again when there is room", () => {
+Deno.test("Log on a full disk refuses appends, still reads, and appends again when there is room", () => {
   for (const appendMode of ["pwrite", "mapped"] as const) {
     const config = { ...baseConfig, appendMode };
-    // From a disk that takes nothing to one that takes the whole workload: append, index growth, roll and snapshot all hit it.
+    // From a disk without room to one with room for the whole workload: append, index growth, roll and snapshot all reach the
+    // limit.
     let refusals = 0;
     for (let capacity = 9000; capacity < 60_000; capacity += 777) {
       const disk = new CrashingFileSystem(() => 0.5);
@@ -221,13 +222,13 @@ Deno.test("Log refuses appends on a full disk, goes on reading, and appends agai
   }
 });
 
-Deno.test("Log refuses an append whose index entry would have no blocks, before it writes the batch", () => {
+Deno.test("Log refuses an append without disk blocks for its index entry before it writes the batch", () => {
   const disk = new CrashingFileSystem(() => 0.5);
   const config = { ...baseConfig, segmentBytes: 1_000_000, indexIntervalBytes: 1 };
   const log = open(disk.fileSystem, config, newWitness());
   const bytesUsed = () => disk.files().reduce((sum, [, bytes]) => sum + bytes.length, 0);
   for (let i = 0; i < 300; i++) assert.equal(append(log, recordsOfBatch(0)).refusal, null);
-  // Room for the batches until the index has 512 entries, in its first 4 KiB, and for more of them, but not for its next step.
+  // Room for more batches than the 512 whose index entries fill the first 4 KiB, but not for the next step of the index.
   disk.capacityBytes = bytesUsed() + 212 * buildBatch(recordsOfBatch(0)).length + 3000;
   let appended = 300;
   while (append(log, recordsOfBatch(0)).refusal === null) appended++;
@@ -254,7 +255,7 @@ Deno.test("Log recovers a log that was abandoned on a full disk, once there is r
   }
 });
 
-Deno.test("Log takes no writes after a failed flush and is whole when it is opened anew", () => {
+Deno.test("Log takes no writes after a failed flush and is complete when it is reopened", () => {
   const disk = new CrashingFileSystem(() => 0.5);
   const witness = newWitness();
   const log = open(disk.fileSystem, baseConfig, witness);
@@ -274,7 +275,7 @@ Deno.test("Log takes no writes after a failed flush and is whole when it is open
   assert.equal(open(disk.fileSystem, baseConfig, witness).logEndOffset, 10);
 });
 
-Deno.test("batchesIn() refuses a torn batch (canary of the checks)", () => {
+Deno.test("batchesIn() refuses a torn batch (canary)", () => {
   const bytes = buildBatch(recordsOf(2, 20));
   assert.equal(batchesIn(bytes).length, 1);
   assert.throws(() => batchesIn(bytes.subarray(0, -1)));

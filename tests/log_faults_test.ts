@@ -1,7 +1,7 @@
 /**
- * Every call by which a log opens, appends, rolls, flushes, deletes, moves, closes and recovers is refused once, and for a while.
- * What must follow: no exception but a disk's, every refused append with a reason, nothing acknowledged lost, the log usable again
- * once the refusals end, and no descriptor, mapping or lease left.
+ * Refuses every call by which a log opens, appends, rolls, flushes, deletes, moves, closes and recovers, once and several times in
+ * a row. There may be no exception except the disk's, and every refused append needs a reason. No acknowledged record may be lost.
+ * After the refusals the log must be usable, and no descriptor, mapping or lease may be left.
  */
 import { strict as assert } from "node:assert";
 import { toOffset } from "../storage/base/units.ts";
@@ -16,10 +16,10 @@ import { TEST_TIMESTAMP } from "./record_batch_builder.ts";
 
 const directory = "/logs/topic-0";
 const BATCHES = 26;
-/** An action is tried again until it succeeds, as clients and the broker do; no refusal lasts longer than that. */
+/** Most tries of an action: clients and the broker repeat it until it succeeds, and every refusal ends earlier. */
 const TRIES_MAX = 30;
 
-/** Indexes of more than a page, which are mapped, need many entries: this many small batches come before the others. */
+/** Number of small batches before the others: an index is mapped only when it is larger than a page, so it needs many entries. */
 const SMALL_BATCHES = 600;
 const config: LogConfig = { ...testConfig, segmentBytes: 900, indexIntervalBytes: 200 };
 const manyEntries: LogConfig = { ...config, segmentBytes: 1_000_000, indexIntervalBytes: 1 };
@@ -27,7 +27,7 @@ const manyEntries: LogConfig = { ...config, segmentBytes: 1_000_000, indexInterv
 const producer = (i: number) => ({ producerId: 40, producerEpoch: 0, baseSequence: 2 * i });
 const recordsOfBatch = (i: number) => recordsOf(2, i < 0 ? 1 : 20 + i, TEST_TIMESTAMP + 10 * i);
 
-/** A broker with one log, and a client that repeats what was refused. */
+/** A broker with one log, and a client that repeats refused requests. */
 class Scene {
   readonly disk = new CrashingFileSystem(() => 0.5);
   readonly faulty = new FaultyFileSystem(this.disk.fileSystem);
@@ -42,7 +42,7 @@ class Scene {
     this.#config = of;
   }
 
-  /** All that a log does in its life. */
+  /** Does everything that a log does in its life. */
   play(): void {
     this.#open({ cleanShutdown: false });
     for (let i = 0; i < BATCHES; i++) {
@@ -72,7 +72,7 @@ class Scene {
     this.#look();
   }
 
-  /** Compares the log with what was acknowledged, and looks for what is left open. */
+  /** Compares the log with the acknowledged records, and checks that nothing is left open. */
   verify(): void {
     this.faulty.refused = null;
     this.#reopen({ clean: false });
@@ -139,7 +139,7 @@ class Scene {
     this.#logStartOffset = this.#log?.logStartOffset ?? 0;
   }
 
-  /** The log; opened anew where it went offline, as a restart does. */
+  /** The log, reopened if it went offline, as a restart does. */
   get #usable(): Log {
     if (this.#log?.offlineReason !== null) this.#reopen({ clean: false });
     return this.#log as Log;
@@ -173,7 +173,7 @@ class Scene {
     });
   }
 
-  /** As the main isolate does it for a shard. */
+  /** Flushes as the main isolate does for a shard. */
   #flushElsewhere(): void {
     const { fileSystem } = this.faulty;
     this.#try("a flush elsewhere", (log) => {
@@ -208,7 +208,7 @@ class Scene {
     });
   }
 
-  /** Reads and searches; a refusal is fine, once nothing is refused any more everything is found. */
+  /** Reads and searches; this may be refused, but without refusals everything must be found. */
   #look(): void {
     this.#try("a read", (log) => {
       const from = log.logStartOffset;
@@ -226,7 +226,7 @@ class Scene {
   }
 }
 
-/** @returns undefined when the disk refused @throws what is no refusal of a disk */
+/** @returns undefined when the disk refused @throws any other error */
 function attempt<T>(action: () => T): T | undefined {
   try {
     return action();
@@ -237,12 +237,12 @@ function attempt<T>(action: () => T): T | undefined {
 }
 
 const isSlow = Deno.env.get("BARNABAS_SLOW") === "1";
-/** Calls in which the modes of appending differ. */
+/** Calls in which the append modes differ. */
 const FAULTS_OF_MAPPED = ["map", "allocate", "truncate", "open"] as const;
 
 type Run = { of: LogConfig; play: (scene: Scene) => void };
 
-/** Refuses every call of a kind, one run after the other. @returns how many calls there are */
+/** Refuses every call of a kind, one per run. @returns the number of calls */
 function refuseEvery(fault: Fault, count: number, { of, play }: Run): number {
   for (let nth = 1;; nth++) {
     const scene = new Scene(of);
@@ -261,14 +261,14 @@ for (const appendMode of ["pwrite", "mapped"] as const) {
   const run: Run = { of: { ...config, appendMode }, play: (scene) => scene.play() };
   const runMany: Run = { of: { ...manyEntries, appendMode }, play: (scene) => scene.playManyEntries() };
   for (const fault of appendMode === "pwrite" ? faults : FAULTS_OF_MAPPED) {
-    Deno.test(`Log loses nothing and stays usable, whichever call is refused: ${fault} (${appendMode})`, () => {
+    Deno.test(`Log loses nothing and stays usable when any ${fault} call is refused (${appendMode})`, () => {
       const calls = refuseEvery(fault, 1, run);
       assert.ok(calls > 0 || fault === "map" && appendMode === "pwrite", `the log called ${fault}`);
       if (appendMode === "pwrite" || isSlow) refuseEvery(fault, 5, run);
     });
   }
   for (const fault of ["map", "open", "allocate", "truncate"] as const) {
-    Deno.test(`Log loses nothing while large indexes grow, whichever call is refused: ${fault} (${appendMode})`, () => {
+    Deno.test(`Log loses nothing while large indexes grow when any ${fault} call is refused (${appendMode})`, () => {
       assert.ok(refuseEvery(fault, 1, runMany) > 0);
     });
   }

@@ -1,6 +1,6 @@
 /**
- * What tests of logs share: a directory, a configuration, appends and reads in one line, and a check of the files that
- * knows their formats from Kafka's sources and shares no code with the storage that writes them (but the checksum).
+ * Helpers for tests of logs: a directory, a configuration, appends and reads in one line, and a check of the files. The check is
+ * written from Kafka's sources and shares only the checksum with the storage code.
  */
 import { strict as assert } from "node:assert";
 import { ManualClock } from "../storage/base/clock.ts";
@@ -13,7 +13,7 @@ import { type FileSystem, linuxFileSystem } from "../storage/sys/file_system.ts"
 import { nativeMemory } from "../storage/sys/memory.ts";
 import { type BatchOptions, buildBatch, inMemory, TEST_TIMESTAMP, type TestRecord } from "./record_batch_builder.ts";
 
-/** Kafka's defaults, but for small segments. */
+/** Kafka's defaults, except for small segments. */
 export const testConfig: LogConfig = {
   segmentBytes: 1024 * 1024,
   segmentMs: 7 * 24 * 3600 * 1000,
@@ -44,7 +44,7 @@ export class TestDirectory implements Disposable {
   }
 }
 
-/** Options for a log, with defaults for whatever a test does not care about. */
+/** Options for a log, with defaults for everything that a test does not set. */
 export function logOptions(directory: string, changes: Partial<LogOptions> = {}): LogOptions {
   return {
     fs: linuxFileSystem,
@@ -93,7 +93,7 @@ export interface StoredBatch {
   leaderEpoch: number;
 }
 
-/** Takes apart bytes that must be whole batches with right checksums, else an assertion fails. */
+/** Splits bytes into batches; asserts that they are whole batches with correct checksums. */
 export function batchesIn(bytes: Uint8Array, from = 0): StoredBatch[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found: StoredBatch[] = [];
@@ -145,7 +145,7 @@ export function readAll(
   return found;
 }
 
-/** Finds a record by its time, or the one with the largest, asking as often as it takes. */
+/** Finds a record by its time, or the one with the largest time; repeats the search until it is finished. */
 export function findByTime(log: Log, timestamp: number | "largest", maxOffset: Offset): TimestampedOffset | null {
   for (;;) {
     const found = timestamp === "largest"
@@ -163,9 +163,9 @@ export function filesIn(directory: string): Map<string, Uint8Array> {
 
 /**
  * Checks the files of a closed log as Kafka's DumpLogSegments does, and that segments follow each other.
- * @param source the directory, or what is in it
+ * @param source the directory, or its files
  * @param options hasLost: whether a loss of power may have taken records between segments, and made recovery set some aside
- * @returns sentences about what is wrong; none when all is well
+ * @returns sentences about the problems, none when everything is correct
  */
 export function findInconsistencies(
   source: string | ReadonlyMap<string, Uint8Array>,
@@ -226,7 +226,7 @@ function findIndexProblems(files: ReadonlyMap<string, Uint8Array>, stem: string,
   return problems;
 }
 
-/** Takes an index apart, which must hold whole entries. */
+/** Splits an index into its entries; asserts that they are whole. */
 export function indexEntries(bytes: Uint8Array, entryBytes: number): DataView[] {
   assert.equal(bytes.length % entryBytes, 0, "an index holds whole entries");
   const count = bytes.length / entryBytes;

@@ -1,9 +1,8 @@
 /**
- * A log lives through many starts and ends, at random: processes that are killed, losses of power, clean stops, starts that do not
- * open it, flushes that fail, gaps that compaction made, log starts inside a segment, under every policy. After every start: what
- * was flushed and not deleted is there, byte for byte; what was deleted is not; nothing is served that was not appended; the indexes of
- * closed segments are what the records say; and a process that was killed has lost nothing at all. The seed is in the message of a
- * failure; BARNABAS_SEED replays one.
+ * Takes a log through many random starts and ends, under every policy: kills, losses of power, clean stops, starts that do not open
+ * it, failed flushes, gaps of a compaction, log starts inside a segment. After every start the flushed and not deleted records are
+ * there, byte for byte, and deleted records are not. Nothing is served that was not appended, and the indexes of closed segments
+ * agree with the records. A killed process has lost nothing. The message of a failure has the seed; BARNABAS_SEED replays it.
  */
 import { strict as assert } from "node:assert";
 import { createRandom } from "../storage/base/random.ts";
@@ -30,39 +29,39 @@ const DIRECTORY = "/logs/t-0";
 const TOPIC_ID = "zquKKtglnpoYNVDtWJ6LTw";
 const LIVES = 12;
 const ACTS_MAX = 40;
-/** Times that records have, from `TEST_TIMESTAMP` on, in any order. */
+/** Number of different timestamps of records, from `TEST_TIMESTAMP` on, in any order. */
 const TIMES = 100;
 
 /** How a life ends. */
 type End = "killed" | "power" | "clean" | "failed flush";
 
-/** What a test changes to see that the others would notice. */
+/** What a canary changes so that the checks must fail. */
 interface Tampering {
   readonly fileSystem?: (fs: FileSystem) => FileSystem;
   /** Whether a start that did not open the log leaves the mark of a clean stop. */
   readonly marksUnopened?: boolean;
 }
 
-/** A log, the disk that it is on, and what must be true of it. */
+/** A log, its disk, and the expected content. */
 class Lives {
   readonly #random: () => number;
   readonly #disk: CrashingFileSystem;
   readonly #fs: FileSystem;
   readonly #config: LogConfig;
   readonly #tampering: Tampering;
-  /** What the log holds, as far as anybody knows. */
+  /** The batches that the log should hold. */
   #batches: StoredBatch[] = [];
   #flushed = 0;
-  /** Offset of a batch whose append the kill may have cut off: it is there or not. */
+  /** Offset of a batch whose append the kill may have interrupted: it may exist or not. */
   #unansweredAt = -1;
-  /** The checkpoints, which are durable, and say what was true when they were written. */
+  /** The checkpoints: they are durable and may be older than the log. */
   #recoveryPoint = 0;
   #logStartOffset = 0;
   #isMarkedClean = false;
   #leaderEpoch = 0;
-  /** Largest log start ever. */
+  /** Largest log start so far. */
   #deletedBelow = 0;
-  /** Whether what was not flushed may be gone: the power went, or a flush failed. */
+  /** Whether unflushed records may be missing, because of a loss of power or a failed flush. */
   #mayLack = false;
 
   constructor(seed: number, tampering: Tampering = {}) {
@@ -134,17 +133,17 @@ class Lives {
     assert.deepEqual(this.#problems(log.activeBaseOffset), [], "closed segments are what their indexes say");
     this.#verifyTimes(log, found);
     for (const { lastOffset, leaderEpoch } of found) {
-      // Epochs are forgotten with the records; a crash may have brought these back before it was written down that they went.
+      // Epochs are dropped with their records. After a crash the records may exist again if the checkpoint was not written before.
       if (lastOffset >= this.#deletedBelow) assert.equal(log.epochFor(toOffset(lastOffset)), leaderEpoch);
     }
     this.#batches = found;
-    // A kill while segments were deleted leaves a later start than the checkpoint has, which says so at its next writing. Before
-    // that, a loss of power may bring the segments back: nobody was told that they are gone.
+    // A kill during a deletion of segments leaves a later log start than the checkpoint has. Until the checkpoint is written again,
+    // a loss of power may restore the segments; no client was told that they are deleted.
     this.#logStartOffset = log.logStartOffset;
     this.#mayLack = false;
   }
 
-  /** Look-ups by time, and by the largest, find what a search of all batches finds. */
+  /** Searches by time, and for the largest time, find the same as a search through all batches. */
   #verifyTimes(log: Log, found: readonly StoredBatch[]): void {
     const search = (timestamp: number | "largest") => findByTime(log, timestamp, log.logEndOffset)?.offset ?? null;
     const expected = (timestamp: number) => {
@@ -157,7 +156,7 @@ class Lives {
     assert.equal(search("largest"), expected(largest), `the first record at the largest time, ${largest}`);
   }
 
-  /** What is wrong with the log's files. @param below base offset: segments from there on are left out */
+  /** Problems of the log's files. @param below base offset: segments from there on are not checked */
   #problems(below = Infinity): string[] {
     const files = this.#disk.files().filter(([path]) => path.startsWith(`${DIRECTORY}/`));
     const named = files.map(([path, bytes]) => [path.slice(DIRECTORY.length + 1), bytes] as const);
@@ -192,7 +191,10 @@ class Lives {
     this.#flushed = log.logEndOffset;
   }
 
-  /** The log start moves into a segment. The checkpoint of recovery points may be written between that and its own. */
+  /**
+   * Moves the log start into a segment. The checkpoint of recovery points may be written between this and the checkpoint of log
+   * starts.
+   */
   #deleteRecords(log: Log): void {
     log.incrementLogStartOffset(toOffset(log.logStartOffset + this.#below(log.logEndOffset - log.logStartOffset + 1)));
     this.#deletedBelow = Math.max(this.#deletedBelow, log.logStartOffset);
@@ -215,7 +217,7 @@ class Lives {
     if (this.#random() < 0.5) this.#compact(logs);
   }
 
-  /** What Kafka's cleaner does to closed segments: the last batch of one was superseded. Whatever the policy is now. */
+  /** Removes the last batch of a closed segment, as Kafka's cleaner does, whatever the policy is now. */
   #compact(logs: (readonly [string, Uint8Array])[]): void {
     const [path, bytes] = logs[this.#below(logs.length - 1)] ?? ["", new Uint8Array()];
     const batches = batchesIn(bytes);
@@ -255,7 +257,7 @@ class Lives {
     fs.close(fd);
   }
 
-  /** The disk fails for a while. What the log had not flushed before may be lost from now on, also without a loss of power. */
+  /** Makes a flush fail. Records that were not flushed before may be lost from now on, also without a loss of power. */
   #failFlush(log: Log): void {
     this.#append(log);
     this.#disk.flushFails = true;
@@ -285,7 +287,7 @@ function runLives(seed: number, tampering?: Tampering): void {
   }
 }
 
-Deno.test("a log keeps what was flushed through kills, losses of power, unopened starts, failed flushes and gaps", () => {
+Deno.test("a log keeps flushed records through kills, losses of power, starts that do not open it, failed flushes and gaps", () => {
   const fixed = Deno.env.get("BARNABAS_SEED");
   const count = Deno.env.get("BARNABAS_SLOW") === "1" ? 3000 : 40;
   const first = fixed ? Number(fixed) : Date.now() % 1_000_000_000;

@@ -1,6 +1,6 @@
 /**
- * Random sequences of appends, rolls, reads, deletions and reopenings of a log against a model that is a list of batches. The
- * seed is printed when a sequence fails; BARNABAS_SEED replays one. BARNABAS_SLOW=1 runs more of them.
+ * Compares a log with a model, a list of batches, over random sequences of appends, rolls, reads, deletions and reopenings. A
+ * failure prints its seed; BARNABAS_SEED replays it. BARNABAS_SLOW=1 runs more sequences.
  */
 import { strict as assert } from "node:assert";
 import { type Offset, toOffset } from "../storage/base/units.ts";
@@ -28,7 +28,7 @@ interface ModelBatch {
   bytes: number;
 }
 
-/** A log beside a list of the batches that must be in it. */
+/** A log, and the list of batches that it must hold. */
 class ModelledLog {
   readonly #random: () => number;
   readonly #directory: string;
@@ -56,7 +56,7 @@ class ModelledLog {
     this.#log = this.#open(false);
   }
 
-  /** Does one random thing and checks what can be checked at once. */
+  /** Does one random action and checks its result. */
   step(): void {
     const dice = this.#random();
     if (dice < 0.55) this.#append();
@@ -68,7 +68,7 @@ class ModelledLog {
     else this.#reopen();
   }
 
-  /** Compares everything, closes the log and looks at its files. */
+  /** Compares everything, closes the log and checks its files. */
   finish(): void {
     const offsets = readAll(this.#log, { fs: this.#fs, maxBytes: 1 + this.#below(9000) });
     const expected = this.#batches.filter((batch) => batch.last >= this.#start);

@@ -1,8 +1,8 @@
 /**
- * Builds record batches for tests and tools; never part of the broker. It writes what its caller says, right or wrong,
- * and shares no code with the validation that tests check with it (but the header's layout and the codecs).
+ * Builds record batches for tests and tools; never part of the broker. It writes exactly what its caller asks for, right or wrong.
+ * It shares only the header's layout and the codecs with the validation that the tests check.
  *
- * buildBatch(records, options) -> bytes of one batch with a right CRC; inMemory(bytes) -> the form that storage takes.
+ * buildBatch(records, options) -> bytes of one batch with a correct CRC; inMemory(bytes) -> the form that storage takes.
  */
 import { writeInt64 } from "../storage/base/int64.ts";
 import { compress } from "../storage/records/compression/compression.ts";
@@ -26,7 +26,7 @@ export interface TestRecord {
   headers?: readonly (readonly [key: string, value: string | Uint8Array | null])[];
 }
 
-/** What the header says; every field has the value a plain producer sends. */
+/** Fields of the header; the defaults are those of a plain producer. */
 export interface BatchOptions {
   codec?: CodecName;
   baseOffset?: number;
@@ -41,15 +41,15 @@ export interface BatchOptions {
   logAppendTime?: boolean;
   transactional?: boolean;
   control?: boolean;
-  /** Attribute bits beside those that the options above set. */
+  /** Attribute bits besides those that the options above set. */
   attributes?: number;
   lastOffsetDelta?: number;
   recordsCount?: number;
-  /** The record section as it is, in place of the records (already compressed). */
+  /** The bytes of the record section (already compressed), in place of the records. */
   rawRecords?: Uint8Array;
 }
 
-/** Base timestamp where a test names none. */
+/** Default base timestamp. */
 export const TEST_TIMESTAMP = 1_700_000_000_000;
 
 const encoder = new TextEncoder();
@@ -83,7 +83,7 @@ function nullable(value: string | Uint8Array | null | undefined): (Uint8Array | 
   return [varint(bytes.length), bytes];
 }
 
-/** Bytes of one record, with its length in front. */
+/** Bytes of one record, preceded by its length. */
 export function buildRecord(record: TestRecord, place: { offsetDelta: number; baseTimestamp: number }): Uint8Array {
   const headers = record.headers ?? [];
   const body = concatBytes([
@@ -105,8 +105,8 @@ function attributesOf(options: BatchOptions): number {
 
 /**
  * Builds one batch.
- * @param records what it holds @param options what its header says
- * @returns the whole batch, its CRC right
+ * @param records of the batch @param options fields of its header
+ * @returns the whole batch with a correct CRC
  */
 export function buildBatch(records: readonly TestRecord[], options: BatchOptions = {}): Uint8Array<ArrayBuffer> {
   const baseTimestamp = options.baseTimestamp ?? records[0]?.timestamp ?? TEST_TIMESTAMP;
@@ -134,15 +134,15 @@ export function buildBatch(records: readonly TestRecord[], options: BatchOptions
   return sealBatch(batch);
 }
 
-/** Makes the CRC of a batch right after a test changed its bytes. @returns the same bytes */
+/** Corrects the CRC of a batch after a test changed its bytes. @returns the same bytes */
 export function sealBatch<Bytes extends Uint8Array>(batch: Bytes): Bytes {
   new DataView(batch.buffer, batch.byteOffset).setUint32(17, crc32c(batch, 21, batch.length - 21));
   return batch;
 }
 
 /**
- * Puts bytes into shared memory, as batches reach storage.
- * @param bytes one or more batches @param start where they begin in the memory, other bytes (0xee) around them
+ * Copies bytes into shared memory, the form in which batches reach storage.
+ * @param bytes one or more batches @param start index of their first byte in the memory; other bytes (0xee) surround them
  */
 export function inMemory(bytes: Uint8Array, start = 0): { memory: NativeMemory; start: number; length: number } {
   const memory = allocateShared(Math.max(128, start + bytes.length + 64));

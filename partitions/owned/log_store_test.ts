@@ -53,7 +53,7 @@ Deno.test("LogStore.open() opens the partition's directory, with the topic's id,
   });
   assert.notEqual(leases[0], leases[1]);
   for (const lease of leases) store.release(lease);
-  assert.throws(() => store.release(leases[0] as number), /given back once/);
+  assert.throws(() => store.release(leases[0] as number), /released once/);
 });
 
 Deno.test("LogStore.open() begins at the checkpointed log start, for the first log of a name only", () => {

@@ -1,6 +1,6 @@
 /**
- * What only our own bug can break is asserted, always on. Bytes from a socket or a disk are never asserted: they are
- * checked and refused. Any isolate.
+ * Assertions, always on, for what only a bug of our own can break. Bytes from a socket or a disk are checked and refused instead.
+ * Any isolate.
  */
 
 /** A broken invariant: the isolate that throws it stops, and the broker with it. */

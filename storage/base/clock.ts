@@ -1,6 +1,5 @@
 /**
- * Time as a parameter: whatever needs the time takes a Clock, so that tests and simulations decide what time it is.
- * Any isolate.
+ * Time as a parameter: code that needs the time takes a Clock, and tests pass one that they control. Any isolate.
  */
 
 /** Where the time comes from. */

@@ -1,7 +1,7 @@
 /**
  * 64-bit big-endian integers as plain numbers, exact up to 2^53: BigInt arithmetic measured 5 to 8 times slower.
- * Larger magnitudes are rounded, which no offset, timestamp or producer id of ours reaches; bytes of a client that do are
- * refused by the range checks that follow. Any isolate.
+ * Larger magnitudes are rounded. No offset, timestamp or producer id of ours reaches them, and the range checks refuse a client's.
+ * Any isolate.
  */
 
 const TWO_POW_32 = 0x1_0000_0000;

@@ -1,6 +1,6 @@
 /**
- * Random numbers that a seed repeats, for tests, simulations and jitter. Not for secrets. Any isolate.
- * The generator is mulberry32: 32 bits of state, a period of 2^32.
+ * Random numbers that can be repeated from a seed, for tests, simulations and jitter. Not for secrets. Any isolate. The generator
+ * is mulberry32: 32 bits of state, a period of 2^32.
  */
 
 /** Makes a generator. @param seed any integer @returns uniform numbers in [0, 1) */

@@ -3,7 +3,7 @@
  * Source: Kafka's org.apache.kafka.common.Uuid.
  */
 
-/** No id: the wire and the files have it where none is known. */
+/** "No id" on the wire and in files. */
 export const ZERO_UUID = "AAAAAAAAAAAAAAAAAAAAAA";
 /** Id of the metadata topic; 0 and 1 are reserved. */
 const ONE_UUID = "AAAAAAAAAAAAAAAAAAAAAQ";
@@ -16,7 +16,7 @@ function toBase64Url(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** Makes a random (version 4) id; never a reserved one, and none that begins with "-", which command lines mistake. */
+/** Makes a random (version 4) id. It is never reserved and never begins with "-", which command lines take for an option. */
 export function randomUuid(): string {
   for (;;) {
     const bytes = crypto.getRandomValues(new Uint8Array(UUID_BYTES));
@@ -30,14 +30,14 @@ export function randomUuid(): string {
 /**
  * Checks an id from a file or a user.
  * @param text 22 characters of base64url, padded ("==") or not
- * @returns the id without padding, or null when it is none
+ * @returns the id without padding, or null when the text is not an id
  */
 export function parseUuid(text: string): string | null {
   const bare = text.replace(/==$/, "");
   return UUID_TEXT.test(bare) ? bare : null;
 }
 
-/** Whether an id is one that Kafka never gives to a topic, directory or cluster. */
+/** Whether Kafka never gives this id to a topic, directory or cluster. */
 export function isReservedUuid(uuid: string): boolean {
   return uuid === ZERO_UUID || uuid === ONE_UUID;
 }

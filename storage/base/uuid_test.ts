@@ -14,7 +14,7 @@ Deno.test("randomUuid() makes version 4 ids that Kafka accepts, none beginning w
   assert.equal(seen.size, 2000);
 });
 
-Deno.test("parseUuid() reads ids of Kafka, padded or not", () => {
+Deno.test("parseUuid() reads Kafka's ids, padded or not", () => {
   assert.equal(parseUuid("haeFy9DXTaehpU3qp_bycA"), "haeFy9DXTaehpU3qp_bycA");
   assert.equal(parseUuid("haeFy9DXTaehpU3qp_bycA=="), "haeFy9DXTaehpU3qp_bycA");
   assert.equal(parseUuid("-aeFy9DXTaehpU3qp_bycQ"), "-aeFy9DXTaehpU3qp_bycQ");
@@ -33,7 +33,7 @@ Deno.test("parseUuid() refuses what is not 16 bytes of base64url", () => {
   }
 });
 
-Deno.test("isReservedUuid() knows 0 and 1", () => {
+Deno.test("isReservedUuid() is true for 0 and 1 only", () => {
   assert.equal(isReservedUuid(ZERO_UUID), true);
   assert.equal(isReservedUuid("AAAAAAAAAAAAAAAAAAAAAQ"), true);
   assert.equal(isReservedUuid("AAAAAAAAAAAAAAAAAAAAAg"), false);

@@ -1,8 +1,8 @@
 /**
- * Small files that are replaced as a whole: a file beside it (`.tmp`) is written and flushed, then renamed over the old one, then the
- * directory is flushed. Runs on shards and at the start; the main isolate awaits the same steps by atomic_file_async.ts.
+ * Replaces small files atomically: a new file (`.tmp`) is written and flushed, then renamed over the old one, then the directory is
+ * flushed. Runs on shards and at the start; atomic_file_async.ts has the same steps for the main isolate.
  *
- * Must always hold: after a crash the file has its old or its new content, whole. A `.tmp` that stays behind means nothing.
+ * Must always hold: after a crash the file has its complete old or its complete new content. A leftover `.tmp` means nothing.
  * Source: Kafka's Utils.atomicMoveWithFallback; rename(2).
  */
 import type { FileSystem } from "../sys/file_system.ts";
@@ -33,8 +33,8 @@ export function replaceFile(fs: FileSystem, path: string, content: Uint8Array | 
 }
 
 /**
- * Replaces a file without a flush. After the process is killed it holds the old or the new content. After a loss of power it may also
- * hold a part of the new one with zeros behind, until file and directory are flushed.
+ * Replaces a file without a flush. After a kill of the process it holds the old or the new content. After a loss of power it may
+ * also hold a part of the new content followed by zeros, until file and directory are flushed.
  * @param fs where the file is @param path of the file @param content its new bytes, or a text for UTF-8
  * @throws SystemError, or the runtime's errors, when the disk refuses
  */

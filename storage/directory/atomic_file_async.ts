@@ -1,5 +1,5 @@
 /**
- * Replaces a small file as a whole on the main isolate, which must not wait for a disk. The steps are those of atomic_file.ts.
+ * Replaces a small file atomically on the main isolate, which must not wait for a disk. The steps are those of atomic_file.ts.
  */
 import { directoryOf } from "./atomic_file.ts";
 

@@ -25,7 +25,7 @@ function readBack(fs: FileSystem): string | null {
   return readText(fs, path);
 }
 
-Deno.test("replaceFile() leaves the old or the new content, whole, after a crash at every call", () => {
+Deno.test("replaceFile() leaves the complete old or new content after a crash at any call", () => {
   const oldText = new TextDecoder().decode(before);
   const newText = new TextDecoder().decode(after);
   const complete = diskWithOld(0);
@@ -43,7 +43,7 @@ Deno.test("replaceFile() leaves the old or the new content, whole, after a crash
         const found = readBack(disk.fileSystem);
         assert.ok(found === oldText || found === newText, `call ${crashAt}, ${survival}, seed ${seed}: ${found}`);
         seen.add(found);
-        // What stayed behind is in no later write's way.
+        // A leftover file does not disturb a later write.
         replaceFile(disk.fileSystem, path, after);
         assert.equal(readBack(disk.fileSystem), newText);
       }
@@ -61,7 +61,7 @@ Deno.test("replaceFile() has made the new content durable when it returns", () =
   }
 });
 
-Deno.test("the crash test finds a write without its flush, and one without its directory's (canary)", () => {
+Deno.test("the crash test finds a missing flush of the file, and one of its directory (canary)", () => {
   for (const lie of ["fdatasync", "syncDirectory"] as const) {
     let lost = 0;
     for (let seed = 1; seed <= 40; seed++) {
@@ -74,7 +74,7 @@ Deno.test("the crash test finds a write without its flush, and one without its d
   }
 });
 
-Deno.test("replaceFile() throws when the disk refuses any step, and keeps the old content until the rename", () => {
+Deno.test("replaceFile() throws when the disk refuses a step, and keeps the old content until the rename", () => {
   const refusals: Partial<FileSystem>[] = [
     { pwrite: () => -1 },
     { pwrite: (_fd, _memory, _start, length) => length - 1 },
@@ -111,7 +111,7 @@ Deno.test("replaceFile() throws when the disk refuses any step, and keeps the ol
   assert.equal(readBack(full.fileSystem), new TextDecoder().decode(before));
 });
 
-Deno.test("replaceFile() writes real files of every size, and leaves nothing beside them", () => {
+Deno.test("replaceFile() writes real files of every size and leaves no other files", () => {
   const directory = Deno.makeTempDirSync({ prefix: "barnabas-test-" });
   try {
     for (const bytes of [0, 1, 127, 128, 70_000]) {

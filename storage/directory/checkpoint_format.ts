@@ -7,8 +7,8 @@ const VERSION = "0";
 const DIGITS = /^\d{1,16}$/;
 
 /**
- * Takes a checkpoint apart.
- * @param text the whole file; none at all is an empty checkpoint, as in Kafka, which creates files empty
+ * Splits a checkpoint into its entry lines.
+ * @param text the whole file; an empty one is an empty checkpoint, because Kafka creates its files empty
  * @returns its entry lines, or a sentence about the damage
  */
 export function parseCheckpoint(text: string): readonly string[] | string {
@@ -27,7 +27,7 @@ export function encodeCheckpoint(lines: readonly string[]): string {
   return `${VERSION}\n${lines.length}\n${lines.map((line) => `${line}\n`).join("")}`;
 }
 
-/** Reads a decimal number without sign. @returns -1 when it is none, or above 2^53 */
+/** Reads a decimal number without sign. @returns -1 when the text is no such number, or it is above 2^53 */
 export function wholeNumber(text: string): number {
   const value = DIGITS.test(text) ? Number(text) : -1;
   return Number.isSafeInteger(value) ? value : -1;

@@ -26,18 +26,18 @@ export function readCleanShutdown(fs: FileSystem, logDirectory: string): CleanSh
   return text === null ? null : { brokerEpoch: brokerEpochIn(text) };
 }
 
-/** Only the presence of the file counts, so no content is damage. */
+/** Only the presence of the file counts, so no content counts as damaged. */
 function brokerEpochIn(text: string): number {
   const epoch = Number(/"brokerEpoch"\s*:\s*(\d{1,16})\b/.exec(text)?.[1] ?? -1);
   return Number.isSafeInteger(epoch) ? epoch : -1;
 }
 
-/** Sets the mark, durably; to be called when every log of the directory was closed cleanly. @throws when refused */
+/** Writes the mark durably; only when every log of the directory was closed cleanly. @throws when refused */
 export function writeCleanShutdown(fs: FileSystem, logDirectory: string, brokerEpoch: number): void {
   replaceFile(fs, `${logDirectory}/${FILE_NAME}`, JSON.stringify({ version: VERSION, brokerEpoch }));
 }
 
-/** Takes the mark away, durably; missing is fine. @throws SystemError, or the runtime's errors, when the disk refuses */
+/** Removes the mark durably; missing is fine. @throws SystemError, or the runtime's errors, when the disk refuses */
 export function removeCleanShutdown(fs: FileSystem, logDirectory: string): void {
   fs.remove(`${logDirectory}/${FILE_NAME}`);
   if (!fs.syncDirectory(logDirectory)) throw new SystemError(`flush directory ${logDirectory}`);

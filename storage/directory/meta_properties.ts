@@ -1,5 +1,5 @@
 /**
- * `meta.properties`: whose a log directory is. Runs on the isolate that starts the broker.
+ * `meta.properties`: which cluster and node a log directory belongs to. Runs on the isolate that starts the broker.
  *
  *   "#\n" · lines key=value in any order: version=1, cluster.id, node.id, directory.id   (Kafka adds a "#" date)
  *
@@ -15,7 +15,7 @@ const FILE_NAME = "meta.properties";
 const VERSION = 1;
 const INT32_MAX = 0x7fff_ffff;
 
-/** Whose a log directory is. */
+/** Which cluster and node a log directory belongs to. */
 export interface MetaProperties {
   readonly clusterId: string;
   readonly nodeId: number;
@@ -66,7 +66,7 @@ function parseMetaProperties(text: string): MetaProperties | string {
   return { clusterId, nodeId, directoryId };
 }
 
-/** Java properties, but for lines that continue on the next one, which no writer of this file makes. */
+/** Java properties, except for lines that continue on the next one: no writer of this file makes them. */
 function parseProperties(text: string): Map<string, string> {
   const properties = new Map<string, string>();
   for (const line of text.split(/\r\n|\r|\n/)) {

@@ -40,7 +40,7 @@ export function readOffsetCheckpoint(fs: FileSystem, path: string): Map<string, 
   return offsets;
 }
 
-/** The text of an offset checkpoint. @param offsets of partitions, each in the order in which it is to stand there */
+/** The text of an offset checkpoint. @param offsets of partitions, in the order of the file's lines */
 export function encodeOffsetCheckpoint(
   offsets: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[],
 ): string {

@@ -4,7 +4,7 @@ import { encodeOffsetCheckpoint, partitionKey, readOffsetCheckpoint } from "./of
 
 const golden = new URL("../../tests/golden/storage/", import.meta.url).pathname;
 
-Deno.test("readOffsetCheckpoint() reads Kafka's files and encodeOffsetCheckpoint() gives them back byte for byte", () => {
+Deno.test("readOffsetCheckpoint() reads Kafka's files, and encodeOffsetCheckpoint() reproduces them byte for byte", () => {
   for (const name of ["recovery-point-offset-checkpoint", "log-start-offset-checkpoint"]) {
     const offsets = readOffsetCheckpoint(linuxFileSystem, golden + name);
     assert.ok(typeof offsets !== "string", String(offsets));
@@ -23,7 +23,7 @@ function read(content: string): Map<string, number> | string {
   return readOffsetCheckpoint({ ...linuxFileSystem, readFile: () => new TextEncoder().encode(content) }, "");
 }
 
-Deno.test("readOffsetCheckpoint() takes a missing or empty file for no offsets", () => {
+Deno.test("readOffsetCheckpoint() finds no offsets in a missing or empty file", () => {
   assert.deepEqual(readOffsetCheckpoint(linuxFileSystem, "/nowhere/at/all"), new Map());
   assert.deepEqual(read(""), new Map());
   assert.deepEqual(read("0\n0\n"), new Map());
@@ -40,7 +40,7 @@ Deno.test("readOffsetCheckpoint() refuses every truncation with a sentence", () 
   }
 });
 
-Deno.test("readOffsetCheckpoint() refuses damaged lines and never throws at flipped bits", () => {
+Deno.test("readOffsetCheckpoint() refuses damaged lines and never throws on flipped bits", () => {
   const damaged = [
     "1\n0\n",
     "0\n",

@@ -1,5 +1,5 @@
 /**
- * A partition's directory: its creation, the topic id in it, and its end. Runs on the shard that owns the log.
+ * Creates a partition's directory with its topic id, and renames it for removal. Runs on the shard that owns the log.
  */
 import { deletedDirectoryName } from "../segments/segment_names.ts";
 import type { LogOptions } from "../log/log_types.ts";
@@ -10,10 +10,10 @@ import type { Unflushed } from "../log/unflushed.ts";
 
 /**
  * Creates the directory and `partition.metadata` where they are missing.
- * @param unflushed gets what was written
+ * @param unflushed is told of everything that was written
  * @throws LogDamagedError when the directory belongs to another topic @throws when the disk refuses
  */
-export function settlePartitionMetadata(options: LogOptions, unflushed: Unflushed): void {
+export function ensurePartitionMetadata(options: LogOptions, unflushed: Unflushed): void {
   const { fs, directory, topicId } = options;
   if (fs.modifiedMs(directory) === null) {
     fs.makeDirectory(directory);
@@ -29,17 +29,17 @@ export function settlePartitionMetadata(options: LogOptions, unflushed: Unflushe
   }
 }
 
-/** A partition's directory that waits for its removal. */
+/** A renamed partition directory that waits for its removal. */
 export interface RenamedDirectory {
   readonly path: string;
-  /** Whether slices of its files are lent: whoever closes the last descriptor of a removed file frees its bytes. */
+  /** Whether slices of its files are lent. The close of a removed file's last descriptor frees its bytes. */
   readonly isLent: boolean;
 }
 
 /**
- * Renames a partition's directory, for another thread to remove: freeing the bytes of a gigabyte takes a disk tens of milliseconds.
- * A crash in between leaves no partition with files missing, the next start removes what was renamed, and a new topic of that
- * name finds its place free.
+ * Renames a partition's directory for another thread to remove, because freeing a gigabyte takes a disk tens of milliseconds. After
+ * a crash in between no partition has missing files, the next start removes the renamed directory, and a new topic can use the old
+ * name.
  * @returns the new path @throws the runtime's errors when the disk refuses
  */
 export function renameForRemoval(fs: FileSystem, directory: string): string {

@@ -15,14 +15,14 @@ export const PARTITION_METADATA_FILE = "partition.metadata";
 /** Later versions keep these two lines. */
 const CONTENT = /^version:\s+\d+\r?\ntopic_id:\s+([A-Za-z0-9_=-]+)(?:\r?\n[^]*)?$/;
 
-/** What a loss of power leaves of a file that was not flushed yet, without the zeros behind it. */
+/** What a loss of power leaves of an unflushed file, without the zeros after it. */
 const TORN = /^version: 0\ntopic_id: [A-Za-z0-9_-]{0,21}$/;
 const BEGINNING = "version: 0\ntopic_id: ";
 
 /**
- * Reads the topic id. A file that was written only in part counts as none: it is flushed with the first records at the latest, so
- * there were none to be taken for another topic's.
- * @param fs where the directory is @param directory the partition's
+ * Reads the topic id. A partly written file counts as missing. The file is flushed with the first records at the latest, so the
+ * partition had no records that could be taken for another topic's.
+ * @param fs where the directory is @param directory of the partition
  * @returns the id, or null where there is no such file
  * @throws LogDamagedError when the file holds no topic id @throws the runtime's errors when the disk refuses
  */

@@ -1,4 +1,4 @@
-/** partition.metadata, meta.properties and .kafka_cleanshutdown against the files of Apache Kafka 4.3.1 in tests/golden. */
+/** Tests partition.metadata, meta.properties and .kafka_cleanshutdown against the files of Apache Kafka 4.3.1 in tests/golden. */
 import { strict as assert } from "node:assert";
 import { Crash, CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { readText } from "./atomic_file.ts";
@@ -37,13 +37,13 @@ Deno.test("writePartitionMetadata() writes Kafka's bytes, and readPartitionMetad
   assert.equal(readText(fs, "/p/partition.metadata"), Deno.readTextFileSync(`${goldenPartition}/partition.metadata`));
 });
 
-Deno.test("readPartitionMetadata() takes later versions and line ends of other systems, as Kafka does", () => {
+Deno.test("readPartitionMetadata() accepts later versions and line ends of other systems, as Kafka does", () => {
   for (const text of [`version: 3\ntopic_id: ${topicId}\nmore: 1`, `version: 0\r\ntopic_id: ${topicId}\r\n`]) {
     assert.equal(readPartitionMetadata(holding(text), "/p"), topicId);
   }
 });
 
-Deno.test("readPartitionMetadata() takes a file that a loss of power cut for none: it was not flushed yet", () => {
+Deno.test("readPartitionMetadata() treats a file that a loss of power cut off as missing, because it was not flushed yet", () => {
   const text = `version: 0\ntopic_id: ${topicId}`;
   for (let length = 0; length < text.length; length++) {
     for (const zeros of [0, 1, text.length - length]) {
@@ -83,7 +83,7 @@ Deno.test("readMetaProperties() reads Kafka's file", () => {
   });
 });
 
-Deno.test("readMetaProperties() reads what writeMetaProperties() wrote, odd cluster ids too", () => {
+Deno.test("readMetaProperties() reads what writeMetaProperties() wrote, with unusual cluster ids too", () => {
   for (const clusterId of ["C7zCydogQkyS2paWwQf9Og", "my:cluster=1 #x", " a\\b!", "tab\tnew\nline\r\f", "ünï"]) {
     for (const directoryId of ["zquKKtglnpoYNVDtWJ6LTw", null]) {
       const fs = emptyDisk();
@@ -122,7 +122,7 @@ Deno.test("readMetaProperties() refuses other versions and missing or damaged va
   }
 });
 
-Deno.test("readMetaProperties() never throws at truncations and flipped bits", () => {
+Deno.test("readMetaProperties() never throws on truncations and flipped bits", () => {
   const bytes = Deno.readFileSync(`${goldenRoot}/meta.properties`);
   for (let length = 0; length < bytes.length; length++) readMetaProperties(holding(bytes.subarray(0, length)), "/d");
   for (const flipped of flippedBits(bytes)) readMetaProperties(holding(flipped), "/d");
@@ -139,14 +139,14 @@ Deno.test("writeCleanShutdown() writes Kafka's bytes, readCleanShutdown() reads 
   assert.equal(readCleanShutdown(fs, "/d"), null);
 });
 
-Deno.test("readCleanShutdown() takes the file's presence for a clean stop, whatever it says", () => {
+Deno.test("readCleanShutdown() treats the file's presence as a clean stop, whatever its content", () => {
   for (const text of ["", "{}", '{"version":0}', "garbage", '{"brokerEpoch":99999999999999999999}']) {
     assert.deepEqual(readCleanShutdown(holding(text), "/d"), { brokerEpoch: -1 }, text);
   }
   assert.deepEqual(readCleanShutdown(holding('{"brokerEpoch" : 5, "version":0}'), "/d"), { brokerEpoch: 5 });
 });
 
-Deno.test("removeCleanShutdown() is durable when it returns: a loss of power does not bring the mark back", () => {
+Deno.test("removeCleanShutdown() is durable when it returns: the mark does not return after a loss of power", () => {
   for (let crashAt = 1; crashAt <= 3; crashAt++) {
     const disk = new CrashingFileSystem(() => 0.4);
     writeCleanShutdown(disk.fileSystem, "/d", 1);

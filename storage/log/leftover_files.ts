@@ -1,6 +1,5 @@
 /**
- * What a crash leaves in a partition's directory, put in order before the segments are loaded. Runs on the shard that opens
- * the log.
+ * Cleans up what a crash left in a partition's directory, before the segments are loaded. Runs on the shard that opens the log.
  *
  *   .deleted, .tmp   removed
  *   .cleaned         a compaction that was not finished: removed, with every .swap at or above the smallest of them
@@ -26,7 +25,7 @@ interface NamedFile extends PartitionFileName {
 }
 
 /**
- * Puts a directory in order.
+ * Cleans up a directory.
  * @param window reads the batches of finished compactions
  * @returns whether anything changed @throws when the disk refuses
  */
@@ -44,7 +43,8 @@ export function clearLeftovers(fs: FileSystem, directory: string, window: Header
   const swapped = files.filter((file) => file.suffix === SWAP_SUFFIX);
   const unfinished = swapped.filter((file) => file.offset >= cleanedFrom);
   const deleted = files.filter((file) => file.suffix === DELETED_SUFFIX);
-  // The order matters when this is interrupted: the .swap files of a split go while a .cleaned one still condemns them.
+  // The order matters if this is interrupted: the .swap files of a split are removed while a .cleaned file still marks them as
+  // unfinished.
   for (const file of [...deleted, ...unfinished, ...cleaned]) fs.remove(file.path);
   const finished = swapped.filter((file) => file.offset < cleanedFrom);
   finishSwaps(fs, finished, files, window);

@@ -1,4 +1,4 @@
-/** Tests of directories with very many files: retention that was off for years, or segments of a few kilobytes. */
+/** Tests of directories with very many files, as after years without retention or with segments of a few kilobytes. */
 import { strict as assert } from "node:assert";
 import { toOffset } from "../base/units.ts";
 import { HeaderWindow } from "../segments/header_window.ts";
@@ -7,10 +7,10 @@ import { ProducerSnapshotFiles } from "./producers/producer_snapshot_files.ts";
 import { type PartitionFileName, partitionFileName } from "../segments/segment_names.ts";
 import { type FileSystem, linuxFileSystem } from "../sys/file_system.ts";
 
-/** More than the arguments that a call takes: about 120,000 on a stack of 1 MB. */
+/** More files than a call can have arguments: about 120,000 on a stack of 1 MB. */
 const FILES = 300_000;
 
-/** A directory that lists files of one kind, and takes note of what is removed and renamed. */
+/** A directory that lists files of one kind and records which are removed and renamed. */
 function directoryOf(
   kind: PartitionFileName["kind"],
   suffix: string,

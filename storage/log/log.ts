@@ -5,13 +5,13 @@
  *
  *   logStartOffset <= logEndOffset (the next offset), recoveryPoint (all below is durable) <= logEndOffset
  *
- * Must always hold: offsets are given once, in order; an append that is refused changed nothing that is read; what is
- * handed out begins and ends at batches.
+ * Must always hold: every offset is assigned once, in order. A refused append changes nothing that is read. Every slice begins and
+ * ends at a batch.
  *
- * A full disk refuses the append ("log-offline", which clients retry) and leaves the log as it was: reads go on, and
- * appends succeed again when there is room. Only a write that could not be taken back, or a failed flush, takes the log
- * offline for good (`offlineReason`): then it has to be opened anew, which recovers it. Kafka takes the whole directory
- * offline in both cases, and needs a restart.
+ * A full disk refuses the append ("log-offline", which clients retry) and leaves the log unchanged: reads continue, and appends
+ * succeed again when there is room. Only a partial write that cannot be cut off again, or a failed flush, takes the log offline for
+ * good (`offlineReason`). Then it has to be reopened, which recovers it. Kafka takes the whole directory offline in both cases and
+ * needs a restart.
  * Source: Kafka's UnifiedLog and LocalLog.
  */
 import { assert } from "../base/assert.ts";
@@ -55,7 +55,7 @@ export class Log implements Disposable {
   readonly #appends: LogAppends;
   readonly #reads: LogReads;
   readonly #durability: LogDurability;
-  /** What it showed of transactions when it was opened. */
+  /** Traces of transactions that were found when it was opened. */
   readonly uncommitted: UncommittedTraces;
   #logStartOffset: Offset;
   #offlineReason: string | null = null;
@@ -96,7 +96,7 @@ export class Log implements Disposable {
   get recoveryPoint(): Offset {
     return this.#durability.recoveryPoint;
   }
-  /** First offset of the segment that is being written; it changes with every roll. */
+  /** Base offset of the active segment; it changes with every roll. */
   get activeBaseOffset(): Offset {
     return this.#segments.active.baseOffset;
   }
@@ -108,16 +108,16 @@ export class Log implements Disposable {
   get latestLeaderEpoch(): number {
     return this.#epochs.latest;
   }
-  /** Why the log takes no writes any more, or null. */
+  /** Why the log no longer takes writes, or null. */
   get offlineReason(): string | null {
     return this.#offlineReason;
   }
-  /** Known producer ids. */
+  /** Number of known producer ids. */
   get producerCount(): number {
     return this.#producers.state.size;
   }
 
-  /** Applies a changed configuration: limits at once, what a segment is made with from the next one on. */
+  /** Applies a changed configuration: limits at once, settings of a segment's files with the next segment. */
   configure(config: LogConfig): void {
     this.#appends.configure(config);
   }
@@ -129,7 +129,7 @@ export class Log implements Disposable {
   }
 
   /**
-   * Validates a produced batch, gives it its offsets and appends it, by one write. Written is not durable.
+   * Validates a produced batch, assigns its offsets and appends it by one write. Written is not durable.
    * @param memory holds the batch, which is stamped in place @param start its first byte @param length its size
    */
   appendAsLeader(memory: NativeMemory, start: number, length: number, options: AppendOptions): AppendResult {
@@ -137,7 +137,7 @@ export class Log implements Disposable {
     return this.#appends.appendAsLeader(memory, start, length, options);
   }
 
-  /** Lends whole batches from the one that holds `offset` on, all in one segment; none at the log end or from `maxOffset` on. */
+  /** Lends whole batches of one segment, from the batch that holds `offset` on; none at the log end or from `maxOffset` on. */
   read(offset: Offset, options: ReadOptions): ReadResult {
     if (this.#closed) return refusedRead("log-offline", "The log is closed");
     if (offset < this.#logStartOffset || offset > this.logEndOffset) {
@@ -152,12 +152,12 @@ export class Log implements Disposable {
     }
   }
 
-  /** Takes a lent slice back, also after `remove()`. @param leaseId of the slice */
+  /** Gives a lent slice back, also after `remove()`. @param leaseId of the slice */
   release(leaseId: number): void {
     this.#resources.leases.release(leaseId);
   }
 
-  /** Finds the first record at or after a time (ListOffsets), if it lies below `maxOffset`. @throws when the disk refuses */
+  /** Finds the first record at or after a time in ms (ListOffsets), if it lies below `maxOffset`. @throws when the disk refuses */
   offsetForTimestamp(timestamp: number, options: { maxOffset: Offset }): FoundByTime {
     return this.#reads.findTimestamp(timestamp, { from: this.#logStartOffset, to: options.maxOffset });
   }
@@ -177,12 +177,12 @@ export class Log implements Disposable {
     return this.#epochs.epochFor(offset);
   }
 
-  /** What retention and metrics look at, oldest first. @throws when a time index cannot be read */
+  /** What retention and metrics need to know of each segment, oldest first. @throws when a time index cannot be read */
   segments(): SegmentFacts[] {
     return this.#segments.facts(this.logEndOffset);
   }
 
-  /** How many segments lie wholly below the log start. */
+  /** Number of segments that lie wholly below the log start. */
   get segmentsBelowStart(): number {
     return this.#segments.floorIndex(this.#logStartOffset);
   }
@@ -196,9 +196,9 @@ export class Log implements Disposable {
   }
 
   /**
-   * Takes the oldest segments out of the log, never the active one; the log start moves with them.
-   * @returns paths of the renamed files (`.deleted`), to be removed after `file.delete.delay.ms`; leases outlive both
-   * @throws SystemError, or the runtime's errors, when a file cannot be renamed; the segments before it are out
+   * Deletes the oldest segments, never the active one; the log start moves with them.
+   * @returns paths of the renamed files (`.deleted`), to be removed after `file.delete.delay.ms`; leases stay valid
+   * @throws SystemError, or the runtime's errors, when a file cannot be renamed; the older segments are deleted then
    */
   deleteOldestSegments(count: number): string[] {
     assert(count < this.#segments.length, "the active segment stays");
@@ -225,8 +225,8 @@ export class Log implements Disposable {
   }
 
   /**
-   * Says what has to be flushed so that what was appended is durable, for another thread to do it; a few segments at a time.
-   * @returns null when all is durable; otherwise give it back with `endFlush()`. Several may be under way
+   * Lists what another thread has to flush to make the appended records durable; a few segments at a time.
+   * @returns null when all is durable; otherwise a request to end with `endFlush()`. Several may be under way
    * @throws SystemError when a file cannot be opened
    */
   beginFlush(): FlushRequest | null {
@@ -235,8 +235,8 @@ export class Log implements Disposable {
 
   /**
    * Ends a flush.
-   * @param outcome what became of every descriptor and directory. A failure takes the log offline; after "postponed" the next flush
-   * tries again
+   * @param outcome of all its descriptors and directories. A failure takes the log offline; after "postponed" the next flush tries
+   * again
    */
   endFlush(request: FlushRequest, outcome: FlushOutcome): void {
     this.#durability.end(request, outcome);
@@ -246,8 +246,8 @@ export class Log implements Disposable {
   }
 
   /**
-   * Makes all that was appended durable, on this thread.
-   * @returns false when it is not: the disk failed, and the log is offline; or a file could not be opened, and the next flush tries again
+   * Makes all appended records durable, on this thread.
+   * @returns false when the disk failed and the log is offline, or when a file could not be opened and the next flush tries again
    */
   flush(): boolean {
     let outcome: FlushOutcome = "flushed";
@@ -265,7 +265,7 @@ export class Log implements Disposable {
   /**
    * Closes the log; lent descriptors stay open.
    * @param options clean: flushed and trimmed, with a producer snapshot at the end, so that it opens without a scan
-   * @returns whether it is closed as asked; only then may the directory be marked as cleanly shut down
+   * @returns whether it was closed as requested; only then may the directory be marked as cleanly shut down
    */
   close(options: { clean: boolean }): boolean {
     if (this.#closed) return true;
@@ -278,13 +278,13 @@ export class Log implements Disposable {
   }
 
   /**
-   * Closes the log for another shard of this process to open (`LogOptions.isHandedOver`): trimmed and with a producer snapshot,
-   * but not flushed: `recoveryPoint` says what is durable in its final form. Only while no flush is under way.
-   * @returns false when the disk refused: the log goes on
+   * Closes the log so that another shard of this process can open it (`LogOptions.isHandedOver`). It is trimmed and has a producer
+   * snapshot, but is not flushed: `recoveryPoint` says what is durable in its final form. Only while no flush is under way.
+   * @returns false when the disk refused: the log stays open
    */
   handOver(): boolean {
     if (this.#offlineReason !== null) return false;
-    if (this.#attempt(() => this.#describe(this.#durability.unflushed)) !== null) return false;
+    if (this.#attempt(() => this.#saveState(this.#durability.unflushed)) !== null) return false;
     if (this.#attempt(() => this.#segments.active.deactivate()) !== null) return false;
     this.#durability.handOver();
     return this.close({ clean: false });
@@ -302,13 +302,13 @@ export class Log implements Disposable {
   }
 
   #finish(): void {
-    this.#describe(null);
+    this.#saveState(null);
     this.#segments.active.deactivate();
     const outcome = this.#durability.flushClosed(this.#options.directory);
     if (outcome !== "flushed") this.#goOffline("Cannot close the log: a flush failed");
   }
 
-  #describe(unflushed: Unflushed | null): void {
+  #saveState(unflushed: Unflushed | null): void {
     this.#producers.snapshot(this.logEndOffset);
     this.#epochs.save(unflushed);
   }

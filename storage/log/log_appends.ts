@@ -1,10 +1,10 @@
 /**
- * The append path of one log: checks a batch, gives it its offsets, writes it at the end, and rolls to a new segment where it is due.
- * Runs on the shard that owns the log.
+ * The append path of one log: checks a batch, assigns its offsets, writes it at the end, and rolls to a new segment when that is
+ * due. Runs on the shard that owns the log.
  *
  *   batch ─► checks ─► known producer's duplicate? ─► epoch noted ─► roll? ─► stamped ─► one write ─► log end moves
  *
- * Must always hold: offsets are given once, in order; an append that is refused changed nothing that is read. An append allocates its
+ * Must always hold: every offset is assigned once, in order. A refused append changes nothing that is read. An append allocates its
  * result and nothing else.
  * Source: Kafka's UnifiedLog.append, LocalLog.roll.
  */
@@ -41,7 +41,7 @@ export class LogAppends {
 
   /**
    * @param loaded what the log starts with
-   * @param by how it was opened, what the shard's logs share, and who is told of a write that could not be taken back
+   * @param by its options, the resources of the shard's logs, and a callback for a partial write that cannot be cut off again
    */
   constructor(
     loaded: LoadedLog,
@@ -65,13 +65,13 @@ export class LogAppends {
     return this.#logEndOffset;
   }
 
-  /** Applies a changed configuration: limits at once, what a segment is made with from the next one on. */
+  /** Applies a changed configuration: limits at once, settings of a segment's files with the next segment. */
   configure(config: LogConfig): void {
     this.#config = config;
     Object.assign(this.#rules, batchRules(config));
   }
 
-  /** Validates a produced batch, gives it its offsets and appends it, by one write. Written is not durable. */
+  /** Validates a produced batch, assigns its offsets and appends it by one write. Written is not durable. */
   appendAsLeader(memory: NativeMemory, start: number, length: number, options: AppendOptions): AppendResult {
     this.#rules.nowMs = options.nowMs;
     this.#rules.recordsMax = Number.MAX_SAFE_INTEGER - this.#logEndOffset;
@@ -88,7 +88,7 @@ export class LogAppends {
 
   /**
    * Closes the active segment and starts a new one.
-   * @throws SystemError, or the runtime's errors, when the disk refuses; the log is as it was
+   * @throws SystemError, or the runtime's errors, when the disk refuses; the log is unchanged then
    */
   roll(nowMs: number): void {
     const old = this.#segments.active;

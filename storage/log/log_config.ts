@@ -1,6 +1,6 @@
 /**
- * What a log is told by its topic's configuration, resolved to numbers. Plain data: it crosses isolates. The names and
- * defaults that users see are in partitions/config; each field names its topic config.
+ * The settings of a log from its topic's configuration, resolved to numbers. Plain data: it crosses isolates. Each field names its
+ * topic config; the defaults are in partitions/config.
  */
 import type { BatchRules } from "../records/batch_validation.ts";
 
@@ -40,7 +40,7 @@ export interface LogConfig {
   readonly appendMode: "pwrite" | "mapped";
 }
 
-/** What a topic asks of a produced batch; the time of the append and the offsets left are still to be filled in. */
+/** The topic's rules for a produced batch; the caller fills in the time of the append and the number of free offsets. */
 export function batchRules(config: LogConfig): BatchRules {
   return {
     nowMs: 0,

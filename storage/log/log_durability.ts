@@ -1,9 +1,9 @@
 /**
- * How far a log is durable, and what the next flush of it has to make durable. Runs on the shard that owns the log; the flushes
- * themselves are mostly made by another thread.
+ * How far a log is durable, and what its next flush has to make durable. Runs on the shard that owns the log; another thread makes
+ * most of the flushes.
  *
- * Records and segments become durable apart. A flush of the active segment makes its records durable; when it closes later, its indexes
- * are written and trimmed, and this final form needs a flush of its own:
+ * Records and segments become durable at different times. A flush of the active segment makes its records durable. When the segment
+ * closes later, its indexes are written and trimmed, and this final form needs another flush:
  *
  *     segment 0           segment 1000        segment 2000        segment 3000, active
  *   ├───────────────────┼───────────────────┼───────────────────┼──────────────────┤ log end
@@ -11,14 +11,15 @@
  *     segments in their final form  ───────┤ closedDurableBelow 2000
  *                                          └── the next flush begins here, with segment 2000
  *
- * A log that is handed over says `recoveryPoint` 2000: its next owner takes closed segments below it for complete.
+ * A log that is handed over reports `recoveryPoint` 2000: its next owner trusts closed segments below it to be complete.
  *
- * Must always hold: what is below `recoveryPoint` was flushed, with the names and small files that it needs. Two things raise nothing:
+ * Must always hold: everything below `recoveryPoint` was flushed, with the directory entries and small files that it needs. Two
+ * events do not raise it:
  *
- *   a flush that failed, and all     of two flushes of one file, the kernel tells only one that pages are lost, whichever asks
- *   that end after it                first (man 2 fsync): the other one's success says nothing
- *   a log start that moves           it is written down elsewhere (the checkpoints), perhaps later, and recovery takes what it
- *                                    misses below the recovery point for lost (log_recovery.ts). Kafka raises it
+ *   a flush that failed, and all     when pages are lost, the kernel reports it to only one of two flushes of a file, the first
+ *   flushes that end after it        that asks (man 2 fsync): the success of the other one proves nothing
+ *   a log start that moves           the checkpoint of log starts may be written later, and recovery treats records that are
+ *                                    missing below the recovery point as lost (log_recovery.ts). Kafka raises it
  */
 import { type Offset, toOffset } from "../base/units.ts";
 import type { LoadedLog } from "./log_loader.ts";
@@ -30,12 +31,12 @@ import type { FileSystem } from "../sys/file_system.ts";
 import type { FlushOutcome } from "../sys/flush_outcome.ts";
 import type { Unflushed } from "./unflushed.ts";
 
-/** Segments of one flush: each holds three descriptors until the disk has it, and a disk may be slower than appends. */
+/** Segments of one flush: each holds three descriptors until it is on the disk, and a disk may be slower than the appends. */
 const FLUSHED_SEGMENTS_MAX = 2;
 
-/** The durable part of one log. */
+/** Tracks the durable part of one log. */
 export class LogDurability {
-  /** Directories and small files that the next flush makes durable, too. */
+  /** Directories and small files that the next flush makes durable too. */
   readonly unflushed: Unflushed;
   readonly #fs: FileSystem;
   readonly #resources: LogResources;
@@ -47,7 +48,7 @@ export class LogDurability {
   #underWay = 0;
   #hasFailed = false;
 
-  /** @param by where the files are, and the leases of the shard @param loaded what the log starts with */
+  /** @param by the file system, and the leases of the shard @param loaded what the log starts with */
   constructor(by: { fs: FileSystem; resources: LogResources }, loaded: LoadedLog) {
     this.#fs = by.fs;
     this.#resources = by.resources;
@@ -62,13 +63,13 @@ export class LogDurability {
     return this.#recoveryPoint;
   }
 
-  /** Whether no flush is under way: the failure of one would mean that what was flushed meanwhile may be lost, too. */
+  /** Whether no flush is under way. If one fails, everything that was flushed in the meantime may be lost too. */
   get isIdle(): boolean {
     return this.#underWay === 0;
   }
 
   /**
-   * Names what has to be flushed, and leases its segments, a few at a time; null when all is durable.
+   * Lists what has to be flushed and leases its segments, a few at a time; null when all is durable.
    * @throws SystemError when a file cannot be opened; nothing is leased then
    */
   begin(logEndOffset: Offset): FlushRequest | null {
@@ -79,24 +80,24 @@ export class LogDurability {
     const { fds, ownedFds, leaseIds } = request;
     try {
       for (const segment of this.#segments.all.slice(first, end)) {
-        leaseIds.push(segment.lease()); // first: a leased segment's files stay open while those of the next are opened
+        leaseIds.push(segment.lease()); // first: opening the next segment may close one without a lease
         const opened = segment.openForFlush();
         for (const fd of opened.fds) fds.push(fd);
         for (const fd of opened.owned) ownedFds.push(fd);
       }
-      const { directories, smallFds, changesUpTo } = this.unflushed.lend(this.#fs);
+      const { directories, smallFds, changesUpTo } = this.unflushed.openForFlush(this.#fs);
       for (const fd of smallFds) fds.push(fd), ownedFds.push(fd);
       const nextBase = this.#segments.all[end]?.baseOffset;
       const closedBelow = nextBase ?? this.#segments.active.baseOffset;
       this.#underWay++;
       return { ...request, directories, changesUpTo, upTo: nextBase ?? logEndOffset, closedBelow };
     } catch (error) {
-      this.#giveBack(request);
+      this.#releaseFiles(request);
       throw error;
     }
   }
 
-  /** Makes a request's files durable, on this thread; give it to `end()` then. */
+  /** Makes a request's files durable on this thread; call `end()` afterwards. */
   flush(request: Pick<FlushRequest, "fds" | "directories">): FlushOutcome {
     if (!request.fds.every((fd) => this.#fs.fdatasync(fd))) return "failed";
     try {
@@ -111,27 +112,27 @@ export class LogDurability {
   flushClosed(directory: string): FlushOutcome {
     const { fds, owned } = this.#segments.active.openForFlush();
     const outcome = this.flush({ fds, directories: [directory] });
-    this.#giveBack({ leaseIds: [], ownedFds: owned });
+    this.#releaseFiles({ leaseIds: [], ownedFds: owned });
     return outcome;
   }
 
-  /** Ends a flush: gives back what it leased, and takes note of what is durable. */
+  /** Ends a flush: releases its leases and notes what is durable. */
   end(request: FlushRequest, outcome: FlushOutcome): void {
-    this.#giveBack(request);
+    this.#releaseFiles(request);
     this.#underWay--;
     this.#hasFailed ||= outcome === "failed";
     if (outcome !== "flushed" || this.#hasFailed) return;
-    this.unflushed.settle(request.changesUpTo);
+    this.unflushed.markDurable(request.changesUpTo);
     this.#recoveryPoint = toOffset(Math.max(this.#recoveryPoint, request.upTo));
     this.#closedDurableBelow = toOffset(Math.max(this.#closedDurableBelow, request.closedBelow));
   }
 
-  /** From now on only files in their final form count as durable. For a log that its next owner opens without a scan. */
+  /** Counts only files in their final form as durable from now on, because the log's next owner opens it without a scan. */
   handOver(): void {
     this.#recoveryPoint = this.#finalBelow;
   }
 
-  #giveBack({ leaseIds, ownedFds }: { leaseIds: readonly number[]; ownedFds: readonly number[] }): void {
+  #releaseFiles({ leaseIds, ownedFds }: { leaseIds: readonly number[]; ownedFds: readonly number[] }): void {
     for (const leaseId of leaseIds) this.#resources.leases.release(leaseId);
     for (const fd of ownedFds) this.#fs.close(fd);
   }

@@ -1,4 +1,4 @@
-/** Tests of flushes that overlap: one of them fails, and the kernel tells only that one. */
+/** Tests of overlapping flushes of which one fails: the kernel reports the failure to that one only. */
 import { strict as assert } from "node:assert";
 import { append, openLog, recordsOf, TestDirectory } from "../../tests/log_fixture.ts";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
@@ -6,7 +6,7 @@ import { toOffset } from "../base/units.ts";
 
 const DIRECTORY = "/logs/topic-0";
 
-Deno.test("a flush that ends after another one failed raises no recovery point: its pages may be those that are lost", () => {
+Deno.test("a flush that ends after another one failed does not raise the recovery point: its pages may be lost", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const log = openLog(DIRECTORY, { fs: files.fileSystem });
   append(log, recordsOf(1, 10));
@@ -22,7 +22,7 @@ Deno.test("a flush that ends after another one failed raises no recovery point: 
   assert.equal(again.logEndOffset, 0, "the log opens without the records that the disk has not got");
 });
 
-Deno.test("Log.close() is no clean stop while a flush is under way, which may be told what the close was not", () => {
+Deno.test("Log.close() is not a clean stop while a flush is under way, because only that flush may learn of a failure", () => {
   using directory = new TestDirectory();
   const log = openLog(directory.partition);
   append(log, recordsOf(1, 400));

@@ -1,5 +1,6 @@
 /**
- * A log that one owner closes for another one in the same process: what the next one need not do, and what of it is durable.
+ * Tests of handing a log over to another owner in the same process: the next owner does not scan it, and no more of it counts as
+ * durable.
  */
 import { strict as assert } from "node:assert";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
@@ -12,7 +13,7 @@ const DIRECTORY = "/logs/t-0";
 const TOPIC_ID = "zquKKtglnpoYNVDtWJ6LTw";
 const config = { ...testConfig, segmentBytes: 2000, segmentIndexBytes: 1024, indexIntervalBytes: 100 };
 
-/** A log in memory, and what a checkpoint would say of it. */
+/** A log in memory, and the offsets that a checkpoint would hold for it. */
 class Scene {
   readonly files: CrashingFileSystem;
   recoveryPoint: Offset = toOffset(0);
@@ -25,7 +26,7 @@ class Scene {
     assert.ok(this.log.becomeLeader(1));
   }
 
-  /** Lets the log go to an owner who opens it. */
+  /** Hands the log over to a new owner, which opens it. */
   handOver(): void {
     const { logStartOffset, logEndOffset, producerCount } = this.log;
     const { log } = this;
@@ -61,7 +62,7 @@ class Scene {
   }
 }
 
-Deno.test("Log.handOver() leaves a log that opens without a scan, with its producers, and is no more durable than before", () => {
+Deno.test("Log.handOver() leaves a log that opens without a scan, with its producers, and no more of it counts as durable", () => {
   const scene = new Scene(new CrashingFileSystem(() => 0.5));
   const { log } = scene;
   for (let batch = 0; batch < 30; batch++) {
@@ -84,7 +85,7 @@ Deno.test("Log.handOver() leaves a log that opens without a scan, with its produ
   assert.equal(readAll(scene.log, { fs: scene.files.fileSystem }).length, 30);
 });
 
-Deno.test("what the next owner flushes is durable with all that the first one had not flushed: names and small files", () => {
+Deno.test("a flush by the next owner also makes names and small files durable that the first owner had not flushed", () => {
   const scene = new Scene(new CrashingFileSystem(() => 0.5));
   for (let batch = 0; batch < 20; batch++) append(scene.log, recordsOf(1, 300));
   scene.handOver();
@@ -95,7 +96,7 @@ Deno.test("what the next owner flushes is durable with all that the first one ha
   assert.equal(readAll(again, { fs: scene.files.fileSystem }).length, 21);
 });
 
-Deno.test("wherever a loss of power hits a log that was handed over, what was flushed is there", () => {
+Deno.test("after a loss of power at any point a log that was handed over has everything that was flushed", () => {
   for (let seed = 1; seed <= 200; seed++) {
     const random = createRandom(seed);
     const scene = new Scene(new CrashingFileSystem(random));

@@ -1,14 +1,14 @@
 /**
- * Opens a partition's directory: files in order, segments found, recovered where the last stop was not clean, leader epochs
- * and producers read or rebuilt. Runs on the shard that will own the log.
+ * Opens a partition's directory: cleans up leftover files, finds the segments, recovers them after an unclean stop, and reads or
+ * rebuilds leader epochs and producer state. Runs on the shard that will own the log.
  *
- *   clean stop      nothing is scanned; only the end of the last segment is looked at
- *   anything else   every segment from the one that holds the recovery point on is checked and rebuilt (log_recovery.ts), and of one
- *                   that ends at the point the indexes are. What of names and small files was flushed is not known any more: the
- *                   next flush takes them all, and they are read from the disk
+ *   clean stop      nothing is scanned; only the end of the last segment is read
+ *   anything else   every segment is checked and rebuilt, from the one that holds the recovery point on (log_recovery.ts); of a
+ *                   segment that ends at the recovery point only the indexes are rebuilt. It is not known which names and small
+ *                   files were flushed, so the next flush includes them all, and they are read from the disk
  *
- * Must always hold: indexes below that are believed, so they are durable and whole. One that is missing is built anew, and durable before
- * it has its name (mapped_index.ts).
+ * Must always hold: indexes below that point are trusted, so they are durable and complete. A missing one is rebuilt, and durable
+ * before it gets its name (mapped_index.ts).
  *
  * Source: Kafka's LogLoader and UnifiedLog.rebuildProducerState.
  */
@@ -20,7 +20,7 @@ import { ProducerStateManager } from "./producers/producer_state_manager.ts";
 import { recoverSegments, refuseMissing } from "./log_recovery.ts";
 import type { LogResources } from "./log_resources.ts";
 import type { LogOptions, UncommittedTraces } from "./log_types.ts";
-import { settlePartitionMetadata } from "../directory/partition_directory.ts";
+import { ensurePartitionMetadata } from "../directory/partition_directory.ts";
 import { PARTITION_METADATA_FILE } from "../directory/partition_metadata.ts";
 import { nextOffset } from "../records/record_batch.ts";
 import { SegmentRecovery } from "../segments/segment_recovery.ts";
@@ -44,9 +44,9 @@ export interface LoadedLog {
   readonly recoveryPoint: Offset;
   /** Segments below it are durable in their final form, with their indexes and their size (drawn in log_durability.ts). */
   readonly closedDurableBelow: Offset;
-  /** What of directories and small files may not be durable. */
+  /** Directories and small files that may not be durable yet. */
   readonly unflushed: Unflushed;
-  /** Of transactions: what files and the batches that were read anyway show. */
+  /** Traces of transactions in the files and in those batches that opening reads anyway. */
   readonly uncommitted: UncommittedTraces;
 }
 
@@ -87,8 +87,8 @@ class LogLoader {
     const { fs, directory, clock, cleanShutdown, isHandedOver = false } = this.#options;
     const isNew = fs.modifiedMs(directory) === null;
     if (!isNew && !cleanShutdown) this.#dropCached(SMALL_FILES.map((name) => `${directory}/${name}`));
-    if (!isNew && (!cleanShutdown || isHandedOver)) this.#noteUnflushed();
-    settlePartitionMetadata(this.#options, this.#unflushed);
+    if (!isNew && (!cleanShutdown || isHandedOver)) this.#flushSmallFilesNext();
+    ensurePartitionMetadata(this.#options, this.#unflushed);
     if (clearLeftovers(fs, directory, this.#reader.window)) this.#unflushed.addDirectory(directory);
     this.#findSegments();
     const epochs = new LeaderEpochFile(fs, directory);
@@ -105,7 +105,7 @@ class LogLoader {
       this.segments.active.activate(clock.wallMs());
     }
     const logStartOffset = toOffset(Math.max(this.#options.logStartOffset, this.segments.first.baseOffset));
-    this.#settleEpochs(epochs, { logStartOffset, logEndOffset });
+    this.#restoreEpochs(epochs, { logStartOffset, logEndOffset });
     const producers = this.#loadProducers({ logStartOffset, logEndOffset });
     const isDurable = cleanShutdown && !isHandedOver && !this.#scanned;
     const recoveryPoint = isDurable ? logEndOffset : toOffset(Math.min(this.#options.recoveryPoint, logEndOffset));
@@ -126,8 +126,8 @@ class LogLoader {
   }
 
   /**
-   * Base of the first segment that a flush has to take, whatever it holds: the active one grows and is trimmed again, and the one before
-   * the recovery point may not be in its final form.
+   * Base offset of the first segment that the next flush has to include. The active segment grows and is trimmed again, and the
+   * segment before the recovery point may not be in its final form.
    */
   #closedDurableBelow(recoveryPoint: Offset, isDurable: boolean): Offset {
     if (isDurable) return this.segments.active.baseOffset;
@@ -136,7 +136,7 @@ class LogLoader {
       .baseOffset;
   }
 
-  /** These files are to be read from the disk, as what recovery checks is (log_recovery.ts). */
+  /** Drops files from the page cache so that they are read from the disk, as recovery reads segments (log_recovery.ts). */
   #dropCached(paths: readonly string[]): void {
     const { fs } = this.#options;
     for (const path of paths) {
@@ -147,8 +147,8 @@ class LogLoader {
     }
   }
 
-  /** Which small files the last owner had made durable is not known: the next flush takes them all. */
-  #noteUnflushed(): void {
+  /** Adds all small files to the next flush, because it is not known which of them the last owner made durable. */
+  #flushSmallFilesNext(): void {
     const { directory } = this.#options;
     this.#unflushed.addDirectory(directory.slice(0, directory.lastIndexOf("/")) || "/");
     this.#unflushed.addDirectory(directory);
@@ -159,7 +159,7 @@ class LogLoader {
     this.#options.report?.(`${this.#options.directory}: ${message}`);
   }
 
-  /** Loads what has a `.log` file; index files without one go, missing ones are built. */
+  /** Loads the segments that have a `.log` file; removes indexes without one and rebuilds missing indexes. */
   #findSegments(): void {
     const { fs, directory } = this.#options;
     const names = fs.list(directory).filter((entry) => !entry.isDirectory).map((entry) => entry.name).sort();
@@ -198,12 +198,12 @@ class LogLoader {
     this.#unflushed.addDirectory(this.#options.directory);
   }
 
-  /** Whether the segment may hold what was never flushed. Right only once all segments up to it are loaded. */
+  /** Whether the segment may hold bytes that were never flushed. Correct only once all segments up to it are loaded. */
   #isRecovered(segment: Segment): boolean {
     return !this.#options.cleanShutdown && segment.baseOffset >= this.#options.recoveryPoint;
   }
 
-  /** Recovers what has to be, and returns the log's end. */
+  /** Recovers segments where necessary, and returns the log's end. */
   #findEnd(epochs: LeaderEpochFile): Offset {
     if (this.segments.length === 0) return this.#options.logStartOffset;
     if (this.#options.cleanShutdown) {
@@ -214,7 +214,7 @@ class LogLoader {
     return this.#recover(from === 0 || this.#isFinal(from - 1) ? from : from - 1, epochs);
   }
 
-  /** Whether a segment is in its final size and ends where the next one may begin. */
+  /** Whether a segment has its final size and does not overlap the next one. */
   #isFinal(index: number): boolean {
     const segment = this.segments.at(index);
     const next = this.segments.at(index + 1).baseOffset;
@@ -224,15 +224,15 @@ class LogLoader {
   }
 
   /**
-   * Whether a segment that others follow may have been flushed for the last time while it was active, up to its end. Then its records are
-   * durable, but neither its size nor its indexes are, and nothing tells an index that lost its last entries from a whole one. A flush
-   * that goes beyond a segment takes its files as closing it left them (log_durability.ts).
+   * Whether the last flush of a closed segment may have been before it was closed. Then its records are durable, but its size and
+   * its indexes are not, and an index that lost its last entries looks like a complete one. A flush that goes beyond a segment
+   * includes its files as closing it left them (log_durability.ts).
    */
   #mayBeUnfinished(index: number, recoveryPoint: Offset): boolean {
     return this.segments.at(index + 1).baseOffset >= recoveryPoint;
   }
 
-  /** End of a segment by its index; null when the segment is not as closing it leaves it. */
+  /** End offset of a segment, found by its index; null when the segment was not closed properly. */
   #findCleanEnd(segment: Segment): Offset | null {
     if (!segment.openIndexes()) this.#rebuild(segment);
     segment.openIndexes();
@@ -278,7 +278,7 @@ class LogLoader {
     this.#unflushed.addDirectory(this.#options.directory);
   }
 
-  #settleEpochs(epochs: LeaderEpochFile, range: { logStartOffset: Offset; logEndOffset: Offset }): void {
+  #restoreEpochs(epochs: LeaderEpochFile, range: { logStartOffset: Offset; logEndOffset: Offset }): void {
     if (epochs.wasLost) rebuildEpochs(epochs, this.segments.all, this.#reader);
     epochs.truncateFromEnd(range.logEndOffset);
     epochs.truncateFromStart(range.logStartOffset);
@@ -293,11 +293,11 @@ class LogLoader {
     const wanted = new Set([...bases.slice(-2), range.logEndOffset]);
     snapshots.removeStray(bases);
     if (snapshots.latest < 0 && cleanShutdown) {
-      // Kafka's rule for logs from before there were snapshots: no scan of all that, producers start afresh.
+      // Kafka's rule for logs from before snapshots existed: they are not scanned, and producers start without a state.
       for (const offset of wanted) producers.snapshot(offset);
       return producers;
     }
-    // Not from the log start on, as Kafka: a batch that straddles it, and those before it that are still there, may be retried.
+    // Unlike Kafka, not from the log start on: the batch that straddles it, and earlier batches that still exist, may be retried.
     const firstOffset = this.segments.at(this.segments.floorIndex(range.logStartOffset)).baseOffset;
     snapshots.removeOutside({ firstOffset, logEndOffset: range.logEndOffset });
     const from = producers.loadNewest(firstOffset);

@@ -2,8 +2,8 @@
  * Reads of a log: from an offset to a run of whole batches in one segment, leased; and records by timestamp. Runs on the shard
  * that owns the log.
  *
- * A read that goes on where an earlier one ended, up to the end of what is there, touches no file. Any other costs an index
- * lookup and one or two reads of 8 KiB.
+ * A read that continues where an earlier one ended, up to the log end, reads no file. Any other costs an index lookup and one or
+ * two reads of 8 KiB.
  */
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
@@ -28,7 +28,7 @@ export class LogReads {
   #nextOffset: Offset = NO_OFFSET;
   #deferCold = false;
 
-  /** @param segments of the log @param by where their files are, and a reader of the shard's window */
+  /** @param segments of the log @param by the file system, the clock, and a reader of the shard's window */
   constructor(segments: SegmentList, by: { fs: FileSystem; clock: Clock; reader: SegmentReader }) {
     this.#segments = segments;
     this.#reader = by.reader;
@@ -38,7 +38,7 @@ export class LogReads {
   /**
    * Reads from an offset that lies in the log and below `options.maxOffset`.
    * @param logEndOffset of the log
-   * @returns a slice; none when only batches above `maxOffset`, or larger than `maxBytes`, are there
+   * @returns a slice; none when all batches from there are above `maxOffset` or larger than `maxBytes`
    * @throws SystemError, or the runtime's errors, when a file cannot be opened or an index not rebuilt
    */
   read(offset: Offset, options: ReadOptions, logEndOffset: Offset): ReadResult {
@@ -49,7 +49,7 @@ export class LogReads {
       if (start === "cold") return coldRead(segment);
       if (start === "damaged") start = this.#findStartAnew(segment, offset);
       if (start === "damaged") return damagedRead(segment, offset);
-      if (start === "end") continue; // compaction removed the rest of the segment: go on in the next one
+      if (start === "end") continue; // compaction removed the rest of the segment: continue in the next one
       const endOffset = this.#segments.endOffset(index, logEndOffset);
       const end = this.#findEnd(segment, endOffset, options);
       if (end === "cold") return coldRead(segment);
@@ -89,16 +89,16 @@ export class LogReads {
     }
     if (this.#deferCold && segment.isCold) return "cold";
     let outcome = this.#reader.findRunEnd(segment, this.#position, options);
-    if (outcome === "damaged" && this.#reader.mendIndexes(segment)) {
+    if (outcome === "damaged" && this.#reader.repairIndexes(segment)) {
       outcome = this.#reader.findRunEnd(segment, this.#position, options);
     }
     if (outcome === "found") [this.#endPosition, this.#nextOffset] = [this.#reader.position, this.#reader.nextOffset];
     return outcome;
   }
 
-  /** A damaged index: it is built anew from the batches, and the search repeated. */
+  /** Rebuilds a damaged index from the batches and repeats the search. */
   #findStartAnew(segment: Segment, offset: Offset): SearchOutcome | "cold" {
-    return this.#reader.mendIndexes(segment) ? this.#findStart(segment, offset) : "damaged";
+    return this.#reader.repairIndexes(segment) ? this.#findStart(segment, offset) : "damaged";
   }
 
   #lend(segment: Segment): ReadResult {

@@ -1,26 +1,27 @@
 /**
- * Recovery of a log after a stop that was not clean: segments are checked from the one that may hold what was never flushed on
- * (segment_recovery.ts), and what does not belong to the log any more is taken out of it. Runs on the shard that opens the log.
+ * Recovery of a log after an unclean stop. It checks the segments from the first one that may hold unflushed bytes on
+ * (segment_recovery.ts), and takes out of the log what no longer belongs to it. Runs on the shard that opens the log.
  *
- *   a gap between segments                kept; reported unless the log is compacted. Compaction makes gaps and a loss of power may,
- *                                         and the bytes do not tell which it was. The configured policy does not either: it may
+ *   a gap between segments                kept; reported unless the log is compacted. Compaction or a loss of power may have made
+ *                                         it, and the bytes do not tell which. The configured policy does not tell either: it may
  *                                         have been changed, and an adopted directory has none
- *   bytes without a batch, but the next   cut off: nothing is missing (room that was allocated ahead)
+ *   bytes without a batch, but the next   cut off: nothing is missing (the room was preallocated)
  *   segment begins where this one ends
  *   a torn batch, or segments that        the later segments are set aside (renamed to `.set-aside`, never removed), then the torn
- *   overlap, above the recovery point     bytes are cut off and the log goes on from there
- *   the same below the recovery point,    `LogDamagedError`, and the records stay as they are: the partition is offline until
- *   or a log that ends below it           somebody restores it, because records that were durable are missing
+ *   overlap, above the recovery point     bytes are cut off and the log continues from there
+ *   the same below the recovery point,    `LogDamagedError`, and the files stay unchanged: the partition is offline until an
+ *   or a log that ends below it           operator restores it, because durable records are missing
  *
- * Must always hold: no sound segment is removed, and of one with a torn batch only that batch and what follows on it. Segments are
- * set aside, durably, before the bytes that condemned them are cut off, so that a loss of power in between finds the same again.
+ * Must always hold: no sound segment is removed, and a segment with a torn batch loses only that batch and the bytes after it.
+ * Later segments are durably set aside before the torn bytes are cut off. After a loss of power in between, the next start finds
+ * the same damage and does the same.
  *
- * Pages above the recovery point are read from the disk, not from the page cache. After a failed fdatasync the kernel calls pages
- * clean that the disk has not got; a log that went offline for it and is opened again in the same boot would find them sound, and
- * the next flush would succeed without them. Dirty pages stay in the cache: they are flushed, or fail to be, later.
- * Correctness won over speed: after a kill, 376 MB above the recovery point took 1.9 s instead of 0.5 s on a disk of 200 MB/s.
+ * Pages above the recovery point are read from the disk, not from the page cache. After a failed fdatasync the kernel marks pages
+ * clean that the disk does not have. A log that went offline for it and is reopened in the same boot would find them sound, and the
+ * next flush would succeed without writing them. Dirty pages stay in the cache: a later flush writes them or fails. Correctness won
+ * over speed: after a kill, 376 MB above the recovery point took 1.9 s instead of 0.5 s on a disk of 200 MB/s.
  *
- * Kafka cuts at the first torn batch, removes all later segments, and believes the page cache (LogLoader.recoverLog).
+ * Kafka cuts at the first torn batch, removes all later segments, and trusts the page cache (LogLoader.recoverLog).
  */
 import type { Offset } from "../base/units.ts";
 import type { LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
@@ -41,14 +42,14 @@ export interface LogRecoveryParts {
   readonly options: LogOptions;
   readonly segments: SegmentList;
   readonly recovery: SegmentRecovery;
-  /** Gets the epochs of the batches that are kept. */
+  /** Receives the epochs of the kept batches. */
   readonly epochs: LeaderEpochFile;
   readonly unflushed: Unflushed;
   readonly report: (message: string) => void;
 }
 
 /**
- * Recovers the segments from an index on, which is at most that of the one that holds the recovery point.
+ * Recovers the segments from an index on. It is at most the index of the segment that holds the recovery point.
  * @returns the log's end
  * @throws LogDamagedError when durable records are missing, or for batches of an old format
  * @throws SystemError, or the runtime's errors, of the disk
@@ -67,7 +68,7 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Offset {
       epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
     });
     end = found.endOffset;
-    settleSegment(index, found, parts);
+    repairSegment(index, found, parts);
   }
   if (gaps.length > 0 && !config.compact) {
     parts.report(
@@ -78,16 +79,16 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Offset {
 }
 
 /**
- * Refuses a log that ends below the recovery point, after a clean stop too, unless all of that was deleted.
- * @throws LogDamagedError for one that does
+ * Refuses a log that ends below the recovery point, also after a clean stop, unless the missing records were deleted.
+ * @throws LogDamagedError when it does
  */
 export function refuseMissing(logEndOffset: Offset, { directory, recoveryPoint, logStartOffset }: LogOptions): void {
   if (logEndOffset >= recoveryPoint || logStartOffset >= recoveryPoint) return;
   throw damaged(directory, `the log ends at offset ${logEndOffset}`, recoveryPoint);
 }
 
-/** Decides what becomes of a segment and of those behind it. */
-function settleSegment(index: number, found: RecoveredSegment, parts: LogRecoveryParts): void {
+/** Cuts damaged bytes off a segment and sets the later segments aside, or refuses the log. */
+function repairSegment(index: number, found: RecoveredSegment, parts: LogRecoveryParts): void {
   const { options: { directory, recoveryPoint, logStartOffset }, segments, report } = parts;
   const { endOffset, endPosition, cutBytes } = found;
   const segment = segments.at(index);
@@ -101,7 +102,7 @@ function settleSegment(index: number, found: RecoveredSegment, parts: LogRecover
     if (damagedFrom < recoveryPoint && logStartOffset < recoveryPoint && next > logStartOffset) {
       throw damaged(directory, problem, recoveryPoint);
     }
-    // What lies below the log start was deleted: nothing that anybody reads is missing.
+    // Records below the log start were deleted, so no readable record is missing.
     if (next > logStartOffset) setAside(index + 1, problem, parts);
   }
   if (cutBytes === 0) return;
@@ -119,7 +120,7 @@ function damaged(directory: string, problem: string, recoveryPoint: Offset): Log
   );
 }
 
-/** Takes the segments from an index on out of the log; their bytes, if they have any, stay beside it. Durable when it returns. */
+/** Takes the segments from an index on out of the log and renames their files; empty ones are removed. Durable when it returns. */
 function setAside(from: number, problem: string, { options, segments, report }: LogRecoveryParts): void {
   if (segments.length <= from) return;
   const { fs, directory } = options;
@@ -135,8 +136,8 @@ function setAside(from: number, problem: string, { options, segments, report }: 
 }
 
 /**
- * Renames a segment's files, under a number where an earlier recovery has used the name. The `.log` file goes last: until then
- * the segment is there, and a recovery that was interrupted finds it again.
+ * Renames a segment's files, with a number where an earlier recovery has used the name. The `.log` file comes last: until then the
+ * segment exists, and an interrupted recovery finds it again.
  * @returns the new name of the `.log` file
  */
 function renameAside(fs: FileSystem, segment: Segment): string {

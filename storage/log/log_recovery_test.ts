@@ -1,4 +1,4 @@
-/** Tests of what recovery does with the segments of a log: which it keeps, which it sets aside, and when it refuses the log. */
+/** Tests of recovery: which segments it keeps, which it sets aside, and when it refuses the log. */
 import { strict as assert } from "node:assert";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import {
@@ -23,7 +23,7 @@ import { LogDamagedError } from "./storage_failure.ts";
 const config = { ...testConfig, segmentBytes: 3_000, indexIntervalBytes: 500 };
 const compacted: LogConfig = { ...config, compact: true };
 
-/** A log of six segments in a directory of its own, as a process that was killed leaves it. */
+/** A log of six segments in its own directory, as a killed process leaves it. */
 class KilledLog implements Disposable {
   readonly #directory = new TestDirectory();
   readonly partition = this.#directory.partition;
@@ -75,16 +75,16 @@ class KilledLog implements Disposable {
 }
 
 const policies = [["delete", config], ["compact", compacted]] as const;
-/** Where the checkpoint of a log of 120 records may be: none was written yet, inside the log, at its end. */
+/** Possible checkpoints of a log of 120 records: not written yet, inside the log, at its end. */
 const recoveryPoints = [0, 50, 120];
 
-Deno.test("Log.open() keeps every segment behind a gap, whatever the policy, the recovery point and the stop", () => {
+Deno.test("Log.open() keeps every segment after a gap, for every policy, recovery point and kind of stop", () => {
   for (const [policy, config] of policies) {
     for (const recoveryPoint of recoveryPoints) {
       for (const cleanShutdown of [false, true]) {
         using killed = new KilledLog();
         if (cleanShutdown) killed.open().close({ clean: true });
-        // What compaction leaves when it removed the last batch of one segment and all of another.
+        // The result of a compaction that removed the last batch of one segment and all of another.
         const gone = killed.lastBatchOf(0);
         Deno.truncateSync(killed.path(0), gone.position);
         Deno.truncateSync(killed.path(2));
@@ -109,7 +109,7 @@ Deno.test("Log.open() keeps every segment behind a gap, whatever the policy, the
   }
 });
 
-Deno.test("Log.open() sets segments behind a torn batch aside, above the recovery point, and says so", () => {
+Deno.test("Log.open() sets segments after a torn batch aside above the recovery point, and reports it", () => {
   for (const [policy, config] of policies) {
     using killed = new KilledLog();
     const bytesOf = (segment: number) => Deno.readFileSync(killed.path(segment));
@@ -134,7 +134,7 @@ Deno.test("Log.open() sets segments behind a torn batch aside, above the recover
   }
 });
 
-Deno.test("what was set aside is durable, though its records never were: a loss of power right after the start leaves all of it", () => {
+Deno.test("segments that were set aside are durable: a loss of power right after the start loses nothing of them", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const open = () => Log.open(logOptions("/logs/t-0", { fs: files.fileSystem, config }));
   const log = open();
@@ -155,8 +155,8 @@ Deno.test("what was set aside is durable, though its records never were: a loss 
   }
 });
 
-Deno.test("what recovery cut off does not come back with a loss of power, in the place of what was appended since", () => {
-  const files = new CrashingFileSystem(() => 0.6); // of what was not flushed sizes survive, more or less, and no content
+Deno.test("bytes that recovery cut off do not return after a loss of power in the place of later batches", () => {
+  const files = new CrashingFileSystem(() => 0.6); // of unflushed writes some sizes survive, but no content
   const open = () => Log.open(logOptions("/logs/t-0", { fs: files.fileSystem, config }));
   const log = open();
   append(log, recordsOf(1, 90));
@@ -174,7 +174,7 @@ Deno.test("what recovery cut off does not come back with a loss of power, in the
   assert.equal(open().logEndOffset, 1);
 });
 
-Deno.test("what was set aside stays where it is: later starts, rolls, deletions and another torn batch leave it alone", () => {
+Deno.test("segments that were set aside stay: later starts, rolls, deletions and another torn batch do not change them", () => {
   using killed = new KilledLog();
   killed.tear(1, 3);
   killed.open()[Symbol.dispose]();
@@ -209,20 +209,20 @@ Deno.test("Log.open() refuses a log with a torn batch below the recovery point, 
             error.message,
             new RegExp(`offset ${torn.baseOffset}\\b.*below offset ${torn.lastOffset + 1} had been`),
           );
-          // Its line must stay: a checkpoint whose count is wrong is ignored as a whole.
+          // The line must stay: a checkpoint with a wrong count is ignored completely.
           assert.match(error.message, /set the partition's offset in recovery-point-offset-checkpoint to 0/);
           return true;
         }, `${policy}, segment ${segment}, start ${start}`);
       }
       assert.deepEqual(logs(), before);
-      // With 0 in the checkpoint, as the sentence says.
+      // With 0 in the checkpoint, as the message says.
       using log = killed.open({ ...options, recoveryPoint: toOffset(0) });
       assert.equal(log.logEndOffset, torn.baseOffset);
     }
   }
 });
 
-Deno.test("Log.open() refuses a log that ends below the recovery point, unless all of that was deleted", () => {
+Deno.test("Log.open() refuses a log that ends below the recovery point, unless the missing records were deleted", () => {
   for (const cleanShutdown of [false, true]) {
     using killed = new KilledLog();
     const last = killed.lastBatchOf(5);
@@ -235,10 +235,10 @@ Deno.test("Log.open() refuses a log that ends below the recovery point, unless a
   }
 });
 
-Deno.test("Log.open() cuts room that was allocated ahead off a segment, and keeps the next one that follows on it", () => {
+Deno.test("Log.open() cuts preallocated room off a segment and keeps the next segment, which follows without a gap", () => {
   for (const recoveryPoint of [0, 70]) {
     using killed = new KilledLog();
-    Deno.truncateSync(killed.path(2), 8_000); // as the power left it before the size was durable: zeros behind the batches
+    Deno.truncateSync(killed.path(2), 8_000); // as after a loss of power before the size was durable: zeros after the batches
     using log = killed.open({ recoveryPoint: toOffset(Math.min(recoveryPoint, killed.base(3))) });
     assert.deepEqual(readAll(log), killed.batches);
     assert.deepEqual(killed.names(".set-aside"), []);
@@ -247,7 +247,7 @@ Deno.test("Log.open() cuts room that was allocated ahead off a segment, and keep
   }
 });
 
-Deno.test("Log.open() sets segments aside that begin below the end of the one before, or refuses the log", () => {
+Deno.test("Log.open() sets segments aside that overlap the one before, or refuses the log", () => {
   for (const recoveryPoint of [0, 50]) {
     using killed = new KilledLog();
     for (const kind of [".log", ".index", ".timeindex"]) {
@@ -264,7 +264,7 @@ Deno.test("Log.open() sets segments aside that begin below the end of the one be
   }
 });
 
-Deno.test("Log.open() takes damage below the log start for deleted: nothing that anybody reads is missing", () => {
+Deno.test("Log.open() accepts damage below the log start: no readable record is missing", () => {
   using killed = new KilledLog();
   killed.tear(0, 2);
   using log = killed.open({ logStartOffset: toOffset(killed.base(1) + 5) });
@@ -274,7 +274,7 @@ Deno.test("Log.open() takes damage below the log start for deleted: nothing that
   assert.deepEqual(killed.names(".set-aside"), []);
 });
 
-Deno.test("DeleteRecords does not move the recovery point: its log start may be lost with the power", () => {
+Deno.test("DeleteRecords does not move the recovery point, because a loss of power may lose the new log start", () => {
   using directory = new TestDirectory();
   using log = openLog(directory.partition, { config });
   for (let i = 0; i < 30; i++) append(log, recordsOf(2, 90));

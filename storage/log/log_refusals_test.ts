@@ -1,4 +1,6 @@
-/** What a log does when the system refuses it a descriptor, or a step of a roll. tests/log_faults_test.ts refuses every call there is. */
+/**
+ * Tests of a log to which the system refuses a descriptor or a step of a roll. tests/log_faults_test.ts refuses every call in turn.
+ */
 import { strict as assert } from "node:assert";
 import { FaultyFileSystem } from "../../tests/faulty_file_system.ts";
 import {
@@ -25,7 +27,7 @@ Deno.test("Log holds one descriptor and no mapping for its active segment, throu
   assert.deepEqual([faulty.openCount, faulty.mappedCount], [1, 0]);
 });
 
-Deno.test("Log.flush() that could not open a file or a directory loses nothing, keeps the log online, and is made up for", () => {
+Deno.test("Log.flush() that cannot open a file or a directory loses nothing and keeps the log online; the next flush catches up", () => {
   for (const fault of ["open", "openDirectory"] as const) {
     using directory = new TestDirectory();
     const faulty = new FaultyFileSystem(linuxFileSystem);
@@ -43,12 +45,12 @@ Deno.test("Log.flush() that could not open a file or a directory loses nothing, 
   }
 });
 
-Deno.test("Log.roll() whose last step is refused leaves the log as it was: the append is refused, and the next one rolls", () => {
+Deno.test("Log.roll() whose last step is refused leaves the log unchanged: the append is refused, and the next one rolls", () => {
   using directory = new TestDirectory();
   const faulty = new FaultyFileSystem(linuxFileSystem);
   using log = openLog(directory.partition, { fs: faulty.fileSystem, config: { ...testConfig, segmentBytes: 300 } });
   assert.equal(append(log, recordsOf(1, 150)).refusal, null);
-  faulty.refused = { fault: "truncate", nth: faulty.callsOf("truncate") + 3, count: 1 }; // the segment's own, after its indexes'
+  faulty.refused = { fault: "truncate", nth: faulty.callsOf("truncate") + 3, count: 1 }; // the segment's file, after its two indexes
   const refused = append(log, recordsOf(1, 150));
   assert.deepEqual([refused.refusal, faulty.refusals, log.offlineReason], ["log-offline", 1, null]);
   assert.deepEqual([log.logEndOffset, log.segments().length, readAll(log).length], [1, 1, 1]);

@@ -1,21 +1,21 @@
 /**
- * What the logs of one shard share: leases on segment files, the closed segments whose files are open, a window for
- * headers. Runs on the shard; never leaves it. What crosses to another isolate is a lease's number.
+ * What the logs of one shard share: leases on segment files, the closed segments with open files, and a window for headers. It
+ * stays on its shard; only lease numbers cross to other isolates.
  *
- * A lease keeps a descriptor open: a fetch slice may be sent by another shard long after retention or the removal of the
- * topic took the segment away, and a descriptor number that was closed meanwhile could name another file.
+ * A lease keeps a descriptor open. Another shard may send a fetch slice long after retention or the removal of the topic deleted
+ * the segment. If the descriptor were closed by then, its number could refer to another file.
  */
 import { assert } from "../base/assert.ts";
 import { HeaderWindow } from "../segments/header_window.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 
-/** What can be leased, and closed when nobody leases it. */
+/** A file that can be leased, and that closes after its last lease. */
 export interface LeasedFile {
-  /** Number of the file on this shard; never used twice. It is the lease's number too. */
+  /** Number of the file on this shard, never used twice. It is also the lease's number. */
   readonly id: number;
-  /** Leases that were not given back. */
+  /** Leases that are not released yet. */
   leaseCount: number;
-  /** Called when the last lease was given back. */
+  /** Called when the last lease was released. */
   onLastRelease(): void;
 }
 
@@ -29,7 +29,7 @@ export class Leases {
     return this.#nextId++;
   }
 
-  /** How many files are leased. */
+  /** Number of leased files. */
   get size(): number {
     return this.#leased.size;
   }
@@ -40,10 +40,10 @@ export class Leases {
     return file.id;
   }
 
-  /** Gives a lease back, once for every `take()`. @param leaseId the number that `take()` returned */
+  /** Releases a lease, once for every `take()`. @param leaseId the number that `take()` returned */
   release(leaseId: number): void {
     const file = this.#leased.get(leaseId);
-    assert(file !== undefined, "a lease is given back once");
+    assert(file !== undefined, "a lease is released once");
     if (--file.leaseCount > 0) return;
     this.#leased.delete(leaseId);
     file.onLastRelease();
@@ -52,14 +52,14 @@ export class Leases {
 
 /** A closed segment that holds descriptors or mappings for reading. */
 export interface WarmFile {
-  /** Closes and unmaps what is not needed at the moment; it opens again at the next read. */
+  /** Closes and unmaps the files that nothing uses; the next read opens them again. */
   coolDown(): void;
 }
 
-/** Closed segments that keep files open, a descriptor and up to two mappings each, where nobody says how many. */
+/** Default number of closed segments with open files; each holds a descriptor and up to two mappings. */
 const WARM_SEGMENTS_MAX = 256;
 
-/** Which closed segments have files open, least recently opened first. */
+/** The closed segments with open files, least recently opened first. */
 export class WarmFiles {
   readonly #files = new Set<WarmFile>();
   readonly #filesMax: number;
@@ -69,7 +69,7 @@ export class WarmFiles {
     this.#filesMax = filesMax;
   }
 
-  /** Notes that a closed segment opened its files, and cools the oldest down when there are too many. */
+  /** Adds a closed segment that opened its files, and closes the files of the oldest one when there are too many. */
   add(file: WarmFile): void {
     this.#files.delete(file);
     this.#files.add(file);
@@ -80,18 +80,18 @@ export class WarmFiles {
     oldest.coolDown();
   }
 
-  /** Forgets a segment that was closed for good. */
+  /** Removes a segment that was closed for good. */
   delete(file: WarmFile): void {
     this.#files.delete(file);
   }
 }
 
-/** Mappings of a shard's logs, where nobody says how many it may have: a quarter of the kernel's usual limit. */
+/** Default number of mappings of a shard's logs: a quarter of the kernel's usual limit. */
 const MAPPINGS_MAX = 16_384;
 
 /**
- * How many mappings the logs of a shard may have at a time. A process has a limit of them (vm.max_map_count, 65530 as a rule), beyond
- * which not even memory can be had, so that a refusal by the kernel comes too late. Whoever gets none here does without.
+ * Limits the mappings of a shard's logs. A process has a limit of them (vm.max_map_count, usually 65530), beyond which it cannot
+ * even allocate memory, so a refusal by the kernel comes too late. An index that gets no mapping here stays in memory.
  */
 export class Mappings {
   readonly #most: number;
@@ -102,26 +102,26 @@ export class Mappings {
     this.#most = most;
   }
 
-  /** How many there are. */
+  /** Number of mappings in use. */
   get count(): number {
     return this.#count;
   }
 
-  /** Takes one. @returns false when all are taken */
+  /** Takes a mapping. @returns false when all are in use */
   take(): boolean {
     if (this.#count >= this.#most) return false;
     this.#count++;
     return true;
   }
 
-  /** Gives one back that was taken. */
-  giveBack(): void {
-    assert(this.#count > 0, "a mapping is given back once");
+  /** Releases a mapping that was taken. */
+  release(): void {
+    assert(this.#count > 0, "a mapping is released once");
     this.#count--;
   }
 }
 
-/** Most of what the logs of a shard keep open; usual figures where absent. */
+/** Limits of what the logs of a shard keep open; defaults where absent. */
 export interface ResourceLimits {
   /** Closed segments with open files. */
   readonly warmSegmentsMax?: number;

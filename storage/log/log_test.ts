@@ -1,4 +1,4 @@
-/** Tests of the log in one piece: what is appended is read, kept over a reopening, and refused where it must be. */
+/** Tests of the whole log: appends, reads, reopening and refusals. */
 import { strict as assert } from "node:assert";
 import {
   append,
@@ -19,7 +19,7 @@ import { nativeMemory } from "../sys/memory.ts";
 const everything = { maxBytes: 1_000_000, maxOffset: toOffset(2 ** 50), atLeastOne: true };
 
 for (const appendMode of ["pwrite", "mapped"] as const) {
-  Deno.test(`Log keeps what was appended over a clean close, byte for byte (${appendMode})`, () => {
+  Deno.test(`Log keeps its records over a clean close, byte for byte (${appendMode})`, () => {
     using directory = new TestDirectory();
     const config = { ...testConfig, appendMode, segmentBytes: 10_000, indexIntervalBytes: 1000 };
     let written;
@@ -48,7 +48,7 @@ for (const appendMode of ["pwrite", "mapped"] as const) {
     assert.equal(append(log, recordsOf(1, 10)).baseOffset, 300);
   });
 
-  Deno.test(`Log recovers what was appended when it was not closed (${appendMode})`, () => {
+  Deno.test(`Log recovers its records when it was not closed (${appendMode})`, () => {
     using directory = new TestDirectory();
     const config = { ...testConfig, appendMode, segmentBytes: 10_000, indexIntervalBytes: 1000 };
     let written;
@@ -87,7 +87,7 @@ Deno.test("Log.read() returns the batch that holds the offset and whole batches 
   assert.deepEqual([tooSmall.refusal, tooSmall.slice], [null, null]);
 });
 
-Deno.test("Log.read() hands out nothing at or above maxOffset", () => {
+Deno.test("Log.read() returns nothing at or above maxOffset", () => {
   using directory = new TestDirectory();
   using log = openLog(directory.partition);
   for (let i = 0; i < 50; i++) append(log, recordsOf(10, 90));
@@ -117,7 +117,7 @@ Deno.test("Log.read() refuses offsets outside of the log and finds nothing at it
   assert.equal(log.read(toOffset(4), everything).slice?.position, 0);
 });
 
-Deno.test("Log.read() follows several consumers over the ends of segments", () => {
+Deno.test("Log.read() serves several consumers across the ends of segments", () => {
   using directory = new TestDirectory();
   using log = openLog(directory.partition, { config: { ...testConfig, segmentBytes: 5_000 } });
   const positions = [toOffset(0), toOffset(0), toOffset(0)];
@@ -140,7 +140,7 @@ Deno.test("Log.read() follows several consumers over the ends of segments", () =
   assert.ok(seen.every((count) => count > 60), `all consumers went on: ${seen}`);
 });
 
-Deno.test("Log keeps a lent descriptor open until it is given back, also after retention and removal", () => {
+Deno.test("Log keeps a lent descriptor open until it is released, also after retention and removal", () => {
   using directory = new TestDirectory();
   const resources = new LogResources(linuxFileSystem);
   const log = openLog(directory.partition, { config: { ...testConfig, segmentBytes: 5_000 }, resources });
@@ -164,10 +164,10 @@ Deno.test("Log keeps a lent descriptor open until it is given back, also after r
   resources.leases.release(active.leaseId);
   assert.equal(resources.leases.size, 0);
   assert.equal(linuxFileSystem.pread(first.fd, memory, 0, 1, 0), -1, "the descriptor was closed with the last lease");
-  assert.throws(() => resources.leases.release(first.leaseId), /given back once/);
+  assert.throws(() => resources.leases.release(first.leaseId), /released once/);
 });
 
-Deno.test("Log.beginFlush() names what has to be flushed, and endFlush() moves the recovery point", () => {
+Deno.test("Log.beginFlush() lists what has to be flushed, and endFlush() moves the recovery point", () => {
   using directory = new TestDirectory();
   using log = openLog(directory.partition, { config: { ...testConfig, segmentBytes: 5_000 } });
   for (let i = 0; i < 40; i++) append(log, recordsOf(2, 200));
@@ -211,7 +211,7 @@ Deno.test("Log.endFlush() takes the log offline when the flush failed", () => {
   assert.equal(log.close({ clean: true }), false, "it must not count as a clean stop");
 });
 
-Deno.test("Log.deleteOldestSegments() renames files, moves the log start and outlives a reopening", () => {
+Deno.test("Log.deleteOldestSegments() renames files and moves the log start, also across a reopening", () => {
   using directory = new TestDirectory();
   const config = { ...testConfig, segmentBytes: 5_000 };
   {
@@ -250,7 +250,7 @@ Deno.test("Log.appendAsLeader() answers a repeated batch with its first offsets,
   }
 });
 
-Deno.test("Log.remove() leaves nothing of the partition but a renamed directory, and says whether slices of it are lent", () => {
+Deno.test("Log.remove() leaves only a renamed directory, and tells whether slices of it are lent", () => {
   using directory = new TestDirectory();
   using log = openLog(directory.partition);
   append(log, recordsOf(1, 10));
@@ -272,7 +272,7 @@ Deno.test("Log keeps a bounded number of files open, however many segments are r
       try {
         return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith(directory.path);
       } catch {
-        return false; // the descriptor of this listing itself
+        return false; // the descriptor of this listing
       }
     }).length;
   const log = openLog(directory.partition, { config: { ...testConfig, segmentBytes: 500 }, resources });
@@ -297,7 +297,7 @@ Deno.test("Log keeps a bounded number of files open, however many segments are r
   assert.equal(openFiles(), 0);
 });
 
-Deno.test("Log.read() refuses damaged batches with a sentence; no flipped bit makes it throw or hand out torn bytes", () => {
+Deno.test("Log.read() refuses damaged batches with a sentence; no flipped bit makes it throw or return torn bytes", () => {
   using directory = new TestDirectory();
   const config = { ...testConfig, indexIntervalBytes: 100 };
   {

@@ -2,15 +2,15 @@
  * Finds records by timestamp: the first one at or after a time, and the one with the largest. Runs on the shard that owns
  * the log; rare.
  *
- * Must always hold: a search reads a bounded part of each segment. Where a time was reached first, the time index says: the batch lies
- * in the one interval of the offset index that ends with what the index names. Only where that lies below the log start, the
- * segment has to be read from there on, once (segment_times.ts); the search is unfinished until then.
+ * Must always hold: a search reads a bounded part of each segment. The time index names a batch; the first batch that reaches a
+ * time lies in the one interval of the offset index that ends with it. Only if that batch lies below the log start, the segment has
+ * to be read from the log start on, once (segment_times.ts); the search is unfinished until then.
  *
- * A batch whose header has a time that none of its records has is taken at its word: to search behind it would let whoever writes
- * such batches decide how long a search takes.
+ * A batch header may have a time that none of its records has. The search then ends at this batch: if it continued after it, the
+ * writer of such batches could make searches arbitrarily long.
  *
- * Kafka looks into the first segment that reaches the time and nowhere else, also when the record that does lies below the log
- * start; here the search goes on.
+ * Kafka searches only the first segment that reaches the time, even when the matching record lies below the log start. Here the
+ * search continues.
  * Source: Kafka's UnifiedLog.fetchOffsetByTimestamp and LogSegment.findOffsetByTimestamp.
  */
 import type { Clock } from "../base/clock.ts";
@@ -26,14 +26,14 @@ import type { FileSystem } from "../sys/file_system.ts";
 import { SystemError } from "../sys/libc.ts";
 import { type NativeMemory, nativeMemory } from "../sys/memory.ts";
 
-/** Time for segments of which nobody has asked for the largest timestamp yet: each costs opening its indexes and some reads. */
+/** Time for segments whose largest timestamp is not known yet: each costs opening its indexes and some reads. */
 const OPENING_MS_MAX = 10;
 
 /** Positions in a segment. */
 interface Places {
-  /** Of the first batch that may hold the target's offset. */
+  /** Position of the first batch that may hold the target's offset. */
   readonly start: number;
-  /** Between these begins the first batch of the segment that reaches the target's time, as far as that lies behind `start`. */
+  /** The first batch that reaches the target's time begins between `from` and `to`, if it lies after `start`. */
   readonly from: number;
   readonly to: number;
 }
@@ -44,10 +44,10 @@ export class TimestampSearch {
   readonly #clock: Clock;
   readonly #reader: SegmentReader;
   readonly #segments: SegmentList;
-  /** Of the segment that the log start lies in, once it was needed. */
+  /** The timestamps of the segment that holds the log start, once they were needed. */
   #times: SegmentTimes | null = null;
 
-  /** @param segments of the log @param by where their files are, and a reader of the shard's window */
+  /** @param segments of the log @param by the file system, the clock, and a reader of the shard's window */
   constructor(segments: SegmentList, by: { fs: FileSystem; clock: Clock; reader: SegmentReader }) {
     this.#segments = segments;
     this.#fs = by.fs;
@@ -68,7 +68,7 @@ export class TimestampSearch {
     return null;
   }
 
-  /** Finds the first record that has the largest timestamp of all from an offset on. @throws when the disk refuses */
+  /** Finds the first record with the largest timestamp from an offset on. @throws when the disk refuses */
   findLargest(from: Offset): FoundByTime {
     const untilMs = this.#clock.monotonicMs() + OPENING_MS_MAX;
     let largest = NO_TIMESTAMP;
@@ -82,18 +82,18 @@ export class TimestampSearch {
     return largest === NO_TIMESTAMP ? null : this.findFirst({ timestamp: largest, offset: from });
   }
 
-  /** Whether to ask a segment for its largest timestamp: it knows it, or there is time to look. */
+  /** Whether a segment may be asked for its largest timestamp: it is known, or there is time to read it. */
   #mayAsk(segment: Segment, untilMs: number): boolean {
     return segment.largestIsKnown || this.#clock.monotonicMs() < untilMs;
   }
 
   #findIn(segment: Segment, target: RecordTarget): FoundByTime {
     let places = this.#placesOf(segment, target);
-    if (places === "damaged" && this.#reader.mendIndexes(segment)) places = this.#placesOf(segment, target);
+    if (places === "damaged" && this.#reader.repairIndexes(segment)) places = this.#placesOf(segment, target);
     if (places === "damaged" || places === null) return null;
     const found = this.#findBetween(segment, places, target);
     if (found !== null || target.offset <= segment.baseOffset) return found;
-    return this.#findBehind(segment, { start: places.start, from: Math.max(places.from, places.to) }, target);
+    return this.#findUnindexed(segment, { start: places.start, from: Math.max(places.from, places.to) }, target);
   }
 
   #findBetween(segment: Segment, range: { from: number; to: number }, target: RecordTarget): TimestampedOffset | null {
@@ -106,7 +106,7 @@ export class TimestampSearch {
     return null;
   }
 
-  /** Asks the indexes. @returns null when the segment ends below the target's offset */
+  /** Looks the target up in the indexes. @returns null when the segment ends below the target's offset */
   #placesOf(segment: Segment, target: RecordTarget): Places | "damaged" | null {
     if (!segment.openIndexes()) return "damaged";
     const { timeIndex, offsetIndex } = segment;
@@ -121,7 +121,8 @@ export class TimestampSearch {
       return "damaged";
     }
     const to = this.#nextPosition();
-    // The index has the largest timestamp at every entry of the offset index: what lies before the last one below has not reached it.
+    // The time index has the largest timestamp at every entry of the offset index. So batches before the last lower entry have not
+    // reached the time.
     const before = offsetIndex.lookup(toOffset(reachedAt - 1));
     if (reader.findOffset(segment, offsetIndex.offsetAt(before)) !== "found") return "damaged";
     const from = reader.position;
@@ -131,10 +132,10 @@ export class TimestampSearch {
     return { start: reader.position, from: Math.max(from, reader.position), to };
   }
 
-  /** Searches the segment of the log start from a position on of which the time index says nothing. */
-  #findBehind(segment: Segment, places: { start: number; from: number }, target: RecordTarget): FoundByTime {
+  /** Searches the part of the log start's segment that the time index does not cover. */
+  #findUnindexed(segment: Segment, places: { start: number; from: number }, target: RecordTarget): FoundByTime {
     const times = this.#timesOf(segment, places.start);
-    if (!times.readOn()) return "unfinished";
+    if (!times.readNext()) return "unfinished";
     let { from } = places;
     for (let range = times.rangeWith(from, target.timestamp); range !== null;) {
       const found = this.#findBetween(segment, range, target);
@@ -150,7 +151,7 @@ export class TimestampSearch {
     if (segment.largestTimestamp === NO_TIMESTAMP) return NO_TIMESTAMP;
     const reader = this.#reader;
     let outcome = reader.findOffset(segment, from);
-    if (outcome === "damaged" && reader.mendIndexes(segment)) outcome = reader.findOffset(segment, from);
+    if (outcome === "damaged" && reader.repairIndexes(segment)) outcome = reader.findOffset(segment, from);
     if (outcome !== "found") return NO_TIMESTAMP;
     const { view } = reader.window;
     if (segment.offsetOfLargestTimestamp > lastOffset(view, reader.headerAt)) return segment.largestTimestamp;
@@ -160,8 +161,8 @@ export class TimestampSearch {
     const times = this.#timesOf(segment, position);
     const largestHere = straddles ? findLargestRecord(this.#readBatch(segment), from) : NO_TIMESTAMP;
     if (first >= segment.logFileBytes) return largestHere;
-    if (!times.readOn()) return "unfinished";
-    const { timestamp, blockEnd } = times.largestBehind(first);
+    if (!times.readNext()) return "unfinished";
+    const { timestamp, blockEnd } = times.largestAfter(first);
     let largest = Math.max(largestHere, timestamp);
     reader.scan(
       segment,
@@ -181,7 +182,7 @@ export class TimestampSearch {
     return position + batchBytes(window.view, headerAt);
   }
 
-  /** The record of the batch that the reader stands at; null when those with the time lie below the target's offset. */
+  /** The matching record of the reader's current batch; null when all records with the time lie below the target's offset. */
   #recordHere(segment: Segment, target: RecordTarget): TimestampedOffset | null {
     const { window, headerAt } = this.#reader;
     const first = toOffset(baseOffset(window.view, headerAt));
@@ -193,7 +194,7 @@ export class TimestampSearch {
     return first < target.offset ? null : { offset: first, timestamp: largest, leaderEpoch };
   }
 
-  /** Bytes of the batch that the reader stands at. @throws SystemError */
+  /** Bytes of the reader's current batch. @throws SystemError */
   #readBatch(segment: Segment): NativeMemory {
     const { position, window, headerAt } = this.#reader;
     const length = batchBytes(window.view, headerAt);

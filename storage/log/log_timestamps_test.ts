@@ -44,7 +44,7 @@ Deno.test("Log.offsetForTimestamp() finds nothing at or above maxOffset, nor bel
   assert.equal(findByTime(log, TEST_TIMESTAMP, far)?.offset, 2);
 });
 
-Deno.test("Log.offsetForTimestamp() takes the time of the append for every record of a LogAppendTime batch", () => {
+Deno.test("Log.offsetForTimestamp() uses the time of the append for every record of a LogAppendTime batch", () => {
   using directory = new TestDirectory();
   using log = openLog(directory.partition, { config: { ...config, messageTimestampType: "LogAppendTime" } });
   const first = append(log, at(-1000, -500), { nowMs: TEST_TIMESTAMP + 100 });
@@ -101,7 +101,7 @@ function countedLog(directory: string, changes: Partial<LogConfig>): { log: Log;
   };
 }
 
-Deno.test("Log.offsetForTimestamp() reads nothing but a few headers when all records were deleted, and builds no index anew", () => {
+Deno.test("Log.offsetForTimestamp() reads only a few headers when all records were deleted, and rebuilds no index", () => {
   using directory = new TestDirectory();
   const { log, reads } = countedLog(directory.partition, {});
   for (let i = 0; i < 3000; i++) append(log, recordsOf(1, 400, TEST_TIMESTAMP + i));
@@ -118,7 +118,7 @@ Deno.test("Log.offsetForTimestamp() reads nothing but a few headers when all rec
   log[Symbol.dispose]();
 });
 
-Deno.test("Log.offsetForTimestamp() reads one interval of the index, however long timestamps stayed below", () => {
+Deno.test("Log.offsetForTimestamp() reads one interval of the index, however many earlier records have lower timestamps", () => {
   using directory = new TestDirectory();
   const { log, reads } = countedLog(directory.partition, {});
   append(log, recordsOf(1, 400, TEST_TIMESTAMP + 100));
@@ -132,7 +132,7 @@ Deno.test("Log.offsetForTimestamp() reads one interval of the index, however lon
   log[Symbol.dispose]();
 });
 
-Deno.test("Log.offsetForTimestamp() behind a log start that later timestamps lie below reads a part of the segment a call, and all of it once", () => {
+Deno.test("Log.offsetForTimestamp() reads the segment once, a part per call, when larger timestamps lie below the log start", () => {
   using directory = new TestDirectory();
   const { log, reads } = countedLog(directory.partition, {});
   const batches = 5000;
@@ -162,11 +162,11 @@ Deno.test("Log.offsetForTimestamp() behind a log start that later timestamps lie
   log[Symbol.dispose]();
 });
 
-Deno.test("a look-up in a damaged file builds the indexes anew once, not with every look-up", () => {
+Deno.test("a lookup in a damaged file rebuilds the indexes once, not with every lookup", () => {
   using directory = new TestDirectory();
   const { log, reads } = countedLog(directory.partition, {});
   for (let i = 0; i < 2000; i++) append(log, recordsOf(1, 400, TEST_TIMESTAMP + i));
-  // A header in the middle is overwritten, as a disk may do it: no index can lead around that.
+  // A header in the middle is overwritten, as a faulty disk may do: no index can lead past it.
   const name = `${directory.partition}/00000000000000000000.log`;
   const bytes = Deno.readFileSync(name);
   const middle = batchesIn(bytes)[1000]!;
@@ -186,7 +186,7 @@ Deno.test("a look-up in a damaged file builds the indexes anew once, not with ev
   log[Symbol.dispose]();
 });
 
-Deno.test("Log.offsetForTimestamp() takes a header at its word whose records do not have what it says", () => {
+Deno.test("Log.offsetForTimestamp() ends at a batch whose header has a time that none of its records has", () => {
   using directory = new TestDirectory();
   using log = openLog(directory.partition, { config });
   const lying = { codec: "zstd", maxTimestamp: TEST_TIMESTAMP + 100 } as const;
@@ -197,7 +197,7 @@ Deno.test("Log.offsetForTimestamp() takes a header at its word whose records do 
   assert.deepEqual(findByTime(log, "largest", far), expected);
 });
 
-Deno.test("searches by time agree with the list of all records, wherever the log starts", () => {
+Deno.test("searches by time agree with the list of all records, for every log start", () => {
   for (let seed = 1; seed <= 25; seed++) {
     const random = createRandom(seed);
     const below = (limit: number) => Math.floor(random() * limit);
@@ -226,7 +226,7 @@ Deno.test("searches by time agree with the list of all records, wherever the log
   }
 });
 
-Deno.test("a search asks few segments for their largest timestamp in one call when that takes long, and goes on in the next one", () => {
+Deno.test("a search that takes long reads the largest timestamp of few segments in one call, and continues in the next call", () => {
   using directory = new TestDirectory();
   {
     using log = openLog(directory.partition, { config });
@@ -234,7 +234,7 @@ Deno.test("a search asks few segments for their largest timestamp in one call wh
     assert.ok(log.segments().length > 20);
     log.close({ clean: true });
   }
-  // Each look at the clock takes 4 ms.
+  // Each reading of the clock takes 4 ms.
   let nowMs = 0;
   const clock = { monotonicMs: () => nowMs += 4, wallMs: () => TEST_TIMESTAMP };
   for (

@@ -1,5 +1,5 @@
 /**
- * What goes into a log and what comes out of it. Plain data; slices, leases and flush requests may cross isolates.
+ * The options and results of a log. Plain data; slices, leases and flush requests may cross isolates.
  */
 import type { BatchRefusal } from "../records/batch_validation.ts";
 import type { Clock } from "../base/clock.ts";
@@ -18,7 +18,10 @@ export interface LogOptions {
   readonly config: LogConfig;
   /** Whether the log directory was shut down cleanly: nothing is scanned then. */
   readonly cleanShutdown: boolean;
-  /** Whether `log.handOver()` closed it in this process: as whole as after a clean stop, but durable only below `recoveryPoint`. */
+  /**
+   * Whether `log.handOver()` closed it in this process: it is complete as after a clean stop, but durable only below
+   * `recoveryPoint`.
+   */
   readonly isHandedOver?: boolean;
   /** From `recovery-point-offset-checkpoint`; 0 where it has no line. */
   readonly recoveryPoint: Offset;
@@ -26,23 +29,23 @@ export interface LogOptions {
   readonly logStartOffset: Offset;
   /** `producer.id.expiration.ms` */
   readonly producerIdExpirationMs: number;
-  /** Written to `partition.metadata` where that is missing; a different id there refuses the log. */
+  /** Written to `partition.metadata` where that is missing; the log is refused when the file has another id. */
   readonly topicId?: string;
-  /** What the logs of a shard share; one of its own where absent. */
+  /** What the logs of a shard share; where absent, the log has its own. */
   readonly resources?: LogResources;
   /** Uniform in [0, 1), for the roll jitter; `Math.random` where absent. */
   readonly random?: () => number;
-  /** Called with sentences about what recovery found and did. */
+  /** Called with messages about what recovery found and did. */
   readonly report?: (message: string) => void;
 }
 
 /**
- * Why a batch was not appended. "log-offline" is Kafka's KAFKA_STORAGE_ERROR, which clients retry: the disk refused this
- * write and the log is as it was before it, or (`log.offlineReason`) it takes no writes until it is opened anew.
+ * Why a batch was not appended. "log-offline" is Kafka's KAFKA_STORAGE_ERROR, which clients retry: the disk refused this write and
+ * the log is unchanged, or (`log.offlineReason`) the log takes no writes until it is reopened.
  */
 export type AppendRefusal = BatchRefusal | ProducerRefusal | "log-offline";
 
-/** Under which circumstances a batch is appended. */
+/** The circumstances of an append. */
 export interface AppendOptions {
   /** Epoch under which this broker leads the partition. */
   readonly leaderEpoch: number;
@@ -50,7 +53,7 @@ export interface AppendOptions {
   readonly nowMs: number;
 }
 
-/** What became of an append. Written is not durable: durable is what lies below `log.recoveryPoint`. */
+/** The result of an append. Written is not durable: records are durable below `log.recoveryPoint`. */
 export interface AppendResult {
   /** null when the batch is in the log. */
   readonly refusal: AppendRefusal | null;
@@ -58,20 +61,20 @@ export interface AppendResult {
   readonly message: string;
   /** Which record was refused, -1 for the whole batch. */
   readonly recordIndex: number;
-  /** Offset of the first record; of a duplicate, the one it got the first time. -1 when refused. */
+  /** Offset of the first record; for a duplicate that of the first append; -1 when refused. */
   readonly baseOffset: Offset;
   /** Offset of the last record. */
   readonly lastOffset: Offset;
-  /** Time of the append for LogAppendTime, and for a duplicate the timestamp of the first append; else -1. */
+  /** Time of the append for LogAppendTime; for a duplicate the timestamp of the first append; else -1. */
   readonly appendTimeMs: number;
-  /** Whether the batch was in the log already, so that nothing was written. */
+  /** Whether the batch was already in the log, so nothing was written. */
   readonly duplicate: boolean;
 }
 
 /** A run of whole batches in a file, with a lease that keeps its descriptor open. */
 export interface LogSlice {
   readonly fd: number;
-  /** Position of the first batch; it holds the offset that was asked for, and may begin before it. */
+  /** Position of the first batch; it holds the requested offset and may begin before it. */
   readonly position: number;
   readonly length: number;
   /** Offset after the last batch. */
@@ -83,17 +86,17 @@ export interface LogSlice {
 /** Why nothing was read. */
 export type ReadRefusal = "offset-out-of-range" | "log-offline";
 
-/** What a read found: a refusal, or a slice, or neither when nothing is visible at the offset yet. */
+/** The result of a read: a refusal, a slice, or neither when nothing is visible at the offset yet. */
 export interface ReadResult {
   readonly refusal: ReadRefusal | null;
   /** Sentence for the refusal, else "". */
   readonly message: string;
   readonly slice: LogSlice | null;
-  /** Nothing was looked for: these files are cold, and the read asked to be told (`deferCold`). */
+  /** Set when the read was deferred because these files are cold (`deferCold`). */
   readonly coldFiles?: readonly string[];
 }
 
-/** What a read may return. */
+/** Limits of a read. */
 export interface ReadOptions {
   /** Most bytes, unless `atLeastOne`. */
   readonly maxBytes: number;
@@ -101,40 +104,42 @@ export interface ReadOptions {
   readonly maxOffset: Offset;
   /** Whether the first batch is returned even when it is larger than `maxBytes` (KIP-74). */
   readonly atLeastOne: boolean;
-  /** Whether to do nothing where the index of a closed segment would have to be opened: its pages may be on the disk only. */
+  /** Whether to defer a read that has to open the index of a closed segment, because its pages may be on the disk only. */
   readonly deferCold?: boolean;
 }
 
 /** A record found by its timestamp. */
 export interface TimestampedOffset {
   readonly offset: Offset;
-  /** Of the record, in ms. */
+  /** Timestamp of the record, in ms. */
   readonly timestamp: number;
   /** Epoch of the leader that appended it, -1 for none. */
   readonly leaderEpoch: number;
 }
 
-/** What a search by time found, null for nothing. "unfinished": it read as much as one call may; the next one goes on from there. */
+/**
+ * The result of a search by time; null for no record. "unfinished": it read as much as one call may, and the next call continues.
+ */
 export type FoundByTime = TimestampedOffset | null | "unfinished";
 
 /**
  * What must be flushed so that all records below `upTo` are durable: fdatasync every descriptor, then sync every directory.
- * The descriptors stay open until the request is given back by `log.endFlush()`.
+ * The descriptors stay open until `log.endFlush()`.
  */
 export interface FlushRequest {
   readonly fds: readonly number[];
   readonly directories: readonly string[];
   readonly upTo: Offset;
-  /** At most the base offset of the active segment: the files of all segments below are in their final form. */
+  /** All segments below this offset are in their final form; at most the base offset of the active segment. */
   readonly closedBelow: Offset;
   readonly leaseIds: readonly number[];
-  /** Those of `fds` that `endFlush()` closes. */
+  /** The descriptors of `fds` that `endFlush()` closes. */
   readonly ownedFds: readonly number[];
-  /** Which changes of small files and directories are in it (unflushed.ts). */
+  /** Number of the last change of small files and directories that it includes (unflushed.ts). */
   readonly changesUpTo: number;
 }
 
-/** What a log that Apache Kafka wrote shows of transactions that were not committed. Their records are served like all others. */
+/** Traces of uncommitted transactions in a log that Apache Kafka wrote. Their records are served like all others. */
 export interface UncommittedTraces {
   /** Whether a segment has an index of aborted transactions, or an abort marker was seen while the log was opened. */
   readonly hasAborted: boolean;
@@ -142,7 +147,7 @@ export interface UncommittedTraces {
   readonly openCount: number;
 }
 
-/** A segment as retention looks at it. */
+/** What retention needs to know of a segment. */
 export interface SegmentFacts {
   readonly baseOffset: Offset;
   /** Base offset of the next segment; the log end offset for the active one. */

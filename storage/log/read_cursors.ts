@@ -1,10 +1,10 @@
 /**
- * Where recent reads ended: a consumer that reads on from there needs no search. Runs on the shard that owns the log.
- * A cursor is a hint that cannot be wrong while its segment is in the log, since bytes below a segment's size never change.
+ * Remembers where recent reads ended: a consumer that continues there needs no search. Runs on the shard that owns the log. A
+ * cursor cannot be wrong while its segment is in the log, because bytes below a segment's size never change.
  */
 import type { Offset } from "../base/units.ts";
 
-/** Cursors of one log; a partition rarely has more readers than this at different places. */
+/** Cursors of one log; a partition rarely has more readers at different offsets. */
 const CURSORS = 16;
 
 /** A small table from offset to (segment, position), without allocation. */
@@ -14,7 +14,7 @@ export class ReadCursors {
   readonly #positions = new Float64Array(CURSORS);
   #next = 0;
 
-  /** Position of the batch at `offset` in the segment, -1 when not known. */
+  /** Position of the batch at `offset` in the segment, -1 when unknown. */
   find(segmentId: number, offset: Offset): number {
     for (let i = 0; i < CURSORS; i++) {
       if (this.#offsets[i] === offset && this.#segmentIds[i] === segmentId) return this.#positions[i]!;
@@ -23,8 +23,8 @@ export class ReadCursors {
   }
 
   /**
-   * Notes that the batch at `offset` begins, or will begin, at `position`. The oldest note goes; the place that was read
-   * before stays for other consumers that follow.
+   * Notes that the batch at `offset` begins, or will begin, at `position`. This replaces the oldest cursor; the one that the read
+   * started from stays for other consumers.
    */
   note(segmentId: number, offset: Offset, position: number): void {
     if (this.find(segmentId, offset) >= 0) return;
@@ -34,7 +34,7 @@ export class ReadCursors {
     this.#next = (this.#next + 1) % CURSORS;
   }
 
-  /** Forgets all, because the log was truncated. */
+  /** Forgets all cursors, because the log was truncated. */
   clear(): void {
     this.#offsets.fill(-1);
   }

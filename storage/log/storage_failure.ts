@@ -1,6 +1,6 @@
 /**
- * Which errors are the disk's and which are ours. A disk that refuses is a value to the caller of a log; a bug of ours
- * must reach the top and stop the shard. Any isolate.
+ * Separates errors of the disk from our own. For the caller of a log, a disk's refusal is a value; an error of ours must stop the
+ * shard. Any isolate.
  */
 import { SystemError } from "../sys/libc.ts";
 
@@ -13,7 +13,7 @@ export class LogDamagedError extends Error {
  * Text of an error that came from the operating system.
  * @param error what was caught
  * @returns its message
- * @throws the error itself when it is anything else
+ * @throws the error itself when it came from anything else
  */
 export function storageFailure(error: unknown): string {
   if (error instanceof SystemError) return error.message;

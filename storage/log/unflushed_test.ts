@@ -16,7 +16,7 @@ function openNew(files: CrashingFileSystem): Log {
   return log;
 }
 
-Deno.test("a new log is made without a flush, and its first flush makes all of it durable", () => {
+Deno.test("a new log is created without a flush, and its first flush makes all of it durable", () => {
   const files = new CrashingFileSystem(() => 0.5);
   let flushes = 0;
   const { fdatasync, syncDirectory } = files.fileSystem;
@@ -40,7 +40,7 @@ Deno.test("a new log is made without a flush, and its first flush makes all of i
   assert.equal(again.epochFor(again.logStartOffset), 0);
 });
 
-Deno.test("of two flushes of a new log that overlap, each makes all of it durable that its records need", () => {
+Deno.test("each of two overlapping flushes of a new log makes everything durable that its records need", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const log = openNew(files);
   append(log, [{ value: "first" }]);
@@ -52,7 +52,7 @@ Deno.test("of two flushes of a new log that overlap, each makes all of it durabl
   assert.deepEqual([again.logEndOffset, again.epochFor(again.logStartOffset)], [1, 0]);
 });
 
-Deno.test("wherever a loss of power hits a new log, it opens again, and what was flushed is there", () => {
+Deno.test("after a loss of power at any point a new log opens again and has everything that was flushed", () => {
   for (let seed = 1; seed <= 300; seed++) {
     const random = createRandom(seed);
     const files = new CrashingFileSystem(random);
@@ -75,7 +75,7 @@ Deno.test("wherever a loss of power hits a new log, it opens again, and what was
   }
 });
 
-Deno.test("lend() opens nothing when a file cannot be opened, passes over one that is gone, and all stays until settle()", () => {
+Deno.test("Unflushed.openForFlush() keeps no file open when one cannot be opened, skips a missing one, and all names stay until markDurable()", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const { fileSystem } = files;
   fileSystem.close(fileSystem.open("/a", { write: true, create: true }));
@@ -88,14 +88,14 @@ Deno.test("lend() opens nothing when a file cannot be opened, passes over one th
       throw new Error("no descriptor");
     },
   };
-  assert.throws(() => unflushed.lend(refusing), /no descriptor/);
+  assert.throws(() => unflushed.openForFlush(refusing), /no descriptor/);
   assert.equal(unflushed.isEmpty, false);
-  const first = unflushed.lend(fileSystem);
+  const first = unflushed.openForFlush(fileSystem);
   assert.deepEqual([first.directories, first.smallFds.length, unflushed.isEmpty], [["/d"], 1, false]);
   unflushed.addDirectory("/d");
-  unflushed.settle(first.changesUpTo);
-  const second = unflushed.lend(fileSystem);
+  unflushed.markDurable(first.changesUpTo);
+  const second = unflushed.openForFlush(fileSystem);
   assert.deepEqual([second.directories, second.smallFds.length, unflushed.isEmpty], [["/d"], 0, false]);
-  unflushed.settle(second.changesUpTo);
+  unflushed.markDurable(second.changesUpTo);
   assert.equal(unflushed.isEmpty, true);
 });

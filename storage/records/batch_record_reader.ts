@@ -1,8 +1,8 @@
 /**
- * The records of one batch, one after the other, compressed or not: for searches by time, compaction and tests. Any isolate
- * but the main one (decompression takes its time). The batch may come from a disk: it is checked, never trusted.
+ * Reads the records of one batch in order, compressed or not, for searches by time, compaction and tests. Any isolate but the main
+ * one, because decompression takes long. The batch may come from a disk: it is checked, never trusted.
  *
- * Must always hold: what `next()` points at lies in `bytes`; a record that does not fit ends the reading with `damaged`.
+ * Must always hold: every record that `next()` returns lies in `bytes`; a record that does not fit ends the reading with `damaged`.
  * Offsets of a compacted batch have gaps, so only their order is checked.
  * Source: Kafka's DefaultRecordBatch.iterator and DefaultRecord.readFrom.
  */
@@ -11,18 +11,18 @@ import { decompress, type DecompressionRefusal } from "./compression/compression
 import * as batches from "./record_batch.ts";
 import { afterVarint, afterVarlong, NEVER, varintAt, varlongAt } from "./varint.ts";
 
-/** Most bytes a batch may decompress to where the caller names no limit. */
+/** Most bytes that a batch may decompress to by default. */
 const DECOMPRESSED_BYTES_MAX = 256 * 1024 * 1024;
 
 /** A cursor over a batch's records; its fields describe the current one. */
 export class BatchRecordReader {
-  /** What positions point into: the batch's memory, or the decompressed records. */
+  /** The bytes that positions refer to: the batch's memory, or the decompressed records. */
   readonly bytes: Uint8Array;
   readonly #start: number;
   readonly #end: number;
   readonly #baseOffset: Offset;
   readonly #baseTimestamp: number;
-  /** The time of the append where that counts for all records, else null. */
+  /** The time of the append where it is the timestamp of all records, else null. */
   readonly #stamped: number | null;
   readonly #count: number;
   #read = 0;
@@ -41,7 +41,7 @@ export class BatchRecordReader {
   valueStart = 0;
   /** Bytes of the value, -1 for null. */
   valueLength = -1;
-  /** How many headers there are. */
+  /** Number of headers. */
   headersCount = 0;
   /** Index of the first header. */
   headersStart = 0;
@@ -60,7 +60,7 @@ export class BatchRecordReader {
   }
 
   /**
-   * Opens a batch whose header was checked and whose bytes are all there.
+   * Opens a complete batch whose header was checked.
    * @param memory the bytes and a view of them @param at index of the batch's first byte
    * @param limits most bytes that the records may decompress to
    * @returns a reader before its first record, or why the records cannot be decompressed
@@ -81,12 +81,12 @@ export class BatchRecordReader {
     return new BatchRecordReader(view, at, { bytes: records, start: 0, end: records.length });
   }
 
-  /** Whether reading ended because a record did not fit, or bytes were left over. */
+  /** Whether reading ended because a record did not fit or bytes were left over. */
   get damaged(): boolean {
     return this.#damaged;
   }
 
-  /** Goes to the next record. @returns false after the last one, or at damage */
+  /** Moves to the next record. @returns false after the last one, or at damage */
   next(): boolean {
     if (this.#damaged) return false;
     if (this.#read >= this.#count) {
@@ -98,7 +98,7 @@ export class BatchRecordReader {
     return !this.#damaged;
   }
 
-  /** Goes back before the first record. */
+  /** Moves back before the first record. */
   rewind(): void {
     this.#read = 0;
     this.#at = this.#start;

@@ -35,7 +35,7 @@ function open(batch: Uint8Array, start = 13): BatchRecordReader {
   return reader;
 }
 
-/** What is read of a batch, as the builder takes it. */
+/** The records of a batch, in the form that the builder takes. */
 function readAll(reader: BatchRecordReader): TestRecord[] {
   const found: TestRecord[] = [];
   while (reader.next()) {
@@ -59,12 +59,12 @@ Deno.test("BatchRecordReader reads keys, values, headers, timestamps and offsets
   }
 });
 
-Deno.test("BatchRecordReader gives every record the time of the append where the batch has LogAppendTime", () => {
+Deno.test("BatchRecordReader returns the time of the append for every record of a LogAppendTime batch", () => {
   const reader = open(buildBatch(records, { logAppendTime: true, maxTimestamp: 99 }));
   for (const _ of records) assert.ok(reader.next() && reader.timestamp === 99);
 });
 
-Deno.test("BatchRecordReader reads a batch without records, as compaction leaves them", () => {
+Deno.test("BatchRecordReader reads a batch without records, as compaction leaves it", () => {
   const reader = open(buildBatch([], { lastOffsetDelta: 4 }));
   assert.deepEqual([reader.next(), reader.damaged], [false, false]);
 });
@@ -78,7 +78,7 @@ Deno.test("BatchRecordReader.open() says why records cannot be decompressed", ()
   assert.equal(openIn(buildBatch(records, { codec: "gzip", rawRecords: bomb }), 1000), "too-large");
 });
 
-Deno.test("BatchRecordReader.open() refuses lengths that lie", () => {
+Deno.test("BatchRecordReader.open() refuses wrong lengths", () => {
   for (const length of [-1, 0, 48, 100_000, 0x7fffffff]) {
     const batch = buildBatch(records);
     new DataView(batch.buffer).setInt32(8, length);
@@ -102,7 +102,7 @@ Deno.test("BatchRecordReader finds every truncation, and counts that do not fit"
   }
 });
 
-Deno.test("BatchRecordReader never throws or points outside of the batch, whatever is flipped", () => {
+Deno.test("BatchRecordReader never throws or leaves the batch, for any flipped bit", () => {
   const batch = buildBatch(records.slice(0, 3), { baseOffset: 1000 });
   for (let bit = 61 * 8; bit < batch.length * 8; bit++) {
     const flipped = batch.slice();

@@ -1,15 +1,15 @@
 /**
- * What a batch must be before a leader appends it. Runs on the shard that owns the partition, on the bytes as they came
- * from the socket, in place.
+ * Checks a produced batch before a leader appends it. Runs on the shard that owns the partition, in place on the bytes from the
+ * socket.
  *
- * Must always hold: a batch that passes is exactly one batch of format v2 with a right CRC, its header agrees with its
- * records, and every reader can walk it. Only the largest timestamp and its type are ever changed here (and then the CRC).
+ * Must always hold: an accepted batch is exactly one batch of format v2 with a correct CRC, its header agrees with its records, and
+ * every reader can read it. Only the largest timestamp and its type are changed here, and then the CRC.
  *
- * Records of uncompressed batches are all walked. Compressed ones are opened for compacted topics only, where keys are
- * required; otherwise the header and the CRC are checked, and that as many records as it claims can be in so many bytes at all. (Kafka
- * opens all of them, and spends most of its CPU there.)
- * Where Kafka writes a batch anew because its offsets are not 0, 1, 2, … it is refused here: no client since 0.11 sends it.
- * A batch that claims LogAppendTime is refused for every topic; Kafka lets it pass when the topic has CreateTime.
+ * All records of an uncompressed batch are checked. A compressed batch is decompressed only for compacted topics, where keys are
+ * required. Otherwise its header and CRC are checked, and whether its bytes can hold the claimed number of records. (Kafka
+ * decompresses all batches and spends most of its CPU time on it.) A batch whose offsets are not 0, 1, 2, … is refused here, while
+ * Kafka rewrites it: no client since 0.11 sends one. A batch that claims LogAppendTime is refused for every topic; Kafka accepts it
+ * when the topic has CreateTime.
  * Source: Kafka's LogValidator, UnifiedLog.analyzeAndValidateRecords, ProduceRequest.validateRecords, DefaultRecordBatch.
  */
 import { NO_TIMESTAMP } from "../base/units.ts";
@@ -41,11 +41,11 @@ export type BatchRefusal =
   | "unsupported-format"
   | "transactions-unsupported";
 
-/** What a topic asks of a batch. */
+/** A topic's rules for a batch. */
 export interface BatchRules {
   /** Time of the append, in ms since 1970. */
   readonly nowMs: number;
-  /** Offsets that are left: a codec hides how many records there are, and a log ends at 2^53 (units.ts). */
+  /** Number of free offsets, which limits the records of a compressed batch too: a log ends at offset 2^53 (units.ts). */
   readonly recordsMax: number;
   /** `max.message.bytes` */
   readonly maxMessageBytes: number;
@@ -63,7 +63,7 @@ export interface BatchRules {
   readonly transactionsAllowed: boolean;
 }
 
-/** What became of a check. */
+/** The result of a check. */
 export interface BatchCheck {
   /** null when the batch may be appended. */
   readonly refusal: BatchRefusal | null;
@@ -73,15 +73,18 @@ export interface BatchCheck {
   readonly recordIndex: number;
 }
 
-/** Most bytes that a batch may decompress to: as many as a request may hold (`socket.request.max.bytes`). So most records: 15 million. */
+/**
+ * Most bytes that a batch may decompress to: the size limit of a request (`socket.request.max.bytes`). This allows 15 million
+ * records.
+ */
 export const DECOMPRESSED_BYTES_MAX = 104_857_600;
 
-/** A record with nothing in it: seven fields of one byte, the first of which is its length. */
+/** Size of an empty record: seven fields of one byte, the first of which is its length. */
 const EMPTY_RECORD_BYTES = 1 + RECORD_BYTES_MIN;
 const CODECS = batches.codecNames.length;
 const ACCEPTED: BatchCheck = Object.freeze({ refusal: null, message: "", recordIndex: -1 });
 
-// Used within one call only.
+// Reused by all checks, within one call each.
 const recordCheck = newRecordCheck();
 
 function refuse(refusal: BatchRefusal, message: string, recordIndex = -1): BatchCheck {
@@ -89,7 +92,7 @@ function refuse(refusal: BatchRefusal, message: string, recordIndex = -1): Batch
 }
 
 /**
- * Checks a batch that a client produced, and stamps its largest timestamp where the topic or the records ask for it.
+ * Checks a batch that a client produced, and stamps its largest timestamp where the topic or the records require it.
  * @param memory holds the batch @param start its first byte @param length bytes that the client sent for it
  * @param rules of the topic
  * @returns always the same object when the batch may be appended
@@ -109,7 +112,7 @@ export function checkProducedBatch(
     stamp(memory, start, { length, opened, rules });
 }
 
-/** What can be said without trusting a byte of the batch. */
+/** The checks of length, format and size, which come before the CRC. */
 function checkEnvelope(view: DataView, at: number, length: number, rules: BatchRules): BatchCheck | null {
   if (length < batches.BATCH_STEP_BYTES) {
     return refuse("invalid-record", `Cannot append ${length} bytes: they hold no record batch`);
@@ -187,8 +190,8 @@ function checkHeader(view: DataView, at: number, rules: BatchRules): BatchCheck 
 }
 
 /**
- * Most records that a batch's bytes can hold, all of them empty: offsets that no record has would be lost to the log. A codec hides
- * how many there are, but not how much it can expand.
+ * Most records that a batch's bytes can hold if all are empty. A higher count would waste offsets of the log. A compressed batch
+ * does not show its records, but its codec limits how far it can expand.
  */
 function recordsCountMax(view: DataView, at: number, codec: number): number {
   const contentBytes = contentBytesMax(codec, batches.batchBytes(view, at) - batches.BATCH_HEADER_BYTES);
@@ -214,7 +217,7 @@ function checkProducer(view: DataView, at: number, rules: BatchRules): BatchChec
   return null;
 }
 
-/** What a closed (compressed) batch says of its timestamps. */
+/** Checks the timestamps in the header of a batch that is not decompressed. */
 function checkMaxTimestamp(view: DataView, at: number, rules: BatchRules): BatchCheck | null {
   if (rules.messageTimestampType === "LogAppendTime") return null;
   const timestamp = batches.maxTimestamp(view, at);
@@ -223,12 +226,12 @@ function checkMaxTimestamp(view: DataView, at: number, rules: BatchRules): Batch
   return inRange ? null : refuse("invalid-timestamp", outOfRange(timestamp, rules));
 }
 
-/** Latest timestamp that a topic takes, in ms. Beyond 2^53 a number would not name one timestamp any more. */
+/** Latest timestamp that a topic accepts, in ms. Above 2^53 a number is no longer exact. */
 export function latestTimestamp(rules: BatchRules): number {
   return Math.min(rules.nowMs + rules.messageTimestampAfterMaxMs, Number.MAX_SAFE_INTEGER);
 }
 
-/** Earliest timestamp that a topic takes, in ms. */
+/** Earliest timestamp that a topic accepts, in ms. */
 export function earliestTimestamp(rules: BatchRules): number {
   return Math.max(rules.nowMs - rules.messageTimestampBeforeMaxMs, Number.MIN_SAFE_INTEGER);
 }
@@ -285,7 +288,7 @@ function describe(problem: RecordProblem | null, baseTimestamp: number, rules: B
   }
 }
 
-/** Stores the largest timestamp where the header does not have it; the CRC is computed again only then. */
+/** Stores the largest timestamp if the header differs; only then is the CRC computed again. */
 function stamp(
   memory: NativeMemory,
   start: number,

@@ -38,7 +38,7 @@ function check(batch: Uint8Array, changes: Partial<BatchRules> = {}): BatchCheck
   return checkProducedBatch(memory, start, length, { ...rules, ...changes });
 }
 
-/** What a batch became, after it was accepted. */
+/** The bytes of an accepted batch after the check. */
 function stamped(batch: Uint8Array, changes: Partial<BatchRules> = {}): Uint8Array {
   const { memory, start, length } = inMemory(batch, 37);
   const result = checkProducedBatch(memory, start, length, { ...rules, ...changes });
@@ -55,7 +55,7 @@ function batchOfBody(body: Uint8Array, length = body.length): Uint8Array {
 
 const plainBody = (tail: readonly number[]) => new Uint8Array([0, 0, 0, ...tail]);
 
-Deno.test("checkProducedBatch() refuses more records than there are offsets left, also when a codec hides them", () => {
+Deno.test("checkProducedBatch() refuses more records than there are free offsets, also in compressed batches", () => {
   for (const codec of codecNames) {
     const batch = buildBatch(records, { codec });
     assert.equal(check(batch, { recordsMax: 3 }).refusal, null);
@@ -65,7 +65,7 @@ Deno.test("checkProducedBatch() refuses more records than there are offsets left
   }
 });
 
-/** The records of a batch that are as small as records can be, each with its own offset. */
+/** The smallest possible records of a batch, each with its own offset. */
 function emptyRecords(count: number): Uint8Array {
   const bytes = new Uint8Array(count * 10);
   let end = 0;
@@ -77,7 +77,7 @@ function emptyRecords(count: number): Uint8Array {
   return bytes.subarray(0, end);
 }
 
-Deno.test("checkProducedBatch() accepts a hundred thousand empty records, however well they compress", () => {
+Deno.test("checkProducedBatch() accepts a hundred thousand empty records in every codec", () => {
   const count = 100_000;
   const content = emptyRecords(count);
   const closed = {
@@ -113,18 +113,18 @@ Deno.test("checkProducedBatch() refuses more records than a batch of its size an
   }
 });
 
-Deno.test("checkProducedBatch() accepts every codec and leaves a right batch as it is", () => {
+Deno.test("checkProducedBatch() accepts every codec and does not change a correct batch", () => {
   for (const codec of codecNames) {
     const batch = buildBatch(records, { codec, producerId: 7, producerEpoch: 0, baseSequence: 0 });
     assert.deepEqual(stamped(batch), batch, codec);
   }
 });
 
-Deno.test("checkProducedBatch() allocates no answer for an accepted batch", () => {
+Deno.test("checkProducedBatch() allocates no result for an accepted batch", () => {
   assert.equal(check(buildBatch(records)), check(buildBatch([{ value: "x" }])));
 });
 
-Deno.test("checkProducedBatch() refuses every truncation of a batch, as sent and with a length to match", () => {
+Deno.test("checkProducedBatch() refuses every truncation of a batch, with the old and with an adjusted length", () => {
   const batch = buildBatch(records.slice(0, 2));
   for (let length = 0; length < batch.length; length++) {
     const cut = batch.slice(0, length);
@@ -136,7 +136,7 @@ Deno.test("checkProducedBatch() refuses every truncation of a batch, as sent and
   }
 });
 
-Deno.test("checkProducedBatch() refuses every flipped bit but those of the leader epoch", () => {
+Deno.test("checkProducedBatch() refuses every flipped bit except those of the leader epoch", () => {
   const batch = buildBatch(records.slice(0, 2));
   for (let bit = 0; bit < batch.length * 8; bit++) {
     const flipped = batch.slice();
@@ -148,7 +148,7 @@ Deno.test("checkProducedBatch() refuses every flipped bit but those of the leade
   }
 });
 
-Deno.test("checkProducedBatch() finds every flipped bit of a record that changes its structure, with a right CRC", () => {
+Deno.test("checkProducedBatch() finds every flipped bit that changes a record's structure, with a correct CRC", () => {
   const batch = buildBatch(records.slice(0, 2));
   let accepted = 0;
   for (let bit = 61 * 8; bit < batch.length * 8; bit++) {
@@ -158,8 +158,8 @@ Deno.test("checkProducedBatch() finds every flipped bit of a record that changes
     if (refusal === null) accepted++;
     else assert.ok(message.length > 0);
   }
-  // Attributes, contents of keys, values and headers, 7 bits of each timestamp delta that stays in range, lengths of
-  // null: they are free. All lengths, counts and offsets are not.
+  // Free are attributes, the contents of keys, values and headers, 7 bits of each timestamp delta that stays in range, and lengths
+  // of null. All other lengths, counts and offsets are checked.
   assert.ok(accepted > 0 && accepted < (batch.length - 61) * 4, `${accepted} of ${(batch.length - 61) * 8}`);
 });
 
@@ -206,7 +206,7 @@ Deno.test("checkProducedBatch() refuses headers that contradict themselves", () 
   assert.equal(header({ producerId: 5, producerEpoch: 32767, baseSequence: 2147483647 }), null);
 });
 
-Deno.test("checkProducedBatch() lets transactional batches in only where they are allowed", () => {
+Deno.test("checkProducedBatch() accepts transactional batches only where they are allowed", () => {
   const batch = buildBatch(records, { transactional: true, producerId: 5, producerEpoch: 0, baseSequence: 0 });
   assert.equal(check(batch).refusal, "transactions-unsupported");
   assert.equal(check(batch, { transactionsAllowed: true }).refusal, null);
@@ -258,13 +258,13 @@ Deno.test("checkProducedBatch() refuses hostile lengths, counts and varints of r
   assert.equal(check(buildBatch([{ value: null }], { rawRecords: new Uint8Array(endless) })).refusal, "invalid-record");
 });
 
-Deno.test("checkProducedBatch() takes any negative key or value length for null, as Kafka does", () => {
+Deno.test("checkProducedBatch() reads any negative key or value length as null, as Kafka does", () => {
   for (const length of [-1, -2, -(2 ** 31)]) {
     assert.equal(check(batchOfBody(plainBody([...varint(length), ...varint(length), 0]))).refusal, null, `${length}`);
   }
 });
 
-Deno.test("checkProducedBatch() is safe at the very end of the memory", () => {
+Deno.test("checkProducedBatch() reads nothing beyond the end of the memory", () => {
   const batch = batchOfBody(new Uint8Array([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80]));
   const { memory } = inMemory(batch);
   const start = memory.bytes.length - batch.length;
@@ -272,7 +272,7 @@ Deno.test("checkProducedBatch() is safe at the very end of the memory", () => {
   assert.equal(checkProducedBatch(memory, start, batch.length, rules).refusal, "invalid-record");
 });
 
-Deno.test("checkProducedBatch() names the record whose offset is not its number", () => {
+Deno.test("checkProducedBatch() names the record whose offset is not its index", () => {
   const gap = records.map((record, index) => ({ ...record, offsetDelta: index === 2 ? 3 : index }));
   const result = check(buildBatch(gap, { lastOffsetDelta: 2 }));
   assert.deepEqual([result.refusal, result.recordIndex], ["invalid-record", 2]);
@@ -303,7 +303,7 @@ Deno.test("checkProducedBatch() does not decompress a bomb", () => {
   assert.equal(check(batch, { keysRequired: true }).refusal, "too-large");
 });
 
-Deno.test("checkProducedBatch() refuses timestamps outside of the topic's limits, and names the record", () => {
+Deno.test("checkProducedBatch() refuses timestamps outside the topic's limits, and names the record", () => {
   const at = (offsetMs: number) => buildBatch([{ value: "x" }, { value: "y", timestamp: TEST_TIMESTAMP + offsetMs }]);
   const limits = { messageTimestampBeforeMaxMs: 1000, messageTimestampAfterMaxMs: 500 };
   assert.equal(check(at(500), limits).refusal, null);
@@ -316,7 +316,7 @@ Deno.test("checkProducedBatch() refuses timestamps outside of the topic's limits
   assert.equal(check(at(501), { ...limits, messageTimestampType: "LogAppendTime" }).refusal, null);
 });
 
-Deno.test("checkProducedBatch() checks the largest timestamp of a batch that it does not open", () => {
+Deno.test("checkProducedBatch() checks the largest timestamp of a batch that it does not decompress", () => {
   const limits = { messageTimestampBeforeMaxMs: 1000, messageTimestampAfterMaxMs: 500 };
   const compressed = (maxTimestamp: number) => buildBatch(records, { codec: "lz4", maxTimestamp });
   assert.equal(check(compressed(TEST_TIMESTAMP + 500), limits).refusal, null);
@@ -328,7 +328,7 @@ Deno.test("checkProducedBatch() checks the largest timestamp of a batch that it 
   assert.equal(check(compressed(2 ** 60), unlimited).refusal, "invalid-timestamp", "no exact number");
 });
 
-Deno.test("checkProducedBatch() corrects the largest timestamp and the CRC with it", () => {
+Deno.test("checkProducedBatch() corrects the largest timestamp and then the CRC", () => {
   const wrong = buildBatch(records, { maxTimestamp: 12345 });
   assert.deepEqual(stamped(wrong), buildBatch(records, { maxTimestamp: TEST_TIMESTAMP + 5 }));
   const keyed = records.map((record) => ({ ...record, key: "k" }));
@@ -340,7 +340,7 @@ Deno.test("checkProducedBatch() corrects the largest timestamp and the CRC with 
   assert.equal(Number(new DataView(stamped(none).buffer).getBigInt64(35)), -1, "below -1 there is no timestamp");
 });
 
-Deno.test("checkProducedBatch() stamps LogAppendTime, changing nothing but attributes, timestamp and CRC", () => {
+Deno.test("checkProducedBatch() stamps LogAppendTime and changes only attributes, timestamp and CRC", () => {
   for (const codec of codecNames) {
     const batch = buildBatch(records, { codec });
     const expected = batch.slice();
@@ -353,7 +353,7 @@ Deno.test("checkProducedBatch() stamps LogAppendTime, changing nothing but attri
   }
 });
 
-Deno.test("checkProducedBatch() changes nothing of a batch that it refuses", () => {
+Deno.test("checkProducedBatch() does not change a refused batch", () => {
   const batch = buildBatch([{ value: "x" }, { value: "y" }], { maxTimestamp: 1 });
   const { memory, start, length } = inMemory(batch, 5);
   const strict = { ...rules, keysRequired: true, messageTimestampType: "LogAppendTime" } as const;
@@ -361,7 +361,7 @@ Deno.test("checkProducedBatch() changes nothing of a batch that it refuses", () 
   assert.deepEqual(memory.bytes.slice(start, start + length), batch);
 });
 
-Deno.test("checkProducedBatch() accepts every varint length at its edges", () => {
+Deno.test("checkProducedBatch() accepts the smallest and largest value of every varint length", () => {
   for (const bytes of [0, 1, 63, 64, 65, 8191, 8192, 8193, 1_000_000]) {
     const value = new Uint8Array(bytes);
     const batch = buildBatch([{ key: value, value: "v" }, { key: "k", value }, {
@@ -374,7 +374,7 @@ Deno.test("checkProducedBatch() accepts every varint length at its edges", () =>
   assert.equal(check(buildBatch(many)).refusal, null);
 });
 
-Deno.test("checkProducedBatch() never throws at random bytes with a right CRC (seeded)", () => {
+Deno.test("checkProducedBatch() never throws on random bytes with a correct CRC (seeded)", () => {
   let state = Number(Deno.env.get("BARNABAS_SEED") ?? Date.now() % 1_000_000) | 1;
   const seed = state;
   const random = () => (state = Math.imul(state, 1664525) + 1013904223 | 0) >>> 0;

@@ -1,6 +1,6 @@
 /**
- * Writes a record batch of the broker's own records: no compression, no producer, CreateTime, one timestamp for all. Pure; any
- * isolate. What it writes passes the check of a produced batch; the log stamps base offset and leader epoch when it appends.
+ * Writes a batch of the broker's own records: no compression, no producer, CreateTime, one timestamp for all. The batch passes the
+ * check of a produced batch; the log stamps base offset and leader epoch when it appends it. Pure; any isolate.
  *
  * Layouts: record_batch.ts (the batch), record_check.ts (a record).
  */
@@ -19,7 +19,7 @@ export interface PlainRecord {
 const FIXED_RECORD_BYTES = 3;
 const NULL_LENGTH = -1;
 
-/** Bytes of the batch that `writeBatch()` makes of records. */
+/** Size of the batch that `writeBatch()` writes, in bytes. */
 export function bytesOfBatch(records: readonly PlainRecord[]): number {
   let sum = BATCH_HEADER_BYTES;
   for (let index = 0; index < records.length; index++) {
@@ -31,7 +31,7 @@ export function bytesOfBatch(records: readonly PlainRecord[]): number {
 
 /**
  * Writes one batch.
- * @param memory where to @param at index of its first byte; `bytesOfBatch(records)` bytes follow
+ * @param memory to write to @param at index of the batch's first byte; `bytesOfBatch(records)` bytes must follow
  * @param records at least one @param timestampMs of all of them
  * @returns index after the batch
  */
@@ -45,7 +45,7 @@ export function writeBatch(
   assert(records.length > 0, "a batch holds a record");
   let next = at + BATCH_HEADER_BYTES;
   for (let index = 0; index < records.length; index++) next = writeRecord(bytes, next, records[index]!, index);
-  assert(next <= bytes.length, "a batch is written into memory that holds it");
+  assert(next <= bytes.length, "a batch fits into the memory it is written to");
   stampPlainHeader(view, at, { batchBytes: next - at, recordsCount: records.length, timestampMs });
   const covered = at + CRC_COVERS_FROM;
   stampCrc(view, at, crc32c(bytes, covered, next - covered));

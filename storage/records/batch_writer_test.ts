@@ -1,4 +1,4 @@
-/** Batches against the tests' own builder, and against the check that every produced batch has to pass. */
+/** Compares batches with those of the tests' own builder, and passes them to the check of produced batches. */
 import { strict as assert } from "node:assert";
 import { buildBatch, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { checkProducedBatch } from "./batch_validation.ts";
@@ -17,7 +17,7 @@ const cases: readonly (readonly PlainRecord[])[] = [
   Array.from({ length: 300 }, (_, index) => ({ key: bytes(index), value: index % 3 === 0 ? null : bytes(5) })),
 ];
 
-Deno.test("writeBatch() writes what the tests' builder writes, in bytesOfBatch() bytes, at any place", () => {
+Deno.test("writeBatch() writes the same bytes as the tests' builder, bytesOfBatch() of them, at any index", () => {
   for (const records of cases) {
     const expected = buildBatch(records.map(({ key, value }) => ({ key, value })));
     assert.equal(bytesOfBatch(records), expected.length);
@@ -32,7 +32,7 @@ Deno.test("writeBatch() writes what the tests' builder writes, in bytesOfBatch()
   }
 });
 
-Deno.test("writeBatch() writes what a compacted topic takes from a producer", () => {
+Deno.test("writeBatch() writes batches that a compacted topic accepts", () => {
   const rules = {
     nowMs: TEST_TIMESTAMP,
     recordsMax: Infinity,
@@ -53,7 +53,7 @@ Deno.test("writeBatch() writes what a compacted topic takes from a producer", ()
   }
 });
 
-Deno.test("writeBatch() refuses memory that does not hold the batch, and no records", () => {
+Deno.test("writeBatch() refuses too little memory, and an empty list of records", () => {
   const memory = allocateShared(256);
   assert.throws(() => writeBatch(memory, 200, [{ key: null, value: null }], 0));
   assert.throws(() => writeBatch(memory, 0, [], 0));

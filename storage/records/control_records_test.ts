@@ -14,7 +14,7 @@ Deno.test("readEndMarker() reads commit and abort with the coordinator's epoch",
   assert.deepEqual(read([0, 9, 0, 1, 7], [0, 9, 0, 0, 0, 3, 7, 7]), { committed: true, coordinatorEpoch: 3 });
 });
 
-Deno.test("readEndMarker() finds nothing in other types, short or missing fields, or an empty batch", () => {
+Deno.test("readEndMarker() returns null for other types, short or missing fields, and an empty batch", () => {
   for (const type of [2, 3, 255]) assert.equal(read([0, 0, 0, type], [0, 0, 0, 0, 0, 0]), null);
   assert.equal(read([0, 0, 0], [0, 0, 0, 0, 0, 0]), null);
   assert.equal(read(null, [0, 0, 0, 0, 0, 0]), null);

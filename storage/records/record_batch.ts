@@ -16,7 +16,7 @@
  *   57  int32  recordsCount
  *   61  records, compressed as one block when a codec is set
  *
- * The accessors read one header field each from a view at a batch's first byte; nothing is materialised.
+ * Each accessor reads one header field from a view at a batch's first byte; no object is created.
  * Source: Kafka's DefaultRecordBatch.
  */
 import { readInt64, writeInt64 } from "../base/int64.ts";
@@ -44,7 +44,7 @@ export const BATCH_LENGTH_OVERHEAD = 12;
 export const CRC_COVERS_FROM = ATTRIBUTES_AT;
 /** The only format that is written. */
 export const MAGIC_V2 = 2;
-/** Bytes from a batch's start that its length and its magic need; enough to step over any format. */
+/** Bytes from a batch's start up to its magic: enough to skip a batch of any format. */
 export const BATCH_STEP_BYTES = 17;
 
 const CODEC_MASK = 0x07;
@@ -62,7 +62,7 @@ export type CodecName = (typeof codecNames)[number];
 export function baseOffset(view: DataView, at: number): Offset {
   return toOffset(readInt64(view, at + BASE_OFFSET_AT));
 }
-/** Size of the whole batch in bytes, as its length field says; unchecked, so possibly negative or huge. */
+/** Size of the whole batch in bytes by its length field; unchecked, so it may be negative or huge. */
 export function batchBytes(view: DataView, at: number): number {
   return view.getInt32(at + BATCH_LENGTH_AT) + BATCH_LENGTH_OVERHEAD;
 }
@@ -90,7 +90,7 @@ export function lastOffset(view: DataView, at: number): Offset {
 export function nextOffset(view: DataView, at: number): Offset {
   return toOffset(lastOffset(view, at) + 1);
 }
-/** Timestamp that record deltas count from, in ms (with the delete-horizon bit: that horizon). */
+/** Timestamp that record deltas are relative to, in ms (with the delete-horizon bit: that horizon). */
 export function baseTimestamp(view: DataView, at: number): number {
   return readInt64(view, at + BASE_TIMESTAMP_AT);
 }
@@ -114,11 +114,11 @@ export function baseSequence(view: DataView, at: number): number {
 export function recordsCount(view: DataView, at: number): number {
   return view.getInt32(at + RECORDS_COUNT_AT);
 }
-/** Number of the codec, 0-7; above 4 none exists. */
+/** Number of the codec, 0 to 7; those above 4 do not exist. */
 export function codec(view: DataView, at: number): number {
   return view.getInt16(at + ATTRIBUTES_AT) & CODEC_MASK;
 }
-/** Whether maxTimestamp is the time of the append and counts for every record. */
+/** Whether maxTimestamp is the time of the append and the timestamp of every record. */
 export function isLogAppendTime(view: DataView, at: number): boolean {
   return (view.getInt16(at + ATTRIBUTES_AT) & LOG_APPEND_TIME_BIT) !== 0;
 }
@@ -136,7 +136,8 @@ export function hasDeleteHorizon(view: DataView, at: number): boolean {
 }
 
 /**
- * Writes the header of a batch of the broker's own: not compressed, no producer, CreateTime; its place and CRC come later.
+ * Writes the header of a batch of the broker's own: not compressed, no producer, CreateTime; `stampPlace()` and `stampCrc()`
+ * follow.
  * @param plain bytes of the whole batch, number of its records, and the timestamp of all of them
  */
 export function stampPlainHeader(
@@ -157,7 +158,7 @@ export function stampPlainHeader(
   view.setInt32(at + BASE_SEQUENCE_AT, -1);
   view.setInt32(at + RECORDS_COUNT_AT, plain.recordsCount);
 }
-/** Gives an appended batch its place; both fields lie outside the CRC. */
+/** Stores the base offset and leader epoch of an appended batch; both fields lie outside the CRC. */
 export function stampPlace(view: DataView, at: number, place: { baseOffset: Offset; leaderEpoch: number }): void {
   writeInt64(view, at + BASE_OFFSET_AT, place.baseOffset);
   view.setInt32(at + PARTITION_LEADER_EPOCH_AT, place.leaderEpoch);

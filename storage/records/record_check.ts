@@ -1,26 +1,26 @@
 /**
- * Walks the records of a batch by their lengths and checks every one, without materialising any. Runs on shards, once for
- * every produced record: nothing is allocated, and the loop is the fast path of the broker.
+ * Checks every record of a batch in place, without creating objects. Runs on shards, once for every produced record: nothing is
+ * allocated, and the loop is on the hot path of the broker.
  *
  *   record: varint length · int8 attributes · varlong timestampDelta · varint offsetDelta
  *           · varint keyLength (negative: null) · key · varint valueLength (negative: null) · value
  *           · varint headersCount · { varint keyLength · key · varint valueLength (negative: null) · value }
  *
- * Must always hold: a check that finds no problem saw `count` records which fill the range exactly. Nothing outside of the
- * memory is read; bytes outside of the range may be looked at, but then the record's end does not fit and it is refused.
- * 100-byte records in shared memory: 100 million a second, 11 GB/s (bench/record_check_bench.ts).
+ * Must always hold: a check without a problem saw `count` records that fill the range exactly. Nothing outside the memory is read.
+ * Bytes outside the range may be read, but then the record's end does not fit and it is refused. 100-byte records in shared memory:
+ * 100 million a second, 11 GB/s (bench/record_check_bench.ts).
  * Source: Kafka's DefaultRecord.readFrom and LogValidator.
  */
 import { afterVarint, afterVarlong, varintAt, varlongAt } from "./varint.ts";
 
-/** Why a record is refused; "unfinished" stands for bytes that are left after the last record. */
+/** Why a record is refused; "unfinished" means that bytes are left after the last record. */
 export type RecordProblem = "length" | "structure" | "offset" | "timestamp" | "key" | "unfinished";
 
-/** What records are checked against, and what was found. One object serves all checks of an isolate. */
+/** The rules and the result of a check. One object serves all checks of an isolate. */
 export interface RecordCheck {
-  /** Records that there must be. */
+  /** Required number of records. */
   count: number;
-  /** Smallest and largest timestamp delta that is allowed. */
+  /** Smallest and largest allowed timestamp delta. */
   deltaMin: number;
   deltaMax: number;
   /** Delta of a record without a timestamp, which is always allowed. */
@@ -28,13 +28,13 @@ export interface RecordCheck {
   keysRequired: boolean;
   /** Out: largest timestamp delta, -Infinity for none. */
   largestDelta: number;
-  /** Out: which record the problem is in. */
+  /** Out: index of the record with the problem. */
   recordIndex: number;
   /** Out: timestamp delta of that record. */
   problemDelta: number;
 }
 
-/** A check to be filled in. */
+/** Makes a check for the caller to fill in. */
 export function newRecordCheck(): RecordCheck {
   return {
     count: 0,
@@ -74,9 +74,9 @@ function problemAt(check: RecordCheck, recordIndex: number, problem: RecordProbl
 }
 
 /**
- * Walks records.
+ * Checks records.
  * @param bytes the memory @param start of the first record @param end after the last one
- * @param check what to check; its outputs are written
+ * @param check the rules; its outputs are written
  * @returns null when all is well
  */
 export function checkRecords(bytes: Uint8Array, start: number, end: number, check: RecordCheck): RecordProblem | null {

@@ -1,9 +1,9 @@
 /**
- * Which records of a refused batch the topic does not take, each with a sentence (KIP-467). The check of a batch ends at its first
- * problem, because nearly all batches have none; this reads a refused batch once more, to its end. Runs on shards, rare.
+ * Lists the records of a refused batch that the topic does not accept, each with a sentence (KIP-467). The check of a batch ends at
+ * its first problem, because nearly all batches have none; this reads a refused batch again, to its end. Runs on shards; rare.
  *
- * Must always hold: the batch passed the check as far as its CRC; no more bytes are read and no more records named than the budget
- * says. A record that breaks the format is the last one that is named: where the next one begins is not known.
+ * Must always hold: the batch passed the check up to its CRC, and the budget limits the bytes read and the records named. A record
+ * that breaks the format is the last one named, because the start of the next one is unknown.
  * Source: Kafka's LogValidator (validateRecord, processRecordErrors), whose sentences these are.
  */
 import { NO_TIMESTAMP } from "../base/units.ts";
@@ -12,21 +12,21 @@ import { batchBytes, codec, isLogAppendTime, recordsCount } from "./record_batch
 import { BatchRecordReader } from "./batch_record_reader.ts";
 import type { NativeMemory } from "../sys/memory.ts";
 
-/** Kafka's Long.MAX_VALUE, which stands for no limit. */
+/** Kafka's Long.MAX_VALUE, which means no limit. */
 const INT64_MAX = 0x7fff_ffff_ffff_ffffn;
-/** Kafka shows so many of them in the sentence for the whole batch. */
+/** Number of errors in Kafka's sentence for the whole batch. */
 const SHOWN_ERRORS = 3;
 
-/** One record that is refused. */
+/** One refused record. */
 export interface RecordError {
-  /** 0-based, within the batch. */
+  /** Index of the record in the batch, 0-based. */
   readonly recordIndex: number;
   readonly message: string;
 }
 
-/** What is wrong with the records of a batch. */
+/** The errors of a batch's records. */
 export interface RecordErrors {
-  /** As Kafka: one wrong timestamp decides for all; a batch that cannot be read to its end is an invalid one. */
+  /** As in Kafka, one wrong timestamp decides for the whole batch; a batch that cannot be read to its end is invalid. */
   readonly refusal: "invalid-record" | "invalid-timestamp";
   /** Sentence for the whole batch. */
   readonly message: string;
@@ -34,7 +34,7 @@ export interface RecordErrors {
   readonly errors: readonly RecordError[];
 }
 
-/** What the lists of one request may cost; `listRecordErrors()` takes from it. */
+/** Limits for the lists of one request together; `listRecordErrors()` subtracts from it. */
 export interface RecordErrorBudget {
   /** Records that may be named. */
   records: number;
@@ -43,10 +43,10 @@ export interface RecordErrorBudget {
 }
 
 /**
- * Lists the records of a batch that are refused.
- * @param batch where it lies @param rules of the topic
- * @param by the partition's name ("topic-0"), and what the list may cost
- * @returns null when nothing can be said of single records: all are right, they cannot be decompressed, or the budget is used up
+ * Lists the refused records of a batch.
+ * @param batch its place in memory @param rules of the topic
+ * @param by the partition's name ("topic-0"), and the budget of the request
+ * @returns null when no single record can be named: all are correct, they cannot be decompressed, or the budget is used up
  */
 export function listRecordErrors(
   batch: { memory: NativeMemory; start: number },
@@ -60,7 +60,7 @@ export function listRecordErrors(
   if (isPlain && batchBytes(view, start) > budget.bytes) return null;
   const reader = BatchRecordReader.open(batch.memory, start, { outputBytesMax: budget.bytes });
   if (typeof reader === "string") {
-    budget.bytes = 0; // how much was decompressed until it failed is not known
+    budget.bytes = 0; // it is unknown how much was decompressed before the failure
     return null;
   }
   budget.bytes -= isPlain ? batchBytes(view, start) : reader.bytes.length;
@@ -84,7 +84,7 @@ export function listRecordErrors(
   return { refusal, message: sentence(refusal, errors, isCut), errors };
 }
 
-/** What may be wrong with a record, as sentences. */
+/** The sentence for each kind of problem. */
 function problemKinds(rules: BatchRules, batch: { partition: string; isLogAppendTime: boolean }) {
   const keyless = `Compacted topic cannot accept message without key in topic partition ${batch.partition}`;
   const stampedHere = rules.messageTimestampType === "LogAppendTime";
@@ -105,7 +105,7 @@ function problemKinds(rules: BatchRules, batch: { partition: string; isLogAppend
   };
 }
 
-/** A time as Kafka writes it, whose sums of 64 bits wrap. */
+/** A time as Kafka writes it: its 64-bit sums wrap around. */
 function timeText(nowMs: number, deltaMs: number): string {
   if (Number.isFinite(deltaMs)) return `${nowMs + deltaMs}`;
   return `${BigInt.asIntN(64, BigInt(nowMs) + (deltaMs < 0 ? -INT64_MAX : INT64_MAX))}`;

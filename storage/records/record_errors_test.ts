@@ -58,7 +58,7 @@ for (const codec of codecNames) {
     );
   });
 
-  Deno.test(`listRecordErrors() names every record whose timestamp is out of range; one of them decides the refusal (${codec})`, () => {
+  Deno.test(`listRecordErrors() names every record whose timestamp is out of range, and one such record decides the refusal (${codec})`, () => {
     const early = { ...keyed, timestamp: TEST_TIMESTAMP - 1001 };
     const none = { ...keyed, timestamp: -1 };
     const changes = { messageTimestampBeforeMaxMs: 1000 };
@@ -80,7 +80,7 @@ Deno.test("listRecordErrors() writes the times of a topic without a limit as Kaf
   assert.match(error?.message ?? "", /within \[-9223370336854775807, 1700003600000\]$/);
 });
 
-Deno.test("listRecordErrors() looks at no timestamp of a topic that stamps its own, unless the batch claims to be stamped", () => {
+Deno.test("listRecordErrors() checks no timestamp for a LogAppendTime topic, unless the batch claims LogAppendTime", () => {
   const changes = { messageTimestampType: "LogAppendTime" } as const;
   assert.equal(list([late, keyed], { rules: changes }), null);
   for (const messageTimestampType of ["LogAppendTime", "CreateTime"] as const) {
@@ -89,7 +89,7 @@ Deno.test("listRecordErrors() looks at no timestamp of a topic that stamps its o
   }
 });
 
-Deno.test("listRecordErrors() ends with the record that breaks the format, which makes the batch an invalid one", () => {
+Deno.test("listRecordErrors() ends with the record that breaks the format, and the batch is then invalid", () => {
   for (const codec of codecNames) {
     const errors = list([late, keyless], { options: { codec, recordsCount: 3, lastOffsetDelta: 2 } });
     assert.deepEqual([errors?.refusal, indices(errors)], ["invalid-record", [0, 1, 2]]);
@@ -98,7 +98,7 @@ Deno.test("listRecordErrors() ends with the record that breaks the format, which
   }
 });
 
-Deno.test("listRecordErrors() says nothing of a batch whose records are right or cannot be decompressed", () => {
+Deno.test("listRecordErrors() returns null for a batch whose records are correct or cannot be decompressed", () => {
   assert.equal(list([keyed, keyed]), null);
   for (const codec of codecNames.slice(1)) {
     assert.equal(list([keyless], { options: { codec, rawRecords: new Uint8Array([1, 2, 3]) } }), null);
@@ -122,7 +122,7 @@ Deno.test("listRecordErrors() stays within its budget of records and bytes, over
   }
 });
 
-Deno.test("listRecordErrors() decompresses nothing more for a request once that has failed", () => {
+Deno.test("listRecordErrors() decompresses nothing more for a request after a failed decompression", () => {
   const large = compress(codecNames.indexOf("gzip"), new Uint8Array(90_000));
   const cut = { codec: "gzip", rawRecords: large.subarray(0, large.length - 4) } as const;
   const bomb = { codec: "gzip", rawRecords: compress(codecNames.indexOf("gzip"), new Uint8Array(200_000)) } as const;

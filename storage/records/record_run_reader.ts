@@ -1,17 +1,17 @@
 /**
- * A cursor over the records of a run of batches that was read from a log: for those who load a state from their log. Any isolate
- * but the main one (decompression takes its time).
+ * A cursor over the records of a run of batches from a log, for coordinators that load their state from their log. Any isolate but
+ * the main one, because decompression takes long.
  *
- * What must always hold: bytes of a disk never throw; nothing outside the range is read; records are shown only of batches
- * whose length, format, CRC and every record are right, so that a damaged batch shows none of its records. A batch that
- * is cut at the end of the range is not looked at.
+ * Must always hold: damaged bytes never throw, and nothing outside the range is read. Records are returned only from batches whose
+ * length, format, CRC and every record are correct: a damaged batch returns none. A batch that is cut off at the end of the range
+ * is not read.
  */
 import { type Offset, toOffset } from "../base/units.ts";
 import { crc32c } from "./crc32c.ts";
 import * as batches from "./record_batch.ts";
 import { BatchRecordReader } from "./batch_record_reader.ts";
 
-/** Batches in memory, and the record that the cursor stands at. */
+/** Batches in memory, and the current record. */
 export class RecordRunReader {
   readonly #memory: { readonly bytes: Uint8Array; readonly view: DataView };
   readonly #end: number;
@@ -31,7 +31,7 @@ export class RecordRunReader {
     this.#end = end;
   }
 
-  /** Goes to the next record. @returns false when none is left whole, and at damage */
+  /** Moves to the next record. @returns false when no complete one is left, or at damage */
   next(): boolean {
     while (this.#records === null || !this.#records.next()) {
       if (!this.#openBatch()) return false;
@@ -39,14 +39,14 @@ export class RecordRunReader {
     return true;
   }
 
-  /** Why reading stopped before the end of the range; null for no damage. */
+  /** Why reading stopped before the end of the range; null when nothing is damaged. */
   get damage(): string | null {
     return this.#damage;
   }
 
   /**
-   * Index of the first byte that was not read: after the last whole batch, or at the damaged one. Where the log has whole
-   * batches from there on and reading does not get further, its length is damaged too.
+   * Index of the first byte that was not read: after the last whole batch, or at the damaged one. If the log has whole batches from
+   * there on but the next read does not get further, the length of that batch is damaged too.
    */
   get position(): number {
     return this.#nextBatchAt;
@@ -62,7 +62,7 @@ export class RecordRunReader {
     return this.#record.timestamp;
   }
 
-  /** Key of the record, null for none; a view that the next batch makes void. */
+  /** Key of the record, null for none; a view that is valid until the next batch. */
   key(): Uint8Array | null {
     return this.#record.key();
   }
@@ -72,7 +72,7 @@ export class RecordRunReader {
     return this.#record.value();
   }
 
-  /** Whether the record is a marker of a control batch: its key and value are not of the topic. */
+  /** Whether the record is a marker of a control batch, so its key and value are not data of the topic. */
   get isControl(): boolean {
     return batches.isControl(this.#memory.view, this.#batchAt);
   }
@@ -111,7 +111,7 @@ export class RecordRunReader {
     return true;
   }
 
-  /** Walks a batch once before it is shown. @returns null when all its records are right */
+  /** Checks a batch before its records are returned. @returns null when all its records are correct */
   #problemOfRecords(at: number): string | null {
     const records = BatchRecordReader.open(this.#memory, at);
     if (typeof records === "string") return records;

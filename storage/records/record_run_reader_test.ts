@@ -1,4 +1,4 @@
-/** Runs of batches, whole, cut and damaged. */
+/** Tests with whole, cut and damaged runs of batches. */
 import { strict as assert } from "node:assert";
 import { buildBatch, concatBytes, inMemory, sealBatch, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { codecNames } from "./record_batch.ts";
@@ -31,7 +31,7 @@ function readAll(reader: RecordRunReader): unknown[] {
   return found;
 }
 
-Deno.test("RecordRunReader reads the records of all batches, whatever their codec", () => {
+Deno.test("RecordRunReader reads the records of all batches in every codec", () => {
   const run = concatBytes(batches);
   const reader = open(run);
   assert.deepEqual(readAll(reader), expected);
@@ -39,7 +39,7 @@ Deno.test("RecordRunReader reads the records of all batches, whatever their code
   assert.equal(reader.position, 9 + run.length);
 });
 
-Deno.test("RecordRunReader shows whole batches alone for every cut of the run", () => {
+Deno.test("RecordRunReader returns only whole batches for every cut of the run", () => {
   const run = concatBytes(batches.slice(0, 2));
   for (let length = 0; length < run.length; length++) {
     const reader = open(run, length);
@@ -50,7 +50,7 @@ Deno.test("RecordRunReader shows whole batches alone for every cut of the run", 
   }
 });
 
-Deno.test("RecordRunReader shows no record of a batch with a flipped bit", () => {
+Deno.test("RecordRunReader returns no record of a batch with a flipped bit", () => {
   for (const [index, batch] of batches.entries()) {
     for (let at = 16; at < batch.length; at++) {
       const damaged = batch.slice();
@@ -63,7 +63,7 @@ Deno.test("RecordRunReader shows no record of a batch with a flipped bit", () =>
   }
 });
 
-Deno.test("RecordRunReader shows no record of a batch whose records do not fit, though its CRC is right", () => {
+Deno.test("RecordRunReader returns no record of a batch whose records do not fit, even with a correct CRC", () => {
   const body = batches[0]!;
   for (let at = 57; at < body.length; at++) {
     for (const byte of [0x00, 0x7f, 0x80, 0xff]) {
@@ -78,7 +78,7 @@ Deno.test("RecordRunReader shows no record of a batch whose records do not fit, 
   }
 });
 
-Deno.test("RecordRunReader refuses lengths and formats that cannot be", () => {
+Deno.test("RecordRunReader refuses impossible lengths and formats", () => {
   for (const [at, value] of [[8, -1], [8, 0], [8, 48], [8, -0x80000000]] as const) {
     const batch = batches[0]!.slice();
     new DataView(batch.buffer).setInt32(at, value);
@@ -93,7 +93,7 @@ Deno.test("RecordRunReader refuses lengths and formats that cannot be", () => {
   }
 });
 
-Deno.test("RecordRunReader tells control batches, transactions and producers", () => {
+Deno.test("RecordRunReader identifies control batches, transactions and producers", () => {
   const reader = open(concatBytes([
     buildBatch([{ value: "plain" }]),
     buildBatch([{ value: "in a transaction" }], {

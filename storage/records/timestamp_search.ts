@@ -1,6 +1,6 @@
 /**
- * Finds a record inside a batch by its timestamp. Runs on the shard that owns the log; rare (ListOffsets by time), so the
- * records are decompressed and walked without regard to speed. Bytes are those of the disk: checked, never trusted.
+ * Finds a record inside a batch by its timestamp. Runs on the shard that owns the log; rare (ListOffsets by time), so it is not
+ * optimized for speed. The bytes come from the disk: they are checked, never trusted.
  *
  *   record: varint length · int8 attributes · varlong timestampDelta · varint offsetDelta · key, value, headers
  *
@@ -15,13 +15,13 @@ import { afterVarint, afterVarlong, varintAt, varlongAt } from "./varint.ts";
 
 const ATTRIBUTES_BYTES = 1;
 
-/** What is looked for: a record at or after both. */
+/** The target of a search: a record at or after both. */
 export interface RecordTarget {
   readonly timestamp: number;
   readonly offset: Offset;
 }
 
-/** Largest timestamp of a batch's records from an offset on, -1 where there is none, or the records cannot be read. */
+/** Largest timestamp of a batch's records from an offset on; -1 when there is none or the records cannot be read. */
 export function findLargestRecord(batch: { bytes: Uint8Array; view: DataView }, from: Offset): number {
   const reader = BatchRecordReader.open(batch, 0, { outputBytesMax: DECOMPRESSED_BYTES_MAX });
   let largest = NO_TIMESTAMP;
@@ -34,7 +34,7 @@ export function findLargestRecord(batch: { bytes: Uint8Array; view: DataView }, 
 /**
  * Finds the first record of a batch whose timestamp and offset are at least the target's.
  * @param batch the bytes of the whole batch
- * @returns offset -1 when there is none, or the records cannot be read
+ * @returns offset -1 when there is none or the records cannot be read
  */
 export function findRecord(batch: Uint8Array, target: RecordTarget): { offset: Offset; timestamp: number } {
   const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);

@@ -1,9 +1,9 @@
 /**
- * Zigzag varints of records, written, and read without a cursor: the value and the index after it are two calls, which the compiler
- * inlines into a walk (a cursor object or a module variable costs a store and a load for each). Pure; any isolate.
+ * Zigzag varints of records. They are read without a cursor: the value and the index after it are two calls, which the compiler
+ * inlines into a loop. A cursor object or a module variable would cost a store and a load for each. Pure; any isolate.
  *
- * A varint that is too long or runs over the memory ends at NEVER, beyond any range, so that the one bounds check at the
- * end of a record finds it. Bytes beyond the range but inside the memory may be looked at; they decide nothing.
+ * A varint that is too long or leaves the memory ends at NEVER, beyond any range, so the one bounds check at the end of a record
+ * finds it. Bytes beyond the range but inside the memory may be read; they decide nothing.
  * Source: Kafka's ByteUtils.readVarint (at most 5 bytes) and readVarlong (at most 10).
  */
 
@@ -13,7 +13,7 @@ export const NEVER = 0x7fff_ffff;
 const VARINT_BYTES_MAX = 5;
 const VARLONG_BYTES_MAX = 10;
 
-/** The zigzag value without its lowest bit, which is the sign: exact up to 2^53, where the whole would lose that bit first. */
+/** The zigzag value without its lowest bit, the sign: exact up to 2^53, while the whole value would lose that bit first. */
 function longMagnitude(bytes: Uint8Array, at: number, bytesMax: number): number {
   let magnitude = 0;
   let scale = 0.5;
@@ -43,7 +43,7 @@ function afterLongVarint(bytes: Uint8Array, at: number, bytesMax: number): numbe
   return NEVER;
 }
 
-/** Value of the varint at an index; 32 bits as Kafka's, where the fifth byte's upper bits are dropped. */
+/** Value of the varint at an index; 32 bits as in Kafka, which drops the fifth byte's upper bits. */
 export function varintAt(bytes: Uint8Array, at: number): number {
   const first = bytes[at]!;
   if (first < 0x80) return (first >>> 1) ^ -(first & 1);

@@ -4,7 +4,7 @@ import { afterVarint, afterVarlong, NEVER, varintAt, varintBytes, varlongAt, wri
 
 const edges = [0, 1, 63, 64, 65, 8191, 8192, 8193, 2 ** 20 - 1, 2 ** 20, 2 ** 27 - 1, 2 ** 27, 2 ** 31 - 1];
 
-Deno.test("varintAt() and afterVarint() read every length of a varint, at any place", () => {
+Deno.test("varintAt() and afterVarint() read every length of a varint, at any index", () => {
   for (const value of [...edges, ...edges.map((edge) => -edge - 1)]) {
     const encoded = varint(value);
     const bytes = new Uint8Array([0xff, ...encoded, 0xff, 0xff]);
@@ -13,7 +13,7 @@ Deno.test("varintAt() and afterVarint() read every length of a varint, at any pl
   }
 });
 
-Deno.test("varlongAt() and afterVarlong() read up to 2^53, both signs", () => {
+Deno.test("varlongAt() and afterVarlong() read values up to 2^53 with both signs", () => {
   for (const value of [...edges, 2 ** 32, 2 ** 41, 2 ** 52, 2 ** 53 - 2].flatMap((edge) => [edge, -edge - 1])) {
     const encoded = varint(value);
     const bytes = new Uint8Array([0xff, ...encoded, 0xff]);
@@ -27,7 +27,7 @@ Deno.test("varintAt() drops the bits above 32, as Kafka does", () => {
   assert.equal(varintAt(new Uint8Array([0xff, 0xff, 0xff, 0xff, 0x7f]), 0), -(2 ** 31));
 });
 
-Deno.test("afterVarint() and afterVarlong() are NEVER for what is too long or cut off", () => {
+Deno.test("afterVarint() and afterVarlong() return NEVER for a varint that is too long or cut off", () => {
   const endless = new Uint8Array(20).fill(0x80);
   assert.equal(afterVarint(endless, 0), NEVER);
   assert.equal(afterVarlong(endless, 0), NEVER);

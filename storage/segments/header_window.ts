@@ -1,10 +1,10 @@
 /**
- * Batch headers read from a file through a window: one pread brings in a stretch of the file, and the headers in it are
- * looked at in place. Runs on the shard that owns the log; one window serves all its logs, one operation at a time.
+ * Reads batch headers from a file through a window: one pread loads a part of the file, and its headers are read in place. Runs on
+ * the shard that owns the log; one window serves all its logs, one operation at a time.
  *
- * Must always hold: what lies in a segment below its size never changes, so a window may serve several steps of one
- * operation; `begin()` forgets it between operations, since descriptors are used again. Bytes from the disk are checked
- * here before anyone relies on them.
+ * Must always hold: the bytes of a segment below its size never change, so a window may serve several steps of one operation.
+ * `begin()` empties it between operations, because the kernel reuses descriptor numbers. Bytes from the disk are checked here
+ * before anything relies on them.
  */
 import { assert } from "../base/assert.ts";
 import {
@@ -21,12 +21,12 @@ import { SystemError } from "../sys/libc.ts";
 import { type NativeMemory, nativeMemory } from "../sys/memory.ts";
 
 /**
- * One pread of a lookup. Between two index entries lie at most 4 KiB and one batch, so a walk over small batches needs
- * one read and a walk over large ones touches one header a read.
+ * Bytes of one pread of a lookup. Between two index entries lie at most 4 KiB and one batch. So a scan over small batches needs one
+ * read, and a scan over large ones reads one header at a time.
  */
 const WINDOW_BYTES = 8192;
 
-/** A file whose batches are walked. */
+/** A file whose batches are scanned. */
 export interface BatchFile {
   readonly fd: number;
   /** No offset in the file is smaller. */
@@ -58,16 +58,16 @@ export class HeaderWindow {
     return this.#memory;
   }
 
-  /** Forgets what was read. Call it at the start of every operation. */
+  /** Empties the window. Call it at the start of every operation. */
   begin(): void {
     this.#fd = -1;
   }
 
   /**
-   * Brings `length` bytes at a position into the view.
+   * Loads `length` bytes at a position into the view.
    * @param fd the file @param position of the first byte @param length at most the window's size
    * @returns byte index in `view`, -1 when the file is shorter
-   * @throws SystemError when the disk refuses to read: taken for the file's end, it would let recovery cut off what is there
+   * @throws SystemError when the disk refuses to read: recovery would cut off sound batches if this counted as the file's end
    */
   locate(fd: number, position: number, length: number): number {
     const at = position - this.#from;
@@ -94,7 +94,7 @@ export class HeaderWindow {
     const sound = magic(view, at) === MAGIC_V2 && bytes >= BATCH_HEADER_BYTES && position + bytes <= fileEnd &&
       baseOffset(view, at) >= file.baseOffset && lastOffsetDelta(view, at) >= 0;
     if (!sound) return -1;
-    // Producers are told by the records of control batches, so these are in the view as a whole (78 bytes, usually).
+    // Producer state needs the records of control batches too, so a whole control batch is loaded (usually 78 bytes).
     return isControl(view, at) ? this.locate(file.fd, position, Math.min(bytes, this.#memory.bytes.length)) : at;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Tests of indexes that are built anew. Below the recovery point a start believes them, so whatever stops a rebuild, and wherever a loss
- * of power hits it, an index is missing, as it was, or whole.
+ * Tests of rebuilt indexes. Below the recovery point a start trusts indexes. So after a failed rebuild or a loss of power at any
+ * point an index must be missing, unchanged or complete.
  */
 import { strict as assert } from "node:assert";
 import { Crash, CrashingFileSystem, type Survival } from "../../tests/crashing_file_system.ts";
@@ -18,7 +18,7 @@ const BATCHES = 12;
 const config = { ...testConfig, segmentBytes: 1_000_000, indexIntervalBytes: 200 };
 const kinds = [".index", ".timeindex"] as const;
 
-/** A disk with a log of a closed segment, whose times grow, and an active one that begins at `BATCHES`; all of it flushed. */
+/** A disk with a flushed log: a closed segment with growing timestamps, and an active one that begins at `BATCHES`. */
 class FlushedLog {
   readonly disk: CrashingFileSystem;
   readonly whole: Map<string, Uint8Array>;
@@ -47,7 +47,7 @@ class FlushedLog {
     return this.disk.fileSystem.readFile(FIRST + kind);
   }
 
-  /** Makes the first bytes of an index of the closed segment, or none, all that is durable of it; null removes it. */
+  /** Cuts an index of the closed segment to its first bytes, durably; null removes it. */
   keepOf(kind: string, bytes: number | null): void {
     const { fileSystem } = this.disk;
     if (bytes === null) fileSystem.remove(FIRST + kind);
@@ -66,7 +66,7 @@ function searchAll(log: Log): (number | undefined)[] {
 }
 const everyOffset = Array.from({ length: BATCHES }, (_, i) => i);
 
-Deno.test("an index that was missing below the recovery point is whole after the next flush and a loss of power", () => {
+Deno.test("an index that was missing below the recovery point is complete after the next flush and a loss of power", () => {
   for (const kind of kinds) {
     const flushed = new FlushedLog();
     flushed.keepOf(kind, null);
@@ -78,7 +78,7 @@ Deno.test("an index that was missing below the recovery point is whole after the
   }
 });
 
-Deno.test("wherever a crash hits a start that builds an index anew, the index is missing, as it was, or whole", () => {
+Deno.test("a crash at any call of a start that rebuilds an index leaves the index missing, unchanged or complete", () => {
   const outcomes = new Set<string>();
   for (const kind of kinds) {
     for (const survival of ["all", "none", "random"] as const satisfies Survival[]) {
@@ -109,11 +109,11 @@ Deno.test("wherever a crash hits a start that builds an index anew, the index is
   assert.deepEqual([...outcomes].sort(), ["missing", "whole"]);
 });
 
-Deno.test("indexes of a segment that ends at the recovery point are built anew, however much of them a loss of power left", () => {
+Deno.test("indexes of a segment that ends at the recovery point are rebuilt, however much of them a loss of power left", () => {
   for (const kind of kinds) {
     const entryBytes = kind === ".index" ? 8 : 12;
     for (let bytes = 0; bytes < 5 * entryBytes; bytes += entryBytes) {
-      // Flushed while it was active, up to its end; closing it wrote its indexes, which nobody flushed.
+      // The segment was flushed up to its end while it was active. Closing it wrote its indexes, and these were not flushed.
       const flushed = new FlushedLog(() => 0.5, { batchesBehind: 1, flushesBehind: false });
       flushed.keepOf(kind, bytes);
       const log = flushed.open({ recoveryPoint: BATCHES });
@@ -123,14 +123,14 @@ Deno.test("indexes of a segment that ends at the recovery point are built anew, 
   }
 });
 
-Deno.test("a rebuild that a read error ends is begun again by the next look-up: half an index is not believed", () => {
+Deno.test("after a rebuild that a read error ended, the next lookup rebuilds again: half an index is not trusted", () => {
   for (const kind of kinds) {
     let refusals = 1;
     for (let nth = 1; refusals > 0; nth++) {
       const flushed = new FlushedLog();
       flushed.keepOf(kind, 3); // no whole entries
       const faulty = new FaultyFileSystem(flushed.disk.fileSystem);
-      const log = flushed.open({ fs: faulty.fileSystem, cleanShutdown: true }); // looks at the active segment alone
+      const log = flushed.open({ fs: faulty.fileSystem, cleanShutdown: true }); // reads the active segment only
       faulty.refused = { fault: "pread", nth: faulty.callsOf("pread") + nth, count: 1 };
       let failed = true;
       for (let tries = 0; failed; tries++) {
@@ -152,7 +152,7 @@ Deno.test("a rebuild that a read error ends is begun again by the next look-up: 
   }
 });
 
-Deno.test("a flush leaves a missing index of a closed segment missing: the next start builds it anew", () => {
+Deno.test("a flush leaves a missing index of a closed segment missing: the next start rebuilds it", () => {
   for (const kind of kinds) {
     const flushed = new FlushedLog(() => 0.5, { batchesBehind: 1, flushesBehind: false });
     const log = flushed.open({ recoveryPoint: BATCHES });

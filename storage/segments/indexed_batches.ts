@@ -1,6 +1,6 @@
 /**
- * What a search needs of a segment: its batches and the indexes that lead to them. segment.ts is one, and is searched by a reader that
- * it makes itself: this declaration keeps the two from importing each other. Types only.
+ * What a search needs of a segment: its batches and their indexes. segment.ts implements it and also creates a reader that searches
+ * it; this declaration keeps the two files from importing each other. Types only.
  */
 import type { Offset } from "../base/units.ts";
 import type { BatchFile } from "./header_window.ts";
@@ -25,14 +25,14 @@ export interface IndexedBatches extends BatchFile {
   readonly timeIndex: TimeIndex;
   /** Whether batches are appended to it. */
   readonly isActive: boolean;
-  /** Opens the indexes where they are not. @returns whether they can be used */
+  /** Opens the indexes if they are closed. @returns whether they can be used */
   openIndexes(): boolean;
-  /** Begins to build the indexes anew, as if there were no batches: follow with `replay()` of every batch. */
+  /** Begins to rebuild the indexes from empty: follow with `replay()` of every batch. */
   beginRebuild(mode: RebuildMode): void;
   /** Adds a batch to the indexes. */
   replay(batch: AppendedBatch): void;
   /** Ends the rebuild. @param size bytes of whole batches */
   endRebuild(size: number): void;
-  /** Ends a rebuild that failed: all is as it was. @param size bytes of whole batches */
+  /** Ends a rebuild that failed and restores the earlier state. @param size bytes of whole batches */
   abandonRebuild(size: number): void;
 }

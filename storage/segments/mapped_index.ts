@@ -1,22 +1,23 @@
 /**
- * What the offset index and the time index share: a file of fixed-size entries, sorted. Runs on the shard that owns the log.
+ * The common part of the offset index and the time index: a file of sorted entries of a fixed size. Runs on the shard that owns the
+ * log.
  *
  *   up to 4 KiB   entries in memory; `trim()` writes them when the segment closes
  *   beyond        entries in a mapping of the file
  *
- * A partition that holds little therefore costs no mapping, and none costs a descriptor: the file is opened for the moment in which
- * it grows, is trimmed or flushed. Mappings are limited (log_resources.ts); where none is left, or the kernel refuses one, the
- * entries stay in memory, whatever their size. What a crash takes with it is built anew: recovery reads every segment that was
- * being appended to, and every one that was not flushed since.
+ * So a small partition costs no mapping, and no index holds a descriptor: the file is open only while it grows, is trimmed or is
+ * flushed. Mappings are limited (log_resources.ts). Where none is left, or the kernel refuses one, the entries stay in memory
+ * whatever their size. Entries that a crash loses are rebuilt, because recovery reads every segment that was active or not flushed
+ * since it was.
  *
- * Those are the only files that are written in place. Any other index that is built anew (it is missing, or does not agree with the
- * batches) is written beside its file, flushed, and then takes the name (`openForReplacement()`, `replace()`). Nothing would tell an
- * index that lost its last entries, or all, from one that never had them, and the next start would believe it.
+ * Only the indexes of those segments are written in place. Any other index that is rebuilt (it is missing or contradicts the
+ * batches) is written to a new file, flushed, and then renamed over the old one (`openForReplacement()`, `replace()`). An index
+ * that lost entries at its end looks like one that never had them, and the next start would trust it.
  *
- * Must always hold: every entry has disk blocks before it is appended, so that closing the segment cannot fail for want of them,
- * and a store into a mapping never hits a hole of a full disk (SIGBUS, the end of the process). The file grows by `fs.allocate` in
- * doubling steps, and a refused step is a refused append. The unused tail is zeros and is cut off when the segment closes. A file
- * that was closed properly holds whole entries only.
+ * Must always hold: every entry has disk blocks before it is appended. So closing the segment cannot fail for lack of blocks, and a
+ * store into a mapping never hits a hole of a full disk (SIGBUS kills the process). The file grows by `fs.allocate` in doubling
+ * steps, and a refused step refuses the append. The unused tail is zeros and is cut off when the segment closes. A file that was
+ * closed properly holds whole entries only.
  * Source: Kafka's AbstractIndex.
  */
 import { assert } from "../base/assert.ts";
@@ -28,9 +29,9 @@ import type { FileSystem, MappedFile } from "../sys/file_system.ts";
 import { SystemError } from "../sys/libc.ts";
 import { type NativeMemory, nativeMemory } from "../sys/memory.ts";
 
-/** First range that is allocated for an index, and most bytes of one that are kept in memory while there are mappings. */
+/** First range that is allocated for an index, and most bytes of it that stay in memory while mappings are available. */
 const FIRST_STEP_BYTES = 4096;
-/** First memory for entries: most indexes of a broker with many partitions hold a few, or none. */
+/** First memory for entries: with many partitions most indexes hold few entries or none. */
 const FIRST_MEMORY_BYTES = 128;
 
 /** Where an index lives and how large it may grow. */
@@ -53,11 +54,11 @@ export abstract class MappedIndex implements Disposable {
   #isOpen = false;
   /** Holds the entries, with room for more; null until there is one. */
   #held: NativeMemory | null = null;
-  /** The same as `#held` where that is a mapping. */
+  /** The mapping in `#held`, or null where that is plain memory. */
   #mapped: MappedFile | null = null;
-  /** Whether the entries are those of a file that is to take the place of the index's. */
-  #isBeside = false;
-  /** Bytes of the file that have blocks; 0 while it is not appended to. */
+  /** Whether the entries belong to the new file that is to replace the index's file. */
+  #isReplacement = false;
+  /** Bytes of the file that have disk blocks; 0 while it is not appended to. */
   #allocatedBytes = 0;
   #count = 0;
 
@@ -82,7 +83,7 @@ export abstract class MappedIndex implements Disposable {
     return this.#entriesMax;
   }
 
-  /** Whether the entries can be looked at. */
+  /** Whether the entries can be read. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
@@ -91,10 +92,10 @@ export abstract class MappedIndex implements Disposable {
   abstract get isFull(): boolean;
 
   /**
-   * Opens the index for appending, with blocks for the first entries, and creates its file where missing.
-   * @param options empty: what is in it goes
-   * @returns false when the disk has no room: it is open, and `reserve()` tries again
-   * @throws SystemError when the file cannot be opened; the index is as it was then
+   * Opens the index for appending, with disk blocks for the first entries, and creates its file where missing.
+   * @param options empty: existing entries are dropped
+   * @returns false when the disk is full: the index is open, and `reserve()` tries again
+   * @throws SystemError when the file cannot be opened; the index is then unchanged
    */
   openForAppend(options: { empty: boolean }): boolean {
     return this.#withFile({ create: true, truncate: options.empty }, (fd) => {
@@ -111,17 +112,17 @@ export abstract class MappedIndex implements Disposable {
    */
   openForLookup(): boolean {
     if (this.#isOpen) return true;
-    if (this.place.fs.modifiedMs(this.#currentPath) === null) return false; // an empty file would pass for an index without entries
+    if (this.place.fs.modifiedMs(this.#currentPath) === null) return false; // a created file would count as an empty index
     return this.#withFile({}, (fd) => this.#load(fd) % this.#entryBytes === 0);
   }
 
   /**
-   * Opens the index for appending, empty, beside its file, which stays as it is until `replace()`.
-   * @returns false when the disk has no room @throws SystemError when the new file cannot be opened; the index is as it was then
+   * Opens a new, empty file of the index for appending; the old file stays unchanged until `replace()`.
+   * @returns false when the disk has no room @throws SystemError when the new file cannot be opened; the index is then unchanged
    */
   openForReplacement(): boolean {
-    const isBeside = this.#isBeside;
-    this.#isBeside = true;
+    const isReplacement = this.#isReplacement;
+    this.#isReplacement = true;
     try {
       return this.#withFile({ create: true, truncate: true }, (fd) => {
         this.#close();
@@ -129,37 +130,37 @@ export abstract class MappedIndex implements Disposable {
         return this.#allocate(fd, 2);
       });
     } catch (error) {
-      this.#isBeside = isBeside;
+      this.#isReplacement = isReplacement;
       throw error;
     }
   }
 
   /**
-   * Puts what was appended since `openForReplacement()` in the file's place, durable: after a crash the name stands for the old or for
-   * all of the new. Blocks for the disk. Lookups go on.
-   * @throws SystemError, or the runtime's errors, when the disk refuses; the file is as it was then
+   * Replaces the index's file durably by the new one: after a crash its name stands for the old file or for the complete new one.
+   * Blocks for the disk. Lookups remain possible.
+   * @throws SystemError, or the runtime's errors, when the disk refuses; the file is then unchanged
    */
   replace(): void {
-    assert(this.#isBeside, "only what was written beside a file replaces it");
+    assert(this.#isReplacement, "only a new file replaces the index's file");
     const { fs, path } = this.place;
     this.trim();
     this.#withFile({}, (fd) => {
       if (!fs.fdatasync(fd)) throw new SystemError(`flush ${this.#currentPath}`);
     });
     fs.rename(this.#currentPath, path);
-    this.#isBeside = false;
+    this.#isReplacement = false;
   }
 
-  /** Closes the index and removes what was written beside its file. @throws the runtime's errors when the disk refuses */
+  /** Closes the index and removes the new file. @throws the runtime's errors when the disk refuses */
   abandonReplacement(): void {
-    const [isBeside, beside] = [this.#isBeside, this.#currentPath];
+    const [isReplacement, newPath] = [this.#isReplacement, this.#currentPath];
     this[Symbol.dispose]();
-    if (isBeside) this.place.fs.remove(beside);
+    if (isReplacement) this.place.fs.remove(newPath);
   }
 
   /**
-   * Makes room for `entries` more, as far as the file's limit allows; what does not fit is the business of `isFull`.
-   * @returns false when the disk has no room; nothing has changed then @throws SystemError when the file cannot be opened, likewise
+   * Makes room for `entries` more, up to the file's limit; `isFull` tells whether that is reached.
+   * @returns false when the disk is full @throws SystemError when the file cannot be opened; in both cases nothing has changed
    */
   reserve(entries: number): boolean {
     assert(this.#isOpen, "an index is open while its segment is appended to");
@@ -171,8 +172,8 @@ export abstract class MappedIndex implements Disposable {
   }
 
   /**
-   * Cuts the unused tail off, and writes the entries that are in memory; afterwards nothing is reserved. Lookups go on, and after a
-   * failure appends can, too.
+   * Cuts off the unused tail and writes the entries that are in memory; nothing is reserved afterwards. Lookups remain possible,
+   * and so do appends after a failure.
    * @throws SystemError
    */
   trim(): void {
@@ -188,13 +189,13 @@ export abstract class MappedIndex implements Disposable {
     });
   }
 
-  /** Gives the memory or the mapping back; the file stays as it is. Idempotent. */
+  /** Frees the memory or the mapping; the file stays unchanged. Idempotent. */
   [Symbol.dispose](): void {
     this.#close();
-    this.#isBeside = false;
+    this.#isReplacement = false;
   }
 
-  /** Byte index of the entry that is appended next; counts it. */
+  /** Counts a new entry and returns its byte index. */
   protected appendedEntryAt(): number {
     const at = this.#usedBytes;
     const end = at + this.#entryBytes;
@@ -205,7 +206,7 @@ export abstract class MappedIndex implements Disposable {
 
   /**
    * Binary search.
-   * @param target what is looked for @param keyAt byte index of the key in an entry, passed on to `key`
+   * @param target the key to find @param keyAt byte index of the key in an entry, passed on to `key`
    * @returns number of the last entry whose key is at most `target`, -1 when there is none
    */
   protected lastAtMost(target: number, keyAt: number): number {
@@ -228,9 +229,9 @@ export abstract class MappedIndex implements Disposable {
     this.#isOpen = false;
   }
 
-  /** Of the file that holds the entries. */
+  /** Path of the file that holds the entries. */
   get #currentPath(): string {
-    return this.#isBeside ? this.place.path + TEMPORARY_SUFFIX : this.place.path;
+    return this.#isReplacement ? this.place.path + TEMPORARY_SUFFIX : this.place.path;
   }
 
   get #usedBytes(): number {
@@ -241,7 +242,7 @@ export abstract class MappedIndex implements Disposable {
     return this.view.byteLength;
   }
 
-  /** Bytes of the file with `entries` more in it, as far as its limit allows. */
+  /** Bytes of the file with `entries` more in it, up to its limit. */
   #bytesFor(entries: number): number {
     return Math.max(this.#count, Math.min(this.#count + entries, this.#entriesMax)) * this.#entryBytes;
   }
@@ -256,7 +257,7 @@ export abstract class MappedIndex implements Disposable {
     }
   }
 
-  /** Takes in what the file holds. @returns its size */
+  /** Reads the file's entries into memory, or maps them. @returns its size */
   #load(fd: number): number {
     const size = this.place.fs.size(fd);
     this.#count = Math.floor(size / this.#entryBytes);
@@ -265,7 +266,7 @@ export abstract class MappedIndex implements Disposable {
     return size;
   }
 
-  /** Gives the file blocks for `entries` more, and for as many again as it has. @returns false when the disk refused */
+  /** Allocates blocks for `entries` more, and at least doubles the file. @returns false when the disk refused */
   #allocate(fd: number, entries: number): boolean {
     const allocated = this.#allocatedBytes;
     const step = Math.floor(Math.max(FIRST_STEP_BYTES, 2 * allocated) / this.#entryBytes);
@@ -275,12 +276,15 @@ export abstract class MappedIndex implements Disposable {
     return true;
   }
 
-  /** Has at least `wanted` bytes held: more memory, or a mapping of all that is allocated. @param fd -1 where no file is open */
+  /**
+   * Makes `#held` at least `wanted` bytes large: more memory, or a mapping of everything allocated.
+   * @param fd -1 where no file is open
+   */
   #makeRoom(fd: number, wanted: number): true {
     const { fs } = this.place;
     if (wanted > FIRST_STEP_BYTES) {
       if (fd < 0) return this.#withFile({}, (opened) => this.#makeRoom(opened, wanted));
-      // The new mapping first: a refused one leaves the index as it is.
+      // The new mapping comes first: if it is refused, the index is unchanged.
       const mapped = this.#map(fd, Math.max(wanted, this.#allocatedBytes));
       if (mapped !== null) {
         if (this.#held !== null && this.#mapped === null) {
@@ -303,13 +307,13 @@ export abstract class MappedIndex implements Disposable {
   /** @returns null when there is no mapping left, or the kernel refuses one */
   #map(fd: number, bytes: number): MappedFile | null {
     const { fs, mappings } = this.place;
-    const isFirst = this.#mapped === null; // else it replaces one, and is counted as that
+    const isFirst = this.#mapped === null; // otherwise it replaces one that is already counted
     if (isFirst && !mappings.take()) return null;
     try {
       return fs.map(fd, bytes);
     } catch (error) {
-      if (isFirst) mappings.giveBack();
-      storageFailure(error); // Anything but a refusal goes on from here.
+      if (isFirst) mappings.release();
+      storageFailure(error); // Rethrows anything but a refusal of the system.
       return null;
     }
   }
@@ -317,11 +321,11 @@ export abstract class MappedIndex implements Disposable {
   #hold(held: NativeMemory | null, mapped: MappedFile | null): void {
     this.view = held?.view ?? NOTHING;
     this.#mapped?.unmap();
-    if (this.#mapped !== null && mapped === null) this.place.mappings.giveBack();
+    if (this.#mapped !== null && mapped === null) this.place.mappings.release();
     this.#held = held;
     this.#mapped = mapped;
   }
 }
 
-/** What an index looks at that holds nothing: any access throws, where a stale view would crash the process. */
+/** The view of an index without memory: an access throws, where a stale view would crash the process. */
 const NOTHING = new DataView(new ArrayBuffer(0));

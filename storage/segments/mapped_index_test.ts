@@ -1,4 +1,4 @@
-/** Tests of the two indexes: their bytes, their growth, their lookups, and what a full disk does to them. */
+/** Tests of the two indexes: their bytes, growth and lookups, and their behaviour on a full disk. */
 import { strict as assert } from "node:assert";
 import { FaultyFileSystem } from "../../tests/faulty_file_system.ts";
 import { TestDirectory } from "../../tests/log_fixture.ts";
@@ -20,7 +20,7 @@ function place(directory: TestDirectory, changes: { bytesMax?: number; fs?: File
   };
 }
 
-Deno.test("OffsetIndex writes relative offset and position in 8 bytes, and trims what it did not use", () => {
+Deno.test("OffsetIndex writes relative offset and position in 8 bytes, and trims unused room", () => {
   using directory = new TestDirectory();
   using index = new OffsetIndex(place(directory));
   assert.equal(index.openForAppend({ empty: true }) && index.reserve(2), true);
@@ -85,7 +85,7 @@ Deno.test("OffsetIndex and TimeIndex are full at segment.index.bytes, the time i
     assert.equal(appended, Index === OffsetIndex ? 120 : 79, "Kafka rounds the size down to whole entries");
     if (index instanceof TimeIndex) {
       index.reserve(1);
-      index.appendIfLarger(5000, toOffset(5000)); // the one that closing the segment forces
+      index.appendIfLarger(5000, toOffset(5000)); // the entry that closing the segment forces
       index.appendIfLarger(6000, toOffset(6000)); // and no more
     }
     index.trim();
@@ -94,7 +94,7 @@ Deno.test("OffsetIndex and TimeIndex are full at segment.index.bytes, the time i
   }
 });
 
-Deno.test("OffsetIndex.reserve() says so when the disk is full, and keeps its entries", () => {
+Deno.test("OffsetIndex.reserve() returns false when the disk is full, and keeps its entries", () => {
   using directory = new TestDirectory();
   let blocks = 2;
   const fs: FileSystem = {
@@ -116,7 +116,7 @@ Deno.test("OffsetIndex.reserve() says so when the disk is full, and keeps its en
   assert.equal(never.openForAppend({ empty: true }), false);
 });
 
-Deno.test("OffsetIndex.isPlausible() and TimeIndex.isPlausible() refuse ends that cannot be", () => {
+Deno.test("OffsetIndex.isPlausible() and TimeIndex.isPlausible() refuse impossible last entries", () => {
   using directory = new TestDirectory();
   const write = (words: number[]) => {
     const view = new DataView(new ArrayBuffer(4 * words.length));
@@ -179,7 +179,7 @@ Deno.test("OffsetIndex.openForLookup() refuses a missing file and creates none",
   assert.deepEqual([...Deno.readDirSync(directory.path)], []);
 });
 
-Deno.test("OffsetIndex.replace() puts a new file in the place of the old one, which stays as it was until then, or when it is given up", () => {
+Deno.test("OffsetIndex.replace() replaces the old file, which stays unchanged until then and after abandonReplacement()", () => {
   using directory = new TestDirectory();
   const faulty = new FaultyFileSystem(linuxFileSystem);
   using index = new OffsetIndex(place(directory, { fs: faulty.fileSystem }));
@@ -187,7 +187,7 @@ Deno.test("OffsetIndex.replace() puts a new file in the place of the old one, wh
   Deno.writeFileSync(index.path, old);
   const rebuild = () => {
     assert.equal(index.openForReplacement(), true);
-    for (let i = 0; i < 2000; i++) { // beyond what is kept in memory
+    for (let i = 0; i < 2000; i++) { // more than stays in memory
       assert.equal(index.reserve(1), true);
       index.append(toOffset(1001 + i), toFilePosition(10 * (i + 1)));
     }
@@ -209,7 +209,7 @@ Deno.test("OffsetIndex.replace() puts a new file in the place of the old one, wh
   assert.equal(index.openForLookup() && index.count, 2000);
 });
 
-Deno.test("OffsetIndex holds no descriptor, and a mapping only for more than 4 KiB, while it is appended to and looked up", () => {
+Deno.test("OffsetIndex holds no descriptor during appends and lookups, and a mapping only above 4 KiB", () => {
   using directory = new TestDirectory();
   const faulty = new FaultyFileSystem(linuxFileSystem);
   const at = place(directory, { fs: faulty.fileSystem });
@@ -229,7 +229,7 @@ Deno.test("OffsetIndex holds no descriptor, and a mapping only for more than 4 K
   assert.deepEqual([faulty.openCount, faulty.mappedCount], [0, 1]);
 });
 
-Deno.test("OffsetIndex stays in memory where a mapping is refused, or none is left, and is mapped when there is one again", () => {
+Deno.test("OffsetIndex stays in memory while a mapping is refused or none is left, and is mapped when one is available again", () => {
   for (const left of [0, 1]) {
     using directory = new TestDirectory();
     const faulty = new FaultyFileSystem(linuxFileSystem);
@@ -248,7 +248,7 @@ Deno.test("OffsetIndex stays in memory where a mapping is refused, or none is le
   }
 });
 
-Deno.test("OffsetIndex.trim() that is refused changes nothing: entries can be appended and it can be tried again", () => {
+Deno.test("a refused OffsetIndex.trim() changes nothing: entries can be appended and trim() can be repeated", () => {
   for (const fault of ["open", "pwrite", "truncate"] as const) {
     for (const count of [100, 1000]) {
       using directory = new TestDirectory();
@@ -257,7 +257,7 @@ Deno.test("OffsetIndex.trim() that is refused changes nothing: entries can be ap
       index.openForAppend({ empty: true });
       fill(index, 0, count);
       faulty.refused = { fault, nth: fault === "open" ? faulty.callsOf("open") + 1 : 1, count: 1 };
-      if (fault === "pwrite" && count === 1000) continue; // what is mapped is not written
+      if (fault === "pwrite" && count === 1000) continue; // mapped entries are not written
       assert.throws(() => index.trim(), SystemError);
       fill(index, count, 2 * count);
       index.trim();

@@ -14,7 +14,7 @@ const RELATIVE_OFFSET_AT = 0;
 const POSITION_AT = 4;
 const ENTRY_BYTES = 8;
 
-/** Largest distance from the base offset that an entry can say. */
+/** Largest distance from the base offset that an entry can hold. */
 export const RELATIVE_OFFSET_MAX = 0x7fff_ffff;
 
 /** The offset index of one segment. */
@@ -28,7 +28,7 @@ export class OffsetIndex extends MappedIndex {
     return this.count >= this.entriesMax;
   }
 
-  /** Appends an entry; the room was reserved. @param lastOffset of the batch @param position of its first byte */
+  /** Appends an entry; the caller has reserved its room. @param lastOffset of the batch @param position of its first byte */
   append(lastOffset: Offset, position: FilePosition): void {
     const at = this.appendedEntryAt();
     this.view.setInt32(at + RELATIVE_OFFSET_AT, lastOffset - this.place.baseOffset);
@@ -56,7 +56,7 @@ export class OffsetIndex extends MappedIndex {
     return toFilePosition(entry < 0 ? 0 : this.view.getInt32(entry * ENTRY_BYTES + POSITION_AT));
   }
 
-  /** Whether the ends of the index can be those of a segment of this size; entries between are checked when used. */
+  /** Whether the first and last entry are possible in a segment of this size; the others are checked when used. */
   isPlausible(segmentBytes: number): boolean {
     if (this.count === 0) return true;
     const last = this.count - 1;

@@ -5,8 +5,8 @@
  *   appended to, files open    read only; its files   out of the log; the last lease
  *                              open when needed       closes the descriptor
  *
- * Must always hold: bytes below `logFileBytes` never change; whatever fails during an append leaves the segment as it was,
- * or says "damaged"; a leased descriptor stays open.
+ * Must always hold: bytes below `logFileBytes` never change. A failed append leaves the segment unchanged or returns "damaged". A
+ * leased descriptor stays open.
  * Source: Kafka's LogSegment.
  */
 import { assert } from "../base/assert.ts";
@@ -25,7 +25,7 @@ import { SystemError } from "../sys/libc.ts";
 import type { NativeMemory } from "../sys/memory.ts";
 import type { TimeIndex } from "./time_index.ts";
 
-/** Where a segment lives and by which rules. */
+/** Where a segment lives and the rules that it follows. */
 export interface SegmentPlace {
   readonly fs: FileSystem;
   readonly resources: LogResources;
@@ -42,7 +42,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   readonly offsetIndex: OffsetIndex;
   readonly timeIndex: TimeIndex;
   leaseCount = 0;
-  /** Whether its largest timestamp is known without a look into its files; belongs to the segment. */
+  /** Whether its largest timestamp is known without reading its files. */
   largestIsKnown = false;
   readonly #place: SegmentPlace;
   readonly #indexes: SegmentIndexes;
@@ -58,10 +58,10 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   #offsetOfLargestTimestamp: Offset;
   #firstBatchTimestamp: number | null = null;
   #closeWhenReleased = false;
-  /** What a rebuild that is given up goes back to. */
+  /** The state that an abandoned rebuild restores. */
   #beforeRebuild = { timestamp: NO_TIMESTAMP, offset: NO_OFFSET, isKnown: false };
 
-  /** A segment whose files are not open yet: `create()` makes them, `openExisting()` looks for them. */
+  /** Makes a segment whose files are not open yet: `create()` makes them, `openExisting()` finds them. */
   constructor(place: SegmentPlace, baseOffset: Offset) {
     this.#place = place;
     this.id = place.resources.leases.nextId();
@@ -87,12 +87,12 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     return this.#state === "active";
   }
 
-  /** Whether a look-up has to open its indexes: nobody has looked into them lately. */
+  /** Whether a lookup has to open its indexes, because none used them lately. */
   get isCold(): boolean {
     return this.#state === "closed" && !this.#indexes.isOpen;
   }
 
-  /** Descriptor of the `.log` file, opened where needed; owned by the segment. @throws SystemError */
+  /** Descriptor of the `.log` file, opened when needed; owned by the segment. @throws SystemError */
   get fd(): number {
     if (this.#fd < 0) {
       this.#fd = this.#place.fs.open(this.path(".log"), { write: true });
@@ -101,7 +101,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     return this.#fd;
   }
 
-  /** Largest record timestamp in ms, -1 where no record has one; of a closed segment, what its time index says. */
+  /** Largest record timestamp in ms, -1 where no record has one; for a closed segment read from its time index. */
   get largestTimestamp(): number {
     this.#loadLargestTimestamp();
     return this.#largestTimestamp;
@@ -113,7 +113,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     return this.#offsetOfLargestTimestamp;
   }
 
-  /** Age that retention goes by: the largest record timestamp, or else the file's modification time. */
+  /** Timestamp that retention uses: the largest record timestamp, or else the file's modification time. */
   get retentionTimestamp(): number {
     const largest = this.largestTimestamp;
     return largest >= 0 ? largest : this.#place.fs.modifiedMs(this.path(".log")) ?? 0;
@@ -138,13 +138,13 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   }
 
   /**
-   * Appends a batch and, every `index.interval.bytes`, index entries. The caller has asked `shouldRoll()`.
-   * @throws SystemError when a file cannot be opened or mapped; the segment is as it was then
+   * Appends a batch and, every `index.interval.bytes`, index entries. The caller has checked `shouldRoll()`.
+   * @throws SystemError when a file cannot be opened or mapped; the segment is then unchanged
    */
   append(memory: NativeMemory, start: number, batch: AppendedBatch): WriteOutcome {
     const writer = this.#writer;
     assert(writer !== null, "batches go to the active segment");
-    // Room first, bytes second: nothing can fail any more once the batch is in the file.
+    // Index room first, bytes second: nothing can fail once the batch is in the file.
     if (this.#isIndexDue() && !this.#indexes.reserve()) return "refused";
     const outcome = writer.append(memory, start, batch.bytes, this.#logFileBytes);
     if (outcome !== "written") return outcome;
@@ -162,7 +162,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     }
     if (this.#isIndexDue() && this.#indexes.canTake(this.#largestTimestamp)) {
       this.offsetIndex.append(batch.lastOffset, toFilePosition(this.#logFileBytes));
-      // A rebuild may find more entries than appending made, and must leave the last place to the largest timestamp.
+      // A rebuild may find more entries than the appends made. The last place must stay free for the largest timestamp.
       if (!this.timeIndex.isFull) {
         this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
       }
@@ -171,7 +171,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     this.#bytesSinceIndexEntry += batch.bytes;
   }
 
-  /** Makes it the segment that is appended to, with indexes as they are. @throws SystemError also for a full disk */
+  /** Makes it the active segment, with its existing indexes. @throws SystemError also for a full disk */
   activate(nowMs: number): void {
     this.#loadLargestTimestamp();
     this.#indexes.openForAppend({ empty: false });
@@ -181,7 +181,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   /** Creates its files and makes it active. @throws SystemError also for a full disk; nothing is left open then */
   create(nowMs: number): void {
     const { fs, config } = this.#place;
-    fs.remove(this.path(".txnindex")); // of a segment that a recovery dropped at the same offset
+    fs.remove(this.path(".txnindex")); // left by a segment that recovery removed at the same offset
     this.#fd = fs.open(this.path(".log"), { write: true, create: true, truncate: true });
     this.largestIsKnown = true;
     this.#indexes.openForAppend({ empty: true });
@@ -191,14 +191,14 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     this.#startWriting(nowMs);
   }
 
-  /** Takes note of a file that is there. @returns its size in bytes @throws SystemError */
+  /** Reads the size of an existing file. @returns it in bytes @throws SystemError */
   openExisting(): number {
     return this.#logFileBytes = this.#place.fs.size(this.fd);
   }
 
   /**
    * Ends the appends: the last time index entry is written, indexes and file are trimmed.
-   * @throws SystemError when the disk refuses; the segment is active then as before
+   * @throws SystemError when the disk refuses; the segment then stays active
    */
   deactivate(): void {
     assert(this.#state === "active", "only the active segment is closed");
@@ -211,8 +211,8 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   }
 
   /**
-   * Begins to build the indexes anew, as if the segment were empty: follow with `replay()` of every batch.
-   * @param mode in place where a flush follows before a start believes them: recovery, and the active segment
+   * Begins to rebuild the indexes from empty: follow with `replay()` of every batch.
+   * @param mode in place where a flush follows before a start trusts them: in recovery, and for the active segment
    * @throws SystemError also for a full disk
    */
   beginRebuild(mode: RebuildMode): void {
@@ -235,7 +235,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   }
 
   /**
-   * Ends the rebuild; `logFileBytes` is what was replayed, or `size` where more is known to be there.
+   * Ends the rebuild; `logFileBytes` is then the replayed bytes, or `size` where more bytes are known to be sound.
    * @throws SystemError, or the runtime's errors, when the disk refuses
    */
   endRebuild(size = this.#logFileBytes): void {
@@ -245,8 +245,8 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   }
 
   /**
-   * Gives a rebuild up; the file is as it was. The indexes of the active segment say less than they could, those of a closed one are as
-   * they were.
+   * Abandons a rebuild; the file is unchanged. The indexes of an active segment then lack entries, those of a closed one are
+   * unchanged.
    * @param size of the file @throws the runtime's errors when the disk refuses
    */
   abandonRebuild(size: number): void {
@@ -259,8 +259,8 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   }
 
   /**
-   * Cuts the file after the last whole batch, durably: new batches come to the place of what is cut off, and where the power goes before
-   * these are on the disk, a batch of before could be taken for one of them.
+   * Cuts the file after the last whole batch, durably. New batches take the place of the cut bytes. Without the flush, a loss of
+   * power could bring back an old batch there, which would count as a new one.
    * @throws SystemError
    */
   cutFile(size: number): void {
@@ -272,7 +272,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
 
   /**
    * Opens the indexes for lookups.
-   * @returns false when what they say cannot be right: rebuild them @throws SystemError
+   * @returns false when they cannot be right and must be rebuilt @throws SystemError
    */
   openIndexes(): boolean {
     if (this.#indexes.isOpen || this.#state === "active") return true;
@@ -282,8 +282,8 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   }
 
   /**
-   * Descriptors with data that a flush must make durable: the file's, and of a closed segment its indexes' too.
-   * @returns owned: those that the caller closes @throws SystemError when a file cannot be opened
+   * Descriptors whose data a flush must make durable: that of the file, and for a closed segment those of its indexes.
+   * @returns owned: the descriptors that the caller closes @throws SystemError when a file cannot be opened
    */
   openForFlush(): { fds: number[]; owned: number[] } {
     if (this.#state === "active") return { fds: [this.fd], owned: [] };
@@ -292,7 +292,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     try {
       const fd = this.fd;
       for (const kind of [".index", ".timeindex"] as const) {
-        // A missing one stays missing: the next start builds it anew, and would believe an empty one.
+        // A missing index stays missing: the next start rebuilds it, but would trust an empty one.
         if (fs.modifiedMs(this.path(kind)) !== null) owned.push(fs.open(this.path(kind), { write: true }));
       }
       return { fds: [fd, ...owned], owned };
@@ -318,10 +318,10 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
 
   coolDown(): void {
     if (this.leaseCount === 0) this.#closeFiles();
-    else this.#closeWhenReleased = true; // a reader or a flush on another thread uses the descriptors
+    else this.#closeWhenReleased = true; // a read or a flush on another thread uses the descriptors
   }
 
-  /** Takes it out of use: everything is closed, the descriptor once nobody leases it. Files stay as they are. */
+  /** Closes everything; a leased descriptor is closed with its last lease. The files stay unchanged. */
   retire(): void {
     this.#place.resources.warm.delete(this);
     this.#stopWriting();
@@ -366,7 +366,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
 
   #loadLargestTimestamp(): void {
     if (this.largestIsKnown) return;
-    // Retention deletes by it, so a damaged index must not be believed.
+    // Retention deletes by it, so a damaged index must not be trusted.
     const reader = new SegmentReader(this.#place.resources.window);
     if (!this.openIndexes() || !reader.confirmsLastTimestamp(this)) reader.rebuildIndexes(this);
     if (this.largestIsKnown) return;

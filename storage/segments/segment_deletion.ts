@@ -1,12 +1,12 @@
-/** Takes a segment's files out of the log's names. Runs on the shard that owns the log. */
+/** Renames the files of a deleted segment. Runs on the shard that owns the log. */
 import type { Segment } from "./segment.ts";
 import { DELETED_SUFFIX, segmentFileKinds } from "./segment_names.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 
 /**
- * Renames a segment's files to `.deleted`. The `.log` file goes last: where the disk refuses before, the segment can still be used,
- * and another try goes on.
- * @returns the new paths, those of an earlier try among them, to be removed later
+ * Renames a segment's files to `.deleted`. The `.log` file comes last: if the disk refuses an earlier rename, the segment stays
+ * usable and another call continues.
+ * @returns the new paths, including those of an earlier call, to be removed later
  * @throws SystemError, or the runtime's errors, when the disk refuses
  */
 export function markDeleted(fs: FileSystem, segment: Segment): string[] {

@@ -1,8 +1,8 @@
 /**
- * The two indexes of one segment, which are opened, grow and are built anew together. Runs on the shard that owns the log.
+ * The two indexes of one segment: they are opened, extended and rebuilt together. Runs on the shard that owns the log.
  *
- * Must always hold: they speak of the same batches, because a search by time begins at the entry of one and ends in an interval of the
- * other (log_timestamps.ts).
+ * Must always hold: both cover the same batches. A search by time starts at an entry of the time index and continues in an interval
+ * of the offset index (log_timestamps.ts).
  * Source: Kafka's LogSegment.
  */
 import type { Offset } from "../base/units.ts";
@@ -23,8 +23,8 @@ export interface IndexesPlace extends Omit<IndexPlace, "path"> {
   readonly timeIndexPath: string;
 }
 
-/** How indexes are built anew: in their files, which recovery or the next flush takes anyway, or beside them, durable at once. */
-export type RebuildMode = "in place" | "beside";
+/** How indexes are rebuilt: in their files, which recovery or the next flush makes durable, or as new files, durable at once. */
+export type RebuildMode = "in place" | "new file";
 
 /** Offset index and time index. */
 export class SegmentIndexes implements Disposable {
@@ -44,7 +44,7 @@ export class SegmentIndexes implements Disposable {
     return this.offsets.isOpen && this.times.isOpen;
   }
 
-  /** Opens both for appending. @param options empty: what is in them goes @throws SystemError also for a full disk */
+  /** Opens both for appending. @param options empty: existing entries are dropped @throws SystemError also for a full disk */
   openForAppend(options: { empty: boolean }): void {
     if (!this.offsets.openForAppend(options) || !this.times.openForAppend(options)) throw this.refused();
   }
@@ -54,34 +54,35 @@ export class SegmentIndexes implements Disposable {
     return this.offsets.openForLookup() && this.times.openForLookup();
   }
 
-  /** Whether what they say can be right. @param segmentBytes size of the `.log` file */
+  /** Whether they can be right. @param segmentBytes size of the `.log` file */
   isPlausible(segmentBytes: number): boolean {
     return this.offsets.isPlausible(segmentBytes) && this.times.isPlausible();
   }
 
   /**
-   * Whether an entry can be appended to both. A rebuild may find more entries than appending made, and fill the time index: from then on
-   * the offset index takes none either whose time the other one would lack, or a search by time would begin behind what it looks for.
+   * Whether an entry can be appended to both. A rebuild may find more entries than the appends made and fill the time index. From
+   * then on the offset index takes no entry whose timestamp the time index would lack, because a search by time would begin after
+   * the batch that it looks for.
    * @param largestTimestamp of the segment so far
    */
   canTake(largestTimestamp: number): boolean {
     return !this.times.isFull || largestTimestamp <= this.times.timestampAt(this.times.count - 1);
   }
 
-  /** Makes room for the entries of one batch. @returns false when the disk has none @throws SystemError */
+  /** Makes room for the entries of one batch. @returns false when the disk is full @throws SystemError */
   reserve(): boolean {
-    // Two time entries: the one that is due and the one that is forced when the segment closes and perhaps no block is free.
+    // Two time entries: the one that is due, and the one that closing the segment forces, perhaps when no block is free.
     return this.offsets.reserve(1) && this.times.reserve(2);
   }
 
-  /** Empties both, to be filled by the segment's batches. @throws SystemError also for a full disk */
+  /** Begins to fill both from empty by the segment's batches. @throws SystemError also for a full disk */
   beginRebuild(mode: RebuildMode): void {
     this.#rebuild = mode;
     if (mode === "in place") this.openForAppend({ empty: true });
     else if (!this.offsets.openForReplacement() || !this.times.openForReplacement()) throw this.refused();
   }
 
-  /** Both hold all entries of a segment that is closed: their files end with the last one. @throws SystemError */
+  /** Completes both when their segment is closed: each file ends with its last entry. @throws SystemError */
   finish(): void {
     const mode = this.#rebuild;
     for (const index of [this.offsets, this.times]) {
@@ -91,7 +92,10 @@ export class SegmentIndexes implements Disposable {
     this.#rebuild = "in place";
   }
 
-  /** Gives a rebuild beside the files up: they are as they were, and closed. @throws the runtime's errors when the disk refuses */
+  /**
+   * Abandons a rebuild in new files: the old files are unchanged, and closed.
+   * @throws the runtime's errors when the disk refuses
+   */
   abandonRebuild(): void {
     if (this.#rebuild === "in place") return;
     this.#rebuild = "in place";
@@ -99,12 +103,12 @@ export class SegmentIndexes implements Disposable {
     this.times.abandonReplacement();
   }
 
-  /** What is thrown when the disk has no room for entries. */
+  /** The error for a disk without room for entries. */
   refused(): SystemError {
     return new SystemError(`allocate room for ${this.offsets.path} and the time index beside it`);
   }
 
-  /** Gives memory and mappings back; the files stay as they are. Idempotent. */
+  /** Frees memory and mappings; the files stay unchanged. Idempotent. */
   [Symbol.dispose](): void {
     this.offsets[Symbol.dispose]();
     this.times[Symbol.dispose]();

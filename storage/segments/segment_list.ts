@@ -12,12 +12,12 @@ export class SegmentList {
   readonly #segments: Segment[] = [];
   #active: Segment | null = null;
 
-  /** How many there are. */
+  /** Number of segments. */
   get length(): number {
     return this.#segments.length;
   }
 
-  /** The segment that is appended to, or in a list being loaded the last one. */
+  /** The active segment; while a list is loaded, its last one. */
   get active(): Segment {
     assert(this.#active !== null, "a log has at least one segment");
     return this.#active;
@@ -33,7 +33,7 @@ export class SegmentList {
     return this.#segments.reduce((sum, segment) => sum + segment.logFileBytes, 0);
   }
 
-  /** All of them, oldest first; not to be changed. */
+  /** All segments, oldest first; not to be changed. */
   get all(): readonly Segment[] {
     return this.#segments;
   }
@@ -65,7 +65,7 @@ export class SegmentList {
     this.#active = segment;
   }
 
-  /** Takes the oldest segment out. */
+  /** Removes the oldest segment from the list. */
   shift(): Segment {
     const segment = this.#segments.shift();
     assert(segment !== undefined, "a segment is there to be taken out");
@@ -73,7 +73,7 @@ export class SegmentList {
     return segment;
   }
 
-  /** Takes the newest segment out. */
+  /** Removes the newest segment from the list. */
   pop(): Segment {
     const segment = this.#segments.pop();
     assert(segment !== undefined, "a segment is there to be taken out");
@@ -99,7 +99,7 @@ export class SegmentList {
     return this.#segments[index + 1]?.baseOffset ?? logEndOffset;
   }
 
-  /** What retention looks at. @throws when a time index cannot be read */
+  /** What retention needs to know of each segment. @throws when a time index cannot be read */
   facts(logEndOffset: Offset): SegmentFacts[] {
     return this.#segments.map((segment, index) => ({
       baseOffset: segment.baseOffset,

@@ -1,6 +1,6 @@
 /**
- * Names of a partition's files. A segment's files share a stem, its base offset in 20 digits; what a crash may leave
- * behind is told by a suffix after the kind. Pure; any isolate.
+ * Names of a partition's files. A segment's files share a stem, its base offset in 20 digits; a suffix after the kind marks what a
+ * crash may leave behind. Pure; any isolate.
  *
  *   00000000000000000042.log        batches          .cleaned  a compaction that was not finished: removed on opening
  *   00000000000000000042.index      offset index     .swap     a compaction that was: renamed on opening
@@ -8,8 +8,8 @@
  *   00000000000000000042.txnindex   aborted transactions (only when there are some)
  *   00000000000000000042.snapshot   producer state of all records below 42
  *
- * Recovery takes segments that follow a torn batch out of the log (`.set-aside`, `.set-aside-2`, …). Nothing but the removal of
- * the whole directory touches these names again, here or in Kafka: what the records are worth is for a person to say.
+ * Recovery renames segments that follow a torn batch (`.set-aside`, `.set-aside-2`, …). Only the removal of the whole directory
+ * removes these files, here and in Kafka: a person must decide what the records are worth.
  *
  * Source: Kafka's LogFileUtils and LocalLog.logDeleteDirName.
  */
@@ -23,20 +23,20 @@ export type SegmentFileKind = (typeof segmentFileKinds)[number];
 /** Kind of the producer snapshots. */
 export const SNAPSHOT_KIND = ".snapshot";
 
-/** Suffix of what waits for its removal. */
+/** Suffix of a file that waits for its removal. */
 export const DELETED_SUFFIX = ".deleted";
 /** Suffix of a compacted segment that is complete and replaces the segments it was made of. */
 export const SWAP_SUFFIX = ".swap";
 /** Suffix of a compacted segment that is still being written. */
 export const CLEANED_SUFFIX = ".cleaned";
-/** Suffix of what recovery took out of the log. */
+/** Suffix of a segment that recovery took out of the log. */
 export const SET_ASIDE_SUFFIX = ".set-aside";
 /** Suffix of a small file that is being replaced. */
 export const TEMPORARY_SUFFIX = ".tmp";
 /** Suffix of a partition's directory that is being removed. */
 export const DELETE_DIRECTORY_SUFFIX = "-delete";
 
-/** A name taken apart. */
+/** The parts of a file name. */
 export interface PartitionFileName {
   readonly offset: Offset;
   readonly kind: SegmentFileKind | typeof SNAPSHOT_KIND;
@@ -51,7 +51,7 @@ export function partitionFileName(offset: Offset, kind: PartitionFileName["kind"
   return String(offset).padStart(20, "0") + kind;
 }
 
-/** Takes a name apart. @returns null for a name that is not of a segment or snapshot */
+/** Parses a file name. @returns null when it is not that of a segment or snapshot */
 export function parsePartitionFileName(name: string): PartitionFileName | null {
   const match = PATTERN.exec(name);
   if (match === null) return null;
@@ -65,7 +65,7 @@ export function parsePartitionFileName(name: string): PartitionFileName | null {
 const NAME_CHARACTERS_MAX = 255;
 
 /**
- * Name under which a partition's directory waits for its removal: the topic is cut where the whole would be too long.
+ * Name of a partition's directory that waits for its removal: a long topic is cut so that the name fits.
  * @param directoryName `<topic>-<partition>` @param uniqueId 32 hexadecimal digits
  */
 export function deletedDirectoryName(directoryName: string, uniqueId: string): string {

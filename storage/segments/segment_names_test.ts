@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { toOffset } from "../base/units.ts";
 import { deletedDirectoryName, parsePartitionFileName, partitionFileName } from "./segment_names.ts";
 
-Deno.test("partitionFileName() pads to 20 digits and parsePartitionFileName() takes it apart", () => {
+Deno.test("partitionFileName() pads to 20 digits and parsePartitionFileName() parses the name", () => {
   assert.equal(partitionFileName(toOffset(42), ".timeindex"), "00000000000000000042.timeindex");
   assert.deepEqual(parsePartitionFileName("00000000000000000042.timeindex.swap"), {
     offset: 42,
@@ -12,7 +12,7 @@ Deno.test("partitionFileName() pads to 20 digits and parsePartitionFileName() ta
   });
 });
 
-Deno.test("parsePartitionFileName() knows no other names", () => {
+Deno.test("parsePartitionFileName() returns null for other names", () => {
   const others = [
     "leader-epoch-checkpoint",
     "42.log",

@@ -2,28 +2,28 @@
  * Finds batches in a segment: the one that holds an offset, and the end of a run of whole batches that fits a limit. Runs
  * on the shard that owns the log; one operation at a time.
  *
- * Must always hold: nothing is handed out that does not begin and end at a batch. An index is only a hint: what it points
- * at is compared with the header there, and a mismatch is "damaged", upon which the caller rebuilds the index.
+ * Must always hold: every result begins and ends at a batch. An index is only a hint: its entry is compared with the header that it
+ * points at. A mismatch is "damaged", and the caller then rebuilds the index.
  */
 import { type Offset, toOffset } from "../base/units.ts";
 import type { HeaderWindow } from "./header_window.ts";
 import { baseOffset, batchBytes, lastOffset, maxTimestamp } from "../records/record_batch.ts";
 import type { AppendedBatch, IndexedBatches } from "./indexed_batches.ts";
 
-/** How a search ended: "end" when the segment has no such batch, "damaged" when bytes are not what they must be. */
+/** How a search ended: "end" when the segment has no such batch, "damaged" when an index or a batch is not sound. */
 export type SearchOutcome = "found" | "end" | "damaged";
 
-/** What bounds a run of batches. */
+/** Limits of a run of batches. */
 export interface RunLimits {
   /** Most bytes; a first batch that is larger counts only with `atLeastOne`. */
   readonly maxBytes: number;
-  /** No record at or above this offset. */
+  /** No record at or above this offset is included. */
   readonly maxOffset: Offset;
-  /** Whether the first batch is taken whatever its size (KIP-74). */
+  /** Whether the first batch is included whatever its size (KIP-74). */
   readonly atLeastOne: boolean;
 }
 
-/** A search in segments; its fields are the result of the last call that returned "found". */
+/** Searches segments; its fields are the result of the last call that returned "found". */
 export class SegmentReader {
   /** Position of the batch, or of the end of the run. */
   position = 0;
@@ -32,7 +32,7 @@ export class SegmentReader {
   /** Offset after the run. */
   nextOffset: Offset = toOffset(0);
   readonly #window: HeaderWindow;
-  readonly #mended = new WeakSet<IndexedBatches>();
+  readonly #repaired = new WeakSet<IndexedBatches>();
 
   /** @param window shared with the other logs of the shard */
   constructor(window: HeaderWindow) {
@@ -44,7 +44,7 @@ export class SegmentReader {
     return this.#window;
   }
 
-  /** Finds the batch that holds `offset`, or else the first one after it. @throws SystemError */
+  /** Finds the batch that holds `offset`, or else the first batch after it. @throws SystemError */
   findOffset(segment: IndexedBatches, offset: Offset): SearchOutcome {
     this.#window.begin();
     if (!segment.openIndexes()) return "damaged";
@@ -56,7 +56,7 @@ export class SegmentReader {
 
   /**
    * Finds the first batch whose largest timestamp is at least `timestamp`.
-   * @param range from: where a batch begins; to: position at or after which no batch is looked at
+   * @param range from: where a batch begins; to: position at or after which no batch is read
    */
   findTimestamp(segment: IndexedBatches, range: { from: number; to: number }, timestamp: number): SearchOutcome {
     this.#window.begin();
@@ -66,7 +66,7 @@ export class SegmentReader {
   /**
    * Finds the end of the run of whole batches from `start` that stays within the limits.
    * @param start position of a batch @param limits bytes and offset
-   * @returns "found" (position, nextOffset), "end" when not even one batch is within the limits
+   * @returns "found" (position, nextOffset), or "end" when no batch is within the limits
    */
   findRunEnd(segment: IndexedBatches, start: number, limits: RunLimits): SearchOutcome {
     this.#window.begin();
@@ -92,7 +92,7 @@ export class SegmentReader {
   }
 
   /**
-   * Calls `visit` for every batch from a position on, as long as headers are sound.
+   * Calls `visit` for every batch from a position on, up to the first unsound header.
    * @param limits from: position of a batch; to: bytes of the file that count
    * @returns position after the last whole batch
    */
@@ -125,25 +125,25 @@ export class SegmentReader {
   }
 
   /**
-   * Builds the indexes of a segment anew because one does not agree with the batches, once: when they still do not agree afterwards, it
-   * is the batches that are damaged, and to read them all again with every look-up would not help.
-   * @returns whether they are new @throws SystemError also for a full disk
+   * Rebuilds the indexes of a segment because one contradicts the batches, but only once. If they still disagree afterwards, the
+   * batches are damaged, and reading them all again with every lookup would not help.
+   * @returns whether they were rebuilt @throws SystemError also for a full disk
    */
-  mendIndexes(segment: IndexedBatches): boolean {
-    if (this.#mended.has(segment)) return false;
+  repairIndexes(segment: IndexedBatches): boolean {
+    if (this.#repaired.has(segment)) return false;
     this.rebuildIndexes(segment);
-    this.#mended.add(segment);
+    this.#repaired.add(segment);
     return true;
   }
 
   /**
-   * Builds both indexes of a segment anew from its batch headers: durable at once, unless it is the active segment.
+   * Rebuilds both indexes of a segment from its batch headers: durable at once, unless it is the active segment.
    * @throws SystemError, or the runtime's errors, also for a full disk
    */
   rebuildIndexes(segment: IndexedBatches): void {
     const size = segment.logFileBytes;
     try {
-      segment.beginRebuild(segment.isActive ? "in place" : "beside");
+      segment.beginRebuild(segment.isActive ? "in place" : "new file");
       this.scan(segment, { from: 0, to: size }, (view, at) => segment.replay(describeBatch(view, at)));
       segment.endRebuild(size);
     } catch (error) {
@@ -180,7 +180,7 @@ export class SegmentReader {
   }
 }
 
-/** What the indexes need of a batch that is in a file. @param at byte index of its header */
+/** What the indexes need to know of a batch in a file. @param at byte index of its header */
 export function describeBatch(view: DataView, at: number): AppendedBatch {
   return {
     bytes: batchBytes(view, at),

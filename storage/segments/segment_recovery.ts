@@ -1,10 +1,10 @@
 /**
- * Recovery of one segment: every batch is checked by header, length and CRC-32C, up to the first one that is torn or corrupt; the
- * indexes are built anew on the way. The file itself is not changed: what becomes of the rest depends on the segments behind
- * it (log_recovery.ts). Runs on the shard that opens the log.
+ * Recovery of one segment: it checks every batch by header, length and CRC-32C, up to the first one that is torn or corrupt, and
+ * rebuilds the indexes at the same time. It does not change the file: what happens to the remaining bytes depends on the following
+ * segments (log_recovery.ts). Runs on the shard that opens the log.
  *
- * Must always hold: what counts is a prefix of whole, sound batches with growing offsets. Bytes that are a record of the
- * formats v0 or v1 are told apart from damage by their own checksum, and refuse the log instead of being cut off.
+ * Must always hold: the kept part is a prefix of whole, sound batches with growing offsets. Records of the formats v0 and v1 are
+ * distinguished from damage by their own checksum: the log is then refused, and they are not cut off.
  * Source: Kafka's LogSegment.recover.
  */
 import { crc32 } from "node:zlib";
@@ -19,9 +19,9 @@ import type { FileSystem } from "../sys/file_system.ts";
 import { SystemError } from "../sys/libc.ts";
 import { type NativeMemory, nativeMemory } from "../sys/memory.ts";
 
-/** One read of a recovery; larger batches get memory of their own. */
+/** Bytes of one read of a recovery; larger batches get memory of their own. */
 const RECOVERY_WINDOW_BYTES = 1024 * 1024;
-/** The look at the first bytes of every segment that a clean start takes too. */
+/** First bytes of every segment, which a clean start reads too. */
 const PEEK_BYTES = 128;
 
 /** Where the checksum of a v0 or v1 record lies, and what it covers: `offset int64, size int32, crc int32, magic int8`. */
@@ -29,13 +29,13 @@ const LEGACY_CRC_AT = 12;
 const LEGACY_CRC_COVERS_FROM = 16;
 const LEGACY_RECORD_BYTES_MIN = 26;
 
-/** What was found in a segment. */
+/** The result of one segment's recovery. */
 export interface RecoveredSegment {
-  /** Offset after the last sound batch; the base offset for none. */
+  /** Offset after the last sound batch; the base offset when there is none. */
   readonly endOffset: Offset;
-  /** Position after it. */
+  /** Position after the last sound batch. */
   readonly endPosition: number;
-  /** Bytes behind it, which hold no sound batch and are to be cut off. */
+  /** Bytes after it, which hold no sound batch and are to be cut off. */
   readonly cutBytes: number;
 }
 
@@ -52,7 +52,7 @@ export class SegmentRecovery {
   }
 
   /**
-   * Recovers one segment, whose size is that of its sound batches afterwards.
+   * Recovers one segment; its size is then that of its sound batches.
    * @param visit called with every batch that is kept
    * @throws LogDamagedError for batches of an old format @throws SystemError, or the runtime's errors, of the disk
    */
@@ -62,7 +62,7 @@ export class SegmentRecovery {
     let position = 0;
     let endOffset = segment.baseOffset;
     this.#window.begin();
-    segment.beginRebuild("in place"); // durable with the flush that raises the recovery point
+    segment.beginRebuild("in place"); // the flush that raises the recovery point makes it durable
     while (position < size) {
       const at = this.#locateSound(segment, position, size);
       const { view } = this.#window;
@@ -78,7 +78,7 @@ export class SegmentRecovery {
   }
 
   /**
-   * Refuses a log whose bytes at a position are a record of format v0 or v1.
+   * Refuses a log that has a record of format v0 or v1 at a position.
    * @param end bytes of the file that count @throws LogDamagedError when they are
    */
   refuseOldFormats(segment: Segment, position: number, end: number): void {
@@ -101,7 +101,7 @@ export class SegmentRecovery {
     );
   }
 
-  /** Memory for whole batches; a clean start never asks for it. */
+  /** Memory for whole batches; a clean start does not need it. */
   get #window(): HeaderWindow {
     return this.#lazyWindow ??= new HeaderWindow(this.#fs, RECOVERY_WINDOW_BYTES);
   }
@@ -120,7 +120,7 @@ export class SegmentRecovery {
     return this.#window.locateBatch(segment, position, end);
   }
 
-  /** The bytes of a range that lies in the file: in the window where they fit, else in memory of their own. */
+  /** The bytes of a range of the file: in the window where they fit, else in memory of their own. */
   #whole(fd: number, position: number, length: number): { memory: NativeMemory; start: number } | null {
     if (length <= RECOVERY_WINDOW_BYTES) {
       const start = this.#window.locate(fd, position, length);

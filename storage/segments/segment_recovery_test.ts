@@ -1,4 +1,4 @@
-/** Tests of opening a log after a stop that was not clean, and of directories that somebody damaged. */
+/** Tests of opening a log after an unclean stop, and of damaged directories. */
 import { strict as assert } from "node:assert";
 import { crc32 } from "node:zlib";
 import {
@@ -67,7 +67,7 @@ Deno.test("Log.open() cuts the log at a flipped bit and sets the segments after 
     const damaged = batches.findIndex((batch) =>
       batch.baseOffset >= Number(second!.slice(0, 20)) && batch.position + batch.bytes.length > at
     );
-    // Base offset and leader epoch lie outside of the checksum: a flip there is a wrong number, not a torn batch.
+    // Base offset and leader epoch are not in the checksum: a flipped bit there is a wrong number, not a torn batch.
     const field = at - batches[damaged]!.position;
     if (field < 8 || (field >= 12 && field < 16)) continue;
     const partition = `${directory.path}/flip-${at}`;
@@ -87,7 +87,7 @@ Deno.test("Log.open() cuts the log at a flipped bit and sets the segments after 
   }
 });
 
-Deno.test("Log.open() refuses a batch whose offset goes back", () => {
+Deno.test("Log.open() refuses a batch with a smaller offset than the one before", () => {
   using directory = new TestDirectory();
   const batches = abandonedLog(directory.partition, 5);
   const path = `${directory.partition}/${firstLog}`;
@@ -98,7 +98,7 @@ Deno.test("Log.open() refuses a batch whose offset goes back", () => {
   assert.deepEqual(readAll(log), batches.slice(0, 3));
 });
 
-Deno.test("Log.open() does not look at segments below the recovery point", () => {
+Deno.test("Log.open() does not read segments below the recovery point", () => {
   using directory = new TestDirectory();
   const batches = abandonedLog(directory.partition);
   const [first, second] = segmentFiles(directory.partition, ".log");
@@ -109,7 +109,7 @@ Deno.test("Log.open() does not look at segments below the recovery point", () =>
   assert.equal(log.logEndOffset, batches.at(-1)!.lastOffset + 1);
 });
 
-Deno.test("Log.open() after a clean stop reads no batch but those after the last index entry", () => {
+Deno.test("Log.open() after a clean stop reads only the batches after the last index entry", () => {
   using directory = new TestDirectory();
   const batches = abandonedLog(directory.partition);
   openLog(directory.partition, { config }).close({ clean: true });
@@ -121,7 +121,7 @@ Deno.test("Log.open() after a clean stop reads no batch but those after the last
   assert.equal(log.logEndOffset, batches.at(-1)!.lastOffset + 1);
 });
 
-Deno.test("Log.open() recovers the last segment when a clean stop is claimed but the file is torn", () => {
+Deno.test("Log.open() recovers the last segment when its file is torn in spite of the clean-stop mark", () => {
   using directory = new TestDirectory();
   const batches = abandonedLog(directory.partition);
   openLog(directory.partition, { config }).close({ clean: true });
@@ -150,7 +150,7 @@ for (const kind of [".index", ".timeindex"]) {
             bytes.map((byte, i) => i % 4 === 3 ? byte + 1 : byte),
           );
         }
-        if (damage === "shifted") { // every entry gets the second column of the next one
+        if (damage === "shifted") { // every entry gets the second column of the following entry
           const [entryBytes, from] = kind === ".index" ? [8, 4] : [12, 8];
           const shifted = bytes.slice();
           for (let at = 0; at + entryBytes < bytes.length; at += entryBytes) {
@@ -171,7 +171,7 @@ for (const kind of [".index", ".timeindex"]) {
         assert.equal(slice?.position, batch.position);
         log.release(slice!.leaseId);
       }
-      if (damage === "empty" && kind === ".timeindex") return; // an empty time index is what a log without timestamps has
+      if (damage === "empty" && kind === ".timeindex") return; // a log without timestamps has an empty time index
       for (const [i, batch] of batches.entries()) {
         const found = log.offsetForTimestamp(TEST_TIMESTAMP + i, { maxOffset: log.logEndOffset });
         assert.deepEqual(found, {
@@ -198,7 +198,7 @@ Deno.test("Log.open() rebuilds the leader epochs when their file is lost or dama
   }
 });
 
-Deno.test("Log.open() builds the producers from the log when snapshots are damaged or missing", () => {
+Deno.test("Log.open() rebuilds the producer state from the log when snapshots are damaged or missing", () => {
   const sent = { producerId: 77, producerEpoch: 0, baseSequence: 4 };
   for (const damage of ["flip", "cut", "missing"]) {
     using directory = new TestDirectory();
@@ -224,7 +224,7 @@ Deno.test("Log.open() builds the producers from the log when snapshots are damag
   }
 });
 
-Deno.test("Log keeps one producer snapshot a segment and the newest above, as Kafka does", () => {
+Deno.test("Log keeps one producer snapshot per segment and the newest one above them, as Kafka does", () => {
   using directory = new TestDirectory();
   for (let round = 0; round < 3; round++) {
     using log = openLog(directory.partition, { config, cleanShutdown: round > 0 });
@@ -237,7 +237,7 @@ Deno.test("Log keeps one producer snapshot a segment and the newest above, as Ka
   assert.deepEqual(offsets, [...bases, log.logEndOffset]);
 });
 
-Deno.test("Log.open() finishes or undoes what a compaction, a deletion or a rename left behind", () => {
+Deno.test("Log.open() finishes or undoes an interrupted compaction, deletion or rename", () => {
   using directory = new TestDirectory();
   const batches = abandonedLog(directory.partition);
   openLog(directory.partition, { config }).close({ clean: true });
@@ -268,7 +268,7 @@ Deno.test("Log.open() starts an empty log at the log start when the segments end
   assert.deepEqual(segmentFiles(directory.partition, ".log"), ["00000000000000001000.log"]);
 });
 
-Deno.test("Log.open() refuses records of formats v0 and v1 with a sentence, but takes garbage for torn bytes", () => {
+Deno.test("Log.open() refuses records of formats v0 and v1 with a sentence, but treats garbage as torn bytes", () => {
   for (const [magic, sound] of [[0, true], [1, true], [1, false]] as const) {
     using directory = new TestDirectory();
     Deno.mkdirSync(directory.partition);
@@ -291,7 +291,7 @@ Deno.test("Log.open() refuses records of formats v0 and v1 with a sentence, but 
   }
 });
 
-Deno.test("Log.open() refuses a directory of another topic id and writes a missing one", () => {
+Deno.test("Log.open() refuses a directory of another topic id, and writes a missing topic id", () => {
   using directory = new TestDirectory();
   const topicId = "MTIzNDU2Nzg5MDEyMzQ1Ng";
   openLog(directory.partition, { topicId }).close({ clean: true });

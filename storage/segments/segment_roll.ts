@@ -1,9 +1,9 @@
 /**
- * Rolls a log: makes the segment that it goes on in, and closes the one before. Runs on the shard that owns the log.
+ * Rolls a log: creates the new active segment and closes the old one. Runs on the shard that owns the log.
  *
- * Must always hold: the old segment stays active until the new one is complete and the old one closed, so a refusal leaves the log as it
- * was. Where not even the new file can be removed then, nothing is appended to the old segment any more: the next append rolls again, at
- * the same offset. A start that finds an empty segment there goes on in it; batches of the old one beyond that offset would overlap it.
+ * Must always hold: the old segment stays active until the new one is complete and the old one is closed, so a refusal leaves the
+ * log unchanged. If the new files cannot be removed then, nothing more is appended to the old segment: the next append rolls again,
+ * at the same offset. A start that finds the empty segment appends to it, and later batches of the old segment would overlap it.
  *
  * Source: Kafka's LocalLog.roll.
  */
@@ -22,16 +22,17 @@ export class SegmentRoll {
     this.#place = place;
   }
 
-  /** Whether the files of a roll that was refused may be there: the next append has to roll. */
+  /** Whether files of a refused roll may be left: the next append has to roll. */
   get isDue(): boolean {
     return this.#isDue;
   }
 
   /**
    * Rolls.
-   * @param old the active segment @param offset base of the new one, the log's end @param by rules of the new one, and wall-clock time
+   * @param old the active segment @param offset base of the new one, the log's end @param by rules of the new segment, and
+   * wall-clock time
    * @returns the new active segment
-   * @throws SystemError, or the runtime's errors, when the disk refuses; the old segment is active then
+   * @throws SystemError, or the runtime's errors, when the disk refuses; the old segment then stays active
    */
   roll(old: Segment, offset: Offset, by: { config: LogConfig; nowMs: number }): Segment {
     const next = new Segment({ ...this.#place, config: by.config }, offset);
@@ -47,7 +48,7 @@ export class SegmentRoll {
     return next;
   }
 
-  /** Closes a segment that the log does not go on in, and removes its files. @throws the runtime's errors when the disk refuses */
+  /** Closes the segment of a refused roll and removes its files. @throws the runtime's errors when the disk refuses */
   #discard(segment: Segment): void {
     segment.retire();
     for (const kind of segmentFileKinds) this.#place.fs.remove(segment.path(kind));

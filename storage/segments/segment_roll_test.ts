@@ -1,4 +1,4 @@
-/** Tests of rolls that the disk refuses, and of what is left of them. */
+/** Tests of rolls that the disk refuses, and of the files that they leave. */
 import { strict as assert } from "node:assert";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { append, findInconsistencies, logOptions, readAll, recordsOf, testConfig } from "../../tests/log_fixture.ts";
@@ -10,10 +10,10 @@ import { SystemError } from "../sys/libc.ts";
 const DIRECTORY = "/logs/t-0";
 const OLD = `${DIRECTORY}/${"0".repeat(20)}.log`;
 
-/** What is refused of a roll: a file of the new segment, room for its index, and the end of the old one. */
+/** The refused step of a roll: opening a file of the new segment, room for its index, or trimming the old segment. */
 const steps = ["open", "allocate", "truncate"] as const;
 
-/** A disk that refuses a step of rolls, and to remove files. */
+/** A disk that refuses one step of a roll, and the removal of files. */
 class RefusingDisk {
   readonly disk = new CrashingFileSystem(() => 0.5);
   refused: (typeof steps)[number] | null = null;
@@ -42,7 +42,7 @@ const ends = ["clean", "killed", "power"] as const;
 
 for (const step of steps) {
   for (const preallocate of [false, true]) {
-    Deno.test(`a refused roll whose new file cannot be removed costs no record (${step}, preallocate ${preallocate})`, () => {
+    Deno.test(`a refused roll whose new file cannot be removed loses no record (${step}, preallocate ${preallocate})`, () => {
       for (const appendsAgain of [true, false]) {
         for (const end of ends) {
           const disk = new RefusingDisk();
@@ -79,7 +79,7 @@ for (const step of steps) {
   }
 }
 
-Deno.test("a refused roll whose files are removed leaves the log as it was: what fits is appended to the old segment", () => {
+Deno.test("a refused roll whose files are removed leaves the log unchanged: a batch that fits is appended to the old segment", () => {
   const disk = new RefusingDisk();
   const config = { ...testConfig, segmentBytes: 2000 };
   const log = Log.open(logOptions(DIRECTORY, { fs: disk.fs, config }));

@@ -1,4 +1,4 @@
-/** Tests of the rules by which segments roll, through the log, since only there they have an effect. */
+/** Tests of the rules for rolling segments, through the log, because it applies them. */
 import { strict as assert } from "node:assert";
 import {
   append,
@@ -15,7 +15,7 @@ import { ManualClock } from "../base/clock.ts";
 import { toOffset } from "../base/units.ts";
 import type { LogConfig } from "../log/log_config.ts";
 
-/** Appends batches and tells the base offsets of the segments that came of it. */
+/** Appends batches and returns the base offsets of the resulting segments. */
 function bases(
   config: Partial<LogConfig>,
   batches: { records: ReturnType<typeof recordsOf>; nowMs?: number }[],
@@ -49,7 +49,7 @@ Deno.test("Segment.shouldRoll() counts segment.ms between record timestamps, fro
   assert.deepEqual(bases({ segmentMs: 1000 }, batches), [0, 3, 5]);
 });
 
-Deno.test("Segment.shouldRoll() goes by the wall clock where records have no timestamps", () => {
+Deno.test("Segment.shouldRoll() uses the wall clock where records have no timestamps", () => {
   const batches = [0, 1000, 1001, 2000, 2002].map((ms) => ({
     records: recordsOf(1, 10, -1),
     nowMs: TEST_TIMESTAMP + ms,
@@ -57,7 +57,7 @@ Deno.test("Segment.shouldRoll() goes by the wall clock where records have no tim
   assert.deepEqual(bases({ segmentMs: 1000 }, batches), [0, 2, 4]);
 });
 
-Deno.test("Segment.shouldRoll() takes up to segment.jitter.ms off segment.ms", () => {
+Deno.test("Segment.shouldRoll() shortens segment.ms by up to segment.jitter.ms", () => {
   const batches = [0, 600, 601].map((ms) => ({ records: recordsOf(1, 10, TEST_TIMESTAMP + ms) }));
   assert.deepEqual(bases({ segmentMs: 1000, segmentJitterMs: 800 }, batches, () => 0.5), [0, 2]);
   assert.deepEqual(bases({ segmentMs: 1000, segmentJitterMs: 800 }, batches, () => 0), [0]);
@@ -73,7 +73,7 @@ Deno.test("Segment.shouldRoll() lets max.compaction.lag.ms roll compacted logs",
 
 Deno.test("Segment.shouldRoll() rolls when an index is full", () => {
   const batches = repeat(20, (i) => ({ records: recordsOf(1, 100, TEST_TIMESTAMP + i) }));
-  // Every batch but the first of a segment has an entry; five of 12 bytes, one of them reserved, fill the time index.
+  // Every batch of a segment except the first has an entry. Five entries of 12 bytes, one of them reserved, fill the time index.
   assert.deepEqual(bases({ indexIntervalBytes: 1, segmentIndexBytes: 60 }, batches), [0, 5, 10, 15]);
   assert.deepEqual(
     bases({ indexIntervalBytes: 1, segmentIndexBytes: 4 }, batches.slice(0, 4)),
@@ -108,7 +108,7 @@ Deno.test("Log.configure() changes limits at once", () => {
   assert.equal(append(log, recordsOf(1, 100)).refusal, "too-large");
 });
 
-Deno.test("Log preallocates segments where preallocate asks for it, and trims them", () => {
+Deno.test("Log preallocates segments when preallocate is set, and trims them", () => {
   using directory = new TestDirectory();
   const config = { ...testConfig, preallocate: true, segmentBytes: 10_000 };
   const size = (base: number) => Deno.statSync(`${directory.partition}/${String(base).padStart(20, "0")}.log`).size;
@@ -128,7 +128,7 @@ Deno.test("Log preallocates segments where preallocate asks for it, and trims th
   assert.deepEqual(findInconsistencies(directory.partition), []);
 });
 
-Deno.test("Segment.replay() leaves the last place of the time index to the largest timestamp, however many entries a rebuild finds", () => {
+Deno.test("Segment.replay() keeps the last place of the time index for the largest timestamp, however many entries a rebuild finds", () => {
   using directory = new TestDirectory();
   const config = { ...testConfig, segmentIndexBytes: 60 };
   {

@@ -1,9 +1,9 @@
 /**
- * How bytes reach the active segment's file: `pwrite`, or stores into a mapping. Both behind one interface, chosen by
- * `barnabas.log.append.mode`; bench/append_bench.ts compares them. Runs on the shard that owns the log.
+ * Writes bytes to the active segment's file by `pwrite` or by stores into a mapping. Both have one interface;
+ * `barnabas.log.append.mode` chooses, and bench/append_bench.ts compares them. Runs on the shard that owns the log.
  *
- * Must always hold: after a refused write the file holds what it held before, as far as anyone reads it. A short write
- * is cut off again; where even that fails the file is damaged and the log has to go offline.
+ * Must always hold: a refused write changes nothing in the part of the file that is read. A short write is cut off again; if that
+ * fails too, the file is damaged and the log has to go offline.
  */
 import type { Mappings } from "../log/log_resources.ts";
 import { storageFailure } from "../log/storage_failure.ts";
@@ -12,21 +12,21 @@ import type { NativeMemory } from "../sys/memory.ts";
 
 /** First range that is allocated for a mapped file; each further step doubles the file. */
 const FIRST_MAPPED_STEP_BYTES = 1024 * 1024;
-/** Largest step: bounds what a log reserves beyond its end. */
+/** Largest step: limits what a log reserves beyond its end. */
 const MAPPED_STEP_BYTES_MAX = 64 * 1024 * 1024;
 
-/** What became of a write: "refused" left the file as it was, "damaged" did not. */
+/** How a write ended: after "refused" the file is unchanged, after "damaged" it is not. */
 export type WriteOutcome = "written" | "refused" | "damaged";
 
 /** Writes one file at its end. */
 export interface SegmentWriter extends Disposable {
   /**
-   * Writes `length` bytes of `memory` from `start` at the file's end, which is `position`. Four plain parameters, since
-   * an options object would be one allocation an append.
-   * @throws SystemError when a mapping is refused; the file holds what it held before then, too
+   * Writes `length` bytes of `memory` from `start` at the file's end, which is `position`. Four plain parameters, because an
+   * options object would be one allocation per append.
+   * @throws SystemError when a mapping is refused; the file is unchanged then, too
    */
   append(memory: NativeMemory, start: number, length: number, position: number): WriteOutcome;
-  /** Makes the file `size` bytes long: cuts what was allocated beyond its end. @throws SystemError */
+  /** Makes the file `size` bytes long: cuts off the room that was allocated beyond its end. @throws SystemError */
   trim(size: number): void;
 }
 
@@ -48,7 +48,7 @@ export class PwriteSegmentWriter implements SegmentWriter {
       return "refused";
     } catch (error) {
       storageFailure(error);
-      return "damaged"; // the torn batch stays in the file until recovery cuts it off
+      return "damaged"; // the torn batch stays until recovery cuts it off
     }
   }
 
@@ -68,7 +68,7 @@ export class MappedSegmentWriter implements SegmentWriter {
   #mapped: MappedFile | null = null;
   #mappedBytes = 0;
 
-  /** @param fd owned by the segment @param mappings one of them was taken for the writer, which gives it back */
+  /** @param fd owned by the segment @param mappings one of them was taken for this writer, which releases it */
   constructor(fs: FileSystem, fd: number, mappings: Mappings) {
     this.#fs = fs;
     this.#fd = fd;
@@ -89,7 +89,7 @@ export class MappedSegmentWriter implements SegmentWriter {
 
   [Symbol.dispose](): void {
     this.#unmap();
-    if (!this.#isDisposed) this.#mappings.giveBack();
+    if (!this.#isDisposed) this.#mappings.release();
     this.#isDisposed = true;
   }
 
@@ -103,7 +103,7 @@ export class MappedSegmentWriter implements SegmentWriter {
     const step = Math.min(Math.max(FIRST_MAPPED_STEP_BYTES, this.#mappedBytes), MAPPED_STEP_BYTES_MAX);
     const bytes = Math.ceil(end / step) * step;
     if (!this.#fs.allocate(this.#fd, this.#mappedBytes, bytes - this.#mappedBytes)) return false;
-    // The new mapping first: where the kernel refuses it, what is mapped stays, and the next append tries again.
+    // The new mapping comes first: if the kernel refuses it, the old one stays and the next append tries again.
     const mapped = this.#fs.map(this.#fd, bytes);
     this.#unmap();
     this.#mapped = mapped;

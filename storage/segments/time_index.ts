@@ -27,7 +27,7 @@ export class TimeIndex extends MappedIndex {
     return this.count >= this.entriesMax - 1;
   }
 
-  /** Appends an entry when the timestamp is larger than the last one; the room was reserved. */
+  /** Appends an entry when the timestamp is larger than the last one; the caller has reserved its room. */
   appendIfLarger(timestamp: number, offset: Offset): void {
     if (this.count >= this.entriesMax || timestamp <= this.timestampAt(this.count - 1)) return;
     const at = this.appendedEntryAt();
@@ -51,7 +51,7 @@ export class TimeIndex extends MappedIndex {
     return toOffset(this.place.baseOffset + this.view.getInt32(entry * ENTRY_BYTES + RELATIVE_OFFSET_AT));
   }
 
-  /** Whether the ends of the index can be right. */
+  /** Whether the first and last entry are possible. */
   isPlausible(): boolean {
     const last = this.count - 1;
     if (last < 0) return true;

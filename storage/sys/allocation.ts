@@ -1,10 +1,10 @@
 /**
- * Disk blocks for a range of a file before anybody stores into it: a store through a mapping into a hole of a full disk is SIGBUS, the
- * end of the process. Runs on shards.
+ * Allocates disk blocks for a range of a file before it is written through a mapping. A store into a hole raises SIGBUS when the
+ * disk is full, and the process dies. Runs on shards.
  *
- * Some file systems have no fallocate (ext2, some of NFS, FUSE and containers). There the range is written: bytes that are there as
- * they are, zeros behind them. Which kind a file system is shows at its first success: all files of a process's logs lie in one log
- * directory. It is not told by errno, which a second call may read wrongly (libc.ts).
+ * Some file systems have no fallocate (ext2, some of NFS, FUSE and containers). There the range is written: existing bytes with
+ * their own content, zeros after them. After the first success of fallocate a refusal means a full disk, because all files of a
+ * process's logs lie in one log directory. errno does not decide it: a second call may read it wrongly (libc.ts).
  * Source: man 2 fallocate; man 3 posix_fallocate (glibc emulates it in the same way).
  */
 import { type NativeMemory, nativeMemory } from "./memory.ts";
@@ -19,7 +19,7 @@ export interface AllocationCalls {
   truncate(fd: number, size: number): void;
 }
 
-/** Written at a time where there is no fallocate. */
+/** Bytes of one write where there is no fallocate. */
 const CHUNK_BYTES = 64 * 1024;
 
 /** Allocates blocks in the files of one file system. */
@@ -34,9 +34,9 @@ export class Allocation {
   }
 
   /**
-   * Allocates a range, and extends the file over it.
-   * @returns false when the disk is full or refuses; the file has its size then as before
-   * @throws SystemError when it cannot be given its size again
+   * Allocates a range and extends the file over it.
+   * @returns false when the disk is full or refuses; the file then has its old size
+   * @throws SystemError when the old size cannot be restored
    */
   allocate(fd: number, position: number, length: number): boolean {
     if (this.#calls.fallocate(fd, position, length)) return this.#hasFallocate = true;

@@ -19,7 +19,7 @@ function withFile(content: Uint8Array, use: (fd: number, calls: AllocationCalls)
 
 const content = (bytes: number) => Uint8Array.from({ length: bytes }, (_, i) => 1 + i % 250);
 
-Deno.test("Allocation.allocate() without fallocate writes zeros behind what is there, and leaves that as it is", () => {
+Deno.test("Allocation.allocate() without fallocate writes zeros after the existing bytes and keeps those", () => {
   for (
     const [size, position, length] of [[0, 0, 4096], [100, 0, 4096], [100, 100, 5000], [200_000, 0, 300_000], [
       10,
@@ -41,7 +41,7 @@ Deno.test("Allocation.allocate() without fallocate writes zeros behind what is t
   }
 });
 
-Deno.test("Allocation.allocate() without fallocate gives a file its size back when the disk is full", () => {
+Deno.test("Allocation.allocate() without fallocate restores the file's size when the disk is full", () => {
   const bytes = content(1000);
   const found = withFile(bytes, (fd, calls) => {
     let room = 100_000;
@@ -63,7 +63,7 @@ Deno.test("Allocation.allocate() without fallocate gives a file its size back wh
   assert.deepEqual(found, bytes);
 });
 
-Deno.test("Allocation.allocate() takes a refusal for a full disk once fallocate has succeeded", () => {
+Deno.test("Allocation.allocate() treats a refusal as a full disk once fallocate has succeeded", () => {
   withFile(content(10), (fd, calls) => {
     let isFull = false;
     const allocation = new Allocation({

@@ -1,6 +1,6 @@
 /**
- * fdatasync without waiting: the calls run on the runtime's thread pool. For the main isolate, which must not block, on behalf
- * of shards, which would stall everything they own for the seconds that a large segment takes.
+ * fdatasync that does not block the caller: the calls run on the runtime's thread pool. The main isolate flushes this way for the
+ * shards. A shard that flushed itself would stall all its partitions, for seconds when a segment is large.
  * Source: man 2 fdatasync, fsync.
  */
 import { openDirectoryFd } from "./file_system.ts";
@@ -11,7 +11,7 @@ import { threadedLibc } from "./threaded_libc.ts";
 /**
  * Makes files and directories durable.
  * @param fds open files; they must stay open until the promise settles @param directories paths
- * @returns "failed" as soon as one of them failed, whatever else could not be opened
+ * @returns "failed" when one of them failed, even if another could not be opened
  */
 export async function flushInBackground(
   fds: readonly number[],

@@ -1,19 +1,20 @@
 /**
- * Brings files into the page cache without waiting: the calls run on the runtime's thread pool. For the main isolate, on behalf of
- * shards, which would stall everything they own until the disk answers. Source: man 2 sendfile.
+ * Brings files into the page cache without blocking the caller: the calls run on the runtime's thread pool. The main isolate does
+ * it for the shards. A shard that read the disk itself would stall all its partitions until the disk answers. Source: man 2
+ * sendfile.
  */
 import { linuxFileSystem } from "./file_system.ts";
 import { isSupported } from "./libc.ts";
 import { nativeMemory } from "./memory.ts";
 import { threadedLibc } from "./threaded_libc.ts";
 
-/** Open from the start on, so that a lack of descriptors cannot come between. */
+/** Opened at the start, so that a later lack of descriptors cannot prevent a load. */
 const nullDevice = isSupported ? linuxFileSystem.open("/dev/null", { write: true }) : -1;
 
 /**
- * Brings a range of a file into the page cache. The pages are sent to /dev/null, which looks at none of them: reading would copy each
- * into a buffer that nobody wants.
- * @returns when it is there, or the disk failed; the sender then waits or fails
+ * Brings a range of a file into the page cache. The pages are sent to /dev/null, which copies nothing; a read would copy each page
+ * into a buffer.
+ * @returns a promise that settles when the range is there or the disk failed; the sender then waits or fails
  */
 export async function loadPages(file: { fd: number; position: number; length: number }): Promise<void> {
   if (threadedLibc === null) return;

@@ -1,12 +1,12 @@
 /**
- * How many descriptors the process may have, and how many it has. Any isolate. Source: man 2 getrlimit, man 2 dup, man 5 proc.
+ * How many descriptors the process may open, and how many are open. Any isolate. Source: man 2 getrlimit, man 2 dup, man 5 proc.
  *
- * The kernel always gives out the lowest number that is free, so the number of a new descriptor tells that all below it are taken.
- * The soft limit needs no raising: the runtime raises it to the hard one when it starts.
+ * The kernel gives out the lowest free number, so all numbers below that of a new descriptor are taken. The soft limit needs no
+ * raising: the runtime raises it to the hard one when it starts.
  */
 import { libc } from "./libc.ts";
 
-/** The soft limit, for whoever cannot read it. Source: man 2 getrlimit (INR_OPEN_CUR of the kernel). */
+/** The kernel's default soft limit, assumed where it cannot be read. Source: man 2 getrlimit (INR_OPEN_CUR of the kernel). */
 const DESCRIPTORS_MAX_UNKNOWN = 1024;
 
 /**
@@ -20,7 +20,7 @@ export function descriptorsMax(limits: string): number {
   return soft === "" ? DESCRIPTORS_MAX_UNKNOWN : Number(soft);
 }
 
-/** The number that the next descriptor gets, Infinity when there is none left. @param fd any open descriptor */
+/** The number that the next descriptor gets, Infinity when none is left. @param fd any open descriptor */
 export function nextDescriptor(fd: number): number {
   const copy = libc.dup(fd);
   if (copy < 0) return Infinity;

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { descriptorsMax } from "./descriptors.ts";
 
-Deno.test("descriptorsMax() reads the soft limit, and believes in 1024 where it cannot", () => {
+Deno.test("descriptorsMax() reads the soft limit and assumes 1024 where it cannot", () => {
   const text =
     "Limit   Soft Limit  Hard Limit  Units\nMax open files            256                  20000                files\n";
   assert.equal(descriptorsMax(text), 256);
@@ -10,7 +10,7 @@ Deno.test("descriptorsMax() reads the soft limit, and believes in 1024 where it 
   assert.ok(descriptorsMax(Deno.readTextFileSync("/proc/self/limits")) > 2);
 });
 
-/** Runs in a process of its own, because other tests of this one open descriptors meanwhile. */
+/** Runs in a process of its own, because other tests in this process open descriptors at the same time. */
 const program = `
   import { nextDescriptor } from ${JSON.stringify(new URL("./descriptors.ts", import.meta.url).href)};
   import { closeDescriptor, duplicate, openDescriptor } from ${
@@ -26,7 +26,7 @@ const program = `
   console.log(JSON.stringify({ next, again, copy, afterCopy, afterClose, ofNone: String(nextDescriptor(-1)) }));
 `;
 
-Deno.test("nextDescriptor() tells the number that the next descriptor gets, Infinity without an open one to ask by", async () => {
+Deno.test("nextDescriptor() returns the number that the next descriptor gets, and Infinity when it cannot duplicate one", async () => {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", "--no-lock", program],
     stderr: "inherit",

@@ -56,7 +56,7 @@ export class Epoll implements Disposable {
   }
 
   /**
-   * Watches a descriptor that the broker cannot do without.
+   * Watches a descriptor that the broker needs; a refusal is an error.
    * @param interest bits of READABLE and WRITABLE; the failure bits are always reported
    * @throws SystemError
    */
@@ -65,7 +65,7 @@ export class Epoll implements Disposable {
   }
 
   /**
-   * As `add()`, for one of many.
+   * Watches a descriptor that the broker can do without, such as one connection of many.
    * @returns false when the kernel refuses: fs.epoll.max_user_watches is used up (ENOSPC), or there is no memory (ENOMEM)
    */
   tryAdd(fd: number, interest: number): boolean {
@@ -73,8 +73,8 @@ export class Epoll implements Disposable {
   }
 
   /**
-   * Changes what a watched descriptor is watched for. The kernel needs no memory for that: only a descriptor that is not watched
-   * is refused.
+   * Changes the events that a descriptor is watched for. This needs no kernel memory, so only a descriptor that is not watched is
+   * refused.
    * @throws SystemError
    */
   modify(fd: number, interest: number): void {
@@ -128,14 +128,14 @@ export function createEvent(): number {
   return fd;
 }
 
-/** Wakes whoever waits for the event. @param fd from `createEvent()`, of any isolate of the process */
+/** Wakes the isolate that waits for the event. @param fd from `createEvent()`, of any isolate of the process */
 export function signalEvent(fd: number): void {
   eventWord.view.setUint32(0, 1, true);
   eventWord.view.setUint32(4, 0, true);
   libc.write(fd, eventWord.address, 8);
 }
 
-/** Resets the event, so that it wakes again only when signalled again. */
+/** Resets the event: it wakes again only after the next signal. */
 export function clearEvent(fd: number): void {
   libc.read(fd, eventWord.address, 8);
 }

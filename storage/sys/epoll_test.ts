@@ -7,7 +7,7 @@ Deno.test("eventLayout() is packed on x86-64 and aligned on AArch64", () => {
   assert.deepEqual(eventLayout("aarch64"), { dataAt: 8, eventBytes: 16 });
 });
 
-Deno.test("Epoll.wait() reports every descriptor that is ready, each at its place, and no more than asked for", () => {
+Deno.test("Epoll.wait() reports every ready descriptor at its own index, and at most as many as asked for", () => {
   const events = Array.from({ length: 9 }, createEvent);
   using epoll = new Epoll(4);
   for (const fd of events) epoll.add(fd, READABLE);

@@ -1,10 +1,8 @@
 /**
- * Files as the log uses them, behind an interface: the Linux implementation below, and in tests one that fails, stops
- * half-way or forgets what was not flushed. Everything blocks. Runs on shards and on the I/O workers, never on the main
- * isolate.
+ * The file operations of the log, behind an interface. Below is the Linux implementation; tests use others that fail, crash or lose
+ * what was not flushed. Every call blocks. Runs on shards and on the I/O workers, never on the main isolate.
  *
- * Byte counts are the truth: a write that moved fewer bytes than asked has failed at that point (full disk, limit), and
- * errno serves the message only.
+ * Byte counts decide: a write that moved fewer bytes than asked has failed there (full disk, limit). errno serves the message only.
  */
 import { Allocation, type AllocationCalls } from "./allocation.ts";
 import { IO_BYTES_MAX, lastErrorText, libc, SystemError } from "./libc.ts";
@@ -13,7 +11,7 @@ import type { NativeMemory } from "./memory.ts";
 
 /** A file mapped into memory, readable and writable. The views must not be touched after `unmap()`. */
 export interface MappedFile extends NativeMemory {
-  /** Ends the mapping; a later touch of the views crashes the process, so the owner drops them with it. Idempotent. */
+  /** Ends the mapping. An access to the views afterwards crashes the process, so the owner drops them too. Idempotent. */
   unmap(): void;
 }
 
@@ -39,18 +37,18 @@ export interface FileSystem {
   pwrite(fd: number, memory: NativeMemory, start: number, length: number, position: number): number;
   /** Reads into memory. @returns bytes read: fewer than `length` at the end of the file, -1 on an error */
   pread(fd: number, memory: NativeMemory, start: number, length: number, position: number): number;
-  /** Makes the file's data durable. @returns false when the disk failed; never retry: the pages may be gone already */
+  /** Makes the file's data durable. @returns false when the disk failed; do not retry: the kernel may have dropped the pages */
   fdatasync(fd: number): boolean;
   /**
-   * Drops the file's clean pages from the page cache, as far as nobody maps them: what is read next comes from the disk. After a
-   * failed write the kernel calls pages clean that the disk has not got (man 2 fsync, NOTES). Advice: it cannot fail.
+   * Drops the file's clean, unmapped pages from the page cache, so the next reads come from the disk. After a failed write the
+   * kernel marks pages clean that the disk does not have (man 2 fsync, NOTES). This is only advice to the kernel: it cannot fail.
    */
   dropCached(fd: number): void;
   /** Sets the file's size. @throws SystemError */
   truncate(fd: number, size: number): void;
   /** Reserves disk blocks and extends the file over them. @returns false when the disk is full or refuses @throws as `Allocation` */
   allocate(fd: number, position: number, length: number): boolean;
-  /** Maps the first `length` bytes, all of which must be allocated. @throws SystemError */
+  /** Maps the first `length` bytes; all of them must be allocated. @throws SystemError */
   map(fd: number, length: number): MappedFile;
   /** Locks a file against other processes (POSIX, as Apache Kafka does) and other brokers of this one. */
   tryLock(fd: number): boolean;

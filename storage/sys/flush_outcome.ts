@@ -1,5 +1,5 @@
 /**
- * What became of a flush. Any isolate.
+ * How a flush ended. Any isolate.
  *
  *   flushed     the disk has it
  *   failed      the disk failed: the kernel may have dropped the pages, and a second try would succeed without them

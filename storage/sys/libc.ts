@@ -1,5 +1,5 @@
 /**
- * The C library, as far as the broker calls it: the one `Deno.dlopen` of the tree. Any isolate (each opens its own).
+ * The functions of the C library that the broker calls: the only `Deno.dlopen` of the tree. Any isolate (each opens its own).
  *
  * Pointers are declared `usize` and passed as plain numbers, and byte counts come back as `i32`: both take the fast path
  * (a few nanoseconds plus the system call), while `isize` results would allocate a BigInt each. No call moves 2 GiB or
@@ -136,13 +136,13 @@ type NumberParameters<F> = F extends (...parameters: infer P) => infer R
 
 type Libc = { [Name in keyof Loaded]: NumberParameters<Loaded[Name]> };
 
-/** What the broker needs of the machine, for the refusal elsewhere. */
+/** What the broker needs of the machine, for the refusal where that is missing. */
 const REQUIREMENT =
   "Barnabas needs Linux on x86-64 or arm64 with glibc (epoll, sendfile and fallocate are called by FFI)";
 
 /**
- * Opens the C library, or says why the broker cannot run here. Then everything can be loaded all the same, so that a program can
- * embed a broker for Linux alone and is told why a start fails, but no function of `libc` exists.
+ * Opens the C library, or says why the broker cannot run here. The modules still load then, but no function of `libc` exists. So a
+ * program for several systems can import the broker, and learns the reason when it starts one.
  * @param os the operating system @param open opens the library
  */
 export function openLibc(os: string, open: () => Libc): { libc: Libc; refused: string | null } {
@@ -196,8 +196,8 @@ const NAMES: Record<number, string> = {
 };
 
 /**
- * Describes the last failed call, for a message only: the engine may have made a call in between (about once in a
- * million), so nothing may be decided by it.
+ * Describes the last failed call, for messages only. The engine may have made another call in between (about once in a million), so
+ * code must not decide by it.
  */
 export function lastErrorText(): string {
   const location = libc.__errno_location();

@@ -5,7 +5,7 @@ Deno.test("openLibc() says in a sentence why the broker cannot run: another syst
   const fails = (error: unknown) => () => {
     throw error;
   };
-  // What Alpine's musl says, and what glibc before preadv2 would.
+  // The error of Alpine's musl, and that of a glibc without preadv2.
   for (
     const message of [
       "Could not open library: Error loading shared library libc.so.6: No such file or directory",

@@ -1,11 +1,11 @@
 /**
- * Memory that TypeScript and the kernel both reach: bytes with a native address. The engine never moves the backing
- * store of a buffer of this size. Whoever allocates it owns it; another isolate may look at the same SharedArrayBuffer
- * through a NativeMemory of its own. Any isolate.
+ * Memory that TypeScript and the kernel share: bytes with a native address. The engine never moves the backing store of a buffer of
+ * at least 128 bytes. The isolate that allocates it owns it. Another isolate may view the same SharedArrayBuffer through its own
+ * NativeMemory. Any isolate.
  */
 import { isSupported, libc } from "./libc.ts";
 
-/** Bytes with the address at which the kernel finds them. */
+/** Bytes and their native address. */
 export interface NativeMemory {
   /** The bytes; they may lie in a SharedArrayBuffer. */
   readonly bytes: Uint8Array;
@@ -35,7 +35,7 @@ function addressOf(bytes: Uint8Array): number {
 }
 
 /**
- * Allocates shared memory; pages cost nothing until they are touched.
+ * Allocates shared memory; pages cost nothing before their first use.
  * @param byteLength size in bytes
  */
 export function allocateShared(byteLength: number): NativeMemory & { readonly buffer: SharedArrayBuffer } {
@@ -50,8 +50,8 @@ const MADV_DONTNEED = 4;
 const PAGE_BYTES = isSupported ? libc.sysconf(SC_PAGESIZE) : 4096;
 
 /**
- * The whole pages inside a range of addresses: madvise(2) rounds a length up to whole pages, so a range that ended inside of a
- * page would take the neighbour's bytes with it.
+ * The whole pages inside a range of addresses. madvise(2) rounds a length up to whole pages, so a range that ends inside a page
+ * would discard its neighbour's bytes too.
  * @returns a length of 0 or less when there is none
  */
 export function wholePages(address: number, length: number, pageBytes: number): { address: number; length: number } {
@@ -60,7 +60,7 @@ export function wholePages(address: number, length: number, pageBytes: number): 
 }
 
 /**
- * Gives the whole pages inside a range back to the kernel; they read as zero afterwards.
+ * Returns the whole pages inside a range to the kernel; they read as zero afterwards.
  * @param memory the memory
  * @param range start and length in bytes; nobody may be using them
  */

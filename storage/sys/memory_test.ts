@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { allocateShared, discardPages, wholePages } from "./memory.ts";
 
-Deno.test("wholePages() stays inside the range and misses no whole page, whatever the size of a page", () => {
+Deno.test("wholePages() stays inside the range and misses no whole page, for every page size", () => {
   const KIB = 1024;
   for (const pageBytes of [4 * KIB, 16 * KIB, 64 * KIB]) {
     for (const address of [0, 1, 4 * KIB, 60 * KIB, 64 * KIB, 100 * KIB + 7]) {
@@ -19,7 +19,7 @@ Deno.test("wholePages() stays inside the range and misses no whole page, whateve
   }
 });
 
-Deno.test("discardPages() empties what is inside and leaves every byte outside of the range", () => {
+Deno.test("discardPages() zeroes the pages inside the range and keeps every byte outside it", () => {
   const memory = allocateShared(1 << 20);
   memory.bytes.fill(7);
   const [start, end] = [100_001, 700_003];

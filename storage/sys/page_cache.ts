@@ -1,5 +1,5 @@
 /**
- * What is in the page cache. Nothing here waits for a disk: shards ask before they send.
+ * Tells what is in the page cache, without waiting for a disk. Shards ask before they send.
  * Source: man 2 preadv2 (RWF_NOWAIT).
  */
 import { libc } from "./libc.ts";
@@ -26,8 +26,7 @@ function readNow(fd: number, to: { address: number; length: number }, position: 
 /**
  * Reads what the page cache holds.
  * @param place descriptor and position @param memory where it goes, from `start` on
- * @returns bytes read; fewer than `length`, or -1, where the disk would have to be waited for (or the file system
- * cannot tell)
+ * @returns bytes read; fewer than `length`, or -1, where the read would wait for the disk or the file system cannot tell
  */
 export function readResident(
   place: { fd: number; position: number },
@@ -37,14 +36,14 @@ export function readResident(
   return readNow(place.fd, { address: memory.address + range.start, length: range.length }, place.position);
 }
 
-/** Whether a range of a file can be sent without waiting for the disk, as far as samples of it tell. */
+/** Whether a range of a file can be sent without waiting for the disk, judged by samples of it. */
 export function isResident(fd: number, position: number, length: number): boolean {
   const probe = { address: scratch.address + PROBED_AT, length: 1 };
   for (let at = position; at < position + length; at += PROBE_BYTES) if (readNow(fd, probe, at) !== 1) return false;
   return readNow(fd, probe, position + length - 1) === 1;
 }
 
-/** Whether reading at a position would wait for the disk; the end of the file would not. */
+/** Whether a read at a position would wait for the disk; a read at the end of the file does not. */
 export function isColdAt(fd: number, position: number): boolean {
   return readNow(fd, { address: scratch.address + PROBED_AT, length: 1 }, position) < 0;
 }

@@ -1,9 +1,10 @@
 /**
- * How soon a thread runs after it was woken while others keep the cores busy. Runs on shards, at their start.
+ * Makes a thread run soon after it wakes, even when others keep the cores busy. Runs on shards, at their start.
  *
- * A shard works for microseconds and sleeps. With the default slice (3 ms) the kernel lets whoever computes finish its own first,
- * and looks again at the next tick, 4 ms later: on two cores that share a broker with its clients, this was the 99th percentile.
- * A thread that asks for shorter slices interrupts the others at its wake-up, and is interrupted as soon: it gets no more time.
+ * A shard works for microseconds and sleeps. With the default slice (3 ms) the kernel lets a computing thread finish its own slice
+ * first and looks again at the next tick, 4 ms later. Where broker and clients shared two cores, this was the 99th percentile. A
+ * thread with shorter slices interrupts the others when it wakes and is itself interrupted as early: its share of time stays the
+ * same.
  *
  * Source: man 2 sched_setattr; Documentation/scheduler/sched-eevdf.rst: since Linux 6.12 `sched_runtime` is an ordinary thread's
  * slice, 0.1 to 100 ms, without any privilege; before, it is ignored.
@@ -23,7 +24,7 @@ const numberOf = Deno.build.arch === "x86_64"
   ? { sched_setattr: 314, sched_getattr: 315 }
   : { sched_setattr: 274, sched_getattr: 275 };
 
-/** Asks for short slices for the calling thread. @returns whether the kernel took the wish; nothing depends on it but tails */
+/** Asks for short slices for the calling thread. @returns whether the kernel granted them; only tail latencies depend on it */
 export function askForShortSlices(): boolean {
   const attributes = readAttributes();
   if (attributes === null) return false;
@@ -37,7 +38,7 @@ export function sliceNs(): number {
   return attributes === null ? -1 : Number(attributes.view.getBigUint64(RUNTIME_AT, true));
 }
 
-/** The calling thread's attributes, with their size, as both calls want it; null where the kernel does not tell. */
+/** The calling thread's attributes with their size, in the form that both calls need; null where the kernel does not tell. */
 function readAttributes(): NativeMemory | null {
   const attributes = nativeMemory(new ArrayBuffer(128));
   const failed = libc.syscall(numberOf.sched_getattr, 0, attributes.address, ATTRIBUTES_BYTES, 0) < 0;

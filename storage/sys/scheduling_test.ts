@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { askForShortSlices, sliceNs } from "./scheduling.ts";
 
-Deno.test("askForShortSlices() gives the calling thread slices of 0.1 ms where the kernel has such (Linux 6.12)", () => {
+Deno.test("askForShortSlices() gives the calling thread slices of 0.1 ms where the kernel supports it (Linux 6.12)", () => {
   const before = sliceNs();
   assert(before >= 0, "the kernel tells the slice");
   assert(askForShortSlices());

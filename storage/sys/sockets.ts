@@ -21,9 +21,9 @@ const AF_INET6 = 10;
 const scratch = nativeMemory(new ArrayBuffer(256));
 
 /**
- * Receives what is there.
+ * Receives the bytes that have arrived.
  * @param address where the bytes go @param length room there
- * @returns bytes received; 0 when the peer closed; -1 when nothing is there or the socket failed (epoll tells which)
+ * @returns bytes received; 0 when the peer closed; -1 when nothing has arrived or the socket failed (epoll tells which)
  */
 export function receive(fd: number, address: number, length: number): number {
   return libc.recv(fd, address, length, MSG_DONTWAIT);
@@ -55,16 +55,17 @@ function setOption(fd: number, level: number, name: number, value: number): void
 }
 
 /**
- * Bytes that may wait in a socket without having been sent; then it counts as full. The kernel lets a reader that keeps up have
- * megabytes on their way, and one that does not keep up costs no more than this. 128 KiB was the fastest of 64 KiB to 1 MiB.
+ * Unsent bytes with which a socket counts as full. A fast reader may still have megabytes in flight, and a slow one costs no more
+ * than this. 128 KiB was the fastest of 64 KiB to 1 MiB.
  */
 const UNSENT_BYTES_MAX = 128 * 1024;
 
 /**
- * Prepares a connection: small packets leave at once (TCP_NODELAY), little waits unsent (TCP_NOTSENT_LOWAT), a peer that vanished
- * without a word is found by the kernel, also while its request waits and it is not idle for the broker (SO_KEEPALIVE, which Kafka
- * sets too; after net.ipv4.tcp_keepalive_time), and the kernel's buffers are as `socket.send.buffer.bytes` and `socket.receive.buffer.bytes` say.
- * @param buffers sizes in bytes; -1 leaves one to the kernel, which fits it to the connection
+ * Prepares a connection. Small packets leave at once (TCP_NODELAY), and few bytes wait unsent (TCP_NOTSENT_LOWAT). The kernel finds
+ * a peer that vanished (SO_KEEPALIVE, which Kafka sets too), after net.ipv4.tcp_keepalive_time, even while a request of it waits,
+ * when the broker does not count it as idle. The kernel's buffers get the sizes of `socket.send.buffer.bytes` and
+ * `socket.receive.buffer.bytes`.
+ * @param buffers sizes in bytes; with -1 the kernel fits the buffer to the connection
  */
 export function prepareConnection(fd: number, buffers: { readonly send: number; readonly receive: number }): void {
   setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -93,7 +94,7 @@ function readAddress(): SocketAddress | null {
 const MAPPED_IPV4 = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 
 /**
- * The one spelling of an address that is used for comparisons and in messages: IPv6 shortened, IPv4 inside IPv6 as IPv4.
+ * The canonical text of an address, for comparisons and messages: IPv6 shortened, IPv4 inside IPv6 as IPv4.
  * @param address IPv4 or IPv6, without brackets and zone
  */
 export function canonicalHost(address: string): string {
@@ -123,17 +124,17 @@ export function duplicate(fd: number): number {
   return copy;
 }
 
-/** Makes `fd` name what `source` names; what it named before loses that reference. @throws SystemError */
+/** Makes `fd` refer to the open file of `source`; the file that it referred to before loses this reference. @throws SystemError */
 export function replaceDescriptor(fd: number, source: number): void {
   if (libc.dup2(source, fd) < 0) throw new SystemError(`replace descriptor ${fd}`);
 }
 
-/** Removes a descriptor from an epoll instance that somebody else owns. @returns whether it was there */
+/** Removes a descriptor from an epoll instance of another owner. @returns whether it was there */
 export function removeFromEpoll(epollFd: number, fd: number): boolean {
   return libc.epoll_ctl(epollFd, 2, fd, scratch.address) === 0;
 }
 
-/** Adds a descriptor, for no events, to an epoll instance that somebody else owns. @returns whether it is there now */
+/** Adds a descriptor, for no events, to an epoll instance of another owner. @returns whether it is there now */
 export function addToEpoll(epollFd: number, fd: number): boolean {
   scratch.view.setUint32(0, 0, true);
   return libc.epoll_ctl(epollFd, 1, fd, scratch.address) === 0;

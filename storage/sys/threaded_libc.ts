@@ -1,6 +1,6 @@
 /**
- * Functions of the C library that wait for a disk, called on the runtime's thread pool: each returns a promise. For the main isolate,
- * which must not block, on behalf of shards, which would stall everything they own. Null where the broker cannot run.
+ * Functions of the C library that wait for a disk, called on the runtime's thread pool: each returns a promise. The main isolate,
+ * which must not block, calls them for the shards, which would stall all their partitions. Null where the broker cannot run.
  */
 import { isSupported, symbols } from "./libc.ts";
 

@@ -1,10 +1,10 @@
 /**
- * Finds where each leader epoch of a log begins, from its batches: for a file of epochs that is missing or damaged. Runs on the shard
- * that opens the log.
+ * Rebuilds a missing or damaged file of leader epochs: finds from the batches where each epoch begins. Runs on the shard that opens
+ * the log.
  *
- * Epochs only grow along a log, so a segment is read only where the next one does not begin in the epoch that it begins in itself:
- * one header for every other segment. Reading all headers of 1 TB took hours.
- * Source: Kafka's UnifiedLog.updateLeaderEpochCache reads all that it recovers; it has nothing for a lost file.
+ * Epochs only grow along a log. So a segment is read only if the next one begins in another epoch; of every other segment one
+ * header is read. Reading all headers of 1 TB took hours.
+ * Kafka's UnifiedLog.updateLeaderEpochCache reads the recovered segments; Kafka has no rebuild for a lost file.
  */
 import type { LeaderEpochFile } from "./leader_epoch_file.ts";
 import { baseOffset, partitionLeaderEpoch } from "../../records/record_batch.ts";
@@ -12,8 +12,8 @@ import type { Segment } from "../../segments/segment.ts";
 import type { SegmentReader } from "../../segments/segment_reader.ts";
 
 /**
- * Notes all epochs anew.
- * @param epochs what is known is forgotten first; to be saved afterwards @param segments of the log, oldest first
+ * Rebuilds all epochs.
+ * @param epochs cleared first; the caller saves them @param segments of the log, oldest first
  * @throws SystemError when a file cannot be opened
  */
 export function rebuildEpochs(epochs: LeaderEpochFile, segments: readonly Segment[], reader: SegmentReader): void {
@@ -29,7 +29,7 @@ export function rebuildEpochs(epochs: LeaderEpochFile, segments: readonly Segmen
   }
 }
 
-/** Epoch of a segment's first batch; null where there is no sound one. */
+/** Epoch of a segment's first batch; null where that is not sound. */
 function firstEpochOf(segment: Segment, reader: SegmentReader): number | null {
   const { window } = reader;
   window.begin();

@@ -1,11 +1,11 @@
 /**
  * The leader epochs of a log and their file, `leader-epoch-checkpoint`. Runs on the shard that owns the log.
- * Must always hold: the file says what the memory says before a batch of a new epoch is written; where the disk refused
- * that, the batch is refused and the next one tries again. It need not be durable before the batches are: an open notes the epochs
- * of all batches above the recovery point anew. So nothing here waits for the disk while the log is open; the flush that makes the
- * batches durable takes the file along. (Kafka waits.)
+ * Must always hold: the file agrees with the memory before a batch of a new epoch is written. If the disk refuses the file, the
+ * batch is refused and the next one tries again. The file need not be durable before the batches: opening a log reads the epochs of
+ * all batches above the recovery point again. So nothing here waits for the disk while the log is open; the flush that makes the
+ * batches durable includes the file. (Kafka waits.)
  *
- * What is forgotten at the log's start stays in the file until it is written for another reason: an open forgets it again.
+ * Epochs that are dropped at the log's start stay in the file until its next write: opening the log drops them again.
  * Source: Kafka's LeaderEpochFileCache.
  */
 import type { Offset } from "../../base/units.ts";
@@ -19,20 +19,20 @@ export const LEADER_EPOCHS_FILE = "leader-epoch-checkpoint";
 
 const decoder = new TextDecoder();
 
-/** Leader epochs that are kept in a file. */
+/** Leader epochs with their file. */
 export class LeaderEpochFile {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #path: string;
   #epochs: LeaderEpochTable;
-  /** An epoch began that the file does not have. */
+  /** Whether an epoch began that is not in the file. */
   #unsaved = false;
-  /** The file has more than is known here. */
+  /** Whether the file has entries that were dropped here. */
   #stale = false;
   /** Whether the file was missing or damaged, so that the epochs must come from the batches. */
   readonly wasLost: boolean;
 
-  /** Reads the file. @param directory the partition's @throws the runtime's error when it cannot be read */
+  /** Reads the file. @param directory the partition's @throws the runtime's error when the file cannot be read */
   constructor(fs: FileSystem, directory: string) {
     this.#fs = fs;
     this.#directory = directory;
@@ -50,7 +50,7 @@ export class LeaderEpochFile {
 
   /**
    * Begins an epoch at an offset, if it is later than the latest one, and writes the file.
-   * @param unflushed takes the file to the next flush of the log
+   * @param unflushed gets the file for the log's next flush
    * @throws when the disk refuses
    */
   assign(epoch: number, startOffset: Offset, unflushed: Unflushed): void {
@@ -63,7 +63,10 @@ export class LeaderEpochFile {
     if (epoch >= 0 && epoch > this.latest && this.#epochs.assign(epoch, startOffset)) this.#unsaved = true;
   }
 
-  /** Writes the file if something changed. @param unflushed as of `assign()`; null: durable now @throws when the disk refuses */
+  /**
+   * Writes the file if something changed.
+   * @param unflushed as in `assign()`; null makes it durable now @throws when the disk refuses
+   */
   save(unflushed: Unflushed | null): void {
     if (!this.#unsaved && !this.#stale) return;
     const text = this.#epochs.encode();
@@ -76,18 +79,18 @@ export class LeaderEpochFile {
     this.#unsaved = this.#stale = false;
   }
 
-  /** Forgets all. */
+  /** Drops all epochs. */
   clear(): void {
     this.#epochs = new LeaderEpochTable();
     this.#stale = true;
   }
 
-  /** Forgets what lies below the log start; the epoch that it falls into begins there. */
+  /** Drops epochs below the log start; the epoch that holds it begins there. */
   truncateFromStart(logStartOffset: Offset): void {
     if (this.#epochs.truncateFromStart(logStartOffset)) this.#stale = true;
   }
 
-  /** Forgets epochs that begin at the log end or above, as it was found: an epoch that begins now is assigned afterwards. */
+  /** Drops epochs that begin at or above the log end that was found at the opening; a new epoch is assigned later. */
   truncateFromEnd(logEndOffset: Offset): void {
     if (this.#epochs.truncateFromEnd(logEndOffset)) this.#stale = true;
   }
@@ -97,7 +100,7 @@ export class LeaderEpochFile {
     return this.#epochs.endOffsetFor(epoch, logEndOffset);
   }
 
-  /** Epoch in which the record at an offset was appended, -1 where not known. */
+  /** Epoch in which the record at an offset was appended, -1 when unknown. */
   epochFor(offset: Offset): number {
     return this.#epochs.epochFor(offset);
   }

@@ -1,4 +1,4 @@
-/** Leader epochs of a log while it is open: none is forgotten too early, none waits for the disk, none is lost with the power. */
+/** Tests of a log's leader epochs: none is dropped too early, none waits for the disk, and a loss of power loses none. */
 import { strict as assert } from "node:assert";
 import { CrashingFileSystem } from "../../../tests/crashing_file_system.ts";
 import {
@@ -18,7 +18,7 @@ import { linuxFileSystem } from "../../sys/file_system.ts";
 const DIRECTORY = "/logs/t-0";
 const config = { ...testConfig, segmentBytes: 2000, segmentIndexBytes: 1024, indexIntervalBytes: 100 };
 
-Deno.test("Log.incrementLogStartOffset() forgets no epoch that goes on, also when nothing was appended in it", () => {
+Deno.test("Log.incrementLogStartOffset() keeps the current epoch, even when nothing was appended in it", () => {
   for (let start = 0; start <= 10; start++) {
     using directory = new TestDirectory();
     using log = openLog(directory.partition);
@@ -33,7 +33,7 @@ Deno.test("Log.incrementLogStartOffset() forgets no epoch that goes on, also whe
   }
 });
 
-Deno.test("neither a new epoch nor a moved log start makes an append wait for the disk, and a moved log start writes no file", () => {
+Deno.test("an append does not wait for the disk after a new epoch or a moved log start, and moving the log start writes no file", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const { fileSystem } = files;
   const calls: string[] = [];
@@ -72,7 +72,7 @@ Deno.test("neither a new epoch nor a moved log start makes an append wait for th
   assert.deepEqual([log.latestLeaderEpoch, log.epochFor(toOffset(12)), log.logEndOffset], [3, 2, 16]);
 });
 
-Deno.test("a flush that began before an epoch makes no record durable whose epoch is lost", () => {
+Deno.test("a flush that began before an epoch makes no record of it durable without its epoch", () => {
   for (let seed = 1; seed <= 50; seed++) {
     const files = new CrashingFileSystem(createRandom(seed));
     const { fileSystem } = files;
@@ -92,7 +92,7 @@ Deno.test("a flush that began before an epoch makes no record durable whose epoc
   }
 });
 
-Deno.test("wherever a loss of power hits a log with many epochs and a moving start, each record that is left has its epoch", () => {
+Deno.test("after a loss of power at any point of a log with many epochs and a moving start, each remaining record has its epoch", () => {
   for (let seed = 1; seed <= 300; seed++) {
     const random = createRandom(seed);
     const files = new CrashingFileSystem(random);
@@ -130,7 +130,7 @@ Deno.test("wherever a loss of power hits a log with many epochs and a moving sta
   }
 });
 
-Deno.test("Log.open() finds lost epochs again by one look at each segment, and reads only segments in which an epoch begins", () => {
+Deno.test("Log.open() rebuilds lost epochs from one header per segment, and reads only segments in which an epoch begins", () => {
   using directory = new TestDirectory();
   const path = `${directory.partition}/leader-epoch-checkpoint`;
   const large = { ...testConfig, segmentBytes: 100_000 };

@@ -27,14 +27,14 @@ export class LeaderEpochTable {
     return this.#starts.at(-1)?.epoch ?? NO_EPOCH;
   }
 
-  /** How many epochs are known. */
+  /** Number of known epochs. */
   get size(): number {
     return this.#starts.length;
   }
 
   /**
-   * Begins an epoch. Entries that contradict it (an epoch as large, a start as far) are dropped, as Kafka does.
-   * @returns whether anything changed: the latest epoch at the same or a later offset is known already
+   * Begins an epoch. Entries that contradict it (an equal or larger epoch or start offset) are dropped, as in Kafka.
+   * @returns whether anything changed; nothing does for the latest epoch at the same or a later offset
    */
   assign(epoch: number, startOffset: Offset): boolean {
     assert(epoch >= 0 && startOffset >= 0, "an epoch and its start are not negative");
@@ -48,7 +48,7 @@ export class LeaderEpochTable {
   /**
    * End of an epoch: the largest known epoch at most `requestedEpoch`, and where the next one begins.
    * @param requestedEpoch -1 for none @param logEndOffset end of the latest epoch
-   * @returns epoch -1 and offset -1 when the request is for a later epoch than any known
+   * @returns epoch -1 and offset -1 when the requested epoch is later than all known ones
    */
   endOffsetFor(requestedEpoch: number, logEndOffset: Offset): { epoch: number; endOffset: Offset } {
     if (requestedEpoch === this.latest && requestedEpoch >= 0) {
@@ -56,17 +56,17 @@ export class LeaderEpochTable {
     }
     const next = this.#starts.findIndex((start) => start.epoch > requestedEpoch);
     if (requestedEpoch < 0 || next < 0) return { epoch: NO_EPOCH, endOffset: NO_OFFSET };
-    // Before the first known epoch: its data was deleted, and a follower is to begin where the log does.
+    // An epoch before the first known one: its data was deleted, and a follower begins where the log does.
     const floor = this.#starts[next - 1]?.epoch ?? requestedEpoch;
     return { epoch: floor, endOffset: this.#starts[next]!.startOffset };
   }
 
-  /** Epoch in which the record at an offset was appended, -1 where not known. */
+  /** Epoch in which the record at an offset was appended, -1 when unknown. */
   epochFor(offset: Offset): number {
     return this.#starts.findLast((start) => start.startOffset <= offset)?.epoch ?? NO_EPOCH;
   }
 
-  /** Forgets epochs that begin at or after an offset. @returns whether anything changed */
+  /** Drops epochs that begin at or after an offset. @returns whether anything changed */
   truncateFromEnd(offset: Offset): boolean {
     const kept = this.#starts.filter((start) => start.startOffset < offset);
     const changed = kept.length !== this.#starts.length;
@@ -74,7 +74,7 @@ export class LeaderEpochTable {
     return changed;
   }
 
-  /** Forgets epochs that end before an offset; the one it falls into begins there. @returns whether anything changed */
+  /** Drops epochs that end before an offset; the epoch that holds it begins there. @returns whether anything changed */
   truncateFromStart(offset: Offset): boolean {
     const floor = this.#starts.findLastIndex((start) => start.startOffset <= offset);
     if (floor < 0 || (floor === 0 && this.#starts[0]!.startOffset === offset)) return false;

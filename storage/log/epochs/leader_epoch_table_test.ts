@@ -57,7 +57,7 @@ Deno.test("LeaderEpochTable.epochFor() finds the epoch of every offset", () => {
   assert.deepEqual([0, 9, 10, 19, 20, 1000].map((offset) => epochs.epochFor(toOffset(offset))), [-1, -1, 2, 2, 4, 4]);
 });
 
-Deno.test("LeaderEpochTable.truncateFromEnd() forgets epochs that begin at or after the offset", () => {
+Deno.test("LeaderEpochTable.truncateFromEnd() drops epochs that begin at or after the offset", () => {
   const epochs = epochsOf([2, 10], [4, 20], [7, 30]);
   assert.equal(epochs.truncateFromEnd(toOffset(31)), false);
   assert.equal(epochs.truncateFromEnd(toOffset(30)), true);
@@ -66,7 +66,7 @@ Deno.test("LeaderEpochTable.truncateFromEnd() forgets epochs that begin at or af
   assert.equal(epochs.encode(), text());
 });
 
-Deno.test("LeaderEpochTable.truncateFromStart() moves the epoch of the offset there and forgets those before", () => {
+Deno.test("LeaderEpochTable.truncateFromStart() moves the start of the offset's epoch to it and drops earlier epochs", () => {
   const after = (offset: number): [boolean, string] => {
     const epochs = epochsOf([2, 10], [4, 20], [7, 30]);
     return [epochs.truncateFromStart(toOffset(offset)), epochs.encode()];
@@ -91,7 +91,7 @@ Deno.test("LeaderEpochTable.decode() reads what encode() and Kafka wrote", () =>
   assert.equal(LeaderEpochTable.decode(golden)?.encode(), golden);
 });
 
-Deno.test("LeaderEpochTable.decode() refuses every truncation and all that is damaged", () => {
+Deno.test("LeaderEpochTable.decode() refuses every truncation and all damaged texts", () => {
   const content = text([0, 0], [3, 12], [14, 567]);
   for (let length = 1; length < content.length; length++) {
     assert.equal(LeaderEpochTable.decode(content.slice(0, length)), null, JSON.stringify(content.slice(0, length)));

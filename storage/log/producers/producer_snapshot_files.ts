@@ -1,9 +1,9 @@
 /**
- * The producer snapshots of a log: files that hold the state of all producers at an offset, so that reopening need not
- * read the log from its start. Runs on the shard that owns the log.
+ * The producer snapshots of a log: files that hold the state of all producers at an offset, so that opening the log does not read
+ * it from its start. Runs on the shard that owns the log.
  *
- * Kept are the snapshots at the base offsets of segments, which go with their segment, and the newest one above them (that
- * of a clean close). Opening removes all others, and those outside of the log.
+ * The snapshots at the base offsets of segments are kept as long as their segment, and so is the newest one above them (from a
+ * clean close). Opening the log removes all others, and those outside the log.
  * Source: Kafka's ProducerStateManager (removeStraySnapshots, truncateAndReload, takeSnapshot).
  */
 import { type Offset, toOffset } from "../../base/units.ts";
@@ -12,7 +12,7 @@ import type { FileSystem } from "../../sys/file_system.ts";
 import { SystemError } from "../../sys/libc.ts";
 import { nativeMemory } from "../../sys/memory.ts";
 
-/** Least size of memory that the kernel can be handed. */
+/** Smallest buffer that has a native address (memory.ts). */
 const NATIVE_BYTES = 128;
 
 /** The snapshot files of one log. */
@@ -21,7 +21,7 @@ export class ProducerSnapshotFiles {
   readonly #directory: string;
   readonly #offsets = new Set<Offset>();
 
-  /** Lists what is there. @param directory the partition's @throws the runtime's error when it cannot be listed */
+  /** Lists the existing snapshots. @param directory the partition's @throws the runtime's error when it cannot be listed */
   constructor(fs: FileSystem, directory: string) {
     this.#fs = fs;
     this.#directory = directory;
@@ -38,14 +38,14 @@ export class ProducerSnapshotFiles {
     return toOffset(latest);
   }
 
-  /** Whether there is one at the offset. */
+  /** Whether there is a snapshot at the offset. */
   has(offset: Offset): boolean {
     return this.#offsets.has(offset);
   }
 
   /**
-   * Writes one, without waiting for the disk: a roll must not. One that a crash tears has a wrong CRC, and the next older
-   * one serves.
+   * Writes a snapshot without waiting for the disk, because a roll must not wait. If a crash tears it, its CRC is wrong and the
+   * next older one is used.
    * @param bytes from `ProducerState.encodeSnapshot()` @throws SystemError when the disk refuses
    */
   write(offset: Offset, bytes: Uint8Array): void {
@@ -63,17 +63,20 @@ export class ProducerSnapshotFiles {
     this.#offsets.add(offset);
   }
 
-  /** Content of one, or null. */
+  /** Content of a snapshot, or null. */
   read(offset: Offset): Uint8Array | null {
     return this.#fs.readFile(this.#path(offset));
   }
 
-  /** Removes one; missing is fine. */
+  /** Removes a snapshot; missing is fine. */
   remove(offset: Offset): void {
     if (this.#offsets.delete(offset)) this.#fs.remove(this.#path(offset));
   }
 
-  /** Removes those that no segment begins at, except the newest above all segments. @param baseOffsets of the segments, ascending */
+  /**
+   * Removes snapshots at which no segment begins, except the newest one above all segments.
+   * @param baseOffsets of the segments, ascending
+   */
   removeStray(baseOffsets: readonly Offset[]): void {
     const bases = new Set(baseOffsets);
     const strays = [...this.#offsets].filter((offset) => !bases.has(offset)).sort((a, b) => a - b);
@@ -83,7 +86,7 @@ export class ProducerSnapshotFiles {
   }
 
   /**
-   * Removes those that nothing can be replayed onto: what follows them must be there, and no longer log than this is known.
+   * Removes snapshots outside the log: the batches after a snapshot must all exist, and it must not lie above the log's end.
    * @param range base offset of the oldest segment that is read, and the log's end
    */
   removeOutside(range: { firstOffset: Offset; logEndOffset: Offset }): void {

@@ -1,15 +1,15 @@
 /**
- * What a log knows of its idempotent producers: by the last five batches of each, repeated batches are told from new ones
- * and gaps are found. Pure state; runs on the shard that owns the log.
+ * What a log knows of its idempotent producers. The last five batches of each distinguish repeated batches from new ones and reveal
+ * gaps. Pure state; runs on the shard that owns the log.
  *
  * A batch of a known producer is
  *   a duplicate  same epoch, and the exact sequences of one of the last five batches: answered with its old offset
  *   refused      an epoch below the known one; a new epoch that does not begin at sequence 0; a gap in the sequence
- *   appended     otherwise. A producer that is not known may begin anywhere: its earlier batches may have been deleted,
+ *   appended     otherwise. An unknown producer may begin at any sequence: its earlier batches may have been deleted,
  *                or its state may have expired
  *
  * Must always hold: `update()` follows every append with a producer id, in offset order. The batches of one entry are of
- * one epoch. Deleting records does not forget their producers (Kafka since 2.5): a retry would be appended again.
+ * one epoch. Deleting records keeps their producers (as Kafka since 2.5): otherwise a retry would be appended again.
  * Source: Kafka's ProducerStateManager, ProducerAppendInfo, ProducerStateEntry; KIP-98, KIP-360.
  */
 import { assert } from "../../base/assert.ts";
@@ -23,21 +23,21 @@ const SEQUENCES = 0x8000_0000;
 const NO_SEQUENCE = -1;
 const NO_COORDINATOR_EPOCH = -1;
 /**
- * Producers that a log remembers at most: any client may invent producer ids, and each costs about 500 bytes. The one
- * that was idle for longest is forgotten first. (Kafka has no such limit.)
+ * Most producers that a log remembers: a client can invent producer ids, and each costs about 500 bytes. The producer that was idle
+ * longest is dropped first. (Kafka has no such limit.)
  */
 const PRODUCERS_MAX = 100_000;
 
 /** Why a batch of a producer is refused: OUT_OF_ORDER_SEQUENCE_NUMBER (45), INVALID_PRODUCER_EPOCH (47). */
 export type ProducerRefusal = "out-of-order-sequence" | "invalid-producer-epoch";
 
-/** What a batch says of its producer. */
+/** What a batch header says about its producer. */
 export interface ProducerFacts {
   readonly producerId: number;
   readonly producerEpoch: number;
   /** Sequence of the first record. */
   readonly baseSequence: number;
-  /** Sequence of the last record, see `lastSequenceOf()`. */
+  /** Sequence of the last record (see `lastSequenceOf()`). */
   readonly lastSequence: number;
 }
 
@@ -57,7 +57,7 @@ export interface MarkerFacts {
   readonly producerEpoch: number;
   /** Epoch of the transaction coordinator that wrote it. */
   readonly coordinatorEpoch: number;
-  /** Of the marker, in ms. */
+  /** Timestamp of the marker, in ms. */
   readonly timestamp: number;
 }
 
@@ -68,7 +68,7 @@ export type ProducerCheck =
     readonly kind: "duplicate";
     readonly baseOffset: Offset;
     readonly lastOffset: Offset;
-    /** Of the first append, in ms. */
+    /** Timestamp of the first append, in ms. */
     readonly timestamp: number;
   }
   | { readonly kind: "refused"; readonly refusal: ProducerRefusal; readonly message: string };
@@ -87,7 +87,7 @@ interface Producer {
   /** Oldest first, at most five. */
   batches: KnownBatch[];
   lastTimestamp: number;
-  /** Of the last marker, -1 for none. */
+  /** Coordinator epoch of the last marker, -1 for none. */
   coordinatorEpoch: number;
   /** Where the open transaction begins, -1 for none. */
   currentTxnFirstOffset: number;
@@ -102,7 +102,7 @@ export function lastSequenceOf(baseSequence: number, lastOffsetDelta: number): n
 
 /** The producers of one log. */
 export class ProducerState {
-  /** In the order of their last update, as far as that matters (see `#touch()`). */
+  /** In the order of their last update when the limit is near (see `#producerForUpdate()`). */
   readonly #producers = new Map<number, Producer>();
   readonly #producersMax: number;
 
@@ -112,17 +112,17 @@ export class ProducerState {
     this.#producersMax = producersMax;
   }
 
-  /** How many producers are known. */
+  /** Number of known producers. */
   get size(): number {
     return this.#producers.size;
   }
 
-  /** How many producers have a transaction without an end. */
+  /** Number of producers with an open transaction. */
   get openTransactionsCount(): number {
     return this.#producers.values().filter((producer) => producer.currentTxnFirstOffset >= 0).toArray().length;
   }
 
-  /** Says what to do with a batch that a client sent. */
+  /** Decides what to do with a batch that a client sent. */
   check(batch: ProducerFacts): ProducerCheck {
     const producer = this.#producers.get(batch.producerId);
     if (producer === undefined) return APPEND;
@@ -145,9 +145,9 @@ export class ProducerState {
     return batch.baseSequence === (last + 1) % SEQUENCES ? APPEND : outOfOrder(batch, last);
   }
 
-  /** Takes note of an appended batch; what it says is not checked again (replication and recovery append as they find). */
+  /** Records an appended batch without checking it again, because replication and recovery take batches as they are. */
   update(batch: AppendedFacts): void {
-    const producer = this.#touch(batch.producerId);
+    const producer = this.#producerForUpdate(batch.producerId);
     beginEpoch(producer, batch.producerEpoch);
     const { batches } = producer;
     const known: KnownBatch = batches.length < BATCHES_KEPT ? newBatch() : batches.shift()!;
@@ -161,9 +161,9 @@ export class ProducerState {
     if (batch.transactional && producer.currentTxnFirstOffset < 0) producer.currentTxnFirstOffset = batch.baseOffset;
   }
 
-  /** Takes note of an appended marker: the transaction is over, and the epoch may be a new one (KIP-890). */
+  /** Records an appended marker: it ends the transaction and may begin a new epoch (KIP-890). */
   endTransaction(marker: MarkerFacts): void {
-    const producer = this.#touch(marker.producerId);
+    const producer = this.#producerForUpdate(marker.producerId);
     beginEpoch(producer, marker.producerEpoch);
     producer.coordinatorEpoch = marker.coordinatorEpoch;
     producer.currentTxnFirstOffset = -1;
@@ -171,7 +171,7 @@ export class ProducerState {
   }
 
   /**
-   * Forgets idle producers.
+   * Drops idle producers.
    * @param nowMs the time @param expirationMs `producer.id.expiration.ms`, counted from the last batch's timestamp
    */
   expire(nowMs: number, expirationMs: number): void {
@@ -180,7 +180,7 @@ export class ProducerState {
     }
   }
 
-  /** Forgets batches that are cut off the log's end, and producers of which none is left. @param offset new log end */
+  /** Drops batches that are cut off the log's end, and producers without a remaining batch. @param offset new log end */
   truncateTo(offset: Offset): void {
     for (const producer of this.#producers.values()) {
       if (producer.batches.length === 0) continue;
@@ -191,17 +191,17 @@ export class ProducerState {
     }
   }
 
-  /** Forgets all. */
+  /** Drops all producers. */
   clear(): void {
     this.#producers.clear();
   }
 
-  /** Bytes of a snapshot file; of each producer's batches it holds the newest. */
+  /** Bytes of a snapshot file; it holds the newest batch of each producer. */
   encodeSnapshot(): Uint8Array {
     return encodeProducerSnapshot(Array.from(this.#producers.values(), toSnapshotEntry));
   }
 
-  /** Takes over a snapshot file in place of what is known. @returns false, with nothing changed, when it is damaged */
+  /** Replaces the state by that of a snapshot file. @returns false, with nothing changed, when it is damaged */
   loadSnapshot(bytes: Uint8Array): boolean {
     const entries = decodeProducerSnapshot(bytes);
     if (entries === null) return false;
@@ -213,10 +213,10 @@ export class ProducerState {
   }
 
   /**
-   * The entry of a producer that appends. The order of updates is kept only when the limit is near: moving an entry to the
-   * end of the map costs more than the rest of the update.
+   * The entry of a producer to update, created if missing. The order of updates is kept only when the limit is near, because moving
+   * an entry to the end of the map costs more than the rest of the update.
    */
-  #touch(producerId: number): Producer {
+  #producerForUpdate(producerId: number): Producer {
     const known = this.#producers.get(producerId);
     if (known !== undefined && this.#producers.size <= this.#producersMax / 2) return known;
     if (known !== undefined) this.#producers.delete(producerId);
@@ -233,7 +233,7 @@ export class ProducerState {
   }
 }
 
-/** Batches of an earlier epoch say nothing of the next sequence. */
+/** Begins a new epoch without batches, because those of an earlier epoch do not determine its next sequence. */
 function beginEpoch(producer: Producer, epoch: number): void {
   if (producer.epoch === epoch) return;
   producer.epoch = epoch;

@@ -1,6 +1,6 @@
 /**
- * The producers of a log: duplicates and gaps are found by the last batches of each producer id, and a snapshot file at
- * the base of every segment saves reading the log again. Runs on the shard that owns the log.
+ * The producers of a log. The last batches of each producer id reveal duplicates and gaps, and a snapshot file at the base of every
+ * segment saves reading the log again. Runs on the shard that owns the log.
  * Source: Kafka's ProducerStateManager.
  */
 import { type Offset, toOffset } from "../../base/units.ts";
@@ -34,12 +34,12 @@ export class ProducerStateManager {
     this.snapshots = new ProducerSnapshotFiles(fs, directory);
   }
 
-  /** Whether a batch that was noted is the marker of an aborted transaction. */
+  /** Whether `update()` has seen the marker of an aborted transaction. */
   get hasSeenAbort(): boolean {
     return this.#hasSeenAbort;
   }
 
-  /** Checks a batch that a producer sent. @returns what to answer when it is refused or a duplicate, null to append it */
+  /** Checks a batch that a producer sent. @returns the result when it is refused or a duplicate, null to append it */
   check(view: DataView, at: number): AppendResult | null {
     if (batches.producerId(view, at) < 0) return null;
     const check = this.state.check(this.#describe(view, at));
@@ -48,7 +48,7 @@ export class ProducerStateManager {
     return { ...acceptedAppend(check.baseOffset, check.lastOffset, check.timestamp), duplicate: true };
   }
 
-  /** Takes note of a batch that is in the log, with its offsets stamped. */
+  /** Records a batch that is in the log, with its assigned offsets. */
   update(view: DataView, at: number): void {
     if (batches.producerId(view, at) < 0) return;
     if (batches.isControl(view, at)) return this.#updateByMarker(view, at);
@@ -60,15 +60,15 @@ export class ProducerStateManager {
     this.state.update(facts);
   }
 
-  /** Writes a snapshot that says: this is the state of all records below `offset`. @throws when the disk refuses */
+  /** Writes the current state as the snapshot of all records below `offset`. @throws when the disk refuses */
   snapshot(offset: Offset): void {
     if (offset > 0 && !this.snapshots.has(offset)) this.snapshots.write(offset, this.state.encodeSnapshot());
   }
 
   /**
-   * Loads the newest snapshot that is whole; damaged ones are removed.
-   * @param firstOffset from which on all batches are there
-   * @returns the offset below which the state is known, `firstOffset` where there is no snapshot
+   * Loads the newest sound snapshot and removes damaged ones.
+   * @param firstOffset all batches from it on exist
+   * @returns the offset up to which the state is known, `firstOffset` where there is no snapshot
    */
   loadNewest(firstOffset: Offset): Offset {
     for (let newest = this.snapshots.latest; newest >= 0; newest = this.snapshots.latest) {
@@ -80,7 +80,10 @@ export class ProducerStateManager {
     return firstOffset;
   }
 
-  /** Markers, which a directory of Kafka's may hold, have a producer id but no sequence; an empty control batch is what compaction left of one. */
+  /**
+   * Records a transaction marker, which a directory of Kafka may hold. It has a producer id but no sequence; compaction leaves an
+   * empty control batch of it.
+   */
   #updateByMarker(view: DataView, at: number): void {
     const marker = readEndMarker(view, at);
     if (marker === null) return;

@@ -1,4 +1,4 @@
-/** What a log knows of its producers after it was opened again: a retry is told from a new batch wherever the log starts. */
+/** Tests of a log's producers after a reopening: a retry is distinguished from a new batch for every log start. */
 import { strict as assert } from "node:assert";
 import { append, openLog, recordsOf, testConfig, TestDirectory } from "../../../tests/log_fixture.ts";
 import { type Offset, toOffset } from "../../base/units.ts";
@@ -22,7 +22,7 @@ function checkProducer(log: Log, context: string): void {
 }
 
 for (const clean of [true, false]) {
-  Deno.test(`Log.open() knows the last batch of a producer wherever the log starts (${clean ? "clean" : "crash"})`, () => {
+  Deno.test(`Log.open() knows the last batch of a producer for every log start (${clean ? "clean" : "crash"})`, () => {
     for (let start = 0; start <= BATCHES * RECORDS; start++) {
       using directory = new TestDirectory();
       const logStartOffset = toOffset(start);
@@ -38,7 +38,7 @@ for (const clean of [true, false]) {
   });
 }
 
-Deno.test("Log.open() knows a producer whose segments below the log start are gone, as far as its last segment", () => {
+Deno.test("Log.open() knows the producer's batches of the last segment when the segments below the log start are gone", () => {
   for (const cleans of [[true, true], [false, false], [true, false], [false, true]]) {
     using directory = new TestDirectory();
     let logStartOffset: Offset = toOffset(0);
@@ -55,7 +55,7 @@ Deno.test("Log.open() knows a producer whose segments below the log start are go
   }
 });
 
-Deno.test("Log.open() rebuilds the producers from the newest snapshot that is left, also when the log starts inside a batch", () => {
+Deno.test("Log.open() rebuilds the producers from the newest remaining snapshot, also when the log starts inside a batch", () => {
   using directory = new TestDirectory();
   {
     using log = openLog(directory.partition, { config });

@@ -36,12 +36,12 @@ function stateAfter(count: number): ProducerState {
   return state;
 }
 
-Deno.test("ProducerState.check() lets a producer that is not known begin at any sequence", () => {
+Deno.test("ProducerState.check() lets an unknown producer begin at any sequence", () => {
   const state = new ProducerState();
   for (const sequence of [0, 5, INT32_MAX]) assert.equal(outcome(state.check(batch(sequence))), "append");
 });
 
-Deno.test("ProducerState.check() takes the next sequence and refuses gaps and what went by", () => {
+Deno.test("ProducerState.check() accepts the next sequence and refuses gaps and old sequences", () => {
   const state = stateAfter(10);
   assert.equal(outcome(state.check(batch(10, 3))), "append");
   for (const sequence of [11, 12, 100, INT32_MAX]) {
@@ -49,7 +49,7 @@ Deno.test("ProducerState.check() takes the next sequence and refuses gaps and wh
   }
 });
 
-Deno.test("ProducerState.check() knows the last five batches for duplicates, and no sixth", () => {
+Deno.test("ProducerState.check() recognizes duplicates of the last five batches, not of the sixth", () => {
   const state = stateAfter(8);
   for (let sequence = 0; sequence < 8; sequence++) {
     const check = state.check(batch(sequence));
@@ -62,7 +62,7 @@ Deno.test("ProducerState.check() knows the last five batches for duplicates, and
   }
 });
 
-Deno.test("ProducerState.check() takes a batch for a duplicate only with exactly the same sequences", () => {
+Deno.test("ProducerState.check() treats a batch as a duplicate only with exactly the same sequences", () => {
   const state = new ProducerState();
   state.update(batch(0, 10));
   assert.equal(outcome(state.check(batch(0, 10))), "duplicate");
@@ -112,7 +112,7 @@ Deno.test("lastSequenceOf() and ProducerState.check() wrap sequences from INT32_
   assert.equal(outcome(loaded.check(batch(2))), "append");
 });
 
-Deno.test("ProducerState.expire() forgets producers after exactly the time, counted from the last batch's timestamp", () => {
+Deno.test("ProducerState.expire() drops producers after exactly that time, counted from the last batch's timestamp", () => {
   const state = stateAfter(3);
   state.update(batch(0, 1, { producerId: 8, timestamp: 5000 }));
   state.expire(1001 + 999, 1000);
@@ -144,7 +144,7 @@ Deno.test("ProducerState.endTransaction() with a new epoch expects sequence 0 (K
   assert.equal(outcome(state.check(batch(0, 1, { producerEpoch: 1 }))), "append");
 });
 
-Deno.test("ProducerState.truncateTo() forgets batches at and above the offset, and producers without any", () => {
+Deno.test("ProducerState.truncateTo() drops batches at and above the offset, and producers without any", () => {
   const state = stateAfter(6);
   state.update(batch(0, 1, { producerId: 8, baseOffset: toOffset(45) }));
   state.truncateTo(toOffset(40));
@@ -155,7 +155,7 @@ Deno.test("ProducerState.truncateTo() forgets batches at and above the offset, a
   assert.equal(state.size, 0);
 });
 
-Deno.test("ProducerState forgets the producer that was idle for longest when there are too many", () => {
+Deno.test("ProducerState drops the producer that was idle longest when there are too many", () => {
   const state = new ProducerState(4);
   for (const producerId of [1, 2, 3, 4]) state.update(batch(0, 1, { producerId }));
   state.update(batch(1, 1, { producerId: 1 }));
@@ -178,7 +178,7 @@ Deno.test("ProducerState.loadSnapshot() and encodeSnapshot() reproduce Kafka's f
   }
 });
 
-Deno.test("ProducerState.update() and endTransaction() over Kafka's log lead to the snapshot that Kafka wrote", () => {
+Deno.test("ProducerState.update() and endTransaction() over Kafka's log produce the snapshot that Kafka wrote", () => {
   const directory = `${golden}storage/transactions/`;
   const state = new ProducerState();
   for (const { bytes } of batchesIn(Deno.readFileSync(`${directory}00000000000000000000.log`))) {

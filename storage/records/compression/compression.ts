@@ -1,12 +1,12 @@
 /**
- * The codecs of record batches, by the number in their attributes (record_batch.ts `codecNames`). Pure; any isolate that
- * may block for the time it takes (a shard, an I/O worker, never the main isolate).
+ * The codecs of record batches, by the number in their attributes (record_batch.ts `codecNames`). Pure; any isolate that may block
+ * that long (a shard, an I/O worker, never the main isolate).
  *
- * Must always hold: no input makes these throw, or allocate more than the caller's limit (beside what the codec itself
- * needs: a zstd window is 128 MiB at most, the library's own limit and that of Kafka's).
+ * Must always hold: no input makes these functions throw or allocate more than the caller's limit. The memory of the codec itself
+ * comes on top: a zstd window is at most 128 MiB, the limit of this library and of Kafka's.
  *
- * Most batches pass a broker as they are, so the libraries are run at their first use (`import defer`): measured at 25 ms of a
- * shard's start and 5 MB.
+ * A broker stores most batches as they are, so the libraries are loaded at their first use (`import defer`). This saves 25 ms of a
+ * shard's start and 5 MB (measured).
  */
 import defer * as zlib from "node:zlib";
 import { assert } from "../../base/assert.ts";
@@ -23,7 +23,7 @@ const LZ4 = 3;
 const ZSTD = 4;
 
 /**
- * Most bytes of content that one compressed byte can stand for, by codec. No compressor can do better:
+ * Most bytes of content that one compressed byte can encode, by codec. No compressor can do better:
  *
  *   gzip    two bits repeat 258 bytes (zlib_tech.html: 1032:1)
  *   snappy  a copy of 64 bytes takes three (format_description.txt: 64/3)
@@ -32,7 +32,7 @@ const ZSTD = 4;
  */
 const EXPANSION_MAX: readonly number[] = [1, 1032, 22, 255, 32_768];
 
-/** Most bytes that some bytes can decompress to. @param codec one that exists @param bytes of compressed records */
+/** Most bytes that compressed records can decompress to. @param codec 0 to 4 @param bytes of compressed records */
 export function contentBytesMax(codec: number, bytes: number): number {
   return bytes * (EXPANSION_MAX[codec] ?? 1);
 }
@@ -52,12 +52,12 @@ function inflate(
 }
 
 /**
- * Decompresses the records of a batch. A cut zstd stream yields what came before the cut: the caller must find as many
- * records as the batch's header counts.
+ * Decompresses the records of a batch. A cut zstd stream yields the content before the cut, so the caller must compare the number
+ * of records with the batch's header.
  * @param codec number in the batch's attributes
  * @param bytes the compressed records; they may lie in shared memory
  * @param limits most bytes the content may have
- * @returns the content (for codec 0 the bytes themselves), or why there is none
+ * @returns the content (for codec 0 the bytes themselves), or why it cannot be decompressed
  */
 export function decompress(
   codec: number,

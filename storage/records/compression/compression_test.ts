@@ -24,7 +24,7 @@ function text(bytes: number): Uint8Array {
   return encoded.subarray(0, bytes);
 }
 
-/** Contents that take every path of the codecs: empty, short, runs, noise (stored blocks), sizes around block limits. */
+/** Contents for every path of the codecs: empty, short, runs, noise (stored blocks), sizes around block limits. */
 const contents: [string, Uint8Array][] = [
   ["empty", new Uint8Array(0)],
   ["one byte", new Uint8Array([7])],
@@ -44,7 +44,7 @@ function shared(bytes: Uint8Array): Uint8Array {
   return copy;
 }
 
-Deno.test("decompress() gives back what compress() took, for every codec and content, from shared memory", () => {
+Deno.test("decompress() restores the content that compress() got, for every codec and content, from shared memory", () => {
   for (const codec of codecs) {
     for (const [name, content] of contents) {
       const found = decompress(codec, shared(compress(codec, content)), limits);
@@ -66,11 +66,11 @@ Deno.test("decompress() allows exactly outputBytesMax bytes", () => {
   }
 });
 
-Deno.test("decompress() refuses numbers that no codec has", () => {
+Deno.test("decompress() refuses unknown codec numbers", () => {
   for (const codec of [5, 6, 7]) assert.equal(decompress(codec, text(10), limits), "unsupported-codec");
 });
 
-Deno.test("decompress() refuses every truncation, or yields a prefix that is shorter", () => {
+Deno.test("decompress() refuses every truncation or yields a shorter prefix", () => {
   const content = text(3000);
   for (const codec of codecs.slice(1)) {
     const packed = compress(codec, content);
@@ -83,7 +83,7 @@ Deno.test("decompress() refuses every truncation, or yields a prefix that is sho
   }
 });
 
-Deno.test("decompress() never throws at flipped bits", () => {
+Deno.test("decompress() never throws on flipped bits", () => {
   const content = new Uint8Array([...text(600), ...noise(100), ...new Uint8Array(600)]);
   for (const codec of codecs.slice(1)) {
     const packed = compress(codec, content);
@@ -105,7 +105,7 @@ Deno.test("decompress() refuses noise", () => {
   }
 });
 
-Deno.test("decompress() refuses bombs of every codec without making them", () => {
+Deno.test("decompress() refuses bombs of every codec without producing their content", () => {
   const zeros = new Uint8Array(64 << 20);
   const bombs: [number, Uint8Array][] = [
     [GZIP, gzipSync(zeros)],
@@ -146,12 +146,12 @@ Deno.test("decompress() refuses xerial chunks that reach beyond the end", () => 
   }
 });
 
-Deno.test("decompress() reads several gzip members in a row, as RFC 1952 has them", () => {
+Deno.test("decompress() reads several gzip members in a row (RFC 1952)", () => {
   const packed = new Uint8Array([...gzipSync(text(10)), ...gzipSync(text(20))]);
   assert.equal((decompress(GZIP, packed, limits) as Uint8Array).length, 30);
 });
 
-Deno.test("contentBytesMax() is more than any codec achieves, and not much more than what the best one does", () => {
+Deno.test("contentBytesMax() is at least what each codec achieves, and not much more than its best ratio", () => {
   const bytes = 16 * 1024 * 1024;
   const best: Record<number, (content: Uint8Array) => Uint8Array> = {
     [GZIP]: (content) => gzipSync(content, { level: 9 }),

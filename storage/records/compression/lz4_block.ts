@@ -4,13 +4,13 @@
  *   sequence = token (4 bits literal length, 4 bits match length - 4) · length bytes while 255 · literals
  *              · uint16 LE distance · length bytes while 255;   the last sequence ends after its literals
  *
- * Written here because the packages either need the exact output size, which frames do not carry, or have no limit on
- * what they allocate. No byte outside the given ranges is read or written, whatever the input.
+ * This is our own code because the packages either need the exact output size, which frames do not carry, or allocate without a
+ * limit. No input makes it read or write a byte outside the given ranges.
  * Source: lz4_Block_format.md of the LZ4 project.
  */
 
 const MATCH_BYTES_MIN = 4;
-/** Shorter copies are quicker byte by byte than by a library call. */
+/** Copies shorter than this are faster byte by byte than by a library call. */
 const BULK_BYTES_MIN = 32;
 
 /** The input cannot be a block. */
@@ -18,14 +18,14 @@ export const LZ4_CORRUPT = -1;
 /** The output range is full. */
 export const LZ4_OUTPUT_FULL = -2;
 
-/** Where a block is. */
+/** The range of a block. */
 export interface Lz4Input {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
 }
 
-/** Where its content goes; a match reaches back to `windowStart` at most. */
+/** The range for its content; a match reaches back at most to `windowStart`. */
 export interface Lz4Output {
   readonly bytes: Uint8Array;
   readonly windowStart: number;
@@ -47,8 +47,8 @@ function copyMatch(bytes: Uint8Array, at: number, distance: number, length: numb
 
 /**
  * Decodes one block.
- * @param input its range @param output where the content goes
- * @returns index after the content in the output, or LZ4_CORRUPT, or LZ4_OUTPUT_FULL
+ * @param input range of the block @param output range for the content
+ * @returns index after the content in the output, LZ4_CORRUPT, or LZ4_OUTPUT_FULL
  */
 export function decodeLz4Block(input: Lz4Input, output: Lz4Output): number {
   const { bytes: source, end: sourceEnd } = input;
@@ -84,6 +84,6 @@ export function decodeLz4Block(input: Lz4Input, output: Lz4Output): number {
     copyMatch(target, to, distance, match);
     to += match;
   }
-  // A block ends with literals; one that ends with a match, or holds nothing, was cut.
+  // A block ends with literals; one that ends with a match or is empty was cut off.
   return LZ4_CORRUPT;
 }

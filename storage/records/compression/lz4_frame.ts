@@ -6,9 +6,9 @@
  *   FLG = version 01 · independent blocks · block checksums · content size · content checksum · 0 · dictionary
  *   BD  = bits 4-6: largest block, 4 = 64 KiB to 7 = 4 MiB;  HC = bits 8-15 of xxh32 over FLG to the content size
  *
- * Written is what Kafka writes: independent 64 KiB blocks, no checksums but the header's. Read is what Kafka reads:
- * linked blocks and dictionaries are refused, for its consumers could not read them; so is anything that fails a checksum.
- * Bytes after the frame are ignored, as Kafka does.
+ * Writes frames as Kafka does: independent 64 KiB blocks, and no checksum except the header's. Reads the frames that Kafka reads:
+ * linked blocks and dictionaries are refused because Kafka's consumers cannot read them, and so is a wrong checksum. Bytes after
+ * the frame are ignored, as in Kafka.
  * Source: lz4_Frame_format.md; Kafka's Lz4BlockInputStream and Lz4BlockOutputStream.
  */
 import defer * as lz4 from "npm:lz4-wasm@0.9.2/lz4_wasm.js";
@@ -32,10 +32,10 @@ const WRITTEN_FLG = VERSION_1 | INDEPENDENT_BLOCKS_BIT;
 const WRITTEN_BD = 0x40;
 const WRITTEN_BLOCK_BYTES = 65536;
 const WRITTEN_HEADER_BYTES = 7;
-/** The package puts the content's size in front of a block. */
+/** The package prefixes a block with the content's size. */
 const SIZE_PREFIX_BYTES = 4;
 const HEADER_BYTES_MIN = 7;
-/** First guess at the content's size, as a multiple of the compressed one. */
+/** First guess of the content's size, as a multiple of the compressed size. */
 const GUESSED_RATIO = 4;
 
 interface FrameHeader {
@@ -66,7 +66,7 @@ function readHeader(bytes: Uint8Array, view: DataView): FrameHeader | null {
   };
 }
 
-/** The content as far as it is decoded; grows by doubling, up to the limit. */
+/** The decoded content; grows by doubling, up to the limit. */
 class Content {
   readonly #bytesMax: number;
   bytes: Uint8Array;
@@ -77,7 +77,7 @@ class Content {
     this.bytes = new Uint8Array(Math.min(bytesGuess, bytesMax));
   }
 
-  /** Makes room for a block. @returns index that the block must not pass */
+  /** Makes room for a block. @returns index at which the block's room ends */
   reserve(blockBytes: number): number {
     const end = Math.min(this.length + blockBytes, this.#bytesMax);
     if (end > this.bytes.length) {

@@ -5,7 +5,7 @@ import { xxh32 } from "./xxh32.ts";
 const LIMIT = 1 << 20;
 const content = new TextEncoder().encode("barnabas barnabas barnabas barnabas!");
 
-/** A frame of one stored block, with the flags and the block size asked for; checksums are right. */
+/** A frame of one stored block with the given flags and block size, and correct checksums. */
 function frame(flg: number, options: { bd?: number; blockBytes?: number } = {}): Uint8Array {
   const size = (flg & 0x08) !== 0 ? [content.length, 0, 0, 0, 0, 0, 0, 0] : [];
   const descriptor = new Uint8Array([flg, options.bd ?? 0x40, ...size]);
@@ -59,7 +59,7 @@ Deno.test("decodeLz4Frame() refuses a wrong header checksum and ignores bytes af
   assert.deepEqual(new Uint8Array(decodeLz4Frame(new Uint8Array([...bytes, 1, 2, 3]), LIMIT) as Uint8Array), content);
 });
 
-Deno.test("decodeLz4Frame() refuses blocks larger than the frame allows or than what is left", () => {
+Deno.test("decodeLz4Frame() refuses blocks larger than the frame allows or than the remaining bytes", () => {
   for (const blockBytes of [content.length + 5, 65537, 0x7fffff]) {
     assert.equal(decodeLz4Frame(frame(0x60, { blockBytes }), LIMIT), "corrupt-data", `${blockBytes}`);
   }

@@ -2,6 +2,6 @@
 
 /**
  * "corrupt-data": not a sound stream of the codec. "too-large": more bytes than the caller allows (a decompression bomb,
- * or a batch beyond our limit). "unsupported-codec": a number that no codec has.
+ * or a batch beyond our limit). "unsupported-codec": an unknown codec number.
  */
 export type DecompressionRefusal = "corrupt-data" | "too-large" | "unsupported-codec";

@@ -4,8 +4,8 @@
  *   xerial = 82 53 4e 41 50 50 59 00 · int32 version · int32 compatible version · chunks
  *   chunk  = int32 length · snappy block;   block = varint content size · literals and copies
  *
- * Java and the broker write xerial, librdkafka and franz-go write bare blocks; everyone reads both, told apart by the
- * first eight bytes. Written is xerial with chunks of 32 KiB of content, as the broker does.
+ * Java clients and Kafka's broker write xerial; librdkafka and franz-go write bare blocks. All of them read both forms and
+ * distinguish them by the first eight bytes. This file writes xerial with chunks of 32 KiB of content, as Kafka's broker does.
  * Source: snappy-java's SnappyOutputStream; snappy's format_description.txt.
  */
 import defer * as snappy from "npm:snappy@7.4.3";
@@ -15,13 +15,13 @@ const XERIAL_MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00] as const;
 const XERIAL_HEADER_BYTES = 16;
 const XERIAL_VERSION = 1;
 const CHUNK_BYTES = 32768;
-/** A copy element of 3 bytes yields 64 at most: a block that claims more than this many times its size lies. */
+/** Most bytes of content for one byte of a block: a copy element of 3 bytes yields at most 64. A larger claim is false. */
 const RATIO_MAX = 22;
 const SIZE_VARINT_BYTES_MAX = 5;
 
 type NativeBytes = Parameters<typeof snappy.compressSync>[0];
 
-/** Content size that a block claims, -1 when it has none. */
+/** Content size that a block claims, -1 when it claims none. */
 function claimedBytes(block: Uint8Array): number {
   let value = 0;
   for (let index = 0; index < SIZE_VARINT_BYTES_MAX && index < block.length; index++) {
@@ -31,7 +31,7 @@ function claimedBytes(block: Uint8Array): number {
   return -1;
 }
 
-/** Checks a block's claim before anything is allocated for it. @returns content size or a refusal */
+/** Checks a block's claimed size before anything is allocated for it. @returns content size or a refusal */
 function boundedClaim(block: Uint8Array, outputBytesMax: number): number | DecompressionRefusal {
   const claimed = claimedBytes(block);
   if (claimed < 0 || claimed > block.length * RATIO_MAX) return "corrupt-data";
@@ -44,7 +44,7 @@ function decodeBlock(block: Uint8Array, outputBytesMax: number): Uint8Array | De
   try {
     return snappy.uncompressSync(block as unknown as NativeBytes) as Uint8Array;
   } catch {
-    // The package has one error for every damage; there is nothing else in it that can fail.
+    // The package throws one error for all damage, and nothing else in it can fail.
     return "corrupt-data";
   }
 }

@@ -1,7 +1,7 @@
 /**
  * xxHash32, the checksum inside LZ4 frames. Pure; any isolate.
  *
- * Four lanes take 16 bytes a round, the tail goes in by words and bytes, an avalanche ends it; all arithmetic is modulo
+ * Four lanes hash 16 bytes a round, the rest follows by words and bytes, and an avalanche step ends it. All arithmetic is modulo
  * 2^32. Source: the xxHash specification, section XXH32.
  */
 

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { xxh32 } from "./xxh32.ts";
 
-Deno.test("xxh32() gives the values of the reference implementation with seed 0", () => {
+Deno.test("xxh32() returns the values of the reference implementation with seed 0", () => {
   const hash = (text: string) => xxh32(new TextEncoder().encode(text), 0, text.length);
   assert.equal(hash(""), 0x02cc5d05);
   assert.equal(hash("a"), 0x550d7456);
@@ -9,11 +9,11 @@ Deno.test("xxh32() gives the values of the reference implementation with seed 0"
   assert.equal(hash("Nobody inspects the spammish repetition"), 0xe2293b2f);
 });
 
-Deno.test("xxh32() gives the header checksum of the frames that Kafka writes", () => {
+Deno.test("xxh32() returns the header checksum of the frames that Kafka writes", () => {
   assert.equal((xxh32(new Uint8Array([0x60, 0x40]), 0, 2) >>> 8) & 0xff, 0x82);
 });
 
-Deno.test("xxh32() covers the range alone", () => {
+Deno.test("xxh32() covers only the range", () => {
   const text = "Nobody inspects the spammish repetition";
   const bytes = new TextEncoder().encode(`xyz${text}uvw`);
   assert.equal(xxh32(bytes, 3, 3 + text.length), 0xe2293b2f);
