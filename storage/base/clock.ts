@@ -16,7 +16,7 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
 };
 
-/** A clock that moves only when told. */
+/** A clock that moves only by `advance()`. */
 export class ManualClock implements Clock {
   #wallMs: number;
   #monotonicMs = 0;

@@ -10,7 +10,7 @@ import type { Unflushed } from "../log/unflushed.ts";
 
 /**
  * Creates the directory and `partition.metadata` where they are missing.
- * @param unflushed is told of everything that was written
+ * @param unflushed gets everything that was written
  * @throws LogDamagedError when the directory belongs to another topic @throws when the disk refuses
  */
 export function ensurePartitionMetadata(options: LogOptions, unflushed: Unflushed): void {

@@ -95,7 +95,9 @@ class LogLoader {
     let logEndOffset = this.#findEnd(epochs);
     refuseMissing(logEndOffset, this.#options);
     if (this.segments.length > 0 && logEndOffset < this.#options.logStartOffset) {
-      this.#report(`All segments go: they end at ${logEndOffset}, below the log start ${this.#options.logStartOffset}`);
+      this.#report(
+        `All segments are removed: they end at ${logEndOffset}, below the log start ${this.#options.logStartOffset}`,
+      );
       this.#removeSegments(0);
     }
     if (this.segments.length === 0) {
@@ -297,7 +299,7 @@ class LogLoader {
       for (const offset of wanted) producers.snapshot(offset);
       return producers;
     }
-    // Unlike Kafka, not from the log start on: the batch that straddles it, and earlier batches that still exist, may be retried.
+    // Unlike Kafka, not from the log start on: the batch that contains it, and earlier batches that still exist, may be retried.
     const firstOffset = this.segments.at(this.segments.floorIndex(range.logStartOffset)).baseOffset;
     snapshots.removeOutside({ firstOffset, logEndOffset: range.logEndOffset });
     const from = producers.loadNewest(firstOffset);

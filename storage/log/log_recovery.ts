@@ -72,7 +72,7 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Offset {
   }
   if (gaps.length > 0 && !config.compact) {
     parts.report(
-      `No records are there of offsets ${gaps[0]}${gaps.length > 1 ? `, and of ${gaps.length - 1} more gaps` : ""}`,
+      `There are no records at offsets ${gaps[0]}${gaps.length > 1 ? `, and in ${gaps.length - 1} more gaps` : ""}`,
     );
   }
   return end;

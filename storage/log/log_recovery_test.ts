@@ -99,7 +99,7 @@ Deno.test("Log.open() keeps every segment after a gap, for every policy, recover
         assert.deepEqual(readAll(log, { hasGaps: true }), killed.batches.filter(isLeft), about);
         assert.equal(log.logEndOffset, 120, about);
         assert.equal(killed.names(".log").length, 6, about);
-        const told = killed.reports.filter((report) => report.includes("No records are there of offsets"));
+        const told = killed.reports.filter((report) => report.includes("There are no records at offsets"));
         assert.equal(told.length, policy === "delete" && recoveryPoint < 120 && !cleanShutdown ? 1 : 0, about);
         assert.equal(append(log, [{ key: "k", value: "new" }]).baseOffset, 120, about);
         assert.equal(log.close({ clean: true }), true);

@@ -53,7 +53,7 @@ export class HeaderWindow {
     return this.#memory.view;
   }
 
-  /** The memory behind `view`. */
+  /** The memory of `view`. */
   get memory(): NativeMemory {
     return this.#memory;
   }

@@ -39,7 +39,7 @@ export class SegmentIndexes implements Disposable {
     this.times = new TimeIndex({ ...shared, path: timeIndexPath });
   }
 
-  /** Whether the entries of both can be looked at. */
+  /** Whether the entries of both can be read. */
   get isOpen(): boolean {
     return this.offsets.isOpen && this.times.isOpen;
   }

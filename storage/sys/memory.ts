@@ -62,7 +62,7 @@ export function wholePages(address: number, length: number, pageBytes: number): 
 /**
  * Returns the whole pages inside a range to the kernel; they read as zero afterwards.
  * @param memory the memory
- * @param range start and length in bytes; nobody may be using them
+ * @param range start and length in bytes; nothing may be using them
  */
 export function discardPages(memory: NativeMemory, range: { start: number; length: number }): void {
   const pages = wholePages(memory.address + range.start, range.length, PAGE_BYTES);

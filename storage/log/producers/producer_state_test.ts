@@ -223,7 +223,7 @@ Deno.test("ProducerState.loadSnapshot() refuses truncations, additions and flipp
   assert.deepEqual(state.encodeSnapshot(), before);
 });
 
-Deno.test("ProducerState.loadSnapshot() refuses impossible counts and entries, with a right CRC", () => {
+Deno.test("ProducerState.loadSnapshot() refuses impossible counts and entries with a correct CRC", () => {
   const bytes = Deno.readFileSync(`${golden}kafka_partition/00000000000000000120.snapshot`);
   const changed = (change: (view: DataView) => void) => {
     const copy = bytes.slice();
