@@ -51,3 +51,4 @@ export { IO_BYTES_MAX, lastErrorText, SystemError } from "./sys/libc.ts";
 export { allocateShared, discardPages, type NativeMemory, nativeMemory } from "./sys/memory.ts";
 export { askForShortSlices } from "./sys/scheduling.ts";
 export * from "./sys/sockets.ts";
+export { volumeSpace } from "./sys/volume.ts";

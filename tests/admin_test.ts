@@ -10,6 +10,7 @@ import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/message
 import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
 import { deleteRecordsRequest, deleteRecordsResponse } from "../net/protocol/messages/21_delete_records.ts";
 import { describeConfigsRequest, describeConfigsResponse } from "../net/protocol/messages/32_describe_configs.ts";
+import { describeLogDirsRequest, describeLogDirsResponse } from "../net/protocol/messages/35_describe_log_dirs.ts";
 import { createPartitionsRequest, createPartitionsResponse } from "../net/protocol/messages/37_create_partitions.ts";
 import {
   incrementalAlterConfigsRequest,
@@ -207,6 +208,58 @@ Deno.test("segments below the log start leave the disk, and a topic that is only
       assert.deepEqual(await append(one, "t", 1), [errorCode.NONE, 20]);
       assert.equal(await alter(one, [TOPIC, "t"], { "cleanup.policy": "compact" }), errorCode.NONE);
       assert.deepEqual(await deleteRecords(two, "t", [[1, -1]]), [[errorCode.POLICY_VIOLATION, -1]]);
+    });
+  }));
+
+/** Bytes of the segment files of a partition. */
+function logFilesBytes(dataDir: string, partition: string): number {
+  const logs = [...Deno.readDirSync(`${dataDir}/${partition}`)].filter(({ name }) => name.endsWith(".log"));
+  return logs.reduce((sum, { name }) => sum + Deno.statSync(`${dataDir}/${partition}/${name}`).size, 0);
+}
+
+/** The log directory: its error code, its path, and the size of every log in it. */
+async function describeLogDirs(client: KafkaClient) {
+  const of = { apiVersion: 5, value: { topics: null } };
+  const { results } = await client.call(describeLogDirsRequest, describeLogDirsResponse, of);
+  assert.equal(results.length, 1);
+  const { errorCode: code, logDir, topics, totalBytes, usableBytes } = results[0]!;
+  assert.ok(totalBytes > usableBytes && usableBytes > 0, `${usableBytes} of ${totalBytes} bytes`);
+  const sizes = topics.flatMap(({ name, partitions }) =>
+    partitions.map(({ partitionIndex, partitionSize }) => [`${name}-${partitionIndex}`, partitionSize] as const)
+  );
+  return { code, logDir, sizes: Object.fromEntries(sizes) };
+}
+
+Deno.test("sizes of logs are those of their files, on every shard and after a restart; one that is damaged is told of", () =>
+  withDirectory(async (dataDir) => {
+    const partitions = ["t-0", "t-1", "t-2", "u-0"];
+    const sizes = () =>
+      Object.fromEntries(partitions.map((partition) => [partition, logFilesBytes(dataDir, partition)]));
+    const logDir = await Deno.realPath(dataDir);
+    {
+      await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+      await withClients(broker, async (one, two) => {
+        await create(one, "t", 3, { "internal.segment.bytes": "3000" });
+        await create(one, "u");
+        for (const partition of [0, 1, 1, 1, 1]) await append(one, "t", partition, ["x".repeat(1000)]);
+        const expected = { code: errorCode.NONE, logDir, sizes: sizes() };
+        assert.ok(expected.sizes["t-1"]! > 4000 && expected.sizes["t-2"] === 0);
+        for (const client of [one, two]) assert.deepEqual(await describeLogDirs(client), expected);
+      });
+    }
+    {
+      await using broker = await startBroker({ port: 0, shards: 1, dataDir });
+      using client = await KafkaClient.connect(broker);
+      assert.deepEqual(await describeLogDirs(client), { code: errorCode.NONE, logDir, sizes: sizes() });
+    }
+    // Records are gone that had been flushed.
+    Deno.truncateSync(`${dataDir}/t-0/${"0".repeat(20)}.log`, 500);
+    Deno.removeSync(`${dataDir}/.kafka_cleanshutdown`);
+    await using broker = await startBroker({ port: 0, shards: 2, dataDir });
+    await withClients(broker, async (one, two) => {
+      const { "t-0": _, ...online } = sizes();
+      const expected = { code: errorCode.KAFKA_STORAGE_ERROR, logDir, sizes: online };
+      for (const client of [one, two]) assert.deepEqual(await describeLogDirs(client), expected);
     });
   }));
 

@@ -207,7 +207,7 @@ class ShardHost {
   }
 
   #services(parts: { purgatory: Purgatory; watermarks: WatermarkTable; arena: Arena }): ShardServices {
-    const { shard, state, config, clusterId } = this.#start;
+    const { shard, state, config, clusterId, logDirectory } = this.#start;
     const { purgatory, watermarks, arena } = parts;
     return {
       shard,
@@ -223,6 +223,7 @@ class ShardHost {
       topicWaits: new TopicWaits({ control: this.#control, purgatory, clock: systemClock }),
       groups: this.#coordinators,
       clock: systemClock,
+      logDirectory,
       random: Math.random,
       nodeId: config.nodeId,
       cluster: clusterOfOne(clusterId, config),

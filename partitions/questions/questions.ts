@@ -5,6 +5,7 @@
 import { deleteRecords } from "./delete_records.ts";
 import { epochEnd } from "./epoch_end.ts";
 import { listOffsets } from "./list_offsets.ts";
+import { logSize } from "./log_size.ts";
 import type { AnyQuestion } from "./question.ts";
 
 /** The list. */
@@ -12,4 +13,5 @@ export const questions: readonly AnyQuestion[] = [
   deleteRecords,
   epochEnd,
   listOffsets,
+  logSize,
 ];

@@ -123,6 +123,7 @@ export const symbols = {
     ],
     result: "i32",
   },
+  statvfs: { parameters: [/* const char *path */ "buffer", /* struct statvfs *buf */ "buffer"], result: "i32" },
   sysconf: { parameters: [/* int name */ "i32"], result: "i32" },
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;

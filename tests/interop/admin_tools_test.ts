@@ -1,7 +1,7 @@
 /**
  * Apache Kafka's command-line tools for topics, run against the broker: kafka-topics, kafka-configs,
- * kafka-delete-records, kafka-get-offsets, kafka-broker-api-versions, kafka-producer-perf-test. (Client libraries' admin calls:
- * clients_test.ts.)
+ * kafka-delete-records, kafka-get-offsets, kafka-log-dirs, kafka-broker-api-versions, kafka-producer-perf-test. (Client libraries'
+ * admin calls: clients_test.ts.)
  */
 import assert from "node:assert/strict";
 import { kafkaTool } from "../../bench/peer/apache_kafka.ts";
@@ -21,6 +21,7 @@ interopTest({
       ["kafka-producer-perf-test writes, kafka-get-offsets counts", produceAndCount],
       ["kafka-delete-records moves the log start", deleteRecords],
       ["kafka-topics adds partitions", addPartitions],
+      ["kafka-log-dirs tells the bytes of the log files, and takes topics that are named", describeLogDirs],
       ["kafka-configs alters a topic", alterTopic],
       ["kafka-configs alters a group", alterGroup],
       ["kafka-configs is refused a broker's static setting", alterBroker],
@@ -140,6 +141,49 @@ async function addPartitions(broker: TestBroker): Promise<void> {
   assert.match((await topicCommand(broker, "--describe", "--topic", TOPIC)).stdout, /PartitionCount: 7/);
   const fewer = await topicCommand(broker, "--alter", "--topic", TOPIC, "--partitions", "5");
   assert.match(fewer.stdout + fewer.stderr, /InvalidPartitions|would not be an increase/);
+}
+
+/** What kafka-log-dirs prints, below two lines that say what it does. */
+interface ToldLogDirs {
+  readonly version: number;
+  readonly brokers: readonly {
+    readonly broker: number;
+    readonly logDirs: readonly {
+      readonly error: string | null;
+      readonly logDir: string;
+      readonly partitions: readonly { partition: string; size: number; offsetLag: number; isFuture: boolean }[];
+    }[];
+  }[];
+}
+
+async function logDirsCommand(broker: TestBroker, ...args: string[]): Promise<ToldLogDirs> {
+  const all = ["--bootstrap-server", broker.bootstrapServers, "--describe", ...args];
+  const { stdout, stderr } = await kafkaTool("LogDirsCommand", all);
+  const json = stdout.split("\n").find((line) => line.startsWith("{"));
+  assert(json !== undefined, stdout + stderr);
+  return JSON.parse(json);
+}
+
+async function describeLogDirs(broker: TestBroker): Promise<void> {
+  const bytesOf = (partition: number) => {
+    const directory = `${broker.dataDir}/${TOPIC}-${partition}`;
+    const logs = [...Deno.readDirSync(directory)].filter(({ name }) => name.endsWith(".log"));
+    return logs.reduce((sum, { name }) => sum + Deno.statSync(`${directory}/${name}`).size, 0);
+  };
+  const partitions = Array.from({ length: 7 }, (_, partition) => {
+    return { partition: `${TOPIC}-${partition}`, size: bytesOf(partition), offsetLag: 0, isFuture: false };
+  });
+  assert(partitions.some(({ size }) => size > 0));
+  const logDir = await Deno.realPath(broker.dataDir);
+  for (const args of [[], ["--topic-list", TOPIC], ["--topic-list", `absent,${TOPIC}`, "--broker-list", "1"]]) {
+    const told = await logDirsCommand(broker, ...args);
+    const sorted = told.brokers[0]?.logDirs[0]?.partitions.toSorted((a, b) => a.partition < b.partition ? -1 : 1);
+    assert.deepEqual(sorted, partitions, args.join(" "));
+    const rest = { broker: 1, logDirs: [{ error: null, logDir, partitions: told.brokers[0]?.logDirs[0]?.partitions }] };
+    assert.deepEqual(told, { version: 1, brokers: [rest] });
+  }
+  const none = await logDirsCommand(broker, "--topic-list", "absent");
+  assert.deepEqual(none.brokers[0]?.logDirs, [{ error: null, logDir, partitions: [] }]);
 }
 
 /** kafka-configs on one entity. */

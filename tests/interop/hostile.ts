@@ -113,6 +113,7 @@ function adminTemplates(): RequestTemplate[] {
       [33, 0],
       body().int32(1).int8(ofTopic).string("absent").int32(1).string("retention.ms").string("5").int8(1),
     ],
+    ["DescribeLogDirs", [35, 1], body().int32(1).string(topic).int32(1).int32(partition)],
     [
       "CreatePartitions",
       [37, 0],

@@ -127,6 +127,11 @@ function page(what: string, names: string[], rest: Record<string, unknown> = {})
   return { name: `DescribeTopicPartitions: ${what}`, api: [75, 0], request };
 }
 
+function logDirs(what: string, topics: readonly [topic: string, ...partitions: number[]][] | null): AdminCase {
+  const asked = topics?.map(([topic, ...partitions]) => ({ topic, partitions })) ?? null;
+  return { name: `DescribeLogDirs: ${what}`, api: [35, 5], request: { topics: asked } };
+}
+
 const cursor = (topicName: string, partitionIndex: number) => ({ cursor: { topicName, partitionIndex } });
 
 /** Topics: "t" with two partitions of three records, "compacted", "kept" (cleanup.policy empty). */
@@ -215,4 +220,10 @@ export const adminCases: readonly AdminCase[] = [
   page("a cursor at an unknown topic", ["nope", "t"], cursor("nope", 1)),
   page("all, from a cursor on", [], cursor("d", 0)),
   page("all, negative cursor", [], cursor("d", -1)),
+  logDirs("all", null),
+  logDirs("nothing", []),
+  logDirs("no partitions", [["t"]]),
+  logDirs("unknown ones", [["nope", 0], ["a/b", 0], ["", 0], ["t", 9, -1]]),
+  logDirs("one of a topic", [["t", 1]]),
+  logDirs("some twice", [["t", 0, 0], ["compacted", 0], ["t", 1, 0]]),
 ];

@@ -1,0 +1,94 @@
+/**
+ * DescribeLogDirs, API key 35 (KIP-113): how large the logs are, and the volume they lie on. There is one log directory.
+ *
+ * v1 · v2 flexible · v3 error of the whole answer (KIP-784) · v4 bytes of the volume (KIP-827) · v5 cordoned log directories (KIP-1066).
+ *
+ * Partitions that are not here are left out, as in Kafka. So is one that is being handed over between shards in this moment.
+ * Kafka takes the whole directory offline with one log, here the other logs go on: KAFKA_STORAGE_ERROR says that logs that were asked for
+ * are offline, or that the volume cannot be asked. The logs that are online are listed all the same.
+ *
+ * Not done: future logs (AlterReplicaLogDirs), cordoned log directories.
+ */
+import { logSize } from "../../partitions/questions/log_size.ts";
+import { volumeSpace } from "../../storage/mod.ts";
+import { errorCode } from "../protocol/error_codes.ts";
+import {
+  type DescribeLogDirsRequest,
+  describeLogDirsRequest,
+  type DescribeLogDirsResponse,
+  describeLogDirsResponse,
+  type DescribeLogDirsTopic,
+} from "../protocol/messages/35_describe_log_dirs.ts";
+import { api } from "../requests/api.ts";
+import { CLUSTER } from "../requests/authorization.ts";
+import { gather, type GatheredTopic, type NamedTopic } from "../requests/gather.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
+
+/** The row of DescribeLogDirs. */
+export const describeLogDirsApi = api({
+  key: 35,
+  name: "DescribeLogDirs",
+  served: [1, 5],
+  request: describeLogDirsRequest,
+  response: describeLogDirsResponse,
+  needs: {
+    operation: "DESCRIBE",
+    resourceOf: () => CLUSTER,
+    refuse: () => ({ errorCode: errorCode.CLUSTER_AUTHORIZATION_FAILED, results: [] }),
+  },
+  isReadOnly: true,
+  handle: handleDescribeLogDirs,
+});
+
+/** A partition as the request, or the image, names it. */
+type Named = number | { readonly partition: number };
+/** What is known of its log: its part of the response, or why there is none. */
+type Part = DescribeLogDirsTopic["partitions"][number] | number;
+
+/** Handles DescribeLogDirs. */
+export function handleDescribeLogDirs(
+  request: DescribeLogDirsRequest,
+  exchange: Exchange<DescribeLogDirsResponse>,
+  services: ShardServices,
+): void {
+  const named = request.topics?.map(({ topic, partitions }) => ({ name: topic, partitions }));
+  const topics: readonly NamedTopic<Named>[] = named ?? [...services.image.topics()];
+  gather<Named, object, { logFilesBytes: number; offsetLag: number }, Part>(
+    {
+      question: logSize,
+      topics,
+      // The image names each once.
+      repeated: request.topics === null ? "each" : "last",
+      indexOf,
+      ask: () => ({}),
+      part: (named, code, { logFilesBytes, offsetLag }) => {
+        if (code !== errorCode.NONE) return code;
+        return { partitionIndex: indexOf(named), partitionSize: logFilesBytes, offsetLag, isFutureKey: false };
+      },
+      respond: (gathered) => exchange.respond({ results: [describe(services.logDirectory, gathered)] }),
+    },
+    exchange,
+    services,
+  );
+}
+
+function describe(
+  logDir: string,
+  gathered: readonly GatheredTopic<Part>[],
+): DescribeLogDirsResponse["results"][number] {
+  const space = volumeSpace(logDir);
+  const isOffline = gathered.some(({ partitions }) => partitions.includes(errorCode.KAFKA_STORAGE_ERROR));
+  const topics = gathered.map(({ name, partitions }) => {
+    return { name, partitions: partitions.filter((part) => typeof part !== "number") };
+  });
+  return {
+    errorCode: space === null || isOffline ? errorCode.KAFKA_STORAGE_ERROR : errorCode.NONE,
+    logDir,
+    topics: topics.filter(({ partitions }) => partitions.length > 0),
+    ...space,
+  };
+}
+
+function indexOf(named: Named): number {
+  return typeof named === "number" ? named : named.partition;
+}

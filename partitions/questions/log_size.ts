@@ -1,0 +1,23 @@
+/**
+ * The question of DescribeLogDirs: how large a log is, and how far it lies behind. Plain data; shards.
+ * Source: Kafka's ReplicaManager.describeLogDirs, getLogEndOffsetLag.
+ */
+import { float64 } from "./layout.ts";
+import { question } from "./question.ts";
+
+/** A log that is offline has no size: it is refused. */
+export const logSize = question({
+  name: "logSize",
+  ask: {},
+  answer: {
+    /** Bytes of the `.log` files of all segments. */
+    logFilesBytes: float64,
+    /** Records from the log end to the high watermark, of which a leader has none. */
+    offsetLag: float64,
+  },
+  serve: ({ replica, log, highWatermark }) => {
+    const refusal = replica.refusalOf(-1);
+    if (refusal !== null) return { refusal, logFilesBytes: -1, offsetLag: -1 };
+    return { refusal, logFilesBytes: log.logFilesBytes, offsetLag: Math.max(highWatermark - log.logEndOffset, 0) };
+  },
+});
