@@ -24,7 +24,7 @@ self.onmessage = ({ data }: MessageEvent<{ pid: number } | null>) => {
   }
   const folder = `/proc/${data.pid}/task`;
   threads = [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`)
-    .filter((path) => WORKER_NAME.test(Deno.readTextFileSync(`${path}/comm`)));
+    .filter((path) => WORKER_NAME.test(nameOf(path)));
   samples = { atMs: [], waitedMs: threads.map(() => []), stolenMs: 0 };
   stolenBeforeMs = stolenEver();
   sample();
@@ -49,10 +49,20 @@ function stolenEver(): number {
   return Number(Deno.readTextFileSync("/proc/stat").split(/\s+/, 9)[8]) * 10;
 }
 
+/** Threads that help out come and go. @returns "" when the thread has ended */
+function nameOf(thread: string): string {
+  return readUnlessEnded(`${thread}/comm`) ?? "";
+}
+
 /** @returns null when the thread has ended */
 function waitedOf(thread: string): number | null {
+  const schedstat = readUnlessEnded(`${thread}/schedstat`);
+  return schedstat === null ? null : Number(schedstat.split(" ")[1]) / 1e6;
+}
+
+function readUnlessEnded(path: string): string | null {
   try {
-    return Number(Deno.readTextFileSync(`${thread}/schedstat`).split(" ")[1]) / 1e6;
+    return Deno.readTextFileSync(path);
   } catch (error) {
     // ESRCH while the process ends, ENOENT once it has.
     const hasEnded = error instanceof Deno.errors.NotFound ||
