@@ -1,6 +1,6 @@
 /**
- * The folder's door for the main isolate: metadata, the log directory, what it shares with the shards. It loads no log and no group
- * coordinator.
+ * What the main isolate may import from this folder: metadata, the log directory, and the memory it shares with the shards. It loads
+ * neither logs nor group coordinators.
  */
 export { Balancer } from "./placement/balancer.ts";
 export { Checkpoints } from "./directory/checkpoint_writer.ts";

@@ -1,5 +1,5 @@
 /**
- * The folder's door for shards: who owns which log, and how isolates talk.
+ * What shards may import from this folder: partitions, their coordinators, and the messages between isolates.
  */
 export { errorCodeOf, type Refusal, refusalText } from "./requests/refusals.ts";
 export {

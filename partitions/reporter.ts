@@ -1,15 +1,14 @@
 /**
- * What a shard has to tell the operator, on its way to the main isolate's log: at most a few sentences a second, so that a
- * full disk or a hostile client does not fill the log; what was left out is counted. Runs on shards, and on the
- * main isolate for what it accepts.
+ * Limits what reaches the operator's log: a few sentences a second pass, and the others are counted. A full disk or a hostile client
+ * therefore does not fill the log. Runs on shards, and on the main isolate for its listeners.
  */
 import type { Clock } from "../storage/mod.ts";
 
-/** Sentences that pass in a second. */
+/** Sentences that pass in one period. */
 const SENTENCES_MAX = 5;
 const PERIOD_MS = 1000;
 
-/** The way out. */
+/** Passes sentences on, within the limit. */
 export class Reporter {
   readonly #clock: Clock;
   readonly #send: (text: string) => void;
@@ -17,13 +16,13 @@ export class Reporter {
   #sentCount = 0;
   #leftOutCount = 0;
 
-  /** @param send takes a sentence to the main isolate */
+  /** @param send writes a sentence to the log, on the main isolate */
   constructor(clock: Clock, send: (text: string) => void) {
     this.#clock = clock;
     this.#send = send;
   }
 
-  /** Tells something, unless too much was told just now. */
+  /** Reports a sentence, or counts it when the limit of this period is reached. */
   report(text: string): void {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#periodStartMs >= PERIOD_MS) {

@@ -1,6 +1,6 @@
 /**
- * A shard's door to all partitions of the broker: those of this shard are called (owned/), those of other shards are asked through the
- * rings (remote/). Runs on shards.
+ * A shard's access to all partitions of the broker. Partitions of this shard are called directly (owned/), those of other shards through
+ * the rings (remote/). Runs on shards.
  */
 import type { Clock, NativeMemory } from "../storage/mod.ts";
 import { ColdLookups } from "./owned/cold_lookups.ts";
@@ -22,7 +22,7 @@ import * as message from "./shared/messages.ts";
 import type { RingRecord } from "./shared/ring.ts";
 import type { InterestTable, WatermarkTable } from "./shared/watermarks.ts";
 
-/** What the door is built from. */
+/** What `ShardPartitions` is built from. */
 export interface ShardPartitionsParts {
   readonly shard: number;
   readonly clock: Clock;
@@ -30,37 +30,37 @@ export interface ShardPartitionsParts {
   readonly table: WatermarkTable;
   readonly interest: InterestTable;
   readonly purgatory: Purgatory;
-  /** The way to each shard, by number; the own one is not used. */
+  /** The outbox to each shard, by its number; the one to this shard is not used. */
   readonly outboxes: readonly Outbox[];
   /** This shard's arena. */
   readonly arena: Arena;
   /** The arena of each shard. */
   readonly arenas: readonly NativeMemory[];
-  /** `log.flush.scheduler.interval.ms`: how often `flush.ms` is looked at. */
+  /** `log.flush.scheduler.interval.ms`: time between two checks of `flush.ms`. */
   readonly flushCheckMs: number;
-  /** Tells the operator something. */
+  /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
   readonly flush: Flush;
-  /** Removes files, and directories with all that is in them, on another thread. */
+  /** Removes files, and directories with their contents, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
-  /** Brings whole files into the page cache on another thread; `done` runs on a later turn. */
+  /** Reads whole files into the page cache on another thread; `done` runs on a later turn. */
   readonly load: (files: readonly string[], done: () => void) => void;
-  /** What may be asked; every question that there is where absent. */
+  /** Questions that may be asked; by default all of them. */
   readonly asked?: readonly AnyQuestion[];
 }
 
-/** Operations in flight at which requests of many partitions pause. */
+/** With so many operations in flight, requests that name many partitions pause. */
 const OPERATIONS_MAX = 4096;
-/** Asked at each step of a request: a function that is made once. */
+/** Made once, because it is called at each step of a request. */
 const isCrowded = (outbox: Outbox) => outbox.isCrowded;
 
-/** Where a partition is. */
+/** The shard that owns a partition, and the partition's row in the watermark table. */
 export interface PartitionPlace {
   readonly shard: number;
   readonly slot: number;
 }
 
-/** The door. */
+/** The partitions of the broker, as one shard reaches them. */
 export class ShardPartitions {
   /** The partitions of this shard. */
   readonly owned: OwnedPartitions;
@@ -98,34 +98,34 @@ export class ShardPartitions {
     });
   }
 
-  /** Operations that wait for another shard's answer, or for files that another thread loads. */
+  /** Operations that wait for an answer of another shard, or for files that another thread loads. */
   get inFlight(): number {
     return this.#remote.inFlight + this.#cold.count;
   }
 
-  /** Whether so many answers are owed, or records are taken so slowly, that nothing should be added to a request's operations. */
+  /** Whether requests should start no more operations: too many are in flight, or another shard takes its records too slowly. */
   get isCrowded(): boolean {
     return this.inFlight >= OPERATIONS_MAX || this.#outboxes.some(isCrowded);
   }
 
-  /** An own partition by its row, to append the broker's own records to; undefined when its log could not be opened. */
+  /** A partition of this shard by its row, for appends of the broker itself; undefined when its log could not be opened. */
   ownAt(slot: number): Partition | undefined {
     return this.owned.at(slot);
   }
 
-  /** When `maintain()` has something to do, monotonic ms. */
+  /** When `maintain()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
     return this.owned.nextDeadlineMs;
   }
 
-  /** Does what is due once in a while; called every turn. @param nowMs monotonic time */
+  /** Runs the periodic work that is due; called every turn. @param nowMs monotonic time */
   maintain(nowMs: number): void {
     this.owned.maintain(nowMs);
   }
 
   /**
    * Appends a batch that lies in this shard's arena.
-   * @param batch its bytes; for a partition of another shard they must stay until the answer
+   * @param batch its bytes; for a partition of another shard they must stay in place until the answer
    * @returns whether it was answered at once
    */
   append(
@@ -157,7 +157,7 @@ export class ShardPartitions {
     else this.#remote.release(place, lease);
   }
 
-  /** Asks a question (questions/); the answer comes at once from a partition of this shard, later from another's. */
+  /** Asks a question (questions/). A partition of this shard answers during the call, one of another shard later. */
   ask<Ask extends object, Answer extends object>(
     place: PartitionPlace,
     ask: Ask,
@@ -168,7 +168,7 @@ export class ShardPartitions {
     waiter.onAnswer(tag, this.#ownedRequests.ask(place.slot, waiter.question, ask));
   }
 
-  /** Takes a ring record of another shard. @returns false when it is none of partitions' */
+  /** Handles a ring record of another shard. @returns false when it does not concern partitions */
   receive(sender: number, record: RingRecord): boolean {
     if (record.ints[record.int] === message.kind.watermark) {
       this.#purgatory.markProgress(record.ints[record.int + message.watermark.slot] as number);
@@ -177,17 +177,17 @@ export class ShardPartitions {
     return this.#remote.receive(sender, record) || this.#service.receive(sender, record);
   }
 
-  /** Sends answers that waited for room in this shard's arena, now that the turn gave its memory back. */
+  /** Sends answers that waited for room in this shard's arena; called when the turn has freed its memory. */
   sendWaiting(): void {
     this.#service.sendWaiting();
   }
 
-  /** Whether `announceProgress()` has something to tell. */
+  /** Whether `announceProgress()` has something to announce. */
   get hasProgress(): boolean {
     return this.#notices.areWaiting;
   }
 
-  /** Tells whoever waits, here and on other shards, of which partitions the high watermark moved in this turn, or which went away. */
+  /** Notifies waiting requests, on this shard and others, of each partition whose high watermark moved in this turn or that was removed. */
   announceProgress(): void {
     this.#notices.send();
   }

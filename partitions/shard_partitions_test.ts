@@ -31,14 +31,14 @@ Deno.test("ShardPartitions.append() says by acks whether the append is complete,
   using world = new TestShards(2);
   world.apply(topicOn([0, 1]));
   const { partitions } = world.at(0);
-  // As with followers: the high watermark does not follow at once.
+  // With followers, too, the high watermark moves later than the log end.
   for (const { partitions: { owned } } of world.shards) {
     for (const { replica } of owned.all) replica.acknowledged = () => "nothing";
   }
   for (const place of [OWN, OTHER]) {
     const answers = new Answers();
     for (const acks of [0, 1, -1]) {
-      partitions.append(place, { ...world.place(0, batchOf("a")), acks }, answers, acks);
+      partitions.append(place, { ...world.putBatch(0, batchOf("a")), acks }, answers, acks);
     }
     world.pump();
     assert.deepEqual(answers.appended.map(({ tag, isComplete }) => [tag, isComplete]), [[0, true], [1, true], [
@@ -48,13 +48,13 @@ Deno.test("ShardPartitions.append() says by acks whether the append is complete,
   }
 });
 
-Deno.test("ShardPartitions answers for its own partitions at once and for another shard's through the rings, alike", () => {
+Deno.test("ShardPartitions gives the same answers for its own partitions, at once, and for another shard's, through the rings", () => {
   using world = new TestShards(2);
   assert.deepEqual(world.apply(topicOn([0, 1])), []);
   const { partitions } = world.at(0);
   const answers = new Answers();
   for (const [tag, place] of [OWN, OTHER].entries()) {
-    const batch = { ...world.place(0, batchOf("a", "b")), acks: -1 };
+    const batch = { ...world.putBatch(0, batchOf("a", "b")), acks: -1 };
     assert.equal(partitions.append(place, batch, answers, tag), place === OWN);
   }
   assert.equal(answers.appended.length, 1);
@@ -81,39 +81,39 @@ Deno.test("ShardPartitions answers for its own partitions at once and for anothe
   assert.throws(() => world.pump(), /released once/, "the owner had it back");
 });
 
-Deno.test("ShardPartitions.append() refuses alike, with the record that is wrong", () => {
+Deno.test("ShardPartitions.append() refuses in the same way for both kinds of partition, and names the invalid record", () => {
   using world = new TestShards(2);
   world.apply(topicOn([0, 1], { config: { ...smallLogs, compact: true } }));
   const answers = new Answers();
   for (const place of [OWN, OTHER]) {
-    world.at(0).partitions.append(place, { ...world.place(0, batchOf("no key")), acks: 1 }, answers, 0);
+    world.at(0).partitions.append(place, { ...world.putBatch(0, batchOf("no key")), acks: 1 }, answers, 0);
   }
   world.pump();
   assert.deepEqual(answers.appended[0], answers.appended[1]);
   assert.deepEqual([answers.appended[0]?.refusal, answers.appended[0]?.recordIndex], ["invalid-record", 0]);
 });
 
-Deno.test("answers that come out of order find their own part of their own waiter", () => {
+Deno.test("answers that arrive out of order reach the right waiter and the right part of its request", () => {
   using world = new TestShards(3);
   world.apply(topicOn([0, 1, 2]));
   const { partitions } = world.at(0);
   const [first, second] = [new Answers(), new Answers()];
-  partitions.append({ shard: 1, slot: 1 }, { ...world.place(0, batchOf("a")), acks: 1 }, first, 5);
-  partitions.append({ shard: 2, slot: 2 }, { ...world.place(0, batchOf("b", "c")), acks: 1 }, second, 6);
+  partitions.append({ shard: 1, slot: 1 }, { ...world.putBatch(0, batchOf("a")), acks: 1 }, first, 5);
+  partitions.append({ shard: 2, slot: 2 }, { ...world.putBatch(0, batchOf("b", "c")), acks: 1 }, second, 6);
   world.turn(world.at(2));
   world.turn(world.at(0));
   assert.deepEqual([first.appended.length, second.appended[0]?.tag, second.appended[0]?.nextOffset], [0, 6, 2]);
-  // The number that is free again goes to another operation.
-  partitions.append({ shard: 2, slot: 2 }, { ...world.place(0, batchOf("d")), acks: 1 }, first, 7);
+  // The operation number that became free is given to another operation.
+  partitions.append({ shard: 2, slot: 2 }, { ...world.putBatch(0, batchOf("d")), acks: 1 }, first, 7);
   world.pump();
   assert.deepEqual(first.appended.map(({ tag, nextOffset }) => [tag, nextOffset]), [[5, 1], [7, 3]]);
 });
 
-Deno.test("reads of ten thousand partitions of another shard go through a ring of a tenth of that, in order", () => {
+Deno.test("reads of 10,000 partitions of another shard pass through a ring with room for a tenth of them, in order", () => {
   using world = new TestShards(2);
   world.apply(topicOn([0, 1]));
   const { partitions, outboxes } = world.at(0);
-  partitions.append(OTHER, { ...world.place(0, batchOf("x")), acks: 1 }, new Answers(), 0);
+  partitions.append(OTHER, { ...world.putBatch(0, batchOf("x")), acks: 1 }, new Answers(), 0);
   const answers = new Answers();
   for (let tag = 0; tag < 10_000; tag++) partitions.read(OTHER, readFrom(tag % 3), answers, tag);
   assert.ok(outboxes[1]?.isBacklogged);
@@ -127,7 +127,7 @@ Deno.test("reads of ten thousand partitions of another shard go through a ring o
   world.pump();
 });
 
-Deno.test("an operation that watches a partition of another shard is looked at once it moves, and not before", () => {
+Deno.test("an operation that watches a partition of another shard is checked when its high watermark moves, and not before", () => {
   using world = new TestShards(3);
   world.apply(topicOn([0, 1]));
   const { purgatory, partitions } = world.at(0);
@@ -139,17 +139,17 @@ Deno.test("an operation that watches a partition of another shard is looked at o
   const answers = new Answers();
   // Appended by a third shard.
   for (const value of ["a", "b", "c"]) {
-    world.at(2).partitions.append(OTHER, { ...world.place(2, batchOf(value)), acks: 1 }, answers, 0);
+    world.at(2).partitions.append(OTHER, { ...world.putBatch(2, batchOf(value)), acks: 1 }, answers, 0);
   }
   world.pump();
   assert.deepEqual([answers.appended.length, probe.progressCount], [3, 1], "once for all that moved in a turn");
   purgatory.unwatch(OTHER.slot, probe);
-  partitions.append(OTHER, { ...world.place(0, batchOf("d")), acks: 1 }, answers, 0);
+  partitions.append(OTHER, { ...world.putBatch(0, batchOf("d")), acks: 1 }, answers, 0);
   world.pump();
   assert.equal(probe.progressCount, 1);
 });
 
-Deno.test("ShardPartitions.announceProgress() loses no wake-up, whichever of watch and append comes first", () => {
+Deno.test("ShardPartitions.announceProgress() loses no wake-up, whether the watch or the append comes first", () => {
   using world = new TestShards(2);
   world.apply(topicOn([0, 1]));
   const owner = world.at(1);
@@ -163,7 +163,8 @@ Deno.test("ShardPartitions.announceProgress() loses no wake-up, whichever of wat
       purgatory.watch(OTHER.slot, probe);
       return world.table.read(OTHER.slot, marks).highWatermarkBytes > before;
     };
-    const append = () => owner.partitions.append(OTHER, { ...world.place(1, batchOf("x")), acks: 1 }, new Answers(), 0);
+    const append = () =>
+      owner.partitions.append(OTHER, { ...world.putBatch(1, batchOf("x")), acks: 1 }, new Answers(), 0);
     let seen = false;
     if (order === "watch first") seen = watch();
     append();
@@ -177,29 +178,29 @@ Deno.test("ShardPartitions.announceProgress() loses no wake-up, whichever of wat
   }
 });
 
-Deno.test("A topic that goes ends the partitions, wakes who waits for them, and later requests find nothing", () => {
+Deno.test("deleting a topic removes its partitions, wakes the requests that wait for them, and later requests find no partition", () => {
   using world = new TestShards(2);
   const topic = topicOn([0, 1]);
   world.apply(topic);
   const { partitions, purgatory } = world.at(0);
   const answers = new Answers();
-  partitions.append(OTHER, { ...world.place(0, batchOf("x")), acks: 1 }, answers, 0);
+  partitions.append(OTHER, { ...world.putBatch(0, batchOf("x")), acks: 1 }, answers, 0);
   world.pump();
   partitions.read(OTHER, readFrom(0), answers, 0);
   world.pump();
   const probe = new Probe();
   purgatory.schedule(probe);
   purgatory.watch(OTHER.slot, probe);
-  // The owner has heard of the deletion, the asking shard has not.
+  // The owner knows of the deletion, the asking shard does not yet.
   assert.deepEqual(world.remove(topic, [world.at(1)]), []);
   world.pump();
   assert.equal(probe.progressCount, 1);
   assert.equal(world.table.read(OTHER.slot, emptyWatermarks()).state, partitionState.closed);
   partitions.read(OTHER, readFrom(0), answers, 1);
-  partitions.append(OTHER, { ...world.place(0, batchOf("y")), acks: 1 }, answers, 1);
+  partitions.append(OTHER, { ...world.putBatch(0, batchOf("y")), acks: 1 }, answers, 1);
   partitions.ask(OTHER, { ...QUERY, timestamp: -1 }, answers.listing, 1);
   partitions.ask(OTHER, { currentLeaderEpoch: -1, leaderEpoch: 1 }, answers.ending, 1);
-  // A slice that was lent before is given back after.
+  // A slice that was lent before the deletion is returned after it.
   partitions.release(OTHER, answers.read[0]?.lease ?? -1);
   world.pump();
   const refusals = [answers.read[1], answers.appended[1], answers.listed[0], answers.ended[0]];
@@ -207,24 +208,24 @@ Deno.test("A topic that goes ends the partitions, wakes who waits for them, and 
   assert.ok(world.at(1).files.files().every(([path]) => !path.startsWith(`${LOG_DIRECTORY}/t-1/`)));
 });
 
-Deno.test("a row that belongs to another partition after a deletion begins anew", () => {
+Deno.test("a row that is reused for another partition after a deletion starts with fresh values", () => {
   using world = new TestShards(2);
   const topic = topicOn([0, 1]);
   world.apply(topic);
   const answers = new Answers();
-  world.at(0).partitions.append(OTHER, { ...world.place(0, batchOf("a", "b")), acks: 1 }, answers, 0);
+  world.at(0).partitions.append(OTHER, { ...world.putBatch(0, batchOf("a", "b")), acks: 1 }, answers, 0);
   world.pump();
   world.remove(topic);
   // The row moves to the other shard.
   world.apply(topicOn([0], { name: "u", id: "YWFhYWFhYWFhYWFhYWFhYQ", slots: [OTHER.slot] }));
   const { state, highWatermark, highWatermarkBytes } = world.table.read(OTHER.slot, emptyWatermarks());
   assert.deepEqual([state, highWatermark, highWatermarkBytes], [partitionState.open, 0, 0]);
-  world.at(1).partitions.append({ shard: 0, slot: 1 }, { ...world.place(1, batchOf("c")), acks: 1 }, answers, 1);
+  world.at(1).partitions.append({ shard: 0, slot: 1 }, { ...world.putBatch(1, batchOf("c")), acks: 1 }, answers, 1);
   world.pump();
   assert.equal(answers.appended[1]?.baseOffset, 0);
 });
 
-Deno.test("a log that cannot be opened is offline, here and for other shards, until it can be", () => {
+Deno.test("a log that cannot be opened is offline, on this shard and for others, until it can be opened", () => {
   using world = new TestShards(2);
   for (const { files } of world.shards) files.capacityBytes = 0;
   const topic = topicOn([0, 1]);
@@ -232,7 +233,7 @@ Deno.test("a log that cannot be opened is offline, here and for other shards, un
   const answers = new Answers();
   for (const [tag, place] of [OWN, OTHER].entries()) {
     world.at(0).partitions.read(place, readFrom(0), answers, tag);
-    world.at(0).partitions.append(place, { ...world.place(0, batchOf("x")), acks: 1 }, answers, tag);
+    world.at(0).partitions.append(place, { ...world.putBatch(0, batchOf("x")), acks: 1 }, answers, tag);
     world.at(0).partitions.ask(place, { ...QUERY, timestamp: -1 }, answers.listing, tag);
     world.at(0).partitions.ask(place, { currentLeaderEpoch: -1, leaderEpoch: 1 }, answers.ending, tag);
   }
@@ -241,12 +242,12 @@ Deno.test("a log that cannot be opened is offline, here and for other shards, un
   assert.deepEqual(all.map(({ refusal }) => refusal), new Array(8).fill("log-offline"));
   for (const { files } of world.shards) files.capacityBytes = Infinity;
   assert.deepEqual(world.apply(topic), []);
-  world.at(0).partitions.append(OTHER, { ...world.place(0, batchOf("x")), acks: 1 }, answers, 9);
+  world.at(0).partitions.append(OTHER, { ...world.putBatch(0, batchOf("x")), acks: 1 }, answers, 9);
   world.pump();
   assert.deepEqual([answers.appended[2]?.refusal, answers.appended[2]?.baseOffset], [null, 0]);
 });
 
-Deno.test("OwnedPartitions.change() opens only its own partitions, and takes a changed config and epoch over", () => {
+Deno.test("OwnedPartitions.change() opens only the partitions of its shard, and applies a changed config and epoch", () => {
   using world = new TestShards(2);
   world.apply(topicOn([0, 1]));
   assert.deepEqual([...world.at(0).partitions.owned.all].map(({ slot }) => slot), [0]);
@@ -255,7 +256,7 @@ Deno.test("OwnedPartitions.change() opens only its own partitions, and takes a c
   const [own] = world.at(0).partitions.owned.all;
   assert.equal(own?.leaderEpoch, 4);
   const answers = new Answers();
-  world.at(0).partitions.append(OWN, { ...world.place(0, batchOf("x".repeat(100))), acks: 1 }, answers, 0);
+  world.at(0).partitions.append(OWN, { ...world.putBatch(0, batchOf("x".repeat(100))), acks: 1 }, answers, 0);
   assert.equal(answers.appended[0]?.refusal, "too-large");
 });
 
@@ -263,19 +264,19 @@ Deno.test("OwnedPartitions.close() says whether every log was closed as asked", 
   using world = new TestShards(1);
   world.apply(topicOn([0, 0]));
   const answers = new Answers();
-  world.at(0).partitions.append(OWN, { ...world.place(0, batchOf("x")), acks: 1 }, answers, 0);
+  world.at(0).partitions.append(OWN, { ...world.putBatch(0, batchOf("x")), acks: 1 }, answers, 0);
   world.at(0).files.flushFails = true;
   assert.equal(world.at(0).partitions.owned.close({ clean: true }), false);
   assert.equal(world.at(0).partitions.owned.close({ clean: true }), true, "nothing is left to close");
   assert.equal(world.table.read(0, emptyWatermarks()).highWatermark, toOffset(1));
 });
 
-Deno.test("OwnedPartitions.stopFlushing() leaves it to close() to make logs durable", () => {
+Deno.test("after OwnedPartitions.stopFlushing() only close() makes logs durable", () => {
   using world = new TestShards(1);
   world.apply(topicOn([0, 0]));
   const shard = world.at(0);
   for (const place of [OWN, { ...OWN, slot: 1 }]) {
-    shard.partitions.append(place, { ...world.place(0, batchOf("x")), acks: 1 }, new Answers(), 0);
+    shard.partitions.append(place, { ...world.putBatch(0, batchOf("x")), acks: 1 }, new Answers(), 0);
   }
   const [first, second] = [...shard.partitions.owned.all];
   first?.flushLater();
@@ -288,13 +289,13 @@ Deno.test("OwnedPartitions.stopFlushing() leaves it to close() to make logs dura
   assert.equal(second?.log.recoveryPoint, 1);
 });
 
-Deno.test("ShardPartitions.ask() to delete records answers alike for its own and another shard's partition, and for none", () => {
+Deno.test("ShardPartitions.ask() deletes records of its own and of another shard's partition, and refuses one that does not exist", () => {
   using world = new TestShards(2);
   world.apply(topicOn([0, 1]));
   const { partitions } = world.at(0);
   const answers = new Answers();
   for (const [tag, place] of [OWN, OTHER].entries()) {
-    partitions.append(place, { ...world.place(0, batchOf("a", "b", "c")), acks: -1 }, answers, tag);
+    partitions.append(place, { ...world.putBatch(0, batchOf("a", "b", "c")), acks: -1 }, answers, tag);
   }
   world.pump();
   for (const place of [OWN, OTHER]) {
@@ -316,7 +317,7 @@ Deno.test("ShardPartitions.ask() to delete records answers alike for its own and
   assert.equal(answers.deleted.at(-1)?.refusal, "unknown-partition");
 });
 
-Deno.test("a log that could not be opened keeps what the checkpoints say of it in the table, until its topic is deleted", () => {
+Deno.test("the table keeps the checkpointed offsets of a log that could not be opened, until its topic is deleted", () => {
   const damaged = topicOn([0], { id: "YmJiYmJiYmJiYmJiYmJiYg" });
   using first = new TestShards(1);
   first.apply(topicOn([0]));
@@ -334,13 +335,13 @@ Deno.test("a log that could not be opened keeps what the checkpoints say of it i
   assert.deepEqual([row().state, row().logStartOffset], [partitionState.closed, 0]);
 });
 
-Deno.test("ShardPartitions.inFlight counts whatever another shard owes an answer for, until it has answered", () => {
+Deno.test("ShardPartitions.inFlight counts every operation that another shard has not answered yet", () => {
   using world = new TestShards(2);
   world.apply(topicOn([0, 1]));
   const { partitions } = world.at(0);
   const answers = new Answers();
   const asks: (() => void)[] = [
-    () => partitions.append(OTHER, { ...world.place(0, batchOf("a")), acks: 1 }, answers, 0),
+    () => partitions.append(OTHER, { ...world.putBatch(0, batchOf("a")), acks: 1 }, answers, 0),
     () => partitions.read(OTHER, readFrom(0, { maxBytes: 0, atLeastOne: false }), answers, 0),
     () => partitions.ask(OTHER, { ...QUERY, timestamp: -1 }, answers.listing, 0),
     () => partitions.ask(OTHER, { currentLeaderEpoch: -1, leaderEpoch: 3 }, answers.ending, 0),

@@ -44,7 +44,7 @@ class Scene implements Disposable {
 
   append(partition: number, ...values: string[]) {
     const answers = new Answers();
-    const batch = { ...this.world.place(partition, batchOf(...values)), acks: -1 };
+    const batch = { ...this.world.putBatch(partition, batchOf(...values)), acks: -1 };
     this.world.at(partition).partitions.append({ shard: partition, slot: partition }, batch, answers, 0);
     return answers.appended[0]?.refusal;
   }

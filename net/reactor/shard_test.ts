@@ -29,7 +29,7 @@ Deno.test("Shard.run() finishes in one turn what a flush makes possible: waiting
   let count = 0;
   fixture.route = ({ pipeline }) => {
     waiting.push(pipeline.push({ ...HEADER, correlationId: count++ }, FETCH));
-    const batch = { ...world.place(0, batchOf("x")), acks: 1 };
+    const batch = { ...world.putBatch(0, batchOf("x")), acks: 1 };
     partitions.append({ shard: 0, slot: 0 }, batch, new Answers(), 0);
   };
   const pair = await fixture.connect();

@@ -1,13 +1,13 @@
 /**
- * What a setting is, as a row of topic_definitions.ts (what can be set on a topic) or broker_definitions.ts (what can be set on
- * the broker). A name that is in neither table is not used. Pure data; any isolate.
+ * The definition of a setting, as a row of topic_definitions.ts, broker_definitions.ts or group_definitions.ts. A name that is in no table
+ * is not used. Pure data; any isolate.
  */
 import type { ConfigCheck, ConfigType } from "./config_values.ts";
 
-/** A broker setting from which a topic setting takes its default. */
+/** A broker setting from which a topic setting inherits. */
 export interface ConfigSynonym {
   readonly name: string;
-  /** What its value is multiplied by: hours and minutes become milliseconds. */
+  /** Factor for its value: hours and minutes become milliseconds. */
   readonly factor: number;
 }
 
@@ -15,27 +15,27 @@ export interface ConfigSynonym {
 export interface ConfigDefinition {
   readonly name: string;
   readonly type: ConfigType;
-  /** null: no value unless set. */
+  /** Default as text; null: no value unless set. */
   readonly defaultText: string | null;
   readonly check: ConfigCheck | null;
   readonly documentation: string;
-  /** Of a topic setting: the broker settings it inherits from, the strongest first. */
+  /** For a topic setting: the broker settings it inherits from, the strongest first. */
   readonly synonyms: readonly ConfigSynonym[];
-  /** "later": accepted, stored and shown, but nothing acts on it yet. */
+  /** "later": accepted, stored and shown, but without effect so far. */
   readonly effect: "now" | "later";
 }
 
-/** What most settings do without. */
+/** Options that most settings do not need. */
 export interface SettingOptions {
   /** Validator of the parsed value. */
   check?: ConfigCheck;
-  /** Nothing acts on it yet. */
+  /** The setting has no effect so far. */
   later?: true;
   /** Broker settings inherited from: "name" or "name*factor". */
   from?: string[];
 }
 
-/** Writes one row. @param rest default (null: none), documentation (one sentence), options */
+/** Makes one row. @param rest default (null: none), documentation (one sentence), options */
 export function setting(
   name: string,
   type: ConfigType,
@@ -50,7 +50,7 @@ export function setting(
   return { name, type, defaultText, check: options.check ?? null, documentation, synonyms, effect };
 }
 
-/** Makes rows findable by name, in their order. */
+/** A map of rows by name, in their order. */
 export function settingTable(definitions: ConfigDefinition[]): ReadonlyMap<string, ConfigDefinition> {
   return new Map(definitions.map((definition) => [definition.name, definition]));
 }

@@ -1,5 +1,5 @@
 /**
- * What DescribeConfigs shows of a setting, and how the value that counts is found: the resource's own, else that of the strongest
+ * What DescribeConfigs shows of a setting, and how its effective value is found: the resource's own value, else that of the strongest
  * broker property it inherits from, else the default. Pure; any isolate.
  *
  * Source: ConfigHelper.createTopicConfigEntry, createGroupConfigEntry and DynamicBrokerConfig.brokerConfigSynonyms of Apache
@@ -13,7 +13,7 @@ import { configTypes, type ConfigValue, parseConfigValue } from "./config_values
 /** Where a value comes from, as DescribeConfigs numbers it (DescribeConfigsResponse.ConfigSource). */
 export const configSources = { topic: 1, staticBroker: 4, default: 5, group: 8 } as const;
 
-/** One value that would count if those before it were not set. */
+/** A synonym: the value that would be effective if those before it were not set. */
 export interface ConfigSynonymEntry {
   readonly name: string;
   readonly value: string | null;
@@ -24,7 +24,7 @@ export interface ConfigSynonymEntry {
 export interface ConfigEntry extends ConfigSynonymEntry {
   readonly readOnly: boolean;
   readonly isSensitive: boolean;
-  /** The value that counts first; empty when there is none. */
+  /** The effective value first; empty when there is no value. */
   readonly synonyms: readonly ConfigSynonymEntry[];
   /** Number of its type (DescribeConfigsResponse.ConfigType). */
   readonly type: number;
@@ -34,7 +34,7 @@ export interface ConfigEntry extends ConfigSynonymEntry {
 /** The broker's properties by Kafka's names, checked. */
 export type BrokerProperties = Readonly<Record<string, string>>;
 
-/** A value that counts. */
+/** An effective value. */
 export interface ResolvedConfig {
   readonly value: ConfigValue;
   /** Its canonical text; null: not set and without a default. */
@@ -42,9 +42,9 @@ export interface ResolvedConfig {
 }
 
 /**
- * Finds the value that counts.
+ * Finds the effective value.
  * @param definition of a topic's or a group's setting
- * @param own what is set on the topic or group itself
+ * @param own the configs of the topic or group itself
  */
 export function resolveConfig(
   definition: ConfigDefinition,
@@ -64,7 +64,7 @@ export function resolveConfig(
   return definition.defaultText === null ? { value: "", text: null } : parseChecked(definition, definition.defaultText);
 }
 
-/** What is shown of a resource that may have configs of its own. @param source of those */
+/** The rows of all settings of a topic or group. @param source source number of its own configs */
 export function describeResource(
   definitions: Iterable<ConfigDefinition>,
   own: Readonly<Record<string, string>>,
@@ -97,7 +97,7 @@ export function configEntry(
   };
 }
 
-/** First what is set in the properties, then the defaults, each in the order of the names. */
+/** The values set in the properties, then the defaults, each in the order of `names`. */
 export function brokerSynonyms(names: string[], properties: BrokerProperties): ConfigSynonymEntry[] {
   const set = names.map((name) => ({ name, value: properties[name] ?? null, source: configSources.staticBroker }));
   const defaults = names.map((name) => ({

@@ -1,6 +1,6 @@
 /**
- * Values of settings: text in, a checked value out, refused in the words of Kafka's ConfigDef, so that tools which match on
- * its messages keep working. Pure; any isolate.
+ * Parses and checks the values of settings. Refusals have the messages of Kafka's ConfigDef, so tools that match on them keep working.
+ * Pure; any isolate.
  *
  * Source: org.apache.kafka.common.config.ConfigDef (parseType, Range, ValidString, ValidList), 4.3.1.
  */
@@ -21,10 +21,10 @@ export const configTypes = {
 /** Name of a type. */
 export type ConfigType = keyof typeof configTypes;
 
-/** A value after parsing. A LONG above 2^53 - 1 is Infinity: every such limit means "none". */
+/** A parsed value. A LONG above 2^53 - 1 is Infinity: every such limit means "none". */
 export type ConfigValue = number | string | boolean | readonly string[];
 
-/** A value under its setting's name, with the text that DescribeConfigs shows for it. */
+/** A value with the name of its setting and its text in DescribeConfigs. */
 export interface NamedValue {
   readonly name: string;
   readonly value: ConfigValue;
@@ -34,10 +34,10 @@ export interface NamedValue {
 /** A validator: null, or the sentence that refuses the value. */
 export type ConfigCheck = (setting: NamedValue) => string | null;
 
-/** What parsing gives: the value, or the sentence that refuses it. */
+/** The result of parsing: the value, or the sentence that refuses it. */
 export type ParsedConfig = NamedValue | { readonly refused: string };
 
-/** Strings of older protocol versions end at 32767 bytes. */
+/** Longest string of older protocol versions: 32767 bytes. */
 const SHOWN_CHARACTERS_MAX = 200;
 
 const INTEGER_RANGES = {
@@ -49,8 +49,8 @@ const INTEGER_RANGES = {
 /**
  * Parses and checks a value.
  * @param setting its name, type and validator
- * @param text as the user wrote it; spaces around it do not count
- * @returns the value, or Kafka's sentence for refusing it
+ * @param text as the user wrote it; surrounding spaces are ignored
+ * @returns the value, or the sentence with which Kafka refuses it
  */
 export function parseConfigValue(
   setting: { readonly name: string; readonly type: ConfigType; readonly check: ConfigCheck | null },
@@ -63,7 +63,7 @@ export function parseConfigValue(
   return refused === null ? named : { refused };
 }
 
-/** A range with inclusive ends. */
+/** Accepts a range with inclusive ends. */
 export function between(min: number, max: number): ConfigCheck {
   return ({ name, value, text }) => {
     if (typeof value !== "number") return null;
@@ -72,12 +72,12 @@ export function between(min: number, max: number): ConfigCheck {
   };
 }
 
-/** A range without an upper end. */
+/** Accepts a range without an upper end. */
 export function atLeast(min: number): ConfigCheck {
   return between(min, Infinity);
 }
 
-/** One of some words; of a list, each item. */
+/** Accepts one of some words; in a list, each item must be one of them. */
 export function oneOf(...words: string[]): ConfigCheck {
   return ({ name, value, text }) => {
     const items = typeof value === "object" ? value : [text];
@@ -87,24 +87,24 @@ export function oneOf(...words: string[]): ConfigCheck {
   };
 }
 
-/** Several checks; the first refusal counts. */
+/** Combines checks; the first refusal counts. */
 export function allOf(...checks: ConfigCheck[]): ConfigCheck {
   return (setting) => checks.reduce<string | null>((refused, check) => refused ?? check(setting), null);
 }
 
-/** The one value that is served so far, where Kafka knows more. @param because why, the end of the refusing sentence */
+/** Accepts the one value that is implemented so far, where Kafka accepts more. @param because the end of the refusing sentence */
 export function onlyFor(served: string, because: string): ConfigCheck {
   return ({ name, text }) =>
     text === served ? null : invalid(name, text, `Only ${served} is supported by this broker so far: ${because}`);
 }
 
-/** The level of gzip; -1 is the library's own default. */
+/** Accepts a level of gzip; -1 is the library's default. */
 export const gzipLevel: ConfigCheck = ({ name, value, text }) =>
   value === -1 || (typeof value === "number" && value >= 1 && value <= 9)
     ? null
     : invalid(name, text, "Value must be between 1 and 9 or equal to -1");
 
-/** The lists of `leader.replication.throttled.replicas` (ThrottledReplicaListValidator). */
+/** Accepts the lists of `leader.replication.throttled.replicas` (ThrottledReplicaListValidator). */
 export const throttledReplicas: ConfigCheck = ({ name, value }) => {
   if (typeof value !== "object") return null;
   if ((value.length === 1 && value[0] === "*") || value.every((item) => /^\d+:\d+$/.test(item))) return null;
@@ -113,7 +113,7 @@ export const throttledReplicas: ConfigCheck = ({ name, value }) => {
   return invalid(name, `[${value.join(", ")}]`, why);
 };
 
-/** Kafka's sentence for a refused value (ConfigException); a long value is cut, for the sentence goes into answers. */
+/** Kafka's sentence for a refused value (ConfigException). A long value is cut, because answers repeat the sentence. */
 export function invalid(name: string, shown: string, why: string): string {
   const value = shown.length > SHOWN_CHARACTERS_MAX ? `${shown.slice(0, SHOWN_CHARACTERS_MAX)}...` : shown;
   return `Invalid value ${value} for configuration ${name}: ${why}`;
@@ -144,7 +144,7 @@ function parseType(type: ConfigType, text: string): { value: ConfigValue; text: 
 
 function parseInteger(type: keyof typeof INTEGER_RANGES, text: string): { value: number; text: string } | string {
   const [min, max] = INTEGER_RANGES[type];
-  // 20 characters hold every LONG: a longer text is never handed to BigInt, whose cost grows with the square of it.
+  // 20 characters hold every LONG. A longer text never reaches BigInt, whose cost grows with the square of the length.
   const integer = /^[+-]?\d{1,20}$/.test(text) ? BigInt(text.replace("+", "")) : null;
   if (integer === null || integer < min || integer > max) return `Not a number of type ${type}`;
   const value = Number(integer);
@@ -152,7 +152,7 @@ function parseInteger(type: keyof typeof INTEGER_RANGES, text: string): { value:
 }
 
 function parseDouble(text: string): { value: number; text: string } | string {
-  // Double.parseDouble takes a trailing f or d; its NaN, Infinity and hexadecimal forms make no sense for any setting here.
+  // Double.parseDouble accepts a trailing f or d. Its NaN, Infinity and hexadecimal forms make no sense for any setting here.
   if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[fd]?$/i.test(text)) return "Not a number of type DOUBLE";
   const value = Number.parseFloat(text);
   return { value, text: Number.isInteger(value) ? value.toFixed(1) : String(value) };

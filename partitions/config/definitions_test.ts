@@ -26,7 +26,7 @@ for (const line of listing.split("\n").filter((line) => line !== "" && !line.sta
   });
 }
 
-/** Where this broker's default differs on purpose; help and README say so. */
+/** Settings whose default differs from Kafka's on purpose; help and README say so. */
 const ownDefaults = new Map([
   ["listeners", "PLAINTEXT://127.0.0.1:9092"],
   ["log.dirs", "./barnabas-data"],
@@ -74,7 +74,7 @@ Deno.test("boundedSettings names Kafka's broker settings with their defaults", (
   }
 });
 
-Deno.test("brokerDefinitions has Kafka's type, default and range for every name that is not its own", () => {
+Deno.test("brokerDefinitions has Kafka's type, default and range for every name of Kafka's", () => {
   for (const definition of brokerDefinitions.values()) {
     const like = kafka.broker.get(definition.name);
     assert.equal(like === undefined, definition.name.startsWith("barnabas."), definition.name);

@@ -1,14 +1,14 @@
 /**
- * Finds what a mistyped name was meant to be. Pure; any isolate.
+ * Finds the name that a mistyped one was meant to be. Pure; any isolate.
  */
 
 /** Names longer than this are not compared: the cost grows with the square. */
 const LENGTH_MAX = 100;
 
 /**
- * The candidate with the fewest edits (insert, delete, replace, swap of neighbours), if it is near enough to be meant.
- * @param name what was written
- * @param candidates what exists
+ * The candidate with the fewest edits (insert, delete, replace, swap of neighbours), if it is near enough.
+ * @param name the mistyped name
+ * @param candidates the existing names
  * @returns null when nothing is within a third of the name's length
  */
 export function nearestName(name: string, candidates: Iterable<string>): string | null {
@@ -22,7 +22,7 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   return nearest;
 }
 
-/** Optimal string alignment distance. */
+/** The optimal string alignment distance of two names. */
 function editDistance(a: string, b: string): number {
   let [beforePrevious, previous]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, at) => at)];
   for (let i = 1; i <= a.length; i++) {

@@ -14,7 +14,7 @@ Deno.test("nearestName() counts a swap of neighbours as one edit", () => {
   assert.equal(nearestName("abxy", ["abcd"]), null);
 });
 
-Deno.test("nearestName() proposes nothing that is far away", () => {
+Deno.test("nearestName() proposes no name that differs too much", () => {
   assert.equal(nearestName("--bootstrap", NAMES), null);
   assert.equal(nearestName("x".repeat(101), ["x".repeat(101)]), null);
 });

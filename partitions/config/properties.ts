@@ -12,7 +12,7 @@
  * Source: java.util.Properties.load. One difference: the text is UTF-8, where Java reads Latin-1.
  */
 
-/** What parsing gives: the properties in the order of the file (of a repeated key the last counts), or why it cannot be read. */
+/** The properties in the order of the file, where the last of a repeated key counts; or why the file cannot be read. */
 export type ParsedProperties =
   | { readonly properties: ReadonlyMap<string, string> }
   | { readonly refused: string };
@@ -20,7 +20,7 @@ export type ParsedProperties =
 const WHITE = " \t\f";
 const ESCAPES: Readonly<Record<string, string>> = { t: "\t", n: "\n", r: "\r", f: "\f" };
 
-/** Parses a properties file. @param text all of it */
+/** Parses a properties file. @param text the whole file */
 export function parseProperties(text: string): ParsedProperties {
   const properties = new Map<string, string>();
   const naturalLines = text.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/);

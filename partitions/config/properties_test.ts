@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseProperties } from "./properties.ts";
 
-/** Text and what java.util.Properties.load of OpenJDK 17 makes of it (null: it throws). */
+/** Texts, and what java.util.Properties.load of OpenJDK 17 reads from them (null: it throws). */
 const javaAnswers: [string, Record<string, string> | null][] = [
   ["a=b", { "a": "b" }],
   ["a = b", { "a": "b" }],
@@ -77,7 +77,7 @@ Deno.test("parseProperties() skips a byte order mark", () => {
   assert.deepEqual(parseProperties("\uFEFFa=1"), { properties: new Map([["a", "1"]]) });
 });
 
-Deno.test("parseProperties() takes time in proportion to the text", () => {
+Deno.test("parseProperties() takes time proportional to the length of the text", () => {
   const started = performance.now();
   parseProperties(`a=${"\\".repeat(2_000_001)}b`);
   parseProperties("a\\\n".repeat(200_000));

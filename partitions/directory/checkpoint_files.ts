@@ -1,21 +1,21 @@
 /**
- * The checkpoints that a log is opened with, as they are read at a start: by the shards that open logs, and before by the main
- * isolate, which looks for what must not be opened upon.
+ * Reads the checkpoints at a start: the shards open logs with them; before that, the main isolate checks them for partitions that must
+ * not be in this directory.
  * Source: Kafka's LogManager.loadLogs.
  */
 import { readOffsetCheckpoint } from "../../storage/directory/offset_checkpoint.ts";
 import type { FileSystem } from "../../storage/mod.ts";
 
-/** From where on logs are recovered. */
+/** The offsets from which logs are recovered. */
 export const RECOVERY_POINTS_FILE = "recovery-point-offset-checkpoint";
-/** Where logs start: what lies below was deleted. */
+/** The offsets at which logs start: records below were deleted. */
 export const LOG_STARTS_FILE = "log-start-offset-checkpoint";
 
 /**
  * Reads one of the checkpoints.
  * @param place the log directory
  * @returns offsets by `partitionKey()`, empty where there is no file; or a sentence about its damage
- * @throws the runtime's errors when the disk refuses
+ * @throws Error of the runtime when the disk refuses
  */
 export function readCheckpoint(
   place: { fs: FileSystem; logDirectory: string },
@@ -29,7 +29,7 @@ export function readCheckpoint(
     `that are still in the segments are served again`;
 }
 
-/** Partitions of which a checkpoint of the directory speaks, by `partitionKey()`. @throws as `readCheckpoint()` does */
+/** The partitions in the checkpoints of a directory, by `partitionKey()`. @throws as `readCheckpoint()` does */
 export function checkpointedPartitions(place: { fs: FileSystem; logDirectory: string }): ReadonlySet<string> | string {
   const logStarts = readCheckpoint(place, LOG_STARTS_FILE);
   if (typeof logStarts === "string") return logStarts;

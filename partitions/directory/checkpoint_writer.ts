@@ -1,12 +1,12 @@
 /**
- * Kafka's offset checkpoints, written from the main isolate with asynchronous file calls: from how far a log has to be
- * recovered, where it starts, up to where its records are committed. What they say may be old, never wrong: a snapshot
- * is taken before its file is written.
+ * Kafka's offset checkpoints, written from the main isolate with asynchronous file calls: for each log the offset from which it must be
+ * recovered, the offset at which it starts, and its high watermark. Their values may be old, never wrong: the offsets are taken before
+ * the file is written.
  *
  * `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint`, `replication-offset-checkpoint`:
  *   "0\n" · count "\n" · { topic " " partition " " offset "\n" }
  *
- * Always: after a crash each file has its old content or its new one, whole.
+ * Always: after a crash each file has its old or its new content.
  * Source: Kafka's LogManager.checkpointLogRecoveryOffsets, ReplicaManager.checkpointHighWatermarks, CheckpointFile.
  */
 import { LOG_STARTS_FILE, RECOVERY_POINTS_FILE } from "./checkpoint_files.ts";
@@ -20,12 +20,12 @@ export interface PartitionOffset {
   readonly offset: number;
 }
 
-/** Takes the lines of one file, as of now. */
+/** @returns the current lines of one file */
 export type OffsetSnapshot = () => readonly PartitionOffset[];
 
-/** Timers as a parameter. */
+/** Timers, as a parameter for tests. */
 export interface Timers {
-  /** Calls again and again until it is ended. @returns ends it */
+  /** Calls back periodically. @returns a function that ends it */
   every(ms: number, callback: () => void): () => void;
 }
 
@@ -50,7 +50,7 @@ export interface CheckpointsOptions {
   readonly recoveryPoints: OffsetSnapshot;
   readonly logStartOffsets: OffsetSnapshot;
   readonly highWatermarks: OffsetSnapshot;
-  /** Gets a sentence when a file could not be written; the next time is another try. */
+  /** Gets a sentence when a file could not be written; the next interval tries again. */
   readonly report: (sentence: string) => void;
   readonly timers?: Timers;
 }
@@ -58,7 +58,7 @@ export interface CheckpointsOptions {
 /** Index of the log start offsets. */
 const LOG_STARTS = 1;
 
-/** The checkpoints of a log directory, written on Kafka's intervals from its making until `stop()`. */
+/** The checkpoints of a log directory, written at Kafka's intervals from the construction until `stop()`. */
 export class Checkpoints implements Disposable {
   readonly #files: CheckpointFile[];
   readonly #ends: (() => void)[];
@@ -80,7 +80,7 @@ export class Checkpoints implements Disposable {
   }
 
   /**
-   * Writes the log start offsets now. Settles when what they were at the time of the call is durable.
+   * Writes the log start offsets now. Settles when their values at the time of the call are durable.
    * @throws Error as `writeAll()` does
    */
   async writeLogStarts(): Promise<void> {
@@ -92,7 +92,7 @@ export class Checkpoints implements Disposable {
     }
   }
 
-  /** Writes all of them now. Settles when they are durable. @throws Error when the disk refused one */
+  /** Writes all checkpoints now. Settles when they are durable. @throws Error when the disk refused one */
   async writeAll(): Promise<void> {
     for (const file of this.#files) {
       try {
@@ -108,14 +108,14 @@ export class Checkpoints implements Disposable {
     for (const end of this.#ends.splice(0)) end();
   }
 
-  /** Ends the intervals and writes everything a last time; once the logs are closed. @throws Error as `writeAll()` does */
+  /** Ends the intervals and writes everything once more; called after the logs were closed. @throws Error as `writeAll()` does */
   async stop(): Promise<void> {
     this[Symbol.dispose]();
     await this.writeAll();
   }
 }
 
-/** One file; one write at a time, one for all who wait meanwhile, and none for what it says already. */
+/** One file. One write at a time; calls during a write share the next one; unchanged content is not written again. */
 class CheckpointFile {
   readonly path: string;
   readonly #snapshot: OffsetSnapshot;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { linuxFileSystem, readOffsetCheckpoint } from "../../storage/mod.ts";
 import { Checkpoints, type PartitionOffset, type Timers } from "./checkpoint_writer.ts";
 
-/** Timers that fire when told. */
+/** Timers that fire when the test says so. */
 class ManualTimers implements Timers {
   readonly running = new Map<number, () => void>();
 
@@ -77,7 +77,7 @@ Deno.test("Checkpoints writes the latest offsets last, however many writes were 
     assert.deepEqual(read(directory, "replication-offset-checkpoint"), new Map([["t 0", 49]]));
   }));
 
-Deno.test("Checkpoints does not write what a file says already", () =>
+Deno.test("Checkpoints does not write a file whose content has not changed", () =>
   withCheckpoints(async ({ directory, checkpoints, offsets }) => {
     offsets.start = [{ topic: "t", partition: 0, offset: 1 }];
     await checkpoints.writeAll();
@@ -107,7 +107,7 @@ Deno.test("Checkpoints reports a file that it cannot write, keeps the old one, a
     assert.deepEqual(read(directory, "replication-offset-checkpoint"), new Map([["t 0", 2]]));
   }));
 
-Deno.test("Checkpoints.writeLogStarts() settles when the offsets of its call are in the file, however many call at once", () =>
+Deno.test("Checkpoints.writeLogStarts() settles when the offsets at its call are in the file, also with concurrent calls", () =>
   withCheckpoints(async ({ directory, checkpoints, offsets }) => {
     const calls = Array.from({ length: 20 }, async (_, offset) => {
       offsets.start = [{ topic: "t", partition: 0, offset: offset + 1 }];
@@ -119,7 +119,7 @@ Deno.test("Checkpoints.writeLogStarts() settles when the offsets of its call are
     await checkpoints.stop();
   }));
 
-Deno.test("Checkpoints.writeLogStarts() says which file the disk refused, and a later call tries again", () =>
+Deno.test("Checkpoints.writeLogStarts() names the file that the disk refused, and a later call tries again", () =>
   withCheckpoints(async ({ directory, checkpoints, offsets }) => {
     const obstacle = join(directory, "log-start-offset-checkpoint.tmp");
     await Deno.mkdir(obstacle);

@@ -1,7 +1,6 @@
 /**
- * The log directory of a broker: created, locked, identified, scanned at the start; marked clean at the end. Main
- * isolate. A few small files are read and written synchronously, at the start and the stop only; nothing in between
- * blocks.
+ * The log directory of a broker: created, locked, identified and scanned at the start, marked clean at the end. Main isolate. At the
+ * start and the stop, a few small files are read and written synchronously; between them nothing blocks.
  *
  * ```
  *   .lock                            held while the broker runs, as by Apache Kafka (POSIX lock)
@@ -12,7 +11,7 @@
  *   barnabas-metadata.sqlite         metadata store (metadata/sqlite_store.ts)
  * ```
  *
- * Always: the mark of a clean stop is gone, durably, before anything else is written. One broker per directory.
+ * Always: the removal of the clean stop's mark is durable before anything else is written. One broker per directory.
  * Source: Kafka's LogManager (lockLogDirs, loadLogs), KafkaRaftServer.initializeLogDirs, LocalLog.parseTopicPartitionName.
  */
 import {
@@ -41,38 +40,38 @@ const LEADER_EPOCHS_FILE = "leader-epoch-checkpoint";
 const PARTITION_DIRECTORY = /^(.+)-(0|[1-9]\d{0,9})$/;
 const DELETED_DIRECTORY = /^.+-\d+\.[0-9a-f]{32}-delete$/;
 const PARTITION_MAX = 0x7fff_ffff;
-/** This broker has no epoch of a controller quorum. */
+/** The broker epoch in the clean stop's mark: this broker has no controller quorum that would assign one. */
 const BROKER_EPOCH = -1;
 
 /** Directories locked by this process. A second descriptor on `.lock` would end the first one's POSIX lock when it closes. */
 const locked = new Set<string>();
 
-/** The log directory cannot be used. The message says what to do. */
+/** The log directory cannot be used. The message names the remedy. */
 export class LogDirectoryError extends Error {
   override name = "LogDirectoryError";
 }
 
-/** How to open it. */
+/** How to open a log directory. */
 export interface LogDirectoryOptions {
   readonly path: string;
   readonly nodeId: number;
-  /** The id that a new directory gets; null makes a random one. */
+  /** Cluster id for a new directory; null for a random one. */
   readonly clusterId: string | null;
   readonly fs?: FileSystem;
 }
 
-/** The directory, locked. */
+/** A locked log directory. */
 export class LogDirectory implements PartitionDirectories, AsyncDisposable {
-  /** Without symbolic links. */
+  /** Absolute path, with symbolic links resolved. */
   readonly path: string;
   readonly clusterId: string;
   readonly directoryId: string;
   /** Whether the last broker stopped cleanly, so that logs need no recovery. */
   readonly wasCleanShutdown: boolean;
-  /** Whether that was Apache Kafka's stop, which closed the directories, too, that this broker does not know. */
+  /** Whether Apache Kafka stopped cleanly. It then also closed logs that this broker does not know. */
   readonly wasClosedByKafka: boolean;
   readonly found: readonly FoundPartition[];
-  /** Partitions of which the checkpoints speak, by `partitionKey()`: those of topics that are gone among them. */
+  /** Partitions in the checkpoints, by `partitionKey()`; they may belong to deleted topics. */
   readonly checkpointed: ReadonlySet<string>;
   readonly #fs: FileSystem;
   readonly #lockFd: number;
@@ -98,8 +97,8 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
   }
 
   /**
-   * Opens it, creating it where there is none.
-   * @throws LogDirectoryError when it is in use, not writable, no directory, of another broker, or its log starts are unreadable
+   * Opens a log directory, and creates it when it does not exist.
+   * @throws LogDirectoryError when it is in use, not writable, not a directory, of another broker, or its log starts are unreadable
    */
   static async open(options: LogDirectoryOptions): Promise<LogDirectory> {
     const fs = options.fs ?? linuxFileSystem;
@@ -119,7 +118,7 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
     }
   }
 
-  // deno-lint-ignore require-await -- the files are small and few; the interface allows a store that is further away.
+  // deno-lint-ignore require-await -- a few small files are read synchronously; the interface allows asynchronous stores.
   async identify({ topic, partition }: FoundPartition): Promise<PartitionIdentity | string> {
     const directory = `${this.path}/${topic}-${partition}`;
     try {
@@ -151,12 +150,12 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
     await directory.sync();
   }
 
-  /** Says that all logs were closed cleanly and all checkpoints written; the last thing before the release. */
+  /** Marks a clean stop; called last before the release, once all logs were closed cleanly and all checkpoints written. */
   markClean(): void {
     writeCleanShutdown(this.#fs, this.path, BROKER_EPOCH);
   }
 
-  /** Gives up the lock, after what is being removed is gone. Idempotent. */
+  /** Releases the lock, after all removals under way have ended. Idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isReleased) return;
     this.#isReleased = true;
@@ -164,18 +163,18 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
     releaseLock({ fs: this.#fs, path: this.path, fd: this.#lockFd });
   }
 
-  /** Frees the bytes of a directory in the background; what a crash leaves is found at the next start. */
+  /** Removes a directory in the background; the next start removes what a crash leaves. */
   #removeLater(path: string): void {
     const removal = Deno.remove(path, { recursive: true }).then(
       () => {},
-      // It has no name any more that a topic could get, and the next start tries again.
+      // Harmless: no topic can have the directory's new name, and the next start removes it.
       () => {},
     ).finally(() => this.#removals.delete(removal));
     this.#removals.add(removal);
   }
 }
 
-/** Takes a directory's name apart as Kafka does: the partition is what follows the last "-". @returns null for another name */
+/** Parses a directory's name as Kafka does: the partition follows the last "-". @returns null when the name has another form */
 export function parsePartitionDirectory(name: string): FoundPartition | null {
   const match = PARTITION_DIRECTORY.exec(name);
   const partition = Number(match?.[2]);
@@ -225,7 +224,7 @@ function releaseLock({ fs, path, fd }: Lock): void {
   locked.delete(path);
 }
 
-/** Reads whose the directory is, or makes it this broker's. */
+/** Reads the identity of the directory; a new directory gets this broker's. */
 function identifyDirectory(
   { fs, path }: Lock,
   { nodeId, clusterId }: LogDirectoryOptions,

@@ -26,7 +26,7 @@ async function names(path: string): Promise<string[]> {
   return found.sort();
 }
 
-Deno.test("open() creates a directory with its parents, gives it an identity, and keeps that", () =>
+Deno.test("open() creates a directory with its parents, gives it an identity, and keeps the identity later", () =>
   withDirectory(async (root) => {
     const path = join(root, "a/b");
     const first = await open(path, { clusterId: "a=b c:d" });
@@ -40,7 +40,7 @@ Deno.test("open() creates a directory with its parents, gives it an identity, an
     assert.deepEqual(await names(path), [".lock", "meta.properties"]);
   }));
 
-Deno.test("open() makes a random cluster id where none is asked for", () =>
+Deno.test("open() makes a random cluster id when none is given", () =>
   withDirectory(async (path) => {
     await using directory = await open(path);
     assert.match(directory.clusterId, /^[A-Za-z0-9_-]{22}$/);
@@ -58,7 +58,7 @@ Deno.test("open() takes the identity of a directory that Apache Kafka formatted,
     assert.equal(written.directoryId, directory.directoryId);
   }));
 
-Deno.test("open() refuses a damaged meta.properties, and gives up the lock", () =>
+Deno.test("open() refuses a damaged meta.properties, and releases the lock", () =>
   withDirectory(async (path) => {
     const file = join(path, "meta.properties");
     await Deno.writeTextFile(file, "version=1\nnode.id=one\n");
@@ -76,13 +76,13 @@ Deno.test("open() refuses a file, a path below a file, and a place where nothing
     assert.match(await refusal("/proc/barnabas"), /Cannot create log directory \/proc\/barnabas/);
   }));
 
-Deno.test("open() says that a directory is not writable when its lock cannot be made", () =>
+Deno.test("open() reports a directory as not writable when its lock file cannot be created", () =>
   withDirectory(async (path) => {
     await Deno.mkdir(join(path, ".lock"));
     assert.match(await refusal(path), /is not writable \(.*\); check its permissions/);
   }));
 
-Deno.test("open() refuses a directory that a broker of this process uses, and leaves that one's lock alone", () =>
+Deno.test("open() refuses a directory that another broker of this process uses, and that broker keeps its lock", () =>
   withDirectory(async (root) => {
     const path = join(root, "data");
     await Deno.mkdir(path);
@@ -124,7 +124,7 @@ async function lockFromAnotherProcess(path: string): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
-Deno.test("markClean() tells the next start that the stop was clean, once", () =>
+Deno.test("markClean() lets the next start, and only that one, know of the clean stop", () =>
   withDirectory(async (path) => {
     const first = await open(path);
     first.markClean();
@@ -138,7 +138,7 @@ Deno.test("markClean() tells the next start that the stop was clean, once", () =
     assert.equal(third.wasCleanShutdown, false);
   }));
 
-Deno.test("open() finds the directories of partitions and nothing else, and removes what deleted topics left", () =>
+Deno.test("open() finds the directories of partitions only, and removes those that deleted topics left", () =>
   withDirectory(async (path) => {
     const deleted = `gone-0.${"0123456789abcdef".repeat(2)}-delete`;
     const others = ["lost+found", "t-1-future", "t-2.0123-delete", "t-01", "t", "-3", "t-99999999999", "snapshots"];
@@ -154,7 +154,7 @@ Deno.test("open() finds the directories of partitions and nothing else, and remo
     for (const name of others) assert.ok(left.includes(name), `${name} is not ours to remove`);
   }));
 
-Deno.test("parsePartitionDirectory() parts a name at its last dash and takes no other spelling of a number", () => {
+Deno.test("parsePartitionDirectory() splits a name at its last dash and accepts one spelling of each number", () => {
   assert.deepEqual(parsePartitionDirectory("a-b-12"), { topic: "a-b", partition: 12 });
   assert.deepEqual(parsePartitionDirectory("a-2147483647"), { topic: "a", partition: 2147483647 });
   for (const name of ["a-2147483648", "a-012", "a--1x", "a", "a-", "-1", "a-1.0", "a-１"]) {
@@ -162,7 +162,7 @@ Deno.test("parsePartitionDirectory() parts a name at its last dash and takes no 
   }
 });
 
-Deno.test("identify() reads topic id and latest leader epoch, and puts damage into words", () =>
+Deno.test("identify() reads topic id and latest leader epoch, and describes damage", () =>
   withDirectory(async (path) => {
     await using directory = await open(path);
     const identify = () => directory.identify({ topic: "t", partition: 0 });
@@ -181,7 +181,7 @@ Deno.test("identify() reads topic id and latest leader epoch, and puts damage in
     );
   }));
 
-Deno.test("remove() takes a partition's directory away at once, whatever the length of its name, and frees it", () =>
+Deno.test("remove() renames a partition's directory at once, whatever the length of its name, and frees its bytes", () =>
   withDirectory(async (path) => {
     const topic = "x".repeat(249);
     const directory = await open(path);

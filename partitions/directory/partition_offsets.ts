@@ -1,5 +1,5 @@
 /**
- * The watermark table by topic and partition, for the checkpoint files and the mark of a clean stop. Runs on the main isolate, which only reads the table.
+ * Reads the watermark table by topic and partition, for the checkpoints and the mark of a clean stop. Runs on the main isolate.
  */
 import { partitionKey } from "../../storage/control.ts";
 import type { PartitionOffset } from "./checkpoint_writer.ts";
@@ -9,10 +9,10 @@ import { emptyWatermarks, partitionState, type Watermarks, type WatermarkTable }
 const values = emptyWatermarks();
 
 /**
- * Takes one watermark of every partition.
- * @param name which one
- * @returns a line for each partition; 0 where its log was not opened, which makes the next start check it from its beginning. Of
- * log starts, those above 0 only, as in Kafka: few, so that the file is short and seldom changes
+ * Reads one watermark of every partition.
+ * @param name which watermark
+ * @returns a line for each partition. A log that was not opened has 0, so the next start checks it from its beginning. As in Kafka, only
+ * log starts above 0 have a line: they are few, so that file is short and seldom changes
  */
 export function partitionOffsets(
   image: MetadataImage,
@@ -31,7 +31,7 @@ export function partitionOffsets(
 }
 
 /**
- * Finds the partitions whose logs were not closed cleanly: they could not be opened, or another shard was to open them.
+ * Finds the partitions whose logs were not closed cleanly: logs that could not be opened, or were being handed over.
  * @returns their names, `<topic>-<partition>`
  */
 export function notClosedCleanly(image: MetadataImage, table: WatermarkTable): string[] {
@@ -44,7 +44,7 @@ export function notClosedCleanly(image: MetadataImage, table: WatermarkTable): s
   return names;
 }
 
-/** Whether one of the partitions is none of the image's. @param keys by `partitionKey()` */
+/** Whether a partition is missing from the image. @param keys by `partitionKey()` */
 export function speaksOfOthers(keys: ReadonlySet<string>, image: MetadataImage): boolean {
   const known = new Set<string>();
   for (const { name, partitions } of image.topics()) {

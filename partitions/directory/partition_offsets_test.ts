@@ -5,7 +5,7 @@ import { notClosedCleanly, partitionOffsets, speaksOfOthers } from "./partition_
 import { topicOn } from "../owned/partition_testing.ts";
 import { emptyWatermarks, partitionState, WatermarkTable } from "../shared/watermarks.ts";
 
-Deno.test("partitionOffsets() takes the named watermark of every partition from its own row", () => {
+Deno.test("partitionOffsets() reads the named watermark of every partition from its row", () => {
   const table = new WatermarkTable(WatermarkTable.allocate());
   const image = new MetadataImage();
   const other = topicOn([0], { name: "u", id: "YWFhYWFhYWFhYWFhYWFhYQ", slots: [40_000] });
@@ -43,7 +43,7 @@ Deno.test("partitionOffsets() leaves log starts of 0 out", () => {
   assert.deepEqual(partitionOffsets(image, table, "logStartOffset"), [{ topic: "t", partition: 1, offset: 7 }]);
 });
 
-Deno.test("notClosedCleanly() names every partition whose row does not say so: never opened, offline, handed over, closed by a crash", () => {
+Deno.test("notClosedCleanly() names every partition that is not closedCleanly: never opened, offline, handed over, closed by a crash", () => {
   const table = new WatermarkTable(WatermarkTable.allocate());
   const image = new MetadataImage();
   const states = ["closedCleanly", "closed", "open", "offline", "handedOver", "closedCleanly"] as const;
@@ -54,7 +54,7 @@ Deno.test("notClosedCleanly() names every partition whose row does not say so: n
   assert.deepEqual(notClosedCleanly(image, table), ["t-1", "t-2", "t-3", "t-4", "t-6"]);
 });
 
-Deno.test("speaksOfOthers() finds a line of a topic, or of a partition, that there is not", () => {
+Deno.test("speaksOfOthers() finds a line of a topic or partition that does not exist", () => {
   const image = new MetadataImage();
   image.apply({ changed: [topicOn([0, 0])], deletedIds: [] });
   assert.equal(speaksOfOthers(new Set(["t 0", "t 1"]), image), false);

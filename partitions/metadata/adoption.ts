@@ -1,13 +1,13 @@
 /**
- * What to do with partition directories that the store does not know: written by Apache Kafka, restored from a backup,
- * or left by a topic whose deletion a crash cut short. Pure; the main isolate runs it once, at its start.
+ * Decides what to do with partition directories that the store does not know: written by Apache Kafka, restored from a backup, or left by
+ * a crash during the deletion of a topic. Pure; the main isolate runs it once, at its start.
  *
  * Rules
  * - A directory of a topic that was deleted is removed, never adopted: a deleted topic must not come back.
- * - A topic is adopted under the id in `partition.metadata`, with all partitions from 0 to the highest one found; one that is
- *   missing in between starts empty, as in Kafka.
+ * - A topic is adopted with the id in `partition.metadata`, with all partitions from 0 to the highest one found; missing ones in between
+ *   start empty, as in Kafka.
  * - Its leader epochs begin above those in its logs (`leader-epoch-checkpoint`), because epochs never go back (KIP-101).
- * - What contradicts the store or itself stays where it is, untouched, with a sentence.
+ * - Directories that contradict the store or each other are left untouched and reported.
  */
 import { PARTITIONS_PER_REQUEST_MAX } from "./topic_creation.ts";
 import { CLUSTER_METADATA_TOPIC, refuseTopicName } from "./topic_names.ts";
@@ -18,7 +18,7 @@ export interface FoundPartition {
   readonly partition: number;
 }
 
-/** What its small files say. */
+/** What the small files of a directory say. */
 export interface PartitionIdentity {
   /** Topic id of `partition.metadata`, null where there is none. */
   readonly topicId: string | null;
@@ -28,30 +28,30 @@ export interface PartitionIdentity {
 
 /** Partition directories of the log directory. */
 export interface PartitionDirectories {
-  /** All that were there at the start. */
+  /** All directories found at the start. */
   readonly found: readonly FoundPartition[];
-  /** Reads the small files of one. @returns what they say, or a sentence when they cannot be read */
+  /** Reads the small files of a directory. @returns their contents, or a sentence when they cannot be read */
   identify(partition: FoundPartition): Promise<PartitionIdentity | string>;
-  /** Takes one out of the log directory; one that is missing is fine. Its bytes are freed later. */
+  /** Removes a directory, if it exists, from the log directory; its bytes are freed later. */
   remove(partition: FoundPartition): Promise<void>;
-  /** Settles when what was created, renamed and removed so far is durable. */
+  /** Settles when all creations, renames and removals so far are durable. */
   sync(): Promise<void>;
 }
 
-/** A topic, or the further partitions of one. */
+/** A topic, or further partitions of a known one. */
 export interface AdoptedTopic {
   readonly name: string;
   readonly id: string;
-  /** Whether the store has it and only partitions are new. */
+  /** Whether the store knows the topic and only partitions are new. */
   readonly isKnown: boolean;
   /** Number of the first partition to adopt. */
   readonly first: number;
-  /** Leader epoch to begin with, by partition from `first` on. */
+  /** First leader epoch of each partition, from `first` on. */
   readonly leaderEpochs: readonly number[];
   readonly configs: Readonly<Record<string, string>>;
 }
 
-/** What is to be done. */
+/** What to do with the directories. */
 export interface AdoptionPlan {
   readonly adopted: readonly AdoptedTopic[];
   readonly removed: readonly FoundPartition[];
@@ -59,7 +59,7 @@ export interface AdoptionPlan {
   readonly warnings: readonly string[];
 }
 
-/** What the store says. */
+/** The topics that the store knows. */
 export interface KnownTopics {
   /** Id and number of partitions of a topic. */
   topic(name: string): { readonly id: string; readonly count: number } | undefined;
@@ -77,18 +77,18 @@ type Identified = FoundPartition & PartitionIdentity;
 const LEADER_EPOCH_MAX = 0x7fff_ffff;
 
 /**
- * Kafka keeps configs of topics in its metadata log, not in their directories. Its internal topics are useless, and soon
- * empty, without these (GroupCoordinator.groupMetadataTopicConfigs, TransactionStateManager.transactionTopicConfigs).
+ * Configs for Kafka's internal topics. Kafka keeps configs in its metadata log, not in the topics' directories; without these the internal
+ * topics would soon be empty (GroupCoordinator.groupMetadataTopicConfigs, TransactionStateManager.transactionTopicConfigs).
  */
 const internalConfigs = { "cleanup.policy": "compact", "segment.bytes": "104857600" };
 const compactedInternalTopics: ReadonlySet<string> = new Set(["__consumer_offsets", "__transaction_state"]);
 
-/** Whether the store does not know a directory, so that it has to be looked into. */
+/** Whether the store does not know a directory, so that its files must be read. */
 export function isUnknown({ topic, partition }: FoundPartition, known: Pick<KnownTopics, "topic">): boolean {
   return topic !== CLUSTER_METADATA_TOPIC && partition >= (known.topic(topic)?.count ?? 0);
 }
 
-/** Decides. @param found directories for which `isUnknown()` holds */
+/** Plans the adoption. @param found directories for which `isUnknown()` is true */
 export function planAdoption(found: readonly Identified[], known: KnownTopics): AdoptionPlan {
   const isRemoved = ({ topicId }: Identified) => topicId !== null && known.isDeleted(topicId);
   const removed = found.filter(isRemoved);

@@ -1,20 +1,20 @@
 /**
- * The transactions of the metadata store that make topics grow and change configs. Pure; the main isolate runs it.
+ * The store's transactions that add partitions and change configs. Pure; the main isolate runs it.
  *
- * Always: a topic's row is compared even where only its partitions change, so that nothing is added to a topic that is gone.
+ * Always: a topic's row is compared even when only its partitions change, so that no partition is added to a deleted topic.
  */
 import type { GroupConfigChange, TopicConfigChange } from "./config_changes.ts";
 import type { TopicImage } from "./image.ts";
 import { groupKey, type PartitionRow, partitionRowKey, topicKey } from "./records.ts";
 import { ABSENT, type Transaction } from "./store/store.ts";
 
-/** Partitions that a topic gets. */
+/** New partitions of a topic. */
 export interface Growth {
   readonly topic: TopicImage;
   readonly rows: readonly PartitionRow[];
 }
 
-/** The version of a row in the store, as it was read or written last; ABSENT for none. */
+/** The version of a row in the store when it was last read or written; ABSENT when there is no row. */
 export type VersionOf<Row> = (row: Row) => number;
 
 /** Adds partitions. */
@@ -29,7 +29,7 @@ export function growthTransaction(growths: readonly Growth[], topicVersion: Vers
   return { compare: [...topics, ...set.map(({ key }) => ({ key, version: ABSENT }))], set };
 }
 
-/** Changes configs; a group without any has no row. */
+/** Changes configs; a group without configs has no row. */
 export function alterationTransaction(
   { topics, groups }: { topics: readonly TopicConfigChange[]; groups: readonly GroupConfigChange[] },
   versions: { topic: VersionOf<TopicImage>; group: VersionOf<string> },
@@ -52,7 +52,7 @@ export function alterationTransaction(
   };
 }
 
-/** Whether nothing is set on the group any more. */
+/** Whether the group has no configs any more. */
 export function isForgotten({ configs }: GroupConfigChange): boolean {
   return Object.keys(configs).length === 0;
 }

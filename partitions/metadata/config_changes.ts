@@ -1,10 +1,9 @@
 /**
- * What AlterConfigs and IncrementalAlterConfigs may change: checks a request and says what the configs of each resource would be,
- * or why they stay. One refused change keeps all of its resource as it was. Pure; the main isolate runs it.
+ * Plans AlterConfigs and IncrementalAlterConfigs: checks a request and gives, for each resource, its new configs or why it is refused. If
+ * one change of a resource is refused, the resource stays as it is. Pure; the main isolate runs it.
  *
- * Topics and groups can be changed. No setting of a broker changes while it runs, so every one is refused as Kafka refuses those
- * that are not dynamic; deleting one that was never set changes nothing and succeeds. Broker loggers and client metrics are
- * not served.
+ * Topics and groups can be changed. No setting of a running broker can change, so all of them are refused as Kafka refuses settings that
+ * are not dynamic; deleting one that was never set changes nothing and succeeds. Broker loggers and client metrics are not served.
  * Source: Kafka's ConfigAdminManager.preprocess, ConfigurationControlManager and ControllerConfigurationValidator, with their
  * sentences and in their order of checks.
  */
@@ -20,7 +19,7 @@ import { topicDefinitions } from "../config/topics/topic_definitions.ts";
 import type { TopicImage } from "./image.ts";
 import { refuseTopicName } from "./topic_names.ts";
 
-/** What is done to one config (AlterConfigOp.OpType). */
+/** Kinds of change to one config (AlterConfigOp.OpType). */
 export const configOperations = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 
 /** One change of a config. */
@@ -30,36 +29,36 @@ export interface ConfigOperation {
   readonly value: string | null;
 }
 
-/** What a request asks of one resource. */
+/** The changes that a request makes to one resource. */
 export interface ConfigAlteration {
   readonly resourceType: number;
   readonly resourceName: string;
   readonly operations: readonly ConfigOperation[];
-  /** AlterConfigs: configs that are not named go. */
+  /** AlterConfigs: configs that are not named are removed. */
   readonly replacesAll: boolean;
 }
 
-/** What becomes of one resource. */
+/** The plan for one resource. */
 export interface PlannedAlteration {
   readonly errorCode: number;
   readonly errorMessage: string | null;
-  /** null where nothing changes. */
+  /** null when nothing changes. */
   readonly change: TopicConfigChange | GroupConfigChange | null;
 }
 
-/** All configs of a topic from now on. */
+/** All configs of a topic after the change. */
 export interface TopicConfigChange {
   readonly topic: TopicImage;
   readonly configs: Readonly<Record<string, string>>;
 }
 
-/** All configs of a group from now on; none: the group is forgotten. */
+/** All configs of a group after the change; without any, the group's row is deleted. */
 export interface GroupConfigChange {
   readonly groupId: string;
   readonly configs: Readonly<Record<string, string>>;
 }
 
-/** What the checks need to know. */
+/** What the checks depend on. */
 export interface AlterationRules {
   readonly broker: BrokerConfig;
   topic(name: string): TopicImage | undefined;
@@ -68,9 +67,9 @@ export interface AlterationRules {
   readonly configuredGroupsCount: number;
 }
 
-/** Groups that may have configs of their own: each is held by every shard. */
+/** Most groups with configs: every shard holds all of them in memory. */
 export const CONFIGURED_GROUPS_MAX = 100_000;
-/** Strings of older protocol versions end there (Short.MAX_VALUE). */
+/** Longest string of older protocol versions, in bytes (Short.MAX_VALUE). */
 const VALUE_CHARACTERS_MAX = 32_767;
 const NAME_CHARACTERS_MAX = 200;
 const MESSAGE_CHARACTERS_MAX = 2000;

@@ -38,7 +38,7 @@ function alteration(
   return { resourceType, resourceName, operations, replacesAll };
 }
 
-/** Error and message of one resource, or the configs that it gets. */
+/** Error and message of one resource, or its new configs. */
 function outcome(resource: ConfigAlteration, changes: Partial<AlterationRules> = {}): unknown {
   const [planned] = planAlterations([resource], { ...rules, ...changes });
   assert.ok(planned !== undefined);
@@ -221,7 +221,7 @@ for (const [what, resource, message] of refused) {
   Deno.test(`planAlterations() refuses: ${what}`, () => assert.match(String(outcome(resource)), message));
 }
 
-Deno.test("planAlterations() refuses a resource that is named twice, and no other", () => {
+Deno.test("planAlterations() refuses a resource that is named twice, and not the others", () => {
   const one = alteration(TOPIC, "t", [operation("segment.ms", SET, "1")]);
   const other = alteration(GROUP, "t", [operation("consumer.session.timeout.ms", SET, "60000")]);
   const planned = planAlterations([one, other, one], rules);
@@ -232,12 +232,12 @@ Deno.test("planAlterations() refuses a resource that is named twice, and no othe
   ]);
 });
 
-Deno.test("planAlterations() keeps messages within what every version's strings hold", () => {
+Deno.test("planAlterations() keeps messages within the string length of every version", () => {
   const nulls = Array.from({ length: 1000 }, (_, index) => operation(`${index}${"x".repeat(1000)}`, SET));
   assert.ok(String(outcome(alteration(TOPIC, "t", nulls))).length < 3000);
 });
 
-Deno.test("planAlterations() gives configs to no more groups than every shard shall hold; known ones still change", () => {
+Deno.test("planAlterations() refuses configs for more groups than the limit; groups with configs can still change theirs", () => {
   const set = operation("consumer.session.timeout.ms", SET, "60000");
   const full = { ...rules, configuredGroupsCount: CONFIGURED_GROUPS_MAX - 1 };
   const names = ["one", "two", "g"];

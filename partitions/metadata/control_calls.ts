@@ -1,7 +1,6 @@
 /**
- * What a shard may ask of the control plane on the main isolate, and what it answers. The calls travel by
- * `postMessage` (they are rare); arguments and results are plain data. A result that depends on a change of the image is
- * sent only after every shard has applied that change.
+ * The calls from a shard to the control plane on the main isolate, and their results. The calls are rare and travel by `postMessage`;
+ * arguments and results are plain data. A result that depends on a change of the image is sent only after every shard has applied it.
  */
 import type { CreateTopicsRequest, CreateTopicsResponse } from "../../net/protocol/messages/19_create_topics.ts";
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
@@ -11,7 +10,7 @@ import type {
 } from "../../net/protocol/messages/37_create_partitions.ts";
 import type { ConfigAlteration } from "./config_changes.ts";
 
-/** What became of one resource of an AlterConfigs or IncrementalAlterConfigs request. */
+/** The result for one resource of an AlterConfigs or IncrementalAlterConfigs request. */
 export interface AlterationResult {
   readonly errorCode: number;
   readonly errorMessage: string | null;
@@ -19,11 +18,11 @@ export interface AlterationResult {
 
 /** Calls by name. */
 export interface ControlCalls {
-  /** CreateTopics, all versions; the answer is in the shape of the newest. */
+  /** CreateTopics, all versions; the answer has the form of the newest version. */
   createTopics: { args: { request: CreateTopicsRequest; apiVersion: number }; result: CreateTopicsResponse };
   /** DeleteTopics. */
   deleteTopics: { args: { request: DeleteTopicsRequest; apiVersion: number }; result: DeleteTopicsResponse };
-  /** Creates topics that a Metadata request named, with the broker's defaults; one Kafka error code per name, 0 = exists now. */
+  /** Creates topics that a Metadata request named, with the broker's defaults; one Kafka error code per name, 0 when it exists now. */
   autoCreateTopics: { args: { names: string[] }; result: { name: string; errorCode: number }[] };
   /** CreatePartitions. */
   createPartitions: { args: { request: CreatePartitionsRequest }; result: CreatePartitionsResponse };
@@ -32,11 +31,11 @@ export interface ControlCalls {
     args: { resources: readonly ConfigAlteration[]; validateOnly: boolean };
     result: readonly AlterationResult[];
   };
-  /** Waits until all changes that were asked for before are carried out, or have failed, and every shard has applied them. */
+  /** Waits until all earlier changes have been applied by every shard or have failed. */
   awaitChanges: { args: Record<string, never>; result: Record<string, never> };
-  /** Writes `log-start-offset-checkpoint`, with what every shard had published before the call. */
+  /** Writes `log-start-offset-checkpoint`, with the log starts that shards had published before the call. */
   saveLogStarts: { args: Record<string, never>; result: Record<string, never> };
-  /** Takes the next block of producer ids out of the store. */
+  /** Allocates the next block of producer ids. */
   allocateProducerIds: { args: Record<string, never>; result: { firstId: number; count: number } };
 }
 
@@ -50,16 +49,16 @@ export interface ControlFailure {
 
 /** The main isolate's side. */
 export interface ControlPlane {
-  /** Carries one call out. @returns its result, in a promise that settles after every shard saw the changes */
+  /** Executes a call. @returns a promise of its result, which settles after every shard has applied the changes */
   call<Name extends ControlCallName>(
     name: Name,
     args: ControlCalls[Name]["args"],
   ): Promise<ControlCalls[Name]["result"]>;
 }
 
-/** A shard's side: it cannot await (its reactor holds the isolate), so results come to a callback on a later turn. */
+/** A shard's side. A shard cannot await, because its reactor occupies the isolate; a callback gets the result on a later turn. */
 export interface ControlClient {
-  /** Asks; `done` runs exactly once unless the shard stops first. */
+  /** Makes a call; `done` runs exactly once, unless the shard stops first. */
   call<Name extends ControlCallName>(
     name: Name,
     args: ControlCalls[Name]["args"],

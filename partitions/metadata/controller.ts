@@ -1,13 +1,13 @@
 /**
- * The controller: owns topics, their configs and partitions, the configs of groups and the blocks of producer ids. One change
- * at a time: checked, committed to the store, put into the image, published to every shard, then answered. Runs on the main
- * isolate; only awaits.
+ * The controller: owns topics, their configs and partitions, the configs of groups and the blocks of producer ids. It makes one change at
+ * a time: checks it, commits it to the store, applies it to the image, publishes it to every shard, then answers. Runs on the main
+ * isolate; it never blocks.
  *
- * Always: nothing is published or answered before it is durable; an answer comes after every shard has applied the
- * change, so a client that was told of a topic can produce to it on any connection.
+ * Always: a change is durable before it is published or answered. The answer comes after every shard has applied the change, so a client
+ * that has created a topic can produce to it on any connection.
  *
- * A request waits for its turn as long as its timeout says; then it is answered with REQUEST_TIMED_OUT and nothing of it
- * happens. Once begun, a change is carried out.
+ * A request waits for its turn up to its timeout. After that it is answered with REQUEST_TIMED_OUT and changes nothing. A change that has
+ * begun is completed.
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import type {
@@ -47,43 +47,43 @@ import { type StoredTopic, TopicTable } from "./topic_table.ts";
 
 /** Producer ids in a block (ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE). */
 export const PRODUCER_ID_BLOCK = 1000;
-/** DeleteTopics versions from which clients know TOPIC_DELETION_DISABLED (KIP-322). */
+/** First DeleteTopics version whose clients know TOPIC_DELETION_DISABLED (KIP-322). */
 const DELETION_DISABLED_VERSION = 3;
 
 /** What a controller is built from. */
 export interface ControllerOptions {
-  /** Open already; the controller does not close it. */
+  /** The open store; the controller does not close it. */
   readonly store: MetadataStore;
   readonly config: BrokerConfig;
   readonly shardsCount: number;
   /** Rows of the watermark table. */
   readonly slotsMax: number;
-  /** Makes a change known; settles when every shard has applied it. */
+  /** Publishes a change; settles when every shard has applied it. */
   readonly publish: (delta: ImageDelta) => Promise<void>;
   readonly handOver: AskHandOver;
-  /** Writes the log start offsets of all partitions down (checkpoint_writer.ts). */
+  /** Writes the checkpoint of log start offsets (checkpoint_writer.ts). */
   readonly saveLogStarts: () => Promise<void>;
   /** Writes all checkpoints. */
   readonly saveCheckpoints: () => Promise<void>;
-  /** How many more partitions this broker has room for, beside its largest number of them. @param count of all there are */
+  /** Room for more partitions, apart from the limit of the watermark table. @param count current number of partitions */
   readonly room: (count: number) => PartitionRoom;
-  /** Tells the operator something. */
+  /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
   /** Makes a topic id (`randomUuid`). */
   readonly newTopicId: () => string;
-  /** Uniform in [0, 1); Math.random unless a test wants to know. */
+  /** Uniform in [0, 1); Math.random by default. */
   readonly random?: () => number;
-  /** Monotonic time, `performance.now()` unless a test wants to set it. */
+  /** Monotonic time in ms; `performance.now()` by default. */
   readonly nowMs?: () => number;
 }
 
-/** What a start found. */
+/** The result of `load()`. */
 export interface LoadedMetadata {
   /** The whole image, for the shards to start with. */
   readonly delta: ImageDelta;
   /** Partitions whose directories were adopted at this start. */
   readonly adopted: LoadedTopics["adopted"];
-  /** Sentences for the log: what was adopted, what was left alone. */
+  /** Sentences for the log: which directories were adopted, and which were not. */
   readonly warnings: readonly string[];
 }
 
@@ -100,12 +100,12 @@ export class Controller implements ControlPlane {
   #producerIds = { next: 0, version: ABSENT };
   /** Versions of the rows of groups that have configs. */
   readonly #groupVersions = new Map<string, number>();
-  /** Rows that the next transaction deletes: topics whose directories are gone for good. */
+  /** Rows that the next transaction deletes: of deleted topics whose directories have been removed durably. */
   #forgotten: string[] = [];
   #defaultConfigs: CreatableTopicConfigs | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Nothing happens before `load()`. */
+  /** `load()` must be called before any other method. */
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#table = new TopicTable(options.config, options);
@@ -139,14 +139,14 @@ export class Controller implements ControlPlane {
     return this.#table.image;
   }
 
-  /** Partitions of all topics. */
+  /** Number of partitions of all topics. */
   get partitionsCount(): number {
     return this.#options.slotsMax - this.#table.freeCount;
   }
 
   /**
-   * Reads the store, takes in the partition directories that it does not know, and begins a new leadership of every
-   * partition. Before any call.
+   * Reads the store, adopts partition directories that it does not know, and begins a new leadership of every partition. Called before
+   * any other method.
    * @param directories of the log directory
    * @throws MetadataStoreError when the store is damaged, or belongs to another broker
    */
@@ -170,12 +170,12 @@ export class Controller implements ControlPlane {
     return this.#calls[name](args);
   }
 
-  /** Hands a partition over to another shard, as `handOverPartition()` of partition_hand_over.ts. @returns whether it did */
+  /** Hands a partition over to another shard, as described in partition_hand_over.ts. @returns whether it was handed over */
   handOverPartition(handOver: PartitionHandOver): Promise<boolean> {
     return this.#inTurn(() => handOverPartition(handOver, this.#table, this.#options));
   }
 
-  /** Runs changes one after the other, whether the one before succeeded or not. @param late answers when the turn comes too late */
+  /** Runs changes one after the other, even after a failed one. @param late gives the answer when the turn comes after the deadline */
   #inTurn<T>(change: () => Promise<T>, late?: { timeoutMs: number; answer: () => T }): Promise<T> {
     const { nowMs = () => performance.now() } = this.#options;
     const deadlineMs = late === undefined ? Infinity : nowMs() + late.timeoutMs;
@@ -256,13 +256,13 @@ export class Controller implements ControlPlane {
     const { delta, release } = this.#table.remove(topics);
     await this.#publishChange({ ...delta, version });
     release();
-    // Shards remove what they have open; the log of a partition that could not be opened is still there.
+    // Shards remove the logs that they have open. Logs that could not be opened are removed here.
     for (const { name, partitions } of topics) {
       for (const { partition } of partitions) await this.#directories?.remove({ topic: name, partition });
     }
     await this.#directories?.sync();
     for (const { id } of topics) this.#forgotten.push(deletedKey(id));
-    // Else a crash would begin the log of a new topic of this name where the deleted one's began (LogManager.asyncDelete).
+    // Otherwise, after a crash, a new topic of this name would start at the deleted topic's log start (LogManager.asyncDelete).
     await this.#options.saveCheckpoints();
   }
 
@@ -333,7 +333,7 @@ export class Controller implements ControlPlane {
     return { firstId: next, count: PRODUCER_ID_BLOCK };
   }
 
-  /** Commits a change. @returns its version @throws MetadataStoreError when somebody else changed the store */
+  /** Commits a change. @returns its version @throws MetadataStoreError when another process changed the store */
   async #commit(transaction: Transaction): Promise<number> {
     const forgotten = this.#forgotten;
     const result = await this.#options.store.transact({
@@ -359,7 +359,7 @@ export class Controller implements ControlPlane {
     };
   }
 
-  /** The answer for one topic. @param id null while it is only validated: Kafka makes one up too */
+  /** The answer for one topic. @param id a random one while the topic is only validated, as in Kafka */
   #creationResult(topic: PlannedTopic, id = this.#options.newTopicId()): CreatableTopicResult {
     if ("errorCode" in topic) return refusedCreation(topic.name, topic);
     const { name, configs, replicas } = topic.plan;
@@ -374,7 +374,7 @@ export class Controller implements ControlPlane {
     };
   }
 
-  /** Effective configs; those of topics without any are kept, because working them out takes longer than all the rest. */
+  /** Effective configs. Those of topics without configs are cached, because computing them takes longer than the rest of a creation. */
   #describe(configs: Readonly<Record<string, string>>): CreatableTopicConfigs {
     if (Object.keys(configs).length > 0) return describeCreated(configs, this.#options.config);
     this.#defaultConfigs ??= describeCreated(configs, this.#options.config);

@@ -42,7 +42,7 @@ async function set(
 const { topic: TOPIC, group: GROUP } = resourceTypes;
 const SESSION = "consumer.session.timeout.ms";
 
-Deno.test("Controller publishes each change with a higher version, also after restarts, whatever is left in the store", async () => {
+Deno.test("Controller publishes each change with a higher version, also after restarts, whatever the store still holds", async () => {
   await withDirectory(async (directory) => {
     const versions: number[] = [];
     const open = async () => {
@@ -79,7 +79,7 @@ Deno.test("Controller publishes each change with a higher version, also after re
   });
 });
 
-Deno.test("createPartitions stores, places and publishes the new partitions, and leaves the old ones where they are", async () => {
+Deno.test("createPartitions stores and publishes new partitions with their places, and the old ones keep theirs", async () => {
   const store = new MemoryStore();
   const { controller, published } = await startController(store);
   const id = await create(controller, "t", 2);
@@ -99,7 +99,7 @@ Deno.test("createPartitions stores, places and publishes the new partitions, and
   assert.equal(await grow(controller, "t", 6), "NONE", "a topic that grew grows again");
 });
 
-Deno.test("createPartitions with validateOnly says what would be and changes nothing", async () => {
+Deno.test("createPartitions with validateOnly answers the same and changes nothing", async () => {
   const store = new MemoryStore();
   const { controller, published } = await startController(store);
   await create(controller, "t");
@@ -109,7 +109,7 @@ Deno.test("createPartitions with validateOnly says what would be and changes not
   assert.deepEqual([store.keys(), published.length], [rows, 1]);
 });
 
-Deno.test("a topic that grew is deleted with all its rows, and its places are free again", async () => {
+Deno.test("deleting a topic that grew removes all its rows and frees its places", async () => {
   const store = new MemoryStore();
   const { controller } = await startController(store, { slotsMax: 4 });
   const id = await create(controller, "t");
@@ -122,7 +122,7 @@ Deno.test("a topic that grew is deleted with all its rows, and its places are fr
   assert.equal(controller.image.topic("u")?.partitions.length, 4);
 });
 
-Deno.test("deleteTopics answers when the checkpoints no longer speak of the topic", async () => {
+Deno.test("deleteTopics answers once the checkpoints no longer contain the topic", async () => {
   const seen: (string | undefined)[] = [];
   const { controller } = await startController(new MemoryStore(), {
     saveCheckpoints: () => Promise.resolve(void seen.push(controller.image.topic("t")?.name)),
@@ -133,7 +133,7 @@ Deno.test("deleteTopics answers when the checkpoints no longer speak of the topi
   assert.deepEqual(seen, [undefined]);
 });
 
-Deno.test("alterConfigs of a topic stores, resolves and publishes; a refused one changes nothing", async () => {
+Deno.test("alterConfigs of a topic stores, resolves and publishes the configs; a refused one changes nothing", async () => {
   const store = new MemoryStore();
   const { controller, published } = await startController(store);
   const id = await create(controller, "t");
@@ -156,7 +156,7 @@ Deno.test("alterConfigs of a topic stores, resolves and publishes; a refused one
   assert.deepEqual([store.committed.length, published.length], [transactions, deltas], "nothing was written");
 });
 
-Deno.test("alterConfigs of a group stores and publishes it, whatever its name; without configs it is forgotten", async () => {
+Deno.test("alterConfigs of a group stores and publishes its configs, whatever its name; a group without configs has no row", async () => {
   const store = new MemoryStore();
   const { controller, published } = await startController(store);
   const groupId = "my group/\u{1F98A}\0%";
@@ -173,7 +173,7 @@ Deno.test("alterConfigs of a group stores and publishes it, whatever its name; w
   assert.equal(await set(restarted.controller, [GROUP, groupId], { [SESSION]: "60000" }), "NONE", "and comes again");
 });
 
-Deno.test("a change that waited for its turn longer than its timeout is answered REQUEST_TIMED_OUT and does not happen", async () => {
+Deno.test("a change that waits for its turn longer than its timeout is answered with REQUEST_TIMED_OUT and does not happen", async () => {
   let nowMs = 0;
   let applied = () => {};
   const { controller, published } = await startController(new MemoryStore(), {
@@ -203,7 +203,7 @@ Deno.test("a change that waited for its turn longer than its timeout is answered
   assert.equal(controller.image.topic("slow")?.partitions.length, 2);
 });
 
-Deno.test("Controller over SQLite: what was changed is there after a restart, in the image of a shard", () =>
+Deno.test("Controller over SQLite: every acknowledged change is in a shard's image after a restart", () =>
   withDirectory(async (directory) => {
     const open = async () => {
       const store = new SqliteStore(() => {});
@@ -256,7 +256,7 @@ Deno.test("handOverPartition() publishes the new shard and the old row, once the
   assert.deepEqual([places(), handOver.length, published.length], [moved, 2, count + 1]);
 });
 
-Deno.test("handOverPartition() waits for its turn: a topic that grows or goes meanwhile is moved as it is then, or not at all", async () => {
+Deno.test("handOverPartition() waits for its turn: a topic that grew meanwhile is moved as it is then, a deleted one is not moved", async () => {
   const { controller, published } = await startController(new MemoryStore());
   const topicId = await create(controller, "t", 1);
   const [grown, moved, set_] = await Promise.all([
@@ -277,7 +277,7 @@ Deno.test("handOverPartition() waits for its turn: a topic that grows or goes me
   assert.deepEqual(published.at(-1)?.deletedIds, [topicId]);
 });
 
-Deno.test("nothing is created that has no descriptor: topics, partitions, topics created by their use, the offsets topic", async () => {
+Deno.test("no partition is created without a descriptor: by CreateTopics, CreatePartitions, auto-creation, or for the offsets topic", async () => {
   const room = (count: number) => ({ count: Math.max(0, 52 - count), scarcity: "of the test" });
   const properties = { "auto.create.topics.enable": "true", "num.partitions": "3" };
   const { controller, reports } = await startController(new MemoryStore(), { properties, room });

@@ -1,9 +1,8 @@
 /**
- * From what the store and the log directory hold to the topics of a starting broker, in one transaction. Main isolate,
- * once.
+ * Loads the topics of a starting broker from the store and the log directory, in one transaction. Runs once, on the main isolate.
  *
- * A restart is a new leadership: every leader epoch grows by one before a shard opens a log, so that an offset whose
- * record was lost in an unclean stop is never taken for its successor (KIP-101).
+ * A restart is a new leadership: every leader epoch grows by one before a shard opens a log. Otherwise clients could not tell a record
+ * that an unclean stop lost from the one that gets its offset later (KIP-101).
  */
 import {
   type AdoptedTopic,
@@ -39,30 +38,30 @@ export interface LoadOptions {
   readonly random: () => number;
 }
 
-/** What was loaded. */
+/** The loaded metadata. */
 export interface LoadedTopics {
   readonly topics: readonly StoredTopic[];
   readonly groups: StoredMetadata["groups"];
-  /** First producer id of the next block, and the version of its row. */
+  /** First producer id of the next block, and the version of the row that stores it. */
   readonly producerIds: { readonly next: number; readonly version: number };
-  /** Of the start's transaction. */
+  /** Version of the start's transaction. */
   readonly version: number;
-  /** Partitions whose directories were adopted, and not opened by this broker before. */
+  /** Partitions with adopted directories, which this broker has not opened before. */
   readonly adopted: readonly FoundPartition[];
   /** Sentences for the log. */
   readonly warnings: readonly string[];
 }
 
-/** Directories looked into at a time. */
+/** Directories read at a time. */
 const IDENTIFIED_AT_ONCE = 64;
 
 /**
- * Producer ids of adopted logs are not known to the store, and a new producer under the id of an old one would be taken for
- * it: its first batches could pass for duplicates and be lost. So ids go on from a random place far away.
+ * The store does not know the producer ids in adopted logs. If a new producer got one of them, its first batches could be taken for
+ * duplicates and be lost. After an adoption, ids therefore continue at a random point in this range.
  */
 const ADOPTED_PRODUCER_IDS = { from: 2 ** 40, to: 2 ** 50 };
 
-/** Loads. @throws MetadataStoreError when the store is damaged, or belongs to another broker */
+/** Loads the metadata. @throws MetadataStoreError when the store is damaged, or belongs to another broker */
 export async function loadTopics(directories: PartitionDirectories, options: LoadOptions): Promise<LoadedTopics> {
   const { store } = options;
   const stored = readMetadata(await store.range(""));
@@ -71,7 +70,7 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
   if (plan.removed.length > 0) {
     for (const partition of plan.removed) await directories.remove(partition);
   }
-  // The directories of deleted topics have to be gone for good before the store forgets that they were deleted.
+  // The removal of a deleted topic's directories must be durable before the store forgets the deletion.
   if (stored.deletedIds.size > 0) await directories.sync();
 
   const change = new LoadChange();
@@ -171,22 +170,22 @@ function nextProducerIds(
   return { next: moved, version, isChanged: true };
 }
 
-/** Makes a topic once the version of the transaction is known. */
+/** Builds a topic once the version of the transaction is known. */
 type Finish = (version: number) => StoredTopic;
 
-/** The one transaction of a start. */
+/** Builds the transaction of a start. */
 class LoadChange {
   readonly deletes: string[] = [];
   readonly #compares: Comparison[] = [];
   readonly #sets: Assignment[] = [];
 
-  /** Sets a row that has this version. */
+  /** Sets a row, if it still has this version. */
   put(key: string, row: unknown, version: number): void {
     this.#compares.push({ key, version });
     this.#sets.push({ key, value: JSON.stringify(row) });
   }
 
-  /** A topic of the store, under new leadership, and perhaps with further partitions. */
+  /** Adds a topic of the store, with new leader epochs and further partitions, if any were adopted. */
   reload(
     name: string,
     topic: Versioned<TopicRow> & { partitions: readonly (Versioned<PartitionRow> | undefined)[] },
@@ -214,7 +213,7 @@ class LoadChange {
     });
   }
 
-  /** A topic that is new to the store. */
+  /** Adds a topic that is new to the store. */
   adopt({ name, id, configs, leaderEpochs }: AdoptedTopic, nodeId: number): Finish {
     this.put(topicKey(name), { id, configs }, ABSENT);
     const rows = this.#newPartitions(id, leaderEpochs, { nodeId, first: 0 });
@@ -227,7 +226,7 @@ class LoadChange {
     });
   }
 
-  /** Writes it all, even if that is nothing: a start is a new version of the metadata. @returns it */
+  /** Commits the transaction, even an empty one: every start is a new version of the metadata. @returns that version */
   async commit(store: MetadataStore): Promise<number> {
     const result = await store.transact({ compare: this.#compares, set: this.#sets, delete: this.deletes });
     if (result.committed) return result.version;

@@ -21,7 +21,7 @@ async function storeOf(topics: Record<string, { id: string; partitions: number }
   return store;
 }
 
-Deno.test("load() raises every leader epoch by one, in one transaction, before anything is told", async () => {
+Deno.test("load() raises every leader epoch by one, in one transaction, before anything is published", async () => {
   const store = await storeOf({ a: { id: ID, partitions: 3 }, b: { id: OTHER_ID, partitions: 1 } });
   const { loaded, published } = await startController(store);
   const partitions = loaded.delta.changed.flatMap((topic) => topic.partitions);
@@ -38,7 +38,7 @@ Deno.test("load() raises every leader epoch by one, in one transaction, before a
   assert.equal(again.loaded.delta.changed[0]?.partitions[0]?.leaderEpoch, 6);
 });
 
-Deno.test("load() of an empty store and directory writes no entry, and is a new version all the same", async () => {
+Deno.test("load() of an empty store and directory writes no entry, but is a new version", async () => {
   const store = new MemoryStore();
   for (const version of [1, 2]) {
     const { loaded } = await startController(store);
@@ -48,7 +48,7 @@ Deno.test("load() of an empty store and directory writes no entry, and is a new 
   assert.deepEqual(store.keys(), []);
 });
 
-Deno.test("load() keeps a topic whose directory is missing: its log starts empty, as in Kafka", async () => {
+Deno.test("load() keeps a topic without a directory: its log starts empty, as in Kafka", async () => {
   const store = await storeOf({ a: { id: ID, partitions: 2 } });
   const directories = new ListedDirectories({ "a-1": { topicId: ID } });
   const { loaded } = await startController(store, { directories });
@@ -57,7 +57,7 @@ Deno.test("load() keeps a topic whose directory is missing: its log starts empty
   assert.deepEqual(directories.actions, [], "directories of known partitions are not looked into");
 });
 
-Deno.test("load() adopts a tree under its topic ids, above its leader epochs, gaps included", async () => {
+Deno.test("load() adopts directories with their topic ids, with leader epochs above theirs, and fills missing partitions", async () => {
   const store = new MemoryStore();
   const directories = new ListedDirectories({
     "orders-0": { topicId: ID, latestLeaderEpoch: 7 },
@@ -85,7 +85,7 @@ Deno.test("load() adopts a tree under its topic ids, above its leader epochs, ga
   assert.equal(next.firstId, firstId + 1000);
 });
 
-Deno.test("load() compacts Kafka's internal topics that it adopts", async () => {
+Deno.test("load() adopts Kafka's internal topics as compacted ones", async () => {
   const directories = new ListedDirectories({ "__consumer_offsets-49": { topicId: ID } });
   const { loaded } = await startController(new MemoryStore(), { directories });
   const [topic] = loaded.delta.changed;
@@ -98,7 +98,7 @@ Deno.test("load() gives a topic without partition.metadata a new id", async () =
   assert.match(loaded.delta.changed[0]?.id ?? "", /^[A-Za-z0-9_-]{22}$/);
 });
 
-Deno.test("load() leaves the second of two topics with one id alone, with a sentence", async () => {
+Deno.test("load() does not adopt the second of two topics with one id, and says so", async () => {
   const directories = new ListedDirectories({ "copy-0": { topicId: ID }, "original-0": { topicId: ID } });
   const { loaded } = await startController(new MemoryStore(), { directories });
   assert.deepEqual(loaded.delta.changed.map(({ name }) => name), ["copy"]);
@@ -110,7 +110,7 @@ Deno.test("load() leaves the second of two topics with one id alone, with a sent
   assert.match(known.loaded.warnings.join("\n"), /Leaving the directories of copy alone/);
 });
 
-Deno.test("load() leaves a partition of another id alone, and adds one of the topic's own id", async () => {
+Deno.test("load() does not adopt a partition with another topic's id, and adds one with the topic's own id", async () => {
   const mixed = new ListedDirectories({ "a-0": { topicId: ID }, "a-1": { topicId: OTHER_ID }, "a-2": "it is damaged" });
   const { loaded } = await startController(new MemoryStore(), { directories: mixed });
   assert.equal(loaded.delta.changed[0]?.partitions.length, 1);
@@ -128,7 +128,7 @@ Deno.test("load() leaves a partition of another id alone, and adds one of the to
   assert.equal(b?.partitions.length, 1);
 });
 
-Deno.test("load() removes what a crash left of deleted topics, and never adopts it", async () => {
+Deno.test("load() removes directories that a crash left of deleted topics, and never adopts them", async () => {
   const store = new MemoryStore();
   await store.transact({ set: [{ key: `deleted/${ID}`, value: '{"name":"gone"}' }] });
   const directories = new ListedDirectories({ "gone-0": { topicId: ID }, "gone-1": { topicId: ID } });
@@ -138,7 +138,7 @@ Deno.test("load() removes what a crash left of deleted topics, and never adopts 
   assert.deepEqual(store.keys(), [], "forgotten only after the directory was flushed");
 });
 
-Deno.test("load() refuses names and partitions on disk that no topic may have", async () => {
+Deno.test("load() does not adopt names and partition numbers that no topic may have", async () => {
   const directories = new ListedDirectories({
     "ok-0": { topicId: ID },
     "many-2147483647": { topicId: OTHER_ID },
@@ -162,7 +162,7 @@ Deno.test("load() adopts only as many partitions as fit", async () => {
   assert.match(loaded.warnings.join("\n"), /b alone: partition 9 is beyond/);
 });
 
-Deno.test("load() refuses a damaged store with a sentence, whatever row is wrong", async () => {
+Deno.test("load() refuses a damaged store, whichever row is wrong, and says why", async () => {
   const partition = JSON.stringify(newPartitionRow([1], 0));
   const topic = JSON.stringify({ id: ID, configs: {} });
   const cases: [rows: Record<string, string>, sentence: RegExp][] = [

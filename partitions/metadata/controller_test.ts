@@ -92,7 +92,7 @@ Deno.test("createTopics creates the good topics of a request and refuses the bad
   assert.deepEqual(published.flatMap(({ changed }) => changed.map(({ name }) => name)), ["good"]);
 });
 
-Deno.test("createTopics changes nothing when the store fails, and works again when it does", async () => {
+Deno.test("createTopics changes nothing when the store fails, and works again when the store does", async () => {
   const store = new MemoryStore();
   const { controller, published } = await startController(store);
   store.failure = "the disk is full";
@@ -103,14 +103,14 @@ Deno.test("createTopics changes nothing when the store fails, and works again wh
   assert.equal((await create(controller, [wanted("a")]))[0]?.errorCode, errorCode.NONE);
 });
 
-Deno.test("createTopics refuses when somebody else has created the topic in the store", async () => {
+Deno.test("createTopics refuses when another process has created the topic in the store", async () => {
   const store = new MemoryStore();
   const { controller } = await startController(store);
   await store.transact({ set: [{ key: "topics/a", value: "{}" }] });
   await assert.rejects(create(controller, [wanted("a")]), /changed by somebody else: topics\/a/);
 });
 
-Deno.test("awaitChanges settles when every shard has applied what was asked for before it, also what fails", async () => {
+Deno.test("awaitChanges settles when every shard has applied the changes requested before it, even if one fails", async () => {
   const store = new MemoryStore();
   const applied = Promise.withResolvers<void>();
   const { controller } = await startController(store, { publish: () => applied.promise });
@@ -150,7 +150,7 @@ Deno.test("deleteTopics deletes by name and by id, publishes, and removes direct
   assert.ok(store.keys().every((key) => !key.startsWith("deleted/")), "the next change forgets what is gone for good");
 });
 
-Deno.test("deleteTopics by name answers the versions before topic ids", async () => {
+Deno.test("deleteTopics by name answers versions without topic ids", async () => {
   const { controller } = await startController(new MemoryStore());
   await create(controller, [wanted("a")]);
   const responses = await remove(controller, { topicNames: ["a", "none"] }, 5);
@@ -172,7 +172,7 @@ Deno.test("deleteTopics with delete.topic.enable=false refuses all: INVALID_REQU
   assert.ok(controller.image.topic("a") !== undefined);
 });
 
-Deno.test("a place is used again only after the shards have given it up, and when all others are used", async () => {
+Deno.test("a place is reused only after the shards have released it, and after all other places", async () => {
   const { controller } = await startController(new MemoryStore(), { slotsMax: 3 });
   await create(controller, [wanted("a"), wanted("b")]);
   await remove(controller, { topicNames: ["a"] });
@@ -185,7 +185,7 @@ Deno.test("a place is used again only after the shards have given it up, and whe
   assert.equal(full?.errorCode, errorCode.INVALID_PARTITIONS);
 });
 
-Deno.test("autoCreateTopics creates with the broker's defaults and gives every name its code", async () => {
+Deno.test("autoCreateTopics creates topics with the broker's defaults and answers an error code for every name", async () => {
   const properties = { "num.partitions": "5" };
   const { controller, published } = await startController(new MemoryStore(), { properties });
   await create(controller, [wanted("here"), wanted("a.b")]);
@@ -211,14 +211,14 @@ Deno.test("autoCreateTopics of one name by many clients at once creates it once"
   assert.equal(published.length, 1);
 });
 
-Deno.test("autoCreateTopics says INVALID_REPLICATION_FACTOR when the default asks for more brokers than there are", async () => {
+Deno.test("autoCreateTopics answers INVALID_REPLICATION_FACTOR when the default exceeds the number of brokers", async () => {
   const properties = { "default.replication.factor": "3" };
   const { controller } = await startController(new MemoryStore(), { properties });
   const results = await controller.call("autoCreateTopics", { names: ["t"] });
   assert.deepEqual(results, [{ name: "t", errorCode: errorCode.INVALID_REPLICATION_FACTOR }]);
 });
 
-Deno.test("allocateProducerIds gives every block once, also after a restart, and stores it first", async () => {
+Deno.test("allocateProducerIds gives out every block once, also across restarts, and stores it first", async () => {
   const store = new MemoryStore();
   const first = await startController(store);
   const blocks = await Promise.all(
@@ -231,7 +231,7 @@ Deno.test("allocateProducerIds gives every block once, also after a restart, and
   await assert.rejects(first.controller.call("allocateProducerIds", {}), /changed by somebody else: producer-ids/);
 });
 
-Deno.test("allocateProducerIds refuses when ids would not be exact any more", async () => {
+Deno.test("allocateProducerIds refuses ids above 2^53, which would not be exact", async () => {
   const store = new MemoryStore();
   const next = Number.MAX_SAFE_INTEGER - 500;
   await store.transact({ set: [{ key: "producer-ids", value: JSON.stringify({ next }) }] });
@@ -239,7 +239,7 @@ Deno.test("allocateProducerIds refuses when ids would not be exact any more", as
   await assert.rejects(controller.call("allocateProducerIds", {}), /used up/);
 });
 
-Deno.test("Controller over SQLite: what a client was told of is there after a restart, in the image of a shard", () =>
+Deno.test("Controller over SQLite: every acknowledged topic is in a shard's image after a restart", () =>
   withDirectory(async (directory) => {
     const path = join(directory, "store.sqlite");
     const run = async <T>(use: (controller: Controller) => Promise<T>): Promise<T> => {

@@ -1,6 +1,6 @@
 /**
- * What tests of the controller share: a store in memory that can be made to fail, directories that are a list, and a
- * controller around them. Tests only.
+ * What tests of the controller share: a store in memory that can be made to fail, a list in place of directories, and a controller that
+ * uses both. Tests only.
  */
 import { randomUuid } from "../../storage/base/uuid.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
@@ -25,7 +25,7 @@ export class MemoryStore implements MetadataStore {
   readonly entries = new Map<string, StoredEntry>();
   /** Transactions committed so far. */
   readonly committed: Transaction[] = [];
-  /** Makes the next transactions fail with this sentence. */
+  /** Makes every transaction fail with this sentence while it is set. */
   failure: string | null = null;
   #version = 0;
 
@@ -69,13 +69,13 @@ export class MemoryStore implements MetadataStore {
   }
 }
 
-/** Directories that are a list. */
+/** A list in place of partition directories. */
 export class ListedDirectories implements PartitionDirectories {
   readonly #identities = new Map<string, PartitionIdentity | string>();
-  /** Everything that was done, in order. */
+  /** All calls, in order. */
   readonly actions: string[] = [];
 
-  /** @param found by name of the directory, what its files say */
+  /** @param found the contents of each directory's files, by its name */
   constructor(found: Readonly<Record<string, Partial<PartitionIdentity> | string>> = {}) {
     for (const [name, identity] of Object.entries(found)) {
       const defaults = { topicId: null, latestLeaderEpoch: -1 };
@@ -106,7 +106,7 @@ export class ListedDirectories implements PartitionDirectories {
   }
 }
 
-/** A broker's settings from its properties. */
+/** The settings of a broker with these properties. */
 export function configOf(properties: Record<string, string> = {}): BrokerConfig {
   const result = brokerConfigFrom(new Map(Object.entries(properties)));
   if ("refused" in result) throw new Error(result.refused);
@@ -118,7 +118,7 @@ export interface TestController {
   readonly controller: Controller;
   readonly published: ImageDelta[];
   readonly loaded: LoadedMetadata;
-  /** What the operator was told. */
+  /** Sentences for the operator. */
   readonly reports: readonly string[];
 }
 

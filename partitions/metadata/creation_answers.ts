@@ -5,7 +5,7 @@ import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { describeTopicConfigs } from "../config/topics/topic_configs.ts";
 import type { CreationRefusal } from "./topic_creation.ts";
 
-/** Effective configs of a topic, as CreateTopics answers them. */
+/** Effective configs of a topic, in the form of a CreateTopics answer. */
 export type CreatableTopicConfigs = NonNullable<CreatableTopicResult["configs"]>;
 
 /** Describes the effective configs of a topic. @param configs its own */
@@ -22,7 +22,7 @@ export function describeCreated(
   }));
 }
 
-/** Refuses what waited for its turn for too long. */
+/** The refusal of a change that waited for its turn beyond its timeout. */
 export const TIMED_OUT: CreationRefusal = {
   errorCode: errorCode.REQUEST_TIMED_OUT,
   errorMessage: errorMessage(errorCode.REQUEST_TIMED_OUT),

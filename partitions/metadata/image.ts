@@ -1,11 +1,11 @@
 /**
- * The metadata image: what every isolate knows of brokers, topics and the configs of groups. The main isolate owns the truth and sends deltas; each
- * shard applies them to a copy of its own, so a Metadata request is answered without leaving the shard. Plain data that
+ * The metadata image: the topics and the configs of groups, as every isolate knows them. The main isolate owns the original and sends
+ * deltas; each shard applies them to its own copy, so it answers a Metadata request without asking another isolate. Plain data that
  * crosses isolates; no I/O.
  */
 import type { LogConfig } from "../../storage/log/log_config.ts";
 
-/** One partition: where it lives and who leads it. */
+/** One partition: its shard, its row and its leader. */
 export interface PartitionImage {
   /** Partition number within the topic, 0-based. */
   readonly partition: number;
@@ -17,7 +17,7 @@ export interface PartitionImage {
   readonly leader: number;
   /** Epoch of that leader; grows with every election. */
   readonly leaderEpoch: number;
-  /** Grows by one with every change of this partition; a change is made by comparing and setting its row in the store. */
+  /** Grows by one with every change of this partition, which is a compare-and-set of its row in the store. */
   readonly partitionEpoch: number;
   /** Node ids of the replicas, the preferred leader first. */
   readonly replicas: readonly number[];
@@ -30,43 +30,43 @@ export interface TopicImage {
   readonly name: string;
   /** Kafka's topic id: 22 characters of base64url. */
   readonly id: string;
-  /** Whether it is one of Kafka's own (`__consumer_offsets` and the like). */
+  /** Whether it is one of Kafka's internal topics, like `__consumer_offsets`. */
   readonly isInternal: boolean;
   /** By partition number. */
   readonly partitions: readonly PartitionImage[];
   /** Configs set on the topic, by Kafka's names. */
   readonly configs: Readonly<Record<string, string>>;
-  /** The same resolved, with the broker's defaults. */
+  /** The configs that the logs use: `configs` with the broker's defaults. */
   readonly logConfig: LogConfig;
 }
 
-/** What is set on a group. */
+/** The configs of a group. */
 export interface GroupImage {
   readonly groupId: string;
-  /** By Kafka's names; empty: nothing any more. */
+  /** By Kafka's names; empty when the group has no configs any more. */
   readonly configs: Readonly<Record<string, string>>;
 }
 
-/** A change of the image, applied whole. */
+/** A change of the image, applied at once. */
 export interface ImageDelta {
-  /** Topics that are new or changed; each replaces the one of the same id. */
+  /** New and changed topics; each replaces the topic with its id. */
   readonly changed: readonly TopicImage[];
-  /** Ids of topics that are gone. */
+  /** Ids of deleted topics. */
   readonly deletedIds: readonly string[];
-  /** Groups whose configs changed; absent: none. */
+  /** Groups whose configs changed; none by default. */
   readonly groups?: readonly GroupImage[];
-  /** Number of the store's transaction that made the change; absent where the store has nothing of it (partition moves). */
+  /** Number of the store's transaction that made the change; not set for changes that are not stored (partition moves). */
   readonly version?: number;
 }
 
-/** One isolate's copy. */
+/** One isolate's copy of the image. */
 export class MetadataImage {
   readonly #byName = new Map<string, TopicImage>();
   readonly #byId = new Map<string, TopicImage>();
   readonly #groups = new Map<string, GroupImage>();
   #version = 0;
 
-  /** Number of the change that it has applied last; higher with each, also over restarts. */
+  /** Number of the last applied change; it grows with each change, also across restarts. */
   get version(): number {
     return this.#version;
   }
@@ -86,17 +86,17 @@ export class MetadataImage {
     return this.#byName.values();
   }
 
-  /** What is set on a group (resource type GROUP); undefined when nothing is. The same object until it changes. */
+  /** The configs of a group (resource type GROUP); undefined when it has none. The same object until they change. */
   groupConfigs(groupId: string): GroupImage["configs"] | undefined {
     return this.#groups.get(groupId)?.configs;
   }
 
-  /** Groups on which something is set. */
+  /** Groups that have configs. */
   configuredGroups(): Iterable<GroupImage> {
     return this.#groups.values();
   }
 
-  /** How many those are. */
+  /** Number of groups that have configs. */
   get configuredGroupsCount(): number {
     return this.#groups.size;
   }

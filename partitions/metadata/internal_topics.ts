@@ -1,5 +1,5 @@
 /**
- * Topics that are created because somebody needs them: an ordinary one with the broker's defaults, Kafka's own with what their
+ * Topics that are created automatically: ordinary topics with the broker's defaults, Kafka's internal topics with the configs that their
  * coordinators need. Pure; the main isolate runs it.
  *
  * Source: Kafka's AutoTopicCreationManager and GroupCoordinatorService.groupMetadataTopicConfigs.
@@ -9,14 +9,14 @@ import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { OFFSETS_TOPIC } from "../coordinators/key_partition.ts";
 import { isInternalTopic, refuseTopicName } from "./topic_names.ts";
 
-/** Whether a topic may be created by being asked for. Of Kafka's own topics only the one whose coordinator exists. */
+/** Whether a topic may be created automatically. Of Kafka's internal topics only the one whose coordinator exists. */
 export function isAutoCreatable(name: string): boolean {
   return name === OFFSETS_TOPIC || (refuseTopicName(name) === null && !isInternalTopic(name));
 }
 
 /**
- * A topic that is created by being asked for, as a request would ask for it.
- * @param brokersCount brokers that are alive: the offsets of a small cluster have fewer replicas, where Kafka's would wait for more
+ * An automatically created topic, in the form of a request.
+ * @param brokersCount brokers that are alive: in a small cluster the offsets topic gets fewer replicas; Kafka would wait for more brokers
  */
 export function autoCreatedTopic(name: string, config: BrokerConfig, brokersCount: number): CreatableTopic {
   if (name !== OFFSETS_TOPIC) return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] };

@@ -5,7 +5,7 @@ import { isAutoCreatable } from "./internal_topics.ts";
 
 const OFFSETS = "__consumer_offsets";
 
-Deno.test("autoCreateTopics makes __consumer_offsets as the group coordinator needs it, once for all who ask at a time", async () => {
+Deno.test("autoCreateTopics creates __consumer_offsets as the group coordinator needs it, once for concurrent requests", async () => {
   const { controller, published } = await startController(new MemoryStore());
   const names = [OFFSETS];
   const answers = await Promise.all([1, 2, 3].map(() => controller.call("autoCreateTopics", { names })));
@@ -23,7 +23,7 @@ Deno.test("autoCreateTopics makes __consumer_offsets as the group coordinator ne
   assert.equal(topic?.logConfig.compact, true);
 });
 
-Deno.test("isAutoCreatable() refuses Kafka's topics whose coordinators do not exist, and names that are none", () => {
+Deno.test("isAutoCreatable() refuses internal topics without a coordinator here, and invalid names", () => {
   const names = [OFFSETS, "t", "__transaction_state", "__share_group_state", "a b", ""];
   assert.deepEqual(names.filter(isAutoCreatable), [OFFSETS, "t"]);
 });

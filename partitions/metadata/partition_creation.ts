@@ -1,11 +1,11 @@
 /**
- * What CreatePartitions may add: checks a request and says which replicas each new partition would have, or why it is refused. Pure;
- * the main isolate runs it.
+ * Plans CreatePartitions: checks a request and gives, for each topic, the replicas of its new partitions or why it is refused. Pure; the
+ * main isolate runs it.
  *
- * Source: Kafka's ControllerApis.createPartitions and ReplicationControlManager.createPartitions, in their order of checks and
- * with their sentences. Beyond Kafka: one request adds no more partitions than CreateTopics may (POLICY_VIOLATION), and a broker
- * has a largest number of them (INVALID_PARTITIONS). Internal topics do not grow: Kafka adds partitions to `__consumer_offsets`, and
- * then finds most groups' offsets no longer.
+ * Source: Kafka's ControllerApis.createPartitions and ReplicationControlManager.createPartitions, in their order of checks and with their
+ * sentences. Beyond Kafka: one request adds no more partitions than CreateTopics may (POLICY_VIOLATION), and a broker has a limit of
+ * partitions (INVALID_PARTITIONS). Internal topics cannot grow: Kafka adds partitions to `__consumer_offsets`, and then no longer finds
+ * the offsets of most groups.
  */
 import { errorCode, errorMessage } from "../../net/protocol/error_codes.ts";
 import type { CreatePartitionsTopic } from "../../net/protocol/messages/37_create_partitions.ts";
@@ -19,24 +19,24 @@ import {
   spreadReplicas,
 } from "./topic_creation.ts";
 
-/** What the checks need to know. */
+/** What the checks depend on. */
 export interface GrowthRules {
   /** Node ids of the brokers that are alive. */
   readonly brokers: readonly number[];
-  /** How many more partitions fit, and why no more. */
+  /** How many more partitions fit, and why no more fit. */
   readonly freeCount: number;
   readonly scarcity?: string;
   topic(name: string): TopicImage | undefined;
 }
 
-/** A topic that may grow. */
+/** A topic to which partitions are added. */
 export interface GrowthPlan {
   readonly topic: TopicImage;
-  /** Node ids by new partition, the preferred leader first. */
+  /** Node ids of the replicas by new partition, the preferred leader first. */
   readonly replicas: Replicas;
 }
 
-/** What becomes of one topic of a request. */
+/** The plan for one topic of a request. */
 export type PlannedGrowth = { readonly name: string } & ({ readonly plan: GrowthPlan } | CreationRefusal);
 
 /** Checks a request. @returns one entry per name, in the order of the request */

@@ -24,7 +24,7 @@ function outcomes(topics: CreatePartitionsTopic[], changes: Partial<GrowthRules>
   );
 }
 
-Deno.test("planPartitions() gives new partitions the replicas that the client chose, or the brokers in turn", () => {
+Deno.test("planPartitions() gives new partitions the replicas that the client assigned, or the brokers in turn", () => {
   assert.deepEqual(outcomes([wanted(4)]), [[[1], [1]]]);
   assert.deepEqual(outcomes([wanted(4, [[1], [1]])]), [[[1], [1]]]);
   assert.deepEqual(outcomes([wanted(5)], { brokers: [7, 8] }), [[[7], [8], [7]]], "goes on where the others ended");
@@ -81,13 +81,13 @@ Deno.test("planPartitions() refuses another number of replicas than the topic ha
   );
 });
 
-Deno.test("planPartitions() counts what the topics of one request take together", () => {
+Deno.test("planPartitions() counts the new partitions of all topics of a request", () => {
   const [first, second] = outcomes([wanted(4), wanted(4, null, "u")], { freeCount: 3 });
   assert.deepEqual(first, [[1], [1]]);
   assert.equal(second, "INVALID_PARTITIONS This broker has no room for 2 partitions: 1 more fits.");
 });
 
-Deno.test("planPartitions() refuses a topic that is named twice, once", () => {
+Deno.test("planPartitions() refuses a topic that is named twice, with one answer", () => {
   assert.deepEqual(outcomes([wanted(3), wanted(4), wanted(3, null, "u")]), [
     "INVALID_REQUEST Duplicate topic name.",
     [[1]],

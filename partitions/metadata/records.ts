@@ -4,12 +4,12 @@
  * ```
  *   topics/<name>               {id, configs}                                        absent = no such topic
  *   partitions/<topic id>/<n>   {replicas, isr, leader, leaderEpoch, partitionEpoch} one row each: elections do not collide
- *   deleted/<topic id>          {name}     its directories must not come back; goes when they are gone
- *   groups/<encoded group id>   {configs}  what is set on a group (encodeURIComponent); absent = nothing
+ *   deleted/<topic id>          {name}     its directories must not be adopted; deleted once they are removed
+ *   groups/<encoded group id>   {configs}  configs of a group (id by encodeURIComponent); absent = none
  *   producer-ids                {next}     first producer id of the next block
  * ```
  *
- * Values are JSON. They come from a disk: what does not have this shape is refused with a sentence, never trusted.
+ * Values are JSON. They come from a disk, so a value of another shape is refused with a sentence.
  */
 import { MetadataStoreError, type StoredEntry } from "./store/store.ts";
 
@@ -44,17 +44,17 @@ export interface GroupRow {
   readonly configs: Readonly<Record<string, string>>;
 }
 
-/** A row with the version to compare. */
+/** A row with its version, for comparisons. */
 export interface Versioned<Row> {
   readonly row: Row;
   readonly version: number;
 }
 
-/** What the store holds, taken apart. */
+/** The contents of the store, parsed. */
 export interface StoredMetadata {
   /** By name. */
   readonly topics: ReadonlyMap<string, Versioned<TopicRow>>;
-  /** By topic id, then by partition; a hole where a partition is missing. */
+  /** By topic id, then by partition; undefined where a partition is missing. */
   readonly partitions: ReadonlyMap<string, readonly (Versioned<PartitionRow> | undefined)[]>;
   /** Ids of topics whose directories are being removed. */
   readonly deletedIds: ReadonlySet<string>;
@@ -83,10 +83,10 @@ export function groupKey(groupId: string): string {
   return GROUPS + encodeURIComponent(groupId.toWellFormed());
 }
 
-/** Most partitions of a topic that a row may number: what keeps a damaged key from making a huge list. */
+/** Limit for the partition number of a row, so that a damaged key does not make a huge list. */
 const PARTITION_MAX = 1_000_000;
 
-/** Takes the whole store apart. @throws MetadataStoreError for a row that is not of these */
+/** Parses the contents of the store. @throws MetadataStoreError for a row of another form */
 export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
   const topics = new Map<string, Versioned<TopicRow>>();
   const partitions = new Map<string, (Versioned<PartitionRow> | undefined)[]>();

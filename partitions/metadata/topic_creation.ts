@@ -1,10 +1,10 @@
 /**
- * What CreateTopics may create: checks a request and says what each topic would be, or why it is refused. Pure; the
- * main isolate runs it.
+ * Plans CreateTopics: checks a request and gives, for each topic, what would be created or why it is refused. Pure; the main isolate
+ * runs it.
  *
- * Source: Kafka's ControllerApis.createTopics and ReplicationControlManager.createTopics, in their order of checks and
- * with their sentences. Beyond Kafka: a broker has a largest number of partitions (INVALID_PARTITIONS), and two new
- * names of one request that collide are refused as a name that collides with an existing topic is.
+ * Source: Kafka's ControllerApis.createTopics and ReplicationControlManager.createTopics, in their order of checks and with their
+ * sentences. Beyond Kafka: a broker has a limit of partitions (INVALID_PARTITIONS), and a name that collides with another new name of the
+ * request is refused like one that collides with an existing topic.
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import type { CreatableTopic } from "../../net/protocol/messages/19_create_topics.ts";
@@ -14,7 +14,7 @@ import { CLUSTER_METADATA_TOPIC, collisionKey, refuseTopicName } from "./topic_n
 /** Most partitions that one request may create (ReplicationControlManager.MAX_PARTITIONS_PER_BATCH). */
 export const PARTITIONS_PER_REQUEST_MAX = 10_000;
 
-/** What the checks need to know. */
+/** What the checks depend on. */
 export interface CreationRules {
   /** `num.partitions` */
   readonly numPartitions: number;
@@ -24,15 +24,15 @@ export interface CreationRules {
   readonly brokers: readonly number[];
   /** How many more partitions fit. */
   readonly freeCount: number;
-  /** Why no more fit, where it is not the broker's largest number of partitions: the end of a sentence. */
+  /** Why no more fit, when it is not the broker's limit of partitions: the end of a sentence. */
   readonly scarcity?: string;
   /** Whether a topic of this name exists. */
   exists(name: string): boolean;
-  /** An existing topic with this collision key. */
+  /** The existing topic with a collision key. */
   colliding(key: string): string | undefined;
 }
 
-/** A topic that may be created. */
+/** A topic to be created. */
 export interface TopicPlan {
   readonly name: string;
   readonly configs: Readonly<Record<string, string>>;
@@ -46,7 +46,7 @@ export interface CreationRefusal {
   readonly errorMessage: string;
 }
 
-/** What becomes of one topic of a request. */
+/** The plan for one topic of a request. */
 export type PlannedTopic = { readonly name: string } & ({ readonly plan: TopicPlan } | CreationRefusal);
 
 /** Checks a request. @returns one entry per name, in the order of the request */
@@ -101,7 +101,7 @@ function planConfigs(topic: CreatableTopic, rules: CreationRules): Result {
   if (nulls.length > 0) {
     return refuse("INVALID_CONFIG", `Null value not supported for topic configs: ${nulls.join(",")}`);
   }
-  // By entries, so that a config named "__proto__" is a property like any other and refused by its name.
+  // Object.fromEntries makes a config named "__proto__" an ordinary property, which is refused by its name.
   const configs = Object.fromEntries(topic.configs.map(({ name, value }) => [name, value as string]));
   const invalid = validateTopicConfigs(configs);
   if (invalid !== null) return refuse("INVALID_CONFIG", invalid);
@@ -113,15 +113,15 @@ function planConfigs(topic: CreatableTopic, rules: CreationRules): Result {
   return { plan: { name: topic.name, configs, replicas } };
 }
 
-/** Room for partitions beside that in the watermark table. */
+/** Room for partitions, as limited by descriptors. */
 export interface PartitionRoom {
   /** How many more fit. */
   readonly count: number;
-  /** Why no more do: the end of a sentence. */
+  /** Why no more fit: the end of a sentence. */
   readonly scarcity: string;
 }
 
-/** The smaller of two rooms. @param tableCount how many more partitions have a place in the watermark table */
+/** The smaller of two limits. @param tableCount how many more partitions fit into the watermark table */
 export function scarcest(tableCount: number, room: PartitionRoom): { freeCount: number; scarcity?: string } {
   return room.count < tableCount ? { freeCount: room.count, scarcity: room.scarcity } : { freeCount: tableCount };
 }
@@ -137,7 +137,7 @@ export function noRoomFor(count: number, { freeCount, scarcity }: { freeCount: n
 /** Node ids by partition. */
 export type Replicas = readonly (readonly number[])[];
 
-/** Replicas that the client chose. */
+/** The replicas that the client assigned. */
 function assigned(topic: CreatableTopic, rules: CreationRules): Replicas | CreationRefusal {
   const manual = "A manual partition assignment was specified, but";
   if (topic.replicationFactor !== -1) {
@@ -163,7 +163,7 @@ function assigned(topic: CreatableTopic, rules: CreationRules): Replicas | Creat
     : refuse("INVALID_REPLICA_ASSIGNMENT", "partitions should be a consecutive 0-based integer sequence");
 }
 
-/** Checks replicas that the client chose. @param expected how many @returns the end of Kafka's sentence, or null */
+/** Checks replicas that the client assigned. @param expected how many @returns the end of Kafka's sentence, or null */
 export function refuseReplicas(
   brokerIds: readonly number[],
   brokers: readonly number[],
@@ -179,7 +179,7 @@ export function refuseReplicas(
     `${expected} replica(s).`;
 }
 
-/** Replicas that the broker chooses. */
+/** Assigns replicas for the client. */
 function spread(topic: CreatableTopic, rules: CreationRules): Replicas | CreationRefusal {
   if (topic.replicationFactor < -1 || topic.replicationFactor === 0) {
     return refuse(
@@ -203,7 +203,7 @@ function spread(topic: CreatableTopic, rules: CreationRules): Replicas | Creatio
   return spreadReplicas({ first: 0, count }, factor, brokers);
 }
 
-/** Replicas of partitions `first` and on, each beginning at the next broker. */
+/** Replicas of the partitions from `first` on; each partition starts at the next broker. */
 export function spreadReplicas(
   { first, count }: { first: number; count: number },
   factor: number,

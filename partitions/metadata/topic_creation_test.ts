@@ -114,13 +114,13 @@ for (const [what, topic, expected, changes] of refusals) {
   Deno.test(`planTopics() refuses ${what}`, () => assert.match(verdict(topic, changes), expected));
 }
 
-Deno.test("planTopics() takes the broker's defaults for -1", () => {
+Deno.test("planTopics() uses the broker's defaults for -1", () => {
   const [planned] = planTopics([wanted("t", { numPartitions: -1, replicationFactor: -1 })], rules);
   assert.ok(planned !== undefined && "plan" in planned);
   assert.deepEqual(planned.plan, { name: "t", configs: {}, replicas: [[1], [1], [1], [1]] });
 });
 
-Deno.test("planTopics() takes assignments in any order, and spreads leaders where it chooses", () => {
+Deno.test("planTopics() accepts assignments in any order, and spreads leaders when it assigns them itself", () => {
   const brokers = [1, 2];
   const [manual, spread] = planTopics(
     [wanted("m", assigned([1, [2, 1]], [0, [1, 2]])), wanted("s", { numPartitions: 3, replicationFactor: 2 })],
@@ -131,13 +131,13 @@ Deno.test("planTopics() takes assignments in any order, and spreads leaders wher
   assert.deepEqual(spread.plan.replicas, [[1, 2], [2, 1], [1, 2]]);
 });
 
-Deno.test("planTopics() takes names with every legal character, up to 249 of them", () => {
+Deno.test("planTopics() accepts names with every legal character, up to 249 of them", () => {
   assert.equal(verdict(wanted("abcXYZ019-.")), "");
   assert.equal(verdict(wanted("x".repeat(249))), "");
   assert.equal(verdict(wanted("__consumer_offsets")), "");
 });
 
-Deno.test("planTopics() refuses a name that a request has twice, once, and the second of two that collide", () => {
+Deno.test("planTopics() refuses a repeated name with one answer, and the second of two colliding names", () => {
   const planned = planTopics([wanted("t"), wanted("x.y"), wanted("x_y"), wanted("t"), wanted("u")], rules);
   assert.deepEqual(
     planned.map((topic) => [topic.name, "errorCode" in topic ? errorName(topic.errorCode) : "planned"]),
@@ -145,7 +145,7 @@ Deno.test("planTopics() refuses a name that a request has twice, once, and the s
   );
 });
 
-Deno.test("planTopics() counts the room that earlier topics of the request take", () => {
+Deno.test("planTopics() counts the partitions of earlier topics of the request", () => {
   const topics = [wanted("a", { numPartitions: 2 }), wanted("b", { numPartitions: 2 }), wanted("c")];
   const codes = planTopics(topics, { ...rules, freeCount: 3 }).map((topic) => "plan" in topic);
   assert.deepEqual(codes, [true, false, true]);
@@ -160,7 +160,7 @@ Deno.test("planTopics() refuses a whole request for more than 10,000 partitions 
   assert.match(verdict(wanted("huge", { numPartitions: 0x7fff_ffff })), /^POLICY_VIOLATION/);
 });
 
-Deno.test("planTopics() says why no more partitions fit, where it is not the largest number of them", () => {
+Deno.test("planTopics() gives the reason why no more partitions fit, when it is not the limit of partitions", () => {
   const topic = { name: "t", numPartitions: 3, replicationFactor: -1, assignments: [], configs: [] };
   const [refused] = planTopics([topic], { ...rules, ...scarcest(2000, { count: 2, scarcity: "there is a reason" }) });
   const message = "This broker has no room for 3 partitions: 2 more fit, because there is a reason.";

@@ -1,8 +1,8 @@
 /**
- * Which topics a DeleteTopics request means: by name, by id, or by mistake. Pure; the main isolate runs it.
+ * Finds the topics that a DeleteTopics request names, by name or by id. Pure; the main isolate runs it.
  *
- * Source: Kafka's ControllerApis.deleteTopics. Results keep the order of the request (Kafka shuffles them, so that
- * nobody can tell a hidden topic from a missing one by its place).
+ * Source: Kafka's ControllerApis.deleteTopics. Results keep the order of the request. (Kafka shuffles them, so that their order does not
+ * reveal hidden topics.)
  */
 import { errorCode, errorMessage } from "../../net/protocol/error_codes.ts";
 import type { DeletableTopicResult, DeleteTopicsRequest } from "../../net/protocol/messages/20_delete_topics.ts";
@@ -14,15 +14,15 @@ export interface TopicLookup {
   topicById(id: string): { readonly name: string; readonly id: string } | undefined;
 }
 
-/** What becomes of a request. */
+/** The plan for a request. */
 export interface DeletionPlan {
-  /** One per topic that the request means; those in `ids` say NONE. */
+  /** One per topic of the request; topics in `ids` have NONE. */
   readonly results: readonly DeletableTopicResult[];
   /** Topics to delete. */
   readonly ids: readonly string[];
 }
 
-/** One topic as a request names it. */
+/** One topic, as the request names it. */
 interface Named {
   readonly name: string | null;
   readonly topicId: string;
@@ -57,7 +57,7 @@ export function planDeletion(request: DeleteTopicsRequest, lookup: TopicLookup):
   return { results, ids: [...found.keys()] };
 }
 
-/** "" for a topic that is named by neither or both. */
+/** What identifies the topic in the request; "" when it gives both a name and an id, or neither. */
 function identity({ name, topicId }: Named): string {
   if (name === null) return topicId === ZERO_UUID ? "" : `id ${topicId}`;
   return topicId === ZERO_UUID ? `name ${name}` : "";
@@ -81,7 +81,7 @@ function add(
     const code = name === null ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION;
     results.push(result(name, topicId, code, errorMessage(code)));
   } else if (found.has(topic.id)) {
-    // By its id and by its name in one request: Kafka deletes nothing then.
+    // The request names the topic by its id and by its name: Kafka then deletes neither.
     const message = "The provided topic name maps to an ID that was already supplied.";
     results[found.get(topic.id) as number] = result(topic.name, topic.id, errorCode.INVALID_REQUEST, message);
     found.delete(topic.id);

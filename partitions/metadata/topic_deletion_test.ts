@@ -25,14 +25,14 @@ Deno.test("planDeletion() finds topics by name and by id, and answers with both"
   });
 });
 
-Deno.test("planDeletion() tells an unknown name from an unknown id", () => {
+Deno.test("planDeletion() distinguishes an unknown name from an unknown id", () => {
   assert.deepEqual(plan(["c", ZERO_UUID], [null, UNKNOWN_ID]), {
     ids: [],
     results: [["c", ZERO_UUID, "UNKNOWN_TOPIC_OR_PARTITION"], [null, UNKNOWN_ID, "UNKNOWN_TOPIC_ID"]],
   });
 });
 
-Deno.test("planDeletion() refuses a topic named by neither, by both, or twice, and deletes none of those", () => {
+Deno.test("planDeletion() refuses a topic with neither name nor id, with both, or named twice, and deletes none of these", () => {
   assert.deepEqual(
     plan([null, ZERO_UUID], ["a", A.id], ["b", ZERO_UUID], ["b", ZERO_UUID], [null, A.id], [null, A.id]),
     {
@@ -47,7 +47,7 @@ Deno.test("planDeletion() refuses a topic named by neither, by both, or twice, a
   );
 });
 
-Deno.test("planDeletion() refuses a topic that a request names by its id and by its name", () => {
+Deno.test("planDeletion() refuses a topic that a request names both by its id and by its name", () => {
   assert.deepEqual(plan(["a", ZERO_UUID], [null, A.id], [null, B.id]), {
     ids: [B.id],
     results: [["a", A.id, "INVALID_REQUEST"], ["b", B.id, "NONE"]],

@@ -1,12 +1,12 @@
 /**
- * Which names a topic may have. Pure; any isolate.
+ * The names that a topic may have. Pure; any isolate.
  *
  * Source: Kafka's org.apache.kafka.common.internals.Topic, with its sentences.
  */
 
-/** Longest name: with "-", the partition and the suffix of a removal it still makes a file name. */
+/** Longest name: with "-" and the partition number it is still a valid file name. */
 export const TOPIC_NAME_CHARACTERS_MAX = 249;
-/** Kafka's own log of metadata (KRaft): never a topic of clients, and its directory is left alone. */
+/** Kafka's log of metadata (KRaft): never a topic of clients, and its directory is left untouched. */
 export const CLUSTER_METADATA_TOPIC = "__cluster_metadata";
 
 const LEGAL = /^[a-zA-Z0-9._-]+$/;
@@ -22,12 +22,12 @@ export function refuseTopicName(name: string): string | null {
   return why === null ? null : `Topic name is invalid: ${why}`;
 }
 
-/** Whether a topic is one of Kafka's own, which clients see as internal. */
+/** Whether a topic is one of Kafka's internal topics. */
 export function isInternalTopic(name: string): boolean {
   return internalTopics.has(name);
 }
 
-/** What two names share that metrics cannot tell apart ('.' and '_'); null for a name with neither. */
+/** The key that colliding names share: metrics do not distinguish '.' from '_'. Null for a name with neither. */
 export function collisionKey(name: string): string | null {
   return /[._]/.test(name) ? name.replaceAll(".", "_") : null;
 }

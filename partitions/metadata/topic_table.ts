@@ -1,8 +1,8 @@
 /**
- * The controller's topics: the image that shards get copies of, and beside it what only the store and the checks need.
+ * The controller's topics: the image, of which every shard has a copy, and the versions and keys that only the store and the checks need.
  * Main isolate.
  *
- * Always: every partition of the image has the version of its row in the store, and a place that no other partition has.
+ * Always: for every partition of the image the version of its row in the store is known; no two partitions have the same place.
  */
 import { assert } from "../../storage/base/assert.ts";
 import type { LogConfig } from "../../storage/log/log_config.ts";
@@ -20,7 +20,7 @@ export interface TopicVersions {
   readonly partitions: readonly number[];
 }
 
-/** A topic as the store has it. */
+/** A topic, as stored. */
 export interface StoredTopic {
   readonly name: string;
   readonly id: string;
@@ -38,7 +38,7 @@ export class TopicTable {
   readonly #versions = new Map<string, TopicVersions>();
   readonly #collisions = new Map<string, Set<string>>();
 
-  /** @param config defaults of topics @param places how many shards and rows of the watermark table there are */
+  /** @param config defaults of topics @param places numbers of shards and of rows of the watermark table */
   constructor(config: BrokerConfig, places: { shardsCount: number; slotsMax: number }) {
     this.#config = config;
     this.#placement = new Placement(places.shardsCount, places.slotsMax);
@@ -49,7 +49,7 @@ export class TopicTable {
     return this.#placement.freeCount;
   }
 
-  /** A topic that shares this collision key. */
+  /** The topic with a collision key. */
   colliding(key: string): string | undefined {
     return this.#collisions.get(key)?.values().next().value;
   }
@@ -61,9 +61,9 @@ export class TopicTable {
     return versions;
   }
 
-  /** Adds topics that are in the store now. @returns what to publish */
+  /** Adds topics that were stored. @returns the change to publish */
   add(topics: readonly StoredTopic[]): ImageDelta {
-    const changed = topics.map((topic) => this.#toImage(topic, this.#placement.place(topic.rows.length)));
+    const changed = topics.map((topic) => this.#toImage(topic, this.#placement.assign(topic.rows.length)));
     for (const [index, { name, id, versions }] of topics.entries()) {
       assert(this.image.topic(name) === undefined, "a topic is added once");
       this.#versions.set(id, versions);
@@ -73,10 +73,10 @@ export class TopicTable {
     return { changed, deletedIds: [] };
   }
 
-  /** Adds partitions to a topic that are in the store now. @returns what to publish */
+  /** Adds stored partitions to a topic. @returns the topic to publish */
   grow(topic: TopicImage, rows: readonly PartitionRow[], version: number): TopicImage {
     const first = topic.partitions.length;
-    const places = this.#placement.place(rows.length, topic.partitions);
+    const places = this.#placement.assign(rows.length, topic.partitions);
     const added = rows.map((row, index) => placed(row, first + index, places[index] as Placed));
     const versions = this.versionsOf(topic.id);
     const partitions = [...versions.partitions, ...rows.map(() => version)];
@@ -84,20 +84,20 @@ export class TopicTable {
     return { ...topic, partitions: [...topic.partitions, ...added] };
   }
 
-  /** Gives a partition to another shard, which is not in the store. @returns what to publish */
+  /** Gives a partition to another shard; the store does not record shards. @returns the topic to publish */
   handOver(topic: TopicImage, partition: number, shard: number): TopicImage {
     const partitions = topic.partitions.map((place) => place.partition === partition ? { ...place, shard } : place);
     this.#placement.handOver((topic.partitions[partition] as Placed).shard, shard);
     return { ...topic, partitions };
   }
 
-  /** Gives a topic other configs that are in the store now. @returns what to publish */
+  /** Changes the configs of a topic that were stored. @returns the topic to publish */
   configure(topic: TopicImage, configs: Readonly<Record<string, string>>, version: number): TopicImage {
     this.#versions.set(topic.id, { ...this.versionsOf(topic.id), topic: version });
     return { ...topic, configs, logConfig: this.#resolve(configs) };
   }
 
-  /** Takes topics out that are not in the store any more. @returns what to publish, and how to free their places then */
+  /** Removes topics that were deleted from the store. @returns the change to publish, and a function that frees their places afterwards */
   remove(topics: readonly TopicImage[]): { delta: ImageDelta; release: () => void } {
     const delta: ImageDelta = { changed: [], deletedIds: topics.map(({ id }) => id) };
     for (const { name, id } of topics) {
@@ -114,7 +114,7 @@ export class TopicTable {
   }
 
   #resolve(configs: Readonly<Record<string, string>>): LogConfig {
-    // Resolving takes 60 µs: too long for each of ten thousand topics that have no configs.
+    // Resolving takes 60 µs, which is too long for each of 10,000 topics without configs.
     return Object.keys(configs).length === 0 ? this.#config.logDefaults : resolveLogConfig(configs, this.#config);
   }
 

@@ -1,28 +1,28 @@
 /**
- * Reads that have to look into the index of a segment that nobody has read lately: they wait until another thread has brought the index
- * into the page cache, instead of the shard waiting for the disk with everything it owns. Runs on shards.
+ * Reads that need a segment index which is not in memory. They wait until another thread has read the index into the page cache; otherwise
+ * the shard, with all its partitions, would wait for the disk. Runs on shards.
  *
- * Always: a read waits once, and then looks whatever the cache says; those that look into the same index wait together.
+ * Always: a read waits at most once; then it uses the index, cached or not. Reads that need the same index wait for the same load.
  */
 
-/** The reads of one shard that wait. */
+/** The waiting reads of one shard. */
 export class ColdLookups {
   readonly #load: (files: readonly string[], done: () => void) => void;
-  /** By the first of their files. */
+  /** Waiting reads by the first of their files. */
   readonly #waiting = new Map<string, (() => void)[]>();
   #count = 0;
 
-  /** @param load brings whole files into the page cache on another thread; `done` runs on a later turn, also when the disk refuses */
+  /** @param load reads whole files into the page cache on another thread; `done` runs on a later turn, also when the disk refuses */
   constructor(load: (files: readonly string[], done: () => void) => void) {
     this.#load = load;
   }
 
-  /** How many wait. */
+  /** Number of waiting reads. */
   get count(): number {
     return this.#count;
   }
 
-  /** Lets a read wait for files, at least one. @param again called once, when they are there */
+  /** Makes a read wait for files. @param files at least one @param again called once, when they are loaded */
   wait(files: readonly string[], again: () => void): void {
     const [first = ""] = files;
     this.#count++;

@@ -5,14 +5,14 @@ const PLACE = { shard: 0, slot: 0 };
 /** Fifty bytes between two entries of an index, three batches in a segment. */
 const config = { ...smallLogs, segmentBytes: 600, indexIntervalBytes: 50 };
 
-/** Shards of which the first has a partition with closed segments that nobody has read since it was opened. */
+/** Shards; the first has a partition with closed segments that have not been read since it was opened. */
 function worldWithColdSegments(shardsCount: number): TestShards {
   const before = new TestShards(1);
   before.apply(topicOn([0], { config }));
   const { partitions, arena, files } = before.at(0);
   const answers = new Answers();
   for (let count = 0; count < 30; count++) {
-    const place = { ...before.place(0, batchOf("x".repeat(100))), acks: -1 };
+    const place = { ...before.putBatch(0, batchOf("x".repeat(100))), acks: -1 };
     partitions.append(PLACE, place, answers, 0);
     arena.release(place.start);
   }
@@ -23,14 +23,14 @@ function worldWithColdSegments(shardsCount: number): TestShards {
   return world;
 }
 
-/** Ends the loads that are under way. @returns how many there were */
+/** Completes the loads under way. @returns how many there were */
 function load({ loads }: TestShard): number {
   const ended = loads.splice(0);
   for (const { done } of ended) done();
   return ended.length;
 }
 
-Deno.test("a read that has to look into the cold index of a closed segment waits until that has been loaded, here and for others", () => {
+Deno.test("a read that needs the cold index of a closed segment waits until it is loaded, on the owning shard and from others", () => {
   for (const asking of [0, 1]) {
     using world = worldWithColdSegments(2);
     const owner = world.at(0);
@@ -48,7 +48,7 @@ Deno.test("a read that has to look into the cold index of a closed segment waits
     assert.deepEqual(answers.read.map(({ refusal, length }) => [refusal, length > 0]), [[null, true], [null, true]]);
     assert.equal(partitions.inFlight, 0);
     for (const { lease } of answers.read) partitions.release(PLACE, lease);
-    // The index is open now, and a consumer that goes on reads at once.
+    // The index is open now, and the consumer's next read is served at once.
     partitions.read(PLACE, readFrom(8), answers, 2);
     world.pump();
     assert.deepEqual([answers.read.length, owner.loads.length], [3, 0]);
@@ -57,7 +57,7 @@ Deno.test("a read that has to look into the cold index of a closed segment waits
   }
 });
 
-Deno.test("a read that needs no index waits for nothing: of a segment from its start to its end, and of the active one", () => {
+Deno.test("a read that needs no index does not wait: a whole segment, and the active segment", () => {
   using world = worldWithColdSegments(1);
   const { partitions, loads } = world.at(0);
   const answers = new Answers();
@@ -67,7 +67,7 @@ Deno.test("a read that needs no index waits for nothing: of a segment from its s
   for (const { lease } of answers.read) partitions.release(PLACE, lease);
 });
 
-Deno.test("a read whose partition goes while it waits is refused", () => {
+Deno.test("a read whose partition is removed while it waits is refused", () => {
   using world = worldWithColdSegments(1);
   const shard = world.at(0);
   const answers = new Answers();
@@ -77,7 +77,7 @@ Deno.test("a read whose partition goes while it waits is refused", () => {
   assert.deepEqual(answers.read.map(({ refusal, length }) => [refusal, length]), [["unknown-partition", 0]]);
 });
 
-Deno.test("reads that wait for cold indexes are operations in flight: so many of them that requests pause", () => {
+Deno.test("reads that wait for cold indexes count as operations in flight, so enough of them make requests pause", () => {
   using world = worldWithColdSegments(1);
   const shard = world.at(0);
   const { partitions } = shard;

@@ -1,12 +1,12 @@
 /**
- * Lets a few flushes of a shard be under way at a time; the other partitions wait for their turn. Each flush keeps the files of closed
- * segments open, and net/accept/descriptor_budget.ts counts on the limit. Runs on shards.
+ * Limits how many flushes of a shard are under way; the other partitions wait for their turn. Each flush keeps files of closed segments
+ * open, and net/accept/descriptor_budget.ts relies on the limit. Runs on shards.
  *
- * Always: a partition that was refused is told once a flush may begin, in the order of the refusals; after `stop()` none begins.
+ * Always: refused partitions may try again in the order of their refusals, once a flush may begin. After `stop()` no flush begins.
  */
 import type { FlushOutcome, FlushRequest } from "../../storage/mod.ts";
 
-/** Flushes of one shard under way. */
+/** Most flushes of one shard under way. */
 const FLUSHES_MAX = 4;
 
 /** Makes files durable on another thread; `done` runs on a later turn. */
@@ -17,17 +17,17 @@ export class FlushGate {
   readonly #flush: Flush;
   readonly #retry: (slot: number) => void;
   #runningCount = 0;
-  /** Slots of partitions that wait to flush, in their order. */
+  /** Slots of partitions that wait to flush, in order of arrival. */
   readonly #waiting = new Set<number>();
   #isStopped = false;
 
-  /** @param flush begins one @param retry tells a partition that was refused to try again */
+  /** @param flush begins a flush @param retry makes a refused partition try again */
   constructor(flush: Flush, retry: (slot: number) => void) {
     this.#flush = flush;
     this.#retry = retry;
   }
 
-  /** Whether a partition's flush may begin now; otherwise it is told to try again, unless the gate was stopped. */
+  /** Whether a partition's flush may begin now. If not, `retry` is called for it later, unless the gate was stopped. */
   mayBegin(slot: number): boolean {
     if (this.#isStopped) return false;
     if (this.#runningCount < FLUSHES_MAX) return true;
@@ -49,7 +49,7 @@ export class FlushGate {
     });
   }
 
-  /** From now on none begins. */
+  /** From now on no flush begins. */
   stop(): void {
     this.#isStopped = true;
   }

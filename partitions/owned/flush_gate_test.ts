@@ -5,7 +5,7 @@ import { FlushGate } from "./flush_gate.ts";
 const REQUEST = {} as FlushRequest;
 const nothing = () => {};
 
-/** A gate whose partitions begin when they may, and what it was told to do. */
+/** A gate whose partitions begin when they may, and the calls that it made. */
 function create() {
   const running: ((outcome: FlushOutcome) => void)[] = [];
   const begun: number[] = [];
@@ -18,7 +18,7 @@ function create() {
   return { gate, begin, begun, running };
 }
 
-Deno.test("FlushGate lets four flushes be under way, and the others begin in the order of their coming", () => {
+Deno.test("FlushGate allows four flushes at a time, and the others begin in order of arrival", () => {
   const { begin, begun, running } = create();
   for (const slot of [1, 2, 3, 4, 5, 6, 7, 5]) begin(slot);
   assert.deepEqual(begun, [1, 2, 3, 4]);
@@ -30,7 +30,7 @@ Deno.test("FlushGate lets four flushes be under way, and the others begin in the
   assert.equal(begun.length, 7);
 });
 
-Deno.test("FlushGate.stop() lets none begin, neither a new one nor one that waits", () => {
+Deno.test("after FlushGate.stop() neither a new nor a waiting flush begins", () => {
   const { gate, begin, begun, running } = create();
   for (const slot of [1, 2, 3, 4, 5]) begin(slot);
   gate.stop();

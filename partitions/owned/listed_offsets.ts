@@ -1,5 +1,5 @@
 /**
- * What ListOffsets finds in a partition: by Kafka's special timestamps, or by a time. Runs on the shard that owns the partition.
+ * Finds offsets for ListOffsets, by a time or by one of Kafka's special timestamps. Runs on the shard that owns the partition.
  * Source: Kafka's ListOffsetsRequest, UnifiedLog.fetchOffsetByTimestamp.
  */
 import { type Log, NO_OFFSET, type Offset } from "../../storage/mod.ts";
@@ -13,13 +13,13 @@ export const listTimestamp = {
   maxTimestamp: -3,
   /** First offset on this broker's own disk (KIP-405); the log start while nothing is tiered. */
   earliestLocal: -4,
-  /** Last offset in tiered storage (KIP-1005); none. */
+  /** Last offset in tiered storage (KIP-1005); there is none. */
   latestTiered: -5,
-  /** First offset not yet tiered (KIP-1023); none. */
+  /** First offset not yet tiered (KIP-1023); there is none. */
   earliestPendingUpload: -6,
 } as const;
 
-/** Nothing was found, or the search was refused. */
+/** The answer when nothing was found. */
 export const NOTHING_LISTED: ListOffsetOutcome = Object.freeze({
   refusal: null,
   offset: NO_OFFSET,
@@ -29,9 +29,9 @@ export const NOTHING_LISTED: ListOffsetOutcome = Object.freeze({
 
 /**
  * Finds the offset for a timestamp.
- * @param log of the partition @param timestamp in ms, or a special one
- * @param visible the end below which records may be named, and the epoch of this leadership
- * @throws when the disk refuses
+ * @param log of the partition @param timestamp in ms, or a special timestamp
+ * @param visible the end of the records that consumers see, and the epoch of this leadership
+ * @throws Error when the disk refuses
  */
 export function findListedOffset(
   log: Log,

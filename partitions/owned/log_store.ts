@@ -1,5 +1,5 @@
 /**
- * The logs of one shard in a log directory: where they are, what the checkpoints say of them, what they share.
+ * Opens the logs of one shard in a log directory, with their checkpoints and with the leases and file limits that they share.
  * Runs on shards.
  */
 import {
@@ -18,50 +18,50 @@ import type { TopicImage } from "../metadata/image.ts";
 import type { Watermarks } from "../shared/watermarks.ts";
 import { UncommittedLogs } from "./uncommitted_logs.ts";
 
-/** Why a log is not opened while there are more than descriptors; said once for all of them, by whoever counted (mod.ts). */
+/** Why a log is not opened when there are not enough descriptors for all; reported once for all such logs (mod.ts). */
 export const NO_DESCRIPTORS = "The log is offline for want of descriptors";
 
-/** What the store is told. */
+/** Options of a log store. */
 export interface LogStoreOptions {
   readonly fs: FileSystem;
   readonly clock: Clock;
   /** The log directory (`log.dirs`). */
   readonly logDirectory: string;
-  /** Whether it was left by a clean stop. */
+  /** Whether the last broker stopped cleanly. */
   readonly cleanShutdown: boolean;
-  /** Logs of which that says nothing, by `partitionKey()`; none where absent. */
+  /** Logs to which the clean stop does not apply, by `partitionKey()`; none by default. */
   readonly unmarked?: readonly string[];
   /** `producer.id.expiration.ms` */
   readonly producerIdExpirationMs: number;
-  /** Closed segments whose files may stay open, and mappings of files; usual figures where absent. */
+  /** Closed segments whose files may stay open, and mappings of files; there are defaults. */
   readonly warmSegmentsMax?: number;
   readonly mappingsMax?: number;
-  /** Most logs that are opened at the start, for want of descriptors; those that are created later are the controller's business. */
+  /** Most logs opened at the start, limited by descriptors; the controller limits logs that are created later. */
   readonly logsMax?: number;
-  /** Gets sentences about what recovery found and did. */
+  /** Gets sentences about recoveries. */
   readonly report: (message: string) => void;
 }
 
-/** Opens logs. */
+/** Opens the logs of one shard. */
 export class LogStore {
   readonly #options: LogStoreOptions;
   readonly #resources: LogResources;
-  /** What the checkpoints said at the start; a line goes when its log is opened. */
+  /** The checkpoints of the start; a line is removed when its log is opened. */
   readonly #recoveryPoints: Map<string, number>;
   readonly #logStarts: Map<string, number>;
-  /** How many more of the logs that there were at the start may be opened. */
+  /** How many more of the logs that existed at the start may be opened. */
   #openable: number;
   #isStarting = true;
   /** Logs that could not be opened so far. */
   readonly #unopened = new Set<string>();
-  /** Logs of which a clean stop before the start says nothing: adopted ones, and those that another shard had handed over and this one not opened. */
+  /** Logs to which the last clean stop does not apply: adopted logs, and logs that were handed over but could not be opened. */
   readonly #unfinished = new Set<string>();
-  /** Logs that hold what transactions left. */
+  /** Logs that hold aborted or open transactions. */
   readonly #uncommitted = new UncommittedLogs();
 
   /**
-   * Reads the checkpoints of the directory. Without the one of recovery points a recovery takes longer; without that of log starts,
-   * deleted records would come back.
+   * Reads the checkpoints of the directory. If the recovery points are damaged, recoveries take longer. Damaged log starts are refused,
+   * because deleted records would come back.
    * @throws LogDamagedError when the checkpoint of log starts is damaged
    */
   constructor(options: LogStoreOptions) {
@@ -79,7 +79,7 @@ export class LogStore {
 
   /**
    * Opens a partition's log, recovering it where needed.
-   * @param handedOver what its row says, when another shard of this broker has let it go
+   * @param handedOver its row, when another shard of this broker has handed it over
    * @returns the log, or a sentence why it cannot be served
    */
   open(topic: TopicImage, partition: number, handedOver: Watermarks | null = null): Log | string {
@@ -125,19 +125,19 @@ export class LogStore {
     } catch (error) {
       this.#unopened.add(key);
       if (isHandedOver) this.#unfinished.add(key);
-      // A damaged log or a refusing disk takes this partition offline; anything else is a bug and stops the shard.
+      // A damaged log or a refusing disk takes this partition offline. Any other error is a bug and stops the shard.
       return error instanceof LogDamagedError ? error.message : `Cannot open ${directory}: ${storageFailure(error)}`;
     }
   }
 
-  /** What to warn of once the logs of a start are open: transactions that were not committed; null for nothing. */
+  /** The warning about uncommitted transactions, once the logs of a start are open; null for none. */
   uncommittedWarning(): string | null {
     return this.#uncommitted.warning();
   }
 
   /**
-   * Forgets the checkpoints except of logs that could not be opened, once all have been tried: a topic that is created from now
-   * on may have the name of one that was deleted.
+   * Forgets the checkpoints, except those of logs that could not be opened. Called once all logs were tried: topics created from now on
+   * may have the name of a deleted one.
    */
   forgetCheckpoints(): void {
     this.#isStarting = false;
@@ -146,7 +146,7 @@ export class LogStore {
     }
   }
 
-  /** Forgets what the checkpoints say of a partition. */
+  /** Forgets the checkpoints of a partition. */
   forget(topic: TopicImage, partition: number): void {
     const key = partitionKey(topic.name, partition);
     this.#unopened.delete(key);
@@ -155,14 +155,14 @@ export class LogStore {
     this.#logStarts.delete(key);
   }
 
-  /** What is known of a log that could not be opened; the next checkpoints have to say it again. */
+  /** The checkpointed offsets of a log that could not be opened; the next checkpoints must repeat them. */
   checkpointed(topic: TopicImage, partition: number): { recoveryPoint: Offset; logStartOffset: Offset } {
     const key = partitionKey(topic.name, partition);
     const recoveryPoint = toOffset(this.#recoveryPoints.get(key) ?? 0);
     return { recoveryPoint, logStartOffset: toOffset(this.#logStarts.get(key) ?? 0) };
   }
 
-  /** Takes a lease on a segment file back. */
+  /** Ends a lease on a segment file. */
   release(lease: number): void {
     this.#resources.leases.release(lease);
   }

@@ -38,7 +38,7 @@ function opened(found: Log | string): Log {
   return found;
 }
 
-Deno.test("LogStore.open() opens the partition's directory, with the topic's id, and shares leases among its logs", () => {
+Deno.test("LogStore.open() opens the partition's directory, writes the topic's id, and shares leases among its logs", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const { store } = create(files);
   const topic = topicOn([0, 0]);
@@ -56,7 +56,7 @@ Deno.test("LogStore.open() opens the partition's directory, with the topic's id,
   assert.throws(() => store.release(leases[0] as number), /released once/);
 });
 
-Deno.test("LogStore.open() begins at the checkpointed log start, for the first log of a name only", () => {
+Deno.test("LogStore.open() starts the first log of a name, and only that, at the checkpointed log start", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const { store } = create(files);
   const topic = topicOn([0]);
@@ -72,7 +72,7 @@ Deno.test("LogStore.open() begins at the checkpointed log start, for the first l
   assert.deepEqual([anew.logStartOffset, anew.logEndOffset], [0, 0]);
 });
 
-Deno.test("LogStore reports a damaged checkpoint and goes on without it", () => {
+Deno.test("LogStore reports a damaged checkpoint of recovery points and continues without it", () => {
   const files = new CrashingFileSystem(() => 0.5);
   write(files, `${LOG_DIRECTORY}/recovery-point-offset-checkpoint`, "0\nmany\n");
   const { store, reports } = create(files);
@@ -87,7 +87,7 @@ Deno.test("LogStore refuses a damaged checkpoint of log starts: deleted records 
   assert.throws(() => create(files), /log-start-offset-checkpoint: its last line is cut off/);
 });
 
-Deno.test("LogStore.open() recovers a log of which the clean stop says nothing", () => {
+Deno.test("LogStore.open() recovers a log to which the clean stop does not apply", () => {
   for (const unmarked of [[], ["t 0"]]) {
     const files = new CrashingFileSystem(() => 0.5);
     const log = opened(create(files).store.open(topicOn([0]), 0));
@@ -98,7 +98,7 @@ Deno.test("LogStore.open() recovers a log of which the clean stop says nothing",
   }
 });
 
-Deno.test("LogStore.open() says why a log cannot be served: a refusing disk, a directory of another topic", () => {
+Deno.test("LogStore.open() returns why a log cannot be served: a refusing disk, a directory of another topic", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const { store } = create(files);
   opened(store.open(topicOn([0]), 0)).close({ clean: true });
@@ -108,7 +108,7 @@ Deno.test("LogStore.open() says why a log cannot be served: a refusing disk, a d
   assert.match(String(store.open(topicOn([0], { name: "u" }), 0)), /^Cannot open \/logs\/u-0: .+/);
 });
 
-Deno.test("LogStore.open() lets a bug of ours through", () => {
+Deno.test("LogStore.open() throws errors that are bugs", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const { store } = create(files);
   files.fileSystem.makeDirectory = () => {
@@ -117,7 +117,7 @@ Deno.test("LogStore.open() lets a bug of ours through", () => {
   assert.throws(() => store.open(topicOn([0]), 0), TypeError);
 });
 
-Deno.test("LogStore.forgetCheckpoints() begins a new log of an old name at 0, and keeps what could not be opened where it was", () => {
+Deno.test("after LogStore.forgetCheckpoints() a new log of an old name starts at 0; logs that could not be opened keep their offsets", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const damaged = topicOn([0], { name: "damaged", id: "YWFhYWFhYWFhYWFhYWFhYQ" });
   opened(create(files).store.open(damaged, 0)).close({ clean: true });
@@ -134,7 +134,7 @@ Deno.test("LogStore.forgetCheckpoints() begins a new log of an old name at 0, an
   assert.equal(opened(store.open(damaged, 0)).logStartOffset, 7);
 });
 
-Deno.test("LogStore.forget() makes a log that could not be opened start anew, as its topic was deleted", () => {
+Deno.test("after LogStore.forget() a log that could not be opened starts at 0, because its topic was deleted", () => {
   const files = new CrashingFileSystem(() => 0.5);
   write(files, `${LOG_DIRECTORY}/log-start-offset-checkpoint`, "0\n1\nt 0 3\n");
   const { store } = create(files);
@@ -142,7 +142,7 @@ Deno.test("LogStore.forget() makes a log that could not be opened start anew, as
   assert.equal(opened(store.open(topicOn([0]), 0)).logStartOffset, 0);
 });
 
-Deno.test("LogStore.open() recovers a log that was handed over and could not be opened, also when the start was a clean one", () => {
+Deno.test("LogStore.open() recovers a log that was handed over and could not be opened, even after a clean stop", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const { store } = create(files, { cleanShutdown: true });
   const topic = topicOn([0]);
@@ -160,7 +160,7 @@ Deno.test("LogStore.open() recovers a log that was handed over and could not be 
   assert.deepEqual([again.logEndOffset, again.recoveryPoint], [5, 0], "nothing of it was ever flushed");
 });
 
-Deno.test("LogStore.open() opens as many logs of the start as there are descriptors for, and every new one", () => {
+Deno.test("LogStore.open() opens as many existing logs as there are descriptors for, and every new log", () => {
   const files = new CrashingFileSystem(() => 0.5);
   const topic = topicOn([0, 0, 0, 0, 0]);
   const { store } = create(files, { logsMax: 2 });

@@ -1,9 +1,8 @@
 /**
- * The partitions that the image assigns to this shard: opens, updates and removes them as the image changes, hands them over to other
- * shards, looks after them once in a while, and closes them. Runs on the owning shard.
+ * The partitions that the image assigns to this shard: opens, updates and removes them as the image changes, runs their periodic work,
+ * hands them over to other shards, and closes them. Runs on the owning shard.
  *
- * Always: a log is open here from the moment in which its row says so until the row says otherwise; of a slot without a partition it
- * is known why.
+ * Always: a log is open here exactly while its row says so. For a slot without a partition the reason is known (`refusalOf()`).
  */
 import { type Clock, type FlushOutcome, type FlushRequest, type Offset, storageFailure } from "../../storage/mod.ts";
 import type { PartitionImage, TopicImage } from "../metadata/image.ts";
@@ -16,20 +15,20 @@ import { PartitionUpkeep } from "./partition_upkeep.ts";
 import { SegmentRemoval } from "./segment_removal.ts";
 import { type TopicChange, TopicChanges } from "./topic_changes.ts";
 
-/** What they are built from. */
+/** What `OwnedPartitions` is built from. */
 export interface OwnedPartitionsParts {
   readonly shard: number;
   readonly clock: Clock;
   readonly store: LogStore;
   readonly table: WatermarkTable;
-  /** `log.flush.scheduler.interval.ms`: how often `flush.ms` is looked at. */
+  /** `log.flush.scheduler.interval.ms`: time between two checks of `flush.ms`. */
   readonly flushCheckMs: number;
-  /** Tells the operator something. */
+  /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
   readonly flush: Flush;
-  /** Removes files, and directories with all that is in them, on another thread. */
+  /** Removes files, and directories with their contents, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
-  /** The high watermark of a partition moved, or it went away. */
+  /** The high watermark of a partition moved, or the partition was removed. */
   readonly onProgress: (slot: number) => void;
 }
 
@@ -62,17 +61,17 @@ export class OwnedPartitions implements PartitionOwner {
     this.#flushes = new FlushGate(parts.flush, (slot) => this.#bySlot.get(slot)?.flushLater());
   }
 
-  /** All of them. */
+  /** All open partitions. */
   get all(): Iterable<Partition> {
     return this.#bySlot.values();
   }
 
-  /** One by its row; undefined when it is not open here: `refusalOf()` says why. */
+  /** A partition by its row; undefined when it is not open here: `refusalOf()` gives the reason. */
   at(slot: number): Partition | undefined {
     return this.#bySlot.get(slot);
   }
 
-  /** Why there is no partition here: unless its row is closed, another shard has it, or is about to. */
+  /** Why a partition is not open here. Unless its row says closed, another shard has it or will open it. */
   refusalOf(slot: number): Refusal {
     if (this.#unopened.has(slot)) return "log-offline";
     const { state } = this.#parts.table.read(slot, this.#row);
@@ -81,38 +80,42 @@ export class OwnedPartitions implements PartitionOwner {
   }
 
   /**
-   * Opens, updates or keeps the partitions of changed topics that belong here, and removes those of deleted topics, a few a turn.
-   * @param done gets sentences about logs that could not be opened, which stay offline, and directories that could not be renamed,
-   * which the next start removes; on a later turn
+   * Opens or updates this shard's partitions of changed topics, and removes those of deleted topics, a few a turn.
+   * @param done called on a later turn, with sentences about logs that could not be opened (they stay offline) and directories that
+   * could not be renamed (the next start removes them)
    */
   change(topics: TopicChange, done: (failures: readonly string[]) => void): void {
     this.#changes.add(topics, done);
   }
 
-  /** Does at once what changes have left. */
+  /** Completes all pending changes at once. */
   finishChanges(): void {
     this.#changes.finish();
   }
 
-  /** Hands a partition over, if that can be now: its row says so, and the shard that the image names next opens it. */
+  /** Hands a partition over if possible: its row then says so, and the shard that the image names next opens it. */
   handOver(slot: number): void {
     if (!this.#changes.isEmpty || this.#bySlot.get(slot)?.handOver() !== true) return;
     this.#bySlot.delete(slot);
     this.#names.delete(slot);
   }
 
-  /** Ends the start: logs opened from now on are new ones (log_store.ts). @returns what the operator must know of the others, or null */
+  /** Ends the start: logs opened from now on are new ones (log_store.ts). @returns a warning about the logs opened so far, or null */
   endStart(): string | null {
     this.#parts.store.forgetCheckpoints();
     return this.#parts.store.uncommittedWarning();
   }
 
-  /** From now on no flush begins: `close()` makes everything durable, and must be alone with the files (storage/log/log_durability.ts). */
+  /** From now on no flush begins: `close()` makes everything durable, and needs the files for itself (storage/log/log_durability.ts). */
   stopFlushing(): void {
     this.#flushes.stop();
   }
 
-  /** Closes all logs, after what a clean stop leaves to do. @param options clean: trimmed and with snapshots @returns whether all were closed as asked */
+  /**
+   * Closes all logs. A clean stop completes pending changes first.
+   * @param options clean: logs are trimmed and get snapshots
+   * @returns whether all were closed as asked
+   */
   close(options: { clean: boolean }): boolean {
     if (options.clean) this.finishChanges();
     let asked = true;
@@ -121,12 +124,12 @@ export class OwnedPartitions implements PartitionOwner {
     return asked;
   }
 
-  /** When `maintain()` has something to do, monotonic ms. */
+  /** When `maintain()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
     return this.#changes.isEmpty ? Math.min(this.#removal.nextDeadlineMs, this.#upkeep.nextDeadlineMs) : 0;
   }
 
-  /** Does what is due once in a while; called every turn. @param nowMs monotonic time */
+  /** Runs the periodic work that is due; called every turn. @param nowMs monotonic time */
   maintain(nowMs: number): void {
     this.#changes.run();
     this.#removal.run(nowMs);
@@ -183,7 +186,7 @@ export class OwnedPartitions implements PartitionOwner {
     if (typeof log === "string") {
       this.#unopened.add(place.slot);
       this.#keepCheckpoints(place.slot, store.checkpointed(topic, place.partition));
-      this.onProgress(place.slot); // who waited for the shard that had it is answered
+      this.onProgress(place.slot); // requests that waited for the previous owner are answered
       if (log !== NO_DESCRIPTORS) failures.push(log);
       return;
     }
@@ -194,11 +197,14 @@ export class OwnedPartitions implements PartitionOwner {
     this.#bySlot.set(place.slot, partition);
     if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
     this.#names.set(place.slot, `${topic.name}-${place.partition}`);
-    // What could not be made durable where it came from is committed here, and waiting requests are not told by any append.
+    // Opening commits records that the previous owner could not make durable, and no append would notify the requests that wait for them.
     if (handedOver !== null && handedOver.highWatermark < partition.highWatermark) this.onProgress(place.slot);
   }
 
-  /** Of a log that could not be opened: when it can be, deleted records must not come back, nor lost ones pass for never flushed. */
+  /**
+   * Keeps the checkpointed offsets of a log that could not be opened in its row. Without them, a later opening would bring back deleted
+   * records, and would not notice lost records that had been flushed.
+   */
   #keepCheckpoints(slot: number, kept: { recoveryPoint: Offset; logStartOffset: Offset }): void {
     const { logStartOffset } = kept;
     const [highWatermark, lastStableOffset, logEndOffset] = [logStartOffset, logStartOffset, logStartOffset];

@@ -1,5 +1,5 @@
 /**
- * What a request of this shard, and a ring record of another one, does with an own partition: the same for both. Runs on the owning
+ * Requests to the partitions of this shard, whether they come from this shard or, in a ring record, from another. Runs on the owning
  * shard.
  */
 import { type Clock, type NativeMemory, toOffset } from "../../storage/mod.ts";
@@ -20,14 +20,14 @@ export class OwnedRequests {
   readonly #clock: Clock;
   readonly #cold: ColdLookups;
 
-  /** @param partitions of the shard @param by the clock that stamps batches, and where reads wait for cold files */
+  /** @param partitions of the shard @param by the clock that stamps batches, and the reads that wait for cold files */
   constructor(partitions: OwnedPartitions, by: { clock: Clock; cold: ColdLookups }) {
     this.#partitions = partitions;
     this.#clock = by.clock;
     this.#cold = by.cold;
   }
 
-  /** Appends a batch. @param batch where it lies, in the arena of the shard that received it @param outcome is filled */
+  /** Appends a batch. @param batch its place in the arena of the shard that received it @param outcome is filled */
   append(
     slot: number,
     batch: { memory: NativeMemory; start: number; length: number; acks: number },
@@ -46,8 +46,8 @@ export class OwnedRequests {
   }
 
   /**
-   * Lends a slice, at once or, where the index that it has to look into is cold, when that has been loaded.
-   * @param to outcome: what is filled, asked for each time; done: called once, when it is
+   * Lends a slice at once, or, when the read needs an index that is not in memory, after the index was loaded.
+   * @param to outcome: gives the outcome to fill, at each try; done: called once, when the outcome is filled
    */
   read(slot: number, request: ReadRequest, to: { outcome: () => ReadOutcome; done: () => void }): void {
     const files = this.#tryToRead(slot, request, to.outcome(), true);

@@ -1,10 +1,11 @@
 /**
- * A partition that this shard owns: its log, and the state of the replica (replication/replica_state.ts). Whatever happens to the log is
- * reported to the replica; what follows from it is done here, in this order: the shared row is published, and whoever waits is told.
+ * A partition that this shard owns: its log, and the state of the replica (replication/replica_state.ts). Every event of the log is
+ * reported to the replica. What follows from it is done here, in this order: the shared row is published, then waiting requests are
+ * notified.
  *
- *   request ──► log ──event──► replica ──consequence──► row in the watermark table ──► owner.onProgress(): whoever waits looks at the row
+ *   request ──► log ──event──► replica ──consequence──► row in the watermark table ──► owner.onProgress(): waiting requests read the row
  *
- * Always: the row is what the replica says; a request is served only while the replica is open. Everybody waits for the high watermark,
+ * Always: the row has the replica's values; a request is served only while the replica is open. Requests wait for the high watermark,
  * never for the log end. Runs on the owning shard.
  * Source: Kafka's Partition and UnifiedLog.
  */
@@ -32,32 +33,32 @@ import type {
 } from "../requests/outcomes.ts";
 import type { WatermarkTable } from "../shared/watermarks.ts";
 
-/** What a partition tells whoever holds it. */
+/** What a partition reports to its owner. */
 export interface PartitionOwner extends Flusher {
-  /** The high watermark or the log start moved, or the partition went away. */
+  /** The high watermark or the log start moved, or the partition was removed. */
   onProgress(slot: number): void;
   /** The log start moved: segments may lie below it. */
   onLogStartMoved(slot: number): void;
 }
 
-/** Said of a flush that the next append, roll or `flush.ms` tries again. */
+/** Appended to the report of a failed flush that the next append, roll or `flush.ms` tries again. */
 const POSTPONED = "Cannot flush at the moment: a file or directory could not be opened";
 
-/** What a partition needs beside its log. */
+/** What a partition needs in addition to its log. */
 export interface PartitionParts {
-  /** Its row in the table. */
+  /** Row of the partition in the table. */
   readonly slot: number;
-  /** In which this broker leads it. */
+  /** Epoch in which this broker leads the partition. */
   readonly leaderEpoch: number;
-  /** The topic's, resolved. */
+  /** The topic's configuration, with the broker's defaults. */
   readonly config: LogConfig;
   readonly table: WatermarkTable;
   readonly owner: PartitionOwner;
-  /** What the row says of a log that another shard handed over; 0 where absent. */
+  /** The row's value, when another shard handed the log over; 0 by default. */
   readonly logEndBytes?: number;
 }
 
-/** One partition, led here. */
+/** One partition, led by this broker. */
 export class Partition {
   readonly slot: number;
   readonly log: Log;
@@ -67,7 +68,7 @@ export class Partition {
   readonly #flushes: PartitionFlushes;
   #config: LogConfig;
 
-  /** @param log open, and owned by the partition from now on @param parts where its row is, and whom it tells */
+  /** @param log open, and owned by the partition from now on @param parts its row, its configuration and its owner */
   constructor(log: Log, parts: PartitionParts) {
     const { slot, owner } = parts;
     this.slot = slot;
@@ -86,22 +87,22 @@ export class Partition {
     return this.replica.leaderEpoch;
   }
 
-  /** All below it may be served. */
+  /** Consumers see the records below it. */
   get highWatermark(): Offset {
     return this.replica.row.highWatermark;
   }
 
-  /** Whether it is led here and its log takes appends. */
+  /** Whether the partition is led here and its log accepts appends. */
   get isOpen(): boolean {
     return this.replica.isOpen;
   }
 
-  /** The topic's configuration, resolved. */
+  /** The topic's configuration, with the broker's defaults. */
   get config(): LogConfig {
     return this.#config;
   }
 
-  /** The topic's configuration or the leader epoch changed. */
+  /** Applies a change of the topic's configuration or the leader epoch. */
   update(change: { leaderEpoch: number; config: LogConfig }): void {
     this.#config = change.config;
     this.log.configure(change.config);
@@ -109,7 +110,7 @@ export class Partition {
   }
 
   /**
-   * Appends a producer's batch and, once `flush.messages` asks for it, makes it durable. Written, not durable, otherwise.
+   * Appends a producer's batch. The batch is written; it is durable only if `flush.messages` asks for that now.
    * @param batch where its bytes lie; base offset and leader epoch are stamped in place
    * @param nowMs wall-clock time
    */
@@ -128,12 +129,12 @@ export class Partition {
       return { ...result, refusal: "log-offline", message: "The batch could not be made durable" };
     }
     this.#flushes.beginAfterRoll();
-    // Of a duplicate, too: its first append may not have been made durable.
+    // A duplicate is flushed, too: its first append may not have been made durable.
     this.#follow(replica.acknowledged());
     return result;
   }
 
-  /** Makes everything appended durable. @returns false when it is not: the disk failed, and the partition is offline; or not now */
+  /** Makes everything appended durable. @returns false when it could not: the disk failed and the partition is offline, or not now */
   flush(): boolean {
     return this.#flushes.flushNow();
   }
@@ -143,14 +144,14 @@ export class Partition {
     this.#flushes.beginIfDue(nowMs, this.#config.flushMs);
   }
 
-  /** Makes what was appended until now durable, without waiting; does nothing while that is under way. */
+  /** Begins to make the records appended so far durable, without waiting; does nothing while a flush is under way. */
   flushLater(): void {
     this.#flushes.begin();
   }
 
   /**
    * Lends a slice to a fetch.
-   * @param outcome is filled @param deferCold whether cold files are to be loaded first
+   * @param outcome is filled @param deferCold whether files outside the page cache must be loaded first
    * @returns null when it is done; otherwise the files to load before it is asked again
    */
   read(request: ReadRequest, outcome: ReadOutcome, deferCold = false): readonly string[] | null {
@@ -166,7 +167,7 @@ export class Partition {
     try {
       return findListedOffset(this.log, query.timestamp, { end, leaderEpoch: this.leaderEpoch });
     } catch (error) {
-      // The search reads segment files; what it throws is a refusing disk, and the log itself is untouched.
+      // The search only reads segment files. It throws when the disk refuses; the log is unchanged.
       this.#owner.onTrouble(this.slot, `Cannot search the log: ${storageFailure(error)}`);
       return { ...NOTHING_LISTED, refusal: "log-offline" };
     }
@@ -174,7 +175,7 @@ export class Partition {
 
   /**
    * Moves the log start forward (KIP-107).
-   * @param offset the new one; -1 is the high watermark; one below the log start changes nothing
+   * @param offset the new log start; -1 is the high watermark; an offset below the log start changes nothing
    */
   deleteRecords(offset: number): DeletionOutcome {
     const { highWatermark } = this;
@@ -190,11 +191,11 @@ export class Partition {
     return { refusal: null, logStartOffset: this.log.logStartOffset };
   }
 
-  /** Takes the oldest segments out of the log. @returns paths of the renamed files; fewer where the disk refused */
+  /** Removes the oldest segments from the log. @returns paths of the renamed files; fewer when the disk refused */
   removeOldestSegments(count: number): string[] {
     const renamed: string[] = [];
     try {
-      // One at a time: what was renamed before the disk refused has to be unlinked all the same.
+      // One at a time: files renamed before the disk refused still have to be unlinked.
       for (let i = 0; i < count; i++) for (const path of this.log.deleteOldestSegments(1)) renamed.push(path);
     } catch (error) {
       this.#owner.onTrouble(this.slot, `Cannot remove segments: ${storageFailure(error)}`);
@@ -222,8 +223,8 @@ export class Partition {
   }
 
   /**
-   * Hands the partition over to another shard: its log is whole, and its row says so. Nobody is told: waiting requests keep waiting for
-   * the next owner. @returns false when it cannot go now: a flush is under way, or the disk refused
+   * Hands the partition over to another shard: closes its log cleanly and publishes that in the row. No one is notified: waiting requests
+   * keep waiting for the next owner. @returns false when that is not possible now: a flush is under way, or the disk refused
    */
   handOver(): boolean {
     if (this.#flushes.isUnderWay || !this.isOpen) return false;
@@ -233,7 +234,7 @@ export class Partition {
     return isClosed;
   }
 
-  /** Closes the log for good; slices on loan stay readable. @returns its directory, to remove @throws when it cannot be renamed */
+  /** Closes the log for good; lent slices stay readable. @returns its directory, to be removed @throws Error when it cannot be renamed */
   remove(): ReturnType<Log["remove"]> {
     try {
       return this.log.remove();
@@ -242,7 +243,7 @@ export class Partition {
     }
   }
 
-  /** Does what follows from an event of the replica. */
+  /** Carries out the consequence of an event of the replica. */
   #follow(consequence: Consequence): void {
     if (consequence === "nothing") return;
     this.#table.write(this.slot, this.replica.row);

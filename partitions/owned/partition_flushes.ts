@@ -1,22 +1,22 @@
 /**
- * The flushes of one partition's log: at once, where the topic asks for it, and in the background, by another thread. Runs on the shard
- * that owns the partition.
+ * The flushes of one partition's log: synchronous ones, which the topic's configuration asks for, and background ones on another thread.
+ * Runs on the shard that owns the partition.
  *
- * Always: one flush in the background at a time. It goes on until no closed segment is left to flush, so that recovery stays short.
+ * Always: at most one background flush is under way. It continues until every closed segment is flushed, so that recovery stays short.
  */
 import { type FlushOutcome, type FlushRequest, type Log, storageFailure } from "../../storage/mod.ts";
 
-/** Who makes the flushes of the background, and is told what keeps them from beginning. */
+/** Executes background flushes. */
 export interface Flusher {
   /** Whether a flush may begin now; otherwise the partition's `flushLater()` is called when one may. */
   mayFlush(slot: number): boolean;
-  /** Wants files made durable on another thread; `done` runs on a later turn. */
+  /** Makes files durable on another thread; `done` runs on a later turn. */
   onFlush(request: FlushRequest, done: (outcome: FlushOutcome) => void): void;
   /** The disk refuses something; a sentence for the operator. */
   onTrouble(slot: number, text: string): void;
 }
 
-/** The flushes. */
+/** The flushes of one log. */
 export class PartitionFlushes {
   readonly #log: Log;
   readonly #slot: number;
@@ -24,10 +24,10 @@ export class PartitionFlushes {
   readonly #onEnd: (outcome: FlushOutcome) => void;
   #isUnderWay = false;
   #lastFlushMs = -Infinity;
-  /** The active segment at the last look. */
+  /** The active segment at the last check. */
   #activeBaseOffset: number;
 
-  /** @param log of the partition @param by the partition's row, who makes its flushes, and who is told how each ended */
+  /** @param log of the partition @param by the partition's row, what executes its flushes, and what is called when one ended */
   constructor(log: Log, by: { slot: number; flusher: Flusher; onEnd: (outcome: FlushOutcome) => void }) {
     this.#log = log;
     this.#slot = by.slot;
@@ -36,26 +36,26 @@ export class PartitionFlushes {
     this.#activeBaseOffset = log.activeBaseOffset;
   }
 
-  /** Whether one is under way in the background. */
+  /** Whether a background flush is under way. */
   get isUnderWay(): boolean {
     return this.#isUnderWay;
   }
 
-  /** Makes everything appended durable. @returns false when it is not: the disk failed, and the log is offline; or not now */
+  /** Makes everything appended durable. @returns false when it could not: the disk failed and the log is offline, or not now */
   flushNow(): boolean {
     const isDurable = this.#log.flush();
     this.#onEnd(isDurable ? "flushed" : this.#log.offlineReason === null ? "postponed" : "failed");
     return isDurable;
   }
 
-  /** Begins one when `flush.ms` has passed since the last. @param nowMs monotonic time */
+  /** Begins a background flush when `flush.ms` has passed since the last flush. @param nowMs monotonic time */
   beginIfDue(nowMs: number, flushMs: number): void {
     if (nowMs - this.#lastFlushMs < flushMs) return;
     this.#lastFlushMs = nowMs;
     this.begin();
   }
 
-  /** Begins one when the log has rolled since the last look. */
+  /** Begins a background flush when the log has rolled since the last check. */
   beginAfterRoll(): void {
     const base = this.#log.activeBaseOffset;
     if (base === this.#activeBaseOffset) return;
@@ -63,7 +63,7 @@ export class PartitionFlushes {
     this.begin();
   }
 
-  /** Begins to make durable what was appended until now. Does nothing while one is under way. */
+  /** Begins a background flush of the records appended so far. Does nothing while one is under way. */
   begin(): void {
     if (this.#isUnderWay || this.#log.offlineReason !== null || !this.#flusher.mayFlush(this.#slot)) return;
     const request = this.#request();
@@ -75,7 +75,7 @@ export class PartitionFlushes {
     });
   }
 
-  /** @returns null when all is durable, or when a file cannot be opened at the moment; the next roll tries again */
+  /** @returns null when everything is durable, or when a file cannot be opened now; the next roll tries again */
   #request(): FlushRequest | null {
     try {
       return this.#log.beginFlush();

@@ -1,5 +1,5 @@
 /**
- * A partition moves from one shard to another: what its log, its producers, its row and whoever waits for it keep.
+ * A partition moves from one shard to another: its log, its producers, its row and the requests that wait for it are kept.
  */
 import { strict as assert } from "node:assert";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
@@ -25,7 +25,7 @@ class Probe implements DelayedOperation {
   onExpired(): void {}
 }
 
-/** Two shards over one disk, and a client of each. */
+/** Two shards on one disk, and a client of each. */
 class Scene implements Disposable {
   readonly files = new CrashingFileSystem(() => 0.5);
   readonly world = new TestShards(2, [this.files, this.files]);
@@ -39,11 +39,11 @@ class Scene implements Disposable {
     return this.world.table.read(SLOT, emptyWatermarks());
   }
 
-  /** Appends by a client of a shard, where the image that this shard has says. @returns refusal and base offset */
+  /** Appends as a client of one shard, to the owner that this shard's image names. @returns refusal and base offset */
   append(batch: Uint8Array, by: { client: number; owner: number }): [string | null | undefined, number | undefined] {
     const place = { shard: by.owner, slot: SLOT };
     const { partitions } = this.world.at(by.client);
-    partitions.append(place, { ...this.world.place(by.client, batch), acks: -1 }, this.answers, 0);
+    partitions.append(place, { ...this.world.putBatch(by.client, batch), acks: -1 }, this.answers, 0);
     this.world.pump();
     const answer = this.answers.appended.at(-1);
     return [answer?.refusal, answer?.baseOffset];
@@ -62,7 +62,7 @@ class Scene implements Disposable {
     return this.row.state === partitionState.handedOver;
   }
 
-  /** @returns what could not be opened */
+  /** @returns sentences about logs that could not be opened */
   open(topic: TopicImage = AFTER): string[] {
     const failures = this.world.apply(topic);
     this.world.pump();
@@ -79,7 +79,7 @@ const BY_NEW = { client: 1, owner: 1 };
 const REMOTE_OLD = { client: 1, owner: 0 };
 const REMOTE_NEW = { client: 0, owner: 1 };
 
-Deno.test("a moved partition goes on with its offsets, its log start and its counts, and its log is not scanned", () => {
+Deno.test("a moved partition keeps its offsets, its log start and its byte counts, and its log is not scanned", () => {
   using scene = new Scene();
   for (const text of ["a", "b", "c"]) scene.append(batchOf(text, text), BY_OLD);
   scene.world.at(0).partitions.ask({ shard: 0, slot: SLOT }, { offset: 3 }, scene.answers.deleting, 0);
@@ -99,7 +99,7 @@ Deno.test("a moved partition goes on with its offsets, its log start and its cou
   assert.deepEqual(scene.answers.ended.map(({ leaderEpoch, endOffset }) => [leaderEpoch, endOffset]), [[3, 8]]);
 });
 
-Deno.test("a move keeps producers: duplicates are known and gaps refused, also when all their records were deleted", () => {
+Deno.test("a move keeps producers: duplicates are recognised and gaps refused, even when all their records were deleted", () => {
   const from = (baseSequence: number) =>
     buildBatch([{ value: "x" }, { value: "y" }], { producerId: 7, producerEpoch: 0, baseSequence });
   for (const isEmptied of [false, true]) {
@@ -117,7 +117,7 @@ Deno.test("a move keeps producers: duplicates are known and gaps refused, also w
   }
 });
 
-Deno.test("between the two shards every request is refused as by no leader, and so is what still goes to the old one", () => {
+Deno.test("during a move every request is refused with not-leader-or-follower, and so is a later request to the old owner", () => {
   using scene = new Scene();
   scene.append(batchOf("a"), BY_OLD);
   assert.ok(scene.handOver());
@@ -146,7 +146,7 @@ Deno.test("between the two shards every request is refused as by no leader, and 
   assert.equal(scene.read(0, REMOTE_NEW).refusal, null);
 });
 
-Deno.test("who waits for a partition goes on waiting while it moves, and is woken by the new owner, on either shard", () => {
+Deno.test("requests on both shards keep waiting while the partition moves, and the new owner wakes them", () => {
   using scene = new Scene();
   const probes = scene.world.shards.map(({ purgatory }) => {
     const probe = new Probe();
@@ -161,7 +161,7 @@ Deno.test("who waits for a partition goes on waiting while it moves, and is woke
   assert.deepEqual(probes.map(({ progressCount }) => progressCount), [1, 1]);
 });
 
-Deno.test("a move commits what could not be made durable where it came from, and tells who waits", () => {
+Deno.test("a move commits records that the old owner could not make durable, and notifies waiting requests", () => {
   const flushed = { ...smallLogs, flushMessages: 1 };
   using scene = new Scene(topicOn([0], { config: flushed }));
   const { fileSystem } = scene.files;
@@ -185,7 +185,7 @@ Deno.test("a move commits what could not be made durable where it came from, and
   assert.deepEqual(probes.map(({ progressCount }) => progressCount), [1, 1]);
 });
 
-Deno.test("slices that the old owner lent stay readable until they are given back to it, and none is lost", () => {
+Deno.test("slices that the old owner lent stay readable until they are returned to it, and none is lost", () => {
   using scene = new Scene();
   scene.append(batchOf("a"), BY_OLD);
   const local = scene.read(0, BY_OLD);
@@ -203,7 +203,7 @@ Deno.test("slices that the old owner lent stay readable until they are given bac
   assert.equal(scene.files.openCount, 0);
 });
 
-Deno.test("a partition whose flush is under way stays; afterwards it goes, and the row says what is durable", () => {
+Deno.test("a partition is not handed over during a flush; afterwards it is, and the row has the right recovery point", () => {
   using scene = new Scene(topicOn([0], { config: { ...smallLogs, segmentBytes: 200 } }));
   for (const text of ["a", "b", "c", "d"]) scene.append(batchOf(text.repeat(50)), BY_OLD);
   const { partitions, flushes } = scene.world.at(0);
@@ -219,7 +219,7 @@ Deno.test("a partition whose flush is under way stays; afterwards it goes, and t
   assert.deepEqual([...partitions.owned.all], []);
 });
 
-Deno.test("a partition that the disk keeps from being closed stays where it is and goes on", () => {
+Deno.test("a partition stays on its shard and keeps working when the disk refuses to close it", () => {
   using scene = new Scene();
   scene.append(batchOf("a"), BY_OLD);
   scene.files.capacityBytes = 0;
@@ -232,7 +232,7 @@ Deno.test("a partition that the disk keeps from being closed stays where it is a
   assert.deepEqual(scene.append(batchOf("c"), BY_NEW), [null, 2]);
 });
 
-Deno.test("a new owner that cannot open the log is offline, tells who waits, keeps the log start, and recovers it when it can", () => {
+Deno.test("a new owner that cannot open the log notifies waiting requests, keeps the log start, and recovers the log when it can", () => {
   using scene = new Scene();
   scene.append(batchOf("a", "b", "c"), BY_OLD);
   scene.world.at(0).partitions.ask({ shard: 0, slot: SLOT }, { offset: 2 }, scene.answers.deleting, 0);
@@ -253,7 +253,7 @@ Deno.test("a new owner that cannot open the log is offline, tells who waits, kee
   assert.deepEqual([scene.row.state, scene.row.logStartOffset, scene.row.highWatermark], [partitionState.open, 2, 3]);
 });
 
-Deno.test("a log that lost its end on the way is not served: an offset that was acknowledged would be given again", () => {
+Deno.test("a log that lost its end during the move is not served: an acknowledged offset would be assigned again", () => {
   using scene = new Scene();
   scene.append(batchOf("a"), BY_OLD);
   const { fileSystem } = scene.files;
@@ -267,7 +267,7 @@ Deno.test("a log that lost its end on the way is not served: an offset that was 
   assert.equal(scene.row.state, partitionState.offline);
 });
 
-Deno.test("a topic that is deleted after its partition moved leaves neither files nor a row", () => {
+Deno.test("deleting a topic after its partition moved leaves neither files nor a row", () => {
   using scene = new Scene();
   scene.append(batchOf("a"), BY_OLD);
   const lent = scene.read(0, REMOTE_OLD);
@@ -283,7 +283,7 @@ Deno.test("a topic that is deleted after its partition moved leaves neither file
   assert.equal(scene.files.openCount, 0);
 });
 
-Deno.test("wherever a crash or a loss of power hits a move, the log opens again with all that survives it", () => {
+Deno.test("after a crash or a power loss at any point of a move, the log opens with every record that must survive", () => {
   for (const survival of ["all", "none"] as const) {
     for (let call = 1;; call++) {
       const { files, wasHit } = moveUntil(call);
@@ -291,7 +291,7 @@ Deno.test("wherever a crash or a loss of power hits a move, the log opens again 
       using world = new TestShards(1, [files]);
       assert.deepEqual(world.apply(topicOn([0], { leaderEpoch: 4 })), [], `call ${call}`);
       const row = world.table.read(SLOT, emptyWatermarks());
-      // Four were flushed before the move began; the process alone loses nothing.
+      // Four were flushed before the move began; a crash of the process alone loses none of the six.
       assert.ok(row.highWatermark >= (survival === "all" ? 6 : 4), `call ${call}: ${row.highWatermark}`);
       if (!wasHit) break;
     }

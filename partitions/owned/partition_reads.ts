@@ -1,5 +1,5 @@
 /**
- * Reads of a partition for fetches: up to what is committed, and only where the client's history agrees with the log's. Runs on the
+ * Reads of a partition for fetches: they end at the last committed record, and the client's history must agree with the log's. Runs on the
  * shard that owns the partition. Source: Kafka's Partition.readRecords; KIP-320, KIP-595.
  */
 import { type Log, NO_OFFSET, toOffset } from "../../storage/mod.ts";
@@ -9,7 +9,8 @@ import type { Refusal } from "../requests/refusals.ts";
 
 /**
  * Lends a slice of the log.
- * @param partition its log and its replica @param outcome is filled in place @param deferCold whether cold files are to be loaded first
+ * @param partition its log and its replica @param outcome is filled
+ * @param deferCold whether files outside the page cache must be loaded first
  * @returns null when it is done; otherwise the files to load before it is asked again
  */
 export function readPartition(
@@ -40,7 +41,7 @@ export function readPartition(
   const result = log.read(request.fetchOffset, { maxBytes, maxOffset, atLeastOne, deferCold });
   if (result.refusal !== null) return refuse(outcome, result.refusal);
   if (result.slice === null) {
-    // A batch that is larger than the limits is there all the same.
+    // A batch larger than the limits is visible, too.
     outcome.reachesEnd = request.fetchOffset >= maxOffset;
     return result.coldFiles ?? null;
   }
@@ -52,7 +53,7 @@ export function readPartition(
   return null;
 }
 
-/** Compares the client's history with the log (KIP-595); an epoch that nothing is known of is refused, as by Kafka. */
+/** Compares the client's history with the log (KIP-595). As in Kafka, an unknown epoch is refused. */
 function compareHistory(
   log: Log,
   { fetchOffset, lastFetchedEpoch }: ReadRequest,

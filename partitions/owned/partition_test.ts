@@ -15,7 +15,7 @@ import { emptyWatermarks, partitionState, type Watermarks, WatermarkTable } from
 const SLOT = 3;
 const EPOCH = 5;
 
-/** A partition over a log in memory, and what it told. */
+/** A partition over a log in memory, and what it reported. */
 class Fixture {
   readonly files = new CrashingFileSystem(() => 0.5);
   readonly table = new WatermarkTable(WatermarkTable.allocate());
@@ -55,7 +55,7 @@ class Fixture {
     return this.table.read(SLOT, emptyWatermarks());
   }
 
-  /** Reads; a slice is given back at once. */
+  /** Reads, and returns a lent slice at once. */
   read(request: ReadRequest): ReadOutcome {
     const outcome = emptyReadOutcome();
     this.partition.read(request, outcome);
@@ -64,7 +64,7 @@ class Fixture {
   }
 }
 
-Deno.test("Partition.append() publishes the new watermarks before it says that they moved", () => {
+Deno.test("Partition.append() publishes the new watermarks before it reports that they moved", () => {
   const fixture = new Fixture();
   const batch = batchOf("a", "b", "c");
   assert.equal(fixture.append("a", "b", "c").baseOffset, 0);
@@ -101,7 +101,7 @@ Deno.test("Partition.append() with flush.messages=1 is durable when it returns",
   assert.equal(reopened.log.logEndOffset, 1);
 });
 
-Deno.test("Partition.append() whose flush fails is refused, and the partition is offline for everybody", () => {
+Deno.test("Partition.append() is refused when its flush fails, and the partition is offline for all requests", () => {
   const fixture = new Fixture({ flushMessages: 1 });
   fixture.append("durable");
   fixture.files.flushFails = true;
@@ -116,7 +116,7 @@ Deno.test("Partition.append() whose flush fails is refused, and the partition is
   assert.equal(fixture.append("after").refusal, "log-offline", "a failed flush is never tried again");
 });
 
-Deno.test("Partition.append() on a full disk is refused and told; reads go on, and appends do when there is room", () => {
+Deno.test("Partition.append() on a full disk is refused and reported; reads continue, and appends work again when there is room", () => {
   const fixture = new Fixture();
   fixture.append("a");
   fixture.files.capacityBytes = 0;
@@ -128,7 +128,7 @@ Deno.test("Partition.append() on a full disk is refused and told; reads go on, a
   assert.equal(fixture.append("c").baseOffset, 1);
 });
 
-Deno.test("Partition.read() lends nothing at the high watermark and refuses what lies outside", () => {
+Deno.test("Partition.read() lends nothing at the high watermark and refuses offsets outside the log", () => {
   const fixture = new Fixture();
   fixture.append("a", "b");
   const atEnd = fixture.read(readFrom(2));
@@ -138,7 +138,7 @@ Deno.test("Partition.read() lends nothing at the high watermark and refuses what
   assert.equal(fixture.read(readFrom(2 ** 63)).refusal, "offset-out-of-range");
 });
 
-Deno.test("Partition.read() says whether more is there than the limits let through", () => {
+Deno.test("Partition.read() reports whether the limits held back visible records", () => {
   const fixture = new Fixture();
   fixture.append("a");
   fixture.append("b");
@@ -153,7 +153,7 @@ Deno.test("Partition.read() says whether more is there than the limits let throu
   assert.equal(whole.length, first, "the first batch comes whatever the limit (KIP-74)");
 });
 
-Deno.test("Partition.read() compares the client's leader epoch (KIP-320)", () => {
+Deno.test("Partition.read() checks the client's leader epoch (KIP-320)", () => {
   const fixture = new Fixture();
   const refusal = (currentLeaderEpoch: number) => fixture.read(readFrom(0, { currentLeaderEpoch })).refusal;
   assert.deepEqual([EPOCH - 1, EPOCH, EPOCH + 1, -1].map(refusal), [
@@ -164,7 +164,7 @@ Deno.test("Partition.read() compares the client's leader epoch (KIP-320)", () =>
   ]);
 });
 
-Deno.test("Partition.read() tells where a client's history diverges (KIP-595), and refuses an epoch nobody knows", () => {
+Deno.test("Partition.read() reports where a client's history diverges (KIP-595), and refuses an unknown epoch", () => {
   const fixture = new Fixture();
   fixture.append("a", "b");
   fixture.partition.close({ clean: true });
@@ -183,7 +183,7 @@ Deno.test("Partition.read() tells where a client's history diverges (KIP-595), a
   assert.deepEqual(read(EPOCH + 9, 3), ["offset-out-of-range", -1, -1, false]);
 });
 
-Deno.test("Partition.listOffset() answers the special timestamps and finds records by their time", () => {
+Deno.test("Partition.listOffset() answers special timestamps and finds records by time", () => {
   const fixture = new Fixture();
   const batch = buildBatch([10, 30, 20].map((timestamp) => ({ value: "x", timestamp: TEST_TIMESTAMP + timestamp })));
   fixture.partition.append(inMemory(batch), TEST_TIMESTAMP);
@@ -206,7 +206,7 @@ Deno.test("Partition.listOffset() answers the special timestamps and finds recor
   assert.deepEqual(find(-7), ["unsupported-timestamp", -1, -1, -1]);
 });
 
-Deno.test("Partition.epochEnd() answers a known epoch with its end and an unknown one with nothing (KIP-101)", () => {
+Deno.test("Partition.epochEnd() gives the end of a known epoch and -1 for an unknown one (KIP-101)", () => {
   const fixture = new Fixture();
   fixture.append("a", "b");
   const end = (leaderEpoch: number) => fixture.partition.epochEnd({ currentLeaderEpoch: EPOCH, leaderEpoch });
@@ -215,7 +215,7 @@ Deno.test("Partition.epochEnd() answers a known epoch with its end and an unknow
   assert.equal(fixture.partition.epochEnd({ currentLeaderEpoch: 1, leaderEpoch: 1 }).refusal, "fenced-leader-epoch");
 });
 
-Deno.test("Partition.flushLater() has one flush under way, moves the recovery point and begins none without need", () => {
+Deno.test("Partition.flushLater() runs one flush at a time, moves the recovery point, and begins none when all is durable", () => {
   const fixture = new Fixture();
   fixture.append("a");
   fixture.partition.flushLater();
@@ -231,7 +231,7 @@ Deno.test("Partition.flushLater() has one flush under way, moves the recovery po
   assert.equal(fixture.flushes.length, 2);
 });
 
-Deno.test("Partition.flushLater() that fails takes the partition offline; one that ends after the close changes nothing", () => {
+Deno.test("a failed Partition.flushLater() takes the partition offline; one that ends after the close changes nothing", () => {
   const failing = new Fixture();
   failing.append("a");
   failing.partition.flushLater();
@@ -248,7 +248,7 @@ Deno.test("Partition.flushLater() that fails takes the partition offline; one th
   assert.equal(closing.row().state, partitionState.closed);
 });
 
-Deno.test("Partition.flushLater() that is postponed keeps the partition online, says so, and the next flush makes up for it", () => {
+Deno.test("a postponed Partition.flushLater() keeps the partition online and is reported, and the next flush covers its records", () => {
   const fixture = new Fixture();
   fixture.append("a");
   fixture.partition.flushLater();
@@ -261,7 +261,7 @@ Deno.test("Partition.flushLater() that is postponed keeps the partition online, 
   assert.equal(fixture.row().recoveryPoint, 1);
 });
 
-Deno.test("Partition.append() that cannot be made durable now is refused and invisible, and its retry is neither", () => {
+Deno.test("a Partition.append() that cannot be made durable now is refused and invisible; its retry is accepted and visible", () => {
   const fixture = new Fixture({ flushMessages: 1 });
   const { fileSystem } = fixture.files;
   const { syncDirectory } = fileSystem;
@@ -308,7 +308,7 @@ Deno.test("Partition.append() that rolls the log begins a flush", () => {
   assert.equal(fixture.flushes.length, 1);
 });
 
-Deno.test("Partition.remove() tells whoever waits and leaves no offsets to the row's next partition, even if the disk refuses", () => {
+Deno.test("Partition.remove() notifies waiting requests and clears the row's offsets, even if the disk refuses", () => {
   for (const refuses of [false, true]) {
     const fixture = new Fixture({ flushMessages: 1 });
     fixture.append("a");
@@ -328,7 +328,7 @@ Deno.test("Partition.remove() tells whoever waits and leaves no offsets to the r
   }
 });
 
-Deno.test("Partition.close() keeps the row for the checkpoints, which says whether the log was closed cleanly", () => {
+Deno.test("Partition.close() keeps the row's offsets for the checkpoints and publishes whether the log was closed cleanly", () => {
   const { closed, closedCleanly } = partitionState;
   for (
     const [clean, flushFails, expected] of [[true, false, closedCleanly], [true, true, closed], [
@@ -356,7 +356,7 @@ Deno.test("Partition.update() begins a new epoch at the log end", () => {
   assert.deepEqual([end(EPOCH), end(EPOCH + 1)], [1, 2]);
 });
 
-Deno.test("Partition.deleteRecords() moves the log start, publishes it, and wakes who waits", () => {
+Deno.test("Partition.deleteRecords() moves the log start, publishes it, and notifies waiting requests", () => {
   const fixture = new Fixture();
   fixture.append("a", "b", "c");
   fixture.append("d");
@@ -370,7 +370,7 @@ Deno.test("Partition.deleteRecords() moves the log start, publishes it, and wake
   assert.deepEqual([earliest.offset, earliest.leaderEpoch], [2, EPOCH]);
 });
 
-Deno.test("Partition.deleteRecords() at or below the log start changes nothing; -1 deletes all, and appends go on", () => {
+Deno.test("Partition.deleteRecords() at or below the log start changes nothing; -1 deletes all records, and appends continue", () => {
   const fixture = new Fixture();
   fixture.append("a", "b", "c");
   fixture.partition.deleteRecords(2);
@@ -385,7 +385,7 @@ Deno.test("Partition.deleteRecords() at or below the log start changes nothing; 
   assert.equal(fixture.read(readFrom(3)).refusal, null);
 });
 
-Deno.test("Partition.deleteRecords() refuses what lies above the high watermark, and anything while it is offline", () => {
+Deno.test("Partition.deleteRecords() refuses offsets above the high watermark, and all offsets while the partition is offline", () => {
   const fixture = new Fixture({ flushMessages: 1 });
   fixture.append("a");
   const none = { logStartOffset: -1 };

@@ -1,6 +1,6 @@
 /**
- * What tests of partitions share: shards over one shared state in one isolate, whose mail is pumped by hand, with logs in a
- * file system in memory. Tests only.
+ * What tests of partitions share: several shards in one isolate, over one shared state, with logs in a file system in memory. Tests
+ * deliver the mail between them with `pump()`. Tests only.
  */
 import { ManualClock } from "../../storage/base/clock.ts";
 import { toOffset } from "../../storage/base/units.ts";
@@ -39,7 +39,7 @@ import { InterestTable, WatermarkTable } from "../shared/watermarks.ts";
 /** Small enough for files in memory. */
 export const smallLogs: LogConfig = { ...testConfig, segmentBytes: 64 * 1024, segmentIndexBytes: 16 * 1024 };
 
-/** Holds a partition that stands alone: nothing follows from what it is told, and nothing is flushed. */
+/** The owner of a partition without a shard: it ignores notifications and allows no flush. */
 export const deafOwner: PartitionOwner = {
   onProgress: () => {},
   mayFlush: () => false,
@@ -48,7 +48,7 @@ export const deafOwner: PartitionOwner = {
   onLogStartMoved: () => {},
 };
 
-/** Where the logs of all test shards are. */
+/** The log directory of all test shards. */
 export const LOG_DIRECTORY = "/logs";
 
 /** A topic whose partition n has row `slots[n]` and lives on shard `shards[n]`. */
@@ -75,7 +75,7 @@ export function topicOn(
   };
 }
 
-/** A fetch that begins at an offset and takes what there is. */
+/** A read from an offset, without a limit that matters. */
 export function readFrom(fetchOffset: number, changes: Partial<ReadRequest> = {}): ReadRequest {
   return {
     fetchOffset: toOffset(fetchOffset),
@@ -93,14 +93,14 @@ export function batchOf(...values: string[]): Uint8Array<ArrayBuffer> {
   return buildBatch(values.map((value): TestRecord => ({ value })));
 }
 
-/** Takes every answer; outcomes are copied, because they are valid during the call only. */
+/** Collects answers. Outcomes are copied, because they are valid during the call only. */
 export class Answers implements AppendWaiter, ReadWaiter {
   readonly appended: (AppendOutcome & { tag: number })[] = [];
   readonly read: (ReadOutcome & { tag: number })[] = [];
   readonly listed: (ListOffsetOutcome & { tag: number })[] = [];
   readonly ended: (EpochEndOutcome & { tag: number })[] = [];
   readonly deleted: (DeletionOutcome & { tag: number })[] = [];
-  /** Who asks these questions. */
+  /** The waiter for answers to a question. */
   readonly listing = asking(listOffsets, this.listed);
   readonly ending = asking(epochEnd, this.ended);
   readonly deleting = asking(deleteRecords, this.deleted);
@@ -119,7 +119,7 @@ export class Answers implements AppendWaiter, ReadWaiter {
   }
 }
 
-/** Asks a question and keeps the answers. */
+/** Asks a question and collects the answers. */
 function asking<Ask extends object, Answer extends object>(
   question: Question<Ask, Answer>,
   answers: (Answered<Answer> & { tag: number })[],
@@ -127,7 +127,7 @@ function asking<Ask extends object, Answer extends object>(
   return { question, onAnswer: (tag, answer) => void answers.push({ ...answer, tag }) };
 }
 
-/** One shard's door and what it stands on. */
+/** One shard: its partitions and their parts. */
 export interface TestShard {
   readonly partitions: ShardPartitions;
   readonly purgatory: Purgatory;
@@ -136,15 +136,15 @@ export interface TestShard {
   readonly outboxes: readonly Outbox[];
   readonly files: CrashingFileSystem;
   readonly reports: string[];
-  /** Flushes that another thread would be doing. */
+  /** Flushes that another thread would execute. */
   readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[];
-  /** Files that another thread would be removing. */
+  /** Files that another thread would remove. */
   readonly unlinked: string[];
-  /** Files that another thread would be bringing into the page cache. */
+  /** Files that another thread would read into the page cache. */
   readonly loads: { files: readonly string[]; done: () => void }[];
 }
 
-/** Changes topics on one shard at once. @returns what could not be done */
+/** Applies changes of topics on one shard at once. @returns the failures */
 export function change({ partitions }: TestShard, topics: Partial<TopicChange>): string[] {
   const refused: string[] = [];
   partitions.owned.change({ changed: [], deleted: [], ...topics }, (failures) => void refused.push(...failures));
@@ -163,7 +163,10 @@ export class TestShards implements Disposable {
   readonly #warmSegmentsMax: number | undefined;
   readonly #asked: readonly AnyQuestion[] | undefined;
 
-  /** @param files file systems that were used before, by shard @param options warmSegmentsMax: closed segments whose files may stay open; asked: what may be asked */
+  /**
+   * @param files file systems of an earlier test world, by shard
+   * @param options warmSegmentsMax: closed segments whose files may stay open; asked: questions that may be asked
+   */
   constructor(
     shardsCount: number,
     files: readonly CrashingFileSystem[] = [],
@@ -185,24 +188,24 @@ export class TestShards implements Disposable {
     return found;
   }
 
-  /** Makes a topic known to every shard. @returns what could not be opened */
+  /** Makes a topic known to every shard. @returns sentences about logs that could not be opened */
   apply(topic: TopicImage): string[] {
     return this.shards.flatMap((shard) => change(shard, { changed: [topic] }));
   }
 
-  /** Makes shards forget a topic. @returns what the disk refused */
+  /** Deletes a topic on shards. @returns sentences about what the disk refused */
   remove(topic: TopicImage, shards: readonly TestShard[] = this.shards): string[] {
     return shards.flatMap((shard) => change(shard, { deleted: [topic] }));
   }
 
-  /** Takes turns, without waiting, until no shard has mail any more, also after what the last turns sent. */
+  /** Runs turns of all shards until no mail is left. */
   pump(): void {
     for (let idlePasses = 0; idlePasses < 2; idlePasses++) {
       for (const shard of this.shards) if (this.turn(shard) > 0) idlePasses = -1;
     }
   }
 
-  /** One turn of a shard. @returns records it took, and 1 for its own that still wait for room */
+  /** Runs one turn of a shard. @returns the number of records it received, plus 1 when records of its own wait for room */
   turn({ inbox, partitions, purgatory, outboxes }: TestShard): number {
     let count = 0;
     inbox.drain((sender, record) => {
@@ -215,8 +218,8 @@ export class TestShards implements Disposable {
     return count + (outboxes.some((outbox) => outbox.isBacklogged) ? 1 : 0);
   }
 
-  /** Puts a batch where a request would lie. @returns its place in the shard's arena */
-  place(shard: number, batch: Uint8Array): { start: number; length: number } {
+  /** Copies a batch into a shard's arena, as if a request had been received. @returns where it lies */
+  putBatch(shard: number, batch: Uint8Array): { start: number; length: number } {
     const { arena } = this.at(shard);
     const start = arena.allocate(batch.length);
     arena.memory.bytes.set(batch, start);

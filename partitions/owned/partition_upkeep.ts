@@ -1,29 +1,29 @@
 /**
- * What is due for the partitions of a shard once in a while: idle producers are forgotten, and `flush.ms` is looked at. Runs on shards.
+ * The periodic work for the partitions of a shard: idle producers expire, and `flush.ms` is checked. Runs on shards.
  */
-/** What of a partition it looks after. */
+/** What it needs of a partition. */
 export interface Kept {
   flushIfDue(nowMs: number): void;
   readonly log: { expireProducers(wallMs: number): void };
 }
 
-/** How often idle producers are looked for (`producer.id.expiration.check.interval.ms`). */
+/** Time between two checks for idle producers (`producer.id.expiration.check.interval.ms`). */
 const PRODUCER_EXPIRY_CHECK_MS = 600_000;
-/** Partitions whose producers are looked at in a turn. */
+/** Partitions whose producers are checked in one turn. */
 const EXPIRIES_PER_TURN = 64;
 
-/** The upkeep. */
+/** The periodic work of one shard. */
 export class PartitionUpkeep {
   readonly #partitions: ReadonlyMap<number, Kept>;
   readonly #flushCheckMs: number;
   #nextExpiryMs: number;
   #nextFlushMs: number;
-  /** Partitions whose producers are still to be looked at; null between two checks. */
+  /** Partitions whose producers are still to be checked; null between two checks. */
   #expiring: Iterator<Kept> | null = null;
 
   /**
-   * @param partitions of the shard, by slot @param times monotonic time, and `log.flush.scheduler.interval.ms`: how often
-   * `flush.ms` is looked at
+   * @param partitions of the shard, by slot @param times monotonic time in ms, and `log.flush.scheduler.interval.ms`: time between two
+   * checks of `flush.ms`
    */
   constructor(partitions: ReadonlyMap<number, Kept>, { nowMs, flushCheckMs }: { nowMs: number; flushCheckMs: number }) {
     this.#partitions = partitions;
@@ -32,12 +32,12 @@ export class PartitionUpkeep {
     this.#nextFlushMs = nowMs + flushCheckMs;
   }
 
-  /** When `run()` has something to do, monotonic ms. */
+  /** When `run()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
     return this.#expiring === null ? Math.min(this.#nextExpiryMs, this.#nextFlushMs) : 0;
   }
 
-  /** Does what is due. @param nowMs monotonic time @param wallMs by which producers are idle */
+  /** Runs the work that is due. @param nowMs monotonic time @param wallMs wall-clock time, by which producers expire */
   run(nowMs: number, wallMs: () => number): void {
     if (nowMs >= this.#nextExpiryMs) {
       this.#nextExpiryMs = nowMs + PRODUCER_EXPIRY_CHECK_MS;

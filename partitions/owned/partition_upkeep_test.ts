@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { type Kept, PartitionUpkeep } from "./partition_upkeep.ts";
 
-/** So many partitions, and what was done to them. */
+/** An upkeep of some partitions, and the calls that they got. */
 function keep(count: number, flushCheckMs: number) {
   const done = { flushes: 0, expiries: 0 };
   const kept: Kept = {
@@ -12,7 +12,7 @@ function keep(count: number, flushCheckMs: number) {
   return { done, upkeep: new PartitionUpkeep(partitions, { nowMs: 0, flushCheckMs }) };
 }
 
-Deno.test("PartitionUpkeep looks at flush.ms when it says so, so that an idle shard can sleep until then", () => {
+Deno.test("PartitionUpkeep checks flush.ms at its announced deadline, so an idle shard can sleep until then", () => {
   const { done, upkeep } = keep(3, 50);
   assert.equal(upkeep.nextDeadlineMs, 50);
   upkeep.run(49, () => 0);
@@ -25,7 +25,7 @@ Deno.test("PartitionUpkeep looks at flush.ms when it says so, so that an idle sh
   );
 });
 
-Deno.test("PartitionUpkeep looks at the producers of a few partitions a turn, of all in the end", () => {
+Deno.test("PartitionUpkeep checks the producers of a few partitions a turn, until all were checked", () => {
   const { done, upkeep } = keep(1000, Infinity);
   const dueMs = upkeep.nextDeadlineMs;
   const perTurn: number[] = [];

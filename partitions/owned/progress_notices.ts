@@ -1,15 +1,15 @@
 /**
- * Tells whoever waits for a partition that its high watermark moved or that it went away: requests of this shard by its purgatory,
- * those of other shards by a ring record, if they are interested. At the end of a turn, once for each partition, however often it moved.
+ * Notifies the requests that wait for a partition when its high watermark moved or it was removed: on this shard through the purgatory, on
+ * interested other shards by a ring record. Notices are sent at the end of a turn, one for each partition, however often it moved.
  * Runs on the owning shard.
  *
- * Always: the partition's row is published before its notice is noted, and interest is read after that (shared/watermarks.ts).
+ * Always: the partition's row is published first, then the notice is noted, then the interest is read (shared/watermarks.ts).
  */
 import type { Purgatory } from "../requests/purgatory.ts";
 import type { Outbox } from "../shared/mail.ts";
 import type { InterestTable } from "../shared/watermarks.ts";
 
-/** The notices of one shard. */
+/** The pending notices of one shard. */
 export class ProgressNotices {
   readonly #shard: number;
   readonly #interest: InterestTable;
@@ -18,7 +18,7 @@ export class ProgressNotices {
   readonly #slots: number[] = [];
   readonly #isNoted = new Set<number>();
 
-  /** @param to this shard's number and purgatory, the interest table, and the way to each shard */
+  /** @param to this shard's number and purgatory, the interest table, and the outbox to each shard */
   constructor(
     to: { shard: number; interest: InterestTable; purgatory: Purgatory; outboxes: readonly Outbox[] },
   ) {
@@ -28,19 +28,19 @@ export class ProgressNotices {
     this.#outboxes = to.outboxes;
   }
 
-  /** Whether `send()` has something to send. */
+  /** Whether notices are pending. */
   get areWaiting(): boolean {
     return this.#slots.length > 0;
   }
 
-  /** Notes a partition. @param slot its row, already published */
+  /** Notes that a partition progressed. @param slot its row, already published */
   note(slot: number): void {
     if (this.#isNoted.has(slot)) return;
     this.#isNoted.add(slot);
     this.#slots.push(slot);
   }
 
-  /** Sends what was noted. */
+  /** Sends the pending notices. */
   send(): void {
     if (this.#slots.length === 0) return;
     for (const slot of this.#slots) {

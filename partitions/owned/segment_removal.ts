@@ -1,35 +1,35 @@
 /**
- * Takes segments below the log start off the disk, a few a turn: their files are renamed at once and unlinked by another thread
- * after `file.delete.delay.ms`, because freeing a gigabyte of extents takes a disk tens of milliseconds. The directories of deleted
- * topics, which are renamed too, go at once; those of which slices are lent wait as long, so that the shard does not close the last
- * descriptor of a removed file, which would free its bytes. Runs on shards.
+ * Removes segments below the log start from the disk, a few a turn. Their files are renamed at once and unlinked by another thread after
+ * `file.delete.delay.ms`, because freeing a gigabyte of extents takes a disk tens of milliseconds. The renamed directories of deleted
+ * topics are removed at once. Directories with lent slices wait for the delay, too: otherwise the shard would close the last descriptor of
+ * a removed file, and so free its bytes itself. Runs on shards.
  *
- * Always: a segment goes only after the log start that leaves it behind was published; what a stop or crash leaves renamed, the next
- * start removes (storage/log/leftover_files.ts).
+ * Always: a segment is removed only after a log start above it was published. The next start removes renamed files that a stop or crash
+ * left (storage/log/leftover_files.ts).
  * Source: Kafka's UnifiedLog.deleteLogStartOffsetBreachedSegments, which waits for the next check of retention.
  */
 import type { RenamedDirectory } from "../../storage/mod.ts";
 import type { Partition } from "./partition.ts";
 
-/** Segments renamed in a turn: 32 cost about a millisecond. */
+/** Segments renamed per turn: 32 cost about a millisecond. */
 const SEGMENTS_PER_TURN = 32;
-/** How often renamed files are looked at. */
+/** Time between two checks of the renamed files. */
 const UNLINK_CHECK_MS = 1000;
 
-/** Files, or directories, that were renamed. */
+/** Renamed files or directories. */
 interface RenamedFiles {
   readonly dueMs: number;
   readonly paths: readonly string[];
 }
 
-/** The removal of one shard. */
+/** The pending removals of one shard. */
 export class SegmentRemoval {
   readonly #partitions: ReadonlyMap<number, Partition>;
   readonly #unlink: (paths: readonly string[]) => void;
   /** Slots of partitions that may have segments below their log start. */
   readonly #slots = new Set<number>();
   #renamed: RenamedFiles[] = [];
-  /** When the first of them is due; Infinity for none. */
+  /** When the first of the renamed files is due, monotonic ms; Infinity for none. */
   #firstDueMs = Infinity;
   #nextUnlinkMs = -Infinity;
   /** Directories that were renamed in this turn. */
@@ -41,7 +41,7 @@ export class SegmentRemoval {
     this.#unlink = unlink;
   }
 
-  /** Notes that a log start moved, or that a log was opened. */
+  /** Notes that a log start moved or a log was opened. */
   note(slot: number): void {
     this.#slots.add(slot);
   }
@@ -51,13 +51,13 @@ export class SegmentRemoval {
     this.#directories.push({ directory, delayMs });
   }
 
-  /** When `run()` has something to do, monotonic ms. */
+  /** When `run()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
     if (this.#slots.size > 0 || this.#directories.length > 0) return 0;
     return Math.max(this.#firstDueMs, this.#nextUnlinkMs);
   }
 
-  /** Does this turn's share. @param nowMs monotonic time */
+  /** Does the removals of one turn. @param nowMs monotonic time */
   run(nowMs: number): void {
     let room = SEGMENTS_PER_TURN;
     for (const slot of this.#slots) {
@@ -69,7 +69,7 @@ export class SegmentRemoval {
       if (partition !== undefined && renamed.length > 0) {
         this.#unlinkAt(nowMs + partition.config.fileDeleteDelayMs, renamed);
       }
-      // Done, or refused by the disk: then the next change of the log start tries again.
+      // Done, or refused by the disk. In that case the next change of the log start tries again.
       if ((partition?.log.segmentsBelowStart ?? 0) === 0 || renamed.length === 0) this.#slots.delete(slot);
       room -= count;
     }

@@ -5,13 +5,13 @@ import { Answers, batchOf, readFrom, smallLogs, TestShards, topicOn } from "./pa
 const config = { ...smallLogs, segmentBytes: 200, fileDeleteDelayMs: 60_000 };
 const PLACE = { shard: 0, slot: 0 };
 
-/** A shard whose partition has as many closed segments, of one batch of one record each. */
+/** A shard whose partition has the given number of closed segments, each with one batch of one record. */
 function shardWith(world: TestShards, closedSegments: number, topic = topicOn([0], { config })) {
   world.apply(topic);
   const shard = world.at(0);
   const answers = new Answers();
   const append = () => {
-    const place = { ...world.place(0, batchOf("x".repeat(100))), acks: -1 };
+    const place = { ...world.putBatch(0, batchOf("x".repeat(100))), acks: -1 };
     shard.partitions.append(PLACE, place, answers, 0);
     shard.arena.release(place.start);
   };
@@ -22,7 +22,7 @@ function shardWith(world: TestShards, closedSegments: number, topic = topicOn([0
   return { shard, partition, answers };
 }
 
-Deno.test("segments below the log start are renamed in the next turns, and unlinked when their delay has passed", () => {
+Deno.test("segments below the log start are renamed in the next turns and unlinked after the delay", () => {
   using world = new TestShards(1);
   const { shard, partition, answers } = shardWith(world, 3);
   shard.partitions.ask(PLACE, { offset: 2 }, answers.deleting, 0);
@@ -41,7 +41,7 @@ Deno.test("segments below the log start are renamed in the next turns, and unlin
   assert.equal(shard.unlinked.length, 6, "once");
 });
 
-Deno.test("where the disk refuses to rename a file, what was renamed before is unlinked, and another try takes the rest", () => {
+Deno.test("when the disk refuses a rename, files renamed before it are unlinked, and a later try removes the others", () => {
   for (let refused = 1; refused <= 9; refused++) {
     using world = new TestShards(1);
     const { shard, partition, answers } = shardWith(world, 3);
@@ -68,7 +68,7 @@ Deno.test("where the disk refuses to rename a file, what was renamed before is u
   }
 });
 
-Deno.test("the segment that holds the log start stays, as does the active one", () => {
+Deno.test("the segment that holds the log start stays, and so does the active segment", () => {
   using world = new TestShards(1);
   const { shard, partition, answers } = shardWith(world, 2);
   shard.partitions.ask(PLACE, { offset: -1 }, answers.deleting, 0);
@@ -77,7 +77,7 @@ Deno.test("the segment that holds the log start stays, as does the active one", 
   assert.deepEqual([partition.log.logStartOffset, answers.deleted.at(-1)?.logStartOffset], [3, 3]);
 });
 
-Deno.test("a turn removes a few segments only, and the next ones go on", () => {
+Deno.test("a turn removes only a few segments, and the next turns continue", () => {
   using world = new TestShards(1);
   const { shard, partition, answers } = shardWith(world, 100);
   shard.partitions.ask(PLACE, { offset: -1 }, answers.deleting, 0);
@@ -89,7 +89,7 @@ Deno.test("a turn removes a few segments only, and the next ones go on", () => {
   assert.deepEqual(left, [69, 37, 5, 1, 1]);
 });
 
-Deno.test("segments that a crash left below the log start go after the next opening", () => {
+Deno.test("segments that a crash left below the log start are removed after the next opening", () => {
   using world = new TestShards(1);
   const { shard, partition, answers } = shardWith(world, 3);
   shard.partitions.ask(PLACE, { offset: 2 }, answers.deleting, 0);
@@ -104,7 +104,7 @@ Deno.test("segments that a crash left below the log start go after the next open
   assert.deepEqual([reopened?.log.segments().length, reopened?.log.logStartOffset], [2, 2]);
 });
 
-Deno.test("a partition whose topic was deleted meanwhile is passed over", () => {
+Deno.test("a partition whose topic was deleted meanwhile is skipped", () => {
   using world = new TestShards(1);
   const topic = topicOn([0], { config });
   const { shard, answers } = shardWith(world, 3, topic);
@@ -132,7 +132,7 @@ Deno.test("the directory of a deleted topic is renamed by its shard and removed 
   assert.ok(shard.partitions.nextDeadlineMs > 0);
 });
 
-Deno.test("a directory of which slices are lent is removed after file.delete.delay.ms: the shard is not to free its bytes", () => {
+Deno.test("a directory with lent slices is removed after file.delete.delay.ms, so that the shard does not free its bytes", () => {
   using world = new TestShards(1);
   const topic = topicOn([0], { config });
   const { shard, answers } = shardWith(world, 3, topic);
@@ -145,7 +145,7 @@ Deno.test("a directory of which slices are lent is removed after file.delete.del
   assert.match(`${shard.unlinked}`, /-delete$/);
 });
 
-Deno.test("segments below the log start do not let the shard sleep, nor do files whose delay has passed", () => {
+Deno.test("the shard does not sleep while segments lie below a log start or the delay of renamed files has passed", () => {
   using world = new TestShards(1);
   const { shard, answers } = shardWith(world, 100);
   assert.equal(shard.partitions.nextDeadlineMs > 0, true);

@@ -1,24 +1,24 @@
 /**
- * Changes of topics on their way to a shard's partitions, a few partitions a turn: a topic of 10,000 partitions is created or deleted
- * while others are served. Runs on shards.
+ * Applies changes of topics to a shard's partitions, a few partitions a turn: other partitions are served while a topic of 10,000
+ * partitions is created or deleted. Runs on shards.
  *
- * Always: changes happen in their order, each topic's partitions too; a change is done once all its partitions are. Until then requests for
- * a new partition are told that there is none, as on any other broker that has not heard of it; a Produce waits (net/requests/produce/topic_waits.ts).
+ * Always: changes and the partitions of each topic are applied in order. A change is done once all its partitions are. Until then requests
+ * for a new partition find none, as on a broker that does not know the topic yet; a Produce waits (net/requests/produce/topic_waits.ts).
  */
 import type { PartitionImage, TopicImage } from "../metadata/image.ts";
 
-/** Partitions in a turn: opening a new one takes up to 0.7 ms, removing one 0.1 ms (bench/compare.ts, footprint). */
+/** Partitions per turn: opening a new one takes up to 0.7 ms, removing one 0.1 ms (bench/compare.ts, footprint). */
 const PARTITIONS_PER_TURN = 8;
 
-/** What the image's change means for partitions. */
+/** A change of the image, as it concerns partitions. */
 export interface TopicChange {
-  /** New and changed topics, as they are now. */
+  /** New and changed topics, after the change. */
   readonly changed: readonly TopicImage[];
-  /** Topics that are gone, as they were. */
+  /** Deleted topics, as they were before. */
   readonly deleted: readonly TopicImage[];
 }
 
-/** What is done to one partition. @param failures gets a sentence when the disk refuses */
+/** Applies a change to one partition. @param failures gets a sentence when the disk refuses */
 export type PartitionStep = (topic: TopicImage, place: PartitionImage, failures: string[]) => void;
 
 interface Queued {
@@ -27,7 +27,7 @@ interface Queued {
   readonly done: (failures: readonly string[]) => void;
 }
 
-/** The changes of one shard. */
+/** The pending changes of one shard. */
 export class TopicChanges {
   readonly #shard: number;
   readonly #apply: PartitionStep;
@@ -41,23 +41,23 @@ export class TopicChanges {
     this.#remove = by.remove;
   }
 
-  /** Whether nothing is left to do. */
+  /** Whether no change is pending. */
   get isEmpty(): boolean {
     return this.#queue.length === 0;
   }
 
-  /** Adds a change. @param done gets what the disk refused, on a later turn */
+  /** Adds a change. @param done called on a later turn, with sentences about what the disk refused */
   add(change: TopicChange, done: Queued["done"]): void {
     const failures: string[] = [];
     this.#queue.push({ steps: this.#stepsOf(change, failures), failures, done });
   }
 
-  /** Does a turn's share. */
+  /** Applies one turn's partitions. */
   run(): void {
     this.#run(PARTITIONS_PER_TURN);
   }
 
-  /** Does all that is left: nobody is served any more, or yet. */
+  /** Applies all pending changes; called while no requests are served. */
   finish(): void {
     this.#run(Infinity);
   }

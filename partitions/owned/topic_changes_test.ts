@@ -3,7 +3,7 @@ import { change, TestShards, topicOn } from "./partition_testing.ts";
 
 const SHARDS = new Array<number>(100).fill(0);
 
-Deno.test("topics of many partitions are created and deleted a few partitions a turn, in their order", () => {
+Deno.test("topics of many partitions are created and deleted a few partitions a turn, in order", () => {
   using world = new TestShards(1);
   const { partitions } = world.at(0);
   const topic = topicOn(SHARDS);
@@ -38,7 +38,7 @@ Deno.test("a partition is not handed over while changes of topics wait: one of t
   assert.equal(world.at(0).files.fileSystem.list("/logs").filter(({ name }) => name === "t-0").length, 0);
 });
 
-Deno.test("a clean stop finishes what changes have left; other stops leave it to the next start", () => {
+Deno.test("a clean stop completes pending changes; other stops leave them to the next start", () => {
   for (const clean of [true, false]) {
     using world = new TestShards(1);
     const shard = world.at(0);

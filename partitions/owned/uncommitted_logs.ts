@@ -1,12 +1,13 @@
 /**
- * Logs that hold aborted or open transactions of Apache Kafka's, for one warning at the start: the records of these transactions
- * are served to everybody, also to consumers that ask for committed ones only. Runs on shards.
+ * Collects the logs that hold aborted or open transactions written by Apache Kafka, for one warning at the start: all consumers get the
+ * records of these transactions, even those that ask for committed records only. Runs on shards.
  *
- * Known is what a start reads anyway: indexes of aborted transactions, producer snapshots, and the markers behind the newest snapshot.
+ * Only files that a start reads anyway are considered: indexes of aborted transactions, producer snapshots, and the log behind the newest
+ * snapshot.
  */
 import type { UncommittedTraces } from "../../storage/mod.ts";
 
-/** Partitions that the warning names. */
+/** Most partitions that the warning names. */
 const NAMES_MAX = 10;
 
 /** The logs of one shard. */
@@ -14,7 +15,7 @@ export class UncommittedLogs {
   readonly #names: string[] = [];
   #count = 0;
 
-  /** Takes note of a log. @param name of its partition, "topic-0" @param traces what it showed when it was opened */
+  /** Records a log. @param name of its partition, "topic-0" @param traces of transactions, found when it was opened */
   note(name: string, traces: UncommittedTraces): void {
     const kinds = [
       ...(traces.hasAborted ? ["aborted"] : []),
@@ -25,7 +26,7 @@ export class UncommittedLogs {
     if (this.#names.length < NAMES_MAX) this.#names.push(`${name} (${kinds.join(", ")})`);
   }
 
-  /** The warning; null when there is nothing to warn of. */
+  /** @returns the warning, or null when no log has such transactions */
   warning(): string | null {
     if (this.#count === 0) return null;
     const more = this.#count - this.#names.length;

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { UncommittedLogs } from "./uncommitted_logs.ts";
 
-Deno.test("UncommittedLogs.warning() says nothing of logs without aborted or open transactions", () => {
+Deno.test("UncommittedLogs.warning() does not mention logs without aborted or open transactions", () => {
   const logs = new UncommittedLogs();
   logs.note("a-0", { hasAborted: false, openCount: 0 });
   assert.equal(logs.warning(), null);

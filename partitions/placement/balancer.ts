@@ -1,5 +1,5 @@
 /**
- * Looks at the shards every few seconds and has a partition handed over when one of them is the bottleneck (rebalancing.ts decides).
+ * Checks the load of the shards every few seconds, and hands a partition over when one shard is the bottleneck (rebalancing.ts decides).
  * Runs on the main isolate; with one shard it does nothing at all.
  *
  * Always: at most one partition is being handed over.
@@ -10,26 +10,26 @@ import type { PartitionHandOver } from "../metadata/partition_hand_over.ts";
 import { type PartitionLoad, type Rebalance, Rebalancing } from "./rebalancing.ts";
 import { emptyWatermarks, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
 
-/** Time between two looks; a sleeping shard tells after a second at the latest how long it has slept. */
+/** Time between two checks. A sleeping shard updates its `waited` word after a second at the latest. */
 const LOOK_MS = 3000;
 
-/** What the balancer looks at and acts on. */
+/** What the balancer reads and acts on. */
 export interface BalancerParts {
   readonly shardsCount: number;
   readonly image: MetadataImage;
   readonly watermarks: WatermarkTable;
-  /** Microseconds a shard ever waited for work; wraps at 2^32. */
+  /** Microseconds that a shard has waited for work since its start; wraps at 2^32. */
   readonly waitedUs: (shard: number) => number;
-  /** Has a partition handed over; settles with whether it was. */
+  /** Hands a partition over; settles with whether it was handed over. */
   readonly handOver: (handOver: PartitionHandOver) => Promise<boolean>;
-  /** Tells the operator what was handed over, or why it failed. */
+  /** Reports to the operator what was handed over, or why it failed. */
   readonly report: (text: string) => void;
   readonly timers?: Timers;
-  /** Monotonic time, `performance.now()` unless a test wants to set it. */
+  /** Monotonic time in ms; `performance.now()` by default. */
   readonly nowMs?: () => number;
 }
 
-/** The balancer; it looks from its making until `stop()`. */
+/** The balancer; it checks the shards from its construction until `stop()`. */
 export class Balancer {
   readonly #parts: BalancerParts;
   readonly #nowMs: () => number;
@@ -48,7 +48,7 @@ export class Balancer {
     if (parts.shardsCount > 1) this.#end = (parts.timers ?? systemTimers).every(LOOK_MS, () => this.#look());
   }
 
-  /** Ends the looks. Settles when a partition that is being handed over has been. */
+  /** Ends the checks. Settles when the hand-over under way has ended. */
   async stop(): Promise<void> {
     this.#end();
     await this.#handingOver;

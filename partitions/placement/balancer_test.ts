@@ -1,5 +1,5 @@
 /**
- * The balancer over a real controller and real shards, whose time and whose waits the test makes up.
+ * The balancer with a real controller and real shards; the test sets the time and how long the shards waited.
  */
 import { strict as assert } from "node:assert";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
@@ -10,7 +10,7 @@ import { MemoryStore, startController } from "../metadata/controller_testing.ts"
 import { Answers, batchOf, readFrom, TestShards } from "../owned/partition_testing.ts";
 import { emptyWatermarks, partitionState } from "../shared/watermarks.ts";
 
-/** Two shards, a controller, and a balancer that looks when told. */
+/** Shards, a controller, and a balancer that checks when the test says so. */
 class Scene implements AsyncDisposable {
   readonly world: TestShards;
   readonly files: CrashingFileSystem;
@@ -21,7 +21,7 @@ class Scene implements AsyncDisposable {
   /** Microseconds that each shard waited. */
   readonly waited = [0, 0];
   handOverFails = false;
-  /** What it waits for. */
+  /** The balancer's pending timer. */
   gate: Promise<void> = Promise.resolve();
   nowMs = 0;
   timersCount = 0;
@@ -86,11 +86,11 @@ class Scene implements AsyncDisposable {
   produceTo(name: string): void {
     const [place] = this.controller.image.topic(name)?.partitions ?? [];
     assert.ok(place !== undefined);
-    this.world.at(0).partitions.append(place, { ...this.world.place(0, batchOf(name)), acks: 1 }, this.answers, 0);
+    this.world.at(0).partitions.append(place, { ...this.world.putBatch(0, batchOf(name)), acks: 1 }, this.answers, 0);
     this.world.pump();
   }
 
-  /** Lets time pass in which shards were busy to these parts, and the balancer look. Settles when it has moved what it wants to. */
+  /** Advances the time, in which each shard was busy for its given part, and runs one check. Settles when its hand-over has ended. */
   async look(...busy: number[]): Promise<void> {
     this.nowMs += 3000;
     for (const [shard, part] of busy.entries()) this.waited[shard] = (this.waited[shard] as number) + (1 - part) * 3e6;
@@ -105,10 +105,10 @@ class Scene implements AsyncDisposable {
   }
 }
 
-Deno.test("Balancer moves a partition off a shard that stays the bottleneck, and what was in it is served there", async () => {
+Deno.test("Balancer moves a partition off a shard that stays the bottleneck, and its records are served by the new shard", async () => {
   await using scene = await Scene.open();
   assert.deepEqual(["a", "b", "c"].map((name) => scene.shardOf(name)), [0, 1, 0]);
-  // Close to where the counters wrap.
+  // The counters are about to wrap.
   scene.waited.fill(2 ** 32 - 4e6);
   await scene.look(0, 0);
   for (let look = 0; look < 3; look++) {
@@ -125,7 +125,7 @@ Deno.test("Balancer moves a partition off a shard that stays the bottleneck, and
   assert.deepEqual(new Set(scene.answers.appended.map(({ refusal }) => refusal)), new Set([null]));
 });
 
-Deno.test("Balancer leaves everything where it is while all are busy, all are idle, or one partition is the load", async () => {
+Deno.test("Balancer moves nothing while all shards are busy, all are idle, or one partition makes all of the load", async () => {
   for (const [busy, names] of [[[1, 0.95], ["a", "c"]], [[0, 0], ["a", "c"]], [[1, 0], ["a"]]] as const) {
     await using scene = await Scene.open();
     for (let look = 0; look < 10; look++) {
@@ -136,14 +136,14 @@ Deno.test("Balancer leaves everything where it is while all are busy, all are id
   }
 });
 
-Deno.test("Balancer tries again when a partition could not go, and says why a move failed", async () => {
+Deno.test("Balancer tries again when a partition could not be handed over, and reports why a move failed", async () => {
   await using scene = await Scene.open();
   scene.handOverFails = true;
   for (let look = 0; look < 4; look++) {
     for (const name of ["a", "c"]) scene.produceTo(name);
     await scene.look(1, 0);
   }
-  // The first look only says from where to count.
+  // The first check only records where the counters stand.
   assert.deepEqual(scene.reports, times(2, "Cannot move a-0: broken"));
   scene.handOverFails = false;
   await scene.look(1, 0);
@@ -179,7 +179,7 @@ Deno.test("Balancer moves no partition that is offline", async () => {
   assert.deepEqual([scene.shardOf("a"), scene.shardOf("c")], [0, 1]);
 });
 
-Deno.test("Balancer does nothing at all with one shard", async () => {
+Deno.test("Balancer does nothing with one shard", async () => {
   await using scene = await Scene.open(1);
   assert.equal(scene.timersCount, 0);
 });

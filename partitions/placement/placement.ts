@@ -1,25 +1,25 @@
 /**
- * Which shard and which row of the watermark table a partition gets. Neither is stored: a broker that starts with another
- * number of shards places everything anew. A partition that moves to another shard keeps its row. Runs on the main isolate.
+ * Assigns each partition a shard and a row of the watermark table. Neither is stored: each start of the broker assigns them again. A
+ * partition that moves to another shard keeps its row. Runs on the main isolate.
  *
- * Partitions of a topic are spread over the shards, each to the one that has the fewest of the topic, then the fewest of
- * all: a topic's load is what its partitions share. A row that was given back is used again last, so that a late look at
- * it finds its old partition closed rather than another one open.
+ * The partitions of a topic are spread over the shards, because they share the topic's load: each goes to the shard with the fewest
+ * partitions of the topic, and among those to the one with the fewest of all. Freed rows are reused last, so that a late reader of one
+ * finds its old partition closed instead of another one open.
  */
 import { assert } from "../../storage/base/assert.ts";
 
-/** A place. */
+/** A partition's shard and row. */
 export interface Placed {
   readonly shard: number;
   readonly slot: number;
 }
 
-/** The places of all partitions of this broker. */
+/** The shards and rows of all partitions of this broker. */
 export class Placement {
   readonly #slotsMax: number;
   readonly #partitionsOfShard: number[];
   #freed: number[] = [];
-  /** Rows of `#freed` that are in use again. */
+  /** How many rows of `#freed` are in use again. */
   #freedTaken = 0;
   #neverUsed = 0;
 
@@ -35,8 +35,8 @@ export class Placement {
     return this.#slotsMax - this.#neverUsed + this.#freed.length - this.#freedTaken;
   }
 
-  /** Places new partitions of a topic. @param count at most `freeCount` @param existing places its partitions have already */
-  place(count: number, existing: readonly Placed[] = []): Placed[] {
+  /** Assigns new partitions of a topic. @param count at most `freeCount` @param existing places of the topic's partitions so far */
+  assign(count: number, existing: readonly Placed[] = []): Placed[] {
     assert(count <= this.freeCount, "partitions are placed only while there is room");
     const ofTopic: number[] = new Array(this.#partitionsOfShard.length).fill(0);
     for (const { shard } of existing) ofTopic[shard] = (ofTopic[shard] ?? 0) + 1;
@@ -54,7 +54,7 @@ export class Placement {
     this.#count(to, 1);
   }
 
-  /** Takes the places of partitions back that no shard knows any more. */
+  /** Frees the places of partitions that no shard knows any more. */
   release(places: readonly Placed[]): void {
     for (const { shard, slot } of places) {
       this.#count(shard, -1);

@@ -1,46 +1,46 @@
 /**
- * When a partition moves to another shard, and which: only when one shard has been the bottleneck for a while. Runs on the
- * main isolate; pure: what it decides follows from what it was shown.
+ * Decides when a partition moves to another shard, and which: only when one shard has been the bottleneck for a while. Runs on the main
+ * isolate. Pure: decisions depend only on what `look()` was given.
  *
- * At each look every shard has a share of the time in which it was busy. When the same shard is above `BUSY_MIN` in
- * `LOOKS_NEEDED` looks in a row, while the idlest is below `ROOM_MAX`, the partition moves that evens the two best. What
- * a partition costs is estimated by its part of the bytes appended on its shard in these looks; so consumers do not count.
+ * Each look gets the part of the time in which every shard was busy. When the same shard is above `BUSY_MIN` in `LOOKS_NEEDED` looks in a
+ * row, and the idlest shard is below `ROOM_MAX`, the partition moves that balances the two best. The load of a partition is estimated by
+ * its share of the bytes appended on its shard in these looks; consumers are not counted.
  *
- * Always: a move brings the busier of the two down by `GAIN_MIN` at least, by that estimate. Hence nothing moves while
- * all are busy, or all have room, or one partition makes the load, and no partition goes back under the same load.
- * Beside that, a move is followed by a pause, in which connections settle anew, and what moved stays for a while.
+ * Always: by that estimate, a move lowers the load of the busier of the two shards by at least `GAIN_MIN`. Hence nothing moves while all
+ * shards are busy, while all have room, or while one partition makes the load, and no partition moves back under the same load.
+ * A move is followed by a pause, in which connections move to the new shard, and the moved partition stays there for a while.
  */
 
-/** A shard that is busy this part of its time is the bottleneck; the rest of it goes by in single waits. */
+/** A shard that is busy for more than this part of its time is a bottleneck; the rest of the time is short waits. */
 const BUSY_MIN = 0.9;
-/** A shard has room for more below this part. */
+/** A shard that is busy for less than this part of its time has room for more. */
 const ROOM_MAX = 0.6;
-/** What a move has to be worth, as part of a shard's time. */
+/** The least gain of a move, as part of a shard's time. */
 const GAIN_MIN = 0.1;
 const LOOKS_NEEDED = 3;
-/** Looks without a move after one. */
+/** Looks in which nothing moves after a move. */
 const PAUSE_LOOKS = 10;
-/** Looks for which a partition that moved stays where it is. */
+/** Looks in which a moved partition does not move again. */
 const STAY_LOOKS = 200;
 
-/** A partition as a look sees it. */
+/** A partition's load, as given to a look. */
 export interface PartitionLoad {
-  /** Row in the watermark table: which partition it is. */
+  /** Row in the watermark table, which identifies the partition. */
   readonly slot: number;
-  /** Bytes ever appended. */
+  /** Bytes appended since the log was opened. */
   readonly bytes: number;
   /** Whether it may move at all. */
   readonly mayGo: boolean;
 }
 
-/** What is to be done. */
+/** A move to make. */
 export interface Rebalance {
   readonly slot: number;
   /** The shard it moves to. */
   readonly shard: number;
 }
 
-/** The decisions of one broker. */
+/** Decides the moves of one broker. */
 export class Rebalancing {
   #looks = 0;
   #busiest = -1;
@@ -48,14 +48,14 @@ export class Rebalancing {
   #streak = 0;
   #before = new Map<number, number>();
   #pausedUntil = 0;
-  /** Until which look a partition stays, by slot. */
+  /** The look until which a partition must not move, by slot. */
   readonly #stays = new Map<number, number>();
 
   /**
-   * Looks at the shards.
-   * @param busy part of the time since the last look in which each shard was busy, 0 to 1
-   * @param loadsOf what lies on a shard; asked only of a bottleneck
-   * @returns which partition to hand over now, or null; tell `handedOver()` when it was made
+   * Takes the load of the shards since the last look.
+   * @param busy by shard, the part of that time in which it was busy, 0 to 1
+   * @param loadsOf the partitions of a shard; called for a bottleneck only
+   * @returns which partition to hand over now, or null; the caller reports a completed move with `handedOver()`
    */
   look(busy: readonly number[], loadsOf: (shard: number) => readonly PartitionLoad[]): Rebalance | null {
     this.#looks++;
@@ -85,7 +85,7 @@ export class Rebalancing {
     this.#stays.set(slot, this.#looks + STAY_LOOKS);
   }
 
-  /** The partition whose move leaves the least to the busier of two shards, by their busy parts; null when none is worth it. */
+  /** The partition whose move leaves the busier of the two shards the least load; null when no move gains enough. */
   #choose(loads: readonly PartitionLoad[], busy: { from: number; to: number }): number | null {
     const grown = loads.map((load) => ({
       ...load,
@@ -105,7 +105,7 @@ export class Rebalancing {
   }
 }
 
-/** Index of the first value that no other one beats. */
+/** Index of the first of the best values. */
 function indexOfBest(values: readonly number[], beats: (a: number, b: number) => boolean): number {
   return values.reduce((best, value, index) => beats(value, values[best] as number) ? index : best, 0);
 }

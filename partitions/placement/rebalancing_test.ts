@@ -5,7 +5,7 @@ interface Case {
   readonly name: string;
   /** Busy parts at each look. */
   readonly looks: readonly (readonly number[])[];
-  /** By shard, what its partitions take in between two looks, by slot; internal ones have negative slots. */
+  /** By shard and slot, the bytes appended between two looks; internal partitions have negative slots. */
   readonly bytes: readonly Readonly<Record<number, number>>[];
   /** The first move, and at which look, counted from 1. */
   readonly expected: { move: Rebalance; look: number } | null;
@@ -89,11 +89,11 @@ const cases: Case[] = [
   { name: "a move to the fuller shard gains nothing", looks: times(9, [0.9, 0.6]), bytes: HALVES, expected: null },
 ];
 
-/** What lies on a shard at a look, when each look finds as many bytes more. */
+/** The loads of a shard at a look, when each partition grows by its bytes from look to look. */
 function loadsAt(look: number, bytes: Readonly<Record<number, number>>): PartitionLoad[] {
   return Object.entries(bytes).map(([slot, each]) => ({
     slot: Number(slot),
-    // What was appended before the bottleneck began does not count.
+    // Bytes appended before the bottleneck began are not counted.
     bytes: 1000 * (100 - Number(slot)) + each * look,
     mayGo: Number(slot) >= 0,
   }));
@@ -113,7 +113,7 @@ for (const { name, looks, bytes, expected } of cases) {
   });
 }
 
-/** A model: shards whose busy part is what lies on them, at most 1; moves are made at once. @returns slots that moved, by look */
+/** A model in which a shard is busy for the sum of its loads, at most 1, and moves happen at once. @returns slots that moved, by look */
 function simulate(
   places: Map<number, number>,
   loadOf: (slot: number, look: number) => number,
@@ -144,7 +144,7 @@ function simulate(
   return moves;
 }
 
-Deno.test("Rebalancing spreads a load that one shard had with a few moves and pauses, and then rests", () => {
+Deno.test("Rebalancing spreads the load of one shard with a few moves and pauses, and then stops", () => {
   const places = new Map([0, 1, 2, 3, 4, 5, 6, 7].map((slot) => [slot, 0]));
   const moves = simulate(places, () => 0.24, 500);
   assert.ok(moves.length >= 2 && moves.length <= 4, `${moves}`);
@@ -155,9 +155,9 @@ Deno.test("Rebalancing spreads a load that one shard had with a few moves and pa
   assert.equal(new Set(moves.map(([, slot]) => slot)).size, moves.length, "none moves twice");
 });
 
-Deno.test("Rebalancing does not follow a load that wanders between two partitions: what moved stays for 200 looks", () => {
+Deno.test("Rebalancing does not follow a load that alternates between two partitions: a moved partition stays for 200 looks", () => {
   const places = new Map([[0, 0], [1, 0], [2, 1]]);
-  // Each is all of the load for forty looks, with half of it beside.
+  // Each of the two makes the full load for forty looks in turn, beside a constant half load.
   const moves = simulate(
     places,
     (slot, look) => slot === 2 ? 0.1 : Math.floor(look / 40) % 2 === slot ? 0.9 : 0.45,
@@ -170,7 +170,7 @@ Deno.test("Rebalancing does not follow a load that wanders between two partition
   }
 });
 
-Deno.test("Rebalancing asks again at the next look when a move was not made", () => {
+Deno.test("Rebalancing requests the move again at the next look when it was not made", () => {
   const rebalancing = new Rebalancing();
   const moves = [1, 2, 3, 4, 5].map((look) => rebalancing.look([1, 0], () => loadsAt(look, HALVES[0]!)));
   assert.deepEqual(moves.map((move) => move?.slot ?? null), [null, null, 10, 10, 10]);

@@ -1,8 +1,8 @@
-/** The question of DeleteRecords, which is an order: move the log start (KIP-107). Plain data; shards. */
+/** The question of DeleteRecords: moves the log start (KIP-107). Plain data; shards. */
 import { float64, offset } from "./layout.ts";
 import { question } from "./question.ts";
 
-/** Answers where the log starts now. */
+/** Answered with the log start after the deletion. */
 export const deleteRecords = question({
   name: "deleteRecords",
   ask: {

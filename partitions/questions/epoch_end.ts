@@ -2,17 +2,17 @@
 import { int32, offset } from "./layout.ts";
 import { question } from "./question.ts";
 
-/** Both are -1 for an epoch that nothing is known of. */
+/** Epoch and offset of the answer are both -1 for an unknown epoch. */
 export const epochEnd = question({
   name: "epochEnd",
   ask: {
     /** The leader epoch the client knows, -1 for no check. */
     currentLeaderEpoch: int32,
-    /** The one whose end is asked for. */
+    /** The leader epoch whose end is asked for. */
     leaderEpoch: int32,
   },
   answer: {
-    /** Largest epoch at or before the one asked for. */
+    /** Largest epoch up to the one asked for. */
     leaderEpoch: int32,
     endOffset: offset,
   },

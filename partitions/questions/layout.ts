@@ -1,14 +1,14 @@
 /**
- * How the fields of a question, and of its answer, are packed: into the words of a ring record, and a list into a parcel. Plain data;
- * shards.
+ * How the fields of a question and of its answer are packed: single values into the words of a ring record, a list into a parcel. Plain
+ * data; shards.
  *
  *              int32 words                                                         float64 words
  *   question   0 kind   1 operation   2 slot      3 question   4 … its integers    0 … its numbers up to 2^53
  *   answer     0 kind   1 operation   2 refusal   3 block      4 start   5 length  0 … its numbers up to 2^53
  *              6 … its integers
  *
- * Fields take the words behind these in the order of their declaration. The list of an answer lies in the arena of the shard that
- * answers (remote/parcels.ts), where block, start and length say; a length of 0 is an empty list.
+ * Fields take the following words in the order of their declaration. The list of an answer lies in the arena of the shard that answers
+ * (remote/parcels.ts), at the place that block, start and length name. A length of 0 is an empty list.
  *
  *   list       item after item, each field of an item in 8 bytes, as a little-endian float64
  */
@@ -21,7 +21,7 @@ export interface WordField<T> {
   readonly word: "int32" | "float64";
   readonly pack: (value: T) => number;
   readonly unpack: (word: number) => T;
-  /** What an answer says that is refused. */
+  /** The value in a refused answer. */
   readonly none: T;
 }
 
@@ -34,15 +34,15 @@ export interface ListField<T> {
   readonly none: T;
 }
 
-/** How a value travels. */
+/** How a value travels: in a word, or as a list. */
 export type Field<T> = WordField<T> | ListField<T>;
 
 /** Fields by name. */
 export type Fields<T> = { readonly [K in keyof T]: Field<T[K]> };
 
 /**
- * Most bytes of a list; a question that may find more has to say how it goes on. Lists that wait for room in the arena lie on the heap, as
- * many as questions are in flight (OPERATIONS_MAX in shard_partitions.ts).
+ * Most bytes of a list; a question whose answer may be longer has to split it. Lists that wait for room in the arena lie on the heap: at
+ * most one for each question in flight (OPERATIONS_MAX in shard_partitions.ts).
  */
 export const LIST_BYTES_MAX = 64 * 1024;
 const LIST_FIELD_BYTES = 8;
@@ -64,7 +64,7 @@ export const flag: WordField<boolean> = {
   none: false,
 };
 
-/** A list, of which an answer may have one. @param fields of an item */
+/** A list; an answer may have one. @param fields of an item */
 export function listOf<Item extends object>(
   fields: { readonly [K in keyof Item]: WordField<Item[K]> },
 ): ListField<readonly Item[]> {
@@ -97,7 +97,7 @@ export function listOf<Item extends object>(
   };
 }
 
-/** Where fields lie. */
+/** The words of a record that hold the fields of a question or answer. */
 export class Layout<T extends object> {
   readonly #names: string[] = [];
   readonly #fields: WordField<never>[] = [];
@@ -121,7 +121,7 @@ export class Layout<T extends object> {
     assert(int <= RECORD_INTS && float <= RECORD_FLOATS, "the fields of a question fit into a ring record");
   }
 
-  /** Whether one of the fields is a list. */
+  /** Whether a field is a list. */
   get hasList(): boolean {
     return this.#list !== null;
   }
@@ -136,7 +136,7 @@ export class Layout<T extends object> {
     }
   }
 
-  /** Packs the list; no bytes where there is none. */
+  /** Packs the list. @returns its bytes; none when no field is a list */
   packList(values: T): Uint8Array {
     if (this.#list === null) return NO_BYTES;
     const { name, field } = this.#list;

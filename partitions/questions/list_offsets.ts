@@ -5,7 +5,7 @@
 import { flag, float64, int32, offset } from "./layout.ts";
 import { question } from "./question.ts";
 
-/** An offset of -1: no record matches. */
+/** The offset of the answer is -1 when no record matches. */
 export const listOffsets = question({
   name: "listOffsets",
   ask: {

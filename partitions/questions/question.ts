@@ -1,7 +1,7 @@
 /**
- * A question to a partition, wherever it lives, as one declaration: what is asked, what is answered, and how the owner finds the answer.
- * Both ends of the ring derive from it how the question and its answer are packed (layout.ts, remote/). Appends and reads are no
- * questions: they are packed by hand, because they are hot. Plain data; shards.
+ * A question to a partition on any shard, in one declaration: what is asked, what is answered, and how the owner finds the answer. Both
+ * ends of the ring derive the packing of question and answer from it (layout.ts, remote/). Appends and reads are not questions: they are
+ * on the hot path and packed by hand. Plain data; shards.
  */
 import { assert } from "../../storage/base/assert.ts";
 import type { Partition } from "../owned/partition.ts";
@@ -11,35 +11,35 @@ import { type Field, type Fields, Layout } from "./layout.ts";
 
 /** A question: `Ask` is what is asked, `Answer` what is answered. */
 export interface Question<Ask extends object, Answer extends object> {
-  /** For messages and tests. */
+  /** Name in messages and tests. */
   readonly name: string;
   readonly ask: Layout<Ask>;
   readonly answer: Layout<Answer>;
-  /** What stands in the place of an answer that is refused. */
+  /** The fields of a refused answer. */
   readonly nothing: Readonly<Answer>;
   /** Finds the answer, on the shard that owns the partition. */
   serve(partition: Partition, ask: Ask): Answered<Answer>;
 }
 
-/** A question of which one knows no more than that it is one. */
+/** A question of any type. */
 export type AnyQuestion = Question<object, object>;
 
-/** What the owner says: fresh for each question, so that whoever asked may keep it. */
+/** The owner's answer: a fresh object for each question, so the asker may keep it. */
 export type Answered<Answer> = Readonly<Answer> & { readonly refusal: Refusal | null };
 
-/** Who asks. */
+/** Receives the answers of a question. */
 export interface AnswerWaiter<Ask extends object, Answer extends object> {
   readonly question: Question<Ask, Answer>;
-  /** @param tag as given with the question @param answer fresh: it may be kept */
+  /** @param tag as given with the question @param answer a fresh object, which may be kept */
   onAnswer(tag: number, answer: Answered<Answer>): void;
 }
 
-/** What a partition that cannot be asked says. */
+/** The answer in place of a partition that refuses the question. */
 export function refuseAnswer<Answer>({ nothing }: { nothing: Readonly<Answer> }, refusal: Refusal): Answered<Answer> {
   return { ...nothing, refusal };
 }
 
-/** Declares a question. Its file stands in the list of questions.ts. */
+/** Declares a question. questions.ts lists every question. */
 export function question<Ask extends object, Answer extends object>(declared: {
   readonly name: string;
   readonly ask: Fields<Ask>;

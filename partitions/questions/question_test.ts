@@ -4,7 +4,7 @@ import { RECORD_FLOATS, RECORD_INTS, type RingRecord } from "../shared/ring.ts";
 import { flag, float64, int32, Layout, LIST_BYTES_MAX, listOf, offset } from "./layout.ts";
 import { question } from "./question.ts";
 
-/** A record in the middle of a ring, whose words are those of an old one. */
+/** A record in the middle of a ring, with the words of an old record. */
 function oldRecord(): RingRecord {
   return {
     ints: new Int32Array(3 * RECORD_INTS).fill(77),
@@ -14,7 +14,7 @@ function oldRecord(): RingRecord {
   };
 }
 
-Deno.test("Layout.read() gives what Layout.write() was given, whatever the record held before", () => {
+Deno.test("Layout.read() returns what Layout.write() wrote, whatever the record held before", () => {
   const layout = new Layout<{ a: number; b: number; c: boolean; d: ReturnType<typeof toOffset>; e: boolean }>(
     { a: int32, b: float64, c: flag, d: offset, e: flag },
     4,
@@ -38,7 +38,7 @@ Deno.test("Layout refuses more fields than a ring record has words", () => {
   assert.throws(() => new Layout(fields(RECORD_FLOATS + 1, float64), firstInt), /fit into a ring record/);
 });
 
-Deno.test("question() says -1 and false of what a refused answer does not know", () => {
+Deno.test("question() gives -1 and false for the fields of a refused answer", () => {
   const { nothing } = question({
     name: "test",
     ask: {},
@@ -48,7 +48,7 @@ Deno.test("question() says -1 and false of what a refused answer does not know",
   assert.deepEqual(nothing, { a: -1, b: -1, c: -1, d: false });
 });
 
-Deno.test("Layout.read() gives back the list that packList() packed, with none, one and very many items", () => {
+Deno.test("Layout.read() returns the list that packList() packed, with no, one and very many items", () => {
   const items = listOf({ producerId: float64, firstOffset: offset, isOpen: flag });
   const layout = new Layout({ count: int32, items }, 6);
   for (const count of [0, 1, Math.floor(LIST_BYTES_MAX / 24)]) {
@@ -61,7 +61,7 @@ Deno.test("Layout.read() gives back the list that packList() packed, with none, 
     layout.write(record, { count, items: list });
     const packed = layout.packList({ count, items: list });
     assert.equal(packed.length, count * 24);
-    // Read from the middle of a larger memory, which is then used otherwise.
+    // The list is read from the middle of a larger memory, which is overwritten afterwards.
     const memory = new Uint8Array(packed.length + 16);
     memory.set(packed, 8);
     const read = layout.read(record, memory.subarray(8, 8 + packed.length));

@@ -1,5 +1,5 @@
 /**
- * Every question, by the number that travels in ring records: its place in this list. Written by `deno task generate` from the files of
+ * Every question. Its index in this list is the number that travels in ring records. Written by `deno task generate` from the files of
  * this folder; each declares its question. Plain data; shards.
  */
 import { deleteRecords } from "./delete_records.ts";

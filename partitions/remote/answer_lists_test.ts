@@ -8,7 +8,7 @@ import { BLOCK_BYTES_MAX } from "../shared/arena.ts";
 
 const [OWN, OTHER] = [{ shard: 0, slot: 0 }, { shard: 1, slot: 1 }];
 
-/** As many items as were asked for. */
+/** A test question: its answer is a list with as many items as were asked for. */
 const numbered = question({
   name: "numbered",
   ask: { count: int32 },
@@ -37,7 +37,7 @@ function worldOf(shardsCount: number): TestShards {
   return world;
 }
 
-Deno.test("ShardPartitions.ask() answers with a list alike for its own and another shard's partition", () => {
+Deno.test("ShardPartitions.ask() gives the same list for its own and another shard's partition", () => {
   using world = worldOf(2);
   const { waiter, answers } = asker();
   const counts = [0, 1, 7, 4096];
@@ -50,7 +50,7 @@ Deno.test("ShardPartitions.ask() answers with a list alike for its own and anoth
   assert.deepEqual(answers.map(({ items }) => items.length), counts);
 });
 
-Deno.test("the lists of answers are given back, so that thousands of them fill no arena", () => {
+Deno.test("the lists of answers are released, so thousands of them do not fill an arena", () => {
   using world = worldOf(2);
   const { waiter, answers } = asker();
   const { arena } = world.at(1);
@@ -62,7 +62,7 @@ Deno.test("the lists of answers are given back, so that thousands of them fill n
   assert.ok(arena.usedBytes <= 2 * 64 * 1024, `${arena.usedBytes} bytes are kept for small lists`);
 });
 
-Deno.test("an answer whose list finds no room waits, is in flight meanwhile, and keeps no other answer waiting", () => {
+Deno.test("an answer whose list finds no room waits, stays in flight, and delays no other answer", () => {
   using world = worldOf(2);
   const { arena } = world.at(1);
   const blocks: number[] = [];

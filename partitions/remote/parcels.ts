@@ -1,20 +1,20 @@
 /**
- * Bytes that other shards read where they lie: packed one behind the other into blocks of this shard's arena, so that a request of a
- * hundred bytes does not take a block of its own. Whoever read a parcel says so, and its hold on the block is given back.
- * Runs on shards.
+ * Bytes that other shards read in place, in this shard's arena. Small parcels are packed one behind the other into a shared block, because
+ * the smallest block is 16 KiB and most requests are a few hundred bytes. A reader reports each parcel that it has read, and the parcel's
+ * hold on its block ends. Runs on shards.
  *
- * Always: a parcel that finds no room waits for a later turn and is never lost; when the arena is used up, the block that it keeps set
- * aside serves one after the other. How many may wait is limited by the requests of the connections, how much by their
- * memory (net/reactor/connection.ts, PIPELINES_BYTES_MAX).
+ * Always: a parcel that finds no room waits for a later turn and is never lost. When the arena is full, parcels use its reserved block one
+ * after the other. The number of waiting parcels is limited by the requests of the connections, their bytes by PIPELINES_BYTES_MAX
+ * (net/reactor/connection.ts).
  */
 import type { Arena } from "../shared/arena.ts";
 
-/** What small parcels share; a parcel of more than half of it gets a block of its own. */
+/** Size of a shared block; a parcel of more than half of it gets a block of its own. */
 const SHARED_BLOCK_BYTES = 64 * 1024;
 
-/** Bytes on their way: where they lie. */
+/** Where the bytes of a parcel lie. */
 export interface Parcel {
-  /** The block that its reader gives back. */
+  /** The block, which the reader names when it has read the parcel. */
   readonly block: number;
   /** Its first byte in the arena. */
   readonly start: number;
@@ -31,26 +31,26 @@ export class Parcels {
   readonly #arena: Arena;
   readonly #isInOrder: boolean;
   #waiting: WaitingParcel[] = [];
-  /** The block that small parcels are packed into, with a hold of its own; -1 for none. */
+  /** The block into which small parcels are packed; this object holds it, too. -1 for none. */
   #block = -1;
   #filled = 0;
-  /** The one before it, which is kept: once its parcels have been read it serves again, whatever fills the arena. */
+  /** The previous shared block. It is kept, so that it can be used again once its parcels were read, even when the arena is full. */
   #spare = -1;
 
-  /** @param arena this shard's @param options inOrder: none is sent before those that were to be sent earlier */
+  /** @param arena this shard's @param options inOrder: parcels are sent in the order of `send()`; otherwise one may pass one that waits */
   constructor(arena: Arena, options: { inOrder: boolean }) {
     this.#arena = arena;
     this.#isInOrder = options.inOrder;
   }
 
-  /** Parcels that found no room yet. */
+  /** Parcels that wait for room. */
   get waitingCount(): number {
     return this.#waiting.length;
   }
 
   /**
    * Sends bytes, now or on a later turn.
-   * @param bytes they are copied @param length how many of them, at most BLOCK_BYTES_MAX and at least one
+   * @param bytes copied at the latest when they are sent @param length how many of them, 1 to BLOCK_BYTES_MAX
    * @param announce tells the reader where they lie
    */
   send(bytes: Uint8Array, length: number, announce: (parcel: Parcel) => void): void {
@@ -60,7 +60,7 @@ export class Parcels {
     this.#waiting.push({ bytes: bytes.slice(0, length), announce });
   }
 
-  /** Sends what waits, as far as there is room now. */
+  /** Sends the waiting parcels for which there is room now. */
   sendWaiting(): void {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
@@ -73,7 +73,7 @@ export class Parcels {
     }
   }
 
-  /** A parcel has been read. @param block that it lies in */
+  /** A parcel has been read. @param block in which it lies */
   release(block: number): void {
     this.#arena.release(block);
   }
@@ -92,7 +92,7 @@ export class Parcels {
     return { block, start, length };
   }
 
-  /** The block for small parcels, with room for one of this length; -1 when there is none. */
+  /** A shared block with room for a parcel of this length; -1 when there is none. */
   #sharedBlock(length: number): number {
     if (this.#block !== -1 && !this.#arena.isShared(this.#block)) this.#filled = 0;
     if (this.#block !== -1 && this.#filled + length <= SHARED_BLOCK_BYTES) return this.#block;

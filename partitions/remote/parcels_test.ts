@@ -23,7 +23,7 @@ class Fixture {
     return this.arena.memory.bytes.slice(start, start + length);
   }
 
-  /** Takes all that the arena can give, in blocks of a size. */
+  /** Allocates all of the arena in blocks of one size. */
   fill(size: number): number[] {
     const blocks: number[] = [];
     for (let block = this.arena.allocate(size); block !== -1; block = this.arena.allocate(size)) blocks.push(block);
@@ -31,7 +31,7 @@ class Fixture {
   }
 }
 
-Deno.test("Parcels.send() packs small parcels into one block, each with a hold of its own", () => {
+Deno.test("Parcels.send() packs small parcels into one block, and each holds it", () => {
   const fixture = new Fixture();
   for (let value = 0; value < 100; value++) fixture.send(new Uint8Array(100).fill(value));
   assert.equal(new Set(fixture.sent.map(({ block }) => block)).size, 1);
@@ -41,13 +41,13 @@ Deno.test("Parcels.send() packs small parcels into one block, each with a hold o
   assert.equal(fixture.arena.usedBytes, 64 * 1024);
 });
 
-Deno.test("Parcels.send() reuses the block from its start when everything in it was read, and never before", () => {
+Deno.test("Parcels.send() reuses a block from its start once everything in it was read, and never before", () => {
   const fixture = new Fixture();
   for (let count = 0; count < 3; count++) fixture.send(new Uint8Array(20_000).fill(count));
   const [first, second, third] = fixture.sent;
   fixture.parcels.release(first!.block);
   fixture.parcels.release(second!.block);
-  fixture.send(new Uint8Array(20_000).fill(9)); // does not fit behind the third, which nobody has read yet
+  fixture.send(new Uint8Array(20_000).fill(9)); // does not fit behind the third, which has not been read yet
   assert.notEqual(fixture.sent[3]!.block, third!.block);
   assert.deepEqual(fixture.bytesOf(third!), new Uint8Array(20_000).fill(2));
   fixture.parcels.release(third!.block);
@@ -59,7 +59,7 @@ Deno.test("Parcels.send() reuses the block from its start when everything in it 
   assert.equal(fixture.arena.usedBytes, 2 * 64 * 1024, "the block that was full is kept for the next time");
 });
 
-Deno.test("Parcels.send() alternates between two blocks that it keeps, whatever fills the arena, as long as parcels are read", () => {
+Deno.test("Parcels.send() alternates between two blocks in a full arena, as long as parcels are read", () => {
   const fixture = new Fixture();
   for (let count = 0; count < 4; count++) fixture.send(new Uint8Array(30_000));
   fixture.fill(16 * 1024);
@@ -75,7 +75,7 @@ Deno.test("Parcels.send() alternates between two blocks that it keeps, whatever 
   }
 });
 
-Deno.test("Parcels.send() gives a large parcel a block of its own, up to the largest there is", () => {
+Deno.test("Parcels.send() gives a large parcel a block of its own, up to the largest block", () => {
   const fixture = new Fixture();
   fixture.send(new Uint8Array(3 * MIB).fill(1));
   assert.equal(fixture.sent[0]!.start, fixture.sent[0]!.block);
@@ -85,12 +85,12 @@ Deno.test("Parcels.send() gives a large parcel a block of its own, up to the lar
   assert.equal(fixture.arena.usedBytes, BLOCK_BYTES_MAX);
 });
 
-Deno.test("Parcels keeps what finds no room, in its order, until sendWaiting() finds some, and copies only what was asked", () => {
+Deno.test("Parcels keeps parcels without room in order until sendWaiting() finds room, and copies no more than their length", () => {
   const fixture = new Fixture();
   const blocks = fixture.fill(16 * 1024);
   const bytes = new Uint8Array(1000).fill(1);
   fixture.send(bytes, 10);
-  bytes.fill(7); // the caller's buffer is its own again
+  bytes.fill(7); // the caller may reuse its buffer
   fixture.send(bytes, 20);
   assert.deepEqual([fixture.sent.length, fixture.parcels.waitingCount], [0, 2]);
   fixture.parcels.sendWaiting();
@@ -107,7 +107,7 @@ Deno.test("Parcels keeps what finds no room, in its order, until sendWaiting() f
   assert.equal(fixture.parcels.waitingCount, 0);
 });
 
-Deno.test("Parcels.sendWaiting() sends those for which there is room, and keeps the rest", () => {
+Deno.test("Parcels.sendWaiting() sends the parcels for which there is room, and keeps the others", () => {
   const fixture = new Fixture();
   const blocks = fixture.fill(16 * 1024);
   fixture.send(new Uint8Array(40_000));
@@ -120,7 +120,7 @@ Deno.test("Parcels.sendWaiting() sends those for which there is room, and keeps 
   assert.deepEqual([fixture.sent.length, fixture.parcels.waitingCount], [2, 0]);
 });
 
-Deno.test("Parcels.sendWaiting() finds the room of parcels that were read, although no block became free", () => {
+Deno.test("Parcels.sendWaiting() uses the room of parcels that were read, although no block became free", () => {
   const fixture = new Fixture();
   for (let count = 0; count < 3; count++) fixture.send(new Uint8Array(20_000));
   fixture.fill(16 * 1024);
@@ -131,7 +131,7 @@ Deno.test("Parcels.sendWaiting() finds the room of parcels that were read, altho
   assert.equal(fixture.sent.length, 4);
 });
 
-Deno.test("Parcels takes the block that is set aside when the arena is used up, one after the other, if it is large enough", () => {
+Deno.test("Parcels uses the reserved block of a full arena for one parcel after the other, if it is large enough", () => {
   const fixture = new Fixture({ reservedBytes: MIB });
   const blocks = fixture.fill(16 * 1024);
   for (const length of [100, 500_000, 2 * MIB, 1]) fixture.send(new Uint8Array(length).fill(length % 251));
@@ -147,7 +147,7 @@ Deno.test("Parcels takes the block that is set aside when the arena is used up, 
   assert.deepEqual([fixture.sent.length, fixture.parcels.waitingCount], [4, 0]);
 });
 
-Deno.test("Parcels out of order lets small ones pass a large one that waits", () => {
+Deno.test("Parcels without `inOrder` lets small parcels pass a large one that waits", () => {
   const fixture = new Fixture({ inOrder: false });
   const blocks = fixture.fill(16 * 1024);
   fixture.send(new Uint8Array(2 * MIB));

@@ -1,7 +1,7 @@
 /**
- * The owner's side of requests from other shards: takes a record, asks the partition, sends the answer. The batch of an
- * append is read, stamped and written to disk where the other shard received it: in that shard's arena.
- * Runs on every shard; the asking side is remote_partitions.ts.
+ * The owner's side of requests from other shards: receives a record, calls the partition, sends the answer. The batch of an append stays
+ * in the arena of the shard that received it; the owner reads it, stamps it and writes it to disk from there. Runs on every shard; the
+ * asking side is remote_partitions.ts.
  */
 import { assert } from "../../storage/base/assert.ts";
 import { toOffset } from "../../storage/base/units.ts";
@@ -19,7 +19,7 @@ import type { RingRecord } from "../shared/ring.ts";
 /** An empty list. */
 const NO_PARCEL: Parcel = { block: 0, start: 0, length: 0 };
 
-/** The serving side. */
+/** Serves the requests of other shards. */
 export class PartitionService {
   readonly #requests: OwnedRequests;
   readonly #outboxes: readonly Outbox[];
@@ -31,8 +31,8 @@ export class PartitionService {
   readonly #outcome = emptyReadOutcome();
 
   /**
-   * @param requests to the shard's own partitions
-   * @param of the way to each shard and its arena, what may be asked, and where leases go back to
+   * @param requests handles requests to the shard's own partitions
+   * @param of the outbox and arena of each shard, the questions that may be asked, and where leases are returned
    */
   constructor(
     requests: OwnedRequests,
@@ -46,7 +46,7 @@ export class PartitionService {
     },
   ) {
     this.#questions = of.questions;
-    // Whoever asked puts answers into order.
+    // Answers may arrive out of order: the asking shard matches them by their operation.
     this.#lists = new Parcels(of.arena, { inOrder: false });
     this.#requests = requests;
     this.#outboxes = of.outboxes;
@@ -59,7 +59,7 @@ export class PartitionService {
     this.#lists.sendWaiting();
   }
 
-  /** Serves a request. @param sender the asking shard @returns false when the record is no request */
+  /** Serves a request. @param sender the asking shard @returns false when the record is not a request */
   receive(sender: number, record: RingRecord): boolean {
     switch (record.ints[record.int]) {
       case message.kind.append:
@@ -120,7 +120,7 @@ export class PartitionService {
     this.#requests.read(slot, request, { outcome: () => this.#outcome, done: () => this.#sendRead(sender, operation) });
   }
 
-  /** Sends the outcome of a read, which is the last one. */
+  /** Sends the outcome of the last read. */
   #sendRead(sender: number, operation: number): void {
     const outcome = this.#outcome;
     const outbox = this.#outboxes[sender] as Outbox;

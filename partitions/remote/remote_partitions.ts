@@ -1,7 +1,7 @@
 /**
- * Partitions of other shards, asked through the rings: each call becomes one record to the owner, each answer completes the
- * waiter. Bytes never travel: an append passes the place in this shard's arena, a read brings back a leased slice.
- * Runs on every shard, on the asking side; the owner's side is partition_service.ts.
+ * Partitions of other shards, called through the rings: each call becomes one record to the owner, and each answer completes its waiter.
+ * Records carry no batches: an append names its bytes in this shard's arena, a read is answered with a leased slice. Runs on every shard,
+ * on the asking side; the owner's side is partition_service.ts.
  */
 import { toOffset } from "../../storage/base/units.ts";
 import { assert } from "../../storage/base/assert.ts";
@@ -15,7 +15,7 @@ import type { Outbox } from "../shared/mail.ts";
 import * as message from "../shared/messages.ts";
 import type { RingRecord } from "../shared/ring.ts";
 
-/** The asking side. */
+/** Sends requests to the partitions of other shards. */
 export class RemotePartitions {
   readonly #outboxes: readonly Outbox[];
   readonly #arenas: readonly NativeMemory[];
@@ -23,11 +23,11 @@ export class RemotePartitions {
   readonly #appends = new Operations<AppendWaiter>();
   readonly #reads = new Operations<ReadWaiter>();
   readonly #questions = new Operations<AnswerWaiter<object, object>>();
-  /** All of them: who is added here is counted. */
+  /** All tables of operations: `inFlight` counts those listed here. */
   readonly #tables = [this.#appends, this.#reads, this.#questions];
   readonly #appended = emptyAppendOutcome();
 
-  /** @param to the way to each shard and its arena, and what may be asked */
+  /** @param to the outbox and arena of each shard, and the questions that may be asked */
   constructor(
     to: { outboxes: readonly Outbox[]; arenas: readonly NativeMemory[]; questions: readonly AnyQuestion[] },
   ) {
@@ -75,7 +75,7 @@ export class RemotePartitions {
     outbox.commit();
   }
 
-  /** Gives a slice back to its owner. */
+  /** Returns a slice to its owner. */
   release(to: { shard: number }, lease: number): void {
     const outbox = this.#outbox(to.shard);
     const { ints, int } = outbox.begin(message.kind.release);
@@ -97,7 +97,7 @@ export class RemotePartitions {
     outbox.commit();
   }
 
-  /** Completes the waiter of an answer. @param sender the shard that answers @returns false when the record is no answer */
+  /** Completes the waiter of an answer. @param sender the answering shard @returns false when the record is not an answer */
   receive(sender: number, record: RingRecord): boolean {
     switch (record.ints[record.int]) {
       case message.kind.appended:
@@ -168,7 +168,7 @@ export class RemotePartitions {
     waiter.onAnswer(tag, { ...answer, refusal });
   }
 
-  /** The list of an answer has been read. */
+  /** Reports to the owner that the list of an answer has been read. */
   #giveBack(shard: number, block: number): void {
     const outbox = this.#outbox(shard);
     const { ints, int } = outbox.begin(message.kind.listTaken);

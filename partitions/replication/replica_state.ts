@@ -1,6 +1,6 @@
 /**
- * The replica of a partition on this broker: how far its log goes, what of it is committed, and in which leader epoch. Pure: partition.ts
- * reports what happened to the log, publishes the row and tells whoever waits. Runs on the shard that owns the partition.
+ * The state of a partition's replica on this broker: log end, high watermark, leader epoch. Pure: partition.ts reports what happened to the
+ * log, publishes the row and notifies waiting requests. Runs on the shard that owns the partition.
  *
  *   event                     what changes                                                what follows
  *   appended()                log end                                                     nothing yet: see acknowledged()
@@ -10,10 +10,10 @@
  *   failed() closed() removed()   state                                                   complete
  *   handedOver()              state, recovery point                                       publish
  *
- * Always: log start ≤ last stable offset ≤ high watermark ≤ log end. Of these, only the log start of a removed replica moves back.
+ * Always: log start ≤ last stable offset ≤ high watermark ≤ log end. None of them moves back, except the log start of a removed replica.
  *
- * The replica leads the partition, and the in-sync set is this replica alone. The high watermark is the lowest log end that a member of
- * the set has acknowledged, hence this replica's own.
+ * The replica leads the partition and is the only one in the in-sync set. The high watermark is the lowest log end that a member of the
+ * set has acknowledged, hence this replica's own.
  * Source: Kafka's Partition (maybeIncrementLeaderHW) and UnifiedLog.
  */
 import type { Offset } from "../../storage/base/units.ts";
@@ -21,13 +21,13 @@ import { toOffset } from "../../storage/base/units.ts";
 import type { Refusal } from "../requests/refusals.ts";
 import { emptyWatermarks, partitionState, type Watermarks } from "../shared/watermarks.ts";
 
-/** What follows from an event. "publish": the row has changed. "complete": so it has, and what waits for the partition may be complete. */
+/** What follows from an event. "publish": the row has changed. "complete": the row has changed, and waiting requests may be complete. */
 export type Consequence = "nothing" | "publish" | "complete";
 
 /** `acks` of a produce that waits for all in-sync replicas. */
 const ACKS_ALL = -1;
 
-/** How far a log goes when it is opened. */
+/** The offsets of a log when it is opened. */
 export interface LogExtent {
   readonly logStartOffset: Offset;
   readonly logEndOffset: Offset;
@@ -40,8 +40,8 @@ export class ReplicaState {
   #leaderEpoch: number;
 
   /**
-   * @param log as it was opened; all of it is committed @param leaderEpoch in which this replica leads
-   * @param logEndBytes what the row says of a log that another shard handed over
+   * @param log its offsets at opening; all of it is committed @param leaderEpoch epoch in which this replica leads
+   * @param logEndBytes the row's value, when another shard handed the log over
    */
   constructor(log: LogExtent, leaderEpoch: number, logEndBytes = 0) {
     const row = this.#row;
@@ -54,7 +54,7 @@ export class ReplicaState {
     this.acknowledged();
   }
 
-  /** What every isolate is to see: the same object always, valid until the next event. */
+  /** The values to publish: always the same object, valid until the next event. */
   get row(): Readonly<Watermarks> {
     return this.#row;
   }
@@ -69,14 +69,14 @@ export class ReplicaState {
     return this.#row.state === partitionState.open;
   }
 
-  /** The replica leads in this epoch from now on. @returns whether it is another epoch than before */
+  /** The replica leads in this epoch from now on. @returns whether the epoch changed */
   lead(leaderEpoch: number): boolean {
     const isNew = leaderEpoch !== this.#leaderEpoch;
     this.#leaderEpoch = leaderEpoch;
     return isNew;
   }
 
-  /** The log has grown. Nobody sees it before `acknowledged()`. @param logEndOffset the new one @param bytes by which it has grown */
+  /** The log has grown; consumers see nothing of it before `acknowledged()`. @param logEndOffset the new one @param bytes appended */
   appended(logEndOffset: Offset, bytes: number): void {
     this.#row.logEndOffset = logEndOffset;
     this.#row.logEndBytes += bytes;
@@ -98,13 +98,13 @@ export class ReplicaState {
     return "publish";
   }
 
-  /** Records below an offset were deleted: requests that wait for one of them can be answered. */
+  /** Records below an offset were deleted: requests that wait for them can be answered. */
   logStartMoved(logStartOffset: Offset): Consequence {
     this.#row.logStartOffset = logStartOffset;
     return "complete";
   }
 
-  /** The disk failed. Nothing is served any more, because what it failed to write may be lost. */
+  /** The disk failed. The replica serves no more requests, because records that were not written may be lost. */
   failed(): Consequence {
     if (!this.isOpen) return "nothing";
     this.#row.state = partitionState.offline;
@@ -118,25 +118,25 @@ export class ReplicaState {
     return "complete";
   }
 
-  /** The log was removed. The row may become another partition's, whose checkpoints must not begin with this one's offsets. */
+  /** The log was removed. The row may be reused by another partition, whose checkpoints must not begin with this one's offsets. */
   removed(): Consequence {
     this.#row.logStartOffset = toOffset(0);
     return this.closed(toOffset(0), false);
   }
 
-  /** The log was closed for another shard to open. Nobody is told: waiting requests wait for the next owner. */
+  /** The log was closed for another shard to open. No one is notified: waiting requests wait for the next owner. */
   handedOver(recoveryPoint: Offset): Consequence {
     this.#row.state = partitionState.handedOver;
     this.#row.recoveryPoint = recoveryPoint;
     return "publish";
   }
 
-  /** Whether a produce is complete whose last record is the one before `nextOffset`: all that its `acks` asks for has happened. */
+  /** Whether a produce is complete: its `acks` is satisfied. @param nextOffset offset after its last record */
   isComplete(acks: number, nextOffset: Offset): boolean {
     return acks !== ACKS_ALL || this.#row.highWatermark >= nextOffset;
   }
 
-  /** Why a request is refused, null when it is served. @param leaderEpoch the epoch that the client knows, -1 for no check (KIP-320) */
+  /** Why a request is refused; null when it is served. @param leaderEpoch the epoch that the client knows, -1 for no check (KIP-320) */
   refusalOf(leaderEpoch: number): Refusal | null {
     if (!this.isOpen) return "log-offline";
     if (leaderEpoch < 0 || leaderEpoch === this.#leaderEpoch) return null;

@@ -5,13 +5,13 @@ import { ReplicaState } from "./replica_state.ts";
 
 const EPOCH = 5;
 
-/** A replica of a log from offset 2 to 6. */
+/** A replica whose log holds the offsets from 2 up to 6, exclusive. */
 function replicaOf(logEndBytes = 0): ReplicaState {
   const log = { logStartOffset: toOffset(2), logEndOffset: toOffset(6), recoveryPoint: toOffset(4) };
   return new ReplicaState(log, EPOCH, logEndBytes);
 }
 
-Deno.test("ReplicaState begins with all of its log committed, and goes on with the bytes that its row says", () => {
+Deno.test("ReplicaState starts with its whole log committed, and continues the byte count of its row", () => {
   assert.deepEqual(replicaOf(70).row, {
     state: partitionState.open,
     highWatermark: 6,
@@ -24,7 +24,7 @@ Deno.test("ReplicaState begins with all of its log committed, and goes on with t
   });
 });
 
-Deno.test("ReplicaState.appended() moves the log end alone; acknowledged() moves the high watermark and its bytes there, once", () => {
+Deno.test("ReplicaState.appended() moves only the log end; acknowledged() moves the high watermark and its bytes there, once", () => {
   const replica = replicaOf(70);
   replica.appended(toOffset(8), 20);
   replica.appended(toOffset(9), 10);
@@ -36,7 +36,7 @@ Deno.test("ReplicaState.appended() moves the log end alone; acknowledged() moves
   assert.equal(replica.acknowledged(), "nothing", "of a duplicate, too");
 });
 
-Deno.test("ReplicaState.isComplete() waits for the high watermark with acks=all, and for nothing with acks 0 and 1", () => {
+Deno.test("ReplicaState.isComplete() requires the high watermark with acks=all, and nothing with acks 0 and 1", () => {
   const replica = replicaOf();
   replica.appended(toOffset(8), 20);
   const complete = (nextOffset: number) => [-1, 0, 1].map((acks) => replica.isComplete(acks, toOffset(nextOffset)));
@@ -46,7 +46,7 @@ Deno.test("ReplicaState.isComplete() waits for the high watermark with acks=all,
   assert.deepEqual(complete(8), [true, true, true]);
 });
 
-Deno.test("ReplicaState.flushed() and handedOver() are published, and nobody who waits is told", () => {
+Deno.test("ReplicaState.flushed() and handedOver() publish the row and notify no waiting request", () => {
   const replica = replicaOf();
   assert.equal(replica.flushed(toOffset(6)), "publish");
   assert.equal(replica.row.recoveryPoint, 6);
@@ -56,7 +56,7 @@ Deno.test("ReplicaState.flushed() and handedOver() are published, and nobody who
   assert.equal(replica.row.state, partitionState.handedOver);
 });
 
-Deno.test("ReplicaState that ends refuses everything and tells who waits; a removed one leaves no offsets for checkpoints", () => {
+Deno.test("a ReplicaState that ends refuses everything and notifies waiting requests; a removed one leaves no offsets for checkpoints", () => {
   const { closed, closedCleanly, offline } = partitionState;
   for (
     const [end, state] of [
@@ -79,7 +79,7 @@ Deno.test("ReplicaState that ends refuses everything and tells who waits; a remo
   assert.equal(failed.failed(), "nothing", "it is told once");
 });
 
-Deno.test("ReplicaState.lead() says whether the epoch is a new one, and clients are compared with it (KIP-320)", () => {
+Deno.test("ReplicaState.lead() returns whether the epoch is new, and requests are checked against it (KIP-320)", () => {
   const replica = replicaOf();
   assert.equal(replica.lead(EPOCH), false);
   assert.equal(replica.lead(EPOCH + 1), true);

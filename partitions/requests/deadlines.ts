@@ -1,10 +1,10 @@
 /**
- * Deadlines without a timer each: a binary heap, the earliest on top; the reactor waits until that one. Removal is by the
- * position that each entry remembers. Pure; any isolate.
+ * Deadlines in a binary heap, the earliest on top: the reactor waits until that one, so no deadline needs a timer of its own. Each entry
+ * knows its position in the heap, so it can be removed. Pure; any isolate.
  */
 import { assert } from "../../storage/base/assert.ts";
 
-/** Something with a deadline. `heapIndex` belongs to the heap: -1 while outside. */
+/** An entry with a deadline. `heapIndex` belongs to the heap: -1 while the entry is not in it. */
 export interface Timed {
   deadlineMs: number;
   heapIndex: number;
@@ -14,24 +14,24 @@ export interface Timed {
 export class Deadlines<T extends Timed> {
   readonly #heap: T[] = [];
 
-  /** How many wait. */
+  /** Number of entries. */
   get count(): number {
     return this.#heap.length;
   }
 
-  /** Earliest deadline in monotonic ms, Infinity when nothing waits. */
+  /** Earliest deadline in monotonic ms, Infinity when the heap is empty. */
   get nextMs(): number {
     return this.#heap[0]?.deadlineMs ?? Infinity;
   }
 
-  /** Adds an entry; its `deadlineMs` must not change while it is inside. */
+  /** Adds an entry; its `deadlineMs` must not change while it is in the heap. */
   add(entry: T): void {
     assert(entry.heapIndex === -1, "an entry waits once");
     this.#heap.push(entry);
     this.#rise(entry, this.#heap.length - 1);
   }
 
-  /** Removes an entry; one that is not inside is fine. */
+  /** Removes an entry; does nothing when it is not in the heap. */
   remove(entry: T): void {
     const index = entry.heapIndex;
     if (index === -1) return;
@@ -42,7 +42,7 @@ export class Deadlines<T extends Timed> {
     this.#sink(last, last.heapIndex);
   }
 
-  /** Takes the earliest entry whose deadline is at or before `nowMs`, or null. */
+  /** Removes the earliest entry whose deadline is at or before `nowMs`. @returns it, or null when there is none */
   takeExpired(nowMs: number): T | null {
     const first = this.#heap[0];
     if (first === undefined || first.deadlineMs > nowMs) return null;

@@ -1,10 +1,10 @@
 /**
- * Operations that wait for an answer from another shard, by the number that travels in the ring record. Numbers are reused,
- * so the table stays as large as the most ever in flight. Runs on shards.
+ * Operations that wait for an answer from another shard, by the number that travels in the ring record. Numbers are reused, so the table
+ * never grows beyond the most operations that were in flight at a time. Runs on shards.
  */
 import { assert } from "../../storage/base/assert.ts";
 
-/** The table. `W` is who gets the answer, `tag` says for which of its parts. */
+/** The table. `W` receives the answer; `tag` says for which part of its request. */
 export class Operations<W> {
   readonly #waiters: (W | null)[] = [];
   readonly #tags: number[] = [];
@@ -15,7 +15,7 @@ export class Operations<W> {
     return this.#waiters.length - this.#free.length;
   }
 
-  /** Remembers who waits. @returns the operation's number */
+  /** Adds an operation. @param waiter gets the answer @param tag the part of its request @returns the operation's number */
   add(waiter: W, tag: number): number {
     const number = this.#free.pop() ?? this.#waiters.length;
     this.#waiters[number] = waiter;
@@ -23,12 +23,12 @@ export class Operations<W> {
     return number;
   }
 
-  /** The part of the waiter that the operation is for; ask before `take()`. */
+  /** The tag of an operation; to be read before `take()`. */
   tagOf(number: number): number {
     return this.#tags[number] ?? -1;
   }
 
-  /** Ends an operation. @returns who waited */
+  /** Ends an operation. @returns its waiter */
   take(number: number): W {
     const waiter = this.#waiters[number];
     assert(waiter !== null && waiter !== undefined, "an answer belongs to an operation in flight");

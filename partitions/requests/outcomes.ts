@@ -1,25 +1,25 @@
 /**
- * What a partition answers to appends and reads, the same whether it lives on the asking shard or on another. Answers to questions are
- * named here for the partition that gives them, and declared in partitions/questions. Plain data; shards.
+ * A partition's answers to appends and reads, the same on the asking shard and on another. Answers to questions have types here for the
+ * partition that gives them; partitions/questions declares how they travel. Plain data; shards.
  *
- * Whose the object of an answer is:
- *   AppendOutcome   lent during the call: the next append fills it anew
- *   ReadOutcome     filled in place: it belongs to whoever asked, who gives it with `ReadWaiter.outcomeOf()`
- *   the others      fresh: whoever asked may keep it (questions/question.ts)
+ * Who owns the object of an answer:
+ *   AppendOutcome   the partition: it is valid during the call, and the next append overwrites it
+ *   ReadOutcome     the asker: it provides the object with `ReadWaiter.outcomeOf()`, and the partition fills it
+ *   the others      the asker: each answer is a fresh object that it may keep (questions/question.ts)
  */
 import { NO_OFFSET, type Offset } from "../../storage/base/units.ts";
 import type { Refusal } from "./refusals.ts";
 
-/** Answer to an append; lent during the call. */
+/** Answer to an append; valid during the call. */
 export interface AppendOutcome {
   refusal: Refusal | null;
-  /** Which record was refused, 0-based; -1 for the batch as a whole. */
+  /** Index of the refused record; -1 for the batch as a whole. */
   recordIndex: number;
   /** Offset of the first record. */
   baseOffset: Offset;
   /** Offset after the last record: what the high watermark must reach for acks=all. */
   nextOffset: Offset;
-  /** Whether all that the request's `acks` asks for has happened; otherwise the high watermark has yet to reach `nextOffset`. */
+  /** Whether the request's `acks` is satisfied; if not, the high watermark has yet to reach `nextOffset`. */
   isComplete: boolean;
   /** The broker's time when the topic stores it (LogAppendTime), else -1. */
   appendTimeMs: number;
@@ -39,7 +39,7 @@ export function emptyAppendOutcome(): AppendOutcome {
   };
 }
 
-/** Makes an outcome say nothing but a refusal. */
+/** Turns an outcome into a refusal. */
 export function refuseAppend(outcome: AppendOutcome, refusal: Refusal): void {
   outcome.refusal = refusal;
   outcome.recordIndex = -1;
@@ -48,7 +48,7 @@ export function refuseAppend(outcome: AppendOutcome, refusal: Refusal): void {
   outcome.appendTimeMs = -1;
 }
 
-/** Who waits for appends. */
+/** Receives the outcomes of appends. */
 export interface AppendWaiter {
   /** @param tag as given with the append @param outcome valid during the call */
   onAppended(tag: number, outcome: AppendOutcome): void;
@@ -74,16 +74,16 @@ export interface ReadOutcome {
   fd: number;
   position: number;
   length: number;
-  /** To be given back once the slice was sent; meaningless while `length` is 0. */
+  /** To be returned once the slice was sent; meaningless while `length` is 0. */
   lease: number;
-  /** Whether nothing visible lies behind the slice: what is missing to the fetch's min bytes is yet to be produced. */
+  /** Whether the slice ends at the last visible record: more bytes for the fetch's min bytes have yet to be produced. */
   reachesEnd: boolean;
   highWatermark: Offset;
   lastStableOffset: Offset;
   logStartOffset: Offset;
   /** The partition's bytes below the high watermark at this time (shared/watermarks.ts). */
   highWatermarkBytes: number;
-  /** Where the client's log diverges from the leader's, epoch -1 when it does not. */
+  /** Where the client's log diverges from the leader's; the epoch is -1 when it does not. */
   divergingEpoch: number;
   divergingEndOffset: Offset;
 }
@@ -106,7 +106,7 @@ export function emptyReadOutcome(): ReadOutcome {
   };
 }
 
-/** Makes an outcome say nothing but a refusal. */
+/** Turns an outcome into a refusal. */
 export function refuseRead(outcome: ReadOutcome, refusal: Refusal): void {
   outcome.refusal = refusal;
   outcome.length = 0;
@@ -116,7 +116,7 @@ export function refuseRead(outcome: ReadOutcome, refusal: Refusal): void {
   outcome.reachesEnd = true;
 }
 
-/** Who waits for reads. */
+/** Receives the outcomes of reads. */
 export interface ReadWaiter {
   /** The outcome to fill for this part. @param tag as given with the read */
   outcomeOf(tag: number): ReadOutcome;
@@ -136,7 +136,7 @@ export interface ListOffsetOutcome {
 /** Answer to OffsetForLeaderEpoch; fresh. */
 export interface EpochEndOutcome {
   refusal: Refusal | null;
-  /** Largest epoch at or before the asked one, -1 for none. */
+  /** Largest epoch up to the asked one, -1 for none. */
   leaderEpoch: number;
   /** Where it ends, -1 for none. */
   endOffset: Offset;

@@ -1,7 +1,7 @@
 /**
- * Where requests wait: a fetch for enough bytes, an acks=all produce for its replicas. A waiting operation watches
- * partitions; when the high watermark of one moves it is looked at again, once per turn of the reactor however often it moved.
- * Runs on shards; each has its own, for the connections it owns.
+ * Where requests wait: a fetch for enough bytes, an acks=all produce for its replicas. A waiting operation watches partitions. When the
+ * high watermark of one of them moves, the operation is checked again, at most once per turn of the reactor. Runs on shards; each has its
+ * own purgatory, for its own connections.
  *
  * A partition of another shard is watched through the interest table: set the word, then read the watermark again, because
  * the owner publishes the watermark first and reads the word second (shared/watermarks.ts). Source: Kafka's DelayedOperationPurgatory.
@@ -11,17 +11,17 @@ import type { InterestTable } from "../shared/watermarks.ts";
 
 /** An operation that waits. */
 export interface DelayedOperation extends Timed {
-  /** Whether it is on the list of this turn; belongs to the purgatory. */
+  /** Whether it will be checked in this turn; written by the purgatory only. */
   isMarked: boolean;
-  /** Bytes of memory that it takes while it waits; where absent, too little to count. */
+  /** Bytes of memory that it holds while it waits; not set when they are too few to count. */
   readonly heldBytes?: number;
-  /** A watched partition moved or went away: complete and `forget()`, or go on waiting. */
+  /** A watched partition progressed or was removed: complete and `cancel()`, or keep waiting. */
   onProgress(): void;
-  /** The deadline passed (it is no longer scheduled): complete now. */
+  /** The deadline passed: complete now. The operation is no longer scheduled. */
   onExpired(): void;
 }
 
-/** Memory of waiting operations beyond which those that wait longest are completed early: a fetch then answers with what there is. */
+/** When waiting operations hold more memory, those that wait longest are completed early: a fetch then answers with what is available. */
 export const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 
 /** The waiting operations of one shard. */
@@ -31,7 +31,7 @@ export class Purgatory {
   readonly #interest: InterestTable;
   readonly #shard: number;
   #marked: DelayedOperation[] = [];
-  /** Those whose memory counts, in the order of their coming, with what they take. */
+  /** Bytes held by each operation that holds any, in order of arrival. */
   readonly #holders = new Map<DelayedOperation, number>();
   #heldBytes = 0;
 
@@ -46,7 +46,7 @@ export class Purgatory {
     return this.#deadlines.count;
   }
 
-  /** When `expire()` has something to do, monotonic ms: Infinity when nothing waits, 0 while what waits takes too much memory. */
+  /** When `expire()` is due, monotonic ms: Infinity when nothing waits, 0 while waiting operations hold too much memory. */
   get nextDeadlineMs(): number {
     return this.#heldBytes > WAITING_BYTES_MAX ? 0 : this.#deadlines.nextMs;
   }
@@ -60,7 +60,7 @@ export class Purgatory {
     this.#heldBytes += heldBytes;
   }
 
-  /** Watches a partition. The caller reads its watermark again afterwards. @param slot the partition's row */
+  /** Watches a partition. The caller must read its watermark again afterwards. @param slot the partition's row */
   watch(slot: number, operation: DelayedOperation): void {
     const watchers = this.#watchers.get(slot);
     if (watchers !== undefined) {
@@ -71,7 +71,7 @@ export class Purgatory {
     this.#interest.set(this.#shard, slot, true);
   }
 
-  /** Ends a watch; one that does not exist is fine. */
+  /** Ends a watch; does nothing when there is none. */
   unwatch(slot: number, operation: DelayedOperation): void {
     const watchers = this.#watchers.get(slot);
     if (watchers === undefined || !watchers.delete(operation) || watchers.size > 0) return;
@@ -79,13 +79,13 @@ export class Purgatory {
     this.#interest.set(this.#shard, slot, false);
   }
 
-  /** Takes an operation's deadline away: it completed or its connection went. */
+  /** Removes an operation's deadline: the operation completed, or its connection closed. */
   cancel(operation: DelayedOperation): void {
     this.#deadlines.remove(operation);
     this.#forget(operation);
   }
 
-  /** A partition's high watermark moved, or the partition went away. */
+  /** Marks the operations that watch a partition: its high watermark moved, or it was removed. */
   markProgress(slot: number): void {
     const watchers = this.#watchers.get(slot);
     if (watchers === undefined) return;
@@ -96,15 +96,15 @@ export class Purgatory {
     }
   }
 
-  /** Whether operations are marked that were not looked at yet. */
+  /** Whether marked operations have not been checked yet. */
   get hasMarked(): boolean {
     return this.#marked.length > 0;
   }
 
   /**
-   * Looks once at the operations that were marked, the first of them first.
-   * @param mayGoOn asked after each; the others are looked at next time
-   * @returns whether there was any
+   * Checks each marked operation once, in the order in which they were marked.
+   * @param mayGoOn asked after each; the next call checks the others
+   * @returns whether any was marked
    */
   checkMarked(mayGoOn: () => boolean = () => true): boolean {
     if (this.#marked.length === 0) return false;
@@ -112,7 +112,7 @@ export class Purgatory {
     this.#marked = [];
     for (const [index, operation] of marked.entries()) {
       operation.isMarked = false;
-      // One that completed meanwhile has left its deadline.
+      // An operation that completed meanwhile has no deadline any more.
       if (operation.heapIndex !== -1) operation.onProgress();
       if (mayGoOn()) continue;
       this.#marked = [...marked.slice(index + 1), ...this.#marked];
@@ -122,8 +122,8 @@ export class Purgatory {
   }
 
   /**
-   * Completes what is overdue, and what has waited longest while all take too much memory.
-   * @param nowMs monotonic time @param mayGoOn asked after each; the others are completed next time
+   * Completes overdue operations, and those that wait longest while all together hold too much memory.
+   * @param nowMs monotonic time @param mayGoOn asked after each; the next call completes the others
    */
   expire(nowMs: number, mayGoOn: () => boolean = () => true): void {
     let late = this.#takeExpired(nowMs);

@@ -55,7 +55,7 @@ Deno.test("Deadlines.takeExpired() gives entries in order of their deadlines aft
   assert.equal(deadlines.count, expected.length - taken.length);
 });
 
-Deno.test("Purgatory.checkMarked() looks at an operation once per turn, however many of its partitions moved", () => {
+Deno.test("Purgatory.checkMarked() checks an operation once per turn, however many of its partitions moved", () => {
   const { purgatory } = create();
   const operation = new Probe(100);
   purgatory.schedule(operation);
@@ -67,7 +67,7 @@ Deno.test("Purgatory.checkMarked() looks at an operation once per turn, however 
   assert.equal(purgatory.checkMarked(), false);
 });
 
-Deno.test("Purgatory.checkMarked() passes over an operation that completed in the same turn", () => {
+Deno.test("Purgatory.checkMarked() skips an operation that completed in the same turn", () => {
   const { purgatory } = create();
   const operation = new Probe(100);
   purgatory.schedule(operation);
@@ -78,7 +78,7 @@ Deno.test("Purgatory.checkMarked() passes over an operation that completed in th
   assert.equal(operation.progressCount, 0);
 });
 
-Deno.test("Purgatory.watch() announces interest with the first watcher and withdraws it with the last", () => {
+Deno.test("Purgatory sets the interest word with the first watcher of a partition and clears it with the last", () => {
   const { purgatory, interest } = create();
   const [first, second] = [new Probe(1), new Probe(2)];
   purgatory.watch(5, first);
@@ -91,7 +91,7 @@ Deno.test("Purgatory.watch() announces interest with the first watcher and withd
   purgatory.unwatch(5, second);
 });
 
-Deno.test("Purgatory.expire() completes what is overdue and nothing else", () => {
+Deno.test("Purgatory.expire() completes overdue operations and no others", () => {
   const { purgatory } = create();
   const [early, late] = [new Probe(10), new Probe(20)];
   purgatory.schedule(late);
@@ -105,7 +105,7 @@ Deno.test("Purgatory.expire() completes what is overdue and nothing else", () =>
   assert.equal(purgatory.nextDeadlineMs, Infinity);
 });
 
-Deno.test("Purgatory.expire() completes those that wait longest while all together take too much memory", () => {
+Deno.test("Purgatory.expire() completes those that wait longest while all together hold too much memory", () => {
   const { purgatory } = create();
   const bytes = WAITING_BYTES_MAX / 8;
   const operations = Array.from({ length: 12 }, (_, index) => new Probe(1e9 - index, bytes));
@@ -121,7 +121,7 @@ Deno.test("Purgatory.expire() completes those that wait longest while all togeth
   assert.equal(purgatory.waitingCount, 8);
 });
 
-Deno.test("Purgatory.checkMarked() and expire() stop when told to, and go on with the others next time", () => {
+Deno.test("Purgatory.checkMarked() and expire() stop when mayGoOn() says so, and continue with the others next time", () => {
   const { purgatory } = create();
   const operations = [new Probe(10), new Probe(20), new Probe(30)];
   for (const operation of operations) {

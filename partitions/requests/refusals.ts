@@ -1,11 +1,11 @@
 /**
- * Why a partition refuses, and the Kafka error that says so: the one place where reasons become codes. The number of
- * a reason (its index here) travels in ring records; 0 is no refusal. Pure; any isolate.
+ * The reasons for which a partition refuses a request, and Kafka's error code for each; reasons become codes only here. In ring records a
+ * reason travels as its number, counted from 1; 0 is no refusal. Pure; any isolate.
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import type { AppendRefusal, ReadRefusal } from "../../storage/mod.ts";
 
-/** A reason of the partition itself, beside those of its log. */
+/** Reasons of the partition itself, in addition to those of its log. */
 type PartitionRefusal =
   | "unknown-partition"
   | "not-leader-or-follower"
@@ -48,7 +48,7 @@ export function refusalNumber(refusal: Refusal | null): number {
   return refusal === null ? 0 : numbers.get(refusal) ?? 0;
 }
 
-/** The reason of a number from a ring record; null for 0. */
+/** The reason with a number from a ring record; null for 0. */
 export function refusalOf(number: number): Refusal | null {
   return number === 0 ? null : reasons[number - 1] ?? null;
 }
@@ -80,7 +80,7 @@ const texts: Record<Refusal, string> = {
   "offset-not-available": "The offset is being searched for; ask again",
 };
 
-/** A sentence for a reason, as error message of a response. */
+/** The sentence for a reason, used as the error message of a response. */
 export function refusalText(refusal: Refusal): string {
   return texts[refusal];
 }

@@ -1,13 +1,13 @@
 /**
- * A shard's arena: the memory that requests are received into and responses leave from. It is shared, so that the shard that owns
- * a partition writes a batch to disk from where another shard received it. A buddy allocator; the bookkeeping is
- * private to the owning shard. Runs on shards.
+ * A shard's arena: the memory into which it receives requests and from which it sends responses. It is shared memory: the owner of a
+ * partition writes a batch to disk straight from the arena of the shard that received it. A buddy allocator; only the owning shard sees
+ * its bookkeeping. Runs on shards.
  *
  * Blocks are powers of two from 16 KiB to 128 MiB (one request of the largest `socket.request.max.bytes` default). The lowest
- * free address is taken first, so what is in use stays at the front and in the cache; pages behind KEEP_BYTES go back
- * to the kernel as soon as their block is free, those before it when `discardFree()` is called.
+ * free address is taken first, so blocks in use stay at the front and in the cache. Pages behind KEEP_BYTES go back to the kernel as soon
+ * as their block is free; those before it, when `discardFree()` is called.
  *
- * One block at the end may be set aside: whatever the rest looks like, it can be had in one piece.
+ * One block at the end may be reserved: it stays available in one piece, however fragmented the rest is.
  */
 import { assert } from "../../storage/base/assert.ts";
 import { discardPages, type NativeMemory, nativeMemory } from "../../storage/sys/memory.ts";
@@ -37,11 +37,11 @@ export class Arena {
    * largest free block below the node, 0 when none is.
    */
   readonly #largest = new Uint8Array(2 * LEAVES);
-  /** Holders of the block that starts at this leaf. */
+  /** Number of holders of the block that starts at this leaf. */
   readonly #holders = new Uint32Array(LEAVES);
   /** Order of the block that starts at this leaf. */
   readonly #orders = new Uint8Array(LEAVES);
-  /** Start of the block that is set aside, -1 for none. */
+  /** Start of the reserved block, -1 for none. */
   readonly #reservedStart: number;
   #usedBytes = 0;
   #freedCount = 0;
@@ -49,7 +49,7 @@ export class Arena {
 
   /**
    * @param buffer from `allocateArena()`; the calling shard becomes its owner
-   * @param options reservedBytes: size of the block that is set aside for `allocateReserved()`
+   * @param options reservedBytes: size of the block for `allocateReserved()`
    */
   constructor(buffer: SharedArrayBuffer, options: { reservedBytes?: number } = {}) {
     this.memory = nativeMemory(buffer);
@@ -57,30 +57,30 @@ export class Arena {
     this.#reservedStart = options.reservedBytes === undefined ? -1 : this.#reserve(orderFor(options.reservedBytes));
   }
 
-  /** Bytes that `allocate()` can give out at most. */
+  /** The most bytes that `allocate()` can give out. */
   get sharedBytes(): number {
     return this.#reservedStart === -1 ? ARENA_BYTES : this.#reservedStart;
   }
 
-  /** Bytes in blocks that are held, without the block that is set aside. */
+  /** Bytes in blocks that are held, without the reserved block. */
   get usedBytes(): number {
     return this.#usedBytes;
   }
 
-  /** Blocks that were ever taken: while it stays the same, nothing of any size has arrived. */
+  /** Blocks allocated since the start: while it stays the same, nothing has arrived. */
   get allocatedCount(): number {
     return this.#allocatedCount;
   }
 
-  /** Blocks that were ever freed: while it stays the same, what found no room would find none again. */
+  /** Blocks freed since the start: while it stays the same, an allocation that failed would fail again. */
   get freedCount(): number {
     return this.#freedCount;
   }
 
   /**
-   * Takes a block, with one holder.
+   * Allocates a block, with one holder.
    * @param length bytes needed, at most BLOCK_BYTES_MAX
-   * @returns where it starts in the memory, or -1 when the arena has no such room
+   * @returns where it starts in the memory, or -1 when no free block is large enough
    */
   allocate(length: number): number {
     const order = orderFor(length);
@@ -100,9 +100,9 @@ export class Arena {
   }
 
   /**
-   * Takes the block that is set aside, with one holder.
+   * Allocates the reserved block, with one holder.
    * @param length bytes needed
-   * @returns where it starts, or -1 while it is held, or when it is too small
+   * @returns where it starts, or -1 when it is in use or too small
    */
   allocateReserved(length = 0): number {
     const start = this.#reservedStart;
@@ -125,12 +125,12 @@ export class Arena {
     this.#holders[leaf] = (this.#holders[leaf] as number) + 1;
   }
 
-  /** Whether more than one holds the block, so that its bytes must stay. */
+  /** Whether the block has more than one holder, so that its bytes must stay. */
   isShared(start: number): boolean {
     return (this.#holders[start / BLOCK_BYTES_MIN] as number) > 1;
   }
 
-  /** Takes a holder away; the last one frees the block. */
+  /** Removes a holder; removing the last one frees the block. */
   release(start: number): void {
     const leaf = start / BLOCK_BYTES_MIN;
     const holders = (this.#holders[leaf] as number) - 1;
@@ -149,12 +149,12 @@ export class Arena {
     this.#updateAbove(node);
   }
 
-  /** Gives the pages of all free blocks back to the kernel; those behind KEEP_BYTES have gone already. */
+  /** Gives the pages of all free blocks back to the kernel; those behind KEEP_BYTES were given back earlier. */
   discardFree(): void {
     this.#discardBelow(1, ROOT_ORDER);
   }
 
-  /** A node says nothing of those below it while it is held as a whole: the way down begins at the root and ends there. */
+  /** Starts at the root and stops at allocated nodes, because the words below an allocated node are out of date. */
   #discardBelow(node: number, order: number): void {
     const start = ((node << order) - LEAVES) * BLOCK_BYTES_MIN;
     const largest = this.#largest[node] as number;
@@ -167,7 +167,7 @@ export class Arena {
     this.#discardBelow(2 * node + 1, order - 1);
   }
 
-  /** Takes the last block of a size out of the tree for good. @returns its start */
+  /** Removes the last block of an order from the tree for good. @returns its start */
   #reserve(order: number): number {
     const node = 2 * (LEAVES >> order) - 1;
     const leaf = (node << order) - LEAVES;

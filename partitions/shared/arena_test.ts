@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { createRandom } from "../../storage/base/random.ts";
 import { allocateArena, Arena, ARENA_BYTES, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, KEEP_BYTES } from "./arena.ts";
 
-Deno.test("Arena.allocate() gives blocks that do not overlap and are as large as asked, for a random history", () => {
+Deno.test("Arena.allocate() gives blocks that do not overlap and are large enough, for a random history", () => {
   const seed = Number(Deno.env.get("BARNABAS_SEED") ?? 4711);
   const random = createRandom(seed);
   const arena = new Arena(allocateArena());
@@ -28,7 +28,7 @@ Deno.test("Arena.allocate() gives blocks that do not overlap and are as large as
   assert.equal(arena.usedBytes, used);
 });
 
-Deno.test("Arena.release() merges buddies, so that the whole arena can be had again", () => {
+Deno.test("Arena.release() merges buddies until the whole arena can be allocated again", () => {
   const arena = new Arena(allocateArena());
   const blocks: number[] = [];
   for (let block = arena.allocate(1); block !== -1; block = arena.allocate(1)) blocks.push(block);
@@ -40,7 +40,7 @@ Deno.test("Arena.release() merges buddies, so that the whole arena can be had ag
   assert.equal(arena.allocate(1), -1);
 });
 
-Deno.test("Arena.retain() keeps a block until its last holder lets go", () => {
+Deno.test("Arena.retain() keeps a block until its last holder releases it", () => {
   const arena = new Arena(allocateArena());
   const block = arena.allocate(100_000);
   arena.retain(block);
@@ -63,7 +63,7 @@ Deno.test("Arena.allocate() takes the lowest free address", () => {
   assert.equal(arena.allocate(1), second);
 });
 
-Deno.test("Arena.allocateReserved() has its block in one piece whatever else is taken, to one at a time", () => {
+Deno.test("Arena.allocateReserved() always finds its block in one piece, and gives it to one holder at a time", () => {
   const arena = new Arena(allocateArena(), { reservedBytes: 5_000_000 });
   const blocks: number[] = [];
   for (let block = arena.allocate(1); block !== -1; block = arena.allocate(1)) blocks.push(block);
@@ -87,7 +87,7 @@ Deno.test("Arena.allocateReserved() has its block in one piece whatever else is 
   assert.equal(new Arena(allocateArena()).allocateReserved(), -1, "only where one was set aside");
 });
 
-Deno.test("Arena.discardFree() empties what is free and nothing that is held, whole or in parts", () => {
+Deno.test("Arena.discardFree() empties every free block, and no byte of a block that is held", () => {
   const MIB = 1024 * 1024;
   for (
     const sizes of [[16_384, 1, 100_000, MIB, 5 * MIB], [128 * MIB], [64 * MIB, 16_384], [8 * MIB, 8 * MIB, 16 * MIB]]
@@ -111,12 +111,12 @@ Deno.test("Arena.discardFree() empties what is free and nothing that is held, wh
       if (held[at] === 1) assert.equal(bytes[at], 7, `${sizes}: byte ${at} is held`);
       else if (bytes[at] !== 0) keptCount++;
     }
-    // The memory does not begin at a page: the first and last page of a range may belong to a neighbour.
+    // The memory does not begin at a page boundary: the first and last page of a range may belong to a neighbour.
     assert.ok(keptCount <= 40, `${sizes}: ${keptCount} pages kept`);
   }
 });
 
-Deno.test("Arena.release() gives back what lies behind the part that is kept, of a block that begins in it too", () => {
+Deno.test("Arena.release() returns the pages behind KEEP_BYTES to the kernel, also of a block that begins before it", () => {
   const arena = new Arena(allocateArena());
   const { bytes } = arena.memory;
   const block = arena.allocate(2 * KEEP_BYTES);

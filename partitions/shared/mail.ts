@@ -1,11 +1,11 @@
 /**
- * One isolate's mail: a ring to and from every other isolate, and the wake-ups. A shard that is about to block says so in its
- * `parked` word and looks into its rings once more; whoever sends to a parked shard signals its eventfd. Both sides use
- * sequentially consistent accesses, so a record is never left lying with its receiver asleep.
+ * One isolate's mail: a ring to and from every other isolate, and the wake-ups. A shard that is about to block sets its `parked` word and
+ * then checks its rings once more; a sender that finds the word set signals the shard's eventfd. Both sides use sequentially consistent
+ * accesses, so no shard sleeps while a record waits for it.
  *
- * A full ring is no error: records wait in a queue here and go out on a later turn. Who asks looks at `isCrowded` first
- * (net/requests/slices.ts); answers are as many as what was asked; a watermark waits once for each partition. Runs on shards; the main isolate
- * only sends.
+ * A full ring is no error: records wait in a queue here and go out on a later turn. The queue is bounded: senders of requests check
+ * `isCrowded` first (net/requests/slices.ts), there are no more answers than requests, and a partition has at most one watermark record
+ * waiting. Runs on shards; the main isolate only sends.
  */
 import { clearEvent, signalEvent } from "../../storage/sys/epoll.ts";
 import { kind, watermark } from "./messages.ts";
@@ -41,22 +41,22 @@ export class IsolateTable {
   }
 }
 
-/** Records of one sender that are handed over before the next sender has its turn: about a millisecond of appends. */
+/** Records taken from one sender before the next sender has its turn: about a millisecond of appends. */
 const DRAIN_RECORDS = 16;
 
-/** Records that wait for room in a ring at which whoever can pause adds no more. */
+/** With so many records waiting for room in a ring, senders that can pause add no more. */
 const WAITING_RECORDS_MAX = 1024;
 
-/** The way out to one shard. */
+/** Sends records to one shard. */
 export class Outbox {
   readonly #ring: RingProducer;
   readonly #waiting = new RecordQueue();
-  /** Slots of the watermark records among those that wait. */
+  /** Slots of the watermark records in `#waiting`. */
   readonly #waitingSlots = new Set<number>();
   readonly #isolates: IsolateTable;
   readonly #shard: number;
   readonly #eventFd: number;
-  /** The record of the last `begin()` is to wait. */
+  /** The record of the last `begin()` is in `#waiting` instead of the ring. */
   #waits = false;
   #signalled = false;
   #dirty = false;
@@ -69,7 +69,7 @@ export class Outbox {
     this.#isolates = to.isolates;
   }
 
-  /** @returns a record to fill; `commit()` sends it. Its words are those of an old record: write every one that is read. */
+  /** @returns a record to fill; `commit()` sends it. It holds the words of an old record: write every word that is read. */
   begin(kind: number): RingRecord {
     const record = this.#waiting.count === 0 ? this.#ring.reserve() : null;
     this.#waits = record === null;
@@ -86,7 +86,7 @@ export class Outbox {
     if (!this.#signalled) this.#signalIfParked();
   }
 
-  /** Says that a partition's watermark moved, unless a record that says so waits already: whoever receives it reads the table. */
+  /** Sends word that a partition's watermark moved, unless such a record waits already: the receiver reads the table. */
   sendWatermark(slot: number): void {
     if (this.#waitingSlots.has(slot)) return;
     const { ints, int } = this.begin(kind.watermark);
@@ -95,7 +95,7 @@ export class Outbox {
     this.commit();
   }
 
-  /** Ends a turn: moves what waited for room, and wakes the shard when it went to sleep since the last signal. */
+  /** Ends a turn: moves waiting records into the ring, and wakes the shard when it went to sleep since the last signal. */
   flush(): void {
     if (!this.#dirty) return;
     this.#drainWaiting();
@@ -109,7 +109,7 @@ export class Outbox {
     return this.#waiting.count;
   }
 
-  /** Whether so many records wait that requests of many partitions should pause. */
+  /** Whether so many records wait that requests that name many partitions should pause. */
   get isCrowded(): boolean {
     return this.#waiting.count >= WAITING_RECORDS_MAX;
   }
@@ -119,7 +119,7 @@ export class Outbox {
     return this.#waiting.count > 0;
   }
 
-  /** Wakes the shard whether it has mail or not (a posted message). */
+  /** Wakes the shard without a record, for a posted message. */
   wake(): void {
     signalEvent(this.#eventFd);
   }
@@ -144,7 +144,7 @@ export class Outbox {
   }
 }
 
-/** The way in: all rings to one shard. */
+/** Receives the records of all rings to one shard. */
 export class Inbox {
   readonly #rings: RingConsumer[];
   readonly #isolates: IsolateTable;
@@ -160,7 +160,7 @@ export class Inbox {
     this.#isolates = self.isolates;
   }
 
-  /** Says that the shard will block. @returns false when there is mail already, so that it must not */
+  /** Announces that the shard will block. @returns false when a record has arrived: the shard must not block */
   park(): boolean {
     this.#isolates.set(this.#shard, ISOLATE.parked, 1);
     if (this.#rings.every((ring) => ring.peek() === null)) return true;
@@ -168,7 +168,7 @@ export class Inbox {
     return false;
   }
 
-  /** Says that the shard is awake. */
+  /** Announces that the shard is awake. */
   unpark(): void {
     this.#isolates.set(this.#shard, ISOLATE.parked, 0);
   }
@@ -179,9 +179,9 @@ export class Inbox {
   }
 
   /**
-   * Hands over what has arrived, a few records of each sender in turn.
+   * Passes the arrived records to the receiver, a few of each sender in turn.
    * @param receive gets the sender's number and the record, valid during the call
-   * @param mayGoOn asked after a few records; what is left is handed over by the next call
+   * @param mayGoOn asked after a few records; the next call continues with the others
    */
   drain(receive: (sender: number, record: RingRecord) => void, mayGoOn: () => boolean = () => true): void {
     let emptyCount = 0;

@@ -1,4 +1,4 @@
-/** Tests only (mail_test.ts): a shard that sends every record back, until one says 0; it reports a wait in vain. */
+/** Tests only (mail_test.ts): a shard that sends every record back until one holds 0. It reports a wait that timed out. */
 /// <reference lib="deno.worker" />
 import { Epoll, READABLE } from "../../storage/sys/epoll.ts";
 import { inbox, outboxes, type SharedState } from "./shared_state.ts";
@@ -6,7 +6,7 @@ import { inbox, outboxes, type SharedState } from "./shared_state.ts";
 declare const self: DedicatedWorkerGlobalScope;
 
 const SHARD = 1;
-/** Far beyond any delay of the machine: only a lost wake-up makes a wait last that long. */
+/** Longer than any delay of the machine: a wait takes that long only when a wake-up was lost. */
 const WAIT_MS_MAX = 20_000;
 
 self.onmessage = ({ data: state }: MessageEvent<SharedState>) => {

@@ -8,7 +8,7 @@ import { allocateRing, RECORD_FLOATS, RECORD_INTS } from "./ring.ts";
 import { allocateSharedState, inbox, outboxes, releaseSharedState } from "./shared_state.ts";
 import { ISOLATE } from "./words.ts";
 
-/** Two ends of the mail to shard 0, in one isolate, with the eventfd watched. */
+/** Both ends of the mail to shard 0, in one isolate. The test watches the eventfd. */
 class Mail implements Disposable {
   readonly eventFd = createEvent();
   readonly isolates = new IsolateTable(IsolateTable.allocate(1));
@@ -41,7 +41,7 @@ class Mail implements Disposable {
     });
   }
 
-  /** Whether the receiver would be woken; what woke it is reset, as the reactor does. */
+  /** Whether the eventfd would wake the receiver; resets it, as the reactor does. */
   wakes(): boolean {
     const woken = this.#epoll.wait(0) > 0;
     if (woken) this.inbox.clear();
@@ -54,7 +54,7 @@ class Mail implements Disposable {
   }
 }
 
-Deno.test("Outbox keeps every record and their order when its ring is full, whatever the receiver takes meanwhile", () => {
+Deno.test("Outbox keeps every record and their order when its ring is full, while the receiver takes some", () => {
   const seed = Number(Deno.env.get("BARNABAS_SEED") ?? 8);
   const random = createRandom(seed);
   using mail = new Mail(8);
@@ -75,7 +75,7 @@ Deno.test("Outbox keeps every record and their order when its ring is full, what
   assert.deepEqual(mail.received, Array.from({ length: sent }, (_, value) => value), `seed ${seed}`);
 });
 
-Deno.test("Inbox.park() refuses to sleep when a record is there, and says so in the shared word", () => {
+Deno.test("Inbox.park() refuses to sleep when a record is there, and then leaves the parked word clear", () => {
   using mail = new Mail(8);
   assert.ok(mail.inbox.park());
   assert.equal(mail.isolates.get(0, ISOLATE.parked), 1);
@@ -88,7 +88,7 @@ Deno.test("Inbox.park() refuses to sleep when a record is there, and says so in 
   assert.ok(mail.inbox.park());
 });
 
-Deno.test("Outbox.commit() wakes a receiver that sleeps, once for many records", () => {
+Deno.test("Outbox.commit() wakes a sleeping receiver once for many records", () => {
   using mail = new Mail(8);
   assert.ok(mail.inbox.park());
   mail.send(1);
@@ -108,7 +108,7 @@ Deno.test("Outbox.flush() wakes a receiver that went back to sleep between two r
   mail.send(2);
   mail.outbox.flush();
   assert.ok(mail.wakes());
-  // The next turn begins anew.
+  // The next turn signals again.
   mail.inbox.unpark();
   mail.drain();
   assert.ok(mail.inbox.park());
@@ -168,7 +168,7 @@ Deno.test("two isolates that sleep between records lose no wake-up", async () =>
   releaseSharedState(state);
 });
 
-Deno.test("Outbox.sendWatermark() keeps one waiting record a partition, however often it moves while the receiver takes nothing", () => {
+Deno.test("Outbox.sendWatermark() keeps at most one waiting record for each partition, however often its watermark moves", () => {
   using mail = new Mail(8);
   const slots: number[] = [];
   const drain = () =>
@@ -190,7 +190,7 @@ Deno.test("Outbox.sendWatermark() keeps one waiting record a partition, however 
   assert.deepEqual(slots, [0, 1, 2, 3, 4, 5, 6, 7, 3], "what was told before is told again when it moves again");
 });
 
-Deno.test("Inbox.drain() hands a few records of each sender over in turn, and leaves the others when told to stop", () => {
+Deno.test("Inbox.drain() takes a few records of each sender in turn, and stops when mayGoOn() says so", () => {
   const isolates = new IsolateTable(IsolateTable.allocate(1));
   const rings = [allocateRing(64), allocateRing(64)];
   const to = { shard: 0, eventFd: -1, isolates };

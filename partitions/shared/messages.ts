@@ -1,6 +1,6 @@
 /**
- * The records that travel through the rings: which word of a record means what, declared once for both ends. Word 0 is
- * always the kind; requests carry the number of the sender's operation in word 1, answers carry it back. Data only.
+ * The records that travel through the rings: the meaning of each word, declared once for both ends. Word 0 is always the kind. Word 1 of
+ * a request is the number of the sender's operation; the answer repeats it. Data only.
  *
  * "slot" is a partition's row in the watermark table, "refusal" a number from partitions/requests/refusals.ts (0 = none).
  */
@@ -25,16 +25,17 @@ export const kind = {
 } as const;
 
 /**
- * main → shard: an accepted connection; shard → shard: one that is transferred, and how often it was. "peer" is what the main isolate
- * counts it by, 0 for nothing. What is known of the client lies in the sender's arena; a length of 0: nothing is known yet.
+ * main → shard: an accepted connection. shard → shard: a transferred connection, and how often it was transferred. "peer" is the number
+ * under which the main isolate counts the connection, 0 for none. What is known of the client lies in the sender's arena; a length of 0
+ * means that nothing is known yet.
  */
 export const connection = { fd: 1, listener: 2, transfers: 3, peer: 4, block: 5, length: 6 } as const;
-/** What is known of the client has been read: its bytes are the sender's again. */
+/** What is known of the client has been read: the sender may reuse its bytes. */
 export const connectionTaken = { block: 1 } as const;
 
 /**
- * shard → owner: append the batch at these bytes of the sender's arena. The sender holds them until the answer. By "acks" the owner says
- * whether the append is complete with the answer.
+ * shard → owner: append the batch at these bytes of the sender's arena. The sender holds them until the answer. From "acks" the owner
+ * derives whether the append is complete with the answer.
  */
 export const append = { operation: 1, slot: 2, start: 3, length: 4, acks: 5 } as const;
 /** The answer; floats hold the offsets. */
@@ -57,7 +58,7 @@ export const read = {
   committedOnly: 7,
   floats: { fetchOffset: 0 },
 } as const;
-/** The answer; a length above 0 comes with a lease that the receiver gives back by `release`. */
+/** The answer; a length above 0 comes with a lease, which the receiver returns with `release`. */
 export const readDone = {
   operation: 1,
   refusal: 2,
@@ -80,22 +81,22 @@ export const release = { lease: 1 } as const;
 
 /** shard → owner: a question; its own words follow (partitions/questions/layout.ts). */
 export const question = { operation: 1, slot: 2, question: 3, firstField: 4 } as const;
-/** The answer; its list lies in the owner's arena, a length of 0 is an empty one. */
+/** The answer; its list lies in the owner's arena. A length of 0 is an empty list. */
 export const answer = { operation: 1, refusal: 2, block: 3, start: 4, length: 5, firstField: 6 } as const;
 /** The list of an answer has been read. */
 export const listTaken = { block: 1 } as const;
 
-/** owner → waiting shard: the partition's high watermark has moved (or it went away); read it from the table. */
+/** owner → waiting shard: the partition's high watermark has moved, or the partition was removed; the table has the values. */
 export const watermark = { slot: 1 } as const;
 
 /**
  * shard → the shard that coordinates a group: a request whose bytes (client id, client host, the request in its version) lie in the
- * sender's arena, in a block that the sender holds until it was taken (partitions/remote/parcels.ts).
+ * sender's arena, in a block that the sender holds until the request was read (partitions/remote/parcels.ts).
  */
 export const coordinatorCall = { operation: 1, apiKey: 2, apiVersion: 3, block: 4, start: 5, length: 6 } as const;
-/** The request has been read: its bytes are the sender's again. The answer may come minutes later. */
+/** The request has been read: the sender may reuse its bytes. The answer may come minutes later. */
 export const coordinatorCallTaken = { block: 1 } as const;
-/** The answer in the request's version, in the coordinator's arena; a length of -1: the protocol cannot carry it. */
+/** The answer in the request's version, in the coordinator's arena. A length of -1: the protocol cannot carry the answer. */
 export const coordinatorAnswer = { operation: 1, block: 2, start: 3, length: 4 } as const;
 /** The answer has been read. */
 export const coordinatorAnswerTaken = { block: 1 } as const;

@@ -1,17 +1,17 @@
 /**
- * Records that wait for room in a ring, in the order of their coming: one block of memory of this isolate, laid out like the ring's. A record
- * that waited as an object of its own took 400 bytes of heap, and was more than half of what a hostile OffsetForLeaderEpoch left to the
- * garbage collector. Any isolate.
+ * Records that wait for room in a ring, in order of arrival: one block of this isolate's memory, laid out like the ring. A record that
+ * waited as an object of its own took 400 bytes of heap, and made more than half of the garbage of a hostile OffsetForLeaderEpoch.
+ * Any isolate.
  */
 import { assert } from "../../storage/base/assert.ts";
 import { RECORD_FLOATS, RECORD_INTS, type RingRecord } from "./ring.ts";
 
-/** int32 words, and float64 words, from one record to the next. */
+/** Distance from one record to the next, in int32 words and in float64 words. */
 const STRIDE_INTS = RECORD_INTS + 2 * RECORD_FLOATS;
 const STRIDE_FLOATS = STRIDE_INTS / 2;
-/** Records that it has room for at first. */
+/** Initial room, in records. */
 const RECORDS_MIN = 64;
-/** An empty queue of more room than this gives its memory back. */
+/** An empty queue with more room than this frees its memory. */
 const RECORDS_KEPT = 1024;
 
 /** The queue. */
@@ -20,7 +20,7 @@ export class RecordQueue {
   #room = 0;
   #ints = new Int32Array(0);
   #floats = new Float64Array(0);
-  /** Records ever taken and ever added; the index of one is its number modulo the room. */
+  /** Records taken, and added, since the start. The index of a record is its number modulo the room. */
   #taken = 0;
   #added = 0;
   /** Lent by `begin()` and `first`. */
@@ -31,7 +31,7 @@ export class RecordQueue {
     return this.#added - this.#taken;
   }
 
-  /** @returns a place behind the last record, valid until `commit()`, which adds it. Its words are those of an old record */
+  /** @returns the record behind the last one, to be filled; `commit()` adds it. It holds the words of an old record */
   begin(): RingRecord {
     if (this.count === this.#room) this.#resize(Math.max(RECORDS_MIN, 2 * this.#room));
     return this.#aim(this.#added);
@@ -42,13 +42,13 @@ export class RecordQueue {
     this.#added++;
   }
 
-  /** The oldest record, valid until `take()` or `begin()`; there is one. */
+  /** The oldest record, valid until `take()` or `begin()`; the queue must not be empty. */
   get first(): RingRecord {
     assert(this.count > 0, "a record waits");
     return this.#aim(this.#taken);
   }
 
-  /** Takes the oldest record away. */
+  /** Removes the oldest record. */
   take(): void {
     this.#taken++;
     if (this.count === 0 && this.#room > RECORDS_KEPT) this.#resize(0);

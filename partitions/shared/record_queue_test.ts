@@ -15,7 +15,7 @@ function read({ ints, int, floats, float }: RingRecord): number {
   return value;
 }
 
-Deno.test("RecordQueue keeps every word of every record and their order, while it grows, wraps and is emptied", () => {
+Deno.test("RecordQueue keeps every word of every record and their order while it grows, wraps and is emptied", () => {
   const seed = Number(Deno.env.get("BARNABAS_SEED") ?? 3);
   const random = createRandom(seed);
   const queue = new RecordQueue();
@@ -52,7 +52,7 @@ Deno.test("RecordQueue allocates nothing for a record while it has room", () => 
   assert.equal(round(), round(), "the same memory serves the next records");
 });
 
-Deno.test("RecordQueue gives the memory of many records back when it is empty", () => {
+Deno.test("RecordQueue frees the memory of many records when it is empty", () => {
   const queue = new RecordQueue();
   for (let value = 0; value < 100_000; value++) {
     write(queue.begin(), value);

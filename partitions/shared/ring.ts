@@ -6,7 +6,7 @@
  *   bytes 64-127  tail, the consumer's word        the layout of each kind is in messages.ts
  *   then the records
  *
- * Any isolate; each end belongs to one.
+ * Any isolate; each end belongs to one isolate.
  */
 import { assert } from "../../storage/base/assert.ts";
 import { RING } from "./words.ts";
@@ -20,7 +20,7 @@ export const RECORD_FLOATS = 8;
 const RECORD_STRIDE_INTS = RECORD_BYTES / 4;
 const RECORD_STRIDE_FLOATS = RECORD_BYTES / 8;
 
-/** A place where one record is written or read: `ints[int + k]` and `floats[float + k]`. */
+/** Where one record is written or read: `ints[int + k]` and `floats[float + k]`. */
 export interface RingRecord {
   readonly ints: Int32Array;
   readonly floats: Float64Array;

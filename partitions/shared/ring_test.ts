@@ -17,7 +17,7 @@ function put(producer: RingProducer, value: number): boolean {
   return true;
 }
 
-Deno.test("RingConsumer.peek() gives records in order with every word intact, around the end of the ring many times", () => {
+Deno.test("RingConsumer.peek() gives records in order and every word intact, while the ring wraps many times", () => {
   const { producer, consumer } = pair(8);
   for (let value = 1; value <= 1000; value++) {
     assert.ok(put(producer, value));
@@ -34,7 +34,7 @@ Deno.test("RingConsumer.peek() gives records in order with every word intact, ar
   }
 });
 
-Deno.test("RingProducer.reserve() refuses when the ring is full and goes on when a record was taken", () => {
+Deno.test("RingProducer.reserve() gives null while the ring is full, and a record once one was taken", () => {
   const { producer, consumer } = pair(4);
   for (let value = 0; value < 4; value++) assert.ok(put(producer, value));
   assert.equal(put(producer, 4), false);

@@ -1,6 +1,6 @@
 /**
- * All shared memory of a broker, allocated once on the main isolate and posted to every shard. Plain data that crosses
- * isolates by structured clone (shared buffers are shared, not copied).
+ * All shared memory of a broker: the main isolate allocates it once and posts it to every shard. Plain data that crosses isolates by
+ * structured clone, which shares shared buffers instead of copying them.
  */
 import { createEvent } from "../../storage/sys/epoll.ts";
 import { closeDescriptor } from "../../storage/sys/sockets.ts";
@@ -9,13 +9,13 @@ import { Inbox, IsolateTable, Outbox } from "./mail.ts";
 import { allocateRing } from "./ring.ts";
 import { InterestTable, WatermarkTable } from "./watermarks.ts";
 
-/** What every isolate gets. Sender number `shardsCount` is the main isolate. */
+/** The shared memory. Sender number `shardsCount` is the main isolate. */
 export interface SharedState {
   readonly shardsCount: number;
   readonly watermarks: SharedArrayBuffer;
   readonly interest: SharedArrayBuffer;
   readonly isolates: SharedArrayBuffer;
-  /** rings[from][to]; from runs to `shardsCount` (the main isolate), to over the shards. */
+  /** rings[from][to]: `from` is a shard or `shardsCount` (the main isolate), `to` is a shard. */
   readonly rings: SharedArrayBuffer[][];
   /** By shard. */
   readonly arenas: SharedArrayBuffer[];
@@ -23,10 +23,10 @@ export interface SharedState {
   readonly eventFds: number[];
 }
 
-/** Records in a ring: enough for every partition of a large fetch; fewer where many shards make many rings. */
+/** Records in a ring: enough for every partition of a large fetch. Brokers with many shards have many rings, so theirs are smaller. */
 const ringRecordsMax = (shardsCount: number) => shardsCount <= 8 ? 1024 : 128;
 
-/** Allocates all of it. @param shardsCount shards of the broker */
+/** Allocates the shared memory. @param shardsCount shards of the broker */
 export function allocateSharedState(shardsCount: number): SharedState {
   const shards = Array.from({ length: shardsCount }, (_, shard) => shard);
   const ring = () => allocateRing(ringRecordsMax(shardsCount));
@@ -41,19 +41,19 @@ export function allocateSharedState(shardsCount: number): SharedState {
   };
 }
 
-/** Closes the descriptors; no isolate may use them any more. */
+/** Closes the eventfds; no isolate may use them afterwards. */
 export function releaseSharedState(state: SharedState): void {
   for (const fd of state.eventFds) closeDescriptor(fd);
 }
 
-/** The ways out of one isolate, by receiving shard. @param from the sender's number */
+/** The outboxes of one isolate, by receiving shard. @param from the sender's number */
 export function outboxes(state: SharedState, from: number): Outbox[] {
   const isolates = new IsolateTable(state.isolates);
   const rings = state.rings[from] ?? [];
   return rings.map((ring, shard) => new Outbox(ring, { shard, eventFd: state.eventFds[shard] ?? -1, isolates }));
 }
 
-/** The way into a shard. */
+/** The inbox of a shard. */
 export function inbox(state: SharedState, shard: number): Inbox {
   const isolates = new IsolateTable(state.isolates);
   const rings = state.rings.map((row) => row[shard]).filter((ring) => ring !== undefined);

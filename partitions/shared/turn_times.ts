@@ -1,23 +1,22 @@
 /**
- * How long the turns of a shard take: a histogram in the shard's own shared words, which any isolate may read while the
- * shard counts. A turn is the time between two waits in epoll_wait, or the handling of one posted message.
- * The shard writes, everybody reads.
+ * How long the turns of a shard take: a histogram in the shard's shared words. A turn is the time between two waits in epoll_wait, or the
+ * handling of one posted message. The shard writes; any isolate may read at the same time.
  */
 import { assert } from "../../storage/base/assert.ts";
 import type { IsolateTable } from "./mail.ts";
 import { ISOLATE } from "./words.ts";
 
-/** Upper bounds of the buckets in milliseconds; the last bucket holds what took longer. */
+/** Upper bounds of the buckets in milliseconds; one more bucket counts longer turns. */
 export const TURN_TIME_BOUNDS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] as const;
 
 const LONGEST_US_MAX = 0x7fff_ffff;
 
 assert(ISOLATE.turns + TURN_TIME_BOUNDS_MS.length < ISOLATE.longestTurn, "the buckets fit between the other words");
 
-/** How long the turns of one shard took, ever. */
+/** How long the turns of one shard took since the start. */
 export interface TurnTimes {
   readonly shard: number;
-  /** Turns of each bucket of TURN_TIME_BOUNDS_MS, then those that took longer than all bounds. */
+  /** Number of turns in each bucket of TURN_TIME_BOUNDS_MS, then of those that exceeded all bounds. */
   readonly counts: readonly number[];
   /** The longest turn in milliseconds. */
   readonly longestMs: number;

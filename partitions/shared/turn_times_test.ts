@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { IsolateTable } from "./mail.ts";
 import { readTurnTimes, TURN_TIME_BOUNDS_MS, TurnCounter } from "./turn_times.ts";
 
-Deno.test("TurnCounter.count() counts each turn in the bucket of its time, on its shard alone, and keeps the longest", () => {
+Deno.test("TurnCounter.count() counts each turn in the bucket of its duration, only for its shard, and keeps the longest", () => {
   const isolates = new IsolateTable(IsolateTable.allocate(2));
   const counter = new TurnCounter(isolates, 1);
   const none = Array<number>(TURN_TIME_BOUNDS_MS.length + 1).fill(0);

@@ -1,8 +1,7 @@
 /**
- * The watermark table: per partition one row that the owning shard alone writes and every isolate reads (words.ts). A row
- * is a seqlock: the writer makes its sequence odd, writes, makes it even; a reader that saw an odd or changed sequence
- * reads again. Numbers are two 32-bit halves, because only integer elements of up to 32 bits are free of tearing.
- * Any isolate.
+ * The watermark table: one row per partition, written by the owning shard alone and read by every isolate (words.ts). A row is a seqlock:
+ * the writer makes its sequence odd, writes the values, and makes it even again. A reader that finds an odd or changed sequence reads
+ * again. Numbers are two 32-bit halves, because only integer elements of up to 32 bits are free of tearing. Any isolate.
  */
 import { assert } from "../../storage/base/assert.ts";
 import { type Offset, toOffset } from "../../storage/base/units.ts";
@@ -11,7 +10,7 @@ import { WATERMARK } from "./words.ts";
 const ROW_WORDS = 16;
 const TWO_POW_32 = 0x1_0000_0000;
 
-/** What a row says about its partition; `closedCleanly` also that its log needs no recovery, if the broker stops now. */
+/** State of a partition. `closedCleanly`: its log needs no recovery at the next start. */
 export const partitionState = { closed: 0, open: 1, offline: 2, handedOver: 3, closedCleanly: 4 } as const;
 
 /** The values of one row, taken at one instant. */
@@ -23,7 +22,7 @@ export interface Watermarks {
   logEndOffset: Offset;
   /** Records below it are durable. */
   recoveryPoint: Offset;
-  /** Bytes appended since the broker opened the log that lie below the high watermark: how many of them consumers see. */
+  /** Bytes below the high watermark that were appended since the broker opened the log: consumers see these. */
   highWatermarkBytes: number;
   /** Bytes appended since the broker opened the log. */
   logEndBytes: number;
@@ -44,9 +43,9 @@ export function emptyWatermarks(): Watermarks {
   };
 }
 
-/** The table; every isolate makes its own over the same memory. */
+/** The table; every isolate has an object of its own over the same memory. */
 export class WatermarkTable {
-  /** Most partitions at a time on this broker. Rows cost memory only once touched. */
+  /** Most partitions at a time on this broker. A row costs memory only once it is used. */
   static readonly SLOTS_MAX = 65_536;
 
   readonly #words: Int32Array;
@@ -61,7 +60,10 @@ export class WatermarkTable {
     return new SharedArrayBuffer(WatermarkTable.SLOTS_MAX * ROW_WORDS * 4);
   }
 
-  /** Publishes a partition's values. Only the owning shard calls it; the next owner, once the row says that the last one handed the partition over. @param slot the partition's row */
+  /**
+   * Publishes a partition's values. Only the owning shard calls it. A new owner calls it only once the row says `handedOver`.
+   * @param slot the partition's row
+   */
   write(slot: number, values: Readonly<Watermarks>): void {
     const row = this.#row(slot);
     const words = this.#words;
@@ -82,7 +84,7 @@ export class WatermarkTable {
     Atomics.store(words, row + WATERMARK.sequence, sequence + 2);
   }
 
-  /** The state in a partition's row, alone. */
+  /** The state of a partition, without its other values. */
   stateOf(slot: number): number {
     return Atomics.load(this.#words, this.#row(slot) + WATERMARK.state);
   }
@@ -123,9 +125,9 @@ export class WatermarkTable {
 }
 
 /**
- * Which shard waits for which partition: one word for each pair, written by the waiting shard, read by the owner after it has
- * published a new high watermark. The waiter sets its word and then reads the watermark again; all accesses are
- * sequentially consistent, so one of the two sees the other and no wake-up is lost.
+ * Which shard waits for which partition: one word for each pair. The waiting shard sets its word and then reads the watermark again; the
+ * owner publishes a new high watermark and then reads the word. All accesses are sequentially consistent, so at least one of the two sees
+ * the other's write, and no wake-up is lost.
  */
 export class InterestTable {
   readonly #words: Int32Array;

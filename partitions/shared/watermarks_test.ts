@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { toOffset } from "../../storage/base/units.ts";
 import { emptyWatermarks, InterestTable, WatermarkTable } from "./watermarks.ts";
 
-Deno.test("WatermarkTable.read() gives back what was written, above 2^32 too, and rows do not touch", () => {
+Deno.test("WatermarkTable.read() returns what was written, also above 2^32, and no row changes another", () => {
   const table = new WatermarkTable(WatermarkTable.allocate());
   const big = 2 ** 52 + 12_345;
   const values = {
@@ -27,7 +27,7 @@ Deno.test("WatermarkTable.write() asserts the order of the watermarks", () => {
   assert.throws(() => table.write(0, values), /not above the log end/);
 });
 
-Deno.test("WatermarkTable.read() never sees half a write of another isolate", async () => {
+Deno.test("WatermarkTable.read() never sees a partial write of another isolate", async () => {
   const memory = WatermarkTable.allocate();
   const source = `
     import { WatermarkTable } from ${JSON.stringify(new URL("./watermarks.ts", import.meta.url).href)};

@@ -1,10 +1,10 @@
 /**
- * Every word of shared memory that two isolates touch: its table, its index, its one writer and its readers. Data only; a
- * test reads it and checks that each word has one writer. No locks and no read-modify-write anywhere: what has to be published
- * is written first, and the word that announces it is stored last with `Atomics.store`.
+ * Every word of shared memory that two isolates use: its table, its index, its one writer and its readers. Data only; a test checks that
+ * each word has one writer. There are no locks and no read-modify-write operations: the data is written first, and the word that announces
+ * it is stored last with `Atomics.store`.
  */
 
-/** Who writes or reads a word. "owner" is the shard that owns the partition; "peer" the shard on the ring's other end. */
+/** Who writes or reads a word. "owner" is the shard that owns the partition. */
 export type Party = "main" | "owner" | "shard" | "ring producer" | "ring consumer" | "any shard";
 
 /** One shared word (or pair of words: a 53-bit number as low and high half). */
@@ -42,12 +42,12 @@ export const WATERMARK = {
 /** Index of each word in a ring's header; the two sides are 64 bytes apart. */
 export const RING = { head: 0, tail: 16 } as const;
 
-/** Index of each word in an isolate's row (128 bytes: the isolate's own words, then the main isolate's). */
+/** Index of each word in an isolate's row (128 bytes: words that the isolate writes, then words that the main isolate writes). */
 export const ISOLATE = {
   parked: 0,
   closed: 1,
   waited: 2,
-  /** The first of the counters of turns, one for each bucket of turn_times.ts. */
+  /** The first of the turn counters, one for each bucket of turn_times.ts. */
   turns: 3,
   longestTurn: 14,
   handlerFailures: 15,
@@ -88,11 +88,11 @@ export const sharedWords: readonly SharedWord[] = [
     OFFSET_WRAP,
   ]),
   word("watermarks", WATERMARK.highWatermarkBytes, "highWatermarkBytes", ["owner", "any shard"], [
-    "bytes appended since the broker opened the log that lie below the high watermark; a fetch's min bytes count by its difference",
+    "bytes below the high watermark that were appended since the broker opened the log; a fetch's min bytes are counted by its difference",
     OFFSET_WRAP,
   ]),
   word("watermarks", WATERMARK.logEndBytes, "logEndBytes", ["owner", "main"], [
-    "bytes appended since the broker opened the log; what a partition weighs in rebalancing is counted by its difference",
+    "bytes appended since the broker opened the log; a partition's weight in rebalancing is counted by its difference",
     OFFSET_WRAP,
   ]),
   word("interest", 0, "interest", ["shard", "owner"], [
@@ -102,7 +102,7 @@ export const sharedWords: readonly SharedWord[] = [
   word("ring", RING.head, "head", ["ring producer", "ring consumer"], ["records ever published", "wraps at 2^32"]),
   word("ring", RING.tail, "tail", ["ring consumer", "ring producer"], ["records ever taken", "wraps at 2^32"]),
   word("isolate", ISOLATE.parked, "parked", ["shard", "any shard", "main"], [
-    "1 while the shard is or will be blocked in epoll_wait: whoever sends to it then signals its eventfd",
+    "1 while the shard is, or is about to be, blocked in epoll_wait: a sender then signals its eventfd",
     "none",
   ]),
   word("isolate", ISOLATE.closed, "closed", ["shard", "main"], [
@@ -110,7 +110,7 @@ export const sharedWords: readonly SharedWord[] = [
     "wraps at 2^32; only the difference counts",
   ]),
   word("isolate", ISOLATE.waited, "waited", ["shard", "main"], [
-    "microseconds the shard ever waited in epoll_wait; what is missing from the time that passed, it was busy",
+    "microseconds the shard has waited in epoll_wait since the start; the rest of the elapsed time it was busy",
     "wraps at 2^32; only the difference counts",
   ]),
   word("isolate", ISOLATE.turns, "turns", ["shard", "main"], [

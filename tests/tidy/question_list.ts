@@ -12,7 +12,7 @@ const OTHERS = ["layout.ts", "question.ts", "questions.ts"];
 export function questionList(names = questionFiles()): string {
   const questions = names.map((name) => ({ name, question: questionName(name) }));
   return `/**
- * Every question, by the number that travels in ring records: its place in this list. Written by \`deno task generate\` from the files of
+ * Every question. Its index in this list is the number that travels in ring records. Written by \`deno task generate\` from the files of
  * this folder; each declares its question. Plain data; shards.
  */
 ${

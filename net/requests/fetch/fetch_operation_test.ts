@@ -42,7 +42,7 @@ class Fixture implements Disposable {
   /** Appends one batch, through the partition's owner. */
   produce(partition: number, text = "0123456789"): void {
     const { world } = this.broker;
-    const batch = { ...world.place(partition, batchOf(text)), acks: 1 };
+    const batch = { ...world.putBatch(partition, batchOf(text)), acks: 1 };
     const answers = new Answers();
     world.at(partition).partitions.append({ shard: partition, slot: partition }, batch, answers, 0);
     assert.equal(answers.appended[0]?.refusal, null);
@@ -233,7 +233,7 @@ for (const partition of [0, 1]) {
     fixture.assertWaits();
     const { world } = fixture.broker;
     world.at(partition).files.flushFails = true;
-    const batch = { ...world.place(partition, batchOf("a", "b")), acks: 1 };
+    const batch = { ...world.putBatch(partition, batchOf("a", "b")), acks: 1 };
     const answers = new Answers();
     world.at(partition).partitions.append({ shard: partition, slot: partition }, batch, answers, 0);
     assert.equal(answers.appended[0]?.refusal, "log-offline");

@@ -1,8 +1,7 @@
 /**
- * Every setting that this broker really uses, resolved to numbers, strings and booleans. Plain data: the main isolate builds
- * it once (`brokerConfigFrom`), and each shard gets a structured clone. A field exists only when some code acts on it; each names
- * its Kafka property and default, in the order of config_definitions.ts. Lengths of time are milliseconds; "no limit" (Kafka's
- * Long.MAX_VALUE) is Infinity, which structured clone keeps.
+ * Every setting that this broker uses, resolved to numbers, strings and booleans. Plain data: the main isolate builds it once
+ * (`brokerConfigFrom`), and each shard gets a structured clone. Each field is used by some code; its comment names the Kafka property and
+ * the default. Durations are milliseconds. "No limit" (Kafka's Long.MAX_VALUE) is Infinity, which structured clone keeps.
  */
 import type { LogConfig } from "../../../storage/log/log_config.ts";
 import type { Listener } from "./listeners.ts";
@@ -12,17 +11,17 @@ import type { GroupSettings } from "../../coordinators/groups/group_ports.ts";
 export interface BrokerConfig {
   /** `node.id`, 1 */
   readonly nodeId: number;
-  /** `barnabas.cluster.id`: the id a new data directory gets; null makes a random one. A directory that has one keeps it. */
+  /** `barnabas.cluster.id`: cluster id for a new data directory; null for a random one. A directory that has an id keeps it. */
   readonly clusterId: string | null;
   /** Host of the first listener, 127.0.0.1. */
   readonly host: string;
   /** Port of the first listener, 9092. */
   readonly port: number;
-  /** `listeners`, PLAINTEXT://127.0.0.1:9092 (Kafka: all interfaces), never empty; controller listeners are left out. */
+  /** `listeners`, PLAINTEXT://127.0.0.1:9092 (Kafka: all interfaces), never empty; without controller listeners. */
   readonly listeners: readonly Listener[];
-  /** `advertised.listeners`; null: each client is told the broker's end of its connection. */
+  /** `advertised.listeners`; null: each client gets the broker's address of its own connection. */
   readonly advertisedListeners: readonly Listener[] | null;
-  /** `log.dirs` (or `log.dir`), ./barnabas-data; exactly one for now. */
+  /** `log.dirs` (or `log.dir`), ./barnabas-data; exactly one directory so far. */
   readonly logDirectory: string;
 
   /** `num.partitions`, 1 */
@@ -43,8 +42,8 @@ export interface BrokerConfig {
   /** `socket.receive.buffer.bytes`, -1: left to the system */
   readonly socketReceiveBufferBytes: number;
   /**
-   * `queued.max.request.bytes`, -1: Infinity. Each shard gets an equal share, and always room for one request of the largest size
-   * and 16 MiB of others.
+   * `queued.max.request.bytes`, -1: Infinity. Each shard gets an equal share, but at least room for one request of the largest size and
+   * 16 MiB of others.
    */
   readonly queuedMaxRequestBytes: number;
   /** `connections.max.idle.ms`, 600000; Infinity when negative */
@@ -65,7 +64,7 @@ export interface BrokerConfig {
   /** `producer.id.expiration.ms`, 86400000 */
   readonly producerIdExpirationMs: number;
 
-  /** Settings of all groups; those that a group can have for itself are resolved by group_configs.ts. */
+  /** Settings of all groups; group_configs.ts resolves those that a single group can override. */
   readonly groups: GroupSettings;
   /** `group.coordinator.rebalance.protocols`, classic,consumer,streams */
   readonly groupProtocols: readonly string[];
@@ -92,8 +91,8 @@ export interface BrokerConfig {
   /** `barnabas.log.append.mode`, pwrite */
   readonly appendMode: "pwrite" | "mapped";
 
-  /** What a topic without configs of its own gets: `log.segment.bytes`, `message.max.bytes` and so on, resolved. */
+  /** The settings of a topic without configs: `log.segment.bytes`, `message.max.bytes` and so on, resolved. */
   readonly logDefaults: LogConfig;
-  /** The properties that were set, verbatim and by Kafka's names: where topics inherit from, and what DescribeConfigs shows. */
+  /** The properties that were set, verbatim, by Kafka's names: topics inherit from them, and DescribeConfigs shows them. */
   readonly properties: Readonly<Record<string, string>>;
 }

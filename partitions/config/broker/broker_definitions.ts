@@ -1,6 +1,6 @@
 /**
- * What can be set on the broker: Kafka's names, types, defaults and ranges, except where a sentence says otherwise, and this
- * broker's own names, which begin with "barnabas.". Pure data; any isolate.
+ * The settings of the broker: Kafka's names, types, defaults and ranges, unless a comment says otherwise, and this broker's own settings,
+ * whose names begin with "barnabas.". Pure data; any isolate.
  *
  * Source: KafkaConfig of Apache Kafka 4.3.1; the test compares every row with a list dumped from its jars.
  */
@@ -10,7 +10,7 @@ import { atLeast, between, type ConfigCheck, type ConfigType, oneOf } from "../c
 import { connectionOverridesCheck } from "./connection_overrides.ts";
 import { topicDefinitions } from "../topics/topic_definitions.ts";
 
-/** Every pair of shards has rings of shared memory: their number grows with the square of this. */
+/** Most shards. Every pair of shards has rings in shared memory, so their number grows with the square of this. */
 const SHARDS_MAX = 64;
 
 /** Settings of the broker. */
@@ -146,7 +146,7 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
   ),
 ]);
 
-/** Broker settings that exist for topics: name, type, default and range are those of the topic setting, or given here. */
+/** Broker settings that topics inherit: type, default and range are those of the topic setting, unless given here. */
 function inheritedByTopics(): ConfigDefinition[] {
   const own = new Map<string, [ConfigType, string | null, ConfigCheck | null]>([
     ["log.flush.interval.ms", ["LONG", null, atLeast(0)]],

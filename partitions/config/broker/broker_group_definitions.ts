@@ -1,16 +1,16 @@
 /**
- * What can be set on the broker about groups and committed offsets: Kafka's names, types, ranges and, except where a sentence says
- * otherwise, defaults. Pure data; any isolate.
+ * The broker's settings of groups and committed offsets: Kafka's names, types, ranges and, unless a comment says otherwise, defaults.
+ * Pure data; any isolate.
  *
- * Settings of Kafka that size its threads and buffers for this (`group.coordinator.threads`, `group.coordinator.append.linger.ms`,
- * `offsets.load.buffer.size`) are not here: shards need none of them. Source: GroupCoordinatorConfig of Apache Kafka 4.3.1.
+ * Kafka's settings for coordinator threads and buffers (`group.coordinator.threads`, `group.coordinator.append.linger.ms`,
+ * `offsets.load.buffer.size`) are missing, because shards do not need them. Source: GroupCoordinatorConfig of Apache Kafka 4.3.1.
  */
 import { type ConfigDefinition, setting } from "../config_definitions.ts";
 import { allOf, atLeast, type ConfigCheck, type ConfigValue, invalid, oneOf, onlyFor } from "../config_values.ts";
 
 const UNLIMITED = 2_147_483_647;
 
-/** Settings of groups, in the order of their names. */
+/** Settings of groups, ordered by name. */
 export const brokerGroupDefinitions: readonly ConfigDefinition[] = [
   int("group.consumer.assignment.interval.ms", 1000, "Least time between two assignments of a consumer group.", 0),
   setting(
@@ -81,13 +81,13 @@ export const brokerGroupDefinitions: readonly ConfigDefinition[] = [
   int("offsets.topic.segment.bytes", 104_857_600, "Segment size of the topic of committed offsets.", 1),
 ];
 
-/** A number. @param rest documentation, and the least value that it may have */
+/** A setting of type INT. @param rest documentation, and the smallest allowed value */
 function int(name: string, value: number, ...rest: [documentation: string, least?: number]): ConfigDefinition {
   const [documentation, least] = rest;
   return setting(name, "INT", String(value), documentation, least === undefined ? {} : { check: atLeast(least) });
 }
 
-/** At least one item, none twice (ValidList.anyNonDuplicateValues). */
+/** Accepts a list with at least one item and no duplicates (ValidList.anyNonDuplicateValues). */
 function someOf({ name, value }: { name: string; value: ConfigValue }): string | null {
   if (typeof value !== "object") return null;
   if (value.length === 0 || value.includes("")) return `Configuration '${name}' values must not be empty.`;
@@ -99,7 +99,7 @@ function withClassic({ name, value }: { name: string; value: ConfigValue }): str
   return `Disabling the 'classic' protocol is not supported: ${name}`;
 }
 
-/** One of some words, in whatever case. */
+/** Accepts one of some words, in upper or lower case. */
 function wordOf(...words: string[]): ConfigCheck {
   return ({ name, text }) =>
     words.includes(text.toUpperCase())

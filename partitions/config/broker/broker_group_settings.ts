@@ -1,5 +1,5 @@
 /**
- * The broker's settings of groups and committed offsets, from checked properties. Pure; the main isolate runs it.
+ * Builds the broker's settings of groups and committed offsets from checked properties. Pure; the main isolate runs it.
  *
  * Source: GroupCoordinatorConfig of Apache Kafka 4.3.1, with its messages.
  */
@@ -19,7 +19,7 @@ type BrokerGroupSettings = Pick<
   | "offsetsCommitTimeoutMs"
 >;
 
-/** Builds the settings. @param valueOf a setting's value, or its default */
+/** Builds the settings. @param valueOf gives a setting's value, or its default */
 export function groupSettingsFrom(valueOf: (name: string) => ConfigValue): BrokerGroupSettings {
   const number = (name: string) => Number(valueOf(name));
   const groups: GroupSettings = {
@@ -47,7 +47,7 @@ export function groupSettingsFrom(valueOf: (name: string) => ConfigValue): Broke
   };
 }
 
-/** Checks the settings that concern each other. @param number a setting's value @returns null, or Kafka's sentence */
+/** Checks settings that depend on each other. @param number gives a setting's value @returns null, or Kafka's sentence */
 export function refuseGroupSettings(number: (name: string) => number): string | null {
   for (const name of ["heartbeat.interval.ms", "session.timeout.ms", "assignment.interval.ms"]) {
     const [own, min, max] = [`group.consumer.${name}`, `group.consumer.min.${name}`, `group.consumer.max.${name}`];

@@ -1,6 +1,6 @@
 /**
- * From properties to the broker's settings: every value checked, aliases settled, listeners read. What would be dangerous to
- * ignore is refused with a sentence; what is merely not used is reported. Pure; the main isolate runs it.
+ * Builds the broker's settings from properties: checks every value, resolves aliases, parses listeners. Settings that would be dangerous
+ * to ignore are refused with a sentence; settings that are not used are reported. Pure; the main isolate runs it.
  *
  * Source: KafkaConfig (aliases and cross checks), Apache Kafka 4.3.1.
  */
@@ -14,18 +14,18 @@ import { nearestName } from "../nearest_name.ts";
 import { resolveLogConfig, validateTopicConfigs } from "../topics/topic_configs.ts";
 import { topicDefinitions } from "../topics/topic_definitions.ts";
 
-/** Settings, and what of the properties has no effect, or why the broker cannot run with them. */
+/** The settings and the properties without effect, or why the broker cannot run with these properties. */
 export type BrokerConfigResult =
   | {
     readonly config: BrokerConfig;
-    /** Names that this broker does not use, known to Kafka or not. */
+    /** Names that this broker does not use, whether Kafka knows them or not. */
     readonly unused: string[];
-    /** Names that are stored and shown, on which nothing acts yet. */
+    /** Names that are stored and shown but have no effect yet. */
     readonly withoutEffect: string[];
   }
   | { readonly refused: string };
 
-/** What short flags and the embedding API say; each is stronger than its property. */
+/** Values of short flags and the embedding API; each overrides its property. */
 export interface AddressOptions {
   readonly port?: number;
   readonly host?: string;
@@ -33,7 +33,7 @@ export interface AddressOptions {
   readonly shards?: number;
 }
 
-/** Not settings of this broker, but refused where ignoring them would expose data or split a cluster. */
+/** Settings that this broker does not have; they are refused when ignoring them would expose data or split a cluster. */
 const guards: ReadonlyMap<string, (text: string) => string | null> = new Map([
   [
     "authorizer.class.name",
@@ -54,7 +54,7 @@ const guards: ReadonlyMap<string, (text: string) => string | null> = new Map([
 /**
  * Builds the settings.
  * @param properties by Kafka's names, as read from a file and overrides
- * @param options what is stronger than they
+ * @param options values that override the properties
  */
 export function brokerConfigFrom(
   properties: ReadonlyMap<string, string>,
@@ -85,7 +85,7 @@ export function brokerConfigFrom(
 }
 
 /**
- * Checks the name of a setting that was given one by one (a file may name others: they are only reported).
+ * Checks the name of a setting that was given as an override. (Unknown names in a file are only reported.)
  * @returns null when the broker uses it, else a sentence with the nearest name
  */
 export function refuseUnknownSetting(name: string): string | null {
@@ -150,7 +150,7 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
   };
 }
 
-/** Turns the options into the properties that they stand for. @returns why they cannot be, or null */
+/** Adds the properties for which the options stand. @returns why that is not possible, or null */
 function applyOptions(properties: Map<string, string>, { port, host, dataDir, shards }: AddressOptions): string | null {
   if (dataDir !== undefined) properties.set("log.dirs", dataDir);
   if (dataDir?.includes(",")) return `"${dataDir}": a data directory with a comma in its name is not supported`;
@@ -177,7 +177,7 @@ function readListeners(used: Record<string, string>): ParsedListeners {
   });
 }
 
-/** Checks that concern several properties, those of topics among them, for what topics inherit. */
+/** Checks that concern several properties, including the properties that topics inherit. */
 function refuseTogether(used: Record<string, string>): string | null {
   if (used["max.connections.per.ip"] === "0" && (used["max.connections.per.ip.overrides"] ?? "") === "") {
     return "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides is set";
@@ -207,7 +207,7 @@ function list(used: Readonly<Record<string, string>>, name: string): readonly st
   return typeof value === "object" ? value.filter((item) => item !== "") : [];
 }
 
-/** The value set, else the default; "" for what has neither. */
+/** The value set, else the default; "" when there is neither. */
 function valueOf(used: Readonly<Record<string, string>>, name: string): ConfigValue {
   const definition = brokerDefinitions.get(name);
   const text = used[name] ?? definition?.defaultText ?? null;

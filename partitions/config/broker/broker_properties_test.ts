@@ -13,7 +13,7 @@ function refuse(properties: Record<string, string>, options: AddressOptions = {}
   return result.refused;
 }
 
-Deno.test("brokerConfigFrom() binds this machine only and advertises nothing fixed, unless told", () => {
+Deno.test("brokerConfigFrom() listens on 127.0.0.1 and advertises no fixed address by default", () => {
   const { config } = accept({});
   assert.deepEqual(config.listeners, [{ name: "PLAINTEXT", host: "127.0.0.1", port: 9092 }]);
   assert.deepEqual([config.host, config.port, config.advertisedListeners], ["127.0.0.1", 9092, null]);
@@ -39,7 +39,7 @@ const groupProperties = {
   "offsets.commit.timeout.ms": "43",
 };
 
-Deno.test("brokerConfigFrom() refuses settings of groups that Kafka refuses, in its words", () => {
+Deno.test("brokerConfigFrom() refuses settings of groups that Kafka refuses, with its messages", () => {
   const heartbeat = "group.consumer.heartbeat.interval.ms";
   const session = "group.consumer.session.timeout.ms";
   const refused: [Record<string, string>, RegExp][] = [
@@ -169,7 +169,7 @@ Deno.test("brokerConfigFrom() gives plain data that crosses isolates unchanged",
   assert.deepEqual(structuredClone(config), config);
 });
 
-Deno.test("brokerConfigFrom() lets options win over listeners, log.dirs and barnabas.shards", () => {
+Deno.test("brokerConfigFrom() lets options override listeners, log.dirs and barnabas.shards", () => {
   const properties = { "listeners": "OUTER://10.0.0.1:9092", "listener.security.protocol.map": "OUTER:PLAINTEXT" };
   const { config } = accept({ ...properties, "log.dirs": "/a", "barnabas.shards": "1" }, {
     port: 0,
@@ -184,7 +184,7 @@ Deno.test("brokerConfigFrom() lets options win over listeners, log.dirs and barn
   ]);
 });
 
-Deno.test("brokerConfigFrom() keeps the controllers' listener out of the way of a port", () => {
+Deno.test("brokerConfigFrom() applies a port although there is a controller listener", () => {
   const properties = { "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093", "controller.listener.names": "CONTROLLER" };
   assert.deepEqual(accept(properties, { port: 7 }).config.listeners, [
     { name: "PLAINTEXT", host: "0.0.0.0", port: 7 },
@@ -196,7 +196,7 @@ Deno.test("brokerConfigFrom() refuses a port for several listeners", () => {
   assert.match(refuse(listeners, { port: 3 }), /with several listeners, port and host are part of it/);
 });
 
-Deno.test("brokerConfigFrom() settles aliases as Kafka does", () => {
+Deno.test("brokerConfigFrom() resolves aliases like Kafka", () => {
   assert.equal(accept({ "broker.id": "5" }).config.nodeId, 5);
   assert.equal(accept({ "broker.id": "5", "node.id": "6" }).config.nodeId, 6);
   assert.equal(accept({ "broker.id": "-1" }).config.nodeId, 1);
@@ -204,7 +204,7 @@ Deno.test("brokerConfigFrom() settles aliases as Kafka does", () => {
   assert.deepEqual(accept({ "log.dir": "/a", "log.dirs": "/b" }).config.logDirectory, "/b");
 });
 
-Deno.test("brokerConfigFrom() takes a negative connections.max.idle.ms for never", () => {
+Deno.test("brokerConfigFrom() treats a negative connections.max.idle.ms as no limit", () => {
   assert.equal(accept({ "connections.max.idle.ms": "-1" }).config.connectionsMaxIdleMs, Infinity);
 });
 
@@ -214,7 +214,7 @@ Deno.test("brokerConfigFrom() refuses several data directories", () => {
   assert.match(refuse({}, { dataDir: "/a,b" }), /comma/);
 });
 
-Deno.test("brokerConfigFrom() refuses what would be dangerous to ignore", () => {
+Deno.test("brokerConfigFrom() refuses settings that would be dangerous to ignore", () => {
   assert.match(refuse({ "authorizer.class.name": "x.Y" }), /everybody would be let in/);
   assert.match(refuse({ "process.roles": "controller" }), /cannot be a controller alone/);
   assert.match(refuse({ "controller.quorum.voters": "1@a:1,2@b:1" }), /runs alone/);
@@ -228,7 +228,7 @@ Deno.test("brokerConfigFrom() refuses what would be dangerous to ignore", () => 
   ]);
 });
 
-Deno.test("brokerConfigFrom() refuses values in Kafka's words", () => {
+Deno.test("brokerConfigFrom() refuses values with Kafka's messages", () => {
   assert.equal(
     refuse({ "num.partitions": "0" }),
     "Invalid value 0 for configuration num.partitions: Value must be at least 1",
@@ -250,7 +250,7 @@ Deno.test("brokerConfigFrom() reports names that it does not use and settings wi
   assert.deepEqual(config.properties, { "log.retention.hours": "1", "num.partitions": "2" });
 });
 
-Deno.test("brokerConfigFrom() refuses overrides of connections per address that are none, and none per address without overrides", () => {
+Deno.test("brokerConfigFrom() refuses malformed overrides of connections per address, and a limit of 0 without overrides", () => {
   for (const text of ["10.0.0.1", "10.0.0.1:x", "host:5", ":5", "10.0.0.1:5;10.0.0.2:6", "1:2"]) {
     assert.match(refuse({ "max.connections.per.ip.overrides": text }), /takes addresses with counts/, text);
   }
@@ -261,7 +261,7 @@ Deno.test("brokerConfigFrom() refuses overrides of connections per address that 
   );
 });
 
-Deno.test("brokerConfigFrom() takes queued.max.request.bytes as no limit unless it is positive, and refuses less than one request", () => {
+Deno.test("brokerConfigFrom() treats queued.max.request.bytes below 1 as no limit, and refuses a limit below one request", () => {
   for (const none of ["-1", "0"]) {
     assert.equal(accept({ "queued.max.request.bytes": none }).config.queuedMaxRequestBytes, Infinity);
   }

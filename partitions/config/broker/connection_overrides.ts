@@ -7,7 +7,7 @@ import type { ConfigCheck } from "../config_values.ts";
 
 const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-f:]*:[\da-f:.]*)$/;
 
-/** Refuses what is not a list of addresses with counts. */
+/** Accepts a list of addresses with counts. */
 export const connectionOverridesCheck: ConfigCheck = ({ name, text }) => {
   const wrong = entriesOf(text).find(([address, count]) => !ADDRESS.test(address) || !/^\d{1,9}$/.test(count));
   return wrong === undefined
@@ -20,7 +20,7 @@ export function connectionOverrides(text: string): Record<string, number> {
   return Object.fromEntries(entriesOf(text).map(([address, count]) => [address, Number(count)]));
 }
 
-/** The last colon divides: addresses of version 6 have colons of their own. */
+/** The last colon separates address and count, because IPv6 addresses contain colons. */
 function entriesOf(text: string): [address: string, count: string][] {
   return text.split(",").map((part) => part.trim()).filter((part) => part !== "").map((part) => {
     const at = part.lastIndexOf(":");

@@ -1,13 +1,13 @@
 /**
- * Reads `listeners` and `advertised.listeners`. Only the PLAINTEXT protocol is served, so a listener that asks for another one
- * is refused: opening it without its protection would be worse than not starting. An advertised port of 0 stands for the port
- * that the listener got. Pure; the main isolate runs it.
+ * Parses `listeners` and `advertised.listeners`. Only the PLAINTEXT protocol is implemented, so a listener with another protocol is
+ * refused: opening it without its protection would be worse than not starting. An advertised port of 0 stands for the port that the
+ * listener got from the system. Pure; the main isolate runs it.
  *
  * Source: SocketServerConfigs.listenerListToEndPoints and AbstractKafkaConfig.effectiveAdvertisedBrokerListeners, 4.3.1.
  */
-/** An address to listen on, or one to advertise. */
+/** An address to listen on or to advertise. */
 export interface Listener {
-  /** Its name ("PLAINTEXT"); the security protocol is PLAINTEXT whatever the name. */
+  /** Name of the listener ("PLAINTEXT"); the security protocol is always PLAINTEXT. */
   readonly name: string;
   /** Host name or address, IPv6 without brackets; an empty host in `listeners` is all interfaces: "0.0.0.0". */
   readonly host: string;
@@ -15,7 +15,7 @@ export interface Listener {
   readonly port: number;
 }
 
-/** The settings it reads, as written. */
+/** The settings, as written. */
 export interface ListenerSettings {
   readonly listeners: readonly string[];
   readonly advertised: readonly string[] | null;
@@ -33,7 +33,7 @@ export type ParsedListeners =
 const SECURITY_PROTOCOLS = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
 const PORT_MAX = 65535;
 
-/** Reads the listeners; those of Kafka's controllers are left out, this broker has no use for them. */
+/** Parses the listeners; those of Kafka's controllers are omitted, because this broker does not use them. */
 export function parseListeners(settings: ListenerSettings): ParsedListeners {
   const listeners = parseAll("listeners", settings, settings.listeners);
   if ("refused" in listeners) return listeners;
@@ -86,7 +86,7 @@ function parseListener(text: string): Listener | null {
   return { name: (match[1] ?? "").toUpperCase(), host: match[2] ?? (match[3] || ANY_ADDRESS), port: Number(match[4]) };
 }
 
-/** The protocol that the map gives a name; a protocol's own name needs no row. */
+/** The protocol of a listener's name; a name that is itself a protocol needs no row in the map. */
 function protocolOf(name: string, map: string): string | null {
   for (const row of map.split(",")) {
     const [listener = "", protocol = ""] = row.split(":").map((part) => part.trim().toUpperCase());

@@ -34,14 +34,14 @@ Deno.test("parseListeners() reads names, hosts, IPv6 addresses and ports", () =>
   );
 });
 
-Deno.test("parseListeners() takes an empty host for every address, as Kafka does", () => {
+Deno.test("parseListeners() treats an empty host as all addresses, like Kafka", () => {
   assert.deepEqual(parse("PLAINTEXT://:9092"), {
     listeners: [{ name: "PLAINTEXT", host: "0.0.0.0", port: 9092 }],
     advertised: null,
   });
 });
 
-Deno.test("parseListeners() leaves the listeners of controllers out", () => {
+Deno.test("parseListeners() omits controller listeners", () => {
   assert.deepEqual(
     parse("PLAINTEXT://:9092,CONTROLLER://:9093", {
       controllers: "CONTROLLER",
@@ -55,7 +55,7 @@ Deno.test("parseListeners() leaves the listeners of controllers out", () => {
   assert.match(refusedBy("CONTROLLER://:9093", { controllers: "CONTROLLER" }), /leaves no address for clients/);
 });
 
-Deno.test("parseListeners() refuses a protocol that it would open unprotected", () => {
+Deno.test("parseListeners() refuses protocols other than PLAINTEXT, which it would open unprotected", () => {
   assert.equal(refusedBy("SSL://:9092"), "listeners: SSL asks for SSL; only PLAINTEXT is supported so far");
   assert.match(refusedBy("EXTERNAL://:9092", { protocols: "EXTERNAL:SASL_SSL" }), /EXTERNAL asks for SASL_SSL/);
   assert.match(refusedBy("PLAINTEXT://:9092", { protocols: "PLAINTEXT:SSL" }), /PLAINTEXT asks for SSL/);
@@ -81,7 +81,7 @@ Deno.test("parseListeners() refuses what is not an address", () => {
   assert.match(refusedBy("PLAINTEXT://:1,PLAINTEXT://:2"), /PLAINTEXT is there twice/);
 });
 
-Deno.test("parseListeners() refuses to advertise what clients cannot reach", () => {
+Deno.test("parseListeners() refuses to advertise addresses that clients cannot reach", () => {
   assert.match(refusedBy("PLAINTEXT://:1", { advertised: "PLAINTEXT://:1" }), /need a host/);
   assert.match(refusedBy("PLAINTEXT://:1", { advertised: "PLAINTEXT://0.0.0.0:1" }), /need a host/);
   assert.match(refusedBy("PLAINTEXT://:1", { advertised: "PLAINTEXT://[::]:1" }), /need a host/);

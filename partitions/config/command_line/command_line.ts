@@ -1,6 +1,6 @@
 /**
- * The command line: arguments in, a plan out. Flags are stronger than `--override`, which is stronger than the file of
- * `--config`. Pure but for the reader of files that it is given; the main isolate runs it before anything else starts.
+ * Parses the command line. Flags override `--override`, which overrides the file of `--config`. Pure, except for the file reader that it
+ * is given; the main isolate runs it before anything else starts.
  */
 import type { BrokerConfig } from "../broker/broker_config.ts";
 import { type AddressOptions, brokerConfigFrom, refuseUnknownSetting } from "../broker/broker_properties.ts";
@@ -13,7 +13,7 @@ import { VERSION } from "../version.ts";
 
 export { brokerConfigFrom } from "../broker/broker_properties.ts";
 
-/** What to do. */
+/** What the program has to do. */
 export type CommandLine =
   | {
     readonly kind: "run";
@@ -32,7 +32,7 @@ const REPEATED_FLAGS = ["--override", "--topic"] as const;
 const PLAIN_FLAGS = ["--help", "--version"] as const;
 const ALL_FLAGS: readonly string[] = [...SINGLE_FLAGS, ...REPEATED_FLAGS, ...PLAIN_FLAGS];
 
-/** What other tools call it. */
+/** Names of flags in other tools, with ours. */
 const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ["-h", "--help"],
   ["-V", "--version"],
@@ -49,14 +49,14 @@ interface Flags {
   readonly single: Map<string, string>;
   readonly overrides: string[];
   readonly topics: string[];
-  /** "--help" or "--version", when one of them is there. */
+  /** "--help" or "--version", if one of them was given. */
   readonly plain: string | null;
 }
 
 /**
  * Parses the command line.
  * @param args arguments without the program's name
- * @param readText reads the file of `--config`; what it throws becomes part of the refusing sentence
+ * @param readText reads the file of `--config`; the message of its error becomes part of the refusal
  */
 export function parseCommandLine(args: readonly string[], readText: (path: string) => string): CommandLine {
   const flags = readFlags(args);
@@ -108,7 +108,7 @@ function readFlags(args: readonly string[]): Flags | { refused: string } {
   return { ...flags, plain: null };
 }
 
-/** "--flag=value" or "--flag". */
+/** Splits "--flag=value"; the value of "--flag" is null. */
 function splitFlag(argument: string): [string, string | null] {
   const at = argument.startsWith("--") ? argument.indexOf("=") : -1;
   return at < 0 ? [argument, null] : [argument.slice(0, at), argument.slice(at + 1)];
@@ -140,7 +140,7 @@ function readOptions(single: ReadonlyMap<string, string>): AddressOptions | { re
   };
 }
 
-/** The file's properties with the overrides on top. */
+/** The properties of the file, with the overrides applied. */
 function collectProperties(
   flags: Flags,
   readText: (path: string) => string,
@@ -173,7 +173,7 @@ function readProperties(path: string, readText: (path: string) => string): Retur
   return "refused" in parsed ? { refused: `Cannot read --config ${path}: ${parsed.refused}` } : parsed;
 }
 
-/** At most one sentence for each kind: what is not used, and what nothing acts on yet. */
+/** At most one sentence for each kind: settings that are not used, and settings without effect so far. */
 function warningsOf(
   result: { unused: string[]; withoutEffect: string[] },
   ...[topics, path]: [TopicOption[], string | undefined]

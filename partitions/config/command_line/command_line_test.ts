@@ -44,12 +44,12 @@ function refusal(args: string[], readText = noFile): string {
   return plan.message;
 }
 
-Deno.test("parseCommandLine() runs with defaults when there are no flags", () => {
+Deno.test("parseCommandLine() uses the defaults when there are no flags", () => {
   const plan = run([]);
   assert.deepEqual([plan.topics, plan.warnings, plan.config.port], [[], [], 9092]);
 });
 
-Deno.test("parseCommandLine() takes each flag with a space and with =", () => {
+Deno.test("parseCommandLine() accepts each flag with a space and with =", () => {
   const apart = [
     "--port",
     "0",
@@ -72,14 +72,14 @@ Deno.test("parseCommandLine() takes each flag with a space and with =", () => {
   }
 });
 
-Deno.test("parseCommandLine() lets overrides win over the file, and flags over both", () => {
+Deno.test("parseCommandLine() lets overrides override the file, and flags override both", () => {
   const file = () => "listeners=PLAINTEXT://:1\nnum.partitions=1\nlog.dirs=/file\n";
   const { config } = run(["--override", "num.partitions=2", "--config", "f", "--data", "/flag"], file);
   assert.deepEqual([config.port, config.numPartitions, config.logDirectory], [1, 2, "/flag"]);
   assert.equal(run(["--override", "num.partitions=2", "--override", "num.partitions=3"]).config.numPartitions, 3);
 });
 
-Deno.test("parseCommandLine() starts from the file that Apache Kafka ships, with one warning for each kind", () => {
+Deno.test("parseCommandLine() accepts the file that Apache Kafka ships, with one warning of each kind", () => {
   const { config, warnings } = run(["--config", "server.properties"], (path) => {
     assert.equal(path, "server.properties");
     return KAFKAS_OWN_FILE;
@@ -162,12 +162,12 @@ Deno.test("parseCommandLine() refuses missing, repeated and impossible values", 
   assert.match(refusal(["--override", "num.partitions=x"]), /^Invalid value x for configuration num.partitions/);
 });
 
-Deno.test("parseCommandLine() says why a properties file cannot be read", () => {
+Deno.test("parseCommandLine() reports why a properties file cannot be read", () => {
   assert.equal(refusal(["--config", "f"]), "Cannot read --config f: no file f");
   assert.match(refusal(["--config", "f"], () => "a=\\u1"), /^Cannot read --config f: line 1: /);
 });
 
-Deno.test("parseCommandLine() shows help and version even beside other flags", () => {
+Deno.test("parseCommandLine() shows help and version even with other flags", () => {
   for (const args of [["--help"], ["-h"], ["--port", "1", "--help"]]) {
     assert.equal(parseCommandLine(args, noFile).kind, "help");
   }

@@ -1,5 +1,5 @@
 /**
- * What `--help` prints. Pure; the main isolate runs it. Defaults are read from the tables, so that they cannot drift.
+ * The text of `--help`. Its defaults are read from the tables, so they are always right. Pure; the main isolate runs it.
  */
 import { brokerDefinitions } from "../broker/broker_definitions.ts";
 import { VERSION } from "../version.ts";

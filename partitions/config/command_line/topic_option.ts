@@ -1,25 +1,25 @@
 /**
- * Reads `--topic name[:partitions[:key=value]...]`. Pure; the main isolate runs it.
+ * Parses `--topic name[:partitions[:key=value]...]`. Pure; the main isolate runs it.
  */
 import { nearestName } from "../nearest_name.ts";
 import { validateTopicConfigs } from "../topics/topic_configs.ts";
 import { topicDefinitions } from "../topics/topic_definitions.ts";
 
-/** A topic that has to exist when the broker is ready. */
+/** A topic that must exist when the broker is ready. */
 export interface TopicOption {
   readonly name: string;
-  /** Unset: `num.partitions`. */
+  /** `num.partitions` by default. */
   readonly partitions?: number;
   readonly configs?: Readonly<Record<string, string>>;
 }
 
-/** Most partitions that one option may ask for: a mistyped number must not fill the disk with directories. */
+/** Most partitions of one option, so that a mistyped number does not fill the disk with directories. */
 const PARTITIONS_MAX = 10_000;
 
 /**
  * Parses the option's value.
- * @param text the value; a piece after ':' that has no '=' belongs to the value before it
- * @returns the topic, or why not
+ * @param text the value; a part after ':' without '=' belongs to the value before it
+ * @returns the topic, or why it is refused
  */
 export function parseTopicOption(text: string): TopicOption | { refused: string } {
   const [name = "", count = "", ...pieces] = text.split(":");

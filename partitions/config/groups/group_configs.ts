@@ -1,9 +1,9 @@
 /**
- * Configs of groups: checking what a client sets, resolving what a group coordinator is told, what DescribeConfigs shows. Pure; the
- * main isolate checks, shards resolve.
+ * Configs of groups: checks the configs that a client sets, resolves the settings of a group, and lists what DescribeConfigs shows. Pure;
+ * the main isolate checks, shards resolve.
  *
- * A group's value must lie between two broker settings when it is set; when those were changed afterwards, it is brought between
- * them for use, and shown as it was set.
+ * A group's value must lie between two broker settings when it is set. If these change afterwards, the value is clamped for use but shown
+ * as it was set.
  * Source: GroupConfig.validate and evaluate of Apache Kafka 4.3.1, with their messages.
  */
 import type { ConsumerGroupSettings } from "../../coordinators/groups/group_ports.ts";
@@ -24,7 +24,7 @@ import { type Bound, boundedSettings, groupDefinitions } from "./group_definitio
 /** Configs of one group, by Kafka's names; checked by `validateGroupConfigs`. */
 export type GroupConfigs = Readonly<Record<string, string>>;
 
-/** Longest part of an unknown name that is repeated in an answer. */
+/** How much of an unknown name an answer repeats, in characters. */
 const NAME_CHARACTERS_MAX = 200;
 
 /**
@@ -62,14 +62,14 @@ export function validateGroupConfigs(configs: GroupConfigs, broker: Pick<BrokerC
   return null;
 }
 
-/** What DescribeConfigs shows of a group, whether it exists or not: every config there is, in the order of their names. */
+/** What DescribeConfigs shows of a group, whether it exists or not: every config, ordered by name. */
 export function describeGroupConfigs(
   configs: GroupConfigs,
   { properties }: Pick<BrokerConfig, "properties">,
 ): ConfigEntry[] {
   const entries = describeResource(groupDefinitions.values(), configs, { properties, source: configSources.group });
   return entries.map((entry) => {
-    // What inherits from no broker setting has its default as its last synonym.
+    // A setting that inherits from no broker setting has its default as the last synonym.
     const { synonyms = [], defaultText = null } = groupDefinitions.get(entry.name) ?? {};
     if (synonyms.length > 0 || defaultText === null) return entry;
     const inherited = { name: entry.name, value: defaultText, source: configSources.default };
@@ -78,8 +78,8 @@ export function describeGroupConfigs(
 }
 
 /**
- * What `GroupPorts.settingsOf` is made of: the settings of any group, always as the image has them now.
- * @returns a function that costs a lookup for a group without configs, and for others after its first call
+ * Makes the function for `GroupPorts.settingsOf`, which gives the settings of any group according to the current image.
+ * @returns a function that costs one lookup, except at the first call for a group with configs
  */
 export function groupSettings(
   image: MetadataImage,

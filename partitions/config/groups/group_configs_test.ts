@@ -51,7 +51,7 @@ for (const [configs, message] of refusals) {
   });
 }
 
-Deno.test("validateGroupConfigs() accepts both ends of every range, and what is not set", () => {
+Deno.test("validateGroupConfigs() accepts both ends of every range, and settings that are not set", () => {
   for (const [session, heartbeat, interval] of [["45000", "5000", "0"], ["60000", "15000", "15000"]]) {
     const configs = {
       "consumer.session.timeout.ms": session as string,
@@ -63,7 +63,7 @@ Deno.test("validateGroupConfigs() accepts both ends of every range, and what is 
   assert.equal(validateGroupConfigs({}, broker), null);
 });
 
-Deno.test("validateGroupConfigs() wants a session longer than the heartbeats' interval, which may be inherited", () => {
+Deno.test("validateGroupConfigs() requires a session timeout above the heartbeat interval, which may be inherited", () => {
   const properties = {
     "group.consumer.min.session.timeout.ms": "1000",
     "group.consumer.session.timeout.ms": "45000",
@@ -86,13 +86,13 @@ const offsetResets: [text: string, isValid: boolean][] = [
   ["", false],
 ];
 
-Deno.test("validateGroupConfigs() knows the forms of share.auto.offset.reset", () => {
+Deno.test("validateGroupConfigs() accepts the forms of share.auto.offset.reset", () => {
   for (const [text, isValid] of offsetResets) {
     assert.equal(validateGroupConfigs({ "share.auto.offset.reset": text }, broker) === null, isValid, text);
   }
 });
 
-Deno.test("describeGroupConfigs() shows the group's own value, then the broker's, then the default, by name", () => {
+Deno.test("describeGroupConfigs() prefers the group's own value to the broker's and the default, ordered by name", () => {
   const properties = { "group.consumer.session.timeout.ms": "50000" };
   const entries = describeGroupConfigs({ "consumer.session.timeout.ms": "60000" }, configOf(properties));
   assert.deepEqual(entries.map(({ name }) => name), entries.map(({ name }) => name).toSorted());
@@ -109,7 +109,7 @@ Deno.test("describeGroupConfigs() shows the group's own value, then the broker's
   assert.deepEqual(isolation?.synonyms, [{ name: "share.isolation.level", value: "read_uncommitted", source: 5 }]);
 });
 
-Deno.test("groupSettings() follows the image: defaults, a group's own, back to the defaults", () => {
+Deno.test("groupSettings() follows the image: defaults, a group's own values, defaults again", () => {
   const image = new MetadataImage();
   const settingsOf = groupSettings(image, configOf({ "group.consumer.heartbeat.interval.ms": "6000" }));
   const defaults = { sessionTimeoutMs: 45_000, heartbeatIntervalMs: 6000, assignmentIntervalMs: 1000 };
@@ -126,7 +126,7 @@ Deno.test("groupSettings() follows the image: defaults, a group's own, back to t
   assert.deepEqual(settingsOf("g"), defaults);
 });
 
-Deno.test("groupSettings() brings a value between bounds that changed after it was set", () => {
+Deno.test("groupSettings() clamps a value to limits that changed after it was set", () => {
   const image = new MetadataImage();
   const configs = { "consumer.session.timeout.ms": "60000", "consumer.heartbeat.interval.ms": "5000" };
   image.apply({ changed: [], deletedIds: [], groups: [{ groupId: "g", configs }] });

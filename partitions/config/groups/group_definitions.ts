@@ -1,25 +1,25 @@
 /**
- * What can be set on a group (resource type GROUP of DescribeConfigs): Kafka's names, types, defaults and ranges, and the broker
- * settings between which a value must lie. Those of share and streams groups are stored and shown only. Pure data; any isolate.
+ * The settings of a group (resource type GROUP of DescribeConfigs): Kafka's names, types, defaults and ranges, and the broker settings
+ * between which a value must lie. Settings of share and streams groups are only stored and shown. Pure data; any isolate.
  *
  * Source: GroupConfig of Apache Kafka 4.3.1; the test compares every row with a list dumped from its jars.
  */
 import { type ConfigDefinition, setting, settingTable } from "../config_definitions.ts";
 import { atLeast, type ConfigCheck, invalid, oneOf } from "../config_values.ts";
 
-/** A broker setting that bounds a group's, with its default: not all of them are settings of this broker. */
+/** A broker setting that limits a group's setting, with its default, because this broker does not have all of them. */
 export type Bound = readonly [brokerSetting: string, defaultValue: number];
 
-/** A group's setting that the broker's settings bound. */
+/** A setting of groups that broker settings limit. */
 export interface BoundedSetting {
   readonly name: string;
   readonly min?: Bound;
   readonly max: Bound;
-  /** Only a value of the group's own is checked, not what it inherits. */
+  /** Whether only the group's own value is checked, not an inherited one. */
   readonly ownOnly?: true;
 }
 
-/** Settings of a group, in the order of their names. */
+/** Settings of a group, ordered by name. */
 export const groupDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTable([
   setting("consumer.assignment.interval.ms", "INT", "1000", "Least time between two assignments of a consumer group.", {
     check: atLeast(0),
@@ -102,14 +102,14 @@ function bounded(kind: string, rest: string, [min, max]: [number, number]): Boun
   };
 }
 
-/** A number that nothing acts on yet. @param rest type, default, documentation, least value */
+/** A number without effect so far. @param rest type, default, documentation, smallest allowed value */
 function later(name: string, ...rest: ["INT", string, string, number]): ConfigDefinition {
   const [type, defaultText, documentation, least] = rest;
   return setting(name, type, defaultText, documentation, { check: atLeast(least), later: true });
 }
 
 function shareOffsetReset(): ConfigCheck {
-  // Duration.parse of Java: days, then hours, minutes and seconds, each may have a sign; a negative whole is refused.
+  // As Java's Duration.parse: days, then hours, minutes and seconds, each with an optional sign. A negative sum is refused.
   const duration = /^(earliest|latest|by_duration:P(?=[\dT])(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d{1,9})?S)?)?)$/i;
   return ({ name, text }) => {
     if (duration.test(text)) return null;

@@ -1,7 +1,7 @@
 /**
- * Configs of topics: checking what a client sets, resolving what a log is told, and what DescribeConfigs shows of topics and of the
- * broker. A topic's value is its own config, else the strongest broker property it inherits from, else the default. Pure; the
- * main isolate runs it.
+ * Configs of topics: checks the configs that a client sets, resolves the settings of a log, and lists what DescribeConfigs shows of topics
+ * and the broker. A topic's value is its own config, else the strongest broker property it inherits from, else the default. Pure; the main
+ * isolate runs it.
  *
  * Source: LogConfig.validate of Apache Kafka 4.3.1, with its messages.
  */
@@ -21,10 +21,10 @@ import {
 import { type ConfigValue, parseConfigValue } from "../config_values.ts";
 import { topicDefinitions } from "./topic_definitions.ts";
 
-/** Longest part of an unknown name that is repeated in an answer. */
+/** How much of an unknown name an answer repeats, in characters. */
 const NAME_CHARACTERS_MAX = 200;
 
-/** Kafka keeps its internal configs out of DescribeConfigs (ConfigDef.defineInternal). */
+/** Kafka's DescribeConfigs does not show internal configs (ConfigDef.defineInternal). */
 const INTERNAL_PREFIX = "internal.";
 
 /**
@@ -49,9 +49,9 @@ export function validateTopicConfigs(configs: Readonly<Record<string, string>>):
 }
 
 /**
- * Resolves what a log is told.
+ * Resolves the settings of a log.
  * @param topicConfigs configs of the topic, checked by `validateTopicConfigs`
- * @param broker the broker, whose properties were checked by `brokerConfigFrom`
+ * @param broker the broker's settings; `brokerConfigFrom` has checked its properties
  */
 export function resolveLogConfig(
   topicConfigs: Readonly<Record<string, string>>,
@@ -80,7 +80,7 @@ export function resolveLogConfig(
   };
 }
 
-/** The in-sync replicas without which acks=all is refused: `min.insync.replicas` of the topic or the broker. */
+/** Least in-sync replicas for acks=all: `min.insync.replicas` of the topic or the broker. */
 export function resolveMinInsyncReplicas(
   topicConfigs: Readonly<Record<string, string>>,
   broker: Pick<BrokerConfig, "properties">,
@@ -88,7 +88,7 @@ export function resolveMinInsyncReplicas(
   return Number(resolve("min.insync.replicas", topicConfigs, broker.properties).value);
 }
 
-/** Whether `cleanup.policy` of the topic or the broker names a policy. */
+/** Whether `cleanup.policy` of the topic or the broker contains a policy. */
 export function hasCleanupPolicy(
   policy: "compact" | "delete",
   topicConfigs: Readonly<Record<string, string>>,
@@ -97,7 +97,7 @@ export function hasCleanupPolicy(
   return (resolve("cleanup.policy", topicConfigs, broker.properties).value as readonly string[]).includes(policy);
 }
 
-/** What DescribeConfigs shows of a topic: every config there is, in the order of their names. */
+/** What DescribeConfigs shows of a topic: every config, ordered by name. */
 export function describeTopicConfigs(
   topicConfigs: Readonly<Record<string, string>>,
   broker: Pick<BrokerConfig, "properties">,
@@ -106,7 +106,7 @@ export function describeTopicConfigs(
   return describeResource(shown, topicConfigs, { properties: broker.properties, source: configSources.topic });
 }
 
-/** What DescribeConfigs shows of this broker: the settings it uses, in the order of their names. */
+/** What DescribeConfigs shows of this broker: the settings it uses, ordered by name. */
 export function describeBrokerConfigs(broker: Pick<BrokerConfig, "properties">): ConfigEntry[] {
   const byName = [...brokerDefinitions.values()].sort((a, b) => a.name < b.name ? -1 : 1);
   return byName.map((definition) => {
@@ -117,7 +117,7 @@ export function describeBrokerConfigs(broker: Pick<BrokerConfig, "properties">):
   });
 }
 
-/** Broker settings of which the first that is set counts (DynamicBrokerConfig.brokerConfigSynonyms). */
+/** Groups of broker settings; the first that is set in a group counts (DynamicBrokerConfig.brokerConfigSynonyms). */
 const synonymFamilies: readonly string[][] = [
   ...[...topicDefinitions.values()].map(({ synonyms }) => synonyms.map(({ name }) => name)),
   ["node.id", "broker.id"],

@@ -9,7 +9,7 @@ import {
   validateTopicConfigs,
 } from "./topic_configs.ts";
 
-/** Config, value, and what LogConfig.validate of Apache Kafka 4.3.1 says (null: accepted). */
+/** Config, value, and the refusal of LogConfig.validate in Apache Kafka 4.3.1 (null: accepted). */
 const kafkaAnswers: [string, string, string | null][] = [
   ["cleanup.policy", "", null],
   ["cleanup.policy", "compact,delete", null],
@@ -147,7 +147,7 @@ const kafkaAnswers: [string, string, string | null][] = [
   ["delete.retention.ms", "-1", "Invalid value -1 for configuration delete.retention.ms: Value must be at least 0"],
 ];
 
-/** What Kafka accepts and this broker does not, because nothing would happen. */
+/** Values that Kafka accepts and this broker refuses, because they would have no effect. */
 const unsupported = new Map([
   ["compression.type=gzip", /^Invalid value gzip .*Only producer is supported by this broker so far/],
   ["remote.storage.enable=true", /^Invalid value true .*Only false is supported by this broker so far/],
@@ -166,7 +166,7 @@ function described(name: string, topicConfigs: Record<string, string>, propertie
   return found;
 }
 
-Deno.test("validateTopicConfigs() accepts and refuses as Kafka does, in its words", () => {
+Deno.test("validateTopicConfigs() accepts and refuses values like Kafka, with its messages", () => {
   for (const [name, value, expected] of kafkaAnswers) {
     const found = validateTopicConfigs({ [name]: value });
     const pattern = unsupported.get(`${name}=${value}`);
@@ -190,13 +190,13 @@ Deno.test("validateTopicConfigs() refuses a number of a million digits at once",
   assert(performance.now() - started < 500);
 });
 
-Deno.test("validateTopicConfigs() does not take a name of Object.prototype for a config", () => {
+Deno.test("validateTopicConfigs() does not accept a property name of Object.prototype as a config", () => {
   for (const name of ["constructor", "__proto__", "toString"]) {
     assert.equal(validateTopicConfigs(Object.fromEntries([[name, "1"]])), `Unknown topic config name: ${name}`);
   }
 });
 
-Deno.test("resolveLogConfig() takes the topic's value before the broker's, and the broker's before the default", () => {
+Deno.test("resolveLogConfig() prefers the topic's value to the broker's, and the broker's to the default", () => {
   const settings = { "log.segment.bytes": "2097152", "message.max.bytes": "5000" };
   const resolved = resolveLogConfig({ "segment.bytes": "1048576" }, broker(settings));
   assert.equal(resolved.segmentBytes, 1048576);
@@ -204,20 +204,20 @@ Deno.test("resolveLogConfig() takes the topic's value before the broker's, and t
   assert.equal(resolved.indexIntervalBytes, 4096);
 });
 
-Deno.test("resolveLogConfig() turns hours into milliseconds unless milliseconds are set", () => {
+Deno.test("resolveLogConfig() converts hours to milliseconds unless milliseconds are set", () => {
   assert.equal(resolveLogConfig({}, broker({ "log.roll.hours": "2" })).segmentMs, 7_200_000);
   assert.equal(resolveLogConfig({}, broker({ "log.roll.hours": "2", "log.roll.ms": "5" })).segmentMs, 5);
   assert.equal(resolveLogConfig({}, broker({ "log.roll.jitter.hours": "1" })).segmentJitterMs, 3_600_000);
 });
 
-Deno.test("resolveLogConfig() takes log.flush.interval.ms before log.flush.scheduler.interval.ms", () => {
+Deno.test("resolveLogConfig() prefers log.flush.interval.ms to log.flush.scheduler.interval.ms", () => {
   assert.equal(resolveLogConfig({}, broker()).flushMs, Infinity);
   const scheduled = { "log.flush.scheduler.interval.ms": "1000" };
   assert.equal(resolveLogConfig({}, broker(scheduled)).flushMs, 1000);
   assert.equal(resolveLogConfig({}, broker({ ...scheduled, "log.flush.interval.ms": "50" })).flushMs, 50);
 });
 
-Deno.test("resolveLogConfig() reads every config that a log acts on", () => {
+Deno.test("resolveLogConfig() reads every config that a log uses", () => {
   const resolved = resolveLogConfig({
     "segment.bytes": "1048577",
     "segment.ms": "11",
@@ -259,13 +259,13 @@ Deno.test("resolveLogConfig() lets internal.segment.bytes override segment.bytes
   assert.equal(resolveLogConfig({ "internal.segment.bytes": "1000" }, broker()).segmentBytes, 1000);
 });
 
-Deno.test("resolveMinInsyncReplicas() takes the topic's value, then the broker's", () => {
+Deno.test("resolveMinInsyncReplicas() prefers the topic's value to the broker's", () => {
   assert.equal(resolveMinInsyncReplicas({}, broker()), 1);
   assert.equal(resolveMinInsyncReplicas({}, broker({ "min.insync.replicas": "2" })), 2);
   assert.equal(resolveMinInsyncReplicas({ "min.insync.replicas": "3" }, broker({ "min.insync.replicas": "2" })), 3);
 });
 
-Deno.test("describeTopicConfigs() shows each value's source and what would count without it", () => {
+Deno.test("describeTopicConfigs() shows each value's source and its synonyms", () => {
   const settings = { "log.retention.hours": "2" };
   assert.deepEqual(described("retention.ms", { "retention.ms": " 5 " }, settings), {
     name: "retention.ms",
@@ -297,13 +297,13 @@ Deno.test("describeTopicConfigs() keeps a LONG's exact digits and lists without 
   assert.equal(described("follower.replication.throttled.replicas", {}).source, 5);
 });
 
-Deno.test("describeTopicConfigs() leaves Kafka's internal configs out", () => {
+Deno.test("describeTopicConfigs() does not show Kafka's internal configs", () => {
   const names = describeTopicConfigs({ "internal.segment.bytes": "1000" }, broker()).map(({ name }) => name);
   assert.equal(names.filter((name) => name.startsWith("internal.")).length, 0);
   assert.deepEqual(names, [...names].sort());
 });
 
-Deno.test("describeBrokerConfigs() shows what was set as static, the rest as defaults, all read-only", () => {
+Deno.test("describeBrokerConfigs() shows set values as static and the others as defaults, all read-only", () => {
   const entries = describeBrokerConfigs(broker({ "num.partitions": "7", "log.roll.ms": "9" }));
   const find = (name: string) => entries.find((entry) => entry.name === name);
   const partitions = find("num.partitions");

@@ -1,5 +1,5 @@
 /**
- * What can be set on a topic: Kafka's names, types, defaults and ranges. Pure data; any isolate.
+ * The settings of a topic: Kafka's names, types, defaults and ranges. Pure data; any isolate.
  *
  * Source: LogConfig and ServerTopicConfigSynonyms of Apache Kafka 4.3.1; the test compares every row with a list dumped from its jars.
  */

@@ -1,18 +1,18 @@
 /**
- * The metadata store's file. Runs in the store's worker alone: `node:sqlite` is synchronous and every commit waits for the disk.
+ * The metadata store's file. Runs only in the store's worker: `node:sqlite` is synchronous, and every commit waits for the disk.
  *
  * ```
- *   application_id 0x42524e42 ("BRNB")  tells our files from others
- *   user_version   SCHEMA_VERSION       a newer one is refused, never guessed at
+ *   application_id 0x42524e42 ("BRNB")  marks the file as a metadata store
+ *   user_version   SCHEMA_VERSION       a newer one is refused
  *   store    (id = 1, revision)                       number of the last transaction
  *   entries  (key, value, version, lease)  by key     version = revision that wrote it
  * ```
  *
- * Write-ahead log with synchronous=FULL: a commit is one append and one fsync of the log, and survives a power cut (with the
- * rollback journal it would take three). SQLite checks every frame of the log on opening, so a torn tail is dropped
- * whole. locking_mode=EXCLUSIVE keeps every other process out and needs no shared-memory file.
+ * Write-ahead log with synchronous=FULL: a commit is one append and one fsync of the log, and survives a power cut (with the rollback
+ * journal it would take three). SQLite checks every frame of the log on opening, so it drops a torn tail completely.
+ * locking_mode=EXCLUSIVE keeps other processes out and needs no shared-memory file.
  *
- * Leases are held by this process: whatever keys they left behind are deleted when the file is opened again.
+ * Leases are held by this process: keys that they left are deleted when the file is opened again.
  * Source: sqlite.org/wal.html, sqlite.org/pragma.html.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
@@ -48,13 +48,13 @@ const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};`;
 
-/** A failure in words, and whether the file may be used any further. */
+/** A sentence for a failure, and whether the file can still be used. */
 export interface DatabaseFailure {
   readonly message: string;
   readonly fatal: boolean;
 }
 
-/** Says what an error of SQLite means. @param doing what could not be done ("open", "write") */
+/** Describes an error of SQLite. @param doing the failed operation ("open", "write") */
 export function describeFailure(error: unknown, path: string, doing: string): DatabaseFailure {
   const text = error instanceof Error ? error.message : String(error);
   if (error instanceof MetadataStoreError) return { message: text, fatal: true };
@@ -73,7 +73,7 @@ export function describeFailure(error: unknown, path: string, doing: string): Da
     case SQLITE_FULL:
       return { message: `${prefix}the disk is full`, fatal: false };
     case SQLITE_IOERR:
-      // After a failed fsync nobody knows what reached the disk, and a second one may wrongly succeed.
+      // After a failed fsync it is unknown what reached the disk, and a second fsync may wrongly succeed.
       return { message: `${prefix}the disk failed (${text})`, fatal: true };
     default:
       return { message: `${prefix}${text}`, fatal: true };
@@ -109,9 +109,9 @@ export class SqliteDatabase implements Disposable {
   }
 
   /**
-   * Opens the file, creating it where there is none.
-   * @throws MetadataStoreError when it is not one of ours, or of a newer version
-   * @throws Error of SQLite for anything else; `describeFailure()` puts it into words
+   * Opens the file, and creates it when it does not exist.
+   * @throws MetadataStoreError when it is not a metadata store, or of a newer version
+   * @throws Error of SQLite for any other failure; `describeFailure()` describes it
    */
   static open(path: string): SqliteDatabase {
     const database = new DatabaseSync(path);
@@ -138,13 +138,13 @@ export class SqliteDatabase implements Disposable {
     return row === undefined ? null : toEntry(row);
   }
 
-  /** Reads all keys that begin so, in order. */
+  /** Reads all keys with a prefix, in order. */
   range(prefix: string): StoredEntry[] {
     const rows = prefix === "" ? this.#everything.all() : this.#range.all(prefix, firstAfter(prefix));
     return rows.map(toEntry);
   }
 
-  /** Changes keys. @param changes gets what changed @returns once it is durable */
+  /** Changes keys, and returns once the change is durable. @param changes gets the changed keys */
   transact(transaction: Transaction, changes: StoreChange[] = []): TransactionResult {
     const conflicts = (transaction.compare ?? [])
       .filter(({ key, version }) => (this.get(key)?.version ?? ABSENT) !== version)
@@ -159,7 +159,7 @@ export class SqliteDatabase implements Disposable {
       }
       for (const { key, value, lease } of transaction.set ?? []) {
         assert(/^[\x20-\x7e]+$/.test(key), "keys of the metadata store are printable ASCII");
-        // SQLite's texts end at NUL, and UTF-8 has no lone surrogates: JSON has neither.
+        // SQLite ends texts at NUL, and UTF-8 cannot encode lone surrogates. JSON contains neither.
         assert(!value.includes("\0") && value.isWellFormed(), "values of the metadata store are whole text");
         this.#put.run(key, value, version, lease ?? null);
         made.push({ key, value, version });
@@ -175,12 +175,12 @@ export class SqliteDatabase implements Disposable {
     return { committed: true, version };
   }
 
-  /** Keys that go with a lease. */
+  /** Keys that are deleted with a lease. */
   keysOfLease(lease: number): string[] {
     return this.#keysOfLease("lease = ?", lease);
   }
 
-  /** Closes the file and folds its log back into it. Idempotent. */
+  /** Closes the file and merges the write-ahead log into it. Idempotent. */
   [Symbol.dispose](): void {
     if (this.#database.isOpen) this.#database.close();
   }
@@ -191,7 +191,7 @@ export class SqliteDatabase implements Disposable {
   }
 }
 
-/** Tells a new file from one of ours. @throws MetadataStoreError for any other */
+/** Returns whether a file is new or a metadata store. @throws MetadataStoreError for any other file */
 function identify(database: DatabaseSync, path: string): "new" | "ours" {
   const applicationId = pragma(database, "application_id");
   const schemaVersion = pragma(database, "user_version");
@@ -214,7 +214,7 @@ function identify(database: DatabaseSync, path: string): "new" | "ours" {
   return "ours";
 }
 
-/** Makes the tables, all or nothing: a crash in between leaves a file that is new again. */
+/** Creates the tables in one transaction: after a crash in between, the file counts as new. */
 function createSchema(database: DatabaseSync): void {
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
   database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`);
@@ -224,7 +224,7 @@ function pragma(database: DatabaseSync, name: "application_id" | "user_version")
   return Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
 }
 
-/** The first text that sorts after every key that begins so. */
+/** The first text that sorts after every key with a prefix. */
 function firstAfter(prefix: string): string {
   const last = prefix.length - 1;
   return prefix.slice(0, last) + String.fromCharCode(prefix.charCodeAt(last) + 1);

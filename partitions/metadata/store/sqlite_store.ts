@@ -1,9 +1,9 @@
 /**
- * The metadata store of one machine: SQLite in a worker of its own, so that no commit ever blocks the main isolate.
- * Requests are posted in order and answered in order. Runs on the main isolate.
+ * The metadata store of one machine: SQLite in its own worker, so that no commit blocks the main isolate. Requests are posted and
+ * answered in order. Runs on the main isolate.
  *
- * When the worker dies or the disk fails, every request that waits and every later one is rejected with the same sentence:
- * the store never goes on half alive.
+ * When the worker ends or the disk fails, all waiting and later requests are rejected with the same sentence. The store never continues
+ * after such a failure.
  */
 import type { StoreCallName, StoreCalls, StoreReply, StoreRequest } from "./sqlite_store_messages.ts";
 import {
@@ -26,7 +26,7 @@ interface Watcher {
   readonly changed: (changes: readonly StoreChange[]) => void;
 }
 
-/** The store. The worker starts with the constructor and loads while the caller prepares the directory. */
+/** The store. The constructor starts the worker, which loads while the caller prepares the directory. */
 export class SqliteStore implements MetadataStore {
   readonly #worker: Worker;
   readonly #failed: (error: MetadataStoreError) => void;
@@ -36,7 +36,7 @@ export class SqliteStore implements MetadataStore {
   #failure: MetadataStoreError | null = null;
   #closing: Promise<void> | null = null;
 
-  /** @param failed is told once, when the store has failed for good */
+  /** @param failed called once, when the store has failed for good */
   constructor(failed: (error: MetadataStoreError) => void = () => {}) {
     this.#failed = failed;
     const url = new URL("./sqlite_store_worker.ts", import.meta.url);
@@ -48,7 +48,7 @@ export class SqliteStore implements MetadataStore {
     };
   }
 
-  /** Opens the file, creating it where there is none; before anything else. @throws MetadataStoreError what is wrong with it */
+  /** Opens the file, and creates it when it does not exist; called first. @throws MetadataStoreError when the file is not usable */
   async open(path: string): Promise<void> {
     await this.#call("open", { path });
   }
@@ -88,7 +88,7 @@ export class SqliteStore implements MetadataStore {
   async #close(): Promise<void> {
     if (this.#failure !== null) return;
     const closed = this.#call("close", null);
-    // Whatever is asked from here on comes too late; the worker ends itself after its answer.
+    // Later requests are refused; the worker ends itself after its answer.
     this.#failure = new MetadataStoreError("The metadata store is closed");
     await closed;
     this.#worker.terminate();
@@ -104,7 +104,7 @@ export class SqliteStore implements MetadataStore {
   }
 
   #receive(reply: StoreReply): void {
-    if (reply.type === "changes") return this.#tell(reply.changes);
+    if (reply.type === "changes") return this.#notifyWatchers(reply.changes);
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (reply.type === "result") return waiting?.resolve(reply.result as never);
@@ -113,7 +113,7 @@ export class SqliteStore implements MetadataStore {
     if (reply.fatal) this.#fail(error);
   }
 
-  #tell(changes: readonly StoreChange[]): void {
+  #notifyWatchers(changes: readonly StoreChange[]): void {
     for (const { prefix, changed } of [...this.#watchers]) {
       const seen = changes.filter(({ key }) => key.startsWith(prefix));
       if (seen.length > 0) changed(seen);

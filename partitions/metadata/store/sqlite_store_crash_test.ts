@@ -4,8 +4,8 @@ import { withDirectory } from "../../../tests/temporary_directory.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 
 /**
- * Commits transactions one after the other, each setting `last` and a row of its own to its number, and prints the number after
- * the promise has settled.
+ * A writer: commits numbered transactions one after the other, and prints each number after its promise has settled. Each transaction sets
+ * `last` and a row of its own to its number.
  */
 const writer = `
   import { SqliteStore } from ${JSON.stringify(new URL("./sqlite_store.ts", import.meta.url).href)};
@@ -39,7 +39,7 @@ async function writeAndKill(path: string, start: number, count: number): Promise
   return Number(whole.split("\n").at(-1));
 }
 
-Deno.test("SqliteStore keeps every acknowledged transaction, whole, when its process is killed between writes", () =>
+Deno.test("SqliteStore keeps every acknowledged transaction in full when its process is killed between writes", () =>
   withDirectory(async (directory) => {
     const path = join(directory, "store.sqlite");
     let start = 1;

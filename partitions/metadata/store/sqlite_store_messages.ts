@@ -5,7 +5,7 @@ import type { StoreChange, StoredEntry, Transaction, TransactionResult } from ".
 
 /** Requests by name; each is answered once, in order. */
 export interface StoreCalls {
-  /** Opens the file, creating it where there is none. First of all. */
+  /** Opens the file, and creates it when it does not exist. Always the first request. */
   open: { args: { path: string }; result: null };
   get: { args: { key: string }; result: StoredEntry | null };
   range: { args: { prefix: string }; result: StoredEntry[] };
@@ -13,7 +13,7 @@ export interface StoreCalls {
   grantLease: { args: { ttlMs: number }; result: number };
   keepAlive: { args: { lease: number }; result: boolean };
   revokeLease: { args: { lease: number }; result: null };
-  /** Last of all. */
+  /** Closes the file. Always the last request. */
   close: { args: null; result: null };
 }
 
@@ -27,9 +27,9 @@ export interface StoreRequest {
   readonly args: unknown;
 }
 
-/** Worker to main isolate. Changes are told before the answer to the request that made them. */
+/** Worker to main isolate. Changes are posted before the answer to the request that made them. */
 export type StoreReply =
   | { readonly type: "result"; readonly id: number; readonly result: unknown }
-  /** `fatal`: the file or the disk is damaged, and nothing will be answered any more. */
+  /** `fatal`: the file or the disk is damaged, and the worker answers no more requests. */
   | { readonly type: "failure"; readonly id: number; readonly message: string; readonly fatal: boolean }
   | { readonly type: "changes"; readonly changes: readonly StoreChange[] };

@@ -6,7 +6,7 @@ import { SCHEMA_VERSION } from "./sqlite_database.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 import { ABSENT, MetadataStoreError, type StoreChange } from "./store.ts";
 
-/** Runs a test with a file name in a directory of its own. */
+/** Runs a test with a file name in a new directory. */
 function withFile(test: (path: string) => Promise<void>): Promise<void> {
   return withDirectory((directory) => test(join(directory, "barnabas-metadata.sqlite")));
 }
@@ -22,7 +22,7 @@ async function withStore<T>(path: string, use: (store: SqliteStore) => Promise<T
   }
 }
 
-/** The sentence that refuses to open a file. */
+/** The sentence with which a file is refused. */
 async function refusal(path: string): Promise<string> {
   const store = new SqliteStore();
   let sentence = "";
@@ -35,7 +35,7 @@ async function refusal(path: string): Promise<string> {
   return sentence;
 }
 
-Deno.test("SqliteStore keeps what a transaction set over closing and opening", () =>
+Deno.test("SqliteStore keeps what a transaction set when it is closed and opened again", () =>
   withFile(async (path) => {
     const version = await withStore(path, async (store) => {
       const result = await store.transact({ set: [{ key: "a/1", value: "one" }, { key: "b", value: "ü\u{1f40c}\n" }] });
@@ -92,7 +92,7 @@ Deno.test("transact() never gives a key the same version twice, not even after i
     });
   }));
 
-Deno.test("transact() lets exactly one of many concurrent compare-and-set win each round", () =>
+Deno.test("transact() commits exactly one of many concurrent compare-and-set transactions", () =>
   withFile((path) =>
     withStore(path, async (store) => {
       await store.transact({ set: [{ key: "counter", value: "0" }] });
@@ -114,7 +114,7 @@ Deno.test("transact() lets exactly one of many concurrent compare-and-set win ea
     })
   ));
 
-Deno.test("watch() tells of each transaction that touched the prefix, in order, until it ends", () =>
+Deno.test("watch() reports each transaction that changed keys of the prefix, in order, until it ends", () =>
   withFile((path) =>
     withStore(path, async (store) => {
       const seen: (readonly StoreChange[])[] = [];
@@ -129,7 +129,7 @@ Deno.test("watch() tells of each transaction that touched the prefix, in order, 
     })
   ));
 
-Deno.test("grantLease() keeps keys until the lease is revoked, ends, or its process is gone", () =>
+Deno.test("grantLease() keeps keys until the lease is revoked or expires, or its process has ended", () =>
   withFile(async (path) => {
     await withStore(path, async (store) => {
       const lease = await store.grantLease(60_000);
@@ -148,7 +148,7 @@ Deno.test("grantLease() keeps keys until the lease is revoked, ends, or its proc
       });
       assert.equal(await store.get("b/2"), null);
     });
-    // What a killed process leaves behind: the row with its lease.
+    // A killed process leaves the row with its lease.
     const database = new DatabaseSync(path);
     database.exec("INSERT INTO entries VALUES ('b/3', 'x', 1, 5)");
     database.close();
@@ -157,7 +157,7 @@ Deno.test("grantLease() keeps keys until the lease is revoked, ends, or its proc
     });
   }));
 
-Deno.test("open() refuses a newer schema, a foreign file, no SQLite file and a damaged one, each with a sentence", () =>
+Deno.test("open() refuses a newer schema, another SQLite file, a file of another kind and a damaged one, and says why", () =>
   withFile(async (path) => {
     await withStore(path, (store) => store.transact({ set: [{ key: "a", value: "1".repeat(20_000) }] }));
     const good = await Deno.readFile(path);
@@ -187,7 +187,7 @@ Deno.test("open() refuses a newer schema, a foreign file, no SQLite file and a d
     await withStore(path, async (store) => assert.equal((await store.get("a"))?.value.length, 20_000));
   }));
 
-Deno.test("open() takes an empty file for a new store: a crash may leave one", () =>
+Deno.test("open() treats an empty file as a new store, because a crash may leave one", () =>
   withFile(async (path) => {
     await Deno.writeFile(path, new Uint8Array());
     await withStore(path, async (store) => assert.deepEqual(await store.range(""), []));
@@ -201,7 +201,7 @@ Deno.test("open() refuses a file that another store has open", () =>
     })
   ));
 
-Deno.test("SqliteStore rejects what waits and what comes later once it has failed, and tells once", () =>
+Deno.test("after a failure SqliteStore rejects all waiting and later requests, and reports the failure once", () =>
   withFile(async (path) => {
     const failures: string[] = [];
     const store = new SqliteStore((error) => failures.push(error.message));
@@ -215,7 +215,7 @@ Deno.test("SqliteStore rejects what waits and what comes later once it has faile
     await store.close();
   }));
 
-Deno.test("close() finishes what was asked before and refuses what comes after", () =>
+Deno.test("close() finishes earlier requests and refuses later ones", () =>
   withFile(async (path) => {
     const store = new SqliteStore();
     await store.open(path);

@@ -1,6 +1,6 @@
 /**
- * The worker of the metadata store: takes requests one by one, in order, and answers each. Kept small, because the broker waits
- * for it at its start (16 ms until it listens, 4 ms to make the file).
+ * The worker of the metadata store: answers requests one by one, in order. It is kept small, because the broker waits for it at the start
+ * (16 ms until it listens, 4 ms to create the file).
  */
 import { assert } from "../../../storage/base/assert.ts";
 import { describeFailure, SqliteDatabase } from "./sqlite_database.ts";

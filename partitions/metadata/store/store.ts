@@ -1,16 +1,15 @@
 /**
- * The metadata store as the control plane sees it: keys to values, changed by transactions that compare first. Behind it stands
- * SQLite on one machine (sqlite_store.ts); the shape is that of etcd, for when there are several brokers. Used on the
- * main isolate; nothing here blocks.
+ * The interface of the metadata store: keys and values, changed by transactions that compare versions first. One machine implements it
+ * with SQLite (sqlite_store.ts); the interface follows etcd, which several brokers could share. Used on the main isolate; no call blocks.
  *
- * Always: a settled transaction is durable; a value read carries the version that a later compare needs; a version is never
- * used twice, not even by a key that was deleted and set again.
+ * Always: a settled transaction is durable. A value that was read carries the version for a later comparison. No version is used twice,
+ * not even by a key that was deleted and set again.
  */
 
 /** Version of a key that does not exist. */
 export const ABSENT = 0;
 
-/** A key with its value. Keys are printable ASCII, their parts parted by "/"; values are text without NUL. */
+/** A key with its value. Keys are printable ASCII, with "/" between their parts; values are text without NUL. */
 export interface StoredEntry {
   readonly key: string;
   readonly value: string;
@@ -18,10 +17,10 @@ export interface StoredEntry {
   readonly version: number;
 }
 
-/** What must hold for a transaction to happen. */
+/** A condition for a transaction. */
 export interface Comparison {
   readonly key: string;
-  /** The version that was read, or ABSENT. */
+  /** The version that the key must have; ABSENT: it must not exist. */
   readonly version: number;
 }
 
@@ -29,11 +28,11 @@ export interface Comparison {
 export interface Assignment {
   readonly key: string;
   readonly value: string;
-  /** Id of a lease with which the key goes. */
+  /** Id of a lease; the key is deleted when the lease ends. */
   readonly lease?: number;
 }
 
-/** A change: all of it when every comparison holds, else nothing. */
+/** A change, applied in full if every comparison holds, and not at all otherwise. */
 export interface Transaction {
   readonly compare?: readonly Comparison[];
   readonly set?: readonly Assignment[];
@@ -42,18 +41,18 @@ export interface Transaction {
 
 /** How a transaction ended. */
 export type TransactionResult =
-  /** Durable; every key that was set has this version now. */
+  /** Committed and durable; every key that was set now has this version. */
   | { readonly committed: true; readonly version: number }
-  /** Nothing happened, because these keys have other versions. */
+  /** Nothing changed, because these keys have other versions. */
   | { readonly committed: false; readonly conflicts: readonly string[] };
 
-/** One change that a watcher is told of. */
+/** One change, as a watcher gets it. */
 export type StoreChange = StoredEntry | { readonly key: string; readonly deleted: true };
 
-/** A promise to be alive: its keys are deleted when it is not kept alive, or revoked, or when its holder is gone. */
+/** A lease: its keys are deleted when it expires, is revoked, or its holder has ended. */
 export interface Lease {
   readonly id: number;
-  /** Prolongs it by its time to live. @returns false when it had ended already: its keys are gone */
+  /** Renews the lease for its time to live. @returns false when it had ended already: its keys were deleted */
   keepAlive(): Promise<boolean>;
   /** Ends it and deletes its keys. */
   revoke(): Promise<void>;
@@ -63,22 +62,22 @@ export interface Lease {
 export interface MetadataStore {
   /** Reads one key. */
   get(key: string): Promise<StoredEntry | null>;
-  /** Reads all keys that begin so, in the order of their bytes, as of one moment. @param prefix "" for everything */
+  /** Reads all keys with a prefix, ordered by their bytes, at one moment. @param prefix "" for all keys */
   range(prefix: string): Promise<StoredEntry[]>;
-  /** Changes keys. Settles when the change is durable, or has not happened. */
+  /** Changes keys. Settles when the change is durable, or was refused. */
   transact(transaction: Transaction): Promise<TransactionResult>;
   /**
-   * Tells of every change to keys that begin so, one call per transaction, in order, from now on.
+   * Reports every later change to keys with a prefix, one call per transaction, in order.
    * @returns ends the watch when disposed
    */
   watch(prefix: string, changed: (changes: readonly StoreChange[]) => void): Disposable;
   /** Grants a lease. @param ttlMs how long it lives without `keepAlive()` */
   grantLease(ttlMs: number): Promise<Lease>;
-  /** Ends the store; what was asked before is done first. Idempotent. */
+  /** Closes the store after all earlier requests were answered. Idempotent. */
   close(): Promise<void>;
 }
 
-/** The store cannot be opened, read or written. The message says what to do. */
+/** The store cannot be opened, read or written. The message names the remedy. */
 export class MetadataStoreError extends Error {
   override name = "MetadataStoreError";
 }
