@@ -1,6 +1,6 @@
 /**
- * Reads the checkpoints at a start: the shards open logs with them; before that, the main isolate checks them for partitions that must
- * not be in this directory.
+ * Reads the checkpoints at a start. The main isolate reads them first: it refuses to start with damaged log starts, and looks for lines of
+ * partitions that no longer exist. The shards then open logs with them.
  * Source: Kafka's LogManager.loadLogs.
  */
 import { readOffsetCheckpoint } from "../../storage/directory/offset_checkpoint.ts";

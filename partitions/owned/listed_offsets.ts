@@ -19,7 +19,7 @@ export const listTimestamp = {
   earliestPendingUpload: -6,
 } as const;
 
-/** The answer when nothing was found. */
+/** The answer when nothing was found or the search was refused. */
 export const NOTHING_LISTED: ListOffsetOutcome = Object.freeze({
   refusal: null,
   offset: NO_OFFSET,

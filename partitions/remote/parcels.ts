@@ -1,7 +1,7 @@
 /**
- * Bytes that other shards read in place, in this shard's arena. Small parcels are packed one behind the other into a shared block, because
- * the smallest block is 16 KiB and most requests are a few hundred bytes. A reader reports each parcel that it has read, and the parcel's
- * hold on its block ends. Runs on shards.
+ * Bytes that other shards read in place, in this shard's arena. Small parcels are packed one behind the other into a shared block, so that
+ * a request of a hundred bytes does not take a block of its own. A reader reports each parcel that it has read, and the parcel's hold on
+ * its block ends. Runs on shards.
  *
  * Always: a parcel that finds no room waits for a later turn and is never lost. When the arena is full, parcels use its reserved block one
  * after the other. The number of waiting parcels is limited by the requests of the connections, their bytes by PIPELINES_BYTES_MAX
@@ -50,7 +50,7 @@ export class Parcels {
 
   /**
    * Sends bytes, now or on a later turn.
-   * @param bytes copied at the latest when they are sent @param length how many of them, 1 to BLOCK_BYTES_MAX
+   * @param bytes copied during the call @param length how many of them, 1 to BLOCK_BYTES_MAX
    * @param announce tells the reader where they lie
    */
   send(bytes: Uint8Array, length: number, announce: (parcel: Parcel) => void): void {
