@@ -94,7 +94,7 @@ function commit(count: number): void {
   for (let sent = 0; sent < count; sent++) {
     coordinator.handle(8, requests[next++ % GROUPS]!, client, () => void answered++);
   }
-  coordinator.writeGathered();
+  coordinator.writeGathered(() => true);
 }
 
 function newCoordinator(isLoaded = true): GroupCoordinator {

@@ -265,7 +265,7 @@ export class Shard implements ConnectionShard {
     const { partitions, purgatory, coordinators, outboxes } = this.#parts;
     this.#budget.beginPart(turnPart.answers);
     do {
-      coordinators.writeGathered();
+      coordinators.writeGathered(this.#mayContinue);
       do partitions.announceProgress(); while (purgatory.checkMarked(this.#mayContinue) && this.#mayContinue());
       this.#dirty.flush(this.#mayContinue);
       this.memory.grantWaiting(this.#mayContinue);

@@ -97,7 +97,7 @@ export class ShardFixture implements Disposable {
         return current().hasGathered;
       },
       runTurn: (nowMs) => current().runTurn(nowMs),
-      writeGathered: () => current().writeGathered(),
+      writeGathered: (mayContinue) => current().writeGathered(mayContinue),
       sendWaiting: () => current().sendWaiting(),
       receive: (sender, record) => current().receive(sender, record),
     };

@@ -80,8 +80,8 @@ export class GroupCoordinatorOnDemand implements Coordinator<GroupApis> {
     return this.#coordinator?.hasGathered ?? false;
   }
 
-  writeGathered(): void {
-    this.#coordinator?.writeGathered();
+  writeGathered(mayContinue: () => boolean): void {
+    this.#coordinator?.writeGathered(mayContinue);
   }
 
   dispose(): void {

@@ -114,7 +114,7 @@ Deno.test("GroupCoordinatorOnDemand wants the coordinator for the shard's first 
   assert.equal(onDemand.isWanted, false);
   prepare("after", [0]);
   onDemand.runTurn(5);
-  onDemand.writeGathered();
+  onDemand.writeGathered(() => true);
   onDemand.dispose();
   assert.deepEqual(calls.splice(0), ["image after", "after", "turn 5", "write", "dispose"]);
   assert.deepEqual([onDemand.nextDeadlineMs, onDemand.hasGathered], [17, true]);

@@ -178,7 +178,7 @@ export class TestCoordinator {
   turn(): void {
     this.coordinator.runTurn(this.clock.monotonicMs());
     this.purgatory.expire(this.clock.monotonicMs());
-    this.coordinator.writeGathered();
+    this.coordinator.writeGathered(() => true);
     while (this.purgatory.checkMarked());
   }
 

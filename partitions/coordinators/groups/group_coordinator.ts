@@ -197,8 +197,8 @@ export class GroupCoordinator implements Coordinator<GroupApis> {
     this.#runtime.runTurn(nowMs);
   }
 
-  writeGathered(): void {
-    this.#runtime.writeGathered();
+  writeGathered(mayContinue: () => boolean): void {
+    this.#runtime.writeGathered(mayContinue);
   }
 
   dispose(): void {

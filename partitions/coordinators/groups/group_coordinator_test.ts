@@ -65,11 +65,24 @@ Deno.test("handle() answers a commit only when the turn is settled, all of a tur
   const calls = [1, 2, 3].map((offset) => test.send(8, commitOf(`g${offset}`, "a", { 0: offset }), 8));
   assert(calls.every(({ isWaiting }) => isWaiting));
   assert(test.coordinator.hasGathered);
-  test.coordinator.writeGathered();
+  test.coordinator.writeGathered(() => true);
   assert(!test.coordinator.hasGathered);
   assert(calls.every(({ answer }) => codesOf(answer)[0] === NONE));
   assert.equal(test.coordinator.counts.appendedBatches, 1);
   assert.equal(test.partition().log.logEndOffset, 3);
+});
+
+Deno.test("writeGathered() leaves partitions for which there is no time to the next turn", () => {
+  const test = new TestCoordinator({ shards: [0, 0, 0] });
+  const calls = Array.from({ length: 20 }, (_, n) => test.send(8, commitOf(`g${n}`, "a", { 0: n }), 8));
+  const waiting = () => calls.filter(({ isWaiting }) => isWaiting).length;
+  let turns = 0;
+  for (let before = waiting(); test.coordinator.hasGathered; before = waiting(), turns++) {
+    test.coordinator.writeGathered(() => false);
+    assert(waiting() < before, "each turn writes at least one partition");
+  }
+  assert.equal(turns, 3, "a turn for each partition");
+  assert.deepEqual([waiting(), test.coordinator.counts.appendedBatches], [0, turns]);
 });
 
 Deno.test("handle() fetches what was committed in the same turn", () => {

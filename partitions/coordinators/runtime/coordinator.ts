@@ -48,8 +48,12 @@ export interface Coordinator<Apis extends CoordinatorApis<Apis>> extends Request
   runTurn(nowMs: number): void;
   /** Whether `writeGathered()` has something to write. */
   readonly hasGathered: boolean;
-  /** Writes what the requests of this turn gathered and releases their replies; before moved high watermarks are announced. */
-  writeGathered(): void;
+  /**
+   * Writes what the requests of this turn gathered and releases their replies; before moved high watermarks are announced. The batch of
+   * one partition may hold the longest commit, so partitions that are left over are written in the next turn, which does not wait.
+   * @param mayContinue asked after each partition: whether there is time for another one
+   */
+  writeGathered(mayContinue: () => boolean): void;
   /** Ends: everybody who waits is answered NOT_COORDINATOR. */
   dispose(): void;
 }

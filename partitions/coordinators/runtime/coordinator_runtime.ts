@@ -136,11 +136,12 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
     }
   }
 
-  /** Writes what the requests of this turn gathered and releases their replies. */
-  writeGathered(): void {
+  /** Writes what requests gathered and releases their replies. @param mayContinue whether there is time for another partition */
+  writeGathered(mayContinue: () => boolean): void {
     for (const partition of this.#gathering) {
       this.#gathering.delete(partition);
       partition.log.writeGathered();
+      if (!mayContinue()) return;
     }
   }
 

@@ -169,7 +169,7 @@ Deno.test("RecordLog.gather() writes one batch for a turn, applies it and then a
     log.gather([{ name: "a", value }], (code) => void done.push(`${value} ${code} ${values.get("a")}`));
   }
   assert.deepEqual([test.runtime.hasGathered, done.length, values.size, log.appendedBatches], [true, 0, 0, 0]);
-  test.runtime.writeGathered();
+  test.runtime.writeGathered(() => true);
   assert.deepEqual([test.runtime.hasGathered, log.appendedBatches], [false, 1]);
   assert.deepEqual(done.splice(0), ["1 0 3", "2 0 3", "3 0 3"]);
   log.gather([{ name: "a", value: 4 }], (code) => void done.push(`4 ${code}`));
@@ -178,7 +178,7 @@ Deno.test("RecordLog.gather() writes one batch for a turn, applies it and then a
   const tooLarge = { name: "x".repeat(smallLogs.segmentBytes), value: 0 };
   log.gather([tooLarge], (code) => void done.push(`large ${code}`));
   log.gather([{ name: "a", value: 6 }], (code) => void done.push(`6 ${code}`));
-  test.runtime.writeGathered();
+  test.runtime.writeGathered(() => true);
   assert.deepEqual(done, [`large ${errorCode.UNKNOWN_SERVER_ERROR}`, "6 0"], "one refuses none of the others");
 });
 
@@ -187,7 +187,7 @@ Deno.test("CoordinatorRuntime looks for what has expired each interval, a slice 
   test.load();
   const { log, events } = test.counters;
   log.gather([{ name: "a", value: 1 }, { name: "b", value: 1 }], () => {});
-  test.runtime.writeGathered();
+  test.runtime.writeGathered(() => true);
   events.splice(0);
   test.advance(EXPIRY_MS - 1);
   assert.deepEqual(events, []);

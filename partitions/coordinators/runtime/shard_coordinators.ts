@@ -20,8 +20,8 @@ export interface CoordinatorTurns {
   runTurn(nowMs: number): void;
   /** Whether `writeGathered()` has something to write. */
   readonly hasGathered: boolean;
-  /** Writes what the requests of this turn gathered. */
-  writeGathered(): void;
+  /** Writes what requests gathered. @param mayContinue whether there is time for another partition */
+  writeGathered(mayContinue: () => boolean): void;
   /** Sends what waited for room, now that this turn gave its memory back. */
   sendWaiting(): void;
   /** Takes a ring record. @returns false when it is none of coordinators' */
@@ -101,8 +101,8 @@ export class ShardCoordinators<Apis extends CoordinatorApis<Apis>>
     this.#own.runTurn(nowMs);
   }
 
-  writeGathered(): void {
-    if (this.#own.hasGathered) this.#own.writeGathered();
+  writeGathered(mayContinue: () => boolean): void {
+    if (this.#own.hasGathered) this.#own.writeGathered(mayContinue);
   }
 
   sendWaiting(): void {
