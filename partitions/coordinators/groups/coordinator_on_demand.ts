@@ -1,8 +1,8 @@
 /**
  * The group coordinator of a shard that may have no groups. Its 60 modules and the library for regular expressions are loaded
  * when the shard gets its first partition of `__consumer_offsets`: they take 2.5 MB a shard, and many brokers never have a group. Until
- * then this answers as a coordinator without partitions does. Runs on shards; the shard's worker loads, because nothing else of a shard
- * may await.
+ * then this answers like a coordinator without partitions. Runs on shards. The shard's worker loads the modules, because nothing else
+ * of a shard may await.
  *
  *   prepare(change) ── brings no partition, or is loaded ──────────────► goes on at once
  *          └── brings the first ──► isWanted ── worker loads ──► use() ──► goes on, as do those that came meanwhile
@@ -15,7 +15,7 @@ import type { GroupApiKey, GroupApis, GroupRequest, GroupResponse } from "./grou
 import type { GroupCoordinatorParts } from "./group_coordinator.ts";
 import { refusalOf, refuseGroupRequest } from "./group_refusals.ts";
 
-/** What is loaded. */
+/** The module that is loaded. */
 export interface GroupCoordinatorModule {
   readonly GroupCoordinator: new (parts: GroupCoordinatorParts) => Coordinator<GroupApis>;
 }
@@ -24,7 +24,7 @@ export interface GroupCoordinatorModule {
 export class GroupCoordinatorOnDemand implements Coordinator<GroupApis> {
   readonly #parts: GroupCoordinatorParts;
   #coordinator: Coordinator<GroupApis> | null = null;
-  /** Wait for the coordinator, in the order of their changes. */
+  /** Callbacks that wait for the coordinator, in the order of their changes. */
   readonly #waiting: (() => void)[] = [];
 
   /** @param parts what the coordinator is built from */
@@ -37,7 +37,7 @@ export class GroupCoordinatorOnDemand implements Coordinator<GroupApis> {
     return this.#waiting.length > 0;
   }
 
-  /** Goes on once the coordinator that a change needs is there, at once or in `use()`. @param proceed lets the coordinator know of the change */
+  /** Calls back once the coordinator that a change needs is loaded, at once or in `use()`. @param proceed passes the change to the coordinator */
   prepare({ changed }: TopicChange, proceed: () => void): void {
     const needsCoordinator = changed.some(({ name, partitions }) =>
       name === OFFSETS_TOPIC && partitions.some(({ shard }) => shard === this.#parts.shard)
@@ -59,7 +59,7 @@ export class GroupCoordinatorOnDemand implements Coordinator<GroupApis> {
     reply: Reply<GroupResponse<Key>>,
   ): void {
     if (this.#coordinator !== null) return this.#coordinator.handle(apiKey, request, client, reply);
-    // ListGroups finds none, which is no error.
+    // ListGroups finds no groups, which is not an error.
     const code = apiKey === 16 ? errorCode.NONE : refusalOf(apiKey, request) || errorCode.NOT_COORDINATOR;
     reply(refuseGroupRequest(apiKey, request, code, client.apiVersion));
   }

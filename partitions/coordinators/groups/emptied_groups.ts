@@ -1,29 +1,29 @@
 /**
- * Groups that had committed offsets and nothing else, and whose last offset was removed: by OffsetDelete, with its topic, or because it
- * expired. They are still there, Empty: they are listed, described and deleted like others, until the next look for what has
- * expired removes them (expiry.ts). In Kafka they are objects in memory. Runs on shards.
+ * Groups that had only committed offsets, and whose last offset was removed: by OffsetDelete, with its topic, or because it expired.
+ * They still exist as Empty groups: they are listed, described and deleted like others, until the next search for expired state removes
+ * them (expiry.ts). In Kafka they are objects in memory. Runs on shards.
  */
 import { bytesOfText, type GroupMemory } from "./group_memory.ts";
 
 /**
- * So many are remembered in a partition; then the oldest do not exist any more. The deletion of one topic can empty hundreds of
- * thousands.
+ * The most that a partition remembers; beyond that the oldest are forgotten and do not exist any more. The deletion of one topic can
+ * empty hundreds of thousands.
  */
 const EMPTIED_GROUPS_MAX = 10_000;
-/** Memory of one beside its id. */
+/** Memory of one emptied group in addition to its id, in bytes. */
 const ID_BYTES = 64;
 
-/** Those of one partition. */
+/** The emptied groups of one partition. */
 export class EmptiedGroups implements Iterable<string> {
   readonly #memory: GroupMemory;
   readonly #ids = new Set<string>();
 
-  /** @param memory the shard's budget; where there is no room the oldest are forgotten, too */
+  /** @param memory the shard's budget; the oldest are also forgotten when it has no room */
   constructor(memory: GroupMemory) {
     this.#memory = memory;
   }
 
-  /** Whether a group is one. */
+  /** Whether a group is an emptied one. */
   has(groupId: string): boolean {
     return this.#ids.has(groupId);
   }
@@ -39,12 +39,12 @@ export class EmptiedGroups implements Iterable<string> {
     }
   }
 
-  /** A group has offsets again, or is gone for good. */
+  /** A group has offsets again, or was deleted. */
   remove(groupId: string): void {
     if (this.#ids.delete(groupId)) this.#memory.change(-bytesOf(groupId));
   }
 
-  /** Forgets all. */
+  /** Forgets all emptied groups. */
   clear(): void {
     for (const groupId of this.#ids) this.remove(groupId);
   }

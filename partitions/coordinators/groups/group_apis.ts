@@ -1,5 +1,5 @@
 /**
- * The APIs that a group coordinator answers: the messages of their requests and responses, in which they also travel between shards.
+ * The APIs of a group coordinator: the messages of their requests and responses, which also encode them between shards.
  * Pure; any isolate.
  */
 import { offsetCommitRequest, offsetCommitResponse } from "../../../net/protocol/messages/08_offset_commit.ts";

@@ -1,8 +1,8 @@
 /**
- * The group coordinator of one shard: coordinates the groups whose partition of `__consumer_offsets` this shard owns, so that a commit
- * is appended without a hop and heartbeats never wait behind metadata work. Runs on shards; synchronous.
+ * The group coordinator of one shard. It coordinates the groups whose partition of `__consumer_offsets` this shard owns: a commit is
+ * appended without a hop, and heartbeats never wait behind metadata work. Runs on shards; synchronous.
  *
- * Requests of this shard's connections and those that other shards forward enter by `handle()`.
+ * Requests from this shard's connections and from other shards enter through `handle()`.
  *
  * Source: Kafka's GroupCoordinatorService and CoordinatorRuntime.
  */
@@ -34,10 +34,10 @@ import {
   type OffsetsPartitions,
 } from "./several_groups.ts";
 
-/** What a coordinator is built from. */
+/** What GroupCoordinator is built from. */
 export interface GroupCoordinatorParts {
   readonly shard: number;
-  /** How many share the broker's budgets (group_memory.ts). */
+  /** How many shards share the broker's budgets (group_memory.ts). */
   readonly shardsCount: number;
   readonly clock: Clock;
   readonly fs: FileSystem;
@@ -48,18 +48,18 @@ export interface GroupCoordinatorParts {
   readonly settings: GroupSettings;
   /** `offsets.commit.timeout.ms`: how long a reply waits for the high watermark. */
   readonly offsetsCommitTimeoutMs: number;
-  /** Settings of one group: what was set on it, else the broker's. */
+  /** Settings of one group: its own where set, else the broker's. */
   readonly settingsOf: (groupId: string) => ConsumerGroupSettings;
   /** A random UUID as Kafka writes it, never beginning with "-". */
   readonly newId: () => string;
-  /** Tells the operator something. */
+  /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
 }
 
 /** What metrics look at. */
 export interface CoordinatorCounts {
   readonly partitions: number;
-  /** Partitions that are being loaded; not those whose disk refuses that for the moment. */
+  /** Partitions that are being loaded, without those that pause because the disk refused a read. */
   readonly loading: number;
   /** Groups that have members, or had. */
   readonly groups: number;
@@ -71,7 +71,7 @@ export interface CoordinatorCounts {
   readonly metadataBytes: number;
 }
 
-/** A lack of memory makes it look for groups that nobody is in at most so often. */
+/** The least time between two searches for groups without members that a lack of memory starts. */
 const SHORTAGE_INTERVAL_MS = 10_000;
 /** APIs about one group, which must have an id; commits without a group may have none (Kafka's GroupCoordinatorService). */
 type OneGroupKey = 8 | 11 | 12 | 13 | 14 | 47 | 68;
@@ -110,20 +110,20 @@ const aboutSeveralGroups: { readonly [Key in SeveralGroupsKey]: HandleSeveral<Ke
   69: describeConsumerGroups,
 };
 
-/** The coordinator. */
+/** The group coordinator of one shard. */
 export class GroupCoordinator implements Coordinator<GroupApis> {
   readonly #clock: Clock;
   readonly #runtime: CoordinatorRuntime<GroupRecord, GroupPartition>;
   readonly #memory: GroupMemory;
   readonly #metadataMemory: GroupMemory;
-  /** When a lack of memory makes it look for expired groups again, monotonic ms. */
+  /** From when a lack of memory may start another search for expired groups, monotonic ms. */
   #nextShortageMs = -Infinity;
   readonly #partitions: OffsetsPartitions = {
     partitionOf: (groupId) => this.#runtime.partitionOf(groupId),
     all: () => this.#runtime.isLoading ? null : this.#runtime.partitions,
   };
 
-  /** Knows nothing before the first `onImage()`. */
+  /** Creates a coordinator that knows no partition before the first `onImage()`. */
   constructor(parts: GroupCoordinatorParts) {
     const { clock, image, settings, settingsOf, newId, shardsCount } = parts;
     const timers = new Deadlines<Timer>();
@@ -158,7 +158,7 @@ export class GroupCoordinator implements Coordinator<GroupApis> {
     return this.#runtime.hasGathered;
   }
 
-  /** What metrics look at. */
+  /** Returns the figures for metrics. */
   get counts(): CoordinatorCounts {
     const partitions = [...this.#runtime.partitions];
     const sum = (of: (partition: OffsetsPartition) => number) => partitions.reduce((total, one) => total + of(one), 0);
@@ -174,9 +174,9 @@ export class GroupCoordinator implements Coordinator<GroupApis> {
   }
 
   /**
-   * Answers a request. One about several groups (OffsetFetch v8+, DescribeGroups, DeleteGroups, ConsumerGroupDescribe) may name
-   * groups of any partition: those that this shard does not coordinate get NOT_COORDINATOR, so whoever asks sends each shard
-   * its groups. ListGroups lists those of this shard. Group ids, topics and partitions are checked here; authorization is not.
+   * Answers a request. A request about several groups (OffsetFetch v8+, DescribeGroups, DeleteGroups, ConsumerGroupDescribe) may name
+   * groups of any partition. Groups that this shard does not coordinate get NOT_COORDINATOR, so the caller sends each shard its own
+   * groups. ListGroups lists the groups of this shard. Group ids, topics and partitions are checked here; authorization is not.
    */
   handle<Key extends GroupApiKey>(
     apiKey: Key,
@@ -205,7 +205,7 @@ export class GroupCoordinator implements Coordinator<GroupApis> {
     this.#runtime.dispose();
   }
 
-  /** Somebody finds no memory: groups that nobody is in go now, not with the next look for expired offsets. */
+  /** A request found no memory: groups without members are removed now instead of at the next search for expired offsets. */
   #expireSoon(): void {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs < this.#nextShortageMs) return;
@@ -230,7 +230,7 @@ export class GroupCoordinator implements Coordinator<GroupApis> {
     }
     const { machine, replies } = partition;
     const handle = aboutOneGroup[apiKey] as HandleOne<GroupApiKey>;
-    // A heartbeat of a classic group appends nothing, and its response is used again.
+    // A heartbeat of a classic group appends nothing, and its response object is reused.
     if (apiKey === 12) return handle(machine, request, client, reply as Reply<unknown>);
     handle(machine, request, client, (response) => {
       replies.add((code) => code === errorCode.NONE ? reply(response as never) : refuse(code));

@@ -1,13 +1,13 @@
-/** The groups of a partition for ListGroups, in steps: there may be very many. Runs on shards. */
+/** Lists the groups of a partition for ListGroups, in steps, because there may be very many. Runs on shards. */
 import type { ListedGroup } from "../../../net/protocol/messages/16_list_groups.ts";
 import type { EmptiedGroups } from "./emptied_groups.ts";
 import type { Group, KeptGroups } from "./kept_groups.ts";
 import type { Offsets } from "./offsets/offsets.ts";
 
-/** Groups that are listed in a step: up to a microsecond each. */
+/** How many groups a step lists. Each takes up to a microsecond. */
 const GROUPS_PER_STEP = 500;
 
-/** What is said of a group that has no object: it has offsets and nothing else, or had. */
+/** The listing of a group without an object, which has only offsets, or had. */
 const SIMPLE_OVERVIEW = { protocolType: "", groupState: "Empty", groupType: "classic" };
 
 /** Which groups ListGroups is to list; null for all. Lower case. */
@@ -16,14 +16,14 @@ export interface GroupFilter {
   readonly types: ReadonlySet<string> | null;
 }
 
-/** Where groups are. */
+/** The sources of the groups. */
 export interface ListedScene {
   readonly groups: KeptGroups;
   readonly offsets: Offsets;
   readonly emptied: EmptiedGroups;
 }
 
-/** Lists them. @param listed gets them */
+/** Lists the groups. @param listed receives them */
 export function* listGroups(
   { groups, offsets, emptied }: ListedScene,
   { states, types }: GroupFilter,
@@ -36,7 +36,7 @@ export function* listGroups(
     if (types !== null && !types.has(overview.groupType.toLowerCase())) return;
     listed.push(overview);
   };
-  // A group may change its kind while others are listed: then it is listed as what it was.
+  // A group may change its kind while others are listed. It is then listed with its old kind.
   const added = new Set<string>();
   for (const group of groups.values()) {
     if (added.has(group.groupId)) continue;

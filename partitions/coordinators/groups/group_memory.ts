@@ -1,15 +1,16 @@
 /**
- * How much memory the groups of a shard hold beside the rows of their committed offsets: what members say of themselves and what they are
- * given, and the metadata of commits. A named budget for each, so that no number of groups, members or names ends the broker. Runs on shards.
+ * Counts the memory that a shard's groups hold in addition to the rows of their committed offsets: the members' subscriptions and
+ * assignments, and the metadata of commits. Each has a named budget, so no number of groups, members or names can exhaust the broker's
+ * memory. Runs on shards.
  *
- * What the log holds is always taken on, also above the budget: at the start, and when others do what was allowed before. Whoever wants
- * more is refused before anything is written:
+ * State that is in the log is always accepted, even above the budget: at load, and when earlier allowed changes take effect. A request
+ * that needs more memory is refused before anything is written:
  *
- *   JoinGroup, ConsumerGroupHeartbeat   COORDINATOR_LOAD_IN_PROGRESS: all clients come again later, and find room when sessions ended
- *   SyncGroup                           COORDINATOR_NOT_AVAILABLE: clients look for the coordinator and join again
+ *   JoinGroup, ConsumerGroupHeartbeat   COORDINATOR_LOAD_IN_PROGRESS: all clients retry later, and find room when sessions have ended
+ *   SyncGroup                           COORDINATOR_NOT_AVAILABLE: clients look the coordinator up and join again
  *   OffsetCommit with long metadata     OFFSET_METADATA_TOO_LARGE
  *
- * Sizes are measured ones of an optimized heap, rounded up (Deno 2.9).
+ * The sizes were measured on an optimized heap and rounded up (Deno 2.9).
  */
 import { assert } from "../../../storage/base/assert.ts";
 import { areSameBytes, type MemberProtocol } from "./classic/protocol_votes.ts";
@@ -21,78 +22,78 @@ const GROUPS_BYTES_MAX = 64 * MIB;
 const METADATA_BYTES_MAX = 64 * MIB;
 const SHARD_BYTES_MIN = 16 * MIB;
 
-/** A group without members, of either kind, beside its id. */
+/** A group of either kind without members, in addition to its id. */
 export const GROUP_BYTES = { classic: 1800, consumer: 4200 } as const;
-/** A member beside its strings and protocols. */
+/** A member, in addition to its strings and protocols. */
 export const MEMBER_BYTES = 900;
-/** A member id that was given out and not used yet. */
+/** A member id that was issued and not used yet. */
 export const PENDING_BYTES = 400;
-/** A protocol of a member beside its name and bytes. */
+/** A protocol of a member, in addition to its name and bytes. */
 const PROTOCOL_BYTES = 100;
-/** A topic that a consumer group's members name, beside its name, and one that an expression stands for. */
+/** A topic that members of a consumer group subscribe to, in addition to its name, and a topic that matches an expression. */
 export const TOPIC_NAME_BYTES = 100;
-/** A partition that a member of a consumer group is to have, has and owns. */
+/** A partition in the target assignment, the current assignment and the owned partitions of a consumer group's member. */
 export const PARTITION_BYTES = 200;
 
-/** Bytes that are looked at to find their equals: 16 KiB take 20 µs. */
+/** How many bytes are compared to find equal ones: 16 KiB take 20 µs. */
 const KEY_BYTES_MAX = 16 * 1024;
 
-/** Memory of a string, at most. */
+/** Estimates the memory of a string, at most, in bytes. */
 export function bytesOfText(text: string | null): number {
   return text === null ? 0 : 2 * text.length;
 }
 
-/** Bytes that many members say alike, kept once. */
+/** Bytes that several members sent alike, kept once. */
 interface Pooled {
   readonly bytes: Uint8Array;
   readonly key: number;
   holds: number;
 }
 
-/** A budget, and what is taken of it. */
+/** A budget of memory and how much of it is used. */
 export class GroupMemory {
   readonly #bytesMax: number;
   readonly #onShort: () => void;
   #bytes = 0;
-  /** By `keyOf()`: one each. Others with the same key are not shared. */
+  /** Shared bytes by `keyOf()`, one entry per key. Different bytes with the same key are not shared. */
   readonly #byKey = new Map<number, Pooled>();
   readonly #pooled = new Map<Uint8Array, Pooled>();
 
-  /** @param bytesMax of the shard @param onShort called when somebody finds no room: what can go may go now */
+  /** @param bytesMax of the shard @param onShort called when a request finds no room, to free what can be freed */
   constructor(bytesMax = Infinity, onShort: () => void = () => {}) {
     this.#bytesMax = bytesMax;
     this.#onShort = onShort;
   }
 
-  /** The budget of a shard for groups. */
+  /** Makes the budget of a shard for groups. */
   static forGroups(shardsCount: number, onShort: () => void): GroupMemory {
     return new GroupMemory(Math.max(GROUPS_BYTES_MAX / shardsCount, SHARD_BYTES_MIN), onShort);
   }
 
-  /** The budget of a shard for metadata of commits. */
+  /** Makes the budget of a shard for metadata of commits. */
   static forMetadata(shardsCount: number): GroupMemory {
     return new GroupMemory(Math.max(METADATA_BYTES_MAX / shardsCount, SHARD_BYTES_MIN));
   }
 
-  /** What is taken. */
+  /** How many bytes are used. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Whether so much more may be taken; less than before may always. */
+  /** Whether so many more bytes may be used. Using less than before is always allowed. */
   hasRoomFor(bytes: number): boolean {
     if (bytes <= 0 || this.#bytes + bytes <= this.#bytesMax) return true;
     this.#onShort();
     return false;
   }
 
-  /** Takes memory, or gives some back. */
+  /** Uses memory, or returns some. */
   change(bytes: number): void {
     this.#bytes += bytes;
     assert(this.#bytes >= 0, "no more is given back than was taken");
   }
 
-  /** What `hold()` would take: nothing for bytes that somebody else said. */
+  /** Computes what `hold()` would use: nothing for bytes that another member has sent. */
   costOf(protocols: readonly MemberProtocol[]): number {
     let cost = 0;
     for (const { name, metadata } of protocols) {
@@ -102,7 +103,7 @@ export class GroupMemory {
     return cost;
   }
 
-  /** Takes memory for what a member says. @returns the same, with bytes that others said too kept once */
+  /** Uses memory for a member's protocols. @returns equal protocols, in which bytes that other members sent too are shared */
   hold(protocols: readonly MemberProtocol[]): readonly MemberProtocol[] {
     return protocols.map(({ name, metadata }) => {
       this.change(overheadOf(name));
@@ -110,7 +111,7 @@ export class GroupMemory {
     });
   }
 
-  /** Gives back what `hold()` took. @param protocols as it returned them */
+  /** Returns the memory that `hold()` used. @param protocols as `hold()` returned them */
   release(protocols: readonly MemberProtocol[]): void {
     for (const { name, metadata } of protocols) {
       this.change(-overheadOf(name));
@@ -146,7 +147,7 @@ function overheadOf(name: string): number {
   return PROTOCOL_BYTES + bytesOfText(name);
 }
 
-/** Finds bytes that are alike: their length and FNV-1a, of long ones that of the beginning and of samples. */
+/** Computes a key for finding equal bytes: their length and FNV-1a; for long ones FNV-1a of the beginning and of samples. */
 function keyOf(bytes: Uint8Array): number {
   let hash = 0x811c9dc5;
   const begin = Math.min(bytes.length, KEY_BYTES_MAX);

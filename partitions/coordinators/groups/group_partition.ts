@@ -1,9 +1,9 @@
 /**
- * One partition of `__consumer_offsets`: its groups by id and its committed offsets. Decides which kind of group a request creates,
- * and keeps both in step with the log. Runs on the shard that owns the partition; the state comes from the records alone.
+ * One partition of `__consumer_offsets`: its groups by id and its committed offsets. It decides which kind of group a request creates,
+ * and keeps groups and offsets consistent with the log. Runs on the shard that owns the partition. Its state comes only from the records.
  *
- * A group that has committed offsets and nothing else, or had until lately (emptied_groups.ts), has no object of its own: it is an
- * empty classic group without a protocol type, made when somebody asks (Kafka's "simple group"); there may be very many of them.
+ * A group with only committed offsets, or whose offsets were removed recently (emptied_groups.ts), has no object of its own. It is an
+ * empty classic group without a protocol type (Kafka's "simple group") and is made when a request needs it. There may be very many.
  *
  * Source: Kafka's GroupCoordinatorShard, GroupMetadataManager.
  */
@@ -41,12 +41,12 @@ import type { GroupPorts } from "./group_ports.ts";
 import type { CoordinatorClient, Reply } from "../runtime/coordinator.ts";
 import type { ConsumerGroupRecord, GroupRecord, OffsetCommitRecord } from "./records/group_record.ts";
 
-/** OffsetCommit knows GROUP_ID_NOT_FOUND from this version on (KIP-848). */
+/** The first version of OffsetCommit that answers GROUP_ID_NOT_FOUND (KIP-848). */
 const COMMIT_NOT_FOUND_VERSION = 9;
-/** DescribeGroups says GROUP_ID_NOT_FOUND from this version on (KIP-1043). */
+/** The first version of DescribeGroups that answers GROUP_ID_NOT_FOUND (KIP-1043). */
 const DESCRIBE_NOT_FOUND_VERSION = 6;
 
-/** Groups that begin to live in a step: up to a microsecond each. */
+/** How many groups a step starts after loading. Each takes up to a microsecond. */
 const GROUPS_PER_STEP = 500;
 
 /** Why a group cannot be made. */
@@ -55,7 +55,7 @@ interface Refused {
   readonly message: string | null;
 }
 
-/** The partition. */
+/** The state of one partition of `__consumer_offsets`. */
 export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupHolder {
   readonly offsets: Offsets;
   readonly #ports: GroupPorts;
@@ -63,13 +63,13 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
   readonly #background: BackgroundWork;
   readonly #groups: KeptGroups;
   readonly #emptied: EmptiedGroups;
-  /** Topics that went, whose offsets are being removed, and how far that is. */
+  /** Deleted topics whose offsets are being removed, and the progress of that. */
   #deletedTopics: DeletedTopic[] = [];
   #deletedRow = -1;
   readonly #apply = (record: GroupRecord) => this.replay(record);
   readonly #applyAll = (records: readonly GroupRecord[]) => records.forEach(this.#apply);
 
-  /** @param ports what the groups get, and the whole log */
+  /** @param ports the ports of the groups, and the whole log */
   constructor(ports: GroupPorts & { readonly log: RecordLog<GroupRecord> }, background: BackgroundWork) {
     const { image, log, memory, metadataMemory, settings } = ports;
     this.#ports = ports;
@@ -85,7 +85,7 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     return this.#groups.size;
   }
 
-  /** JoinGroup: of a consumer group that has nobody it makes a classic one. */
+  /** JoinGroup. It turns a consumer group without members into a classic one. */
   join(request: GroupRequest<11>, client: CoordinatorClient, reply: Reply<GroupResponse<11>>): void {
     const { groupId } = request;
     const known = this.#groups.get(groupId);
@@ -103,7 +103,7 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     this.#groupOrVacant(request.groupId).sync(request, client, reply);
   }
 
-  /** Heartbeat. The response may be used again: it is valid during the reply. */
+  /** Heartbeat. The response may be reused: it is valid only during the reply. */
   heartbeat(request: GroupRequest<12>, client: CoordinatorClient, reply: Reply<GroupResponse<12>>): void {
     const group = this.#groupOrVacant(request.groupId);
     if (group.type === "classic") group.heartbeat(request, client, reply);
@@ -117,7 +117,7 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     this.#groups.forgetVacant(group);
   }
 
-  /** ConsumerGroupHeartbeat: one that joins makes a group, or a consumer group of a classic one. */
+  /** ConsumerGroupHeartbeat. A joining member creates the group, or turns a classic group into a consumer group. */
   consumerHeartbeat(request: GroupRequest<68>, client: CoordinatorClient, reply: Reply<GroupResponse<68>>): void {
     const known = this.#groups.get(request.groupId);
     if (known?.type === "consumer") {
@@ -126,7 +126,7 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     }
     const malformed = refuseMalformedHeartbeat(request, client.apiVersion, this.#ports.settings.consumerAssignors);
     if (malformed !== null) return reply(malformed);
-    // A classic group is not to change for a member that does not get in.
+    // A classic group must not change for a member that is refused.
     const refusal = known === undefined ? null : refuseRegex(request.subscribedTopicRegex);
     if (refusal !== null) return reply(refuseConsumerHeartbeat(refusal.code, refusal.message));
     const group = this.#makeConsumerGroup(request, known);
@@ -135,7 +135,7 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     this.#groups.forgetVacant(group);
   }
 
-  /** OffsetCommit: answered at the end of the turn, or at once when nothing is to be written. */
+  /** OffsetCommit. It is answered at the end of the turn, or at once if nothing has to be written. */
   commit(request: OffsetCommitRequest, apiVersion: number, reply: Reply<GroupResponse<8>>): void {
     const plan = this.offsets.planCommit(request, { apiVersion, nowMs: this.#ports.wallMs() });
     // Kafka asks the group only about topics that exist.
@@ -154,7 +154,7 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
   *fetchOffsets(request: OffsetFetchRequestGroup, apiVersion: number): Generator<void, OffsetFetchResponseGroup> {
     this.#log.writeGathered();
     const group = this.#groups.get(request.groupId);
-    // A group that does not exist has no offsets; that is no error. One without an object lets anybody read.
+    // A group that does not exist has no offsets, which is not an error. A group without an object allows every read.
     const code = group?.validateOffsetFetch(request.memberId, request.memberEpoch) ?? errorCode.NONE;
     if (code === errorCode.NONE || code === errorCode.GROUP_ID_NOT_FOUND) {
       return yield* this.offsets.fetch(request, apiVersion);
@@ -179,7 +179,7 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     return this.#find(groupId) !== undefined;
   }
 
-  /** One group of DeleteGroups, in steps: its offsets go first, and it stays when somebody joins meanwhile. @returns Kafka's error code */
+  /** One group of DeleteGroups, in steps. Its offsets are removed first; a group that a member joins meanwhile stays. @returns Kafka's error code */
   *deleteGroup(groupId: string): Generator<void, number> {
     for (let isFirst = true;; isFirst = false) {
       this.#log.writeGathered();
@@ -212,13 +212,13 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     return refuseConsumerDescription(groupId, errorCode.GROUP_ID_NOT_FOUND, why);
   }
 
-  /** The groups of ListGroups, in steps. @param listed gets them */
+  /** The groups of ListGroups, in steps. @param listed receives them */
   list(filter: GroupFilter, listed: ListedGroup[]): Generator<void, void> {
     this.#log.writeGathered();
     return listGroups({ groups: this.#groups, offsets: this.offsets, emptied: this.#emptied }, filter, listed);
   }
 
-  /** Whatever order they come in, a group is of the kind that the last one says. */
+  /** Applies a record. A group has the kind of its last record, in whatever order records of both kinds come. */
   replay(record: GroupRecord): void {
     if (record.kind === "offset-commit") return this.#replayOffset(record);
     if (record.kind === "group-metadata") {
@@ -305,13 +305,13 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     this.offsets.dispose();
   }
 
-  /** Removes the offsets of topics that are gone: there may be very many, and others wait. */
+  /** Removes the offsets of deleted topics, in slices: there may be very many, and other requests wait. */
   *#removeDeleted(): Generator<void, void> {
     try {
       for (;;) {
         this.#log.writeGathered();
         const { records, lastRow } = this.offsets.planTopicDeletion(this.#deletedTopics, this.#deletedRow);
-        // Offsets that cannot be removed now go with their retention.
+        // Offsets that cannot be removed now are removed at the end of their retention.
         if (this.#appendAll(records) !== errorCode.NONE || lastRow === null) return;
         this.#deletedRow = lastRow;
         yield;
@@ -326,7 +326,7 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
   }
 
   #validateCommit(request: OffsetCommitRequest, plan: PlannedCommit, apiVersion: number): number {
-    // Whoever has no generation may commit while nobody is in the group.
+    // A client without a generation may commit while the group has no members.
     if (!this.#groups.has(request.groupId) && request.generationIdOrMemberEpoch < 0) return errorCode.NONE;
     const group = this.#find(request.groupId);
     if (group === undefined) {
@@ -341,7 +341,7 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     return errorCode.NONE;
   }
 
-  /** Puts a consumer group in the place of none, or of a classic one, whose members it takes over. */
+  /** Creates a consumer group, or replaces a classic one and takes over its members. */
   #makeConsumerGroup(request: GroupRequest<68>, classic: ClassicGroup | undefined): ConsumerGroup | Refused {
     const { groupId, memberEpoch } = request;
     if (memberEpoch !== JOIN_EPOCH) {
@@ -357,27 +357,27 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
       if (code !== errorCode.NONE) return { code, message: null };
       for (const record of records) if (isOfConsumerGroup(record)) group.replay(record);
     }
-    // Who waits for the classic group joins again and gets into this one.
+    // Clients that wait for the classic group join again, and then join this one.
     if (classic !== undefined) this.#groups.forget(groupId, "classic", errorCode.REBALANCE_IN_PROGRESS);
     this.#groups.keep(group).start();
     return group;
   }
 
-  /** Makes the log and the partition forget a group. @returns Kafka's error code, 0 when it is done */
+  /** Removes a group from the log and the partition. @returns Kafka's error code, 0 when it is removed */
   #remove(group: Group): number {
     const code = group.isVacant ? errorCode.NONE : this.#ports.log.append(group.tombstones());
     if (code === errorCode.NONE) this.#groups.forget(group.groupId, group.type);
     return code;
   }
 
-  /** The group, also one that has nothing but offsets, or has lost them. */
+  /** Finds a group, including one that has only offsets or has lost them. */
   #find(groupId: string): Group | undefined {
     const group = this.#groups.get(groupId);
     const isSimple = group === undefined && (this.offsets.has(groupId) || this.#emptied.has(groupId));
     return isSimple ? new ClassicGroup(this.#ports, groupId) : group;
   }
 
-  /** The group, or a vacant one that refuses what a group that does not exist refuses. */
+  /** Finds a group, or makes a vacant one, which answers like a group that does not exist. */
   #groupOrVacant(groupId: string): Group {
     return this.#groups.get(groupId) ?? new ClassicGroup(this.#ports, groupId);
   }

@@ -1,6 +1,6 @@
 /**
- * What the state machines of groups are given: the way to their log, topics, configs, clocks and timers. They decide
- * from (state, event, time) alone, so that a seeded simulation runs the same code. Types only; shards run what is built on them.
+ * The ports of the state machines of groups: log, topics, configs, clocks and timers. The machines decide only from (state, event,
+ * time), so a seeded simulation runs the same code. Types only; the implementations run on shards.
  */
 import type { MetadataImage } from "../../metadata/image.ts";
 import type { Deadlines } from "../../requests/deadlines.ts";
@@ -12,18 +12,18 @@ import type { GroupRecord } from "./records/group_record.ts";
 /** The partition of `__consumer_offsets` that holds the group. */
 export type GroupLog = Pick<RecordLog<GroupRecord>, "append">;
 
-/** What every state machine of a partition of `__consumer_offsets` shares. */
+/** The ports that all state machines of a partition of `__consumer_offsets` share. */
 export interface GroupPorts {
   readonly log: GroupLog;
   /** Topics and their partitions; changes arrive as events. */
   readonly image: MetadataImage;
   readonly settings: GroupSettings;
-  /** Settings of one group: what was set on it (resource type GROUP), else the broker's. */
+  /** Settings of one group: its own where set (resource type GROUP), else the broker's. */
   readonly settingsOf: (groupId: string) => ConsumerGroupSettings;
   readonly timers: Deadlines<Timer>;
   /** Monotonic ms, for timeouts. */
   readonly nowMs: () => number;
-  /** Wall-clock ms, for what is written down. */
+  /** Wall-clock ms, for times in records. */
   readonly wallMs: () => number;
   /** A random UUID as Kafka writes it: 22 characters of base64url, never beginning with "-". */
   readonly newId: () => string;
@@ -59,7 +59,7 @@ export interface GroupSettings {
   readonly offsetsRetentionCheckIntervalMs: number;
 }
 
-/** What can be set on a single consumer group (KIP-848). */
+/** The settings that a single consumer group can have (KIP-848). */
 export interface ConsumerGroupSettings {
   /** `consumer.session.timeout.ms`, else `group.consumer.session.timeout.ms`, 45000 */
   readonly sessionTimeoutMs: number;

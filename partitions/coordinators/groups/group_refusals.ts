@@ -1,5 +1,5 @@
 /**
- * The answers of a group coordinator that say nothing but an error, by API key. Pure; any isolate.
+ * The answers of a group coordinator that contain only an error, by API key. Pure; any isolate.
  *
  * Source: Kafka's getErrorResponse of each request, and GroupCoordinatorService.
  */
@@ -13,19 +13,19 @@ type Refuse<Key extends GroupApiKey> = (
   apiVersion: number,
 ) => GroupResponse<Key>;
 
-/** JoinGroup can say that there is no protocol from this version on; before, "" stands for it. */
+/** The first version of JoinGroup in which the protocol may be null. Before, "" stands for no protocol. */
 const NULL_PROTOCOL_VERSION = 7;
 
-/** Most partitions of a commit: their records, of 50 bytes or more, would not fit into a batch of the default size (Kafka refuses then). */
+/** The most partitions of a commit. More records, of 50 bytes or more, would not fit into a batch of the default size (Kafka refuses then). */
 const COMMIT_PARTITIONS_MAX = 20_000;
 
-/** A JoinGroup's answer as its version can carry it. */
+/** Converts the answer to a JoinGroup to what its version can carry. */
 export function joinResponseFor(apiVersion: number, response: GroupResponse<11>): GroupResponse<11> {
   if (apiVersion >= NULL_PROTOCOL_VERSION || response.protocolName !== null) return response;
   return { ...response, protocolName: "" };
 }
 
-/** Most APIs answer a code of the whole; those about several groups or partitions repeat it for each. */
+/** Most APIs have one code for the whole answer; those about several groups or partitions repeat it for each. */
 const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
   8: ({ topics }, code) => ({
     topics: topics.map(({ name, topicId, partitions }) => ({
@@ -36,7 +36,7 @@ const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
   }),
   9: (request, code, apiVersion) => ({
     errorCode: code,
-    // The answer as a whole has a code from version 2 on.
+    // From version 2 on the whole answer has a code.
     topics: apiVersion > 1 ? [] : (request.topics ?? []).map(({ name, partitionIndexes }) => ({
       name,
       partitions: partitionIndexes.map((partitionIndex) => absentOffset(partitionIndex, code)),
@@ -72,8 +72,8 @@ const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
 };
 
 /**
- * Why no coordinator carries a request about one group out, as Kafka's code; 0 when one may. Commits without a group may have no group
- * id, and a consumer's heartbeat is checked as a whole (Kafka's GroupCoordinatorService).
+ * Checks a request about one group. @returns Kafka's code for why every coordinator refuses it, 0 if none has to. Commits without a
+ * group may have no group id, and a consumer's heartbeat is checked as a whole (Kafka's GroupCoordinatorService).
  */
 export function refusalOf<Key extends GroupApiKey>(apiKey: Key, request: GroupRequest<Key>): number {
   switch (apiKey) {
@@ -93,7 +93,7 @@ function isTooLarge({ topics }: GroupRequest<8 | 47>): boolean {
   return partitionsCount > COMMIT_PARTITIONS_MAX;
 }
 
-/** The answer that says nothing but an error. @param apiVersion of the request: OffsetFetch says it in two ways */
+/** Makes the answer that contains only an error. @param apiVersion of the request: OffsetFetch has two forms */
 export function refuseGroupRequest<Key extends GroupApiKey>(
   apiKey: Key,
   request: GroupRequest<Key>,
@@ -103,12 +103,12 @@ export function refuseGroupRequest<Key extends GroupApiKey>(
   return (refusals[apiKey] as Refuse<Key>)(request, code, apiVersion);
 }
 
-/** An offset that is not there, or cannot be told. */
+/** An offset that does not exist, or cannot be read. */
 export function absentOffset(partitionIndex: number, code: number): OffsetFetchResponsePartition {
   return { partitionIndex, committedOffset: -1, committedLeaderEpoch: -1, metadata: "", errorCode: code };
 }
 
-/** One group that DescribeGroups says nothing of but an error. */
+/** One group in a DescribeGroups answer, with only an error. */
 export function refuseDescription(
   groupId: string,
   code: number,
@@ -117,7 +117,7 @@ export function refuseDescription(
   return { errorCode: code, errorMessage, groupId, groupState: "", protocolType: "", protocolData: "", members: [] };
 }
 
-/** One group that ConsumerGroupDescribe says nothing of but an error. */
+/** One group in a ConsumerGroupDescribe answer, with only an error. */
 export function refuseConsumerDescription(
   groupId: string,
   code: number,
@@ -135,7 +135,7 @@ export function refuseConsumerDescription(
   };
 }
 
-/** A heartbeat of a consumer group that gets nothing but an error. */
+/** The answer to a ConsumerGroupHeartbeat, with only an error. */
 export function refuseConsumerHeartbeat(code: number, errorMessage: string | null): GroupResponse<68> {
   return {
     throttleTimeMs: 0,

@@ -1,8 +1,8 @@
 /**
  * The groups of one partition of `__consumer_offsets` that have an object, by their ids. Runs on the shard that owns the partition.
  *
- * Always: a group takes memory of the shard's budget from the time it is kept until it is forgotten; one that is forgotten has answered
- * everybody who waited for it.
+ * Always: a group uses memory of the shard's budget from the time it is kept until it is forgotten, and a forgotten group has answered
+ * all requests that waited for it.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { ClassicGroup } from "./classic/classic_group.ts";
@@ -12,7 +12,7 @@ import { bytesOfText, GROUP_BYTES, type GroupMemory } from "./group_memory.ts";
 /** A group of either kind. */
 export type Group = ClassicGroup | ConsumerGroup;
 
-/** The groups. */
+/** The groups of one partition that have an object. */
 export class KeptGroups {
   readonly #memory: GroupMemory;
   readonly #byId = new Map<string, Group>();
@@ -22,34 +22,34 @@ export class KeptGroups {
     this.#memory = memory;
   }
 
-  /** How many there are. */
+  /** How many groups there are. */
   get size(): number {
     return this.#byId.size;
   }
 
-  /** Whether one has this id. */
+  /** Whether a group has this id. */
   has(groupId: string): boolean {
     return this.#byId.has(groupId);
   }
 
-  /** The one with this id. */
+  /** Finds the group with this id. */
   get(groupId: string): Group | undefined {
     return this.#byId.get(groupId);
   }
 
-  /** All. Changes while they are walked over are fine. */
+  /** All groups. Groups may be kept and forgotten during the iteration. */
   values(): Iterable<Group> {
     return this.#byId.values();
   }
 
-  /** Keeps a group whose id no other one has. */
+  /** Keeps a group. No other group may have its id. */
   keep<Kind extends Group>(group: Kind): Kind {
     this.#byId.set(group.groupId, group);
     this.#memory.change(bytesOf(group));
     return group;
   }
 
-  /** Forgets a group of a kind, if there is one. @param code what those are told who wait for it */
+  /** Forgets a group of a kind, if there is one. @param code the error for requests that wait for it */
   forget(groupId: string, type: Group["type"], code: number = errorCode.UNKNOWN_MEMBER_ID): void {
     const group = this.#byId.get(groupId);
     if (group === undefined || group.type !== type) return;
@@ -58,12 +58,12 @@ export class KeptGroups {
     group.dispose(code);
   }
 
-  /** Forgets a group that has nothing to remember. */
+  /** Forgets a group without state. */
   forgetVacant(group: Group): void {
     if (group.isVacant && this.#byId.get(group.groupId) === group) this.forget(group.groupId, group.type);
   }
 
-  /** Forgets all. @param code what those are told who wait */
+  /** Forgets all groups. @param code the error for waiting requests */
   clear(code: number): void {
     for (const { groupId, type } of this.#byId.values()) this.forget(groupId, type, code);
   }

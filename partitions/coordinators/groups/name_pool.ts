@@ -1,10 +1,10 @@
 /**
- * Numbers for names, so that a table of millions of rows holds four bytes where it means a string. A number is given back with
- * the last row that has it. Pure; any isolate.
+ * Numbers for names: a table of millions of rows then stores four bytes instead of a string. A number becomes free with the last row
+ * that uses it. Pure; any isolate.
  */
 import { assert } from "../../../storage/base/assert.ts";
 
-/** A pool. */
+/** A pool of numbered names with reference counts. */
 export class NamePool {
   readonly #numbers = new Map<string, number>();
   readonly #names: string[] = [];
@@ -16,17 +16,17 @@ export class NamePool {
     return this.#numbers.size;
   }
 
-  /** The names that are held. */
+  /** The names in use. */
   names(): Iterable<string> {
     return this.#numbers.keys();
   }
 
-  /** Number of a name, -1 for a name that nobody holds. */
+  /** Finds the number of a name, -1 for a name that is not in use. */
   find(name: string): number {
     return this.#numbers.get(name) ?? -1;
   }
 
-  /** Takes a hold of a name. @returns its number, from 0 on */
+  /** Adds a reference to a name. @returns its number, from 0 on */
   hold(name: string): number {
     const known = this.#numbers.get(name);
     const number = known ?? this.#free.pop() ?? this.#names.length;
@@ -39,12 +39,12 @@ export class NamePool {
     return number;
   }
 
-  /** The name of a number that is held. */
+  /** Returns the name of a number that is in use. */
   name(number: number): string {
     return this.#names[number] as string;
   }
 
-  /** Gives one hold back. @returns whether it was the last one */
+  /** Removes one reference. @returns whether it was the last one */
   release(number: number): boolean {
     const count = (this.#counts[number] as number) - 1;
     assert(count >= 0, "a released name is held");

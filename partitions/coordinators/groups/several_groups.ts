@@ -1,9 +1,9 @@
 /**
- * Requests about several groups, or about one with very many offsets, as work in slices: OffsetFetch, DescribeGroups, ListGroups,
+ * Requests about several groups, or about one with very many offsets, done in slices: OffsetFetch, DescribeGroups, ListGroups,
  * DeleteGroups, ConsumerGroupDescribe. Runs on the shard whose coordinator is asked.
  *
- * They may name groups of any partition: those that this shard does not coordinate get NOT_COORDINATOR. Where a group is, is asked anew
- * after each step, because its partition may have gone meanwhile.
+ * They may name groups of any partition. Groups that this shard does not coordinate get NOT_COORDINATOR. The partition of a group is
+ * looked up again after each step, because the shard may have lost it meanwhile.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { ListedGroup } from "../../../net/protocol/messages/16_list_groups.ts";
@@ -15,17 +15,17 @@ import type { GroupPartition } from "./group_partition.ts";
 import type { GroupRecord } from "./records/group_record.ts";
 import type { CoordinatorClient, Reply } from "../runtime/coordinator.ts";
 
-/** OffsetFetch names several groups from this version on (KIP-709). */
+/** The first version of OffsetFetch that names several groups (KIP-709). */
 const SEVERAL_GROUPS_VERSION = 8;
 
 /** A partition of `__consumer_offsets` that this shard coordinates. */
 export type OffsetsPartition = CoordinatedPartition<GroupRecord, GroupPartition>;
 
-/** Those of this shard. */
+/** The partitions of this shard. */
 export interface OffsetsPartitions {
-  /** The partition of a group, or Kafka's code for that it cannot be asked. */
+  /** Finds the partition of a group. @returns the partition, or Kafka's code for why it cannot be asked */
   partitionOf(groupId: string): OffsetsPartition | number;
-  /** The partitions of this shard; null while one of them is loaded. */
+  /** The partitions of this shard; null while one of them is being loaded. */
   all(): Iterable<OffsetsPartition> | null;
 }
 
@@ -121,7 +121,7 @@ export function* deleteGroups(
     }
     yield;
   }
-  // One partition after the other lets go of the answer.
+  // The answer waits for each changed partition in turn.
   let release = (code: number) =>
     reply(code === errorCode.NONE ? { throttleTimeMs: 0, results } : refuseGroupRequest(42, request, code));
   for (const partition of changed) {
@@ -131,7 +131,7 @@ export function* deleteGroups(
   release(errorCode.NONE);
 }
 
-/** A filter without spaces and in lower case; null when nothing is filtered. */
+/** Normalizes a filter: no spaces, lower case. @returns null when nothing is filtered */
 function lowerCase(words: readonly string[]): GroupFilter["states"] {
   return words.length === 0 ? null : new Set(words.map((word) => word.trim().toLowerCase()));
 }

@@ -1,63 +1,63 @@
 /**
- * What a coordinated partition does beside its requests, in slices with pauses between them: the look for what has expired, each
- * interval, and what an event asks for. Runs on shards.
+ * The background work of a coordinated partition, in slices with pauses between them: the periodic search for expired state, and work
+ * that an event starts. Runs on shards.
  *
- * Always: a slice takes a millisecond or two; nothing runs while the partition does not serve.
+ * Always: a slice takes a millisecond or two, and nothing runs while the partition does not serve.
  */
 import type { Deadlines } from "../../requests/deadlines.ts";
 import type { Timer } from "./lazy_timer.ts";
 import type { Work } from "./sliced_work.ts";
 
-/** Between two slices. */
+/** Pause between two slices. */
 const PAUSE_MS = 10;
 
-/** What it is built from. */
+/** What BackgroundWork is built from. */
 export interface BackgroundWorkParts {
   readonly timers: Deadlines<Timer>;
   readonly nowMs: () => number;
   /** Whether the partition serves. */
   readonly isServing: () => boolean;
-  /** Between two looks for what has expired. */
+  /** Time between two searches for expired state. */
   readonly expiryIntervalMs: number;
-  /** Begins such a look. */
+  /** Begins such a search. */
   readonly expire: () => Work;
 }
 
-/** The work of one partition. */
+/** The background work of one partition. */
 export class BackgroundWork implements Timer {
   deadlineMs = 0;
   heapIndex = -1;
   readonly #parts: BackgroundWorkParts;
-  /** When to look for what has expired, monotonic ms. */
+  /** When the next search for expired state begins, monotonic ms. */
   #expiryMs = Infinity;
-  /** The look that is under way. */
+  /** The search that is under way. */
   #expiring: Work | null = null;
   #works: Work[] = [];
 
-  /** @param parts the timers, the clock, and how to look for what has expired */
+  /** @param parts the timers, the clock, and how to search for expired state */
   constructor(parts: BackgroundWorkParts) {
     this.#parts = parts;
   }
 
-  /** Begins to look for what has expired. @param delayMs added to the first interval, so that partitions do not all look at once */
+  /** Starts the periodic search for expired state. @param delayMs added to the first interval: partitions then search at different times */
   start(delayMs: number): void {
     this.#expiryMs = this.#parts.nowMs() + this.#parts.expiryIntervalMs + delayMs;
     this.#setTimer();
   }
 
-  /** Looks for what has expired at once. */
+  /** Makes the next search for expired state due now. */
   expireSoon(): void {
     this.#expiryMs = this.#parts.nowMs();
     this.#setTimer();
   }
 
-  /** Does the first slice of some work; the others follow. */
+  /** Does the first slice of a piece of work. The other slices follow on the timer. */
   begin(work: Work): void {
     if (this.#parts.isServing() && work.next().done !== true) this.#works.push(work);
     this.#setTimer();
   }
 
-  /** Ends all of it. */
+  /** Ends all work and the timer. */
   stop(): void {
     this.#drop();
     this.#parts.timers.remove(this);

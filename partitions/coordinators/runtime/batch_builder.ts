@@ -1,23 +1,23 @@
 /**
- * Batches of a coordinator's records, made in memory that the kernel writes from. Runs on shards.
+ * Builds batches of a coordinator's records in memory that the kernel writes from. Runs on shards.
  *
- * One batch is made at a time, in memory that the next one uses again: a log has written it when its append returns.
+ * One batch is built at a time. The next one reuses its memory, because a log has written the batch when its append returns.
  */
 import { bytesOfBatch, type NativeMemory, nativeMemory, writeBatch } from "../../../storage/mod.ts";
 import type { RecordBytes, RecordCodec } from "./record_codec.ts";
 
-/** Memory that is kept between batches; a larger one is given back after its batch. */
+/** The most memory that is kept between batches. A larger block is released after its batch. */
 const MEMORY_BYTES_KEPT_MAX = 1 << 20;
 const MEMORY_BYTES = 1 << 14;
 
-/** A batch as an append takes it. */
+/** A batch in the form that an append takes. */
 export interface Batch {
   readonly memory: NativeMemory;
   readonly start: number;
   readonly length: number;
 }
 
-/** Makes batches, one at a time. */
+/** Builds batches, one at a time. */
 export class BatchBuilder<Entry> {
   readonly #codec: Pick<RecordCodec<Entry>, "encode">;
   #memory = nativeMemory(new ArrayBuffer(MEMORY_BYTES));
@@ -28,9 +28,9 @@ export class BatchBuilder<Entry> {
   }
 
   /**
-   * Makes a batch that is valid until the next call.
-   * @param records at least one @param options wall-clock time of all of them, and the most bytes the batch may have
-   * @returns null when it would be larger than allowed; nothing has been made then
+   * Builds a batch that is valid until the next call.
+   * @param records at least one @param options the wall-clock time of all records, and the most bytes of the batch
+   * @returns null when the batch would be larger than allowed; nothing is built then
    */
   build(
     records: readonly Entry[],
@@ -52,7 +52,7 @@ export class BatchBuilder<Entry> {
     return memory;
   }
 
-  /** @returns null as soon as the records cannot fit, so that no more is allocated than that */
+  /** @returns null as soon as the records cannot fit: the rest is then not encoded */
   #encodeAll(records: readonly Entry[], bytesMax: number): RecordBytes[] | null {
     const encoded: RecordBytes[] = [];
     let sum = 0;

@@ -1,4 +1,4 @@
-/** Batches of group records, made and read back. */
+/** Batches of group records, built and read back. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { RecordRunReader } from "../../../storage/mod.ts";
 import {
@@ -54,7 +54,7 @@ function read({ memory, start, length }: Batch): (GroupRecord | null)[] {
   return found;
 }
 
-Deno.test("build() makes one batch that holds the records, small and large, one batch after the other", () => {
+Deno.test("build() makes a batch that holds the records, small and large, in several batches after each other", () => {
   const builder = new BatchBuilder(groupRecordCodec);
   const options = { timestampMs: NOW_MS, batchBytesMax: 1 << 23 };
   const tombstone: GroupRecord = { kind: "group-metadata", key: { group: "g" }, value: null };
@@ -77,7 +77,7 @@ Deno.test("build() makes no batch larger than allowed", () => {
   equal(builder.build(records, { timestampMs: NOW_MS, batchBytesMax: length - 1 }), null);
 });
 
-Deno.test("build() refuses a record that nothing could hold, without throwing", () => {
+Deno.test("build() refuses a record that no batch could hold, without throwing", () => {
   const builder = new BatchBuilder(groupRecordCodec);
   const records = [commit(0), group(new Uint8Array(GROUP_RECORD_BYTES_MAX))];
   equal(builder.build(records, { timestampMs: NOW_MS, batchBytesMax: Number.MAX_SAFE_INTEGER }), null);

@@ -1,12 +1,12 @@
 /**
- * A partition of a coordinator's topic as its shard coordinates it: loaded slice by slice, then active until it is resigned. Runs on the
- * shard that leads the partition.
+ * A partition of a coordinator's topic that this shard coordinates: it is loaded slice by slice, then active until it resigns.
+ * Runs on the shard that leads the partition.
  *
  *   loading ──all replayed──► active ──removed, handed over, or the shard ends──► resigned
  *      └──damaged, unreadable──► failed ───────────────────────────────────────────┘
  *
- * A read that the disk refuses does not end the loading: it goes on where it was, after a pause, until the disk has refused too often or
- * the log is offline. Kafka's coordinator fails at the first one, until another broker leads the partition.
+ * A read that the disk refuses does not end the loading: the same slice is read again after a pause. Loading fails once the disk has
+ * refused too often or the log is offline. Kafka's coordinator fails at the first refused read, until another broker leads the partition.
  *
  * Source: Kafka's CoordinatorRuntime.
  */
@@ -34,24 +34,24 @@ export interface CoordinatedPartitionParts<Entry, Machine extends StateMachine<E
   readonly memory: LoadMemory;
   /** How long a reply waits for the high watermark. */
   readonly replyWaitMsMax: number;
-  /** Tells the operator something. */
+  /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
-  /** Has the partition loaded on: a pause in its loading is over. */
+  /** A pause in the partition's loading is over: it has to be loaded further. */
   readonly loadOn: (partition: CoordinatedPartition<Entry, Machine>) => void;
-  /** Requests of this turn gathered records in the partition. */
+  /** A request of this turn gathered records in the partition. */
   readonly onGathered: (partition: CoordinatedPartition<Entry, Machine>) => void;
 }
 
-/** Between the looks for what has expired of two partitions that were loaded together. */
+/** Partitions that were loaded together start their searches for expired state this far apart. */
 const EXPIRY_STAGGER_MS = 20;
 
-/** Pause before a slice is read again that the disk refused; doubled with each refusal, up to the largest. */
+/** Pause before a refused slice is read again. It doubles with each refusal, up to the largest. */
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 10_000;
-/** How often in a row the disk may refuse a slice: with the pauses between, for six minutes. */
+/** How often in a row the disk may refuse a slice. With the pauses between, this takes six minutes. */
 const TRIES_MAX = 40;
 
-/** The partition. */
+/** A partition with its state machine, log, held replies and background work. */
 export class CoordinatedPartition<Entry, Machine extends StateMachine<Entry>> {
   readonly name: string;
   readonly machine: Machine;
@@ -63,13 +63,13 @@ export class CoordinatedPartition<Entry, Machine extends StateMachine<Entry>> {
   readonly #replay = (record: Entry) => this.machine.replay(record);
   #state: "loading" | "active" | "failed" | "resigned" = "loading";
   #loader: RecordLoader<Entry> | null;
-  /** How often in a row the disk refused the slice that comes next. */
+  /** How often in a row the disk has refused the next slice. */
   #refusedReads = 0;
-  /** Ends a pause in its loading. */
+  /** Ends a pause in the loading. */
   readonly #retry: LazyTimer;
-  /** Topics that went while it was loaded. */
+  /** Topics that were deleted while the partition was being loaded. */
   #deleted: DeletedTopic[] = [];
-  /** The state that begins to live after all was replayed. */
+  /** The start of the state machine, after all records were replayed. */
   #starting: Work | null = null;
 
   /** @param partition owned by this shard @param name for messages */
@@ -98,22 +98,22 @@ export class CoordinatedPartition<Entry, Machine extends StateMachine<Entry>> {
     this.#retry = new LazyTimer(timers, () => parts.loadOn(this));
   }
 
-  /** Whether it has slices to load. */
+  /** Whether the partition still has slices to load. */
   get isLoading(): boolean {
     return this.#state === "loading";
   }
 
-  /** Whether its loading pauses; a timer ends that. */
+  /** Whether the loading pauses; a timer ends the pause. */
   get isPaused(): boolean {
     return this.#retry.isSet;
   }
 
-  /** Whether this coordinates the partition, and not one that was opened before or since. */
+  /** Whether this coordinates exactly this opening of the partition, not an earlier or later one. */
   isOf(partition: Partition): boolean {
     return partition === this.#partition;
   }
 
-  /** Why it answers nothing at the moment, as Kafka's code; 0 when it does. */
+  /** Kafka's code for why the partition answers no requests now; 0 while it answers them. */
   get refusal(): number {
     if (this.#state === "active" && this.#partition.isOpen) return errorCode.NONE;
     return this.#state === "loading" ? errorCode.COORDINATOR_LOAD_IN_PROGRESS : errorCode.NOT_COORDINATOR;
@@ -147,12 +147,12 @@ export class CoordinatedPartition<Entry, Machine extends StateMachine<Entry>> {
     this.#forget(deleted);
   }
 
-  /** Looks for what has expired at once. */
+  /** Makes the next search for expired state due now. */
   expireSoon(): void {
     if (this.#state === "active") this.background.expireSoon();
   }
 
-  /** Resigns: everybody who waits is answered NOT_COORDINATOR. Idempotent. */
+  /** Resigns: all waiting requests are answered NOT_COORDINATOR. Idempotent. */
   resign(): void {
     if (this.#state === "resigned") return;
     this.#state = "resigned";
@@ -174,12 +174,12 @@ export class CoordinatedPartition<Entry, Machine extends StateMachine<Entry>> {
     this.#deleted = [];
   }
 
-  /** What cannot be removed now, because the log is offline, goes with its retention. */
+  /** Removes the offsets of deleted topics. While the log is offline they stay, and their retention removes them later. */
   #forget(deleted: readonly DeletedTopic[]): void {
     if (deleted.length > 0 && this.refusal === errorCode.NONE) this.machine.onTopicsDeleted(deleted);
   }
 
-  /** Pauses after a read that the disk refused, or ends the loading. */
+  /** Pauses the loading after a read that the disk refused, or ends it. */
   #onProblem({ message, mayPass }: LoadProblem): void {
     this.#refusedReads++;
     if (!mayPass || !this.#partition.isOpen || this.#refusedReads >= TRIES_MAX) return this.#fail(message);

@@ -1,34 +1,34 @@
 /**
- * What a coordinator is to those who bring it requests and time: one per shard, for the partitions of an internal topic that the
- * shard leads. Types only; shards run what is built on them.
+ * The interface of a coordinator: one per shard, for the partitions of an internal topic that the shard leads. Types only; the
+ * implementations run on shards.
  */
 import type { TopicChange } from "../../owned/topic_changes.ts";
 
 /** Requests and responses of a coordinator by API key: `interface GroupApis { 8: { request: …; response: … }; … }`. */
 export type CoordinatorApis<Apis> = { readonly [Key in keyof Apis]: { request: unknown; response: unknown } };
 
-/** Key of one of its APIs. */
+/** The key of one of a coordinator's APIs. */
 export type KeyOf<Apis> = keyof Apis & number;
 
-/** Who sent a request. */
+/** The client that sent a request. */
 export interface CoordinatorClient {
   readonly clientId: string;
   /** Address as Kafka shows it, "/127.0.0.1". */
   readonly clientHost: string;
-  /** Of the request: several APIs behave differently by it. */
+  /** Version of the request; the behaviour of several APIs depends on it. */
   readonly apiVersion: number;
 }
 
-/** Answers a request; called exactly once, at once or much later. The response is in the shape of all versions. */
+/** Answers a request. Called exactly once, immediately or much later. The response has the shape of all versions. */
 export type Reply<Response> = (response: Response) => void;
 
-/** Who answers requests: this shard's coordinator, or the way to another shard's. */
+/** Answers requests: this shard's coordinator, or a proxy for another shard's. */
 export interface RequestHandler<Apis extends CoordinatorApis<Apis>, Refusal = never> {
   /**
    * Answers a request.
-   * @param request decoded; its bytes are kept, so they are copies
-   * @param reply called exactly once, during the call or on a later turn, with a response in the shape of all versions that is valid
-   * during the call to it
+   * @param request decoded; its byte arrays are copies, because the handler keeps them
+   * @param reply called exactly once, during this call or on a later turn; its response has the shape of all versions and is valid only
+   * during the call of `reply`
    */
   handle<Key extends KeyOf<Apis>>(
     apiKey: Key,
@@ -38,22 +38,22 @@ export interface RequestHandler<Apis extends CoordinatorApis<Apis>, Refusal = ne
   ): void;
 }
 
-/** The coordinator of one shard. Never throws on what a client or a disk says. */
+/** The coordinator of one shard. Never throws because of a client's bytes or a disk's errors. */
 export interface Coordinator<Apis extends CoordinatorApis<Apis>> extends RequestHandler<Apis> {
-  /** The image changed and the shard's partitions were opened and removed accordingly. Also once at the start, with all topics. */
+  /** The image changed, and the shard's partitions were opened and removed to match. Also called once at the start, with all topics. */
   onImage(change: TopicChange): void;
-  /** When `runTurn()` has something to do, monotonic ms; 0 while a partition is being loaded, or a request goes on. */
+  /** When `runTurn()` has something to do, monotonic ms; 0 while a partition is being loaded or a long request is unfinished. */
   readonly nextDeadlineMs: number;
-  /** Loads a slice, continues long requests, runs what is due. Every turn, before `writeGathered()`. @param nowMs monotonic */
+  /** Loads a slice, continues long requests, runs due timers. Called every turn before `writeGathered()`. @param nowMs monotonic time */
   runTurn(nowMs: number): void;
   /** Whether `writeGathered()` has something to write. */
   readonly hasGathered: boolean;
   /**
-   * Writes what the requests of this turn gathered and releases their replies; before moved high watermarks are announced. The batch of
-   * one partition may hold the longest commit, so partitions that are left over are written in the next turn, which does not wait.
-   * @param mayContinue asked after each partition: whether there is time for another one
+   * Writes the records that requests gathered and releases their replies. Called before new high watermarks are announced. The batch of
+   * one partition may hold the longest commit, so the remaining partitions are written in the next turn, which does not wait.
+   * @param mayContinue called after each partition: whether there is time for another one
    */
   writeGathered(mayContinue: () => boolean): void;
-  /** Ends: everybody who waits is answered NOT_COORDINATOR. */
+  /** Ends the coordinator: all waiting requests are answered NOT_COORDINATOR. */
   dispose(): void;
 }

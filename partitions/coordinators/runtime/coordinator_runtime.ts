@@ -1,7 +1,7 @@
 /**
- * The coordinator of one shard, whatever it coordinates: takes on the partitions of its internal topic that the shard leads, loads them
- * slice by slice, finds the one that a key belongs to, and gives timers, long requests and expiry their share of each turn. The kind of
- * coordinator brings the state (state_machine.ts). Runs on shards; synchronous.
+ * The part of a shard's coordinator that does not depend on what it coordinates. It takes on the partitions of its internal topic that
+ * the shard leads, loads them slice by slice, finds the partition of a key, and gives timers, long requests and expiry their share of
+ * each turn. The kind of coordinator supplies the state (state_machine.ts). Runs on shards; synchronous.
  *
  *   partition led ─► load ─► requests: check, append or gather, apply, reply once replicated ─► resign
  *                    record_loader      record_log, held_replies                              coordinated_partition
@@ -32,30 +32,30 @@ export interface CoordinatorRuntimeParts {
   /** The shard's partitions. */
   readonly partitions: { ownAt(slot: number): Partition | undefined };
   readonly purgatory: Purgatory;
-  /** Where everything waits that is due at a time. */
+  /** The timers of the coordinator. */
   readonly timers: Deadlines<Timer>;
   /** How long a reply waits for the high watermark. */
   readonly replyWaitMsMax: number;
-  /** Tells the operator something. */
+  /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
 }
 
-/** Time of a turn for timers: 10,000 sessions that end at once take 0.2 s, and go on in the next turns. */
+/** Time of a turn for timers. 10,000 sessions that end together take 0.2 s, spread over several turns. */
 const TIMERS_MS_PER_TURN = 5;
 
-/** The runtime. */
+/** The runtime of one shard. */
 export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
   readonly #kind: CoordinatorKind<Entry, Machine>;
   readonly #parts: CoordinatorRuntimeParts;
   readonly #partitionParts: CoordinatedPartitionParts<Entry, Machine>;
-  /** By number of the partition. */
+  /** Coordinated partitions by partition index. */
   readonly #partitions = new Map<number, CoordinatedPartition<Entry, Machine>>();
-  /** Those with slices to load now, which take turns one behind the other. */
+  /** Partitions with slices to load now. The first is loaded to its end or its next pause, then the one behind it. */
   #loading: CoordinatedPartition<Entry, Machine>[] = [];
   readonly #gathering = new Set<CoordinatedPartition<Entry, Machine>>();
   readonly #work: SlicedWork;
 
-  /** Knows no partition before the first `onImage()`. */
+  /** Creates a runtime that knows no partition before the first `onImage()`. */
   constructor(kind: CoordinatorKind<Entry, Machine>, parts: CoordinatorRuntimeParts) {
     this.#kind = kind;
     this.#parts = parts;
@@ -70,7 +70,7 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
     };
   }
 
-  /** When `runTurn()` has something to do, monotonic ms; 0 while a partition is being loaded, or a request goes on. */
+  /** When `runTurn()` has something to do, monotonic ms; 0 while a partition is being loaded or a long request is unfinished. */
   get nextDeadlineMs(): number {
     return this.#loading.length > 0 || !this.#work.isEmpty ? 0 : this.#parts.timers.nextMs;
   }
@@ -80,12 +80,12 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
     return this.#gathering.size > 0;
   }
 
-  /** How many partitions are being loaded; not those whose disk refuses that for the moment. */
+  /** How many partitions are being loaded, without those that pause because the disk refused a read. */
   get loadingCount(): number {
     return this.#loading.length;
   }
 
-  /** Whether a partition is not loaded yet. */
+  /** Whether any partition is not loaded yet. */
   get isLoading(): boolean {
     for (const partition of this.#partitions.values()) if (partition.isLoading) return true;
     return false;
@@ -96,7 +96,7 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
     return this.#partitions.values();
   }
 
-  /** The partition of a key, or Kafka's code for that it cannot be asked. */
+  /** Finds the partition of a key. @returns the partition, or Kafka's code for why it cannot be asked */
   partitionOf(key: string): CoordinatedPartition<Entry, Machine> | number {
     const count = this.#parts.image.topic(this.#kind.topic)?.partitions.length ?? 0;
     const partition = count === 0 ? undefined : this.#partitions.get(partitionOfKey(key, count));
@@ -104,12 +104,12 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
     return partition.refusal === errorCode.NONE ? partition : partition.refusal;
   }
 
-  /** Begins a request that may take long. */
+  /** Begins a request that may take several turns. */
   begin(work: Work): void {
     this.#work.begin(work);
   }
 
-  /** The image changed and the shard's partitions were opened and removed accordingly. Also once at the start, with all topics. */
+  /** The image changed, and the shard's partitions were opened and removed to match. Also called once at the start, with all topics. */
   onImage({ changed, deleted }: TopicChange): void {
     const { topic } = this.#kind;
     if (deleted.some(({ name }) => name === topic)) this.dispose();
@@ -119,7 +119,7 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
     for (const partition of this.#partitions.values()) partition.onImage(names, deleted);
   }
 
-  /** Loads one slice, continues requests that take several turns, and runs what is due. @param nowMs monotonic */
+  /** Loads one slice, continues requests that take several turns, and runs due timers. @param nowMs monotonic time */
   runTurn(nowMs: number): void {
     const [loading] = this.#loading;
     if (loading !== undefined) {
@@ -136,7 +136,7 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
     }
   }
 
-  /** Writes what requests gathered and releases their replies. @param mayContinue whether there is time for another partition */
+  /** Writes the records that requests gathered and releases their replies. @param mayContinue whether there is time for another partition */
   writeGathered(mayContinue: () => boolean): void {
     for (const partition of this.#gathering) {
       this.#gathering.delete(partition);
@@ -145,12 +145,12 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
     }
   }
 
-  /** Looks for what has expired at once. */
+  /** Makes the next search for expired state due now, in all partitions. */
   expireSoon(): void {
     for (const partition of this.#partitions.values()) partition.expireSoon();
   }
 
-  /** Resigns all partitions, and ends all requests. */
+  /** Resigns all partitions and finishes all long requests. */
   dispose(): void {
     for (const partition of this.#partitions.values()) partition.resign();
     this.#partitions.clear();
@@ -159,7 +159,7 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
     this.#work.finish();
   }
 
-  /** Takes on the partitions that this shard leads now; one that was opened again is loaded again. */
+  /** Takes on the partitions that this shard leads now. A reopened partition is loaded again. */
   #takeOn(topic: TopicImage): void {
     for (const { partition: number, shard, slot } of topic.partitions) {
       if (shard !== this.#parts.shard) continue;

@@ -1,6 +1,6 @@
 /**
- * The runtime with a coordinator that is none of Kafka's: counters by name, whose records are a name and a number. What groups do with
- * it is tested in groups/.
+ * Tests the runtime with a coordinator of counters by name, which Kafka does not have. A record is a name and a number. Groups on the
+ * runtime are tested in groups/.
  */
 import assert from "node:assert/strict";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
@@ -85,7 +85,7 @@ const kind: CoordinatorKind<Count, Counters> = {
   make: (log) => new Counters(log),
 };
 
-/** A shard with the one partition of the topic; its log can be opened again. */
+/** A shard with the only partition of the topic. Its log can be reopened. */
 class Fixture {
   readonly clock = new ManualClock();
   readonly files = new CrashingFileSystem(() => 0.5);
@@ -128,7 +128,7 @@ class Fixture {
     this.runtime.onImage({ changed: [this.topic], deleted: [] });
   }
 
-  /** Loads all. */
+  /** Loads the whole partition. */
   load(): void {
     while (this.runtime.isLoading) this.runtime.runTurn(this.clock.monotonicMs());
   }
@@ -146,7 +146,7 @@ class Fixture {
   }
 }
 
-Deno.test("CoordinatorRuntime refuses keys until their partition is loaded, and brings back what was appended", () => {
+Deno.test("CoordinatorRuntime refuses keys until their partition is loaded, then knows the appended records", () => {
   const test = new Fixture();
   assert.equal(test.runtime.partitionOf("a"), errorCode.COORDINATOR_LOAD_IN_PROGRESS);
   assert.equal(test.runtime.nextDeadlineMs, 0, "it wants turns while it loads");
@@ -160,7 +160,7 @@ Deno.test("CoordinatorRuntime refuses keys until their partition is loaded, and 
   assert.deepEqual([...test.counters.values], [["a", 3], ["b", -3]]);
 });
 
-Deno.test("RecordLog.gather() writes one batch for a turn, applies it and then answers; append() comes behind it", () => {
+Deno.test("RecordLog.gather() writes one batch for a turn, applies it and then answers; append() writes behind it", () => {
   const test = new Fixture();
   test.load();
   const { log, values } = test.counters;
@@ -182,7 +182,7 @@ Deno.test("RecordLog.gather() writes one batch for a turn, applies it and then a
   assert.deepEqual(done, [`large ${errorCode.UNKNOWN_SERVER_ERROR}`, "6 0"], "one refuses none of the others");
 });
 
-Deno.test("CoordinatorRuntime looks for what has expired each interval, a slice after the other", () => {
+Deno.test("CoordinatorRuntime searches for expired state each interval, slice by slice", () => {
   const test = new Fixture();
   test.load();
   const { log, events } = test.counters;
@@ -202,7 +202,7 @@ Deno.test("CoordinatorRuntime looks for what has expired each interval, a slice 
   assert.deepEqual(events, ["expire a"]);
 });
 
-Deno.test("CoordinatorRuntime tells of topics once it is loaded, and resigns when its own is gone", () => {
+Deno.test("CoordinatorRuntime passes topic changes on once it is loaded, and resigns when its own topic is deleted", () => {
   const test = new Fixture();
   const gone = topicOn([0], { name: "gone" });
   test.runtime.onImage({ changed: [], deleted: [gone] });
@@ -219,7 +219,7 @@ Deno.test("CoordinatorRuntime tells of topics once it is loaded, and resigns whe
   assert.equal(test.runtime.nextDeadlineMs, Infinity, "no timer is left");
 });
 
-Deno.test("CoordinatorRuntime says so when a partition cannot be loaded, and coordinates none of its keys", () => {
+Deno.test("CoordinatorRuntime reports a partition that cannot be loaded, and coordinates none of its keys", () => {
   const test = new Fixture();
   test.load();
   test.counters.log.append([{ name: "a", value: 1 }]);

@@ -1,6 +1,6 @@
 /**
- * The coordinator's side of requests from other shards: reads them from the sender's arena, lets this shard's coordinator handle them,
- * and sends the answers. Runs on shards; the asking side, and how both play together, is remote_coordinators.ts.
+ * The answering side of requests from other shards: reads them from the sender's arena, passes them to this shard's coordinator, and
+ * sends the answers. Runs on shards. The asking side and the protocol of both are in remote_coordinators.ts.
  */
 import { Reader } from "../../../net/protocol/reader.ts";
 import { Writer } from "../../../net/protocol/writer.ts";
@@ -13,10 +13,10 @@ import type { RingRecord } from "../../shared/ring.ts";
 import type { CoordinatorApis, KeyOf, RequestHandler } from "./coordinator.ts";
 import { type ApiMessages, encodeWhole, type MessagesOf, type ShardLinks } from "./remote_coordinators.ts";
 
-/** No bytes: the protocol cannot carry the answer. */
+/** Sent in place of a parcel when the protocol cannot carry the answer. */
 const NO_PARCEL: Parcel = { block: 0, start: 0, length: -1 };
 
-/** Whom to answer. */
+/** Where an answer goes. */
 interface Asker {
   readonly shard: number;
   readonly operation: number;
@@ -33,12 +33,12 @@ export class CoordinatorService<Apis extends CoordinatorApis<Apis>> {
   readonly #reader: Reader;
   readonly #writer = new Writer();
 
-  /** @param coordinator this shard's @param messages of its APIs */
+  /** @param coordinator this shard's coordinator @param messages of its APIs */
   constructor(coordinator: RequestHandler<Apis>, links: ShardLinks, messages: MessagesOf<Apis>) {
     this.#coordinator = coordinator;
     this.#links = links;
     this.#messages = messages;
-    // Who asked puts answers into order; a large one that waits for room must not keep heartbeats waiting.
+    // The asking side matches answers by operation, so their order is free: a large answer that waits for room must not delay heartbeats.
     this.#parcels = new Parcels(links.arena, { inOrder: false });
     this.#reader = new Reader((links.arenas[links.shard] as NativeMemory).bytes);
   }
@@ -48,7 +48,7 @@ export class CoordinatorService<Apis extends CoordinatorApis<Apis>> {
     this.#parcels.sendWaiting();
   }
 
-  /** Takes a ring record of another shard. @returns false when it is none of the answering side's */
+  /** Takes a ring record of another shard. @returns false when the record is not for the answering side */
   receive(sender: number, record: RingRecord): boolean {
     const { ints, int } = record;
     switch (ints[int]) {
@@ -82,7 +82,7 @@ export class CoordinatorService<Apis extends CoordinatorApis<Apis>> {
     });
   }
 
-  /** The request has been read: its bytes are the sender's again. */
+  /** Returns the block of a request to its sender, after the request was read. */
   #giveBack(shard: number, block: number): void {
     const outbox = this.#outbox(shard);
     const { ints, int } = outbox.begin(message.kind.coordinatorCallTaken);

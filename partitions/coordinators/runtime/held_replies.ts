@@ -1,15 +1,15 @@
 /**
- * Replies that wait until what was appended before them is below the high watermark: a client that was told of a commit finds it
- * whoever leads the partition next. With one replica nothing ever waits. Runs on shards.
+ * Replies that wait until the records appended before them are below the high watermark. An acknowledged commit then survives every
+ * change of the partition's leader. With one replica nothing ever waits. Runs on shards.
  *
- * Always: replies leave in their order, each exactly once; who waits longer than `offsets.commit.timeout.ms` gets
- * COORDINATOR_NOT_AVAILABLE and may find its change made all the same.
+ * Always: replies leave in their order, each exactly once. A reply that waits longer than `offsets.commit.timeout.ms` becomes
+ * COORDINATOR_NOT_AVAILABLE; the change may have been made nevertheless.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { Offset } from "../../../storage/mod.ts";
 import type { DelayedOperation, Purgatory } from "../../requests/purgatory.ts";
 
-/** What of a partition matters to replies. */
+/** The part of a partition that held replies need. */
 export interface ReplicatedLog {
   /** Row in the watermark table. */
   readonly slot: number;
@@ -17,11 +17,11 @@ export interface ReplicatedLog {
   readonly log: { readonly logEndOffset: Offset };
 }
 
-/** Sends an answer. @param code 0: as it was meant; else an error instead */
+/** Sends an answer. @param code 0 for the intended answer, else the error to send instead */
 export type Send = (code: number) => void;
 
 interface Held {
-  /** The high watermark must reach it. */
+  /** The high watermark must reach this offset. */
   readonly offset: Offset;
   readonly untilMs: number;
   readonly send: Send;
@@ -38,7 +38,7 @@ export class HeldReplies implements DelayedOperation {
   readonly #waitMsMax: number;
   #held: Held[] = [];
 
-  /** @param log whose high watermark counts @param parts the shard's purgatory, monotonic time, how long to wait at most */
+  /** @param log with the high watermark to wait for @param parts the shard's purgatory, monotonic time, the longest wait in ms */
   constructor(log: ReplicatedLog, parts: { purgatory: Purgatory; nowMs: () => number; waitMsMax: number }) {
     this.#log = log;
     this.#purgatory = parts.purgatory;
@@ -46,12 +46,12 @@ export class HeldReplies implements DelayedOperation {
     this.#waitMsMax = parts.waitMsMax;
   }
 
-  /** How many wait. */
+  /** How many replies wait. */
   get count(): number {
     return this.#held.length;
   }
 
-  /** Sends now, or as soon as all that is appended until now is below the high watermark. */
+  /** Sends the reply as soon as all records appended so far are below the high watermark, at once if they already are. */
   add(send: Send): void {
     const offset = this.#log.log.logEndOffset;
     if (this.#held.length === 0 && this.#log.highWatermark >= offset) return send(errorCode.NONE);
@@ -62,7 +62,7 @@ export class HeldReplies implements DelayedOperation {
     this.onProgress(); // the watermark may have moved before it was watched
   }
 
-  /** Answers all that wait with an error. */
+  /** Answers all waiting replies with an error. */
   fail(code: number): void {
     const held = this.#held.splice(0);
     this.#rest();
@@ -87,7 +87,7 @@ export class HeldReplies implements DelayedOperation {
     for (const { send } of released) send(code);
   }
 
-  /** Waits for what is left, if anything is. */
+  /** Waits for the remaining replies, or stops watching when none are left. */
   #rest(): void {
     this.#purgatory.cancel(this);
     if (this.#held.length === 0) this.#purgatory.unwatch(this.#log.slot, this);

@@ -39,14 +39,14 @@ class Setting {
   }
 }
 
-Deno.test("add() sends at once what the high watermark covers", () => {
+Deno.test("add() sends a reply at once when the high watermark covers its records", () => {
   const test = new Setting();
   test.add("a");
   assert.deepEqual(test.sent, [["a", 0]]);
   assert.equal(test.purgatory.waitingCount, 0);
 });
 
-Deno.test("add() holds replies until the high watermark covers what was appended before them, in their order", () => {
+Deno.test("add() holds replies until the high watermark covers the records before them, and keeps their order", () => {
   const test = new Setting();
   test.append(5);
   test.add("a");
@@ -64,7 +64,7 @@ Deno.test("add() holds replies until the high watermark covers what was appended
   assert.equal(test.sent.length, 4);
 });
 
-Deno.test("add() gives up after five seconds, each reply by its own time", () => {
+Deno.test("add() answers with an error after five seconds, counted for each reply by itself", () => {
   const test = new Setting();
   test.append(5);
   test.add("a");
@@ -76,7 +76,7 @@ Deno.test("add() gives up after five seconds, each reply by its own time", () =>
   assert.deepEqual(test.sent.slice(1), [["b", 0]]);
 });
 
-Deno.test("fail() answers all that wait, and nothing twice", () => {
+Deno.test("fail() answers all waiting replies, none of them twice", () => {
   const test = new Setting();
   test.append(5);
   test.add("a");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Deadlines } from "../../requests/deadlines.ts";
 import { LazyTimer, type Timer } from "./lazy_timer.ts";
 
-/** Runs what is due at a time. @returns how many entries woke up */
+/** Runs the entries that are due at a time. @returns how many entries woke up */
 function runAt(timers: Deadlines<Timer>, nowMs: number): number {
   let woken = 0;
   for (let timer = timers.takeExpired(nowMs); timer !== null; timer = timers.takeExpired(nowMs)) {
@@ -12,7 +12,7 @@ function runAt(timers: Deadlines<Timer>, nowMs: number): number {
   return woken;
 }
 
-Deno.test("LazyTimer fires once, at the last time that was set, however often it was put off", () => {
+Deno.test("LazyTimer fires once, at the last time that was set, however often it was postponed", () => {
   const timers = new Deadlines<Timer>();
   let fired = 0;
   const timer = new LazyTimer(timers, () => fired++);
@@ -34,7 +34,7 @@ Deno.test("LazyTimer.set() to an earlier time fires at that time", () => {
   assert.equal(fired, 1);
 });
 
-Deno.test("LazyTimer.cancel() takes it out of the heap; it can be set again, also while it fires", () => {
+Deno.test("LazyTimer.cancel() removes the timer from the heap; it can be set again, also while it fires", () => {
   const timers = new Deadlines<Timer>();
   let fired = 0;
   const timer: LazyTimer = new LazyTimer(timers, () => {

@@ -1,17 +1,17 @@
-/** How a coordinator's records become bytes of its log, and back. Types only. */
+/** The codec between a coordinator's records and the bytes of its log. Types only. */
 
-/** A record's bytes. */
+/** The encoded form of a record. */
 export interface RecordBytes {
   readonly key: Uint8Array;
   readonly value: Uint8Array | null;
 }
 
-/** Records as bytes, and back. */
+/** Encodes and decodes records. */
 export interface RecordCodec<Entry> {
-  /** @returns null when it is too large to be written */
+  /** @returns null when the record is too large to be written */
   encode(record: Entry): RecordBytes | null;
   /** @returns null for a record that cannot be read; `unread()` says why. Never throws */
   decode(key: Uint8Array | null, value: Uint8Array | null): Entry | null;
-  /** Why a record cannot be read. */
+  /** Tells why a record cannot be read. */
   unread(key: Uint8Array | null, value: Uint8Array | null): "later-type" | "later-version" | "damaged";
 }

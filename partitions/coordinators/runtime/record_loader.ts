@@ -1,11 +1,15 @@
 /**
- * Reads a partition of a coordinator's topic from its log, slice by slice, so that the shard serves others between two slices. Runs on
+ * Reads a partition of a coordinator's topic from its log, slice by slice: the shard serves other requests between two slices. Runs on
  * the shard that leads the partition.
  *
- * What must always hold: records are shown in the order of the log, those of a transaction when its commit marker comes (Apache
- * Kafka's logs have them); bytes of a disk never throw. A damaged batch ends the loading as in Kafka, because to go on without
- * it could bring back what was changed since, like offsets that a client has long passed; a record that cannot be read is left out and counted. After a read that
- * the disk refused the same slice can be loaded again.
+ * What must always hold:
+ * - Records are replayed in the order of the log. Records of a transaction (Apache Kafka's logs have them) are replayed at its commit
+ *   marker.
+ * - No bytes of a disk make it throw.
+ * - A damaged batch ends the loading, as in Kafka. Without its records older state could come back, such as offsets that a client has
+ *   long passed.
+ * - A record that cannot be read is left out and counted.
+ * - After a read that the disk refused, the same slice can be loaded again.
  */
 import {
   type FileSystem,
@@ -18,34 +22,34 @@ import {
 } from "../../../storage/mod.ts";
 import type { RecordCodec } from "./record_codec.ts";
 
-/** Bytes of a slice: one to two milliseconds of work (bench/group_commit_bench.ts). */
+/** Size of a slice: one to two milliseconds of work (bench/group_commit_bench.ts). */
 const SLICE_BYTES = 64 * 1024;
 
-/** What is read of a log. */
+/** The part of a log that the loader uses. */
 export type LoadedLog = Pick<Log, "logStartOffset" | "logEndOffset" | "read" | "release">;
 
 /** Why a slice was not loaded. */
 export interface LoadProblem {
   /** A sentence. */
   readonly message: string;
-  /** Whether another try may succeed: the disk refused, nothing is damaged. Nothing of the slice was shown then. */
+  /** Whether another try may succeed: the disk refused, nothing is damaged. No record of the slice was replayed then. */
   readonly mayPass: boolean;
 }
 
-/** Where the records of a transaction wait for its end. */
+/** Records of open transactions, by producer id. */
 type Transactions<Entry> = Map<number, Entry[]>;
 
-/** What the shard's loaders share: they take turns. */
+/** The read buffer that a shard's loaders share, because they read one at a time. */
 export class LoadMemory {
   readonly fs: FileSystem;
   #memory: NativeMemory | null = null;
 
-  /** @param fs that the logs are in */
+  /** @param fs the file system of the logs */
   constructor(fs: FileSystem) {
     this.fs = fs;
   }
 
-  /** Memory for a slice. */
+  /** Returns memory for a slice. @param length in bytes, at least */
   take(length: number): NativeMemory {
     if (this.#memory === null || this.#memory.bytes.length < length) {
       this.#memory = nativeMemory(new ArrayBuffer(Math.max(length, SLICE_BYTES)));
@@ -53,7 +57,7 @@ export class LoadMemory {
     return this.#memory;
   }
 
-  /** Nothing is being loaded any more. */
+  /** Frees the memory, once nothing is being loaded any more. */
   drop(): void {
     this.#memory = null;
   }
@@ -80,25 +84,25 @@ export class RecordLoader<Entry> {
     this.#end = log.logEndOffset;
   }
 
-  /** Records shown. */
+  /** How many records were replayed. */
   get recordsCount(): number {
     return this.#recordsCount;
   }
 
-  /** Records of later Kafkas, left out. */
+  /** How many records of later Kafka versions were left out. */
   get laterCount(): number {
     return this.#laterCount;
   }
 
-  /** Records whose bytes are none, left out. */
+  /** How many damaged records were left out. */
   get damagedCount(): number {
     return this.#damagedCount;
   }
 
   /**
    * Loads a slice.
-   * @param replay gets each record
-   * @returns whether all is loaded, or why this slice is not
+   * @param replay called with each record
+   * @returns whether the whole log is loaded, or why this slice is not
    */
   loadSlice(replay: (record: Entry) => void): boolean | LoadProblem {
     if (this.#next >= this.#end) return true;

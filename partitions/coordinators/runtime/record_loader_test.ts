@@ -7,7 +7,7 @@ import { encodeGroupRecord, type GroupRecord, groupRecordCodec } from "../groups
 
 const FD = 7;
 
-/** A log in memory, of batches one behind the other. */
+/** A log in memory that consists of consecutive batches. */
 class MemoryLog {
   readonly batches: { bytes: Uint8Array; end: number }[] = [];
   leases = 0;
@@ -20,7 +20,7 @@ class MemoryLog {
     this.batches.push({ bytes, end: this.end });
   }
 
-  /** One batch a read, found by the offset it begins with. */
+  /** Reads one batch, found by its first offset. */
   get log(): LoadedLog {
     return {
       logStartOffset: toOffset(this.start),
@@ -60,7 +60,7 @@ function commit(partition: number): { key: Uint8Array; value: Uint8Array | null 
   return encodeGroupRecord({ kind: "offset-commit", key: { group: "g", topic: "t", partition }, value });
 }
 
-/** Loads all. @returns partitions of the commits in their order */
+/** Loads the whole log. @returns partitions of the commits in their order */
 function load(
   memory: MemoryLog,
 ): { shown: number[]; result: boolean | LoadProblem; loader: RecordLoader<GroupRecord> } {
@@ -83,13 +83,13 @@ function problemOf(result: boolean | LoadProblem): LoadProblem {
   return result;
 }
 
-/** A marker that ends a transaction. @param type 0 abort, 1 commit */
+/** Builds a marker that ends a transaction. @param type 0 abort, 1 commit */
 function marker(memory: MemoryLog, producerId: number, type: number): void {
   const record = { key: new Uint8Array([0, 0, 0, type]), value: new Uint8Array(6) };
   memory.add([record], { control: true, transactional: true, producerId, producerEpoch: 0 });
 }
 
-Deno.test("loadSlice() shows records of a transaction when it is committed, and never those of an aborted or open one", () => {
+Deno.test("loadSlice() replays the records of a transaction at its commit, and never those of an aborted or open one", () => {
   const memory = new MemoryLog();
   const by = (producerId: number) => ({ transactional: true, producerId, producerEpoch: 0, baseSequence: 0 });
   memory.add([commit(0)], by(5));
@@ -105,14 +105,14 @@ Deno.test("loadSlice() shows records of a transaction when it is committed, and 
   assert.equal(loader.recordsCount, 3);
 });
 
-Deno.test("loadSlice() shows nothing below the log start, which may lie within a batch", () => {
+Deno.test("loadSlice() replays no record below the log start, which may lie within a batch", () => {
   const memory = new MemoryLog();
   memory.add([commit(0), commit(1), commit(2)]);
   memory.start = 2;
   assert.deepEqual(load(memory).shown, [2]);
 });
 
-Deno.test("loadSlice() ends at a damaged batch with a sentence, after what was whole before it", () => {
+Deno.test("loadSlice() replays the whole batches before a damaged one, then ends with a message", () => {
   const memory = new MemoryLog();
   memory.add([commit(0)]);
   memory.add([commit(1)]);
@@ -124,7 +124,7 @@ Deno.test("loadSlice() ends at a damaged batch with a sentence, after what was w
   assert.equal(problemOf(result).mayPass, false);
 });
 
-Deno.test("loadSlice() of an empty log is done at once, and a slice whose read failed can be loaded again", () => {
+Deno.test("loadSlice() of an empty log ends at once, and a slice whose read failed can be loaded again", () => {
   assert.equal(load(new MemoryLog()).result, true);
   const memory = new MemoryLog();
   memory.add([commit(0)]);

@@ -1,9 +1,9 @@
 /**
- * The log of one partition of a coordinator's topic, as the coordinator writes it: batches of records, appended by a call to the shard's
- * own partition, at once or gathered until the end of the turn. Runs on the shard that owns the partition.
+ * The writing side of one partition of a coordinator's topic: batches of records, appended by a call to the shard's own partition, at
+ * once or gathered until the end of the turn. Runs on the shard that owns the partition.
  *
- * Gathering writes one batch for many requests: a third of the time that a batch each takes. Always: what is appended after something
- * was gathered comes behind it in the log; a request whose records cannot be written refuses none of the others.
+ * Gathering writes one batch for many requests, which takes a third of the time of one batch per request. Always: records that are
+ * appended after others were gathered come behind them in the log; a request whose records cannot be written does not make others fail.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { Clock } from "../../../storage/mod.ts";
@@ -11,9 +11,9 @@ import type { Partition } from "../../owned/partition.ts";
 import type { Refusal } from "../../requests/refusals.ts";
 import type { BatchBuilder } from "./batch_builder.ts";
 
-/** Records in a batch, where they need not stay together. */
+/** The most records of a batch, where they need not stay together. */
 const PIECE_RECORDS_MAX = 500;
-/** Records that are gathered at most before they are written. */
+/** The most records that are gathered before they are written. */
 const GATHERED_RECORDS_MAX = 1000;
 
 /** Records of one request that wait for the end of the turn. */
@@ -27,13 +27,13 @@ export interface RecordLogParts<Entry> {
   /** May be shared by all partitions of the shard. */
   readonly builder: BatchBuilder<Entry>;
   readonly clock: Clock;
-  /** Applies a record that was gathered and is in the log now. */
+  /** Applies a gathered record once it is in the log. */
   readonly apply: (record: Entry) => void;
-  /** Something was gathered: `writeGathered()` has to follow. */
+  /** Records were gathered: `writeGathered()` has to follow. */
   readonly onGathered: () => void;
 }
 
-/** The log. */
+/** Writes one partition of a coordinator's topic. */
 export class RecordLog<Entry> {
   readonly #partition: Partition;
   readonly #parts: RecordLogParts<Entry>;
@@ -47,15 +47,15 @@ export class RecordLog<Entry> {
     this.#parts = parts;
   }
 
-  /** Batches that were appended. */
+  /** How many batches were appended. */
   get appendedBatches(): number {
     return this.#appendedBatches;
   }
 
   /**
-   * Appends records as one batch, all or none, behind what was gathered.
-   * @returns 0 when they are written, else Kafka's error code as the client of a coordinator is told it: NOT_COORDINATOR,
-   * COORDINATOR_NOT_AVAILABLE or UNKNOWN_SERVER_ERROR, and none of those that a partition refuses a producer with
+   * Appends records as one batch, all or none, behind the gathered records.
+   * @returns 0 when they are written, else the error code for the client of a coordinator: NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE
+   * or UNKNOWN_SERVER_ERROR, never one of the codes for producers
    */
   append(records: readonly Entry[]): number {
     this.writeGathered();
@@ -63,8 +63,8 @@ export class RecordLog<Entry> {
   }
 
   /**
-   * Appends records that need not stay together, in several batches where they are many.
-   * @param onAppended gets each part that is in the log @returns Kafka's code of the part that was refused and ended it, 0 for none
+   * Appends records that need not stay together, in several batches if they are many. Stops at the first refused batch.
+   * @param onAppended called with the records of each batch that is in the log @returns the code of the refused batch, 0 for none
    */
   appendAll(records: readonly Entry[], onAppended: (records: readonly Entry[]) => void): number {
     for (let from = 0; from < records.length; from += PIECE_RECORDS_MAX) {
@@ -76,8 +76,8 @@ export class RecordLog<Entry> {
   }
 
   /**
-   * Appends records with those of other requests of this turn, and applies them then.
-   * @param records at least one @param done gets the code, as of `append()`, once they are applied or refused
+   * Appends records together with those of other requests of this turn, then applies them.
+   * @param records at least one @param done called with the code, as of `append()`, once the records are applied or refused
    */
   gather(records: readonly Entry[], done: (code: number) => void): void {
     if (this.#records.length > 0 && this.#records.length + records.length > GATHERED_RECORDS_MAX) this.writeGathered();
@@ -86,7 +86,7 @@ export class RecordLog<Entry> {
     this.#parts.onGathered();
   }
 
-  /** Writes all that was gathered and tells who waits; before anything that reads what it changes. */
+  /** Writes and applies all gathered records and answers their requests. Call it before reading state that they change. */
   writeGathered(): void {
     if (this.#gathered.length === 0) return;
     const records = this.#records;
@@ -95,7 +95,7 @@ export class RecordLog<Entry> {
     this.#gathered = [];
     const code = this.#write(records);
     if (code === errorCode.UNKNOWN_SERVER_ERROR && gathered.length > 1) {
-      // Too large together, or one of them is by itself: each for itself then.
+      // All together were too large, or one request was: write each request by itself.
       for (const one of gathered) this.#finish([one], one.records, this.#write(one.records));
     } else this.#finish(gathered, records, code);
   }
@@ -120,7 +120,7 @@ export class RecordLog<Entry> {
     return errorCode.NONE;
   }
 
-  /** Appends a piece, or, where it is too large, its halves. */
+  /** Appends a piece. A piece that is too large is halved. */
   #appendPiece(piece: readonly Entry[], onAppended: (records: readonly Entry[]) => void): number {
     const code = this.append(piece);
     if (code === errorCode.NONE) onAppended(piece);
@@ -131,7 +131,7 @@ export class RecordLog<Entry> {
   }
 }
 
-/** What clients of a coordinator are told of a refused append (Kafka's CoordinatorOperationExceptionHelper). */
+/** Maps a refused append to the code for clients of a coordinator (Kafka's CoordinatorOperationExceptionHelper). */
 export function coordinatorCode(refusal: Refusal): number {
   switch (refusal) {
     case "log-offline":

@@ -1,13 +1,13 @@
 /**
- * The way to the coordinators of other shards: a request goes there in a parcel, and the answer comes back in one. Runs on shards; the
- * answering side is coordinator_service.ts. Works for every coordinator: what travels are requests and responses of its APIs.
+ * Asks the coordinators of other shards: the request travels in a parcel, and so does the answer. Runs on shards; the answering side is
+ * coordinator_service.ts. It works for every coordinator, because it carries the requests and responses of the coordinator's APIs.
  *
  *   handle(request) ─ encode into a parcel ─ coordinatorCall ─► decode, handle ─► (coordinatorCallTaken: the parcel is free again)
  *   decode the answer ◄── coordinatorAnswer ── encode into a parcel   … at once or minutes later
  *            └─────────── coordinatorAnswerTaken ─► (the answer's parcel is free again)
  *
- * Always: every call is answered once, also when the connection that sent it has gone; a call that waits for its answer holds no memory
- * of an arena; calls to one shard arrive in their order.
+ * Always: every call is answered once, even when the connection that sent it is closed. A call that waits for its answer holds no
+ * memory of an arena. Calls to one shard arrive in their order.
  */
 import { Reader } from "../../../net/protocol/reader.ts";
 import type { Message } from "../../../net/protocol/schema.ts";
@@ -36,18 +36,18 @@ export type MessagesOf<Apis extends CoordinatorApis<Apis>> = {
   };
 };
 
-/** What a shard has to do with coordinators of others. */
+/** The arenas and outboxes that connect a shard to the coordinators of other shards. */
 export interface ShardLinks {
   readonly shard: number;
   /** This shard's arena. */
   readonly arena: Arena;
-  /** The way to each shard, by number. */
+  /** The outbox to each shard, by its number. */
   readonly outboxes: readonly Outbox[];
   /** The arena of each shard. */
   readonly arenas: readonly NativeMemory[];
 }
 
-/** Said instead of an answer: the protocol cannot carry the request, or its answer, to the other shard. */
+/** Given in place of an answer when the protocol cannot carry the request, or its answer, between shards. */
 export type NotCarried = null;
 
 interface Waiter {
@@ -73,7 +73,7 @@ export class RemoteCoordinators<Apis extends CoordinatorApis<Apis>> {
   readonly #writer = new Writer();
   readonly #reader: Reader;
 
-  /** @param messages of the APIs that may be asked */
+  /** @param messages of the APIs that may be called */
   constructor(links: ShardLinks, messages: MessagesOf<Apis>) {
     this.#links = links;
     this.#messages = messages;
@@ -81,12 +81,12 @@ export class RemoteCoordinators<Apis extends CoordinatorApis<Apis>> {
     this.#reader = new Reader((links.arenas[links.shard] as NativeMemory).bytes);
   }
 
-  /** Calls that wait for another shard's answer. */
+  /** How many calls wait for another shard's answer. */
   get inFlight(): number {
     return this.#operations.count;
   }
 
-  /** The coordinator of another shard. */
+  /** Returns the coordinator of another shard. */
   at(shard: number): RequestHandler<Apis, NotCarried> {
     return {
       handle: (apiKey, request, client, reply) => this.#call({ shard, apiKey, request, client }, reply),
@@ -98,7 +98,7 @@ export class RemoteCoordinators<Apis extends CoordinatorApis<Apis>> {
     this.#parcels.sendWaiting();
   }
 
-  /** Takes a ring record of another shard. @returns false when it is none of the asking side's */
+  /** Takes a ring record of another shard. @returns false when the record is not for the asking side */
   receive(sender: number, { ints, int }: RingRecord): boolean {
     switch (ints[int]) {
       case message.kind.coordinatorCallTaken:
@@ -166,7 +166,7 @@ export class RemoteCoordinators<Apis extends CoordinatorApis<Apis>> {
   }
 }
 
-/** Encodes what has to travel as a whole. @returns false when the protocol, or a block, cannot carry it */
+/** Encodes a message that has to fit into one block. @returns false when the protocol, or a block, cannot carry it */
 export function encodeWhole(writer: Writer, encode: () => void): boolean {
   writer.reset();
   try {

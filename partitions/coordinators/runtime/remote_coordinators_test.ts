@@ -32,7 +32,7 @@ function joined(memberId: string): GroupResponse<11> {
   };
 }
 
-Deno.test("ownerOf() is the shard of the group's partition by Java's hash of its UTF-16 units, this one without partitions", () => {
+Deno.test("ownerOf() uses Java's hash of the group's UTF-16 units, and is the own shard while the topic has no partitions", () => {
   using shards = new GroupShards(2, 50);
   // Hashes are Java's: 97, 98629247, and one whose absolute value does not exist.
   const partitionOf: [string, number][] = [["a", 97 % 50], ["group", 47], ["polygenelubricants", 0], ["", 0]];
@@ -55,7 +55,7 @@ Deno.test("at() calls the own shard's coordinator at once, with the request itse
   assert.equal(shards.from(1).inFlight, 0);
 });
 
-Deno.test("at() brings request and client to another shard, and the answer back, minutes later", () => {
+Deno.test("at() sends request and client to another shard, and receives the answer minutes later", () => {
   using shards = new GroupShards(2);
   const answers: unknown[] = [];
   const request = joinOf("g", new Uint8Array(50_000).fill(1));
@@ -76,7 +76,7 @@ Deno.test("at() brings request and client to another shard, and the answer back,
   assert.equal(shards.from(0).inFlight, 1);
 });
 
-Deno.test("at() keeps the order of the calls to a shard, also of those for which its arena had no room", () => {
+Deno.test("at() keeps the order of the calls to a shard, also when the arena had no room for some", () => {
   using shards = new GroupShards(2);
   const arena = shards.arena(0);
   const blocks: number[] = [];
@@ -100,7 +100,7 @@ Deno.test("at() keeps the order of the calls to a shard, also of those for which
   assert.equal(shards.from(0).inFlight, 0);
 });
 
-Deno.test("an answer that finds no room in the coordinator's arena comes when there is some", () => {
+Deno.test("an answer that finds no room in the coordinator's arena is sent when there is room", () => {
   using shards = new GroupShards(2);
   const answers: unknown[] = [];
   const call = { shard: 1, apiKey: 12 as const, request: heartbeatOf("g"), client: { ...client, apiVersion: 4 } };
@@ -117,7 +117,7 @@ Deno.test("an answer that finds no room in the coordinator's arena comes when th
   assert.deepEqual(answers, [{ errorCode: 27, throttleTimeMs: 0 }]);
 });
 
-Deno.test("at() says null for a request, and for an answer, that its version cannot carry", () => {
+Deno.test("at() replies null for a request or an answer that its version cannot carry", () => {
   using shards = new GroupShards(2);
   const answers: unknown[] = [];
   const done = (response: unknown) => void answers.push(response);
@@ -133,7 +133,7 @@ Deno.test("at() says null for a request, and for an answer, that its version can
   assert.equal(shards.from(0).inFlight, 0);
 });
 
-Deno.test("an answer of many megabytes comes whole, and its memory is given back", () => {
+Deno.test("an answer of many megabytes arrives whole, and its memory is released", () => {
   using shards = new GroupShards(2);
   const members = Array.from({ length: 20 }, (_, index) => ({
     memberId: `m${index}`,
@@ -141,7 +141,7 @@ Deno.test("an answer of many megabytes comes whole, and its memory is given back
     metadata: new Uint8Array(MIB).fill(index),
   }));
   const answers: (GroupResponse<11> | null)[] = [];
-  shards.arena(1).allocate(1); // so that the answer does not lie at the start of the arena
+  shards.arena(1).allocate(1); // the answer then does not lie at the start of the arena
   shards.call(0, { shard: 1, apiKey: 11, request: joinOf("g"), client }, (response) => answers.push(response));
   shards.pump();
   shards.coordinator(1).take().reply({ ...joined("m0"), members });

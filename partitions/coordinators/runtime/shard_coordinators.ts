@@ -1,6 +1,6 @@
 /**
- * The coordinators as one shard sees them: its own is called, those of other shards are asked through rings and parcels; and what the
- * reactor does for its own in each of its turns. Runs on shards.
+ * One shard's access to all coordinators: its own is called, those of other shards are asked through rings and parcels. It also gives
+ * its own coordinator its share of each turn of the reactor. Runs on shards.
  *
  * A key (a group id) belongs to a partition of the coordinator's internal topic, and the shard that leads the partition coordinates it.
  */
@@ -12,38 +12,38 @@ import type { Coordinator, CoordinatorApis, RequestHandler } from "./coordinator
 import { CoordinatorService } from "./coordinator_service.ts";
 import { type MessagesOf, type NotCarried, RemoteCoordinators, type ShardLinks } from "./remote_coordinators.ts";
 
-/** Coordinators as the reactor sees them. */
+/** The reactor's interface to the coordinators. */
 export interface CoordinatorTurns {
   /** When `runTurn()` has something to do, monotonic ms. */
   readonly nextDeadlineMs: number;
-  /** Runs what is due; every turn. @param nowMs monotonic */
+  /** Runs due timers and unfinished work. Called every turn. @param nowMs monotonic time */
   runTurn(nowMs: number): void;
   /** Whether `writeGathered()` has something to write. */
   readonly hasGathered: boolean;
-  /** Writes what requests gathered. @param mayContinue whether there is time for another partition */
+  /** Writes the records that requests gathered. @param mayContinue whether there is time for another partition */
   writeGathered(mayContinue: () => boolean): void;
-  /** Sends what waited for room, now that this turn gave its memory back. */
+  /** Sends messages that waited for room, after this turn released memory. */
   sendWaiting(): void;
-  /** Takes a ring record. @returns false when it is none of coordinators' */
+  /** Takes a ring record. @returns false when the record is not for coordinators */
   receive(sender: number, record: RingRecord): boolean;
 }
 
-/** Coordinators as handlers see them. */
+/** The handlers' interface to the coordinators. */
 export interface CoordinatorAccess<Apis extends CoordinatorApis<Apis>> {
   /** Numbers of all shards. */
   readonly shards: readonly number[];
   /**
-   * The shard whose coordinator to ask; this one, which refuses, as long as nobody coordinates the key.
-   * @param topic that the coordinator keeps its state in
+   * Finds the shard whose coordinator to ask. While no shard coordinates the key it is this shard, which then refuses.
+   * @param topic in which the coordinator keeps its state
    */
   ownerOf(topic: string, key: string): number;
-  /** The coordinator of a shard, this one or another. Never answers twice, and not at all if a shard stops first. */
+  /** Returns the coordinator of a shard, this one or another. It never answers twice, and not at all if a shard stops first. */
   at(shard: number): RequestHandler<Apis, NotCarried>;
 }
 
-/** What it is built from. */
+/** What ShardCoordinators is built from. */
 export interface ShardCoordinatorsParts<Apis extends CoordinatorApis<Apis>> extends ShardLinks {
-  /** This shard's own. */
+  /** This shard's own coordinator. */
   readonly coordinator: Coordinator<Apis>;
   /** The messages of its APIs. */
   readonly messages: MessagesOf<Apis>;
@@ -51,7 +51,7 @@ export interface ShardCoordinatorsParts<Apis extends CoordinatorApis<Apis>> exte
   readonly image: MetadataImage;
 }
 
-/** The coordinators. */
+/** The coordinators of all shards, seen from one of them. */
 export class ShardCoordinators<Apis extends CoordinatorApis<Apis>>
   implements CoordinatorTurns, CoordinatorAccess<Apis> {
   readonly shards: readonly number[];
@@ -74,7 +74,7 @@ export class ShardCoordinators<Apis extends CoordinatorApis<Apis>>
     this.#handlers = this.shards.map((other) => other === shard ? coordinator : this.#remote.at(other));
   }
 
-  /** Requests that wait for another shard's answer. */
+  /** How many requests wait for another shard's answer. */
   get inFlight(): number {
     return this.#remote.inFlight;
   }
@@ -114,12 +114,12 @@ export class ShardCoordinators<Apis extends CoordinatorApis<Apis>>
     return this.#remote.receive(sender, record) || this.#service.receive(sender, record);
   }
 
-  /** The image changed, and the shard's partitions with it. */
+  /** The image changed, and the shard's partitions were updated with it. */
   onImage(change: TopicChange): void {
     this.#own.onImage(change);
   }
 
-  /** The shard serves nobody any more: who waits is let go, here and on the shards that asked for somebody. */
+  /** The shard stops serving: all waiting requests are answered, those of other shards too. */
   drain(): void {
     this.#own.dispose();
   }

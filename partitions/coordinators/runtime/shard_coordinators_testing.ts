@@ -1,5 +1,5 @@
 /**
- * What tests of groups between shards share: shards whose coordinators are lists of calls that the test answers. Tests only.
+ * Shards for tests of groups between shards. Their coordinators list the calls, and the test answers them. Tests only.
  */
 import assert from "node:assert/strict";
 import { MetadataImage } from "../../metadata/image.ts";
@@ -26,7 +26,7 @@ export const noCoordinators: CoordinatorTurns = {
   receive: () => false,
 };
 
-/** A call that a coordinator got. */
+/** A call that a coordinator received. */
 export interface HandledCall {
   readonly apiKey: GroupApiKey;
   readonly request: unknown;
@@ -34,7 +34,7 @@ export interface HandledCall {
   reply(response: unknown): void;
 }
 
-/** A coordinator that only writes down what it is asked. */
+/** A coordinator that only records the calls it receives. */
 export class ListingCoordinator implements Coordinator<GroupApis> {
   readonly calls: HandledCall[] = [];
   readonly nextDeadlineMs = Infinity;
@@ -44,7 +44,7 @@ export class ListingCoordinator implements Coordinator<GroupApis> {
     this.calls.push({ apiKey, request, client, reply: (response) => reply(response as never) });
   };
 
-  /** Takes the oldest call. */
+  /** Removes and returns the oldest call. */
   take(): HandledCall {
     const call = this.calls.shift();
     assert.ok(call !== undefined, "the coordinator was called");
@@ -57,14 +57,14 @@ export class ListingCoordinator implements Coordinator<GroupApis> {
   dispose(): void {}
 }
 
-/** Shards that coordinate groups: partition n of the topic of offsets is on shard n modulo their number. */
+/** Shards that coordinate groups: partition n of the offsets topic is on shard n modulo the number of shards. */
 export class GroupShards implements Disposable {
   readonly world: TestShards;
   readonly image = new MetadataImage();
   readonly coordinators: ListingCoordinator[] = [];
   readonly access: ShardCoordinators<GroupApis>[] = [];
 
-  /** @param partitionsCount of the topic of offsets; 0: it does not exist */
+  /** @param partitionsCount of the offsets topic; 0 if the topic does not exist */
   constructor(shardsCount: number, partitionsCount = shardsCount) {
     this.world = new TestShards(shardsCount);
     const shards = Array.from({ length: partitionsCount }, (_, partition) => partition % shardsCount);
@@ -80,12 +80,12 @@ export class GroupShards implements Disposable {
     }
   }
 
-  /** A shard's coordinator. */
+  /** Returns a shard's coordinator. */
   coordinator(shard: number): ListingCoordinator {
     return this.coordinators[shard] as ListingCoordinator;
   }
 
-  /** A shard's way to all coordinators. */
+  /** Returns a shard's access to all coordinators. */
   from(shard: number): ShardCoordinators<GroupApis> {
     return this.access[shard] as ShardCoordinators<GroupApis>;
   }
@@ -99,12 +99,12 @@ export class GroupShards implements Disposable {
     this.from(from).at(call.shard).handle(call.apiKey, call.request, call.client, done);
   }
 
-  /** A shard's arena. */
+  /** Returns a shard's arena. */
   arena(shard: number): Arena {
     return this.world.at(shard).arena;
   }
 
-  /** Takes turns until no shard has mail any more. */
+  /** Runs turns until no shard has messages left. */
   pump(): void {
     for (let idlePasses = 0; idlePasses < 2; idlePasses++) {
       for (const [shard, { inbox, outboxes }] of this.world.shards.entries()) {

@@ -1,20 +1,20 @@
 /**
- * Requests that may take long, a slice a turn: DescribeGroups of 10,000 groups, or the 500,000 offsets of one. Most are done in the call that
- * begins them; the others go on in the next turns, one after the other, so that nobody waits for them. Runs on shards.
+ * Requests that may take long, done in slices: DescribeGroups of 10,000 groups, or the 500,000 offsets of one group. Most end in the call
+ * that begins them. The others continue in the next turns, one a turn, and other requests are served in between. Runs on shards.
  *
- * Always: a piece of work is a generator that yields after a step of at most a millisecond or so, and answers at its end; what it
- * found before a step may have changed after it.
+ * Always: a piece of work is a generator that yields after a step of at most about a millisecond, and answers at its end. The state it
+ * read before a yield may have changed after it.
  */
 
-/** Time that a request may take at once. */
+/** Time of a request in the call that begins it. */
 const FIRST_MS = 2;
-/** Time of a turn for all that is left. */
+/** Time of a turn for unfinished requests. */
 const TURN_MS = 5;
 
-/** A request on its way. */
+/** An unfinished request. */
 export type Work = Iterator<void, void>;
 
-/** The work of one shard. */
+/** The long requests of one shard. */
 export class SlicedWork {
   readonly #nowMs: () => number;
   readonly #queue: Work[] = [];
@@ -24,28 +24,28 @@ export class SlicedWork {
     this.#nowMs = nowMs;
   }
 
-  /** Whether nothing is left for later turns. */
+  /** Whether no request is unfinished. */
   get isEmpty(): boolean {
     return this.#queue.length === 0;
   }
 
-  /** Begins some work; what does not take long is done at once. */
+  /** Begins a piece of work. Short work is done in this call. */
   begin(work: Work): void {
     if (!this.#step(work, this.#nowMs() + FIRST_MS)) this.#queue.push(work);
   }
 
-  /** Does a turn's share. Each goes behind the others when its time is over. */
+  /** Continues the first request for a turn's share of time. If it is still unfinished, it goes behind the others. */
   run(): void {
     const work = this.#queue.shift();
     if (work !== undefined && !this.#step(work, this.#nowMs() + TURN_MS)) this.#queue.push(work);
   }
 
-  /** Does all that is left, at once. */
+  /** Finishes all requests in this call. */
   finish(): void {
     for (const work of this.#queue.splice(0)) this.#step(work, Infinity);
   }
 
-  /** @returns whether it is done */
+  /** @returns whether the work is done */
   #step(work: Work, untilMs: number): boolean {
     while (work.next().done !== true) if (this.#nowMs() >= untilMs) return false;
     return true;

@@ -1,18 +1,18 @@
 /**
- * What a coordinator brings to the runtime: its topic, the bytes of its records, and the state that they make. Types only; shards run
- * what is built on them.
+ * What a kind of coordinator supplies to the runtime: its topic, the codec of its records, and the state they produce. Types only; the
+ * implementations run on shards.
  *
- * A request works in this order: check; make records; `log.append(records)`, or `log.gather()` until the turn's end; when that says 0,
- * the state changes; reply. State that is in the log changes only by records that were appended, so a refused append leaves
- * nothing to undo, and loading the log again gives the same state. The runtime holds a reply back until what was appended before
- * it is below the high watermark.
+ * A request works in this order: check; make records; `log.append(records)`, or `log.gather()` until the turn's end; change the state if
+ * the code is 0; reply. State that is in the log changes only through appended records: a refused append leaves nothing to undo, and
+ * loading the log again gives the same state. The runtime holds a reply back until the records appended before it are below the high
+ * watermark.
  */
 import type { BackgroundWork } from "./background_work.ts";
 import type { RecordCodec } from "./record_codec.ts";
 import type { RecordLog } from "./record_log.ts";
 import type { Work } from "./sliced_work.ts";
 
-/** A topic that is gone. */
+/** A deleted topic. */
 export interface DeletedTopic {
   readonly name: string;
   readonly id: string;
@@ -22,15 +22,15 @@ export interface DeletedTopic {
 export interface StateMachine<Entry> {
   /** Applies a record of the log, live and at load. */
   replay(record: Entry): void;
-  /** All records were replayed: the state begins to live, in steps. */
+  /** Starts the state (its timers, for example) in steps, after all records were replayed. */
   start(): Work;
-  /** Topics came, changed or went; not before it lives. */
+  /** Topics were created, changed or deleted. Not called before `start()` has ended. */
   onTopicsChanged(names: ReadonlySet<string>): void;
-  /** Topics are gone for good; not before it lives. */
+  /** Topics were deleted. Not called before `start()` has ended. */
   onTopicsDeleted(topics: readonly DeletedTopic[]): void;
-  /** Removes what has expired, in slices. */
+  /** Removes expired state, in slices. */
   expire(): Work;
-  /** The partition is resigned: everybody who waits is answered. @param code what they are told */
+  /** Ends the state when the partition resigns: answers all waiting requests. @param code the error they get */
   dispose(code: number): void;
 }
 
@@ -38,11 +38,11 @@ export interface StateMachine<Entry> {
 export interface CoordinatorKind<Entry, Machine extends StateMachine<Entry>> {
   /** Its internal topic. */
   readonly topic: string;
-  /** What it coordinates, for sentences: "groups". */
+  /** The plural noun of what it coordinates, for messages: "groups". */
   readonly coordinates: string;
   readonly codec: RecordCodec<Entry>;
-  /** Between two looks for what has expired. */
+  /** Time between two searches for expired state. */
   readonly expiryIntervalMs: number;
-  /** Makes the state of a partition, which is empty yet. */
+  /** Makes the empty state of a partition. */
   make(log: RecordLog<Entry>, background: BackgroundWork): Machine;
 }

@@ -1,6 +1,6 @@
 /**
- * Answers of a classic group. Pure; runs on shards. A protocol name that is not known is null; the coordinator makes "" of it for
- * versions of JoinGroup before 7.
+ * Answers of a classic group. Pure; runs on shards. An unknown protocol name is null, which the coordinator replaces by "" for versions
+ * of JoinGroup before 7.
  */
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import type { JoinGroupResponse } from "../../../../net/protocol/messages/11_join_group.ts";
@@ -10,7 +10,7 @@ import type { SyncGroupResponse } from "../../../../net/protocol/messages/14_syn
 const NO_GENERATION = -1;
 const NO_LEADER = "";
 
-/** A JoinGroup that gets nothing but an error. @param memberId the id it says */
+/** Makes the answer to a JoinGroup that contains only an error. @param memberId the id in the answer */
 export function refuseJoin(memberId: string, code: number): JoinGroupResponse {
   return {
     errorCode: code,
@@ -23,7 +23,7 @@ export function refuseJoin(memberId: string, code: number): JoinGroupResponse {
   };
 }
 
-/** A SyncGroup that gets nothing but an error. */
+/** Makes the answer to a SyncGroup that contains only an error. */
 export function refuseSync(code: number): SyncGroupResponse {
   return { errorCode: code, protocolType: null, protocolName: null, assignment: new Uint8Array(0) };
 }
@@ -39,7 +39,7 @@ const heartbeats = new Map<number, HeartbeatResponse>(
   ].map((code) => [code, Object.freeze({ errorCode: code })]),
 );
 
-/** The answer to a heartbeat, which nobody may change: heartbeats are the bulk of the requests and allocate nothing. */
+/** Returns the frozen answer to a heartbeat. Heartbeats are the bulk of the requests and must allocate nothing. */
 export function heartbeatAnswer(code: number): HeartbeatResponse {
   return heartbeats.get(code) ?? { errorCode: code };
 }

@@ -1,14 +1,14 @@
 /**
- * A classic group: members of one protocol type (consumers, Connect workers, anything) whose leader, one of them, assigns. Runs on the
- * shard that owns the group's partition of `__consumer_offsets`. This file is the group's surface; the rules are beside it:
+ * A classic group: members of one protocol type (consumers, Connect workers or others), one of which leads and makes the assignment.
+ * Runs on the shard that owns the group's partition of `__consumer_offsets`. This file is the group's interface. The rules are in
  * join_group.ts, static_members.ts, sync_group.ts, leave_group.ts, rebalance.ts, classic_validation.ts.
  *
- * What must always hold: each request is answered once; a generation has one assignment, which is in the log before anybody has it; a
- * member of an older generation is refused everything.
+ * What must always hold: each request is answered once; a generation has one assignment, which is in the log before any member has it;
+ * every request of a member of an older generation is refused.
  *
- * Life: made for the first request that names the group and forgotten at once while `isVacant`; or made by loading, with `replay()` of
- * each of its records and `start()` at the end; or made out of a consumer group by `fromMembers()`. Bytes of requests and
- * records are the group's to keep: whoever decoded them has copied them.
+ * Lifetime: a group is made for the first request that names it, and forgotten at once while `isVacant`. Loading makes it with
+ * `replay()` of each of its records and `start()` at the end. `fromMembers()` makes it out of a consumer group. The group may keep the
+ * bytes of requests and records, because decoding copied them.
  *
  * Source: KIP-62, KIP-345, KIP-394, KIP-559, KIP-814; Kafka 4.3 ClassicGroup, GroupMetadataManager.
  *
@@ -40,28 +40,28 @@ import { leaveGroup } from "./leave_group.ts";
 import { Rebalance } from "./rebalance.ts";
 import { syncGroup } from "./sync_group.ts";
 
-/** What a consumer group becomes when its last member of the consumer protocol is gone (KIP-848). */
+/** The data of a consumer group that becomes a classic one, when its last member of the consumer protocol has left (KIP-848). */
 export interface ClassicGroupSeed {
   readonly generation: number;
   readonly protocolType: string;
-  /** One that all members support: `selectProtocol()` finds it. */
+  /** A protocol that all members support, found by `selectProtocol()`. */
   readonly protocolName: string;
   readonly members: readonly ClassicMemberFacts[];
 }
 
-/** The group. */
+/** A classic group. */
 export class ClassicGroup {
   readonly type = "classic";
   readonly #state: ClassicState;
   readonly #rebalance: Rebalance;
 
-  /** Makes an Empty group that the log does not know. */
+  /** Makes an Empty group without a record in the log. */
   constructor(ports: GroupPorts, groupId: string) {
     this.#state = new ClassicState(ports, groupId);
     this.#rebalance = new Rebalance(this.#state);
   }
 
-  /** Makes a stable group that the log does not know: append `toRecord()`, then `start()` it. */
+  /** Makes a stable group without a record in the log. The caller appends `toRecord()`, then calls `start()`. */
   static fromMembers(ports: GroupPorts, groupId: string, seed: ClassicGroupSeed): ClassicGroup {
     const group = new ClassicGroup(ports, groupId);
     group.#state.seed(seed, seed.members.map((member) => group.#rebalance.newMember(member)));
@@ -80,12 +80,12 @@ export class ClassicGroup {
     return this.#state.generation;
   }
 
-  /** null until somebody joined. */
+  /** null until a member has joined. */
   get protocolType(): string | null {
     return this.#state.protocolType;
   }
 
-  /** What the members of the generation use, null without. */
+  /** The protocol that the members of the generation use, null without one. */
   get protocolName(): string | null {
     return this.#state.protocolName;
   }
@@ -94,18 +94,18 @@ export class ClassicGroup {
     return this.#state.members.count;
   }
 
-  /** The members, for describing them and for making a consumer group of them. */
+  /** The members, to describe them and to make a consumer group out of them. */
   members(): Iterable<ClassicMemberFacts> {
     return this.#state.members.all();
   }
 
-  /** Whether there is nothing to remember: not in the log, no members, nobody expected. */
+  /** Whether the group has no state: no record in the log, no members, no pending member ids. */
   get isVacant(): boolean {
     const { isLogged, members } = this.#state;
     return !isLogged && members.count === 0 && members.pendingCount === 0;
   }
 
-  /** Since when it has been Empty, wall-clock ms; null while it is not, or when the log does not say. */
+  /** Since when the group has been Empty, wall-clock ms; null while it is not, or if the log does not tell. */
   get emptySinceMs(): number | null {
     return this.#state.name === "Empty" ? this.#state.sinceMs : null;
   }
@@ -130,7 +130,7 @@ export class ClassicGroup {
     reply(leaveGroup(this.#rebalance, request, client.apiVersion));
   }
 
-  /** Its part of DescribeGroups. What members say of themselves belongs to a protocol: it is told while the group is stable. */
+  /** Its part of DescribeGroups. The members' metadata belongs to a protocol, so it is included only while the group is stable. */
   describe(): DescribedGroup {
     const { groupId, name, protocolType, protocolName, members } = this.#state;
     const stableProtocol = name === "Stable" ? protocolName : null;
@@ -158,66 +158,67 @@ export class ClassicGroup {
     return { groupId, protocolType: protocolType ?? "", groupState: name, groupType: this.type };
   }
 
-  /** Whether somebody may commit offsets. @returns Kafka's error code, 0 when it may */
+  /** Checks whether a client may commit offsets. @returns Kafka's error code, 0 when it may */
   validateOffsetCommit(committer: OffsetCommitter, _apiVersion: number): number {
     return checkOffsetCommit(this.#rebalance, committer);
   }
 
-  /** Whether offsets may be read: by anybody. @returns Kafka's error code, 0 when they may */
+  /** Checks whether offsets may be read; any client may. @returns Kafka's error code, 0 when they may */
   validateOffsetFetch(_memberId: string | null, _memberEpoch: number): number {
     return this.#state.name === "Dead" ? errorCode.GROUP_ID_NOT_FOUND : errorCode.NONE;
   }
 
-  /** Whether offsets may be deleted, of topics that it is not subscribed to. @returns Kafka's error code, 0 when they may */
+  /** Checks whether offsets of topics that the group is not subscribed to may be deleted. @returns Kafka's error code, 0 when they may */
   validateOffsetDelete(): number {
     return checkOffsetDelete(this.#state);
   }
 
-  /** Whether the group may be deleted. @returns Kafka's error code, 0 when it may */
+  /** Checks whether the group may be deleted. @returns Kafka's error code, 0 when it may */
   validateDelete(): number {
     return checkDelete(this.#state);
   }
 
-  /** Whether its members read a topic. */
+  /** Whether its members subscribe to a topic. */
   isSubscribedTo(topic: string): boolean {
     return isSubscribedTo(this.#state, topic);
   }
 
-  /** Since when an offset of it counts as not used, wall-clock ms; null while it is kept whatever its age. */
+  /** Since when an offset of the group counts as unused, wall-clock ms; null while it never expires. */
   unusedSince(topic: string, commitTimestamp: number): number | null {
     return offsetUnusedSince(this.#state, topic, commitTimestamp);
   }
 
-  /** Takes on what a record says. A tombstone is whoever holds the group: it forgets it. */
+  /** Applies a record. Tombstones are handled by the owner of the group, which forgets it. */
   replay(record: GroupMetadataRecord): void {
     const { value } = record;
     if (value === null) return;
     this.#state.restore(value, membersOf(value).map((member) => this.#rebalance.newMember(member)));
   }
 
-  /** What the log is told when the group was made by `fromMembers()`. */
+  /** Makes the record of a group that `fromMembers()` made. */
   toRecord(): GroupMetadataRecord {
     return this.#state.toRecord([...this.#state.members.all()]);
   }
 
   /**
-   * The group is in the log and begins to live: after loading, or after `fromMembers()`. Each member has one session to show up.
-   * @param rebalance true: everybody is to join again
+   * Starts the members' sessions once the group is in the log: after loading, or after `fromMembers()`. Each member has one session
+   * timeout to send a request.
+   * @param rebalance true if all members have to join again
    */
   start(rebalance = false): void {
     this.#state.isLogged = true;
     const { members, ports } = this.#state;
     for (const member of members.all()) this.#rebalance.keepAlive(member);
-    // `group.max.size` may be smaller than it was; the last to join again find no place.
+    // `group.max.size` may be smaller than before. The last members to join again are then refused.
     if (members.count > 0 && (rebalance || members.count > ports.settings.maxSize)) this.#rebalance.prepare();
   }
 
-  /** Records that make the log forget the group. */
+  /** Makes the records that remove the group from the log. */
   tombstones(): GroupRecord[] {
     return [{ kind: "group-metadata", key: { group: this.groupId }, value: null }];
   }
 
-  /** Ends: whoever waits is answered. @param code what they are told */
+  /** Ends the group: all waiting requests are answered. @param code the error they get */
   dispose(code: number = errorCode.NOT_COORDINATOR): void {
     this.#rebalance.stop(code);
   }

@@ -1,9 +1,10 @@
 /**
- * A look for what has expired in a partition of `__consumer_offsets`: offsets that nobody has used for `offsets.retention.minutes`, and then
- * groups that are empty and have none, also those that never had an object. In slices: 500,000 offsets that expire together would take a quarter of a second. Runs on shards.
+ * The search for expired state in a partition of `__consumer_offsets`: first offsets that were not used for `offsets.retention.minutes`,
+ * then empty groups without offsets, including those that never had an object. It works in slices, because 500,000 offsets that expire
+ * together would take a quarter of a second. Runs on shards.
  *
- * What may happen between two slices is harmless: a row of the table keeps its offset until that is removed, what is committed
- * meanwhile is not old, and groups are judged when their turn comes.
+ * Changes between two slices are harmless: a row of the table keeps its offset until the offset is removed, an offset that is committed
+ * meanwhile is not old, and each group is checked when its turn comes.
  *
  * Source: Kafka's GroupCoordinatorShard.cleanupExpiredOffsets.
  */
@@ -14,26 +15,26 @@ import type { Offsets } from "./offsets.ts";
 import type { GroupPorts } from "../group_ports.ts";
 import type { GroupRecord } from "../records/group_record.ts";
 
-/** Groups that are looked at in a slice: a tenth of a microsecond each. */
+/** How many groups a slice checks. Each takes a tenth of a microsecond. */
 const GROUPS_PER_SLICE = 5000;
-/** Records of groups that are removed in a slice. */
+/** How many group records a slice removes. */
 const RECORDS_PER_SLICE = 500;
 
-/** The partition's state and how it changes. */
+/** The partition's state and the ways to change it. */
 export interface ExpiryScene {
   readonly offsets: Offsets;
   readonly groups: KeptGroups;
   readonly emptied: EmptiedGroups;
   readonly ports: Pick<GroupPorts, "wallMs" | "settings">;
-  /** Writes the commits that were gathered; before offsets are read. */
+  /** Writes the gathered commits. Called before offsets are read. */
   writeGathered(): void;
   /** Appends and applies records. @returns Kafka's error code, 0 when they are written */
   append(records: readonly GroupRecord[]): number;
-  /** Forgets a group that the log does not know. */
+  /** Forgets a group that has no records in the log. */
   forget(group: Group): void;
 }
 
-/** Looks once, a slice for each step; what the log refuses is left to the next look. */
+/** Searches once, one slice per step. State whose removal the log refuses is left to the next search. */
 export function* expireAll(scene: ExpiryScene): Generator<void, void> {
   yield* expireOffsets(scene);
   yield* expireGroups(scene);

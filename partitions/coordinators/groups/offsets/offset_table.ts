@@ -1,32 +1,32 @@
 /**
- * Committed offsets of one partition of `__consumer_offsets`, by group, topic and partition: one table of typed arrays, because
- * millions of small objects would cost three times the memory and be walked by every garbage collection. Runs on shards; pure.
+ * Committed offsets of one partition of `__consumer_offsets`, by group, topic and partition. It is one table of typed arrays: millions
+ * of small objects would take three times the memory, and every garbage collection would walk them. Runs on shards; pure.
  *
  *   row       offset · commit time · expire time (3 x 8 bytes)
  *             group · topic · topic id · partition · leader epoch · next and previous of the group · next of the bucket (8 x 4)
- *   buckets   first row by hash, -1 none; as many as there is room for rows
+ *   buckets   first row by hash, -1 none; as many buckets as the table has room for rows
  *   metadata  number of a text by row, only where it is not empty: most clients send none; equal texts are kept once
  *
- * An offset takes 60 to 130 bytes, an id of a group some 150 and twice its length; short metadata, which every client may send, 150 and
- * twice its length. Long metadata is taken from a budget.
+ * An offset takes 60 to 130 bytes. The id of a group takes some 150 bytes and twice its length, and so does short metadata, which every
+ * client may send. Long metadata uses a budget.
  *
- * Always: a row is in exactly one bucket's list and in its group's list, or in the list of free ones.
+ * Always: a row is in exactly one bucket's list and in its group's list, or it is in the list of free rows.
  */
 import { assert } from "../../../../storage/base/assert.ts";
 import { bytesOfText, type GroupMemory } from "../group_memory.ts";
 import { NamePool } from "../name_pool.ts";
 
-/** What was committed for a partition. */
+/** The committed offset of a partition, with its metadata. */
 export interface CommittedOffset {
   readonly offset: number;
-  /** Of the last consumed record, -1 where the client did not say. */
+  /** Leader epoch of the last consumed record, -1 if the client did not send it. */
   readonly leaderEpoch: number;
   readonly metadata: string;
   /** Wall-clock ms. */
   readonly commitTimestamp: number;
-  /** Wall-clock ms from which it has expired (OffsetCommit v2-4), -1: by the broker's retention. */
+  /** When it expires, wall-clock ms (OffsetCommit v2-4); -1 if the broker's retention decides. */
   readonly expireTimestamp: number;
-  /** Id of the topic when it was committed, "" or zeros where not known. */
+  /** Id of the topic at the time of the commit, "" or zeros if unknown. */
   readonly topicId: string;
 }
 
@@ -36,10 +36,10 @@ const DOUBLES = 3;
 const [OFFSET, COMMIT_MS, EXPIRE_MS] = [0, 1, 2] as const;
 const NONE = -1;
 const FIRST_CAPACITY = 16;
-/** Characters of metadata that every offset may have: Kafka Streams writes some 30. */
+/** Length of metadata that every offset may have, in characters: Kafka Streams writes some 30. */
 const SHORT_METADATA_MAX = 128;
 
-/** The table. Rows are numbers that stay the same until their offset is removed. */
+/** The table of committed offsets. The number of a row stays the same until its offset is removed. */
 export class OffsetTable {
   readonly #groups = new NamePool();
   readonly #topics = new NamePool();
@@ -62,13 +62,13 @@ export class OffsetTable {
     this.#memory = memory;
   }
 
-  /** Whether metadata may be kept: it is short, or another offset has the same, or there is room. */
+  /** Whether metadata may be kept: it is short, another offset has the same, or the budget has room. */
   hasRoomFor(metadata: string): boolean {
     const cost = costOf(metadata);
     return cost === 0 || this.#texts.find(metadata) !== NONE || this.#memory.hasRoomFor(cost);
   }
 
-  /** Gives the memory of metadata back. */
+  /** Returns the memory of metadata to the budget. */
   dispose(): void {
     for (const text of this.#texts.names()) this.#memory.change(-costOf(text));
   }
@@ -78,23 +78,23 @@ export class OffsetTable {
     return this.#count;
   }
 
-  /** Whether a group has any. */
+  /** Whether a group has offsets. */
   has(groupId: string): boolean {
     return this.#groups.find(groupId) !== NONE;
   }
 
-  /** Groups that have any. */
+  /** Groups that have offsets. */
   groupIds(): Iterable<string> {
     return this.#groups.names();
   }
 
-  /** Row of an offset, -1 for none. */
+  /** Finds the row of an offset, -1 for none. */
   find(groupId: string, topic: string, partition: number): number {
     const [group, topicNumber] = [this.#groups.find(groupId), this.#topics.find(topic)];
     return group === NONE || topicNumber === NONE ? NONE : this.#find(group, topicNumber, partition);
   }
 
-  /** Keeps an offset in place of an earlier one. */
+  /** Stores an offset and replaces an earlier one. */
   set(groupId: string, topic: string, partition: number, committed: CommittedOffset): void {
     let row = this.find(groupId, topic, partition);
     if (row === NONE) row = this.#add(groupId, topic, partition);
@@ -108,7 +108,7 @@ export class OffsetTable {
     if (committed.metadata !== "" || this.#metadata.size > 0) this.#setMetadata(row, committed.metadata);
   }
 
-  /** Forgets an offset; none there is fine. */
+  /** Removes an offset. Does nothing if there is none. */
   remove(groupId: string, topic: string, partition: number): void {
     const row = this.find(groupId, topic, partition);
     if (row === NONE) return;
@@ -127,7 +127,7 @@ export class OffsetTable {
     this.#count--;
   }
 
-  /** First row of a group, -1 for none. The order is the latest new one first. */
+  /** First row of a group, -1 for none. The row that was added last comes first. */
   firstOf(groupId: string): number {
     const group = this.#groups.find(groupId);
     return group === NONE ? NONE : this.#heads[group] as number;
@@ -196,7 +196,7 @@ export class OffsetTable {
     return this.#doubles[row * DOUBLES + COMMIT_MS] as number;
   }
 
-  /** When a row expires, -1 where that is by the broker's retention. */
+  /** When a row expires, wall-clock ms; -1 if the broker's retention decides. */
   expireTimestamp(row: number): number {
     return this.#doubles[row * DOUBLES + EXPIRE_MS] as number;
   }
@@ -256,7 +256,7 @@ export class OffsetTable {
     return this.#used++;
   }
 
-  /** Doubles the room; there are no free rows then. */
+  /** Doubles the room of the table. Called only when no row is free. */
   #grow(): void {
     this.#capacity *= 2;
     const doubles = new Float64Array(this.#capacity * DOUBLES);
@@ -294,7 +294,7 @@ export class OffsetTable {
   }
 }
 
-/** Memory of metadata, 0 for short ones: those are counted with their offset. */
+/** Estimates the memory of metadata; 0 for short metadata, which is counted with its offset. */
 function costOf(metadata: string): number {
   return metadata.length <= SHORT_METADATA_MAX ? 0 : bytesOfText(metadata);
 }

@@ -1,6 +1,6 @@
 /**
- * Committed offsets of one partition of `__consumer_offsets`: what a request makes of them, as records and an answer. Changes come by
- * `replay()` alone, from records that are in the log. Runs on shards; pure but for the clock it is given.
+ * Committed offsets of one partition of `__consumer_offsets`. Requests are planned here as records and an answer; the offsets change only
+ * through `replay()` of records that are in the log. Runs on shards; pure apart from the clock it is given.
  *
  * Source: Kafka's OffsetMetadataManager, OffsetExpirationConditionImpl, and KafkaApis for what is checked against the topics.
  *
@@ -30,45 +30,45 @@ import { absentOffset } from "../group_refusals.ts";
 import { OffsetTable } from "./offset_table.ts";
 import type { OffsetCommitRecord } from "../records/group_record.ts";
 
-/** OffsetCommit and OffsetFetch name topics by id from this version on. */
+/** The first version of OffsetCommit and OffsetFetch that names topics by id. */
 const TOPIC_ID_VERSION = 10;
-/** Offsets that are removed at a time, and rows that are looked at for them: one or two milliseconds. */
+/** How many offsets are removed at a time, and how many rows are checked for that: one or two milliseconds. */
 const REMOVED_MAX = 2000;
 const ROWS_MAX = 20_000;
-/** Offsets that are fetched in a step. */
+/** How many offsets a step fetches. */
 const FETCHED_PER_STEP = 1000;
 /** A retention time or expiry time that was not given. */
 const NONE = -1;
 
-/** What a commit comes to. */
+/** The result of planning a commit. */
 export interface PlannedCommit {
-  /** To append and replay; none when nothing can be kept. */
+  /** The records to append and replay; none if no offset can be kept. */
   readonly records: OffsetCommitRecord[];
   readonly response: { topics: OffsetCommitResponseTopic[] } & OffsetCommitResponse;
   /** Partitions of the answer that exist: those that a refusal by the group concerns. */
   readonly known: OffsetCommitResponsePartition[];
 }
 
-/** What is planned with. */
+/** The limits that planning uses. */
 export interface OffsetsRules {
   readonly image: MetadataImage;
-  /** `offset.metadata.max.bytes` (Kafka counts UTF-16 units, too) */
+  /** `offset.metadata.max.bytes`, counted in UTF-16 units as in Kafka */
   readonly metadataBytesMax: number;
-  /** The budget for metadata that is long. */
+  /** The budget for long metadata. */
   readonly memory: GroupMemory;
 }
 
-/** Since when an offset counts as not used, wall-clock ms; null while it is kept whatever its age. */
+/** Since when an offset counts as unused, wall-clock ms; null while it never expires. */
 export type UnusedSince = (groupId: string, topic: string, commitTimestamp: number) => number | null;
 
 /** Records that remove some offsets. */
 export interface PlannedRemoval {
   readonly records: OffsetCommitRecord[];
-  /** Where the next look goes on, null when that was all. */
+  /** The row after which the next call continues, null when all rows were checked. */
   readonly lastRow: number | null;
 }
 
-/** The offsets. */
+/** The committed offsets of one partition. */
 export class Offsets {
   readonly #rules: OffsetsRules;
   readonly #table: OffsetTable;
@@ -78,7 +78,7 @@ export class Offsets {
     this.#table = new OffsetTable(rules.memory);
   }
 
-  /** Gives the memory of metadata back. */
+  /** Returns the memory of metadata to the budget. */
   dispose(): void {
     this.#table.dispose();
   }
@@ -88,17 +88,17 @@ export class Offsets {
     return this.#table.count;
   }
 
-  /** Groups that have any. */
+  /** Groups that have offsets. */
   groupIds(): Iterable<string> {
     return this.#table.groupIds();
   }
 
-  /** Whether a group has any. */
+  /** Whether a group has offsets. */
   has(groupId: string): boolean {
     return this.#table.has(groupId);
   }
 
-  /** Plans a commit; whether the group allows it is not asked here. @param context time in wall-clock ms */
+  /** Plans a commit. The caller checks that the group allows it. @param context time in wall-clock ms */
   planCommit(request: OffsetCommitRequest, context: { apiVersion: number; nowMs: number }): PlannedCommit {
     const records: OffsetCommitRecord[] = [];
     const known: OffsetCommitResponsePartition[] = [];
@@ -138,13 +138,13 @@ export class Offsets {
     return { records, response: { topics }, known };
   }
 
-  /** What a group has committed for the partitions of a request, in steps; null topics are all. @param apiVersion of the request */
+  /** Fetches a group's offsets for the partitions of a request, in steps. Null topics mean all. @param apiVersion of the request */
   *fetch(request: OffsetFetchRequestGroup, apiVersion: number): Generator<void, OffsetFetchResponseGroup> {
     const { groupId, topics } = request;
     const byId = apiVersion >= TOPIC_ID_VERSION;
     if (topics === null) {
       const all = yield* this.#fetchAll(groupId);
-      // A topic that is gone cannot be named by its id.
+      // A deleted topic cannot be named by its id.
       return { groupId, topics: byId ? all.filter(({ topicId }) => topicId !== ZERO_UUID) : all };
     }
     const found: OffsetFetchResponseTopic[] = [];
@@ -169,7 +169,7 @@ export class Offsets {
     return { groupId, topics: found.concat(unknown) };
   }
 
-  /** Plans an OffsetDelete. @param isSubscribedTo whether the group reads a topic, whose offsets stay then */
+  /** Plans an OffsetDelete. @param isSubscribedTo whether the group subscribes to a topic; its offsets then stay */
   planDelete(
     request: OffsetDeleteRequest,
     isSubscribedTo: (topic: string) => boolean,
@@ -192,7 +192,7 @@ export class Offsets {
     return { records, topics };
   }
 
-  /** Records that remove offsets of a group, some at a time. @returns them, and whether no offset is left after them */
+  /** Makes records that remove offsets of a group, some at a time. @returns the records, and whether they remove the last offset */
   tombstones(groupId: string): { records: OffsetCommitRecord[]; isLast: boolean } {
     const records: OffsetCommitRecord[] = [];
     const table = this.#table;
@@ -204,10 +204,10 @@ export class Offsets {
   }
 
   /**
-   * Records that remove expired offsets, some at a time.
-   * @param unusedSince says it for an offset
+   * Makes records that remove expired offsets, some at a time.
+   * @param unusedSince returns since when an offset is unused
    * @param time now in wall-clock ms, and `offsets.retention.minutes` in ms
-   * @param afterRow where the last time ended, -1 at first
+   * @param afterRow where the previous call ended, -1 at first
    */
   planExpiry(
     unusedSince: UnusedSince,
@@ -223,8 +223,8 @@ export class Offsets {
   }
 
   /**
-   * Records that remove offsets of deleted topics, some at a time; those of a topic that got the name since stay.
-   * @param afterRow where the last time ended, -1 at first
+   * Makes records that remove offsets of deleted topics, some at a time. Offsets of a new topic with the same name stay.
+   * @param afterRow where the previous call ended, -1 at first
    */
   planTopicDeletion(topics: readonly { name: string; id: string }[], afterRow: number): PlannedRemoval {
     const table = this.#table;
@@ -276,8 +276,8 @@ export class Offsets {
   }
 
   /**
-   * Id of a topic as it is now, zeros without one. An offset of a topic that had its name before can still be there: the broker ended
-   * before it was removed.
+   * Current id of a topic, zeros without one. Offsets of an earlier topic with this name can still exist, if the broker ended before it
+   * removed them.
    */
   #idOf(topicName: string): string {
     return this.#rules.image.topic(topicName)?.id ?? ZERO_UUID;
@@ -302,14 +302,14 @@ export class Offsets {
   }
 }
 
-/** Topics of a request that names partitions of them: Kafka's answer is silent about the others. */
+/** Topics of a request for which it names partitions. Kafka's answer omits the others. */
 function named<T extends { readonly partitions: readonly unknown[] }>(topics: readonly T[]): readonly T[] {
   return topics.every(({ partitions }) => partitions.length > 0)
     ? topics
     : topics.filter(({ partitions }) => partitions.length > 0);
 }
 
-/** Whether an offset was committed for another topic than the one that has the name now; zeros stand for any. */
+/** Whether an offset was committed for an earlier topic with the same name. An id of zeros matches every topic. */
 function isOtherTopic(committed: string, asked: string): boolean {
   return committed !== ZERO_UUID && asked !== ZERO_UUID && committed !== asked;
 }

@@ -1,6 +1,6 @@
 /**
  * Values of `__consumer_offsets` that the classic protocol writes: committed offsets and classic groups. Plain data, any isolate.
- * Their version stands before them. Source: Kafka 4.3 OffsetCommitValue.json, LegacyOffsetCommitValue.json,
+ * Each value follows its version. Source: Kafka 4.3 OffsetCommitValue.json, LegacyOffsetCommitValue.json,
  * GroupMetadataValue.json (group-coordinator/src/main/resources/common/message).
  *
  * OffsetCommitValue: v1 expiry time (until KIP-211) · v3 leader epoch (KIP-320) · v4 flexible, topic id (KIP-848).
@@ -55,5 +55,5 @@ export const groupMetadataValue = message({ apiKey: 2, versions: "0-4", flexible
 export type OffsetCommitValue = Infer<typeof offsetCommitValue>;
 /** A classic group with the assignment of its generation. */
 export type GroupMetadataValue = Infer<typeof groupMetadataValue>;
-/** One member of it. */
+/** One member of a classic group. */
 export type GroupMetadataMember = Infer<typeof groupMetadataMember>;

@@ -1,13 +1,13 @@
 /**
- * What consumers put into the opaque bytes of the classic protocol ("consumer" protocol type): subscriptions in JoinGroup,
- * assignments in SyncGroup. The coordinator looks into them only where a group changes its protocol and where offsets of a topic
- * in use are not to be deleted. Any isolate.
+ * The content of the opaque bytes that consumers send in the classic protocol (protocol type "consumer"): subscriptions in JoinGroup,
+ * assignments in SyncGroup. The coordinator parses them only when a group changes its protocol, and to keep the offsets of topics in use.
+ * Any isolate.
  *
- *    int16 version · body, never flexible; what a later version appends is not looked at
+ *    int16 version · body, never flexible; bytes that a later version appends are ignored
  *
  * v1 owned partitions (KIP-429) · v2 generation (KIP-792) · v3 rack (KIP-881).
  *
- * What must always hold: a client's bytes never throw here; null says that they are nothing of this kind.
+ * What must always hold: no bytes of a client make a decoder throw; it returns null for bytes that are not of this format.
  * Source: Kafka 4.3 ConsumerProtocolSubscription.json, ConsumerProtocolAssignment.json, ConsumerProtocol.
  */
 import { Reader } from "../../../../net/protocol/reader.ts";
@@ -24,11 +24,11 @@ import {
 } from "../../../../net/protocol/schema.ts";
 import { Writer } from "../../../../net/protocol/writer.ts";
 
-/** Protocol type of groups whose bytes are these; others (Connect) put something else into them. */
+/** Protocol type of groups that use this format. Others, such as Connect, use their own. */
 export const CONSUMER_PROTOCOL_TYPE = "consumer";
 
 const NO_API = -1;
-/** A topic name takes at least its length. */
+/** A topic name takes at least the bytes of its length field. */
 const TOPIC_BYTES_MIN = 2;
 
 const topicPartitions = struct({
@@ -51,29 +51,29 @@ const assignment = message({ apiKey: NO_API, versions: "0-3", flexible: "none" }
 
 /** Partitions of one topic. */
 export type ConsumerTopicPartitions = Infer<typeof topicPartitions>;
-/** What a member wants to read, and what it has. */
+/** The topics that a member subscribes to, and the partitions it owns. */
 export type ConsumerSubscription = Infer<typeof subscription>;
-/** What a member is to read. */
+/** The partitions that are assigned to a member. */
 export type ConsumerAssignment = Infer<typeof assignment>;
 
-/** Something with the version that it was written in, 3 for any later one. */
+/** A decoded value with the version it was written in, 3 for any later version. */
 export interface Versioned<Value> {
   readonly version: number;
   readonly value: Value;
 }
 
-/** Reads a subscription. @returns null when the bytes are none */
+/** Reads a subscription. @returns null when the bytes are not a subscription */
 export function decodeConsumerSubscription(bytes: Uint8Array): Versioned<ConsumerSubscription> | null {
   return decode(subscription, bytes);
 }
 
-/** Reads an assignment. @returns null when the bytes are none; no bytes, which mean "nothing assigned", are none */
+/** Reads an assignment. @returns null when the bytes are not an assignment; also for empty bytes, which mean "nothing assigned" */
 export function decodeConsumerAssignment(bytes: Uint8Array): Versioned<ConsumerAssignment> | null {
   return decode(assignment, bytes);
 }
 
 /**
- * Topics of a subscription of any version: all begin like version 0, and what follows them is not looked at, as in Kafka.
+ * Reads the topics of a subscription of any version. All versions begin like version 0, and the rest is ignored, as in Kafka.
  * @returns null when the bytes are no subscription
  */
 export function subscribedTopics(bytes: Uint8Array): readonly string[] | null {
@@ -86,7 +86,7 @@ export function subscribedTopics(bytes: Uint8Array): readonly string[] | null {
   return reader.failure === null ? topics : null;
 }
 
-/** Writes a subscription. @param version 0 to 3; what it cannot carry is left out */
+/** Writes a subscription. @param version 0 to 3; fields that the version does not have are left out */
 export function encodeConsumerSubscription(version: number, value: ConsumerSubscription): Uint8Array {
   return encode(subscription, version, value);
 }

@@ -1,6 +1,6 @@
 /**
- * Values of `__consumer_offsets` that the consumer protocol writes (KIP-848). Plain data, any isolate. Their version, always 0,
- * stands before them; later additions are tagged fields. Source: Kafka 4.3 ConsumerGroup*Value.json
+ * Values of `__consumer_offsets` that the consumer protocol writes (KIP-848). Plain data, any isolate. Each value follows its version,
+ * which is always 0; later additions are tagged fields. Source: Kafka 4.3 ConsumerGroup*Value.json
  * (group-coordinator/src/main/resources/common/message).
  */
 import {
@@ -37,7 +37,7 @@ const topicMetadata = struct({
   ),
 });
 
-/** Of key type 4: the topics of a group; Kafka writes tombstones alone since 4.1. */
+/** Of key type 4: the topics of a group. Kafka has written only tombstones since 4.1. */
 export const consumerGroupPartitionMetadataValue = message({ apiKey: 4, versions: "0", flexible: "0+" }, {
   topics: field(array(topicMetadata), "0+"),
 });
@@ -53,7 +53,7 @@ const classicMemberMetadata = struct({
   ),
 });
 
-/** Of key type 5: what a member told about itself. */
+/** Of key type 5: a member's own data, such as its subscription. */
 export const consumerGroupMemberMetadataValue = message({ apiKey: 5, versions: "0", flexible: "0+" }, {
   instanceId: field(string, "0+", { nullable: "0+" }),
   rackId: field(string, "0+", { nullable: "0+" }),
@@ -67,7 +67,7 @@ export const consumerGroupMemberMetadataValue = message({ apiKey: 5, versions: "
   classicMemberMetadata: field(classicMemberMetadata, "0+", { nullable: "0+", tag: 0, taggedVersions: "0+" }),
 });
 
-/** Of key type 6: which epoch the target assignment is for. */
+/** Of key type 6: the epoch of the target assignment. */
 export const consumerGroupTargetAssignmentMetadataValue = message({ apiKey: 6, versions: "0", flexible: "0+" }, {
   assignmentEpoch: field(int32, "0+"),
   assignmentTimestamp: field(int64, "0+", { default: 0, tag: 0, taggedVersions: "0+", ignorable: true }),
@@ -78,7 +78,7 @@ const targetTopicPartitions = struct({
   partitions: field(array(int32), "0+"),
 });
 
-/** Of key type 7: what a member is to have. */
+/** Of key type 7: a member's target assignment. */
 export const consumerGroupTargetAssignmentMemberValue = message({ apiKey: 7, versions: "0", flexible: "0+" }, {
   topicPartitions: field(array(targetTopicPartitions), "0+"),
 });
@@ -94,7 +94,7 @@ const currentTopicPartitions = struct({
   }),
 });
 
-/** Of key type 8: what a member has. */
+/** Of key type 8: a member's current assignment. */
 export const consumerGroupCurrentMemberAssignmentValue = message({ apiKey: 8, versions: "0", flexible: "0+" }, {
   memberEpoch: field(int32, "0+"),
   previousMemberEpoch: field(int32, "0+"),
@@ -103,7 +103,7 @@ export const consumerGroupCurrentMemberAssignmentValue = message({ apiKey: 8, ve
   partitionsPendingRevocation: field(array(currentTopicPartitions), "0+"),
 });
 
-/** Of key type 16: which topics a regular expression stands for. */
+/** Of key type 16: the topics that match a regular expression. */
 export const consumerGroupRegularExpressionValue = message({ apiKey: 16, versions: "0", flexible: "0+" }, {
   topics: field(array(string), "0+"), // sorted
   version: field(int64, "0+"), // of the metadata that it was resolved with
@@ -114,19 +114,19 @@ export const consumerGroupRegularExpressionValue = message({ apiKey: 16, version
 export type ConsumerGroupMetadataValue = Infer<typeof consumerGroupMetadataValue>;
 /** Topics of a consumer group, as Kafka 4.0 and before kept them. */
 export type ConsumerGroupPartitionMetadataValue = Infer<typeof consumerGroupPartitionMetadataValue>;
-/** What a member told about itself. */
+/** A member's own data, such as its subscription. */
 export type ConsumerGroupMemberMetadataValue = Infer<typeof consumerGroupMemberMetadataValue>;
 /** A member that uses the classic protocol in a consumer group. */
 export type ClassicMemberMetadata = Infer<typeof classicMemberMetadata>;
 /** Epoch of the target assignment. */
 export type ConsumerGroupTargetAssignmentMetadataValue = Infer<typeof consumerGroupTargetAssignmentMetadataValue>;
-/** What a member is to have. */
+/** A member's target assignment. */
 export type ConsumerGroupTargetAssignmentMemberValue = Infer<typeof consumerGroupTargetAssignmentMemberValue>;
 /** Partitions of one topic in it. */
 export type TargetTopicPartitions = Infer<typeof targetTopicPartitions>;
-/** What a member has. */
+/** A member's current assignment. */
 export type ConsumerGroupCurrentMemberAssignmentValue = Infer<typeof consumerGroupCurrentMemberAssignmentValue>;
 /** Partitions of one topic in it. */
 export type CurrentTopicPartitions = Infer<typeof currentTopicPartitions>;
-/** Topics that a regular expression stands for. */
+/** Topics that match a regular expression. */
 export type ConsumerGroupRegularExpressionValue = Infer<typeof consumerGroupRegularExpressionValue>;

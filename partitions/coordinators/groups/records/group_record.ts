@@ -1,12 +1,12 @@
 /**
- * Records of `__consumer_offsets`, the log of the group coordinator, in Kafka's own format: its tools read what is written here, and
- * what an older or newer Kafka wrote is read. Any isolate.
+ * Records of `__consumer_offsets`, the log of the group coordinator, in Kafka's own format. Kafka's tools read the records written here,
+ * and records that an older or newer Kafka wrote can be read. Any isolate.
  *
  *    key    int16 type · body, never flexible
- *    value  int16 version · body of that version; no value at all: the state under the key is gone
+ *    value  int16 version · body of that version; no value: the state under the key is deleted
  *
- * What must always hold: bytes of a disk never make `decodeGroupRecord()` throw or allocate more than a small multiple of them;
- * what it returns points into no memory of the caller.
+ * What must always hold: no bytes of a disk make `decodeGroupRecord()` throw or allocate more than a small multiple of their length. Its
+ * result does not point into the caller's memory.
  *
  * Source: Kafka 4.3 CoordinatorRecordSerde, CoordinatorRecordType, GroupCoordinatorRecordHelpers (the versions written), *Key.json.
  */
@@ -50,11 +50,11 @@ const regularExpressionKey = keyOf(16, { ...groupKeyFields, regularExpression: f
 export type OffsetCommitKey = Infer<typeof offsetCommitKey>;
 /** Key of a classic group. */
 export type GroupMetadataKey = Infer<typeof groupMetadataKey>;
-/** Key of what a consumer group has once. */
+/** Key of records that a consumer group has once. */
 export interface ConsumerGroupKey {
   readonly groupId: string;
 }
-/** Key of what a consumer group has per member. */
+/** Key of records that a consumer group has per member. */
 export interface ConsumerGroupMemberKey extends ConsumerGroupKey {
   readonly memberId: string;
 }
@@ -66,7 +66,7 @@ export interface ConsumerGroupRegularExpressionKey extends ConsumerGroupKey {
 interface RecordOf<Kind extends string, Key, Value> {
   readonly kind: Kind;
   readonly key: Key;
-  /** null: the state under the key is gone. */
+  /** null: the state under the key is deleted. */
   readonly value: Value | null;
 }
 
@@ -74,7 +74,7 @@ interface RecordOf<Kind extends string, Key, Value> {
 export type OffsetCommitRecord = RecordOf<"offset-commit", OffsetCommitKey, OffsetCommitValue>;
 /** A classic group. */
 export type GroupMetadataRecord = RecordOf<"group-metadata", GroupMetadataKey, GroupMetadataValue>;
-/** Anything of a consumer group. */
+/** A record of a consumer group. */
 export type ConsumerGroupRecord =
   | RecordOf<"consumer-group-metadata", ConsumerGroupKey, consumer.ConsumerGroupMetadataValue>
   | RecordOf<"consumer-group-partition-metadata", ConsumerGroupKey, consumer.ConsumerGroupPartitionMetadataValue>
@@ -101,13 +101,13 @@ export type ConsumerGroupRecord =
   >;
 /** One change of the coordinator's state. */
 export type GroupRecord = OffsetCommitRecord | GroupMetadataRecord | ConsumerGroupRecord;
-/** What a record is about. */
+/** The kind of a record. */
 export type GroupRecordKind = GroupRecord["kind"];
 
-/** Why a record is not read: its type, or its value's version, is of a later Kafka, or its bytes are no record. */
+/** Why a record cannot be read: its type or its value's version is of a later Kafka, or its bytes are damaged. */
 export type UnreadGroupRecord = "later-type" | "later-version" | "damaged";
 
-/** Largest key or value that is written; far above what a broker's `message.max.bytes` lets into the log. */
+/** Largest key or value that is written, in bytes; far above the `message.max.bytes` of brokers. */
 export const GROUP_RECORD_BYTES_MAX = 1 << 26;
 
 /** A key or a value takes more than `GROUP_RECORD_BYTES_MAX`: members' metadata can add up to that. */
@@ -147,9 +147,9 @@ const rows: readonly Row[] = [
   row("consumer-group-regular-expression", regularExpressionKey, consumer.consumerGroupRegularExpressionValue),
 ];
 
-/** Type of offsets before Kafka 0.9; their key and value lie as those of type 1. */
+/** Type of offsets before Kafka 0.9. Key and value have the layout of type 1. */
 const LEGACY_OFFSET_COMMIT = 0;
-/** Expiry times that clients asked for are written as they always were. */
+/** Version for offsets with an expiry time from the client, as Kafka has always written them. */
 const WITH_EXPIRE_TIMESTAMP = 1;
 const NO_EXPIRE_TIMESTAMP = -1;
 
@@ -161,13 +161,13 @@ for (const known of rows) {
 }
 byType[LEGACY_OFFSET_COMMIT] = byKind.get("offset-commit");
 
-/** Most keys and values fit. */
+/** Large enough for most keys and values. */
 const WRITER_BYTES = 1024;
-/** One call after the other uses it; what it wrote is copied out. */
+/** Shared by all calls, one after the other. The result is copied out. */
 const writer = new Writer(WRITER_BYTES, allocate);
 
 /**
- * Bytes of a record, as Kafka 4.3 writes them.
+ * Encodes a record as Kafka 4.3 writes it.
  * @throws GroupRecordTooLargeError when the key or the value takes more than `GROUP_RECORD_BYTES_MAX`
  */
 export function encodeGroupRecord(record: GroupRecord): RecordBytes {
@@ -188,7 +188,7 @@ export function encodeGroupRecord(record: GroupRecord): RecordBytes {
 
 /**
  * Reads a record.
- * @param key its key, null for none @param value its value, null for none; both may lie in memory that is used again
+ * @param key its key, null for none @param value its value, null for none; the caller may reuse the memory of both
  * @returns null when it is of a later Kafka or damaged: `unreadGroupRecord()` says which
  */
 export function decodeGroupRecord(key: Uint8Array | null, value: Uint8Array | null): GroupRecord | null {
@@ -196,13 +196,13 @@ export function decodeGroupRecord(key: Uint8Array | null, value: Uint8Array | nu
   return typeof record === "string" ? null : record;
 }
 
-/** Says why `decodeGroupRecord()` returned null for a key and value; "damaged" also for what it does read. */
+/** Tells why `decodeGroupRecord()` returned null for a key and value. Also returns "damaged" for records that it can read. */
 export function unreadGroupRecord(key: Uint8Array | null, value: Uint8Array | null): UnreadGroupRecord {
   const record = read(key, value);
   return typeof record === "string" ? record : "damaged";
 }
 
-/** Group records as the runtime of coordinators writes and reads them. */
+/** The codec of group records for the runtime of coordinators. */
 export const groupRecordCodec: RecordCodec<GroupRecord> = {
   encode: (record) => {
     try {
