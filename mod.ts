@@ -157,9 +157,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     const { delta, adopted, warnings } = await controller.load(logDirectory);
     warnings.forEach(warn);
     await pool.start({
-      config,
+      config: { ...config, logDirectory: logDirectory.path },
       clusterId: logDirectory.clusterId,
-      logDirectory: logDirectory.path,
       cleanShutdown: logDirectory.wasCleanShutdown,
       unmarked: logDirectory.wasClosedByKafka ? [] : adopted.map((found) => partitionKey(found.topic, found.partition)),
       warmSegmentsMax: descriptors.warmSegmentsMax,

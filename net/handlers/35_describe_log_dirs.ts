@@ -65,7 +65,7 @@ export function handleDescribeLogDirs(
         if (code !== errorCode.NONE) return code;
         return { partitionIndex: indexOf(named), partitionSize: logFilesBytes, offsetLag, isFutureKey: false };
       },
-      respond: (gathered) => exchange.respond({ results: [describe(services.logDirectory, gathered)] }),
+      respond: (gathered) => exchange.respond({ results: [describe(services.config.logDirectory, gathered)] }),
     },
     exchange,
     services,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 import { Answers, batchOf, smallLogs, TestShards, topicOn } from "../../partitions/owned/partition_testing.ts";
 import type { logSize } from "../../partitions/questions/log_size.ts";
 import { volumeSpace } from "../../storage/mod.ts";
@@ -20,11 +21,15 @@ import {
 const EMPTY_VOLUME = "/proc";
 const ALL = null;
 
+function configOf(logDirectory: string): BrokerConfig {
+  return { ...testServices([]).services.config, logDirectory };
+}
+
 function run(topics: DescribeLogDirsRequest["topics"], version = 5, logDirectory = EMPTY_VOLUME) {
   const { partitions, asked } = askedPartitions<typeof logSize>();
   const exchange = new WireExchange<DescribeLogDirsResponse>(35, version);
   const images = [topicImage("t", TOPIC_ID, 3), topicImage("u", OTHER_TOPIC_ID, 1)];
-  const { services } = testServices(images, { partitions, logDirectory });
+  const { services } = testServices(images, { partitions, config: configOf(logDirectory) });
   handleDescribeLogDirs({ topics }, exchange, services);
   return { exchange, asked };
 }
@@ -52,7 +57,7 @@ class Scene implements Disposable {
   describe() {
     const exchange = new WireExchange<DescribeLogDirsResponse>(35, 5);
     const { partitions } = this.world.at(0);
-    const { services } = testServices([this.#topic], { partitions, logDirectory: EMPTY_VOLUME });
+    const { services } = testServices([this.#topic], { partitions, config: configOf(EMPTY_VOLUME) });
     handleDescribeLogDirs({ topics: ALL }, exchange, services);
     this.world.pump();
     assert.equal(exchange.answer.results.length, 1);

@@ -58,8 +58,6 @@ export interface ShardServices {
   /** The coordinators of groups on all shards. */
   readonly groups: CoordinatorAccess<GroupApis>;
   readonly clock: Clock;
-  /** Absolute path of the log directory, without symbolic links. */
-  readonly logDirectory: string;
   /** A random number from 0 up to 1. */
   readonly random: () => number;
   /** Node id of this broker. */

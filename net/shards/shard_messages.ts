@@ -14,7 +14,6 @@ export interface ShardStart {
   readonly state: SharedState;
   readonly config: BrokerConfig;
   readonly clusterId: string;
-  readonly logDirectory: string;
   /** Whether the last broker stopped cleanly. */
   readonly cleanShutdown: boolean;
   /** Logs that the clean stop says nothing about, by `partitionKey()`. */

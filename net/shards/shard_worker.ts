@@ -207,7 +207,7 @@ class ShardHost {
   }
 
   #services(parts: { purgatory: Purgatory; watermarks: WatermarkTable; arena: Arena }): ShardServices {
-    const { shard, state, config, clusterId, logDirectory } = this.#start;
+    const { shard, state, config, clusterId } = this.#start;
     const { purgatory, watermarks, arena } = parts;
     return {
       shard,
@@ -223,7 +223,6 @@ class ShardHost {
       topicWaits: new TopicWaits({ control: this.#control, purgatory, clock: systemClock }),
       groups: this.#coordinators,
       clock: systemClock,
-      logDirectory,
       random: Math.random,
       nodeId: config.nodeId,
       cluster: clusterOfOne(clusterId, config),
@@ -232,11 +231,11 @@ class ShardHost {
   }
 
   #store(report: (text: string) => void): LogStore {
-    const { shard, logDirectory, cleanShutdown, unmarked, warmSegmentsMax, mappingsMax, logsMax, config } = this.#start;
+    const { shard, cleanShutdown, unmarked, warmSegmentsMax, mappingsMax, logsMax, config } = this.#start;
     return new LogStore({
       fs: linuxFileSystem,
       clock: systemClock,
-      logDirectory,
+      logDirectory: config.logDirectory,
       cleanShutdown,
       unmarked,
       producerIdExpirationMs: config.producerIdExpirationMs,

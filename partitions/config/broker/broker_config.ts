@@ -21,7 +21,10 @@ export interface BrokerConfig {
   readonly listeners: readonly Listener[];
   /** `advertised.listeners`; null: each client gets the broker's address of its own connection. */
   readonly advertisedListeners: readonly Listener[] | null;
-  /** `log.dirs` (or `log.dir`), ./barnabas-data; exactly one directory so far. */
+  /**
+   * `log.dirs` (or `log.dir`), ./barnabas-data; exactly one directory so far. On shards it is the absolute path without symbolic links, for
+   * it exists by then.
+   */
   readonly logDirectory: string;
 
   /** `num.partitions`, 1 */
