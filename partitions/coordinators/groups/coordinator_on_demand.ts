@@ -4,8 +4,8 @@
  * then this answers like a coordinator without partitions. Runs on shards. The shard's worker loads the modules, because nothing else
  * of a shard may await.
  *
- *   prepare(change) ── brings no partition, or is loaded ──────────────► goes on at once
- *          └── brings the first ──► isWanted ── worker loads ──► use() ──► goes on, as do those that came meanwhile
+ *   prepare(change) ── brings no partition, or is loaded ──────────────► calls back at once
+ *          └── brings the first ──► isWanted ── worker loads ──► use() ──► calls back, also for changes that came meanwhile
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { TopicChange } from "../../owned/topic_changes.ts";
@@ -37,7 +37,10 @@ export class GroupCoordinatorOnDemand implements Coordinator<GroupApis> {
     return this.#waiting.length > 0;
   }
 
-  /** Calls back once the coordinator that a change needs is loaded, at once or in `use()`. @param proceed passes the change to the coordinator */
+  /**
+   * Calls back once the coordinator that a change needs is loaded, at once or in `use()`.
+   * @param proceed passes the change to the coordinator
+   */
   prepare({ changed }: TopicChange, proceed: () => void): void {
     const needsCoordinator = changed.some(({ name, partitions }) =>
       name === OFFSETS_TOPIC && partitions.some(({ shard }) => shard === this.#parts.shard)

@@ -56,7 +56,7 @@ export interface GroupCoordinatorParts {
   readonly report: (text: string) => void;
 }
 
-/** What metrics look at. */
+/** The figures for metrics. */
 export interface CoordinatorCounts {
   readonly partitions: number;
   /** Partitions that are being loaded, without those that pause because the disk refused a read. */

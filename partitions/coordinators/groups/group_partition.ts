@@ -179,7 +179,10 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     return this.#find(groupId) !== undefined;
   }
 
-  /** One group of DeleteGroups, in steps. Its offsets are removed first; a group that a member joins meanwhile stays. @returns Kafka's error code */
+  /**
+   * One group of DeleteGroups, in steps. Its offsets are removed first; a group that a member joins meanwhile stays.
+   * @returns Kafka's error code
+   */
   *deleteGroup(groupId: string): Generator<void, number> {
     for (let isFirst = true;; isFirst = false) {
       this.#log.writeGathered();

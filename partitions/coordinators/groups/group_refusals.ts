@@ -16,7 +16,7 @@ type Refuse<Key extends GroupApiKey> = (
 /** The first version of JoinGroup in which the protocol may be null. Before, "" stands for no protocol. */
 const NULL_PROTOCOL_VERSION = 7;
 
-/** The most partitions of a commit. More records, of 50 bytes or more, would not fit into a batch of the default size (Kafka refuses then). */
+/** The most partitions of a commit. More records, at 50 bytes or more each, do not fit a batch of the default size (Kafka then refuses). */
 const COMMIT_PARTITIONS_MAX = 20_000;
 
 /** Converts the answer to a JoinGroup to what its version can carry. */

@@ -1,5 +1,5 @@
 /**
- * A member of a classic group: what it told when it joined, what it was given, and the requests of it that wait. Runs on shards.
+ * A member of a classic group: its data from JoinGroup, its assignment, and its waiting requests. Runs on shards.
  *
  * Source: Kafka's ClassicGroupMember.
  */
@@ -12,28 +12,28 @@ import type { Reply } from "../../runtime/coordinator.ts";
 import type { Timer } from "../../runtime/lazy_timer.ts";
 import { areSameProtocols, type MemberProtocol } from "./protocol_votes.ts";
 
-/** What a member has by itself, without its group. */
+/** The data of a member that does not depend on its group. */
 export interface ClassicMemberFacts {
   readonly memberId: string;
   /** `group.instance.id` of a static member (KIP-345), null for a dynamic one. */
   readonly groupInstanceId: string | null;
   readonly clientId: string;
   readonly clientHost: string;
-  /** How long others wait for it to join again. */
+  /** How long other members wait for it to join again. */
   readonly rebalanceTimeoutMs: number;
   readonly sessionTimeoutMs: number;
   readonly protocols: readonly MemberProtocol[];
-  /** Of the current generation; opaque, empty for none. */
+  /** Assignment of the current generation; opaque bytes, empty for none. */
   readonly assignment: Uint8Array;
 }
 
 /** No assignment. */
 export const NO_BYTES: Uint8Array = new Uint8Array(0);
 
-/** Memory that a protocol takes beside its bytes, about. */
+/** Approximate memory of a protocol in addition to its bytes. */
 const PROTOCOL_BYTES = 100;
 
-/** A member. Who changes it is `ClassicMembers`, which counts. */
+/** A member. Only `ClassicMembers` changes it, because it keeps the counts. */
 export class ClassicMember implements ClassicMemberFacts {
   readonly memberId: string;
   readonly groupInstanceId: string | null;
@@ -43,18 +43,18 @@ export class ClassicMember implements ClassicMemberFacts {
   sessionTimeoutMs: number;
   protocols: readonly MemberProtocol[];
   assignment: Uint8Array;
-  /** Ends its membership when it is not heard of. */
+  /** Ends the membership when the member sends nothing for a session. */
   readonly session: LazyTimer;
   /**
-   * Has not got the answer to its first JoinGroup. It cannot send heartbeats, so that the wait itself has a limit: otherwise clients
-   * that give up and try again would fill the group with members that nobody is.
+   * Whether it has not received the answer to its first JoinGroup. It cannot send heartbeats then, so the wait itself has a limit:
+   * otherwise clients that give up and retry would fill the group with abandoned members.
    */
   isNew = false;
-  /** Was told its generation and has not sent SyncGroup. */
+  /** Whether it knows its generation and has not sent SyncGroup. */
   owesSync = false;
-  /** Its JoinGroup that waits for the others. */
+  /** Its JoinGroup, which waits for the other members. */
   joinReply: Reply<JoinGroupResponse> | null = null;
-  /** Its SyncGroup that waits for the leader's. */
+  /** Its SyncGroup, which waits for the leader's. */
   syncReply: Reply<SyncGroupResponse> | null = null;
 
   /** @param onSessionEnd called when the session's deadline has passed */
@@ -74,35 +74,35 @@ export class ClassicMember implements ClassicMemberFacts {
     this.session = new LazyTimer(timers, () => onSessionEnd(this));
   }
 
-  /** Whether it waits for the group, so that a session that ends now is the group's fault. */
+  /** Whether it waits for the group: the end of its session is then not the member's fault. */
   get isExcused(): boolean {
     return !this.isNew && (this.joinReply !== null || this.syncReply !== null);
   }
 
-  /** Memory of what the client sent, about. */
+  /** Approximate memory of the data that the client sent, in bytes. */
   get byteLength(): number {
     return bytesOf(this.protocols);
   }
 
-  /** What it says for a protocol that it supports. */
+  /** Its metadata for a protocol that it supports. */
   metadataFor(protocolName: string): Uint8Array {
     return metadataFor(this.protocols, protocolName);
   }
 
-  /** Whether it says nothing new. */
+  /** Whether the protocols are the same as before. */
   matches(protocols: readonly MemberProtocol[]): boolean {
     return areSameProtocols(this.protocols, protocols);
   }
 }
 
-/** What a list of protocols says for one that is in it. */
+/** Finds the metadata of a protocol in a list that contains it. */
 export function metadataFor(protocols: readonly MemberProtocol[], protocolName: string): Uint8Array {
   const protocol = protocols.find(({ name }) => name === protocolName);
   assert(protocol !== undefined, "the group's protocol is one that every member supports");
   return protocol.metadata;
 }
 
-/** Memory that protocols take, about. */
+/** Estimates the memory of protocols, in bytes. */
 export function bytesOf(protocols: readonly MemberProtocol[]): number {
   let bytes = 0;
   for (const { name, metadata } of protocols) bytes += PROTOCOL_BYTES + 2 * name.length + metadata.length;

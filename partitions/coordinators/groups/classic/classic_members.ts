@@ -1,9 +1,9 @@
 /**
- * The members of a classic group by their ids, with the counts that make "has everybody joined?" a comparison of two numbers: 1,000
- * members that join cost 1,000 steps, not a million. Runs on shards.
+ * The members of a classic group by id, with counts that make "have all members joined?" a comparison of two numbers: joining 1,000
+ * members costs 1,000 steps, not a million. Runs on shards.
  *
- * What must always hold: a member is counted with what it has now; an instance id belongs to one member; nobody's request waits
- * after the member is gone.
+ * What must always hold: the counts match the current data of each member; an instance id belongs to one member; no request waits
+ * after its member was removed.
  *
  * Source: Kafka's ClassicGroup (members, staticMembers, pendingJoinMembers, pendingSyncMembers).
  */
@@ -21,12 +21,12 @@ import type { ClassicMember } from "./classic_member.ts";
 import { type MemberProtocol, ProtocolSupport } from "./protocol_votes.ts";
 
 /**
- * Most member ids that were given out and not used yet (MEMBER_ID_REQUIRED); the oldest gives way to a new one, whose client begins
- * again. Only clients that never come back get here: a group of 1,000 members has at most 1,000.
+ * The most member ids that were issued and not used yet (MEMBER_ID_REQUIRED). A new id then replaces the oldest, whose client has to
+ * begin again. Only clients that never return reach this limit: a group of 1,000 members has at most 1,000.
  */
 export const PENDING_MEMBERS_MAX = 10_000;
 
-/** Who an answer to a member that is removed is for. */
+/** Whom an answer to a removed member is for. */
 const NO_MEMBER_ID = "";
 
 /** The members, in the order in which they joined. */
@@ -50,59 +50,59 @@ export class ClassicMembers {
     return this.#byId.size;
   }
 
-  /** How many wait for the answer to JoinGroup. */
+  /** How many members wait for the answer to JoinGroup. */
   get joiningCount(): number {
     return this.#joiningCount;
   }
 
-  /** How many have been told their generation and have not sent SyncGroup. */
+  /** How many members know their generation and have not sent SyncGroup. */
   get owingSyncCount(): number {
     return this.#owingSyncCount;
   }
 
-  /** How many member ids were given out and not used yet. */
+  /** How many member ids were issued and not used yet. */
   get pendingCount(): number {
     return this.#pending.size;
   }
 
-  /** Memory of what clients sent, about. */
+  /** Approximate memory of the data that clients sent, in bytes. */
   get byteLength(): number {
     return this.#byteLength;
   }
 
-  /** Whether everybody who is expected waits for the answer to JoinGroup. */
+  /** Whether all expected members wait for the answer to JoinGroup. */
   get haveAllJoined(): boolean {
     return this.#joiningCount === this.#byId.size && this.#pending.size === 0;
   }
 
-  /** Longest of their rebalance timeouts, 0 without members. Walks over all: once per rebalance. */
+  /** Longest rebalance timeout of the members in ms, 0 without members. Walks over all members, once per rebalance. */
   get rebalanceTimeoutMs(): number {
     let longest = 0;
     for (const { rebalanceTimeoutMs } of this.#byId.values()) longest = Math.max(longest, rebalanceTimeoutMs);
     return longest;
   }
 
-  /** All. Removing the one that is being visited is fine. */
+  /** All members. The visited member may be removed during the iteration. */
   all(): Iterable<ClassicMember> {
     return this.#byId.values();
   }
 
-  /** The one with this id. */
+  /** Finds the member with this id. */
   get(memberId: string): ClassicMember | undefined {
     return this.#byId.get(memberId);
   }
 
-  /** The one with this instance id. */
+  /** Finds the member with this instance id. */
   ofInstance(groupInstanceId: string): ClassicMember | undefined {
     return this.#byInstanceId.get(groupInstanceId);
   }
 
-  /** Whether one of these protocols is supported by all members. */
+  /** Whether all members support one of these protocols. */
   shareOneOf(protocols: readonly MemberProtocol[]): boolean {
     return this.#support.includesCommon(protocols, this.#byId.size);
   }
 
-  /** Adds one that is new; its id is not pending any more. */
+  /** Adds a new member. Its id is no longer pending. */
   add(member: ClassicMember): void {
     assert(!this.#byId.has(member.memberId), "a member is added once");
     const { groupInstanceId } = member;
@@ -115,21 +115,21 @@ export class ClassicMembers {
     this.#countIn(member);
   }
 
-  /** Takes a member out and answers what waits. @param code what its waiting requests are told */
+  /** Removes a member and answers its waiting requests. @param code the error they get */
   remove(member: ClassicMember, code: number = errorCode.UNKNOWN_MEMBER_ID): void {
     this.#forget(member);
     this.answerJoin(member, refuseJoin(code === errorCode.UNKNOWN_MEMBER_ID ? NO_MEMBER_ID : member.memberId, code));
     this.answerSync(member, refuseSync(code));
   }
 
-  /** Puts the new process of a static member in the place of the old one, which is fenced. */
+  /** Replaces the old process of a static member by the new one. The old process is fenced. */
   replace(old: ClassicMember, member: ClassicMember): void {
     assert(old.groupInstanceId === member.groupInstanceId, "a static member keeps its instance id");
     this.remove(old, errorCode.FENCED_INSTANCE_ID);
     this.add(member);
   }
 
-  /** Takes in what a member says when it joins again. */
+  /** Updates a member with its new JoinGroup. */
   update(
     member: ClassicMember,
     told: Pick<ClassicMember, "protocols" | "rebalanceTimeoutMs" | "sessionTimeoutMs">,
@@ -141,20 +141,20 @@ export class ClassicMembers {
     this.#countIn(member);
   }
 
-  /** Gives a member its part of an assignment. */
+  /** Sets a member's part of the assignment. */
   assign(member: ClassicMember, assignment: Uint8Array): void {
     this.#memory.change(assignment.length - member.assignment.length);
     member.assignment = assignment;
   }
 
-  /** Lets a JoinGroup wait. An earlier one that still waits is told to join again: its client sent a newer one. */
+  /** Makes a JoinGroup wait. An earlier one that still waits is answered to join again, because its client sent a newer one. */
   parkJoin(member: ClassicMember, reply: Reply<JoinGroupResponse>): void {
     this.answerJoin(member, refuseJoin(member.memberId, errorCode.REBALANCE_IN_PROGRESS));
     member.joinReply = reply;
     this.#joiningCount++;
   }
 
-  /** Answers the JoinGroup that waits. @returns false when none does */
+  /** Answers a member's waiting JoinGroup. @returns false when none waits */
   answerJoin(member: ClassicMember, response: JoinGroupResponse): boolean {
     const reply = member.joinReply;
     if (reply === null) return false;
@@ -164,13 +164,13 @@ export class ClassicMembers {
     return true;
   }
 
-  /** Lets a SyncGroup wait. An earlier one that still waits is told to join again. */
+  /** Makes a SyncGroup wait. An earlier one that still waits is answered to join again. */
   parkSync(member: ClassicMember, reply: Reply<SyncGroupResponse>): void {
     this.answerSync(member, refuseSync(errorCode.REBALANCE_IN_PROGRESS));
     member.syncReply = reply;
   }
 
-  /** Answers the SyncGroup that waits. @returns false when none does */
+  /** Answers a member's waiting SyncGroup. @returns false when none waits */
   answerSync(member: ClassicMember, response: SyncGroupResponse): boolean {
     const reply = member.syncReply;
     if (reply === null) return false;
@@ -186,18 +186,18 @@ export class ClassicMembers {
     this.#owingSyncCount += owes ? 1 : -1;
   }
 
-  /** Expects SyncGroup of nobody. */
+  /** Stops expecting SyncGroup of any member. */
   forgiveSyncs(): void {
     if (this.#owingSyncCount === 0) return;
     for (const member of this.#byId.values()) this.setOwesSync(member, false);
   }
 
-  /** Whether a member id was given out and not used yet. */
+  /** Whether a member id was issued and not used yet. */
   isPending(memberId: string): boolean {
     return this.#pending.has(memberId);
   }
 
-  /** Expects a member under an id that was given to it. @param onEnd called when `untilMs` has passed without it */
+  /** Expects a client to join with the id that was issued to it. @param onEnd called when `untilMs` has passed and it has not joined */
   addPending(memberId: string, timers: Deadlines<Timer>, untilMs: number, onEnd: () => void): void {
     if (this.#pending.size >= PENDING_MEMBERS_MAX) {
       const [oldest] = this.#pending.keys();
@@ -209,7 +209,7 @@ export class ClassicMembers {
     timer.set(untilMs);
   }
 
-  /** Expects it no more. @returns whether it was pending */
+  /** Stops expecting a client with this id. @returns whether it was pending */
   removePending(memberId: string): boolean {
     const timer = this.#pending.get(memberId);
     if (timer === undefined) return false;
@@ -218,7 +218,7 @@ export class ClassicMembers {
     return this.#pending.delete(memberId);
   }
 
-  /** Takes everybody out. @param code what waiting requests are told */
+  /** Removes all members. @param code the error for waiting requests */
   clear(code: number): void {
     for (const memberId of this.#pending.keys()) this.removePending(memberId);
     for (const member of this.#byId.values()) this.remove(member, code);

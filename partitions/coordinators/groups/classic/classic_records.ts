@@ -1,16 +1,16 @@
 /**
- * A classic group out of its record: what a restart knows of it. Pure; runs on shards. The record is bytes of a disk, which another
- * program may have written: whatever it says, the group that comes out is a sound one.
+ * Restores a classic group from its record after a restart. Pure; runs on shards. Another program may have written the record: whatever
+ * it contains, the restored group is valid.
  *
  * Source: Kafka's GroupMetadataManager.replay(GroupMetadataKey, GroupMetadataValue).
  */
 import type { GroupMetadataMember, GroupMetadataValue } from "../records/group_record.ts";
 import type { ClassicMemberFacts } from "./classic_member.ts";
 
-/** Before Kafka 0.10.1 the session timeout stood for it. */
+/** The rebalance timeout of a member. Before Kafka 0.10.1 the session timeout served as one. */
 const NO_REBALANCE_TIMEOUT = -1;
 
-/** The members that a record names, each id once. A restart knows one protocol of each: the one that the group used. */
+/** Reads the members of a record, each id once. After a restart only one protocol of each is known: the one that the group used. */
 export function membersOf(value: GroupMetadataValue): ClassicMemberFacts[] {
   const ids = new Set<string>();
   const instanceIds = new Set<string | null>();

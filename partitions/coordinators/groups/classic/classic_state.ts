@@ -1,6 +1,6 @@
 /**
- * The state of a classic group: where it stands in a rebalance, its generation, its members, and the record that says it in the log.
- * Runs on shards. It decides nothing: rebalance.ts does.
+ * The state of a classic group: its phase of a rebalance, its generation, its members, and its record in the log. Runs on shards. It
+ * makes no decisions; rebalance.ts does.
  *
  *                   ┌───────────────────────────────────────────────┐
  *                   ▼                                               │ nobody is left
@@ -12,7 +12,7 @@
  *                                                 └──────┘ a member joins, leaves, fails, owes its SyncGroup too long
  *      Dead: from each of them, when another broker coordinates the group
  *
- * The log knows Empty and Stable; a restart finds the generation that was last stable, whose members have a session to come back.
+ * The log holds only Empty and Stable. A restart finds the last stable generation, whose members have one session timeout to return.
  *
  * Source: Kafka's ClassicGroupState, ClassicGroup, GroupCoordinatorRecordHelpers.newGroupMetadataRecord.
  */
@@ -40,18 +40,18 @@ const previousStates: Readonly<Record<ClassicStateName, readonly ClassicStateNam
 const UNKNOWN_TIMESTAMP = -1;
 const NO_SUBSCRIPTIONS = new SubscribedTopics([]);
 
-/** The state. */
+/** The state of one classic group. */
 export class ClassicState {
   readonly groupId: string;
   readonly ports: GroupPorts;
   readonly members: ClassicMembers;
   generation = 0;
-  /** null until somebody joined, also for a group that only commits offsets. */
+  /** null until a member has joined, and for a group that only commits offsets. */
   protocolType: string | null = null;
-  /** What the members of the generation use, null without a generation. */
+  /** The protocol that the members of the generation use, null without a generation. */
   protocolName: string | null = null;
   leaderId: string | null = null;
-  /** Whether the log says that the group exists. */
+  /** Whether the log has a record of the group. */
   isLogged = false;
   #name: ClassicStateName = "Empty";
   #previous: ClassicStateName = "Dead";
@@ -70,12 +70,12 @@ export class ClassicState {
     return this.#name;
   }
 
-  /** Whether it is between Empty and its first generation, where a delay lets more members join. */
+  /** Whether the group is between Empty and its first generation, while a delay lets more members join. */
   get isFirstRebalance(): boolean {
     return this.#name === "PreparingRebalance" && this.#previous === "Empty";
   }
 
-  /** Since when it is in this state, wall-clock ms; null when the log does not say (before Kafka 2.1). */
+  /** Since when the group has been in this state, wall-clock ms; null if the log does not tell (before Kafka 2.1). */
   get sinceMs(): number | null {
     return this.#sinceMs === UNKNOWN_TIMESTAMP ? null : this.#sinceMs;
   }
@@ -85,7 +85,7 @@ export class ClassicState {
     return this.protocolType === CONSUMER_PROTOCOL_TYPE;
   }
 
-  /** Topics that its members subscribe to; undefined when that is not known. */
+  /** Topics that its members subscribe to; undefined if unknown. */
   get subscribedTopics(): ReadonlySet<string> | undefined {
     return this.isOfConsumers ? this.#subscribed?.topics : undefined;
   }
@@ -98,13 +98,13 @@ export class ClassicState {
     this.#sinceMs = this.ports.wallMs();
   }
 
-  /** Whether somebody with these protocols can be a member. */
+  /** Whether a client with these protocols can be a member. */
   supports(protocolType: string, protocols: readonly MemberProtocol[]): boolean {
     if (this.#name === "Empty") return protocolType !== "" && protocols.length > 0;
     return protocolType === this.protocolType && this.members.shareOneOf(protocols);
   }
 
-  /** Adds a member; the first one leads. */
+  /** Adds a member. The first one becomes the leader. */
   add(member: ClassicMember, protocolType: string): void {
     if (this.members.count === 0) this.protocolType = protocolType;
     assert(this.protocolType === protocolType, "members have the protocol type of their group");
@@ -112,7 +112,7 @@ export class ClassicState {
     this.leaderId ??= member.memberId;
   }
 
-  /** Takes a member out, telling its waiting requests that it is not known any more; the next one leads. */
+  /** Removes a member, whose waiting requests get UNKNOWN_MEMBER_ID. If it was the leader, the next member leads. */
   remove(member: ClassicMember): void {
     this.members.remove(member);
     if (this.leaderId !== member.memberId) return;
@@ -120,7 +120,7 @@ export class ClassicState {
     this.leaderId = next?.memberId ?? null;
   }
 
-  /** Whether somebody is the member that it says it is. @returns Kafka's error code, 0 when it is */
+  /** Checks that a client is the member it claims to be. @returns Kafka's error code, 0 when it is */
   identify(memberId: string, groupInstanceId: string | null): number {
     if (groupInstanceId !== null) {
       const known = this.members.ofInstance(groupInstanceId);
@@ -130,9 +130,9 @@ export class ClassicState {
     return this.members.get(memberId) === undefined ? errorCode.UNKNOWN_MEMBER_ID : errorCode.NONE;
   }
 
-  /** The next generation: with the members that there are, or Empty. */
+  /** Begins the next generation, with the present members or Empty. */
   startGeneration(): void {
-    // 2^31 rebalances are never reached; a damaged record could say so.
+    // A group never reaches 2^31 rebalances, but a damaged record can contain that number.
     this.generation = (this.generation + 1) & 0x7fff_ffff;
     const isEmpty = this.members.count === 0;
     this.setProtocol(isEmpty ? null : selectProtocol([...this.members.all()]));
@@ -140,7 +140,7 @@ export class ClassicState {
     this.transitionTo(isEmpty ? "Empty" : "CompletingRebalance");
   }
 
-  /** Notes the protocol that the present members use, and what they subscribe to with it. */
+  /** Sets the protocol that the present members use, and their subscriptions under it. */
   setProtocol(protocolName: string | null): void {
     this.protocolName = protocolName;
     if (protocolName === null) this.#subscribed = NO_SUBSCRIPTIONS;
@@ -148,7 +148,7 @@ export class ClassicState {
   }
 
   /**
-   * What the log is told.
+   * Makes the group's record for the log.
    * @param members those of the generation with their assignments @param leaderId its leader
    */
   toRecord(
@@ -177,7 +177,7 @@ export class ClassicState {
     return { kind: "group-metadata", key: { group: this.groupId }, value };
   }
 
-  /** Takes on what the log says, instead of everything that was. @param members those that the record names */
+  /** Replaces the whole state by that of a record. @param members the members in the record */
   restore(value: GroupMetadataValue, members: readonly ClassicMember[]): void {
     this.members.clear(errorCode.NOT_COORDINATOR);
     this.isLogged = true;
@@ -187,7 +187,7 @@ export class ClassicState {
     this.leaderId = this.members.get(value.leader ?? "")?.memberId ?? this.leaderId;
   }
 
-  /** Takes on members that had another kind of group. */
+  /** Takes over the members of a group of the other kind. */
   seed(
     of: { readonly generation: number; readonly protocolType: string; readonly protocolName: string },
     members: readonly ClassicMember[],

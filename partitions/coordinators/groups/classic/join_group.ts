@@ -1,8 +1,8 @@
 /**
- * JoinGroup of a classic group: who may join, and what its joining changes. The answer comes when everybody has joined. Runs on shards.
+ * JoinGroup of a classic group: who may join, and what that changes. The answer is sent when all members have joined. Runs on shards.
  *
- * v0 has no rebalance timeout, the session timeout stands for it · v4 a dynamic member joins in two steps: it gets an id, and joins with
- * it (MEMBER_ID_REQUIRED, KIP-394), so that a client that gives up leaves no member behind · v5 static members: static_members.ts.
+ * v0 has no rebalance timeout and uses the session timeout · v4 a dynamic member joins in two steps: it gets an id, then joins with it
+ * (MEMBER_ID_REQUIRED, KIP-394); a client that gives up leaves no member behind · v5 static members: static_members.ts.
  *
  * Source: Kafka's GroupMetadataManager (classicGroupJoin…, acceptJoiningMember), JoinGroupRequest.
  */
@@ -18,27 +18,27 @@ import type { Joining } from "./joining.ts";
 import type { Rebalance } from "./rebalance.ts";
 import { replaceStaticMember } from "./static_members.ts";
 
-/** A member that was never answered is gone after this: five minutes, as in Kafka. */
+/** After this time a member that was never answered is removed: five minutes, as in Kafka. */
 export const NEW_MEMBER_JOIN_MS_MAX = 300_000;
-/** Most bytes that the members of a group may tell of themselves; a record that holds them must stay writable. */
+/** The most bytes of data that the members of a group may send; a record with all of it must stay writable. */
 export const GROUP_BYTES_MAX = 1 << 26;
-/** Most protocols of a member; real ones have one to four. */
+/** The most protocols of a member; real members have one to four. */
 const PROTOCOLS_MAX = 1000;
-/** Longest beginning of a member id; ids travel in strings of at most 32767 bytes. */
+/** The longest prefix of a member id; ids are sent in strings of at most 32767 bytes. */
 const MEMBER_ID_PREFIX_MAX = 255;
 
 const NO_MEMBER_ID = "";
 const MEMBER_ID_REQUIRED_VERSION = 4;
 const NO_REBALANCE_TIMEOUT_VERSION = 0;
 
-/** What is wrong with a JoinGroup whatever the group is. @returns Kafka's error code, 0 for nothing */
+/** Checks a JoinGroup by itself, without the group. @returns Kafka's error code, 0 if it is valid */
 export function checkJoin({ sessionTimeoutMs }: JoinGroupRequest, settings: GroupSettings): number {
   const isAllowed = sessionTimeoutMs >= settings.minSessionTimeoutMs &&
     sessionTimeoutMs <= settings.maxSessionTimeoutMs;
   return isAllowed ? errorCode.NONE : errorCode.INVALID_SESSION_TIMEOUT;
 }
 
-/** Joins a group. */
+/** Handles a JoinGroup. */
 export function joinGroup(
   group: Rebalance,
   { request, client }: { request: JoinGroupRequest; client: CoordinatorClient },
@@ -73,7 +73,7 @@ export function joinGroup(
   else joinKnown(group, joining);
 }
 
-/** Whether the shard has memory for what is new. A member that says nothing new, or less, needs none. */
+/** Whether the shard has memory for the additional data. A member that sends the same data as before, or less, needs none. */
 function hasRoom({ state, ports: { memory } }: Rebalance, { memberId, protocols }: JoinGroupRequest): boolean {
   const member = state.members.get(memberId);
   if (member?.matches(protocols) === true) return true;
@@ -82,7 +82,7 @@ function hasRoom({ state, ports: { memory } }: Rebalance, { memberId, protocols 
   return memory.hasRoomFor(growth + (state.isLogged ? 0 : GROUP_BYTES.classic));
 }
 
-/** `group.max.size` counts members that join while a rebalance is prepared, so that the last ones of a group that is too large go. */
+/** While a rebalance is prepared, `group.max.size` limits the members that have joined, so the last ones of a too large group are refused. */
 function accepts(group: Rebalance, { memberId, protocols }: JoinGroupRequest): boolean {
   const { state, ports: { settings: { maxSize } } } = group;
   const { members } = state;
@@ -101,7 +101,7 @@ function accepts(group: Rebalance, { memberId, protocols }: JoinGroupRequest): b
   }
 }
 
-/** Who does not fit is not in the group any more; the others go on without it (in Kafka they wait for the rebalance timeout). */
+/** Removes a member that has no place in the group. The others continue without it (in Kafka they wait for the rebalance timeout). */
 function turnAway(group: Rebalance, memberId: string): void {
   const { state } = group;
   const member = state.members.get(memberId);
@@ -125,7 +125,7 @@ function joinKnown(group: Rebalance, joining: Joining): void {
   const { state } = group;
   const { request: { memberId, groupInstanceId, protocols, sessionTimeoutMs }, rebalanceTimeoutMs, reply } = joining;
   if (state.members.isPending(memberId)) {
-    // The id was given to a dynamic member: Kafka finds this illegal, too.
+    // The id was issued to a dynamic member: Kafka refuses this too.
     if (groupInstanceId !== null) return reply(refuseJoin(NO_MEMBER_ID, errorCode.UNKNOWN_SERVER_ERROR));
     return addMember(group, memberId, joining);
   }
@@ -133,8 +133,8 @@ function joinKnown(group: Rebalance, joining: Joining): void {
   if (unknown !== errorCode.NONE) return reply(refuseJoin(memberId, unknown));
   const member = state.members.get(memberId);
   assert(member !== undefined && state.name !== "Empty", "an Empty group has no members");
-  // The leader of a stable group joins again to have everything assigned anew: its topics changed. Others who say nothing new
-  // missed their answer.
+  // The leader of a stable group joins again to get a new assignment, because its topics changed. Other members that join again with
+  // the same protocols missed their answer.
   const isRequest = state.name === "PreparingRebalance" || !member.matches(protocols) ||
     (state.name === "Stable" && state.leaderId === memberId);
   if (!isRequest) return reply(group.joinedAnswer(member));
@@ -158,7 +158,7 @@ function addMember(group: Rebalance, memberId: string, joining: Joining): void {
   group.rebalance();
 }
 
-/** Cut at a whole character: half of a surrogate pair would not come back from the client as it went. */
+/** Cuts a text at a whole character: the client would not send half of a surrogate pair back unchanged. */
 function prefixOf(text: string): string {
   if (text.length <= MEMBER_ID_PREFIX_MAX) return text;
   return text.slice(0, MEMBER_ID_PREFIX_MAX).replace(/[\ud800-\udbff]$/, "");

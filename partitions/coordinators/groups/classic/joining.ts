@@ -1,8 +1,8 @@
-/** What the rules of a JoinGroup pass on to each other. Types only; runs on shards. */
+/** The data that the rules of a JoinGroup share. Types only; used on shards. */
 import type { JoinGroupRequest, JoinGroupResponse } from "../../../../net/protocol/messages/11_join_group.ts";
 import type { CoordinatorClient, Reply } from "../../runtime/coordinator.ts";
 
-/** A JoinGroup on its way through the rules. */
+/** A JoinGroup that is being handled. */
 export interface Joining {
   readonly request: JoinGroupRequest;
   readonly client: CoordinatorClient;

@@ -1,7 +1,7 @@
 /**
- * LeaveGroup of a classic group: members that go, or that an administrator removes by their instance ids. Runs on shards.
+ * LeaveGroup of a classic group: members leave, or an administrator removes them by their instance ids. Runs on shards.
  *
- * v0-2 name one member, and its error is the answer's · v3 several, each with its error (KIP-345).
+ * v0-2 name one member, whose error is the error of the answer · v3 several members, each with its own error (KIP-345).
  *
  * Source: Kafka's GroupMetadataManager.classicGroupLeaveToClassicGroup, LeaveGroupResponse.
  */
@@ -12,7 +12,7 @@ import type { Rebalance } from "./rebalance.ts";
 const SEVERAL_MEMBERS_VERSION = 3;
 const NO_MEMBER_ID = "";
 
-/** Lets members leave; the others rebalance. */
+/** Handles a LeaveGroup: removes the members, and the others rebalance. */
 export function leaveGroup(group: Rebalance, request: LeaveGroupRequest, apiVersion: number): LeaveGroupResponse {
   if (group.state.name === "Dead") return { errorCode: errorCode.COORDINATOR_NOT_AVAILABLE, members: [] };
   if (apiVersion < SEVERAL_MEMBERS_VERSION) {

@@ -1,39 +1,39 @@
 /**
- * Which protocol (for consumers: which assignor) a group uses: one that all members support; among those, the one that most members
+ * Selects the protocol (for consumers: the assignor) of a group: of the protocols that all members support, the one that most members
  * prefer. Pure; runs on shards.
  *
- * Source: Kafka's ClassicGroup.selectProtocol, supportsProtocols and ClassicGroupMember.vote, matches. Where votes are even Kafka takes the
- * one that comes first in Java's hash map of the votes; so does this.
+ * Source: Kafka's ClassicGroup.selectProtocol, supportsProtocols and ClassicGroupMember.vote, matches. If votes are even, Kafka takes the
+ * protocol that comes first in Java's hash map of the votes. This does the same.
  */
 import { assert } from "../../../../storage/base/assert.ts";
 import { javaHash } from "../../key_partition.ts";
 
-/** One protocol of a member with what the leader needs to know; opaque bytes. */
+/** One protocol of a member with its metadata for the leader, which is opaque bytes. */
 export interface MemberProtocol {
   readonly name: string;
   readonly metadata: Uint8Array;
 }
 
-/** Whoever votes: the most preferred protocol first. */
+/** A voter: its protocols, the most preferred first. */
 export interface Voter {
   readonly protocols: readonly MemberProtocol[];
 }
 
-/** How many members support each protocol, kept up to date so that a joining member costs only its own protocols. */
+/** Counts how many members support each protocol. A joining member then costs only its own protocols. */
 export class ProtocolSupport {
   readonly #counts = new Map<string, number>();
 
-  /** How many protocols somebody supports. */
+  /** How many protocols at least one member supports. */
   get count(): number {
     return this.#counts.size;
   }
 
-  /** Counts a member in. */
+  /** Adds a member's protocols to the counts. */
   add(voter: Voter): void {
     for (const name of namesOf(voter)) this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
   }
 
-  /** Counts a member out, with the protocols it was counted in with. */
+  /** Removes a member from the counts. @param protocols those it was added with */
   remove(voter: Voter): void {
     for (const name of namesOf(voter)) {
       const left = (this.#counts.get(name) ?? 0) - 1;
@@ -43,13 +43,13 @@ export class ProtocolSupport {
     }
   }
 
-  /** Whether one of these protocols is supported by all members. @param memberCount how many there are */
+  /** Whether all members support one of these protocols. @param memberCount how many members there are */
   includesCommon(protocols: readonly MemberProtocol[], memberCount: number): boolean {
     return protocols.some(({ name }) => (this.#counts.get(name) ?? 0) === memberCount);
   }
 }
 
-/** Lets all vote. @returns the protocol's name, null when they have none in common */
+/** Counts the votes of all members. @returns the protocol's name, null when they have none in common */
 export function selectProtocol(voters: readonly Voter[]): string | null {
   const support = new Map<string, number>();
   for (const voter of voters) {
@@ -70,7 +70,7 @@ export function selectProtocol(voters: readonly Voter[]): string | null {
   return selected;
 }
 
-/** Whether two lists say the same in the same order. */
+/** Whether two lists have the same protocols and metadata in the same order. */
 export function areSameProtocols(a: readonly MemberProtocol[], b: readonly MemberProtocol[]): boolean {
   return a.length === b.length && a.every(({ name, metadata }, index) => {
     const other = b[index]!;
@@ -78,7 +78,7 @@ export function areSameProtocols(a: readonly MemberProtocol[], b: readonly Membe
   });
 }
 
-/** Whether two byte ranges hold the same. */
+/** Whether two byte arrays are equal. */
 export function areSameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let index = 0; index < a.length; index++) {
@@ -92,7 +92,7 @@ function namesOf({ protocols }: Voter): Iterable<string> {
   return new Set(protocols.map(({ name }) => name));
 }
 
-/** Place in a java.util.HashMap of up to 12 entries, which is walked from 0 to 15. */
+/** Bucket in a java.util.HashMap of up to 12 entries, which is iterated from bucket 0 to 15. */
 function bucketOf(name: string): number {
   const hash = javaHash(name);
   return (hash ^ (hash >>> 16)) & 15;

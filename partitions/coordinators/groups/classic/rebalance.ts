@@ -2,10 +2,10 @@
  * The rebalance of a classic group: one function per phase, the only place that changes the group's state. Runs on shards.
  *
  *   prepare ──► (first one: wait `group.initial.rebalance.delay.ms`, again while members join) ──► completeJoin ──► Empty, or:
- *   everybody is told the generation, the leader all members ──► the leader's SyncGroup: sync_group.ts ──► Stable
+ *   each member gets the generation, the leader also the list of members ──► the leader's SyncGroup: sync_group.ts ──► Stable
  *
- * What must always hold: every request that waits is answered when its phase ends, whatever ends it; nobody waits longer than
- * the longest rebalance timeout of the members, because each phase has a timer.
+ * What must always hold: every waiting request is answered when its phase ends, whatever ends it. No request waits longer than the
+ * longest rebalance timeout of the members, because each phase has a timer.
  *
  * Source: Kafka's GroupMetadataManager (prepareRebalance, tryCompleteInitialRebalanceElseSchedule, completeClassicGroupJoin,
  * expirePendingSync, expireClassicGroupMemberHeartbeat).
@@ -19,19 +19,19 @@ import { refuseSync } from "./answers.ts";
 import { ClassicMember, type ClassicMemberFacts, NO_BYTES } from "./classic_member.ts";
 import type { ClassicState } from "./classic_state.ts";
 
-/** Shortest wait before a rebalance without anybody is tried again: a client chooses its rebalance timeout, 0 if it likes. */
+/** Shortest wait before a rebalance in which nobody joined is retried. The rebalance timeout alone could be 0, as clients choose it. */
 const RETRY_MS_MIN = 100;
 
-/** How long the first rebalance of a group waits for more members. */
+/** The wait of a group's first rebalance for more members. */
 interface FirstDelay {
   readonly delayMs: number;
-  /** What is left of the rebalance timeout after it. */
+  /** The rest of the rebalance timeout after this wait, in ms. */
   readonly remainingMs: number;
-  /** Whether somebody joined since it began. */
+  /** Whether a member joined since the wait began. */
   isExtended: boolean;
 }
 
-/** Leads a group from generation to generation. */
+/** Moves a group from generation to generation. */
 export class Rebalance {
   readonly state: ClassicState;
   readonly #joinTimer: LazyTimer;
@@ -45,22 +45,22 @@ export class Rebalance {
     this.#syncTimer = new LazyTimer(timers, () => this.#endSyncPhase());
   }
 
-  /** What the group was given. */
+  /** The ports of the group. */
   get ports(): GroupPorts {
     return this.state.ports;
   }
 
-  /** Makes a member whose session this group watches; it is not in the group yet. */
+  /** Makes a member whose session this group watches. The member is not in the group yet. */
   newMember(facts: ClassicMemberFacts): ClassicMember {
     return new ClassicMember(facts, this.ports.timers, (member) => this.#endSession(member));
   }
 
-  /** Begins a member's session anew. @param timeoutMs other than its session timeout */
+  /** Restarts a member's session. @param timeoutMs given if it is not the session timeout */
   keepAlive(member: ClassicMember, timeoutMs: number = member.sessionTimeoutMs): void {
     member.session.set(this.ports.nowMs() + timeoutMs);
   }
 
-  /** Gives out a member id: it is good for one session timeout. */
+  /** Issues a member id, which is valid for one session timeout. */
   expect(memberId: string, sessionTimeoutMs: number): void {
     const { state, ports } = this;
     state.members.addPending(memberId, ports.timers, ports.nowMs() + sessionTimeoutMs, () => {
@@ -69,33 +69,33 @@ export class Rebalance {
     });
   }
 
-  /** Takes back a member id that was not used. @returns whether there was one */
+  /** Revokes a member id that was not used. @returns whether there was one */
   dropPending(memberId: string): boolean {
     return this.state.members.removePending(memberId);
   }
 
-  /** Somebody joined while the first rebalance waits: it may wait longer. */
+  /** A member joined while the first rebalance waits, which may then wait longer. */
   extendFirstDelay(): void {
     if (this.#firstDelay !== null) this.#firstDelay.isExtended = true;
   }
 
-  /** A member joined, or says something new: begins a rebalance, or ends its first phase if everybody has joined. */
+  /** A member joined or changed its data: begins a rebalance, or ends its first phase if all members have joined. */
   rebalance(): void {
     if (this.state.name !== "PreparingRebalance") this.prepare();
     else if (!this.state.isFirstRebalance) this.completeJoinIfAll();
   }
 
-  /** Members, or ids that were expected to join, are gone: as `rebalance()`, but an Empty group stays as it is. */
+  /** Members or pending member ids were removed: like `rebalance()`, but an Empty group does not change. */
   membersLeft(): void {
     if (this.state.name !== "Empty") this.rebalance();
   }
 
-  /** Ends the first phase if everybody has joined. */
+  /** Ends the first phase if all members have joined. */
   completeJoinIfAll(): void {
     if (this.state.name === "PreparingRebalance" && this.state.members.haveAllJoined) this.#completeJoin();
   }
 
-  /** Asks everybody to join again. */
+  /** Asks all members to join again. */
   prepare(): void {
     const { state } = this;
     if (state.name === "CompletingRebalance") this.refuseSyncs(errorCode.REBALANCE_IN_PROGRESS);
@@ -117,12 +117,12 @@ export class Rebalance {
     if (members.owingSyncCount === 0) this.#syncTimer.cancel();
   }
 
-  /** Everybody who waits for an assignment is told that there is none. */
+  /** Answers all requests that wait for an assignment with an error. */
   refuseSyncs(code: number): void {
     this.#propagate(() => NO_BYTES, () => refuseSync(code));
   }
 
-  /** Gives the members what the leader assigned, which is in the log: the group is stable. */
+  /** Sends the members the leader's assignment, which is in the log. The group is then stable. */
   stabilize(assignmentOf: (memberId: string) => Uint8Array): void {
     const { protocolType, protocolName } = this.state;
     this.#propagate(
@@ -132,7 +132,7 @@ export class Rebalance {
     this.state.transitionTo("Stable");
   }
 
-  /** The answer to JoinGroup that a member of the generation gets; the leader is told all members. */
+  /** Makes the answer to the JoinGroup of a member of the generation. The leader's lists all members. */
   joinedAnswer(member: ClassicMember): JoinGroupResponse {
     const { state } = this;
     const { leaderId, protocolName } = state;
@@ -140,7 +140,7 @@ export class Rebalance {
       errorCode: errorCode.NONE,
       generationId: state.generation,
       protocolType: state.protocolType,
-      protocolName: protocolName === "" ? null : protocolName, // as Kafka, for a client that named it so
+      protocolName: protocolName === "" ? null : protocolName, // as in Kafka, for a client that sent an empty name
       leader: leaderId ?? "",
       skipAssignment: false,
       memberId: member.memberId,
@@ -152,7 +152,7 @@ export class Rebalance {
     };
   }
 
-  /** Stops: the group is not coordinated here any more. @param code what everybody who waits is told */
+  /** Stops, because the group is no longer coordinated here. @param code the error for all waiting requests */
   stop(code: number): void {
     this.#joinTimer.cancel();
     this.#syncTimer.cancel();
@@ -182,7 +182,7 @@ export class Rebalance {
       if (member.joinReply === null && member.groupInstanceId === null) state.remove(member);
     }
     if (state.members.count > 0 && !this.#electJoinedLeader()) {
-      // Static members that did not come back: their sessions end, or one of them joins.
+      // Only static members that did not return are left. Their sessions end, or one of them joins.
       const timeoutMs = Math.max(state.members.rebalanceTimeoutMs, RETRY_MS_MIN);
       this.#joinTimer.set(this.ports.nowMs() + timeoutMs);
       return;
@@ -192,7 +192,7 @@ export class Rebalance {
     else this.#announceGeneration();
   }
 
-  /** The leader stays if it joined again, else the first who did leads. @returns whether there is one */
+  /** Keeps the leader if it joined again, else the first member that did becomes leader. @returns whether there is a leader */
   #electJoinedLeader(): boolean {
     const { state } = this;
     const leader = state.leaderId === null ? undefined : state.members.get(state.leaderId);
@@ -206,8 +206,8 @@ export class Rebalance {
   }
 
   /**
-   * Nothing is lost when the log refuses: it keeps the generation before, whose members are gone and would be found missing again
-   * after a restart.
+   * Nothing is lost when the log refuses: it keeps the previous generation. Its members have left, and a restart would notice again that
+   * they are missing.
    */
   #logEmpty(): void {
     if (this.ports.log.append([this.state.toRecord([])]) === errorCode.NONE) this.state.isLogged = true;
@@ -226,7 +226,7 @@ export class Rebalance {
     }
   }
 
-  /** Members that joined and never sent SyncGroup keep the others from nothing, but hold partitions: they go (KAFKA-9752). */
+  /** Removes members that joined and never sent SyncGroup. They do not block the others, but they hold partitions (KAFKA-9752). */
   #endSyncPhase(): void {
     const { state } = this;
     if (state.members.owingSyncCount === 0) return;
@@ -242,7 +242,7 @@ export class Rebalance {
     this.rebalance();
   }
 
-  /** Whoever is answered gets a new session: one that ended while it waited was not counted, and would never end again. */
+  /** Starts a new session for a member that is answered. A session that ended during the wait was ignored and would never end again. */
   #propagate(
     assignmentOf: (memberId: string) => Uint8Array,
     answer: (member: ClassicMember) => SyncGroupResponse,

@@ -1,9 +1,9 @@
 /**
- * A static member's new process joins in the place of the old one (KIP-345): in a stable group it gets the old one's assignment at once,
- * and nobody rebalances. The old process is fenced. Runs on shards.
+ * A static member's new process replaces the old one (KIP-345). In a stable group it gets the old one's assignment at once, without a
+ * rebalance. The old process is fenced. Runs on shards.
  *
- * The new member id is in the log before the member has it: after a restart the group must know it. v9 tells a leader all members, and
- * not to assign (KIP-814); before, it is told that somebody else leads.
+ * The new member id is in the log before the member gets it, because the group must know it after a restart. From v9 on a leader gets
+ * all members, and is told not to assign (KIP-814). Before v9 it is told that another member leads.
  *
  * Source: Kafka's GroupMetadataManager.updateStaticMemberThenRebalanceOrCompleteJoin.
  */
@@ -19,7 +19,7 @@ import type { Rebalance } from "./rebalance.ts";
 const SKIP_ASSIGNMENT_VERSION = 9;
 const NO_MEMBER_ID = "";
 
-/** Puts the new process in. @param who the old process and the new one's id */
+/** Replaces the old process by the new one. @param who the old process and the new one's id */
 export function replaceStaticMember(
   group: Rebalance,
   { old, memberId }: { old: ClassicMember; memberId: string },

@@ -1,25 +1,25 @@
 /**
- * Topics that the consumers of a classic group subscribe to: their offsets do not expire and cannot be deleted. Runs on shards.
+ * The topics that the consumers of a classic group subscribe to. Their offsets do not expire and cannot be deleted. Runs on shards.
  *
- * The members' metadata is parsed when somebody asks, which is rare, not in each rebalance.
+ * The members' metadata is parsed only when the topics are needed, which is rare, not in each rebalance.
  *
  * Source: Kafka's ClassicGroup.computeSubscribedTopics, isSubscribedToTopic.
  */
 import { subscribedTopics } from "../records/consumer_protocol.ts";
 import { areSameBytes } from "./protocol_votes.ts";
 
-/** What the members of one generation subscribe to. */
+/** The subscribed topics of one generation. */
 export class SubscribedTopics {
   readonly #metadata: readonly Uint8Array[];
-  /** null: not looked at yet; undefined: somebody's metadata is not a subscription. */
+  /** null: not parsed yet; undefined: the metadata of a member is not a subscription. */
   #topics: ReadonlySet<string> | null | undefined = null;
 
-  /** @param metadata of each member, of the protocol that the group uses */
+  /** @param metadata of each member for the protocol that the group uses */
   constructor(metadata: readonly Uint8Array[]) {
     this.#metadata = metadata;
   }
 
-  /** Their names; undefined when somebody's metadata is not a subscription. */
+  /** Names of the topics; undefined when the metadata of a member is not a subscription. */
   get topics(): ReadonlySet<string> | undefined {
     if (this.#topics === null) this.#topics = parseAll(this.#metadata);
     return this.#topics;

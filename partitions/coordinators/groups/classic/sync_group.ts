@@ -1,8 +1,8 @@
 /**
- * SyncGroup of a classic group: members wait until the leader's comes, which assigns; when the assignment is in the log, all are answered
- * and the group is stable. Runs on shards.
+ * SyncGroup of a classic group: members wait for the leader's SyncGroup, which contains the assignment. When the assignment is in the
+ * log, all members are answered and the group is stable. Runs on shards.
  *
- * v5 protocol type and name must be there and fit (KIP-559).
+ * From v5 on, protocol type and name must be present and match (KIP-559).
  *
  * Source: Kafka's GroupMetadataManager (classicGroupSyncToClassicGroup, validateSyncGroup), KafkaApis.handleSyncGroupRequest.
  */
@@ -21,7 +21,7 @@ import type { Rebalance } from "./rebalance.ts";
 
 const PROTOCOL_REQUIRED_VERSION = 5;
 
-/** Hands a member its assignment, now or when the leader has sent it. */
+/** Handles a SyncGroup: sends a member its assignment, now or when the leader has sent it. */
 export function syncGroup(
   group: Rebalance,
   { request, apiVersion }: { request: SyncGroupRequest; apiVersion: number },
@@ -60,10 +60,10 @@ function isOther(told: string | null, known: string | null): boolean {
   return told !== null && known !== null && told !== known;
 }
 
-/** Most assignments that a leader sends beyond those of the members that there are. */
+/** The most assignments that a leader may send in addition to those of the group's members. */
 const STRANGERS_MAX = 1000;
 
-/** Members that the leader forgot get an empty assignment; whom it names beyond the members, nobody. */
+/** Members that the leader omitted get an empty assignment. Assignments for unknown members are ignored. */
 function assign(group: Rebalance, assignments: readonly SyncGroupRequestAssignment[]): void {
   const { state, ports } = group;
   const { members: present } = state;
