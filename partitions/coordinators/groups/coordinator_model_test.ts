@@ -1,5 +1,6 @@
 /**
- * Random lives of a coordinator. The seed is printed when one fails; BARNABAS_SEED replays one. BARNABAS_SLOW=1 runs a million steps.
+ * Random sequences of events of a coordinator. The seed is printed on a failure; BARNABAS_SEED replays it. BARNABAS_SLOW=1 runs a million
+ * steps.
  */
 import { strict as assert } from "node:assert";
 import { CoordinatorModel } from "./coordinator_model_testing.ts";
@@ -19,7 +20,7 @@ function run(seed: number, options: TestCoordinatorOptions = {}): CoordinatorMod
   }
 }
 
-Deno.test("GroupCoordinator keeps its promises in random lives", () => {
+Deno.test("GroupCoordinator keeps its promises in random sequences of events", () => {
   if (wanted !== undefined) return void run(Number(wanted));
   const lives = isSlow ? 1_000_000 / STEPS : 5;
   const happened = new Map<string, number>();
@@ -29,7 +30,7 @@ Deno.test("GroupCoordinator keeps its promises in random lives", () => {
   for (const [what, count] of happened) assert(count >= lives / 2, `${what}: ${count} in ${lives} lives`);
 });
 
-Deno.test("the random lives find a log that loses an acknowledged batch now and then (canary)", () => {
+Deno.test("the random sequences find a log that sometimes loses an acknowledged batch (canary)", () => {
   let found = 0;
   for (let seed = 1; seed <= 5; seed++) {
     try {

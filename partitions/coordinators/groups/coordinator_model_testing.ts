@@ -1,9 +1,9 @@
 /**
- * Random lives of a whole coordinator over real logs, and what must hold whatever happens. Everything follows from a seed: who joins,
- * syncs, beats, leaves, commits, deletes, how time passes, when the disk is full and when the process is killed. The model knows
- * nothing of the coordinator's rules; it looks at answers.
+ * Random sequences of events of a whole coordinator over real logs, and what must always hold. Everything follows from a seed: joins,
+ * syncs, heartbeats, leaves, commits, deletions, the passage of time, full disks and kills of the process. The model does not know the
+ * coordinator's rules; it checks only answers.
  *
- * Checked: read-back equals the last acknowledged commit (or one that was on its way when the process died); a generation gives each
+ * Checked: read-back equals the last acknowledged commit (or one that was in flight when the process died); a generation gives each
  * partition to one member; a commit of an older generation is refused; members of consumer groups never own a partition twice; each
  * request is answered once, and at the end all are. Rules of one group are in the models of classic/ and consumer/.
  */
@@ -43,7 +43,7 @@ interface Member {
   readonly groupId: string;
   memberId: string;
   generation: number;
-  /** Whom it assigns to, when it leads. */
+  /** The members it assigns to when it leads. */
   members: readonly string[];
   next: "join" | "sync" | "live";
   pending: Pending | null;
@@ -63,7 +63,7 @@ interface Commit {
   readonly groupId: string;
   readonly offsets: Readonly<Record<number, number>>;
   readonly call: Call<GroupResponse<8>>;
-  /** Whether it names a generation of which somebody had been told a newer one when it was sent. */
+  /** Whether a member already knew a newer generation when the commit was sent. */
   readonly isOld: boolean;
 }
 
@@ -74,13 +74,13 @@ export class CoordinatorModel {
   readonly #members: Member[];
   readonly #consumers: Consumer[];
   readonly #commits: Commit[] = [];
-  /** What may be read back, by group and partition: the last acknowledged offset first, then those that may have been written. */
+  /** The offsets that may be read back, by group and partition: the last acknowledged first, then those that may have been written. */
   readonly #offsets = new Map<string, (number | null)[]>();
-  /** Newest generation that anybody was told, by group. */
+  /** Newest generation that any member knows, by group. */
   readonly #generations = new Map<string, number>();
-  /** Who has a partition, by group and generation. */
+  /** The owner of each partition, by group and generation. */
   readonly #owners = new Map<string, Map<number, string>>();
-  /** What happened, so that a life in which nothing does is no proof. */
+  /** Counts of events: a sequence in which nothing happens proves nothing. */
   readonly counts = { commits: 0, lateRefused: 0, syncs: 0, assignments: 0, restarts: 0, unanswered: 0 };
   #nextOffset = 1;
 
@@ -94,7 +94,7 @@ export class CoordinatorModel {
     );
   }
 
-  /** Runs steps, then lets everything end. @throws AssertionError when something does not hold */
+  /** Runs steps, then waits until everything has ended. @throws AssertionError when a check fails */
   run(steps: number): void {
     for (let step = 0; step < steps; step++) this.#step();
     this.#test.files.capacityBytes = Infinity;
@@ -138,11 +138,11 @@ export class CoordinatorModel {
     this.#test.advance(ms);
     this.#takeCommits();
     const nowMs = this.#test.clock.monotonicMs();
-    // A consumer that was not heard for a session lets go by itself.
+    // A consumer that sent nothing for a session gives up its partitions by itself.
     for (const consumer of this.#consumers) if (nowMs - consumer.heardMs >= CONSUMER_SESSION_MS) leave(consumer);
   }
 
-  /** Nobody does anything for so long that every session and every offset ends. */
+  /** Lets time pass without requests until every session and every offset has expired. */
   #waitLong(): void {
     this.#test.files.capacityBytes = Infinity;
     this.#endTurn();
@@ -153,14 +153,14 @@ export class CoordinatorModel {
     assert.deepEqual(listed.groups, [], "empty groups without offsets are forgotten");
     this.#generations.clear();
     this.#owners.clear();
-    // Generations are counted anew; an answer that nobody looked at since is of a group that is gone.
+    // Generations are counted from the start; an answer that was not checked yet is of a group that no longer exists.
     for (const member of this.#members) {
       assert(!(member.pending?.call.isWaiting ?? false), "all are answered");
       Object.assign(member, newMember(member.groupId));
     }
   }
 
-  /** kill -9: what was written stays, who waited is never answered. */
+  /** kill -9: written records stay, waiting requests are never answered. */
   #restart(): void {
     this.#test.files.capacityBytes = Infinity;
     this.#takeCommits();
@@ -176,7 +176,7 @@ export class CoordinatorModel {
       this.counts.unanswered++;
       [member.pending, member.next] = [null, "join"];
     }
-    // A generation that was not stable yet is not in the log; its number comes again.
+    // A generation that was not stable yet is not in the log, so its number is used again.
     for (const groupId of CLASSIC) {
       const stable = [...this.#owners.keys()].filter((key) => key.startsWith(`${groupId} `)).map((key) =>
         Number(key.split(" ")[1])
@@ -217,7 +217,7 @@ export class CoordinatorModel {
     this.#send(groupId, { memberId: "", generation: -1 });
   }
 
-  /** Partitions answer in their own time; within one the order of the answers is that of the commits. */
+  /** Partitions answer independently; within one the answers have the order of the commits. */
   #takeCommits(): void {
     const waiting = this.#commits.filter(({ call }) => call.isWaiting);
     const answered = this.#commits.filter(({ call }) => !call.isWaiting);
@@ -280,7 +280,7 @@ export class CoordinatorModel {
   }
 
   #sync({ groupId, memberId, generation, members }: Member): Call<GroupResponse<14>> {
-    // Every partition goes to a random member; the bytes are the partitions' numbers.
+    // Each partition is assigned to a random member; the bytes are the partitions' numbers.
     const given = members.map((id) => ({ memberId: id, partitions: [] as number[] }));
     for (let partition = 0; given.length > 0 && partition < PARTITIONS; partition++) {
       this.#pick(given).partitions.push(partition);
@@ -358,7 +358,7 @@ export class CoordinatorModel {
       memberEpoch: said.memberEpoch,
       instanceId: null,
       rackId: null,
-      // Longer than the session: who is put out for not letting go is not told before its next heartbeat either.
+      // Longer than the session: a member that is removed because it kept partitions learns of it only at its next heartbeat, too.
       rebalanceTimeoutMs: isJoining ? 60_000 : -1,
       subscribedTopicNames: isJoining ? ["a"] : null,
       subscribedTopicRegex: null,

@@ -23,7 +23,7 @@ const changeOf = (name: string, shards: readonly number[]): TopicChange => ({
   deleted: [],
 });
 
-/** What a coordinator answers, as bytes. */
+/** The answer of a coordinator, as bytes. */
 function answerOf(
   coordinator: Coordinator<GroupApis>,
   call: { apiKey: GroupApiKey; apiVersion: number; bytes: Uint8Array },
@@ -40,7 +40,7 @@ function answerOf(
   return answers[0];
 }
 
-Deno.test(`GroupCoordinatorOnDemand.handle() answers every request as a coordinator without partitions (BARNABAS_SEED=${seed})`, () => {
+Deno.test(`GroupCoordinatorOnDemand.handle() answers every request like a coordinator without partitions (BARNABAS_SEED=${seed})`, () => {
   const random = createRandom(seed);
   const { coordinator } = new TestCoordinator({ shards: [1] });
   for (const apiKey of KEYS) {
@@ -48,7 +48,7 @@ Deno.test(`GroupCoordinatorOnDemand.handle() answers every request as a coordina
     for (let apiVersion = oldest; apiVersion <= newest; apiVersion++) {
       for (let sample = 0; sample < SAMPLES; sample++) {
         const value = sampleStruct(request.fields, apiVersion, random);
-        // Every other one names no group.
+        // Every second request names no group.
         const asked = sample % 2 === 0 || !("groupId" in value) ? value : { ...value, groupId: "" };
         const call = {
           apiKey,
@@ -61,7 +61,7 @@ Deno.test(`GroupCoordinatorOnDemand.handle() answers every request as a coordina
   }
 });
 
-Deno.test("GroupCoordinatorOnDemand.handle() refuses commits that no coordinator takes", () => {
+Deno.test("GroupCoordinatorOnDemand.handle() refuses commits that every coordinator refuses", () => {
   const partitions = Array.from({ length: 20_001 }, (_, partitionIndex) => ({ partitionIndex, committedOffset: 1 }));
   const { coordinator } = new TestCoordinator({ shards: [1] });
   for (const apiKey of [8, 47] as const) {
@@ -74,7 +74,7 @@ Deno.test("GroupCoordinatorOnDemand.handle() refuses commits that no coordinator
   }
 });
 
-Deno.test("GroupCoordinatorOnDemand wants the coordinator for the shard's first partition of offsets, and later changes wait for it", () => {
+Deno.test("GroupCoordinatorOnDemand asks for the coordinator at the shard's first offsets partition, and later changes wait", () => {
   const calls: string[] = [];
   const world = new TestCoordinator();
   const onDemand = notLoaded();

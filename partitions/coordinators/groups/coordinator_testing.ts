@@ -1,6 +1,6 @@
 /**
- * What tests of the coordinator share: a coordinator over real logs in a file system in memory, with a clock that is moved by hand, that
- * can be killed and started again. Tests only.
+ * A coordinator for tests: it runs over real logs in a file system in memory, its clock is moved by hand, and it can be killed and
+ * restarted. Tests only.
  */
 import { strict as assert } from "node:assert";
 import { ManualClock } from "../../../storage/base/clock.ts";
@@ -20,7 +20,7 @@ import type { GroupSettings } from "./group_ports.ts";
 import type { CoordinatorClient } from "../runtime/coordinator.ts";
 import { Call, testGroupSettings, testSettings } from "./group_ports_testing.ts";
 
-/** Ids of the topics that there are. */
+/** Ids of the existing topics. */
 export const topicIds = {
   offsets: "b2Zmc2V0c29mZnNldHNvZg",
   a: "YWFhYWFhYWFhYWFhYWFhYQ",
@@ -34,7 +34,7 @@ const offsetsConfig: LogConfig = { ...smallLogs, compact: true };
 const table = new WatermarkTable(WatermarkTable.allocate());
 const interest = new InterestTable(InterestTable.allocate(1));
 
-/** How a coordinator is made. */
+/** Options of a coordinator for tests. */
 export interface TestCoordinatorOptions {
   /** Shards of the partitions of `__consumer_offsets`: one on shard 0, which is the coordinator's. */
   readonly shards?: readonly number[];
@@ -42,15 +42,15 @@ export interface TestCoordinatorOptions {
   readonly config?: Partial<LogConfig>;
   /** Shards that share the broker's budgets, 1. */
   readonly shardsCount?: number;
-  /** A planted bug: the log says that a batch is written and loses it, every so many. */
+  /** A planted bug: the log reports every n-th batch as written, but loses it. */
   readonly losesBatch?: number;
   /** Uniform in [0, 1): what survives a loss of power. */
   readonly random?: () => number;
 }
 
-/** A clock that goes on by itself while somebody works, so that slices of time end. */
+/** A clock that advances with each reading, so slices of time end. */
 export class TickingClock extends ManualClock {
-  /** How far each look at the time moves it. */
+  /** How far each reading advances the clock, in ms. */
   tickMs = 0;
 
   override monotonicMs(): number {
@@ -59,7 +59,7 @@ export class TickingClock extends ManualClock {
   }
 }
 
-/** A coordinator and everything around it. */
+/** A coordinator and its environment. */
 export class TestCoordinator {
   readonly clock = new TickingClock();
   readonly files: CrashingFileSystem;
@@ -140,7 +140,7 @@ export class TestCoordinator {
     this.#coordinator.onImage({ changed: [...this.image.topics()], deleted: [] });
   }
 
-  /** Loads all that is to be loaded. */
+  /** Loads all partitions. */
   load(): void {
     for (let turns = 0; this.coordinator.counts.loading > 0; turns++) {
       assert(turns < 10_000, "loading ends");
@@ -148,21 +148,21 @@ export class TestCoordinator {
     }
   }
 
-  /** The process dies without a word; what a loss of power leaves when told so. The logs are opened again and loaded. */
+  /** Kills the process, on request with a loss of power. Then the logs are reopened and loaded. */
   restart(survival: Survival = "all"): void {
     this.kill(survival);
     this.start();
     this.load();
   }
 
-  /** The process dies. */
+  /** Kills the process. */
   kill(survival: Survival = "all"): void {
     this.files.restart(survival);
     this.#partitions.clear();
     this.#coordinator = null;
   }
 
-  /** Moves the clock and runs what is due on the way. */
+  /** Advances the clock and runs due work on the way. */
   advance(ms: number): void {
     const untilMs = this.clock.monotonicMs() + ms;
     for (;;) {
@@ -195,14 +195,14 @@ export class TestCoordinator {
     return call;
   }
 
-  /** Sends a request, ends the turn and gives the answer. */
+  /** Sends a request and ends the turn. @returns the answer */
   ask<Key extends GroupApiKey>(apiKey: Key, request: GroupRequest<Key>, apiVersion: number): GroupResponse<Key> {
     const call = this.send(apiKey, request, apiVersion);
     this.turn();
     return call.answer;
   }
 
-  /** Makes topics known or unknown, as the metadata image does. */
+  /** Adds or removes topics, as the metadata image does. */
   change(changed: readonly TopicImage[], deleted: readonly TopicImage[] = []): void {
     this.image.apply({ changed, deletedIds: deleted.map(({ id }) => id) });
     this.coordinator.onImage({ changed, deleted });

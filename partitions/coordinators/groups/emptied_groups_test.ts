@@ -6,7 +6,7 @@ import { GroupMemory } from "./group_memory.ts";
 
 const { NONE } = errorCode;
 
-Deno.test("EmptiedGroups remembers the latest ten thousand, in their order", () => {
+Deno.test("EmptiedGroups remembers the latest ten thousand groups in their order", () => {
   const emptied = new EmptiedGroups(new GroupMemory());
   for (let group = 0; group < 10_003; group++) emptied.add(`g${group}`);
   assert.deepEqual([emptied.has("g2"), emptied.has("g3"), [...emptied].length], [false, true, 10_000]);
@@ -15,7 +15,7 @@ Deno.test("EmptiedGroups remembers the latest ten thousand, in their order", () 
   assert.equal(emptied.has("g3"), false);
 });
 
-Deno.test("handle() knows a group without members whose last offset went, as Empty, until it is deleted or looked for, also after a restart", () => {
+Deno.test("handle() shows a group without members or offsets as Empty until it is deleted or expires, also after a restart", () => {
   const test = new TestCoordinator();
   const list = () => test.ask(16, { statesFilter: [], typesFilter: [] }, 5).groups;
   const remove = () => test.ask(42, { groupsNames: ["simple"] }, 2).results[0]?.errorCode;
@@ -44,7 +44,7 @@ Deno.test("handle() knows a group without members whose last offset went, as Emp
   assert.deepEqual([list(), remove()], [[], errorCode.GROUP_ID_NOT_FOUND]);
 });
 
-Deno.test("handle() knows a group without members whose topic was deleted until it is deleted too", () => {
+Deno.test("handle() knows a group without members whose topic was deleted, until the group is deleted too", () => {
   const test = new TestCoordinator();
   test.ask(8, commitOf("simple", "a", { 0: 1 }), 8);
   test.change([], [test.image.topic("a") as never]);

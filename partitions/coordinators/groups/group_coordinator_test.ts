@@ -43,7 +43,7 @@ function syncOf(groupId: string, memberId: string, generationId: number): GroupR
   };
 }
 
-/** A member that is alone in its group, of a generation that is stable. */
+/** Makes the only member of a group in a stable generation. */
 function settleMember(test: TestCoordinator, groupId: string): { memberId: string; generation: number } {
   const joined = test.ask(11, joinOf(groupId), 3);
   assert.equal(joined.errorCode, NONE);
@@ -52,7 +52,7 @@ function settleMember(test: TestCoordinator, groupId: string): { memberId: strin
   return { memberId, generation };
 }
 
-Deno.test("handle() keeps a commit without a group and gives it back, also after a kill", () => {
+Deno.test("handle() keeps a commit without a group and returns it, also after a kill", () => {
   const test = new TestCoordinator();
   assert.deepEqual(codesOf(test.ask(8, commitOf("g", "a", { 0: 5, 2: 7 }), 8)), { 0: NONE, 2: NONE });
   assert.deepEqual(offsetsOf(test.ask(9, fetchAllOf("g"), 8)), { "a-0": 5, "a-2": 7 });
@@ -60,7 +60,7 @@ Deno.test("handle() keeps a commit without a group and gives it back, also after
   assert.deepEqual(offsetsOf(test.ask(9, fetchAllOf("g"), 8)), { "a-0": 5, "a-2": 7 });
 });
 
-Deno.test("handle() answers a commit only when the turn is settled, all of a turn with one batch", () => {
+Deno.test("handle() answers the commits of a turn only at its end, and writes them in one batch", () => {
   const test = new TestCoordinator();
   const calls = [1, 2, 3].map((offset) => test.send(8, commitOf(`g${offset}`, "a", { 0: offset }), 8));
   assert(calls.every(({ isWaiting }) => isWaiting));
@@ -85,14 +85,14 @@ Deno.test("writeGathered() leaves partitions for which there is no time to the n
   assert.deepEqual([waiting(), test.coordinator.counts.appendedBatches], [0, turns]);
 });
 
-Deno.test("handle() fetches what was committed in the same turn", () => {
+Deno.test("handle() fetches offsets that were committed in the same turn", () => {
   const test = new TestCoordinator();
   const commit = test.send(8, commitOf("g", "a", { 0: 9 }), 8);
   assert.deepEqual(offsetsOf(test.send(9, fetchAllOf("g"), 8).answer), { "a-0": 9 });
   assert.deepEqual(codesOf(commit.answer), { 0: NONE });
 });
 
-Deno.test("handle() says NOT_COORDINATOR for groups of partitions that are not here, one by one", () => {
+Deno.test("handle() answers NOT_COORDINATOR for each group of a partition that is not on this shard", () => {
   const test = new TestCoordinator({ shards: [0, 1] });
   const here = ["g", "h"].find((groupId) => partitionOfKey(groupId, 2) === 0) as string;
   const away = ["g", "h"].find((groupId) => partitionOfKey(groupId, 2) === 1) as string;
@@ -112,7 +112,7 @@ function heartbeatOf(groupId: string): GroupRequest<12> {
   return { groupId, memberId: "m", generationId: 1, groupInstanceId: null };
 }
 
-Deno.test("handle() says COORDINATOR_LOAD_IN_PROGRESS while a partition is loaded, and lets heartbeats live", () => {
+Deno.test("handle() answers COORDINATOR_LOAD_IN_PROGRESS while a partition is being loaded, but accepts heartbeats", () => {
   const test = new TestCoordinator();
   test.ask(8, commitOf("g", "a", { 0: 5 }), 8);
   test.kill();
@@ -130,7 +130,7 @@ Deno.test("handle() says COORDINATOR_LOAD_IN_PROGRESS while a partition is loade
   assert.equal(test.send(16, { statesFilter: [], typesFilter: [] }, 5).answer.errorCode, code);
 });
 
-Deno.test("handle() refuses an empty group id except where Kafka takes it", () => {
+Deno.test("handle() refuses an empty group id except where Kafka accepts it", () => {
   const test = new TestCoordinator();
   const code = errorCode.INVALID_GROUP_ID;
   assert.equal(test.ask(11, joinOf("", "m"), 3).errorCode, code);
@@ -156,7 +156,7 @@ Deno.test("handle() names topics by id from version 10 on", () => {
   ]);
 });
 
-Deno.test("handle() fetches by one group with a code of the answer up to version 7", () => {
+Deno.test("handle() fetches one group with a code for the whole answer up to version 7", () => {
   const test = new TestCoordinator();
   test.ask(8, commitOf("g", "a", { 0: 5 }, { metadata: "m", leaderEpoch: 4 }), 8);
   const request = (topics: GroupRequest<9>["topics"]) => ({ groupId: "g", topics, groups: [], requireStable: false });
@@ -186,7 +186,7 @@ Deno.test("handle() lets a member join, sync and commit, and refuses another gen
   assert.deepEqual(offsetsOf(test.ask(9, fetchAllOf("g"), 8)), { "a-0": 1 });
 });
 
-Deno.test("handle() knows members and generation again after a kill", () => {
+Deno.test("handle() still knows members and generation after a kill", () => {
   const test = new TestCoordinator();
   const { memberId, generation } = settleMember(test, "g");
   test.restart();
@@ -206,7 +206,7 @@ Deno.test("handle() refuses a commit of a group that does not exist with a gener
   assert.deepEqual(test.ask(16, { statesFilter: [], typesFilter: [] }, 5).groups, []);
 });
 
-Deno.test("handle() says dead of an unknown group up to version 5 of DescribeGroups, an error from version 6 on", () => {
+Deno.test("handle() describes an unknown group as Dead up to version 5 of DescribeGroups, with an error from version 6 on", () => {
   const test = new TestCoordinator();
   const request = { groups: ["g"], includeAuthorizedOperations: false };
   const [dead] = test.ask(15, request, 5).groups;
@@ -219,7 +219,7 @@ Deno.test("handle() says dead of an unknown group up to version 5 of DescribeGro
   assert.deepEqual([described?.groupState, described?.members.length], ["Stable", 1]);
 });
 
-Deno.test("handle() deletes groups: empty ones with their offsets, for good", () => {
+Deno.test("handle() deletes empty groups with their offsets permanently", () => {
   const test = new TestCoordinator();
   const { memberId } = settleMember(test, "busy");
   test.ask(8, commitOf("simple", "a", { 0: 1 }), 8);
@@ -236,7 +236,7 @@ Deno.test("handle() deletes groups: empty ones with their offsets, for good", ()
   assert.deepEqual(offsetsOf(test.ask(9, fetchAllOf("simple"), 8)), {});
 });
 
-Deno.test("handle() deletes offsets of topics that the group does not read", () => {
+Deno.test("handle() deletes offsets of topics that the group does not subscribe to", () => {
   const test = new TestCoordinator();
   const { memberId, generation } = settleMember(test, "g"); // subscribed to topic a
   test.ask(8, commitOf("g", "a", { 0: 1 }, { memberId, generation }), 8);
@@ -256,7 +256,7 @@ Deno.test("handle() deletes offsets of topics that the group does not read", () 
   assert.equal(test.ask(47, { groupId: "none", topics }, 0).errorCode, errorCode.GROUP_ID_NOT_FOUND);
 });
 
-Deno.test("expire() removes offsets when their retention has passed: of a simple group since the commit", () => {
+Deno.test("expire() removes offsets of a simple group when their retention since the commit has passed", () => {
   const test = new TestCoordinator({ settings: { offsetsRetentionMs: HOUR_MS } });
   test.ask(8, commitOf("g", "a", { 0: 1 }), 8);
   test.advance(HOUR_MS / 2);
@@ -269,7 +269,7 @@ Deno.test("expire() removes offsets when their retention has passed: of a simple
   assert.equal(test.coordinator.counts.offsets, 0);
 });
 
-Deno.test("expire() removes offsets of a group with members when it has been empty for the retention, and the group", () => {
+Deno.test("expire() removes a group that had members, and its offsets, when it has been empty for the retention", () => {
   const test = new TestCoordinator({ settings: { offsetsRetentionMs: HOUR_MS } });
   const { memberId, generation } = settleMember(test, "g");
   test.ask(8, commitOf("g", "a", { 0: 1 }, { memberId, generation }), 8);
@@ -289,7 +289,7 @@ Deno.test("expire() removes offsets of a group with members when it has been emp
   assert.deepEqual(test.ask(16, { statesFilter: [], typesFilter: [] }, 5).groups, []);
 });
 
-Deno.test("expire() goes by the retention time of a commit of version 2 to 4", () => {
+Deno.test("expire() uses the retention time in a commit of version 2 to 4", () => {
   const test = new TestCoordinator();
   test.ask(8, commitOf("g", "a", { 0: 1 }, { retentionTimeMs: HOUR_MS }), 4);
   test.restart();
@@ -297,7 +297,7 @@ Deno.test("expire() goes by the retention time of a commit of version 2 to 4", (
   assert.equal(test.coordinator.counts.offsets, 0);
 });
 
-Deno.test("onImage() removes the offsets of a deleted topic, not of the one that got its name", () => {
+Deno.test("onImage() removes the offsets of a deleted topic, not those of a new topic with its name", () => {
   const test = new TestCoordinator();
   test.ask(8, commitOf("g", "a", { 0: 1 }), 8);
   test.ask(8, commitOf("g", "b", { 0: 2 }), 8);
@@ -313,7 +313,7 @@ Deno.test("onImage() removes the offsets of a deleted topic, not of the one that
   assert.deepEqual(offsetsOf(test.ask(9, fetchAllOf("g"), 8)), { "b-0": 2, "a-0": 3 });
 });
 
-Deno.test("onImage() removes the offsets of a topic that was deleted while they were loaded", () => {
+Deno.test("onImage() removes the offsets of a topic that was deleted during loading", () => {
   const test = new TestCoordinator();
   test.ask(8, commitOf("g", "a", { 0: 1 }), 8);
   test.ask(8, commitOf("g", "b", { 0: 2 }), 8);
@@ -324,7 +324,7 @@ Deno.test("onImage() removes the offsets of a topic that was deleted while they 
   assert.deepEqual(offsetsOf(test.ask(9, fetchAllOf("g"), 8)), { "b-0": 2 });
 });
 
-Deno.test("onImage() answers who waits when __consumer_offsets is deleted, and serves it when it is there again", () => {
+Deno.test("onImage() answers waiting requests when __consumer_offsets is deleted, and serves the topic when it is created again", () => {
   const test = new TestCoordinator();
   test.ask(11, joinOf("g"), 3);
   const waiting = test.send(11, joinOf("g"), 3);
@@ -337,7 +337,7 @@ Deno.test("onImage() answers who waits when __consumer_offsets is deleted, and s
   assert.equal(test.ask(11, joinOf("other"), 3).errorCode, NONE);
 });
 
-Deno.test("partitionOfKey() is Kafka's, for every kind of id", () => {
+Deno.test("partitionOfKey() computes the same as Kafka for every kind of id", () => {
   // From Utils.abs(groupId.hashCode()) % 50 of Java; the hash of the last one is Integer.MIN_VALUE.
   const expected = { "": 0, test: 48, "my-group": 12, "grüppe": 12, "polygenelubricants": 0 };
   for (const [groupId, partition] of Object.entries(expected)) {
@@ -345,7 +345,7 @@ Deno.test("partitionOfKey() is Kafka's, for every kind of id", () => {
   }
 });
 
-Deno.test("a classic group stays what it is when a member with a wrong regular expression wants to make another of it", () => {
+Deno.test("a classic group stays classic when a member with an invalid regular expression would upgrade it", () => {
   const test = new TestCoordinator();
   const { memberId } = settleMember(test, "g");
   const joining = (subscribedTopicRegex: string): GroupRequest<68> => ({

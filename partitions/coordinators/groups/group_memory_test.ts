@@ -1,5 +1,5 @@
 /**
- * What groups may hold: nobody gets a shard above its budget, whoever comes later is told to come again, and all is given back.
+ * The memory of groups: no request gets a shard above its budget, requests beyond it are told to retry, and all memory is returned.
  */
 import { strict as assert } from "node:assert";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
@@ -11,9 +11,9 @@ import type { GroupRequest } from "./group_apis.ts";
 const NONE = errorCode.NONE;
 const AGAIN = errorCode.COORDINATOR_LOAD_IN_PROGRESS;
 const MIB = 1 << 20;
-/** Of a shard of many. */
+/** The budget of one shard of many. */
 const BUDGET_BYTES = 16 * MIB;
-/** A log whose batches may be large: the budget is to end it, not a batch. */
+/** A log with large batches: the budget has to be the limit, not the batch size. */
 const ROOMY = { maxMessageBytes: 2 * MIB, segmentBytes: 2 * MIB };
 
 function joinOf(groupId: string, metadata: Uint8Array, memberId = ""): GroupRequest<11> {
@@ -34,14 +34,14 @@ function heartbeatOf(groupId: string, memberId: string, told: Partial<GroupReque
   return { groupId, memberId, ...said, ...rest, ...told };
 }
 
-/** Bytes that are like no others. */
+/** Makes bytes that differ from all others. */
 function distinctBytes(length: number, number: number): Uint8Array {
   const bytes = new Uint8Array(length);
   new DataView(bytes.buffer).setInt32(0, number);
   return bytes;
 }
 
-/** Does something until it is refused. @returns how often it was done, and the code in the end */
+/** Repeats an action until it is refused. @returns how often it succeeded, and the code of the refusal */
 function untilRefused(timesMax: number, act: (index: number) => number): { count: number; code: number } {
   for (let count = 0; count < timesMax; count++) {
     const code = act(count);
@@ -50,14 +50,14 @@ function untilRefused(timesMax: number, act: (index: number) => number): { count
   return { count: timesMax, code: NONE };
 }
 
-/** Ends the coordinator. Nothing may be left of the budgets. */
+/** Ends the coordinator. No memory of the budgets may be in use then. */
 function assertAllGivenBack(test: TestCoordinator): void {
   test.coordinator.dispose();
   const { groupBytes, metadataBytes } = test.coordinator.counts;
   assert.deepEqual([groupBytes, metadataBytes], [0, 0]);
 }
 
-Deno.test("GroupMemory keeps bytes that many members say once, and gives back what the last of them held", () => {
+Deno.test("GroupMemory keeps equal bytes of many members once, and frees them with the last holder", () => {
   const memory = new GroupMemory(1000);
   const say = () => [{ name: "p", metadata: new Uint8Array(500).fill(7) }];
   assert.equal(memory.costOf(say()), 602);
@@ -73,7 +73,7 @@ Deno.test("GroupMemory keeps bytes that many members say once, and gives back wh
   assert.deepEqual([memory.bytes, memory.costOf(say())], [0, 602]);
 });
 
-Deno.test("GroupMemory counts the very same bytes once for each time they are held", () => {
+Deno.test("GroupMemory counts a reference for each hold() of the same object", () => {
   const memory = new GroupMemory();
   const protocols = [{ name: "p", metadata: new Uint8Array(10) }];
   const held = [memory.hold(protocols), memory.hold(protocols), memory.hold(memory.hold(protocols))];
@@ -84,7 +84,7 @@ Deno.test("GroupMemory counts the very same bytes once for each time they are he
   assert.equal(memory.bytes, 0);
 });
 
-Deno.test("members with much metadata are told to come again when the shard's budget is used up; their equals are let in", () => {
+Deno.test("members with much metadata are told to retry when the shard's budget is used up; members with equal metadata are accepted", () => {
   const test = new TestCoordinator({ shardsCount: 8, config: ROOMY });
   const distinct = untilRefused(
     300,
@@ -102,7 +102,7 @@ Deno.test("members with much metadata are told to come again when the shard's bu
   assertAllGivenBack(test);
 });
 
-Deno.test("a member that joins again with what it said before is let in whatever the budget is", () => {
+Deno.test("a member that joins again with the same metadata is accepted whatever the budget is", () => {
   const test = new TestCoordinator({ shardsCount: 8, config: ROOMY });
   const { memberId } = test.ask(11, joinOf("first", distinctBytes(MIB, -1)), 3);
   untilRefused(300, (index) => test.ask(11, joinOf(`d${index}`, distinctBytes(MIB, index)), 3).errorCode);
@@ -119,7 +119,7 @@ Deno.test("a member of very many protocols is refused before they are counted", 
   assert.equal(test.ask(11, { ...request, protocols: protocols.slice(1) }, 3).errorCode, NONE);
 });
 
-Deno.test("no number of group ids gets a shard above its budget, and groups that nobody is in go when there is no room", () => {
+Deno.test("no number of group ids gets a shard above its budget, and groups without members are removed when there is no room", () => {
   const test = new TestCoordinator({ shardsCount: 8, config: ROOMY });
   const { count, code } = untilRefused(100_000, (index) => {
     const answer = test.ask(11, joinOf(`g${index}`, new Uint8Array(4)), 5);
@@ -152,7 +152,7 @@ Deno.test("a leader's assignments are refused when they are more than the budget
   assertAllGivenBack(test);
 });
 
-Deno.test("members of consumer groups that name very many topics are told to come again; those with the same list share it", () => {
+Deno.test("members of consumer groups that name very many topics are told to retry; members with the same list share it", () => {
   const test = new TestCoordinator({ shardsCount: 8, config: ROOMY });
   const names = (number: number) => Array.from({ length: 10_000 }, (_, index) => `name-${number}-${index}`);
   const join = (groupId: string, memberId: string, number: number) =>
@@ -187,7 +187,7 @@ Deno.test("no number of consumer groups with all partitions, and of expressions,
   }
 });
 
-Deno.test("expressions that stand for very many topics wait for room", () => {
+Deno.test("expressions that match very many topics wait for room", () => {
   const test = new TestCoordinator({ shardsCount: 8, config: ROOMY });
   const changed = Array.from({ length: 5000 }, (_, index) => {
     const id = `t${String(index).padStart(19, "0")}AA`.slice(0, 22);
@@ -221,7 +221,7 @@ Deno.test("long metadata of commits is refused above its budget; short and equal
   assertAllGivenBack(test);
 });
 
-Deno.test("a commit of more partitions than fit into a batch is refused before it is looked at, as is their deletion", () => {
+Deno.test("a commit of more partitions than fit into a batch is refused before it is processed, and so is their deletion", () => {
   const test = new TestCoordinator();
   const offsets = Object.fromEntries(Array.from({ length: 20_001 }, (_, partition) => [partition, 1]));
   const { topics } = test.ask(8, commitOf("g", "a", offsets), 8);

@@ -1,5 +1,5 @@
 /**
- * Which kind a group is, and how it changes: by requests, live and after a restart.
+ * The kind of a group and how requests change it, live and after a restart.
  */
 import { strict as assert } from "node:assert";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
@@ -48,7 +48,7 @@ function partitionsOf(response: GroupResponse<68>): number[] {
   return (response.assignment?.topicPartitions ?? []).flatMap(({ partitions }) => [...partitions]).sort();
 }
 
-Deno.test("consumerHeartbeat() makes a group with its first member, which is there after a restart", () => {
+Deno.test("consumerHeartbeat() makes a group with its first member, and a restart restores it", () => {
   const test = new TestCoordinator();
   const joined = test.ask(68, heartbeatOf("g", "m1"), 1);
   assert.deepEqual([joined.errorCode, partitionsOf(joined)], [NONE, [0, 1, 2]]);
@@ -66,7 +66,7 @@ Deno.test("consumerHeartbeat() makes a group with its first member, which is the
   assert.equal(classic?.errorMessage, "Group g is not a classic group.");
 });
 
-Deno.test("consumerHeartbeat() of a member that is not joining finds no group, and leaves none behind", () => {
+Deno.test("consumerHeartbeat() of a member that is not joining finds no group and creates none", () => {
   const test = new TestCoordinator();
   const late = test.ask(68, heartbeatOf("g", "m1", { memberEpoch: 3 }), 1);
   assert.deepEqual([late.errorCode, late.errorMessage], [errorCode.GROUP_ID_NOT_FOUND, "Consumer group g not found."]);
@@ -77,7 +77,7 @@ Deno.test("consumerHeartbeat() of a member that is not joining finds no group, a
   assert.deepEqual(typesOf(test), [["c", "classic", "Stable"]]);
 });
 
-Deno.test("consumerHeartbeat() takes over a classic group with its members, and gives it back when it leaves", () => {
+Deno.test("consumerHeartbeat() upgrades a classic group with its members, and the group is downgraded when the member leaves", () => {
   const test = new TestCoordinator();
   const { memberId, generationId } = settleClassic(test, "g");
   const commit = commitOf("g", "a", { 0: 7 }, { memberId, generation: generationId });
@@ -99,7 +99,7 @@ Deno.test("consumerHeartbeat() takes over a classic group with its members, and 
   assert.deepEqual(described?.members.map((member) => member.memberId), [memberId]);
 });
 
-Deno.test("join() of a consumer group that nobody is in makes a classic one, for good", () => {
+Deno.test("join() turns a consumer group without members into a classic one permanently", () => {
   const test = new TestCoordinator();
   const { memberEpoch: generation } = test.ask(68, heartbeatOf("g", "m1"), 1);
   test.ask(8, commitOf("g", "a", { 0: 7 }, { memberId: "m1", generation }), 9);
@@ -124,7 +124,7 @@ Deno.test("commit() of a consumer group is refused as a whole for a partition th
   assert.equal(codes(epoch, 8), errorCode.UNSUPPORTED_VERSION);
 });
 
-Deno.test("a full disk leaves groups as they were: who was not taken in is not there", () => {
+Deno.test("a full disk leaves groups unchanged: a refused member is not in the group", () => {
   const test = new TestCoordinator();
   const { memberId, generationId } = settleClassic(test, "g");
   test.files.capacityBytes = 0;

@@ -1,5 +1,5 @@
 /**
- * What tests give to groups of either protocol and to coordinators: settings, somebody who waits for an answer, time that passes. Tests only.
+ * Helpers for tests of groups of either protocol and of coordinators: settings, a waiting client, passing time. Tests only.
  */
 import assert from "node:assert/strict";
 import type { ManualClock } from "../../../storage/base/clock.ts";
@@ -8,7 +8,7 @@ import type { Reply } from "../runtime/coordinator.ts";
 import type { Timer } from "../runtime/lazy_timer.ts";
 import type { ConsumerGroupSettings, GroupSettings } from "./group_ports.ts";
 
-/** Kafka's defaults, but that a first rebalance is not delayed. */
+/** Kafka's defaults, except that a first rebalance is not delayed. */
 export const testSettings: GroupSettings = {
   minSessionTimeoutMs: 6000,
   maxSessionTimeoutMs: 1_800_000,
@@ -30,14 +30,14 @@ export const testGroupSettings: ConsumerGroupSettings = {
   assignmentIntervalMs: 1000,
 };
 
-/** A request that was sent, and its answer: never more than one. */
+/** A request that was sent, and its answer. A second answer fails the test. */
 export class Call<Response> {
   readonly #answers: Response[] = [];
 
-  /** What the group or the coordinator is given. */
+  /** The reply callback for the group or the coordinator. */
   readonly reply: Reply<Response> = (response) => {
     assert.equal(this.#answers.length, 0, "each request is answered once");
-    // A response is valid during the reply.
+    // A response is valid only during the reply.
     this.#answers.push(structuredClone(response));
   };
 
@@ -54,7 +54,7 @@ export class Call<Response> {
   }
 }
 
-/** Lets time pass; what becomes due meanwhile happens at its time, in order. */
+/** Advances the time. Timers that become due meanwhile fire at their time, in order. */
 export function passTime(ms: number, { clock, timers }: { clock: ManualClock; timers: Deadlines<Timer> }): void {
   const untilMs = clock.monotonicMs() + ms;
   while (timers.nextMs <= untilMs) {

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { NamePool } from "./name_pool.ts";
 
-Deno.test("NamePool gives a name one number until its last hold is given back, then uses the number again", () => {
+Deno.test("NamePool gives a name one number until its last reference is removed, then reuses the number", () => {
   const pool = new NamePool();
   const [a, b] = [pool.hold("a"), pool.hold("b")];
   assert.notEqual(a, b);

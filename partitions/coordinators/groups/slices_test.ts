@@ -1,5 +1,5 @@
 /**
- * Work of a coordinator that is too much for one turn: what a turn does of it, and what may happen between two.
+ * Work of a coordinator that is too long for one turn: how much a turn does, and what may happen between two turns.
  */
 import { strict as assert } from "node:assert";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
@@ -18,7 +18,7 @@ function commitMany(test: TestCoordinator, groupsCount: number, prefix = "g"): v
   test.turn();
 }
 
-/** Takes turns until nothing is due at once. @returns how many offsets went in the turn in which most did */
+/** Runs turns until nothing is due at once. @returns the most offsets that were removed in one turn */
 function mostRemoved(test: TestCoordinator, untilMs: number): number {
   let most = 0;
   while (test.clock.monotonicMs() < untilMs) {
@@ -36,7 +36,7 @@ function joinOf(groupId: string): GroupRequest<11> {
   return { groupId, memberId: "", sessionTimeoutMs: 10_000, protocolType: "x", protocols, ...rest };
 }
 
-/** Sends a request while time goes on. @returns the answer, and how many turns it took */
+/** Sends a request while time passes. @returns the answer, and how many turns it took */
 function askSlowly<Key extends GroupApiKey>(
   test: TestCoordinator,
   { apiKey, request, apiVersion }: { apiKey: Key; request: GroupRequest<Key>; apiVersion: number },
@@ -54,7 +54,7 @@ function askSlowly<Key extends GroupApiKey>(
   return { answer: call.answer, turns };
 }
 
-Deno.test("very many offsets expire in slices; what is committed between two of them stays", () => {
+Deno.test("very many offsets expire in slices; offsets that are committed between two slices stay", () => {
   const test = new TestCoordinator({ settings: SETTINGS });
   commitMany(test, 4000);
   test.clock.advance(RETENTION_MS - 100_000);
@@ -62,7 +62,7 @@ Deno.test("very many offsets expire in slices; what is committed between two of 
   const startMs = test.clock.monotonicMs() + 100_000;
   test.advance(startMs - test.clock.monotonicMs());
   let most = 0;
-  // The check comes up; somebody commits anew while it is under way.
+  // The check becomes due; a client commits again while it runs.
   while (test.coordinator.counts.offsets === 12_030) {
     most = Math.max(most, mostRemoved(test, test.clock.monotonicMs() + 5));
   }
@@ -90,7 +90,7 @@ Deno.test("groups that are empty and have no offsets are removed after their las
   assert.equal(test.coordinator.counts.groups, 0);
 });
 
-Deno.test("DeleteGroups of a group with very many offsets goes on over turns, and others are served meanwhile", () => {
+Deno.test("DeleteGroups of a group with very many offsets takes several turns, and other requests are served meanwhile", () => {
   const test = new TestCoordinator();
   const offsets = Object.fromEntries(Array.from({ length: 3 }, (_, partition) => [partition, 1]));
   for (let topic = 0; topic < 3000; topic++) makeTopic(test, topic);
@@ -107,7 +107,7 @@ Deno.test("DeleteGroups of a group with very many offsets goes on over turns, an
   assert.equal(test.coordinator.counts.offsets, 1);
 });
 
-Deno.test("DeleteGroups stops when somebody joins meanwhile", () => {
+Deno.test("DeleteGroups stops when a member joins meanwhile", () => {
   const test = new TestCoordinator();
   for (let topic = 0; topic < 6000; topic++) makeTopic(test, topic);
   for (let topic = 0; topic < 6000; topic++) test.send(8, commitOf("big", `t${topic}`, { 0: 1, 1: 1, 2: 1 }), 8);
@@ -119,7 +119,7 @@ Deno.test("DeleteGroups stops when somebody joins meanwhile", () => {
   assert(test.coordinator.counts.offsets > 0);
 });
 
-Deno.test("all offsets of a group are fetched over turns, without those that go meanwhile", () => {
+Deno.test("all offsets of a group are fetched over several turns, without those that are removed meanwhile", () => {
   const test = new TestCoordinator();
   for (let topic = 0; topic < 3000; topic++) makeTopic(test, topic);
   for (let topic = 0; topic < 3000; topic++) test.send(8, commitOf("big", `t${topic}`, { 0: 1, 1: 1, 2: 1 }), 8);
@@ -127,7 +127,7 @@ Deno.test("all offsets of a group are fetched over turns, without those that go 
   const gone = { groupId: "big", topics: [{ name: "t0", partitions: [{ partitionIndex: 0 }] }] };
   const { answer, turns } = askSlowly(test, { apiKey: 9, request: fetchAllOf("big"), apiVersion: 8 }, () => {
     test.ask(47, gone, 0);
-    // Its row is another group's now.
+    // Its row now belongs to another group.
     test.ask(8, commitOf("other", "b", { 2: 77 }), 8);
   });
   assert(turns > 0);
@@ -136,7 +136,7 @@ Deno.test("all offsets of a group are fetched over turns, without those that go 
   assert.deepEqual([topics.length, count, topics.some(({ name }) => name === "b")], [3000, 8999, false]);
 });
 
-Deno.test("very many groups are listed and described over turns, each once", () => {
+Deno.test("very many groups are listed and described over several turns, each once", () => {
   const test = new TestCoordinator();
   commitMany(test, 5000);
   for (let group = 0; group < 2000; group++) test.ask(11, joinOf(`member${group}`), 3);
@@ -187,7 +187,7 @@ Deno.test("very many sessions end in turns of bounded time", () => {
   assert.equal(members(), 0);
 });
 
-Deno.test("very many groups begin to live over turns after loading, and are served when all do", () => {
+Deno.test("very many groups are started over several turns after loading, and are served when all have started", () => {
   const test = new TestCoordinator();
   for (let group = 0; group < 3000; group++) test.ask(11, joinOf(`g${group}`), 3);
   test.kill();

@@ -5,7 +5,7 @@ import { Call } from "../group_ports_testing.ts";
 import { ClassicGroup } from "./classic_group.ts";
 import { bytes, client, protocols, SESSION_MS, TestGroup, text } from "./classic_testing.ts";
 
-Deno.test("ClassicGroup.heartbeat() says what a member has to do", () => {
+Deno.test("ClassicGroup.heartbeat() tells a member what to do", () => {
   const group = new TestGroup();
   assert.equal(group.heartbeat("x", 1), errorCode.UNKNOWN_MEMBER_ID);
   const calls = [group.join(), group.join()];
@@ -22,7 +22,7 @@ Deno.test("ClassicGroup.heartbeat() says what a member has to do", () => {
   assert.equal(group.heartbeat(ids[1], 1), errorCode.COORDINATOR_NOT_AVAILABLE);
 });
 
-Deno.test("ClassicGroup.heartbeat() answers that wait side by side stay what they were", () => {
+Deno.test("ClassicGroup.heartbeat() answers that wait at the same time stay unchanged", () => {
   const group = new TestGroup();
   const [id] = group.stableGroup() as [string];
   const answers: { errorCode: number }[] = [];
@@ -33,7 +33,7 @@ Deno.test("ClassicGroup.heartbeat() answers that wait side by side stay what the
   assert.deepEqual(answers.map((answer) => answer.errorCode), [0, errorCode.ILLEGAL_GENERATION, 0]);
 });
 
-Deno.test("ClassicGroup.describe() tells members always, what they said while the group is stable", () => {
+Deno.test("ClassicGroup.describe() always lists members, and their metadata only while the group is stable", () => {
   const group = new TestGroup();
   const ids = group.stableGroup([{ clientId: "app" }, { instanceId: "i" }]);
   const described = group.group.describe();
@@ -80,7 +80,7 @@ Deno.test("ClassicGroup.overview() names the states as Kafka prints them", () =>
   assert.equal(state(), "Dead");
 });
 
-Deno.test("ClassicGroup.replay() and start() bring back the last stable generation with fresh sessions", () => {
+Deno.test("ClassicGroup.replay() and start() restore the last stable generation with new sessions", () => {
   const group = new TestGroup();
   const ids = group.stableGroup([{}, { instanceId: "i" }]) as [string, string];
   group.advance(SESSION_MS / 2);
@@ -97,7 +97,7 @@ Deno.test("ClassicGroup.replay() and start() bring back the last stable generati
   assert.equal(again.answer.generationId, 2);
 });
 
-Deno.test("ClassicGroup after a restart: who does not come back within a session is gone", () => {
+Deno.test("ClassicGroup after a restart removes members that do not return within a session", () => {
   const group = new TestGroup();
   group.stableGroup([{}, {}]);
   group.restart();
@@ -107,7 +107,7 @@ Deno.test("ClassicGroup after a restart: who does not come back within a session
   assert.deepEqual([group.group.state, group.group.generation], ["Empty", 2]);
 });
 
-Deno.test("ClassicGroup after a restart knows one protocol of each member: others join again with all of theirs", () => {
+Deno.test("ClassicGroup after a restart knows one protocol of each member, and members join again with all of theirs", () => {
   const group = new TestGroup();
   const both = protocols(["range", "sticky"]);
   const ids = group.stableGroup([{ protocols: both }, { protocols: both }]);
@@ -116,7 +116,7 @@ Deno.test("ClassicGroup after a restart knows one protocol of each member: other
   assert.deepEqual(again.map((call) => call.answer.generationId), [2, 2]);
 });
 
-Deno.test("ClassicGroup.replay() makes a sound group of whatever a disk says", () => {
+Deno.test("ClassicGroup.replay() makes a valid group of any record on disk", () => {
   const member = {
     memberId: "m",
     groupInstanceId: "i",
@@ -146,7 +146,7 @@ Deno.test("ClassicGroup.replay() makes a sound group of whatever a disk says", (
   assert.equal(group.log.records.length, 1);
 });
 
-Deno.test("ClassicGroup.replay() of several records keeps the last, of a tombstone nothing new", () => {
+Deno.test("ClassicGroup.replay() of several records keeps the last, and a tombstone changes nothing", () => {
   const group = new TestGroup();
   const [id] = group.stableGroup() as [string];
   group.leaveOne(id);
@@ -158,7 +158,7 @@ Deno.test("ClassicGroup.replay() of several records keeps the last, of a tombsto
   assert.deepEqual(group.group.tombstones(), [{ kind: "group-metadata", key: { group: "g" }, value: null }]);
 });
 
-Deno.test("ClassicGroup.dispose() answers everybody who waits, and leaves no timer", () => {
+Deno.test("ClassicGroup.dispose() answers all waiting requests and leaves no timer", () => {
   const joining = new TestGroup({ initialRebalanceDelayMs: 3000 });
   const calls = [joining.join(), joining.join()];
   joining.join({ version: 4 });
@@ -199,7 +199,7 @@ Deno.test("ClassicGroup.fromMembers() is a stable group once its record is writt
   assert.equal(text(group.sync("n", 7).answer.assignment), "2");
 });
 
-Deno.test("ClassicGroup answers SyncGroup and Heartbeat of a vacant group as Kafka does of one that does not exist", () => {
+Deno.test("ClassicGroup answers SyncGroup and Heartbeat of a vacant group like Kafka for a group that does not exist", () => {
   const group = new TestGroup();
   const call = new Call<{ errorCode: number }>();
   group.group.heartbeat({ groupId: "g", memberId: "m", generationId: 0, groupInstanceId: null }, client(4), call.reply);

@@ -26,7 +26,7 @@ function runSequence(seed: number, options: ModelOptions = {}): ModelCounts {
   return model.counts;
 }
 
-Deno.test("ClassicGroup keeps what a group promises over random requests, expiries, refused appends and restarts", () => {
+Deno.test("ClassicGroup keeps a group's promises over random requests, expiries, refused appends and restarts", () => {
   const fixed = Deno.env.get("BARNABAS_SEED");
   const sequences = fixed ? 1 : Deno.env.get("BARNABAS_SLOW") ? 400 : 8;
   const first = fixed ? Number(fixed) : Date.now() % 1_000_000_000;
@@ -37,7 +37,7 @@ Deno.test("ClassicGroup keeps what a group promises over random requests, expiri
   for (const [what, count] of Object.entries(total)) assert.ok(count >= sequences, `${what}: ${count}`);
 });
 
-/** Answers every n-th JoinGroup never. */
+/** Never answers every n-th JoinGroup. */
 class Silent extends ClassicGroup {
   #joins = 0;
   override join(request: JoinGroupRequest, client: CoordinatorClient, reply: Reply<JoinGroupResponse>): void {
@@ -45,14 +45,14 @@ class Silent extends ClassicGroup {
   }
 }
 
-/** Does not look at the generation of heartbeats. */
+/** Does not check the generation of heartbeats. */
 class Lenient extends ClassicGroup {
   override heartbeat(request: HeartbeatRequest, client: CoordinatorClient, reply: Reply<HeartbeatResponse>): void {
     super.heartbeat({ ...request, generationId: this.generation }, client, reply);
   }
 }
 
-/** Does not look at the generation of SyncGroup. */
+/** Does not check the generation of SyncGroup. */
 class LenientSync extends ClassicGroup {
   override sync(request: SyncGroupRequest, client: CoordinatorClient, reply: Reply<SyncGroupResponse>): void {
     super.sync({ ...request, generationId: this.generation }, client, reply);

@@ -1,8 +1,8 @@
 /**
- * Random clients of one classic group, and what must hold whatever they do. Everything follows from a seed: requests, time, refused
- * appends, restarts. The model knows nothing of the group's rules; it looks at answers and at the log.
- * What is promised about generations and assignments: classic_promises_testing.ts. Here: each request is answered once, in the end all are,
- * and nobody is left.
+ * Random clients of one classic group, and what must always hold. Everything follows from a seed: requests, time, refused appends,
+ * restarts. The model does not know the group's rules; it checks only answers and the log.
+ * The promises about generations and assignments are in classic_promises_testing.ts. Here: each request is answered once, in the end all
+ * are answered, and no member is left.
  */
 import assert from "node:assert/strict";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
@@ -15,9 +15,9 @@ import { type ModelCounts, noCounts, Promises } from "./classic_promises_testing
 import { bytes, client, protocols, TestGroup, text } from "./classic_testing.ts";
 
 const PARTITIONS = 6;
-/** Longer than any chain of sessions and rebalances of clients that are all silent. */
+/** Longer than any chain of sessions and rebalances when all clients are silent. */
 const SILENCE_MS = 3_000_000;
-/** Member ids of the past that are still tried. */
+/** How many old member ids are still tried. */
 const GHOSTS_MAX = 24;
 /** Whom those assign to who show up from the past. */
 const STRANGERS: readonly string[] = ["x"];
@@ -100,7 +100,7 @@ export class ClassicModel {
     else this.finish();
   }
 
-  /** Lets everything come to rest: all requests are answered, nobody is left. */
+  /** Waits for the end of all activity: all requests are answered, no member is left. */
   finish(): void {
     this.#refusals = 0;
     this.#world.advance(SILENCE_MS);
@@ -244,14 +244,14 @@ export class ClassicModel {
     actor.next = isPatient ? "sleep" : "join";
   }
 
-  /** Its process is killed: it knows nothing, and what it asked may still be answered. */
+  /** Kills a client's process: it knows nothing afterwards, and its requests may still be answered. */
   #forget(actor: Actor): void {
     actor.memberId = "";
     actor.generation = -1;
     actor.next = "join";
   }
 
-  /** Somebody of the past shows up. */
+  /** A former member sends a request. */
   #haunt(): void {
     if (this.#ghosts.length === 0) return;
     const ghost = this.#pick(this.#ghosts);
@@ -264,12 +264,12 @@ export class ClassicModel {
     else this.#beat(actor);
   }
 
-  /** An administrator removes whoever has an instance id. */
+  /** An administrator removes the member with an instance id. */
   #removeInstance(): void {
     this.#world.leaveOne("", this.#pick(["s0", "s1"]));
   }
 
-  /** Another broker takes over, or this one was killed: then nobody is answered. */
+  /** Another broker takes over, or this one was killed, and then no request is answered. */
   #restart(): void {
     const { log, timers, group } = this.#world;
     if (log.records.length === 0) return;

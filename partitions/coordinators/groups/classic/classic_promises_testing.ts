@@ -1,5 +1,5 @@
 /**
- * What a classic group promises, checked on answers and on the log alone, without its rules:
+ * The promises of a classic group, checked only on answers and on the log, without its rules:
  *
  *   - generations grow; what is accepted names the present one, and comes from nobody who left or was replaced
  *   - a generation has one leader and one assignment, a partition one owner in it, and the log has it before a member has it
@@ -11,7 +11,7 @@ import type { SyncGroupRequest } from "../../../../net/protocol/messages/14_sync
 import type { GroupMetadataValue } from "../records/group_record.ts";
 import { text } from "./classic_testing.ts";
 
-/** How much of what happened: a run in which nothing happens proves nothing. */
+/** Counts of events: a run in which nothing happens proves nothing. */
 export interface ModelCounts {
   generations: number;
   assignments: number;
@@ -45,7 +45,7 @@ const nothingHanded = (): Handed => ({ generation: 0, nonce: "", owners: new Map
 /** The promises. Assignments are texts: generation/nonce of the leader's request/partitions. */
 export class Promises {
   readonly #counts: ModelCounts;
-  /** Who left or was replaced since the start. */
+  /** Members that left or were replaced since the start. */
   readonly #gone = new Set<string>();
   readonly #idOfInstance = new Map<string, string>();
   /** Generations whose leader left somebody out. */
@@ -131,7 +131,7 @@ export class Promises {
     this.#begin(generation);
   }
 
-  /** The group was deleted: the next one of its name has nothing to do with it. */
+  /** The group was deleted: the next group with its name is independent of it. */
   deleted(): void {
     this.#incomplete.clear();
     this.#handed = nothingHanded();

@@ -70,7 +70,7 @@ export class TestLog implements GroupLog {
   }
 }
 
-/** What a test says of a JoinGroup. */
+/** The fields of a JoinGroup that a test sets. */
 export interface JoinOptions {
   readonly memberId?: string;
   readonly instanceId?: string | null;
@@ -82,7 +82,7 @@ export interface JoinOptions {
   readonly rebalanceTimeoutMs?: number;
 }
 
-/** A group and everything around it. */
+/** A group and its environment. */
 export class TestGroup {
   readonly clock = new ManualClock();
   readonly log = new TestLog();
@@ -107,7 +107,7 @@ export class TestGroup {
     this.group = group?.(this.ports) ?? new ClassicGroup(this.ports, "g");
   }
 
-  /** Lets time pass; what becomes due meanwhile happens at its time. */
+  /** Advances the time. Timers that become due meanwhile fire at their time. */
   advance(ms: number): void {
     passTime(ms, this);
   }
@@ -202,7 +202,7 @@ export class TestGroup {
     assert.equal(this.group.state, "Stable");
   }
 
-  /** As kill -9 and a start: a new group out of the log. */
+  /** Like kill -9 and a restart: makes a new group out of the log. */
   restart(): void {
     while (this.timers.takeExpired(Infinity) !== null);
     this.group = new ClassicGroup(this.ports, "g");

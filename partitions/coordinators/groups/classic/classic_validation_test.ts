@@ -7,7 +7,7 @@ function subscribed(topic: string) {
   return [{ name: "range", metadata: Uint8Array.from([0, 1, 0, 0, 0, 1, 0, 1, topic.charCodeAt(0)]) }];
 }
 
-Deno.test("checkOffsetCommit() takes commits without a generation while the group is Empty, and from members", () => {
+Deno.test("checkOffsetCommit() accepts commits without a generation while the group is Empty, and from members", () => {
   const group = new TestGroup();
   assert.equal(group.commit("", -1), 0);
   assert.equal(group.commit("x", 0), errorCode.UNKNOWN_MEMBER_ID);
@@ -21,7 +21,7 @@ Deno.test("checkOffsetCommit() takes commits without a generation while the grou
   assert.equal(group.commit("", -1), 0);
 });
 
-Deno.test("checkOffsetCommit() takes the old generation's commits until the members have the answer to JoinGroup", () => {
+Deno.test("checkOffsetCommit() accepts commits of the old generation until the members have the answer to JoinGroup", () => {
   const group = new TestGroup();
   const [one, two] = group.stableGroup([{}, {}]) as [string, string];
   const again = group.join({ memberId: one });
@@ -42,7 +42,7 @@ Deno.test("checkOffsetCommit() knows static members by both ids", () => {
   assert.equal(group.commit("", -1, "j"), errorCode.UNKNOWN_MEMBER_ID);
 });
 
-Deno.test("checkOffsetCommit() that is taken keeps the member's session", () => {
+Deno.test("checkOffsetCommit() renews the member's session when it accepts a commit", () => {
   const group = new TestGroup();
   const [id] = group.stableGroup() as [string];
   group.advance(SESSION_MS - 1);
@@ -69,7 +69,7 @@ Deno.test("a group can be deleted while it is Empty, and its offsets also while 
   assert.equal(group.group.validateOffsetFetch("", -1), errorCode.GROUP_ID_NOT_FOUND);
 });
 
-Deno.test("isSubscribedTo() knows the topics of the generation's members; of those it cannot read, all", () => {
+Deno.test("isSubscribedTo() knows the topics of the generation's members, and counts every topic if it cannot read a subscription", () => {
   const group = new TestGroup();
   assert.equal(group.group.isSubscribedTo("a"), false);
   const ids = group.stableGroup([{ protocols: subscribed("a") }, { protocols: subscribed("b") }]);
@@ -109,7 +109,7 @@ Deno.test("unusedSince() counts from the commit, from when the group became Empt
   assert.equal(connect.group.unusedSince("a", 123), null);
 });
 
-Deno.test("unusedSince() counts from the commit where an old log does not say when the group became Empty", () => {
+Deno.test("unusedSince() counts from the commit if an old log does not tell when the group became Empty", () => {
   const group = new TestGroup();
   const value = { protocolType: "consumer", generation: 3, protocol: null, leader: null, members: [] };
   group.group.replay({

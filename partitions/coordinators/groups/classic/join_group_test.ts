@@ -4,7 +4,7 @@ import { protocols, REBALANCE_MS, SESSION_MS, TestGroup, text } from "./classic_
 import { GROUP_BYTES_MAX, NEW_MEMBER_JOIN_MS_MAX } from "./join_group.ts";
 import { PENDING_MEMBERS_MAX } from "./classic_members.ts";
 
-Deno.test("joinGroup() v4 gives a dynamic member its id first, which it joins with (KIP-394)", () => {
+Deno.test("joinGroup() v4 first issues an id to a dynamic member, which then joins with it (KIP-394)", () => {
   const group = new TestGroup();
   const { answer } = group.join({ version: 4, clientId: "app" });
   assert.deepEqual([answer.errorCode, answer.memberId, answer.generationId], [
@@ -30,7 +30,7 @@ Deno.test("joinGroup() v3 joins in one step", () => {
   ]);
 });
 
-Deno.test("joinGroup() writes an empty group down before it answers anybody; without that there is no group", () => {
+Deno.test("joinGroup() writes an empty group to the log before it answers; if that fails there is no group", () => {
   const group = new TestGroup();
   group.log.refusal = errorCode.NOT_COORDINATOR;
   assert.deepEqual(group.join({ version: 4 }).answer.errorCode, errorCode.NOT_COORDINATOR);
@@ -59,7 +59,7 @@ Deno.test("joinGroup() refuses an id that the group does not know, and leaves a 
   assert.deepEqual([answer.errorCode, answer.memberId], [errorCode.UNKNOWN_MEMBER_ID, "who"]);
 });
 
-Deno.test("joinGroup() refuses a session timeout out of bounds, and takes the bounds themselves", () => {
+Deno.test("joinGroup() refuses a session timeout out of bounds, and accepts the bounds themselves", () => {
   const group = new TestGroup();
   for (const sessionTimeoutMs of [5999, 1_800_001, -1]) {
     assert.equal(group.join({ sessionTimeoutMs }).answer.errorCode, errorCode.INVALID_SESSION_TIMEOUT);
@@ -86,7 +86,7 @@ Deno.test("joinGroup() refuses protocols that do not fit the group, or none", ()
   assert.equal(group.group.state, "Stable");
 });
 
-Deno.test("joinGroup() lets the members vote, and tells the first one all members with their metadata", () => {
+Deno.test("joinGroup() lets the members vote, and sends the first one all members with their metadata", () => {
   const group = new TestGroup();
   const calls = [["a", "b"], ["b", "a"], ["b", "a"]].map((names, index) =>
     group.join({ protocols: protocols(names, `of ${index}`) })
@@ -101,7 +101,7 @@ Deno.test("joinGroup() lets the members vote, and tells the first one all member
   for (const { leader, members } of others) assert.deepEqual([leader, members], ["c-id1", []]);
 });
 
-Deno.test("joinGroup() of a stable group's follower that says nothing new is told the generation again", () => {
+Deno.test("joinGroup() of a stable group's follower without changes returns the generation again", () => {
   const group = new TestGroup();
   const [leader, follower] = group.stableGroup([{}, {}]);
   const { answer } = group.join({ memberId: follower });
@@ -109,7 +109,7 @@ Deno.test("joinGroup() of a stable group's follower that says nothing new is tol
   assert.equal(group.group.state, "Stable");
 });
 
-Deno.test("joinGroup() of a stable group's leader, or of a member that says something new, rebalances", () => {
+Deno.test("joinGroup() of a stable group's leader, or of a member with changes, starts a rebalance", () => {
   for (const which of [0, 1]) {
     const group = new TestGroup();
     const ids = group.stableGroup([{}, {}]);
@@ -122,7 +122,7 @@ Deno.test("joinGroup() of a stable group's leader, or of a member that says some
   }
 });
 
-Deno.test("joinGroup() while the leader assigns: the same is told again, something new or somebody new rebalances", () => {
+Deno.test("joinGroup() while the leader assigns repeats the answer for the same data, and rebalances for changes or a new member", () => {
   const group = new TestGroup();
   const leader = group.join();
   const follower = group.join();
@@ -138,7 +138,7 @@ Deno.test("joinGroup() while the leader assigns: the same is told again, somethi
   assert.deepEqual([fresh, ...again].map((call) => call.answer.generationId), [2, 2, 2]);
 });
 
-Deno.test("joinGroup() that replaces one that waits answers the older one", () => {
+Deno.test("joinGroup() answers an older waiting JoinGroup that it replaces", () => {
   const group = new TestGroup({ initialRebalanceDelayMs: 3000 });
   const { memberId } = group.join({ version: 4 }).answer;
   const older = group.join({ memberId, version: 4 });
@@ -157,7 +157,7 @@ Deno.test("joinGroup() v0 waits for others as long as a session", () => {
   assert.deepEqual([fresh.answer.members.map(({ memberId }) => memberId), id], [[fresh.answer.memberId], "c-id1"]);
 });
 
-Deno.test("joinGroup() forgets an id that nobody used within a session, and stops waiting for it", () => {
+Deno.test("joinGroup() forgets an id that was not used within a session, and stops waiting for it", () => {
   const group = new TestGroup();
   const [id] = group.stableGroup();
   const pending = group.join({ version: 4 }).answer.memberId;
@@ -181,7 +181,7 @@ Deno.test("joinGroup() of a member that was never answered ends after five minut
   assert.equal(group.join({ memberId: id }).answer.generationId, 2);
 });
 
-Deno.test("joinGroup() keeps to group.max.size", () => {
+Deno.test("joinGroup() enforces group.max.size", () => {
   const group = new TestGroup({ maxSize: 2 });
   const [one, two] = group.stableGroup([{}, {}]);
   const third = group.join();
@@ -193,7 +193,7 @@ Deno.test("joinGroup() keeps to group.max.size", () => {
   assert.deepEqual(again.map((call) => call.answer.errorCode), [0, 0]);
 });
 
-Deno.test("joinGroup() of a group that is too large leaves the last ones out, and the others go on", () => {
+Deno.test("joinGroup() of a group that is too large refuses the last members, and the others continue", () => {
   const group = new TestGroup();
   const ids = group.stableGroup([{}, {}, {}]);
   const smaller = new TestGroup({ maxSize: 2 });
@@ -205,7 +205,7 @@ Deno.test("joinGroup() of a group that is too large leaves the last ones out, an
   assert.deepEqual([one!.answer.members.length, two!.answer.errorCode], [2, 0]);
 });
 
-Deno.test("joinGroup() bounds what the members of a group may say in total", () => {
+Deno.test("joinGroup() limits the total bytes that the members of a group may send", () => {
   const group = new TestGroup();
   const large = [{ name: "range", metadata: new Uint8Array(GROUP_BYTES_MAX / 2) }];
   const [id] = group.stableGroup([{}]);
@@ -215,7 +215,7 @@ Deno.test("joinGroup() bounds what the members of a group may say in total", () 
   assert.equal(group.join({ memberId: id, protocols: large }).answer.errorCode, 0, "it replaces its own");
 });
 
-Deno.test("joinGroup() bounds the ids that were given out and not used: the oldest gives way", () => {
+Deno.test("joinGroup() limits the ids that were issued and not used: a new id replaces the oldest", () => {
   const group = new TestGroup();
   const oldest = group.join({ version: 4 }).answer.memberId;
   const second = group.join({ version: 4 }).answer.memberId;
@@ -225,14 +225,14 @@ Deno.test("joinGroup() bounds the ids that were given out and not used: the olde
   assert.equal(group.join({ memberId: second, version: 4 }).isWaiting, true);
 });
 
-Deno.test("joinGroup() refuses an instance id for a member id that was given to a dynamic member, as Kafka does", () => {
+Deno.test("joinGroup() refuses an instance id for a member id that was issued to a dynamic member, as Kafka does", () => {
   const group = new TestGroup();
   const { memberId } = group.join({ version: 4 }).answer;
   const { answer } = group.join({ memberId, instanceId: "i" });
   assert.deepEqual([answer.errorCode, answer.memberId], [errorCode.UNKNOWN_SERVER_ERROR, ""]);
 });
 
-Deno.test("joinGroup() takes a protocol without a name, which the answer cannot tell from none", () => {
+Deno.test("joinGroup() accepts a protocol with an empty name, which the answer cannot distinguish from none", () => {
   const group = new TestGroup();
   const joined = group.join({ protocols: protocols([""]) });
   group.advance(0);
@@ -245,7 +245,7 @@ Deno.test("joinGroup() makes member ids that fit a string whatever the client id
   assert.equal(memberId, `${"x".repeat(254)}-id1`, "no half of a character");
 });
 
-Deno.test("joinGroup() of a group that is not coordinated here any more sends the client away", () => {
+Deno.test("joinGroup() of a group that is no longer coordinated here is refused", () => {
   const group = new TestGroup();
   const [id] = group.stableGroup();
   group.group.dispose();

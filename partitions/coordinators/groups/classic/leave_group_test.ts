@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import { TestGroup } from "./classic_testing.ts";
 
-Deno.test("leaveGroup() lets a member go and the others rebalance", () => {
+Deno.test("leaveGroup() removes a member, and the others rebalance", () => {
   const group = new TestGroup();
   const [one, two] = group.stableGroup([{}, {}]) as [string, string];
   assert.equal(group.leaveOne(one), 0);
@@ -45,7 +45,7 @@ Deno.test("leaveGroup() v0-2 names one member, and its error is the answer's", (
   assert.deepEqual([group.group.state, group.heartbeat(two, 1)], ["PreparingRebalance", 27]);
 });
 
-Deno.test("leaveGroup() v3 takes several, also by instance id, and answers each", () => {
+Deno.test("leaveGroup() v3 accepts several members, also by instance id, and answers for each", () => {
   const group = new TestGroup();
   const [one, two, three, four] = group.stableGroup([{ instanceId: "a" }, { instanceId: "b" }, {}, {}]) as [
     string,
@@ -80,7 +80,7 @@ Deno.test("leaveGroup() fences an instance id that belongs to another member", (
   assert.equal(group.group.state, "Stable");
 });
 
-Deno.test("leaveGroup() of a member id that was given out and not used: nobody waits for it any more", () => {
+Deno.test("leaveGroup() of a member id that was issued and not used ends the wait for it", () => {
   const group = new TestGroup();
   const [id] = group.stableGroup() as [string];
   const pending = group.join({ version: 4 }).answer.memberId;
@@ -106,7 +106,7 @@ Deno.test("leaveGroup() answers what the member still waits for", () => {
   assert.equal(another.answer.errorCode, errorCode.INCONSISTENT_GROUP_PROTOCOL);
 });
 
-Deno.test("leaveGroup() during a rebalance ends it when everybody else is there", () => {
+Deno.test("leaveGroup() during a rebalance ends it when all other members have joined", () => {
   const group = new TestGroup();
   const [one, two, three] = group.stableGroup([{}, {}, {}]) as [string, string, string];
   const waiting = group.join({ memberId: one });
@@ -126,7 +126,7 @@ Deno.test("leaveGroup() before the first rebalance ends leaves a group that beco
   assert.deepEqual([group.group.state, group.group.generation], ["Empty", 1]);
 });
 
-Deno.test("leaveGroup() of a group that nobody knows, or that is coordinated elsewhere", () => {
+Deno.test("leaveGroup() refuses a group that does not exist, or that is coordinated elsewhere", () => {
   const group = new TestGroup();
   assert.equal(group.leaveOne("x"), errorCode.UNKNOWN_MEMBER_ID);
   assert.equal(group.group.isVacant, true);

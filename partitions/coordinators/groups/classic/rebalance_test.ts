@@ -16,7 +16,7 @@ Deno.test("the first rebalance waits group.initial.rebalance.delay.ms, and again
   assert.deepEqual([one.answer.generationId, two.answer.generationId], [1, 1]);
 });
 
-Deno.test("the first rebalance waits no longer than the rebalance timeout, whoever joins", () => {
+Deno.test("the first rebalance waits no longer than the rebalance timeout, even if more members join", () => {
   const group = new TestGroup({ initialRebalanceDelayMs: 3000 });
   const one = group.join({ rebalanceTimeoutMs: 8000 });
   for (let ms = 0; ms < 8000; ms += 500) {
@@ -51,7 +51,7 @@ Deno.test("a rebalance ends when all have joined again, or without those that do
   assert.equal(group.heartbeat(ids[0]!, 1), errorCode.UNKNOWN_MEMBER_ID);
 });
 
-Deno.test("a member that is not heard of within its session is gone, and the others rebalance", () => {
+Deno.test("a member that sends nothing within its session is removed, and the others rebalance", () => {
   const group = new TestGroup();
   const [one, two] = group.stableGroup([{}, { sessionTimeoutMs: 20_000 }]) as [string, string];
   group.advance(SESSION_MS - 1);
@@ -65,7 +65,7 @@ Deno.test("a member that is not heard of within its session is gone, and the oth
   assert.equal(group.heartbeat(one, 1), errorCode.UNKNOWN_MEMBER_ID);
 });
 
-Deno.test("a member's session begins anew when it is told its generation, and again with its assignment", () => {
+Deno.test("a member's session restarts when it gets its generation, and again when it gets its assignment", () => {
   const group = new TestGroup();
   const one = group.join();
   const two = group.join();
@@ -92,7 +92,7 @@ Deno.test("a member that waits for others keeps its session, however long they t
   assert.equal(again.answer.members.length, 2);
 });
 
-Deno.test("a group whose members all go is Empty, in the log too, and keeps its generation", () => {
+Deno.test("a group without members is Empty, in the log too, and keeps its generation", () => {
   const group = new TestGroup();
   group.stableGroup([{}, {}]);
   const emptyAt = group.clock.wallMs() + SESSION_MS;
@@ -105,7 +105,7 @@ Deno.test("a group whose members all go is Empty, in the log too, and keeps its 
   assert.deepEqual([group.group.generation, group.group.protocolType], [3, "connect"]);
 });
 
-Deno.test("a group that could not write that it is Empty goes on all the same", () => {
+Deno.test("a group that could not write its Empty state continues to work", () => {
   const group = new TestGroup();
   group.stableGroup();
   group.log.refusal = errorCode.NOT_COORDINATOR;
@@ -116,7 +116,7 @@ Deno.test("a group that could not write that it is Empty goes on all the same", 
   assert.deepEqual([group.group.generation, group.log.last.leader], [3, id]);
 });
 
-Deno.test("members that joined and never sent SyncGroup are gone after the rebalance timeout (KAFKA-9752)", () => {
+Deno.test("members that joined and never sent SyncGroup are removed after the rebalance timeout (KAFKA-9752)", () => {
   const group = new TestGroup();
   const calls = [group.join(), group.join(), group.join()];
   group.advance(0);
@@ -137,7 +137,7 @@ Deno.test("members that joined and never sent SyncGroup are gone after the rebal
   assert.deepEqual([group.heartbeat(leader, 1), group.heartbeat(synced, 1)], [27, 27]);
 });
 
-Deno.test("a leader that never sends SyncGroup is gone after the rebalance timeout, and those who wait join again", () => {
+Deno.test("a leader that never sends SyncGroup is removed after the rebalance timeout, and the waiting members join again", () => {
   const group = new TestGroup();
   const calls = [group.join({ sessionTimeoutMs: 1_800_000 }), group.join()];
   group.advance(0);
@@ -151,7 +151,7 @@ Deno.test("a leader that never sends SyncGroup is gone after the rebalance timeo
   assert.deepEqual([again.answer.leader, group.heartbeat(leader, 2)], [follower, errorCode.UNKNOWN_MEMBER_ID]);
 });
 
-Deno.test("members who sync in time are left alone by the sync timeout", () => {
+Deno.test("members that sync in time are not affected by the sync timeout", () => {
   const group = new TestGroup();
   const ids = group.stableGroup([{ sessionTimeoutMs: 1_800_000 }, { sessionTimeoutMs: 1_800_000 }]);
   group.advance(10 * REBALANCE_MS);
@@ -172,7 +172,7 @@ Deno.test("a rebalance of static members that all stay away waits until their se
   assert.deepEqual([group.group.state, group.timers.count], ["Empty", 0]);
 });
 
-Deno.test("a rebalance without anybody is tried again at a decent pace, whatever timeouts clients choose", () => {
+Deno.test("a rebalance in which nobody joins is retried at a limited rate, whatever timeouts clients choose", () => {
   const group = new TestGroup();
   const hasty = { instanceId: "a", sessionTimeoutMs: 200_000, rebalanceTimeoutMs: 0 };
   group.stableGroup([{ ...hasty, rebalanceTimeoutMs: 60_000 }]);
@@ -216,7 +216,7 @@ Deno.test("1,000 members join, sync and join again in a number of steps that gro
   assert.equal(group.timers.count, count, "a session each, nothing else");
 });
 
-Deno.test("a heartbeat leaves the timers as they are", () => {
+Deno.test("a heartbeat does not change the heap of timers", () => {
   const group = new TestGroup();
   const [id] = group.stableGroup() as [string];
   const { nextMs, count } = group.timers;

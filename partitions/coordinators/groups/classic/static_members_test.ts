@@ -67,7 +67,7 @@ Deno.test("a static member's new id is in the log: after a restart the group kno
   assert.equal(text(group.sync(memberId, 1, { groupInstanceId: "b" }).answer.assignment), old);
 });
 
-Deno.test("a static member's new id that cannot be written is not given out, and the old process stays", () => {
+Deno.test("a static member's new id that cannot be written is not issued, and the old process stays", () => {
   const group = new TestGroup();
   const [, old] = group.stableGroup(members) as [string, string];
   group.log.refusal = errorCode.COORDINATOR_NOT_AVAILABLE;
@@ -126,7 +126,7 @@ Deno.test("a static member's new process has a session; the old one's ends witho
   assert.equal(group.group.state, "PreparingRebalance");
 });
 
-Deno.test("a static member's new process that owes SyncGroup as the old one did is gone like it", () => {
+Deno.test("a static member's new process that owes SyncGroup, like the old one, is removed after the same time", () => {
   const group = new TestGroup();
   const calls = [{ instanceId: "a", sessionTimeoutMs: 600_000 }, { instanceId: "b", sessionTimeoutMs: 600_000 }].map((
     options,

@@ -10,7 +10,7 @@ function joined(count: number, instanceIds: (string | null)[] = []): { group: Te
   return { group, ids: calls.map((call) => call.answer.memberId) };
 }
 
-Deno.test("syncGroup() waits for the leader, then gives each its own bytes as they came", () => {
+Deno.test("syncGroup() waits for the leader, then sends each member its own bytes unchanged", () => {
   const { group, ids: [leader, follower] } = joined(2) as { group: TestGroup; ids: [string, string] };
   const waiting = group.sync(follower, 1);
   assert.equal(waiting.isWaiting, true);
@@ -28,7 +28,7 @@ Deno.test("syncGroup() waits for the leader, then gives each its own bytes as th
   assert.equal(group.group.state, "Stable");
 });
 
-Deno.test("syncGroup() has the assignment in the log before anybody has it", () => {
+Deno.test("syncGroup() writes the assignment to the log before any member gets it", () => {
   const { group, ids: [leader, follower] } = joined(2, [null, "i"]) as { group: TestGroup; ids: [string, string] };
   const stateSinceMs = group.clock.wallMs();
   const waiting = group.sync(follower, 1, { groupInstanceId: "i" });
@@ -55,7 +55,7 @@ Deno.test("syncGroup() has the assignment in the log before anybody has it", () 
   });
 });
 
-Deno.test("syncGroup() of a stable group gives what was assigned, and takes no other assignment", () => {
+Deno.test("syncGroup() of a stable group returns the assignment and accepts no other", () => {
   const { group, ids: [leader, follower] } = joined(2) as { group: TestGroup; ids: [string, string] };
   group.sync(leader, 1, { assign: { [leader]: "l", [follower]: "f" } });
   assert.equal(text(group.sync(follower, 1).answer.assignment), "f");
@@ -63,7 +63,7 @@ Deno.test("syncGroup() of a stable group gives what was assigned, and takes no o
   assert.equal(group.log.records.length, 2);
 });
 
-Deno.test("syncGroup() gives members that the leader forgot nothing, and forgets members that the group does not know", () => {
+Deno.test("syncGroup() sends members that the leader omitted an empty assignment, and ignores unknown members", () => {
   const { group, ids: [leader, follower] } = joined(2) as { group: TestGroup; ids: [string, string] };
   const waiting = group.sync(follower, 1);
   group.sync(leader, 1, { assign: { [leader]: "l", stranger: "s" } });
@@ -71,7 +71,7 @@ Deno.test("syncGroup() gives members that the leader forgot nothing, and forgets
   assert.deepEqual(group.log.last.members.map(({ memberId }) => memberId), [leader, follower]);
 });
 
-Deno.test("syncGroup() refuses who is not a member, another generation, another protocol", () => {
+Deno.test("syncGroup() refuses unknown members, another generation and another protocol", () => {
   const { group, ids: [id] } = joined(1) as { group: TestGroup; ids: [string] };
   const code = (...of: Parameters<TestGroup["sync"]>) => group.sync(...of).answer.errorCode;
   assert.equal(code("stranger", 1), errorCode.UNKNOWN_MEMBER_ID);
@@ -84,7 +84,7 @@ Deno.test("syncGroup() refuses who is not a member, another generation, another 
   assert.equal(code(id, 1, { version: 5, protocolType: "consumer", protocolName: "range" }), 0);
 });
 
-Deno.test("syncGroup() of an empty group knows nobody, of a rebalancing one says so", () => {
+Deno.test("syncGroup() of an empty group finds no member, and of a rebalancing group answers REBALANCE_IN_PROGRESS", () => {
   const group = new TestGroup();
   assert.equal(group.sync("x", 0).answer.errorCode, errorCode.UNKNOWN_MEMBER_ID);
   const [one] = group.stableGroup([{}, {}]) as [string, string];
@@ -92,7 +92,7 @@ Deno.test("syncGroup() of an empty group knows nobody, of a rebalancing one says
   assert.equal(group.sync(one, 1).answer.errorCode, errorCode.REBALANCE_IN_PROGRESS);
 });
 
-Deno.test("syncGroup() that replaces one that waits answers the older one", () => {
+Deno.test("syncGroup() answers an older waiting SyncGroup that it replaces", () => {
   const { group, ids: [leader, follower] } = joined(2) as { group: TestGroup; ids: [string, string] };
   const older = group.sync(follower, 1);
   const newer = group.sync(follower, 1);
@@ -101,7 +101,7 @@ Deno.test("syncGroup() that replaces one that waits answers the older one", () =
   assert.equal(text(newer.answer.assignment), "f");
 });
 
-Deno.test("syncGroup() whose record is refused tells everybody why, and has them join again", () => {
+Deno.test("syncGroup() whose record is refused answers all members with the error, and they join again", () => {
   for (const refusal of ["NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "UNKNOWN_SERVER_ERROR"] as const) {
     const { group, ids: [leader, follower] } = joined(2) as { group: TestGroup; ids: [string, string] };
     const waiting = group.sync(follower, 1);

@@ -20,7 +20,7 @@ function row(table: OffsetTable, at: number): CommittedOffset {
   };
 }
 
-Deno.test("set() keeps every field, and a later one takes its place whole", () => {
+Deno.test("set() keeps every field, and a later offset replaces all fields", () => {
   const table = new OffsetTable(new GroupMemory());
   const first = committed(2 ** 53 - 1, { leaderEpoch: 7, metadata: "m", expireTimestamp: 3e12, topicId: "x" });
   table.set("g", "t", 2 ** 31 - 1, first);
@@ -43,7 +43,7 @@ Deno.test("find() tells groups, topics and partitions apart", () => {
   assert.deepEqual([table.hasTopic("t"), table.has("g"), table.count, table.nextRow(-1)], [false, false, 0, -1]);
 });
 
-Deno.test("a table that grows, shrinks and grows again says what a map of maps says", () => {
+Deno.test("a table that grows, shrinks and grows again has the same content as a map of maps", () => {
   for (let seed = 1; seed <= 20; seed++) {
     const random = createRandom(seed);
     const pick = (count: number) => Math.floor(random() * count);

@@ -1,5 +1,5 @@
 /**
- * What a coordinator does when the disk, the log or a client is not as it should be.
+ * The coordinator with faulty disks, damaged logs and excessive requests.
  */
 import { strict as assert } from "node:assert";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
@@ -12,7 +12,7 @@ import { encodeGroupRecord, type GroupRecord } from "../records/group_record.ts"
 
 const NONE = errorCode.NONE;
 
-/** Puts records into the log as another program would. */
+/** Writes records into the log as another program would. */
 function appendForeign(
   test: TestCoordinator,
   records: TestRecord[],
@@ -68,7 +68,7 @@ Deno.test("commits that are too large together are written one by one, and only 
   assert.deepEqual(committed(test), { "a-1": 1, "a-2": 1 });
 });
 
-Deno.test("a full disk refuses commits without a trace, and takes them again when there is room", () => {
+Deno.test("a full disk refuses commits without a trace, and commits are accepted again when there is room", () => {
   const test = new TestCoordinator();
   test.ask(8, commitOf("g", "a", { 0: 1 }), 8);
   test.files.capacityBytes = 0;
@@ -90,7 +90,7 @@ Deno.test("a log that is closed has no coordinator", () => {
   assert.equal(test.ask(9, fetchAllOf("g"), 8).groups![0]!.errorCode, errorCode.NOT_COORDINATOR);
 });
 
-Deno.test("wherever a loss of power hits, every acknowledged commit of a flushed log is there and nothing was made up", () => {
+Deno.test("wherever a loss of power hits, every acknowledged commit of a flushed log is kept, and no offset appears that was not committed", () => {
   for (let seed = 1; seed <= 30; seed++) {
     const random = createRandom(seed);
     const test = new TestCoordinator({ random, config: { flushMessages: 1 } });
@@ -111,7 +111,7 @@ Deno.test("wherever a loss of power hits, every acknowledged commit of a flushed
   }
 });
 
-Deno.test("records of later Kafkas and damaged ones are left out and counted, those around them are not", () => {
+Deno.test("records of later Kafkas and damaged records are left out and counted, the records around them are loaded", () => {
   const test = new TestCoordinator();
   appendForeign(test, [
     offsetRecord(0, 1),
@@ -144,7 +144,7 @@ Deno.test("a damaged batch leaves its partition without a coordinator, because o
   assert(test.reports.some((text) => text.includes("CRC-32C mismatch")), test.reports.join("\n"));
 });
 
-/** Has reads of files refused while `isRefused` says so, asked with the number of the read. @returns how many were refused */
+/** Makes reads of files fail while `isRefused` returns true for the number of the read. @returns how many failed */
 function refuseReads(test: TestCoordinator, isRefused: (nth: number) => boolean): { refused: number } {
   const counted = { refused: 0 };
   const { pread } = test.files.fileSystem;
@@ -157,7 +157,7 @@ function refuseReads(test: TestCoordinator, isRefused: (nth: number) => boolean)
   return counted;
 }
 
-/** Commits of several slices, which only another loading sees. */
+/** Commits that take several slices to load. Only the next loading reads them. */
 function killedWithCommits(): TestCoordinator {
   const test = new TestCoordinator();
   for (let round = 1; round <= 120; round++) {
@@ -168,7 +168,7 @@ function killedWithCommits(): TestCoordinator {
   return test;
 }
 
-Deno.test("a read error while offsets load costs a pause: whichever read is refused, all of them are there then", () => {
+Deno.test("a read error during loading causes a pause, and then all offsets are loaded, whichever read failed", () => {
   let isLast = false;
   for (let nth = 1; !isLast; nth++) {
     const test = killedWithCommits();
@@ -188,7 +188,7 @@ Deno.test("a read error while offsets load costs a pause: whichever read is refu
   }
 });
 
-Deno.test("a disk that refuses for longer is asked less often, and after six minutes no more; it says so twice", () => {
+Deno.test("loading from a disk that keeps refusing is retried less and less often and ends after six minutes, with two reports", () => {
   const test = killedWithCommits();
   const before = test.reports.length;
   const reads = refuseReads(test, () => true);
@@ -205,7 +205,7 @@ Deno.test("a disk that refuses for longer is asked less often, and after six min
   assert.match(test.reports.at(-1)!, /cannot be loaded, its groups have no coordinator/);
 });
 
-Deno.test("a log that goes offline while the disk refuses to read it has no coordinator any more, and its end ends the pause", () => {
+Deno.test("a log that goes offline while the disk refuses reads has no coordinator, and resigning ends the pause", () => {
   const test = killedWithCommits();
   refuseReads(test, () => true);
   test.load();
@@ -222,7 +222,7 @@ Deno.test("a log that goes offline while the disk refuses to read it has no coor
   assert.equal(reads.refused, refused);
 });
 
-Deno.test("a log of many slices is loaded over many turns, the last commit of each partition counts", () => {
+Deno.test("a log of many slices is loaded over many turns, and the last commit of each partition counts", () => {
   const test = new TestCoordinator();
   const expected: Record<string, number> = {};
   for (let round = 0; round < 300; round++) {
@@ -241,7 +241,7 @@ Deno.test("a log of many slices is loaded over many turns, the last commit of ea
   assert.deepEqual(committed(test), expected);
 });
 
-Deno.test("group records of the other kind replace a group, tombstones of unknown groups are nothing", () => {
+Deno.test("group records of the other kind replace a group, and tombstones of unknown groups are ignored", () => {
   const test = new TestCoordinator();
   const key = { groupId: "g" };
   const records: GroupRecord[] = [
@@ -262,7 +262,7 @@ Deno.test("group records of the other kind replace a group, tombstones of unknow
   assert.deepEqual(listed.map(({ groupId, groupType }) => [groupId, groupType]), [["g", "classic"], ["h", "consumer"]]);
 });
 
-Deno.test("a group with more offsets than fit into a batch is deleted all the same", () => {
+Deno.test("a group with more offsets than fit into a batch can be deleted", () => {
   const test = new TestCoordinator({ config: { maxMessageBytes: 150 } });
   for (const topic of ["a", "b"]) {
     for (const partition of [0, 1, 2]) test.ask(8, commitOf("g", topic, { [partition]: 1 }), 8);
@@ -272,7 +272,7 @@ Deno.test("a group with more offsets than fit into a batch is deleted all the sa
   assert.deepEqual(committed(test), {});
 });
 
-Deno.test("offsets of a deleted topic that a crash left behind are not those of the topic that got its name", () => {
+Deno.test("offsets of a deleted topic that a crash left behind do not belong to a new topic with its name", () => {
   const test = new TestCoordinator();
   test.ask(8, commitOf("g", "a", { 0: 100, 1: 100 }), 8);
   test.kill();
@@ -288,7 +288,7 @@ Deno.test("offsets of a deleted topic that a crash left behind are not those of 
   assert.deepEqual(committed(test), { "a-1": 3 });
 });
 
-Deno.test("many offsets of a deleted topic are removed some at a time, those of others stay", () => {
+Deno.test("many offsets of a deleted topic are removed some at a time, and those of other topics stay", () => {
   const test = new TestCoordinator();
   for (let group = 0; group < 1000; group++) {
     test.send(8, commitOf(`g${group}`, "a", { 0: 1, 1: 1, 2: 1 }), 8);

@@ -44,7 +44,7 @@ Deno.test("decodeConsumerAssignment() and encodeConsumerAssignment() agree with 
   }
 });
 
-Deno.test("decodeConsumerSubscription() reads a later version as the last known one, and what follows is not looked at", () => {
+Deno.test("decodeConsumerSubscription() reads a later version as the last known one, and ignores the bytes after it", () => {
   const { hex, value } = subscriptions[3]!;
   for (const version of ["0004", "7fff"]) {
     const bytes = Uint8Array.fromHex(version + hex.slice(4) + "c0ffee");
@@ -60,7 +60,7 @@ Deno.test("decodeConsumerSubscription() and decodeConsumerAssignment() return nu
   }
 });
 
-Deno.test("subscribedTopics() reads every version, and those whose end is wrong", () => {
+Deno.test("subscribedTopics() reads every version, also when the rest is damaged", () => {
   for (const { hex } of subscriptions) {
     deepEqual(subscribedTopics(Uint8Array.fromHex(hex)), ["a", "größer"]);
   }

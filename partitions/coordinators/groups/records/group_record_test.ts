@@ -1,7 +1,7 @@
 /**
  * Records of `__consumer_offsets` as Apache Kafka 4.3.1 wrote them (tests/golden/consumer_offsets): a segment with the traffic of
- * franz-go, Java and librdkafka members of both protocols, and versions of the past and rare fields written by Kafka's message
- * classes. What each says comes from Kafka's own JSON converters.
+ * franz-go, Java and librdkafka members of both protocols, and old versions and rare fields written by Kafka's message classes. The
+ * expected values come from Kafka's own JSON converters.
  */
 import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { difference, elementsIn, type Struct } from "../../../../net/protocol/sample_values.ts";
@@ -43,7 +43,7 @@ function lines<Line>(name: string): Line[] {
   return Deno.readTextFileSync(new URL(name, golden)).trim().split("\n").map((line) => JSON.parse(line));
 }
 
-/** What Kafka wrote into its log. */
+/** The records that Kafka wrote into its log. */
 function storedCases(): Case[] {
   const bytes = Deno.readFileSync(new URL("00000000000000000000.log", golden));
   const reader = new RecordRunReader({ bytes, view: new DataView(bytes.buffer) }, 0, bytes.length);
@@ -102,7 +102,7 @@ Deno.test("encodeGroupRecord() writes every record of the golden segment byte fo
   }
 });
 
-Deno.test("encodeGroupRecord() writes rare fields as Kafka's message classes do, and old versions anew", () => {
+Deno.test("encodeGroupRecord() writes rare fields as Kafka's message classes do, and old versions as current ones", () => {
   for (const { name, type, version, keyBytes, valueBytes } of fromMessageClasses) {
     const record = decodeGroupRecord(keyBytes, valueBytes)!;
     const { key, value } = encodeGroupRecord(record);
@@ -128,7 +128,7 @@ Deno.test("decodeGroupRecord() returns null for every cut of a key or value, and
   }
 });
 
-/** Decodes damaged bytes and encodes what comes out: neither may throw, or make more elements than there are bytes. */
+/** Decodes damaged bytes and encodes the result. Neither may throw or make more elements than there are bytes. */
 function survives(key: Uint8Array, value: Uint8Array | null, name: string): void {
   const record = decodeGroupRecord(key, value);
   if (record === null) return;
@@ -149,7 +149,7 @@ Deno.test("decodeGroupRecord() survives every flipped bit", () => {
   }
 });
 
-Deno.test("decodeGroupRecord() believes no length or count that stands anywhere", () => {
+Deno.test("decodeGroupRecord() trusts no length or count at any position", () => {
   for (const hex of ["7fffffff", "ffffffff", "00ffffff", "ffffffff0f", "ffffffff7f", "7fff"]) {
     const planted = Uint8Array.fromHex(hex);
     for (const { name, keyBytes, valueBytes } of cases) {
@@ -199,7 +199,7 @@ Deno.test("decodeGroupRecord() returns null for types and versions of later Kafk
   equal(unreadGroupRecord(null, valueBytes), "damaged");
 });
 
-Deno.test("decodeGroupRecord() returns nothing that lies in the bytes it was given", () => {
+Deno.test("decodeGroupRecord() returns no view of its input bytes", () => {
   const { keyBytes, valueBytes } = fromMessageClasses.find(({ type }) => type === 2)!;
   const [key, value] = [keyBytes.slice(), valueBytes.slice()];
   const record = decodeGroupRecord(key, value);
