@@ -192,22 +192,28 @@ Deno.test("Connection.dispose() releases waiting requests, kept bytes, unsent an
   assertNothingHeld(shard);
 });
 
+/** A connection whose eight unanswered requests were all about another shard's partitions; a ninth request waits on its socket. */
+async function pendingTransfer(pair: SocketPair) {
+  const shard = new FakeShard();
+  const connection = shard.connect(pair);
+  const exchanges: RequestExchange[] = [];
+  shard.handle = ({ pipeline, affinity }) => {
+    exchanges.push(pipeline.push({ ...HEADER, correlationId: exchanges.length }, FETCH));
+    affinity.countPartition(1);
+    affinity.endRequest();
+  };
+  await pair.send(concatBytes(Array.from({ length: 8 }, (_, id) => frame(id))));
+  connection.onReadable();
+  await pair.send(frame(9));
+  connection.onReadable();
+  assert.deepEqual([exchanges.length, shard.isReading, connection.canTransfer], [8, false, false]);
+  return { shard, connection, exchanges };
+}
+
 Deno.test("Connection that belongs to another shard stops reading, and can be transferred once its last request ended", async () => {
   for (const isAnswered of [true, false]) {
     using pair = await SocketPair.open();
-    const shard = new FakeShard();
-    const connection = shard.connect(pair);
-    const exchanges: RequestExchange[] = [];
-    shard.handle = ({ pipeline, affinity }) => {
-      exchanges.push(pipeline.push({ ...HEADER, correlationId: exchanges.length }, FETCH));
-      affinity.countPartition(1);
-      affinity.endRequest();
-    };
-    await pair.send(concatBytes(Array.from({ length: 8 }, (_, id) => frame(id))));
-    connection.onReadable();
-    await pair.send(frame(9));
-    connection.onReadable();
-    assert.deepEqual([exchanges.length, shard.isReading, connection.canTransfer], [8, false, false]);
+    const { shard, connection, exchanges } = await pendingTransfer(pair);
     for (const exchange of exchanges) {
       assert.equal(connection.canTransfer, false);
       shard.dirtyCount = 0;
@@ -232,19 +238,7 @@ Deno.test("Connection that was to be transferred resumes reading when a pending 
   for (const tie of ["a refused batch", "a fetch session"]) {
     for (const isAnswered of [true, false]) {
       using pair = await SocketPair.open();
-      const shard = new FakeShard();
-      const connection = shard.connect(pair);
-      const exchanges: RequestExchange[] = [];
-      shard.handle = ({ pipeline, affinity }) => {
-        exchanges.push(pipeline.push({ ...HEADER, correlationId: exchanges.length }, FETCH));
-        affinity.countPartition(1);
-        affinity.endRequest();
-      };
-      await pair.send(concatBytes(Array.from({ length: 8 }, (_, id) => frame(id))));
-      connection.onReadable();
-      await pair.send(frame(9));
-      connection.onReadable();
-      assert.deepEqual([exchanges.length, shard.isReading], [8, false]);
+      const { shard, connection, exchanges } = await pendingTransfer(pair);
       if (tie === "a fetch session") connection.affinity.pin();
       else {
         connection.context.refusedBatches = new RefusedBatches();
