@@ -12,22 +12,17 @@ export {
 export type { Answered, AnswerWaiter, Question } from "./questions/question.ts";
 export { listTimestamp } from "./owned/listed_offsets.ts";
 export { type PartitionPlace, ShardPartitions } from "./shard_partitions.ts";
+export { reportTaken } from "./remote/parcels.ts";
 export { Reporter } from "./reporter.ts";
 export { LogStore } from "./owned/log_store.ts";
 export { type DelayedOperation, Purgatory } from "./requests/purgatory.ts";
-export { Arena, ARENA_BYTES, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, blockBytesFor } from "./shared/arena.ts";
+export { Arena, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, blockBytesFor } from "./shared/arena.ts";
 export { type Inbox, IsolateTable, type Outbox } from "./shared/mail.ts";
 export { TurnCounter, type TurnTimes } from "./shared/turn_times.ts";
 export * as message from "./shared/messages.ts";
 export type { RingRecord } from "./shared/ring.ts";
 export { inbox, outboxes, type SharedState } from "./shared/shared_state.ts";
-export {
-  emptyWatermarks,
-  InterestTable,
-  partitionState,
-  type Watermarks,
-  WatermarkTable,
-} from "./shared/watermarks.ts";
+export { emptyWatermarks, InterestTable, partitionState, WatermarkTable } from "./shared/watermarks.ts";
 export { ISOLATE } from "./shared/words.ts";
 export { type ImageDelta, MetadataImage, type PartitionImage, type TopicImage } from "./metadata/image.ts";
 export { type ConfigAlteration, configOperations } from "./metadata/config_changes.ts";

@@ -6,31 +6,18 @@
  * `remove()` ends it. All of it is synchronous and belongs to one isolate, which passes one `LogResources` to all its logs.
  */
 export { type Clock, ManualClock, systemClock } from "./base/clock.ts";
-export {
-  type FilePosition,
-  NO_OFFSET,
-  NO_TIMESTAMP,
-  type Offset,
-  offsetAfter,
-  toFilePosition,
-  toOffset,
-} from "./base/units.ts";
+export { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
 
-export { bytesOfBatch, type PlainRecord, writeBatch } from "./records/batch_writer.ts";
+export { bytesOfBatch, writeBatch } from "./records/batch_writer.ts";
 export { Log } from "./log/log.ts";
 export { batchRules, type LogConfig } from "./log/log_config.ts";
 export { LogResources } from "./log/log_resources.ts";
 export type {
-  AppendOptions,
   AppendRefusal,
   AppendResult,
   FlushRequest,
   LogOptions,
-  LogSlice,
-  ReadOptions,
   ReadRefusal,
-  ReadResult,
-  SegmentFacts,
   TimestampedOffset,
   UncommittedTraces,
 } from "./log/log_types.ts";
@@ -47,7 +34,7 @@ export * from "./sys/epoll.ts";
 export { type FileSystem, linuxFileSystem, type MappedFile, type OpenMode } from "./sys/file_system.ts";
 export type { FlushOutcome } from "./sys/flush_outcome.ts";
 export * from "./sys/page_cache.ts";
-export { IO_BYTES_MAX, lastErrorText, SystemError } from "./sys/libc.ts";
+export { lastErrorText, SystemError } from "./sys/libc.ts";
 export { allocateShared, discardPages, type NativeMemory, nativeMemory } from "./sys/memory.ts";
 export { askForShortSlices } from "./sys/scheduling.ts";
 export * from "./sys/sockets.ts";

@@ -5,7 +5,15 @@
  *
  * Always: a descriptor in the table is open, watched, and owned by its connection.
  */
-import { type Arena, ISOLATE, type IsolateTable, type Outbox, type Purgatory } from "../../partitions/mod.ts";
+import {
+  type Arena,
+  ISOLATE,
+  type IsolateTable,
+  message,
+  type Outbox,
+  type Purgatory,
+  reportTaken,
+} from "../../partitions/mod.ts";
 import {
   type Clock,
   closeDescriptor,
@@ -17,12 +25,7 @@ import {
   READABLE,
   WRITABLE,
 } from "../../storage/mod.ts";
-import {
-  type ConnectionTransfer,
-  type ContextRange,
-  sendConnection,
-  sendContextTaken,
-} from "../shards/connection_transfer.ts";
+import { type ConnectionTransfer, type ContextRange, sendConnection } from "../shards/connection_transfer.ts";
 import {
   type ConnectionContext,
   type ConnectionEnds,
@@ -97,7 +100,9 @@ export class ShardConnections {
   /** Takes a socket over. @param sender of the transfer @returns null when it had failed or cannot be watched; it is closed then */
   receive(sender: number, transfer: ConnectionTransfer): Connection | null {
     const connection = this.#receive(sender, transfer);
-    if (transfer.context !== undefined) sendContextTaken(this.#parts.outboxes[sender] as Outbox, transfer.context);
+    if (transfer.context !== undefined) {
+      reportTaken(this.#parts.outboxes[sender] as Outbox, message.kind.connectionTaken, transfer.context.block);
+    }
     return connection;
   }
 

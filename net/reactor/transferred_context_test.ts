@@ -1,14 +1,8 @@
 import { strict as assert } from "node:assert";
-import type { RingRecord } from "../../partitions/mod.ts";
+import { message, reportTaken, type RingRecord } from "../../partitions/mod.ts";
 import { closeDescriptor } from "../../storage/mod.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
-import {
-  type ConnectionTransfer,
-  sendConnection,
-  sendContextTaken,
-  takenContextOf,
-  transferOf,
-} from "../shards/connection_transfer.ts";
+import { type ConnectionTransfer, sendConnection, takenContextOf, transferOf } from "../shards/connection_transfer.ts";
 import type { Connection } from "./connection.ts";
 import { PEER, ShardFixture } from "./shard_testing.ts";
 import { FETCH, frame, HEADER, SocketPair } from "./socket_testing.ts";
@@ -58,7 +52,7 @@ Deno.test("Shard transfers the context with its connection, and gets the memory 
   assert.ok(text.includes("User:ANONYMOUS") && text.includes(SOFTWARE));
   const [usedBytes, contextBytes] = [arena.usedBytes, arena.sizeOf(context!.block)];
   const back = fixture.world.at(1).outboxes[0]!;
-  sendContextTaken(back, context!);
+  reportTaken(back, message.kind.connectionTaken, context!.block);
   back.flush();
   fixture.turn();
   assert.equal(arena.usedBytes, usedBytes - contextBytes);

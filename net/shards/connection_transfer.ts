@@ -49,14 +49,7 @@ export function transferOf({ ints, int }: RingRecord): ConnectionTransfer | null
   };
 }
 
-/** Reports to the shard of this outbox that the context of its connection has been read. */
-export function sendContextTaken(outbox: Outbox, { block }: ContextRange): void {
-  const { ints, int } = outbox.begin(message.kind.connectionTaken);
-  ints[int + message.connectionTaken.block] = block;
-  outbox.commit();
-}
-
 /** The block whose context has been read, null for a record of another kind. */
 export function takenContextOf({ ints, int }: RingRecord): number | null {
-  return ints[int] === message.kind.connectionTaken ? ints[int + message.connectionTaken.block] as number : null;
+  return ints[int] === message.kind.connectionTaken ? ints[int + message.taken.block] as number : null;
 }

@@ -8,6 +8,8 @@
  * (net/reactor/connection.ts).
  */
 import type { Arena } from "../shared/arena.ts";
+import type { Outbox } from "../shared/mail.ts";
+import * as message from "../shared/messages.ts";
 
 /** Size of a shared block; a parcel of more than half of it gets a block of its own. */
 const SHARED_BLOCK_BYTES = 64 * 1024;
@@ -105,4 +107,11 @@ export class Parcels {
     this.#filled = 0;
     return block;
   }
+}
+
+/** Reports to the shard of an outbox that bytes in its arena have been read. @param block as it named the block of the bytes */
+export function reportTaken(outbox: Outbox, kind: message.TakenKind, block: number): void {
+  const { ints, int } = outbox.begin(kind);
+  ints[int + message.taken.block] = block;
+  outbox.commit();
 }

@@ -75,7 +75,7 @@ export class PartitionService {
         this.#answer(sender, record);
         return true;
       case message.kind.listTaken:
-        this.#lists.release(record.ints[record.int + message.listTaken.block] as number);
+        this.#lists.release(record.ints[record.int + message.taken.block] as number);
         return true;
     }
     return false;

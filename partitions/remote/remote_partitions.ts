@@ -14,6 +14,7 @@ import { refusalOf } from "../requests/refusals.ts";
 import type { Outbox } from "../shared/mail.ts";
 import * as message from "../shared/messages.ts";
 import type { RingRecord } from "../shared/ring.ts";
+import { reportTaken } from "./parcels.ts";
 
 /** Sends requests to the partitions of other shards. */
 export class RemotePartitions {
@@ -164,16 +165,8 @@ export class RemotePartitions {
     const length = ints[int + at.length] as number;
     const list = length === 0 ? undefined : this.#memory(sender).bytes.subarray(start, start + length);
     const answer = waiter.question.answer.read(record, list);
-    if (length > 0) this.#giveBack(sender, ints[int + at.block] as number);
+    if (length > 0) reportTaken(this.#outbox(sender), message.kind.listTaken, ints[int + at.block] as number);
     waiter.onAnswer(tag, { ...answer, refusal });
-  }
-
-  /** Reports to the owner that the list of an answer has been read. */
-  #giveBack(shard: number, block: number): void {
-    const outbox = this.#outbox(shard);
-    const { ints, int } = outbox.begin(message.kind.listTaken);
-    ints[int + message.listTaken.block] = block;
-    outbox.commit();
   }
 
   #memory(shard: number): NativeMemory {

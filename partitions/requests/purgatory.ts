@@ -103,10 +103,10 @@ export class Purgatory {
 
   /**
    * Checks each marked operation once, in the order in which they were marked.
-   * @param mayGoOn asked after each; the next call checks the others
+   * @param mayContinue asked after each; the next call checks the others
    * @returns whether any was marked
    */
-  checkMarked(mayGoOn: () => boolean = () => true): boolean {
+  checkMarked(mayContinue: () => boolean = () => true): boolean {
     if (this.#marked.length === 0) return false;
     const marked = this.#marked;
     this.#marked = [];
@@ -114,7 +114,7 @@ export class Purgatory {
       operation.isMarked = false;
       // An operation that completed meanwhile has no deadline any more.
       if (operation.heapIndex !== -1) operation.onProgress();
-      if (mayGoOn()) continue;
+      if (mayContinue()) continue;
       this.#marked = [...marked.slice(index + 1), ...this.#marked];
       break;
     }
@@ -123,14 +123,14 @@ export class Purgatory {
 
   /**
    * Completes overdue operations, and those that wait longest while all together hold too much memory.
-   * @param nowMs monotonic time @param mayGoOn asked after each; the next call completes the others
+   * @param nowMs monotonic time @param mayContinue asked after each; the next call completes the others
    */
-  expire(nowMs: number, mayGoOn: () => boolean = () => true): void {
+  expire(nowMs: number, mayContinue: () => boolean = () => true): void {
     let late = this.#takeExpired(nowMs);
     while (late !== null) {
       this.#forget(late);
       late.onExpired();
-      late = mayGoOn() ? this.#takeExpired(nowMs) : null;
+      late = mayContinue() ? this.#takeExpired(nowMs) : null;
     }
   }
 

@@ -121,7 +121,7 @@ Deno.test("Purgatory.expire() completes those that wait longest while all togeth
   assert.equal(purgatory.waitingCount, 8);
 });
 
-Deno.test("Purgatory.checkMarked() and expire() stop when mayGoOn() says so, and continue with the others next time", () => {
+Deno.test("Purgatory.checkMarked() and expire() stop when mayContinue() says so, and continue with the others next time", () => {
   const { purgatory } = create();
   const operations = [new Probe(10), new Probe(20), new Probe(30)];
   for (const operation of operations) {

@@ -181,9 +181,9 @@ export class Inbox {
   /**
    * Passes the arrived records to the receiver, a few of each sender in turn.
    * @param receive gets the sender's number and the record, valid during the call
-   * @param mayGoOn asked after a few records; the next call continues with the others
+   * @param mayContinue asked after a few records; the next call continues with the others
    */
-  drain(receive: (sender: number, record: RingRecord) => void, mayGoOn: () => boolean = () => true): void {
+  drain(receive: (sender: number, record: RingRecord) => void, mayContinue: () => boolean = () => true): void {
     let emptyCount = 0;
     while (emptyCount < this.#rings.length) {
       const sender = this.#nextSender;
@@ -195,7 +195,7 @@ export class Inbox {
         ring.take();
       }
       emptyCount = count < DRAIN_RECORDS ? emptyCount + 1 : 0;
-      if (count > 0 && !mayGoOn()) return;
+      if (count > 0 && !mayContinue()) return;
     }
   }
 }

@@ -190,7 +190,7 @@ Deno.test("Outbox.sendWatermark() keeps at most one waiting record for each part
   assert.deepEqual(slots, [0, 1, 2, 3, 4, 5, 6, 7, 3], "what was told before is told again when it moves again");
 });
 
-Deno.test("Inbox.drain() takes a few records of each sender in turn, and stops when mayGoOn() says so", () => {
+Deno.test("Inbox.drain() takes a few records of each sender in turn, and stops when mayContinue() says so", () => {
   const isolates = new IsolateTable(IsolateTable.allocate(1));
   const rings = [allocateRing(64), allocateRing(64)];
   const to = { shard: 0, eventFd: -1, isolates };
@@ -204,8 +204,8 @@ Deno.test("Inbox.drain() takes a few records of each sender in turn, and stops w
   }
   const inbox = new Inbox(rings, to);
   const received: number[] = [];
-  const drain = (mayGoOn: () => boolean) =>
-    inbox.drain((_sender, { ints, int }) => void received.push(ints[int + 1] as number), mayGoOn);
+  const drain = (mayContinue: () => boolean) =>
+    inbox.drain((_sender, { ints, int }) => void received.push(ints[int + 1] as number), mayContinue);
   drain(() => false);
   const first = received.length;
   assert.ok(first > 0 && first < 40, "it stops after a few");

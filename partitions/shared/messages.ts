@@ -30,8 +30,6 @@ export const kind = {
  * means that nothing is known yet.
  */
 export const connection = { fd: 1, listener: 2, transfers: 3, peer: 4, block: 5, length: 6 } as const;
-/** What is known of the client has been read: the sender may reuse its bytes. */
-export const connectionTaken = { block: 1 } as const;
 
 /**
  * shard → owner: append the batch at these bytes of the sender's arena. The sender holds them until the answer. From "acks" the owner
@@ -83,8 +81,6 @@ export const release = { lease: 1 } as const;
 export const question = { operation: 1, slot: 2, question: 3, firstField: 4 } as const;
 /** The answer; its list lies in the owner's arena. A length of 0 is an empty list. */
 export const answer = { operation: 1, refusal: 2, block: 3, start: 4, length: 5, firstField: 6 } as const;
-/** The list of an answer has been read. */
-export const listTaken = { block: 1 } as const;
 
 /** owner → waiting shard: the partition's high watermark has moved, or the partition was removed; the table has the values. */
 export const watermark = { slot: 1 } as const;
@@ -94,9 +90,18 @@ export const watermark = { slot: 1 } as const;
  * sender's arena, in a block that the sender holds until the request was read (partitions/remote/parcels.ts).
  */
 export const coordinatorCall = { operation: 1, apiKey: 2, apiVersion: 3, block: 4, start: 5, length: 6 } as const;
-/** The request has been read: the sender may reuse its bytes. The answer may come minutes later. */
-export const coordinatorCallTaken = { block: 1 } as const;
 /** The answer in the request's version, in the coordinator's arena. A length of -1: the protocol cannot carry the answer. */
 export const coordinatorAnswer = { operation: 1, block: 2, start: 3, length: 4 } as const;
-/** The answer has been read. */
-export const coordinatorAnswerTaken = { block: 1 } as const;
+
+/**
+ * Kinds `connectionTaken`, `listTaken`, `coordinatorCallTaken` and `coordinatorAnswerTaken`: the bytes that a record pointed to in the
+ * arena of the shard that receives this one have been read. That shard may reuse them.
+ */
+export const taken = { block: 1 } as const;
+
+/** A kind of record that has the layout `taken`. */
+export type TakenKind =
+  | typeof kind.connectionTaken
+  | typeof kind.listTaken
+  | typeof kind.coordinatorCallTaken
+  | typeof kind.coordinatorAnswerTaken;

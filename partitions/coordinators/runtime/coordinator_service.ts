@@ -6,7 +6,7 @@ import { Reader } from "../../../net/protocol/reader.ts";
 import { Writer } from "../../../net/protocol/writer.ts";
 import { assert } from "../../../storage/base/assert.ts";
 import type { NativeMemory } from "../../../storage/mod.ts";
-import { type Parcel, Parcels } from "../../remote/parcels.ts";
+import { type Parcel, Parcels, reportTaken } from "../../remote/parcels.ts";
 import type { Outbox } from "../../shared/mail.ts";
 import * as message from "../../shared/messages.ts";
 import type { RingRecord } from "../../shared/ring.ts";
@@ -56,7 +56,7 @@ export class CoordinatorService<Apis extends CoordinatorApis<Apis>> {
         this.#onCall(sender, record);
         return true;
       case message.kind.coordinatorAnswerTaken:
-        this.#parcels.release(ints[int + message.coordinatorAnswerTaken.block] as number);
+        this.#parcels.release(ints[int + message.taken.block] as number);
         return true;
       default:
         return false;
@@ -76,18 +76,10 @@ export class CoordinatorService<Apis extends CoordinatorApis<Apis>> {
     const client = { clientId: reader.string(), clientHost: reader.string(), apiVersion };
     const request = messages.request.decode(reader, apiVersion);
     assert(reader.failure === null, "a shard reads what a shard wrote");
-    this.#giveBack(sender, ints[int + at.block] as number);
+    reportTaken(this.#outbox(sender), message.kind.coordinatorCallTaken, ints[int + at.block] as number);
     this.#coordinator.handle(apiKey, request as Apis[KeyOf<Apis>]["request"], client, (response) => {
       this.#answer(asker, response);
     });
-  }
-
-  /** Returns the block of a request to its sender, after the request was read. */
-  #giveBack(shard: number, block: number): void {
-    const outbox = this.#outbox(shard);
-    const { ints, int } = outbox.begin(message.kind.coordinatorCallTaken);
-    ints[int + message.coordinatorCallTaken.block] = block;
-    outbox.commit();
   }
 
   #answer(asker: Asker, response: unknown): void {

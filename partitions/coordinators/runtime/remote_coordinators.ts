@@ -14,7 +14,7 @@ import type { Message } from "../../../net/protocol/schema.ts";
 import { EncodeError, Writer } from "../../../net/protocol/writer.ts";
 import { assert } from "../../../storage/base/assert.ts";
 import type { NativeMemory } from "../../../storage/mod.ts";
-import { type Parcel, Parcels } from "../../remote/parcels.ts";
+import { type Parcel, Parcels, reportTaken } from "../../remote/parcels.ts";
 import { Operations } from "../../requests/operations.ts";
 import { type Arena, BLOCK_BYTES_MAX } from "../../shared/arena.ts";
 import type { Outbox } from "../../shared/mail.ts";
@@ -102,7 +102,7 @@ export class RemoteCoordinators<Apis extends CoordinatorApis<Apis>> {
   receive(sender: number, { ints, int }: RingRecord): boolean {
     switch (ints[int]) {
       case message.kind.coordinatorCallTaken:
-        this.#parcels.release(ints[int + message.coordinatorCallTaken.block] as number);
+        this.#parcels.release(ints[int + message.taken.block] as number);
         return true;
       case message.kind.coordinatorAnswer: {
         const at = message.coordinatorAnswer;
@@ -158,10 +158,7 @@ export class RemoteCoordinators<Apis extends CoordinatorApis<Apis>> {
     reader.reset((this.#links.arenas[sender] as NativeMemory).bytes, start, start + length);
     const response = messages.response.decode(reader, apiVersion);
     const { failure } = reader;
-    const outbox = this.#links.outboxes[sender] as Outbox;
-    const { ints, int } = outbox.begin(message.kind.coordinatorAnswerTaken);
-    ints[int + message.coordinatorAnswerTaken.block] = block;
-    outbox.commit();
+    reportTaken(this.#links.outboxes[sender] as Outbox, message.kind.coordinatorAnswerTaken, block);
     reply((failure === null ? response : null) as never);
   }
 }
