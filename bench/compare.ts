@@ -16,7 +16,7 @@ import {
   describeKafka,
   describeMachine,
   latencyFloorMs,
-  settle,
+  waitForWriteBack,
   warmMemory,
 } from "./compare/machine.ts";
 import { type Options, parseOptions, USAGE } from "./compare/options.ts";
@@ -149,7 +149,7 @@ async function runShape(
     runs[side].push(figures);
     const text = figures.map((figure) => `${figure.name} ${Number(figure.value.toPrecision(3))}`);
     say(`  ${targets[side].contender.name}: ${text.join(" · ")}`);
-    await settle();
+    await waitForWriteBack();
   }
   const contenders: Contenders = [targets[0].contender, targets[1].contender];
   return { shape, contenders, baseline: runs[0], candidate: runs[1] };
@@ -160,7 +160,7 @@ async function warmUp(title: string, runsMax: number, run: (index: number) => Pr
   const values: number[] = [];
   while (values.length < runsMax) {
     const [figure] = await run(values.length);
-    await settle();
+    await waitForWriteBack();
     if (figure === undefined) return;
     say(`  warming ${title}: ${figure.name} ${Number(figure.value.toPrecision(3))}`);
     values.push(figure.value);

@@ -1,5 +1,5 @@
 /**
- * What opening compressed batches costs (compacted topics, searches by time): 1 MiB of JSON-like records by each codec.
+ * Cost of decompressing (searches by time, compacted topics) and compressing 1 MiB of JSON-like records, by codec.
  * Run: deno bench -A bench/compression_bench.ts
  */
 import { compress, decompress } from "../storage/records/compression/compression.ts";

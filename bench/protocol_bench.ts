@@ -1,5 +1,5 @@
 /**
- * Cost of decoding and encoding the messages of the hot path, and their types. `deno bench bench/protocol_bench.ts`.
+ * Cost of decoding and encoding the messages of the hot path, and of their wire types. `deno bench bench/protocol_bench.ts`.
  * "walked" decodes by walking the declaration, for comparison with the generated decoders.
  */
 import {
@@ -23,7 +23,7 @@ const writer = new Writer();
 let arenaUsed = 4096;
 
 /** Copies a request into the arena. */
-function place(encode: (writer: Writer) => void): { start: number; end: number } {
+function copyToArena(encode: (writer: Writer) => void): { start: number; end: number } {
   writer.reset();
   encode(writer);
   const frame = writer.toBytes();
@@ -34,7 +34,7 @@ function place(encode: (writer: Writer) => void): { start: number; end: number }
 }
 
 function produceFrame(version: number): { start: number; end: number } {
-  return place((to) => {
+  return copyToArena((to) => {
     encodeRequestHeader(to, produceRequest, { apiVersion: version, correlationId: 7, clientId: "rdkafka" });
     produceRequest.encode(to, version, {
       acks: -1,
@@ -54,7 +54,7 @@ function fetchFrame(partitionsCount: number): { start: number; end: number } {
     fetchOffset: 1_000_000 + partition,
     partitionMaxBytes: 1 << 20,
   }));
-  return place((to) => {
+  return copyToArena((to) => {
     encodeRequestHeader(to, fetchRequest, { apiVersion: 13, correlationId: 7, clientId: "rdkafka" });
     fetchRequest.encode(to, 13, { maxWaitMs: 500, minBytes: 1, topics: [{ topicId: TOPIC_ID, partitions }] });
   });
@@ -136,7 +136,7 @@ function messageOf(apiKey: number): HeaderOf | undefined {
   return messages[apiKey];
 }
 
-const text = place((to) => to.raw(new TextEncoder().encode("orders-by-region")));
+const text = copyToArena((to) => to.raw(new TextEncoder().encode("orders-by-region")));
 const textDecoder = new TextDecoder();
 Deno.bench("16 characters from the cache", { group: "text" }, () => {
   decodeText(arena, text.start, 16);

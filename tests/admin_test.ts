@@ -1,6 +1,6 @@
 /**
- * Admin APIs on a running broker, over several shards: topics that grow, configs that change while it runs, records that are
- * deleted; and what a restart and a kill leave of it.
+ * Admin APIs on a running broker with several shards: partitions are added, configs change, records are deleted. All of it is there
+ * after a restart, and what was acknowledged is there after a kill.
  */
 import { strict as assert } from "node:assert";
 import { startBroker } from "../mod.ts";
@@ -114,7 +114,7 @@ Deno.test("added partitions can be written to at once, on any connection, and ar
     }
   }));
 
-Deno.test("a topic's config works on every shard as soon as it was answered, and after a restart", () =>
+Deno.test("a topic's config takes effect on every shard before the change is answered, and after a restart", () =>
   withDirectory(async (dataDir) => {
     const large = ["x".repeat(2000)];
     {
@@ -137,7 +137,7 @@ Deno.test("a topic's config works on every shard as soon as it was answered, and
     assert.equal((await append(client, "t", 1, large))[0], errorCode.MESSAGE_TOO_LARGE);
   }));
 
-Deno.test("a group's config is shown on every shard as soon as it was answered, and after a restart", () =>
+Deno.test("every shard shows a group's config as soon as the change is answered, and after a restart", () =>
   withDirectory(async (dataDir) => {
     const group: [number, string] = [GROUP, "group \u{1F98A}"];
     {
@@ -230,7 +230,7 @@ async function describeLogDirs(client: KafkaClient) {
   return { code, logDir, sizes: Object.fromEntries(sizes) };
 }
 
-Deno.test("sizes of logs are those of their files, on every shard and after a restart; one that is damaged is told of", () =>
+Deno.test("DescribeLogDirs has the sizes of the logs' files, on every shard and after a restart, and the error of a damaged log", () =>
   withDirectory(async (dataDir) => {
     const partitions = ["t-0", "t-1", "t-2", "u-0"];
     const sizes = () =>
@@ -252,7 +252,7 @@ Deno.test("sizes of logs are those of their files, on every shard and after a re
       using client = await KafkaClient.connect(broker);
       assert.deepEqual(await describeLogDirs(client), { code: errorCode.NONE, logDir, sizes: sizes() });
     }
-    // Records are gone that had been flushed.
+    // Flushed records are missing.
     Deno.truncateSync(`${dataDir}/t-0/${"0".repeat(20)}.log`, 500);
     Deno.removeSync(`${dataDir}/.kafka_cleanshutdown`);
     await using broker = await startBroker({ port: 0, shards: 2, dataDir });
@@ -263,7 +263,7 @@ Deno.test("sizes of logs are those of their files, on every shard and after a re
     });
   }));
 
-Deno.test("a killed broker starts no log below a low watermark that it acknowledged, nor above one that was asked for", () =>
+Deno.test("after a kill no log starts below the acknowledged low watermark, or above the highest requested one", () =>
   withDirectory(async (dataDir) => {
     const partitions = [0, 1, 2, 3];
     const acknowledged = partitions.map(() => 0);
@@ -303,7 +303,7 @@ Deno.test("a killed broker starts no log below a low watermark that it acknowled
     }
   }));
 
-Deno.test("a topic that has the name of a deleted one begins at 0 and loses nothing, whenever the broker is killed", () =>
+Deno.test("a topic with the name of a deleted one begins at 0 and loses nothing, whenever the broker is killed", () =>
   withDirectory(async (dataDir) => {
     const remove = async (client: KafkaClient) => {
       const of = { apiVersion: 5, value: { topicNames: ["t"], timeoutMs: 5000 } };

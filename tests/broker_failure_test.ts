@@ -16,7 +16,7 @@ import { produceTo } from "./topic_requests.ts";
 
 const PRODUCE = 9;
 
-/** Settings with which the handlers of Metadata and Fetch throw, as a bug of the broker would. */
+/** Settings that make the handlers of Metadata and Fetch throw, as a bug would. */
 function failingConfig(dataDir: string, shards: number): BrokerConfig {
   const built = brokerConfigFrom(new Map(), { port: 0, dataDir, shards });
   assert.ok("config" in built);
@@ -94,7 +94,7 @@ Deno.test("a handler that fails costs its connection alone if it changes nothing
   });
 });
 
-Deno.test("close() of a busy broker answers nothing more and leaves no file open, and the next start is a clean one", async () => {
+Deno.test("close() of a busy broker sends no more answers, leaves no file open and marks a clean stop", async () => {
   await withDirectory(async (dataDir) => {
     {
       await using broker = await startBroker({ port: 0, dataDir, shards: 3, topics: [{ name: "t", partitions: 3 }] });

@@ -100,14 +100,14 @@ Deno.test("answers leave in request order while a fetch in front of them waits",
   for (let partition = 0; partition < 4; partition++) {
     later.push(await client.send(produceRequest, PRODUCE, produceTo("t", partition, batchOf("late"))));
   }
-  // The produce behind the waiting fetch is appended all the same, and wakes it.
+  // The produce behind the waiting fetch is appended at once, and completes the fetch.
   const first = await client.receive(fetchResponse, FETCH);
   assert.equal(first?.correlationId, waiting);
   for (const id of later) assert.equal((await client.receive(produceResponse, PRODUCE))?.correlationId, id);
   assert.equal((await fetch(other, { topic: "t", offsets: { 3: 0 } }))[0]?.highWatermark, 1);
 });
 
-Deno.test("a waiting fetch is completed by a produce on another shard's connection, and by its deadline with nothing", async () => {
+Deno.test("a waiting fetch is completed by a produce on another shard's connection, or without records at its deadline", async () => {
   await using broker = await startBroker({ port: 0, shards: 2, topics: [{ name: "t", partitions: 2 }] });
   using consumer = await KafkaClient.connect(broker);
   using producer = await KafkaClient.connect(broker);
@@ -126,7 +126,7 @@ Deno.test("a waiting fetch is completed by a produce on another shard's connecti
   assert.ok(performance.now() - started >= 149);
 });
 
-Deno.test("a fetch below min bytes waits until what is visible adds up, across partitions of several shards", async () => {
+Deno.test("a fetch waits until its partitions, which are on several shards, have min bytes together", async () => {
   await using broker = await startBroker({ port: 0, shards: 2, topics: [{ name: "t", partitions: 2 }] });
   using consumer = await KafkaClient.connect(broker);
   using producer = await KafkaClient.connect(broker);
@@ -234,7 +234,7 @@ Deno.test("bytes may arrive one by one, and many requests in one packet", async 
   for (let id = 0; id < 300; id++) assert.equal((await client.receive(produceResponse, PRODUCE))?.correlationId, id);
 });
 
-Deno.test("a batch of several megabytes goes in and out whole", async () => {
+Deno.test("a batch of several megabytes is stored and fetched whole", async () => {
   const overrides = { "message.max.bytes": "20000000" };
   await using broker = await startBroker({ port: 0, shards: 2, topics: [{ name: "t", partitions: 2 }], overrides });
   using client = await KafkaClient.connect(broker);
@@ -254,7 +254,7 @@ Deno.test("a batch of several megabytes goes in and out whole", async () => {
   }
 });
 
-Deno.test("what was acknowledged is there after a clean restart, in a directory that is locked while in use", () =>
+Deno.test("acknowledged records are there after a clean restart, and the directory is locked while a broker uses it", () =>
   withDirectory(async (dataDir) => {
     {
       await using broker = await startBroker({ port: 0, shards: 2, dataDir, topics: [{ name: "t", partitions: 3 }] });
@@ -294,11 +294,11 @@ Deno.test("two brokers live in one process", async () => {
   assert.equal((await fetch(two, { topic: "t", offsets: { 0: 0 } }))[0]?.highWatermark, 0);
 });
 
-Deno.test("connections that settle on another shard lose, repeat and reorder nothing, with requests in flight all the time", async () => {
+Deno.test("connections that are transferred to another shard, always with requests in flight, lose, repeat and reorder nothing", async () => {
   const topics = [{ name: "t", partitions: 3 }];
   await using broker = await startBroker({ port: 0, shards: 3, topics });
   const clients = await Promise.all(Array.from({ length: 6 }, () => KafkaClient.connect(broker)));
-  // Every client stays with one partition for 60 requests, five of them in flight, and goes on to the next: it moves each time.
+  // Every client uses one partition for 60 requests, five in flight, then the next one. Each change transfers its connection.
   await Promise.all(clients.map(async (client, number) => {
     const inFlight: number[] = [];
     for (let request = 0; request < 180; request++) {

@@ -1,6 +1,6 @@
 /**
- * A stop of the broker marks only what it really closed cleanly, and the next start believes only that. Between a stop and a start the
- * tests change the data directory as a crash, a damaged disk or an operator would.
+ * A stop of the broker writes its mark only if it closed every log cleanly, and the next start trusts the mark only for those logs.
+ * Between a stop and a start the tests change the data directory as a crash, a damaged disk or an operator would.
  */
 import { strict as assert } from "node:assert";
 import { type BrokerOptions, startBroker, StartupError } from "../mod.ts";
@@ -61,7 +61,7 @@ function isMarked(dataDir: string): boolean {
   return [...Deno.readDirSync(dataDir)].some(({ name }) => name === ".kafka_cleanshutdown");
 }
 
-/** Writes zeros to the end of a file, in the payload of its last batch, as after a loss of power; or to that of an earlier batch. */
+/** Writes zeros to the end of a batch's payload, as a loss of power may. @param batch index in the file; -1 is the last one */
 function tear(path: string, batch = -1): void {
   const bytes = Deno.readFileSync(path);
   const { position, bytes: torn } = batchesIn(bytes).at(batch)!;
@@ -162,7 +162,7 @@ Deno.test("a partition that lost flushed records stays offline over restarts, an
       assert.match(Deno.readTextFileSync(`${dataDir}/recovery-point-offset-checkpoint`), /^t 0 5$/m);
     }
     assert.deepEqual(Deno.readFileSync(path), before);
-    // As the sentence says.
+    // As the broker's message advises, the recovery point becomes 0: that is its value without a file.
     Deno.removeSync(`${dataDir}/recovery-point-offset-checkpoint`);
     await serve(
       dataDir,

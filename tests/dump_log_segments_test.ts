@@ -1,8 +1,8 @@
 /**
  * Apache Kafka's own tool reads what the log wrote: every batch valid, every index entry right. It exits 0 on damage, so its
- * output is searched; a damaged copy is the canary that must be found.
+ * output is searched. A damaged log is the canary that the search must find.
  *
- * Needs Java and Kafka's jars: BARNABAS_KAFKA_LIB, or ~/.cache/kafka-peer/lib. Skipped, with the reason, where they are not.
+ * Needs Java and Kafka's jars (BARNABAS_KAFKA_LIB, or ~/.cache/kafka-peer/lib). Without them it is skipped and prints why.
  */
 import { strict as assert } from "node:assert";
 import { append, openLog, recordsOf, testConfig, TestDirectory } from "./log_fixture.ts";

@@ -1,5 +1,6 @@
 /**
- * Consumer groups end to end: groups on every shard, asked over connections on either, a restart, a kill, a stop while members wait.
+ * Consumer groups end to end: groups on every shard, requests from connections on each shard, a restart, a kill, a stop while members
+ * wait.
  */
 import { strict as assert } from "node:assert";
 import { startBroker } from "../mod.ts";
@@ -31,7 +32,7 @@ const twoShards = { port: 0, shards: 2, topics: [{ name: "t", partitions: 4 }] }
 
 Deno.test("a classic group lives on its shard, whichever connection its members use: join, sync, heartbeat, commit, leave, delete", async () => {
   await using broker = await startBroker(twoShards);
-  // Connections are handed out evenly: one on each shard.
+  // Connections are distributed evenly: one on each shard.
   for (let connection = 0; connection < 2; connection++) {
     using base = await GroupMember.connect(broker, "");
     for (const groupId of GROUPS) {
@@ -110,7 +111,7 @@ Deno.test("requests about groups of several shards are answered in their order, 
   }
 });
 
-Deno.test("a JoinGroup waits for the other members, and what its client sends behind it waits too", async () => {
+Deno.test("a JoinGroup waits for the other members, and requests that its client sends after it wait too", async () => {
   await using broker = await startBroker(twoShards);
   for (const groupId of GROUPS.slice(0, 4)) {
     using first = await GroupMember.connect(broker, groupId);
@@ -129,7 +130,7 @@ Deno.test("a JoinGroup waits for the other members, and what its client sends be
       generationId: first.generationId + 1,
       memberId: second.memberId,
     });
-    // The heartbeat of the first tells that the second has come: it joins again, which completes both.
+    // A heartbeat shows the first member that the second has come. It joins again, which completes both JoinGroups.
     while (await first.heartbeat() !== errorCode.REBALANCE_IN_PROGRESS) { /* the second is on its way */ }
     await first.join();
     const joined = await second.client.receive(joinGroupResponse, 9);
@@ -164,7 +165,7 @@ Deno.test("members of the consumer protocol share the partitions, and are descri
   }
 });
 
-Deno.test("a restart brings groups and offsets back, and members go on without a rebalance", async () => {
+Deno.test("groups and offsets are there after a restart, and members continue without a rebalance", async () => {
   await withDirectory(async (dataDir) => {
     const generations = new Map<string, { memberId: string; generationId: number }>();
     {
@@ -192,7 +193,7 @@ Deno.test("a restart brings groups and offsets back, and members go on without a
   });
 });
 
-Deno.test("kill -9 while commits are under way loses none that was acknowledged, and makes none up", async () => {
+Deno.test("kill -9 while commits are under way loses no acknowledged commit and invents none", async () => {
   await withDirectory(async (dataDir) => {
     const topics = ["t:4"];
     const acknowledged = new Map<string, number>(GROUPS.map((groupId) => [groupId, -1]));
@@ -230,7 +231,7 @@ Deno.test("kill -9 while commits are under way loses none that was acknowledged,
   });
 });
 
-Deno.test("close() does not wait for members that wait, on whichever shards they and their groups are", async () => {
+Deno.test("close() does not wait for waiting members, on any shards of them and their groups", async () => {
   const broker = await startBroker(twoShards);
   const waiting: GroupMember[] = [];
   for (const groupId of GROUPS) {
@@ -253,7 +254,7 @@ Deno.test("close() does not wait for members that wait, on whichever shards they
   for (const { client } of waiting) {
     const answer = await client.receiveFrame();
     if (answer !== null) {
-      // A coordinator that goes away says so to who waits, where its connection still stands: behind correlation id, tags, throttle.
+      // The closing coordinator answers waiting members whose connections are open. Byte 9: after correlation id, tags, throttle.
       assert.equal(new DataView(answer.buffer, answer.byteOffset).getInt16(9), errorCode.NOT_COORDINATOR);
       assert.equal(await client.receiveFrame(), null);
     }
@@ -261,7 +262,7 @@ Deno.test("close() does not wait for members that wait, on whichever shards they
   }
 });
 
-Deno.test("a connection whose member waits for others is not idle, and one that went is not waited for", async () => {
+Deno.test("a connection whose member waits for others is not idle, and a member that disconnected holds nobody up", async () => {
   await withDirectory(async (dataDir) => {
     const overrides = { "connections.max.idle.ms": "1000" };
     await using broker = await BrokerProcess.start({ dataDir, overrides, topics: ["t:4"] });

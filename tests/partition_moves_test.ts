@@ -1,6 +1,6 @@
 /**
- * Partitions of a running broker move between its shards while clients produce, wait, delete and kill: nothing acknowledged
- * is lost, nothing is there twice, and clients get on.
+ * Partitions of a running broker are handed over between its shards while clients produce, fetch and delete, and while the broker is
+ * killed: no acknowledged record is lost, none is stored twice, and clients continue.
  */
 import { strict as assert } from "node:assert";
 import { type Broker, startBroker } from "../mod.ts";
@@ -28,8 +28,8 @@ function controllerOf(broker: Broker): Controller {
   return broker.controller;
 }
 
-/** Moves partition 0 of a topic to the other of two shards. @returns whether it moved */
-function move(broker: Broker, name: string): Promise<boolean> {
+/** Hands partition 0 of a topic over to the other of two shards. @returns whether that happened */
+function handOver(broker: Broker, name: string): Promise<boolean> {
   const controller = controllerOf(broker);
   const topic = controller.image.topic(name);
   assert.ok(topic !== undefined);
@@ -79,7 +79,7 @@ async function takeFetch(client: KafkaClient) {
   };
 }
 
-/** An idempotent producer of `<0>`, `<1>`, …, one record a request, that tries again what no leader took. */
+/** An idempotent producer of `<0>`, `<1>`, …, one record a request. It repeats what was refused by NOT_LEADER_OR_FOLLOWER. */
 class Producer {
   acknowledged = 0;
   refusedCount = 0;
@@ -100,7 +100,7 @@ class Producer {
     return new Producer(client, topic, { producerId: Number(id.producerId), producerEpoch: id.producerEpoch });
   }
 
-  /** Produces until told to stop; the connection may end before. */
+  /** Produces until `shouldStop()` is true. */
   async run(shouldStop: () => boolean): Promise<void> {
     while (!shouldStop()) {
       const records = buildBatch([{ value: `<${this.acknowledged}>` }], {
@@ -120,7 +120,7 @@ class Producer {
     }
   }
 
-  /** Settles when this many more were acknowledged. */
+  /** Settles when `count` more records are acknowledged. */
   more(count: number): Promise<void> {
     const target = this.acknowledged + count;
     return new Promise((resolve) => this.#onProgress = () => this.acknowledged >= target && resolve());
@@ -140,7 +140,7 @@ async function readAll(client: KafkaClient, topic: string, until: () => number):
 
 const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
 
-Deno.test("a partition that moves under load loses nothing that was acknowledged, doubles nothing, and is read in order", async () => {
+Deno.test("a partition that is handed over under load loses no acknowledged record, stores none twice, and is read in order", async () => {
   await using broker = await startBroker({ port: 0, shards: 2, topics: [{ name: "t" }] });
   await withClients(broker, async (one, two) => {
     const producer = await Producer.start(one, "t");
@@ -149,20 +149,20 @@ Deno.test("a partition that moves under load loses nothing that was acknowledged
     let total = Infinity;
     const read = readAll(two, "t", () => total);
     for (let count = 0; count < 30; count++) {
-      assert.ok(await move(broker, "t"));
+      assert.ok(await handOver(broker, "t"));
       await producer.more(1 + count % 20);
     }
     isOver = true;
     await produced;
     total = producer.acknowledged + 1;
-    // Wakes the reader, who may wait for more.
+    // Completes the reader's last fetch, which may wait.
     assert.deepEqual(await append(one, "t", 0, [`<${producer.acknowledged}>`]), [NONE, producer.acknowledged]);
     assert.deepEqual(await read, upTo(total));
     assert.ok(total > 100);
   });
 });
 
-Deno.test("a fetch that waits, with its session, is answered by what comes after the move", async () => {
+Deno.test("a waiting fetch is answered by a produce after the hand-over, and its session continues", async () => {
   await using broker = await startBroker({ port: 0, shards: 2, topics: [{ name: "t" }] });
   await withClients(broker, async (one, two) => {
     for (const client of [one, two]) {
@@ -172,7 +172,7 @@ Deno.test("a fetch that waits, with its session, is answered by what comes after
       assert.notEqual(sessionId, 0);
       const session = { id: sessionId, epoch: 1 };
       await sendFetch(client, { topic: "t", offset: -1, maxWaitMs: 60_000, session });
-      assert.ok(await move(broker, "t"));
+      assert.ok(await handOver(broker, "t"));
       const other = client === one ? two : one;
       assert.deepEqual(await append(other, "t", 0, ["<7>"]), [NONE, logEndOffset]);
       assert.deepEqual((await takeFetch(client)).values, [7]);
@@ -182,7 +182,7 @@ Deno.test("a fetch that waits, with its session, is answered by what comes after
   });
 });
 
-Deno.test("deleted records stay deleted and offsets go on after a move, a clean stop and a start", async () => {
+Deno.test("deleted records stay deleted and offsets continue after a hand-over, a clean stop and a start", async () => {
   await withDirectory(async (dataDir) => {
     {
       await using broker = await startBroker({ port: 0, shards: 2, dataDir, topics: [{ name: "t" }] });
@@ -191,7 +191,7 @@ Deno.test("deleted records stay deleted and offsets go on after a move, a clean 
         const partitions = [{ partitionIndex: 0, offset: 3 }];
         const value = { topics: [{ name: "t", partitions }], timeoutMs: 5000 };
         await one.call(deleteRecordsRequest, deleteRecordsResponse, { apiVersion: 2, value });
-        assert.ok(await move(broker, "t"));
+        assert.ok(await handOver(broker, "t"));
         await sendFetch(two, { topic: "t", offset: 3 });
         const { logStartOffset, values } = await takeFetch(two);
         assert.deepEqual([Number(logStartOffset), values], [3, [3, 4]]);
@@ -207,7 +207,7 @@ Deno.test("deleted records stay deleted and offsets go on after a move, a clean 
   });
 });
 
-Deno.test("moves, deletions and the closing of the broker that are asked for at once happen one after the other", async () => {
+Deno.test("hand-overs, deletions and close() of the broker happen one after the other when they are requested at once", async () => {
   await withDirectory(async (dataDir) => {
     {
       await using broker = await startBroker({ port: 0, shards: 2, dataDir });
@@ -218,8 +218,8 @@ Deno.test("moves, deletions and the closing of the broker that are asked for at 
           const value = { topics: [{ name: "t", topicId: ZERO_UUID }], timeoutMs: 5000 };
           const deletion = () => two.call(deleteTopicsRequest, deleteTopicsResponse, { apiVersion: 6, value });
           const [first, deleted, second] = round % 2 === 0
-            ? await Promise.all([move(broker, "t"), deletion(), move(broker, "t")])
-            : await Promise.all([move(broker, "t"), deletion(), null]);
+            ? await Promise.all([handOver(broker, "t"), deletion(), handOver(broker, "t")])
+            : await Promise.all([handOver(broker, "t"), deletion(), null]);
           assert.equal(deleted.responses[0]?.errorCode, NONE);
           assert.ok(first);
           assert.ok(second !== undefined);
@@ -228,9 +228,9 @@ Deno.test("moves, deletions and the closing of the broker that are asked for at 
         await create(one, "t");
         assert.deepEqual(await append(two, "t", 0, ["<0>"]), [NONE, 0]);
       });
-      const moving = move(broker, "t");
+      const handOverResult = handOver(broker, "t");
       await broker.close();
-      await moving.catch(() => {});
+      await handOverResult.catch(() => {});
     }
     await using broker = await startBroker({ port: 0, shards: 2, dataDir });
     using client = await KafkaClient.connect(broker);
@@ -238,7 +238,7 @@ Deno.test("moves, deletions and the closing of the broker that are asked for at 
   });
 });
 
-Deno.test("a broker that is killed while a partition moves to and fro opens again with all that was acknowledged", async () => {
+Deno.test("a broker that is killed while a partition is handed over again and again starts with all acknowledged records", async () => {
   await withDirectory(async (dataDir) => {
     const program = new URL("./moving_broker.ts", import.meta.url).pathname;
     let total = 0;

@@ -1,6 +1,6 @@
 /**
- * Topics as clients see them on a running broker: made, found, written to at once on every shard, deleted and made again; and
- * what a killed broker keeps of it.
+ * Topics of a running broker as clients see them: created, found, written to at once on every shard, deleted and created again. What
+ * was acknowledged is there after a kill.
  */
 import { strict as assert } from "node:assert";
 import { startBroker } from "../mod.ts";
@@ -49,7 +49,7 @@ Deno.test("a created topic can be written to at once, over another connection, i
   });
 });
 
-Deno.test("batches that are produced blind while their topic is created are stored in their order, whichever shard is asked (KAFKA-15591)", async () => {
+Deno.test("batches that are sent while their topic is created are stored in order or refused together, on every shard (KAFKA-15591)", async () => {
   await using broker = await startBroker({ port: 0, shards: 2 });
   const batches = [0, 17].map((baseSequence) =>
     buildBatch(Array.from({ length: 17 }, () => ({ value: "x" })), { producerId: 5, producerEpoch: 0, baseSequence })
@@ -89,7 +89,7 @@ Deno.test("a topic that Metadata creates has its leader in the same answer, howe
   for (const client of clients) client[Symbol.dispose]();
 });
 
-Deno.test("a deleted topic is gone from every shard and from the disk, and its name starts empty again", () =>
+Deno.test("a deleted topic is gone from every shard and from the disk, and a new topic of its name is empty", () =>
   withDirectory(async (dataDir) => {
     await using broker = await startBroker({ port: 0, shards: 2, dataDir });
     await withClients(broker, async (one, two) => {
@@ -153,7 +153,7 @@ Deno.test("producer ids differ between shards and over a restart", () =>
     assert.equal(new Set(ids).size, 12, ids.join(" "));
   }));
 
-/** Starts a broker process, makes and deletes topics until `kill` of them were acknowledged, then kills it. */
+/** Starts a broker process, creates and deletes topics until `kill` changes were acknowledged, then kills it. */
 async function changeAndKill(dataDir: string, kill: number, prefix: string) {
   await using broker = await BrokerProcess.start({ dataDir });
   using client = await KafkaClient.connect(broker);
@@ -176,7 +176,7 @@ async function changeAndKill(dataDir: string, kill: number, prefix: string) {
   return { created, deleted };
 }
 
-Deno.test("a killed broker keeps every topic whose creation it acknowledged, and none whose deletion it did", () =>
+Deno.test("a killed broker keeps every topic whose creation it acknowledged, and no topic whose deletion it acknowledged", () =>
   withDirectory(async (dataDir) => {
     const expected = new Set<string>();
     const gone = new Set<string>();
@@ -194,7 +194,7 @@ Deno.test("a killed broker keeps every topic whose creation it acknowledged, and
     const names = new Set(found.map(({ name }) => name));
     for (const name of expected) assert.ok(names.has(name), `${name} was created`);
     for (const name of gone) assert.ok(!names.has(name), `${name} was deleted`);
-    // One more topic per kill may be there: the request whose answer did not get out.
+    // One more topic per kill may be there: its request was carried out and not answered.
     assert.ok(names.size <= expected.size + 3, [...names].join(" "));
     for (const { name, partitions } of found) {
       assert.equal(partitions.length, 2);

@@ -5,7 +5,7 @@
  * memory lies, what was compiled when) affects several pairs, and both have the same history, on which memory depends. The first side
  * alternates: A B, B A, A B. Pairs are added until every binding figure of the shape is decided, up to a limit (verdict.ts).
  */
-import { settle } from "./machine.ts";
+import { waitForWriteBack } from "./machine.ts";
 import type { Figure } from "./figure.ts";
 import type { Contenders, RunContext, Shape, ShapeResult } from "./shape.ts";
 import { explainFailure, start, type Target } from "./targets.ts";
@@ -62,7 +62,7 @@ async function runPair(shape: Shape, pair: number, options: AgainstOptions): Pro
   const run = async (side: 0 | 1, id: string, runScale: number) => {
     const context: RunContext = { target: targets[side]!, scratch, scale: runScale, id: `${shape.name}-${pair}-${id}` };
     const found = await shape.run(context).catch((error) => explainFailure(error, targets));
-    await settle();
+    await waitForWriteBack();
     return found;
   };
   for (let warm = 0; warm < Math.min(WARM_RUNS, shape.warmRunsMax); warm++) {

@@ -62,7 +62,7 @@ export async function warmMemory(scratch: string, say: (line: string) => void): 
   writeFiles(scratch, gibibytes);
   let rate = 0;
   for (let attempt = 0; attempt < 5 && rate < WARM_RATE; attempt++) {
-    await settle();
+    await waitForWriteBack();
     rate = writeFiles(scratch, 1);
     say(`a fresh 1 GiB file takes ${(rate / 1e9).toFixed(1)} GB/s`);
   }
@@ -84,8 +84,8 @@ function writeFiles(scratch: string, count: number): number {
   return count * GIBIBYTE / seconds;
 }
 
-/** Waits (at most 20 s) until little is left to write to the disk, so that a run does not pay for the one before. */
-export async function settle(): Promise<void> {
+/** Waits (at most 20 s) until little is left to write to the disk, so that a run does not pay for the one before it. */
+export async function waitForWriteBack(): Promise<void> {
   for (let waited = 0; waited < 20_000; waited += 200) {
     if (memoryInfo("Dirty") + memoryInfo("Writeback") < 200e6) return;
     await new Promise((resolve) => setTimeout(resolve, 200));

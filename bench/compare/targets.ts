@@ -128,7 +128,9 @@ export function explainFailure(error: unknown, targets: readonly Target[]): neve
   const ended = targets.find(({ process }) => !process.running);
   if (ended === undefined) throw error;
   const { contender, process } = ended;
-  throw new Error(`Cannot go on: ${contender.title} has ended by itself:\n${process.outputTail()}`, { cause: error });
+  throw new Error(`Cannot continue: ${contender.title} has ended by itself:\n${process.outputTail()}`, {
+    cause: error,
+  });
 }
 
 /** CPU seconds of a target while something runs. A load generator that knows the process (-P) measures them finer. */

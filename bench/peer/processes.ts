@@ -46,9 +46,9 @@ export async function runForBytes(
   options: RunOptions = {},
 ): Promise<ProcessBytes> {
   using child = spawn(command, args, options);
-  const fed = feed(child.process, options.stdin);
+  const written = writeInput(child.process, options.stdin);
   const output = await child.process.output();
-  await fed;
+  await written;
   return { code: output.code, stdout: output.stdout, stderr: decoder.decode(output.stderr) };
 }
 
@@ -106,7 +106,7 @@ function spawnChild(command: string, options: Deno.CommandOptions): Deno.ChildPr
   }
 }
 
-async function feed(process: Deno.ChildProcess, stdin: RunOptions["stdin"]): Promise<void> {
+async function writeInput(process: Deno.ChildProcess, stdin: RunOptions["stdin"]): Promise<void> {
   if (stdin === undefined) return;
   const source = stdin instanceof Uint8Array ? new Blob([stdin as Uint8Array<ArrayBuffer>]).stream() : stdin;
   try {
@@ -262,7 +262,7 @@ export async function waitFor<T>(
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error(`Cannot go on: still waiting after ${timeoutMs / 1000} s: ${what}`, { cause: failure });
+  throw new Error(`Cannot continue: still waiting after ${timeoutMs / 1000} s: ${what}`, { cause: failure });
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Runs the attacks of a campaign and reports which of them the broker did not stand. Test code. */
+/** Runs the attacks of a campaign and reports those that the broker did not withstand. Test code. */
 import assert from "node:assert/strict";
 import { apis } from "../../net/handlers/mod.ts";
 import type { Api } from "../../net/protocol/api.ts";
@@ -20,7 +20,7 @@ export interface Campaign {
  *
  * `BARNABAS_SEED` replays its choices, `BARNABAS_HOSTILE` (a regular expression) limits it to some attacks, and
  * `BARNABAS_HOSTILE_REPORT` names a file for the figures of each.
- * @throws AssertionError that names every attack that the broker did not stand
+ * @throws AssertionError that names every attack that the broker did not withstand
  */
 export async function campaign(body: (campaign: Campaign) => Promise<void>): Promise<void> {
   const random = new Random(chooseSeed());

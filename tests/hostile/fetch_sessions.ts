@@ -1,4 +1,4 @@
-/** Waiting fetch sessions: each small request stands for thousands of partitions (KIP-227). Test code. */
+/** Waiting fetch sessions: each small request means thousands of partitions (KIP-227). Test code. */
 import assert from "node:assert/strict";
 import { decodeResponseHeader } from "../../net/protocol/headers.ts";
 import { fetchRequest, fetchResponse } from "../../net/protocol/messages/01_fetch.ts";

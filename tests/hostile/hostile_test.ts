@@ -1,7 +1,7 @@
 /**
  * Valid requests with harmful sizes: every repeated field of every API is stretched. They are sent alone, by many clients, in pipelines,
- * by clients that do not read and by clients that leave. The broker must live, honest clients must get correct answers, each request is
- * answered or its connection closed with a sentence, and memory and turn times keep their bounds (judgement.ts).
+ * by clients that do not read and by clients that leave. The broker must live. Honest clients must get correct answers. Each request is
+ * answered, or its connection is closed with a log line. Memory and turn times stay within their bounds (judgement.ts).
  *
  * BARNABAS_SEED and BARNABAS_HOSTILE repeat one failure, see campaign.ts.
  */

@@ -1,6 +1,6 @@
 /**
  * One broker under attack, and the judgement after each attack: the broker lives, honest clients get correct answers, memory and turn
- * times keep their bounds. After an attack that the broker did not stand, the next one gets a new broker. Test code.
+ * times stay within their bounds. After an attack that the broker did not withstand, the next one gets a new broker. Test code.
  */
 import { Ledger } from "./attacker.ts";
 import { HonestClients } from "./honest_clients.ts";
@@ -20,7 +20,7 @@ export interface Field<Context> {
 
 /** The judgement. */
 export interface Verdict {
-  /** Empty if the broker stood the attack. */
+  /** Empty if the broker withstood the attack. */
   readonly complaints: readonly string[];
   /** Figures, for people. */
   readonly figures: string;

@@ -1,6 +1,6 @@
 /**
- * Every admin API against Apache Kafka, including misuse: the same requests must get the same answers. They are compared with those of
- * Kafka 4.3.1, recorded by tests/interop/admin/record.ts. Where Kafka answers an error code without a message, this broker may add one.
+ * Every admin API against Apache Kafka, including misuse: the same requests must get the same answers. The answers of Kafka 4.3.1 were
+ * recorded by tests/interop/admin/record.ts. Where Kafka answers an error code without a message, this broker may add one.
  */
 import { deepEqual } from "node:assert/strict";
 import { apis } from "../../net/handlers/mod.ts";

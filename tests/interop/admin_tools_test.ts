@@ -21,7 +21,7 @@ interopTest({
       ["kafka-producer-perf-test writes, kafka-get-offsets counts", produceAndCount],
       ["kafka-delete-records moves the log start", deleteRecords],
       ["kafka-topics adds partitions", addPartitions],
-      ["kafka-log-dirs tells the bytes of the log files, and takes topics that are named", describeLogDirs],
+      ["kafka-log-dirs prints the sizes of the log files, of all topics or of those that are named", describeLogDirs],
       ["kafka-configs alters a topic", alterTopic],
       ["kafka-configs alters a group", alterGroup],
       ["kafka-configs is refused a broker's static setting", alterBroker],
@@ -143,8 +143,8 @@ async function addPartitions(broker: TestBroker): Promise<void> {
   assert.match(fewer.stdout + fewer.stderr, /InvalidPartitions|would not be an increase/);
 }
 
-/** What kafka-log-dirs prints, below two lines that say what it does. */
-interface ToldLogDirs {
+/** The JSON that kafka-log-dirs prints below two lines of text. */
+interface PrintedLogDirs {
   readonly version: number;
   readonly brokers: readonly {
     readonly broker: number;
@@ -156,7 +156,7 @@ interface ToldLogDirs {
   }[];
 }
 
-async function logDirsCommand(broker: TestBroker, ...args: string[]): Promise<ToldLogDirs> {
+async function logDirsCommand(broker: TestBroker, ...args: string[]): Promise<PrintedLogDirs> {
   const all = ["--bootstrap-server", broker.bootstrapServers, "--describe", ...args];
   const { stdout, stderr } = await kafkaTool("LogDirsCommand", all);
   const json = stdout.split("\n").find((line) => line.startsWith("{"));
@@ -176,11 +176,14 @@ async function describeLogDirs(broker: TestBroker): Promise<void> {
   assert(partitions.some(({ size }) => size > 0));
   const logDir = await Deno.realPath(broker.dataDir);
   for (const args of [[], ["--topic-list", TOPIC], ["--topic-list", `absent,${TOPIC}`, "--broker-list", "1"]]) {
-    const told = await logDirsCommand(broker, ...args);
-    const sorted = told.brokers[0]?.logDirs[0]?.partitions.toSorted((a, b) => a.partition < b.partition ? -1 : 1);
+    const printed = await logDirsCommand(broker, ...args);
+    const sorted = printed.brokers[0]?.logDirs[0]?.partitions.toSorted((a, b) => a.partition < b.partition ? -1 : 1);
     assert.deepEqual(sorted, partitions, args.join(" "));
-    const rest = { broker: 1, logDirs: [{ error: null, logDir, partitions: told.brokers[0]?.logDirs[0]?.partitions }] };
-    assert.deepEqual(told, { version: 1, brokers: [rest] });
+    const rest = {
+      broker: 1,
+      logDirs: [{ error: null, logDir, partitions: printed.brokers[0]?.logDirs[0]?.partitions }],
+    };
+    assert.deepEqual(printed, { version: 1, brokers: [rest] });
   }
   const none = await logDirsCommand(broker, "--topic-list", "absent");
   assert.deepEqual(none.brokers[0]?.logDirs, [{ error: null, logDir, partitions: [] }]);

@@ -24,7 +24,7 @@ export interface TestBrokerOptions {
   readonly overrides?: Readonly<Record<string, string>>;
 }
 
-/** True when Apache Kafka stands in for the broker under test. */
+/** True when Apache Kafka takes the place of the broker under test. */
 export const testsApacheKafka = Deno.env.get("BARNABAS_INTEROP_PEER") === "apache-kafka";
 
 /** Starts the broker under test on a free port. */

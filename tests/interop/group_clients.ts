@@ -47,8 +47,8 @@ export const groupClients: readonly CoordinatorClient[] = [
 ];
 
 /**
- * One member of each library that supports the assignor `how`. kcat is the last: when it is told to end, it drops a record that it has
- * counted as read (1.7.1, consume_cb), so it must not leave while there are new records.
+ * One member of each library that supports the assignor `how`. kcat is the last: at SIGTERM it drops a record that it has counted as
+ * read (1.7.1, consume_cb), so it must not leave while there are new records.
  */
 export function mixedClients(how: "range" | "roundrobin"): CoordinatorClient[] {
   const mixed = groupClients.filter((each) => each.name.endsWith(` ${how}`));

@@ -82,7 +82,7 @@ export class GroupMember implements AsyncDisposable {
     }
   }
 
-  /** True when it has ended without being told to. */
+  /** True when it has ended by itself. */
   get failed(): boolean {
     return this.#ended !== null && !this.#mayEnd;
   }

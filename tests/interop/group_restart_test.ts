@@ -16,7 +16,7 @@ const PARTITIONS = 4;
 const CLIENTS = ["franz-go cooperative-sticky", "franz-go consumer", "confluent-kafka consumer", "kafka-python range"];
 
 interopTest({
-  name: "restart: this broker is killed under members of groups, and goes on with them",
+  name: "restart: this broker is killed while groups have members, and continues with the same members",
   needs: ["go", "python"],
   async fn(context) {
     using directory = temporaryDirectory();
@@ -38,7 +38,7 @@ interopTest({
 
 if (!testsApacheKafka) {
   interopTest({
-    name: "restart: Apache Kafka is killed under members of groups, and this broker goes on with them",
+    name: "restart: Apache Kafka is killed while groups have members, and this broker continues with the same members",
     needs: ["kafka", "go", "python"],
     async fn(context) {
       using directory = temporaryDirectory();
@@ -95,7 +95,7 @@ async function underMembers(
       const ends = watches.map((watch) => [...watch.ends]);
       await Promise.all(
         watches.map((watch, at) =>
-          watch.until("commits go on", () => watch.committed.every((offset, p) => offset > ends[at]![p]!))
+          watch.until("commits continue", () => watch.committed.every((offset, p) => offset > ends[at]![p]!))
         ),
       );
     });

@@ -188,13 +188,13 @@ function groupTest(
 type GroupRun = (context: Deno.TestContext, broker: TestBroker, clients: readonly CoordinatorClient[]) => Promise<void>;
 
 groupTest(
-  { name: "groups: members of each client come, share, commit, leave, and go on where the group was" },
+  { name: "groups: members of each client join, share, commit, leave, and continue where the group was" },
   groupClients,
   (context, broker, clients) => runAll(context, clients, (client) => comeAndGo(broker, client)),
 );
 
 groupTest(
-  { name: "groups: a member of each client is killed, one paused, others come, and nothing is lost", slow: true },
+  { name: "groups: a member of each client is killed, one is paused, others join, and nothing is lost", slow: true },
   groupClients,
   (context, broker, clients) => runAll(context, clients, (client) => survive(broker, client.name, [client])),
 );

@@ -29,7 +29,7 @@ for (const [ending, signal] of [["stopped", "SIGTERM"], ["killed", "SIGKILL"]] a
         kafka.process.signal(signal);
         await kafka.process.status;
       });
-      // Apache Kafka, when it stands in for the broker under test, wants the directory above.
+      // When Apache Kafka takes the place of the broker under test, it wants the directory above.
       const dataDir = testsApacheKafka ? directory.path : `${directory.path}/data`;
       const before = CODECS.map((codec) => linesOf("kafka", codec));
       const both = CODECS.map((codec) => [...linesOf("kafka", codec), ...linesOf("here", codec)]);

@@ -11,7 +11,7 @@ import { interopTest } from "./toolchain.ts";
 
 const TOPIC = "moving";
 const LINES = 200_000;
-const LINES_PER_MOVE = 6000;
+const LINES_PER_HAND_OVER = 6000;
 
 function kcat(port: number, args: readonly string[]): Deno.ChildProcess {
   const to = ["-b", `127.0.0.1:${port}`, "-t", TOPIC, "-p", "0", "-q"];
@@ -28,7 +28,7 @@ async function writeLines(process: Deno.ChildProcess, lines: readonly string[]):
 }
 
 interopTest({
-  name: "moves: kcat's idempotent producer and consumer get on while their partition moves between shards",
+  name: "hand-overs: kcat's idempotent producer and consumer continue while their partition changes its shard",
   needs: ["kcat"],
   async fn() {
     // Apache Kafka has no shards.
@@ -52,12 +52,12 @@ interopTest({
     const producer = kcat(broker.port, ["-P", ...settings.flatMap((setting) => ["-X", setting])]);
     const written = writeLines(producer, lines);
     const seen: string[] = [];
-    let moves = 0;
+    let handOvers = 0;
     const printed = consumer.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
     for await (const line of printed) {
       seen.push(line);
-      if (seen.length % LINES_PER_MOVE !== 0) continue;
-      if (await controller.handOverPartition({ topicId, partition: 0, shard: 1 - moves % 2 })) moves++;
+      if (seen.length % LINES_PER_HAND_OVER !== 0) continue;
+      if (await controller.handOverPartition({ topicId, partition: 0, shard: 1 - handOvers % 2 })) handOvers++;
     }
     await written;
     await producer.stdout.cancel();
@@ -65,6 +65,6 @@ interopTest({
     assert.equal((await consumer.status).code, 0);
     await consumer.stdin.close();
     assertSameLines(seen.join("\n"), lines);
-    assert.ok(moves > 20, `${moves} moves`);
+    assert.ok(handOvers > 20, `${handOvers} hand-overs`);
   },
 });

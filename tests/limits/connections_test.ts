@@ -1,5 +1,5 @@
 /**
- * Limits on connections, as clients see them, and the descriptors that they never get.
+ * Limits on connections as clients see them, and the descriptors that connections never take.
  */
 import { strict as assert } from "node:assert";
 import { startBroker } from "../../mod.ts";
@@ -22,7 +22,7 @@ async function isServed(client: KafkaClient): Promise<boolean> {
   }
 }
 
-Deno.test("max.connections: one more client waits, without an answer, until another goes", async () => {
+Deno.test("max.connections: one more client waits, without an answer, until another leaves", async () => {
   await using broker = await startBroker({ port: 0, shards: 2, topics, overrides: { "max.connections": "2" } });
   const first = await KafkaClient.connect(broker);
   const second = await KafkaClient.connect(broker);
@@ -45,7 +45,7 @@ Deno.test("max.connections: one more client waits, without an answer, until anot
   assert.equal(await receiveProduced(fourth), 1);
 });
 
-Deno.test("max.connections.per.ip: one too many is closed at once, and another is taken when one has gone", async () => {
+Deno.test("max.connections.per.ip: a connection beyond the limit is closed at once, and accepted after another has ended", async () => {
   const overrides = { "max.connections.per.ip": "1", "max.connections.per.ip.overrides": "127.0.0.1:2" };
   await using broker = await startBroker({ port: 0, shards: 2, topics, overrides });
   using first = await KafkaClient.connect(broker);
@@ -55,7 +55,7 @@ Deno.test("max.connections.per.ip: one too many is closed at once, and another i
   using third = await KafkaClient.connect(broker);
   assert.equal(await third.receiveFrame(), null);
   second[Symbol.dispose]();
-  // The shard tells the acceptor of the end; until then a new connection is still one too many.
+  // Until the shard has reported the end to the acceptor, a new connection is still beyond the limit.
   for (let tries = 0;; tries++) {
     using next = await KafkaClient.connect(broker);
     await next.sendRaw(produceFrame(1, 1));
@@ -99,7 +99,7 @@ Deno.test("connections that wait do not keep a broker from closing", async () =>
   assert.equal(await client.receiveFrame(), null);
 });
 
-Deno.test("with few descriptors, clients leave the log what it needs to roll segments and to read old ones", async () => {
+Deno.test("with few descriptors, clients do not take those with which the log rolls segments and reads old ones", async () => {
   await withDirectory(async (path) => {
     const [descriptorsMax, clientsCount, partitions] = [512, 600, 8];
     const topic = `t:${partitions}:segment.bytes=1048576`;
@@ -108,7 +108,7 @@ Deno.test("with few descriptors, clients leave the log what it needs to roll seg
     const connect = async () => clients.use(await KafkaClient.connect(broker));
     const [client, ...others] = await Promise.all(Array.from({ length: clientsCount }, connect));
     assert.ok(client !== undefined);
-    // Two records fill a segment: 12 rolls of each of 8 partitions, while the other clients hold all that they can get.
+    // Two records fill a segment: 12 rolls of each of 8 partitions, while the other clients hold all descriptors that they can get.
     for (let round = 0; round < 24; round++) {
       for (let partition = 0; partition < partitions; partition++) {
         assert.equal(await produce(client, partition, 500_000), round);
@@ -121,7 +121,7 @@ Deno.test("with few descriptors, clients leave the log what it needs to roll seg
         assert.ok(await fetchBytes(client, partition, round) >= 500_000);
       }
     }
-    // Whoever did not get in was closed, and there is room again when the others have gone.
+    // Clients that did not get in were closed. There is room again when the others have left.
     let refused = 0;
     for (const next of others) if (!await isServed(next)) refused++;
     assert.ok(refused > 0 && refused < others.length, `${refused} clients were closed`);

@@ -1,5 +1,6 @@
 /**
- * A broker with few descriptors: partitions and connections share them, an administrator always gets in, also after a restart with fewer.
+ * A broker with few descriptors: partitions and connections share them, and an administrator always gets in, also after a restart with
+ * fewer.
  */
 import { strict as assert } from "node:assert";
 import { errorCode } from "../../net/protocol/error_codes.ts";
@@ -17,13 +18,13 @@ import { append, create } from "../topic_requests.ts";
 const [FEW, FEWER] = [480, 360];
 const TOPIC_PARTITIONS = 20;
 
-/** What a creation said. */
-interface Refusal {
+/** The answer about one topic. */
+interface TopicResult {
   readonly errorCode: number;
   readonly errorMessage: string | null;
 }
 
-async function createTopic(client: KafkaClient, name: string): Promise<Refusal> {
+async function createTopic(client: KafkaClient, name: string): Promise<TopicResult> {
   const topics = [{ name, numPartitions: TOPIC_PARTITIONS, replicationFactor: 1 }];
   const value = { topics, timeoutMs: 30_000 };
   const answer = await client.call(createTopicsRequest, createTopicsResponse, { apiVersion: 7, value });
@@ -31,7 +32,7 @@ async function createTopic(client: KafkaClient, name: string): Promise<Refusal> 
   return { errorCode: topic?.errorCode ?? 0, errorMessage: topic?.errorMessage ?? null };
 }
 
-async function addPartitions(client: KafkaClient, name: string, count: number): Promise<Refusal> {
+async function addPartitions(client: KafkaClient, name: string, count: number): Promise<TopicResult> {
   const value = { topics: [{ name, count, assignments: null }], timeoutMs: 30_000, validateOnly: false };
   const answer = await client.call(createPartitionsRequest, createPartitionsResponse, { apiVersion: 3, value });
   const [result] = answer.results;
@@ -56,7 +57,7 @@ async function isServed(client: KafkaClient): Promise<boolean> {
 }
 
 /** Fills the broker with topics. @returns their names, and how the next one was refused */
-async function fill(client: KafkaClient): Promise<{ names: string[]; refusal: Refusal }> {
+async function fill(client: KafkaClient): Promise<{ names: string[]; refusal: TopicResult }> {
   const names: string[] = [];
   for (;;) {
     const name = `t${names.length}`;
@@ -102,7 +103,7 @@ Deno.test("with few descriptors, partitions are refused in time and an administr
       assert.equal(found.coordinators[0]?.errorCode, errorCode.COORDINATOR_NOT_AVAILABLE);
       assert.equal(await appendToAll(client, names), names.length * TOPIC_PARTITIONS);
 
-      // Partitions leave room for some clients; whoever comes after them is told, by being closed.
+      // Partitions leave room for some clients. Connections beyond that are closed.
       using clients = new DisposableStack();
       const connect = async () => clients.use(await KafkaClient.connect(broker));
       const others = await Promise.all(Array.from({ length: 200 }, connect));

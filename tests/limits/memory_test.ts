@@ -1,5 +1,6 @@
 /**
- * Memory for requests while clients want more than there is: everybody is served in the end, nobody keeps it for nothing.
+ * Clients send more bytes of requests at a time than there is memory for: every request completes in the end, and small ones are served
+ * meanwhile.
  */
 import { strict as assert } from "node:assert";
 import { startBroker } from "../../mod.ts";
@@ -18,7 +19,7 @@ function requestOf(bytes: number): Uint8Array {
   return frameOf(produceRequest, { apiVersion: PRODUCE, correlationId: 1 }, request);
 }
 
-/** Sends one frame as far as asked, and tells how far it has come. */
+/** Sends one frame in parts. */
 class Upload {
   sentBytes = 0;
   readonly client: KafkaClient;
@@ -78,7 +79,7 @@ async function uploadAll(
   for (const code of await Promise.all(answers)) assert.equal(code, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
 }
 
-Deno.test("more large requests at a time than there is memory for all complete, and small ones go on meanwhile", async () => {
+Deno.test("large requests that need more memory than there is all complete, and small ones are served meanwhile", async () => {
   const overrides = { "socket.request.max.bytes": String(9 * MIB), "queued.max.request.bytes": String(9 * MIB) };
   await uploadAll({ clientsCount: 30, requestBytes: 8 * MIB, overrides });
 });

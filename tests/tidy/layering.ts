@@ -1,5 +1,5 @@
 /**
- * Who may import whom: main -> mod -> net -> partitions -> storage, through each folder's door. Test code.
+ * Which file may import which: main -> mod -> net -> partitions -> storage, through each folder's door. Test code.
  */
 import { type Import, importsOf, type SourceFile } from "./source_text.ts";
 

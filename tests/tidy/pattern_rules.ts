@@ -154,7 +154,7 @@ export const patternRules: readonly PatternRule[] = [
     planted: ["try { f(); } catch {}", "catch (error) { // nothing\n }"],
     harmless: ["catch (error) { throw error; }"],
   }),
-  rule("tests and product sleep for nothing", {
+  rule("no test sleeps for a fixed time", {
     pattern: /\bsetTimeout\s*\(\s*\w+\s*,\s*\d{3,}/,
     applies: (path) => isTest({ path }) && path.endsWith("_test.ts"),
     planted: ["await new Promise((resolve) => setTimeout(resolve, 500))"],

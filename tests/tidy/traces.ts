@@ -1,8 +1,8 @@
 /**
  * Checks the traces of ARCHITECTURE.md: the files that a request passes, each of which names the next one. Test code.
  *
- * A hop is an import; a call of a method that the next file has, or that a third file has which imports the next one (a callback, a
- * service that is passed in); or a ring record that both files name.
+ * A hop is one of three: an import; a ring record that both files name; or a call of a method. The method is in the next file, or in a
+ * third file that imports the next one (a callback, a service that is passed in).
  */
 import { importsOf, type SourceFile } from "./source_text.ts";
 

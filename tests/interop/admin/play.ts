@@ -15,7 +15,7 @@ export interface AdminAnswer {
 /** Where Kafka's answers are kept, one per line. */
 export const GOLDEN = new URL("../../golden/admin_kafka_4.3.1.jsonl", import.meta.url);
 
-/** Differs from run to run, or with the disk. */
+/** Fields that differ from run to run, or with the disk. */
 const LEFT_OUT = new Set(["throttleTimeMs", "topicId", "leaderEpoch", "logDir", "totalBytes", "usableBytes"]);
 
 /** Sends all cases. */

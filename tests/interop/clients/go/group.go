@@ -22,13 +22,13 @@ const (
 	heartbeatInterval = 300 * time.Millisecond
 )
 
-// member is what `group` of ../README.md is asked for.
+// member has the arguments of `group` of ../README.md.
 type member struct {
 	bootstrap, topic, group      string
 	protocol, assignor, instance string
 }
 
-// newMember reads the words behind `group`.
+// newMember reads the arguments after `group`.
 func newMember(words []string) member {
 	m := member{bootstrap: words[0], topic: words[1], group: words[2], protocol: "classic", assignor: "sticky"}
 	for _, word := range words[3:] {
@@ -45,16 +45,16 @@ func newMember(words []string) member {
 	return m
 }
 
-// untilStopped ends when the process is told to end.
+// untilStopped returns a context that ends at SIGTERM.
 func untilStopped() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), syscall.SIGTERM)
 }
 
-// owned holds the partitions of this member; libraries tell either all of them or what changed.
+// owned holds the partitions of this member. Some libraries report all of them, others only the changes.
 type owned struct {
 	mutex      sync.Mutex
 	partitions []int32
-	// The last record of each that was read and is not committed: a commit that a cooperative rebalance refused is tried again.
+	// The last record of each partition that was read and is not committed. If a cooperative rebalance refuses the commit, it is repeated.
 	last map[int32]*kgo.Record
 }
 
@@ -72,7 +72,7 @@ func (o *owned) change(add, remove []int32) {
 	say("owns " + strings.Trim(fmt.Sprint(o.partitions), "[]"))
 }
 
-// say prints a line at once: what a killed process has read must be known.
+// say prints a line at once: the test must know what a killed process has read.
 func say(line string) {
 	os.Stdout.WriteString(line + "\n")
 }

@@ -89,13 +89,13 @@ public final class Client {
       }
       producer.flush();
       for (int i = 0; i < count; i++) {
-        String told = "stored";
+        String result = "stored";
         try {
           sent.get(i).get();
         } catch (ExecutionException error) {
-          told = error.getCause().getClass().getSimpleName();
+          result = error.getCause().getClass().getSimpleName();
         }
-        OUT.print(i + " " + told + "\n");
+        OUT.print(i + " " + result + "\n");
       }
     }
   }

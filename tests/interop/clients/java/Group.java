@@ -30,7 +30,7 @@ public final class Group implements ConsumerRebalanceListener {
       "sticky", "StickyAssignor", "cooperative-sticky", "CooperativeStickyAssignor");
 
   private final TreeSet<Integer> owned = new TreeSet<>();
-  /** Read and not committed: a commit that a cooperative rebalance refused is tried again while the partition stays. */
+  /** Offsets to commit. If a cooperative rebalance refuses the commit, it is repeated while this member has the partition. */
   private final Map<TopicPartition, OffsetAndMetadata> next = new HashMap<>();
 
   public static void main(String[] args) throws Exception {
@@ -87,7 +87,7 @@ public final class Group implements ConsumerRebalanceListener {
     OUT.print("closed\n");
   }
 
-  /** A member that was away for too long may still ask for offsets by its old id, which poll() throws; the next one joins again. */
+  /** A member that was away for too long may ask for offsets by its old id. Then poll() throws, and the next poll() joins again. */
   private static ConsumerRecords<byte[], byte[]> poll(KafkaConsumer<byte[], byte[]> consumer) {
     try {
       return consumer.poll(Duration.ofMillis(200));

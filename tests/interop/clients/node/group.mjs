@@ -68,7 +68,7 @@ async function kafkajs(bootstrap, topic, groupId) {
       },
     });
   };
-  // The library gives up when the id of a member that was away for too long is refused; a program starts it again.
+  // When a member was away for too long and its id is refused, the library gives up. A program has to start it again.
   let crashed;
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (!payload.restart) crashed?.();
@@ -133,11 +133,11 @@ async function platformatic(bootstrap, topic, groupId, options) {
     groupInstanceId: options.instance,
     ...options.protocol === "consumer" ? { groupProtocol: "consumer" } : classic,
   };
-  // 2.12.1: a search for the coordinator that is under way when its consumer closes.
+  // 2.12.1 throws if its consumer closes while it searches for the coordinator.
   process.on("uncaughtException", (error) => say("refused", error.message));
   let ended = false;
   stopped.then(() => ended = true);
-  // A stream is destroyed by a refusal (the member was away for too long): a new consumer takes its place.
+  // A refusal (the member was away for too long) destroys the stream. A new consumer takes its place.
   while (!ended) {
     const consumer = new Consumer(settings);
     try {
@@ -151,13 +151,13 @@ async function platformatic(bootstrap, topic, groupId, options) {
 }
 
 async function consumeUntilStopped(consumer, topic) {
-  let told = "";
-  const tell = () => {
+  let printed = "";
+  const printOwned = () => {
     const partitions = (consumer.assignments ?? []).flatMap((each) => each.topic === topic ? each.partitions : []);
     const words = partitions.sort((a, b) => a - b).join(" ");
-    if (words !== told) say("owns", told = words);
+    if (words !== printed) say("owns", printed = words);
   };
-  const watch = setInterval(tell, 20);
+  const watch = setInterval(printOwned, 20);
   try {
     const stream = await consumer.consume({
       topics: [topic],
@@ -168,7 +168,7 @@ async function consumeUntilStopped(consumer, topic) {
     });
     stopped.then(() => stream.close());
     for await (const message of stream) {
-      tell();
+      printOwned();
       say("read", message.partition, message.offset);
       await within(COMMIT_MS, message.commit());
       say("committed", message.partition, message.offset + 1n);

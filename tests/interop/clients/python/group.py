@@ -24,9 +24,9 @@ def say(*words):
 
 
 class Owned:
-    """Partitions of this member; libraries tell either all of them or what changed.
+    """Partitions of this member. Some libraries report all of them, others only the changes.
 
-    `ends` holds what was read of them and is not committed: a commit that a cooperative rebalance refused is tried again."""
+    `ends` holds what was read of them and is not committed. If a cooperative rebalance refuses the commit, it is repeated."""
 
     def __init__(self):
         self.partitions = set()
@@ -89,8 +89,8 @@ def confluent(bootstrap, topic, group, options):
 
 
 def rejoin_what_poll_left(consumer):
-    """kafka-python 3.0.12, against Apache Kafka too: a rejoin that a change of metadata began is forgotten when poll() returns
-    before it is done, for need_rejoin() then sees old and new metadata alike. The member owns nothing and sends no heartbeat."""
+    """kafka-python 3.0.12, also with Apache Kafka: if poll() returns during a rejoin that a change of metadata has caused, the
+    rejoin is forgotten, because need_rejoin() no longer sees a change. The member then owns nothing and sends no heartbeat."""
     if consumer._coordinator._join_task is not None:
         consumer._coordinator.request_rejoin()
 
