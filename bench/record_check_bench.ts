@@ -5,7 +5,9 @@
  * The iterations take the batches of `TOUCHED_BYTES` of memory in turn, so that the records are in the second-level cache, as they are
  * after a receive. Records per second = records per batch / time per iteration.
  */
-import { type BatchRules, checkProducedBatch } from "../storage/records/batch_validation.ts";
+import { type BatchRules } from "../storage/records/batch_rules.ts";
+import { checkProducedBatch } from "../storage/records/batch_validation.ts";
+import { defaultLevels } from "../storage/records/compression/levels.ts";
 import { crc32c } from "../storage/records/crc32c.ts";
 import { checkRecords, newRecordCheck } from "../storage/records/record_check.ts";
 import { allocateShared } from "../storage/sys/memory.ts";
@@ -23,6 +25,8 @@ const rules: BatchRules = {
   messageTimestampAfterMaxMs: 3_600_000,
   keysRequired: false,
   transactionsAllowed: false,
+  compressionType: "producer",
+  compressionLevels: defaultLevels,
 };
 
 interface Shape {

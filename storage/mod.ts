@@ -23,6 +23,8 @@ export type {
 } from "./log/log_types.ts";
 export { baseSequence, BATCH_HEADER_BYTES, codec, codecNames, producerId } from "./records/record_batch.ts";
 export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./records/record_errors.ts";
+export * from "./records/batch_intake.ts";
+export { type BatchRules, CONTENT_BYTES_MAX } from "./records/batch_rules.ts";
 export type { RenamedDirectory } from "./directory/partition_directory.ts";
 export { RecordRunReader } from "./records/record_run_reader.ts";
 export { LogDamagedError, storageFailure } from "./log/storage_failure.ts";

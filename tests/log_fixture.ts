@@ -5,6 +5,7 @@
 import { strict as assert } from "node:assert";
 import { ManualClock } from "../storage/base/clock.ts";
 import { type Offset, toOffset } from "../storage/base/units.ts";
+import { defaultLevels } from "../storage/records/compression/levels.ts";
 import { crc32c } from "../storage/records/crc32c.ts";
 import { Log } from "../storage/log/log.ts";
 import type { LogConfig } from "../storage/log/log_config.ts";
@@ -26,6 +27,8 @@ export const testConfig: LogConfig = {
   messageTimestampAfterMaxMs: Infinity,
   flushMessages: Infinity,
   flushMs: Infinity,
+  compressionType: "producer",
+  compressionLevels: defaultLevels,
   compact: false,
   maxCompactionLagMs: Infinity,
   preallocate: false,

@@ -16,8 +16,7 @@
  * When records are refused, the answer names each of them up to a limit (`RECORD_ERRORS_MAX`). Kafka has no limit, and
  * names none when one of them breaks the format.
  *
- * Not done: transactions (INVALID_TXN_STATE). Kafka decompresses and checks the records of compressed batches; here they
- * pass by header and CRC except on compacted topics. A `compression.type` other than producer is refused when it is set.
+ * Not done: transactions (INVALID_TXN_STATE).
  */
 import {
   type AppendOutcome,

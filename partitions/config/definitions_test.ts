@@ -37,6 +37,9 @@ const ownDefaults = new Map([
   ["socket.send.buffer.bytes", "-1"],
 ]);
 
+/** Settings with a range in Kafka of which one value is accepted. */
+const onlyValues = new Map([["compression.lz4.level", "9"]]);
+
 function assertLikeKafka(definition: ConfigDefinition, like: KafkaSetting): void {
   assert.equal(definition.type, like.type, `type of ${definition.name}`);
   const expected = ownDefaults.has(definition.name) ? ownDefaults.get(definition.name) : like.defaultText;
@@ -44,6 +47,8 @@ function assertLikeKafka(definition: ConfigDefinition, like: KafkaSetting): void
   const accepts = (text: string) => !("refused" in parseConfigValue(definition, text));
   const range = /^\[(-?\d+),\.\.\.(?:,(\d+))?\]$/.exec(like.range);
   if (range === null) return;
+  const only = onlyValues.get(definition.name);
+  if (only !== undefined) return assert(accepts(only) && !accepts(`${Number(only) + 1}`), definition.name);
   assert(accepts(range[1] ?? ""), `${definition.name} accepts ${range[1]}`);
   assert(!accepts(String(Number(range[1]) - 1)), `${definition.name} refuses less than ${range[1]}`);
   if (range[2] === undefined) return;

@@ -79,8 +79,8 @@ const refusals: [what: string, topic: CreatableTopic, verdict: RegExp, changes?:
   ],
   [
     "a config whose silence would be a lie",
-    wanted("t", { configs: [{ name: "compression.type", value: "zstd" }] }),
-    /^INVALID_CONFIG .*compression\.type/,
+    wanted("t", { configs: [{ name: "remote.storage.enable", value: "true" }] }),
+    /^INVALID_CONFIG .*remote\.storage\.enable/,
   ],
   [
     "an assignment with a number of partitions",

@@ -9,11 +9,13 @@
  * Source: Kafka's UnifiedLog.append, LocalLog.roll.
  */
 import { NO_OFFSET, type Offset, toOffset } from "../base/units.ts";
-import { type BatchRules, checkProducedBatch } from "../records/batch_validation.ts";
+import { transcodeBatch } from "../records/batch_intake.ts";
+import { type BatchRules, CONTENT_BYTES_MAX } from "../records/batch_rules.ts";
+import { checkProducedBatch } from "../records/batch_validation.ts";
 import * as batches from "../records/record_batch.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
 import { SegmentRoll } from "../segments/segment_roll.ts";
-import type { NativeMemory } from "../sys/memory.ts";
+import { type NativeMemory, nativeMemory } from "../sys/memory.ts";
 import type { LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
 import { batchRules, type LogConfig } from "./log_config.ts";
 import type { LoadedLog } from "./log_loader.ts";
@@ -22,6 +24,13 @@ import { acceptedAppend, DISK_REFUSED, refusedAppend } from "./log_results.ts";
 import type { AppendOptions, AppendResult, LogOptions } from "./log_types.ts";
 import type { ProducerStateManager } from "./producers/producer_state_manager.ts";
 import { storageFailure } from "./storage_failure.ts";
+
+/** Least size of native memory (sys/memory.ts). */
+const NATIVE_BYTES_MIN = 128;
+const transcodeLimits = {
+  contentBytesMax: CONTENT_BYTES_MAX,
+  allocate: (bytes: number) => nativeMemory(new ArrayBuffer(Math.max(bytes, NATIVE_BYTES_MIN))),
+};
 
 /** The write side of one log. */
 export class LogAppends {
@@ -76,7 +85,18 @@ export class LogAppends {
     this.#rules.nowMs = options.nowMs;
     this.#rules.recordsMax = Number.MAX_SAFE_INTEGER - this.#logEndOffset;
     const check = checkProducedBatch(memory, start, length, this.#rules);
+    if (check.isPending) return this.#appendTranscoded(memory, start, options);
     if (check.refusal !== null) return refusedAppend(check.refusal, check.message, check.recordIndex);
+    return this.#appendChecked(memory, start, options);
+  }
+
+  #appendTranscoded(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
+    const { refusal, message, recordIndex, rebuilt } = transcodeBatch({ memory, start }, this.#rules, transcodeLimits);
+    if (refusal !== null) return refusedAppend(refusal, message, recordIndex);
+    return rebuilt === null ? this.#appendChecked(memory, start, options) : this.#appendChecked(rebuilt, 0, options);
+  }
+
+  #appendChecked(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
     const earlier = this.#producers.check(memory.view, start);
     if (earlier !== null) return earlier;
     try {

@@ -2,7 +2,8 @@
  * The settings of a log from its topic's configuration, resolved to numbers. Plain data: it crosses isolates. Each field names its
  * topic config; the defaults are in partitions/config.
  */
-import type { BatchRules } from "../records/batch_validation.ts";
+import type { BatchRules, CompressionType } from "../records/batch_rules.ts";
+import type { CompressionLevels } from "../records/compression/levels.ts";
 
 /** Settings of one log. */
 export interface LogConfig {
@@ -28,6 +29,10 @@ export interface LogConfig {
   readonly flushMessages: number;
   /** `flush.ms`; Infinity for Long.MAX_VALUE */
   readonly flushMs: number;
+  /** `compression.type` */
+  readonly compressionType: CompressionType;
+  /** `compression.gzip.level`, `compression.lz4.level`, `compression.zstd.level` */
+  readonly compressionLevels: CompressionLevels;
   /** Whether `cleanup.policy` contains compact. */
   readonly compact: boolean;
   /** `max.compaction.lag.ms`; Infinity for Long.MAX_VALUE. Compacted logs roll by it too. */
@@ -52,5 +57,7 @@ export function batchRules(config: LogConfig): BatchRules {
     messageTimestampAfterMaxMs: config.messageTimestampAfterMaxMs,
     keysRequired: config.compact,
     transactionsAllowed: false,
+    compressionType: config.compressionType,
+    compressionLevels: config.compressionLevels,
   };
 }

@@ -9,7 +9,8 @@ import {
   testConfig,
   TestDirectory,
 } from "../../tests/log_fixture.ts";
-import { TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
+import { concatBytes, sealBatch, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
+import { writeInt64 } from "../base/int64.ts";
 import { createRandom } from "../base/random.ts";
 import { toOffset } from "../base/units.ts";
 import type { Log } from "./log.ts";
@@ -188,10 +189,19 @@ Deno.test("a lookup in a damaged file rebuilds the indexes once, not with every 
 
 Deno.test("Log.offsetForTimestamp() ends at a batch whose header has a time that none of its records has", () => {
   using directory = new TestDirectory();
+  {
+    using log = openLog(directory.partition, { config });
+    for (let i = 0; i < 20; i++) append(log, at(1, 2), { codec: "zstd" });
+    append(log, at(100));
+  }
+  // Earlier versions stored what the header of a compressed batch said.
+  const name = `${directory.partition}/00000000000000000000.log`;
+  const stored = batchesIn(Deno.readFileSync(name)).map(({ bytes }) => {
+    writeInt64(new DataView(bytes.buffer), 35, TEST_TIMESTAMP + 100);
+    return sealBatch(bytes);
+  });
+  Deno.writeFileSync(name, concatBytes(stored));
   using log = openLog(directory.partition, { config });
-  const lying = { codec: "zstd", maxTimestamp: TEST_TIMESTAMP + 100 } as const;
-  for (let i = 0; i < 20; i++) append(log, at(1, 2), lying);
-  append(log, at(100));
   const expected = { offset: 0, timestamp: TEST_TIMESTAMP + 100, leaderEpoch: 0 };
   assert.deepEqual(findByTime(log, TEST_TIMESTAMP + 50, far), expected);
   assert.deepEqual(findByTime(log, "largest", far), expected);

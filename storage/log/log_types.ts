@@ -1,7 +1,7 @@
 /**
  * The options and results of a log. Plain data; slices, leases and flush requests may cross isolates.
  */
-import type { BatchRefusal } from "../records/batch_validation.ts";
+import type { BatchRefusal } from "../records/batch_rules.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Offset } from "../base/units.ts";
 import type { LogConfig } from "./log_config.ts";

@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import { buildBatch, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { checkProducedBatch } from "./batch_validation.ts";
+import { defaultLevels } from "./compression/levels.ts";
 import { bytesOfBatch, type PlainRecord, writeBatch } from "./batch_writer.ts";
 import { allocateShared } from "../sys/memory.ts";
 
@@ -43,6 +44,8 @@ Deno.test("writeBatch() writes batches that a compacted topic accepts", () => {
     messageTimestampAfterMaxMs: 1000,
     keysRequired: true,
     transactionsAllowed: false,
+    compressionType: "producer",
+    compressionLevels: defaultLevels,
   } as const;
   for (const records of cases) {
     const length = bytesOfBatch(records);

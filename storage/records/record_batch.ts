@@ -158,6 +158,22 @@ export function stampPlainHeader(
   view.setInt32(at + BASE_SEQUENCE_AT, -1);
   view.setInt32(at + RECORDS_COUNT_AT, plain.recordsCount);
 }
+/**
+ * Writes the header of a batch that replaces another: its records in another codec, or with offset deltas without gaps; `stampCrc()`
+ * follows. Bits of the attributes that only the broker sets are dropped.
+ * @param view of the new batch, at index 0 @param source header of the old batch
+ */
+export function stampRebuiltHeader(
+  view: DataView,
+  source: { view: DataView; at: number },
+  rebuilt: { batchBytes: number; codec: number; maxTimestamp: number; logAppendTime: boolean },
+): void {
+  for (let at = 0; at < BATCH_HEADER_BYTES; at++) view.setUint8(at, source.view.getUint8(source.at + at));
+  view.setInt32(BATCH_LENGTH_AT, rebuilt.batchBytes - BATCH_LENGTH_OVERHEAD);
+  const transactional = view.getInt16(ATTRIBUTES_AT) & TRANSACTIONAL_BIT;
+  view.setInt16(ATTRIBUTES_AT, transactional | rebuilt.codec | (rebuilt.logAppendTime ? LOG_APPEND_TIME_BIT : 0));
+  writeInt64(view, MAX_TIMESTAMP_AT, rebuilt.maxTimestamp);
+}
 /** Stores the base offset and leader epoch of an appended batch; both fields lie outside the CRC. */
 export function stampPlace(view: DataView, at: number, place: { baseOffset: Offset; leaderEpoch: number }): void {
   writeInt64(view, at + BASE_OFFSET_AT, place.baseOffset);

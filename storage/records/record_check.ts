@@ -13,8 +13,11 @@
  */
 import { afterVarint, afterVarlong, varintAt, varlongAt } from "./varint.ts";
 
-/** Why a record is refused; "unfinished" means that bytes are left after the last record. */
-export type RecordProblem = "length" | "structure" | "offset" | "timestamp" | "key" | "unfinished";
+/**
+ * Why records are refused; "unfinished" means that bytes are left after the last record. A batch with problems of several kinds is
+ * refused for its structure, else for a timestamp, else for a key, as in Kafka.
+ */
+export type RecordProblem = "length" | "structure" | "unfinished" | "timestamp" | "key";
 
 /** The rules and the result of a check. One object serves all checks of an isolate. */
 export interface RecordCheck {
@@ -28,9 +31,11 @@ export interface RecordCheck {
   keysRequired: boolean;
   /** Out: largest timestamp delta, -Infinity for none. */
   largestDelta: number;
-  /** Out: index of the record with the problem. */
+  /** Out: whether the offset deltas are 0, 1, 2, … */
+  isConsecutive: boolean;
+  /** Out: index of the first record with a problem. */
   recordIndex: number;
-  /** Out: timestamp delta of that record. */
+  /** Out: timestamp delta of the first record whose timestamp is refused. */
   problemDelta: number;
 }
 
@@ -43,6 +48,7 @@ export function newRecordCheck(): RecordCheck {
     deltaExempt: 0,
     keysRequired: false,
     largestDelta: -Infinity,
+    isConsecutive: true,
     recordIndex: -1,
     problemDelta: 0,
   };
@@ -68,7 +74,7 @@ function afterHeaders(bytes: Uint8Array, at: number, end: number): number {
   return next;
 }
 
-function problemAt(check: RecordCheck, recordIndex: number, problem: RecordProblem): RecordProblem {
+function problemAt<Problem extends RecordProblem>(check: RecordCheck, recordIndex: number, problem: Problem): Problem {
   check.recordIndex = recordIndex;
   return problem;
 }
@@ -82,6 +88,8 @@ function problemAt(check: RecordCheck, recordIndex: number, problem: RecordProbl
 export function checkRecords(bytes: Uint8Array, start: number, end: number, check: RecordCheck): RecordProblem | null {
   const { count, deltaMin, deltaMax, deltaExempt, keysRequired } = check;
   let largestDelta = -Infinity;
+  let isConsecutive = true;
+  let refused: "timestamp" | "key" | null = null;
   let at = start;
   for (let index = 0; index < count; index++) {
     const length = varintAt(bytes, at);
@@ -91,13 +99,12 @@ export function checkRecords(bytes: Uint8Array, start: number, end: number, chec
 
     const delta = varlongAt(bytes, at + 1);
     at = afterVarlong(bytes, at + 1);
-    if (varintAt(bytes, at) !== index) return problemAt(check, index, at < recordEnd ? "offset" : "structure");
+    if (varintAt(bytes, at) !== index) isConsecutive = false;
     at = afterVarint(bytes, at);
 
     const keyLength = varintAt(bytes, at);
     at = afterVarint(bytes, at);
     if (keyLength > 0) at += keyLength;
-    else if (keyLength < 0 && keysRequired) return problemAt(check, index, "key");
     if (at >= recordEnd) return problemAt(check, index, "structure");
 
     const valueLength = varintAt(bytes, at);
@@ -108,12 +115,16 @@ export function checkRecords(bytes: Uint8Array, start: number, end: number, chec
     at = bytes[at] === 0 ? at + 1 : afterHeaders(bytes, at, recordEnd);
     if (at !== recordEnd) return problemAt(check, index, "structure");
 
-    if ((delta < deltaMin || delta > deltaMax) && delta !== deltaExempt) {
+    if (keyLength < 0 && keysRequired) {
+      refused ??= problemAt(check, index, "key");
+    } else if ((delta < deltaMin || delta > deltaMax) && delta !== deltaExempt && refused !== "timestamp") {
+      if (refused === null) check.recordIndex = index;
       check.problemDelta = delta;
-      return problemAt(check, index, "timestamp");
+      refused = "timestamp";
     }
     if (delta > largestDelta) largestDelta = delta;
   }
   check.largestDelta = largestDelta;
-  return at === end ? null : problemAt(check, count, "unfinished");
+  check.isConsecutive = isConsecutive;
+  return at === end ? refused : problemAt(check, count, "unfinished");
 }

@@ -7,7 +7,7 @@
  * Source: Kafka's LogValidator (validateRecord, processRecordErrors), whose sentences these are.
  */
 import { NO_TIMESTAMP } from "../base/units.ts";
-import { type BatchRules, earliestTimestamp, latestTimestamp } from "./batch_validation.ts";
+import { type BatchRules, earliestTimestamp, latestTimestamp } from "./batch_rules.ts";
 import { batchBytes, codec, isLogAppendTime, recordsCount } from "./record_batch.ts";
 import { BatchRecordReader } from "./batch_record_reader.ts";
 import type { NativeMemory } from "../sys/memory.ts";
@@ -68,7 +68,7 @@ export function listRecordErrors(
   const errors: RecordError[] = [];
   let hasWrongTimestamp = false;
   let index = 0;
-  while (errors.length < budget.records && reader.next() && reader.offset === index) {
+  while (errors.length < budget.records && reader.next()) {
     const keyProblem = kinds.ofKey(reader);
     const problem = keyProblem ?? kinds.ofTimestamp(reader);
     if (problem !== null) errors.push({ recordIndex: index, message: problem });

@@ -7,7 +7,7 @@
  * Source: Kafka's DefaultRecord and FileRecords.searchForTimestamp.
  */
 import { NO_OFFSET, NO_TIMESTAMP, type Offset, toOffset } from "../base/units.ts";
-import { DECOMPRESSED_BYTES_MAX } from "./batch_validation.ts";
+import { CONTENT_BYTES_MAX } from "./batch_rules.ts";
 import { decompress } from "./compression/compression.ts";
 import * as batches from "./record_batch.ts";
 import { BatchRecordReader } from "./batch_record_reader.ts";
@@ -23,7 +23,7 @@ export interface RecordTarget {
 
 /** Largest timestamp of a batch's records from an offset on; -1 when there is none or the records cannot be read. */
 export function findLargestRecord(batch: { bytes: Uint8Array; view: DataView }, from: Offset): number {
-  const reader = BatchRecordReader.open(batch, 0, { outputBytesMax: DECOMPRESSED_BYTES_MAX });
+  const reader = BatchRecordReader.open(batch, 0, { outputBytesMax: CONTENT_BYTES_MAX });
   let largest = NO_TIMESTAMP;
   while (typeof reader !== "string" && reader.next()) {
     if (reader.offset >= from) largest = Math.max(largest, reader.timestamp);
@@ -41,7 +41,7 @@ export function findRecord(batch: Uint8Array, target: RecordTarget): { offset: O
   const none = { offset: NO_OFFSET, timestamp: -1 };
   const compressed = batch.subarray(batches.BATCH_HEADER_BYTES);
   const codec = batches.codec(view, 0);
-  const records = codec === 0 ? compressed : decompress(codec, compressed, { outputBytesMax: DECOMPRESSED_BYTES_MAX });
+  const records = codec === 0 ? compressed : decompress(codec, compressed, { outputBytesMax: CONTENT_BYTES_MAX });
   if (typeof records === "string") return none;
   const baseOffset = batches.baseOffset(view, 0);
   const stamped = batches.isLogAppendTime(view, 0);

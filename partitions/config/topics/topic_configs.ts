@@ -72,6 +72,12 @@ export function resolveLogConfig(
     messageTimestampAfterMaxMs: number("message.timestamp.after.max.ms"),
     flushMessages: number("flush.messages"),
     flushMs: number("flush.ms"),
+    compressionType: value("compression.type") as LogConfig["compressionType"],
+    compressionLevels: {
+      gzip: number("compression.gzip.level"),
+      lz4: number("compression.lz4.level"),
+      zstd: number("compression.zstd.level"),
+    },
     compact: (value("cleanup.policy") as readonly string[]).includes("compact"),
     maxCompactionLagMs: number("max.compaction.lag.ms"),
     preallocate: value("preallocate") === true,

@@ -67,6 +67,7 @@ const kafkaAnswers: [string, string, string | null][] = [
     "Invalid value lz5 for configuration compression.type: String must be one of: uncompressed, zstd, lz4, snappy, gzip, producer",
   ],
   ["compression.type", "gzip", null],
+  ["compression.lz4.level", "17", null],
   [
     "min.cleanable.dirty.ratio",
     "1.5",
@@ -149,7 +150,7 @@ const kafkaAnswers: [string, string, string | null][] = [
 
 /** Values that Kafka accepts and this broker refuses, because they would have no effect. */
 const unsupported = new Map([
-  ["compression.type=gzip", /^Invalid value gzip .*Only producer is supported by this broker so far/],
+  ["compression.lz4.level=17", /^Invalid value 17 .*Only 9 is supported by this broker so far: its library of lz4 has/],
   ["remote.storage.enable=true", /^Invalid value true .*Only false is supported by this broker so far/],
   ["min.cleanable.dirty.ratio=NaN", /Not a number of type DOUBLE$/],
 ]);
@@ -230,6 +231,9 @@ Deno.test("resolveLogConfig() reads every config that a log uses", () => {
     "message.timestamp.after.max.ms": "17",
     "flush.messages": "18",
     "flush.ms": "19",
+    "compression.type": "uncompressed",
+    "compression.gzip.level": "8",
+    "compression.zstd.level": "-7",
     "cleanup.policy": "delete,compact",
     "max.compaction.lag.ms": "20",
     "preallocate": "true",
@@ -247,6 +251,8 @@ Deno.test("resolveLogConfig() reads every config that a log uses", () => {
     messageTimestampAfterMaxMs: 17,
     flushMessages: 18,
     flushMs: 19,
+    compressionType: "uncompressed",
+    compressionLevels: { gzip: 8, lz4: 9, zstd: -7 },
     compact: true,
     maxCompactionLagMs: 20,
     preallocate: true,

@@ -5,14 +5,17 @@
  * Must always hold: no input makes these functions throw or allocate more than the caller's limit. The memory of the codec itself
  * comes on top: a zstd window is at most 128 MiB, the limit of this library and of Kafka's.
  *
- * A broker stores most batches as they are, so the libraries are loaded at their first use (`import defer`). This saves 25 ms of a
+ * Many brokers never see some of the codecs, so the libraries are loaded at their first use (`import defer`). This saves 25 ms of a
  * shard's start and 5 MB (measured).
  */
-import defer * as zlib from "node:zlib";
 import { assert } from "../../base/assert.ts";
+import { ContentBuffer } from "./content_buffer.ts";
+import { compressGzip, decompressGzip } from "./gzip.ts";
+import { type CompressionLevels, defaultLevels } from "./levels.ts";
 import { decodeLz4Frame, encodeLz4Frame } from "./lz4_frame.ts";
 import type { DecompressionRefusal } from "./refusal.ts";
 import { decodeSnappy, encodeSnappy } from "./snappy_stream.ts";
+import { compressZstd, decompressZstd } from "./zstd.ts";
 
 export type { DecompressionRefusal } from "./refusal.ts";
 
@@ -37,23 +40,39 @@ export function contentBytesMax(codec: number, bytes: number): number {
   return bytes * (EXPANSION_MAX[codec] ?? 1);
 }
 
-function inflate(
-  library: (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array,
+/**
+ * Decompresses the records of a batch into memory that is used again and again.
+ * @param content receives them; what it held before is gone
+ * @param codec number in the batch's attributes
+ * @param bytes the compressed records; they may lie in shared memory
+ * @param bytesMax most bytes the content may have
+ * @returns null when the content is complete, or why it cannot be decompressed
+ */
+export function decompressInto(
+  content: ContentBuffer,
+  codec: number,
   bytes: Uint8Array,
-  outputBytesMax: number,
-): Uint8Array | DecompressionRefusal {
-  if (bytes.length === 0) return "corrupt-data";
-  try {
-    return library(bytes, { maxOutputLength: outputBytesMax });
-  } catch (error) {
-    const tooLarge = error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
-    return tooLarge ? "too-large" : "corrupt-data";
+  bytesMax: number,
+): DecompressionRefusal | null {
+  content.reset(bytesMax);
+  switch (codec) {
+    case NONE:
+      return content.append(bytes) ? null : "too-large";
+    case GZIP:
+      return decompressGzip(bytes, content);
+    case SNAPPY:
+      return decodeSnappy(bytes, content);
+    case LZ4:
+      return decodeLz4Frame(bytes, content);
+    case ZSTD:
+      return decompressZstd(bytes, content);
+    default:
+      return "unsupported-codec";
   }
 }
 
 /**
- * Decompresses the records of a batch. A cut zstd stream yields the content before the cut, so the caller must compare the number
- * of records with the batch's header.
+ * Decompresses the records of a batch.
  * @param codec number in the batch's attributes
  * @param bytes the compressed records; they may lie in shared memory
  * @param limits most bytes the content may have
@@ -65,31 +84,19 @@ export function decompress(
   limits: { outputBytesMax: number },
 ): Uint8Array | DecompressionRefusal {
   const { outputBytesMax } = limits;
-  assert(outputBytesMax > 0, "a limit on decompressed bytes is positive");
-  switch (codec) {
-    case NONE:
-      return bytes.length <= outputBytesMax ? bytes : "too-large";
-    case GZIP:
-      return inflate(zlib.gunzipSync, bytes, outputBytesMax);
-    case SNAPPY:
-      return decodeSnappy(bytes, outputBytesMax);
-    case LZ4:
-      return decodeLz4Frame(bytes, outputBytesMax);
-    case ZSTD:
-      return inflate(zlib.zstdDecompressSync, bytes, outputBytesMax);
-    default:
-      return "unsupported-codec";
-  }
+  if (codec === NONE) return bytes.length <= outputBytesMax ? bytes : "too-large";
+  const content = new ContentBuffer();
+  return decompressInto(content, codec, bytes, outputBytesMax) ?? content.bytes.subarray(0, content.length);
 }
 
 /**
- * Compresses records as Kafka does: gzip and zstd at their default levels, snappy in its xerial stream, lz4 in a frame.
- * @param codec 0 to 4 @param bytes the records
+ * Compresses records as Kafka does: snappy in its xerial stream, lz4 in a frame.
+ * @param codec 0 to 4 @param bytes the records @param levels of the codecs that have them
  */
-export function compress(codec: number, bytes: Uint8Array): Uint8Array {
+export function compress(codec: number, bytes: Uint8Array, levels: CompressionLevels = defaultLevels): Uint8Array {
   assert(codec >= NONE && codec <= ZSTD, "a batch is written with a codec that exists");
-  if (codec === GZIP) return zlib.gzipSync(bytes);
+  if (codec === GZIP) return compressGzip(bytes, levels.gzip);
   if (codec === SNAPPY) return encodeSnappy(bytes);
   if (codec === LZ4) return encodeLz4Frame(bytes);
-  return codec === ZSTD ? zlib.zstdCompressSync(bytes) : bytes;
+  return codec === ZSTD ? compressZstd(bytes, levels.zstd) : bytes;
 }

@@ -12,6 +12,7 @@
  * Source: lz4_Frame_format.md; Kafka's Lz4BlockInputStream and Lz4BlockOutputStream.
  */
 import defer * as lz4 from "npm:lz4-wasm@0.9.2/lz4_wasm.js";
+import type { ContentBuffer } from "./content_buffer.ts";
 import { decodeLz4Block, LZ4_OUTPUT_FULL } from "./lz4_block.ts";
 import type { DecompressionRefusal } from "./refusal.ts";
 import { xxh32 } from "./xxh32.ts";
@@ -66,42 +67,16 @@ function readHeader(bytes: Uint8Array, view: DataView): FrameHeader | null {
   };
 }
 
-/** The decoded content; grows by doubling, up to the limit. */
-class Content {
-  readonly #bytesMax: number;
-  bytes: Uint8Array;
-  length = 0;
-
-  constructor(bytesGuess: number, bytesMax: number) {
-    this.#bytesMax = bytesMax;
-    this.bytes = new Uint8Array(Math.min(bytesGuess, bytesMax));
-  }
-
-  /** Makes room for a block. @returns index at which the block's room ends */
-  reserve(blockBytes: number): number {
-    const end = Math.min(this.length + blockBytes, this.#bytesMax);
-    if (end > this.bytes.length) {
-      const grown = new Uint8Array(Math.min(Math.max(this.bytes.length * 2, end), this.#bytesMax));
-      grown.set(this.bytes.subarray(0, this.length));
-      this.bytes = grown;
-    }
-    return end;
-  }
-}
-
 /** Adds one block's content. @returns null when all is well */
 function addBlock(
-  content: Content,
+  content: ContentBuffer,
   block: { bytes: Uint8Array; start: number; end: number },
   facts: { stored: boolean; blockBytesMax: number },
 ): DecompressionRefusal | null {
   const end = content.reserve(facts.blockBytesMax);
   const full: DecompressionRefusal = end < content.length + facts.blockBytesMax ? "too-large" : "corrupt-data";
   if (facts.stored) {
-    if (content.length + block.end - block.start > end) return full;
-    content.bytes.set(block.bytes.subarray(block.start, block.end), content.length);
-    content.length += block.end - block.start;
-    return null;
+    return content.append(block.bytes.subarray(block.start, block.end)) ? null : full;
   }
   const output = { bytes: content.bytes, windowStart: content.length, start: content.length, end };
   const decoded = decodeLz4Block(block, output);
@@ -112,22 +87,22 @@ function addBlock(
 
 /**
  * Decodes a frame.
- * @param bytes the frame @param outputBytesMax most bytes that are allocated for the content
+ * @param bytes the frame @param content receives the result, up to its limit
  */
-export function decodeLz4Frame(bytes: Uint8Array, outputBytesMax: number): Uint8Array | DecompressionRefusal {
+export function decodeLz4Frame(bytes: Uint8Array, content: ContentBuffer): DecompressionRefusal | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const header = readHeader(bytes, view);
   if (header === null) return "corrupt-data";
-  const content = new Content(bytes.length * GUESSED_RATIO, outputBytesMax);
+  content.reserve(bytes.length * GUESSED_RATIO);
   let at = header.blocksAt;
   while (at + 4 <= bytes.length) {
     const word = view.getUint32(at, true);
     const start = at + 4;
     if (word === 0) {
-      if (!header.contentChecksum) return content.bytes.subarray(0, content.length);
+      if (!header.contentChecksum) return null;
       const sound = start + 4 <= bytes.length &&
         view.getUint32(start, true) === xxh32(content.bytes, 0, content.length);
-      return sound ? content.bytes.subarray(0, content.length) : "corrupt-data";
+      return sound ? null : "corrupt-data";
     }
     const end = start + (word & ~STORED_BIT);
     at = end + (header.blockChecksums ? 4 : 0);

@@ -9,6 +9,7 @@
  * Source: snappy-java's SnappyOutputStream; snappy's format_description.txt.
  */
 import defer * as snappy from "npm:snappy@7.4.3";
+import type { ContentBuffer } from "./content_buffer.ts";
 import type { DecompressionRefusal } from "./refusal.ts";
 
 const XERIAL_MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00] as const;
@@ -31,18 +32,13 @@ function claimedBytes(block: Uint8Array): number {
   return -1;
 }
 
-/** Checks a block's claimed size before anything is allocated for it. @returns content size or a refusal */
-function boundedClaim(block: Uint8Array, outputBytesMax: number): number | DecompressionRefusal {
+/** Decodes one block. Its claimed size is checked before anything is allocated for it. */
+function decodeBlock(block: Uint8Array, content: ContentBuffer): DecompressionRefusal | null {
   const claimed = claimedBytes(block);
   if (claimed < 0 || claimed > block.length * RATIO_MAX) return "corrupt-data";
-  return claimed > outputBytesMax ? "too-large" : claimed;
-}
-
-function decodeBlock(block: Uint8Array, outputBytesMax: number): Uint8Array | DecompressionRefusal {
-  const claim = boundedClaim(block, outputBytesMax);
-  if (typeof claim === "string") return claim;
+  if (claimed > content.bytesMax - content.length) return "too-large";
   try {
-    return snappy.uncompressSync(block as unknown as NativeBytes) as Uint8Array;
+    return content.append(snappy.uncompressSync(block as unknown as NativeBytes) as Uint8Array) ? null : "too-large";
   } catch {
     // The package throws one error for all damage, and nothing else in it can fail.
     return "corrupt-data";
@@ -60,36 +56,24 @@ function chunkEnd(view: DataView, at: number): number {
   return end > view.byteLength ? -1 : end;
 }
 
-function decodeXerial(bytes: Uint8Array, outputBytesMax: number): Uint8Array | DecompressionRefusal {
+function decodeXerial(bytes: Uint8Array, content: ContentBuffer): DecompressionRefusal | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let total = 0;
   for (let at = XERIAL_HEADER_BYTES; at < bytes.length;) {
     const end = chunkEnd(view, at);
     if (end < 0) return "corrupt-data";
-    const claim = boundedClaim(bytes.subarray(at + 4, end), outputBytesMax - total);
-    if (typeof claim === "string") return claim;
-    total += claim;
+    const refusal = decodeBlock(bytes.subarray(at + 4, end), content);
+    if (refusal !== null) return refusal;
     at = end;
   }
-  const content = new Uint8Array(total);
-  let to = 0;
-  for (let at = XERIAL_HEADER_BYTES; at < bytes.length;) {
-    const end = chunkEnd(view, at);
-    const chunk = decodeBlock(bytes.subarray(at + 4, end), outputBytesMax);
-    if (typeof chunk === "string") return chunk;
-    content.set(chunk, to);
-    to += chunk.length;
-    at = end;
-  }
-  return content;
+  return null;
 }
 
 /**
  * Decodes either form.
- * @param bytes the stream or block @param outputBytesMax most bytes that are allocated for the content
+ * @param bytes the stream or block @param content receives the result, up to its limit
  */
-export function decodeSnappy(bytes: Uint8Array, outputBytesMax: number): Uint8Array | DecompressionRefusal {
-  return isXerial(bytes) ? decodeXerial(bytes, outputBytesMax) : decodeBlock(bytes, outputBytesMax);
+export function decodeSnappy(bytes: Uint8Array, content: ContentBuffer): DecompressionRefusal | null {
+  return isXerial(bytes) ? decodeXerial(bytes, content) : decodeBlock(bytes, content);
 }
 
 /** Encodes a xerial stream. @param bytes the content */

@@ -1,0 +1,117 @@
+/**
+ * The second stage of an append, for a batch that `checkProducedBatch()` leaves pending: decompresses it, checks its records, and
+ * compresses it in the topic's codec where that differs from the client's. All records of every batch are checked, as Kafka does.
+ *
+ *   small ─► on the shard that owns the partition ─┐
+ *   large ─► on another isolate (transcodeUs())   ─┴─► stored as the client sent it, stamped in place
+ *                                                  └─► rebuilt: another codec, or offsets that are not 0, 1, 2, …
+ *
+ * A function of the batch, the rules and its limits: it runs the same on a shard and on a codec worker, which sees the batch in shared
+ * memory. It may block for a second, so never on the main isolate.
+ *
+ * Must always hold: a refused or deferred batch is not changed. The decompressed records take at most `contentBytesMax` bytes of memory,
+ * which is used again for the next batch (content_buffer.ts).
+ * Source: Kafka's LogValidator.validateMessagesAndAssignOffsetsCompressed.
+ */
+import type { NativeMemory } from "../sys/memory.ts";
+import { rebuildBatch } from "./batch_rebuild.ts";
+import { type BatchCheck, type BatchRules, CONTENT_BYTES_MAX, PENDING, refuse, targetCodecOf } from "./batch_rules.ts";
+import { checkContent, type RecordRange, stampTimestamp } from "./batch_validation.ts";
+import { ContentBuffer } from "./compression/content_buffer.ts";
+import { decompressInto, type DecompressionRefusal } from "./compression/compression.ts";
+import * as batches from "./record_batch.ts";
+import { newRecordCheck } from "./record_check.ts";
+
+/** The result of the second stage. */
+export interface TranscodedBatch extends BatchCheck {
+  /** The batch that is stored in place of the client's, at index 0 of its memory; null where the client's own bytes are stored. */
+  readonly rebuilt: NativeMemory | null;
+}
+
+/** The circumstances of the second stage. */
+export interface TranscodeLimits {
+  /** Most bytes that the records may take on this isolate, up to CONTENT_BYTES_MAX. More is deferred to another isolate. */
+  readonly contentBytesMax: number;
+  /** Supplies the memory of a rebuilt batch: at least that many bytes, at most `max.message.bytes` or `segment.bytes`. */
+  readonly allocate: (bytes: number) => NativeMemory;
+}
+
+const IN_PLACE: TranscodedBatch = Object.freeze({
+  refusal: null,
+  message: "",
+  recordIndex: -1,
+  isPending: false,
+  rebuilt: null,
+});
+const DEFERRED: TranscodedBatch = Object.freeze({ ...PENDING, rebuilt: null });
+
+/** One for all batches of an isolate. */
+const content = new ContentBuffer();
+const check = newRecordCheck();
+
+/**
+ * Decompresses a pending batch, checks its records, and rebuilds it where the topic requires that.
+ * @param batch its memory and the index of its first byte; `checkProducedBatch()` left it pending under the same rules
+ * @param rules of the topic @param limits of this isolate
+ * @returns a refusal; or `isPending` when the records take more than `limits.contentBytesMax`, for another isolate to continue; or a
+ *   batch that may be appended: `rebuilt`, else the client's own bytes, which are stamped
+ */
+export function transcodeBatch(
+  batch: { readonly memory: NativeMemory; readonly start: number },
+  rules: BatchRules,
+  limits: TranscodeLimits,
+): TranscodedBatch {
+  const { memory, start } = batch;
+  const { view } = memory;
+  const range = contentOf(memory, start, limits.contentBytesMax);
+  if (typeof range === "string") return refuseContent(range, limits.contentBytesMax);
+  const refused = checkContent(view, start, { range, rules, check });
+  if (refused !== null) return { ...refused, rebuilt: null };
+  const codec = batches.codec(view, start);
+  const targetCodec = targetCodecOf(rules, codec);
+  const { largestDelta, isConsecutive } = check;
+  if (targetCodec === codec && isConsecutive) {
+    stampTimestamp(memory, start, { rules, largestDelta });
+    return IN_PLACE;
+  }
+  const { allocate } = limits;
+  const rebuilt = rebuildBatch({ view, start, range, largestDelta, isConsecutive }, rules, { targetCodec, allocate });
+  return "refusal" in rebuilt ? { ...rebuilt, rebuilt: null } : { ...IN_PLACE, rebuilt };
+}
+
+/** The records of a batch, decompressed. They are valid until the next call. */
+function contentOf(memory: NativeMemory, start: number, bytesMax: number): RecordRange | DecompressionRefusal {
+  const { view, bytes } = memory;
+  const [from, end] = [start + batches.BATCH_HEADER_BYTES, start + batches.batchBytes(view, start)];
+  const codec = batches.codec(view, start);
+  if (codec === 0) return { bytes, start: from, end };
+  const refusal = decompressInto(content, codec, bytes.subarray(from, end), Math.min(bytesMax, CONTENT_BYTES_MAX));
+  return refusal ?? { bytes: content.bytes, start: 0, end: content.length };
+}
+
+function refuseContent(refusal: DecompressionRefusal, bytesMax: number): TranscodedBatch {
+  if (refusal === "too-large" && bytesMax < CONTENT_BYTES_MAX) return DEFERRED;
+  const refused = refusal === "too-large"
+    ? refuse("too-large", `Cannot append a batch: its records take more than ${CONTENT_BYTES_MAX} bytes`)
+    : refuse("corrupt-batch", `Cannot append a batch: its records cannot be decompressed (${refusal})`);
+  return { ...refused, rebuilt: null };
+}
+
+/** Time to decompress one byte of a compressed batch, to check its records, and to compress them again, in ns (compression_bench.ts). */
+const UNPACK_NS_PER_BYTE: readonly number[] = [0.1, 10, 5, 4, 6];
+const PACK_NS_PER_BYTE: readonly number[] = [0, 12, 4, 3, 3];
+/** Bytes of records for a compressed byte, where only a guess is possible. */
+const TYPICAL_RATIO = 4;
+
+/**
+ * Estimates the time that `transcodeBatch()` takes, from the header alone. A batch that expands far more than usual takes longer; the
+ * limit of `contentBytesMax` bounds that.
+ * @returns in µs
+ */
+export function transcodeUs(view: DataView, start: number, rules: BatchRules): number {
+  const codec = batches.codec(view, start);
+  const bytes = batches.batchBytes(view, start) - batches.BATCH_HEADER_BYTES;
+  const targetCodec = targetCodecOf(rules, codec);
+  const packed = targetCodec === codec ? 0 : bytes * (codec === 0 ? 1 : TYPICAL_RATIO);
+  return (bytes * (UNPACK_NS_PER_BYTE[codec] ?? 0) + packed * (PACK_NS_PER_BYTE[targetCodec] ?? 0)) / 1000;
+}
