@@ -5,6 +5,7 @@
 import type { Clock, NativeMemory } from "../storage/mod.ts";
 import { ColdLookups } from "./owned/cold_lookups.ts";
 import type { Flush } from "./owned/flush_gate.ts";
+import type { FlushAll } from "./owned/group_flush.ts";
 import type { LogStore } from "./owned/log_store.ts";
 import { OwnedPartitions } from "./owned/owned_partitions.ts";
 import { OwnedRequests } from "./owned/owned_requests.ts";
@@ -41,6 +42,7 @@ export interface ShardPartitionsParts {
   /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
   readonly flush: Flush;
+  readonly flushAll: FlushAll;
   /** Removes files, and directories with their contents, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
   /** Reads whole files into the page cache on another thread; `done` runs on a later turn. */
@@ -180,6 +182,11 @@ export class ShardPartitions {
   /** Sends answers that waited for room in this shard's arena; called when the turn has freed its memory. */
   sendWaiting(): void {
     this.#service.sendWaiting();
+  }
+
+  /** Begins the flush that appends of this turn wait for. */
+  beginGroupFlush(): void {
+    this.owned.beginGroupFlush();
   }
 
   /** Whether `announceProgress()` has something to announce. */

@@ -48,10 +48,10 @@ Deno.test("ConnectionLimits.obstacle() keeps descriptors for partitions and file
     assert.equal(full?.closes, true);
     assert.match(full?.text ?? "", /may have 1000 \(ulimit -n\), \d+ are for partitions, and \d+ connections are open/);
   }
-  for (const next of [limit - 88, limit - 1, Infinity]) {
+  for (const next of [limit - 136, limit - 1, Infinity]) {
     assert.equal(limitsOf({}).obstacle(next)?.closes, true, `${next}`);
   }
-  assert.equal(limitsOf({}).obstacle(limit - 89), null);
+  assert.equal(limitsOf({}).obstacle(limit - 137), null);
 });
 
 Deno.test("ConnectionLimits.admit() refuses an address at its limit, and admits it again after one connection closed", () => {

@@ -17,8 +17,11 @@ import { descriptorsMax } from "../../storage/control.ts";
 const OWN_DESCRIPTORS = 20;
 /** Descriptors of a worker, with its epoll and eventfd: 7 or 8 were seen. */
 const SHARD_DESCRIPTORS = 9;
-/** What a shard needs at one time for flushes (four of two segments, three descriptors each), a roll, a snapshot and a checkpoint. */
-const WORKING_DESCRIPTORS = 32;
+/**
+ * What a shard needs at one time for flushes (four of two segments, three descriptors each, and a group with as many), a roll, a snapshot
+ * and a checkpoint.
+ */
+const WORKING_DESCRIPTORS = 56;
 /** What the main isolate needs at one time for checkpoints, the removal of topics, and connections on their way to a shard. */
 const MAIN_WORKING_DESCRIPTORS = 24;
 /** Largest share kept for this work when descriptors are few: not everything happens at the same time. */

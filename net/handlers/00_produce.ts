@@ -6,8 +6,10 @@
  * enables gzip, snappy and lz4 by their presence. A request in one of them closes the connection, as in Kafka 4.
  *
  * acks=0 gets no answer, and an error closes the connection, because there is no other way to report it. acks=1 is answered once the
- * batch is written. acks=all is answered once the high watermark has passed the batch, or with REQUEST_TIMED_OUT. The partition's owner
- * reports this at once, or the watermark table does later. Batches for other shards are appended from this shard's arena without a copy.
+ * batch is as durable as the topic asks for: written, or flushed (`flush.messages`). acks=all is answered once the high watermark has
+ * passed the batch, or with REQUEST_TIMED_OUT; as in Kafka, its timeout begins after the flush. The partition's owner reports this at
+ * once, or the watermark table does later. While a request waits for either, it holds none of its bytes. A flush that fails is answered
+ * with KAFKA_STORAGE_ERROR. Batches for other shards are appended from this shard's arena without a copy.
  *
  * A batch for an unknown topic or partition waits for creations under way (topic_waits.ts), and so do the requests behind it. A batch
  * behind a refused one of its producer is refused too (refused_batches.ts). Kafka refuses the former, and may store the latter
@@ -22,7 +24,6 @@ import {
   type AppendOutcome,
   type AppendWaiter,
   type DelayedOperation,
-  emptyWatermarks,
   errorCodeOf,
   type PartitionPlace,
   partitionState,
@@ -49,6 +50,7 @@ import {
   produceResponse,
 } from "../protocol/messages/00_produce.ts";
 import type { TopicImage } from "../../partitions/mod.ts";
+import { areAwaitingFlush, areEnded, checkProgress, expire } from "../requests/produce/acknowledgements.ts";
 import {
   newPart,
   partitionResponse,
@@ -95,7 +97,6 @@ export function handleProduce(request: ProduceRequest, exchange: RequestExchange
   new ProduceOperation(request, exchange, services).start();
 }
 
-const marks = emptyWatermarks();
 const partitionsOf = ({ partitionData }: TopicData) => partitionData;
 
 class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
@@ -164,17 +165,13 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   }
 
   onProgress(): void {
-    for (const part of this.#parts) {
-      if (part.errorCode !== errorCode.NONE || this.#hasReached(part) || marks.state === partitionState.open) continue;
-      part.errorCode = errorCode.NOT_LEADER_OR_FOLLOWER;
-    }
-    if (this.#isComplete) this.#complete();
+    if (checkProgress(this.#parts, this.#services.watermarks)) this.#complete();
   }
 
   onExpired(): void {
-    for (const part of this.#parts) {
-      if (part.errorCode === errorCode.NONE && !this.#hasReached(part)) part.errorCode = errorCode.REQUEST_TIMED_OUT;
-    }
+    const { watermarks } = this.#services;
+    if (areAwaitingFlush(this.#parts, watermarks)) return this.#waitUntil(Infinity);
+    expire(this.#parts, watermarks);
     this.#complete();
   }
 
@@ -327,29 +324,23 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   #countAnswer(): void {
     this.#unanswered--;
     if (this.#unanswered > 0) return;
-    if (this.#isComplete || this.#exchange.isAbandoned) this.#respond();
+    if (areEnded(this.#parts) || this.#exchange.isAbandoned) this.#respond();
     else this.#wait();
   }
 
   #wait(): void {
     const { purgatory, clock } = this.#services;
-    this.deadlineMs = clock.monotonicMs() + Math.max(0, this.#request.timeoutMs);
-    purgatory.schedule(this);
+    const hasDeadline = this.#request.acks === ACKS_ALL;
+    this.#waitUntil(hasDeadline ? clock.monotonicMs() + Math.max(0, this.#request.timeoutMs) : Infinity);
     this.#exchange.onAbandoned(() => this.#stopWaiting());
     for (const part of this.#parts) if (part.errorCode === errorCode.NONE) purgatory.watch(part.slot, this);
     // The watermark may have moved before the watch began.
     this.onProgress();
   }
 
-  get #isComplete(): boolean {
-    for (const part of this.#parts) if (part.errorCode === errorCode.NONE && !part.isComplete) return false;
-    return true;
-  }
-
-  /** Whether a part is complete by now. Fills `marks` unless it was complete before. */
-  #hasReached(part: ProducePart): boolean {
-    part.isComplete ||= this.#services.watermarks.read(part.slot, marks).highWatermark >= part.nextOffset;
-    return part.isComplete;
+  #waitUntil(deadlineMs: number): void {
+    this.deadlineMs = deadlineMs;
+    this.#services.purgatory.schedule(this);
   }
 
   #stopWaiting(): void {

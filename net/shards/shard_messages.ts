@@ -3,7 +3,7 @@
  * (connection_transfer.ts). Shards post nothing to each other. Plain data.
  */
 import type { ControlCallName, ControlFailure, ImageDelta, SharedState } from "../../partitions/mod.ts";
-import type { FlushOutcome } from "../../storage/mod.ts";
+import type { FlushOutcome, FlushRequest } from "../../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 
@@ -36,7 +36,7 @@ export type ToShard =
   /** Hand a partition over to another shard. Answered by "applied"; the partition's row says whether the shard did it. */
   | { readonly type: "handOver"; readonly sequence: number; readonly slot: number }
   | { readonly type: "reply"; readonly id: number; readonly result: unknown }
-  | { readonly type: "flushed"; readonly id: number; readonly outcome: FlushOutcome }
+  | { readonly type: "flushed"; readonly id: number; readonly outcomes: readonly FlushOutcome[] }
   | { readonly type: "loaded"; readonly id: number }
   /** Close all connections and return what other shards lent. */
   | { readonly type: "drain" }
@@ -51,11 +51,11 @@ export type FromShard =
   | { readonly type: "warning"; readonly text: string }
   /** Connections that ended, by the numbers of their transfers. */
   | { readonly type: "closed"; readonly peers: readonly number[] }
+  /** Make these files durable; answered by "flushed", with an outcome for each request. */
   | {
     readonly type: "flush";
     readonly id: number;
-    readonly fds: readonly number[];
-    readonly directories: readonly string[];
+    readonly requests: readonly Pick<FlushRequest, "fds" | "directories">[];
   }
   /** Remove these files, and directories with all their content. */
   | { readonly type: "unlink"; readonly paths: readonly string[] }

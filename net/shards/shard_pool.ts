@@ -309,9 +309,9 @@ export class ShardPool {
     this.#post(shard, { type: "loaded", id });
   }
 
-  async #flush(shard: number, { id, fds, directories }: Extract<FromShard, { type: "flush" }>): Promise<void> {
-    const outcome = await flushInBackground(fds, directories);
-    this.#post(shard, { type: "flushed", id, outcome });
+  async #flush(shard: number, { id, requests }: Extract<FromShard, { type: "flush" }>): Promise<void> {
+    const outcomes = await flushInBackground(requests);
+    this.#post(shard, { type: "flushed", id, outcomes });
   }
 
   async #unlink(paths: readonly string[]): Promise<void> {

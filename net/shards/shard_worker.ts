@@ -60,7 +60,7 @@ class ShardHost {
   readonly #shard: Shard;
   readonly #turns: TurnCounter;
   readonly #loads = new Map<number, () => void>();
-  readonly #flushes = new Map<number, (outcome: FlushOutcome) => void>();
+  readonly #flushes = new Map<number, (outcomes: readonly FlushOutcome[]) => void>();
   #nextId = 1;
   #received = 0;
   #isDraining = false;
@@ -91,7 +91,8 @@ class ShardHost {
       purgatory,
       outboxes: ways,
       flushCheckMs: config.logFlushSchedulerIntervalMs,
-      flush: (request, done) => this.#flush(request, done),
+      flush: (request, done) => this.#flush([request], ([outcome = "failed"]) => done(outcome)),
+      flushAll: (requests, done) => this.#flush(requests, done),
       unlink: (paths) => post({ type: "unlink", paths }),
       load: (paths, done) => this.#loadFiles(paths, done),
       report,
@@ -186,7 +187,7 @@ class ShardHost {
         this.#control.receive(message.id, message.result);
         break;
       case "flushed":
-        this.#flushes.get(message.id)?.(message.outcome);
+        this.#flushes.get(message.id)?.(message.outcomes);
         this.#flushes.delete(message.id);
         break;
       case "loaded":
@@ -264,10 +265,10 @@ class ShardHost {
     });
   }
 
-  #flush({ fds, directories }: FlushRequest, done: (outcome: FlushOutcome) => void): void {
+  #flush(requests: readonly FlushRequest[], done: (outcomes: readonly FlushOutcome[]) => void): void {
     const id = this.#nextId++;
     this.#flushes.set(id, done);
-    post({ type: "flush", id, fds, directories });
+    post({ type: "flush", id, requests: requests.map(({ fds, directories }) => ({ fds, directories })) });
   }
 
   #loadFiles(paths: readonly string[], done: () => void): void {

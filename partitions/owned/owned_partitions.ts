@@ -9,6 +9,7 @@ import type { PartitionImage, TopicImage } from "../metadata/image.ts";
 import type { Refusal } from "../requests/refusals.ts";
 import { emptyWatermarks, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
 import { type Flush, FlushGate } from "./flush_gate.ts";
+import { type FlushAll, GroupFlush } from "./group_flush.ts";
 import { type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
 import { Partition, type PartitionOwner } from "./partition.ts";
 import { PartitionUpkeep } from "./partition_upkeep.ts";
@@ -26,6 +27,7 @@ export interface OwnedPartitionsParts {
   /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
   readonly flush: Flush;
+  readonly flushAll: FlushAll;
   /** Removes files, and directories with their contents, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
   /** The high watermark of a partition moved, or the partition was removed. */
@@ -44,6 +46,7 @@ export class OwnedPartitions implements PartitionOwner {
   readonly #upkeep: PartitionUpkeep;
   readonly #changes: TopicChanges;
   readonly #flushes: FlushGate;
+  readonly #groups: GroupFlush;
   readonly #wallMs: () => number;
   readonly #row = emptyWatermarks();
 
@@ -59,6 +62,7 @@ export class OwnedPartitions implements PartitionOwner {
       remove: (...step) => this.#remove(...step),
     });
     this.#flushes = new FlushGate(parts.flush, (slot) => this.#bySlot.get(slot)?.flushLater());
+    this.#groups = new GroupFlush(this.#bySlot, { flush: parts.flushAll, nowMs: () => parts.clock.monotonicMs() });
   }
 
   /** All open partitions. */
@@ -109,6 +113,12 @@ export class OwnedPartitions implements PartitionOwner {
   /** From now on no flush begins: `close()` makes everything durable, and needs the files for itself (storage/log/log_durability.ts). */
   stopFlushing(): void {
     this.#flushes.stop();
+    this.#groups.stop();
+  }
+
+  /** Begins the flush that appends of this turn wait for; called at the end of each turn. */
+  beginGroupFlush(): void {
+    this.#groups.begin();
   }
 
   /**
@@ -126,7 +136,8 @@ export class OwnedPartitions implements PartitionOwner {
 
   /** When `maintain()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
-    return this.#changes.isEmpty ? Math.min(this.#removal.nextDeadlineMs, this.#upkeep.nextDeadlineMs) : 0;
+    if (!this.#changes.isEmpty) return 0;
+    return Math.min(this.#removal.nextDeadlineMs, this.#upkeep.nextDeadlineMs, this.#groups.nextDeadlineMs);
   }
 
   /** Runs the periodic work that is due; called every turn. @param nowMs monotonic time */
@@ -134,6 +145,7 @@ export class OwnedPartitions implements PartitionOwner {
     this.#changes.run();
     this.#removal.run(nowMs);
     this.#upkeep.run(nowMs, this.#wallMs);
+    this.#groups.retry(nowMs);
   }
 
   onProgress(slot: number): void {
@@ -150,6 +162,10 @@ export class OwnedPartitions implements PartitionOwner {
 
   mayFlush(slot: number): boolean {
     return this.#flushes.mayBegin(slot);
+  }
+
+  onFlushNeeded(slot: number, isRetry: boolean): void {
+    this.#groups.add(slot, isRetry);
   }
 
   onFlush(request: FlushRequest, done: (outcome: FlushOutcome) => void): void {
@@ -192,13 +208,10 @@ export class OwnedPartitions implements PartitionOwner {
     }
     this.#unopened.delete(place.slot);
     const config = topic.logConfig;
-    const logEndBytes = handedOver?.logEndBytes ?? 0;
-    const partition = new Partition(log, { ...place, config, table, owner: this, logEndBytes });
+    const partition = new Partition(log, { ...place, config, table, owner: this, handedOver });
     this.#bySlot.set(place.slot, partition);
     if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
     this.#names.set(place.slot, `${topic.name}-${place.partition}`);
-    // Opening commits records that the previous owner could not make durable, and no append would notify the requests that wait for them.
-    if (handedOver !== null && handedOver.highWatermark < partition.highWatermark) this.onProgress(place.slot);
   }
 
   /**

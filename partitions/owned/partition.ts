@@ -12,6 +12,7 @@
 import {
   type AppendResult,
   type FlushOutcome,
+  type FlushRequest,
   type Log,
   type LogConfig,
   type NativeMemory,
@@ -31,7 +32,7 @@ import type {
   ReadOutcome,
   ReadRequest,
 } from "../requests/outcomes.ts";
-import type { WatermarkTable } from "../shared/watermarks.ts";
+import type { Watermarks, WatermarkTable } from "../shared/watermarks.ts";
 
 /** What a partition reports to its owner. */
 export interface PartitionOwner extends Flusher {
@@ -40,9 +41,6 @@ export interface PartitionOwner extends Flusher {
   /** The log start moved: segments may lie below it. */
   onLogStartMoved(slot: number): void;
 }
-
-/** Appended to the report of a failed flush that the next append, roll or `flush.ms` tries again. */
-const POSTPONED = "Cannot flush at the moment: a file or directory could not be opened";
 
 /** What a partition needs in addition to its log. */
 export interface PartitionParts {
@@ -54,8 +52,8 @@ export interface PartitionParts {
   readonly config: LogConfig;
   readonly table: WatermarkTable;
   readonly owner: PartitionOwner;
-  /** The row's value, when another shard handed the log over; 0 by default. */
-  readonly logEndBytes?: number;
+  /** The row, when another shard handed the log over; null by default. */
+  readonly handedOver?: Watermarks | null;
 }
 
 /** One partition, led by this broker. */
@@ -70,16 +68,24 @@ export class Partition {
 
   /** @param log open, and owned by the partition from now on @param parts its row, its configuration and its owner */
   constructor(log: Log, parts: PartitionParts) {
-    const { slot, owner } = parts;
+    const { slot, owner, handedOver = null } = parts;
     this.slot = slot;
     this.log = log;
     this.#config = parts.config;
     this.#table = parts.table;
     this.#owner = owner;
-    this.replica = new ReplicaState(log, parts.leaderEpoch, parts.logEndBytes);
-    this.#flushes = new PartitionFlushes(log, { slot, flusher: owner, onEnd: (outcome) => this.#endFlush(outcome) });
+    // What was recovered may be in the page cache alone. It counts as acknowledged, so it is made durable first.
+    const isDurable = handedOver !== null || !this.#mustFlush || log.flush();
+    this.replica = new ReplicaState(log, parts.leaderEpoch, handedOver);
+    this.#flushes = new PartitionFlushes(log, {
+      slot,
+      flusher: owner,
+      events: { onBegin: () => this.replica.flushBegan(), onEnd: (outcome) => this.#onFlushEnd(outcome) },
+    });
     log.becomeLeader(parts.leaderEpoch);
     this.#follow("publish");
+    if (!isDurable) this.#onFlushEnd(log.offlineReason === null ? "postponed" : "failed");
+    else if (handedOver !== null) this.#acknowledge();
   }
 
   /** Epoch of this leadership. */
@@ -106,11 +112,13 @@ export class Partition {
   update(change: { leaderEpoch: number; config: LogConfig }): void {
     this.#config = change.config;
     this.log.configure(change.config);
+    if (this.isOpen) this.#acknowledge();
     if (this.replica.lead(change.leaderEpoch)) this.log.becomeLeader(change.leaderEpoch);
   }
 
   /**
-   * Appends a producer's batch. The batch is written; it is durable only if `flush.messages` asks for that now.
+   * Appends a producer's batch. It is written when this returns. It is visible, and acknowledged, when the high watermark has passed it:
+   * at once, or after a flush if `flush.messages` asks for one.
    * @param batch where its bytes lie; base offset and leader epoch are stamped in place
    * @param nowMs wall-clock time
    */
@@ -124,19 +132,19 @@ export class Partition {
       return result;
     }
     if (!result.duplicate) replica.appended(log.logEndOffset, batch.length);
-    if (log.logEndOffset - log.recoveryPoint >= this.#config.flushMessages && !this.flush()) {
-      this.#follow("publish");
-      return { ...result, refusal: "log-offline", message: "The batch could not be made durable" };
-    }
     this.#flushes.beginAfterRoll();
-    // A duplicate is flushed, too: its first append may not have been made durable.
-    this.#follow(replica.acknowledged());
+    this.#acknowledge();
     return result;
   }
 
-  /** Makes everything appended durable. @returns false when it could not: the disk failed and the partition is offline, or not now */
-  flush(): boolean {
-    return this.#flushes.flushNow();
+  /** Begins a flush with a group (group_flush.ts); `endFlush()` ends it. @returns null when there is nothing to flush now */
+  beginFlush(): FlushRequest | null {
+    return this.#flushes.beginInGroup();
+  }
+
+  /** Ends a flush that `beginFlush()` began. */
+  endFlush(request: FlushRequest, outcome: FlushOutcome): void {
+    this.#flushes.end(request, outcome);
   }
 
   /** Begins a flush when `flush.ms` has passed since the last one. @param nowMs monotonic time */
@@ -250,10 +258,24 @@ export class Partition {
     if (consequence === "complete") this.#owner.onProgress(this.slot);
   }
 
-  #endFlush(outcome: FlushOutcome): void {
-    if (outcome === "flushed") this.#follow(this.replica.flushed(this.log.recoveryPoint));
-    else if (outcome === "failed") this.#fail();
-    else this.#owner.onTrouble(this.slot, POSTPONED);
+  /** Whether so many records are not durable that the topic asks for a flush before more are acknowledged. */
+  get #mustFlush(): boolean {
+    return this.log.logEndOffset - this.log.recoveryPoint >= this.#config.flushMessages;
+  }
+
+  /** Acknowledges what was appended, or asks for the flush that has to come first. */
+  #acknowledge(): void {
+    if (!this.#mustFlush) return this.#follow(this.replica.acknowledged());
+    this.#follow("publish");
+    if (this.replica.hasUnacknowledged) this.#owner.onFlushNeeded(this.slot, false);
+  }
+
+  #onFlushEnd(outcome: FlushOutcome): void {
+    if (outcome === "failed") return this.#fail();
+    if (outcome === "flushed") {
+      this.#follow(this.replica.flushed(this.log.recoveryPoint));
+      this.#acknowledge();
+    } else if (this.replica.hasUnacknowledged) this.#owner.onFlushNeeded(this.slot, true);
   }
 
   #fail(): void {

@@ -1,19 +1,33 @@
 /**
- * The flushes of one partition's log: synchronous ones, which the topic's configuration asks for, and background ones on another thread.
- * Runs on the shard that owns the partition.
+ * The flushes of one partition's log, all on another thread: those that acknowledgements wait for (`flush.messages`), with the shard's
+ * next group (group_flush.ts), and those that nobody waits for (`flush.ms`, and a segment that closed), by themselves
+ * (flush_gate.ts). Runs on the shard that owns the partition.
  *
- * Always: at most one background flush is under way. It continues until every closed segment is flushed, so that recovery stays short.
+ * Always: at most one flush is under way. Flushes continue until every closed segment is flushed, so that recovery stays short.
  */
 import { type FlushOutcome, type FlushRequest, type Log, storageFailure } from "../../storage/mod.ts";
 
-/** Executes background flushes. */
+/** The report of a flush that is tried again: after a pause when records wait for it, else by the next roll or `flush.ms`. */
+const POSTPONED = "Cannot flush at the moment: a file or directory could not be opened";
+
+/** Executes flushes. */
 export interface Flusher {
-  /** Whether a flush may begin now; otherwise the partition's `flushLater()` is called when one may. */
+  /** Whether a flush by itself may begin now; otherwise the partition's `flushLater()` is called when one may. */
   mayFlush(slot: number): boolean;
   /** Makes files durable on another thread; `done` runs on a later turn. */
   onFlush(request: FlushRequest, done: (outcome: FlushOutcome) => void): void;
+  /** Records wait for a flush: the shard's next group has to include the partition. @param isRetry not at once, but after a pause */
+  onFlushNeeded(slot: number, isRetry: boolean): void;
   /** The disk refuses something; a sentence for the operator. */
   onTrouble(slot: number, text: string): void;
+}
+
+/** What a partition's flushes call. */
+export interface FlushEvents {
+  /** A flush of everything appended so far begins. */
+  onBegin(): void;
+  /** A flush has ended, or could not begin: "postponed". */
+  onEnd(outcome: FlushOutcome): void;
 }
 
 /** The flushes of one log. */
@@ -21,41 +35,34 @@ export class PartitionFlushes {
   readonly #log: Log;
   readonly #slot: number;
   readonly #flusher: Flusher;
-  readonly #onEnd: (outcome: FlushOutcome) => void;
+  readonly #events: FlushEvents;
   #isUnderWay = false;
   #lastFlushMs = -Infinity;
   /** The active segment at the last check. */
   #activeBaseOffset: number;
 
-  /** @param log of the partition @param by the partition's row, what executes its flushes, and what is called when one ended */
-  constructor(log: Log, by: { slot: number; flusher: Flusher; onEnd: (outcome: FlushOutcome) => void }) {
+  /** @param log of the partition @param by the partition's row, what executes its flushes, and what is called when they begin and end */
+  constructor(log: Log, by: { slot: number; flusher: Flusher; events: FlushEvents }) {
     this.#log = log;
     this.#slot = by.slot;
     this.#flusher = by.flusher;
-    this.#onEnd = by.onEnd;
+    this.#events = by.events;
     this.#activeBaseOffset = log.activeBaseOffset;
   }
 
-  /** Whether a background flush is under way. */
+  /** Whether a flush is under way. */
   get isUnderWay(): boolean {
     return this.#isUnderWay;
   }
 
-  /** Makes everything appended durable. @returns false when it could not: the disk failed and the log is offline, or not now */
-  flushNow(): boolean {
-    const isDurable = this.#log.flush();
-    this.#onEnd(isDurable ? "flushed" : this.#log.offlineReason === null ? "postponed" : "failed");
-    return isDurable;
-  }
-
-  /** Begins a background flush when `flush.ms` has passed since the last flush. @param nowMs monotonic time */
+  /** Begins a flush by itself when `flush.ms` has passed since the last flush. @param nowMs monotonic time */
   beginIfDue(nowMs: number, flushMs: number): void {
     if (nowMs - this.#lastFlushMs < flushMs) return;
     this.#lastFlushMs = nowMs;
     this.begin();
   }
 
-  /** Begins a background flush when the log has rolled since the last check. */
+  /** Begins a flush by itself when the log has rolled since the last check. */
   beginAfterRoll(): void {
     const base = this.#log.activeBaseOffset;
     if (base === this.#activeBaseOffset) return;
@@ -63,33 +70,41 @@ export class PartitionFlushes {
     this.begin();
   }
 
-  /** Begins a background flush of the records appended so far. Does nothing while one is under way. */
+  /** Begins a flush of the records appended so far, by itself. Does nothing while one is under way. */
   begin(): void {
     if (this.#isUnderWay || this.#log.offlineReason !== null || !this.#flusher.mayFlush(this.#slot)) return;
     const request = this.#request();
-    if (request === null) return;
-    this.#isUnderWay = true;
-    this.#flusher.onFlush(request, (outcome) => {
-      this.#isUnderWay = false;
-      this.#end(request, outcome);
-    });
+    if (request !== null) this.#flusher.onFlush(request, (outcome) => this.end(request, outcome));
+  }
+
+  /** Begins a flush with a group; `end()` ends it. @returns null when there is nothing to do now; what is needed later is asked for again */
+  beginInGroup(): FlushRequest | null {
+    return this.#isUnderWay || this.#log.offlineReason !== null ? null : this.#request();
+  }
+
+  /** Ends a flush. @param outcome of all its files */
+  end(request: FlushRequest, outcome: FlushOutcome): void {
+    this.#isUnderWay = false;
+    const wasOnline = this.#log.offlineReason === null;
+    this.#log.endFlush(request, outcome);
+    if (!wasOnline) return;
+    if (outcome === "postponed") this.#flusher.onTrouble(this.#slot, POSTPONED);
+    this.#events.onEnd(outcome);
+    if (outcome === "flushed" && this.#log.recoveryPoint < this.#log.activeBaseOffset) this.begin();
   }
 
   /** @returns null when everything is durable, or when a file cannot be opened now; the next roll tries again */
   #request(): FlushRequest | null {
     try {
-      return this.#log.beginFlush();
+      const request = this.#log.beginFlush();
+      if (request === null) return null;
+      this.#isUnderWay = true;
+      this.#events.onBegin();
+      return request;
     } catch (error) {
       this.#flusher.onTrouble(this.#slot, `Cannot begin a flush: ${storageFailure(error)}`);
+      this.#events.onEnd("postponed");
       return null;
     }
-  }
-
-  #end(request: FlushRequest, outcome: FlushOutcome): void {
-    const wasOnline = this.#log.offlineReason === null;
-    this.#log.endFlush(request, outcome);
-    if (!wasOnline) return;
-    this.#onEnd(outcome);
-    if (outcome === "flushed" && this.#log.recoveryPoint < this.#log.activeBaseOffset) this.begin();
   }
 }

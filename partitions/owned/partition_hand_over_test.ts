@@ -5,7 +5,16 @@ import { strict as assert } from "node:assert";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { buildBatch } from "../../tests/record_batch_builder.ts";
 import type { TopicImage } from "../metadata/image.ts";
-import { Answers, batchOf, LOG_DIRECTORY, readFrom, smallLogs, TestShards, topicOn } from "./partition_testing.ts";
+import {
+  Answers,
+  batchOf,
+  flushGroups,
+  LOG_DIRECTORY,
+  readFrom,
+  smallLogs,
+  TestShards,
+  topicOn,
+} from "./partition_testing.ts";
 import type { DelayedOperation } from "../requests/purgatory.ts";
 import { emptyWatermarks, partitionState } from "../shared/watermarks.ts";
 
@@ -161,7 +170,7 @@ Deno.test("requests on both shards keep waiting while the partition moves, and t
   assert.deepEqual(probes.map(({ progressCount }) => progressCount), [1, 1]);
 });
 
-Deno.test("a move commits records that the old owner could not make durable, and notifies waiting requests", () => {
+Deno.test("a move keeps records invisible that the old owner could not make durable; the new owner flushes them, then notifies waiting requests", () => {
   const flushed = { ...smallLogs, flushMessages: 1 };
   using scene = new Scene(topicOn([0], { config: flushed }));
   const { fileSystem } = scene.files;
@@ -169,7 +178,8 @@ Deno.test("a move commits records that the old owner could not make durable, and
   fileSystem.syncDirectory = (path) => {
     throw new Deno.errors.NotFound(`EMFILE (simulated): ${path}`);
   };
-  assert.equal(scene.append(batchOf("a"), BY_OLD)[0], "log-offline");
+  assert.deepEqual(scene.append(batchOf("a"), BY_OLD), [null, 0]);
+  assert.equal(scene.answers.appended.at(-1)?.isComplete, false);
   fileSystem.syncDirectory = syncDirectory;
   const probes = scene.world.shards.map(({ purgatory }) => {
     const probe = new Probe();
@@ -180,7 +190,12 @@ Deno.test("a move commits records that the old owner could not make durable, and
   assert.ok(scene.handOver());
   const { highWatermark, logEndOffset, highWatermarkBytes, logEndBytes } = scene.row;
   assert.deepEqual([highWatermark, logEndOffset, highWatermarkBytes, logEndBytes], [0, 1, 0, batchOf("a").length]);
+  scene.world.holdsGroups = true;
   assert.deepEqual(scene.open(topicOn([1], { config: flushed })), []);
+  assert.deepEqual([scene.row.highWatermark, scene.row.highWatermarkBytes], [0, 0]);
+  assert.deepEqual(probes.map(({ progressCount }) => progressCount), [0, 0]);
+  assert.equal(flushGroups(scene.world.at(1)), 1);
+  scene.world.pump();
   assert.deepEqual([scene.row.highWatermark, scene.row.highWatermarkBytes], [1, batchOf("a").length]);
   assert.deepEqual(probes.map(({ progressCount }) => progressCount), [1, 1]);
 });
@@ -304,7 +319,7 @@ function moveUntil(call: number): { files: CrashingFileSystem; wasHit: boolean }
   const { files } = scene;
   scene.append(batchOf("a", "b", "c", "d"), BY_OLD);
   const [partition] = scene.world.at(0).partitions.owned.all;
-  assert.ok(partition?.flush());
+  assert.ok(partition?.log.flush());
   scene.append(batchOf("e", "f"), BY_OLD);
   files.crashAt = files.calls + call;
   try {

@@ -1,68 +1,11 @@
 import { strict as assert } from "node:assert";
-import { ManualClock } from "../../storage/base/clock.ts";
-import type { LogConfig } from "../../storage/log/log_config.ts";
-import type { FlushRequest } from "../../storage/log/log_types.ts";
-import type { FlushOutcome } from "../../storage/sys/flush_outcome.ts";
-import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
-import { openLog } from "../../tests/log_fixture.ts";
 import { buildBatch, inMemory, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
-import { emptyReadOutcome, type ReadOutcome, type ReadRequest } from "../requests/outcomes.ts";
+import { emptyReadOutcome } from "../requests/outcomes.ts";
 import { listTimestamp } from "./listed_offsets.ts";
-import { Partition } from "./partition.ts";
-import { batchOf, readFrom, smallLogs } from "./partition_testing.ts";
-import { emptyWatermarks, partitionState, type Watermarks, WatermarkTable } from "../shared/watermarks.ts";
+import { batchOf, readFrom } from "./partition_testing.ts";
+import { partitionState } from "../shared/watermarks.ts";
 
-const SLOT = 3;
-const EPOCH = 5;
-
-/** A partition over a log in memory, and what it reported. */
-class Fixture {
-  readonly files = new CrashingFileSystem(() => 0.5);
-  readonly table = new WatermarkTable(WatermarkTable.allocate());
-  readonly moved: number[] = [];
-  readonly troubles: string[] = [];
-  readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[] = [];
-  readonly config: LogConfig;
-  readonly partition: Partition;
-
-  constructor(changes: Partial<LogConfig> = {}) {
-    this.config = { ...smallLogs, ...changes };
-    this.partition = this.open(EPOCH);
-  }
-
-  /** How often the log start moved. */
-  logStartMoves = 0;
-
-  /** Opens the log as a new leader. */
-  open(leaderEpoch: number): Partition {
-    const log = openLog("/logs/t-0", { fs: this.files.fileSystem, config: this.config, clock: new ManualClock() });
-    const owner = {
-      onProgress: (slot: number) => void this.moved.push(slot),
-      mayFlush: () => true,
-      onFlush: (request: FlushRequest, done: (outcome: FlushOutcome) => void) =>
-        void this.flushes.push({ request, done }),
-      onLogStartMoved: () => void this.logStartMoves++,
-      onTrouble: (_slot: number, text: string) => void this.troubles.push(text),
-    };
-    return new Partition(log, { slot: SLOT, leaderEpoch, config: this.config, table: this.table, owner });
-  }
-
-  append(...values: string[]) {
-    return this.partition.append(inMemory(batchOf(...values), 64), TEST_TIMESTAMP);
-  }
-
-  row(): Watermarks {
-    return this.table.read(SLOT, emptyWatermarks());
-  }
-
-  /** Reads, and returns a lent slice at once. */
-  read(request: ReadRequest): ReadOutcome {
-    const outcome = emptyReadOutcome();
-    this.partition.read(request, outcome);
-    if (outcome.length > 0) this.partition.log.release(outcome.lease);
-    return outcome;
-  }
-}
+import { EPOCH, Fixture, SLOT } from "./partition_fixture_testing.ts";
 
 Deno.test("Partition.append() publishes the new watermarks before it reports that they moved", () => {
   const fixture = new Fixture();
@@ -90,30 +33,6 @@ Deno.test("Partition.append() of a duplicate answers with its first offset and m
   const again = fixture.partition.append(inMemory(batch), TEST_TIMESTAMP);
   assert.deepEqual([again.refusal, again.baseOffset, first.baseOffset], [null, 0, 0]);
   assert.deepEqual([fixture.row().logEndOffset, fixture.moved], [2, []]);
-});
-
-Deno.test("Partition.append() with flush.messages=1 is durable when it returns", () => {
-  const fixture = new Fixture({ flushMessages: 1 });
-  fixture.append("kept");
-  assert.equal(fixture.row().recoveryPoint, 1);
-  fixture.files.restart("none");
-  const reopened = fixture.open(EPOCH + 1);
-  assert.equal(reopened.log.logEndOffset, 1);
-});
-
-Deno.test("Partition.append() is refused when its flush fails, and the partition is offline for all requests", () => {
-  const fixture = new Fixture({ flushMessages: 1 });
-  fixture.append("durable");
-  fixture.files.flushFails = true;
-  assert.equal(fixture.append("lost").refusal, "log-offline");
-  assert.equal(fixture.row().state, partitionState.offline);
-  assert.equal(fixture.row().highWatermark, 1, "what is not durable never becomes visible");
-  assert.equal(fixture.read(readFrom(0)).refusal, "log-offline");
-  const query = { currentLeaderEpoch: -1, committedOnly: false };
-  assert.equal(fixture.partition.listOffset({ ...query, timestamp: -1 }).refusal, "log-offline");
-  assert.equal(fixture.partition.epochEnd({ currentLeaderEpoch: -1, leaderEpoch: 0 }).refusal, "log-offline");
-  fixture.files.flushFails = false;
-  assert.equal(fixture.append("after").refusal, "log-offline", "a failed flush is never tried again");
 });
 
 Deno.test("Partition.append() on a full disk is refused and reported; reads continue, and appends work again when there is room", () => {
@@ -215,103 +134,11 @@ Deno.test("Partition.epochEnd() gives the end of a known epoch and -1 for an unk
   assert.equal(fixture.partition.epochEnd({ currentLeaderEpoch: 1, leaderEpoch: 1 }).refusal, "fenced-leader-epoch");
 });
 
-Deno.test("Partition.flushLater() runs one flush at a time, moves the recovery point, and begins none when all is durable", () => {
-  const fixture = new Fixture();
-  fixture.append("a");
-  fixture.partition.flushLater();
-  fixture.partition.flushLater();
-  assert.equal(fixture.flushes.length, 1);
-  fixture.append("b");
-  fixture.flushes[0]?.done("flushed");
-  assert.equal(fixture.row().recoveryPoint, 1, "what came after the flush began is not durable");
-  fixture.partition.flushLater();
-  fixture.flushes[1]?.done("flushed");
-  assert.equal(fixture.row().recoveryPoint, 2);
-  fixture.partition.flushLater();
-  assert.equal(fixture.flushes.length, 2);
-});
-
-Deno.test("a failed Partition.flushLater() takes the partition offline; one that ends after the close changes nothing", () => {
-  const failing = new Fixture();
-  failing.append("a");
-  failing.partition.flushLater();
-  failing.moved.length = 0;
-  failing.flushes[0]?.done("failed");
-  assert.equal(failing.row().state, partitionState.offline);
-  assert.deepEqual(failing.moved, [SLOT], "whoever waits is told");
-
-  const closing = new Fixture();
-  closing.append("a");
-  closing.partition.flushLater();
-  closing.partition.remove();
-  closing.flushes[0]?.done("flushed");
-  assert.equal(closing.row().state, partitionState.closed);
-});
-
-Deno.test("a postponed Partition.flushLater() keeps the partition online and is reported, and the next flush covers its records", () => {
-  const fixture = new Fixture();
-  fixture.append("a");
-  fixture.partition.flushLater();
-  fixture.flushes[0]?.done("postponed");
-  assert.deepEqual([fixture.row().state, fixture.row().recoveryPoint], [partitionState.open, 0]);
-  assert.match(fixture.troubles[0] ?? "", /Cannot flush at the moment/);
-  fixture.partition.flushLater();
-  assert.deepEqual(fixture.flushes[1]?.request.directories, fixture.flushes[0]?.request.directories);
-  fixture.flushes[1]?.done("flushed");
-  assert.equal(fixture.row().recoveryPoint, 1);
-});
-
-Deno.test("a Partition.append() that cannot be made durable now is refused and invisible; its retry is accepted and visible", () => {
-  const fixture = new Fixture({ flushMessages: 1 });
-  const { fileSystem } = fixture.files;
-  const { syncDirectory } = fileSystem;
-  fileSystem.syncDirectory = (path) => {
-    throw new Deno.errors.NotFound(`EMFILE (simulated): ${path}`);
-  };
-  const producer = { producerId: 7, producerEpoch: 0, baseSequence: 0 };
-  const send = () => {
-    const batch = buildBatch([{ value: "a", timestamp: TEST_TIMESTAMP }], producer);
-    return fixture.partition.append(inMemory(batch, 64), TEST_TIMESTAMP);
-  };
-  assert.equal(send().refusal, "log-offline");
-  assert.deepEqual([fixture.partition.isOpen, fixture.partition.highWatermark, fixture.troubles.length], [true, 0, 1]);
-  const { logEndOffset, highWatermarkBytes, logEndBytes } = fixture.row();
-  assert.deepEqual([logEndOffset, highWatermarkBytes, logEndBytes > 0], [1, 0, true]);
-  fileSystem.syncDirectory = syncDirectory;
-  const again = send();
-  assert.deepEqual([again.refusal, again.duplicate, again.baseOffset], [null, true, 0]);
-  assert.deepEqual([fixture.partition.highWatermark, fixture.row().recoveryPoint], [1, 1]);
-  assert.deepEqual([fixture.row().highWatermarkBytes, fixture.row().logEndBytes], [logEndBytes, logEndBytes]);
-});
-
-Deno.test("Partition.flushIfDue() flushes once in flush.ms", () => {
-  const fixture = new Fixture({ flushMs: 100 });
-  let count = 0;
-  for (const nowMs of [0, 50, 99, 100, 150, 200]) {
-    fixture.append("a");
-    fixture.partition.flushIfDue(nowMs);
-    for (const { done } of fixture.flushes.splice(0)) {
-      count++;
-      done("flushed");
-    }
-  }
-  assert.equal(count, 3);
-});
-
-Deno.test("Partition.append() that rolls the log begins a flush", () => {
-  const fixture = new Fixture({ segmentBytes: 1000 });
-  for (let count = 0; fixture.partition.log.activeBaseOffset === 0; count++) {
-    assert.equal(fixture.flushes.length, 0);
-    assert.equal(fixture.append("x".repeat(200)).refusal, null);
-    assert.ok(count < 10, "the segment fills up");
-  }
-  assert.equal(fixture.flushes.length, 1);
-});
-
 Deno.test("Partition.remove() notifies waiting requests and clears the row's offsets, even if the disk refuses", () => {
   for (const refuses of [false, true]) {
     const fixture = new Fixture({ flushMessages: 1 });
     fixture.append("a");
+    fixture.flush();
     fixture.moved.length = 0;
     const { rename } = fixture.files.fileSystem;
     if (refuses) {
@@ -388,11 +215,14 @@ Deno.test("Partition.deleteRecords() at or below the log start changes nothing; 
 Deno.test("Partition.deleteRecords() refuses offsets above the high watermark, and all offsets while the partition is offline", () => {
   const fixture = new Fixture({ flushMessages: 1 });
   fixture.append("a");
+  fixture.flush();
   const none = { logStartOffset: -1 };
   for (const offset of [2, Number.MAX_SAFE_INTEGER, 2 ** 63, -2]) {
     assert.deepEqual(fixture.partition.deleteRecords(offset), { ...none, refusal: "offset-out-of-range" });
   }
   fixture.files.flushFails = true;
   fixture.append("lost");
+  assert.deepEqual(fixture.partition.deleteRecords(2), { ...none, refusal: "offset-out-of-range" });
+  fixture.flush();
   assert.deepEqual(fixture.partition.deleteRecords(0), { ...none, refusal: "log-offline" });
 });

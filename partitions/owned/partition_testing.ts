@@ -44,9 +44,21 @@ export const deafOwner: PartitionOwner = {
   onProgress: () => {},
   mayFlush: () => false,
   onFlush: () => {},
+  onFlushNeeded: () => {},
   onTrouble: () => {},
   onLogStartMoved: () => {},
 };
+
+/** Executes a flush, as another thread would. */
+export function flushOn({ fileSystem }: CrashingFileSystem, { fds, directories }: FlushRequest): FlushOutcome {
+  if (!fds.every((fd) => fileSystem.fdatasync(fd))) return "failed";
+  try {
+    return directories.every((directory) => fileSystem.syncDirectory(directory)) ? "flushed" : "failed";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "postponed";
+    throw error;
+  }
+}
 
 /** The log directory of all test shards. */
 export const LOG_DIRECTORY = "/logs";
@@ -138,6 +150,8 @@ export interface TestShard {
   readonly reports: string[];
   /** Flushes that another thread would execute. */
   readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[];
+  /** Groups of flushes that another thread would execute. `TestShards.pump()` does, unless the world holds them. */
+  readonly groups: { requests: readonly FlushRequest[]; done: (outcomes: readonly FlushOutcome[]) => void }[];
   /** Files that another thread would remove. */
   readonly unlinked: string[];
   /** Files that another thread would read into the page cache. */
@@ -152,6 +166,13 @@ export function change({ partitions }: TestShard, topics: Partial<TopicChange>):
   return refused;
 }
 
+/** Executes the groups of flushes that a shard has begun, as another thread would. @returns how many */
+export function flushGroups({ groups, files }: TestShard): number {
+  const begun = groups.splice(0);
+  for (const { requests, done } of begun) done(requests.map((request) => flushOn(files, request)));
+  return begun.length;
+}
+
 /** Several shards in this isolate. */
 export class TestShards implements Disposable {
   readonly clock = new ManualClock();
@@ -159,6 +180,8 @@ export class TestShards implements Disposable {
   readonly table: WatermarkTable;
   readonly interest: InterestTable;
   readonly shards: TestShard[];
+  /** Whether groups of flushes wait for the test to end them. */
+  holdsGroups = false;
 
   readonly #warmSegmentsMax: number | undefined;
   readonly #asked: readonly AnyQuestion[] | undefined;
@@ -206,13 +229,15 @@ export class TestShards implements Disposable {
   }
 
   /** Runs one turn of a shard. @returns the number of records it received, plus 1 when records of its own wait for room */
-  turn({ inbox, partitions, purgatory, outboxes }: TestShard): number {
-    let count = 0;
+  turn(shard: TestShard): number {
+    const { inbox, partitions, purgatory, outboxes } = shard;
+    let count = this.holdsGroups ? 0 : flushGroups(shard);
     inbox.drain((sender, record) => {
       count++;
       if (!partitions.receive(sender, record)) throw new Error("A record has no receiver");
     });
     do partitions.announceProgress(); while (purgatory.checkMarked());
+    partitions.beginGroupFlush();
     partitions.sendWaiting();
     for (const outbox of outboxes) outbox.flush();
     return count + (outboxes.some((outbox) => outbox.isBacklogged) ? 1 : 0);
@@ -233,6 +258,7 @@ export class TestShards implements Disposable {
   #shard(shard: number, arenas: readonly Arena[], files = new CrashingFileSystem(() => 0.5)): TestShard {
     const reports: string[] = [];
     const flushes: TestShard["flushes"] = [];
+    const groups: TestShard["groups"] = [];
     const unlinked: string[] = [];
     const loads: TestShard["loads"] = [];
     const purgatory = new Purgatory(this.interest, shard);
@@ -261,10 +287,11 @@ export class TestShards implements Disposable {
       flushCheckMs: Infinity,
       report,
       flush: (request, done) => void flushes.push({ request, done }),
+      flushAll: (requests, done) => void groups.push({ requests, done }),
       unlink: (paths) => void unlinked.push(...paths),
       load: (files, done) => void loads.push({ files, done }),
     });
     const mail = { inbox: inbox(this.state, shard), outboxes: ways };
-    return { ...mail, partitions, purgatory, arena, files, reports, flushes, unlinked, loads };
+    return { ...mail, partitions, purgatory, arena, files, reports, flushes, groups, unlinked, loads };
   }
 }

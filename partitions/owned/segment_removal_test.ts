@@ -55,7 +55,7 @@ Deno.test("when the disk refuses a rename, files renamed before it are unlinked,
     shard.partitions.ask(PLACE, { offset: 3 }, answers.deleting, 0);
     shard.partitions.maintain(world.clock.monotonicMs());
     assert.equal(partition.log.segments().length, 4 - Math.floor((refused - 1) / 3));
-    assert.equal(partition.flush(), true, "the segment that stays can still be flushed");
+    assert.equal(partition.log.flush(), true, "the segment that stays can still be flushed");
     for (let turn = 1; turn <= 2; turn++) {
       shard.partitions.owned.onLogStartMoved(PLACE.slot);
       shard.partitions.maintain(world.clock.monotonicMs() + turn);

@@ -171,8 +171,9 @@ Deno.test("Balancer moves no partition that is offline", async () => {
   for (let look = 0; look < 5; look++) {
     for (const name of ["a", "c"]) scene.produceTo(name);
     if (look === 1) {
-      scene.files.flushFails = true;
-      assert.equal(partitions.ownAt(0)?.flush(), false);
+      partitions.ownAt(0)?.flushLater();
+      for (const { done } of scene.world.at(0).flushes.splice(0)) done("failed");
+      assert.equal(partitions.ownAt(0)?.isOpen, false);
     }
     await scene.look(1, 0);
   }

@@ -5,7 +5,8 @@
  *   event                     what changes                                                what follows
  *   appended()                log end                                                     nothing yet: see acknowledged()
  *   acknowledged()            high watermark, last stable offset                          complete, if it moved
- *   flushed()                 recovery point                                              publish
+ *   flushBegan()              nothing: the log end that the flush covers is noted         nothing
+ *   flushed()                 recovery point, and the high watermark up to the noted end  publish; complete, if it moved
  *   logStartMoved()           log start                                                   complete
  *   failed() closed() removed()   state                                                   complete
  *   handedOver()              state, recovery point                                       publish
@@ -13,8 +14,10 @@
  * Always: log start ≤ last stable offset ≤ high watermark ≤ log end. None of them moves back, except the log start of a removed replica.
  *
  * The replica leads the partition and is the only one in the in-sync set. The high watermark is the lowest log end that a member of the
- * set has acknowledged, hence this replica's own.
- * Source: Kafka's Partition (maybeIncrementLeaderHW) and UnifiedLog.
+ * set has acknowledged, hence this replica's own. The replica acknowledges records once they are as durable as the topic asks for:
+ * when they are written, or when a flush has covered them (`flush.messages`). So consumers see no record before its flush, and acks=1
+ * waits for it like acks=all. (Kafka flushes within the append, before the high watermark moves.)
+ * Source: Kafka's Partition (maybeIncrementLeaderHW) and UnifiedLog.append.
  */
 import type { Offset } from "../../storage/base/units.ts";
 import { toOffset } from "../../storage/base/units.ts";
@@ -24,8 +27,8 @@ import { emptyWatermarks, partitionState, type Watermarks } from "../shared/wate
 /** What follows from an event. "publish": the row has changed. "complete": the row has changed, and waiting requests may be complete. */
 export type Consequence = "nothing" | "publish" | "complete";
 
-/** `acks` of a produce that waits for all in-sync replicas. */
-const ACKS_ALL = -1;
+/** `acks` of a produce that waits for nothing. */
+const ACKS_NONE = 0;
 
 /** The offsets of a log when it is opened. */
 export interface LogExtent {
@@ -38,20 +41,24 @@ export interface LogExtent {
 export class ReplicaState {
   readonly #row: Watermarks = emptyWatermarks();
   #leaderEpoch: number;
+  /** The log end when the flush that is under way began, and the bytes below it. */
+  #flushingEnd = toOffset(0);
+  #flushingBytes = 0;
 
   /**
-   * @param log its offsets at opening; all of it is committed @param leaderEpoch epoch in which this replica leads
-   * @param logEndBytes the row's value, when another shard handed the log over
+   * @param log its offsets at opening @param leaderEpoch epoch in which this replica leads
+   * @param handedOver the row, when another shard handed the log over: its high watermark stays until `acknowledged()`. Otherwise all of
+   * the log is committed
    */
-  constructor(log: LogExtent, leaderEpoch: number, logEndBytes = 0) {
+  constructor(log: LogExtent, leaderEpoch: number, handedOver: Readonly<Watermarks> | null = null) {
     const row = this.#row;
+    if (handedOver !== null) Object.assign(row, handedOver);
     row.state = partitionState.open;
     row.logStartOffset = log.logStartOffset;
     row.logEndOffset = log.logEndOffset;
     row.recoveryPoint = log.recoveryPoint;
-    row.logEndBytes = logEndBytes;
     this.#leaderEpoch = leaderEpoch;
-    this.acknowledged();
+    if (handedOver === null) this.acknowledged();
   }
 
   /** The values to publish: always the same object, valid until the next event. */
@@ -67,6 +74,11 @@ export class ReplicaState {
   /** Whether requests are served. */
   get isOpen(): boolean {
     return this.#row.state === partitionState.open;
+  }
+
+  /** Whether records were appended that are not acknowledged yet. */
+  get hasUnacknowledged(): boolean {
+    return this.#row.highWatermark < this.#row.logEndOffset;
   }
 
   /** The replica leads in this epoch from now on. @returns whether the epoch changed */
@@ -85,17 +97,22 @@ export class ReplicaState {
   /** All that was appended is as durable as the topic asks for (`flush.messages`): this replica acknowledges its log end. */
   acknowledged(): Consequence {
     const row = this.#row;
-    if (row.highWatermark === row.logEndOffset) return "nothing";
-    row.highWatermark = row.logEndOffset;
-    row.lastStableOffset = row.logEndOffset;
-    row.highWatermarkBytes = row.logEndBytes;
-    return "complete";
+    return this.#commit(row.logEndOffset, row.logEndBytes) ? "complete" : "nothing";
   }
 
-  /** A flush has ended. @param recoveryPoint records below it are durable */
+  /** A flush of everything appended so far begins. One flush may need several calls, for a few segments each. */
+  flushBegan(): void {
+    const row = this.#row;
+    if (this.#flushingEnd > row.recoveryPoint) return;
+    this.#flushingEnd = row.logEndOffset;
+    this.#flushingBytes = row.logEndBytes;
+  }
+
+  /** A flush has ended: records that waited for it are acknowledged. @param recoveryPoint records below it are durable */
   flushed(recoveryPoint: Offset): Consequence {
     this.#row.recoveryPoint = recoveryPoint;
-    return "publish";
+    const isReached = recoveryPoint >= this.#flushingEnd;
+    return isReached && this.#commit(this.#flushingEnd, this.#flushingBytes) ? "complete" : "publish";
   }
 
   /** Records below an offset were deleted: requests that wait for them can be answered. */
@@ -133,7 +150,7 @@ export class ReplicaState {
 
   /** Whether a produce is complete: its `acks` is satisfied. @param nextOffset offset after its last record */
   isComplete(acks: number, nextOffset: Offset): boolean {
-    return acks !== ACKS_ALL || this.#row.highWatermark >= nextOffset;
+    return acks === ACKS_NONE || this.#row.highWatermark >= nextOffset;
   }
 
   /** Why a request is refused; null when it is served. @param leaderEpoch the epoch that the client knows, -1 for no check (KIP-320) */
@@ -141,5 +158,15 @@ export class ReplicaState {
     if (!this.isOpen) return "log-offline";
     if (leaderEpoch < 0 || leaderEpoch === this.#leaderEpoch) return null;
     return leaderEpoch < this.#leaderEpoch ? "fenced-leader-epoch" : "unknown-leader-epoch";
+  }
+
+  /** Moves the high watermark forward. @param end an offset of the log @param bytes below it @returns whether it moved */
+  #commit(end: Offset, bytes: number): boolean {
+    const row = this.#row;
+    if (row.highWatermark >= end) return false;
+    row.highWatermark = end;
+    row.lastStableOffset = end;
+    row.highWatermarkBytes = bytes;
+    return true;
   }
 }

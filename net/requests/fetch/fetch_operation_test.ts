@@ -236,7 +236,7 @@ for (const partition of [0, 1]) {
     const batch = { ...world.putBatch(partition, batchOf("a", "b")), acks: 1 };
     const answers = new Answers();
     world.at(partition).partitions.append({ shard: partition, slot: partition }, batch, answers, 0);
-    assert.equal(answers.appended[0]?.refusal, "log-offline");
+    assert.deepEqual([answers.appended[0]?.refusal, answers.appended[0]?.isComplete], [null, false]);
     world.pump();
     const codes = fixture.take().partitions.map(([index, code]) => [index, code]);
     assert.deepEqual(codes[partition], [partition, errorCode.KAFKA_STORAGE_ERROR]);

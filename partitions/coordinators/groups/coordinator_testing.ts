@@ -10,7 +10,7 @@ import { CrashingFileSystem, type Survival } from "../../../tests/crashing_file_
 import { logOptions } from "../../../tests/log_fixture.ts";
 import { MetadataImage, type TopicImage } from "../../metadata/image.ts";
 import { Partition } from "../../owned/partition.ts";
-import { deafOwner, smallLogs, topicOn } from "../../owned/partition_testing.ts";
+import { deafOwner, flushOn, smallLogs, topicOn } from "../../owned/partition_testing.ts";
 import { Purgatory } from "../../requests/purgatory.ts";
 import { InterestTable, WatermarkTable } from "../../shared/watermarks.ts";
 import { GroupCoordinator } from "./group_coordinator.ts";
@@ -118,7 +118,8 @@ export class TestCoordinator {
         topicId: topicIds.offsets,
         report: (text) => void this.reports.push(text),
       }));
-      const place = { slot, leaderEpoch: this.#leaderEpoch, config, table, owner: deafOwner };
+      const owner = { ...deafOwner, onFlushNeeded: (slot: number) => this.#flush(slot) };
+      const place = { slot, leaderEpoch: this.#leaderEpoch, config, table, owner };
       const { losesBatch } = this.#options;
       const opened = losesBatch === undefined ? new Partition(log, place) : new LossyPartition(log, place, losesBatch);
       this.#partitions.set(slot, opened);
@@ -138,6 +139,13 @@ export class TestCoordinator {
       report: (text) => void this.reports.push(text),
     });
     this.#coordinator.onImage({ changed: [...this.image.topics()], deleted: [] });
+  }
+
+  /** Flushes a partition whose records wait for that. */
+  #flush(slot: number): void {
+    const partition = this.#partitions.get(slot);
+    const request = partition?.beginFlush() ?? null;
+    if (request !== null) partition?.endFlush(request, flushOn(this.files, request));
   }
 
   /** Loads all partitions. */

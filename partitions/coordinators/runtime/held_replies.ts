@@ -1,9 +1,10 @@
 /**
  * Replies that wait until the records appended before them are below the high watermark. An acknowledged commit then survives every
- * change of the partition's leader. With one replica nothing ever waits. Runs on shards.
+ * change of the partition's leader, and a loss of power if its topic flushes (`flush.messages`). Otherwise nothing waits with one
+ * replica. Runs on shards.
  *
  * Always: replies leave in their order, each exactly once. A reply that waits longer than `offsets.commit.timeout.ms` becomes
- * COORDINATOR_NOT_AVAILABLE; the change may have been made nevertheless.
+ * COORDINATOR_NOT_AVAILABLE, and NOT_COORDINATOR when a flush failed; the change may have been made nevertheless.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { Offset } from "../../../storage/mod.ts";
@@ -14,6 +15,8 @@ export interface ReplicatedLog {
   /** Row in the watermark table. */
   readonly slot: number;
   readonly highWatermark: Offset;
+  /** Whether it is led here and accepts appends. */
+  readonly isOpen: boolean;
   readonly log: { readonly logEndOffset: Offset };
 }
 
@@ -70,9 +73,10 @@ export class HeldReplies implements DelayedOperation {
   }
 
   onProgress(): void {
-    const { highWatermark } = this.#log;
+    const { highWatermark, isOpen } = this.#log;
     const waiting = this.#held.findIndex(({ offset }) => offset > highWatermark);
     this.#release(waiting === -1 ? this.#held.length : waiting, errorCode.NONE);
+    if (!isOpen) this.fail(errorCode.NOT_COORDINATOR);
   }
 
   onExpired(): void {

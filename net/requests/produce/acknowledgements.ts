@@ -1,0 +1,55 @@
+/**
+ * What the written parts of a Produce wait for, read from the watermark table: the high watermark passes their records once a flush has
+ * covered them (`flush.messages`) and, with acks=all, the replicas have them. Runs on shards.
+ */
+import { emptyWatermarks, partitionState, type WatermarkTable } from "../../../partitions/mod.ts";
+import { errorCode } from "../../protocol/error_codes.ts";
+import type { ProducePart } from "./produce_part.ts";
+
+const marks = emptyWatermarks();
+
+/** Whether nothing is left to wait for: each part is complete or refused. */
+export function areEnded(parts: readonly ProducePart[]): boolean {
+  for (const part of parts) if (part.errorCode === errorCode.NONE && !part.isComplete) return false;
+  return true;
+}
+
+/** Looks which parts are complete now, and refuses those that never will be. @returns whether all have ended */
+export function checkProgress(parts: readonly ProducePart[], watermarks: WatermarkTable): boolean {
+  for (const part of parts) {
+    if (part.errorCode === errorCode.NONE && !hasReached(part, watermarks)) part.errorCode = codeOf(marks.state);
+  }
+  return areEnded(parts);
+}
+
+/** Whether a part waits for a flush, not for replicas. Kafka flushes before the timeout of the request begins. */
+export function areAwaitingFlush(parts: readonly ProducePart[], watermarks: WatermarkTable): boolean {
+  for (const part of parts) {
+    if (part.errorCode !== errorCode.NONE || hasReached(part, watermarks)) continue;
+    if (part.topic?.logConfig.flushMessages !== Infinity && marks.recoveryPoint < part.nextOffset) return true;
+  }
+  return false;
+}
+
+/** Ends the wait of all parts: those that are not complete have timed out. */
+export function expire(parts: readonly ProducePart[], watermarks: WatermarkTable): void {
+  for (const part of parts) {
+    if (part.errorCode === errorCode.NONE && !hasReached(part, watermarks)) {
+      part.errorCode = errorCode.REQUEST_TIMED_OUT;
+    }
+  }
+}
+
+/** Whether a part is complete by now. Fills `marks` unless it was complete before. */
+function hasReached(part: ProducePart, watermarks: WatermarkTable): boolean {
+  part.isComplete ||= watermarks.read(part.slot, marks).highWatermark >= part.nextOffset;
+  return part.isComplete;
+}
+
+/** The error of a part that is not complete, by its partition's state; NONE while it may still become so. */
+function codeOf(state: number): number {
+  if (state === partitionState.offline) return errorCode.KAFKA_STORAGE_ERROR;
+  // The next owner of a partition that is handed over continues its row.
+  const isServed = state === partitionState.open || state === partitionState.handedOver;
+  return isServed ? errorCode.NONE : errorCode.NOT_LEADER_OR_FOLLOWER;
+}
