@@ -65,11 +65,13 @@ Deno.test("documents name only tasks, files, flags and links that exist", () => 
 
 Deno.test("ARCHITECTURE.md names only files that exist", () => {
   const named = (text: string) =>
-    [...text.matchAll(/`((?:net|partitions|storage|tests|bench)\/[\w/.]+?)\/?`/g)].map((match) => match[1] as string);
+    [...text.matchAll(/`((?:net|partitions|storage|tests|bench)\/[\w/.]+?|\w+\.ts)\/?`/g)].map(([, name]) => name!);
   const isThere = (path: string) =>
-    exists(path) || exists(`${path}.ts`) || sources.some((source) => source.path.startsWith(`${path}/`));
+    exists(path) || exists(`${path}.ts`) ||
+    sources.some((source) => source.path.startsWith(`${path}/`) || source.path.endsWith(`/${path}`));
   const gone = (text: string) => named(text).filter((path) => !isThere(path));
   assert.deepEqual(gone("`net/gone.ts`, `net/reactor/shard`, `storage/`, `net/handlers/00_produce`"), ["net/gone.ts"]);
+  assert.deepEqual(gone("`00_produce.ts`, `gone.ts`"), ["gone.ts"]);
   assert.deepEqual(gone(readText("ARCHITECTURE.md").replaceAll("NN_name", "00_produce")), []);
 });
 
@@ -87,6 +89,13 @@ Deno.test("every trace of ARCHITECTURE.md can be followed: each file exists and 
   assert.deepEqual(brokenIn("  net/a", "  ask() net/c"), []);
   assert.deepEqual(brokenIn("  net/a", "  ask() net/b"), [], "a third file connects both");
   assert.deepEqual(brokenIn("  net/a", "  call net/d"), []);
+  assert.deepEqual(brokenIn("  net/a", "  import  net/b  words for the reader"), []);
+  assert.equal(brokenIn("  net/a", "  import  net/b words").length, 1);
+  const several = (...lines: string[]) =>
+    tracesIn(["```traces", "T, U", ...lines, "```"].join("\n")).flatMap((trace) => brokenHops(trace, planted));
+  assert.deepEqual(several("  net/{a,e}", "  {ask(),import}  net/{c,b}"), []);
+  assert.equal(several("  net/{a,e}", "  import  net/{b,c}").length, 1);
+  assert.equal(several("  net/{a,e}", "  import  net/{b}").length, 1);
   assert.equal(brokenIn("  net/a", "  import net/c").length, 1);
   assert.equal(brokenIn("  net/a", "  ask() net/d").length, 1);
   assert.equal(brokenIn("  net/b", "  ask() net/c").length, 1);
@@ -95,7 +104,7 @@ Deno.test("every trace of ARCHITECTURE.md can be followed: each file exists and 
   assert.equal(brokenIn("  net/a", ...Array(TRACE_FILES_MAX).fill("  import net/b")).length, TRACE_FILES_MAX);
   const files = new Map(sources.filter(isProduct).map((file) => [file.path, file]));
   const traces = tracesIn(readText("ARCHITECTURE.md"));
-  for (const name of ["Produce", "Fetch", "OffsetCommit", "JoinGroup"]) {
+  for (const name of ["Produce", "Fetch", "OffsetCommit", "JoinGroup", "ListOffsets", "DescribeLogDirs"]) {
     assert(traces.some((trace) => trace.name === name), name);
   }
   assert.deepEqual(traces.flatMap((trace) => brokenHops(trace, files)), []);

@@ -1,6 +1,9 @@
 /**
  * A request until its answer. The answer to the oldest request of a connection is encoded directly into what the connection
  * sends. An answer before its turn is encoded and kept (pipeline.ts). Runs on shards.
+ *
+ * A handler that throws costs its connection alone if its API changes nothing, and it is counted. Otherwise the error ends the broker,
+ * because what the handler had changed is unknown. A failed assertion always ends the broker.
  */
 import { assert, AssertionError } from "../../storage/base/assert.ts";
 import type { Affinity } from "../reactor/affinity.ts";

@@ -1,6 +1,7 @@
 /**
- * The unanswered requests of a connection. The pipeline sends answers in request order, lets requests wait for an earlier one, and
- * counts the memory that they take. Runs on shards.
+ * The unanswered requests of a connection. The pipeline sends answers in request order and counts the memory that requests and answers
+ * take. A request is handled at once, except behind a JoinGroup or SyncGroup, whose outcome it depends on, behind a request that is cut
+ * into slices, or as a fetch behind a waiting fetch. Runs on shards.
  */
 import type { Api } from "../protocol/api.ts";
 import type { RequestHeader } from "../protocol/headers.ts";

@@ -1,7 +1,7 @@
 /**
- * Kafka's offset checkpoints, written from the main isolate with asynchronous file calls: for each log the offset from which it must be
- * recovered, the offset at which it starts, and its high watermark. Their values may be old, never wrong: the offsets are taken before
- * the file is written.
+ * Kafka's offset checkpoints: for each log the offset from which it must be recovered, the offset at which it starts, and its high
+ * watermark. The main isolate writes them with asynchronous file calls, so that no shard waits. Their values may be old, never wrong:
+ * the offsets are taken before the file is written.
  *
  * `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint`, `replication-offset-checkpoint`:
  *   "0\n" · count "\n" · { topic " " partition " " offset "\n" }

@@ -4,8 +4,9 @@
  *
  *   open on A ──handOver: closed whole, row says handedOver──► nobody's ──image names B, published──► open on B
  *
- * In between, requests are refused with NOT_LEADER_OR_FOLLOWER, and clients retry. A crash at any point needs no special recovery, because
- * shards and rows are not stored. Main isolate; the controller makes no other change meanwhile.
+ * A closes the log without a flush, and B opens it without a scan. In between, requests are refused with NOT_LEADER_OR_FOLLOWER, and
+ * clients retry. A crash at any point needs no special recovery, because shards and rows are not stored. Main isolate; the controller
+ * makes no other change meanwhile.
  */
 import type { Placed } from "../placement/placement.ts";
 import type { ImageDelta } from "./image.ts";

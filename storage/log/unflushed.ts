@@ -1,7 +1,7 @@
 /**
- * What the next flush of a log makes durable besides its segments: directories whose entries changed, and small files. Creating a
- * partition needs no flush: it has nothing to lose before its first record is flushed, and that flush includes these. With flushes,
- * each partition took 9 ms to create, nearly all of it waiting for the disk.
+ * What the next flush of a log makes durable besides its segments: directories whose entries changed, and small files, such as that
+ * of the leader epochs. Creating a partition needs no flush: it has nothing to lose before its first record is flushed, and that flush
+ * includes these. With flushes, each partition took 9 ms to create, nearly all of it waiting for the disk.
  *
  * Runs on the shard that owns the log.
  */

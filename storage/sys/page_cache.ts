@@ -1,5 +1,5 @@
 /**
- * Tells what is in the page cache, without waiting for a disk. Shards ask before they send.
+ * Finds out by samples whether a range of a file is in the page cache, without waiting for a disk. Shards ask before they send.
  * Source: man 2 preadv2 (RWF_NOWAIT).
  */
 import { libc } from "./libc.ts";

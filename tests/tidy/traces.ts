@@ -6,6 +6,9 @@
  */
 import { importsOf, type SourceFile } from "./source_text.ts";
 
+/** One line of a trace: how the file is named ("import", "name()", a ring record), the file, and words for the reader. */
+const HOP = /^\s+(?:(\S+)\s+)?((?:net|partitions|storage)\/\S+)(?:\s{2,}\S.*)?$/;
+
 /** One file of a trace. */
 export interface Hop {
   /** How the file before names this one: "import", "name()" or the name of a ring record; "" for the first file. */
@@ -23,17 +26,23 @@ export interface Trace {
 /** Most files of a trace: a newcomer keeps that many in mind. */
 export const TRACE_FILES_MAX = 7;
 
-/** The traces of a document: the lines of its block of kind "traces". */
+/**
+ * The traces of a document: the lines of its block of kind "traces". A headline may name several requests with commas between them. Then
+ * each line is theirs, and {a,b} in it has a part for each.
+ */
 export function tracesIn(document: string): Trace[] {
   const block = /```traces\n([^]*?)```/.exec(document)?.[1] ?? "";
-  return block.split(/\n\n+/).map((text) => {
-    const [name = "", ...lines] = text.trimEnd().split("\n");
-    const hops = lines.map((line) => {
-      const words = line.trim().split(/\s+/);
-      return { by: words.length > 1 ? words[0] as string : "", file: words.at(-1) as string };
-    });
-    return { name, hops };
+  return block.split(/\n\n+/).flatMap((text) => {
+    const [head = "", ...lines] = text.trimEnd().split("\n");
+    return head.split(", ").map((name, index) => ({ name, hops: lines.map((line) => hopIn(line, index)) }));
   });
+}
+
+/** @returns a file that does not exist for a line that cannot be read */
+function hopIn(line: string, index: number): Hop {
+  const [, by = "", file = line.trim()] = HOP.exec(line) ?? [];
+  const part = (text: string) => text.replace(/\{([^}]*)\}/, (_, parts: string) => `${parts.split(",")[index]}`);
+  return { by: part(by), file: part(file) };
 }
 
 /** Errors in a trace, as sentences. @param files of the product by path */

@@ -1,5 +1,6 @@
 /**
- * What a waiting fetch knows about its partitions: the state of each at the time of its read, 20 bytes each. Runs on shards.
+ * What a waiting fetch knows about its partitions: the state of each at the time of its read, 20 bytes each. The fetch compares counts
+ * of bytes below the high watermark instead of reading again, so a large `fetch.min.bytes` costs nothing per append. Runs on shards.
  */
 import { emptyWatermarks, partitionState, type WatermarkTable } from "../../../partitions/mod.ts";
 

@@ -1,8 +1,8 @@
 /**
  * The group coordinator of a shard that may have no groups. Its 60 modules and the library for regular expressions are loaded
- * when the shard gets its first partition of `__consumer_offsets`: they take 2.5 MB a shard, and many brokers never have a group. Until
- * then this answers like a coordinator without partitions. Runs on shards. The shard's worker loads the modules, because nothing else
- * of a shard may await.
+ * when the shard gets its first partition of `__consumer_offsets`: they take 2.5 MB a shard and 25 ms, and many brokers never have a
+ * group. (Without `lazy-dynamic-imports` in deno.json, Deno would read them at the start.) Until then this answers like a coordinator
+ * without partitions. Runs on shards. The shard's worker loads the modules, because nothing else of a shard may await.
  *
  *   prepare(change) ── brings no partition, or is loaded ──────────────► calls back at once
  *          └── brings the first ──► isWanted ── worker loads ──► use() ──► calls back, also for changes that came meanwhile
