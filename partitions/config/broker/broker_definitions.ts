@@ -21,7 +21,7 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "advertised.listeners",
     "LIST",
     null,
-    "Addresses told to clients; unset, each is told the broker's end of its connection.",
+    "Addresses that clients get; unset, each gets the broker's end of its own connection.",
   ),
   setting("auto.create.topics.enable", "BOOLEAN", "true", "Whether asking for an unknown topic creates it."),
   setting("barnabas.cluster.id", "STRING", null, "Cluster id for a new data directory; unset, a random one.", {
@@ -45,7 +45,7 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "controller.listener.names",
     "LIST",
     null,
-    "Listeners for Kafka's controllers: left out, this broker needs none.",
+    "Listeners of Kafka's controllers: ignored, because this broker needs none.",
   ),
   setting("default.replication.factor", "INT", "1", "Replicas of a topic that is created without saying how many.", {
     check: atLeast(1),

@@ -62,7 +62,12 @@ export const brokerGroupDefinitions: readonly ConfigDefinition[] = [
   int("group.max.size", UNLIMITED, "Most members of a classic group.", 1),
   int("group.min.session.timeout.ms", 6000, "Shortest session timeout that a member of a classic group may ask for."),
   int("offset.metadata.max.bytes", 4096, "Longest text that a client may keep with a committed offset."),
-  int("offsets.commit.timeout.ms", 5000, "How long an answer waits until all replicas have what it tells of.", 1),
+  int(
+    "offsets.commit.timeout.ms",
+    5000,
+    "How long an answer waits until all replicas have the records that it confirms.",
+    1,
+  ),
   setting("offsets.retention.check.interval.ms", "LONG", "600000", "How often expired offsets are looked for.", {
     check: atLeast(1),
   }),
