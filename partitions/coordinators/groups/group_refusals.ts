@@ -4,7 +4,11 @@
  * Source: Kafka's getErrorResponse of each request, and GroupCoordinatorService.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
-import type { OffsetFetchResponsePartition } from "../../../net/protocol/messages/09_offset_fetch.ts";
+import type {
+  OffsetFetchResponseGroup,
+  OffsetFetchResponsePartition,
+} from "../../../net/protocol/messages/09_offset_fetch.ts";
+import { plainConstructor } from "../../../net/protocol/plain_constructor.ts";
 import type { GroupApiKey, GroupRequest, GroupResponse } from "./group_apis.ts";
 
 type Refuse<Key extends GroupApiKey> = (
@@ -19,6 +23,39 @@ const NULL_PROTOCOL_VERSION = 7;
 /** The most partitions of a commit. More records, at 50 bytes or more each, do not fit a batch of the default size (Kafka then refuses). */
 const COMMIT_PARTITIONS_MAX = 20_000;
 
+/** One for each group or partition of a request, so they are not made by literals (plain_constructor.ts). */
+export const FetchedPartition = plainConstructor<OffsetFetchResponsePartition>()(
+  "partitionIndex",
+  "committedOffset",
+  "committedLeaderEpoch",
+  "metadata",
+  "errorCode",
+);
+/** A result of DeleteGroups. */
+export const DeletionResult = plainConstructor<{ groupId: string; errorCode: number }>()("groupId", "errorCode");
+const FetchedGroup = plainConstructor<OffsetFetchResponseGroup>()("groupId", "errorCode", "topics");
+const PartitionCode = plainConstructor<{ partitionIndex: number; errorCode: number }>()("partitionIndex", "errorCode");
+const DescribedGroup = plainConstructor<GroupResponse<15>["groups"][number]>()(
+  "errorCode",
+  "errorMessage",
+  "groupId",
+  "groupState",
+  "protocolType",
+  "protocolData",
+  "members",
+);
+const DescribedConsumerGroup = plainConstructor<GroupResponse<69>["groups"][number]>()(
+  "errorCode",
+  "errorMessage",
+  "groupId",
+  "groupState",
+  "groupEpoch",
+  "assignmentEpoch",
+  "assignorName",
+  "members",
+);
+const NOTHING = Object.freeze([]);
+
 /** Converts the answer to a JoinGroup to what its version can carry. */
 export function joinResponseFor(apiVersion: number, response: GroupResponse<11>): GroupResponse<11> {
   if (apiVersion >= NULL_PROTOCOL_VERSION || response.protocolName !== null) return response;
@@ -31,7 +68,7 @@ const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
     topics: topics.map(({ name, topicId, partitions }) => ({
       name,
       topicId,
-      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: code })),
+      partitions: partitions.map(({ partitionIndex }) => new PartitionCode(partitionIndex, code)),
     })),
   }),
   9: (request, code, apiVersion) => ({
@@ -41,7 +78,7 @@ const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
       name,
       partitions: partitionIndexes.map((partitionIndex) => absentOffset(partitionIndex, code)),
     })),
-    groups: request.groups.map(({ groupId }) => ({ groupId, errorCode: code, topics: [] })),
+    groups: request.groups.map(({ groupId }) => refuseFetch(groupId, code)),
   }),
   11: ({ memberId }, code, apiVersion) => ({
     errorCode: code,
@@ -59,7 +96,7 @@ const refusals: { readonly [Key in GroupApiKey]: Refuse<Key> } = {
   16: (_, code) => ({ errorCode: code, groups: [] }),
   42: ({ groupsNames }, code) => ({
     throttleTimeMs: 0,
-    results: groupsNames.map((groupId) => ({ groupId, errorCode: code })),
+    results: groupsNames.map((groupId) => new DeletionResult(groupId, code)),
   }),
   47: (_, code) => ({ errorCode: code, topics: [] }),
   68: (_, code) => refuseConsumerHeartbeat(code, null),
@@ -105,7 +142,12 @@ export function refuseGroupRequest<Key extends GroupApiKey>(
 
 /** An offset that does not exist, or cannot be read. */
 export function absentOffset(partitionIndex: number, code: number): OffsetFetchResponsePartition {
-  return { partitionIndex, committedOffset: -1, committedLeaderEpoch: -1, metadata: "", errorCode: code };
+  return new FetchedPartition(partitionIndex, -1, -1, "", code);
+}
+
+/** One group in an OffsetFetch answer, with only an error. */
+export function refuseFetch(groupId: string, code: number): OffsetFetchResponseGroup {
+  return new FetchedGroup(groupId, code, NOTHING);
 }
 
 /** One group in a DescribeGroups answer, with only an error. */
@@ -114,7 +156,7 @@ export function refuseDescription(
   code: number,
   errorMessage: string | null = null,
 ): GroupResponse<15>["groups"][number] {
-  return { errorCode: code, errorMessage, groupId, groupState: "", protocolType: "", protocolData: "", members: [] };
+  return new DescribedGroup(code, errorMessage, groupId, "", "", "", NOTHING);
 }
 
 /** One group in a ConsumerGroupDescribe answer, with only an error. */
@@ -123,16 +165,7 @@ export function refuseConsumerDescription(
   code: number,
   errorMessage: string | null = null,
 ): GroupResponse<69>["groups"][number] {
-  return {
-    errorCode: code,
-    errorMessage,
-    groupId,
-    groupState: "",
-    groupEpoch: 0,
-    assignmentEpoch: 0,
-    assignorName: "",
-    members: [],
-  };
+  return new DescribedConsumerGroup(code, errorMessage, groupId, "", 0, 0, "", NOTHING);
 }
 
 /** The answer to a ConsumerGroupHeartbeat, with only an error. */

@@ -9,7 +9,13 @@ import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { ListedGroup } from "../../../net/protocol/messages/16_list_groups.ts";
 import type { GroupFilter } from "./group_listing.ts";
 import type { GroupRequest, GroupResponse } from "./group_apis.ts";
-import { refuseConsumerDescription, refuseDescription, refuseGroupRequest } from "./group_refusals.ts";
+import {
+  DeletionResult,
+  refuseConsumerDescription,
+  refuseDescription,
+  refuseFetch,
+  refuseGroupRequest,
+} from "./group_refusals.ts";
 import type { CoordinatedPartition } from "../runtime/coordinated_partition.ts";
 import type { GroupPartition } from "./group_partition.ts";
 import type { GroupRecord } from "./records/group_record.ts";
@@ -43,7 +49,7 @@ export function* fetchOffsets(
   const groups = [];
   for (const group of asked) {
     const partition = partitions.partitionOf(group.groupId);
-    if (typeof partition === "number") groups.push({ groupId: group.groupId, errorCode: partition, topics: [] });
+    if (typeof partition === "number") groups.push(refuseFetch(group.groupId, partition));
     else groups.push(yield* partition.machine.fetchOffsets(group, apiVersion));
     yield;
   }
@@ -112,12 +118,12 @@ export function* deleteGroups(
   const results: { groupId: string; errorCode: number }[] = [];
   for (const groupId of request.groupsNames) {
     const partition = partitions.partitionOf(groupId);
-    if (typeof partition === "number") results.push({ groupId, errorCode: partition });
+    if (typeof partition === "number") results.push(new DeletionResult(groupId, partition));
     else {
       changed.add(partition);
       const { machine } = partition;
       const code = machine.has(groupId) ? yield* machine.deleteGroup(groupId) : errorCode.GROUP_ID_NOT_FOUND;
-      results.push({ groupId, errorCode: code });
+      results.push(new DeletionResult(groupId, code));
     }
     yield;
   }

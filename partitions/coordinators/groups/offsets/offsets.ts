@@ -23,10 +23,11 @@ import type {
   OffsetDeleteRequest,
   OffsetDeleteResponseTopic,
 } from "../../../../net/protocol/messages/47_offset_delete.ts";
+import { plainConstructor } from "../../../../net/protocol/plain_constructor.ts";
 import { ZERO_UUID } from "../../../../net/protocol/text_cache.ts";
 import type { MetadataImage, TopicImage } from "../../../metadata/image.ts";
 import type { GroupMemory } from "../group_memory.ts";
-import { absentOffset } from "../group_refusals.ts";
+import { absentOffset, FetchedPartition } from "../group_refusals.ts";
 import { OffsetTable } from "./offset_table.ts";
 import type { OffsetCommitRecord } from "../records/group_record.ts";
 
@@ -39,6 +40,26 @@ const ROWS_MAX = 20_000;
 const FETCHED_PER_STEP = 1000;
 /** A retention time or expiry time that was not given. */
 const NONE = -1;
+
+type Value = NonNullable<OffsetCommitRecord["value"]>;
+/** One for each partition of a request, so they are not made by literals (plain_constructor.ts). */
+const CommitKey = plainConstructor<OffsetCommitRecord["key"]>()("group", "topic", "partition");
+const CommitValue = plainConstructor<Value>()(
+  "offset",
+  "leaderEpoch",
+  "metadata",
+  "commitTimestamp",
+  "expireTimestamp",
+  "topicId",
+);
+const CommitRecord = plainConstructor<OffsetCommitRecord>()("kind", "key", "value");
+const PartitionAnswer = plainConstructor<{ partitionIndex: number; errorCode: number }>()(
+  "partitionIndex",
+  "errorCode",
+);
+const TopicAnswer = plainConstructor<OffsetCommitResponseTopic>()("name", "topicId", "partitions");
+const FetchedGroup = plainConstructor<OffsetFetchResponseGroup>()("groupId", "topics");
+const FetchedTopic = plainConstructor<OffsetFetchResponseTopic>()("name", "topicId", "partitions");
 
 /** The result of planning a commit. */
 export interface PlannedCommit {
@@ -111,7 +132,7 @@ export class Offsets {
       const answered = partitions.map((partition): OffsetCommitResponsePartition => {
         const { partitionIndex } = partition;
         const code = refusePartition(topic, partitionIndex, byId);
-        const answer = { partitionIndex, errorCode: code };
+        const answer = new PartitionAnswer(partitionIndex, code);
         if (topic === undefined || code !== errorCode.NONE) return answer;
         known.push(answer);
         const metadata = partition.committedMetadata ?? "";
@@ -119,21 +140,19 @@ export class Offsets {
           answer.errorCode = errorCode.OFFSET_METADATA_TOO_LARGE;
           return answer;
         }
-        records.push({
-          kind: "offset-commit",
-          key: { group: request.groupId, topic: topic.name, partition: partitionIndex },
-          value: {
-            offset: partition.committedOffset,
-            leaderEpoch: partition.committedLeaderEpoch,
-            metadata,
-            commitTimestamp,
-            expireTimestamp,
-            topicId: topic.id,
-          },
-        });
+        const value = new CommitValue(
+          partition.committedOffset,
+          partition.committedLeaderEpoch,
+          metadata,
+          commitTimestamp,
+          expireTimestamp,
+          topic.id,
+        );
+        const key = new CommitKey(request.groupId, topic.name, partitionIndex);
+        records.push(new CommitRecord("offset-commit", key, value));
         return answer;
       });
-      return { name: topic?.name ?? name, topicId, partitions: answered };
+      return new TopicAnswer(topic?.name ?? name, topicId, answered);
     });
     return { records, response: { topics }, known };
   }
@@ -159,14 +178,14 @@ export class Offsets {
       const topicName = byId ? this.#rules.image.topicById(topicId)?.name : name;
       if (topicName === undefined) {
         const partitions = partitionIndexes.map((index) => absentOffset(index, errorCode.UNKNOWN_TOPIC_ID));
-        unknown.push({ name, topicId, partitions });
+        unknown.push(new FetchedTopic(name, topicId, partitions));
       } else {
         const query = { groupId, topic: topicName, topicId: byId ? topicId : this.#idOf(topicName) };
         const partitions = partitionIndexes.map((index) => this.#fetchOne(query, index));
-        found.push({ name: topicName, topicId, partitions });
+        found.push(new FetchedTopic(topicName, topicId, partitions));
       }
     }
-    return { groupId, topics: found.concat(unknown) };
+    return new FetchedGroup(groupId, unknown.length === 0 ? found : found.concat(unknown));
   }
 
   /** Plans an OffsetDelete. @param isSubscribedTo whether the group subscribes to a topic; its offsets then stay */
@@ -185,7 +204,7 @@ export class Offsets {
             records.push(tombstone(request.groupId, name, partitionIndex));
           }
         }
-        return { partitionIndex, errorCode: code };
+        return new PartitionAnswer(partitionIndex, code);
       });
       return { name, partitions: answered };
     });
@@ -292,13 +311,13 @@ export class Offsets {
 
   #present(row: number): OffsetFetchResponsePartition {
     const table = this.#table;
-    return {
-      partitionIndex: table.partition(row),
-      committedOffset: table.offset(row),
-      committedLeaderEpoch: table.leaderEpoch(row),
-      metadata: table.metadata(row),
-      errorCode: errorCode.NONE,
-    };
+    return new FetchedPartition(
+      table.partition(row),
+      table.offset(row),
+      table.leaderEpoch(row),
+      table.metadata(row),
+      errorCode.NONE,
+    );
   }
 }
 
@@ -320,5 +339,5 @@ function refusePartition(topic: TopicImage | undefined, partition: number, byId:
 }
 
 function tombstone(group: string, topic: string, partition: number): OffsetCommitRecord {
-  return { kind: "offset-commit", key: { group, topic, partition }, value: null };
+  return new CommitRecord("offset-commit", new CommitKey(group, topic, partition), null);
 }
