@@ -17,7 +17,7 @@ import {
   listOffsetsResponse,
 } from "../protocol/messages/02_list_offsets.ts";
 import { api } from "../requests/api.ts";
-import { gather } from "../requests/gather.ts";
+import { answeredTopics, gather } from "../requests/gather.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 
 /** The row of ListOffsets. */
@@ -65,7 +65,7 @@ export function handleListOffsets(
       part: ({ partitionIndex }, code, { offset, timestamp, leaderEpoch }) => {
         return { partitionIndex, errorCode: codeFor(apiVersion, code), offset, timestamp, leaderEpoch };
       },
-      respond: (topics) => exchange.respond({ topics }),
+      respond: (topics) => exchange.respond({ topics: answeredTopics(topics) }),
     },
     exchange,
     services,

@@ -22,9 +22,10 @@ import {
   type DeleteRecordsResponse,
   deleteRecordsResponse,
 } from "../protocol/messages/21_delete_records.ts";
+import type { MadeList } from "../protocol/made_list.ts";
 import { api } from "../requests/api.ts";
 import { askControl } from "../requests/control/control_question.ts";
-import { gather, type GatheredTopic } from "../requests/gather.ts";
+import { answeredTopics, gather, type GatheredTopic } from "../requests/gather.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { isFailure } from "../shards/shard_messages.ts";
 
@@ -46,8 +47,8 @@ const NO_LOW_WATERMARK = -1;
 /** One partition's part of the answer. */
 interface Part {
   readonly partitionIndex: number;
-  lowWatermark: number;
-  errorCode: number;
+  readonly lowWatermark: number;
+  readonly errorCode: number;
 }
 
 /** Handles DeleteRecords. */
@@ -68,7 +69,10 @@ export function handleDeleteRecords(
       part: ({ partitionIndex }, code, { logStartOffset }): Part => {
         return { partitionIndex, lowWatermark: logStartOffset, errorCode: code };
       },
-      respond: (topics) => saveAndRespond(topics, exchange, services),
+      respond: (topics, hasMoved) => {
+        if (hasMoved) saveAndRespond(topics, exchange, services);
+        else exchange.respond({ topics: answeredTopics(topics) });
+      },
     },
     exchange,
     services,
@@ -81,23 +85,22 @@ function refuseTopic({ isInternal, configs }: TopicImage, config: BrokerConfig):
   return isKept ? errorCode.POLICY_VIOLATION : errorCode.NONE;
 }
 
-/** Makes the log starts durable, if any moved, and answers. */
+/** Makes the log starts durable, and answers. */
 function saveAndRespond(
-  topics: readonly GatheredTopic<Part>[],
+  topics: MadeList<GatheredTopic<Part>>,
   exchange: Exchange<DeleteRecordsResponse>,
   { control }: ShardServices,
 ): void {
-  const respond = () => exchange.respond({ topics });
-  const moved = topics.flatMap(({ partitions }) => partitions.filter((part) => part.errorCode === errorCode.NONE));
-  if (moved.length === 0) return respond();
   askControl({ name: "saveLogStarts", args: {} }, { control, exchange }, (result) => {
-    if (isFailure(result)) moved.forEach(refuseUnsaved);
-    respond();
+    const answered = isFailure(result)
+      ? topics.map(({ name, partitions }) => ({ name, partitions: partitions.map(refuseUnsaved) }))
+      : topics;
+    exchange.respond({ topics: answeredTopics(answered) });
   });
 }
 
 /** Refuses a partition whose log start has moved although a crash could undo it. The client asks again. */
-function refuseUnsaved(part: Part): void {
-  part.errorCode = errorCode.KAFKA_STORAGE_ERROR;
-  part.lowWatermark = NO_LOW_WATERMARK;
+function refuseUnsaved(part: Part): Part {
+  if (part.errorCode !== errorCode.NONE) return part;
+  return { ...part, errorCode: errorCode.KAFKA_STORAGE_ERROR, lowWatermark: NO_LOW_WATERMARK };
 }

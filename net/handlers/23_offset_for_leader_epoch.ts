@@ -46,8 +46,8 @@ export function handleOffsetForLeaderEpoch(
         endOffset,
       }),
       respond: (answered) => {
-        const topics = answered.map(({ name, partitions }) => ({ topic: name, partitions }));
-        exchange.respond({ topics });
+        const topics = answered.map(({ name, partitions }) => ({ topic: name, partitions: partitions.asArray }));
+        exchange.respond({ topics: topics.asArray });
       },
     },
     exchange,

@@ -19,6 +19,7 @@ import {
   describeLogDirsResponse,
   type DescribeLogDirsTopic,
 } from "../protocol/messages/35_describe_log_dirs.ts";
+import type { MadeList } from "../protocol/made_list.ts";
 import { api } from "../requests/api.ts";
 import { CLUSTER } from "../requests/authorization.ts";
 import { gather, type GatheredTopic, type NamedTopic } from "../requests/gather.ts";
@@ -74,17 +75,23 @@ export function handleDescribeLogDirs(
 
 function describe(
   logDir: string,
-  gathered: readonly GatheredTopic<Part>[],
+  gathered: MadeList<GatheredTopic<Part>>,
 ): DescribeLogDirsResponse["results"][number] {
   const space = volumeSpace(logDir);
-  const isOffline = gathered.some(({ partitions }) => partitions.includes(errorCode.KAFKA_STORAGE_ERROR));
-  const topics = gathered.map(({ name, partitions }) => {
-    return { name, partitions: partitions.filter((part) => typeof part !== "number") };
-  });
+  let isOffline = false;
+  const topics: DescribeLogDirsTopic[] = [];
+  for (const { name, partitions } of gathered) {
+    const present = [];
+    for (const part of partitions) {
+      if (typeof part !== "number") present.push(part);
+      else if (part === errorCode.KAFKA_STORAGE_ERROR) isOffline = true;
+    }
+    if (present.length > 0) topics.push({ name, partitions: present });
+  }
   return {
     errorCode: space === null || isOffline ? errorCode.KAFKA_STORAGE_ERROR : errorCode.NONE,
     logDir,
-    topics: topics.filter(({ partitions }) => partitions.length > 0),
+    topics,
     ...space,
   };
 }

@@ -8,6 +8,7 @@
  */
 import { EncodedList } from "./encoded_list.ts";
 import { type Layout, literal, methodName } from "./decoder.ts";
+import { MadeList } from "./made_list.ts";
 import {
   defaultValue,
   type Field,
@@ -37,12 +38,13 @@ export function compileEncoder(fields: Fields, layout: Layout): Encode {
     "isDefault",
     "refuse",
     "EncodedList",
+    "MadeList",
     `"use strict";\n${source.functions.join("\n")}\nreturn ${root};`,
   );
   const refuse = (path: string, reason: string) => {
     throw new EncodeError(`Cannot write ${path} in version ${layout.version}: ${reason}`);
   };
-  return make(source.fields, source.fields.map(defaultValue), isDefault, refuse, EncodedList);
+  return make(source.fields, source.fields.map(defaultValue), isDefault, refuse, EncodedList, MadeList);
 }
 
 /** Mark before a struct that may be null. In a tagged field it is a varint (Kafka's message generator). */
@@ -132,16 +134,18 @@ class EncoderSource {
 
   #arrayFunction(path: string, element: WireType): string {
     const name = `${path}$list`;
+    const writeCount = `w.${methodName("count", this.#layout.flexible, false)}`;
     this.functions.push([
       `function ${name}(w, list) {`,
       "if (list instanceof EncodedList) {",
-      `w.${methodName("count", this.#layout.flexible, false)}(list.count);`,
+      `${writeCount}(list.count);`,
       "w.raw(list.bytes);",
       "return;\n}",
       "const count = list.length;",
-      `w.${methodName("count", this.#layout.flexible, false)}(count);`,
+      "const isMade = list instanceof MadeList;",
+      `${writeCount}(count);`,
       "for (let i = 0; i < count; i++) {",
-      "const element = list[i];",
+      "const element = isMade ? list.at(i) : list[i];",
       this.#write(path, element, { value: "element", nullable: false, place: "inline" }),
       "}\n}",
     ].join("\n"));

@@ -2,13 +2,14 @@
  * Answers a request that asks partitions one question each. It sends the questions to the shards, waits for all answers, and puts them
  * together in the order of the request. A handler defines the question to a partition, and how an answer becomes part of the response.
  *
- *   gather() ─► topics, one after the other: authorized? known? ─► ask() ─► partition's shard ─► part()
- *      └─ a step for each partition, while the turn has time (slices.ts) ─┘            all parts there ─► respond()
+ *   gather() ─► topics, one after the other: authorized? known? ─► ask() ─► partition's shard ─► answer
+ *      └─ a step for each partition, while the turn has time (slices.ts) ─┘         all answers there ─► respond() ─► part()
  *
  * Always: `respond()` runs once, when every partition that was asked has answered. Parts are in the order in which the request named
- * their partitions. Runs on shards.
+ * their partitions, and each is made when it is encoded: answers wait as numbers (answer_columns.ts). Runs on shards.
  */
 import {
+  AnswerColumns,
   type Answered,
   type AnswerWaiter,
   errorCodeOf,
@@ -17,6 +18,7 @@ import {
   type TopicImage,
 } from "../../partitions/mod.ts";
 import { errorCode } from "../protocol/error_codes.ts";
+import { MadeList } from "../protocol/made_list.ts";
 import { authorize } from "./authorization.ts";
 import type { Operation } from "./authorizer.ts";
 import type { Exchange, ShardServices } from "./handler.ts";
@@ -37,10 +39,13 @@ export interface Gathering<Named, Ask extends object, Answer extends object, Par
   readonly refuseTopic?: (topic: TopicImage) => number;
   /** The question to a known partition, or the error code with which it is refused. */
   readonly ask: (named: Named) => Ask | number;
-  /** Makes the part of the response. @param answer `question.nothing` unless the code is NONE */
+  /** Makes the part of the response, each time it is read. @param answer `question.nothing` unless the code is NONE */
   readonly part: (named: Named, code: number, answer: Readonly<Answer>) => Part;
-  /** Answers, or asks further questions. @param topics with their parts, in the order of the request */
-  readonly respond: (topics: readonly GatheredTopic<Part>[]) => void;
+  /**
+   * Answers, or asks further questions.
+   * @param topics with their parts, in the order of the request @param hasAnswers whether a partition answered with NONE
+   */
+  readonly respond: (topics: MadeList<GatheredTopic<Part>>, hasAnswers: boolean) => void;
 }
 
 /** A topic of a request. */
@@ -52,7 +57,14 @@ export interface NamedTopic<Named> {
 /** A topic of a response. */
 export interface GatheredTopic<Part> {
   readonly name: string;
-  readonly partitions: Part[];
+  readonly partitions: MadeList<Part>;
+}
+
+/** The topics as the array of a response that names a topic and its partitions so. Only an encoder may read it. */
+export function answeredTopics<Part>(
+  topics: MadeList<GatheredTopic<Part>>,
+): readonly { readonly name: string; readonly partitions: readonly Part[] }[] {
+  return topics.map(({ name, partitions }) => ({ name, partitions: partitions.asArray })).asArray;
 }
 
 /** Sends the questions. What does not fit into this turn continues in later turns. */
@@ -72,9 +84,11 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
   readonly #topics: readonly NamedTopic<Named>[];
   readonly #cursor;
   readonly #refused: ReadonlySet<string>;
-  /** What was named, and its part of the response, which exists once it was refused or answered. */
-  readonly #named: Named[] = [];
-  readonly #parts: Part[] = [];
+  /** For each topic, how many partitions stand before it. */
+  readonly #before: number[] = [];
+  readonly #answers: AnswerColumns<Answer>;
+  /** Partitions whose step was taken. */
+  #stepsCount = 0;
   /** The topic at the cursor. */
   #topic: TopicImage | undefined;
   #topicCode: number = errorCode.NONE;
@@ -90,6 +104,12 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
     this.#topics = repeated === "last" ? lastOfEach(topics, gathering.indexOf) : topics;
     this.#refused = repeated === "refused" ? repeatedIn(topics, gathering.indexOf) : new Set();
     this.#cursor = new TopicCursor(this.#topics, ({ partitions }) => partitions);
+    let count = 0;
+    for (const { partitions } of this.#topics) {
+      this.#before.push(count);
+      count += partitions.length;
+    }
+    this.#answers = new AnswerColumns(gathering.question, count);
   }
 
   start(): void {
@@ -102,10 +122,10 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
     if (this.#cursor.isAtTopic) this.#beginTopic(name);
     const index = this.#gathering.indexOf(named);
     const place = this.#topic?.partitions[index];
-    const tag = this.#named.push(named) - 1;
-    if (this.#topicCode !== errorCode.NONE) this.#refuse(tag, this.#topicCode);
-    else if (this.#refused.has(keyOf(name, index))) this.#refuse(tag, errorCode.INVALID_REQUEST);
-    else if (place === undefined) this.#refuse(tag, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    const tag = this.#stepsCount++;
+    if (this.#topicCode !== errorCode.NONE) this.#answers.refuse(tag, this.#topicCode);
+    else if (this.#refused.has(keyOf(name, index))) this.#answers.refuse(tag, errorCode.INVALID_REQUEST);
+    else if (place === undefined) this.#answers.refuse(tag, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
     else this.#ask(place, named, tag);
     return this.#cursor.advance();
   }
@@ -116,7 +136,8 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
 
   onAnswer(tag: number, answer: Answered<Answer>): void {
     const { refusal } = answer;
-    this.#setPart(tag, errorCodeOf(refusal), refusal === null ? answer : this.question.nothing);
+    if (refusal === null) this.#answers.set(tag, answer);
+    else this.#answers.refuse(tag, errorCodeOf(refusal));
     this.#endOne();
   }
 
@@ -135,28 +156,28 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
 
   #ask(place: PartitionPlace, named: Named, tag: number): void {
     const ask = this.#gathering.ask(named);
-    if (typeof ask === "number") return this.#refuse(tag, ask);
+    if (typeof ask === "number") return this.#answers.refuse(tag, ask);
     this.#unanswered++;
     this.#services.partitions.ask(place, ask, this, tag);
-  }
-
-  #refuse(tag: number, code: number): void {
-    this.#setPart(tag, code, this.question.nothing);
-  }
-
-  #setPart(tag: number, code: number, answer: Readonly<Answer>): void {
-    this.#parts[tag] = this.#gathering.part(this.#named[tag] as Named, code, answer);
   }
 
   #endOne(): void {
     this.#unanswered--;
     if (this.#unanswered > 0) return;
-    let next = 0;
-    const topics = this.#topics.map(({ name, partitions }) => ({
-      name,
-      partitions: this.#parts.slice(next, next += partitions.length),
-    }));
-    this.#gathering.respond(topics);
+    this.#gathering.respond(
+      new MadeList(this.#topics.length, (index) => this.#topicAt(index)),
+      this.#answers.hasAnswers,
+    );
+  }
+
+  #topicAt(index: number): GatheredTopic<Part> {
+    const { name, partitions } = this.#topics[index] as NamedTopic<Named>;
+    const before = this.#before[index] as number;
+    const partAt = (at: number) => {
+      const tag = before + at;
+      return this.#gathering.part(partitions[at] as Named, this.#answers.codeAt(tag), this.#answers.answerAt(tag));
+    };
+    return { name, partitions: new MadeList(partitions.length, partAt) };
   }
 }
 

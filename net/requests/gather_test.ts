@@ -12,7 +12,7 @@ import {
 } from "../handlers/handler_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { Authorizer } from "./authorizer.ts";
-import { gather, type GatheredTopic, type Gathering } from "./gather.ts";
+import { gather, type Gathering } from "./gather.ts";
 import type { SlicedWork } from "./slices.ts";
 
 type Named = [index: number, text: string];
@@ -28,7 +28,7 @@ function run(
   by: { takesSteps?: boolean; authorizer?: Authorizer } = {},
 ) {
   const { partitions, asked } = askedPartitions<typeof epochEnd>();
-  const responses: (readonly GatheredTopic<Part>[])[] = [];
+  const responses: { name: string; partitions: Part[] }[][] = [];
   const work: SlicedWork[] = [];
   const slices = { run: (given: SlicedWork) => void work.push(given) };
   const { services } = testServices(
@@ -42,7 +42,9 @@ function run(
     indexOf: ([index]) => index,
     ask: ([index]) => ({ currentLeaderEpoch: -1, leaderEpoch: index }),
     part: ([, text], code, { endOffset }) => [text, code, endOffset],
-    respond: (answered) => void responses.push(answered),
+    respond: (answered) => {
+      responses.push(Array.from(answered, ({ name, partitions }) => ({ name, partitions: [...partitions] })));
+    },
     ...changes,
   };
   const connection = context(by.authorizer === undefined ? {} : { authorizer: by.authorizer });

@@ -126,6 +126,31 @@ export class Layout<T extends object> {
     return this.#list !== null;
   }
 
+  /** Number of fields that are no list. */
+  get width(): number {
+    return this.#fields.length;
+  }
+
+  /** Writes values, except those of a list, into an array, one after the other. */
+  writeWords(words: number[], at: number, values: T): void {
+    for (let index = 0; index < this.#fields.length; index++) {
+      words[at + index] = (this.#fields[index] as WordField<never>).pack(
+        values[this.#names[index] as keyof T] as never,
+      );
+    }
+  }
+
+  /** Reads the values that `writeWords()` wrote. @returns a fresh object, without a list */
+  readWords(words: readonly number[], at: number): T {
+    const values: Partial<Record<keyof T, unknown>> = {};
+    for (let index = 0; index < this.#fields.length; index++) {
+      values[this.#names[index] as keyof T] = (this.#fields[index] as WordField<never>).unpack(
+        words[at + index] as number,
+      );
+    }
+    return values as T;
+  }
+
   /** Writes values, except those of a list, into a record. */
   write({ ints, int, floats, float }: RingRecord, values: T): void {
     for (const [index, field] of this.#fields.entries()) {
