@@ -16,7 +16,7 @@ import { placeOf } from "../protocol/wire_types.ts";
 import type { RecordsPayload, Writer } from "../protocol/writer.ts";
 import { beginFrame, completeFrame, releaseHoles } from "./answer_frame.ts";
 import type { QuotaKind } from "./quotas.ts";
-import type { RequestWeights } from "./request_weights.ts";
+import { isLargeWeight, type RequestWeights } from "./request_weights.ts";
 
 /** An encoded response that waits for its turn. */
 interface KeptResponse {
@@ -151,6 +151,11 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
       this.releaseBlock();
       this.#pipeline.owner.onEnded();
     };
+  }
+
+  /** Whether it has more than a few elements. */
+  get isLarge(): boolean {
+    return isLargeWeight(this.weightBytes);
   }
 
   /** Ends the count of the request's heap memory: it may wait for days, and is no longer on the heap or is counted elsewhere. */

@@ -43,6 +43,10 @@ export interface GroupsQuestion<Key extends GroupApiKey, Item, Result> {
   readonly resultsOf: (response: GroupResponse<Key>) => readonly Result[];
 }
 
+/** APIs whose requests wait for other members of their group. What the coordinator keeps of them has its own budget (group_memory.ts). */
+const WAITING_KEYS: readonly GroupApiKey[] = [11, 14];
+const nothing = () => {};
+
 /** The permission that a request about one group needs, and the answer to a client without it. */
 export function groupPermission<Key extends OneGroupKey>(
   apiKey: Key,
@@ -81,10 +85,13 @@ export function askGroup<Key extends GroupApiKey>(
   const shard = services.groups.ownerOf(OFFSETS_TOPIC, groupId);
   exchange.affinity.countPartition(shard);
   const answer = answerOnce(exchange);
-  const reply = (response: GroupResponse<Key> | null) => answer(response === null ? null : shape(response));
+  const release = holdDuringCall(apiKey, exchange);
+  const reply = (response: GroupResponse<Key> | null) => {
+    release();
+    answer(response === null ? null : shape(response));
+  };
   services.groups.at(shard).handle(apiKey, request, clientOf(exchange), reply);
-  // It may wait for other members of its group. What the coordinator keeps of it has its own budget.
-  exchange.releaseMemory();
+  if (WAITING_KEYS.includes(apiKey)) exchange.releaseMemory();
 }
 
 /**
@@ -156,14 +163,26 @@ function askShards<Key extends GroupApiKey>(
   let missing = calls.length;
   let isWhole = true;
   if (missing === 0) return answer(finish(responses));
+  const release = holdDuringCall(apiKey, exchange);
   for (const [at, { shard, request }] of calls.entries()) {
     services.groups.at(shard).handle(apiKey, request, client, (response) => {
       if (response === null) isWhole = false;
       else responses[at] = response;
       missing--;
-      if (missing === 0) answer(isWhole ? finish(responses) : null);
+      if (missing > 0) return;
+      release();
+      answer(isWhole ? finish(responses) : null);
     });
   }
+}
+
+/**
+ * Counts the memory of a large request until the coordinators have answered, also when its client has disconnected. Otherwise clients
+ * that send requests and disconnect could fill the heaps of the shards that coordinate their groups.
+ * @returns ends that
+ */
+function holdDuringCall(apiKey: GroupApiKey, exchange: RequestExchange): () => void {
+  return exchange.isLarge && !WAITING_KEYS.includes(apiKey) ? exchange.holdMemory() : nothing;
 }
 
 /** Makes a function that answers the client unless it has disconnected. A null answer: the protocol cannot carry it. */

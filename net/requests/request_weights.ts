@@ -22,6 +22,11 @@ export function weightOf(elements: number): number {
   return REQUEST_BYTES + elements * ELEMENT_BYTES;
 }
 
+/** Whether a request of this weight has more than a few elements. */
+export function isLargeWeight(bytes: number): boolean {
+  return bytes > weightOf(FEW_ELEMENTS);
+}
+
 /** Weights of the requests of one shard. */
 export class RequestWeights {
   /** Owned by the memory of requests: a request waits for room, and later ones must not overtake it. */
