@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { closeDescriptor, nativeMemory } from "../../storage/mod.ts";
-import { libc } from "../../storage/sys/libc.ts";
+import { libc, word64 } from "../../storage/sys/libc.ts";
 import { Acceptor } from "./acceptor.ts";
 import { ConnectionLimits } from "./connection_limits.ts";
 import { DescriptorBudget } from "./descriptor_budget.ts";
@@ -14,7 +14,7 @@ async function connectAndReset(port: number, handoff: Handoff): Promise<void> {
   const fd = handoff.take(await Deno.connect({ hostname: "127.0.0.1", port }));
   const linger = nativeMemory(new ArrayBuffer(128));
   linger.view.setInt32(0, 1, true);
-  assert.equal(libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, linger.address, 8), 0);
+  assert.equal(libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, word64(linger.address), 8), 0);
   closeDescriptor(fd);
 }
 

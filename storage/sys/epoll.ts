@@ -2,7 +2,7 @@
  * Readiness of descriptors: epoll(7), level-triggered, and eventfd(2) to wake a waiter from another isolate.
  * Runs on shards and I/O workers (a wait blocks the isolate). Only readiness and byte counts decide what happens next.
  */
-import { libc, SystemError } from "./libc.ts";
+import { libc, SystemError, word64 } from "./libc.ts";
 import { nativeMemory } from "./memory.ts";
 
 /** There is something to read, or the peer has closed. */
@@ -92,7 +92,7 @@ export class Epoll implements Disposable {
    * @returns how many events there are; read them with `eventFd(i)` and `eventBits(i)`. A signal counts as none.
    */
   wait(timeoutMs: number): number {
-    const count = libc.epoll_wait(this.#fd, this.#eventsAddress, this.#eventsMax, timeoutMs);
+    const count = libc.epoll_wait(this.#fd, word64(this.#eventsAddress), this.#eventsMax, timeoutMs);
     return count < 0 ? 0 : count;
   }
 
@@ -115,7 +115,7 @@ export class Epoll implements Disposable {
     this.#scratch.setUint32(0, interest, true);
     this.#scratch.setInt32(DATA_AT, fd, true);
     this.#scratch.setInt32(DATA_AT + 4, 0, true);
-    return libc.epoll_ctl(this.#fd, operation, fd, this.#scratchAddress) === 0;
+    return libc.epoll_ctl(this.#fd, operation, fd, word64(this.#scratchAddress)) === 0;
   }
 }
 
@@ -132,10 +132,10 @@ export function createEvent(): number {
 export function signalEvent(fd: number): void {
   eventWord.view.setUint32(0, 1, true);
   eventWord.view.setUint32(4, 0, true);
-  libc.write(fd, eventWord.address, 8);
+  libc.write(fd, word64(eventWord.address), word64(8));
 }
 
 /** Resets the event: it wakes again only after the next signal. */
 export function clearEvent(fd: number): void {
-  libc.read(fd, eventWord.address, 8);
+  libc.read(fd, word64(eventWord.address), word64(8));
 }

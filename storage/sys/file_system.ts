@@ -5,7 +5,7 @@
  * Byte counts decide: a write that moved fewer bytes than asked has failed there (full disk, limit). errno serves the message only.
  */
 import { Allocation, type AllocationCalls } from "./allocation.ts";
-import { IO_BYTES_MAX, lastErrorText, libc, SystemError } from "./libc.ts";
+import { IO_BYTES_MAX, lastErrorText, libc, SystemError, word64 } from "./libc.ts";
 import { assert } from "../base/assert.ts";
 import type { NativeMemory } from "./memory.ts";
 
@@ -95,7 +95,7 @@ function openFile(path: string, mode: OpenMode): number {
 }
 
 function mapFile(fd: number, length: number): MappedFile {
-  const result = libc.mmap(0, length, PROT_READ_WRITE, MAP_SHARED, fd, 0);
+  const result = libc.mmap(word64(0), word64(length), PROT_READ_WRITE, MAP_SHARED, fd, word64(0));
   if (result === MAP_FAILED) throw new SystemError(`map ${length} bytes of a file`);
   const pointer = Deno.UnsafePointer.create(result);
   assert(pointer !== null, "mmap returns an address");
@@ -106,7 +106,7 @@ function mapFile(fd: number, length: number): MappedFile {
     view: new DataView(buffer),
     address: Number(result),
     unmap() {
-      if (mapped) libc.munmap(Number(result), length);
+      if (mapped) libc.munmap(result, word64(length));
       mapped = false;
     },
   };
@@ -151,21 +151,21 @@ function modifiedMs(path: string): number | null {
 }
 
 const bytesOfFiles: AllocationCalls = {
-  fallocate: (fd, position, length) => libc.fallocate(fd, 0, position, length) === 0,
-  size: (fd) => Number(libc.lseek(fd, 0, SEEK_END)),
+  fallocate: (fd, position, length) => libc.fallocate(fd, 0, word64(position), word64(length)) === 0,
+  size: (fd) => Number(libc.lseek(fd, word64(0), SEEK_END)),
   pwrite: (fd, memory, start, length, position) => {
     assert(
       start >= 0 && length <= IO_BYTES_MAX && start + length <= memory.bytes.length,
       "a write stays in its memory",
     );
-    return libc.pwrite(fd, memory.address + start, length, position);
+    return libc.pwrite(fd, word64(memory.address + start), word64(length), word64(position));
   },
   pread: (fd, memory, start, length, position) => {
     assert(start >= 0 && length <= IO_BYTES_MAX && start + length <= memory.bytes.length, "a read stays in its memory");
-    return libc.pread(fd, memory.address + start, length, position);
+    return libc.pread(fd, word64(memory.address + start), word64(length), word64(position));
   },
   truncate: (fd, size) => {
-    if (libc.ftruncate(fd, size) !== 0) throw new SystemError(`set the size of a file to ${size}`);
+    if (libc.ftruncate(fd, word64(size)) !== 0) throw new SystemError(`set the size of a file to ${size}`);
   },
 };
 
@@ -179,11 +179,11 @@ export const linuxFileSystem: FileSystem = {
   pwrite: bytesOfFiles.pwrite,
   pread: bytesOfFiles.pread,
   fdatasync: (fd) => libc.fdatasync(fd) === 0,
-  dropCached: (fd) => void libc.posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED),
+  dropCached: (fd) => void libc.posix_fadvise(fd, word64(0), word64(0), POSIX_FADV_DONTNEED),
   truncate: bytesOfFiles.truncate,
   allocate: (fd, position, length) => allocation.allocate(fd, position, length),
   map: mapFile,
-  tryLock: (fd) => libc.flock(fd, LOCK_EX_NB) === 0 && libc.lockf(fd, F_TLOCK, 0) === 0,
+  tryLock: (fd) => libc.flock(fd, LOCK_EX_NB) === 0 && libc.lockf(fd, F_TLOCK, word64(0)) === 0,
   lastError: lastErrorText,
   makeDirectory: (path) => Deno.mkdirSync(path, { recursive: true }),
   list: (path) => [...Deno.readDirSync(path)].map(({ name, isDirectory }) => ({ name, isDirectory })),

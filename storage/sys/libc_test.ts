@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { libc, openLibc, unsupportedReason } from "./libc.ts";
+import { libc, openLibc, unsupportedReason, word64 } from "./libc.ts";
 
 Deno.test("openLibc() says in a sentence why the broker cannot run: another system, another C library, no permission", () => {
   const fails = (error: unknown) => () => {
@@ -24,4 +24,10 @@ Deno.test("openLibc() says in a sentence why the broker cannot run: another syst
 Deno.test("openLibc() opened the C library of this system", () => {
   assert.equal(unsupportedReason, null);
   assert.ok(libc.sysconf(30) > 0);
+});
+
+Deno.test("word64() is the bigint of every exact number, also above 2^32", () => {
+  for (const value of [0, 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 0x7fff_1234_5678, Number.MAX_SAFE_INTEGER]) {
+    assert.equal(word64(value), BigInt(value));
+  }
 });

@@ -3,7 +3,7 @@
  * at least 128 bytes. The isolate that allocates it owns it. Another isolate may view the same SharedArrayBuffer through its own
  * NativeMemory. Any isolate.
  */
-import { isSupported, libc } from "./libc.ts";
+import { isSupported, libc, word64 } from "./libc.ts";
 
 /** Bytes and their native address. */
 export interface NativeMemory {
@@ -66,5 +66,5 @@ export function wholePages(address: number, length: number, pageBytes: number): 
  */
 export function discardPages(memory: NativeMemory, range: { start: number; length: number }): void {
   const pages = wholePages(memory.address + range.start, range.length, PAGE_BYTES);
-  if (pages.length > 0) libc.madvise(pages.address, pages.length, MADV_DONTNEED);
+  if (pages.length > 0) libc.madvise(word64(pages.address), word64(pages.length), MADV_DONTNEED);
 }

@@ -2,7 +2,7 @@
  * Finds out by samples whether a range of a file is in the page cache, without waiting for a disk. Shards ask before they send.
  * Source: man 2 preadv2 (RWF_NOWAIT).
  */
-import { libc } from "./libc.ts";
+import { libc, word64 } from "./libc.ts";
 import { type NativeMemory, nativeMemory } from "./memory.ts";
 
 const RWF_NOWAIT = 8;
@@ -20,7 +20,7 @@ function readNow(fd: number, to: { address: number; length: number }, position: 
   view.setUint32(0, to.address % TWO_POW_32, true);
   view.setUint32(4, Math.floor(to.address / TWO_POW_32), true);
   view.setUint32(8, to.length, true);
-  return libc.preadv2(fd, scratch.address, 1, position, RWF_NOWAIT);
+  return libc.preadv2(fd, word64(scratch.address), 1, word64(position), RWF_NOWAIT);
 }
 
 /**

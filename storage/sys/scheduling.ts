@@ -9,7 +9,7 @@
  * Source: man 2 sched_setattr; Documentation/scheduler/sched-eevdf.rst: since Linux 6.12 `sched_runtime` is an ordinary thread's
  * slice, 0.1 to 100 ms, without any privilege; before, it is ignored.
  */
-import { libc } from "./libc.ts";
+import { libc, word64 } from "./libc.ts";
 import { type NativeMemory, nativeMemory } from "./memory.ts";
 
 /**
@@ -29,7 +29,7 @@ export function askForShortSlices(): boolean {
   const attributes = readAttributes();
   if (attributes === null) return false;
   attributes.view.setBigUint64(RUNTIME_AT, BigInt(SLICE_NS), true);
-  return libc.syscall(numberOf.sched_setattr, 0, attributes.address, 0, 0) === 0;
+  return libc.syscall(word64(numberOf.sched_setattr), 0, word64(attributes.address), 0, 0) === 0;
 }
 
 /** The calling thread's slice in nanoseconds; 0 before Linux 6.12, -1 where the kernel does not tell. */
@@ -41,6 +41,6 @@ export function sliceNs(): number {
 /** The calling thread's attributes with their size, in the form that both calls need; null where the kernel does not tell. */
 function readAttributes(): NativeMemory | null {
   const attributes = nativeMemory(new ArrayBuffer(128));
-  const failed = libc.syscall(numberOf.sched_getattr, 0, attributes.address, ATTRIBUTES_BYTES, 0) < 0;
+  const failed = libc.syscall(word64(numberOf.sched_getattr), 0, word64(attributes.address), ATTRIBUTES_BYTES, 0) < 0;
   return failed ? null : attributes;
 }

@@ -2,7 +2,7 @@
  * Sockets by descriptor: receive, send, sendfile, options and addresses. Non-blocking throughout. Runs on shards; the main
  * isolate uses it to take accepted connections over. Source: man 2 recv, send, sendfile, getsockname; man 7 tcp.
  */
-import { libc, SystemError } from "./libc.ts";
+import { libc, SystemError, word64 } from "./libc.ts";
 import { nativeMemory } from "./memory.ts";
 
 const MSG_DONTWAIT = 0x40;
@@ -26,7 +26,7 @@ const scratch = nativeMemory(new ArrayBuffer(256));
  * @returns bytes received; 0 when the peer closed; -1 when nothing has arrived or the socket failed (epoll tells which)
  */
 export function receive(fd: number, address: number, length: number): number {
-  return libc.recv(fd, address, length, MSG_DONTWAIT);
+  return libc.recv(fd, word64(address), word64(length), MSG_DONTWAIT);
 }
 
 /**
@@ -35,7 +35,7 @@ export function receive(fd: number, address: number, length: number): number {
  * @returns bytes taken; -1 when none fit or the socket failed (epoll tells which)
  */
 export function send(fd: number, address: number, length: number, options: { more: boolean }): number {
-  return libc.send(fd, address, length, MSG_DONTWAIT | MSG_NOSIGNAL | (options.more ? MSG_MORE : 0));
+  return libc.send(fd, word64(address), word64(length), MSG_DONTWAIT | MSG_NOSIGNAL | (options.more ? MSG_MORE : 0));
 }
 
 /**
@@ -46,12 +46,12 @@ export function send(fd: number, address: number, length: number, options: { mor
 export function sendFile(fd: number, slice: { fd: number; position: number; length: number }): number {
   scratch.view.setUint32(0, slice.position % 0x1_0000_0000, true);
   scratch.view.setUint32(4, Math.floor(slice.position / 0x1_0000_0000), true);
-  return libc.sendfile(fd, slice.fd, scratch.address, slice.length);
+  return libc.sendfile(fd, slice.fd, word64(scratch.address), word64(slice.length));
 }
 
 function setOption(fd: number, level: number, name: number, value: number): void {
   scratch.view.setInt32(16, value, true);
-  libc.setsockopt(fd, level, name, scratch.address + 16, 4);
+  libc.setsockopt(fd, level, name, word64(scratch.address + 16), 4);
 }
 
 /**
@@ -108,13 +108,13 @@ export function canonicalHost(address: string): string {
 /** The address the peer connected to, or null for a socket without one. */
 export function localAddress(fd: number): SocketAddress | null {
   scratch.view.setUint32(24, 64, true);
-  return libc.getsockname(fd, scratch.address + 32, scratch.address + 24) === 0 ? readAddress() : null;
+  return libc.getsockname(fd, word64(scratch.address + 32), word64(scratch.address + 24)) === 0 ? readAddress() : null;
 }
 
 /** The peer's address, or null when it has gone. */
 export function peerAddress(fd: number): SocketAddress | null {
   scratch.view.setUint32(24, 64, true);
-  return libc.getpeername(fd, scratch.address + 32, scratch.address + 24) === 0 ? readAddress() : null;
+  return libc.getpeername(fd, word64(scratch.address + 32), word64(scratch.address + 24)) === 0 ? readAddress() : null;
 }
 
 /** A second descriptor of the same open file or socket. @throws SystemError */
@@ -131,13 +131,13 @@ export function replaceDescriptor(fd: number, source: number): void {
 
 /** Removes a descriptor from an epoll instance of another owner. @returns whether it was there */
 export function removeFromEpoll(epollFd: number, fd: number): boolean {
-  return libc.epoll_ctl(epollFd, 2, fd, scratch.address) === 0;
+  return libc.epoll_ctl(epollFd, 2, fd, word64(scratch.address)) === 0;
 }
 
 /** Adds a descriptor, for no events, to an epoll instance of another owner. @returns whether it is there now */
 export function addToEpoll(epollFd: number, fd: number): boolean {
   scratch.view.setUint32(0, 0, true);
-  return libc.epoll_ctl(epollFd, 1, fd, scratch.address) === 0;
+  return libc.epoll_ctl(epollFd, 1, fd, word64(scratch.address)) === 0;
 }
 
 /** Closes a descriptor. */
