@@ -40,14 +40,14 @@ export class DirtyConnections {
   flush(mayContinue: () => boolean): void {
     const list = this.#list;
     this.#list = [];
-    let flushed = 0;
-    do {
-      const connection = list[flushed++];
-      if (connection === undefined) return;
+    for (const [index, connection] of list.entries()) {
       this.#flush(connection);
-    } while (mayContinue());
-    // Connections that wait come before those that got something to send meanwhile.
-    if (flushed < list.length) this.#list = [...list.slice(flushed), ...this.#list];
+      const isLast = index + 1 === list.length;
+      if (isLast || mayContinue()) continue;
+      // Connections that wait come before those that got something to send meanwhile.
+      this.#list = [...list.slice(index + 1), ...this.#list];
+      return;
+    }
   }
 
   #flush(connection: Connection): void {

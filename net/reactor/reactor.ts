@@ -131,7 +131,7 @@ export class Reactor implements Disposable {
       const registration = this.#ready.take() as Registration;
       budget.beginStretch();
       this.#serve(registration);
-      if (budget.isSpent) return;
+      if (left > 1 && budget.isSpent) return;
     }
   }
 

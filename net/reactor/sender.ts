@@ -163,8 +163,8 @@ export class Sender {
     let done = 0;
     let result: FlushResult = "drained";
     this.#flushEndBytes = this.#sentBytes + SENT_PER_FLUSH_MAX;
-    for (const [index, part] of this.#parts.entries()) {
-      const more = index + 1 < this.#parts.length;
+    for (const part of this.#parts) {
+      const more = done + 1 < this.#parts.length;
       result = part.kind === "chunk" ? this.#sendChunk(part, more) : this.#sendSlice(part.file, part);
       if (result !== "drained") break;
       done++;

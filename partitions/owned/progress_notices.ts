@@ -16,7 +16,8 @@ export class ProgressNotices {
   readonly #purgatory: Purgatory;
   readonly #outboxes: readonly Outbox[];
   readonly #slots: number[] = [];
-  readonly #isNoted = new Set<number>();
+  /** Whether a slot is among them, by slot. */
+  readonly #isNoted: boolean[] = [];
 
   /** @param to this shard's number and purgatory, the interest table, and the outbox to each shard */
   constructor(
@@ -35,22 +36,21 @@ export class ProgressNotices {
 
   /** Notes that a partition progressed. @param slot its row, already published */
   note(slot: number): void {
-    if (this.#isNoted.has(slot)) return;
-    this.#isNoted.add(slot);
+    if (this.#isNoted[slot]) return;
+    this.#isNoted[slot] = true;
     this.#slots.push(slot);
   }
 
   /** Sends the pending notices. */
   send(): void {
-    if (this.#slots.length === 0) return;
     for (const slot of this.#slots) {
+      this.#isNoted[slot] = false;
       this.#purgatory.markProgress(slot);
-      for (const [peer, outbox] of this.#outboxes.entries()) {
+      for (let peer = 0; peer < this.#outboxes.length; peer++) {
         if (peer === this.#shard || !this.#interest.has(peer, slot)) continue;
-        outbox.sendWatermark(slot);
+        this.#outboxes[peer]?.sendWatermark(slot);
       }
     }
     this.#slots.length = 0;
-    this.#isNoted.clear();
   }
 }
