@@ -115,7 +115,7 @@ Deno.test("with few descriptors, clients do not take those with which the log ro
       }
     }
     const highest = Math.max(...broker.descriptors);
-    assert.ok(highest >= descriptorsMax / 2, "the clients have taken what they could");
+    assert.ok(highest >= descriptorsMax / 2, "the clients have taken all descriptors that they could get");
     for (let round = 0; round < 24; round++) {
       for (let partition = 0; partition < partitions; partition++) {
         assert.ok(await fetchBytes(client, partition, round) >= 500_000);
