@@ -12,7 +12,7 @@ import type { RunContext, Shape } from "./shape.ts";
 import { explainFailure, start, type Target } from "./targets.ts";
 import { generate } from "./throughput_shapes.ts";
 
-/** Waves of DescribeConfigs requests; each wave waits until all of the last one are answered. */
+/** Waves of DescribeConfigs requests; each wave waits until the one before it is answered. */
 interface Hostility {
   readonly connections: number;
   /** How often each request names the topic: 8 bytes each time. */

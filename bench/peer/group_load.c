@@ -287,7 +287,7 @@ int main(int argc, char **argv) {
   }
   if (strlen(topic) > 200 || strlen(options.prefix) > 100) fail("the topic's or the group's name is too long");
   if (options.members < (is_rebalance ? 2 : 1)) fail("too few members");
-  prctl(PR_SET_TIMERSLACK, 1);  // 50 us else: as long as it is between two commits
+  prctl(PR_SET_TIMERSLACK, 1);  // the default of 50 us is the time between two commits
   poller = epoll_create1(0);
   members = allocate((size_t)options.members * sizeof *members);
   for (int i = 0; i < options.members; i++) {

@@ -176,7 +176,7 @@ int main(int argc, char **argv) {
   }
   if (options.connections < 1 || options.connections > CONNECTIONS_MAX) fail("1 to %d connections", CONNECTIONS_MAX);
   if (strlen(options.topic) > 200) fail("the topic's name is too long");
-  prctl(PR_SET_TIMERSLACK, 1);  // 50 us else
+  prctl(PR_SET_TIMERSLACK, 1);  // instead of 50 us
   long missing = strcmp(argv[1], "acks") == 0 ? run_acks() : strcmp(argv[1], "connect") == 0 ? run_connect() : -1;
   if (missing < 0) fail("unknown mode %s", argv[1]);
   printf("{\"mode\": \"%s\", \"errors\": 0, \"requests\": %ld, \"missing\": %ld", argv[1], total, missing);
