@@ -20,8 +20,10 @@ export type Refusal = AppendRefusal | ReadRefusal | PartitionRefusal;
 
 const codes: Record<Refusal, number> = {
   "corrupt-batch": errorCode.CORRUPT_MESSAGE,
+  "broken-compression": errorCode.UNKNOWN_SERVER_ERROR,
   "invalid-record": errorCode.INVALID_RECORD,
   "too-large": errorCode.MESSAGE_TOO_LARGE,
+  "content-too-large": errorCode.MESSAGE_TOO_LARGE,
   "larger-than-segment": errorCode.RECORD_LIST_TOO_LARGE,
   "invalid-timestamp": errorCode.INVALID_TIMESTAMP,
   "unsupported-compression": errorCode.UNSUPPORTED_COMPRESSION_TYPE,
@@ -60,8 +62,10 @@ export function errorCodeOf(refusal: Refusal | null): number {
 
 const texts: Record<Refusal, string> = {
   "corrupt-batch": "The batch is damaged: its length, counts or CRC-32C do not match its bytes",
+  "broken-compression": "The records cannot be decompressed",
   "invalid-record": "A record breaks the format or the rules of the topic (a compacted topic needs keys)",
   "too-large": "The batch is larger than max.message.bytes of the topic",
+  "content-too-large": "The records take more than 100 MiB once decompressed",
   "larger-than-segment": "The batch is larger than segment.bytes of the topic",
   "invalid-timestamp": "A timestamp is too far from the broker's time (message.timestamp.before.max.ms, .after.max.ms)",
   "unsupported-compression": "The compression codec is not known or not allowed at this version",

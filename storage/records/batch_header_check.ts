@@ -3,18 +3,17 @@
  * bytes from the socket, once for every batch.
  *
  * Must always hold: nothing is changed and, for a correct batch, nothing is allocated. A batch that passes is exactly one batch of format
- * v2 with a correct CRC, and its bytes can hold the number of records that it claims.
+ * v2 with a correct CRC.
+ *
+ * A batch that claims LogAppendTime is refused for every topic. Kafka accepts it when the topic has CreateTime, with a largest timestamp
+ * that no record has.
  * Source: Kafka's LogValidator.validateBatch, UnifiedLog.analyzeAndValidateRecords, ProduceRequest.validateRecords.
  */
 import type { NativeMemory } from "../sys/memory.ts";
-import { type BatchCheck, type BatchRules, CONTENT_BYTES_MAX, refuse } from "./batch_rules.ts";
-import { contentBytesMax } from "./compression/compression.ts";
+import { type BatchCheck, type BatchRules, refuse } from "./batch_rules.ts";
 import { crc32c } from "./crc32c.ts";
 import * as batches from "./record_batch.ts";
-import { RECORD_BYTES_MIN } from "./record_check.ts";
 
-/** Size of an empty record: seven fields of one byte, the first of which is its length. */
-const EMPTY_RECORD_BYTES = 1 + RECORD_BYTES_MIN;
 const CODECS = batches.codecNames.length;
 
 /**
@@ -40,6 +39,9 @@ function checkEnvelope(view: DataView, at: number, length: number, rules: BatchR
     return refuse("invalid-record", `Cannot append ${length} bytes: they hold no record batch`);
   }
   const magic = batches.magic(view, at);
+  if (magic < 0 || magic > batches.MAGIC_V2) {
+    return refuse("corrupt-batch", `Cannot append a batch of format v${magic}: there is none`);
+  }
   if (magic !== batches.MAGIC_V2) {
     return refuse("unsupported-format", `Cannot append a batch of format v${magic}: not v2`);
   }
@@ -49,6 +51,10 @@ function checkEnvelope(view: DataView, at: number, length: number, rules: BatchR
   }
   if (bytes !== length) {
     return refuse("invalid-record", `Cannot append ${length} bytes: not one batch, the first one has ${bytes} bytes`);
+  }
+  const baseOffset = batches.baseOffset(view, at);
+  if (baseOffset !== 0) {
+    return refuse("invalid-record", `Cannot append a batch: its base offset is ${baseOffset}, clients send 0`);
   }
   if (bytes > rules.maxMessageBytes) {
     return refuse(
@@ -77,19 +83,10 @@ function checkCrc(memory: NativeMemory, start: number, length: number): BatchChe
 function checkHeader(view: DataView, at: number, rules: BatchRules): BatchCheck | null {
   const codec = batches.codec(view, at);
   if (codec >= CODECS) return refuse("unsupported-compression", `Cannot append a batch: there is no codec ${codec}`);
-  const baseOffset = batches.baseOffset(view, at);
-  if (baseOffset !== 0) {
-    return refuse("invalid-record", `Cannot append a batch: its base offset is ${baseOffset}, clients send 0`);
-  }
   const count = batches.recordsCount(view, at);
   const lastOffsetDelta = batches.lastOffsetDelta(view, at);
   if (count <= 0 || lastOffsetDelta !== count - 1) {
     const message = `Cannot append a batch: ${count} records do not end at offset delta ${lastOffsetDelta}`;
-    return refuse("invalid-record", message);
-  }
-  const countMax = recordsCountMax(view, at, codec);
-  if (count > countMax) {
-    const message = `Cannot append a batch: it cannot hold the ${count} records that it claims, at most ${countMax}`;
     return refuse("invalid-record", message);
   }
   if (count > rules.recordsMax) {
@@ -109,15 +106,6 @@ function checkHeader(view: DataView, at: number, rules: BatchRules): BatchCheck 
     return refuse("invalid-timestamp", `Cannot append a batch: its base timestamp is ${baseTimestamp}`);
   }
   return null;
-}
-
-/**
- * Most records that a batch's bytes can hold if all are empty. A higher count would waste offsets of the log. A compressed batch
- * does not show its records, but its codec limits how far it can expand.
- */
-function recordsCountMax(view: DataView, at: number, codec: number): number {
-  const contentBytes = contentBytesMax(codec, batches.batchBytes(view, at) - batches.BATCH_HEADER_BYTES);
-  return Math.floor(Math.min(contentBytes, CONTENT_BYTES_MAX) / EMPTY_RECORD_BYTES);
 }
 
 function checkProducer(view: DataView, at: number, rules: BatchRules): BatchCheck | null {

@@ -92,8 +92,8 @@ function contentOf(memory: NativeMemory, start: number, bytesMax: number): Recor
 function refuseContent(refusal: DecompressionRefusal, bytesMax: number): TranscodedBatch {
   if (refusal === "too-large" && bytesMax < CONTENT_BYTES_MAX) return DEFERRED;
   const refused = refusal === "too-large"
-    ? refuse("too-large", `Cannot append a batch: its records take more than ${CONTENT_BYTES_MAX} bytes`)
-    : refuse("corrupt-batch", `Cannot append a batch: its records cannot be decompressed (${refusal})`);
+    ? refuse("content-too-large", `Cannot append a batch: its records take more than ${CONTENT_BYTES_MAX} bytes`)
+    : refuse("broken-compression", `Cannot append a batch: its records cannot be decompressed (${refusal})`);
   return { ...refused, rebuilt: null };
 }
 

@@ -133,7 +133,7 @@ Deno.test("transcodeBatch() refuses more content than the limit of every isolate
   for (const codec of codecs.slice(1)) {
     const options = { codec: codecNames[codec], rawRecords: compress(codec, zeros) };
     const result = checkBytes(buildBatch([{ value: "x" }], options), { ...defaultRules, maxMessageBytes: 1e8 });
-    assert.equal(result.refusal, "too-large", codecNames[codec]);
+    assert.equal(result.refusal, "content-too-large", codecNames[codec]);
     assert.equal(result.message, "Cannot append a batch: its records take more than 104857600 bytes");
   }
 });

@@ -25,6 +25,7 @@ export class BatchRecordReader {
   /** The time of the append where it is the timestamp of all records, else null. */
   readonly #stamped: number | null;
   readonly #count: number;
+  readonly #hasAnyOrder: boolean;
   #read = 0;
   #at: number;
   #damaged = false;
@@ -48,7 +49,12 @@ export class BatchRecordReader {
   /** Index after the record. */
   recordEnd = 0;
 
-  private constructor(view: DataView, at: number, records: { bytes: Uint8Array; start: number; end: number }) {
+  private constructor(
+    view: DataView,
+    at: number,
+    records: { bytes: Uint8Array; start: number; end: number; anyOrder: boolean },
+  ) {
+    this.#hasAnyOrder = records.anyOrder;
     this.bytes = records.bytes;
     this.#start = records.start;
     this.#at = records.start;
@@ -62,23 +68,24 @@ export class BatchRecordReader {
   /**
    * Opens a complete batch whose header was checked.
    * @param memory the bytes and a view of them @param at index of the batch's first byte
-   * @param limits most bytes that the records may decompress to
+   * @param limits most bytes that the records may decompress to; `anyOrder` for a produced batch, whose offsets the broker assigns
    * @returns a reader before its first record, or why the records cannot be decompressed
    */
   static open(
     memory: { readonly bytes: Uint8Array; readonly view: DataView },
     at: number,
-    limits: { outputBytesMax: number } = { outputBytesMax: DECOMPRESSED_BYTES_MAX },
+    limits: { outputBytesMax: number; anyOrder?: boolean } = { outputBytesMax: DECOMPRESSED_BYTES_MAX },
   ): BatchRecordReader | DecompressionRefusal {
     const { bytes, view } = memory;
     const start = at + batches.BATCH_HEADER_BYTES;
     const end = at + batches.batchBytes(view, at);
     if (end < start || end > bytes.length) return "corrupt-data";
     const codec = batches.codec(view, at);
-    if (codec === 0) return new BatchRecordReader(view, at, { bytes, start, end });
+    const { anyOrder = false } = limits;
+    if (codec === 0) return new BatchRecordReader(view, at, { bytes, start, end, anyOrder });
     const records = decompress(codec, bytes.subarray(start, end), limits);
     if (typeof records === "string") return records;
-    return new BatchRecordReader(view, at, { bytes: records, start: 0, end: records.length });
+    return new BatchRecordReader(view, at, { bytes: records, start: 0, end: records.length, anyOrder });
   }
 
   /** Whether reading ended because a record did not fit or bytes were left over. */
@@ -141,7 +148,7 @@ export class BatchRecordReader {
     const timestampAt = bodyAt + 1;
     const offsetAt = afterVarlong(bytes, timestampAt);
     const offset = this.#baseOffset + varintAt(bytes, offsetAt);
-    if (offset <= this.offset && this.#read > 1) return false;
+    if (offset <= this.offset && this.#read > 1 && !this.#hasAnyOrder) return false;
     this.timestamp = this.#stamped ?? this.#baseTimestamp + varlongAt(bytes, timestampAt);
     this.offset = toOffset(offset);
     const keyAt = afterVarint(bytes, offsetAt);

@@ -7,19 +7,23 @@ import { type CodecName, codecNames } from "./record_batch.ts";
 /**
  * Why a batch is refused. The Kafka error of each:
  *
- *   corrupt-batch             CORRUPT_MESSAGE (2), which clients retry: CRC, or shorter than a header
+ *   corrupt-batch             CORRUPT_MESSAGE (2), which clients retry: CRC, shorter than a header, or magic above 2
+ *   broken-compression        UNKNOWN_SERVER_ERROR (-1), as in Kafka: the records cannot be decompressed
  *   invalid-record            INVALID_RECORD (87): header or records contradict themselves, or keys are missing
  *   too-large                 MESSAGE_TOO_LARGE (10): above max.message.bytes
+ *   content-too-large         MESSAGE_TOO_LARGE (10): the records take more than CONTENT_BYTES_MAX once decompressed
  *   larger-than-segment       RECORD_LIST_TOO_LARGE (18): above segment.bytes
  *   invalid-timestamp         INVALID_TIMESTAMP (32): out of range, or of a type that is the broker's to give
- *   unsupported-compression   UNSUPPORTED_COMPRESSION_TYPE (76): a codec that does not exist
- *   unsupported-format        INVALID_RECORD (87), as Kafka 4 for every Produce version: magic 0, 1, or above 2
+ *   unsupported-compression   UNSUPPORTED_COMPRESSION_TYPE (76): a codec that does not exist (Kafka: UNKNOWN_SERVER_ERROR)
+ *   unsupported-format        INVALID_RECORD (87), as Kafka 4 for every Produce version: magic 0 or 1
  *   transactions-unsupported  INVALID_TXN_STATE (48): a transactional batch where none is allowed
  */
 export type BatchRefusal =
   | "corrupt-batch"
+  | "broken-compression"
   | "invalid-record"
   | "too-large"
+  | "content-too-large"
   | "larger-than-segment"
   | "invalid-timestamp"
   | "unsupported-compression"

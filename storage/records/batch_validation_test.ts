@@ -81,23 +81,14 @@ Deno.test("checkProducedBatch() accepts a hundred thousand empty records in ever
   }
 });
 
-Deno.test("checkProducedBatch() refuses more records than a batch of its size and codec can hold", () => {
+Deno.test("checkProducedBatch() refuses more records than a batch holds", () => {
   for (const codec of codecNames) {
     for (const value of ["x", "y".repeat(100)]) {
       const claim = (recordsCount: number) =>
-        check(buildBatch([{ value }], { codec, recordsCount, lastOffsetDelta: recordsCount - 1 }));
-      const { refusal, message } = claim(0x7fff_ffff);
-      assert.equal(refusal, "invalid-record", codec);
-      assert.match(message, /cannot hold the 2147483647 records that it claims/);
-      assert.ok(claim(15_000_000).refusal === "invalid-record", codec);
-      assert.equal(claim(1).refusal, null, codec);
+        check(buildBatch([{ value }], { codec, recordsCount, lastOffsetDelta: recordsCount - 1 })).refusal;
+      for (const count of [2, 15_000_000, 0x7fff_ffff]) assert.equal(claim(count), "invalid-record", codec);
+      assert.equal(claim(1), null, codec);
     }
-  }
-  // Whatever its size.
-  const bomb = zstdCompressSync(new Uint8Array(1 << 27));
-  for (const [recordsCount, refusal] of [[0x7fff_ffff, "invalid-record"], [14_979_658, "invalid-record"]] as const) {
-    const options = { codec: "zstd", rawRecords: bomb, recordsCount, lastOffsetDelta: recordsCount - 1 } as const;
-    assert.equal(check(buildBatch([], options)).refusal, refusal);
   }
 });
 
@@ -175,7 +166,8 @@ Deno.test("checkProducedBatch() refuses what is not exactly one batch", () => {
 });
 
 Deno.test("checkProducedBatch() refuses formats other than v2", () => {
-  for (const magic of [0, 1, 3, -1]) assert.equal(check(buildBatch(records, { magic })).refusal, "unsupported-format");
+  for (const magic of [0, 1]) assert.equal(check(buildBatch(records, { magic })).refusal, "unsupported-format");
+  for (const magic of [3, 127, -1]) assert.equal(check(buildBatch(records, { magic })).refusal, "corrupt-batch");
 });
 
 Deno.test("checkProducedBatch() refuses sizes above the limits and accepts those at the limit", () => {
@@ -282,14 +274,14 @@ Deno.test("checkProducedBatch() requires keys in compacted topics, in compressed
 Deno.test("transcodeBatch() refuses batches that do not decompress", () => {
   for (const codec of codecNames.slice(1)) {
     const garbage = buildBatch(records, { codec, rawRecords: new Uint8Array(100).fill(0x55) });
-    assert.equal(check(garbage).refusal, "corrupt-batch", codec);
+    assert.equal(check(garbage).refusal, "broken-compression", codec);
   }
 });
 
 Deno.test("checkProducedBatch() does not decompress a bomb", () => {
   const bomb = zstdCompressSync(new Uint8Array(150 << 20));
   const batch = buildBatch([{ key: "k", value: null }], { codec: "zstd", rawRecords: bomb });
-  assert.equal(check(batch, { keysRequired: true }).refusal, "too-large");
+  assert.equal(check(batch, { keysRequired: true }).refusal, "content-too-large");
 });
 
 Deno.test("checkProducedBatch() refuses timestamps outside the topic's limits, and names the record", () => {

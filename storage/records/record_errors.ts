@@ -58,7 +58,7 @@ export function listRecordErrors(
   if (budget.records <= 0 || budget.bytes <= 0) return null;
   const isPlain = codec(view, start) === 0;
   if (isPlain && batchBytes(view, start) > budget.bytes) return null;
-  const reader = BatchRecordReader.open(batch.memory, start, { outputBytesMax: budget.bytes });
+  const reader = BatchRecordReader.open(batch.memory, start, { outputBytesMax: budget.bytes, anyOrder: true });
   if (typeof reader === "string") {
     budget.bytes = 0; // it is unknown how much was decompressed before the failure
     return null;

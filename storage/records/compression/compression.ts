@@ -26,21 +26,6 @@ const LZ4 = 3;
 const ZSTD = 4;
 
 /**
- * Most bytes of content that one compressed byte can encode, by codec. No compressor can do better:
- *
- *   gzip    two bits repeat 258 bytes (zlib_tech.html: 1032:1)
- *   snappy  a copy of 64 bytes takes three (format_description.txt: 64/3)
- *   lz4     each further byte of a match's length adds 255 (lz4_Block_format.md)
- *   zstd    a block of one repeated byte takes four and stands for 128 KiB (RFC 8878, Block_Maximum_Size)
- */
-const EXPANSION_MAX: readonly number[] = [1, 1032, 22, 255, 32_768];
-
-/** Most bytes that compressed records can decompress to. @param codec 0 to 4 @param bytes of compressed records */
-export function contentBytesMax(codec: number, bytes: number): number {
-  return bytes * (EXPANSION_MAX[codec] ?? 1);
-}
-
-/**
  * Decompresses the records of a batch into memory that is used again and again.
  * @param content receives them; what it held before is gone
  * @param codec number in the batch's attributes

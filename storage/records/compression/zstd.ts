@@ -35,6 +35,8 @@ let unzstd: ZlibHandle | null = null;
 
 /** Decompresses a zstd stream. @param content receives the result, up to its limit */
 export function decompressZstd(bytes: Uint8Array, content: ContentBuffer): DecompressionRefusal | null {
+  // Nothing at all is a stream without content for Kafka's library too.
+  if (bytes.length === 0) return null;
   const windowBytes = largestWindow(bytes);
   if (windowBytes < 0) return "corrupt-data";
   unzstd ??= new ZlibHandle(zlib.createZstdDecompress(), ZSTD_E_END);
