@@ -39,20 +39,20 @@ export class GroupCoordinatorOnDemand implements Coordinator<GroupApis> {
 
   /**
    * Calls back once the coordinator that a change needs is loaded, at once or in `use()`.
-   * @param proceed passes the change to the coordinator
+   * @param applyChange passes the change to the coordinator
    */
-  prepare({ changed }: TopicChange, proceed: () => void): void {
+  prepare({ changed }: TopicChange, applyChange: () => void): void {
     const needsCoordinator = changed.some(({ name, partitions }) =>
       name === OFFSETS_TOPIC && partitions.some(({ shard }) => shard === this.#parts.shard)
     );
-    if (this.isWanted || (this.#coordinator === null && needsCoordinator)) this.#waiting.push(proceed);
-    else proceed();
+    if (this.isWanted || (this.#coordinator === null && needsCoordinator)) this.#waiting.push(applyChange);
+    else applyChange();
   }
 
   /** The coordinator is loaded. @param module group_coordinator.ts */
   use({ GroupCoordinator }: GroupCoordinatorModule): void {
     this.#coordinator = new GroupCoordinator(this.#parts);
-    for (const proceed of this.#waiting.splice(0)) proceed();
+    for (const applyChange of this.#waiting.splice(0)) applyChange();
   }
 
   handle<Key extends GroupApiKey>(

@@ -44,7 +44,7 @@ function syncOf(groupId: string, memberId: string, generationId: number): GroupR
 }
 
 /** Makes the only member of a group in a stable generation. */
-function settleMember(test: TestCoordinator, groupId: string): { memberId: string; generation: number } {
+function joinStableGroup(test: TestCoordinator, groupId: string): { memberId: string; generation: number } {
   const joined = test.ask(11, joinOf(groupId), 3);
   assert.equal(joined.errorCode, NONE);
   const { memberId, generationId: generation = -1 } = joined;
@@ -177,7 +177,7 @@ Deno.test("handle() fetches one group with a code for the whole answer up to ver
 
 Deno.test("handle() lets a member join, sync and commit, and refuses another generation", () => {
   const test = new TestCoordinator();
-  const { memberId, generation } = settleMember(test, "g");
+  const { memberId, generation } = joinStableGroup(test, "g");
   assert.deepEqual(codesOf(test.ask(8, commitOf("g", "a", { 0: 1 }, { memberId, generation }), 8)), { 0: NONE });
   const stale = commitOf("g", "a", { 0: 2 }, { memberId, generation: generation - 1 });
   assert.deepEqual(codesOf(test.ask(8, stale, 8)), { 0: errorCode.ILLEGAL_GENERATION });
@@ -188,7 +188,7 @@ Deno.test("handle() lets a member join, sync and commit, and refuses another gen
 
 Deno.test("handle() still knows members and generation after a kill", () => {
   const test = new TestCoordinator();
-  const { memberId, generation } = settleMember(test, "g");
+  const { memberId, generation } = joinStableGroup(test, "g");
   test.restart();
   assert.equal(
     test.ask(12, { groupId: "g", memberId, generationId: generation, groupInstanceId: null }, 3).errorCode,
@@ -214,14 +214,14 @@ Deno.test("handle() describes an unknown group as Dead up to version 5 of Descri
   const [absent] = test.ask(15, request, 6).groups;
   assert.deepEqual([absent?.errorCode, absent?.groupState], [errorCode.GROUP_ID_NOT_FOUND, "Dead"]);
   assert.equal(absent?.errorMessage, "Group g not found.");
-  settleMember(test, "g");
+  joinStableGroup(test, "g");
   const [described] = test.ask(15, request, 6).groups;
   assert.deepEqual([described?.groupState, described?.members.length], ["Stable", 1]);
 });
 
 Deno.test("handle() deletes empty groups with their offsets permanently", () => {
   const test = new TestCoordinator();
-  const { memberId } = settleMember(test, "busy");
+  const { memberId } = joinStableGroup(test, "busy");
   test.ask(8, commitOf("simple", "a", { 0: 1 }), 8);
   const { results } = test.ask(42, { groupsNames: ["busy", "simple", "none"] }, 2);
   assert.deepEqual(results.map((one) => one.errorCode), [
@@ -238,7 +238,7 @@ Deno.test("handle() deletes empty groups with their offsets permanently", () => 
 
 Deno.test("handle() deletes offsets of topics that the group does not subscribe to", () => {
   const test = new TestCoordinator();
-  const { memberId, generation } = settleMember(test, "g"); // subscribed to topic a
+  const { memberId, generation } = joinStableGroup(test, "g"); // subscribed to topic a
   test.ask(8, commitOf("g", "a", { 0: 1 }, { memberId, generation }), 8);
   test.ask(8, commitOf("g", "b", { 0: 2, 1: 3 }, { memberId, generation }), 8);
   const topics = [
@@ -271,7 +271,7 @@ Deno.test("expire() removes offsets of a simple group when their retention since
 
 Deno.test("expire() removes a group that had members, and its offsets, when it has been empty for the retention", () => {
   const test = new TestCoordinator({ settings: { offsetsRetentionMs: HOUR_MS } });
-  const { memberId, generation } = settleMember(test, "g");
+  const { memberId, generation } = joinStableGroup(test, "g");
   test.ask(8, commitOf("g", "a", { 0: 1 }, { memberId, generation }), 8);
   const heartbeat = { groupId: "g", memberId, generationId: generation, groupInstanceId: null };
   for (let beats = 0; beats < 1000; beats++) {
@@ -347,7 +347,7 @@ Deno.test("partitionOfKey() computes the same as Kafka for every kind of id", ()
 
 Deno.test("a classic group stays classic when a member with an invalid regular expression would upgrade it", () => {
   const test = new TestCoordinator();
-  const { memberId } = settleMember(test, "g");
+  const { memberId } = joinStableGroup(test, "g");
   const joining = (subscribedTopicRegex: string): GroupRequest<68> => ({
     groupId: "g",
     memberId: "m",

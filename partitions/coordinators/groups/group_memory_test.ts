@@ -28,10 +28,10 @@ function joinOf(groupId: string, metadata: Uint8Array, memberId = ""): GroupRequ
   };
 }
 
-function heartbeatOf(groupId: string, memberId: string, told: Partial<GroupRequest<68>>): GroupRequest<68> {
+function heartbeatOf(groupId: string, memberId: string, fields: Partial<GroupRequest<68>>): GroupRequest<68> {
   const said = { subscribedTopicRegex: null, serverAssignor: null, rackId: null, instanceId: null };
   const rest = { memberEpoch: 0, rebalanceTimeoutMs: 60_000, subscribedTopicNames: null, topicPartitions: [] };
-  return { groupId, memberId, ...said, ...rest, ...told };
+  return { groupId, memberId, ...said, ...rest, ...fields };
 }
 
 /** Makes bytes that differ from all others. */
@@ -170,11 +170,11 @@ Deno.test("members of consumer groups that name very many topics are told to ret
 });
 
 Deno.test("no number of consumer groups with all partitions, and of expressions, gets a shard above its budget", () => {
-  for (const told of [{ subscribedTopicNames: ["wide"] }, { subscribedTopicRegex: "w.*" }]) {
+  for (const fields of [{ subscribedTopicNames: ["wide"] }, { subscribedTopicRegex: "w.*" }]) {
     const test = new TestCoordinator({ shardsCount: 8, config: ROOMY });
     const wide = topicOn(Array(5000).fill(0), { name: "wide", id: "d2lkZXdpZGV3aWRld2lkZQ" });
     test.image.apply({ changed: [wide], deletedIds: [] });
-    const joined = Array.from({ length: 60 }, (_, group) => test.ask(68, heartbeatOf(`g${group}`, "m", told), 1));
+    const joined = Array.from({ length: 60 }, (_, group) => test.ask(68, heartbeatOf(`g${group}`, "m", fields), 1));
     test.advance(2000);
     const codes = joined.map(({ errorCode, memberEpoch }, group) => {
       const beat = { memberEpoch, rebalanceTimeoutMs: -1, topicPartitions: null };
@@ -195,8 +195,8 @@ Deno.test("expressions that match very many topics wait for room", () => {
   });
   test.image.apply({ changed, deletedIds: [] });
   for (let member = 0; member < 100; member++) {
-    const told = { subscribedTopicRegex: `topic-.*|${member}` };
-    assert.equal(test.send(68, heartbeatOf(`g${member}`, "m", told), 1).answer.errorCode, NONE);
+    const fields = { subscribedTopicRegex: `topic-.*|${member}` };
+    assert.equal(test.send(68, heartbeatOf(`g${member}`, "m", fields), 1).answer.errorCode, NONE);
   }
   test.advance(1000);
   const { groupBytes } = test.coordinator.counts;

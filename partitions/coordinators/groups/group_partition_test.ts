@@ -29,7 +29,7 @@ function joinOf(groupId: string, memberId = ""): GroupRequest<11> {
   return { groupId, memberId, protocolType: "consumer", protocols, ...rest };
 }
 
-function settleClassic(test: TestCoordinator, groupId: string): { memberId: string; generationId: number } {
+function joinClassicGroup(test: TestCoordinator, groupId: string): { memberId: string; generationId: number } {
   const { memberId, generationId = -1 } = test.ask(11, joinOf(groupId), 3);
   const assignedPartitions = [{ topic: "a", partitions: [0, 1, 2] }];
   const assignment = encodeConsumerAssignment(1, { assignedPartitions, userData: null });
@@ -70,7 +70,7 @@ Deno.test("consumerHeartbeat() of a member that is not joining finds no group an
   const test = new TestCoordinator();
   const late = test.ask(68, heartbeatOf("g", "m1", { memberEpoch: 3 }), 1);
   assert.deepEqual([late.errorCode, late.errorMessage], [errorCode.GROUP_ID_NOT_FOUND, "Consumer group g not found."]);
-  settleClassic(test, "c");
+  joinClassicGroup(test, "c");
   const other = test.ask(68, heartbeatOf("c", "m1", { memberEpoch: 3 }), 1);
   assert.equal(other.errorMessage, "Group c is not a consumer group.");
   assert.equal(test.ask(68, heartbeatOf("", "m1"), 1).errorCode, errorCode.INVALID_REQUEST);
@@ -79,7 +79,7 @@ Deno.test("consumerHeartbeat() of a member that is not joining finds no group an
 
 Deno.test("consumerHeartbeat() upgrades a classic group with its members, and the group is downgraded when the member leaves", () => {
   const test = new TestCoordinator();
-  const { memberId, generationId } = settleClassic(test, "g");
+  const { memberId, generationId } = joinClassicGroup(test, "g");
   const commit = commitOf("g", "a", { 0: 7 }, { memberId, generation: generationId });
   test.ask(8, commit, 8);
   const joined = test.ask(68, heartbeatOf("g", "m1"), 1);
@@ -105,7 +105,7 @@ Deno.test("join() turns a consumer group without members into a classic one perm
   test.ask(8, commitOf("g", "a", { 0: 7 }, { memberId: "m1", generation }), 9);
   test.ask(68, heartbeatOf("g", "m1", { memberEpoch: -1, subscribedTopicNames: null, topicPartitions: null }), 1);
   assert.deepEqual(typesOf(test), [["g", "consumer", "Empty"]]);
-  settleClassic(test, "g");
+  joinClassicGroup(test, "g");
   assert.deepEqual(typesOf(test), [["g", "classic", "Stable"]]);
   test.restart();
   assert.deepEqual(typesOf(test), [["g", "classic", "Stable"]]);
@@ -126,7 +126,7 @@ Deno.test("commit() of a consumer group is refused as a whole for a partition th
 
 Deno.test("a full disk leaves groups unchanged: a refused member is not in the group", () => {
   const test = new TestCoordinator();
-  const { memberId, generationId } = settleClassic(test, "g");
+  const { memberId, generationId } = joinClassicGroup(test, "g");
   test.files.capacityBytes = 0;
   assert.equal(test.ask(68, heartbeatOf("g", "m1"), 1).errorCode, errorCode.NOT_COORDINATOR);
   assert.equal(test.ask(68, heartbeatOf("new", "m1"), 1).errorCode, errorCode.NOT_COORDINATOR);

@@ -123,7 +123,7 @@ class Fixture {
       purgatory: this.purgatory,
       timers: new Deadlines<Timer>(),
       replyWaitMsMax: 5000,
-      report: (told) => void this.reports.push(told),
+      report: (message) => void this.reports.push(message),
     });
     this.runtime.onImage({ changed: [this.topic], deleted: [] });
   }

@@ -1,13 +1,13 @@
 /**
- * Members of the classic protocol in a consumer group: JoinGroup, SyncGroup, Heartbeat and LeaveGroup, while a group changes its protocol
- * member by member. Runs on shards.
+ * Members of the classic protocol in a consumer group: JoinGroup, SyncGroup, Heartbeat and LeaveGroup. A group has such members while it
+ * changes its protocol member by member. Runs on shards.
  *
  *   classic             here
  *   generation          member epoch
  *   subscription bytes  topics, and the partitions that the member still owns
- *   JoinGroup           the three steps of membership.ts; answered at once, nobody waits for the others
- *   SyncGroup           the assignment that the member has, as the bytes that a leader would have made
- *   REBALANCE_IN_PROGRESS  there is something to give up, or to get: join again
+ *   JoinGroup           the three steps of membership.ts; answered at once, without waiting for other members
+ *   SyncGroup           the assignment of the member, encoded as a leader would encode it
+ *   REBALANCE_IN_PROGRESS  the member has partitions to give up or to get, and must join again
  *
  * Source: KIP-848; Kafka's GroupMetadataManager.classicGroupJoinToConsumerGroup, classicGroupSyncToConsumerGroup,
  * classicGroupHeartbeatToConsumerGroup, classicGroupLeaveToConsumerGroup.
@@ -34,13 +34,13 @@ import { sortedNames } from "./member_records.ts";
 import { assign, type MemberChange, memberOf, reconcileMember, updateMember } from "./membership.ts";
 import type { ReportedPartitions } from "./reconciliation.ts";
 
-/** From this version on a dynamic member is told its id before it joins (KIP-394). */
+/** From this version on a dynamic member gets its id before it joins (KIP-394). */
 const MEMBER_ID_REQUIRED_VERSION = 4;
-/** From this version on LeaveGroup names several members (KIP-345). */
+/** From this version on LeaveGroup can name several members (KIP-345). */
 const SEVERAL_MEMBERS_VERSION = 3;
 const NO_MEMBER_ID = "";
 
-/** JoinGroup. */
+/** Handles JoinGroup of a classic member. */
 export function joinConsumerGroup(
   core: ConsumerGroupCore,
   request: JoinGroupRequest,
@@ -62,7 +62,7 @@ export function joinConsumerGroup(
   const subscriptionChanged = updateMember(core, change);
   if (typeof subscriptionChanged === "object") return refuseJoin(NO_MEMBER_ID, subscriptionChanged.code);
   core.keepAlive(memberOf(core, memberId));
-  // The last member of the consumer protocol has just come back with the classic one, under the same instance id.
+  // The last member of the consumer protocol has just rejoined with the classic protocol, under the same instance id.
   const isLast = change.replaced !== null && change.replaced.classic === null &&
     planDowngrade(core, new Set()) !== null;
   const joined = (isLast ? downgradeGroup : assignAndReconcile)(core, {
@@ -90,7 +90,7 @@ interface Joined {
   readonly subscriptionChanged: boolean;
 }
 
-/** Gives the member the next step towards its target. @returns the member, or Kafka's error code */
+/** Runs steps 2 and 3 for the member. @returns the member as it is now, or Kafka's error code */
 function assignAndReconcile(
   core: ConsumerGroupCore,
   { request, memberId, subscription, subscriptionChanged }: Joined,
@@ -105,7 +105,7 @@ function assignAndReconcile(
   return reconciled;
 }
 
-/** The group becomes a classic one; members join again unless everybody has what is its own. */
+/** Turns the group into a classic one. Members join again, unless each already has its whole target. */
 function downgradeGroup(
   core: ConsumerGroupCore,
   { memberId, subscription, subscriptionChanged }: Joined,
@@ -124,7 +124,7 @@ function downgradeGroup(
   return code === 0 ? member : code;
 }
 
-/** SyncGroup. */
+/** Handles SyncGroup of a classic member. */
 export function syncConsumerGroup(core: ConsumerGroupCore, request: SyncGroupRequest): SyncGroupResponse {
   const member = classicMember(core, request);
   if (typeof member === "number") return refuseSync(member);
@@ -134,7 +134,7 @@ export function syncConsumerGroup(core: ConsumerGroupCore, request: SyncGroupReq
     (protocolType !== null && protocolType !== CONSUMER_PROTOCOL_TYPE) ||
     (protocolName !== null && protocolName !== protocol?.name)
   ) return refuseSync(errorCode.INCONSISTENT_GROUP_PROTOCOL);
-  // Who has partitions to give up has joined again already, and has to know which it keeps.
+  // A member with partitions to give up has already joined again. It needs the answer to know which partitions it keeps.
   if (core.state.assignmentEpoch > member.memberEpoch && member.state !== memberState.UNREVOKED_PARTITIONS) {
     return refuseSync(mustJoin(core, member));
   }
@@ -150,18 +150,18 @@ export function syncConsumerGroup(core: ConsumerGroupCore, request: SyncGroupReq
   return { errorCode: errorCode.NONE, protocolType, protocolName, assignment };
 }
 
-/** Heartbeat. @returns Kafka's error code */
+/** Handles Heartbeat of a classic member. @returns Kafka's error code */
 export function heartbeatConsumerGroup(core: ConsumerGroupCore, request: HeartbeatRequest): number {
   const member = classicMember(core, request);
   if (typeof member === "number") return member;
   core.keepAlive(member);
   const isToJoin = member.memberEpoch < core.state.assignmentEpoch ||
     member.state === memberState.UNREVOKED_PARTITIONS ||
-    (member.state === memberState.UNRELEASED_PARTITIONS && !isWaiting(core, member));
+    (member.state === memberState.UNRELEASED_PARTITIONS && !awaitsPartitions(core, member));
   return isToJoin ? mustJoin(core, member) : errorCode.NONE;
 }
 
-/** LeaveGroup. */
+/** Handles LeaveGroup, which may name members of both protocols. */
 export function leaveConsumerGroup(
   core: ConsumerGroupCore,
   request: LeaveGroupRequest,
@@ -232,7 +232,7 @@ function changeOf(
   return { before: holder, after: updatedMember(holder), replaced: null };
 }
 
-/** The member of a request that needs one of the classic protocol and of its generation, or why not. */
+/** Finds the classic member that a request names, and checks its generation. @returns the member, or Kafka's error code */
 function classicMember(
   core: ConsumerGroupCore,
   { memberId, groupInstanceId, generationId }: {
@@ -256,19 +256,19 @@ function leavingMember(
 ): Member | number {
   const member = groupInstanceId === null ? state.members.get(memberId) : state.staticMember(groupInstanceId);
   if (member === undefined) return errorCode.UNKNOWN_MEMBER_ID;
-  // An administrator removes a static member by its instance id alone.
+  // Administrators remove a static member by its instance id alone.
   return memberId === NO_MEMBER_ID || member.memberId === memberId ? member : errorCode.FENCED_INSTANCE_ID;
 }
 
-/** It has to join again, in time. */
+/** Starts the time that the member has to join again. @returns REBALANCE_IN_PROGRESS */
 function mustJoin(core: ConsumerGroupCore, member: Member): number {
   const { join } = core.timersOf(member.memberId);
   if (!join.isSet) join.set(core.ports.nowMs() + Math.max(member.rebalanceTimeoutMs, 0));
   return errorCode.REBALANCE_IN_PROGRESS;
 }
 
-/** Whether some of a member's target is still with others. */
-function isWaiting({ state }: ConsumerGroupCore, { memberId, assigned }: Member): boolean {
+/** Returns whether other members still have partitions of a member's target. */
+function awaitsPartitions({ state }: ConsumerGroupCore, { memberId, assigned }: Member): boolean {
   for (const [topicId, partitions] of state.targetOf(memberId)) {
     const had = assigned.get(topicId);
     for (const partition of partitions) {
@@ -287,7 +287,7 @@ function reportedOf({ ports }: ConsumerGroupCore, { ownedPartitions }: ConsumerS
   return reported;
 }
 
-/** JoinGroup v0 has none: the session timeout stands for it. */
+/** JoinGroup v0 has no rebalance timeout: the session timeout replaces it. */
 function rebalanceTimeoutOf({ rebalanceTimeoutMs, sessionTimeoutMs }: JoinGroupRequest): number {
   return rebalanceTimeoutMs < 0 ? sessionTimeoutMs : rebalanceTimeoutMs;
 }

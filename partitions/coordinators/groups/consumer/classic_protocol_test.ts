@@ -12,7 +12,7 @@ import {
 } from "./classic_protocol_testing.ts";
 import { GROUP_ID, REBALANCE_MS, type TestConsumerGroup } from "./consumer_testing.ts";
 
-Deno.test("joinConsumerGroup() lets a classic member into a consumer group, which gives it a part", () => {
+Deno.test("joinConsumerGroup() lets a classic member join a consumer group, which assigns partitions to it", () => {
   const test = newTest();
   test.join("m", ["orders"]);
   const required = join(test, { memberId: "" })!;
@@ -21,15 +21,15 @@ Deno.test("joinConsumerGroup() lets a classic member into a consumer group, whic
   const joined = join(test, { memberId })!;
   assert.deepEqual([joined.errorCode, joined.generationId, joined.leader, joined.members], [0, 3, "", []]);
   assert.deepEqual(assignment(sync(test, memberId, 3)), []);
-  assert.equal(beat(test, memberId, 3), errorCode.NONE, "its part is with the other still");
+  assert.equal(beat(test, memberId, 3), errorCode.NONE, "the other member still has its partition");
   test.heartbeat("m", 2, { owned: ["orders-0"] });
-  assert.equal(beat(test, memberId, 3), errorCode.REBALANCE_IN_PROGRESS, "now it is free");
+  assert.equal(beat(test, memberId, 3), errorCode.REBALANCE_IN_PROGRESS, "now the partition is free");
   const again = join(test, { memberId })!;
   assert.deepEqual(assignment(sync(test, memberId, again.generationId!)), ["orders-1"]);
   assert.equal(test.consumers.state, "Stable");
 });
 
-Deno.test("joinConsumerGroup() makes a classic member give up first: it joins again without what it has to give up", () => {
+Deno.test("joinConsumerGroup() makes a classic member give up partitions first: it joins again without them", () => {
   const test = newTest();
   test.join("m", ["orders"]);
   join(test);
@@ -42,9 +42,9 @@ Deno.test("joinConsumerGroup() makes a classic member give up first: it joins ag
   assert.equal(beat(test, "c", 3), errorCode.REBALANCE_IN_PROGRESS);
   const first = join(test, { owned: { orders: [1] } })!;
   const epoch = test.consumers.describe().assignmentEpoch;
-  assert.equal(first.generationId, epoch, "it keeps what it has");
+  assert.equal(first.generationId, epoch, "it keeps its partition");
   assert.deepEqual(assignment(sync(test, "c", epoch)), ["orders-1"]);
-  // It leaves the topic: what it has is to be given up, so it stays in its epoch until it comes without it.
+  // It leaves the topic and has to give up its partition. It stays in its epoch until it joins without the partition.
   const leaving = join(test, { topics: ["else"], owned: { orders: [1] } })!;
   assert.equal(leaving.generationId, epoch);
   assert.deepEqual(assignment(sync(test, "c", epoch)), []);
@@ -52,7 +52,7 @@ Deno.test("joinConsumerGroup() makes a classic member give up first: it joins ag
   assert.equal(join(test, { topics: ["else"] })!.generationId, epoch + 1);
 });
 
-Deno.test("joinConsumerGroup() refuses what does not fit the group", () => {
+Deno.test("joinConsumerGroup() refuses members and protocols that do not fit the group", () => {
   const test = newTest();
   test.join("m", ["orders"]);
   const code = (options: ClassicOptions) => join(test, options)!.errorCode;
@@ -76,7 +76,7 @@ Deno.test("joinConsumerGroup() refuses what does not fit the group", () => {
   assert.equal(code({ memberId: "x" }), errorCode.INCONSISTENT_GROUP_PROTOCOL);
 });
 
-Deno.test("syncConsumerGroup() and heartbeatConsumerGroup() refuse who is not a classic member of that generation", () => {
+Deno.test("syncConsumerGroup() and heartbeatConsumerGroup() refuse members that are not classic or not of that generation", () => {
   const test = newTest();
   test.join("m", ["orders"]);
   join(test);
@@ -88,7 +88,7 @@ Deno.test("syncConsumerGroup() and heartbeatConsumerGroup() refuse who is not a 
   assert.equal(beat(test, "c", 2), errorCode.ILLEGAL_GENERATION);
 });
 
-Deno.test("a classic member that does not synchronise, or does not join again, is put out", () => {
+Deno.test("a classic member that does not send SyncGroup, or does not join again, is removed", () => {
   const test = newTest();
   test.join("m", ["orders"]);
   join(test);
@@ -111,11 +111,11 @@ Deno.test("a classic member that does not synchronise, or does not join again, i
   assert.equal(beat(test, "c", generation), errorCode.UNKNOWN_MEMBER_ID, "it never joined again");
 });
 
-Deno.test("a classic member that goes on as a consumer is not held to the classic protocol's times", () => {
+Deno.test("the time limits of the classic protocol end when a member continues with the consumer protocol", () => {
   const test = newTest();
   test.join("m", ["orders"]);
   join(test);
-  // Nothing else of it changes.
+  // Nothing else about the member changes.
   const { memberEpoch } = test.heartbeat("c", 3, { clientId: "classic" });
   for (let passedMs = 0; passedMs < 2 * CLASSIC_REBALANCE_MS; passedMs += 5000) {
     test.advance(5000);
@@ -124,7 +124,7 @@ Deno.test("a classic member that goes on as a consumer is not held to the classi
   assert.equal(test.consumers.describe().members.find(({ memberId }) => memberId === "c")!.memberType, 1);
 });
 
-Deno.test("leaveConsumerGroup() lets several members leave, and says who was none", () => {
+Deno.test("leaveConsumerGroup() removes several members, and reports those that are unknown", () => {
   const test = newTest();
   test.join("m", ["orders"]);
   test.join("s", ["orders"], { instanceId: "i" });
@@ -161,7 +161,7 @@ Deno.test("leaveConsumerGroup() lets several members leave, and says who was non
   assert.equal(test.consumers.memberCount, 0);
 });
 
-Deno.test("a static member takes the place of one of the other protocol without asking whether it is away", () => {
+Deno.test("a static member replaces one of the other protocol, whether or not that one has left", () => {
   const test = newTest();
   test.join("m", ["orders"]);
   join(test, { memberId: "", instanceId: "i" });
@@ -171,7 +171,7 @@ Deno.test("a static member takes the place of one of the other protocol without 
   assert.equal(test.consumers.describe().members.find(({ memberId }) => memberId === "n")!.memberType, 1);
 });
 
-Deno.test("a consumer that goes on as a classic member is not held to the time for giving up partitions", () => {
+Deno.test("the time to give up partitions ends when a consumer continues as a classic member", () => {
   const test = newTest();
   test.join("m", ["orders"]);
   test.join("n", ["orders"]);

@@ -10,12 +10,12 @@ import {
 } from "../records/consumer_protocol.ts";
 import { GROUP_ID, TestConsumerGroup } from "./consumer_testing.ts";
 
-/** What classic members of the tests ask for. */
+/** Session timeout of the classic members in tests. */
 export const CLASSIC_SESSION_MS = 10_000;
-/** Longer than a session, so that the two can be told apart. */
+/** Their rebalance timeout. It is longer than a session, so that tests can tell which of the two ended. */
 export const CLASSIC_REBALANCE_MS = 20_000;
 
-/** What a test says of a JoinGroup. */
+/** What a test sets in a JoinGroup. */
 export interface ClassicOptions {
   readonly memberId?: string;
   readonly instanceId?: string | null;
@@ -26,12 +26,12 @@ export interface ClassicOptions {
   readonly version?: number;
 }
 
-/** Who sends, with the version. */
+/** Returns the client of a request of some version. */
 export function client(apiVersion: number): CoordinatorClient {
   return { clientId: "classic", clientHost: "/127.0.0.1", apiVersion };
 }
 
-/** JoinGroup to a group of either protocol. */
+/** Sends JoinGroup to a group of either protocol. */
 export function join(test: TestConsumerGroup, options: ClassicOptions = {}): JoinGroupResponse | null {
   const { memberId = "c", instanceId = null, topics = ["orders"], owned = {}, protocols = ["range"] } = options;
   const ownedPartitions = Object.entries(owned).map(([topic, partitions]) => ({ topic, partitions }));
@@ -58,7 +58,7 @@ export function join(test: TestConsumerGroup, options: ClassicOptions = {}): Joi
   return answer;
 }
 
-/** SyncGroup of a member that does not lead. */
+/** Sends SyncGroup of a member that is not the leader. */
 export function sync(
   test: TestConsumerGroup,
   memberId: string,
@@ -79,7 +79,7 @@ export function sync(
   return answer!;
 }
 
-/** Heartbeat. @returns its error code */
+/** Sends Heartbeat. @returns its error code */
 export function beat(test: TestConsumerGroup, memberId: string, generationId: number): number {
   let code: number | null = null;
   const request = { groupId: GROUP_ID, generationId, memberId, groupInstanceId: null };
@@ -87,20 +87,20 @@ export function beat(test: TestConsumerGroup, memberId: string, generationId: nu
   return code!;
 }
 
-/** What an answer to SyncGroup assigns, as "topic-0". */
+/** Returns the partitions that an answer to SyncGroup assigns, as "topic-0". */
 export function assignment({ assignment }: SyncGroupResponse): string[] {
   const { assignedPartitions } = decodeConsumerAssignment(assignment)!.value;
   return assignedPartitions.flatMap(({ topic, partitions }) => partitions.map((partition) => `${topic}-${partition}`));
 }
 
-/** A group that is to come, and its topic of two partitions. */
+/** Makes a test without a group yet, and with a topic of two partitions. */
 export function newTest(): TestConsumerGroup {
   const test = new TestConsumerGroup();
   test.setTopics({ orders: 2 });
   return test;
 }
 
-/** A stable classic group in the log, whose members a leader gave what is said. */
+/** Makes a stable classic group in the log, with these partitions for each member. */
 export function classicGroup(test: TestConsumerGroup, members: Record<string, number[]>, changes = {}): void {
   const seed = {
     generation: 7,

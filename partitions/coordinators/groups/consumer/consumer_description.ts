@@ -1,5 +1,5 @@
 /**
- * What tools are told of a consumer group. Pure; runs on shards. Source: Kafka's ConsumerGroup.asDescribedGroup,
+ * The description of a consumer group for tools. Pure; runs on shards. Source: Kafka's ConsumerGroup.asDescribedGroup,
  * ConsumerGroupMember.asConsumerGroupDescribeMember.
  */
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
@@ -15,7 +15,7 @@ import type { ConsumerState } from "./consumer_state.ts";
 const CLASSIC_MEMBER = 0;
 const CONSUMER_MEMBER = 1;
 
-/** Its part of ConsumerGroupDescribe. */
+/** Returns the part of ConsumerGroupDescribe for one group. */
 export function describeConsumerGroup(state: ConsumerState, image: MetadataImage): DescribedGroup {
   return {
     errorCode: errorCode.NONE,
@@ -34,7 +34,7 @@ export function describeConsumerGroup(state: ConsumerState, image: MetadataImage
       clientHost: member.clientHost,
       subscribedTopicNames: [...member.topicNames],
       subscribedTopicRegex: member.topicRegex,
-      // What is still to be given up is the member's too.
+      // Partitions that the member still has to give up are its own, too.
       assignment: describePartitions(image, [numbersOf(member.assigned), numbersOf(member.revoking)]),
       targetAssignment: describePartitions(image, [state.targetOf(member.memberId)]),
       memberType: member.classic === null ? CONSUMER_MEMBER : CLASSIC_MEMBER,
@@ -44,7 +44,7 @@ export function describeConsumerGroup(state: ConsumerState, image: MetadataImage
 
 type Partitions = ReadonlyMap<string, Iterable<number>>;
 
-/** Topics that do not exist any more have no name to tell. */
+/** Leaves out topics that no longer exist, because they have no name. */
 function describePartitions(image: MetadataImage, parts: readonly Partitions[]): Assignment {
   const topics = new Map<string, number[]>();
   for (const part of parts) {

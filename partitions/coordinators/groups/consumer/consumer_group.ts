@@ -1,20 +1,20 @@
 /**
- * A consumer group of KIP-848: the broker assigns, members are told with their heartbeats what they may use. Runs on the shard that owns
- * the group's partition of `__consumer_offsets`. This file is the group's surface; the rules are beside it: heartbeat.ts,
- * membership.ts, reconciliation.ts, assignors/, regex_resolver.ts, offset_rules.ts; classic_protocol.ts, upgrade.ts and downgrade.ts for
- * groups that change their protocol.
+ * A consumer group of KIP-848: the broker computes the assignment, and the answers to heartbeats tell members which partitions to use.
+ * Runs on the shard that owns the group's partition of `__consumer_offsets`. This file is the group's interface. The rules are in
+ * heartbeat.ts, membership.ts, reconciliation.ts, assignors/, regex_resolver.ts and offset_rules.ts, and for groups that change their
+ * protocol in classic_protocol.ts, upgrade.ts and downgrade.ts.
  *
- * Three epochs: the group's grows when it needs another assignment, the assignment's follows when that has been made, a member's follows
- * when it goes over to it. What must always hold: no partition has two members; epochs never go back; what a member is
- * told is in the log before.
+ * There are three epochs. The group epoch grows when the group needs a new assignment. The assignment epoch follows when the assignment
+ * was computed. A member's epoch follows when the member moves to that assignment.
+ * What must always hold: no partition has two members; epochs never decrease; the log has an assignment before a member gets it.
  *
- * Life: made for the first request that joins the group and forgotten at once while `isVacant`; or made by loading, with `replay()`
- * of each of its records and `start()` at the end; or made out of a classic group by `planUpgrade()`. Bytes and strings of
- * requests are the group's to keep.
+ * A group is made in one of three ways: for the first request that joins it (it is removed at once if it stays `isVacant`); by loading,
+ * with `replay()` of each of its records and `start()` at the end; or from a classic group by `planUpgrade()`. The group may keep the
+ * bytes and strings of requests.
  *
  * Source: KIP-848, KIP-1082, KIP-1251; Kafka 4.3 ConsumerGroup, GroupMetadataManager.
  *
- * Not done: racks do not influence assignments (nor do they in Kafka's assignors); commits of transactions have no rule here yet.
+ * Not done: racks do not influence assignments (nor do they in Kafka's assignors); commits of transactions are not checked here yet.
  */
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import type { JoinGroupRequest, JoinGroupResponse } from "../../../../net/protocol/messages/11_join_group.ts";
@@ -42,13 +42,13 @@ import type { ConsumerGroupStateName } from "./consumer_state.ts";
 import { planDowngrade } from "./downgrade.ts";
 import { ConsumerGroupCore, type ConsumerGroupHolder } from "./consumer_group_core.ts";
 import { groupTombstones } from "./group_tombstones.ts";
-import { answer, isQuietHeartbeat, takeHeartbeat, takeLeave } from "./heartbeat.ts";
+import { answer, handleHeartbeat, handleLeave, isQuietHeartbeat } from "./heartbeat.ts";
 import { refuseMalformedHeartbeat } from "./heartbeat_rules.ts";
 import { checkOffsetCommit, checkOffsetFetch, checkPartitionCommit, type OffsetCommitter } from "./offset_rules.ts";
 
 export type { ConsumerGroupHolder, Downgrade } from "./consumer_group_core.ts";
 
-/** Of a change with more topics than this, each group finds out with its next heartbeat whether it concerns it. */
+/** If more topics change at once, each group finds out with its next heartbeat whether the change affects it. */
 const TOPICS_LOOKED_UP_MAX = 16;
 
 /** The group. */
@@ -57,7 +57,7 @@ export class ConsumerGroup {
   readonly groupId: string;
   readonly #core: ConsumerGroupCore;
 
-  /** Makes an Empty group that the log does not know. */
+  /** Makes an Empty group without records in the log. */
   constructor(ports: GroupPorts, groupId: string, holder: ConsumerGroupHolder) {
     this.groupId = groupId;
     this.#core = new ConsumerGroupCore(ports, groupId, holder, planDowngrade);
@@ -71,12 +71,12 @@ export class ConsumerGroup {
     return this.#core.state.members.size;
   }
 
-  /** Whether there is nothing to remember: not in the log. */
+  /** Whether the log has no record of the group: then nothing has to be kept. */
   get isVacant(): boolean {
     return !this.#core.state.isLogged;
   }
 
-  /** ConsumerGroupHeartbeat v0-1. One that changes nothing costs two look-ups and its answer. */
+  /** Handles ConsumerGroupHeartbeat v0-1. A heartbeat that changes nothing costs two look-ups and its answer. */
   heartbeat(
     request: ConsumerGroupHeartbeatRequest,
     client: CoordinatorClient,
@@ -91,36 +91,36 @@ export class ConsumerGroup {
     const { consumerAssignors } = core.ports.settings;
     const malformed = refuseMalformedHeartbeat(request, client.apiVersion, consumerAssignors);
     if (malformed !== null) return reply(malformed);
-    reply(request.memberEpoch < JOIN_EPOCH ? takeLeave(core, request) : takeHeartbeat(core, request, client));
+    reply(request.memberEpoch < JOIN_EPOCH ? handleLeave(core, request) : handleHeartbeat(core, request, client));
   }
 
-  /** JoinGroup v0-9 of a member of the classic protocol; only while the group is not Empty. */
+  /** Handles JoinGroup v0-9 of a classic member. The group must not be Empty. */
   join(request: JoinGroupRequest, client: CoordinatorClient, reply: Reply<JoinGroupResponse>): void {
     reply(joinConsumerGroup(this.#core, request, client));
   }
 
-  /** SyncGroup v0-5 of a member of the classic protocol. */
+  /** Handles SyncGroup v0-5 of a classic member. */
   sync(request: SyncGroupRequest, _client: CoordinatorClient, reply: Reply<SyncGroupResponse>): void {
     reply(syncConsumerGroup(this.#core, request));
   }
 
-  /** Heartbeat v0-4 of a member of the classic protocol. */
+  /** Handles Heartbeat v0-4 of a classic member. */
   classicHeartbeat(request: HeartbeatRequest, _client: CoordinatorClient, reply: Reply<HeartbeatResponse>): void {
     reply({ errorCode: heartbeatConsumerGroup(this.#core, request) });
   }
 
-  /** LeaveGroup v0-5. */
+  /** Handles LeaveGroup v0-5. */
   leave(request: LeaveGroupRequest, client: CoordinatorClient, reply: Reply<LeaveGroupResponse>): void {
     reply(leaveConsumerGroup(this.#core, request, client.apiVersion));
   }
 
-  /** Its part of ConsumerGroupDescribe. */
+  /** Returns the group's part of ConsumerGroupDescribe. */
   describe(): DescribedGroup {
     const { state, ports } = this.#core;
     return describeConsumerGroup(state, ports.image);
   }
 
-  /** Its part of ListGroups. */
+  /** Returns the group's part of ListGroups. */
   overview(): { groupId: string; protocolType: string; groupState: string; groupType: string } {
     return {
       groupId: this.groupId,
@@ -131,55 +131,55 @@ export class ConsumerGroup {
   }
 
   /**
-   * Whether somebody may commit offsets.
+   * Checks whether a committer may commit offsets.
    * @returns Kafka's error code, 0 when it may for the partitions that `validatePartitionCommit()` allows
    */
   validateOffsetCommit(committer: OffsetCommitter, apiVersion: number): number {
     return checkOffsetCommit(this.#core.state, committer, apiVersion);
   }
 
-  /** Whether who may commit may do it for a partition. @returns Kafka's error code, 0 when it may */
+  /** Checks one partition of an allowed commit. @returns Kafka's error code, 0 if allowed */
   validatePartitionCommit(committer: OffsetCommitter, topicName: string, partition: number): number {
     const topicId = this.#core.ports.image.topic(topicName)?.id;
     return checkPartitionCommit(this.#core.state, committer, { topicId, partition });
   }
 
-  /** Whether offsets may be fetched. @param memberId null with a negative epoch: tools, which may */
+  /** Checks a fetch of offsets. @param memberId null with a negative epoch for tools, which are allowed to */
   validateOffsetFetch(memberId: string | null, memberEpoch: number): number {
     return checkOffsetFetch(this.#core.state, memberId, memberEpoch);
   }
 
-  /** Whether offsets may be deleted, of topics that it is not subscribed to: always. */
+  /** Checks a deletion of offsets. It is always allowed for topics that the group does not subscribe to. */
   validateOffsetDelete(): number {
     return errorCode.NONE;
   }
 
-  /** Whether the group may be deleted. @returns Kafka's error code, 0 when it may */
+  /** Checks a deletion of the group. @returns Kafka's error code, 0 if allowed */
   validateDelete(): number {
     return this.memberCount === 0 ? errorCode.NONE : errorCode.NON_EMPTY_GROUP;
   }
 
-  /** Whether its members read a topic. */
+  /** Returns whether any member subscribes to a topic. */
   isSubscribedTo(topicName: string): boolean {
     return this.#core.state.subscriptions.has(topicName);
   }
 
-  /** Since when an offset of it counts as not used, wall-clock ms; null while it is kept whatever its age. */
+  /** Returns since when an offset counts as unused, wall-clock ms; null while its age does not matter. */
   unusedSince(topicName: string, commitTimestamp: number): number | null {
     return this.isSubscribedTo(topicName) ? null : commitTimestamp;
   }
 
-  /** Takes on what a record says. The tombstone of kind consumer-group-metadata is for whoever holds the group. */
+  /** Applies a record. The holder of the group handles the tombstone of kind consumer-group-metadata, which removes the group. */
   replay(record: ConsumerGroupRecord): void {
     this.#core.replay(record);
   }
 
-  /** The group has been loaded, or made of a classic one, and begins to live: each member has a session to show up. */
+  /** Starts a group that was loaded or made from a classic one: each member's session begins now. */
   start(): void {
     this.#core.start();
   }
 
-  /** Topics came, grew or went: the image has the change already. */
+  /** Topics were created, extended or deleted. The image already has the change. */
   onImage(changedTopicNames: ReadonlySet<string>): void {
     const core = this.#core;
     core.regexes.onImage(changedTopicNames);
@@ -187,12 +187,12 @@ export class ConsumerGroup {
       changedTopicNames.values().some((name) => core.state.subscriptions.has(name));
   }
 
-  /** Records that make the log forget the group. */
+  /** Returns the tombstones of all the group's records. */
   tombstones(): GroupRecord[] {
     return groupTombstones(this.#core.state);
   }
 
-  /** Ends. Nobody waits: every request was answered when it came. */
+  /** Ends the group. No request waits, because each was answered when it arrived. */
   dispose(_code: number = errorCode.NOT_COORDINATOR): void {
     this.#core.stop();
   }

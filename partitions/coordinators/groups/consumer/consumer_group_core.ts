@@ -1,8 +1,8 @@
 /**
- * The heart of a consumer group that its requests share: state, log, timers of members, and the way out for members. Runs on the
- * shard that owns the group's partition of `__consumer_offsets`.
+ * What all requests of a consumer group share: its state, its log, the timers of members, and the removal of members. Runs on the shard
+ * that owns the group's partition of `__consumer_offsets`.
  *
- * What must always hold: the state changes by records that were appended, and in no other way; every member has a session.
+ * What must always hold: the state changes only by records that were appended; every member has a session timer.
  */
 import type { GroupPorts } from "../group_ports.ts";
 import type { ConsumerGroupRecord, GroupRecord } from "../records/group_record.ts";
@@ -17,28 +17,28 @@ import { hashTopics } from "./topics_hash.ts";
 /** A consumer group whose members all use the classic protocol becomes a classic group. */
 export interface Downgrade {
   readonly groupId: string;
-  /** Make the log forget the consumer group. */
+  /** Tombstones of all the consumer group's records. */
   readonly tombstones: readonly GroupRecord[];
-  /** What the classic group begins with. */
+  /** The initial state of the classic group. */
   readonly seed: ClassicGroupSeed;
-  /** Whether everybody is to join again. */
+  /** Whether all members have to join again. */
   readonly rebalance: boolean;
 }
 
-/** Who holds the group and can put another in its place. */
+/** The owner of the group, which can replace it. */
 export interface ConsumerGroupHolder {
   /**
-   * Makes the classic group out of its seed, appends the tombstones and its record as one batch and, when that says 0, puts it in
-   * the place of the consumer group, which it disposes of, and starts it.
-   * @returns Kafka's error code for the client, 0 when it is done
+   * Makes the classic group from its seed, and appends the tombstones and its record as one batch. If that succeeds, it disposes of the
+   * consumer group, puts the classic group in its place and starts it.
+   * @returns Kafka's error code for the client, 0 for success
    */
   becomeClassic(downgrade: Downgrade): number;
 }
 
-/** A member that could not be put out, because the log refused it, is tried again so much later. */
+/** If the log refuses the removal of a member, it is tried again after this time. */
 const FENCE_RETRY_MS = 1000;
 
-/** Plans the downgrade that the leaving of members allows, null when it is none. */
+/** Plans the downgrade that becomes possible when members leave. It returns null if there is none. */
 export type PlanDowngrade = (core: ConsumerGroupCore, leaving: ReadonlySet<Member>) => Downgrade | null;
 
 /** What the requests of one consumer group share. */
@@ -62,7 +62,7 @@ export class ConsumerGroupCore {
     this.regexes = new RegexResolver(ports, this.state.subscriptions, () => this.#finishRegexJob());
   }
 
-  /** Appends records and takes them on. @returns Kafka's error code for the client, 0 when it is done */
+  /** Appends records and applies them. @returns Kafka's error code for the client, 0 for success */
   append(records: readonly GroupRecord[]): number {
     if (records.length === 0) return 0;
     const code = this.ports.log.append(records);
@@ -71,12 +71,12 @@ export class ConsumerGroupCore {
     return 0;
   }
 
-  /** Appends what expressions stand for, one by one: a record that is too large keeps none of the others from the log. */
+  /** Appends the topics of resolved expressions, a record at a time: a record that is too large does not stop the others. */
   appendEach(expressions: readonly GroupRecord[]): void {
-    for (const record of expressions) if (this.append([record]) !== 0) this.regexes.putOff();
+    for (const record of expressions) if (this.append([record]) !== 0) this.regexes.postpone();
   }
 
-  /** Takes on what a record says. */
+  /** Applies a record. */
   replay(record: ConsumerGroupRecord): void {
     this.state.replay(record);
     if (record.kind === "consumer-group-member-metadata" && record.value === null) {
@@ -84,7 +84,7 @@ export class ConsumerGroupCore {
     }
   }
 
-  /** The group has been loaded, or made: sessions begin. */
+  /** Starts the sessions of all members, after the group was loaded or made. */
   start(): void {
     for (const member of this.state.members.values()) {
       this.keepAlive(member);
@@ -92,30 +92,30 @@ export class ConsumerGroupCore {
     }
   }
 
-  /** No answer is owed; timers end. */
+  /** Cancels all timers. No request waits for an answer. */
   stop(): void {
     this.regexes.stop();
     for (const memberId of [...this.#timers.keys()]) this.#stopTimers(memberId);
     this.state.dispose();
   }
 
-  /** A member was heard of. */
+  /** Restarts the session of a member that sent a request. */
   keepAlive(member: Member): void {
     const timeoutMs = member.classic?.sessionTimeoutMs ?? this.ports.settingsOf(this.groupId).sessionTimeoutMs;
     this.timersOf(member.memberId).session.set(this.ports.nowMs() + timeoutMs);
   }
 
-  /** Sets or ends the time that a member has to give up partitions. Members of the classic protocol have others. */
+  /** Sets or cancels the time limit for giving up partitions. Classic members have other limits. */
   limitRevocation(member: Member): void {
     const timers = this.timersOf(member.memberId);
-    timers.keepThoseOf(member.classic === null ? "consumer" : "classic");
+    timers.cancelOthersThan(member.classic === null ? "consumer" : "classic");
     if (member.classic !== null) return;
     if (member.state === memberState.UNREVOKED_PARTITIONS) {
       timers.rebalance.set(this.ports.nowMs() + Math.max(member.rebalanceTimeoutMs, 0));
     } else if (timers.isRebalancing) timers.rebalance.cancel();
   }
 
-  /** The timers of a member. */
+  /** Returns the timers of a member, and makes them if needed. */
   timersOf(memberId: string): MemberTimers {
     let timers = this.#timers.get(memberId);
     if (timers === undefined) {
@@ -125,7 +125,7 @@ export class ConsumerGroupCore {
     return timers;
   }
 
-  /** Puts members out of the group. @returns Kafka's error code, 0 when they are out */
+  /** Removes members from the group. @returns Kafka's error code, 0 for success */
   fence(members: ReadonlySet<Member>): number {
     if (members.size === 0) return 0;
     const downgrade = this.#planDowngrade(this, members);
@@ -158,11 +158,11 @@ export class ConsumerGroupCore {
     this.#timers.delete(memberId);
   }
 
-  /** A resolution is done: the log is told, and the group if topics changed. */
+  /** Writes a finished resolution to the log, with a new group epoch if topics changed. */
   #finishRegexJob(): void {
     const { groupId, state, ports } = this;
     const found = this.regexes.takeResults();
-    if (!ports.memory.hasRoomFor(found.growthBytes)) return this.regexes.putOff();
+    if (!ports.memory.hasRoomFor(found.growthBytes)) return this.regexes.postpone();
     const resolved = [...found.records(groupId, state.subscriptions)];
     const { isLarge } = found;
     const records = isLarge ? [] : [...resolved];
@@ -170,8 +170,8 @@ export class ConsumerGroupCore {
     if (found.changes.size > 0 || hash !== state.topicsHash) {
       records.push(groupEpochRecord(groupId, state.groupEpoch + 1, hash));
     }
-    if (this.append(records) !== 0) this.regexes.putOff();
-    else if (isLarge) this.appendEach(resolved); // behind the new epoch: after a crash in between they are resolved again
-    if (this.regexes.isDue) this.regexes.begin(); // of members that joined meanwhile
+    if (this.append(records) !== 0) this.regexes.postpone();
+    else if (isLarge) this.appendEach(resolved); // after the new epoch: if the broker crashes in between, they are resolved again
+    if (this.regexes.isDue) this.regexes.begin(); // expressions of members that joined meanwhile
   }
 }

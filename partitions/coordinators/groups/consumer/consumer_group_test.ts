@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
-import { groupWith, settledPair } from "./consumer_group_testing.ts";
+import { groupWith, reconciledPair } from "./consumer_group_testing.ts";
 import { REBALANCE_MS, SESSION_MS } from "./consumer_testing.ts";
 
-Deno.test("ConsumerGroup puts a member out that is silent for a session, and no sooner", () => {
+Deno.test("ConsumerGroup removes a member that is silent for a session, and no sooner", () => {
   const test = groupWith(2);
-  settledPair(test);
+  reconciledPair(test);
   test.advance(SESSION_MS - 1);
   assert.equal(test.heartbeat("b", 3).errorCode, errorCode.NONE);
   assert.equal(test.consumers.memberCount, 2);
@@ -15,7 +15,7 @@ Deno.test("ConsumerGroup puts a member out that is silent for a session, and no 
   assert.equal(test.heartbeat("a", 3).errorCode, errorCode.UNKNOWN_MEMBER_ID);
 });
 
-Deno.test("ConsumerGroup puts a member out that does not give up its partitions in time", () => {
+Deno.test("ConsumerGroup removes a member that does not give up its partitions in time", () => {
   const test = groupWith(2);
   test.join("a", ["orders"]);
   test.join("b", ["orders"]);
@@ -30,7 +30,7 @@ Deno.test("ConsumerGroup puts a member out that does not give up its partitions 
   assert.deepEqual(test.assigned(test.heartbeat("b", 3)), ["orders-0", "orders-1"]);
 });
 
-Deno.test("ConsumerGroup no longer limits the time of a member that has given up", () => {
+Deno.test("ConsumerGroup no longer limits the time of a member that gave up its partitions", () => {
   const test = groupWith(2);
   test.join("a", ["orders"]);
   test.join("b", ["orders"]);
@@ -43,7 +43,7 @@ Deno.test("ConsumerGroup no longer limits the time of a member that has given up
   }
 });
 
-Deno.test("ConsumerGroup assigns topics that come, grow and go", () => {
+Deno.test("ConsumerGroup follows topics that are created, extended and deleted", () => {
   const test = groupWith(1);
   test.join("a", ["orders", "later"]);
   test.setTopics({ unrelated: 1 });
@@ -53,10 +53,10 @@ Deno.test("ConsumerGroup assigns topics that come, grow and go", () => {
   test.setTopics({ later: 1 });
   assert.deepEqual(test.assigned(test.heartbeat("a", 3)), ["later-0", "orders-0", "orders-1"]);
   test.setTopics({ orders: null });
-  const told = test.heartbeat("a", 4, { owned: ["later-0"] });
-  assert.equal(told.memberEpoch, 5);
-  assert.deepEqual(test.assigned(told), ["later-0"]);
-  // Of the same name, but another topic: nothing of the old one is taken for its own.
+  const answer = test.heartbeat("a", 4, { owned: ["later-0"] });
+  assert.equal(answer.memberEpoch, 5);
+  assert.deepEqual(test.assigned(answer), ["later-0"]);
+  // A new topic has the old name: partitions of the old topic do not count as its own.
   test.setTopics({ orders: 1 });
   assert.deepEqual(test.assigned(test.heartbeat("a", 5)), ["later-0", "orders-0"]);
 });
@@ -66,14 +66,14 @@ Deno.test("ConsumerGroup uses the assignor that most members want", () => {
   test.join("a", ["orders"], { serverAssignor: "range" });
   assert.equal(test.consumers.describe().assignorName, "range");
   test.join("b", ["orders"], { serverAssignor: "uniform" });
-  assert.equal(test.consumers.describe().assignorName, "uniform", "a tie: the broker's first");
+  assert.equal(test.consumers.describe().assignorName, "uniform", "the broker's first assignor breaks a tie");
   test.join("c", ["orders"], { serverAssignor: "range" });
   assert.equal(test.consumers.describe().assignorName, "range");
 });
 
-Deno.test("ConsumerGroup changes nothing when the log refuses, and goes on when it no longer does", () => {
+Deno.test("ConsumerGroup changes nothing while the log refuses records, and continues afterwards", () => {
   const test = groupWith(2);
-  settledPair(test);
+  reconciledPair(test);
   test.refusal = errorCode.NOT_COORDINATOR;
   const before = JSON.stringify(test.consumers.describe());
   assert.equal(test.join("c", ["orders"]).errorCode, errorCode.NOT_COORDINATOR);
@@ -81,13 +81,13 @@ Deno.test("ConsumerGroup changes nothing when the log refuses, and goes on when 
   assert.equal(test.heartbeat("b", 3, { subscribedTopicNames: ["x"] }).errorCode, errorCode.NOT_COORDINATOR);
   assert.equal(JSON.stringify(test.consumers.describe()), before);
   test.advance(SESSION_MS + 500);
-  assert.equal(test.consumers.memberCount, 2, "nobody can be put out");
+  assert.equal(test.consumers.memberCount, 2, "no member can be removed");
   test.refusal = errorCode.NONE;
   test.advance(1000);
-  assert.equal(test.consumers.memberCount, 0, "it is tried again");
+  assert.equal(test.consumers.memberCount, 0, "the removal is tried again");
 });
 
-Deno.test("ConsumerGroup is vacant until something of it is in the log", () => {
+Deno.test("ConsumerGroup is vacant until the log has a record of it", () => {
   const test = groupWith(1);
   test.refusal = errorCode.NOT_COORDINATOR;
   assert.equal(test.join("a", ["orders"]).errorCode, errorCode.NOT_COORDINATOR);
@@ -97,7 +97,7 @@ Deno.test("ConsumerGroup is vacant until something of it is in the log", () => {
   assert.equal(test.consumers.isVacant, false);
 });
 
-Deno.test("ConsumerGroup is the same after a restart, sessions begin again", () => {
+Deno.test("ConsumerGroup is the same after a restart, and sessions begin again", () => {
   const test = groupWith(3);
   // Shorter than the time to give up partitions.
   test.groupSettings = { ...test.groupSettings, sessionTimeoutMs: 20_000 };
@@ -115,7 +115,7 @@ Deno.test("ConsumerGroup is the same after a restart, sessions begin again", () 
   assert.deepEqual(test.assigned(test.heartbeat("b", 3)), ["orders-2"]);
 });
 
-Deno.test("ConsumerGroup puts a member out after a restart that was giving up partitions and does not", () => {
+Deno.test("ConsumerGroup removes a member after a restart if it does not give up the partitions that it was asked for before", () => {
   const test = groupWith(2);
   test.join("a", ["orders"]);
   test.join("b", ["orders"]);
@@ -138,7 +138,7 @@ Deno.test("ConsumerGroup notices after a restart that topics changed meanwhile",
   assert.deepEqual(test.assigned(test.heartbeat("a", 2)), ["orders-0", "orders-1"]);
 });
 
-Deno.test("ConsumerGroup.tombstones() make the log forget it", () => {
+Deno.test("ConsumerGroup.tombstones() removes all records of the group", () => {
   const test = groupWith(1);
   test.join("a", [], { subscribedTopicNames: [], subscribedTopicRegex: "o.*" });
   const tombstones = test.consumers.tombstones();
@@ -149,10 +149,14 @@ Deno.test("ConsumerGroup.tombstones() make the log forget it", () => {
     else left.set(`${kind} ${JSON.stringify(key)}`, value);
   }
   assert.deepEqual([...left], []);
-  assert.equal(kinds.at(-1), "consumer-group-metadata", "the group last, or Kafka does not load the log");
+  assert.equal(
+    kinds.at(-1),
+    "consumer-group-metadata",
+    "the group comes last, because Kafka does not load the log otherwise",
+  );
 });
 
-Deno.test("ConsumerGroup replaces what Kafka 4.0 kept of its topics", () => {
+Deno.test("ConsumerGroup removes the record of its topics that Kafka 4.0 wrote", () => {
   const test = groupWith(1);
   test.join("a", ["orders"]);
   test.consumers.replay({
@@ -180,12 +184,12 @@ Deno.test("ConsumerGroup.overview() and describe() show the group as Kafka does"
   const { groupEpoch, assignmentEpoch, assignorName, members } = test.consumers.describe();
   assert.deepEqual([groupEpoch, assignmentEpoch, assignorName], [3, 3, "uniform"]);
   const a = [...members].find(({ memberId }) => memberId === "a")!;
-  assert.deepEqual(a.assignment.topicPartitions[0]!.partitions, [0, 1], "what is to be given up is its own still");
+  assert.deepEqual(a.assignment.topicPartitions[0]!.partitions, [0, 1], "partitions to give up are still its own");
   assert.deepEqual(a.targetAssignment.topicPartitions[0]!.partitions, [0]);
   assert.deepEqual([a.memberEpoch, a.memberType, a.clientHost], [2, 1, "/127.0.0.1"]);
 });
 
-Deno.test("ConsumerGroup.isSubscribedTo() and unusedSince() go by names and expressions", () => {
+Deno.test("ConsumerGroup.isSubscribedTo() and unusedSince() consider names and expressions", () => {
   const test = groupWith(1);
   test.setTopics({ payments: 1 });
   test.join("a", ["orders"]);
@@ -201,7 +205,7 @@ Deno.test("ConsumerGroup.isSubscribedTo() and unusedSince() go by names and expr
   assert(!test.consumers.isSubscribedTo("payments"));
 });
 
-Deno.test("ConsumerGroup writes a large assignment in several batches, its epoch in the last", () => {
+Deno.test("ConsumerGroup writes a large assignment in several batches, with its epoch in the last", () => {
   const test = groupWith(60_000);
   test.join("a", ["orders"]);
   const { batchesCount } = test;

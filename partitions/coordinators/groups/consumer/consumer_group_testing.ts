@@ -1,16 +1,16 @@
-/** Groups that many tests of consumer groups begin with. For tests. */
+/** Groups with which many tests of consumer groups begin. For tests. */
 import assert from "node:assert/strict";
 import { TestConsumerGroup } from "./consumer_testing.ts";
 
-/** A group with one topic of so many partitions. */
+/** Makes a group with one topic of some partitions. */
 export function groupWith(partitionsCount: number): TestConsumerGroup {
   const test = new TestConsumerGroup();
   test.setTopics({ orders: partitionsCount });
   return test;
 }
 
-/** Two members that have what is theirs. @returns their epoch */
-export function settledPair(test: TestConsumerGroup): number {
+/** Joins two members, a and b, until both have their targets. @returns their epoch */
+export function reconciledPair(test: TestConsumerGroup): number {
   test.join("a", ["orders"]);
   test.join("b", ["orders"]);
   test.heartbeat("a", 2);

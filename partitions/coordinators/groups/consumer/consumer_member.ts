@@ -1,60 +1,60 @@
 /**
- * A member of a consumer group: what it told about itself, and what it has. An immutable value: a change makes another one. Pure; runs
- * on shards. Source: Kafka's ConsumerGroupMember, MemberState.
+ * A member of a consumer group: the facts that it sent about itself, and its current assignment. It is an immutable value: a change makes
+ * a new one. Pure; runs on shards. Source: Kafka's ConsumerGroupMember, MemberState.
  */
 import { areSameProtocols } from "../classic/protocol_votes.ts";
 import type { ClassicMemberMetadata, CurrentTopicPartitions } from "../records/group_record.ts";
 
-/** Member epochs of requests that are no epochs. */
+/** The member joins. This and the next two are values of the epoch in requests that are not epochs. */
 export const JOIN_EPOCH = 0;
 /** The member leaves. */
 export const LEAVE_EPOCH = -1;
-/** A static member leaves for a while; also stands in its record until it is back. */
+/** A static member leaves temporarily. Its record has this value until it is back. */
 export const STATIC_LEAVE_EPOCH = -2;
 
 /** States of a member, as they stand in its record. */
 export const memberState = {
-  /** It has its target of `memberEpoch`. */
+  /** The member has its target of `memberEpoch`. */
   STABLE: 0,
-  /** It still has to give up partitions before it can go on to the next epoch. */
+  /** The member has to give up partitions before it can move to the next epoch. */
   UNREVOKED_PARTITIONS: 1,
-  /** It is in the newest epoch, but some of its target is still with others. */
+  /** The member is in the newest epoch, but other members still have some partitions of its target. */
   UNRELEASED_PARTITIONS: 2,
 } as const;
 
 /** Partitions by topic id, each with the member epoch in which the member got it. Never an empty topic. */
 export type OwnedPartitions = ReadonlyMap<string, ReadonlyMap<number, number>>;
 
-/** Nothing at all. */
+/** No partitions. */
 export const OWNS_NOTHING: OwnedPartitions = new Map();
 
-/** What a member has, and how far it is: the part of it that reconciliation changes. */
+/** The current assignment of a member and its progress: the part of the member that reconciliation changes. */
 export interface CurrentAssignment {
   /** Epoch of the target that it has or moves to; -2 while a static member is away. */
   readonly memberEpoch: number;
-  /** Epoch before; a heartbeat may still name it when an answer was lost. */
+  /** The epoch before. A heartbeat may still name it if an answer was lost. */
   readonly previousMemberEpoch: number;
-  /** One of `memberState`; anything else is of a later Kafka. */
+  /** One of `memberState`. A later Kafka may have written other values. */
   readonly state: number;
-  /** What it may use. */
+  /** Partitions that it may use. */
   readonly assigned: OwnedPartitions;
-  /** What it has to give up and has not said that it did. */
+  /** Partitions that it has to give up, until a heartbeat confirms it. */
   readonly revoking: OwnedPartitions;
 }
 
-/** The part of a member that it tells itself. */
+/** What a member sent about itself. */
 export interface MemberFacts {
   readonly instanceId: string | null;
   readonly rackId: string | null;
   readonly clientId: string;
   readonly clientHost: string;
   readonly rebalanceTimeoutMs: number;
-  /** Sorted, no name twice. Members that subscribe alike share one list. */
+  /** Sorted, without duplicates. Members that name the same topics share one list. */
   readonly topicNames: readonly string[];
-  /** "" without. */
+  /** "" if it has no expression. */
   readonly topicRegex: string;
   readonly serverAssignor: string | null;
-  /** null: it uses the consumer protocol. */
+  /** null if it uses the consumer protocol. */
   readonly classic: ClassicMemberMetadata | null;
 }
 
@@ -63,7 +63,7 @@ export interface Member extends MemberFacts, CurrentAssignment {
   readonly memberId: string;
 }
 
-/** A member that nothing is known of. */
+/** Makes a member without facts or partitions. */
 export function newMember(memberId: string): Member {
   return {
     memberId,
@@ -84,7 +84,7 @@ export function newMember(memberId: string): Member {
   };
 }
 
-/** Whether two members told the same. */
+/** Returns whether two members have equal facts. */
 export function sameFacts(one: MemberFacts, other: MemberFacts): boolean {
   return one.instanceId === other.instanceId && one.rackId === other.rackId && one.clientId === other.clientId &&
     one.clientHost === other.clientHost && one.rebalanceTimeoutMs === other.rebalanceTimeoutMs &&
@@ -92,23 +92,23 @@ export function sameFacts(one: MemberFacts, other: MemberFacts): boolean {
     sameNames(one.topicNames, other.topicNames) && sameClassic(one.classic, other.classic);
 }
 
-/** Whether two sorted lists of names are the same. */
+/** Returns whether two sorted lists of names are equal. */
 export function sameNames(one: readonly string[], other: readonly string[]): boolean {
   if (one === other) return true;
   return one.length === other.length && one.every((name, index) => name === other[index]);
 }
 
-/** Whether a member has its whole target of an epoch. */
+/** Returns whether a member has its whole target of an epoch. */
 export function isReconciledTo(member: CurrentAssignment, assignmentEpoch: number): boolean {
   return member.state === memberState.STABLE && member.memberEpoch === assignmentEpoch;
 }
 
-/** Whether a set of owned partitions names one. */
+/** Returns whether a set of owned partitions contains one. */
 export function owns(owned: OwnedPartitions, topicId: string, partition: number): boolean {
   return owned.get(topicId)?.has(partition) === true;
 }
 
-/** Whether two sets of owned partitions are the same, epochs included. */
+/** Returns whether two sets of owned partitions are equal, including epochs. */
 export function sameOwned(one: OwnedPartitions, other: OwnedPartitions): boolean {
   if (one === other) return true;
   if (one.size !== other.size) return false;
@@ -120,7 +120,7 @@ export function sameOwned(one: OwnedPartitions, other: OwnedPartitions): boolean
   return true;
 }
 
-/** Owned partitions as they stand in a record. */
+/** Converts owned partitions to those of a record. */
 export function ownedToRecord(owned: OwnedPartitions): CurrentTopicPartitions[] {
   return Array.from(owned, ([topicId, partitions]) => ({
     topicId,
@@ -129,7 +129,7 @@ export function ownedToRecord(owned: OwnedPartitions): CurrentTopicPartitions[] 
   }));
 }
 
-/** Owned partitions out of a record. @param memberEpoch for records that say no epochs (Kafka 4.2 and before) */
+/** Converts owned partitions of a record. @param memberEpoch for records without epochs (Kafka 4.2 and before) */
 export function ownedFromRecord(topics: readonly CurrentTopicPartitions[], memberEpoch: number): OwnedPartitions {
   if (topics.length === 0) return OWNS_NOTHING;
   const owned = new Map<string, Map<number, number>>();

@@ -1,5 +1,5 @@
 /**
- * Random lives of a consumer group against what must always hold. The seed is printed when one fails; BARNABAS_SEED replays one.
+ * Random sequences of events of a consumer group, and what must always hold. A failure prints its seed; BARNABAS_SEED replays it.
  * BARNABAS_SLOW=1 runs a million steps.
  */
 import assert from "node:assert/strict";
@@ -11,7 +11,7 @@ const STEPS = 1000;
 const isSlow = Deno.env.get("BARNABAS_SLOW") === "1";
 const wanted = Deno.env.get("BARNABAS_SEED");
 
-Deno.test("ConsumerGroup keeps its promises in random lives", () => {
+Deno.test("ConsumerGroup keeps its promises in random sequences of events", () => {
   if (wanted !== undefined) return runSequence(Number(wanted), { steps: STEPS });
   const sequences = isSlow ? 1_000_000 / STEPS : 5;
   for (let seed = 1; seed <= sequences; seed++) runSequence(seed, { steps: STEPS });
@@ -19,7 +19,7 @@ Deno.test("ConsumerGroup keeps its promises in random lives", () => {
 
 type Heartbeat = Parameters<ConsumerGroup["heartbeat"]>;
 
-/** Believes that everybody has let go of everything. */
+/** Planted bug: treats all partitions as given up by their owners. */
 class Hasty extends ConsumerGroup {
   override heartbeat(...[request, client, reply]: Heartbeat): void {
     const topicPartitions = request.memberEpoch > 0 ? [] : request.topicPartitions;
@@ -27,19 +27,19 @@ class Hasty extends ConsumerGroup {
   }
 }
 
-/** Takes no notice of topics that change. */
+/** Planted bug: ignores changes of topics. */
 class Deaf extends ConsumerGroup {
   override onImage(): void {}
 }
 
-/** Loses the assignment out of its answers. */
+/** Planted bug: leaves the assignment out of its answers. */
 class Mute extends ConsumerGroup {
   override heartbeat(...[request, client, reply]: Heartbeat): void {
     super.heartbeat(request, client, (answer) => reply({ ...answer, assignment: null }));
   }
 }
 
-/** Gives members of any epoch what those of the right one get. */
+/** Planted bug: accepts any member epoch. */
 class Lenient extends ConsumerGroup {
   override heartbeat(...[request, client, reply]: Heartbeat): void {
     const member = this.describe().members.find(({ memberId }) => memberId === request.memberId);
@@ -50,18 +50,18 @@ class Lenient extends ConsumerGroup {
   }
 }
 
-/** Lets nobody start a session after a restart, so that those who are gone stay. */
+/** Planted bug: starts no sessions after a restart, so that crashed members stay. */
 class Sleepy extends ConsumerGroup {
   override start(): void {}
 }
 
 for (const Planted of [Hasty, Deaf, Mute, Lenient, Sleepy]) {
-  Deno.test(`the random lives find a planted bug: ${Planted.name} (canary)`, () => {
+  Deno.test(`the random sequences find a planted bug: ${Planted.name} (canary)`, () => {
     assertFound({ make: (test) => new Planted(test.ports, GROUP_ID, test) });
   });
 }
 
-Deno.test("the random lives find a log that forgets one append in fifty (canary)", () => {
+Deno.test("the random sequences find a log that loses one append in fifty (canary)", () => {
   assertFound({ forgets: 50 });
 });
 

@@ -1,6 +1,6 @@
 /**
- * Random lives of a consumer group: clients that follow the protocol, lose answers, crash, pause and come back; topics that come and go; a
- * log that refuses; restarts. What must hold is checked after every step. For tests.
+ * Random sequences of events of a consumer group: clients follow the protocol, lose answers, crash, pause and come back; topics are
+ * created and deleted; the log refuses records; the broker restarts. The model checks after every step what must hold. For tests.
  */
 import assert from "node:assert/strict";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
@@ -12,7 +12,7 @@ import { type HeartbeatOptions, type PartitionText, REBALANCE_MS, TestConsumerGr
 export interface Plant {
   /** Makes the groups that are tested. */
   readonly make?: (test: TestConsumerGroup) => ConsumerGroup;
-  /** One append in so many is lost. */
+  /** One append in this many is lost. */
   readonly forgets?: number;
 }
 
@@ -21,12 +21,12 @@ interface Client {
   readonly instanceId: string | null;
   epoch: number;
   owned: Set<PartitionText>;
-  /** What the last answer said, null before the first. */
-  told: Set<PartitionText> | null;
+  /** The assignment of the last answer, null before the first. */
+  assigned: Set<PartitionText> | null;
   names: string[];
   regex: string;
   assignor: string | null;
-  /** A crashed process owns nothing and says nothing; a paused one still thinks it owns what it had. */
+  /** A crashed process owns nothing and sends nothing. A paused one still believes that it owns its partitions. */
   state: "running" | "paused" | "crashed";
   /** A full request is due. */
   isFullDue: boolean;
@@ -35,12 +35,12 @@ interface Client {
 const CLIENTS_MAX = 7;
 const TOPICS = ["alpha", "beta", "gamma", "delta"];
 const REGEXES = ["alpha|beta", ".*a", "d.*"];
-/** Twice as many as the slowest needs: regular expressions are resolved again after 10 s. */
+/** Twice as many as the slowest sequence needs, which waits 10 s until regular expressions are resolved again. */
 const REST_ROUNDS = 30;
-/** Topic ids of the tests begin so; a partition of a topic without a name is written with its id. */
+/** Topic ids of tests begin with this. A partition of a topic without a name is written with the topic id. */
 const UNKNOWN_TOPIC = "ttt";
 
-/** Runs one sequence. @throws with the seed in its message when something does not hold */
+/** Runs one sequence. @throws an error that names the seed if a check fails */
 export function runSequence(seed: number, { steps, plant = {} }: { steps: number; plant?: Plant }): void {
   const life = new Life(seed, plant);
   try {
@@ -57,13 +57,13 @@ export function runSequence(seed: number, { steps, plant = {} }: { steps: number
 class Life {
   readonly #random: () => number;
   readonly #test = new TestConsumerGroup();
-  /** Balance is looked at where all is uniform: a wish for another assignor alone makes no new assignment. */
+  /** Balance is checked only if all use `uniform`: a member that prefers another assignor causes no new assignment by itself. */
   readonly #assignors: readonly string[];
   #clients: Client[] = [];
   #nextId = 0;
   #groupEpoch = 0;
   #assignmentEpoch = 0;
-  /** A pause longer than a session: who was paused may own what others were given since. */
+  /** Clients that were paused for longer than a session: they may use partitions that others got since. */
   readonly #zombies = new Set<Client>();
 
   constructor(seed: number, plant: Plant) {
@@ -93,7 +93,7 @@ class Life {
     this.#check();
   }
 
-  /** Left alone, the group gets to a full and balanced assignment. */
+  /** Runs heartbeats without other events: the group must reach a full and balanced assignment. */
   calm(): void {
     this.#test.refusal = errorCode.NONE;
     this.#advance(120_000);
@@ -126,7 +126,7 @@ class Life {
       instanceId,
       epoch: 0,
       owned: new Set(),
-      told: null,
+      assigned: null,
       names: isRegex ? [] : this.#someTopics(),
       regex: isRegex ? this.#pick(REGEXES) : "",
       assignor: this.#below(4) === 0 ? this.#pick(this.#assignors) : null,
@@ -137,7 +137,7 @@ class Life {
     this.#beat(client);
   }
 
-  /** A heartbeat, and what the client does with its answer. */
+  /** Sends a heartbeat and applies the answer to the client. */
   #beat(client: Client, { isLossy = true } = {}): void {
     if (client.state !== "running") return;
     const isRejoin = client.epoch === 0;
@@ -148,7 +148,7 @@ class Life {
       ...(isRejoin || client.isFullDue || this.#below(2) === 0 ? { owned: [...client.owned] } : {}),
     };
     const answer = this.#test.heartbeat(client.memberId, client.epoch, options);
-    // The answer is lost: the client times out, and its next request is a full one.
+    // The answer is lost. The client times out, and its next request is a full one.
     if (isLossy && this.#below(12) === 0) {
       client.isFullDue = true;
       return;
@@ -163,7 +163,7 @@ class Life {
         return this.#fenced(client);
       case errorCode.UNRELEASED_INSTANCE_ID:
       case errorCode.FENCED_INSTANCE_ID:
-        // Somebody else has the name: this process ends, as real consumers do.
+        // Another member has the instance id. This process ends, as real consumers do.
         return this.#forget(client);
       case errorCode.NOT_COORDINATOR:
         client.isFullDue = true;
@@ -174,24 +174,26 @@ class Life {
     assert.equal(answer.memberId, client.memberId);
     assert(answer.memberEpoch >= client.epoch, "a member's epoch never goes back");
     client.epoch = answer.memberEpoch;
-    const told = this.#test.assigned(answer);
-    // A client waits for the names of topics that it does not know; those that are gone never come.
-    if (told !== null) client.told = new Set(told.filter((partition) => !partition.startsWith(UNKNOWN_TOPIC)));
+    const assigned = this.#test.assigned(answer);
+    // A client waits for the names of topics that it does not know. Names of deleted topics never arrive.
+    if (assigned !== null) {
+      client.assigned = new Set(assigned.filter((partition) => !partition.startsWith(UNKNOWN_TOPIC)));
+    }
     this.#zombies.delete(client);
     this.#reconcile(client);
   }
 
-  /** Gives up first, in another step than taking over: in between, a heartbeat says that it has given up. */
+  /** Gives up partitions first, and takes new ones in a later step: a heartbeat in between reports what it gave up. */
   #reconcile(client: Client): void {
-    const { told, owned } = client;
-    if (told === null) return;
-    const kept = new Set([...owned].filter((partition) => told.has(partition)));
+    const { assigned, owned } = client;
+    if (assigned === null) return;
+    const kept = new Set([...owned].filter((partition) => assigned.has(partition)));
     if (kept.size < owned.size) {
-      // It takes its time to commit and let go.
+      // It commits first, and gives up partitions in a later step.
       if (this.#below(3) > 0) client.owned = kept;
       return;
     }
-    client.owned = new Set(told);
+    client.owned = new Set(assigned);
   }
 
   #full(client: Client): HeartbeatOptions {
@@ -206,7 +208,7 @@ class Life {
   #fenced(client: Client): void {
     client.epoch = 0;
     client.owned = new Set();
-    client.told = null;
+    client.assigned = null;
     client.isFullDue = true;
     this.#zombies.delete(client);
   }
@@ -250,10 +252,12 @@ class Life {
     else if (this.#below(2) === 0) this.#test.setTopics({ [name]: known.partitions.length + 1 + this.#below(3) });
     else {
       this.#test.setTopics({ [name]: null });
-      // A client drops what does not exist any more.
+      // A client drops partitions of deleted topics.
       for (const client of this.#clients) {
         for (const partition of client.owned) if (partition.startsWith(`${name}-`)) client.owned.delete(partition);
-        for (const partition of client.told ?? []) if (partition.startsWith(`${name}-`)) client.told?.delete(partition);
+        for (const partition of client.assigned ?? []) {
+          if (partition.startsWith(`${name}-`)) client.assigned?.delete(partition);
+        }
       }
     }
   }
@@ -315,7 +319,7 @@ class Life {
   #checkSettled(): void {
     if (this.#test.group === null || this.#clients.length === 0) return;
     const group = this.#test.consumers;
-    assert.equal(group.state, "Stable", "the group comes to rest");
+    assert.equal(group.state, "Stable", "the group becomes stable");
     const owners = this.#test.owners();
     const loads = new Map(this.#clients.map((client) => [client, client.owned.size]));
     for (const name of TOPICS) {

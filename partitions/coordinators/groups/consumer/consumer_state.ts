@@ -1,9 +1,9 @@
 /**
- * What the log says of a consumer group: its epochs, members, their targets and what they have. It changes by replaying records and
- * in no other way, while loading as well as after an append. Runs on shards.
+ * The state of a consumer group that is in the log: its epochs and its members with their targets and current assignments. It changes
+ * only by replaying records, while the log is loaded and after each append. Runs on shards.
  *
- * What must always hold: `ownerOf()` names the one member that has a partition or still has to give it up. Records of a disk may
- * come in odd orders after a compaction: then the later one wins, and nothing throws.
+ * What must always hold: `ownerOf()` returns the one member that has a partition or still has to give it up. After a compaction, records
+ * of a log may come in unusual orders: then the later record wins, and nothing throws.
  *
  * Source: Kafka's ConsumerGroup, ModernGroup and the replay() methods of GroupMetadataManager.
  */
@@ -22,12 +22,12 @@ import {
 import { currentFromRecord, factsFromRecord, targetFromRecord } from "./member_records.ts";
 import { count, Subscriptions } from "./subscriptions.ts";
 
-/** Name of a group's state, as Kafka shows it. */
+/** Name of a group's state in Kafka. */
 export type ConsumerGroupStateName = "Empty" | "Assigning" | "Reconciling" | "Stable" | "Dead";
 
-/** Kafka's epoch of a group that nobody joined yet: the first member makes it 2. */
+/** Kafka's epoch of a group before its first member joins, which makes it 2. */
 const FIRST_GROUP_EPOCH = 1;
-/** Assignment epoch after the tombstone of it. */
+/** Assignment epoch after its tombstone. */
 const NO_ASSIGNMENT_EPOCH = -1;
 
 /** The state. */
@@ -37,7 +37,7 @@ export class ConsumerState {
   readonly #memory: GroupMemory;
   /** Whether the log has any record of the group. */
   isLogged = false;
-  /** Whether the log has a record of Kafka 4.0 that is to be tombstoned. */
+  /** Whether the log has a record of Kafka 4.0 that needs a tombstone. */
   hasLegacyRecord = false;
   #groupEpoch = FIRST_GROUP_EPOCH;
   #topicsHash = 0n;
@@ -51,9 +51,9 @@ export class ConsumerState {
   readonly #owners = new Map<string, Map<number, string>>();
   /** Member id by instance id. */
   readonly #instances = new Map<string, string>();
-  /** The broker's. */
+  /** The assignors of the broker, the default first. */
   readonly #assignors: readonly string[];
-  /** Members by the assignor that they want. */
+  /** How many members prefer each assignor. */
   readonly #wanted = new Map<string, number>();
 
   /** @param by names of the broker's assignors, the default first, and the budget that members are taken from */
@@ -68,7 +68,7 @@ export class ConsumerState {
     return this.#groupEpoch;
   }
 
-  /** Of the topics that the group epoch knows of. */
+  /** Hash of the subscribed topics at the group epoch. */
   get topicsHash(): bigint {
     return this.#topicsHash;
   }
@@ -77,7 +77,7 @@ export class ConsumerState {
     return this.#assignmentEpoch;
   }
 
-  /** When the target was made, wall-clock ms; 0 when it is not known. */
+  /** When the targets were computed, wall-clock ms; 0 if unknown. */
   get assignmentMs(): number {
     return this.#assignmentMs;
   }
@@ -86,17 +86,17 @@ export class ConsumerState {
     return this.#members;
   }
 
-  /** Members that use the classic protocol. */
+  /** How many members use the classic protocol. */
   get classicCount(): number {
     return this.#classicCount;
   }
 
-  /** How many of them support a protocol. */
+  /** Returns how many classic members support a protocol. */
   classicSupportOf(protocolName: string): number {
     return this.#classicSupport.get(protocolName) ?? 0;
   }
 
-  /** Members with a target. */
+  /** Ids of the members with a target. */
   get targetIds(): Iterable<string> {
     return this.#targets.keys();
   }
@@ -110,7 +110,7 @@ export class ConsumerState {
     return "Stable";
   }
 
-  /** What a member is to have. */
+  /** Returns the target of a member, empty if it has none. */
   targetOf(memberId: string): Assignment {
     return this.#targets.get(memberId) ?? NO_PARTITIONS;
   }
@@ -123,20 +123,20 @@ export class ConsumerState {
     return this.#targets.has(memberId);
   }
 
-  /** Who has a partition. */
+  /** Returns the id of the member that has a partition. */
   ownerOf(topicId: string, partition: number): string | undefined {
     return this.#owners.get(topicId)?.get(partition);
   }
 
-  /** The static member of an instance id. */
+  /** Returns the static member with an instance id. */
   staticMember(instanceId: string | null): Member | undefined {
     const memberId = instanceId === null ? undefined : this.#instances.get(instanceId);
     return memberId === undefined ? undefined : this.#members.get(memberId);
   }
 
   /**
-   * The assignor that most members want; of several that as many want, and when nobody says, the broker's first. So neither
-   * the order of joining nor a restart decides.
+   * The assignor that most members prefer. If several are equally preferred, or no member names one, it is the broker's first of them. So
+   * the result does not depend on the order of joining or on restarts.
    */
   get preferredAssignor(): string {
     let preferred = this.#assignors[0] ?? "";
@@ -146,7 +146,7 @@ export class ConsumerState {
     return preferred;
   }
 
-  /** Takes on what a record says. The tombstone of the group itself is for whoever holds the group: it forgets it. */
+  /** Applies a record. The holder of the group handles the tombstone of the group itself, which removes the group. */
   replay(record: ConsumerGroupRecord): void {
     this.isLogged = true;
     switch (record.kind) {
@@ -194,7 +194,7 @@ export class ConsumerState {
     }
   }
 
-  /** Gives all memory back: the group is gone. */
+  /** Returns all memory to the budget, when the group is removed. */
   dispose(): void {
     for (const memberId of [...this.#targets.keys()]) this.#setTarget(memberId, null);
     for (const member of this.#members.values()) this.#memory.change(-bytesOfMember(member));
@@ -215,19 +215,19 @@ export class ConsumerState {
 
   #setMember(member: Member): void {
     const before = this.#members.get(member.memberId);
-    if (before === undefined || !saysTheSame(before, member)) {
+    if (before === undefined || !sharesFacts(before, member)) {
       if (before !== undefined) this.#forgetFacts(before);
-      // Counted after the old one is not: a change within one list must not lose it.
+      // The old facts were removed from the counts first: otherwise a member that keeps its list could lose it.
       member = { ...member, topicNames: this.subscriptions.add(member) };
       if (member.instanceId !== null) this.#instances.set(member.instanceId, member.memberId);
       if (member.serverAssignor !== null) count(this.#wanted, member.serverAssignor, 1);
       this.#countClassic(member, 1);
     }
     this.#memory.change(bytesOfMember(member) - (before === undefined ? 0 : bytesOfMember(before)));
-    if (before !== undefined) this.#release(before);
+    if (before !== undefined) this.#removeOwner(before);
     this.#members.set(member.memberId, member);
-    this.#take(member.memberId, member.assigned);
-    this.#take(member.memberId, member.revoking);
+    this.#addOwner(member.memberId, member.assigned);
+    this.#addOwner(member.memberId, member.revoking);
   }
 
   #removeMember(memberId: string): void {
@@ -236,7 +236,7 @@ export class ConsumerState {
     this.#members.delete(memberId);
     this.#memory.change(-bytesOfMember(member));
     this.#forgetFacts(member);
-    this.#release(member);
+    this.#removeOwner(member);
   }
 
   #forgetFacts(member: Member): void {
@@ -255,7 +255,7 @@ export class ConsumerState {
     }
   }
 
-  #take(memberId: string, owned: OwnedPartitions): void {
+  #addOwner(memberId: string, owned: OwnedPartitions): void {
     for (const [topicId, partitions] of owned) {
       let owners = this.#owners.get(topicId);
       if (owners === undefined) this.#owners.set(topicId, owners = new Map());
@@ -263,7 +263,7 @@ export class ConsumerState {
     }
   }
 
-  #release({ memberId, assigned, revoking }: Member): void {
+  #removeOwner({ memberId, assigned, revoking }: Member): void {
     for (const owned of [assigned, revoking]) {
       for (const [topicId, partitions] of owned) {
         const owners = this.#owners.get(topicId);
@@ -275,14 +275,14 @@ export class ConsumerState {
   }
 }
 
-/** Partitions of an assignment. */
+/** Returns the number of partitions of an assignment. */
 export function sizeOf(target: Assignment): number {
   let size = 0;
   for (const partitions of target.values()) size += partitions.length;
   return size;
 }
 
-/** Memory of a member beside its list of names and its partitions. */
+/** Returns the bytes of memory of a member, without its list of names and its partitions. */
 export function bytesOfMember(member: Member): number {
   const { memberId, instanceId, rackId, clientId, clientHost, topicRegex, serverAssignor, classic } = member;
   const texts = [memberId, instanceId, rackId, clientId, clientHost, topicRegex, serverAssignor];
@@ -291,8 +291,8 @@ export function bytesOfMember(member: Member): number {
   return texts.reduce((sum, text) => sum + bytesOfText(text), bytes);
 }
 
-/** A current assignment alone leaves the facts as the very same objects. */
-function saysTheSame(one: Member, other: Member): boolean {
+/** Returns whether two members share their facts: a record of a current assignment leaves these objects as they are. */
+function sharesFacts(one: Member, other: Member): boolean {
   return one.topicNames === other.topicNames && one.topicRegex === other.topicRegex &&
     one.instanceId === other.instanceId && one.serverAssignor === other.serverAssignor && one.classic === other.classic;
 }

@@ -1,6 +1,6 @@
 /**
- * A consumer group with a clock that is moved by hand, a log that goes through Kafka's record format and can refuse, and topics that
- * come and go. It holds the group as the runtime does: changes of protocol, and a restart out of the log. For tests.
+ * A consumer group with a manual clock, a log that encodes records in Kafka's format and can refuse them, and topics that can be created
+ * and deleted. It holds the group as the runtime does: it changes the protocol, and restarts the group from the log. For tests.
  */
 import assert from "node:assert/strict";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
@@ -28,34 +28,34 @@ import { passTime, testGroupSettings, testSettings } from "../group_ports_testin
 import { ConsumerGroup, type Downgrade } from "./consumer_group.ts";
 import { planUpgrade } from "./upgrade.ts";
 
-/** The group of all tests. */
+/** The group id in all tests. */
 export const GROUP_ID = "group";
-/** Kafka's defaults. */
+/** Kafka's default session timeout. */
 export const SESSION_MS = 45_000;
-/** Of the tests' members; shorter than a session, so that the two can be told apart. */
+/** Rebalance timeout of members in tests. It is shorter than a session, so that tests can tell which of the two ended. */
 export const REBALANCE_MS = 30_000;
 
 /** One partition as a text: "topic-0". */
 export type PartitionText = string;
 
-/** What a test says of a heartbeat; the rest is "as before". */
+/** What a test sets in a heartbeat. All other fields say "as before". */
 export type HeartbeatOptions = Partial<Omit<ConsumerGroupHeartbeatRequest, "groupId" | "topicPartitions">> & {
-  /** What the member says it owns. */
+  /** Partitions that the member reports as owned. */
   readonly owned?: readonly PartitionText[];
   readonly version?: number;
   readonly clientId?: string;
 };
 
-/** A group and everything around it. */
+/** A group with its log, clock, timers and topics. */
 export class TestConsumerGroup {
   readonly clock = new ManualClock();
   readonly image = new MetadataImage();
   readonly timers = new Deadlines<Timer>();
-  /** All that was appended, read back from Kafka's format. */
+  /** All appended records, decoded from Kafka's format. */
   readonly records: GroupRecord[] = [];
-  /** Batches that were appended. */
+  /** Number of appended batches. */
   batchesCount = 0;
-  /** What the log says from now on; anything but 0 refuses. */
+  /** The code that the log answers from now on. It refuses records if this is not 0. */
   refusal: number = errorCode.NONE;
   settings: GroupSettings = testSettings;
   groupSettings: ConsumerGroupSettings = {
@@ -64,11 +64,11 @@ export class TestConsumerGroup {
     assignmentIntervalMs: 0,
   };
   readonly ports: GroupPorts;
-  /** Makes consumer groups; a planted bug makes others. */
+  /** Makes consumer groups. A planted bug replaces it. */
   makeGroup: () => ConsumerGroup = () => new ConsumerGroup(this.ports, GROUP_ID, this);
-  /** One append in so many is lost, 0 for none: a planted bug. */
+  /** One append in this many is lost, 0 for none: a planted bug. */
   forgetsOneIn = 0;
-  /** The group as it is now, of either protocol; null before the first member. */
+  /** The current group, of either protocol; null before the first member. */
   group: ConsumerGroup | ClassicGroup | null = null;
   #nextId = 0;
 
@@ -91,13 +91,13 @@ export class TestConsumerGroup {
     };
   }
 
-  /** The group, which has to be one of consumers. */
+  /** The group, which must be a consumer group. */
   get consumers(): ConsumerGroup {
     assert(this.group?.type === "consumer", "the group is a consumer group");
     return this.group;
   }
 
-  /** The group, which has to be a classic one. */
+  /** The group, which must be a classic one. */
   get classic(): ClassicGroup {
     assert(this.group?.type === "classic", "the group is a classic group");
     return this.group;
@@ -105,7 +105,7 @@ export class TestConsumerGroup {
 
   /** Sends a heartbeat. @returns the answer */
   heartbeat(memberId: string, memberEpoch: number, options: HeartbeatOptions = {}): ConsumerGroupHeartbeatResponse {
-    const { owned, version = 1, clientId = "client", ...told } = options;
+    const { owned, version = 1, clientId = "client", ...changes } = options;
     const request: ConsumerGroupHeartbeatRequest = {
       groupId: GROUP_ID,
       memberId,
@@ -117,7 +117,7 @@ export class TestConsumerGroup {
       subscribedTopicRegex: null,
       serverAssignor: null,
       topicPartitions: owned === undefined ? null : this.#reported(owned),
-      ...told,
+      ...changes,
     };
     const client: CoordinatorClient = { clientId, clientHost: "/127.0.0.1", apiVersion: version };
     const answers: ConsumerGroupHeartbeatResponse[] = [];
@@ -131,7 +131,7 @@ export class TestConsumerGroup {
     return answers[0]!;
   }
 
-  /** Joins a member that subscribes to topics. */
+  /** Joins a member that subscribes to topics. @returns the answer */
   join(memberId: string, topics: readonly string[], options: HeartbeatOptions = {}): ConsumerGroupHeartbeatResponse {
     return this.heartbeat(memberId, 0, {
       rebalanceTimeoutMs: REBALANCE_MS,
@@ -141,13 +141,13 @@ export class TestConsumerGroup {
     });
   }
 
-  /** Partitions of an answer's assignment in order, null when it says "as before". */
+  /** Returns the partitions of an answer's assignment in order, null if it says "as before". */
   assigned(answer: ConsumerGroupHeartbeatResponse): PartitionText[] | null {
     if (answer.assignment === null || answer.assignment === undefined) return null;
     return this.#texts(answer.assignment.topicPartitions);
   }
 
-  /** What each member has, by ConsumerGroupDescribe: "topic-0" to member id. Fails when a partition has two. */
+  /** Returns the owner of each partition by ConsumerGroupDescribe, as "topic-0" to member id. Fails if a partition has two. */
   owners(part: "assignment" | "targetAssignment" = "assignment"): Map<PartitionText, string> {
     const owners = new Map<PartitionText, string>();
     for (const member of this.consumers.describe().members) {
@@ -159,7 +159,7 @@ export class TestConsumerGroup {
     return owners;
   }
 
-  /** Creates topics, or changes their partition counts; `null` deletes. */
+  /** Creates topics or changes their partition counts. `null` deletes a topic. */
   setTopics(counts: Readonly<Record<string, number | null>>): void {
     const changed: TopicImage[] = [];
     const deletedIds: string[] = [];
@@ -172,12 +172,12 @@ export class TestConsumerGroup {
     if (this.group?.type === "consumer") this.group.onImage(new Set(Object.keys(counts)));
   }
 
-  /** Lets time pass; what is due in it happens in order. */
+  /** Lets time pass and fires the timers that become due, in order. */
   advance(ms: number): void {
     passTime(ms, this);
   }
 
-  /** The group out of the log, as after a restart. */
+  /** Loads the group from the log, as after a restart. */
   restart(): void {
     this.group?.dispose();
     this.group = null;
@@ -186,7 +186,7 @@ export class TestConsumerGroup {
     this.group?.start();
   }
 
-  /** As the runtime does it. */
+  /** Replaces the group as the runtime does. */
   becomeClassic({ groupId, tombstones, seed, rebalance }: Downgrade): number {
     const classic = ClassicGroup.fromMembers(this.ports, groupId, seed);
     const code = this.ports.log.append([...tombstones, classic.toRecord()]);
@@ -217,7 +217,7 @@ export class TestConsumerGroup {
     for (const record of records) {
       const { key, value } = encodeGroupRecord(record);
       const read = decodeGroupRecord(key, value);
-      assert(read !== null, "what is written can be read");
+      assert(read !== null, "written records can be read");
       this.records.push(read);
     }
     return errorCode.NONE;

@@ -1,5 +1,5 @@
 /**
- * A consumer group becomes a classic one: when its last member of the consumer protocol is gone, and `group.consumer.migration.policy`
+ * Turns a consumer group into a classic one when its last member of the consumer protocol has left, if `group.consumer.migration.policy`
  * allows it. Runs on shards. Source: KIP-848; Kafka's GroupMetadataManager.convertToClassicGroup, ClassicGroup.fromConsumerGroup.
  */
 import type { ClassicMemberFacts } from "../classic/classic_member.ts";
@@ -13,7 +13,7 @@ import type { Member } from "./consumer_member.ts";
 import type { ConsumerGroupCore, Downgrade } from "./consumer_group_core.ts";
 import { groupTombstones } from "./group_tombstones.ts";
 
-/** Whether there are members once some have left, all of the classic protocol. O(leaving). */
+/** Returns whether the members that remain are classic, and at least one remains. O(leaving). */
 function hasOnlyClassicMembers({ state }: ConsumerGroupCore, leaving: ReadonlySet<Member>): boolean {
   let left = state.members.size;
   let leftClassic = state.classicCount;
@@ -24,7 +24,7 @@ function hasOnlyClassicMembers({ state }: ConsumerGroupCore, leaving: ReadonlySe
   return left > 0 && left === leftClassic;
 }
 
-/** What the group becomes when members have left; null: it stays a consumer group. @param rebalance whether all join again */
+/** Plans the downgrade when members leave. @param rebalance whether all join again @returns null if it stays a consumer group */
 export function planDowngrade(
   core: ConsumerGroupCore,
   leaving: ReadonlySet<Member>,
@@ -47,8 +47,8 @@ function toClassic({ ports }: ConsumerGroupCore, member: Member, protocolName: s
   const { memberId, instanceId, clientId, clientHost, rebalanceTimeoutMs } = member;
   const { sessionTimeoutMs, supportedProtocols } = member.classic!;
   const metadata = supportedProtocols.find(({ name }) => name === protocolName)!.metadata;
-  // What it has, not what it was to have (as Kafka writes down): should the group be upgraded before everybody has joined again,
-  // nobody else may be given what the member still uses.
+  // Its current partitions, not its target, which Kafka writes. If the group is upgraded before all members have joined again, no other
+  // member may get partitions that this member still uses.
   const assignedPartitions = [];
   for (const owned of [member.assigned, member.revoking]) {
     for (const [topicId, partitions] of owned) {

@@ -4,7 +4,7 @@ import { decodeConsumerAssignment } from "../records/consumer_protocol.ts";
 import { beat, client, join, newTest, sync } from "./classic_protocol_testing.ts";
 import { GROUP_ID, SESSION_MS } from "./consumer_testing.ts";
 
-Deno.test("planDowngrade(): a group without consumers becomes a classic group, whose members join again", () => {
+Deno.test("planDowngrade() turns a group without consumers into a classic group, whose members join again", () => {
   for (const how of ["leave", "expire"]) {
     const test = newTest();
     test.join("m", ["orders"]);
@@ -30,7 +30,7 @@ Deno.test("planDowngrade(): a group without consumers becomes a classic group, w
   }
 });
 
-Deno.test("planDowngrade(): the downgraded group is there after a restart", () => {
+Deno.test("planDowngrade() makes a classic group that is the same after a restart", () => {
   const test = newTest();
   test.join("m", ["orders"]);
   join(test);
@@ -45,7 +45,7 @@ Deno.test("planDowngrade(): the downgraded group is there after a restart", () =
   assert.deepEqual([...left.keys()], ['group-metadata {"group":"group"}']);
 });
 
-Deno.test("planDowngrade() leaves the group a consumer group when the policy says so, or nobody is left", () => {
+Deno.test("planDowngrade() keeps the consumer group if the policy demands it or no member is left", () => {
   for (const consumerMigrationPolicy of ["upgrade", "disabled"] as const) {
     const test = newTest();
     test.join("m", ["orders"]);
@@ -59,7 +59,7 @@ Deno.test("planDowngrade() leaves the group a consumer group when the policy say
   test.join("m", ["orders"]);
   join(test);
   test.heartbeat("m", -1);
-  assert.equal(test.consumers.memberCount, 1, "too many for a classic group");
+  assert.equal(test.consumers.memberCount, 1, "the group has too many members for a classic group");
   test.settings = { ...test.settings, maxSize: 1 };
   test.consumers.leave(
     { groupId: GROUP_ID, memberId: "c", members: [] },
@@ -69,7 +69,7 @@ Deno.test("planDowngrade() leaves the group a consumer group when the policy say
   assert.equal(test.consumers.memberCount, 0);
 });
 
-Deno.test("a static member that comes back with the classic protocol, as the last of all, downgrades the group", () => {
+Deno.test("the last consumer, if static, downgrades the group when it rejoins with the classic protocol", () => {
   const test = newTest();
   test.join("m", ["orders"], { instanceId: "i" });
   test.heartbeat("m", -2, { instanceId: "i" });
@@ -78,13 +78,13 @@ Deno.test("a static member that comes back with the classic protocol, as the las
   assert.equal(joined.generationId, 2);
   const [member] = [...test.classic.members()];
   assert.equal(member!.memberId, joined.memberId);
-  assert.equal(test.classic.state, "Stable", "nobody has to join again");
+  assert.equal(test.classic.state, "Stable", "no member has to join again");
   assert.deepEqual(decodeConsumerAssignment(member!.assignment)!.value.assignedPartitions, [
     { topic: "orders", partitions: [0, 1] },
   ]);
 });
 
-Deno.test("a group that cannot be converted, because the log refuses, stays what it is", () => {
+Deno.test("a group stays unchanged if the log refuses its conversion", () => {
   const test = newTest();
   test.join("m", ["orders"]);
   join(test);
@@ -93,7 +93,7 @@ Deno.test("a group that cannot be converted, because the log refuses, stays what
   assert.equal(test.consumers.memberCount, 2);
 });
 
-Deno.test("a static member that comes back with the classic protocol gets its part where no downgrade is allowed", () => {
+Deno.test("a static member that rejoins with the classic protocol gets partitions where no downgrade is allowed", () => {
   const test = newTest();
   test.settings = { ...test.settings, consumerMigrationPolicy: "upgrade" };
   test.join("m", ["orders"], { instanceId: "i" });

@@ -1,11 +1,11 @@
 /**
- * Records that make the log forget a consumer group. Pure; runs on shards. Their order is that of Kafka, which refuses to load a log in
- * which a group is forgotten before its members. Source: Kafka's ConsumerGroup.createGroupTombstoneRecords.
+ * The tombstones of all records of a consumer group. Pure; runs on shards. Their order is Kafka's: Kafka refuses to load a log in which
+ * the tombstone of a group comes before those of its members. Source: Kafka's ConsumerGroup.createGroupTombstoneRecords.
  */
 import type { GroupRecord } from "../records/group_record.ts";
 import type { ConsumerState } from "./consumer_state.ts";
 
-/** The records. */
+/** Makes the tombstones of a group. @returns them in the order for the log */
 export function groupTombstones(state: ConsumerState): GroupRecord[] {
   const { groupId } = state;
   const memberKeys = Array.from(state.members.keys(), (memberId) => ({ groupId, memberId }));

@@ -1,8 +1,8 @@
 /**
- * ConsumerGroupHeartbeat v0-1 to a consumer group: join, go on, leave. Runs on shards.
+ * ConsumerGroupHeartbeat v0-1 to a consumer group: members join, stay and leave. Runs on shards.
  *
- * A request names only what changed; one that names all of timeout, subscription and owned partitions is a full one and is told the
- * assignment even if it did not change. Source: KIP-848, KIP-1082; Kafka's GroupMetadataManager.consumerGroupHeartbeat.
+ * A request names only what changed. A request with timeout, subscription and owned partitions is a full one: its answer has the
+ * assignment even if that did not change. Source: KIP-848, KIP-1082; Kafka's GroupMetadataManager.consumerGroupHeartbeat.
  */
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import type {
@@ -26,7 +26,7 @@ import { currentRecord, sortedNames } from "./member_records.ts";
 import { assign, type MemberChange, memberOf, reconcileMember, type StepRefusal, updateMember } from "./membership.ts";
 import { ownsOnly } from "./reconciliation.ts";
 
-/** A heartbeat that says nothing new, of a member that has all it is to have. O(1). */
+/** Returns whether a heartbeat changes nothing and its member has its whole target. O(1). */
 export function isQuietHeartbeat(
   { state, regexes, isTopicCheckDue }: ConsumerGroupCore,
   request: ConsumerGroupHeartbeatRequest,
@@ -47,8 +47,8 @@ export function isQuietHeartbeat(
   return saysNothing && isSettled && isSameClient ? member : null;
 }
 
-/** A member joins, or says that it is there. The request is well-formed, its epoch 0 or more. */
-export function takeHeartbeat(
+/** Handles a member that joins or stays. The request must be well-formed, with an epoch of 0 or more. */
+export function handleHeartbeat(
   core: ConsumerGroupCore,
   request: ConsumerGroupHeartbeatRequest,
   client: CoordinatorClient,
@@ -59,7 +59,7 @@ export function takeHeartbeat(
   if (typeof subscriptionChanged === "object") return refuse(subscriptionChanged);
   const { memberId } = change.after;
   core.keepAlive(memberOf(core, memberId));
-  if ((change.before?.classic ?? null) !== null) core.timersOf(memberId).keepThoseOf("consumer");
+  if ((change.before?.classic ?? null) !== null) core.timersOf(memberId).cancelOthersThan("consumer");
   const code = assign(core);
   if (code !== 0) return refuse({ code, message: null });
   const reconciled = reconcileMember(core, memberId, { reported: request.topicPartitions, subscriptionChanged });
@@ -70,7 +70,7 @@ export function takeHeartbeat(
   return answer(core, reconciled, isTold ? reconciled.assigned : null);
 }
 
-/** What a member is told. @param assigned null: as before */
+/** Makes the answer for a member. @param assigned null for "as before" */
 export function answer(
   { ports, groupId }: ConsumerGroupCore,
   { memberId, memberEpoch }: Member,
@@ -92,8 +92,8 @@ export function answer(
   };
 }
 
-/** Leaves, for good or, a static member, for a while. */
-export function takeLeave(
+/** Handles a member that leaves, permanently or, if it is static, temporarily. */
+export function handleLeave(
   core: ConsumerGroupCore,
   request: ConsumerGroupHeartbeatRequest,
 ): ConsumerGroupHeartbeatResponse {
@@ -112,7 +112,7 @@ export function takeLeave(
   return { ...refuseConsumerHeartbeat(errorCode.NONE, null), memberId, memberEpoch };
 }
 
-/** A static member that is away keeps what it has, as if it had always had it, for whoever comes in its place. */
+/** Makes the assignment of an absent static member: it keeps its partitions, with epoch 0, for the member that replaces it. */
 function awayAssignment(member: Member): Member {
   const assigned = new Map<string, ReadonlyMap<number, number>>();
   for (const [topicId, partitions] of member.assigned) {
@@ -158,13 +158,13 @@ function changeOf(
   };
 }
 
-/** Whether there is no room for a member. One that takes the place of another needs none. */
+/** Returns whether the group is too full for a member. A member that replaces another always fits. */
 export function isFull({ state, ports }: ConsumerGroupCore, memberId: string, instanceId: string | null): boolean {
   if (state.members.size < ports.settings.consumerMaxSize) return false;
   return state.staticMember(instanceId) === undefined && !state.members.has(memberId);
 }
 
-/** A member with what its request says. */
+/** Returns the member with the changes of its request. */
 function updatedMember(member: Member, request: ConsumerGroupHeartbeatRequest, client: CoordinatorClient): Member {
   const { subscribedTopicNames, subscribedTopicRegex } = request;
   return {
@@ -181,7 +181,7 @@ function updatedMember(member: Member, request: ConsumerGroupHeartbeatRequest, c
   };
 }
 
-/** The epoch has to be the member's; the one before will do, when an answer was lost, for who owns nothing beyond its own. */
+/** Checks the epoch. The previous one is accepted, because an answer may be lost, if the member reports only its own partitions. */
 function checkEpoch(
   member: Member,
   memberEpoch: number,

@@ -1,5 +1,5 @@
 /**
- * Which ConsumerGroupHeartbeat requests are malformed, whatever group they name. Pure; runs on shards.
+ * Refuses malformed ConsumerGroupHeartbeat requests, independently of the group. Pure; runs on shards.
  * Source: Kafka 4.3 GroupCoordinatorService.throwIfConsumerGroupHeartbeatRequestIsInvalid.
  */
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
@@ -11,19 +11,19 @@ import { refuseConsumerHeartbeat } from "../group_refusals.ts";
 import { assignors } from "./assignors/assignors.ts";
 import { JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH } from "./consumer_member.ts";
 
-/** From this version on members make their own id (KIP-1082). */
+/** From this version on members choose their own id (KIP-1082). */
 const MEMBER_MAKES_ID_VERSION = 1;
 /**
- * Most topics that a member may name. Kafka has no limit but that its record has to fit into a batch, which refuses fewer; a million names
- * would take seconds of a shard until then. So many take 15 to 30 ms.
+ * Most topics that a member may name. Kafka has no limit here: it refuses the member later, if its record does not fit into a batch. A
+ * million names would take seconds of a shard until then. This many take 15 to 30 ms.
  */
 export const TOPIC_NAMES_MAX = 10_000;
 /** Most partitions that a member may report: more than a broker holds. */
 const REPORTED_MAX = 100_000;
 
 /**
- * Checks a request by itself; to be called before the group is looked up.
- * @param allowed `group.consumer.assignors` @returns the answer to a malformed one, else null
+ * Checks a request before its group is looked up.
+ * @param allowed `group.consumer.assignors` @returns the answer to a malformed request, null for a well-formed one
  */
 export function refuseMalformedHeartbeat(
   request: ConsumerGroupHeartbeatRequest,
@@ -60,7 +60,7 @@ function joinProblemOf(request: ConsumerGroupHeartbeatRequest): string | null {
   const { rebalanceTimeoutMs, topicPartitions, subscribedTopicNames, subscribedTopicRegex } = request;
   if (rebalanceTimeoutMs === -1) return "RebalanceTimeoutMs must be provided in first request.";
   if (topicPartitions === null || topicPartitions.length > 0) return "TopicPartitions must be empty when (re-)joining.";
-  // An empty list of names is a subscription too: to nothing.
+  // An empty list of names is a valid subscription to no topics.
   if (subscribedTopicNames === null && subscribedTopicRegex === null) {
     return "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.";
   }

@@ -23,7 +23,7 @@ function codeOf(request: ConsumerGroupHeartbeatRequest, version = 1): number {
   return refusal?.errorCode ?? errorCode.NONE;
 }
 
-Deno.test("refuseMalformedHeartbeat() lets well-formed requests through", () => {
+Deno.test("refuseMalformedHeartbeat() accepts well-formed requests", () => {
   const fine: Partial<ConsumerGroupHeartbeatRequest>[] = [
     {},
     { subscribedTopicNames: [] },
@@ -39,7 +39,7 @@ Deno.test("refuseMalformedHeartbeat() lets well-formed requests through", () => 
   assert.equal(codeOf({ ...going, memberEpoch: -2, instanceId: "i" }), errorCode.NONE);
 });
 
-Deno.test("refuseMalformedHeartbeat() refuses what contradicts itself", () => {
+Deno.test("refuseMalformedHeartbeat() refuses requests that contradict themselves", () => {
   const wrong: ConsumerGroupHeartbeatRequest[] = [
     { ...joining, groupId: "" },
     { ...joining, groupId: " " },
@@ -63,7 +63,7 @@ Deno.test("refuseMalformedHeartbeat() refuses what contradicts itself", () => {
   }
 });
 
-Deno.test("refuseMalformedHeartbeat() refuses assignors that the broker does not offer, or does not have", () => {
+Deno.test("refuseMalformedHeartbeat() refuses assignors that are not configured or not implemented", () => {
   for (const serverAssignor of ["sticky", ""]) {
     assert.equal(codeOf({ ...joining, serverAssignor }), errorCode.UNSUPPORTED_ASSIGNOR);
   }
@@ -72,7 +72,7 @@ Deno.test("refuseMalformedHeartbeat() refuses assignors that the broker does not
   assert.equal(refuseMalformedHeartbeat({ ...joining, serverAssignor: "range" }, 1, ["uniform"])?.errorCode, 112);
 });
 
-Deno.test("refuseMalformedHeartbeat() refuses more names and more partitions than anybody has, before anything is done with them", () => {
+Deno.test("refuseMalformedHeartbeat() refuses too many names and partitions before it processes them", () => {
   const names = (count: number) => Array.from({ length: count }, (_, index) => `${index}`);
   assert.equal(codeOf({ ...joining, subscribedTopicNames: names(10_000) }), errorCode.NONE);
   assert.equal(codeOf({ ...joining, subscribedTopicNames: names(10_001) }), errorCode.INVALID_REQUEST);

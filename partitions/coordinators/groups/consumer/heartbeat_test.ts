@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
-import { groupWith, settledPair } from "./consumer_group_testing.ts";
+import { groupWith, reconciledPair } from "./consumer_group_testing.ts";
 import { REBALANCE_MS, SESSION_MS } from "./consumer_testing.ts";
 
-Deno.test("ConsumerGroup.heartbeat() gives the first member everything in epoch 2, as Kafka", () => {
+Deno.test("ConsumerGroup.heartbeat() assigns all partitions to the first member in epoch 2, as Kafka does", () => {
   const test = groupWith(3);
   const answer = test.join("a", ["orders"]);
   assert.equal(answer.errorCode, errorCode.NONE);
@@ -21,17 +21,17 @@ Deno.test("ConsumerGroup.heartbeat() makes an id for a member of version 0 that 
   assert.equal(test.heartbeat("id-1", 2, { version: 0 }).errorCode, errorCode.NONE);
 });
 
-Deno.test("ConsumerGroup.heartbeat() hands a partition on only after its owner no longer names it", () => {
+Deno.test("ConsumerGroup.heartbeat() assigns a partition to another member only after its owner no longer reports it", () => {
   const test = groupWith(2);
   test.join("a", ["orders"]);
   const b = test.join("b", ["orders"]);
   assert.equal(b.memberEpoch, 3);
   assert.deepEqual(test.assigned(b), []);
-  const told = test.heartbeat("a", 2, { owned: ["orders-0", "orders-1"] });
-  assert.equal(told.memberEpoch, 2);
-  assert.deepEqual(test.assigned(told), ["orders-0"]);
+  const answer = test.heartbeat("a", 2, { owned: ["orders-0", "orders-1"] });
+  assert.equal(answer.memberEpoch, 2);
+  assert.deepEqual(test.assigned(answer), ["orders-0"]);
   assert.equal(test.assigned(test.heartbeat("b", 3)), null, "not yet");
-  assert.equal(test.assigned(test.heartbeat("a", 2)), null, "who does not say still owns");
+  assert.equal(test.assigned(test.heartbeat("a", 2)), null, "a member that reports nothing still owns its partitions");
   const released = test.heartbeat("a", 2, { owned: ["orders-0"] });
   assert.equal(released.memberEpoch, 3);
   assert.equal(test.assigned(released), null);
@@ -39,7 +39,7 @@ Deno.test("ConsumerGroup.heartbeat() hands a partition on only after its owner n
   assert.equal(test.consumers.state, "Stable");
 });
 
-Deno.test("ConsumerGroup.heartbeat() tells the assignment again to who asks with a full request", () => {
+Deno.test("ConsumerGroup.heartbeat() repeats the assignment in the answer to a full request", () => {
   const test = groupWith(1);
   test.join("a", ["orders"]);
   const full = { rebalanceTimeoutMs: REBALANCE_MS, subscribedTopicNames: ["orders"], owned: ["orders-0"] };
@@ -65,13 +65,13 @@ Deno.test("ConsumerGroup.heartbeat() writes nothing and keeps no timer for heart
   assert.equal(test.timers.count, timersCount);
 });
 
-Deno.test("ConsumerGroup.heartbeat() makes a new assignment only for who subscribes to something else", () => {
+Deno.test("ConsumerGroup.heartbeat() makes a new assignment only if the subscription changes", () => {
   const test = groupWith(1);
   test.setTopics({ more: 1 });
   test.join("a", ["orders"]);
   const { batchesCount } = test;
   assert.equal(test.heartbeat("a", 2, { rackId: "r", clientId: "other" }).memberEpoch, 2);
-  assert.equal(test.batchesCount, batchesCount + 1, "what it says of itself, nothing else");
+  assert.equal(test.batchesCount, batchesCount + 1, "only the record of its facts");
   assert.equal(test.heartbeat("a", 2, { subscribedTopicNames: ["orders"] }).memberEpoch, 2);
   const answer = test.heartbeat("a", 2, { subscribedTopicNames: ["more", "orders", "more"] });
   assert.equal(answer.memberEpoch, 3);
@@ -83,7 +83,7 @@ Deno.test("ConsumerGroup.heartbeat() makes a new assignment only for who subscri
 
 Deno.test("ConsumerGroup.heartbeat() fences epochs that are not the member's", () => {
   const test = groupWith(2);
-  const epoch = settledPair(test);
+  const epoch = reconciledPair(test);
   assert.equal(test.heartbeat("a", epoch + 1).errorCode, errorCode.FENCED_MEMBER_EPOCH);
   assert.equal(test.heartbeat("a", 1, { owned: [] }).errorCode, errorCode.FENCED_MEMBER_EPOCH);
   assert.equal(test.heartbeat("nobody", epoch).errorCode, errorCode.UNKNOWN_MEMBER_ID);
@@ -93,17 +93,17 @@ Deno.test("ConsumerGroup.heartbeat() fences epochs that are not the member's", (
   assert.equal(test.heartbeat("a", epoch - 1, { owned: ["orders-0"] }).memberEpoch, epoch);
 });
 
-Deno.test("ConsumerGroup.heartbeat() takes a member back that joins again with its id", () => {
+Deno.test("ConsumerGroup.heartbeat() accepts a member that joins again with its id", () => {
   const test = groupWith(2);
-  settledPair(test);
+  reconciledPair(test);
   const again = test.join("a", ["orders"]);
   assert.equal(again.memberEpoch, 3);
   assert.deepEqual(test.assigned(again), ["orders-0"]);
 });
 
-Deno.test("ConsumerGroup.heartbeat() lets members leave, and gives what they had to the others", () => {
+Deno.test("ConsumerGroup.heartbeat() removes members that leave, and assigns their partitions to the others", () => {
   const test = groupWith(2);
-  settledPair(test);
+  reconciledPair(test);
   const left = test.heartbeat("a", -1);
   assert.deepEqual([left.errorCode, left.memberId, left.memberEpoch], [0, "a", -1]);
   assert.equal(test.heartbeat("a", -1).errorCode, errorCode.UNKNOWN_MEMBER_ID);
@@ -114,7 +114,7 @@ Deno.test("ConsumerGroup.heartbeat() lets members leave, and gives what they had
   assert.equal(test.timers.count, 0, "no timers are left behind");
 });
 
-Deno.test("ConsumerGroup.heartbeat() refuses members beyond group.consumer.max.size, but not those that are there", () => {
+Deno.test("ConsumerGroup.heartbeat() refuses members beyond group.consumer.max.size, but not existing members", () => {
   const test = groupWith(1);
   test.settings = { ...test.settings, consumerMaxSize: 2 };
   test.join("a", ["orders"], { instanceId: "i" });
@@ -124,10 +124,10 @@ Deno.test("ConsumerGroup.heartbeat() refuses members beyond group.consumer.max.s
   assert.equal(errorMessage, "The consumer group has reached its maximum capacity of 2 members.");
   assert.equal(test.join("b", ["orders"]).errorCode, errorCode.NONE);
   test.heartbeat("a", -2, { instanceId: "i" });
-  assert.equal(test.join("d", ["orders"], { instanceId: "i" }).errorCode, errorCode.NONE, "it takes a's place");
+  assert.equal(test.join("d", ["orders"], { instanceId: "i" }).errorCode, errorCode.NONE, "it replaces a");
 });
 
-Deno.test("ConsumerGroup.heartbeat() keeps the place of a static member that is away, for a session", () => {
+Deno.test("ConsumerGroup.heartbeat() keeps an absent static member for a session", () => {
   const test = groupWith(2);
   test.join("a", ["orders"], { instanceId: "one" });
   const away = test.heartbeat("a", -2, { instanceId: "one" });
@@ -142,7 +142,7 @@ Deno.test("ConsumerGroup.heartbeat() keeps the place of a static member that is 
   assert.equal(test.consumers.memberCount, 0);
 });
 
-Deno.test("ConsumerGroup.heartbeat() refuses an instance id that somebody has, and ids that do not belong together", () => {
+Deno.test("ConsumerGroup.heartbeat() refuses an instance id that is in use, and a member id that does not belong to the instance id", () => {
   const test = groupWith(1);
   test.join("a", ["orders"], { instanceId: "one" });
   const other = test.join("b", ["orders"], { instanceId: "one" });
@@ -157,10 +157,10 @@ Deno.test("ConsumerGroup.heartbeat() refuses an instance id that somebody has, a
   assert.equal(test.heartbeat("b", -2, { instanceId: "two" }).errorCode, errorCode.UNKNOWN_MEMBER_ID);
 });
 
-Deno.test("ConsumerGroup.heartbeat() assigns members together that come within the assignment interval", () => {
+Deno.test("ConsumerGroup.heartbeat() assigns members together if they join within the assignment interval", () => {
   const test = groupWith(4);
   test.groupSettings = { ...test.groupSettings, assignmentIntervalMs: 1000 };
-  assert.equal(test.join("a", ["orders"]).memberEpoch, 2, "the first need not wait");
+  assert.equal(test.join("a", ["orders"]).memberEpoch, 2, "the first member need not wait");
   for (const id of ["b", "c", "d"]) {
     test.advance(100);
     const answer = test.join(id, ["orders"]);
@@ -185,7 +185,7 @@ Deno.test("ConsumerGroup.heartbeat() does not make the first member of an empty 
   assert.deepEqual(test.assigned(test.join("b", ["orders"])), ["orders-0"]);
 });
 
-Deno.test("ConsumerGroup.heartbeat() does not hold a static member that is away to the time for giving up partitions", () => {
+Deno.test("ConsumerGroup.heartbeat() does not limit the time of an absent static member to give up partitions", () => {
   const test = groupWith(2);
   test.join("a", ["orders"], { instanceId: "one" });
   test.join("b", ["orders"]);

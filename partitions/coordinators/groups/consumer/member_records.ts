@@ -16,10 +16,10 @@ import {
   ownedToRecord,
 } from "./consumer_member.ts";
 
-/** Metadata version of resolved expressions: images here have none, and Kafka takes 0 as older than any. */
+/** Metadata version of resolved expressions: images here have none, and for Kafka 0 is older than any. */
 const NO_METADATA_VERSION = 0;
 
-/** What a member told. */
+/** Makes the record of a member's facts. */
 export function memberRecord(groupId: string, member: Member): GroupRecord {
   const { memberId, topicNames, topicRegex, serverAssignor, classic } = member;
   const { instanceId, rackId, clientId, clientHost, rebalanceTimeoutMs } = member;
@@ -40,7 +40,7 @@ export function memberRecord(groupId: string, member: Member): GroupRecord {
   };
 }
 
-/** What a member has. */
+/** Makes the record of a member's current assignment. */
 export function currentRecord(groupId: string, memberId: string, current: CurrentAssignment): GroupRecord {
   const { memberEpoch, previousMemberEpoch, state, assigned, revoking } = current;
   return {
@@ -56,13 +56,13 @@ export function currentRecord(groupId: string, memberId: string, current: Curren
   };
 }
 
-/** What a member is to have. */
+/** Makes the record of a member's target. */
 export function targetRecord(groupId: string, memberId: string, target: Assignment): GroupRecord {
   const topicPartitions = Array.from(target, ([topicId, partitions]) => ({ topicId, partitions: [...partitions] }));
   return { kind: "consumer-group-target-assignment-member", key: { groupId, memberId }, value: { topicPartitions } };
 }
 
-/** Epoch of the targets. @param timestampMs wall-clock time of the assignment, 0 for none */
+/** Makes the record of the assignment epoch. @param timestampMs wall-clock time of the assignment, 0 for none */
 export function assignmentEpochRecord(groupId: string, assignmentEpoch: number, timestampMs: number): GroupRecord {
   return {
     kind: "consumer-group-target-assignment-metadata",
@@ -71,12 +71,12 @@ export function assignmentEpochRecord(groupId: string, assignmentEpoch: number, 
   };
 }
 
-/** Epoch of the group. */
+/** Makes the record of the group epoch. */
 export function groupEpochRecord(groupId: string, epoch: number, metadataHash: bigint): GroupRecord {
   return { kind: "consumer-group-metadata", key: { groupId }, value: { epoch, metadataHash } };
 }
 
-/** What an expression stands for, null for nothing any more. */
+/** Makes the record of a resolved expression. @param resolved null for its tombstone */
 export function regexRecord(
   groupId: string,
   regularExpression: string,
@@ -88,7 +88,7 @@ export function regexRecord(
   return { kind: "consumer-group-regular-expression", key: { groupId, regularExpression }, value };
 }
 
-/** Makes the log forget a member. */
+/** Makes the tombstones of a member. */
 export function memberTombstones(groupId: string, memberId: string): GroupRecord[] {
   const key = { groupId, memberId };
   return [
@@ -98,7 +98,7 @@ export function memberTombstones(groupId: string, memberId: string): GroupRecord
   ];
 }
 
-/** Reads what a member told. */
+/** Reads the facts of a member. */
 export function factsFromRecord(value: ConsumerGroupMemberMetadataValue): MemberFacts {
   return {
     instanceId: value.instanceId,
@@ -113,7 +113,7 @@ export function factsFromRecord(value: ConsumerGroupMemberMetadataValue): Member
   };
 }
 
-/** Reads what a member has. */
+/** Reads the current assignment of a member. */
 export function currentFromRecord(value: ConsumerGroupCurrentMemberAssignmentValue): CurrentAssignment {
   const { memberEpoch, previousMemberEpoch, state, assignedPartitions, partitionsPendingRevocation } = value;
   return {
@@ -125,7 +125,7 @@ export function currentFromRecord(value: ConsumerGroupCurrentMemberAssignmentVal
   };
 }
 
-/** Reads what a member is to have. */
+/** Reads the target of a member. */
 export function targetFromRecord(value: ConsumerGroupTargetAssignmentMemberValue): Assignment {
   const target = new Map<string, readonly number[]>();
   for (const { topicId, partitions } of value.topicPartitions) {
@@ -134,7 +134,7 @@ export function targetFromRecord(value: ConsumerGroupTargetAssignmentMemberValue
   return target;
 }
 
-/** Names in order, each once. */
+/** Returns names sorted, without duplicates. */
 export function sortedNames(names: readonly string[]): readonly string[] {
   return [...new Set(names)].sort();
 }

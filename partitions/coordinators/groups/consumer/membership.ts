@@ -1,12 +1,12 @@
 /**
  * The three steps of every request by which a member joins or keeps its session, whichever protocol it uses. Runs on shards.
  *
- *   1. updateMember     what the member says goes into the log, with a new group epoch when the group needs another assignment
- *   2. assign           when the group epoch is newer than the assignment's, and the last assignment is old enough
- *   3. reconcileMember  the member's current assignment moves towards its target
+ *   1. updateMember     writes the member's facts to the log, with a new group epoch if the group needs a new assignment
+ *   2. assign           computes targets if the group epoch is newer than the assignment epoch and the last assignment is old enough
+ *   3. reconcileMember  moves the member's current assignment towards its target
  *
- * Each step is one append, the second sometimes several, and leaves a state that is whole: after a crash, or a refused append, between two of them the next
- * heartbeat goes on where they ended. Source: Kafka's GroupMetadataManager.consumerGroupHeartbeat.
+ * Each step is one append (the second sometimes several) and leaves a consistent state. After a crash or a refused append between two
+ * steps, the next heartbeat continues there. Source: Kafka's GroupMetadataManager.consumerGroupHeartbeat.
  */
 import { assert } from "../../../../storage/base/assert.ts";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
@@ -32,25 +32,25 @@ import { topicRegexProblem } from "./topic_regex.ts";
 import { hashTopics } from "./topics_hash.ts";
 
 /**
- * Partitions of an assignment that go into one batch, about; a member counts as some. A batch may not be larger than
- * `max.message.bytes`, and targets of a large group are. They need not be in the log at once: without their epoch, which comes last,
- * nobody moves for their sake, and a crash in between only means that they are computed again.
+ * About how many partitions of an assignment go into one batch. A member counts as several. A batch may not be larger than
+ * `max.message.bytes`, but the targets of a large group are. They may reach the log in several batches: their epoch comes last, and
+ * members do not move without it. After a crash in between, the targets are computed again.
  */
 const PIECE_SIZE_MAX = 50_000;
 const MEMBER_SIZE = 25;
-/** Of an expression that is refused, so many characters are shown. */
+/** Most characters of a refused expression in its error message. */
 const SHOWN_CHARS_MAX = 1000;
 
-/** A member as it is and as it is to be. */
+/** A member before and after a request. */
 export interface MemberChange {
-  /** null: it is new. */
+  /** null for a new member. */
   readonly before: Member | null;
   readonly after: Member;
-  /** The static member whose place it takes; then it is `before` too. */
+  /** The static member that it replaces, which is then also `before`; else null. */
   readonly replaced: Member | null;
 }
 
-/** Why a step did not happen. */
+/** Why a step was refused. */
 export interface StepRefusal {
   readonly code: number;
   readonly message: string | null;
@@ -64,7 +64,7 @@ export function updateMember(core: ConsumerGroupCore, change: MemberChange): boo
   if (!hasRoom(core, change)) return { code: errorCode.COORDINATOR_LOAD_IN_PROGRESS, message: null };
   const wasRegex = before?.topicRegex ?? "";
   const regexChanged = wasRegex !== after.topicRegex;
-  // What is known of an expression that nobody subscribes to is of another time.
+  // If no member subscribes to an expression, its resolved topics are out of date.
   const isKnown = subscriptions.membersOf(after.topicRegex) > 0 && subscriptions.resolved.has(after.topicRegex);
   const joining = regexChanged && !isKnown ? after.topicRegex : "";
   const refusal = subscriptions.membersOf(joining) === 0 ? refuseRegex(joining) : null;
@@ -75,13 +75,13 @@ export function updateMember(core: ConsumerGroupCore, change: MemberChange): boo
     if (subscriptions.resolved.has(expression)) records.push(regexRecord(groupId, expression, null));
   }
   const namesChanged = !sameNames(before?.topicNames ?? [], after.topicNames);
-  // Of an expression that is not known yet the group hears when it is.
-  let bump = namesChanged || (regexChanged && joining === "");
-  if (bump || core.isTopicCheckDue) {
+  // An expression that is not resolved yet gets its new group epoch when it is.
+  let needsEpoch = namesChanged || (regexChanged && joining === "");
+  if (needsEpoch || core.isTopicCheckDue) {
     const topics = subscriptions.topicsAfter(before === null ? [] : [before], [after], new Map());
     const hash = hashTopics(ports.image, topics);
-    bump ||= hash !== state.topicsHash;
-    if (bump) records.push(groupEpochRecord(groupId, state.groupEpoch + 1, hash));
+    needsEpoch ||= hash !== state.topicsHash;
+    if (needsEpoch) records.push(groupEpochRecord(groupId, state.groupEpoch + 1, hash));
     if (state.hasLegacyRecord) {
       records.push({ kind: "consumer-group-partition-metadata", key: { groupId }, value: null });
     }
@@ -93,7 +93,7 @@ export function updateMember(core: ConsumerGroupCore, change: MemberChange): boo
   return namesChanged || regexChanged;
 }
 
-/** Whether the shard has memory for what is new. */
+/** Returns whether the shard has memory for the change. */
 function hasRoom({ state, ports }: ConsumerGroupCore, { before, after }: MemberChange): boolean {
   const names = before !== null && sameNames(before.topicNames, after.topicNames)
     ? 0
@@ -117,7 +117,7 @@ function updateRecords(
   return before !== null && sameFacts(before, after) ? [] : [memberRecord(groupId, after)];
 }
 
-/** Refuses what is no regular expression. @param expression "" or null for none @returns null when it is one */
+/** Refuses an invalid regular expression. @param expression "" or null for none @returns null if it is valid */
 export function refuseRegex(expression: string | null): StepRefusal | null {
   const problem = expression === null || expression === "" ? null : topicRegexProblem(expression);
   if (problem === null) return null;
@@ -127,7 +127,7 @@ export function refuseRegex(expression: string | null): StepRefusal | null {
   return { code: errorCode.INVALID_REGULAR_EXPRESSION, message };
 }
 
-/** Step 2. @returns Kafka's error code, 0 also when nothing is due */
+/** Step 2. @returns Kafka's error code, 0 also if nothing is due */
 export function assign(core: ConsumerGroupCore): number {
   const { groupId, state, ports } = core;
   if (state.assignmentEpoch >= state.groupEpoch) return 0;
@@ -158,7 +158,7 @@ function hasRoomForTargets({ state, ports }: ConsumerGroupCore, targets: Targets
 }
 
 /**
- * Members that come within the interval are assigned together (since 4.3). The first member of all need not wait; nor does anybody when
+ * Members that join within the interval are assigned together (since 4.3). The first member of a group need not wait. No member waits if
  * the clock went back.
  */
 function isAssignmentFresh({ groupId, state, ports }: ConsumerGroupCore, nowMs: number): boolean {
@@ -169,7 +169,7 @@ function isAssignmentFresh({ groupId, state, ports }: ConsumerGroupCore, nowMs: 
 
 function computeTargets({ state, ports }: ConsumerGroupCore): Targets {
   const { image } = ports;
-  /** Members that subscribe alike share their list of names, and so their set of topic ids. */
+  /** Members with equal subscriptions share their list of names, and therefore their set of topic ids. */
   const shared = new Map<readonly string[], Map<string, ReadonlySet<string>>>();
   const members: AssignorMember[] = [];
   for (const { memberId, instanceId, topicNames, topicRegex } of state.members.values()) {
@@ -192,7 +192,7 @@ function computeTargets({ state, ports }: ConsumerGroupCore): Targets {
   return assignor({ members, partitionsCountOf: (topicId) => image.topicById(topicId)!.partitions.length });
 }
 
-/** Step 3. @returns the member as it is now, or a refusal */
+/** Step 3. @returns the member after the step, or a refusal */
 export function reconcileMember(
   core: ConsumerGroupCore,
   memberId: string,
@@ -230,9 +230,9 @@ export function reconcileMember(
   return reconciled;
 }
 
-/** A member that is known to be there. */
+/** Returns a member that must be in the group. */
 export function memberOf({ state }: ConsumerGroupCore, memberId: string): Member {
   const member = state.members.get(memberId);
-  assert(member !== undefined, "a member that was told to the log is in the group");
+  assert(member !== undefined, "a member whose record was appended is in the group");
   return member;
 }

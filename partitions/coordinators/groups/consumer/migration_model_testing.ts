@@ -1,6 +1,7 @@
 /**
- * Random lives of a group whose clients change from the classic protocol to the consumer protocol and back, one by one, while others come,
- * go and crash and the broker restarts. No partition may have two users, and left alone everybody gets their part. For tests.
+ * Random sequences of events of a group whose clients change one by one from the classic protocol to the consumer protocol and back.
+ * Meanwhile other clients join, leave and crash, and the broker restarts. No partition may have two users. Without further events, the
+ * group must become stable with all partitions in use. For tests.
  */
 import assert from "node:assert/strict";
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
@@ -17,16 +18,16 @@ import { GROUP_ID, type PartitionText, REBALANCE_MS, SESSION_MS, TestConsumerGro
 
 interface Client {
   readonly isClassic: boolean;
-  /** Keeps what it has while it joins again, and gives up afterwards. */
+  /** A cooperative client keeps its partitions while it joins again, and gives them up afterwards. */
   readonly isCooperative: boolean;
   memberId: string;
   epoch: number;
   owned: Set<PartitionText>;
   phase: "joining" | "waiting" | "syncing" | "stable";
-  /** What the leader was told. */
+  /** The answer that the leader got. */
   joined: JoinGroupResponse | null;
-  /** The consumer protocol's last word on what it may have. */
-  told: Set<PartitionText> | null;
+  /** The last assignment by the consumer protocol, null before the first. */
+  assigned: Set<PartitionText> | null;
 }
 
 const TOPIC = "orders";
@@ -34,7 +35,7 @@ const CLIENTS_MAX = 6;
 const REST_ROUNDS = 60;
 const classicClient = (apiVersion: number) => ({ clientId: "classic", clientHost: "/127.0.0.1", apiVersion });
 
-/** Runs one sequence. @param isBlind a planted bug: classic members are believed to own nothing when they join */
+/** Runs one sequence. @param isBlind a planted bug: classic members report that they own nothing when they join */
 export function runMigrations(seed: number, { steps, isBlind = false }: { steps: number; isBlind?: boolean }): void {
   const life = new Life(seed, isBlind);
   try {
@@ -78,7 +79,7 @@ class Life {
     this.#check();
   }
 
-  /** Left alone, the group comes to rest, with everything in use. */
+  /** Runs without other events: the group must become stable with all partitions in use. */
   rest(): void {
     this.#advance(3 * SESSION_MS);
     for (let round = 0; round < REST_ROUNDS; round++) {
@@ -88,11 +89,11 @@ class Life {
     }
     if (this.#clients.length === 0) return;
     const users = this.#clients.flatMap(({ owned }) => [...owned]).sort();
-    assert.deepEqual(users, ["orders-0", "orders-1", "orders-2", "orders-3", "orders-4"], "everything is in use");
+    assert.deepEqual(users, ["orders-0", "orders-1", "orders-2", "orders-3", "orders-4"], "all partitions are in use");
     const state = this.#test.group?.state;
-    assert.equal(state, "Stable", "the group comes to rest");
+    assert.equal(state, "Stable", "the group becomes stable");
     const isMixed = this.#clients.some(({ isClassic }) => !isClassic);
-    assert.equal(this.#test.group!.type, isMixed ? "consumer" : "classic", "a group is of its members' protocol");
+    assert.equal(this.#test.group!.type, isMixed ? "consumer" : "classic", "the group has the protocol of its members");
   }
 
   #start(isClassic: boolean): void {
@@ -104,7 +105,7 @@ class Life {
       owned: new Set(),
       phase: "joining",
       joined: null,
-      told: null,
+      assigned: null,
     });
   }
 
@@ -128,16 +129,16 @@ class Life {
         errorCode.GROUP_ID_NOT_FOUND,
       ];
       assert(known.includes(answer.errorCode), `error ${answer.errorCode} ${answer.errorMessage}`);
-      Object.assign(client, { epoch: 0, owned: new Set(), told: null });
+      Object.assign(client, { epoch: 0, owned: new Set(), assigned: null });
       return;
     }
     client.epoch = answer.memberEpoch;
-    const told = this.#test.assigned(answer);
-    if (told !== null) client.told = new Set(told);
-    if (client.told === null) return;
-    const kept = new Set(owned.filter((partition) => client.told!.has(partition)));
-    // Giving up takes a step of its own.
-    client.owned = kept.size < owned.length ? kept : new Set(client.told);
+    const assigned = this.#test.assigned(answer);
+    if (assigned !== null) client.assigned = new Set(assigned);
+    if (client.assigned === null) return;
+    const kept = new Set(owned.filter((partition) => client.assigned!.has(partition)));
+    // Giving up partitions is a separate step.
+    client.owned = kept.size < owned.length ? kept : new Set(client.assigned);
   }
 
   #join(client: Client): void {
@@ -191,12 +192,14 @@ class Life {
     };
     const reply = ({ errorCode: code, assignment }: { errorCode: number; assignment: Uint8Array }) => {
       if (code !== errorCode.NONE) return this.#rejoin(client, code);
-      // From here on it knows what is its own, however long it was away.
+      // From here on it knows its partitions, however long it was away.
       this.#zombies.delete(client);
       const given = decodeConsumerAssignment(assignment)?.value.assignedPartitions ?? [];
-      const told = new Set(given.flatMap(({ partitions }) => partitions.map((partition) => `${TOPIC}-${partition}`)));
-      const isGivingUp = [...client.owned].some((partition) => !told.has(partition));
-      client.owned = told;
+      const assigned = new Set(
+        given.flatMap(({ partitions }) => partitions.map((partition) => `${TOPIC}-${partition}`)),
+      );
+      const isGivingUp = [...client.owned].some((partition) => !assigned.has(partition));
+      client.owned = assigned;
       client.phase = isGivingUp ? "joining" : "stable";
     };
     if (this.#test.group === null) return this.#rejoin(client, errorCode.UNKNOWN_MEMBER_ID);
@@ -216,7 +219,7 @@ class Life {
 
   #rejoin(client: Client, code: number): void {
     client.phase = "joining";
-    // What it is told to join again for it may keep until then; otherwise it is out and has nothing.
+    // It may keep its partitions until it has joined again. With any other error it is no longer a member and has none.
     if (code === errorCode.REBALANCE_IN_PROGRESS || code === errorCode.NOT_COORDINATOR) return;
     client.owned = new Set();
     this.#zombies.delete(client);
@@ -233,7 +236,7 @@ class Life {
     } else if (client.epoch > 0 && group.type === "consumer") this.#test.heartbeat(client.memberId, -1);
   }
 
-  /** A crash too: it owns nothing, and whoever coordinates does not know. */
+  /** Resets a client that left or crashed: it owns nothing. After a crash the coordinator does not know that yet. */
   #forget(client: Client): void {
     client.owned = new Set();
     this.#clients = this.#clients.filter((other) => other !== client);
@@ -242,11 +245,11 @@ class Life {
 
   #restart(): void {
     this.#test.restart();
-    // Connections broke: what waited is sent again.
+    // Connections broke: clients send waiting requests again.
     for (const client of this.#clients) if (client.phase === "waiting") client.phase = "joining";
   }
 
-  /** As the runtime does it. */
+  /** Replaces an empty group as the runtime does. */
   #emptyBecomesClassic(): void {
     const { group } = this.#test;
     if (group?.type !== "consumer" || group.memberCount > 0) return;
@@ -271,7 +274,7 @@ class Life {
     if (this.#test.group?.type === "consumer") this.#test.owners();
     const users = new Map<PartitionText, string>();
     for (const client of this.#clients) {
-      // Who was away for longer than a session does not know yet that others have its partitions.
+      // A client that was away for longer than a session does not know yet that others have its partitions.
       if (this.#zombies.has(client)) continue;
       for (const partition of client.owned) {
         assert(!users.has(partition), `${partition} is used by ${users.get(partition)} and ${client.memberId}`);
@@ -285,7 +288,7 @@ class Life {
   }
 }
 
-/** What a leader makes of it: in turn, but nothing that somebody else still has. */
+/** Assigns as a leader: in turn, but no partition that another member still has. */
 function lead({ members }: JoinGroupResponse): { memberId: string; assignment: Uint8Array }[] {
   const all = [...members].map(({ memberId, metadata }) => ({
     memberId,

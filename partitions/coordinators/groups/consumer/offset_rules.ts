@@ -1,26 +1,26 @@
 /**
- * Who may commit and fetch offsets of a consumer group. Pure; runs on shards.
+ * Checks commits and fetches of offsets of a consumer group. Pure; runs on shards.
  *
- * A commit names the member's epoch. An older one is good for partitions that the member has had since then: a rebalance that did not
- * touch a partition does not make commits of it fail (KIP-1251). Source: Kafka's ConsumerGroup.validateOffsetCommit, validateOffsetFetch.
+ * A commit names the member's epoch. An older epoch is valid for partitions that the member has had since then: commits of a partition
+ * do not fail after a rebalance that did not move it (KIP-1251). Source: Kafka's ConsumerGroup.validateOffsetCommit, validateOffsetFetch.
  */
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import type { Member } from "./consumer_member.ts";
 import type { ConsumerState } from "./consumer_state.ts";
 
-/** First OffsetCommit that knows of member epochs. */
+/** First version of OffsetCommit with member epochs. */
 const CONSUMER_PROTOCOL_COMMIT_VERSION = 9;
 
-/** Who commits. */
+/** The sender of a commit. */
 export interface OffsetCommitter {
   readonly memberId: string;
   readonly generationIdOrMemberEpoch: number;
 }
 
-/** Whether a member may commit at all. @returns Kafka's error code, 0 when `checkPartitionCommit()` decides on partitions */
+/** Checks a commit as a whole. @returns Kafka's error code, 0 when `checkPartitionCommit()` decides on partitions */
 export function checkOffsetCommit(state: ConsumerState, committer: OffsetCommitter, apiVersion: number): number {
   const { memberId, generationIdOrMemberEpoch: memberEpoch } = committer;
-  // Tools, and consumers that assign themselves, commit without an epoch while nobody is in the group.
+  // Tools, and consumers that assign themselves, commit without an epoch while the group has no members.
   if (memberEpoch < 0 && state.members.size === 0) return errorCode.NONE;
   const member = state.members.get(memberId);
   if (member === undefined) return errorCode.UNKNOWN_MEMBER_ID;
@@ -28,7 +28,7 @@ export function checkOffsetCommit(state: ConsumerState, committer: OffsetCommitt
   return memberEpoch > member.memberEpoch ? staleCode(member) : errorCode.NONE;
 }
 
-/** Whether a member that may commit may do it for a partition. @returns Kafka's error code, 0 when it may */
+/** Checks one partition of an allowed commit. @returns Kafka's error code, 0 if allowed */
 export function checkPartitionCommit(
   state: ConsumerState,
   { memberId, generationIdOrMemberEpoch: memberEpoch }: OffsetCommitter,
@@ -41,9 +41,9 @@ export function checkPartitionCommit(
   return since === undefined || memberEpoch < since ? staleCode(member) : errorCode.NONE;
 }
 
-/** Whether offsets may be fetched. @param memberId null for tools, which may @returns Kafka's error code, 0 when they may */
+/** Checks a fetch of offsets. @param memberId null for tools, which are allowed to @returns Kafka's error code, 0 if allowed */
 export function checkOffsetFetch(state: ConsumerState, memberId: string | null, memberEpoch: number): number {
-  // An epoch of nobody is Kafka's null pointer; its answer is kept.
+  // An epoch without a member id is a null pointer in Kafka. The answer is the same here.
   if (memberId === null) return memberEpoch < 0 ? errorCode.NONE : errorCode.UNKNOWN_SERVER_ERROR;
   const member = state.members.get(memberId);
   if (member === undefined) return errorCode.UNKNOWN_MEMBER_ID;

@@ -19,7 +19,7 @@ function pair(): TestConsumerGroup {
   return test;
 }
 
-Deno.test("validateOffsetCommit() takes commits of the member's epoch, and tools' while nobody is there", () => {
+Deno.test("validateOffsetCommit() accepts commits with the member's epoch, and commits of tools while the group has no members", () => {
   const test = pair();
   assert.equal(commit(test, "a", 3), errorCode.NONE);
   assert.equal(commit(test, "nobody", 3), errorCode.UNKNOWN_MEMBER_ID);
@@ -32,7 +32,7 @@ Deno.test("validateOffsetCommit() takes commits of the member's epoch, and tools
   assert.equal(commit(test, "a", 3), errorCode.UNKNOWN_MEMBER_ID);
 });
 
-Deno.test("validatePartitionCommit() takes an older epoch for partitions that the member has had since (KIP-1251)", () => {
+Deno.test("validatePartitionCommit() accepts an older epoch for partitions that the member has had since (KIP-1251)", () => {
   const test = pair();
   assert.equal(commit(test, "a", 2, 0), errorCode.NONE);
   assert.equal(commit(test, "a", 1, 0), errorCode.STALE_MEMBER_EPOCH);
@@ -42,7 +42,7 @@ Deno.test("validatePartitionCommit() takes an older epoch for partitions that th
   assert.equal(test.consumers.validatePartitionCommit(unknown, "gone", 0), errorCode.STALE_MEMBER_EPOCH);
 });
 
-Deno.test("validatePartitionCommit() takes commits for partitions that are still to be given up", () => {
+Deno.test("validatePartitionCommit() accepts commits for partitions that the member still has to give up", () => {
   const test = new TestConsumerGroup();
   test.setTopics({ orders: 2 });
   test.join("a", ["orders"]);
@@ -51,7 +51,7 @@ Deno.test("validatePartitionCommit() takes commits for partitions that are still
   assert.equal(commit(test, "a", 2, 1), errorCode.NONE);
 });
 
-Deno.test("validateOffsetFetch() wants the member's epoch, or none and no member", () => {
+Deno.test("validateOffsetFetch() accepts the member's epoch, or neither a member nor an epoch", () => {
   const group = pair().consumers;
   assert.equal(group.validateOffsetFetch("a", 3), errorCode.NONE);
   assert.equal(group.validateOffsetFetch(null, -1), errorCode.NONE);

@@ -4,7 +4,7 @@ import { groupWith } from "./consumer_group_testing.ts";
 import { GROUP_ID, REBALANCE_MS } from "./consumer_testing.ts";
 import { planDowngrade } from "./downgrade.ts";
 import { ConsumerGroupCore } from "./consumer_group_core.ts";
-import { isQuietHeartbeat, takeHeartbeat } from "./heartbeat.ts";
+import { handleHeartbeat, isQuietHeartbeat } from "./heartbeat.ts";
 
 const client = { clientId: "client", clientHost: "/127.0.0.1", apiVersion: 1 };
 
@@ -33,7 +33,7 @@ const quiet: ConsumerGroupHeartbeatRequest = {
 Deno.test("isQuietHeartbeat() finds the heartbeats that change nothing, and no others", () => {
   const test = groupWith(2);
   const core = new ConsumerGroupCore(test.ports, GROUP_ID, test, planDowngrade);
-  assert.equal(takeHeartbeat(core, joining, client).memberEpoch, 2);
+  assert.equal(handleHeartbeat(core, joining, client).memberEpoch, 2);
   const isQuiet = (changes: Partial<ConsumerGroupHeartbeatRequest> = {}, from = client) =>
     isQuietHeartbeat(core, { ...quiet, ...changes }, from) !== null;
   assert(isQuiet());
@@ -57,8 +57,8 @@ Deno.test("isQuietHeartbeat() finds the heartbeats that change nothing, and no o
 
   core.isTopicCheckDue = true;
   assert(!isQuiet(), "topics changed");
-  takeHeartbeat(core, quiet, client);
+  handleHeartbeat(core, quiet, client);
   assert(isQuiet());
-  takeHeartbeat(core, { ...joining, memberId: "b", instanceId: null }, client);
-  assert(!isQuiet(), "another assignment is there");
+  handleHeartbeat(core, { ...joining, memberId: "b", instanceId: null }, client);
+  assert(!isQuiet(), "there is a new assignment");
 });

@@ -1,5 +1,5 @@
 /**
- * Brings a member step by step from what it has to its target. Pure; runs on shards.
+ * Moves a member step by step from its current assignment to its target. Pure; runs on shards.
  *
  *                    newer target, nothing to give up
  *        ┌─────────┐ ───────────────────────────────► the target's epoch: free partitions at once,
@@ -11,8 +11,8 @@
  *        │ UNREVOKED_PARTITIONS │  the old epoch, until a heartbeat no longer names what is to be given up
  *        └──────────────────────┘
  *
- * What must always hold: a member gets a partition only when nobody has it, and one that is to be given up stays its own until it
- * said that it does not own it any more. So no partition ever has two members. Source: KIP-848, Kafka's CurrentAssignmentBuilder.
+ * What must always hold: a member gets a partition only when no member has it. A partition to be given up belongs to its member until
+ * that member no longer reports it as owned. So no partition ever has two members. Source: KIP-848, Kafka's CurrentAssignmentBuilder.
  */
 import type { Assignment } from "./assignors/assignor.ts";
 import {
@@ -24,32 +24,32 @@ import {
   sameOwned,
 } from "./consumer_member.ts";
 
-/** Partitions of a topic that a member says it owns. */
+/** Partitions of a topic that a member reports as owned. */
 export interface ReportedPartitions {
   readonly topicId: string;
   readonly partitions: readonly number[];
 }
 
-/** All that decides on a member's next step. */
+/** Everything that determines a member's next step. */
 export interface ReconcileInput {
   readonly current: CurrentAssignment;
   readonly target: Assignment;
   /** Epoch of the target. */
   readonly targetEpoch: number;
-  /** Whether the member subscribes to a topic. */
+  /** Returns whether the member subscribes to a topic. */
   readonly isSubscribed: (topicId: string) => boolean;
-  /** Whether nobody else has a partition. */
+  /** Returns whether no other member has a partition. */
   readonly isFree: (topicId: string, partition: number) => boolean;
-  /** What the member says it owns, null when it does not say. */
+  /** Partitions that the member reports as owned, null if it reports nothing. */
   readonly reported: readonly ReportedPartitions[] | null;
-  /** Whether its subscription has just changed: topics that it left are given up even without a new target. */
+  /** Whether its subscription has just changed: it then gives up topics that it left, even without a new target. */
   readonly subscriptionChanged: boolean;
 }
 
-/** The state is of a later Kafka and the member owns something: it has to give up all and join again. */
+/** A later Kafka wrote the member's state, and the member owns partitions: it has to give up all of them and join again. */
 export const MUST_REJOIN = "must-rejoin";
 
-/** The next step. @returns the same object when there is none */
+/** Makes the next step. @returns the same object if there is none */
 export function reconcile(input: ReconcileInput): CurrentAssignment | typeof MUST_REJOIN {
   const { current, targetEpoch, reported, subscriptionChanged } = input;
   switch (current.state) {
@@ -67,13 +67,13 @@ export function reconcile(input: ReconcileInput): CurrentAssignment | typeof MUS
   }
 }
 
-/** Whether a member still has any of some partitions: when it does not say, it has. */
+/** Returns whether a member still owns any of some partitions; true if it reports nothing. */
 export function stillOwns(reported: readonly ReportedPartitions[] | null, partitions: OwnedPartitions): boolean {
   if (reported === null) return true;
   return reported.some((topic) => topic.partitions.some((partition) => owns(partitions, topic.topicId, partition)));
 }
 
-/** Whether all that a member says it owns is among some partitions: when it does not say, no. */
+/** Returns whether a member owns only some partitions; false if it reports nothing. */
 export function ownsOnly(reported: readonly ReportedPartitions[] | null, partitions: OwnedPartitions): boolean {
   if (reported === null) return false;
   return reported.every((topic) => topic.partitions.every((partition) => owns(partitions, topic.topicId, partition)));

@@ -34,16 +34,16 @@ function input(changes: Partial<ReconcileInput> = {}): ReconcileInput {
 
 const reports = (...partitions: number[]) => [{ topicId: "t", partitions }];
 
-Deno.test("reconcile() leaves a member alone that has its target", () => {
+Deno.test("reconcile() returns a member unchanged if it has its target", () => {
   const same = input({ targetEpoch: 5 });
   assert.equal(reconcile(same), same.current);
 });
 
-Deno.test("reconcile() takes a member to a newer epoch when its partitions stay, and keeps their epochs", () => {
+Deno.test("reconcile() moves a member to a newer epoch if its partitions stay, and keeps their epochs", () => {
   assert.deepEqual(reconcile(input()), currentAssignment({ memberEpoch: 6, previousMemberEpoch: 5 }));
 });
 
-Deno.test("reconcile() gives free partitions at once, with the epoch in which they came", () => {
+Deno.test("reconcile() assigns free partitions at once, with the epoch in which the member gets them", () => {
   const next = reconcile(input({ target: new Map([["t", [0, 1, 2]]]) }));
   assert.deepEqual(
     next,
@@ -51,7 +51,7 @@ Deno.test("reconcile() gives free partitions at once, with the epoch in which th
   );
 });
 
-Deno.test("reconcile() waits for partitions that others have, and gives what is free meanwhile", () => {
+Deno.test("reconcile() waits for partitions of other members, and assigns free ones meanwhile", () => {
   const waiting = reconcile(
     input({ target: new Map([["t", [0, 1, 2, 3]]]), isFree: (_, partition) => partition !== 3 }),
   );
@@ -69,7 +69,7 @@ Deno.test("reconcile() waits for partitions that others have, and gives what is 
     target: new Map([["t", [0, 1, 2, 3]]]),
     isFree: (_, partition) => partition !== 3,
   });
-  assert.equal(reconcile(still), still.current, "nothing new: the same object");
+  assert.equal(reconcile(still), still.current, "the same object if nothing is new");
   const done = reconcile({ ...still, isFree: () => true });
   assert.deepEqual(
     done,
@@ -77,7 +77,7 @@ Deno.test("reconcile() waits for partitions that others have, and gives what is 
   );
 });
 
-Deno.test("reconcile() keeps the epoch while something is to be given up, until the member says that it does not own it", () => {
+Deno.test("reconcile() keeps the epoch until the member no longer reports the partitions that it has to give up", () => {
   const target = new Map([["t", [0, 2]]]);
   const revoking = currentAssignment({
     previousMemberEpoch: 5,
@@ -96,14 +96,14 @@ Deno.test("reconcile() keeps the epoch while something is to be given up, until 
   );
 });
 
-Deno.test("reconcile() skips giving up what the member says it does not own anyway", () => {
+Deno.test("reconcile() removes partitions at once that the member does not report as owned", () => {
   assert.deepEqual(
     reconcile(input({ target: new Map([["t", [0]]]), reported: reports(0) })),
     currentAssignment({ memberEpoch: 6, previousMemberEpoch: 5, assigned: owned({ 0: 3 }) }),
   );
 });
 
-Deno.test("reconcile() takes a topic away that the member left, although its target still has it", () => {
+Deno.test("reconcile() removes a topic that the member left, although its target still has it", () => {
   const changes = { targetEpoch: 5, isSubscribed: () => false, subscriptionChanged: true };
   const revoking = currentAssignment({
     previousMemberEpoch: 5,
@@ -118,7 +118,7 @@ Deno.test("reconcile() takes a topic away that the member left, although its tar
   );
 });
 
-Deno.test("reconcile() takes more away from a member that is giving up already", () => {
+Deno.test("reconcile() revokes more partitions of a member that is already giving some up", () => {
   const current = currentAssignment({
     state: UNREVOKED_PARTITIONS,
     assigned: owned({ 0: 3 }),
@@ -135,14 +135,14 @@ Deno.test("reconcile() takes more away from a member that is giving up already",
   );
 });
 
-Deno.test("reconcile() starts a member afresh that a later Kafka left in a state of its own, when it owns nothing", () => {
+Deno.test("reconcile() resets a member in an unknown state of a later Kafka if it owns nothing", () => {
   const current = currentAssignment({ state: 9 });
   for (const reported of [null, reports(0)]) assert.equal(reconcile(input({ current, reported })), MUST_REJOIN);
   const next = reconcile(input({ current, reported: [] }));
   assert.deepEqual(next, currentAssignment({ memberEpoch: 6, previousMemberEpoch: 5 }));
 });
 
-Deno.test("ownsOnly() says no for who does not say, and for partitions beyond", () => {
+Deno.test("ownsOnly() is false if the member reports nothing, or other partitions", () => {
   assert.equal(ownsOnly(null, owned({ 0: 1 })), false);
   assert.equal(ownsOnly([], OWNS_NOTHING), true);
   assert.equal(ownsOnly(reports(0), owned({ 0: 1 })), true);

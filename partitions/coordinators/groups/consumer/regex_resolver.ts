@@ -1,7 +1,7 @@
 /**
- * When and how the regular expressions of a group are resolved: new ones at once, all again when topics changed and every
- * `group.consumer.regex.refresh.interval.ms`. A heartbeat only begins it; later turns do it in slices, so that nobody waits for it, and
- * members are told with a later heartbeat (Kafka does it on another thread). Runs on shards.
+ * Resolves the regular expressions of a group: new ones at once, and all of them when topics changed and every
+ * `group.consumer.regex.refresh.interval.ms`. A heartbeat only starts a resolution. Later turns run it in slices, so that no request
+ * waits for it, and members get the result with a later heartbeat. (Kafka does it on another thread.) Runs on shards.
  *
  * Source: Kafka's GroupMetadataManager.maybeUpdateRegularExpressions, TopicRegexResolver.
  *
@@ -18,20 +18,20 @@ import { TopicRegexJob } from "./topic_regex.ts";
 
 /** Time of a slice: 500 to 2,500 names with an ordinary expression. */
 const SLICE_MS = 5;
-/** A slice this long or longer is followed by a rest so many times as long: all groups together take a sixth of a shard at most. */
+/** After a slice this long or longer, a pause of five times its length follows: all groups together take at most 1/6 of a shard. */
 const LONG_MS = 5;
 const REST_FACTOR = 5;
-/** Resolved expressions are resolved again at most so often: every time a record of all their topics is written (Kafka's value). */
+/** Least time between two resolutions of an expression, because each writes a record of all its topics (Kafka's value). */
 const REFRESH_MIN_INTERVAL_MS = 10_000;
-/** Names of topics, in characters, that go into one batch with everything else. */
+/** Most characters of topic names that go into one batch with the other records. */
 const BATCH_SIZE_MAX = 200_000;
 
-/** Until when the groups of a coordinator, which share their timers, resolve nothing: monotonic ms. */
+/** When the pause of a coordinator's groups, which share their timers, ends: monotonic ms. */
 const rests = new WeakMap<GroupPorts["timers"], number>();
 
-/** What a resolution found. */
+/** The results of a resolution. */
 export class RegexResults {
-  /** Topics of expressions that stand for something else than before. */
+  /** Topics of the expressions whose topics changed. */
   readonly changes: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #resolved: ReadonlyMap<string, ResolvedRegex>;
   readonly #before: ReadonlyMap<string, ResolvedRegex>;
@@ -49,7 +49,7 @@ export class RegexResults {
     this.changes = changes;
   }
 
-  /** Memory that the expressions will take beyond what they take now. */
+  /** Additional bytes of memory that the expressions will take. */
   get growthBytes(): number {
     let count = 0;
     for (const [expression, { topics }] of this.#resolved) {
@@ -58,7 +58,7 @@ export class RegexResults {
     return TOPIC_NAME_BYTES * count;
   }
 
-  /** Whether the records of it are too much for one batch: each is to be appended by itself. */
+  /** Whether the records are too large for one batch: then each is appended by itself. */
   get isLarge(): boolean {
     let size = 0;
     for (const { topics } of this.#resolved.values()) {
@@ -67,7 +67,7 @@ export class RegexResults {
     return size > BATCH_SIZE_MAX;
   }
 
-  /** What the log is to be told, of expressions that somebody subscribes to. */
+  /** Makes the records of the expressions that members subscribe to. */
   *records(groupId: string, subscriptions: Subscriptions): Iterable<GroupRecord> {
     for (const [expression, resolved] of this.#resolved) {
       if (subscriptions.membersOf(expression) > 0) yield regexRecord(groupId, expression, resolved);
@@ -81,15 +81,15 @@ export class RegexResolver {
   readonly #subscriptions: Subscriptions;
   readonly #timer: LazyTimer;
   readonly #onDone: () => void;
-  /** Names of topics that came, changed or went since the last resolution, as all groups were told: a change may name 10,000. */
+  /** Names of topics that changed since the last resolution. All groups share these sets: one may have 10,000 names. */
   #changes: ReadonlySet<string>[] = [];
-  /** After loading: topics may have changed meanwhile. */
+  /** Whether all expressions are due: after loading, because topics may have changed meanwhile. */
   #isFullDue = true;
   #job: TopicRegexJob | null = null;
-  /** Nothing is due before, monotonic ms. */
+  /** No resolution is due before this time, monotonic ms. */
   #notBeforeMs = 0;
 
-  /** @param onDone called when a resolution is done: its results can be taken */
+  /** @param onDone called when a resolution is done, to take its results */
   constructor(ports: GroupPorts, subscriptions: Subscriptions, onDone: () => void) {
     this.#ports = ports;
     this.#subscriptions = subscriptions;
@@ -97,19 +97,19 @@ export class RegexResolver {
     this.#timer = new LazyTimer(ports.timers, () => this.#continue());
   }
 
-  /** Topics came, changed or went. */
+  /** Topics were created, changed or deleted. */
   onImage(changedTopicNames: ReadonlySet<string>): void {
     if (this.#isFullDue || this.#subscriptions.expressionsCount === 0) return;
     this.#changes.push(changedTopicNames);
   }
 
-  /** The log refused what was found: it is resolved again, but not with the next heartbeat. */
-  putOff(): void {
+  /** Resolves everything again later, because the log refused the results; not with the next heartbeat. */
+  postpone(): void {
     this.#isFullDue = true;
     this.#notBeforeMs = this.#ports.nowMs() + REFRESH_MIN_INTERVAL_MS;
   }
 
-  /** Whether a heartbeat has to look at expressions. O(1). */
+  /** Whether a heartbeat has to start a resolution. O(1). */
   get isDue(): boolean {
     if (this.#subscriptions.expressionsCount === 0 || this.#job !== null) return false;
     const isDue = this.#subscriptions.unresolvedCount > 0 || this.#isIntervalOver() ||
@@ -117,7 +117,7 @@ export class RegexResolver {
     return isDue && this.#ports.nowMs() >= this.#notBeforeMs;
   }
 
-  /** Begins to resolve what is due, in a later turn. */
+  /** Starts the resolution that is due. It runs in later turns. */
   begin(): void {
     const subscriptions = this.#subscriptions;
     const expressions = [...subscriptions.expressions];
@@ -136,10 +136,10 @@ export class RegexResolver {
     this.#timer.set(Math.max(this.#restUntilMs, this.#ports.nowMs()));
   }
 
-  /** Takes what the finished resolution found. */
+  /** Removes and returns the results of the finished resolution. */
   takeResults(): RegexResults {
     const job = this.#job;
-    assert(job !== null, "results are taken when they are there, and once");
+    assert(job !== null, "results are taken once, after the resolution is done");
     this.#job = null;
     const before = this.#subscriptions.resolved;
     const timestampMs = this.#ports.wallMs();
@@ -154,13 +154,13 @@ export class RegexResolver {
     return new RegexResults(resolved, before);
   }
 
-  /** Ends. */
+  /** Cancels the resolution and its timer. */
   stop(): void {
     this.#timer.cancel();
     this.#job = null;
   }
 
-  /** Runs a slice; one that leaves something for later sets the timer. */
+  /** Runs a slice. If work remains, it sets the timer. */
   #continue(): void {
     const job = this.#job;
     if (job === null) return;
@@ -182,7 +182,7 @@ export class RegexResolver {
     return this.#isFullDue || this.#ageMs > this.#ports.settings.consumerRegexRefreshIntervalMs;
   }
 
-  /** Age of what is known. Expressions are mostly resolved together: the first speaks for all. */
+  /** Age of the results, ms. Expressions are mostly resolved together, so the first stands for all. */
   get #ageMs(): number {
     for (const { timestampMs } of this.#subscriptions.resolved.values()) return this.#ports.wallMs() - timestampMs;
     return Infinity;

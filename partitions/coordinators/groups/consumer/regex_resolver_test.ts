@@ -4,7 +4,7 @@ import type { GroupLog } from "../group_ports.ts";
 import type { ConsumerGroupRegularExpressionValue, GroupRecord } from "../records/group_record.ts";
 import { type HeartbeatOptions, TestConsumerGroup } from "./consumer_testing.ts";
 
-/** After this the next turn has come, and members may be assigned to anew. */
+/** After this time the next turn ran and the assignment interval ended. */
 const LATER_MS = 1001;
 
 const regex = (subscribedTopicRegex: string) => ({ subscribedTopicNames: null, subscribedTopicRegex });
@@ -13,28 +13,28 @@ function resolutions(test: TestConsumerGroup): (ConsumerGroupRegularExpressionVa
   return test.records.flatMap((record) => record.kind === "consumer-group-regular-expression" ? [record.value] : []);
 }
 
-/** A group with topics a-1, a-2 and b. */
+/** Makes a group with topics a-1, a-2 and b. */
 function group(): TestConsumerGroup {
   const test = new TestConsumerGroup();
   test.setTopics({ "a-1": 1, "a-2": 1, b: 1 });
   return test;
 }
 
-/** Joins with an expression, and sends the heartbeat that brings its topics. */
-function joinAndGet(test: TestConsumerGroup, memberId: string, told: HeartbeatOptions) {
-  const { memberEpoch } = test.join(memberId, [], told);
+/** Joins with an expression, and sends the heartbeat whose answer has its topics. */
+function joinAndGet(test: TestConsumerGroup, memberId: string, options: HeartbeatOptions) {
+  const { memberEpoch } = test.join(memberId, [], options);
   test.advance(LATER_MS);
   return test.heartbeat(memberId, memberEpoch, { owned: [] });
 }
 
-/** Sends a heartbeat that begins what is due, and the one that brings what came of it. */
+/** Sends a heartbeat that starts the resolution that is due, and the one whose answer has the result. */
 function beatTwice(test: TestConsumerGroup, memberId: string, memberEpoch: number) {
   test.heartbeat(memberId, memberEpoch);
   test.advance(LATER_MS);
   return test.heartbeat(memberId, memberEpoch);
 }
 
-Deno.test("RegexResolver resolves an expression behind the heartbeat that joins, and writes it down", () => {
+Deno.test("RegexResolver resolves an expression after the heartbeat that joins, and writes the result to the log", () => {
   const test = group();
   const joined = test.join("m", [], regex("a-.*"));
   assert.deepEqual([joined.memberEpoch, test.assigned(joined), resolutions(test)], [1, [], []]);
@@ -46,10 +46,10 @@ Deno.test("RegexResolver resolves an expression behind the heartbeat that joins,
   assert.deepEqual(test.assigned(answer), ["a-1-0", "a-2-0"]);
   assert.equal(test.consumers.describe().members[0]!.subscribedTopicRegex, "a-.*");
   assert.deepEqual(test.assigned(test.join("n", [], regex("a-.*"))), []);
-  assert.equal(resolutions(test).length, 1, "it is known");
+  assert.equal(resolutions(test).length, 1, "it is already resolved");
 });
 
-Deno.test("RegexResolver refuses what is no expression before anything happens", () => {
+Deno.test("RegexResolver refuses an invalid expression before anything changes", () => {
   const test = group();
   const answer = test.join("m", [], regex("("));
   assert.equal(answer.errorCode, errorCode.INVALID_REGULAR_EXPRESSION);
@@ -57,13 +57,13 @@ Deno.test("RegexResolver refuses what is no expression before anything happens",
   assert.equal(test.consumers.isVacant, true);
 });
 
-Deno.test("RegexResolver takes names and an expression together", () => {
+Deno.test("RegexResolver accepts names and an expression together", () => {
   const test = group();
   const answer = joinAndGet(test, "m", { subscribedTopicNames: ["b"], subscribedTopicRegex: "a-1" });
   assert.deepEqual(test.assigned(answer), ["a-1-0", "b-0"]);
 });
 
-Deno.test("RegexResolver resolves again when topics come and go, at most every 10 s", () => {
+Deno.test("RegexResolver resolves again when topics are created and deleted, at most every 10 s", () => {
   const test = group();
   joinAndGet(test, "m", regex("a-.*"));
   test.setTopics({ "a-3": 1, c: 1 });
@@ -78,7 +78,7 @@ Deno.test("RegexResolver resolves again when topics come and go, at most every 1
   assert.deepEqual(resolutions(test).at(-1)?.topics, ["a-1", "a-3"]);
 });
 
-Deno.test("RegexResolver does not wake a group up for topics that no expression names", () => {
+Deno.test("RegexResolver writes nothing for topics that no expression matches", () => {
   const test = group();
   joinAndGet(test, "m", regex("a-.*"));
   test.setTopics({ other: 1 });
@@ -86,7 +86,7 @@ Deno.test("RegexResolver does not wake a group up for topics that no expression 
   assert.equal(beatTwice(test, "m", 2).memberEpoch, 2);
   const { batchesCount } = test;
   test.heartbeat("m", 2);
-  assert.equal(test.batchesCount, batchesCount, "and looks once");
+  assert.equal(test.batchesCount, batchesCount, "and resolves once");
 });
 
 Deno.test("RegexResolver resolves all again after group.consumer.regex.refresh.interval.ms", () => {
@@ -114,17 +114,17 @@ Deno.test("RegexResolver forgets an expression with its last member", () => {
   assert(!test.consumers.isSubscribedTo("b"));
 });
 
-Deno.test("RegexResolver takes partitions away from who leaves its expression", () => {
+Deno.test("RegexResolver revokes partitions of a member that leaves its expression", () => {
   const test = group();
   joinAndGet(test, "m", regex("a-.*"));
-  const told = test.heartbeat("m", 2, { subscribedTopicRegex: "" });
-  assert.equal(told.memberEpoch, 2);
-  assert.deepEqual(test.assigned(told), []);
+  const answer = test.heartbeat("m", 2, { subscribedTopicRegex: "" });
+  assert.equal(answer.memberEpoch, 2);
+  assert.deepEqual(test.assigned(answer), []);
   assert.equal(test.consumers.state, "Reconciling");
   assert.equal(test.heartbeat("m", 2, { owned: [] }).memberEpoch, 3);
 });
 
-Deno.test("RegexResolver looks for what came while the broker was down", () => {
+Deno.test("RegexResolver finds topics that were created while the broker was down", () => {
   const test = group();
   joinAndGet(test, "m", regex("a-.*"));
   test.group!.dispose();
@@ -134,14 +134,14 @@ Deno.test("RegexResolver looks for what came while the broker was down", () => {
   assert.deepEqual(test.assigned(beatTwice(test, "m", 2)), ["a-1-0", "a-2-0", "a-9-0"]);
 });
 
-Deno.test("RegexResolver goes on in later turns when an expression takes long, one slice in each", () => {
+Deno.test("RegexResolver continues a long resolution in later turns, one slice in each", () => {
   const test = group();
-  // Every look at the clock takes 30 ms: one name fits into a slice.
+  // Every read of the clock takes 30 ms, so one name fits into a slice.
   const slow = { ...test.ports, nowMs: () => (test.clock.advance(30), test.clock.monotonicMs()) };
   Object.assign(test.ports, { nowMs: slow.nowMs });
   const joined = test.join("m", [], regex("a-.*|b"));
   assert.deepEqual(test.assigned(joined), []);
-  assert.equal(joined.memberEpoch, 1, "no assignment for what is not known, as in Kafka");
+  assert.equal(joined.memberEpoch, 1, "no assignment for an unresolved expression, as in Kafka");
   assert.deepEqual(resolutions(test), []);
   test.join("n", ["b"]);
   const { groupEpoch } = test.consumers.describe();
@@ -152,20 +152,20 @@ Deno.test("RegexResolver goes on in later turns when an expression takes long, o
   assert.equal(test.assigned(test.heartbeat("m", 1, { owned: [] }))!.length, 2);
 });
 
-Deno.test("RegexResolver tries again when the log refused what it found", () => {
+Deno.test("RegexResolver tries again when the log refused the results", () => {
   const test = group();
   joinAndGet(test, "m", regex("a-.*"));
   test.setTopics({ "a-3": 1 });
   test.advance(10_001);
   test.refusal = errorCode.NOT_COORDINATOR;
-  assert.equal(beatTwice(test, "m", 2).errorCode, errorCode.NONE, "the member goes on");
+  assert.equal(beatTwice(test, "m", 2).errorCode, errorCode.NONE, "the member stays in the group");
   test.refusal = errorCode.NONE;
   assert.equal(beatTwice(test, "m", 2).assignment, null, "it is tried again after 10 s");
   test.advance(10_001);
   assert.deepEqual(test.assigned(beatTwice(test, "m", 2)), ["a-1-0", "a-2-0", "a-3-0"]);
 });
 
-Deno.test("RegexResolver writes down what is too much for one batch in several, and the group goes on", () => {
+Deno.test("RegexResolver writes results that are too large for one batch in several batches, and the group stays usable", () => {
   const test = group();
   const names = Array.from({ length: 1000 }, (_, index) => `${"x".repeat(100)}-${index}`);
   test.setTopics(Object.fromEntries(names.map((name) => [name, 1])));
@@ -181,17 +181,17 @@ Deno.test("RegexResolver writes down what is too much for one batch in several, 
   assert.deepEqual(epochs.filter((epoch) => epoch > 1).length, 4);
   test.setTopics({ "xx-new": 1 });
   test.advance(10_001);
-  const told = beatTwice(test, "m0", epochs[0]!);
-  assert.equal(told.errorCode, errorCode.NONE);
+  const answer = beatTwice(test, "m0", epochs[0]!);
+  assert.equal(answer.errorCode, errorCode.NONE);
   assert.deepEqual(resolutions(test).slice(-4).map((value) => value?.topics.length), [1001, 1001, 1001, 1001]);
   const { batchesCount } = test;
   test.advance(1000);
-  test.heartbeat("m0", told.memberEpoch);
+  test.heartbeat("m0", answer.memberEpoch);
   assert(test.batchesCount <= batchesCount + 4, "they are written once");
   assert.equal(resolutions(test).length, 8);
 });
 
-Deno.test("RegexResolver lets members go on without an expression whose topics the log does not take", () => {
+Deno.test("RegexResolver keeps members without the topics of an expression that the log refuses", () => {
   const test = group();
   const { append } = test.ports.log;
   const isRefused = ({ kind, value }: GroupRecord) => kind === "consumer-group-regular-expression" && value !== null;
@@ -209,7 +209,7 @@ Deno.test("RegexResolver lets members go on without an expression whose topics t
   assert.deepEqual(test.assigned(beatTwice(test, "m", 2)), ["a-1-0", "a-2-0", "a-3-0"]);
 });
 
-Deno.test("RegexResolver rests after a long slice, for all groups together, and resolves what came meanwhile after it", () => {
+Deno.test("RegexResolver pauses for all groups after a long slice, and then resolves expressions that were added meanwhile", () => {
   const test = group();
   Object.assign(test.ports, { nowMs: () => (test.clock.advance(40), test.clock.monotonicMs()) });
   test.join("m", [], regex("a-.*"));
@@ -221,19 +221,19 @@ Deno.test("RegexResolver rests after a long slice, for all groups together, and 
   };
   test.clock.advance(Math.max(0, test.timers.nextMs - test.clock.monotonicMs()));
   const restMs = slice();
-  assert(restMs >= 200, `${restMs} ms of rest after 40 ms of work`);
+  assert(restMs >= 200, `${restMs} ms of pause after 40 ms of work`);
   assert.equal(resolutions(test).length, 0, "one name is done");
   Object.assign(test.ports, { nowMs: () => test.clock.monotonicMs() });
   test.advance(5000);
   assert.deepEqual(resolutions(test).map((value) => value?.topics), [["a-1", "a-2"], ["b"]]);
 });
 
-Deno.test("RegexResolver does not keep an expression that loses its last member while all are resolved again", () => {
+Deno.test("RegexResolver drops an expression that loses its last member during a resolution", () => {
   const test = group();
   joinAndGet(test, "m", regex("a-.*"));
   test.setTopics({ "a-3": 1 });
   test.advance(10_001);
-  test.heartbeat("m", 2); // all are being resolved again
+  test.heartbeat("m", 2); // starts to resolve all again
   test.heartbeat("m", 2, { subscribedTopicRegex: "b" });
   test.advance(LATER_MS);
   const last = test.records.findLast((record) =>
@@ -242,10 +242,10 @@ Deno.test("RegexResolver does not keep an expression that loses its last member 
   assert.equal(last?.value, null);
   test.setTopics({ "a-4": 1 });
   joinAndGet(test, "n", regex("a-.*"));
-  assert(test.consumers.isSubscribedTo("a-4"), "it was looked for again");
+  assert(test.consumers.isSubscribedTo("a-4"), "it was resolved again");
 });
 
-Deno.test("RegexResolver does not trust what another broker left of an expression that nobody subscribes to", () => {
+Deno.test("RegexResolver ignores the old record of an expression that no member subscribes to", () => {
   const test = group();
   test.join("m", ["b"]);
   test.consumers.replay({

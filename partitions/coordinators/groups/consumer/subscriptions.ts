@@ -1,11 +1,11 @@
 /**
- * What the members of a consumer group subscribe to, counted: topics by name, and regular expressions with the topics that
- * they stand for. Pure; runs on shards. Source: Kafka's ModernGroup, ConsumerGroup.computeSubscribedTopicNames.
+ * Counts the subscriptions of the members of a consumer group: topics by name, and regular expressions with the topics that they match.
+ * Pure; runs on shards. Source: Kafka's ModernGroup, ConsumerGroup.computeSubscribedTopicNames.
  */
 import { bytesOfText, type GroupMemory, TOPIC_NAME_BYTES } from "../group_memory.ts";
 import type { Member } from "./consumer_member.ts";
 
-/** Topics that a regular expression stands for. */
+/** The topics that a regular expression matches. */
 export interface ResolvedRegex {
   readonly topics: ReadonlySet<string>;
   /** Wall-clock ms of the resolution. */
@@ -14,9 +14,9 @@ export interface ResolvedRegex {
 
 /** The counts. */
 export class Subscriptions {
-  /** Subscribers by name, by topic name. */
+  /** How many members name each topic. */
   readonly #byName = new Map<string, number>();
-  /** Subscribers by expression. */
+  /** How many members use each expression. */
   readonly #byRegex = new Map<string, number>();
   readonly #resolved = new Map<string, ResolvedRegex>();
   readonly #memory: GroupMemory;
@@ -24,7 +24,7 @@ export class Subscriptions {
   /** One list of names for all members that name the same topics. */
   readonly #lists = new Map<string, { readonly names: readonly string[]; members: number }>();
 
-  /** @param memory the budget that names are taken from */
+  /** @param memory the budget for lists of names */
   constructor(memory: GroupMemory) {
     this.#memory = memory;
   }
@@ -39,12 +39,12 @@ export class Subscriptions {
     return this.#byRegex.size;
   }
 
-  /** What is known of expressions. */
+  /** The resolved expressions. */
   get resolved(): ReadonlyMap<string, ResolvedRegex> {
     return this.#resolved;
   }
 
-  /** How many expressions that members subscribe to are not known yet. */
+  /** How many expressions that members subscribe to are not resolved yet. */
   get unresolvedCount(): number {
     return this.#unresolvedCount;
   }
@@ -54,7 +54,7 @@ export class Subscriptions {
     return this.#byRegex.get(expression) ?? 0;
   }
 
-  /** Counts a member. @returns its names as the list that it shares */
+  /** Adds a member to the counts. @returns its names as the list that members share */
   add({ topicNames, topicRegex }: Member): readonly string[] {
     for (const name of topicNames) count(this.#byName, name, 1);
     if (topicRegex !== "") this.#countRegex(topicRegex, 1);
@@ -68,7 +68,7 @@ export class Subscriptions {
     return list.names;
   }
 
-  /** Counts a member no more. */
+  /** Removes a member from the counts. */
   remove({ topicNames, topicRegex }: Member): void {
     for (const name of topicNames) count(this.#byName, name, -1);
     if (topicRegex !== "") this.#countRegex(topicRegex, -1);
@@ -79,12 +79,12 @@ export class Subscriptions {
     this.#memory.change(-bytesOfNames(list.names));
   }
 
-  /** What a list of names would take that no other member has. */
+  /** Returns the bytes of memory that a list of names would add: 0 if another member has the same list. */
   costOf(topicNames: readonly string[]): number {
     return this.#lists.has(topicNames.join("\n")) ? 0 : bytesOfNames(topicNames);
   }
 
-  /** Gives all memory back: the group is gone. */
+  /** Returns all memory to the budget, when the group is removed. */
   dispose(): void {
     for (const { names } of this.#lists.values()) this.#memory.change(-bytesOfNames(names));
     for (const { topics } of this.#resolved.values()) this.#memory.change(-TOPIC_NAME_BYTES * topics.size);
@@ -92,7 +92,7 @@ export class Subscriptions {
     this.#resolved.clear();
   }
 
-  /** Sets what an expression stands for, null to forget it. */
+  /** Sets the topics of an expression, null to remove it. */
   resolve(expression: string, resolved: ResolvedRegex | null): void {
     const before = this.#resolved.get(expression);
     const wasKnown = before !== undefined;
@@ -102,22 +102,22 @@ export class Subscriptions {
     if (this.#byRegex.has(expression)) this.#unresolvedCount += Number(wasKnown) - Number(resolved !== null);
   }
 
-  /** Whether anybody subscribes to a topic. */
+  /** Returns whether any member subscribes to a topic. */
   has(topicName: string): boolean {
     if (this.#byName.has(topicName)) return true;
     for (const { topics } of this.#resolved.values()) if (topics.has(topicName)) return true;
     return false;
   }
 
-  /** Whether a member subscribes to a topic. */
+  /** Returns whether a member subscribes to a topic. */
   includes({ topicNames, topicRegex }: Member, topicName: string): boolean {
     return hasSorted(topicNames, topicName) || this.#resolved.get(topicRegex)?.topics.has(topicName) === true;
   }
 
   /**
-   * Topics that would be subscribed to after a change.
+   * Returns the topics that will have subscribers after a change.
    * @param removed members as they were @param added members as they will be
-   * @param resolved expressions that will stand for something else
+   * @param resolved expressions whose topics will change
    */
   topicsAfter(
     removed: readonly Member[],
@@ -147,12 +147,12 @@ export class Subscriptions {
   }
 }
 
-/** A name is in the list, in its key and in the counts. */
+/** Returns the bytes of memory of a list: each name is in the list, in its key and in the counts. */
 function bytesOfNames(topicNames: readonly string[]): number {
   return topicNames.reduce((sum, name) => sum + 2 * bytesOfText(name), TOPIC_NAME_BYTES * topicNames.length);
 }
 
-/** Adds to a count; one that becomes 0 is forgotten. */
+/** Adds to a count, and removes it if it becomes 0. */
 export function count(counts: Map<string, number>, key: string, step: 1 | -1): void {
   const after = (counts.get(key) ?? 0) + step;
   if (after > 0) counts.set(key, after);

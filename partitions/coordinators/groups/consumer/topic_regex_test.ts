@@ -7,7 +7,7 @@ function match(expression: string, names: readonly string[]): string[] {
   return [...job.found.get(expression)!];
 }
 
-Deno.test("topicRegexProblem() names what is wrong in RE2's words, as Kafka", () => {
+Deno.test("topicRegexProblem() describes the problem in RE2's words, as Kafka does", () => {
   for (const fine of ["", ".*", "a|b", "(?i)A{1,3}", "\\p{L}+", "[^x]*"]) assert.equal(topicRegexProblem(fine), null);
   assert.equal(topicRegexProblem("("), "missing closing )");
   assert.equal(topicRegexProblem("*"), "missing argument to repetition operator");
@@ -16,7 +16,7 @@ Deno.test("topicRegexProblem() names what is wrong in RE2's words, as Kafka", ()
   assert.notEqual(topicRegexProblem("a{1001}"), null);
 });
 
-Deno.test("topicRegexProblem() refuses expressions whose size alone does harm, quickly", () => {
+Deno.test("topicRegexProblem() quickly refuses expressions that are too large", () => {
   const huge = [
     "x".repeat(TOPIC_REGEX_LENGTH_MAX + 1),
     "((((a{99}){99}){99}){99}){99}",
@@ -33,20 +33,20 @@ Deno.test("TopicRegexJob matches whole names", () => {
   assert.deepEqual(match("orders.*", names), ["orders", "orders-eu"]);
   assert.deepEqual(match(".*orders|x", names), ["orders", "old-orders", "x"]);
   assert.deepEqual(match("", names), []);
-  assert.deepEqual(match("(", names), [], "what does not compile matches nothing");
+  assert.deepEqual(match("(", names), [], "an expression that does not compile matches nothing");
 });
 
-Deno.test("TopicRegexJob takes 10,000 names and what makes other engines explode", () => {
+Deno.test("TopicRegexJob matches 10,000 names against expressions that take exponential time in backtracking engines", () => {
   const names = Array.from({ length: 10_000 }, (_, index) => `${"a".repeat(30)}-${index}`);
   const startMs = performance.now();
   assert.equal(match(".*-\\d+", names).length, 10_000);
   for (const catastrophe of ["(a*)*b", "(a|a)*b", "(a+)+\\d", "(.*)(.*)(.*)(.*)(.*)(.*)(.*)x"]) {
     match(catastrophe, names);
   }
-  assert(performance.now() - startMs < 5000, "linear: 100 ms or so; a backtracking engine would never end");
+  assert(performance.now() - startMs < 5000, "it takes about 100 ms; a backtracking engine would never end");
 });
 
-Deno.test("TopicRegexJob stops when its time is over and goes on where it was", () => {
+Deno.test("TopicRegexJob stops when its time has passed, and continues there", () => {
   const names = Array.from({ length: 10 }, (_, index) => `t${index}`);
   let nowMs = 0;
   const clock = () => nowMs++;
@@ -58,10 +58,10 @@ Deno.test("TopicRegexJob stops when its time is over and goes on where it was", 
   assert.deepEqual(job.found.get("t9"), ["t9"]);
 });
 
-Deno.test("TopicRegexJob looks at the time between two expressions, too", () => {
+Deno.test("TopicRegexJob checks the time between two expressions, too", () => {
   const expressions = Array.from({ length: 20 }, (_, index) => `t.{${index}}`);
   let nowMs = 0;
   const job = new TopicRegexJob(expressions, ["t"], null);
   assert(!job.run(5, () => nowMs++));
-  assert(nowMs <= 7, `${nowMs} looks at the clock`);
+  assert(nowMs <= 7, `${nowMs} reads of the clock`);
 });

@@ -1,8 +1,9 @@
 /**
- * A hash of the topics that a group subscribes to, with ids and partition counts: when it differs, the group needs a new assignment.
- * Pure; runs on shards. Kafka's is an XXH3 of the same with racks; who moves a directory over sees one more rebalance, no more.
+ * A hash of the topics that a group subscribes to, with ids and partition counts: when it changes, the group needs a new assignment.
+ * Pure; runs on shards. Kafka's hash is an XXH3 of the same data and racks, so a directory that moves between Kafka and this broker
+ * causes one more rebalance.
  *
- * It is the sum of the topics' hashes, so that their order does not matter.
+ * The hash is the sum of the topics' hashes, so that their order does not matter.
  */
 import type { MetadataImage, TopicImage } from "../../../metadata/image.ts";
 
@@ -13,7 +14,7 @@ const OTHER_OFFSET = 0x9747b28c;
 /** Topics are immutable, so each is hashed once. */
 const known = new WeakMap<TopicImage, { readonly high: number; readonly low: number }>();
 
-/** The hash. @returns 0n for no topic; topics that do not exist do not count */
+/** Computes the hash; topics that do not exist do not count. @returns 0n without topics */
 export function hashTopics(image: MetadataImage, topicNames: Iterable<string>): bigint {
   let high = 0;
   let low = 0;

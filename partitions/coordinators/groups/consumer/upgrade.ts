@@ -1,8 +1,8 @@
 /**
- * A classic group of consumers becomes a consumer group: when a member of the consumer protocol joins it, and
+ * Turns a classic group of consumers into a consumer group when a member of the consumer protocol joins it, if
  * `group.consumer.migration.policy` allows it. Runs on shards.
  *
- * The members keep what they have; those of the classic protocol join again when their next heartbeat says so.
+ * The members keep their partitions. Classic members join again when the answer to their next heartbeat demands it.
  * Source: KIP-848; Kafka's GroupMetadataManager.convertToConsumerGroup, ConsumerGroup.fromClassicGroup.
  */
 import { errorCode } from "../../../../net/protocol/error_codes.ts";
@@ -29,7 +29,7 @@ import {
 import type { StepRefusal } from "./membership.ts";
 import { hashTopics } from "./topics_hash.ts";
 
-/** A classic group as far as it matters here. */
+/** The parts of a classic group that an upgrade needs. */
 export interface UpgradableGroup {
   readonly groupId: string;
   readonly generation: number;
@@ -44,21 +44,21 @@ type UpgradePorts = Pick<GroupPorts, "image" | "settings">;
 
 /**
  * Plans the upgrade, for a request that joins (epoch 0) a classic group.
- * @returns the records: first what forgets the classic group, then those of the consumer group; or why there is none
+ * @returns the tombstones of the classic group and then the records of the consumer group, or a refusal
  */
 export function planUpgrade(ports: UpgradePorts, group: UpgradableGroup): GroupRecord[] | StepRefusal {
   const { groupId, generation } = group;
   if (group.memberCount === 0) return group.tombstones();
   const refusal = checkUpgrade(ports, group);
   if (refusal !== null) return refusal;
-  const all: Understood[] = [];
+  const all: DecodedMember[] = [];
   for (const facts of group.members()) {
-    const understood = understand(facts, group.protocolName);
-    if (typeof understood === "string") return refuse(groupId, understood);
-    all.push(understood);
+    const decoded = decodeMember(facts, group.protocolName);
+    if (typeof decoded === "string") return refuse(groupId, decoded);
+    all.push(decoded);
   }
   const owned = ownedOf(ports.image, all, generation);
-  const members = all.map((understood, index) => toConsumer(understood, generation, owned[index]!));
+  const members = all.map((decoded, index) => toConsumer(decoded, generation, owned[index]!));
   const topics = new Set(members.flatMap(({ topicNames }) => topicNames));
   return [
     ...group.tombstones(),
@@ -86,15 +86,15 @@ function checkUpgrade({ settings }: UpgradePorts, group: UpgradableGroup): StepR
   return null;
 }
 
-/** A classic member whose bytes were understood. */
-interface Understood {
+/** A classic member with its decoded bytes. */
+interface DecodedMember {
   readonly facts: ClassicMemberFacts;
   readonly subscription: ConsumerSubscription;
-  /** What the leader gave it. */
+  /** The partitions that the leader assigned to it. */
   readonly given: readonly ConsumerTopicPartitions[];
 }
 
-function understand(facts: ClassicMemberFacts, protocolName: string | null): Understood | string {
+function decodeMember(facts: ClassicMemberFacts, protocolName: string | null): DecodedMember | string {
   const malformed = "the embedded consumer protocol is malformed";
   const protocol = facts.protocols.find(({ name }) => name === protocolName) ?? facts.protocols[0];
   const subscription = protocol === undefined ? null : decodeConsumerSubscription(protocol.metadata);
@@ -107,7 +107,7 @@ function understand(facts: ClassicMemberFacts, protocolName: string | null): Und
   return { facts, subscription: subscription.value, given };
 }
 
-function toConsumer({ facts, subscription }: Understood, generation: number, assigned: OwnedPartitions): Member {
+function toConsumer({ facts, subscription }: DecodedMember, generation: number, assigned: OwnedPartitions): Member {
   return {
     memberId: facts.memberId,
     instanceId: facts.groupInstanceId,
@@ -131,11 +131,12 @@ function toConsumer({ facts, subscription }: Understood, generation: number, ass
 }
 
 /**
- * What each member has: what the leader gave it; and what it said it owns when it joined, which a cooperative member goes on using
- * until it is given something else. (Kafka takes the first alone, and gives to others what is in use, when the group is upgraded in the
- * middle of a rebalance.) A leader may have made mistakes; here each partition has one member and exists.
+ * Finds the partitions of each member: those that the leader assigned to it, and those that it reported as owned when it joined. A
+ * cooperative member uses the latter until it gets a new assignment. (Kafka uses only the former. If the group is upgraded in the middle
+ * of a rebalance, Kafka assigns partitions to others that are still in use.) The leader may have made mistakes: in the result each
+ * partition exists and has one member.
  */
-function ownedOf(image: MetadataImage, all: readonly Understood[], generation: number): OwnedPartitions[] {
+function ownedOf(image: MetadataImage, all: readonly DecodedMember[], generation: number): OwnedPartitions[] {
   const owned = all.map(() => new Map<string, Map<number, number>>());
   const taken = new Map<string, Set<number>>();
   const take = (own: Map<string, Map<number, number>>, topics: readonly ConsumerTopicPartitions[]) => {

@@ -3,7 +3,7 @@ import { errorCode } from "../../../../net/protocol/error_codes.ts";
 import { encodeConsumerAssignment, encodeConsumerSubscription } from "../records/consumer_protocol.ts";
 import { assignment, beat, CLASSIC_SESSION_MS, classicGroup, join, newTest, sync } from "./classic_protocol_testing.ts";
 
-Deno.test("planUpgrade(): a consumer that joins a classic group makes it a consumer group, members keep what they have", () => {
+Deno.test("planUpgrade() turns a classic group into a consumer group when a consumer joins, and members keep their partitions", () => {
   const test = newTest();
   test.setTopics({ orders: 3 });
   classicGroup(test, { c: [0, 1], d: [2] });
@@ -12,7 +12,7 @@ Deno.test("planUpgrade(): a consumer that joins a classic group makes it a consu
   assert.deepEqual(test.assigned(joined), []);
   assert.deepEqual([...test.owners()], [["orders-0", "c"], ["orders-1", "c"], ["orders-2", "d"]]);
   assert.equal(test.consumers.describe().members.find(({ memberId }) => memberId === "c")!.memberType, 0);
-  // The classic members are told to join again; who has something to give up does it before it joins (eager).
+  // The classic members have to join again. A member with partitions to give up gives them up before it joins (eager).
   for (const memberId of ["c", "d"]) {
     assert.equal(beat(test, memberId, 7), errorCode.REBALANCE_IN_PROGRESS);
     const again = join(test, { memberId })!;
@@ -24,7 +24,7 @@ Deno.test("planUpgrade(): a consumer that joins a classic group makes it a consu
   assert.equal(test.consumers.state, "Stable");
 });
 
-Deno.test("planUpgrade(): the upgraded group is the same after a restart", () => {
+Deno.test("planUpgrade() makes a group that is the same after a restart", () => {
   const test = newTest();
   classicGroup(test, { c: [0, 1] });
   test.join("m", ["orders"]);
@@ -32,10 +32,10 @@ Deno.test("planUpgrade(): the upgraded group is the same after a restart", () =>
   test.restart();
   assert.deepEqual(test.consumers.describe(), before);
   test.advance(CLASSIC_SESSION_MS);
-  assert.equal(test.consumers.memberCount, 1, "a classic member has the session that it asked for");
+  assert.equal(test.consumers.memberCount, 1, "a classic member has the session timeout that it requested");
 });
 
-Deno.test("planUpgrade() refuses what it cannot take over, and leaves the group as it is", () => {
+Deno.test("planUpgrade() refuses groups that it cannot convert, and leaves them unchanged", () => {
   const custom = { assignment: encodeConsumerAssignment(0, { assignedPartitions: [], userData: new Uint8Array([1]) }) };
   const broken = { assignment: new Uint8Array([0xff]) };
   const unreadable = { protocols: [{ name: "range", metadata: new Uint8Array([0xff]) }] };
@@ -53,14 +53,14 @@ Deno.test("planUpgrade() refuses what it cannot take over, and leaves the group 
   }
 });
 
-Deno.test("planUpgrade() gives a partition one member even where a leader gave it two, and none that does not exist", () => {
+Deno.test("planUpgrade() gives each partition one member even if the leader assigned it to two, and skips partitions that do not exist", () => {
   const test = newTest();
   classicGroup(test, { c: [0, 1, 5, -1], d: [1] });
   test.join("m", ["orders"]);
   assert.deepEqual([...test.owners()], [["orders-0", "c"], ["orders-1", "c"]]);
 });
 
-Deno.test("planUpgrade() reads what members said for the protocol that the group uses", () => {
+Deno.test("planUpgrade() reads the subscriptions for the protocol that the group uses", () => {
   const test = newTest();
   const metadata = encodeConsumerSubscription(0, {
     topics: ["orders"],

@@ -1,16 +1,17 @@
 /**
- * Members by load: a binary heap with the least or the most loaded one on top, for the uniform assignor. Only the load of the
- * member on top may change while the heap is used. Pure; any isolate.
+ * A binary heap of members with the least or the most loaded one on top, for the uniform assignor. Pure; any isolate.
+ *
+ * What must always hold: while the heap is in use, only the load of the member on top changes.
  */
 
-/** The heap. Members are numbers; of equally loaded ones the smaller number comes first. */
+/** The heap. Members are numbers. Of equally loaded members the smaller number comes first. */
 export class LoadHeap {
   readonly #members: number[];
   readonly #loads: Int32Array;
   /** 1: least loaded on top; -1: most loaded. */
   readonly #sign: 1 | -1;
 
-  /** @param loads by member, read again on every comparison */
+  /** @param loads partitions of each member; every comparison reads them again */
   constructor(members: readonly number[], loads: Int32Array, top: "least" | "most") {
     this.#members = [...members];
     this.#loads = loads;
@@ -18,17 +19,17 @@ export class LoadHeap {
     for (let index = (this.#members.length >> 1) - 1; index >= 0; index--) this.#sink(index);
   }
 
-  /** Member on top, -1 when there is none. */
+  /** The member on top, -1 if the heap is empty. */
   get top(): number {
     return this.#members[0] ?? -1;
   }
 
-  /** The load of the member on top has changed: puts it where it belongs. */
-  settleTop(): void {
+  /** Restores the order after the load of the member on top changed. */
+  siftTop(): void {
     this.#sink(0);
   }
 
-  /** Takes the member on top out. */
+  /** Removes the member on top. */
   removeTop(): void {
     const last = this.#members.pop();
     if (last === undefined || this.#members.length === 0) return;

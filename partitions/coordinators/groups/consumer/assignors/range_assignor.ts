@@ -1,9 +1,10 @@
 /**
- * The `range` assignor: of each topic, every subscriber gets one stretch of neighbouring partitions. Pure; any isolate.
+ * The `range` assignor: every subscriber of a topic gets one contiguous range of its partitions. Pure; any isolate.
  *
- * Members are taken in the same order for all topics, so topics with equal counts are co-partitioned: who has partition n of one has
- * partition n of the other. Static members come first, by instance id, which outlives a restart; the others by member id.
- * With P partitions and S subscribers each gets P / S, and the first P % S of them one more. Source: Kafka's RangeAssignor.
+ * The order of members is the same for all topics. Topics with equal partition counts are therefore co-partitioned: the member that has
+ * partition n of one topic also has partition n of the other. Static members come first, ordered by instance id, which stays the same
+ * after a restart. Dynamic members follow, ordered by member id. With P partitions and S subscribers each gets P / S partitions, and the
+ * first P % S members get one more. Source: Kafka's RangeAssignor.
  */
 import {
   type Assignment,
@@ -14,7 +15,7 @@ import {
   type Targets,
 } from "./assignor.ts";
 
-/** Assigns stretches of partitions. */
+/** Assigns contiguous ranges of partitions. @returns the targets of all members */
 export function assignRange({ members: unsorted, partitionsCountOf }: AssignorInput): Targets {
   const members = [...unsorted].sort(compareMembers);
   const found = members.map(() => new Map<string, number[]>());
@@ -22,10 +23,10 @@ export function assignRange({ members: unsorted, partitionsCountOf }: AssignorIn
     const partitionsCount = partitionsCountOf(topicId);
     let next = 0;
     let subscribersLeft = subscribersCount;
-    // Ends with the last partition: of many small topics, few members get anything.
+    // Ends at the last partition: with many small topics, most members get nothing of each.
     for (let index = 0; next < partitionsCount; index++) {
       if (!members[index]!.topicIds.has(topicId)) continue;
-      // Rounding up what is left over who is left gives the first P % S members one partition more.
+      // Remaining partitions / remaining members, rounded up, gives the first P % S members one partition more.
       const size = Math.ceil((partitionsCount - next) / subscribersLeft--);
       const start = next;
       found[index]!.set(topicId, Array.from({ length: size }, (_, step) => start + step));

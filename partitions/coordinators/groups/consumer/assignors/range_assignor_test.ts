@@ -13,7 +13,7 @@ function assign(members: AssignorMember[], counts: Record<string, number>): Reco
   );
 }
 
-Deno.test("assignRange() co-partitions topics with equal counts, the first members get one more", () => {
+Deno.test("assignRange() co-partitions topics with equal counts and gives the first members one partition more", () => {
   const members = [member("m0", ["t1", "t2"]), member("m1", ["t1", "t2"])];
   assert.deepEqual(assign(members, { t1: 3, t2: 3 }), {
     m0: { t1: [0, 1], t2: [0, 1] },
@@ -30,19 +30,19 @@ Deno.test("assignRange() counts only the subscribers of each topic", () => {
   });
 });
 
-Deno.test("assignRange() gives nothing of a topic to those for whom there is none left", () => {
+Deno.test("assignRange() gives no partition of a topic to members when none is left", () => {
   const members = ["a", "b", "c", "d"].map((id) => member(id, ["t"]));
   assert.deepEqual(assign(members, { t: 2 }), { a: { t: [0] }, b: { t: [1] }, c: {}, d: {} });
 });
 
-Deno.test("assignRange() takes static members first, by instance id, so that new member ids change nothing", () => {
+Deno.test("assignRange() orders static members first, by instance id, so new member ids change nothing", () => {
   const before = [member("m0", ["t"], "i0"), member("m1", ["t"], "i1"), member("a", ["t"])];
   const after = [member("m9", ["t"], "i0"), member("m1", ["t"], "i1"), member("a", ["t"])];
   assert.deepEqual(assign(before, { t: 3 }), { m0: { t: [0] }, m1: { t: [1] }, a: { t: [2] } });
   assert.deepEqual(assign(after, { t: 3 }), { m9: { t: [0] }, m1: { t: [1] }, a: { t: [2] } });
 });
 
-Deno.test("assignRange() gives a member whose target stays the very object that it had", () => {
+Deno.test("assignRange() returns the same object for a member whose target is unchanged", () => {
   const assignment = new Map([["t", [0, 1]]]);
   const members = [{ ...member("a", ["t"]), assignment }, member("b", ["t"])];
   const targets = assignRange({ members, partitionsCountOf: () => 4 });

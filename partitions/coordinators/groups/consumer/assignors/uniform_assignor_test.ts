@@ -21,7 +21,7 @@ function ownersOf(targets: Targets): Map<string, string> {
   const owners = new Map<string, string>();
   for (const [memberId, target] of targets) {
     for (const [topicId, partitions] of target) {
-      assert(partitions.length > 0, "no empty topic");
+      assert(partitions.length > 0, "no topic has an empty list");
       assert.deepEqual([...partitions].sort((a, b) => a - b), partitions, "ascending");
       for (const partition of partitions) {
         assert(!owners.has(`${topicId}-${partition}`), `${topicId}-${partition} has two members`);
@@ -32,7 +32,7 @@ function ownersOf(targets: Targets): Map<string, string> {
   return owners;
 }
 
-/** Everything is assigned, to subscribers, and no single move makes it better. */
+/** All partitions are assigned to subscribers, and no single move improves the balance. */
 function checkAssignment(members: readonly AssignorMember[], counts: Counts, targets: Targets): void {
   const owners = ownersOf(targets);
   assert.equal(targets.size, members.length);
@@ -54,7 +54,7 @@ function checkAssignment(members: readonly AssignorMember[], counts: Counts, tar
 
 const one = new Set(["t"]);
 
-Deno.test("assignUniform() moves as few partitions as balance allows when a member comes", () => {
+Deno.test("assignUniform() moves as few partitions as balance allows when a member joins", () => {
   const counts = new Map([["t", 10]]);
   const first = assign([member("a", one), member("b", one)], counts);
   const members = [member("a", one, first.get("a")), member("b", one, first.get("b")), member("c", one)];
@@ -66,7 +66,7 @@ Deno.test("assignUniform() moves as few partitions as balance allows when a memb
   assert(moved.every(([, owner]) => owner === "c"));
 });
 
-Deno.test("assignUniform() leaves everybody else alone when a member goes", () => {
+Deno.test("assignUniform() takes nothing from the other members when a member leaves", () => {
   const counts = new Map([["t", 9]]);
   const first = assign([member("a", one), member("b", one), member("c", one)], counts);
   const members = [member("a", one, first.get("a")), member("b", one, first.get("b"))];
@@ -77,7 +77,7 @@ Deno.test("assignUniform() leaves everybody else alone when a member goes", () =
   }
 });
 
-Deno.test("assignUniform() gives the very objects back when nothing changes", () => {
+Deno.test("assignUniform() returns the same objects when nothing changes", () => {
   const counts = new Map([["t", 7]]);
   const first = assign([member("a", one), member("b", one)], counts);
   const second = assign([member("a", one, first.get("a")), member("b", one, first.get("b"))], counts);
@@ -85,7 +85,7 @@ Deno.test("assignUniform() gives the very objects back when nothing changes", ()
   assert.equal(second.get("b"), first.get("b"));
 });
 
-Deno.test("assignUniform() drops partitions and topics that are gone, or that two members are said to have", () => {
+Deno.test("assignUniform() drops partitions and topics that no longer exist, or that two old targets name", () => {
   const counts = new Map([["t", 2]]);
   const odd = new Map([["t", [0, 1, 5]], ["gone", [0]]]);
   const members = [member("a", one, odd), member("b", one, new Map([["t", [0]]]))];
@@ -101,7 +101,7 @@ Deno.test("assignUniform() spreads each of many topics over the members", () => 
   for (const target of targets.values()) assert.equal(target.size, 10, "one partition of each");
 });
 
-Deno.test("assignUniform() is not fooled by members with nothing to read, and by no members at all", () => {
+Deno.test("assignUniform() handles members without topics, and groups without members", () => {
   assert.equal(assign([], new Map()).size, 0);
   assert.deepEqual(assign([member("a", new Set())], new Map()).get("a"), new Map());
   const members = [member("a", new Set()), member("b", one)];
@@ -132,7 +132,7 @@ Deno.test("assignUniform() is complete, balanced and sticky for random groups th
   }
 });
 
-Deno.test("assignUniform() takes less than 100 ms for 1,000 members and 10,000 partitions, alike or not", () => {
+Deno.test("assignUniform() takes less than 100 ms for 1,000 members and 10,000 partitions, with equal or different subscriptions", () => {
   const topics = Array.from({ length: 100 }, (_, index) => `t${index}`);
   const counts = new Map(topics.map((topic) => [topic, 100]));
   const shared = new Set(topics);
@@ -164,8 +164,8 @@ Deno.test("assignUniform() stops balancing a long chain of members that each sha
   });
   const startMs = performance.now();
   const targets = assignUniform({ members, partitionsCountOf: () => partitionsCount });
-  assert(performance.now() - startMs < 3000, "a tenth of that; minutes without a limit");
+  assert(performance.now() - startMs < 3000, "it takes a tenth of that; without the limit it would take minutes");
   const sum = [...targets.values()].reduce((total, target) => total + sizeOf(target), 0);
   assert.equal(sum, links * partitionsCount);
-  assert(sizeOf(targets.get("m040")!) > 0, "the last one got something");
+  assert(sizeOf(targets.get("m040")!) > 0, "the last member got partitions");
 });
