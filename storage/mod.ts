@@ -8,7 +8,7 @@
 export { type Clock, ManualClock, systemClock } from "./base/clock.ts";
 export { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
 
-export { bytesOfBatch, writeBatch } from "./records/batch_writer.ts";
+export { bytesOfBatch, bytesOfRecord, completeBatch, writeBatch, writeRecord } from "./records/batch_writer.ts";
 export { Log } from "./log/log.ts";
 export { batchRules, type LogConfig } from "./log/log_config.ts";
 export { LogResources } from "./log/log_resources.ts";

@@ -49,6 +49,8 @@ export function handleOffsetCommit(
   };
   const { allowed, denied } = splitAllowed(topics, isAllowed);
   const asker = { exchange, services };
+  // It may take several turns (partitions/coordinators/groups/offsets/commits.ts), and a fetch behind it has to see what it commits.
+  if (exchange.isLarge) exchange.holdFollowers();
   if (denied.length === 0) return askGroup({ apiKey: API_KEY, groupId, request }, asker);
   const deniedRequest = { ...request, topics: denied };
   const refused = refuseGroupRequest(API_KEY, deniedRequest, errorCode.TOPIC_AUTHORIZATION_FAILED, apiVersion);

@@ -12,6 +12,7 @@ import { deleteGroupsRequest, deleteGroupsResponse } from "../protocol/messages/
 import { heartbeatRequest, heartbeatResponse } from "../protocol/messages/12_heartbeat.ts";
 import { joinGroupRequest } from "../protocol/messages/11_join_group.ts";
 import { listGroupsRequest, listGroupsResponse } from "../protocol/messages/16_list_groups.ts";
+import { offsetCommitRequest } from "../protocol/messages/08_offset_commit.ts";
 import { offsetFetchRequest, offsetFetchResponse } from "../protocol/messages/09_offset_fetch.ts";
 import { syncGroupRequest, syncGroupResponse } from "../protocol/messages/14_sync_group.ts";
 import {
@@ -22,6 +23,7 @@ import {
   consumerGroupHeartbeatRequest,
   consumerGroupHeartbeatResponse,
 } from "../protocol/messages/68_consumer_group_heartbeat.ts";
+import { weightOf } from "../requests/request_weights.ts";
 import { Reader } from "../protocol/reader.ts";
 import { Writer } from "../protocol/writer.ts";
 import { testServices } from "./handler_testing.ts";
@@ -46,7 +48,9 @@ class Fixture implements Disposable {
     const reader = new Reader(writer.bytes.slice(0, writer.position));
     const handler = apiOf(message.apiKey).handlerOf(this.#services);
     const exchange = this.client.request(message.apiKey, apiVersion);
-    handler(message.decode(reader, apiVersion) as never, exchange, this.#services);
+    const decoded = message.decode(reader, apiVersion);
+    this.client.pipeline.weigh(exchange, weightOf(reader.elementsCount));
+    handler(decoded as never, exchange, this.#services);
     this.shards.pump();
   }
 
@@ -136,6 +140,27 @@ Deno.test("requests behind JoinGroup and SyncGroup wait until these are answered
   const sync = { groupId: ODD[0]!, generationId: 1, memberId: "m", assignments: [] };
   fixture.handle(syncGroupRequest, 5, { ...sync, protocolType: "consumer", protocolName: "range" });
   assert.equal(pipeline.isHeld, true);
+});
+
+Deno.test("requests behind an OffsetCommit of very many partitions wait until it is answered, those behind a usual one do not", () => {
+  using fixture = new Fixture();
+  const commitOf = (count: number) => ({
+    groupId: ODD[0]!,
+    topics: [{
+      name: "t",
+      partitions: Array.from({ length: count }, (_, partitionIndex) => ({
+        partitionIndex,
+        committedOffset: 1,
+        committedMetadata: null,
+      })),
+    }],
+  });
+  fixture.handle(offsetCommitRequest, 8, commitOf(100));
+  assert.equal(fixture.client.pipeline.isHeld, false);
+  fixture.handle(offsetCommitRequest, 8, commitOf(1000));
+  assert.equal(fixture.client.pipeline.isHeld, true);
+  for (const _call of [1, 2]) fixture.answer(1, () => ({ topics: [] }));
+  assert.deepEqual([fixture.client.pipeline.isHeld, fixture.client.pipeline.length], [false, 0]);
 });
 
 Deno.test("handleSyncGroup() refuses a client that knows v5 and names no protocol", () => {

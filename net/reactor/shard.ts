@@ -277,17 +277,23 @@ export class Shard implements ConnectionShard {
     this.#connections.reportClosed();
   }
 
-  #onRecord(sender: number, record: RingRecord): void {
+  /** @returns whether it may have been long work: a request to coordinators, or their answer, has up to thousands of elements */
+  #onRecord(sender: number, record: RingRecord): boolean {
     const transfer = transferOf(record);
     if (transfer !== null) {
       const connection = this.#connections.receive(sender, transfer);
       if (connection !== null) this.#idle.markActive(connection);
-      return;
+      return false;
     }
     const taken = takenContextOf(record);
-    if (taken !== null) return this.arena.release(taken);
-    const known = this.#parts.partitions.receive(sender, record) || this.#parts.coordinators.receive(sender, record);
+    if (taken !== null) {
+      this.arena.release(taken);
+      return false;
+    }
+    if (this.#parts.partitions.receive(sender, record)) return false;
+    const known = this.#parts.coordinators.receive(sender, record);
     assert(known, "every ring record has a receiver");
+    return true;
   }
 }
 

@@ -180,10 +180,13 @@ export class Inbox {
 
   /**
    * Passes the arrived records to the receiver, a few of each sender in turn.
-   * @param receive gets the sender's number and the record, valid during the call
-   * @param mayContinue asked after a few records; the next call continues with the others
+   * @param receive gets the sender's number and the record, valid during the call; returns true if that may have been long work
+   * @param mayContinue asked after long work or a few records; the next call continues with the others
    */
-  drain(receive: (sender: number, record: RingRecord) => void, mayContinue: () => boolean = () => true): void {
+  drain(
+    receive: (sender: number, record: RingRecord) => boolean | undefined,
+    mayContinue: () => boolean = () => true,
+  ): void {
     let emptyCount = 0;
     while (emptyCount < this.#rings.length) {
       const sender = this.#nextSender;
@@ -191,8 +194,9 @@ export class Inbox {
       const ring = this.#rings[sender] as RingConsumer;
       let count = 0;
       for (let record = ring.peek(); record !== null && count < DRAIN_RECORDS; record = ring.peek(), count++) {
-        receive(sender, record);
+        const wasLong = receive(sender, record) === true;
         ring.take();
+        if (wasLong && !mayContinue()) return;
       }
       emptyCount = count < DRAIN_RECORDS ? emptyCount + 1 : 0;
       if (count > 0 && !mayContinue()) return;

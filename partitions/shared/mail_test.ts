@@ -159,7 +159,7 @@ Deno.test("two isolates that sleep between records lose no wake-up", async () =>
       if (parked) mail.unpark();
       if (events > 0) mail.clear();
       else assert.equal(parked, false, `an answer to ${value} came without a wake-up`);
-      mail.drain((sender, record) => received.push(sender, record.ints[record.int + 1] as number));
+      mail.drain((sender, record) => void received.push(sender, record.ints[record.int + 1] as number));
     }
     assert.deepEqual(received.splice(0), [1, value]);
   }
@@ -214,4 +214,22 @@ Deno.test("Inbox.drain() takes a few records of each sender in turn, and stops w
   drain(() => true);
   assert.deepEqual(received.filter((id) => id < 100), Array.from({ length: 40 }, (_, id) => id));
   assert.deepEqual(received.filter((id) => id >= 100), Array.from({ length: 40 }, (_, id) => 100 + id));
+});
+
+Deno.test("Inbox.drain() asks mayContinue() after each record that was long work", () => {
+  const isolates = new IsolateTable(IsolateTable.allocate(1));
+  const to = { shard: 0, eventFd: -1, isolates };
+  const ring = allocateRing(64);
+  const outbox = new Outbox(ring, to);
+  for (let id = 0; id < 10; id++) {
+    outbox.begin(7);
+    outbox.commit();
+  }
+  const inbox = new Inbox([ring], to);
+  let received = 0;
+  const drain = () => inbox.drain(() => ++received % 3 === 0, () => false);
+  drain();
+  assert.equal(received, 3);
+  drain();
+  assert.equal(received, 6, "the next call continues behind it");
 });

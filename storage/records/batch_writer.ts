@@ -22,11 +22,14 @@ const NULL_LENGTH = -1;
 /** Size of the batch that `writeBatch()` writes, in bytes. */
 export function bytesOfBatch(records: readonly PlainRecord[]): number {
   let sum = BATCH_HEADER_BYTES;
-  for (let index = 0; index < records.length; index++) {
-    const body = bodyBytes(records[index]!, index);
-    sum += varintBytes(body) + body;
-  }
+  for (let index = 0; index < records.length; index++) sum += bytesOfRecord(records[index]!, index);
   return sum;
+}
+
+/** Size of a record in a batch, in bytes. @param index of the record in the batch */
+export function bytesOfRecord(record: PlainRecord, index: number): number {
+  const body = bodyBytes(record, index);
+  return varintBytes(body) + body;
 }
 
 /**
@@ -41,15 +44,23 @@ export function writeBatch(
   records: readonly PlainRecord[],
   timestampMs: number,
 ): number {
-  const { bytes, view } = memory;
-  assert(records.length > 0, "a batch holds a record");
-  let next = at + BATCH_HEADER_BYTES;
-  for (let index = 0; index < records.length; index++) next = writeRecord(bytes, next, records[index]!, index);
-  assert(next <= bytes.length, "a batch fits into the memory it is written to");
-  stampPlainHeader(view, at, { batchBytes: next - at, recordsCount: records.length, timestampMs });
+  let end = at + BATCH_HEADER_BYTES;
+  for (let index = 0; index < records.length; index++) end = writeRecord(memory.bytes, end, records[index]!, index);
+  completeBatch(memory, at, { end, recordsCount: records.length, timestampMs });
+  return end;
+}
+
+/** Writes the header of a batch whose records were written behind it. @param at index of the batch's first byte @param of end: index after it */
+export function completeBatch(
+  { bytes, view }: { readonly bytes: Uint8Array; readonly view: DataView },
+  at: number,
+  { end, recordsCount, timestampMs }: { end: number; recordsCount: number; timestampMs: number },
+): void {
+  assert(recordsCount > 0, "a batch holds a record");
+  assert(end <= bytes.length, "a batch fits into the memory it is written to");
+  stampPlainHeader(view, at, { batchBytes: end - at, recordsCount, timestampMs });
   const covered = at + CRC_COVERS_FROM;
-  stampCrc(view, at, crc32c(bytes, covered, next - covered));
-  return next;
+  stampCrc(view, at, crc32c(bytes, covered, end - covered));
 }
 
 function bodyBytes({ key, value }: PlainRecord, offsetDelta: number): number {
@@ -60,11 +71,12 @@ function fieldBytes(field: Uint8Array | null): number {
   return field === null ? varintBytes(NULL_LENGTH) : varintBytes(field.length) + field.length;
 }
 
-function writeRecord(bytes: Uint8Array, at: number, record: PlainRecord, offsetDelta: number): number {
-  let next = writeVarint(bytes, at, bodyBytes(record, offsetDelta));
+/** Writes a record of a batch; `bytesOfRecord()` bytes must follow `at`. @returns index after it */
+export function writeRecord(bytes: Uint8Array, at: number, record: PlainRecord, index: number): number {
+  let next = writeVarint(bytes, at, bodyBytes(record, index));
   bytes[next++] = 0; // attributes
   bytes[next++] = 0; // timestamp delta
-  next = writeVarint(bytes, next, offsetDelta);
+  next = writeVarint(bytes, next, index); // offset delta
   next = writeField(bytes, next, record.key);
   next = writeField(bytes, next, record.value);
   bytes[next++] = 0; // headers

@@ -22,9 +22,11 @@ import type { GroupApiKey, GroupApis, GroupRequest, GroupResponse } from "./grou
 import { GroupMemory } from "./group_memory.ts";
 import { GroupPartition } from "./group_partition.ts";
 import type { ConsumerGroupSettings, GroupSettings } from "./group_ports.ts";
+import { isLongCommit } from "./offsets/commits.ts";
 import { joinResponseFor, refusalOf, refuseGroupRequest } from "./group_refusals.ts";
 import { type GroupRecord, groupRecordCodec } from "./records/group_record.ts";
 import {
+  commitInSteps,
   deleteGroups,
   describeConsumerGroups,
   describeGroups,
@@ -92,7 +94,7 @@ type HandleSeveral<Key extends GroupApiKey> = (
 ) => Work;
 
 const aboutOneGroup: { readonly [Key in OneGroupKey]: HandleOne<Key> } = {
-  8: (groups, request, { apiVersion }, reply) => groups.commit(request, apiVersion, reply),
+  8: (groups, request, { apiVersion }, reply) => groups.commits.commit(request, apiVersion, reply),
   11: (groups, request, client, reply) =>
     groups.join(request, client, (response) => reply(joinResponseFor(client.apiVersion, response))),
   12: (groups, request, client, reply) => groups.heartbeat(request, client, reply),
@@ -227,6 +229,10 @@ export class GroupCoordinator implements Coordinator<GroupApis> {
       // A member must not lose its partitions because the coordinator starts.
       const isLoading = apiKey === 12 && partition === errorCode.COORDINATOR_LOAD_IN_PROGRESS;
       return refuse(isLoading ? errorCode.NONE : partition);
+    }
+    if (apiKey === 8 && isLongCommit(request as GroupRequest<8>)) {
+      const asked = { request: request as GroupRequest<8>, client };
+      return this.#runtime.begin(commitInSteps(this.#partitions, asked, reply as Reply<unknown>));
     }
     const { machine, replies } = partition;
     const handle = aboutOneGroup[apiKey] as HandleOne<GroupApiKey>;

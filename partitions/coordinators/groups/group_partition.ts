@@ -8,7 +8,6 @@
  * Source: Kafka's GroupCoordinatorShard, GroupMetadataManager.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
-import type { OffsetCommitRequest } from "../../../net/protocol/messages/08_offset_commit.ts";
 import type {
   OffsetFetchRequestGroup,
   OffsetFetchResponseGroup,
@@ -23,6 +22,7 @@ import { refuseMalformedHeartbeat } from "./consumer/heartbeat_rules.ts";
 import { refuseRegex } from "./consumer/membership.ts";
 import { planUpgrade } from "./consumer/upgrade.ts";
 import { EmptiedGroups } from "./emptied_groups.ts";
+import { Commits } from "./offsets/commits.ts";
 import { expireAll } from "./offsets/expiry.ts";
 import { type GroupFilter, listGroups } from "./group_listing.ts";
 import type { GroupRequest, GroupResponse } from "./group_apis.ts";
@@ -33,7 +33,7 @@ import {
   refuseGroupRequest,
 } from "./group_refusals.ts";
 import { type Group, KeptGroups } from "./kept_groups.ts";
-import { Offsets, type PlannedCommit } from "./offsets/offsets.ts";
+import { Offsets } from "./offsets/offsets.ts";
 import type { BackgroundWork } from "../runtime/background_work.ts";
 import type { RecordLog } from "../runtime/record_log.ts";
 import type { DeletedTopic, StateMachine } from "../runtime/state_machine.ts";
@@ -41,8 +41,6 @@ import type { GroupPorts } from "./group_ports.ts";
 import type { CoordinatorClient, Reply } from "../runtime/coordinator.ts";
 import type { ConsumerGroupRecord, GroupRecord, OffsetCommitRecord } from "./records/group_record.ts";
 
-/** The first version of OffsetCommit that answers GROUP_ID_NOT_FOUND (KIP-848). */
-const COMMIT_NOT_FOUND_VERSION = 9;
 /** The first version of DescribeGroups that answers GROUP_ID_NOT_FOUND (KIP-1043). */
 const DESCRIBE_NOT_FOUND_VERSION = 6;
 
@@ -58,6 +56,8 @@ interface Refused {
 /** The state of one partition of `__consumer_offsets`. */
 export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupHolder {
   readonly offsets: Offsets;
+  /** OffsetCommit. */
+  readonly commits: Commits;
   readonly #ports: GroupPorts;
   readonly #log: RecordLog<GroupRecord>;
   readonly #background: BackgroundWork;
@@ -78,6 +78,13 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     this.#groups = new KeptGroups(memory);
     this.#emptied = new EmptiedGroups(memory);
     this.offsets = new Offsets({ image, metadataBytesMax: settings.offsetMetadataMaxBytes, memory: metadataMemory });
+    this.commits = new Commits({
+      offsets: this.offsets,
+      log,
+      wallMs: ports.wallMs,
+      hasGroup: (groupId) => this.#groups.has(groupId),
+      findGroup: (groupId) => this.#find(groupId),
+    });
   }
 
   /** Groups that have an object. */
@@ -133,21 +140,6 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     if (!(group instanceof ConsumerGroup)) return reply(refuseConsumerHeartbeat(group.code, group.message));
     group.heartbeat(request, client, reply);
     this.#groups.forgetVacant(group);
-  }
-
-  /** OffsetCommit. It is answered at the end of the turn, or at once if nothing has to be written. */
-  commit(request: OffsetCommitRequest, apiVersion: number, reply: Reply<GroupResponse<8>>): void {
-    const plan = this.offsets.planCommit(request, { apiVersion, nowMs: this.#ports.wallMs() });
-    // Kafka asks the group only about topics that exist.
-    const code = plan.known.length === 0 ? errorCode.NONE : this.#validateCommit(request, plan, apiVersion);
-    if (code !== errorCode.NONE) {
-      for (const partition of plan.known) partition.errorCode = code;
-    }
-    if (code !== errorCode.NONE || plan.records.length === 0) return reply(plan.response);
-    this.#log.gather(plan.records, (refused) => {
-      if (refused !== errorCode.NONE) { for (const partition of plan.known) partition.errorCode = refused; }
-      reply(plan.response);
-    });
   }
 
   /** One group's part of OffsetFetch, in steps. */
@@ -326,22 +318,6 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
 
   #appendAll(records: readonly GroupRecord[]): number {
     return this.#log.appendAll(records, this.#applyAll);
-  }
-
-  #validateCommit(request: OffsetCommitRequest, plan: PlannedCommit, apiVersion: number): number {
-    // A client without a generation may commit while the group has no members.
-    if (!this.#groups.has(request.groupId) && request.generationIdOrMemberEpoch < 0) return errorCode.NONE;
-    const group = this.#find(request.groupId);
-    if (group === undefined) {
-      return apiVersion >= COMMIT_NOT_FOUND_VERSION ? errorCode.GROUP_ID_NOT_FOUND : errorCode.ILLEGAL_GENERATION;
-    }
-    const code = group.validateOffsetCommit(request, apiVersion);
-    if (code !== errorCode.NONE || group.type === "classic") return code;
-    for (const { key } of plan.records) {
-      const refused = group.validatePartitionCommit(request, key.topic, key.partition);
-      if (refused !== errorCode.NONE) return refused;
-    }
-    return errorCode.NONE;
   }
 
   /** Creates a consumer group, or replaces a classic one and takes over its members. */

@@ -1,6 +1,6 @@
 /**
- * Requests about several groups, or about one with very many offsets, done in slices: OffsetFetch, DescribeGroups, ListGroups,
- * DeleteGroups, ConsumerGroupDescribe. Runs on the shard whose coordinator is asked.
+ * Requests about several groups, or about one with very many offsets, done in slices: long OffsetCommits, OffsetFetch,
+ * DescribeGroups, ListGroups, DeleteGroups, ConsumerGroupDescribe. Runs on the shard whose coordinator is asked.
  *
  * They may name groups of any partition. Groups that this shard does not coordinate get NOT_COORDINATOR. The partition of a group is
  * looked up again after each step, because the shard may have lost it meanwhile.
@@ -33,6 +33,23 @@ export interface OffsetsPartitions {
   partitionOf(groupId: string): OffsetsPartition | number;
   /** The partitions of this shard; null while one of them is being loaded. */
   all(): Iterable<OffsetsPartition> | null;
+}
+
+/** OffsetCommit of very many partitions. */
+export function* commitInSteps(
+  partitions: OffsetsPartitions,
+  { request, client }: { request: GroupRequest<8>; client: CoordinatorClient },
+  reply: Reply<GroupResponse<8>>,
+): Generator<void, void> {
+  const { groupId } = request;
+  const { apiVersion } = client;
+  const refuse = (code: number) => reply(refuseGroupRequest(8, request, code, apiVersion));
+  const partition = partitions.partitionOf(groupId);
+  if (typeof partition === "number") return refuse(partition);
+  const isLed = () => partitions.partitionOf(groupId) === partition;
+  const response = yield* partition.machine.commits.commitInSteps({ request, apiVersion }, isLed);
+  if (!isLed()) return reply(response);
+  partition.replies.add((code) => code === errorCode.NONE ? reply(response) : refuse(code));
 }
 
 /** OffsetFetch. */

@@ -1,25 +1,21 @@
 /**
  * Builds batches of a coordinator's records in memory that the kernel writes from. Runs on shards.
  *
- * One batch is built at a time. The next one reuses its memory, because a log has written the batch when its append returns.
+ * One batch is built at a time. The next one reuses its memory, because a log has written the batch when its append returns. A batch of
+ * very many records is built over several turns, in memory of its own (long_batch.ts).
  */
 import { bytesOfBatch, type NativeMemory, nativeMemory, writeBatch } from "../../../storage/mod.ts";
+import { type Batch, LongBatch, LongBatchMemory } from "./long_batch.ts";
 import type { RecordBytes, RecordCodec } from "./record_codec.ts";
 
 /** The most memory that is kept between batches. A larger block is released after its batch. */
 const MEMORY_BYTES_KEPT_MAX = 1 << 20;
 const MEMORY_BYTES = 1 << 14;
 
-/** A batch in the form that an append takes. */
-export interface Batch {
-  readonly memory: NativeMemory;
-  readonly start: number;
-  readonly length: number;
-}
-
 /** Builds batches, one at a time. */
 export class BatchBuilder<Entry> {
   readonly #codec: Pick<RecordCodec<Entry>, "encode">;
+  readonly #longMemory = new LongBatchMemory();
   #memory = nativeMemory(new ArrayBuffer(MEMORY_BYTES));
 
   /** @param codec of the records */
@@ -43,6 +39,11 @@ export class BatchBuilder<Entry> {
     const memory = this.#memoryOf(length);
     writeBatch(memory, 0, encoded, options.timestampMs);
     return { memory, start: 0, length };
+  }
+
+  /** Begins a batch that is built over several turns, while others are built. @param batchBytesMax the most bytes of the batch */
+  beginLong(batchBytesMax: number): LongBatch<Entry> {
+    return new LongBatch(this.#codec, this.#longMemory, batchBytesMax);
   }
 
   #memoryOf(length: number): NativeMemory {

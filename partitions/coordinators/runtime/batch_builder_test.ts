@@ -7,7 +7,8 @@ import {
   type GroupRecord,
   groupRecordCodec,
 } from "../groups/records/group_record.ts";
-import { type Batch, BatchBuilder } from "./batch_builder.ts";
+import { BatchBuilder } from "./batch_builder.ts";
+import type { Batch } from "./long_batch.ts";
 
 const NOW_MS = 1_700_000_000_000;
 

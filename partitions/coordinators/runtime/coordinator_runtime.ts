@@ -127,7 +127,7 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
       if (!loading.isLoading || loading.isPaused) this.#loading.shift();
       if (this.#loading.length === 0) this.#partitionParts.memory.drop();
     }
-    this.#work.run();
+    this.#work.run(nowMs);
     const { timers, clock } = this.#parts;
     const untilMs = nowMs + TIMERS_MS_PER_TURN;
     for (let due = timers.takeExpired(nowMs); due !== null; due = timers.takeExpired(nowMs)) {

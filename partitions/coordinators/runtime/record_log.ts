@@ -10,6 +10,7 @@ import type { Clock } from "../../../storage/mod.ts";
 import type { Partition } from "../../owned/partition.ts";
 import type { Refusal } from "../../requests/refusals.ts";
 import type { BatchBuilder } from "./batch_builder.ts";
+import type { Batch, LongBatch } from "./long_batch.ts";
 
 /** The most records of a batch, where they need not stay together. */
 const PIECE_RECORDS_MAX = 500;
@@ -75,6 +76,19 @@ export class RecordLog<Entry> {
     return errorCode.NONE;
   }
 
+  /** Begins a batch of very many records, which are added over several turns before `appendLong()`. */
+  beginLong(): LongBatch<Entry> {
+    return this.#parts.builder.beginLong(batchBytesMax(this.#partition));
+  }
+
+  /** Appends such a batch, as `append()` does, and applies its records. @param records that were added @returns as `append()` */
+  appendLong(records: readonly Entry[], batch: LongBatch<Entry>): number {
+    this.writeGathered();
+    const code = this.#writeBatch(batch.isTooLarge ? null : batch.complete(this.#parts.clock.wallMs()));
+    if (code === errorCode.NONE) { for (const record of records) this.#parts.apply(record); }
+    return code;
+  }
+
   /**
    * Appends records together with those of other requests of this turn, then applies them.
    * @param records at least one @param done called with the code, as of `append()`, once the records are applied or refused
@@ -107,13 +121,16 @@ export class RecordLog<Entry> {
 
   #write(records: readonly Entry[]): number {
     if (records.length === 0) return errorCode.NONE;
+    const { builder, clock } = this.#parts;
+    const options = { timestampMs: clock.wallMs(), batchBytesMax: batchBytesMax(this.#partition) };
+    return this.#writeBatch(builder.build(records, options));
+  }
+
+  #writeBatch(batch: Batch | null): number {
     const partition = this.#partition;
     if (!partition.isOpen) return errorCode.NOT_COORDINATOR;
-    const { maxMessageBytes, segmentBytes } = partition.config;
-    const nowMs = this.#parts.clock.wallMs();
-    const batchBytesMax = Math.min(maxMessageBytes, segmentBytes);
-    const batch = this.#parts.builder.build(records, { timestampMs: nowMs, batchBytesMax });
     if (batch === null) return errorCode.UNKNOWN_SERVER_ERROR;
+    const nowMs = this.#parts.clock.wallMs();
     const { refusal } = partition.append(batch, nowMs);
     if (refusal !== null) return coordinatorCode(refusal);
     this.#appendedBatches++;
@@ -129,6 +146,11 @@ export class RecordLog<Entry> {
     const first = this.#appendPiece(piece.slice(0, half), onAppended);
     return first === errorCode.NONE ? this.#appendPiece(piece.slice(half), onAppended) : first;
   }
+}
+
+/** Largest batch that a partition takes, in bytes. */
+function batchBytesMax({ config: { maxMessageBytes, segmentBytes } }: Partition): number {
+  return Math.min(maxMessageBytes, segmentBytes);
 }
 
 /** Maps a refused append to the code for clients of a coordinator (Kafka's CoordinatorOperationExceptionHelper). */

@@ -8,8 +8,8 @@
 
 /** Time of a request in the call that begins it. */
 const FIRST_MS = 2;
-/** Time of a turn for unfinished requests. */
-const TURN_MS = 5;
+/** When the unfinished requests of a turn pause, in ms from its beginning. At least one step is done in each turn. */
+const TURN_END_MS = 8;
 
 /** An unfinished request. */
 export type Work = Iterator<void, void>;
@@ -34,10 +34,13 @@ export class SlicedWork {
     if (!this.#step(work, this.#nowMs() + FIRST_MS)) this.#queue.push(work);
   }
 
-  /** Continues the first request for a turn's share of time. If it is still unfinished, it goes behind the others. */
-  run(): void {
+  /**
+   * Continues the first request while the turn has time. If it is still unfinished, it goes behind the others.
+   * @param beganMs when the turn began, monotonic
+   */
+  run(beganMs: number): void {
     const work = this.#queue.shift();
-    if (work !== undefined && !this.#step(work, this.#nowMs() + TURN_MS)) this.#queue.push(work);
+    if (work !== undefined && !this.#step(work, beganMs + TURN_END_MS)) this.#queue.push(work);
   }
 
   /** Finishes all requests in this call. */
