@@ -80,7 +80,7 @@ export class GroupMemory {
     return this.#bytes;
   }
 
-  /** Whether so many more bytes may be used. Using less than before is always allowed. */
+  /** Returns whether this many more bytes may be used. Using less than before is always allowed. */
   hasRoomFor(bytes: number): boolean {
     if (bytes <= 0 || this.#bytes + bytes <= this.#bytesMax) return true;
     this.#onShort();

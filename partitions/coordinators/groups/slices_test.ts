@@ -10,7 +10,7 @@ const NONE = errorCode.NONE;
 const RETENTION_MS = 86_400_000;
 const SETTINGS = { offsetsRetentionMs: RETENTION_MS, offsetsRetentionCheckIntervalMs: 600_000 };
 
-/** Commits for so many groups, three offsets each. */
+/** Commits three offsets for each of some groups. */
 function commitMany(test: TestCoordinator, groupsCount: number, prefix = "g"): void {
   for (let group = 0; group < groupsCount; group++) {
     test.send(8, commitOf(`${prefix}${group}`, "a", { 0: 1, 1: 1, 2: 1 }), 8);

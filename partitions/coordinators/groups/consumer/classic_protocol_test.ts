@@ -124,7 +124,7 @@ Deno.test("the time limits of the classic protocol end when a member continues w
   assert.equal(test.consumers.describe().members.find(({ memberId }) => memberId === "c")!.memberType, 1);
 });
 
-Deno.test("leaveConsumerGroup() removes several members, and reports those that are unknown", () => {
+Deno.test("leaveConsumerGroup() removes several members, and answers an error for each that it cannot remove", () => {
   const test = newTest();
   test.join("m", ["orders"]);
   test.join("s", ["orders"], { instanceId: "i" });

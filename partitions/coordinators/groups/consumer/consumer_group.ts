@@ -51,7 +51,7 @@ export type { ConsumerGroupHolder, Downgrade } from "./consumer_group_core.ts";
 /** If more topics change at once, each group finds out with its next heartbeat whether the change affects it. */
 const TOPICS_LOOKED_UP_MAX = 16;
 
-/** The group. */
+/** One consumer group. */
 export class ConsumerGroup {
   readonly type = "consumer";
   readonly groupId: string;

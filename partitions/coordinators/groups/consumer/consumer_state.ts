@@ -30,7 +30,7 @@ const FIRST_GROUP_EPOCH = 1;
 /** Assignment epoch after its tombstone. */
 const NO_ASSIGNMENT_EPOCH = -1;
 
-/** The state. */
+/** The state of one group, as its records made it. */
 export class ConsumerState {
   readonly groupId: string;
   readonly subscriptions: Subscriptions;
@@ -56,7 +56,7 @@ export class ConsumerState {
   /** How many members prefer each assignor. */
   readonly #wanted = new Map<string, number>();
 
-  /** @param by names of the broker's assignors, the default first, and the budget that members are taken from */
+  /** @param by names of the broker's assignors, the default first, and the memory budget for members */
   constructor(groupId: string, by: { assignors: readonly string[]; memory: GroupMemory }) {
     this.groupId = groupId;
     this.#assignors = by.assignors;

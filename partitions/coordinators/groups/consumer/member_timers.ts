@@ -6,7 +6,7 @@ import type { Deadlines } from "../../../requests/deadlines.ts";
 import { LazyTimer } from "../../runtime/lazy_timer.ts";
 import type { Timer } from "../../runtime/lazy_timer.ts";
 
-/** The timers. */
+/** The timers of one member. */
 export class MemberTimers {
   /** Time until the member has to send its next request. */
   readonly session: LazyTimer;

@@ -19,15 +19,15 @@ import { TopicRegexJob } from "./topic_regex.ts";
 /** Time of a slice: 500 to 2,500 names with an ordinary expression. */
 const SLICE_MS = 5;
 /** After a slice this long or longer, a pause of five times its length follows: all groups together take at most 1/6 of a shard. */
-const LONG_MS = 5;
-const REST_FACTOR = 5;
+const LONG_SLICE_MS = 5;
+const PAUSE_FACTOR = 5;
 /** Least time between two resolutions of an expression, because each writes a record of all its topics (Kafka's value). */
 const REFRESH_MIN_INTERVAL_MS = 10_000;
 /** Most characters of topic names that go into one batch with the other records. */
 const BATCH_SIZE_MAX = 200_000;
 
 /** When the pause of a coordinator's groups, which share their timers, ends: monotonic ms. */
-const rests = new WeakMap<GroupPorts["timers"], number>();
+const pausedUntilMs = new WeakMap<GroupPorts["timers"], number>();
 
 /** The results of a resolution. */
 export class RegexResults {
@@ -169,13 +169,13 @@ export class RegexResolver {
     if (startMs < this.#restUntilMs) return this.#timer.set(this.#restUntilMs);
     const isDone = job.run(startMs + SLICE_MS, nowMs);
     const endMs = nowMs();
-    if (endMs - startMs >= LONG_MS) rests.set(timers, endMs + REST_FACTOR * (endMs - startMs));
+    if (endMs - startMs >= LONG_SLICE_MS) pausedUntilMs.set(timers, endMs + PAUSE_FACTOR * (endMs - startMs));
     if (isDone) this.#onDone();
     else this.#timer.set(Math.max(this.#restUntilMs, endMs));
   }
 
   get #restUntilMs(): number {
-    return rests.get(this.#ports.timers) ?? 0;
+    return pausedUntilMs.get(this.#ports.timers) ?? 0;
   }
 
   #isIntervalOver(): boolean {

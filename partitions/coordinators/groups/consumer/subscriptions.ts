@@ -12,7 +12,7 @@ export interface ResolvedRegex {
   readonly timestampMs: number;
 }
 
-/** The counts. */
+/** The subscriptions of one group's members, counted. */
 export class Subscriptions {
   /** How many members name each topic. */
   readonly #byName = new Map<string, number>();
