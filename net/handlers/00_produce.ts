@@ -51,13 +51,7 @@ import {
 } from "../protocol/messages/00_produce.ts";
 import type { TopicImage } from "../../partitions/mod.ts";
 import { areAwaitingFlush, areEnded, checkProgress, expire } from "../requests/produce/acknowledgements.ts";
-import {
-  newPart,
-  partitionResponse,
-  type ProducePart,
-  producerBatchOf,
-  type TopicData,
-} from "../requests/produce/produce_part.ts";
+import { partitionResponse, ProducePart, producerBatchOf, type TopicData } from "../requests/produce/produce_part.ts";
 import { RefusedBatches } from "../requests/produce/refused_batches.ts";
 import type { SlicedWork } from "../requests/slices.ts";
 import { TopicCursor } from "../requests/topic_cursor.ts";
@@ -98,6 +92,9 @@ export function handleProduce(request: ProduceRequest, exchange: RequestExchange
 }
 
 const partitionsOf = ({ partitionData }: TopicData) => partitionData;
+
+/** A request with more partitions that are unknown or not open waits for no changes: its parts would take heap memory meanwhile. */
+const UNKNOWN_MAX = 256;
 
 class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   deadlineMs = 0;
@@ -141,7 +138,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
       this.#topic = this.#topicOf(data);
       this.#refusal = this.#refusalOf(data, this.#topic);
     }
-    const tag = this.#parts.push(newPart(data, partition)) - 1;
+    const tag = this.#parts.push(new ProducePart(data, partition)) - 1;
     this.#appendOrDefer(tag, this.#topic, this.#refusal);
     return this.#cursor.advance();
   }
@@ -220,7 +217,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     const wait = new TopicWait(this.#unknownBytes, () => this.#retryUnknown(unknown));
     this.#exchange.holdFollowers();
     this.#retainBlock();
-    if (!topicWaits.hasRoom(wait)) return this.#retryUnknown(unknown);
+    if (unknown.length > UNKNOWN_MAX || !topicWaits.hasRoom(wait)) return this.#retryUnknown(unknown);
     this.#exchange.onAbandoned(() => {
       if (topicWaits.remove(wait)) this.#releaseBlock();
     });

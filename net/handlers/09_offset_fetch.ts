@@ -24,6 +24,7 @@ import {
   type OffsetFetchResponseGroup,
   type OffsetFetchResponseTopic,
 } from "../protocol/messages/09_offset_fetch.ts";
+import { plainConstructor } from "../protocol/plain_constructor.ts";
 
 /** The row of OffsetFetch. */
 export const offsetFetchApi = api({
@@ -58,6 +59,10 @@ interface AskedGroup {
 
 const NONE_DENIED: readonly OffsetFetchResponseTopic[] = [];
 
+/** One for each group of a request, so they are not made by literals (plain_constructor.ts). */
+const Asked = plainConstructor<AskedGroup>()("group", "screened");
+const AllAllowed = plainConstructor<Screened>()("asked", "denied");
+
 /** Handles OffsetFetch. */
 export function handleOffsetFetch(
   request: OffsetFetchRequest,
@@ -91,7 +96,7 @@ function fetchOfSeveral(request: OffsetFetchRequest, exchange: RequestExchange, 
   const isVisible = visibilityFor(exchange, services);
   const question = {
     apiKey: API_KEY as typeof API_KEY,
-    items: request.groups.map((group): AskedGroup => ({ group, screened: screen(group.topics, isVisible) })),
+    items: request.groups.map((group) => new Asked(group, screen(group.topics, isVisible))),
     groupIdOf: ({ group }: AskedGroup) => group.groupId,
     operation: "DESCRIBE" as const,
     deny: ({ group }: AskedGroup): OffsetFetchResponseGroup => ({
@@ -127,7 +132,7 @@ function visibilityFor({ context, apiVersion }: RequestExchange, { image }: Shar
 }
 
 function screen(topics: readonly OffsetFetchRequestTopic[] | null, isVisible: Visibility): Screened {
-  if (topics === null || topics.every(isVisible)) return { asked: topics, denied: NONE_DENIED };
+  if (topics === null || topics.every(isVisible)) return new AllAllowed(topics, NONE_DENIED);
   const { allowed, denied } = splitAllowed(topics, isVisible);
   return { asked: allowed, denied: denied.map(denyTopic) };
 }

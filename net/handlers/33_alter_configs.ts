@@ -20,6 +20,7 @@ import {
   type AlterConfigsResponse,
   alterConfigsResponse,
 } from "../protocol/messages/33_alter_configs.ts";
+import { plainConstructor } from "../protocol/plain_constructor.ts";
 import { isFailure } from "../shards/shard_messages.ts";
 
 /** The row of AlterConfigs. */
@@ -33,18 +34,30 @@ export const alterConfigsApi = api({
   handle: handleAlterConfigs,
 });
 
+/** One for each resource, or config, of a request, so they are not made by literals (plain_constructor.ts). */
+export const Alteration = plainConstructor<ConfigAlteration>()(
+  "resourceType",
+  "resourceName",
+  "operations",
+  "replacesAll",
+);
+/** An operation of it. */
+export const AlteringOperation = plainConstructor<ConfigAlteration["operations"][number]>()(
+  "name",
+  "value",
+  "configOperation",
+);
+
 /** Handles AlterConfigs. */
 export function handleAlterConfigs(
   { resources, validateOnly }: AlterConfigsRequest,
   exchange: Exchange<AlterConfigsResponse>,
   services: ShardServices,
 ): void {
-  const alterations = resources.map(({ resourceType, resourceName, configs }) => ({
-    resourceType,
-    resourceName,
-    operations: configs.map(({ name, value }) => ({ name, value, configOperation: configOperations.set })),
-    replacesAll: true,
-  }));
+  const alterations = resources.map(({ resourceType, resourceName, configs }) => {
+    const operations = configs.map(({ name, value }) => new AlteringOperation(name, value, configOperations.set));
+    return new Alteration(resourceType, resourceName, operations, true);
+  });
   alterConfigs({ alterations, validateOnly }, exchange, services);
 }
 

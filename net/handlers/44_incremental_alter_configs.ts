@@ -13,7 +13,7 @@ import {
   type IncrementalAlterConfigsResponse,
   incrementalAlterConfigsResponse,
 } from "../protocol/messages/44_incremental_alter_configs.ts";
-import { alterConfigs } from "./33_alter_configs.ts";
+import { Alteration, alterConfigs } from "./33_alter_configs.ts";
 import { api } from "../requests/api.ts";
 
 /** The row of IncrementalAlterConfigs. */
@@ -33,11 +33,8 @@ export function handleIncrementalAlterConfigs(
   exchange: Exchange<IncrementalAlterConfigsResponse>,
   services: ShardServices,
 ): void {
-  const alterations = resources.map(({ resourceType, resourceName, configs }) => ({
-    resourceType,
-    resourceName,
-    operations: configs.map(({ name, configOperation, value }) => ({ name, configOperation, value })),
-    replacesAll: false,
-  }));
+  const alterations = resources.map(({ resourceType, resourceName, configs }) =>
+    new Alteration(resourceType, resourceName, configs, false)
+  );
   alterConfigs({ alterations, validateOnly }, exchange, services);
 }

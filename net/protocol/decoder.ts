@@ -26,9 +26,11 @@ export type Decode = (reader: Reader) => unknown;
  * Makes the decoder of a struct.
  * @param fields its declaration
  * @param layout the version
+ * @param isForLarge whether it is for bodies that may hold very many elements: its arrays get their size at once. Elsewhere an array
+ * literal is faster, but V8 comes to allocate all arrays of a literal in its old generation once many survive (plain_constructor.ts)
  */
-export function compileDecoder(fields: Fields, layout: Layout): Decode {
-  const source = new DecoderSource(layout);
+export function compileDecoder(fields: Fields, layout: Layout, isForLarge = false): Decode {
+  const source = new DecoderSource(layout, isForLarge);
   const root = source.structFunction("message", fields);
   return new Function("defaults", `"use strict";\n${source.functions.join("\n")}\nreturn ${root};`)(source.defaults);
 }
@@ -57,9 +59,11 @@ class DecoderSource {
   /** Defaults that are objects, by their index in the source. */
   readonly defaults: unknown[] = [];
   readonly #layout: Layout;
+  readonly #isForLarge: boolean;
 
-  constructor(layout: Layout) {
+  constructor(layout: Layout, isForLarge: boolean) {
     this.#layout = layout;
+    this.#isForLarge = isForLarge;
   }
 
   /** @returns name of a function (reader) => struct */
@@ -125,12 +129,15 @@ class DecoderSource {
     const { flexible } = this.#layout;
     const count = `r.${methodName("count", flexible, nullable)}(${bytesMin(element, this.#layout)})`;
     const name = `${path}$list`;
+    const read = this.#readType(path, element, ELEMENT);
     this.functions.push([
       `function ${name}(r) {`,
       `const count = ${count};`,
       nullable ? "if (count < 0) return null;" : "",
-      "const list = [];",
-      `for (let i = 0; i < count && r.failure === null; i++) list.push(${this.#readType(path, element, ELEMENT)});`,
+      this.#isForLarge ? "const list = new Array(count);" : "const list = [];",
+      `for (let i = 0; i < count && r.failure === null; i++) ${
+        this.#isForLarge ? `list[i] = ${read}` : `list.push(${read})`
+      };`,
       "return list;\n}",
     ].join("\n"));
     return name;

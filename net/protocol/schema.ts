@@ -44,6 +44,9 @@ export {
   type VersionRange,
 } from "./wire_types.ts";
 
+/** A larger body may hold very many elements, and has a decoder of its own. */
+const LARGE_BYTES_MIN = 16 * 1024;
+
 /** Key and versions of a message. */
 export interface MessageOptions {
   readonly apiKey: number;
@@ -65,6 +68,7 @@ export class Message<D = unknown, E = unknown> implements WireType<D, E> {
   declare readonly [decodedAs]?: D;
   declare readonly [encodedFrom]?: E;
   readonly #decoders: Decode[] = [];
+  readonly #largeDecoders: Decode[] = [];
   readonly #encoders: Encode[] = [];
 
   constructor(options: MessageOptions, fields: Fields) {
@@ -81,6 +85,9 @@ export class Message<D = unknown, E = unknown> implements WireType<D, E> {
    * @throws RangeError for any other version
    */
   decode(reader: Reader, version: number): D {
+    if (reader.remaining > LARGE_BYTES_MIN) {
+      return (this.#largeDecoders[version] ?? this.#makeLarge(version))(reader) as D;
+    }
     return (this.#decoders[version] ?? this.#makeDecoder(version))(reader) as D;
   }
 
@@ -98,6 +105,10 @@ export class Message<D = unknown, E = unknown> implements WireType<D, E> {
 
   #makeDecoder(version: number): Decode {
     return this.#decoders[version] = compileDecoder(this.fields, this.#layout(version));
+  }
+
+  #makeLarge(version: number): Decode {
+    return this.#largeDecoders[version] = compileDecoder(this.fields, this.#layout(version), true);
   }
 
   #makeEncoder(version: number): Encode {

@@ -33,6 +33,8 @@ const sample = message({ apiKey: 99, versions: "0-3", flexible: "2+" }, {
   early: field(bool, "2+", { default: true, tag: 0, taggedVersions: "2+" }),
 });
 
+const LARGE_COUNT = 5000;
+
 const all = message({ apiKey: 98, versions: "0", flexible: "none" }, {
   small: field(uint16, "0+"),
   large: field(uint32, "0+"),
@@ -170,4 +172,30 @@ Deno.test("versionRange() reads Kafka's notation", () => {
   deepEqual(versionRange("4+"), { min: 4, max: 32767 });
   equal(versionRange("none").max < versionRange("none").min, true);
   for (const text of ["", "+", "1-", "-1", "1-2-3", "1 - 2"]) throws(() => versionRange(text), SyntaxError);
+});
+
+Deno.test("Message.decode() reads large bodies like small ones, and refuses their truncations", () => {
+  const inner = struct({ name: field(string, "0+"), numbers: field(array(int32), "0+", { nullable: "0+" }) });
+  for (const flexible of ["none", "0+"]) {
+    const lists = message({ apiKey: 97, versions: "0", flexible }, { list: field(array(inner), "0+") });
+    const of = (count: number) =>
+      Array.from(
+        { length: count },
+        (_, index) => ({ name: `n${index}`, numbers: index % 3 === 0 ? null : [index, 7] }),
+      );
+    for (const count of [2, LARGE_COUNT]) {
+      const writer = new Writer();
+      lists.encode(writer, 0, { list: of(count) });
+      const bytes = writer.bytes.slice(0, writer.position);
+      const reader = new Reader(bytes);
+      reader.limitElements(3 * count);
+      deepEqual(lists.decode(reader, 0), { list: of(count) });
+      equal(reader.failure, null);
+      for (const cut of [1, 100, bytes.length >> 1]) {
+        const short = new Reader(bytes.subarray(0, bytes.length - Math.min(cut, bytes.length)));
+        lists.decode(short, 0);
+        equal(short.failure !== null, true);
+      }
+    }
+  }
 });

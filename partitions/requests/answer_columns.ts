@@ -8,12 +8,15 @@ import type { Question } from "../questions/question.ts";
 /** What a question says of its answers. */
 type Answers<Answer extends object> = Pick<Question<object, Answer>, "answer" | "nothing">;
 
+/** Arrays of more than 128 KiB lie in V8's space for large objects, where a dead one keeps what it refers to until a full collection. */
+const CHUNK = 2048;
+
 /** The answers, by the number of their partition in the request. */
 export class AnswerColumns<Answer extends object> {
   readonly #question: Answers<Answer>;
-  readonly #codes: number[];
-  /** The words of each answer, one after the other. */
-  readonly #words: number[] = [];
+  /** Codes, and the words of answers one after the other, in arrays of CHUNK partitions. */
+  readonly #codes: number[][] = [];
+  readonly #words: number[][] = [];
   /** Answers with a list, which do not fit into words. */
   readonly #objects: Readonly<Answer>[] = [];
   #hasAnswers = false;
@@ -22,8 +25,11 @@ export class AnswerColumns<Answer extends object> {
   constructor(question: Answers<Answer>, count: number) {
     this.#question = question;
     const { width, hasList } = question.answer;
-    this.#codes = new Array(count).fill(0);
-    if (!hasList) this.#words = new Array(count * width).fill(0);
+    for (let first = 0; first < count; first += CHUNK) {
+      const size = Math.min(CHUNK, count - first);
+      this.#codes.push(new Array(size).fill(0));
+      if (!hasList) this.#words.push(new Array(size * width).fill(0));
+    }
   }
 
   /** Whether any partition answered. */
@@ -33,7 +39,7 @@ export class AnswerColumns<Answer extends object> {
 
   /** Notes that there is no answer of a partition. @param code not 0 */
   refuse(index: number, code: number): void {
-    this.#codes[index] = code;
+    (this.#codes[chunkOf(index)] as number[])[index % CHUNK] = code;
   }
 
   /** Keeps the answer of a partition. */
@@ -41,18 +47,23 @@ export class AnswerColumns<Answer extends object> {
     const { answer: layout } = this.#question;
     this.#hasAnswers = true;
     if (layout.hasList) this.#objects[index] = answer;
-    else layout.writeWords(this.#words, index * layout.width, answer);
+    else layout.writeWords(this.#words[chunkOf(index)] as number[], (index % CHUNK) * layout.width, answer);
   }
 
   /** The code of a partition, 0 when it answered. */
   codeAt(index: number): number {
-    return this.#codes[index] as number;
+    return (this.#codes[chunkOf(index)] as number[])[index % CHUNK] as number;
   }
 
   /** The answer of a partition, `question.nothing` when there is none. */
   answerAt(index: number): Readonly<Answer> {
     const { answer: layout, nothing } = this.#question;
-    if (this.#codes[index] !== 0) return nothing;
-    return layout.hasList ? this.#objects[index] as Answer : layout.readWords(this.#words, index * layout.width);
+    if (this.codeAt(index) !== 0) return nothing;
+    if (layout.hasList) return this.#objects[index] as Answer;
+    return layout.readWords(this.#words[chunkOf(index)] as number[], (index % CHUNK) * layout.width);
   }
+}
+
+function chunkOf(index: number): number {
+  return Math.floor(index / CHUNK);
 }

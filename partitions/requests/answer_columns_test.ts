@@ -29,3 +29,17 @@ Deno.test("AnswerColumns keep answers with a list", () => {
   assert.deepEqual(columns.answerAt(1), { count: 1, items: [{ value: 5 }] });
   assert.deepEqual(columns.answerAt(0), lists.nothing);
 });
+
+Deno.test("AnswerColumns keep the answers of very many partitions", () => {
+  const count = 10_000;
+  const columns = new AnswerColumns(epochEnd, count);
+  for (let index = count - 1; index >= 0; index--) {
+    if (index % 3 === 0) columns.refuse(index, index + 1);
+    else columns.set(index, { leaderEpoch: index, endOffset: toOffset(index * 2 ** 20) });
+  }
+  for (let index = 0; index < count; index++) {
+    const isRefused = index % 3 === 0;
+    assert.equal(columns.codeAt(index), isRefused ? index + 1 : 0);
+    assert.equal(columns.answerAt(index).endOffset, isRefused ? -1 : index * 2 ** 20);
+  }
+});

@@ -88,22 +88,25 @@ export interface ReadOutcome {
   divergingEndOffset: Offset;
 }
 
+/** One for each partition of a fetch, so it is not made by a literal (net/protocol/plain_constructor.ts). */
+class EmptyReadOutcome implements ReadOutcome {
+  refusal = null;
+  fd = -1;
+  position = 0;
+  length = 0;
+  lease = 0;
+  reachesEnd = true;
+  highWatermark = NO_OFFSET;
+  lastStableOffset = NO_OFFSET;
+  logStartOffset = NO_OFFSET;
+  highWatermarkBytes = 0;
+  divergingEpoch = -1;
+  divergingEndOffset = NO_OFFSET;
+}
+
 /** An outcome to be filled. */
 export function emptyReadOutcome(): ReadOutcome {
-  return {
-    refusal: null,
-    fd: -1,
-    position: 0,
-    length: 0,
-    lease: 0,
-    reachesEnd: true,
-    highWatermark: NO_OFFSET,
-    lastStableOffset: NO_OFFSET,
-    logStartOffset: NO_OFFSET,
-    highWatermarkBytes: 0,
-    divergingEpoch: -1,
-    divergingEndOffset: NO_OFFSET,
-  };
+  return new EmptyReadOutcome();
 }
 
 /** Turns an outcome into a refusal. */

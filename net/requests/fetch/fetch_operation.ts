@@ -24,6 +24,7 @@ import { type FetchInterest, type FetchPlan, moveToEnd } from "./fetch_sessions.
 import type { ShardServices } from "../handler.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
 import type { FetchPartitionData, FetchRequest, FetchResponse } from "../../protocol/messages/01_fetch.ts";
+import { plainConstructor } from "../../protocol/plain_constructor.ts";
 import type { FileSlice } from "../../reactor/file_slice.ts";
 import type { SlicedWork } from "../slices.ts";
 
@@ -53,6 +54,20 @@ interface FetchPart {
   readonly errorCode: number;
   readonly outcome: ReadOutcome;
 }
+
+/** One for each partition of a request, so they are not made by literals (plain_constructor.ts). */
+const Part = plainConstructor<FetchPart>()("interest", "place", "errorCode", "outcome");
+const PartitionAnswer = plainConstructor<FetchPartitionData>()(
+  "partitionIndex",
+  "errorCode",
+  "highWatermark",
+  "lastStableOffset",
+  "logStartOffset",
+  "divergingEpoch",
+  "abortedTransactions",
+  "preferredReadReplica",
+  "records",
+);
 
 /** A fetch. */
 export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork {
@@ -154,8 +169,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     const topic = byId ? image.topicById(interest.topicId) : image.topic(interest.topic);
     const place = topic?.partitions[interest.partition] ?? null;
     const part = (code: number) => {
-      const outcome = code === errorCode.NONE ? emptyReadOutcome() : NOT_READ;
-      return { interest, place, errorCode: code, outcome };
+      return new Part(interest, place, code, code === errorCode.NONE ? emptyReadOutcome() : NOT_READ);
     };
     if (topic === undefined) return part(byId ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION);
     if (!authorize(this.#exchange.context, "READ", { type: "TOPIC", name: topic.name })) {
@@ -300,20 +314,19 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   }
 
   #answerOf({ interest, place, errorCode: code, outcome }: FetchPart): FetchPartitionData {
-    return {
-      partitionIndex: interest.partition,
-      errorCode: code !== errorCode.NONE ? code : errorCodeOf(outcome.refusal),
-      highWatermark: outcome.highWatermark,
-      lastStableOffset: outcome.lastStableOffset,
-      logStartOffset: outcome.logStartOffset,
-      divergingEpoch: outcome.divergingEpoch === -1
-        ? NOT_DIVERGING
-        : { epoch: outcome.divergingEpoch, endOffset: outcome.divergingEndOffset },
-      abortedTransactions: null,
-      preferredReadReplica: -1,
+    const { divergingEpoch: epoch, divergingEndOffset: endOffset } = outcome;
+    return new PartitionAnswer(
+      interest.partition,
+      code !== errorCode.NONE ? code : errorCodeOf(outcome.refusal),
+      outcome.highWatermark,
+      outcome.lastStableOffset,
+      outcome.logStartOffset,
+      epoch === -1 ? NOT_DIVERGING : { epoch, endOffset },
+      null,
+      -1,
       // Never null: librdkafka fails on it (KAFKA-18646).
-      records: outcome.length === 0 || place === null ? NO_RECORDS : this.#sliceOf(place, outcome),
-    };
+      outcome.length === 0 || place === null ? NO_RECORDS : this.#sliceOf(place, outcome),
+    );
   }
 
   #sliceOf(place: PartitionPlace, outcome: ReadOutcome): FileSlice {

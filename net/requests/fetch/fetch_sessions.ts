@@ -17,8 +17,10 @@ import type { Offset } from "../../../storage/mod.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
 import type { FetchRequest } from "../../protocol/messages/01_fetch.ts";
 
-/** What a client wants of one partition, and what the last response said about it. */
-export interface FetchInterest {
+type RequestedTopic = FetchRequest["topics"][number];
+
+/** What a client wants of one partition, and what the last response said about it. Not made by a literal: plain_constructor.ts. */
+export class FetchInterest {
   /** Topic name up to v12, "" from v13 on. */
   readonly topic: string;
   /** Topic id from v13 on. */
@@ -29,8 +31,18 @@ export interface FetchInterest {
   currentLeaderEpoch: number;
   lastFetchedEpoch: number;
   /** High watermark and log start of the last response; -1 before the first one and after an error. */
-  lastHighWatermark: number;
-  lastLogStartOffset: number;
+  lastHighWatermark = -1;
+  lastLogStartOffset = -1;
+
+  constructor({ topic, topicId }: RequestedTopic, wanted: RequestedTopic["partitions"][number]) {
+    this.topic = topic;
+    this.topicId = topicId;
+    this.partition = wanted.partition;
+    this.fetchOffset = wanted.fetchOffset as Offset;
+    this.maxBytes = wanted.partitionMaxBytes;
+    this.currentLeaderEpoch = wanted.currentLeaderEpoch;
+    this.lastFetchedEpoch = wanted.lastFetchedEpoch;
+  }
 }
 
 /** A client's session. Id 0 means that it is not remembered. */
@@ -169,20 +181,8 @@ function keyOf(of: { topic: string; topicId: string; partition: number }): strin
 
 function interestsOf(request: FetchRequest): FetchInterest[] {
   const interests: FetchInterest[] = [];
-  for (const { topic, topicId, partitions } of request.topics) {
-    for (const wanted of partitions) {
-      interests.push({
-        topic,
-        topicId,
-        partition: wanted.partition,
-        fetchOffset: wanted.fetchOffset as Offset,
-        maxBytes: wanted.partitionMaxBytes,
-        currentLeaderEpoch: wanted.currentLeaderEpoch,
-        lastFetchedEpoch: wanted.lastFetchedEpoch,
-        lastHighWatermark: -1,
-        lastLogStartOffset: -1,
-      });
-    }
+  for (const topic of request.topics) {
+    for (const wanted of topic.partitions) interests.push(new FetchInterest(topic, wanted));
   }
   if (!namesTwice(request)) return interests;
   return [...new Map(interests.map((interest) => [keyOf(interest), interest])).values()];

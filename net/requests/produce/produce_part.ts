@@ -1,15 +1,9 @@
 /** One partition of a Produce request: what was asked, and the result. Runs on shards. */
 import type { TopicImage } from "../../../partitions/mod.ts";
-import {
-  baseSequence,
-  BATCH_HEADER_BYTES,
-  NO_OFFSET,
-  type Offset,
-  producerId,
-  type RecordErrors,
-} from "../../../storage/mod.ts";
+import { baseSequence, BATCH_HEADER_BYTES, NO_OFFSET, producerId, type RecordErrors } from "../../../storage/mod.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
 import type { ProduceRequest, ProduceResponse } from "../../protocol/messages/00_produce.ts";
+import { plainConstructor } from "../../protocol/plain_constructor.ts";
 import type { ProducerBatch } from "./refused_batches.ts";
 
 type PartitionResponse = ProduceResponse["responses"][number]["partitionResponses"][number];
@@ -17,62 +11,60 @@ type PartitionResponse = ProduceResponse["responses"][number]["partitionResponse
 /** A topic of a request. */
 export type TopicData = ProduceRequest["topicData"][number];
 
-/** One partition of a request. */
-export interface ProducePart {
-  readonly data: TopicData;
-  readonly index: number;
-  readonly records: TopicData["partitionData"][number]["records"];
-  slot: number;
-  topic: TopicImage | null;
-  errorCode: number;
-  message: string | null;
-  recordErrors: RecordErrors["errors"];
-  baseOffset: Offset;
-  nextOffset: Offset;
-  /** Whether everything that `acks` asks for has happened. Otherwise the high watermark has not reached `nextOffset` yet. */
-  isComplete: boolean;
-  appendTimeMs: number;
-  logStartOffset: Offset;
-  /** Whether another shard appends it, from this shard's arena. */
-  isRemote: boolean;
-}
-
 /** Initial value of every part, shared so that a produce allocates nothing for what rarely happens. */
 const NONE_REFUSED: RecordErrors["errors"] = [];
 const NO_RECORD_ERRORS: PartitionResponse["recordErrors"] = [];
 
-/** A part for which nothing has been done yet. */
-export function newPart(data: TopicData, { index, records }: TopicData["partitionData"][number]): ProducePart {
-  return {
-    data,
-    index,
-    records,
-    slot: -1,
-    topic: null,
-    errorCode: errorCode.NONE,
-    message: null,
-    recordErrors: NONE_REFUSED,
-    baseOffset: NO_OFFSET,
-    nextOffset: NO_OFFSET,
-    isComplete: false,
-    appendTimeMs: -1,
-    logStartOffset: NO_OFFSET,
-    isRemote: false,
-  };
+/** One partition of a request. */
+export class ProducePart {
+  readonly data: TopicData;
+  readonly index: number;
+  readonly records: TopicData["partitionData"][number]["records"];
+  slot = -1;
+  topic: TopicImage | null = null;
+  errorCode: number = errorCode.NONE;
+  message: string | null = null;
+  recordErrors = NONE_REFUSED;
+  baseOffset = NO_OFFSET;
+  nextOffset = NO_OFFSET;
+  /** Whether everything that `acks` asks for has happened. Otherwise the high watermark has not reached `nextOffset` yet. */
+  isComplete = false;
+  appendTimeMs = -1;
+  logStartOffset = NO_OFFSET;
+  /** Whether another shard appends it, from this shard's arena. */
+  isRemote = false;
+
+  /** A part for which nothing has been done yet. */
+  constructor(data: TopicData, { index, records }: TopicData["partitionData"][number]) {
+    this.data = data;
+    this.index = index;
+    this.records = records;
+  }
 }
+
+/** One for each partition of a request, like `ProducePart`, so neither is made by a literal (plain_constructor.ts). */
+const Answer = plainConstructor<PartitionResponse>()(
+  "index",
+  "errorCode",
+  "baseOffset",
+  "logAppendTimeMs",
+  "logStartOffset",
+  "recordErrors",
+  "errorMessage",
+);
 
 /** The part of the response. */
 export function partitionResponse(part: ProducePart): PartitionResponse {
   const failed = part.errorCode !== errorCode.NONE;
-  return {
-    index: part.index,
-    errorCode: part.errorCode,
-    baseOffset: failed ? NO_OFFSET : part.baseOffset,
-    logAppendTimeMs: failed ? -1 : part.appendTimeMs,
-    logStartOffset: part.logStartOffset,
-    recordErrors: part.recordErrors.length === 0 ? NO_RECORD_ERRORS : part.recordErrors.map(recordErrorOf),
-    errorMessage: part.message,
-  };
+  return new Answer(
+    part.index,
+    part.errorCode,
+    failed ? NO_OFFSET : part.baseOffset,
+    failed ? -1 : part.appendTimeMs,
+    part.logStartOffset,
+    part.recordErrors.length === 0 ? NO_RECORD_ERRORS : part.recordErrors.map(recordErrorOf),
+    part.message,
+  );
 }
 
 function recordErrorOf({ recordIndex, message }: RecordErrors["errors"][number]) {

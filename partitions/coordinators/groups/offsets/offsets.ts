@@ -166,9 +166,11 @@ export class Offsets {
       // A deleted topic cannot be named by its id.
       return { groupId, topics: byId ? all.filter(({ topicId }) => topicId !== ZERO_UUID) : all };
     }
-    const found: OffsetFetchResponseTopic[] = [];
-    const unknown: OffsetFetchResponseTopic[] = [];
+    // No array literals here, because one request may name thousands of groups (plain_constructor.ts).
+    const answered = new Array<OffsetFetchResponseTopic>(topics.length);
+    let unknown: OffsetFetchResponseTopic[] | null = null;
     let count = 0;
+    let foundCount = 0;
     for (const { name, topicId, partitionIndexes } of topics) {
       count += 1 + partitionIndexes.length;
       if (count >= FETCHED_PER_STEP) {
@@ -178,14 +180,16 @@ export class Offsets {
       const topicName = byId ? this.#rules.image.topicById(topicId)?.name : name;
       if (topicName === undefined) {
         const partitions = partitionIndexes.map((index) => absentOffset(index, errorCode.UNKNOWN_TOPIC_ID));
+        unknown ??= [];
         unknown.push(new FetchedTopic(name, topicId, partitions));
       } else {
         const query = { groupId, topic: topicName, topicId: byId ? topicId : this.#idOf(topicName) };
         const partitions = partitionIndexes.map((index) => this.#fetchOne(query, index));
-        found.push(new FetchedTopic(topicName, topicId, partitions));
+        answered[foundCount++] = new FetchedTopic(topicName, topicId, partitions);
       }
     }
-    return new FetchedGroup(groupId, unknown.length === 0 ? found : found.concat(unknown));
+    if (unknown !== null) { for (const topic of unknown) answered[foundCount++] = topic; }
+    return new FetchedGroup(groupId, answered);
   }
 
   /** Plans an OffsetDelete. @param isSubscribedTo whether the group subscribes to a topic; its offsets then stay */
