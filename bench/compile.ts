@@ -22,7 +22,7 @@ export const workerModules: readonly string[] = [
 export const lateModules: readonly string[] = ["partitions/coordinators/groups/group_coordinator.ts"];
 
 /** Native addons by the package that loads them: the names of their files up to the platform. */
-const ADDONS: readonly string[] = ["crc32.linux-", "snappy.linux-"];
+const ADDONS: readonly string[] = ["crc32.linux-", "snappy.linux-", "lz4-napi.linux-"];
 
 const root = new URL("../", import.meta.url).pathname;
 

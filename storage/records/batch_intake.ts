@@ -45,6 +45,9 @@ const IN_PLACE: TranscodedBatch = Object.freeze({
 });
 const DEFERRED: TranscodedBatch = Object.freeze({ ...PENDING, rebuilt: null });
 
+const NONE = 0;
+const ZSTD = batches.codecNames.indexOf("zstd");
+
 /** One for all batches of an isolate. */
 const content = new ContentBuffer();
 const check = newRecordCheck();
@@ -84,7 +87,7 @@ function contentOf(memory: NativeMemory, start: number, bytesMax: number): Recor
   const { view, bytes } = memory;
   const [from, end] = [start + batches.BATCH_HEADER_BYTES, start + batches.batchBytes(view, start)];
   const codec = batches.codec(view, start);
-  if (codec === 0) return { bytes, start: from, end };
+  if (codec === NONE) return { bytes, start: from, end };
   const refusal = decompressInto(content, codec, bytes.subarray(from, end), Math.min(bytesMax, CONTENT_BYTES_MAX));
   return refusal ?? { bytes: content.bytes, start: 0, end: content.length };
 }
@@ -97,9 +100,14 @@ function refuseContent(refusal: DecompressionRefusal, bytesMax: number): Transco
   return { ...refused, rebuilt: null };
 }
 
-/** Time to decompress one byte of a compressed batch, to check its records, and to compress them again, in ns (compression_bench.ts). */
-const UNPACK_NS_PER_BYTE: readonly number[] = [0.1, 10, 5, 4, 6];
-const PACK_NS_PER_BYTE: readonly number[] = [0, 12, 4, 3, 3];
+/**
+ * Time to decompress one byte of a compressed batch and check its records, and to compress one byte of records, in ns by codec
+ * (bench/compression_bench.ts).
+ */
+const UNPACK_NS_PER_BYTE: readonly number[] = [0.1, 8, 3, 2, 3];
+const PACK_NS_PER_BYTE: readonly number[] = [0.1, 16, 2, 2, 3];
+/** By how much a level of zstd above its default takes longer than the one before: 3 ns a byte at level 3, 300 at level 19. */
+const ZSTD_LEVEL_FACTOR = 1.33;
 /** Bytes of records for a compressed byte, where only a guess is possible. */
 const TYPICAL_RATIO = 4;
 
@@ -112,6 +120,9 @@ export function transcodeUs(view: DataView, start: number, rules: BatchRules): n
   const codec = batches.codec(view, start);
   const bytes = batches.batchBytes(view, start) - batches.BATCH_HEADER_BYTES;
   const targetCodec = targetCodecOf(rules, codec);
-  const packed = targetCodec === codec ? 0 : bytes * (codec === 0 ? 1 : TYPICAL_RATIO);
-  return (bytes * (UNPACK_NS_PER_BYTE[codec] ?? 0) + packed * (PACK_NS_PER_BYTE[targetCodec] ?? 0)) / 1000;
+  const unpackNs = bytes * (UNPACK_NS_PER_BYTE[codec] ?? 0);
+  if (targetCodec === codec) return unpackNs / 1000;
+  const contentBytes = codec === NONE ? bytes : bytes * TYPICAL_RATIO;
+  const levelFactor = targetCodec === ZSTD ? ZSTD_LEVEL_FACTOR ** Math.max(0, rules.compressionLevels.zstd - 3) : 1;
+  return (unpackNs + contentBytes * (PACK_NS_PER_BYTE[targetCodec] ?? 0) * levelFactor) / 1000;
 }

@@ -15,6 +15,8 @@ const SIZE_BYTES = 4;
 const BELIEVED_RATIO = 32;
 
 let gunzip: ZlibHandle | null = null;
+let gzip: ZlibHandle | null = null;
+let gzipLevel = 0;
 
 /** Decompresses a gzip stream. @param content receives the result, up to its limit */
 export function decompressGzip(bytes: Uint8Array, content: ContentBuffer): DecompressionRefusal | null {
@@ -27,5 +29,10 @@ export function decompressGzip(bytes: Uint8Array, content: ContentBuffer): Decom
 
 /** Compresses to one member. @param level 1 to 9, or -1 for the library's default, which is 6 */
 export function compressGzip(bytes: Uint8Array, level: number): Uint8Array {
-  return zlib.gzipSync(bytes, { level });
+  if (gzip === null || level !== gzipLevel) {
+    gzip?.close();
+    gzip = new ZlibHandle(zlib.createGzip({ level }), Z_FINISH);
+    gzipLevel = level;
+  }
+  return gzip.compress(bytes);
 }

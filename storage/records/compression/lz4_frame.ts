@@ -9,11 +9,14 @@
  * Writes frames as Kafka does: independent 64 KiB blocks, and no checksum except the header's. Reads the frames that Kafka reads:
  * linked blocks and dictionaries are refused because Kafka's consumers cannot read them, and so is a wrong checksum. Bytes after
  * the frame are ignored, as in Kafka.
+ *
+ * The blocks are the package's work. It was the fastest of three for batches of 16 KB and more: 100 KB of text in 66 µs, where
+ * lz4-wasm took 97 and a decoder in TypeScript 260; compressed in 146 where lz4-wasm took 221 (bench/compression_bench.ts).
  * Source: lz4_Frame_format.md; Kafka's Lz4BlockInputStream and Lz4BlockOutputStream.
  */
-import defer * as lz4 from "npm:lz4-wasm@0.9.2/lz4_wasm.js";
+import defer * as lz4 from "npm:lz4-napi@2.10.0";
 import type { ContentBuffer } from "./content_buffer.ts";
-import { decodeLz4Block, LZ4_OUTPUT_FULL } from "./lz4_block.ts";
+import { lz4ContentBytes } from "./lz4_block.ts";
 import type { DecompressionRefusal } from "./refusal.ts";
 import { xxh32 } from "./xxh32.ts";
 
@@ -36,8 +39,11 @@ const WRITTEN_HEADER_BYTES = 7;
 /** The package prefixes a block with the content's size. */
 const SIZE_PREFIX_BYTES = 4;
 const HEADER_BYTES_MIN = 7;
-/** First guess of the content's size, as a multiple of the compressed size. */
-const GUESSED_RATIO = 4;
+
+/** Memory for blocks of up to 64 KiB with their prefix, from the first one on. */
+let prefixedBlock = new Uint8Array(0);
+
+type NativeBytes = Parameters<typeof lz4.compressSync>[0];
 
 interface FrameHeader {
   /** Index of the first block. */
@@ -73,16 +79,28 @@ function addBlock(
   block: { bytes: Uint8Array; start: number; end: number },
   facts: { stored: boolean; blockBytesMax: number },
 ): DecompressionRefusal | null {
-  const end = content.reserve(facts.blockBytesMax);
-  const full: DecompressionRefusal = end < content.length + facts.blockBytesMax ? "too-large" : "corrupt-data";
-  if (facts.stored) {
-    return content.append(block.bytes.subarray(block.start, block.end)) ? null : full;
+  const { bytes, start, end } = block;
+  if (facts.stored) return content.append(bytes.subarray(start, end)) ? null : "too-large";
+  const claimed = lz4ContentBytes(bytes, start, end);
+  if (claimed < 0 || claimed > facts.blockBytesMax) return "corrupt-data";
+  if (claimed > content.bytesMax - content.length) return "too-large";
+  const prefixed = withPrefix(block, claimed);
+  try {
+    return content.append(lz4.uncompressSync(prefixed)) ? null : "too-large";
+  } catch {
+    // The package throws one error for all damage, and nothing else in it can fail.
+    return "corrupt-data";
   }
-  const output = { bytes: content.bytes, windowStart: content.length, start: content.length, end };
-  const decoded = decodeLz4Block(block, output);
-  if (decoded < 0) return decoded === LZ4_OUTPUT_FULL ? full : "corrupt-data";
-  content.length = decoded;
-  return null;
+}
+
+/** Copies a block behind its content's size, as the package takes it. The copy is valid until the next call. */
+function withPrefix(block: { bytes: Uint8Array; start: number; end: number }, contentBytes: number): Uint8Array {
+  const length = SIZE_PREFIX_BYTES + block.end - block.start;
+  if (length <= WRITTEN_BLOCK_BYTES && prefixedBlock.length === 0) prefixedBlock = new Uint8Array(WRITTEN_BLOCK_BYTES);
+  const prefixed = length <= WRITTEN_BLOCK_BYTES ? prefixedBlock.subarray(0, length) : new Uint8Array(length);
+  for (let byte = 0; byte < SIZE_PREFIX_BYTES; byte++) prefixed[byte] = contentBytes >>> (8 * byte);
+  prefixed.set(block.bytes.subarray(block.start, block.end), SIZE_PREFIX_BYTES);
+  return prefixed;
 }
 
 /**
@@ -93,7 +111,6 @@ export function decodeLz4Frame(bytes: Uint8Array, content: ContentBuffer): Decom
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const header = readHeader(bytes, view);
   if (header === null) return "corrupt-data";
-  content.reserve(bytes.length * GUESSED_RATIO);
   let at = header.blocksAt;
   while (at + 4 <= bytes.length) {
     const word = view.getUint32(at, true);
@@ -120,7 +137,7 @@ export function encodeLz4Frame(bytes: Uint8Array): Uint8Array {
   const parts: { bytes: Uint8Array; stored: boolean }[] = [];
   for (let at = 0; at < bytes.length; at += WRITTEN_BLOCK_BYTES) {
     const plain = bytes.subarray(at, at + WRITTEN_BLOCK_BYTES);
-    const packed = lz4.compress(plain).subarray(SIZE_PREFIX_BYTES);
+    const packed: Uint8Array = lz4.compressSync(plain as NativeBytes).subarray(SIZE_PREFIX_BYTES);
     const stored = packed.length >= plain.length;
     parts.push({ bytes: stored ? plain : packed, stored });
   }

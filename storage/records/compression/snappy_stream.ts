@@ -19,6 +19,13 @@ const CHUNK_BYTES = 32768;
 /** Most bytes of content for one byte of a block: a copy element of 3 bytes yields at most 64. A larger claim is false. */
 const RATIO_MAX = 22;
 const SIZE_VARINT_BYTES_MAX = 5;
+/**
+ * From this size on the package copies its result into memory of the engine. By default it hands over memory of its own, whose release by
+ * the garbage collector makes 32 KiB take 47 µs where the copy takes 28 (measured).
+ */
+const COPIED_BYTES_MIN = 8192;
+const COPIED = Object.freeze({ copyOutputData: true });
+const EXTERNAL = Object.freeze({ copyOutputData: false });
 
 type NativeBytes = Parameters<typeof snappy.compressSync>[0];
 
@@ -38,7 +45,9 @@ function decodeBlock(block: Uint8Array, content: ContentBuffer): DecompressionRe
   if (claimed < 0 || claimed > block.length * RATIO_MAX) return "corrupt-data";
   if (claimed > content.bytesMax - content.length) return "too-large";
   try {
-    return content.append(snappy.uncompressSync(block as unknown as NativeBytes) as Uint8Array) ? null : "too-large";
+    const options = claimed < COPIED_BYTES_MIN ? EXTERNAL : COPIED;
+    const decoded = snappy.uncompressSync(block as unknown as NativeBytes, options) as Uint8Array;
+    return content.append(decoded) ? null : "too-large";
   } catch {
     // The package throws one error for all damage, and nothing else in it can fail.
     return "corrupt-data";

@@ -1,15 +1,15 @@
 /**
  * gzip and zstd by the runtime's own library (`node:zlib`), into memory of the caller's. Any isolate but the main one.
  *
- * The public functions of `node:zlib` make a stream, its buffers and the library's context for each call: 33 µs for a batch of 1 KB by
- * gzip where this takes 3 µs, and 467 µs for 80 KB by zstd where this takes 116 (bench/compression_bench.ts). They also choose the
- * memory of their output. So one stream for each codec is kept, and its handle is called directly, as npm's own `minizlib` does:
- * `_handle.writeSync()` and `_writeState`, which Node has had unchanged since version 9. The tests of this folder notice a runtime where
- * they differ.
+ * The public functions of `node:zlib` make a stream, its buffers and the library's context for each call, and choose the memory of their
+ * output: 1 KB by zstd takes 23 µs where this takes 3, and 100 KB by gzip 198 µs where this takes 113 (bench/compression_bench.ts). So one
+ * stream for each codec is kept, and its handle is called as the stream itself does: `_handle.writeSync()`, with its result in
+ * `_writeState`. Both are names of Node, not of its documentation. The tests of this folder notice a runtime where they differ.
  *
  * Must always hold: every run begins with a reset, and an error of the library ends that run only.
  */
-import type { ContentBuffer } from "./content_buffer.ts";
+import { assert } from "../../base/assert.ts";
+import { ContentBuffer } from "./content_buffer.ts";
 import type { DecompressionRefusal } from "./refusal.ts";
 
 /** The inner interface of a stream of `node:zlib`. */
@@ -34,6 +34,14 @@ interface NativeStream {
   readonly _writeState: Uint32Array;
 }
 
+/** Most that any content grows by: headers, and a few bytes for each block that cannot be compressed. */
+const GROWTH_BYTES_MAX = 1024;
+/** Compressed content, in its growing memory; for one call at a time. */
+const packed = new ContentBuffer();
+/** Shows whether output is left when the content has reached its limit. */
+const spare = new Uint8Array(1);
+
+/** Shows whether output is left when the content has reached its limit. */
 /** A stream that is used again and again. */
 export class ZlibHandle {
   readonly #stream: NativeStream;
@@ -55,6 +63,14 @@ export class ZlibHandle {
   /** Frees the library's memory. Not to be used afterwards. */
   close(): void {
     this.#stream._handle.close();
+  }
+
+  /** Compresses one input, with a stream that does so. @returns memory of its own */
+  compress(bytes: Uint8Array): Uint8Array {
+    packed.reset(2 * bytes.length + GROWTH_BYTES_MAX);
+    const refusal = this.run(bytes, packed, bytes.length);
+    assert(refusal === null, "compressed content has room");
+    return packed.bytes.slice(0, packed.length);
   }
 
   /**
@@ -94,5 +110,3 @@ export class ZlibHandle {
     }
   }
 }
-
-const spare = new Uint8Array(1);

@@ -31,7 +31,16 @@ const KEPT_WINDOW_BYTES_MAX = 8 * 1024 * 1024;
 /** First guess of the content's size, as a multiple of the compressed size. */
 const GUESSED_RATIO = 4;
 
+/** Highest level whose memory is kept for the next batch. */
+const KEPT_LEVEL_MAX = 9;
+/** Window of most batches, 1 MiB: the default of `max.message.bytes`. */
+const COMMON_WINDOW_LOG = 20;
+/** Window of larger ones, 8 MiB, which RFC 8878 recommends every decoder to support. */
+const WINDOW_LOG_MAX = 23;
+
 let unzstd: ZlibHandle | null = null;
+let zstd: ZlibHandle | null = null;
+let zstdLevel = 0;
 
 /** Decompresses a zstd stream. @param content receives the result, up to its limit */
 export function decompressZstd(bytes: Uint8Array, content: ContentBuffer): DecompressionRefusal | null {
@@ -100,7 +109,25 @@ function afterBlocks(bytes: Uint8Array, blocksAt: number): number {
   return bytes.length + 1;
 }
 
-/** Compresses to one frame. @param level -131072 to 22 */
+/**
+ * Compresses to one frame. Levels up to 9 keep the library's memory for the next batch, 12 MB at most. Higher ones would keep up to 700 MB:
+ * they take new memory for each batch, which depends on its size, and at most 100 MB.
+ * @param level -131072 to 22
+ */
 export function compressZstd(bytes: Uint8Array, level: number): Uint8Array {
-  return zlib.zstdCompressSync(bytes, { params: { [zlib.constants.ZSTD_c_compressionLevel]: level } });
+  if (level > KEPT_LEVEL_MAX || bytes.length > 1 << COMMON_WINDOW_LOG) {
+    // The types of the runtime lack the size.
+    const options = { params: paramsOf(level, WINDOW_LOG_MAX), pledgedSrcSize: bytes.length };
+    return zlib.zstdCompressSync(bytes, options as Parameters<typeof zlib.zstdCompressSync>[1]);
+  }
+  if (zstd === null || level !== zstdLevel) {
+    zstd?.close();
+    zstd = new ZlibHandle(zlib.createZstdCompress({ params: paramsOf(level, COMMON_WINDOW_LOG) }), ZSTD_E_END);
+    zstdLevel = level;
+  }
+  return zstd.compress(bytes);
+}
+
+function paramsOf(level: number, windowLog: number): Record<number, number> {
+  return { [zlib.constants.ZSTD_c_compressionLevel]: level, [zlib.constants.ZSTD_c_windowLog]: windowLog };
 }
