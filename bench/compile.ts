@@ -16,6 +16,7 @@ import { embeddedFiles } from "./embedded_files.ts";
 export const workerModules: readonly string[] = [
   "net/shards/shard_worker.ts",
   "partitions/metadata/store/sqlite_store_worker.ts",
+  "storage/codec_workers/codec_worker.ts",
 ];
 
 /** Modules that are loaded when they are needed; a test compares them with the `import()` calls of the source. */

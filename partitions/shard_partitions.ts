@@ -4,6 +4,7 @@
  */
 import type { Clock, NativeMemory } from "../storage/mod.ts";
 import { ColdLookups } from "./owned/cold_lookups.ts";
+import type { Transcode } from "./owned/codec_jobs.ts";
 import type { Flush } from "./owned/flush_gate.ts";
 import type { FlushAll } from "./owned/group_flush.ts";
 import type { LogStore } from "./owned/log_store.ts";
@@ -43,6 +44,8 @@ export interface ShardPartitionsParts {
   readonly report: (text: string) => void;
   readonly flush: Flush;
   readonly flushAll: FlushAll;
+  /** Lets a codec worker unpack and pack a batch. */
+  readonly transcode: Transcode;
   /** Removes files, and directories with their contents, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
   /** Reads whole files into the page cache on another thread; `done` runs on a later turn. */
@@ -100,9 +103,9 @@ export class ShardPartitions {
     });
   }
 
-  /** Operations that wait for an answer of another shard, or for files that another thread loads. */
+  /** Operations that wait for an answer of another shard, in the queue of a partition, or for files that another thread loads. */
   get inFlight(): number {
-    return this.#remote.inFlight + this.#cold.count;
+    return this.#remote.inFlight + this.#cold.count + this.#ownedRequests.queuedCount;
   }
 
   /** Whether requests should start no more operations: too many are in flight, or another shard takes its records too slowly. */
@@ -127,7 +130,7 @@ export class ShardPartitions {
 
   /**
    * Appends a batch that lies in this shard's arena.
-   * @param batch its bytes; for a partition of another shard they must stay in place until the answer
+   * @param batch its bytes; they must stay in place until the answer
    * @returns whether it was answered at once
    */
   append(
@@ -141,9 +144,12 @@ export class ShardPartitions {
       return false;
     }
     const { start, length, acks } = batch;
-    this.#ownedRequests.append(place.slot, { memory: this.#memory, start, length, acks }, this.#appended);
-    waiter.onAppended(tag, this.#appended);
-    return true;
+    const outcome = this.#appended;
+    const own = { memory: this.#memory, arena: this.#shard, start, length, acks };
+    const waiting = this.#ownedRequests.append(place.slot, own, outcome);
+    if (waiting === null) waiter.onAppended(tag, outcome);
+    else this.#ownedRequests.whenEnded(waiting, { outcome, done: () => waiter.onAppended(tag, outcome) });
+    return waiting === null;
   }
 
   /** Borrows a slice for a fetch. */

@@ -15,6 +15,7 @@ export * from "./directory/meta_properties.ts";
 export * from "./directory/partition_metadata.ts";
 export * from "./base/uuid.ts";
 
+export { CodecPool } from "./codec_workers/codec_pool.ts";
 export { flushInBackground } from "./sys/background_flush.ts";
 export { loadPages } from "./sys/background_load.ts";
 export * from "./sys/descriptors.ts";

@@ -11,6 +11,7 @@ export { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
 export { bytesOfBatch, bytesOfRecord, completeBatch, writeBatch, writeRecord } from "./records/batch_writer.ts";
 export { Log } from "./log/log.ts";
 export { batchRules, type LogConfig } from "./log/log_config.ts";
+export { refusedAppend } from "./log/log_results.ts";
 export { LogResources } from "./log/log_resources.ts";
 export type {
   AppendRefusal,
@@ -24,7 +25,8 @@ export type {
 export { baseSequence, BATCH_HEADER_BYTES, codec, codecNames, producerId } from "./records/record_batch.ts";
 export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./records/record_errors.ts";
 export * from "./records/batch_intake.ts";
-export { type BatchRules, CONTENT_BYTES_MAX } from "./records/batch_rules.ts";
+export type { CodecAnswer, CodecWork } from "./codec_workers/codec_messages.ts";
+export { type BatchCheck, type BatchRefusal, type BatchRules, CONTENT_BYTES_MAX } from "./records/batch_rules.ts";
 export type { RenamedDirectory } from "./directory/partition_directory.ts";
 export { RecordRunReader } from "./records/record_run_reader.ts";
 export { LogDamagedError, storageFailure } from "./log/storage_failure.ts";

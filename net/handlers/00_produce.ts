@@ -110,8 +110,8 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   /** The topic at the cursor. */
   #topic: TopicImage | undefined;
   #refusal: number = errorCode.NONE;
-  /** Parts that other shards append. The request's bytes are held once for all of them, and while it waits for topics. */
-  #remoteCount = 0;
+  /** Parts that are not appended at once. The request's bytes are held once for all of them, and while it waits for topics. */
+  #heldCount = 0;
   #errorBudget: RecordErrorBudget | null = null;
   /** Parts whose topic or partition is unknown or not open yet; null when there are none. */
   #unknown: number[] | null = null;
@@ -152,7 +152,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     const part = this.#parts[tag] as ProducePart;
     if (outcome.refusal !== null) this.#refuse(part, outcome.refusal, outcome.recordIndex);
     else if (this.#exchange.context.refusedBatches !== undefined) this.#noteStored(part);
-    if (part.isRemote) this.#releaseBlock();
+    if (part.isHeld) this.#releaseBlock();
     part.baseOffset = outcome.baseOffset;
     part.nextOffset = outcome.nextOffset;
     part.isComplete = outcome.isComplete;
@@ -298,20 +298,24 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     this.#unanswered++;
     part.topic = topic;
     const { partitions, shard } = this.#services;
-    part.isRemote = place.shard !== shard;
-    if (part.isRemote) this.#retainBlock();
+    const isRemote = place.shard !== shard;
+    part.isHeld = isRemote;
+    if (isRemote) this.#retainBlock();
     const { start, length } = records;
-    partitions.append(place, { start, length, acks: this.#request.acks }, this, tag);
+    const isAnswered = partitions.append(place, { start, length, acks: this.#request.acks }, this, tag);
+    if (isAnswered || isRemote) return;
+    part.isHeld = true;
+    this.#retainBlock();
   }
 
   #retainBlock(): void {
-    if (this.#remoteCount++ === 0) this.#exchange.retainBlock();
+    if (this.#heldCount++ === 0) this.#exchange.retainBlock();
   }
 
-  /** Ends the hold of one part that another shard has answered, or the hold of the wait. */
+  /** Ends the hold of one part that was answered, or the hold of the wait. */
   #releaseBlock(): void {
-    this.#remoteCount--;
-    if (this.#remoteCount === 0) this.#exchange.releaseBlock();
+    this.#heldCount--;
+    if (this.#heldCount === 0) this.#exchange.releaseBlock();
   }
 
   #codecOf(records: { start: number; length: number }): number {

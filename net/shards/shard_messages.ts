@@ -3,7 +3,7 @@
  * (connection_transfer.ts). Shards post nothing to each other. Plain data.
  */
 import type { ControlCallName, ControlFailure, ImageDelta, SharedState } from "../../partitions/mod.ts";
-import type { FlushOutcome, FlushRequest } from "../../storage/mod.ts";
+import type { CodecAnswer, CodecWork, FlushOutcome, FlushRequest } from "../../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 
@@ -38,6 +38,7 @@ export type ToShard =
   | { readonly type: "reply"; readonly id: number; readonly result: unknown }
   | { readonly type: "flushed"; readonly id: number; readonly outcomes: readonly FlushOutcome[] }
   | { readonly type: "loaded"; readonly id: number }
+  | { readonly type: "transcoded"; readonly id: number; readonly answer: CodecAnswer }
   /** Close all connections and return what other shards lent. */
   | { readonly type: "drain" }
   /** Close all logs and end. At this point no shard borrows anything. */
@@ -57,6 +58,8 @@ export type FromShard =
     readonly id: number;
     readonly requests: readonly Pick<FlushRequest, "fds" | "directories">[];
   }
+  /** Unpack, check and pack a batch; answered by "transcoded". */
+  | { readonly type: "transcode"; readonly id: number; readonly work: CodecWork }
   /** Remove these files, and directories with all their content. */
   | { readonly type: "unlink"; readonly paths: readonly string[] }
   | { readonly type: "load"; readonly id: number; readonly range: FileRange }

@@ -22,7 +22,7 @@ import {
   type TurnTimes,
   WatermarkTable,
 } from "../../partitions/control.ts";
-import { flushInBackground } from "../../storage/control.ts";
+import { CodecPool, flushInBackground } from "../../storage/control.ts";
 import type { AcceptedConnection } from "../accept/acceptor.ts";
 import { sendConnection } from "./connection_transfer.ts";
 import { ColdReader } from "./cold_reader.ts";
@@ -65,6 +65,11 @@ const STOPPED = -2;
 /** After a failure the other shards get this long to close their sockets and files. */
 const ABORT_MS_MAX = 5000;
 
+function callAfter(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+}
+
 /** The pool. */
 export class ShardPool {
   readonly shardsCount: number;
@@ -79,6 +84,7 @@ export class ShardPool {
   #failure: Error | null = null;
   #isFlushing = false;
   readonly #coldReader = new ColdReader();
+  readonly #codecs: CodecPool;
   /** Work for shards that runs on other threads. */
   readonly #jobs = new Set<Promise<void>>();
   #isStarted = false;
@@ -95,6 +101,11 @@ export class ShardPool {
     this.#state = allocateSharedState(shardsCount);
     this.watermarks = new WatermarkTable(this.#state.watermarks);
     this.#isolates = new IsolateTable(this.#state.isolates);
+    this.#codecs = new CodecPool({
+      arenas: this.#state.arenas,
+      coresCount: navigator.hardwareConcurrency,
+      after: callAfter,
+    });
     for (const [shard, outbox] of outboxes(this.#state, shardsCount).entries()) {
       const url = new URL("./shard_worker.ts", import.meta.url);
       const worker = new Worker(url, { type: "module", name: `shard-${shard}` });
@@ -191,6 +202,7 @@ export class ShardPool {
     const hasEnded = !this.#isStarted || await this.#endShards();
     this.#isOver = true;
     for (const { worker } of this.#members) worker.terminate();
+    this.#codecs[Symbol.dispose]();
     for (const { reject } of this.#awaited.values()) reject(new Error("The broker has stopped"));
     this.#awaited.clear();
     // A shard that hangs could otherwise signal a descriptor whose number belongs to another file by then.
@@ -259,10 +271,10 @@ export class ShardPool {
     });
   }
 
-  #post(shard: number, content: ToShard): void {
+  #post(shard: number, content: ToShard, transferred: Transferable[] = []): void {
     if (this.#isOver) return;
     const member = this.#members[shard] as Member;
-    member.worker.postMessage(content);
+    member.worker.postMessage(content, transferred);
     member.posted = (member.posted + 1) | 0;
     this.#isolates.set(shard, ISOLATE.posted, member.posted);
     member.outbox.wake();
@@ -286,6 +298,8 @@ export class ShardPool {
         return this.#track(this.#load(shard, content.id, this.#coldReader.load(content.range)));
       case "loadFiles":
         return this.#track(this.#load(shard, content.id, this.#coldReader.loadFiles(content.paths)));
+      case "transcode":
+        return this.#track(this.#transcode(shard, content));
       case "flush":
         return this.#track(this.#flush(shard, content));
       case "unlink":
@@ -312,6 +326,15 @@ export class ShardPool {
   async #flush(shard: number, { id, requests }: Extract<FromShard, { type: "flush" }>): Promise<void> {
     const outcomes = await flushInBackground(requests);
     this.#post(shard, { type: "flushed", id, outcomes });
+  }
+
+  async #transcode(shard: number, { id, work }: Extract<FromShard, { type: "transcode" }>): Promise<void> {
+    try {
+      const answer = await this.#codecs.transcode(work);
+      this.#post(shard, { type: "transcoded", id, answer }, answer.rebuilt === null ? [] : [answer.rebuilt]);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   async #unlink(paths: readonly string[]): Promise<void> {

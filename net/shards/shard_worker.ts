@@ -26,6 +26,8 @@ import {
 import { groupSettings } from "../../partitions/config/groups/group_configs.ts";
 import {
   askForShortSlices,
+  type CodecAnswer,
+  type CodecWork,
   type FlushOutcome,
   type FlushRequest,
   linuxFileSystem,
@@ -60,6 +62,7 @@ class ShardHost {
   readonly #shard: Shard;
   readonly #turns: TurnCounter;
   readonly #loads = new Map<number, () => void>();
+  readonly #transcodes = new Map<number, (answer: CodecAnswer) => void>();
   readonly #flushes = new Map<number, (outcomes: readonly FlushOutcome[]) => void>();
   #nextId = 1;
   #received = 0;
@@ -93,6 +96,7 @@ class ShardHost {
       flushCheckMs: config.logFlushSchedulerIntervalMs,
       flush: (request, done) => this.#flush([request], ([outcome = "failed"]) => done(outcome)),
       flushAll: (requests, done) => this.#flush(requests, done),
+      transcode: (work, done) => this.#transcode(work, done),
       unlink: (paths) => post({ type: "unlink", paths }),
       load: (paths, done) => this.#loadFiles(paths, done),
       report,
@@ -190,6 +194,10 @@ class ShardHost {
         this.#flushes.get(message.id)?.(message.outcomes);
         this.#flushes.delete(message.id);
         break;
+      case "transcoded":
+        this.#transcodes.get(message.id)?.(message.answer);
+        this.#transcodes.delete(message.id);
+        break;
       case "loaded":
         this.#loads.get(message.id)?.();
         this.#loads.delete(message.id);
@@ -269,6 +277,12 @@ class ShardHost {
     const id = this.#nextId++;
     this.#flushes.set(id, done);
     post({ type: "flush", id, requests: requests.map(({ fds, directories }) => ({ fds, directories })) });
+  }
+
+  #transcode(work: CodecWork, done: (answer: CodecAnswer) => void): void {
+    const id = this.#nextId++;
+    this.#transcodes.set(id, done);
+    post({ type: "transcode", id, work });
   }
 
   #loadFiles(paths: readonly string[], done: () => void): void {

@@ -9,6 +9,7 @@ import type { PartitionImage, TopicImage } from "../metadata/image.ts";
 import type { Refusal } from "../requests/refusals.ts";
 import { emptyWatermarks, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
 import { type Flush, FlushGate } from "./flush_gate.ts";
+import { CodecJobs, type Transcode } from "./codec_jobs.ts";
 import { type FlushAll, GroupFlush } from "./group_flush.ts";
 import { type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
 import { Partition, type PartitionOwner } from "./partition.ts";
@@ -28,6 +29,8 @@ export interface OwnedPartitionsParts {
   readonly report: (text: string) => void;
   readonly flush: Flush;
   readonly flushAll: FlushAll;
+  /** Lets a codec worker unpack and pack a batch. */
+  readonly transcode: Transcode;
   /** Removes files, and directories with their contents, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
   /** The high watermark of a partition moved, or the partition was removed. */
@@ -47,6 +50,9 @@ export class OwnedPartitions implements PartitionOwner {
   readonly #changes: TopicChanges;
   readonly #flushes: FlushGate;
   readonly #groups: GroupFlush;
+  readonly codecJobs: CodecJobs;
+  /** Slots of partitions with queued appends whose turn has come. */
+  readonly #appendsLeft = new Set<number>();
   readonly #wallMs: () => number;
   readonly #row = emptyWatermarks();
 
@@ -62,6 +68,7 @@ export class OwnedPartitions implements PartitionOwner {
       remove: (...step) => this.#remove(...step),
     });
     this.#flushes = new FlushGate(parts.flush, (slot) => this.#bySlot.get(slot)?.flushLater());
+    this.codecJobs = new CodecJobs(parts.transcode);
     this.#groups = new GroupFlush(this.#bySlot, { flush: parts.flushAll, nowMs: () => parts.clock.monotonicMs() });
   }
 
@@ -136,13 +143,14 @@ export class OwnedPartitions implements PartitionOwner {
 
   /** When `maintain()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
-    if (!this.#changes.isEmpty) return 0;
+    if (!this.#changes.isEmpty || this.#appendsLeft.size > 0) return 0;
     return Math.min(this.#removal.nextDeadlineMs, this.#upkeep.nextDeadlineMs, this.#groups.nextDeadlineMs);
   }
 
   /** Runs the periodic work that is due; called every turn. @param nowMs monotonic time */
   maintain(nowMs: number): void {
     this.#changes.run();
+    if (this.#appendsLeft.size > 0) this.#runQueues();
     this.#removal.run(nowMs);
     this.#upkeep.run(nowMs, this.#wallMs);
     this.#groups.retry(nowMs);
@@ -160,6 +168,10 @@ export class OwnedPartitions implements PartitionOwner {
     this.#removal.note(slot);
   }
 
+  onAppendsLeft(slot: number): void {
+    this.#appendsLeft.add(slot);
+  }
+
   mayFlush(slot: number): boolean {
     return this.#flushes.mayBegin(slot);
   }
@@ -170,6 +182,12 @@ export class OwnedPartitions implements PartitionOwner {
 
   onFlush(request: FlushRequest, done: (outcome: FlushOutcome) => void): void {
     this.#flushes.begin(request, done);
+  }
+
+  #runQueues(): void {
+    const slots = [...this.#appendsLeft];
+    this.#appendsLeft.clear();
+    for (const slot of slots) this.#bySlot.get(slot)?.runQueue();
   }
 
   #apply(topic: TopicImage, place: PartitionImage, failures: string[]): void {

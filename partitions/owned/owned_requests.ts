@@ -2,7 +2,7 @@
  * Requests to the partitions of this shard, whether they come from this shard or, in a ring record, from another. Runs on the owning
  * shard.
  */
-import { type Clock, type NativeMemory, toOffset } from "../../storage/mod.ts";
+import { type AppendResult, type Clock, toOffset } from "../../storage/mod.ts";
 import {
   type AppendOutcome,
   type ReadOutcome,
@@ -13,12 +13,22 @@ import {
 import { type Answered, type Question, refuseAnswer } from "../questions/question.ts";
 import type { ColdLookups } from "./cold_lookups.ts";
 import type { OwnedPartitions } from "./owned_partitions.ts";
+import type { Partition } from "./partition.ts";
+import { type ProducedBatch, QueuedAppend } from "./queued_append.ts";
+
+/** An append that waits in the queue of its partition. */
+export interface WaitingAppend {
+  readonly partition: Partition;
+  readonly append: QueuedAppend;
+  readonly acks: number;
+}
 
 /** Requests to the partitions of one shard. */
 export class OwnedRequests {
   readonly #partitions: OwnedPartitions;
   readonly #clock: Clock;
   readonly #cold: ColdLookups;
+  #queuedCount = 0;
 
   /** @param partitions of the shard @param by the clock that stamps batches, and the reads that wait for cold files */
   constructor(partitions: OwnedPartitions, by: { clock: Clock; cold: ColdLookups }) {
@@ -27,22 +37,37 @@ export class OwnedRequests {
     this.#cold = by.cold;
   }
 
-  /** Appends a batch. @param batch its place in the arena of the shard that received it @param outcome is filled */
-  append(
-    slot: number,
-    batch: { memory: NativeMemory; start: number; length: number; acks: number },
-    outcome: AppendOutcome,
-  ): void {
+  /** Appends that wait in queues. */
+  get queuedCount(): number {
+    return this.#queuedCount;
+  }
+
+  /**
+   * Appends a batch.
+   * @param batch its place in the arena of the shard that received it @param outcome is filled, unless the append has to wait
+   * @returns null, or the append that waits: `whenEnded()` has to follow
+   */
+  append(slot: number, batch: ProducedBatch & { acks: number }, outcome: AppendOutcome): WaitingAppend | null {
     const partition = this.#partitions.at(slot);
-    if (partition === undefined) return refuseAppend(outcome, this.#partitions.refusalOf(slot));
-    const result = partition.append(batch, this.#clock.wallMs());
-    outcome.refusal = result.refusal;
-    outcome.recordIndex = result.recordIndex;
-    outcome.baseOffset = result.baseOffset;
-    outcome.nextOffset = toOffset(result.lastOffset + 1);
-    outcome.isComplete = partition.replica.isComplete(batch.acks, outcome.nextOffset);
-    outcome.appendTimeMs = result.appendTimeMs;
-    outcome.logStartOffset = partition.log.logStartOffset;
+    if (partition === undefined) {
+      refuseAppend(outcome, this.#partitions.refusalOf(slot));
+      return null;
+    }
+    const result = partition.submit(batch, this.#clock.wallMs());
+    if (result instanceof QueuedAppend) return { partition, append: result, acks: batch.acks };
+    fill(outcome, result, { partition, acks: batch.acks });
+    return null;
+  }
+
+  /** Says what an append that waits ends with. @param to outcome: is filled; done: called once then */
+  whenEnded({ partition, append, acks }: WaitingAppend, to: { outcome: AppendOutcome; done: () => void }): void {
+    this.#queuedCount++;
+    append.onEnd = (end) => {
+      this.#queuedCount--;
+      if (typeof end === "string") refuseAppend(to.outcome, end);
+      else fill(to.outcome, end, { partition, acks });
+      to.done();
+    };
   }
 
   /**
@@ -75,4 +100,15 @@ export class OwnedRequests {
     refuseRead(outcome, this.#partitions.refusalOf(slot));
     return null;
   }
+}
+
+function fill(outcome: AppendOutcome, result: AppendResult, of: { partition: Partition; acks: number }): void {
+  const { replica, log } = of.partition;
+  outcome.refusal = result.refusal;
+  outcome.recordIndex = result.recordIndex;
+  outcome.baseOffset = result.baseOffset;
+  outcome.nextOffset = toOffset(result.lastOffset + 1);
+  outcome.isComplete = replica.isComplete(of.acks, outcome.nextOffset);
+  outcome.appendTimeMs = result.appendTimeMs;
+  outcome.logStartOffset = log.logStartOffset;
 }

@@ -18,12 +18,16 @@ import {
   type NativeMemory,
   NO_OFFSET,
   type Offset,
+  refusedAppend,
   storageFailure,
   toOffset,
 } from "../../storage/mod.ts";
+import { AppendQueue, transcodeHere } from "./append_queue.ts";
+import type { CodecJobs } from "./codec_jobs.ts";
 import { findListedOffset, NOTHING_LISTED } from "./listed_offsets.ts";
 import { type Flusher, PartitionFlushes } from "./partition_flushes.ts";
 import { readPartition } from "./partition_reads.ts";
+import type { CheckedBatch, ProducedBatch, QueuedAppend } from "./queued_append.ts";
 import { type Consequence, ReplicaState } from "../replication/replica_state.ts";
 import type {
   DeletionOutcome,
@@ -40,6 +44,10 @@ export interface PartitionOwner extends Flusher {
   onProgress(slot: number): void;
   /** The log start moved: segments may lie below it. */
   onLogStartMoved(slot: number): void;
+  /** Appends are left whose turn has come: `runQueue()` has to be called in a later turn. */
+  onAppendsLeft(slot: number): void;
+  /** The batches of the shard for codec workers. */
+  readonly codecJobs: CodecJobs;
 }
 
 /** What a partition needs in addition to its log. */
@@ -65,6 +73,8 @@ export class Partition {
   readonly #owner: PartitionOwner;
   readonly #flushes: PartitionFlushes;
   #config: LogConfig;
+  /** Appends that wait; null until one had to. */
+  #queue: AppendQueue | null = null;
 
   /** @param log open, and owned by the partition from now on @param parts its row, its configuration and its owner */
   constructor(log: Log, parts: PartitionParts) {
@@ -123,18 +133,33 @@ export class Partition {
    * @param nowMs wall-clock time
    */
   append(batch: { memory: NativeMemory; start: number; length: number }, nowMs: number): AppendResult {
-    const { log, replica } = this;
-    const options = { leaderEpoch: replica.leaderEpoch, nowMs };
-    const result = log.appendAsLeader(batch.memory, batch.start, batch.length, options);
-    if (result.refusal !== null) {
-      if (result.refusal === "log-offline") this.#owner.onTrouble(this.slot, result.message);
-      if (log.offlineReason !== null) this.#fail();
-      return result;
+    const options = { leaderEpoch: this.leaderEpoch, nowMs };
+    return this.#followAppend(this.log.appendAsLeader(batch.memory, batch.start, batch.length, options));
+  }
+
+  /**
+   * Appends a client's batch as `append()` does, but behind earlier ones of clients, and behind a codec worker if it takes long to unpack
+   * or pack it.
+   * @param batch its bytes stay in place until the append has ended
+   * @returns the result, or the append that will have it
+   */
+  submit(batch: ProducedBatch, nowMs: number): AppendResult | QueuedAppend {
+    const { log } = this;
+    if (log.offlineReason !== null) return this.#write(batch.memory, batch.start, nowMs);
+    const check = log.checkAppend(batch.memory, batch.start, batch.length, nowMs);
+    const checked: CheckedBatch | null = check.isPending ? transcodeHere(batch, log.appendRules) : check;
+    if (checked?.refusal) return refusedAppend(checked.refusal, checked.message, checked.recordIndex);
+    if (checked !== null && (this.#queue === null || this.#queue.isEmpty)) {
+      const { rebuilt = null } = checked;
+      return rebuilt === null ? this.#write(batch.memory, batch.start, nowMs) : this.#write(rebuilt, 0, nowMs);
     }
-    if (!result.duplicate) replica.appended(log.logEndOffset, batch.length);
-    this.#flushes.beginAfterRoll();
-    this.#acknowledge();
-    return result;
+    this.#queue ??= this.#newQueue();
+    return this.#queue.add(batch, checked, { rules: log.appendRules, nowMs });
+  }
+
+  /** Writes queued appends whose turn has come. */
+  runQueue(): void {
+    this.#queue?.run();
   }
 
   /** Begins a flush with a group (group_flush.ts); `endFlush()` ends it. @returns null when there is nothing to flush now */
@@ -237,8 +262,10 @@ export class Partition {
   handOver(): boolean {
     if (this.#flushes.isUnderWay || !this.isOpen) return false;
     const isClosed = this.log.handOver();
-    if (isClosed) this.#follow(this.replica.handedOver(this.log.recoveryPoint));
-    else if (this.log.offlineReason !== null) this.#fail();
+    if (isClosed) {
+      this.#follow(this.replica.handedOver(this.log.recoveryPoint));
+      this.#queue?.fail("not-leader-or-follower");
+    } else if (this.log.offlineReason !== null) this.#fail();
     return isClosed;
   }
 
@@ -248,6 +275,7 @@ export class Partition {
       return this.log.remove();
     } finally {
       this.#follow(this.replica.removed());
+      this.#queue?.fail("unknown-partition");
     }
   }
 
@@ -256,6 +284,33 @@ export class Partition {
     if (consequence === "nothing") return;
     this.#table.write(this.slot, this.replica.row);
     if (consequence === "complete") this.#owner.onProgress(this.slot);
+  }
+
+  #newQueue(): AppendQueue {
+    const { log, slot } = this;
+    return new AppendQueue({
+      jobs: this.#owner.codecJobs,
+      write: (memory, start, nowMs) => this.#write(memory, start, nowMs),
+      knowsProducer: (producerId) => log.knowsProducer(producerId),
+      onLeft: () => this.#owner.onAppendsLeft(slot),
+    });
+  }
+
+  #write(memory: NativeMemory, start: number, nowMs: number): AppendResult {
+    return this.#followAppend(this.log.appendChecked(memory, start, { leaderEpoch: this.leaderEpoch, nowMs }));
+  }
+
+  #followAppend(result: AppendResult): AppendResult {
+    const { log, replica } = this;
+    if (result.refusal !== null) {
+      if (result.refusal === "log-offline") this.#owner.onTrouble(this.slot, result.message);
+      if (log.offlineReason !== null) this.#fail();
+      return result;
+    }
+    if (!result.duplicate) replica.appended(log.logEndOffset, log.lastBatchBytes);
+    this.#flushes.beginAfterRoll();
+    this.#acknowledge();
+    return result;
   }
 
   /** Whether so many records are not durable that the topic asks for a flush before more are acknowledged. */

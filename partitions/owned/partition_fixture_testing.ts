@@ -10,6 +10,7 @@ import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { openLog } from "../../tests/log_fixture.ts";
 import { inMemory, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { emptyReadOutcome, type ReadOutcome, type ReadRequest } from "../requests/outcomes.ts";
+import { CodecJobs } from "./codec_jobs.ts";
 import { Partition } from "./partition.ts";
 import { batchOf, flushOn, smallLogs } from "./partition_testing.ts";
 import { emptyWatermarks, type Watermarks, WatermarkTable } from "../shared/watermarks.ts";
@@ -48,6 +49,8 @@ export class Fixture {
       onFlush: (request: FlushRequest, done: (outcome: FlushOutcome) => void) =>
         void this.flushes.push({ request, done }),
       onFlushNeeded: (_slot: number, isRetry: boolean) => void this.needed.push(isRetry),
+      onAppendsLeft: () => {},
+      codecJobs: new CodecJobs(() => {}),
       onLogStartMoved: () => void this.logStartMoves++,
       onTrouble: (_slot: number, text: string) => void this.troubles.push(text),
     };

@@ -4,7 +4,11 @@
  */
 import { ManualClock } from "../../storage/base/clock.ts";
 import { toOffset } from "../../storage/base/units.ts";
+import type { CodecAnswer, CodecWork } from "../../storage/codec_workers/codec_messages.ts";
 import type { FlushRequest } from "../../storage/log/log_types.ts";
+import { transcodeBatch } from "../../storage/records/batch_intake.ts";
+import { CONTENT_BYTES_MAX } from "../../storage/records/batch_rules.ts";
+import { type NativeMemory, nativeMemory } from "../../storage/sys/memory.ts";
 import type { FlushOutcome } from "../../storage/sys/flush_outcome.ts";
 import type { LogConfig } from "../../storage/log/log_config.ts";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
@@ -14,6 +18,7 @@ import { deleteRecords } from "../questions/delete_records.ts";
 import { epochEnd } from "../questions/epoch_end.ts";
 import { listOffsets } from "../questions/list_offsets.ts";
 import type { Answered, AnswerWaiter, AnyQuestion, Question } from "../questions/question.ts";
+import { CodecJobs } from "./codec_jobs.ts";
 import { LogStore } from "./log_store.ts";
 import type { TopicImage } from "../metadata/image.ts";
 import type {
@@ -45,6 +50,8 @@ export const deafOwner: PartitionOwner = {
   mayFlush: () => false,
   onFlush: () => {},
   onFlushNeeded: () => {},
+  onAppendsLeft: () => {},
+  codecJobs: new CodecJobs(() => {}),
   onTrouble: () => {},
   onLogStartMoved: () => {},
 };
@@ -152,6 +159,8 @@ export interface TestShard {
   readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[];
   /** Groups of flushes that another thread would execute. `TestShards.pump()` does, unless the world holds them. */
   readonly groups: { requests: readonly FlushRequest[]; done: (outcomes: readonly FlushOutcome[]) => void }[];
+  /** Batches for codec workers. `TestShards.pump()` does them, unless the world holds them. */
+  readonly codecWork: { work: CodecWork; done: (answer: CodecAnswer) => void }[];
   /** Files that another thread would remove. */
   readonly unlinked: string[];
   /** Files that another thread would read into the page cache. */
@@ -164,6 +173,14 @@ export function change({ partitions }: TestShard, topics: Partial<TopicChange>):
   partitions.owned.change({ changed: [], deleted: [], ...topics }, (failures) => void refused.push(...failures));
   partitions.owned.finishChanges();
   return refused;
+}
+
+/** Does what a codec worker does. @param memory the arena in which the batch lies */
+export function transcodeAsWorker(memory: NativeMemory, { start, rules }: CodecWork): CodecAnswer {
+  const allocate = (bytes: number) => nativeMemory(new ArrayBuffer(Math.max(bytes, 128)));
+  const transcoded = transcodeBatch({ memory, start }, rules, { contentBytesMax: CONTENT_BYTES_MAX, allocate });
+  const { refusal, message, recordIndex, rebuilt } = transcoded;
+  return { refusal, message, recordIndex, rebuilt: rebuilt === null ? null : rebuilt.bytes.buffer as ArrayBuffer };
 }
 
 /** Executes the groups of flushes that a shard has begun, as another thread would. @returns how many */
@@ -182,6 +199,8 @@ export class TestShards implements Disposable {
   readonly shards: TestShard[];
   /** Whether groups of flushes wait for the test to end them. */
   holdsGroups = false;
+  /** Whether batches for codec workers wait for the test to do them. */
+  holdsCodecs = false;
 
   readonly #warmSegmentsMax: number | undefined;
   readonly #asked: readonly AnyQuestion[] | undefined;
@@ -232,6 +251,7 @@ export class TestShards implements Disposable {
   turn(shard: TestShard): number {
     const { inbox, partitions, purgatory, outboxes } = shard;
     let count = this.holdsGroups ? 0 : flushGroups(shard);
+    if (!this.holdsCodecs) count += this.transcode(shard);
     inbox.drain((sender, record) => {
       count++;
       if (!partitions.receive(sender, record)) throw new Error("A record has no receiver");
@@ -241,6 +261,13 @@ export class TestShards implements Disposable {
     partitions.sendWaiting();
     for (const outbox of outboxes) outbox.flush();
     return count + (outboxes.some((outbox) => outbox.isBacklogged) ? 1 : 0);
+  }
+
+  /** Does a shard's batches for codec workers. @param countMax most of them, the oldest first @returns how many */
+  transcode({ codecWork }: TestShard, countMax = Infinity): number {
+    const begun = codecWork.splice(0, countMax);
+    for (const { work, done } of begun) done(transcodeAsWorker(this.at(work.arena).arena.memory, work));
+    return begun.length;
   }
 
   /** Copies a batch into a shard's arena, as if a request had been received. @returns where it lies */
@@ -259,6 +286,7 @@ export class TestShards implements Disposable {
     const reports: string[] = [];
     const flushes: TestShard["flushes"] = [];
     const groups: TestShard["groups"] = [];
+    const codecWork: TestShard["codecWork"] = [];
     const unlinked: string[] = [];
     const loads: TestShard["loads"] = [];
     const purgatory = new Purgatory(this.interest, shard);
@@ -288,10 +316,11 @@ export class TestShards implements Disposable {
       report,
       flush: (request, done) => void flushes.push({ request, done }),
       flushAll: (requests, done) => void groups.push({ requests, done }),
+      transcode: (work, done) => void codecWork.push({ work, done }),
       unlink: (paths) => void unlinked.push(...paths),
       load: (files, done) => void loads.push({ files, done }),
     });
     const mail = { inbox: inbox(this.state, shard), outboxes: ways };
-    return { ...mail, partitions, purgatory, arena, files, reports, flushes, groups, unlinked, loads };
+    return { ...mail, partitions, purgatory, arena, files, reports, flushes, groups, codecWork, unlinked, loads };
   }
 }

@@ -85,16 +85,25 @@ export class PartitionService {
     const ask = message.append;
     const batch = {
       memory: this.#arenas[sender] as NativeMemory,
+      arena: sender,
       start: ints[int + ask.start] as number,
       length: ints[int + ask.length] as number,
       acks: ints[int + ask.acks] as number,
     };
+    const operation = ints[int + ask.operation] as number;
     const outcome = this.#appended;
-    this.#requests.append(ints[int + ask.slot] as number, batch, outcome);
+    const waiting = this.#requests.append(ints[int + ask.slot] as number, batch, outcome);
+    if (waiting === null) return this.#sendAppended(sender, operation);
+    this.#requests.whenEnded(waiting, { outcome, done: () => this.#sendAppended(sender, operation) });
+  }
+
+  /** Sends the outcome of the last append. */
+  #sendAppended(sender: number, operation: number): void {
+    const outcome = this.#appended;
     const outbox = this.#outboxes[sender] as Outbox;
     const answer = outbox.begin(message.kind.appended);
     const at = message.appended;
-    answer.ints[answer.int + at.operation] = ints[int + ask.operation] as number;
+    answer.ints[answer.int + at.operation] = operation;
     answer.ints[answer.int + at.refusal] = refusalNumber(outcome.refusal);
     answer.ints[answer.int + at.recordIndex] = outcome.recordIndex;
     answer.ints[answer.int + at.isComplete] = outcome.isComplete ? 1 : 0;

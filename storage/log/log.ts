@@ -16,6 +16,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Offset } from "../base/units.ts";
+import type { BatchCheck, BatchRules } from "../records/batch_rules.ts";
 import { LogAppends } from "./log_appends.ts";
 import type { LogConfig } from "./log_config.ts";
 import { LogDurability } from "./log_durability.ts";
@@ -117,6 +118,11 @@ export class Log implements Disposable {
     return this.#producers.state.size;
   }
 
+  /** Whether a producer is known, so that a gap in its sequence is noticed. */
+  knowsProducer(producerId: number): boolean {
+    return this.#producers.state.has(producerId);
+  }
+
   /** Applies a changed configuration: limits at once, settings of a segment's files with the next segment. */
   configure(config: LogConfig): void {
     this.#appends.configure(config);
@@ -135,6 +141,33 @@ export class Log implements Disposable {
   appendAsLeader(memory: NativeMemory, start: number, length: number, options: AppendOptions): AppendResult {
     if (this.#offlineReason !== null) return refusedAppend("log-offline", this.#offlineReason);
     return this.#appends.appendAsLeader(memory, start, length, options);
+  }
+
+  /**
+   * The first stage of an append whose stages are apart: checks a produced batch by the topic's rules (`appendRules`).
+   * @param nowMs wall-clock time of the append
+   */
+  checkAppend(memory: NativeMemory, start: number, length: number, nowMs: number): BatchCheck {
+    return this.#appends.check(memory, start, length, nowMs);
+  }
+
+  /** The rules of the last `checkAppend()`. Always the same object: another check overwrites it. */
+  get appendRules(): BatchRules {
+    return this.#appends.rules;
+  }
+
+  /**
+   * The last stage: assigns the offsets of a batch that was checked and is not pending, and writes it.
+   * @param options `nowMs` is that of the check
+   */
+  appendChecked(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
+    if (this.#offlineReason !== null) return refusedAppend("log-offline", this.#offlineReason);
+    return this.#appends.appendChecked(memory, start, options);
+  }
+
+  /** Bytes of the batch that was appended last, as it is stored. */
+  get lastBatchBytes(): number {
+    return this.#appends.lastBatchBytes;
   }
 
   /** Lends whole batches of one segment, from the batch that holds `offset` on; none at the log end or from `maxOffset` on. */

@@ -10,7 +10,7 @@
  */
 import { NO_OFFSET, type Offset, toOffset } from "../base/units.ts";
 import { transcodeBatch } from "../records/batch_intake.ts";
-import { type BatchRules, CONTENT_BYTES_MAX } from "../records/batch_rules.ts";
+import { type BatchCheck, type BatchRules, CONTENT_BYTES_MAX } from "../records/batch_rules.ts";
 import { checkProducedBatch } from "../records/batch_validation.ts";
 import * as batches from "../records/record_batch.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
@@ -80,23 +80,39 @@ export class LogAppends {
     Object.assign(this.#rules, batchRules(config));
   }
 
+  /** The rules of the last `check()`. Always the same object: another check overwrites it. */
+  get rules(): BatchRules {
+    return this.#rules;
+  }
+
+  /** Bytes of the batch that was appended last, as it is stored. */
+  get lastBatchBytes(): number {
+    return this.#batch.bytes;
+  }
+
   /** Validates a produced batch, assigns its offsets and appends it by one write. Written is not durable. */
   appendAsLeader(memory: NativeMemory, start: number, length: number, options: AppendOptions): AppendResult {
-    this.#rules.nowMs = options.nowMs;
-    this.#rules.recordsMax = Number.MAX_SAFE_INTEGER - this.#logEndOffset;
-    const check = checkProducedBatch(memory, start, length, this.#rules);
+    const check = this.check(memory, start, length, options.nowMs);
     if (check.isPending) return this.#appendTranscoded(memory, start, options);
     if (check.refusal !== null) return refusedAppend(check.refusal, check.message, check.recordIndex);
-    return this.#appendChecked(memory, start, options);
+    return this.appendChecked(memory, start, options);
+  }
+
+  /** The first stage of an append: checks a produced batch by the topic's rules. @param nowMs wall-clock time of the append */
+  check(memory: NativeMemory, start: number, length: number, nowMs: number): BatchCheck {
+    this.#rules.nowMs = nowMs;
+    this.#rules.recordsMax = Number.MAX_SAFE_INTEGER - this.#logEndOffset;
+    return checkProducedBatch(memory, start, length, this.#rules);
   }
 
   #appendTranscoded(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
     const { refusal, message, recordIndex, rebuilt } = transcodeBatch({ memory, start }, this.#rules, transcodeLimits);
     if (refusal !== null) return refusedAppend(refusal, message, recordIndex);
-    return rebuilt === null ? this.#appendChecked(memory, start, options) : this.#appendChecked(rebuilt, 0, options);
+    return rebuilt === null ? this.appendChecked(memory, start, options) : this.appendChecked(rebuilt, 0, options);
   }
 
-  #appendChecked(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
+  /** The last stage of an append: assigns the offsets of a batch that was checked, and writes it. `nowMs` is that of the check. */
+  appendChecked(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
     const earlier = this.#producers.check(memory.view, start);
     if (earlier !== null) return earlier;
     try {
@@ -139,7 +155,7 @@ export class LogAppends {
     }
     this.#logEndOffset = toOffset(batch.lastOffset + 1);
     this.#producers.update(view, start);
-    const appendTimeMs = this.#config.messageTimestampType === "LogAppendTime" ? options.nowMs : -1;
+    const appendTimeMs = batches.isLogAppendTime(view, start) ? options.nowMs : -1;
     return acceptedAppend(stamp.baseOffset, batch.lastOffset, appendTimeMs);
   }
 

@@ -31,8 +31,8 @@ export class ProducePart {
   isComplete = false;
   appendTimeMs = -1;
   logStartOffset = NO_OFFSET;
-  /** Whether another shard appends it, from this shard's arena. */
-  isRemote = false;
+  /** Whether its bytes are held until it is appended: by another shard, or later by this one. */
+  isHeld = false;
 
   /** A part for which nothing has been done yet. */
   constructor(data: TopicData, { index, records }: TopicData["partitionData"][number]) {

@@ -117,6 +117,11 @@ export class ProducerState {
     return this.#producers.size;
   }
 
+  /** Whether a producer is known. */
+  has(producerId: number): boolean {
+    return this.#producers.has(producerId);
+  }
+
   /** Number of producers with an open transaction. */
   get openTransactionsCount(): number {
     return this.#producers.values().filter((producer) => producer.currentTxnFirstOffset >= 0).toArray().length;
