@@ -30,6 +30,7 @@ import { deleteGroupsApi } from "./42_delete_groups.ts";
 import { incrementalAlterConfigsApi } from "./44_incremental_alter_configs.ts";
 import { offsetDeleteApi } from "./47_offset_delete.ts";
 import { describeClusterApi } from "./60_describe_cluster.ts";
+import { describeProducersApi } from "./61_describe_producers.ts";
 import { consumerGroupHeartbeatApi } from "./68_consumer_group_heartbeat.ts";
 import { consumerGroupDescribeApi } from "./69_consumer_group_describe.ts";
 import { listConfigResourcesApi } from "./74_list_config_resources.ts";
@@ -64,6 +65,7 @@ export const apis: readonly ServedApi[] = [
   incrementalAlterConfigsApi,
   offsetDeleteApi,
   describeClusterApi,
+  describeProducersApi,
   consumerGroupHeartbeatApi,
   consumerGroupDescribeApi,
   listConfigResourcesApi,

@@ -11,13 +11,17 @@ interface ElementEncoder<E> {
 
 /** The list. */
 export class EncodedList<E> {
-  readonly #writer = new Writer();
+  readonly #writer: Writer;
   readonly #element: ElementEncoder<E>;
   readonly #version: number;
   #count = 0;
 
-  /** @param element how an element is encoded, as a message of its own @param version of the response */
-  constructor(element: ElementEncoder<E>, version: number) {
+  /**
+   * @param element how an element is encoded, as a message of its own @param version of the response
+   * @param options capacityBytes: first size of the list, for many short ones
+   */
+  constructor(element: ElementEncoder<E>, version: number, options: { readonly capacityBytes?: number } = {}) {
+    this.#writer = new Writer(options.capacityBytes);
     this.#element = element;
     this.#version = version;
   }

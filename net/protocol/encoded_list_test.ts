@@ -18,15 +18,19 @@ const results: DescribeConfigsResult[] = ["a", "b".repeat(10_000), ""].map((reso
 Deno.test("EncodedList is encoded like the array of its elements in every version, also when it is empty", () => {
   for (const version of [1, 2, 3, 4]) {
     for (const elements of [results, []]) {
-      const list = new EncodedList(describeConfigsElement, version);
-      for (const element of elements) list.add(element);
-      assert.equal(list.count, elements.length);
-      const encoded = [elements, list.asArray].map((array) => {
+      const lists = [{}, { capacityBytes: 8 }].map((options) =>
+        new EncodedList(describeConfigsElement, version, options)
+      );
+      for (const list of lists) {
+        for (const element of elements) list.add(element);
+        assert.equal(list.count, elements.length);
+      }
+      const encoded = [elements, ...lists.map(({ asArray }) => asArray)].map((array) => {
         const writer = new Writer();
         describeConfigsResponse.encode(writer, version, { throttleTimeMs: 0, results: array });
         return writer.bytes.slice(0, writer.position);
       });
-      assert.deepEqual(encoded[0], encoded[1]);
+      for (const bytes of encoded) assert.deepEqual(bytes, encoded[0]);
     }
   }
 });

@@ -42,7 +42,12 @@ export interface Gathering<Named, Ask extends object, Answer extends object, Par
   /** Makes the part of the response, each time it is read. @param answer `question.nothing` unless the code is NONE */
   readonly part: (named: Named, code: number, answer: Readonly<Answer>) => Part;
   /**
-   * Answers, or asks further questions.
+   * Takes what a partition answered, when that arrives: of a long answer nothing else is kept, so `part` gets `question.nothing`.
+   * @param answer likewise
+   */
+  readonly receive?: (named: Named, code: number, answer: Readonly<Answer>) => void;
+  /**
+   * Answers, or asks further questions (`gatherMore()`).
    * @param topics with their parts, in the order of the request @param hasAnswers whether a partition answered with NONE
    */
   readonly respond: (topics: MadeList<GatheredTopic<Part>>, hasAnswers: boolean) => void;
@@ -73,7 +78,16 @@ export function gather<Named, Ask extends object, Answer extends object, Part>(
   exchange: Exchange<never>,
   services: ShardServices,
 ): void {
-  new Gather(gathering, exchange, services).start();
+  new Gather(gathering, exchange, services).start("run");
+}
+
+/** Sends further questions of a request whose first ones are answered, from the next turn on. */
+export function gatherMore<Named, Ask extends object, Answer extends object, Part>(
+  gathering: Gathering<Named, Ask, Answer, Part>,
+  exchange: Exchange<never>,
+  services: ShardServices,
+): void {
+  new Gather(gathering, exchange, services).start("resumeLater");
 }
 
 class Gather<Named, Ask extends object, Answer extends object, Part> implements AnswerWaiter<Ask, Answer>, SlicedWork {
@@ -87,6 +101,8 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
   /** For each topic, how many partitions stand before it. */
   readonly #before: number[] = [];
   readonly #answers: AnswerColumns<Answer>;
+  /** What was named, for `receive`. */
+  readonly #named: Named[] = [];
   /** Partitions whose step was taken. */
   #stepsCount = 0;
   /** The topic at the cursor. */
@@ -112,9 +128,10 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
     this.#answers = new AnswerColumns(gathering.question, count);
   }
 
-  start(): void {
+  /** @param how the steps are run (slices.ts) */
+  start(how: "run" | "resumeLater"): void {
     if (this.#cursor.isAtEnd) this.finish();
-    else this.#services.slices.run(this, this.#exchange);
+    else this.#services.slices[how](this, this.#exchange);
   }
 
   step(): boolean {
@@ -123,9 +140,10 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
     const index = this.#gathering.indexOf(named);
     const place = this.#topic?.partitions[index];
     const tag = this.#stepsCount++;
-    if (this.#topicCode !== errorCode.NONE) this.#answers.refuse(tag, this.#topicCode);
-    else if (this.#refused.has(keyOf(name, index))) this.#answers.refuse(tag, errorCode.INVALID_REQUEST);
-    else if (place === undefined) this.#answers.refuse(tag, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    if (this.#gathering.receive !== undefined) this.#named[tag] = named;
+    if (this.#topicCode !== errorCode.NONE) this.#refuse(tag, this.#topicCode);
+    else if (this.#refused.has(keyOf(name, index))) this.#refuse(tag, errorCode.INVALID_REQUEST);
+    else if (place === undefined) this.#refuse(tag, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
     else this.#ask(place, named, tag);
     return this.#cursor.advance();
   }
@@ -136,8 +154,10 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
 
   onAnswer(tag: number, answer: Answered<Answer>): void {
     const { refusal } = answer;
-    if (refusal === null) this.#answers.set(tag, answer);
-    else this.#answers.refuse(tag, errorCodeOf(refusal));
+    const { receive } = this.#gathering;
+    if (refusal !== null) this.#refuse(tag, errorCodeOf(refusal));
+    else if (receive !== undefined) receive(this.#named[tag] as Named, errorCode.NONE, answer);
+    else this.#answers.set(tag, answer);
     this.#endOne();
   }
 
@@ -156,9 +176,15 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
 
   #ask(place: PartitionPlace, named: Named, tag: number): void {
     const ask = this.#gathering.ask(named);
-    if (typeof ask === "number") return this.#answers.refuse(tag, ask);
+    if (typeof ask === "number") return this.#refuse(tag, ask);
     this.#unanswered++;
     this.#services.partitions.ask(place, ask, this, tag);
+  }
+
+  #refuse(tag: number, code: number): void {
+    const { receive } = this.#gathering;
+    if (receive === undefined) this.#answers.refuse(tag, code);
+    else receive(this.#named[tag] as Named, code, this.question.nothing);
   }
 
   #endOne(): void {
@@ -173,8 +199,12 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
   #topicAt(index: number): GatheredTopic<Part> {
     const { name, partitions } = this.#topics[index] as NamedTopic<Named>;
     const before = this.#before[index] as number;
+    const { receive } = this.#gathering;
     const partAt = (at: number) => {
       const tag = before + at;
+      if (receive !== undefined) {
+        return this.#gathering.part(partitions[at] as Named, errorCode.NONE, this.question.nothing);
+      }
       return this.#gathering.part(partitions[at] as Named, this.#answers.codeAt(tag), this.#answers.answerAt(tag));
     };
     return { name, partitions: new MadeList(partitions.length, partAt) };

@@ -12,7 +12,7 @@ import {
 } from "../handlers/handler_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { Authorizer } from "./authorizer.ts";
-import { gather, type Gathering } from "./gather.ts";
+import { gather, type Gathering, gatherMore } from "./gather.ts";
 import type { SlicedWork } from "./slices.ts";
 
 type Named = [index: number, text: string];
@@ -140,4 +140,57 @@ Deno.test("gather() checks the client's permission once for each topic, and not 
   assert.deepEqual(responses[0]?.[0]?.partitions, [["a", FAILED, -1], ["b", FAILED, -1]]);
   assert.equal(run(topics, {}, { authorizer }).asked.length, 2);
   assert.equal(questions.length, 2);
+});
+
+Deno.test("gatherMore() asks in a later turn, and responds when the last partition has answered", () => {
+  const later: SlicedWork[] = [];
+  const { partitions, asked } = askedPartitions<typeof epochEnd>();
+  const slices = { resumeLater: (work: SlicedWork) => void later.push(work) };
+  const { services } = testServices([topicImage("t", TOPIC_ID, 3)], { partitions, slices });
+  const responses: [string, number[]][][] = [];
+  const gathering: Gathering<number, Ask, Answer, number> = {
+    question: epochEnd,
+    topics: [{ name: "t", partitions: [2] }],
+    repeated: "each",
+    indexOf: (index) => index,
+    ask: (leaderEpoch) => ({ currentLeaderEpoch: -1, leaderEpoch }),
+    part: (_index, _code, { endOffset }) => endOffset,
+    respond: (answered) => void responses.push(Array.from(answered, ({ name, partitions }) => [name, [...partitions]])),
+  };
+  gatherMore(gathering, new WireExchange<never>(23, 4), services);
+  assert.deepEqual([asked.length, later.length], [0, 1]);
+  assert.equal(later[0]?.step(), false);
+  later[0]?.finish();
+  assert.deepEqual([asked.length, responses], [1, []]);
+  asked[0]?.waiter.onAnswer(asked[0].tag, { refusal: null, leaderEpoch: 0, endOffset: toOffset(9) });
+  assert.deepEqual(responses, [[["t", [9]]]]);
+});
+
+Deno.test("gather() passes each answer on when it arrives, and keeps none, where the handler receives them", () => {
+  const received: [text: string, code: number, endOffset: number][] = [];
+  const topics: Topics = [{ name: "t", partitions: [[0, "a"], [9, "b"], [2, "c"]] }, {
+    name: "u",
+    partitions: [[1, "d"]],
+  }];
+  const { answer, asked, responses } = run(topics, {
+    receive: ([, text], code, { endOffset }) => void received.push([text, code, endOffset]),
+  });
+  answer(2);
+  asked[1]?.waiter.onAnswer(asked[1].tag, {
+    refusal: "not-leader-or-follower",
+    leaderEpoch: 0,
+    endOffset: toOffset(5),
+  });
+  assert.equal(responses.length, 0);
+  answer(0);
+  assert.deepEqual(received, [
+    ["b", errorCode.UNKNOWN_TOPIC_OR_PARTITION, -1],
+    ["d", errorCode.NONE, 2],
+    ["c", errorCode.NOT_LEADER_OR_FOLLOWER, -1],
+    ["a", errorCode.NONE, 0],
+  ]);
+  assert.deepEqual(responses.flat().map(({ partitions }) => partitions.map(([text, , offset]) => [text, offset])), [
+    [["a", -1], ["b", -1], ["c", -1]],
+    [["d", -1]],
+  ]);
 });

@@ -22,6 +22,7 @@ import type { LogConfig } from "./log_config.ts";
 import { LogDurability } from "./log_durability.ts";
 import type { LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
 import { type LoadedLog, loadLog } from "./log_loader.ts";
+import type { KnownProducer } from "./producers/producer_state.ts";
 import type { ProducerStateManager } from "./producers/producer_state_manager.ts";
 import { LogReads } from "./log_reads.ts";
 import { LogResources } from "./log_resources.ts";
@@ -121,6 +122,11 @@ export class Log implements Disposable {
   /** Whether a producer is known, so that a gap in its sequence is noticed. */
   knowsProducer(producerId: number): boolean {
     return this.#producers.state.has(producerId);
+  }
+
+  /** Lists what is known of producers with an id above one, at most `countMax`, in the order of their ids. */
+  producersAbove(producerId: number, countMax: number): KnownProducer[] {
+    return this.#producers.state.listAbove(producerId, countMax);
   }
 
   /** Applies a changed configuration: limits at once, settings of a segment's files with the next segment. */

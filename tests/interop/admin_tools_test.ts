@@ -1,7 +1,7 @@
 /**
  * Apache Kafka's command-line tools for topics, run against the broker: kafka-topics, kafka-configs,
- * kafka-delete-records, kafka-get-offsets, kafka-log-dirs, kafka-broker-api-versions, kafka-producer-perf-test. (Client libraries'
- * admin calls: clients_test.ts.)
+ * kafka-delete-records, kafka-get-offsets, kafka-log-dirs, kafka-transactions, kafka-broker-api-versions, kafka-producer-perf-test.
+ * (Client libraries' admin calls: clients_test.ts.)
  */
 import assert from "node:assert/strict";
 import { kafkaTool } from "../../bench/peer/apache_kafka.ts";
@@ -19,6 +19,7 @@ interopTest({
       ["kafka-topics describes", describeTopic],
       ["kafka-configs describes", describeConfigs],
       ["kafka-producer-perf-test writes, kafka-get-offsets counts", produceAndCount],
+      ["kafka-transactions describes the producer that wrote", describeProducers],
       ["kafka-delete-records moves the log start", deleteRecords],
       ["kafka-topics adds partitions", addPartitions],
       ["kafka-log-dirs prints the sizes of the log files, of all topics or of those that are named", describeLogDirs],
@@ -106,6 +107,40 @@ async function produceAndCount(broker: TestBroker): Promise<void> {
     newest.some((offset, partition) => offset >= 0 && offset < latest[partition]!),
     "records with the newest timestamp",
   );
+}
+
+/** The sticky partitioner of the producer may have written to some partitions only; its ids and sequences are those of one producer. */
+async function describeProducers(broker: TestBroker): Promise<void> {
+  const describe = async (topic: string, partition: number) => {
+    const args = ["--bootstrap-server", broker.bootstrapServers, "describe-producers"];
+    const { stdout, stderr } = await kafkaTool("TransactionsCommand", [
+      ...args,
+      ...["--topic", topic, "--partition", `${partition}`],
+    ]);
+    const [head, ...rows] = stdout.trim().split("\n");
+    assert.match(
+      head ?? "",
+      /^ProducerId\s+ProducerEpoch\s+LatestCoordinatorEpoch\s+LastSequence\s+LastTimestamp/,
+      stderr,
+    );
+    return rows.map((row) => row.trim().split(/\s+/));
+  };
+  const ends = await offsetsOf(broker, "latest");
+  const ids = new Set<string>();
+  for (const [partition, end] of ends.entries()) {
+    const rows = await describe(TOPIC, partition);
+    if (end === 0) {
+      assert.deepEqual(rows, []);
+      continue;
+    }
+    const [producerId, producerEpoch, coordinatorEpoch, lastSequence, lastTimestamp, transactionStart] = rows[0]!;
+    assert.equal(rows.length, 1);
+    ids.add(producerId!);
+    assert.deepEqual([producerEpoch, coordinatorEpoch, transactionStart], ["0", "-1", "None"]);
+    assert.equal(Number(lastSequence), end - 1, "the producer counts the records of a partition from 0");
+    assert.ok(Math.abs(Date.now() - Number(lastTimestamp)) < 600_000, lastTimestamp);
+  }
+  assert.equal(ids.size, 1);
 }
 
 async function deleteRecords(broker: TestBroker): Promise<void> {

@@ -125,6 +125,12 @@ function adminTemplates(): RequestTemplate[] {
       body().int32(1).int8(ofGroup).string("group").int32(2).string("cleanup.policy").int8(2).string("compact")
         .string("segment.ms").int8(1).string(null).int8(1),
     ],
+    [
+      "DescribeProducers",
+      [61, 0],
+      flexible().int8(3).raw(short(topic)).int8(2).int32(partition).int8(0)
+        .raw(short("absent")).int8(2).int32(0).int8(0).int8(0),
+    ],
     ["ListConfigResources", [74, 1], flexible().int8(3).int8(ofTopic).int8(ofGroup).int8(0)],
     [
       "DescribeTopicPartitions",

@@ -73,6 +73,20 @@ export type ProducerCheck =
   }
   | { readonly kind: "refused"; readonly refusal: ProducerRefusal; readonly message: string };
 
+/** What is known of a producer (DescribeProducers). */
+export interface KnownProducer {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  /** Sequence of the last record in this epoch, -1 for none. */
+  readonly lastSequence: number;
+  /** Timestamp of the last batch or marker, in ms. */
+  readonly lastTimestamp: number;
+  /** Epoch of the transaction coordinator that wrote the last marker, -1 for none. */
+  readonly coordinatorEpoch: number;
+  /** First offset of the open transaction, -1 for none. */
+  readonly currentTxnStartOffset: number;
+}
+
 interface KnownBatch {
   baseSequence: number;
   lastSequence: number;
@@ -105,6 +119,11 @@ export class ProducerState {
   /** In the order of their last update when the limit is near (see `#producerForUpdate()`). */
   readonly #producers = new Map<number, Producer>();
   readonly #producersMax: number;
+  /**
+   * All ids in order, and perhaps some that were dropped since, while producers are listed part by part: to sort 100,000 takes longer
+   * than to list a part. Null when a producer was added.
+   */
+  #orderedIds: Float64Array | null = null;
 
   /** @param producersMax most producers that are remembered */
   constructor(producersMax = PRODUCERS_MAX) {
@@ -125,6 +144,20 @@ export class ProducerState {
   /** Number of producers with an open transaction. */
   get openTransactionsCount(): number {
     return this.#producers.values().filter((producer) => producer.currentTxnFirstOffset >= 0).toArray().length;
+  }
+
+  /**
+   * Lists known producers in the order of their ids.
+   * @param producerId those above it are listed, -1 for all @param countMax most that are listed, the lowest ids first
+   */
+  listAbove(producerId: number, countMax: number): KnownProducer[] {
+    const ids = this.#orderedIds ??= Float64Array.from(this.#producers.keys()).sort();
+    const listed: KnownProducer[] = [];
+    for (let index = firstAbove(ids, producerId); index < ids.length && listed.length < countMax; index++) {
+      const producer = this.#producers.get(ids[index]!);
+      if (producer !== undefined) listed.push(describe(producer));
+    }
+    return listed;
   }
 
   /** Decides what to do with a batch that a client sent. */
@@ -180,6 +213,7 @@ export class ProducerState {
    * @param nowMs the time @param expirationMs `producer.id.expiration.ms`, counted from the last batch's timestamp
    */
   expire(nowMs: number, expirationMs: number): void {
+    this.#orderedIds = null;
     for (const { producerId, lastTimestamp, currentTxnFirstOffset } of this.#producers.values()) {
       if (currentTxnFirstOffset < 0 && nowMs - lastTimestamp >= expirationMs) this.#producers.delete(producerId);
     }
@@ -198,6 +232,7 @@ export class ProducerState {
 
   /** Drops all producers. */
   clear(): void {
+    this.#orderedIds = null;
     this.#producers.clear();
   }
 
@@ -226,6 +261,7 @@ export class ProducerState {
     if (known !== undefined && this.#producers.size <= this.#producersMax / 2) return known;
     if (known !== undefined) this.#producers.delete(producerId);
     else if (this.#producers.size >= this.#producersMax) this.#forgetOldest();
+    if (known === undefined) this.#orderedIds = null;
     const producer = known ?? newProducer(producerId);
     this.#producers.set(producerId, producer);
     return producer;
@@ -243,6 +279,28 @@ function beginEpoch(producer: Producer, epoch: number): void {
   if (producer.epoch === epoch) return;
   producer.epoch = epoch;
   producer.batches = [];
+}
+
+/** Index of the first id above one. */
+function firstAbove(ids: Float64Array, id: number): number {
+  let [from, to] = [0, ids.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (ids[middle]! <= id) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+function describe(producer: Producer): KnownProducer {
+  return {
+    producerId: producer.producerId,
+    producerEpoch: producer.epoch,
+    lastSequence: producer.batches.at(-1)?.lastSequence ?? NO_SEQUENCE,
+    lastTimestamp: producer.lastTimestamp,
+    coordinatorEpoch: producer.coordinatorEpoch,
+    currentTxnStartOffset: producer.currentTxnFirstOffset,
+  };
 }
 
 function newBatch(): KnownBatch {

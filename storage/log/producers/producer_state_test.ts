@@ -247,3 +247,65 @@ Deno.test("ProducerState.encodeSnapshot() of no producers is a header with a cou
   assert.equal(bytes.length, 10);
   assert.equal(new ProducerState().loadSnapshot(bytes), true);
 });
+
+Deno.test("ProducerState.listAbove() tells what is known of a producer, truncated, fenced and in a transaction", () => {
+  const state = new ProducerState();
+  state.update(batch(INT32_MAX, 3, { producerId: 9, producerEpoch: 2, timestamp: 77 }));
+  state.update(batch(4, 1, { producerId: 8, transactional: true, baseOffset: toOffset(40) }));
+  state.endTransaction({ producerId: 2 ** 40, producerEpoch: 5, coordinatorEpoch: 6, timestamp: 88 });
+  const none = { coordinatorEpoch: -1, currentTxnStartOffset: -1 };
+  assert.deepEqual(state.listAbove(-1, 100), [
+    { ...none, producerId: 8, producerEpoch: 0, lastSequence: 4, lastTimestamp: 1004, currentTxnStartOffset: 40 },
+    { ...none, producerId: 9, producerEpoch: 2, lastSequence: 1, lastTimestamp: 77 },
+    { ...none, producerId: 2 ** 40, producerEpoch: 5, lastSequence: -1, lastTimestamp: 88, coordinatorEpoch: 6 },
+  ]);
+});
+
+Deno.test("ProducerState.listAbove() lists every producer once, in parts, whatever the order of their first batches", () => {
+  const ascending = Array.from({ length: 1000 }, (_, index) => index * 3);
+  const orders = [
+    ascending,
+    ascending.toReversed(),
+    ascending.toSorted((a, b) => (a * 7919) % 1009 - (b * 7919) % 1009),
+  ];
+  for (const order of orders) {
+    const state = new ProducerState();
+    for (const producerId of order) state.update(batch(0, 1, { producerId }));
+    for (const countMax of [1, 7, 100, 999, 1000, 5000]) {
+      const listed: number[] = [];
+      for (
+        let part = state.listAbove(-1, countMax);
+        part.length > 0;
+        part = state.listAbove(listed.at(-1)!, countMax)
+      ) {
+        assert.ok(part.length <= countMax);
+        listed.push(...part.map(({ producerId }) => producerId));
+      }
+      assert.deepEqual(listed, ascending, `parts of ${countMax}`);
+    }
+  }
+});
+
+Deno.test("ProducerState.listAbove() does not list producers that have expired", () => {
+  const state = new ProducerState();
+  for (const producerId of [1, 2, 3]) state.update(batch(0, 1, { producerId, timestamp: producerId * 100 }));
+  const ids = () => state.listAbove(-1, 10).map(({ producerId }) => producerId);
+  assert.deepEqual(ids(), [1, 2, 3]);
+  state.expire(1200, 1000);
+  assert.deepEqual(ids(), [3]);
+});
+
+Deno.test("ProducerState.listAbove() follows what is added and dropped between two parts", () => {
+  const state = new ProducerState(6);
+  const ids = (above: number) => state.listAbove(above, 2).map(({ producerId }) => producerId);
+  for (const producerId of [10, 20, 30, 40]) state.update(batch(producerId, 1, { producerId }));
+  assert.deepEqual(ids(-1), [10, 20]);
+  state.update(batch(25, 1, { producerId: 25 }));
+  assert.deepEqual(ids(20), [25, 30]);
+  state.truncateTo(toOffset(300));
+  assert.deepEqual(ids(20), [25]);
+  for (const producerId of [60, 50, 70, 80]) state.update(batch(5, 1, { producerId }));
+  assert.deepEqual([ids(-1), ids(25), ids(60)], [[20, 25], [50, 60], [70, 80]]);
+  state.clear();
+  assert.deepEqual(ids(-1), []);
+});

@@ -132,9 +132,14 @@ function logDirs(what: string, topics: readonly [topic: string, ...partitions: n
   return { name: `DescribeLogDirs: ${what}`, api: [35, 5], request: { topics: asked } };
 }
 
+function producers(what: string, ...asked: readonly [topic: string, ...partitions: number[]][]): AdminCase {
+  const topics = asked.map(([name, ...partitionIndexes]) => ({ name, partitionIndexes }));
+  return { name: `DescribeProducers: ${what}`, api: [61, 0], request: { topics } };
+}
+
 const cursor = (topicName: string, partitionIndex: number) => ({ cursor: { topicName, partitionIndex } });
 
-/** Topics: "t" with two partitions of three records, "compacted", "kept" (cleanup.policy empty). */
+/** Topics: "t" with two partitions of three records, "compacted", "kept" (cleanup.policy empty) with records of two producers. */
 export const adminCases: readonly AdminCase[] = [
   ...topicConfigs.map(([what, name, ...changes]) => incremental(what, resource(TOPIC, name, ...changes))),
   incremental("a resource twice", resource(TOPIC, "t", ["segment.ms", SET, "1"]), resource(TOPIC, "t")),
@@ -226,4 +231,9 @@ export const adminCases: readonly AdminCase[] = [
   logDirs("unknown ones", [["nope", 0], ["a/b", 0], ["", 0], ["t", 9, -1]]),
   logDirs("one of a topic", [["t", 1]]),
   logDirs("some twice", [["t", 0, 0], ["compacted", 0], ["t", 1, 0]]),
+  producers("some", ["kept", 0], ["t", 1, 0]),
+  producers("unknown ones", ["nope", 0], ["a/b", 0, 1], ["", 0], ["t", 9, -1]),
+  producers("a partition twice", ["kept", 0, 0], ["t", 0], ["kept", 0]),
+  producers("no partitions", ["kept"], ["nope"]),
+  producers("nothing"),
 ];

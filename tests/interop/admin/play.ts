@@ -3,7 +3,7 @@ import { apiOf } from "../../../net/handlers/api_testing.ts";
 import { produceRequest, produceResponse } from "../../../net/protocol/messages/00_produce.ts";
 import { createTopicsRequest, createTopicsResponse } from "../../../net/protocol/messages/19_create_topics.ts";
 import { KafkaClient } from "../../kafka_client.ts";
-import { buildBatch } from "../../record_batch_builder.ts";
+import { type BatchOptions, buildBatch } from "../../record_batch_builder.ts";
 import { adminCases } from "./cases.ts";
 
 /** A broker's answer to a case. */
@@ -15,6 +15,13 @@ export interface AdminAnswer {
 /** Where Kafka's answers are kept, one per line. */
 export const GOLDEN = new URL("../../golden/admin_kafka_4.3.1.jsonl", import.meta.url);
 
+/** Idempotent producers; the first one's second batch begins a new epoch. */
+const PRODUCERS: readonly BatchOptions[] = [
+  { producerId: 2 ** 33, producerEpoch: 0, baseSequence: 5, baseTimestamp: 1_700_000_000_000 },
+  { producerId: 7, producerEpoch: 1, baseSequence: 0, baseTimestamp: 1_700_000_001_000 },
+  { producerId: 2 ** 33, producerEpoch: 1, baseSequence: 0, baseTimestamp: 1_700_000_002_000 },
+];
+
 /** Fields that differ from run to run, or with the disk. */
 const LEFT_OUT = new Set(["throttleTimeMs", "topicId", "leaderEpoch", "logDir", "totalBytes", "usableBytes"]);
 
@@ -22,7 +29,8 @@ const LEFT_OUT = new Set(["throttleTimeMs", "topicId", "leaderEpoch", "logDir", 
 export async function playAdminCases(port: number): Promise<AdminAnswer[]> {
   using client = await KafkaClient.connect({ port });
   await createTopics(client);
-  for (const partition of [0, 1]) await appendThree(client, partition);
+  for (const index of [0, 1]) await appendThree(client, { name: "t", index }, { baseTimestamp: Date.now() });
+  for (const producer of PRODUCERS) await appendThree(client, { name: "kept", index: 0 }, producer);
   const answers: AdminAnswer[] = [];
   for (const { name, api: [key, apiVersion], request } of adminCases) {
     const api = apiOf(key);
@@ -53,9 +61,13 @@ async function createTopics(client: KafkaClient): Promise<void> {
 }
 
 /** Tries again and again, because Kafka answers CreateTopics before the partitions have leaders. */
-async function appendThree(client: KafkaClient, index: number): Promise<void> {
-  const records = buildBatch(["a", "b", "c"].map((value) => ({ value })), { baseTimestamp: Date.now() });
-  const topicData = [{ name: "t", partitionData: [{ index, records }] }];
+async function appendThree(
+  client: KafkaClient,
+  { name, index }: { name: string; index: number },
+  options: BatchOptions,
+): Promise<void> {
+  const records = buildBatch(["a", "b", "c"].map((value) => ({ value })), options);
+  const topicData = [{ name, partitionData: [{ index, records }] }];
   const value = { transactionalId: null, acks: -1, timeoutMs: 5000, topicData };
   for (const deadline = Date.now() + 30_000; Date.now() < deadline;) {
     const answer = await client.call(produceRequest, produceResponse, { apiVersion: 9, value });
