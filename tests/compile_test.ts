@@ -41,7 +41,7 @@ Deno.test("embeddedFiles() finds the listing among other bytes", () => {
 Deno.test("missingFrom() names each worker, late module and addon that a binary lacks", () => {
   const whole = [
     ...["main.ts", "mod.ts", ...workerModules, ...lateModules],
-    ...["m/crc32.linux-x64-gnu.node", "m/snappy.linux-x64-gnu.node"],
+    ...["m/crc32.linux-x64-gnu.node", "m/snappy.linux-x64-gnu.node", "m/lz4-napi.linux-x64-gnu.node"],
   ];
   assert.deepEqual(missingFrom(whole), []);
   for (const file of whole) assert.equal(missingFrom(whole.filter((other) => other !== file)).length, 1, file);
@@ -64,7 +64,9 @@ Deno.test({
       const byPath = new Map(sources.map((file) => [file.path, file]));
       const imported = [...runtimeClosure("main.ts", byPath)].filter((path) => byPath.has(path));
       assert.deepEqual(imported.filter((path) => !files.includes(path)), [], "whatever is imported, at once or late");
-      for (const library of ["re2js", "snappy", "crc32"]) assert(files.some((path) => path.includes(library)), library);
+      for (const library of ["re2js", "snappy", "lz4-napi", "crc32"]) {
+        assert(files.some((path) => path.includes(library)), library);
+      }
       assert.deepEqual(files.filter((path) => path.endsWith("_test.ts")), []);
       assert(!files.some((path) => /darwin|win32|android/.test(path)), "addons of other platforms stay out");
     } finally {

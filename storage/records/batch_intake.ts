@@ -49,7 +49,7 @@ const NONE = 0;
 const ZSTD = batches.codecNames.indexOf("zstd");
 
 /** One for all batches of an isolate. */
-const content = new ContentBuffer();
+const unpacked = new ContentBuffer();
 const check = newRecordCheck();
 
 /**
@@ -68,17 +68,17 @@ export function transcodeBatch(
   const { view } = memory;
   const range = contentOf(memory, start, limits.contentBytesMax);
   if (typeof range === "string") return refuseContent(range, limits.contentBytesMax);
-  const refused = checkContent(view, start, { range, rules, check });
+  const content = { range, rules, check };
+  const refused = checkContent(view, start, content);
   if (refused !== null) return { ...refused, rebuilt: null };
   const codec = batches.codec(view, start);
   const targetCodec = targetCodecOf(rules, codec);
-  const { largestDelta, isConsecutive } = check;
-  if (targetCodec === codec && isConsecutive) {
-    stampTimestamp(memory, start, { rules, largestDelta });
+  if (targetCodec === codec && check.isConsecutive) {
+    stampTimestamp(memory, start, content);
     return IN_PLACE;
   }
   const { allocate } = limits;
-  const rebuilt = rebuildBatch({ view, start, range, largestDelta, isConsecutive }, rules, { targetCodec, allocate });
+  const rebuilt = rebuildBatch({ view, start }, content, { targetCodec, allocate });
   return "refusal" in rebuilt ? { ...rebuilt, rebuilt: null } : { ...IN_PLACE, rebuilt };
 }
 
@@ -88,8 +88,8 @@ function contentOf(memory: NativeMemory, start: number, bytesMax: number): Recor
   const [from, end] = [start + batches.BATCH_HEADER_BYTES, start + batches.batchBytes(view, start)];
   const codec = batches.codec(view, start);
   if (codec === NONE) return { bytes, start: from, end };
-  const refusal = decompressInto(content, codec, bytes.subarray(from, end), Math.min(bytesMax, CONTENT_BYTES_MAX));
-  return refusal ?? { bytes: content.bytes, start: 0, end: content.length };
+  const refusal = decompressInto(unpacked, codec, bytes.subarray(from, end), Math.min(bytesMax, CONTENT_BYTES_MAX));
+  return refusal ?? { bytes: unpacked.bytes, start: 0, end: unpacked.length };
 }
 
 function refuseContent(refusal: DecompressionRefusal, bytesMax: number): TranscodedBatch {

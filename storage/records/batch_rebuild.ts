@@ -6,38 +6,27 @@
  * Source: Kafka's LogValidator.buildRecordsAndAssignOffsets, MemoryRecordsBuilder.
  */
 import type { NativeMemory } from "../sys/memory.ts";
-import { type BatchCheck, type BatchRules, refuse } from "./batch_rules.ts";
-import { maxTimestampOf, type RecordRange } from "./batch_validation.ts";
+import { type BatchCheck, refuse } from "./batch_rules.ts";
+import { type ContentCheck, maxTimestampOf, type RecordRange } from "./batch_validation.ts";
 import { compress } from "./compression/compression.ts";
 import { crc32c } from "./crc32c.ts";
 import * as batches from "./record_batch.ts";
 import { afterVarint, afterVarlong, varintAt, varintBytes, writeVarint } from "./varint.ts";
 
-/** A batch whose records were checked. */
-export interface CheckedBatch {
-  /** Its header. */
-  readonly view: DataView;
-  readonly start: number;
-  /** Its records, decompressed. */
-  readonly range: RecordRange;
-  /** Largest timestamp delta of the records. */
-  readonly largestDelta: number;
-  /** Whether the offset deltas are 0, 1, 2, … */
-  readonly isConsecutive: boolean;
-}
-
 /**
  * Builds the batch that is stored in place of a client's.
+ * @param batch its header @param content its records, which `checkContent()` has checked
  * @returns memory from `into.allocate` with the batch at index 0, or a refusal: it is larger than the topic allows
  */
 export function rebuildBatch(
-  batch: CheckedBatch,
-  rules: BatchRules,
+  batch: { view: DataView; start: number },
+  content: ContentCheck,
   into: { targetCodec: number; allocate: (bytes: number) => NativeMemory },
 ): NativeMemory | BatchCheck {
-  const { view, start, range, isConsecutive } = batch;
+  const { view, start } = batch;
+  const { range, rules, check } = content;
   const { targetCodec } = into;
-  const records = isConsecutive ? range.bytes.subarray(range.start, range.end) : renumber(range);
+  const records = check.isConsecutive ? range.bytes.subarray(range.start, range.end) : renumber(range);
   const packed = compress(targetCodec, records, rules.compressionLevels);
   const bytes = batches.BATCH_HEADER_BYTES + packed.length;
   if (bytes > rules.maxMessageBytes) {
@@ -55,7 +44,7 @@ export function rebuildBatch(
   batches.stampRebuiltHeader(memory.view, { view, at: start }, {
     batchBytes: bytes,
     codec: targetCodec,
-    maxTimestamp: maxTimestampOf(view, start, { rules, largestDelta: batch.largestDelta }),
+    maxTimestamp: maxTimestampOf(view, start, content),
     logAppendTime: rules.messageTimestampType === "LogAppendTime",
   });
   batches.stampCrc(memory.view, 0, crc32c(memory.bytes, batches.CRC_COVERS_FROM, bytes - batches.CRC_COVERS_FROM));

@@ -35,9 +35,22 @@ export interface RecordRange {
   readonly end: number;
 }
 
-// Reused by all checks, within one call each.
+/** How the records of a batch are checked, and the result. */
+export interface ContentCheck {
+  readonly range: RecordRange;
+  readonly rules: BatchRules;
+  /** Its outputs are written. */
+  readonly check: RecordCheck;
+}
+
+// Reused by all checks, within one call each: a correct batch allocates nothing.
 const recordCheck = newRecordCheck();
 const range = { bytes: new Uint8Array(0) as Uint8Array, start: 0, end: 0 };
+const plain: { range: RecordRange; rules: BatchRules | null; check: RecordCheck } = {
+  range,
+  rules: null,
+  check: recordCheck,
+};
 
 /**
  * Checks a batch that a client produced, and stamps its largest timestamp where the topic or the records require it.
@@ -57,24 +70,21 @@ export function checkProducedBatch(
   range.bytes = memory.bytes;
   range.start = start + batches.BATCH_HEADER_BYTES;
   range.end = start + length;
-  const refused = checkContent(memory.view, start, { range, rules, check: recordCheck });
+  plain.rules = rules;
+  const content = plain as ContentCheck;
+  const refused = checkContent(memory.view, start, content);
   if (refused !== null) return refused;
   if (!recordCheck.isConsecutive) return PENDING;
-  stampTimestamp(memory, start, { rules, largestDelta: recordCheck.largestDelta });
+  stampTimestamp(memory, start, content);
   return ACCEPTED;
 }
 
 /**
  * Checks every record of a batch against its header and the topic's rules.
  * @param view of the batch's header @param at its first byte
- * @param content where the records lie, the rules, and the object whose outputs are written
  * @returns null when the records are correct
  */
-export function checkContent(
-  view: DataView,
-  at: number,
-  content: { range: RecordRange; rules: BatchRules; check: RecordCheck },
-): BatchCheck | null {
+export function checkContent(view: DataView, at: number, content: ContentCheck): BatchCheck | null {
   const { range, rules, check } = content;
   const baseTimestamp = batches.baseTimestamp(view, at);
   const checked = rules.messageTimestampType === "CreateTime";
@@ -87,11 +97,7 @@ export function checkContent(
   return problem === null ? null : describe(problem, baseTimestamp, content);
 }
 
-function describe(
-  problem: RecordProblem,
-  baseTimestamp: number,
-  by: { rules: BatchRules; check: RecordCheck },
-): BatchCheck {
+function describe(problem: RecordProblem, baseTimestamp: number, by: ContentCheck): BatchCheck {
   const { rules, check: { recordIndex, problemDelta } } = by;
   switch (problem) {
     case "timestamp": {
@@ -119,7 +125,7 @@ function describe(
 export function stampTimestamp(
   memory: { readonly bytes: Uint8Array; readonly view: DataView },
   at: number,
-  by: { rules: BatchRules; largestDelta: number },
+  by: Pick<ContentCheck, "rules" | "check">,
 ): void {
   const { view, bytes } = memory;
   const logAppendTime = by.rules.messageTimestampType === "LogAppendTime";
@@ -131,7 +137,7 @@ export function stampTimestamp(
 }
 
 /** Largest timestamp with which a batch is stored, in ms. */
-export function maxTimestampOf(view: DataView, at: number, by: { rules: BatchRules; largestDelta: number }): number {
+export function maxTimestampOf(view: DataView, at: number, by: Pick<ContentCheck, "rules" | "check">): number {
   if (by.rules.messageTimestampType === "LogAppendTime") return by.rules.nowMs;
-  return Math.max(NO_TIMESTAMP, batches.baseTimestamp(view, at) + by.largestDelta);
+  return Math.max(NO_TIMESTAMP, batches.baseTimestamp(view, at) + by.check.largestDelta);
 }
