@@ -123,9 +123,9 @@ export class ShardPartitions {
     return this.owned.nextDeadlineMs;
   }
 
-  /** Runs the periodic work that is due; called every turn. @param nowMs monotonic time */
-  maintain(nowMs: number): void {
-    this.owned.maintain(nowMs);
+  /** Runs the periodic work that is due; called every turn. @param nowMs monotonic time @param mayContinue asked between two pieces of it */
+  maintain(nowMs: number, mayContinue: () => boolean = () => true): void {
+    this.owned.maintain(nowMs, mayContinue);
   }
 
   /**

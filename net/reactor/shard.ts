@@ -213,7 +213,7 @@ export class Shard implements ConnectionShard {
     this.#budget.beginPart(turnPart.mail);
     inbox.drain(this.#receiveRecord, this.#mayContinue);
     purgatory.expire(nowMs, this.#mayContinue);
-    partitions.maintain(nowMs);
+    partitions.maintain(nowMs, this.#mayContinue);
     coordinators.runTurn(nowMs);
     for (const connection of this.#idle.expire(nowMs, this.#connections.all)) connection.close(IDLE);
     this.memory.closeStalled(nowMs, this.#connections.all);

@@ -147,9 +147,12 @@ export class OwnedPartitions implements PartitionOwner {
     return Math.min(this.#removal.nextDeadlineMs, this.#upkeep.nextDeadlineMs, this.#groups.nextDeadlineMs);
   }
 
-  /** Runs the periodic work that is due; called every turn. @param nowMs monotonic time */
-  maintain(nowMs: number): void {
-    this.#changes.run();
+  /**
+   * Runs the periodic work that is due; called every turn.
+   * @param nowMs monotonic time @param mayContinue asked after each partition that is opened or removed; the next call continues
+   */
+  maintain(nowMs: number, mayContinue: () => boolean): void {
+    this.#changes.run(mayContinue);
     if (this.#appendsLeft.size > 0) this.#runQueues();
     this.#removal.run(nowMs);
     this.#upkeep.run(nowMs, this.#wallMs);

@@ -25,6 +25,23 @@ Deno.test("topics of many partitions are created and deleted a few partitions a 
   assert.deepEqual([count(), most, turns], [1, 8, Math.ceil(201 / 8)]);
 });
 
+Deno.test("topics are created one partition a turn while the turn has no time, and no further than the turn's most", () => {
+  using world = new TestShards(1);
+  const { partitions } = world.at(0);
+  const count = () => [...partitions.owned.all].length;
+  partitions.owned.change({ changed: [topicOn(SHARDS)], deleted: [] }, () => {});
+  let asked = 0;
+  for (const [time, expected] of [[0, 1], [0, 2], [3, 6], [100, 14]] as const) {
+    let left = time;
+    partitions.maintain(0, () => {
+      asked++;
+      return left-- > 0;
+    });
+    assert.equal(count(), expected);
+  }
+  assert.equal(asked, 1 + 1 + 4 + 7);
+});
+
 Deno.test("a partition is not handed over while changes of topics wait: one of them may remove it", () => {
   using world = new TestShards(1);
   const { partitions } = world.at(0);
