@@ -1,7 +1,8 @@
 /** Produce to topics with `flush.messages`: answers wait for the flush that covers their records. */
 import { strict as assert } from "node:assert";
 import { batchOf, flushGroups, smallLogs, topicOn } from "../../partitions/owned/partition_testing.ts";
-import { emptyWatermarks } from "../../partitions/shared/watermarks.ts";
+import { emptyWatermarks, partitionState } from "../../partitions/shared/watermarks.ts";
+import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { buildBatch } from "../../tests/record_batch_builder.ts";
 import { TestBroker, TestClient } from "../requests/operation_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
@@ -17,12 +18,17 @@ const LAZY = topicOn([0, 1], { name: "u", id: "YWFhYWFhYWFhYWFhYWFhYQ", slots: [
 const [OWN, OTHER] = [0, 1];
 
 class Fixture implements Disposable {
-  readonly broker = new TestBroker(2);
-  readonly world = this.broker.world;
-  readonly client = new TestClient(this.world.at(0));
-  readonly services = this.broker.services();
+  readonly broker: TestBroker;
+  readonly world;
+  readonly client;
+  readonly services;
 
-  constructor() {
+  /** @param files of the two shards; a file system for each by default */
+  constructor(files: readonly CrashingFileSystem[] = []) {
+    this.broker = new TestBroker(2, {}, files);
+    this.world = this.broker.world;
+    this.client = new TestClient(this.world.at(0));
+    this.services = this.broker.services();
     for (const topic of [FLUSHED, LAZY]) this.broker.create(topic);
     this.world.holdsGroups = true;
   }
@@ -142,18 +148,19 @@ for (const acks of [1, -1]) {
   });
 
   Deno.test(`handleProduce() with acks=${acks} that waits for a flush is answered by the next owner of its partition`, () => {
-    using fixture = new Fixture();
+    const disk = new CrashingFileSystem(() => 0.5);
+    using fixture = new Fixture([disk, disk]);
     fixture.produce([[OWN, batchOf("a")]], { acks });
     fixture.produce([[OWN, batchOf("b")]], { acks });
-    const { owned } = fixture.world.at(0).partitions;
-    owned.handOver(OWN);
+    fixture.world.at(0).partitions.owned.handOver(OWN);
     fixture.flush();
-    assert.equal(fixture.client.answersCount, 1);
-    owned.handOver(OWN);
+    assert.equal(fixture.row(OWN).state, partitionState.handedOver);
+    assert.deepEqual([fixture.take(), fixture.client.answersCount], [[[NONE, 0]], 0]);
+    fixture.broker.create(topicOn([1, 1], { config: FLUSHED.logConfig }));
     fixture.world.pump();
-    assert.equal(fixture.client.answersCount, 1);
+    assert.equal(fixture.client.answersCount, 0);
     fixture.flush();
-    assert.equal(fixture.client.answersCount, 2);
+    assert.deepEqual(fixture.take(), [[NONE, 1]]);
   });
 }
 

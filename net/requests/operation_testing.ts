@@ -7,6 +7,7 @@ import { brokerConfigFrom } from "../../partitions/config/broker/broker_properti
 import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
 import { MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
 import { type TestShard, TestShards } from "../../partitions/owned/partition_testing.ts";
+import type { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { Affinity } from "../reactor/affinity.ts";
 import type { PipelineOwner, RequestExchange } from "./exchange.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -40,12 +41,16 @@ export class TestBroker implements Disposable {
     },
   };
 
-  /** @param properties of the broker */
-  constructor(shardsCount: number, properties: Record<string, string> = {}) {
+  /** @param properties of the broker @param files file systems of an earlier broker, by shard */
+  constructor(
+    shardsCount: number,
+    properties: Record<string, string> = {},
+    files: readonly CrashingFileSystem[] = [],
+  ) {
     const built = brokerConfigFrom(new Map(Object.entries(properties)));
     assert.ok("config" in built);
     this.#config = built.config;
-    this.world = new TestShards(shardsCount);
+    this.world = new TestShards(shardsCount, files);
     this.images = this.world.shards.map(() => new MetadataImage());
     const { clock } = this.world;
     this.#topicWaits = this.world.shards.map(({ purgatory }) =>

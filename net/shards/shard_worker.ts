@@ -184,8 +184,10 @@ class ShardHost {
         this.#apply(message.delta, (failures) => post({ type: "applied", sequence: message.sequence, failures }));
         break;
       case "handOver":
-        this.#partitions.owned.handOver(message.slot);
-        post({ type: "applied", sequence: message.sequence, failures: [] });
+        this.#partitions.owned.handOver(
+          message.slot,
+          () => post({ type: "applied", sequence: message.sequence, failures: [] }),
+        );
         break;
       case "reply":
         this.#control.receive(message.id, message.result);

@@ -237,3 +237,17 @@ Deno.test("what waits behind a batch is written sixteen at a time, the rest in l
     Array.from({ length: 41 }, (_, i) => [i, i]),
   );
 });
+
+Deno.test("appends that wait for a codec worker, while their partition is deleted, are answered once and never begin", () => {
+  using scene = new Scene();
+  for (let batch = 0; batch < 12; batch++) scene.append(OWN, largeBatch());
+  const { codecWork } = scene.world.at(0);
+  const [first] = codecWork.splice(0, 1);
+  scene.transcode(OWN, 7); // seven are ready, and wait for the first
+  scene.world.remove(scene.topic);
+  assert.deepEqual([codecWork.length, scene.answered.length], [0, 11]);
+  codecWork.push(first!);
+  scene.transcode(OWN);
+  const tags = scene.answered.map(([tag]) => tag);
+  assert.deepEqual([codecWork.length, tags.length, new Set(tags).size], [0, 12, 12]);
+});

@@ -18,8 +18,8 @@ export type Transcode = (work: CodecWork, done: (answer: CodecAnswer) => void) =
 /** A batch that waits for a worker. */
 export interface CodecJob {
   readonly work: CodecWork;
-  /** Whether nobody waits for the result any more. Asked before a worker gets the batch. */
-  readonly isEnded: boolean;
+  /** Whether the result is needed. Asked before a worker gets the batch. */
+  readonly isWaiting: boolean;
   onBegin(): void;
   onAnswer(answer: CodecAnswer): void;
 }
@@ -52,12 +52,12 @@ export class CodecJobs {
   #beginNext(): void {
     for (let job = this.#waiting[0]; job !== undefined && this.#hasRoom(job); job = this.#waiting[0]) {
       this.#waiting.shift();
-      if (!job.isEnded) this.#begin(job);
+      if (job.isWaiting) this.#begin(job);
     }
   }
 
   #hasRoom(job: CodecJob): boolean {
-    if (job.isEnded || this.#count === 0) return true;
+    if (!job.isWaiting || this.#count === 0) return true;
     return this.#count < JOBS_MAX && this.#bytes + job.work.length <= JOBS_BYTES_MAX;
   }
 

@@ -104,11 +104,20 @@ export class OwnedPartitions implements PartitionOwner {
     this.#changes.finish();
   }
 
-  /** Hands a partition over if possible: its row then says so, and the shard that the image names next opens it. */
-  handOver(slot: number): void {
-    if (!this.#changes.isEmpty || this.#bySlot.get(slot)?.handOver() !== true) return;
-    this.#bySlot.delete(slot);
-    this.#names.delete(slot);
+  /**
+   * Hands a partition over if possible: its row then says so, and the shard that the image names next opens it.
+   * @param done called when it was tried: during the call, or after the flush that answers wait for
+   */
+  handOver(slot: number, done: () => void = () => {}): void {
+    const partition = this.#bySlot.get(slot);
+    if (partition === undefined) return done();
+    partition.whenIdle(() => {
+      if (this.#changes.isEmpty && partition.handOver()) {
+        this.#bySlot.delete(slot);
+        this.#names.delete(slot);
+      }
+      done();
+    });
   }
 
   /** Ends the start: logs opened from now on are new ones (log_store.ts). @returns a warning about the logs opened so far, or null */

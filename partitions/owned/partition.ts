@@ -255,6 +255,11 @@ export class Partition {
     return isAsAsked;
   }
 
+  /** Calls back when no group flushes the partition, during this call or soon (partition_flushes.ts). */
+  whenIdle(then: () => void): void {
+    this.#flushes.whenIdle(then);
+  }
+
   /**
    * Hands the partition over to another shard: closes its log cleanly and publishes that in the row. No one is notified: waiting requests
    * keep waiting for the next owner. @returns false when that is not possible now: a flush is under way, or the disk refused

@@ -37,6 +37,9 @@ export class PartitionFlushes {
   readonly #flusher: Flusher;
   readonly #events: FlushEvents;
   #isUnderWay = false;
+  /** Called when the flush with a group has ended, before another one can begin. */
+  readonly #whenEnded: (() => void)[] = [];
+  #isInGroup = false;
   #lastFlushMs = -Infinity;
   /** The active segment at the last check. */
   #activeBaseOffset: number;
@@ -79,17 +82,33 @@ export class PartitionFlushes {
 
   /** Begins a flush with a group; `end()` ends it. @returns null when there is nothing to do now; what is needed later is asked for again */
   beginInGroup(): FlushRequest | null {
-    return this.#isUnderWay || this.#log.offlineReason !== null ? null : this.#request();
+    if (this.#isUnderWay || this.#log.offlineReason !== null) return null;
+    const request = this.#request();
+    this.#isInGroup = request !== null;
+    return request;
+  }
+
+  /**
+   * Waits for the flush with a group that is under way, which takes a moment. Under load the next one would follow at once.
+   * @param then called after it, or during the call; also while a flush by itself is under way, which may take seconds
+   */
+  whenIdle(then: () => void): void {
+    if (this.#isInGroup) this.#whenEnded.push(then);
+    else then();
   }
 
   /** Ends a flush. @param outcome of all its files */
   end(request: FlushRequest, outcome: FlushOutcome): void {
     this.#isUnderWay = false;
+    this.#isInGroup = false;
     const wasOnline = this.#log.offlineReason === null;
     this.#log.endFlush(request, outcome);
-    if (!wasOnline) return;
-    if (outcome === "postponed") this.#flusher.onTrouble(this.#slot, POSTPONED);
-    this.#events.onEnd(outcome);
+    if (wasOnline) {
+      if (outcome === "postponed") this.#flusher.onTrouble(this.#slot, POSTPONED);
+      this.#events.onEnd(outcome);
+    }
+    for (const then of this.#whenEnded.splice(0)) then();
+    if (this.#log.offlineReason !== null) return;
     if (outcome === "flushed" && this.#log.recoveryPoint < this.#log.activeBaseOffset) this.begin();
   }
 

@@ -200,6 +200,23 @@ Deno.test("a move keeps records invisible that the old owner could not make dura
   assert.deepEqual(probes.map(({ progressCount }) => progressCount), [1, 1]);
 });
 
+Deno.test("a move waits for the flush of a group, then happens before the next one", () => {
+  using scene = new Scene(topicOn([0], { config: { ...smallLogs, flushMessages: 1 } }));
+  scene.world.holdsGroups = true;
+  const { owned } = scene.world.at(0).partitions;
+  scene.append(batchOf("a"), BY_OLD);
+  let doneCount = 0;
+  owned.handOver(SLOT, () => void doneCount++);
+  scene.append(batchOf("b"), BY_OLD);
+  assert.deepEqual([doneCount, scene.row.state], [0, partitionState.open]);
+  assert.equal(flushGroups(scene.world.at(0)), 1);
+  assert.deepEqual([doneCount, scene.row.state, scene.row.highWatermark], [1, partitionState.handedOver, 1]);
+  scene.open(topicOn([1], { config: { ...smallLogs, flushMessages: 1 } }));
+  assert.equal(scene.world.at(0).groups.length, 0);
+  assert.equal(flushGroups(scene.world.at(1)), 1);
+  assert.equal(scene.row.highWatermark, 2, "the new owner flushes what was left");
+});
+
 Deno.test("slices that the old owner lent stay readable until they are returned to it, and none is lost", () => {
   using scene = new Scene();
   scene.append(batchOf("a"), BY_OLD);

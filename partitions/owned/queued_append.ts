@@ -1,8 +1,8 @@
 /**
  * One append that waits in the queue of its partition (append_queue.ts). Runs on the shard that owns the partition.
  *
- *   waiting ──► working, at a codec worker ──► ready ──► ended
- *      └──────────── failed ────────────┴─────────┴───────┘    a failed one ends when the worker is done with its bytes
+ *   waiting ──► working, at a codec worker ──► ready, in its turn ──► ended
+ *      └── checked here, or not to be written ────┘
  */
 import {
   type AppendResult,
@@ -81,8 +81,8 @@ export class QueuedAppend implements CodecJob {
     return this.#state === "working";
   }
 
-  get isEnded(): boolean {
-    return this.#state === "ended";
+  get isWaiting(): boolean {
+    return this.#state === "waiting";
   }
 
   /** Whether a codec worker has or had its bytes. */
@@ -108,9 +108,10 @@ export class QueuedAppend implements CodecJob {
     this.#state = "ready";
   }
 
-  /** It is not to be written. */
+  /** It is not to be written. Unless a codec worker has its bytes, it may end. */
   fail(refusal: Refusal): void {
     this.#refusal ??= refusal;
+    if (this.#state === "waiting") this.#state = "ready";
   }
 
   /** Ends it. */
