@@ -8,7 +8,7 @@
  * Must always hold: a decoder never throws, whatever the bytes. The reader's failure says that they were refused, and
  * then the value must be discarded.
  */
-import { constructorSource } from "./plain_constructor.ts";
+import { constructorSource, newArray } from "./plain_constructor.ts";
 import type { Reader } from "./reader.ts";
 import { defaultValue, type Field, type Fields, includes, placeOf, taggedFields, type WireType } from "./wire_types.ts";
 
@@ -32,7 +32,8 @@ export type Decode = (reader: Reader) => unknown;
 export function compileDecoder(fields: Fields, layout: Layout, isForLarge = false): Decode {
   const source = new DecoderSource(layout, isForLarge);
   const root = source.structFunction("message", fields);
-  return new Function("defaults", `"use strict";\n${source.functions.join("\n")}\nreturn ${root};`)(source.defaults);
+  const make = new Function("defaults", "newArray", `"use strict";\n${source.functions.join("\n")}\nreturn ${root};`);
+  return make(source.defaults, newArray);
 }
 
 /**
@@ -134,7 +135,7 @@ class DecoderSource {
       `function ${name}(r) {`,
       `const count = ${count};`,
       nullable ? "if (count < 0) return null;" : "",
-      this.#isForLarge ? "const list = new Array(count);" : "const list = [];",
+      this.#isForLarge ? "const list = newArray(count);" : "const list = [];",
       `for (let i = 0; i < count && r.failure === null; i++) ${
         this.#isForLarge ? `list[i] = ${read}` : `list.push(${read})`
       };`,

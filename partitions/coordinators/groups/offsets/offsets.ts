@@ -23,7 +23,7 @@ import type {
   OffsetDeleteRequest,
   OffsetDeleteResponseTopic,
 } from "../../../../net/protocol/messages/47_offset_delete.ts";
-import { plainConstructor } from "../../../../net/protocol/plain_constructor.ts";
+import { newArray, plainConstructor } from "../../../../net/protocol/plain_constructor.ts";
 import { ZERO_UUID } from "../../../../net/protocol/text_cache.ts";
 import type { MetadataImage, TopicImage } from "../../../metadata/image.ts";
 import type { GroupMemory } from "../group_memory.ts";
@@ -166,8 +166,8 @@ export class Offsets {
       // A deleted topic cannot be named by its id.
       return { groupId, topics: byId ? all.filter(({ topicId }) => topicId !== ZERO_UUID) : all };
     }
-    // No array literals here, because one request may name thousands of groups (plain_constructor.ts).
-    const answered = new Array<OffsetFetchResponseTopic>(topics.length);
+    // No array literal here, because one request may name thousands of groups (plain_constructor.ts).
+    const answered = newArray<OffsetFetchResponseTopic>(topics.length);
     let unknown: OffsetFetchResponseTopic[] | null = null;
     let count = 0;
     let foundCount = 0;
