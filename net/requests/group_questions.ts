@@ -8,6 +8,7 @@ import type { GroupApiKey, GroupRequest, GroupResponse } from "../../partitions/
 import type { CoordinatorClient } from "../../partitions/coordinators/runtime/coordinator.ts";
 import { OFFSETS_TOPIC, refuseGroupRequest } from "../../partitions/mod.ts";
 import { errorCode } from "../protocol/error_codes.ts";
+import { newArray } from "../protocol/plain_constructor.ts";
 import { authorize, type Permission, splitAllowed } from "./authorization.ts";
 import type { Operation } from "./authorizer.ts";
 import type { RequestExchange } from "./exchange.ts";
@@ -111,7 +112,7 @@ export function askGroups<Key extends GroupApiKey, Item, Result>(
     request: requestFor(indexes.map((index) => allowed[index] as Item)),
   }));
   askShards({ apiKey, calls }, asker, (responses) => {
-    const results: Result[] = [];
+    const results = newArray<Result>(allowed.length);
     for (const [at, [, indexes]] of byShard.entries()) {
       const part = resultsOf(responses[at] as GroupResponse<Key>);
       if (part.length !== indexes.length) return null;

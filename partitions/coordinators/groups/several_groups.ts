@@ -6,7 +6,9 @@
  * looked up again after each step, because the shard may have lost it meanwhile.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
+import type { OffsetFetchResponseGroup } from "../../../net/protocol/messages/09_offset_fetch.ts";
 import type { ListedGroup } from "../../../net/protocol/messages/16_list_groups.ts";
+import { newArray } from "../../../net/protocol/plain_constructor.ts";
 import type { GroupFilter } from "./group_listing.ts";
 import type { GroupRequest, GroupResponse } from "./group_apis.ts";
 import {
@@ -63,11 +65,11 @@ export function* fetchOffsets(
   const asked = isSingle
     ? [{ groupId: request.groupId, memberId: null, memberEpoch: -1, topics: request.topics }]
     : request.groups;
-  const groups = [];
-  for (const group of asked) {
+  const groups = newArray<OffsetFetchResponseGroup>(asked.length);
+  for (const [index, group] of asked.entries()) {
     const partition = partitions.partitionOf(group.groupId);
-    if (typeof partition === "number") groups.push(refuseFetch(group.groupId, partition));
-    else groups.push(yield* partition.machine.fetchOffsets(group, apiVersion));
+    if (typeof partition === "number") groups[index] = refuseFetch(group.groupId, partition);
+    else groups[index] = yield* partition.machine.fetchOffsets(group, apiVersion);
     yield;
   }
   const [first] = groups;
