@@ -11,7 +11,8 @@
  * once, or the watermark table does later. While a request waits for either, it holds none of its bytes. A flush that fails is answered
  * with KAFKA_STORAGE_ERROR. Batches for other shards are appended from this shard's arena without a copy.
  *
- * A batch for an unknown topic or partition waits for creations under way (topic_waits.ts), and so do the requests behind it. A batch
+ * A batch for an unknown topic or partition waits for creations under way (topic_waits.ts), and so do the requests behind it, unless
+ * the request has more than 256 of them. A batch
  * behind a refused one of its producer is refused too (refused_batches.ts). Kafka refuses the former, and may store the latter
  * without its predecessor (KAFKA-15591).
  *

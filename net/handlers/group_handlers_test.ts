@@ -163,6 +163,22 @@ Deno.test("requests behind an OffsetCommit of very many partitions wait until it
   assert.deepEqual([fixture.client.pipeline.isHeld, fixture.client.pipeline.length], [false, 0]);
 });
 
+Deno.test("the memory of a large request counts until the coordinator has answered, also when its client has disconnected", () => {
+  for (const answersFirst of [true, false]) {
+    using fixture = new Fixture();
+    const { weights } = fixture.client.pipeline.totals;
+    const topics = Array.from({ length: 1000 }, () => ({ name: "t", partitions: [] }));
+    fixture.handle(offsetCommitRequest, 8, { groupId: ODD[0]!, topics });
+    assert.ok(weights.heldBytes >= weightOf(1000));
+    if (!answersFirst) {
+      fixture.client.pipeline.abandon();
+      assert.ok(weights.heldBytes >= weightOf(1000), "the coordinator still has it");
+    }
+    fixture.answer(1, () => ({ topics: [] }));
+    assert.equal(weights.heldBytes, 0);
+  }
+});
+
 Deno.test("handleSyncGroup() refuses a client that knows v5 and names no protocol", () => {
   using fixture = new Fixture();
   const sync = { groupId: ODD[0]!, generationId: 1, memberId: "m", assignments: [] };
