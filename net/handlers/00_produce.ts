@@ -12,9 +12,8 @@
  * with KAFKA_STORAGE_ERROR. Batches for other shards are appended from this shard's arena without a copy.
  *
  * A batch for an unknown topic or partition waits for creations under way (topic_waits.ts), and so do the requests behind it, unless
- * the request has more than 256 of them. A batch
- * behind a refused one of its producer is refused too (refused_batches.ts). Kafka refuses the former, and may store the latter
- * without its predecessor (KAFKA-15591).
+ * its request has more than `UNKNOWN_MAX` of them. A batch behind a refused one of its producer is refused too (refused_batches.ts).
+ * Kafka refuses the former, and may store the latter without its predecessor (KAFKA-15591).
  *
  * When records are refused, the answer names each of them up to a limit (`RECORD_ERRORS_MAX`). Kafka has no limit, and
  * names none when one of them breaks the format.

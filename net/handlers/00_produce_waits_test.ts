@@ -102,6 +102,14 @@ Deno.test("handleProduce() appends what it can while a new partition of the same
   assert.deepEqual([fixture.logEnd(2), fixture.client.closed, fixture.client.pipeline.length], [1, [], 0]);
 });
 
+Deno.test("handleProduce() lets 256 unknown partitions wait for their creation, and refuses more at once", () => {
+  for (const [count, isWaiting] of [[256, true], [257, false]] as const) {
+    using fixture = new Fixture();
+    fixture.produce(Array.from({ length: count }, (_, index) => [index + 2, batchOf("a")] as const));
+    assert.equal(fixture.client.answersCount, isWaiting ? 0 : 1);
+  }
+});
+
 Deno.test("handleProduce() refuses a topic that nobody created, and one that it has awaited for longer than 2 s", () => {
   for (const [version, code] of [[9, UNKNOWN_TOPIC_OR_PARTITION], [13, UNKNOWN_TOPIC_ID]] as const) {
     using fixture = new Fixture();
