@@ -1,17 +1,21 @@
 /**
  * The cost of checking produced batches (storage/records/batch_validation.ts), in shared memory as on a shard: the walk over the
- * records, the CRC, both together. Run: deno bench -A bench/record_check_bench.ts
+ * records, the CRC, both together; and what decompressing, checking and compressing a batch costs (batch_intake.ts). Run:
+ * deno bench -A bench/record_check_bench.ts
  *
  * The iterations take the batches of `TOUCHED_BYTES` of memory in turn, so that the records are in the second-level cache, as they are
  * after a receive. Records per second = records per batch / time per iteration.
  */
 import { type BatchRules } from "../storage/records/batch_rules.ts";
+import { transcodeBatch, transcodeUs } from "../storage/records/batch_intake.ts";
 import { checkProducedBatch } from "../storage/records/batch_validation.ts";
 import { defaultLevels } from "../storage/records/compression/levels.ts";
 import { crc32c } from "../storage/records/crc32c.ts";
 import { checkRecords, newRecordCheck } from "../storage/records/record_check.ts";
 import { allocateShared } from "../storage/sys/memory.ts";
-import { buildBatch, TEST_TIMESTAMP, type TestRecord } from "../tests/record_batch_builder.ts";
+import { codecNames } from "../storage/records/record_batch.ts";
+import { jsonText } from "./batch_texts.ts";
+import { buildBatch, inMemory, TEST_TIMESTAMP, type TestRecord } from "../tests/record_batch_builder.ts";
 
 const TOUCHED_BYTES = 512 * 1024;
 
@@ -72,4 +76,28 @@ for (const { name, count, record } of shapes) {
   Deno.bench("checkProducedBatch()", { group }, () => {
     if (checkProducedBatch(memory, next(), batch.length, rules).refusal !== null) throw new Error("refused");
   });
+}
+
+// 1 KB × 100 of text, stored as the client compressed it, and in another codec. "Estimated" is what the broker expects of it.
+const target = allocateShared(200_000);
+const limits = { contentBytesMax: Infinity, allocate: () => target };
+const texts = Array.from(
+  { length: 100 },
+  (_, index) => ({ value: jsonText(102_400).slice(index * 1024, (index + 1) * 1024) }),
+);
+for (const codec of codecNames) {
+  const batch = buildBatch(texts, { codec });
+  const { memory, start, length } = inMemory(batch);
+  for (const compressionType of ["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"] as const) {
+    const topic = { ...rules, compressionType };
+    if (codec === compressionType || !checkProducedBatch(memory, start, length, topic).isPending) continue;
+    const estimate = transcodeUs(memory.view, start, topic).toFixed(0);
+    Deno.bench(
+      `${codec} to ${compressionType}, estimated ${estimate} µs`,
+      { group: `transcodeBatch(), ${codec}` },
+      () => {
+        if (transcodeBatch({ memory, start }, topic, limits).refusal !== null) throw new Error("refused");
+      },
+    );
+  }
 }

@@ -108,8 +108,8 @@ const UNPACK_NS_PER_BYTE: readonly number[] = [0.1, 8, 3, 2, 3];
 const PACK_NS_PER_BYTE: readonly number[] = [0.1, 16, 2, 2, 3];
 /** By how much a level of zstd above its default takes longer than the one before: 3 ns a byte at level 3, 300 at level 19. */
 const ZSTD_LEVEL_FACTOR = 1.33;
-/** Bytes of records for a compressed byte, where only a guess is possible. */
-const TYPICAL_RATIO = 4;
+/** Bytes of records for a compressed byte, by codec, where only a guess is possible. */
+const TYPICAL_RATIO: readonly number[] = [1, 4, 2, 2, 4];
 
 /**
  * Estimates the time that `transcodeBatch()` takes, from the header alone. A batch that expands far more than usual takes longer; the
@@ -122,7 +122,7 @@ export function transcodeUs(view: DataView, start: number, rules: BatchRules): n
   const targetCodec = targetCodecOf(rules, codec);
   const unpackNs = bytes * (UNPACK_NS_PER_BYTE[codec] ?? 0);
   if (targetCodec === codec) return unpackNs / 1000;
-  const contentBytes = codec === NONE ? bytes : bytes * TYPICAL_RATIO;
+  const contentBytes = bytes * (TYPICAL_RATIO[codec] ?? 1);
   const levelFactor = targetCodec === ZSTD ? ZSTD_LEVEL_FACTOR ** Math.max(0, rules.compressionLevels.zstd - 3) : 1;
   return (unpackNs + contentBytes * (PACK_NS_PER_BYTE[targetCodec] ?? 0) * levelFactor) / 1000;
 }

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { kafkaJars } from "../../bench/peer/install.ts";
 import { runOrThrow } from "../../bench/peer/processes.ts";
 import { assertSameLines } from "./lines.ts";
+import { dumpLogSegments } from "./dump_log.ts";
 import { connect, startTestBroker, temporaryDirectory, type TestBroker } from "./broker.ts";
 import { interopTest, locations, type Need } from "./toolchain.ts";
 
@@ -98,6 +99,44 @@ interopTest({
         assertSameLines(printed, numbered);
       });
     }
+  },
+});
+
+interopTest({
+  name: "clients: each compression.type stores what libraries write in each codec, and each library reads it",
+  needs: [...new Set(clients.map((each) => each.need))],
+  async fn(context) {
+    using directory = temporaryDirectory();
+    await using broker = await startTestBroker({ dataDir: directory.path });
+    // Java and franz-go write in place of all: one in xerial streams of snappy, the other in bare blocks.
+    const writers = clients.filter(({ name }) => ["java", "franz-go"].includes(name));
+    const expected = writers.flatMap(({ name, codecs }) => expectedLines(name, codecs));
+    const numbered = expected.map((line, offset) => `${offset}\t${line}`);
+    const types = ["uncompressed", "gzip", "snappy", "lz4", "zstd"];
+    for (const type of types) {
+      const topic = `as-${type}`;
+      await context.step(type, async () => {
+        await createTopic(broker, topic, { "compression.type": type });
+        for (const { codecs, run } of writers) {
+          await run(["produce", broker.bootstrapServers, topic, codecs.join(","), String(RECORDS_PER_CODEC)]);
+        }
+        assert.equal(await logEnd(broker, topic), expected.length);
+        for (const { codecs, consumes, run } of clients) {
+          if (!consumes || (type !== "uncompressed" && !codecs.includes(type))) continue;
+          const printed = await run(["consume", broker.bootstrapServers, topic, String(expected.length)]);
+          assertSameLines(printed, numbered);
+        }
+      });
+    }
+    await broker.close();
+    await context.step("DumpLogSegments finds the codec in every batch, and nothing to complain about", async () => {
+      for (const type of types) {
+        const verdict = await dumpLogSegments(broker.dataDir, `as-${type}-0`);
+        assert.deepEqual(verdict.complaints, []);
+        assert(verdict.batches > 0);
+        assert.deepEqual(verdict.codecs, [type === "uncompressed" ? "none" : type]);
+      }
+    });
   },
 });
 

@@ -13,6 +13,8 @@ export interface DumpVerdict {
   readonly complaints: readonly string[];
   /** Batches that it listed over all .log files. */
   readonly batches: number;
+  /** Codecs of those batches, without repetition. */
+  readonly codecs: readonly string[];
   /** Producers that it listed over all .snapshot files. */
   readonly producers: number;
 }
@@ -29,11 +31,11 @@ const COMPLAINT = [
 ];
 
 /**
- * Runs DumpLogSegments on every file of a data directory.
- * @param dataDir holds partition directories; no broker should run on it
+ * Runs DumpLogSegments on every file of a data directory, or of one partition.
+ * @param dataDir holds partition directories; no broker should run on it @param partition name of its directory
  */
-export async function dumpLogSegments(dataDir: string): Promise<DumpVerdict> {
-  const files = segmentFiles(dataDir);
+export async function dumpLogSegments(dataDir: string, partition = ""): Promise<DumpVerdict> {
+  const files = segmentFiles(dataDir).filter((file) => partition === "" || file.includes(`/${partition}/`));
   assert(files.length > 0, `there are segment files in ${dataDir}`);
   const result = await kafkaTool("DumpLogSegments", ["--deep-iteration", "--files", files.join(",")]);
   const lines = `${result.stdout}\n${result.stderr}`.split("\n").filter((line) => !line.includes("SLF4J"));
@@ -45,6 +47,7 @@ export async function dumpLogSegments(dataDir: string): Promise<DumpVerdict> {
   return {
     complaints,
     batches: lines.filter((line) => line.startsWith("baseOffset:")).length,
+    codecs: [...new Set(lines.flatMap((line) => /^baseOffset:.* compresscodec: (\w+)/i.exec(line)?.[1] ?? []))],
     producers: lines.filter((line) => line.startsWith("producerId:")).length,
   };
 }

@@ -89,7 +89,7 @@ export function decodeSnappy(bytes: Uint8Array, content: ContentBuffer): Decompr
 export function encodeSnappy(bytes: Uint8Array): Uint8Array {
   const chunks: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
-    chunks.push(snappy.compressSync(bytes.subarray(at, at + CHUNK_BYTES) as unknown as NativeBytes));
+    chunks.push(snappy.compressSync(bytes.subarray(at, at + CHUNK_BYTES) as unknown as NativeBytes, COPIED));
   }
   const stream = new Uint8Array(chunks.reduce((sum, chunk) => sum + 4 + chunk.length, XERIAL_HEADER_BYTES));
   const view = new DataView(stream.buffer);
