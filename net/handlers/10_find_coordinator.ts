@@ -11,6 +11,7 @@
  * Not done: coordinators of transactions and share groups.
  */
 import { OFFSETS_TOPIC, partitionOfKey } from "../../partitions/mod.ts";
+import { plainConstructor } from "../protocol/plain_constructor.ts";
 import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
@@ -59,10 +60,7 @@ export function handleFindCoordinator(
   const { key, keyType, coordinatorKeys } = request;
   const keys = apiVersion < BATCH_VERSION ? [key] : coordinatorKeys;
   const answer = () => {
-    const coordinators = keys.map((one) => ({
-      key: one,
-      ...coordinatorOf({ key: one, keyType }, exchange, services),
-    }));
+    const coordinators = keys.map((one) => coordinatorOf({ key: one, keyType }, exchange, services));
     const [first] = coordinators;
     if (apiVersion < BATCH_VERSION && first !== undefined) {
       exchange.respond({ ...first, errorMessage: first.errorMessage || NO_ERROR });
@@ -74,12 +72,25 @@ export function handleFindCoordinator(
   services.control.call("autoCreateTopics", { names: [OFFSETS_TOPIC] }, answer);
 }
 
-/** One key's part of the answer, without the key. */
+/** One key's part of the answer. */
+interface CoordinatorAnswer {
+  readonly key: string;
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+  readonly errorCode: number;
+  readonly errorMessage: string;
+}
+
+/** One for each key of a request, so it is not made by a literal (plain_constructor.ts). */
+const Answer = plainConstructor<CoordinatorAnswer>()("key", "nodeId", "host", "port", "errorCode", "errorMessage");
+
+/** One key's part of the answer. */
 function coordinatorOf(
   asked: { key: string; keyType: number },
   exchange: Exchange<FindCoordinatorResponse>,
   { image, cluster }: ShardServices,
-): { nodeId: number; host: string; port: number; errorCode: number; errorMessage: string } {
+): CoordinatorAnswer {
   const partitions = image.topic(OFFSETS_TOPIC)?.partitions ?? [];
   const leader = partitions[partitionOfKey(asked.key, partitions.length)]?.leader;
   const refusal = refuse(asked, exchange);
@@ -87,7 +98,7 @@ function coordinatorOf(
   const code = refusal === errorCode.NONE && address === null ? errorCode.COORDINATOR_NOT_AVAILABLE : refusal;
   const message = code === errorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED ? NO_TRANSACTIONS : errorMessage(code);
   const { nodeId, host, port } = (code === errorCode.NONE ? address : null) ?? NO_ADDRESS;
-  return { nodeId, host, port, errorCode: code, errorMessage: message };
+  return new Answer(asked.key, nodeId, host, port, code, message);
 }
 
 function refuse(
