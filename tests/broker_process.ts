@@ -12,6 +12,19 @@ export interface BrokerProcessOptions {
   /** `ulimit -n`, soft and hard. */
   readonly descriptorsMax?: number;
   readonly shards?: number;
+  /** Faults of system calls on one file, by strace(1): `inject` arguments and the file's path. */
+  readonly faults?: { readonly inject: readonly string[]; readonly path: string };
+}
+
+/** Whether faults can be injected here. */
+export function hasStrace(): boolean {
+  const probe = ["-qq", "-o", "/dev/null", "true"];
+  try {
+    return new Deno.Command("strace", { args: probe, stderr: "null" }).outputSync().success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 const mainProgram = new URL("../main.ts", import.meta.url).pathname;
@@ -37,8 +50,13 @@ export class BrokerProcess implements AsyncDisposable {
       ...Object.entries(overrides).flatMap(([name, value]) => ["--override", `${name}=${value}`]),
     ];
     const limit = descriptorsMax === undefined ? "" : `ulimit -n ${descriptorsMax}; `;
+    // -D: the broker, not strace, is the child that gets the signals.
+    const strace = ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null"];
+    const faults = options.faults === undefined
+      ? []
+      : [...strace, "-P", options.faults.path, ...options.faults.inject.flatMap((fault) => ["-e", `inject=${fault}`])];
     const process = new Deno.Command("sh", {
-      args: ["-c", `${limit}exec "$@"`, "sh", Deno.execPath(), ...args],
+      args: ["-c", `${limit}exec "$@"`, "sh", ...faults, Deno.execPath(), ...args],
       stdout: "piped",
       stderr: "piped",
     }).spawn();

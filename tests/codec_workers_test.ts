@@ -1,0 +1,81 @@
+/** Large batches in a running broker: codec workers unpack and pack them, and end with the broker. */
+import { strict as assert } from "node:assert";
+import { startBroker } from "../mod.ts";
+import { decodeResponseHeader } from "../net/protocol/headers.ts";
+import { Reader } from "../net/protocol/reader.ts";
+import { errorCode } from "../net/protocol/error_codes.ts";
+import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
+import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
+import { type CodecName, codecNames } from "../storage/records/record_batch.ts";
+import { KafkaClient } from "./kafka_client.ts";
+import { batchesIn } from "./log_fixture.ts";
+import { buildBatch } from "./record_batch_builder.ts";
+import { withDirectory } from "./temporary_directory.ts";
+import { create, produceTo, withClients } from "./topic_requests.ts";
+
+const VERSION = 9;
+const FETCH = 12;
+/** More than a shard unpacks itself. */
+const VALUE = "0123456789abcdef".repeat(200_000);
+
+async function produce(client: KafkaClient, topic: string, codec: CodecName): Promise<[number, number]> {
+  const records = buildBatch([{ value: VALUE, timestamp: Date.now() }], { codec });
+  const value = produceTo(topic, 0, records);
+  const answer = await client.call(produceRequest, produceResponse, { apiVersion: VERSION, value });
+  const { errorCode: code, baseOffset } = answer.responses[0]!.partitionResponses[0]!;
+  return [code, baseOffset];
+}
+
+/** @returns the codecs of a partition's batches */
+async function storedCodecs(client: KafkaClient, topic: string): Promise<(string | undefined)[]> {
+  const at = { fetchOffset: 0, partitionMaxBytes: 1 << 22, currentLeaderEpoch: -1, lastFetchedEpoch: -1 };
+  await client.send(fetchRequest, FETCH, {
+    maxWaitMs: 0,
+    minBytes: 1,
+    maxBytes: 1 << 22,
+    sessionId: 0,
+    sessionEpoch: -1,
+    topics: [{ topic, partitions: [{ partition: 0, ...at }] }],
+  });
+  const frame = await client.receiveFrame();
+  assert.ok(frame !== null);
+  const reader = new Reader(frame);
+  decodeResponseHeader(reader, fetchResponse, FETCH);
+  const { start, length } = fetchResponse.decode(reader, FETCH).responses[0]?.partitions[0]?.records ??
+    { start: 0, length: 0 };
+  return batchesIn(frame.slice(start, start + length)).map(({ bytes }) => codecNames[bytes[22]! & 7]);
+}
+
+Deno.test("large batches of every codec are stored in the codec of their topic, in the order of their requests", async () => {
+  await using broker = await startBroker({ shards: 2 });
+  await withClients(broker, async (one, two) => {
+    for (const type of ["producer", "zstd"] as const) {
+      await create(one, type, 1, { "compression.type": type });
+      const codecs = codecNames.filter((codec) => codec !== "none");
+      for (const [index, codec] of codecs.entries()) {
+        assert.deepEqual(await produce(index % 2 === 0 ? one : two, type, codec), [errorCode.NONE, index]);
+      }
+      assert.deepEqual(await storedCodecs(one, type), type === "zstd" ? codecs.map(() => "zstd") : codecs);
+    }
+  });
+});
+
+Deno.test("a broker that stops while codec workers have batches stops cleanly, and stores what they had, or nothing of it", async () => {
+  await withDirectory(async (dataDir) => {
+    {
+      await using broker = await startBroker({ dataDir, shards: 2 });
+      using client = await KafkaClient.connect(broker);
+      await create(client, "t");
+      for (let count = 0; count < 5; count++) {
+        const records = buildBatch([{ value: VALUE, timestamp: Date.now() }], { codec: "gzip" });
+        await client.send(produceRequest, VERSION, produceTo("t", 0, records));
+      }
+      assert.notEqual(await client.receive(produceResponse, VERSION), null);
+    }
+    await using broker = await startBroker({ dataDir, shards: 2 });
+    using client = await KafkaClient.connect(broker);
+    const stored = await storedCodecs(client, "t");
+    assert.ok(stored.length >= 1 && stored.length <= 5);
+    assert.deepEqual(await produce(client, "t", "lz4"), [errorCode.NONE, stored.length]);
+  });
+});
