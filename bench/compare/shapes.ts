@@ -1,5 +1,6 @@
 /** All shapes of load, in the order of the report. */
 import { adversityShapes } from "./adversity_shapes.ts";
+import { durabilityShapes } from "./durability_shapes.ts";
 import { footprintShapes } from "./footprint_shapes.ts";
 import { groupShapes } from "./group_shapes.ts";
 import { hostileShapes } from "./hostile_shapes.ts";
@@ -11,6 +12,7 @@ import { throughputShapes } from "./throughput_shapes.ts";
 export const SHAPES: readonly Shape[] = [
   ...throughputShapes,
   ...latencyShapes,
+  ...durabilityShapes,
   ...groupShapes,
   ...footprintShapes,
   ...adversityShapes,

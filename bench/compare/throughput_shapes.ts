@@ -6,7 +6,8 @@ import type { Figure } from "./figure.ts";
 import type { RunContext, Shape } from "./shape.ts";
 import { withUsage } from "./targets.ts";
 
-interface WireLoad {
+/** A load of pre-encoded batches. */
+export interface WireLoad {
   readonly recordBytes: number;
   readonly recordsPerBatch: number;
   readonly partitions: number;
@@ -60,7 +61,8 @@ function wireShape(name: string, quick: boolean, wire: WireLoad): Shape {
   };
 }
 
-async function wireRun(
+/** Produces or fetches a load of pre-encoded batches. */
+export async function wireRun(
   context: RunContext,
   topic: string,
   mode: "produce" | "fetch",
@@ -138,15 +140,16 @@ function spreadShape(name: string, title: string, ends: readonly [Partial<WireLo
   };
 }
 
-/** Creates a topic for one run and deletes it. */
+/** Creates a topic for one run and deletes it. @param configs of the topic */
 export async function withTopic<T>(
   context: RunContext,
   partitions: number,
   body: (topic: string) => Promise<T>,
+  configs: Readonly<Record<string, string>> = {},
 ): Promise<T> {
   const topic = `bench-${context.id}-${partitions}-${crypto.randomUUID().slice(0, 8)}`;
   using client = await WireClient.connect(context.target.port);
-  await client.createTopic(topic, partitions);
+  await client.createTopic(topic, partitions, configs);
   try {
     return await body(topic);
   } finally {
