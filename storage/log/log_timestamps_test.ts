@@ -207,6 +207,21 @@ Deno.test("Log.offsetForTimestamp() ends at a batch whose header has a time that
   assert.deepEqual(findByTime(log, "largest", far), expected);
 });
 
+Deno.test("Log.offsetForTimestamp() finds records whose producer sent a wrong largest timestamp, in every codec", () => {
+  for (const codec of ["none", "gzip", "snappy", "lz4", "zstd"] as const) {
+    using directory = new TestDirectory();
+    using log = openLog(directory.partition, { config });
+    append(log, at(0, 10), { codec, maxTimestamp: -1 }); // Sarama until 2023
+    append(log, at(20, 7_200_000, 30), { codec, maxTimestamp: TEST_TIMESTAMP }); // hides a record of two hours later
+    append(log, at(40), { codec, maxTimestamp: TEST_TIMESTAMP + 9_000_000 });
+    for (const [ms, offset] of [[0, 0], [10, 1], [11, 2], [21, 3], [7_200_000, 3]] as const) {
+      assert.equal(findByTime(log, TEST_TIMESTAMP + ms, far)?.offset, offset, `${codec}, ${ms} ms`);
+    }
+    assert.equal(findByTime(log, TEST_TIMESTAMP + 7_200_001, far), null, codec);
+    assert.equal(findByTime(log, "largest", far)?.offset, 3, codec);
+  }
+});
+
 Deno.test("searches by time agree with the list of all records, for every log start", () => {
   for (let seed = 1; seed <= 25; seed++) {
     const random = createRandom(seed);

@@ -64,6 +64,16 @@ export function transcodeBatch(
   rules: BatchRules,
   limits: TranscodeLimits,
 ): TranscodedBatch {
+  const transcoded = transcode(batch, rules, limits);
+  unpacked.trim();
+  return transcoded;
+}
+
+function transcode(
+  batch: { readonly memory: NativeMemory; readonly start: number },
+  rules: BatchRules,
+  limits: TranscodeLimits,
+): TranscodedBatch {
   const { memory, start } = batch;
   const { view } = memory;
   const range = contentOf(memory, start, limits.contentBytesMax);

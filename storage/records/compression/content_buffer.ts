@@ -9,6 +9,11 @@ import { assert } from "../../base/assert.ts";
 const KEPT_BYTES_MAX = 2 * 1024 * 1024;
 /** First allocation. */
 const BYTES_MIN = 64 * 1024;
+/**
+ * Above it, all memory that the limit allows is reserved at once. The kernel supplies a page when it is first written, so this takes no
+ * more than the content, while a copy to twice the memory would take both for a moment.
+ */
+const DOUBLED_BYTES_MAX = 8 * 1024 * 1024;
 
 /** A growable buffer with a limit for each batch. */
 export class ContentBuffer {
@@ -21,8 +26,15 @@ export class ContentBuffer {
   /** Forgets the content. @param bytesMax most bytes of the next content */
   reset(bytesMax: number): void {
     assert(bytesMax > 0, "a limit on decompressed bytes is positive");
-    if (this.bytes.length > KEPT_BYTES_MAX) this.bytes = new Uint8Array(0);
+    this.trim();
     this.#bytesMax = bytesMax;
+    this.length = 0;
+  }
+
+  /** Gives up memory that is larger than what is kept, and the content with it. */
+  trim(): void {
+    if (this.bytes.length <= KEPT_BYTES_MAX) return;
+    this.bytes = new Uint8Array(0);
     this.length = 0;
   }
 
@@ -38,7 +50,8 @@ export class ContentBuffer {
   reserve(wanted: number): number {
     const end = Math.min(this.length + wanted, this.#bytesMax);
     if (end > this.bytes.length) {
-      const grown = new Uint8Array(Math.min(Math.max(this.bytes.length * 2, end, BYTES_MIN), this.#bytesMax));
+      const wantedBytes = end > DOUBLED_BYTES_MAX ? this.#bytesMax : Math.max(this.bytes.length * 2, end, BYTES_MIN);
+      const grown = new Uint8Array(Math.min(wantedBytes, this.#bytesMax));
       grown.set(this.bytes.subarray(0, this.length));
       this.bytes = grown;
     }

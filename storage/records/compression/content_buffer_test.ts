@@ -24,6 +24,11 @@ Deno.test("ContentBuffer keeps its memory for the next content, except after a l
   assert.equal(content.length, 0);
   content.append(new Uint8Array(300_000));
   assert.equal(content.bytes, bytes);
+  content.trim();
+  assert.equal(content.bytes, bytes);
+  content.append(new Uint8Array(5_000_000));
+  content.trim();
+  assert.deepEqual([content.bytes.length, content.length], [0, 0]);
   content.append(new Uint8Array(5_000_000));
   content.reset(1 << 30);
   assert.equal(content.bytes.length, 0);

@@ -70,7 +70,9 @@ export class ZlibHandle {
     packed.reset(2 * bytes.length + GROWTH_BYTES_MAX);
     const refusal = this.run(bytes, packed, bytes.length);
     assert(refusal === null, "compressed content has room");
-    return packed.bytes.slice(0, packed.length);
+    const result = packed.bytes.slice(0, packed.length);
+    packed.trim();
+    return result;
   }
 
   /**
