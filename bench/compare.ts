@@ -23,7 +23,7 @@ import { type Options, parseOptions, USAGE } from "./compare/options.ts";
 import { againstReport, againstSummary, markdownReport, textSummary } from "./compare/report.ts";
 import type { Figure } from "./compare/figure.ts";
 import type { Contenders, RunContext, Shape, ShapeResult } from "./compare/shape.ts";
-import { SHAPES } from "./compare/shapes.ts";
+import { SHAPES } from "./compare/shapes/shapes.ts";
 import { apacheKafka, checkout, explainFailure, start, type Target, THIS_TREE, thisTree } from "./compare/targets.ts";
 import { exitCodeOf, judge } from "./compare/verdict.ts";
 import { isWarm } from "./compare/warming.ts";

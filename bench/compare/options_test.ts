@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { AGAINST_SHAPES, type Options, parseOptions } from "./options.ts";
 import type { Shape } from "./shape.ts";
-import { SHAPES } from "./shapes.ts";
+import { SHAPES } from "./shapes/shapes.ts";
 
 function shapeOf(name: string, quick: boolean): Shape {
   return { name, title: name, quick, warmRunsMax: 0, run: () => Promise.resolve([]) };

@@ -4,9 +4,11 @@
 //             one record of 1 KB each, the connections in turn, each to its partition (connection modulo PARTITIONS)
 //   probe_load connect -b PORT -f CONNECTIONS_PER_SECOND -d SECONDS
 //             new connections, each of which asks for ApiVersions and is closed when that is answered
+//   probe_load disk    -D DIRECTORY -f APPENDS_PER_SECOND -d SECONDS
+//             no broker: 1 KB is appended to a file and forced to the disk by fdatasync(2), which is the lower bound for every broker
 //
 // Open loop: latencies count from the moment a request, or a connection, was due, so a broker that stalls does not hide its own
-// tail. The first fifth of the time is not counted. A request that is not answered 30 s after the last one was due counts as answered
+// tail; for the disk they are those of the calls alone. The first fifth of the time is not counted. A request that is not answered 30 s after the last one was due counts as answered
 // then, and as missing. Prints one line of JSON.
 //
 //   gcc -O2 -o probe_load probe_load.c -lm
@@ -29,8 +31,8 @@ enum { ARRIVING_MAX = 40 };
 static struct {
   int port, partitions, connections;
   double rate, seconds;
-  const char *topic;
-} options = {9092, 1, 1, 1000, 10, "load"};
+  const char *topic, *directory;
+} options = {9092, 1, 1, 1000, 10, "load", "."};
 
 static struct samples latencies;
 static double first_due, counted_from;
@@ -160,10 +162,26 @@ static long run_connect(void) {
   return missing;
 }
 
+static long run_disk(void) {
+  static const uint8_t bytes[1024];
+  char path[4096];
+  snprintf(path, sizeof path, "%s/probe-load-%d", options.directory, getpid());
+  int fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+  if (fd < 0 || unlink(path) != 0) fail("cannot create %s: %s", path, strerror(errno));
+  start_clock();
+  for (double until = due(total); finished < total && now_seconds() < until; finished++) {
+    while (now_seconds() < due(finished)) wait_for(NULL, 0, due(finished));
+    double started = now_seconds();
+    if (write(fd, bytes, sizeof bytes) != sizeof bytes || fdatasync(fd) != 0) fail("cannot write: %s", strerror(errno));
+    if (started >= counted_from) add_sample(&latencies, now_seconds() - started);
+  }
+  return total - finished;
+}
+
 int main(int argc, char **argv) {
-  if (argc < 2) fail("usage: probe_load acks|connect -b PORT ... (see the head of probe_load.c)");
+  if (argc < 2) fail("usage: probe_load acks|connect|disk ... (see the head of probe_load.c)");
   optind = 2;
-  for (int flag; (flag = getopt(argc, argv, "b:t:p:n:f:d:")) > 0;) {
+  for (int flag; (flag = getopt(argc, argv, "b:t:p:n:f:d:D:")) > 0;) {
     switch (flag) {
       case 'b': options.port = atoi(optarg); break;
       case 't': options.topic = optarg; break;
@@ -171,15 +189,20 @@ int main(int argc, char **argv) {
       case 'n': options.connections = atoi(optarg); break;
       case 'f': options.rate = atof(optarg); break;
       case 'd': options.seconds = atof(optarg); break;
+      case 'D': options.directory = optarg; break;
       default: exit(1);
     }
   }
   if (options.connections < 1 || options.connections > CONNECTIONS_MAX) fail("1 to %d connections", CONNECTIONS_MAX);
   if (strlen(options.topic) > 200) fail("the topic's name is too long");
   prctl(PR_SET_TIMERSLACK, 1);  // instead of 50 us
-  long missing = strcmp(argv[1], "acks") == 0 ? run_acks() : strcmp(argv[1], "connect") == 0 ? run_connect() : -1;
-  if (missing < 0) fail("unknown mode %s", argv[1]);
-  printf("{\"mode\": \"%s\", \"errors\": 0, \"requests\": %ld, \"missing\": %ld", argv[1], total, missing);
+  long missing = -1;
+  if (strcmp(argv[1], "acks") == 0) missing = run_acks();
+  else if (strcmp(argv[1], "connect") == 0) missing = run_connect();
+  else if (strcmp(argv[1], "disk") == 0) missing = run_disk();
+  else fail("unknown mode %s", argv[1]);
+  printf("{\"mode\": \"%s\", \"errors\": 0, \"requests\": %ld, \"missing\": %ld, \"seconds\": %.3f", argv[1], total, missing,
+         now_seconds() - first_due);
   print_samples("latencyMs", &latencies);
   printf("}\n");
   return 0;

@@ -1,6 +1,7 @@
 // The Kafka protocol for load generators: frames that are built once, a connection, big-endian fields. Header only.
 //
-// Every broker since Apache Kafka 0.11 serves Produce v3 and Fetch v4, which are the oldest versions that Kafka 4 serves.
+// Every broker since Apache Kafka 2.1 serves Produce v7, the first one that may carry zstd (KIP-110), and Fetch v4, the oldest one that
+// Kafka 4 serves.
 
 #ifndef WIRE_H
 #define WIRE_H
@@ -16,7 +17,7 @@
 
 #include "measure.h"
 
-enum { PRODUCE = 0, PRODUCE_VERSION = 3, FETCH = 1, FETCH_VERSION = 4 };
+enum { PRODUCE = 0, PRODUCE_VERSION = 7, FETCH = 1, FETCH_VERSION = 4 };
 
 static inline uint8_t *put16(uint8_t *at, int16_t value) {
   uint16_t big = htobe16((uint16_t)value);
@@ -149,9 +150,8 @@ static inline uint8_t *put_batch(uint8_t *batch, const struct batch_shape *shape
   return at;
 }
 
-// Builds a produce request for one partition; returns its length.
-static inline size_t build_produce(uint8_t *frame, const char *topic, int partition, int acks,
-                                   const struct batch_shape *shape) {
+// Writes a produce request for one partition up to its batch; returns where that belongs. finish_produce() has to follow.
+static inline uint8_t *start_produce(uint8_t *frame, const char *topic, int partition, int acks) {
   uint8_t *at = start_frame(frame, PRODUCE, PRODUCE_VERSION);
   at = put16(at, -1);  // transactional id
   at = put16(at, (int16_t)acks);
@@ -159,11 +159,20 @@ static inline size_t build_produce(uint8_t *frame, const char *topic, int partit
   at = put32(at, 1);
   at = put_string(at, topic);
   at = put32(at, 1);
-  at = put32(at, partition);
-  uint8_t *batch = at + 4;
-  uint8_t *end = put_batch(batch, shape);
-  put32(at, (int32_t)(end - batch));
+  return put32(at, partition) + 4;
+}
+
+// Fills in the lengths of a frame whose batch lies from `batch` to `end`; returns the frame's length.
+static inline size_t finish_produce(uint8_t *frame, uint8_t *batch, const uint8_t *end) {
+  put32(batch - 4, (int32_t)(end - batch));
   return finish_frame(frame, end);
+}
+
+// Builds a produce request for one partition; returns its length.
+static inline size_t build_produce(uint8_t *frame, const char *topic, int partition, int acks,
+                                   const struct batch_shape *shape) {
+  uint8_t *batch = start_produce(frame, topic, partition, acks);
+  return finish_produce(frame, batch, put_batch(batch, shape));
 }
 
 // Builds a fetch request for one partition; returns its length.

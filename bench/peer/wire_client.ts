@@ -115,7 +115,7 @@ export class WireClient implements Disposable {
   }
 
   /** Creates a topic with one replica unless it exists. */
-  async createTopic(topic: string, partitions: number, configs: Record<string, string> = {}): Promise<void> {
+  async createTopic(topic: string, partitions: number, configs: Readonly<Record<string, string>> = {}): Promise<void> {
     const body = new ByteWriter().int32(1).string(topic).int32(partitions).int16(1).int32(0);
     const entries = Object.entries(configs);
     body.int32(entries.length);

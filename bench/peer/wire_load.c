@@ -1,12 +1,16 @@
 // Load that is limited by the broker, not by the client: requests are built before the clock starts.
 //
 //   wire_load produce -b PORT -t TOPIC -p PARTITIONS -n CONNECTIONS -k IN_FLIGHT -s RECORD_BYTES -r RECORDS_PER_BATCH
-//                     -c RECORDS -a ACKS [-P BROKER_PID]
+//                     -c RECORDS -a ACKS [-P BROKER_PID] [-B BATCHES] [-f REQUESTS_PER_SECOND] [-d SECONDS]
 //   wire_load fetch   -b PORT -t TOPIC -p PARTITIONS -n CONNECTIONS -c RECORDS -m MAX_BYTES [-P BROKER_PID]
 //   wire_load floor   -c ROUND_TRIPS      100 bytes to another process and back over loopback: the lower bound for every broker
 //
 // Each connection uses its share of the partitions in turn. Prints one line of JSON; latencies are those of a closed loop
 // (a full pipeline): use tail_load or client_load for latencies under a fixed rate. With -P the broker's CPU seconds are in it.
+//
+// BATCHES is a file of record batches, one behind the other, for the partitions in turn: compressed ones, for example. Each has
+// RECORDS_PER_BATCH records with values of RECORD_BYTES, and what is counted are the bytes of those values. With -f requests are sent at
+// that rate and no faster, to the connections in turn. With -d the load ends after that time, or with RECORDS.
 //
 //   gcc -O2 -o wire_load wire_load.c
 
@@ -22,9 +26,10 @@ enum { IN_FLIGHT_MAX = 64, ANSWER_BYTES_MAX = 512 };
 static struct {
   int port, partitions, connections, in_flight, acks, max_bytes, broker;
   long records;
-  const char *topic;
+  double rate, seconds;  // 0: no limit
+  const char *topic, *batches;
   struct batch_shape batch;
-} options = {9092, 1, 1, 5, 1, 1 << 20, 0, 1000000, "load", {100, 1000}};
+} options = {9092, 1, 1, 5, 1, 1 << 20, 0, 1000000, 0, 0, "load", NULL, {100, 1000}};
 
 struct producer {
   int fd;
@@ -38,13 +43,17 @@ struct producer {
 };
 
 static struct samples ack_latency;
-static long requests_left, answers_left, error_count;
+static long requests_sent, requests_left, answers_left, error_count;
+static double next_due;  // when the next request may be sent; 0: now
 
 // Sends until the pipeline or the socket is full, or everything is sent; returns the events to poll for.
 static short pump(struct producer *producer, uint8_t *const *frames, const size_t *frame_bytes) {
   for (;;) {
     if (producer->sent_bytes == 0) {
       if (producer->unanswered >= options.in_flight || requests_left == 0) return POLLIN;
+      if (next_due > 0 && now_seconds() < next_due) return POLLIN;
+      if (next_due > 0) next_due += 1 / options.rate;
+      requests_sent++;
       requests_left--;
       producer->unanswered++;
       producer->sent_at[producer->ring_tail++ % IN_FLIGHT_MAX] = now_seconds();
@@ -100,13 +109,47 @@ static void report(const char *mode, struct start start, long records, double by
   printf("}\n");
 }
 
-static void produce(void) {
-  uint8_t **frames = allocate((size_t)options.partitions * sizeof *frames);
-  size_t *frame_bytes = allocate((size_t)options.partitions * sizeof *frame_bytes);
+// The batches of a file, for the partitions in turn.
+static void build_frames_of_file(uint8_t **frames, size_t *frame_bytes) {
+  static uint8_t bytes[64 << 20];
+  FILE *file = fopen(options.batches, "rb");
+  if (file == NULL) fail("cannot open %s: %s", options.batches, strerror(errno));
+  size_t length = fread(bytes, 1, sizeof bytes, file), at = 0;
+  fclose(file);
+  for (int i = 0; i < options.partitions; i++) {
+    if (at >= length) at = 0;
+    size_t batch_bytes = length - at < 61 ? 61 : 12 + (size_t)get32(bytes + at + 8);
+    if (length - at < batch_bytes) fail("%s does not hold whole batches", options.batches);
+    if (get32(bytes + at + 57) != options.batch.records) fail("a batch of %d records", get32(bytes + at + 57));
+    frames[i] = allocate(batch_bytes + 1024);
+    uint8_t *batch = start_produce(frames[i], options.topic, i, options.acks);
+    memcpy(batch, bytes + at, batch_bytes);
+    frame_bytes[i] = finish_produce(frames[i], batch, batch + batch_bytes);
+    at += batch_bytes;
+  }
+}
+
+static void build_frames(uint8_t **frames, size_t *frame_bytes) {
   for (int i = 0; i < options.partitions; i++) {
     frames[i] = allocate(frame_bytes_max(&options.batch));
     frame_bytes[i] = build_produce(frames[i], options.topic, i, options.acks, &options.batch);
   }
+}
+
+// Waits until a socket is ready or the next request is due.
+static void wait_for_work(struct pollfd *polls) {
+  double wait = next_due > 0 && requests_left > 0 ? next_due - now_seconds() : 30;
+  if (wait < 0) wait = requests_left > 0 ? 0.001 : 0;  // due, but the connections' pipelines are full
+  struct timespec timeout = {.tv_sec = (time_t)wait, .tv_nsec = (long)((wait - (double)(time_t)wait) * 1e9)};
+  if (ppoll(polls, (nfds_t)options.connections, &timeout, NULL) == 0 && wait >= 30) {
+    fail("no answer for 30 s, %ld are missing", answers_left);
+  }
+}
+
+static void produce(void) {
+  uint8_t **frames = allocate((size_t)options.partitions * sizeof *frames);
+  size_t *frame_bytes = allocate((size_t)options.partitions * sizeof *frame_bytes);
+  (options.batches == NULL ? build_frames : build_frames_of_file)(frames, frame_bytes);
   struct producer *producers = allocate((size_t)options.connections * sizeof *producers);
   struct pollfd *polls = allocate((size_t)options.connections * sizeof *polls);
   for (int i = 0; i < options.connections; i++) {
@@ -115,17 +158,24 @@ static void produce(void) {
     producers[i].partition = i % options.partitions;
   }
   requests_left = answers_left = options.records / options.batch.records;
-  long records = requests_left * options.batch.records;
   struct start start = start_now();
+  if (options.rate > 0) next_due = start.seconds;
   for (int i = 0; i < options.connections; i++) polls[i].events = pump(&producers[i], frames, frame_bytes);
   while (answers_left > 0) {
-    if (poll(polls, (nfds_t)options.connections, 30000) == 0) fail("no answer for 30 s, %ld are missing", answers_left);
-    for (int i = 0; i < options.connections; i++) {
-      if (polls[i].revents == 0) continue;
+    wait_for_work(polls);
+    if (options.seconds > 0 && now_seconds() - start.seconds >= options.seconds) {
+      answers_left -= requests_left;
+      requests_left = 0;
+    }
+    long first = next_due > 0 ? requests_sent : 0;  // at a rate the connections send in turn
+    for (int turn = 0; turn < options.connections; turn++) {
+      int i = (int)((first + turn) % options.connections);
+      if (polls[i].revents == 0 && next_due == 0) continue;
       if (polls[i].revents & (POLLIN | POLLHUP | POLLERR)) take_answers(&producers[i]);
       polls[i].events = pump(&producers[i], frames, frame_bytes);
     }
   }
+  long records = requests_sent * options.batch.records;
   report("produce", start, records, (double)records * options.batch.record_bytes);
 }
 
@@ -226,8 +276,8 @@ static void floor_of_machine(void) {
 int main(int count, char **words) {
   if (count < 2) fail("usage: wire_load produce|fetch|floor ... (see the head of wire_load.c)");
   optind = 2;
-  for (int flag; (flag = getopt(count, words, "b:t:p:n:k:s:r:c:a:m:P:")) > 0;) {
-    long number = flag == 't' ? 0 : atol(optarg);
+  for (int flag; (flag = getopt(count, words, "b:t:p:n:k:s:r:c:a:m:P:B:f:d:")) > 0;) {
+    long number = flag == 't' || flag == 'B' ? 0 : atol(optarg);
     switch (flag) {
       case 'b': options.port = (int)number; break;
       case 't': options.topic = optarg; break;
@@ -240,6 +290,9 @@ int main(int count, char **words) {
       case 'a': options.acks = (int)number; break;
       case 'm': options.max_bytes = (int)number; break;
       case 'P': options.broker = (int)number; break;
+      case 'B': options.batches = optarg; break;
+      case 'f': options.rate = atof(optarg); break;
+      case 'd': options.seconds = atof(optarg); break;
       default: exit(1);
     }
   }

@@ -2,11 +2,11 @@
  * Shapes that measure latencies of other clients during a heavy load: a consumer that reads gigabytes from the disk, a producer that
  * dirties memory faster than the disk writes it, clients that misbehave. Main isolate.
  */
-import { processMemory, runOrThrow } from "../peer/processes.ts";
+import { processMemory, runOrThrow } from "../../peer/processes.ts";
 import { atRate } from "./latency_shapes.ts";
-import { TAKEN } from "./saturation.ts";
-import type { Figure } from "./figure.ts";
-import type { RunContext, Shape } from "./shape.ts";
+import { TAKEN } from "../saturation.ts";
+import type { Figure } from "../figure.ts";
+import type { RunContext, Shape } from "../shape.ts";
 import { generate, type Printed, withTopic } from "./throughput_shapes.ts";
 
 /** Records of 1 KB in the topic that is read from the disk: 8 GB. */
@@ -61,11 +61,11 @@ export function beside(name: string, what: string, adversity: Adversity): Shape 
     warmRunsMax: 3,
     run: (context) =>
       withTopic(context, 1, async (topic) => {
-        const alone = await atRate(context, topic, 1000);
+        const alone = await atRate(context, topic, { rate: 1000 });
         const during = await adversity(context, async (load, prefix = "beside it") => {
           const before = processMemory(context.target.pid).residentBytes;
           const loading = load();
-          const figures = await atRate(context, topic, 1000);
+          const figures = await atRate(context, topic, { rate: 1000 });
           const grown = processMemory(context.target.pid).residentBytes - before;
           await loading;
           return [...named(prefix, figures), { name: `${prefix}: RSS MB more`, value: grown / 1e6, better: "lower" }];

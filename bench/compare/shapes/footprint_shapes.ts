@@ -1,11 +1,11 @@
 /** Shapes that start new brokers: time from the start to the first acknowledged record, memory when idle and after load. */
-import { loadGenerator } from "../peer/install.ts";
-import { processMemory, runOrThrow, waitFor } from "../peer/processes.ts";
-import { wireBatch } from "../peer/wire_bytes.ts";
-import { NONE, WireClient } from "../peer/wire_client.ts";
-import type { Figure } from "./figure.ts";
-import type { RunContext, Shape } from "./shape.ts";
-import type { Target } from "./targets.ts";
+import { loadGenerator } from "../../peer/install.ts";
+import { processMemory, runOrThrow, waitFor } from "../../peer/processes.ts";
+import { wireBatch } from "../../peer/wire_bytes.ts";
+import { NONE, WireClient } from "../../peer/wire_client.ts";
+import type { Figure } from "../figure.ts";
+import type { RunContext, Shape } from "../shape.ts";
+import type { Target } from "../targets.ts";
 
 /** The footprint shapes of the report. */
 export const footprintShapes: readonly Shape[] = [

@@ -5,11 +5,11 @@
  * Each run has a new broker, so that what such a load leaves (a full heap, a queue of minutes) does not affect later shapes. Before
  * turns and memory had limits, these two loads made others wait for 30 s and ended the process.
  */
-import { processMemory } from "../peer/processes.ts";
-import { WireClient } from "../peer/wire_client.ts";
-import type { Figure } from "./figure.ts";
-import type { RunContext, Shape } from "./shape.ts";
-import { explainFailure, start, type Target } from "./targets.ts";
+import { processMemory } from "../../peer/processes.ts";
+import { WireClient } from "../../peer/wire_client.ts";
+import type { Figure } from "../figure.ts";
+import type { RunContext, Shape } from "../shape.ts";
+import { explainFailure, start, type Target } from "../targets.ts";
 import { generate } from "./throughput_shapes.ts";
 
 /** Waves of DescribeConfigs requests; each wave waits until the one before it is answered. */

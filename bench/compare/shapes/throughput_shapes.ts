@@ -1,10 +1,10 @@
 /** Shapes that measure rates: pre-encoded produce and hot fetch, librdkafka, many partitions, many connections. Main isolate. */
-import { type LoadGenerator, loadGenerator } from "../peer/install.ts";
-import { processMemory, runOrThrow } from "../peer/processes.ts";
-import { WireClient } from "../peer/wire_client.ts";
-import type { Figure } from "./figure.ts";
-import type { RunContext, Shape } from "./shape.ts";
-import { withUsage } from "./targets.ts";
+import { type LoadGenerator, loadGenerator } from "../../peer/install.ts";
+import { processMemory, runOrThrow } from "../../peer/processes.ts";
+import { WireClient } from "../../peer/wire_client.ts";
+import type { Figure } from "../figure.ts";
+import type { RunContext, Shape } from "../shape.ts";
+import { withUsage } from "../targets.ts";
 
 /** A load of pre-encoded batches. */
 export interface WireLoad {
@@ -13,6 +13,8 @@ export interface WireLoad {
   readonly partitions: number;
   readonly connections: number;
   readonly records: number;
+  /** File of the batches that are sent; absent: random letters, not compressed. */
+  readonly batches?: string;
 }
 
 /** Printed by the load generators. */
@@ -74,6 +76,7 @@ export async function wireRun(
     ...["-n", String(wire.connections), "-s", String(wire.recordBytes), "-r", String(wire.recordsPerBatch)],
     // Whole batches, so that the fetch finds as many records as it requests.
     ...["-c", String(Math.floor(wire.records * context.scale / wire.recordsPerBatch) * wire.recordsPerBatch)],
+    ...(wire.batches === undefined ? [] : ["-B", wire.batches]),
   ]);
   return [
     ...rates(mode, printed, printed.brokerCpuSeconds),

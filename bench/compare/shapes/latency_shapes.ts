@@ -1,10 +1,10 @@
 /** Shapes that measure latencies under a fixed rate, with idle connections and under fan-out. Main isolate. */
-import { processMemory } from "../peer/processes.ts";
-import { pauseFigures } from "./gc_trace.ts";
-import { takenFigure } from "./saturation.ts";
-import type { Figure } from "./figure.ts";
-import type { RunContext, Shape } from "./shape.ts";
-import { type Stretch, withPauses } from "./targets.ts";
+import { processMemory } from "../../peer/processes.ts";
+import { pauseFigures } from "../gc_trace.ts";
+import { takenFigure } from "../saturation.ts";
+import type { Figure } from "../figure.ts";
+import type { RunContext, Shape } from "../shape.ts";
+import { type Stretch, withPauses } from "../targets.ts";
 import { generate, withTopic } from "./throughput_shapes.ts";
 
 interface Percentiles {
@@ -52,16 +52,21 @@ function rateShape(rate: number, quick: boolean): Shape {
     title: `End to end through librdkafka at ${rate}/s, 1 KB, linger 0, acks 1`,
     quick,
     warmRunsMax: 5,
-    run: (context) => withTopic(context, 1, (topic) => atRate(context, topic, rate)),
+    run: (context) => withTopic(context, 1, (topic) => atRate(context, topic, { rate })),
   };
 }
 
-/** End to end through librdkafka at a fixed rate. */
-export async function atRate(context: RunContext, topic: string, rate: number): Promise<Figure[]> {
+/** End to end through librdkafka at a fixed rate. @param load records per second, and for how long */
+export async function atRate(
+  context: RunContext,
+  topic: string,
+  load: { readonly rate: number; readonly seconds?: number },
+): Promise<Figure[]> {
+  const { rate, seconds = 20 } = load;
   const { figures } = await latencies(context, "client_load", {
     args: ["latency", "-t", topic, "-s", "1024"],
     rate,
-    seconds: 20 * context.scale,
+    seconds: seconds * context.scale,
   });
   return figures;
 }
@@ -130,7 +135,7 @@ async function besideIdleConnections(context: RunContext): Promise<Figure[]> {
     for (let i = 0; i < wanted; i++) {
       idle.push(await Deno.connect({ hostname: "127.0.0.1", port: context.target.port }));
     }
-    const figures = await withTopic(context, 1, (topic) => atRate(context, topic, 1000));
+    const figures = await withTopic(context, 1, (topic) => atRate(context, topic, { rate: 1000 }));
     const grown = processMemory(context.target.pid).residentBytes - before;
     return [...figures, { name: "RSS MB more than before", value: grown / 1e6, better: "lower" }];
   } finally {

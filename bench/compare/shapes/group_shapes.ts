@@ -1,11 +1,11 @@
 /**
  * Shapes of consumer groups: many small ones, one large one, commits at a fixed rate, and latencies of others beside them. Main isolate.
  */
-import { processMemory } from "../peer/processes.ts";
+import { processMemory } from "../../peer/processes.ts";
 import { beside, BESIDE_SECONDS } from "./adversity_shapes.ts";
-import { takenFigure } from "./saturation.ts";
-import type { Figure } from "./figure.ts";
-import type { RunContext, Shape } from "./shape.ts";
+import { takenFigure } from "../saturation.ts";
+import type { Figure } from "../figure.ts";
+import type { RunContext, Shape } from "../shape.ts";
 import { generate, withTopic } from "./throughput_shapes.ts";
 
 interface Percentiles {
