@@ -127,8 +127,9 @@ export class Partition {
   }
 
   /**
-   * Appends a producer's batch. It is written when this returns. It is visible, and acknowledged, when the high watermark has passed it:
-   * at once, or after a flush if `flush.messages` asks for one.
+   * Appends a batch of the broker itself. It is written when this returns, before clients' batches in the queue, which no order relates
+   * it to. It is visible, and acknowledged, when the high watermark has passed it: at once, or after a flush if `flush.messages` asks
+   * for one.
    * @param batch where its bytes lie; base offset and leader epoch are stamped in place
    * @param nowMs wall-clock time
    */
