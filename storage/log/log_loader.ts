@@ -2,7 +2,7 @@
  * Opens a partition's directory: cleans up leftover files, finds the segments, recovers them after an unclean stop, and reads or
  * rebuilds leader epochs and producer state. Runs on the shard that will own the log.
  *
- *   clean stop      nothing is scanned; only the end of the last segment is read
+ *   clean stop      nothing is scanned; only the end of the last segment is read, and the last batches if producers are known
  *   anything else   every segment is checked and rebuilt, from the one that holds the recovery point on (log_recovery.ts); of a
  *                   segment that ends at the recovery point only the indexes are rebuilt. It is not known which names and small
  *                   files were flushed, so the next flush includes them all, and they are read from the disk
@@ -30,6 +30,9 @@ import { SegmentList } from "../segments/segment_list.ts";
 import { parsePartitionFileName } from "../segments/segment_names.ts";
 import { SegmentReader } from "../segments/segment_reader.ts";
 import { Unflushed } from "./unflushed.ts";
+
+/** Bytes below a producer snapshot whose batches are read: the requests that a client may have in flight, of 200 KB each. */
+const RECALLED_BYTES_MAX = 1024 * 1024;
 
 /** Files of a log that are flushed with its first records. */
 const SMALL_FILES = [PARTITION_METADATA_FILE, LEADER_EPOCHS_FILE];
@@ -303,6 +306,7 @@ class LogLoader {
     const firstOffset = this.segments.at(this.segments.floorIndex(range.logStartOffset)).baseOffset;
     snapshots.removeOutside({ firstOffset, logEndOffset: range.logEndOffset });
     const from = producers.loadNewest(firstOffset);
+    if (state.size > 0) this.#recallProducers(from, producers);
     for (let index = this.segments.floorIndex(from); index < this.segments.length; index++) {
       const segment = this.segments.at(index);
       if (segment.baseOffset >= from && wanted.has(segment.baseOffset)) producers.snapshot(segment.baseOffset);
@@ -311,6 +315,26 @@ class LogLoader {
     state.expire(clock.wallMs(), producerIdExpirationMs);
     producers.snapshot(range.logEndOffset);
     return producers;
+  }
+
+  /** Looks at the last batches below a snapshot, which has the newest one of each producer only. */
+  #recallProducers(below: Offset, producers: ProducerStateManager): void {
+    const ranges: { segment: Segment; from: number; to: number }[] = [];
+    let left = RECALLED_BYTES_MAX;
+    for (let index = this.segments.length - 1; index >= 0 && left > 0; index--) {
+      const segment = this.segments.at(index);
+      if (segment.baseOffset >= below) continue;
+      const outcome = this.#reader.findOffset(segment, below);
+      if (outcome === "damaged") break;
+      const to = outcome === "found" ? this.#reader.position : segment.logFileBytes;
+      const entry = segment.offsetIndex.lookupPosition(Math.max(to - left, 0));
+      const isFound = this.#reader.findOffset(segment, segment.offsetIndex.offsetAt(entry)) === "found";
+      if (isFound) ranges.unshift({ segment, from: this.#reader.position, to });
+      left -= to;
+    }
+    for (const { segment, from, to } of ranges) {
+      this.#reader.scan(segment, { from, to }, (view, at) => producers.recall(view, at));
+    }
   }
 
   #replayProducers(segment: Segment, from: Offset, producers: ProducerStateManager): void {

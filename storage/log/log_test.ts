@@ -12,6 +12,7 @@ import {
 } from "../../tests/log_fixture.ts";
 import { TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { toOffset } from "../base/units.ts";
+import type { Log } from "./log.ts";
 import { LogResources } from "./log_resources.ts";
 import { linuxFileSystem } from "../sys/file_system.ts";
 import { nativeMemory } from "../sys/memory.ts";
@@ -247,6 +248,30 @@ Deno.test("Log.appendAsLeader() answers a repeated batch with its first offsets,
     const again = append(log, recordsOf(3, 10), producer(0));
     assert.deepEqual([again.refusal, again.duplicate, again.baseOffset, again.lastOffset], [null, true, 4, 6]);
     assert.equal(append(log, recordsOf(3, 10), producer(9)).refusal, "out-of-order-sequence");
+  }
+});
+
+Deno.test("a log that is opened again knows the last five batches of a producer, also below its newest snapshot", () => {
+  const config = { ...testConfig, segmentBytes: 1000 };
+  const send = (log: Log, baseSequence: number) => {
+    return append(log, recordsOf(1, 300), { producerId: 900, producerEpoch: 2, baseSequence });
+  };
+  for (const batches of [5, 6, 7, 8, 9]) {
+    for (const clean of [true, false]) {
+      using directory = new TestDirectory();
+      {
+        using log = openLog(directory.partition, { config });
+        for (let i = 0; i < batches; i++) assert.equal(send(log, i).baseOffset, i);
+        log.close({ clean });
+      }
+      using log = openLog(directory.partition, { config, cleanShutdown: clean });
+      for (let i = batches - 5; i < batches; i++) {
+        const again = send(log, i);
+        assert.deepEqual([again.refusal, again.duplicate, again.baseOffset], [null, true, i], `${i} of ${batches}`);
+      }
+      assert.equal(send(log, batches).baseOffset, batches);
+      assert.equal(send(log, batches - 5).refusal, "out-of-order-sequence");
+    }
   }
 });
 

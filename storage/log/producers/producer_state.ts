@@ -189,14 +189,24 @@ export class ProducerState {
     beginEpoch(producer, batch.producerEpoch);
     const { batches } = producer;
     const known: KnownBatch = batches.length < BATCHES_KEPT ? newBatch() : batches.shift()!;
-    known.baseSequence = batch.baseSequence;
-    known.lastSequence = batch.lastSequence;
-    known.baseOffset = batch.baseOffset;
-    known.lastOffset = batch.lastOffset;
-    known.timestamp = batch.timestamp;
+    describeKnown(known, batch);
     batches.push(known);
     producer.lastTimestamp = batch.timestamp;
     if (batch.transactional && producer.currentTxnFirstOffset < 0) producer.currentTxnFirstOffset = batch.baseOffset;
+  }
+
+  /**
+   * Records a batch from before the snapshot that was loaded, which has the newest batch of each producer only: the earlier ones may be
+   * repeated, too. Called in offset order, before `update()`.
+   */
+  recall(batch: AppendedFacts): void {
+    const producer = this.#producers.get(batch.producerId);
+    const newest = producer?.batches.at(-1);
+    if (producer === undefined || newest === undefined) return;
+    if (batch.producerEpoch !== producer.epoch || batch.lastOffset >= newest.baseOffset) return;
+    const known = producer.batches.length < BATCHES_KEPT ? newBatch() : producer.batches.shift()!;
+    describeKnown(known, batch);
+    producer.batches.splice(-1, 0, known);
   }
 
   /** Records an appended marker: it ends the transaction and may begin a new epoch (KIP-890). */
@@ -301,6 +311,14 @@ function describe(producer: Producer): KnownProducer {
     coordinatorEpoch: producer.coordinatorEpoch,
     currentTxnStartOffset: producer.currentTxnFirstOffset,
   };
+}
+
+function describeKnown(known: KnownBatch, batch: AppendedFacts): void {
+  known.baseSequence = batch.baseSequence;
+  known.lastSequence = batch.lastSequence;
+  known.baseOffset = batch.baseOffset;
+  known.lastOffset = batch.lastOffset;
+  known.timestamp = batch.timestamp;
 }
 
 function newBatch(): KnownBatch {

@@ -52,12 +52,13 @@ export class ProducerStateManager {
   update(view: DataView, at: number): void {
     if (batches.producerId(view, at) < 0) return;
     if (batches.isControl(view, at)) return this.#updateByMarker(view, at);
-    const facts = this.#describe(view, at);
-    facts.baseOffset = batches.baseOffset(view, at);
-    facts.lastOffset = batches.lastOffset(view, at);
-    facts.timestamp = batches.maxTimestamp(view, at);
-    facts.transactional = batches.isTransactional(view, at);
-    this.state.update(facts);
+    this.state.update(this.#describeAppended(view, at));
+  }
+
+  /** Records a batch that is in the log below the loaded snapshot. */
+  recall(view: DataView, at: number): void {
+    if (batches.producerId(view, at) < 0 || batches.isControl(view, at)) return;
+    this.state.recall(this.#describeAppended(view, at));
   }
 
   /** Writes the current state as the snapshot of all records below `offset`. @throws when the disk refuses */
@@ -94,6 +95,15 @@ export class ProducerStateManager {
       coordinatorEpoch: marker.coordinatorEpoch,
       timestamp: batches.maxTimestamp(view, at),
     });
+  }
+
+  #describeAppended(view: DataView, at: number) {
+    const facts = this.#describe(view, at);
+    facts.baseOffset = batches.baseOffset(view, at);
+    facts.lastOffset = batches.lastOffset(view, at);
+    facts.timestamp = batches.maxTimestamp(view, at);
+    facts.transactional = batches.isTransactional(view, at);
+    return facts;
   }
 
   #describe(view: DataView, at: number) {
