@@ -9,8 +9,8 @@
 import { assert } from "../base/assert.ts";
 import type { CodecAnswer, CodecStart, CodecWork } from "./codec_messages.ts";
 
-/** Most workers. */
-const WORKERS_MAX = 4;
+/** Most workers: each may hold the records of a batch, up to CONTENT_BYTES_MAX (records/batch_rules.ts), and those it has grown out of. */
+const WORKERS_MAX = 2;
 /** A worker that had nothing to do for this long is ended. Starting one takes 50 ms. */
 const IDLE_MS = 10_000;
 
