@@ -11,6 +11,7 @@ export type { ImageDelta } from "./metadata/image.ts";
 export type { PartitionRoom } from "./metadata/topic_creation.ts";
 export { SqliteStore } from "./metadata/store/sqlite_store.ts";
 export { MetadataStoreError } from "./metadata/store/store.ts";
+export { systemTimers, type Timers } from "./directory/checkpoint_writer.ts";
 export { notClosedCleanly, partitionOffsets, speaksOfOthers } from "./directory/partition_offsets.ts";
 export { Reporter } from "./reporter.ts";
 export { IsolateTable, type Outbox } from "./shared/mail.ts";

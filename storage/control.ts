@@ -23,4 +23,5 @@ export { createEvent } from "./sys/epoll.ts";
 export { type FileSystem, linuxFileSystem } from "./sys/file_system.ts";
 export { unsupportedReason } from "./sys/libc.ts";
 export { nativeMemory } from "./sys/memory.ts";
+export { returnFreedMemory } from "./sys/memory_return.ts";
 export * from "./sys/sockets.ts";

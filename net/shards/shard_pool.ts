@@ -22,10 +22,11 @@ import {
   type TurnTimes,
   WatermarkTable,
 } from "../../partitions/control.ts";
-import { CodecPool, flushInBackground } from "../../storage/control.ts";
+import { CodecPool, flushInBackground, returnFreedMemory } from "../../storage/control.ts";
 import type { AcceptedConnection } from "../accept/acceptor.ts";
 import { sendConnection } from "./connection_transfer.ts";
 import { ColdReader } from "./cold_reader.ts";
+import { MemoryReturn } from "./memory_return.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 
 /** What every shard starts with, besides its number and the shared memory. */
@@ -85,6 +86,7 @@ export class ShardPool {
   #isFlushing = false;
   readonly #coldReader = new ColdReader();
   readonly #codecs: CodecPool;
+  readonly #memoryReturn = new MemoryReturn({ turnsCount: () => this.#turnsCount, returnMemory: returnFreedMemory });
   /** Work for shards that runs on other threads. */
   readonly #jobs = new Set<Promise<void>>();
   #isStarted = false;
@@ -203,6 +205,7 @@ export class ShardPool {
     this.#isOver = true;
     for (const { worker } of this.#members) worker.terminate();
     this.#codecs[Symbol.dispose]();
+    this.#memoryReturn.stop();
     for (const { reject } of this.#awaited.values()) reject(new Error("The broker has stopped"));
     this.#awaited.clear();
     // A shard that hangs could otherwise signal a descriptor whose number belongs to another file by then.
@@ -228,6 +231,10 @@ export class ShardPool {
     return this.#awaitAll(sequence, () => {
       for (const shard of this.#members.keys()) this.#post(shard, content);
     });
+  }
+
+  get #turnsCount(): number {
+    return this.turnTimes().reduce((sum, { counts }) => sum + counts.reduce((a, b) => a + b, 0), 0);
   }
 
   async #awaitAborts(): Promise<void> {

@@ -64,6 +64,7 @@ export const symbols = {
     parameters: [/* void *addr */ "usize", /* size_t length */ "usize", /* int advice */ "i32"],
     result: "i32",
   },
+  malloc_trim: { parameters: [/* size_t pad */ "usize"], result: "i32" },
   dup: { parameters: [/* int oldfd */ "i32"], result: "i32" },
   dup2: { parameters: [/* int oldfd */ "i32", /* int newfd */ "i32"], result: "i32" },
   eventfd: { parameters: [/* unsigned initval */ "u32", /* int flags */ "i32"], result: "i32" },
