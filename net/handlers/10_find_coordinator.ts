@@ -11,6 +11,7 @@
  * Not done: coordinators of transactions and share groups.
  */
 import { OFFSETS_TOPIC, partitionOfKey } from "../../partitions/mod.ts";
+import { MadeList } from "../protocol/made_list.ts";
 import { plainConstructor } from "../protocol/plain_constructor.ts";
 import { api } from "../requests/api.ts";
 import { authorize } from "../requests/authorization.ts";
@@ -60,11 +61,12 @@ export function handleFindCoordinator(
   const { key, keyType, coordinatorKeys } = request;
   const keys = apiVersion < BATCH_VERSION ? [key] : coordinatorKeys;
   const answer = () => {
-    const coordinators = keys.map((one) => coordinatorOf({ key: one, keyType }, exchange, services));
-    const [first] = coordinators;
-    if (apiVersion < BATCH_VERSION && first !== undefined) {
-      exchange.respond({ ...first, errorMessage: first.errorMessage || NO_ERROR });
-    } else exchange.respond({ coordinators });
+    const coordinators = new MadeList(keys.length, (index) => {
+      return coordinatorOf({ key: keys[index] as string, keyType }, exchange, services);
+    });
+    if (apiVersion >= BATCH_VERSION) return exchange.respond({ coordinators: coordinators.asArray });
+    const first = coordinators.at(0);
+    exchange.respond({ ...first, errorMessage: first.errorMessage || NO_ERROR });
   };
   const isMissing = keyType === keyTypes.group && services.image.topic(OFFSETS_TOPIC) === undefined;
   if (!isMissing || !keys.some((one) => refuse({ key: one, keyType }, exchange) === errorCode.NONE)) return answer();

@@ -7,8 +7,9 @@
  * Not done: settings of brokers that change while they run, broker loggers, client metrics, policies
  * (`alter.config.policy.class.name`).
  */
-import { type AlterationResult, type ConfigAlteration, configOperations } from "../../partitions/mod.ts";
+import { type AlterationResult, configOperations, type ControlFailure, packAlterations } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
+import type { ConnectionContext } from "../requests/connection_context.ts";
 import { refuseConfigAccess } from "../requests/config_access.ts";
 import { askControl } from "../requests/control/control_question.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
@@ -20,7 +21,9 @@ import {
   type AlterConfigsResponse,
   alterConfigsResponse,
 } from "../protocol/messages/33_alter_configs.ts";
-import { plainConstructor } from "../protocol/plain_constructor.ts";
+import { MadeList } from "../protocol/made_list.ts";
+import type { AlterableConfig, AlterConfigsResource } from "../protocol/messages/44_incremental_alter_configs.ts";
+import { newArray, plainConstructor } from "../protocol/plain_constructor.ts";
 import { isFailure } from "../shards/shard_messages.ts";
 
 /** The row of AlterConfigs. */
@@ -34,19 +37,24 @@ export const alterConfigsApi = api({
   handle: handleAlterConfigs,
 });
 
-/** One for each resource, or config, of a request, so they are not made by literals (plain_constructor.ts). */
-export const Alteration = plainConstructor<ConfigAlteration>()(
+// What is made for each resource or config of a request is not made by literals (plain_constructor.ts).
+const AlteringConfig = plainConstructor<AlterableConfig>()("name", "configOperation", "value");
+const AlteredResource = plainConstructor<AlterConfigsResource>()("resourceType", "resourceName", "configs");
+const Asked = plainConstructor<AskedResource>()("resourceType", "resourceName", "errorCode");
+const Answered = plainConstructor<AlterConfigsResourceResponse>()(
+  "errorCode",
+  "errorMessage",
   "resourceType",
   "resourceName",
-  "operations",
-  "replacesAll",
 );
-/** An operation of it. */
-export const AlteringOperation = plainConstructor<ConfigAlteration["operations"][number]>()(
-  "name",
-  "value",
-  "configOperation",
-);
+
+/** What is kept of a resource until the answer. */
+interface AskedResource {
+  readonly resourceType: number;
+  readonly resourceName: string;
+  /** NONE when the client may change its configs. */
+  readonly errorCode: number;
+}
 
 /** Handles AlterConfigs. */
 export function handleAlterConfigs(
@@ -54,37 +62,69 @@ export function handleAlterConfigs(
   exchange: Exchange<AlterConfigsResponse>,
   services: ShardServices,
 ): void {
-  const alterations = resources.map(({ resourceType, resourceName, configs }) => {
-    const operations = configs.map(({ name, value }) => new AlteringOperation(name, value, configOperations.set));
-    return new Alteration(resourceType, resourceName, operations, true);
+  const altered = new MadeList(resources.length, (index): AlterConfigsResource => {
+    const { resourceType, resourceName, configs } = resources[index] as AlterConfigsRequest["resources"][number];
+    const set = new MadeList(configs.length, (at): AlterableConfig => {
+      const { name, value } = configs[at] as (typeof configs)[number];
+      return new AlteringConfig(name, configOperations.set, value);
+    });
+    return new AlteredResource(resourceType, resourceName, set.asArray);
   });
-  alterConfigs({ alterations, validateOnly }, exchange, services);
+  alterConfigs({ resources: altered, validateOnly, replacesAll: true }, exchange, services);
 }
 
-/** Changes configs and answers, for both APIs. */
+/** Changes configs and answers, for both APIs. Until the answer the changes exist as bytes only. */
 export function alterConfigs(
-  { alterations, validateOnly }: { alterations: readonly ConfigAlteration[]; validateOnly: boolean },
+  { resources, validateOnly, replacesAll }: {
+    resources: MadeList<AlterConfigsResource>;
+    validateOnly: boolean;
+    replacesAll: boolean;
+  },
   exchange: Exchange<AlterConfigsResponse>,
   { control }: ShardServices,
 ): void {
-  const { context } = exchange;
-  const codes = alterations.map((resource) => {
-    const refusal = refuseConfigAccess(context, "ALTER_CONFIGS", resource);
-    return refusal === null ? errorCode.NONE : errorCode[refusal];
-  });
-  const allowed = alterations.filter((_, index) => codes[index] === errorCode.NONE);
-  askControl({ name: "alterConfigs", args: { resources: allowed, validateOnly } }, { control, exchange }, (result) => {
-    const results = isFailure(result)
-      ? allowed.map(() => ({ errorCode: errorCode.UNKNOWN_SERVER_ERROR, errorMessage: result.failure }))
-      : result;
+  const asked = check(resources, exchange.context);
+  const args = packAlterations({ resources: allowedOf(resources, asked).asArray, validateOnly }, replacesAll);
+  askControl({ name: "alterConfigs", args }, { control, exchange }, answerTo(asked, exchange));
+}
+
+/** Checks which resources the client may change. */
+function check(resources: MadeList<AlterConfigsResource>, context: ConnectionContext): readonly AskedResource[] {
+  const asked = newArray<AskedResource>(resources.length);
+  for (let index = 0; index < resources.length; index++) {
+    const { resourceType, resourceName } = resources.at(index);
+    const refusal = refuseConfigAccess(context, "ALTER_CONFIGS", { resourceType, resourceName });
+    asked[index] = new Asked(resourceType, resourceName, refusal === null ? errorCode.NONE : errorCode[refusal]);
+  }
+  return asked;
+}
+
+function allowedOf(
+  resources: MadeList<AlterConfigsResource>,
+  asked: readonly AskedResource[],
+): MadeList<AlterConfigsResource> {
+  const isAllowed = ({ errorCode: code }: AskedResource) => code === errorCode.NONE;
+  if (asked.every(isAllowed)) return resources;
+  const indexes = [...asked.keys()].filter((index) => isAllowed(asked[index] as AskedResource));
+  return new MadeList(indexes.length, (at) => resources.at(indexes[at] as number));
+}
+
+/** Makes the answer of each resource while it is encoded. */
+function answerTo(
+  asked: readonly AskedResource[],
+  exchange: Exchange<AlterConfigsResponse>,
+): (result: readonly AlterationResult[] | ControlFailure) => void {
+  return (result) => {
     let next = 0;
-    const responses = alterations.map((resource, index): AlterConfigsResourceResponse => {
-      const { resourceType, resourceName } = resource;
-      const code = codes[index] as number;
-      const refused = { errorCode: code, errorMessage: errorMessage(code) };
-      const outcome = code === errorCode.NONE ? results[next++] as AlterationResult : refused;
-      return { ...outcome, resourceType, resourceName };
+    const responses = new MadeList(asked.length, (index): AlterConfigsResourceResponse => {
+      const { resourceType, resourceName, errorCode: refusal } = asked[index] as AskedResource;
+      if (refusal !== errorCode.NONE) return new Answered(refusal, errorMessage(refusal), resourceType, resourceName);
+      if (isFailure(result)) {
+        return new Answered(errorCode.UNKNOWN_SERVER_ERROR, result.failure, resourceType, resourceName);
+      }
+      const { errorCode: code, errorMessage: message } = result[next++] as AlterationResult;
+      return new Answered(code, message, resourceType, resourceName);
     });
-    exchange.respond({ responses });
-  });
+    exchange.respond({ responses: responses.asArray });
+  };
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type PackedAlterations, unpackAlterations } from "../../partitions/metadata/packed_alterations.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { AlterConfigsResponse } from "../protocol/messages/33_alter_configs.ts";
 import { handleAlterConfigs } from "./33_alter_configs.ts";
@@ -6,6 +7,12 @@ import { handleIncrementalAlterConfigs } from "./44_incremental_alter_configs.ts
 import { servedVersions, testServices, WireExchange } from "./handler_testing.ts";
 
 const [TOPIC, GROUP] = [2, 32];
+
+/** A call to the control plane, with its alterations unpacked. */
+function asked({ name, args }: { name: string; args: unknown }) {
+  const packed = args as PackedAlterations;
+  return [name, { resources: unpackAlterations(packed), validateOnly: packed.validateOnly }];
+}
 
 for (const version of servedVersions(33)) {
   Deno.test(`handleAlterConfigs() v${version} asks to replace all configs and answers in the order of the request`, () => {
@@ -17,7 +24,7 @@ for (const version of servedVersions(33)) {
     ];
     handleAlterConfigs({ resources, validateOnly: true }, exchange, services);
     const operations = [{ name: "segment.ms", value: "5", configOperation: 0 }];
-    assert.deepEqual(calls.map(({ name, args }) => [name, args]), [["alterConfigs", {
+    assert.deepEqual(calls.map(asked), [["alterConfigs", {
       validateOnly: true,
       resources: [
         { resourceType: TOPIC, resourceName: "t", operations, replacesAll: true },
@@ -48,7 +55,7 @@ for (const version of servedVersions(44)) {
     handleIncrementalAlterConfigs({ resources: [{ ...resource, configs }], validateOnly: false }, exchange, services);
     const operations = configs.map(({ name, configOperation, value }) => ({ name, configOperation, value }));
     const resources = [{ ...resource, operations, replacesAll: false }];
-    assert.deepEqual(calls[0]?.args, { resources, validateOnly: false });
+    assert.deepEqual(calls.map(asked), [["alterConfigs", { resources, validateOnly: false }]]);
     calls[0]?.answer({ failure: "the disk is full" });
     const failed = { errorCode: errorCode.UNKNOWN_SERVER_ERROR, errorMessage: "the disk is full" };
     assert.deepEqual(exchange.answer.responses, [{ ...failed, ...resource }]);

@@ -7,13 +7,15 @@
  * Not done: as for AlterConfigs.
  */
 import type { Exchange, ShardServices } from "../requests/handler.ts";
+import { MadeList } from "../protocol/made_list.ts";
 import {
+  type AlterConfigsResource,
   type IncrementalAlterConfigsRequest,
   incrementalAlterConfigsRequest,
   type IncrementalAlterConfigsResponse,
   incrementalAlterConfigsResponse,
 } from "../protocol/messages/44_incremental_alter_configs.ts";
-import { Alteration, alterConfigs } from "./33_alter_configs.ts";
+import { alterConfigs } from "./33_alter_configs.ts";
 import { api } from "../requests/api.ts";
 
 /** The row of IncrementalAlterConfigs. */
@@ -33,8 +35,6 @@ export function handleIncrementalAlterConfigs(
   exchange: Exchange<IncrementalAlterConfigsResponse>,
   services: ShardServices,
 ): void {
-  const alterations = resources.map(({ resourceType, resourceName, configs }) =>
-    new Alteration(resourceType, resourceName, configs, false)
-  );
-  alterConfigs({ alterations, validateOnly }, exchange, services);
+  const altered = new MadeList(resources.length, (index) => resources[index] as AlterConfigsResource);
+  alterConfigs({ resources: altered, validateOnly, replacesAll: false }, exchange, services);
 }

@@ -17,6 +17,7 @@ import {
   type ListConfigResourcesResponse,
   listConfigResourcesResponse,
 } from "../protocol/messages/74_list_config_resources.ts";
+import { plainConstructor } from "../protocol/plain_constructor.ts";
 
 /** The row of ListConfigResources. */
 export const listConfigResourcesApi = api({
@@ -34,6 +35,9 @@ export const listConfigResourcesApi = api({
   isReadOnly: true,
   handle: handleListConfigResources,
 });
+
+/** One for each topic of the broker, so it is not made by a literal (plain_constructor.ts). */
+const Resource = plainConstructor<ConfigResource>()("resourceName", "resourceType");
 
 /** Handles ListConfigResources. */
 export function handleListConfigResources(
@@ -57,12 +61,12 @@ function list(
 ): ConfigResource[] {
   switch (resourceType) {
     case resourceTypes.group:
-      return Array.from(image.configuredGroups(), ({ groupId }) => ({ resourceName: groupId, resourceType }));
+      return Array.from(image.configuredGroups(), ({ groupId }) => new Resource(groupId, resourceType));
     case resourceTypes.broker:
     case resourceTypes.brokerLogger:
-      return cluster.brokersFor(context).map(({ nodeId }) => ({ resourceName: String(nodeId), resourceType }));
+      return cluster.brokersFor(context).map(({ nodeId }) => new Resource(String(nodeId), resourceType));
     case resourceTypes.topic:
-      return Array.from(image.topics(), ({ name }) => ({ resourceName: name, resourceType }));
+      return Array.from(image.topics(), ({ name }) => new Resource(name, resourceType));
   }
   return [];
 }

@@ -29,7 +29,10 @@ export interface Api {
  * heap and half a microsecond. Without this limit a request of 100 MB would take gigabytes and minutes. A request that names every
  * partition of a broker with 4,000 partitions (Kafka's advice) stays far below.
  *
+ * V8 puts arrays of more than 16,382 elements (128 KiB) into its space for large objects. A dead one keeps what it refers to there until
+ * the next full collection.
+ *
  * An API allows fewer where it carries out all elements in one go: the control plane copies each and takes some microseconds for it,
  * and a coordinator checks each member, group or protocol. Clients name a few.
  */
-export const REQUEST_ELEMENTS_MAX = 1 << 14;
+export const REQUEST_ELEMENTS_MAX = 16_000;

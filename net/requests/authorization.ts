@@ -34,12 +34,16 @@ export function authorize({ authorizer, principal }: Client, operation: Operatio
   return authorizer.allows(principal, operation, resource);
 }
 
-/** Splits what a request names into the allowed and the denied items. */
+/** Splits what a request names into the allowed and the denied items. When all are allowed this is the list itself, which may be very long. */
 export function splitAllowed<Item>(
   items: readonly Item[],
   isAllowed: (item: Item) => boolean,
-): { allowed: Item[]; denied: Item[] } {
-  const { allowed = [], denied = [] } = Object.groupBy(items, (item) => isAllowed(item) ? "allowed" : "denied");
+): { allowed: readonly Item[]; denied: readonly Item[] } {
+  const first = items.findIndex((item) => !isAllowed(item));
+  if (first === -1) return { allowed: items, denied: [] };
+  const allowed = items.slice(0, first);
+  const denied = items.slice(first, first + 1);
+  for (const item of items.slice(first + 1)) (isAllowed(item) ? allowed : denied).push(item);
   return { allowed, denied };
 }
 

@@ -30,6 +30,14 @@ Deno.test("splitAllowed() keeps the order of both parts", () => {
   assert.deepEqual(splitAllowed([], () => true), { allowed: [], denied: [] });
 });
 
+Deno.test("splitAllowed() asks about each item once, and copies nothing when all are allowed", () => {
+  const items = [1, 2, 3, 4];
+  assert.equal(splitAllowed(items, () => true).allowed, items);
+  const asked: number[] = [];
+  splitAllowed(items, (item) => asked.push(item) !== 2);
+  assert.deepEqual(asked, items);
+});
+
 Deno.test("refuseConfigAccess() checks the topic, the group, or the cluster for everything else", () => {
   const context = { ...testContext(), authorizer: allowing("User:ANONYMOUS ALTER_CONFIGS TOPIC t") };
   const refusals = [2, 32, 4, 8, 77].map((resourceType) =>

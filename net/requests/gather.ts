@@ -19,6 +19,7 @@ import {
 } from "../../partitions/mod.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { MadeList } from "../protocol/made_list.ts";
+import { newArray } from "../protocol/plain_constructor.ts";
 import { authorize } from "./authorization.ts";
 import type { Operation } from "./authorizer.ts";
 import type { Exchange, ShardServices } from "./handler.ts";
@@ -37,15 +38,15 @@ export interface Gathering<Named, Ask extends object, Answer extends object, Par
   readonly indexOf: (named: Named) => number;
   /** Error code for the partitions of a known topic that is not asked, otherwise NONE. */
   readonly refuseTopic?: (topic: TopicImage) => number;
-  /** The question to a known partition, or the error code with which it is refused. */
-  readonly ask: (named: Named) => Ask | number;
+  /** The question to a known partition of a topic, the error code with which it is refused, or null: not asked, its code is NONE. */
+  readonly ask: (named: Named, topic: string) => Ask | number | null;
   /** Makes the part of the response, each time it is read. @param answer `question.nothing` unless the code is NONE */
   readonly part: (named: Named, code: number, answer: Readonly<Answer>) => Part;
   /**
-   * Takes what a partition answered, when that arrives: of a long answer nothing else is kept, so `part` gets `question.nothing`.
-   * @param answer likewise
+   * Takes what a partition answered, when that arrives: of a long answer nothing else is kept, so `part` gets NONE and `question.nothing`.
+   * Partitions that were not asked are refused by `part` alone. @param answer likewise
    */
-  readonly receive?: (named: Named, code: number, answer: Readonly<Answer>) => void;
+  readonly receive?: (from: AskedPartition<Named>, code: number, answer: Readonly<Answer>) => void;
   /**
    * Answers, or asks further questions (`gatherMore()`).
    * @param topics with their parts, in the order of the request @param hasAnswers whether a partition answered with NONE
@@ -57,6 +58,12 @@ export interface Gathering<Named, Ask extends object, Answer extends object, Par
 export interface NamedTopic<Named> {
   readonly name: string;
   readonly partitions: readonly Named[];
+}
+
+/** A partition that was asked. */
+export interface AskedPartition<Named> {
+  readonly topic: string;
+  readonly named: Named;
 }
 
 /** A topic of a response. */
@@ -99,10 +106,8 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
   readonly #cursor;
   readonly #refused: ReadonlySet<string>;
   /** For each topic, how many partitions stand before it. */
-  readonly #before: number[] = [];
+  readonly #before: number[];
   readonly #answers: AnswerColumns<Answer>;
-  /** What was named, for `receive`. */
-  readonly #named: Named[] = [];
   /** Partitions whose step was taken. */
   #stepsCount = 0;
   /** The topic at the cursor. */
@@ -120,9 +125,10 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
     this.#topics = repeated === "last" ? lastOfEach(topics, gathering.indexOf) : topics;
     this.#refused = repeated === "refused" ? repeatedIn(topics, gathering.indexOf) : new Set();
     this.#cursor = new TopicCursor(this.#topics, ({ partitions }) => partitions);
+    this.#before = newArray(this.#topics.length);
     let count = 0;
-    for (const { partitions } of this.#topics) {
-      this.#before.push(count);
+    for (const [index, { partitions }] of this.#topics.entries()) {
+      this.#before[index] = count;
       count += partitions.length;
     }
     this.#answers = new AnswerColumns(gathering.question, count);
@@ -140,11 +146,10 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
     const index = this.#gathering.indexOf(named);
     const place = this.#topic?.partitions[index];
     const tag = this.#stepsCount++;
-    if (this.#gathering.receive !== undefined) this.#named[tag] = named;
-    if (this.#topicCode !== errorCode.NONE) this.#refuse(tag, this.#topicCode);
-    else if (this.#refused.has(keyOf(name, index))) this.#refuse(tag, errorCode.INVALID_REQUEST);
-    else if (place === undefined) this.#refuse(tag, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
-    else this.#ask(place, named, tag);
+    if (this.#topicCode !== errorCode.NONE) this.#answers.refuse(tag, this.#topicCode);
+    else if (this.#refused.has(keyOf(name, index))) this.#answers.refuse(tag, errorCode.INVALID_REQUEST);
+    else if (place === undefined) this.#answers.refuse(tag, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    else this.#ask(place, this.#gathering.ask(named, name), tag);
     return this.#cursor.advance();
   }
 
@@ -155,9 +160,10 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
   onAnswer(tag: number, answer: Answered<Answer>): void {
     const { refusal } = answer;
     const { receive } = this.#gathering;
-    if (refusal !== null) this.#refuse(tag, errorCodeOf(refusal));
-    else if (receive !== undefined) receive(this.#named[tag] as Named, errorCode.NONE, answer);
-    else this.#answers.set(tag, answer);
+    const code = refusal === null ? errorCode.NONE : errorCodeOf(refusal);
+    if (receive !== undefined) receive(this.#askedAt(tag), code, refusal === null ? answer : this.question.nothing);
+    else if (refusal === null) this.#answers.set(tag, answer);
+    else this.#answers.refuse(tag, code);
     this.#endOne();
   }
 
@@ -174,17 +180,23 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
     return topic === undefined ? errorCode.NONE : refuseTopic?.(topic) ?? errorCode.NONE;
   }
 
-  #ask(place: PartitionPlace, named: Named, tag: number): void {
-    const ask = this.#gathering.ask(named);
-    if (typeof ask === "number") return this.#refuse(tag, ask);
+  #ask(place: PartitionPlace, ask: Ask | number | null, tag: number): void {
+    if (ask === null) return;
+    if (typeof ask === "number") return this.#answers.refuse(tag, ask);
     this.#unanswered++;
     this.#services.partitions.ask(place, ask, this, tag);
   }
 
-  #refuse(tag: number, code: number): void {
-    const { receive } = this.#gathering;
-    if (receive === undefined) this.#answers.refuse(tag, code);
-    else receive(this.#named[tag] as Named, code, this.question.nothing);
+  /** The partition whose step had this number. */
+  #askedAt(tag: number): AskedPartition<Named> {
+    let [first, end] = [0, this.#topics.length];
+    while (end - first > 1) {
+      const middle = (first + end) >> 1;
+      if ((this.#before[middle] as number) <= tag) first = middle;
+      else end = middle;
+    }
+    const { name, partitions } = this.#topics[first] as NamedTopic<Named>;
+    return { topic: name, named: partitions[tag - (this.#before[first] as number)] as Named };
   }
 
   #endOne(): void {
@@ -199,13 +211,11 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
   #topicAt(index: number): GatheredTopic<Part> {
     const { name, partitions } = this.#topics[index] as NamedTopic<Named>;
     const before = this.#before[index] as number;
-    const { receive } = this.#gathering;
+    const isReceived = this.#gathering.receive !== undefined;
     const partAt = (at: number) => {
       const tag = before + at;
-      if (receive !== undefined) {
-        return this.#gathering.part(partitions[at] as Named, errorCode.NONE, this.question.nothing);
-      }
-      return this.#gathering.part(partitions[at] as Named, this.#answers.codeAt(tag), this.#answers.answerAt(tag));
+      const answer = isReceived ? this.question.nothing : this.#answers.answerAt(tag);
+      return this.#gathering.part(partitions[at] as Named, this.#answers.codeAt(tag), answer);
     };
     return { name, partitions: new MadeList(partitions.length, partAt) };
   }

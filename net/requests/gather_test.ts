@@ -166,14 +166,17 @@ Deno.test("gatherMore() asks in a later turn, and responds when the last partiti
   assert.deepEqual(responses, [[["t", [9]]]]);
 });
 
-Deno.test("gather() passes each answer on when it arrives, and keeps none, where the handler receives them", () => {
+Deno.test("gather() passes each answer on when it arrives, and keeps none but the codes of what it did not ask, where the handler receives them", () => {
   const received: [text: string, code: number, endOffset: number][] = [];
-  const topics: Topics = [{ name: "t", partitions: [[0, "a"], [9, "b"], [2, "c"]] }, {
-    name: "u",
-    partitions: [[1, "d"]],
-  }];
+  const topics: Topics = [
+    { name: "none", partitions: [] },
+    { name: "t", partitions: [[0, "a"], [9, "b"], [2, "c"]] },
+    { name: "u", partitions: [[1, "d"], [2, "e"]] },
+    { name: "t", partitions: [] },
+  ];
   const { answer, asked, responses } = run(topics, {
-    receive: ([, text], code, { endOffset }) => void received.push([text, code, endOffset]),
+    ask: ([index, text]) => text === "e" ? null : { currentLeaderEpoch: -1, leaderEpoch: index },
+    receive: ({ topic, named: [, text] }, code, { endOffset }) => void received.push([topic + text, code, endOffset]),
   });
   answer(2);
   asked[1]?.waiter.onAnswer(asked[1].tag, {
@@ -184,13 +187,14 @@ Deno.test("gather() passes each answer on when it arrives, and keeps none, where
   assert.equal(responses.length, 0);
   answer(0);
   assert.deepEqual(received, [
-    ["b", errorCode.UNKNOWN_TOPIC_OR_PARTITION, -1],
-    ["d", errorCode.NONE, 2],
-    ["c", errorCode.NOT_LEADER_OR_FOLLOWER, -1],
-    ["a", errorCode.NONE, 0],
+    ["ud", errorCode.NONE, 2],
+    ["tc", errorCode.NOT_LEADER_OR_FOLLOWER, -1],
+    ["ta", errorCode.NONE, 0],
   ]);
-  assert.deepEqual(responses.flat().map(({ partitions }) => partitions.map(([text, , offset]) => [text, offset])), [
-    [["a", -1], ["b", -1], ["c", -1]],
-    [["d", -1]],
+  assert.deepEqual(responses.flat().map(({ partitions }) => partitions), [
+    [],
+    [["a", 0, -1], ["b", errorCode.UNKNOWN_TOPIC_OR_PARTITION, -1], ["c", 0, -1]],
+    [["d", 0, -1], ["e", 0, -1]],
+    [],
   ]);
 });

@@ -118,6 +118,7 @@ export function askGroups<Key extends GroupApiKey, Item, Result>(
       if (part.length !== indexes.length) return null;
       for (const [nth, index] of indexes.entries()) results[index] = part[nth] as Result;
     }
+    if (denied.length === 0) return finish(results, allowed);
     return finish([...denied.map(deny), ...results], [...denied, ...allowed]);
   });
 }
@@ -139,7 +140,7 @@ export function askAllShards<Key extends GroupApiKey>(
 function divide<Key extends GroupApiKey, Item, Result>(
   { items, groupIdOf, operation }: GroupsQuestion<Key, Item, Result>,
   { exchange, services }: GroupAsker,
-): { denied: Item[]; allowed: Item[]; byShard: [shard: number, indexes: number[]][] } {
+): { denied: readonly Item[]; allowed: readonly Item[]; byShard: [shard: number, indexes: number[]][] } {
   const { denied, allowed } = splitAllowed(
     items,
     (item) => authorize(exchange.context, operation, { type: "GROUP", name: groupIdOf(item) }),

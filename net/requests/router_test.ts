@@ -230,7 +230,7 @@ Deno.test("Router.route() closes on more elements than an API allows before deco
   created.push(...created.slice(0, 1));
   fixture.route(frameOf(createTopicsRequest, { apiVersion: 2, correlationId: 1 }, value));
   assert.equal(fixture.handled.length, 2);
-  assert.match(fixture.closed[0] ?? "", /^malformed Metadata request: More than 16384 array elements/);
+  assert.match(fixture.closed[0] ?? "", /^malformed Metadata request: More than 16000 array elements/);
   assert.match(fixture.closed[1] ?? "", /^malformed CreateTopics request: More than 8192 array elements/);
 });
 

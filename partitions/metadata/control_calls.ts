@@ -8,7 +8,7 @@ import type {
   CreatePartitionsRequest,
   CreatePartitionsResponse,
 } from "../../net/protocol/messages/37_create_partitions.ts";
-import type { ConfigAlteration } from "./config_changes.ts";
+import type { PackedAlterations } from "./packed_alterations.ts";
 
 /** The result for one resource of an AlterConfigs or IncrementalAlterConfigs request. */
 export interface AlterationResult {
@@ -28,7 +28,7 @@ export interface ControlCalls {
   createPartitions: { args: { request: CreatePartitionsRequest }; result: CreatePartitionsResponse };
   /** Changes configs of topics and groups; one result for each resource, in their order. */
   alterConfigs: {
-    args: { resources: readonly ConfigAlteration[]; validateOnly: boolean };
+    args: PackedAlterations;
     result: readonly AlterationResult[];
   };
   /** Waits until all earlier changes have been applied by every shard or have failed. */

@@ -24,6 +24,7 @@ import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import type { PartitionDirectories } from "./adoption.ts";
 import { alterationTransaction, growthTransaction, isForgotten } from "./change_transactions.ts";
 import { planAlterations, type PlannedAlteration } from "./config_changes.ts";
+import { unpackAlterations } from "./packed_alterations.ts";
 import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
 import { type LoadedTopics, loadTopics, newPartitionRow } from "./controller_loading.ts";
 import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT } from "./creation_answers.ts";
@@ -125,8 +126,10 @@ export class Controller implements ControlPlane {
           timeoutMs: request.timeoutMs,
           answer: () => ({ results: request.topics.map(({ name }) => ({ name, ...TIMED_OUT })) }),
         }),
-      alterConfigs: ({ resources, validateOnly }) =>
-        this.#inTurn(() => this.#alterConfigs(planAlterations(resources, this.#alterationRules()), validateOnly)),
+      alterConfigs: (packed) =>
+        this.#inTurn(() =>
+          this.#alterConfigs(planAlterations(unpackAlterations(packed), this.#alterationRules()), packed.validateOnly)
+        ),
       awaitChanges: () => this.#inTurn(() => Promise.resolve({})),
       saveLogStarts: () => this.#options.saveLogStarts().then(() => ({})),
       autoCreateTopics: ({ names }) => this.#inTurn(() => this.#autoCreateTopics(names)),

@@ -7,6 +7,7 @@ import { withDirectory } from "../../tests/temporary_directory.ts";
 import type { Controller } from "./controller.ts";
 import { ListedDirectories, MemoryStore, startController } from "./controller_testing.ts";
 import { MetadataImage } from "./image.ts";
+import { packAlterations } from "./packed_alterations.ts";
 import { SqliteStore } from "./store/sqlite_store.ts";
 
 async function create(controller: Controller, name: string, numPartitions = 1): Promise<string> {
@@ -29,13 +30,13 @@ async function set(
   configs: Record<string, string | null>,
   validateOnly = false,
 ) {
-  const operations = Object.entries(configs).map(([name, value]) => ({
+  const changes = Object.entries(configs).map(([name, value]) => ({
     name,
     value,
     configOperation: value === null ? 1 : 0,
   }));
-  const resources = [{ resourceType, resourceName, operations, replacesAll: false }];
-  const [result] = await controller.call("alterConfigs", { resources, validateOnly });
+  const resources = [{ resourceType, resourceName, configs: changes }];
+  const [result] = await controller.call("alterConfigs", packAlterations({ resources, validateOnly }, false));
   return errorName(result?.errorCode ?? 0);
 }
 

@@ -40,10 +40,7 @@ export type Field<T> = WordField<T> | ListField<T>;
 /** Fields by name. */
 export type Fields<T> = { readonly [K in keyof T]: Field<T[K]> };
 
-/**
- * Most bytes of a list; a question whose answer may be longer has to split it. Lists that wait for room in the arena lie on the heap: at
- * most one for each question in flight (OPERATIONS_MAX in shard_partitions.ts).
- */
+/** Most bytes of a list; a question whose answer may be longer has to split it. */
 export const LIST_BYTES_MAX = 64 * 1024;
 const LIST_FIELD_BYTES = 8;
 const NO_BYTES = new Uint8Array(0);

@@ -33,6 +33,7 @@ export class Parcels {
   readonly #arena: Arena;
   readonly #isInOrder: boolean;
   #waiting: WaitingParcel[] = [];
+  #waitingBytes = 0;
   /** The block into which small parcels are packed; this object holds it, too. -1 for none. */
   #block = -1;
   #filled = 0;
@@ -50,6 +51,11 @@ export class Parcels {
     return this.#waiting.length;
   }
 
+  /** Bytes of the parcels that wait for room. They lie on the heap. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   /**
    * Sends bytes, now or on a later turn.
    * @param bytes copied during the call @param length how many of them, 1 to BLOCK_BYTES_MAX
@@ -60,6 +66,7 @@ export class Parcels {
     const parcel = mustWait ? null : this.#pack(bytes, length);
     if (parcel !== null) return announce(parcel);
     this.#waiting.push({ bytes: bytes.slice(0, length), announce });
+    this.#waitingBytes += length;
   }
 
   /** Sends the waiting parcels for which there is room now. */
@@ -71,7 +78,10 @@ export class Parcels {
       const mustWait = this.#isInOrder && this.#waiting.length > 0;
       const parcel = mustWait ? null : this.#pack(one.bytes, one.bytes.length);
       if (parcel === null) this.#waiting.push(one);
-      else one.announce(parcel);
+      else {
+        this.#waitingBytes -= one.bytes.length;
+        one.announce(parcel);
+      }
     }
   }
 

@@ -6,7 +6,7 @@
 import { assert } from "../../storage/base/assert.ts";
 import { toOffset } from "../../storage/base/units.ts";
 import type { NativeMemory } from "../../storage/mod.ts";
-import type { Answered, AnyQuestion } from "../questions/question.ts";
+import { type Answered, type AnyQuestion, refuseAnswer } from "../questions/question.ts";
 import { type Parcel, Parcels } from "./parcels.ts";
 import type { Arena } from "../shared/arena.ts";
 import type { OwnedRequests } from "../owned/owned_requests.ts";
@@ -16,6 +16,8 @@ import type { Outbox } from "../shared/mail.ts";
 import * as message from "../shared/messages.ts";
 import type { RingRecord } from "../shared/ring.ts";
 
+/** Most bytes of lists that wait on the heap because the arena is full. Further answers with a list are refused. */
+const WAITING_LISTS_BYTES_MAX = 8 * 1024 * 1024;
 /** An empty list. */
 const NO_PARCEL: Parcel = { block: 0, start: 0, length: 0 };
 
@@ -160,7 +162,9 @@ export class PartitionService {
     const answered = this.#requests.ask(slot, question, question.ask.read(record));
     const list = question.answer.packList(answered);
     const to = { shard: sender, operation, question };
-    if (list.length === 0) this.#sendAnswer(to, answered, NO_PARCEL);
+    if (list.length === 0) return this.#sendAnswer(to, answered, NO_PARCEL);
+    const isFull = this.#lists.waitingBytes + list.length > WAITING_LISTS_BYTES_MAX;
+    if (isFull) this.#sendAnswer(to, refuseAnswer(question, "too-many-lists"), NO_PARCEL);
     else this.#lists.send(list, list.length, (parcel) => this.#sendAnswer(to, answered, parcel));
   }
 

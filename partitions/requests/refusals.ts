@@ -13,7 +13,8 @@ type PartitionRefusal =
   | "unknown-leader-epoch"
   | "not-enough-replicas"
   | "unsupported-timestamp"
-  | "offset-not-available";
+  | "offset-not-available"
+  | "too-many-lists";
 
 /** Every reason. */
 export type Refusal = AppendRefusal | ReadRefusal | PartitionRefusal;
@@ -40,6 +41,7 @@ const codes: Record<Refusal, number> = {
   "not-enough-replicas": errorCode.NOT_ENOUGH_REPLICAS,
   "unsupported-timestamp": errorCode.UNSUPPORTED_VERSION,
   "offset-not-available": errorCode.OFFSET_NOT_AVAILABLE,
+  "too-many-lists": errorCode.THROTTLING_QUOTA_EXCEEDED,
 };
 
 const reasons = Object.keys(codes) as Refusal[];
@@ -82,6 +84,7 @@ const texts: Record<Refusal, string> = {
   "not-enough-replicas": "Fewer replicas are in sync than min.insync.replicas",
   "unsupported-timestamp": "The special timestamp is not known",
   "offset-not-available": "The offset is being searched for; ask again",
+  "too-many-lists": "Too many long answers wait for memory; ask again later",
 };
 
 /** The sentence for a reason, used as the error message of a response. */

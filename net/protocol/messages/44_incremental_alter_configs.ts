@@ -51,6 +51,8 @@ export const incrementalAlterConfigsResponse = message({ apiKey: 44, versions: "
 
 /** What a client asks. */
 export type IncrementalAlterConfigsRequest = Infer<typeof incrementalAlterConfigsRequest>;
+/** A request to encode. */
+export type IncrementalAlterConfigsPacked = Encodable<typeof incrementalAlterConfigsRequest>;
 /** One resource of it. */
 export type AlterConfigsResource = Infer<typeof alterConfigsResource>;
 /** One change of that. */
