@@ -13,10 +13,10 @@ export interface DumpVerdict {
   readonly complaints: readonly string[];
   /** Batches that it listed over all .log files. */
   readonly batches: number;
-  /** Codecs of those batches, without repetition. */
-  readonly codecs: readonly string[];
   /** Producers that it listed over all .snapshot files. */
   readonly producers: number;
+  /** Codecs of the batches of each partition, by the name of its directory. */
+  readonly codecs: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** Lines that mean damage. */
@@ -31,11 +31,11 @@ const COMPLAINT = [
 ];
 
 /**
- * Runs DumpLogSegments on every file of a data directory, or of one partition.
- * @param dataDir holds partition directories; no broker should run on it @param partition name of its directory
+ * Runs DumpLogSegments on every file of a data directory.
+ * @param dataDir holds partition directories; no broker should run on it
  */
-export async function dumpLogSegments(dataDir: string, partition = ""): Promise<DumpVerdict> {
-  const files = segmentFiles(dataDir).filter((file) => partition === "" || file.includes(`/${partition}/`));
+export async function dumpLogSegments(dataDir: string): Promise<DumpVerdict> {
+  const files = segmentFiles(dataDir);
   assert(files.length > 0, `there are segment files in ${dataDir}`);
   const result = await kafkaTool("DumpLogSegments", ["--deep-iteration", "--files", files.join(",")]);
   const lines = `${result.stdout}\n${result.stderr}`.split("\n").filter((line) => !line.includes("SLF4J"));
@@ -47,9 +47,23 @@ export async function dumpLogSegments(dataDir: string, partition = ""): Promise<
   return {
     complaints,
     batches: lines.filter((line) => line.startsWith("baseOffset:")).length,
-    codecs: [...new Set(lines.flatMap((line) => /^baseOffset:.* compresscodec: (\w+)/i.exec(line)?.[1] ?? []))],
     producers: lines.filter((line) => line.startsWith("producerId:")).length,
+    codecs: codecsOf(lines),
   };
+}
+
+/** Codecs of the batches, by partition. */
+function codecsOf(lines: readonly string[]): Map<string, Set<string>> {
+  const codecs = new Map<string, Set<string>>();
+  let partition = "";
+  for (const line of lines) {
+    partition = /^Dumping .*?([^/]+)\/[^/]+$/.exec(line)?.[1] ?? partition;
+    const codec = /^baseOffset: .* compresscodec: (\S+) /.exec(line)?.[1];
+    if (codec === undefined) continue;
+    if (!codecs.has(partition)) codecs.set(partition, new Set());
+    codecs.get(partition)!.add(codec);
+  }
+  return codecs;
 }
 
 /**
