@@ -37,11 +37,17 @@ export class Victim implements AsyncDisposable {
     process.status.then((status) => this.end = status);
   }
 
-  /** Starts a broker. @returns when it serves requests */
-  static async start(): Promise<Victim> {
+  /**
+   * Starts a broker.
+   * @param how wrapper: words of a program before its command line
+   * @returns when it serves requests
+   */
+  static async start(how: { wrapper?: (dataDir: string) => readonly string[] } = {}): Promise<Victim> {
     const dataDir = await Deno.makeTempDir({ prefix: "barnabas-hostile-" });
-    const process = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", program, dataDir, JSON.stringify(SETTINGS)],
+    const words = [Deno.execPath(), "run", "-A", program, dataDir, JSON.stringify(SETTINGS)];
+    const [command, ...args] = [...how.wrapper?.(dataDir) ?? [], ...words] as [string, ...string[]];
+    const process = new Deno.Command(command, {
+      args,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

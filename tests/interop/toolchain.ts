@@ -5,7 +5,7 @@
 import { cacheDirectory, kafkaInstalled, onPath } from "../../bench/peer/install.ts";
 
 /** Something that a test needs. */
-export type Need = "kafka" | "java" | "kcat" | "python" | "node" | "go" | "corpus";
+export type Need = "kafka" | "java" | "kcat" | "python" | "node" | "go" | "corpus" | "strace";
 
 /** Where `install.ts` puts the client libraries. */
 export const locations = {
@@ -31,6 +31,7 @@ const checks: Record<Need, { found: () => boolean; name: string }> = {
   node: { found: () => onPath("node") && exists(`${locations.node}/node_modules`), name: "the Node clients" },
   go: { found: () => exists(locations.go), name: "the Go clients" },
   corpus: { found: () => exists(locations.corpus), name: "the corpus" },
+  strace: { found: () => onPath("strace"), name: "strace" },
 };
 
 /** A test against real programs. */

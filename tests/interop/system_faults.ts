@@ -1,0 +1,71 @@
+/**
+ * Faults of the disk under a running broker: strace makes chosen system calls on chosen files fail or wait. Main isolate of a test.
+ * Source: strace(1), "Tampering".
+ */
+import { waitFor } from "../../bench/peer/processes.ts";
+import { TextLineStream } from "./lines.ts";
+
+/** What goes wrong. */
+export interface SystemFault {
+  /** "fdatasync", "pwrite64". */
+  readonly call: string;
+  /** As strace says it: "error=EIO", "retval=100" (pretends that many bytes), "delay_exit=200000" (µs). */
+  readonly injected: string;
+  /** The calls on these files alone; absolute paths. */
+  readonly paths: readonly string[];
+}
+
+/** Words of strace that select the calls and say what becomes of them. */
+export function straceWords({ call, injected, paths }: SystemFault): string[] {
+  const selected = paths.flatMap((path) => ["-P", path]);
+  return ["-f", ...selected, "-e", `trace=${call}`, "-e", `inject=${call}:${injected}`];
+}
+
+/** A fault of a running process; disposal ends it, and the process continues without. */
+export class InjectedFault implements AsyncDisposable {
+  readonly #process: Deno.ChildProcess;
+  readonly #done: Promise<unknown>;
+  #isAttached = false;
+  #count = 0;
+  #hasEnded = false;
+  #lastLine = "";
+
+  private constructor(process: Deno.ChildProcess) {
+    this.#process = process;
+    this.#done = Promise.all([process.status, this.#listen()]);
+  }
+
+  /** Attaches to all threads of a process. @returns when calls are tampered with */
+  static async inject(pid: number, fault: SystemFault): Promise<InjectedFault> {
+    const process = new Deno.Command("strace", {
+      args: [...straceWords(fault), "-p", String(pid)],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    const injected = new InjectedFault(process);
+    await waitFor("strace attaches to the broker", () => injected.#isAttached || injected.#hasEnded || undefined);
+    if (injected.#hasEnded) throw new Error(`Cannot attach strace to process ${pid}: ${injected.#lastLine}`);
+    return injected;
+  }
+
+  /** Calls tampered with so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#hasEnded) this.#process.kill("SIGINT");
+    await this.#done;
+  }
+
+  async #listen(): Promise<void> {
+    const lines = this.#process.stderr.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+    for await (const line of lines) {
+      this.#lastLine = line;
+      if (/Process \d+ attached/.test(line)) this.#isAttached = true;
+      if (/\((INJECTED|DELAYED)\)/.test(line)) this.#count++;
+    }
+    this.#hasEnded = true;
+  }
+}
