@@ -73,16 +73,30 @@ Deno.test("decodeLz4Frame() refuses blocks larger than the frame allows or than 
   }
 });
 
-Deno.test("decodeLz4Frame() refuses a block that decodes to more than the frame allows", () => {
-  for (const [matchBytes, expected] of [[65534, "object"], [65535, "string"], [70_000, "string"]] as const) {
-    // One literal, a run of it, one literal.
-    const rest = matchBytes - 4 - 15;
-    const run = [0x1f, 65, 1, 0, ...new Array(Math.floor(rest / 255)).fill(255), rest % 255];
-    const block = [...run, 0x10, 66];
-    const sizes = words(block.length);
-    const bytes = new Uint8Array([0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82, ...sizes, ...block, 0, 0, 0, 0]);
-    assert.equal(typeof decode(bytes), expected, `${matchBytes}`);
+/** Bytes that continue a length after its 15 in the token. */
+function lengthBytes(length: number): number[] {
+  return [...new Array(Math.floor((length - 15) / 255)).fill(255), (length - 15) % 255];
+}
+
+/** A frame of one block: literals, a run of their last byte, and one literal unless the block is cut off. */
+function runFrame(literals: number, matchBytes: number, isCut = false): Uint8Array {
+  const first = literals < 15 ? [literals << 4 | 15] : [0xff, ...lengthBytes(literals)];
+  const run = [...first, ...new Array(literals).fill(65), 1, 0, ...lengthBytes(matchBytes - 4)];
+  const block = isCut ? run : [...run, 0x10, 66];
+  return new Uint8Array([0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82, ...words(block.length), ...block, 0, 0, 0, 0]);
+}
+
+Deno.test("decodeLz4Frame() refuses a small or large block that decodes to more than the frame allows", () => {
+  for (const literals of [1, 5000]) {
+    const matchBytes = 65536 - literals - 1;
+    assert.equal((decode(runFrame(literals, matchBytes)) as Uint8Array).length, 65536);
+    assert.equal((decode(runFrame(literals, matchBytes - 1000)) as Uint8Array).length, 64536);
+    for (const more of [1, 4466]) assert.equal(decode(runFrame(literals, matchBytes + more)), "corrupt-data");
   }
+});
+
+Deno.test("decodeLz4Frame() refuses a small or large block that does not end with literals", () => {
+  for (const literals of [1, 5000]) assert.equal(decode(runFrame(literals, 100, true)), "corrupt-data");
 });
 
 Deno.test("decodeLz4Frame() refuses matches that reach before their block", () => {
