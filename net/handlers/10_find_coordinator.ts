@@ -31,6 +31,7 @@ export const findCoordinatorApi = api({
   served: [0, 6],
   request: findCoordinatorRequest,
   response: findCoordinatorResponse,
+  elementsMax: 1 << 13, // keys
   isReadOnly: true,
   handle: handleFindCoordinator,
 });
