@@ -8,11 +8,13 @@
  * Each argument names an API, its versions and the body as Kafka's JSON converter reads it: all fields of each version; a field that a
  * version does not have may only have its default. The frames replace those of these versions that the recorder wrote before.
  *
- * `--port 9092` asks a broker that runs already, which may have topics with records and groups with members.
+ * The broker has been through the compared cases (admin/cases.ts): it has topics, records and producers. `--port 9092` asks a broker
+ * that runs already, which may have groups with members.
  */
 import { parseArgs } from "node:util";
 import { startApacheKafka } from "../../../bench/peer/apache_kafka.ts";
 import { kafkaJars } from "../../../bench/peer/install.ts";
+import { playAdminCases } from "../admin/play.ts";
 import { temporaryDirectory } from "../broker.ts";
 
 const GOLDEN = new URL("../../golden/protocol_frames.jsonl", import.meta.url);
@@ -79,9 +81,11 @@ if (import.meta.main) {
   if (requests.length === 0) throw new Error("Cannot record nothing: name a request, as the header says");
   using directory = temporaryDirectory();
   await using stack = new AsyncDisposableStack();
-  const port = values.port === undefined
-    ? stack.use(await startApacheKafka({ directory: directory.path, properties: {} })).port
-    : Number(values.port);
+  let port = Number(values.port);
+  if (values.port === undefined) {
+    ({ port } = stack.use(await startApacheKafka({ directory: directory.path, properties: {} })));
+    await playAdminCases(port);
+  }
   await keep(await record(port, requests));
   console.log(`${requests.length} requests and their answers written to ${GOLDEN.pathname}`);
 }
