@@ -5,121 +5,19 @@
  * turns of shards stay short. (Faults from the start of a broker: tests/disk_faults_test.ts.)
  */
 import assert from "node:assert/strict";
-import { batchesOf, recordsOfBatch, wireBatch } from "../../bench/peer/wire_bytes.ts";
-import { NONE, type TopicPartition, WireClient } from "../../bench/peer/wire_client.ts";
+import { wireBatch } from "../../bench/peer/wire_bytes.ts";
+import { NONE, WireClient } from "../../bench/peer/wire_client.ts";
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import { judgeTurns } from "../hostile/judgement.ts";
 import { Meter } from "../hostile/meter.ts";
 import { Victim } from "../hostile/victim_process.ts";
-import { type BrokerProcess, startBrokerProcess, temporaryDirectory } from "./broker.ts";
+import { startBrokerProcess, temporaryDirectory } from "./broker.ts";
 import { dumpLogSegments } from "./dump_log.ts";
-import { InjectedFault, straceWords } from "./system_faults.ts";
+import { FAULTY, Scene } from "./fault_scene.ts";
+import { mountMemory, straceWords } from "./system_faults.ts";
 import { interopTest } from "./toolchain.ts";
 
 const { KAFKA_STORAGE_ERROR } = errorCode;
-const FAULTY: TopicPartition = { topic: "faulty", partition: 0 };
-/** Topics whose files are sound: one flushes each batch, in the same groups as the faulty one. */
-const SOUND: readonly TopicPartition[] = [{ topic: "flushed", partition: 0 }, { topic: "plain", partition: 0 }];
-
-/** An idempotent producer of small batches, which knows what was acknowledged. */
-class Producer {
-  readonly to: TopicPartition;
-  /** Values of acknowledged batches. */
-  readonly acknowledged: string[] = [];
-  readonly #producerId: number;
-  #sequence = 0;
-
-  constructor(to: TopicPartition, producerId: number) {
-    this.to = to;
-    this.#producerId = producerId;
-  }
-
-  /** Sends the next batch, or the same again if it was refused. @returns the code */
-  async send(client: WireClient, acks = -1): Promise<number> {
-    const value = `${this.to.topic} ${this.#sequence} ${"-".repeat(500)}`;
-    const records = [{ value: new TextEncoder().encode(value) }];
-    const options = { producerId: this.#producerId, producerEpoch: 0, baseSequence: this.#sequence };
-    const { errorCode } = await client.produce(this.to, wireBatch(records, options), acks);
-    if (errorCode === NONE) {
-      this.acknowledged.push(value);
-      this.#sequence++;
-    }
-    return errorCode;
-  }
-}
-
-/** A broker, and a producer for each topic. */
-class Scene implements AsyncDisposable {
-  readonly faulty: Producer;
-  readonly sound: readonly Producer[];
-  broker: BrokerProcess;
-  client: WireClient;
-
-  private constructor(broker: BrokerProcess, client: WireClient, producers: readonly Producer[]) {
-    this.broker = broker;
-    this.client = client;
-    this.faulty = producers[0]!;
-    this.sound = producers.slice(1);
-  }
-
-  static async start(dataDir: string): Promise<Scene> {
-    const broker = await startBrokerProcess({ dataDir });
-    const client = await WireClient.connect(broker.port);
-    const producers: Producer[] = [];
-    for (const to of [FAULTY, ...SOUND]) {
-      await client.createTopic(to.topic, 1, to.topic === "plain" ? {} : { "flush.messages": "1" });
-      producers.push(new Producer(to, await client.initProducerId()));
-    }
-    const scene = new Scene(broker, client, producers);
-    await scene.sendAll([scene.faulty, ...scene.sound]);
-    return scene;
-  }
-
-  /** Injects a fault into calls on the only segment of the faulty topic. */
-  inject(call: string, injected: string): Promise<InjectedFault> {
-    const paths = [`${this.broker.dataDir}/${FAULTY.topic}-0/${"0".repeat(20)}.log`];
-    return InjectedFault.inject(this.broker.process.pid, { call, injected, paths });
-  }
-
-  /** Ten batches of each producer must be acknowledged. */
-  async sendAll(producers: readonly Producer[]): Promise<void> {
-    for (let i = 0; i < 10; i++) {
-      for (const producer of producers) assert.equal(await producer.send(this.client), NONE, producer.to.topic);
-    }
-  }
-
-  /** Reads what was acknowledged, nothing else and nothing twice. */
-  async verify(producers: readonly Producer[]): Promise<void> {
-    for (const { to, acknowledged } of producers) {
-      const values: string[] = [];
-      for (let next = 0;;) {
-        const { errorCode, highWatermark, records } = await this.client.fetch(to, next);
-        assert.equal(errorCode, NONE, to.topic);
-        for (const batch of batchesOf(records)) {
-          assert.equal(batch.baseOffset, next, "offsets are dense");
-          values.push(new TextDecoder().decode(recordsOfBatch(batch)[0]!.value!));
-          next++;
-        }
-        if (next >= highWatermark) break;
-      }
-      assert.deepEqual(values, acknowledged, `${to.topic}: each acknowledged record is there once`);
-    }
-  }
-
-  async restart(signal: Deno.Signal): Promise<void> {
-    const { dataDir, process, port } = this.broker;
-    this.client[Symbol.dispose]();
-    process.signal(signal);
-    await process.status;
-    this.broker = await startBrokerProcess({ dataDir, port });
-    this.client = await WireClient.connect(port);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.client[Symbol.dispose]();
-    await this.broker[Symbol.asyncDispose]();
-  }
-}
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   interopTest({
@@ -136,7 +34,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
           await scene.sendAll(sound);
           assert.equal(fault.count, 1, "the flush is not tried again");
         }
-        for (const acks of [-1, 1]) assert.equal(await faulty.send(scene.client, acks), KAFKA_STORAGE_ERROR);
+        for (const acks of [-1, 1]) assert.equal(await faulty.send(scene.client, { acks }), KAFKA_STORAGE_ERROR);
         assert.equal((await scene.client.fetch(FAULTY, 0)).errorCode, KAFKA_STORAGE_ERROR);
         await scene.sendAll(sound);
         await scene.verify(sound);
@@ -161,7 +59,7 @@ for (const injected of ["error=ENOSPC", "error=EROFS", "retval=100"]) {
         const { faulty, sound } = scene;
         {
           await using fault = await scene.inject("pwrite64", injected);
-          for (const acks of [-1, 1, -1]) assert.equal(await faulty.send(scene.client, acks), KAFKA_STORAGE_ERROR);
+          for (const acks of [-1, 1, -1]) assert.equal(await faulty.send(scene.client, { acks }), KAFKA_STORAGE_ERROR);
           assert(fault.count >= 3);
           await scene.sendAll(sound);
           await scene.verify([faulty, ...sound]);
@@ -223,3 +121,66 @@ interopTest({
     assert(servedMeanwhile > 100, `${servedMeanwhile} batches of the other topic were acknowledged meanwhile`);
   },
 });
+
+interopTest({
+  name: "disk faults: on a full disk appends are refused and reads continue; with room again all is appended, once",
+  needs: ["mount", "kafka"],
+  async fn() {
+    using directory = temporaryDirectory();
+    using _mounted = mountMemory(directory.path, { megabytes: 64 });
+    {
+      await using scene = await Scene.start(directory.path);
+      const { faulty, sound } = scene;
+      const all = [faulty, ...sound];
+      const filler = `${directory.path}/filler`;
+      fillUp(filler);
+      for (let i = 0; i < 3; i++) {
+        // More than the rest of a page of each file, and of a block that was reserved.
+        for (const producer of all) {
+          assert.equal(await producer.send(scene.client, { bytes: 900_000 }), KAFKA_STORAGE_ERROR, producer.to.topic);
+        }
+      }
+      await scene.verify(all);
+      Deno.removeSync(filler);
+      await scene.sendAll(all);
+      await scene.verify(all);
+      await scene.restart("SIGKILL");
+      await scene.sendAll(all);
+      await scene.verify(all);
+    }
+    assert.deepEqual((await dumpLogSegments(directory.path)).complaints, []);
+  },
+});
+
+interopTest({
+  name:
+    "disk faults: a broker on a read-only file system does not start and says why; writable again, it has every record",
+  needs: ["mount"],
+  async fn() {
+    using directory = temporaryDirectory();
+    using mounted = mountMemory(directory.path, { megabytes: 64 });
+    await using scene = await Scene.start(directory.path);
+    const all = [scene.faulty, ...scene.sound];
+    scene.broker.process.signal("SIGKILL");
+    await scene.broker.process.status;
+    mounted.remount("ro");
+    await assert.rejects(() => startBrokerProcess({ dataDir: directory.path }), /is not writable .*EROFS/);
+    mounted.remount("rw");
+    await scene.restart("SIGKILL");
+    await scene.sendAll(all);
+    await scene.verify(all);
+  },
+});
+
+/** Writes a file until there is no room left. */
+function fillUp(path: string): void {
+  using file = Deno.openSync(path, { write: true, create: true });
+  for (let bytes = new Uint8Array(1 << 20); bytes.length > 0;) {
+    try {
+      file.writeSync(bytes);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "ENOSPC") throw error;
+      bytes = bytes.subarray(0, bytes.length >> 1);
+    }
+  }
+}

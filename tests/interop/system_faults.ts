@@ -69,3 +69,42 @@ export class InjectedFault implements AsyncDisposable {
     this.#hasEnded = true;
   }
 }
+
+/** A file system in memory. Unmounted when disposed of. */
+export interface MountedMemory extends Disposable {
+  /** Makes it read-only or writable; no file may be open for writing. */
+  remount(how: "ro" | "rw"): void;
+}
+
+/** Mounts a small file system in memory (man 8 mount). @param path a directory that does not exist */
+export function mountMemory(path: string, { megabytes }: { megabytes: number }): MountedMemory {
+  Deno.mkdirSync(path);
+  command("mount", "-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", path);
+  return {
+    remount: (how) => command("mount", "-o", `remount,${how}`, path),
+    [Symbol.dispose]: () => command("umount", path),
+  };
+}
+
+/** Whether this process may mount file systems. */
+export function mayMount(): boolean {
+  const path = Deno.makeTempDirSync({ prefix: "barnabas-mount-" });
+  try {
+    using _mounted = mountMemory(`${path}/memory`, { megabytes: 1 });
+    return true;
+  } catch (error) {
+    if (error instanceof MountError || error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  } finally {
+    Deno.removeSync(path, { recursive: true });
+  }
+}
+
+class MountError extends Error {
+  override name = "MountError";
+}
+
+function command(name: string, ...args: string[]): void {
+  const { success, stderr } = new Deno.Command(name, { args }).outputSync();
+  if (!success) throw new MountError(`Cannot ${name} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+}
