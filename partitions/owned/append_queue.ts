@@ -30,11 +30,14 @@ import { type AppendEnd, type CheckedBatch, type ProducedBatch, QueuedAppend } f
 const INLINE_US_MAX = 1000;
 /** Most bytes of records that the shard unpacks itself, however small the batch: 2 ms of its turn. */
 const INLINE_CONTENT_BYTES_MAX = 2 * 1024 * 1024;
+/** Most blocks, chunks and frames that the shard unpacks itself: a batch of 490 KB of tiny ones takes 100 ms and more. */
+const INLINE_PIECES_MAX = 256;
 /** Batches of a partition that are written in a row, before the rest of the turn. */
 const WRITES_MAX = 16;
 
 const inlineLimits = {
   contentBytesMax: INLINE_CONTENT_BYTES_MAX,
+  piecesMax: INLINE_PIECES_MAX,
   allocate: (bytes: number) => nativeMemory(new ArrayBuffer(Math.max(bytes, 128))),
 };
 

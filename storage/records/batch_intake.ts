@@ -32,6 +32,8 @@ export interface TranscodedBatch extends BatchCheck {
 export interface TranscodeLimits {
   /** Most bytes that the records may take on this isolate, up to CONTENT_BYTES_MAX. More is deferred to another isolate. */
   readonly contentBytesMax: number;
+  /** Most blocks, chunks and frames that are decompressed on this isolate. More is deferred to another isolate. */
+  readonly piecesMax?: number;
   /** Supplies the memory of a rebuilt batch: at least that many bytes, at most `max.message.bytes` or `segment.bytes`. */
   readonly allocate: (bytes: number) => NativeMemory;
 }
@@ -76,7 +78,7 @@ function transcode(
 ): TranscodedBatch {
   const { memory, start } = batch;
   const { view } = memory;
-  const range = contentOf(memory, start, limits.contentBytesMax);
+  const range = contentOf(memory, start, limits);
   if (typeof range === "string") return refuseContent(range, limits.contentBytesMax);
   const content = { range, rules, check };
   const refused = checkContent(view, start, content);
@@ -93,12 +95,13 @@ function transcode(
 }
 
 /** The records of a batch, decompressed. They are valid until the next call. */
-function contentOf(memory: NativeMemory, start: number, bytesMax: number): RecordRange | DecompressionRefusal {
+function contentOf(memory: NativeMemory, start: number, limits: TranscodeLimits): RecordRange | DecompressionRefusal {
   const { view, bytes } = memory;
   const [from, end] = [start + batches.BATCH_HEADER_BYTES, start + batches.batchBytes(view, start)];
   const codec = batches.codec(view, start);
   if (codec === NONE) return { bytes, start: from, end };
-  const refusal = decompressInto(unpacked, codec, bytes.subarray(from, end), Math.min(bytesMax, CONTENT_BYTES_MAX));
+  const bytesMax = Math.min(limits.contentBytesMax, CONTENT_BYTES_MAX);
+  const refusal = decompressInto(unpacked, codec, bytes.subarray(from, end), bytesMax, limits.piecesMax);
   return refusal ?? { bytes: unpacked.bytes, start: 0, end: unpacked.length };
 }
 

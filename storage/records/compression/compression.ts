@@ -31,6 +31,7 @@ const ZSTD = 4;
  * @param codec number in the batch's attributes
  * @param bytes the compressed records; they may lie in shared memory
  * @param bytesMax most bytes the content may have
+ * @param piecesMax most blocks, chunks and frames it may have; "too-large" for more
  * @returns null when the content is complete, or why it cannot be decompressed
  */
 export function decompressInto(
@@ -38,8 +39,9 @@ export function decompressInto(
   codec: number,
   bytes: Uint8Array,
   bytesMax: number,
+  piecesMax = Infinity,
 ): DecompressionRefusal | null {
-  content.reset(bytesMax);
+  content.reset(bytesMax, piecesMax);
   switch (codec) {
     case NONE:
       return content.append(bytes) ? null : "too-large";

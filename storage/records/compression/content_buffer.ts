@@ -18,16 +18,19 @@ const DOUBLED_BYTES_MAX = 8 * 1024 * 1024;
 /** A growable buffer with a limit for each batch. */
 export class ContentBuffer {
   #bytesMax = 0;
+  /** Pieces that may still be added. */
+  #piecesLeft = Infinity;
   /** The memory; only the first `length` bytes are content. */
   bytes = new Uint8Array(0);
   /** Bytes of content. */
   length = 0;
 
-  /** Forgets the content. @param bytesMax most bytes of the next content */
-  reset(bytesMax: number): void {
+  /** Forgets the content. @param bytesMax most bytes of the next content @param piecesMax most calls of a library that add to it */
+  reset(bytesMax: number, piecesMax = Infinity): void {
     assert(bytesMax > 0, "a limit on decompressed bytes is positive");
     this.trim();
     this.#bytesMax = bytesMax;
+    this.#piecesLeft = piecesMax;
     this.length = 0;
   }
 
@@ -56,6 +59,11 @@ export class ContentBuffer {
       this.bytes = grown;
     }
     return end;
+  }
+
+  /** Counts a call of a library, which takes a microsecond however little it adds. @returns false when there were too many */
+  beginPiece(): boolean {
+    return --this.#piecesLeft >= 0;
   }
 
   /** Adds bytes. @returns false when they do not fit */

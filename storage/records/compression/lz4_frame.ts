@@ -94,7 +94,7 @@ function addBlock(
     ? facts.blockBytesMax
     : lz4ContentBytes(bytes, start, end);
   if (claimed < 0 || claimed > facts.blockBytesMax) return "corrupt-data";
-  if (claimed > room) return "too-large";
+  if (claimed > room || !content.beginPiece()) return "too-large";
   const prefixed = withPrefix(block, claimed);
   try {
     return content.append(lz4.uncompressSync(prefixed)) ? null : "too-large";

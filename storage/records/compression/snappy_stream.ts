@@ -43,7 +43,7 @@ function claimedBytes(block: Uint8Array): number {
 function decodeBlock(block: Uint8Array, content: ContentBuffer): DecompressionRefusal | null {
   const claimed = claimedBytes(block);
   if (claimed < 0 || claimed > block.length * RATIO_MAX) return "corrupt-data";
-  if (claimed > content.bytesMax - content.length) return "too-large";
+  if (claimed > content.bytesMax - content.length || !content.beginPiece()) return "too-large";
   try {
     const options = claimed < COPIED_BYTES_MIN ? EXTERNAL : COPIED;
     const decoded = snappy.uncompressSync(block as unknown as NativeBytes, options) as Uint8Array;

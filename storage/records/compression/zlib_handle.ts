@@ -87,6 +87,7 @@ export class ZlibHandle {
     let at = 0;
     let wanted = Math.max(guess, 1);
     while (true) {
+      if (!output.beginPiece()) return "too-large";
       const room = output.reserve(wanted) - output.length;
       // With no room at all the library reports an error even if nothing is left to be written; one spare byte shows what is left.
       const isFull = output.length === output.bytesMax;
