@@ -39,7 +39,7 @@ export { type FileSystem, linuxFileSystem, type MappedFile, type OpenMode } from
 export type { FlushOutcome } from "./sys/flush_outcome.ts";
 export * from "./sys/page_cache.ts";
 export { lastErrorText, SystemError } from "./sys/libc.ts";
-export { allocateShared, discardPages, type NativeMemory, nativeMemory } from "./sys/memory.ts";
+export { allocateNative, allocateShared, discardPages, type NativeMemory, nativeMemory } from "./sys/memory.ts";
 export { askForShortSlices } from "./sys/scheduling.ts";
 export * from "./sys/sockets.ts";
 export { volumeSpace } from "./sys/volume.ts";

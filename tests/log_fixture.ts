@@ -11,7 +11,7 @@ import { Log } from "../storage/log/log.ts";
 import type { LogConfig } from "../storage/log/log_config.ts";
 import type { AppendResult, LogOptions, TimestampedOffset } from "../storage/log/log_types.ts";
 import { type FileSystem, linuxFileSystem } from "../storage/sys/file_system.ts";
-import { nativeMemory } from "../storage/sys/memory.ts";
+import { allocateNative } from "../storage/sys/memory.ts";
 import { type BatchOptions, buildBatch, inMemory, TEST_TIMESTAMP, type TestRecord } from "./record_batch_builder.ts";
 
 /** Kafka's defaults, except for small segments. */
@@ -135,7 +135,7 @@ export function readAll(
     assert.equal(refusal, null, message);
     if (slice === null && hasGaps) break;
     assert.ok(slice !== null, `something is found at ${offset}`);
-    const memory = nativeMemory(new ArrayBuffer(Math.max(128, slice.length)));
+    const memory = allocateNative(slice.length);
     assert.equal(fs.pread(slice.fd, memory, 0, slice.length, slice.position), slice.length);
     log.release(slice.leaseId);
     const batches = batchesIn(memory.bytes.subarray(0, slice.length), slice.position);

@@ -4,7 +4,7 @@ import { type BatchCheck, type BatchRules, CONTENT_BYTES_MAX } from "../storage/
 import { checkProducedBatch } from "../storage/records/batch_validation.ts";
 import { defaultLevels } from "../storage/records/compression/levels.ts";
 import { batchBytes } from "../storage/records/record_batch.ts";
-import { allocateShared, type NativeMemory } from "../storage/sys/memory.ts";
+import { allocateNative, type NativeMemory } from "../storage/sys/memory.ts";
 import { inMemory, TEST_TIMESTAMP } from "./record_batch_builder.ts";
 
 /** The rules of a topic with Kafka's defaults. */
@@ -42,8 +42,7 @@ export function checkInMemory(
   });
   const check = checkProducedBatch(memory, start, length, rules);
   if (!check.isPending) return inPlace(check);
-  const allocate = (bytes: number) => allocateShared(Math.max(bytes, 128));
-  const transcoded = transcodeBatch(batch, rules, { contentBytesMax: CONTENT_BYTES_MAX, allocate });
+  const transcoded = transcodeBatch(batch, rules, { contentBytesMax: CONTENT_BYTES_MAX, allocate: allocateNative });
   const { rebuilt } = transcoded;
   if (rebuilt === null) return inPlace(transcoded);
   return { ...transcoded, stored: rebuilt.bytes.slice(0, batchBytes(rebuilt.view, 0)), isRebuilt: true };

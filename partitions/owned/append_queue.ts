@@ -15,10 +15,10 @@
  * (Kafka decompresses in the thread of the request, under the lock of the log.)
  */
 import {
+  allocateNative,
   type AppendResult,
   type BatchRules,
   type NativeMemory,
-  nativeMemory,
   transcodeBatch,
   transcodeUs,
 } from "../../storage/mod.ts";
@@ -38,7 +38,7 @@ const WRITES_MAX = 16;
 const inlineLimits = {
   contentBytesMax: INLINE_CONTENT_BYTES_MAX,
   piecesMax: INLINE_PIECES_MAX,
-  allocate: (bytes: number) => nativeMemory(new ArrayBuffer(Math.max(bytes, 128))),
+  allocate: allocateNative,
 };
 
 /** What the queue needs of its partition. */

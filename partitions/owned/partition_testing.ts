@@ -8,7 +8,7 @@ import type { CodecAnswer, CodecWork } from "../../storage/codec_workers/codec_m
 import type { FlushRequest } from "../../storage/log/log_types.ts";
 import { transcodeBatch } from "../../storage/records/batch_intake.ts";
 import { CONTENT_BYTES_MAX } from "../../storage/records/batch_rules.ts";
-import { type NativeMemory, nativeMemory } from "../../storage/sys/memory.ts";
+import { allocateNative, type NativeMemory } from "../../storage/sys/memory.ts";
 import type { FlushOutcome } from "../../storage/sys/flush_outcome.ts";
 import type { LogConfig } from "../../storage/log/log_config.ts";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
@@ -177,8 +177,8 @@ export function change({ partitions }: TestShard, topics: Partial<TopicChange>):
 
 /** Does what a codec worker does. @param memory the arena in which the batch lies */
 export function transcodeAsWorker(memory: NativeMemory, { start, rules }: CodecWork): CodecAnswer {
-  const allocate = (bytes: number) => nativeMemory(new ArrayBuffer(Math.max(bytes, 128)));
-  const transcoded = transcodeBatch({ memory, start }, rules, { contentBytesMax: CONTENT_BYTES_MAX, allocate });
+  const limits = { contentBytesMax: CONTENT_BYTES_MAX, allocate: allocateNative };
+  const transcoded = transcodeBatch({ memory, start }, rules, limits);
   const { refusal, message, recordIndex, rebuilt } = transcoded;
   return { refusal, message, recordIndex, rebuilt: rebuilt === null ? null : rebuilt.bytes.buffer as ArrayBuffer };
 }

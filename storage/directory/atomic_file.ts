@@ -7,10 +7,7 @@
  */
 import type { FileSystem } from "../sys/file_system.ts";
 import { SystemError } from "../sys/libc.ts";
-import { nativeMemory } from "../sys/memory.ts";
-
-/** Buffers below this size have no address. */
-const NATIVE_BYTES_MIN = 128;
+import { allocateNative } from "../sys/memory.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -45,7 +42,7 @@ export function replaceFileUnflushed(fs: FileSystem, path: string, content: Uint
 function replace(fs: FileSystem, file: { path: string; bytes: Uint8Array; isDurable: boolean }): void {
   const { path, bytes, isDurable } = file;
   const temporary = `${path}.tmp`;
-  const memory = nativeMemory(new ArrayBuffer(Math.max(NATIVE_BYTES_MIN, bytes.length)));
+  const memory = allocateNative(bytes.length);
   memory.bytes.set(bytes);
   const fd = fs.open(temporary, { write: true, create: true, truncate: true });
   try {

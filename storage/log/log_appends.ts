@@ -15,7 +15,7 @@ import { checkProducedBatch } from "../records/batch_validation.ts";
 import * as batches from "../records/record_batch.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
 import { SegmentRoll } from "../segments/segment_roll.ts";
-import { type NativeMemory, nativeMemory } from "../sys/memory.ts";
+import { allocateNative, type NativeMemory } from "../sys/memory.ts";
 import type { LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
 import { batchRules, type LogConfig } from "./log_config.ts";
 import type { LoadedLog } from "./log_loader.ts";
@@ -25,12 +25,7 @@ import type { AppendOptions, AppendResult, LogOptions } from "./log_types.ts";
 import type { ProducerStateManager } from "./producers/producer_state_manager.ts";
 import { storageFailure } from "./storage_failure.ts";
 
-/** Least size of native memory (sys/memory.ts). */
-const NATIVE_BYTES_MIN = 128;
-const transcodeLimits = {
-  contentBytesMax: CONTENT_BYTES_MAX,
-  allocate: (bytes: number) => nativeMemory(new ArrayBuffer(Math.max(bytes, NATIVE_BYTES_MIN))),
-};
+const transcodeLimits = { contentBytesMax: CONTENT_BYTES_MAX, allocate: allocateNative };
 
 /** The write side of one log. */
 export class LogAppends {

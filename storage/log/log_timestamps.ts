@@ -24,7 +24,7 @@ import type { SegmentReader } from "../segments/segment_reader.ts";
 import { SegmentTimes } from "../segments/segment_times.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 import { SystemError } from "../sys/libc.ts";
-import { type NativeMemory, nativeMemory } from "../sys/memory.ts";
+import { allocateNative, type NativeMemory } from "../sys/memory.ts";
 
 /** Time for segments whose largest timestamp is not known yet: each costs opening its indexes and some reads. */
 const OPENING_MS_MAX = 10;
@@ -198,7 +198,7 @@ export class TimestampSearch {
   #readBatch(segment: Segment): NativeMemory {
     const { position, window, headerAt } = this.#reader;
     const length = batchBytes(window.view, headerAt);
-    const memory = nativeMemory(new ArrayBuffer(Math.max(length, 128)));
+    const memory = allocateNative(length);
     if (this.#fs.pread(segment.fd, memory, 0, length, position) === length) return memory;
     throw new SystemError(`read ${length} bytes of ${segment.path(".log")} at position ${position}`);
   }

@@ -18,7 +18,7 @@ import {
 } from "../records/record_batch.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 import { SystemError } from "../sys/libc.ts";
-import { type NativeMemory, nativeMemory } from "../sys/memory.ts";
+import { allocateNative, type NativeMemory } from "../sys/memory.ts";
 
 /**
  * Bytes of one pread of a lookup. Between two index entries lie at most 4 KiB and one batch. So a scan over small batches needs one
@@ -45,7 +45,7 @@ export class HeaderWindow {
   constructor(fs: FileSystem, windowBytes = WINDOW_BYTES) {
     assert(windowBytes >= BATCH_HEADER_BYTES, "a window holds at least one header");
     this.#fs = fs;
-    this.#memory = nativeMemory(new ArrayBuffer(Math.max(windowBytes, 128)));
+    this.#memory = allocateNative(windowBytes);
   }
 
   /** The bytes that `locate()` and `locateBatch()` point into. */

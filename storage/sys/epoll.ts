@@ -1,9 +1,9 @@
 /**
  * Readiness of descriptors: epoll(7), level-triggered, and eventfd(2) to wake a waiter from another isolate.
- * Runs on shards and I/O workers (a wait blocks the isolate). Only readiness and byte counts decide what happens next.
+ * Waits run on shards, because a wait blocks the isolate. Only readiness and byte counts decide what happens next.
  */
 import { libc, SystemError, word64 } from "./libc.ts";
-import { nativeMemory } from "./memory.ts";
+import { allocateNative, nativeMemory } from "./memory.ts";
 
 /** There is something to read, or the peer has closed. */
 export const READABLE = 0x001;
@@ -46,7 +46,7 @@ export class Epoll implements Disposable {
   constructor(eventsMax: number) {
     this.#fd = libc.epoll_create1(EPOLL_CLOEXEC);
     if (this.#fd < 0) throw new SystemError("create an epoll instance");
-    const events = nativeMemory(new ArrayBuffer(Math.max(128, eventsMax * EVENT_BYTES)));
+    const events = allocateNative(eventsMax * EVENT_BYTES);
     const scratch = nativeMemory(new ArrayBuffer(128));
     this.#events = events.view;
     this.#eventsAddress = events.address;

@@ -1,6 +1,7 @@
 /**
  * The file operations of the log, behind an interface. Below is the Linux implementation; tests use others that fail, crash or lose
- * what was not flushed. Every call blocks. Runs on shards and on the I/O workers, never on the main isolate.
+ * what was not flushed. Every call blocks. Runs on shards; the main isolate reads and writes the small files of a log
+ * directory with it, at its start and end.
  *
  * Byte counts decide: a write that moved fewer bytes than asked has failed there (full disk, limit). errno serves the message only.
  */

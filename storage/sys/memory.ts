@@ -34,6 +34,11 @@ function addressOf(bytes: Uint8Array): number {
   return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes as Uint8Array<ArrayBuffer>)));
 }
 
+/** Allocates memory of this isolate alone. @param bytes least size; it has at least 128 */
+export function allocateNative(bytes: number): NativeMemory {
+  return nativeMemory(new ArrayBuffer(Math.max(bytes, NATIVE_BYTES_MIN)));
+}
+
 /**
  * Allocates shared memory; pages cost nothing before their first use.
  * @param byteLength size in bytes

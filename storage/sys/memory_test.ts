@@ -1,5 +1,13 @@
 import { strict as assert } from "node:assert";
-import { allocateShared, discardPages, wholePages } from "./memory.ts";
+import { allocateNative, allocateShared, discardPages, wholePages } from "./memory.ts";
+
+Deno.test("allocateNative() allocates what is asked for, and as much as stays in place", () => {
+  for (const [bytes, length] of [[0, 128], [127, 128], [128, 128], [5000, 5000]] as const) {
+    const memory = allocateNative(bytes);
+    assert.deepEqual([memory.bytes.length, memory.view.byteLength], [length, length]);
+    assert.ok(memory.address > 0);
+  }
+});
 
 Deno.test("wholePages() stays inside the range and misses no whole page, for every page size", () => {
   const KIB = 1024;

@@ -10,10 +10,7 @@ import { type Offset, toOffset } from "../../base/units.ts";
 import { parsePartitionFileName, partitionFileName, SNAPSHOT_KIND } from "../../segments/segment_names.ts";
 import type { FileSystem } from "../../sys/file_system.ts";
 import { SystemError } from "../../sys/libc.ts";
-import { nativeMemory } from "../../sys/memory.ts";
-
-/** Smallest buffer that has a native address (memory.ts). */
-const NATIVE_BYTES = 128;
+import { allocateNative } from "../../sys/memory.ts";
 
 /** The snapshot files of one log. */
 export class ProducerSnapshotFiles {
@@ -50,7 +47,7 @@ export class ProducerSnapshotFiles {
    */
   write(offset: Offset, bytes: Uint8Array): void {
     const path = this.#path(offset);
-    const memory = nativeMemory(new ArrayBuffer(Math.max(bytes.length, NATIVE_BYTES)));
+    const memory = allocateNative(bytes.length);
     memory.bytes.set(bytes);
     const fd = this.#fs.open(path, { write: true, create: true, truncate: true });
     const written = this.#fs.pwrite(fd, memory, 0, bytes.length, 0);
