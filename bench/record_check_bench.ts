@@ -6,32 +6,20 @@
  * The iterations take the batches of `TOUCHED_BYTES` of memory in turn, so that the records are in the second-level cache, as they are
  * after a receive. Records per second = records per batch / time per iteration.
  */
-import { type BatchRules } from "../storage/records/batch_rules.ts";
+import type { BatchRules } from "../storage/records/batch_rules.ts";
 import { transcodeBatch, transcodeUs } from "../storage/records/batch_intake.ts";
 import { checkProducedBatch } from "../storage/records/batch_validation.ts";
-import { defaultLevels } from "../storage/records/compression/levels.ts";
 import { crc32c } from "../storage/records/crc32c.ts";
 import { checkRecords, newRecordCheck } from "../storage/records/record_check.ts";
 import { allocateShared } from "../storage/sys/memory.ts";
 import { codecNames } from "../storage/records/record_batch.ts";
 import { jsonText } from "./batch_texts.ts";
+import { defaultRules } from "../tests/produced_batch.ts";
 import { buildBatch, inMemory, TEST_TIMESTAMP, type TestRecord } from "../tests/record_batch_builder.ts";
 
 const TOUCHED_BYTES = 512 * 1024;
 
-const rules: BatchRules = {
-  nowMs: TEST_TIMESTAMP,
-  recordsMax: Infinity,
-  maxMessageBytes: 10_000_000,
-  segmentBytes: 1_000_000_000,
-  messageTimestampType: "CreateTime",
-  messageTimestampBeforeMaxMs: Infinity,
-  messageTimestampAfterMaxMs: 3_600_000,
-  keysRequired: false,
-  transactionsAllowed: false,
-  compressionType: "producer",
-  compressionLevels: defaultLevels,
-};
+const rules: BatchRules = { ...defaultRules, maxMessageBytes: 10_000_000, segmentBytes: 1_000_000_000 };
 
 interface Shape {
   name: string;
@@ -81,10 +69,8 @@ for (const { name, count, record } of shapes) {
 // 1 KB × 100 of text, stored as the client compressed it, and in another codec. "Estimated" is what the broker expects of it.
 const target = allocateShared(200_000);
 const limits = { contentBytesMax: Infinity, allocate: () => target };
-const texts = Array.from(
-  { length: 100 },
-  (_, index) => ({ value: jsonText(102_400).slice(index * 1024, (index + 1) * 1024) }),
-);
+const text = jsonText(102_400);
+const texts = Array.from({ length: 100 }, (_, index) => ({ value: text.slice(index * 1024, (index + 1) * 1024) }));
 for (const codec of codecNames) {
   const batch = buildBatch(texts, { codec });
   const { memory, start, length } = inMemory(batch);

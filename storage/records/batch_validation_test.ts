@@ -278,7 +278,7 @@ Deno.test("transcodeBatch() refuses batches that do not decompress", () => {
   }
 });
 
-Deno.test("checkProducedBatch() does not decompress a bomb", () => {
+Deno.test("transcodeBatch() does not decompress a bomb to its end", () => {
   const bomb = zstdCompressSync(new Uint8Array(150 << 20));
   const batch = buildBatch([{ key: "k", value: null }], { codec: "zstd", rawRecords: bomb });
   assert.equal(check(batch, { keysRequired: true }).refusal, "content-too-large");

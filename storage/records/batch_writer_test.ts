@@ -1,8 +1,8 @@
 /** Compares batches with those of the tests' own builder, and passes them to the check of produced batches. */
 import { strict as assert } from "node:assert";
+import { defaultRules } from "../../tests/produced_batch.ts";
 import { buildBatch, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { checkProducedBatch } from "./batch_validation.ts";
-import { defaultLevels } from "./compression/levels.ts";
 import { bytesOfBatch, type PlainRecord, writeBatch } from "./batch_writer.ts";
 import { allocateShared } from "../sys/memory.ts";
 
@@ -35,18 +35,12 @@ Deno.test("writeBatch() writes the same bytes as the tests' builder, bytesOfBatc
 
 Deno.test("writeBatch() writes batches that a compacted topic accepts", () => {
   const rules = {
-    nowMs: TEST_TIMESTAMP,
-    recordsMax: Infinity,
+    ...defaultRules,
     maxMessageBytes: 1 << 20,
-    segmentBytes: 1 << 30,
-    messageTimestampType: "CreateTime",
     messageTimestampBeforeMaxMs: 1000,
     messageTimestampAfterMaxMs: 1000,
     keysRequired: true,
-    transactionsAllowed: false,
-    compressionType: "producer",
-    compressionLevels: defaultLevels,
-  } as const;
+  };
   for (const records of cases) {
     const length = bytesOfBatch(records);
     const memory = allocateShared(length + 128);

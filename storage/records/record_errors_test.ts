@@ -6,26 +6,13 @@ import {
   TEST_TIMESTAMP,
   type TestRecord,
 } from "../../tests/record_batch_builder.ts";
-import { checkInMemory } from "../../tests/produced_batch.ts";
-import { type BatchRules } from "./batch_rules.ts";
-import { defaultLevels } from "./compression/levels.ts";
+import { checkInMemory, defaultRules } from "../../tests/produced_batch.ts";
+import type { BatchRules } from "./batch_rules.ts";
 import { compress } from "./compression/compression.ts";
 import { codecNames } from "./record_batch.ts";
 import { listRecordErrors, type RecordErrors } from "./record_errors.ts";
 
-const rules: BatchRules = {
-  nowMs: TEST_TIMESTAMP,
-  recordsMax: Infinity,
-  maxMessageBytes: 1_048_588,
-  segmentBytes: 1 << 30,
-  messageTimestampType: "CreateTime",
-  messageTimestampBeforeMaxMs: Infinity,
-  messageTimestampAfterMaxMs: 3_600_000,
-  keysRequired: true,
-  transactionsAllowed: false,
-  compressionType: "producer",
-  compressionLevels: defaultLevels,
-};
+const rules: BatchRules = { ...defaultRules, keysRequired: true };
 
 const keyed: TestRecord = { key: "k", value: "x", timestamp: TEST_TIMESTAMP };
 const keyless: TestRecord = { value: "x", timestamp: TEST_TIMESTAMP };
