@@ -1,5 +1,5 @@
 /** Messages between the main isolate and a codec worker. Plain data. */
-import type { BatchRefusal, BatchRules } from "../records/batch_rules.ts";
+import type { BatchCheck, BatchRules } from "../records/batch_rules.ts";
 
 /** A batch to unpack, check and pack. It lies in the arena of the shard that received it, and stays there until the answer. */
 export interface CodecWork {
@@ -11,14 +11,8 @@ export interface CodecWork {
   readonly rules: BatchRules;
 }
 
-/** The answer. */
-export interface CodecAnswer {
-  /** null when the batch may be appended. */
-  readonly refusal: BatchRefusal | null;
-  /** Sentence for the refusal, else "". */
-  readonly message: string;
-  /** Which record was refused, -1 for the whole batch. */
-  readonly recordIndex: number;
+/** The answer: a final check. */
+export interface CodecAnswer extends Omit<BatchCheck, "isPending"> {
   /** The batch that is stored in place of the client's, transferred; null where the client's own bytes are stored. */
   readonly rebuilt: ArrayBuffer | null;
 }

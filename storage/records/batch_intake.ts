@@ -15,7 +15,15 @@
  */
 import type { NativeMemory } from "../sys/memory.ts";
 import { rebuildBatch } from "./batch_rebuild.ts";
-import { type BatchCheck, type BatchRules, CONTENT_BYTES_MAX, PENDING, refuse, targetCodecOf } from "./batch_rules.ts";
+import {
+  ACCEPTED,
+  type BatchCheck,
+  type BatchRules,
+  CONTENT_BYTES_MAX,
+  PENDING,
+  refuse,
+  targetCodecOf,
+} from "./batch_rules.ts";
 import { checkContent, type RecordRange, stampTimestamp } from "./batch_validation.ts";
 import { ContentBuffer } from "./compression/content_buffer.ts";
 import { decompressInto, type DecompressionRefusal } from "./compression/compression.ts";
@@ -32,19 +40,13 @@ export interface TranscodedBatch extends BatchCheck {
 export interface TranscodeLimits {
   /** Most bytes that the records may take on this isolate, up to CONTENT_BYTES_MAX. More is deferred to another isolate. */
   readonly contentBytesMax: number;
-  /** Most blocks, chunks and frames that are decompressed on this isolate. More is deferred to another isolate. */
+  /** Most blocks, chunks and frames that are decompressed on an isolate that defers; no limit where absent. */
   readonly piecesMax?: number;
   /** Supplies the memory of a rebuilt batch: at least that many bytes, at most `max.message.bytes` or `segment.bytes`. */
   readonly allocate: (bytes: number) => NativeMemory;
 }
 
-const IN_PLACE: TranscodedBatch = Object.freeze({
-  refusal: null,
-  message: "",
-  recordIndex: -1,
-  isPending: false,
-  rebuilt: null,
-});
+const IN_PLACE: TranscodedBatch = Object.freeze({ ...ACCEPTED, rebuilt: null });
 const DEFERRED: TranscodedBatch = Object.freeze({ ...PENDING, rebuilt: null });
 
 const NONE = 0;
@@ -58,8 +60,8 @@ const check = newRecordCheck();
  * Decompresses a pending batch, checks its records, and rebuilds it where the topic requires that.
  * @param batch its memory and the index of its first byte; `checkProducedBatch()` left it pending under the same rules
  * @param rules of the topic @param limits of this isolate
- * @returns a refusal; or `isPending` when the records take more than `limits.contentBytesMax`, for another isolate to continue; or a
- *   batch that may be appended: `rebuilt`, else the client's own bytes, which are stamped
+ * @returns a refusal; or `isPending` when the records exceed the limits of this isolate, for another one to continue; or a batch that
+ *   may be appended: `rebuilt`, else the client's own bytes, which are stamped
  */
 export function transcodeBatch(
   batch: { readonly memory: NativeMemory; readonly start: number },
@@ -126,7 +128,7 @@ const TYPICAL_RATIO: readonly number[] = [1, 4, 2, 2, 4];
 
 /**
  * Estimates the time that `transcodeBatch()` takes, from the header alone. A batch that expands far more than usual takes longer; the
- * limit of `contentBytesMax` bounds that.
+ * limits of the isolate bound that.
  * @returns in µs
  */
 export function transcodeUs(view: DataView, start: number, rules: BatchRules): number {

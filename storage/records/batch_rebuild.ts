@@ -26,7 +26,7 @@ export function rebuildBatch(
   const { view, start } = batch;
   const { range, rules, check } = content;
   const { targetCodec } = into;
-  const records = check.isConsecutive ? range.bytes.subarray(range.start, range.end) : renumber(range);
+  const records = check.isConsecutive ? range.bytes.subarray(range.start, range.end) : renumber(range, check.count);
   const packed = compress(targetCodec, records, rules.compressionLevels);
   const bytes = batches.BATCH_HEADER_BYTES + packed.length;
   if (bytes > rules.maxMessageBytes) {
@@ -55,10 +55,7 @@ export function rebuildBatch(
 const GROWTH_BYTES_MAX = 8;
 
 /** Copies records, with offset deltas 0, 1, 2, … */
-function renumber(range: RecordRange): Uint8Array {
-  const { bytes, start, end } = range;
-  let count = 0;
-  for (let at = start; at < end; at = afterVarint(bytes, at) + varintAt(bytes, at)) count++;
+function renumber({ bytes, start, end }: RecordRange, count: number): Uint8Array {
   const copy = new Uint8Array(end - start + count * GROWTH_BYTES_MAX);
   let to = 0;
   let index = 0;

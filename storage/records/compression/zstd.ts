@@ -63,12 +63,11 @@ function largestWindow(bytes: Uint8Array): number {
   let largest = 0;
   let at = 0;
   do {
-    if (at + FRAME_BYTES_MIN > bytes.length && !isSkippable(view, at)) return -1;
     if (isSkippable(view, at)) {
       at += 8 + view.getUint32(at + 4, true);
       continue;
     }
-    if (view.getUint32(at, true) !== MAGIC) return -1;
+    if (at + FRAME_BYTES_MIN > bytes.length || view.getUint32(at, true) !== MAGIC) return -1;
     const descriptor = bytes[at + 4]!;
     const isSingle = (descriptor & SINGLE_SEGMENT_BIT) !== 0;
     const contentSizeBytes = CONTENT_SIZE_BYTES[(descriptor >> 6) as 0]! || (isSingle ? 1 : 0);
