@@ -22,11 +22,6 @@ export function toFilePosition(value: number): FilePosition {
   return value as FilePosition;
 }
 
-/** The offset `count` records after `offset`. */
-export function offsetAfter(offset: Offset, count: number): Offset {
-  return (offset + count) as Offset;
-}
-
 /** Kafka's "no offset" on the wire and in files. */
 export const NO_OFFSET = toOffset(-1);
 

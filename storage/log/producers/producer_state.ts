@@ -121,7 +121,7 @@ export class ProducerState {
   readonly #producersMax: number;
   /**
    * All ids in order, and perhaps some that were dropped since, while producers are listed part by part: to sort 100,000 takes longer
-   * than to list a part. Null when a producer was added.
+   * than to list a part. Null when a producer was added, and from each `expire()` on until the next list.
    */
   #orderedIds: Float64Array | null = null;
 
@@ -188,9 +188,7 @@ export class ProducerState {
     const producer = this.#producerForUpdate(batch.producerId);
     beginEpoch(producer, batch.producerEpoch);
     const { batches } = producer;
-    const known: KnownBatch = batches.length < BATCHES_KEPT ? newBatch() : batches.shift()!;
-    describeKnown(known, batch);
-    batches.push(known);
+    batches.push(knownFrom(batch, batches));
     producer.lastTimestamp = batch.timestamp;
     if (batch.transactional && producer.currentTxnFirstOffset < 0) producer.currentTxnFirstOffset = batch.baseOffset;
   }
@@ -204,9 +202,7 @@ export class ProducerState {
     const newest = producer?.batches.at(-1);
     if (producer === undefined || newest === undefined) return;
     if (batch.producerEpoch !== producer.epoch || batch.lastOffset >= newest.baseOffset) return;
-    const known = producer.batches.length < BATCHES_KEPT ? newBatch() : producer.batches.shift()!;
-    describeKnown(known, batch);
-    producer.batches.splice(-1, 0, known);
+    producer.batches.splice(-1, 0, knownFrom(batch, producer.batches));
   }
 
   /** Records an appended marker: it ends the transaction and may begin a new epoch (KIP-890). */
@@ -313,12 +309,15 @@ function describe(producer: Producer): KnownProducer {
   };
 }
 
-function describeKnown(known: KnownBatch, batch: AppendedFacts): void {
+/** Describes a batch, in the object of the oldest one of a full list, which is taken out of it. */
+function knownFrom(batch: AppendedFacts, batches: KnownBatch[]): KnownBatch {
+  const known = batches.length < BATCHES_KEPT ? newBatch() : batches.shift()!;
   known.baseSequence = batch.baseSequence;
   known.lastSequence = batch.lastSequence;
   known.baseOffset = batch.baseOffset;
   known.lastOffset = batch.lastOffset;
   known.timestamp = batch.timestamp;
+  return known;
 }
 
 function newBatch(): KnownBatch {

@@ -1,6 +1,6 @@
 /**
  * The codecs of record batches, by the number in their attributes (record_batch.ts `codecNames`). Pure; any isolate that may block
- * that long (a shard, an I/O worker, never the main isolate).
+ * that long (a shard, a codec worker, never the main isolate).
  *
  * Must always hold: no input makes these functions throw or allocate more than the caller's limit. The memory of the codec itself
  * comes on top: a zstd window is at most 128 MiB, the limit of this library and of Kafka's.

@@ -41,7 +41,6 @@ const packed = new ContentBuffer();
 /** Shows whether output is left when the content has reached its limit. */
 const spare = new Uint8Array(1);
 
-/** Shows whether output is left when the content has reached its limit. */
 /** A stream that is used again and again. */
 export class ZlibHandle {
   readonly #stream: NativeStream;
