@@ -298,13 +298,9 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     }
     this.#unanswered++;
     part.topic = topic;
-    const { partitions, shard } = this.#services;
-    const isRemote = place.shard !== shard;
-    part.isHeld = isRemote;
-    if (isRemote) this.#retainBlock();
     const { start, length } = records;
-    const isAnswered = partitions.append(place, { start, length, acks: this.#request.acks }, this, tag);
-    if (isAnswered || isRemote) return;
+    const batch = { start, length, acks: this.#request.acks };
+    if (this.#services.partitions.append(place, batch, this, tag)) return;
     part.isHeld = true;
     this.#retainBlock();
   }

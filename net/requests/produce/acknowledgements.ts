@@ -16,16 +16,14 @@ export function areEnded(parts: readonly ProducePart[]): boolean {
 
 /** Looks which parts are complete now, and refuses those that never will be. @returns whether all have ended */
 export function checkProgress(parts: readonly ProducePart[], watermarks: WatermarkTable): boolean {
-  for (const part of parts) {
-    if (part.errorCode === errorCode.NONE && !hasReached(part, watermarks)) part.errorCode = codeOf(marks.state);
-  }
+  for (const part of parts) if (isWaiting(part, watermarks)) part.errorCode = codeOf(marks.state);
   return areEnded(parts);
 }
 
 /** Whether a part waits for a flush, not for replicas. Kafka flushes before the timeout of the request begins. */
 export function areAwaitingFlush(parts: readonly ProducePart[], watermarks: WatermarkTable): boolean {
   for (const part of parts) {
-    if (part.errorCode !== errorCode.NONE || hasReached(part, watermarks)) continue;
+    if (!isWaiting(part, watermarks)) continue;
     if (part.topic?.logConfig.flushMessages !== Infinity && marks.recoveryPoint < part.nextOffset) return true;
   }
   return false;
@@ -33,17 +31,14 @@ export function areAwaitingFlush(parts: readonly ProducePart[], watermarks: Wate
 
 /** Ends the wait of all parts: those that are not complete have timed out. */
 export function expire(parts: readonly ProducePart[], watermarks: WatermarkTable): void {
-  for (const part of parts) {
-    if (part.errorCode === errorCode.NONE && !hasReached(part, watermarks)) {
-      part.errorCode = errorCode.REQUEST_TIMED_OUT;
-    }
-  }
+  for (const part of parts) if (isWaiting(part, watermarks)) part.errorCode = errorCode.REQUEST_TIMED_OUT;
 }
 
-/** Whether a part is complete by now. Fills `marks` unless it was complete before. */
-function hasReached(part: ProducePart, watermarks: WatermarkTable): boolean {
+/** Whether a part is neither refused nor complete by now. Then `marks` has its partition's row. */
+function isWaiting(part: ProducePart, watermarks: WatermarkTable): boolean {
+  if (part.errorCode !== errorCode.NONE) return false;
   part.isComplete ||= watermarks.read(part.slot, marks).highWatermark >= part.nextOffset;
-  return part.isComplete;
+  return !part.isComplete;
 }
 
 /** The error of a part that is not complete, by its partition's state; NONE while it may still become so. */
