@@ -10,9 +10,8 @@ import {
   type OffsetForLeaderEpochResponse,
   offsetForLeaderEpochResponse,
 } from "../protocol/messages/23_offset_for_leader_epoch.ts";
-import { plainConstructor } from "../protocol/plain_constructor.ts";
 import { api } from "../requests/api.ts";
-import { gather, type NamedTopic } from "../requests/gather.ts";
+import { gather, namedTopic } from "../requests/gather.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 
 /** The row of OffsetForLeaderEpoch. */
@@ -26,12 +25,6 @@ export const offsetForLeaderEpochApi = api({
   handle: handleOffsetForLeaderEpoch,
 });
 
-/** One for each topic of a request, so it is not made by a literal (plain_constructor.ts). */
-const Named = plainConstructor<NamedTopic<OffsetForLeaderEpochRequest["topics"][number]["partitions"][number]>>()(
-  "name",
-  "partitions",
-);
-
 /** Handles OffsetForLeaderEpoch. */
 export function handleOffsetForLeaderEpoch(
   request: OffsetForLeaderEpochRequest,
@@ -41,7 +34,7 @@ export function handleOffsetForLeaderEpoch(
   gather(
     {
       question: epochEnd,
-      topics: request.topics.map(({ topic, partitions }) => new Named(topic, partitions)),
+      topics: request.topics.map(({ topic, partitions }) => namedTopic(topic, partitions)),
       repeated: "each",
       operation: "DESCRIBE",
       indexOf: ({ partition }) => partition,

@@ -22,7 +22,7 @@ import {
 import type { MadeList } from "../protocol/made_list.ts";
 import { api } from "../requests/api.ts";
 import { CLUSTER } from "../requests/authorization.ts";
-import { gather, type GatheredTopic, type NamedTopic } from "../requests/gather.ts";
+import { gather, type GatheredTopic, type NamedTopic, namedTopic } from "../requests/gather.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 
 /** The row of DescribeLogDirs. */
@@ -52,7 +52,7 @@ export function handleDescribeLogDirs(
   exchange: Exchange<DescribeLogDirsResponse>,
   services: ShardServices,
 ): void {
-  const named = request.topics?.map(({ topic, partitions }) => ({ name: topic, partitions }));
+  const named = request.topics?.map(({ topic, partitions }) => namedTopic(topic, partitions));
   const topics: readonly NamedTopic<Named>[] = named ?? [...services.image.topics()];
   gather<Named, object, { logFilesBytes: number; offsetLag: number }, Part>(
     {

@@ -24,9 +24,16 @@ import {
   type DescribeProducersTopic,
 } from "../protocol/messages/61_describe_producers.ts";
 import type { MadeList } from "../protocol/made_list.ts";
-import { newArray, plainConstructor } from "../protocol/plain_constructor.ts";
+import { plainConstructor } from "../protocol/plain_constructor.ts";
 import { api, type Handler } from "../requests/api.ts";
-import { gather, type GatheredTopic, type Gathering, gatherMore, type NamedTopic } from "../requests/gather.ts";
+import {
+  gather,
+  type GatheredTopic,
+  type Gathering,
+  gatherMore,
+  type NamedTopic,
+  namedTopic,
+} from "../requests/gather.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 
 /** The row of DescribeProducers. */
@@ -78,8 +85,7 @@ type Named = NamedTopic<number>;
 type Answer = typeof activeProducers.nothing;
 type AnsweredPartition = DescribeProducersTopic["partitions"][number];
 
-// What is made for each topic or partition of a request is not made by literals (plain_constructor.ts).
-const NamedPartitions = plainConstructor<Named>()("name", "partitions");
+// What is made for each partition of a request is not made by literals (plain_constructor.ts).
 const NewlyListed = plainConstructor<Listed>()("errorCode", "list", "above", "isAnswered");
 const Coded = plainConstructor<Part>()("partitionIndex", "code");
 const Answered = plainConstructor<AnsweredPartition>()(
@@ -126,10 +132,7 @@ class Description {
       this.#isAbandoned = true;
       this.#hold(-this.#heldBytes);
     });
-    const named = newArray<Named>(topics.length);
-    for (const [index, { name, partitionIndexes }] of topics.entries()) {
-      named[index] = new NamedPartitions(name, partitionIndexes);
-    }
+    const named = topics.map(({ name, partitionIndexes }) => namedTopic(name, partitionIndexes));
     gather(this.#gathering(named, (name, index) => this.#askFirst(name, index)), this.#exchange, this.#services);
   }
 

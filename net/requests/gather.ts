@@ -19,7 +19,7 @@ import {
 } from "../../partitions/mod.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { MadeList } from "../protocol/made_list.ts";
-import { newArray } from "../protocol/plain_constructor.ts";
+import { newArray, plainConstructor } from "../protocol/plain_constructor.ts";
 import { authorize } from "./authorization.ts";
 import type { Operation } from "./authorizer.ts";
 import type { Exchange, ShardServices } from "./handler.ts";
@@ -58,6 +58,13 @@ export interface Gathering<Named, Ask extends object, Answer extends object, Par
 export interface NamedTopic<Named> {
   readonly name: string;
   readonly partitions: readonly Named[];
+}
+
+const Topic = plainConstructor<NamedTopic<unknown>>()("name", "partitions");
+
+/** One for each topic of a request with other names for these, so it is not made by a literal (plain_constructor.ts). */
+export function namedTopic<Named>(name: string, partitions: readonly Named[]): NamedTopic<Named> {
+  return new Topic(name, partitions) as NamedTopic<Named>;
 }
 
 /** A partition that was asked. */
