@@ -62,9 +62,7 @@ export function handleFindCoordinator(
   const { key, keyType, coordinatorKeys } = request;
   const keys = apiVersion < BATCH_VERSION ? [key] : coordinatorKeys;
   const answer = () => {
-    const coordinators = new MadeList(keys.length, (index) => {
-      return coordinatorOf({ key: keys[index] as string, keyType }, exchange, services);
-    });
+    const coordinators = MadeList.from(keys, (one) => coordinatorOf({ key: one, keyType }, exchange, services));
     if (apiVersion >= BATCH_VERSION) return exchange.respond({ coordinators: coordinators.asArray });
     const first = coordinators.at(0);
     exchange.respond({ ...first, errorMessage: first.errorMessage || NO_ERROR });

@@ -62,12 +62,8 @@ export function handleAlterConfigs(
   exchange: Exchange<AlterConfigsResponse>,
   services: ShardServices,
 ): void {
-  const altered = new MadeList(resources.length, (index): AlterConfigsResource => {
-    const { resourceType, resourceName, configs } = resources[index] as AlterConfigsRequest["resources"][number];
-    const set = new MadeList(configs.length, (at): AlterableConfig => {
-      const { name, value } = configs[at] as (typeof configs)[number];
-      return new AlteringConfig(name, configOperations.set, value);
-    });
+  const altered = MadeList.from(resources, ({ resourceType, resourceName, configs }): AlterConfigsResource => {
+    const set = MadeList.from(configs, ({ name, value }) => new AlteringConfig(name, configOperations.set, value));
     return new AlteredResource(resourceType, resourceName, set.asArray);
   });
   alterConfigs({ resources: altered, validateOnly, replacesAll: true }, exchange, services);
@@ -106,7 +102,7 @@ function allowedOf(
   const isAllowed = ({ errorCode: code }: AskedResource) => code === errorCode.NONE;
   if (asked.every(isAllowed)) return resources;
   const indexes = [...asked.keys()].filter((index) => isAllowed(asked[index] as AskedResource));
-  return new MadeList(indexes.length, (at) => resources.at(indexes[at] as number));
+  return MadeList.from(indexes, (index) => resources.at(index));
 }
 
 /** Makes the answer of each resource while it is encoded. */
@@ -116,8 +112,8 @@ function answerTo(
 ): (result: readonly AlterationResult[] | ControlFailure) => void {
   return (result) => {
     let next = 0;
-    const responses = new MadeList(asked.length, (index): AlterConfigsResourceResponse => {
-      const { resourceType, resourceName, errorCode: refusal } = asked[index] as AskedResource;
+    const responses = MadeList.from(asked, (resource): AlterConfigsResourceResponse => {
+      const { resourceType, resourceName, errorCode: refusal } = resource;
       if (refusal !== errorCode.NONE) return new Answered(refusal, errorMessage(refusal), resourceType, resourceName);
       if (isFailure(result)) {
         return new Answered(errorCode.UNKNOWN_SERVER_ERROR, result.failure, resourceType, resourceName);

@@ -9,7 +9,6 @@
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { MadeList } from "../protocol/made_list.ts";
 import {
-  type AlterConfigsResource,
   type IncrementalAlterConfigsRequest,
   incrementalAlterConfigsRequest,
   type IncrementalAlterConfigsResponse,
@@ -35,6 +34,6 @@ export function handleIncrementalAlterConfigs(
   exchange: Exchange<IncrementalAlterConfigsResponse>,
   services: ShardServices,
 ): void {
-  const altered = new MadeList(resources.length, (index) => resources[index] as AlterConfigsResource);
+  const altered = MadeList.from(resources, (resource) => resource);
   alterConfigs({ resources: altered, validateOnly, replacesAll: false }, exchange, services);
 }

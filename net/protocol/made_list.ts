@@ -1,6 +1,6 @@
 /**
- * An array of a response whose elements are made one by one while the response is encoded, so that they are never on the heap together.
- * Runs in any isolate.
+ * An array of a message whose elements are made one by one while the message is encoded, so that they are never on the heap together. An
+ * encoder asks once for each of them, in their order. Runs in any isolate.
  */
 
 /** The list. */
@@ -12,6 +12,11 @@ export class MadeList<E> {
   constructor(length: number, make: (index: number) => E) {
     this.length = length;
     this.#make = make;
+  }
+
+  /** A list with an element for each of these items. */
+  static from<Item, E>(items: readonly Item[], make: (item: Item) => E): MadeList<E> {
+    return new MadeList(items.length, (index) => make(items[index] as Item));
   }
 
   /** Makes an element. */
@@ -28,7 +33,7 @@ export class MadeList<E> {
     for (let index = 0; index < this.length; index++) yield this.#make(index);
   }
 
-  /** The list as the array of a response. Only an encoder may read it. */
+  /** The list as the array of a message. Only an encoder may read it. */
   get asArray(): readonly E[] {
     return this as unknown as readonly E[];
   }

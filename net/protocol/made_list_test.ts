@@ -22,3 +22,8 @@ Deno.test("MadeList is encoded as the array of its elements, and makes each when
     assert.deepEqual([...list], decoded.list);
   }
 });
+
+Deno.test("MadeList.from() makes an element of each item", () => {
+  const list = MadeList.from(["a", "b"], (text) => text + text);
+  assert.deepEqual([list.length, list.at(1), [...list]], [2, "bb", ["aa", "bb"]]);
+});
