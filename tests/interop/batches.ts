@@ -3,7 +3,6 @@
  * that decide about a batch. Main isolate of a test.
  */
 import { compressSync } from "npm:snappy@7.4.3";
-import { createRandom } from "../../storage/base/random.ts";
 import { compress } from "../../storage/records/compression/compression.ts";
 import { xxh32 } from "../../storage/records/compression/xxh32.ts";
 import { codecNames } from "../../storage/records/record_batch.ts";
@@ -16,6 +15,7 @@ import {
   TEST_TIMESTAMP,
   type TestRecord,
 } from "../record_batch_builder.ts";
+import { Random } from "./random.ts";
 
 /** A batch that is produced to a topic of its own. */
 export interface ProducedBatch {
@@ -31,24 +31,18 @@ export interface ProducedBatch {
 
 const HOUR_MS = 3_600_000;
 
-type Random = ReturnType<typeof randomOf>;
-
-function randomOf(seed: number) {
-  const next = createRandom(seed);
-  const below = (limit: number) => Math.floor(next() * limit);
-  return { below, pick: <Item>(items: readonly Item[]): Item => items[below(items.length)]! };
-}
-
 function randomRecord(random: Random): TestRecord {
-  const { below, pick } = random;
-  const beside = pick([0, 0, 0, 0, 1, -5, 900, HOUR_MS, HOUR_MS + 1, -HOUR_MS - 1, -TEST_TIMESTAMP - 1]);
+  const beside = random.pick([0, 0, 0, 0, 1, -5, 900, HOUR_MS, HOUR_MS + 1, -HOUR_MS - 1, -TEST_TIMESTAMP - 1]);
   return {
-    key: below(4) === 0 ? null : "k".repeat(below(20)),
-    value: below(6) === 0
-      ? null
-      : pick(["", "x", "text ".repeat(below(200)), new Uint8Array(below(300)).fill(below(256))]),
+    key: random.oneIn(4) ? null : "k".repeat(random.below(20)),
+    value: random.oneIn(6) ? null : random.pick([
+      "",
+      "x",
+      "text ".repeat(random.below(200)),
+      new Uint8Array(random.below(300)).fill(random.below(256)),
+    ]),
     timestamp: TEST_TIMESTAMP + beside,
-    headers: below(3) === 0 ? [["h", pick([null, "", "v"])], ["", "w"]] : [],
+    headers: random.oneIn(3) ? [["h", random.pick([null, "", "v"])], ["", "w"]] : [],
   };
 }
 
@@ -97,17 +91,17 @@ const changes: Record<string, Change> = {
   "a count that differs from the offsets": ({ records, options }) => options.lastOffsetDelta = records.length,
   "no records": ({ options }) => Object.assign(options, { recordsCount: 0, lastOffsetDelta: -1 }),
   // Kafka stores those of uncompressed batches as they are.
-  "gaps of offsets": ({ records, options }, { below }) => {
+  "gaps of offsets": ({ records, options }, random) => {
     if (options.codec === "none" || options.codec === undefined) return;
-    records.forEach((record, index) => record.offsetDelta = index * (1 + below(3)));
+    records.forEach((record, index) => record.offsetDelta = index * (1 + random.below(3)));
     options.lastOffsetDelta = records.length - 1;
   },
   "a largest timestamp of -1": ({ options }) => options.maxTimestamp = -1,
   "a largest timestamp of now": ({ options }) => options.maxTimestamp = TEST_TIMESTAMP,
-  "bytes after the records": (draft, { below }) =>
-    draft.content = (plain) => concatBytes([plain, new Uint8Array(1 + below(9))]),
+  "bytes after the records": (draft, random) =>
+    draft.content = (plain) => concatBytes([plain, new Uint8Array(1 + random.below(9))]),
   "a damaged record": (draft, random) => draft.content = (plain) => flipped(plain, random),
-  "a cut record": (draft, { below }) => draft.content = (plain) => plain.slice(0, below(plain.length)),
+  "a cut record": (draft, random) => draft.content = (plain) => plain.slice(0, random.below(plain.length)),
   "a header without a key": (draft) =>
     draft.content = () => {
       const record = buildRecord({ key: "k", value: "v", headers: [["a", "b"]] }, { offsetDelta: 0, baseTimestamp: 0 });
@@ -115,7 +109,7 @@ const changes: Record<string, Change> = {
       return record;
     },
   "damaged compressed bytes": (draft, random) => draft.packed = (packed) => flipped(packed, random),
-  "cut compressed bytes": (draft, { below }) => draft.packed = (packed) => packed.slice(0, below(packed.length)),
+  "cut compressed bytes": (draft, random) => draft.packed = (packed) => packed.slice(0, random.below(packed.length)),
   "no compressed bytes": (draft) => draft.packed = () => new Uint8Array(0),
   "a bare snappy block": (draft) => {
     draft.options.codec = "snappy";
@@ -138,13 +132,13 @@ const changes: Record<string, Change> = {
     draft.version = 6;
   },
   "a wrong CRC": (draft) => draft.whole = (batch) => (batch[17]! ^= 1, batch),
-  "a base offset": ({ options }, { pick }) => options.baseOffset = pick([1, 7, -1]),
+  "a base offset": ({ options }, random) => options.baseOffset = random.pick([1, 7, -1]),
   "a control batch": ({ options }) => options.control = true,
   "the type LogAppendTime": ({ options }) => options.logAppendTime = true,
-  "another format": ({ options }, { pick }) => options.magic = pick([0, 1, 3]),
-  "an unknown codec": ({ options }, { pick }) => options.attributes = pick([5, 6, 7]),
-  "a producer": ({ options }, { below }) =>
-    Object.assign(options, { producerId: 9, producerEpoch: 0, baseSequence: below(2) === 0 ? 0 : -1 }),
+  "another format": ({ options }, random) => options.magic = random.pick([0, 1, 3]),
+  "an unknown codec": ({ options }, random) => options.attributes = random.pick([5, 6, 7]),
+  "a producer": ({ options }, random) =>
+    Object.assign(options, { producerId: 9, producerEpoch: 0, baseSequence: random.oneIn(2) ? 0 : -1 }),
   "a leader epoch": ({ options }) => options.partitionLeaderEpoch = 12,
 };
 
@@ -161,22 +155,22 @@ function build(draft: Draft, isBareSnappy: boolean): Uint8Array<ArrayBuffer> {
   return draft.whole(sealBatch(buildBatch(records, { ...options, rawRecords })));
 }
 
-function configsOf({ below, pick }: Random): Record<string, string> {
+function configsOf(random: Random): Record<string, string> {
   const configs: Record<string, string> = {};
-  if (below(3) === 0) configs["cleanup.policy"] = pick(["compact", "compact,delete"]);
-  if (below(3) === 0) configs["message.timestamp.type"] = "LogAppendTime";
-  if (below(3) === 0) configs["message.timestamp.before.max.ms"] = `${HOUR_MS}`;
-  if (below(2) === 0) {
-    configs["compression.type"] = pick(["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"]);
+  if (random.oneIn(3)) configs["cleanup.policy"] = random.pick(["compact", "compact,delete"]);
+  if (random.oneIn(3)) configs["message.timestamp.type"] = "LogAppendTime";
+  if (random.oneIn(3)) configs["message.timestamp.before.max.ms"] = `${HOUR_MS}`;
+  if (random.oneIn(2)) {
+    configs["compression.type"] = random.pick(["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"]);
   }
-  if (below(6) === 0) configs["max.message.bytes"] = `${below(300)}`;
+  if (random.oneIn(6)) configs["max.message.bytes"] = `${random.below(300)}`;
   return configs;
 }
 
 /** The batch of a seed. */
 export function batchOfSeed(seed: number): ProducedBatch {
-  const random = randomOf(seed);
-  const name = random.pick(random.below(3) === 0 ? ["nothing"] : Object.keys(changes));
+  const random = new Random(seed);
+  const name = random.pick(random.oneIn(3) ? ["nothing"] : Object.keys(changes));
   const draft: Draft = {
     records: Array.from({ length: 1 + random.below(6) }, () => randomRecord(random)),
     options: { codec: random.pick(codecNames) },
