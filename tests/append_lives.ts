@@ -15,9 +15,9 @@ import type { TopicImage } from "../partitions/metadata/image.ts";
 import { flushGroups, flushOn, LOG_DIRECTORY, smallLogs, topicOn } from "../partitions/owned/partition_testing.ts";
 import { emptyWatermarks, partitionState } from "../partitions/shared/watermarks.ts";
 import { createRandom } from "../storage/base/random.ts";
-import { readInt64 } from "../storage/base/int64.ts";
 import { compress } from "../storage/records/compression/compression.ts";
 import type { LogConfig } from "../storage/log/log_config.ts";
+import { baseSequence, codecNames, producerId } from "../storage/records/record_batch.ts";
 import { Crash, CrashingFileSystem, type Survival } from "./crashing_file_system.ts";
 import { batchesIn } from "./log_fixture.ts";
 import { buildBatch, buildRecord, TEST_TIMESTAMP } from "./record_batch_builder.ts";
@@ -27,7 +27,7 @@ const SLOT = 0;
 const SHARDS = [0, 1];
 const IN_FLIGHT_MAX = 5;
 const STEPS = 150;
-const ZSTD = 4;
+const ZSTD = codecNames.indexOf("zstd");
 
 /** Records that take more memory than a shard unpacks itself. */
 const largeRecords = compress(
@@ -36,8 +36,8 @@ const largeRecords = compress(
 );
 
 /** One record of a producer, as a batch by itself. */
-function batchOf(producerId: number, baseSequence: number, size: number): Uint8Array {
-  const options = { producerId, producerEpoch: 0, baseSequence };
+function batchOf(id: number, sequence: number, size: number): Uint8Array {
+  const options = { producerId: id, producerEpoch: 0, baseSequence: sequence };
   if (size < 0.3) return buildBatch([{ value: null }], { ...options, codec: "zstd", rawRecords: largeRecords });
   return buildBatch(
     [{ value: "v".repeat(Math.floor(size * 200)) }],
@@ -78,7 +78,7 @@ class Producer {
 
   /** Takes the answers that have arrived. */
   takeAnswers(): void {
-    for (; this.client.answersCount > 0;) {
+    while (this.client.answersCount > 0) {
       const sequence = this.inFlight.shift();
       assert.ok(sequence !== undefined, `producer ${this.id} gets an answer that it does not wait for`);
       const [answer] = this.client.take(produceResponse, VERSION).responses[0]?.partitionResponses ?? [];
@@ -328,10 +328,10 @@ export class AppendLives {
         assert.ok(isDense ? batch.baseOffset === end : batch.baseOffset >= end, `${batch.baseOffset} follows ${end}`);
         end = batch.lastOffset + 1;
         const view = new DataView(batch.bytes.buffer, batch.bytes.byteOffset, batch.bytes.byteLength);
-        const producerId = readInt64(view, 43);
-        const sequences = stored.get(producerId) ?? [];
-        sequences.push(view.getInt32(53));
-        stored.set(producerId, sequences);
+        const id = producerId(view, 0);
+        const sequences = stored.get(id) ?? [];
+        sequences.push(baseSequence(view, 0));
+        stored.set(id, sequences);
       }
     }
     return stored;

@@ -34,7 +34,8 @@ for (const survival of ["all", "none", "random"] as const) {
         for (const [what, count] of Object.entries(counts)) total[what] = (total[what] ?? 0) + count;
       }
     }
-    if (!fixed) { for (const [what, count] of Object.entries(total)) assert.ok(count > 0, `${what}: ${count}`); }
+    if (fixed) return;
+    for (const [what, count] of Object.entries(total)) assert.ok(count > 0, `${what}: ${count}`);
   });
 }
 
