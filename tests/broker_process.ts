@@ -1,6 +1,7 @@
 /**
  * A broker in its own process with its own system limits, whose memory and descriptors a test can measure. Test code.
  */
+import { type SystemFault, underStrace } from "./strace.ts";
 
 /** How it is started. */
 export interface BrokerProcessOptions {
@@ -12,19 +13,8 @@ export interface BrokerProcessOptions {
   /** `ulimit -n`, soft and hard. */
   readonly descriptorsMax?: number;
   readonly shards?: number;
-  /** Faults of system calls on one file, by strace(1): `inject` arguments and the file's path. */
-  readonly faults?: { readonly inject: readonly string[]; readonly path: string };
-}
-
-/** Whether faults can be injected here. */
-export function hasStrace(): boolean {
-  const probe = ["-qq", "-o", "/dev/null", "true"];
-  try {
-    return new Deno.Command("strace", { args: probe, stderr: "null" }).outputSync().success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  /** A fault of system calls, from the start on. */
+  readonly fault?: SystemFault;
 }
 
 const mainProgram = new URL("../main.ts", import.meta.url).pathname;
@@ -50,13 +40,9 @@ export class BrokerProcess implements AsyncDisposable {
       ...Object.entries(overrides).flatMap(([name, value]) => ["--override", `${name}=${value}`]),
     ];
     const limit = descriptorsMax === undefined ? "" : `ulimit -n ${descriptorsMax}; `;
-    // -D: the broker, not strace, is the child that gets the signals.
-    const strace = ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null"];
-    const faults = options.faults === undefined
-      ? []
-      : [...strace, "-P", options.faults.path, ...options.faults.inject.flatMap((fault) => ["-e", `inject=${fault}`])];
+    const wrapper = options.fault === undefined ? [] : underStrace(options.fault);
     const process = new Deno.Command("sh", {
-      args: ["-c", `${limit}exec "$@"`, "sh", ...faults, Deno.execPath(), ...args],
+      args: ["-c", `${limit}exec "$@"`, "sh", ...wrapper, Deno.execPath(), ...args],
       stdout: "piped",
       stderr: "piped",
     }).spawn();

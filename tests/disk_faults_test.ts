@@ -1,13 +1,16 @@
 /**
  * Faults of the disk under a running broker, injected into its system calls by strace(1): nothing that was not stored is acknowledged, a
- * failed flush is never believed, a full disk recovers, and a slow flush holds up nobody else.
+ * failed flush is never believed, a full disk recovers, and a slow flush holds up nobody else. The faults exist from the broker's start.
+ * (tests/interop/disk_faults_test.ts: faults that begin and end while idempotent producers write, whose files Apache Kafka reads in the
+ * end; turn times of shards while flushes are slow; file systems that are full or read-only.)
  */
 import { strict as assert } from "node:assert";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
-import { BrokerProcess, type BrokerProcessOptions, hasStrace } from "./broker_process.ts";
+import { BrokerProcess, type BrokerProcessOptions } from "./broker_process.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
+import { hasStrace, type SystemFault } from "./strace.ts";
 import { withDirectory } from "./temporary_directory.ts";
 import { append, create, produceTo } from "./topic_requests.ts";
 
@@ -27,15 +30,15 @@ async function receiveCode(client: KafkaClient): Promise<number | undefined> {
 
 /** Runs a broker whose topic "t" has a faulty log file, "u" has none; then one without faults on the same directory. */
 async function withFaults(
-  inject: readonly string[],
+  fault: Omit<SystemFault, "paths">,
   during: (client: KafkaClient, second: KafkaClient) => Promise<void>,
   after: (client: KafkaClient) => Promise<void> = async () => {},
 ): Promise<void> {
   await withDirectory(async (dataDir) => {
-    const path = `${dataDir}/t-0/00000000000000000000.log`;
+    const paths = [`${dataDir}/t-0/00000000000000000000.log`];
     const options: BrokerProcessOptions = { dataDir, shards: 1 };
     {
-      await using broker = await BrokerProcess.start({ ...options, faults: { inject, path } });
+      await using broker = await BrokerProcess.start({ ...options, fault: { ...fault, paths } });
       using client = await KafkaClient.connect(broker);
       using second = await KafkaClient.connect(broker);
       await during(client, second);
@@ -52,7 +55,7 @@ for (const error of ["EIO", "ENOSPC"]) {
       `a flush that fails with ${error} takes its partition offline; others are served, and a restart continues the log`,
     ignore,
     fn: () =>
-      withFaults([`fdatasync:error=${error}`], async (client) => {
+      withFaults({ call: "fdatasync", injected: `error=${error}` }, async (client) => {
         for (const name of ["t", "u"]) await create(client, name, 1, FLUSHED);
         for (const value of ["lost", "refused"]) {
           assert.deepEqual(await produce(client, "t", value), [KAFKA_STORAGE_ERROR, -1]);
@@ -69,7 +72,7 @@ for (const error of ["EIO", "ENOSPC"]) {
     name: `a write that fails with ${error} is refused and changes nothing; the next one succeeds`,
     ignore,
     fn: () =>
-      withFaults([`pwrite64:error=${error}:when=2..3`], async (client) => {
+      withFaults({ call: "pwrite64", injected: `error=${error}:when=2..3` }, async (client) => {
         for (const name of ["t", "u"]) await create(client, name);
         const answers: [code: number, baseOffset: number][] = [];
         for (const value of ["a", "b", "c", "d"]) answers.push(await produce(client, "t", value));
@@ -84,7 +87,7 @@ Deno.test({
     "a flush that takes 500 ms holds up its own answers, not those of a topic that does not flush, on the same shard",
   ignore,
   fn: () =>
-    withFaults(["fdatasync:delay_enter=500000"], async (slow, fast) => {
+    withFaults({ call: "fdatasync", injected: "delay_enter=500000" }, async (slow, fast) => {
       await create(slow, "t", 1, FLUSHED);
       await create(fast, "u");
       await produce(fast, "u", "first");

@@ -2,7 +2,8 @@
  * System calls of a running broker begin to fail, and then work again: an fdatasync ends with EIO; writes end with ENOSPC, EROFS, or fewer
  * bytes than asked for. Idempotent producers get Kafka's code, nothing that was acknowledged before is lost, other topics are served as
  * before, also those whose flushes are in the same group, and Apache Kafka finds no fault in the files. Then flushes take 200 ms each, and
- * turns of shards stay short. (Faults from the start of a broker: tests/disk_faults_test.ts.)
+ * turns of shards stay short. In the end the file system is full, or read-only. (Faults from the start of a broker, EIO of writes, ENOSPC
+ * of flushes, and the order of answers beside a slow flush: tests/disk_faults_test.ts.)
  */
 import assert from "node:assert/strict";
 import { wireBatch } from "../../bench/peer/wire_bytes.ts";
@@ -11,10 +12,11 @@ import { errorCode } from "../../net/protocol/error_codes.ts";
 import { judgeTurns } from "../hostile/judgement.ts";
 import { Meter } from "../hostile/meter.ts";
 import { Victim } from "../hostile/victim_process.ts";
+import { underStrace } from "../strace.ts";
 import { startBrokerProcess, temporaryDirectory } from "./broker.ts";
 import { dumpLogSegments } from "./dump_log.ts";
 import { FAULTY, Scene } from "./fault_scene.ts";
-import { mountMemory, straceWords } from "./system_faults.ts";
+import { mountMemory } from "./system_faults.ts";
 import { interopTest } from "./toolchain.ts";
 
 const { KAFKA_STORAGE_ERROR } = errorCode;
@@ -82,15 +84,12 @@ interopTest({
   async fn() {
     const partitions = [0, 1, 2, 3];
     await using victim = await Victim.start({
-      // A filter in the kernel stops the broker at these calls only; -D keeps the broker the child of this process.
-      wrapper: (dataDir) => [
-        ...["strace", "-D", "--seccomp-bpf", "-o", "/dev/null"],
-        ...straceWords({
+      wrapper: (dataDir) =>
+        underStrace({
           call: "fdatasync",
           injected: "delay_exit=200000",
           paths: partitions.map((partition) => `${dataDir}/slow-${partition}/${"0".repeat(20)}.log`),
         }),
-      ],
     });
     using slow = await WireClient.connect(victim.port);
     using fast = await WireClient.connect(victim.port);

@@ -1,25 +1,10 @@
 /**
- * Faults of the disk under a running broker: strace makes chosen system calls on chosen files fail or wait. Main isolate of a test.
- * Source: strace(1), "Tampering".
+ * Faults of the disk under a running broker: system calls that begin to fail or to wait, and small file systems that are full or read-only.
+ * Main isolate of a test.
  */
 import { waitFor } from "../../bench/peer/processes.ts";
+import { straceWords, type SystemFault } from "../strace.ts";
 import { TextLineStream } from "./lines.ts";
-
-/** What goes wrong. */
-export interface SystemFault {
-  /** "fdatasync", "pwrite64". */
-  readonly call: string;
-  /** As strace says it: "error=EIO", "retval=100" (pretends that many bytes), "delay_exit=200000" (µs). */
-  readonly injected: string;
-  /** The calls on these files alone; absolute paths. */
-  readonly paths: readonly string[];
-}
-
-/** Words of strace that select the calls and say what becomes of them. */
-export function straceWords({ call, injected, paths }: SystemFault): string[] {
-  const selected = paths.flatMap((path) => ["-P", path]);
-  return ["-f", ...selected, "-e", `trace=${call}`, "-e", `inject=${call}:${injected}`];
-}
 
 /** A fault of a running process; disposal ends it, and the process continues without. */
 export class InjectedFault implements AsyncDisposable {
