@@ -8,8 +8,8 @@
 //             no broker: 1 KB is appended to a file and forced to the disk by fdatasync(2), which is the lower bound for every broker
 //
 // Open loop: latencies count from the moment a request, or a connection, was due, so a broker that stalls does not hide its own
-// tail; for the disk they are those of the calls alone. The first fifth of the time is not counted. A request that is not answered 30 s after the last one was due counts as answered
-// then, and as missing. Prints one line of JSON.
+// tail; for the disk they are those of the calls alone. The first fifth of the time is not counted. A request that is not answered
+// 30 s after the last one was due counts as answered then, and as missing. Prints one line of JSON.
 //
 //   gcc -O2 -o probe_load probe_load.c -lm
 

@@ -5,6 +5,7 @@
 import { beside, BESIDE_SECONDS } from "./adversity_shapes.ts";
 import { atRate } from "./latency_shapes.ts";
 import type { Figure } from "../figure.ts";
+import { percentileFigures, type ProbePrinted } from "../percentiles.ts";
 import { takenFigure } from "../saturation.ts";
 import type { RunContext, Shape } from "../shape.ts";
 import { generate, type Printed, type WireLoad, wireRun, withTopic } from "./throughput_shapes.ts";
@@ -22,15 +23,6 @@ const FULL_LOAD_SECONDS = 13;
 const RECORDS_PER_BATCH = 16;
 /** More than any broker takes: the time ends the load. */
 const ENDLESS_RECORDS = 1e9;
-
-/** Printed by probe_load. */
-interface ProbePrinted {
-  readonly errors: number;
-  readonly requests: number;
-  /** From the moment the first request was due to the last answer. */
-  readonly seconds: number;
-  readonly latencyMs: { readonly p50: number; readonly p99: number; readonly p999: number };
-}
 
 /** The durability shapes of the report. */
 export const durabilityShapes: readonly Shape[] = [
@@ -110,7 +102,7 @@ async function acknowledged(context: RunContext, topic: string): Promise<Figure[
     ...["-f", String(RATE), "-d", String(20 * context.scale)],
   ]);
   return [
-    ...waits("acknowledged", latencyMs),
+    ...percentileFigures("acknowledged", latencyMs),
     takenFigure({ rate: RATE, takenRate: requests / seconds, p50Ms: latencyMs.p50 }),
   ];
 }
@@ -120,15 +112,7 @@ async function disk({ target, scale }: RunContext): Promise<Figure[]> {
   const { latencyMs } = await generate<ProbePrinted>("probe_load", [
     ...["disk", "-D", target.directory, "-f", String(RATE), "-d", String(5 * scale)],
   ]);
-  return waits("the disk alone: append and fdatasync", latencyMs);
-}
-
-function waits(name: string, { p50, p99, p999 }: ProbePrinted["latencyMs"]): Figure[] {
-  return [
-    { name: `${name}, p50 ms`, value: p50, better: "lower" },
-    { name: `${name}, p99 ms`, value: p99, better: "lower" },
-    { name: `${name}, p99.9 ms`, value: p999, better: "lower" },
-  ];
+  return percentileFigures("the disk alone: append and fdatasync", latencyMs);
 }
 
 async function besideFullSpeed(context: RunContext): Promise<Figure[]> {

@@ -5,16 +5,9 @@ import { processMemory } from "../../peer/processes.ts";
 import { beside, BESIDE_SECONDS } from "./adversity_shapes.ts";
 import { takenFigure } from "../saturation.ts";
 import type { Figure } from "../figure.ts";
+import { percentileFigures, type Percentiles } from "../percentiles.ts";
 import type { RunContext, Shape } from "../shape.ts";
 import { generate, withTopic } from "./throughput_shapes.ts";
-
-interface Percentiles {
-  readonly count: number;
-  readonly p50: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
-}
 
 interface SteadyPrinted {
   readonly errors: number;
@@ -122,10 +115,10 @@ async function manyGroups(context: RunContext, topic: string): Promise<Figure[]>
   });
   const atOnce = await steady(context, topic, { groups, commitsPerSecond: 0, seconds: 0 });
   return [
-    ...percentiles("JoinGroup", spread.joinMs),
-    ...percentiles("SyncGroup", spread.syncMs),
-    ...percentiles("heartbeat", spread.heartbeatMs),
-    ...percentiles("commit", spread.commitMs),
+    ...percentileFigures("JoinGroup", spread.joinMs, ["p50", "p99"]),
+    ...percentileFigures("SyncGroup", spread.syncMs, ["p50", "p99"]),
+    ...percentileFigures("heartbeat", spread.heartbeatMs, ["p50", "p99"]),
+    ...percentileFigures("commit", spread.commitMs, ["p50", "p99"]),
     takenFigure({ rate: groups, takenRate: spread.commitsPerSecond, p50Ms: spread.commitMs.p50 }),
     { name: "1,000 at once, s until all are stable", value: atOnce.joinSeconds, better: "lower" },
   ];
@@ -160,8 +153,7 @@ async function commitsAtRate(context: RunContext, topic: string): Promise<Figure
   return [
     { name: "commits/s", value: printed.commitsPerSecond, better: "higher", binding: true },
     takenFigure({ rate, takenRate: printed.commitsPerSecond, p50Ms: printed.commitMs.p50 }),
-    ...percentiles("commit", printed.commitMs),
-    { name: "commit, p99.9 ms", value: printed.commitMs.p999, better: "lower" },
+    ...percentileFigures("commit", printed.commitMs),
     {
       name: "broker CPU-s per 100,000 commits",
       value: printed.brokerCpuSeconds * 1e5 / printed.commits,
@@ -174,12 +166,5 @@ async function commitsAtRate(context: RunContext, topic: string): Promise<Figure
       better: "lower",
       binding: true,
     },
-  ];
-}
-
-function percentiles(name: string, found: Percentiles): Figure[] {
-  return [
-    { name: `${name}, p50 ms`, value: found.p50, better: "lower" },
-    { name: `${name}, p99 ms`, value: found.p99, better: "lower" },
   ];
 }

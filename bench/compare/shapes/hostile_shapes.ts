@@ -8,6 +8,7 @@
 import { processMemory } from "../../peer/processes.ts";
 import { WireClient } from "../../peer/wire_client.ts";
 import type { Figure } from "../figure.ts";
+import { percentileFigures, type ProbePrinted } from "../percentiles.ts";
 import type { RunContext, Shape } from "../shape.ts";
 import { explainFailure, start, type Target } from "../targets.ts";
 import { generate } from "./throughput_shapes.ts";
@@ -18,13 +19,6 @@ interface Hostility {
   /** How often each request names the topic: 8 bytes each time. */
   readonly elements: number;
   readonly wavesPerSecond: number;
-}
-
-interface ProbePrinted {
-  readonly errors: number;
-  readonly requests: number;
-  readonly missing: number;
-  readonly latencyMs: { readonly p50: number; readonly p99: number; readonly max: number };
 }
 
 interface WavesPrinted {
@@ -140,9 +134,5 @@ function probe(target: Target, seconds: number): Promise<ProbePrinted> {
 }
 
 function waits(prefix: string, { latencyMs }: ProbePrinted): Figure[] {
-  return (["p50", "p99", "max"] as const).map((name) => ({
-    name: `${prefix}, ${name} ms`,
-    value: latencyMs[name],
-    better: "lower",
-  }));
+  return percentileFigures(prefix, latencyMs, ["p50", "p99", "max"]);
 }

@@ -3,15 +3,10 @@ import { processMemory } from "../../peer/processes.ts";
 import { pauseFigures } from "../gc_trace.ts";
 import { takenFigure } from "../saturation.ts";
 import type { Figure } from "../figure.ts";
+import { percentileFigures, type Percentiles } from "../percentiles.ts";
 import type { RunContext, Shape } from "../shape.ts";
 import { type Stretch, withPauses } from "../targets.ts";
 import { generate, withTopic } from "./throughput_shapes.ts";
-
-interface Percentiles {
-  readonly p50: number;
-  readonly p99: number;
-  readonly p999: number;
-}
 
 interface LatencyPrinted {
   readonly records: number;
@@ -97,20 +92,12 @@ async function latencies(
   const { from, to } = printed.countedMs;
   const takenRate = rate * seconds * COUNTED_SHARE / ((to - from) / 1000);
   const figures = [
-    ...percentiles("acknowledged", printed.ackMs),
-    ...percentiles("end to end", printed.endToEndMs),
+    ...percentileFigures("acknowledged", printed.ackMs),
+    ...percentileFigures("end to end", printed.endToEndMs),
     takenFigure({ rate, takenRate, p50Ms: printed.ackMs.p50 }),
     ...(collected === null ? [] : pauseFigures(collected.pauses, collected.seconds)),
   ];
   return { printed, figures };
-}
-
-function percentiles(name: string, found: Percentiles): Figure[] {
-  return [
-    { name: `${name}, p50 ms`, value: found.p50, better: "lower" },
-    { name: `${name}, p99 ms`, value: found.p99, better: "lower" },
-    { name: `${name}, p99.9 ms`, value: found.p999, better: "lower" },
-  ];
 }
 
 async function tail(
