@@ -1,47 +1,24 @@
 /** Produce to topics with `flush.messages`: answers wait for the flush that covers their records. */
 import { strict as assert } from "node:assert";
 import { batchOf, flushGroups, smallLogs, topicOn } from "../../partitions/owned/partition_testing.ts";
-import { emptyWatermarks, partitionState } from "../../partitions/shared/watermarks.ts";
+import { partitionState } from "../../partitions/shared/watermarks.ts";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { buildBatch } from "../../tests/record_batch_builder.ts";
-import { TestBroker, TestClient } from "../requests/operation_testing.ts";
+import { TestClient } from "../requests/operation_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import { produceResponse } from "../protocol/messages/00_produce.ts";
-import { ZERO_UUID } from "../protocol/text_cache.ts";
-import { handleProduce } from "./00_produce.ts";
+import { ProduceFixture } from "./produce_testing.ts";
 
 const { NONE, KAFKA_STORAGE_ERROR, REQUEST_TIMED_OUT, NOT_LEADER_OR_FOLLOWER } = errorCode;
-const VERSION = 9;
 const FLUSHED = topicOn([0, 1], { config: { ...smallLogs, flushMessages: 1 } });
 const LAZY = topicOn([0, 1], { name: "u", id: "YWFhYWFhYWFhYWFhYWFhYQ", slots: [2, 3] });
 /** One partition on the client's shard, one on another. */
 const [OWN, OTHER] = [0, 1];
 
-class Fixture implements Disposable {
-  readonly broker: TestBroker;
-  readonly world;
-  readonly client;
-  readonly services;
-
-  /** @param files of the two shards; a file system for each by default */
+class Fixture extends ProduceFixture {
   constructor(files: readonly CrashingFileSystem[] = []) {
-    this.broker = new TestBroker(2, {}, files);
-    this.world = this.broker.world;
-    this.client = new TestClient(this.world.at(0));
-    this.services = this.broker.services();
+    super(files);
     for (const topic of [FLUSHED, LAZY]) this.broker.create(topic);
     this.world.holdsGroups = true;
-  }
-
-  produce(
-    partitions: readonly (readonly [index: number, records: Uint8Array])[],
-    { acks = 1, topic = "t", timeoutMs = 1000 }: { acks?: number; topic?: string; timeoutMs?: number } = {},
-  ): void {
-    const partitionData = partitions.map(([index, records]) => ({ index, records: this.client.putBatch(records) }));
-    const topicData = [{ name: topic, topicId: ZERO_UUID, partitionData }];
-    const request = { transactionalId: null, acks, timeoutMs, topicData };
-    handleProduce(request, this.client.request(0, VERSION), this.services);
-    this.world.pump();
   }
 
   /** Ends the flushes that are under way. @returns how many groups ended */
@@ -49,24 +26,6 @@ class Fixture implements Disposable {
     const count = this.world.shards.reduce((sum, shard) => sum + flushGroups(shard), 0);
     this.world.pump();
     return count;
-  }
-
-  /** Takes the oldest answer. @returns code and base offset of each of its partitions */
-  take(): (readonly [number, number])[] {
-    const [topic] = this.client.take(produceResponse, VERSION).responses;
-    return (topic?.partitionResponses ?? []).map(({ errorCode: code, baseOffset }) => [code, baseOffset] as const);
-  }
-
-  row(slot: number) {
-    return this.world.table.read(slot, emptyWatermarks());
-  }
-
-  [Symbol.dispose](): void {
-    this.client.pipeline.abandon();
-    this.world.pump();
-    assert.equal(this.client.heldCount, 0, "every held block was released");
-    for (const { purgatory } of this.world.shards) assert.equal(purgatory.waitingCount, 0);
-    this.broker[Symbol.dispose]();
   }
 }
 
@@ -91,14 +50,7 @@ for (const acks of [1, -1]) {
     using fixture = new Fixture();
     const other = new TestClient(fixture.world.at(0));
     fixture.produce([[OWN, batchOf("slow")]], { acks });
-    const partitionData = [OWN, OTHER].map((index) => ({ index, records: other.putBatch(batchOf("fast")) }));
-    const topicData = [{ name: "u", topicId: ZERO_UUID, partitionData }];
-    handleProduce(
-      { transactionalId: null, acks, timeoutMs: 1000, topicData },
-      other.request(0, VERSION),
-      fixture.services,
-    );
-    fixture.world.pump();
+    fixture.produce([OWN, OTHER].map((index) => [index, batchOf("fast")]), { acks, topic: "u" }, other);
     assert.deepEqual([other.answersCount, fixture.client.answersCount], [1, 0]);
     fixture.flush();
     assert.deepEqual(fixture.take(), [[NONE, 0]]);

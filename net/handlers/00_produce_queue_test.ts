@@ -1,38 +1,21 @@
 /** Produce of batches that a codec worker unpacks: answers wait for it, and the request's bytes are held meanwhile. */
 import { strict as assert } from "node:assert";
 import { batchOf, topicOn } from "../../partitions/owned/partition_testing.ts";
-import { emptyWatermarks } from "../../partitions/shared/watermarks.ts";
 import { buildBatch, type TestRecord } from "../../tests/record_batch_builder.ts";
-import { TestBroker, TestClient } from "../requests/operation_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import { produceResponse } from "../protocol/messages/00_produce.ts";
-import { ZERO_UUID } from "../protocol/text_cache.ts";
-import { handleProduce } from "./00_produce.ts";
+import { ProduceFixture } from "./produce_testing.ts";
 
-const VERSION = 9;
 /** One partition on the client's shard, one on another. */
 const PARTITIONS = [0, 1];
 /** Takes more memory than a shard unpacks itself. */
 const LARGE_VALUE = "x".repeat(3 << 20);
 const large = (...more: TestRecord[]) => buildBatch([{ value: LARGE_VALUE }, ...more], { codec: "zstd" });
 
-class Fixture implements Disposable {
-  readonly broker = new TestBroker(2);
-  readonly world = this.broker.world;
-  readonly client = new TestClient(this.world.at(0));
-  readonly services = this.broker.services();
-
+class Fixture extends ProduceFixture {
   constructor() {
+    super();
     this.broker.create(topicOn([0, 1]));
     this.world.holdsCodecs = true;
-  }
-
-  produce(partitions: readonly (readonly [index: number, records: Uint8Array])[], acks = 1): void {
-    const partitionData = partitions.map(([index, records]) => ({ index, records: this.client.putBatch(records) }));
-    const topicData = [{ name: "t", topicId: ZERO_UUID, partitionData }];
-    const request = { transactionalId: null, acks, timeoutMs: 1000, topicData };
-    handleProduce(request, this.client.request(0, VERSION), this.services);
-    this.world.pump();
   }
 
   transcode(): void {
@@ -40,36 +23,21 @@ class Fixture implements Disposable {
     this.world.pump();
   }
 
-  /** Takes the oldest answer. */
-  take() {
-    const [topic] = this.client.take(produceResponse, VERSION).responses;
-    return topic?.partitionResponses ?? [];
-  }
-
-  logEnd(partition: number): number {
-    return this.world.table.read(partition, emptyWatermarks()).logEndOffset;
-  }
-
-  [Symbol.dispose](): void {
-    this.client.pipeline.abandon();
+  protected override endHeld(): void {
     this.transcode();
-    assert.equal(this.client.heldCount, 0, "every held block was released");
-    for (const { purgatory } of this.world.shards) assert.equal(purgatory.waitingCount, 0);
-    this.broker[Symbol.dispose]();
   }
 }
 
 for (const acks of [1, -1]) {
   Deno.test(`handleProduce() with acks=${acks} holds the request while a codec worker or a queue has a part of it, and answers then`, () => {
     using fixture = new Fixture();
-    fixture.produce(PARTITIONS.map((partition) => [partition, large()]), acks);
-    fixture.produce(PARTITIONS.map((partition) => [partition, batchOf("behind")]), acks);
+    fixture.produce(PARTITIONS.map((partition) => [partition, large()]), { acks });
+    fixture.produce(PARTITIONS.map((partition) => [partition, batchOf("behind")]), { acks });
     assert.deepEqual([fixture.client.answersCount, fixture.client.heldCount], [0, 2]);
     fixture.transcode();
     assert.equal(fixture.client.heldCount, 0);
     for (const offset of [0, 1]) {
-      const answered = fixture.take().map(({ errorCode: code, baseOffset }) => [code, baseOffset]);
-      assert.deepEqual(answered, [[errorCode.NONE, offset], [errorCode.NONE, offset]]);
+      assert.deepEqual(fixture.take(), [[errorCode.NONE, offset], [errorCode.NONE, offset]]);
     }
   });
 }
@@ -79,18 +47,18 @@ Deno.test("handleProduce() answers a batch that a codec worker refuses", () => {
   const wrong = buildBatch([{ value: LARGE_VALUE }], { codec: "zstd", recordsCount: 2, lastOffsetDelta: 1 });
   fixture.produce([[0, wrong], [1, batchOf("a")]]);
   fixture.transcode();
-  assert.deepEqual(fixture.take().map(({ errorCode: code }) => code), [errorCode.INVALID_RECORD, errorCode.NONE]);
+  assert.deepEqual(fixture.take().map(([code]) => code), [errorCode.INVALID_RECORD, errorCode.NONE]);
 });
 
 Deno.test("handleProduce() with acks=0 appends what a codec worker unpacks, and a refusal closes the connection", () => {
   using fixture = new Fixture();
-  fixture.produce(PARTITIONS.map((partition) => [partition, large()]), 0);
+  fixture.produce(PARTITIONS.map((partition) => [partition, large()]), { acks: 0 });
   fixture.transcode();
   assert.deepEqual(PARTITIONS.map((partition) => fixture.logEnd(partition)), [1, 1]);
   assert.deepEqual(fixture.client.closed, []);
   fixture.produce(
     [[0, buildBatch([{ value: LARGE_VALUE }], { codec: "zstd", recordsCount: 2, lastOffsetDelta: 1 })]],
-    0,
+    { acks: 0 },
   );
   fixture.transcode();
   assert.match(fixture.client.closed[0] ?? "", /acks=0 failed with error code 87/);

@@ -1,37 +1,20 @@
 /** Produce to topics and partitions that are being created. */
 import { strict as assert } from "node:assert";
 import { batchOf, topicOn } from "../../partitions/owned/partition_testing.ts";
-import { emptyWatermarks } from "../../partitions/shared/watermarks.ts";
 import { buildBatch } from "../../tests/record_batch_builder.ts";
-import { TestBroker, TestClient } from "../requests/operation_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
-import { produceResponse } from "../protocol/messages/00_produce.ts";
 import { TopicWait } from "../requests/produce/topic_waits.ts";
-import { handleProduce } from "./00_produce.ts";
+import { ProduceFixture } from "./produce_testing.ts";
 
 const { NONE, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, OUT_OF_ORDER_SEQUENCE_NUMBER: OUT_OF_ORDER } = errorCode;
 const TOPIC = topicOn([0, 1]);
 /** One partition on the client's shard, one on another. */
 const [OWN, OTHER] = [0, 1];
 
-class Fixture implements Disposable {
-  readonly broker = new TestBroker(2);
-  readonly client = new TestClient(this.broker.world.at(0));
-  readonly services = this.broker.services();
-
+class Fixture extends ProduceFixture {
   constructor() {
+    super();
     this.broker.awaited = [];
-  }
-
-  produce(
-    partitions: readonly (readonly [index: number, records: Uint8Array])[],
-    { acks = 1, version = 9 }: { acks?: number; version?: number } = {},
-  ): void {
-    const partitionData = partitions.map(([index, records]) => ({ index, records: this.client.putBatch(records) }));
-    const topicData = [{ name: version < 13 ? "t" : "", topicId: TOPIC.id, partitionData }];
-    const request = { transactionalId: null, acks, timeoutMs: 1000, topicData };
-    handleProduce(request, this.client.request(0, version), this.services);
-    this.broker.world.pump();
   }
 
   /** The controller has carried out all changes that were requested. */
@@ -40,22 +23,8 @@ class Fixture implements Disposable {
     this.broker.world.pump();
   }
 
-  /** Takes the oldest answer. @returns code and base offset of each of its partitions */
-  take(version = 9): (readonly [number, number])[] {
-    const [topic] = this.client.take(produceResponse, version).responses;
-    return (topic?.partitionResponses ?? []).map(({ errorCode: code, baseOffset }) => [code, baseOffset] as const);
-  }
-
-  logEnd(partition: number): number {
-    return this.broker.world.table.read(partition, emptyWatermarks()).logEndOffset;
-  }
-
-  [Symbol.dispose](): void {
-    this.client.pipeline.abandon();
+  protected override endHeld(): void {
     this.answerQuestions();
-    assert.equal(this.client.heldCount, 0, "every held block was released");
-    for (const { purgatory } of this.broker.world.shards) assert.equal(purgatory.waitingCount, 0);
-    this.broker[Symbol.dispose]();
   }
 }
 
