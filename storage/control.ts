@@ -2,10 +2,10 @@
  * The folder's door for the main isolate: the small files of a log directory, descriptors and memory. It imports no log and no
  * library that logs need: a start loads this module before the shards' workers begin, so every import here delays it.
  */
-export { type Clock, systemClock } from "./base/clock.ts";
+export { systemClock } from "./base/clock.ts";
 
 export { replaceFileAsync } from "./directory/atomic_file_async.ts";
-export { encodeOffsetCheckpoint, partitionKey, readOffsetCheckpoint } from "./directory/offset_checkpoint.ts";
+export { encodeOffsetCheckpoint, partitionKey } from "./directory/offset_checkpoint.ts";
 export { LeaderEpochTable } from "./log/epochs/leader_epoch_table.ts";
 export { deletedDirectoryName } from "./segments/segment_names.ts";
 export { LogDamagedError } from "./log/storage_failure.ts";

@@ -13,20 +13,12 @@ export { Log } from "./log/log.ts";
 export { batchRules, type LogConfig } from "./log/log_config.ts";
 export { refusedAppend } from "./log/log_results.ts";
 export { LogResources } from "./log/log_resources.ts";
-export type {
-  AppendRefusal,
-  AppendResult,
-  FlushRequest,
-  LogOptions,
-  ReadRefusal,
-  TimestampedOffset,
-  UncommittedTraces,
-} from "./log/log_types.ts";
+export type { AppendRefusal, AppendResult, FlushRequest, ReadRefusal, UncommittedTraces } from "./log/log_types.ts";
 export { baseSequence, BATCH_HEADER_BYTES, codec, codecNames, producerId } from "./records/record_batch.ts";
 export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./records/record_errors.ts";
-export * from "./records/batch_intake.ts";
+export { transcodeBatch, transcodeUs } from "./records/batch_intake.ts";
 export type { CodecAnswer, CodecWork } from "./codec_workers/codec_messages.ts";
-export { type BatchCheck, type BatchRefusal, type BatchRules, CONTENT_BYTES_MAX } from "./records/batch_rules.ts";
+export type { BatchRefusal, BatchRules } from "./records/batch_rules.ts";
 export type { RenamedDirectory } from "./directory/partition_directory.ts";
 export { RecordRunReader } from "./records/record_run_reader.ts";
 export { LogDamagedError, storageFailure } from "./log/storage_failure.ts";
@@ -35,11 +27,11 @@ export * from "./directory/offset_checkpoint.ts";
 export * from "./base/uuid.ts";
 
 export * from "./sys/epoll.ts";
-export { type FileSystem, linuxFileSystem, type MappedFile, type OpenMode } from "./sys/file_system.ts";
+export { type FileSystem, linuxFileSystem } from "./sys/file_system.ts";
 export type { FlushOutcome } from "./sys/flush_outcome.ts";
 export * from "./sys/page_cache.ts";
-export { lastErrorText, SystemError } from "./sys/libc.ts";
-export { allocateNative, allocateShared, discardPages, type NativeMemory, nativeMemory } from "./sys/memory.ts";
+export { lastErrorText } from "./sys/libc.ts";
+export { allocateNative, type NativeMemory, nativeMemory } from "./sys/memory.ts";
 export { askForShortSlices } from "./sys/scheduling.ts";
 export * from "./sys/sockets.ts";
 export { volumeSpace } from "./sys/volume.ts";
