@@ -4,7 +4,6 @@
  * keeps the client's, same records where it rebuilds the batch, same largest timestamp. BARNABAS_SEED=n tests another 500 from n on.
  */
 import { deepEqual, equal } from "node:assert/strict";
-import { kafkaJars } from "../../bench/peer/install.ts";
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import { brokerConfigFrom } from "../../partitions/config/broker/broker_properties.ts";
 import { resolveLogConfig } from "../../partitions/config/topics/topic_configs.ts";
@@ -18,8 +17,7 @@ import { listRecordErrors } from "../../storage/records/record_errors.ts";
 import { checkBytes } from "../produced_batch.ts";
 import { inMemory } from "../record_batch_builder.ts";
 import { batchOfSeed, type ProducedBatch } from "./batches.ts";
-import { SMALL_JVM } from "./group_clients.ts";
-import { interopTest, locations } from "./toolchain.ts";
+import { interopTest, smallJvm } from "./toolchain.ts";
 
 const SEEDS = 500;
 const ZSTD = layout.codecNames.indexOf("zstd");
@@ -44,7 +42,7 @@ async function kafkaVerdicts(batches: readonly ProducedBatch[]): Promise<Verdict
     return `${version}\t${nowMs}\t${pairs}\t${toBase64(bytes)}\n`;
   });
   const process = new Deno.Command("java", {
-    args: [...SMALL_JVM, "-cp", `${kafkaJars()}/*:${locations.java}`, "Append"],
+    args: smallJvm("Append"),
     stdin: "piped",
     stdout: "piped",
     stderr: "null",

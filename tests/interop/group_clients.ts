@@ -2,9 +2,8 @@
  * The client libraries as members of consumer groups, each with every way of sharing partitions that it supports. The programs are in
  * clients/. Main isolate of a test.
  */
-import { kafkaJars } from "../../bench/peer/install.ts";
 import { type MemberCommand, type MemberEvent } from "./group_member.ts";
-import { locations, type Need } from "./toolchain.ts";
+import { locations, type Need, smallJvm } from "./toolchain.ts";
 
 /** One library in one configuration. */
 export interface CoordinatorClient {
@@ -91,15 +90,8 @@ function nodeClient(name: "kafkajs" | "platformatic", how: string): CoordinatorC
   });
 }
 
-/** Flags for a JVM that lives for seconds beside others. */
-export const SMALL_JVM = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
-
 function javaClient(how: string): CoordinatorClient {
-  const classPath = `${kafkaJars()}/*:${locations.java}`;
-  return client("java", how, "java", (words) => ({
-    command: "java",
-    args: [...SMALL_JVM, "-cp", classPath, "Group", ...words],
-  }));
+  return client("java", how, "java", (words) => ({ command: "java", args: smallJvm("Group", ...words) }));
 }
 
 /** kcat commits every 5 s (-X would set the interval on the topic), and prints its partitions on standard error. */

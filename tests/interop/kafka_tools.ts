@@ -1,10 +1,8 @@
 /**
  * Command-line tools of Apache Kafka in one JVM that keeps running: a call takes a tenth of the time of a start. Main isolate of a test.
  */
-import { kafkaJars } from "../../bench/peer/install.ts";
-import { SMALL_JVM } from "./group_clients.ts";
+import { smallJvm } from "./toolchain.ts";
 import { TextLineStream } from "./lines.ts";
-import { locations } from "./toolchain.ts";
 
 /** What a tool printed. */
 export interface ToolOutput {
@@ -21,14 +19,7 @@ export class KafkaTools implements AsyncDisposable {
   constructor() {
     this.#process = new Deno.Command("java", {
       // Log4j of the jars would warn that it has no configuration.
-      args: [
-        ...SMALL_JVM,
-        "-Dlog4j2.level=OFF",
-        "-Duser.timezone=UTC",
-        "-cp",
-        `${kafkaJars()}/*:${locations.java}`,
-        "Tools",
-      ],
+      args: smallJvm("-Dlog4j2.level=OFF", "-Duser.timezone=UTC", "Tools"),
       stdin: "piped",
       stdout: "piped",
       stderr: "null",

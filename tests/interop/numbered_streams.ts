@@ -5,11 +5,9 @@
  * A producer whose records all arrive once and in order leaves record `n` at offset `n`: that is what is checked, of every record.
  */
 import assert from "node:assert/strict";
-import { kafkaJars } from "../../bench/peer/install.ts";
 import { runOrThrow } from "../../bench/peer/processes.ts";
-import { SMALL_JVM } from "./group_clients.ts";
 import { TextLineStream } from "./lines.ts";
-import { locations } from "./toolchain.ts";
+import { locations, smallJvm } from "./toolchain.ts";
 
 /** Client libraries that can do it. */
 export const streamLibraries = ["confluent-kafka", "java"] as const;
@@ -46,7 +44,7 @@ export class StreamProgram implements AsyncDisposable {
     const targets = streams.map(({ topic, partition, codec }) => `${topic}:${partition}:${codec}`);
     const words = [streams[0]!.library, "stream", `127.0.0.1:${port}`, ...targets];
     const [command, args] = streams[0]!.library === "java"
-      ? ["java", [...SMALL_JVM, "-cp", `${kafkaJars()}/*:${locations.java}`, "Stream", ...words]] as const
+      ? ["java", smallJvm("Stream", ...words)] as const
       : [locations.python, [pythonProgram, ...words]] as const;
     this.#process = new Deno.Command(command, { args: [...args], stdout: "piped", stderr: "piped" }).spawn();
     const errors = new Response(this.#process.stderr).text();

@@ -4,13 +4,11 @@
  * deletion of records that a repartition topic no longer needs, changes and descriptions of configs.
  */
 import assert from "node:assert/strict";
-import { kafkaJars } from "../../bench/peer/install.ts";
 import { freePort, RunningProcess, waitFor } from "../../bench/peer/processes.ts";
 import { batchesOf, recordsOfBatch, wireBatch } from "../../bench/peer/wire_bytes.ts";
 import { NONE, WireClient } from "../../bench/peer/wire_client.ts";
 import { startTestBroker, temporaryDirectory, type TestBroker } from "./broker.ts";
-import { SMALL_JVM } from "./group_clients.ts";
-import { interopTest, locations } from "./toolchain.ts";
+import { interopTest, smallJvm } from "./toolchain.ts";
 import { committedOffsets } from "./wire_groups.ts";
 
 const PARTITIONS = 4;
@@ -49,9 +47,8 @@ interopTest({
 
 /** Starts a program of clients/java or of the jars. */
 function startJava(outputFile: string, program: string, args: readonly string[]): RunningProcess {
-  const classPath = `${kafkaJars()}/*:${locations.java}`;
-  const flags = [...SMALL_JVM, "-Xmx256m", "-Djava.awt.headless=true"];
-  return new RunningProcess("java", [...flags, "-cp", classPath, program, ...args], {
+  const flags = ["-Xmx256m", "-Djava.awt.headless=true"];
+  return new RunningProcess("java", smallJvm(...flags, program, ...args), {
     outputFile: `${outputFile}.txt`,
   });
 }

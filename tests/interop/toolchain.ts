@@ -3,7 +3,7 @@
  * fails instead, unless only a right of the process is missing. `install.ts` installs everything else. Main isolate of a test.
  */
 import { mayMount } from "./system_faults.ts";
-import { cacheDirectory, kafkaInstalled, onPath } from "../../bench/peer/install.ts";
+import { cacheDirectory, kafkaInstalled, kafkaJars, onPath } from "../../bench/peer/install.ts";
 
 /** Something that a test needs. */
 export type Need = "kafka" | "java" | "kcat" | "python" | "node" | "go" | "corpus" | "strace" | "mount";
@@ -23,6 +23,15 @@ export const locations = {
   /** Sources of the client programs. */
   clients: new URL("clients", import.meta.url).pathname,
 } as const;
+
+/**
+ * Arguments of `java` for a JVM that lives for seconds beside others, with the jars of Kafka and the programs of clients/java.
+ * @param words further flags, the program and its arguments
+ */
+export function smallJvm(...words: readonly string[]): string[] {
+  const flags = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+  return [...flags, "-cp", `${kafkaJars()}/*:${locations.java}`, ...words];
+}
 
 const checks: Record<Need, { found: () => boolean; name: string }> = {
   kafka: { found: kafkaInstalled, name: "Apache Kafka and Java" },
