@@ -31,10 +31,14 @@ export const FetchedPartition = plainConstructor<OffsetFetchResponsePartition>()
   "metadata",
   "errorCode",
 );
+/** The code of one partition in a response. */
+export const PartitionCode = plainConstructor<{ partitionIndex: number; errorCode: number }>()(
+  "partitionIndex",
+  "errorCode",
+);
 /** A result of DeleteGroups. */
 export const DeletionResult = plainConstructor<{ groupId: string; errorCode: number }>()("groupId", "errorCode");
 const FetchedGroup = plainConstructor<OffsetFetchResponseGroup>()("groupId", "errorCode", "topics");
-const PartitionCode = plainConstructor<{ partitionIndex: number; errorCode: number }>()("partitionIndex", "errorCode");
 const DescribedGroup = plainConstructor<GroupResponse<15>["groups"][number]>()(
   "errorCode",
   "errorMessage",

@@ -27,7 +27,7 @@ import { newArray, plainConstructor } from "../../../../net/protocol/plain_const
 import { ZERO_UUID } from "../../../../net/protocol/text_cache.ts";
 import type { MetadataImage, TopicImage } from "../../../metadata/image.ts";
 import type { GroupMemory } from "../group_memory.ts";
-import { absentOffset, FetchedPartition } from "../group_refusals.ts";
+import { absentOffset, FetchedPartition, PartitionCode } from "../group_refusals.ts";
 import { OffsetTable } from "./offset_table.ts";
 import type { OffsetCommitRecord } from "../records/group_record.ts";
 
@@ -53,10 +53,6 @@ const CommitValue = plainConstructor<Value>()(
   "topicId",
 );
 const CommitRecord = plainConstructor<OffsetCommitRecord>()("kind", "key", "value");
-const PartitionAnswer = plainConstructor<{ partitionIndex: number; errorCode: number }>()(
-  "partitionIndex",
-  "errorCode",
-);
 const TopicAnswer = plainConstructor<OffsetCommitResponseTopic>()("name", "topicId", "partitions");
 const FetchedGroup = plainConstructor<OffsetFetchResponseGroup>()("groupId", "topics");
 const FetchedTopic = plainConstructor<OffsetFetchResponseTopic>()("name", "topicId", "partitions");
@@ -132,7 +128,7 @@ export class Offsets {
       const answered = partitions.map((partition): OffsetCommitResponsePartition => {
         const { partitionIndex } = partition;
         const code = refusePartition(topic, partitionIndex, byId);
-        const answer = new PartitionAnswer(partitionIndex, code);
+        const answer = new PartitionCode(partitionIndex, code);
         if (topic === undefined || code !== errorCode.NONE) return answer;
         known.push(answer);
         const metadata = partition.committedMetadata ?? "";
@@ -208,7 +204,7 @@ export class Offsets {
             records.push(tombstone(request.groupId, name, partitionIndex));
           }
         }
-        return new PartitionAnswer(partitionIndex, code);
+        return new PartitionCode(partitionIndex, code);
       });
       return { name, partitions: answered };
     });
