@@ -84,7 +84,8 @@ export class RecordLog<Entry> {
   /** Appends such a batch, as `append()` does, and applies its records. @param records that were added @returns as `append()` */
   appendLong(records: readonly Entry[], batch: LongBatch<Entry>): number {
     this.writeGathered();
-    const code = this.#writeBatch(batch.isTooLarge ? null : batch.complete(this.#parts.clock.wallMs()));
+    const nowMs = this.#parts.clock.wallMs();
+    const code = this.#writeBatch(batch.isTooLarge ? null : batch.complete(nowMs), nowMs);
     if (code === errorCode.NONE) { for (const record of records) this.#parts.apply(record); }
     return code;
   }
@@ -122,15 +123,16 @@ export class RecordLog<Entry> {
   #write(records: readonly Entry[]): number {
     if (records.length === 0) return errorCode.NONE;
     const { builder, clock } = this.#parts;
-    const options = { timestampMs: clock.wallMs(), batchBytesMax: batchBytesMax(this.#partition) };
-    return this.#writeBatch(builder.build(records, options));
+    const nowMs = clock.wallMs();
+    const batch = builder.build(records, { timestampMs: nowMs, batchBytesMax: batchBytesMax(this.#partition) });
+    return this.#writeBatch(batch, nowMs);
   }
 
-  #writeBatch(batch: Batch | null): number {
+  /** @param batch null when the records do not fit into one @param nowMs the timestamp of its records */
+  #writeBatch(batch: Batch | null, nowMs: number): number {
     const partition = this.#partition;
     if (!partition.isOpen) return errorCode.NOT_COORDINATOR;
     if (batch === null) return errorCode.UNKNOWN_SERVER_ERROR;
-    const nowMs = this.#parts.clock.wallMs();
     const { refusal } = partition.append(batch, nowMs);
     if (refusal !== null) return coordinatorCode(refusal);
     this.#appendedBatches++;
