@@ -10,9 +10,8 @@ import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { openLog } from "../../tests/log_fixture.ts";
 import { inMemory, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { emptyReadOutcome, type ReadOutcome, type ReadRequest } from "../requests/outcomes.ts";
-import { CodecJobs } from "./codec_jobs.ts";
-import { Partition } from "./partition.ts";
-import { batchOf, flushOn, smallLogs } from "./partition_testing.ts";
+import { Partition, type PartitionOwner } from "./partition.ts";
+import { batchOf, deafOwner, flushOn, smallLogs } from "./partition_testing.ts";
 import { emptyWatermarks, type Watermarks, WatermarkTable } from "../shared/watermarks.ts";
 
 /** The row of the partition. */
@@ -29,6 +28,8 @@ export class Fixture {
   readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[] = [];
   /** Whether each of the flushes that were asked for is a retry. */
   readonly needed: boolean[] = [];
+  /** How often the log start moved. */
+  logStartMoves = 0;
   readonly config: LogConfig;
   readonly partition: Partition;
 
@@ -37,22 +38,17 @@ export class Fixture {
     this.partition = this.open(EPOCH);
   }
 
-  /** How often the log start moved. */
-  logStartMoves = 0;
-
   /** Opens the log as a new leader. */
   open(leaderEpoch: number): Partition {
     const log = openLog("/logs/t-0", { fs: this.files.fileSystem, config: this.config, clock: new ManualClock() });
-    const owner = {
-      onProgress: (slot: number) => void this.moved.push(slot),
+    const owner: PartitionOwner = {
+      ...deafOwner,
+      onProgress: (slot) => void this.moved.push(slot),
       mayFlush: () => true,
-      onFlush: (request: FlushRequest, done: (outcome: FlushOutcome) => void) =>
-        void this.flushes.push({ request, done }),
-      onFlushNeeded: (_slot: number, isRetry: boolean) => void this.needed.push(isRetry),
-      onAppendsLeft: () => {},
-      codecJobs: new CodecJobs(() => {}),
+      onFlush: (request, done) => void this.flushes.push({ request, done }),
+      onFlushNeeded: (_slot, isRetry) => void this.needed.push(isRetry),
       onLogStartMoved: () => void this.logStartMoves++,
-      onTrouble: (_slot: number, text: string) => void this.troubles.push(text),
+      onTrouble: (_slot, text) => void this.troubles.push(text),
     };
     return new Partition(log, { slot: SLOT, leaderEpoch, config: this.config, table: this.table, owner });
   }

@@ -4,7 +4,6 @@ import { toOffset } from "../../storage/base/units.ts";
 import { buildBatch, inMemory, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { flushOn, readFrom } from "./partition_testing.ts";
 import { partitionState } from "../shared/watermarks.ts";
-
 import { EPOCH, Fixture, SLOT } from "./partition_fixture_testing.ts";
 
 Deno.test("Partition.append() with flush.messages=1 is invisible and not complete until a flush has ended, and durable then", () => {
