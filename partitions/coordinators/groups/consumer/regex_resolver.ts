@@ -133,7 +133,7 @@ export class RegexResolver {
       this.#changes = [];
       this.#job = new TopicRegexJob(expressions, this.#allNames(), null);
     }
-    this.#timer.set(Math.max(this.#restUntilMs, this.#ports.nowMs()));
+    this.#timer.set(Math.max(this.#pausedUntilMs, this.#ports.nowMs()));
   }
 
   /** Removes and returns the results of the finished resolution. */
@@ -166,15 +166,15 @@ export class RegexResolver {
     if (job === null) return;
     const { nowMs, timers } = this.#ports;
     const startMs = nowMs();
-    if (startMs < this.#restUntilMs) return this.#timer.set(this.#restUntilMs);
+    if (startMs < this.#pausedUntilMs) return this.#timer.set(this.#pausedUntilMs);
     const isDone = job.run(startMs + SLICE_MS, nowMs);
     const endMs = nowMs();
     if (endMs - startMs >= LONG_SLICE_MS) pausedUntilMs.set(timers, endMs + PAUSE_FACTOR * (endMs - startMs));
     if (isDone) this.#onDone();
-    else this.#timer.set(Math.max(this.#restUntilMs, endMs));
+    else this.#timer.set(Math.max(this.#pausedUntilMs, endMs));
   }
 
-  get #restUntilMs(): number {
+  get #pausedUntilMs(): number {
     return pausedUntilMs.get(this.#ports.timers) ?? 0;
   }
 

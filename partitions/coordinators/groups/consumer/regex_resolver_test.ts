@@ -220,8 +220,8 @@ Deno.test("RegexResolver pauses for all groups after a long slice, and then reso
     return test.timers.nextMs - test.clock.monotonicMs();
   };
   test.clock.advance(Math.max(0, test.timers.nextMs - test.clock.monotonicMs()));
-  const restMs = slice();
-  assert(restMs >= 200, `${restMs} ms of pause after 40 ms of work`);
+  const pauseMs = slice();
+  assert(pauseMs >= 200, `${pauseMs} ms of pause after 40 ms of work`);
   assert.equal(resolutions(test).length, 0, "one name is done");
   Object.assign(test.ports, { nowMs: () => test.clock.monotonicMs() });
   test.advance(5000);

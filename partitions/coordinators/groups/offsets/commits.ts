@@ -25,7 +25,6 @@ import type { Offsets, PlannedCommit } from "./offsets.ts";
 const COMMIT_NOT_FOUND_VERSION = 9;
 /** The most topics and partitions of a commit that is not long: they take a millisecond or two. */
 const USUAL_ELEMENTS_MAX = 500;
-
 /** The most topics and partitions that a step of a long commit prepares: about a millisecond. */
 const ELEMENTS_PER_STEP = 500;
 
@@ -52,6 +51,7 @@ export function isLongCommit({ topics }: OffsetCommitRequest): boolean {
 export class Commits {
   readonly #scene: CommitScene;
 
+  /** @param scene the offsets, the log and the groups of the partition */
   constructor(scene: CommitScene) {
     this.#scene = scene;
   }
