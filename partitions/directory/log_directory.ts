@@ -8,7 +8,7 @@
  *   .kafka_cleanshutdown             between a stop that closed every log cleanly and the next start
  *   <topic>-<partition>/             logs
  *   <topic>-<partition>.<hex>-delete/  logs of deleted topics, removed at the next start at the latest
- *   barnabas-metadata.sqlite         metadata store (metadata/sqlite_store.ts)
+ *   barnabas-metadata.sqlite         metadata store (metadata/store/sqlite_store.ts)
  * ```
  *
  * Always: the removal of the clean stop's mark is durable before anything else is written. One broker per directory.

@@ -27,10 +27,7 @@ export interface ControlCalls {
   /** CreatePartitions. */
   createPartitions: { args: { request: CreatePartitionsRequest }; result: CreatePartitionsResponse };
   /** Changes configs of topics and groups; one result for each resource, in their order. */
-  alterConfigs: {
-    args: PackedAlterations;
-    result: readonly AlterationResult[];
-  };
+  alterConfigs: { args: PackedAlterations; result: readonly AlterationResult[] };
   /** Waits until all earlier changes have been applied by every shard or have failed. */
   awaitChanges: { args: Record<string, never>; result: Record<string, never> };
   /** Writes `log-start-offset-checkpoint`, with the log starts that shards had published before the call. */

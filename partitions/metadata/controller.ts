@@ -23,8 +23,8 @@ import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protoc
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import type { PartitionDirectories } from "./adoption.ts";
 import { alterationTransaction, growthTransaction, isForgotten } from "./change_transactions.ts";
-import { planAlterations, type PlannedAlteration } from "./config_changes.ts";
-import { unpackAlterations } from "./packed_alterations.ts";
+import { planAlterations } from "./config_changes.ts";
+import { type PackedAlterations, unpackAlterations } from "./packed_alterations.ts";
 import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
 import { type LoadedTopics, loadTopics, newPartitionRow } from "./controller_loading.ts";
 import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT } from "./creation_answers.ts";
@@ -126,10 +126,7 @@ export class Controller implements ControlPlane {
           timeoutMs: request.timeoutMs,
           answer: () => ({ results: request.topics.map(({ name }) => ({ name, ...TIMED_OUT })) }),
         }),
-      alterConfigs: (packed) =>
-        this.#inTurn(() =>
-          this.#alterConfigs(planAlterations(unpackAlterations(packed), this.#alterationRules()), packed.validateOnly)
-        ),
+      alterConfigs: (packed) => this.#inTurn(() => this.#alterConfigs(packed)),
       awaitChanges: () => this.#inTurn(() => Promise.resolve({})),
       saveLogStarts: () => this.#options.saveLogStarts().then(() => ({})),
       autoCreateTopics: ({ names }) => this.#inTurn(() => this.#autoCreateTopics(names)),
@@ -290,8 +287,9 @@ export class Controller implements ControlPlane {
     await this.#publishChange({ changed, deletedIds: [], version });
   }
 
-  async #alterConfigs(planned: readonly PlannedAlteration[], validateOnly: boolean): Promise<AlterationResult[]> {
-    const changes = validateOnly ? [] : planned.flatMap(({ change }) => change ?? []);
+  async #alterConfigs(packed: PackedAlterations): Promise<AlterationResult[]> {
+    const planned = planAlterations(unpackAlterations(packed), this.#alterationRules());
+    const changes = packed.validateOnly ? [] : planned.flatMap(({ change }) => change ?? []);
     const topics = changes.flatMap((change) => "topic" in change ? [change] : []);
     const groups = changes.flatMap((change) => "groupId" in change ? [change] : []);
     if (changes.length > 0) {

@@ -6,7 +6,6 @@
  */
 import {
   type IncrementalAlterConfigsPacked,
-  type IncrementalAlterConfigsRequest,
   incrementalAlterConfigsRequest,
 } from "../../net/protocol/messages/44_incremental_alter_configs.ts";
 import { Reader } from "../../net/protocol/reader.ts";
@@ -35,7 +34,7 @@ export function packAlterations(request: IncrementalAlterConfigsPacked, replaces
 /** Unpacks changes. */
 export function unpackAlterations({ bytes, replacesAll }: PackedAlterations): ConfigAlteration[] {
   const reader = new Reader(bytes);
-  const { resources }: IncrementalAlterConfigsRequest = incrementalAlterConfigsRequest.decode(reader, PACKED_VERSION);
+  const { resources } = incrementalAlterConfigsRequest.decode(reader, PACKED_VERSION);
   assert(reader.failure === null, "alterations are whole");
   return resources.map(({ resourceType, resourceName, configs }) => {
     return { resourceType, resourceName, operations: configs, replacesAll };
