@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { BLOCK_BYTES_MAX } from "../../partitions/mod.ts";
+import { fillArena } from "../../partitions/shared/arena_testing.ts";
 import { READABLE } from "../../storage/mod.ts";
 import { concatBytes } from "../../tests/record_batch_builder.ts";
 import {
@@ -124,10 +124,7 @@ Deno.test("Connection waits for a landing block when the arena is used up, and l
   using pair = await SocketPair.open();
   const shard = new FakeShard();
   const connection = shard.connect(pair);
-  const blocks: number[] = [];
-  for (let size = BLOCK_BYTES_MAX; size >= 16 * 1024; size /= 2) {
-    for (let block = shard.arena.allocate(size); block !== -1; block = shard.arena.allocate(size)) blocks.push(block);
-  }
+  const blocks = fillArena(shard.arena);
   await pair.send(concatBytes([frame(1), frame(2)]));
   connection.onReadable();
   assert.deepEqual([shard.isWaitingForMemory, shard.isReading, shard.requests.length], [true, false, 0]);

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { allocateArena, Arena } from "../../partitions/shared/arena.ts";
+import { fillArena } from "../../partitions/shared/arena_testing.ts";
 import { concatBytes } from "../../tests/record_batch_builder.ts";
 import { Framing, type FramingOwner, type ReceiveResult } from "./framing.ts";
 import { LANDING_BYTES, RequestMemory } from "./request_memory.ts";
@@ -222,26 +223,19 @@ Deno.test("Framing handles no frame after its owner has closed, in either kind o
 Deno.test("Framing waits for memory when the arena is full, first for a landing block, then for an own block, and loses no byte", () => {
   const stream = new Stream();
   const { arena, memory } = stream;
-  const fill = () => {
-    const blocks: number[] = [];
-    for (const size of [128 * MIB, MIB, 16 * 1024]) {
-      for (let block = arena.allocate(size); block !== -1; block = arena.allocate(size)) blocks.push(block);
-    }
-    return blocks;
-  };
   const giveBack = (blocks: readonly number[]) => {
     for (const block of blocks) arena.release(block);
   };
   const bytes = frame(7, 5 * MIB);
   stream.arrive(bytes.subarray(0, 1000));
-  let taken = fill();
+  let taken = fillArena(arena);
   assert.equal(stream.framing.receive(), "noMemory");
   assert.ok(memory.isWaiting(stream));
   giveBack(taken);
   memory.grantWaiting();
   assert.ok(!memory.isWaiting(stream));
   assert.equal(stream.framing.receive(), "drained");
-  taken = fill();
+  taken = fillArena(arena);
   // Another holder has the reserved block.
   const reserved = arena.allocateReserved();
   for (let from = 1000; from < bytes.length; from += LANDING_BYTES) {

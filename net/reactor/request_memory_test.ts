@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { createRandom } from "../../storage/base/random.ts";
 import { allocateArena, Arena } from "../../partitions/shared/arena.ts";
+import { fillArena } from "../../partitions/shared/arena_testing.ts";
 import { REQUEST_ELEMENTS_MAX } from "../protocol/api.ts";
 import { LANDING_BYTES, type MemoryHolder, RequestMemory } from "./request_memory.ts";
 import { FEW_ELEMENTS, weightOf, WEIGHTS_MAX } from "../requests/request_weights.ts";
@@ -146,12 +147,7 @@ Deno.test("RequestMemory.cancelWaits() removes a connection from the line, and a
 
 Deno.test("RequestMemory.awaitLanding() ends when there is a landing block", () => {
   const fixture = new Fixture();
-  const blocks = [fixture.arena.allocate(1)];
-  for (let size = 128 * MIB; size >= 16 * 1024; size /= 2) {
-    for (let block = fixture.arena.allocate(size); block !== -1; block = fixture.arena.allocate(size)) {
-      blocks.push(block);
-    }
-  }
+  const blocks = [fixture.arena.allocate(1), ...fillArena(fixture.arena)];
   assert.equal(fixture.memory.landing, -1);
   const holder = fixture.holder();
   fixture.memory.awaitLanding(holder);
@@ -233,7 +229,7 @@ Deno.test("RequestMemory.landing exists however full the arena is, also while an
   const fixture = new Fixture();
   const { memory, arena } = fixture;
   const first = memory.landing;
-  for (let size = 128 * 1024 * 1024; size >= 16 * 1024; size /= 2) while (arena.allocate(size) !== -1);
+  fillArena(arena);
   arena.retain(first);
   memory.renewLanding();
   const second = memory.landing;

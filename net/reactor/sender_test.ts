@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { BLOCK_BYTES_MAX } from "../../partitions/mod.ts";
+import { fillArena } from "../../partitions/shared/arena_testing.ts";
 import { FAILED, WRITABLE } from "../../storage/mod.ts";
 import { concatBytes } from "../../tests/record_batch_builder.ts";
 import type { FileSlice } from "./file_slice.ts";
@@ -157,15 +157,9 @@ Deno.test("Sender.append() fails without room in the arena, and every lease is r
   using pair = await SocketPair.open();
   using file = new TestFile(200_000);
   const { shard, sender } = create(pair);
-  const blocks: number[] = [];
-  const fill = () => {
-    for (let size = BLOCK_BYTES_MAX; size >= 16 * 1024; size /= 2) {
-      for (let block = shard.arena.allocate(size); block !== -1; block = shard.arena.allocate(size)) blocks.push(block);
-    }
-  };
   // Room for one block: the first hole's bytes fit, those of the second do not.
   const room = shard.arena.allocate(16 * 1024);
-  fill();
+  const blocks = fillArena(shard.arena);
   shard.arena.release(room);
   const slices = [0, 1, 2].map((index) => new TestSlice(file.fd, index, 100_000));
   const holes = slices.map((payload, index) => ({ at: 10 + index * 10_000, payload }));
@@ -182,10 +176,7 @@ Deno.test("Sender.append() sends a small slice from its file when the arena has 
   using file = new TestFile(30_000);
   const { shard, sender } = create(pair);
   const room = shard.arena.allocate(16 * 1024);
-  const rest: number[] = [];
-  for (let size = BLOCK_BYTES_MAX; size >= 16 * 1024; size /= 2) {
-    for (let block = shard.arena.allocate(size); block !== -1; block = shard.arena.allocate(size)) rest.push(block);
-  }
+  fillArena(shard.arena);
   shard.arena.release(room);
   const slice = new TestSlice(file.fd, 0, 30_000);
   assert.ok(sender.append(new Uint8Array([1, 2, 3]), 3, [{ at: 3, payload: slice }]));

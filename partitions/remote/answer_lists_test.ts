@@ -4,7 +4,7 @@ import { toOffset } from "../../storage/base/units.ts";
 import { TestShards, topicOn } from "../owned/partition_testing.ts";
 import { float64, int32, listOf, offset } from "../questions/layout.ts";
 import { type Answered, type AnswerWaiter, question } from "../questions/question.ts";
-import { type Arena, BLOCK_BYTES_MAX } from "../shared/arena.ts";
+import { fillArena } from "../shared/arena_testing.ts";
 
 const [OWN, OTHER] = [{ shard: 0, slot: 0 }, { shard: 1, slot: 1 }];
 
@@ -37,17 +37,6 @@ function worldOf(shardsCount: number): TestShards {
   return world;
 }
 
-/** Takes all blocks of an arena. @returns gives them back */
-function fill(arena: Arena): () => void {
-  const blocks: number[] = [];
-  for (let length = BLOCK_BYTES_MAX; length >= 16 * 1024; length /= 2) {
-    for (let block = arena.allocate(length); block !== -1; block = arena.allocate(length)) blocks.push(block);
-  }
-  return () => {
-    for (const block of blocks) arena.release(block);
-  };
-}
-
 Deno.test("ShardPartitions.ask() gives the same list for its own and another shard's partition", () => {
   using world = worldOf(2);
   const { waiter, answers } = asker();
@@ -75,13 +64,14 @@ Deno.test("the lists of answers are released, so thousands of them do not fill a
 
 Deno.test("an answer whose list finds no room waits, stays in flight, and delays no other answer", () => {
   using world = worldOf(2);
-  const release = fill(world.at(1).arena);
+  const { arena } = world.at(1);
+  const blocks = fillArena(arena);
   const { waiter, answers } = asker();
   const { partitions } = world.at(0);
   for (const count of [3, 0, 4000]) partitions.ask(OTHER, { count }, waiter, count);
   for (let turns = 0; turns < 3; turns++) for (const shard of world.shards) world.turn(shard);
   assert.deepEqual([answers.map(({ tag }) => tag), partitions.inFlight], [[0], 2]);
-  release();
+  for (const block of blocks) arena.release(block);
   world.pump();
   assert.deepEqual([answers.map(({ tag }) => tag).sort(), partitions.inFlight], [[0, 3, 4000], 0]);
   for (const { tag, items } of answers) assert.equal(items.length, tag);
@@ -89,7 +79,8 @@ Deno.test("an answer whose list finds no room waits, stays in flight, and delays
 
 Deno.test("answers are refused while lists of 8 MiB wait for room in the arena, except those with an empty list", () => {
   using world = worldOf(2);
-  const release = fill(world.at(1).arena);
+  const { arena } = world.at(1);
+  const blocks = fillArena(arena);
   const { waiter, answers } = asker();
   const { partitions } = world.at(0);
   const ask = (count: number) => {
@@ -101,7 +92,7 @@ Deno.test("answers are refused while lists of 8 MiB wait for room in the arena, 
   for (const count of [1, 0]) ask(count);
   for (let turns = 0; turns < 3; turns++) for (const shard of world.shards) world.turn(shard);
   assert.deepEqual(answers.splice(0).map(({ tag, refusal }) => [tag, refusal]), [[1, "too-many-lists"], [0, null]]);
-  release();
+  for (const block of blocks) arena.release(block);
   world.pump();
   assert.deepEqual(answers.splice(0).map(({ items }) => items.length), Array.from({ length: 128 }, () => 4096));
   ask(1);

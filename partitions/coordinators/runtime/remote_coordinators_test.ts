@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import type { GroupResponse } from "../groups/group_apis.ts";
 import { BLOCK_BYTES_MIN } from "../../shared/arena.ts";
+import { fillArena } from "../../shared/arena_testing.ts";
 import { OFFSETS_TOPIC } from "../key_partition.ts";
 import { GroupShards } from "./shard_coordinators_testing.ts";
 
@@ -79,8 +80,7 @@ Deno.test("at() sends request and client to another shard, and receives the answ
 Deno.test("at() keeps the order of the calls to a shard, also when the arena had no room for some", () => {
   using shards = new GroupShards(2);
   const arena = shards.arena(0);
-  const blocks: number[] = [];
-  for (let block = arena.allocate(16 * 1024); block !== -1; block = arena.allocate(16 * 1024)) blocks.push(block);
+  const blocks = fillArena(arena);
   const ids = Array.from({ length: 50 }, (_, index) => `g${index}`);
   const answers: string[] = [];
   for (const groupId of ids) {
@@ -107,8 +107,7 @@ Deno.test("an answer that finds no room in the coordinator's arena is sent when 
   shards.call(0, call, (response) => answers.push(response));
   shards.pump();
   const arena = shards.arena(1);
-  const blocks: number[] = [];
-  for (let block = arena.allocate(16 * 1024); block !== -1; block = arena.allocate(16 * 1024)) blocks.push(block);
+  const blocks = fillArena(arena);
   shards.coordinator(1).take().reply({ errorCode: 27 });
   shards.pump();
   assert.deepEqual(answers, []);
