@@ -1,8 +1,6 @@
 /** Large batches in a running broker: codec workers unpack and pack them, and end with the broker. */
 import { strict as assert } from "node:assert";
 import { startBroker } from "../mod.ts";
-import { decodeResponseHeader } from "../net/protocol/headers.ts";
-import { Reader } from "../net/protocol/reader.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
@@ -37,13 +35,10 @@ async function storedCodecs(client: KafkaClient, topic: string): Promise<(string
     sessionEpoch: -1,
     topics: [{ topic, partitions: [{ partition: 0, ...at }] }],
   });
-  const frame = await client.receiveFrame();
-  assert.ok(frame !== null);
-  const reader = new Reader(frame);
-  decodeResponseHeader(reader, fetchResponse, FETCH);
-  const { start, length } = fetchResponse.decode(reader, FETCH).responses[0]?.partitions[0]?.records ??
-    { start: 0, length: 0 };
-  return batchesIn(frame.slice(start, start + length)).map(({ bytes }) => codecNames[bytes[22]! & 7]);
+  const answer = await client.receive(fetchResponse, FETCH);
+  assert.ok(answer !== null);
+  const { start, length } = answer.response.responses[0]?.partitions[0]?.records ?? { start: 0, length: 0 };
+  return batchesIn(answer.reader.bytes.slice(start, start + length)).map(({ bytes }) => codecNames[bytes[22]! & 7]);
 }
 
 Deno.test("large batches of every codec are stored in the codec of their topic, in the order of their requests", async () => {

@@ -10,8 +10,6 @@ import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.t
 import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
 import { deleteRecordsRequest, deleteRecordsResponse } from "../net/protocol/messages/21_delete_records.ts";
 import { initProducerIdRequest, initProducerIdResponse } from "../net/protocol/messages/22_init_producer_id.ts";
-import { decodeResponseHeader } from "../net/protocol/headers.ts";
-import { Reader } from "../net/protocol/reader.ts";
 import { ZERO_UUID } from "../net/protocol/text_cache.ts";
 import { Controller } from "../partitions/control.ts";
 import { BrokerProcess } from "./broker_process.ts";
@@ -62,15 +60,12 @@ async function sendFetch(client: KafkaClient, { topic, offset, maxWaitMs = 0, se
 
 /** Takes the answer to a fetch. @returns its session, error code and the values of its records */
 async function takeFetch(client: KafkaClient) {
-  const frame = await client.receiveFrame();
-  assert.ok(frame !== null);
-  const reader = new Reader(frame);
-  decodeResponseHeader(reader, fetchResponse, FETCH);
-  const { responses, sessionId } = fetchResponse.decode(reader, FETCH);
-  assert.equal(reader.failure, null);
+  const answer = await client.receive(fetchResponse, FETCH);
+  assert.ok(answer !== null);
+  const { responses, sessionId } = answer.response;
   const partition = responses[0]?.partitions[0];
   const { start, length } = partition?.records ?? { start: 0, length: 0 };
-  const values = new TextDecoder().decode(frame.subarray(start, start + length)).match(/<\d+>/g) ?? [];
+  const values = new TextDecoder().decode(answer.reader.bytes.subarray(start, start + length)).match(/<\d+>/g) ?? [];
   return {
     sessionId,
     code: partition?.errorCode ?? NONE,
