@@ -43,6 +43,7 @@ import { apis } from "../handlers/mod.ts";
 import { REQUEST_BYTES_MAX, RequestMemory } from "../reactor/request_memory.ts";
 import { Router } from "../requests/router.ts";
 import { Shard } from "../reactor/shard.ts";
+import { AwaitedAnswers } from "./awaited_answers.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 import { TopicWaits } from "../requests/produce/topic_waits.ts";
 
@@ -61,10 +62,9 @@ class ShardHost {
   readonly #coordinators: ShardCoordinators<GroupApis>;
   readonly #shard: Shard;
   readonly #turns: TurnCounter;
-  readonly #loads = new Map<number, () => void>();
-  readonly #transcodes = new Map<number, (answer: CodecAnswer) => void>();
-  readonly #flushes = new Map<number, (outcomes: readonly FlushOutcome[]) => void>();
-  #nextId = 1;
+  readonly #loads = new AwaitedAnswers<void>();
+  readonly #transcodes = new AwaitedAnswers<CodecAnswer>();
+  readonly #flushes = new AwaitedAnswers<readonly FlushOutcome[]>();
   #received = 0;
   #isDraining = false;
   #isStopping = false;
@@ -193,16 +193,13 @@ class ShardHost {
         this.#control.receive(message.id, message.result);
         break;
       case "flushed":
-        this.#flushes.get(message.id)?.(message.outcomes);
-        this.#flushes.delete(message.id);
+        this.#flushes.receive(message.id, message.outcomes);
         break;
       case "transcoded":
-        this.#transcodes.get(message.id)?.(message.answer);
-        this.#transcodes.delete(message.id);
+        this.#transcodes.receive(message.id, message.answer);
         break;
       case "loaded":
-        this.#loads.get(message.id)?.();
-        this.#loads.delete(message.id);
+        this.#loads.receive(message.id);
         break;
       case "drain":
         this.#shard.disconnect();
@@ -276,27 +273,20 @@ class ShardHost {
   }
 
   #flush(requests: readonly FlushRequest[], done: (outcomes: readonly FlushOutcome[]) => void): void {
-    const id = this.#nextId++;
-    this.#flushes.set(id, done);
+    const id = this.#flushes.add(done);
     post({ type: "flush", id, requests: requests.map(({ fds, directories }) => ({ fds, directories })) });
   }
 
   #transcode(work: CodecWork, done: (answer: CodecAnswer) => void): void {
-    const id = this.#nextId++;
-    this.#transcodes.set(id, done);
-    post({ type: "transcode", id, work });
+    post({ type: "transcode", id: this.#transcodes.add(done), work });
   }
 
   #loadFiles(paths: readonly string[], done: () => void): void {
-    const id = this.#nextId++;
-    this.#loads.set(id, done);
-    post({ type: "loadFiles", id, paths });
+    post({ type: "loadFiles", id: this.#loads.add(done), paths });
   }
 
   #load(range: FileRange, done: () => void): void {
-    const id = this.#nextId++;
-    this.#loads.set(id, done);
-    post({ type: "load", id, range });
+    post({ type: "load", id: this.#loads.add(done), range });
   }
 
   /** Loads the coordinator for the shard's first groups. No request is served meanwhile, for about 25 ms, once in the shard's life. */

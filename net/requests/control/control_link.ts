@@ -3,15 +3,13 @@
  * the caller's callback. Runs on shards.
  */
 import type { ControlCallName, ControlCalls, ControlClient, ControlFailure } from "../../../partitions/mod.ts";
+import { AwaitedAnswers } from "../../shards/awaited_answers.ts";
 import type { FromShard } from "../../shards/shard_messages.ts";
-
-type Done = (result: unknown) => void;
 
 /** The link. */
 export class ControlLink implements ControlClient {
   readonly #post: (message: FromShard) => void;
-  readonly #waiting = new Map<number, Done>();
-  #nextId = 1;
+  readonly #waiting = new AwaitedAnswers<unknown>();
 
   /** @param post sends a message to the main isolate */
   constructor(post: (message: FromShard) => void) {
@@ -23,15 +21,11 @@ export class ControlLink implements ControlClient {
     args: ControlCalls[Name]["args"],
     done: (result: ControlCalls[Name]["result"] | ControlFailure) => void,
   ): void {
-    const id = this.#nextId++;
-    this.#waiting.set(id, done as Done);
-    this.#post({ type: "call", id, name, args });
+    this.#post({ type: "call", id: this.#waiting.add(done as (result: unknown) => void), name, args });
   }
 
   /** A result has arrived. @param id of the call */
   receive(id: number, result: unknown): void {
-    const done = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    done?.(result);
+    this.#waiting.receive(id, result);
   }
 }
