@@ -176,7 +176,7 @@ export function change({ partitions }: TestShard, topics: Partial<TopicChange>):
 }
 
 /** Does what a codec worker does. @param memory the arena in which the batch lies */
-export function transcodeAsWorker(memory: NativeMemory, { start, rules }: CodecWork): CodecAnswer {
+function transcodeAsWorker(memory: NativeMemory, { start, rules }: CodecWork): CodecAnswer {
   const limits = { contentBytesMax: CONTENT_BYTES_MAX, allocate: allocateNative };
   const transcoded = transcodeBatch({ memory, start }, rules, limits);
   const { refusal, message, recordIndex, rebuilt } = transcoded;
