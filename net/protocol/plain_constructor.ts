@@ -3,8 +3,9 @@
  *
  * V8 counts for each object literal, array literal and `new Array()` in the source how many of its objects survive a collection of the
  * young generation. When nearly all of them do, it allocates all further ones in the old generation, where their garbage lies until the
- * next full collection, and that comes late. Requests with many elements teach it that, because their elements live until the last one is done: 100 commits of 8,192
- * partitions left 120 MB of garbage on a shard, and 6 MB with constructors, whose objects are not counted (tests/hostile, OffsetCommit).
+ * next full collection, and that comes late. Requests with many elements teach it that, because their elements live until the last one
+ * is done: 100 commits of 8,192 partitions left 120 MB of garbage on a shard, and 6 MB with constructors, whose
+ * objects are not counted (tests/hostile, OffsetCommit).
  */
 
 /** Makes a constructor of objects that are equal to literals with these properties. @param names of all properties of `T` */

@@ -1,6 +1,7 @@
 /**
  * The batches of one shard that are decompressed or compressed by codec workers (storage/codec_workers/codec_pool.ts): in order of
- * arrival, a few at a time. A worker reads a batch in the arena of the shard that received it, and stamps it there or returns a rebuilt one. Runs on shards.
+ * arrival, a few at a time. A worker reads a batch in the arena of the shard that received it, and stamps it there or returns a rebuilt
+ * one. Runs on shards.
  *
  * Always: the oldest batch that is not written is under way or done. So the limit, which counts results that wait for their turn in a
  * partition, never blocks. The bytes of a batch stay in place until its job has ended, whatever becomes of its partition.

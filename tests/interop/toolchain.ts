@@ -2,6 +2,7 @@
  * What the interop tests need from the machine. Where something is missing, the test is skipped with a printed reason; with CI=true it
  * fails instead, unless only a right of the process is missing. `install.ts` installs everything else. Main isolate of a test.
  */
+import { hasStrace } from "../strace.ts";
 import { mayMount } from "./system_faults.ts";
 import { cacheDirectory, kafkaInstalled, kafkaJars, onPath } from "../../bench/peer/install.ts";
 
@@ -41,7 +42,7 @@ const checks: Record<Need, { found: () => boolean; name: string }> = {
   node: { found: () => onPath("node") && exists(`${locations.node}/node_modules`), name: "the Node clients" },
   go: { found: () => exists(locations.go), name: "the Go clients" },
   corpus: { found: () => exists(locations.corpus), name: "the corpus" },
-  strace: { found: () => onPath("strace"), name: "strace" },
+  strace: { found: hasStrace, name: "strace" },
   mount: { found: mayMount, name: "the right to mount a file system" },
 };
 
