@@ -5,7 +5,8 @@
  *   .cleaned         a compaction that was not finished: removed, with every .swap at or above the smallest of them
  *   .swap            a compaction that was finished: the segments it was made of are removed, and it takes their place
  *
- * Source: Kafka's LogLoader.load.
+ * Must always hold: a loss of power in the meantime does no harm, though it may undo any change since the last flush of the directory.
+ * Source: Kafka's LogLoader.load, which does not flush the directory.
  */
 import { type Offset, toOffset } from "../base/units.ts";
 import type { HeaderWindow } from "../segments/header_window.ts";
@@ -15,10 +16,12 @@ import {
   DELETED_SUFFIX,
   parsePartitionFileName,
   type PartitionFileName,
+  SNAPSHOT_KIND,
   SWAP_SUFFIX,
   TEMPORARY_SUFFIX,
 } from "../segments/segment_names.ts";
 import type { FileSystem } from "../sys/file_system.ts";
+import { SystemError } from "../sys/libc.ts";
 
 interface NamedFile extends PartitionFileName {
   readonly path: string;
@@ -27,7 +30,7 @@ interface NamedFile extends PartitionFileName {
 /**
  * Cleans up a directory.
  * @param window reads the batches of finished compactions
- * @returns whether anything changed @throws when the disk refuses
+ * @returns whether anything changed @throws SystemError, or the runtime's errors, when the disk refuses
  */
 export function clearLeftovers(fs: FileSystem, directory: string, window: HeaderWindow): boolean {
   const names = fs.list(directory).filter((entry) => !entry.isDirectory).map((entry) => entry.name);
@@ -42,12 +45,15 @@ export function clearLeftovers(fs: FileSystem, directory: string, window: Header
   const cleanedFrom = smallestOffset(cleaned);
   const swapped = files.filter((file) => file.suffix === SWAP_SUFFIX);
   const unfinished = swapped.filter((file) => file.offset >= cleanedFrom);
-  const deleted = files.filter((file) => file.suffix === DELETED_SUFFIX);
+  const deleted = names.filter((name) => name.endsWith(DELETED_SUFFIX));
+  for (const name of deleted) fs.remove(`${directory}/${name}`);
   // The order matters if this is interrupted: the .swap files of a split are removed while a .cleaned file still marks them as
   // unfinished.
-  for (const file of [...deleted, ...unfinished, ...cleaned]) fs.remove(file.path);
+  for (const file of unfinished) fs.remove(file.path);
+  if (unfinished.length > 0) flushDirectory(fs, directory);
+  for (const file of cleaned) fs.remove(file.path);
   const finished = swapped.filter((file) => file.offset < cleanedFrom);
-  finishSwaps(fs, finished, files, window);
+  if (finished.length > 0) finishSwaps(finished, files, { fs, directory, window });
   return temporary.length + deleted.length + cleaned.length + swapped.length > 0;
 }
 
@@ -55,14 +61,42 @@ function smallestOffset(files: readonly NamedFile[]): number {
   return files.reduce((smallest, file) => Math.min(smallest, file.offset), Infinity);
 }
 
-function finishSwaps(fs: FileSystem, swaps: NamedFile[], files: NamedFile[], window: HeaderWindow): void {
+function finishSwaps(
+  swaps: NamedFile[],
+  files: NamedFile[],
+  { fs, directory, window }: { fs: FileSystem; directory: string; window: HeaderWindow },
+): void {
   const logs = swaps.filter((file) => file.kind === ".log");
-  const from = smallestOffset(logs);
-  const to = logs.reduce((end, file) => Math.max(end, readNextOffset(fs, file, window)), -Infinity);
+  // Kafka removes what lies between the first and the last of them. After a loss of power, one that lay between two others may have its
+  // final name already.
+  const replaced = logs.map((file) => {
+    // A segment that has no batch left replaces at least the one that began there.
+    return { from: file.offset, to: Math.max(readNextOffset(fs, file, window), file.offset + 1) };
+  }).sort((a, b) => a.from - b.from);
   for (const file of files) {
-    if (file.suffix === "" && file.offset >= from && file.offset < to) fs.remove(file.path);
+    if (file.suffix !== "" || file.kind === SNAPSHOT_KIND) continue;
+    const last = lastFrom(replaced, file.offset);
+    if (last !== undefined && file.offset < last.to) fs.remove(file.path);
   }
-  for (const file of swaps) fs.rename(file.path, file.path.slice(0, -SWAP_SUFFIX.length));
+  // Before the new names are there, nothing is left of the segments that would overlap them.
+  if (logs.length > 0) flushDirectory(fs, directory);
+  const inOrder = [...logs, ...swaps.filter((file) => file.kind !== ".log")];
+  for (const file of inOrder) fs.rename(file.path, file.path.slice(0, -SWAP_SUFFIX.length));
+}
+
+/** The last range that begins at or below an offset; they are sorted, and there may be very many. */
+function lastFrom<Range extends { from: number }>(ranges: readonly Range[], offset: number): Range | undefined {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ranges[middle]!.from <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return ranges[low - 1];
+}
+
+function flushDirectory(fs: FileSystem, directory: string): void {
+  if (!fs.syncDirectory(directory)) throw new SystemError(`flush directory ${directory}`);
 }
 
 function readNextOffset(fs: FileSystem, file: NamedFile, window: HeaderWindow): Offset {

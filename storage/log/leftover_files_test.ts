@@ -25,6 +25,7 @@ function directoryOf(
     open: () => -1,
     size: () => 0,
     close: () => {},
+    syncDirectory: () => true,
     remove: (path) => void removed.push(path),
     rename: (from) => void renamed.push(from),
   };

@@ -39,9 +39,11 @@ import type {
   UncommittedTraces,
 } from "./log_types.ts";
 import { type RenamedDirectory, renameForRemoval } from "../directory/partition_directory.ts";
+import { Segment } from "../segments/segment.ts";
 import { markDeleted } from "../segments/segment_deletion.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
 import { SegmentReader } from "../segments/segment_reader.ts";
+import { type ReplacedSegments, SegmentSwap } from "./segment_swap.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { FlushOutcome } from "../sys/flush_outcome.ts";
 import type { NativeMemory } from "../sys/memory.ts";
@@ -250,6 +252,23 @@ export class Log implements Disposable {
       this.#producers.snapshots.remove(segment.baseOffset);
     }
     return paths;
+  }
+
+  /**
+   * Begins to put compacted segments in the place of those that they were made of. Until it is done, no segment may be deleted.
+   * @param config of the topic
+   * @returns null when the log does not have these segments any more
+   */
+  replaceSegments(replacements: readonly ReplacedSegments[], config: LogConfig): SegmentSwap | null {
+    const { fs, directory, random = Math.random } = this.#options;
+    const place = { fs, resources: this.#resources, directory, config, random };
+    return SegmentSwap.begin(replacements, {
+      fs,
+      directory,
+      segments: this.#segments,
+      newSegment: (baseOffset) => new Segment(place, baseOffset),
+      onRemoved: (baseOffset) => this.#producers.snapshots.remove(baseOffset),
+    });
   }
 
   /** Closes the active segment and starts a new one, unless it is empty. @returns false when the disk refused */

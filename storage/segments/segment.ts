@@ -44,6 +44,8 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   leaseCount = 0;
   /** Whether its largest timestamp is known without reading its files. */
   largestIsKnown = false;
+  /** Suffix of its files' names: `.swap` while the files of the segments that it replaces are renamed (segment_swap.ts). */
+  suffix = "";
   readonly #place: SegmentPlace;
   readonly #indexes: SegmentIndexes;
   readonly #indexIntervalBytes: number;
@@ -68,9 +70,8 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     this.baseOffset = baseOffset;
     this.#offsetOfLargestTimestamp = baseOffset;
     const { fs, config, resources: { mappings } } = place;
-    const shared = { fs, mappings, baseOffset, bytesMax: config.segmentIndexBytes };
-    const paths = { offsetIndexPath: this.path(".index"), timeIndexPath: this.path(".timeindex") };
-    this.#indexes = new SegmentIndexes({ ...shared, ...paths });
+    const pathOf = (kind: SegmentFileKind) => this.path(kind);
+    this.#indexes = new SegmentIndexes({ fs, mappings, baseOffset, bytesMax: config.segmentIndexBytes, pathOf });
     this.offsetIndex = this.#indexes.offsets;
     this.timeIndex = this.#indexes.times;
     this.#indexIntervalBytes = config.indexIntervalBytes;
@@ -121,7 +122,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
 
   /** Path of one of its files. */
   path(kind: SegmentFileKind): string {
-    return `${this.#place.directory}/${partitionFileName(this.baseOffset, kind)}`;
+    return `${this.#place.directory}/${partitionFileName(this.baseOffset, kind)}${this.suffix}`;
   }
 
   /**

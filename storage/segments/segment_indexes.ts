@@ -19,8 +19,8 @@ export interface IndexesPlace extends Omit<IndexPlace, "path"> {
   readonly mappings: Mappings;
   readonly baseOffset: Offset;
   readonly bytesMax: number;
-  readonly offsetIndexPath: string;
-  readonly timeIndexPath: string;
+  /** Path of an index's file, which may be renamed meanwhile. */
+  readonly pathOf: (kind: ".index" | ".timeindex") => string;
 }
 
 /** How indexes are rebuilt: in their files, which recovery or the next flush makes durable, or as new files, durable at once. */
@@ -34,9 +34,15 @@ export class SegmentIndexes implements Disposable {
 
   /** @param place where they live */
   constructor(place: IndexesPlace) {
-    const { offsetIndexPath, timeIndexPath, ...shared } = place;
-    this.offsets = new OffsetIndex({ ...shared, path: offsetIndexPath });
-    this.times = new TimeIndex({ ...shared, path: timeIndexPath });
+    const { pathOf, ...shared } = place;
+    const placeOf = (kind: ".index" | ".timeindex"): IndexPlace => ({
+      ...shared,
+      get path() {
+        return pathOf(kind);
+      },
+    });
+    this.offsets = new OffsetIndex(placeOf(".index"));
+    this.times = new TimeIndex(placeOf(".timeindex"));
   }
 
   /** Whether the entries of both can be read. */

@@ -81,6 +81,13 @@ export class SegmentList {
     return segment;
   }
 
+  /** Puts a segment in the place of closed neighbours. @param index of the first of them @returns them */
+  replace(index: number, count: number, segment: Segment): Segment[] {
+    assert(count > 0 && index + count < this.#segments.length, "the active segment is not replaced");
+    assert(this.at(index).baseOffset === segment.baseOffset, "a segment begins where those that it replaces began");
+    return this.#segments.splice(index, count, segment);
+  }
+
   /** Index of the last segment whose base offset is at most `offset`; 0 where all are above. */
   floorIndex(offset: Offset): number {
     if (this.#active !== null && offset >= this.#active.baseOffset) return this.#segments.length - 1;
