@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { metadataRequest, metadataResponse } from "./net/protocol/messages/03_metadata.ts";
+import { produceRequest, produceResponse } from "./net/protocol/messages/00_produce.ts";
 import { KafkaClient } from "./tests/kafka_client.ts";
+import { buildBatch } from "./tests/record_batch_builder.ts";
 
 const program = new URL("./main.ts", import.meta.url).pathname;
 
@@ -81,6 +83,15 @@ class Program implements AsyncDisposable {
 function temporaryDirectory(): { path: string } & AsyncDisposable {
   const path = Deno.makeTempDirSync({ prefix: "barnabas-main-" });
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+async function produce(port: number, batch: Uint8Array): Promise<void> {
+  using client = await KafkaClient.connect({ port });
+  const value = {
+    ...{ transactionalId: null, acks: -1, timeoutMs: 1000 },
+    topicData: [{ name: "orders", partitionData: [{ index: 0, records: batch }] }],
+  };
+  await client.call(produceRequest, produceResponse, { apiVersion: 9, value });
 }
 
 async function topicsAt(port: number): Promise<{ name: string | null; partitions: number }[]> {
@@ -220,6 +231,29 @@ Deno.test("main exits 1 with a sentence when its directory cannot be used", asyn
   const { code, error } = await program.end();
   assert.equal(code, 1);
   assert.match(error, /^barnabas: [^\n]*file\/data[^\n]*$/);
+});
+
+Deno.test("main verify reads a directory that no broker uses, and main dump shows a segment", async () => {
+  await using directory = temporaryDirectory();
+  const data = `${directory.path}/data`;
+  {
+    await using running = new Program("--port", "0", "--shards", "1", "--data", data, "--topic", "orders:2");
+    await produce(await running.port(), buildBatch([{ key: "k", value: "first order" }]));
+    await using refused = new Program("verify", "--data", data);
+    const { code, out, error } = await refused.end();
+    assert.deepEqual([code, out], [1, ""]);
+    assert.match(error, /^barnabas: [^\n]*is used by a broker: stop it first[^\n]*$/);
+    running.signal("SIGTERM");
+    assert.equal((await running.end()).code, 0);
+  }
+  await using verify = new Program("verify", "--data", data);
+  const { code, out, error } = await verify.end();
+  assert.deepEqual([code, error], [0, ""]);
+  assert.match(out, /^2 partitions, 2 segments, 1 batches, 1 records, 0\.1 KB: no damage$/);
+  await using dump = new Program("dump", `${data}/orders-0/00000000000000000000.log`);
+  const shown = await dump.end();
+  assert.equal(shown.code, 0, shown.error);
+  assert.match(shown.out, /^batch 0\.\.0 {2}position 0 .*\n {2}0 {2}\S+ {2}key "k" {2}value "first order"$/);
 });
 
 Deno.test("main stops at once on a second signal, with 128 + its number", async () => {

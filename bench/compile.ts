@@ -20,7 +20,10 @@ export const workerModules: readonly string[] = [
 ];
 
 /** Modules that are loaded when they are needed; a test compares them with the `import()` calls of the source. */
-export const lateModules: readonly string[] = ["partitions/coordinators/groups/group_coordinator.ts"];
+export const lateModules: readonly string[] = [
+  "partitions/coordinators/groups/group_coordinator.ts",
+  "storage/inspection/commands.ts",
+];
 
 /** Native addons by the package that loads them: the names of their files up to the platform. */
 const ADDONS: readonly string[] = ["crc32.linux-", "snappy.linux-", "lz4-napi.linux-"];

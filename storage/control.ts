@@ -11,6 +11,7 @@ export { deletedDirectoryName } from "./segments/segment_names.ts";
 export { LogDamagedError } from "./log/storage_failure.ts";
 
 export * from "./directory/clean_shutdown.ts";
+export * from "./directory/directory_lock.ts";
 export * from "./directory/meta_properties.ts";
 export * from "./directory/partition_metadata.ts";
 export * from "./base/uuid.ts";

@@ -3,13 +3,14 @@
  * partitions that no longer exist. The shards then open logs with them.
  * Source: Kafka's LogManager.loadLogs.
  */
-import { readOffsetCheckpoint } from "../../storage/directory/offset_checkpoint.ts";
+import {
+  LOG_STARTS_FILE,
+  readOffsetCheckpoint,
+  RECOVERY_POINTS_FILE,
+} from "../../storage/directory/offset_checkpoint.ts";
 import type { FileSystem } from "../../storage/mod.ts";
 
-/** The offsets from which logs are recovered. */
-export const RECOVERY_POINTS_FILE = "recovery-point-offset-checkpoint";
-/** The offsets at which logs start: records below were deleted. */
-export const LOG_STARTS_FILE = "log-start-offset-checkpoint";
+export { LOG_STARTS_FILE, RECOVERY_POINTS_FILE } from "../../storage/directory/offset_checkpoint.ts";
 
 /**
  * Reads one of the checkpoints.

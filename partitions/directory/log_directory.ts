@@ -16,9 +16,11 @@
  */
 import {
   deletedDirectoryName,
+  type DirectoryLock,
   type FileSystem,
   LeaderEpochTable,
   linuxFileSystem,
+  lockDirectory,
   LogDamagedError,
   type MetaProperties,
   randomUuid,
@@ -26,6 +28,7 @@ import {
   readMetaProperties,
   readPartitionMetadata,
   removeCleanShutdown,
+  unlockDirectory,
   writeCleanShutdown,
   writeMetaProperties,
 } from "../../storage/control.ts";
@@ -35,16 +38,12 @@ import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "..
 /** Name of the metadata store's file in a log directory. */
 export const METADATA_STORE_FILE = "barnabas-metadata.sqlite";
 
-const LOCK_FILE = ".lock";
 const LEADER_EPOCHS_FILE = "leader-epoch-checkpoint";
 const PARTITION_DIRECTORY = /^(.+)-(0|[1-9]\d{0,9})$/;
 const DELETED_DIRECTORY = /^.+-\d+\.[0-9a-f]{32}-delete$/;
 const PARTITION_MAX = 0x7fff_ffff;
 /** The broker epoch in the clean stop's mark: this broker has no controller quorum that would assign one. */
 const BROKER_EPOCH = -1;
-
-/** Directories locked by this process. A second descriptor on `.lock` would end the first one's POSIX lock when it closes. */
-const locked = new Set<string>();
 
 /** The log directory cannot be used. The message names the remedy. */
 export class LogDirectoryError extends Error {
@@ -74,17 +73,17 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
   /** Partitions in the checkpoints, by `partitionKey()`; they may belong to deleted topics. */
   readonly checkpointed: ReadonlySet<string>;
   readonly #fs: FileSystem;
-  readonly #lockFd: number;
+  readonly #lock: DirectoryLock;
   readonly #removals = new Set<Promise<void>>();
   #isReleased = false;
 
-  private constructor(lock: Lock, meta: MetaProperties & { directoryId: string }, names: readonly string[]) {
+  private constructor(lock: DirectoryLock, meta: MetaProperties & { directoryId: string }, names: readonly string[]) {
     const checkpointed = checkpointedPartitions({ fs: lock.fs, logDirectory: lock.path });
     if (typeof checkpointed === "string") throw new LogDirectoryError(checkpointed);
     this.checkpointed = checkpointed;
     this.path = lock.path;
     this.#fs = lock.fs;
-    this.#lockFd = lock.fd;
+    this.#lock = lock;
     this.clusterId = meta.clusterId;
     this.directoryId = meta.directoryId;
     const mark = readCleanShutdown(lock.fs, lock.path);
@@ -112,7 +111,7 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
       removeCleanShutdown(fs, path);
       return directory;
     } catch (error) {
-      releaseLock(lock);
+      unlockDirectory(lock);
       if (error instanceof LogDirectoryError) throw error;
       throw new LogDirectoryError(`Cannot use log directory ${path}: ${messageOf(error)}`);
     }
@@ -160,7 +159,7 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
     if (this.#isReleased) return;
     this.#isReleased = true;
     await Promise.all(this.#removals);
-    releaseLock({ fs: this.#fs, path: this.path, fd: this.#lockFd });
+    unlockDirectory(this.#lock);
   }
 
   /** Removes a directory in the background; the next start removes what a crash leaves. */
@@ -181,12 +180,6 @@ export function parsePartitionDirectory(name: string): FoundPartition | null {
   return match === null || partition > PARTITION_MAX ? null : { topic: match[1] as string, partition };
 }
 
-interface Lock {
-  readonly fs: FileSystem;
-  readonly path: string;
-  readonly fd: number;
-}
-
 async function makeDirectory(path: string): Promise<string> {
   try {
     await Deno.mkdir(path, { recursive: true });
@@ -202,31 +195,22 @@ async function makeDirectory(path: string): Promise<string> {
   throw new LogDirectoryError(`Cannot use log directory ${path}: it is a file; choose another (--data)`);
 }
 
-function takeLock(fs: FileSystem, path: string): Lock {
-  const inUse = `Log directory ${path} is used by another broker; stop that one, or choose another directory (--data)`;
-  if (locked.has(path)) throw new LogDirectoryError(inUse);
-  let fd: number;
+function takeLock(fs: FileSystem, path: string): DirectoryLock {
+  let lock: DirectoryLock | null;
   try {
-    fd = fs.open(`${path}/${LOCK_FILE}`, { write: true, create: true });
+    lock = lockDirectory(fs, path);
   } catch (error) {
     throw new LogDirectoryError(`Log directory ${path} is not writable (${messageOf(error)}); check its permissions`);
   }
-  if (!fs.tryLock(fd)) {
-    fs.close(fd);
-    throw new LogDirectoryError(inUse);
-  }
-  locked.add(path);
-  return { fs, path, fd };
-}
-
-function releaseLock({ fs, path, fd }: Lock): void {
-  fs.close(fd);
-  locked.delete(path);
+  if (lock !== null) return lock;
+  throw new LogDirectoryError(
+    `Log directory ${path} is used by another broker; stop that one, or choose another directory (--data)`,
+  );
 }
 
 /** Reads the identity of the directory; a new directory gets this broker's. */
 function identifyDirectory(
-  { fs, path }: Lock,
+  { fs, path }: DirectoryLock,
   { nodeId, clusterId }: LogDirectoryOptions,
 ): MetaProperties & { directoryId: string } {
   const found = readMetaProperties(fs, path);

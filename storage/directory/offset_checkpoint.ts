@@ -10,6 +10,11 @@ import type { FileSystem } from "../sys/file_system.ts";
 import { readText } from "./atomic_file.ts";
 import { encodeCheckpoint, parseCheckpoint, wholeNumber } from "./checkpoint_format.ts";
 
+/** The offsets from which logs are recovered. */
+export const RECOVERY_POINTS_FILE = "recovery-point-offset-checkpoint";
+/** The offsets at which logs start: records below were deleted. */
+export const LOG_STARTS_FILE = "log-start-offset-checkpoint";
+
 const INT32_MAX = 0x7fff_ffff;
 
 /** Key of a partition in an offset checkpoint; topic names hold no space. */

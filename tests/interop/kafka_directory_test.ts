@@ -7,6 +7,8 @@ import { kafkaToolArguments, startApacheKafka } from "../../bench/peer/apache_ka
 import { run, runOrThrow } from "../../bench/peer/processes.ts";
 import { WireClient } from "../../bench/peer/wire_client.ts";
 import { startTestBroker, temporaryDirectory, type TestBroker, testsApacheKafka } from "./broker.ts";
+import { verifyDirectory } from "../../storage/inspection/verified_directory.ts";
+import { linuxFileSystem } from "../../storage/sys/file_system.ts";
 import { dumpLogSegments } from "./dump_log.ts";
 import { assertSameLines } from "./lines.ts";
 import { interopTest } from "./toolchain.ts";
@@ -31,6 +33,10 @@ for (const [ending, signal] of [["stopped", "SIGTERM"], ["killed", "SIGKILL"]] a
       });
       // When Apache Kafka takes the place of the broker under test, it wants the directory above.
       const dataDir = testsApacheKafka ? directory.path : `${directory.path}/data`;
+      await context.step(
+        "main.ts verify finds no damage in what it left",
+        () => expectNoDamage(`${directory.path}/data`),
+      );
       const before = CODECS.map((codec) => linesOf("kafka", codec));
       const both = CODECS.map((codec) => [...linesOf("kafka", codec), ...linesOf("here", codec)]);
       await context.step("kcat and the console consumer read it, new records follow", async () => {
@@ -43,11 +49,24 @@ for (const [ending, signal] of [["stopped", "SIGTERM"], ["killed", "SIGKILL"]] a
         await using broker = await startTestBroker({ dataDir });
         await expectLines(broker, both);
       });
-      await context.step("DumpLogSegments has no complaint", async () => {
+      await context.step("DumpLogSegments has no complaint, main.ts verify neither", async () => {
+        expectNoDamage(`${directory.path}/data`);
         assert.deepEqual((await dumpLogSegments(`${directory.path}/data`)).complaints, []);
       });
     },
   });
+}
+
+/** After a kill the directory has no mark of a clean stop, and what was not flushed counts as a tail that a start cuts off. */
+function expectNoDamage(directory: string): void {
+  const found: string[] = [];
+  let partitions = 0;
+  for (const report of verifyDirectory(linuxFileSystem, directory)) {
+    if (report.kind === "damage") found.push(`${report.path}: ${report.text}`);
+    if (report.kind === "partition") partitions++;
+  }
+  assert.deepEqual(found, []);
+  assert(partitions >= CODECS.length, `${partitions} partitions were read`);
 }
 
 function linesOf(writer: string, codec: string): string[] {

@@ -41,6 +41,10 @@ export const doorExceptions: ReadonlyMap<string, string> = new Map([
     "loaded when the shard gets its first groups; the door would load it with everything else",
   ],
   [
+    "main.ts -> storage/inspection/commands.ts",
+    "the commands that start no broker are loaded for themselves alone; a door would load the logs' code with every start",
+  ],
+  [
     "partitions/directory/checkpoint_files.ts -> storage/directory/offset_checkpoint.ts",
     "it runs on the main isolate and on shards, which have different doors",
   ],
@@ -65,9 +69,12 @@ export function unusedDoorExceptions(files: readonly SourceFile[]): string[] {
   return [...doorExceptions.keys()].filter((exception) => !used.has(exception));
 }
 
+/** Begins the commands that start no broker. They may block and load the logs' code, because no broker is in their process. */
+const COMMANDS = "storage/inspection/commands.ts";
+
 /**
- * The files that a file loads at run time, itself included. With `isSameIsolate` only those that its own isolate loads, with `isAtStart`
- * only those that are loaded before it runs.
+ * The files that a file loads at run time, itself included. With `isSameIsolate` only those that its own isolate of a broker
+ * loads, with `isAtStart` only those that are loaded before it runs.
  */
 export function runtimeClosure(
   start: string,
@@ -81,7 +88,8 @@ export function runtimeClosure(
     if (file === undefined || reached.has(path)) continue;
     reached.add(path);
     for (const { target, isTypeOnly, isWorker, isLate } of importsOf(file)) {
-      if (!isTypeOnly && !(isSameIsolate && isWorker) && !(isAtStart && isLate)) pending.push(target);
+      const isElsewhere = isSameIsolate && (isWorker || target === COMMANDS);
+      if (!isTypeOnly && !isElsewhere && !(isAtStart && isLate)) pending.push(target);
     }
   }
   return reached;

@@ -23,6 +23,10 @@ export type CommandLine =
     readonly warnings: string[];
   }
   | { readonly kind: "help" | "version"; readonly text: string }
+  /** Prints what a file of a partition holds. */
+  | { readonly kind: "dump"; readonly path: string }
+  /** Reads a log directory and reports damage. */
+  | { readonly kind: "verify"; readonly path: string }
   | { readonly kind: "refused"; readonly message: string };
 
 /** Flags that take a value and may be given once. */
@@ -59,6 +63,8 @@ interface Flags {
  * @param readText reads the file of `--config`; the message of its error becomes part of the refusal
  */
 export function parseCommandLine(args: readonly string[], readText: (path: string) => string): CommandLine {
+  if (args[0] === "dump") return parseDump(args.slice(1));
+  if (args[0] === "verify") return parseVerify(args.slice(1));
   const flags = readFlags(args);
   if ("refused" in flags) return refused(flags.refused);
   if (flags.plain === "--help") return { kind: "help", text: helpText() };
@@ -82,6 +88,28 @@ export function parseCommandLine(args: readonly string[], readText: (path: strin
     topics,
     warnings: warningsOf(result, topics, flags.single.get("--config")),
   };
+}
+
+/** `dump FILE` */
+function parseDump(args: readonly string[]): CommandLine {
+  const [path] = args;
+  if (path === "--help" || path === "-h") return { kind: "help", text: helpText() };
+  if (path === undefined || path.startsWith("-") || args.length > 1) {
+    return refused("dump takes one file: main.ts dump DIR/orders-0/00000000000000000000.log");
+  }
+  return { kind: "dump", path };
+}
+
+/** `verify --data DIR` */
+function parseVerify(args: readonly string[]): CommandLine {
+  const flags = readFlags(args);
+  if ("refused" in flags) return refused(`verify: ${flags.refused}`);
+  if (flags.plain === "--help") return { kind: "help", text: helpText() };
+  const path = flags.single.get("--data");
+  if (path === undefined || flags.single.size > 1 || flags.overrides.length + flags.topics.length > 0) {
+    return refused("verify takes one directory: main.ts verify --data DIR");
+  }
+  return { kind: "verify", path };
 }
 
 function refused(message: string): CommandLine {

@@ -189,3 +189,17 @@ Deno.test("help names every flag with its default and fits 80 columns and one sc
     if (name.startsWith("barnabas.")) assert(help.text.includes(name), name);
   }
 });
+
+Deno.test("parseCommandLine() knows the commands that start no broker, and says how they are written", () => {
+  assert.deepEqual(parseCommandLine(["dump", "/d/a-0/0.log"], noFile), { kind: "dump", path: "/d/a-0/0.log" });
+  assert.deepEqual(parseCommandLine(["verify", "--data=/d"], noFile), { kind: "verify", path: "/d" });
+  for (const args of [["dump"], ["dump", "a", "b"], ["dump", "--data"]]) {
+    assert.match(refusal(args), /^dump takes one file: /);
+  }
+  for (const args of [[], ["--data", "/d", "--port", "1"], ["--data", "/d", "--topic", "a"]]) {
+    assert.match(refusal(["verify", ...args]), /^verify takes one directory: main\.ts verify --data DIR$/);
+  }
+  assert.equal(refusal(["verify", "--dat", "/d"]), "verify: there is no flag --dat; did you mean --data?");
+  assert.equal(parseCommandLine(["verify", "--help"], noFile).kind, "help");
+  assert.equal(parseCommandLine(["dump", "-h"], noFile).kind, "help");
+});

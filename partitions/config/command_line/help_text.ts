@@ -10,6 +10,9 @@ export function helpText(): string {
   return `Barnabas ${VERSION}: a commit log that Kafka clients write to and read from.
 
 Usage: deno run -A main.ts [flags]          (or the binary: barnabas [flags])
+       deno run -A main.ts verify --data DIR   reads a directory that no broker
+                                               uses, and reports damage
+       deno run -A main.ts dump FILE           prints a segment's file
 
 Address and data
   --port PORT    port to listen on; 0 takes a free one        (${port})
