@@ -33,7 +33,7 @@ import { AnswerMemory, mostUnsent } from "./answer_memory.ts";
 import type { SendCounts } from "./sender.ts";
 import { ShardConnections } from "./shard_connections.ts";
 import { Slices } from "../requests/slices.ts";
-import { TurnBudget, turnPart } from "./turn_budget.ts";
+import { LAST_GRANT_MS, TurnBudget, turnPart } from "./turn_budget.ts";
 import { assert } from "../../storage/base/assert.ts";
 
 /** Longest answer without slices of files. Metadata of all 65,536 partitions that a broker may have takes 4 MB. */
@@ -96,6 +96,8 @@ export class Shard implements ConnectionShard {
   /** Duration of all waits in total. */
   #waitedMs = 0;
   readonly #budget: TurnBudget;
+  /** Requests that wait for memory were left to the next turn, which begins with them. */
+  #leavesGrants = false;
   readonly #mayContinue = () => !this.#budget.isSpent;
   readonly #dirty: DirtyConnections;
 
@@ -207,6 +209,7 @@ export class Shard implements ConnectionShard {
     const { inbox, purgatory, partitions, coordinators } = this.#parts;
     const nowMs = this.#wait(timeoutMs);
     this.#budget.beginPart(turnPart.requests);
+    this.memory.grantWaiting(this.#mayContinue);
     this.#reactor.serve(this.#budget);
     this.#budget.beginPart(turnPart.slices);
     this.slices.runWaiting();
@@ -239,7 +242,7 @@ export class Shard implements ConnectionShard {
   /** How long to wait: 0 while a turn left something to do. */
   #timeoutMs(): number {
     const { purgatory, coordinators, partitions, outboxes } = this.#parts;
-    if (this.#reactor.hasReady || !this.#dirty.isEmpty || purgatory.hasMarked) return 0;
+    if (this.#leavesGrants || this.#reactor.hasReady || !this.#dirty.isEmpty || purgatory.hasMarked) return 0;
     if (partitions.hasProgress || coordinators.hasGathered || this.slices.isRunnable || this.memory.hasRoomForWaiting) {
       return 0;
     }
@@ -268,7 +271,8 @@ export class Shard implements ConnectionShard {
       coordinators.writeGathered(this.#mayContinue);
       do partitions.announceProgress(); while (purgatory.checkMarked(this.#mayContinue) && this.#mayContinue());
       this.#dirty.flush(this.#mayContinue);
-      this.memory.grantWaiting(this.#mayContinue);
+      this.#leavesGrants = this.#budget.isAfter(LAST_GRANT_MS);
+      if (!this.#leavesGrants) this.memory.grantWaiting(this.#mayContinue);
     } while ((!this.#dirty.isEmpty || partitions.hasProgress || coordinators.hasGathered) && this.#mayContinue());
     partitions.beginGroupFlush();
     coordinators.sendWaiting();

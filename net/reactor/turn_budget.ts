@@ -8,6 +8,12 @@ import type { Clock } from "../../storage/mod.ts";
 /** Ends of the parts of a turn, in milliseconds from its beginning. */
 export const turnPart = { requests: 4, slices: 6, mail: 8, answers: 10 } as const;
 
+/**
+ * After this time from the beginning of a turn, no request is handled that has waited for memory: it may have thousands of elements,
+ * which take 4 ms. The next turn begins with it.
+ */
+export const LAST_GRANT_MS = 6;
+
 /** Longest time that one connection, or one piece of work, occupies the shard in a row. */
 export const STRETCH_MS = 2;
 
@@ -50,6 +56,11 @@ export class TurnBudget {
   /** Whether the time of the part is over. */
   get isSpent(): boolean {
     return this.#read() >= this.#partEndMs;
+  }
+
+  /** Whether this much of the turn is over. @param ms from its beginning */
+  isAfter(ms: number): boolean {
+    return this.#read() >= this.#beganMs + ms;
   }
 
   /** Begins the stretch of one connection or piece of work. It uses the clock reading of the `isSpent` before it. */

@@ -4,8 +4,9 @@ import { IsolateTable } from "../../partitions/mod.ts";
 import { ManualClock } from "../../storage/mod.ts";
 import { concatBytes } from "../../tests/record_batch_builder.ts";
 import { ANSWER_BYTES, ShardFixture } from "./shard_testing.ts";
+import { FEW_ELEMENTS, WEIGHTS_MAX } from "../requests/request_weights.ts";
 import { FETCH, frame, HEADER, type SocketPair } from "./socket_testing.ts";
-import { turnPart } from "./turn_budget.ts";
+import { LAST_GRANT_MS, turnPart } from "./turn_budget.ts";
 
 const REQUEST_MS = 1;
 
@@ -64,4 +65,33 @@ Deno.test("Shard.run() counts how long its turns take", async () => {
   const { counts, longestMs } = readTurnTimes(isolates, 0);
   assert.deepEqual(counts.map((after, bucket) => after - (before[bucket] ?? 0)), [1, ...Array(10).fill(0)]);
   assert.equal(longestMs, REQUEST_MS);
+});
+
+Deno.test("Shard.run() leaves a request that waited for memory to the beginning of the next turn when a long turn makes room", async () => {
+  const { fixture, clock, served } = busyShard();
+  using _shard = fixture;
+  const { weights } = fixture.shard.memory.pipelines;
+  const handle = fixture.route;
+  const [waiting, long, later] = [0, 1, 2];
+  weights.add(WEIGHTS_MAX);
+  fixture.route = (connection, start, length) => {
+    const id = fixture.world.at(0).arena.memory.view.getInt32(start);
+    const elements = 2 * FEW_ELEMENTS;
+    if (id === waiting && weights.room < elements) return elements;
+    handle(connection, start, length);
+    if (id !== long) return;
+    clock.advance(LAST_GRANT_MS - REQUEST_MS);
+    weights.add(-WEIGHTS_MAX);
+  };
+  const pairs: SocketPair[] = [];
+  for (const _id of [waiting, long, later]) pairs.push(await fixture.connect());
+  await pairs[waiting]?.send(frame(waiting));
+  fixture.turn();
+  assert.deepEqual(served, [], "it waits for room");
+  await pairs[long]?.send(frame(long));
+  fixture.turn();
+  assert.deepEqual(served, [long], "there is room, and no time");
+  await pairs[later]?.send(frame(later));
+  fixture.turn();
+  assert.deepEqual(served, [long, waiting, later]);
 });
