@@ -167,12 +167,13 @@ export function filesIn(directory: string): Map<string, Uint8Array> {
 /**
  * Checks the files of a closed log as Kafka's DumpLogSegments does, and that segments follow each other.
  * @param source the directory, or its files
- * @param options hasLost: whether a loss of power may have taken records between segments, and made recovery set some aside
+ * @param options hasLost: whether a loss of power may have taken records between segments, and made recovery set some aside;
+ *   isCleaned: whether compaction may have taken records anywhere
  * @returns sentences about the problems, none when everything is correct
  */
 export function findInconsistencies(
   source: string | ReadonlyMap<string, Uint8Array>,
-  options: { hasLost?: boolean } = {},
+  options: { hasLost?: boolean; isCleaned?: boolean } = {},
 ): string[] {
   const problems: string[] = [];
   const files = typeof source === "string" ? filesIn(source) : source;
@@ -181,11 +182,14 @@ export function findInconsistencies(
   let next = -1;
   for (const stem of stems) {
     const batches = batchesIn(files.get(`${stem}.log`)!);
-    const isLoss = options.hasLost === true && Number(stem) > next;
+    const hasGap = (at: number) => options.isCleaned === true && at > next;
+    const isLoss = (options.hasLost === true && Number(stem) > next) || hasGap(Number(stem));
     if (next >= 0 && Number(stem) !== next && !isLoss) problems.push(`segment ${stem} does not follow offset ${next}`);
     next = Number(stem);
     for (const batch of batches) {
-      if (batch.baseOffset !== next) problems.push(`batch ${batch.baseOffset} of ${stem} should begin at ${next}`);
+      if (batch.baseOffset !== next && !hasGap(batch.baseOffset)) {
+        problems.push(`batch ${batch.baseOffset} of ${stem} should begin at ${next}`);
+      }
       next = batch.lastOffset + 1;
     }
     problems.push(...findIndexProblems(files, stem, batches));
@@ -193,7 +197,8 @@ export function findInconsistencies(
   for (const name of names) {
     const known = /\.(log|index|timeindex|snapshot)$|^(leader-epoch-checkpoint|partition\.metadata)$/.test(name);
     const isSetAside = options.hasLost === true && /^\d{20}\.(log|index|timeindex)\.set-aside(-\d+)?$/.test(name);
-    if (!known && !isSetAside) problems.push(`a file is left over: ${name}`);
+    const isAbortedIndex = options.isCleaned === true && /^\d{20}\.txnindex$/.test(name);
+    if (!known && !isSetAside && !isAbortedIndex) problems.push(`a file is left over: ${name}`);
     if (/index$/.test(name) && !stems.includes(name.slice(0, 20))) problems.push(`an index has no log: ${name}`);
   }
   return problems;
@@ -218,15 +223,23 @@ function findIndexProblems(files: ReadonlyMap<string, Uint8Array>, stem: string,
   for (const view of indexEntries(files.get(`${stem}.timeindex`)!, 12)) {
     const [timestamp, offset] = [Number(view.getBigInt64(0)), base + view.getInt32(8)];
     const batch = byLastOffset.get(offset);
-    if (batch?.maxTimestamp !== timestamp) problems.push(`${stem}.timeindex: ${timestamp} is not that of ${offset}`);
+    if (batch === undefined || timestampOf(batch) !== timestamp) {
+      problems.push(`${stem}.timeindex: ${timestamp} is not that of ${offset}`);
+    }
     if (timestamp <= lastTimestamp) problems.push(`${stem}.timeindex: ${timestamp} comes after ${lastTimestamp}`);
     lastTimestamp = timestamp;
   }
-  const largest = batches.reduce((max, batch) => Math.max(max, batch.maxTimestamp), -1);
+  const largest = batches.reduce((max, batch) => Math.max(max, timestampOf(batch)), -1);
   if (lastTimestamp !== largest) {
     problems.push(`${stem}.timeindex ends with ${lastTimestamp}, the segment with ${largest}`);
   }
   return problems;
+}
+
+/** Largest timestamp of a batch's records; DumpLogSegments compares an index with the records, not with the header. */
+function timestampOf({ bytes, maxTimestamp }: StoredBatch): number {
+  const recordsCount = new DataView(bytes.buffer, bytes.byteOffset).getInt32(57);
+  return recordsCount === 0 ? -1 : maxTimestamp;
 }
 
 /** Splits an index into its entries; asserts that they are whole. */

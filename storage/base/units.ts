@@ -22,6 +22,9 @@ export function toFilePosition(value: number): FilePosition {
   return value as FilePosition;
 }
 
+/** Largest distance of an offset from its segment's base offset: an entry of an index holds it in 32 bits. */
+export const RELATIVE_OFFSET_MAX = 0x7fff_ffff;
+
 /** Kafka's "no offset" on the wire and in files. */
 export const NO_OFFSET = toOffset(-1);
 

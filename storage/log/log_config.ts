@@ -45,6 +45,18 @@ export interface LogConfig {
   readonly appendMode: "pwrite" | "mapped";
 }
 
+/** The settings that a segment follows from its beginning on. */
+export type SegmentConfig = Pick<
+  LogConfig,
+  | "segmentBytes"
+  | "segmentMs"
+  | "segmentJitterMs"
+  | "segmentIndexBytes"
+  | "indexIntervalBytes"
+  | "preallocate"
+  | "appendMode"
+>;
+
 /** The topic's rules for a produced batch; the caller fills in the time of the append and the number of free offsets. */
 export function batchRules(config: LogConfig): BatchRules {
   return {

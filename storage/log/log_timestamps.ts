@@ -16,7 +16,7 @@
 import type { Clock } from "../base/clock.ts";
 import { NO_TIMESTAMP, type Offset, toOffset } from "../base/units.ts";
 import type { FoundByTime, TimestampedOffset } from "./log_types.ts";
-import { baseOffset, batchBytes, lastOffset, maxTimestamp, partitionLeaderEpoch } from "../records/record_batch.ts";
+import { baseOffset, batchBytes, largestTimestamp, lastOffset, partitionLeaderEpoch } from "../records/record_batch.ts";
 import { findLargestRecord, findRecord, type RecordTarget } from "../records/timestamp_search.ts";
 import type { Segment } from "../segments/segment.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
@@ -117,7 +117,7 @@ export class TimestampSearch {
     const reached = isIndexed ? timeIndex.timestampAt(entry) : segment.largestTimestamp;
     if (reader.findOffset(segment, reachedAt) !== "found") return "damaged";
     const { view } = reader.window;
-    if (lastOffset(view, reader.headerAt) !== reachedAt || maxTimestamp(view, reader.headerAt) !== reached) {
+    if (lastOffset(view, reader.headerAt) !== reachedAt || largestTimestamp(view, reader.headerAt) !== reached) {
       return "damaged";
     }
     const to = this.#nextPosition();
@@ -167,7 +167,7 @@ export class TimestampSearch {
     reader.scan(
       segment,
       { from: first, to: blockEnd },
-      (header, at) => largest = Math.max(largest, maxTimestamp(header, at)),
+      (header, at) => largest = Math.max(largest, largestTimestamp(header, at)),
     );
     return largest;
   }
@@ -187,7 +187,7 @@ export class TimestampSearch {
     const { window, headerAt } = this.#reader;
     const first = toOffset(baseOffset(window.view, headerAt));
     const length = batchBytes(window.view, headerAt);
-    const largest = maxTimestamp(window.view, headerAt);
+    const largest = largestTimestamp(window.view, headerAt);
     const leaderEpoch = partitionLeaderEpoch(window.view, headerAt);
     const { offset, timestamp } = findRecord(this.#readBatch(segment).bytes.subarray(0, length), target);
     if (offset >= 0) return { offset, timestamp, leaderEpoch };

@@ -20,7 +20,7 @@
  * Source: Kafka's DefaultRecordBatch.
  */
 import { readInt64, writeInt64 } from "../base/int64.ts";
-import { type Offset, toOffset } from "../base/units.ts";
+import { NO_TIMESTAMP, type Offset, toOffset } from "../base/units.ts";
 
 const BASE_OFFSET_AT = 0;
 const BATCH_LENGTH_AT = 8;
@@ -98,6 +98,10 @@ export function baseTimestamp(view: DataView, at: number): number {
 export function maxTimestamp(view: DataView, at: number): number {
   return readInt64(view, at + MAX_TIMESTAMP_AT);
 }
+/** Largest timestamp of the batch's records; -1 where compaction left none, although the header keeps the former `maxTimestamp()`. */
+export function largestTimestamp(view: DataView, at: number): number {
+  return recordsCount(view, at) === 0 ? NO_TIMESTAMP : maxTimestamp(view, at);
+}
 /** Producer id, -1 for none. */
 export function producerId(view: DataView, at: number): number {
   return readInt64(view, at + PRODUCER_ID_AT);
@@ -173,6 +177,33 @@ export function stampRebuiltHeader(
   const transactional = view.getInt16(ATTRIBUTES_AT) & TRANSACTIONAL_BIT;
   view.setInt16(ATTRIBUTES_AT, transactional | rebuilt.codec | (rebuilt.logAppendTime ? LOG_APPEND_TIME_BIT : 0));
   writeInt64(view, MAX_TIMESTAMP_AT, rebuilt.maxTimestamp);
+}
+/**
+ * Writes the header of a batch from which a cleaning removed records; `stampCrc()` follows. Offsets, sequence, producer, epochs and the
+ * type of the timestamps stay.
+ * @param view of the new batch, at `at`
+ * @param cleaned of the new batch: its size, number of records, and times in ms. Without records it is not compressed and has no horizon
+ */
+export function stampCleanedHeader(
+  { bytes, view }: { readonly bytes: Uint8Array; readonly view: DataView },
+  at: number,
+  source: { readonly bytes: Uint8Array; readonly at: number },
+  cleaned: {
+    batchBytes: number;
+    recordsCount: number;
+    baseTimestamp: number;
+    maxTimestamp: number;
+    hasHorizon: boolean;
+  },
+): void {
+  bytes.set(source.bytes.subarray(source.at, source.at + BATCH_HEADER_BYTES), at);
+  view.setInt32(at + BATCH_LENGTH_AT, cleaned.batchBytes - BATCH_LENGTH_OVERHEAD);
+  const changed = DELETE_HORIZON_BIT | (cleaned.recordsCount === 0 ? CODEC_MASK : 0);
+  const attributes = view.getInt16(at + ATTRIBUTES_AT) & ~changed;
+  view.setInt16(at + ATTRIBUTES_AT, attributes | (cleaned.hasHorizon ? DELETE_HORIZON_BIT : 0));
+  writeInt64(view, at + BASE_TIMESTAMP_AT, cleaned.baseTimestamp);
+  writeInt64(view, at + MAX_TIMESTAMP_AT, cleaned.maxTimestamp);
+  view.setInt32(at + RECORDS_COUNT_AT, cleaned.recordsCount);
 }
 /** Stores the base offset and leader epoch of an appended batch; both fields lie outside the CRC. */
 export function stampPlace(view: DataView, at: number, place: { baseOffset: Offset; leaderEpoch: number }): void {

@@ -95,3 +95,20 @@ export function writeVarint(bytes: Uint8Array, at: number, value: number): numbe
   bytes[next++] = rest;
   return next;
 }
+
+/** Most bytes that `writeVarlong()` writes: a number has 54 bits with its sign. */
+export const VARLONG_WRITTEN_MAX = 8;
+
+/** Writes the varlong of an integer, exact up to 2^53. @returns index after it */
+export function writeVarlong(bytes: Uint8Array, at: number, value: number): number {
+  const magnitude = value < 0 ? -value - 1 : value;
+  let rest = Math.floor(magnitude / 64);
+  let next = at;
+  bytes[next++] = ((magnitude % 64) << 1) | (value < 0 ? 1 : 0) | (rest > 0 ? 0x80 : 0);
+  while (rest > 0) {
+    const low = rest % 128;
+    rest = Math.floor(rest / 128);
+    bytes[next++] = low | (rest > 0 ? 0x80 : 0);
+  }
+  return next;
+}

@@ -1,6 +1,16 @@
 import { strict as assert } from "node:assert";
 import { varint } from "../../tests/record_batch_builder.ts";
-import { afterVarint, afterVarlong, NEVER, varintAt, varintBytes, varlongAt, writeVarint } from "./varint.ts";
+import {
+  afterVarint,
+  afterVarlong,
+  NEVER,
+  varintAt,
+  varintBytes,
+  VARLONG_WRITTEN_MAX,
+  varlongAt,
+  writeVarint,
+  writeVarlong,
+} from "./varint.ts";
 
 const edges = [0, 1, 63, 64, 65, 8191, 8192, 8193, 2 ** 20 - 1, 2 ** 20, 2 ** 27 - 1, 2 ** 27, 2 ** 31 - 1];
 
@@ -51,5 +61,13 @@ Deno.test("writeVarint() writes the shortest form, in varintBytes() bytes", () =
     assert.equal(writeVarint(bytes, 1, value), 1 + encoded.length);
     assert.deepEqual([...bytes.subarray(0, 2 + encoded.length)], [0xee, ...encoded, 0xee]);
     assert.equal(varintBytes(value), encoded.length);
+  }
+});
+
+Deno.test("writeVarlong() writes what varlongAt() reads, up to 2^53 with both signs", () => {
+  for (const value of [...edges, 2 ** 32, 2 ** 41, 2 ** 52, 2 ** 53 - 1].flatMap((edge) => [edge, -edge - 1])) {
+    const bytes = new Uint8Array(1 + VARLONG_WRITTEN_MAX);
+    const end = writeVarlong(bytes, 1, value);
+    assert.deepEqual([...bytes.subarray(1, end)], varint(value), String(value));
   }
 });

@@ -12,6 +12,7 @@ import type { TimeIndex } from "./time_index.ts";
 export interface AppendedBatch {
   bytes: number;
   lastOffset: Offset;
+  /** Of its records, -1 where none is left. */
   maxTimestamp: number;
   /** Time of the append. */
   nowMs: number;

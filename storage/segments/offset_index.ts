@@ -14,9 +14,6 @@ const RELATIVE_OFFSET_AT = 0;
 const POSITION_AT = 4;
 const ENTRY_BYTES = 8;
 
-/** Largest distance from the base offset that an entry can hold. */
-export const RELATIVE_OFFSET_MAX = 0x7fff_ffff;
-
 /** The offset index of one segment. */
 export class OffsetIndex extends MappedIndex {
   /** @param place where it lives */

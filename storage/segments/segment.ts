@@ -10,10 +10,10 @@
  * Source: Kafka's LogSegment.
  */
 import { assert } from "../base/assert.ts";
-import { NO_OFFSET, NO_TIMESTAMP, type Offset, toFilePosition } from "../base/units.ts";
-import type { LogConfig } from "../log/log_config.ts";
+import { NO_OFFSET, NO_TIMESTAMP, type Offset, RELATIVE_OFFSET_MAX, toFilePosition } from "../base/units.ts";
+import type { LogConfig, SegmentConfig } from "../log/log_config.ts";
 import type { LeasedFile, LogResources, WarmFile } from "../log/log_resources.ts";
-import { type OffsetIndex, RELATIVE_OFFSET_MAX } from "./offset_index.ts";
+import type { OffsetIndex } from "./offset_index.ts";
 import { BATCH_HEADER_BYTES, maxTimestamp } from "../records/record_batch.ts";
 import { type RebuildMode, SegmentIndexes } from "./segment_indexes.ts";
 import { partitionFileName, type SegmentFileKind } from "./segment_names.ts";
@@ -30,7 +30,7 @@ export interface SegmentPlace {
   readonly fs: FileSystem;
   readonly resources: LogResources;
   readonly directory: string;
-  readonly config: LogConfig;
+  readonly config: SegmentConfig;
   /** Uniform in [0, 1), for the roll jitter. */
   readonly random: () => number;
 }
@@ -44,7 +44,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   leaseCount = 0;
   /** Whether its largest timestamp is known without reading its files. */
   largestIsKnown = false;
-  /** Suffix of its files' names: `.swap` while the files of the segments that it replaces are renamed (segment_swap.ts). */
+  /** Suffix of its files' names: `.cleaned` while a cleaning writes it, `.swap` while it takes the place of others (segment_swap.ts). */
   suffix = "";
   readonly #place: SegmentPlace;
   readonly #indexes: SegmentIndexes;

@@ -7,7 +7,7 @@
  */
 import { type Offset, toOffset } from "../base/units.ts";
 import type { HeaderWindow } from "./header_window.ts";
-import { baseOffset, batchBytes, lastOffset, maxTimestamp } from "../records/record_batch.ts";
+import { baseOffset, batchBytes, largestTimestamp, lastOffset } from "../records/record_batch.ts";
 import type { AppendedBatch, IndexedBatches } from "./indexed_batches.ts";
 
 /** How a search ended: "end" when the segment has no such batch, "damaged" when an index or a batch is not sound. */
@@ -118,7 +118,7 @@ export class SegmentReader {
     const last = timeIndex.count - 1;
     const outcome = this.findOffset(segment, timeIndex.offsetAt(last));
     if (outcome !== "found") return outcome === "end" && last < 0;
-    const timestamp = maxTimestamp(this.#window.view, this.headerAt);
+    const timestamp = largestTimestamp(this.#window.view, this.headerAt);
     if (last < 0) return timestamp < 0;
     return timestamp === timeIndex.timestampAt(last) &&
       lastOffset(this.#window.view, this.headerAt) === timeIndex.offsetAt(last);
@@ -162,7 +162,7 @@ export class SegmentReader {
     while (position < range.to) {
       const at = this.#window.locateBatch(segment, position, segment.logFileBytes);
       if (at < 0) return "damaged";
-      if (lastOffset(view, at) >= least.offset && maxTimestamp(view, at) >= least.timestamp) {
+      if (lastOffset(view, at) >= least.offset && largestTimestamp(view, at) >= least.timestamp) {
         [this.position, this.headerAt] = [position, at];
         return "found";
       }
@@ -185,7 +185,7 @@ export function describeBatch(view: DataView, at: number): AppendedBatch {
   return {
     bytes: batchBytes(view, at),
     lastOffset: lastOffset(view, at),
-    maxTimestamp: maxTimestamp(view, at),
+    maxTimestamp: largestTimestamp(view, at),
     nowMs: 0,
   };
 }

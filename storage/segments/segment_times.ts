@@ -10,7 +10,7 @@
  * searches read two blocks. Memory: 16 bytes for a block, 32 KiB for the largest segment.
  */
 import type { HeaderWindow } from "./header_window.ts";
-import { batchBytes, maxTimestamp } from "../records/record_batch.ts";
+import { batchBytes, largestTimestamp } from "../records/record_batch.ts";
 import type { Segment } from "./segment.ts";
 
 const BLOCK_BYTES = 1024 * 1024;
@@ -51,7 +51,7 @@ export class SegmentTimes {
       const at = window.locateBatch(segment, this.#readTo, segment.logFileBytes);
       if (at < 0) return true; // damaged: batches after it cannot be found
       const bytes = batchBytes(window.view, at);
-      this.#addTimestamp(this.#readTo, maxTimestamp(window.view, at));
+      this.#addTimestamp(this.#readTo, largestTimestamp(window.view, at));
       this.#readTo += bytes;
       read += Math.min(bytes, WINDOW_BYTES);
     }
