@@ -165,6 +165,8 @@ export function decodeBatch(bytes: Uint8Array): DecodedBatch {
   };
 }
 
+const decoder = new TextDecoder("latin1");
+
 function textOf(bytes: Uint8Array | null): string | null {
-  return bytes === null ? null : String.fromCharCode(...bytes);
+  return bytes === null ? null : decoder.decode(bytes);
 }

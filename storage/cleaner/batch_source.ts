@@ -85,10 +85,13 @@ export class BatchSource implements Disposable {
    */
   load(): number {
     this.#position += this.#nextAt;
+    this.#memory.bytes.copyWithin(0, this.#nextAt, this.#length);
+    this.#length -= this.#nextAt;
     this.#nextAt = 0;
     const left = this.#opened.bytes - this.#position;
     if (left === 0) return 0;
-    let read = this.#read(Math.min(left, this.#memory.bytes.length));
+    const before = this.#length;
+    this.#fill(Math.min(left, WINDOW_BYTES));
     if (left < batches.BATCH_HEADER_BYTES) this.#refuse(this.#position, `${left} bytes hold no batch`);
     const bytes = batches.batchBytes(this.#memory.view, 0);
     if (bytes > left) {
@@ -99,11 +102,8 @@ export class BatchSource implements Disposable {
         `a cleaner takes ${BATCH_BYTES_MAX}`;
       throw new UncleanableError(message);
     }
-    if (bytes > this.#memory.bytes.length) {
-      this.#memory = allocateNative(bytes);
-      read += this.#read(bytes);
-    }
-    return read;
+    this.#fill(bytes);
+    return this.#length - before;
   }
 
   /**
@@ -151,11 +151,20 @@ export class BatchSource implements Disposable {
     return this.#segment;
   }
 
-  #read(length: number): number {
-    const read = this.#fs.pread(this.#fd, this.#memory, 0, length, this.#position);
-    if (read < 0) throw new SystemError(`read ${length} bytes of ${this.path} at position ${this.#position}`);
-    if (read < length) this.#refuse(this.#position + read, "the file ends there");
-    return this.#length = read;
+  /** Reads on until the memory has the first `length` bytes from the position on. */
+  #fill(length: number): void {
+    const wanted = length - this.#length;
+    if (wanted <= 0) return;
+    if (length > this.#memory.bytes.length) {
+      const memory = allocateNative(length);
+      memory.bytes.set(this.#memory.bytes.subarray(0, this.#length));
+      this.#memory = memory;
+    }
+    const from = this.#position + this.#length;
+    const read = this.#fs.pread(this.#fd, this.#memory, this.#length, wanted, from);
+    if (read < 0) throw new SystemError(`read ${wanted} bytes of ${this.path} at position ${from}`);
+    if (read < wanted) this.#refuse(from + read, "the file ends there");
+    this.#length = length;
   }
 
   /** Why the bytes at an index are no batch that can follow the one before, or null. */
