@@ -13,14 +13,17 @@
 import { getLogger } from "npm:@logtape/logtape@2.4.2";
 import {
   Acceptor,
+  bootstrapServers,
   ConnectionLimits,
   type DescriptorBudget,
   descriptorBudget,
   HandoffError,
+  ListenError,
+  listenOn,
   mappingsPerShard,
   roomForPartitions,
   ShardPool,
-  shareLogs,
+  shardSettings,
 } from "./net/mod.ts";
 import type { BrokerConfig } from "./partitions/config/broker/broker_config.ts";
 import { brokerConfigFrom } from "./partitions/config/broker/broker_properties.ts";
@@ -35,13 +38,14 @@ import {
   notClosedCleanly,
   partitionOffsets,
   Reporter,
+  RetentionNotice,
   speaksOfOthers,
   SqliteStore,
   type TurnTimes,
   WatermarkTable,
 } from "./partitions/control.ts";
 import { errorCode, errorName } from "./net/protocol/error_codes.ts";
-import { partitionKey, randomUuid, systemClock, unsupportedReason } from "./storage/control.ts";
+import { randomUuid, systemClock, unsupportedReason } from "./storage/control.ts";
 
 export { TURN_TIME_BOUNDS_MS, type TurnTimes } from "./partitions/control.ts";
 
@@ -49,6 +53,7 @@ const logger = getLogger(["barnabas"]);
 /** Most partitions that a warning names. */
 const NAMED_MAX = 5;
 const warn = (text: string) => logger.warn("{text}", { text });
+const inform = (text: string) => logger.info("{text}", { text });
 
 /** A topic that exists when the broker has started. */
 export interface TopicOptions {
@@ -121,11 +126,13 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   // Loading the shards' workers takes most of a start, so they start first. They stop before the store, because they use it.
   const pool = new ShardPool(shardsCount, {
     onWarning: warn,
+    onRetention: (event) => notice?.receive(event),
     onClosed: (peers) => limits.onClosed(peers),
     onFailure: (error) => ended.reject(error),
   });
   // Opened while the workers load, but released after they have ended, because it holds the lock.
   let opened: LogDirectory | null = null;
+  let notice: RetentionNotice | null = null;
   started.defer(() => opened?.[Symbol.asyncDispose]());
   const store = started.adopt(new SqliteStore((error) => ended.reject(error)), (store) => store.close());
   started.adopt(pool, (pool) => pool.stop());
@@ -133,7 +140,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const limits = connectionLimits(config, { descriptors, pool, partitionsCount: () => partitionsCount() });
   const acceptor = started.use(acceptorOf(limits, pool));
   try {
-    const ports = config.listeners.map((listener) => listen(acceptor, listener));
+    const ports = config.listeners.map((listener) => listenOn(acceptor, listener));
     // Takes milliseconds, during which the directory is opened. Whichever fails first is reported.
     const checked = acceptor.check();
     checked.catch(() => {});
@@ -154,19 +161,15 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       newTopicId: randomUuid,
     });
     partitionsCount = () => controller.partitionsCount;
-    const { delta, adopted, warnings } = await controller.load(logDirectory);
-    warnings.forEach(warn);
-    await pool.start({
-      config: { ...config, logDirectory: logDirectory.path },
-      clusterId: logDirectory.clusterId,
-      cleanShutdown: logDirectory.wasCleanShutdown,
-      unmarked: logDirectory.wasClosedByKafka ? [] : adopted.map((found) => partitionKey(found.topic, found.partition)),
-      warmSegmentsMax: descriptors.warmSegmentsMax,
-      mappingsMax,
-      logsMax: shareLogs(descriptors, delta, { shardsCount, report: warn }),
-      listenerNames: config.listeners.map(({ name }) => name),
-      image: delta,
-    }, controller);
+    const loaded = await controller.load(logDirectory);
+    loaded.warnings.forEach(warn);
+    notice = noticeOf(logDirectory, {
+      config,
+      shardsCount,
+      bootstrapServers: bootstrapServers(config.listeners, ports),
+    });
+    const resources = { descriptors, mappingsMax, shardsCount };
+    await pool.start(shardSettings(config, logDirectory, { ...loaded, resources, report: warn }), controller);
     const checkpoints = started.use(checkpointsOf(logDirectory.path, { config, controller, pool }));
     // After a crash, a line about a deleted topic would be taken for one about a new topic of the same name.
     if (speaksOfOthers(logDirectory.checkpointed, controller.image)) await checkpoints.writeAll();
@@ -214,9 +217,7 @@ class RunningBroker implements Broker {
     const { listeners } = about.config;
     this.host = listeners[0]?.host ?? about.config.host;
     this.port = about.ports[0] ?? about.config.port;
-    this.bootstrapServers = listeners.map(({ host }, index) => bootstrapAddress(host, about.ports[index] ?? 0)).join(
-      ",",
-    );
+    this.bootstrapServers = bootstrapServers(listeners, about.ports);
     this.dataDir = parts.logDirectory.path;
     this.shards = about.shardsCount;
     this.#ended = about.ended;
@@ -305,6 +306,20 @@ function checkpointsOf(
   });
 }
 
+function noticeOf(
+  logDirectory: LogDirectory,
+  { config, shardsCount, bootstrapServers }: { config: BrokerConfig; shardsCount: number; bootstrapServers: string },
+): RetentionNotice {
+  return new RetentionNotice({
+    shardsCount,
+    checkMs: config.logRetentionCheckIntervalMs,
+    bootstrapServers,
+    mark: () => logDirectory.markRetention(),
+    warn,
+    inform,
+  });
+}
+
 function connectionLimits(
   config: BrokerConfig,
   { descriptors, pool, partitionsCount }: {
@@ -336,26 +351,8 @@ function balancerOf(controller: Controller, pool: ShardPool): Balancer {
     watermarks: pool.watermarks,
     waitedUs: (shard) => pool.waitedUs(shard),
     handOver: (handOver) => controller.handOverPartition(handOver),
-    report: (text) => logger.info("{text}", { text }),
+    report: inform,
   });
-}
-
-function listen(acceptor: Acceptor, at: { host: string; port: number }): number {
-  try {
-    return acceptor.listen(at);
-  } catch (error) {
-    const address = `${at.host}:${at.port}`;
-    if (error instanceof Deno.errors.AddrInUse) {
-      throw new StartupError(`${address} is in use: stop the program that listens there, or choose another --port`);
-    }
-    if (error instanceof Deno.errors.AddrNotAvailable) {
-      throw new StartupError(`${address} is no address of this machine: choose another --host`);
-    }
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw new StartupError(`${address} may not be used by this user: choose a --port above 1023`);
-    }
-    throw error;
-  }
 }
 
 function openDirectory(config: BrokerConfig): Promise<LogDirectory> {
@@ -383,15 +380,9 @@ async function createTopics(controller: Controller, topics: readonly TopicOption
   }
 }
 
-function bootstrapAddress(host: string, port: number): string {
-  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
-  return reachable.includes(":") ? `[${reachable}]:${port}` : `${reachable}:${port}`;
-}
-
 /** Turns errors that the user can fix into a StartupError; all others are bugs and stay as they are. */
 function sentenceOf(error: unknown): unknown {
-  if (error instanceof LogDirectoryError || error instanceof MetadataStoreError || error instanceof HandoffError) {
-    return new StartupError(error.message, { cause: error });
-  }
-  return error;
+  const kinds = [LogDirectoryError, MetadataStoreError, HandoffError, ListenError];
+  if (!(error instanceof Error) || !kinds.some((kind) => error instanceof kind)) return error;
+  return new StartupError(error.message, { cause: error });
 }

@@ -12,9 +12,10 @@ export {
 export { AnswerColumns } from "./requests/answer_columns.ts";
 export type { Answered, AnswerWaiter, Question } from "./questions/question.ts";
 export { listTimestamp } from "./owned/listed_offsets.ts";
-export { type PartitionPlace, ShardPartitions } from "./shard_partitions.ts";
+export { type PartitionPlace, ShardPartitions, type ShardPartitionsParts } from "./shard_partitions.ts";
 export { reportTaken } from "./remote/parcels.ts";
 export { Reporter } from "./reporter.ts";
+export type { RetentionEvent } from "./retention/retention_events.ts";
 export { LogStore } from "./owned/log_store.ts";
 export { type DelayedOperation, Purgatory } from "./requests/purgatory.ts";
 export { Arena, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, blockBytesFor } from "./shared/arena.ts";

@@ -17,6 +17,8 @@ import { questions } from "./questions/questions.ts";
 import type { Arena } from "./shared/arena.ts";
 import { PartitionService } from "./remote/partition_service.ts";
 import { RemotePartitions } from "./remote/remote_partitions.ts";
+import type { RetentionEvent, RetentionSettings } from "./retention/retention_events.ts";
+import type { LoadFiles } from "./retention/retention_pass.ts";
 import { type AppendWaiter, emptyAppendOutcome, type ReadRequest, type ReadWaiter } from "./requests/outcomes.ts";
 import type { Purgatory } from "./requests/purgatory.ts";
 import type { Outbox } from "./shared/mail.ts";
@@ -48,8 +50,11 @@ export interface ShardPartitionsParts {
   readonly transcode: Transcode;
   /** Removes files, and directories with their contents, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
-  /** Reads whole files into the page cache on another thread; `done` runs on a later turn. */
-  readonly load: (files: readonly string[], done: () => void) => void;
+  readonly load: LoadFiles;
+  /** How retention runs. */
+  readonly retention: RetentionSettings;
+  /** Passes an event of retention on to the main isolate. */
+  readonly onRetention: (event: RetentionEvent) => void;
   /** Questions that may be asked; by default all of them. */
   readonly asked?: readonly AnyQuestion[];
 }

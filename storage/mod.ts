@@ -9,11 +9,19 @@ export { type Clock, ManualClock, systemClock } from "./base/clock.ts";
 export { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
 
 export { bytesOfBatch, bytesOfRecord, completeBatch, writeBatch, writeRecord } from "./records/batch_writer.ts";
+export { decideRetention, type RetentionDecision } from "./cleaner/retention.ts";
 export { Log } from "./log/log.ts";
 export { batchRules, type LogConfig } from "./log/log_config.ts";
 export { refusedAppend } from "./log/log_results.ts";
 export { LogResources } from "./log/log_resources.ts";
-export type { AppendRefusal, AppendResult, FlushRequest, ReadRefusal, UncommittedTraces } from "./log/log_types.ts";
+export type {
+  AppendRefusal,
+  AppendResult,
+  DatedSegment,
+  FlushRequest,
+  ReadRefusal,
+  UncommittedTraces,
+} from "./log/log_types.ts";
 export { baseSequence, BATCH_HEADER_BYTES, codec, codecNames, producerId } from "./records/record_batch.ts";
 export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./records/record_errors.ts";
 export { transcodeBatch, transcodeUs } from "./records/batch_intake.ts";

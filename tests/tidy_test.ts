@@ -35,6 +35,7 @@ const CORES = [
   "partitions/placement/rebalancing.ts",
   "partitions/replication/replica_state.ts",
   "partitions/requests/purgatory.ts",
+  "storage/cleaner/retention.ts",
   "storage/cleaner/retention_rules.ts",
   "storage/cleaner/segment_grouping.ts",
   "storage/log/epochs/leader_epoch_table.ts",

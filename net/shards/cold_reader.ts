@@ -18,6 +18,8 @@ export interface FileRange {
 
 /** An index is read in pieces of this many bytes. */
 const CHUNK_BYTES = 256 * 1024;
+/** Bytes of a file that are its end. */
+const TAIL_BYTES = 64 * 1024;
 
 /** The reader. */
 export class ColdReader {
@@ -29,10 +31,14 @@ export class ColdReader {
     return this.#add(() => loadPages({ fd, position, length: length + READAHEAD_BYTES }));
   }
 
-  /** Loads whole index files of a few megabytes at most. A file that cannot be read is skipped; its later reader sees the error. */
-  loadFiles(paths: readonly string[]): Promise<void> {
+  /**
+   * Loads whole index files of a few megabytes at most. A file that cannot be read is skipped; its later reader sees the error.
+   * @param tails files of which only the end is loaded
+   */
+  loadFiles(paths: readonly string[], tails: readonly string[] = []): Promise<void> {
     return this.#add(async () => {
       for (const path of paths) await readThrough(path);
+      for (const path of tails) await readThrough(path, TAIL_BYTES);
     });
   }
 
@@ -50,11 +56,13 @@ export class ColdReader {
   }
 }
 
-/** Reads a file to bring it into the page cache. @returns settles when the file is read, or when the disk refused */
-async function readThrough(path: string): Promise<void> {
+/** Reads the last bytes of a file to bring them into the page cache. @returns settles when they are read, or when the disk refused */
+async function readThrough(path: string, bytesMax = Infinity): Promise<void> {
   const failed = () => null;
   using file = await Deno.open(path).catch(failed);
   if (file === null) return;
+  const bytes = bytesMax === Infinity ? 0 : (await file.stat().catch(failed))?.size ?? 0;
+  if (bytes > bytesMax) await file.seek(bytes - bytesMax, Deno.SeekMode.Start);
   const chunk = new Uint8Array(CHUNK_BYTES);
   while (await file.read(chunk).catch(failed) !== null);
 }

@@ -2,7 +2,7 @@
  * Messages between the main isolate and a shard. Connections go through a ring instead
  * (connection_transfer.ts). Shards post nothing to each other. Plain data.
  */
-import type { ControlCallName, ControlFailure, ImageDelta, SharedState } from "../../partitions/mod.ts";
+import type { ControlCallName, ControlFailure, ImageDelta, RetentionEvent, SharedState } from "../../partitions/mod.ts";
 import type { CodecAnswer, CodecWork, FlushOutcome, FlushRequest } from "../../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
@@ -23,6 +23,8 @@ export interface ShardStart {
   readonly warmSegmentsMax: number;
   /** File mappings that the shard may have. */
   readonly mappingsMax: number;
+  /** Whether the operator is told what retention will remove before it begins. */
+  readonly announcesRetention: boolean;
   /** Logs that each shard may open at the start, by shard. */
   readonly logsMax: readonly number[];
   /** The complete image. */
@@ -50,6 +52,7 @@ export type FromShard =
   | { readonly type: "applied"; readonly sequence: number; readonly failures: readonly string[] }
   | { readonly type: "call"; readonly id: number; readonly name: ControlCallName; readonly args: unknown }
   | { readonly type: "warning"; readonly text: string }
+  | { readonly type: "retention"; readonly event: RetentionEvent }
   /** Connections that ended, by the numbers of their transfers. */
   | { readonly type: "closed"; readonly peers: readonly number[] }
   /** Make these files durable; answered by "flushed", with an outcome for each request. */
@@ -63,8 +66,13 @@ export type FromShard =
   /** Remove these files, and directories with all their content. */
   | { readonly type: "unlink"; readonly paths: readonly string[] }
   | { readonly type: "load"; readonly id: number; readonly range: FileRange }
-  /** Bring these files into the page cache; answered by "loaded". */
-  | { readonly type: "loadFiles"; readonly id: number; readonly paths: readonly string[] }
+  /** Bring these files, and the ends of those, into the page cache; answered by "loaded". */
+  | {
+    readonly type: "loadFiles";
+    readonly id: number;
+    readonly paths: readonly string[];
+    readonly tails: readonly string[];
+  }
   | { readonly type: "drained" }
   /** The last message: everything is closed. `isClean` says whether all logs were closed cleanly. */
   | { readonly type: "stopped"; readonly isClean: boolean };

@@ -18,6 +18,7 @@ import {
   partitionState,
   readTurnTimes,
   releaseSharedState,
+  type RetentionEvent,
   type SharedState,
   type TurnTimes,
   WatermarkTable,
@@ -36,6 +37,8 @@ export type ShardSettings = Omit<ShardStart, "type" | "shard" | "state">;
 export interface ShardPoolEvents {
   /** A log was recovered or could not be opened. @param text a sentence for the operator */
   onWarning(text: string): void;
+  /** Retention of a shard has something to report. */
+  onRetention(event: RetentionEvent): void;
   /** Connections that the limits count have ended. @param peers the numbers of their transfers */
   onClosed(peers: readonly number[]): void;
   /** A shard failed; all others are being stopped. */
@@ -304,7 +307,7 @@ export class ShardPool {
       case "load":
         return this.#track(this.#load(shard, content.id, this.#coldReader.load(content.range)));
       case "loadFiles":
-        return this.#track(this.#load(shard, content.id, this.#coldReader.loadFiles(content.paths)));
+        return this.#track(this.#load(shard, content.id, this.#coldReader.loadFiles(content.paths, content.tails)));
       case "transcode":
         return this.#track(this.#transcode(shard, content));
       case "flush":
@@ -313,6 +316,8 @@ export class ShardPool {
         return this.#track(this.#unlink(content.paths));
       case "warning":
         return this.#events.onWarning(content.text);
+      case "retention":
+        return this.#events.onRetention(content.event);
       case "closed":
         return this.#events.onClosed(content.peers);
       case "call":

@@ -20,6 +20,7 @@ import {
   Reporter,
   ShardCoordinators,
   ShardPartitions,
+  type ShardPartitionsParts,
   TurnCounter,
   WatermarkTable,
 } from "../../partitions/mod.ts";
@@ -85,23 +86,14 @@ class ShardHost {
     const reporter = new Reporter(systemClock, (text) => post({ type: "warning", text }));
     const report = (text: string) => reporter.report(text);
     const arenas = state.arenas.map((memory, owner) => owner === shard ? arena.memory : nativeMemory(memory));
-    this.#partitions = new ShardPartitions({
-      shard,
-      clock: systemClock,
-      store: this.#store(report),
+    this.#partitions = this.#newPartitions({
       table: watermarks,
       interest,
       purgatory,
       outboxes: ways,
-      flushCheckMs: config.logFlushSchedulerIntervalMs,
-      flush: (request, done) => this.#flush([request], ([outcome = "failed"]) => done(outcome)),
-      flushAll: (requests, done) => this.#flush(requests, done),
-      transcode: (work, done) => this.#transcode(work, done),
-      unlink: (paths) => post({ type: "unlink", paths }),
-      load: (paths, done) => this.#loadFiles(paths, done),
-      report,
       arena,
       arenas,
+      report,
     });
     this.#groupCoordinator = this.#newCoordinator(purgatory, report);
     this.#coordinators = new ShardCoordinators<GroupApis>({
@@ -254,6 +246,33 @@ class ShardHost {
     });
   }
 
+  #newPartitions(
+    parts: Pick<
+      ShardPartitionsParts,
+      "table" | "interest" | "purgatory" | "outboxes" | "arena" | "arenas" | "report"
+    >,
+  ): ShardPartitions {
+    const { shard, config, announcesRetention } = this.#start;
+    return new ShardPartitions({
+      ...parts,
+      shard,
+      clock: systemClock,
+      store: this.#store(parts.report),
+      flushCheckMs: config.logFlushSchedulerIntervalMs,
+      retention: {
+        initialDelayMs: config.logInitialTaskDelayMs,
+        checkMs: config.logRetentionCheckIntervalMs,
+        isAnnounced: announcesRetention,
+      },
+      flush: (request, done) => this.#flush([request], ([outcome = "failed"]) => done(outcome)),
+      flushAll: (requests, done) => this.#flush(requests, done),
+      transcode: (work, done) => this.#transcode(work, done),
+      unlink: (paths) => post({ type: "unlink", paths }),
+      load: (paths, done, tails = []) => this.#loadFiles(paths, tails, done),
+      onRetention: (event) => post({ type: "retention", event }),
+    });
+  }
+
   #newCoordinator(purgatory: Purgatory, report: (text: string) => void): GroupCoordinatorOnDemand {
     const { shard, config } = this.#start;
     return new GroupCoordinatorOnDemand({
@@ -281,8 +300,8 @@ class ShardHost {
     post({ type: "transcode", id: this.#transcodes.add(done), work });
   }
 
-  #loadFiles(paths: readonly string[], done: () => void): void {
-    post({ type: "loadFiles", id: this.#loads.add(done), paths });
+  #loadFiles(paths: readonly string[], tails: readonly string[], done: () => void): void {
+    post({ type: "loadFiles", id: this.#loads.add(done), paths, tails });
   }
 
   #load(range: FileRange, done: () => void): void {

@@ -9,6 +9,7 @@
  *   <topic>-<partition>/             logs
  *   <topic>-<partition>.<hex>-delete/  logs of deleted topics, removed at the next start at the latest
  *   barnabas-metadata.sqlite         metadata store (metadata/store/sqlite_store.ts)
+ *   barnabas-retention               retention removes old records here, or has been announced (retention_notice.ts)
  * ```
  *
  * Always: the removal of the clean stop's mark is durable before anything else is written. One broker per directory.
@@ -28,6 +29,8 @@ import {
   readMetaProperties,
   readPartitionMetadata,
   removeCleanShutdown,
+  replaceFile,
+  replaceFileAsync,
   unlockDirectory,
   writeCleanShutdown,
   writeMetaProperties,
@@ -38,6 +41,10 @@ import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "..
 /** Name of the metadata store's file in a log directory. */
 export const METADATA_STORE_FILE = "barnabas-metadata.sqlite";
 
+const RETENTION_FILE = "barnabas-retention";
+/** Content of that file. */
+const RETENTION_TEXT =
+  "Retention removes old records in this directory. Without this file, the next start announces it first.\n";
 const LEADER_EPOCHS_FILE = "leader-epoch-checkpoint";
 const PARTITION_DIRECTORY = /^(.+)-(0|[1-9]\d{0,9})$/;
 const DELETED_DIRECTORY = /^.+-\d+\.[0-9a-f]{32}-delete$/;
@@ -70,6 +77,8 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
   /** Whether Apache Kafka stopped cleanly. It then also closed logs that this broker does not know. */
   readonly wasClosedByKafka: boolean;
   readonly found: readonly FoundPartition[];
+  /** Whether retention has run here before, or the directory is new. Older versions kept all records, so it is announced there first. */
+  readonly hasRetention: boolean;
   /** Partitions in the checkpoints, by `partitionKey()`; they may belong to deleted topics. */
   readonly checkpointed: ReadonlySet<string>;
   readonly #fs: FileSystem;
@@ -91,6 +100,7 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
     const isOurs = mark?.brokerEpoch === BROKER_EPOCH &&
       lock.fs.modifiedMs(`${lock.path}/${METADATA_STORE_FILE}`) !== null;
     this.wasClosedByKafka = mark !== null && !isOurs;
+    this.hasRetention = lock.fs.modifiedMs(`${lock.path}/${RETENTION_FILE}`) !== null;
     this.found = names.flatMap((name) => parsePartitionDirectory(name) ?? []);
     for (const name of names) if (DELETED_DIRECTORY.test(name)) this.#removeLater(`${lock.path}/${name}`);
   }
@@ -147,6 +157,11 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
   async sync(): Promise<void> {
     using directory = await Deno.open(this.path, { read: true });
     await directory.sync();
+  }
+
+  /** Marks that retention runs here from now on. @throws the runtime's errors when the disk refuses */
+  async markRetention(): Promise<void> {
+    if (!this.hasRetention) await replaceFileAsync(`${this.path}/${RETENTION_FILE}`, RETENTION_TEXT);
   }
 
   /** Marks a clean stop; called last before the release, once all logs were closed cleanly and all checkpoints written. */
@@ -224,6 +239,7 @@ function identifyDirectory(
     );
   }
   const directoryId = found?.directoryId ?? randomUuid();
+  if (found === null) replaceFile(fs, `${path}/${RETENTION_FILE}`, RETENTION_TEXT);
   const meta = { clusterId: found?.clusterId ?? clusterId ?? randomUuid(), nodeId, directoryId };
   if (found?.directoryId !== directoryId) writeMetaProperties(fs, path, meta);
   return meta;

@@ -37,7 +37,7 @@ Deno.test("open() creates a directory with its parents, gives it an identity, an
     await first[Symbol.asyncDispose]();
     await using second = await open(path, { clusterId: "another" });
     assert.deepEqual([second.clusterId, second.directoryId], ["a=b c:d", first.directoryId]);
-    assert.deepEqual(await names(path), [".lock", "meta.properties"]);
+    assert.deepEqual(await names(path), [".lock", "barnabas-retention", "meta.properties"]);
   }));
 
 Deno.test("open() makes a random cluster id when none is given", () =>
@@ -192,5 +192,5 @@ Deno.test("remove() renames a partition's directory at once, whatever the length
     await directory.remove({ topic: randomUuid(), partition: 5 });
     await directory.sync();
     await directory[Symbol.asyncDispose]();
-    assert.deepEqual(await names(path), [".lock", "meta.properties"]);
+    assert.deepEqual(await names(path), [".lock", "barnabas-retention", "meta.properties"]);
   }));

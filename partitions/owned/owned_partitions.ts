@@ -14,6 +14,9 @@ import { type FlushAll, GroupFlush } from "./group_flush.ts";
 import { type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
 import { Partition, type PartitionOwner } from "./partition.ts";
 import { PartitionUpkeep } from "./partition_upkeep.ts";
+import { Retention } from "../retention/retention.ts";
+import type { RetentionEvent, RetentionSettings } from "../retention/retention_events.ts";
+import type { LoadFiles } from "../retention/retention_pass.ts";
 import { SegmentRemoval } from "./segment_removal.ts";
 import { type TopicChange, TopicChanges } from "./topic_changes.ts";
 
@@ -33,6 +36,10 @@ export interface OwnedPartitionsParts {
   readonly transcode: Transcode;
   /** Removes files, and directories with their contents, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
+  readonly load: LoadFiles;
+  readonly retention: RetentionSettings;
+  /** Passes an event of retention on to the main isolate. */
+  readonly onRetention: (event: RetentionEvent) => void;
   /** The high watermark of a partition moved, or the partition was removed. */
   readonly onProgress: (slot: number) => void;
 }
@@ -47,6 +54,7 @@ export class OwnedPartitions implements PartitionOwner {
   readonly #unopened = new Set<number>();
   readonly #removal: SegmentRemoval;
   readonly #upkeep: PartitionUpkeep;
+  readonly #retention: Retention;
   readonly #changes: TopicChanges;
   readonly #flushes: FlushGate;
   readonly #groups: GroupFlush;
@@ -63,6 +71,7 @@ export class OwnedPartitions implements PartitionOwner {
     this.#wallMs = () => parts.clock.wallMs();
     this.#removal = new SegmentRemoval(this.#bySlot, parts.unlink);
     this.#upkeep = new PartitionUpkeep(this.#bySlot, { nowMs, flushCheckMs: parts.flushCheckMs });
+    this.#retention = this.#newRetention();
     this.#changes = new TopicChanges(parts.shard, {
       apply: (...step) => this.#apply(...step),
       remove: (...step) => this.#remove(...step),
@@ -153,18 +162,21 @@ export class OwnedPartitions implements PartitionOwner {
   /** When `maintain()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
     if (!this.#changes.isEmpty || this.#appendsLeft.size > 0) return 0;
-    return Math.min(this.#removal.nextDeadlineMs, this.#upkeep.nextDeadlineMs, this.#groups.nextDeadlineMs);
+    const nextMs = Math.min(this.#removal.nextDeadlineMs, this.#upkeep.nextDeadlineMs, this.#groups.nextDeadlineMs);
+    return Math.min(nextMs, this.#retention.nextDeadlineMs);
   }
 
   /**
    * Runs the periodic work that is due; called every turn.
-   * @param nowMs monotonic time @param mayContinue asked after each partition that is opened or removed; the next call continues
+   * @param nowMs monotonic time @param mayContinue asked after each partition that is opened, removed or looked at by retention; the
+   * next call continues
    */
   maintain(nowMs: number, mayContinue: () => boolean): void {
     this.#changes.run(mayContinue);
     if (this.#appendsLeft.size > 0) this.#runQueues();
     this.#removal.run(nowMs);
     this.#upkeep.run(nowMs, this.#wallMs);
+    this.#retention.run(nowMs, mayContinue);
     this.#groups.retry(nowMs);
   }
 
@@ -173,10 +185,10 @@ export class OwnedPartitions implements PartitionOwner {
   }
 
   onTrouble(slot: number, text: string): void {
-    this.#parts.report(`${this.#names.get(slot) ?? `slot ${slot}`}: ${text}`);
+    this.#parts.report(`${this.#nameOf(slot)}: ${text}`);
   }
 
-  onLogStartMoved(slot: number): void {
+  onSegmentsBelowStart(slot: number): void {
     this.#removal.note(slot);
   }
 
@@ -194,6 +206,26 @@ export class OwnedPartitions implements PartitionOwner {
 
   onFlush(request: FlushRequest, done: (outcome: FlushOutcome) => void): void {
     this.#flushes.begin(request, done);
+  }
+
+  #newRetention(): Retention {
+    const { clock, retention, load, report, onRetention } = this.#parts;
+    return new Retention({
+      partitions: this.#bySlot,
+      clock,
+      settings: retention,
+      nameOf: (slot) => this.#nameOf(slot),
+      isBusy: () => false,
+      load,
+      onSegmentsBelowStart: (slot) => this.onSegmentsBelowStart(slot),
+      onTrouble: (slot, text) => this.onTrouble(slot, text),
+      report,
+      onEvent: onRetention,
+    });
+  }
+
+  #nameOf(slot: number): string {
+    return this.#names.get(slot) ?? `slot ${slot}`;
   }
 
   #runQueues(): void {

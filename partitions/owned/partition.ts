@@ -42,8 +42,8 @@ import type { Watermarks, WatermarkTable } from "../shared/watermarks.ts";
 export interface PartitionOwner extends Flusher {
   /** The high watermark or the log start moved, or the partition was removed. */
   onProgress(slot: number): void;
-  /** The log start moved: segments may lie below it. */
-  onLogStartMoved(slot: number): void;
+  /** The log start or the recovery point moved: there may be segments to remove. */
+  onSegmentsBelowStart(slot: number): void;
   /** Appends are left whose turn has come: `runQueue()` has to be called in a later turn. */
   onAppendsLeft(slot: number): void;
   /** The batches of the shard for codec workers. */
@@ -217,15 +217,26 @@ export class Partition {
     const isOutside = start < 0 || start > highWatermark;
     const refusal = this.replica.refusalOf(-1) ?? (isOutside ? "offset-out-of-range" : null);
     if (refusal !== null) return { refusal, logStartOffset: NO_OFFSET };
-    if (start > this.log.logStartOffset) {
-      this.log.incrementLogStartOffset(start);
-      this.#follow(this.replica.logStartMoved(start));
-      this.#owner.onLogStartMoved(this.slot);
-    }
+    this.moveLogStart(start);
     return { refusal: null, logStartOffset: this.log.logStartOffset };
   }
 
-  /** Removes the oldest segments from the log. @returns paths of the renamed files; fewer when the disk refused */
+  /** Moves the log start forward. @param start at most the high watermark; one below the log start changes nothing */
+  moveLogStart(start: Offset): void {
+    if (start <= this.log.logStartOffset) return;
+    this.log.incrementLogStartOffset(start);
+    this.#follow(this.replica.logStartMoved(start));
+    this.#owner.onSegmentsBelowStart(this.slot);
+  }
+
+  /** Begins a new active segment, and a flush of the old one, unless that is empty. @returns false when the disk refused */
+  roll(nowMs: number): boolean {
+    const isDone = this.log.roll(nowMs);
+    this.#flushes.beginAfterRoll();
+    return isDone;
+  }
+
+  /** Removes the oldest segments, of `log.removableSegments`. @returns paths of the renamed files; fewer when the disk refused */
   removeOldestSegments(count: number): string[] {
     const renamed: string[] = [];
     try {
@@ -334,6 +345,9 @@ export class Partition {
   #onFlushEnd(outcome: FlushOutcome): void {
     if (outcome === "failed") return this.#fail();
     if (outcome === "flushed") {
+      const { removableSegments, logStartOffset } = this.log;
+      const didWait = this.replica.row.recoveryPoint < logStartOffset;
+      if (didWait && removableSegments > 0) this.#owner.onSegmentsBelowStart(this.slot);
       this.#follow(this.replica.flushed(this.log.recoveryPoint));
       this.#acknowledge();
     } else if (this.replica.hasUnacknowledged) this.#owner.onFlushNeeded(this.slot, true);

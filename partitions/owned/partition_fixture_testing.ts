@@ -47,7 +47,7 @@ export class Fixture {
       mayFlush: () => true,
       onFlush: (request, done) => void this.flushes.push({ request, done }),
       onFlushNeeded: (_slot, isRetry) => void this.needed.push(isRetry),
-      onLogStartMoved: () => void this.logStartMoves++,
+      onSegmentsBelowStart: () => void this.logStartMoves++,
       onTrouble: (_slot, text) => void this.troubles.push(text),
     };
     return new Partition(log, { slot: SLOT, leaderEpoch, config: this.config, table: this.table, owner });

@@ -36,6 +36,7 @@ import type { PartitionOwner } from "./partition.ts";
 import { Purgatory } from "../requests/purgatory.ts";
 import { ShardPartitions } from "../shard_partitions.ts";
 import type { TopicChange } from "./topic_changes.ts";
+import type { RetentionEvent, RetentionSettings } from "../retention/retention_events.ts";
 import { Arena } from "../shared/arena.ts";
 import type { Inbox, Outbox } from "../shared/mail.ts";
 import { allocateSharedState, inbox, outboxes, releaseSharedState, type SharedState } from "../shared/shared_state.ts";
@@ -53,7 +54,7 @@ export const deafOwner: PartitionOwner = {
   onAppendsLeft: () => {},
   codecJobs: new CodecJobs(() => {}),
   onTrouble: () => {},
-  onLogStartMoved: () => {},
+  onSegmentsBelowStart: () => {},
 };
 
 /** Executes a flush, as another thread would. */
@@ -66,6 +67,9 @@ export function flushOn({ fileSystem }: CrashingFileSystem, { fds, directories }
     throw error;
   }
 }
+
+/** Retention that never begins. */
+const NO_RETENTION: RetentionSettings = { initialDelayMs: Infinity, checkMs: Infinity, isAnnounced: false };
 
 /** The log directory of all test shards. */
 export const LOG_DIRECTORY = "/logs";
@@ -165,6 +169,8 @@ export interface TestShard {
   readonly unlinked: string[];
   /** Files that another thread would read into the page cache. */
   readonly loads: { files: readonly string[]; done: () => void }[];
+  /** Events of retention. */
+  readonly retained: RetentionEvent[];
 }
 
 /** Applies changes of topics on one shard at once. @returns the failures */
@@ -203,18 +209,21 @@ export class TestShards implements Disposable {
   holdsCodecs = false;
 
   readonly #warmSegmentsMax: number | undefined;
+  readonly #retention: RetentionSettings;
   readonly #asked: readonly AnyQuestion[] | undefined;
 
   /**
    * @param files file systems of an earlier test world, by shard
-   * @param options warmSegmentsMax: closed segments whose files may stay open; asked: questions that may be asked
+   * @param options warmSegmentsMax: closed segments whose files may stay open; asked: questions that may be asked; retention: when it
+   * runs, by default never
    */
   constructor(
     shardsCount: number,
     files: readonly CrashingFileSystem[] = [],
-    options: { warmSegmentsMax?: number; asked?: readonly AnyQuestion[] } = {},
+    options: { warmSegmentsMax?: number; asked?: readonly AnyQuestion[]; retention?: RetentionSettings } = {},
   ) {
     this.#warmSegmentsMax = options.warmSegmentsMax;
+    this.#retention = options.retention ?? NO_RETENTION;
     this.#asked = options.asked;
     this.state = allocateSharedState(shardsCount);
     this.table = new WatermarkTable(this.state.watermarks);
@@ -289,6 +298,7 @@ export class TestShards implements Disposable {
     const codecWork: TestShard["codecWork"] = [];
     const unlinked: string[] = [];
     const loads: TestShard["loads"] = [];
+    const retained: RetentionEvent[] = [];
     const purgatory = new Purgatory(this.interest, shard);
     const ways = outboxes(this.state, shard);
     const report = (text: string) => void reports.push(text);
@@ -319,8 +329,23 @@ export class TestShards implements Disposable {
       transcode: (work, done) => void codecWork.push({ work, done }),
       unlink: (paths) => void unlinked.push(...paths),
       load: (files, done) => void loads.push({ files, done }),
+      retention: this.#retention,
+      onRetention: (event) => void retained.push(event),
     });
     const mail = { inbox: inbox(this.state, shard), outboxes: ways };
-    return { ...mail, partitions, purgatory, arena, files, reports, flushes, groups, codecWork, unlinked, loads };
+    return {
+      ...mail,
+      partitions,
+      purgatory,
+      arena,
+      files,
+      reports,
+      flushes,
+      groups,
+      codecWork,
+      unlinked,
+      loads,
+      retained,
+    };
   }
 }

@@ -1,11 +1,12 @@
 /**
- * Removes segments below the log start from the disk, a few a turn. Their files are renamed at once and unlinked by another thread after
+ * Removes segments below the log start from the disk, a few a turn, whoever moved the log start: a client or retention. Their files are renamed at once and unlinked by another thread after
  * `file.delete.delay.ms`, because freeing a gigabyte of extents takes a disk tens of milliseconds. The renamed directories of deleted
  * topics are removed at once. Directories with lent slices wait for the delay, too: otherwise the shard would close the last descriptor of
  * a removed file, and so free its bytes itself. Runs on shards.
  *
- * Always: a segment is removed only after a log start above it was published. The next start removes renamed files that a stop or crash
- * left (storage/log/leftover_files.ts).
+ * Always: a segment is removed only after a log start above it was published, and after what follows it in the log is durable: otherwise
+ * a loss of power could leave a directory without segments, and offsets would be assigned again. The next start removes renamed files
+ * that a stop or crash left (storage/log/leftover_files.ts).
  * Source: Kafka's UnifiedLog.deleteLogStartOffsetBreachedSegments, which waits for the next check of retention.
  */
 import type { RenamedDirectory } from "../../storage/mod.ts";
@@ -15,6 +16,8 @@ import type { Partition } from "./partition.ts";
 const SEGMENTS_PER_TURN = 32;
 /** Time between two checks of the renamed files. */
 const UNLINK_CHECK_MS = 1000;
+/** Paths that one turn sends to the other thread: copying them takes half a millisecond. */
+const UNLINKED_PER_TURN = 1000;
 
 /** Renamed files or directories. */
 interface RenamedFiles {
@@ -41,7 +44,7 @@ export class SegmentRemoval {
     this.#unlink = unlink;
   }
 
-  /** Notes that a log start moved or a log was opened. */
+  /** Notes that a log start or recovery point moved, or that a log was opened. */
   note(slot: number): void {
     this.#slots.add(slot);
   }
@@ -63,15 +66,17 @@ export class SegmentRemoval {
     for (const slot of this.#slots) {
       if (room === 0) break;
       const partition = this.#partitions.get(slot);
-      const before = partition?.log.segmentsBelowStart ?? 0;
-      const count = Math.min(before, room);
+      const count = Math.min(partition?.log.removableSegments ?? 0, room);
       const renamed = count === 0 ? [] : partition?.removeOldestSegments(count) ?? [];
       if (partition !== undefined && renamed.length > 0) {
         this.#unlinkAt(nowMs + partition.config.fileDeleteDelayMs, renamed);
       }
-      // Done, or refused by the disk. In that case the next change of the log start tries again.
-      if ((partition?.log.segmentsBelowStart ?? 0) === 0 || renamed.length === 0) this.#slots.delete(slot);
       room -= count;
+      const left = partition?.log.removableSegments ?? 0;
+      if (left > 0 && renamed.length > 0) continue;
+      // Done, or refused by the disk. In that case the next check of retention tries again.
+      this.#slots.delete(slot);
+      if (left === 0 && (partition?.log.segmentsBelowStart ?? 0) > 0) partition?.flushLater();
     }
     if (this.#directories.length > 0) this.#takeDirectories(nowMs);
     if (nowMs >= this.#firstDueMs && nowMs >= this.#nextUnlinkMs) this.#unlinkDue(nowMs);
@@ -93,9 +98,14 @@ export class SegmentRemoval {
 
   #unlinkDue(nowMs: number): void {
     this.#nextUnlinkMs = nowMs + UNLINK_CHECK_MS;
-    const { due = [], later = [] } = Object.groupBy(this.#renamed, ({ dueMs }) => dueMs <= nowMs ? "due" : "later");
-    this.#renamed = later;
-    this.#firstDueMs = later.reduce((first, { dueMs }) => Math.min(first, dueMs), Infinity);
-    this.#unlink(due.flatMap(({ paths }) => paths));
+    const unlinked: string[] = [];
+    this.#renamed = this.#renamed.filter(({ dueMs, paths }) => {
+      if (dueMs > nowMs || unlinked.length >= UNLINKED_PER_TURN) return true;
+      for (const path of paths) unlinked.push(path);
+      return false;
+    });
+    this.#firstDueMs = this.#renamed.reduce((first, { dueMs }) => Math.min(first, dueMs), Infinity);
+    if (this.#firstDueMs <= nowMs) this.#nextUnlinkMs = nowMs;
+    this.#unlink(unlinked);
   }
 }

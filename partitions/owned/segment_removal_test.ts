@@ -1,9 +1,25 @@
 import assert from "node:assert/strict";
 import { replaceFile } from "../../storage/directory/atomic_file.ts";
-import { Answers, batchOf, readFrom, smallLogs, TestShards, topicOn } from "./partition_testing.ts";
+import {
+  Answers,
+  batchOf,
+  flushOn,
+  readFrom,
+  smallLogs,
+  type TestShard,
+  TestShards,
+  topicOn,
+} from "./partition_testing.ts";
 
 const config = { ...smallLogs, segmentBytes: 200, fileDeleteDelayMs: 60_000 };
 const PLACE = { shard: 0, slot: 0 };
+
+/** Executes the flushes that rolls have begun, and those that follow them. */
+function flushAll({ flushes, files }: TestShard): void {
+  for (let flush = flushes.shift(); flush !== undefined; flush = flushes.shift()) {
+    flush.done(flushOn(files, flush.request));
+  }
+}
 
 /** A shard whose partition has the given number of closed segments, each with one batch of one record. */
 function shardWith(world: TestShards, closedSegments: number, topic = topicOn([0], { config })) {
@@ -16,6 +32,7 @@ function shardWith(world: TestShards, closedSegments: number, topic = topicOn([0
     shard.arena.release(place.start);
   };
   for (let index = 0; index <= closedSegments; index++) append();
+  flushAll(shard);
   const [partition] = shard.partitions.owned.all;
   assert.ok(partition !== undefined);
   assert.equal(partition.log.segments().length, closedSegments + 1);
@@ -57,7 +74,7 @@ Deno.test("when the disk refuses a rename, files renamed before it are unlinked,
     assert.equal(partition.log.segments().length, 4 - Math.floor((refused - 1) / 3));
     assert.equal(partition.log.flush(), true, "the segment that stays can still be flushed");
     for (let turn = 1; turn <= 2; turn++) {
-      shard.partitions.owned.onLogStartMoved(PLACE.slot);
+      shard.partitions.owned.onSegmentsBelowStart(PLACE.slot);
       shard.partitions.maintain(world.clock.monotonicMs() + turn);
     }
     assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [3]);
@@ -100,6 +117,9 @@ Deno.test("segments that a crash left below the log start are removed after the 
   again.apply(topicOn([0], { config }));
   const [reopened] = again.at(0).partitions.owned.all;
   assert.deepEqual([reopened?.log.segments().length, reopened?.log.logStartOffset], [4, 2]);
+  again.at(0).partitions.maintain(0);
+  assert.equal(reopened?.log.segments().length, 4, "not before it is known that what follows them is durable");
+  flushAll(again.at(0));
   again.at(0).partitions.maintain(0);
   assert.deepEqual([reopened?.log.segments().length, reopened?.log.logStartOffset], [2, 2]);
 });

@@ -15,7 +15,8 @@
  * Source: Kafka's UnifiedLog and LocalLog.
  */
 import { assert } from "../base/assert.ts";
-import type { Offset } from "../base/units.ts";
+import { type Offset, toOffset } from "../base/units.ts";
+import type { RetainedLog } from "../cleaner/retention.ts";
 import type { BatchCheck, BatchRules } from "../records/batch_rules.ts";
 import { LogAppends } from "./log_appends.ts";
 import type { LogConfig } from "./log_config.ts";
@@ -30,6 +31,7 @@ import { nothingVisible, refusedAppend, refusedRead } from "./log_results.ts";
 import type {
   AppendOptions,
   AppendResult,
+  DatedSegment,
   FlushRequest,
   FoundByTime,
   LogOptions,
@@ -218,7 +220,7 @@ export class Log implements Disposable {
     return this.#epochs.epochFor(offset);
   }
 
-  /** What retention and metrics need to know of each segment, oldest first. @throws when a time index cannot be read */
+  /** Describes each segment, oldest first. @throws when a time index cannot be read */
   segments(): SegmentFacts[] {
     return this.#segments.facts(this.logEndOffset);
   }
@@ -228,7 +230,18 @@ export class Log implements Disposable {
     return this.#segments.floorIndex(this.#logStartOffset);
   }
 
-  /** Moves the log start forward (DeleteRecords); segments below it stay until they are deleted. */
+  /** Number of segments that `deleteOldestSegments()` may remove: they lie below the log start, and what follows them is durable. */
+  get removableSegments(): number {
+    return this.#segments.floorIndex(toOffset(Math.min(this.#logStartOffset, this.recoveryPoint)));
+  }
+
+  /** What retention decides by (storage/cleaner/retention.ts). @param highWatermark of the partition */
+  retained(highWatermark: Offset): RetainedLog<DatedSegment> {
+    const { segmentsBelowStart: first, logEndOffset } = this;
+    return { segments: this.#segments.all, first, highWatermark, logEndOffset };
+  }
+
+  /** Moves the log start forward (DeleteRecords, retention); segments below it stay until they are deleted. */
   incrementLogStartOffset(offset: Offset): void {
     assert(offset <= this.logEndOffset, "the log start stays within the log");
     if (offset <= this.#logStartOffset) return;

@@ -35,6 +35,12 @@ export interface LogConfig {
   readonly compressionLevels: CompressionLevels;
   /** Whether `cleanup.policy` contains compact. */
   readonly compact: boolean;
+  /** Whether `cleanup.policy` contains delete: `retention.ms` and `retention.bytes` apply. */
+  readonly delete: boolean;
+  /** `retention.ms`; negative: no limit */
+  readonly retentionMs: number;
+  /** `retention.bytes`; negative: no limit */
+  readonly retentionBytes: number;
   /** `max.compaction.lag.ms`; Infinity for Long.MAX_VALUE. Compacted logs roll by it too. */
   readonly maxCompactionLagMs: number;
   /** `preallocate` */

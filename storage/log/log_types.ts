@@ -1,12 +1,14 @@
 /**
  * The options and results of a log. Plain data; slices, leases and flush requests may cross isolates.
  */
+import type { RetainedSegment } from "../cleaner/retention.ts";
 import type { BatchRefusal } from "../records/batch_rules.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Offset } from "../base/units.ts";
 import type { LogConfig } from "./log_config.ts";
 import type { LogResources } from "./log_resources.ts";
 import type { ProducerRefusal } from "./producers/producer_state.ts";
+import type { SegmentFileKind } from "../segments/segment_names.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 
 /** How a log is opened. */
@@ -147,7 +149,15 @@ export interface UncommittedTraces {
   readonly openCount: number;
 }
 
-/** What retention needs to know of a segment. */
+/** A segment whose retention timestamp can be read from its files. */
+export interface DatedSegment extends RetainedSegment {
+  /** Reads `knownRetentionTimestamp`, and leaves no file open. @throws SystemError, or the runtime's errors, when the disk refuses */
+  learnRetentionTimestamp(): void;
+  /** Path of one of its files. */
+  path(kind: SegmentFileKind): string;
+}
+
+/** What tests and tools look at in a segment. */
 export interface SegmentFacts {
   readonly baseOffset: Offset;
   /** Base offset of the next segment; the log end offset for the active one. */

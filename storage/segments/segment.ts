@@ -10,12 +10,13 @@
  * Source: Kafka's LogSegment.
  */
 import { assert } from "../base/assert.ts";
-import { NO_OFFSET, NO_TIMESTAMP, type Offset, RELATIVE_OFFSET_MAX, toFilePosition } from "../base/units.ts";
+import { NO_TIMESTAMP, type Offset, RELATIVE_OFFSET_MAX, toFilePosition } from "../base/units.ts";
 import type { LogConfig, SegmentConfig } from "../log/log_config.ts";
 import type { LeasedFile, LogResources, WarmFile } from "../log/log_resources.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import { BATCH_HEADER_BYTES, maxTimestamp } from "../records/record_batch.ts";
 import { type RebuildMode, SegmentIndexes } from "./segment_indexes.ts";
+import { LargestTimestamp } from "./largest_timestamp.ts";
 import { partitionFileName, type SegmentFileKind } from "./segment_names.ts";
 import type { AppendedBatch, IndexedBatches } from "./indexed_batches.ts";
 import { SegmentReader } from "./segment_reader.ts";
@@ -42,8 +43,6 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   readonly offsetIndex: OffsetIndex;
   readonly timeIndex: TimeIndex;
   leaseCount = 0;
-  /** Whether its largest timestamp is known without reading its files. */
-  largestIsKnown = false;
   /** Suffix of its files' names: `.cleaned` while a cleaning writes it, `.swap` while it takes the place of others (segment_swap.ts). */
   suffix = "";
   readonly #place: SegmentPlace;
@@ -56,19 +55,18 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   #logFileBytes = 0;
   #createdMs = 0;
   #bytesSinceIndexEntry = 0;
-  #largestTimestamp = NO_TIMESTAMP;
-  #offsetOfLargestTimestamp: Offset;
+  readonly #largest: LargestTimestamp;
+  /** Modification time of the file of a closed segment without timestamps, in ms; null where it was not read. */
+  #modifiedMs: number | null = null;
   #firstBatchTimestamp: number | null = null;
   #closeWhenReleased = false;
-  /** The state that an abandoned rebuild restores. */
-  #beforeRebuild = { timestamp: NO_TIMESTAMP, offset: NO_OFFSET, isKnown: false };
 
   /** Makes a segment whose files are not open yet: `create()` makes them, `openExisting()` finds them. */
   constructor(place: SegmentPlace, baseOffset: Offset) {
     this.#place = place;
     this.id = place.resources.leases.nextId();
     this.baseOffset = baseOffset;
-    this.#offsetOfLargestTimestamp = baseOffset;
+    this.#largest = new LargestTimestamp(baseOffset);
     const { fs, config, resources: { mappings } } = place;
     const pathOf = (kind: SegmentFileKind) => this.path(kind);
     this.#indexes = new SegmentIndexes({ fs, mappings, baseOffset, bytesMax: config.segmentIndexBytes, pathOf });
@@ -105,19 +103,43 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   /** Largest record timestamp in ms, -1 where no record has one; for a closed segment read from its time index. */
   get largestTimestamp(): number {
     this.#loadLargestTimestamp();
-    return this.#largestTimestamp;
+    return this.#largest.timestamp;
   }
 
   /** Last offset of the batch that has the largest timestamp. */
   get offsetOfLargestTimestamp(): Offset {
     this.#loadLargestTimestamp();
-    return this.#offsetOfLargestTimestamp;
+    return this.#largest.offset;
+  }
+
+  /** Whether its largest timestamp is known without reading its files. */
+  get largestIsKnown(): boolean {
+    return this.#largest.isKnown;
   }
 
   /** Timestamp that retention uses: the largest record timestamp, or else the file's modification time. */
   get retentionTimestamp(): number {
     const largest = this.largestTimestamp;
-    return largest >= 0 ? largest : this.#place.fs.modifiedMs(this.path(".log")) ?? 0;
+    if (largest >= 0) return largest;
+    const modifiedMs = this.#place.fs.modifiedMs(this.path(".log")) ?? 0;
+    if (this.#state === "closed") this.#modifiedMs = modifiedMs;
+    return modifiedMs;
+  }
+
+  /** The same, but null where files of a closed segment have to be read for it: `learnRetentionTimestamp()` does. */
+  get knownRetentionTimestamp(): number | null {
+    if (!this.#largest.isKnown) return null;
+    return this.#largest.timestamp >= 0 || this.isActive ? this.retentionTimestamp : this.#modifiedMs;
+  }
+
+  /** Learns it, unless the segment left the log. It keeps no file open that was closed. @throws SystemError, or the runtime's errors */
+  learnRetentionTimestamp(): void {
+    const { isCold } = this;
+    if (this.#state === "retired") return;
+    void this.retentionTimestamp;
+    if (!isCold) return;
+    this.#place.resources.warm.delete(this);
+    this.coolDown();
   }
 
   /** Path of one of its files. */
@@ -157,16 +179,11 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
 
   /** Writes the index entries for the batch that begins at `logFileBytes`, if they are due; room was reserved. */
   indexBatch(batch: AppendedBatch): void {
-    if (batch.maxTimestamp > this.#largestTimestamp) {
-      this.#largestTimestamp = batch.maxTimestamp;
-      this.#offsetOfLargestTimestamp = batch.lastOffset;
-    }
-    if (this.#isIndexDue() && this.#indexes.canTake(this.#largestTimestamp)) {
+    this.#largest.add(batch);
+    if (this.#isIndexDue() && this.#indexes.canTake(this.#largest.timestamp)) {
       this.offsetIndex.append(batch.lastOffset, toFilePosition(this.#logFileBytes));
       // A rebuild may find more entries than the appends made. The last place must stay free for the largest timestamp.
-      if (!this.timeIndex.isFull) {
-        this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
-      }
+      if (!this.timeIndex.isFull) this.timeIndex.appendIfLarger(this.#largest.timestamp, this.#largest.offset);
       this.#bytesSinceIndexEntry = 0;
     }
     this.#bytesSinceIndexEntry += batch.bytes;
@@ -184,7 +201,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     const { fs, config } = this.#place;
     fs.remove(this.path(".txnindex")); // left by a segment that recovery removed at the same offset
     this.#fd = fs.open(this.path(".log"), { write: true, create: true, truncate: true });
-    this.largestIsKnown = true;
+    this.#largest.isKnown = true;
     this.#indexes.openForAppend({ empty: true });
     if (config.preallocate && !fs.allocate(this.#fd, 0, config.segmentBytes)) {
       throw new SystemError(`allocate ${config.segmentBytes} bytes for ${this.path(".log")}`);
@@ -218,11 +235,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
    */
   beginRebuild(mode: RebuildMode): void {
     assert(mode === "in place" || this.#state !== "active", "the active segment's indexes grow where they are");
-    const [timestamp, offset] = [this.#largestTimestamp, this.#offsetOfLargestTimestamp];
-    this.#beforeRebuild = { timestamp, offset, isKnown: this.largestIsKnown };
-    this.#largestTimestamp = NO_TIMESTAMP;
-    this.#offsetOfLargestTimestamp = this.baseOffset;
-    this.largestIsKnown = true;
+    this.#largest.beginRebuild();
     this.#bytesSinceIndexEntry = 0;
     this.#logFileBytes = 0;
     this.#indexes.beginRebuild(mode);
@@ -251,11 +264,8 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
    * @param size of the file @throws the runtime's errors when the disk refuses
    */
   abandonRebuild(size: number): void {
-    const { timestamp, offset, isKnown } = this.#beforeRebuild;
     this.#logFileBytes = size;
-    this.#largestTimestamp = timestamp;
-    this.#offsetOfLargestTimestamp = offset;
-    this.largestIsKnown = isKnown;
+    this.#largest.abandonRebuild();
     this.#indexes.abandonRebuild();
   }
 
@@ -358,7 +368,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
 
   #appendLastTimestamp(): void {
     if (!this.timeIndex.reserve(1)) throw this.#indexes.refused();
-    this.timeIndex.appendIfLarger(this.#largestTimestamp, this.#offsetOfLargestTimestamp);
+    this.timeIndex.appendIfLarger(this.#largest.timestamp, this.#largest.offset);
   }
 
   #isIndexDue(): boolean {
@@ -366,15 +376,13 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   }
 
   #loadLargestTimestamp(): void {
-    if (this.largestIsKnown) return;
+    if (this.#largest.isKnown) return;
     // Retention deletes by it, so a damaged index must not be trusted.
     const reader = new SegmentReader(this.#place.resources.window);
     if (!this.openIndexes() || !reader.confirmsLastTimestamp(this)) reader.rebuildIndexes(this);
-    if (this.largestIsKnown) return;
+    if (this.#largest.isKnown) return;
     const last = this.timeIndex.count - 1;
-    this.#largestTimestamp = this.timeIndex.timestampAt(last);
-    this.#offsetOfLargestTimestamp = this.timeIndex.offsetAt(last);
-    this.largestIsKnown = true;
+    this.#largest.set(this.timeIndex.timestampAt(last), this.timeIndex.offsetAt(last));
   }
 
   #waitedMs(batch: AppendedBatch): number {

@@ -106,7 +106,7 @@ export class SegmentList {
     return this.#segments[index + 1]?.baseOffset ?? logEndOffset;
   }
 
-  /** What retention needs to know of each segment. @throws when a time index cannot be read */
+  /** Describes each segment. @throws when a time index cannot be read */
   facts(logEndOffset: Offset): SegmentFacts[] {
     return this.#segments.map((segment, index) => ({
       baseOffset: segment.baseOffset,

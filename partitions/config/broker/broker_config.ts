@@ -86,6 +86,10 @@ export interface BrokerConfig {
   readonly logFlushOffsetCheckpointIntervalMs: number;
   /** `log.flush.start.offset.checkpoint.interval.ms`, 60000 */
   readonly logFlushStartOffsetCheckpointIntervalMs: number;
+  /** `log.initial.task.delay.ms`, 30000 */
+  readonly logInitialTaskDelayMs: number;
+  /** `log.retention.check.interval.ms`, 300000 */
+  readonly logRetentionCheckIntervalMs: number;
   /** `log.flush.scheduler.interval.ms`, Infinity */
   readonly logFlushSchedulerIntervalMs: number;
 

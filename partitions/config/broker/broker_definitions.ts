@@ -78,9 +78,17 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
       check: atLeast(0),
     },
   ),
+  setting(
+    "log.initial.task.delay.ms",
+    "LONG",
+    "30000",
+    "Time after the start at which old segments are first looked for.",
+    {
+      check: atLeast(0),
+    },
+  ),
   setting("log.retention.check.interval.ms", "LONG", "300000", "How often old segments are looked for.", {
     check: atLeast(1),
-    later: true,
   }),
   setting("max.connections", "INT", "2147483647", "Most connections at a time; further ones wait.", {
     check: atLeast(0),

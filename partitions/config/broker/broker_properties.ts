@@ -142,6 +142,8 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     replicaHighWatermarkCheckpointIntervalMs: number("replica.high.watermark.checkpoint.interval.ms"),
     logFlushOffsetCheckpointIntervalMs: number("log.flush.offset.checkpoint.interval.ms"),
     logFlushStartOffsetCheckpointIntervalMs: number("log.flush.start.offset.checkpoint.interval.ms"),
+    logInitialTaskDelayMs: number("log.initial.task.delay.ms"),
+    logRetentionCheckIntervalMs: number("log.retention.check.interval.ms"),
     logFlushSchedulerIntervalMs: number("log.flush.scheduler.interval.ms"),
     shards: number("barnabas.shards"),
     appendMode,
@@ -186,6 +188,8 @@ function refuseTogether(used: Record<string, string>): string | null {
   if (queuedBytes > 0 && queuedBytes < Number(valueOf(used, "socket.request.max.bytes"))) {
     return "queued.max.request.bytes must be larger or equal to socket.request.max.bytes";
   }
+  const retention = resolveLogConfig({}, { properties: used, appendMode: "pwrite" }).retentionMs;
+  if (retention === 0) return "log.retention.ms must be unlimited (-1) or, equal or greater than 1";
   const inherited: Record<string, string> = {};
   for (const { name, synonyms } of topicDefinitions.values()) {
     const text = synonyms.length === 1 ? used[synonyms[0]?.name ?? ""] : undefined;

@@ -43,6 +43,8 @@ Deno.test("brokerConfigFrom() refuses settings of groups that Kafka refuses, wit
   const heartbeat = "group.consumer.heartbeat.interval.ms";
   const session = "group.consumer.session.timeout.ms";
   const refused: [Record<string, string>, RegExp][] = [
+    [{ "log.retention.ms": "0" }, /log.retention.ms must be unlimited \(-1\) or, equal or greater than 1/],
+    [{ "log.retention.hours": "0" }, /log.retention.ms must be unlimited/],
     [
       { [heartbeat]: "4999" },
       /^group.consumer.heartbeat.interval.ms must be greater than or equal to group.consumer.min/,
@@ -98,6 +100,8 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     "log.flush.offset.checkpoint.interval.ms": "15",
     "log.flush.start.offset.checkpoint.interval.ms": "16",
     "log.flush.scheduler.interval.ms": "17",
+    "log.initial.task.delay.ms": "26",
+    "log.retention.check.interval.ms": "27",
     "barnabas.shards": "18",
     "barnabas.log.append.mode": "mapped",
     "message.max.bytes": "19",
@@ -132,6 +136,8 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     replicaHighWatermarkCheckpointIntervalMs: 14,
     logFlushOffsetCheckpointIntervalMs: 15,
     logFlushStartOffsetCheckpointIntervalMs: 16,
+    logInitialTaskDelayMs: 26,
+    logRetentionCheckIntervalMs: 27,
     logFlushSchedulerIntervalMs: 17,
     shards: 18,
     appendMode: "mapped",
@@ -242,12 +248,12 @@ Deno.test("brokerConfigFrom() refuses values with Kafka's messages", () => {
 Deno.test("brokerConfigFrom() reports names that it does not use and settings without effect", () => {
   const { unused, withoutEffect, config } = accept({
     "num.io.threads": "8",
-    "log.retention.hours": "1",
+    "min.insync.replicas": "1",
     "not.kafka": "x",
     "num.partitions": " 2 ",
   });
-  assert.deepEqual([unused, withoutEffect], [["num.io.threads", "not.kafka"], ["log.retention.hours"]]);
-  assert.deepEqual(config.properties, { "log.retention.hours": "1", "num.partitions": "2" });
+  assert.deepEqual([unused, withoutEffect], [["num.io.threads", "not.kafka"], ["min.insync.replicas"]]);
+  assert.deepEqual(config.properties, { "min.insync.replicas": "1", "num.partitions": "2" });
 });
 
 Deno.test("brokerConfigFrom() refuses malformed overrides of connections per address, and a limit of 0 without overrides", () => {

@@ -59,6 +59,7 @@ export function resolveLogConfig(
 ): LogConfig {
   const value = (name: string) => resolve(name, topicConfigs, broker.properties).value;
   const number = (name: string) => Number(value(name));
+  const policies = value("cleanup.policy") as readonly string[];
   const internalBytes = topicConfigs["internal.segment.bytes"];
   return {
     segmentBytes: internalBytes === undefined ? number("segment.bytes") : number("internal.segment.bytes"),
@@ -78,7 +79,10 @@ export function resolveLogConfig(
       lz4: number("compression.lz4.level"),
       zstd: number("compression.zstd.level"),
     },
-    compact: (value("cleanup.policy") as readonly string[]).includes("compact"),
+    compact: policies.includes("compact"),
+    delete: policies.includes("delete"),
+    retentionMs: number("retention.ms"),
+    retentionBytes: number("retention.bytes"),
     maxCompactionLagMs: number("max.compaction.lag.ms"),
     preallocate: value("preallocate") === true,
     fileDeleteDelayMs: number("file.delete.delay.ms"),

@@ -238,6 +238,8 @@ Deno.test("resolveLogConfig() reads every config that a log uses", () => {
     "max.compaction.lag.ms": "20",
     "preallocate": "true",
     "file.delete.delay.ms": "21",
+    "retention.ms": "22",
+    "retention.bytes": "23",
   }, broker({ "barnabas.log.append.mode": "mapped" }));
   assert.deepEqual(resolved, {
     segmentBytes: 1048577,
@@ -254,6 +256,9 @@ Deno.test("resolveLogConfig() reads every config that a log uses", () => {
     compressionType: "uncompressed",
     compressionLevels: { gzip: 8, lz4: 9, zstd: -7 },
     compact: true,
+    delete: true,
+    retentionMs: 22,
+    retentionBytes: 23,
     maxCompactionLagMs: 20,
     preallocate: true,
     fileDeleteDelayMs: 21,
@@ -263,6 +268,31 @@ Deno.test("resolveLogConfig() reads every config that a log uses", () => {
 
 Deno.test("resolveLogConfig() lets internal.segment.bytes override segment.bytes without its lower limit", () => {
   assert.equal(resolveLogConfig({ "internal.segment.bytes": "1000" }, broker()).segmentBytes, 1000);
+});
+
+Deno.test("resolveLogConfig() takes retention.ms from the topic, else from ms, minutes or hours, the finest that is set; negative is off", () => {
+  const retention = (topic: Record<string, string>, properties: Record<string, string> = {}) =>
+    resolveLogConfig(topic, broker(properties)).retentionMs;
+  const all = { "log.retention.ms": "5", "log.retention.minutes": "6", "log.retention.hours": "7" };
+  assert.equal(retention({}), 7 * 24 * 3_600_000);
+  assert.equal(retention({}, all), 5);
+  assert.equal(retention({}, { ...all, "log.retention.ms": "-1" }), -1, "a value that is set counts, also -1");
+  assert.equal(retention({}, { "log.retention.minutes": "6", "log.retention.hours": "7" }), 360_000);
+  assert.equal(retention({}, { "log.retention.hours": "7" }), 7 * 3_600_000);
+  assert.equal(retention({}, { "log.retention.hours": "-1" }), -1);
+  assert.equal(retention({}, { "log.retention.minutes": "-1", "log.retention.hours": "7" }), -1);
+  assert.deepEqual([retention({ "retention.ms": "0" }, all), retention({ "retention.ms": "-1" }, all)], [0, -1]);
+});
+
+Deno.test("resolveLogConfig() says which policies cleanup.policy contains", () => {
+  const policies = (text: string) => {
+    const { compact, delete: deletes } = resolveLogConfig({ "cleanup.policy": text }, broker());
+    return [compact, deletes];
+  };
+  assert.deepEqual(policies("delete"), [false, true]);
+  assert.deepEqual(policies("compact"), [true, false]);
+  assert.deepEqual(policies("compact,delete"), [true, true]);
+  assert.deepEqual(policies(""), [false, false]);
 });
 
 Deno.test("resolveMinInsyncReplicas() prefers the topic's value to the broker's", () => {

@@ -15,7 +15,7 @@ export const topicDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTa
     "cleanup.policy",
     "LIST",
     "delete",
-    "What becomes of old records: delete, compact, both, or nothing when empty; so far nothing removes any.",
+    "What becomes of old records: delete, compact (so far nothing is compacted), both, or nothing when empty.",
     {
       check: oneOf("compact", "delete"),
       from: ["log.cleanup.policy"],
@@ -174,12 +174,10 @@ export const topicDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTa
   }),
   setting("retention.bytes", "LONG", "-1", "Bytes per partition beyond which the oldest segments go; -1 is no limit.", {
     from: ["log.retention.bytes"],
-    later: true,
   }),
   setting("retention.ms", "LONG", "604800000", "Age beyond which the oldest segments go; -1 is no limit.", {
     check: atLeast(-1),
     from: ["log.retention.ms", "log.retention.minutes*60000", "log.retention.hours*3600000"],
-    later: true,
   }),
   setting("segment.bytes", "INT", "1073741824", "Size at which a new segment begins.", {
     check: atLeast(1048576),
