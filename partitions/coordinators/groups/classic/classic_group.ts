@@ -122,7 +122,7 @@ export class ClassicGroup {
 
   /** Heartbeat v0-4. The response is frozen. */
   heartbeat(request: HeartbeatRequest, _client: CoordinatorClient, reply: Reply<HeartbeatResponse>): void {
-    reply(heartbeatAnswer(this.#takeHeartbeat(request)));
+    reply(heartbeatAnswer(this.#checkHeartbeat(request)));
   }
 
   /** LeaveGroup v0-5. */
@@ -223,7 +223,8 @@ export class ClassicGroup {
     this.#rebalance.stop(code);
   }
 
-  #takeHeartbeat({ memberId, groupInstanceId, generationId }: HeartbeatRequest): number {
+  /** Checks a heartbeat, and begins a new session of its member. @returns Kafka's error code */
+  #checkHeartbeat({ memberId, groupInstanceId, generationId }: HeartbeatRequest): number {
     const state = this.#state;
     if (state.name === "Dead") return errorCode.COORDINATOR_NOT_AVAILABLE;
     const unknown = state.identify(memberId, groupInstanceId);

@@ -132,12 +132,12 @@ export class ClassicMembers {
   /** Updates a member with its new JoinGroup. */
   update(
     member: ClassicMember,
-    told: Pick<ClassicMember, "protocols" | "rebalanceTimeoutMs" | "sessionTimeoutMs">,
+    given: Pick<ClassicMember, "protocols" | "rebalanceTimeoutMs" | "sessionTimeoutMs">,
   ): void {
     this.#countOut(member);
-    member.protocols = told.protocols;
-    member.rebalanceTimeoutMs = told.rebalanceTimeoutMs;
-    member.sessionTimeoutMs = told.sessionTimeoutMs;
+    member.protocols = given.protocols;
+    member.rebalanceTimeoutMs = given.rebalanceTimeoutMs;
+    member.sessionTimeoutMs = given.sessionTimeoutMs;
     this.#countIn(member);
   }
 

@@ -148,8 +148,16 @@ function addMember(group: Rebalance, memberId: string, joining: Joining): void {
   const { groupInstanceId, sessionTimeoutMs, protocols } = request;
   const { clientId, clientHost } = client;
   const { state } = group;
-  const told = { memberId, groupInstanceId, clientId, clientHost, rebalanceTimeoutMs, sessionTimeoutMs, protocols };
-  const member = group.newMember({ ...told, assignment: NO_BYTES });
+  const fields = {
+    memberId,
+    groupInstanceId,
+    clientId,
+    clientHost,
+    rebalanceTimeoutMs,
+    sessionTimeoutMs,
+    protocols,
+  };
+  const member = group.newMember({ ...fields, assignment: NO_BYTES });
   member.isNew = true;
   if (state.isFirstRebalance) group.extendFirstDelay();
   state.add(member, request.protocolType);

@@ -28,8 +28,8 @@ export function replaceStaticMember(
   const { state } = group;
   const { request: { protocols, sessionTimeoutMs }, rebalanceTimeoutMs, reply } = joining;
   const { groupInstanceId, clientId, clientHost, assignment } = old;
-  const told = { protocols, sessionTimeoutMs, rebalanceTimeoutMs };
-  const member = group.newMember({ memberId, groupInstanceId, clientId, clientHost, assignment, ...told });
+  const fields = { protocols, sessionTimeoutMs, rebalanceTimeoutMs };
+  const member = group.newMember({ memberId, groupInstanceId, clientId, clientHost, assignment, ...fields });
   const members = Array.from(state.members.all(), (one) => one === old ? member : one);
   const isLeader = state.leaderId === old.memberId;
   const oldLeaderId = state.leaderId;

@@ -56,8 +56,8 @@ function check(state: ClassicState, request: SyncGroupRequest, apiVersion: numbe
   return state.name === "PreparingRebalance" ? errorCode.REBALANCE_IN_PROGRESS : errorCode.NONE;
 }
 
-function isOther(told: string | null, known: string | null): boolean {
-  return told !== null && known !== null && told !== known;
+function isOther(given: string | null, known: string | null): boolean {
+  return given !== null && known !== null && given !== known;
 }
 
 /** The most assignments that a leader may send in addition to those of the group's members. */
