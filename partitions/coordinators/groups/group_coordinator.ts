@@ -100,7 +100,7 @@ const aboutOneGroup: { readonly [Key in OneGroupKey]: HandleOne<Key> } = {
   12: (groups, request, client, reply) => groups.heartbeat(request, client, reply),
   13: (groups, request, client, reply) => groups.leave(request, client, reply),
   14: (groups, request, client, reply) => groups.sync(request, client, reply),
-  47: (groups, request, _client, reply) => reply(groups.deleteOffsets(request)),
+  47: (groups, request, _client, reply) => reply(groups.offsets.delete(request)),
   68: (groups, request, client, reply) => groups.consumerHeartbeat(request, client, reply),
 };
 
@@ -168,7 +168,7 @@ export class GroupCoordinator implements Coordinator<GroupApis> {
       partitions: partitions.length,
       loading: this.#runtime.loadingCount,
       groups: sum(({ machine }) => machine.groupsCount),
-      offsets: sum(({ machine }) => machine.offsets.count),
+      offsets: sum(({ machine }) => machine.offsets.committed.count),
       appendedBatches: sum(({ log }) => log.appendedBatches),
       groupBytes: this.#memory.bytes,
       metadataBytes: this.#metadataMemory.bytes,

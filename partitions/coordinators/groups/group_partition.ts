@@ -1,6 +1,7 @@
 /**
- * One partition of `__consumer_offsets`: its groups by id and its committed offsets. It decides which kind of group a request creates,
- * and keeps groups and offsets consistent with the log. Runs on the shard that owns the partition. Its state comes only from the records.
+ * One partition of `__consumer_offsets`: its groups by id, and their committed offsets (offsets/). It decides which kind of group a
+ * request creates, and keeps groups consistent with the log. Runs on the shard that owns the partition. Its state comes only from the
+ * records.
  *
  * A group with only committed offsets, or whose offsets were removed recently (emptied_groups.ts), has no object of its own. It is an
  * empty classic group without a protocol type (Kafka's "simple group") and is made when a request needs it. There may be very many.
@@ -8,22 +9,16 @@
  * Source: Kafka's GroupCoordinatorShard, GroupMetadataManager.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
-import type {
-  OffsetFetchRequestGroup,
-  OffsetFetchResponseGroup,
-} from "../../../net/protocol/messages/09_offset_fetch.ts";
 import type { DescribedGroup } from "../../../net/protocol/messages/15_describe_groups.ts";
 import type { ListedGroup } from "../../../net/protocol/messages/16_list_groups.ts";
-import type { OffsetDeleteRequest, OffsetDeleteResponse } from "../../../net/protocol/messages/47_offset_delete.ts";
 import { ClassicGroup } from "./classic/classic_group.ts";
 import { ConsumerGroup, type ConsumerGroupHolder, type Downgrade } from "./consumer/consumer_group.ts";
 import { JOIN_EPOCH } from "./consumer/consumer_member.ts";
 import { refuseMalformedHeartbeat } from "./consumer/heartbeat_rules.ts";
 import { refuseRegex } from "./consumer/membership.ts";
 import { planUpgrade } from "./consumer/upgrade.ts";
-import { EmptiedGroups } from "./emptied_groups.ts";
 import { Commits } from "./offsets/commits.ts";
-import { expireAll } from "./offsets/expiry.ts";
+import { GroupOffsets } from "./offsets/group_offsets.ts";
 import { type GroupFilter, listGroups } from "./group_listing.ts";
 import type { GroupRequest, GroupResponse } from "./group_apis.ts";
 import {
@@ -33,13 +28,12 @@ import {
   refuseGroupRequest,
 } from "./group_refusals.ts";
 import { type Group, KeptGroups } from "./kept_groups.ts";
-import { Offsets } from "./offsets/offsets.ts";
 import type { BackgroundWork } from "../runtime/background_work.ts";
 import type { RecordLog } from "../runtime/record_log.ts";
 import type { DeletedTopic, StateMachine } from "../runtime/state_machine.ts";
 import type { GroupPorts } from "./group_ports.ts";
 import type { CoordinatorClient, Reply } from "../runtime/coordinator.ts";
-import type { ConsumerGroupRecord, GroupRecord, OffsetCommitRecord } from "./records/group_record.ts";
+import type { ConsumerGroupRecord, GroupRecord } from "./records/group_record.ts";
 
 /** The first version of DescribeGroups that answers GROUP_ID_NOT_FOUND (KIP-1043). */
 const DESCRIBE_NOT_FOUND_VERSION = 6;
@@ -55,35 +49,37 @@ interface Refused {
 
 /** The state of one partition of `__consumer_offsets`. */
 export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupHolder {
-  readonly offsets: Offsets;
+  /** OffsetFetch, OffsetDelete, and what happens to offsets without a request. */
+  readonly offsets: GroupOffsets;
   /** OffsetCommit. */
   readonly commits: Commits;
   readonly #ports: GroupPorts;
   readonly #log: RecordLog<GroupRecord>;
-  readonly #background: BackgroundWork;
   readonly #groups: KeptGroups;
-  readonly #emptied: EmptiedGroups;
-  /** Deleted topics whose offsets are being removed, and the progress of that. */
-  #deletedTopics: DeletedTopic[] = [];
-  #deletedRow = -1;
   readonly #apply = (record: GroupRecord) => this.replay(record);
   readonly #applyAll = (records: readonly GroupRecord[]) => records.forEach(this.#apply);
 
   /** @param ports the ports of the groups, and the whole log */
   constructor(ports: GroupPorts & { readonly log: RecordLog<GroupRecord> }, background: BackgroundWork) {
-    const { image, log, memory, metadataMemory, settings } = ports;
+    const { log } = ports;
+    const findGroup = (groupId: string) => this.#find(groupId);
     this.#ports = ports;
     this.#log = log;
-    this.#background = background;
-    this.#groups = new KeptGroups(memory);
-    this.#emptied = new EmptiedGroups(memory);
-    this.offsets = new Offsets({ image, metadataBytesMax: settings.offsetMetadataMaxBytes, memory: metadataMemory });
+    this.#groups = new KeptGroups(ports.memory);
+    this.offsets = new GroupOffsets({
+      ports,
+      log,
+      background,
+      groups: this.#groups,
+      findGroup,
+      append: (records) => this.#appendAll(records),
+    });
     this.commits = new Commits({
-      offsets: this.offsets,
+      offsets: this.offsets.committed,
       log,
       wallMs: ports.wallMs,
       hasGroup: (groupId) => this.#groups.has(groupId),
-      findGroup: (groupId) => this.#find(groupId),
+      findGroup,
     });
   }
 
@@ -142,29 +138,6 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     this.#groups.forgetVacant(group);
   }
 
-  /** One group's part of OffsetFetch, in steps. */
-  *fetchOffsets(request: OffsetFetchRequestGroup, apiVersion: number): Generator<void, OffsetFetchResponseGroup> {
-    this.#log.writeGathered();
-    const group = this.#groups.get(request.groupId);
-    // A group that does not exist has no offsets, which is not an error. A group without an object allows every read.
-    const code = group?.validateOffsetFetch(request.memberId, request.memberEpoch) ?? errorCode.NONE;
-    if (code === errorCode.NONE || code === errorCode.GROUP_ID_NOT_FOUND) {
-      return yield* this.offsets.fetch(request, apiVersion);
-    }
-    return { groupId: request.groupId, errorCode: code, topics: [] };
-  }
-
-  /** OffsetDelete. */
-  deleteOffsets(request: OffsetDeleteRequest): OffsetDeleteResponse {
-    this.#log.writeGathered();
-    const group = this.#find(request.groupId);
-    const refused = group === undefined ? errorCode.GROUP_ID_NOT_FOUND : group.validateOffsetDelete();
-    if (group === undefined || refused !== errorCode.NONE) return { errorCode: refused, topics: [] };
-    const { records, topics } = this.offsets.planDelete(request, (topic) => group.isSubscribedTo(topic));
-    const code = this.#appendAll(records);
-    return code === errorCode.NONE ? { errorCode: code, topics } : { errorCode: code, topics: [] };
-  }
-
   /** Whether there is such a group. */
   has(groupId: string): boolean {
     this.#log.writeGathered();
@@ -180,7 +153,7 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
       this.#log.writeGathered();
       const group = this.#find(groupId);
       if (group === undefined) return isFirst ? errorCode.GROUP_ID_NOT_FOUND : errorCode.NONE;
-      const { records, isLast } = this.offsets.tombstones(groupId);
+      const { records, isLast } = this.offsets.committed.tombstones(groupId);
       const refused = group.validateDelete();
       if (refused !== errorCode.NONE) return refused;
       const code = this.#appendAll(isLast ? [...records, ...group.tombstones()] : records);
@@ -209,17 +182,18 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
 
   /** The groups of ListGroups, in steps. @param listed receives them */
   list(filter: GroupFilter, listed: ListedGroup[]): Generator<void, void> {
+    const { committed, emptied } = this.offsets;
     this.#log.writeGathered();
-    return listGroups({ groups: this.#groups, offsets: this.offsets, emptied: this.#emptied }, filter, listed);
+    return listGroups({ groups: this.#groups, offsets: committed, emptied }, filter, listed);
   }
 
   /** Applies a record. A group has the kind of its last record, in whatever order records of both kinds come. */
   replay(record: GroupRecord): void {
-    if (record.kind === "offset-commit") return this.#replayOffset(record);
+    if (record.kind === "offset-commit") return this.offsets.replay(record);
     if (record.kind === "group-metadata") {
       const groupId = record.key.group;
       if (record.value === null) {
-        this.#emptied.remove(groupId);
+        this.offsets.emptied.remove(groupId);
         return this.#groups.forget(groupId, "classic");
       }
       this.#groups.forget(groupId, "consumer");
@@ -229,7 +203,7 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
     }
     const { groupId } = record.key;
     if (record.kind === "consumer-group-metadata" && record.value === null) {
-      this.#emptied.remove(groupId);
+      this.offsets.emptied.remove(groupId);
       return this.#groups.forget(groupId, "consumer");
     }
     let group = this.#groups.get(groupId);
@@ -239,15 +213,6 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
       group = this.#groups.keep(new ConsumerGroup(this.#ports, groupId, this));
     }
     group.replay(record);
-  }
-
-  #replayOffset(record: OffsetCommitRecord): void {
-    const { offsets } = this;
-    const { group } = record.key;
-    const hadOffsets = record.value === null && offsets.has(group);
-    offsets.replay(record);
-    if (record.value !== null) this.#emptied.remove(group);
-    else if (hadOffsets && !offsets.has(group) && !this.#groups.has(group)) this.#emptied.add(group);
   }
 
   *start(): Generator<void, void> {
@@ -275,45 +240,16 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
   }
 
   onTopicsDeleted(topics: readonly DeletedTopic[]): void {
-    const isRemoving = this.#deletedTopics.length > 0;
-    this.#deletedTopics = this.#deletedTopics.concat(topics);
-    this.#deletedRow = -1;
-    if (!isRemoving) this.#background.begin(this.#removeDeleted());
+    this.offsets.onTopicsDeleted(topics);
   }
 
-  /** Removes expired offsets, and groups that are empty and have none, in slices. */
   expire(): Generator<void, void> {
-    return expireAll({
-      offsets: this.offsets,
-      groups: this.#groups,
-      emptied: this.#emptied,
-      ports: this.#ports,
-      writeGathered: () => this.#log.writeGathered(),
-      append: (records) => this.#appendAll(records),
-      forget: (group) => this.#groups.forget(group.groupId, group.type),
-    });
+    return this.offsets.expire();
   }
 
   dispose(code: number): void {
     this.#groups.clear(code);
-    this.#emptied.clear();
     this.offsets.dispose();
-  }
-
-  /** Removes the offsets of deleted topics, in slices: there may be very many, and other requests wait. */
-  *#removeDeleted(): Generator<void, void> {
-    try {
-      for (;;) {
-        this.#log.writeGathered();
-        const { records, lastRow } = this.offsets.planTopicDeletion(this.#deletedTopics, this.#deletedRow);
-        // Offsets that cannot be removed now are removed at the end of their retention.
-        if (this.#appendAll(records) !== errorCode.NONE || lastRow === null) return;
-        this.#deletedRow = lastRow;
-        yield;
-      }
-    } finally {
-      this.#deletedTopics = [];
-    }
   }
 
   #appendAll(records: readonly GroupRecord[]): number {
@@ -352,7 +288,7 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
   /** Finds a group, including one that has only offsets or has lost them. */
   #find(groupId: string): Group | undefined {
     const group = this.#groups.get(groupId);
-    const isSimple = group === undefined && (this.offsets.has(groupId) || this.#emptied.has(groupId));
+    const isSimple = group === undefined && this.offsets.hasSimpleGroup(groupId);
     return isSimple ? new ClassicGroup(this.#ports, groupId) : group;
   }
 

@@ -2,6 +2,8 @@
  * Requests about several groups, or about one with very many offsets, done in slices: long OffsetCommits, OffsetFetch,
  * DescribeGroups, ListGroups, DeleteGroups, ConsumerGroupDescribe. Runs on the shard whose coordinator is asked.
  *
+ * A step does one group. So a request about one group, unless it has very many offsets, is done in the call that begins it.
+ *
  * They may name groups of any partition. Groups that this shard does not coordinate get NOT_COORDINATOR. The partition of a group is
  * looked up again after each step, because the shard may have lost it meanwhile.
  */
@@ -67,10 +69,10 @@ export function* fetchOffsets(
     : request.groups;
   const groups = newArray<OffsetFetchResponseGroup>(asked.length);
   for (const [index, group] of asked.entries()) {
+    if (index > 0) yield;
     const partition = partitions.partitionOf(group.groupId);
     if (typeof partition === "number") groups[index] = refuseFetch(group.groupId, partition);
-    else groups[index] = yield* partition.machine.fetchOffsets(group, apiVersion);
-    yield;
+    else groups[index] = yield* partition.machine.offsets.fetch(group, apiVersion);
   }
   const [first] = groups;
   if (!isSingle || first === undefined) return reply({ groups });
@@ -86,10 +88,10 @@ export function* describeGroups(
 ): Generator<void, void> {
   const groups = [];
   for (const groupId of request.groups) {
+    if (groups.length > 0) yield;
     const partition = partitions.partitionOf(groupId);
     if (typeof partition === "number") groups.push(refuseDescription(groupId, partition));
     else groups.push(partition.machine.describe(groupId, client.apiVersion));
-    yield;
   }
   reply({ groups });
 }
@@ -102,10 +104,10 @@ export function* describeConsumerGroups(
 ): Generator<void, void> {
   const groups = [];
   for (const groupId of request.groupIds) {
+    if (groups.length > 0) yield;
     const partition = groupId === "" ? errorCode.INVALID_GROUP_ID : partitions.partitionOf(groupId);
     if (typeof partition === "number") groups.push(refuseConsumerDescription(groupId, partition));
     else groups.push(partition.machine.describeConsumerGroup(groupId));
-    yield;
   }
   reply({ throttleTimeMs: 0, groups });
 }
@@ -136,6 +138,7 @@ export function* deleteGroups(
   const changed = new Set<OffsetsPartition>();
   const results: { groupId: string; errorCode: number }[] = [];
   for (const groupId of request.groupsNames) {
+    if (results.length > 0) yield;
     const partition = partitions.partitionOf(groupId);
     if (typeof partition === "number") results.push(new DeletionResult(groupId, partition));
     else {
@@ -144,7 +147,6 @@ export function* deleteGroups(
       const code = machine.has(groupId) ? yield* machine.deleteGroup(groupId) : errorCode.GROUP_ID_NOT_FOUND;
       results.push(new DeletionResult(groupId, code));
     }
-    yield;
   }
   // The answer waits for each changed partition in turn.
   let release = (code: number) =>
