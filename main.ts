@@ -11,7 +11,7 @@
  * modules that log import it anyway.
  */
 import { configure, getTextFormatter, type LogRecord } from "npm:@logtape/logtape@2.4.2";
-import { type Broker, startBroker, StartupError } from "./mod.ts";
+import { type Broker, DiskFailure, startBroker, StartupError } from "./mod.ts";
 import { parseCommandLine } from "./partitions/config/command_line/command_line.ts";
 import { VERSION } from "./partitions/config/version.ts";
 
@@ -71,8 +71,14 @@ async function startOrExplain(options: Parameters<typeof startBroker>[0]): Promi
 /** @returns the exit code for how the broker ended; null is a clean end */
 function explain(reason: unknown): number {
   if (reason === null) return 0;
-  console.error(`barnabas: ${reason instanceof Error ? reason.stack ?? reason.message : String(reason)}`);
+  console.error(`barnabas: ${textOf(reason)}`);
   return 1;
+}
+
+/** A sentence for a failure of the disk; for anything else, which is a bug, also where it happened. */
+function textOf(reason: unknown): string {
+  if (!(reason instanceof Error)) return String(reason);
+  return reason instanceof DiskFailure ? reason.message : reason.stack ?? reason.message;
 }
 
 function banner(address: string, broker: Broker): string {

@@ -17,13 +17,14 @@ import {
   ConnectionLimits,
   type DescriptorBudget,
   descriptorBudget,
-  HandoffError,
-  ListenError,
   listenOn,
   mappingsPerShard,
   roomForPartitions,
+  runFailure,
   ShardPool,
   shardSettings,
+  StartupError,
+  startupFailure,
 } from "./net/mod.ts";
 import type { BrokerConfig } from "./partitions/config/broker/broker_config.ts";
 import { brokerConfigFrom } from "./partitions/config/broker/broker_properties.ts";
@@ -32,9 +33,7 @@ import {
   Checkpoints,
   Controller,
   LogDirectory,
-  LogDirectoryError,
   METADATA_STORE_FILE,
-  MetadataStoreError,
   notClosedCleanly,
   partitionOffsets,
   Reporter,
@@ -47,6 +46,7 @@ import {
 import { errorCode, errorName } from "./net/protocol/error_codes.ts";
 import { randomUuid, systemClock, unsupportedReason } from "./storage/control.ts";
 
+export { DiskFailure, StartupError } from "./net/mod.ts";
 export { TURN_TIME_BOUNDS_MS, type TurnTimes } from "./partitions/control.ts";
 
 const logger = getLogger(["barnabas"]);
@@ -91,7 +91,10 @@ export interface Broker extends AsyncDisposable {
   readonly bootstrapServers: string;
   readonly dataDir: string;
   readonly shards: number;
-  /** Resolves when the broker has been closed; rejects when a part of it failed. After either it serves nothing. */
+  /**
+   * Resolves when the broker has been closed; rejects when a part of it failed, with a DiskFailure when that was the disk. After either it
+   * serves nothing.
+   */
   readonly closed: Promise<void>;
   /** How long the turns of each shard's reactor took since the start. During a long turn all clients of the shard wait. */
   turnTimes(): TurnTimes[];
@@ -102,11 +105,6 @@ export interface Broker extends AsyncDisposable {
   handlerFailures(): number[];
   /** Stops cleanly: closes connections, then makes logs and checkpoints durable. Idempotent. */
   close(): Promise<void>;
-}
-
-/** The broker could not be started. The message is a sentence for the user that says what to do. */
-export class StartupError extends Error {
-  override name = "StartupError";
 }
 
 /**
@@ -134,7 +132,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   let opened: LogDirectory | null = null;
   let notice: RetentionNotice | null = null;
   started.defer(() => opened?.[Symbol.asyncDispose]());
-  const store = started.adopt(new SqliteStore((error) => ended.reject(error)), (store) => store.close());
+  const store = started.adopt(new SqliteStore((error) => ended.reject(runFailure(error))), (store) => store.close());
   started.adopt(pool, (pool) => pool.stop());
   let partitionsCount = () => 0;
   const limits = connectionLimits(config, { descriptors, pool, partitionsCount: () => partitionsCount() });
@@ -179,7 +177,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     const parts = { acceptor, balancer, controller, pool, checkpoints, logDirectory, resources: started.move() };
     return new RunningBroker(parts, { config, ports, shardsCount, ended });
   } catch (error) {
-    throw sentenceOf(error);
+    throw startupFailure(error);
   }
 }
 
@@ -244,7 +242,7 @@ class RunningBroker implements Broker {
   close(): Promise<void> {
     this.#closing ??= this.#release().then(
       () => this.#ended.resolve(),
-      (error) => this.#ended.reject(error),
+      (error) => this.#ended.reject(runFailure(error)),
     );
     return this.#closing;
   }
@@ -378,11 +376,4 @@ async function createTopics(controller: Controller, topics: readonly TopicOption
     if (code === errorCode.NONE || code === errorCode.TOPIC_ALREADY_EXISTS) continue;
     throw new StartupError(`Cannot create topic ${name}: ${errorMessage ?? errorName(code)}`);
   }
-}
-
-/** Turns errors that the user can fix into a StartupError; all others are bugs and stay as they are. */
-function sentenceOf(error: unknown): unknown {
-  const kinds = [LogDirectoryError, MetadataStoreError, HandoffError, ListenError];
-  if (!(error instanceof Error) || !kinds.some((kind) => error instanceof kind)) return error;
-  return new StartupError(error.message, { cause: error });
 }

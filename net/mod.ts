@@ -4,9 +4,9 @@
 export { Acceptor } from "./accept/acceptor.ts";
 export { ConnectionLimits } from "./accept/connection_limits.ts";
 export { type DescriptorBudget, descriptorBudget } from "./accept/descriptor_budget.ts";
-export { HandoffError } from "./accept/handoff_check.ts";
-export { bootstrapServers, ListenError, listenOn } from "./accept/listening.ts";
+export { bootstrapServers, listenOn } from "./accept/listening.ts";
 export { mappingsPerShard } from "./accept/mapping_budget.ts";
 export { roomForPartitions } from "./accept/partition_slots.ts";
+export { DiskFailure, runFailure, StartupError, startupFailure } from "./shards/broker_failures.ts";
 export { ShardPool } from "./shards/shard_pool.ts";
 export { shardSettings } from "./shards/shard_settings.ts";

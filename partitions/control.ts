@@ -3,11 +3,11 @@
  * neither logs nor group coordinators.
  */
 export { Balancer } from "./placement/balancer.ts";
-export { Checkpoints } from "./directory/checkpoint_writer.ts";
+export { CheckpointError, Checkpoints } from "./directory/checkpoint_writer.ts";
 export { LogDirectory, LogDirectoryError, METADATA_STORE_FILE } from "./directory/log_directory.ts";
 export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";
 export { Controller, type LoadedMetadata } from "./metadata/controller.ts";
-export type { ImageDelta } from "./metadata/image.ts";
+export type { ImageDelta, PartitionFailure } from "./metadata/image.ts";
 export type { PartitionRoom } from "./metadata/topic_creation.ts";
 export { SqliteStore } from "./metadata/store/sqlite_store.ts";
 export { MetadataStoreError } from "./metadata/store/store.ts";

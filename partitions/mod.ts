@@ -26,7 +26,13 @@ export type { RingRecord } from "./shared/ring.ts";
 export { inbox, outboxes, type SharedState } from "./shared/shared_state.ts";
 export { emptyWatermarks, InterestTable, partitionState, WatermarkTable } from "./shared/watermarks.ts";
 export { ISOLATE } from "./shared/words.ts";
-export { type ImageDelta, MetadataImage, type PartitionImage, type TopicImage } from "./metadata/image.ts";
+export {
+  type ImageDelta,
+  MetadataImage,
+  type PartitionFailure,
+  type PartitionImage,
+  type TopicImage,
+} from "./metadata/image.ts";
 export { configOperations } from "./metadata/config_changes.ts";
 export { packAlterations } from "./metadata/packed_alterations.ts";
 export { TOPIC_NAME_CHARACTERS_MAX } from "./metadata/topic_names.ts";

@@ -9,7 +9,7 @@ export { replaceFileAsync } from "./directory/atomic_file_async.ts";
 export { encodeOffsetCheckpoint, partitionKey } from "./directory/offset_checkpoint.ts";
 export { LeaderEpochTable } from "./log/epochs/leader_epoch_table.ts";
 export { deletedDirectoryName } from "./segments/segment_names.ts";
-export { LogDamagedError } from "./log/storage_failure.ts";
+export { LogDamagedError, storageFailure } from "./log/storage_failure.ts";
 
 export * from "./directory/clean_shutdown.ts";
 export * from "./directory/directory_lock.ts";

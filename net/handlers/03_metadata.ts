@@ -92,7 +92,11 @@ class MetadataOperation {
       { control, exchange: this.#exchange },
       (result) => {
         const codes = new Map(isFailure(result) ? [] : result.map(({ name, errorCode: code }) => [name, code]));
-        const codeOf = (name: string) => codes.get(name) ?? errorCode.UNKNOWN_SERVER_ERROR;
+        const codeOf = (name: string) => {
+          const code = codes.get(name) ?? errorCode.UNKNOWN_SERVER_ERROR;
+          // Every client asks again then. Not all do so for a code that Kafka does not have here.
+          return code === errorCode.KAFKA_STORAGE_ERROR ? errorCode.LEADER_NOT_AVAILABLE : code;
+        };
         const created = new Set(wanted);
         this.#respond([...names].map((name) => this.#topicByName(name, created.has(name ?? "") ? codeOf : undefined)));
       },

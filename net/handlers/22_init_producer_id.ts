@@ -42,7 +42,8 @@ function initProducerIdHandlerOf(): Handler<InitProducerIdRequest, InitProducerI
     const refusal = refusalOf(request, exchange);
     if (refusal !== errorCode.NONE) return refuse(refusal);
     ids.take(services.control, (id) => {
-      if (typeof id !== "number") return refuse(errorCode.UNKNOWN_SERVER_ERROR);
+      // As Kafka's RPCProducerIdManager while it gets no block: clients ask again, so that a full disk ends no producer.
+      if (typeof id !== "number") return refuse(errorCode.COORDINATOR_LOAD_IN_PROGRESS);
       exchange.respond({ errorCode: errorCode.NONE, producerId: id, producerEpoch: 0 });
     });
   };

@@ -61,7 +61,7 @@ Deno.test("InitProducerId answers waiting requests with an error when there are 
   const { ask, calls } = shard();
   const waiting = ask();
   calls[0]?.answer({ failure: "the disk is full" });
-  assert.deepEqual([waiting.answer.errorCode, waiting.answer.producerId], [errorCode.UNKNOWN_SERVER_ERROR, -1]);
+  assert.deepEqual([waiting.answer.errorCode, waiting.answer.producerId], [errorCode.COORDINATOR_LOAD_IN_PROGRESS, -1]);
   const next = ask();
   assert.equal(calls.length, 2);
   calls[1]?.answer({ firstId: 0, count: 1000 });

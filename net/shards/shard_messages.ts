@@ -2,7 +2,14 @@
  * Messages between the main isolate and a shard. Connections go through a ring instead
  * (connection_transfer.ts). Shards post nothing to each other. Plain data.
  */
-import type { ControlCallName, ControlFailure, ImageDelta, RetentionEvent, SharedState } from "../../partitions/mod.ts";
+import type {
+  ControlCallName,
+  ControlFailure,
+  ImageDelta,
+  PartitionFailure,
+  RetentionEvent,
+  SharedState,
+} from "../../partitions/mod.ts";
 import type { CodecAnswer, CodecWork, FlushOutcome, FlushRequest } from "../../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
@@ -48,8 +55,8 @@ export type ToShard =
 
 /** Shard to main isolate. */
 export type FromShard =
-  | { readonly type: "ready"; readonly failures: readonly string[] }
-  | { readonly type: "applied"; readonly sequence: number; readonly failures: readonly string[] }
+  | { readonly type: "ready"; readonly failures: readonly PartitionFailure[] }
+  | { readonly type: "applied"; readonly sequence: number; readonly failures: readonly PartitionFailure[] }
   | { readonly type: "call"; readonly id: number; readonly name: ControlCallName; readonly args: unknown }
   | { readonly type: "warning"; readonly text: string }
   | { readonly type: "retention"; readonly event: RetentionEvent }

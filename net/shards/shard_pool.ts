@@ -15,6 +15,7 @@ import {
   IsolateTable,
   type Outbox,
   outboxes,
+  type PartitionFailure,
   partitionState,
   readTurnTimes,
   releaseSharedState,
@@ -58,7 +59,8 @@ interface Member {
 
 interface Awaited {
   missing: number;
-  readonly resolve: () => void;
+  readonly failures: PartitionFailure[];
+  readonly resolve: (failures: readonly PartitionFailure[]) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -125,9 +127,9 @@ export class ShardPool {
   }
 
   /** Lets the shards open their logs. Settles when every shard serves. @param control answers their control calls */
-  start(settings: ShardSettings, control: ControlPlane): Promise<void> {
+  async start(settings: ShardSettings, control: ControlPlane): Promise<void> {
     this.#control = control;
-    return this.#awaitAll(READY, () => {
+    await this.#awaitAll(READY, () => {
       this.#isStarted = true;
       for (const [shard, { worker }] of this.#members.entries()) {
         const start: ShardStart = { type: "start", shard, state: this.#state, ...settings };
@@ -136,8 +138,8 @@ export class ShardPool {
     });
   }
 
-  /** Publishes a change of the image. Settles when every shard has applied it. */
-  publish(delta: ImageDelta): Promise<void> {
+  /** Publishes a change of the image. Settles when every shard has applied it, with what the shards could not do. */
+  publish(delta: ImageDelta): Promise<readonly PartitionFailure[]> {
     const sequence = this.#nextSequence++;
     return this.#postToAll(sequence, { type: "delta", sequence, delta });
   }
@@ -230,7 +232,7 @@ export class ShardPool {
     return this.#members.every(({ hasEnded }) => hasEnded);
   }
 
-  #postToAll(sequence: number, content: ToShard): Promise<void> {
+  #postToAll(sequence: number, content: ToShard): Promise<readonly PartitionFailure[]> {
     return this.#awaitAll(sequence, () => {
       for (const shard of this.#members.keys()) this.#post(shard, content);
     });
@@ -268,15 +270,15 @@ export class ShardPool {
     }, 1);
   }
 
-  #awaitAll(sequence: number, send: () => void): Promise<void> {
+  #awaitAll(sequence: number, send: () => void): Promise<readonly PartitionFailure[]> {
     return this.#await(sequence, this.#members.length, send);
   }
 
-  #await(sequence: number, missing: number, send: () => void): Promise<void> {
+  #await(sequence: number, missing: number, send: () => void): Promise<readonly PartitionFailure[]> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     if (this.#isOver) return Promise.reject(new Error("The broker has stopped"));
-    return new Promise<void>((resolve, reject) => {
-      this.#awaited.set(sequence, { missing, resolve, reject });
+    return new Promise((resolve, reject) => {
+      this.#awaited.set(sequence, { missing, failures: [], resolve, reject });
       send();
     });
   }
@@ -293,11 +295,9 @@ export class ShardPool {
   #receive(shard: number, content: FromShard): void {
     switch (content.type) {
       case "ready":
-        this.#warn(content.failures);
-        return this.#countReply(READY);
+        return this.#countReply(READY, content.failures);
       case "applied":
-        this.#warn(content.failures);
-        return this.#countReply(content.sequence);
+        return this.#countReply(content.sequence, content.failures);
       case "drained":
         return this.#countReply(DRAINED);
       case "stopped":
@@ -355,7 +355,7 @@ export class ShardPool {
         await Deno.remove(path, { recursive: true });
       } catch (error) {
         // The segment's topic may have been deleted meanwhile. What cannot be removed for another reason is removed at the next start.
-        if (!(error instanceof Deno.errors.NotFound)) this.#warn([`Cannot remove ${path}: ${String(error)}`]);
+        if (!(error instanceof Deno.errors.NotFound)) this.#events.onWarning(`Cannot remove ${path}: ${String(error)}`);
       }
     }
   }
@@ -372,15 +372,14 @@ export class ShardPool {
     );
   }
 
-  #countReply(sequence: number): void {
+  #countReply(sequence: number, failures: readonly PartitionFailure[] = []): void {
+    for (const { text } of failures) this.#events.onWarning(text);
     const awaited = this.#awaited.get(sequence);
-    if (awaited === undefined || --awaited.missing > 0) return;
+    if (awaited === undefined) return;
+    for (const failure of failures) awaited.failures.push(failure);
+    if (--awaited.missing > 0) return;
     this.#awaited.delete(sequence);
-    awaited.resolve();
-  }
-
-  #warn(texts: readonly string[]): void {
-    for (const text of texts) this.#events.onWarning(text);
+    awaited.resolve(awaited.failures);
   }
 
   #fail(error: Error): void {

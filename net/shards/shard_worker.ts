@@ -16,11 +16,13 @@ import {
   LogStore,
   MetadataImage,
   outboxes,
+  type PartitionFailure,
   Purgatory,
   Reporter,
   ShardCoordinators,
   ShardPartitions,
   type ShardPartitionsParts,
+  type TopicImage,
   TurnCounter,
   WatermarkTable,
 } from "../../partitions/mod.ts";
@@ -349,16 +351,26 @@ class ShardHost {
   }
 
   /** Applies a change to the image at once; the partitions follow in the next turns. @param done gets what the disk refused */
-  #apply(delta: ShardStart["image"], done: (failures: readonly string[]) => void): void {
+  #apply(delta: ShardStart["image"], done: (failures: readonly PartitionFailure[]) => void): void {
     const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
+    const shrunk = delta.changed.flatMap((topic) => lostPartitions(this.#image.topicById(topic.id), topic));
     this.#image.apply(delta);
     const topics = { changed: delta.changed, deleted };
-    this.#partitions.owned.change(topics, (failures) =>
-      this.#groupCoordinator.prepare(topics, () => {
-        this.#coordinators.onImage(topics);
-        done(failures);
-      }));
+    this.#partitions.owned.change(
+      { ...topics, deleted: [...deleted, ...shrunk] },
+      (failures) =>
+        this.#groupCoordinator.prepare(topics, () => {
+          this.#coordinators.onImage(topics);
+          done(failures);
+        }),
+    );
   }
+}
+
+/** A topic with the partitions that it has lost, because their creation was undone. */
+function lostPartitions(before: TopicImage | undefined, { partitions }: TopicImage): TopicImage[] {
+  const lost = before?.partitions.slice(partitions.length) ?? [];
+  return before === undefined || lost.length === 0 ? [] : [{ ...before, partitions: lost }];
 }
 
 let host: ShardHost | null = null;

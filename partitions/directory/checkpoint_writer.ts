@@ -37,6 +37,11 @@ export const systemTimers: Timers = {
   },
 };
 
+/** The disk refused to write a checkpoint, whose old content stays. The message says which one, and why. */
+export class CheckpointError extends Error {
+  override name = "CheckpointError";
+}
+
 /** What is written, and when. */
 export interface CheckpointsOptions {
   /** Where they are. */
@@ -81,24 +86,24 @@ export class Checkpoints implements Disposable {
 
   /**
    * Writes the log start offsets now. Settles when their values at the time of the call are durable.
-   * @throws Error as `writeAll()` does
+   * @throws CheckpointError as `writeAll()` does
    */
   async writeLogStarts(): Promise<void> {
     const file = this.#files[LOG_STARTS] as CheckpointFile;
     try {
       await file.write();
     } catch (error) {
-      throw new Error(describe(file.path, error));
+      throw new CheckpointError(describe(file.path, error));
     }
   }
 
-  /** Writes all checkpoints now. Settles when they are durable. @throws Error when the disk refused one */
+  /** Writes all checkpoints now. Settles when they are durable. @throws CheckpointError when the disk refused one */
   async writeAll(): Promise<void> {
     for (const file of this.#files) {
       try {
         await file.write();
       } catch (error) {
-        throw new Error(describe(file.path, error));
+        throw new CheckpointError(describe(file.path, error));
       }
     }
   }
@@ -108,7 +113,7 @@ export class Checkpoints implements Disposable {
     for (const end of this.#ends.splice(0)) end();
   }
 
-  /** Ends the intervals and writes everything once more; called after the logs were closed. @throws Error as `writeAll()` does */
+  /** Ends the intervals and writes everything once more; called after the logs were closed. @throws CheckpointError as `writeAll()` does */
   async stop(): Promise<void> {
     this[Symbol.dispose]();
     await this.writeAll();

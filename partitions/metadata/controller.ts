@@ -7,7 +7,7 @@
  * that has created a topic can produce to it on any connection.
  *
  * A request waits for its turn up to its timeout. After that it is answered with REQUEST_TIMED_OUT and changes nothing. A change that has
- * begun is completed.
+ * begun is completed. One that the disk refuses is answered with KAFKA_STORAGE_ERROR and changes nothing (metadata_changes.ts).
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import type {
@@ -22,32 +22,29 @@ import type {
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import type { PartitionDirectories } from "./adoption.ts";
-import { alterationTransaction, growthTransaction, isForgotten } from "./change_transactions.ts";
 import { planAlterations } from "./config_changes.ts";
 import { type PackedAlterations, unpackAlterations } from "./packed_alterations.ts";
 import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
-import { type LoadedTopics, loadTopics, newPartitionRow } from "./controller_loading.ts";
+import { type LoadedTopics, loadTopics } from "./controller_loading.ts";
 import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT } from "./creation_answers.ts";
-import type { ImageDelta, MetadataImage, TopicImage } from "./image.ts";
+import type { ImageDelta, MetadataImage, PartitionFailure } from "./image.ts";
 import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
-import { type GrowthPlan, planPartitions } from "./partition_creation.ts";
+import { type Creation, MetadataChanges } from "./changes/metadata_changes.ts";
+import { planPartitions } from "./partition_creation.ts";
 import { type AskHandOver, handOverPartition, type PartitionHandOver } from "./partition_hand_over.ts";
-import { deletedKey, partitionRowKey, PRODUCER_IDS, topicKey } from "./records.ts";
-import { ABSENT, type MetadataStore, MetadataStoreError, type Transaction } from "./store/store.ts";
+import type { MetadataStore } from "./store/store.ts";
 import {
+  type CreationRefusal,
   type CreationRules,
   type PartitionRoom,
   type PlannedTopic,
   planTopics,
   scarcest,
-  type TopicPlan,
 } from "./topic_creation.ts";
 import { planDeletion, refuseDeletion } from "./topic_deletion.ts";
 import { refuseTopicName } from "./topic_names.ts";
-import { type StoredTopic, TopicTable } from "./topic_table.ts";
+import { TopicTable } from "./topic_table.ts";
 
-/** Producer ids in a block (ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE). */
-export const PRODUCER_ID_BLOCK = 1000;
 /** First DeleteTopics version whose clients know TOPIC_DELETION_DISABLED (KIP-322). */
 const DELETION_DISABLED_VERSION = 3;
 
@@ -59,8 +56,8 @@ export interface ControllerOptions {
   readonly shardsCount: number;
   /** Rows of the watermark table. */
   readonly slotsMax: number;
-  /** Publishes a change; settles when every shard has applied it. */
-  readonly publish: (delta: ImageDelta) => Promise<void>;
+  /** Publishes a change; settles when every shard has applied it, with what the shards could not do. */
+  readonly publish: (delta: ImageDelta) => Promise<readonly PartitionFailure[]>;
   readonly handOver: AskHandOver;
   /** Writes the checkpoint of log start offsets (checkpoint_writer.ts). */
   readonly saveLogStarts: () => Promise<void>;
@@ -88,6 +85,8 @@ export interface LoadedMetadata {
   readonly warnings: readonly string[];
 }
 
+const DONE = { errorCode: errorCode.NONE, errorMessage: null } as const;
+
 type Calls = {
   readonly [N in ControlCallName]: (args: ControlCalls[N]["args"]) => Promise<ControlCalls[N]["result"]>;
 };
@@ -97,12 +96,8 @@ export class Controller implements ControlPlane {
   readonly #options: ControllerOptions;
   readonly #table: TopicTable;
   readonly #calls: Calls;
+  readonly #changes: MetadataChanges;
   #directories: PartitionDirectories | null = null;
-  #producerIds = { next: 0, version: ABSENT };
-  /** Versions of the rows of groups that have configs. */
-  readonly #groupVersions = new Map<string, number>();
-  /** Rows that the next transaction deletes: of deleted topics whose directories have been removed durably. */
-  #forgotten: string[] = [];
   #defaultConfigs: CreatableTopicConfigs | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -110,6 +105,7 @@ export class Controller implements ControlPlane {
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#table = new TopicTable(options.config, options);
+    this.#changes = new MetadataChanges({ ...options, table: this.#table, directories: () => this.#directories });
     this.#calls = {
       createTopics: ({ request }) =>
         this.#inTurn(() => this.#createTopics(request), {
@@ -130,7 +126,7 @@ export class Controller implements ControlPlane {
       awaitChanges: () => this.#inTurn(() => Promise.resolve({})),
       saveLogStarts: () => this.#options.saveLogStarts().then(() => ({})),
       autoCreateTopics: ({ names }) => this.#inTurn(() => this.#autoCreateTopics(names)),
-      allocateProducerIds: () => this.#inTurn(() => this.#allocateProducerIds()),
+      allocateProducerIds: () => this.#inTurn(() => this.#changes.producerIds.allocate()),
     };
   }
 
@@ -155,9 +151,9 @@ export class Controller implements ControlPlane {
     const { store, config, newTopicId, random = Math.random } = this.#options;
     const freeCount = this.#table.freeCount;
     const loaded = await loadTopics(directories, { store, nodeId: config.nodeId, freeCount, newTopicId, random });
-    this.#producerIds = loaded.producerIds;
+    this.#changes.producerIds.load(loaded.producerIds);
     const groups = [...loaded.groups].map(([groupId, { row }]) => ({ groupId, configs: row.configs }));
-    for (const [groupId, { version }] of loaded.groups) this.#groupVersions.set(groupId, version);
+    for (const [groupId, { version }] of loaded.groups) this.#changes.noteGroup(groupId, version);
     const { version, warnings } = loaded;
     this.image.apply({ changed: [], deletedIds: [], groups, version });
     return { delta: { ...this.#table.add(loaded.topics), groups, version }, adopted: loaded.adopted, warnings };
@@ -187,8 +183,8 @@ export class Controller implements ControlPlane {
 
   async #createTopics({ topics, validateOnly }: CreateTopicsRequest): Promise<CreateTopicsResponse> {
     const planned = planTopics(topics, this.#rules());
-    const ids = validateOnly ? new Map<string, string>() : await this.#create(planned);
-    return { topics: planned.map((topic) => this.#creationResult(topic, ids.get(topic.name))) };
+    const outcomes = validateOnly ? new Map<string, Creation>() : await this.#create(planned);
+    return { topics: planned.map((topic) => this.#creationResult(topic, outcomes.get(topic.name))) };
   }
 
   async #autoCreateTopics(names: readonly string[]): Promise<{ name: string; errorCode: number }[]> {
@@ -196,39 +192,25 @@ export class Controller implements ControlPlane {
     const rules = this.#rules();
     const topics = missing.map((name) => autoCreatedTopic(name, this.#options.config, rules.brokers.length));
     const planned = planTopics(topics, rules);
+    const outcomes = await this.#create(planned);
+    const codes = new Map<string, number>();
     for (const topic of planned) {
-      if ("errorCode" in topic) this.#options.report(`Cannot create topic ${topic.name}: ${topic.errorMessage}`);
+      const refusal = "errorCode" in topic ? topic : outcomes.get(topic.name);
+      const isRefused = typeof refusal === "object";
+      codes.set(topic.name, isRefused ? refusal.errorCode : errorCode.NONE);
+      if (isRefused) this.#options.report(`Cannot create topic ${topic.name}: ${refusal.errorMessage}`);
     }
-    await this.#create(planned);
-    const codes = new Map(
-      planned.map((topic) => [topic.name, "errorCode" in topic ? topic.errorCode : errorCode.NONE]),
-    );
     return names.map((name) => ({ name, errorCode: codes.get(name) ?? this.#codeOf(name) }));
+  }
+
+  /** Creates what the plans allow. @returns what became of each planned topic, by name */
+  #create(planned: readonly PlannedTopic[]): Promise<ReadonlyMap<string, Creation>> {
+    return this.#changes.create(planned.flatMap((topic) => "plan" in topic ? [topic.plan] : []));
   }
 
   #codeOf(name: string): number {
     if (this.image.topic(name) !== undefined) return errorCode.NONE;
     return refuseTopicName(name) === null ? errorCode.UNKNOWN_TOPIC_OR_PARTITION : errorCode.INVALID_TOPIC_EXCEPTION;
-  }
-
-  /** Creates what the plans allow. @returns ids by name */
-  async #create(planned: readonly PlannedTopic[]): Promise<Map<string, string>> {
-    const plans = planned.flatMap((topic) => "plan" in topic ? [topic.plan] : []);
-    if (plans.length === 0) return new Map();
-    const topics = plans.map((plan) => newTopic(plan, this.#options.newTopicId()));
-    const version = await this.#commit({
-      compare: topics.map(({ name }) => ({ key: topicKey(name), version: ABSENT })),
-      set: topics.flatMap(({ name, id, configs, rows }) => [
-        { key: topicKey(name), value: JSON.stringify({ id, configs }) },
-        ...rows.map((row, partition) => ({ key: partitionRowKey(id, partition), value: JSON.stringify(row) })),
-      ]),
-    });
-    const stored = topics.map((topic): StoredTopic => ({
-      ...topic,
-      versions: { topic: version, partitions: topic.rows.map(() => version) },
-    }));
-    await this.#publishChange({ ...this.#table.add(stored), version });
-    return new Map(topics.map(({ name, id }) => [name, id]));
   }
 
   async #deleteTopics(request: DeleteTopicsRequest, apiVersion: number): Promise<DeleteTopicsResponse> {
@@ -240,51 +222,20 @@ export class Controller implements ControlPlane {
     }
     const { ids, results } = planDeletion(request, this.image);
     const topics = ids.flatMap((id) => this.image.topicById(id) ?? []);
-    if (topics.length > 0) await this.#delete(topics);
-    return { responses: [...results] };
-  }
-
-  async #delete(topics: readonly TopicImage[]): Promise<void> {
-    const version = await this.#commit({
-      compare: topics.map(({ name, id }) => ({ key: topicKey(name), version: this.#table.versionsOf(id).topic })),
-      delete: topics.flatMap(({ name, id, partitions }) => [
-        topicKey(name),
-        ...partitions.map(({ partition }) => partitionRowKey(id, partition)),
-      ]),
-      set: topics.map(({ name, id }) => ({ key: deletedKey(id), value: JSON.stringify({ name }) })),
-    });
-    const { delta, release } = this.#table.remove(topics);
-    await this.#publishChange({ ...delta, version });
-    release();
-    // Shards remove the logs that they have open. Logs that could not be opened are removed here.
-    for (const { name, partitions } of topics) {
-      for (const { partition } of partitions) await this.#directories?.remove({ topic: name, partition });
-    }
-    await this.#directories?.sync();
-    for (const { id } of topics) this.#forgotten.push(deletedKey(id));
-    // Otherwise, after a crash, a new topic of this name would start at the deleted topic's log start (LogManager.asyncDelete).
-    await this.#options.saveCheckpoints();
+    const refusal = topics.length === 0 ? null : await this.#changes.delete(topics);
+    const isKept = ({ errorCode: code }: { errorCode: number }) => refusal !== null && code === errorCode.NONE;
+    return { responses: results.map((result) => isKept(result) ? { ...result, ...refusal } : result) };
   }
 
   async #createPartitions({ topics, validateOnly }: CreatePartitionsRequest): Promise<CreatePartitionsResponse> {
     const planned = planPartitions(topics, { ...this.#rules(), topic: (name) => this.image.topic(name) });
     const plans = planned.flatMap((topic) => "plan" in topic ? [topic.plan] : []);
-    if (!validateOnly && plans.length > 0) await this.#grow(plans);
+    const refusals = validateOnly ? new Map<string, CreationRefusal>() : await this.#changes.grow(plans);
     const results = planned.map((topic) => {
-      if ("plan" in topic) return { name: topic.name, errorCode: errorCode.NONE, errorMessage: null };
-      return { name: topic.name, errorCode: topic.errorCode, errorMessage: topic.errorMessage };
+      const { errorCode: code, errorMessage: message } = "plan" in topic ? refusals.get(topic.name) ?? DONE : topic;
+      return { name: topic.name, errorCode: code, errorMessage: message };
     });
     return { results };
-  }
-
-  async #grow(plans: readonly GrowthPlan[]): Promise<void> {
-    const growths = plans.map(({ topic, replicas }) => ({
-      topic,
-      rows: replicas.map((nodeIds) => newPartitionRow(nodeIds, 0)),
-    }));
-    const version = await this.#commit(growthTransaction(growths, ({ id }) => this.#table.versionsOf(id).topic));
-    const changed = growths.map(({ topic, rows }) => this.#table.grow(topic, rows, version));
-    await this.#publishChange({ changed, deletedIds: [], version });
   }
 
   async #alterConfigs(packed: PackedAlterations): Promise<AlterationResult[]> {
@@ -292,25 +243,11 @@ export class Controller implements ControlPlane {
     const changes = packed.validateOnly ? [] : planned.flatMap(({ change }) => change ?? []);
     const topics = changes.flatMap((change) => "topic" in change ? [change] : []);
     const groups = changes.flatMap((change) => "groupId" in change ? [change] : []);
-    if (changes.length > 0) {
-      const transaction = alterationTransaction({ topics, groups }, {
-        topic: ({ id }) => this.#table.versionsOf(id).topic,
-        group: (groupId) => this.#groupVersions.get(groupId) ?? ABSENT,
-      });
-      const version = await this.#commit(transaction);
-      for (const group of groups) {
-        if (isForgotten(group)) this.#groupVersions.delete(group.groupId);
-        else this.#groupVersions.set(group.groupId, version);
-      }
-      const changed = topics.map(({ topic, configs }) => this.#table.configure(topic, configs, version));
-      await this.#publishChange({ changed, deletedIds: [], groups, version });
-    }
-    return planned.map(({ errorCode: code, errorMessage: message }) => ({ errorCode: code, errorMessage: message }));
-  }
-
-  #publishChange(delta: ImageDelta): Promise<void> {
-    this.image.apply(delta);
-    return this.#options.publish(delta);
+    const refusal = changes.length === 0 ? null : await this.#changes.alter({ topics, groups });
+    return planned.map(({ errorCode: code, errorMessage: message, change }) => {
+      if (refusal !== null && change !== null) return { ...refusal };
+      return { errorCode: code, errorMessage: message };
+    });
   }
 
   #alterationRules() {
@@ -320,32 +257,6 @@ export class Controller implements ControlPlane {
       groupConfigs: (groupId: string) => this.image.groupConfigs(groupId),
       configuredGroupsCount: this.image.configuredGroupsCount,
     };
-  }
-
-  async #allocateProducerIds(): Promise<{ firstId: number; count: number }> {
-    const { next, version } = this.#producerIds;
-    const after = next + PRODUCER_ID_BLOCK;
-    if (!Number.isSafeInteger(after)) throw new MetadataStoreError("Cannot allocate producer ids: all are used up");
-    const committed = await this.#commit({
-      compare: [{ key: PRODUCER_IDS, version }],
-      set: [{ key: PRODUCER_IDS, value: JSON.stringify({ next: after }) }],
-    });
-    this.#producerIds = { next: after, version: committed };
-    return { firstId: next, count: PRODUCER_ID_BLOCK };
-  }
-
-  /** Commits a change. @returns its version @throws MetadataStoreError when another process changed the store */
-  async #commit(transaction: Transaction): Promise<number> {
-    const forgotten = this.#forgotten;
-    const result = await this.#options.store.transact({
-      ...transaction,
-      delete: [...transaction.delete ?? [], ...forgotten],
-    });
-    if (!result.committed) {
-      throw new MetadataStoreError(`The metadata store was changed by somebody else: ${result.conflicts.join(", ")}`);
-    }
-    this.#forgotten = [];
-    return result.version;
   }
 
   #rules(): CreationRules {
@@ -360,13 +271,14 @@ export class Controller implements ControlPlane {
     };
   }
 
-  /** The answer for one topic. @param id a random one while the topic is only validated, as in Kafka */
-  #creationResult(topic: PlannedTopic, id = this.#options.newTopicId()): CreatableTopicResult {
+  /** The answer for one topic. @param outcome a random id while the topic is only validated, as in Kafka */
+  #creationResult(topic: PlannedTopic, outcome: Creation = this.#options.newTopicId()): CreatableTopicResult {
     if ("errorCode" in topic) return refusedCreation(topic.name, topic);
+    if (typeof outcome !== "string") return refusedCreation(topic.name, outcome);
     const { name, configs, replicas } = topic.plan;
     return {
       name,
-      topicId: id,
+      topicId: outcome,
       errorCode: errorCode.NONE,
       errorMessage: null,
       numPartitions: replicas.length,
@@ -381,8 +293,4 @@ export class Controller implements ControlPlane {
     this.#defaultConfigs ??= describeCreated(configs, this.#options.config);
     return this.#defaultConfigs;
   }
-}
-
-function newTopic({ name, configs, replicas }: TopicPlan, id: string): Omit<StoredTopic, "versions"> {
-  return { name, id, configs, rows: replicas.map((nodeIds) => newPartitionRow(nodeIds, 0)) };
 }

@@ -7,12 +7,13 @@ import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { brokerConfigFrom } from "../config/broker/broker_properties.ts";
 import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "./adoption.ts";
 import { Controller, type LoadedMetadata } from "./controller.ts";
-import type { ImageDelta } from "./image.ts";
+import type { ImageDelta, PartitionFailure } from "./image.ts";
 import type { AskHandOver } from "./partition_hand_over.ts";
 import type { PartitionRoom } from "./topic_creation.ts";
 import {
   ABSENT,
   type Lease,
+  MetadataRefusedError,
   type MetadataStore,
   MetadataStoreError,
   type StoredEntry,
@@ -25,8 +26,10 @@ export class MemoryStore implements MetadataStore {
   readonly entries = new Map<string, StoredEntry>();
   /** Transactions committed so far. */
   readonly committed: Transaction[] = [];
-  /** Makes every transaction fail with this sentence while it is set. */
+  /** Makes every transaction fail with this sentence while it is set, as if the store were damaged. */
   failure: string | null = null;
+  /** Makes transactions fail with this sentence while it is set, as if the disk were full. @returns null for one that is not refused */
+  refusal: (transaction: Transaction) => string | null = () => null;
   #version = 0;
 
   get(key: string): Promise<StoredEntry | null> {
@@ -40,6 +43,8 @@ export class MemoryStore implements MetadataStore {
 
   transact(transaction: Transaction): Promise<TransactionResult> {
     if (this.failure !== null) return Promise.reject(new MetadataStoreError(this.failure));
+    const refusal = this.refusal(transaction);
+    if (refusal !== null) return Promise.reject(new MetadataRefusedError(refusal));
     const conflicts = (transaction.compare ?? [])
       .filter(({ key, version }) => (this.entries.get(key)?.version ?? ABSENT) !== version)
       .map(({ key }) => key);
@@ -92,7 +97,8 @@ export class ListedDirectories implements PartitionDirectories {
 
   identify({ topic, partition }: FoundPartition): Promise<PartitionIdentity | string> {
     this.actions.push(`identify ${topic}-${partition}`);
-    return Promise.resolve(this.#identities.get(`${topic}-${partition}`) as PartitionIdentity | string);
+    const nothing = { topicId: null, latestLeaderEpoch: -1 };
+    return Promise.resolve(this.#identities.get(`${topic}-${partition}`) ?? nothing);
   }
 
   remove({ topic, partition }: FoundPartition): Promise<void> {
@@ -130,7 +136,7 @@ export async function startController(
     directories?: PartitionDirectories;
     shardsCount?: number;
     slotsMax?: number;
-    publish?: (delta: ImageDelta) => Promise<void>;
+    publish?: (delta: ImageDelta) => Promise<readonly PartitionFailure[] | void>;
     handOver?: AskHandOver;
     nowMs?: () => number;
     saveCheckpoints?: () => Promise<void>;
@@ -144,9 +150,9 @@ export async function startController(
     config: configOf(options.properties),
     shardsCount: options.shardsCount ?? 2,
     slotsMax: options.slotsMax ?? 1000,
-    publish: (delta) => {
+    publish: async (delta) => {
       published.push(delta);
-      return options.publish?.(delta) ?? Promise.resolve();
+      return await options.publish?.(delta) ?? [];
     },
     handOver: options.handOver ?? (() => Promise.resolve(true)),
     saveLogStarts: () => Promise.resolve(),

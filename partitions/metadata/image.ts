@@ -59,6 +59,14 @@ export interface ImageDelta {
   readonly version?: number;
 }
 
+/** What a shard could not do for a change of the image, because the disk refused or a log is damaged. */
+export interface PartitionFailure {
+  readonly topicId: string;
+  readonly partition: number;
+  /** A sentence for the operator. */
+  readonly text: string;
+}
+
 /** One isolate's copy of the image. */
 export class MetadataImage {
   readonly #byName = new Map<string, TopicImage>();

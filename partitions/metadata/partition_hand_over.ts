@@ -31,7 +31,7 @@ export type AskHandOver = (from: Placed) => Promise<boolean>;
 export async function handOverPartition(
   { topicId, partition, shard }: PartitionHandOver,
   table: TopicTable,
-  by: { handOver: AskHandOver; publish: (delta: ImageDelta) => Promise<void> },
+  by: { handOver: AskHandOver; publish: (delta: ImageDelta) => Promise<unknown> },
 ): Promise<boolean> {
   const topic = table.image.topicById(topicId);
   const from = topic?.partitions[partition];

@@ -84,6 +84,18 @@ export class TopicTable {
     return { ...topic, partitions: [...topic.partitions, ...added] };
   }
 
+  /**
+   * Removes the last partitions of a topic.
+   * @param count of partitions that remain
+   * @returns the topic to publish, and a function that frees the places afterwards
+   */
+  shrink(topic: TopicImage, count: number): { topic: TopicImage; release: () => void } {
+    const versions = this.versionsOf(topic.id);
+    this.#versions.set(topic.id, { ...versions, partitions: versions.partitions.slice(0, count) });
+    const release = () => this.#placement.release(topic.partitions.slice(count));
+    return { topic: { ...topic, partitions: topic.partitions.slice(0, count) }, release };
+  }
+
   /** Gives a partition to another shard; the store does not record shards. @returns the topic to publish */
   handOver(topic: TopicImage, partition: number, shard: number): TopicImage {
     const partitions = topic.partitions.map((place) => place.partition === partition ? { ...place, shard } : place);

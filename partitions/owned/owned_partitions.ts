@@ -5,7 +5,7 @@
  * Always: a log is open here exactly while its row says so. For a slot without a partition the reason is known (`refusalOf()`).
  */
 import { type Clock, type FlushOutcome, type FlushRequest, type Offset, storageFailure } from "../../storage/mod.ts";
-import type { PartitionImage, TopicImage } from "../metadata/image.ts";
+import type { PartitionFailure, PartitionImage, TopicImage } from "../metadata/image.ts";
 import type { Refusal } from "../requests/refusals.ts";
 import { emptyWatermarks, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
 import { type Flush, FlushGate } from "./flush_gate.ts";
@@ -101,10 +101,10 @@ export class OwnedPartitions implements PartitionOwner {
 
   /**
    * Opens or updates this shard's partitions of changed topics, and removes those of deleted topics, a few a turn.
-   * @param done called on a later turn, with sentences about logs that could not be opened (they stay offline) and directories that
-   * could not be renamed (the next start removes them)
+   * @param done called on a later turn, with the logs that could not be opened (they stay offline) and the directories that could not be
+   * renamed (the main isolate tries again)
    */
-  change(topics: TopicChange, done: (failures: readonly string[]) => void): void {
+  change(topics: TopicChange, done: (failures: readonly PartitionFailure[]) => void): void {
     this.#changes.add(topics, done);
   }
 
@@ -234,13 +234,13 @@ export class OwnedPartitions implements PartitionOwner {
     for (const slot of slots) this.#bySlot.get(slot)?.runQueue();
   }
 
-  #apply(topic: TopicImage, place: PartitionImage, failures: string[]): void {
+  #apply(topic: TopicImage, place: PartitionImage, failures: PartitionFailure[]): void {
     const partition = this.#bySlot.get(place.slot);
     if (partition === undefined) this.#open(topic, place, failures);
     else partition.update({ leaderEpoch: place.leaderEpoch, config: topic.logConfig });
   }
 
-  #remove(topic: TopicImage, { slot, partition: number }: PartitionImage, failures: string[]): void {
+  #remove(topic: TopicImage, { slot, partition: number }: PartitionImage, failures: PartitionFailure[]): void {
     if (this.#unopened.delete(slot)) {
       this.#parts.store.forget(topic, number);
       this.#parts.table.write(slot, emptyWatermarks());
@@ -252,11 +252,12 @@ export class OwnedPartitions implements PartitionOwner {
     try {
       this.#removal.removeDirectory(partition.remove(), partition.config.fileDeleteDelayMs);
     } catch (error) {
-      failures.push(`Cannot remove ${topic.name}-${number}: ${storageFailure(error)}`);
+      const text = `Cannot remove ${topic.name}-${number}: ${storageFailure(error)}`;
+      failures.push({ topicId: topic.id, partition: number, text });
     }
   }
 
-  #open(topic: TopicImage, place: PartitionImage, failures: string[]): void {
+  #open(topic: TopicImage, place: PartitionImage, failures: PartitionFailure[]): void {
     const { table, store } = this.#parts;
     const row = table.read(place.slot, emptyWatermarks());
     const handedOver = row.state === partitionState.handedOver ? row : null;
@@ -265,7 +266,7 @@ export class OwnedPartitions implements PartitionOwner {
       this.#unopened.add(place.slot);
       this.#keepCheckpoints(place.slot, store.checkpointed(topic, place.partition));
       this.onProgress(place.slot); // requests that waited for the previous owner are answered
-      if (log !== NO_DESCRIPTORS) failures.push(log);
+      if (log !== NO_DESCRIPTORS) failures.push({ topicId: topic.id, partition: place.partition, text: log });
       return;
     }
     this.#unopened.delete(place.slot);

@@ -176,7 +176,10 @@ export interface TestShard {
 /** Applies changes of topics on one shard at once. @returns the failures */
 export function change({ partitions }: TestShard, topics: Partial<TopicChange>): string[] {
   const refused: string[] = [];
-  partitions.owned.change({ changed: [], deleted: [], ...topics }, (failures) => void refused.push(...failures));
+  partitions.owned.change(
+    { changed: [], deleted: [], ...topics },
+    (failures) => refused.push(...failures.map(({ text }) => text)),
+  );
   partitions.owned.finishChanges();
   return refused;
 }

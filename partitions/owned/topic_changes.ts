@@ -5,7 +5,7 @@
  * Always: changes and the partitions of each topic are applied in order. A change is done once all its partitions are. Until then requests
  * for a new partition find none, as on a broker that does not know the topic yet; a Produce waits (net/requests/produce/topic_waits.ts).
  */
-import type { PartitionImage, TopicImage } from "../metadata/image.ts";
+import type { PartitionFailure, PartitionImage, TopicImage } from "../metadata/image.ts";
 
 /**
  * Most partitions per turn: opening a new one takes up to 0.7 ms, removing one 0.1 ms (bench/compare.ts, footprint). On a slow disk the
@@ -17,17 +17,17 @@ const PARTITIONS_PER_TURN = 8;
 export interface TopicChange {
   /** New and changed topics, after the change. */
   readonly changed: readonly TopicImage[];
-  /** Deleted topics, as they were before. */
+  /** Deleted topics as they were before, and topics that lost partitions, with those. */
   readonly deleted: readonly TopicImage[];
 }
 
-/** Applies a change to one partition. @param failures gets a sentence when the disk refuses */
-export type PartitionStep = (topic: TopicImage, place: PartitionImage, failures: string[]) => void;
+/** Applies a change to one partition. @param failures gets what the disk refused */
+export type PartitionStep = (topic: TopicImage, place: PartitionImage, failures: PartitionFailure[]) => void;
 
 interface Queued {
   readonly steps: Iterator<void>;
-  readonly failures: string[];
-  readonly done: (failures: readonly string[]) => void;
+  readonly failures: PartitionFailure[];
+  readonly done: (failures: readonly PartitionFailure[]) => void;
 }
 
 /** The pending changes of one shard. */
@@ -49,9 +49,9 @@ export class TopicChanges {
     return this.#queue.length === 0;
   }
 
-  /** Adds a change. @param done called on a later turn, with sentences about what the disk refused */
+  /** Adds a change. @param done called on a later turn, with what the disk refused */
   add(change: TopicChange, done: Queued["done"]): void {
-    const failures: string[] = [];
+    const failures: PartitionFailure[] = [];
     this.#queue.push({ steps: this.#stepsOf(change, failures), failures, done });
   }
 
@@ -74,7 +74,7 @@ export class TopicChanges {
     }
   }
 
-  *#stepsOf({ changed, deleted }: TopicChange, failures: string[]): Generator<void, void> {
+  *#stepsOf({ changed, deleted }: TopicChange, failures: PartitionFailure[]): Generator<void, void> {
     for (const [topics, step] of [[deleted, this.#remove], [changed, this.#apply]] as const) {
       for (const topic of topics) {
         for (const place of topic.partitions) {

@@ -54,15 +54,18 @@ export interface LoadedLog {
 }
 
 /**
- * Loads a log.
+ * Loads a log. If that fails, a directory that was created for it is removed: a later start would adopt it.
  * @throws LogDamagedError when it cannot be served @throws SystemError, or the runtime's errors, when the disk refuses
  */
 export function loadLog(options: LogOptions, resources: LogResources): LoadedLog {
+  const { fs, directory } = options;
+  const isNew = fs.modifiedMs(directory) === null;
   const loader = new LogLoader(options, resources);
   try {
-    return loader.load();
+    return loader.load(isNew);
   } catch (error) {
     for (const segment of loader.segments.all) segment.retire();
+    if (isNew) fs.remove(directory);
     throw error;
   }
 }
@@ -86,9 +89,9 @@ class LogLoader {
     this.#recovery = new SegmentRecovery(fs);
   }
 
-  load(): LoadedLog {
+  /** @param isNew whether there is no directory yet */
+  load(isNew: boolean): LoadedLog {
     const { fs, directory, clock, cleanShutdown, isHandedOver = false } = this.#options;
-    const isNew = fs.modifiedMs(directory) === null;
     if (!isNew && !cleanShutdown) this.#dropCached(SMALL_FILES.map((name) => `${directory}/${name}`));
     if (!isNew && (!cleanShutdown || isHandedOver)) this.#flushSmallFilesNext();
     ensurePartitionMetadata(this.#options, this.#unflushed);

@@ -14,7 +14,47 @@ import {
 } from "../../tests/log_fixture.ts";
 import { TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { linuxFileSystem } from "../sys/file_system.ts";
+import type { Log } from "./log.ts";
+import { storageFailure } from "./storage_failure.ts";
 import { randomUuid } from "../base/uuid.ts";
+
+Deno.test("Log.open() that is refused removes the directory that it created, and keeps one that existed", () => {
+  for (const fault of ["makeDirectory", "open", "allocate", "pwrite", "rename"] as const) {
+    let isOver = false;
+    for (let nth = 1; !isOver; nth++) {
+      using directory = new TestDirectory();
+      const faulty = new FaultyFileSystem(linuxFileSystem);
+      faulty.refused = { fault, nth, count: 1 };
+      isOver = !isRefused(() => openLog(directory.partition, { fs: faulty.fileSystem, topicId: randomUuid() }));
+      assert.ok(!isOver || nth > 1, `${fault} is called`);
+      if (!isOver) assert.equal(linuxFileSystem.modifiedMs(directory.partition), null, `${fault} ${nth}`);
+      assert.equal(faulty.openCount, 0);
+      using log = openLog(directory.partition);
+      assert.equal(append(log, recordsOf(1, 10)).refusal, null);
+    }
+  }
+  using directory = new TestDirectory();
+  {
+    using log = openLog(directory.partition);
+    append(log, recordsOf(1, 10));
+  }
+  const faulty = new FaultyFileSystem(linuxFileSystem);
+  faulty.refused = { fault: "open", nth: 1, count: 1 };
+  assert.ok(isRefused(() => openLog(directory.partition, { fs: faulty.fileSystem })));
+  using log = openLog(directory.partition);
+  assert.equal(readAll(log).length, 1);
+});
+
+/** Whether the disk refuses to open a log, which is closed otherwise. */
+function isRefused(open: () => Log): boolean {
+  try {
+    open()[Symbol.dispose]();
+    return false;
+  } catch (error) {
+    storageFailure(error);
+    return true;
+  }
+}
 
 Deno.test("Log holds one descriptor and no mapping for its active segment, through appends, reads, searches and flushes", () => {
   using directory = new TestDirectory();

@@ -16,7 +16,7 @@ import { underStrace } from "../strace.ts";
 import { startBrokerProcess, temporaryDirectory } from "./broker.ts";
 import { dumpLogSegments } from "./dump_log.ts";
 import { FAULTY, Scene } from "./fault_scene.ts";
-import { mountMemory } from "./system_faults.ts";
+import { fillUp, mountMemory } from "./system_faults.ts";
 import { interopTest } from "./toolchain.ts";
 
 const { KAFKA_STORAGE_ERROR } = errorCode;
@@ -131,16 +131,20 @@ interopTest({
       await using scene = await Scene.start(directory.path);
       const { faulty, sound } = scene;
       const all = [faulty, ...sound];
-      const filler = `${directory.path}/filler`;
-      fillUp(filler);
+      const room = fillUp(directory.path);
       for (let i = 0; i < 3; i++) {
         // More than the rest of a page of each file, and of a block that was reserved.
         for (const producer of all) {
           assert.equal(await producer.send(scene.client, { bytes: 900_000 }), KAFKA_STORAGE_ERROR, producer.to.topic);
         }
       }
+      await assert.rejects(
+        scene.client.createTopic("refused", 1),
+        /the disk is full: the broker answered error code 56/,
+      );
       await scene.verify(all);
-      Deno.removeSync(filler);
+      room.free();
+      await scene.client.createTopic("refused", 1);
       await scene.sendAll(all);
       await scene.verify(all);
       await scene.restart("SIGKILL");
@@ -170,16 +174,3 @@ interopTest({
     await scene.verify(all);
   },
 });
-
-/** Writes a file until there is no room left. */
-function fillUp(path: string): void {
-  using file = Deno.openSync(path, { write: true, create: true });
-  for (let bytes = new Uint8Array(1 << 20); bytes.length > 0;) {
-    try {
-      file.writeSync(bytes);
-    } catch (error) {
-      if ((error as { code?: string }).code !== "ENOSPC") throw error;
-      bytes = bytes.subarray(0, bytes.length >> 1);
-    }
-  }
-}

@@ -17,7 +17,8 @@ export class InjectedFault implements AsyncDisposable {
 
   private constructor(process: Deno.ChildProcess) {
     this.#process = process;
-    this.#done = Promise.all([process.status, this.#listen()]);
+    const ended = process.status.then(() => void (this.#hasEnded = true)); // with the program that it traces
+    this.#done = Promise.all([ended, this.#listen()]);
   }
 
   /** Attaches to all threads of a process. @returns when calls are tampered with */
@@ -69,6 +70,21 @@ export function mountMemory(path: string, { megabytes }: { megabytes: number }):
     remount: (how) => command("mount", "-o", `remount,${how}`, path),
     [Symbol.dispose]: () => command("umount", path),
   };
+}
+
+/** Fills a file system until there is no room left. @param directory that gets the file @returns removes the file */
+export function fillUp(directory: string): { free(): void } {
+  const path = `${directory}/filler`;
+  using file = Deno.openSync(path, { write: true, create: true });
+  for (let bytes = new Uint8Array(1 << 20); bytes.length > 0;) {
+    try {
+      file.writeSync(bytes);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "ENOSPC") throw error;
+      bytes = bytes.subarray(0, bytes.length >> 1);
+    }
+  }
+  return { free: () => Deno.removeSync(path) };
 }
 
 /** Whether this process may mount file systems. */

@@ -30,7 +30,7 @@ import {
 export const SCHEMA_VERSION = 1;
 const APPLICATION_ID = 0x42524e42;
 
-/** Primary result codes of SQLite (sqlite.org/rescode.html); the extended code's low byte. */
+/** Primary result codes of SQLite (sqlite.org/rescode.html): the low byte of an extended code. */
 const SQLITE_BUSY = 5;
 const SQLITE_READONLY = 8;
 const SQLITE_IOERR = 10;
@@ -38,6 +38,20 @@ const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
+/** Extended codes of reads and writes that failed. */
+const SQLITE_IOERR_READ = 266;
+const SQLITE_IOERR_WRITE = 778;
+
+/** SQLite's texts of its codes (sqlite3_errstr): errors of exec() and of opening have no code in Deno 2.9.6. */
+const codesByText = [
+  ["database is locked", SQLITE_BUSY],
+  ["attempt to write a readonly database", SQLITE_READONLY],
+  ["disk I/O error", SQLITE_IOERR],
+  ["database disk image is malformed", SQLITE_CORRUPT],
+  ["database or disk is full", SQLITE_FULL],
+  ["unable to open database file", SQLITE_CANTOPEN],
+  ["file is not a database", SQLITE_NOTADB],
+] as const;
 
 const SCHEMA = `
   CREATE TABLE store (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT;
@@ -48,19 +62,25 @@ const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};`;
 
-/** A sentence for a failure, and whether the file can still be used. */
+/** A sentence for a failure. */
 export interface DatabaseFailure {
   readonly message: string;
+  /** Whether the file cannot be used any more. Otherwise nothing changed, and later requests may succeed. */
   readonly fatal: boolean;
 }
 
-/** Describes an error of SQLite. @param doing the failed operation ("open", "write") */
+/**
+ * Describes an error of SQLite. A full disk, and a read or a write that failed, cost only the request that met them: frames of the
+ * write-ahead log count when the last one of their transaction is complete, and the next transaction overwrites them. After a failed
+ * flush it is unknown what reached the disk, and a second flush may wrongly succeed.
+ * @param doing the failed operation ("open", "write")
+ */
 export function describeFailure(error: unknown, path: string, doing: string): DatabaseFailure {
   const text = error instanceof Error ? error.message : String(error);
   if (error instanceof MetadataStoreError) return { message: text, fatal: true };
-  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : -1;
+  const code = resultCodeOf(error);
   const prefix = `Cannot ${doing} metadata store ${path}: `;
-  switch (code) {
+  switch (code & 0xff) {
     case SQLITE_BUSY:
       return { message: `${prefix}another process has it open; stop that one first`, fatal: true };
     case SQLITE_NOTADB:
@@ -73,11 +93,22 @@ export function describeFailure(error: unknown, path: string, doing: string): Da
     case SQLITE_FULL:
       return { message: `${prefix}the disk is full`, fatal: false };
     case SQLITE_IOERR:
-      // After a failed fsync it is unknown what reached the disk, and a second fsync may wrongly succeed.
-      return { message: `${prefix}the disk failed (${text})`, fatal: true };
+      return { message: `${prefix}the disk failed (${text})`, fatal: !isPassing(code) };
     default:
       return { message: `${prefix}${text}`, fatal: true };
   }
+}
+
+/** Whether the disk failed before anything could be durable. */
+function isPassing(code: number): boolean {
+  return code === SQLITE_IOERR_READ || code === SQLITE_IOERR_WRITE;
+}
+
+/** The extended result code where the error has it; -1 for an error that is not SQLite's. */
+function resultCodeOf(error: unknown): number {
+  if (!(error instanceof Error)) return -1;
+  if ("errcode" in error) return Number(error.errcode);
+  return codesByText.find(([text]) => error.message.startsWith(text))?.[1] ?? -1;
 }
 
 /** The open file. */
@@ -89,9 +120,14 @@ export class SqliteDatabase implements Disposable {
   readonly #put: StatementSync;
   readonly #remove: StatementSync;
   readonly #setRevision: StatementSync;
+  // Statements, because the errors of exec() do not say which code SQLite gave them.
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #rollback: StatementSync;
+  readonly #files: readonly OpenedFile[];
   #revision: number;
 
-  private constructor(database: DatabaseSync) {
+  private constructor(database: DatabaseSync, path: string) {
     this.#database = database;
     this.#get = database.prepare("SELECT key, value, version FROM entries WHERE key = ?");
     this.#range = database.prepare("SELECT key, value, version FROM entries WHERE key >= ? AND key < ? ORDER BY key");
@@ -102,8 +138,13 @@ export class SqliteDatabase implements Disposable {
     );
     this.#remove = database.prepare("DELETE FROM entries WHERE key = ?");
     this.#setRevision = database.prepare("UPDATE store SET revision = ?");
+    this.#begin = database.prepare("BEGIN IMMEDIATE");
+    this.#commit = database.prepare("COMMIT");
+    this.#rollback = database.prepare("ROLLBACK");
     const row = database.prepare("SELECT revision FROM store").get();
     this.#revision = Number(row?.revision);
+    // Reading has opened both.
+    this.#files = [path, `${path}-wal`].map(openedFile);
     const orphans = this.#keysOfLease("lease IS NOT NULL");
     if (orphans.length > 0) this.transact({ delete: orphans });
   }
@@ -125,7 +166,7 @@ export class SqliteDatabase implements Disposable {
           `Cannot open metadata store ${path}: it is damaged (${check?.quick_check}); restore it from a backup`,
         );
       }
-      return new SqliteDatabase(database);
+      return new SqliteDatabase(database, path);
     } catch (error) {
       database.close();
       throw error;
@@ -144,15 +185,20 @@ export class SqliteDatabase implements Disposable {
     return rows.map(toEntry);
   }
 
-  /** Changes keys, and returns once the change is durable. @param changes gets the changed keys */
+  /**
+   * Changes keys, and returns once the change is durable.
+   * @param changes gets the changed keys
+   * @throws MetadataStoreError when the files are gone @throws Error of SQLite when the disk refuses; then nothing changed
+   */
   transact(transaction: Transaction, changes: StoreChange[] = []): TransactionResult {
     const conflicts = (transaction.compare ?? [])
       .filter(({ key, version }) => (this.get(key)?.version ?? ABSENT) !== version)
       .map(({ key }) => key);
     if (conflicts.length > 0) return { committed: false, conflicts };
+    for (const file of this.#files) refuseMoved(file);
     const version = this.#revision + 1;
     const made: StoreChange[] = [];
-    this.#database.exec("BEGIN IMMEDIATE");
+    this.#begin.run();
     try {
       for (const key of transaction.delete ?? []) {
         if (this.#remove.run(key).changes > 0) made.push({ key, deleted: true });
@@ -165,9 +211,9 @@ export class SqliteDatabase implements Disposable {
         made.push({ key, value, version });
       }
       this.#setRevision.run(version);
-      this.#database.exec("COMMIT");
+      this.#commit.run();
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      if (this.#database.isTransaction) this.#rollback.run();
       throw error;
     }
     this.#revision = version;
@@ -189,6 +235,33 @@ export class SqliteDatabase implements Disposable {
     const rows = this.#database.prepare(`SELECT key FROM entries WHERE ${condition}`).all(...parameters);
     return rows.map(({ key }) => String(key));
   }
+}
+
+/** A file of the database, as it was when it was opened. */
+interface OpenedFile {
+  readonly path: string;
+  readonly inode: number | null;
+}
+
+function openedFile(path: string): OpenedFile {
+  return { path, inode: inodeOf(path) };
+}
+
+function inodeOf(path: string): number | null {
+  try {
+    return Deno.lstatSync(path).ino;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/** Refuses to write a file that has lost its name: SQLite would commit to it, and the next start would not find the change. */
+function refuseMoved({ path, inode }: OpenedFile): void {
+  if (inodeOf(path) === inode) return;
+  throw new MetadataStoreError(
+    `Cannot write metadata store: ${path} was removed or replaced while the broker ran; restore it from a backup`,
+  );
 }
 
 /** Returns whether a file is new or a metadata store. @throws MetadataStoreError for any other file */

@@ -2,12 +2,13 @@
  * The metadata store of one machine: SQLite in its own worker, so that no commit blocks the main isolate. Requests are posted and
  * answered in order. Runs on the main isolate.
  *
- * When the worker ends or the disk fails, all waiting and later requests are rejected with the same sentence. The store never continues
- * after such a failure.
+ * A request that the disk refuses is rejected alone. When the worker ends, a flush fails, or the file is damaged or gone, all waiting and
+ * later requests are rejected with the same sentence. The store never continues after such a failure.
  */
 import type { StoreCallName, StoreCalls, StoreReply, StoreRequest } from "./sqlite_store_messages.ts";
 import {
   type Lease,
+  MetadataRefusedError,
   type MetadataStore,
   MetadataStoreError,
   type StoreChange,
@@ -108,9 +109,10 @@ export class SqliteStore implements MetadataStore {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (reply.type === "result") return waiting?.resolve(reply.result as never);
+    if (!reply.fatal) return waiting?.reject(new MetadataRefusedError(reply.message));
     const error = new MetadataStoreError(reply.message);
     waiting?.reject(error);
-    if (reply.fatal) this.#fail(error);
+    this.#fail(error);
   }
 
   #notifyWatchers(changes: readonly StoreChange[]): void {

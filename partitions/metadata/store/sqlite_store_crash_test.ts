@@ -28,10 +28,13 @@ async function writeAndKill(path: string, start: number, count: number): Promise
     stderr: "inherit",
   }).spawn();
   let text = "";
+  let isKilled = false;
   const decoder = new TextDecoder();
   for await (const bytes of child.stdout) {
     text += decoder.decode(bytes);
-    if (text.split("\n").length > count) child.kill("SIGKILL");
+    if (isKilled || text.split("\n").length <= count) continue;
+    isKilled = true;
+    child.kill("SIGKILL");
   }
   const status = await child.status;
   assert.equal(status.signal, "SIGKILL");

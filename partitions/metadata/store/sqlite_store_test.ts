@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { withDirectory } from "../../../tests/temporary_directory.ts";
-import { SCHEMA_VERSION } from "./sqlite_database.ts";
+import { describeFailure, SCHEMA_VERSION } from "./sqlite_database.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 import { ABSENT, MetadataStoreError, type StoreChange } from "./store.ts";
 
@@ -214,6 +214,52 @@ Deno.test("after a failure SqliteStore rejects all waiting and later requests, a
     assert.equal(failures.length, 1);
     await store.close();
   }));
+
+for (const suffix of ["", "-wal"]) {
+  Deno.test(`a store whose file${suffix} is removed or replaced fails for good at the next transaction, and says so`, () =>
+    withFile(async (path) => {
+      const failures: string[] = [];
+      const store = new SqliteStore((error) => failures.push(error.message));
+      await store.open(path);
+      await store.transact({ set: [{ key: "a", value: "1" }] });
+      await Deno.rename(path + suffix, `${path}-away`);
+      const sentence = new RegExp(`${path}${suffix} was removed or replaced while the broker ran`);
+      await assert.rejects(store.transact({ set: [{ key: "a", value: "2" }] }), sentence);
+      await assert.rejects(store.get("a"), sentence);
+      assert.equal(failures.length, 1);
+      await store.close();
+    }));
+}
+
+Deno.test("describeFailure() keeps a store that the disk refused a request, and ends one of which it is unknown what is durable", () => {
+  const describe = (message: string, errcode?: number) =>
+    describeFailure(Object.assign(new Error(message), errcode === undefined ? {} : { errcode }), "/d/s", "write");
+  for (const code of [13, undefined]) {
+    const failure = describe("database or disk is full", code);
+    assert.deepEqual(failure, { message: "Cannot write metadata store /d/s: the disk is full", fatal: false });
+  }
+  // IOERR_READ, IOERR_WRITE; IOERR_FSYNC, IOERR_DIR_FSYNC, IOERR_TRUNCATE, IOERR without its extended code
+  for (const code of [266, 778]) assert.equal(describe("disk I/O error", code).fatal, false, `${code}`);
+  for (const code of [1034, 1290, 1546, 10, undefined]) {
+    const { message, fatal } = describe("disk I/O error", code);
+    assert.deepEqual([message, fatal], ["Cannot write metadata store /d/s: the disk failed (disk I/O error)", true]);
+  }
+  const others: [string, number, RegExp][] = [
+    ["database is locked", 5, /another process has it open/],
+    ["attempt to write a readonly database", 8, /check the permissions/],
+    ["database disk image is malformed", 11, /restore it from a backup/],
+    ["unable to open database file: /d/s", 14, /check the permissions/],
+    ["file is not a database", 26, /not an SQLite file/],
+    ["UNIQUE constraint failed", 1555, /UNIQUE constraint failed/],
+  ];
+  for (const [text, errcode, words] of others) {
+    for (const code of [errcode, undefined]) {
+      const { message, fatal } = describe(text, code);
+      assert.match(message, words);
+      assert.equal(fatal, true, text);
+    }
+  }
+});
 
 Deno.test("close() finishes earlier requests and refuses later ones", () =>
   withFile(async (path) => {

@@ -12,6 +12,9 @@ interface HeldLease {
   timer: ReturnType<typeof setTimeout>;
 }
 
+/** A full disk refuses the deletion of an expired lease's keys: it is tried again after this time. */
+const EXPIRE_AGAIN_MS = 1000;
+
 type Handlers = { readonly [N in StoreCallName]: (args: StoreCalls[N]["args"]) => StoreCalls[N]["result"] };
 
 const leases = new Map<number, HeldLease>();
@@ -67,17 +70,28 @@ function transact(transaction: Transaction) {
   return result;
 }
 
+/** Deletes the keys of a lease. It stays when that is refused. */
 function endLease(lease: number): void {
   const held = leases.get(lease);
   if (held === undefined) return;
-  clearTimeout(held.timer);
-  leases.delete(lease);
   const keys = opened().keysOfLease(lease);
   if (keys.length > 0) transact({ delete: keys });
+  clearTimeout(held.timer);
+  leases.delete(lease);
 }
 
 function expireLater(lease: number, ttlMs: number): ReturnType<typeof setTimeout> {
-  return setTimeout(() => endLease(lease), ttlMs);
+  return setTimeout(() => expire(lease), ttlMs);
+}
+
+function expire(lease: number): void {
+  try {
+    endLease(lease);
+  } catch (error) {
+    const held = leases.get(lease);
+    if (held === undefined || describeFailure(error, path, "write").fatal) throw error;
+    held.timer = expireLater(lease, EXPIRE_AGAIN_MS);
+  }
 }
 
 function post(reply: StoreReply): void {

@@ -58,7 +58,10 @@ export interface Lease {
   revoke(): Promise<void>;
 }
 
-/** The store. Every promise rejects with a MetadataStoreError when the store cannot answer. */
+/**
+ * The store. Every promise rejects with a MetadataRefusedError when the disk refused that request alone, and with another
+ * MetadataStoreError when the store cannot answer any more.
+ */
 export interface MetadataStore {
   /** Reads one key. */
   get(key: string): Promise<StoredEntry | null>;
@@ -80,4 +83,9 @@ export interface MetadataStore {
 /** The store cannot be opened, read or written. The message names the remedy. */
 export class MetadataStoreError extends Error {
   override name = "MetadataStoreError";
+}
+
+/** The disk refused one request, for which it may be full. Nothing changed, and the store goes on: a later request may succeed. */
+export class MetadataRefusedError extends MetadataStoreError {
+  override name = "MetadataRefusedError";
 }

@@ -1,12 +1,13 @@
 /**
- * The store's transactions that add partitions and change configs. Pure; the main isolate runs it.
+ * The store's transactions that create and delete topics, add and remove partitions, and change configs. Pure; the main isolate runs it.
  *
  * Always: a topic's row is compared even when only its partitions change, so that no partition is added to a deleted topic.
  */
-import type { GroupConfigChange, TopicConfigChange } from "./config_changes.ts";
-import type { TopicImage } from "./image.ts";
-import { groupKey, type PartitionRow, partitionRowKey, topicKey } from "./records.ts";
-import { ABSENT, type Transaction } from "./store/store.ts";
+import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts";
+import type { TopicImage } from "../image.ts";
+import { deletedKey, groupKey, type PartitionRow, partitionRowKey, topicKey } from "../records.ts";
+import { ABSENT, type Transaction } from "../store/store.ts";
+import type { StoredTopic } from "../topic_table.ts";
 
 /** New partitions of a topic. */
 export interface Growth {
@@ -16,6 +17,41 @@ export interface Growth {
 
 /** The version of a row in the store when it was last read or written; ABSENT when there is no row. */
 export type VersionOf<Row> = (row: Row) => number;
+
+/** Creates topics. */
+export function creationTransaction(topics: readonly Omit<StoredTopic, "versions">[]): Transaction {
+  return {
+    compare: topics.map(({ name }) => ({ key: topicKey(name), version: ABSENT })),
+    set: topics.flatMap(({ name, id, configs, rows }) => [
+      { key: topicKey(name), value: JSON.stringify({ id, configs }) },
+      ...rows.map((row, partition) => ({ key: partitionRowKey(id, partition), value: JSON.stringify(row) })),
+    ]),
+  };
+}
+
+/** Deletes topics; a row of each says so until its directories are gone. */
+export function deletionTransaction(topics: readonly TopicImage[], topicVersion: VersionOf<TopicImage>): Transaction {
+  return {
+    compare: topics.map((topic) => ({ key: topicKey(topic.name), version: topicVersion(topic) })),
+    delete: topics.flatMap((topic) => [topicKey(topic.name), ...partitionKeys(topic, 0)]),
+    set: topics.map(({ name, id }) => ({ key: deletedKey(id), value: JSON.stringify({ name }) })),
+  };
+}
+
+/** Removes the last partitions of topics. @param shrunk topics with all their partitions, and how many remain */
+export function shrinkTransaction(
+  shrunk: readonly { readonly topic: TopicImage; readonly count: number }[],
+  topicVersion: VersionOf<TopicImage>,
+): Transaction {
+  return {
+    compare: shrunk.map(({ topic }) => ({ key: topicKey(topic.name), version: topicVersion(topic) })),
+    delete: shrunk.flatMap(({ topic, count }) => partitionKeys(topic, count)),
+  };
+}
+
+function partitionKeys({ id, partitions }: TopicImage, from: number): string[] {
+  return partitions.slice(from).map(({ partition }) => partitionRowKey(id, partition));
+}
 
 /** Adds partitions. */
 export function growthTransaction(growths: readonly Growth[], topicVersion: VersionOf<TopicImage>): Transaction {
