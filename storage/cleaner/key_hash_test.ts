@@ -1,17 +1,21 @@
 import { strict as assert } from "node:assert";
 import { HASH_WORDS, hashKey, newHashSecret } from "./key_hash.ts";
 
-/** Of the reference implementation (vectors.h, `vectors_sip128`): the secret 00 01 … 0f, and the first `length` bytes of 00 01 02 …. */
+/**
+ * By OpenSSL 3.0: `openssl mac -macopt hexkey:000102030405060708090a0b0c0d0e0f -macopt size:16 -macopt c-rounds:1 -macopt d-rounds:3 -in
+ * FILE SIPHASH`, of the first `length` bytes of 00 01 02 ….
+ */
 const VECTORS: readonly (readonly [length: number, hash: string])[] = [
-  [0, "a3817f04ba25a8e66df67214c7550293"],
-  [1, "da87c1d86b99af44347659119b22fc45"],
-  [2, "8177228da4a45dc7fca38bdef60affe4"],
-  [3, "9c70b60c5267a94e5f33b6b02985ed51"],
-  [7, "a1f1ebbed8dbc153c0b84aa61ff08239"],
-  [8, "3b62a9ba6258f5610f83e264f31497b4"],
-  [15, "5493e99933b0a8117e08ec0f97cfc3d9"],
-  [16, "6ee2a4ca67b054bbfd3315bf85230577"],
-  [63, "5150d1772f50834a503e069a973fbd7c"],
+  [0, "e77ebcb22788a5befd62db6add303001"],
+  [1, "fc6f370460d3eda85e0573cc2b2ff063"],
+  [2, "75787f090569839b855bc9548c6aea95"],
+  [3, "6bc5ccfa1edcf79f4823187712ebd743"],
+  [4, "0c784e71ac2b285a9f8e92e78fbf2c25"],
+  [7, "1084b923f2aae0c3a62f2ec80848ab77"],
+  [8, "aa12fee1d5e3dab4724f16ab35f9c799"],
+  [15, "c17e5505b2bd526c2921cdec1e7e0109"],
+  [16, "d0a8d95715518eebb513b0f83d9e1793"],
+  [63, "4c5800e34efe426f079f6b0aa75260ad"],
 ];
 
 function hexOf(secret: Int32Array, key: Uint8Array, start: number, length: number): string {
@@ -21,7 +25,7 @@ function hexOf(secret: Int32Array, key: Uint8Array, start: number, length: numbe
   return new Uint8Array(hash.buffer).toHex();
 }
 
-Deno.test("hashKey() is SipHash-2-4 with 128 bits, by the vectors of its reference implementation", () => {
+Deno.test("hashKey() is SipHash-1-3 with 128 bits, as OpenSSL computes it", () => {
   const secret = new Int32Array(Uint8Array.from({ length: 16 }, (_, index) => index).buffer);
   const key = Uint8Array.from({ length: 64 }, (_, index) => index);
   for (const [length, hash] of VECTORS) assert.equal(hexOf(secret, key, 0, length), hash, `${length} bytes`);
