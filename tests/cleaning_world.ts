@@ -22,8 +22,8 @@ interface WorldProducer {
   isKnown: boolean;
 }
 
-/** A control record that belongs to no transaction: a change of the leader. */
-const LEADER_CHANGE_KEY = "\0\0\0\x02";
+/** A control record that belongs to no transaction: a change of the leader (LeaderChangeMessage.json: version, leader, no voters). */
+const LEADER_CHANGE = { key: "\0\0\0\x02", value: "\0\0\0\0\0\x01\x01\x01\0" };
 
 /** The producers and their log. */
 export class CleaningWorld {
@@ -83,7 +83,7 @@ export class CleaningWorld {
   append(): void {
     const dice = this.#random();
     if (dice < 0.03) {
-      return this.#appendControl({ key: LEADER_CHANGE_KEY, value: "leader" }, { producerId: -1, producerEpoch: -1 });
+      return this.#appendControl(LEADER_CHANGE, { producerId: -1, producerEpoch: -1 });
     }
     const producer = this.#random() < 0.7 ? this.producers[this.below(this.producers.length)]! : null;
     if (producer === null || !producer.isKnown) return this.#appendData(null);

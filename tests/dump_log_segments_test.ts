@@ -5,6 +5,12 @@
  * Needs Java and Kafka's jars (BARNABAS_KAFKA_LIB, or ~/.cache/kafka-peer/lib). Without them it is skipped and prints why.
  */
 import { strict as assert } from "node:assert";
+import { createRandom } from "../storage/base/random.ts";
+import { toOffset } from "../storage/base/units.ts";
+import { linuxFileSystem } from "../storage/sys/file_system.ts";
+import { verifyPartition } from "../storage/inspection/verified_partition.ts";
+import { cleanAndSwap, decodeLog, jobOf } from "./cleaning_fixture.ts";
+import { CleaningWorld } from "./cleaning_world.ts";
 import { append, openLog, recordsOf, testConfig, TestDirectory } from "./log_fixture.ts";
 import { TEST_TIMESTAMP } from "./record_batch_builder.ts";
 
@@ -28,7 +34,8 @@ if (reason !== null) console.warn(`dump_log_segments_test is skipped: ${reason}`
 
 function dump(directory: string, options: string[]): string {
   const files = [...Deno.readDirSync(directory)].map((entry) => `${directory}/${entry.name}`).filter((path) =>
-    /\.(log|index|timeindex|snapshot)$|leader-epoch-checkpoint$/.test(path) && !path.endsWith("leader-epoch-checkpoint")
+    /\.(log|index|timeindex|txnindex|snapshot)$|leader-epoch-checkpoint$/.test(path) &&
+    !path.endsWith("leader-epoch-checkpoint")
   ).sort();
   const { stdout, stderr, success } = new Deno.Command("java", {
     args: [
@@ -88,6 +95,61 @@ Deno.test({
     assert.ok((text.match(/^timestamp: /gm) ?? []).length > 20, "time index entries were read");
     assert.ok((text.match(/^offset: \d+ position: /gm) ?? []).length > 50, "index entries were read");
     assert.match(text, /producerId: 5001 producerEpoch: 0/);
+  },
+});
+
+/** A log of all kinds of batches, cleaned twice, the second time when tombstones and markers are due. */
+function writeCleanedLog(partition: string, seed: number): void {
+  const world = new CleaningWorld(partition, createRandom(seed));
+  for (let count = 0; count < 300; count++) {
+    world.append();
+    if (count % 40 === 39) world.roll();
+    // From here on they are idle, so that later records take the place of all of theirs.
+    if (count === 150) {
+      for (const producer of world.producers.slice(0, 2)) producer.isKnown = producer.openSince >= 0;
+    }
+  }
+  world.roll();
+  const firstUncleanableOffset = toOffset(Math.min(world.activeBase, world.lastStableOffset));
+  const known = world.producers.slice(0, 2);
+  const settings = {
+    firstUncleanableOffset,
+    deleteRetentionMs: 1000,
+    segmentBytes: 20_000,
+    indexIntervalBytes: 300,
+    producers: {
+      producerIds: Float64Array.from(known, ({ producerId }) => producerId),
+      epochs: Int16Array.from(known, ({ epoch }) => epoch),
+      lastDataOffsets: Float64Array.from(known, ({ lastDataOffset }) => lastDataOffset),
+    },
+  };
+  cleanAndSwap(jobOf(partition, { ...settings, nowMs: world.nowMs }));
+  cleanAndSwap(jobOf(partition, { ...settings, nowMs: world.nowMs + 1000 }));
+  using log = openLog(partition, { config: { ...testConfig, compact: true }, producerIdExpirationMs: Infinity });
+  assert.ok(log.close({ clean: true }));
+}
+
+Deno.test({
+  name: "cleanLog() writes segments and indexes in which Kafka's DumpLogSegments, and verify, find no fault",
+  ignore: reason !== null,
+  fn() {
+    const seen = { emptyBatches: 0, horizons: 0, timestamps: 0 };
+    for (const seed of [1, 2, 3, 4]) {
+      using directory = new TestDirectory();
+      writeCleanedLog(directory.partition, seed);
+      const batches = decodeLog(directory.partition);
+      // Offsets have gaps after compaction: the tool lists them, and they are right.
+      const text = dump(directory.partition, ["--deep-iteration"]);
+      assert.doesNotMatch(text.replaceAll(/^Non-consecutive offsets in .*/gm, ""), DAMAGE);
+      assert.equal((text.match(/isvalid: true/g) ?? []).length, batches.length);
+      seen.emptyBatches += batches.filter(({ records }) => records.length === 0).length;
+      seen.horizons += (text.match(/deleteHorizonMs: OptionalLong\[\d+\]/g) ?? []).length;
+      seen.timestamps += (text.match(/^timestamp: /gm) ?? []).length;
+      const partition = { directory: directory.partition, durableBelow: Infinity };
+      const findings = [...verifyPartition(linuxFileSystem, partition)].filter((report) => "text" in report);
+      assert.deepEqual(findings, []);
+    }
+    assert.ok(Object.values(seen).every((count) => count > 3), JSON.stringify(seen));
   },
 });
 

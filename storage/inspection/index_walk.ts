@@ -21,6 +21,8 @@ export class IndexWalk {
   #offsetAt = 0;
   #timeAt = 0;
   #largestTimestamp = NO_TIMESTAMP;
+  /** With those that batches have in their headers after compaction removed their records: Kafka indexes them, too. */
+  #largestOfHeaders = NO_TIMESTAMP;
 
   /** @param indexes contents of the `.index` and `.timeindex` files */
   constructor(baseOffset: number, indexes: { offsets: Uint8Array; times: Uint8Array }) {
@@ -33,7 +35,8 @@ export class IndexWalk {
 
   /** The next batch of the segment. @param at index of its first byte @param position in the file */
   visit(view: DataView, at: number, position: number): void {
-    this.#largestTimestamp = Math.max(this.#largestTimestamp, batches.maxTimestamp(view, at));
+    this.#largestTimestamp = Math.max(this.#largestTimestamp, batches.largestTimestamp(view, at));
+    this.#largestOfHeaders = Math.max(this.#largestOfHeaders, batches.maxTimestamp(view, at));
     const lastOffset = batches.lastOffset(view, at);
     if (this.offsetProblem === null) this.#compareOffset(lastOffset, position);
     if (this.timeProblem === null) this.#compareTime(view, at, lastOffset);
@@ -47,10 +50,14 @@ export class IndexWalk {
     if (this.timeProblem !== null) return;
     if (this.#timeAt + TIME_ENTRY_BYTES <= this.#times.byteLength) {
       this.timeProblem = `entry ${this.#timeAt / TIME_ENTRY_BYTES} lies after the last batch`;
-    } else if (isClosed && this.#lastIndexedTimestamp !== this.#largestTimestamp) {
+    } else if (isClosed && !this.#isLargest(this.#lastIndexedTimestamp)) {
       this.timeProblem = `it ends with timestamp ${this.#lastIndexedTimestamp}, but the segment's largest is ` +
         `${this.#largestTimestamp}`;
     }
+  }
+
+  #isLargest(timestamp: number): boolean {
+    return timestamp === this.#largestTimestamp || timestamp === this.#largestOfHeaders;
   }
 
   get #lastIndexedTimestamp(): number {
@@ -81,7 +88,7 @@ export class IndexWalk {
     const entry = this.#timeAt / TIME_ENTRY_BYTES;
     if (offset < batches.baseOffset(view, at)) {
       this.timeProblem = `entry ${entry} names offset ${offset}, which no batch has`;
-    } else if (timestamp !== batches.maxTimestamp(view, at) || timestamp !== this.#largestTimestamp) {
+    } else if (timestamp !== batches.maxTimestamp(view, at) || !this.#isLargest(timestamp)) {
       this.timeProblem = `entry ${entry} says timestamp ${timestamp} for offset ${offset}, the batch has ` +
         `${batches.maxTimestamp(view, at)}, the largest so far is ${this.#largestTimestamp}`;
     }
