@@ -201,7 +201,7 @@ export function flushGroups({ groups, files }: TestShard): number {
 
 /** Several shards in this isolate. */
 export class TestShards implements Disposable {
-  readonly clock = new ManualClock();
+  readonly clock: ManualClock;
   readonly state: SharedState;
   readonly table: WatermarkTable;
   readonly interest: InterestTable;
@@ -218,15 +218,21 @@ export class TestShards implements Disposable {
   /**
    * @param files file systems of an earlier test world, by shard
    * @param options warmSegmentsMax: closed segments whose files may stay open; asked: questions that may be asked; retention: when it
-   * runs, by default never
+   * runs, by default never; clock: of all shards
    */
   constructor(
     shardsCount: number,
     files: readonly CrashingFileSystem[] = [],
-    options: { warmSegmentsMax?: number; asked?: readonly AnyQuestion[]; retention?: RetentionSettings } = {},
+    options: {
+      warmSegmentsMax?: number;
+      asked?: readonly AnyQuestion[];
+      retention?: RetentionSettings;
+      clock?: ManualClock;
+    } = {},
   ) {
     this.#warmSegmentsMax = options.warmSegmentsMax;
     this.#retention = options.retention ?? NO_RETENTION;
+    this.clock = options.clock ?? new ManualClock();
     this.#asked = options.asked;
     this.state = allocateSharedState(shardsCount);
     this.table = new WatermarkTable(this.state.watermarks);
