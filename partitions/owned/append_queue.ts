@@ -26,7 +26,10 @@ import type { Refusal } from "../requests/refusals.ts";
 import type { CodecJobs } from "./codec_jobs.ts";
 import { type AppendEnd, type CheckedBatch, type ProducedBatch, QueuedAppend } from "./queued_append.ts";
 
-/** Estimated time to unpack and pack a batch up to which the shard does it, in µs. A hop to a worker and back takes a fifth of that. */
+/**
+ * Estimated time to unpack and pack a batch up to which the shard does it, in µs, and again to pack it once its size is known. A hop to a
+ * worker and back takes a fifth of that.
+ */
 const INLINE_US_MAX = 1000;
 /** Most bytes of records that the shard unpacks itself, however small the batch: 2 ms of its turn. */
 const INLINE_CONTENT_BYTES_MAX = 2 * 1024 * 1024;
@@ -38,6 +41,7 @@ const WRITES_MAX = 16;
 const inlineLimits = {
   contentBytesMax: INLINE_CONTENT_BYTES_MAX,
   piecesMax: INLINE_PIECES_MAX,
+  packUsMax: INLINE_US_MAX,
   allocate: allocateNative,
 };
 

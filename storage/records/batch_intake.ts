@@ -27,6 +27,7 @@ import {
 import { checkContent, type RecordRange, stampTimestamp } from "./batch_validation.ts";
 import { ContentBuffer } from "./compression/content_buffer.ts";
 import { decompressInto, type DecompressionRefusal } from "./compression/compression.ts";
+import { packUs } from "./compression/levels.ts";
 import * as batches from "./record_batch.ts";
 import { newRecordCheck } from "./record_check.ts";
 
@@ -42,6 +43,8 @@ export interface TranscodeLimits {
   readonly contentBytesMax: number;
   /** Most blocks, chunks and frames that are decompressed on an isolate that defers; no limit where absent. */
   readonly piecesMax?: number;
+  /** Most time that an isolate which defers may take to compress the records, as far as their size tells, in µs; no limit where absent. */
+  readonly packUsMax?: number;
   /** Supplies the memory of a rebuilt batch: at least that many bytes, at most `max.message.bytes` or `segment.bytes`. */
   readonly allocate: (bytes: number) => NativeMemory;
 }
@@ -50,7 +53,6 @@ const IN_PLACE: TranscodedBatch = Object.freeze({ ...ACCEPTED, rebuilt: null });
 const DEFERRED: TranscodedBatch = Object.freeze({ ...PENDING, rebuilt: null });
 
 const NONE = 0;
-const ZSTD = batches.codecNames.indexOf("zstd");
 
 /** One for all batches of an isolate. */
 const unpacked = new ContentBuffer();
@@ -91,8 +93,10 @@ function transcode(
     stampTimestamp(memory, start, content);
     return IN_PLACE;
   }
-  const { allocate } = limits;
-  const rebuilt = rebuildBatch({ view, start }, content, { targetCodec, allocate });
+  const { allocate, packUsMax = Infinity } = limits;
+  if (packUs(range.end - range.start, targetCodec, rules.compressionLevels) > packUsMax) return DEFERRED;
+  const onPacked = () => unpacked.trim();
+  const rebuilt = rebuildBatch({ view, start }, content, { targetCodec, allocate, onPacked });
   return "refusal" in rebuilt ? { ...rebuilt, rebuilt: null } : { ...IN_PLACE, rebuilt };
 }
 
@@ -115,14 +119,8 @@ function refuseContent(refusal: DecompressionRefusal, bytesMax: number): Transco
   return { ...refused, rebuilt: null };
 }
 
-/**
- * Time to decompress one byte of a compressed batch and check its records, and to compress one byte of records, in ns by codec
- * (bench/compression_bench.ts).
- */
+/** Time to decompress one byte of a compressed batch and check its records, in ns by codec (bench/compression_bench.ts). */
 const UNPACK_NS_PER_BYTE: readonly number[] = [0.1, 8, 3, 2, 3];
-const PACK_NS_PER_BYTE: readonly number[] = [0.1, 16, 2, 2, 3];
-/** By how much a level of zstd above its default takes longer than the one before: 3 ns a byte at level 3, 300 at level 19. */
-const ZSTD_LEVEL_FACTOR = 1.33;
 /** Bytes of records for a compressed byte, by codec, where only a guess is possible. */
 const TYPICAL_RATIO: readonly number[] = [1, 4, 2, 2, 4];
 
@@ -135,9 +133,7 @@ export function transcodeUs(view: DataView, start: number, rules: BatchRules): n
   const codec = batches.codec(view, start);
   const bytes = batches.batchBytes(view, start) - batches.BATCH_HEADER_BYTES;
   const targetCodec = targetCodecOf(rules, codec);
-  const unpackNs = bytes * (UNPACK_NS_PER_BYTE[codec] ?? 0);
-  if (targetCodec === codec) return unpackNs / 1000;
-  const contentBytes = bytes * (TYPICAL_RATIO[codec] ?? 1);
-  const levelFactor = targetCodec === ZSTD ? ZSTD_LEVEL_FACTOR ** Math.max(0, rules.compressionLevels.zstd - 3) : 1;
-  return (unpackNs + contentBytes * (PACK_NS_PER_BYTE[targetCodec] ?? 0) * levelFactor) / 1000;
+  const unpackUs = bytes * (UNPACK_NS_PER_BYTE[codec] ?? 0) / 1000;
+  if (targetCodec === codec) return unpackUs;
+  return unpackUs + packUs(bytes * (TYPICAL_RATIO[codec] ?? 1), targetCodec, rules.compressionLevels);
 }

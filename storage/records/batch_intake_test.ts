@@ -1,11 +1,12 @@
 import { strict as assert } from "node:assert";
 import { buildBatch, inMemory, sealBatch, TEST_TIMESTAMP, type TestRecord } from "../../tests/record_batch_builder.ts";
 import { checkBytes, defaultRules } from "../../tests/produced_batch.ts";
-import { allocateShared } from "../sys/memory.ts";
+import { allocateNative, allocateShared } from "../sys/memory.ts";
 import { transcodeBatch, transcodeUs } from "./batch_intake.ts";
 import { type BatchRules, type CompressionType, CONTENT_BYTES_MAX } from "./batch_rules.ts";
 import { BatchRecordReader } from "./batch_record_reader.ts";
 import { compress, decompress } from "./compression/compression.ts";
+import { defaultLevels } from "./compression/levels.ts";
 import * as batches from "./record_batch.ts";
 import { codecNames } from "./record_batch.ts";
 
@@ -135,6 +136,46 @@ Deno.test("transcodeBatch() refuses more content than the limit of every isolate
     const result = checkBytes(buildBatch([{ value: "x" }], options), { ...defaultRules, maxMessageBytes: 1e8 });
     assert.equal(result.refusal, "content-too-large", codecNames[codec]);
     assert.equal(result.message, "Cannot append a batch: its records take more than 104857600 bytes");
+  }
+});
+
+Deno.test("transcodeBatch() gives short and long records consecutive offsets, also where they grow by that", () => {
+  const sizes = [0, 1, 50, 63, 64, 65, 100, 127, 128, 8191, 8192, 65_000, 65_536, 70_000, 300_000];
+  const long: TestRecord[] = Array.from({ length: 300 }, (_, index) => {
+    const value = new Uint8Array(index % 3 === 0 ? sizes[index % sizes.length]! : index % 70).fill(index);
+    return {
+      key: index % 2 === 0 ? null : "k",
+      value,
+      offsetDelta: -1,
+      timestamp: TEST_TIMESTAMP + (index << (index % 20)),
+    };
+  });
+  const expected = recordsOf(buildBatch(long.map((record, offsetDelta) => ({ ...record, offsetDelta }))));
+  for (const codec of codecNames) {
+    const batch = buildBatch(long, { codec, lastOffsetDelta: long.length - 1 });
+    const rules = { ...defaultRules, maxMessageBytes: 1e8, messageTimestampAfterMaxMs: Infinity };
+    const result = checkBytes(batch, rules);
+    assert.deepEqual([result.refusal, result.isRebuilt], [null, true], result.message);
+    assert.deepEqual(recordsOf(result.stored), expected, codec);
+  }
+});
+
+Deno.test("transcodeBatch() defers a batch whose records turn out to take long to compress, and does not change it", () => {
+  const zeros = buildBatch([{ value: new Uint8Array(2_000_000) }], { codec: "zstd", maxTimestamp: 5 });
+  assert.ok(zeros.length < 1000);
+  const limits = { contentBytesMax: 1 << 21, packUsMax: 1000, allocate: allocateNative };
+  for (const [compressionType, level] of [["gzip", { gzip: 9 }], ["gzip", {}], ["zstd", { zstd: 19 }]] as const) {
+    const rules = { ...defaultRules, compressionType, compressionLevels: { ...defaultLevels, ...level } };
+    for (const batch of [zeros, buildBatch([{ value: "x".repeat(900_000) }])]) {
+      const { memory, start, length } = inMemory(batch, 37);
+      if (compressionType === "zstd" && batch !== zeros) assert.ok(transcodeUs(memory.view, start, rules) > 1000);
+      const { isPending, refusal } = transcodeBatch({ memory, start }, rules, limits);
+      const isSameCodec = batch === zeros && compressionType === "zstd";
+      assert.deepEqual([refusal, isPending], [null, !isSameCodec]);
+      if (!isSameCodec) assert.deepEqual(memory.bytes.slice(start, start + length), batch);
+      const elsewhere = transcodeBatch({ memory, start }, rules, { ...limits, packUsMax: Infinity });
+      assert.deepEqual([elsewhere.refusal, elsewhere.isPending], [null, false]);
+    }
   }
 });
 

@@ -1,9 +1,11 @@
 /**
- * Memory for the decompressed records of one batch at a time. Used again for each batch; any isolate that decompresses has one.
+ * Memory for the records of one batch at a time, decompressed or compressed. Used again for each batch; any isolate that does so has some.
  *
- * Must always hold: it never grows beyond the limit of the batch at hand, and keeps at most KEPT_BYTES_MAX between two batches.
+ * Must always hold: it never grows beyond the limit of the batch at hand, and keeps at most KEPT_BYTES_MAX between two batches. What it
+ * gives up is free at once.
  */
 import { assert } from "../../base/assert.ts";
+import { freeBytes } from "../../base/freed_bytes.ts";
 
 /** Memory that is kept for the next batch: twice the default of `max.message.bytes`. */
 const KEPT_BYTES_MAX = 2 * 1024 * 1024;
@@ -21,7 +23,7 @@ export class ContentBuffer {
   /** Pieces that may still be added. */
   #piecesLeft = Infinity;
   /** The memory; only the first `length` bytes are content. */
-  bytes = new Uint8Array(0);
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   /** Bytes of content. */
   length = 0;
 
@@ -37,6 +39,7 @@ export class ContentBuffer {
   /** Gives up memory that is larger than what is kept, and the content with it. */
   trim(): void {
     if (this.bytes.length <= KEPT_BYTES_MAX) return;
+    freeBytes(this.bytes);
     this.bytes = new Uint8Array(0);
     this.length = 0;
   }
@@ -44,6 +47,11 @@ export class ContentBuffer {
   /** Most bytes that the content may have. */
   get bytesMax(): number {
     return this.#bytesMax;
+  }
+
+  /** Bytes of memory after the content that may be filled without another `reserve()`. */
+  get room(): number {
+    return Math.min(this.bytes.length, this.#bytesMax) - this.length;
   }
 
   /**
@@ -56,6 +64,7 @@ export class ContentBuffer {
       const wantedBytes = end > DOUBLED_BYTES_MAX ? this.#bytesMax : Math.max(this.bytes.length * 2, end, BYTES_MIN);
       const grown = new Uint8Array(Math.min(wantedBytes, this.#bytesMax));
       grown.set(this.bytes.subarray(0, this.length));
+      freeBytes(this.bytes);
       this.bytes = grown;
     }
     return end;
@@ -73,5 +82,23 @@ export class ContentBuffer {
     this.bytes.set(bytes, this.length);
     this.length += bytes.length;
     return true;
+  }
+
+  /**
+   * Adds the result of a library and frees it. A large one that is the whole content so far is not copied: its memory becomes the content's.
+   * @returns false when it does not fit
+   */
+  take(result: Uint8Array): boolean {
+    const { buffer } = result;
+    const isContent = this.length === 0 && result.length > KEPT_BYTES_MAX && result.length <= this.#bytesMax;
+    if (isContent && buffer instanceof ArrayBuffer && buffer.byteLength === result.length) {
+      freeBytes(this.bytes);
+      this.bytes = new Uint8Array(buffer);
+      this.length = result.length;
+      return true;
+    }
+    const fits = this.append(result);
+    freeBytes(result);
+    return fits;
   }
 }

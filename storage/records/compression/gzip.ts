@@ -5,6 +5,7 @@
  */
 import defer * as zlib from "node:zlib";
 import type { ContentBuffer } from "./content_buffer.ts";
+import type { Pieces } from "./content_pieces.ts";
 import type { DecompressionRefusal } from "./refusal.ts";
 import { ZlibHandle } from "./zlib_handle.ts";
 
@@ -27,12 +28,16 @@ export function decompressGzip(bytes: Uint8Array, content: ContentBuffer): Decom
   return gunzip.run(bytes, content, Math.min(claimed, end * BELIEVED_RATIO));
 }
 
-/** Compresses to one member. @param level 1 to 9, or -1 for the library's default, which is 6 */
-export function compressGzip(bytes: Uint8Array, level: number): Uint8Array {
+/**
+ * Compresses to one member.
+ * @param output receives the result, up to its limit @param level 1 to 9, or -1 for the library's default, which is 6
+ * @returns false when the result is larger than that
+ */
+export function compressGzip(pieces: Pieces, output: ContentBuffer, level: number): boolean {
   if (gzip === null || level !== gzipLevel) {
     gzip?.close();
     gzip = new ZlibHandle(zlib.createGzip({ level }), Z_FINISH);
     gzipLevel = level;
   }
-  return gzip.compress(bytes);
+  return gzip.pack(pieces, output);
 }

@@ -15,8 +15,10 @@
  * Source: lz4_Frame_format.md; Kafka's Lz4BlockInputStream and Lz4BlockOutputStream.
  */
 import defer * as lz4 from "npm:lz4-napi@2.10.0";
+import { freeBytes } from "../../base/freed_bytes.ts";
 import type { ContentBuffer } from "./content_buffer.ts";
 import { lz4ContentBytes } from "./lz4_block.ts";
+import { blocksOf, type Pieces } from "./content_pieces.ts";
 import type { DecompressionRefusal } from "./refusal.ts";
 import { xxh32 } from "./xxh32.ts";
 
@@ -35,7 +37,10 @@ const STORED_BIT = 0x8000_0000;
 const WRITTEN_FLG = VERSION_1 | INDEPENDENT_BLOCKS_BIT;
 const WRITTEN_BD = 0x40;
 const WRITTEN_BLOCK_BYTES = 65536;
-const WRITTEN_HEADER_BYTES = 7;
+/** The magic, FLG, BD and HC of written frames. */
+const WRITTEN_HEADER = new Uint8Array([0x04, 0x22, 0x4d, 0x18, WRITTEN_FLG, WRITTEN_BD, 0]);
+WRITTEN_HEADER[6] = (xxh32(WRITTEN_HEADER, 4, 6) >>> 8) & 0xff;
+const END_MARK = new Uint8Array(4);
 /** The package prefixes a block with the content's size. */
 const SIZE_PREFIX_BYTES = 4;
 const HEADER_BYTES_MIN = 7;
@@ -97,7 +102,7 @@ function addBlock(
   if (claimed > room || !content.beginPiece()) return "too-large";
   const prefixed = withPrefix(block, claimed);
   try {
-    return content.append(lz4.uncompressSync(prefixed)) ? null : "too-large";
+    return content.take(lz4.uncompressSync(prefixed)) ? null : "too-large";
   } catch {
     // The package throws one error for all damage, and nothing else in it can fail.
     return "corrupt-data";
@@ -143,26 +148,27 @@ export function decodeLz4Frame(bytes: Uint8Array, content: ContentBuffer): Decom
   return "corrupt-data";
 }
 
-/** Encodes a frame as Kafka does. @param bytes the content */
-export function encodeLz4Frame(bytes: Uint8Array): Uint8Array {
-  const parts: { bytes: Uint8Array; stored: boolean }[] = [];
-  for (let at = 0; at < bytes.length; at += WRITTEN_BLOCK_BYTES) {
-    const plain = bytes.subarray(at, at + WRITTEN_BLOCK_BYTES);
-    const packed: Uint8Array = lz4.compressSync(plain as NativeBytes).subarray(SIZE_PREFIX_BYTES);
-    const stored = packed.length >= plain.length;
-    parts.push({ bytes: stored ? plain : packed, stored });
-  }
-  const frameBytes = parts.reduce((sum, part) => sum + 4 + part.bytes.length, WRITTEN_HEADER_BYTES + 4);
-  const frame = new Uint8Array(frameBytes);
-  const view = new DataView(frame.buffer);
-  view.setUint32(0, MAGIC, true);
-  frame.set([WRITTEN_FLG, WRITTEN_BD], 4);
-  frame[6] = (xxh32(frame, 4, 6) >>> 8) & 0xff;
-  let at = WRITTEN_HEADER_BYTES;
-  for (const part of parts) {
-    view.setUint32(at, part.bytes.length + (part.stored ? STORED_BIT : 0), true);
-    frame.set(part.bytes, at + 4);
-    at += 4 + part.bytes.length;
-  }
-  return frame;
+/**
+ * Encodes a frame as Kafka does.
+ * @param pieces the content @param output receives the frame, up to its limit
+ * @returns false when the frame is larger than that
+ */
+export function encodeLz4Frame(pieces: Pieces, output: ContentBuffer): boolean {
+  if (!output.append(WRITTEN_HEADER)) return false;
+  for (const plain of blocksOf(pieces, WRITTEN_BLOCK_BYTES)) if (!writeBlock(plain, output)) return false;
+  return output.append(END_MARK);
+}
+
+function writeBlock(plain: Uint8Array, output: ContentBuffer): boolean {
+  const block: Uint8Array = lz4.compressSync(plain as NativeBytes);
+  const packed = block.subarray(SIZE_PREFIX_BYTES);
+  const isStored = packed.length >= plain.length;
+  const word = isStored ? plain.length + STORED_BIT : packed.length;
+  // The block's size takes the place of the package's prefix.
+  for (let byte = 0; byte < SIZE_PREFIX_BYTES; byte++) block[byte] = word >>> (8 * byte);
+  const fits = isStored
+    ? output.append(block.subarray(0, SIZE_PREFIX_BYTES)) && output.append(plain)
+    : output.append(block);
+  freeBytes(block);
+  return fits;
 }

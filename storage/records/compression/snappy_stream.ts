@@ -9,24 +9,22 @@
  * Source: snappy-java's SnappyOutputStream; snappy's format_description.txt.
  */
 import defer * as snappy from "npm:snappy@7.4.3";
+import { freeBytes } from "../../base/freed_bytes.ts";
 import type { ContentBuffer } from "./content_buffer.ts";
+import { blocksOf, type Pieces } from "./content_pieces.ts";
 import type { DecompressionRefusal } from "./refusal.ts";
 
 const XERIAL_MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00] as const;
 const XERIAL_HEADER_BYTES = 16;
 const XERIAL_VERSION = 1;
+/** The magic and both versions of written streams. */
+const WRITTEN_HEADER = new Uint8Array([...XERIAL_MAGIC, 0, 0, 0, XERIAL_VERSION, 0, 0, 0, XERIAL_VERSION]);
+/** The length before a written chunk. */
+const lengthBytes = new Uint8Array(4);
 const CHUNK_BYTES = 32768;
 /** Most bytes of content for one byte of a block: a copy element of 3 bytes yields at most 64. A larger claim is false. */
 const RATIO_MAX = 22;
 const SIZE_VARINT_BYTES_MAX = 5;
-/**
- * From this size on the package copies its result into memory of the engine. By default it hands over memory of its own, whose release by
- * the garbage collector makes 32 KiB take 47 µs where the copy takes 28 (measured).
- */
-const COPIED_BYTES_MIN = 8192;
-const COPIED = Object.freeze({ copyOutputData: true });
-const EXTERNAL = Object.freeze({ copyOutputData: false });
-
 type NativeBytes = Parameters<typeof snappy.compressSync>[0];
 
 /** Content size that a block claims, -1 when it claims none. */
@@ -45,9 +43,8 @@ function decodeBlock(block: Uint8Array, content: ContentBuffer): DecompressionRe
   if (claimed < 0 || claimed > block.length * RATIO_MAX) return "corrupt-data";
   if (claimed > content.bytesMax - content.length || !content.beginPiece()) return "too-large";
   try {
-    const options = claimed < COPIED_BYTES_MIN ? EXTERNAL : COPIED;
-    const decoded = snappy.uncompressSync(block as unknown as NativeBytes, options) as Uint8Array;
-    return content.append(decoded) ? null : "too-large";
+    const decoded = snappy.uncompressSync(block as unknown as NativeBytes) as Uint8Array;
+    return content.take(decoded) ? null : "too-large";
   } catch {
     // The package throws one error for all damage, and nothing else in it can fail.
     return "corrupt-data";
@@ -85,22 +82,19 @@ export function decodeSnappy(bytes: Uint8Array, content: ContentBuffer): Decompr
   return isXerial(bytes) ? decodeXerial(bytes, content) : decodeBlock(bytes, content);
 }
 
-/** Encodes a xerial stream. @param bytes the content */
-export function encodeSnappy(bytes: Uint8Array): Uint8Array {
-  const chunks: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
-    chunks.push(snappy.compressSync(bytes.subarray(at, at + CHUNK_BYTES) as unknown as NativeBytes, COPIED));
+/**
+ * Encodes a xerial stream.
+ * @param pieces the content @param output receives the stream, up to its limit
+ * @returns false when the stream is larger than that
+ */
+export function encodeSnappy(pieces: Pieces, output: ContentBuffer): boolean {
+  if (!output.append(WRITTEN_HEADER)) return false;
+  for (const plain of blocksOf(pieces, CHUNK_BYTES)) {
+    const chunk: Uint8Array = snappy.compressSync(plain as unknown as NativeBytes);
+    new DataView(lengthBytes.buffer).setInt32(0, chunk.length);
+    const fits = output.append(lengthBytes) && output.append(chunk);
+    freeBytes(chunk);
+    if (!fits) return false;
   }
-  const stream = new Uint8Array(chunks.reduce((sum, chunk) => sum + 4 + chunk.length, XERIAL_HEADER_BYTES));
-  const view = new DataView(stream.buffer);
-  stream.set(XERIAL_MAGIC);
-  view.setInt32(8, XERIAL_VERSION);
-  view.setInt32(12, XERIAL_VERSION);
-  let at = XERIAL_HEADER_BYTES;
-  for (const chunk of chunks) {
-    view.setInt32(at, chunk.length);
-    stream.set(chunk, at + 4);
-    at += 4 + chunk.length;
-  }
-  return stream;
+  return true;
 }

@@ -6,10 +6,11 @@
  * stream for each codec is kept, and its handle is called as the stream itself does: `_handle.writeSync()`, with its result in
  * `_writeState`. Both are names of Node, not of its documentation. The tests of this folder notice a runtime where they differ.
  *
- * Must always hold: every run begins with a reset, and an error of the library ends that run only.
+ * Must always hold: every run after the first begins with a reset, and an error of the library ends that run only.
  */
 import { assert } from "../../base/assert.ts";
-import { ContentBuffer } from "./content_buffer.ts";
+import type { ContentBuffer } from "./content_buffer.ts";
+import type { Pieces } from "./content_pieces.ts";
 import type { DecompressionRefusal } from "./refusal.ts";
 
 /** The inner interface of a stream of `node:zlib`. */
@@ -34,10 +35,11 @@ interface NativeStream {
   readonly _writeState: Uint32Array;
 }
 
-/** Most that any content grows by: headers, and a few bytes for each block that cannot be compressed. */
-const GROWTH_BYTES_MAX = 1024;
-/** Compressed content, in its growing memory; for one call at a time. */
-const packed = new ContentBuffer();
+/** Number of the operation that goes on with a stream: Z_NO_FLUSH, and ZSTD_e_continue. */
+const CONTINUE = 0;
+const NO_INPUT: Uint8Array = new Uint8Array(0);
+/** Receives results that are counted. Small: an isolate that counts none has it too. */
+const ignored = new Uint8Array(16 * 1024);
 /** Shows whether output is left when the content has reached its limit. */
 const spare = new Uint8Array(1);
 
@@ -46,6 +48,7 @@ export class ZlibHandle {
   readonly #stream: NativeStream;
   readonly #finish: number;
   #isDamaged = false;
+  #isUsed = false;
 
   /**
    * @param stream of `node:zlib`, in no other use
@@ -64,14 +67,40 @@ export class ZlibHandle {
     this.#stream._handle.close();
   }
 
-  /** Compresses one input, with a stream that does so. @returns memory of its own */
-  compress(bytes: Uint8Array): Uint8Array {
-    packed.reset(2 * bytes.length + GROWTH_BYTES_MAX);
-    const refusal = this.run(bytes, packed, bytes.length);
-    assert(refusal === null, "compressed content has room");
-    const result = packed.bytes.slice(0, packed.length);
-    packed.trim();
-    return result;
+  /**
+   * Compresses content, with a stream that does so. Content of one piece is compressed by one call, so that a frame may state its size.
+   * @param pieces the content @param output receives the result, up to its limit
+   * @returns false when the result is larger than that
+   */
+  pack(pieces: Pieces, output: ContentBuffer): boolean {
+    this.#reset();
+    let last = NO_INPUT;
+    if (pieces instanceof Uint8Array) last = pieces;
+    else for (const piece of pieces) if (!this.#add(piece, output)) return false;
+    const refusal = this.#runOn(last, output, last.length);
+    assert(refusal !== "corrupt-data", "a library compresses whatever it gets");
+    return refusal === null;
+  }
+
+  /** Prepares for another input. A new stream needs it not, and would forget the size of its content, by which it chooses its memory. */
+  #reset(): void {
+    this.#isDamaged = false;
+    if (this.#isUsed) this.#stream._handle.reset();
+    this.#isUsed = true;
+  }
+
+  /** Adds a piece to a stream that goes on. */
+  #add(piece: Uint8Array, output: ContentBuffer): boolean {
+    const { _handle: handle, _writeState: state } = this.#stream;
+    for (let left = piece.length; left > 0;) {
+      output.reserve(left);
+      const { room } = output;
+      if (room === 0) return false;
+      handle.writeSync(CONTINUE, piece, piece.length - left, left, output.bytes, output.length, room);
+      output.length += room - state[0]!;
+      left = state[1]!;
+    }
+    return true;
   }
 
   /**
@@ -80,14 +109,41 @@ export class ZlibHandle {
    * @returns null when all of the input was used
    */
   run(input: Uint8Array, output: ContentBuffer, guess: number): DecompressionRefusal | null {
+    this.#reset();
+    return this.#runOn(input, output, guess);
+  }
+
+  /**
+   * Counts the bytes of a result without keeping them.
+   * @returns "too-large" when there are more than `bytesMax`
+   */
+  count(input: Uint8Array, bytesMax: number): number | DecompressionRefusal {
     const { _handle: handle, _writeState: state } = this.#stream;
-    this.#isDamaged = false;
-    handle.reset();
+    this.#reset();
+    let at = 0;
+    for (let counted = 0;;) {
+      try {
+        handle.writeSync(this.#finish, input, at, input.length - at, ignored, 0, ignored.length);
+      } catch {
+        return "corrupt-data"; // as in #runOn()
+      }
+      if (this.#isDamaged) return "corrupt-data";
+      counted += ignored.length - state[0]!;
+      if (counted > bytesMax) return "too-large";
+      const left = state[1]!;
+      if (state[0]! > 0) return left === 0 ? counted : "corrupt-data";
+      at = input.length - left;
+    }
+  }
+
+  #runOn(input: Uint8Array, output: ContentBuffer, guess: number): DecompressionRefusal | null {
+    const { _handle: handle, _writeState: state } = this.#stream;
     let at = 0;
     let wanted = Math.max(guess, 1);
     while (true) {
       if (!output.beginPiece()) return "too-large";
-      const room = output.reserve(wanted) - output.length;
+      output.reserve(wanted);
+      const room = output.room;
       // With no room at all the library reports an error even if nothing is left to be written; one spare byte shows what is left.
       const isFull = output.length === output.bytesMax;
       const [target, to, size] = isFull ? [spare, 0, 1] : [output.bytes, output.length, room];

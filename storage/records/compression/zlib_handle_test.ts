@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { createRandom } from "../../base/random.ts";
-import { compress, decompress, decompressInto } from "./compression.ts";
+import { compress, compressInto, decompress, decompressInto } from "./compression.ts";
 import { ContentBuffer } from "./content_buffer.ts";
 import { defaultLevels } from "./levels.ts";
 
@@ -113,6 +113,71 @@ Deno.test("compress() holds contents that cannot be compressed, and large ones",
     for (const size of [0, 1, 100, 131_073, 1_048_577, noise.length]) {
       const plain = noise.subarray(0, size);
       assert.deepEqual(new Uint8Array(found(codec, compress(codec, plain)) as Uint8Array), plain.slice(), `${size}`);
+    }
+  }
+});
+
+/** A frame with a window of 128 MiB that does not state its size. */
+function wideFrame(plain: Uint8Array, checksum: boolean): Uint8Array {
+  const params = {
+    [constants.ZSTD_c_windowLog]: 27,
+    [constants.ZSTD_c_contentSizeFlag]: 0,
+    [constants.ZSTD_c_checksumFlag]: checksum ? 1 : 0,
+  };
+  const packed = new Uint8Array(zstdCompressSync(plain, { params }));
+  assert.deepEqual([...packed.subarray(4, 6)], [checksum ? 4 : 0, (27 - 10) << 3]);
+  return packed;
+}
+
+Deno.test("zstd: frames with large windows that do not state their size are read like others, alone and among others", () => {
+  const wide = { outputBytesMax: 1 << 24 };
+  const sizes = [0, 1, 255, 70_000, 131_072, 1_000_000, 9_000_000];
+  const plains = sizes.map(text);
+  for (const checksum of [false, true]) {
+    const frames = plains.map((plain) => wideFrame(plain, checksum));
+    for (const [index, frame] of frames.entries()) {
+      const plain = plains[index]!;
+      assert.deepEqual(decompress(ZSTD, frame, wide), plain, `${plain.length} bytes`);
+      if (plain.length > 9_000_000 - 1) {
+        assert.equal(decompress(ZSTD, frame, { outputBytesMax: 8_999_999 }), "too-large");
+      }
+    }
+    const skippable = new Uint8Array([0x53, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 9]);
+    const mixed = joined(frames[3]!, skippable, new Uint8Array(zstdCompressSync(plains[4]!)), frames[2]!, frames[0]!);
+    assert.deepEqual(decompress(ZSTD, mixed, wide), joined(plains[3]!, plains[4]!, plains[2]!));
+    const damaged = frames[3]!.slice();
+    damaged[damaged.length - 2]! ^= 0xff;
+    if (checksum) assert.equal(decompress(ZSTD, damaged, wide), "corrupt-data");
+    assert.equal(decompress(ZSTD, frames[5]!.subarray(0, -1), wide), "corrupt-data");
+  }
+});
+
+Deno.test("zstd: a size that a frame states is no more than a reason to refuse it", () => {
+  const options = { params: { [constants.ZSTD_c_contentSizeFlag]: 1 }, pledgedSrcSize: 100_000 };
+  const plain = text(100_000);
+  const packed = new Uint8Array(zstdCompressSync(plain, options as Parameters<typeof zstdCompressSync>[1]));
+  const sizeAt = (packed[4]! & 0x20) !== 0 ? 5 : 6;
+  assert.deepEqual(found(ZSTD, packed), plain);
+  assert.equal(packed[4]! >> 6, 2, "the frame states its size in four bytes");
+  const view = new DataView(packed.buffer);
+  assert.equal(view.getUint32(sizeAt, true), 100_000);
+  for (const claim of [99_999, 100_001, 4_000_000]) {
+    view.setUint32(sizeAt, claim, true);
+    assert.equal(found(ZSTD, packed), "corrupt-data", `${claim}`);
+  }
+  view.setUint32(sizeAt, 0xffff_ffff, true);
+  assert.equal(found(ZSTD, packed), "too-large");
+});
+
+Deno.test("compressInto() by zstd states the size of a content that gets a stream of its own, which chooses the library's memory by it", () => {
+  const output = new ContentBuffer();
+  const plain = text(40_000);
+  for (const zstd of [10, 19, 22]) {
+    const by = { contentBytes: plain.length, levels: { ...defaultLevels, zstd }, bytesMax: plain.length };
+    for (const pieces of [plain, [plain.subarray(0, 1000), plain.subarray(1000)]]) {
+      assert.ok(compressInto(output, ZSTD, pieces, by));
+      assert.notEqual(output.bytes[4]! >> 5, 0, `level ${zstd}`);
+      assert.deepEqual(found(ZSTD, output.bytes.slice(0, output.length)), plain);
     }
   }
 });
