@@ -15,6 +15,7 @@ import { embeddedFiles } from "./embedded_files.ts";
 /** Modules that run as workers; a test compares them with the `new Worker` calls of the source. */
 export const workerModules: readonly string[] = [
   "net/shards/shard_worker.ts",
+  "partitions/flush_worker/flush_worker.ts",
   "partitions/metadata/store/sqlite_store_worker.ts",
   "storage/codec_workers/codec_worker.ts",
 ];

@@ -14,6 +14,7 @@ export type { Answered, AnswerWaiter, Question } from "./questions/question.ts";
 export { listTimestamp } from "./owned/listed_offsets.ts";
 export { type PartitionPlace, ShardPartitions, type ShardPartitionsParts } from "./shard_partitions.ts";
 export { reportTaken } from "./remote/parcels.ts";
+export { FlushLine } from "./flush_worker/flush_line.ts";
 export { Reporter } from "./reporter.ts";
 export type { RetentionEvent } from "./retention/retention_events.ts";
 export { LogStore } from "./owned/log_store.ts";

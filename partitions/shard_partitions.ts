@@ -6,7 +6,7 @@ import type { Clock, NativeMemory } from "../storage/mod.ts";
 import { ColdLookups } from "./owned/cold_lookups.ts";
 import type { Transcode } from "./owned/codec_jobs.ts";
 import type { Flush } from "./owned/flush_gate.ts";
-import type { FlushAll } from "./owned/group_flush.ts";
+import type { FlushLine } from "./flush_worker/flush_line.ts";
 import type { LogStore } from "./owned/log_store.ts";
 import { OwnedPartitions } from "./owned/owned_partitions.ts";
 import { OwnedRequests } from "./owned/owned_requests.ts";
@@ -45,7 +45,8 @@ export interface ShardPartitionsParts {
   /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
   readonly flush: Flush;
-  readonly flushAll: FlushAll;
+  /** Executes the flushes that acknowledgements wait for. */
+  readonly flushLine: FlushLine;
   /** Lets a codec worker unpack and pack a batch. */
   readonly transcode: Transcode;
   /** Removes files, and directories with their contents, on another thread. */
@@ -83,6 +84,7 @@ export class ShardPartitions {
   readonly #remote: RemotePartitions;
   readonly #service: PartitionService;
   readonly #cold: ColdLookups;
+  readonly #flushLine: FlushLine;
   readonly #memory: NativeMemory;
   readonly #appended = emptyAppendOutcome();
 
@@ -95,7 +97,12 @@ export class ShardPartitions {
     this.#outboxes = outboxes;
     this.#memory = parts.arena.memory;
     this.#notices = new ProgressNotices(parts);
-    this.owned = new OwnedPartitions({ ...parts, onProgress: (slot) => this.#notices.note(slot) });
+    this.#flushLine = parts.flushLine;
+    this.owned = new OwnedPartitions({
+      ...parts,
+      flushAll: (requests, done) => this.#flushLine.flush(requests, done),
+      onProgress: (slot) => this.#notices.note(slot),
+    });
     this.#cold = new ColdLookups(parts.load);
     this.#ownedRequests = new OwnedRequests(this.owned, { clock, cold: this.#cold });
     this.#remote = new RemotePartitions({ outboxes, arenas, questions: asked });
@@ -108,9 +115,12 @@ export class ShardPartitions {
     });
   }
 
-  /** Operations that wait for an answer of another shard, in the queue of a partition, or for files that another thread loads. */
+  /**
+   * Operations that wait for an answer of another shard or of the flush worker, in the queue of a partition, or for files that another
+   * thread loads.
+   */
   get inFlight(): number {
-    return this.#remote.inFlight + this.#cold.count + this.#ownedRequests.queuedCount;
+    return this.#remote.inFlight + this.#flushLine.inFlight + this.#cold.count + this.#ownedRequests.queuedCount;
   }
 
   /** Whether requests should start no more operations: too many are in flight, or another shard takes its records too slowly. */
@@ -187,7 +197,8 @@ export class ShardPartitions {
       this.#purgatory.markProgress(record.ints[record.int + message.watermark.slot] as number);
       return true;
     }
-    return this.#remote.receive(sender, record) || this.#service.receive(sender, record);
+    return this.#remote.receive(sender, record) || this.#service.receive(sender, record) ||
+      this.#flushLine.receive(record);
   }
 
   /** Sends answers that waited for room in this shard's arena; called when the turn has freed its memory. */

@@ -12,7 +12,7 @@ import { brokerConfigFrom } from "../partitions/config/broker/broker_properties.
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
-import { produceTo } from "./topic_requests.ts";
+import { create, produceTo } from "./topic_requests.ts";
 
 const PRODUCE = 9;
 
@@ -178,5 +178,34 @@ Deno.test("the program exits 1 with the reason when a shard fails", async () => 
     const words = await new Response(process.stderr).text();
     assert.match(words, /barnabas: Error: Shard \d failed: .*BigInt/);
     assert.equal((await process.status).code, 1);
+  });
+});
+
+Deno.test("a flush worker that fails ends the broker with a sentence, and a restart has what was acknowledged", async () => {
+  await withDirectory(async (dataDir) => {
+    const { Worker } = globalThis;
+    const failing = `data:text/javascript,self.onmessage = () => { throw new Error("a bug"); };`;
+    const start = { port: 0, dataDir, shards: 1 };
+    try {
+      globalThis.Worker = class extends Worker {
+        constructor(module: string | URL, options?: WorkerOptions) {
+          super(options?.name === "flush" ? failing : module, options);
+        }
+      };
+      await using broker = await startBroker(start);
+      using client = await KafkaClient.connect(broker);
+      await create(client, "t", 1, { "flush.messages": "1" });
+      await client.send(produceRequest, PRODUCE, produceOf(0));
+      await assert.rejects(broker.closed, /The flush worker failed: .*a bug/);
+    } finally {
+      globalThis.Worker = Worker;
+    }
+    await using broker = await startBroker(start);
+    using client = await KafkaClient.connect(broker);
+    const { responses } = await client.call(produceRequest, produceResponse, {
+      apiVersion: PRODUCE,
+      value: produceOf(0),
+    });
+    assert.equal(responses[0]?.partitionResponses[0]?.errorCode, errorCode.NONE);
   });
 });

@@ -105,3 +105,32 @@ Deno.test({
       assert.deepEqual(order, Array(3).fill(["written", "written", "written", "flushed"]).flat());
     }),
 });
+
+Deno.test({
+  name: "a stop waits for the flush under way, is a clean one, and the next start has every record",
+  ignore,
+  fn: () =>
+    withDirectory(async (dataDir) => {
+      const paths = [`${dataDir}/t-0/00000000000000000000.log`];
+      const options: BrokerProcessOptions = { dataDir, shards: 2 };
+      const kept = 4;
+      {
+        const fault = { call: "fdatasync", injected: "delay_enter=300000", paths };
+        await using broker = await BrokerProcess.start({ ...options, fault });
+        using client = await KafkaClient.connect(broker);
+        await create(client, "t", 1, FLUSHED);
+        // The first of these starts the flush worker, which takes less time than the flush.
+        for (let offset = 0; offset < kept; offset++) {
+          assert.deepEqual(await produce(client, "t", "kept"), [NONE, offset]);
+        }
+        const { size } = Deno.statSync(paths[0]!);
+        await client.send(produceRequest, VERSION, produceTo("t", 0, buildBatch([{ value: "x" }]), 1));
+        while (Deno.statSync(paths[0]!).size === size) await new Promise((resolve) => setTimeout(resolve, 1));
+        assert.doesNotMatch(await broker.stop(), /failed/);
+      }
+      assert.ok((await Deno.stat(`${dataDir}/.kafka_cleanshutdown`)).isFile);
+      await using broker = await BrokerProcess.start(options);
+      using client = await KafkaClient.connect(broker);
+      assert.deepEqual(await produce(client, "t", "more"), [NONE, kept + 1]);
+    }),
+});

@@ -10,7 +10,7 @@ import { topicDefinitions } from "../partitions/config/topics/topic_definitions.
 import { VERSION } from "../partitions/config/version.ts";
 import { questions } from "../partitions/questions/questions.ts";
 import { kind } from "../partitions/shared/messages.ts";
-import { ISOLATE, RING, type SharedWord, sharedWords, WATERMARK } from "../partitions/shared/words.ts";
+import { FLUSH_WORKER, ISOLATE, RING, type SharedWord, sharedWords, WATERMARK } from "../partitions/shared/words.ts";
 import { handlerList } from "./tidy/handler_list.ts";
 import { questionList } from "./tidy/question_list.ts";
 import { readmeWithTables, tableNames, tablesIn } from "./tidy/readme_tables.ts";
@@ -196,7 +196,12 @@ Deno.test("every shared word has exactly one row with one writer, and two writer
   assert.match(sharedWordFindings([head, { ...tail, index: head.index + 1 }]).join(), /in the 64 bytes of/);
   assert.match(sharedWordFindings([{ ...head, readers: [] }]).join(), /no reader/);
   assert.deepEqual(sharedWordFindings(sharedWords), []);
-  for (const [table, indexes] of [["watermarks", WATERMARK], ["ring", RING], ["isolate", ISOLATE]] as const) {
+  for (
+    const [table, indexes] of [["watermarks", WATERMARK], ["ring", RING], ["isolate", ISOLATE], [
+      "flush worker",
+      FLUSH_WORKER,
+    ]] as const
+  ) {
     const rows = sharedWords.filter((word) => word.table === table).map(({ name, index }) => [name, index]);
     assert.deepEqual(Object.fromEntries(rows), { ...indexes }, table);
   }

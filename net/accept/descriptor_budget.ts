@@ -17,6 +17,8 @@ import { descriptorsMax } from "../../storage/control.ts";
 const OWN_DESCRIPTORS = 20;
 /** Descriptors of a worker, with its epoll and eventfd: 7 or 8 were seen. */
 const SHARD_DESCRIPTORS = 9;
+/** Descriptors of the flush worker, with its epoll: 7 were seen. */
+const FLUSH_WORKER_DESCRIPTORS = 9;
 /**
  * What a shard needs at one time for flushes (four of two segments, three descriptors each, and a group with as many), a roll, a snapshot
  * and a checkpoint.
@@ -69,7 +71,8 @@ export class DescriptorBudget {
     this.limit = limit;
     const working = MAIN_WORKING_DESCRIPTORS + shardsCount * WORKING_DESCRIPTORS;
     this.#workingCount = Math.min(working, Math.floor(limit * WORKING_SHARE_MAX));
-    const rest = limit - usedCount - OWN_DESCRIPTORS - shardsCount * SHARD_DESCRIPTORS - this.#workingCount;
+    const workers = shardsCount * SHARD_DESCRIPTORS + FLUSH_WORKER_DESCRIPTORS;
+    const rest = limit - usedCount - OWN_DESCRIPTORS - workers - this.#workingCount;
     const warm = Math.floor(rest * WARM_SHARE / shardsCount);
     this.warmSegmentsMax = Math.max(1, Math.min(WARM_SEGMENTS_MAX, warm));
     this.slots = Math.max(SLOTS_MIN, rest - shardsCount * this.warmSegmentsMax);

@@ -5,7 +5,7 @@ Deno.test("DescriptorBudget divides a limit into shares that together stay below
   for (const limit of [256, 512, 1024, 4096, 20_000, 1_048_576]) {
     for (const shardsCount of [1, 2, 4]) {
       const budget = new DescriptorBudget({ limit, usedCount: 25 }, shardsCount);
-      const others = 25 + 20 + 9 * shardsCount + Math.min(24 + 56 * shardsCount, limit / 4);
+      const others = 25 + 20 + 9 * (shardsCount + 1) + Math.min(24 + 56 * shardsCount, limit / 4);
       assert.ok(budget.warmSegmentsMax >= 1 && budget.warmSegmentsMax <= 256);
       assert.ok(budget.connectionsMin >= 4 && budget.connectionsMin <= 64);
       assert.ok(

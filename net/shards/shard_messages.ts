@@ -68,6 +68,8 @@ export type FromShard =
     readonly id: number;
     readonly requests: readonly Pick<FlushRequest, "fds" | "directories">[];
   }
+  /** Start the flush worker, unless it runs. */
+  | { readonly type: "flushWorkerNeeded" }
   /** Unpack, check and pack a batch; answered by "transcoded". */
   | { readonly type: "transcode"; readonly id: number; readonly work: CodecWork }
   /** Remove these files, and directories with all their content. */

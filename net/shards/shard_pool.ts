@@ -10,6 +10,7 @@ import {
   type ControlCalls,
   type ControlPlane,
   emptyWatermarks,
+  FlushWorkerHost,
   type ImageDelta,
   ISOLATE,
   IsolateTable,
@@ -28,6 +29,7 @@ import { CodecPool, flushInBackground, returnFreedMemory } from "../../storage/c
 import type { AcceptedConnection } from "../accept/acceptor.ts";
 import { sendConnection } from "./connection_transfer.ts";
 import { ColdReader } from "./cold_reader.ts";
+import { removePaths } from "./path_removal.ts";
 import { MemoryReturn } from "./memory_return.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 
@@ -91,6 +93,7 @@ export class ShardPool {
   #isFlushing = false;
   readonly #coldReader = new ColdReader();
   readonly #codecs: CodecPool;
+  readonly #flushWorker: FlushWorkerHost;
   readonly #memoryReturn = new MemoryReturn({ turnsCount: () => this.#turnsCount, returnMemory: returnFreedMemory });
   /** Work for shards that runs on other threads. */
   readonly #jobs = new Set<Promise<void>>();
@@ -113,6 +116,7 @@ export class ShardPool {
       coresCount: navigator.hardwareConcurrency,
       after: callAfter,
     });
+    this.#flushWorker = new FlushWorkerHost(this.#state, (error) => this.#fail(error));
     for (const [shard, outbox] of outboxes(this.#state, shardsCount).entries()) {
       const url = new URL("./shard_worker.ts", import.meta.url);
       const worker = new Worker(url, { type: "module", name: `shard-${shard}` });
@@ -208,6 +212,7 @@ export class ShardPool {
     // Before the start, a worker only waits for its first message.
     const hasEnded = !this.#isStarted || await this.#endShards();
     this.#isOver = true;
+    this.#flushWorker[Symbol.dispose]();
     for (const { worker } of this.#members) worker.terminate();
     this.#codecs[Symbol.dispose]();
     this.#memoryReturn.stop();
@@ -217,7 +222,7 @@ export class ShardPool {
     if (hasEnded) releaseSharedState(this.#state);
   }
 
-  /** @returns whether all shards reported that everything is closed */
+  /** @returns whether all shards reported that everything is closed, and the flush worker has ended */
   async #endShards(): Promise<boolean> {
     try {
       // Twice, because the answers to the jobs make shards return what they borrowed for them.
@@ -225,11 +230,16 @@ export class ShardPool {
       await Promise.all(this.#jobs);
       await this.#postToAll(DRAINED, { type: "drain" });
       await this.#postToAll(STOPPED, { type: "stop" });
+      await this.#flushWorker.stop();
     } catch (error) {
       if (error !== this.#failure) throw error;
       await this.#awaitAborts();
     }
-    return this.#members.every(({ hasEnded }) => hasEnded);
+    return this.#haveEnded;
+  }
+
+  get #haveEnded(): boolean {
+    return this.#members.every(({ hasEnded }) => hasEnded) && !this.#flushWorker.isRunning;
   }
 
   #postToAll(sequence: number, content: ToShard): Promise<readonly PartitionFailure[]> {
@@ -246,9 +256,10 @@ export class ShardPool {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ABORT_MS_MAX);
     this.#onEnded = () => {
-      if (this.#members.every(({ hasEnded }) => hasEnded)) resolve();
+      if (this.#haveEnded) resolve();
     };
     this.#onEnded();
+    this.#flushWorker.stop().then(this.#onEnded);
     await promise;
     clearTimeout(timer);
   }
@@ -312,8 +323,10 @@ export class ShardPool {
         return this.#track(this.#transcode(shard, content));
       case "flush":
         return this.#track(this.#flush(shard, content));
+      case "flushWorkerNeeded":
+        return this.#flushWorker.start();
       case "unlink":
-        return this.#track(this.#unlink(content.paths));
+        return this.#track(removePaths(content.paths, (text) => this.#events.onWarning(text)));
       case "warning":
         return this.#events.onWarning(content.text);
       case "retention":
@@ -346,17 +359,6 @@ export class ShardPool {
       this.#post(shard, { type: "transcoded", id, answer }, answer.rebuilt === null ? [] : [answer.rebuilt]);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
-    }
-  }
-
-  async #unlink(paths: readonly string[]): Promise<void> {
-    for (const path of paths) {
-      try {
-        await Deno.remove(path, { recursive: true });
-      } catch (error) {
-        // The segment's topic may have been deleted meanwhile. What cannot be removed for another reason is removed at the next start.
-        if (!(error instanceof Deno.errors.NotFound)) this.#events.onWarning(`Cannot remove ${path}: ${String(error)}`);
-      }
     }
   }
 

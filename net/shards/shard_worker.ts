@@ -6,6 +6,7 @@
 /// <reference lib="deno.worker" />
 import {
   Arena,
+  FlushLine,
   type GroupApis,
   GroupCoordinatorOnDemand,
   groupMessages,
@@ -254,7 +255,7 @@ class ShardHost {
       "table" | "interest" | "purgatory" | "outboxes" | "arena" | "arenas" | "report"
     >,
   ): ShardPartitions {
-    const { shard, config, announcesRetention } = this.#start;
+    const { shard, state, config, announcesRetention } = this.#start;
     return new ShardPartitions({
       ...parts,
       shard,
@@ -267,7 +268,10 @@ class ShardHost {
         isAnnounced: announcesRetention,
       },
       flush: (request, done) => this.#flush([request], ([outcome = "failed"]) => done(outcome)),
-      flushAll: (requests, done) => this.#flush(requests, done),
+      flushLine: FlushLine.ofShard(state, shard, {
+        onUnserved: () => post({ type: "flushWorkerNeeded" }),
+        flushElsewhere: (requests, done) => this.#flush(requests, done),
+      }),
       transcode: (work, done) => this.#transcode(work, done),
       unlink: (paths) => post({ type: "unlink", paths }),
       load: (paths, done, tails = []) => this.#loadFiles(paths, tails, done),

@@ -19,6 +19,7 @@ import { epochEnd } from "../questions/epoch_end.ts";
 import { listOffsets } from "../questions/list_offsets.ts";
 import type { Answered, AnswerWaiter, AnyQuestion, Question } from "../questions/question.ts";
 import { CodecJobs } from "./codec_jobs.ts";
+import { FlushLine } from "../flush_worker/flush_line.ts";
 import { LogStore } from "./log_store.ts";
 import type { TopicImage } from "../metadata/image.ts";
 import type {
@@ -39,7 +40,14 @@ import type { TopicChange } from "./topic_changes.ts";
 import type { RetentionEvent, RetentionSettings } from "../retention/retention_events.ts";
 import { Arena } from "../shared/arena.ts";
 import type { Inbox, Outbox } from "../shared/mail.ts";
-import { allocateSharedState, inbox, outboxes, releaseSharedState, type SharedState } from "../shared/shared_state.ts";
+import {
+  allocateSharedState,
+  flushOutbox,
+  inbox,
+  outboxes,
+  releaseSharedState,
+  type SharedState,
+} from "../shared/shared_state.ts";
 import { InterestTable, WatermarkTable } from "../shared/watermarks.ts";
 
 /** Small enough for files in memory. */
@@ -334,7 +342,12 @@ export class TestShards implements Disposable {
       flushCheckMs: Infinity,
       report,
       flush: (request, done) => void flushes.push({ request, done }),
-      flushAll: (requests, done) => void groups.push({ requests, done }),
+      flushLine: new FlushLine({
+        outbox: flushOutbox(this.state, shard),
+        isServing: () => false,
+        onUnserved: () => {},
+        flushElsewhere: (requests, done) => void groups.push({ requests, done }),
+      }),
       transcode: (work, done) => void codecWork.push({ work, done }),
       unlink: (paths) => void unlinked.push(...paths),
       load: (files, done) => void loads.push({ files, done }),

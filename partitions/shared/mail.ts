@@ -5,7 +5,7 @@
  *
  * A full ring is no error: records wait in a queue here and go out on a later turn. The queue is bounded: senders of requests check
  * `isCrowded` first (net/requests/slices.ts), there are no more answers than requests, and a partition has at most one watermark record
- * waiting. Runs on shards; the main isolate only sends.
+ * waiting. Runs on shards and on the flush worker, whose number follows those of the shards; the main isolate only sends.
  */
 import { clearEvent, signalEvent } from "../../storage/sys/epoll.ts";
 import { kind, watermark } from "./messages.ts";
@@ -25,9 +25,9 @@ export class IsolateTable {
     this.#words = new Int32Array(memory);
   }
 
-  /** Shared memory for the table. @param shardsCount shards of the broker */
-  static allocate(shardsCount: number): SharedArrayBuffer {
-    return new SharedArrayBuffer(shardsCount * ROW_WORDS * 4);
+  /** Shared memory for the table. @param rowsCount isolates that have a row */
+  static allocate(rowsCount: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(rowsCount * ROW_WORDS * 4);
   }
 
   /** Reads a word. @param index from ISOLATE */

@@ -22,6 +22,8 @@ export const kind = {
   coordinatorAnswer: 13,
   coordinatorAnswerTaken: 14,
   connectionTaken: 15,
+  flush: 16,
+  flushed: 17,
 } as const;
 
 /**
@@ -92,6 +94,14 @@ export const watermark = { slot: 1 } as const;
 export const coordinatorCall = { operation: 1, apiKey: 2, apiVersion: 3, block: 4, start: 5, length: 6 } as const;
 /** The answer in the request's version, in the coordinator's arena. A length of -1: the protocol cannot carry the answer. */
 export const coordinatorAnswer = { operation: 1, block: 2, start: 3, length: 4 } as const;
+
+/**
+ * shard → flush worker: make files durable (partitions/flush_worker/flush_records.ts). "files" are descriptors, from `firstFile` on; that
+ * of the last file of each partition is stored inverted. An operation with more files than one record has room for takes several.
+ */
+export const flush = { operation: 1, isLast: 2, files: 3, firstFile: 4 } as const;
+/** The answer: bit n says that a file of the operation's n-th partition failed. */
+export const flushed = { operation: 1, failedLow: 2, failedHigh: 3 } as const;
 
 /**
  * Kinds `connectionTaken`, `listTaken`, `coordinatorCallTaken` and `coordinatorAnswerTaken`: the bytes that a record pointed to in the

@@ -55,9 +55,9 @@ abstract class RingEnd {
   }
 }
 
-/** The producer's end. */
+/** The producer's end. It continues where an earlier producer ended. */
 export class RingProducer extends RingEnd {
-  #head = 0;
+  #head = Atomics.load(this.words, RING.head);
 
   /** @returns the record to fill, or null while the ring is full */
   reserve(): RingRecord | null {
@@ -72,9 +72,9 @@ export class RingProducer extends RingEnd {
   }
 }
 
-/** The consumer's end. */
+/** The consumer's end. It continues where an earlier consumer ended. */
 export class RingConsumer extends RingEnd {
-  #tail = 0;
+  #tail = Atomics.load(this.words, RING.tail);
 
   /** @returns the oldest record, or null when there is none; it stays valid until `take()` */
   peek(): RingRecord | null {

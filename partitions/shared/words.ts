@@ -5,11 +5,11 @@
  */
 
 /** Who writes or reads a word. "owner" is the shard that owns the partition. */
-export type Party = "main" | "owner" | "shard" | "ring producer" | "ring consumer" | "any shard";
+export type Party = "main" | "owner" | "shard" | "flush worker" | "ring producer" | "ring consumer" | "any shard";
 
 /** One shared word (or pair of words: a 53-bit number as low and high half). */
 export interface SharedWord {
-  readonly table: "watermarks" | "interest" | "ring" | "isolate";
+  readonly table: "watermarks" | "interest" | "ring" | "isolate" | "flush worker";
   readonly index: number;
   readonly name: string;
   readonly writer: Party;
@@ -54,6 +54,9 @@ export const ISOLATE = {
   posted: 16,
   stopping: 17,
 } as const;
+
+/** Index of each word in the flush worker's row, which lies behind those of the shards. Its mail has the same words as a shard's. */
+export const FLUSH_WORKER = { parked: ISOLATE.parked, isServing: 1, stopping: ISOLATE.stopping } as const;
 
 const OFFSET_WRAP = "none: below 2^53";
 
@@ -131,6 +134,18 @@ export const sharedWords: readonly SharedWord[] = [
   ]),
   word("isolate", ISOLATE.stopping, "stopping", ["main", "shard"], [
     "1: a part of the broker failed; the shard closes its sockets and ends without a clean stop",
+    "none",
+  ]),
+  word("flush worker", FLUSH_WORKER.parked, "parked", ["flush worker", "any shard", "main"], [
+    "1 while the worker is, or is about to be, blocked in epoll_wait: a sender then signals its eventfd",
+    "none",
+  ]),
+  word("flush worker", FLUSH_WORKER.isServing, "isServing", ["flush worker", "any shard"], [
+    "1 while the worker takes flushes; it looks into its rings once more after it wrote 0",
+    "none",
+  ]),
+  word("flush worker", FLUSH_WORKER.stopping, "stopping", ["main", "flush worker"], [
+    "1: the broker stops, and the worker ends",
     "none",
   ]),
 ];

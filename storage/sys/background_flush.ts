@@ -1,6 +1,7 @@
 /**
  * fdatasync that does not block the caller: the calls run on the runtime's thread pool. The main isolate flushes this way for the
- * shards. A shard that flushed itself would stall all its partitions, for seconds when a segment is large.
+ * shards what no acknowledgement waits for, which may take seconds when a segment is large, and what comes before the flush worker
+ * serves. A shard that flushed itself would stall all its partitions.
  * Source: man 2 fdatasync, fsync.
  */
 import { openDirectoryFd } from "./file_system.ts";

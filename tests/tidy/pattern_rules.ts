@@ -63,7 +63,14 @@ export const patternRules: readonly PatternRule[] = [
   rule("a shard neither awaits nor sets timers: the reactor holds its isolate, promises and timers do not run", {
     pattern: /\bawait\b|\basync\b|\.then\s*\(|\b(?:setTimeout|setInterval|queueMicrotask)\s*\(/,
     applies: onShards,
-    exceptions: [["net/shards/shard_worker.ts", "gives up its turn to receive what the main isolate has posted"]],
+    exceptions: [
+      ["net/shards/shard_worker.ts", "gives up its turn to receive what the main isolate has posted"],
+      [
+        "partitions/flush_worker/flush_worker.ts",
+        "runs in a worker of its own, which waits for flushes on other threads",
+      ],
+      ["partitions/flush_worker/flush_rounds.ts", "runs in that worker"],
+    ],
     planted: ["await x", "const f = async () => 1", "x.then(() => 1)", "setTimeout(f, 1)", "setInterval(f, 1)"],
     harmless: ["let timer: ReturnType<typeof setTimeout>;", "// await nothing"],
   }),
