@@ -75,6 +75,7 @@ interopTest({
           assert.equal((await broker.process.status).signal, "SIGKILL", "it was the kill that ended the round");
           const acknowledged = progress.acknowledged();
           broker = await startBrokerProcess({ dataDir, port });
+          using _paused = progress.pause();
           await verifyAll(port, acknowledged);
         },
       );
@@ -99,6 +100,13 @@ class Progress {
 
   changed(): void {
     this.#wake.resolve();
+  }
+
+  /** Lets all programs stand still until disposal. */
+  pause(): Disposable {
+    using paused = new DisposableStack();
+    for (const program of this.programs) paused.use(program.pause());
+    return paused.move();
   }
 
   /** Acknowledged records by stream. */

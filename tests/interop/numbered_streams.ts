@@ -64,6 +64,12 @@ export class StreamProgram implements AsyncDisposable {
     return this.#running && this.complaints.length === 0;
   }
 
+  /** Lets the program stand still until disposal: what has to be read would grow while it is read. */
+  pause(): Disposable {
+    this.#process.kill("SIGSTOP");
+    return { [Symbol.dispose]: () => this.#running && this.#process.kill("SIGCONT") };
+  }
+
   /** Lets each producer wait for its last acknowledgements and end. @throws AssertionError if not all records were acknowledged */
   async finish(): Promise<void> {
     this.#process.kill("SIGTERM");
