@@ -1,10 +1,11 @@
 /** Large batches in a running broker: codec workers unpack and pack them, and end with the broker. */
 import { strict as assert } from "node:assert";
+import { createHash } from "node:crypto";
 import { startBroker } from "../mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
-import { type CodecName, codecNames } from "../storage/records/record_batch.ts";
+import { BATCH_HEADER_BYTES, type CodecName, codecNames } from "../storage/records/record_batch.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { batchesIn } from "./log_fixture.ts";
 import { buildBatch } from "./record_batch_builder.ts";
@@ -26,6 +27,10 @@ async function produce(client: KafkaClient, topic: string, codec: CodecName): Pr
 
 /** @returns the codecs of a partition's batches */
 async function storedCodecs(client: KafkaClient, topic: string): Promise<(string | undefined)[]> {
+  return (await storedBatches(client, topic)).map((bytes) => codecNames[bytes[22]! & 7]);
+}
+
+async function storedBatches(client: KafkaClient, topic: string): Promise<Uint8Array[]> {
   const at = { fetchOffset: 0, partitionMaxBytes: 1 << 22, currentLeaderEpoch: -1, lastFetchedEpoch: -1 };
   await client.send(fetchRequest, FETCH, {
     maxWaitMs: 0,
@@ -38,7 +43,7 @@ async function storedCodecs(client: KafkaClient, topic: string): Promise<(string
   const answer = await client.receive(fetchResponse, FETCH);
   assert.ok(answer !== null);
   const { start, length } = answer.response.responses[0]?.partitions[0]?.records ?? { start: 0, length: 0 };
-  return batchesIn(answer.reader.bytes.slice(start, start + length)).map(({ bytes }) => codecNames[bytes[22]! & 7]);
+  return batchesIn(answer.reader.bytes.slice(start, start + length)).map(({ bytes }) => bytes);
 }
 
 Deno.test("large batches of every codec are stored in the codec of their topic, in the order of their requests", async () => {
@@ -72,5 +77,39 @@ Deno.test("a broker that stops while codec workers have batches stops cleanly, a
     const stored = await storedCodecs(client, "t");
     assert.ok(stored.length >= 1 && stored.length <= 5);
     assert.deepEqual(await produce(client, "t", "lz4"), [errorCode.NONE, stored.length]);
+  });
+});
+
+Deno.test("batches of connections that close while codec workers have them are stored as they were sent, though others fill the memory", async () => {
+  await using broker = await startBroker({ shards: 2 });
+  await withClients(broker, async (one, two) => {
+    for (const topic of ["closed", "other"]) await create(one, topic, 2);
+    const content = (bytes: Uint8Array) =>
+      createHash("sha256").update(bytes.subarray(BATCH_HEADER_BYTES)).digest("hex");
+    const sent = new Map<string, number>();
+    const noise = buildBatch([{ value: "n".repeat(900_000), timestamp: Date.now() }]);
+    for (let round = 0; round < 20; round++) {
+      const records = buildBatch([{ value: `${round} ${VALUE}`, timestamp: Date.now() }], { codec: "gzip" });
+      sent.set(content(records), round);
+      {
+        using closing = await KafkaClient.connect(broker);
+        for (let again = 0; again < 2; again++) {
+          await closing.send(produceRequest, VERSION, produceTo("closed", 0, records));
+        }
+      }
+      for (const [index, client] of [one, two].entries()) {
+        await client.call(produceRequest, produceResponse, {
+          apiVersion: VERSION,
+          value: produceTo("other", index, noise),
+        });
+      }
+    }
+    const [code, count] = await produce(one, "closed", "gzip");
+    assert.deepEqual([code, count <= 40], [errorCode.NONE, true]);
+    const stored = await storedBatches(one, "closed");
+    const rounds = stored.slice(0, count).map((bytes) => sent.get(content(bytes)));
+    assert.ok(!rounds.includes(undefined), "each is one that was sent");
+    assert.deepEqual(rounds, rounds.toSorted((a, b) => a! - b!));
+    assert.ok(count > 0);
   });
 });
