@@ -14,6 +14,7 @@ import { getLogger } from "npm:@logtape/logtape@2.4.2";
 import {
   Acceptor,
   bootstrapServers,
+  Compaction,
   ConnectionLimits,
   type DescriptorBudget,
   descriptorBudget,
@@ -29,14 +30,14 @@ import {
 import type { BrokerConfig } from "./partitions/config/broker/broker_config.ts";
 import { brokerConfigFrom } from "./partitions/config/broker/broker_properties.ts";
 import {
+  atIntervals,
   Balancer,
-  Checkpoints,
+  type Checkpoints,
+  checkpointsOf,
   Controller,
   LogDirectory,
   METADATA_STORE_FILE,
   notClosedCleanly,
-  partitionOffsets,
-  Reporter,
   RetentionNotice,
   speaksOfOthers,
   SqliteStore,
@@ -44,7 +45,7 @@ import {
   WatermarkTable,
 } from "./partitions/control.ts";
 import { errorCode, errorName } from "./net/protocol/error_codes.ts";
-import { randomUuid, systemClock, unsupportedReason } from "./storage/control.ts";
+import { randomUuid, unsupportedReason } from "./storage/control.ts";
 
 export { DiskFailure, StartupError } from "./net/mod.ts";
 export { TURN_TIME_BOUNDS_MS, type TurnTimes } from "./partitions/control.ts";
@@ -126,11 +127,13 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     onWarning: warn,
     onRetention: (event) => notice?.receive(event),
     onClosed: (peers) => limits.onClosed(peers),
+    onCleaningAborted: (slot) => compaction?.onAborted(slot),
     onFailure: (error) => ended.reject(error),
   });
   // Opened while the workers load, but released after they have ended, because it holds the lock.
   let opened: LogDirectory | null = null;
   let notice: RetentionNotice | null = null;
+  let compaction: Compaction | null = null;
   started.defer(() => opened?.[Symbol.asyncDispose]());
   const store = started.adopt(new SqliteStore((error) => ended.reject(runFailure(error))), (store) => store.close());
   started.adopt(pool, (pool) => pool.stop());
@@ -153,7 +156,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       publish: (delta) => pool.publish(delta),
       handOver: (from) => pool.handOver(from),
       saveLogStarts: () => checkpoints.writeLogStarts(),
-      saveCheckpoints: () => checkpoints.writeAll(),
+      saveCheckpoints: async () => void await Promise.all([checkpoints.writeAll(), compaction?.offsets.write()]),
       room: (logs) => roomForPartitions(descriptors, { logs, connections: pool.connectionsCount }),
       report: atIntervals(warn),
       newTopicId: randomUuid,
@@ -161,21 +164,20 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     partitionsCount = () => controller.partitionsCount;
     const loaded = await controller.load(logDirectory);
     loaded.warnings.forEach(warn);
-    notice = noticeOf(logDirectory, {
-      config,
-      shardsCount,
-      bootstrapServers: bootstrapServers(config.listeners, ports),
-    });
+    notice = noticeOf(logDirectory, { config, shardsCount, ports });
     const resources = { descriptors, mappingsMax, shardsCount };
     await pool.start(shardSettings(config, logDirectory, { ...loaded, resources, report: warn }), controller);
-    const checkpoints = started.use(checkpointsOf(logDirectory.path, { config, controller, pool }));
+    const { image } = controller;
+    const place = { logDirectory: logDirectory.path, report: warn };
+    const checkpoints = started.use(checkpointsOf({ ...place, config, image, watermarks: pool.watermarks }));
     // After a crash, a line about a deleted topic would be taken for one about a new topic of the same name.
-    if (speaksOfOthers(logDirectory.checkpointed, controller.image)) await checkpoints.writeAll();
+    if (speaksOfOthers(logDirectory.checkpointed, image)) await checkpoints.writeAll();
+    compaction = started.use(await Compaction.start({ ...place, config, image, shards: pool }));
     await createTopics(controller, options.topics ?? []);
     const balancer = balancerOf(controller, pool);
     acceptor.start();
-    const parts = { acceptor, balancer, controller, pool, checkpoints, logDirectory, resources: started.move() };
-    return new RunningBroker(parts, { config, ports, shardsCount, ended });
+    const parts = { acceptor, balancer, compaction, controller, pool, checkpoints, logDirectory };
+    return new RunningBroker({ ...parts, resources: started.move() }, { config, ports, shardsCount, ended });
   } catch (error) {
     throw startupFailure(error);
   }
@@ -185,6 +187,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
 interface BrokerParts {
   readonly acceptor: Acceptor;
   readonly balancer: Balancer;
+  readonly compaction: Compaction;
   readonly controller: Controller;
   readonly pool: ShardPool;
   readonly checkpoints: Checkpoints;
@@ -199,8 +202,9 @@ class RunningBroker implements Broker {
   readonly dataDir: string;
   readonly shards: number;
   readonly closed: Promise<void>;
-  /** For tests that hand partitions over. */
+  /** For tests that hand partitions over, and that compact at their own time. */
   readonly controller: Controller;
+  readonly compaction: Compaction;
   readonly #parts: BrokerParts;
   readonly #ended: PromiseWithResolvers<void>;
   #closing: Promise<void> | null = null;
@@ -212,6 +216,7 @@ class RunningBroker implements Broker {
   ) {
     this.#parts = parts;
     this.controller = parts.controller;
+    this.compaction = parts.compaction;
     const { listeners } = about.config;
     this.host = listeners[0]?.host ?? about.config.host;
     this.port = about.ports[0] ?? about.config.port;
@@ -257,11 +262,12 @@ class RunningBroker implements Broker {
   }
 
   async #releaseParts(): Promise<void> {
-    const { acceptor, balancer, controller, pool, checkpoints, logDirectory } = this.#parts;
+    const { acceptor, balancer, compaction, controller, pool, checkpoints, logDirectory } = this.#parts;
     await using _resources = this.#parts.resources;
     await acceptor.close();
     // First each partition that is being handed over is opened by its new shard, because that shard makes its log durable.
     await balancer.stop();
+    await compaction.stop();
     await pool.stop();
     await checkpoints.stop();
     if (!pool.isClean) return;
@@ -288,30 +294,14 @@ async function configOf(options: BrokerOptions, started: AsyncDisposableStack): 
   return result.config;
 }
 
-function checkpointsOf(
-  logDirectory: string,
-  { config, controller, pool }: { config: BrokerConfig; controller: Controller; pool: ShardPool },
-): Checkpoints {
-  const offsets = (name: Parameters<typeof partitionOffsets>[2]) => () =>
-    partitionOffsets(controller.image, pool.watermarks, name);
-  return new Checkpoints({
-    logDirectory,
-    config,
-    recoveryPoints: offsets("recoveryPoint"),
-    logStartOffsets: offsets("logStartOffset"),
-    highWatermarks: offsets("highWatermark"),
-    report: warn,
-  });
-}
-
 function noticeOf(
   logDirectory: LogDirectory,
-  { config, shardsCount, bootstrapServers }: { config: BrokerConfig; shardsCount: number; bootstrapServers: string },
+  { config, shardsCount, ports }: { config: BrokerConfig; shardsCount: number; ports: readonly number[] },
 ): RetentionNotice {
   return new RetentionNotice({
     shardsCount,
     checkMs: config.logRetentionCheckIntervalMs,
-    bootstrapServers,
+    bootstrapServers: bootstrapServers(config.listeners, ports),
     mark: () => logDirectory.markRetention(),
     warn,
     inform,
@@ -327,12 +317,6 @@ function connectionLimits(
   },
 ): ConnectionLimits {
   return new ConnectionLimits({ ...config, descriptors, openCount: () => pool.connectionsCount, partitionsCount });
-}
-
-/** Passes on a few sentences a second and counts the others. */
-function atIntervals(report: (text: string) => void): (text: string) => void {
-  const reporter = new Reporter(systemClock, report);
-  return (text) => reporter.report(text);
 }
 
 function acceptorOf(limits: ConnectionLimits, pool: ShardPool): Acceptor {

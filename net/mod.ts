@@ -8,5 +8,6 @@ export { bootstrapServers, listenOn } from "./accept/listening.ts";
 export { mappingsPerShard } from "./accept/mapping_budget.ts";
 export { roomForPartitions } from "./accept/partition_slots.ts";
 export { DiskFailure, runFailure, StartupError, startupFailure } from "./shards/broker_failures.ts";
+export { Compaction } from "./shards/compaction.ts";
 export { ShardPool } from "./shards/shard_pool.ts";
 export { shardSettings } from "./shards/shard_settings.ts";

@@ -3,18 +3,21 @@
  * neither logs nor group coordinators.
  */
 export { Balancer } from "./placement/balancer.ts";
+export type { CleaningAnswer, CleaningRequest } from "./cleaning/cleaning_calls.ts";
+export { CleanerOffsets } from "./cleaning/cleaner_offsets.ts";
+export { type CleanerSettings, LogCleaner } from "./cleaning/log_cleaner.ts";
 export { CheckpointError, Checkpoints } from "./directory/checkpoint_writer.ts";
 export { LogDirectory, LogDirectoryError, METADATA_STORE_FILE } from "./directory/log_directory.ts";
 export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";
 export { Controller, type LoadedMetadata } from "./metadata/controller.ts";
-export type { ImageDelta, PartitionFailure } from "./metadata/image.ts";
+export type { ImageDelta, MetadataImage, PartitionFailure } from "./metadata/image.ts";
 export type { PartitionRoom } from "./metadata/topic_creation.ts";
 export { SqliteStore } from "./metadata/store/sqlite_store.ts";
 export { MetadataStoreError } from "./metadata/store/store.ts";
 export { systemTimers, type Timers } from "./directory/checkpoint_writer.ts";
-export { notClosedCleanly, partitionOffsets, speaksOfOthers } from "./directory/partition_offsets.ts";
+export { checkpointsOf, notClosedCleanly, speaksOfOthers } from "./directory/partition_offsets.ts";
 export { FlushWorkerHost } from "./flush_worker/flush_worker_host.ts";
-export { Reporter } from "./reporter.ts";
+export { atIntervals } from "./reporter.ts";
 export type { RetentionEvent } from "./retention/retention_events.ts";
 export { RetentionNotice } from "./directory/retention_notice.ts";
 export { IsolateTable, type Outbox } from "./shared/mail.ts";

@@ -2,11 +2,17 @@
  * Limits what reaches the operator's log: a few sentences a second pass, and the others are counted. A full disk or a hostile client
  * therefore does not fill the log. Runs on shards, and on the main isolate for its listeners.
  */
-import type { Clock } from "../storage/mod.ts";
+import { type Clock, systemClock } from "../storage/base/clock.ts";
 
 /** Sentences that pass in one period. */
 const SENTENCES_MAX = 5;
 const PERIOD_MS = 1000;
+
+/** Limits the sentences of one source. @param report writes a sentence to the log @returns what the source reports to */
+export function atIntervals(report: (text: string) => void, clock: Clock = systemClock): (text: string) => void {
+  const reporter = new Reporter(clock, report);
+  return (text) => reporter.report(text);
+}
 
 /** Passes sentences on, within the limit. */
 export class Reporter {

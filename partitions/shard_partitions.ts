@@ -2,7 +2,7 @@
  * A shard's access to all partitions of the broker. Partitions of this shard are called directly (owned/), those of other shards through
  * the rings (remote/). Runs on shards.
  */
-import type { Clock, NativeMemory } from "../storage/mod.ts";
+import type { Clock, FlushOutcome, NativeMemory } from "../storage/mod.ts";
 import { ColdLookups } from "./owned/cold_lookups.ts";
 import type { Transcode } from "./owned/codec_jobs.ts";
 import type { Flush } from "./owned/flush_gate.ts";
@@ -49,6 +49,10 @@ export interface ShardPartitionsParts {
   readonly flushLine: FlushLine;
   /** Lets a codec worker unpack and pack a batch. */
   readonly transcode: Transcode;
+  /** Makes a directory's entries durable on another thread. */
+  readonly flushDirectory: (directory: string, done: (outcome: FlushOutcome) => void) => void;
+  /** The result of a cleaner worker is not wanted any more. */
+  readonly onCleaningAborted: (slot: number) => void;
   /** Removes files, and directories with their contents, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
   readonly load: LoadFiles;

@@ -6,7 +6,7 @@ export { systemClock } from "./base/clock.ts";
 
 export { replaceFile } from "./directory/atomic_file.ts";
 export { replaceFileAsync } from "./directory/atomic_file_async.ts";
-export { encodeOffsetCheckpoint, partitionKey } from "./directory/offset_checkpoint.ts";
+export { encodeOffsetCheckpoint, partitionKey, readOffsetCheckpoint } from "./directory/offset_checkpoint.ts";
 export { LeaderEpochTable } from "./log/epochs/leader_epoch_table.ts";
 export { deletedDirectoryName } from "./segments/segment_names.ts";
 export { LogDamagedError, storageFailure } from "./log/storage_failure.ts";
@@ -17,6 +17,9 @@ export * from "./directory/meta_properties.ts";
 export * from "./directory/partition_metadata.ts";
 export * from "./base/uuid.ts";
 
+export { CleanerPool, type RunningCleaning } from "./cleaner_workers/cleaner_pool.ts";
+export type { CleaningOrder } from "./cleaner_workers/cleaner_messages.ts";
+export type { SegmentReplacement } from "./cleaner/cleaning_job.ts";
 export { CodecPool } from "./codec_workers/codec_pool.ts";
 export { flushInBackground } from "./sys/background_flush.ts";
 export { loadPages } from "./sys/background_load.ts";

@@ -9,6 +9,9 @@ export { type Clock, ManualClock, systemClock } from "./base/clock.ts";
 export { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
 
 export { bytesOfBatch, bytesOfRecord, completeBatch, writeBatch, writeRecord } from "./records/batch_writer.ts";
+export { cleaningOf, cleaningOrder, type CleaningTerms } from "./cleaner/cleaning_orders.ts";
+export type { SegmentReplacement } from "./cleaner/cleaning_job.ts";
+export type { CleaningOrder } from "./cleaner_workers/cleaner_messages.ts";
 export { decideRetention, type RetentionDecision } from "./cleaner/retention.ts";
 export { Log } from "./log/log.ts";
 export { batchRules, type LogConfig } from "./log/log_config.ts";
@@ -27,6 +30,7 @@ export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./r
 export { transcodeBatch, transcodeUs } from "./records/batch_intake.ts";
 export type { CodecAnswer, CodecWork } from "./codec_workers/codec_messages.ts";
 export type { BatchRefusal, BatchRules } from "./records/batch_rules.ts";
+export type { SegmentSwap } from "./log/segment_swap.ts";
 export type { RenamedDirectory } from "./directory/partition_directory.ts";
 export { RecordRunReader } from "./records/record_run_reader.ts";
 export { LogDamagedError, storageFailure } from "./log/storage_failure.ts";

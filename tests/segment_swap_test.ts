@@ -67,7 +67,7 @@ function compact(fs: FileSystem, log: Log): ReplacedSegments[] {
 }
 
 function beginSwap(log: Log, replacements: ReplacedSegments[]): SegmentSwap {
-  const swap = log.replaceSegments(replacements, config);
+  const swap = log.compacted.replaceSegments(replacements, config);
   assert.ok(swap !== null);
   return swap;
 }
@@ -86,7 +86,7 @@ const numbersOf = (batches: StoredBatch[]) => batches.map(({ baseOffset }) => ba
 const all = Array.from({ length: BATCHES_PER_SEGMENT * (SEGMENTS - 1) + 1 }, (_, i) => i);
 const kept = all.filter(isKept);
 
-Deno.test("Log.replaceSegments() puts compacted segments in the place of others, and reads find the old ones or the new one", () => {
+Deno.test("CompactedLog.replaceSegments() puts compacted segments in the place of others, and reads find the old ones or the new one", () => {
   const disk = new CrashingFileSystem(() => 0.5);
   const fs = disk.fileSystem;
   using log = fill(fs);
@@ -127,10 +127,10 @@ Deno.test("Log.replaceSegments() puts compacted segments in the place of others,
   assert.deepEqual(numbersOf(readAll(again, { fs, hasGaps: true })), kept);
 });
 
-Deno.test("Log.replaceSegments() refuses segments that the log does not have, and the active one", () => {
+Deno.test("CompactedLog.replaceSegments() refuses segments that the log does not have, and the active one", () => {
   const fs = new CrashingFileSystem(() => 0.5).fileSystem;
   using log = fill(fs);
-  const refused = (sources: Offset[]) => log.replaceSegments([{ baseOffset: sources[0]!, sources }], config);
+  const refused = (sources: Offset[]) => log.compacted.replaceSegments([{ baseOffset: sources[0]!, sources }], config);
   assert.equal(refused([baseOf(0), baseOf(2)]), null);
   assert.equal(refused([toOffset(1)]), null);
   assert.equal(refused([baseOf(SEGMENTS - 2), baseOf(SEGMENTS - 1)]), null);

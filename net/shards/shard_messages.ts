@@ -3,6 +3,8 @@
  * (connection_transfer.ts). Shards post nothing to each other. Plain data.
  */
 import type {
+  CleaningAnswer,
+  CleaningRequest,
   ControlCallName,
   ControlFailure,
   ImageDelta,
@@ -48,6 +50,8 @@ export type ToShard =
   | { readonly type: "flushed"; readonly id: number; readonly outcomes: readonly FlushOutcome[] }
   | { readonly type: "loaded"; readonly id: number }
   | { readonly type: "transcoded"; readonly id: number; readonly answer: CodecAnswer }
+  /** Compaction: answered by "cleaning". */
+  | { readonly type: "clean"; readonly id: number; readonly request: CleaningRequest }
   /** Close all connections and return what other shards lent. */
   | { readonly type: "drain" }
   /** Close all logs and end. At this point no shard borrows anything. */
@@ -82,6 +86,10 @@ export type FromShard =
     readonly paths: readonly string[];
     readonly tails: readonly string[];
   }
+  /** The answer to "clean". */
+  | { readonly type: "cleaning"; readonly id: number; readonly answer: CleaningAnswer }
+  /** The result of the worker that cleans this partition is not wanted any more. */
+  | { readonly type: "cleaningAborted"; readonly slot: number }
   | { readonly type: "drained" }
   /** The last message: everything is closed. `isClean` says whether all logs were closed cleanly. */
   | { readonly type: "stopped"; readonly isClean: boolean };

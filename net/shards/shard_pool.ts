@@ -6,6 +6,8 @@
 import { assert } from "../../storage/base/assert.ts";
 import {
   allocateSharedState,
+  type CleaningAnswer,
+  type CleaningRequest,
   type ControlCallName,
   type ControlCalls,
   type ControlPlane,
@@ -25,12 +27,11 @@ import {
   type TurnTimes,
   WatermarkTable,
 } from "../../partitions/control.ts";
-import { CodecPool, flushInBackground, returnFreedMemory } from "../../storage/control.ts";
+import { returnFreedMemory } from "../../storage/control.ts";
 import type { AcceptedConnection } from "../accept/acceptor.ts";
 import { sendConnection } from "./connection_transfer.ts";
-import { ColdReader } from "./cold_reader.ts";
-import { removePaths } from "./path_removal.ts";
 import { MemoryReturn } from "./memory_return.ts";
+import { ShardJobs } from "./shard_jobs.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 
 /** What every shard starts with, besides its number and the shared memory. */
@@ -44,6 +45,8 @@ export interface ShardPoolEvents {
   onRetention(event: RetentionEvent): void;
   /** Connections that the limits count have ended. @param peers the numbers of their transfers */
   onClosed(peers: readonly number[]): void;
+  /** A shard does not want the result of a cleaning any more. */
+  onCleaningAborted(slot: number): void;
   /** A shard failed; all others are being stopped. */
   onFailure(error: Error): void;
 }
@@ -73,11 +76,6 @@ const STOPPED = -2;
 /** After a failure the other shards get this long to close their sockets and files. */
 const ABORT_MS_MAX = 5000;
 
-function callAfter(ms: number, callback: () => void): () => void {
-  const timer = setTimeout(callback, ms);
-  return () => clearTimeout(timer);
-}
-
 /** The pool. */
 export class ShardPool {
   readonly shardsCount: number;
@@ -91,12 +89,11 @@ export class ShardPool {
   #nextSequence = 1;
   #failure: Error | null = null;
   #isFlushing = false;
-  readonly #coldReader = new ColdReader();
-  readonly #codecs: CodecPool;
   readonly #flushWorker: FlushWorkerHost;
-  readonly #memoryReturn = new MemoryReturn({ turnsCount: () => this.#turnsCount, returnMemory: returnFreedMemory });
   /** Work for shards that runs on other threads. */
-  readonly #jobs = new Set<Promise<void>>();
+  readonly #jobs: ShardJobs;
+  readonly #cleanings = new Map<number, PromiseWithResolvers<CleaningAnswer>>();
+  readonly #memoryReturn = new MemoryReturn({ turnsCount: () => this.#turnsCount, returnMemory: returnFreedMemory });
   #isStarted = false;
   #stopping: Promise<void> | null = null;
   /** The workers have ended and their eventfds are closed, so nothing may be sent to them. */
@@ -111,10 +108,11 @@ export class ShardPool {
     this.#state = allocateSharedState(shardsCount);
     this.watermarks = new WatermarkTable(this.#state.watermarks);
     this.#isolates = new IsolateTable(this.#state.isolates);
-    this.#codecs = new CodecPool({
+    this.#jobs = new ShardJobs({
       arenas: this.#state.arenas,
-      coresCount: navigator.hardwareConcurrency,
-      after: callAfter,
+      post: (...message) => this.#post(...message),
+      warn: (text) => events.onWarning(text),
+      fail: (error) => this.#fail(error),
     });
     this.#flushWorker = new FlushWorkerHost(this.#state, (error) => this.#fail(error));
     for (const [shard, outbox] of outboxes(this.#state, shardsCount).entries()) {
@@ -153,6 +151,17 @@ export class ShardPool {
     const sequence = this.#nextSequence++;
     await this.#await(sequence, 1, () => this.#post(shard, { type: "handOver", sequence, slot }));
     return this.watermarks.read(slot, emptyWatermarks()).state === partitionState.handedOver;
+  }
+
+  /** Asks a shard something for the compaction of its logs. @throws Error when the broker has stopped or failed meanwhile */
+  clean(shard: number, request: CleaningRequest): Promise<CleaningAnswer> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    if (this.#isOver) return Promise.reject(new Error("The broker has stopped"));
+    const id = this.#nextSequence++;
+    const answer = Promise.withResolvers<CleaningAnswer>();
+    this.#cleanings.set(id, answer);
+    this.#post(shard, { type: "clean", id, request });
+    return answer.promise;
   }
 
   /** Microseconds that a shard has waited for work in total; wraps at 2^32. */
@@ -214,10 +223,9 @@ export class ShardPool {
     this.#isOver = true;
     this.#flushWorker[Symbol.dispose]();
     for (const { worker } of this.#members) worker.terminate();
-    this.#codecs[Symbol.dispose]();
+    this.#jobs[Symbol.dispose]();
     this.#memoryReturn.stop();
-    for (const { reject } of this.#awaited.values()) reject(new Error("The broker has stopped"));
-    this.#awaited.clear();
+    this.#rejectAll(new Error("The broker has stopped"));
     // A shard that hangs could otherwise signal a descriptor whose number belongs to another file by then.
     if (hasEnded) releaseSharedState(this.#state);
   }
@@ -227,7 +235,7 @@ export class ShardPool {
     try {
       // Twice, because the answers to the jobs make shards return what they borrowed for them.
       await this.#postToAll(DRAINED, { type: "drain" });
-      await Promise.all(this.#jobs);
+      await this.#jobs.ended();
       await this.#postToAll(DRAINED, { type: "drain" });
       await this.#postToAll(STOPPED, { type: "stop" });
       await this.#flushWorker.stop();
@@ -316,17 +324,19 @@ export class ShardPool {
         this.#markEnded(shard);
         return this.#countReply(STOPPED);
       case "load":
-        return this.#track(this.#load(shard, content.id, this.#coldReader.load(content.range)));
       case "loadFiles":
-        return this.#track(this.#load(shard, content.id, this.#coldReader.loadFiles(content.paths, content.tails)));
       case "transcode":
-        return this.#track(this.#transcode(shard, content));
       case "flush":
-        return this.#track(this.#flush(shard, content));
+      case "unlink":
+        return this.#jobs.begin(shard, content);
       case "flushWorkerNeeded":
         return this.#flushWorker.start();
-      case "unlink":
-        return this.#track(removePaths(content.paths, (text) => this.#events.onWarning(text)));
+      case "cleaning":
+        this.#cleanings.get(content.id)?.resolve(content.answer);
+        this.#cleanings.delete(content.id);
+        return;
+      case "cleaningAborted":
+        return this.#events.onCleaningAborted(content.slot);
       case "warning":
         return this.#events.onWarning(content.text);
       case "retention":
@@ -335,30 +345,6 @@ export class ShardPool {
         return this.#events.onClosed(content.peers);
       case "call":
         this.#answer(shard, content.id, content.name, content.args);
-    }
-  }
-
-  #track(job: Promise<void>): void {
-    this.#jobs.add(job);
-    job.finally(() => this.#jobs.delete(job));
-  }
-
-  async #load(shard: number, id: number, loaded: Promise<void>): Promise<void> {
-    await loaded;
-    this.#post(shard, { type: "loaded", id });
-  }
-
-  async #flush(shard: number, { id, requests }: Extract<FromShard, { type: "flush" }>): Promise<void> {
-    const outcomes = await flushInBackground(requests);
-    this.#post(shard, { type: "flushed", id, outcomes });
-  }
-
-  async #transcode(shard: number, { id, work }: Extract<FromShard, { type: "transcode" }>): Promise<void> {
-    try {
-      const answer = await this.#codecs.transcode(work);
-      this.#post(shard, { type: "transcoded", id, answer }, answer.rebuilt === null ? [] : [answer.rebuilt]);
-    } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
@@ -391,8 +377,13 @@ export class ShardPool {
       this.#isolates.set(shard, ISOLATE.stopping, 1);
       outbox.wake();
     }
-    for (const { reject } of this.#awaited.values()) reject(error);
-    this.#awaited.clear();
+    this.#rejectAll(error);
     this.#events.onFailure(error);
+  }
+
+  #rejectAll(error: Error): void {
+    for (const { reject } of [...this.#awaited.values(), ...this.#cleanings.values()]) reject(error);
+    this.#awaited.clear();
+    this.#cleanings.clear();
   }
 }

@@ -28,18 +28,7 @@ import {
   WatermarkTable,
 } from "../../partitions/mod.ts";
 import { groupSettings } from "../../partitions/config/groups/group_configs.ts";
-import {
-  askForShortSlices,
-  type CodecAnswer,
-  type CodecWork,
-  type FlushOutcome,
-  type FlushRequest,
-  linuxFileSystem,
-  nativeMemory,
-  randomUuid,
-  systemClock,
-} from "../../storage/mod.ts";
-import type { FileRange } from "./cold_reader.ts";
+import { askForShortSlices, linuxFileSystem, nativeMemory, randomUuid, systemClock } from "../../storage/mod.ts";
 import { clusterOfOne } from "../requests/cluster_view.ts";
 import { ControlLink } from "../requests/control/control_link.ts";
 import type { ShardServices } from "../requests/handler.ts";
@@ -47,7 +36,7 @@ import { apis } from "../handlers/mod.ts";
 import { REQUEST_BYTES_MAX, RequestMemory } from "../reactor/request_memory.ts";
 import { Router } from "../requests/router.ts";
 import { Shard } from "../reactor/shard.ts";
-import { AwaitedAnswers } from "./awaited_answers.ts";
+import { JobLink } from "./job_link.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 import { TopicWaits } from "../requests/produce/topic_waits.ts";
 
@@ -66,9 +55,7 @@ class ShardHost {
   readonly #coordinators: ShardCoordinators<GroupApis>;
   readonly #shard: Shard;
   readonly #turns: TurnCounter;
-  readonly #loads = new AwaitedAnswers<void>();
-  readonly #transcodes = new AwaitedAnswers<CodecAnswer>();
-  readonly #flushes = new AwaitedAnswers<readonly FlushOutcome[]>();
+  readonly #jobs = new JobLink(post);
   #received = 0;
   #isDraining = false;
   #isStopping = false;
@@ -125,7 +112,7 @@ class ShardHost {
       coordinators: this.#coordinators,
       report,
       onClosed: (peers) => post({ type: "closed", peers }),
-      load: (range, done) => this.#load(range, done),
+      load: (range, done) => this.#jobs.load(range, done),
       requestBytesMax,
       connectionsMaxIdleMs: config.connectionsMaxIdleMs,
       socketBuffers: { send: config.socketSendBufferBytes, receive: config.socketReceiveBufferBytes },
@@ -188,13 +175,15 @@ class ShardHost {
         this.#control.receive(message.id, message.result);
         break;
       case "flushed":
-        this.#flushes.receive(message.id, message.outcomes);
-        break;
       case "transcoded":
-        this.#transcodes.receive(message.id, message.answer);
-        break;
       case "loaded":
-        this.#loads.receive(message.id);
+        this.#jobs.receive(message);
+        break;
+      case "clean":
+        this.#partitions.owned.cleanings.handle(
+          message.request,
+          (answer) => post({ type: "cleaning", id: message.id, answer }),
+        );
         break;
       case "drain":
         this.#shard.disconnect();
@@ -267,14 +256,16 @@ class ShardHost {
         checkMs: config.logRetentionCheckIntervalMs,
         isAnnounced: announcesRetention,
       },
-      flush: (request, done) => this.#flush([request], ([outcome = "failed"]) => done(outcome)),
+      flush: (request, done) => this.#jobs.flush([request], ([outcome = "failed"]) => done(outcome)),
       flushLine: FlushLine.ofShard(state, shard, {
         onUnserved: () => post({ type: "flushWorkerNeeded" }),
-        flushElsewhere: (requests, done) => this.#flush(requests, done),
+        flushElsewhere: (requests, done) => this.#jobs.flush(requests, done),
       }),
-      transcode: (work, done) => this.#transcode(work, done),
+      transcode: (work, done) => this.#jobs.transcode(work, done),
+      flushDirectory: (directory, done) => this.#jobs.flushDirectory(directory, done),
+      onCleaningAborted: (slot) => post({ type: "cleaningAborted", slot }),
       unlink: (paths) => post({ type: "unlink", paths }),
-      load: (paths, done, tails = []) => this.#loadFiles(paths, tails, done),
+      load: (paths, done, tails = []) => this.#jobs.loadFiles(paths, tails, done),
       onRetention: (event) => post({ type: "retention", event }),
     });
   }
@@ -295,23 +286,6 @@ class ShardHost {
       newId: randomUuid,
       report,
     });
-  }
-
-  #flush(requests: readonly FlushRequest[], done: (outcomes: readonly FlushOutcome[]) => void): void {
-    const id = this.#flushes.add(done);
-    post({ type: "flush", id, requests: requests.map(({ fds, directories }) => ({ fds, directories })) });
-  }
-
-  #transcode(work: CodecWork, done: (answer: CodecAnswer) => void): void {
-    post({ type: "transcode", id: this.#transcodes.add(done), work });
-  }
-
-  #loadFiles(paths: readonly string[], tails: readonly string[], done: () => void): void {
-    post({ type: "loadFiles", id: this.#loads.add(done), paths, tails });
-  }
-
-  #load(range: FileRange, done: () => void): void {
-    post({ type: "load", id: this.#loads.add(done), range });
   }
 
   /** Loads the coordinator for the shard's first groups. No request is served meanwhile, for about 25 ms, once in the shard's life. */

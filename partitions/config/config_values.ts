@@ -155,5 +155,5 @@ function parseDouble(text: string): { value: number; text: string } | string {
   // Double.parseDouble accepts a trailing f or d. Its NaN, Infinity and hexadecimal forms make no sense for any setting here.
   if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[fd]?$/i.test(text)) return "Not a number of type DOUBLE";
   const value = Number.parseFloat(text);
-  return { value, text: Number.isInteger(value) ? value.toFixed(1) : String(value) };
+  return { value, text: Number.isInteger(value) ? value.toFixed(1).replace("e+", "E") : String(value) };
 }

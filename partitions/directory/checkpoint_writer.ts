@@ -11,17 +11,7 @@
  */
 import { LOG_STARTS_FILE, RECOVERY_POINTS_FILE } from "./checkpoint_files.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
-import { encodeOffsetCheckpoint, replaceFileAsync } from "../../storage/control.ts";
-
-/** One line. */
-export interface PartitionOffset {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
-}
-
-/** @returns the current lines of one file */
-export type OffsetSnapshot = () => readonly PartitionOffset[];
+import { CheckpointFile, type OffsetSnapshot } from "./checkpoint_file.ts";
 
 /** Timers, as a parameter for tests. */
 export interface Timers {
@@ -117,38 +107,6 @@ export class Checkpoints implements Disposable {
   async stop(): Promise<void> {
     this[Symbol.dispose]();
     await this.writeAll();
-  }
-}
-
-/** One file. One write at a time; calls during a write share the next one; unchanged content is not written again. */
-class CheckpointFile {
-  readonly path: string;
-  readonly #snapshot: OffsetSnapshot;
-  #written = "";
-  #last: Promise<void> = Promise.resolve();
-  /** The write that has not begun yet. */
-  #next: Promise<void> | null = null;
-
-  constructor(path: string, snapshot: OffsetSnapshot) {
-    this.path = path;
-    this.#snapshot = snapshot;
-  }
-
-  write(): Promise<void> {
-    if (this.#next !== null) return this.#next;
-    const write = () => {
-      this.#next = null;
-      return this.#write();
-    };
-    this.#last = this.#next = this.#last.then(write, write);
-    return this.#last;
-  }
-
-  async #write(): Promise<void> {
-    const text = encodeOffsetCheckpoint(this.#snapshot());
-    if (text === this.#written) return;
-    await replaceFileAsync(this.path, text);
-    this.#written = text;
   }
 }
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { linuxFileSystem, readOffsetCheckpoint } from "../../storage/mod.ts";
-import { Checkpoints, type PartitionOffset, type Timers } from "./checkpoint_writer.ts";
+import type { PartitionOffset } from "./checkpoint_file.ts";
+import { Checkpoints, type Timers } from "./checkpoint_writer.ts";
 
 /** Timers that fire when the test says so. */
 class ManualTimers implements Timers {

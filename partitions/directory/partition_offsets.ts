@@ -2,7 +2,8 @@
  * Reads the watermark table by topic and partition, for the checkpoints and the mark of a clean stop. Runs on the main isolate.
  */
 import { partitionKey } from "../../storage/control.ts";
-import type { PartitionOffset } from "./checkpoint_writer.ts";
+import type { PartitionOffset } from "./checkpoint_file.ts";
+import { Checkpoints, type CheckpointsOptions } from "./checkpoint_writer.ts";
 import type { MetadataImage } from "../metadata/image.ts";
 import { emptyWatermarks, partitionState, type Watermarks, type WatermarkTable } from "../shared/watermarks.ts";
 
@@ -28,6 +29,20 @@ export function partitionOffsets(
     }
   }
   return lines;
+}
+
+/** The checkpoints of all partitions; they are written from now on. */
+export function checkpointsOf(
+  { image, watermarks, ...options }:
+    & Pick<CheckpointsOptions, "logDirectory" | "config" | "report">
+    & { image: MetadataImage; watermarks: WatermarkTable },
+): Checkpoints {
+  return new Checkpoints({
+    ...options,
+    recoveryPoints: () => partitionOffsets(image, watermarks, "recoveryPoint"),
+    logStartOffsets: () => partitionOffsets(image, watermarks, "logStartOffset"),
+    highWatermarks: () => partitionOffsets(image, watermarks, "highWatermark"),
+  });
 }
 
 /**

@@ -12,6 +12,7 @@ import { type Flush, FlushGate } from "./flush_gate.ts";
 import { CodecJobs, type Transcode } from "./codec_jobs.ts";
 import { type FlushAll, GroupFlush } from "./group_flush.ts";
 import { type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
+import { OwnedCleanings } from "./owned_cleanings.ts";
 import { Partition, type PartitionOwner } from "./partition.ts";
 import { PartitionUpkeep } from "./partition_upkeep.ts";
 import { Retention } from "../retention/retention.ts";
@@ -34,6 +35,10 @@ export interface OwnedPartitionsParts {
   readonly flushAll: FlushAll;
   /** Lets a codec worker unpack and pack a batch. */
   readonly transcode: Transcode;
+  /** Makes a directory's entries durable on another thread. */
+  readonly flushDirectory: (directory: string, done: (outcome: FlushOutcome) => void) => void;
+  /** The result of a cleaner worker is not wanted any more. */
+  readonly onCleaningAborted: (slot: number) => void;
   /** Removes files, and directories with their contents, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
   readonly load: LoadFiles;
@@ -61,6 +66,8 @@ export class OwnedPartitions implements PartitionOwner {
   readonly codecJobs: CodecJobs;
   /** Slots of partitions with queued appends whose turn has come. */
   readonly #appendsLeft = new Set<number>();
+  /** The compactions of the shard's logs. */
+  readonly cleanings: OwnedCleanings;
   readonly #wallMs: () => number;
   readonly #row = emptyWatermarks();
 
@@ -78,6 +85,16 @@ export class OwnedPartitions implements PartitionOwner {
     });
     this.#flushes = new FlushGate(parts.flush, (slot) => this.#bySlot.get(slot)?.flushLater());
     this.codecJobs = new CodecJobs(parts.transcode);
+    this.cleanings = new OwnedCleanings({
+      partitions: this.#bySlot,
+      wallMs: this.#wallMs,
+      flushDirectory: parts.flushDirectory,
+      onRemoved: ({ config }, paths) =>
+        this.#removal.removeFiles(paths, parts.clock.monotonicMs() + config.fileDeleteDelayMs),
+      onEnded: (slot) => this.#removal.note(slot),
+      onAborted: parts.onCleaningAborted,
+      onTrouble: (slot, text) => this.onTrouble(slot, text),
+    });
     this.#groups = new GroupFlush(this.#bySlot, { flush: parts.flushAll, nowMs: () => parts.clock.monotonicMs() });
   }
 
@@ -121,7 +138,7 @@ export class OwnedPartitions implements PartitionOwner {
     const partition = this.#bySlot.get(slot);
     if (partition === undefined) return done();
     partition.whenIdle(() => {
-      if (this.#changes.isEmpty && partition.handOver()) {
+      if (this.#changes.isEmpty && this.cleanings.abort(slot) && partition.handOver()) {
         this.#bySlot.delete(slot);
         this.#names.delete(slot);
       }
@@ -162,8 +179,13 @@ export class OwnedPartitions implements PartitionOwner {
   /** When `maintain()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
     if (!this.#changes.isEmpty || this.#appendsLeft.size > 0) return 0;
-    const nextMs = Math.min(this.#removal.nextDeadlineMs, this.#upkeep.nextDeadlineMs, this.#groups.nextDeadlineMs);
-    return Math.min(nextMs, this.#retention.nextDeadlineMs);
+    return Math.min(
+      this.#removal.nextDeadlineMs,
+      this.#upkeep.nextDeadlineMs,
+      this.#groups.nextDeadlineMs,
+      this.#retention.nextDeadlineMs,
+      this.cleanings.nextDeadlineMs,
+    );
   }
 
   /**
@@ -174,6 +196,7 @@ export class OwnedPartitions implements PartitionOwner {
   maintain(nowMs: number, mayContinue: () => boolean): void {
     this.#changes.run(mayContinue);
     if (this.#appendsLeft.size > 0) this.#runQueues();
+    this.cleanings.run(nowMs, mayContinue);
     this.#removal.run(nowMs);
     this.#upkeep.run(nowMs, this.#wallMs);
     this.#retention.run(nowMs, mayContinue);
@@ -237,7 +260,10 @@ export class OwnedPartitions implements PartitionOwner {
   #apply(topic: TopicImage, place: PartitionImage, failures: PartitionFailure[]): void {
     const partition = this.#bySlot.get(place.slot);
     if (partition === undefined) this.#open(topic, place, failures);
-    else partition.update({ leaderEpoch: place.leaderEpoch, config: topic.logConfig });
+    else {
+      partition.update({ leaderEpoch: place.leaderEpoch, config: topic.logConfig });
+      this.cleanings.onUpdated(place.slot);
+    }
   }
 
   #remove(topic: TopicImage, { slot, partition: number }: PartitionImage, failures: PartitionFailure[]): void {
@@ -247,6 +273,7 @@ export class OwnedPartitions implements PartitionOwner {
     }
     const partition = this.#bySlot.get(slot);
     if (partition === undefined) return;
+    this.cleanings.onPartitionRemoved(slot);
     this.#bySlot.delete(slot);
     this.#names.delete(slot);
     try {

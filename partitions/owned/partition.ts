@@ -69,6 +69,8 @@ export class Partition {
   readonly slot: number;
   readonly log: Log;
   readonly replica: ReplicaState;
+  /** Whether a cleaner reads its closed segments, or new ones are put in their place: none may be removed (owned_cleanings.ts). */
+  isBeingCleaned = false;
   readonly #table: WatermarkTable;
   readonly #owner: PartitionOwner;
   readonly #flushes: PartitionFlushes;

@@ -175,6 +175,10 @@ export interface TestShard {
   readonly codecWork: { work: CodecWork; done: (answer: CodecAnswer) => void }[];
   /** Files that another thread would remove. */
   readonly unlinked: string[];
+  /** Directories that another thread would make durable. */
+  readonly directoryFlushes: { directory: string; done: (outcome: FlushOutcome) => void }[];
+  /** Slots whose cleanings a worker would abort. */
+  readonly abortedCleanings: number[];
   /** Files that another thread would read into the page cache. */
   readonly loads: { files: readonly string[]; done: () => void }[];
   /** Events of retention. */
@@ -316,6 +320,8 @@ export class TestShards implements Disposable {
     const unlinked: string[] = [];
     const loads: TestShard["loads"] = [];
     const retained: RetentionEvent[] = [];
+    const directoryFlushes: TestShard["directoryFlushes"] = [];
+    const abortedCleanings: number[] = [];
     const purgatory = new Purgatory(this.interest, shard);
     const ways = outboxes(this.state, shard);
     const report = (text: string) => void reports.push(text);
@@ -349,25 +355,16 @@ export class TestShards implements Disposable {
         flushElsewhere: (requests, done) => void groups.push({ requests, done }),
       }),
       transcode: (work, done) => void codecWork.push({ work, done }),
+      flushDirectory: (directory, done) => void directoryFlushes.push({ directory, done }),
+      onCleaningAborted: (slot) => void abortedCleanings.push(slot),
       unlink: (paths) => void unlinked.push(...paths),
       load: (files, done) => void loads.push({ files, done }),
       retention: this.#retention,
       onRetention: (event) => void retained.push(event),
     });
     const mail = { inbox: inbox(this.state, shard), outboxes: ways };
-    return {
-      ...mail,
-      partitions,
-      purgatory,
-      arena,
-      files,
-      reports,
-      flushes,
-      groups,
-      codecWork,
-      unlinked,
-      loads,
-      retained,
-    };
+    const cleaning = { directoryFlushes, abortedCleanings };
+    const outside = { reports, flushes, groups, codecWork, unlinked, loads, retained, ...cleaning };
+    return { ...mail, partitions, purgatory, arena, files, ...outside };
   }
 }

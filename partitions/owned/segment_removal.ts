@@ -54,6 +54,11 @@ export class SegmentRemoval {
     this.#directories.push({ directory, delayMs });
   }
 
+  /** Removes files that were renamed. @param dueMs when, monotonic time */
+  removeFiles(paths: readonly string[], dueMs: number): void {
+    this.#unlinkAt(dueMs, paths);
+  }
+
   /** When `run()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
     if (this.#slots.size > 0 || this.#directories.length > 0) return 0;
@@ -66,6 +71,10 @@ export class SegmentRemoval {
     for (const slot of this.#slots) {
       if (room === 0) break;
       const partition = this.#partitions.get(slot);
+      if (partition?.isBeingCleaned) {
+        this.#slots.delete(slot); // the end of the cleaning notes it again
+        continue;
+      }
       const count = Math.min(partition?.log.removableSegments ?? 0, room);
       const renamed = count === 0 ? [] : partition?.removeOldestSegments(count) ?? [];
       if (partition !== undefined && renamed.length > 0) {

@@ -18,6 +18,7 @@ import { assert } from "../base/assert.ts";
 import { type Offset, toOffset } from "../base/units.ts";
 import type { RetainedLog } from "../cleaner/retention.ts";
 import type { BatchCheck, BatchRules } from "../records/batch_rules.ts";
+import { CompactedLog } from "./compacted_log.ts";
 import { LogAppends } from "./log_appends.ts";
 import type { LogConfig } from "./log_config.ts";
 import { LogDurability } from "./log_durability.ts";
@@ -41,11 +42,9 @@ import type {
   UncommittedTraces,
 } from "./log_types.ts";
 import { type RenamedDirectory, renameForRemoval } from "../directory/partition_directory.ts";
-import { Segment } from "../segments/segment.ts";
 import { markDeleted } from "../segments/segment_deletion.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
 import { SegmentReader } from "../segments/segment_reader.ts";
-import { type ReplacedSegments, SegmentSwap } from "./segment_swap.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { FlushOutcome } from "../sys/flush_outcome.ts";
 import type { NativeMemory } from "../sys/memory.ts";
@@ -61,6 +60,8 @@ export class Log implements Disposable {
   readonly #appends: LogAppends;
   readonly #reads: LogReads;
   readonly #durability: LogDurability;
+  /** The cleaner's side of it. */
+  readonly compacted: CompactedLog;
   /** Traces of transactions that were found when it was opened. */
   readonly uncommitted: UncommittedTraces;
   #logStartOffset: Offset;
@@ -76,6 +77,7 @@ export class Log implements Disposable {
     const { fs, clock } = options;
     this.#reads = new LogReads(loaded.segments, { fs, clock, reader: new SegmentReader(resources.window) });
     this.#logStartOffset = loaded.logStartOffset;
+    this.compacted = new CompactedLog({ ...loaded, options, resources, log: this });
     this.uncommitted = loaded.uncommitted;
     this.#durability = new LogDurability({ fs, resources }, loaded);
     this.#appends = new LogAppends(loaded, { options, resources, onDamaged: (reason) => this.#goOffline(reason) });
@@ -265,23 +267,6 @@ export class Log implements Disposable {
       this.#producers.snapshots.remove(segment.baseOffset);
     }
     return paths;
-  }
-
-  /**
-   * Begins to put compacted segments in the place of those that they were made of. Until it is done, no segment may be deleted.
-   * @param config of the topic
-   * @returns null when the log does not have these segments any more
-   */
-  replaceSegments(replacements: readonly ReplacedSegments[], config: LogConfig): SegmentSwap | null {
-    const { fs, directory, random = Math.random } = this.#options;
-    const place = { fs, resources: this.#resources, directory, config, random };
-    return SegmentSwap.begin(replacements, {
-      fs,
-      directory,
-      segments: this.#segments,
-      newSegment: (baseOffset) => new Segment(place, baseOffset),
-      onRemoved: (baseOffset) => this.#producers.snapshots.remove(baseOffset),
-    });
   }
 
   /** Closes the active segment and starts a new one, unless it is empty. @returns false when the disk refused */

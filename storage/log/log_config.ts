@@ -43,6 +43,12 @@ export interface LogConfig {
   readonly retentionBytes: number;
   /** `max.compaction.lag.ms`; Infinity for Long.MAX_VALUE. Compacted logs roll by it too. */
   readonly maxCompactionLagMs: number;
+  /** `min.compaction.lag.ms` */
+  readonly minCompactionLagMs: number;
+  /** `min.cleanable.dirty.ratio`, 0 to 1 */
+  readonly minCleanableDirtyRatio: number;
+  /** `delete.retention.ms` */
+  readonly deleteRetentionMs: number;
   /** `preallocate` */
   readonly preallocate: boolean;
   /** `file.delete.delay.ms` */

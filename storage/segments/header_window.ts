@@ -7,6 +7,7 @@
  * before anything relies on them.
  */
 import { assert } from "../base/assert.ts";
+import { NO_TIMESTAMP } from "../base/units.ts";
 import {
   baseOffset,
   BATCH_HEADER_BYTES,
@@ -15,6 +16,7 @@ import {
   lastOffsetDelta,
   magic,
   MAGIC_V2,
+  maxTimestamp,
 } from "../records/record_batch.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 import { SystemError } from "../sys/libc.ts";
@@ -96,5 +98,12 @@ export class HeaderWindow {
     if (!sound) return -1;
     // Producer state needs the records of control batches too, so a whole control batch is loaded (usually 78 bytes).
     return isControl(view, at) ? this.locate(file.fd, position, Math.min(bytes, this.#memory.bytes.length)) : at;
+  }
+
+  /** Largest timestamp of a file's first batch in ms, -1 for none. @throws SystemError when the disk refuses */
+  firstTimestamp(fd: number): number {
+    this.begin();
+    const at = this.locate(fd, 0, BATCH_HEADER_BYTES);
+    return at < 0 ? NO_TIMESTAMP : maxTimestamp(this.#memory.view, at);
   }
 }

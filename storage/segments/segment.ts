@@ -10,11 +10,10 @@
  * Source: Kafka's LogSegment.
  */
 import { assert } from "../base/assert.ts";
-import { NO_TIMESTAMP, type Offset, RELATIVE_OFFSET_MAX, toFilePosition } from "../base/units.ts";
+import { type Offset, RELATIVE_OFFSET_MAX, toFilePosition } from "../base/units.ts";
 import type { LogConfig, SegmentConfig } from "../log/log_config.ts";
 import type { LeasedFile, LogResources, WarmFile } from "../log/log_resources.ts";
 import type { OffsetIndex } from "./offset_index.ts";
-import { BATCH_HEADER_BYTES, maxTimestamp } from "../records/record_batch.ts";
 import { type RebuildMode, SegmentIndexes } from "./segment_indexes.ts";
 import { LargestTimestamp } from "./largest_timestamp.ts";
 import { partitionFileName, type SegmentFileKind } from "./segment_names.ts";
@@ -140,6 +139,11 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     if (!isCold) return;
     this.#place.resources.warm.delete(this);
     this.coolDown();
+  }
+
+  /** Largest timestamp of its first batch in ms, -1 for none. @throws SystemError when the disk refuses */
+  get firstBatchTimestamp(): number {
+    return this.#firstBatchTimestamp ??= this.#place.resources.window.firstTimestamp(this.fd);
   }
 
   /** Path of one of its files. */
@@ -386,14 +390,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   }
 
   #waitedMs(batch: AppendedBatch): number {
-    const first = this.#firstBatchTimestamp ??= this.#readFirstBatchTimestamp();
+    const first = this.firstBatchTimestamp;
     return first >= 0 ? batch.maxTimestamp - first : batch.nowMs - this.#createdMs;
-  }
-
-  #readFirstBatchTimestamp(): number {
-    const { window } = this.#place.resources;
-    window.begin();
-    const at = window.locate(this.fd, 0, BATCH_HEADER_BYTES);
-    return at < 0 ? NO_TIMESTAMP : maxTimestamp(window.view, at);
   }
 }

@@ -70,6 +70,7 @@ export const patternRules: readonly PatternRule[] = [
         "runs in a worker of its own, which waits for flushes on other threads",
       ],
       ["partitions/flush_worker/flush_rounds.ts", "runs in that worker"],
+      ["storage/cleaner_workers/cleaner_worker.ts", "is a worker's, which pauses between two pieces of a cleaning"],
     ],
     planted: ["await x", "const f = async () => 1", "x.then(() => 1)", "setTimeout(f, 1)", "setInterval(f, 1)"],
     harmless: ["let timer: ReturnType<typeof setTimeout>;", "// await nothing"],

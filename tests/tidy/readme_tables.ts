@@ -12,6 +12,7 @@ const SHOWN_DEFAULTS: ReadonlyMap<string | null, string> = new Map([
   [null, "not set"],
   ["9223372036854775807", "no limit"],
   ["2147483647", "no limit"],
+  ["1.7976931348623157E308", "no limit"],
 ]);
 
 /** The tables by name. */

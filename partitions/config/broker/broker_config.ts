@@ -93,6 +93,19 @@ export interface BrokerConfig {
   /** `log.flush.scheduler.interval.ms`, Infinity */
   readonly logFlushSchedulerIntervalMs: number;
 
+  /** `log.cleaner.enable`, true */
+  readonly logCleanerEnable: boolean;
+  /** `log.cleaner.threads`, 1 */
+  readonly logCleanerThreads: number;
+  /** `log.cleaner.backoff.ms`, 15000 */
+  readonly logCleanerBackoffMs: number;
+  /** `log.cleaner.io.max.bytes.per.second`, no limit: Infinity */
+  readonly logCleanerIoMaxBytesPerSecond: number;
+  /** `log.cleaner.dedupe.buffer.size`, 134217728: for all threads together */
+  readonly logCleanerDedupeBufferSize: number;
+  /** `log.cleaner.io.buffer.load.factor`, 0.9 */
+  readonly logCleanerIoBufferLoadFactor: number;
+
   /** `barnabas.shards`, 0: one per core */
   readonly shards: number;
   /** `barnabas.log.append.mode`, pwrite */

@@ -13,6 +13,13 @@ import { topicDefinitions } from "../topics/topic_definitions.ts";
 /** Most shards. Every pair of shards has rings in shared memory, so their number grows with the square of this. */
 const SHARDS_MAX = 64;
 
+/** Most logs that are compacted at a time: each takes a worker of about 30 MB, and its share of the buffer. */
+const CLEANER_THREADS_MAX = 16;
+/** Kafka asks for more than 1 MB a thread (CleanerConfig, KafkaConfig.validateValues). */
+const CLEANER_BUFFER_BYTES_MIN = 1024 * 1024 + 1;
+/** Kafka's Double.MAX_VALUE: no limit. */
+const DOUBLE_MAX = "1.7976931348623157E308";
+
 /** Settings of the broker. */
 export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTable([
   ...inheritedByTopics(),
@@ -63,6 +70,42 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "LIST",
     "PLAINTEXT://127.0.0.1:9092",
     "Addresses to listen on (Kafka's default is all interfaces).",
+  ),
+  setting(
+    "log.cleaner.backoff.ms",
+    "LONG",
+    "15000",
+    "How often logs to compact are looked for while there is none.",
+    { check: atLeast(0) },
+  ),
+  setting(
+    "log.cleaner.dedupe.buffer.size",
+    "LONG",
+    "134217728",
+    "Most bytes for the keys of compactions under way, 24 for a key; more keys take several compactions.",
+    { check: atLeast(CLEANER_BUFFER_BYTES_MIN) },
+  ),
+  setting("log.cleaner.enable", "BOOLEAN", "true", "Whether topics are compacted."),
+  setting(
+    "log.cleaner.io.buffer.load.factor",
+    "DOUBLE",
+    "0.9",
+    "Share of log.cleaner.dedupe.buffer.size that may be in use.",
+    { check: between(0.1, 0.99) },
+  ),
+  setting(
+    "log.cleaner.io.max.bytes.per.second",
+    "DOUBLE",
+    DOUBLE_MAX,
+    "Most bytes that compactions read and write a second.",
+    { check: atLeast(1) },
+  ),
+  setting(
+    "log.cleaner.threads",
+    "INT",
+    "1",
+    "Most logs that are compacted at a time, each by a worker that runs only meanwhile; 0 compacts none.",
+    { check: between(0, CLEANER_THREADS_MAX) },
   ),
   setting("log.dir", "LIST", null, "Other name of log.dirs, which counts when both are set."),
   setting("log.dirs", "LIST", "./barnabas-data", "The data directory (Kafka's default is /tmp/kafka-logs)."),

@@ -100,14 +100,14 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     "log.flush.offset.checkpoint.interval.ms": "15",
     "log.flush.start.offset.checkpoint.interval.ms": "16",
     "log.flush.scheduler.interval.ms": "17",
-    "log.initial.task.delay.ms": "26",
-    "log.retention.check.interval.ms": "27",
+    "log.initial.task.delay.ms": "46",
+    "log.retention.check.interval.ms": "47",
     "barnabas.shards": "18",
     "barnabas.log.append.mode": "mapped",
     "message.max.bytes": "19",
   });
   const { properties: _, logDefaults, ...all } = config;
-  const fields = Object.fromEntries(Object.entries(all).filter(([name]) => !/^(group|offsets)/.test(name)));
+  const fields = Object.fromEntries(Object.entries(all).filter(([name]) => !/^(group|offsets|logCleaner)/.test(name)));
   assert.deepEqual(fields, {
     nodeId: 2,
     clusterId: "abc",
@@ -136,13 +136,33 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     replicaHighWatermarkCheckpointIntervalMs: 14,
     logFlushOffsetCheckpointIntervalMs: 15,
     logFlushStartOffsetCheckpointIntervalMs: 16,
-    logInitialTaskDelayMs: 26,
-    logRetentionCheckIntervalMs: 27,
+    logInitialTaskDelayMs: 46,
+    logRetentionCheckIntervalMs: 47,
     logFlushSchedulerIntervalMs: 17,
     shards: 18,
     appendMode: "mapped",
   });
   assert.deepEqual([logDefaults.maxMessageBytes, logDefaults.appendMode, logDefaults.flushMs], [19, "mapped", 17]);
+});
+
+Deno.test("brokerConfigFrom() reads every setting of compaction into the field of its name", () => {
+  const { config } = accept({
+    "log.cleaner.enable": "false",
+    "log.cleaner.threads": "2",
+    "log.cleaner.backoff.ms": "26",
+    "log.cleaner.io.max.bytes.per.second": "2.7e1",
+    "log.cleaner.dedupe.buffer.size": "2800000",
+    "log.cleaner.io.buffer.load.factor": "0.29",
+  });
+  const fields = Object.fromEntries(Object.entries(config).filter(([name]) => name.startsWith("logCleaner")));
+  assert.deepEqual(fields, {
+    logCleanerEnable: false,
+    logCleanerThreads: 2,
+    logCleanerBackoffMs: 26,
+    logCleanerIoMaxBytesPerSecond: 27,
+    logCleanerDedupeBufferSize: 2_800_000,
+    logCleanerIoBufferLoadFactor: 0.29,
+  });
 });
 
 Deno.test("brokerConfigFrom() reads every setting of groups into the field of its name", () => {

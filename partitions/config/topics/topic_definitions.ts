@@ -15,7 +15,7 @@ export const topicDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTa
     "cleanup.policy",
     "LIST",
     "delete",
-    "What becomes of old records: delete, compact (so far nothing is compacted), both, or nothing when empty.",
+    "What becomes of old records: delete, compact, both, or nothing when empty.",
     {
       check: oneOf("compact", "delete"),
       from: ["log.cleanup.policy"],
@@ -46,7 +46,6 @@ export const topicDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTa
   setting("delete.retention.ms", "LONG", "86400000", "How long a compacted topic keeps delete markers.", {
     check: atLeast(0),
     from: ["log.cleaner.delete.retention.ms"],
-    later: true,
   }),
   setting(
     "file.delete.delay.ms",
@@ -143,13 +142,11 @@ export const topicDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTa
     {
       check: between(0, 1),
       from: ["log.cleaner.min.cleanable.ratio"],
-      later: true,
     },
   ),
   setting("min.compaction.lag.ms", "LONG", "0", "Shortest time that a record stays uncompacted.", {
     check: atLeast(0),
     from: ["log.cleaner.min.compaction.lag.ms"],
-    later: true,
   }),
   setting("min.insync.replicas", "INT", "1", "In-sync replicas without which acks=all is refused.", {
     check: atLeast(1),

@@ -160,6 +160,13 @@ export class ProducerState {
     return listed;
   }
 
+  /** Calls back with each producer: its id, epoch, last offset of its last batch (-1: none), start of its open transaction (-1: none). */
+  forEach(visit: (producerId: number, epoch: number, lastDataOffset: number, txnFirstOffset: number) => void): void {
+    for (const { producerId, epoch, batches, currentTxnFirstOffset } of this.#producers.values()) {
+      visit(producerId, epoch, batches.at(-1)?.lastOffset ?? -1, currentTxnFirstOffset);
+    }
+  }
+
   /** Decides what to do with a batch that a client sent. */
   check(batch: ProducerFacts): ProducerCheck {
     const producer = this.#producers.get(batch.producerId);

@@ -1,0 +1,73 @@
+/**
+ * The compaction of a broker: how far each log is compacted, the workers, and what looks for work. Runs on the main isolate.
+ */
+import {
+  CleanerOffsets,
+  type CleanerSettings,
+  type CleaningAnswer,
+  type CleaningRequest,
+  LogCleaner,
+  type MetadataImage,
+} from "../../partitions/control.ts";
+import { CleanerPool, type FileSystem, linuxFileSystem } from "../../storage/control.ts";
+
+/** What a compaction is built from. */
+export interface CompactionParts {
+  readonly config: CleanerSettings;
+  readonly logDirectory: string;
+  readonly image: MetadataImage;
+  /** Asks one of them something. */
+  readonly shards: { clean(shard: number, request: CleaningRequest): Promise<CleaningAnswer> };
+  /** Reports a sentence to the operator. */
+  readonly report: (text: string) => void;
+  readonly fs?: FileSystem;
+}
+
+function callAfter(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+}
+
+/** Compacts logs until `stop()`. */
+export class Compaction implements AsyncDisposable {
+  readonly offsets: CleanerOffsets;
+  readonly #workers: CleanerPool;
+  readonly #cleaner: LogCleaner;
+
+  private constructor({ config, logDirectory, image, shards, report, fs = linuxFileSystem }: CompactionParts) {
+    const { logCleanerThreads: workersMax, logCleanerIoMaxBytesPerSecond } = config;
+    this.offsets = new CleanerOffsets({ fs, logDirectory, image, report });
+    const bytesPerSecond = logCleanerIoMaxBytesPerSecond / workersMax;
+    const workers = this.#workers = new CleanerPool({ workersMax, bytesPerSecond, after: callAfter });
+    const clean: ConstructorParameters<typeof LogCleaner>[0]["clean"] = (order) => workers.clean(order);
+    const ask = (shard: number, request: CleaningRequest) => shards.clean(shard, request);
+    this.#cleaner = new LogCleaner({ image, offsets: this.offsets, config, ask, clean, report });
+  }
+
+  /** Begins, once the shards serve. @throws Error of the runtime when the checkpoint cannot be read */
+  static async start(parts: CompactionParts): Promise<Compaction> {
+    const compaction = new Compaction(parts);
+    if (compaction.offsets.isStale) await compaction.offsets.write();
+    return compaction;
+  }
+
+  /** A shard does not want the result of a cleaning any more. */
+  onAborted(slot: number): void {
+    this.#cleaner.onAborted(slot);
+  }
+
+  /** Compacts what is due now. Settles when nothing is due any more. */
+  look(): Promise<void> {
+    return this.#cleaner.look();
+  }
+
+  /** Ends what is under way, and the workers. Settles when that is done. Idempotent. */
+  async stop(): Promise<void> {
+    await this.#cleaner.stop();
+    this.#workers[Symbol.dispose]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}

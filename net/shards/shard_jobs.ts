@@ -1,0 +1,96 @@
+/**
+ * Work of the shards that other threads do: flushes, reads of cold files, removals, batches for codec workers. Runs on the main isolate,
+ * which only awaits.
+ */
+import { CodecPool, flushInBackground } from "../../storage/control.ts";
+import { ColdReader } from "./cold_reader.ts";
+import { removePaths } from "./path_removal.ts";
+import type { FromShard, ToShard } from "./shard_messages.ts";
+
+/** What shards ask for. */
+export type ShardJob = Extract<FromShard, { type: "load" | "loadFiles" | "transcode" | "flush" | "unlink" }>;
+
+/** What the jobs are built from. */
+export interface ShardJobsParts {
+  /** The arenas of the shards, by their numbers. */
+  readonly arenas: readonly SharedArrayBuffer[];
+  readonly post: (shard: number, content: ToShard, transferred?: Transferable[]) => void;
+  /** Reports a sentence to the operator. */
+  readonly warn: (text: string) => void;
+  /** A codec worker failed, which is a bug. */
+  readonly fail: (error: Error) => void;
+}
+
+function callAfter(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+}
+
+/** The jobs of all shards. */
+export class ShardJobs implements Disposable {
+  readonly #parts: ShardJobsParts;
+  readonly #coldReader = new ColdReader();
+  readonly #codecs: CodecPool;
+  readonly #underWay = new Set<Promise<void>>();
+
+  /** @param parts how shards get the answers */
+  constructor(parts: ShardJobsParts) {
+    this.#parts = parts;
+    this.#codecs = new CodecPool({
+      arenas: parts.arenas,
+      coresCount: navigator.hardwareConcurrency,
+      after: callAfter,
+    });
+  }
+
+  /** Begins a job; the shard gets the answer as a message. */
+  begin(shard: number, job: ShardJob): void {
+    const underWay = this.#do(shard, job);
+    this.#underWay.add(underWay);
+    underWay.finally(() => this.#underWay.delete(underWay));
+  }
+
+  /** Settles when the jobs that are under way have ended. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
+
+  /** Ends the codec workers. */
+  [Symbol.dispose](): void {
+    this.#codecs[Symbol.dispose]();
+  }
+
+  #do(shard: number, job: ShardJob): Promise<void> {
+    switch (job.type) {
+      case "load":
+        return this.#load(shard, job.id, this.#coldReader.load(job.range));
+      case "loadFiles":
+        return this.#load(shard, job.id, this.#coldReader.loadFiles(job.paths, job.tails));
+      case "transcode":
+        return this.#transcode(shard, job);
+      case "flush":
+        return this.#flush(shard, job);
+      case "unlink":
+        return removePaths(job.paths, this.#parts.warn);
+    }
+  }
+
+  async #load(shard: number, id: number, loaded: Promise<void>): Promise<void> {
+    await loaded;
+    this.#parts.post(shard, { type: "loaded", id });
+  }
+
+  async #flush(shard: number, { id, requests }: Extract<FromShard, { type: "flush" }>): Promise<void> {
+    const outcomes = await flushInBackground(requests);
+    this.#parts.post(shard, { type: "flushed", id, outcomes });
+  }
+
+  async #transcode(shard: number, { id, work }: Extract<FromShard, { type: "transcode" }>): Promise<void> {
+    try {
+      const answer = await this.#codecs.transcode(work);
+      this.#parts.post(shard, { type: "transcoded", id, answer }, answer.rebuilt === null ? [] : [answer.rebuilt]);
+    } catch (error) {
+      this.#parts.fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+}

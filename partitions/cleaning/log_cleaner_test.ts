@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import type { CleaningOrder, RunningCleaning, SegmentReplacement } from "../../storage/control.ts";
+import { linuxFileSystem, toOffset } from "../../storage/mod.ts";
+import { smallLogs, topicOn } from "../owned/partition_testing.ts";
+import type { Timers } from "../directory/checkpoint_writer.ts";
+import { MetadataImage } from "../metadata/image.ts";
+import { CleanerOffsets } from "./cleaner_offsets.ts";
+import type { CleaningAnswer, CleaningRequest } from "./cleaning_calls.ts";
+import { LogCleaner } from "./log_cleaner.ts";
+
+type Outcome = Awaited<RunningCleaning["outcome"]>;
+
+const compact = { ...smallLogs, compact: true };
+const config = {
+  logCleanerEnable: true,
+  logCleanerThreads: 1,
+  logCleanerBackoffMs: 15_000,
+  logCleanerDedupeBufferSize: 1000,
+  logCleanerIoBufferLoadFactor: 0.9,
+  logCleanerIoMaxBytesPerSecond: Infinity,
+};
+
+function cleaned(nextDirtyOffset: number, replacements: SegmentReplacement[] = []): Outcome {
+  return {
+    kind: "cleaned",
+    result: { replacements, nextDirtyOffset: toOffset(nextDirtyOffset) },
+  } as unknown as Outcome;
+}
+
+/** A cleaner over two shards with partitions of one topic each, whose answers the test gives. */
+class Fixture implements Disposable {
+  readonly directory = Deno.makeTempDirSync({ prefix: "barnabas-cleaner-" });
+  readonly image = new MetadataImage();
+  readonly asked: [shard: number, request: CleaningRequest][] = [];
+  readonly reports: string[] = [];
+  readonly cleanings: { order: CleaningOrder; end: (outcome: Outcome) => void; isAborted: boolean }[] = [];
+  /** Dirty ratios by slot; a cleaned log has none. */
+  readonly dirty = new Map<number, number>();
+  /** How each cleaning ends, by slot; null: the test ends it. */
+  outcomeOf: (slot: number) => Outcome | null = () => cleaned(10);
+  swapAnswer: CleaningAnswer = { kind: "swapped" };
+  tick: () => void = () => {};
+  readonly offsets: CleanerOffsets;
+  readonly cleaner: LogCleaner;
+
+  constructor(changes: Partial<typeof config> = {}) {
+    this.image.apply({
+      changed: [
+        topicOn([0, 1, 0], { name: "a", id: "a-id", config: compact }),
+        topicOn([0, 1], { name: "b", id: "b-id", slots: [10, 11], config: smallLogs }),
+      ],
+      deletedIds: [],
+    });
+    const { image, directory: logDirectory } = this;
+    const report = (text: string) => void this.reports.push(text);
+    this.offsets = new CleanerOffsets({ fs: linuxFileSystem, logDirectory, image, report });
+    const timers: Timers = {
+      every: (_, callback) => {
+        this.tick = callback;
+        return () => this.tick = () => {};
+      },
+    };
+    this.cleaner = new LogCleaner({
+      image,
+      offsets: this.offsets,
+      config: { ...config, ...changes },
+      ask: (shard, request) => {
+        this.asked.push([shard, request]);
+        return Promise.resolve(this.#answer(request));
+      },
+      clean: (order) => this.#clean(order),
+      report,
+      timers,
+    });
+  }
+
+  /** The requests of a kind, with their slots. */
+  slotsOf(kind: "begin" | "swap" | "end"): number[] {
+    return this.asked.flatMap(([, request]) => request.kind === kind && "slot" in request ? [request.slot] : []);
+  }
+
+  get file(): string {
+    return Deno.readTextFileSync(`${this.directory}/cleaner-offset-checkpoint`);
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.directory, { recursive: true });
+  }
+
+  #answer(request: CleaningRequest): CleaningAnswer {
+    switch (request.kind) {
+      case "choose": {
+        const [best] = [...request.slots].filter((slot) => this.dirty.has(slot))
+          .sort((a, b) => this.dirty.get(b)! - this.dirty.get(a)!);
+        if (best === undefined) return { kind: "nothing" };
+        return { kind: "chosen", slot: best, dirtyRatio: this.dirty.get(best)! };
+      }
+      case "begin":
+        return { kind: "begun", order: { directory: String(request.slot) } as CleaningOrder };
+      case "swap":
+        this.dirty.delete(request.slot);
+        return this.swapAnswer;
+      case "end":
+        return { kind: "nothing" };
+    }
+  }
+
+  #clean(order: CleaningOrder): RunningCleaning {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const cleaning = { order, end: resolve, isAborted: false };
+    this.cleanings.push(cleaning);
+    const outcome = this.outcomeOf(Number(order.directory));
+    if (outcome !== null) resolve(outcome);
+    return { outcome: promise, abort: () => void (cleaning.isAborted = true) };
+  }
+}
+
+Deno.test("LogCleaner compacts the filthiest logs first, all that are due, and writes down how far", async () => {
+  using fixture = new Fixture();
+  for (const [slot, ratio] of [[0, 0.6], [1, 0.9], [2, 0.7], [10, 1]] as const) fixture.dirty.set(slot, ratio);
+  await fixture.cleaner.look();
+  assert.deepEqual(fixture.slotsOf("begin"), [1, 2, 0], "the topic of slot 10 is not compacted");
+  assert.deepEqual(fixture.slotsOf("swap"), [1, 2, 0]);
+  assert.equal(fixture.file, "0\n3\na 0 10\na 1 10\na 2 10\n");
+  assert.deepEqual(fixture.reports, []);
+  const [, request] = fixture.asked.at(-1)!;
+  assert.ok(request.kind === "choose");
+  assert.deepEqual([...request.checkpointed], [10], "shards hear where the last cleaning ended");
+});
+
+Deno.test("LogCleaner compacts as many logs at a time as log.cleaner.threads, one of a shard, and shares the buffer", async () => {
+  using fixture = new Fixture({ logCleanerThreads: 2 });
+  fixture.outcomeOf = () => null;
+  for (const slot of [0, 1, 2]) fixture.dirty.set(slot, 0.9);
+  const looked = fixture.cleaner.look();
+  while (fixture.cleanings.length < 2) await Promise.resolve();
+  assert.deepEqual(fixture.slotsOf("begin"), [0, 1]);
+  const [, request] = fixture.asked.find(([, { kind }]) => kind === "begin")!;
+  assert.ok(request.kind === "begin" && request.dedupeBufferBytes === 500);
+  fixture.outcomeOf = () => cleaned(10);
+  for (const { end } of fixture.cleanings) end(cleaned(10));
+  await looked;
+  assert.deepEqual(fixture.slotsOf("swap").toSorted(), [0, 1, 2]);
+});
+
+Deno.test("LogCleaner leaves a log alone whose cleaning failed, with one line, and tries one again that the disk refused", async () => {
+  using fixture = new Fixture();
+  for (const slot of [0, 1, 2]) fixture.dirty.set(slot, 0.9);
+  fixture.outcomeOf = (slot) =>
+    slot === 0
+      ? { kind: "failed", message: "a torn batch" }
+      : slot === 1
+      ? { kind: "refused", message: "no room" }
+      : null;
+  const looked = fixture.cleaner.look();
+  while (fixture.cleanings.length < 3) await Promise.resolve();
+  fixture.cleanings[2]!.end(cleaned(7));
+  await looked;
+  assert.deepEqual(fixture.slotsOf("end").toSorted(), [0, 1]);
+  assert.deepEqual(fixture.reports.toSorted(), [
+    "Cannot compact a-0: a torn batch. It is not compacted until the next start",
+    "Cannot compact a-1: no room. It is tried again",
+  ]);
+  assert.equal(fixture.cleaner.failedCount, 1);
+  fixture.outcomeOf = () => cleaned(8);
+  await fixture.cleaner.look();
+  assert.equal(fixture.file, "0\n2\na 1 8\na 2 7\n");
+  assert.equal(fixture.reports.length, 2);
+});
+
+Deno.test("LogCleaner leaves a log alone whose new segments cannot be put in place, and forgets one that went away", async () => {
+  using fixture = new Fixture();
+  fixture.dirty.set(0, 0.9);
+  fixture.swapAnswer = { kind: "nothing" };
+  await fixture.cleaner.look();
+  fixture.dirty.set(0, 0.9);
+  fixture.swapAnswer = { kind: "failed", message: "a flush failed" };
+  await fixture.cleaner.look();
+  assert.equal(fixture.offsets.get("a-id", 0), undefined);
+  assert.deepEqual(fixture.reports, ["Cannot compact a-0: a flush failed. It is not compacted until the next start"]);
+});
+
+Deno.test("LogCleaner aborts what a shard does not want any more, and everything at the stop", async () => {
+  using fixture = new Fixture();
+  fixture.outcomeOf = () => null;
+  fixture.dirty.set(0, 0.9);
+  fixture.tick();
+  while (fixture.cleanings.length < 1) await Promise.resolve();
+  fixture.tick();
+  const [first] = fixture.cleanings;
+  fixture.cleaner.onAborted(1);
+  assert.equal(first!.isAborted, false);
+  fixture.cleaner.onAborted(0);
+  assert.equal(first!.isAborted, true);
+  first!.end({ kind: "aborted" });
+  await fixture.cleaner.look();
+  fixture.tick();
+  while (fixture.cleanings.length < 2) await Promise.resolve();
+  const stopped = fixture.cleaner.stop();
+  assert.equal(fixture.cleanings[1]!.isAborted, true);
+  fixture.cleanings[1]!.end({ kind: "aborted" });
+  await stopped;
+  await fixture.cleaner.look();
+  assert.equal(fixture.cleanings.length, 2);
+  assert.deepEqual(fixture.reports, []);
+});
+
+Deno.test("LogCleaner does nothing without a compacted topic, and nothing when it is turned off", async () => {
+  using fixture = new Fixture();
+  fixture.image.apply({ changed: [], deletedIds: ["a-id"] });
+  await fixture.cleaner.look();
+  using off = new Fixture({ logCleanerEnable: false });
+  using none = new Fixture({ logCleanerThreads: 0 });
+  for (const { cleaner } of [off, none]) await cleaner.look();
+  assert.deepEqual([fixture, off, none].map(({ asked }) => asked.length), [0, 0, 0]);
+});
