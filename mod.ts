@@ -18,6 +18,7 @@ import {
   ConnectionLimits,
   type DescriptorBudget,
   descriptorBudget,
+  DiskFailure,
   listenOn,
   mappingsPerShard,
   roomForPartitions,
@@ -35,8 +36,7 @@ import {
   type Checkpoints,
   checkpointsOf,
   Controller,
-  LogDirectory,
-  METADATA_STORE_FILE,
+  LogDirectories,
   notClosedCleanly,
   RetentionNotice,
   speaksOfOthers,
@@ -47,7 +47,7 @@ import {
 import { errorCode, errorName } from "./net/protocol/error_codes.ts";
 import { randomUuid, unsupportedReason } from "./storage/control.ts";
 
-export { DiskFailure, StartupError } from "./net/mod.ts";
+export { DiskFailure, StartupError };
 export { TURN_TIME_BOUNDS_MS, type TurnTimes } from "./partitions/control.ts";
 
 const logger = getLogger(["barnabas"]);
@@ -131,7 +131,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     onFailure: (error) => ended.reject(error),
   });
   // Opened while the workers load, but released after they have ended, because it holds the lock.
-  let opened: LogDirectory | null = null;
+  let opened: LogDirectories | null = null;
   let notice: RetentionNotice | null = null;
   let compaction: Compaction | null = null;
   started.defer(() => opened?.[Symbol.asyncDispose]());
@@ -145,8 +145,9 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     // Takes milliseconds, during which the directory is opened. Whichever fails first is reported.
     const checked = acceptor.check();
     checked.catch(() => {});
-    const logDirectory = opened = await openDirectory(config);
-    await store.open(`${logDirectory.path}/${METADATA_STORE_FILE}`);
+    const directories = opened = await LogDirectories.open(config);
+    directories.warnings.forEach(warn);
+    await store.open(directories.storePath);
     await checked;
     const controller: Controller = new Controller({
       store,
@@ -162,21 +163,22 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       newTopicId: randomUuid,
     });
     partitionsCount = () => controller.partitionsCount;
-    const loaded = await controller.load(logDirectory);
+    const loaded = await controller.load(directories);
     loaded.warnings.forEach(warn);
-    notice = noticeOf(logDirectory, { config, shardsCount, ports });
+    notice = noticeOf(directories, { config, shardsCount, ports });
     const resources = { descriptors, mappingsMax, shardsCount };
-    await pool.start(shardSettings(config, logDirectory, { ...loaded, resources, report: warn }), controller);
-    const { image } = controller;
-    const place = { logDirectory: logDirectory.path, report: warn };
-    const checkpoints = started.use(checkpointsOf({ ...place, config, image, watermarks: pool.watermarks }));
+    await pool.start(shardSettings(config, directories, { ...loaded, resources, report: warn }), controller);
+    const [{ image }, { watermarks }] = [controller, pool];
+    const place = { directories: directories.opened, report: warn };
+    const onDirectoryFailed = directoryFailures(directories, { controller, onEnd: ended.reject });
+    const checkpoints = started.use(checkpointsOf({ ...place, config, image, watermarks, onDirectoryFailed }));
     // After a crash, a line about a deleted topic would be taken for one about a new topic of the same name.
-    if (speaksOfOthers(logDirectory.checkpointed, image)) await checkpoints.writeAll();
+    if (speaksOfOthers(directories.checkpointed, image)) await checkpoints.writeAll();
     compaction = started.use(await Compaction.start({ ...place, config, image, shards: pool }));
     await createTopics(controller, options.topics ?? []);
     const balancer = balancerOf(controller, pool);
     acceptor.start();
-    const parts = { acceptor, balancer, compaction, controller, pool, checkpoints, logDirectory };
+    const parts = { acceptor, balancer, compaction, controller, pool, checkpoints, directories };
     return new RunningBroker({ ...parts, resources: started.move() }, { config, ports, shardsCount, ended });
   } catch (error) {
     throw startupFailure(error);
@@ -191,7 +193,7 @@ interface BrokerParts {
   readonly controller: Controller;
   readonly pool: ShardPool;
   readonly checkpoints: Checkpoints;
-  readonly logDirectory: LogDirectory;
+  readonly directories: LogDirectories;
   readonly resources: AsyncDisposableStack;
 }
 
@@ -221,7 +223,7 @@ class RunningBroker implements Broker {
     this.host = listeners[0]?.host ?? about.config.host;
     this.port = about.ports[0] ?? about.config.port;
     this.bootstrapServers = bootstrapServers(listeners, about.ports);
-    this.dataDir = parts.logDirectory.path;
+    this.dataDir = parts.directories.opened.map(({ path }) => path).join(", ");
     this.shards = about.shardsCount;
     this.#ended = about.ended;
     // A failure ends everything that still runs. Acknowledged records are in the files, and recovery finds them.
@@ -262,21 +264,21 @@ class RunningBroker implements Broker {
   }
 
   async #releaseParts(): Promise<void> {
-    const { acceptor, balancer, compaction, controller, pool, checkpoints, logDirectory } = this.#parts;
+    const { acceptor, balancer, compaction, controller, pool, checkpoints, directories } = this.#parts;
     await using _resources = this.#parts.resources;
     await acceptor.close();
     // First each partition that is being handed over is opened by its new shard, because that shard makes its log durable.
     await balancer.stop();
     await compaction.stop();
     await pool.stop();
-    await checkpoints.stop();
-    if (!pool.isClean) return;
-    const unclosed = notClosedCleanly(controller.image, pool.watermarks);
-    if (unclosed.length === 0) return logDirectory.markClean();
-    const more = unclosed.length > NAMED_MAX ? ` and ${unclosed.length - NAMED_MAX} more` : "";
-    warn(
-      `The next start checks all logs, because some were not open: ${unclosed.slice(0, NAMED_MAX).join(", ")}${more}`,
-    );
+    const refusals = await checkpoints.stop();
+    for (const [directory, { path, isOnline }] of directories.opened.entries()) {
+      if (!pool.isClean || !isOnline || refusals.has(directory)) continue;
+      const unclosed = notClosedCleanly(controller.image, pool.watermarks, directory);
+      if (unclosed.length === 0) directories.markClean(directory);
+      else warn(`The next start checks all logs in ${path}, because some were not open: ${firstOf(unclosed)}`);
+    }
+    for (const [, refusal] of refusals) throw refusal;
   }
 }
 
@@ -294,15 +296,28 @@ async function configOf(options: BrokerOptions, started: AsyncDisposableStack): 
   return result.config;
 }
 
+/** What is done when the disk of a log directory fails: the others go on, if they can. */
+function directoryFailures(
+  directories: LogDirectories,
+  { controller, onEnd }: { controller: Controller; onEnd: (reason: unknown) => void },
+) {
+  return (index: number, { message }: Error) => {
+    const failed = `${message}. Log directory ${directories.opened[index]?.path} failed`;
+    if (!directories.fail(index)) return onEnd(new DiskFailure(`${failed}, and the broker cannot go on without it`));
+    warn(`${failed}: its partitions are offline until a restart, the others serve`);
+    controller.failDirectory(index).catch(onEnd);
+  };
+}
+
 function noticeOf(
-  logDirectory: LogDirectory,
+  directories: LogDirectories,
   { config, shardsCount, ports }: { config: BrokerConfig; shardsCount: number; ports: readonly number[] },
 ): RetentionNotice {
   return new RetentionNotice({
     shardsCount,
     checkMs: config.logRetentionCheckIntervalMs,
     bootstrapServers: bootstrapServers(config.listeners, ports),
-    mark: () => logDirectory.markRetention(),
+    mark: () => directories.markRetention(),
     warn,
     inform,
   });
@@ -337,9 +352,10 @@ function balancerOf(controller: Controller, pool: ShardPool): Balancer {
   });
 }
 
-function openDirectory(config: BrokerConfig): Promise<LogDirectory> {
-  const { nodeId, clusterId } = config;
-  return LogDirectory.open({ path: config.logDirectory, nodeId, clusterId });
+/** The first names of a list. */
+function firstOf(names: readonly string[]): string {
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
+  return names.slice(0, NAMED_MAX).join(", ") + more;
 }
 
 async function createTopics(controller: Controller, topics: readonly TopicOptions[]): Promise<void> {

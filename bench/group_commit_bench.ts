@@ -35,8 +35,7 @@ image.apply({ changed: topics, deletedIds: [] });
 const store = new LogStore({
   fs: linuxFileSystem,
   clock: systemClock,
-  logDirectory: root,
-  cleanShutdown: false,
+  directories: [{ path: root, isOnline: true, cleanShutdown: false }],
   producerIdExpirationMs: 86_400_000,
   report: () => {},
 });

@@ -7,7 +7,8 @@ export type { CleaningAnswer, CleaningRequest } from "./cleaning/cleaning_calls.
 export { CleanerOffsets } from "./cleaning/cleaner_offsets.ts";
 export { type CleanerSettings, LogCleaner } from "./cleaning/log_cleaner.ts";
 export { CheckpointError, Checkpoints } from "./directory/checkpoint_writer.ts";
-export { LogDirectory, LogDirectoryError, METADATA_STORE_FILE } from "./directory/log_directory.ts";
+export { LogDirectories } from "./directory/log_directories.ts";
+export { LogDirectoryError } from "./directory/log_directory.ts";
 export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";
 export { Controller, type LoadedMetadata } from "./metadata/controller.ts";
 export type { ImageDelta, MetadataImage, PartitionFailure } from "./metadata/image.ts";

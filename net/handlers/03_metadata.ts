@@ -165,7 +165,7 @@ class MetadataOperation {
       leaderEpoch: partition.leaderEpoch,
       replicaNodes: partition.replicas,
       isrNodes: partition.isr,
-      offlineReplicas: cluster.offlineOf(partition.replicas, context),
+      offlineReplicas: cluster.offlineOf(partition, context),
     };
   }
 

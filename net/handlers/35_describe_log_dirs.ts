@@ -1,15 +1,16 @@
 /**
- * DescribeLogDirs, API key 35 (KIP-113): how large the logs are, and the volume they lie on. There is one log directory.
+ * DescribeLogDirs, API key 35 (KIP-113): how large the logs are, and the volumes they lie on: one result for each of `log.dirs`.
  *
  * v1 · v2 flexible · v3 error of the whole answer (KIP-784) · v4 bytes of the volume (KIP-827) · v5 cordoned log directories (KIP-1066).
  *
  * Partitions that are not here are left out, as in Kafka. So is one that is being handed over between shards in this moment.
- * Kafka takes the whole directory offline with one log, here the other logs go on: KAFKA_STORAGE_ERROR says that logs that were asked for
- * are offline, or that the volume cannot be asked. The logs that are online are listed all the same.
+ * Kafka takes the whole directory offline with one log, here the other logs go on: KAFKA_STORAGE_ERROR says that the directory is
+ * offline, that logs of it that were asked for are, or that the volume cannot be asked. Logs that are online are listed all the same.
  *
  * Not done: future logs (AlterReplicaLogDirs), cordoned log directories.
  */
 import { logSize } from "../../partitions/questions/log_size.ts";
+import { OFFLINE_DIRECTORY } from "../../partitions/mod.ts";
 import { volumeSpace } from "../../storage/mod.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
@@ -43,8 +44,12 @@ export const describeLogDirsApi = api({
 
 /** A partition as the request, or the image, names it. */
 type Named = number | { readonly partition: number };
+type DescribedLog = DescribeLogDirsTopic["partitions"][number];
 /** What is known of its log: its part of the response, or why there is none. */
-type Part = DescribeLogDirsTopic["partitions"][number] | number;
+type Part = DescribedLog | {
+  readonly partitionIndex: number;
+  readonly errorCode: number;
+};
 
 /** Handles DescribeLogDirs. */
 export function handleDescribeLogDirs(
@@ -63,10 +68,11 @@ export function handleDescribeLogDirs(
       indexOf,
       ask: () => ({}),
       part: (named, code, { logFilesBytes, offsetLag }) => {
-        if (code !== errorCode.NONE) return code;
-        return { partitionIndex: indexOf(named), partitionSize: logFilesBytes, offsetLag, isFutureKey: false };
+        const partitionIndex = indexOf(named);
+        if (code !== errorCode.NONE) return { partitionIndex, errorCode: code };
+        return { partitionIndex, partitionSize: logFilesBytes, offsetLag, isFutureKey: false };
       },
-      respond: (gathered) => exchange.respond({ results: [describe(services.config.logDirectory, gathered)] }),
+      respond: (gathered) => exchange.respond({ results: describe(gathered, services) }),
     },
     exchange,
     services,
@@ -74,26 +80,27 @@ export function handleDescribeLogDirs(
 }
 
 function describe(
-  logDir: string,
   gathered: MadeList<GatheredTopic<Part>>,
-): DescribeLogDirsResponse["results"][number] {
-  const space = volumeSpace(logDir);
-  let isOffline = false;
-  const topics: DescribeLogDirsTopic[] = [];
+  { config, image }: ShardServices,
+): DescribeLogDirsResponse["results"] {
+  const results = config.logDirectories.map(
+    (logDir) => ({ logDir, isOffline: false, topics: [] as { name: string; partitions: DescribedLog[] }[] }),
+  );
   for (const { name, partitions } of gathered) {
-    const present = [];
+    const topic = image.topic(name);
     for (const part of partitions) {
-      if (typeof part !== "number") present.push(part);
-      else if (part === errorCode.KAFKA_STORAGE_ERROR) isOffline = true;
+      const result = results[topic?.partitions[part.partitionIndex]?.directory ?? OFFLINE_DIRECTORY];
+      if (result === undefined) continue;
+      if ("errorCode" in part) result.isOffline ||= part.errorCode === errorCode.KAFKA_STORAGE_ERROR;
+      else if (result.topics.at(-1)?.name === name) result.topics.at(-1)?.partitions.push(part);
+      else result.topics.push({ name, partitions: [part] });
     }
-    if (present.length > 0) topics.push({ name, partitions: present });
   }
-  return {
-    errorCode: space === null || isOffline ? errorCode.KAFKA_STORAGE_ERROR : errorCode.NONE,
-    logDir,
-    topics,
-    ...space,
-  };
+  return results.map(({ logDir, isOffline, topics }, index) => {
+    const space = image.isOffline(index) ? null : volumeSpace(logDir);
+    const code = space === null || isOffline ? errorCode.KAFKA_STORAGE_ERROR : errorCode.NONE;
+    return { errorCode: code, logDir, topics, ...space };
+  });
 }
 
 function indexOf(named: Named): number {

@@ -22,7 +22,7 @@ const EMPTY_VOLUME = "/proc";
 const ALL = null;
 
 function configOf(logDirectory: string): BrokerConfig {
-  return { ...testServices([]).services.config, logDirectory };
+  return { ...testServices([]).services.config, logDirectories: [logDirectory] };
 }
 
 function run(topics: DescribeLogDirsRequest["topics"], version = 5, logDirectory = EMPTY_VOLUME) {

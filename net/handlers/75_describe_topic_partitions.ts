@@ -123,7 +123,7 @@ class Page {
       isrNodes: [...of.isr],
       eligibleLeaderReplicas: [],
       lastKnownElr: [],
-      offlineReplicas: cluster.offlineOf(of.replicas, this.#context),
+      offlineReplicas: cluster.offlineOf(of, this.#context),
     };
   }
 

@@ -113,6 +113,7 @@ export function topicImage(name: string, id: string, partitions = 1): TopicImage
       partition,
       slot: partition,
       shard: 0,
+      directory: 0,
       leader: 1,
       leaderEpoch: 3,
       partitionEpoch: 0,

@@ -12,6 +12,7 @@
  */
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 import type { Listener } from "../../partitions/config/broker/listeners.ts";
+import type { PartitionImage } from "../../partitions/metadata/image.ts";
 import type { ConnectionContext } from "./connection_context.ts";
 
 /** The leader's node id when there is no leader. */
@@ -48,6 +49,9 @@ export interface ClusterParts {
   readonly brokers: readonly ClusterBroker[];
 }
 
+/** What the view needs to know of a partition. */
+export type PartitionPlace = Pick<PartitionImage, "leader" | "directory">;
+
 /** The view. */
 export class ClusterView {
   readonly clusterId: string;
@@ -83,14 +87,21 @@ export class ClusterView {
     return { nodeId, host: advertised?.host ?? localHost, port: advertised?.port || localPort, rack };
   }
 
-  /** Node id of a partition's leader. @returns `NO_LEADER` when the client cannot reach it */
-  leaderOf(partition: { readonly leader: number }, client: ClientConnection): number {
-    return this.#isReached(partition.leader, client) ? partition.leader : NO_LEADER;
+  /** Node id of a partition's leader. @returns `NO_LEADER` when the client cannot reach it, or its log directory is offline */
+  leaderOf(partition: PartitionPlace, client: ClientConnection): number {
+    const { leader } = partition;
+    return this.#isReached(leader, client) && !this.#isOffline(leader, partition) ? leader : NO_LEADER;
   }
 
-  /** Node ids of the replicas that the client cannot reach. */
-  offlineOf(replicas: readonly number[], client: ClientConnection): number[] {
-    return replicas.filter((nodeId) => !this.#isReached(nodeId, client));
+  /** Node ids of the replicas that the client cannot reach, or whose log directory is offline. */
+  offlineOf(partition: PartitionPlace & { readonly replicas: readonly number[] }, client: ClientConnection): number[] {
+    return partition.replicas.filter((nodeId) =>
+      !this.#isReached(nodeId, client) || this.#isOffline(nodeId, partition)
+    );
+  }
+
+  #isOffline(nodeId: number, { directory }: PartitionPlace): boolean {
+    return directory < 0 && nodeId === this.#ownId;
   }
 
   /** Called for every replica of an answer about all partitions, so it allocates nothing. */

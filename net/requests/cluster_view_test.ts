@@ -44,12 +44,20 @@ Deno.test("ClusterView.addressOf() agrees with brokersFor(), and is null for a b
   }
 });
 
+Deno.test("ClusterView knows no leader in a log directory of this broker that is offline", () => {
+  const lost = (leader: number) => ({ leader, replicas: [1, 2], directory: -1 });
+  assert.deepEqual([1, 2].map((leader) => three.leaderOf(lost(leader), INSIDE)), [NO_LEADER, 2]);
+  assert.deepEqual(three.offlineOf(lost(1), INSIDE), [1]);
+});
+
 Deno.test("ClusterView.leaderOf() and offlineOf() follow what the client can reach", () => {
-  const leaders = (client: ClientConnection) => [-1, 1, 2, 3, 4].map((leader) => three.leaderOf({ leader }, client));
+  const leaders = (client: ClientConnection) =>
+    [-1, 1, 2, 3, 4].map((leader) => three.leaderOf({ leader, directory: 0 }, client));
   assert.deepEqual(leaders(INSIDE), [NO_LEADER, 1, 2, 3, NO_LEADER]);
   assert.deepEqual(leaders(OUTSIDE), [NO_LEADER, 1, 2, NO_LEADER, NO_LEADER]);
-  assert.deepEqual(three.offlineOf([4, 3, 2, 1], INSIDE), [4]);
-  assert.deepEqual(three.offlineOf([4, 3, 2, 1], OUTSIDE), [4, 3]);
+  const partition = { leader: 2, replicas: [4, 3, 2, 1], directory: 0 };
+  assert.deepEqual(three.offlineOf(partition, INSIDE), [4]);
+  assert.deepEqual(three.offlineOf(partition, OUTSIDE), [4, 3]);
   assert.deepEqual([three.clusterId, three.controllerId], ["test-cluster", 3]);
 });
 

@@ -14,7 +14,8 @@ import { CleanerPool, type FileSystem, linuxFileSystem } from "../../storage/con
 /** What a compaction is built from. */
 export interface CompactionParts {
   readonly config: CleanerSettings;
-  readonly logDirectory: string;
+  /** The log directories, by index. */
+  readonly directories: readonly { readonly path: string; readonly isOnline: boolean }[];
   readonly image: MetadataImage;
   /** Asks one of them something. */
   readonly shards: { clean(shard: number, request: CleaningRequest): Promise<CleaningAnswer> };
@@ -34,9 +35,9 @@ export class Compaction implements AsyncDisposable {
   readonly #workers: CleanerPool;
   readonly #cleaner: LogCleaner;
 
-  private constructor({ config, logDirectory, image, shards, report, fs = linuxFileSystem }: CompactionParts) {
+  private constructor({ config, directories, image, shards, report, fs = linuxFileSystem }: CompactionParts) {
     const { logCleanerThreads: workersMax, logCleanerIoMaxBytesPerSecond } = config;
-    this.offsets = new CleanerOffsets({ fs, logDirectory, image, report });
+    this.offsets = new CleanerOffsets({ fs, directories, image, report });
     const bytesPerSecond = logCleanerIoMaxBytesPerSecond / workersMax;
     const workers = this.#workers = new CleanerPool({ workersMax, bytesPerSecond, after: callAfter });
     const clean: ConstructorParameters<typeof LogCleaner>[0]["clean"] = (order) => workers.clean(order);

@@ -8,6 +8,7 @@ import type {
   ControlCallName,
   ControlFailure,
   ImageDelta,
+  LogStoreDirectory,
   PartitionFailure,
   RetentionEvent,
   SharedState,
@@ -23,8 +24,8 @@ export interface ShardStart {
   readonly state: SharedState;
   readonly config: BrokerConfig;
   readonly clusterId: string;
-  /** Whether the last broker stopped cleanly. */
-  readonly cleanShutdown: boolean;
+  /** The log directories, by the index that the image names. */
+  readonly directories: readonly LogStoreDirectory[];
   /** Logs that the clean stop says nothing about, by `partitionKey()`. */
   readonly unmarked: readonly string[];
   readonly listenerNames: readonly string[];

@@ -2,8 +2,7 @@
  * What every shard starts with, from what the main isolate found at the start. Main isolate.
  */
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
-import type { LoadedMetadata, LogDirectory } from "../../partitions/control.ts";
-import { partitionKey } from "../../storage/control.ts";
+import type { LoadedMetadata, LogDirectories } from "../../partitions/control.ts";
 import type { DescriptorBudget } from "../accept/descriptor_budget.ts";
 import { shareLogs } from "../accept/partition_slots.ts";
 import type { ShardSettings } from "./shard_pool.ts";
@@ -14,7 +13,7 @@ import type { ShardSettings } from "./shard_pool.ts";
  */
 export function shardSettings(
   config: BrokerConfig,
-  directory: Pick<LogDirectory, "path" | "clusterId" | "wasCleanShutdown" | "wasClosedByKafka" | "hasRetention">,
+  directories: Pick<LogDirectories, "opened" | "clusterId" | "unmarked" | "hasRetention">,
   { delta, adopted, resources, report }: Pick<LoadedMetadata, "delta" | "adopted"> & {
     resources: { descriptors: DescriptorBudget; mappingsMax: number; shardsCount: number };
     report: (text: string) => void;
@@ -22,13 +21,13 @@ export function shardSettings(
 ): ShardSettings {
   const { descriptors, mappingsMax, shardsCount } = resources;
   return {
-    config: { ...config, logDirectory: directory.path },
-    clusterId: directory.clusterId,
-    cleanShutdown: directory.wasCleanShutdown,
-    unmarked: directory.wasClosedByKafka ? [] : adopted.map((found) => partitionKey(found.topic, found.partition)),
+    config: { ...config, logDirectories: directories.opened.map(({ path }) => path) },
+    clusterId: directories.clusterId,
+    directories: directories.opened,
+    unmarked: directories.unmarked(adopted),
     warmSegmentsMax: descriptors.warmSegmentsMax,
     mappingsMax,
-    announcesRetention: !directory.hasRetention || adopted.length > 0,
+    announcesRetention: !directories.hasRetention || adopted.length > 0,
     logsMax: shareLogs(descriptors, delta, { shardsCount, report }),
     listenerNames: config.listeners.map(({ name }) => name),
     image: delta,

@@ -223,12 +223,11 @@ class ShardHost {
   }
 
   #store(report: (text: string) => void): LogStore {
-    const { shard, cleanShutdown, unmarked, warmSegmentsMax, mappingsMax, logsMax, config } = this.#start;
+    const { shard, directories, unmarked, warmSegmentsMax, mappingsMax, logsMax, config } = this.#start;
     return new LogStore({
       fs: linuxFileSystem,
       clock: systemClock,
-      logDirectory: config.logDirectory,
-      cleanShutdown,
+      directories,
       unmarked,
       producerIdExpirationMs: config.producerIdExpirationMs,
       warmSegmentsMax,

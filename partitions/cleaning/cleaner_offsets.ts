@@ -1,6 +1,6 @@
 /**
- * How far each log is compacted: Kafka's `cleaner-offset-checkpoint`. The main isolate reads it at the start, and writes it whenever a
- * log was compacted or a topic deleted.
+ * How far each log is compacted: Kafka's `cleaner-offset-checkpoint`, one in each log directory. The main isolate reads them at the start,
+ * and writes one whenever a log of its directory was compacted or a topic deleted.
  *
  *   "0\n" · count "\n" · { topic " " partition " " offset "\n" }     records below the offset are compacted
  *
@@ -19,7 +19,8 @@ export const CLEANER_OFFSETS_FILE = "cleaner-offset-checkpoint";
 /** Where the offsets are, and of which topics. */
 export interface CleanerOffsetsParts {
   readonly fs: FileSystem;
-  readonly logDirectory: string;
+  /** The log directories, by index. */
+  readonly directories: readonly { readonly path: string; readonly isOnline: boolean }[];
   readonly image: MetadataImage;
   /** Gets a sentence when the file is damaged or could not be written. */
   readonly report: (text: string) => void;
@@ -28,30 +29,21 @@ export interface CleanerOffsetsParts {
 /** The offsets of all logs. */
 export class CleanerOffsets {
   readonly #parts: CleanerOffsetsParts;
-  readonly #file: CheckpointFile;
-  /** Whether the file that was found is damaged or names partitions that do not exist: it has to be written before topics are created. */
+  readonly #files: readonly CheckpointFile[];
+  /** Whether a file that was found is damaged or names partitions that do not exist: it has to be written before topics are created. */
   readonly isStale: boolean;
   /** By topic id and partition. */
   readonly #offsets = new Map<string, number>();
 
-  /** Reads the file. @throws Error of the runtime when the disk refuses */
+  /** Reads the files. @throws Error of the runtime when the disk refuses */
   constructor(parts: CleanerOffsetsParts) {
     this.#parts = parts;
-    const { fs, logDirectory, image, report } = parts;
-    const path = `${logDirectory}/${CLEANER_OFFSETS_FILE}`;
-    this.#file = new CheckpointFile(path, () => this.#lines());
-    const found = readOffsetCheckpoint(fs, path);
-    this.isStale = typeof found === "string" || speaksOfOthers(new Set(found.keys()), image);
-    if (typeof found === "string") {
-      report(`${path} is written anew, and compacted topics are compacted from their start: ${found}`);
-      return;
-    }
-    for (const { id, name, partitions } of image.topics()) {
-      for (const { partition } of partitions) {
-        const offset = found.get(partitionKey(name, partition));
-        if (offset !== undefined) this.set(id, partition, offset);
-      }
-    }
+    this.#files = parts.directories.flatMap(({ path, isOnline }, directory) =>
+      isOnline
+        ? [new CheckpointFile({ path, name: CLEANER_OFFSETS_FILE, directory }, () => this.#lines(directory))]
+        : []
+    );
+    this.isStale = this.#files.map((file) => this.#read(file)).includes("stale");
   }
 
   /** Records of a partition below it are compacted; undefined for a log that was never compacted. */
@@ -64,26 +56,43 @@ export class CleanerOffsets {
     this.#offsets.set(`${topicId} ${partition}`, offset);
   }
 
-  /** Writes the file, if anything changed. Settles when it is durable, or was reported as refused: the next time tries again. */
+  /** Writes the files that changed. Settles when they are durable, or were reported as refused: the next time tries again. */
   async write(): Promise<void> {
-    try {
-      await this.#file.write();
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#parts.report(`Cannot write checkpoint ${this.#file.path}: ${message}`);
+    for (const file of this.#files) {
+      try {
+        await file.write();
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        this.#parts.report(`Cannot write checkpoint ${file.path}: ${message}`);
+      }
     }
   }
 
+  #read({ path, directory: index }: CheckpointFile): "stale" | "sound" {
+    const { fs, image, report } = this.#parts;
+    const found = readOffsetCheckpoint(fs, path);
+    if (typeof found === "string") {
+      report(`${path} is written anew, and compacted topics are compacted from their start: ${found}`);
+      return "stale";
+    }
+    for (const { id, name, partitions } of image.topics()) {
+      for (const { partition, directory } of partitions) {
+        const offset = found.get(partitionKey(name, partition));
+        if (offset !== undefined && directory === index) this.set(id, partition, offset);
+      }
+    }
+    return speaksOfOthers(new Set(found.keys()), image) ? "stale" : "sound";
+  }
+
   /** The lines of topics that exist; those of others are forgotten. */
-  #lines() {
+  #lines(index: number) {
     const lines: { topic: string; partition: number; offset: number }[] = [];
-    const kept = new Map<string, number>();
+    const kept = new Set<string>();
     for (const { id, name, partitions } of this.#parts.image.topics()) {
-      for (const { partition } of partitions) {
+      for (const { partition, directory } of partitions) {
+        kept.add(`${id} ${partition}`);
         const offset = this.get(id, partition);
-        if (offset === undefined) continue;
-        kept.set(`${id} ${partition}`, offset);
-        lines.push({ topic: name, partition, offset });
+        if (offset !== undefined && directory === index) lines.push({ topic: name, partition, offset });
       }
     }
     for (const key of this.#offsets.keys()) if (!kept.has(key)) this.#offsets.delete(key);

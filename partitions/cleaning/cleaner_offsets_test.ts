@@ -18,21 +18,29 @@ Deno.test("CleanerOffsets reads what it wrote, in Kafka's format, for the topics
     const reports: string[] = [];
     const report = (text: string) => void reports.push(text);
     const image = imageOf({ "id-1": "t", "id-2": "u" });
-    const offsets = new CleanerOffsets({ fs, logDirectory, image, report });
+    const offsets = new CleanerOffsets({ fs, directories: [{ path: logDirectory, isOnline: true }], image, report });
     assert.deepEqual([offsets.isStale, offsets.get("id-1", 0)], [false, undefined]);
     offsets.set("id-1", 1, 2 ** 40);
     offsets.set("id-2", 0, 7);
     await offsets.write();
     const path = `${logDirectory}/${CLEANER_OFFSETS_FILE}`;
     assert.equal(Deno.readTextFileSync(path), "0\n2\nt 1 1099511627776\nu 0 7\n");
-    const again = new CleanerOffsets({ fs, logDirectory, image, report });
+    const again = new CleanerOffsets({ fs, directories: [{ path: logDirectory, isOnline: true }], image, report });
     assert.deepEqual([again.isStale, again.get("id-1", 1), again.get("id-2", 0)], [false, 2 ** 40, 7]);
     // Deleted, and created again with another id.
     image.apply({ changed: [topicOn([0, 0], { id: "id-3", name: "t" })], deletedIds: ["id-1"] });
     await again.write();
     assert.equal(Deno.readTextFileSync(path), "0\n1\nu 0 7\n");
     assert.equal(again.get("id-3", 1), undefined);
-    assert.equal(new CleanerOffsets({ fs, logDirectory, image: imageOf({ "id-9": "v" }), report }).isStale, true);
+    assert.equal(
+      new CleanerOffsets({
+        fs,
+        directories: [{ path: logDirectory, isOnline: true }],
+        image: imageOf({ "id-9": "v" }),
+        report,
+      }).isStale,
+      true,
+    );
     assert.deepEqual(reports, []);
   }));
 
@@ -42,7 +50,12 @@ Deno.test("CleanerOffsets begins anew when the file is damaged, and says so; a r
     Deno.writeTextFileSync(path, "0\n2\nt 0 5\n");
     const reports: string[] = [];
     const image = imageOf({ "id-1": "t" });
-    const offsets = new CleanerOffsets({ fs, logDirectory, image, report: (text) => void reports.push(text) });
+    const offsets = new CleanerOffsets({
+      fs,
+      directories: [{ path: logDirectory, isOnline: true }],
+      image,
+      report: (text) => void reports.push(text),
+    });
     assert.deepEqual([offsets.isStale, offsets.get("id-1", 0)], [true, undefined]);
     assert.match(reports[0] ?? "", /cleaner-offset-checkpoint is written anew, .* it has 1 entries, but says 2/);
     Deno.mkdirSync(`${path}.tmp`);

@@ -53,7 +53,12 @@ class Fixture implements Disposable {
     });
     const { image, directory: logDirectory } = this;
     const report = (text: string) => void this.reports.push(text);
-    this.offsets = new CleanerOffsets({ fs: linuxFileSystem, logDirectory, image, report });
+    this.offsets = new CleanerOffsets({
+      fs: linuxFileSystem,
+      directories: [{ path: logDirectory, isOnline: true }],
+      image,
+      report,
+    });
     const timers: Timers = {
       every: (_, callback) => {
         this.tick = callback;

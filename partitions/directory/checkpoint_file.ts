@@ -8,21 +8,26 @@ export interface PartitionOffset {
   readonly offset: number;
 }
 
-/** @returns the current lines of one file */
-export type OffsetSnapshot = () => readonly PartitionOffset[];
+/** @returns the current lines of one file of a log directory, which is named by its index */
+export type OffsetSnapshot = (directory: number) => readonly PartitionOffset[];
 
 /** One file. One write at a time; calls during a write share the next one; unchanged content is not written again. */
 export class CheckpointFile {
   readonly path: string;
+  readonly name: string;
+  /** Index of its log directory. */
+  readonly directory: number;
   readonly #snapshot: OffsetSnapshot;
   #written = "";
   #last: Promise<void> = Promise.resolve();
   /** The write that has not begun yet. */
   #next: Promise<void> | null = null;
 
-  /** @param path of the file @param snapshot its lines at the time of a write */
-  constructor(path: string, snapshot: OffsetSnapshot) {
-    this.path = path;
+  /** @param place name of the file, and path and index of its log directory @param snapshot its lines at the time of a write */
+  constructor(place: { path: string; name: string; directory: number }, snapshot: OffsetSnapshot) {
+    this.path = `${place.path}/${place.name}`;
+    this.name = place.name;
+    this.directory = place.directory;
     this.#snapshot = snapshot;
   }
 
@@ -38,7 +43,7 @@ export class CheckpointFile {
   }
 
   async #write(): Promise<void> {
-    const text = encodeOffsetCheckpoint(this.#snapshot());
+    const text = encodeOffsetCheckpoint(this.#snapshot(this.directory));
     if (text === this.#written) return;
     await replaceFileAsync(this.path, text);
     this.#written = text;

@@ -34,8 +34,8 @@ export class CheckpointError extends Error {
 
 /** What is written, and when. */
 export interface CheckpointsOptions {
-  /** Where they are. */
-  readonly logDirectory: string;
+  /** The log directories, by index. */
+  readonly directories: readonly { readonly path: string; readonly isOnline: boolean }[];
   readonly config: Pick<
     BrokerConfig,
     | "logFlushOffsetCheckpointIntervalMs"
@@ -47,29 +47,37 @@ export interface CheckpointsOptions {
   readonly highWatermarks: OffsetSnapshot;
   /** Gets a sentence when a file could not be written; the next interval tries again. */
   readonly report: (sentence: string) => void;
+  /** Called once when the disk of a directory has failed or is gone. Nothing is written to it any more. */
+  readonly onDirectoryFailed: (directory: number, failure: CheckpointError) => void;
   readonly timers?: Timers;
 }
 
-/** Index of the log start offsets. */
-const LOG_STARTS = 1;
+/** System errors after which a disk takes no more writes by itself: it is broken, gone, or read-only. A full disk is none of them. */
+const DISK_FAILURES: ReadonlySet<string> = new Set(["EIO", "ENODEV", "ENOENT", "ENOTDIR", "ENXIO", "EROFS", "ESTALE"]);
 
-/** The checkpoints of a log directory, written at Kafka's intervals from the construction until `stop()`. */
+/** The checkpoints of the log directories, written at Kafka's intervals from the construction until `stop()`. */
 export class Checkpoints implements Disposable {
-  readonly #files: CheckpointFile[];
+  readonly #options: CheckpointsOptions;
+  #files: CheckpointFile[] = [];
   readonly #ends: (() => void)[];
 
   constructor(options: CheckpointsOptions) {
-    const { logDirectory, config, report, timers = systemTimers } = options;
+    const { directories, config, timers = systemTimers } = options;
+    this.#options = options;
     const rows: [name: string, intervalMs: number, snapshot: OffsetSnapshot][] = [
       [RECOVERY_POINTS_FILE, config.logFlushOffsetCheckpointIntervalMs, options.recoveryPoints],
       [LOG_STARTS_FILE, config.logFlushStartOffsetCheckpointIntervalMs, options.logStartOffsets],
       ["replication-offset-checkpoint", config.replicaHighWatermarkCheckpointIntervalMs, options.highWatermarks],
     ];
-    this.#files = rows.map(([name, , snapshot]) => new CheckpointFile(`${logDirectory}/${name}`, snapshot));
-    this.#ends = this.#files.map((file, index) => {
-      const intervalMs = (rows[index] as (typeof rows)[number])[1];
+    this.#ends = rows.map(([name, intervalMs, snapshot]) => {
+      for (const [directory, { path, isOnline }] of directories.entries()) {
+        if (!isOnline) continue;
+        this.#files.push(new CheckpointFile({ path, name, directory }, snapshot));
+      }
       return timers.every(intervalMs, () => {
-        file.write().catch((error: unknown) => report(describe(file.path, error)));
+        for (const file of this.#files) {
+          if (file.name === name) file.write().catch((error: unknown) => this.#onRefused(file, error));
+        }
       });
     });
   }
@@ -79,23 +87,12 @@ export class Checkpoints implements Disposable {
    * @throws CheckpointError as `writeAll()` does
    */
   async writeLogStarts(): Promise<void> {
-    const file = this.#files[LOG_STARTS] as CheckpointFile;
-    try {
-      await file.write();
-    } catch (error) {
-      throw new CheckpointError(describe(file.path, error));
-    }
+    await this.#write(this.#files.filter(({ name }) => name === LOG_STARTS_FILE));
   }
 
-  /** Writes all checkpoints now. Settles when they are durable. @throws CheckpointError when the disk refused one */
+  /** Writes all checkpoints now. Settles when they are durable. @throws CheckpointError when a disk refused one; the others are written */
   async writeAll(): Promise<void> {
-    for (const file of this.#files) {
-      try {
-        await file.write();
-      } catch (error) {
-        throw new CheckpointError(describe(file.path, error));
-      }
-    }
+    await this.#write(this.#files);
   }
 
   /** Ends the intervals. Idempotent. */
@@ -103,13 +100,42 @@ export class Checkpoints implements Disposable {
     for (const end of this.#ends.splice(0)) end();
   }
 
-  /** Ends the intervals and writes everything once more; called after the logs were closed. @throws CheckpointError as `writeAll()` does */
-  async stop(): Promise<void> {
+  /**
+   * Ends the intervals and writes everything once more; called after the logs were closed.
+   * @returns what disks refused, by the index of the directory
+   */
+  async stop(): Promise<ReadonlyMap<number, CheckpointError>> {
     this[Symbol.dispose]();
-    await this.writeAll();
+    return await this.#tryAll(this.#files);
+  }
+
+  #onRefused({ path, directory }: CheckpointFile, error: unknown): void {
+    const refusal = refusalOf(path, error);
+    const code = (error as { code?: unknown }).code;
+    if (typeof code !== "string" || !DISK_FAILURES.has(code)) return this.#options.report(refusal.message);
+    if (!this.#files.some((file) => file.directory === directory)) return;
+    this.#files = this.#files.filter((file) => file.directory !== directory);
+    this.#options.onDirectoryFailed(directory, refusal);
+  }
+
+  async #write(files: readonly CheckpointFile[]): Promise<void> {
+    for (const [, refusal] of await this.#tryAll(files)) throw refusal;
+  }
+
+  async #tryAll(files: readonly CheckpointFile[]): Promise<Map<number, CheckpointError>> {
+    const refusals = new Map<number, CheckpointError>();
+    for (const file of files) {
+      try {
+        await file.write();
+      } catch (error) {
+        refusals.set(file.directory, refusalOf(file.path, error));
+      }
+    }
+    return refusals;
   }
 }
 
-function describe(path: string, error: unknown): string {
-  return `Cannot write checkpoint ${path}: ${error instanceof Error ? error.message : String(error)}`;
+function refusalOf(path: string, error: unknown): CheckpointError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new CheckpointError(`Cannot write checkpoint ${path}: ${why}`, { cause: error });
 }

@@ -19,6 +19,7 @@ interface Setup {
   readonly timers: ManualTimers;
   readonly checkpoints: Checkpoints;
   readonly reports: string[];
+  readonly failed: string[];
   readonly offsets: { recovery: PartitionOffset[]; start: PartitionOffset[]; committed: PartitionOffset[] };
 }
 
@@ -26,9 +27,10 @@ async function withCheckpoints(test: (setup: Setup) => Promise<void>): Promise<v
   const directory = await Deno.makeTempDir({ prefix: "barnabas-checkpoints-" });
   const timers = new ManualTimers();
   const reports: string[] = [];
+  const failed: string[] = [];
   const offsets: Setup["offsets"] = { recovery: [], start: [], committed: [] };
   const checkpoints = new Checkpoints({
-    logDirectory: directory,
+    directories: [{ path: directory, isOnline: true }],
     config: {
       logFlushOffsetCheckpointIntervalMs: 60_000,
       logFlushStartOffsetCheckpointIntervalMs: 60_001,
@@ -38,10 +40,11 @@ async function withCheckpoints(test: (setup: Setup) => Promise<void>): Promise<v
     logStartOffsets: () => offsets.start,
     highWatermarks: () => offsets.committed,
     report: (sentence) => reports.push(sentence),
+    onDirectoryFailed: (directory, { message }) => failed.push(`${directory}: ${message}`),
     timers,
   });
   try {
-    await test({ directory, timers, checkpoints, reports, offsets });
+    await test({ directory, timers, checkpoints, reports, failed, offsets });
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
@@ -106,6 +109,20 @@ Deno.test("Checkpoints reports a file that it cannot write, keeps the old one, a
     await Deno.remove(obstacle);
     await checkpoints.stop();
     assert.deepEqual(read(directory, "replication-offset-checkpoint"), new Map([["t 0", 2]]));
+  }));
+
+Deno.test("Checkpoints says once that a directory is gone, and writes nothing to it any more", () =>
+  withCheckpoints(async ({ directory, timers, checkpoints, reports, failed, offsets }) => {
+    await Deno.remove(directory, { recursive: true });
+    for (const offset of [1, 2]) {
+      offsets.committed = offsets.recovery = [{ topic: "t", partition: 0, offset }];
+      for (const intervalMs of [5000, 60_000]) timers.running.get(intervalMs)?.();
+      while (failed.length === 0) await new Promise((resolve) => setTimeout(resolve));
+    }
+    assert.deepEqual([reports, failed.length], [[], 1]);
+    assert.match(failed[0] ?? "", /^0: Cannot write checkpoint .*: No such file/);
+    await checkpoints.stop();
+    await Deno.mkdir(directory);
   }));
 
 Deno.test("Checkpoints.writeLogStarts() settles when the offsets at its call are in the file, also with concurrent calls", () =>

@@ -36,7 +36,7 @@ import {
   writeMetaProperties,
 } from "../../storage/control.ts";
 import { checkpointedPartitions } from "./checkpoint_files.ts";
-import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "../metadata/adoption.ts";
+import type { FoundPartition, PartitionIdentity } from "../metadata/adoption.ts";
 
 /** Name of the metadata store's file in a log directory. */
 export const METADATA_STORE_FILE = "barnabas-metadata.sqlite";
@@ -57,17 +57,24 @@ export class LogDirectoryError extends Error {
   override name = "LogDirectoryError";
 }
 
+/** The disk of a log directory refuses it. With several directories, the broker starts without this one. */
+export class UnusableDirectoryError extends LogDirectoryError {
+  override name = "UnusableDirectoryError";
+}
+
 /** How to open a log directory. */
 export interface LogDirectoryOptions {
   readonly path: string;
   readonly nodeId: number;
   /** Cluster id for a new directory; null for a random one. */
   readonly clusterId: string | null;
+  /** Path of the metadata store's file; in the directory itself by default. */
+  readonly storePath?: string;
   readonly fs?: FileSystem;
 }
 
 /** A locked log directory. */
-export class LogDirectory implements PartitionDirectories, AsyncDisposable {
+export class LogDirectory implements AsyncDisposable {
   /** Absolute path, with symbolic links resolved. */
   readonly path: string;
   readonly clusterId: string;
@@ -86,7 +93,11 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
   readonly #removals = new Set<Promise<void>>();
   #isReleased = false;
 
-  private constructor(lock: DirectoryLock, meta: MetaProperties & { directoryId: string }, names: readonly string[]) {
+  private constructor(
+    lock: DirectoryLock,
+    meta: MetaProperties & { directoryId: string },
+    { names, storePath }: { names: readonly string[]; storePath: string },
+  ) {
     const checkpointed = checkpointedPartitions({ fs: lock.fs, logDirectory: lock.path });
     if (typeof checkpointed === "string") throw new LogDirectoryError(checkpointed);
     this.checkpointed = checkpointed;
@@ -98,7 +109,7 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
     const mark = readCleanShutdown(lock.fs, lock.path);
     this.wasCleanShutdown = mark !== null;
     const isOurs = mark?.brokerEpoch === BROKER_EPOCH &&
-      lock.fs.modifiedMs(`${lock.path}/${METADATA_STORE_FILE}`) !== null;
+      lock.fs.modifiedMs(storePath) !== null;
     this.wasClosedByKafka = mark !== null && !isOurs;
     this.hasRetention = lock.fs.modifiedMs(`${lock.path}/${RETENTION_FILE}`) !== null;
     this.found = names.flatMap((name) => parsePartitionDirectory(name) ?? []);
@@ -113,20 +124,22 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
     const fs = options.fs ?? linuxFileSystem;
     const path = await makeDirectory(options.path);
     const lock = takeLock(fs, path);
+    const { storePath = `${path}/${METADATA_STORE_FILE}` } = options;
     try {
       const meta = identifyDirectory(lock, options);
       const names: string[] = [];
       for await (const { name, isDirectory } of Deno.readDir(path)) if (isDirectory) names.push(name);
-      const directory = new LogDirectory(lock, meta, names);
+      const directory = new LogDirectory(lock, meta, { names, storePath });
       removeCleanShutdown(fs, path);
       return directory;
     } catch (error) {
       unlockDirectory(lock);
       if (error instanceof LogDirectoryError) throw error;
-      throw new LogDirectoryError(`Cannot use log directory ${path}: ${messageOf(error)}`);
+      throw new UnusableDirectoryError(`Cannot use log directory ${path}: ${messageOf(error)}`);
     }
   }
 
+  /** Reads the small files of a partition's directory. @returns their contents, or a sentence when they cannot be read */
   // deno-lint-ignore require-await -- a few small files are read synchronously; the interface allows asynchronous stores.
   async identify({ topic, partition }: FoundPartition): Promise<PartitionIdentity | string> {
     const directory = `${this.path}/${topic}-${partition}`;
@@ -142,6 +155,7 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
     }
   }
 
+  /** Removes a partition's directory, if it exists; its bytes are freed later. */
   async remove({ topic, partition }: FoundPartition): Promise<void> {
     const name = `${topic}-${partition}`;
     const away = `${this.path}/${deletedDirectoryName(name, crypto.randomUUID().replaceAll("-", ""))}`;
@@ -154,6 +168,7 @@ export class LogDirectory implements PartitionDirectories, AsyncDisposable {
     this.#removeLater(away);
   }
 
+  /** Settles when all creations, renames and removals so far are durable. */
   async sync(): Promise<void> {
     using directory = await Deno.open(this.path, { read: true });
     await directory.sync();
@@ -202,12 +217,14 @@ async function makeDirectory(path: string): Promise<string> {
     if ((await Deno.stat(real)).isDirectory) return real;
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied) {
-      throw new LogDirectoryError(`Cannot create log directory ${path}: permission denied; choose another (--data)`);
+      throw new UnusableDirectoryError(
+        `Cannot create log directory ${path}: permission denied; choose another (--data)`,
+      );
     }
     const isFile = error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory;
-    if (!isFile) throw new LogDirectoryError(`Cannot create log directory ${path}: ${messageOf(error)}`);
+    if (!isFile) throw new UnusableDirectoryError(`Cannot create log directory ${path}: ${messageOf(error)}`);
   }
-  throw new LogDirectoryError(`Cannot use log directory ${path}: it is a file; choose another (--data)`);
+  throw new UnusableDirectoryError(`Cannot use log directory ${path}: it is a file; choose another (--data)`);
 }
 
 function takeLock(fs: FileSystem, path: string): DirectoryLock {
@@ -215,7 +232,9 @@ function takeLock(fs: FileSystem, path: string): DirectoryLock {
   try {
     lock = lockDirectory(fs, path);
   } catch (error) {
-    throw new LogDirectoryError(`Log directory ${path} is not writable (${messageOf(error)}); check its permissions`);
+    throw new UnusableDirectoryError(
+      `Log directory ${path} is not writable (${messageOf(error)}); check its permissions`,
+    );
   }
   if (lock !== null) return lock;
   throw new LogDirectoryError(

@@ -10,19 +10,23 @@ import { emptyWatermarks, partitionState, type Watermarks, type WatermarkTable }
 const values = emptyWatermarks();
 
 /**
- * Reads one watermark of every partition.
- * @param name which watermark
+ * Reads one watermark of every partition of a log directory.
+ * @param directory its index @param name which watermark
  * @returns a line for each partition. A log that was not opened has 0, so the next start checks it from its beginning. As in Kafka, only
  * log starts above 0 have a line: they are few, so that file is short and seldom changes
  */
 export function partitionOffsets(
   image: MetadataImage,
   table: WatermarkTable,
-  name: keyof Pick<Watermarks, "recoveryPoint" | "logStartOffset" | "highWatermark">,
+  { directory, name }: {
+    directory: number;
+    name: keyof Pick<Watermarks, "recoveryPoint" | "logStartOffset" | "highWatermark">;
+  },
 ): PartitionOffset[] {
   const lines: PartitionOffset[] = [];
   for (const topic of image.topics()) {
-    for (const { partition, slot } of topic.partitions) {
+    for (const { partition, slot, directory: index } of topic.partitions) {
+      if (index !== directory) continue;
       table.read(slot, values);
       if (name === "logStartOffset" && values.logStartOffset === 0) continue;
       lines.push({ topic: topic.name, partition, offset: values[name] });
@@ -34,25 +38,26 @@ export function partitionOffsets(
 /** The checkpoints of all partitions; they are written from now on. */
 export function checkpointsOf(
   { image, watermarks, ...options }:
-    & Pick<CheckpointsOptions, "logDirectory" | "config" | "report">
+    & Pick<CheckpointsOptions, "directories" | "config" | "report" | "onDirectoryFailed">
     & { image: MetadataImage; watermarks: WatermarkTable },
 ): Checkpoints {
   return new Checkpoints({
     ...options,
-    recoveryPoints: () => partitionOffsets(image, watermarks, "recoveryPoint"),
-    logStartOffsets: () => partitionOffsets(image, watermarks, "logStartOffset"),
-    highWatermarks: () => partitionOffsets(image, watermarks, "highWatermark"),
+    recoveryPoints: (directory) => partitionOffsets(image, watermarks, { directory, name: "recoveryPoint" }),
+    logStartOffsets: (directory) => partitionOffsets(image, watermarks, { directory, name: "logStartOffset" }),
+    highWatermarks: (directory) => partitionOffsets(image, watermarks, { directory, name: "highWatermark" }),
   });
 }
 
 /**
- * Finds the partitions whose logs were not closed cleanly: logs that could not be opened, or were being handed over.
- * @returns their names, `<topic>-<partition>`
+ * Finds the partitions of a log directory whose logs were not closed cleanly: logs that could not be opened, or were being handed over.
+ * @param directory its index @returns their names, `<topic>-<partition>`
  */
-export function notClosedCleanly(image: MetadataImage, table: WatermarkTable): string[] {
+export function notClosedCleanly(image: MetadataImage, table: WatermarkTable, directory: number): string[] {
   const names: string[] = [];
   for (const topic of image.topics()) {
-    for (const { partition, slot } of topic.partitions) {
+    for (const { partition, slot, directory: index } of topic.partitions) {
+      if (index !== directory) continue;
       if (table.read(slot, values).state !== partitionState.closedCleanly) names.push(`${topic.name}-${partition}`);
     }
   }

@@ -20,8 +20,10 @@ Deno.test("partitionOffsets() reads the named watermark of every partition from 
       logEndOffset: toOffset(base + 3),
     });
   }
-  const lines = (name: Parameters<typeof partitionOffsets>[2]) =>
-    partitionOffsets(image, table, name).map(({ topic, partition, offset }) => `${topic} ${partition} ${offset}`);
+  const lines = (name: Parameters<typeof partitionOffsets>[2]["name"]) =>
+    partitionOffsets(image, table, { directory: 0, name }).map(({ topic, partition, offset }) =>
+      `${topic} ${partition} ${offset}`
+    );
   assert.deepEqual(lines("logStartOffset"), ["t 0 100", "t 1 200", `u 0 ${far}`]);
   assert.deepEqual(lines("recoveryPoint"), ["t 0 101", "t 1 201", `u 0 ${far + 1}`]);
   assert.deepEqual(lines("highWatermark"), ["t 0 102", "t 1 202", `u 0 ${far + 2}`]);
@@ -31,7 +33,11 @@ Deno.test("partitionOffsets() has 0 for a partition whose log was never opened",
   const table = new WatermarkTable(WatermarkTable.allocate());
   const image = new MetadataImage();
   image.apply({ changed: [topicOn([0])], deletedIds: [] });
-  assert.deepEqual(partitionOffsets(image, table, "recoveryPoint"), [{ topic: "t", partition: 0, offset: 0 }]);
+  assert.deepEqual(partitionOffsets(image, table, { directory: 0, name: "recoveryPoint" }), [{
+    topic: "t",
+    partition: 0,
+    offset: 0,
+  }]);
 });
 
 Deno.test("partitionOffsets() leaves log starts of 0 out", () => {
@@ -40,7 +46,11 @@ Deno.test("partitionOffsets() leaves log starts of 0 out", () => {
   image.apply({ changed: [topicOn([0, 1])], deletedIds: [] });
   const [logStartOffset, end] = [toOffset(7), toOffset(9)];
   table.write(1, { ...emptyWatermarks(), logStartOffset, highWatermark: end, logEndOffset: end });
-  assert.deepEqual(partitionOffsets(image, table, "logStartOffset"), [{ topic: "t", partition: 1, offset: 7 }]);
+  assert.deepEqual(partitionOffsets(image, table, { directory: 0, name: "logStartOffset" }), [{
+    topic: "t",
+    partition: 1,
+    offset: 7,
+  }]);
 });
 
 Deno.test("notClosedCleanly() names every partition that is not closedCleanly: never opened, offline, handed over, closed by a crash", () => {
@@ -51,7 +61,21 @@ Deno.test("notClosedCleanly() names every partition that is not closedCleanly: n
   for (const [slot, state] of states.entries()) {
     table.write(slot, { ...emptyWatermarks(), state: partitionState[state] });
   }
-  assert.deepEqual(notClosedCleanly(image, table), ["t-1", "t-2", "t-3", "t-4", "t-6"]);
+  assert.deepEqual(notClosedCleanly(image, table, 0), ["t-1", "t-2", "t-3", "t-4", "t-6"]);
+});
+
+Deno.test("partitionOffsets() and notClosedCleanly() tell log directories apart", () => {
+  const table = new WatermarkTable(WatermarkTable.allocate());
+  const image = new MetadataImage();
+  const topic = topicOn([0, 0, 0]);
+  const places = [0, 1, -1];
+  const partitions = topic.partitions.map((place, index) => ({ ...place, directory: places[index] as number }));
+  image.apply({ changed: [{ ...topic, partitions }], deletedIds: [] });
+  for (const directory of [0, 1]) {
+    const offsets = partitionOffsets(image, table, { directory, name: "recoveryPoint" });
+    assert.deepEqual(offsets, [{ topic: "t", partition: directory, offset: 0 }]);
+    assert.deepEqual(notClosedCleanly(image, table, directory), [`t-${directory}`]);
+  }
 });
 
 Deno.test("speaksOfOthers() finds a line of a topic or partition that does not exist", () => {

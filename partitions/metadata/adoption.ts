@@ -9,6 +9,7 @@
  * - Its leader epochs begin above those in its logs (`leader-epoch-checkpoint`), because epochs never go back (KIP-101).
  * - Directories that contradict the store or each other are left untouched and reported.
  */
+import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import { PARTITIONS_PER_REQUEST_MAX } from "./topic_creation.ts";
 import { CLUSTER_METADATA_TOPIC, refuseTopicName } from "./topic_names.ts";
 
@@ -16,6 +17,12 @@ import { CLUSTER_METADATA_TOPIC, refuseTopicName } from "./topic_names.ts";
 export interface FoundPartition {
   readonly topic: string;
   readonly partition: number;
+}
+
+/** A directory of a partition in one of the log directories. */
+export interface FoundDirectory extends FoundPartition {
+  /** Index of the log directory in `log.dirs`. */
+  readonly directory: number;
 }
 
 /** What the small files of a directory say. */
@@ -26,14 +33,16 @@ export interface PartitionIdentity {
   readonly latestLeaderEpoch: number;
 }
 
-/** Partition directories of the log directory. */
+/** Partition directories of the log directories that are online. */
 export interface PartitionDirectories {
+  /** `directory.id` of each log directory, in the order of `log.dirs`; null for one that is offline. */
+  readonly ids: readonly (string | null)[];
   /** All directories found at the start. */
-  readonly found: readonly FoundPartition[];
+  readonly found: readonly FoundDirectory[];
   /** Reads the small files of a directory. @returns their contents, or a sentence when they cannot be read */
-  identify(partition: FoundPartition): Promise<PartitionIdentity | string>;
-  /** Removes a directory, if it exists, from the log directory; its bytes are freed later. */
-  remove(partition: FoundPartition): Promise<void>;
+  identify(partition: FoundDirectory): Promise<PartitionIdentity | string>;
+  /** Removes a partition's directories, where they exist; their bytes are freed later. @param directory the only log directory concerned */
+  remove(partition: FoundPartition, directory?: number): Promise<void>;
   /** Settles when all creations, renames and removals so far are durable. */
   sync(): Promise<void>;
 }
@@ -48,6 +57,8 @@ export interface AdoptedTopic {
   readonly first: number;
   /** First leader epoch of each partition, from `first` on. */
   readonly leaderEpochs: readonly number[];
+  /** Index of the log directory of each partition, from `first` on; -1 where none was found. */
+  readonly directories: readonly number[];
   readonly configs: Readonly<Record<string, string>>;
 }
 
@@ -71,7 +82,7 @@ export interface KnownTopics {
   readonly newTopicId: () => string;
 }
 
-type Identified = FoundPartition & PartitionIdentity;
+type Identified = FoundDirectory & PartitionIdentity;
 
 /** Epochs are 32-bit numbers on the wire. */
 const LEADER_EPOCH_MAX = 0x7fff_ffff;
@@ -136,6 +147,8 @@ function adopt(
     if (topicId === null || topicId === id) continue;
     warnings.push(`Leaving directory ${name}-${partition} alone: it belongs to topic id ${topicId}, ${name} has ${id}`);
   }
+  const twice = own.find(({ partition }, index) => partition === own[index - 1]?.partition);
+  if (twice !== undefined) return leave(`partition ${twice.partition} lies in two log directories; remove one of them`);
   const last = own.at(-1);
   if (last === undefined) return null;
   const first = existing?.count ?? 0;
@@ -144,12 +157,16 @@ function adopt(
     return leave(`partition ${last.partition} is beyond what this broker takes`);
   }
   const leaderEpochs: number[] = new Array(count).fill(0);
-  for (const { partition, latestLeaderEpoch } of own) leaderEpochs[partition - first] = latestLeaderEpoch + 1;
+  const directories: number[] = new Array(count).fill(OFFLINE_DIRECTORY);
+  for (const { partition, directory, latestLeaderEpoch } of own) {
+    leaderEpochs[partition - first] = latestLeaderEpoch + 1;
+    directories[partition - first] = directory;
+  }
   const configs = existing === undefined && compactedInternalTopics.has(name) ? internalConfigs : {};
   warnings.push(
     `Adopted ${own.length} ${own.length === 1 ? "directory" : "directories"} of topic ${name} (id ${id}, ${
       last.partition + 1
     } partitions); configs are not kept in directories: set the topic's again if it had any`,
   );
-  return { name, id, isKnown: existing !== undefined, first, leaderEpochs, configs };
+  return { name, id, isKnown: existing !== undefined, first, leaderEpochs, directories, configs };
 }

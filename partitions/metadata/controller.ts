@@ -28,6 +28,7 @@ import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } fr
 import { type LoadedTopics, loadTopics } from "./controller_loading.ts";
 import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT } from "./creation_answers.ts";
 import type { ImageDelta, MetadataImage, PartitionFailure } from "./image.ts";
+import { DirectoryPlacement } from "../placement/directory_placement.ts";
 import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
 import { type Creation, MetadataChanges } from "./changes/metadata_changes.ts";
 import { planPartitions } from "./partition_creation.ts";
@@ -105,7 +106,13 @@ export class Controller implements ControlPlane {
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#table = new TopicTable(options.config, options);
-    this.#changes = new MetadataChanges({ ...options, table: this.#table, directories: () => this.#directories });
+    const { nodeId } = options.config;
+    this.#changes = new MetadataChanges({
+      ...options,
+      nodeId,
+      table: this.#table,
+      directories: () => this.#directories,
+    });
     this.#calls = {
       createTopics: ({ request }) =>
         this.#inTurn(() => this.#createTopics(request), {
@@ -150,13 +157,16 @@ export class Controller implements ControlPlane {
     this.#directories = directories;
     const { store, config, newTopicId, random = Math.random } = this.#options;
     const freeCount = this.#table.freeCount;
+    this.#table.directories = new DirectoryPlacement(directories.ids);
     const loaded = await loadTopics(directories, { store, nodeId: config.nodeId, freeCount, newTopicId, random });
     this.#changes.producerIds.load(loaded.producerIds);
     const groups = [...loaded.groups].map(([groupId, { row }]) => ({ groupId, configs: row.configs }));
     for (const [groupId, { version }] of loaded.groups) this.#changes.noteGroup(groupId, version);
     const { version, warnings } = loaded;
-    this.image.apply({ changed: [], deletedIds: [], groups, version });
-    return { delta: { ...this.#table.add(loaded.topics), groups, version }, adopted: loaded.adopted, warnings };
+    const offlineDirectories = this.#table.directories.offline;
+    this.image.apply({ changed: [], deletedIds: [], offlineDirectories, groups, version });
+    const delta = { ...this.#table.add(loaded.topics), offlineDirectories, groups, version };
+    return { delta, adopted: loaded.adopted, warnings };
   }
 
   call<Name extends ControlCallName>(
@@ -169,6 +179,11 @@ export class Controller implements ControlPlane {
   /** Hands a partition over to another shard, as described in partition_hand_over.ts. @returns whether it was handed over */
   handOverPartition(handOver: PartitionHandOver): Promise<boolean> {
     return this.#inTurn(() => handOverPartition(handOver, this.#table, this.#options));
+  }
+
+  /** Takes the partitions of a log directory that failed offline, until a restart; new ones go to others. Settles when every shard knows. */
+  failDirectory(directory: number): Promise<void> {
+    return this.#inTurn(() => this.#changes.failDirectory(directory));
   }
 
   /** Runs changes one after the other, even after a failed one. @param late gives the answer when the turn comes after the deadline */

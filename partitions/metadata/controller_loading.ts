@@ -7,12 +7,16 @@
 import {
   type AdoptedTopic,
   type AdoptionPlan,
+  type FoundDirectory,
   type FoundPartition,
   isUnknown,
   type PartitionDirectories,
   type PartitionIdentity,
   planAdoption,
 } from "./adoption.ts";
+import { ZERO_UUID } from "../../storage/base/uuid.ts";
+import { DirectoryPlacement, OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
+import { FoundDirectories } from "./found_directories.ts";
 import {
   deletedKey,
   type PartitionRow,
@@ -70,19 +74,24 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
   if (plan.removed.length > 0) {
     for (const partition of plan.removed) await directories.remove(partition);
   }
-  // The removal of a deleted topic's directories must be durable before the store forgets the deletion.
+  // The removal of a deleted topic's directories must be durable before the store forgets the deletion. Those that lie on an offline disk
+  // come back with it.
   if (stored.deletedIds.size > 0) await directories.sync();
+  const placement = new DirectoryPlacement(directories.ids);
+  const forgotten = placement.isComplete ? stored.deletedIds : [];
 
-  const change = new LoadChange();
+  const place = { placement, nodeId: options.nodeId };
+  const change = new LoadChange(place);
+  const found = new FoundDirectories(directories.found, place);
   const topics = [...stored.topics].map(([name, { row, version }]) => {
     const further = plan.adopted.find((topic) => topic.isKnown && topic.name === name);
     return change.reload(name, { row, version, partitions: stored.partitions.get(row.id) ?? [] }, {
-      nodeId: options.nodeId,
-      leaderEpochs: further?.leaderEpochs ?? [],
+      found,
+      further: further ?? { leaderEpochs: [], directories: [] },
     });
   });
-  for (const topic of plan.adopted) if (!topic.isKnown) topics.push(change.adopt(topic, options.nodeId));
-  for (const id of stored.deletedIds) change.deletes.push(deletedKey(id));
+  for (const topic of plan.adopted) if (!topic.isKnown) topics.push(change.adopt(topic));
+  for (const id of forgotten) change.deletes.push(deletedKey(id));
   const producerIds = nextProducerIds(stored, plan, { change, random: options.random });
 
   const version = await change.commit(store);
@@ -95,7 +104,7 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
     adopted: plan.adopted.flatMap(({ name, first, leaderEpochs }) =>
       leaderEpochs.map((_, index) => ({ topic: name, partition: first + index }))
     ),
-    warnings: plan.warnings,
+    warnings: [...found.warnings, ...plan.warnings],
   };
 }
 
@@ -130,13 +139,13 @@ async function adopt(
     return id === undefined ? undefined : { id, count: stored.partitions.get(id)?.length ?? 0 };
   };
   const unknown = directories.found.filter((partition) => isUnknown(partition, { topic }));
-  const identified: (FoundPartition & PartitionIdentity)[] = [];
+  const identified: (FoundDirectory & PartitionIdentity)[] = [];
   const unreadable: string[] = [];
   for (let start = 0; start < unknown.length; start += IDENTIFIED_AT_ONCE) {
     const some = unknown.slice(start, start + IDENTIFIED_AT_ONCE);
     const identities = await Promise.all(some.map((place) => directories.identify(place)));
     for (const [index, identity] of identities.entries()) {
-      const place = some[index] as FoundPartition;
+      const place = some[index] as FoundDirectory;
       if (typeof identity !== "string") identified.push({ ...place, ...identity });
       else unreadable.push(`Leaving directory ${place.topic}-${place.partition} alone: ${identity}`);
     }
@@ -178,6 +187,13 @@ class LoadChange {
   readonly deletes: string[] = [];
   readonly #compares: Comparison[] = [];
   readonly #sets: Assignment[] = [];
+  readonly #nodeId: number;
+  readonly #placement: DirectoryPlacement;
+
+  constructor({ nodeId, placement }: { nodeId: number; placement: DirectoryPlacement }) {
+    this.#nodeId = nodeId;
+    this.#placement = placement;
+  }
 
   /** Sets a row, if it still has this version. */
   put(key: string, row: unknown, version: number): void {
@@ -189,21 +205,25 @@ class LoadChange {
   reload(
     name: string,
     topic: Versioned<TopicRow> & { partitions: readonly (Versioned<PartitionRow> | undefined)[] },
-    { nodeId, leaderEpochs }: { nodeId: number; leaderEpochs: readonly number[] },
+    { found, further }: { found: FoundDirectories; further: Pick<AdoptedTopic, "leaderEpochs" | "directories"> },
   ): Finish {
     const { id, configs } = topic.row;
-    const rows = topic.partitions.map((stored, partition) => {
+    const rows = topic.partitions.map((stored, partition): PartitionRow => {
       const { row, version } = stored as Versioned<PartitionRow>;
-      const led = {
+      const led: PartitionRow = {
         ...row,
-        leader: nodeId,
+        directories: directoriesOf(row.replicas, {
+          nodeId: this.#nodeId,
+          directory: found.of(`${name}-${partition}`, row),
+        }),
+        leader: this.#nodeId,
         leaderEpoch: row.leaderEpoch + 1,
         partitionEpoch: row.partitionEpoch + 1,
       };
       this.put(partitionRowKey(id, partition), led, version);
       return led;
     });
-    for (const row of this.#newPartitions(id, leaderEpochs, { nodeId, first: rows.length })) rows.push(row);
+    for (const row of this.#newPartitions(id, further, rows.length)) rows.push(row);
     return (version) => ({
       name,
       id,
@@ -214,9 +234,9 @@ class LoadChange {
   }
 
   /** Adds a topic that is new to the store. */
-  adopt({ name, id, configs, leaderEpochs }: AdoptedTopic, nodeId: number): Finish {
+  adopt({ name, id, configs, leaderEpochs, directories }: AdoptedTopic): Finish {
     this.put(topicKey(name), { id, configs }, ABSENT);
-    const rows = this.#newPartitions(id, leaderEpochs, { nodeId, first: 0 });
+    const rows = this.#newPartitions(id, { leaderEpochs, directories }, 0);
     return (version) => ({
       name,
       id,
@@ -235,11 +255,14 @@ class LoadChange {
 
   #newPartitions(
     id: string,
-    leaderEpochs: readonly number[],
-    { nodeId, first }: { nodeId: number; first: number },
+    { leaderEpochs, directories }: Pick<AdoptedTopic, "leaderEpochs" | "directories">,
+    first: number,
   ): PartitionRow[] {
     return leaderEpochs.map((leaderEpoch, index) => {
-      const row = newPartitionRow([nodeId], leaderEpoch);
+      const found = directories[index] ?? OFFLINE_DIRECTORY;
+      const directory = found < 0 ? this.#placement.chooser()() : this.#placement.idOf(found);
+      this.#placement.count([this.#placement.indexOf(directory)], 1);
+      const row = newPartitionRow([this.#nodeId], { leaderEpoch, nodeId: this.#nodeId, directory });
       this.put(partitionRowKey(id, first + index), row, ABSENT);
       return row;
     });
@@ -247,6 +270,27 @@ class LoadChange {
 }
 
 /** The row of a new partition, led by its first replica. */
-export function newPartitionRow(replicas: readonly number[], leaderEpoch: number): PartitionRow {
-  return { replicas, isr: replicas, leader: replicas[0] as number, leaderEpoch, partitionEpoch: 0 };
+export function newPartitionRow(
+  replicas: readonly number[],
+  by: { leaderEpoch: number; nodeId: number; directory: string },
+): PartitionRow {
+  const { leaderEpoch } = by;
+  const directories = directoriesOf(replicas, by);
+  return { replicas, directories, isr: replicas, leader: replicas[0] as number, leaderEpoch, partitionEpoch: 0 };
+}
+
+/** The rows of new partitions, by partition. */
+export function newPartitionRows(
+  replicas: readonly (readonly number[])[],
+  by: { nodeId: number; nextDirectory: () => string },
+): PartitionRow[] {
+  return replicas.map((nodeIds) => newPartitionRow(nodeIds, { ...by, leaderEpoch: 0, directory: by.nextDirectory() }));
+}
+
+/** The `directory.id` of each replica: other brokers choose theirs. */
+function directoriesOf(
+  replicas: readonly number[],
+  { nodeId, directory }: { nodeId: number; directory: string },
+): string[] {
+  return replicas.map((id) => id === nodeId ? directory : ZERO_UUID);
 }

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { randomUuid } from "../../storage/base/uuid.ts";
 import { ListedDirectories, MemoryStore, startController } from "./controller_testing.ts";
-import { newPartitionRow } from "./controller_loading.ts";
 import type { MetadataStore } from "./store/store.ts";
 
 const ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";
 const OTHER_ID = "YWFhYWFhYWFhYWFhYWFhYQ";
+
+/** The row of a partition, as versions before several log directories wrote it. */
+function rowOf(node: number, leaderEpoch: number) {
+  return { replicas: [node], isr: [node], leader: node, leaderEpoch, partitionEpoch: 0 };
+}
 
 /** A store that has topics of some partitions. */
 async function storeOf(topics: Record<string, { id: string; partitions: number }>): Promise<MemoryStore> {
@@ -14,7 +18,7 @@ async function storeOf(topics: Record<string, { id: string; partitions: number }
     { key: `topics/${name}`, value: JSON.stringify({ id, configs: {} }) },
     ...Array.from({ length: partitions }, (_, partition) => ({
       key: `partitions/${id}/${partition}`,
-      value: JSON.stringify(newPartitionRow([1], 4)),
+      value: JSON.stringify(rowOf(1, 4)),
     })),
   ]);
   await store.transact({ set });
@@ -42,7 +46,7 @@ Deno.test("load() of an empty store and directory writes no entry, but is a new 
   const store = new MemoryStore();
   for (const version of [1, 2]) {
     const { loaded } = await startController(store);
-    const delta = { changed: [], deletedIds: [], groups: [], version };
+    const delta = { changed: [], deletedIds: [], offlineDirectories: [], groups: [], version };
     assert.deepEqual(loaded, { delta, adopted: [], warnings: [] });
   }
   assert.deepEqual(store.keys(), []);
@@ -163,7 +167,7 @@ Deno.test("load() adopts only as many partitions as fit", async () => {
 });
 
 Deno.test("load() refuses a damaged store, whichever row is wrong, and says why", async () => {
-  const partition = JSON.stringify(newPartitionRow([1], 0));
+  const partition = JSON.stringify(rowOf(1, 0));
   const topic = JSON.stringify({ id: ID, configs: {} });
   const cases: [rows: Record<string, string>, sentence: RegExp][] = [
     [{ "topics/a": "{" }, /row topics\/a is damaged/],
@@ -176,7 +180,7 @@ Deno.test("load() refuses a damaged store, whichever row is wrong, and says why"
     [{ "topics/a": topic, [`partitions/${ID}/0`]: "[]" }, /row partitions\/.*\/0 is damaged/],
     [{ "topics/a": topic, [`partitions/${ID}/9999999`]: partition }, /is damaged/],
     [{ "topics/a": topic, [`partitions/${ID}/01`]: partition }, /is damaged/],
-    [{ "topics/a": topic, [`partitions/${ID}/0`]: JSON.stringify(newPartitionRow([2], 0)) }, /belongs to broker 2/],
+    [{ "topics/a": topic, [`partitions/${ID}/0`]: JSON.stringify(rowOf(2, 0)) }, /belongs to broker 2/],
     [{ "producer-ids": '{"next":-1}' }, /row producer-ids is damaged/],
     [{ "unheard-of": "{}" }, /unknown kind: unheard-of/],
   ];
@@ -210,3 +214,101 @@ function bound(store: MemoryStore): MetadataStore {
     close: () => store.close(),
   };
 }
+
+const [A, B] = ["ZGlyZWN0b3J5LUEtb2YtdA", "ZGlyZWN0b3J5LUItb2YtdA"];
+
+/** Which log directory has each partition after a start, by index and in the store. */
+async function placesOf(store: MemoryStore, directories: ListedDirectories) {
+  const { loaded } = await startController(store, { directories });
+  const places = loaded.delta.changed.flatMap(({ partitions }) => partitions.map(({ directory }) => directory));
+  const stored = store.keys().filter((key) => key.startsWith("partitions/"))
+    .map((key) => JSON.parse(store.entries.get(key)?.value ?? "").directories);
+  return { places, stored, warnings: loaded.warnings, offline: loaded.delta.offlineDirectories };
+}
+
+Deno.test("load() finds partitions in their log directories and places new ones where there are fewest", async () => {
+  const store = await storeOf({ a: { id: ID, partitions: 4 } });
+  const { places, stored, warnings } = await placesOf(
+    store,
+    new ListedDirectories({ "a-0@1": {}, "a-1@1": {} }, [A, B]),
+  );
+  assert.deepEqual([places, warnings], [[1, 1, 0, 0], []]);
+  assert.deepEqual(stored, [[B], [B], [A], [A]]);
+});
+
+Deno.test("load() takes partitions offline whose log directory is, and gives them back when it returns", async () => {
+  const store = await storeOf({ a: { id: ID, partitions: 2 } });
+  const both = new ListedDirectories({ "a-0": {}, "a-1@1": {} }, [A, B]);
+  await placesOf(store, both);
+  const broken = await placesOf(store, new ListedDirectories({ "a-0": {} }, [A, null]));
+  assert.deepEqual([broken.places, broken.offline], [[0, -1], [1]]);
+  assert.deepEqual(broken.stored, [[A], [B]], "the store keeps where it lies");
+  const removed = await placesOf(store, new ListedDirectories({ "a-0": {} }, [A]));
+  assert.deepEqual([removed.places, removed.offline], [[0, -1], []]);
+  assert.deepEqual((await placesOf(store, both)).places, [0, 1]);
+});
+
+Deno.test("load() follows a directory that was moved by hand, and leaves a second one alone", async () => {
+  const store = await storeOf({ a: { id: ID, partitions: 1 } });
+  await placesOf(store, new ListedDirectories({ "a-0": {} }, [A, B]));
+  const moved = await placesOf(store, new ListedDirectories({ "a-0@1": {} }, [A, B]));
+  assert.deepEqual([moved.places, moved.stored], [[1], [[B]]]);
+  assert.match(moved.warnings.join(), /^a-0 lies in another log directory than before/);
+  const twice = await placesOf(store, new ListedDirectories({ "a-0": {}, "a-0@1": {} }, [A, B]));
+  assert.deepEqual(twice.places, [1]);
+  assert.match(
+    twice.warnings.join(),
+    /^Leaving a second directory of a-0 alone: .*of which ZGlyZWN0b3J5LUItb2YtdA counts/,
+  );
+  const away = await placesOf(store, new ListedDirectories({ "a-0": {} }, [A]));
+  assert.deepEqual(away.places, [0], "its log directory left log.dirs, and somebody moved it before");
+});
+
+Deno.test("load() refuses to guess which of two directories of a partition counts", async () => {
+  const store = await storeOf({ a: { id: ID, partitions: 1 } });
+  const directories = new ListedDirectories({ "a-0": {}, "a-0@1": {} }, [A, B]);
+  await assert.rejects(
+    startController(store, { directories }),
+    /Partition a-0 lies in two log directories, .*remove one/,
+  );
+});
+
+Deno.test("load() adopts directories where they lie, but not a partition that lies in two", async () => {
+  const store = new MemoryStore();
+  const found = { "a-0@1": { topicId: ID }, "b-0": { topicId: OTHER_ID }, "b-0@1": { topicId: OTHER_ID } };
+  const { places, stored, warnings } = await placesOf(store, new ListedDirectories(found, [A, B]));
+  assert.deepEqual([places, stored], [[1], [[B]]]);
+  assert.match(warnings.join("\n"), /Leaving the directories of b alone: partition 0 lies in two log directories/);
+});
+
+Deno.test("load() does not forget a deletion while a log directory is offline: its directories would be adopted later", async () => {
+  const store = await storeOf({ a: { id: ID, partitions: 2 } });
+  await store.transact({ set: [{ key: `deleted/${OTHER_ID}`, value: "{}" }] });
+  await placesOf(store, new ListedDirectories({}, [A, null]));
+  assert(store.keys().includes(`deleted/${OTHER_ID}`));
+  await placesOf(store, new ListedDirectories({}, [A, B]));
+  assert(!store.keys().includes(`deleted/${OTHER_ID}`));
+});
+
+Deno.test("new partitions of one request are spread over the log directories, and none goes to an offline one", async () => {
+  const { controller } = await startController(new MemoryStore(), {
+    directories: new ListedDirectories({}, [A, null, B]),
+  });
+  const topics = ["a", "b", "c"].map((name) => {
+    return { name, numPartitions: name === "c" ? 3 : 1, replicationFactor: 1, assignments: [], configs: [] };
+  });
+  const request = { topics, timeoutMs: 1000, validateOnly: false };
+  await controller.call("createTopics", { request, apiVersion: 7 });
+  const placesOf = (name: string) => controller.image.topic(name)?.partitions.map(({ directory }) => directory);
+  assert.deepEqual(["a", "b", "c"].map(placesOf), [[0], [2], [0, 2, 0]]);
+  const growth = { topics: [{ name: "a", count: 2, assignments: null }], timeoutMs: 1000, validateOnly: false };
+  await controller.call("createPartitions", { request: growth });
+  assert.deepEqual(placesOf("a"), [0, 2]);
+  const deletion = { topics: [{ name: "c", topicId: ID }], topicNames: ["c"], timeoutMs: 1000 };
+  await controller.call("deleteTopics", { request: deletion, apiVersion: 5 });
+  await controller.call("createTopics", {
+    request: { ...request, topics: [{ ...topics[1]!, name: "d" }] },
+    apiVersion: 7,
+  });
+  assert.deepEqual(placesOf("d"), [0]);
+});

@@ -5,7 +5,7 @@
 import { randomUuid } from "../../storage/base/uuid.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { brokerConfigFrom } from "../config/broker/broker_properties.ts";
-import type { FoundPartition, PartitionDirectories, PartitionIdentity } from "./adoption.ts";
+import type { FoundDirectory, FoundPartition, PartitionDirectories, PartitionIdentity } from "./adoption.ts";
 import { Controller, type LoadedMetadata } from "./controller.ts";
 import type { ImageDelta, PartitionFailure } from "./image.ts";
 import type { AskHandOver } from "./partition_hand_over.ts";
@@ -74,31 +74,44 @@ export class MemoryStore implements MetadataStore {
   }
 }
 
+/** `directory.id` of the log directory of a test. */
+export const DIRECTORY_ID = "ZGlyZWN0b3J5LW9mLXRlcw";
+
 /** A list in place of partition directories. */
 export class ListedDirectories implements PartitionDirectories {
+  readonly ids: readonly (string | null)[];
   readonly #identities = new Map<string, PartitionIdentity | string>();
   /** All calls, in order. */
   readonly actions: string[] = [];
 
-  /** @param found the contents of each directory's files, by its name */
-  constructor(found: Readonly<Record<string, Partial<PartitionIdentity> | string>> = {}) {
+  /**
+   * @param found the contents of each directory's files, by its name, with @ and the index of its log directory unless that is 0
+   * @param ids `directory.id` of each log directory; null for one that is offline
+   */
+  constructor(
+    found: Readonly<Record<string, Partial<PartitionIdentity> | string>> = {},
+    ids: readonly (string | null)[] = [DIRECTORY_ID],
+  ) {
+    this.ids = ids;
     for (const [name, identity] of Object.entries(found)) {
       const defaults = { topicId: null, latestLeaderEpoch: -1 };
       this.#identities.set(name, typeof identity === "string" ? identity : { ...defaults, ...identity });
     }
   }
 
-  get found(): FoundPartition[] {
-    return [...this.#identities.keys()].map((name) => {
+  get found(): FoundDirectory[] {
+    return [...this.#identities.keys()].map((place) => {
+      const [name = "", directory = "0"] = place.split("@");
       const dash = name.lastIndexOf("-");
-      return { topic: name.slice(0, dash), partition: Number(name.slice(dash + 1)) };
+      return { topic: name.slice(0, dash), partition: Number(name.slice(dash + 1)), directory: Number(directory) };
     });
   }
 
-  identify({ topic, partition }: FoundPartition): Promise<PartitionIdentity | string> {
-    this.actions.push(`identify ${topic}-${partition}`);
+  identify({ topic, partition, directory }: FoundDirectory): Promise<PartitionIdentity | string> {
+    const name = `${topic}-${partition}${directory === 0 ? "" : `@${directory}`}`;
+    this.actions.push(`identify ${name}`);
     const nothing = { topicId: null, latestLeaderEpoch: -1 };
-    return Promise.resolve(this.#identities.get(`${topic}-${partition}`) ?? nothing);
+    return Promise.resolve(this.#identities.get(name) ?? nothing);
   }
 
   remove({ topic, partition }: FoundPartition): Promise<void> {

@@ -13,6 +13,8 @@ export interface PartitionImage {
   readonly slot: number;
   /** Shard of this broker that owns the log. */
   readonly shard: number;
+  /** Index of the log directory of this broker that has the log, -1 while that directory is offline. */
+  readonly directory: number;
   /** Node id of the leader. */
   readonly leader: number;
   /** Epoch of that leader; grows with every election. */
@@ -53,6 +55,8 @@ export interface ImageDelta {
   readonly changed: readonly TopicImage[];
   /** Ids of deleted topics. */
   readonly deletedIds: readonly string[];
+  /** Indexes of all log directories that are offline, if that changed. */
+  readonly offlineDirectories?: readonly number[];
   /** Groups whose configs changed; none by default. */
   readonly groups?: readonly GroupImage[];
   /** Number of the store's transaction that made the change; not set for changes that are not stored (partition moves). */
@@ -72,6 +76,7 @@ export class MetadataImage {
   readonly #byName = new Map<string, TopicImage>();
   readonly #byId = new Map<string, TopicImage>();
   readonly #groups = new Map<string, GroupImage>();
+  #offlineDirectories: readonly number[] = [];
   #version = 0;
 
   /** Number of the last applied change; it grows with each change, also across restarts. */
@@ -87,6 +92,11 @@ export class MetadataImage {
   /** The topic of this id. */
   topicById(id: string): TopicImage | undefined {
     return this.#byId.get(id);
+  }
+
+  /** Whether a log directory is offline. @param directory its index in `log.dirs` */
+  isOffline(directory: number): boolean {
+    return this.#offlineDirectories.includes(directory);
   }
 
   /** All topics, in the order they became known. */
@@ -112,6 +122,7 @@ export class MetadataImage {
   /** Applies a change. */
   apply(delta: ImageDelta): void {
     this.#version = delta.version ?? this.#version;
+    this.#offlineDirectories = delta.offlineDirectories ?? this.#offlineDirectories;
     for (const id of delta.deletedIds) {
       const topic = this.#byId.get(id);
       if (topic === undefined) continue;

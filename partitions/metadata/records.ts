@@ -3,7 +3,7 @@
  *
  * ```
  *   topics/<name>               {id, configs}                                        absent = no such topic
- *   partitions/<topic id>/<n>   {replicas, isr, leader, leaderEpoch, partitionEpoch} one row each: elections do not collide
+ *   partitions/<topic id>/<n>   {replicas, directories, isr, leader, leaderEpoch, partitionEpoch}   one row each: elections do not collide
  *   deleted/<topic id>          {name}     its directories must not be adopted; deleted once they are removed
  *   groups/<encoded group id>   {configs}  configs of a group (id by encodeURIComponent); absent = none
  *   producer-ids                {next}     first producer id of the next block
@@ -33,6 +33,8 @@ export interface TopicRow {
 /** A partition's row. */
 export interface PartitionRow {
   readonly replicas: readonly number[];
+  /** `directory.id` of each replica's log directory (KIP-858); rows of earlier versions lack it. */
+  readonly directories?: readonly string[];
   readonly isr: readonly number[];
   readonly leader: number;
   readonly leaderEpoch: number;
@@ -152,7 +154,8 @@ function isGroupRow(value: unknown): value is GroupRow {
 }
 
 function isPartitionRow(value: unknown): value is PartitionRow {
-  return isObject(value) && isIntegers(value.replicas) && isIntegers(value.isr) && Number.isSafeInteger(value.leader) &&
+  return isObject(value) && isIntegers(value.replicas) && isIntegers(value.isr) &&
+    (value.directories === undefined || isTexts(value.directories)) && Number.isSafeInteger(value.leader) &&
     Number.isSafeInteger(value.leaderEpoch) && Number.isSafeInteger(value.partitionEpoch);
 }
 
@@ -162,6 +165,10 @@ function isProducerIds(value: unknown): value is { next: number } {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
 function isIntegers(value: unknown): value is number[] {

@@ -8,7 +8,9 @@ import { assert } from "../../storage/base/assert.ts";
 import type { LogConfig } from "../../storage/log/log_config.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { resolveLogConfig } from "../config/topics/topic_configs.ts";
+import { DirectoryPlacement, OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import { type Placed, Placement } from "../placement/placement.ts";
+import { directoryOf } from "./found_directories.ts";
 import { type ImageDelta, MetadataImage, type PartitionImage, type TopicImage } from "./image.ts";
 import type { PartitionRow } from "./records.ts";
 import { collisionKey, isInternalTopic } from "./topic_names.ts";
@@ -33,6 +35,8 @@ export interface StoredTopic {
 /** The table. */
 export class TopicTable {
   readonly image = new MetadataImage();
+  /** Which log directory has each partition. */
+  directories = new DirectoryPlacement([]);
   readonly #config: BrokerConfig;
   readonly #placement: Placement;
   readonly #versions = new Map<string, TopicVersions>();
@@ -64,6 +68,7 @@ export class TopicTable {
   /** Adds topics that were stored. @returns the change to publish */
   add(topics: readonly StoredTopic[]): ImageDelta {
     const changed = topics.map((topic) => this.#toImage(topic, this.#placement.assign(topic.rows.length)));
+    this.#countDirectories(changed, 1);
     for (const [index, { name, id, versions }] of topics.entries()) {
       assert(this.image.topic(name) === undefined, "a topic is added once");
       this.#versions.set(id, versions);
@@ -77,7 +82,8 @@ export class TopicTable {
   grow(topic: TopicImage, rows: readonly PartitionRow[], version: number): TopicImage {
     const first = topic.partitions.length;
     const places = this.#placement.assign(rows.length, topic.partitions);
-    const added = rows.map((row, index) => placed(row, first + index, places[index] as Placed));
+    const added = rows.map((row, index) => this.#placed(row, first + index, places[index] as Placed));
+    this.directories.count(added.map(({ directory }) => directory), 1);
     const versions = this.versionsOf(topic.id);
     const partitions = [...versions.partitions, ...rows.map(() => version)];
     this.#versions.set(topic.id, { ...versions, partitions });
@@ -92,7 +98,9 @@ export class TopicTable {
   shrink(topic: TopicImage, count: number): { topic: TopicImage; release: () => void } {
     const versions = this.versionsOf(topic.id);
     this.#versions.set(topic.id, { ...versions, partitions: versions.partitions.slice(0, count) });
-    const release = () => this.#placement.release(topic.partitions.slice(count));
+    const removed = topic.partitions.slice(count);
+    this.directories.count(removed.map(({ directory }) => directory), -1);
+    const release = () => this.#placement.release(removed);
     return { topic: { ...topic, partitions: topic.partitions.slice(0, count) }, release };
   }
 
@@ -101,6 +109,21 @@ export class TopicTable {
     const partitions = topic.partitions.map((place) => place.partition === partition ? { ...place, shard } : place);
     this.#placement.handOver((topic.partitions[partition] as Placed).shard, shard);
     return { ...topic, partitions };
+  }
+
+  /** A log directory failed. @returns the change to publish: its partitions are offline */
+  failDirectory(directory: number): ImageDelta {
+    this.directories.fail(directory);
+    const changed = [...this.image.topics()].filter(({ partitions }) =>
+      partitions.some((place) => place.directory === directory)
+    )
+      .map((topic) => ({
+        ...topic,
+        partitions: topic.partitions.map((place) => {
+          return place.directory === directory ? { ...place, directory: OFFLINE_DIRECTORY } : place;
+        }),
+      }));
+    return { changed, deletedIds: [], offlineDirectories: this.directories.offline };
   }
 
   /** Changes the configs of a topic that were stored. @returns the topic to publish */
@@ -116,13 +139,24 @@ export class TopicTable {
       this.#versions.delete(id);
       this.#removeCollision(name);
     }
+    this.#countDirectories(topics, -1);
     this.image.apply(delta);
     return { delta, release: () => this.#placement.release(topics.flatMap(({ partitions }) => [...partitions])) };
   }
 
   #toImage({ name, id, configs, rows }: StoredTopic, places: readonly Placed[]): TopicImage {
-    const partitions = rows.map((row, partition) => placed(row, partition, places[partition] as Placed));
+    const partitions = rows.map((row, partition) => this.#placed(row, partition, places[partition] as Placed));
     return { name, id, isInternal: isInternalTopic(name), partitions, configs, logConfig: this.#resolve(configs) };
+  }
+
+  #placed(row: PartitionRow, partition: number, { shard, slot }: Placed): PartitionImage {
+    const { replicas, isr, leader, leaderEpoch, partitionEpoch } = row;
+    const directory = this.directories.indexOf(directoryOf(row, this.#config.nodeId));
+    return { partition, slot, shard, directory, leader, leaderEpoch, partitionEpoch, replicas, isr };
+  }
+
+  #countDirectories(topics: readonly TopicImage[], change: 1 | -1): void {
+    for (const { partitions } of topics) this.directories.count(partitions.map(({ directory }) => directory), change);
   }
 
   #resolve(configs: Readonly<Record<string, string>>): LogConfig {
@@ -144,8 +178,4 @@ export class TopicTable {
     names.delete(name);
     if (names.size === 0) this.#collisions.delete(key);
   }
-}
-
-function placed(row: PartitionRow, partition: number, { shard, slot }: Placed): PartitionImage {
-  return { ...row, partition, shard, slot };
 }

@@ -1,5 +1,5 @@
 /**
- * Opens the logs of one shard in a log directory, with their checkpoints and with the leases and file limits that they share.
+ * Opens the logs of one shard in their log directories, with their checkpoints and with the leases and file limits that they share.
  * Runs on shards.
  */
 import {
@@ -15,20 +15,30 @@ import {
 } from "../../storage/mod.ts";
 import { LOG_STARTS_FILE, readCheckpoint, RECOVERY_POINTS_FILE } from "../directory/checkpoint_files.ts";
 import type { TopicImage } from "../metadata/image.ts";
+import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import type { Watermarks } from "../shared/watermarks.ts";
 import { UncommittedLogs } from "./uncommitted_logs.ts";
 
 /** Why a log is not opened when there are not enough descriptors for all; reported once for all such logs (mod.ts). */
 export const NO_DESCRIPTORS = "The log is offline for want of descriptors";
 
+/** Why a log is not opened while its log directory is offline; reported once for all such logs (log_directories.ts). */
+export const DIRECTORY_OFFLINE = "The log is offline because its log directory is";
+
+/** One of `log.dirs`. */
+export interface LogStoreDirectory {
+  readonly path: string;
+  readonly isOnline: boolean;
+  /** Whether the last broker stopped cleanly. */
+  readonly cleanShutdown: boolean;
+}
+
 /** Options of a log store. */
 export interface LogStoreOptions {
   readonly fs: FileSystem;
   readonly clock: Clock;
-  /** The log directory (`log.dirs`). */
-  readonly logDirectory: string;
-  /** Whether the last broker stopped cleanly. */
-  readonly cleanShutdown: boolean;
+  /** `log.dirs`, by the index that the image names. */
+  readonly directories: readonly LogStoreDirectory[];
   /** Logs to which the clean stop does not apply, by `partitionKey()`; none by default. */
   readonly unmarked?: readonly string[];
   /** `producer.id.expiration.ms` */
@@ -46,9 +56,8 @@ export interface LogStoreOptions {
 export class LogStore {
   readonly #options: LogStoreOptions;
   readonly #resources: LogResources;
-  /** The checkpoints of the start; a line is removed when its log is opened. */
-  readonly #recoveryPoints: Map<string, number>;
-  readonly #logStarts: Map<string, number>;
+  /** The checkpoints of the start, by directory; a line is removed when its log is opened. */
+  readonly #checkpoints: readonly StartCheckpoints[];
   /** How many more of the logs that existed at the start may be opened. */
   #openable: number;
   #isStarting = true;
@@ -60,7 +69,7 @@ export class LogStore {
   readonly #uncommitted = new UncommittedLogs();
 
   /**
-   * Reads the checkpoints of the directory. If the recovery points are damaged, recoveries take longer. Damaged log starts are refused,
+   * Reads the checkpoints of the directories. If recovery points are damaged, recoveries take longer. Damaged log starts are refused,
    * because deleted records would come back.
    * @throws LogDamagedError when the checkpoint of log starts is damaged
    */
@@ -68,12 +77,7 @@ export class LogStore {
     this.#options = options;
     this.#openable = options.logsMax ?? Infinity;
     this.#resources = new LogResources(options.fs, options);
-    const recoveryPoints = readCheckpoint(options, RECOVERY_POINTS_FILE);
-    if (typeof recoveryPoints === "string") options.report(`Ignoring a damaged checkpoint: ${recoveryPoints}`);
-    const logStarts = readCheckpoint(options, LOG_STARTS_FILE);
-    if (typeof logStarts === "string") throw new LogDamagedError(logStarts);
-    this.#recoveryPoints = typeof recoveryPoints === "string" ? new Map() : recoveryPoints;
-    this.#logStarts = logStarts;
+    this.#checkpoints = options.directories.map((directory) => readCheckpoints(directory, options));
     for (const key of options.unmarked ?? []) this.#unfinished.add(key);
   }
 
@@ -85,9 +89,16 @@ export class LogStore {
   open(topic: TopicImage, partition: number, handedOver: Watermarks | null = null): Log | string {
     const { fs, clock, producerIdExpirationMs, report } = this.#options;
     const key = partitionKey(topic.name, partition);
+    const index = topic.partitions[partition]?.directory ?? OFFLINE_DIRECTORY;
+    const [place, checkpoints] = [this.#options.directories[index], this.#checkpoints[index]];
+    if (place === undefined || checkpoints === undefined || !place.isOnline) {
+      this.#unopened.add(key);
+      return DIRECTORY_OFFLINE;
+    }
+    const { recoveryPoints, logStarts } = checkpoints;
     if (handedOver !== null) {
-      this.#recoveryPoints.set(key, handedOver.recoveryPoint);
-      this.#logStarts.set(key, handedOver.logStartOffset);
+      recoveryPoints.set(key, handedOver.recoveryPoint);
+      logStarts.set(key, handedOver.logStartOffset);
     }
     const isHandedOver = handedOver !== null;
     const isOld = !isHandedOver && (this.#isStarting || this.#unopened.has(key));
@@ -95,9 +106,9 @@ export class LogStore {
       this.#unopened.add(key);
       return NO_DESCRIPTORS;
     }
-    const cleanShutdown = isHandedOver || this.#options.cleanShutdown && !this.#unfinished.has(key);
-    const logStartOffset = toOffset(this.#logStarts.get(key) ?? 0);
-    const directory = `${this.#options.logDirectory}/${topic.name}-${partition}`;
+    const cleanShutdown = isHandedOver || place.cleanShutdown && !this.#unfinished.has(key);
+    const logStartOffset = toOffset(logStarts.get(key) ?? 0);
+    const directory = `${place.path}/${topic.name}-${partition}`;
     try {
       const log = Log.open({
         fs,
@@ -106,7 +117,7 @@ export class LogStore {
         config: topic.logConfig,
         cleanShutdown,
         isHandedOver,
-        recoveryPoint: toOffset(this.#recoveryPoints.get(key) ?? 0),
+        recoveryPoint: toOffset(recoveryPoints.get(key) ?? 0),
         logStartOffset,
         producerIdExpirationMs,
         topicId: topic.id,
@@ -141,7 +152,9 @@ export class LogStore {
    */
   forgetCheckpoints(): void {
     this.#isStarting = false;
-    for (const checkpoint of [this.#recoveryPoints, this.#logStarts]) {
+    for (
+      const checkpoint of this.#checkpoints.flatMap(({ recoveryPoints, logStarts }) => [recoveryPoints, logStarts])
+    ) {
       for (const key of checkpoint.keys()) if (!this.#unopened.has(key)) checkpoint.delete(key);
     }
   }
@@ -151,19 +164,40 @@ export class LogStore {
     const key = partitionKey(topic.name, partition);
     this.#unopened.delete(key);
     this.#unfinished.delete(key);
-    this.#recoveryPoints.delete(key);
-    this.#logStarts.delete(key);
+    const checkpoints = this.#checkpoints[topic.partitions[partition]?.directory ?? OFFLINE_DIRECTORY];
+    checkpoints?.recoveryPoints.delete(key);
+    checkpoints?.logStarts.delete(key);
   }
 
   /** The checkpointed offsets of a log that could not be opened; the next checkpoints must repeat them. */
   checkpointed(topic: TopicImage, partition: number): { recoveryPoint: Offset; logStartOffset: Offset } {
     const key = partitionKey(topic.name, partition);
-    const recoveryPoint = toOffset(this.#recoveryPoints.get(key) ?? 0);
-    return { recoveryPoint, logStartOffset: toOffset(this.#logStarts.get(key) ?? 0) };
+    const checkpoints = this.#checkpoints[topic.partitions[partition]?.directory ?? OFFLINE_DIRECTORY];
+    const recoveryPoint = toOffset(checkpoints?.recoveryPoints.get(key) ?? 0);
+    return { recoveryPoint, logStartOffset: toOffset(checkpoints?.logStarts.get(key) ?? 0) };
   }
 
   /** Ends a lease on a segment file. */
   release(lease: number): void {
     this.#resources.leases.release(lease);
   }
+}
+
+/** The checkpoints of one directory at the start, by `partitionKey()`. */
+interface StartCheckpoints {
+  readonly recoveryPoints: Map<string, number>;
+  readonly logStarts: Map<string, number>;
+}
+
+function readCheckpoints(
+  { path, isOnline }: LogStoreDirectory,
+  { fs, report }: Pick<LogStoreOptions, "fs" | "report">,
+): StartCheckpoints {
+  if (!isOnline) return { recoveryPoints: new Map(), logStarts: new Map() };
+  const place = { fs, logDirectory: path };
+  const recoveryPoints = readCheckpoint(place, RECOVERY_POINTS_FILE);
+  if (typeof recoveryPoints === "string") report(`Ignoring a damaged checkpoint: ${recoveryPoints}`);
+  const logStarts = readCheckpoint(place, LOG_STARTS_FILE);
+  if (typeof logStarts === "string") throw new LogDamagedError(logStarts);
+  return { recoveryPoints: typeof recoveryPoints === "string" ? new Map() : recoveryPoints, logStarts };
 }

@@ -15,8 +15,7 @@ function create(
   const store = new LogStore({
     fs: files.fileSystem,
     clock: new ManualClock(),
-    logDirectory: LOG_DIRECTORY,
-    cleanShutdown: changes.cleanShutdown ?? false,
+    directories: [{ path: LOG_DIRECTORY, isOnline: true, cleanShutdown: changes.cleanShutdown ?? false }],
     unmarked: changes.unmarked,
     logsMax: changes.logsMax,
     producerIdExpirationMs: 1000,

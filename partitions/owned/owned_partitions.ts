@@ -6,12 +6,13 @@
  */
 import { type Clock, type FlushOutcome, type FlushRequest, type Offset, storageFailure } from "../../storage/mod.ts";
 import type { PartitionFailure, PartitionImage, TopicImage } from "../metadata/image.ts";
+import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import type { Refusal } from "../requests/refusals.ts";
 import { emptyWatermarks, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
 import { type Flush, FlushGate } from "./flush_gate.ts";
 import { CodecJobs, type Transcode } from "./codec_jobs.ts";
 import { type FlushAll, GroupFlush } from "./group_flush.ts";
-import { type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
+import { DIRECTORY_OFFLINE, type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
 import { OwnedCleanings } from "./owned_cleanings.ts";
 import { Partition, type PartitionOwner } from "./partition.ts";
 import { PartitionUpkeep } from "./partition_upkeep.ts";
@@ -260,7 +261,10 @@ export class OwnedPartitions implements PartitionOwner {
   #apply(topic: TopicImage, place: PartitionImage, failures: PartitionFailure[]): void {
     const partition = this.#bySlot.get(place.slot);
     if (partition === undefined) this.#open(topic, place, failures);
-    else {
+    else if (place.directory === OFFLINE_DIRECTORY) {
+      this.cleanings.abort(place.slot);
+      partition.takeOffline();
+    } else {
       partition.update({ leaderEpoch: place.leaderEpoch, config: topic.logConfig });
       this.cleanings.onUpdated(place.slot);
     }
@@ -293,7 +297,8 @@ export class OwnedPartitions implements PartitionOwner {
       this.#unopened.add(place.slot);
       this.#keepCheckpoints(place.slot, store.checkpointed(topic, place.partition));
       this.onProgress(place.slot); // requests that waited for the previous owner are answered
-      if (log !== NO_DESCRIPTORS) failures.push({ topicId: topic.id, partition: place.partition, text: log });
+      if (log === NO_DESCRIPTORS || log === DIRECTORY_OFFLINE) return;
+      failures.push({ topicId: topic.id, partition: place.partition, text: log });
       return;
     }
     this.#unopened.delete(place.slot);

@@ -148,7 +148,7 @@ export class Partition {
    */
   submit(batch: ProducedBatch, nowMs: number): AppendResult | QueuedAppend {
     const { log } = this;
-    if (log.offlineReason !== null) return this.#write(batch.memory, batch.start, nowMs);
+    if (!this.isOpen) return refusedAppend("log-offline", log.offlineReason ?? "The partition's log directory failed");
     const check = log.checkAppend(batch.memory, batch.start, batch.length, nowMs);
     const checked: CheckedBatch | null = check.isPending ? transcodeHere(batch, log.appendRules) : check;
     if (checked?.refusal) return refusedAppend(checked.refusal, checked.message, checked.recordIndex);
@@ -267,6 +267,12 @@ export class Partition {
     const isAsAsked = this.log.close(options);
     this.#follow(this.replica.closed(this.log.recoveryPoint, isAsAsked && options.clean));
     return isAsAsked;
+  }
+
+  /** Its log directory failed: it serves nothing until a restart. */
+  takeOffline(): void {
+    this.#follow(this.replica.failed());
+    this.#queue?.fail("log-offline");
   }
 
   /** Calls back when no group flushes the partition, during this call or soon (partition_flushes.ts). */

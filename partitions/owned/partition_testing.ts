@@ -97,6 +97,7 @@ export function topicOn(
       partition,
       slot: changes.slots?.[partition] ?? partition,
       shard,
+      directory: 0,
       leader: 1,
       leaderEpoch: changes.leaderEpoch ?? 3,
       partitionEpoch: 0,
@@ -332,8 +333,7 @@ export class TestShards implements Disposable {
       store: new LogStore({
         fs: files.fileSystem,
         clock: this.clock,
-        logDirectory: LOG_DIRECTORY,
-        cleanShutdown: false,
+        directories: [{ path: LOG_DIRECTORY, isOnline: true, cleanShutdown: false }],
         producerIdExpirationMs: 86_400_000,
         ...(this.#warmSegmentsMax === undefined ? {} : { warmSegmentsMax: this.#warmSegmentsMax }),
         report,

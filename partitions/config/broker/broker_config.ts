@@ -22,10 +22,12 @@ export interface BrokerConfig {
   /** `advertised.listeners`; null: each client gets the broker's address of its own connection. */
   readonly advertisedListeners: readonly Listener[] | null;
   /**
-   * `log.dirs` (or `log.dir`), ./barnabas-data; exactly one directory so far. On shards it is the absolute path without symbolic links, for
-   * it exists by then.
+   * `log.dirs` (or `log.dir`), ./barnabas-data; at least one directory. On shards these are absolute paths without symbolic links, except
+   * those of directories that are offline.
    */
-  readonly logDirectory: string;
+  readonly logDirectories: readonly string[];
+  /** `metadata.log.dir`, the first of `log.dirs`: where the metadata store lies. */
+  readonly metadataLogDirectory: string;
 
   /** `num.partitions`, 1 */
   readonly numPartitions: number;

@@ -108,7 +108,12 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     { check: between(0, CLEANER_THREADS_MAX) },
   ),
   setting("log.dir", "LIST", null, "Other name of log.dirs, which counts when both are set."),
-  setting("log.dirs", "LIST", "./barnabas-data", "The data directory (Kafka's default is /tmp/kafka-logs)."),
+  setting(
+    "log.dirs",
+    "LIST",
+    "./barnabas-data",
+    "The data directories, separated by commas (Kafka's default is /tmp/kafka-logs).",
+  ),
   setting("log.flush.offset.checkpoint.interval.ms", "INT", "60000", "How often recovery points are written down.", {
     check: atLeast(0),
   }),
@@ -145,6 +150,12 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "",
     'Other limits for some addresses: "10.0.0.7:200,::1:50".',
     { check: connectionOverridesCheck },
+  ),
+  setting(
+    "metadata.log.dir",
+    "STRING",
+    null,
+    "Directory of the topics and settings; the first of log.dirs where absent.",
   ),
   setting("max.incremental.fetch.session.cache.slots", "INT", "1000", "Most incremental fetch sessions.", {
     check: atLeast(0),

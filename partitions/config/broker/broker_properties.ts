@@ -103,9 +103,10 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     used,
     used["log.dirs"] === undefined && used["log.dir"] !== undefined ? "log.dir" : "log.dirs",
   );
-  const [logDirectory = ""] = logDirectories;
-  if (logDirectories.length !== 1 || logDirectory === "" || first === undefined) {
-    return { refused: `log.dirs=${logDirectories.join(",")}: exactly one data directory is supported so far` };
+  const [firstDirectory] = logDirectories;
+  if (firstDirectory === undefined || first === undefined) return { refused: "log.dirs names no directory" };
+  if (new Set(logDirectories).size < logDirectories.length) {
+    return { refused: `log.dirs=${logDirectories.join(",")} names a directory twice` };
   }
   const number = (name: string) => Number(valueOf(used, name));
   const flag = (name: string) => valueOf(used, name) === true;
@@ -120,7 +121,8 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     port: first.port,
     listeners: listeners.listeners,
     advertisedListeners: listeners.advertised,
-    logDirectory,
+    logDirectories,
+    metadataLogDirectory: used["metadata.log.dir"] ?? firstDirectory,
     numPartitions: number("num.partitions"),
     defaultReplicationFactor: number("default.replication.factor"),
     autoCreateTopicsEnable: flag("auto.create.topics.enable"),

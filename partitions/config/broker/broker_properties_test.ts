@@ -17,7 +17,7 @@ Deno.test("brokerConfigFrom() listens on 127.0.0.1 and advertises no fixed addre
   const { config } = accept({});
   assert.deepEqual(config.listeners, [{ name: "PLAINTEXT", host: "127.0.0.1", port: 9092 }]);
   assert.deepEqual([config.host, config.port, config.advertisedListeners], ["127.0.0.1", 9092, null]);
-  assert.deepEqual(config.logDirectory, "./barnabas-data");
+  assert.deepEqual(config.logDirectories, ["./barnabas-data"]);
 });
 
 const groupProperties = {
@@ -115,7 +115,7 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     port: 9092,
     listeners: [{ name: "PLAINTEXT", host: "127.0.0.1", port: 9092 }],
     advertisedListeners: null,
-    logDirectory: "/data",
+    ...{ logDirectories: ["/data"], metadataLogDirectory: "/data" },
     numPartitions: 3,
     defaultReplicationFactor: 4,
     autoCreateTopicsEnable: false,
@@ -203,7 +203,7 @@ Deno.test("brokerConfigFrom() lets options override listeners, log.dirs and barn
     shards: 2,
   });
   assert.deepEqual(config.listeners, [{ name: "OUTER", host: "10.0.0.1", port: 0 }]);
-  assert.deepEqual([config.logDirectory, config.shards], ["/b", 2]);
+  assert.deepEqual([config.logDirectories, config.shards], [["/b"], 2]);
   assert.deepEqual(accept({}, { host: "::1" }).config.listeners, [{ name: "PLAINTEXT", host: "::1", port: 9092 }]);
   assert.deepEqual(accept({ listeners: "PLAINTEXT://[::1]:5" }, { port: 6 }).config.listeners, [
     { name: "PLAINTEXT", host: "::1", port: 6 },
@@ -226,8 +226,8 @@ Deno.test("brokerConfigFrom() resolves aliases like Kafka", () => {
   assert.equal(accept({ "broker.id": "5" }).config.nodeId, 5);
   assert.equal(accept({ "broker.id": "5", "node.id": "6" }).config.nodeId, 6);
   assert.equal(accept({ "broker.id": "-1" }).config.nodeId, 1);
-  assert.deepEqual(accept({ "log.dir": "/a" }).config.logDirectory, "/a");
-  assert.deepEqual(accept({ "log.dir": "/a", "log.dirs": "/b" }).config.logDirectory, "/b");
+  assert.deepEqual(accept({ "log.dir": "/a" }).config.logDirectories, ["/a"]);
+  assert.deepEqual(accept({ "log.dir": "/a", "log.dirs": "/b" }).config.logDirectories, ["/b"]);
 });
 
 Deno.test("brokerConfigFrom() treats a negative connections.max.idle.ms as no limit", () => {
@@ -235,8 +235,11 @@ Deno.test("brokerConfigFrom() treats a negative connections.max.idle.ms as no li
 });
 
 Deno.test("brokerConfigFrom() refuses several data directories", () => {
-  assert.match(refuse({ "log.dirs": "/a,/b" }), /exactly one data directory is supported so far/);
-  assert.match(refuse({ "log.dirs": "" }), /exactly one data directory/);
+  assert.deepEqual(accept({ "log.dirs": "/a, /b" }).config.logDirectories, ["/a", "/b"]);
+  assert.equal(accept({ "log.dirs": "/a,/b" }).config.metadataLogDirectory, "/a");
+  assert.equal(accept({ "log.dirs": "/a,/b", "metadata.log.dir": "/m" }).config.metadataLogDirectory, "/m");
+  assert.match(refuse({ "log.dirs": "/a,/b,/a" }), /names a directory twice/);
+  assert.match(refuse({ "log.dirs": "" }), /log\.dirs names no directory/);
   assert.match(refuse({}, { dataDir: "/a,b" }), /comma/);
 });
 

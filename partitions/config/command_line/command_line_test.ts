@@ -67,7 +67,7 @@ Deno.test("parseCommandLine() accepts each flag with a space and with =", () => 
   const joined = ["--port=0", "--host=0.0.0.0", "--data=/d", "--shards=3", "--topic=a", "--override=num.partitions=2"];
   for (const args of [apart, joined]) {
     const { config, topics } = run(args);
-    assert.deepEqual([config.port, config.host, config.logDirectory, config.shards], [0, "0.0.0.0", "/d", 3]);
+    assert.deepEqual([config.port, config.host, config.logDirectories, config.shards], [0, "0.0.0.0", ["/d"], 3]);
     assert.deepEqual([topics, config.numPartitions], [[{ name: "a" }], 2]);
   }
 });
@@ -75,7 +75,7 @@ Deno.test("parseCommandLine() accepts each flag with a space and with =", () => 
 Deno.test("parseCommandLine() lets overrides override the file, and flags override both", () => {
   const file = () => "listeners=PLAINTEXT://:1\nnum.partitions=1\nlog.dirs=/file\n";
   const { config } = run(["--override", "num.partitions=2", "--config", "f", "--data", "/flag"], file);
-  assert.deepEqual([config.port, config.numPartitions, config.logDirectory], [1, 2, "/flag"]);
+  assert.deepEqual([config.port, config.numPartitions, config.logDirectories], [1, 2, ["/flag"]]);
   assert.equal(run(["--override", "num.partitions=2", "--override", "num.partitions=3"]).config.numPartitions, 3);
 });
 

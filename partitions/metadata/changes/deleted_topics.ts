@@ -16,6 +16,7 @@ import { deletedKey } from "../records.ts";
 export interface DeletedTopicsParts {
   readonly commits: MetadataCommits;
   readonly directories: () => PartitionDirectories | null;
+  readonly isEveryDirectoryOnline: () => boolean;
   /** Writes all checkpoints. */
   readonly saveCheckpoints: () => Promise<void>;
   /** Reports a sentence to the operator. */
@@ -42,7 +43,10 @@ export class DeletedTopics {
     this.#areCheckpointsDue = true;
     try {
       await this.#removeDirectories(topics, isUndone);
-      for (const { id } of topics) this.#parts.commits.forget(deletedKey(id));
+      // What lies on an offline disk comes back with it.
+      if (this.#parts.isEveryDirectoryOnline()) {
+        for (const { id } of topics) this.#parts.commits.forget(deletedKey(id));
+      }
     } catch (error) {
       this.#parts.report(
         `The next start removes the directories of deleted topics, because the disk refuses: ${sentenceOfDisk(error)}`,
@@ -66,9 +70,10 @@ export class DeletedTopics {
     const directories = this.#parts.directories();
     if (directories === null) return;
     for (const { name, id, partitions } of topics) {
-      for (const { partition } of partitions) {
-        const place = { topic: name, partition };
-        if (!isUndone || isOf(id, await directories.identify(place))) await directories.remove(place);
+      for (const { partition, directory } of partitions) {
+        const place = { topic: name, partition, directory };
+        if (!isUndone) await directories.remove(place);
+        else if (isOf(id, await directories.identify(place))) await directories.remove(place, directory);
       }
     }
     await directories.sync();

@@ -19,7 +19,7 @@ import {
   shrinkTransaction,
 } from "./change_transactions.ts";
 import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts";
-import { newPartitionRow } from "../controller_loading.ts";
+import { newPartitionRows } from "../controller_loading.ts";
 import { DeletedTopics } from "./deleted_topics.ts";
 import { refusalOf, refusedByDisk } from "./disk_refusals.ts";
 import type { ImageDelta, MetadataImage, PartitionFailure, TopicImage } from "../image.ts";
@@ -32,6 +32,7 @@ import type { StoredTopic, TopicTable } from "../topic_table.ts";
 
 /** What the changes use. */
 export interface MetadataChangesParts {
+  readonly nodeId: number;
   readonly store: MetadataStore;
   readonly table: TopicTable;
   readonly directories: () => PartitionDirectories | null;
@@ -68,7 +69,8 @@ export class MetadataChanges {
     this.#table = parts.table;
     this.#image = parts.table.image;
     this.#commits = new MetadataCommits(parts.store);
-    this.#deleted = new DeletedTopics({ ...parts, commits: this.#commits });
+    const isEveryDirectoryOnline = () => this.#table.directories.isComplete;
+    this.#deleted = new DeletedTopics({ ...parts, isEveryDirectoryOnline, commits: this.#commits });
     this.producerIds = new ProducerIdBlocks(this.#commits);
   }
 
@@ -80,7 +82,10 @@ export class MetadataChanges {
   /** Creates topics. @returns what became of each, by name */
   async create(plans: readonly TopicPlan[]): Promise<ReadonlyMap<string, Creation>> {
     if (plans.length === 0) return new Map();
-    const topics = plans.map((plan) => newTopic(plan, this.#parts.newTopicId()));
+    const place = this.#placeOfNew();
+    const topics = plans.map(({ name, configs, replicas }) => {
+      return { name, id: this.#parts.newTopicId(), configs, rows: newPartitionRows(replicas, place) };
+    });
     let failures: readonly PartitionFailure[] = [];
     const refusal = await refusalOf(async () => {
       await this.#deleted.saveCheckpoints();
@@ -110,10 +115,8 @@ export class MetadataChanges {
   /** Adds the planned partitions. @returns why the disk refused it, by topic */
   async grow(plans: readonly GrowthPlan[]): Promise<ReadonlyMap<string, CreationRefusal>> {
     if (plans.length === 0) return new Map();
-    const growths = plans.map(({ topic, replicas }) => ({
-      topic,
-      rows: replicas.map((nodeIds) => newPartitionRow(nodeIds, 0)),
-    }));
+    const place = this.#placeOfNew();
+    const growths = plans.map(({ topic, replicas }) => ({ topic, rows: newPartitionRows(replicas, place) }));
     let failures: readonly PartitionFailure[] = [];
     const refusal = await refusalOf(async () => {
       await this.#deleted.saveCheckpoints();
@@ -135,6 +138,11 @@ export class MetadataChanges {
   /** Changes configs. @returns why the disk refused it, or null */
   alter(changes: ConfigChanges): Promise<CreationRefusal | null> {
     return refusalOf(() => this.#alter(changes));
+  }
+
+  /** A log directory failed: its partitions are offline until a restart. */
+  async failDirectory(directory: number): Promise<void> {
+    await this.#publishChange(this.#table.failDirectory(directory));
   }
 
   async #alter({ topics, groups }: ConfigChanges): Promise<void> {
@@ -181,12 +189,13 @@ export class MetadataChanges {
     if (refusal !== null) this.#parts.report(`New partitions stay offline: ${refusal.errorMessage}`);
   }
 
+  /** Where the new partitions of a change go on this broker. */
+  #placeOfNew(): { nodeId: number; nextDirectory: () => string } {
+    return { nodeId: this.#parts.nodeId, nextDirectory: this.#table.directories.chooser() };
+  }
+
   #publishChange(delta: ImageDelta): Promise<readonly PartitionFailure[]> {
     this.#image.apply(delta);
     return this.#parts.publish(delta);
   }
-}
-
-function newTopic({ name, configs, replicas }: TopicPlan, id: string): Omit<StoredTopic, "versions"> {
-  return { name, id, configs, rows: replicas.map((nodeIds) => newPartitionRow(nodeIds, 0)) };
 }

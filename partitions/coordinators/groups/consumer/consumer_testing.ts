@@ -273,6 +273,7 @@ function topicImage(name: string, id: string, partitionsCount: number): TopicIma
     partition,
     slot: 0,
     shard: 0,
+    directory: 0,
     leader: 1,
     leaderEpoch: 0,
     partitionEpoch: 0,

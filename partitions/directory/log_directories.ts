@@ -1,0 +1,181 @@
+/**
+ * The log directories of a broker (`log.dirs`). One that cannot be used is offline, and the partitions on it with it; the others serve. The
+ * broker does not start without the directory of the metadata store, or when another broker uses a directory, or when directories belong
+ * to different clusters or brokers. Main isolate.
+ *
+ * Always: the index of a directory is its place in `log.dirs`; the image names directories by it.
+ * Source: Kafka's LogManager (createAndValidateLogDirs), MetaPropertiesEnsemble.verify.
+ */
+import { partitionKey } from "../../storage/control.ts";
+import type { FoundDirectory, FoundPartition, PartitionDirectories, PartitionIdentity } from "../metadata/adoption.ts";
+import { LogDirectory, LogDirectoryError, METADATA_STORE_FILE, UnusableDirectoryError } from "./log_directory.ts";
+
+/** How to open the log directories. */
+export interface LogDirectoriesOptions {
+  /** `log.dirs` */
+  readonly logDirectories: readonly string[];
+  /** `metadata.log.dir` */
+  readonly metadataLogDirectory: string;
+  readonly nodeId: number;
+  /** Cluster id for new directories; null for a random one. */
+  readonly clusterId: string | null;
+}
+
+/** What a shard needs to know of a directory. */
+export interface OpenedDirectory {
+  readonly path: string;
+  readonly isOnline: boolean;
+  readonly cleanShutdown: boolean;
+}
+
+/** The log directories, locked. */
+export class LogDirectories implements PartitionDirectories, AsyncDisposable {
+  readonly clusterId: string;
+  /** Path of the metadata store's file. */
+  readonly storePath: string;
+  readonly ids: readonly (string | null)[];
+  readonly found: readonly FoundDirectory[];
+  /** By index, at the start; absolute where the directory is online. */
+  readonly opened: readonly OpenedDirectory[];
+  /** Whether retention has run in all of them before, or they are new (log_directory.ts). */
+  readonly hasRetention: boolean;
+  /** Partitions in the checkpoints, by `partitionKey()`; they may belong to deleted topics. */
+  readonly checkpointed: ReadonlySet<string>;
+  /** Sentences about directories that are offline. */
+  readonly warnings: readonly string[];
+  readonly #directories: readonly (LogDirectory | null)[];
+  /** Indexes of directories that failed since the start. */
+  readonly #failed = new Set<number>();
+
+  private constructor(
+    directories: readonly (LogDirectory | string)[],
+    { paths, storePath, clusterId }: { paths: readonly string[]; storePath: string; clusterId: string },
+  ) {
+    this.clusterId = clusterId;
+    this.storePath = storePath;
+    this.#directories = directories.map((directory) => typeof directory === "string" ? null : directory);
+    this.warnings = directories.filter((directory) => typeof directory === "string").map((why) =>
+      `${why}. Its partitions are offline (KAFKA_STORAGE_ERROR), the other directories serve`
+    );
+    this.ids = this.#directories.map((directory) => directory?.directoryId ?? null);
+    this.found = this.#directories.flatMap((directory, index) =>
+      (directory?.found ?? []).map((found) => ({ ...found, directory: index }))
+    );
+    this.opened = this.#directories.map((directory, index) => ({
+      path: directory?.path ?? paths[index] ?? "",
+      isOnline: directory !== null,
+      cleanShutdown: directory?.wasCleanShutdown ?? false,
+    }));
+    this.hasRetention = this.#online.every((directory) => directory.hasRetention);
+    this.checkpointed = new Set(this.#online.flatMap(({ checkpointed }) => [...checkpointed]));
+  }
+
+  /** Opens the directories, and creates those that do not exist. @throws LogDirectoryError when the broker cannot start with them */
+  static async open(options: LogDirectoriesOptions): Promise<LogDirectories> {
+    await using opened = new AsyncDisposableStack();
+    const { logDirectories: paths } = options;
+    let { clusterId } = options;
+    const storePath = await storePathOf(options);
+    const directories: (LogDirectory | string)[] = [];
+    for (const path of paths) {
+      const directory = await openOrExplain(path, { ...options, clusterId, storePath });
+      directories.push(directory);
+      if (typeof directory === "string") continue;
+      opened.use(directory);
+      if (
+        clusterId !== null &&
+        directories.some((one) => typeof one !== "string" && one.clusterId !== directory.clusterId)
+      ) {
+        throw new LogDirectoryError(
+          `Log directory ${path} belongs to cluster ${directory.clusterId}, the others to ${clusterId}: ` +
+            "a broker serves one cluster; take it out of log.dirs",
+        );
+      }
+      clusterId = directory.clusterId;
+    }
+    if (clusterId === null || directories.every((directory) => typeof directory === "string")) {
+      throw new LogDirectoryError(directories.join("\n"));
+    }
+    opened.move();
+    return new LogDirectories(directories, { paths, storePath, clusterId });
+  }
+
+  identify(found: FoundDirectory): Promise<PartitionIdentity | string> {
+    const directory = this.#directories[found.directory];
+    return directory?.identify(found) ?? Promise.resolve("its log directory is offline");
+  }
+
+  async remove(partition: FoundPartition, index?: number): Promise<void> {
+    const directories = index === undefined
+      ? this.#online
+      : this.#online.filter((one) => one === this.#directories[index]);
+    for (const directory of directories) await directory.remove(partition);
+  }
+
+  async sync(): Promise<void> {
+    for (const directory of this.#online) await directory.sync();
+  }
+
+  /** Adopted partitions that the clean stop of their directory says nothing about, by `partitionKey()`. */
+  unmarked(adopted: readonly FoundPartition[]): string[] {
+    const marked = new Set<string>();
+    for (const { topic, partition, directory } of this.found) {
+      if (this.#directories[directory]?.wasClosedByKafka) marked.add(partitionKey(topic, partition));
+    }
+    return adopted.map(({ topic, partition }) => partitionKey(topic, partition)).filter((key) => !marked.has(key));
+  }
+
+  /** Marks that retention runs from now on. @throws the runtime's errors when a disk refuses */
+  async markRetention(): Promise<void> {
+    for (const directory of this.#online) await directory.markRetention();
+  }
+
+  /** A directory failed. @returns whether the broker can go on: others are online, and the metadata store does not lie in this one */
+  fail(index: number): boolean {
+    this.#failed.add(index);
+    const hasStore = this.storePath.startsWith(`${this.opened[index]?.path}/`);
+    return !hasStore && this.opened.some(({ isOnline }, other) => isOnline && !this.#failed.has(other));
+  }
+
+  /** Marks a clean stop of a directory; called last before the release, once its logs were closed cleanly and its checkpoints written. */
+  markClean(index: number): void {
+    if (!this.#failed.has(index)) this.#directories[index]?.markClean();
+  }
+
+  /** Releases the locks, after all removals under way have ended. Idempotent. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const directory of this.#directories) await directory?.[Symbol.asyncDispose]();
+  }
+
+  get #online(): LogDirectory[] {
+    return this.#directories.filter((directory, index) =>
+      directory !== null && !this.#failed.has(index)
+    ) as LogDirectory[];
+  }
+}
+
+/** Path of the metadata store's file. @throws LogDirectoryError when its directory cannot be created */
+async function storePathOf({ metadataLogDirectory: path }: LogDirectoriesOptions): Promise<string> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+    return `${await Deno.realPath(path)}/${METADATA_STORE_FILE}`;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new LogDirectoryError(
+      `Cannot use ${path}, where the topics and settings lie (metadata.log.dir): ${why}; choose another`,
+    );
+  }
+}
+
+/** @returns the directory, or a sentence why it is offline @throws LogDirectoryError when the broker cannot start with it */
+async function openOrExplain(
+  path: string,
+  { logDirectories, nodeId, clusterId, storePath }: LogDirectoriesOptions & { storePath: string },
+): Promise<LogDirectory | string> {
+  try {
+    return await LogDirectory.open({ path, nodeId, clusterId, storePath });
+  } catch (error) {
+    if (error instanceof UnusableDirectoryError && logDirectories.length > 1) return error.message;
+    throw error;
+  }
+}

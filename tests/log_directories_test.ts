@@ -1,0 +1,177 @@
+/**
+ * A broker with several log directories: partitions are spread over them, one that fails takes only its own partitions offline, and
+ * everything is back when it is.
+ */
+import { strict as assert } from "node:assert";
+import { join } from "node:path";
+import { type Broker, startBroker, StartupError } from "../mod.ts";
+import { errorCode } from "../net/protocol/error_codes.ts";
+import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
+import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/messages/02_list_offsets.ts";
+import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
+import { createTopicsRequest, createTopicsResponse } from "../net/protocol/messages/19_create_topics.ts";
+import { describeLogDirsRequest, describeLogDirsResponse } from "../net/protocol/messages/35_describe_log_dirs.ts";
+import { KafkaClient } from "./kafka_client.ts";
+import { buildBatch } from "./record_batch_builder.ts";
+import { withDirectory } from "./temporary_directory.ts";
+import { produceTo } from "./topic_requests.ts";
+
+const PARTITIONS = 6;
+
+function start(root: string, names: readonly string[], overrides: Record<string, string> = {}): Promise<Broker> {
+  const directories = names.map((name) => join(root, name)).join(",");
+  return startBroker({
+    ...{ port: 0, shards: 2 },
+    overrides: { "log.dirs": directories, "replica.high.watermark.checkpoint.interval.ms": "50", ...overrides },
+    topics: [{ name: "t", partitions: PARTITIONS }],
+  });
+}
+
+async function produce(client: KafkaClient, partition: number, topic = "t"): Promise<number> {
+  const value = produceTo(topic, partition, buildBatch([{ value: "x" }]));
+  const { responses } = await client.call(produceRequest, produceResponse, { apiVersion: 9, value });
+  return responses[0]!.partitionResponses[0]!.errorCode;
+}
+
+async function endOffset(client: KafkaClient, partition: number): Promise<number> {
+  const partitions = [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp: -1 }];
+  const value = { replicaId: -1, isolationLevel: 0, topics: [{ name: "t", partitions }] };
+  const { topics } = await client.call(listOffsetsRequest, listOffsetsResponse, { apiVersion: 7, value });
+  return topics[0]!.partitions[0]!.offset;
+}
+
+/** What DescribeLogDirs says: the partitions of each directory, or its error. */
+async function described(client: KafkaClient, root: string): Promise<Record<string, number[] | number>> {
+  const of = { apiVersion: 4, value: { topics: null } };
+  const { results } = await client.call(describeLogDirsRequest, describeLogDirsResponse, of);
+  return Object.fromEntries(results.map(({ errorCode: code, logDir, topics }) => {
+    const partitions = topics.filter(({ name }) => name === "t").flatMap(({ partitions }) => [...partitions]);
+    return [logDir.slice(root.length + 1), code === 0 ? partitions.map(({ partitionIndex }) => partitionIndex) : code];
+  }));
+}
+
+/** The leader of each partition; none for one that is offline. */
+async function leaders(client: KafkaClient): Promise<number[]> {
+  const of = { apiVersion: 9, value: { topics: [{ name: "t" }], allowAutoTopicCreation: false } };
+  const { topics } = await client.call(metadataRequest, metadataResponse, of);
+  return topics[0]!.partitions.toSorted((a, b) => a.partitionIndex - b.partitionIndex).map(({ leaderId }) => leaderId);
+}
+
+async function createTopic(client: KafkaClient, name: string): Promise<number> {
+  const topic = { name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] };
+  const value = { topics: [topic], timeoutMs: 10_000, validateOnly: false };
+  const answer = await client.call(createTopicsRequest, createTopicsResponse, { apiVersion: 7, value });
+  return answer.topics[0]!.errorCode;
+}
+
+function partitionsIn(directory: string): string[] {
+  return [...Deno.readDirSync(directory)].filter(({ isDirectory }) => isDirectory).map(({ name }) => name).toSorted();
+}
+
+/** Partitions of the topic in each directory, as they are created. */
+const SPREAD = { a: [0, 2, 4], b: [1, 3, 5] };
+const { KAFKA_STORAGE_ERROR, NONE } = errorCode;
+
+Deno.test("partitions are spread over the log directories, and found there again", () =>
+  withDirectory(async (root) => {
+    for (const round of [1, 2]) {
+      await using broker = await start(root, ["a", "b"]);
+      assert.equal(broker.dataDir, `${join(root, "a")}, ${join(root, "b")}`);
+      using client = await KafkaClient.connect(broker);
+      for (let partition = 0; partition < PARTITIONS; partition++) {
+        assert.equal(await produce(client, partition), NONE);
+        assert.equal(await endOffset(client, partition), round);
+      }
+      assert.deepEqual(await described(client, root), SPREAD);
+      assert.deepEqual(partitionsIn(join(root, "b")), ["t-1", "t-3", "t-5"]);
+      await broker.close();
+      for (const name of ["a", "b"]) {
+        assert(Deno.statSync(join(root, name, ".kafka_cleanshutdown")).isFile, `${name} was closed cleanly`);
+        const points = Deno.readTextFileSync(join(root, name, "recovery-point-offset-checkpoint"));
+        assert.match(points, name === "a" ? /^0\n3\nt 0 \d\nt 2 \d\nt 4 \d\n$/ : /^0\n3\nt 1 \d\nt 3 \d\nt 5 \d\n$/);
+      }
+    }
+  }));
+
+Deno.test("a log directory that cannot be used at the start takes only its partitions offline, until it can be", () =>
+  withDirectory(async (root) => {
+    const [b, away] = [join(root, "b"), join(root, "away")];
+    {
+      await using broker = await start(root, ["a", "b"]);
+      using client = await KafkaClient.connect(broker);
+      for (let partition = 0; partition < PARTITIONS; partition++) await produce(client, partition);
+    }
+    Deno.renameSync(b, away);
+    Deno.writeTextFileSync(b, "this is no directory");
+    {
+      await using broker = await start(root, ["a", "b"]);
+      using client = await KafkaClient.connect(broker);
+      const codes: number[] = [];
+      for (let partition = 0; partition < PARTITIONS; partition++) codes.push(await produce(client, partition));
+      const offline = [1, 3, 5].includes.bind([1, 3, 5]);
+      assert.deepEqual(codes, codes.map((_, partition) => offline(partition) ? KAFKA_STORAGE_ERROR : NONE));
+      assert.deepEqual(await leaders(client), codes.map((_, partition) => offline(partition) ? -1 : 1));
+      assert.deepEqual(await described(client, root), { a: [0, 2, 4], b: KAFKA_STORAGE_ERROR });
+      assert.equal(await createTopic(client, "new"), NONE);
+      assert(partitionsIn(join(root, "a")).includes("new-0"));
+    }
+    Deno.removeSync(b);
+    Deno.renameSync(away, b);
+    await using broker = await start(root, ["a", "b"]);
+    using client = await KafkaClient.connect(broker);
+    const ends: number[] = [];
+    for (let partition = 0; partition < PARTITIONS; partition++) ends.push(await endOffset(client, partition));
+    assert.deepEqual(ends, [2, 1, 2, 1, 2, 1]);
+    assert.deepEqual(await described(client, root), SPREAD);
+  }));
+
+Deno.test("a log directory that disappears under the broker goes offline alone", () =>
+  withDirectory(async (root) => {
+    await using broker = await start(root, ["a", "b"]);
+    using client = await KafkaClient.connect(broker);
+    for (let partition = 0; partition < PARTITIONS; partition++) assert.equal(await produce(client, partition), NONE);
+    Deno.renameSync(join(root, "b"), join(root, "gone"));
+    for (const partition of [1, 3, 5]) while (await produce(client, partition) === NONE);
+    assert.deepEqual(await leaders(client), [1, -1, 1, -1, 1, -1]);
+    for (
+      const [partition, code] of [[0, NONE], [1, KAFKA_STORAGE_ERROR], [4, NONE], [5, KAFKA_STORAGE_ERROR]] as const
+    ) {
+      assert.equal(await produce(client, partition), code);
+    }
+    assert.deepEqual(await described(client, root), { a: [0, 2, 4], b: KAFKA_STORAGE_ERROR });
+    assert.equal(await createTopic(client, "new"), NONE);
+    assert(partitionsIn(join(root, "a")).includes("new-0"));
+  }));
+
+Deno.test("the broker stops with a sentence when the directory of its topics and settings disappears", () =>
+  withDirectory(async (root) => {
+    await using broker = await start(root, ["a", "b"]);
+    using client = await KafkaClient.connect(broker);
+    Deno.renameSync(join(root, "a"), join(root, "gone"));
+    await produce(client, 0);
+    await assert.rejects(broker.closed, /Log directory .*\/a failed, and the broker cannot go on without it/);
+    await broker.close().catch(() => {});
+  }));
+
+Deno.test("startBroker() refuses log directories of several clusters, and a metadata.log.dir that cannot be used", () =>
+  withDirectory(async (root) => {
+    for (const name of ["a", "b"]) await (await start(root, [name])).close();
+    const sentence = /belongs to cluster .*, the others to .*: a broker serves one cluster; take it out of log\.dirs/;
+    await assert.rejects(
+      start(root, ["a", "b"]),
+      (error) => error instanceof StartupError && sentence.test(error.message),
+    );
+    Deno.writeTextFileSync(join(root, "file"), "");
+    const metadata = { "metadata.log.dir": join(root, "file/metadata") };
+    await assert.rejects(
+      start(root, ["a"], metadata),
+      /Cannot use .*file\/metadata, where the topics and settings lie/,
+    );
+    await using broker = await start(root, ["c", "d"], { "metadata.log.dir": join(root, "metadata") });
+    assert.deepEqual(
+      [...Deno.readDirSync(join(root, "metadata"))].map(({ name }) => name).toSorted()[0],
+      "barnabas-metadata.sqlite",
+    );
+    assert(![...Deno.readDirSync(join(root, "c"))].some(({ name }) => name.includes("sqlite")));
+    await broker.close();
+  }));
