@@ -36,7 +36,7 @@ const CORES = [
   "partitions/replication/replica_state.ts",
   "partitions/requests/purgatory.ts",
   "storage/cleaner/retention.ts",
-  "storage/cleaner/retention_rules.ts",
+  "storage/cleaner/compaction_rules.ts",
   "storage/cleaner/segment_grouping.ts",
   "storage/log/epochs/leader_epoch_table.ts",
   "storage/log/producers/producer_state.ts",

@@ -1,5 +1,5 @@
 /**
- * Cleans one batch after another: decides by the rules (retention_rules.ts) what is left of each, and appends that to the new segment.
+ * Cleans one batch after another: decides by the rules (compaction_rules.ts) what is left of each, and appends that to the new segment.
  * Runs on the cleaner worker.
  *
  *   nothing removed, no new horizon   the batch's own bytes
@@ -32,7 +32,7 @@ import type { CleanedTransactions } from "./cleaned_transactions.ts";
 import type { CleaningJob } from "./cleaning_job.ts";
 import type { OffsetMap } from "./offset_map.ts";
 import { RecordWalk } from "./record_walk.ts";
-import { dropsAllRecords, isLastOfProducer, keepsRecord, type ProducerEnd, producersById } from "./retention_rules.ts";
+import { dropsAllRecords, isLastOfProducer, keepsRecord, type ProducerEnd, producersById } from "./compaction_rules.ts";
 
 const VARINT_BYTES_MAX = 5;
 /** Bytes by which a new timestamp delta, and the length that counts it, can make a record longer. */

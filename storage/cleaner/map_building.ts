@@ -45,7 +45,8 @@ export class MapBuilding {
   readonly #transactions: CleanedTransactions;
   readonly #walk = new RecordWalk();
   #index = -1;
-  #isFull = false;
+  /** Whether it ends before the last batch of the dirty segments: the map is full, or the cleanable part ends. */
+  #isComplete = false;
   /** Whether batches of the last read are left. */
   #isPending = false;
   #latestOffset: Offset;
@@ -93,7 +94,7 @@ export class MapBuilding {
         return true;
       }
       this.#addBatch();
-      if (this.#isFull) return this.#end();
+      if (this.#isComplete) return this.#end();
     }
     return true;
   }
@@ -117,13 +118,14 @@ export class MapBuilding {
     const { memory, at } = source;
     const { view } = memory;
     if (batches.baseOffset(view, at) >= this.#job.firstUncleanableOffset) {
-      this.#isFull = true;
+      this.#pass(toOffset(batches.baseOffset(view, at) - 1));
+      this.#isComplete = true;
       return;
     }
     const isControl = batches.isControl(view, at);
     const isAborted = isControl ? this.#transactions.passControl(view, at) : this.#transactions.passData(view, at);
     if (!isControl && !isAborted) this.#addRecords();
-    if (!this.#isFull) this.#pass(batches.lastOffset(view, at));
+    if (!this.#isComplete) this.#pass(batches.lastOffset(view, at));
   }
 
   #addRecords(): void {
@@ -138,7 +140,7 @@ export class MapBuilding {
       const isBeyond = offset >= firstUncleanableOffset;
       if (isBeyond || !this.map.put(walk.memory, walk.keyStart, keyLength, toOffset(offset))) {
         this.#pass(toOffset(offset - 1));
-        this.#isFull = true;
+        this.#isComplete = true;
         return;
       }
     }
