@@ -114,7 +114,7 @@ export class BatchCleaner {
     this.changedCount++;
     if (!isKept) return;
     if (this.#keptCount === 0) this.#appendHeader(memory, at, target);
-    else this.#appendRebuilt(memory, at, target, by.needsHorizon ? job.nowMs + job.deleteRetentionMs : null);
+    else this.#appendRebuilt(memory, at, target, by.needsHorizon ? newHorizon(job) : null);
   }
 
   /** Finds the runs of records that are kept. */
@@ -262,6 +262,11 @@ export class BatchCleaner {
     }
     return to;
   }
+}
+
+/** The horizon of a batch that gets one now, in ms; `delete.retention.ms` may be without end. */
+function newHorizon({ nowMs, deleteRetentionMs }: CleaningJob): number {
+  return Math.min(nowMs + deleteRetentionMs, Number.MAX_SAFE_INTEGER);
 }
 
 /** Copies a record with another timestamp delta. @returns index after it */

@@ -98,7 +98,10 @@ export interface CleaningStatistics {
 
 /** The end of a cleaning. */
 export interface CleaningResult {
-  /** Ascending. A segment that would not change is not replaced, so there may be none. */
+  /**
+   * Ascending. A segment that would not change is not replaced, so there may be none. They take their places in this order: where a later
+   * one has lost a tombstone, an earlier one has lost the records that it deleted, which must not come back after a crash in between.
+   */
   readonly replacements: readonly SegmentReplacement[];
   /**
    * The log is clean below this offset: the next `firstDirtyOffset`, above the last one if there was anything to clean. It is below

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { clean, cleanAndSwap, decodeLog, jobOf, segmentsIn, writeSegment } from "../../tests/cleaning_fixture.ts";
 import { findInconsistencies, openLog, TestDirectory } from "../../tests/log_fixture.ts";
-import { buildBatch, TEST_TIMESTAMP, type TestRecord } from "../../tests/record_batch_builder.ts";
+import { buildBatch, sealBatch, TEST_TIMESTAMP, type TestRecord } from "../../tests/record_batch_builder.ts";
 import { codecNames } from "../records/record_batch.ts";
 
 /** The values of a log by offset. */
@@ -12,7 +12,7 @@ function valuesIn(directory: string): [offset: number, value: string | null][] {
 }
 
 /** Batches of `count` records each, with the keys k0 … in turn. */
-function keyedBatch(baseOffset: number, keys: readonly string[], options = {}): Uint8Array {
+function keyedBatch(baseOffset: number, keys: readonly string[], options = {}): Uint8Array<ArrayBuffer> {
   const records = keys.map((key, index): TestRecord => ({ key, value: `v${baseOffset + index}` }));
   return buildBatch(records, { baseOffset, partitionLeaderEpoch: 0, ...options });
 }
@@ -82,4 +82,41 @@ Deno.test("cleanLog() gives tombstones a horizon, keeps their time, and removes 
   assert.deepEqual(clean(jobOf(partition, { ...later, nowMs: later.nowMs - 1 })).replacements, []);
   cleanAndSwap(jobOf(partition, later));
   assert.deepEqual(valuesIn(partition), [[1, "x"], [2, "v2"]]);
+});
+
+Deno.test("cleanLog() keeps tombstones for ever where delete.retention.ms has no end", () => {
+  using directory = new TestDirectory();
+  const { partition } = directory;
+  for (const logAppendTime of [false, true]) {
+    const timestamp = TEST_TIMESTAMP - 5000;
+    const options = { partitionLeaderEpoch: 0, logAppendTime, maxTimestamp: timestamp };
+    writeSegment(partition, 0, [buildBatch([{ key: "a", value: null, timestamp }], options)]);
+    writeSegment(partition, 1, [keyedBatch(1, ["c"])]);
+    for (const deleteRetentionMs of [Infinity, Number.MAX_SAFE_INTEGER]) {
+      cleanAndSwap(jobOf(partition, { deleteRetentionMs, nowMs: TEST_TIMESTAMP * 10 }));
+      const [first] = decodeLog(partition);
+      assert.equal(first!.horizonMs, Number.MAX_SAFE_INTEGER);
+      assert.deepEqual(first!.records.map((record) => record.timestamp), [timestamp]);
+    }
+  }
+});
+
+Deno.test("cleanLog() leaves times above 2^53 as they are, which a log of Apache Kafka may have", () => {
+  using directory = new TestDirectory();
+  const { partition } = directory;
+  const batch = keyedBatch(0, ["a", "b"]);
+  const header = new DataView(batch.buffer);
+  header.setBigInt64(27, 2n ** 63n - 1n);
+  header.setBigInt64(35, 2n ** 63n - 1n);
+  writeSegment(partition, 0, [sealBatch(batch)]);
+  writeSegment(partition, 2, [keyedBatch(2, ["b"])]);
+  writeSegment(partition, 3, []);
+  cleanAndSwap(jobOf(partition));
+  const left = Deno.readFileSync(`${partition}/00000000000000000000.log`);
+  const view = new DataView(left.buffer);
+  assert.deepEqual([view.getInt32(57), view.getBigInt64(27), view.getBigInt64(35)], [
+    1,
+    2n ** 63n - 1n,
+    2n ** 63n - 1n,
+  ]);
 });

@@ -201,8 +201,11 @@ export function stampCleanedHeader(
   const changed = DELETE_HORIZON_BIT | (cleaned.recordsCount === 0 ? CODEC_MASK : 0);
   const attributes = view.getInt16(at + ATTRIBUTES_AT) & ~changed;
   view.setInt16(at + ATTRIBUTES_AT, attributes | (cleaned.hasHorizon ? DELETE_HORIZON_BIT : 0));
-  writeInt64(view, at + BASE_TIMESTAMP_AT, cleaned.baseTimestamp);
-  writeInt64(view, at + MAX_TIMESTAMP_AT, cleaned.maxTimestamp);
+  // What stays is not written again: a time above 2^53, which a log of Apache Kafka may have, would be rounded.
+  if (baseTimestamp(view, at) !== cleaned.baseTimestamp) {
+    writeInt64(view, at + BASE_TIMESTAMP_AT, cleaned.baseTimestamp);
+  }
+  if (maxTimestamp(view, at) !== cleaned.maxTimestamp) writeInt64(view, at + MAX_TIMESTAMP_AT, cleaned.maxTimestamp);
   view.setInt32(at + RECORDS_COUNT_AT, cleaned.recordsCount);
 }
 /** Stores the base offset and leader epoch of an appended batch; both fields lie outside the CRC. */
