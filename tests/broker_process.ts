@@ -13,6 +13,8 @@ export interface BrokerProcessOptions {
   /** `ulimit -n`, soft and hard. */
   readonly descriptorsMax?: number;
   readonly shards?: number;
+  /** `main.ts` of another version. */
+  readonly program?: string;
   /** A fault of system calls, from the start on. */
   readonly fault?: SystemFault;
 }
@@ -33,9 +35,9 @@ export class BrokerProcess implements AsyncDisposable {
 
   /** Starts a broker. @returns when it serves requests */
   static async start(options: BrokerProcessOptions): Promise<BrokerProcess> {
-    const { dataDir, overrides = {}, topics = [], descriptorsMax, shards = 2 } = options;
+    const { dataDir, overrides = {}, topics = [], descriptorsMax, shards = 2, program = mainProgram } = options;
     const args = [
-      ...["run", "-A", mainProgram, "--port", "0", "--data", dataDir, "--shards", String(shards)],
+      ...["run", "-A", program, "--port", "0", "--data", dataDir, "--shards", String(shards)],
       ...topics.flatMap((topic) => ["--topic", topic]),
       ...Object.entries(overrides).flatMap(([name, value]) => ["--override", `${name}=${value}`]),
     ];
