@@ -11,8 +11,12 @@
  * codec and the type of the timestamps stay those of the batch.
  * Source: Kafka's MemoryRecords.filterTo, buildRetainedRecordsInto, DefaultRecordBatch.writeEmptyHeader.
  */
+import { assert } from "../base/assert.ts";
+import { freeBytes } from "../base/freed_bytes.ts";
 import { NO_TIMESTAMP } from "../base/units.ts";
-import { compress } from "../records/compression/compression.ts";
+import { compressInto } from "../records/compression/compression.ts";
+import { ContentBuffer } from "../records/compression/content_buffer.ts";
+import { defaultLevels } from "../records/compression/levels.ts";
 import { crc32c } from "../records/crc32c.ts";
 import * as batches from "../records/record_batch.ts";
 import {
@@ -39,6 +43,8 @@ const VARINT_BYTES_MAX = 5;
 const GROWTH_BYTES_MAX = VARLONG_WRITTEN_MAX + VARINT_BYTES_MAX;
 /** Memory that is kept for the records of the next batch. */
 const KEPT_BYTES_MAX = 2 * 1024 * 1024;
+/** Most bytes by which compression makes any content longer than twice its size. */
+const PACKED_GROWTH_BYTES_MAX = 1024;
 const NO_HORIZON = -1;
 
 /** What one cleaning knows of the whole log. */
@@ -70,6 +76,7 @@ export class BatchCleaner {
   #hasTombstone = false;
   /** Memory for records before they are compressed. */
   #plain = new Uint8Array(0);
+  readonly #packed = new ContentBuffer();
 
   /** @param round what is known of the log */
   constructor(round: CleaningRound) {
@@ -126,7 +133,7 @@ export class BatchCleaner {
     this.#largestDelta = -Infinity;
     this.#hasTombstone = false;
     const refusal = walk.begin(source.memory, source.at);
-    if (refusal !== null) source.refuse(`the records cannot be decompressed (${refusal})`);
+    if (refusal !== null) source.refuseContent(refusal);
     while (walk.next()) {
       if (how.dropsAll || !(how.isControl || this.#keepsRecord(how.isExpired))) continue;
       this.#keptCount++;
@@ -209,12 +216,11 @@ export class BatchCleaner {
       const recordsAt = to + batches.BATCH_HEADER_BYTES;
       recordsBytes = this.#writeRecords(target.memory.bytes, recordsAt, shift) - recordsAt;
     } else {
-      if (this.#plain.length < bytesMax) this.#plain = new Uint8Array(bytesMax);
-      const packed = compress(codec, this.#plain.subarray(0, this.#writeRecords(this.#plain, 0, shift)));
-      if (this.#plain.length > KEPT_BYTES_MAX) this.#plain = new Uint8Array(0);
-      recordsBytes = packed.length;
+      this.#pack(codec, bytesMax, shift);
+      recordsBytes = this.#packed.length;
       to = target.reserve(batches.BATCH_HEADER_BYTES + recordsBytes);
-      target.memory.bytes.set(packed, to + batches.BATCH_HEADER_BYTES);
+      target.memory.bytes.set(this.#packed.bytes.subarray(0, recordsBytes), to + batches.BATCH_HEADER_BYTES);
+      this.#packed.trim();
     }
     const largest = batches.isLogAppendTime(view, at)
       ? batches.maxTimestamp(view, at)
@@ -228,6 +234,19 @@ export class BatchCleaner {
       maxTimestamp: largest,
       hasHorizon: newHorizonMs !== null || batches.hasDeleteHorizon(view, at),
     });
+  }
+
+  /** Compresses the kept records into `#packed`, at the codec's default level as Kafka's cleaner does. */
+  #pack(codec: number, bytesMax: number, shift: number): void {
+    if (this.#plain.length < bytesMax) this.#plain = new Uint8Array(bytesMax);
+    const content = this.#plain.subarray(0, this.#writeRecords(this.#plain, 0, shift));
+    const bytesMaxPacked = 2 * content.length + PACKED_GROWTH_BYTES_MAX;
+    const how = { contentBytes: content.length, levels: defaultLevels, bytesMax: bytesMaxPacked };
+    const isWhole = compressInto(this.#packed, codec, content, how);
+    assert(isWhole, "compressed records have room");
+    if (this.#plain.length <= KEPT_BYTES_MAX) return;
+    freeBytes(this.#plain);
+    this.#plain = new Uint8Array(0);
   }
 
   /** Writes the header of a new batch and appends it to the segment. */

@@ -6,8 +6,10 @@
  * are checked, never trusted. The memory grows for one larger batch up to a limit, and shrinks with the next file.
  */
 import { assert } from "../base/assert.ts";
+import { freeBytes } from "../base/freed_bytes.ts";
 import { LogDamagedError } from "../log/storage_failure.ts";
 import { crc32c } from "../records/crc32c.ts";
+import type { DecompressionRefusal } from "../records/compression/refusal.ts";
 import * as batches from "../records/record_batch.ts";
 import { partitionFileName } from "../segments/segment_names.ts";
 import type { FileSystem } from "../sys/file_system.ts";
@@ -69,9 +71,9 @@ export class BatchSource implements Disposable {
     this[Symbol.dispose]();
     this.#segment = segment;
     this.#fd = this.#fs.open(this.path, { write: false });
-    if (this.#memory.bytes.length > WINDOW_BYTES) this.#memory = allocateNative(WINDOW_BYTES);
-    this.#position = position;
     this.#length = 0;
+    if (this.#memory.bytes.length > WINDOW_BYTES) this.#replaceMemory(WINDOW_BYTES);
+    this.#position = position;
     this.#nextAt = 0;
     this.#leastOffset = segment.baseOffset;
     const size = this.#fs.size(this.#fd);
@@ -131,6 +133,15 @@ export class BatchSource implements Disposable {
     this.#refuse(this.#position + this.#at, problem);
   }
 
+  /** Refuses the records of the current batch. @throws UncleanableError when they are too large @throws LogDamagedError otherwise */
+  refuseContent(refusal: DecompressionRefusal): never {
+    if (refusal !== "too-large") this.refuse(`the records cannot be decompressed (${refusal})`);
+    const position = this.#position + this.#at;
+    throw new UncleanableError(
+      `Cannot clean ${this.path}: the batch at position ${position} unpacks to more than a cleaner takes`,
+    );
+  }
+
   /** Checks the CRC of the current batch. @throws LogDamagedError when it is wrong */
   checkCrc(): void {
     const { bytes, view } = this.#memory;
@@ -155,16 +166,20 @@ export class BatchSource implements Disposable {
   #fill(length: number): void {
     const wanted = length - this.#length;
     if (wanted <= 0) return;
-    if (length > this.#memory.bytes.length) {
-      const memory = allocateNative(length);
-      memory.bytes.set(this.#memory.bytes.subarray(0, this.#length));
-      this.#memory = memory;
-    }
+    if (length > this.#memory.bytes.length) this.#replaceMemory(length);
     const from = this.#position + this.#length;
     const read = this.#fs.pread(this.#fd, this.#memory, this.#length, wanted, from);
     if (read < 0) throw new SystemError(`read ${wanted} bytes of ${this.path} at position ${from}`);
     if (read < wanted) this.#refuse(from + read, "the file ends there");
     this.#length = length;
+  }
+
+  /** Takes other memory, with the bytes of the old one that count. */
+  #replaceMemory(bytes: number): void {
+    const memory = allocateNative(bytes);
+    memory.bytes.set(this.#memory.bytes.subarray(0, this.#length));
+    freeBytes(this.#memory.bytes);
+    this.#memory = memory;
   }
 
   /** Why the bytes at an index are no batch that can follow the one before, or null. */

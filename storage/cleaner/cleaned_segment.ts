@@ -5,6 +5,7 @@
  * Must always hold: after `finish()` all files are complete and flushed. Until then a crash leaves files that the next start removes.
  * Source: Kafka's Cleaner.cleanSegments and UnifiedLog.createNewCleanedSegment.
  */
+import { freeBytes } from "../base/freed_bytes.ts";
 import { NO_OFFSET, type Offset } from "../base/units.ts";
 import type { SegmentConfig } from "../log/log_config.ts";
 import { LogResources } from "../log/log_resources.ts";
@@ -37,8 +38,10 @@ export class WriteBuffer {
   /** Empties it and makes it at least a size; memory for a larger batch is given up with the next one. */
   begin(bytes = 0): void {
     const wanted = Math.max(WRITE_BYTES, bytes);
-    if (this.memory.bytes.length !== wanted) this.memory = allocateNative(wanted);
     this.length = 0;
+    if (this.memory.bytes.length === wanted) return;
+    freeBytes(this.memory.bytes);
+    this.memory = allocateNative(wanted);
   }
 }
 

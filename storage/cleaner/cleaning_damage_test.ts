@@ -15,7 +15,9 @@ import { toOffset } from "../base/units.ts";
 import { LogDamagedError } from "../log/storage_failure.ts";
 import { type FileSystem, linuxFileSystem } from "../sys/file_system.ts";
 import { SystemError } from "../sys/libc.ts";
+import { BatchSource } from "./batch_source.ts";
 import { OFFSET_MAP_BYTES_MIN } from "./offset_map.ts";
+import { UncleanableError } from "./uncleanable.ts";
 
 /** A batch of records with the same key and a value of 100 bytes. */
 function batchAt(baseOffset: number, count: number, options = {}): Uint8Array<ArrayBuffer> {
@@ -110,6 +112,16 @@ Deno.test("cleanLog() never throws anything but its refusals, whichever byte of 
     assert.throws(() => clean({ ...job, segments }), LogDamagedError, `${length} bytes`);
   }
   assert.deepEqual(leftOvers(partition), []);
+});
+
+Deno.test("a batch that unpacks to more than a cleaner takes is refused, but is no damage", () => {
+  using directory = new TestDirectory();
+  const partition = partitionWith(directory, [batchAt(6, 3)]);
+  using source = new BatchSource(linuxFileSystem, partition);
+  source.open(jobOf(partition).segments[1]!);
+  assert.ok(source.load() > 0 && source.next());
+  assert.throws(() => source.refuseContent("too-large"), UncleanableError);
+  assert.throws(() => source.refuseContent("corrupt-data"), LogDamagedError);
 });
 
 Deno.test("cleanLog() refuses a damaged index of aborted transactions", () => {

@@ -89,6 +89,7 @@ class LogCleaning implements Cleaning {
 
   [Symbol.dispose](): void {
     this.#source[Symbol.dispose]();
+    this.#building?.map[Symbol.dispose]();
     if (this.#result === null) this.#rewriting?.abandon();
   }
 

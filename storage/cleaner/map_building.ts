@@ -133,7 +133,7 @@ export class MapBuilding {
     const { source } = this.#parts;
     const walk = this.#walk;
     const refusal = walk.begin(source.memory, source.at);
-    if (refusal !== null) source.refuse(`the records cannot be decompressed (${refusal})`);
+    if (refusal !== null) source.refuseContent(refusal);
     while (walk.next()) {
       const { offset, keyLength } = walk;
       if (keyLength < 0 || offset < firstDirtyOffset) continue;

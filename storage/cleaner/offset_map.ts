@@ -13,6 +13,7 @@
  * Source: Kafka's SkimpyOffsetMap.
  */
 import { assert } from "../base/assert.ts";
+import { freeBytes } from "../base/freed_bytes.ts";
 import { NO_OFFSET, type Offset, toOffset } from "../base/units.ts";
 import { HASH_WORDS, hashKey, newHashSecret } from "./key_hash.ts";
 
@@ -45,10 +46,10 @@ export interface KeyMemory {
 }
 
 /** Offsets by key. */
-export class OffsetMap {
+export class OffsetMap implements Disposable {
   readonly #secret: Int32Array;
   readonly #hash = new Int32Array(HASH_WORDS);
-  readonly #words: Int32Array;
+  readonly #words: Int32Array<ArrayBuffer>;
   readonly #numbers: Float64Array;
   readonly #overflow: number;
   readonly #homesMax: number;
@@ -122,6 +123,11 @@ export class OffsetMap {
     hashKey(this.#secret, memory, start, length, this.#hash);
     const place = this.#find();
     return place < 0 ? NO_OFFSET : toOffset(this.#numbers[place * PLACE_NUMBERS + OFFSET_AT]! - 1);
+  }
+
+  /** Frees its memory, which holds no key afterwards and takes none. */
+  [Symbol.dispose](): void {
+    freeBytes(new Uint8Array(this.#words.buffer));
   }
 
   /** The place of the key in `#hash`, or the free place for it; -1 when the overflow is full too. */
