@@ -3,7 +3,8 @@
  * by clients that do not read and by clients that leave. The broker must live. Honest clients must get correct answers. Each request is
  * answered, or its connection is closed with a log line. Memory and turn times stay within their bounds (judgement.ts).
  *
- * BARNABAS_SEED and BARNABAS_HOSTILE repeat one failure, see campaign.ts.
+ * On every commit each API is attacked once in each way. BARNABAS_HOSTILE names attacks to run, also others, and repeats a failure
+ * (campaign.ts). BARNABAS_SLOW=1 runs all, with more connections and huge requests: that takes long, and a machine of its own.
  */
 import { describeConfigsRequest } from "../../net/protocol/messages/32_describe_configs.ts";
 import { describeConfigsApi } from "../../net/handlers/32_describe_configs.ts";
@@ -22,25 +23,26 @@ import {
 } from "./campaign.ts";
 import { waitInSessions } from "./fetch_sessions.ts";
 import type { Random } from "../interop/random.ts";
-import type { Stretch } from "./stretched_frame.ts";
+import { isOfTags, type Stretch } from "./stretched_frame.ts";
 
 const isSlow = Deno.env.get("BARNABAS_SLOW") === "1";
+const isNamed = Deno.env.get("BARNABAS_HOSTILE") !== undefined;
+const isQuick = !isSlow && !isNamed;
 const MEGABYTE = 1_000_000;
 /** Below `socket.request.max.bytes`. */
 const HUGE_BYTES = 90 * MEGABYTE;
 const CROWD = isSlow ? 300 : 30;
-/** Campaigns that run always. */
-const QUICK = ["pipelines of small requests"];
+/** Chooses the attacks of every commit, which are always the same. */
+const QUICK_SEED = 9;
 
-/** The others take minutes, and a machine of their own: they run in the slow suite, or when BARNABAS_HOSTILE asks for them. */
-function hostile(name: string, body: (campaign: Campaign) => Promise<void>): void {
-  const ignore = !QUICK.includes(name) && !isSlow && Deno.env.get("BARNABAS_HOSTILE") === undefined;
-  Deno.test({ name: `hostile: ${name}`, ignore, fn: () => campaign(body) });
+function hostile(name: string, body: (campaign: Campaign) => Promise<void>, { ignore = false } = {}): void {
+  const how = isQuick ? { seed: QUICK_SEED, repeatsSlow: true } : {};
+  Deno.test({ name: `hostile: ${name}`, ignore, fn: () => campaign(body, how) });
 }
 
-hostile("each repeated field of each API, stretched, in three versions", async ({ attack }) => {
+hostile("repeated fields of each API, stretched, from one connection", async ({ attack, random }) => {
   const large = (isSlow ? 8 : 1) * MEGABYTE;
-  for (const stretch of allStretches(versionsOf)) {
+  for (const stretch of isQuick ? chosen(random) : allStretches(versionsOf)) {
     const sizes: Size[] = isSlow || stretch.version === stretch.api.served[1] ? [large, "fitting"] : ["fitting"];
     for (const size of sizes) {
       await attack(attackName(stretch, { size, pattern: "one connection" }), async (field) => {
@@ -51,17 +53,16 @@ hostile("each repeated field of each API, stretched, in three versions", async (
 });
 
 hostile("each repeated field of each API, stretched to 90 MB (BARNABAS_SLOW=1)", async ({ attack }) => {
-  if (!isSlow) return;
   for (const stretch of allStretches(newest)) {
     await attack(attackName(stretch, { size: HUGE_BYTES, pattern: "one connection" }), async (field) => {
       await sendFromMany(field, await requestOf(stretch, field, HUGE_BYTES), 1);
     });
   }
-});
+}, { ignore: !isSlow });
 
 hostile(`${CROWD} connections with the same stretched request`, async ({ attack, random }) => {
-  for (const stretch of onePerApi(random)) {
-    for (const size of [MEGABYTE, "fitting"] as const) {
+  for (const stretch of chosen(random)) {
+    for (const size of isQuick ? ["fitting"] as const : [MEGABYTE, "fitting"] as const) {
       await attack(attackName(stretch, { size, pattern: `${CROWD} connections` }), async (field) => {
         await sendFromMany(field, await requestOf(stretch, field, size), CROWD);
       });
@@ -88,8 +89,8 @@ hostile("pipelines of small requests", async ({ attack }) => {
 
 hostile("clients that read little or nothing", async ({ attack, random }) => {
   const connections = isSlow ? 100 : 20;
-  for (const stretch of onePerApi(random)) {
-    for (const bytes of isSlow ? [0, 100] : [random.pick([0, 100])]) {
+  for (const stretch of chosen(random)) {
+    for (const bytes of isQuick ? [random.pick([0, 100])] : [0, 100]) {
       const pattern = `${connections} connections that read ${bytes} bytes at a time`;
       await attack(attackName(stretch, { size: "fitting", pattern }), async (field) => {
         const request = await requestOf(stretch, field, "fitting");
@@ -103,8 +104,8 @@ hostile("clients that read little or nothing", async ({ attack, random }) => {
 });
 
 hostile("clients that leave in the middle of a request, and before its answer", async ({ attack, random }) => {
-  for (const stretch of onePerApi(random)) {
-    for (const share of isSlow ? [0.6, 1] : [random.pick([0.6, 1])]) {
+  for (const stretch of chosen(random)) {
+    for (const share of isQuick ? [random.pick([0.6, 1])] : [0.6, 1]) {
       const pattern = `20 connections that leave after ${share * 100} % of it`;
       await attack(attackName(stretch, { size: "fitting", pattern }), async (field) => {
         await sendAndLeave(field, await requestOf(stretch, field, "fitting"), { connections: 20, share });
@@ -117,10 +118,18 @@ function newest({ served }: Api): number[] {
   return [served[1]];
 }
 
-/** A stretch of each API, chosen by the seed. */
-function onePerApi(random: Random): Stretch[] {
+/**
+ * A stretch of each API, chosen by the seed; all of them when BARNABAS_HOSTILE names some. On every commit one of an array, where the API
+ * has any, because tagged fields cost little.
+ */
+function chosen(random: Random): Stretch[] {
   const all = allStretches(newest);
-  return smallRequests().map(({ api }) => random.pick(all.filter((stretch) => stretch.api === api)));
+  if (isNamed) return all;
+  return smallRequests().map(({ api }) => {
+    const ofApi = all.filter((stretch) => stretch.api === api);
+    const arrays = ofApi.filter((stretch) => !isOfTags(stretch));
+    return random.pick(isQuick && arrays.length > 0 ? arrays : ofApi);
+  });
 }
 
 /** Asks for all settings of topic "t", again and again. */

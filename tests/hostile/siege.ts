@@ -22,6 +22,8 @@ export interface Field<Context> {
 export interface Verdict {
   /** Empty if the broker withstood the attack. */
   readonly complaints: readonly string[];
+  /** Whether all complaints are about turn times. */
+  readonly isOnlySlow: boolean;
   /** Figures, for people. */
   readonly figures: string;
 }
@@ -73,10 +75,11 @@ export class Siege<Context> implements AsyncDisposable {
     } else {
       figures += `, ${judgeMemory(victim, { idleBytes, beforeBytes, ledger, complain })}`;
     }
-    if (complaints.length > 0) await this.#end();
+    const othersCount = complaints.length;
+    if (othersCount > 0) await this.#end();
     // Long turns need no new broker: they leave nothing behind.
     if (after !== null) figures += `, ${judgeTurns(before, after, { samples, complain })}`;
-    return { complaints, figures };
+    return { complaints, isOnlySlow: complaints.length > 0 && othersCount === 0, figures };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -65,6 +65,11 @@ export function nameOf({ api, version, target, elements }: Stretch): string {
   return `${api.name} v${version} ${target.join(".")} ${elements}`;
 }
 
+/** Whether tagged fields are stretched, of the request or of its header, and no array. */
+export function isOfTags({ target }: Stretch): boolean {
+  return target.at(-1) === TAGS;
+}
+
 function arraysOf(fields: Fields, version: number, path: string[]): { target: string[]; hasInner: boolean }[] {
   return Object.entries(fields).flatMap(([name, { type, ...declared }]) => {
     if (placeOf({ type, ...declared }, version) === "absent") return [];
