@@ -14,10 +14,9 @@
  */
 import { assert } from "../../base/assert.ts";
 import { NO_TIMESTAMP, type Offset, toOffset } from "../../base/units.ts";
+import { appendKnown, BATCHES_KEPT, insertKnown, type KnownBatch } from "./known_batches.ts";
 import { decodeProducerSnapshot, encodeProducerSnapshot, type SnapshotEntry } from "./producer_snapshot_format.ts";
 
-/** Kafka's ProducerStateEntry.NUM_BATCHES_TO_RETAIN: as many as a client may have in flight. */
-const BATCHES_KEPT = 5;
 /** Sequence numbers wrap from INT32_MAX to 0. */
 const SEQUENCES = 0x8000_0000;
 const NO_SEQUENCE = -1;
@@ -85,14 +84,6 @@ export interface KnownProducer {
   readonly coordinatorEpoch: number;
   /** First offset of the open transaction, -1 for none. */
   readonly currentTxnStartOffset: number;
-}
-
-interface KnownBatch {
-  baseSequence: number;
-  lastSequence: number;
-  baseOffset: Offset;
-  lastOffset: Offset;
-  timestamp: number;
 }
 
 interface Producer {
@@ -195,21 +186,32 @@ export class ProducerState {
     const producer = this.#producerForUpdate(batch.producerId);
     beginEpoch(producer, batch.producerEpoch);
     const { batches } = producer;
-    batches.push(knownFrom(batch, batches));
+    appendKnown(batches, batch);
     producer.lastTimestamp = batch.timestamp;
     if (batch.transactional && producer.currentTxnFirstOffset < 0) producer.currentTxnFirstOffset = batch.baseOffset;
   }
 
   /**
+   * Whether a batch may be missing that `recall()` would record: one of a producer with less than five known batches.
+   * @param from lowest offset that can be read; producers whose newest batch is below have no other above it
+   */
+  mayRecall(from: Offset): boolean {
+    return this.#producers.values().some(({ batches }) => {
+      const newest = batches.at(-1);
+      return newest !== undefined && batches.length < BATCHES_KEPT && newest.baseOffset > from;
+    });
+  }
+
+  /**
    * Records a batch from before the snapshot that was loaded, which has the newest batch of each producer only: the earlier ones may be
-   * repeated, too. Called in offset order, before `update()`.
+   * repeated, too. Called in any order, before `update()`.
    */
   recall(batch: AppendedFacts): void {
     const producer = this.#producers.get(batch.producerId);
     const newest = producer?.batches.at(-1);
     if (producer === undefined || newest === undefined) return;
     if (batch.producerEpoch !== producer.epoch || batch.lastOffset >= newest.baseOffset) return;
-    producer.batches.splice(-1, 0, knownFrom(batch, producer.batches));
+    insertKnown(producer.batches, batch);
   }
 
   /** Records an appended marker: it ends the transaction and may begin a new epoch (KIP-890). */
@@ -314,21 +316,6 @@ function describe(producer: Producer): KnownProducer {
     coordinatorEpoch: producer.coordinatorEpoch,
     currentTxnStartOffset: producer.currentTxnFirstOffset,
   };
-}
-
-/** Describes a batch, in the object of the oldest one of a full list, which is taken out of it. */
-function knownFrom(batch: AppendedFacts, batches: KnownBatch[]): KnownBatch {
-  const known = batches.length < BATCHES_KEPT ? newBatch() : batches.shift()!;
-  known.baseSequence = batch.baseSequence;
-  known.lastSequence = batch.lastSequence;
-  known.baseOffset = batch.baseOffset;
-  known.lastOffset = batch.lastOffset;
-  known.timestamp = batch.timestamp;
-  return known;
-}
-
-function newBatch(): KnownBatch {
-  return { baseSequence: 0, lastSequence: 0, baseOffset: toOffset(0), lastOffset: toOffset(0), timestamp: 0 };
 }
 
 function newProducer(producerId: number): Producer {
