@@ -210,7 +210,7 @@ export class ShardPartitions {
     this.#service.sendWaiting();
   }
 
-  /** Begins the flush that appends of this turn wait for. */
+  /** Begins the flush that appends of this turn wait for, unless one is under way. */
   beginGroupFlush(): void {
     this.owned.beginGroupFlush();
   }

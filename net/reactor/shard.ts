@@ -269,6 +269,7 @@ export class Shard implements ConnectionShard {
     this.#budget.beginPart(turnPart.answers);
     do {
       coordinators.writeGathered(this.#mayContinue);
+      partitions.beginGroupFlush(); // first, so that the disk works while answers are sent
       do partitions.announceProgress(); while (purgatory.checkMarked(this.#mayContinue) && this.#mayContinue());
       this.#dirty.flush(this.#mayContinue);
       this.#leavesGrants = this.#budget.isAfter(LAST_GRANT_MS);

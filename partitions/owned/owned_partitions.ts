@@ -159,7 +159,7 @@ export class OwnedPartitions implements PartitionOwner {
     this.#groups.stop();
   }
 
-  /** Begins the flush that appends of this turn wait for; called at the end of each turn. */
+  /** Begins the flush that appends of this turn wait for, unless one is under way; called at the end of each turn. */
   beginGroupFlush(): void {
     this.#groups.begin();
   }
