@@ -4,7 +4,7 @@
  */
 import type { Clock, FlushOutcome, NativeMemory } from "../storage/mod.ts";
 import { ColdLookups } from "./owned/cold_lookups.ts";
-import type { Transcode } from "./owned/codec_jobs.ts";
+import type { Codecs } from "./owned/codec_jobs.ts";
 import type { Flush } from "./owned/flush_gate.ts";
 import type { FlushLine } from "./flush_worker/flush_line.ts";
 import type { LogStore } from "./owned/log_store.ts";
@@ -47,8 +47,8 @@ export interface ShardPartitionsParts {
   readonly flush: Flush;
   /** Executes the flushes that acknowledgements wait for. */
   readonly flushLine: FlushLine;
-  /** Lets a codec worker unpack and pack a batch. */
-  readonly transcode: Transcode;
+  /** Unpack and pack batches. */
+  readonly codecs: Codecs;
   /** Makes a directory's entries durable on another thread. */
   readonly flushDirectory: (directory: string, done: (outcome: FlushOutcome) => void) => void;
   /** The result of a cleaner worker is not wanted any more. */

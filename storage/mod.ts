@@ -28,7 +28,10 @@ export type {
 export { baseSequence, BATCH_HEADER_BYTES, codec, codecNames, producerId } from "./records/record_batch.ts";
 export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./records/record_errors.ts";
 export { transcodeBatch, transcodeUs } from "./records/batch_intake.ts";
-export type { CodecAnswer, CodecWork } from "./codec_workers/codec_messages.ts";
+export type { CodecAnswer, CodecWork, SearchWork } from "./codec_workers/codec_messages.ts";
+export type { SearchElsewhere } from "./log/record_searches.ts";
+export type { FoundRecord } from "./records/timestamp_search.ts";
+export { freeBytes } from "./base/freed_bytes.ts";
 export type { BatchRefusal, BatchRules } from "./records/batch_rules.ts";
 export type { SegmentSwap } from "./log/segment_swap.ts";
 export type { RenamedDirectory } from "./directory/partition_directory.ts";

@@ -5,6 +5,7 @@ import { startBroker } from "../mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
+import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/messages/02_list_offsets.ts";
 import { BATCH_HEADER_BYTES, type CodecName, codecNames } from "../storage/records/record_batch.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { batchesIn } from "./log_fixture.ts";
@@ -14,6 +15,8 @@ import { create, produceTo, withClients } from "./topic_requests.ts";
 
 const VERSION = 9;
 const FETCH = 12;
+/** A worker needs some milliseconds, and a thousand round trips take longer. */
+const TRIES_MAX = 20_000;
 /** More than a shard unpacks itself. */
 const VALUE = "0123456789abcdef".repeat(200_000);
 
@@ -111,5 +114,30 @@ Deno.test("batches of connections that close while codec workers have them are s
     assert.ok(!rounds.includes(undefined), "each is one that was sent");
     assert.deepEqual(rounds, rounds.toSorted((a, b) => a! - b!));
     assert.ok(count > 0);
+  });
+});
+
+Deno.test("ListOffsets by time finds a record in a large batch: a codec worker looks for it, and the client asks until it has", async () => {
+  await using broker = await startBroker({ shards: 2 });
+  await withClients(broker, async (one) => {
+    await create(one, "t", 1);
+    const nowMs = Date.now();
+    const records = [0, 1, 2].map((ms) => ({ value: VALUE, timestamp: nowMs + ms }));
+    const batch = buildBatch(records, { codec: "zstd" });
+    await one.call(produceRequest, produceResponse, { apiVersion: VERSION, value: produceTo("t", 0, batch) });
+    const find = async (timestamp: number) => {
+      const partitions = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp }];
+      const value = { replicaId: -1, isolationLevel: 0, topics: [{ name: "t", partitions }], timeoutMs: 0 };
+      const answer = await one.call(listOffsetsRequest, listOffsetsResponse, { apiVersion: 7, value });
+      return answer.topics[0]!.partitions[0]!;
+    };
+    for (const [timestamp, offset] of [[nowMs + 1, 1], [nowMs + 2, 2], [nowMs - 5, 0]] as const) {
+      let found = await find(timestamp);
+      assert.equal(found.errorCode, errorCode.OFFSET_NOT_AVAILABLE, "an error that clients retry");
+      for (let tries = 0; found.errorCode === errorCode.OFFSET_NOT_AVAILABLE && tries < TRIES_MAX; tries++) {
+        found = await find(timestamp);
+      }
+      assert.deepEqual([found.errorCode, found.offset], [errorCode.NONE, offset]);
+    }
   });
 });

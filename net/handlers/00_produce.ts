@@ -79,11 +79,12 @@ const ZSTD_VERSION_MIN = 7;
 const TOPIC_ID_VERSION_MIN = 13;
 /**
  * Limits of the lists of refused records (KIP-467) of one request: as many records as librdkafka puts into a batch
- * (`batch.num.messages`), and the bytes of two batches of `max.message.bytes`, which are read in 20 ms. Records beyond these limits are
- * refused without being named. (Kafka has no limits.)
+ * (`batch.num.messages`), and the bytes of two batches of `max.message.bytes`; these and the records that are read are read in 10 ms.
+ * Records beyond these limits are refused without being named. (Kafka has no limits.)
  */
 const RECORD_ERRORS_MAX = 10_000;
 const RECORD_ERRORS_BYTES_MAX = 2 * 1024 * 1024;
+const RECORD_ERRORS_READS_MAX = 50_000;
 /** Client id that may write to Kafka's own topics (AdminUtils.ADMIN_CLIENT_ID). */
 const ADMIN_CLIENT_ID = "__admin_client";
 
@@ -96,6 +97,10 @@ const partitionsOf = ({ partitionData }: TopicData) => partitionData;
 
 /** A request with more partitions that are unknown or not open waits for no changes: its parts would take heap memory meanwhile. */
 const UNKNOWN_MAX = 256;
+
+function newErrorBudget(): RecordErrorBudget {
+  return { records: RECORD_ERRORS_MAX, bytes: RECORD_ERRORS_BYTES_MAX, reads: RECORD_ERRORS_READS_MAX };
+}
 
 class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   deadlineMs = 0;
@@ -182,7 +187,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     if (!concernsRecords || part.topic === null || part.records === null || this.#exchange.isAbandoned) return;
     const { arena, clock } = this.#services;
     const rules = { ...batchRules(part.topic.logConfig), nowMs: clock.wallMs() };
-    const budget = this.#errorBudget ??= { records: RECORD_ERRORS_MAX, bytes: RECORD_ERRORS_BYTES_MAX };
+    const budget = this.#errorBudget ??= newErrorBudget();
     const partition = `${part.topic.name}-${part.index}`;
     const listed = listRecordErrors({ memory: arena, start: part.records.start }, rules, { partition, budget });
     if (listed === null) return;

@@ -8,7 +8,7 @@ import { removePaths } from "./path_removal.ts";
 import type { FromShard, ToShard } from "./shard_messages.ts";
 
 /** What shards ask for. */
-export type ShardJob = Extract<FromShard, { type: "load" | "loadFiles" | "transcode" | "flush" | "unlink" }>;
+export type ShardJob = Extract<FromShard, { type: "load" | "loadFiles" | "transcode" | "search" | "flush" | "unlink" }>;
 
 /** What the jobs are built from. */
 export interface ShardJobsParts {
@@ -32,6 +32,8 @@ export class ShardJobs implements Disposable {
   readonly #coldReader = new ColdReader();
   readonly #codecs: CodecPool;
   readonly #underWay = new Set<Promise<void>>();
+  readonly #onCodecFailure = (error: unknown) =>
+    this.#parts.fail(error instanceof Error ? error : new Error(String(error)));
 
   /** @param parts how shards get the answers */
   constructor(parts: ShardJobsParts) {
@@ -48,6 +50,11 @@ export class ShardJobs implements Disposable {
     const underWay = this.#do(shard, job);
     this.#underWay.add(underWay);
     underWay.finally(() => this.#underWay.delete(underWay));
+  }
+
+  /** A shard does not need a rebuilt batch any more. @param bytes of its memory */
+  release(bytes: number): void {
+    this.#codecs.release(bytes);
   }
 
   /** Settles when the jobs that are under way have ended. */
@@ -67,7 +74,9 @@ export class ShardJobs implements Disposable {
       case "loadFiles":
         return this.#load(shard, job.id, this.#coldReader.loadFiles(job.paths, job.tails));
       case "transcode":
-        return this.#transcode(shard, job);
+        return this.#transcode(shard, job).catch(this.#onCodecFailure);
+      case "search":
+        return this.#search(shard, job).catch(this.#onCodecFailure);
       case "flush":
         return this.#flush(shard, job);
       case "unlink":
@@ -86,11 +95,11 @@ export class ShardJobs implements Disposable {
   }
 
   async #transcode(shard: number, { id, work }: Extract<FromShard, { type: "transcode" }>): Promise<void> {
-    try {
-      const answer = await this.#codecs.transcode(work);
-      this.#parts.post(shard, { type: "transcoded", id, answer }, answer.rebuilt === null ? [] : [answer.rebuilt]);
-    } catch (error) {
-      this.#parts.fail(error instanceof Error ? error : new Error(String(error)));
-    }
+    const answer = await this.#codecs.transcode(work);
+    this.#parts.post(shard, { type: "transcoded", id, answer }, answer.rebuilt === null ? [] : [answer.rebuilt]);
+  }
+
+  async #search(shard: number, { id, work }: Extract<FromShard, { type: "search" }>): Promise<void> {
+    this.#parts.post(shard, { type: "found", id, record: await this.#codecs.search(work) });
   }
 }

@@ -13,7 +13,7 @@ import type {
   RetentionEvent,
   SharedState,
 } from "../../partitions/mod.ts";
-import type { CodecAnswer, CodecWork, FlushOutcome, FlushRequest } from "../../storage/mod.ts";
+import type { CodecAnswer, CodecWork, FlushOutcome, FlushRequest, FoundRecord, SearchWork } from "../../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 
@@ -53,6 +53,7 @@ export type ToShard =
   | { readonly type: "transcoded"; readonly id: number; readonly answer: CodecAnswer }
   /** Compaction: answered by "cleaning". */
   | { readonly type: "clean"; readonly id: number; readonly request: CleaningRequest }
+  | { readonly type: "found"; readonly id: number; readonly record: FoundRecord }
   /** Close all connections and return what other shards lent. */
   | { readonly type: "drain" }
   /** Close all logs and end. At this point no shard borrows anything. */
@@ -77,6 +78,10 @@ export type FromShard =
   | { readonly type: "flushWorkerNeeded" }
   /** Unpack, check and pack a batch; answered by "transcoded". */
   | { readonly type: "transcode"; readonly id: number; readonly work: CodecWork }
+  /** A rebuilt batch of that many bytes is not needed any more. */
+  | { readonly type: "released"; readonly bytes: number }
+  /** Search in a stored batch; answered by "found". */
+  | { readonly type: "search"; readonly id: number; readonly work: SearchWork }
   /** Remove these files, and directories with all their content. */
   | { readonly type: "unlink"; readonly paths: readonly string[] }
   | { readonly type: "load"; readonly id: number; readonly range: FileRange }

@@ -326,9 +326,12 @@ export class ShardPool {
       case "load":
       case "loadFiles":
       case "transcode":
+      case "search":
       case "flush":
       case "unlink":
         return this.#jobs.begin(shard, content);
+      case "released":
+        return this.#jobs.release(content.bytes);
       case "flushWorkerNeeded":
         return this.#flushWorker.start();
       case "cleaning":

@@ -42,7 +42,7 @@ import { TopicWaits } from "../requests/produce/topic_waits.ts";
 
 declare const self: DedicatedWorkerGlobalScope;
 
-const post = (message: FromShard) => self.postMessage(message);
+const post = (message: FromShard, transferred: Transferable[] = []) => self.postMessage(message, transferred);
 
 /** A running shard, and how it receives messages. */
 class ShardHost {
@@ -176,6 +176,7 @@ class ShardHost {
         break;
       case "flushed":
       case "transcoded":
+      case "found":
       case "loaded":
         this.#jobs.receive(message);
         break;
@@ -225,6 +226,7 @@ class ShardHost {
   #store(report: (text: string) => void): LogStore {
     const { shard, directories, unmarked, warmSegmentsMax, mappingsMax, logsMax, config } = this.#start;
     return new LogStore({
+      search: (batch, search, done) => this.#jobs.search({ batch, search }, done),
       fs: linuxFileSystem,
       clock: systemClock,
       directories,
@@ -260,7 +262,7 @@ class ShardHost {
         onUnserved: () => post({ type: "flushWorkerNeeded" }),
         flushElsewhere: (requests, done) => this.#jobs.flush(requests, done),
       }),
-      transcode: (work, done) => this.#jobs.transcode(work, done),
+      codecs: this.#jobs,
       flushDirectory: (directory, done) => this.#jobs.flushDirectory(directory, done),
       onCleaningAborted: (slot) => post({ type: "cleaningAborted", slot }),
       unlink: (paths) => post({ type: "unlink", paths }),

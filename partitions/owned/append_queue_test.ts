@@ -60,7 +60,9 @@ class Scene implements Disposable {
 
   [Symbol.dispose](): void {
     while (this.world.shards.some(({ codecWork }) => codecWork.length > 0)) for (const at of PLACES) this.transcode(at);
-    for (const { partitions } of this.world.shards) assert.equal(partitions.inFlight, 0);
+    for (const { partitions, rebuilt } of this.world.shards) {
+      assert.deepEqual([partitions.inFlight, rebuilt.bytes], [0, 0], "every batch that was rebuilt is released once");
+    }
     this.world[Symbol.dispose]();
   }
 }
@@ -250,4 +252,20 @@ Deno.test("appends that wait for a codec worker, while their partition is delete
   scene.transcode(OWN);
   const tags = scene.answered.map(([tag]) => tag);
   assert.deepEqual([codecWork.length, tags.length, new Set(tags).size], [0, 12, 12]);
+});
+
+Deno.test("a batch that a worker rebuilt is released when it is written, refused by the log, or its partition has gone", () => {
+  const config = { ...smallLogs, compressionType: "gzip" } as const;
+  using scene = new Scene(config);
+  scene.append(OWN, largeBatch(producerAt(0)));
+  scene.append(OWN, largeBatch(producerAt(5))); // out of order
+  scene.append(OWN, largeBatch());
+  const { rebuilt } = scene.world.at(OWN.shard);
+  scene.transcode(OWN, 2);
+  assert.equal(rebuilt.bytes, 0);
+  assert.deepEqual(scene.answered.map(([tag, refusal]) => [tag, refusal]), [[0, null], [1, "out-of-order-sequence"]]);
+  scene.append(OWN, largeBatch());
+  scene.world.transcode(scene.world.at(OWN.shard), 2);
+  assert.equal(rebuilt.bytes, 0, "written as soon as their turn comes");
+  assert.equal(scene.row(OWN).logEndOffset, 3);
 });

@@ -8,17 +8,24 @@
  */
 import type { CodecAnswer, CodecWork } from "../../storage/mod.ts";
 
-/** Most batches that are under way or wait to be written. Each may hold a rebuilt batch of up to `max.message.bytes`. */
+/** Most batches that are under way or wait to be written. What the workers make of them has a limit of its own (codec_pool.ts). */
 const JOBS_MAX = 8;
 /** Most bytes of them, as clients sent them; one batch may exceed it. */
 const JOBS_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Lets a worker do it; `done` runs on a later turn. */
-export type Transcode = (work: CodecWork, done: (answer: CodecAnswer) => void) => void;
+/** The codec workers, as a shard sees them. */
+export interface Codecs {
+  /** Lets a worker do it; `done` runs on a later turn. */
+  readonly transcode: (work: CodecWork, done: (answer: CodecAnswer) => void) => void;
+  /** Says that a rebuilt batch of that many bytes was written, or is not needed: workers wait for that before they make many more. */
+  readonly release: (bytes: number) => void;
+}
 
 /** A batch that waits for a worker. */
 export interface CodecJob {
   readonly work: CodecWork;
+  /** Bytes of the batch that a worker rebuilt; 0 for none. */
+  readonly rebuiltBytes: number;
   /** Whether the result is needed. Asked before a worker gets the batch. */
   readonly isWaiting: boolean;
   onBegin(): void;
@@ -27,14 +34,14 @@ export interface CodecJob {
 
 /** The jobs of one shard. */
 export class CodecJobs {
-  readonly #transcode: Transcode;
+  readonly #codecs: Codecs;
   readonly #waiting: CodecJob[] = [];
   #count = 0;
   #bytes = 0;
 
-  /** @param transcode lets a worker do a job */
-  constructor(transcode: Transcode) {
-    this.#transcode = transcode;
+  /** @param codecs do the jobs */
+  constructor(codecs: Codecs) {
+    this.#codecs = codecs;
   }
 
   /** Adds a job behind all others. `release()` has to follow once its result is not needed any more. */
@@ -44,9 +51,10 @@ export class CodecJobs {
   }
 
   /** The result of a job that began was used, or is not needed: the next one may begin. */
-  release({ work }: CodecJob): void {
+  release({ work, rebuiltBytes }: CodecJob): void {
     this.#count--;
     this.#bytes -= work.length;
+    if (rebuiltBytes > 0) this.#codecs.release(rebuiltBytes);
     this.#beginNext();
   }
 
@@ -66,6 +74,6 @@ export class CodecJobs {
     this.#count++;
     this.#bytes += job.work.length;
     job.onBegin();
-    this.#transcode(job.work, (answer) => job.onAnswer(answer));
+    this.#codecs.transcode(job.work, (answer) => job.onAnswer(answer));
   }
 }

@@ -10,6 +10,7 @@ import {
   LogResources,
   type Offset,
   partitionKey,
+  type SearchElsewhere,
   storageFailure,
   toOffset,
 } from "../../storage/mod.ts";
@@ -48,6 +49,8 @@ export interface LogStoreOptions {
   readonly mappingsMax?: number;
   /** Most logs opened at the start, limited by descriptors; the controller limits logs that are created later. */
   readonly logsMax?: number;
+  /** Lets a codec worker search in a large batch; where absent, the shard does it. */
+  readonly search?: SearchElsewhere;
   /** Gets sentences about recoveries. */
   readonly report: (message: string) => void;
 }

@@ -10,7 +10,7 @@ import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import type { Refusal } from "../requests/refusals.ts";
 import { emptyWatermarks, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
 import { type Flush, FlushGate } from "./flush_gate.ts";
-import { CodecJobs, type Transcode } from "./codec_jobs.ts";
+import { CodecJobs, type Codecs } from "./codec_jobs.ts";
 import { type FlushAll, GroupFlush } from "./group_flush.ts";
 import { DIRECTORY_OFFLINE, type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
 import { OwnedCleanings } from "./owned_cleanings.ts";
@@ -34,8 +34,8 @@ export interface OwnedPartitionsParts {
   readonly report: (text: string) => void;
   readonly flush: Flush;
   readonly flushAll: FlushAll;
-  /** Lets a codec worker unpack and pack a batch. */
-  readonly transcode: Transcode;
+  /** Unpack and pack batches. */
+  readonly codecs: Codecs;
   /** Makes a directory's entries durable on another thread. */
   readonly flushDirectory: (directory: string, done: (outcome: FlushOutcome) => void) => void;
   /** The result of a cleaner worker is not wanted any more. */
@@ -85,7 +85,7 @@ export class OwnedPartitions implements PartitionOwner {
       remove: (...step) => this.#remove(...step),
     });
     this.#flushes = new FlushGate(parts.flush, (slot) => this.#bySlot.get(slot)?.flushLater());
-    this.codecJobs = new CodecJobs(parts.transcode);
+    this.codecJobs = new CodecJobs(parts.codecs);
     this.cleanings = new OwnedCleanings({
       partitions: this.#bySlot,
       wallMs: this.#wallMs,

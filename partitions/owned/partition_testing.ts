@@ -60,7 +60,7 @@ export const deafOwner: PartitionOwner = {
   onFlush: () => {},
   onFlushNeeded: () => {},
   onAppendsLeft: () => {},
-  codecJobs: new CodecJobs(() => {}),
+  codecJobs: new CodecJobs({ transcode: () => {}, release: () => {} }),
   onTrouble: () => {},
   onSegmentsBelowStart: () => {},
 };
@@ -174,6 +174,8 @@ export interface TestShard {
   readonly groups: { requests: readonly FlushRequest[]; done: (outcomes: readonly FlushOutcome[]) => void }[];
   /** Batches for codec workers. `TestShards.pump()` does them, unless the world holds them. */
   readonly codecWork: { work: CodecWork; done: (answer: CodecAnswer) => void }[];
+  /** Bytes of batches that codec workers rebuilt and the shard has not released. */
+  readonly rebuilt: { bytes: number };
   /** Files that another thread would remove. */
   readonly unlinked: string[];
   /** Directories that another thread would make durable. */
@@ -295,9 +297,13 @@ export class TestShards implements Disposable {
   }
 
   /** Does a shard's batches for codec workers. @param countMax most of them, the oldest first @returns how many */
-  transcode({ codecWork }: TestShard, countMax = Infinity): number {
+  transcode({ codecWork, rebuilt }: TestShard, countMax = Infinity): number {
     const begun = codecWork.splice(0, countMax);
-    for (const { work, done } of begun) done(transcodeAsWorker(this.at(work.arena).arena.memory, work));
+    for (const { work, done } of begun) {
+      const answer = transcodeAsWorker(this.at(work.arena).arena.memory, work);
+      rebuilt.bytes += answer.rebuilt?.byteLength ?? 0;
+      done(answer);
+    }
     return begun.length;
   }
 
@@ -318,6 +324,7 @@ export class TestShards implements Disposable {
     const flushes: TestShard["flushes"] = [];
     const groups: TestShard["groups"] = [];
     const codecWork: TestShard["codecWork"] = [];
+    const rebuilt: TestShard["rebuilt"] = { bytes: 0 };
     const unlinked: string[] = [];
     const loads: TestShard["loads"] = [];
     const retained: RetentionEvent[] = [];
@@ -354,7 +361,10 @@ export class TestShards implements Disposable {
         onUnserved: () => {},
         flushElsewhere: (requests, done) => void groups.push({ requests, done }),
       }),
-      transcode: (work, done) => void codecWork.push({ work, done }),
+      codecs: {
+        transcode: (work, done) => void codecWork.push({ work, done }),
+        release: (bytes) => void (rebuilt.bytes -= bytes),
+      },
       flushDirectory: (directory, done) => void directoryFlushes.push({ directory, done }),
       onCleaningAborted: (slot) => void abortedCleanings.push(slot),
       unlink: (paths) => void unlinked.push(...paths),
@@ -364,7 +374,7 @@ export class TestShards implements Disposable {
     });
     const mail = { inbox: inbox(this.state, shard), outboxes: ways };
     const cleaning = { directoryFlushes, abortedCleanings };
-    const outside = { reports, flushes, groups, codecWork, unlinked, loads, retained, ...cleaning };
+    const outside = { reports, flushes, groups, codecWork, rebuilt, unlinked, loads, retained, ...cleaning };
     return { ...mail, partitions, purgatory, arena, files, ...outside };
   }
 }

@@ -10,6 +10,7 @@ import {
   type BatchRefusal,
   type CodecAnswer,
   type CodecWork,
+  freeBytes,
   type NativeMemory,
   nativeMemory,
   producerId,
@@ -54,6 +55,7 @@ export class QueuedAppend implements CodecJob {
   /** The result of the check, when it refused the batch. */
   #refused: AppendResult | null = null;
   #rebuilt: NativeMemory | null = null;
+  #rebuiltBytes = 0;
   /** Whether a codec worker got it. */
   #hasJob = false;
 
@@ -90,6 +92,10 @@ export class QueuedAppend implements CodecJob {
     return this.#hasJob;
   }
 
+  get rebuiltBytes(): number {
+    return this.#rebuiltBytes;
+  }
+
   /** Why it is not to be written; null when it is. */
   get refused(): AppendEnd | null {
     return this.#refusal ?? this.#refused;
@@ -117,6 +123,8 @@ export class QueuedAppend implements CodecJob {
   /** Ends it. */
   end(end: AppendEnd): void {
     this.#state = "ended";
+    if (this.#rebuilt !== null) freeBytes(this.#rebuilt.bytes);
+    this.#rebuilt = null;
     this.onEnd(end);
   }
 
@@ -127,6 +135,7 @@ export class QueuedAppend implements CodecJob {
 
   onAnswer(answer: CodecAnswer): void {
     const { rebuilt } = answer;
+    this.#rebuiltBytes = rebuilt?.byteLength ?? 0;
     this.ready({ ...answer, rebuilt: rebuilt === null ? null : nativeMemory(rebuilt) });
     this.#onReady(this);
   }

@@ -75,7 +75,8 @@ export class Log implements Disposable {
     this.#producers = loaded.producers;
     this.#epochs = loaded.epochs;
     const { fs, clock } = options;
-    this.#reads = new LogReads(loaded.segments, { fs, clock, reader: new SegmentReader(resources.window) });
+    const { window, searches } = resources;
+    this.#reads = new LogReads(loaded.segments, { fs, clock, searches, reader: new SegmentReader(window) });
     this.#logStartOffset = loaded.logStartOffset;
     this.compacted = new CompactedLog({ ...loaded, options, resources, log: this });
     this.uncommitted = loaded.uncommitted;

@@ -12,6 +12,7 @@ import { nothingVisible, refusedRead } from "./log_results.ts";
 import { TimestampSearch } from "./log_timestamps.ts";
 import type { FoundByTime, ReadOptions, ReadResult } from "./log_types.ts";
 import { ReadCursors } from "./read_cursors.ts";
+import type { RecordSearches } from "./record_searches.ts";
 import type { Segment } from "../segments/segment.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
 import type { SearchOutcome, SegmentReader } from "../segments/segment_reader.ts";
@@ -28,8 +29,11 @@ export class LogReads {
   #nextOffset: Offset = NO_OFFSET;
   #deferCold = false;
 
-  /** @param segments of the log @param by the file system, the clock, and a reader of the shard's window */
-  constructor(segments: SegmentList, by: { fs: FileSystem; clock: Clock; reader: SegmentReader }) {
+  /** @param segments of the log @param by the file system, the clock, a reader of the shard's window, and the shard's searches */
+  constructor(
+    segments: SegmentList,
+    by: { fs: FileSystem; clock: Clock; reader: SegmentReader; searches: RecordSearches },
+  ) {
     this.#segments = segments;
     this.#reader = by.reader;
     this.#search = new TimestampSearch(segments, by);

@@ -1,6 +1,6 @@
 /**
- * What the logs of one shard share: leases on segment files, the closed segments with open files, and a window for headers. It
- * stays on its shard; only lease numbers cross to other isolates.
+ * What the logs of one shard share: leases on segment files, the closed segments with open files, a window for headers, and searches in
+ * batches. It stays on its shard; only lease numbers cross to other isolates.
  *
  * A lease keeps a descriptor open. Another shard may send a fetch slice long after retention or the removal of the topic deleted
  * the segment. If the descriptor were closed by then, its number could refer to another file.
@@ -8,6 +8,7 @@
 import { assert } from "../base/assert.ts";
 import { HeaderWindow } from "../segments/header_window.ts";
 import type { FileSystem } from "../sys/file_system.ts";
+import { RecordSearches, type SearchElsewhere } from "./record_searches.ts";
 
 /** A file that can be leased, and that closes after its last lease. */
 export interface LeasedFile {
@@ -127,6 +128,8 @@ export interface ResourceLimits {
   readonly warmSegmentsMax?: number;
   /** Mappings of files. */
   readonly mappingsMax?: number;
+  /** Lets a codec worker search in a large batch; where absent, the shard does it. */
+  readonly search?: SearchElsewhere;
 }
 
 /** Everything that the logs of a shard share. */
@@ -135,11 +138,13 @@ export class LogResources {
   readonly warm: WarmFiles;
   readonly mappings: Mappings;
   readonly window: HeaderWindow;
+  readonly searches: RecordSearches;
 
-  /** @param fs where the logs are @param limits of what they keep open */
+  /** @param fs where the logs are @param limits of what they keep open, and what they let others do */
   constructor(fs: FileSystem, limits: ResourceLimits = {}) {
     this.warm = new WarmFiles(limits.warmSegmentsMax);
     this.mappings = new Mappings(limits.mappingsMax);
     this.window = new HeaderWindow(fs);
+    this.searches = new RecordSearches(limits.search);
   }
 }

@@ -6,6 +6,8 @@
  * time lies in the one interval of the offset index that ends with it. Only if that batch lies below the log start, the segment has
  * to be read from the log start on, once (segment_times.ts); the search is unfinished until then.
  *
+ * In a batch that takes long to unpack a codec worker searches (record_searches.ts), and the search is unfinished until then.
+ *
  * A batch header may have a time that none of its records has. The search then ends at this batch: if it continued after it, the
  * writer of such batches could make searches arbitrarily long.
  *
@@ -15,9 +17,10 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { NO_TIMESTAMP, type Offset, toOffset } from "../base/units.ts";
-import type { FoundByTime, TimestampedOffset } from "./log_types.ts";
+import type { FoundByTime } from "./log_types.ts";
+import type { RecordSearches } from "./record_searches.ts";
 import { baseOffset, batchBytes, largestTimestamp, lastOffset, partitionLeaderEpoch } from "../records/record_batch.ts";
-import { findLargestRecord, findRecord, type RecordTarget } from "../records/timestamp_search.ts";
+import type { FoundRecord, RecordSearch, RecordTarget } from "../records/timestamp_search.ts";
 import type { Segment } from "../segments/segment.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
 import type { SegmentReader } from "../segments/segment_reader.ts";
@@ -43,16 +46,21 @@ export class TimestampSearch {
   readonly #fs: FileSystem;
   readonly #clock: Clock;
   readonly #reader: SegmentReader;
+  readonly #searches: RecordSearches;
   readonly #segments: SegmentList;
   /** The timestamps of the segment that holds the log start, once they were needed. */
   #times: SegmentTimes | null = null;
 
-  /** @param segments of the log @param by the file system, the clock, and a reader of the shard's window */
-  constructor(segments: SegmentList, by: { fs: FileSystem; clock: Clock; reader: SegmentReader }) {
+  /** @param segments of the log @param by the file system, the clock, a reader of the shard's window, and the shard's searches */
+  constructor(
+    segments: SegmentList,
+    by: { fs: FileSystem; clock: Clock; reader: SegmentReader; searches: RecordSearches },
+  ) {
     this.#segments = segments;
     this.#fs = by.fs;
     this.#clock = by.clock;
     this.#reader = by.reader;
+    this.#searches = by.searches;
   }
 
   /** Finds the first record at or after a time and an offset. @throws when the disk refuses */
@@ -96,7 +104,7 @@ export class TimestampSearch {
     return this.#findUnindexed(segment, { start: places.start, from: Math.max(places.from, places.to) }, target);
   }
 
-  #findBetween(segment: Segment, range: { from: number; to: number }, target: RecordTarget): TimestampedOffset | null {
+  #findBetween(segment: Segment, range: { from: number; to: number }, target: RecordTarget): FoundByTime {
     let position = range.from;
     while (this.#reader.findTimestamp(segment, { from: position, to: range.to }, target.timestamp) === "found") {
       const found = this.#recordHere(segment, target);
@@ -159,7 +167,9 @@ export class TimestampSearch {
     const straddles = baseOffset(view, reader.headerAt) < from;
     const first = straddles ? this.#nextPosition() : position;
     const times = this.#timesOf(segment, position);
-    const largestHere = straddles ? findLargestRecord(this.#readBatch(segment), from) : NO_TIMESTAMP;
+    const here = straddles ? this.#findInBatch(segment, { type: "largest", from }) : null;
+    if (here === "unfinished") return here;
+    const largestHere = here?.timestamp ?? NO_TIMESTAMP;
     if (first >= segment.logFileBytes) return largestHere;
     if (!times.readNext()) return "unfinished";
     const { timestamp, blockEnd } = times.largestAfter(first);
@@ -183,15 +193,22 @@ export class TimestampSearch {
   }
 
   /** The matching record of the reader's current batch; null when all records with the time lie below the target's offset. */
-  #recordHere(segment: Segment, target: RecordTarget): TimestampedOffset | null {
+  #recordHere(segment: Segment, target: RecordTarget): FoundByTime {
     const { window, headerAt } = this.#reader;
     const first = toOffset(baseOffset(window.view, headerAt));
-    const length = batchBytes(window.view, headerAt);
     const largest = largestTimestamp(window.view, headerAt);
     const leaderEpoch = partitionLeaderEpoch(window.view, headerAt);
-    const { offset, timestamp } = findRecord(this.#readBatch(segment).bytes.subarray(0, length), target);
+    const found = this.#findInBatch(segment, { type: "first", target });
+    if (found === "unfinished") return found;
+    const { offset, timestamp } = found;
     if (offset >= 0) return { offset, timestamp, leaderEpoch };
     return first < target.offset ? null : { offset: first, timestamp: largest, leaderEpoch };
+  }
+
+  /** Searches in the reader's current batch. @throws SystemError */
+  #findInBatch(segment: Segment, search: RecordSearch): FoundRecord | "unfinished" {
+    const { window, headerAt } = this.#reader;
+    return this.#searches.find({ view: window.view, headerAt, read: () => this.#readBatch(segment) }, search);
   }
 
   /** Bytes of the reader's current batch. @throws SystemError */

@@ -68,13 +68,15 @@ export class BatchRecordReader {
   /**
    * Opens a complete batch whose header was checked.
    * @param memory the bytes and a view of them @param at index of the batch's first byte
-   * @param limits most bytes that the records may decompress to; `anyOrder` for a produced batch, whose offsets the broker assigns
+   * @param limits most bytes that the records may decompress to, and most pieces of the codec (no limit by default); `anyOrder` for a produced batch, whose offsets the broker assigns
    * @returns a reader before its first record, or why the records cannot be decompressed
    */
   static open(
     memory: { readonly bytes: Uint8Array; readonly view: DataView },
     at: number,
-    limits: { outputBytesMax: number; anyOrder?: boolean } = { outputBytesMax: DECOMPRESSED_BYTES_MAX },
+    limits: { outputBytesMax: number; piecesMax?: number; anyOrder?: boolean } = {
+      outputBytesMax: DECOMPRESSED_BYTES_MAX,
+    },
   ): BatchRecordReader | DecompressionRefusal {
     const { bytes, view } = memory;
     const start = at + batches.BATCH_HEADER_BYTES;

@@ -2,7 +2,7 @@
  * Lists the records of a refused batch that the topic does not accept, each with a sentence (KIP-467). The check of a batch ends at
  * its first problem, because nearly all batches have none; this reads a refused batch again, to its end. Runs on shards; rare.
  *
- * Must always hold: the batch passed the check up to its CRC, and the budget limits the bytes read and the records named. A record
+ * Must always hold: the batch passed the check up to its CRC, and the budget limits the bytes and records read and the records named. A record
  * that breaks the format is the last one named, because the start of the next one is unknown.
  * Source: Kafka's LogValidator (validateRecord, processRecordErrors), whose sentences these are.
  */
@@ -16,6 +16,9 @@ import type { NativeMemory } from "../sys/memory.ts";
 const INT64_MAX = 0x7fff_ffff_ffff_ffffn;
 /** Number of errors in Kafka's sentence for the whole batch. */
 const SHOWN_ERRORS = 3;
+
+/** Most blocks, chunks and frames of a batch: clients need 64 for 2 MiB. Each takes a microsecond, however few bytes it yields. */
+const PIECES_MAX = 256;
 
 /** One refused record. */
 export interface RecordError {
@@ -40,6 +43,8 @@ export interface RecordErrorBudget {
   records: number;
   /** Bytes of records, decompressed, that may be read. */
   bytes: number;
+  /** Records that may be read. */
+  reads: number;
 }
 
 /**
@@ -55,10 +60,11 @@ export function listRecordErrors(
 ): RecordErrors | null {
   const { memory: { view }, start } = batch;
   const { budget } = by;
-  if (budget.records <= 0 || budget.bytes <= 0) return null;
+  if (budget.records <= 0 || budget.bytes <= 0 || budget.reads <= 0) return null;
   const isPlain = codec(view, start) === 0;
   if (isPlain && batchBytes(view, start) > budget.bytes) return null;
-  const reader = BatchRecordReader.open(batch.memory, start, { outputBytesMax: budget.bytes, anyOrder: true });
+  const limits = { outputBytesMax: budget.bytes, piecesMax: PIECES_MAX, anyOrder: true };
+  const reader = BatchRecordReader.open(batch.memory, start, limits);
   if (typeof reader === "string") {
     budget.bytes = 0; // it is unknown how much was decompressed before the failure
     return null;
@@ -68,17 +74,19 @@ export function listRecordErrors(
   const errors: RecordError[] = [];
   let hasWrongTimestamp = false;
   let index = 0;
-  while (errors.length < budget.records && reader.next()) {
+  while (errors.length < budget.records && index < budget.reads && reader.next()) {
     const keyProblem = kinds.ofKey(reader);
     const problem = keyProblem ?? kinds.ofTimestamp(reader);
     if (problem !== null) errors.push({ recordIndex: index, message: problem });
     if (problem !== null && keyProblem === null) hasWrongTimestamp = true;
     index++;
   }
-  const isCut = errors.length === budget.records;
-  const isBroken = !isCut && index < recordsCount(view, start);
+  const isUnread = index < recordsCount(view, start);
+  const isCut = errors.length === budget.records || (isUnread && index === budget.reads);
+  const isBroken = !isCut && isUnread;
   if (isBroken) errors.push({ recordIndex: index, message: `Record ${index} of the batch breaks the format` });
   budget.records -= errors.length;
+  budget.reads -= index;
   if (errors.length === 0) return null;
   const refusal = hasWrongTimestamp && !isBroken ? "invalid-timestamp" : "invalid-record";
   return { refusal, message: sentence(refusal, errors, isCut), errors };

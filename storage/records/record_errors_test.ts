@@ -18,12 +18,12 @@ const keyed: TestRecord = { key: "k", value: "x", timestamp: TEST_TIMESTAMP };
 const keyless: TestRecord = { value: "x", timestamp: TEST_TIMESTAMP };
 const late: TestRecord = { ...keyed, timestamp: TEST_TIMESTAMP + 3_600_001 };
 const keylessText = "Compacted topic cannot accept message without key in topic partition t-4";
-const budgetOf = (records = 100, bytes = 100_000) => ({ records, bytes });
+const budgetOf = (records = 100, bytes = 100_000, reads = 10_000) => ({ records, bytes, reads });
 
 interface Listing {
   readonly options?: BatchOptions;
   readonly rules?: Partial<BatchRules>;
-  readonly budget?: { records: number; bytes: number };
+  readonly budget?: ReturnType<typeof budgetOf>;
 }
 
 function list(records: readonly TestRecord[], listing: Listing = {}): RecordErrors | null {
@@ -122,6 +122,31 @@ Deno.test("listRecordErrors() decompresses nothing more for a request after a fa
     assert.equal(list([keyless], { options, budget }), null);
     assert.equal(budget.bytes, 0);
   }
+});
+
+Deno.test("listRecordErrors() reads no more records than its budget has, over all batches of a request", () => {
+  const budget = budgetOf(100, 100_000, 5);
+  assert.deepEqual(indices(list([keyless, keyed, keyed], { budget })), [0]);
+  const cut = list([keyless, keyed, keyless], { budget });
+  assert.deepEqual([indices(cut), budget.reads], [[0], 0]);
+  assert.match(cut?.message ?? "", /due to at least 1 record errors/);
+  assert.equal(list([keyless], { budget }), null);
+  const exact = budgetOf(100, 100_000, 2);
+  assert.match(list([keyless, keyed], { budget: exact })?.message ?? "", /due to 1 record errors/);
+  assert.equal(list([keyed, keyed, keyless], { budget: budgetOf(100, 100_000, 2) }), null);
+});
+
+Deno.test("listRecordErrors() reads no batch of very many pieces", () => {
+  const plain = buildBatch([keyless]).subarray(61);
+  const empty = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0];
+  const piecesOf = (count: number) => {
+    const frames = Array.from({ length: count - 1 }, () => empty).flat();
+    return { codec: "zstd", rawRecords: new Uint8Array([...frames, ...compress(4, plain)]) } as const;
+  };
+  assert.deepEqual(indices(list([keyless], { options: piecesOf(256) })), [0]);
+  const budget = budgetOf();
+  assert.equal(list([keyless], { options: piecesOf(257), budget }), null);
+  assert.equal(budget.bytes, 0, "nor others of the request");
 });
 
 Deno.test("listRecordErrors() names the record that checkProducedBatch() refuses first", () => {

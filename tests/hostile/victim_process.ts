@@ -22,7 +22,6 @@ export class Victim implements AsyncDisposable {
   readonly #questions: WritableStreamDefaultWriter<Uint8Array>;
   readonly #heard: Promise<void>;
   readonly #dataDir: string;
-  #threads: string[] | null = null;
 
   private constructor(
     process: Deno.ChildProcess,
@@ -82,7 +81,8 @@ export class Victim implements AsyncDisposable {
   /** Waits until no isolate of the broker has work left: at several looks in a row all of them sleep. */
   async waitUntilIdle(): Promise<void> {
     const [pauseMs, looksMax] = [3, 10_000];
-    const threads = this.#threads ??= this.#isolateThreads();
+    // Anew each time: codec workers come and go.
+    const threads = this.#isolateThreads();
     for (let [looks, quiet] = [0, 0]; looks < looksMax && quiet < 3; looks++) {
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
       if (this.end !== null) return;
@@ -109,7 +109,7 @@ export class Victim implements AsyncDisposable {
     await Deno.remove(this.#dataDir, { recursive: true });
   }
 
-  /** Directories in /proc of the threads of the main isolate, the shards and the metadata store. */
+  /** Directories in /proc of the threads of the main isolate, the shards, the metadata store and the codec workers. */
   #isolateThreads(): string[] {
     const folder = `/proc/${this.pid}/task`;
     return [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`).filter((path) =>

@@ -84,7 +84,7 @@ function ownVerdict(batch: ProducedBatch): Verdict {
     return { ...none, code: "NONE", stored: check.stored, largest: `${largest}` };
   }
   const { memory, start } = inMemory(batch.bytes);
-  const budget = { records: 1000, bytes: 1 << 20 };
+  const budget = { records: 1000, bytes: 1 << 20, reads: 10_000 };
   const concernsRecords = check.recordIndex >= 0 || check.refusal === "invalid-timestamp";
   const listed = concernsRecords ? listRecordErrors({ memory, start }, rules, { partition: "t-4", budget }) : null;
   const recordErrors = (listed?.errors ?? []).map(({ recordIndex, message }) => `${recordIndex} ${message}`);

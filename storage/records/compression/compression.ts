@@ -64,18 +64,18 @@ export function decompressInto(
  * Decompresses the records of a batch.
  * @param codec number in the batch's attributes
  * @param bytes the compressed records; they may lie in shared memory
- * @param limits most bytes the content may have
+ * @param limits most bytes and pieces the content may have
  * @returns the content (for codec 0 the bytes themselves), or why it cannot be decompressed
  */
 export function decompress(
   codec: number,
   bytes: Uint8Array,
-  limits: { outputBytesMax: number },
+  limits: { outputBytesMax: number; piecesMax?: number },
 ): Uint8Array | DecompressionRefusal {
-  const { outputBytesMax } = limits;
+  const { outputBytesMax, piecesMax } = limits;
   if (codec === NONE) return bytes.length <= outputBytesMax ? bytes : "too-large";
   const content = new ContentBuffer();
-  return decompressInto(content, codec, bytes, outputBytesMax) ?? content.bytes.subarray(0, content.length);
+  return decompressInto(content, codec, bytes, outputBytesMax, piecesMax) ?? content.bytes.subarray(0, content.length);
 }
 
 /**
