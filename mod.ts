@@ -154,12 +154,12 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       config,
       shardsCount,
       slotsMax: WatermarkTable.SLOTS_MAX,
-      publish: (delta) => pool.publish(delta),
-      handOver: (from) => pool.handOver(from),
+      ...callsTo(pool),
       saveLogStarts: () => checkpoints.writeLogStarts(),
       saveCheckpoints: async () => void await Promise.all([checkpoints.writeAll(), compaction?.offsets.write()]),
       room: (logs) => roomForPartitions(descriptors, { logs, connections: pool.connectionsCount }),
       report: atIntervals(warn),
+      inform,
       newTopicId: randomUuid,
     });
     partitionsCount = () => controller.partitionsCount;
@@ -269,6 +269,7 @@ class RunningBroker implements Broker {
     await acceptor.close();
     // First each partition that is being handed over is opened by its new shard, because that shard makes its log durable.
     await balancer.stop();
+    await controller.stopMoves();
     await compaction.stop();
     await pool.stop();
     const refusals = await checkpoints.stop();
@@ -294,6 +295,15 @@ async function configOf(options: BrokerOptions, started: AsyncDisposableStack): 
   if ("refused" in result) throw new StartupError(result.refused);
   if (result.unused.length > 0) throw new StartupError(`This broker has no setting ${result.unused.join(", ")}`);
   return result.config;
+}
+
+/** What the controller asks shards to do. */
+function callsTo(pool: ShardPool): Pick<ConstructorParameters<typeof Controller>[0], "publish" | "handOver" | "roll"> {
+  return {
+    publish: (delta) => pool.publish(delta),
+    handOver: (from) => pool.handOver(from),
+    roll: (place) => pool.roll(place),
+  };
 }
 
 /** What is done when the disk of a log directory fails: the others go on, if they can. */

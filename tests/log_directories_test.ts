@@ -10,6 +10,11 @@ import { produceRequest, produceResponse } from "../net/protocol/messages/00_pro
 import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/messages/02_list_offsets.ts";
 import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
 import { createTopicsRequest, createTopicsResponse } from "../net/protocol/messages/19_create_topics.ts";
+import { deleteRecordsRequest, deleteRecordsResponse } from "../net/protocol/messages/21_delete_records.ts";
+import {
+  alterReplicaLogDirsRequest,
+  alterReplicaLogDirsResponse,
+} from "../net/protocol/messages/34_alter_replica_log_dirs.ts";
 import { describeLogDirsRequest, describeLogDirsResponse } from "../net/protocol/messages/35_describe_log_dirs.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
@@ -33,8 +38,16 @@ async function produce(client: KafkaClient, partition: number, topic = "t"): Pro
   return responses[0]!.partitionResponses[0]!.errorCode;
 }
 
-async function endOffset(client: KafkaClient, partition: number): Promise<number> {
-  const partitions = [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp: -1 }];
+function endOffset(client: KafkaClient, partition: number): Promise<number> {
+  return listOffset(client, partition, -1);
+}
+
+function startOffset(client: KafkaClient, partition: number): Promise<number> {
+  return listOffset(client, partition, -2);
+}
+
+async function listOffset(client: KafkaClient, partition: number, timestamp: number): Promise<number> {
+  const partitions = [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp }];
   const value = { replicaId: -1, isolationLevel: 0, topics: [{ name: "t", partitions }] };
   const { topics } = await client.call(listOffsetsRequest, listOffsetsResponse, { apiVersion: 7, value });
   return topics[0]!.partitions[0]!.offset;
@@ -45,7 +58,8 @@ async function described(client: KafkaClient, root: string): Promise<Record<stri
   const of = { apiVersion: 4, value: { topics: null } };
   const { results } = await client.call(describeLogDirsRequest, describeLogDirsResponse, of);
   return Object.fromEntries(results.map(({ errorCode: code, logDir, topics }) => {
-    const partitions = topics.filter(({ name }) => name === "t").flatMap(({ partitions }) => [...partitions]);
+    const partitions = topics.filter(({ name }) => name === "t").flatMap(({ partitions }) => [...partitions])
+      .filter(({ isFutureKey }) => !isFutureKey);
     return [logDir.slice(root.length + 1), code === 0 ? partitions.map(({ partitionIndex }) => partitionIndex) : code];
   }));
 }
@@ -174,4 +188,83 @@ Deno.test("startBroker() refuses log directories of several clusters, and a meta
     );
     assert(![...Deno.readDirSync(join(root, "c"))].some(({ name }) => name.includes("sqlite")));
     await broker.close();
+  }));
+
+async function move(client: KafkaClient, partition: number, path: string): Promise<number> {
+  const value = { dirs: [{ path, topics: [{ name: "t", partitions: [partition] }] }] };
+  const of = { apiVersion: 2, value };
+  const { results } = await client.call(alterReplicaLogDirsRequest, alterReplicaLogDirsResponse, of);
+  return results[0]!.partitions[0]!.errorCode;
+}
+
+/** Waits until a directory has exactly these partitions of the topic. */
+async function until(client: KafkaClient, root: string, expected: Record<string, number[]>): Promise<void> {
+  for (let tries = 0;; tries++) {
+    const found = await described(client, root);
+    for (const partitions of Object.values(found)) if (typeof partitions !== "number") partitions.sort();
+    if (JSON.stringify(found) === JSON.stringify(expected)) return;
+    assert(tries < 2000, `still ${JSON.stringify(found)}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+Deno.test("AlterReplicaLogDirs moves a partition that is written to, with every record, its log start and its place after a restart", () =>
+  withDirectory(async (root) => {
+    const [a, b] = [join(root, "a"), join(root, "b")];
+    let acknowledged = 0;
+    {
+      await using broker = await start(root, ["a", "b"]);
+      using client = await KafkaClient.connect(broker);
+      using mover = await KafkaClient.connect(broker);
+      for (let i = 0; i < 50; i++) if (await produce(client, 0) === NONE) acknowledged++;
+      const deletion = { topics: [{ name: "t", partitions: [{ partitionIndex: 0, offset: 7 }] }], timeoutMs: 1000 };
+      await client.call(deleteRecordsRequest, deleteRecordsResponse, { apiVersion: 2, value: deletion });
+      assert.equal(await move(mover, 0, b), NONE);
+      const moved = until(mover, root, { a: [2, 4], b: [0, 1, 3, 5] });
+      let isMoved = false;
+      moved.finally(() => isMoved = true);
+      while (!isMoved) {
+        const code = await produce(client, 0);
+        assert([NONE, errorCode.NOT_LEADER_OR_FOLLOWER].includes(code as never), `code ${code}`);
+        if (code === NONE) acknowledged++;
+      }
+      await moved;
+      for (let i = 0; i < 5; i++) if (await produce(client, 0) === NONE) acknowledged++;
+      assert.equal(await endOffset(client, 0), acknowledged);
+      assert.deepEqual(partitionsIn(a).filter((name) => name.startsWith("t-0")), []);
+      assert.deepEqual(partitionsIn(b).filter((name) => name.startsWith("t-0")), ["t-0"]);
+    }
+    await using broker = await start(root, ["a", "b"]);
+    using client = await KafkaClient.connect(broker);
+    assert.deepEqual([await endOffset(client, 0), await startOffset(client, 0)], [acknowledged, 7]);
+    await until(client, root, { a: [2, 4], b: [0, 1, 3, 5] });
+    assert.equal(await move(client, 0, a), NONE);
+    await until(client, root, { a: [0, 2, 4], b: [1, 3, 5] });
+    assert.deepEqual([await endOffset(client, 0), await startOffset(client, 0)], [acknowledged, 7]);
+  }));
+
+Deno.test("AlterReplicaLogDirs refuses what it cannot move, with Kafka's codes", () =>
+  withDirectory(async (root) => {
+    await using broker = await start(root, ["a", "b"]);
+    using client = await KafkaClient.connect(broker);
+    assert.equal(await move(client, 0, "/nowhere"), errorCode.LOG_DIR_NOT_FOUND);
+    assert.equal(await move(client, 99, join(root, "b")), errorCode.REPLICA_NOT_AVAILABLE);
+    assert.equal(await move(client, 0, join(root, "a")), NONE);
+    Deno.renameSync(join(root, "b"), join(root, "gone"));
+    for (const partition of [1, 3, 5]) while (await produce(client, partition) === NONE);
+    assert.equal(await move(client, 0, join(root, "b")), KAFKA_STORAGE_ERROR);
+    assert.equal(await move(client, 1, join(root, "a")), KAFKA_STORAGE_ERROR);
+  }));
+
+Deno.test("AlterReplicaLogDirs leaves a partition where it is when the other disk refuses the copy", () =>
+  withDirectory(async (root) => {
+    await using broker = await start(root, ["a", "b"]);
+    using client = await KafkaClient.connect(broker);
+    await produce(client, 0);
+    Deno.removeSync(join(root, "b"), { recursive: true });
+    Deno.writeTextFileSync(join(root, "b"), "no directory");
+    const code = await move(client, 0, join(root, "b"));
+    assert([NONE, KAFKA_STORAGE_ERROR].includes(code as never));
+    for (let i = 0; i < 20; i++) assert.equal(await produce(client, 0), NONE);
+    assert.equal(await endOffset(client, 0), 21);
   }));

@@ -7,7 +7,9 @@
  * Kafka takes the whole directory offline with one log, here the other logs go on: KAFKA_STORAGE_ERROR says that the directory is
  * offline, that logs of it that were asked for are, or that the volume cannot be asked. Logs that are online are listed all the same.
  *
- * Not done: future logs (AlterReplicaLogDirs), cordoned log directories.
+ * A copy that AlterReplicaLogDirs makes is listed in its directory: its bytes, and how many records it still lacks.
+ *
+ * Not done: cordoned log directories.
  */
 import { logSize } from "../../partitions/questions/log_size.ts";
 import { OFFLINE_DIRECTORY } from "../../partitions/mod.ts";
@@ -46,7 +48,7 @@ export const describeLogDirsApi = api({
 type Named = number | { readonly partition: number };
 type DescribedLog = DescribeLogDirsTopic["partitions"][number];
 /** What is known of its log: its part of the response, or why there is none. */
-type Part = DescribedLog | {
+type Part = DescribedLog & { readonly logEndOffset: number } | {
   readonly partitionIndex: number;
   readonly errorCode: number;
 };
@@ -59,7 +61,7 @@ export function handleDescribeLogDirs(
 ): void {
   const named = request.topics?.map(({ topic, partitions }) => namedTopic(topic, partitions));
   const topics: readonly NamedTopic<Named>[] = named ?? [...services.image.topics()];
-  gather<Named, object, { logFilesBytes: number; offsetLag: number }, Part>(
+  gather<Named, object, { logFilesBytes: number; offsetLag: number; logEndOffset: number }, Part>(
     {
       question: logSize,
       topics,
@@ -67,10 +69,10 @@ export function handleDescribeLogDirs(
       repeated: request.topics === null ? "each" : "last",
       indexOf,
       ask: () => ({}),
-      part: (named, code, { logFilesBytes, offsetLag }) => {
+      part: (named, code, { logFilesBytes, offsetLag, logEndOffset }) => {
         const partitionIndex = indexOf(named);
         if (code !== errorCode.NONE) return { partitionIndex, errorCode: code };
-        return { partitionIndex, partitionSize: logFilesBytes, offsetLag, isFutureKey: false };
+        return { partitionIndex, partitionSize: logFilesBytes, offsetLag, isFutureKey: false, logEndOffset };
       },
       respond: (gathered) => exchange.respond({ results: describe(gathered, services) }),
     },
@@ -86,14 +88,25 @@ function describe(
   const results = config.logDirectories.map(
     (logDir) => ({ logDir, isOffline: false, topics: [] as { name: string; partitions: DescribedLog[] }[] }),
   );
+  const list = (directory: number, name: string, log: DescribedLog) => {
+    const topics = results[directory]?.topics;
+    if (topics?.at(-1)?.name === name) topics.at(-1)?.partitions.push(log);
+    else topics?.push({ name, partitions: [log] });
+  };
   for (const { name, partitions } of gathered) {
     const topic = image.topic(name);
     for (const part of partitions) {
-      const result = results[topic?.partitions[part.partitionIndex]?.directory ?? OFFLINE_DIRECTORY];
-      if (result === undefined) continue;
-      if ("errorCode" in part) result.isOffline ||= part.errorCode === errorCode.KAFKA_STORAGE_ERROR;
-      else if (result.topics.at(-1)?.name === name) result.topics.at(-1)?.partitions.push(part);
-      else result.topics.push({ name, partitions: [part] });
+      const { directory = OFFLINE_DIRECTORY, future } = topic?.partitions[part.partitionIndex] ?? {};
+      if ("errorCode" in part) {
+        const result = results[directory];
+        if (result !== undefined) result.isOffline ||= part.errorCode === errorCode.KAFKA_STORAGE_ERROR;
+        continue;
+      }
+      list(directory, name, part);
+      if (future === undefined) continue;
+      const offsetLag = Math.max(part.logEndOffset - future.endOffset, 0);
+      const { partitionIndex } = part;
+      list(future.directory, name, { partitionIndex, partitionSize: future.bytes, offsetLag, isFutureKey: true });
     }
   }
   return results.map(({ logDir, isOffline, topics }, index) => {

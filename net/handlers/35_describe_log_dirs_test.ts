@@ -81,9 +81,9 @@ for (const version of servedVersions(35)) {
     const { exchange, asked } = run([of("t", 2, 0)], version, "/");
     const [first, second] = asked;
     assert.deepEqual(asked.map(({ slot, ask }) => [slot, ask]), [[2, {}], [0, {}]]);
-    second?.waiter.onAnswer(second.tag, { refusal: null, logFilesBytes: 2 ** 40, offsetLag: 0 });
+    second?.waiter.onAnswer(second.tag, { refusal: null, logFilesBytes: 2 ** 40, offsetLag: 0, logEndOffset: 9 });
     assert.equal(exchange.isAnswered, false);
-    first?.waiter.onAnswer(first.tag, { refusal: null, logFilesBytes: 0, offsetLag: 7 });
+    first?.waiter.onAnswer(first.tag, { refusal: null, logFilesBytes: 0, offsetLag: 7, logEndOffset: 9 });
     const [result] = exchange.answer.results;
     assert.deepEqual(exchange.answer, {
       throttleTimeMs: 0,
@@ -133,7 +133,7 @@ Deno.test("handleDescribeLogDirs() leaves out what is not here, and tells what i
   for (const { waiter, tag, slot } of asked) {
     // One is being handed over between shards.
     const refusal = slot === 1 ? "not-leader-or-follower" : null;
-    waiter.onAnswer(tag, { refusal, logFilesBytes: refusal === null ? slot : -1, offsetLag: 0 });
+    waiter.onAnswer(tag, { refusal, logFilesBytes: refusal === null ? slot : -1, offsetLag: 0, logEndOffset: 9 });
   }
   const [{ errorCode: code, topics } = { errorCode: -1, topics: [] }] = exchange.answer.results;
   assert.deepEqual([code, topics.map(({ name }) => name)], [errorCode.NONE, ["t"]]);

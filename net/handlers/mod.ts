@@ -24,6 +24,7 @@ import { initProducerIdApi } from "./22_init_producer_id.ts";
 import { offsetForLeaderEpochApi } from "./23_offset_for_leader_epoch.ts";
 import { describeConfigsApi } from "./32_describe_configs.ts";
 import { alterConfigsApi } from "./33_alter_configs.ts";
+import { alterReplicaLogDirsApi } from "./34_alter_replica_log_dirs.ts";
 import { describeLogDirsApi } from "./35_describe_log_dirs.ts";
 import { createPartitionsApi } from "./37_create_partitions.ts";
 import { deleteGroupsApi } from "./42_delete_groups.ts";
@@ -59,6 +60,7 @@ export const apis: readonly ServedApi[] = [
   offsetForLeaderEpochApi,
   describeConfigsApi,
   alterConfigsApi,
+  alterReplicaLogDirsApi,
   describeLogDirsApi,
   createPartitionsApi,
   deleteGroupsApi,

@@ -47,6 +47,8 @@ export type ToShard =
   | { readonly type: "delta"; readonly sequence: number; readonly delta: ImageDelta }
   /** Hand a partition over to another shard. Answered by "applied"; the partition's row says whether the shard did it. */
   | { readonly type: "handOver"; readonly sequence: number; readonly slot: number }
+  /** Close the active segment of a partition. Answered by "applied". */
+  | { readonly type: "roll"; readonly sequence: number; readonly slot: number }
   | { readonly type: "reply"; readonly id: number; readonly result: unknown }
   | { readonly type: "flushed"; readonly id: number; readonly outcomes: readonly FlushOutcome[] }
   | { readonly type: "loaded"; readonly id: number }

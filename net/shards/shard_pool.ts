@@ -153,6 +153,12 @@ export class ShardPool {
     return this.watermarks.read(slot, emptyWatermarks()).state === partitionState.handedOver;
   }
 
+  /** Asks a shard to close the active segment of a partition. Settles when the shard has tried. */
+  async roll({ shard, slot }: { shard: number; slot: number }): Promise<void> {
+    const sequence = this.#nextSequence++;
+    await this.#await(sequence, 1, () => this.#post(shard, { type: "roll", sequence, slot }));
+  }
+
   /** Asks a shard something for the compaction of its logs. @throws Error when the broker has stopped or failed meanwhile */
   clean(shard: number, request: CleaningRequest): Promise<CleaningAnswer> {
     if (this.#failure !== null) return Promise.reject(this.#failure);

@@ -171,6 +171,10 @@ class ShardHost {
           () => post({ type: "applied", sequence: message.sequence, failures: [] }),
         );
         break;
+      case "roll":
+        this.#partitions.owned.at(message.slot)?.roll(systemClock.wallMs());
+        post({ type: "applied", sequence: message.sequence, failures: [] });
+        break;
       case "reply":
         this.#control.receive(message.id, message.result);
         break;

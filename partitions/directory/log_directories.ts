@@ -7,7 +7,13 @@
  * Source: Kafka's LogManager (createAndValidateLogDirs), MetaPropertiesEnsemble.verify.
  */
 import { partitionKey } from "../../storage/control.ts";
-import type { FoundDirectory, FoundPartition, PartitionDirectories, PartitionIdentity } from "../metadata/adoption.ts";
+import type {
+  FoundDirectory,
+  FoundFuture,
+  FoundPartition,
+  PartitionDirectories,
+  PartitionIdentity,
+} from "../metadata/adoption.ts";
 import { LogDirectory, LogDirectoryError, METADATA_STORE_FILE, UnusableDirectoryError } from "./log_directory.ts";
 
 /** How to open the log directories. */
@@ -35,6 +41,8 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
   readonly storePath: string;
   readonly ids: readonly (string | null)[];
   readonly found: readonly FoundDirectory[];
+  readonly futures: readonly FoundFuture[];
+  readonly paths: readonly string[];
   /** By index, at the start; absolute where the directory is online. */
   readonly opened: readonly OpenedDirectory[];
   /** Whether retention has run in all of them before, or they are new (log_directory.ts). */
@@ -61,12 +69,16 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
     this.found = this.#directories.flatMap((directory, index) =>
       (directory?.found ?? []).map((found) => ({ ...found, directory: index }))
     );
+    this.futures = this.#directories.flatMap((directory, index) =>
+      (directory?.futures ?? []).map((future) => ({ ...future, directory: index }))
+    );
     this.opened = this.#directories.map((directory, index) => ({
       path: directory?.path ?? paths[index] ?? "",
       isOnline: directory !== null,
       cleanShutdown: directory?.wasCleanShutdown ?? false,
     }));
     this.hasRetention = this.#online.every((directory) => directory.hasRetention);
+    this.paths = this.opened.map(({ path }) => path);
     this.checkpointed = new Set(this.#online.flatMap(({ checkpointed }) => [...checkpointed]));
   }
 
@@ -100,9 +112,25 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
     return new LogDirectories(directories, { paths, storePath, clusterId });
   }
 
-  identify(found: FoundDirectory): Promise<PartitionIdentity | string> {
+  identify(found: FoundDirectory | FoundFuture): Promise<PartitionIdentity | string> {
     const directory = this.#directories[found.directory];
-    return directory?.identify(found) ?? Promise.resolve("its log directory is offline");
+    const name = "name" in found ? found.name : undefined;
+    return directory?.identify(found, name) ?? Promise.resolve("its log directory is offline");
+  }
+
+  async promote(copy: FoundFuture): Promise<void> {
+    await this.#directories[copy.directory]?.promote(copy, copy.name);
+  }
+
+  removeFuture({ directory, name }: FoundFuture): void {
+    this.#directories[directory]?.removeFuture(name);
+  }
+
+  /** Puts a complete copy in the place of a partition's directory, durably. @param from index of its old log directory */
+  async exchange(copy: FoundFuture, from: number): Promise<void> {
+    await this.#directories[from]?.remove(copy);
+    await this.#directories[from]?.sync();
+    await this.promote(copy);
   }
 
   async remove(partition: FoundPartition, index?: number): Promise<void> {

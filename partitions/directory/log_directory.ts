@@ -46,6 +46,8 @@ const RETENTION_FILE = "barnabas-retention";
 const RETENTION_TEXT =
   "Retention removes old records in this directory. Without this file, the next start announces it first.\n";
 const LEADER_EPOCHS_FILE = "leader-epoch-checkpoint";
+/** A copy that AlterReplicaLogDirs made. */
+const FUTURE_DIRECTORY = /^(.+-\d+)\.[0-9a-f]{32}-future$/;
 const PARTITION_DIRECTORY = /^(.+)-(0|[1-9]\d{0,9})$/;
 const DELETED_DIRECTORY = /^.+-\d+\.[0-9a-f]{32}-delete$/;
 const PARTITION_MAX = 0x7fff_ffff;
@@ -84,6 +86,8 @@ export class LogDirectory implements AsyncDisposable {
   /** Whether Apache Kafka stopped cleanly. It then also closed logs that this broker does not know. */
   readonly wasClosedByKafka: boolean;
   readonly found: readonly FoundPartition[];
+  /** Copies of partitions that a move to this directory had begun, with the names of their directories. */
+  readonly futures: readonly (FoundPartition & { readonly name: string })[];
   /** Whether retention has run here before, or the directory is new. Older versions kept all records, so it is announced there first. */
   readonly hasRetention: boolean;
   /** Partitions in the checkpoints, by `partitionKey()`; they may belong to deleted topics. */
@@ -113,6 +117,10 @@ export class LogDirectory implements AsyncDisposable {
     this.wasClosedByKafka = mark !== null && !isOurs;
     this.hasRetention = lock.fs.modifiedMs(`${lock.path}/${RETENTION_FILE}`) !== null;
     this.found = names.flatMap((name) => parsePartitionDirectory(name) ?? []);
+    this.futures = names.flatMap((name) => {
+      const found = parsePartitionDirectory(FUTURE_DIRECTORY.exec(name)?.[1] ?? "");
+      return found === null ? [] : [{ ...found, name }];
+    });
     for (const name of names) if (DELETED_DIRECTORY.test(name)) this.#removeLater(`${lock.path}/${name}`);
   }
 
@@ -139,10 +147,13 @@ export class LogDirectory implements AsyncDisposable {
     }
   }
 
-  /** Reads the small files of a partition's directory. @returns their contents, or a sentence when they cannot be read */
+  /** Reads the small files of a partition's directory. @param name of the directory, if it is a copy's @returns their contents, or a sentence when they cannot be read */
   // deno-lint-ignore require-await -- a few small files are read synchronously; the interface allows asynchronous stores.
-  async identify({ topic, partition }: FoundPartition): Promise<PartitionIdentity | string> {
-    const directory = `${this.path}/${topic}-${partition}`;
+  async identify(
+    { topic, partition }: FoundPartition,
+    name = `${topic}-${partition}`,
+  ): Promise<PartitionIdentity | string> {
+    const directory = `${this.path}/${name}`;
     try {
       const topicId = readPartitionMetadata(this.#fs, directory);
       const bytes = this.#fs.readFile(`${directory}/${LEADER_EPOCHS_FILE}`);
@@ -153,6 +164,17 @@ export class LogDirectory implements AsyncDisposable {
       if (error instanceof LogDamagedError || error instanceof Deno.errors.PermissionDenied) return error.message;
       throw error;
     }
+  }
+
+  /** Gives a copy the name of its partition's directory, durably. @param name of the copy's directory */
+  async promote({ topic, partition }: FoundPartition, name: string): Promise<void> {
+    await Deno.rename(`${this.path}/${name}`, `${this.path}/${topic}-${partition}`);
+    await this.sync();
+  }
+
+  /** Removes a copy, in the background. @param name of its directory */
+  removeFuture(name: string): void {
+    this.#removeLater(`${this.path}/${name}`);
   }
 
   /** Removes a partition's directory, if it exists; its bytes are freed later. */

@@ -25,8 +25,9 @@ export function partitionOffsets(
 ): PartitionOffset[] {
   const lines: PartitionOffset[] = [];
   for (const topic of image.topics()) {
-    for (const { partition, slot, directory: index } of topic.partitions) {
-      if (index !== directory) continue;
+    for (const { partition, slot, directory: index, future } of topic.partitions) {
+      // The copy that a move makes needs its lines before it counts.
+      if (index !== directory && future?.directory !== directory) continue;
       table.read(slot, values);
       if (name === "logStartOffset" && values.logStartOffset === 0) continue;
       lines.push({ topic: topic.name, partition, offset: values[name] });

@@ -25,6 +25,12 @@ export interface FoundDirectory extends FoundPartition {
   readonly directory: number;
 }
 
+/** A copy of a partition that a move to a log directory had begun (AlterReplicaLogDirs). */
+export interface FoundFuture extends FoundDirectory {
+  /** Name of the copy's directory. */
+  readonly name: string;
+}
+
 /** What the small files of a directory say. */
 export interface PartitionIdentity {
   /** Topic id of `partition.metadata`, null where there is none. */
@@ -37,10 +43,20 @@ export interface PartitionIdentity {
 export interface PartitionDirectories {
   /** `directory.id` of each log directory, in the order of `log.dirs`; null for one that is offline. */
   readonly ids: readonly (string | null)[];
+  /** Paths of the log directories, in the same order. */
+  readonly paths: readonly string[];
   /** All directories found at the start. */
   readonly found: readonly FoundDirectory[];
-  /** Reads the small files of a directory. @returns their contents, or a sentence when they cannot be read */
-  identify(partition: FoundDirectory): Promise<PartitionIdentity | string>;
+  /** Copies found at the start, which only their move needs. */
+  readonly futures: readonly FoundFuture[];
+  /** Completes a move: the copy becomes the partition's directory, durably. */
+  promote(copy: FoundFuture): Promise<void>;
+  /** Puts a copy in the place of the partition's directory, durably. @param from index of the old log directory */
+  exchange(copy: FoundFuture, from: number): Promise<void>;
+  /** Removes a copy. */
+  removeFuture(copy: FoundFuture): void;
+  /** Reads the small files of a directory, or of a copy. @returns their contents, or a sentence when they cannot be read */
+  identify(partition: FoundDirectory | FoundFuture): Promise<PartitionIdentity | string>;
   /** Removes a partition's directories, where they exist; their bytes are freed later. @param directory the only log directory concerned */
   remove(partition: FoundPartition, directory?: number): Promise<void>;
   /** Settles when all creations, renames and removals so far are durable. */

@@ -8,6 +8,7 @@ import type {
   CreatePartitionsRequest,
   CreatePartitionsResponse,
 } from "../../net/protocol/messages/37_create_partitions.ts";
+import type { MoveRequest } from "../directory/replica_moves.ts";
 import type { PackedAlterations } from "./packed_alterations.ts";
 
 /** The result for one resource of an AlterConfigs or IncrementalAlterConfigs request. */
@@ -28,6 +29,8 @@ export interface ControlCalls {
   createPartitions: { args: { request: CreatePartitionsRequest }; result: CreatePartitionsResponse };
   /** Changes configs of topics and groups; one result for each resource, in their order. */
   alterConfigs: { args: PackedAlterations; result: readonly AlterationResult[] };
+  /** Moves replicas to other log directories; an error code for each, in their order. */
+  moveReplicas: { args: { moves: readonly MoveRequest[] }; result: { errorCodes: readonly number[] } };
   /** Waits until all earlier changes have been applied by every shard or have failed. */
   awaitChanges: { args: Record<string, never>; result: Record<string, never> };
   /** Writes `log-start-offset-checkpoint`, with the log starts that shards had published before the call. */

@@ -28,6 +28,8 @@ import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } fr
 import { type LoadedTopics, loadTopics } from "./controller_loading.ts";
 import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT } from "./creation_answers.ts";
 import type { ImageDelta, MetadataImage, PartitionFailure } from "./image.ts";
+import { ReplicaMoves } from "../directory/replica_moves.ts";
+import type { Placed } from "../placement/placement.ts";
 import { DirectoryPlacement } from "../placement/directory_placement.ts";
 import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
 import { type Creation, MetadataChanges } from "./changes/metadata_changes.ts";
@@ -60,6 +62,8 @@ export interface ControllerOptions {
   /** Publishes a change; settles when every shard has applied it, with what the shards could not do. */
   readonly publish: (delta: ImageDelta) => Promise<readonly PartitionFailure[]>;
   readonly handOver: AskHandOver;
+  /** Makes a shard close the active segment of a partition; settles when it has tried. */
+  readonly roll: (place: Placed) => Promise<unknown>;
   /** Writes the checkpoint of log start offsets (checkpoint_writer.ts). */
   readonly saveLogStarts: () => Promise<void>;
   /** Writes all checkpoints. */
@@ -68,6 +72,8 @@ export interface ControllerOptions {
   readonly room: (count: number) => PartitionRoom;
   /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
+  /** Says what was done. */
+  readonly inform: (text: string) => void;
   /** Makes a topic id (`randomUuid`). */
   readonly newTopicId: () => string;
   /** Uniform in [0, 1); Math.random by default. */
@@ -99,6 +105,7 @@ export class Controller implements ControlPlane {
   readonly #calls: Calls;
   readonly #changes: MetadataChanges;
   #directories: PartitionDirectories | null = null;
+  #moves: ReplicaMoves | null = null;
   #defaultConfigs: CreatableTopicConfigs | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -130,6 +137,7 @@ export class Controller implements ControlPlane {
           answer: () => ({ results: request.topics.map(({ name }) => ({ name, ...TIMED_OUT })) }),
         }),
       alterConfigs: (packed) => this.#inTurn(() => this.#alterConfigs(packed)),
+      moveReplicas: ({ moves }) => Promise.resolve({ errorCodes: this.#moves?.request(moves) ?? [] }),
       awaitChanges: () => this.#inTurn(() => Promise.resolve({})),
       saveLogStarts: () => this.#options.saveLogStarts().then(() => ({})),
       autoCreateTopics: ({ names }) => this.#inTurn(() => this.#autoCreateTopics(names)),
@@ -158,6 +166,13 @@ export class Controller implements ControlPlane {
     const { store, config, newTopicId, random = Math.random } = this.#options;
     const freeCount = this.#table.freeCount;
     this.#table.directories = new DirectoryPlacement(directories.ids);
+    this.#moves = new ReplicaMoves({
+      ...this.#options,
+      image: this.image,
+      paths: directories.paths,
+      announce: (move, future) => this.#inTurn(() => this.#changes.announce(move, future)),
+      exchange: (move, copy) => this.#inTurn(() => this.#changes.exchange(move, copy)),
+    });
     const loaded = await loadTopics(directories, { store, nodeId: config.nodeId, freeCount, newTopicId, random });
     this.#changes.producerIds.load(loaded.producerIds);
     const groups = [...loaded.groups].map(([groupId, { row }]) => ({ groupId, configs: row.configs }));
@@ -184,6 +199,11 @@ export class Controller implements ControlPlane {
   /** Takes the partitions of a log directory that failed offline, until a restart; new ones go to others. Settles when every shard knows. */
   failDirectory(directory: number): Promise<void> {
     return this.#inTurn(() => this.#changes.failDirectory(directory));
+  }
+
+  /** Ends moves to other log directories. Settles when nothing is copied any more. */
+  async stopMoves(): Promise<void> {
+    await this.#moves?.stop();
   }
 
   /** Runs changes one after the other, even after a failed one. @param late gives the answer when the turn comes after the deadline */

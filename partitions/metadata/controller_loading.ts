@@ -16,7 +16,7 @@ import {
 } from "./adoption.ts";
 import { ZERO_UUID } from "../../storage/base/uuid.ts";
 import { DirectoryPlacement, OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
-import { FoundDirectories } from "./found_directories.ts";
+import { directoryOf, FoundDirectories } from "./found_directories.ts";
 import {
   deletedKey,
   type PartitionRow,
@@ -81,6 +81,7 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
   const forgotten = placement.isComplete ? stored.deletedIds : [];
 
   const place = { placement, nodeId: options.nodeId };
+  await finishMoves(directories, stored, place);
   const change = new LoadChange(place);
   const found = new FoundDirectories(directories.found, place);
   const topics = [...stored.topics].map(([name, { row, version }]) => {
@@ -106,6 +107,26 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
     ),
     warnings: [...found.warnings, ...plan.warnings],
   };
+}
+
+/**
+ * Completes or undoes the moves to other log directories that a crash interrupted: a copy counts when the store names its directory and the
+ * old directory is gone (directory/replica_moves.ts).
+ */
+async function finishMoves(
+  directories: PartitionDirectories,
+  { topics, partitions }: StoredMetadata,
+  { placement, nodeId }: { placement: DirectoryPlacement; nodeId: number },
+): Promise<void> {
+  for (const copy of directories.futures) {
+    const id = topics.get(copy.topic)?.row.id;
+    const row = id === undefined ? undefined : partitions.get(id)?.[copy.partition]?.row;
+    const isNamed = row !== undefined && placement.indexOf(directoryOf(row, nodeId)) === copy.directory;
+    const isFound = directories.found.some((one) => one.topic === copy.topic && one.partition === copy.partition);
+    const identity = isNamed && !isFound ? await directories.identify(copy) : "not needed";
+    if (typeof identity !== "string" && identity.topicId === id) await directories.promote(copy);
+    else directories.removeFuture(copy);
+  }
 }
 
 /** Checks that topics and partitions fit together and that this broker leads all of them. */

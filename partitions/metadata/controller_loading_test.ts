@@ -312,3 +312,31 @@ Deno.test("new partitions of one request are spread over the log directories, an
   });
   assert.deepEqual(placesOf("d"), [0]);
 });
+
+Deno.test("load() completes a move that a crash interrupted when only the copy is left, and otherwise removes the copy", async () => {
+  const topicId = ID;
+  const copy = { topic: "a", partition: 0, directory: 1, name: "a-0.0123456789abcdef0123456789abcdef-future" };
+  const cases: { row: string[]; found: Record<string, object>; identity: { topicId: string }; expected: string }[] = [
+    { row: [B], found: {}, identity: { topicId }, expected: `promote ${copy.name}` },
+    { row: [B], found: { "a-0": {} }, identity: { topicId }, expected: `remove ${copy.name}` },
+    { row: [A], found: { "a-0": {} }, identity: { topicId }, expected: `remove ${copy.name}` },
+    { row: [A], found: {}, identity: { topicId }, expected: `remove ${copy.name}` },
+    { row: [B], found: {}, identity: { topicId: OTHER_ID }, expected: `remove ${copy.name}` },
+  ];
+  for (const { row, found, identity, expected } of cases) {
+    const store = new MemoryStore();
+    await store.transact({
+      set: [
+        { key: "topics/a", value: JSON.stringify({ id: ID, configs: {} }) },
+        { key: `partitions/${ID}/0`, value: JSON.stringify({ ...rowOf(1, 4), directories: row }) },
+      ],
+    });
+    const directories = new ListedDirectories(found, [A, B]);
+    directories.futures = [copy];
+    directories.identities.set(copy.name, { topicId: identity.topicId, latestLeaderEpoch: 0 });
+    const { loaded } = await startController(store, { directories });
+    assert(directories.actions.includes(expected), `${row} ${Object.keys(found)}: ${directories.actions}`);
+    const place = loaded.delta.changed[0]?.partitions[0]?.directory;
+    assert.equal(place, Object.keys(found).length > 0 || row[0] === A ? 0 : 1);
+  }
+});

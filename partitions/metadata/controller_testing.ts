@@ -5,7 +5,13 @@
 import { randomUuid } from "../../storage/base/uuid.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { brokerConfigFrom } from "../config/broker/broker_properties.ts";
-import type { FoundDirectory, FoundPartition, PartitionDirectories, PartitionIdentity } from "./adoption.ts";
+import type {
+  FoundDirectory,
+  FoundFuture,
+  FoundPartition,
+  PartitionDirectories,
+  PartitionIdentity,
+} from "./adoption.ts";
 import { Controller, type LoadedMetadata } from "./controller.ts";
 import type { ImageDelta, PartitionFailure } from "./image.ts";
 import type { AskHandOver } from "./partition_hand_over.ts";
@@ -80,6 +86,9 @@ export const DIRECTORY_ID = "ZGlyZWN0b3J5LW9mLXRlcw";
 /** A list in place of partition directories. */
 export class ListedDirectories implements PartitionDirectories {
   readonly ids: readonly (string | null)[];
+  futures: readonly FoundFuture[] = [];
+  /** Contents of the small files of copies, by the names of their directories. */
+  readonly identities = new Map<string, PartitionIdentity>();
   readonly #identities = new Map<string, PartitionIdentity | string>();
   /** All calls, in order. */
   readonly actions: string[] = [];
@@ -107,11 +116,30 @@ export class ListedDirectories implements PartitionDirectories {
     });
   }
 
-  identify({ topic, partition, directory }: FoundDirectory): Promise<PartitionIdentity | string> {
-    const name = `${topic}-${partition}${directory === 0 ? "" : `@${directory}`}`;
+  identify(found: FoundDirectory | FoundFuture): Promise<PartitionIdentity | string> {
+    const { topic, partition, directory } = found;
+    const name = "name" in found ? found.name : `${topic}-${partition}${directory === 0 ? "" : `@${directory}`}`;
     this.actions.push(`identify ${name}`);
     const nothing = { topicId: null, latestLeaderEpoch: -1 };
-    return Promise.resolve(this.#identities.get(name) ?? nothing);
+    return Promise.resolve(this.identities.get(name) ?? this.#identities.get(name) ?? nothing);
+  }
+
+  get paths(): string[] {
+    return this.ids.map((_, index) => `/logs/${index}`);
+  }
+
+  promote({ name }: FoundFuture): Promise<void> {
+    this.actions.push(`promote ${name}`);
+    return Promise.resolve();
+  }
+
+  exchange({ name }: FoundFuture, from: number): Promise<void> {
+    this.actions.push(`exchange ${name} with ${from}`);
+    return Promise.resolve();
+  }
+
+  removeFuture({ name }: FoundFuture): void {
+    this.actions.push(`remove ${name}`);
   }
 
   remove({ topic, partition }: FoundPartition): Promise<void> {
@@ -168,10 +196,12 @@ export async function startController(
       return await options.publish?.(delta) ?? [];
     },
     handOver: options.handOver ?? (() => Promise.resolve(true)),
+    roll: () => Promise.resolve(),
     saveLogStarts: () => Promise.resolve(),
     saveCheckpoints: options.saveCheckpoints ?? (() => Promise.resolve()),
     room: options.room ?? (() => ({ count: Infinity, scarcity: "" })),
     report: (text) => void reports.push(text),
+    inform: () => {},
     newTopicId: randomUuid,
     nowMs: options.nowMs,
     random: () => 0.5,

@@ -15,6 +15,8 @@ export interface PartitionImage {
   readonly shard: number;
   /** Index of the log directory of this broker that has the log, -1 while that directory is offline. */
   readonly directory: number;
+  /** The copy that is made in another log directory, if any. */
+  readonly future?: FutureReplica;
   /** Node id of the leader. */
   readonly leader: number;
   /** Epoch of that leader; grows with every election. */
@@ -25,6 +27,16 @@ export interface PartitionImage {
   readonly replicas: readonly number[];
   /** Node ids of the in-sync replicas. */
   readonly isr: readonly number[];
+}
+
+/** A copy of a partition that AlterReplicaLogDirs makes in another log directory. */
+export interface FutureReplica {
+  /** Index of that directory. */
+  readonly directory: number;
+  /** Bytes that were copied. */
+  readonly bytes: number;
+  /** All records below it were. */
+  readonly endOffset: number;
 }
 
 /** One topic. */

@@ -11,7 +11,7 @@ import { resolveLogConfig } from "../config/topics/topic_configs.ts";
 import { DirectoryPlacement, OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import { type Placed, Placement } from "../placement/placement.ts";
 import { directoryOf } from "./found_directories.ts";
-import { type ImageDelta, MetadataImage, type PartitionImage, type TopicImage } from "./image.ts";
+import { type FutureReplica, type ImageDelta, MetadataImage, type PartitionImage, type TopicImage } from "./image.ts";
 import type { PartitionRow } from "./records.ts";
 import { collisionKey, isInternalTopic } from "./topic_names.ts";
 
@@ -111,6 +111,25 @@ export class TopicTable {
     return { ...topic, partitions };
   }
 
+  /** Notes how far the copy is that a move makes, null when there is none any more. @returns the topic to publish */
+  announce(topic: TopicImage, partition: number, future: FutureReplica | null): TopicImage {
+    return withPartition(topic, partition, ({ future: _, ...place }) => future === null ? place : { ...place, future });
+  }
+
+  /** Takes a partition offline between two log directories. @param version of its row in the store @returns the topic to publish */
+  takeOffline(topic: TopicImage, partition: number, version: number): TopicImage {
+    const versions = this.versionsOf(topic.id);
+    this.#versions.set(topic.id, { ...versions, partitions: versions.partitions.with(partition, version) });
+    this.directories.count([(topic.partitions[partition] as PartitionImage).directory], -1);
+    return this.#in(topic, partition, OFFLINE_DIRECTORY);
+  }
+
+  /** Puts that partition into its new log directory. @returns the topic to publish */
+  moveTo(topic: TopicImage, partition: number, directory: number): TopicImage {
+    this.directories.count([directory], 1);
+    return this.#in(topic, partition, directory);
+  }
+
   /** A log directory failed. @returns the change to publish: its partitions are offline */
   failDirectory(directory: number): ImageDelta {
     this.directories.fail(directory);
@@ -155,6 +174,10 @@ export class TopicTable {
     return { partition, slot, shard, directory, leader, leaderEpoch, partitionEpoch, replicas, isr };
   }
 
+  #in(topic: TopicImage, partition: number, directory: number): TopicImage {
+    return withPartition(topic, partition, ({ future: _, ...place }) => ({ ...place, directory }));
+  }
+
   #countDirectories(topics: readonly TopicImage[], change: 1 | -1): void {
     for (const { partitions } of topics) this.directories.count(partitions.map(({ directory }) => directory), change);
   }
@@ -178,4 +201,15 @@ export class TopicTable {
     names.delete(name);
     if (names.size === 0) this.#collisions.delete(key);
   }
+}
+
+function withPartition(
+  topic: TopicImage,
+  partition: number,
+  change: (place: PartitionImage) => PartitionImage,
+): TopicImage {
+  return {
+    ...topic,
+    partitions: topic.partitions.map((place) => place.partition === partition ? change(place) : place),
+  };
 }

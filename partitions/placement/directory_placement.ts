@@ -5,6 +5,8 @@
  * Source: Kafka's LogManager.nextLogDirs.
  */
 
+import { ZERO_UUID } from "../../storage/base/uuid.ts";
+
 /** A partition in a directory that is not online. */
 export const OFFLINE_DIRECTORY = -1;
 
@@ -37,6 +39,11 @@ export class DirectoryPlacement {
   /** The `directory.id` of an online directory. */
   idOf(index: number): string {
     return this.#ids[index] ?? "";
+  }
+
+  /** The `directory.id` of each replica's log directory; other brokers choose theirs. @param directory index of this broker's */
+  idsOf(replicas: readonly number[], { nodeId, directory }: { nodeId: number; directory: number }): string[] {
+    return replicas.map((id) => id === nodeId ? this.idOf(directory) : ZERO_UUID);
   }
 
   /** Whether every directory is online. */

@@ -14,10 +14,12 @@ export const logSize = question({
     logFilesBytes: float64,
     /** Records from the log end to the high watermark, of which a leader has none. */
     offsetLag: float64,
+    logEndOffset: float64,
   },
   serve: ({ replica, log, highWatermark }) => {
     const refusal = replica.refusalOf(-1);
-    if (refusal !== null) return { refusal, logFilesBytes: -1, offsetLag: -1 };
-    return { refusal, logFilesBytes: log.logFilesBytes, offsetLag: Math.max(highWatermark - log.logEndOffset, 0) };
+    if (refusal !== null) return { refusal, logFilesBytes: -1, offsetLag: -1, logEndOffset: -1 };
+    const { logFilesBytes, logEndOffset } = log;
+    return { refusal, logFilesBytes, offsetLag: Math.max(highWatermark - logEndOffset, 0), logEndOffset };
   },
 });

@@ -113,6 +113,11 @@ function adminTemplates(): RequestTemplate[] {
       [33, 0],
       body().int32(1).int8(ofTopic).string("absent").int32(1).string("retention.ms").string("5").int8(1),
     ],
+    [
+      "AlterReplicaLogDirs",
+      [34, 1],
+      body().int32(1).string("/nowhere").int32(1).string(topic).int32(1).int32(partition),
+    ],
     ["DescribeLogDirs", [35, 1], body().int32(1).string(topic).int32(1).int32(partition)],
     [
       "CreatePartitions",

@@ -65,6 +65,16 @@ export function growthTransaction(growths: readonly Growth[], topicVersion: Vers
   return { compare: [...topics, ...set.map(({ key }) => ({ key, version: ABSENT }))], set };
 }
 
+/** Changes the row of a partition that moves to another log directory. */
+export function directoryTransaction(
+  topic: TopicImage,
+  partition: number,
+  { row, version }: { row: PartitionRow; version: number },
+): Transaction {
+  const key = partitionRowKey(topic.id, partition);
+  return { compare: [{ key, version }], set: [{ key, value: JSON.stringify(row) }] };
+}
+
 /** Changes configs; a group without configs has no row. */
 export function alterationTransaction(
   { topics, groups }: { topics: readonly TopicConfigChange[]; groups: readonly GroupConfigChange[] },

@@ -18,11 +18,14 @@ import {
   isForgotten,
   shrinkTransaction,
 } from "./change_transactions.ts";
+import type { ExchangeOutcome, FutureCopy, ReplicaMove } from "../../directory/replica_moves.ts";
+import { exchangeDirectory } from "./directory_exchange.ts";
+import type { AskHandOver } from "../partition_hand_over.ts";
 import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts";
 import { newPartitionRows } from "../controller_loading.ts";
 import { DeletedTopics } from "./deleted_topics.ts";
 import { refusalOf, refusedByDisk } from "./disk_refusals.ts";
-import type { ImageDelta, MetadataImage, PartitionFailure, TopicImage } from "../image.ts";
+import type { FutureReplica, ImageDelta, MetadataImage, PartitionFailure, TopicImage } from "../image.ts";
 import { MetadataCommits } from "./metadata_commits.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
 import { ProducerIdBlocks } from "./producer_id_blocks.ts";
@@ -37,6 +40,7 @@ export interface MetadataChangesParts {
   readonly table: TopicTable;
   readonly directories: () => PartitionDirectories | null;
   readonly publish: (delta: ImageDelta) => Promise<readonly PartitionFailure[]>;
+  readonly handOver: AskHandOver;
   readonly saveCheckpoints: () => Promise<void>;
   readonly report: (text: string) => void;
   readonly newTopicId: () => string;
@@ -138,6 +142,20 @@ export class MetadataChanges {
   /** Changes configs. @returns why the disk refused it, or null */
   alter(changes: ConfigChanges): Promise<CreationRefusal | null> {
     return refusalOf(() => this.#alter(changes));
+  }
+
+  /** Tells every shard how far the copy is that a move makes; null when there is none any more. */
+  async announce({ topicId, partition }: ReplicaMove, future: FutureReplica | null): Promise<void> {
+    const topic = this.#image.topicById(topicId);
+    if (topic?.partitions[partition] === undefined) return;
+    await this.#publishChange({ changed: [this.#table.announce(topic, partition, future)], deletedIds: [] });
+  }
+
+  /** Exchanges the log directory of a partition (directory_exchange.ts). */
+  async exchange(move: ReplicaMove, copy: FutureCopy): Promise<ExchangeOutcome> {
+    const directories = this.#parts.directories();
+    if (directories === null) return "kept";
+    return await exchangeDirectory(move, copy, { ...this.#parts, directories, commits: this.#commits });
   }
 
   /** A log directory failed: its partitions are offline until a restart. */

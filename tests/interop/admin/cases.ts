@@ -132,6 +132,11 @@ function logDirs(what: string, topics: readonly [topic: string, ...partitions: n
   return { name: `DescribeLogDirs: ${what}`, api: [35, 5], request: { topics: asked } };
 }
 
+function moves(what: string, path: string, ...topics: readonly [topic: string, ...partitions: number[]][]): AdminCase {
+  const asked = topics.map(([name, ...partitions]) => ({ name, partitions }));
+  return { name: `AlterReplicaLogDirs: ${what}`, api: [34, 2], request: { dirs: [{ path, topics: asked }] } };
+}
+
 function producers(what: string, ...asked: readonly [topic: string, ...partitions: number[]][]): AdminCase {
   const topics = asked.map(([name, ...partitionIndexes]) => ({ name, partitionIndexes }));
   return { name: `DescribeProducers: ${what}`, api: [61, 0], request: { topics } };
@@ -231,6 +236,11 @@ export const adminCases: readonly AdminCase[] = [
   logDirs("unknown ones", [["nope", 0], ["a/b", 0], ["", 0], ["t", 9, -1]]),
   logDirs("one of a topic", [["t", 1]]),
   logDirs("some twice", [["t", 0, 0], ["compacted", 0], ["t", 1, 0]]),
+  moves("unknown directory", "/nowhere", ["t", 0, 1, 9], ["nope", 0], ["", 0], ["__consumer_offsets", 0]),
+  moves("no path", "", ["t", 0]),
+  moves("relative path", "data", ["t", 0]),
+  moves("a name that is too long", "/nowhere", ["x".repeat(249), 0]),
+  moves("nothing", "/nowhere"),
   producers("some", ["kept", 0], ["t", 1, 0]),
   producers("unknown ones", ["nope", 0], ["a/b", 0, 1], ["", 0], ["t", 9, -1]),
   producers("a partition twice", ["kept", 0, 0], ["t", 0], ["kept", 0]),
