@@ -77,7 +77,7 @@ export class OwnedPartitions implements PartitionOwner {
     this.#parts = parts;
     const nowMs = parts.clock.monotonicMs();
     this.#wallMs = () => parts.clock.wallMs();
-    this.#removal = new SegmentRemoval(this.#bySlot, parts.unlink);
+    this.#removal = new SegmentRemoval(this.#bySlot, parts);
     this.#upkeep = new PartitionUpkeep(this.#bySlot, { nowMs, flushCheckMs: parts.flushCheckMs });
     this.#retention = this.#newRetention();
     this.#changes = new TopicChanges(parts.shard, {

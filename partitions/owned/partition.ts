@@ -238,16 +238,14 @@ export class Partition {
     return isDone;
   }
 
-  /** Removes the oldest segments, of `log.removableSegments`. @returns paths of the renamed files; fewer when the disk refused */
-  removeOldestSegments(count: number): string[] {
-    const renamed: string[] = [];
+  /** Removes the oldest segment, of `log.removableSegments`. @returns paths of the renamed files; null when the disk refused */
+  removeOldestSegment(): string[] | null {
     try {
-      // One at a time: files renamed before the disk refused still have to be unlinked.
-      for (let i = 0; i < count; i++) for (const path of this.log.deleteOldestSegments(1)) renamed.push(path);
+      return this.log.deleteOldestSegments(1);
     } catch (error) {
       this.#owner.onTrouble(this.slot, `Cannot remove segments: ${storageFailure(error)}`);
+      return null;
     }
-    return renamed;
   }
 
   /** Finds where a leader epoch ends (KIP-101, KIP-279). */

@@ -9,11 +9,12 @@
  * that a stop or crash left (storage/log/leftover_files.ts).
  * Source: Kafka's UnifiedLog.deleteLogStartOffsetBreachedSegments, which waits for the next check of retention.
  */
-import type { RenamedDirectory } from "../../storage/mod.ts";
+import type { Clock, RenamedDirectory } from "../../storage/mod.ts";
 import type { Partition } from "./partition.ts";
 
-/** Segments renamed per turn: 32 cost about a millisecond. */
+/** Most segments renamed in a turn, and when it stops earlier: a segment has four files, and a busy disk takes long for each of them. */
 const SEGMENTS_PER_TURN = 32;
+const STRETCH_MS = 1;
 /** Time between two checks of the renamed files. */
 const UNLINK_CHECK_MS = 1000;
 /** Paths that one turn sends to the other thread: copying them takes half a millisecond. */
@@ -29,6 +30,7 @@ interface RenamedFiles {
 export class SegmentRemoval {
   readonly #partitions: ReadonlyMap<number, Partition>;
   readonly #unlink: (paths: readonly string[]) => void;
+  readonly #clock: Clock;
   /** Slots of partitions that may have segments below their log start. */
   readonly #slots = new Set<number>();
   #renamed: RenamedFiles[] = [];
@@ -38,10 +40,14 @@ export class SegmentRemoval {
   /** Directories that were renamed in this turn. */
   #directories: { directory: RenamedDirectory; delayMs: number }[] = [];
 
-  /** @param partitions of the shard, by slot @param unlink removes files on another thread */
-  constructor(partitions: ReadonlyMap<number, Partition>, unlink: (paths: readonly string[]) => void) {
+  /** @param partitions of the shard, by slot @param by unlink: removes files on another thread; clock: measures how long a turn takes */
+  constructor(
+    partitions: ReadonlyMap<number, Partition>,
+    by: { unlink: (paths: readonly string[]) => void; clock: Clock },
+  ) {
     this.#partitions = partitions;
-    this.#unlink = unlink;
+    this.#unlink = by.unlink;
+    this.#clock = by.clock;
   }
 
   /** Notes that a log start or recovery point moved, or that a log was opened. */
@@ -67,28 +73,32 @@ export class SegmentRemoval {
 
   /** Does the removals of one turn. @param nowMs monotonic time */
   run(nowMs: number): void {
+    if (this.#slots.size > 0) this.#removeSegments(nowMs);
+    if (this.#directories.length > 0) this.#takeDirectories(nowMs);
+    if (nowMs >= this.#firstDueMs && nowMs >= this.#nextUnlinkMs) this.#unlinkDue(nowMs);
+  }
+
+  #removeSegments(nowMs: number): void {
+    const endMs = this.#clock.monotonicMs() + STRETCH_MS;
     let room = SEGMENTS_PER_TURN;
     for (const slot of this.#slots) {
-      if (room === 0) break;
       const partition = this.#partitions.get(slot);
       if (partition?.isBeingCleaned) {
         this.#slots.delete(slot); // the end of the cleaning notes it again
         continue;
       }
-      const count = Math.min(partition?.log.removableSegments ?? 0, room);
-      const renamed = count === 0 ? [] : partition?.removeOldestSegments(count) ?? [];
-      if (partition !== undefined && renamed.length > 0) {
-        this.#unlinkAt(nowMs + partition.config.fileDeleteDelayMs, renamed);
+      let isRefused = false;
+      for (; room > 0 && !isRefused && (partition?.log.removableSegments ?? 0) > 0; room--) {
+        const renamed = partition?.removeOldestSegment() ?? null;
+        isRefused = renamed === null;
+        if (renamed !== null) this.#unlinkAt(nowMs + (partition?.config.fileDeleteDelayMs ?? 0), renamed);
+        if (this.#clock.monotonicMs() >= endMs) room = 1;
       }
-      room -= count;
-      const left = partition?.log.removableSegments ?? 0;
-      if (left > 0 && renamed.length > 0) continue;
+      if (room === 0 && !isRefused && (partition?.log.removableSegments ?? 0) > 0) return;
       // Done, or refused by the disk. In that case the next check of retention tries again.
       this.#slots.delete(slot);
-      if (left === 0 && (partition?.log.segmentsBelowStart ?? 0) > 0) partition?.flushLater();
+      if (!isRefused && (partition?.log.segmentsBelowStart ?? 0) > 0) partition?.flushLater();
     }
-    if (this.#directories.length > 0) this.#takeDirectories(nowMs);
-    if (nowMs >= this.#firstDueMs && nowMs >= this.#nextUnlinkMs) this.#unlinkDue(nowMs);
   }
 
   #takeDirectories(nowMs: number): void {
