@@ -87,13 +87,13 @@ Deno.test("a broker removes old segments by the topic's rules, which count as th
   withDirectory(async (dataDir) => {
     await using broker = await BrokerProcess.start({ dataDir, overrides });
     using client = await KafkaClient.connect(broker);
-    await create(client, "t", 1, { "retention.ms": String(HOUR_MS) });
-    await create(client, "forever", 1, { "retention.ms": "-1" });
-    await create(client, "compacted", 1, { "cleanup.policy": "compact,delete", "retention.ms": String(HOUR_MS) });
+    // Nothing is removed while it is written: the log would roll in between, and the segments would be others.
+    for (const topic of ["t", "forever"]) await create(client, topic, 1, { "retention.ms": "-1" });
     const now = Date.now();
     for (const age of [3, 3, 2, 2, 0.5, 0.5, 0.1]) {
       for (const topic of ["t", "forever"]) await append(client, topic, now - age * HOUR_MS);
     }
+    await alter(client, "t", { "retention.ms": String(HOUR_MS) });
     await startsAt(client, "t", 4);
     assert.equal(await offsetAt(client, "forever", EARLIEST), 0);
     await until(

@@ -239,7 +239,7 @@ export class OwnedPartitions implements PartitionOwner {
       clock,
       settings: retention,
       nameOf: (slot) => this.#nameOf(slot),
-      isBusy: () => false,
+      isBusy: (partition) => partition.isBeingCleaned,
       load,
       onSegmentsBelowStart: (slot) => this.onSegmentsBelowStart(slot),
       onTrouble: (slot, text) => this.onTrouble(slot, text),
