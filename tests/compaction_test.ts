@@ -8,16 +8,12 @@ import { Compaction } from "../net/mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
-import {
-  incrementalAlterConfigsRequest,
-  incrementalAlterConfigsResponse,
-} from "../net/protocol/messages/44_incremental_alter_configs.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { findInconsistencies } from "./log_fixture.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
 import { create, produceTo } from "./topic_requests.ts";
-import { compactedConfigs, readRecords, tableOf, upsert } from "./upserts.ts";
+import { compactedConfigs, configure, readRecords, tableOf, upsert } from "./upserts.ts";
 
 /** The broker compacts only when a test says so. */
 const overrides = { "log.cleaner.backoff.ms": "1000000000" };
@@ -145,7 +141,7 @@ Deno.test("a topic is switched between delete and compact while it is compacted"
       for (let round = 0; round < 10; round++) {
         await writeUpserts(client, "t", 4);
         looks.push(compactionOf(broker).look());
-        await setPolicy(client, round % 2 === 0 ? "delete" : "compact");
+        await configure(client, "t", { "cleanup.policy": round % 2 === 0 ? "delete" : "compact" });
       }
       await Promise.all(looks);
       const before = await readRecords(client, "t");
@@ -156,17 +152,6 @@ Deno.test("a topic is switched between delete and compact while it is compacted"
     })
   ));
 
-async function setPolicy(client: KafkaClient, value: string): Promise<void> {
-  const resources = [{
-    resourceType: 2,
-    resourceName: "t",
-    configs: [{ name: "cleanup.policy", configOperation: 0, value }],
-  }];
-  const call = { apiVersion: 1, value: { resources, validateOnly: false } };
-  const answer = await client.call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse, call);
-  assert.equal(answer.responses[0]?.errorCode, errorCode.NONE);
-}
-
 Deno.test("records without a key are refused by a compacted topic, and removed from one that is compacted later", () =>
   withDirectory((dataDir) =>
     serve(dataDir, async (client, broker) => {
@@ -174,7 +159,7 @@ Deno.test("records without a key are refused by a compacted topic, and removed f
       for (let i = 0; i < 20; i++) {
         await upsert(client, "t", [{ key: null, value: "keyless".repeat(60) }, { key: `${i % 3}`, value: "x" }]);
       }
-      await setPolicy(client, "compact");
+      await configure(client, "t", { "cleanup.policy": "compact" });
       const batch = buildBatch([{ key: null, value: "no" }], { baseTimestamp: Date.now() });
       const call = { apiVersion: 9, value: produceTo("t", 0, batch) };
       const { responses } = await client.call(produceRequest, produceResponse, call);

@@ -3,6 +3,10 @@ import { strict as assert } from "node:assert";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
+import {
+  incrementalAlterConfigsRequest,
+  incrementalAlterConfigsResponse,
+} from "../net/protocol/messages/44_incremental_alter_configs.ts";
 import { RecordRunReader } from "../storage/records/record_run_reader.ts";
 import type { KafkaClient } from "./kafka_client.ts";
 import { batchesIn } from "./log_fixture.ts";
@@ -40,6 +44,19 @@ export async function upsert(
   const { errorCode: code, baseOffset } = responses[0]!.partitionResponses[0]!;
   assert.equal(code, errorCode.NONE);
   return baseOffset;
+}
+
+/** Changes configs of a topic. */
+export async function configure(
+  client: KafkaClient,
+  topic: string,
+  configs: Readonly<Record<string, string>>,
+): Promise<void> {
+  const changed = Object.entries(configs).map(([name, value]) => ({ name, configOperation: 0, value }));
+  const resources = [{ resourceType: 2, resourceName: topic, configs: changed }];
+  const call = { apiVersion: 1, value: { resources, validateOnly: false } };
+  const answer = await client.call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse, call);
+  assert.equal(answer.responses[0]?.errorCode, errorCode.NONE);
 }
 
 /** Reads a partition from an offset to its end, as a consumer does. */
