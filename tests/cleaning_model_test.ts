@@ -163,7 +163,7 @@ class ModelledCleaning {
 }
 
 const seeds = Deno.env.get("BARNABAS_SEED") === undefined
-  ? Array.from({ length: Deno.env.get("BARNABAS_SLOW") === "1" ? 2000 : 30 }, () => Math.floor(Math.random() * 2 ** 31))
+  ? Array.from({ length: Deno.env.get("BARNABAS_SLOW") === "1" ? 500 : 30 }, () => Math.floor(Math.random() * 2 ** 31))
   : [Number(Deno.env.get("BARNABAS_SEED"))];
 
 /** Cleans a random log round after round. @throws when it differs from the model */

@@ -174,6 +174,38 @@ Deno.test("cleanLog() comes to the end with more keys than its map takes, by sev
   }
 });
 
+Deno.test({
+  name: "cleanLog() cleans a million distinct keys with a map for 150,000",
+  ignore: Deno.env.get("BARNABAS_SLOW") !== "1",
+  fn() {
+    using directory = new TestDirectory();
+    const { partition } = directory;
+    const [keysCount, perBatch] = [1_000_000, 1000];
+    for (let round = 0; round < 2; round++) {
+      const batches = Array.from({ length: keysCount / perBatch }, (_, index) => {
+        const baseOffset = round * keysCount + index * perBatch;
+        const records = Array.from(
+          { length: perBatch },
+          (_, key) => ({ key: `${index * perBatch + key}`, value: "v" }),
+        );
+        return buildBatch(records, { baseOffset, partitionLeaderEpoch: 0 });
+      });
+      writeSegment(partition, round * keysCount, batches);
+    }
+    writeSegment(partition, 2 * keysCount, []);
+    const limits = { dedupeBufferBytes: 4 * 1024 * 1024, segmentBytes: 1 << 30 };
+    let firstDirtyOffset = toOffset(0);
+    while (firstDirtyOffset < 2 * keysCount) {
+      const { nextDirtyOffset } = cleanAndSwap(jobOf(partition, { ...limits, firstDirtyOffset }));
+      assert.ok(nextDirtyOffset - firstDirtyOffset > 150_000 || nextDirtyOffset === 2 * keysCount);
+      firstDirtyOffset = nextDirtyOffset;
+    }
+    const left = decodeLog(partition).flatMap(({ records }) => records.map(({ offset }) => offset));
+    assert.equal(left.length, keysCount);
+    assert.ok(left.every((offset, index) => offset === keysCount + index));
+  },
+});
+
 Deno.test("cleanLog() joins empty segments, and a group that it empties becomes an empty segment", () => {
   using directory = new TestDirectory();
   const { partition } = directory;
