@@ -6,16 +6,13 @@
  *                                      --syncDirectory-->  durable names in a directory
  *
  * A crash of the process keeps the volatile content and names, and they stay volatile: a later loss of power loses them. A loss of
- * power keeps the durable state and, page by page at random, some of the rest, because a kernel writes back in any order. Stores
- * into a mapping are volatile until fdatasync. A store beyond the file's end throws, where the real one kills the process.
- *
- * After a failed fdatasync the kernel treats pages as clean that the disk does not have (ext4, XFS): they can be read, no later
- * fdatasync writes them, and they are lost with the power or when the cache drops them.
+ * power keeps the durable state and, at random, some of the rest (crashing_inodes.ts). Stores into a mapping are volatile until fdatasync.
+ * A store beyond the file's end throws, where the real one kills the process.
  */
-import { Buffer } from "node:buffer";
 import type { FileSystem, MappedFile, OpenMode } from "../storage/sys/file_system.ts";
 import { SystemError } from "../storage/sys/libc.ts";
 import type { NativeMemory } from "../storage/sys/memory.ts";
+import { DirectoryInode, FileInode, type Inode } from "./crashing_inodes.ts";
 
 /** Thrown by the call at which the machine stops, and by every later call. No code may treat it as an error of the disk. */
 export class Crash extends Error {
@@ -27,70 +24,6 @@ export class Crash extends Error {
  * losses of power.
  */
 export type Survival = "all" | "none" | "random";
-
-const FILE_BYTES_MAX = 1 << 21;
-const PAGE_BYTES = 4096;
-
-class Inode {
-  readonly buffer = new ArrayBuffer(0, { maxByteLength: FILE_BYTES_MAX });
-  durable = new Uint8Array(0);
-  modifiedMs = 0;
-  /** Content at the last fdatasync, whether it succeeded or not. The kernel treats pages that still agree with it as clean. */
-  #flushed = new Uint8Array(0);
-
-  get bytes(): Uint8Array {
-    return new Uint8Array(this.buffer, 0, this.buffer.byteLength);
-  }
-
-  resize(size: number): void {
-    if (size < this.#flushed.length) this.#flushed = this.#flushed.slice(0, size);
-    this.buffer.resize(size);
-  }
-
-  /** Writes the dirty pages to the disk; they become clean even if the disk fails. */
-  flush(diskFails: boolean): void {
-    if (!diskFails) this.durable = this.#mix(this.bytes.length, (isDirty) => isDirty);
-    this.#flushed = this.bytes.slice();
-  }
-
-  /** Drops clean pages: the next reads come from the disk. */
-  dropCached(): void {
-    const bytes = this.#mix(this.bytes.length, (isDirty) => isDirty);
-    for (let at = 0; at < bytes.length; at += PAGE_BYTES) {
-      if (!this.#isDirty(at)) {
-        this.#flushed.set(bytes.subarray(at, Math.min(at + PAGE_BYTES, this.#flushed.length)), at);
-      }
-    }
-    this.bytes.set(bytes);
-  }
-
-  /** Loses the power. @param random uniform in [0, 1), decides which dirty pages were written; null for none */
-  losePower(random: (() => number) | null): void {
-    const [before, now] = [this.durable.length, this.bytes.length];
-    const size = random === null ? before : Math.min(before, now) + Math.floor(random() * (Math.abs(now - before) + 1));
-    this.durable = this.#mix(size, (isDirty) => random !== null && random() < 0.5 && isDirty);
-    this.buffer.resize(size);
-    this.bytes.set(this.durable);
-    this.#flushed = this.durable.slice();
-  }
-
-  /** Mixes pages: of the volatile content where `takes` returns true, else of the durable content. */
-  #mix(size: number, takes: (isDirty: boolean) => boolean): Uint8Array<ArrayBuffer> {
-    const mixed = new Uint8Array(size);
-    for (let at = 0; at < size; at += PAGE_BYTES) {
-      const source = takes(this.#isDirty(at)) ? this.bytes : this.durable;
-      mixed.set(source.subarray(at, Math.min(at + PAGE_BYTES, size)), at);
-    }
-    return mixed;
-  }
-
-  #isDirty(at: number): boolean {
-    return Buffer.compare(this.bytes.subarray(at, at + PAGE_BYTES), this.#flushed.subarray(at, at + PAGE_BYTES)) !== 0;
-  }
-}
-
-/** A directory's entries; null stands for a directory. */
-type Names = Map<string, Inode | null>;
 
 /** The file system; tests pass `fileSystem` to storage. */
 export class CrashingFileSystem {
@@ -104,9 +37,8 @@ export class CrashingFileSystem {
   /** Whether fdatasync fails. */
   flushFails = false;
   #crashed = false;
-  #names: Names = new Map();
-  #durableNames: Names = new Map();
-  readonly #open = new Map<number, Inode>();
+  readonly #root = new DirectoryInode();
+  readonly #open = new Map<number, FileInode>();
   #nextFd = 3;
   readonly #random: () => number;
 
@@ -132,28 +64,16 @@ export class CrashingFileSystem {
     this.crashAt = Infinity;
     this.#open.clear();
     if (survival === "all") return;
-    const names: Names = new Map(this.#durableNames);
-    for (const [path, inode] of this.#names) {
-      if (survival === "random" && this.#random() < 0.5) names.set(path, inode);
-    }
-    for (const path of [...names.keys()]) if (!this.#isReachable(path, names)) names.delete(path);
-    const random = survival === "random" ? this.#random : null;
-    for (const inode of new Set(names.values())) inode?.losePower(random);
-    this.#names = names;
-    this.#durableNames = new Map(names);
+    this.#root.losePower(survival === "random" ? this.#random : null);
   }
 
   /** Paths of all files, sorted, with their content. */
   files(): [path: string, bytes: Uint8Array][] {
     const files: [string, Uint8Array][] = [];
-    for (const [path, inode] of this.#names) if (inode !== null) files.push([path, inode.bytes.slice()]);
+    for (const [path, inode] of inodesIn(this.#root, "")) {
+      if (inode instanceof FileInode) files.push([path, inode.bytes.slice()]);
+    }
     return files.sort(([a], [b]) => a < b ? -1 : 1);
-  }
-
-  /** Whether the directory of a file survived; the root, which no call created, always does. */
-  #isReachable(path: string, names: Names): boolean {
-    const parent = path.slice(0, path.lastIndexOf("/"));
-    return !this.#names.has(parent) || names.has(parent);
   }
 
   #build(): FileSystem {
@@ -174,14 +94,14 @@ export class CrashingFileSystem {
       map: (fd, length) => this.#map(fd, length),
       tryLock: () => true,
       lastError: () => "ENOSPC, no space left on device (simulated)",
-      makeDirectory: (path) => this.#change(() => void this.#names.set(path, null)),
+      makeDirectory: (path) => this.#change(() => this.#makeDirectory(path)),
       list: (path) => this.#list(path),
       rename: (from, to) => this.#change(() => this.#rename(from, to)),
       remove: (path) => this.#change(() => this.#remove(path)),
       syncDirectory: (path) => this.#syncDirectory(path),
-      readFile: (path) => this.#lookup(path)?.bytes.slice() ?? null,
-      modifiedMs: (path) => this.#names.has(path) ? this.#lookup(path)?.modifiedMs ?? 0 : null,
-      setModifiedMs: (path, modifiedMs) => void Object.assign(this.#lookup(path)!, { modifiedMs }),
+      readFile: (path) => this.#file(path)?.bytes.slice() ?? null,
+      modifiedMs: (path) => this.#lookup(path) === null ? null : this.#file(path)?.modifiedMs ?? 0,
+      setModifiedMs: (path, modifiedMs) => void Object.assign(this.#file(path)!, { modifiedMs }),
     };
   }
 
@@ -196,10 +116,34 @@ export class CrashingFileSystem {
 
   #lookup(path: string): Inode | null {
     if (this.#crashed) throw new Crash("the machine has stopped");
-    return this.#names.get(path) ?? null;
+    let inode: Inode | undefined = this.#root;
+    for (const name of namesIn(path)) inode = inode instanceof DirectoryInode ? inode.entries.get(name) : undefined;
+    return inode ?? null;
   }
 
-  #inode(fd: number): Inode {
+  #file(path: string): FileInode | null {
+    const inode = this.#lookup(path);
+    return inode instanceof FileInode ? inode : null;
+  }
+
+  /** A directory. One that no call created is there from the beginning. */
+  #directory(names: readonly string[]): DirectoryInode {
+    let directory = this.#root;
+    for (const name of names) {
+      const found = directory.entries.get(name) ?? new DirectoryInode();
+      if (!(found instanceof DirectoryInode)) throw new Deno.errors.NotADirectory(name);
+      if (!directory.entries.has(name)) directory.set(name, found, { isDurable: true });
+      directory = found;
+    }
+    return directory;
+  }
+
+  #parentOf(path: string): { directory: DirectoryInode; name: string } {
+    const names = namesIn(path);
+    return { directory: this.#directory(names.slice(0, -1)), name: names.at(-1) ?? "" };
+  }
+
+  #inode(fd: number): FileInode {
     if (this.#crashed) throw new Crash("the machine has stopped");
     const inode = this.#open.get(fd);
     if (inode === undefined) throw new TypeError(`descriptor ${fd} is not open`);
@@ -207,11 +151,12 @@ export class CrashingFileSystem {
   }
 
   #openFile(path: string, mode: OpenMode): number {
-    let inode = this.#lookup(path);
+    let inode = this.#file(path);
     if (inode === null) {
       if (!mode.create) throw new Deno.errors.NotFound(path);
-      inode = this.#change(() => new Inode());
-      this.#names.set(path, inode);
+      const created = inode = this.#change(() => new FileInode());
+      const { directory, name } = this.#parentOf(path);
+      directory.set(name, created);
     } else if (mode.truncate) this.#change(() => inode!.resize(0));
     this.#open.set(this.#nextFd, inode);
     return this.#nextFd++;
@@ -221,7 +166,7 @@ export class CrashingFileSystem {
     const inode = this.#inode(fd);
     const { memory, start, length } = source;
     const torn = this.calls + 1 >= this.crashAt;
-    const room = Math.max(0, this.capacityBytes - this.#usedBytes() + inode.bytes.length - position);
+    const room = Math.max(0, this.#freeBytes + inode.bytes.length - position);
     const written = Math.min(torn ? Math.floor(this.#random() * (length + 1)) : length, room);
     if (inode.bytes.length < position + written) inode.resize(position + written);
     inode.bytes.set(memory.bytes.subarray(start, start + written), position);
@@ -260,50 +205,67 @@ export class CrashingFileSystem {
     return { bytes, view: new DataView(inode.buffer, 0, length), address: 0, unmap: () => {} };
   }
 
+  #makeDirectory(path: string): void {
+    const { directory, name } = this.#parentOf(path);
+    if (!directory.entries.has(name)) directory.set(name, new DirectoryInode());
+  }
+
   #list(path: string): { name: string; isDirectory: boolean }[] {
-    if (this.#crashed) throw new Crash("the machine has stopped");
-    return [...this.#names].filter(([name]) => isIn(name, path)).map(([name, inode]) => ({
-      name: name.slice(name.lastIndexOf("/") + 1),
-      isDirectory: inode === null,
-    }));
+    const inode = this.#lookup(path);
+    if (!(inode instanceof DirectoryInode)) return [];
+    return [...inode.entries].map(([name, entry]) => ({ name, isDirectory: entry instanceof DirectoryInode }));
   }
 
   #rename(from: string, to: string): void {
-    if (!this.#names.has(from)) throw new Deno.errors.NotFound(from);
-    for (const [path, inode] of [...this.#names]) {
-      if (path !== from && !path.startsWith(`${from}/`)) continue;
-      this.#names.delete(path);
-      this.#names.set(to + path.slice(from.length), inode);
-    }
+    const inode = this.#lookup(from);
+    if (inode === null) throw new Deno.errors.NotFound(from);
+    const [source, target] = [this.#parentOf(from), this.#parentOf(to)];
+    if (source.directory === target.directory) return source.directory.rename(source.name, target.name);
+    source.directory.remove(source.name);
+    target.directory.set(target.name, inode);
   }
 
   #remove(path: string): void {
-    for (const name of [...this.#names.keys()]) {
-      if (name === path || name.startsWith(`${path}/`)) this.#names.delete(name);
-    }
+    if (this.#lookup(path) === null) return;
+    const { directory, name } = this.#parentOf(path);
+    directory.remove(name);
   }
 
   #syncDirectory(path: string): boolean {
     return this.#change(() => {
       if (this.flushFails) return false;
-      for (const name of [...this.#durableNames.keys()]) if (isIn(name, path)) this.#durableNames.delete(name);
-      for (const [name, inode] of this.#names) if (isIn(name, path)) this.#durableNames.set(name, inode);
+      this.#directory(namesIn(path)).flush();
       return true;
     });
   }
 
   #usedBytes(): number {
+    const files = new Set(
+      inodesIn(this.#root, "").map(([, inode]) => inode).filter((inode) => inode instanceof FileInode),
+    );
     let bytes = 0;
-    for (const inode of new Set(this.#names.values())) bytes += inode?.bytes.length ?? 0;
+    for (const { buffer } of files) bytes += buffer.byteLength;
     return bytes;
   }
 
-  #hasRoom(inode: Inode, size: number): boolean {
-    return this.#usedBytes() + Math.max(0, size - inode.bytes.length) <= this.capacityBytes;
+  /** Bytes that the disk has room for; negative when its capacity was lowered. */
+  get #freeBytes(): number {
+    return this.capacityBytes === Infinity ? Infinity : this.capacityBytes - this.#usedBytes();
+  }
+
+  #hasRoom(inode: FileInode, size: number): boolean {
+    return Math.max(0, size - inode.bytes.length) <= this.#freeBytes;
   }
 }
 
-function isIn(path: string, directory: string): boolean {
-  const prefix = directory === "/" ? "/" : `${directory}/`;
-  return path.startsWith(prefix) && !path.slice(prefix.length).includes("/");
+function namesIn(path: string): string[] {
+  return path.split("/").filter((name) => name !== "");
+}
+
+/** All inodes below a directory, by path. */
+function inodesIn(directory: DirectoryInode, path: string): [path: string, inode: Inode][] {
+  return [...directory.entries].flatMap(([name, inode]): [string, Inode][] => {
+    const own = `${path}/${name}`;
+    return inode instanceof DirectoryInode ? [[own, inode], ...inodesIn(inode, own)] : [[own, inode]];
+  });
 }
