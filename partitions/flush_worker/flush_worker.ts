@@ -1,5 +1,5 @@
 /**
- * Entry module of the flush worker: executes the flushes that acknowledgements wait for, for all shards of the log directory. It blocks in
+ * Entry module of the flush worker: executes the flushes that acknowledgements wait for, for all shards and log directories. It blocks in
  * `epoll_wait` until a shard sends some, and in `fdatasync` until the disk has them. So a flush costs two wake-ups, of this worker and
  * of the shard, and takes no time of the main isolate. An error is a bug, and ends the broker (flush_worker_host.ts).
  *
