@@ -249,7 +249,7 @@ class RunningBroker implements Broker {
   close(): Promise<void> {
     this.#closing ??= this.#release().then(
       () => this.#ended.resolve(),
-      (error) => this.#ended.reject(runFailure(error)),
+      (error) => this.#ended.reject(error),
     );
     return this.#closing;
   }
@@ -259,7 +259,7 @@ class RunningBroker implements Broker {
   }
 
   #release(): Promise<void> {
-    this.#releasing ??= this.#releaseParts();
+    this.#releasing ??= this.#releaseParts().catch((error) => Promise.reject(runFailure(error)));
     return this.#releasing;
   }
 

@@ -98,6 +98,18 @@ interopTest({
       room.free();
     }
     await scene.restart("SIGKILL");
+    const room = fillUp(directory.path);
+    scene.broker.process.signal("SIGTERM");
+    // Closed logs give back what was reserved for them, which may be room enough.
+    const { code } = await scene.broker.process.status;
+    const last = scene.broker.process.outputTail(1);
+    assert.match(
+      last,
+      code === 0 ? /SIGTERM: stopping/ : /^barnabas: Cannot write checkpoint .*No space left on device/,
+    );
+    assert.doesNotMatch(scene.broker.process.outputTail(), /\[ERR\]/, "said once");
+    room.free();
+    await scene.restart("SIGKILL");
     using client = await KafkaClient.connect(scene.broker);
     await assertTaken(client);
     assert.equal(await autoCreate(client, "auto"), NONE);
