@@ -41,6 +41,8 @@ export const metadataApi = api({
   handle: handleMetadata,
 });
 
+/** Topics described between two looks at the time. */
+const TOPICS_PER_STEP = 256;
 /** First version in which a topic can be asked for by its id. */
 const TOPIC_ID_VERSION = 12;
 /** Versions with the cluster's authorized operations. Later clients get them from DescribeCluster. */
@@ -69,7 +71,10 @@ class MetadataOperation {
   start(): void {
     const { topics } = this.#request;
     const { apiVersion } = this.#exchange;
-    if (topics === null || (apiVersion === 0 && topics.length === 0)) return this.#respond(this.#allTopics());
+    if (topics === null || (apiVersion === 0 && topics.length === 0)) {
+      const visible = [...this.#services.image.topics()].filter(({ name }) => this.#isVisible(name));
+      return this.#respondInSteps(visible, "run", (topic) => this.#describe(topic));
+    }
     const isIdAllowed = apiVersion >= TOPIC_ID_VERSION;
     if (!isIdAllowed && topics.some(({ name, topicId }) => name === null || topicId !== ZERO_UUID)) {
       // v10 and v11 have the field without a meaning for it.
@@ -78,7 +83,7 @@ class MetadataOperation {
     }
     const ids = new Set(topics.map(({ topicId }) => topicId).filter((id) => id !== ZERO_UUID));
     // In a request that names ids, only the ids count (KafkaApis.handleTopicMetadataRequest).
-    if (ids.size > 0) return this.#respond([...ids].map((id) => this.#topicById(id)));
+    if (ids.size > 0) return this.#respondInSteps([...ids], "run", (id) => this.#topicById(id));
     this.#answerNames(new Set(topics.map(({ name }) => name)));
   }
 
@@ -86,7 +91,7 @@ class MetadataOperation {
     const { config, control } = this.#services;
     const isCreating = config.autoCreateTopicsEnable && this.#request.allowAutoTopicCreation;
     const wanted = [...names].filter((name): name is string => name !== null && isCreating && this.#isCreatable(name));
-    if (wanted.length === 0) return this.#respond([...names].map((name) => this.#topicByName(name)));
+    if (wanted.length === 0) return this.#respondInSteps([...names], "run", (name) => this.#topicByName(name));
     askControl(
       { name: "autoCreateTopics", args: { names: wanted } },
       { control, exchange: this.#exchange },
@@ -98,9 +103,28 @@ class MetadataOperation {
           return code === errorCode.KAFKA_STORAGE_ERROR ? errorCode.LEADER_NOT_AVAILABLE : code;
         };
         const created = new Set(wanted);
-        this.#respond([...names].map((name) => this.#topicByName(name, created.has(name ?? "") ? codeOf : undefined)));
+        const describe = (name: string | null) => this.#topicByName(name, created.has(name ?? "") ? codeOf : undefined);
+        this.#respondInSteps([...names], "resume", describe);
       },
     );
+  }
+
+  /** Describes a few topics a step, because there may be thousands. @param describe makes the part of one topic */
+  #respondInSteps<Named>(
+    named: readonly Named[],
+    how: "run" | "resume",
+    describe: (named: Named) => MetadataResponseTopic,
+  ): void {
+    if (named.length <= TOPICS_PER_STEP) return this.#respond(named.map(describe));
+    const topics: MetadataResponseTopic[] = [];
+    this.#services.slices[how]({
+      step: () => {
+        const end = Math.min(topics.length + TOPICS_PER_STEP, named.length);
+        while (topics.length < end) topics.push(describe(named[topics.length] as Named));
+        return end < named.length;
+      },
+      finish: () => this.#respond(topics),
+    }, this.#exchange);
   }
 
   /** Whether a missing topic may be created for this client. */
@@ -110,11 +134,6 @@ class MetadataOperation {
     return this.#services.image.topic(name) === undefined && refuseTopicName(name) === null &&
       authorize(context, "DESCRIBE", topic) &&
       (authorize(context, "CREATE", CLUSTER) || authorize(context, "CREATE", topic));
-  }
-
-  #allTopics(): MetadataResponseTopic[] {
-    const topics = [...this.#services.image.topics()];
-    return topics.filter(({ name }) => this.#isVisible(name)).map((topic) => this.#describe(topic));
   }
 
   #topicById(id: string): MetadataResponseTopic {

@@ -5,7 +5,9 @@ import {
   type MetadataResponse,
   OPERATIONS_NOT_REQUESTED,
 } from "../protocol/messages/03_metadata.ts";
+import { randomUuid } from "../../storage/base/uuid.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";
+import type { SlicedWork } from "../requests/slices.ts";
 import { handleMetadata } from "./03_metadata.ts";
 import {
   context,
@@ -183,4 +185,31 @@ Deno.test("handleMetadata() returns LEADER_NOT_AVAILABLE for a partition that an
     -1,
     [2],
   ]);
+});
+
+Deno.test("handleMetadata() looks up a few topics a step, by name, by id and of all, and answers in order", () => {
+  const images = Array.from({ length: 700 }, (_, index) => topicImage(`t${index}`, randomUuid()));
+  const { services } = testServices(images);
+  const lengths: number[] = [];
+  const slices = {
+    ...services.slices,
+    run: (work: SlicedWork) => {
+      let steps = 1;
+      while (work.step()) steps++;
+      lengths.push(steps);
+      work.finish();
+    },
+  };
+  const names = images.map(({ name }) => name);
+  const byId = { topics: images.map(({ id }) => ({ name: null, topicId: id })) };
+  for (const request of [ask(names), ask(null), ask([], byId)]) {
+    const { answer } = handle(request, 12, { ...shard, services: { ...services, slices } });
+    assert.deepEqual(answer.topics.map(({ name }) => name), names);
+  }
+  assert.deepEqual(lengths, [3, 3, 3]);
+  assert.equal(
+    handle(ask(names.slice(0, 256)), 12, { ...shard, services: { ...services, slices } }).answer.topics.length,
+    256,
+  );
+  assert.equal(lengths.length, 3, "a request of few topics is answered at once");
 });
