@@ -128,6 +128,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     onRetention: (event) => notice?.receive(event),
     onClosed: (peers) => limits.onClosed(peers),
     onCleaningAborted: (slot) => compaction?.onAborted(slot),
+    onCacheDoubtful: () => opened?.caches.forEach((cache) => cache.doubt()),
     onFailure: (error) => ended.reject(error),
   });
   // Opened while the workers load, but released after they have ended, because it holds the lock.
@@ -142,13 +143,12 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const acceptor = started.use(acceptorOf(limits, pool));
   try {
     const ports = config.listeners.map((listener) => listenOn(acceptor, listener));
-    // Takes milliseconds, during which the directory is opened. Whichever fails first is reported.
+    // Takes milliseconds, during which directories are opened. Whichever fails first is reported.
     const checked = acceptor.check();
     checked.catch(() => {});
-    const directories = opened = await LogDirectories.open(config);
+    const directories = opened = await LogDirectories.open({ ...config, report: warn });
     directories.warnings.forEach(warn);
-    await store.open(directories.storePath);
-    await checked;
+    await Promise.all([store.open(directories.storePath), checked]);
     const controller: Controller = new Controller({
       store,
       config,
@@ -166,8 +166,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     const loaded = await controller.load(directories);
     loaded.warnings.forEach(warn);
     notice = noticeOf(directories, { config, shardsCount, ports });
-    const resources = { descriptors, mappingsMax, shardsCount };
-    await pool.start(shardSettings(config, directories, { ...loaded, resources, report: warn }), controller);
+    const about = { ...loaded, resources: { descriptors, mappingsMax, shardsCount }, report: warn };
+    await openLogs(directories, () => pool.start(shardSettings(config, directories, about), controller));
     const [{ image }, { watermarks }] = [controller, pool];
     const place = { directories: directories.opened, report: warn };
     const onDirectoryFailed = directoryFailures(directories, { controller, onEnd: ended.reject });
@@ -272,6 +272,7 @@ class RunningBroker implements Broker {
     await controller.stopMoves();
     await compaction.stop();
     await pool.stop();
+    for (const cache of directories.caches) cache.forget();
     const refusals = await checkpoints.stop();
     for (const [directory, { path, isOnline }] of directories.opened.entries()) {
       if (!pool.isClean || !isOnline || refusals.has(directory)) continue;
@@ -331,6 +332,13 @@ function noticeOf(
     warn,
     inform,
   });
+}
+
+/** Opens the logs. A start that is broken off meanwhile leaves nothing that says that the page cache can be believed. */
+async function openLogs(directories: LogDirectories, open: () => Promise<void>): Promise<void> {
+  for (const cache of directories.caches) cache.forget();
+  await open();
+  for (const cache of directories.caches) cache.keep();
 }
 
 function connectionLimits(

@@ -60,6 +60,8 @@ export interface ShardPartitionsParts {
   readonly retention: RetentionSettings;
   /** Passes an event of retention on to the main isolate. */
   readonly onRetention: (event: RetentionEvent) => void;
+  /** A log went offline, so a start must not believe the page cache. */
+  readonly onCacheDoubtful: () => void;
   /** Questions that may be asked; by default all of them. */
   readonly asked?: readonly AnyQuestion[];
 }

@@ -11,6 +11,7 @@ export { LeaderEpochTable } from "./log/epochs/leader_epoch_table.ts";
 export { deletedDirectoryName, parsePartitionFileName } from "./segments/segment_names.ts";
 export { LogDamagedError, storageFailure } from "./log/storage_failure.ts";
 
+export * from "./directory/boot_mark.ts";
 export * from "./directory/clean_shutdown.ts";
 export * from "./directory/directory_lock.ts";
 export * from "./directory/meta_properties.ts";
@@ -30,3 +31,4 @@ export { unsupportedReason } from "./sys/libc.ts";
 export { nativeMemory } from "./sys/memory.ts";
 export { returnFreedMemory } from "./sys/memory_return.ts";
 export * from "./sys/sockets.ts";
+export { keepsWritesOfKilled, volumeType } from "./sys/volume.ts";

@@ -33,7 +33,7 @@ export function writeCompacted(
     segment.append(memory, start, { ...describeBatch(memory.view, start), nowMs: 0 });
   }
   segment.deactivate();
-  const { fds, owned } = segment.openForFlush();
+  const { fds, owned } = segment.openForFlush(true);
   for (const fd of fds) fs.fdatasync(fd);
   for (const fd of owned) fs.close(fd);
   segment.retire();

@@ -36,6 +36,8 @@ export class CrashingFileSystem {
   capacityBytes = Infinity;
   /** Whether fdatasync fails. */
   flushFails = false;
+  /** Number of the boot of the machine: a loss of power ends one. */
+  boot = 1;
   #crashed = false;
   readonly #root = new DirectoryInode();
   readonly #open = new Map<number, FileInode>();
@@ -64,6 +66,7 @@ export class CrashingFileSystem {
     this.crashAt = Infinity;
     this.#open.clear();
     if (survival === "all") return;
+    this.boot++;
     this.#root.losePower(survival === "random" ? this.#random : null);
   }
 

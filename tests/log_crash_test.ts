@@ -35,11 +35,12 @@ interface Witness {
   closedCleanly: boolean;
 }
 
-function open(fs: FileSystem, config: LogConfig, witness: Witness): Log {
+function open(fs: FileSystem, config: LogConfig, witness: Witness, isCacheIntact = false): Log {
   return Log.open(logOptions(directory, {
     fs,
     config,
     cleanShutdown: witness.closedCleanly,
+    isCacheIntact,
     recoveryPoint: toOffset(witness.recoveryPoint),
     logStartOffset: toOffset(witness.logStartOffset),
     producerIdExpirationMs: Infinity,
@@ -76,9 +77,13 @@ function newWitness(): Witness {
   return { sent: [], acknowledged: 0, recoveryPoint: 0, logStartOffset: 0, closedCleanly: false };
 }
 
+/** What survives. "believed": all, and the next start believes the page cache. */
+type Stop = Survival | "believed";
+
 /** Opens the surviving files and compares the log with the witness. */
-function verify(disk: CrashingFileSystem, config: LogConfig, witness: Witness, survival: Survival): void {
-  const log = open(disk.fileSystem, config, witness);
+function verify(disk: CrashingFileSystem, config: LogConfig, witness: Witness, stop: Stop): void {
+  const log = open(disk.fileSystem, config, witness, stop === "believed");
+  const survival = stop === "believed" ? "all" : stop;
   const kept = log.logEndOffset / 2;
   assert.ok(
     log.logEndOffset >= witness.recoveryPoint,
@@ -122,10 +127,10 @@ function verify(disk: CrashingFileSystem, config: LogConfig, witness: Witness, s
 function crashAndVerify(
   crashAt: number,
   config: LogConfig,
-  survival: Survival,
+  stop: Stop,
   tamper?: (fs: FileSystem) => FileSystem,
 ) {
-  let state = crashAt * 7919 + survival.length;
+  let state = crashAt * 7919 + stop.length;
   const disk = new CrashingFileSystem(() => (state = (state * 48_271) % 0x7fff_ffff) / 0x7fff_ffff);
   disk.crashAt = crashAt;
   const witness = newWitness();
@@ -135,15 +140,17 @@ function crashAndVerify(
     if (!(error instanceof Crash)) throw error;
   }
   const stopped = disk.crashed;
-  disk.restart(survival);
-  verify(disk, config, witness, survival);
+  disk.restart(stop === "believed" ? "all" : stop);
+  verify(disk, config, witness, stop);
   return stopped;
 }
 
+const stops = [["all", false], ["none", false], ["random", false], ["believed", false], ["believed", true]] as const;
 for (const appendMode of ["pwrite", "mapped"] as const) {
-  for (const survival of ["all", "none", "random"] as const) {
-    Deno.test(`Log loses nothing flushed and serves nothing torn, stopped at every call (${appendMode}, ${survival} survives)`, () => {
-      const config = { ...baseConfig, appendMode };
+  for (const [survival, preallocate] of stops) {
+    const files = `${appendMode}${preallocate ? ", preallocated" : ""}`;
+    Deno.test(`Log loses nothing flushed and serves nothing torn, stopped at every call (${files}, ${survival} survives)`, () => {
+      const config = { ...baseConfig, appendMode, preallocate };
       let calls = 1;
       for (;; calls++) {
         let stopped;
@@ -164,6 +171,28 @@ Deno.test("the crash test finds a log that does not really flush (canary)", () =
   assert.throws(() => {
     for (let calls = 1; calls < 200; calls++) crashAndVerify(calls, baseConfig, "none", lying);
   }, LogDamagedError);
+});
+
+Deno.test("Log loses nothing that was written when the process is killed again in a start that believes the page cache", () => {
+  for (let first = 20; first < 120; first += 3) {
+    for (let second = 1;; second++) {
+      const disk = new CrashingFileSystem(() => 0.4);
+      disk.crashAt = first;
+      const witness = newWitness();
+      assert.throws(() => workload(disk.fileSystem, baseConfig, witness), Crash);
+      disk.restart("all");
+      disk.crashAt = disk.calls + second;
+      try {
+        open(disk.fileSystem, baseConfig, witness, true);
+      } catch (error) {
+        if (!(error instanceof Crash)) throw error;
+      }
+      const stopped = disk.crashed;
+      disk.restart("all");
+      verify(disk, baseConfig, witness, second % 2 === 0 ? "believed" : "all");
+      if (!stopped) break;
+    }
+  }
 });
 
 Deno.test("Log recovers from a second crash during recovery", () => {

@@ -40,6 +40,7 @@ export const testConfig: LogConfig = {
   preallocate: false,
   fileDeleteDelayMs: 60_000,
   appendMode: "pwrite",
+  recoveryIntervalBytes: Infinity,
 };
 
 /** A directory for one test, removed with it. */

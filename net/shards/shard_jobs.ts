@@ -17,6 +17,8 @@ export interface ShardJobsParts {
   readonly post: (shard: number, content: ToShard, transferred?: Transferable[]) => void;
   /** Reports a sentence to the operator. */
   readonly warn: (text: string) => void;
+  /** A flush failed: the disk may lack what the page cache has. */
+  readonly onFlushFailed: () => void;
   /** A codec worker failed, which is a bug. */
   readonly fail: (error: Error) => void;
 }
@@ -91,6 +93,7 @@ export class ShardJobs implements Disposable {
 
   async #flush(shard: number, { id, requests }: Extract<FromShard, { type: "flush" }>): Promise<void> {
     const outcomes = await flushInBackground(requests);
+    if (outcomes.includes("failed")) this.#parts.onFlushFailed();
     this.#parts.post(shard, { type: "flushed", id, outcomes });
   }
 

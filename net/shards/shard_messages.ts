@@ -26,7 +26,7 @@ export interface ShardStart {
   readonly clusterId: string;
   /** The log directories, by the index that the image names. */
   readonly directories: readonly LogStoreDirectory[];
-  /** Logs that the clean stop says nothing about, by `partitionKey()`. */
+  /** Logs that the last broker did not know, by `partitionKey()`. */
   readonly unmarked: readonly string[];
   readonly listenerNames: readonly string[];
   /** Closed segments whose files the shard may keep open. */
@@ -63,11 +63,14 @@ export type ToShard =
 
 /** Shard to main isolate. */
 export type FromShard =
-  | { readonly type: "ready"; readonly failures: readonly PartitionFailure[] }
+  /** isIntact: whether all logs could be opened, with nothing cut off. */
+  | { readonly type: "ready"; readonly failures: readonly PartitionFailure[]; readonly isIntact: boolean }
   | { readonly type: "applied"; readonly sequence: number; readonly failures: readonly PartitionFailure[] }
   | { readonly type: "call"; readonly id: number; readonly name: ControlCallName; readonly args: unknown }
   | { readonly type: "warning"; readonly text: string }
   | { readonly type: "retention"; readonly event: RetentionEvent }
+  /** A log went offline: a start must not believe the page cache. */
+  | { readonly type: "cacheDoubtful" }
   /** Connections that ended, by the numbers of their transfers. */
   | { readonly type: "closed"; readonly peers: readonly number[] }
   /** Make these files durable; answered by "flushed", with an outcome for each request. */

@@ -22,7 +22,6 @@ import {
   partitionState,
   readTurnTimes,
   releaseSharedState,
-  type RetentionEvent,
   type SharedState,
   type TurnTimes,
   WatermarkTable,
@@ -31,25 +30,12 @@ import { returnFreedMemory } from "../../storage/control.ts";
 import type { AcceptedConnection } from "../accept/acceptor.ts";
 import { sendConnection } from "./connection_transfer.ts";
 import { MemoryReturn } from "./memory_return.ts";
+import type { ShardPoolEvents } from "./pool_events.ts";
 import { ShardJobs } from "./shard_jobs.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 
 /** What every shard starts with, besides its number and the shared memory. */
 export type ShardSettings = Omit<ShardStart, "type" | "shard" | "state">;
-
-/** Callbacks of the pool. */
-export interface ShardPoolEvents {
-  /** A log was recovered or could not be opened. @param text a sentence for the operator */
-  onWarning(text: string): void;
-  /** Retention of a shard has something to report. */
-  onRetention(event: RetentionEvent): void;
-  /** Connections that the limits count have ended. @param peers the numbers of their transfers */
-  onClosed(peers: readonly number[]): void;
-  /** A shard does not want the result of a cleaning any more. */
-  onCleaningAborted(slot: number): void;
-  /** A shard failed; all others are being stopped. */
-  onFailure(error: Error): void;
-}
 
 interface Member {
   readonly worker: Worker;
@@ -112,6 +98,7 @@ export class ShardPool {
       arenas: this.#state.arenas,
       post: (...message) => this.#post(...message),
       warn: (text) => events.onWarning(text),
+      onFlushFailed: () => events.onCacheDoubtful(),
       fail: (error) => this.#fail(error),
     });
     this.#flushWorker = new FlushWorkerHost(this.#state, (error) => this.#fail(error));
@@ -320,6 +307,7 @@ export class ShardPool {
   #receive(shard: number, content: FromShard): void {
     switch (content.type) {
       case "ready":
+        if (!content.isIntact) this.#events.onCacheDoubtful();
         return this.#countReply(READY, content.failures);
       case "applied":
         return this.#countReply(content.sequence, content.failures);
@@ -346,6 +334,8 @@ export class ShardPool {
         return;
       case "cleaningAborted":
         return this.#events.onCleaningAborted(content.slot);
+      case "cacheDoubtful":
+        return this.#events.onCacheDoubtful();
       case "warning":
         return this.#events.onWarning(content.text);
       case "retention":

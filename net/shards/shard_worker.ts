@@ -126,9 +126,9 @@ class ShardHost {
   async serve(): Promise<void> {
     askForShortSlices();
     this.#apply(this.#start.image, (failures) => {
-      const warning = this.#partitions.owned.endStart();
+      const { warning, isIntact } = this.#partitions.owned.endStart();
       if (warning !== null) post({ type: "warning", text: warning });
-      post({ type: "ready", failures });
+      post({ type: "ready", failures, isIntact });
     });
     this.#partitions.owned.finishChanges();
     while (!this.#isStopping) {
@@ -270,6 +270,7 @@ class ShardHost {
       flushDirectory: (directory, done) => this.#jobs.flushDirectory(directory, done),
       onCleaningAborted: (slot) => post({ type: "cleaningAborted", slot }),
       unlink: (paths) => post({ type: "unlink", paths }),
+      onCacheDoubtful: () => post({ type: "cacheDoubtful" }),
       load: (paths, done, tails = []) => this.#jobs.loadFiles(paths, tails, done),
       onRetention: (event) => post({ type: "retention", event }),
     });

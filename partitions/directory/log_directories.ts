@@ -14,6 +14,7 @@ import type {
   PartitionDirectories,
   PartitionIdentity,
 } from "../metadata/adoption.ts";
+import type { CacheTrust } from "./cache_trust.ts";
 import { LogDirectory, LogDirectoryError, METADATA_STORE_FILE, UnusableDirectoryError } from "./log_directory.ts";
 
 /** How to open the log directories. */
@@ -25,6 +26,10 @@ export interface LogDirectoriesOptions {
   readonly nodeId: number;
   /** Cluster id for new directories; null for a random one. */
   readonly clusterId: string | null;
+  /** `barnabas.recovery.trust.page.cache` */
+  readonly recoveryTrustsPageCache: boolean;
+  /** Gets sentences about what could not be done. */
+  readonly report: (sentence: string) => void;
 }
 
 /** What a shard needs to know of a directory. */
@@ -32,6 +37,8 @@ export interface OpenedDirectory {
   readonly path: string;
   readonly isOnline: boolean;
   readonly cleanShutdown: boolean;
+  /** Whether the page cache has all that the last broker wrote (cache_trust.ts). */
+  readonly isCacheIntact: boolean;
 }
 
 /** The log directories, locked. */
@@ -76,6 +83,7 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
       path: directory?.path ?? paths[index] ?? "",
       isOnline: directory !== null,
       cleanShutdown: directory?.wasCleanShutdown ?? false,
+      isCacheIntact: directory?.cache.isIntact ?? false,
     }));
     this.hasRetention = this.#online.every((directory) => directory.hasRetention);
     this.paths = this.opened.map(({ path }) => path);
@@ -158,8 +166,14 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
     for (const directory of this.#online) await directory.markRetention();
   }
 
+  /** Whether starts may believe the page cache, for each directory that is online. */
+  get caches(): CacheTrust[] {
+    return this.#online.map(({ cache }) => cache);
+  }
+
   /** A directory failed. @returns whether the broker can go on: others are online, and the metadata store does not lie in this one */
   fail(index: number): boolean {
+    this.#directories[index]?.cache.doubt();
     this.#failed.add(index);
     const hasStore = this.storePath.startsWith(`${this.opened[index]?.path}/`);
     return !hasStore && this.opened.some(({ isOnline }, other) => isOnline && !this.#failed.has(other));
@@ -198,10 +212,11 @@ async function storePathOf({ metadataLogDirectory: path }: LogDirectoriesOptions
 /** @returns the directory, or a sentence why it is offline @throws LogDirectoryError when the broker cannot start with it */
 async function openOrExplain(
   path: string,
-  { logDirectories, nodeId, clusterId, storePath }: LogDirectoriesOptions & { storePath: string },
+  options: LogDirectoriesOptions & { storePath: string },
 ): Promise<LogDirectory | string> {
+  const { logDirectories, recoveryTrustsPageCache: trustsPageCache } = options;
   try {
-    return await LogDirectory.open({ path, nodeId, clusterId, storePath });
+    return await LogDirectory.open({ ...options, path, trustsPageCache });
   } catch (error) {
     if (error instanceof UnusableDirectoryError && logDirectories.length > 1) return error.message;
     throw error;

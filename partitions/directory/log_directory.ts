@@ -6,6 +6,7 @@
  *   .lock                            held while the broker runs, as by Apache Kafka (POSIX lock)
  *   meta.properties                  cluster.id, node.id, directory.id
  *   .kafka_cleanshutdown             between a stop that closed every log cleanly and the next start
+ *   barnabas-boot                    while the broker runs, and after it was killed (cache_trust.ts)
  *   <topic>-<partition>/             logs
  *   <topic>-<partition>.<hex>-delete/  logs of deleted topics, removed at the next start at the latest
  *   barnabas-metadata.sqlite         metadata store (metadata/store/sqlite_store.ts)
@@ -16,6 +17,7 @@
  * Source: Kafka's LogManager (lockLogDirs, loadLogs), KafkaRaftServer.initializeLogDirs, LocalLog.parseTopicPartitionName.
  */
 import {
+  type BootIdentity,
   deletedDirectoryName,
   type DirectoryLock,
   type FileSystem,
@@ -35,6 +37,7 @@ import {
   writeCleanShutdown,
   writeMetaProperties,
 } from "../../storage/control.ts";
+import { bootIdentity, CacheTrust } from "./cache_trust.ts";
 import { checkpointedPartitions } from "./checkpoint_files.ts";
 import type { FoundPartition, PartitionIdentity } from "../metadata/adoption.ts";
 
@@ -73,6 +76,10 @@ export interface LogDirectoryOptions {
   /** Path of the metadata store's file; in the directory itself by default. */
   readonly storePath?: string;
   readonly fs?: FileSystem;
+  /** Whether a start after a kill may believe the page cache; false by default. */
+  readonly trustsPageCache?: boolean;
+  /** Gets sentences about what could not be done; ignored by default. */
+  readonly report?: (sentence: string) => void;
 }
 
 /** A locked log directory. */
@@ -90,6 +97,8 @@ export class LogDirectory implements AsyncDisposable {
   readonly futures: readonly (FoundPartition & { readonly name: string })[];
   /** Whether retention has run here before, or the directory is new. Older versions kept all records, so it is announced there first. */
   readonly hasRetention: boolean;
+  /** Whether a start may believe the page cache. */
+  readonly cache: CacheTrust;
   /** Partitions in the checkpoints, by `partitionKey()`; they may belong to deleted topics. */
   readonly checkpointed: ReadonlySet<string>;
   readonly #fs: FileSystem;
@@ -100,8 +109,14 @@ export class LogDirectory implements AsyncDisposable {
   private constructor(
     lock: DirectoryLock,
     meta: MetaProperties & { directoryId: string },
-    { names, storePath }: { names: readonly string[]; storePath: string },
+    about: {
+      names: readonly string[];
+      storePath: string;
+      identity: BootIdentity | null;
+      report: (sentence: string) => void;
+    },
   ) {
+    const { names, storePath, identity, report } = about;
     const checkpointed = checkpointedPartitions({ fs: lock.fs, logDirectory: lock.path });
     if (typeof checkpointed === "string") throw new LogDirectoryError(checkpointed);
     this.checkpointed = checkpointed;
@@ -112,6 +127,7 @@ export class LogDirectory implements AsyncDisposable {
     this.directoryId = meta.directoryId;
     const mark = readCleanShutdown(lock.fs, lock.path);
     this.wasCleanShutdown = mark !== null;
+    this.cache = new CacheTrust({ fs: lock.fs, path: lock.path, identity, wasCleanShutdown: mark !== null, report });
     const isOurs = mark?.brokerEpoch === BROKER_EPOCH &&
       lock.fs.modifiedMs(storePath) !== null;
     this.wasClosedByKafka = mark !== null && !isOurs;
@@ -137,7 +153,9 @@ export class LogDirectory implements AsyncDisposable {
       const meta = identifyDirectory(lock, options);
       const names: string[] = [];
       for await (const { name, isDirectory } of Deno.readDir(path)) if (isDirectory) names.push(name);
-      const directory = new LogDirectory(lock, meta, { names, storePath });
+      const identity = options.trustsPageCache === true ? await bootIdentity(path) : null;
+      const { report = () => {} } = options;
+      const directory = new LogDirectory(lock, meta, { names, storePath, identity, report });
       removeCleanShutdown(fs, path);
       return directory;
     } catch (error) {

@@ -32,6 +32,8 @@ export interface LogStoreDirectory {
   readonly isOnline: boolean;
   /** Whether the last broker stopped cleanly. */
   readonly cleanShutdown: boolean;
+  /** Whether the page cache has all that the last broker wrote, because it was only killed; false by default. */
+  readonly isCacheIntact?: boolean;
 }
 
 /** Options of a log store. */
@@ -40,7 +42,7 @@ export interface LogStoreOptions {
   readonly clock: Clock;
   /** `log.dirs`, by the index that the image names. */
   readonly directories: readonly LogStoreDirectory[];
-  /** Logs to which the clean stop does not apply, by `partitionKey()`; none by default. */
+  /** Logs to which neither the clean stop nor the page cache applies, by `partitionKey()`; none by default. */
   readonly unmarked?: readonly string[];
   /** `producer.id.expiration.ms` */
   readonly producerIdExpirationMs: number;
@@ -66,10 +68,11 @@ export class LogStore {
   #isStarting = true;
   /** Logs that could not be opened so far. */
   readonly #unopened = new Set<string>();
-  /** Logs to which the last clean stop does not apply: adopted logs, and logs that were handed over but could not be opened. */
+  /** Logs to which the last clean stop and the page cache do not apply: adopted logs, and logs that were handed over but could not be opened. */
   readonly #unfinished = new Set<string>();
   /** Logs that hold aborted or open transactions. */
   readonly #uncommitted = new UncommittedLogs();
+  #hasCut = false;
 
   /**
    * Reads the checkpoints of the directories. If recovery points are damaged, recoveries take longer. Damaged log starts are refused,
@@ -109,7 +112,8 @@ export class LogStore {
       this.#unopened.add(key);
       return NO_DESCRIPTORS;
     }
-    const cleanShutdown = isHandedOver || place.cleanShutdown && !this.#unfinished.has(key);
+    const isUnfinished = this.#unfinished.has(key);
+    const cleanShutdown = isHandedOver || place.cleanShutdown && !isUnfinished;
     const logStartOffset = toOffset(logStarts.get(key) ?? 0);
     const directory = `${place.path}/${topic.name}-${partition}`;
     try {
@@ -119,6 +123,7 @@ export class LogStore {
         directory,
         config: topic.logConfig,
         cleanShutdown,
+        isCacheIntact: place.isCacheIntact === true && !isHandedOver && !isUnfinished,
         isHandedOver,
         recoveryPoint: toOffset(recoveryPoints.get(key) ?? 0),
         logStartOffset,
@@ -128,6 +133,7 @@ export class LogStore {
         report,
       });
       if (isOld) this.#openable--;
+      this.#hasCut ||= log.hasCut;
       if (handedOver === null || log.logEndOffset === handedOver.logEndOffset) {
         this.forget(topic, partition);
         if (handedOver === null) this.#uncommitted.note(`${topic.name}-${partition}`, log.uncommitted);
@@ -144,6 +150,11 @@ export class LogStore {
     }
   }
 
+  /** Whether all logs so far could be opened, and recovery cut nothing off. */
+  get isIntact(): boolean {
+    return this.#unopened.size === 0 && !this.#hasCut;
+  }
+
   /** The warning about uncommitted transactions, once the logs of a start are open; null for none. */
   uncommittedWarning(): string | null {
     return this.#uncommitted.warning();
@@ -155,6 +166,7 @@ export class LogStore {
    */
   forgetCheckpoints(): void {
     this.#isStarting = false;
+    this.#resources.freeRecoveryWindow();
     for (
       const checkpoint of this.#checkpoints.flatMap(({ recoveryPoints, logStarts }) => [recoveryPoints, logStarts])
     ) {

@@ -3,19 +3,25 @@ import { ManualClock } from "../../storage/base/clock.ts";
 import { Log } from "../../storage/log/log.ts";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { append } from "../../tests/log_fixture.ts";
+import { inMemory } from "../../tests/record_batch_builder.ts";
 import { LogStore, NO_DESCRIPTORS } from "./log_store.ts";
 import { LOG_DIRECTORY, topicOn } from "./partition_testing.ts";
 import { emptyWatermarks } from "../shared/watermarks.ts";
 
 function create(
   files: CrashingFileSystem,
-  changes: { cleanShutdown?: boolean; unmarked?: string[]; logsMax?: number } = {},
+  changes: { cleanShutdown?: boolean; isCacheIntact?: boolean; unmarked?: string[]; logsMax?: number } = {},
 ) {
   const reports: string[] = [];
   const store = new LogStore({
     fs: files.fileSystem,
     clock: new ManualClock(),
-    directories: [{ path: LOG_DIRECTORY, isOnline: true, cleanShutdown: changes.cleanShutdown ?? false }],
+    directories: [{
+      path: LOG_DIRECTORY,
+      isOnline: true,
+      cleanShutdown: changes.cleanShutdown ?? false,
+      isCacheIntact: changes.isCacheIntact ?? false,
+    }],
     unmarked: changes.unmarked,
     logsMax: changes.logsMax,
     producerIdExpirationMs: 1000,
@@ -95,6 +101,40 @@ Deno.test("LogStore.open() recovers a log to which the clean stop does not apply
     const again = opened(create(files, { cleanShutdown: true, unmarked }).store.open(topicOn([0]), 0));
     assert.equal(again.recoveryPoint, unmarked.length > 0 ? 0 : 5);
   }
+});
+
+Deno.test("LogStore believes the page cache of a killed broker, except for a log to which that does not apply", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const log = opened(create(files).store.open(topicOn([0]), 0));
+  for (let count = 0; count < 5; count++) append(log, [{ value: "x".repeat(5000) }]);
+  const path = `${LOG_DIRECTORY}/t-0/${"0".repeat(20)}.log`;
+  files.restart("all");
+  const bytes = files.fileSystem.readFile(path) as Uint8Array<ArrayBuffer>;
+  const damaged = bytes.slice();
+  damaged[100]! ^= 1; // in the first batch, which a check of the end does not reach
+  for (const unmarked of [[], ["t 0"]]) {
+    write(files, path, "");
+    files.fileSystem.pwrite(
+      files.fileSystem.open(path, { write: true }),
+      inMemory(damaged, 0).memory,
+      0,
+      bytes.length,
+      0,
+    );
+    const { store } = create(files, { isCacheIntact: true, unmarked });
+    assert.equal(opened(store.open(topicOn([0]), 0)).logEndOffset, unmarked.length > 0 ? 0 : 5);
+    assert.equal(store.isIntact, unmarked.length === 0, "whether something was cut off");
+    files.restart("all");
+  }
+});
+
+Deno.test("LogStore.isIntact is false once a log could not be opened", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const { store } = create(files, { logsMax: 1 });
+  opened(store.open(topicOn([0, 0]), 0));
+  assert.equal(store.isIntact, true);
+  assert.equal(store.open(topicOn([0, 0]), 1), NO_DESCRIPTORS);
+  assert.equal(store.isIntact, false);
 });
 
 Deno.test("LogStore.open() returns why a log cannot be served: a refusing disk, a directory of another topic", () => {

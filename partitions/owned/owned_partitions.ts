@@ -48,6 +48,8 @@ export interface OwnedPartitionsParts {
   readonly onRetention: (event: RetentionEvent) => void;
   /** The high watermark of a partition moved, or the partition was removed. */
   readonly onProgress: (slot: number) => void;
+  /** A log went offline, so a start must not believe the page cache. */
+  readonly onCacheDoubtful: () => void;
 }
 
 /** The partitions of one shard. */
@@ -147,10 +149,14 @@ export class OwnedPartitions implements PartitionOwner {
     });
   }
 
-  /** Ends the start: logs opened from now on are new ones (log_store.ts). @returns a warning about the logs opened so far, or null */
-  endStart(): string | null {
-    this.#parts.store.forgetCheckpoints();
-    return this.#parts.store.uncommittedWarning();
+  /**
+   * Ends the start: logs opened from now on are new ones (log_store.ts).
+   * @returns a warning about the logs opened so far, or null; and whether all could be opened, with nothing cut off
+   */
+  endStart(): { warning: string | null; isIntact: boolean } {
+    const { store } = this.#parts;
+    store.forgetCheckpoints();
+    return { warning: store.uncommittedWarning(), isIntact: store.isIntact };
   }
 
   /** From now on no flush begins: `close()` makes everything durable, and needs the files for itself (storage/log/log_durability.ts). */
@@ -210,6 +216,10 @@ export class OwnedPartitions implements PartitionOwner {
 
   onTrouble(slot: number, text: string): void {
     this.#parts.report(`${this.#nameOf(slot)}: ${text}`);
+  }
+
+  onOffline(): void {
+    this.#parts.onCacheDoubtful();
   }
 
   onSegmentsBelowStart(slot: number): void {
@@ -295,6 +305,7 @@ export class OwnedPartitions implements PartitionOwner {
     const log = store.open(topic, place.partition, handedOver);
     if (typeof log === "string") {
       this.#unopened.add(place.slot);
+      if (handedOver !== null) this.#parts.onCacheDoubtful();
       this.#keepCheckpoints(place.slot, store.checkpointed(topic, place.partition));
       this.onProgress(place.slot); // requests that waited for the previous owner are answered
       if (log === NO_DESCRIPTORS || log === DIRECTORY_OFFLINE) return;

@@ -42,6 +42,8 @@ import type { Watermarks, WatermarkTable } from "../shared/watermarks.ts";
 export interface PartitionOwner extends Flusher {
   /** The high watermark or the log start moved, or the partition was removed. */
   onProgress(slot: number): void;
+  /** The log went offline. */
+  onOffline(): void;
   /** The log start or the recovery point moved: there may be segments to remove. */
   onSegmentsBelowStart(slot: number): void;
   /** Appends are left whose turn has come: `runQueue()` has to be called in a later turn. */
@@ -234,7 +236,7 @@ export class Partition {
   /** Begins a new active segment, and a flush of the old one, unless that is empty. @returns false when the disk refused */
   roll(nowMs: number): boolean {
     const isDone = this.log.roll(nowMs);
-    this.#flushes.beginAfterRoll();
+    this.#flushes.beginAfterAppend(0, this.#config.recoveryIntervalBytes);
     return isDone;
   }
 
@@ -331,7 +333,7 @@ export class Partition {
       return result;
     }
     if (!result.duplicate) replica.appended(log.logEndOffset, log.lastBatchBytes);
-    this.#flushes.beginAfterRoll();
+    this.#flushes.beginAfterAppend(result.duplicate ? 0 : log.lastBatchBytes, this.#config.recoveryIntervalBytes);
     this.#acknowledge();
     return result;
   }
@@ -363,6 +365,7 @@ export class Partition {
     if (this.isOpen) {
       const reason = this.log.offlineReason ?? "a flush failed";
       this.#owner.onTrouble(this.slot, `The log is offline until a restart: ${reason}`);
+      this.#owner.onOffline();
     }
     this.#follow(this.replica.failed());
   }

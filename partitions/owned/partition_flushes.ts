@@ -1,7 +1,7 @@
 /**
  * The flushes of one partition's log, all on another thread: those that acknowledgements wait for (`flush.messages`), with the shard's
- * next group (group_flush.ts), and those that nobody waits for (`flush.ms`, and a segment that closed), by themselves
- * (flush_gate.ts). Runs on the shard that owns the partition.
+ * next group (group_flush.ts), and those that nobody waits for, by themselves (flush_gate.ts): for `flush.ms`, when a segment has
+ * closed, and after every `barnabas.recovery.interval.bytes`, so that recovery stays short. Runs on the shard that owns the partition.
  *
  * Always: at most one flush is under way. Flushes continue until every closed segment is flushed, so that recovery stays short.
  */
@@ -43,6 +43,8 @@ export class PartitionFlushes {
   #lastFlushMs = -Infinity;
   /** The active segment at the last check. */
   #activeBaseOffset: number;
+  /** Bytes that were appended since a recovery can begin behind the earlier ones. */
+  #bytesToRecover: number;
 
   /** @param log of the partition @param by the partition's row, what executes its flushes, and what is called when they begin and end */
   constructor(log: Log, by: { slot: number; flusher: Flusher; events: FlushEvents }) {
@@ -51,6 +53,7 @@ export class PartitionFlushes {
     this.#flusher = by.flusher;
     this.#events = by.events;
     this.#activeBaseOffset = log.activeBaseOffset;
+    this.#bytesToRecover = log.recoveryPoint < log.logEndOffset ? log.logFilesBytes : 0; // the most that it can be
   }
 
   /** Whether a flush is under way. */
@@ -65,25 +68,34 @@ export class PartitionFlushes {
     this.begin();
   }
 
-  /** Begins a flush by itself when the log has rolled since the last check. */
-  beginAfterRoll(): void {
+  /**
+   * Begins a flush by itself after an append, when the log has rolled, or so much was appended that recovery would take long.
+   * @param bytes of the batch @param intervalBytes the most bytes that a recovery should have to check
+   */
+  beginAfterAppend(bytes: number, intervalBytes: number): void {
+    this.#bytesToRecover += bytes;
     const base = this.#log.activeBaseOffset;
-    if (base === this.#activeBaseOffset) return;
+    if (base === this.#activeBaseOffset && this.#bytesToRecover < intervalBytes) return;
+    const shortensRecovery = this.#bytesToRecover >= intervalBytes;
     this.#activeBaseOffset = base;
-    this.begin();
+    this.begin(shortensRecovery);
   }
 
-  /** Begins a flush of the records appended so far, by itself. Does nothing while one is under way. */
-  begin(): void {
+  /**
+   * Begins a flush of the records appended so far, by itself. Does nothing while one is under way.
+   * @param shortensRecovery whether a recovery can then begin behind them
+   */
+  begin(shortensRecovery = false): void {
     if (this.#isUnderWay || this.#log.offlineReason !== null || !this.#flusher.mayFlush(this.#slot)) return;
-    const request = this.#request();
+    if (shortensRecovery) this.#bytesToRecover = 0;
+    const request = this.#request(shortensRecovery);
     if (request !== null) this.#flusher.onFlush(request, (outcome) => this.end(request, outcome));
   }
 
   /** Begins a flush with a group; `end()` ends it. @returns null when there is nothing to do now; what is needed later is asked for again */
   beginInGroup(): FlushRequest | null {
     if (this.#isUnderWay || this.#log.offlineReason !== null) return null;
-    const request = this.#request();
+    const request = this.#request(false);
     this.#isInGroup = request !== null;
     return request;
   }
@@ -113,9 +125,9 @@ export class PartitionFlushes {
   }
 
   /** @returns null when everything is durable, or when a file cannot be opened now; the next roll tries again */
-  #request(): FlushRequest | null {
+  #request(shortensRecovery: boolean): FlushRequest | null {
     try {
-      const request = this.#log.beginFlush();
+      const request = this.#log.beginFlush({ shortensRecovery });
       if (request === null) return null;
       this.#isUnderWay = true;
       this.#events.onBegin();

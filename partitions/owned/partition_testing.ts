@@ -62,6 +62,7 @@ export const deafOwner: PartitionOwner = {
   onAppendsLeft: () => {},
   codecJobs: new CodecJobs({ transcode: () => {}, release: () => {} }),
   onTrouble: () => {},
+  onOffline: () => {},
   onSegmentsBelowStart: () => {},
 };
 
@@ -176,6 +177,8 @@ export interface TestShard {
   readonly codecWork: { work: CodecWork; done: (answer: CodecAnswer) => void }[];
   /** Bytes of batches that codec workers rebuilt and the shard has not released. */
   readonly rebuilt: { bytes: number };
+  /** Logs that went offline, so that a start must not believe the page cache. */
+  readonly doubts: number[];
   /** Files that another thread would remove. */
   readonly unlinked: string[];
   /** Directories that another thread would make durable. */
@@ -321,6 +324,7 @@ export class TestShards implements Disposable {
 
   #shard(shard: number, arenas: readonly Arena[], files = new CrashingFileSystem(() => 0.5)): TestShard {
     const reports: string[] = [];
+    const doubts: number[] = [];
     const flushes: TestShard["flushes"] = [];
     const groups: TestShard["groups"] = [];
     const codecWork: TestShard["codecWork"] = [];
@@ -368,13 +372,14 @@ export class TestShards implements Disposable {
       flushDirectory: (directory, done) => void directoryFlushes.push({ directory, done }),
       onCleaningAborted: (slot) => void abortedCleanings.push(slot),
       unlink: (paths) => void unlinked.push(...paths),
+      onCacheDoubtful: () => void doubts.push(shard),
       load: (files, done) => void loads.push({ files, done }),
       retention: this.#retention,
       onRetention: (event) => void retained.push(event),
     });
     const mail = { inbox: inbox(this.state, shard), outboxes: ways };
     const cleaning = { directoryFlushes, abortedCleanings };
-    const outside = { reports, flushes, groups, codecWork, rebuilt, unlinked, loads, retained, ...cleaning };
+    const outside = { reports, flushes, groups, codecWork, rebuilt, unlinked, loads, retained, doubts, ...cleaning };
     return { ...mail, partitions, purgatory, arena, files, ...outside };
   }
 }

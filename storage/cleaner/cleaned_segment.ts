@@ -121,7 +121,7 @@ export class CleanedSegment {
     this.#write();
     segment.deactivate();
     if (aborted.length > 0) this.#writeAborted(aborted);
-    const { fds, owned } = segment.openForFlush();
+    const { fds, owned } = segment.openForFlush(true);
     try {
       for (const fd of fds) if (!this.#fs.fdatasync(fd)) throw new SystemError(`flush ${segment.path(".log")}`);
     } finally {

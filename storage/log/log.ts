@@ -45,7 +45,7 @@ import { type RenamedDirectory, renameForRemoval } from "../directory/partition_
 import { markDeleted } from "../segments/segment_deletion.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
 import { SegmentReader } from "../segments/segment_reader.ts";
-import { storageFailure } from "./storage_failure.ts";
+import { attempt, storageFailure } from "./storage_failure.ts";
 import type { FlushOutcome } from "../sys/flush_outcome.ts";
 import type { NativeMemory } from "../sys/memory.ts";
 import type { Unflushed } from "./unflushed.ts";
@@ -64,6 +64,8 @@ export class Log implements Disposable {
   readonly compacted: CompactedLog;
   /** Traces of transactions that were found when it was opened. */
   readonly uncommitted: UncommittedTraces;
+  /** Whether opening it cut torn or corrupt bytes off, or set segments aside. */
+  readonly hasCut: boolean;
   #logStartOffset: Offset;
   #offlineReason: string | null = null;
   #closed = false;
@@ -80,6 +82,7 @@ export class Log implements Disposable {
     this.#logStartOffset = loaded.logStartOffset;
     this.compacted = new CompactedLog({ ...loaded, options, resources, log: this });
     this.uncommitted = loaded.uncommitted;
+    this.hasCut = loaded.hasCut;
     this.#durability = new LogDurability({ fs, resources }, loaded);
     this.#appends = new LogAppends(loaded, { options, resources, onDamaged: (reason) => this.#goOffline(reason) });
   }
@@ -144,7 +147,7 @@ export class Log implements Disposable {
   /** Begins a leader's epoch at the log end, if it is a new one. @returns false when the disk refused; appends try again */
   becomeLeader(epoch: number): boolean {
     const begin = () => this.#epochs.assign(epoch, this.logEndOffset, this.#durability.unflushed);
-    return this.#offlineReason === null && this.#attempt(begin) === null;
+    return this.#offlineReason === null && attempt(begin) === null;
   }
 
   /**
@@ -273,7 +276,7 @@ export class Log implements Disposable {
   /** Closes the active segment and starts a new one, unless it is empty. @returns false when the disk refused */
   roll(nowMs: number): boolean {
     if (this.#offlineReason !== null) return false;
-    return this.#segments.active.logFileBytes === 0 || this.#attempt(() => this.#appends.roll(nowMs)) === null;
+    return this.#segments.active.logFileBytes === 0 || attempt(() => this.#appends.roll(nowMs)) === null;
   }
 
   /** Forgets producers that were idle for `producer.id.expiration.ms`. */
@@ -283,11 +286,13 @@ export class Log implements Disposable {
 
   /**
    * Lists what another thread has to flush to make the appended records durable; a few segments at a time.
+   * @param options shortensRecovery: whether a recovery can then begin at the present log end: the producers, and the indexes of the
+   * active segment, become durable, too
    * @returns null when all is durable; otherwise a request to end with `endFlush()`. Several may be under way
    * @throws SystemError when a file cannot be opened
    */
-  beginFlush(): FlushRequest | null {
-    return this.#durability.begin(this.logEndOffset);
+  beginFlush({ shortensRecovery = false } = {}): FlushRequest | null {
+    return this.#durability.begin(this.logEndOffset, shortensRecovery);
   }
 
   /**
@@ -308,7 +313,7 @@ export class Log implements Disposable {
    */
   flush(): boolean {
     let outcome: FlushOutcome = "flushed";
-    const failure = this.#attempt(() => {
+    const failure = attempt(() => {
       while (this.#offlineReason === null && outcome === "flushed") {
         const request = this.beginFlush();
         if (request === null) return;
@@ -326,7 +331,7 @@ export class Log implements Disposable {
    */
   close(options: { clean: boolean }): boolean {
     if (this.#closed) return true;
-    const clean = options.clean && this.flush() && this.#attempt(() => this.#finish()) === null;
+    const clean = options.clean && this.flush() && attempt(() => this.#finish()) === null;
     for (const segment of this.#segments.all) segment.retire();
     const asked = !options.clean || (clean && this.#offlineReason === null && this.#durability.isIdle);
     this.#closed = true;
@@ -341,8 +346,8 @@ export class Log implements Disposable {
    */
   handOver(): boolean {
     if (this.#offlineReason !== null) return false;
-    if (this.#attempt(() => this.#saveState(this.#durability.unflushed)) !== null) return false;
-    if (this.#attempt(() => this.#segments.active.deactivate()) !== null) return false;
+    if (attempt(() => this.#saveState(this.#durability.unflushed)) !== null) return false;
+    if (attempt(() => this.#segments.active.deactivate()) !== null) return false;
     this.#durability.handOver();
     return this.close({ clean: false });
   }
@@ -366,17 +371,8 @@ export class Log implements Disposable {
   }
 
   #saveState(unflushed: Unflushed | null): void {
-    this.#producers.snapshot(this.logEndOffset);
+    this.#producers.snapshotLast(this.logEndOffset, this.activeBaseOffset);
     this.#epochs.save(unflushed);
-  }
-
-  #attempt(action: () => void): string | null {
-    try {
-      action();
-      return null;
-    } catch (error) {
-      return storageFailure(error);
-    }
   }
 
   #goOffline(reason: string): void {

@@ -123,7 +123,7 @@ export class LogAppends {
    */
   roll(nowMs: number): void {
     const old = this.#segments.active;
-    this.#producers.snapshot(this.#logEndOffset);
+    this.#producers.snapshotLast(this.#logEndOffset, old.baseOffset);
     const next = this.#rolls.roll(old, this.#logEndOffset, { config: this.#config, nowMs });
     this.#segments.push(next);
     this.#unflushed.addDirectory(this.#directory);

@@ -55,6 +55,8 @@ export interface LogConfig {
   readonly fileDeleteDelayMs: number;
   /** How the active segment is written: broker config `barnabas.log.append.mode`. */
   readonly appendMode: "pwrite" | "mapped";
+  /** Bytes that are appended before a flush in the background: broker config `barnabas.recovery.interval.bytes`. */
+  readonly recoveryIntervalBytes: number;
 }
 
 /** The settings that a segment follows from its beginning on. */

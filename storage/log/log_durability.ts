@@ -26,7 +26,7 @@ import type { LoadedLog } from "./log_loader.ts";
 import type { LogResources } from "./log_resources.ts";
 import type { FlushRequest } from "./log_types.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
-import { storageFailure } from "./storage_failure.ts";
+import { attempt, storageFailure } from "./storage_failure.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 import type { FlushOutcome } from "../sys/flush_outcome.ts";
 import type { Unflushed } from "./unflushed.ts";
@@ -41,6 +41,7 @@ export class LogDurability {
   readonly #fs: FileSystem;
   readonly #resources: LogResources;
   readonly #segments: SegmentList;
+  readonly #producers: LoadedLog["producers"];
   #recoveryPoint: Offset;
   /** Segments below it are durable in their final form, with their indexes and their size. */
   #closedDurableBelow: Offset;
@@ -53,6 +54,7 @@ export class LogDurability {
     this.#fs = by.fs;
     this.#resources = by.resources;
     this.#segments = loaded.segments;
+    this.#producers = loaded.producers;
     this.unflushed = loaded.unflushed;
     this.#recoveryPoint = loaded.recoveryPoint;
     this.#closedDurableBelow = loaded.closedDurableBelow;
@@ -70,9 +72,14 @@ export class LogDurability {
 
   /**
    * Lists what has to be flushed and leases its segments, a few at a time; null when all is durable.
+   * @param shortensRecovery whether the producers, and the indexes of the active segment, become durable, too
    * @throws SystemError when a file cannot be opened; nothing is leased then
    */
-  begin(logEndOffset: Offset): FlushRequest | null {
+  begin(logEndOffset: Offset, shortensRecovery: boolean): FlushRequest | null {
+    if (shortensRecovery) {
+      const by = { segmentBase: this.#segments.active.baseOffset, unflushed: this.unflushed };
+      attempt(() => this.#producers.snapshotForFlush(logEndOffset, by)); // refused: a recovery reads from the one before
+    }
     if (this.#recoveryPoint >= logEndOffset && this.unflushed.isEmpty) return null;
     const first = this.#segments.floorIndex(this.#finalBelow);
     const end = first + FLUSHED_SEGMENTS_MAX;
@@ -81,7 +88,7 @@ export class LogDurability {
     try {
       for (const segment of this.#segments.all.slice(first, end)) {
         leaseIds.push(segment.lease()); // first: opening the next segment may close one without a lease
-        const opened = segment.openForFlush();
+        const opened = segment.openForFlush(shortensRecovery);
         for (const fd of opened.fds) fds.push(fd);
         for (const fd of opened.owned) ownedFds.push(fd);
       }
@@ -110,7 +117,7 @@ export class LogDurability {
 
   /** Makes the last segment durable in its final form, on this thread. @throws SystemError when a file cannot be opened */
   flushClosed(directory: string): FlushOutcome {
-    const { fds, owned } = this.#segments.active.openForFlush();
+    const { fds, owned } = this.#segments.active.openForFlush(true);
     const outcome = this.flush({ fds, directories: [directory] });
     this.#releaseFiles({ leaseIds: [], ownedFds: owned });
     return outcome;

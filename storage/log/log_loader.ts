@@ -3,6 +3,7 @@
  * rebuilds leader epochs and producer state. Runs on the shard that will own the log.
  *
  *   clean stop      nothing is scanned; only the end of the last segment is read, and the last batches if producers are known
+ *   killed process  only the end of the last segment is checked, if the page cache has what was written (`isCacheIntact`)
  *   anything else   every segment is checked and rebuilt, from the one that holds the recovery point on (log_recovery.ts); of a
  *                   segment that ends at the recovery point only the indexes are rebuilt. It is not known which names and small
  *                   files were flushed, so the next flush includes them all, and they are read from the disk
@@ -17,7 +18,7 @@ import { rebuildEpochs } from "./epochs/epoch_rebuild.ts";
 import { clearLeftovers } from "./leftover_files.ts";
 import { LEADER_EPOCHS_FILE, LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
 import { ProducerStateManager } from "./producers/producer_state_manager.ts";
-import { recoverSegments, refuseMissing } from "./log_recovery.ts";
+import { recoverAfterKill, type RecoveredLog, recoverSegments, refuseMissing } from "./log_recovery.ts";
 import type { LogResources } from "./log_resources.ts";
 import type { LogOptions, UncommittedTraces } from "./log_types.ts";
 import { ensurePartitionMetadata } from "../directory/partition_directory.ts";
@@ -51,6 +52,8 @@ export interface LoadedLog {
   readonly closedDurableBelow: Offset;
   /** Directories and small files that may not be durable yet. */
   readonly unflushed: Unflushed;
+  /** Whether recovery cut torn or corrupt bytes off, or set segments aside. */
+  readonly hasCut: boolean;
   /** Traces of transactions in the files and in those batches that opening reads anyway. */
   readonly uncommitted: UncommittedTraces;
 }
@@ -80,6 +83,7 @@ class LogLoader {
   readonly #recovery: SegmentRecovery;
   readonly #unflushed = new Unflushed();
   #scanned = false;
+  #hasCut = false;
   /** Whether a segment has an index of aborted transactions. */
   #hasAborted = false;
 
@@ -88,13 +92,13 @@ class LogLoader {
     this.#options = options;
     this.#place = { fs, resources, directory, config, random };
     this.#reader = new SegmentReader(resources.window);
-    this.#recovery = new SegmentRecovery(fs);
+    this.#recovery = new SegmentRecovery(fs, resources);
   }
 
   /** @param isNew whether there is no directory yet */
   load(isNew: boolean): LoadedLog {
-    const { fs, directory, clock, cleanShutdown, isHandedOver = false } = this.#options;
-    if (!isNew && !cleanShutdown) this.#dropCached(SMALL_FILES.map((name) => `${directory}/${name}`));
+    const { fs, directory, clock, cleanShutdown, isHandedOver = false, isCacheIntact = false } = this.#options;
+    if (!isNew && !cleanShutdown && !isCacheIntact) this.#dropCached(SMALL_FILES.map((name) => `${directory}/${name}`));
     if (!isNew && (!cleanShutdown || isHandedOver)) this.#flushSmallFilesNext();
     ensurePartitionMetadata(this.#options, this.#unflushed);
     if (clearLeftovers(fs, directory, this.#reader.window)) this.#unflushed.addDirectory(directory);
@@ -128,6 +132,7 @@ class LogLoader {
       recoveryPoint,
       closedDurableBelow: this.#closedDurableBelow(recoveryPoint, isDurable),
       unflushed: this.#unflushed,
+      hasCut: this.#hasCut,
       uncommitted: {
         hasAborted: this.#hasAborted || producers.hasSeenAbort,
         openCount: producers.state.openTransactionsCount,
@@ -210,7 +215,8 @@ class LogLoader {
 
   /** Whether the segment may hold bytes that were never flushed. Correct only once all segments up to it are loaded. */
   #isRecovered(segment: Segment): boolean {
-    return !this.#options.cleanShutdown && segment.baseOffset >= this.#options.recoveryPoint;
+    const { cleanShutdown, isCacheIntact = false, recoveryPoint } = this.#options;
+    return !cleanShutdown && !isCacheIntact && segment.baseOffset >= recoveryPoint;
   }
 
   /** Recovers segments where necessary, and returns the log's end. */
@@ -219,6 +225,17 @@ class LogLoader {
     if (this.#options.cleanShutdown) {
       const end = this.#findCleanEnd(this.segments.active);
       return end ?? this.#recover(this.segments.length - 1, epochs);
+    }
+    if (this.#options.isCacheIntact === true) {
+      const found = recoverAfterKill({
+        segments: this.segments,
+        recovery: this.#recovery,
+        report: (message) => this.#report(message),
+      });
+      if (found !== null) return this.#note(found);
+      this.#report(
+        "The end of the log is not as a killed process leaves it: all from the recovery point on is checked",
+      );
     }
     const from = this.segments.floorIndex(this.#options.recoveryPoint);
     return this.#recover(from === 0 || this.#isFinal(from - 1) ? from : from - 1, epochs);
@@ -255,14 +272,19 @@ class LogLoader {
 
   #recover(from: number, epochs: LeaderEpochFile): Offset {
     this.#scanned = true;
-    return recoverSegments(from, {
+    return this.#note(recoverSegments(from, {
       options: this.#options,
       segments: this.segments,
       recovery: this.#recovery,
       epochs,
       unflushed: this.#unflushed,
       report: (message) => this.#report(message),
-    });
+    }));
+  }
+
+  #note({ endOffset, hasCut }: RecoveredLog): Offset {
+    this.#hasCut ||= hasCut;
+    return endOffset;
   }
 
   #removeSegments(from: number): void {

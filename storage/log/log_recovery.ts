@@ -21,9 +21,12 @@
  * next flush would succeed without writing them. Dirty pages stay in the cache: a later flush writes them or fails. Correctness won
  * over speed: after a kill, 376 MB above the recovery point took 1.9 s instead of 0.5 s on a disk of 200 MB/s.
  *
+ * The page cache is believed in one case: the process alone died, in this boot, and no flush has failed (boot_mark.ts). Then only the
+ * end of the last segment is checked (`recoverAfterKill()`).
+ *
  * Kafka cuts at the first torn batch, removes all later segments, and trusts the page cache (LogLoader.recoverLog).
  */
-import type { Offset } from "../base/units.ts";
+import { type Offset, toOffset } from "../base/units.ts";
 import type { LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
 import type { LogOptions } from "./log_types.ts";
 import { baseOffset, partitionLeaderEpoch } from "../records/record_batch.ts";
@@ -48,34 +51,73 @@ export interface LogRecoveryParts {
   readonly report: (message: string) => void;
 }
 
+/** The result of a recovery. */
+export interface RecoveredLog {
+  readonly endOffset: Offset;
+  /** Whether torn or corrupt bytes were cut off, or segments set aside. */
+  readonly hasCut: boolean;
+}
+
+/**
+ * Recovers a log whose last owner was killed, while the page cache survived: everything that it wrote is there, except for the rest of
+ * a write that the kill interrupted. So only the end of the last segment is checked; what is cut off there was never a whole batch.
+ * @returns null when the end is another one: then the log has to be recovered in full
+ * @throws SystemError, or the runtime's errors, of the disk
+ */
+export function recoverAfterKill(
+  parts: Pick<LogRecoveryParts, "segments" | "recovery" | "report">,
+): RecoveredLog | null {
+  const { segments, recovery, report } = parts;
+  let [endOffset, hasCut] = [-1, false];
+  for (let index = segments.length - 1; index >= 0; index--) {
+    const segment = segments.at(index);
+    const next = segments.all[index + 1]?.baseOffset ?? Infinity;
+    const found = recovery.recoverEnd(segment);
+    const follows = found !== null &&
+      (found.cutBytes > 0 && next < Infinity ? found.endOffset === next : found.endOffset <= next);
+    if (!follows) {
+      for (const one of segments.all) one.openExisting();
+      return null;
+    }
+    if (found.cutBytes > 0) segment.cutFile(found.endPosition, false);
+    if (found.isTorn) {
+      hasCut = true;
+      reportCut(segment, found, report);
+    }
+    endOffset = Math.max(endOffset, found.endOffset);
+    if (found.endPosition > 0) break; // a roll creates the next segment before it closes the last one
+  }
+  return { endOffset: toOffset(endOffset), hasCut };
+}
+
 /**
  * Recovers the segments from an index on. It is at most the index of the segment that holds the recovery point.
- * @returns the log's end
  * @throws LogDamagedError when durable records are missing, or for batches of an old format
  * @throws SystemError, or the runtime's errors, of the disk
  */
-export function recoverSegments(from: number, parts: LogRecoveryParts): Offset {
+export function recoverSegments(from: number, parts: LogRecoveryParts): RecoveredLog {
   const { options, segments, recovery, epochs, unflushed } = parts;
   const { fs, directory, config } = options;
   const gaps: string[] = [];
   let end = segments.at(from).baseOffset;
+  let hasCut = false;
   unflushed.addDirectory(directory);
   for (let index = from; index < segments.length; index++) {
     const segment = segments.at(index);
     if (segment.baseOffset > end) gaps.push(`${end} to ${segment.baseOffset - 1}`);
     fs.dropCached(segment.fd);
-    const found = recovery.recover(segment, (view, at) => {
+    const found = recovery.recover(segment, options.recoveryPoint, (view, at) => {
       epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
     });
     end = found.endOffset;
-    repairSegment(index, found, parts);
+    if (repairSegment(index, found, parts)) hasCut = true;
   }
   if (gaps.length > 0 && !config.compact) {
     parts.report(
       `There are no records at offsets ${gaps[0]}${gaps.length > 1 ? `, and in ${gaps.length - 1} more gaps` : ""}`,
     );
   }
-  return end;
+  return { endOffset: end, hasCut };
 }
 
 /**
@@ -87,8 +129,11 @@ export function refuseMissing(logEndOffset: Offset, { directory, recoveryPoint, 
   throw damaged(directory, `the log ends at offset ${logEndOffset}`, recoveryPoint);
 }
 
-/** Cuts damaged bytes off a segment and sets the later segments aside, or refuses the log. */
-function repairSegment(index: number, found: RecoveredSegment, parts: LogRecoveryParts): void {
+/**
+ * Cuts damaged bytes off a segment and sets the later segments aside, or refuses the log.
+ * @returns whether anything was lost to the log
+ */
+function repairSegment(index: number, found: RecoveredSegment, parts: LogRecoveryParts): boolean {
   const { options: { directory, recoveryPoint, logStartOffset }, segments, report } = parts;
   const { endOffset, endPosition, cutBytes } = found;
   const segment = segments.at(index);
@@ -105,11 +150,17 @@ function repairSegment(index: number, found: RecoveredSegment, parts: LogRecover
     // Records below the log start were deleted, so no readable record is missing.
     if (next > logStartOffset) setAside(index + 1, problem, parts);
   }
-  if (cutBytes === 0) return;
-  segment.cutFile(endPosition);
-  if (isTorn) {
-    report(`Segment ${segment.baseOffset} was cut by ${cutBytes} torn or corrupt bytes at offset ${endOffset}`);
+  if (cutBytes > 0) {
+    segment.cutFile(endPosition, true);
+    if (isTorn) reportCut(segment, found, report);
   }
+  return next < endOffset || (isTorn && found.isTorn);
+}
+
+function reportCut(segment: Segment, found: RecoveredSegment, report: (message: string) => void): void {
+  report(
+    `Segment ${segment.baseOffset} was cut by ${found.cutBytes} torn or corrupt bytes at offset ${found.endOffset}`,
+  );
 }
 
 function damaged(directory: string, problem: string, recoveryPoint: Offset): LogDamagedError {

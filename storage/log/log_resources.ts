@@ -132,6 +132,9 @@ export interface ResourceLimits {
   readonly search?: SearchElsewhere;
 }
 
+/** Bytes of one read of a recovery; larger batches get memory of their own. */
+const RECOVERY_WINDOW_BYTES = 1024 * 1024;
+
 /** Everything that the logs of a shard share. */
 export class LogResources {
   readonly leases = new Leases();
@@ -139,6 +142,8 @@ export class LogResources {
   readonly mappings: Mappings;
   readonly window: HeaderWindow;
   readonly searches: RecordSearches;
+  readonly #fs: FileSystem;
+  #recoveryWindow: HeaderWindow | null = null;
 
   /** @param fs where the logs are @param limits of what they keep open, and what they let others do */
   constructor(fs: FileSystem, limits: ResourceLimits = {}) {
@@ -146,5 +151,16 @@ export class LogResources {
     this.mappings = new Mappings(limits.mappingsMax);
     this.window = new HeaderWindow(fs);
     this.searches = new RecordSearches(limits.search);
+    this.#fs = fs;
+  }
+
+  /** A window for whole batches, while logs are recovered. */
+  get recoveryWindow(): HeaderWindow {
+    return this.#recoveryWindow ??= new HeaderWindow(this.#fs, RECOVERY_WINDOW_BYTES);
+  }
+
+  /** Frees the memory for recoveries; another one allocates it again. */
+  freeRecoveryWindow(): void {
+    this.#recoveryWindow = null;
   }
 }

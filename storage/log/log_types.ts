@@ -21,6 +21,11 @@ export interface LogOptions {
   /** Whether the log directory was shut down cleanly: nothing is scanned then. */
   readonly cleanShutdown: boolean;
   /**
+   * Whether the page cache has everything that was written to the log, because its last owner was only killed (boot_mark.ts): recovery
+   * then checks the end of the log.
+   */
+  readonly isCacheIntact?: boolean;
+  /**
    * Whether `log.handOver()` closed it in this process: it is complete as after a clean stop, but durable only below
    * `recoveryPoint`.
    */

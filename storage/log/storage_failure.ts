@@ -22,3 +22,13 @@ export function storageFailure(error: unknown): string {
   if (error instanceof Error && error.name in Deno.errors) return error.message;
   throw error;
 }
+
+/** Does something that the operating system may refuse. @returns the text of its refusal, or null @throws any other error */
+export function attempt(action: () => void): string | null {
+  try {
+    action();
+    return null;
+  } catch (error) {
+    return storageFailure(error);
+  }
+}

@@ -58,6 +58,8 @@ export abstract class MappedIndex implements Disposable {
   #mapped: MappedFile | null = null;
   /** Whether the entries belong to the new file that is to replace the index's file. */
   #isReplacement = false;
+  /** Whether the entries may move into a mapping (segment_indexes.ts). */
+  mayMap = true;
   /** Bytes of the file that have disk blocks; 0 while it is not appended to. */
   #allocatedBytes = 0;
   #count = 0;
@@ -86,6 +88,11 @@ export abstract class MappedIndex implements Disposable {
   /** Whether the entries can be read. */
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  /** Whether the entries are in a mapping, so that they outlive the process. */
+  get isMapped(): boolean {
+    return this.#mapped !== null;
   }
 
   /** Whether no further entry fits. */
@@ -171,6 +178,56 @@ export abstract class MappedIndex implements Disposable {
     return wanted <= this.#heldBytes || this.#makeRoom(-1, wanted);
   }
 
+  /** Whether `entries` more need a larger mapping or a first one. */
+  needsMapping(entries: number): boolean {
+    const wanted = this.#bytesFor(entries);
+    return wanted > FIRST_STEP_BYTES && (wanted > this.#allocatedBytes || wanted > this.#heldBytes);
+  }
+
+  /**
+   * Moves the entries into a mapping, however few they are. Only while the index is open for appending.
+   * @returns false when no mapping is left, or the kernel refuses one @throws SystemError when the file cannot be opened
+   */
+  moveToMapping(): boolean {
+    return this.isMapped || this.#withFile({}, (fd) => this.#moveToMapping(fd, this.#allocatedBytes));
+  }
+
+  /** Moves the entries from the mapping into memory. */
+  leaveMapping(): void {
+    const memory = nativeMemory(new ArrayBuffer(this.#heldBytes));
+    if (this.#held !== null) memory.bytes.set(this.#held.bytes.subarray(0, this.#usedBytes));
+    this.#hold(memory, null);
+  }
+
+  /** Writes the entries to the file, where a kill leaves them; those in a mapping are there already. @throws SystemError */
+  save(): void {
+    if (!this.isMapped && this.#usedBytes > 0) this.#withFile({}, (fd) => this.#write(fd));
+  }
+
+  /** Drops the entries from a number on; the file keeps them until it is trimmed. */
+  keep(count: number): void {
+    assert(count <= this.#count, "an index keeps entries that it has");
+    this.#count = count;
+  }
+
+  /**
+   * Drops the entries from the first one on that does not follow the one before it. Where a stop left the index, its unused tail is
+   * zeros; a loss of power may have left zeros in the middle.
+   * @returns whether nothing but an unfinished entry and zeros was dropped
+   */
+  dropUnsound(): boolean {
+    let sound = 0;
+    while (sound < this.#count && this.follows(sound)) sound++;
+    let at = (sound + 1) * this.#entryBytes;
+    while (at < this.#usedBytes && this.view.getInt32(at) === 0) at += Int32Array.BYTES_PER_ELEMENT;
+    const isWhole = at >= this.#usedBytes;
+    this.#count = sound;
+    return isWhole;
+  }
+
+  /** Whether an entry may come after the one before it. */
+  protected abstract follows(entry: number): boolean;
+
   /**
    * Cuts off the unused tail and writes the entries that are in memory; nothing is reserved afterwards. Lookups remain possible,
    * and so do appends after a failure.
@@ -180,9 +237,7 @@ export abstract class MappedIndex implements Disposable {
     const bytes = this.#usedBytes;
     this.#withFile({}, (fd) => {
       const { fs } = this.place;
-      if (this.#held !== null && this.#mapped === null && fs.pwrite(fd, this.#held, 0, bytes, 0) !== bytes) {
-        throw new SystemError(`write ${bytes} bytes to ${this.#currentPath}`);
-      }
+      if (this.#mapped === null) this.#write(fd);
       this.#allocatedBytes = 0;
       if (this.#mapped !== null) this.#makeRoom(fd, bytes); // a mapping does not reach beyond its file
       fs.truncate(fd, bytes);
@@ -257,6 +312,13 @@ export abstract class MappedIndex implements Disposable {
     }
   }
 
+  #write(fd: number): void {
+    const bytes = this.#usedBytes;
+    if (this.#held !== null && this.place.fs.pwrite(fd, this.#held, 0, bytes, 0) !== bytes) {
+      throw new SystemError(`write ${bytes} bytes to ${this.#currentPath}`);
+    }
+  }
+
   /** Reads the file's entries into memory, or maps them. @returns its size */
   #load(fd: number): number {
     const size = this.place.fs.size(fd);
@@ -282,17 +344,9 @@ export abstract class MappedIndex implements Disposable {
    */
   #makeRoom(fd: number, wanted: number): true {
     const { fs } = this.place;
-    if (wanted > FIRST_STEP_BYTES) {
+    if (wanted > FIRST_STEP_BYTES && this.mayMap) {
       if (fd < 0) return this.#withFile({}, (opened) => this.#makeRoom(opened, wanted));
-      // The new mapping comes first: if it is refused, the index is unchanged.
-      const mapped = this.#map(fd, Math.max(wanted, this.#allocatedBytes));
-      if (mapped !== null) {
-        if (this.#held !== null && this.#mapped === null) {
-          mapped.bytes.set(this.#held.bytes.subarray(0, this.#usedBytes));
-        }
-        this.#hold(mapped, mapped);
-        return true;
-      }
+      if (this.#moveToMapping(fd, Math.max(wanted, this.#allocatedBytes))) return true;
     }
     const bytes = Math.max(FIRST_MEMORY_BYTES, wanted, Math.min(2 * this.#heldBytes, this.#allocatedBytes));
     const memory = nativeMemory(new ArrayBuffer(bytes));
@@ -301,6 +355,17 @@ export abstract class MappedIndex implements Disposable {
       throw new SystemError(`read ${this.#currentPath}`);
     }
     this.#hold(memory, null);
+    return true;
+  }
+
+  /** @returns false when the mapping is refused; the index is then unchanged, because the new mapping comes first */
+  #moveToMapping(fd: number, bytes: number): boolean {
+    const mapped = this.#map(fd, bytes);
+    if (mapped === null) return false;
+    if (this.#held !== null && this.#mapped === null) {
+      mapped.bytes.set(this.#held.bytes.subarray(0, this.#usedBytes));
+    }
+    this.#hold(mapped, mapped);
     return true;
   }
 

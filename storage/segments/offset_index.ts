@@ -62,6 +62,10 @@ export class OffsetIndex extends MappedIndex {
     return (last === 0 || grows) && this.positionAt(last) < segmentBytes;
   }
 
+  protected override follows(entry: number): boolean {
+    return this.positionAt(entry) > this.positionAt(entry - 1) && this.offsetAt(entry) > this.offsetAt(entry - 1);
+  }
+
   protected override key(entry: number, keyAt: number): number {
     return this.view.getInt32(entry * ENTRY_BYTES + keyAt);
   }

@@ -233,16 +233,18 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   }
 
   /**
-   * Begins to rebuild the indexes from empty: follow with `replay()` of every batch.
+   * Begins to rebuild the indexes: follow with `replay()` of every batch from position `logFileBytes` on.
    * @param mode in place where a flush follows before a start trusts them: in recovery, and for the active segment
+   * @param kept entries of the offset index that stay, the last one that of the first batch to replay; only after `openIndexesAsLeft()`
    * @throws SystemError also for a full disk
    */
-  beginRebuild(mode: RebuildMode): void {
+  beginRebuild(mode: RebuildMode, kept = 0): void {
     assert(mode === "in place" || this.#state !== "active", "the active segment's indexes grow where they are");
     this.#largest.beginRebuild();
+    this.#indexes.beginRebuild(mode, kept);
+    if (kept > 0) this.#readLargestTimestamp();
     this.#bytesSinceIndexEntry = 0;
-    this.#logFileBytes = 0;
-    this.#indexes.beginRebuild(mode);
+    this.#logFileBytes = this.offsetIndex.positionAt(kept - 1);
   }
 
   /** Indexes the next batch of the file. @throws SystemError when the disk has no room for the index */
@@ -274,14 +276,14 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   }
 
   /**
-   * Cuts the file after the last whole batch, durably. New batches take the place of the cut bytes. Without the flush, a loss of
-   * power could bring back an old batch there, which would count as a new one.
+   * Cuts the file after the last whole batch. New batches take the place of the cut bytes.
+   * @param isDurable whether the cut is flushed. Without, a loss of power could bring back a whole batch, which would count as a new one
    * @throws SystemError
    */
-  cutFile(size: number): void {
+  cutFile(size: number, isDurable: boolean): void {
     const { fs } = this.#place;
     fs.truncate(this.fd, size);
-    if (!fs.fdatasync(this.fd)) throw new SystemError(`flush ${this.path(".log")}`);
+    if (isDurable && !fs.fdatasync(this.fd)) throw new SystemError(`flush ${this.path(".log")}`);
     this.#logFileBytes = size;
   }
 
@@ -298,33 +300,25 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
 
   /**
    * Descriptors whose data a flush must make durable: that of the file, and for a closed segment those of its indexes.
+   * @param withIndexes also those of an active segment, whose entries are written to them
    * @returns owned: the descriptors that the caller closes @throws SystemError when a file cannot be opened
    */
-  openForFlush(): { fds: number[]; owned: number[] } {
-    if (this.#state === "active") return { fds: [this.fd], owned: [] };
-    const { fs } = this.#place;
-    const owned: number[] = [];
-    try {
-      const fd = this.fd;
-      for (const kind of [".index", ".timeindex"] as const) {
-        // A missing index stays missing: the next start rebuilds it, but would trust an empty one.
-        if (fs.modifiedMs(this.path(kind)) !== null) owned.push(fs.open(this.path(kind), { write: true }));
-      }
-      return { fds: [fd, ...owned], owned };
-    } catch (error) {
-      for (const fd of owned) fs.close(fd);
-      throw error;
-    }
+  openForFlush(withIndexes: boolean): { fds: number[]; owned: number[] } {
+    const isActive = this.#state === "active";
+    if (isActive && withIndexes) this.#indexes.save();
+    const fd = this.fd;
+    const owned = isActive && !withIndexes ? [] : this.#indexes.openForFlush();
+    return { fds: [fd, ...owned], owned };
+  }
+
+  /** Opens the indexes as a stop left them (`SegmentIndexes.openAsLeft()`). @throws SystemError also for a full disk */
+  openIndexesAsLeft(): boolean {
+    return this.#indexes.openAsLeft();
   }
 
   /** Takes a lease of the file's descriptor. @returns its number */
   lease(): number {
     return this.#place.resources.leases.take(this);
-  }
-
-  /** Gives one lease back. */
-  release(): void {
-    this.#place.resources.leases.release(this.id);
   }
 
   onLastRelease(): void {
@@ -384,7 +378,10 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     // Retention deletes by it, so a damaged index must not be trusted.
     const reader = new SegmentReader(this.#place.resources.window);
     if (!this.openIndexes() || !reader.confirmsLastTimestamp(this)) reader.rebuildIndexes(this);
-    if (this.#largest.isKnown) return;
+    if (!this.#largest.isKnown) this.#readLargestTimestamp();
+  }
+
+  #readLargestTimestamp(): void {
     const last = this.timeIndex.count - 1;
     this.#largest.set(this.timeIndex.timestampAt(last), this.timeIndex.offsetAt(last));
   }

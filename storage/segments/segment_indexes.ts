@@ -2,7 +2,8 @@
  * The two indexes of one segment: they are opened, extended and rebuilt together. Runs on the shard that owns the log.
  *
  * Must always hold: both cover the same batches. A search by time starts at an entry of the time index and continues in an interval
- * of the offset index (log_timestamps.ts).
+ * of the offset index (log_timestamps.ts). The offset index is in a mapping only while the time index is: what a killed process leaves
+ * in the file of the offset index is then covered by the file of the time index (index_resume.ts).
  * Source: Kafka's LogSegment.
  */
 import type { Offset } from "../base/units.ts";
@@ -30,6 +31,7 @@ export type RebuildMode = "in place" | "new file";
 export class SegmentIndexes implements Disposable {
   readonly offsets: OffsetIndex;
   readonly times: TimeIndex;
+  readonly #fs: FileSystem;
   #rebuild: RebuildMode = "in place";
 
   /** @param place where they live */
@@ -43,6 +45,7 @@ export class SegmentIndexes implements Disposable {
     });
     this.offsets = new OffsetIndex(placeOf(".index"));
     this.times = new TimeIndex(placeOf(".timeindex"));
+    this.#fs = place.fs;
   }
 
   /** Whether the entries of both can be read. */
@@ -53,6 +56,41 @@ export class SegmentIndexes implements Disposable {
   /** Opens both for appending. @param options empty: existing entries are dropped @throws SystemError also for a full disk */
   openForAppend(options: { empty: boolean }): void {
     if (!this.offsets.openForAppend(options) || !this.times.openForAppend(options)) throw this.refused();
+    this.#mapTogether();
+  }
+
+  /**
+   * Opens both for appending, as a stop left them, up to the first entry of each that cannot be sound.
+   * @returns whether nothing but unfinished entries and unused room lies behind @throws SystemError also for a full disk
+   */
+  openAsLeft(): boolean {
+    this.openForAppend({ empty: false });
+    const isWhole = this.offsets.dropUnsound();
+    return this.times.dropUnsound() && isWhole;
+  }
+
+  /** Writes the entries of both to their files, as far as they are in memory. @throws SystemError */
+  save(): void {
+    // The time index first, as in finish().
+    this.times.save();
+    this.offsets.save();
+  }
+
+  /**
+   * Opens their files for a flush. A missing one stays missing: the next start rebuilds it, but would trust an empty one.
+   * @returns descriptors, which the caller closes @throws SystemError when a file cannot be opened
+   */
+  openForFlush(): number[] {
+    const fds: number[] = [];
+    try {
+      for (const { path } of [this.offsets, this.times]) {
+        if (this.#fs.modifiedMs(path) !== null) fds.push(this.#fs.open(path, { write: true }));
+      }
+      return fds;
+    } catch (error) {
+      for (const fd of fds) this.#fs.close(fd);
+      throw error;
+    }
   }
 
   /** Opens both for lookups. @returns false when one is missing or not of whole entries @throws SystemError */
@@ -78,20 +116,30 @@ export class SegmentIndexes implements Disposable {
   /** Makes room for the entries of one batch. @returns false when the disk is full @throws SystemError */
   reserve(): boolean {
     // Two time entries: the one that is due, and the one that closing the segment forces, perhaps when no block is free.
-    return this.offsets.reserve(1) && this.times.reserve(2);
+    if (!this.times.reserve(2)) return false;
+    this.#mapTogether();
+    return this.offsets.reserve(1);
   }
 
-  /** Begins to fill both from empty by the segment's batches. @throws SystemError also for a full disk */
-  beginRebuild(mode: RebuildMode): void {
+  /**
+   * Begins to fill both by the segment's batches.
+   * @param kept entries of the offset index that stay, with those of the time index for the same batches; only in place, and after
+   * `openAsLeft()` @throws SystemError also for a full disk
+   */
+  beginRebuild(mode: RebuildMode, kept: number): void {
     this.#rebuild = mode;
-    if (mode === "in place") this.openForAppend({ empty: true });
+    if (kept > 0) {
+      this.offsets.keep(kept);
+      this.times.keep(this.times.countUpTo(this.offsets.offsetAt(kept - 1)));
+    } else if (mode === "in place") this.openForAppend({ empty: true });
     else if (!this.offsets.openForReplacement() || !this.times.openForReplacement()) throw this.refused();
   }
 
   /** Completes both when their segment is closed: each file ends with its last entry. @throws SystemError */
   finish(): void {
     const mode = this.#rebuild;
-    for (const index of [this.offsets, this.times]) {
+    // The time index first: a process that is killed in between leaves no offset entry without its time.
+    for (const index of [this.times, this.offsets]) {
       if (mode === "in place") index.trim();
       else index.replace();
     }
@@ -112,6 +160,13 @@ export class SegmentIndexes implements Disposable {
   /** The error for a disk without room for entries. */
   refused(): SystemError {
     return new SystemError(`allocate room for ${this.offsets.path} and the time index beside it`);
+  }
+
+  #mapTogether(): void {
+    const { offsets, times } = this;
+    if (!offsets.isMapped && !offsets.needsMapping(1)) return;
+    offsets.mayMap = times.moveToMapping();
+    if (!offsets.mayMap && offsets.isMapped) offsets.leaveMapping();
   }
 
   /** Frees memory and mappings; the files stay unchanged. Idempotent. */

@@ -59,6 +59,22 @@ export class TimeIndex extends MappedIndex {
     return last === 0 || (this.timestampAt(last) > this.timestampAt(0) && this.offsetAt(last) > this.offsetAt(0));
   }
 
+  protected override follows(entry: number): boolean {
+    if (entry > 0) {
+      return this.timestampAt(entry) > this.timestampAt(entry - 1) && this.offsetAt(entry) > this.offsetAt(entry - 1);
+    }
+    // An entry of zeros could be one, too. It counts as unused room, so that the caller reads the batches instead.
+    const isZero = this.timestampAt(0) === 0 && this.offsetAt(0) === this.place.baseOffset;
+    return this.timestampAt(0) >= 0 && this.offsetAt(0) >= this.place.baseOffset && !isZero;
+  }
+
+  /** Number of entries that name a batch up to an offset. */
+  countUpTo(offset: Offset): number {
+    let count = this.count;
+    while (count > 0 && this.offsetAt(count - 1) > offset) count--;
+    return count;
+  }
+
   protected override key(entry: number): number {
     return readInt64(this.view, entry * ENTRY_BYTES + TIMESTAMP_AT);
   }

@@ -124,6 +124,7 @@ export const symbols = {
     ],
     result: "i32",
   },
+  statfs: { parameters: [/* const char *path */ "buffer", /* struct statfs *buf */ "buffer"], result: "i32" },
   statvfs: { parameters: [/* const char *path */ "buffer", /* struct statvfs *buf */ "buffer"], result: "i32" },
   sysconf: { parameters: [/* int name */ "i32"], result: "i32" },
   __errno_location: { parameters: [], result: "pointer" },

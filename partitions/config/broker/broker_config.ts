@@ -28,6 +28,8 @@ export interface BrokerConfig {
   readonly logDirectories: readonly string[];
   /** `metadata.log.dir`, the first of `log.dirs`: where the metadata store lies. */
   readonly metadataLogDirectory: string;
+  /** `barnabas.recovery.trust.page.cache`, true */
+  readonly recoveryTrustsPageCache: boolean;
 
   /** `num.partitions`, 1 */
   readonly numPartitions: number;

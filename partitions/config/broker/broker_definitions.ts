@@ -38,6 +38,21 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
   setting("barnabas.log.append.mode", "STRING", "pwrite", "How the active segment is written.", {
     check: oneOf("pwrite", "mapped"),
   }),
+  setting(
+    "barnabas.recovery.interval.bytes",
+    "LONG",
+    "67108864",
+    "Bytes appended to a partition before they are flushed in the background: a start after a loss of power checks about " +
+      "as many of each.",
+    { check: atLeast(1_048_576) },
+  ),
+  setting(
+    "barnabas.recovery.trust.page.cache",
+    "BOOLEAN",
+    "true",
+    "Whether a start after a kill checks only the ends of the logs, if the machine and its local disk went on running: " +
+      "false where volumes may be detached, repaired or set back meanwhile.",
+  ),
   setting("barnabas.shards", "INT", "0", "Worker threads that own partitions and connections; 0 is one per core.", {
     check: between(0, SHARDS_MAX),
   }),

@@ -123,6 +123,7 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     advertisedListeners: listeners.advertised,
     logDirectories,
     metadataLogDirectory: used["metadata.log.dir"] ?? firstDirectory,
+    recoveryTrustsPageCache: flag("barnabas.recovery.trust.page.cache"),
     numPartitions: number("num.partitions"),
     defaultReplicationFactor: number("default.replication.factor"),
     autoCreateTopicsEnable: flag("auto.create.topics.enable"),

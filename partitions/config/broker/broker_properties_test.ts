@@ -74,6 +74,11 @@ Deno.test("brokerConfigFrom() refuses settings of groups that Kafka refuses, wit
   for (const [properties, why] of refused) assert.match(refuse(properties), why);
 });
 
+/** The fields whose names do not match. */
+function without(names: RegExp, fields: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.test(name)));
+}
+
 Deno.test("brokerConfigFrom() reads every setting into the field of its name", () => {
   const { config } = accept({
     "node.id": "2",
@@ -107,8 +112,7 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     "message.max.bytes": "19",
   });
   const { properties: _, logDefaults, ...all } = config;
-  const fields = Object.fromEntries(Object.entries(all).filter(([name]) => !/^(group|offsets|logCleaner)/.test(name)));
-  assert.deepEqual(fields, {
+  assert.deepEqual(without(/^(group|offsets|logCleaner|recovery)/, all), {
     nodeId: 2,
     clusterId: "abc",
     host: "127.0.0.1",
@@ -163,6 +167,14 @@ Deno.test("brokerConfigFrom() reads every setting of compaction into the field o
     logCleanerDedupeBufferSize: 2_800_000,
     logCleanerIoBufferLoadFactor: 0.29,
   });
+});
+
+Deno.test("brokerConfigFrom() reads whether recovery trusts the page cache", () => {
+  for (const text of ["true", "false"]) {
+    const { config } = accept({ "barnabas.recovery.trust.page.cache": text });
+    assert.equal(config.recoveryTrustsPageCache, text === "true");
+  }
+  assert.equal(accept({}).config.recoveryTrustsPageCache, true);
 });
 
 Deno.test("brokerConfigFrom() reads every setting of groups into the field of its name", () => {

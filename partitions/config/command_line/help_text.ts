@@ -40,7 +40,8 @@ Settings have Kafka's names and defaults, with these differences:
   node.id               ${defaultOf("node.id")} (Kafka: no default)
   group.initial.rebalance.delay.ms
                         0 (Kafka: 3000, and 0 in the file that it ships)
-  barnabas.shards, barnabas.log.append.mode, barnabas.cluster.id
+  barnabas.shards, barnabas.log.append.mode, barnabas.cluster.id,
+  barnabas.recovery.interval.bytes, barnabas.recovery.trust.page.cache
                         this broker's own
 README.md lists every setting. Stop with Ctrl-C: once stops cleanly, twice
 stops at once.

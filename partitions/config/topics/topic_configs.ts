@@ -27,6 +27,9 @@ const NAME_CHARACTERS_MAX = 200;
 /** Kafka's DescribeConfigs does not show internal configs (ConfigDef.defineInternal). */
 const INTERNAL_PREFIX = "internal.";
 
+/** A setting of the broker that every log follows. */
+const RECOVERY_INTERVAL = "barnabas.recovery.interval.bytes";
+
 /**
  * Checks the configs of a topic.
  * @param configs by Kafka's names
@@ -90,6 +93,9 @@ export function resolveLogConfig(
     preallocate: value("preallocate") === true,
     fileDeleteDelayMs: number("file.delete.delay.ms"),
     appendMode: broker.appendMode,
+    recoveryIntervalBytes: Number(
+      broker.properties[RECOVERY_INTERVAL] ?? brokerDefinitions.get(RECOVERY_INTERVAL)?.defaultText,
+    ),
   };
 }
 

@@ -243,8 +243,9 @@ Deno.test("resolveLogConfig() reads every config that a log uses", () => {
     "file.delete.delay.ms": "21",
     "retention.ms": "22",
     "retention.bytes": "23",
-  }, broker({ "barnabas.log.append.mode": "mapped" }));
+  }, broker({ "barnabas.log.append.mode": "mapped", "barnabas.recovery.interval.bytes": "1048599" }));
   assert.deepEqual(resolved, {
+    recoveryIntervalBytes: 1048599,
     segmentBytes: 1048577,
     segmentMs: 11,
     segmentJitterMs: 12,

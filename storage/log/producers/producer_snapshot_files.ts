@@ -3,7 +3,7 @@
  * it from its start. Runs on the shard that owns the log.
  *
  * The snapshots at the base offsets of segments are kept as long as their segment, and so is the newest one above them (from a
- * clean close). Opening the log removes all others, and those outside the log.
+ * clean close, or from a flush that shortens recovery). Opening the log removes all others, and those outside the log.
  * Source: Kafka's ProducerStateManager (removeStraySnapshots, truncateAndReload, takeSnapshot).
  */
 import { type Offset, toOffset } from "../../base/units.ts";
@@ -11,6 +11,7 @@ import { parsePartitionFileName, partitionFileName, SNAPSHOT_KIND } from "../../
 import type { FileSystem } from "../../sys/file_system.ts";
 import { SystemError } from "../../sys/libc.ts";
 import { allocateNative } from "../../sys/memory.ts";
+import type { Unflushed } from "../unflushed.ts";
 
 /** The snapshot files of one log. */
 export class ProducerSnapshotFiles {
@@ -58,6 +59,17 @@ export class ProducerSnapshotFiles {
       throw error;
     }
     this.#offsets.add(offset);
+  }
+
+  /** Adds a snapshot to the log's next flush. */
+  flushNext(offset: Offset, unflushed: Unflushed): void {
+    unflushed.addFile(this.#path(offset));
+    unflushed.addDirectory(this.#directory);
+  }
+
+  /** Removes the snapshots above one offset and below another. */
+  removeBetween(from: Offset, to: Offset): void {
+    for (const offset of this.#offsets) if (offset > from && offset < to) this.remove(offset);
   }
 
   /** Content of a snapshot, or null. */

@@ -11,6 +11,10 @@ import { ProducerSnapshotFiles } from "./producer_snapshot_files.ts";
 import { lastSequenceOf, ProducerState } from "./producer_state.ts";
 import * as batches from "../../records/record_batch.ts";
 import type { FileSystem } from "../../sys/file_system.ts";
+import type { Unflushed } from "../unflushed.ts";
+
+/** Producers of a snapshot inside a segment: as many are encoded and written in about a millisecond. */
+const SNAPSHOT_PRODUCERS_MAX = 1000;
 
 /** Producer state with its snapshot files. */
 export class ProducerStateManager {
@@ -64,6 +68,25 @@ export class ProducerStateManager {
   /** Writes the current state as the snapshot of all records below `offset`. @throws when the disk refuses */
   snapshot(offset: Offset): void {
     if (offset > 0 && !this.snapshots.has(offset)) this.snapshots.write(offset, this.state.encodeSnapshot());
+  }
+
+  /**
+   * Writes the current state as the snapshot of all records below `offset`, the log's end, in the place of earlier ones of the last
+   * segment. @param segmentBase base offset of that segment @throws when the disk refuses
+   */
+  snapshotLast(offset: Offset, segmentBase: Offset): void {
+    this.snapshot(offset);
+    this.snapshots.removeBetween(segmentBase, offset);
+  }
+
+  /**
+   * Writes such a snapshot for a flush, so that a recovery need not read the batches below it. Not with very many producers, because
+   * that would take long. @param unflushed gets the file
+   */
+  snapshotForFlush(offset: Offset, by: { segmentBase: Offset; unflushed: Unflushed }): void {
+    if (this.state.size > SNAPSHOT_PRODUCERS_MAX) return;
+    this.snapshotLast(offset, by.segmentBase);
+    this.snapshots.flushNext(offset, by.unflushed);
   }
 
   /**
