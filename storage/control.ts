@@ -21,6 +21,7 @@ export * from "./base/uuid.ts";
 export { CleanerPool, type RunningCleaning } from "./cleaner_workers/cleaner_pool.ts";
 export type { CleaningOrder } from "./cleaner_workers/cleaner_messages.ts";
 export type { SegmentReplacement } from "./cleaner/cleaning_job.ts";
+export type { CodecAnswer } from "./codec_workers/codec_messages.ts";
 export { CodecPool } from "./codec_workers/codec_pool.ts";
 export { flushInBackground } from "./sys/background_flush.ts";
 export { loadPages } from "./sys/background_load.ts";

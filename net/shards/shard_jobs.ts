@@ -2,7 +2,8 @@
  * Work of the shards that other threads do: flushes, reads of cold files, removals, batches for codec workers. Runs on the main isolate,
  * which only awaits.
  */
-import { CodecPool, flushInBackground } from "../../storage/control.ts";
+import { NO_OFFSET, NO_TIMESTAMP } from "../../storage/base/units.ts";
+import { type CodecAnswer, CodecPool, flushInBackground } from "../../storage/control.ts";
 import { ColdReader } from "./cold_reader.ts";
 import { removePaths } from "./path_removal.ts";
 import type { FromShard, ToShard } from "./shard_messages.ts";
@@ -19,8 +20,6 @@ export interface ShardJobsParts {
   readonly warn: (text: string) => void;
   /** A flush failed: the disk may lack what the page cache has. */
   readonly onFlushFailed: () => void;
-  /** A codec worker failed, which is a bug. */
-  readonly fail: (error: Error) => void;
 }
 
 function callAfter(ms: number, callback: () => void): () => void {
@@ -34,8 +33,6 @@ export class ShardJobs implements Disposable {
   readonly #coldReader = new ColdReader();
   readonly #codecs: CodecPool;
   readonly #underWay = new Set<Promise<void>>();
-  readonly #onCodecFailure = (error: unknown) =>
-    this.#parts.fail(error instanceof Error ? error : new Error(String(error)));
 
   /** @param parts how shards get the answers */
   constructor(parts: ShardJobsParts) {
@@ -76,9 +73,9 @@ export class ShardJobs implements Disposable {
       case "loadFiles":
         return this.#load(shard, job.id, this.#coldReader.loadFiles(job.paths, job.tails));
       case "transcode":
-        return this.#transcode(shard, job).catch(this.#onCodecFailure);
+        return this.#transcode(shard, job);
       case "search":
-        return this.#search(shard, job).catch(this.#onCodecFailure);
+        return this.#search(shard, job);
       case "flush":
         return this.#flush(shard, job);
       case "unlink":
@@ -98,11 +95,28 @@ export class ShardJobs implements Disposable {
   }
 
   async #transcode(shard: number, { id, work }: Extract<FromShard, { type: "transcode" }>): Promise<void> {
-    const answer = await this.#codecs.transcode(work);
+    const answer = await this.#codecs.transcode(work).catch((error): CodecAnswer => {
+      const message = this.#codecFailure(error);
+      return { refusal: "broken-compression", message, recordIndex: -1, rebuilt: null };
+    });
     this.#parts.post(shard, { type: "transcoded", id, answer }, answer.rebuilt === null ? [] : [answer.rebuilt]);
   }
 
   async #search(shard: number, { id, work }: Extract<FromShard, { type: "search" }>): Promise<void> {
-    this.#parts.post(shard, { type: "found", id, record: await this.#codecs.search(work) });
+    const record = await this.#codecs.search(work).catch((error) => {
+      this.#codecFailure(error);
+      // As for a batch that is damaged: no record of it can be read.
+      return { offset: NO_OFFSET, timestamp: NO_TIMESTAMP };
+    });
+    this.#parts.post(shard, { type: "found", id, record });
+  }
+
+  /** A codec worker failed, which is a bug of the broker or of a library. It costs the batch alone: nothing of it is stored. */
+  #codecFailure(error: unknown): string {
+    const why = error instanceof Error ? error.message : String(error);
+    this.#parts.warn(
+      `${why}. Its batch is refused, the broker goes on; please report this with the client's name and codec`,
+    );
+    return why;
   }
 }

@@ -99,7 +99,6 @@ export class ShardPool {
       post: (...message) => this.#post(...message),
       warn: (text) => events.onWarning(text),
       onFlushFailed: () => events.onCacheDoubtful(),
-      fail: (error) => this.#fail(error),
     });
     this.#flushWorker = new FlushWorkerHost(this.#state, (error) => this.#fail(error));
     for (const [shard, outbox] of outboxes(this.#state, shardsCount).entries()) {

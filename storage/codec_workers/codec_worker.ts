@@ -1,7 +1,7 @@
 /**
  * Entry module of a codec worker: decompresses, checks and compresses batches that would take a shard too long, and searches in them, one
  * at a time. It reads a produced batch in the arena of the shard that received it, and stamps it there, or returns a rebuilt one. It opens
- * no file and makes no system call. An error is a bug, and ends the broker (codec_pool.ts).
+ * no file and makes no system call. An error is a bug; it ends this worker and refuses the batch (net/shards/shard_jobs.ts).
  */
 /// <reference lib="deno.worker" />
 import { assert } from "../base/assert.ts";
