@@ -77,6 +77,8 @@ export class Partition {
   readonly #owner: PartitionOwner;
   readonly #flushes: PartitionFlushes;
   #config: LogConfig;
+  /** Whether segments below the log start are removed once the next flush has ended. */
+  #removalWaits = false;
   /** Appends that wait; null until one had to. */
   #queue: AppendQueue | null = null;
 
@@ -250,6 +252,12 @@ export class Partition {
     }
   }
 
+  /** Makes durable what follows the segments below the log start. The owner is told when they may be removed. */
+  flushForRemoval(): void {
+    this.#removalWaits = true;
+    this.flushLater();
+  }
+
   /** Finds where a leader epoch ends (KIP-101, KIP-279). */
   epochEnd(query: { currentLeaderEpoch: number; leaderEpoch: number }): EpochEndOutcome {
     const refusal = this.replica.refusalOf(query.currentLeaderEpoch);
@@ -350,12 +358,17 @@ export class Partition {
     if (this.replica.hasUnacknowledged) this.#owner.onFlushNeeded(this.slot, false);
   }
 
+  /** A flush may have begun before the segment that has to be durable was there. */
+  #continueRemoval(): void {
+    if (this.log.removableSegments === 0) return this.flushLater();
+    this.#removalWaits = false;
+    this.#owner.onSegmentsBelowStart(this.slot);
+  }
+
   #onFlushEnd(outcome: FlushOutcome): void {
     if (outcome === "failed") return this.#fail();
     if (outcome === "flushed") {
-      const { removableSegments, logStartOffset } = this.log;
-      const didWait = this.replica.row.recoveryPoint < logStartOffset;
-      if (didWait && removableSegments > 0) this.#owner.onSegmentsBelowStart(this.slot);
+      if (this.#removalWaits) this.#continueRemoval();
       this.#follow(this.replica.flushed(this.log.recoveryPoint));
       this.#acknowledge();
     } else if (this.replica.hasUnacknowledged) this.#owner.onFlushNeeded(this.slot, true);

@@ -121,7 +121,7 @@ export class PartitionFlushes {
     }
     for (const then of this.#whenEnded.splice(0)) then();
     if (this.#log.offlineReason !== null) return;
-    if (outcome === "flushed" && this.#log.recoveryPoint < this.#log.activeBaseOffset) this.begin();
+    if (outcome === "flushed" && this.#log.finalBelow < this.#log.activeBaseOffset) this.begin();
   }
 
   /** @returns null when everything is durable, or when a file cannot be opened now; the next roll tries again */

@@ -97,7 +97,7 @@ export class SegmentRemoval {
       if (room === 0 && !isRefused && (partition?.log.removableSegments ?? 0) > 0) return;
       // Done, or refused by the disk. In that case the next check of retention tries again.
       this.#slots.delete(slot);
-      if (!isRefused && (partition?.log.segmentsBelowStart ?? 0) > 0) partition?.flushLater();
+      if (!isRefused && (partition?.log.segmentsBelowStart ?? 0) > 0) partition?.flushForRemoval();
     }
   }
 

@@ -108,6 +108,10 @@ export class Log implements Disposable {
   get recoveryPoint(): Offset {
     return this.#durability.recoveryPoint;
   }
+  /** All records and segments below it are durable in their final form, and so is the name of the segment that begins there. */
+  get finalBelow(): Offset {
+    return this.#durability.finalBelow;
+  }
   /** Base offset of the active segment; it changes with every roll. */
   get activeBaseOffset(): Offset {
     return this.#segments.active.baseOffset;
@@ -238,7 +242,7 @@ export class Log implements Disposable {
 
   /** Number of segments that `deleteOldestSegments()` may remove: they lie below the log start, and what follows them is durable. */
   get removableSegments(): number {
-    return this.#segments.floorIndex(toOffset(Math.min(this.#logStartOffset, this.recoveryPoint)));
+    return this.#segments.floorIndex(toOffset(Math.min(this.#logStartOffset, this.finalBelow)));
   }
 
   /** What retention decides by (storage/cleaner/retention.ts). @param highWatermark of the partition */

@@ -81,7 +81,7 @@ export class LogDurability {
       attempt(() => this.#producers.snapshotForFlush(logEndOffset, by)); // refused: a recovery reads from the one before
     }
     if (this.#recoveryPoint >= logEndOffset && this.unflushed.isEmpty) return null;
-    const first = this.#segments.floorIndex(this.#finalBelow);
+    const first = this.#segments.floorIndex(this.finalBelow);
     const end = first + FLUSHED_SEGMENTS_MAX;
     const request = { fds: [] as number[], ownedFds: [] as number[], leaseIds: [] as number[] };
     const { fds, ownedFds, leaseIds } = request;
@@ -136,7 +136,7 @@ export class LogDurability {
 
   /** Counts only files in their final form as durable from now on, because the log's next owner opens it without a scan. */
   handOver(): void {
-    this.#recoveryPoint = this.#finalBelow;
+    this.#recoveryPoint = this.finalBelow;
   }
 
   #releaseFiles({ leaseIds, ownedFds }: { leaseIds: readonly number[]; ownedFds: readonly number[] }): void {
@@ -144,7 +144,8 @@ export class LogDurability {
     for (const fd of ownedFds) this.#fs.close(fd);
   }
 
-  get #finalBelow(): Offset {
+  /** All records and segments below it are durable in their final form, and so is the name of the segment that begins there. */
+  get finalBelow(): Offset {
     return toOffset(Math.min(this.#recoveryPoint, this.#closedDurableBelow));
   }
 }
