@@ -7,6 +7,8 @@ import assert from "node:assert/strict";
 import { freePort, RunningProcess, waitFor } from "../../bench/peer/processes.ts";
 import { batchesOf, recordsOfBatch, wireBatch } from "../../bench/peer/wire_bytes.ts";
 import { NONE, WireClient } from "../../bench/peer/wire_client.ts";
+import { KafkaClient } from "../kafka_client.ts";
+import { compactedConfigs, configure } from "../upserts.ts";
 import { startTestBroker, temporaryDirectory, type TestBroker } from "./broker.ts";
 import { interopTest, smallJvm } from "./toolchain.ts";
 import { committedOffsets } from "./wire_groups.ts";
@@ -44,6 +46,57 @@ interopTest({
     await second.stop();
   },
 });
+
+interopTest({
+  name: "streams: a table is restored from its compacted changelog, from zero, and counts on",
+  needs: ["java"],
+  async fn() {
+    using directory = temporaryDirectory();
+    const overrides = { "group.min.session.timeout.ms": "6000", "log.cleaner.backoff.ms": "100" };
+    await using broker = await startTestBroker({ dataDir: directory.path, overrides });
+    using client = await WireClient.connect(broker.port);
+    await client.createTopic("lines", PARTITIONS);
+    await client.createTopic("counts", PARTITIONS);
+    const start = (name: string) =>
+      startJava(`${directory.path}-${name}`, "WordCount", [
+        ...[broker.bootstrapServers, "word-count", "lines", "counts"],
+        `${directory.path}-${name}.state`,
+      ]);
+    {
+      await using first = start("first");
+      await writeLines(client, 50);
+      await untilCounted(client, 50, first);
+      const changelog = await compactChangelog(broker);
+      await writeLines(client, 250);
+      await untilCounted(client, 300, first);
+      await untilCompacted(broker, changelog);
+      await first.stop();
+    }
+    await using second = start("second");
+    await writeLines(client, 50);
+    await untilCounted(client, 350, second);
+    await second.stop();
+  },
+});
+
+/** Lets the changelog of the counts be compacted whenever a segment is full that takes a batch of a client. @returns its name */
+async function compactChangelog(broker: TestBroker): Promise<string> {
+  const names = [...Deno.readDirSync(broker.dataDir)].map(({ name }) => name);
+  const changelog = names.find((name) => /-changelog-\d+$/.test(name))?.replace(/-\d+$/, "");
+  assert(changelog !== undefined, "Streams made a changelog");
+  using client = await KafkaClient.connect(broker);
+  await configure(client, changelog, { ...compactedConfigs, "internal.segment.bytes": "20000" });
+  return changelog;
+}
+
+/** Waits until partitions of a topic were compacted beyond their first records. */
+async function untilCompacted(broker: TestBroker, topic: string): Promise<void> {
+  await waitFor(`${topic} is compacted`, async () => {
+    const text = await Deno.readTextFile(`${broker.dataDir}/cleaner-offset-checkpoint`).catch(() => "");
+    return text.split("\n").some((line) => line.startsWith(`${topic} `) && Number(line.split(" ")[2]) > 50) ||
+      undefined;
+  });
+}
 
 /** Starts a program of clients/java or of the jars. */
 function startJava(outputFile: string, program: string, args: readonly string[]): RunningProcess {
