@@ -8,6 +8,8 @@ import { Compaction } from "../net/mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
+import { deleteGroupsRequest, deleteGroupsResponse } from "../net/protocol/messages/42_delete_groups.ts";
+import { GroupMember } from "./group_member.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { findInconsistencies } from "./log_fixture.ts";
 import { buildBatch } from "./record_batch_builder.ts";
@@ -169,6 +171,42 @@ Deno.test("records without a key are refused by a compacted topic, and removed f
       assert.ok(records.filter(({ key }) => key === null).length < 10, "only those of the active segment");
     })
   ));
+
+Deno.test("__consumer_offsets is compacted: a start reads the last offsets, and those of a deleted group do not come back", () =>
+  withDirectory(async (dataDir) => {
+    const options = {
+      topics: [{ name: "t", partitions: 2 }],
+      overrides: { "offsets.topic.num.partitions": "1" },
+    };
+    const partition = `${dataDir}/__consumer_offsets-0`;
+    const bytes = () =>
+      namesIn(partition).filter((name) => name.endsWith(".log"))
+        .reduce((sum, name) => sum + Deno.statSync(`${partition}/${name}`).size, 0);
+    await serve(dataDir, async (client, broker) => {
+      using member = await GroupMember.connect(broker, "kept");
+      const deleted = member.sibling("deleted");
+      await member.find();
+      await configure(client, "__consumer_offsets", { ...compactedConfigs, "delete.retention.ms": "0" });
+      for (let offset = 0; offset < 300; offset++) {
+        assert.deepEqual(await member.commit("t", { 0: offset, 1: 2 * offset }), [0, 0]);
+        if (offset === 100) assert.deepEqual(await deleted.commit("t", { 0: 7 }), [0]);
+        if (offset === 150) {
+          const value = { groupsNames: ["deleted"] };
+          const answer = await client.call(deleteGroupsRequest, deleteGroupsResponse, { apiVersion: 2, value });
+          assert.equal(answer.results[0]?.errorCode, errorCode.NONE);
+        }
+      }
+      const before = bytes();
+      await compactionOf(broker).look();
+      assert.ok(bytes() < before / 2, `${bytes()} of ${before} bytes`);
+    }, options);
+    await serve(dataDir, async (_, broker) => {
+      using member = await GroupMember.connect(broker, "kept");
+      await member.find();
+      assert.deepEqual((await member.committed("t", [0, 1])).offsets, [299, 598]);
+      assert.deepEqual((await member.sibling("deleted").committed("t", [0])).offsets, [-1]);
+    }, options);
+  }));
 
 Deno.test("a log whose closed segment is damaged is left alone until the next start, and others are compacted", () =>
   withDirectory((dataDir) =>
