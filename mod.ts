@@ -21,6 +21,7 @@ import {
   DiskFailure,
   listenOn,
   mappingsPerShard,
+  openLogs,
   roomForPartitions,
   runFailure,
   ShardPool,
@@ -143,9 +144,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const acceptor = started.use(acceptorOf(limits, pool));
   try {
     const ports = config.listeners.map((listener) => listenOn(acceptor, listener));
-    // Takes milliseconds, during which directories are opened. Whichever fails first is reported.
-    const checked = acceptor.check();
-    checked.catch(() => {});
+    const checked = acceptor.check(); // takes milliseconds, during which directories are opened
+    checked.catch(() => {}); // whichever fails first is reported
     const directories = opened = await LogDirectories.open({ ...config, report: warn });
     directories.warnings.forEach(warn);
     await Promise.all([store.open(directories.storePath), checked]);
@@ -166,8 +166,9 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     const loaded = await controller.load(directories);
     loaded.warnings.forEach(warn);
     notice = noticeOf(directories, { config, shardsCount, ports });
-    const about = { ...loaded, resources: { descriptors, mappingsMax, shardsCount }, report: warn };
-    await openLogs(directories, () => pool.start(shardSettings(config, directories, about), controller));
+    const resources = { descriptors, mappingsMax, shardsCount };
+    const settings = shardSettings(config, directories, { ...loaded, resources, report: warn });
+    await openLogs(pool, { controller, directories, settings, report: inform });
     const [{ image }, { watermarks }] = [controller, pool];
     const place = { directories: directories.opened, report: warn };
     const onDirectoryFailed = directoryFailures(directories, { controller, onEnd: ended.reject });
@@ -332,13 +333,6 @@ function noticeOf(
     warn,
     inform,
   });
-}
-
-/** Opens the logs. A start that is broken off meanwhile leaves nothing that says that the page cache can be believed. */
-async function openLogs(directories: LogDirectories, open: () => Promise<void>): Promise<void> {
-  for (const cache of directories.caches) cache.forget();
-  await open();
-  for (const cache of directories.caches) cache.keep();
 }
 
 function connectionLimits(

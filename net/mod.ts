@@ -9,5 +9,6 @@ export { mappingsPerShard } from "./accept/mapping_budget.ts";
 export { roomForPartitions } from "./accept/partition_slots.ts";
 export { DiskFailure, runFailure, StartupError, startupFailure } from "./shards/broker_failures.ts";
 export { Compaction } from "./shards/compaction.ts";
+export { openLogs } from "./shards/log_opening.ts";
 export { ShardPool } from "./shards/shard_pool.ts";
 export { shardSettings } from "./shards/shard_settings.ts";

@@ -26,3 +26,4 @@ export { allocateSharedState, outboxes, releaseSharedState, type SharedState } f
 export { readTurnTimes, TURN_TIME_BOUNDS_MS, type TurnTimes } from "./shared/turn_times.ts";
 export { emptyWatermarks, partitionState, WatermarkTable } from "./shared/watermarks.ts";
 export { ISOLATE } from "./shared/words.ts";
+export type { OpenedSoFar } from "./owned/opening_progress.ts";

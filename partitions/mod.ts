@@ -19,6 +19,7 @@ export { FlushLine } from "./flush_worker/flush_line.ts";
 export { Reporter } from "./reporter.ts";
 export type { RetentionEvent } from "./retention/retention_events.ts";
 export { LogStore, type LogStoreDirectory } from "./owned/log_store.ts";
+export type { OpenedSoFar } from "./owned/opening_progress.ts";
 export { OFFLINE_DIRECTORY } from "./placement/directory_placement.ts";
 export { type DelayedOperation, Purgatory } from "./requests/purgatory.ts";
 export { Arena, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, blockBytesFor } from "./shared/arena.ts";

@@ -9,6 +9,7 @@ import type {
   ControlFailure,
   ImageDelta,
   LogStoreDirectory,
+  OpenedSoFar,
   PartitionFailure,
   RetentionEvent,
   SharedState,
@@ -63,6 +64,8 @@ export type ToShard =
 
 /** Shard to main isolate. */
 export type FromShard =
+  /** How far the shard is with opening its logs. */
+  | { readonly type: "progress"; readonly soFar: OpenedSoFar }
   /** isIntact: whether all logs could be opened, with nothing cut off. */
   | { readonly type: "ready"; readonly failures: readonly PartitionFailure[]; readonly isIntact: boolean }
   | { readonly type: "applied"; readonly sequence: number; readonly failures: readonly PartitionFailure[] }

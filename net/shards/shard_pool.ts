@@ -31,6 +31,7 @@ import type { AcceptedConnection } from "../accept/acceptor.ts";
 import { sendConnection } from "./connection_transfer.ts";
 import { MemoryReturn } from "./memory_return.ts";
 import type { ShardPoolEvents } from "./pool_events.ts";
+import type { StartProgress } from "./start_progress.ts";
 import { ShardJobs } from "./shard_jobs.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 
@@ -72,6 +73,7 @@ export class ShardPool {
   readonly #events: ShardPoolEvents;
   readonly #awaited = new Map<number, Awaited>();
   #control: ControlPlane | null = null;
+  #progress: StartProgress | null = null;
   #nextSequence = 1;
   #failure: Error | null = null;
   #isFlushing = false;
@@ -114,9 +116,13 @@ export class ShardPool {
     }
   }
 
-  /** Lets the shards open their logs. Settles when every shard serves. @param control answers their control calls */
-  async start(settings: ShardSettings, control: ControlPlane): Promise<void> {
+  /**
+   * Lets the shards open their logs. Settles when every shard serves.
+   * @param control answers their control calls @param progress learns how far they are
+   */
+  async start(settings: ShardSettings, control: ControlPlane, progress: StartProgress): Promise<void> {
     this.#control = control;
+    this.#progress = progress;
     await this.#awaitAll(READY, () => {
       this.#isStarted = true;
       for (const [shard, { worker }] of this.#members.entries()) {
@@ -308,6 +314,8 @@ export class ShardPool {
       case "ready":
         if (!content.isIntact) this.#events.onCacheDoubtful();
         return this.#countReply(READY, content.failures);
+      case "progress":
+        return this.#progress?.receive(shard, content.soFar);
       case "applied":
         return this.#countReply(content.sequence, content.failures);
       case "drained":

@@ -240,6 +240,7 @@ class ShardHost {
       mappingsMax,
       logsMax: logsMax[shard],
       report,
+      onProgress: (soFar) => post({ type: "progress", soFar }),
     });
   }
 

@@ -18,6 +18,7 @@ import { LOG_STARTS_FILE, readCheckpoint, RECOVERY_POINTS_FILE } from "../direct
 import type { TopicImage } from "../metadata/image.ts";
 import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import type { Watermarks } from "../shared/watermarks.ts";
+import { type OpenedSoFar, OpeningProgress } from "./opening_progress.ts";
 import { UncommittedLogs } from "./uncommitted_logs.ts";
 
 /** Why a log is not opened when there are not enough descriptors for all; reported once for all such logs (mod.ts). */
@@ -55,6 +56,8 @@ export interface LogStoreOptions {
   readonly search?: SearchElsewhere;
   /** Gets sentences about recoveries. */
   readonly report: (message: string) => void;
+  /** Told now and then how far the start is. */
+  readonly onProgress?: (soFar: OpenedSoFar) => void;
 }
 
 /** Opens the logs of one shard. */
@@ -72,7 +75,8 @@ export class LogStore {
   readonly #unfinished = new Set<string>();
   /** Logs that hold aborted or open transactions. */
   readonly #uncommitted = new UncommittedLogs();
-  #hasCut = false;
+  readonly #progress: OpeningProgress;
+  #isIntact = true;
 
   /**
    * Reads the checkpoints of the directories. If recovery points are damaged, recoveries take longer. Damaged log starts are refused,
@@ -82,7 +86,9 @@ export class LogStore {
   constructor(options: LogStoreOptions) {
     this.#options = options;
     this.#openable = options.logsMax ?? Infinity;
-    this.#resources = new LogResources(options.fs, options);
+    this.#progress = new OpeningProgress(options.clock, options.onProgress ?? (() => {}));
+    const onChecked = (bytes: number) => this.#progress.countChecked(bytes);
+    this.#resources = new LogResources(options.fs, { ...options, onChecked });
     this.#checkpoints = options.directories.map((directory) => readCheckpoints(directory, options));
     for (const key of options.unmarked ?? []) this.#unfinished.add(key);
   }
@@ -93,6 +99,13 @@ export class LogStore {
    * @returns the log, or a sentence why it cannot be served
    */
   open(topic: TopicImage, partition: number, handedOver: Watermarks | null = null): Log | string {
+    const log = this.#open(topic, partition, handedOver);
+    if (typeof log === "string" ? log !== DIRECTORY_OFFLINE : log.hasCut) this.#isIntact = false;
+    if (this.#isStarting) this.#progress.countLog();
+    return log;
+  }
+
+  #open(topic: TopicImage, partition: number, handedOver: Watermarks | null): Log | string {
     const { fs, clock, producerIdExpirationMs, report } = this.#options;
     const key = partitionKey(topic.name, partition);
     const index = topic.partitions[partition]?.directory ?? OFFLINE_DIRECTORY;
@@ -133,7 +146,6 @@ export class LogStore {
         report,
       });
       if (isOld) this.#openable--;
-      this.#hasCut ||= log.hasCut;
       if (handedOver === null || log.logEndOffset === handedOver.logEndOffset) {
         this.forget(topic, partition);
         if (handedOver === null) this.#uncommitted.note(`${topic.name}-${partition}`, log.uncommitted);
@@ -150,9 +162,9 @@ export class LogStore {
     }
   }
 
-  /** Whether all logs so far could be opened, and recovery cut nothing off. */
+  /** Whether all logs so far in directories that are online could be opened, and recovery cut nothing off. */
   get isIntact(): boolean {
-    return this.#unopened.size === 0 && !this.#hasCut;
+    return this.#isIntact;
   }
 
   /** The warning about uncommitted transactions, once the logs of a start are open; null for none. */

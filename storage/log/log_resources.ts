@@ -128,6 +128,8 @@ export interface ResourceLimits {
   readonly warmSegmentsMax?: number;
   /** Mappings of files. */
   readonly mappingsMax?: number;
+  /** Recovery has checked so many bytes more. */
+  readonly onChecked?: (bytes: number) => void;
   /** Lets a codec worker search in a large batch; where absent, the shard does it. */
   readonly search?: SearchElsewhere;
 }
@@ -142,6 +144,8 @@ export class LogResources {
   readonly mappings: Mappings;
   readonly window: HeaderWindow;
   readonly searches: RecordSearches;
+  /** Told how many bytes recoveries check. */
+  readonly onChecked: (bytes: number) => void;
   readonly #fs: FileSystem;
   #recoveryWindow: HeaderWindow | null = null;
 
@@ -151,6 +155,7 @@ export class LogResources {
     this.mappings = new Mappings(limits.mappingsMax);
     this.window = new HeaderWindow(fs);
     this.searches = new RecordSearches(limits.search);
+    this.onChecked = limits.onChecked ?? (() => {});
     this.#fs = fs;
   }
 

@@ -24,6 +24,9 @@ import type { FileSystem } from "../sys/file_system.ts";
 import { SystemError } from "../sys/libc.ts";
 import { type NativeMemory, nativeMemory } from "../sys/memory.ts";
 
+/** Bytes between two notices of the progress. */
+const NOTICE_BYTES = 1024 * 1024;
+
 /** First bytes of every segment, which a clean start reads too. */
 const PEEK_BYTES = 128;
 
@@ -132,6 +135,7 @@ export class SegmentRecovery {
     window.begin();
     segment.beginRebuild("in place", kept); // the flush that raises the recovery point makes it durable
     let position = segment.logFileBytes;
+    let noticedTo = position as number;
     let endOffset = segment.baseOffset;
     while (position < size) {
       const at = isChecked ? this.#locateSound(segment, position, size) : window.locateBatch(segment, position, size);
@@ -140,7 +144,12 @@ export class SegmentRecovery {
       segment.replay(describeBatch(view, at));
       visit(view, at);
       position += batches.batchBytes(view, at);
+      if (isChecked && position - noticedTo >= NOTICE_BYTES) {
+        this.#resources.onChecked(position - noticedTo);
+        noticedTo = position;
+      }
     }
+    if (isChecked) this.#resources.onChecked(position - noticedTo);
     return { endOffset, position };
   }
 
