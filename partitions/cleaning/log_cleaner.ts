@@ -68,6 +68,8 @@ export class LogCleaner {
   readonly #running = new Map<number, RunningCleaning>();
   /** Partitions whose cleaning failed, by topic id and partition. */
   readonly #failed = new Set<string>();
+  /** Partitions whose last cleaning the disk refused. */
+  readonly #refused = new Set<string>();
   #round: Promise<void> | null = null;
   /** Whether nothing is compacted, or not any more. */
   #isOff: boolean;
@@ -175,7 +177,7 @@ export class LogCleaner {
     this.#running.delete(slot);
     if (outcome.kind === "cleaned") return this.#swap(partition, outcome.result);
     await ask(shard, { kind: "end", slot });
-    if (outcome.kind === "refused") this.#report(partition, `${outcome.message}. It is tried again`);
+    if (outcome.kind === "refused") this.#reportRefusal(partition, outcome.message);
     if (outcome.kind === "failed") this.#leaveAlone(partition, outcome.message);
     return false;
   }
@@ -192,6 +194,7 @@ export class LogCleaner {
     const swapped = await ask(shard, { kind: "swap", slot, replacements });
     if (swapped.kind === "failed") this.#leaveAlone(partition, swapped.message);
     if (swapped.kind !== "swapped") return false;
+    this.#refused.delete(keyOf(partition));
     const before = offsets.get(topicId, partition.partition);
     offsets.set(topicId, partition.partition, nextDirtyOffset);
     await offsets.write();
@@ -202,6 +205,13 @@ export class LogCleaner {
   #leaveAlone(partition: Compacted, message: string): void {
     this.#failed.add(keyOf(partition));
     this.#report(partition, `${message}. It is not compacted until the next start`);
+  }
+
+  /** Reports that the disk refused, once until the log is compacted: a full disk refuses every round. */
+  #reportRefusal(partition: Compacted, message: string): void {
+    const key = keyOf(partition);
+    if (!this.#refused.has(key)) this.#report(partition, `${message}. It is tried again`);
+    this.#refused.add(key);
   }
 
   #report({ name, partition }: Compacted, message: string): void {

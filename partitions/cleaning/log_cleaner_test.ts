@@ -167,6 +167,8 @@ Deno.test("LogCleaner leaves a log alone whose cleaning failed, with one line, a
     "Cannot compact a-1: no room. It is tried again",
   ]);
   assert.equal(fixture.cleaner.failedCount, 1);
+  await fixture.cleaner.look();
+  assert.equal(fixture.reports.length, 2, "a disk that refuses in every round is reported once");
   fixture.outcomeOf = () => cleaned(8);
   await fixture.cleaner.look();
   assert.equal(fixture.file, "0\n2\na 1 8\na 2 7\n");

@@ -26,8 +26,9 @@ import type { Partition } from "./partition.ts";
 const STEPS_PER_TURN = 32;
 /** Partitions that are looked at in one turn: each takes some microseconds for each of its segments. */
 const LOOKS_PER_TURN = 64;
-/** Pause after which a rename that the disk refused is tried again. */
+/** Pause after which a rename or flush that the disk refused is tried again, and how often: a stop of the broker waits for it. */
 const RETRY_MS = 1000;
+const REFUSALS_MAX = 5;
 
 /** Answers a request; called once, during the call or on a later turn. */
 export type CleaningDone = (answer: CleaningAnswer) => void;
@@ -59,10 +60,12 @@ interface Choosing {
 interface Swapping {
   readonly swap: SegmentSwap;
   done: CleaningDone;
-  flush: "none" | "due" | "under way";
+  /** "given up": the disk refused too often, or a flush failed. */
+  flush: "none" | "due" | "under way" | "given up";
   /** No step before it, monotonic ms. */
   notBeforeMs: number;
-  hasReported: boolean;
+  /** How often the disk has refused. */
+  refusals: number;
 }
 
 interface Cleaning {
@@ -128,7 +131,7 @@ export class OwnedCleanings {
     if (this.#choosing.length > 0) return 0;
     let next = Infinity;
     for (const { swapping } of this.#bySlot.values()) {
-      if (swapping !== null && swapping.flush !== "under way") next = Math.min(next, swapping.notBeforeMs);
+      if (swapping !== null && isReady(swapping)) next = Math.min(next, swapping.notBeforeMs);
     }
     return next;
   }
@@ -139,7 +142,7 @@ export class OwnedCleanings {
     if (this.#choosing.length > 0) this.#choose(mayContinue);
     if (this.#bySlot.size === 0) return;
     for (const [slot, { partition, swapping }] of this.#bySlot) {
-      if (swapping === null || swapping.flush === "under way" || nowMs < swapping.notBeforeMs) continue;
+      if (swapping === null || !isReady(swapping) || nowMs < swapping.notBeforeMs) continue;
       this.#continue(slot, partition, swapping, nowMs);
     }
   }
@@ -215,7 +218,7 @@ export class OwnedCleanings {
       this.#end(slot);
       return done({ kind: "nothing" });
     }
-    cleaning.swapping = { swap, done, flush: "none", notBeforeMs: 0, hasReported: false };
+    cleaning.swapping = { swap, done, flush: "none", notBeforeMs: 0, refusals: 0 };
   }
 
   #continue(slot: number, partition: Partition, swapping: Swapping, nowMs: number): void {
@@ -226,11 +229,9 @@ export class OwnedCleanings {
       if (step === "done") this.#finish(slot, swapping, { kind: "swapped" });
       else if (step === "flush") this.#flush(slot, partition, swapping);
     } catch (error) {
-      swapping.notBeforeMs = nowMs + RETRY_MS;
-      if (!swapping.hasReported) {
-        this.#parts.onTrouble(slot, `Cannot put compacted segments in place: ${storageFailure(error)}; trying again`);
-      }
-      swapping.hasReported = true;
+      const message = `compacted segments cannot be put in place: ${storageFailure(error)}`;
+      if (swapping.refusals === 0) this.#parts.onTrouble(slot, `${message}; trying again`);
+      retryLater(swapping, nowMs, message);
     }
     const removed = swap.takeRemovedPaths();
     if (removed.length > 0) this.#parts.onRemoved(partition, removed);
@@ -248,14 +249,9 @@ export class OwnedCleanings {
           return;
         case "postponed":
           swapping.flush = "due";
-          swapping.notBeforeMs = this.#nowMs + RETRY_MS;
-          return;
-        case "failed": {
-          // No later flush would prove anything. The names are such that a start goes on from there; until then no segment is removed.
-          const { done } = swapping;
-          swapping.done = () => {};
-          done({ kind: "failed", message: `a flush of ${directory} failed` });
-        }
+          return retryLater(swapping, this.#nowMs, `${directory} cannot be opened for a flush`);
+        case "failed":
+          return giveUp(swapping, `a flush of ${directory} failed`); // no later flush would prove anything
       }
     });
   }
@@ -272,6 +268,24 @@ export class OwnedCleanings {
     cleaning.partition.isBeingCleaned = false;
     this.#parts.onEnded(slot);
   }
+}
+
+/** Whether the next step of a swap may be done. */
+function isReady({ flush }: Swapping): boolean {
+  return flush === "none" || flush === "due";
+}
+
+function retryLater(swapping: Swapping, nowMs: number, message: string): void {
+  swapping.notBeforeMs = nowMs + RETRY_MS;
+  if (++swapping.refusals > REFUSALS_MAX) giveUp(swapping, message);
+}
+
+/** The files have names from which a start goes on. Until then no segment of the log is removed. */
+function giveUp(swapping: Swapping, message: string): void {
+  const { done } = swapping;
+  swapping.flush = "given up";
+  swapping.done = () => {};
+  done({ kind: "failed", message });
 }
 
 /** Rolls the active segment when its first record has waited for `max.compaction.lag.ms`. Kafka waits for the next append. */

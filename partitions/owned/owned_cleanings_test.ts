@@ -210,7 +210,7 @@ Deno.test("a rename that the disk refuses is reported once and tried again; a fa
   assert.equal(begin(shard)?.kind, "begun");
   const answers = ask(shard, compact(shard, partition), 0);
   for (const nowMs of [0, 10, 1500, 3000]) shard.partitions.maintain(nowMs);
-  assert.equal(shard.reports.filter((text) => /Cannot put compacted segments in place/.test(text)).length, 1);
+  assert.equal(shard.reports.filter((text) => /compacted segments cannot be put in place/.test(text)).length, 1);
   assert.deepEqual(offsetsIn(shard, partition), [0, 1, 2, 3]);
   fileSystem.rename = rename;
   shard.partitions.maintain(5000);
@@ -223,6 +223,19 @@ Deno.test("a rename that the disk refuses is reported once and tried again; a fa
   shard.partitions.maintain(7000);
   assert.equal(partition.log.segments().length, SEGMENTS, "names stay from which a start goes on");
   assert.deepEqual(offsetsIn(shard, partition), [2, 3]);
+});
+
+Deno.test("renames that the disk keeps refusing end the cleaning after some seconds, because a stop waits for it", () => {
+  using world = new TestShards(1);
+  const { shard, partition } = shardOf(world);
+  const swap = (assert.equal(begin(shard)?.kind, "begun"), compact(shard, partition));
+  shard.files.fileSystem.rename = () => {
+    throw new Deno.errors.PermissionDenied("no");
+  };
+  const answers = ask(shard, swap, 0);
+  for (let nowMs = 0; nowMs < 20_000; nowMs += 500) shard.partitions.maintain(nowMs);
+  assert.deepEqual(answers.map(({ kind }) => kind), ["failed"]);
+  assert.deepEqual(offsetsIn(shard, partition), [0, 1, 2, 3]);
 });
 
 Deno.test("the active segment rolls when its first record waited for max.compaction.lag.ms", () => {

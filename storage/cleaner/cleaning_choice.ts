@@ -13,12 +13,18 @@
  */
 import { type Offset, toOffset } from "../base/units.ts";
 
+/** Segments whose first batch is looked at, which may open a file: records are rarely older than all those before them. */
+const LATE_SEGMENTS_MAX = 64;
+
 /** What is looked at in a segment. */
 export interface CleanableSegment {
   readonly baseOffset: Offset;
   readonly logFileBytes: number;
-  /** Largest record timestamp, or else the file's modification time, in ms. Read only if the topic has a least lag. */
-  readonly retentionTimestamp: number;
+  /**
+   * Largest record timestamp, or else the file's modification time, in ms; null where it has to be read from files first. Such a segment
+   * counts as young.
+   */
+  readonly knownRetentionTimestamp: number | null;
   /** Largest timestamp of its first batch in ms, -1 for none. Read only if the topic has a longest lag. */
   readonly firstBatchTimestamp: number;
 }
@@ -89,13 +95,19 @@ function firstDirty(log: CleanableLog, checkpointed: Offset | null): Offset {
 /** Base offset of the first segment that has a record younger than the least lag; Infinity for none. */
 function firstYoung(dirty: readonly CleanableSegment[], olderThanMs: number, lagMs: number): number {
   if (lagMs <= 0) return Infinity;
-  return dirty.find((segment) => segment.retentionTimestamp > olderThanMs)?.baseOffset ?? Infinity;
+  const isYoung = ({ knownRetentionTimestamp }: CleanableSegment) =>
+    knownRetentionTimestamp === null || knownRetentionTimestamp > olderThanMs;
+  return dirty.find(isYoung)?.baseOffset ?? Infinity;
 }
 
-/** Whether a segment begins with a batch from before a time. A first batch without a timestamp says nothing. */
+/**
+ * Whether one of the first segments begins with a batch from before a time. A first batch without a timestamp says nothing. Kafka looks at
+ * all segments.
+ */
 function isLate(cleanable: readonly CleanableSegment[], beforeMs: number): boolean {
   if (beforeMs === -Infinity) return false;
-  return cleanable.some(({ firstBatchTimestamp }) => firstBatchTimestamp > 0 && firstBatchTimestamp < beforeMs);
+  const looked = cleanable.slice(0, LATE_SEGMENTS_MAX);
+  return looked.some(({ firstBatchTimestamp }) => firstBatchTimestamp > 0 && firstBatchTimestamp < beforeMs);
 }
 
 function bytesOf(segments: readonly CleanableSegment[]): number {

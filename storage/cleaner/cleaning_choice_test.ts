@@ -6,9 +6,12 @@ const NOW = 1_000_000;
 const rules: CleaningRules = { minCleanableDirtyRatio: 0.5, minCompactionLagMs: 0, maxCompactionLagMs: Infinity };
 
 /** A log of segments of 100 offsets each: [bytes, largest timestamp, timestamp of the first batch]; the last one is active. */
-function logOf(segments: [bytes: number, largest?: number, first?: number][], changes: Partial<CleanableLog> = {}) {
-  const listed = segments.map(([logFileBytes, retentionTimestamp = 0, firstBatchTimestamp = -1], i) => {
-    return { baseOffset: toOffset(i * 100), logFileBytes, retentionTimestamp, firstBatchTimestamp };
+function logOf(
+  segments: [bytes: number, largest?: number | null, first?: number][],
+  changes: Partial<CleanableLog> = {},
+) {
+  const listed = segments.map(([logFileBytes, knownRetentionTimestamp = 0, firstBatchTimestamp = -1], i) => {
+    return { baseOffset: toOffset(i * 100), logFileBytes, knownRetentionTimestamp, firstBatchTimestamp };
   });
   const end = toOffset(segments.length * 100);
   return { segments: listed, logStartOffset: toOffset(0), logEndOffset: end, lastStableOffset: end, ...changes };
@@ -58,6 +61,7 @@ Deno.test("chooseCleaning() leaves everything from the first young segment on (m
   assert.equal(limit(6), 100, "the old one after it is not cleaned either");
   assert.equal(limit(11), undefined);
   assert.equal(limit(6, 200), 300, "what is clean was old enough once");
+  assert.equal(choose(logOf([[100], [100, null], [1]]), null, { minCompactionLagMs: 6 })?.firstUncleanableOffset, 100);
   const future = logOf([[100, NOW + 10], [1]]);
   assert.equal(choose(future, null, { minCompactionLagMs: 1 }), null);
 });

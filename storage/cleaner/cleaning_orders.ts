@@ -18,12 +18,16 @@ export interface CleaningTerms {
   readonly nowMs: number;
 }
 
+/** Segments whose timestamp is read in one look: each costs opening its indexes, up to 0.1 ms. */
+const LEARNED_SEGMENTS_MAX = 32;
+
 /** The share of the offset map's memory that a cleaning gets. */
 export type DedupeBuffer = Pick<CleaningOrder, "dedupeBufferBytes" | "dedupeLoadFactor">;
 
 /** Whether a log is worth a cleaning. @returns null when it is not @throws SystemError, or the runtime's errors, when the disk refuses */
 export function cleaningOf(log: CompactedLog, terms: CleaningTerms): CleaningChoice | null {
   const { logStartOffset, logEndOffset, segments } = log;
+  if (terms.config.minCompactionLagMs > 0) learnTimestamps(log, terms.checkpointed);
   const lastStableOffset = firstOpen(log.producers, terms.lastStableOffset);
   return chooseCleaning({ segments, logStartOffset, logEndOffset, lastStableOffset }, {
     checkpointed: terms.checkpointed,
@@ -58,6 +62,18 @@ export function cleaningOrder(
     dedupeBufferBytes,
     dedupeLoadFactor,
   };
+}
+
+/** Reads the timestamps of the first dirty segments that are not known; the next looks read those of others. */
+function learnTimestamps({ segments }: CompactedLog, checkpointed: Offset | null): void {
+  let left = LEARNED_SEGMENTS_MAX;
+  for (let index = 0; index < segments.length - 1 && left > 0; index++) {
+    const segment = segments[index]!;
+    const isClean = checkpointed !== null && segments[index + 1]!.baseOffset <= checkpointed;
+    if (isClean || segment.knownRetentionTimestamp !== null) continue;
+    segment.learnRetentionTimestamp();
+    left--;
+  }
 }
 
 /** The first offset of an open transaction, if it is the lower one: Apache Kafka may have left one. */
