@@ -24,6 +24,16 @@ const WRITE_BYTES = 1024 * 1024;
 /** An offset index stores positions in 32 bits with a sign. */
 const LOG_FILE_BYTES_MAX = 0x7fff_ffff;
 
+/**
+ * Removes the files of an earlier cleaning whose result was not wanted: the partition was handed over, or its topic was not compacted for
+ * a moment. A start that finds one of them below a `.swap` file takes that for unfinished and removes it (leftover_files.ts), after the
+ * segments that it replaces are gone.
+ * @throws the runtime's errors when the disk refuses
+ */
+export function removeCleanedFiles(fs: FileSystem, directory: string): void {
+  for (const { name } of fs.list(directory)) if (name.endsWith(CLEANED_SUFFIX)) fs.remove(`${directory}/${name}`);
+}
+
 /** The settings of the segments of a job. */
 export function segmentConfigOf({ segmentBytes, segmentIndexBytes, indexIntervalBytes }: CleaningJob): SegmentConfig {
   const noRolls = { segmentMs: Infinity, segmentJitterMs: 0 };

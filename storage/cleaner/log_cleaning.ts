@@ -5,7 +5,7 @@
  *
  *   fill the offset map ─► for each group of neighbouring segments: read, clean batch by batch, write ─► flush ─► result
  *
- * Must always hold: the files of the log are only read. A new segment that would not differ from its only source is thrown away. Damage
+ * Must always hold: the files of the log are only read. No other cleaning of the log is under way, and no swap. A new segment that would not differ from its only source is thrown away. Damage
  * anywhere ends the cleaning: no new segment takes the place of another then.
  * Source: Kafka's Cleaner.
  */
@@ -15,6 +15,7 @@ import type { AbortedTransaction } from "../segments/transaction_index.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 import { readAborted } from "./aborted_transactions.ts";
 import { BatchSource } from "./batch_source.ts";
+import { removeCleanedFiles } from "./cleaned_segment.ts";
 import type { Cleaning, CleaningJob, CleaningResult } from "./cleaning_job.ts";
 import { MapBuilding } from "./map_building.ts";
 import { SegmentRewriting } from "./segment_rewriting.ts";
@@ -74,6 +75,7 @@ class LogCleaning implements Cleaning {
   next(): boolean {
     if (this.#result !== null) return false;
     if (this.#building === null) {
+      removeCleanedFiles(this.#parts.fs, this.#job.directory);
       this.#aborted = readAborted(this.#parts.fs, this.#job);
       this.#building = new MapBuilding(this.#job, this.#shared());
       return true;

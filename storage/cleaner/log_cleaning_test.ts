@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { clean, cleanAndSwap, decodeLog, jobOf, segmentsIn, writeSegment } from "../../tests/cleaning_fixture.ts";
 import { findInconsistencies, openLog, TestDirectory } from "../../tests/log_fixture.ts";
 import { buildBatch, sealBatch, TEST_TIMESTAMP, type TestRecord } from "../../tests/record_batch_builder.ts";
+import { toOffset } from "../base/units.ts";
 import { codecNames } from "../records/record_batch.ts";
 
 /** The values of a log by offset. */
@@ -49,6 +50,21 @@ Deno.test("cleanLog() does not replace a segment that would not change", () => {
   assert.deepEqual(result.replacements, []);
   assert.equal(result.nextDirtyOffset, 2);
   assert.deepEqual([...Deno.readDirSync(partition)].length, 2);
+});
+
+Deno.test("cleanLog() removes what an earlier cleaning left, whose result was not wanted", () => {
+  using directory = new TestDirectory();
+  const { partition } = directory;
+  writeSegment(partition, 0, [keyedBatch(0, ["a", "b"])]);
+  writeSegment(partition, 2, [keyedBatch(2, ["c", "c"])]);
+  writeSegment(partition, 4, [keyedBatch(4, ["c"])]);
+  const whole = clean(jobOf(partition));
+  assert.deepEqual(whole.replacements.map(({ sources }) => sources), [[0, 2]]);
+  const job = jobOf(partition, { firstDirtyOffset: toOffset(2), segmentBytes: 1 });
+  assert.deepEqual(clean(job).replacements.map(({ sources }) => sources), [[2]]);
+  const cleaned = [...Deno.readDirSync(partition)].map(({ name }) => name).filter((name) => /cleaned/.test(name));
+  assert.deepEqual(cleaned.filter((name) => !name.startsWith("00000000000000000002.")), []);
+  assert.ok(cleaned.length > 0);
 });
 
 Deno.test("cleanLog() passes the modification time of the last source on", () => {
