@@ -223,6 +223,8 @@ export class OwnedCleanings {
 
   #continue(slot: number, partition: Partition, swapping: Swapping, nowMs: number): void {
     const { swap } = swapping;
+    // It went offline: the next start goes on from the names that its files have now.
+    if (!partition.isOpen) return this.#finish(slot, swapping, { kind: "nothing" });
     if (swapping.flush === "due") return this.#flush(slot, partition, swapping);
     try {
       const step = swap.next(STEPS_PER_TURN);

@@ -238,6 +238,19 @@ Deno.test("renames that the disk keeps refusing end the cleaning after some seco
   assert.deepEqual(offsetsIn(shard, partition), [0, 1, 2, 3]);
 });
 
+Deno.test("a swap ends when its partition goes offline, and the next start goes on from there", () => {
+  using world = new TestShards(1);
+  const { shard, partition } = shardOf(world);
+  assert.equal(begin(shard)?.kind, "begun");
+  const answers = ask(shard, compact(shard, partition), 0);
+  shard.partitions.maintain(0);
+  partition.takeOffline();
+  flushDirectories(shard);
+  shard.partitions.maintain(1);
+  assert.deepEqual(answers, [{ kind: "nothing" }]);
+  assert.equal(shard.partitions.owned.cleanings.nextDeadlineMs, Infinity);
+});
+
 Deno.test("the active segment rolls when its first record waited for max.compaction.lag.ms", () => {
   using world = new TestShards(1);
   const { shard, partition } = shardOf(world, topicOn([0], { config: { ...config, maxCompactionLagMs: 5000 } }));
