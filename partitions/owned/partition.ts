@@ -195,7 +195,9 @@ export class Partition {
    * @returns null when it is done; otherwise the files to load before it is asked again
    */
   read(request: ReadRequest, outcome: ReadOutcome, deferCold = false): readonly string[] | null {
-    return readPartition(this, request, outcome, deferCold);
+    const files = readPartition(this, request, outcome, deferCold);
+    if (outcome.refusal === "log-offline" && this.isOpen && this.log.offlineReason !== null) this.#fail();
+    return files;
   }
 
   /** Finds the offset for a timestamp (ms) or a special timestamp. */

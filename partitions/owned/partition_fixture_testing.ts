@@ -28,6 +28,8 @@ export class Fixture {
   readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[] = [];
   /** Whether each of the flushes that were asked for is a retry. */
   readonly needed: boolean[] = [];
+  /** How often the log went offline. */
+  offline = 0;
   /** How often the log start moved. */
   logStartMoves = 0;
   readonly config: LogConfig;
@@ -48,6 +50,7 @@ export class Fixture {
       onFlush: (request, done) => void this.flushes.push({ request, done }),
       onFlushNeeded: (_slot, isRetry) => void this.needed.push(isRetry),
       onSegmentsBelowStart: () => void this.logStartMoves++,
+      onOffline: () => void this.offline++,
       onTrouble: (_slot, text) => void this.troubles.push(text),
     };
     return new Partition(log, { slot: SLOT, leaderEpoch, config: this.config, table: this.table, owner });

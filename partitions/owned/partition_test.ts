@@ -57,6 +57,26 @@ Deno.test("Partition.read() lends nothing at the high watermark and refuses offs
   assert.equal(fixture.read(readFrom(2 ** 63)).refusal, "offset-out-of-range");
 });
 
+Deno.test("Partition.read() that meets a damaged batch takes the partition offline, once and with a sentence", () => {
+  const fixture = new Fixture({ indexIntervalBytes: 1 });
+  for (let i = 0; i < 5; i++) fixture.append("x".repeat(50));
+  const path = `/logs/t-0/${"0".repeat(20)}.log`;
+  const bytes = fixture.files.fileSystem.readFile(path) as Uint8Array<ArrayBuffer>;
+  const at = 2 * bytes.length / 5;
+  const { memory } = inMemory(new Uint8Array(20));
+  fixture.files.fileSystem.pwrite(fixture.files.fileSystem.open(path, { write: true }), memory, 0, 20, at);
+  assert.ok(fixture.read({ ...readFrom(0), maxBytes: bytes.length / 5 }).length > 0, "the damage is not met");
+  assert.equal(fixture.read(readFrom(2)).refusal, "log-offline");
+  assert.equal(fixture.row().state, partitionState.offline);
+  assert.equal(fixture.read(readFrom(0)).refusal, "log-offline");
+  assert.equal(fixture.append("y").refusal, "log-offline");
+  assert.match(
+    fixture.troubles[0] as string,
+    /offline until a restart: Cannot read at offset 2: no sound batch in \/logs/,
+  );
+  assert.equal(fixture.offline, 1);
+});
+
 Deno.test("Partition.read() reports whether the limits held back visible records", () => {
   const fixture = new Fixture();
   fixture.append("a");

@@ -190,7 +190,10 @@ export class Log implements Disposable {
     return this.#appends.lastBatchBytes;
   }
 
-  /** Lends whole batches of one segment, from the batch that holds `offset` on; none at the log end or from `maxOffset` on. */
+  /**
+   * Lends whole batches of one segment, from the batch that holds `offset` on; none at the log end or from `maxOffset` on. Damaged batches
+   * take the log offline.
+   */
   read(offset: Offset, options: ReadOptions): ReadResult {
     if (this.#closed) return refusedRead("log-offline", "The log is closed");
     if (offset < this.#logStartOffset || offset > this.logEndOffset) {
@@ -199,7 +202,9 @@ export class Log implements Disposable {
     }
     if (offset >= options.maxOffset || offset === this.logEndOffset) return nothingVisible;
     try {
-      return this.#reads.read(offset, options, this.logEndOffset);
+      const result = this.#reads.read(offset, options, this.logEndOffset);
+      if (result.refusal === "log-offline") this.#goOffline(result.message); // the batches are damaged
+      return result;
     } catch (error) {
       return refusedRead("log-offline", storageFailure(error));
     }

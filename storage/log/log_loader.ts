@@ -227,11 +227,8 @@ class LogLoader {
       return end ?? this.#recover(this.segments.length - 1, epochs);
     }
     if (this.#options.isCacheIntact === true) {
-      const found = recoverAfterKill({
-        segments: this.segments,
-        recovery: this.#recovery,
-        report: (message) => this.#report(message),
-      });
+      const report = (message: string) => this.#report(message);
+      const found = recoverAfterKill({ segments: this.segments, recovery: this.#recovery, report });
       if (found !== null) return this.#note(found);
       this.#report(
         "The end of the log is not as a killed process leaves it: all from the recovery point on is checked",
@@ -311,7 +308,12 @@ class LogLoader {
   }
 
   #restoreEpochs(epochs: LeaderEpochFile, range: { logStartOffset: Offset; logEndOffset: Offset }): void {
-    if (epochs.wasLost) rebuildEpochs(epochs, this.segments.all, this.#reader);
+    if (epochs.wasLost) {
+      if (range.logEndOffset > range.logStartOffset) {
+        this.#report(`${LEADER_EPOCHS_FILE} is missing or damaged: the leader epochs are read from the batches`);
+      }
+      rebuildEpochs(epochs, this.segments.all, this.#reader);
+    }
     epochs.truncateFromEnd(range.logEndOffset);
     epochs.truncateFromStart(range.logStartOffset);
     epochs.save(this.#unflushed);
@@ -332,7 +334,11 @@ class LogLoader {
     // Unlike Kafka, not from the log start on: the batch that contains it, and earlier batches that still exist, may be retried.
     const firstOffset = this.segments.at(this.segments.floorIndex(range.logStartOffset)).baseOffset;
     snapshots.removeOutside({ firstOffset, logEndOffset: range.logEndOffset });
-    const from = producers.loadNewest(firstOffset);
+    const from = producers.loadNewest(
+      firstOffset,
+      (offset) =>
+        this.#report(`The producer snapshot at offset ${offset} is damaged: the producers are read from the batches`),
+    );
     if (state.size > 0) this.#recallProducers(from, producers);
     for (let index = this.segments.floorIndex(from); index < this.segments.length; index++) {
       const segment = this.segments.at(index);

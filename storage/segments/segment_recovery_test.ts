@@ -193,8 +193,10 @@ Deno.test("Log.open() rebuilds the leader epochs when their file is lost or dama
   for (const damage of [null, "", "0\n2\n1 0\n", "nonsense"]) {
     if (damage === null) Deno.removeSync(path);
     else Deno.writeTextFileSync(path, damage);
-    using _log = openLog(directory.partition, { config });
+    const reports: string[] = [];
+    using _log = openLog(directory.partition, { config, report: (text) => reports.push(text) });
     assert.equal(Deno.readTextFileSync(path), expected, JSON.stringify(damage));
+    assert.match(reports.join(), /leader-epoch-checkpoint is missing or damaged/);
   }
 });
 
@@ -218,9 +220,11 @@ Deno.test("Log.open() rebuilds the producer state from the log when snapshots ar
       if (damage === "cut") Deno.truncateSync(path, bytes.length - 1);
       if (damage === "missing") Deno.removeSync(path);
     }
-    using log = openLog(directory.partition, { config });
+    const reports: string[] = [];
+    using log = openLog(directory.partition, { config, report: (text) => reports.push(text) });
     const again = append(log, recordsOf(1, 10), sent);
     assert.deepEqual([again.duplicate, again.baseOffset], [true, 4], damage);
+    assert.equal(reports.some((text) => /producer snapshot at offset \d+ is damaged/.test(text)), damage !== "missing");
   }
 });
 

@@ -91,14 +91,15 @@ export class ProducerStateManager {
 
   /**
    * Loads the newest sound snapshot and removes damaged ones.
-   * @param firstOffset all batches from it on exist
+   * @param firstOffset all batches from it on exist @param onDamaged called with the offset of a damaged one
    * @returns the offset up to which the state is known, `firstOffset` where there is no snapshot
    */
-  loadNewest(firstOffset: Offset): Offset {
+  loadNewest(firstOffset: Offset, onDamaged: (offset: Offset) => void = () => {}): Offset {
     for (let newest = this.snapshots.latest; newest >= 0; newest = this.snapshots.latest) {
       const bytes = this.snapshots.read(newest);
       if (bytes !== null && this.state.loadSnapshot(bytes)) return newest;
       this.state.clear();
+      onDamaged(newest);
       this.snapshots.remove(newest);
     }
     return firstOffset;
