@@ -37,6 +37,7 @@ import {
   type Checkpoints,
   checkpointsOf,
   Controller,
+  type LoadedMetadata,
   LogDirectories,
   notClosedCleanly,
   RetentionNotice,
@@ -163,8 +164,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       newTopicId: randomUuid,
     });
     partitionsCount = () => controller.partitionsCount;
-    const loaded = await controller.load(directories);
-    loaded.warnings.forEach(warn);
+    const loaded = await load(controller, directories);
     notice = noticeOf(directories, { config, shardsCount, ports });
     const resources = { descriptors, mappingsMax, shardsCount };
     const settings = shardSettings(config, directories, { ...loaded, resources, report: warn });
@@ -319,6 +319,13 @@ function directoryFailures(
     warn(`${failed}: its partitions are offline until a restart, the others serve`);
     controller.failDirectory(index).catch(onEnd);
   };
+}
+
+async function load(controller: Controller, directories: LogDirectories): Promise<LoadedMetadata> {
+  const loaded = await controller.load(directories);
+  loaded.warnings.forEach(warn);
+  if (loaded.adopted.length > 0) await directories.unmarkRetention();
+  return loaded;
 }
 
 function noticeOf(

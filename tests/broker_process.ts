@@ -25,9 +25,9 @@ const mainProgram = new URL("../main.ts", import.meta.url).pathname;
 export class BrokerProcess implements AsyncDisposable {
   readonly port: number;
   readonly #process: Deno.ChildProcess;
-  readonly #words: Promise<string>;
+  readonly #words: Words;
 
-  private constructor(port: number, process: Deno.ChildProcess, words: Promise<string>) {
+  private constructor(port: number, process: Deno.ChildProcess, words: Words) {
     this.port = port;
     this.#process = process;
     this.#words = words;
@@ -48,12 +48,12 @@ export class BrokerProcess implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const words = new Response(process.stderr).text();
+    const words = new Words(process.stderr);
     const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
     const { value: banner = "" } = await reader.read();
     reader.cancel();
     const port = Number(/127\.0\.0\.1:(\d+)/.exec(banner)?.[1]);
-    if (Number.isNaN(port)) throw new Error(`The broker did not start: ${banner}${await words}`);
+    if (Number.isNaN(port)) throw new Error(`The broker did not start: ${banner}${await words.all}`);
     return new BrokerProcess(port, process, words);
   }
 
@@ -68,10 +68,15 @@ export class BrokerProcess implements AsyncDisposable {
     return [...Deno.readDirSync(`/proc/${this.#process.pid}/fd`)].map(({ name }) => Number(name));
   }
 
+  /** Waits until its standard error has a text. @throws Error when it ended without */
+  hasSaid(text: string): Promise<void> {
+    return this.#words.include(text);
+  }
+
   /** Stops it. @returns its standard error */
   async stop(): Promise<string> {
     await this.#end("SIGTERM");
-    return await this.#words;
+    return await this.#words.all;
   }
 
   /** Kills it, between any two of its instructions. */
@@ -90,5 +95,42 @@ export class BrokerProcess implements AsyncDisposable {
       if (!(error instanceof TypeError)) throw error; // It has ended.
     }
     await this.#process.status;
+  }
+}
+
+/** What a process says, as it says it. */
+class Words {
+  /** Everything, once the process has ended. */
+  readonly all: Promise<string>;
+  #text = "";
+  #hasEnded = false;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.all = this.#collect(stream);
+  }
+
+  /** Settles when the text is there. */
+  async include(text: string): Promise<void> {
+    while (!this.#text.includes(text)) {
+      if (this.#hasEnded) throw new Error(`The broker did not say "${text}": ${this.#text}`);
+      await new Promise<void>((more) => this.#waiting.add(more));
+    }
+  }
+
+  async #collect(stream: ReadableStream<Uint8Array>): Promise<string> {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      this.#text += decoder.decode(chunk, { stream: true });
+      this.#wake();
+    }
+    this.#hasEnded = true;
+    this.#wake();
+    return this.#text;
+  }
+
+  #wake(): void {
+    for (const more of this.#waiting) more();
+    this.#waiting.clear();
   }
 }

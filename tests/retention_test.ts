@@ -135,6 +135,7 @@ Deno.test("the first start on an older directory announces what goes, waits an i
       const broker = await BrokerProcess.start({ dataDir, overrides: slow });
       {
         using client = await KafkaClient.connect(broker);
+        await broker.hasSaid("Topic orders:");
         assert.equal(await offsetAt(client, "orders", EARLIEST), 0);
       }
       const words = await broker.stop();
@@ -151,6 +152,38 @@ Deno.test("the first start on an older directory announces what goes, waits an i
     assert.match(await broker.stop(), /Topic orders: retention removes 3 segments/);
     const last = await BrokerProcess.start({ dataDir, overrides });
     assert.ok(!(await last.stop()).includes("To keep them"), "announced once it was carried out");
+  }));
+
+Deno.test("a start that finds a copied partition directory announces what goes, and so does the next one, until it has gone", () =>
+  withDirectory(async (dataDir) => {
+    const source = join(dataDir, "source");
+    const target = join(dataDir, "target");
+    const slow = { ...overrides, "log.retention.check.interval.ms": String(HOUR_MS) };
+    {
+      const keeping = { ...overrides, "log.initial.task.delay.ms": String(24 * HOUR_MS) };
+      await using broker = await BrokerProcess.start({ dataDir: source, overrides: keeping });
+      using client = await KafkaClient.connect(broker);
+      await create(client, "copied");
+      for (let count = 0; count < 3; count++) await append(client, "copied", Date.now() - 30 * 24 * HOUR_MS);
+    }
+    assert.ok(
+      !(await (await BrokerProcess.start({ dataDir: target, overrides: slow })).stop()).includes("To keep them"),
+    );
+    Deno.renameSync(join(source, "copied-0"), join(target, "copied-0"));
+    for (let start = 0; start < 2; start++) {
+      const broker = await BrokerProcess.start({ dataDir: target, overrides: slow });
+      await broker.hasSaid("Topic copied:");
+      assert.match(await broker.stop(), /Topic copied: retention removes 2 segments .* To keep them: /);
+    }
+    const broker = await BrokerProcess.start({ dataDir: target, overrides });
+    {
+      using client = await KafkaClient.connect(broker);
+      await startsAt(client, "copied", 3);
+    }
+    await broker.stop();
+    assert.ok(
+      !(await (await BrokerProcess.start({ dataDir: target, overrides: slow })).stop()).includes("To keep them"),
+    );
   }));
 
 Deno.test("a fetch that began before its segment was removed gets the whole answer", () =>

@@ -27,7 +27,7 @@ export function shardSettings(
     unmarked: directories.unmarked(adopted),
     warmSegmentsMax: descriptors.warmSegmentsMax,
     mappingsMax,
-    announcesRetention: !directories.hasRetention || adopted.length > 0,
+    announcesRetention: !directories.hasRetention,
     logsMax: shareLogs(descriptors, delta, { shardsCount, report }),
     listenerNames: config.listeners.map(({ name }) => name),
     image: delta,

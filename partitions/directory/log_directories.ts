@@ -52,8 +52,6 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
   readonly paths: readonly string[];
   /** By index, at the start; absolute where the directory is online. */
   readonly opened: readonly OpenedDirectory[];
-  /** Whether retention has run in all of them before, or they are new (log_directory.ts). */
-  readonly hasRetention: boolean;
   /** Partitions in the checkpoints, by `partitionKey()`; they may belong to deleted topics. */
   readonly checkpointed: ReadonlySet<string>;
   /** Sentences about directories that are offline. */
@@ -85,7 +83,6 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
       cleanShutdown: directory?.wasCleanShutdown ?? false,
       isCacheIntact: directory?.cache.isIntact ?? false,
     }));
-    this.hasRetention = this.#online.every((directory) => directory.hasRetention);
     this.paths = this.opened.map(({ path }) => path);
     this.checkpointed = new Set(this.#online.flatMap(({ checkpointed }) => [...checkpointed]));
   }
@@ -159,6 +156,19 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
       if (this.#directories[directory]?.wasClosedByKafka) marked.add(partitionKey(topic, partition));
     }
     return adopted.map(({ topic, partition }) => partitionKey(topic, partition)).filter((key) => !marked.has(key));
+  }
+
+  /** Whether retention has run in all of them before, or they are new (log_directory.ts). */
+  get hasRetention(): boolean {
+    return this.#online.every((directory) => directory.hasRetention);
+  }
+
+  /**
+   * Removes the marks, so that this start announces retention, and later ones until the first check: partitions were adopted, whose
+   * settings stayed with their old broker. @throws the runtime's errors when a disk refuses
+   */
+  async unmarkRetention(): Promise<void> {
+    for (const directory of this.#online) await directory.unmarkRetention();
   }
 
   /** Marks that retention runs from now on. @throws the runtime's errors when a disk refuses */

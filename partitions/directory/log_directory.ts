@@ -95,8 +95,7 @@ export class LogDirectory implements AsyncDisposable {
   readonly found: readonly FoundPartition[];
   /** Copies of partitions that a move to this directory had begun, with the names of their directories. */
   readonly futures: readonly (FoundPartition & { readonly name: string })[];
-  /** Whether retention has run here before, or the directory is new. Older versions kept all records, so it is announced there first. */
-  readonly hasRetention: boolean;
+  #hasRetention: boolean;
   /** Whether a start may believe the page cache. */
   readonly cache: CacheTrust;
   /** Partitions in the checkpoints, by `partitionKey()`; they may belong to deleted topics. */
@@ -131,7 +130,7 @@ export class LogDirectory implements AsyncDisposable {
     const isOurs = mark?.brokerEpoch === BROKER_EPOCH &&
       lock.fs.modifiedMs(storePath) !== null;
     this.wasClosedByKafka = mark !== null && !isOurs;
-    this.hasRetention = lock.fs.modifiedMs(`${lock.path}/${RETENTION_FILE}`) !== null;
+    this.#hasRetention = lock.fs.modifiedMs(`${lock.path}/${RETENTION_FILE}`) !== null;
     this.found = names.flatMap((name) => parsePartitionDirectory(name) ?? []);
     this.futures = names.flatMap((name) => {
       const found = parsePartitionDirectory(FUTURE_DIRECTORY.exec(name)?.[1] ?? "");
@@ -214,9 +213,21 @@ export class LogDirectory implements AsyncDisposable {
     await directory.sync();
   }
 
+  /** Whether retention has run here before, or the directory is new. Older versions kept all records, so it is announced there first. */
+  get hasRetention(): boolean {
+    return this.#hasRetention;
+  }
+
   /** Marks that retention runs here from now on. @throws the runtime's errors when the disk refuses */
   async markRetention(): Promise<void> {
-    if (!this.hasRetention) await replaceFileAsync(`${this.path}/${RETENTION_FILE}`, RETENTION_TEXT);
+    if (!this.#hasRetention) await replaceFileAsync(`${this.path}/${RETENTION_FILE}`, RETENTION_TEXT);
+    this.#hasRetention = true;
+  }
+
+  /** Removes the mark: retention has to be announced. @throws the runtime's errors when the disk refuses */
+  async unmarkRetention(): Promise<void> {
+    if (this.#hasRetention) await Deno.remove(`${this.path}/${RETENTION_FILE}`);
+    this.#hasRetention = false;
   }
 
   /** Marks a clean stop; called last before the release, once all logs were closed cleanly and all checkpoints written. */

@@ -1,8 +1,8 @@
 /**
- * Removes segments below the log start from the disk, a few a turn, whoever moved the log start: a client or retention. Their files are renamed at once and unlinked by another thread after
- * `file.delete.delay.ms`, because freeing a gigabyte of extents takes a disk tens of milliseconds. The renamed directories of deleted
- * topics are removed at once. Directories with lent slices wait for the delay, too: otherwise the shard would close the last descriptor of
- * a removed file, and so free its bytes itself. Runs on shards.
+ * Removes segments below the log start from the disk, a few a turn, whoever moved the log start: a client or retention. Their files are
+ * renamed at once and unlinked by another thread after `file.delete.delay.ms`, because freeing a gigabyte of extents takes a disk tens of
+ * milliseconds. The renamed directories of deleted topics are removed at once. Directories with lent slices wait for the delay, too:
+ * otherwise the shard would close the last descriptor of a removed file, and so free its bytes itself. Runs on shards.
  *
  * Always: a segment is removed only after a log start above it was published, and after what follows it in the log is durable: otherwise
  * a loss of power could leave a directory without segments, and offsets would be assigned again. The next start removes renamed files
