@@ -13,7 +13,7 @@ export const USAGE = `Usage: deno task bench:compare [flags]
   --no-gc-trace       the brokers' engines do not write down their collections: to see that this costs nothing
   --list              names the shapes
   --output FILE       where the report goes (default bench/RESULTS.md; --quick, --only and --against: nowhere)
-  --scratch DIRECTORY data directories of the brokers (default: a temporary one); needs 20 GB
+  --scratch DIRECTORY data directories of the brokers (default: a temporary one); needs 25 GB
 `;
 
 /** Shapes that --against runs unless --only names others: they show changes to the broker's hot paths. */

@@ -13,7 +13,7 @@ export interface Contender {
   readonly name: string;
   /** For people and tables. */
   readonly title: string;
-  /** Starts it on a new directory without waiting for it. */
+  /** Starts it without waiting for it. A directory that was used before is served again. */
   launch(options: LaunchOptions): Promise<Target>;
 }
 
@@ -36,6 +36,10 @@ export interface LaunchOptions {
   /** Below the benchmark's scratch directory. */
   readonly directory: string;
   readonly gcTrace: boolean;
+  /** Settings by Kafka's names, for brokers of one shape. */
+  readonly properties?: Readonly<Record<string, string>>;
+  /** File to which a Barnabas writes the times of its turns whenever it gets SIGUSR2 (timed_broker.ts). */
+  readonly turnTimesFile?: string;
 }
 
 /** Settings of all brokers: topics of a finished run must not occupy the disk for a minute. */
@@ -46,6 +50,8 @@ export const apacheKafka: Contender = { name: "kafka", title: "Apache Kafka", la
 
 /** Directory of the tree that this file belongs to. */
 export const THIS_TREE = new URL("../..", import.meta.url).pathname;
+
+const TIMED_BROKER = new URL("lifecycle/timed_broker.ts", import.meta.url).pathname;
 
 /** The broker of this tree. */
 export const thisTree: Contender = checkout("barnabas", "Barnabas", THIS_TREE);
@@ -78,11 +84,11 @@ export async function start(contender: Contender, options: LaunchOptions): Promi
   return target;
 }
 
-async function launchKafka({ directory, gcTrace }: LaunchOptions): Promise<Target> {
+async function launchKafka({ directory, gcTrace, properties }: LaunchOptions): Promise<Target> {
   const gcTraceFile = await prepare(directory, gcTrace);
   const kafka: ApacheKafka = await launchApacheKafka({
     directory,
-    properties: SHARED_PROPERTIES,
+    properties: { ...SHARED_PROPERTIES, ...properties },
     gcTraceFile: gcTraceFile ?? undefined,
   });
   // Formatting its directory is a step of its own, before the start.
@@ -96,10 +102,19 @@ async function launchBarnabas(contender: Contender, mainProgram: string, options
   const port = freePort();
   const launchedAtMs = performance.now();
   const [command, ...flags] = gcTraceFile === null ? [Deno.execPath(), "run", "-A"] : tracedDeno();
-  const process = new RunningProcess(command, [
-    ...[...flags, mainProgram, "--port", String(port), "--data", `${directory}/data`],
-    ...Object.entries(SHARED_PROPERTIES).flatMap(([name, value]) => ["--override", `${name}=${value}`]),
-  ], { outputFile: `${directory}/output.txt`, standardOutputFile: gcTraceFile ?? undefined });
+  const dataDir = `${directory}/data`;
+  const properties = { ...SHARED_PROPERTIES, ...options.properties };
+  const { turnTimesFile } = options;
+  const program = turnTimesFile === undefined
+    ? [
+      ...[mainProgram, "--port", String(port), "--data", dataDir],
+      ...Object.entries(properties).flatMap(([name, value]) => ["--override", `${name}=${value}`]),
+    ]
+    : [TIMED_BROKER, JSON.stringify({ mainProgram, port, dataDir, properties, turnTimesFile })];
+  const process = new RunningProcess(command, [...flags, ...program], {
+    outputFile: `${directory}/output.txt`,
+    standardOutputFile: gcTraceFile ?? undefined,
+  });
   return targetOf({ contender, directory, port, process, launchedAtMs, gcTraceFile });
 }
 

@@ -17,6 +17,7 @@ const API = {
   createTopics: [19, 2],
   deleteTopics: [20, 1],
   initProducerId: [22, 0],
+  incrementalAlterConfigs: [44, 0],
 } as const;
 
 /** The code "no error". */
@@ -128,6 +129,17 @@ export class WireClient implements Disposable {
       expectNone(result?.code ?? -1, `CreateTopics ${topic}: ${result?.message ?? ""}`);
     }
     await waitFor(`topic ${topic} has leaders`, () => this.#hasLeaders(topic, partitions));
+  }
+
+  /** Sets configs of a topic. */
+  async configureTopic(topic: string, configs: Readonly<Record<string, string>>): Promise<void> {
+    const entries = Object.entries(configs);
+    const body = new ByteWriter().int32(1).int8(TOPIC_RESOURCE).string(topic).int32(entries.length);
+    for (const [name, value] of entries) body.string(name).int8(SET).string(value);
+    const answer = await this.request(API.incrementalAlterConfigs, body.int8(0).bytes);
+    answer.int32(); // throttle
+    const [result] = answer.array((r) => ({ code: r.int16(), message: r.string() }));
+    expectNone(result?.code ?? -1, `IncrementalAlterConfigs ${topic}: ${result?.message ?? ""}`);
   }
 
   /** Deletes a topic; it may live on for a moment. */
@@ -248,6 +260,8 @@ export class WireClient implements Disposable {
 }
 
 const TOPIC_ALREADY_EXISTS = 36;
+/** The type of a resource, and an operation, of IncrementalAlterConfigs. */
+const [TOPIC_RESOURCE, SET] = [2, 0] as const;
 
 /** A whole request: length, header of version 1, body. */
 export function requestFrame(
@@ -282,7 +296,8 @@ function produceAnswer(answer: ByteReader): ProduceAnswer {
   return partition;
 }
 
-function expectNone(code: number, what: string): void {
+/** Throws unless a code is "no error". @param what for the message: the request */
+export function expectNone(code: number, what: string): void {
   if (code !== NONE) throw new Error(`Cannot finish ${what}: the broker answered error code ${code}`);
 }
 

@@ -6,6 +6,7 @@ import { footprintShapes } from "./footprint_shapes.ts";
 import { groupShapes } from "./group_shapes.ts";
 import { hostileShapes } from "./hostile_shapes.ts";
 import { latencyShapes } from "./latency_shapes.ts";
+import { lifecycleShapes } from "./lifecycle_shapes.ts";
 import type { Shape } from "../shape.ts";
 import { throughputShapes } from "./throughput_shapes.ts";
 
@@ -19,4 +20,5 @@ export const SHAPES: readonly Shape[] = [
   ...footprintShapes,
   ...adversityShapes,
   ...hostileShapes,
+  ...lifecycleShapes,
 ];
