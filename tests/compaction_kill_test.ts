@@ -5,7 +5,7 @@
  */
 import { strict as assert } from "node:assert";
 import { BrokerProcess } from "./broker_process.ts";
-import { chooseSeed, Random } from "./interop/random.ts";
+import { Random, withSeed } from "./interop/random.ts";
 import { slowTestsWanted } from "./interop/toolchain.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { findInconsistencies } from "./log_fixture.ts";
@@ -66,31 +66,32 @@ const isBroken = (error: unknown) =>
   (error instanceof Error && /closed the connection/.test(error.message));
 
 Deno.test("every acknowledged last value is there after kill -9 while logs are compacted", () =>
-  withDirectory(async (dataDir) => {
-    const random = new Random(chooseSeed());
-    console.log(`BARNABAS_SEED=${random.seed}`);
-    const witness = new Witness();
-    let compactions = 0;
-    for (let round = 0; round <= ROUNDS; round++) {
-      const broker = await BrokerProcess.start({ dataDir, overrides, shards: 2 });
-      using client = await KafkaClient.connect(broker);
-      if (round === 0) await create(client, "t", 1, { ...compactedConfigs, "delete.retention.ms": "0" });
-      const found = await readRecords(client, "t");
-      witness.verify(found);
-      if (found.length > 0 && found.length < found.at(-1)!.offset) compactions++;
-      if (round === ROUNDS) {
-        await broker.stop();
-        break;
+  withSeed((seed) =>
+    withDirectory(async (dataDir) => {
+      const random = new Random(seed);
+      const witness = new Witness();
+      let compactions = 0;
+      for (let round = 0; round <= ROUNDS; round++) {
+        const broker = await BrokerProcess.start({ dataDir, overrides, shards: 2 });
+        using client = await KafkaClient.connect(broker);
+        if (round === 0) await create(client, "t", 1, { ...compactedConfigs, "delete.retention.ms": "0" });
+        const found = await readRecords(client, "t");
+        witness.verify(found);
+        if (found.length > 0 && found.length < found.at(-1)!.offset) compactions++;
+        if (round === ROUNDS) {
+          await broker.stop();
+          break;
+        }
+        const writes = 100 + random.below(300);
+        for (let count = 0; count < writes; count++) await witness.write(client);
+        // The kill meets the compaction wherever it is; the last write may be on its way.
+        const last = witness.write(client).catch((error) => {
+          if (!isBroken(error)) throw error;
+        });
+        await broker.kill();
+        await last;
       }
-      const writes = 100 + random.below(300);
-      for (let count = 0; count < writes; count++) await witness.write(client);
-      // The kill meets the compaction wherever it is; the last write may be on its way.
-      const last = witness.write(client).catch((error) => {
-        if (!isBroken(error)) throw error;
-      });
-      await broker.kill();
-      await last;
-    }
-    assert.ok(compactions >= ROUNDS - 1, `${compactions} rounds found a compacted log`);
-    assert.deepEqual(findInconsistencies(`${dataDir}/t-0`, { isCleaned: true }), []);
-  }));
+      assert.ok(compactions >= ROUNDS - 1, `${compactions} rounds found a compacted log`);
+      assert.deepEqual(findInconsistencies(`${dataDir}/t-0`, { isCleaned: true }), []);
+    })
+  ));

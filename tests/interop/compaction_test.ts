@@ -15,7 +15,7 @@ import { create } from "../topic_requests.ts";
 import { compactedConfigs, configure, type FoundRecord, readRecords, tableOf, upsert } from "../upserts.ts";
 import { temporaryDirectory } from "./broker.ts";
 import { dumpLogSegments } from "./dump_log.ts";
-import { chooseSeed, Random } from "./random.ts";
+import { Random, withSeed } from "./random.ts";
 import { interopTest } from "./toolchain.ts";
 
 const TOPIC = "upserts";
@@ -78,71 +78,69 @@ interopTest({
   name:
     "compaction: the same input leaves the same records in Apache Kafka and here, and its log tool has no complaint",
   needs: ["kafka"],
-  async fn() {
-    const seed = chooseSeed();
-    console.log(`BARNABAS_SEED=${seed}`);
-    using theirs = temporaryDirectory();
-    using ours = temporaryDirectory();
-    const kept: FoundRecord[][] = [];
-    const directories: string[] = [];
-    {
-      await using kafka = await startApacheKafka({ directory: theirs.path, properties: quick });
-      const written = await produce(kafka.port, seed);
-      await untilCompacted(kafka.dataDir);
-      kept.push(await recordsAt(kafka.port));
-      directories.push(kafka.dataDir);
-      assert.equal(written.at(-1)!.offset, kept[0]!.at(-1)!.offset);
-    }
-    {
-      await using broker = await startBroker({ port: 0, shards: 1, dataDir: ours.path, overrides: quick });
-      await produce(broker.port, seed);
-      await untilCompacted(ours.path);
-      kept.push(await recordsAt(broker.port));
-      directories.push(ours.path);
-    }
-    assert.deepEqual(kept[1], kept[0]);
-    assert.ok(kept[0]!.length < 5 * BATCHES * 0.6, `${kept[0]!.length} records are left`);
-    for (const directory of directories) {
-      assert.deepEqual((await dumpLogSegments(directory, { isCleaned: true })).complaints, []);
-    }
-  },
+  fn: () =>
+    withSeed(async (seed) => {
+      using theirs = temporaryDirectory();
+      using ours = temporaryDirectory();
+      const kept: FoundRecord[][] = [];
+      const directories: string[] = [];
+      {
+        await using kafka = await startApacheKafka({ directory: theirs.path, properties: quick });
+        const written = await produce(kafka.port, seed);
+        await untilCompacted(kafka.dataDir);
+        kept.push(await recordsAt(kafka.port));
+        directories.push(kafka.dataDir);
+        assert.equal(written.at(-1)!.offset, kept[0]!.at(-1)!.offset);
+      }
+      {
+        await using broker = await startBroker({ port: 0, shards: 1, dataDir: ours.path, overrides: quick });
+        await produce(broker.port, seed);
+        await untilCompacted(ours.path);
+        kept.push(await recordsAt(broker.port));
+        directories.push(ours.path);
+      }
+      assert.deepEqual(kept[1], kept[0]);
+      assert.ok(kept[0]!.length < 5 * BATCHES * 0.6, `${kept[0]!.length} records are left`);
+      for (const directory of directories) {
+        assert.deepEqual((await dumpLogSegments(directory, { isCleaned: true })).complaints, []);
+      }
+    }),
 });
 
 interopTest({
   name: "compaction: what Apache Kafka left half-way is finished here",
   needs: ["kafka"],
-  async fn(context) {
-    const seed = chooseSeed();
-    console.log(`BARNABAS_SEED=${seed}`);
-    using directory = temporaryDirectory();
-    const written = await uncompacted(directory.path, seed);
-    const dataDir = `${directory.path}/data`;
-    const before = `${directory.path}/before`;
-    await copyDirectory(`${dataDir}/${TOPIC}-0`, before);
-    const slow = { ...quick, "log.cleaner.io.max.bytes.per.second": "30000" };
-    await context.step("killed while it wrote .cleaned files", async () => {
-      await using kafka: ApacheKafka = await startApacheKafka({ directory: directory.path, properties: slow });
-      await waitFor("a .cleaned file", () => namesIn(dataDir).some((name) => name.endsWith(".cleaned")) || undefined);
-      kafka.process.signal("SIGKILL");
-      await kafka.process.status;
-      assert.ok(namesIn(dataDir).some((name) => name.endsWith(".cleaned")), "the kill met the cleaner");
-      await serveHalfWay(dataDir, written);
-    });
-    await context.step("killed after .swap files replaced the old ones in part", async () => {
-      const after = `${directory.path}/after`;
-      await copyDirectory(before, `${dataDir}/${TOPIC}-0`);
-      {
-        await using kafka = await startApacheKafka({ directory: directory.path, properties: quick });
-        await untilCompacted(kafka.dataDir);
-      }
-      await copyDirectory(`${dataDir}/${TOPIC}-0`, after);
-      for (const deletedBelow of [0, 3, 1000]) {
-        await copyDirectory(before, `${dataDir}/${TOPIC}-0`);
-        swapIn(`${dataDir}/${TOPIC}-0`, { after, deletedBelow });
+  fn: (context) =>
+    withSeed(async (seed) => {
+      using directory = temporaryDirectory();
+      const written = await uncompacted(directory.path, seed);
+      const dataDir = `${directory.path}/data`;
+      const before = `${directory.path}/before`;
+      await copyDirectory(`${dataDir}/${TOPIC}-0`, before);
+      const slow = { ...quick, "log.cleaner.io.max.bytes.per.second": "30000" };
+      await context.step("killed while it wrote .cleaned files", async () => {
+        await using kafka: ApacheKafka = await startApacheKafka({ directory: directory.path, properties: slow });
+        await waitFor("a .cleaned file", () => namesIn(dataDir).some((name) => name.endsWith(".cleaned")) || undefined);
+        kafka.process.signal("SIGKILL");
+        await kafka.process.status;
+        assert.ok(namesIn(dataDir).some((name) => name.endsWith(".cleaned")), "the kill met the cleaner");
         await serveHalfWay(dataDir, written);
-      }
-    });
-  },
+      });
+      await context.step("killed after .swap files replaced the old ones in part", async () => {
+        const after = `${directory.path}/after`;
+        await copyDirectory(before, `${dataDir}/${TOPIC}-0`);
+        {
+          await using kafka = await startApacheKafka({ directory: directory.path, properties: quick });
+          await untilCompacted(kafka.dataDir);
+        }
+        await copyDirectory(`${dataDir}/${TOPIC}-0`, after);
+        for (const deletedBelow of [0, 3, 1000]) {
+          await copyDirectory(before, `${dataDir}/${TOPIC}-0`);
+          swapIn(`${dataDir}/${TOPIC}-0`, { after, deletedBelow });
+          await serveHalfWay(dataDir, written);
+        }
+      });
+    }),
 });
 
 /** Puts compacted segments beside the old ones, of which the first `deletedBelow` are renamed already, as Kafka's replaceSegments does. */
@@ -183,27 +181,26 @@ async function serveHalfWay(dataDir: string, written: readonly FoundRecord[]): P
 interopTest({
   name: "compaction: what was left half-way here is finished by Apache Kafka",
   needs: ["kafka"],
-  async fn() {
-    const seed = chooseSeed();
-    console.log(`BARNABAS_SEED=${seed}`);
-    using directory = temporaryDirectory();
-    const written = await uncompacted(directory.path, seed);
-    const partition = `${directory.path}/data/${TOPIC}-0`;
-    const before = `${directory.path}/before`;
-    await copyDirectory(partition, before);
-    for (const steps of [0, 1, 3, 8, 20, 1000]) {
-      await copyDirectory(before, partition);
-      const isDone = compactHalfWay(partition, steps);
-      assert.equal(isDone, steps === 1000);
-      await using kafka = await startApacheKafka({
-        directory: directory.path,
-        properties: { "log.cleaner.enable": "false" },
-      });
-      const names = namesIn(kafka.dataDir).filter((name) => /\.(swap|cleaned)$/.test(name));
-      assert.deepEqual(names, [], `after ${steps} steps`);
-      assertSubset(await recordsAt(kafka.port), written);
-    }
-  },
+  fn: () =>
+    withSeed(async (seed) => {
+      using directory = temporaryDirectory();
+      const written = await uncompacted(directory.path, seed);
+      const partition = `${directory.path}/data/${TOPIC}-0`;
+      const before = `${directory.path}/before`;
+      await copyDirectory(partition, before);
+      for (const steps of [0, 1, 3, 8, 20, 1000]) {
+        await copyDirectory(before, partition);
+        const isDone = compactHalfWay(partition, steps);
+        assert.equal(isDone, steps === 1000);
+        await using kafka = await startApacheKafka({
+          directory: directory.path,
+          properties: { "log.cleaner.enable": "false" },
+        });
+        const names = namesIn(kafka.dataDir).filter((name) => /\.(swap|cleaned)$/.test(name));
+        assert.deepEqual(names, [], `after ${steps} steps`);
+        assertSubset(await recordsAt(kafka.port), written);
+      }
+    }),
 });
 
 /** Compacts a log here, and stops after some steps of the swap. @returns whether it was done */

@@ -35,3 +35,13 @@ export class Random {
 export function chooseSeed(): number {
   return Number(Deno.env.get("BARNABAS_SEED") ?? Math.floor(Math.random() * 2 ** 31));
 }
+
+/** Runs a test with the seed to use; a failure names it. */
+export async function withSeed(test: (seed: number) => Promise<void>): Promise<void> {
+  const seed = chooseSeed();
+  try {
+    await test(seed);
+  } catch (cause) {
+    throw new Error(`The test of seed ${seed} failed: BARNABAS_SEED=${seed} replays it`, { cause });
+  }
+}
