@@ -5,7 +5,8 @@ import { type SystemFault, underStrace } from "./strace.ts";
 
 /** How it is started. */
 export interface BrokerProcessOptions {
-  readonly dataDir: string;
+  /** Absent where the overrides name `log.dirs`. */
+  readonly dataDir?: string;
   /** By Kafka's names. */
   readonly overrides?: Readonly<Record<string, string>>;
   /** `--topic` arguments. */
@@ -37,7 +38,8 @@ export class BrokerProcess implements AsyncDisposable {
   static async start(options: BrokerProcessOptions): Promise<BrokerProcess> {
     const { dataDir, overrides = {}, topics = [], descriptorsMax, shards = 2, program = mainProgram } = options;
     const args = [
-      ...["run", "-A", program, "--port", "0", "--data", dataDir, "--shards", String(shards)],
+      ...["run", "-A", program, "--port", "0", "--shards", String(shards)],
+      ...dataDir === undefined ? [] : ["--data", dataDir],
       ...topics.flatMap((topic) => ["--topic", topic]),
       ...Object.entries(overrides).flatMap(([name, value]) => ["--override", `${name}=${value}`]),
     ];

@@ -268,3 +268,57 @@ Deno.test("AlterReplicaLogDirs leaves a partition where it is when the other dis
     for (let i = 0; i < 20; i++) assert.equal(await produce(client, 0), NONE);
     assert.equal(await endOffset(client, 0), 21);
   }));
+
+Deno.test("a start with log.dirs in another order finds every partition, and the store where metadata.log.dir says", () =>
+  withDirectory(async (root) => {
+    {
+      await using broker = await start(root, ["a", "b"]);
+      using client = await KafkaClient.connect(broker);
+      for (let partition = 0; partition < PARTITIONS; partition++) assert.equal(await produce(client, partition), NONE);
+    }
+    const lies = /topics and settings of this broker lie in .*\/a, .* set metadata\.log\.dir=.*\/a/;
+    await assert.rejects(start(root, ["b", "a"]), (error) => error instanceof StartupError && lies.test(error.message));
+    const metadata = { "metadata.log.dir": join(root, "a") };
+    {
+      // Neither was touched by the start that was refused; a third one is new.
+      await using broker = await start(root, ["b", "c", "a"], metadata);
+      using client = await KafkaClient.connect(broker);
+      for (let partition = 0; partition < PARTITIONS; partition++) assert.equal(await endOffset(client, partition), 1);
+      assert.deepEqual(await described(client, root), { ...SPREAD, c: [] });
+      assert.equal(await move(client, 0, join(root, "c")), NONE);
+      await until(client, root, { b: [1, 3, 5], c: [0], a: [2, 4] });
+    }
+    {
+      await using broker = await start(root, ["a", "b"]);
+      using client = await KafkaClient.connect(broker);
+      assert.deepEqual(await leaders(client), [-1, 1, 1, 1, 1, 1], "its directory left log.dirs");
+      assert.equal(await produce(client, 0), KAFKA_STORAGE_ERROR);
+    }
+    await using broker = await start(root, ["c", "a", "b"], metadata);
+    using client = await KafkaClient.connect(broker);
+    assert.deepEqual([await produce(client, 0), await endOffset(client, 0)], [NONE, 2]);
+  }));
+
+Deno.test("startBroker() refuses a log directory that is named twice, or lies in another one", () =>
+  withDirectory(async (root) => {
+    Deno.mkdirSync(join(root, "a"));
+    Deno.symlinkSync(join(root, "a"), join(root, "link"));
+    await assert.rejects(start(root, ["a", "link"]), /log\.dirs names .*\/a twice/);
+    await assert.rejects(start(root, ["a", "a/disk-2"]), /lies in log directory/);
+    assert.deepEqual([...Deno.readDirSync(join(root, "a"))], []);
+  }));
+
+Deno.test("AlterReplicaLogDirs takes a log directory that is a symbolic link by its name in log.dirs, and by its path", () =>
+  withDirectory(async (root) => {
+    Deno.mkdirSync(join(root, "disk"));
+    Deno.symlinkSync(join(root, "disk"), join(root, "b"));
+    await using broker = await start(root, ["a", "b"]);
+    using client = await KafkaClient.connect(broker);
+    for (const name of ["b", "disk"]) {
+      await until(client, root, { a: [0, 2, 4], disk: [1, 3, 5] });
+      assert.equal(await move(client, 0, join(root, name)), NONE);
+      await until(client, root, { a: [2, 4], disk: [0, 1, 3, 5] });
+      assert.equal(await move(client, 0, join(root, "a")), NONE);
+    }
+    await until(client, root, { a: [0, 2, 4], disk: [1, 3, 5] });
+  }));

@@ -15,6 +15,7 @@ import type {
   PartitionIdentity,
 } from "../metadata/adoption.ts";
 import type { CacheTrust } from "./cache_trust.ts";
+import { checkApart, checkStoreFound } from "./log_dirs_rules.ts";
 import { LogDirectory, LogDirectoryError, METADATA_STORE_FILE, UnusableDirectoryError } from "./log_directory.ts";
 
 /** How to open the log directories. */
@@ -92,7 +93,9 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
     await using opened = new AsyncDisposableStack();
     const { logDirectories: paths } = options;
     let { clusterId } = options;
+    await checkApart(paths);
     const storePath = await storePathOf(options);
+    await checkStoreFound(paths, storePath);
     const directories: (LogDirectory | string)[] = [];
     for (const path of paths) {
       const directory = await openOrExplain(path, { ...options, clusterId, storePath });
@@ -133,6 +136,8 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
 
   /** Puts a complete copy in the place of a partition's directory, durably. @param from index of its old log directory */
   async exchange(copy: FoundFuture, from: number): Promise<void> {
+    // The copy's own name must be durable before the partition loses the other one.
+    await this.#directories[copy.directory]?.sync();
     await this.#directories[from]?.remove(copy);
     await this.#directories[from]?.sync();
     await this.promote(copy);

@@ -44,7 +44,8 @@ import type { FoundPartition, PartitionIdentity } from "../metadata/adoption.ts"
 /** Name of the metadata store's file in a log directory. */
 export const METADATA_STORE_FILE = "barnabas-metadata.sqlite";
 
-const RETENTION_FILE = "barnabas-retention";
+/** Marks that retention runs in a directory. */
+export const RETENTION_FILE = "barnabas-retention";
 /** Content of that file. */
 const RETENTION_TEXT =
   "Retention removes old records in this directory. Without this file, the next start announces it first.\n";
@@ -189,9 +190,12 @@ export class LogDirectory implements AsyncDisposable {
     await this.sync();
   }
 
-  /** Removes a copy, in the background. @param name of its directory */
+  /**
+   * Removes a copy, in the background. It loses its name first: what a crash leaves of a complete copy must not count as one later.
+   * @param name of its directory
+   */
   removeFuture(name: string): void {
-    this.#removeLater(`${this.path}/${name}`);
+    this.#removeLater(`${this.path}/${name}`, `${this.path}/${name.replace(/-future$/, "-delete")}`);
   }
 
   /** Removes a partition's directory, if it exists; its bytes are freed later. */
@@ -243,9 +247,10 @@ export class LogDirectory implements AsyncDisposable {
     unlockDirectory(this.#lock);
   }
 
-  /** Removes a directory in the background; the next start removes what a crash leaves. */
-  #removeLater(path: string): void {
-    const removal = Deno.remove(path, { recursive: true }).then(
+  /** Removes a directory in the background; the next start removes what a crash leaves. @param away its name meanwhile */
+  #removeLater(path: string, away = path): void {
+    const renamed = away === path ? Promise.resolve() : Deno.rename(path, away);
+    const removal = renamed.then(() => Deno.remove(away, { recursive: true })).then(
       () => {},
       // Harmless: no topic can have the directory's new name, and the next start removes it.
       () => {},

@@ -2,7 +2,7 @@
  * Copies the log of a partition to another log directory while it is written to (AlterReplicaLogDirs), into a directory named `…-future`
  * as in Kafka. Main isolate, with asynchronous file calls: no shard and no turn waits for them.
  *
- *   closed segments never change: copied while the log is open · the active one, indexes and small files: when the log is closed
+ *   closed segments never change: copied with their indexes while the log is open · the active one and small files: when the log is closed
  *
  * Compaction and retention may replace or remove a closed segment meanwhile, so each copy remembers which file it was made of.
  * Always: what `finish()` leaves is equal to the log, and durable.
@@ -29,17 +29,18 @@ export class ReplicaCopy {
     this.#to = to;
   }
 
-  /** Bytes that were copied. */
+  /** Bytes of the `.log` files that were copied. */
   get bytes(): number {
-    return this.#copied.values().reduce((sum, { size }) => sum + size, 0);
+    return this.#copied.entries().reduce((sum, [name, { size }]) => sum + (name.endsWith(".log") ? size : 0), 0);
   }
 
   /**
    * Creates the directory, and copies the closed segments that were not copied yet.
+   * @param mayContinue asked before each file
    * @returns bytes of the `.log` files that remain, and the offset below which all is copied
    * @throws Error of the runtime when a disk refuses
    */
-  async copyClosed(): Promise<{ remaining: number; endOffset: number }> {
+  async copyClosed(mayContinue: () => boolean = () => true): Promise<{ remaining: number; endOffset: number }> {
     if (!this.#isCreated) await Deno.mkdir(this.#to);
     this.#isCreated = true;
     const names = await this.#names();
@@ -47,7 +48,7 @@ export class ReplicaCopy {
     const active = logs.reduce((last, { offset }) => Math.max(last, offset), -1);
     for (const name of names) {
       const file = parsePartitionFileName(name);
-      if (file !== null && file.kind === ".log" && file.offset < active) await this.#copy(name);
+      if (file !== null && file.offset < active && mayContinue()) await this.#copy(name);
     }
     let remaining = 0;
     for (const name of await this.#names()) {
@@ -69,9 +70,15 @@ export class ReplicaCopy {
     await syncDirectory(this.#to);
   }
 
-  /** Removes the copy. @throws Error of the runtime when the disk refuses */
+  /**
+   * Removes the copy. It loses its name first: what a crash leaves of a complete copy must not count as one later.
+   * @throws Error of the runtime when the disk refuses
+   */
   async remove(): Promise<void> {
-    if (this.#isCreated) await Deno.remove(this.#to, { recursive: true });
+    if (!this.#isCreated) return;
+    const away = this.#to.replace(/-future$/, "-delete");
+    await Deno.rename(this.#to, away);
+    await Deno.remove(away, { recursive: true });
   }
 
   /** Names of the files that a start would open. */
@@ -87,7 +94,15 @@ export class ReplicaCopy {
     const [from, to] = [`${this.#from}/${name}`, `${this.#to}/${name}`];
     const source = await sourceOf(from);
     if (source === null || isSame(source, this.#copied.get(name))) return;
-    await Deno.copyFile(from, to);
+    try {
+      await Deno.copyFile(from, to);
+    } catch (error) {
+      // Retention may have removed it since it was looked at, and compaction may have put another file in its place.
+      const now = error instanceof Deno.errors.NotFound ? await sourceOf(from) : source;
+      if (now === null) return;
+      if (isSame(now, source)) throw error;
+      return this.#copy(name);
+    }
     // Retention goes by the time of a segment whose records have none.
     await Deno.utime(to, new Date(), new Date(source.mtimeMs));
     using file = await Deno.open(to, { read: true, write: true });

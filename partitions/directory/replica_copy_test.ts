@@ -32,7 +32,7 @@ Deno.test("ReplicaCopy copies closed segments first, the rest when the log is cl
       [name(5, ".index")]: "i5",
     });
     assert.deepEqual(await copy.copyClosed(), { remaining: 4, endOffset: 5 });
-    assert.deepEqual(read(to), { [name(0, ".log")]: "zero" });
+    assert.deepEqual(read(to), { [name(0, ".log")]: "zero", [name(0, ".index")]: "i0" });
     assert.equal(copy.bytes, 4);
     write(from, { [name(5, ".log")]: "five and more", [name(9, ".log")]: "nine", "leader-epoch-checkpoint": "e" });
     assert.deepEqual(await copy.copyClosed(), { remaining: 4, endOffset: 9 });
@@ -68,4 +68,17 @@ Deno.test("ReplicaCopy says at once that its disk refuses, and removes what it m
     await copy.copyClosed();
     await copy.remove();
     await assert.rejects(Deno.stat(to), Deno.errors.NotFound);
+  }));
+
+Deno.test("ReplicaCopy copies nothing more once it may not continue, and passes over a file that retention removes before its turn", () =>
+  withCopy(async (from, to, copy) => {
+    write(from, { [name(0, ".log")]: "aaaa", [name(3, ".log")]: "bbbb", [name(6, ".log")]: "cccc" });
+    await copy.copyClosed(() => false);
+    assert.deepEqual(read(to), {});
+    let asked = 0;
+    await copy.copyClosed(() => {
+      if (++asked === 2) Deno.renameSync(join(from, name(3, ".log")), join(from, name(3, ".log.deleted")));
+      return true;
+    });
+    assert.deepEqual(read(to), { [name(0, ".log")]: "aaaa" });
   }));

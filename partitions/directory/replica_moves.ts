@@ -46,6 +46,8 @@ export interface ReplicaMovesParts {
   readonly image: MetadataImage;
   /** Paths of `log.dirs`, by index. */
   readonly paths: readonly string[];
+  /** The same as `log.dirs` names them: a path may be relative, or a symbolic link. */
+  readonly namedPaths: readonly string[];
   /** Makes the partition's shard close its active segment. */
   readonly roll: (place: PartitionImage) => Promise<unknown>;
   /** Tells every shard how far a copy is; null when there is none any more. */
@@ -99,8 +101,8 @@ export class ReplicaMoves {
   }
 
   #accept({ topic: name, partition, path }: MoveRequest): number {
-    const { image, paths } = this.#parts;
-    const to = paths.indexOf(path);
+    const { image, paths, namedPaths } = this.#parts;
+    const to = paths.includes(path) ? paths.indexOf(path) : namedPaths.indexOf(path);
     const topic = image.topic(name);
     const place = topic?.partitions[partition];
     if (futureName(name, partition).length > NAME_CHARACTERS_MAX) return errorCode.INVALID_TOPIC_EXCEPTION;
@@ -109,8 +111,11 @@ export class ReplicaMoves {
     if (topic === undefined || place === undefined) return errorCode.REPLICA_NOT_AVAILABLE;
     if (place.directory < 0) return errorCode.KAFKA_STORAGE_ERROR;
     if (topic.isInternal) return errorCode.INVALID_TOPIC_EXCEPTION;
-    if (place.directory === to) this.#wanted.delete(keyOf(topic.id, partition));
-    else this.#wanted.set(keyOf(topic.id, partition), { topicId: topic.id, partition, to });
+    const key = keyOf(topic.id, partition);
+    // A request that is repeated must not begin the copy again. One for the place where the partition lies ends a move, or, when that is
+    // being completed in this moment, brings the partition back.
+    const next = this.#wanted.get(key)?.to ?? place.directory;
+    if (next !== to) this.#wanted.set(key, { topicId: topic.id, partition, to });
     return errorCode.NONE;
   }
 
@@ -124,7 +129,7 @@ export class ReplicaMoves {
 
   async #move(move: ReplicaMove): Promise<void> {
     const found = this.#find(move);
-    if (found === null) return;
+    if (found === null || found.place.directory === move.to) return;
     const { topic, place } = found;
     const name = `${topic.name}-${place.partition}`;
     const [from, to] = [this.#parts.paths[place.directory] ?? "", this.#parts.paths[move.to] ?? ""];
@@ -134,7 +139,11 @@ export class ReplicaMoves {
     try {
       if (await this.#copyWhileOpen(move, copy)) outcome = await this.#exchange(move, copy, future);
     } catch (error) {
-      this.#parts.report(`Cannot move ${name} to ${to}: ${sentenceOfDisk(error)}`);
+      // The directory of a deleted topic is gone.
+      if (this.#find(move) !== null) this.#parts.report(`Cannot move ${name} to ${to}: ${sentenceOfDisk(error)}`);
+    }
+    if (outcome === "busy" && this.#isWanted(move)) {
+      this.#parts.report(`Cannot move ${name} to ${to}: it could not be closed for ${TRIES_MAX * RETRY_MS / 1000} s`);
     }
     if (outcome === "moved") this.#parts.inform(`Moved ${name} from ${from} to ${to}`);
     if (outcome === "kept" || outcome === "busy") {
@@ -146,7 +155,7 @@ export class ReplicaMoves {
   /** Copies closed segments until little is left. @returns false when the move is not wanted any more */
   async #copyWhileOpen(move: ReplicaMove, copy: ReplicaCopy): Promise<boolean> {
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const { remaining, endOffset } = await copy.copyClosed();
+      const { remaining, endOffset } = await copy.copyClosed(() => this.#isWanted(move));
       const found = this.#find(move);
       if (found === null || !this.#isWanted(move)) return false;
       await this.#parts.announce(move, { directory: move.to, bytes: copy.bytes, endOffset });

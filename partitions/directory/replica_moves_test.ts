@@ -28,6 +28,7 @@ class Scene {
     this.moves = new ReplicaMoves({
       image: this.image,
       paths: [join(root, "a"), join(root, "b")],
+      namedPaths: ["named/a", "named/b"],
       roll: () => Promise.resolve(void this.rolls++),
       announce: (_, future) => Promise.resolve(void this.announced.push(future)),
       exchange: (move, copy) => this.onExchange(move, copy),
@@ -129,4 +130,56 @@ Deno.test("ReplicaMoves ends a move when its topic is deleted, or when the parti
       await scene.moves.stop();
       assert.deepEqual(scene.copies, [], end);
     }
+  }));
+
+Deno.test("ReplicaMoves goes on with a move that is asked for again, and takes the paths as log.dirs names them", () =>
+  withDirectory(async (root) => {
+    const scene = new Scene(root);
+    const names = new Set<string>();
+    let tries = 0;
+    scene.onExchange = (_, { name }) => {
+      names.add(name);
+      assert.deepEqual(scene.moves.request([{ topic: "t", partition: 0, path: "named/b" }]), [NONE]);
+      if (++tries < 3) return Promise.resolve("busy");
+      scene.done.resolve();
+      return Promise.resolve("moved");
+    };
+    scene.request();
+    await scene.done.promise;
+    await scene.moves.stop();
+    assert.equal(names.size, 1, "one copy");
+  }));
+
+Deno.test("ReplicaMoves brings a partition back that is asked for where it was while its move is being completed", () =>
+  withDirectory(async (root) => {
+    const scene = new Scene(root);
+    const targets: number[] = [];
+    scene.onExchange = async ({ to }, copy) => {
+      targets.push(to);
+      if (to === 1) assert.equal(scene.request(0, "a"), NONE);
+      await copy.finish();
+      const topic = topicOn([0, 0]);
+      const partitions = topic.partitions.map((place) => ({ ...place, directory: to }));
+      const path = (index: number) => join(root, "ab"[index] as string);
+      Deno.removeSync(join(path(1 - to), "t-0"), { recursive: true });
+      Deno.renameSync(join(path(to), copy.name), join(path(to), "t-0"));
+      scene.image.apply({ changed: [{ ...topic, partitions }], deletedIds: [] });
+      if (to === 0) scene.done.resolve();
+      return "moved";
+    };
+    scene.request();
+    await scene.done.promise;
+    await scene.moves.stop();
+    assert.deepEqual([targets, scene.copies, scene.reports], [[1, 0], [], []]);
+  }));
+
+Deno.test("ReplicaMoves ends a copy between two files when it is stopped", () =>
+  withDirectory(async (root) => {
+    const scene = new Scene(root);
+    for (let offset = 1; offset < 50; offset++) {
+      Deno.writeTextFileSync(join(root, `a/t-0/${String(offset).padStart(20, "0")}.log`), "records");
+    }
+    scene.request();
+    await scene.moves.stop();
+    assert.deepEqual([scene.copies, scene.reports, scene.announced], [[], [], [null]]);
   }));

@@ -170,6 +170,7 @@ export class Controller implements ControlPlane {
       ...this.#options,
       image: this.image,
       paths: directories.paths,
+      namedPaths: config.logDirectories,
       announce: (move, future) => this.#inTurn(() => this.#changes.announce(move, future)),
       exchange: (move, copy) => this.#inTurn(() => this.#changes.exchange(move, copy)),
     });

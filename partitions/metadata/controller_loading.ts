@@ -118,14 +118,20 @@ async function finishMoves(
   { topics, partitions }: StoredMetadata,
   { placement, nodeId }: { placement: DirectoryPlacement; nodeId: number },
 ): Promise<void> {
+  const promoted = new Set<string>();
   for (const copy of directories.futures) {
+    const name = `${copy.topic}-${copy.partition}`;
     const id = topics.get(copy.topic)?.row.id;
     const row = id === undefined ? undefined : partitions.get(id)?.[copy.partition]?.row;
     const isNamed = row !== undefined && placement.indexOf(directoryOf(row, nodeId)) === copy.directory;
     const isFound = directories.found.some((one) => one.topic === copy.topic && one.partition === copy.partition);
-    const identity = isNamed && !isFound ? await directories.identify(copy) : "not needed";
-    if (typeof identity !== "string" && identity.topicId === id) await directories.promote(copy);
-    else directories.removeFuture(copy);
+    const isNeeded = isNamed && !isFound && !promoted.has(name);
+    const identity = isNeeded ? await directories.identify(copy) : null;
+    // Files that cannot be read take the partition offline, or are rebuilt, when its log is opened: there is no other copy.
+    if (typeof identity === "string" || identity !== null && identity.topicId === id) {
+      await directories.promote(copy);
+      promoted.add(name);
+    } else directories.removeFuture(copy);
   }
 }
 

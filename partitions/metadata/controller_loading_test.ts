@@ -316,12 +316,21 @@ Deno.test("new partitions of one request are spread over the log directories, an
 Deno.test("load() completes a move that a crash interrupted when only the copy is left, and otherwise removes the copy", async () => {
   const topicId = ID;
   const copy = { topic: "a", partition: 0, directory: 1, name: "a-0.0123456789abcdef0123456789abcdef-future" };
-  const cases: { row: string[]; found: Record<string, object>; identity: { topicId: string }; expected: string }[] = [
+  const cases: {
+    row: string[];
+    found: Record<string, object>;
+    identity: { topicId: string | null } | string;
+    expected: string;
+  }[] = [
     { row: [B], found: {}, identity: { topicId }, expected: `promote ${copy.name}` },
     { row: [B], found: { "a-0": {} }, identity: { topicId }, expected: `remove ${copy.name}` },
     { row: [A], found: { "a-0": {} }, identity: { topicId }, expected: `remove ${copy.name}` },
     { row: [A], found: {}, identity: { topicId }, expected: `remove ${copy.name}` },
     { row: [B], found: {}, identity: { topicId: OTHER_ID }, expected: `remove ${copy.name}` },
+    // What names the topic is copied last.
+    { row: [B], found: {}, identity: { topicId: null }, expected: `remove ${copy.name}` },
+    // The only copy of the records: the log's opening says what is wrong.
+    { row: [B], found: {}, identity: "leader-epoch-checkpoint is damaged", expected: `promote ${copy.name}` },
   ];
   for (const { row, found, identity, expected } of cases) {
     const store = new MemoryStore();
@@ -333,7 +342,8 @@ Deno.test("load() completes a move that a crash interrupted when only the copy i
     });
     const directories = new ListedDirectories(found, [A, B]);
     directories.futures = [copy];
-    directories.identities.set(copy.name, { topicId: identity.topicId, latestLeaderEpoch: 0 });
+    const read = typeof identity === "string" ? identity : { ...identity, latestLeaderEpoch: 0 };
+    directories.identities.set(copy.name, read);
     const { loaded } = await startController(store, { directories });
     assert(directories.actions.includes(expected), `${row} ${Object.keys(found)}: ${directories.actions}`);
     const place = loaded.delta.changed[0]?.partitions[0]?.directory;

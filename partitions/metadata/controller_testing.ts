@@ -88,7 +88,7 @@ export class ListedDirectories implements PartitionDirectories {
   readonly ids: readonly (string | null)[];
   futures: readonly FoundFuture[] = [];
   /** Contents of the small files of copies, by the names of their directories. */
-  readonly identities = new Map<string, PartitionIdentity>();
+  readonly identities = new Map<string, PartitionIdentity | string>();
   readonly #identities = new Map<string, PartitionIdentity | string>();
   /** All calls, in order. */
   readonly actions: string[] = [];

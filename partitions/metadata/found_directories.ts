@@ -4,7 +4,8 @@
  *   the row names   found on the disks        the partition lies in
  *   A               A, or nowhere             A        (a new partition whose shard had not created it yet)
  *   A               A and B                   A        B's is left alone and reported
- *   A               B                         B        moved by hand, while A is online or after it left log.dirs
+ *   A               B                         B        moved by hand, while A is online or after it left log.dirs, or by a move to A
+ *                                                      that a crash ended (directory/replica_moves.ts)
  *   A, offline      nowhere                   nowhere: the partition is offline
  *   nothing         A                         A        (rows of earlier versions)
  *   nothing         nowhere                   the directory with the fewest partitions
@@ -60,7 +61,9 @@ export class FoundDirectories {
       );
     }
     if (stored !== undefined) {
-      this.warnings.push(`${name} lies in another log directory than before: it was moved by hand`);
+      this.warnings.push(
+        `${name} lies in another log directory than before: it was moved by hand, or a move ended early`,
+      );
     }
     this.#placement.count([first], 1);
     return this.#placement.idOf(first);

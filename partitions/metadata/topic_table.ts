@@ -121,7 +121,8 @@ export class TopicTable {
     const versions = this.versionsOf(topic.id);
     this.#versions.set(topic.id, { ...versions, partitions: versions.partitions.with(partition, version) });
     this.directories.count([(topic.partitions[partition] as PartitionImage).directory], -1);
-    return this.#in(topic, partition, OFFLINE_DIRECTORY);
+    // Its copy stays: the checkpoints of that directory must keep the log start until the next start completes the move.
+    return withPartition(topic, partition, (place) => ({ ...place, directory: OFFLINE_DIRECTORY }));
   }
 
   /** Puts that partition into its new log directory. @returns the topic to publish */

@@ -306,7 +306,12 @@ export class OwnedPartitions implements PartitionOwner {
     if (typeof log === "string") {
       this.#unopened.add(place.slot);
       if (handedOver !== null) this.#parts.onCacheDoubtful();
-      this.#keepCheckpoints(place.slot, store.checkpointed(topic, place.partition));
+      // Where a move left the directory offline, the row alone has the offsets.
+      const isKept = log === DIRECTORY_OFFLINE && row.state === partitionState.offline;
+      const kept = log === DIRECTORY_OFFLINE && handedOver !== null
+        ? handedOver
+        : store.checkpointed(topic, place.partition);
+      if (!isKept) this.#keepCheckpoints(place.slot, kept);
       this.onProgress(place.slot); // requests that waited for the previous owner are answered
       if (log === NO_DESCRIPTORS || log === DIRECTORY_OFFLINE) return;
       failures.push({ topicId: topic.id, partition: place.partition, text: log });
@@ -325,9 +330,9 @@ export class OwnedPartitions implements PartitionOwner {
    * records, and would not notice lost records that had been flushed.
    */
   #keepCheckpoints(slot: number, kept: { recoveryPoint: Offset; logStartOffset: Offset }): void {
-    const { logStartOffset } = kept;
+    const { recoveryPoint, logStartOffset } = kept;
     const [highWatermark, lastStableOffset, logEndOffset] = [logStartOffset, logStartOffset, logStartOffset];
-    const watermarks = { ...emptyWatermarks(), ...kept, highWatermark, lastStableOffset, logEndOffset };
-    this.#parts.table.write(slot, { ...watermarks, state: partitionState.offline });
+    const ends = { logStartOffset, highWatermark, lastStableOffset, logEndOffset };
+    this.#parts.table.write(slot, { ...emptyWatermarks(), recoveryPoint, ...ends, state: partitionState.offline });
   }
 }
