@@ -24,10 +24,12 @@ function shardOf(world: TestShards, topic = topicOn([0], { config })): { shard: 
     assert.equal(partition.append(batch, BEGAN_MS + i).refusal, null);
   }
   assert.equal(partition.log.segments().length, SEGMENTS);
-  while (shard.flushes.length > 0) {
-    for (const { request, done } of shard.flushes.splice(0)) done(flushOn(shard.files, request));
-  }
+  endFlushes(shard);
   return { shard, partition };
+}
+
+function endFlushes({ flushes, files }: TestShard): void {
+  while (flushes.length > 0) for (const { request, done } of flushes.splice(0)) done(flushOn(files, request));
 }
 
 /** Asks a shard, and lets it do turns; directories are flushed as another thread would. */
@@ -263,6 +265,39 @@ Deno.test("the active segment rolls when its first record waited for max.compact
   assert.equal(partition.log.activeBaseOffset, active + 1);
   const begun = begin(shard, 0, 3);
   assert.ok(begun?.kind === "begun" && begun.order.firstUncleanableOffset === 4);
+});
+
+Deno.test("OwnedCleanings reads the timestamps of segments of an earlier process a few a turn", () => {
+  for (const rule of [{ minCompactionLagMs: 1 }, { maxCompactionLagMs: 1e15 }]) {
+    using world = new TestShards(1);
+    const topic = topicOn([0], { config: { ...config, ...rule } });
+    const { shard, partition } = shardOf(world, topic);
+    for (let i = SEGMENTS; i < 41; i++) {
+      const batch = inMemory(buildBatch([{ key: `${i}`, value: "x".repeat(100), timestamp: BEGAN_MS + i }]), 8);
+      assert.equal(partition.append(batch, BEGAN_MS + i).refusal, null);
+    }
+    endFlushes(shard);
+    shard.partitions.owned.handOver(0);
+    world.apply(topic);
+    world.clock.advance(1000);
+    const [again] = shard.partitions.owned.all;
+    assert.ok(again !== undefined && again !== partition);
+    const knownCount = () =>
+      again.log.compacted.segments.slice(0, -1).filter(({ firstIsKnown, knownRetentionTimestamp }) =>
+        "minCompactionLagMs" in rule ? knownRetentionTimestamp !== null : firstIsKnown
+      ).length;
+    const slots = Int32Array.of(0);
+    const answers: CleaningAnswer[] = [];
+    const request = { kind: "choose" as const, slots, checkpointed: Float64Array.of(10) };
+    shard.partitions.owned.cleanings.handle(request, (answer) => void answers.push(answer));
+    const known: number[] = [];
+    for (let turn = 0; answers.length === 0; turn++) {
+      shard.partitions.maintain(turn);
+      known.push(knownCount());
+    }
+    assert.deepEqual(known, [8, 16, 24, 30], "not the ten that are clean");
+    assert.deepEqual(answers.map(({ kind }) => kind), ["chosen"]);
+  }
 });
 
 Deno.test("appends and reads go on while a log is cleaned", () => {

@@ -146,6 +146,11 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     return this.#firstBatchTimestamp ??= this.#place.resources.window.firstTimestamp(this.fd);
   }
 
+  /** Whether that is known without reading the file. */
+  get firstIsKnown(): boolean {
+    return this.#firstBatchTimestamp !== null;
+  }
+
   /** Path of one of its files. */
   path(kind: SegmentFileKind): string {
     return `${this.#place.directory}/${partitionFileName(this.baseOffset, kind)}${this.suffix}`;
