@@ -64,8 +64,8 @@ const BUFFER_BYTES_MAX = 2 ** 31 - 1;
 export class LogCleaner {
   readonly #parts: LogCleanerParts;
   readonly #end: () => void = () => {};
-  /** Cleanings under way, by slot. */
-  readonly #running = new Map<number, RunningCleaning>();
+  /** Cleanings under way, by slot, and whether the shard still wants their results. */
+  readonly #running = new Map<number, { readonly cleaning: RunningCleaning; isWanted: boolean }>();
   /** Partitions whose cleaning failed, by topic id and partition. */
   readonly #failed = new Set<string>();
   /** Partitions whose last cleaning the disk refused. */
@@ -94,14 +94,17 @@ export class LogCleaner {
 
   /** A shard does not want the result of a cleaning any more. */
   onAborted(slot: number): void {
-    this.#running.get(slot)?.abort();
+    const running = this.#running.get(slot);
+    if (running === undefined) return;
+    running.isWanted = false;
+    running.cleaning.abort();
   }
 
   /** Aborts what is under way, and looks for nothing any more. Settles when it has ended; new segments that are ready are put in place. */
   async stop(): Promise<void> {
     this.#isOff = true;
     this.#end();
-    for (const running of this.#running.values()) running.abort();
+    for (const { cleaning } of this.#running.values()) cleaning.abort();
     await this.#round;
   }
 
@@ -170,13 +173,16 @@ export class LogCleaner {
       dedupeLoadFactor: config.logCleanerIoBufferLoadFactor,
     });
     if (begun.kind !== "begun") return false;
-    const running = clean(begun.order);
+    const running = { cleaning: clean(begun.order), isWanted: true };
     this.#running.set(slot, running);
-    if (this.#isOff) running.abort();
-    const outcome = await running.outcome;
+    if (this.#isOff) running.cleaning.abort();
+    const outcome = await running.cleaning.outcome;
+    if (outcome.kind !== "cleaned") await ask(shard, { kind: "end", slot });
     this.#running.delete(slot);
     if (outcome.kind === "cleaned") return this.#swap(partition, outcome.result);
-    await ask(shard, { kind: "end", slot });
+    // The files of a deleted topic are gone, or are those of a new one under its name: the worker may have found that before its abort.
+    // If so, the shard has said it before its answer.
+    if (!running.isWanted) return false;
     if (outcome.kind === "refused") this.#reportRefusal(partition, outcome.message);
     if (outcome.kind === "failed") this.#leaveAlone(partition, outcome.message);
     return false;

@@ -212,6 +212,21 @@ Deno.test("LogCleaner aborts what a shard does not want any more, and everything
   assert.deepEqual(fixture.reports, []);
 });
 
+Deno.test("LogCleaner says nothing of a topic that was deleted while a worker read its files", async () => {
+  using fixture = new Fixture();
+  fixture.outcomeOf = () => null;
+  for (const kind of ["failed", "refused"] as const) {
+    fixture.dirty.set(0, 0.9);
+    const looked = fixture.cleaner.look();
+    while (fixture.cleanings.length === 0) await Promise.resolve();
+    fixture.cleaner.onAborted(0);
+    fixture.cleanings.pop()!.end({ kind, message: "the file has 0 bytes of 300" });
+    await looked;
+  }
+  assert.deepEqual(fixture.slotsOf("end"), [0, 0]);
+  assert.deepEqual([fixture.reports, fixture.cleaner.failedCount], [[], 0]);
+});
+
 Deno.test("LogCleaner does nothing without a compacted topic, and nothing when it is turned off", async () => {
   using fixture = new Fixture();
   fixture.image.apply({ changed: [], deletedIds: ["a-id"] });
