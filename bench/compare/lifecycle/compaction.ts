@@ -29,7 +29,8 @@ const RECORD_BYTES = 1024;
 const RECORDS_PER_BATCH = 16;
 /** Share of the records that a compaction keeps. */
 const LIVE = 0.1;
-const IN_FLIGHT = 32;
+/** Unanswered batches: together less than the 100 KB that Apache Kafka's sockets receive, beyond which each one waits for a timer of TCP. */
+const IN_FLIGHT = 5;
 const HARMLESS = "harmless";
 /** Records in a batch of the harmless load: a client that writes at the rate of a compaction has large ones. */
 const HARMLESS_RECORDS = 1000;
