@@ -17,14 +17,13 @@ import {
   Compaction,
   ConnectionLimits,
   type DescriptorBudget,
-  descriptorBudget,
   DiskFailure,
   listenOn,
-  mappingsPerShard,
   openLogs,
   roomForPartitions,
   runFailure,
   ShardPool,
+  shardResources,
   shardSettings,
   StartupError,
   startupFailure,
@@ -122,10 +121,10 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const config = await configOf(options, started);
   const ended = Promise.withResolvers<void>();
   ended.promise.catch(() => {}); // `closed` reports the failure; the program need not look at it.
-  const shardsCount = config.shards || navigator.hardwareConcurrency;
-  const [descriptors, mappingsMax] = await Promise.all([descriptorBudget(shardsCount), mappingsPerShard(shardsCount)]);
+  const resources = await shardResources(config);
+  const { descriptors, shardsCount } = resources;
   // Loading the shards' workers takes most of a start, so they start first. They stop before the store, because they use it.
-  const pool = new ShardPool(shardsCount, {
+  const pool = new ShardPool(resources, {
     onWarning: warn,
     onRetention: (event) => notice?.receive(event),
     onClosed: (peers) => limits.onClosed(peers),
@@ -166,7 +165,6 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     partitionsCount = () => controller.partitionsCount;
     const loaded = await load(controller, directories);
     notice = noticeOf(directories, { config, shardsCount, ports });
-    const resources = { descriptors, mappingsMax, shardsCount };
     const settings = shardSettings(config, directories, { ...loaded, resources, report: warn });
     await openLogs(pool, { controller, directories, settings, report: inform });
     const [{ image }, { watermarks }] = [controller, pool];

@@ -44,7 +44,7 @@ class World {
       flushCheckMs: Infinity,
       report: () => {},
       flush: (_request, done) => done("flushed"),
-      flushAll: (requests, done) => done(requests.map(() => "flushed" as const)),
+      flushAll: [(requests, done) => done(requests.map(() => "flushed" as const))],
       codecs: { transcode: () => {}, release: () => {} },
       flushDirectory: (_directory, done) => done("flushed"),
       onCleaningAborted: () => {},

@@ -3,12 +3,11 @@
  */
 export { Acceptor } from "./accept/acceptor.ts";
 export { ConnectionLimits } from "./accept/connection_limits.ts";
-export { type DescriptorBudget, descriptorBudget } from "./accept/descriptor_budget.ts";
+export type { DescriptorBudget } from "./accept/descriptor_budget.ts";
 export { bootstrapServers, listenOn } from "./accept/listening.ts";
-export { mappingsPerShard } from "./accept/mapping_budget.ts";
 export { roomForPartitions } from "./accept/partition_slots.ts";
 export { DiskFailure, runFailure, StartupError, startupFailure } from "./shards/broker_failures.ts";
 export { Compaction } from "./shards/compaction.ts";
 export { openLogs } from "./shards/log_opening.ts";
 export { ShardPool } from "./shards/shard_pool.ts";
-export { shardSettings } from "./shards/shard_settings.ts";
+export { shardResources, shardSettings } from "./shards/shard_settings.ts";

@@ -17,7 +17,7 @@ export { SqliteStore } from "./metadata/store/sqlite_store.ts";
 export { MetadataStoreError } from "./metadata/store/store.ts";
 export { systemTimers, type Timers } from "./directory/checkpoint_writer.ts";
 export { checkpointsOf, notClosedCleanly, speaksOfOthers } from "./directory/partition_offsets.ts";
-export { FlushWorkerHost } from "./flush_worker/flush_worker_host.ts";
+export { FlushWorkerHosts } from "./flush_worker/flush_worker_hosts.ts";
 export { atIntervals } from "./reporter.ts";
 export type { RetentionEvent } from "./retention/retention_events.ts";
 export { RetentionNotice } from "./directory/retention_notice.ts";

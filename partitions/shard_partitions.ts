@@ -24,6 +24,7 @@ import type { Purgatory } from "./requests/purgatory.ts";
 import type { Outbox } from "./shared/mail.ts";
 import * as message from "./shared/messages.ts";
 import type { RingRecord } from "./shared/ring.ts";
+import { flushWorkerNumber } from "./shared/shared_state.ts";
 import type { InterestTable, WatermarkTable } from "./shared/watermarks.ts";
 
 /** What `ShardPartitions` is built from. */
@@ -45,8 +46,8 @@ export interface ShardPartitionsParts {
   /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
   readonly flush: Flush;
-  /** Executes the flushes that acknowledgements wait for. */
-  readonly flushLine: FlushLine;
+  /** Execute the flushes that acknowledgements wait for, by log directory. */
+  readonly flushLines: readonly FlushLine[];
   /** Unpack and pack batches. */
   readonly codecs: Codecs;
   /** Makes a directory's entries durable on another thread. */
@@ -90,7 +91,7 @@ export class ShardPartitions {
   readonly #remote: RemotePartitions;
   readonly #service: PartitionService;
   readonly #cold: ColdLookups;
-  readonly #flushLine: FlushLine;
+  readonly #flushLines: readonly FlushLine[];
   readonly #memory: NativeMemory;
   readonly #appended = emptyAppendOutcome();
 
@@ -103,10 +104,10 @@ export class ShardPartitions {
     this.#outboxes = outboxes;
     this.#memory = parts.arena.memory;
     this.#notices = new ProgressNotices(parts);
-    this.#flushLine = parts.flushLine;
+    this.#flushLines = parts.flushLines;
     this.owned = new OwnedPartitions({
       ...parts,
-      flushAll: (requests, done) => this.#flushLine.flush(requests, done),
+      flushAll: parts.flushLines.map((line) => (requests, done) => line.flush(requests, done)),
       onProgress: (slot) => this.#notices.note(slot),
     });
     this.#cold = new ColdLookups(parts.load);
@@ -122,11 +123,11 @@ export class ShardPartitions {
   }
 
   /**
-   * Operations that wait for an answer of another shard or of the flush worker, in the queue of a partition, or for files that another
+   * Operations that wait for an answer of another shard or of a flush worker, in the queue of a partition, or for files that another
    * thread loads.
    */
   get inFlight(): number {
-    return this.#remote.inFlight + this.#flushLine.inFlight + this.#cold.count + this.#ownedRequests.queuedCount;
+    return this.#remote.inFlight + this.#flushingCount + this.#cold.count + this.#ownedRequests.queuedCount;
   }
 
   /** Whether requests should start no more operations: too many are in flight, or another shard takes its records too slowly. */
@@ -204,7 +205,7 @@ export class ShardPartitions {
       return true;
     }
     return this.#remote.receive(sender, record) || this.#service.receive(sender, record) ||
-      this.#flushLine.receive(record);
+      this.#receiveFlushed(sender, record);
   }
 
   /** Sends answers that waited for room in this shard's arena; called when the turn has freed its memory. */
@@ -212,7 +213,7 @@ export class ShardPartitions {
     this.#service.sendWaiting();
   }
 
-  /** Begins the flush that appends of this turn wait for, unless one is under way. */
+  /** Begins the flushes that appends of this turn wait for, in each log directory in which none is under way. */
   beginGroupFlush(): void {
     this.owned.beginGroupFlush();
   }
@@ -225,5 +226,13 @@ export class ShardPartitions {
   /** Notifies waiting requests, on this shard and others, of each partition whose high watermark moved in this turn or that was removed. */
   announceProgress(): void {
     this.#notices.send();
+  }
+
+  get #flushingCount(): number {
+    return this.#flushLines.reduce((sum, { inFlight }) => sum + inFlight, 0);
+  }
+
+  #receiveFlushed(sender: number, record: RingRecord): boolean {
+    return this.#flushLines[sender - flushWorkerNumber(this.#outboxes.length, 0)]?.receive(record) ?? false;
   }
 }

@@ -17,13 +17,15 @@ import { descriptorsMax } from "../../storage/control.ts";
 const OWN_DESCRIPTORS = 20;
 /** Descriptors of a worker, with its epoll and eventfd: 7 or 8 were seen. */
 const SHARD_DESCRIPTORS = 9;
-/** Descriptors of the flush worker, with its epoll: 7 were seen. */
+/** Descriptors of a flush worker, one a log directory, with its epoll and eventfd: 8 were seen. */
 const FLUSH_WORKER_DESCRIPTORS = 9;
 /**
- * What a shard needs at one time for flushes (four of two segments, three descriptors each, and a group with as many), a roll, a snapshot
- * and a checkpoint.
+ * What a shard needs at one time for flushes by themselves (four of two segments, three descriptors each), a roll, a snapshot and a
+ * checkpoint.
  */
-const WORKING_DESCRIPTORS = 56;
+const WORKING_DESCRIPTORS = 32;
+/** What a shard needs at one time for the group of flushes of a log directory (partitions/owned/group_flush.ts). */
+const GROUP_DESCRIPTORS = 24;
 /** What the main isolate needs at one time for checkpoints, the removal of topics, and connections on their way to a shard. */
 const MAIN_WORKING_DESCRIPTORS = 24;
 /** Largest share kept for this work when descriptors are few: not everything happens at the same time. */
@@ -66,12 +68,13 @@ export class DescriptorBudget {
   readonly warmSegmentsMax: number;
   readonly #workingCount: number;
 
-  /** Divides the descriptors. */
-  constructor({ limit, usedCount }: Descriptors, shardsCount: number) {
+  /** Divides the descriptors. @param directoriesCount log directories */
+  constructor({ limit, usedCount }: Descriptors, shardsCount: number, { directoriesCount = 1 } = {}) {
     this.limit = limit;
-    const working = MAIN_WORKING_DESCRIPTORS + shardsCount * WORKING_DESCRIPTORS;
+    const ofShard = WORKING_DESCRIPTORS + directoriesCount * GROUP_DESCRIPTORS;
+    const working = MAIN_WORKING_DESCRIPTORS + shardsCount * ofShard;
     this.#workingCount = Math.min(working, Math.floor(limit * WORKING_SHARE_MAX));
-    const workers = shardsCount * SHARD_DESCRIPTORS + FLUSH_WORKER_DESCRIPTORS;
+    const workers = shardsCount * SHARD_DESCRIPTORS + directoriesCount * FLUSH_WORKER_DESCRIPTORS;
     const rest = limit - usedCount - OWN_DESCRIPTORS - workers - this.#workingCount;
     const warm = Math.floor(rest * WARM_SHARE / shardsCount);
     this.warmSegmentsMax = Math.max(1, Math.min(WARM_SEGMENTS_MAX, warm));
@@ -112,9 +115,11 @@ export class DescriptorBudget {
 }
 
 /** Reads the limit of the process, counts what is open, and divides the rest. */
-export async function descriptorBudget(shardsCount: number): Promise<DescriptorBudget> {
+export async function descriptorBudget(
+  { shardsCount, directoriesCount = 1 }: { shardsCount: number; directoriesCount?: number },
+): Promise<DescriptorBudget> {
   const limit = descriptorsMax(await Deno.readTextFile("/proc/self/limits"));
   let usedCount = 0;
   for await (const _ of Deno.readDir("/proc/self/fd")) usedCount++;
-  return new DescriptorBudget({ limit, usedCount }, shardsCount);
+  return new DescriptorBudget({ limit, usedCount }, shardsCount, { directoriesCount });
 }

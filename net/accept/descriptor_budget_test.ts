@@ -46,9 +46,15 @@ Deno.test("DescriptorBudget.logsOfShards() opens all logs when they fit, otherwi
 });
 
 Deno.test("descriptorBudget() divides the descriptors of this process", async () => {
-  const { limit, slots } = await descriptorBudget(1);
+  const { limit, slots } = await descriptorBudget({ shardsCount: 1 });
   const shell = await new Deno.Command("sh", { args: ["-c", "ulimit -n"] }).output();
   const told = new TextDecoder().decode(shell.stdout).trim();
   assert.equal(limit, told === "unlimited" ? Infinity : Number(told));
   assert.ok(slots > 0);
+});
+
+Deno.test("DescriptorBudget keeps descriptors for the groups of flushes, and for the flush worker, of each log directory", () => {
+  const of = (directoriesCount: number) =>
+    new DescriptorBudget({ limit: 20_000, usedCount: 25 }, 2, { directoriesCount });
+  assert.equal(of(1).slots - of(3).slots, 2 * (9 + 2 * 24));
 });

@@ -82,8 +82,8 @@ export type FromShard =
     readonly id: number;
     readonly requests: readonly Pick<FlushRequest, "fds" | "directories">[];
   }
-  /** Start the flush worker, unless it runs. */
-  | { readonly type: "flushWorkerNeeded" }
+  /** Start the flush worker of that log directory, unless it runs. */
+  | { readonly type: "flushWorkerNeeded"; readonly directory: number }
   /** Unpack, check and pack a batch; answered by "transcoded". */
   | { readonly type: "transcode"; readonly id: number; readonly work: CodecWork }
   /** A rebuilt batch of that many bytes is not needed any more. */

@@ -12,7 +12,7 @@ import {
   type ControlCalls,
   type ControlPlane,
   emptyWatermarks,
-  FlushWorkerHost,
+  FlushWorkerHosts,
   type ImageDelta,
   ISOLATE,
   IsolateTable,
@@ -77,7 +77,7 @@ export class ShardPool {
   #nextSequence = 1;
   #failure: Error | null = null;
   #isFlushing = false;
-  readonly #flushWorker: FlushWorkerHost;
+  readonly #flushWorkers: FlushWorkerHosts;
   /** Work for shards that runs on other threads. */
   readonly #jobs: ShardJobs;
   readonly #cleanings = new Map<number, PromiseWithResolvers<CleaningAnswer>>();
@@ -90,10 +90,10 @@ export class ShardPool {
   #onEnded: (() => void) | null = null;
 
   /** Starts the workers. They load their modules while the caller reads the metadata. */
-  constructor(shardsCount: number, events: ShardPoolEvents) {
-    this.shardsCount = shardsCount;
+  constructor(counts: { shardsCount: number; directoriesCount: number }, events: ShardPoolEvents) {
+    const shardsCount = this.shardsCount = counts.shardsCount;
     this.#events = events;
-    this.#state = allocateSharedState(shardsCount);
+    this.#state = allocateSharedState(shardsCount, counts.directoriesCount);
     this.watermarks = new WatermarkTable(this.#state.watermarks);
     this.#isolates = new IsolateTable(this.#state.isolates);
     this.#jobs = new ShardJobs({
@@ -102,7 +102,7 @@ export class ShardPool {
       warn: (text) => events.onWarning(text),
       onFlushFailed: () => events.onCacheDoubtful(),
     });
-    this.#flushWorker = new FlushWorkerHost(this.#state, (error) => this.#fail(error));
+    this.#flushWorkers = new FlushWorkerHosts(this.#state, (error) => this.#fail(error));
     for (const [shard, outbox] of outboxes(this.#state, shardsCount).entries()) {
       const url = new URL("./shard_worker.ts", import.meta.url);
       const worker = new Worker(url, { type: "module", name: `shard-${shard}` });
@@ -219,7 +219,7 @@ export class ShardPool {
     // Before the start, a worker only waits for its first message.
     const hasEnded = !this.#isStarted || await this.#endShards();
     this.#isOver = true;
-    this.#flushWorker[Symbol.dispose]();
+    this.#flushWorkers[Symbol.dispose]();
     for (const { worker } of this.#members) worker.terminate();
     this.#jobs[Symbol.dispose]();
     this.#memoryReturn.stop();
@@ -228,7 +228,7 @@ export class ShardPool {
     if (hasEnded) releaseSharedState(this.#state);
   }
 
-  /** @returns whether all shards reported that everything is closed, and the flush worker has ended */
+  /** @returns whether all shards reported that everything is closed, and the flush workers have ended */
   async #endShards(): Promise<boolean> {
     try {
       // Twice, because the answers to the jobs make shards return what they borrowed for them.
@@ -236,7 +236,7 @@ export class ShardPool {
       await this.#jobs.ended();
       await this.#postToAll(DRAINED, { type: "drain" });
       await this.#postToAll(STOPPED, { type: "stop" });
-      await this.#flushWorker.stop();
+      await this.#flushWorkers.stop();
     } catch (error) {
       if (error !== this.#failure) throw error;
       await this.#awaitAborts();
@@ -245,7 +245,7 @@ export class ShardPool {
   }
 
   get #haveEnded(): boolean {
-    return this.#members.every(({ hasEnded }) => hasEnded) && !this.#flushWorker.isRunning;
+    return this.#members.every(({ hasEnded }) => hasEnded) && !this.#flushWorkers.areRunning;
   }
 
   #postToAll(sequence: number, content: ToShard): Promise<readonly PartitionFailure[]> {
@@ -265,7 +265,7 @@ export class ShardPool {
       if (this.#haveEnded) resolve();
     };
     this.#onEnded();
-    this.#flushWorker.stop().then(this.#onEnded);
+    this.#flushWorkers.stop().then(this.#onEnded);
     await promise;
     clearTimeout(timer);
   }
@@ -334,7 +334,7 @@ export class ShardPool {
       case "released":
         return this.#jobs.release(content.bytes);
       case "flushWorkerNeeded":
-        return this.#flushWorker.start();
+        return this.#flushWorkers.start(content.directory);
       case "cleaning":
         this.#cleanings.get(content.id)?.resolve(content.answer);
         this.#cleanings.delete(content.id);

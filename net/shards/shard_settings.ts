@@ -3,9 +3,27 @@
  */
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 import type { LoadedMetadata, LogDirectories } from "../../partitions/control.ts";
-import type { DescriptorBudget } from "../accept/descriptor_budget.ts";
+import { type DescriptorBudget, descriptorBudget } from "../accept/descriptor_budget.ts";
+import { mappingsPerShard } from "../accept/mapping_budget.ts";
 import { shareLogs } from "../accept/partition_slots.ts";
 import type { ShardSettings } from "./shard_pool.ts";
+
+/** What the shards share. */
+export interface ShardResources {
+  readonly shardsCount: number;
+  readonly directoriesCount: number;
+  readonly descriptors: DescriptorBudget;
+  /** Memory mappings of each shard. */
+  readonly mappingsMax: number;
+}
+
+/** Counts what the shards share, and divides the limits of the process. */
+export async function shardResources(config: BrokerConfig): Promise<ShardResources> {
+  const shardsCount = config.shards || navigator.hardwareConcurrency;
+  const counts = { shardsCount, directoriesCount: config.logDirectories.length };
+  const [descriptors, mappingsMax] = await Promise.all([descriptorBudget(counts), mappingsPerShard(shardsCount)]);
+  return { ...counts, descriptors, mappingsMax };
+}
 
 /**
  * Makes the settings of all shards.
@@ -15,7 +33,7 @@ export function shardSettings(
   config: BrokerConfig,
   directories: Pick<LogDirectories, "opened" | "clusterId" | "unmarked" | "hasRetention">,
   { delta, adopted, resources, report }: Pick<LoadedMetadata, "delta" | "adopted"> & {
-    resources: { descriptors: DescriptorBudget; mappingsMax: number; shardsCount: number };
+    resources: ShardResources;
     report: (text: string) => void;
   },
 ): ShardSettings {

@@ -263,8 +263,8 @@ class ShardHost {
         isAnnounced: announcesRetention,
       },
       flush: (request, done) => this.#jobs.flush([request], ([outcome = "failed"]) => done(outcome)),
-      flushLine: FlushLine.ofShard(state, shard, {
-        onUnserved: () => post({ type: "flushWorkerNeeded" }),
+      flushLines: FlushLine.allOf(state, shard, {
+        onUnserved: (directory) => post({ type: "flushWorkerNeeded", directory }),
         flushElsewhere: (requests, done) => this.#jobs.flush(requests, done),
       }),
       codecs: this.#jobs,

@@ -1,6 +1,6 @@
 /**
- * A shard's line to the flush worker: groups of flushes go there through a ring, and their outcomes come back with the shard's mail.
- * Runs on shards.
+ * A shard's line to the flush worker of one log directory: groups of flushes go there through a ring, and their outcomes come back with
+ * the shard's mail. Runs on shards.
  *
  * Not every group goes this way. A worker is started by the first group, and ended when it was idle for long: without one, the main
  * isolate has the files flushed on other threads (net/shards/shard_pool.ts). So it has those of a group with a new directory entry
@@ -41,15 +41,21 @@ export class FlushLine {
   readonly #operations = new Map<number, Operation>();
   #nextOperation = 1;
 
-  /** The line of a shard. @param parts see FlushLineParts */
-  static ofShard(
+  /** The lines of a shard, by log directory. @param parts see FlushLineParts; `onUnserved` gets the directory */
+  static allOf(
     state: SharedState,
     shard: number,
-    parts: Pick<FlushLineParts, "onUnserved" | "flushElsewhere">,
-  ): FlushLine {
-    const words = new FlushWorkerWords(state);
-    const isServing = () => words.get(FLUSH_WORKER.isServing) === 1;
-    return new FlushLine({ ...parts, outbox: flushOutbox(state, shard), isServing });
+    parts: { onUnserved: (directory: number) => void; flushElsewhere: FlushAll },
+  ): FlushLine[] {
+    return state.flushRings.map((_, directory) => {
+      const words = new FlushWorkerWords(state, directory);
+      return new FlushLine({
+        outbox: flushOutbox(state, { shard, directory }),
+        isServing: () => words.get(FLUSH_WORKER.isServing) === 1,
+        onUnserved: () => parts.onUnserved(directory),
+        flushElsewhere: parts.flushElsewhere,
+      });
+    });
   }
 
   /** @param parts the ways to the worker, and around it */

@@ -22,7 +22,7 @@ class Fixture implements Disposable {
   readonly outcomes: (readonly FlushOutcome[])[] = [];
   readonly #receiver = new FlushReceiver();
   readonly line = new FlushLine({
-    outbox: flushOutbox(this.state, 0),
+    outbox: flushOutbox(this.state, { shard: 0, directory: 0 }),
     isServing: () => this.isServing,
     onUnserved: () => void this.unserved++,
     flushElsewhere: (requests, done) => {
@@ -38,7 +38,7 @@ class Fixture implements Disposable {
   /** What the worker has received since the last call. */
   received(): FlushOperation[] {
     const operations: FlushOperation[] = [];
-    flushInbox(this.state).drain((shard, record) => {
+    flushInbox(this.state, 0).drain((shard, record) => {
       const operation = this.#receiver.receive(shard, record);
       if (operation !== null) operations.push(operation);
     });
@@ -46,7 +46,7 @@ class Fixture implements Disposable {
   }
 
   answer({ operation }: FlushOperation, areFlushed: boolean[]): void {
-    sendFlushed(flushWorkerOutboxes(this.state)[0]!, operation, areFlushed);
+    sendFlushed(flushWorkerOutboxes(this.state, 0)[0]!, operation, areFlushed);
     inbox(this.state, 0).drain((_sender, record) => void assert.ok(this.line.receive(record)));
   }
 
@@ -80,7 +80,7 @@ Deno.test("FlushLine.flush() asks for another worker when its own ended while th
   using fixture = new Fixture();
   let asked = 0;
   const line = new FlushLine({
-    outbox: flushOutbox(fixture.state, 0),
+    outbox: flushOutbox(fixture.state, { shard: 0, directory: 0 }),
     isServing: () => asked++ === 0,
     onUnserved: () => void fixture.unserved++,
     flushElsewhere: () => assert.fail("it is in the ring"),
@@ -88,7 +88,7 @@ Deno.test("FlushLine.flush() asks for another worker when its own ended while th
   line.flush([requestOf([7])], (outcomes) => void fixture.outcomes.push(outcomes));
   assert.deepEqual([fixture.unserved, line.inFlight], [1, 1]);
   const [sent] = fixture.received();
-  sendFlushed(flushWorkerOutboxes(fixture.state)[0]!, sent!.operation, [true]);
+  sendFlushed(flushWorkerOutboxes(fixture.state, 0)[0]!, sent!.operation, [true]);
   inbox(fixture.state, 0).drain((_sender, record) => void line.receive(record));
   assert.deepEqual([fixture.outcomes, line.inFlight], [[["flushed"]], 0]);
 });

@@ -16,8 +16,8 @@ Deno.test("FlushReceiver puts together what sendFlush() sent, of several shards 
   const random = createRandom(seed);
   const state = allocateSharedState(2);
   try {
-    const outboxes = [flushOutbox(state, 0), flushOutbox(state, 1)];
-    const mail = flushInbox(state);
+    const outboxes = [flushOutbox(state, { shard: 0, directory: 0 }), flushOutbox(state, { shard: 1, directory: 0 })];
+    const mail = flushInbox(state, 0);
     const receiver = new FlushReceiver();
     for (let round = 0; round < 200; round++) {
       const sent: FlushOperation[] = outboxes.map((_, shard) => {
@@ -42,7 +42,7 @@ Deno.test("FlushReceiver puts together what sendFlush() sent, of several shards 
 Deno.test("isFlushed() says for each of 64 partitions what sendFlushed() was given", () => {
   const state = allocateSharedState(1);
   try {
-    const [toShard] = flushWorkerOutboxes(state);
+    const [toShard] = flushWorkerOutboxes(state, 0);
     const mail = inbox(state, 0);
     for (let failed = -1; failed < FLUSHED_PARTITIONS_MAX; failed++) {
       const sent = Array.from({ length: FLUSHED_PARTITIONS_MAX }, (_, partition) => partition !== failed);

@@ -1,7 +1,7 @@
 /**
- * What the flush worker does: everything that has arrived from all shards is flushed in one round, and what arrives meanwhile in the next.
+ * What a flush worker does: everything that has arrived from all shards is flushed in one round, and what arrives meanwhile in the next.
  * The files of a round are flushed side by side, because the journal of the file system commits changes of several files together. A
- * file whose flush failed is not flushed again: its log goes offline. Runs on the flush worker.
+ * file whose flush failed is not flushed again: its log goes offline. Runs on flush workers.
  */
 import type { Outbox } from "../shared/mail.ts";
 import type { RingRecord } from "../shared/ring.ts";

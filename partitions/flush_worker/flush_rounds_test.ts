@@ -15,15 +15,15 @@ import { FlushRounds } from "./flush_rounds.ts";
 class Fixture implements Disposable {
   readonly state = allocateSharedState(3);
   readonly flushed: { files: readonly (readonly number[])[]; end: (areFlushed: boolean[]) => void }[] = [];
-  readonly rounds = new FlushRounds(flushWorkerOutboxes(this.state), (files) => {
+  readonly rounds = new FlushRounds(flushWorkerOutboxes(this.state, 0), (files) => {
     const { promise, resolve } = Promise.withResolvers<boolean[]>();
     this.flushed.push({ files, end: resolve });
     return promise;
   });
-  readonly #mail = flushInbox(this.state);
+  readonly #mail = flushInbox(this.state, 0);
 
   send(shard: number, operation: number, files: number[][]): void {
-    sendFlush(flushOutbox(this.state, shard), operation, files);
+    sendFlush(flushOutbox(this.state, { shard, directory: 0 }), operation, files);
   }
 
   receive(): void {

@@ -1,7 +1,8 @@
 /**
- * Entry module of the flush worker: executes the flushes that acknowledgements wait for, for all shards and log directories. It blocks in
- * `epoll_wait` until a shard sends some, and in `fdatasync` until the disk has them. So a flush costs two wake-ups, of this worker and
- * of the shard, and takes no time of the main isolate. An error is a bug, and ends the broker (flush_worker_host.ts).
+ * Entry module of a flush worker: executes the flushes that acknowledgements wait for, for all shards, in one log directory: a disk that is
+ * slow, or never ends a flush, delays no other directory. It blocks in `epoll_wait` until a shard sends some, and in `fdatasync` until
+ * the disk has them. So a flush costs two wake-ups, of this worker and of the shard, and takes no time of the main isolate. An error
+ * is a bug, and ends the broker (flush_worker_host.ts).
  *
  * It ends when it was idle for long, or when the broker stops. Then it writes that it does not serve, and looks into its rings once
  * more: see flush_line.ts.
@@ -19,13 +20,13 @@ import { FlushRounds } from "./flush_rounds.ts";
 
 declare const self: DedicatedWorkerGlobalScope;
 
-self.onmessage = async ({ data: { state, idleMs } }: MessageEvent<FlushWorkerStart>) => {
+self.onmessage = async ({ data: { state, directory, idleMs } }: MessageEvent<FlushWorkerStart>) => {
   askForShortSlices();
   using epoll = new Epoll(1);
-  epoll.add(state.flushEventFd, READABLE);
-  const words = new FlushWorkerWords(state);
-  const mail = flushInbox(state);
-  const rounds = new FlushRounds(flushWorkerOutboxes(state), flushFilesHere);
+  epoll.add(state.flushEventFds[directory] as number, READABLE);
+  const words = new FlushWorkerWords(state, directory);
+  const mail = flushInbox(state, directory);
+  const rounds = new FlushRounds(flushWorkerOutboxes(state, directory), flushFilesHere);
   const receive = (shard: number, record: RingRecord) => void rounds.receive(shard, record);
   const isStopping = () => words.get(FLUSH_WORKER.stopping) === 1;
   words.set(FLUSH_WORKER.isServing, 1);

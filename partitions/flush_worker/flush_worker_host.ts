@@ -1,6 +1,7 @@
 /**
- * The flush worker as the main isolate sees it. It is started by the first group of flushes that acknowledgements wait for, so that a
- * fresh broker, and one whose topics do not flush, has none. It ends by itself when it was idle for long. Runs on the main isolate.
+ * The flush worker of one log directory, as the main isolate sees it. It is started by the first group of flushes that acknowledgements
+ * wait for, so that a fresh broker, and one whose topics do not flush, has none. It ends by itself when it was idle for long. Runs on
+ * the main isolate.
  */
 import { RingConsumer } from "../shared/ring.ts";
 import { signalEvent } from "../../storage/sys/epoll.ts";
@@ -13,12 +14,15 @@ const IDLE_MS = 60_000;
 /** The only message to the worker. */
 export interface FlushWorkerStart {
   readonly state: SharedState;
+  /** Index of the log directory. */
+  readonly directory: number;
   readonly idleMs: number;
 }
 
 /** The worker. */
 export class FlushWorkerHost implements Disposable {
   readonly #state: SharedState;
+  readonly #directory: number;
   readonly #onFailure: (error: Error) => void;
   readonly #idleMs: number;
   readonly #words: FlushWorkerWords;
@@ -26,12 +30,20 @@ export class FlushWorkerHost implements Disposable {
   #isStopping = false;
   #onEnded: (() => void) | null = null;
 
-  /** @param onFailure the worker failed: nobody answers the flushes that it had @param options idle time in ms until it ends */
-  constructor(state: SharedState, onFailure: (error: Error) => void, { idleMs = IDLE_MS } = {}) {
+  /**
+   * @param onFailure the worker failed: nobody answers the flushes that it had
+   * @param options directory: index of the log directory; idleMs: idle time until it ends
+   */
+  constructor(
+    state: SharedState,
+    onFailure: (error: Error) => void,
+    { directory, idleMs = IDLE_MS }: { directory: number; idleMs?: number },
+  ) {
     this.#state = state;
+    this.#directory = directory;
     this.#onFailure = onFailure;
     this.#idleMs = idleMs;
-    this.#words = new FlushWorkerWords(state);
+    this.#words = new FlushWorkerWords(state, directory);
   }
 
   /** Whether there is a worker. */
@@ -52,7 +64,7 @@ export class FlushWorkerHost implements Disposable {
       this.#onFailure(new Error(`The flush worker failed: ${event.message}`));
       this.#onEnded?.();
     };
-    const start: FlushWorkerStart = { state: this.#state, idleMs: this.#idleMs };
+    const start: FlushWorkerStart = { state: this.#state, directory: this.#directory, idleMs: this.#idleMs };
     worker.postMessage(start);
   }
 
@@ -66,7 +78,7 @@ export class FlushWorkerHost implements Disposable {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onEnded = resolve;
     this.#words.set(FLUSH_WORKER.stopping, 1);
-    signalEvent(this.#state.flushEventFd);
+    signalEvent(this.#state.flushEventFds[this.#directory] as number);
     await promise;
   }
 
@@ -82,6 +94,6 @@ export class FlushWorkerHost implements Disposable {
     this.#worker = null;
     this.#onEnded?.();
     // What a shard sent when the worker had ended already, as long as the shard has not noticed.
-    if (this.#state.flushRings.some((ring) => new RingConsumer(ring).peek() !== null)) this.start();
+    if (this.#state.flushRings[this.#directory]?.some((ring) => new RingConsumer(ring).peek() !== null)) this.start();
   }
 }

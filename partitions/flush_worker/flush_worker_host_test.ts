@@ -18,21 +18,24 @@ import { FlushWorkerHost } from "./flush_worker_host.ts";
 /** A turn of the event loop. */
 const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
 
-/** A host, and the lines of two shards. */
+/** A host, and the lines of two shards, all of one log directory. */
 class Fixture implements AsyncDisposable {
   readonly state = allocateSharedState(2);
   readonly failures: string[] = [];
   readonly host: FlushWorkerHost;
-  readonly words = new FlushWorkerWords(this.state);
+  readonly words = new FlushWorkerWords(this.state, 0);
   unserved = 0;
   readonly #mails = [inbox(this.state, 0), inbox(this.state, 1)];
   readonly #lines: FlushLine[];
 
   constructor(options: { idleMs?: number } = {}) {
-    this.host = new FlushWorkerHost(this.state, ({ message }) => void this.failures.push(message), options);
+    this.host = new FlushWorkerHost(this.state, ({ message }) => void this.failures.push(message), {
+      ...options,
+      directory: 0,
+    });
     this.#lines = [0, 1].map((shard) =>
       new FlushLine({
-        outbox: flushOutbox(this.state, shard),
+        outbox: flushOutbox(this.state, { shard, directory: 0 }),
         isServing: () => this.isServing,
         onUnserved: () => this.#start(),
         flushElsewhere: () => assert.fail("the test waits until the worker serves"),
@@ -138,7 +141,7 @@ Deno.test("a group that is sent while the flush worker ends is answered once, by
 Deno.test("a flush worker that fails is reported with a sentence", async () => {
   const fixture = new Fixture();
   await fixture.serve();
-  const outbox = flushOutbox(fixture.state, 0);
+  const outbox = flushOutbox(fixture.state, { shard: 0, directory: 0 });
   outbox.begin(kind.watermark);
   outbox.commit();
   while (fixture.failures.length === 0) await turn();

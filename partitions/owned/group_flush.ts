@@ -1,6 +1,7 @@
 /**
- * Flushes that acknowledgements wait for (`flush.messages`), in groups: one flush covers everything that all partitions of the shard and
- * all their producers have appended meanwhile. Runs on shards; another thread executes the flushes.
+ * Flushes that acknowledgements wait for (`flush.messages`), in groups: one flush covers everything that all partitions of the shard in
+ * one log directory, and all their producers, have appended meanwhile. Each log directory has its own groups, so that records on one
+ * disk do not wait for another one, which may be slow. Runs on shards; other threads execute the flushes.
  *
  *   append ──► written, invisible ──► gathered ──end of a turn──► group under way ──► high watermark moves ──► answers
  *                                         ▲                             │
@@ -9,7 +10,7 @@
  * The shard does not wait: partitions whose topics do not flush are served meanwhile. (Kafka flushes within the append, under the lock of
  * the log, and occupies a thread for each request.)
  *
- * Always: one group is under way. A partition that cannot flush now, because a file could not be opened, tries again after a pause; one
+ * Always: one group a directory is under way. A partition that cannot flush now, because a file could not be opened, tries again after a pause; one
  * whose flush failed never does. A group opens no more descriptors than net/accept/descriptor_budget.ts keeps for it.
  */
 import type { FlushOutcome, FlushRequest } from "../../storage/mod.ts";
@@ -34,7 +35,60 @@ export interface GroupMember {
   endFlush(request: FlushRequest, outcome: FlushOutcome): void;
 }
 
-/** The group flushes of one shard. */
+/** The group flushes of one shard, by log directory. */
+export class GroupFlushes {
+  readonly #groups: readonly GroupFlush[];
+  /** Index of the log directory, by slot. */
+  readonly #directories = new Map<number, number>();
+
+  /** @param partitions of the shard, by slot @param by what executes a group of each log directory, and monotonic time in ms */
+  constructor(
+    partitions: ReadonlyMap<number, GroupMember>,
+    by: { flush: readonly FlushAll[]; nowMs: () => number },
+  ) {
+    this.#groups = by.flush.map((flush) => new GroupFlush(partitions, { flush, nowMs: by.nowMs }));
+  }
+
+  /** When `retry()` is due, monotonic ms. */
+  get nextDeadlineMs(): number {
+    let deadlineMs = Infinity;
+    for (const group of this.#groups) deadlineMs = Math.min(deadlineMs, group.nextDeadlineMs);
+    return deadlineMs;
+  }
+
+  /** Says where a partition's log is, before its first flush. @param directory index of the log directory */
+  place(slot: number, directory: number): void {
+    this.#directories.set(slot, directory);
+  }
+
+  /** The log of a partition is closed. */
+  remove(slot: number): void {
+    this.#directories.delete(slot);
+  }
+
+  /** Records of a partition wait for a flush; nothing happens when it was removed. @param isRetry its last flush could not be executed */
+  add(slot: number, isRetry: boolean): void {
+    const directory = this.#directories.get(slot);
+    if (directory !== undefined) this.#groups[directory]?.add(slot, isRetry);
+  }
+
+  /** Gathers the partitions whose pause is over. @param nowMs monotonic time */
+  retry(nowMs: number): void {
+    for (const group of this.#groups) group.retry(nowMs);
+  }
+
+  /** Begins a group in each directory in which partitions have gathered and none is under way. Called at the end of each turn. */
+  begin(): void {
+    for (const group of this.#groups) group.begin();
+  }
+
+  /** From now on no group begins. */
+  stop(): void {
+    for (const group of this.#groups) group.stop();
+  }
+}
+
+/** The group flushes of one shard in one log directory. */
 export class GroupFlush {
   readonly #partitions: ReadonlyMap<number, GroupMember>;
   readonly #flush: FlushAll;

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import type { FlushOutcome, FlushRequest } from "../../storage/mod.ts";
-import { GroupFlush } from "./group_flush.ts";
+import { GroupFlush, GroupFlushes } from "./group_flush.ts";
 
 /** Partitions whose flushes the test ends. */
 class Fixture {
@@ -93,4 +93,80 @@ Deno.test("GroupFlush.stop() lets the group under way end, and begins no other",
   fixture.groups[0]?.done(["flushed"]);
   fixture.group.begin();
   assert.deepEqual([fixture.ended, fixture.groups.length], [[[0, "flushed"]], 1]);
+});
+
+/** Partitions in two log directories, whose flushes the test ends: the even slots in the first one, the odd ones in the second. */
+class DirectoriesFixture {
+  nowMs = 0;
+  readonly ended: (readonly [slot: number, outcome: FlushOutcome])[] = [];
+  /** By directory: slots of each group that began, and the call that ends it. */
+  readonly begun: { slots: number[]; done: (outcomes: readonly FlushOutcome[]) => void }[][] = [[], []];
+  readonly partitions = new Map(Array.from({ length: 6 }, (_, slot) => {
+    const request = { upTo: slot, ownedFds: [] as number[] } as unknown as FlushRequest;
+    const endFlush = (_request: FlushRequest, outcome: FlushOutcome) => void this.ended.push([slot, outcome]);
+    return [slot, { beginFlush: () => request, endFlush }] as const;
+  }));
+  readonly groups = new GroupFlushes(this.partitions, {
+    flush: this.begun.map((groups) => (requests, done) => {
+      groups.push({ slots: requests.map(({ upTo }) => upTo), done });
+    }),
+    nowMs: () => this.nowMs,
+  });
+
+  constructor() {
+    for (const slot of this.partitions.keys()) this.groups.place(slot, slot % 2);
+  }
+
+  flush(...slots: number[]): void {
+    for (const slot of slots) this.groups.add(slot, false);
+    this.groups.begin();
+  }
+
+  /** Slots of the groups that began, by directory. */
+  get slots(): number[][][] {
+    return this.begun.map((groups) => groups.map(({ slots }) => slots));
+  }
+}
+
+Deno.test("GroupFlushes begins and ends groups of a log directory while one of another directory does not end", () => {
+  const fixture = new DirectoriesFixture();
+  fixture.flush(0, 1, 2, 3);
+  assert.deepEqual(fixture.slots, [[[0, 2]], [[1, 3]]]);
+  for (let round = 0; round < 3; round++) {
+    fixture.flush(4, 5);
+    fixture.begun[0]?.[round]?.done(["flushed", "flushed"]);
+    fixture.groups.begin();
+  }
+  assert.deepEqual(fixture.slots, [[[0, 2], [4], [4], [4]], [[1, 3]]]);
+  assert.deepEqual(fixture.ended.map(([slot]) => slot), [0, 2, 4, 4]);
+  fixture.begun[1]?.[0]?.done(["flushed", "failed"]);
+  fixture.groups.begin();
+  assert.deepEqual(fixture.ended.slice(4), [[1, "flushed"], [3, "failed"]]);
+  assert.deepEqual(fixture.slots[1], [[1, 3], [5]]);
+});
+
+Deno.test("GroupFlushes tries again in each log directory, and begins nothing after the stop", () => {
+  const fixture = new DirectoriesFixture();
+  assert.equal(fixture.groups.nextDeadlineMs, Infinity);
+  fixture.nowMs = 50;
+  fixture.groups.add(1, true);
+  fixture.nowMs = 70;
+  fixture.groups.add(0, true);
+  assert.equal(fixture.groups.nextDeadlineMs, 150);
+  fixture.groups.retry(160);
+  fixture.groups.begin();
+  assert.deepEqual([fixture.slots, fixture.groups.nextDeadlineMs], [[[], [[1]]], 170]);
+  fixture.groups.stop();
+  fixture.groups.retry(170);
+  fixture.groups.begin();
+  assert.deepEqual(fixture.slots, [[], [[1]]]);
+});
+
+Deno.test("GroupFlushes flushes a partition where it was placed last, and one that was removed nowhere", () => {
+  const fixture = new DirectoriesFixture();
+  fixture.groups.remove(0);
+  fixture.groups.remove(2);
+  fixture.groups.place(2, 1);
+  fixture.flush(0, 2);
+  assert.deepEqual(fixture.slots, [[], [[2]]]);
 });

@@ -11,7 +11,7 @@ import type { Refusal } from "../requests/refusals.ts";
 import { emptyWatermarks, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
 import { type Flush, FlushGate } from "./flush_gate.ts";
 import { CodecJobs, type Codecs } from "./codec_jobs.ts";
-import { type FlushAll, GroupFlush } from "./group_flush.ts";
+import { type FlushAll, GroupFlushes } from "./group_flush.ts";
 import { DIRECTORY_OFFLINE, type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
 import { OwnedCleanings } from "./owned_cleanings.ts";
 import { Partition, type PartitionOwner } from "./partition.ts";
@@ -33,7 +33,8 @@ export interface OwnedPartitionsParts {
   /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
   readonly flush: Flush;
-  readonly flushAll: FlushAll;
+  /** Execute groups of flushes, by log directory. */
+  readonly flushAll: readonly FlushAll[];
   /** Unpack and pack batches. */
   readonly codecs: Codecs;
   /** Makes a directory's entries durable on another thread. */
@@ -65,7 +66,7 @@ export class OwnedPartitions implements PartitionOwner {
   readonly #retention: Retention;
   readonly #changes: TopicChanges;
   readonly #flushes: FlushGate;
-  readonly #groups: GroupFlush;
+  readonly #groups: GroupFlushes;
   readonly codecJobs: CodecJobs;
   /** Slots of partitions with queued appends whose turn has come. */
   readonly #appendsLeft = new Set<number>();
@@ -98,7 +99,7 @@ export class OwnedPartitions implements PartitionOwner {
       onAborted: parts.onCleaningAborted,
       onTrouble: (slot, text) => this.onTrouble(slot, text),
     });
-    this.#groups = new GroupFlush(this.#bySlot, { flush: parts.flushAll, nowMs: () => parts.clock.monotonicMs() });
+    this.#groups = new GroupFlushes(this.#bySlot, { flush: parts.flushAll, nowMs: () => parts.clock.monotonicMs() });
   }
 
   /** All open partitions. */
@@ -142,8 +143,7 @@ export class OwnedPartitions implements PartitionOwner {
     if (partition === undefined) return done();
     partition.whenIdle(() => {
       if (this.#changes.isEmpty && this.cleanings.abort(slot) && partition.handOver()) {
-        this.#bySlot.delete(slot);
-        this.#names.delete(slot);
+        this.#forget(slot);
       }
       done();
     });
@@ -165,7 +165,7 @@ export class OwnedPartitions implements PartitionOwner {
     this.#groups.stop();
   }
 
-  /** Begins the flush that appends of this turn wait for, unless one is under way; called at the end of each turn. */
+  /** Begins the flushes that appends of this turn wait for, a group a log directory; called at the end of each turn. */
   beginGroupFlush(): void {
     this.#groups.begin();
   }
@@ -288,14 +288,19 @@ export class OwnedPartitions implements PartitionOwner {
     const partition = this.#bySlot.get(slot);
     if (partition === undefined) return;
     this.cleanings.onPartitionRemoved(slot);
-    this.#bySlot.delete(slot);
-    this.#names.delete(slot);
+    this.#forget(slot);
     try {
       this.#removal.removeDirectory(partition.remove(), partition.config.fileDeleteDelayMs);
     } catch (error) {
       const text = `Cannot remove ${topic.name}-${number}: ${storageFailure(error)}`;
       failures.push({ topicId: topic.id, partition: number, text });
     }
+  }
+
+  #forget(slot: number): void {
+    this.#bySlot.delete(slot);
+    this.#names.delete(slot);
+    this.#groups.remove(slot);
   }
 
   #open(topic: TopicImage, place: PartitionImage, failures: PartitionFailure[]): void {
@@ -318,6 +323,7 @@ export class OwnedPartitions implements PartitionOwner {
       return;
     }
     this.#unopened.delete(place.slot);
+    this.#groups.place(place.slot, place.directory);
     const config = topic.logConfig;
     const partition = new Partition(log, { ...place, config, table, owner: this, handedOver });
     this.#bySlot.set(place.slot, partition);

@@ -359,12 +359,14 @@ export class TestShards implements Disposable {
       flushCheckMs: Infinity,
       report,
       flush: (request, done) => void flushes.push({ request, done }),
-      flushLine: new FlushLine({
-        outbox: flushOutbox(this.state, shard),
-        isServing: () => false,
-        onUnserved: () => {},
-        flushElsewhere: (requests, done) => void groups.push({ requests, done }),
-      }),
+      flushLines: [
+        new FlushLine({
+          outbox: flushOutbox(this.state, { shard, directory: 0 }),
+          isServing: () => false,
+          onUnserved: () => {},
+          flushElsewhere: (requests, done) => void groups.push({ requests, done }),
+        }),
+      ],
       codecs: {
         transcode: (work, done) => void codecWork.push({ work, done }),
         release: (bytes) => void (rebuilt.bytes -= bytes),

@@ -5,7 +5,7 @@
  *
  * A full ring is no error: records wait in a queue here and go out on a later turn. The queue is bounded: senders of requests check
  * `isCrowded` first (net/requests/slices.ts), there are no more answers than requests, and a partition has at most one watermark record
- * waiting. Runs on shards and on the flush worker, whose number follows those of the shards; the main isolate only sends.
+ * waiting. Runs on shards and on flush workers, whose rows follow those of the shards; the main isolate only sends.
  */
 import { clearEvent, signalEvent } from "../../storage/sys/epoll.ts";
 import { kind, watermark } from "./messages.ts";

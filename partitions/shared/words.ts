@@ -55,7 +55,7 @@ export const ISOLATE = {
   stopping: 17,
 } as const;
 
-/** Index of each word in the flush worker's row, which lies behind those of the shards. Its mail has the same words as a shard's. */
+/** Index of each word in a flush worker's row: one a log directory, behind those of the shards. Its mail has the same words as a shard's. */
 export const FLUSH_WORKER = { parked: ISOLATE.parked, isServing: 1, stopping: ISOLATE.stopping } as const;
 
 const OFFSET_WRAP = "none: below 2^53";
