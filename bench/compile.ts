@@ -17,6 +17,7 @@ export const workerModules: readonly string[] = [
   "net/shards/shard_worker.ts",
   "partitions/flush_worker/flush_worker.ts",
   "partitions/metadata/store/sqlite_store_worker.ts",
+  "storage/cleaner_workers/cleaner_worker.ts",
   "storage/codec_workers/codec_worker.ts",
 ];
 
