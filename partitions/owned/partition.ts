@@ -141,7 +141,7 @@ export class Partition {
    */
   append(batch: { memory: NativeMemory; start: number; length: number }, nowMs: number): AppendResult {
     const options = { leaderEpoch: this.leaderEpoch, nowMs };
-    return this.#followAppend(this.log.appendAsLeader(batch.memory, batch.start, batch.length, options));
+    return this.#followAppend(this.log.appendAsLeader(batch.memory, batch.start, batch.length, options), nowMs);
   }
 
   /**
@@ -240,7 +240,7 @@ export class Partition {
   /** Begins a new active segment, and a flush of the old one, unless that is empty. @returns false when the disk refused */
   roll(nowMs: number): boolean {
     const isDone = this.log.roll(nowMs);
-    this.#flushes.beginAfterAppend(0, this.#config.recoveryIntervalBytes);
+    this.#flushes.beginAfterAppend(0, this.#config.recoveryIntervalBytes, nowMs);
     return isDone;
   }
 
@@ -332,10 +332,10 @@ export class Partition {
   }
 
   #write(memory: NativeMemory, start: number, nowMs: number): AppendResult {
-    return this.#followAppend(this.log.appendChecked(memory, start, { leaderEpoch: this.leaderEpoch, nowMs }));
+    return this.#followAppend(this.log.appendChecked(memory, start, { leaderEpoch: this.leaderEpoch, nowMs }), nowMs);
   }
 
-  #followAppend(result: AppendResult): AppendResult {
+  #followAppend(result: AppendResult, nowMs: number): AppendResult {
     const { log, replica } = this;
     if (result.refusal !== null) {
       if (result.refusal === "log-offline") this.#owner.onTrouble(this.slot, result.message);
@@ -343,7 +343,11 @@ export class Partition {
       return result;
     }
     if (!result.duplicate) replica.appended(log.logEndOffset, log.lastBatchBytes);
-    this.#flushes.beginAfterAppend(result.duplicate ? 0 : log.lastBatchBytes, this.#config.recoveryIntervalBytes);
+    this.#flushes.beginAfterAppend(
+      result.duplicate ? 0 : log.lastBatchBytes,
+      this.#config.recoveryIntervalBytes,
+      nowMs,
+    );
     this.#acknowledge();
     return result;
   }

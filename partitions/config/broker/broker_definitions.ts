@@ -42,8 +42,8 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "barnabas.recovery.interval.bytes",
     "LONG",
     "67108864",
-    "Bytes appended to a partition before they are flushed in the background: a start after a loss of power checks about " +
-      "as many of each.",
+    "Bytes appended to a partition before they are flushed in the background, at most every 30 s: a start after a loss of " +
+      "power checks about as many of each, or what arrived in 30 s.",
     { check: atLeast(1_048_576) },
   ),
   setting(
