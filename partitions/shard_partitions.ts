@@ -69,8 +69,9 @@ export interface ShardPartitionsParts {
 
 /** With so many operations in flight, requests that name many partitions pause. */
 const OPERATIONS_MAX = 4096;
-/** Made once, because it is called at each step of a request. */
+/** Made once, because they are called at each step of a request. */
 const isCrowded = (outbox: Outbox) => outbox.isCrowded;
+const addInFlight = (sum: number, line: FlushLine) => sum + line.inFlight;
 
 /** The shard that owns a partition, and the partition's row in the watermark table. */
 export interface PartitionPlace {
@@ -229,7 +230,7 @@ export class ShardPartitions {
   }
 
   get #flushingCount(): number {
-    return this.#flushLines.reduce((sum, { inFlight }) => sum + inFlight, 0);
+    return this.#flushLines.reduce(addInFlight, 0);
   }
 
   #receiveFlushed(sender: number, record: RingRecord): boolean {
