@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console -- the seed, so that a failed run can be repeated
 /**
  * A broker that compacts without a pause is killed (SIGKILL) between any two of its instructions, and started again: every key has a
  * value that was not older than the last acknowledged one, and offsets stay what they were. BARNABAS_SEED replays when it is killed, by

@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console -- the seed, so that a failed run can be repeated
 /**
  * Compaction here against Apache Kafka's own cleaner: the same input into both leaves the same records, DumpLogSegments finds nothing
  * wrong with the files, and each finishes what the other one left half-way. BARNABAS_SEED replays the input.
