@@ -18,6 +18,8 @@ export const compactedConfigs: Readonly<Record<string, string>> = {
   "cleanup.policy": "compact",
   "internal.segment.bytes": "4000",
   "min.cleanable.dirty.ratio": "0.01",
+  // Only durable records are compacted.
+  "flush.messages": "1",
   "file.delete.delay.ms": "0",
 };
 

@@ -206,6 +206,8 @@ export class OwnedCleanings {
     const terms = this.#termsOf(partition, checkpointed);
     try {
       rollIfLate(partition, terms.nowMs);
+      // A start may have found closed segments that were not flushed, and only durable records are cleaned: the next look finds them.
+      if (partition.log.recoveryPoint < partition.log.activeBaseOffset) partition.flushLater();
       return cleaningOf(partition.log.compacted, terms)?.dirtyRatio ?? 0;
     } catch (error) {
       this.#parts.onTrouble(slot, `Cannot look for what to compact: ${storageFailure(error)}`);

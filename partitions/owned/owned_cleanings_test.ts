@@ -263,6 +263,8 @@ Deno.test("the active segment rolls when its first record waited for max.compact
   world.clock.advance(1);
   choose(shard, [0]);
   assert.equal(partition.log.activeBaseOffset, active + 1);
+  assert.equal(begin(shard, 0, 3)?.kind, "nothing", "only durable records are cleaned");
+  endFlushes(shard);
   const begun = begin(shard, 0, 3);
   assert.ok(begun?.kind === "begun" && begun.order.firstUncleanableOffset === 4);
 });

@@ -24,11 +24,16 @@ const LEARNED_SEGMENTS_MAX = 32;
 /** The share of the offset map's memory that a cleaning gets. */
 export type DedupeBuffer = Pick<CleaningOrder, "dedupeBufferBytes" | "dedupeLoadFactor">;
 
-/** Whether a log is worth a cleaning. @returns null when it is not @throws SystemError, or the runtime's errors, when the disk refuses */
+/**
+ * Whether a log is worth a cleaning. Only durable records are cleaned: after a loss of power a key would otherwise have lost the old record to
+ * the cleaning, and the new one, which took its place, with the power. Kafka's cleaner does not wait for that.
+ * @returns null when it is not @throws SystemError, or the runtime's errors, when the disk refuses
+ */
 export function cleaningOf(log: CompactedLog, terms: CleaningTerms): CleaningChoice | null {
-  const { logStartOffset, logEndOffset, segments } = log;
+  const { logStartOffset, logEndOffset, segments, recoveryPoint } = log;
   if (terms.config.minCompactionLagMs > 0) learnTimestamps(log, terms.checkpointed);
-  const lastStableOffset = firstOpen(log.producers, terms.lastStableOffset);
+  const committed = toOffset(Math.min(terms.lastStableOffset, recoveryPoint));
+  const lastStableOffset = firstOpen(log.producers, committed);
   return chooseCleaning({ segments, logStartOffset, logEndOffset, lastStableOffset }, {
     checkpointed: terms.checkpointed,
     rules: terms.config,

@@ -125,9 +125,9 @@ export class OffsetMap implements Disposable {
     return place < 0 ? NO_OFFSET : toOffset(this.#numbers[place * PLACE_NUMBERS + OFFSET_AT]! - 1);
   }
 
-  /** Frees its memory, which holds no key afterwards and takes none. */
+  /** Frees its memory, which holds no key afterwards and takes none. Idempotent. */
   [Symbol.dispose](): void {
-    freeBytes(new Uint8Array(this.#words.buffer));
+    if (!this.#words.buffer.detached) freeBytes(new Uint8Array(this.#words.buffer));
   }
 
   /** The place of the key in `#hash`, or the free place for it; -1 when the overflow is full too. */

@@ -35,6 +35,7 @@ function orderIn(directory: string): CleaningOrder {
   for (let i = 0; i < 60; i++) {
     append(log, [{ key: `${i % 3}`, value: "x".repeat(100), timestamp: TEST_TIMESTAMP + i }]);
   }
+  assert.ok(log.flush());
   const terms = { config, lastStableOffset: log.logEndOffset, checkpointed: null, nowMs: TEST_TIMESTAMP };
   const choice = cleaningOf(log.compacted, terms);
   assert.ok(choice !== null);

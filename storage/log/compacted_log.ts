@@ -15,7 +15,7 @@ export interface CompactedLogParts {
   readonly resources: LogResources;
   readonly segments: SegmentList;
   readonly producers: ProducerStateManager;
-  readonly log: { readonly logStartOffset: Offset; readonly logEndOffset: Offset };
+  readonly log: { readonly logStartOffset: Offset; readonly logEndOffset: Offset; readonly recoveryPoint: Offset };
 }
 
 /** The cleaner's side of a log. */
@@ -50,6 +50,11 @@ export class CompactedLog {
   /** Offset that the next record gets. */
   get logEndOffset(): Offset {
     return this.#parts.log.logEndOffset;
+  }
+
+  /** All records below it are durable. */
+  get recoveryPoint(): Offset {
+    return this.#parts.log.recoveryPoint;
   }
 
   /**
