@@ -82,6 +82,8 @@ function finishSwaps(
   if (logs.length > 0) flushDirectory(fs, directory);
   const inOrder = [...logs, ...swaps.filter((file) => file.kind !== ".log")];
   for (const file of inOrder) fs.rename(file.path, file.path.slice(0, -SWAP_SUFFIX.length));
+  // The next compaction writes .cleaned files: beside one, a .swap file whose new name was lost would count as unfinished and be removed.
+  flushDirectory(fs, directory);
 }
 
 /** The last range that begins at or below an offset; they are sorted, and there may be very many. */
