@@ -83,7 +83,7 @@ export class CrashingFileSystem {
     return {
       open: (path, mode) => this.#openFile(path, mode),
       close: (fd) => void this.#open.delete(fd),
-      size: (fd) => this.#inode(fd).bytes.length,
+      size: (fd) => this.#inode(fd).size,
       pwrite: (fd, memory, start, length, position) => this.#write(fd, { memory, start, length }, position),
       pread: (fd, memory, start, length, position) => {
         const bytes = this.#inode(fd).bytes.subarray(position, position + length);
@@ -169,9 +169,9 @@ export class CrashingFileSystem {
     const inode = this.#inode(fd);
     const { memory, start, length } = source;
     const torn = this.calls + 1 >= this.crashAt;
-    const room = Math.max(0, this.#freeBytes + inode.bytes.length - position);
+    const room = Math.max(0, this.#freeBytes + inode.size - position);
     const written = Math.min(torn ? Math.floor(this.#random() * (length + 1)) : length, room);
-    if (inode.bytes.length < position + written) inode.resize(position + written);
+    if (inode.size < position + written) inode.resize(position + written);
     inode.bytes.set(memory.bytes.subarray(start, start + written), position);
     return this.#change(() => written < length && written === 0 ? -1 : written);
   }
@@ -187,7 +187,7 @@ export class CrashingFileSystem {
   #resize(fd: number, size: number): void {
     const inode = this.#inode(fd);
     this.#change(() => {
-      if (size > inode.bytes.length && !this.#hasRoom(inode, size)) throw new SystemError("grow a file");
+      if (size > inode.size && !this.#hasRoom(inode, size)) throw new SystemError("grow a file");
       inode.resize(size);
     });
   }
@@ -196,16 +196,15 @@ export class CrashingFileSystem {
     const inode = this.#inode(fd);
     return this.#change(() => {
       if (!this.#hasRoom(inode, end)) return false;
-      if (end > inode.bytes.length) inode.resize(end);
+      if (end > inode.size) inode.resize(end);
       return true;
     });
   }
 
   #map(fd: number, length: number): MappedFile {
     const inode = this.#inode(fd);
-    if (length > inode.bytes.length) throw new SystemError(`map ${length} bytes of a shorter file`);
-    const bytes = new Uint8Array(inode.buffer, 0, length);
-    return { bytes, view: new DataView(inode.buffer, 0, length), address: 0, unmap: () => {} };
+    if (length > inode.size) throw new SystemError(`map ${length} bytes of a shorter file`);
+    return inode.map(length);
   }
 
   #makeDirectory(path: string): void {
@@ -247,7 +246,7 @@ export class CrashingFileSystem {
       inodesIn(this.#root, "").map(([, inode]) => inode).filter((inode) => inode instanceof FileInode),
     );
     let bytes = 0;
-    for (const { buffer } of files) bytes += buffer.byteLength;
+    for (const { size } of files) bytes += size;
     return bytes;
   }
 
@@ -257,7 +256,7 @@ export class CrashingFileSystem {
   }
 
   #hasRoom(inode: FileInode, size: number): boolean {
-    return Math.max(0, size - inode.bytes.length) <= this.#freeBytes;
+    return Math.max(0, size - inode.size) <= this.#freeBytes;
   }
 }
 

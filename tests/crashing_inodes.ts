@@ -10,13 +10,16 @@
  * writes them, and they are lost with the power or when the cache drops them.
  */
 import { Buffer } from "node:buffer";
+import type { MappedFile } from "../storage/sys/file_system.ts";
 
 const FILE_BYTES_MAX = 1 << 21;
 const PAGE_BYTES = 4096;
 
 /** A file. */
 export class FileInode {
-  readonly buffer = new ArrayBuffer(0, { maxByteLength: FILE_BYTES_MAX });
+  readonly #buffer = new ArrayBuffer(0, { maxByteLength: FILE_BYTES_MAX });
+  #size = 0;
+  #mappingsCount = 0;
   modifiedMs = 0;
   #durable = new Uint8Array(0);
   /** Content at the last fdatasync, whether it succeeded or not. The kernel treats pages that still agree with it as clean. */
@@ -24,13 +27,34 @@ export class FileInode {
 
   /** What the process sees. */
   get bytes(): Uint8Array {
-    return new Uint8Array(this.buffer, 0, this.buffer.byteLength);
+    return new Uint8Array(this.#buffer, 0, this.#size);
+  }
+
+  /** Its length in bytes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Maps the first bytes. A store beyond the file's end throws. */
+  map(length: number): MappedFile {
+    this.#mappingsCount++;
+    let isMapped = true;
+    const unmap = () => {
+      if (isMapped) this.#mappingsCount--;
+      isMapped = false;
+    };
+    const bytes = new Uint8Array(this.#buffer, 0, length);
+    return { bytes, view: new DataView(this.#buffer, 0, length), address: 0, unmap };
   }
 
   /** Cuts it, or extends it by zeros. */
   resize(size: number): void {
     if (size < this.#flushed.length) this.#flushed = this.#flushed.slice(0, size);
-    this.buffer.resize(size);
+    const before = this.#size;
+    this.#size = size;
+    // To shrink a buffer takes long; only mappings notice it.
+    if (size > this.#buffer.byteLength || this.#mappingsCount > 0) this.#buffer.resize(size);
+    if (size > before) this.bytes.fill(0, before);
   }
 
   /** Writes the dirty pages to the disk; they become clean even if the disk fails. */
@@ -55,7 +79,8 @@ export class FileInode {
     const [before, now] = [this.#durable.length, this.bytes.length];
     const size = random === null ? before : Math.min(before, now) + Math.floor(random() * (Math.abs(now - before) + 1));
     this.#durable = this.#mix(size, (isDirty) => random !== null && random() < 0.5 && isDirty);
-    this.buffer.resize(size);
+    this.#mappingsCount = 0;
+    this.resize(size);
     this.bytes.set(this.#durable);
     this.#flushed = this.#durable.slice();
   }
