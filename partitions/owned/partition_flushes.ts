@@ -49,7 +49,7 @@ export class PartitionFlushes {
   #lastFlushMs = -Infinity;
   /** The active segment at the last check. */
   #activeBaseOffset: number;
-  /** When the last flush began that shortens a recovery, wall-clock ms. */
+  /** When the last flush began that shortens a recovery, or one was first due, wall-clock ms. */
   #lastShortenedMs = -Infinity;
   /** Bytes that were appended since a recovery can begin behind the earlier ones. */
   #bytesToRecover: number;
@@ -89,8 +89,9 @@ export class PartitionFlushes {
     this.begin(shortensRecovery);
   }
 
-  /** Whether the last such flush began long enough ago; a clock that went back does not delay the next one. */
+  /** Whether the last such flush began, or the first one was due, long enough ago; a clock that went back does not delay the next one. */
   #mayShorten(wallMs: number): boolean {
+    if (this.#lastShortenedMs === -Infinity) this.#lastShortenedMs = wallMs;
     const waitedMs = wallMs - this.#lastShortenedMs;
     if (waitedMs >= 0 && waitedMs < SHORTENED_MS_MIN) return false;
     this.#lastShortenedMs = wallMs;

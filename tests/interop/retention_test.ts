@@ -223,7 +223,10 @@ interopTest({
             `${topic}: ${JSON.stringify([await ours.left(topic), await theirs.left(topic)])}, ${text}`,
           );
         } else {
-          await until(async () => await ours.startOf(topic) === await theirs.startOf(topic), `${topic}, ${text}`);
+          await until(
+            async () => await ours.startOf(topic) === await theirs.startOf(topic),
+            `${topic}: ${JSON.stringify([await ours.left(topic), await theirs.left(topic)])}, ${text}`,
+          );
         }
       });
     }
