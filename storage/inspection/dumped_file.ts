@@ -5,9 +5,12 @@
  * (kafka-dump-log.sh --offsets-decoder names their fields).
  * Source: Kafka's DumpLogSegments.
  */
-import { readInt64 } from "../base/int64.ts";
+import { type Offset, toOffset } from "../base/units.ts";
 import { decodeProducerSnapshot } from "../log/producers/producer_snapshot_format.ts";
+import { OFFSET_ENTRY_BYTES, readOffsetEntry } from "../segments/offset_index.ts";
 import { type PartitionFileName, partitionFileName, segmentFileKinds } from "../segments/segment_names.ts";
+import { readTimeEntry, TIME_ENTRY_BYTES } from "../segments/time_index.ts";
+import { readAbortedTransaction } from "../segments/transaction_index.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 import { describeRecords, describeStoredBatch, time } from "./record_text.ts";
 import { StoredBatches } from "./stored_batches.ts";
@@ -19,10 +22,6 @@ export class DumpError extends Error {
 
 /** A segment's file, whatever stands after its kind: a segment that waits for its removal can be shown, too. */
 const NAME = /^(\d{20})(\.log|\.index|\.timeindex|\.txnindex|\.snapshot)(?:\.[a-z0-9-]+)?$/;
-
-const OFFSET_ENTRY_BYTES = 8;
-const TIME_ENTRY_BYTES = 12;
-const ABORTED_ENTRY_BYTES = 34;
 
 /**
  * Lists what a file holds.
@@ -39,7 +38,7 @@ export function* dumpFile(fs: FileSystem, path: string): Generator<string> {
         `(${partitionFileName(0 as PartitionFileName["offset"], ".log")}; kinds: ${kinds}). Checkpoints are text`,
     );
   }
-  const [baseOffset, kind] = [Number(match[1]), match[2] as PartitionFileName["kind"]];
+  const [baseOffset, kind] = [toOffset(Number(match[1])), match[2] as PartitionFileName["kind"]];
   if (kind === ".log") return yield* dumpLog(fs, path);
   const bytes = readWhole(fs, path);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -85,31 +84,35 @@ function readWhole(fs: FileSystem, path: string): Uint8Array {
 }
 
 /** An index whose segment is still written is allocated ahead of its entries: the rest of the file is zeros. */
-function* dumpOffsets(view: DataView, baseOffset: number): Generator<string> {
-  const end = endOfEntries(view, OFFSET_ENTRY_BYTES);
-  for (let at = 0; at < end; at += OFFSET_ENTRY_BYTES) {
-    yield `offset ${baseOffset + view.getInt32(at)}  position ${view.getInt32(at + 4)}`;
+function* dumpOffsets(view: DataView, baseOffset: Offset): Generator<string> {
+  const end = countWritten(view, OFFSET_ENTRY_BYTES);
+  for (let entry = 0; entry < end; entry++) {
+    const { offset, position } = readOffsetEntry(view, entry, baseOffset)!;
+    yield `offset ${offset}  position ${position}`;
   }
 }
 
-function* dumpTimes(view: DataView, baseOffset: number): Generator<string> {
-  const end = endOfEntries(view, TIME_ENTRY_BYTES);
-  for (let at = 0; at < end; at += TIME_ENTRY_BYTES) {
-    yield `timestamp ${time(readInt64(view, at))}  offset ${baseOffset + view.getInt32(at + 8)}`;
+function* dumpTimes(view: DataView, baseOffset: Offset): Generator<string> {
+  const end = countWritten(view, TIME_ENTRY_BYTES);
+  for (let entry = 0; entry < end; entry++) {
+    const { timestamp, offset } = readTimeEntry(view, entry, baseOffset)!;
+    yield `timestamp ${time(timestamp)}  offset ${offset}`;
   }
 }
 
-/** Where the whole entries end, without those of zeros at the end. */
-function endOfEntries(view: DataView, entryBytes: number): number {
+/** Counts the whole entries, without those of zeros at the end. */
+function countWritten(view: DataView, entryBytes: number): number {
   let end = view.byteLength;
   while (end > 0 && view.getUint8(end - 1) === 0) end--;
-  return Math.min(Math.ceil(end / entryBytes) * entryBytes, view.byteLength - view.byteLength % entryBytes);
+  return Math.min(Math.ceil(end / entryBytes), Math.floor(view.byteLength / entryBytes));
 }
 
 function* dumpAborted(view: DataView): Generator<string> {
-  for (let at = 0; at + ABORTED_ENTRY_BYTES <= view.byteLength; at += ABORTED_ENTRY_BYTES) {
-    const [producerId, first, last, stable] = [2, 10, 18, 26].map((field) => readInt64(view, at + field));
-    yield `aborted ${first}..${last}  producer ${producerId}  last stable offset ${stable}`;
+  for (let entry = 0;; entry++) {
+    const aborted = readAbortedTransaction(view, entry);
+    if (aborted === null) return;
+    const { producerId, firstOffset, lastOffset, lastStableOffset } = aborted;
+    yield `aborted ${firstOffset}..${lastOffset}  producer ${producerId}  last stable offset ${lastStableOffset}`;
   }
 }
 

@@ -3,12 +3,10 @@
  * the index files; the main isolate of `main.ts verify`. It keeps the next entry of each index only, whatever the segment's size.
  * Source: Kafka's DumpLogSegments.dumpIndex and dumpTimeIndex (--verify-index-only).
  */
-import { readInt64 } from "../base/int64.ts";
-import { NO_TIMESTAMP } from "../base/units.ts";
+import { NO_TIMESTAMP, type Offset } from "../base/units.ts";
 import * as batches from "../records/record_batch.ts";
-
-const OFFSET_ENTRY_BYTES = 8;
-const TIME_ENTRY_BYTES = 12;
+import { OFFSET_ENTRY_BYTES, readOffsetEntry } from "../segments/offset_index.ts";
+import { readTimeEntry, TIME_ENTRY_BYTES } from "../segments/time_index.ts";
 
 /** The indexes of one segment. */
 export class IndexWalk {
@@ -17,15 +15,16 @@ export class IndexWalk {
   timeProblem: string | null = null;
   readonly #offsets: DataView;
   readonly #times: DataView;
-  readonly #baseOffset: number;
-  #offsetAt = 0;
-  #timeAt = 0;
+  readonly #baseOffset: Offset;
+  /** Number of the next entry of each index. */
+  #offsetEntry = 0;
+  #timeEntry = 0;
   #largestTimestamp = NO_TIMESTAMP;
   /** With those that batches have in their headers after compaction removed their records: Kafka indexes them, too. */
   #largestOfHeaders = NO_TIMESTAMP;
 
   /** @param indexes contents of the `.index` and `.timeindex` files */
-  constructor(baseOffset: number, indexes: { offsets: Uint8Array; times: Uint8Array }) {
+  constructor(baseOffset: Offset, indexes: { offsets: Uint8Array; times: Uint8Array }) {
     this.#baseOffset = baseOffset;
     this.#offsets = viewOf(indexes.offsets);
     this.#times = viewOf(indexes.times);
@@ -44,12 +43,12 @@ export class IndexWalk {
 
   /** Ends the walk, after the last batch. @param isClosed whether the segment was closed, which completes its time index */
   end(isClosed: boolean): void {
-    if (this.offsetProblem === null && this.#offsetAt + OFFSET_ENTRY_BYTES <= this.#offsets.byteLength) {
-      this.offsetProblem = `entry ${this.#offsetAt / OFFSET_ENTRY_BYTES} lies after the last batch`;
+    if (this.offsetProblem === null && this.#nextOffsetEntry() !== null) {
+      this.offsetProblem = `entry ${this.#offsetEntry} lies after the last batch`;
     }
     if (this.timeProblem !== null) return;
-    if (this.#timeAt + TIME_ENTRY_BYTES <= this.#times.byteLength) {
-      this.timeProblem = `entry ${this.#timeAt / TIME_ENTRY_BYTES} lies after the last batch`;
+    if (this.#nextTimeEntry() !== null) {
+      this.timeProblem = `entry ${this.#timeEntry} lies after the last batch`;
     } else if (isClosed && !this.#isLargest(this.#lastIndexedTimestamp)) {
       this.timeProblem = `it ends with timestamp ${this.#lastIndexedTimestamp}, but the segment's largest is ` +
         `${this.#largestTimestamp}`;
@@ -61,38 +60,43 @@ export class IndexWalk {
   }
 
   get #lastIndexedTimestamp(): number {
-    return this.#timeAt === 0 ? NO_TIMESTAMP : readInt64(this.#times, this.#timeAt - TIME_ENTRY_BYTES);
+    if (this.#timeEntry === 0) return NO_TIMESTAMP;
+    return readTimeEntry(this.#times, this.#timeEntry - 1, this.#baseOffset)!.timestamp;
+  }
+
+  #nextOffsetEntry() {
+    return readOffsetEntry(this.#offsets, this.#offsetEntry, this.#baseOffset);
+  }
+
+  #nextTimeEntry() {
+    return readTimeEntry(this.#times, this.#timeEntry, this.#baseOffset);
   }
 
   /** An entry names a batch by its last offset and its position. */
   #compareOffset(lastOffset: number, position: number): void {
-    if (this.#offsetAt + OFFSET_ENTRY_BYTES > this.#offsets.byteLength) return;
-    const indexed = this.#offsets.getInt32(this.#offsetAt + 4);
-    if (indexed > position) return;
-    const offset = this.#baseOffset + this.#offsets.getInt32(this.#offsetAt);
-    const entry = this.#offsetAt / OFFSET_ENTRY_BYTES;
-    if (indexed < position) this.offsetProblem = `entry ${entry} names position ${indexed}, where no batch begins`;
-    else if (offset !== lastOffset) {
+    const indexed = this.#nextOffsetEntry();
+    if (indexed === null || indexed.position > position) return;
+    const entry = this.#offsetEntry++;
+    if (indexed.position < position) {
+      this.offsetProblem = `entry ${entry} names position ${indexed.position}, where no batch begins`;
+    } else if (indexed.offset !== lastOffset) {
       this.offsetProblem =
-        `entry ${entry} says offset ${offset} for position ${position}, the batch ends at ${lastOffset}`;
+        `entry ${entry} says offset ${indexed.offset} for position ${position}, the batch ends at ${lastOffset}`;
     }
-    this.#offsetAt += OFFSET_ENTRY_BYTES;
   }
 
   /** An entry names the largest timestamp so far and an offset of the batch that has it. */
   #compareTime(view: DataView, at: number, lastOffset: number): void {
-    if (this.#timeAt + TIME_ENTRY_BYTES > this.#times.byteLength) return;
-    const offset = this.#baseOffset + this.#times.getInt32(this.#timeAt + 8);
-    if (offset > lastOffset) return;
-    const timestamp = readInt64(this.#times, this.#timeAt);
-    const entry = this.#timeAt / TIME_ENTRY_BYTES;
+    const indexed = this.#nextTimeEntry();
+    if (indexed === null || indexed.offset > lastOffset) return;
+    const { timestamp, offset } = indexed;
+    const entry = this.#timeEntry++;
     if (offset < batches.baseOffset(view, at)) {
       this.timeProblem = `entry ${entry} names offset ${offset}, which no batch has`;
     } else if (timestamp !== batches.maxTimestamp(view, at) || !this.#isLargest(timestamp)) {
       this.timeProblem = `entry ${entry} says timestamp ${timestamp} for offset ${offset}, the batch has ` +
         `${batches.maxTimestamp(view, at)}, the largest so far is ${this.#largestTimestamp}`;
     }
-    this.#timeAt += TIME_ENTRY_BYTES;
   }
 }
 

@@ -3,9 +3,10 @@
  * offsets, and the entries of both indexes. The main isolate of `main.ts verify`; it writes nothing.
  */
 import { BatchRecordReader } from "../records/batch_record_reader.ts";
-import { NO_TIMESTAMP, type Offset } from "../base/units.ts";
+import type { Offset } from "../base/units.ts";
 import * as batches from "../records/record_batch.ts";
 import { partitionFileName, type SegmentFileKind } from "../segments/segment_names.ts";
+import { TIME_ENTRY_BYTES } from "../segments/time_index.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 import { damage, note, type Report } from "./finding.ts";
 import { IndexWalk } from "./index_walk.ts";
@@ -13,9 +14,6 @@ import { StoredBatches } from "./stored_batches.ts";
 
 /** Bytes read between two reports of the progress. */
 const PROGRESS_BYTES = 16 * 1024 * 1024;
-
-/** An entry of a time index. */
-const LARGEST_ENTRY_BYTES = 12;
 
 /** A segment to be verified. */
 export interface SegmentToVerify {
@@ -97,7 +95,7 @@ export function* verifySegment(fs: FileSystem, segment: SegmentToVerify): Genera
 
 /** Whether an index is allocated ahead of its entries, as it is until its segment closes. */
 function endsInZeros(index: Uint8Array | null): boolean {
-  return index !== null && index.length > 0 && index.subarray(-LARGEST_ENTRY_BYTES).every((byte) => byte === 0);
+  return index !== null && index.length > 0 && index.subarray(-TIME_ENTRY_BYTES).every((byte) => byte === 0);
 }
 
 /** What is wrong with a batch whose CRC is right. */
@@ -112,8 +110,7 @@ function batchProblem({ memory, at }: StoredBatches, endOffset: number): string 
   if (count === 0) return null; // compaction leaves such batches
   const reader = BatchRecordReader.open(memory, at);
   if (typeof reader === "string") return `the records of the batch at offset ${first} cannot be unpacked: ${reader}`;
-  let largest = NO_TIMESTAMP;
-  while (reader.next()) largest = Math.max(largest, reader.timestamp);
+  while (reader.next());
   if (reader.damaged) {
     return `the records of the batch at offset ${first} do not fit it (after offset ${reader.offset})`;
   }

@@ -12,13 +12,28 @@ import { type IndexPlace, MappedIndex } from "./mapped_index.ts";
 
 const RELATIVE_OFFSET_AT = 0;
 const POSITION_AT = 4;
-const ENTRY_BYTES = 8;
+/** Bytes of an entry. */
+export const OFFSET_ENTRY_BYTES = 8;
+
+/** One entry: where the batch begins that ends with the offset. */
+export interface OffsetEntry {
+  readonly offset: Offset;
+  readonly position: FilePosition;
+}
+
+/** Reads an entry of an index's bytes. @param entry its number @returns null after the last whole one */
+export function readOffsetEntry(view: DataView, entry: number, baseOffset: Offset): OffsetEntry | null {
+  const at = entry * OFFSET_ENTRY_BYTES;
+  if (at + OFFSET_ENTRY_BYTES > view.byteLength) return null;
+  const offset = toOffset(baseOffset + view.getInt32(at + RELATIVE_OFFSET_AT));
+  return { offset, position: toFilePosition(view.getInt32(at + POSITION_AT)) };
+}
 
 /** The offset index of one segment. */
 export class OffsetIndex extends MappedIndex {
   /** @param place where it lives */
   constructor(place: IndexPlace) {
-    super(place, ENTRY_BYTES);
+    super(place, OFFSET_ENTRY_BYTES);
   }
 
   override get isFull(): boolean {
@@ -45,12 +60,12 @@ export class OffsetIndex extends MappedIndex {
   /** Offset of an entry; the base offset for entry -1. */
   offsetAt(entry: number): Offset {
     if (entry < 0) return this.place.baseOffset;
-    return toOffset(this.place.baseOffset + this.view.getInt32(entry * ENTRY_BYTES + RELATIVE_OFFSET_AT));
+    return toOffset(this.place.baseOffset + this.view.getInt32(entry * OFFSET_ENTRY_BYTES + RELATIVE_OFFSET_AT));
   }
 
   /** Position of an entry; 0 for entry -1. */
   positionAt(entry: number): FilePosition {
-    return toFilePosition(entry < 0 ? 0 : this.view.getInt32(entry * ENTRY_BYTES + POSITION_AT));
+    return toFilePosition(entry < 0 ? 0 : this.view.getInt32(entry * OFFSET_ENTRY_BYTES + POSITION_AT));
   }
 
   /** Whether the first and last entry are possible in a segment of this size; the others are checked when used. */
@@ -67,6 +82,6 @@ export class OffsetIndex extends MappedIndex {
   }
 
   protected override key(entry: number, keyAt: number): number {
-    return this.view.getInt32(entry * ENTRY_BYTES + keyAt);
+    return this.view.getInt32(entry * OFFSET_ENTRY_BYTES + keyAt);
   }
 }

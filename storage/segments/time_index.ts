@@ -14,13 +14,28 @@ import { type IndexPlace, MappedIndex } from "./mapped_index.ts";
 
 const TIMESTAMP_AT = 0;
 const RELATIVE_OFFSET_AT = 8;
-const ENTRY_BYTES = 12;
+/** Bytes of an entry. */
+export const TIME_ENTRY_BYTES = 12;
+
+/** One entry: the largest timestamp so far, and the offset of the last record of the batch that has it. */
+export interface TimeEntry {
+  readonly timestamp: number;
+  readonly offset: Offset;
+}
+
+/** Reads an entry of an index's bytes. @param entry its number @returns null after the last whole one */
+export function readTimeEntry(view: DataView, entry: number, baseOffset: Offset): TimeEntry | null {
+  const at = entry * TIME_ENTRY_BYTES;
+  if (at + TIME_ENTRY_BYTES > view.byteLength) return null;
+  const offset = toOffset(baseOffset + view.getInt32(at + RELATIVE_OFFSET_AT));
+  return { timestamp: readInt64(view, at + TIMESTAMP_AT), offset };
+}
 
 /** The time index of one segment. */
 export class TimeIndex extends MappedIndex {
   /** @param place where it lives */
   constructor(place: IndexPlace) {
-    super(place, ENTRY_BYTES);
+    super(place, TIME_ENTRY_BYTES);
   }
 
   override get isFull(): boolean {
@@ -42,13 +57,13 @@ export class TimeIndex extends MappedIndex {
 
   /** Timestamp of an entry; -1 for entry -1. */
   timestampAt(entry: number): number {
-    return entry < 0 ? NO_TIMESTAMP : readInt64(this.view, entry * ENTRY_BYTES + TIMESTAMP_AT);
+    return entry < 0 ? NO_TIMESTAMP : readInt64(this.view, entry * TIME_ENTRY_BYTES + TIMESTAMP_AT);
   }
 
   /** Offset of an entry; the base offset for entry -1. */
   offsetAt(entry: number): Offset {
     if (entry < 0) return this.place.baseOffset;
-    return toOffset(this.place.baseOffset + this.view.getInt32(entry * ENTRY_BYTES + RELATIVE_OFFSET_AT));
+    return toOffset(this.place.baseOffset + this.view.getInt32(entry * TIME_ENTRY_BYTES + RELATIVE_OFFSET_AT));
   }
 
   /** Whether the first and last entry are possible. */
@@ -76,6 +91,6 @@ export class TimeIndex extends MappedIndex {
   }
 
   protected override key(entry: number): number {
-    return readInt64(this.view, entry * ENTRY_BYTES + TIMESTAMP_AT);
+    return readInt64(this.view, entry * TIME_ENTRY_BYTES + TIMESTAMP_AT);
   }
 }

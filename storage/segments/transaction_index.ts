@@ -30,6 +30,18 @@ export interface AbortedTransaction {
   readonly lastStableOffset: Offset;
 }
 
+/** Reads an entry of an index's bytes, possible or not. @param entry its number @returns null after the last whole one */
+export function readAbortedTransaction(view: DataView, entry: number): AbortedTransaction | null {
+  const at = entry * ENTRY_BYTES;
+  if (at + ENTRY_BYTES > view.byteLength) return null;
+  return {
+    producerId: readInt64(view, at + PRODUCER_ID_AT),
+    firstOffset: toOffset(readInt64(view, at + FIRST_OFFSET_AT)),
+    lastOffset: toOffset(readInt64(view, at + LAST_OFFSET_AT)),
+    lastStableOffset: toOffset(readInt64(view, at + LAST_STABLE_OFFSET_AT)),
+  };
+}
+
 /** Bytes of an index. */
 export function encodeTransactionIndex(transactions: readonly AbortedTransaction[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(transactions.length * ENTRY_BYTES);
@@ -52,17 +64,13 @@ export function encodeTransactionIndex(transactions: readonly AbortedTransaction
 export function decodeTransactionIndex(bytes: Uint8Array, baseOffset: Offset): AbortedTransaction[] | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const transactions: AbortedTransaction[] = [];
-  for (let at = 0; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES) {
-    const transaction = {
-      producerId: readInt64(view, at + PRODUCER_ID_AT),
-      firstOffset: toOffset(readInt64(view, at + FIRST_OFFSET_AT)),
-      lastOffset: toOffset(readInt64(view, at + LAST_OFFSET_AT)),
-      lastStableOffset: toOffset(readInt64(view, at + LAST_STABLE_OFFSET_AT)),
-    };
+  for (let entry = 0;; entry++) {
+    const transaction = readAbortedTransaction(view, entry);
+    if (transaction === null) return transactions;
     const { firstOffset, lastOffset } = transaction;
-    if (view.getInt16(at) !== VERSION || firstOffset > lastOffset || lastOffset < baseOffset) return null;
+    if (view.getInt16(entry * ENTRY_BYTES) !== VERSION) return null;
+    if (firstOffset > lastOffset || lastOffset < baseOffset) return null;
     if (lastOffset <= (transactions.at(-1)?.lastOffset ?? -1) || firstOffset < 0) return null;
     transactions.push(transaction);
   }
-  return transactions;
 }
