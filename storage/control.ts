@@ -5,7 +5,7 @@
 export { systemClock } from "./base/clock.ts";
 
 export { replaceFile } from "./directory/atomic_file.ts";
-export { replaceFileAsync } from "./directory/atomic_file_async.ts";
+export { replaceFileAsync, syncDirectoryAsync } from "./directory/atomic_file_async.ts";
 export { encodeOffsetCheckpoint, partitionKey, readOffsetCheckpoint } from "./directory/offset_checkpoint.ts";
 export { LeaderEpochTable } from "./log/epochs/leader_epoch_table.ts";
 export { deletedDirectoryName, parsePartitionFileName } from "./segments/segment_names.ts";

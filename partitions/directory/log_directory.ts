@@ -33,6 +33,7 @@ import {
   removeCleanShutdown,
   replaceFile,
   replaceFileAsync,
+  syncDirectoryAsync,
   unlockDirectory,
   writeCleanShutdown,
   writeMetaProperties,
@@ -213,8 +214,7 @@ export class LogDirectory implements AsyncDisposable {
 
   /** Settles when all creations, renames and removals so far are durable. */
   async sync(): Promise<void> {
-    using directory = await Deno.open(this.path, { read: true });
-    await directory.sync();
+    await syncDirectoryAsync(this.path);
   }
 
   /** Whether retention has run here before, or the directory is new. Older versions kept all records, so it is announced there first. */

@@ -7,7 +7,7 @@
  * Compaction and retention may replace or remove a closed segment meanwhile, so each copy remembers which file it was made of.
  * Always: what `finish()` leaves is equal to the log, and durable.
  */
-import { parsePartitionFileName } from "../../storage/control.ts";
+import { parsePartitionFileName, syncDirectoryAsync } from "../../storage/control.ts";
 
 /** Which file a copy was made of. */
 interface Source {
@@ -67,7 +67,7 @@ export class ReplicaCopy {
       await Deno.remove(`${this.#to}/${name}`);
       this.#copied.delete(name);
     }
-    await syncDirectory(this.#to);
+    await syncDirectoryAsync(this.#to);
   }
 
   /**
@@ -125,10 +125,4 @@ async function sourceOf(path: string): Promise<Source | null> {
 function isSame(source: Source, copied: Source | undefined): boolean {
   return copied !== undefined && copied.ino === source.ino && copied.size === source.size &&
     copied.mtimeMs === source.mtimeMs;
-}
-
-/** Makes renames and creations in a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  using directory = await Deno.open(path, { read: true });
-  await directory.sync();
 }

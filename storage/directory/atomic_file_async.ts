@@ -17,6 +17,11 @@ export async function replaceFileAsync(path: string, text: string): Promise<void
     await file.syncData();
   }
   await Deno.rename(temporary, path);
-  using directory = await Deno.open(directoryOf(path), { read: true });
+  await syncDirectoryAsync(directoryOf(path));
+}
+
+/** Makes creations, renames and removals in a directory durable. @throws the runtime's errors when the disk refuses */
+export async function syncDirectoryAsync(path: string): Promise<void> {
+  using directory = await Deno.open(path, { read: true });
   await directory.sync();
 }
