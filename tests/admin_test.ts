@@ -6,16 +6,11 @@ import { strict as assert } from "node:assert";
 import { startBroker } from "../mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
-import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/messages/02_list_offsets.ts";
 import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
 import { deleteRecordsRequest, deleteRecordsResponse } from "../net/protocol/messages/21_delete_records.ts";
 import { describeConfigsRequest, describeConfigsResponse } from "../net/protocol/messages/32_describe_configs.ts";
 import { describeLogDirsRequest, describeLogDirsResponse } from "../net/protocol/messages/35_describe_log_dirs.ts";
 import { createPartitionsRequest, createPartitionsResponse } from "../net/protocol/messages/37_create_partitions.ts";
-import {
-  incrementalAlterConfigsRequest,
-  incrementalAlterConfigsResponse,
-} from "../net/protocol/messages/44_incremental_alter_configs.ts";
 import {
   describeTopicPartitionsRequest,
   describeTopicPartitionsResponse,
@@ -23,7 +18,7 @@ import {
 import { BrokerProcess } from "./broker_process.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { withDirectory } from "./temporary_directory.ts";
-import { append, create, withClients } from "./topic_requests.ts";
+import { alterConfigs, append, create, EARLIEST, fetchOf, LATEST, listOffset, withClients } from "./topic_requests.ts";
 
 const [TOPIC, GROUP] = [2, 32];
 const SESSION = "consumer.session.timeout.ms";
@@ -35,14 +30,7 @@ async function grow(client: KafkaClient, name: string, count: number): Promise<n
 }
 
 async function alter(client: KafkaClient, resource: [number, string], configs: Record<string, string | null>) {
-  const resources = [{
-    resourceType: resource[0],
-    resourceName: resource[1],
-    configs: Object.entries(configs).map(([name, value]) => ({ name, value, configOperation: value === null ? 1 : 0 })),
-  }];
-  const of = { apiVersion: 1, value: { resources, validateOnly: false } };
-  return (await client.call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse, of)).responses[0]!
-    .errorCode;
+  return (await alterConfigs(client, resource, configs))[0];
 }
 
 async function configOf(client: KafkaClient, [resourceType, resourceName]: [number, string], key: string) {
@@ -60,26 +48,17 @@ async function deleteRecords(client: KafkaClient, name: string, offsets: [partit
   return answer.topics[0]!.partitions.map(({ errorCode: code, lowWatermark }) => [code, lowWatermark]);
 }
 
-async function offsetOf(client: KafkaClient, name: string, partitionIndex: number, timestamp: number): Promise<number> {
-  const topics = [{ name, partitions: [{ partitionIndex, timestamp, currentLeaderEpoch: -1 }] }];
-  const value = { replicaId: -1, isolationLevel: 0, topics };
-  const answer = await client.call(listOffsetsRequest, listOffsetsResponse, { apiVersion: 7, value });
-  return answer.topics[0]!.partitions[0]!.offset;
+async function earliest(client: KafkaClient, name: string, partition: number): Promise<number> {
+  return (await listOffset(client, [name, partition], EARLIEST))[1];
 }
 
-const earliest = (client: KafkaClient, name: string, partition: number) => offsetOf(client, name, partition, -2);
-const latest = (client: KafkaClient, name: string, partition: number) => offsetOf(client, name, partition, -1);
+async function latest(client: KafkaClient, name: string, partition: number): Promise<number> {
+  return (await listOffset(client, [name, partition], LATEST))[1];
+}
 
 /** Fetches. @returns error code, log start and bytes */
 async function fetchFrom(client: KafkaClient, name: string, [partition, fetchOffset]: [number, number], maxWaitMs = 0) {
-  const partitions = [{
-    partition,
-    fetchOffset,
-    partitionMaxBytes: 1 << 20,
-    currentLeaderEpoch: -1,
-    lastFetchedEpoch: -1,
-  }];
-  const value = { maxWaitMs, minBytes: 1, maxBytes: 1 << 20, sessionEpoch: -1, topics: [{ topic: name, partitions }] };
+  const value = { ...fetchOf([name, partition], fetchOffset), maxWaitMs, minBytes: 1 };
   const answer = await client.call(fetchRequest, fetchResponse, { apiVersion: 12, value });
   const { errorCode: code, logStartOffset, records } = answer.responses[0]!.partitions[0]!;
   return { code, logStartOffset, bytes: records?.length ?? 0 };

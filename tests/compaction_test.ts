@@ -14,8 +14,8 @@ import { KafkaClient } from "./kafka_client.ts";
 import { findInconsistencies } from "./log_fixture.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
-import { create, produceTo } from "./topic_requests.ts";
-import { compactedConfigs, configure, readRecords, tableOf, upsert } from "./upserts.ts";
+import { configure, create, produceTo } from "./topic_requests.ts";
+import { compactedConfigs, readRecords, tableOf, upsert } from "./upserts.ts";
 
 /** The broker compacts only when a test says so. */
 const overrides = { "log.cleaner.backoff.ms": "1000000000" };

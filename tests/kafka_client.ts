@@ -6,6 +6,11 @@ import type { Message } from "../net/protocol/schema.ts";
 import { Reader } from "../net/protocol/reader.ts";
 import { Writer } from "../net/protocol/writer.ts";
 
+class ConnectionClosedError extends Error {
+  override name = "ConnectionClosedError";
+  override message = "The broker closed the connection";
+}
+
 /** One connection to a broker. */
 export class KafkaClient implements Disposable {
   readonly #connection: Deno.TcpConn;
@@ -49,7 +54,7 @@ export class KafkaClient implements Disposable {
     return { correlationId, response, reader };
   }
 
-  /** Sends a request and receives its answer. @throws Error when the broker closed the connection */
+  /** Sends a request and receives its answer. @throws ConnectionClosedError when the broker closed the connection */
   async call<RD, RE, D, E>(
     request: Message<RD, RE>,
     response: Message<D, E>,
@@ -57,7 +62,7 @@ export class KafkaClient implements Disposable {
   ): Promise<D> {
     const id = await this.send(request, of.apiVersion, of.value);
     const answer = await this.receive(response, of.apiVersion);
-    if (answer === null) throw new Error("The broker closed the connection");
+    if (answer === null) throw new ConnectionClosedError();
     if (answer.correlationId !== id) throw new Error(`Answer ${answer.correlationId} came for request ${id}`);
     return answer.response;
   }
@@ -90,8 +95,14 @@ export class KafkaClient implements Disposable {
 }
 
 function closedAsNull(error: unknown): null {
-  if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) return null;
+  if (isConnectionLost(error)) return null;
   throw error;
+}
+
+/** Whether a call failed because the broker closed the connection, or was killed. */
+export function isConnectionLost(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
+    error instanceof ConnectionClosedError;
 }
 
 /** Encodes a whole request with its size. */

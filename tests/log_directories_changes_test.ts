@@ -6,21 +6,16 @@ import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { type Broker, startBroker } from "../mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
-import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/messages/02_list_offsets.ts";
 import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
 import {
   alterReplicaLogDirsRequest,
   alterReplicaLogDirsResponse,
 } from "../net/protocol/messages/34_alter_replica_log_dirs.ts";
 import { createPartitionsRequest, createPartitionsResponse } from "../net/protocol/messages/37_create_partitions.ts";
-import {
-  incrementalAlterConfigsRequest,
-  incrementalAlterConfigsResponse,
-} from "../net/protocol/messages/44_incremental_alter_configs.ts";
 import { Controller } from "../partitions/control.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { withDirectory } from "./temporary_directory.ts";
-import { append } from "./topic_requests.ts";
+import { append, configure, LATEST, listOffset } from "./topic_requests.ts";
 
 const { NONE, NOT_LEADER_OR_FOLLOWER } = errorCode;
 const PARTITIONS = 4;
@@ -47,14 +42,6 @@ async function addPartitions(client: KafkaClient, count: number): Promise<void> 
   assert.equal(answer.results[0]?.errorCode, NONE);
 }
 
-async function configure(client: KafkaClient): Promise<void> {
-  const configs = [{ name: "flush.messages", configOperation: 0, value: "3" }];
-  const value = { resources: [{ resourceType: 2, resourceName: "t", configs }], validateOnly: false };
-  const of = { apiVersion: 1, value };
-  const answer = await client.call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse, of);
-  assert.equal(answer.responses[0]?.errorCode, NONE);
-}
-
 async function deleteTopic(client: KafkaClient): Promise<void> {
   const value = { topicNames: ["t"], timeoutMs: 10_000 };
   const answer = await client.call(deleteTopicsRequest, deleteTopicsResponse, { apiVersion: 5, value });
@@ -63,10 +50,7 @@ async function deleteTopic(client: KafkaClient): Promise<void> {
 
 async function endOffset(client: KafkaClient, partition: number): Promise<number> {
   for (;;) {
-    const partitions = [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp: -1 }];
-    const value = { replicaId: -1, isolationLevel: 0, topics: [{ name: "t", partitions }] };
-    const answer = await client.call(listOffsetsRequest, listOffsetsResponse, { apiVersion: 6, value });
-    const { errorCode: code, offset } = answer.topics[0]?.partitions[0] ?? { errorCode: -1, offset: -1 };
+    const [code, offset] = await listOffset(client, ["t", partition], LATEST);
     if (code === NONE) return offset;
     assert.equal(code, NOT_LEADER_OR_FOLLOWER, "a move that is under way");
   }
@@ -105,7 +89,7 @@ Deno.test("partitions move between log directories while they are handed over, a
         }
         await handOver;
         if (round === 10 && count === PARTITIONS) await addPartitions(client, PARTITIONS + 2);
-        if (round === 20) await configure(client);
+        if (round === 20) await configure(client, "t", { "flush.messages": "3" });
       }
       for (const [partition, end] of ends.entries()) assert.equal(await endOffset(client, partition), end);
       await move(client, directories[0] as string, ends.keys().toArray());

@@ -8,23 +8,18 @@ import { join } from "node:path";
 import { type Broker, startBroker } from "../mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
-import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
-import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/messages/02_list_offsets.ts";
 import { deleteRecordsRequest, deleteRecordsResponse } from "../net/protocol/messages/21_delete_records.ts";
 import {
   alterReplicaLogDirsRequest,
   alterReplicaLogDirsResponse,
 } from "../net/protocol/messages/34_alter_replica_log_dirs.ts";
-import type { RecordsRange } from "../net/protocol/reader.ts";
 import { createRandom } from "../storage/base/random.ts";
-import { verifyDirectory } from "../storage/inspection/verified_directory.ts";
-import { linuxFileSystem } from "../storage/mod.ts";
 import { BrokerProcess } from "./broker_process.ts";
-import { KafkaClient } from "./kafka_client.ts";
-import { batchesIn } from "./log_fixture.ts";
+import { isConnectionLost, KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
-import { create, produceTo } from "./topic_requests.ts";
+import { create, EARLIEST, listOffset, produceTo, readBatches } from "./topic_requests.ts";
+import { damageIn } from "./verified.ts";
 
 const KILLS = Deno.env.get("BARNABAS_SLOW") ? 50 : 5;
 const TOPIC = "t";
@@ -35,7 +30,6 @@ const SEGMENT_BYTES = 20_000;
 const MOVES_MIN = 30;
 /** One request of this many deletes records. */
 const DELETIONS_EVERY = 7;
-const EARLIEST = -2;
 const { NONE, NOT_LEADER_OR_FOLLOWER } = errorCode;
 
 /** What one partition was sent. */
@@ -128,7 +122,7 @@ async function untilBroken(call: () => Promise<boolean>, times = Infinity): Prom
     for (let done = 0; done < times; done++) if (!await call()) return false;
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset) return false;
+    if (isConnectionLost(error)) return false;
     throw error;
   }
 }
@@ -139,37 +133,12 @@ interface Stored {
   readonly text: string;
 }
 
-async function logStart(client: KafkaClient, partition: number): Promise<number> {
-  const partitions = [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp: EARLIEST }];
-  const value = { replicaId: -1, isolationLevel: 0, topics: [{ name: TOPIC, partitions }] };
-  const answer = await client.call(listOffsetsRequest, listOffsetsResponse, { apiVersion: 6, value });
-  return answer.topics[0]?.partitions[0]?.offset ?? -1;
-}
-
 /** Reads a partition from an offset to its end. */
 async function readBack(client: KafkaClient, partition: number, start: number): Promise<Stored[]> {
-  const found: Stored[] = [];
-  const decoder = new TextDecoder();
-  for (let next = start;;) {
-    const limits = { maxWaitMs: 0, minBytes: 0, maxBytes: 1 << 20 };
-    const value = {
-      ...{ replicaId: -1, isolationLevel: 0, sessionId: 0, sessionEpoch: -1, ...limits },
-      topics: [{ topic: TOPIC, partitions: [{ partition, fetchOffset: next, partitionMaxBytes: 1 << 20 }] }],
-      forgottenTopicsData: [],
-    };
-    await client.send(fetchRequest, 11, value);
-    const answer = await client.receive(fetchResponse, 11);
-    const fetched = answer?.response.responses[0]?.partitions[0];
-    assert.ok(answer !== null && fetched !== undefined);
-    assert.equal(fetched.errorCode, NONE);
-    const { start: from, length } = fetched.records as RecordsRange;
-    const batches = batchesIn(answer.reader.bytes.slice(from, from + length));
-    if (batches.length === 0) return found;
-    for (const { baseOffset, lastOffset, bytes } of batches) {
-      found.push({ offset: baseOffset, text: /<\d+>\.*/.exec(decoder.decode(bytes))?.[0] ?? "" });
-      next = lastOffset + 1;
-    }
-  }
+  const batches = await readBatches(client, [TOPIC, partition], start);
+  return batches.map(({ baseOffset, bytes }) => {
+    return { offset: baseOffset, text: /<\d+>\.*/.exec(new TextDecoder().decode(bytes))?.[0] ?? "" };
+  });
 }
 
 /** Compares what is there from a log start on with what was sent. @returns sentences about what is wrong */
@@ -196,16 +165,11 @@ function directoriesIn(path: string): string[] {
     .filter((name) => !name.endsWith("-delete")).toSorted();
 }
 
-function damageIn(directory: string): string[] {
-  return [...verifyDirectory(linuxFileSystem, directory)]
-    .flatMap((report) => report.kind === "damage" ? [`${report.path}: ${report.text}`] : []);
-}
-
 /** Reads everything back, and notes what a later round must find. */
 async function check(broker: Broker, sent: Sent, about: string): Promise<void> {
   using client = await KafkaClient.connect(broker);
   for (const [partition, of] of sent.partitions.entries()) {
-    const start = await logStart(client, partition);
+    const [, start] = await listOffset(client, [TOPIC, partition], EARLIEST);
     const stored = await readBack(client, partition, start);
     assert.deepEqual(problemsOf(stored, start, { of, sent }), [], `partition ${partition}, ${about}`);
     [of.logStart, of.askedStart] = [start, start];

@@ -6,10 +6,7 @@ import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { type Broker, startBroker, StartupError } from "../mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
-import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
-import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/messages/02_list_offsets.ts";
 import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
-import { createTopicsRequest, createTopicsResponse } from "../net/protocol/messages/19_create_topics.ts";
 import { deleteRecordsRequest, deleteRecordsResponse } from "../net/protocol/messages/21_delete_records.ts";
 import {
   alterReplicaLogDirsRequest,
@@ -17,9 +14,8 @@ import {
 } from "../net/protocol/messages/34_alter_replica_log_dirs.ts";
 import { describeLogDirsRequest, describeLogDirsResponse } from "../net/protocol/messages/35_describe_log_dirs.ts";
 import { KafkaClient } from "./kafka_client.ts";
-import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
-import { produceTo } from "./topic_requests.ts";
+import { append, create, EARLIEST, LATEST, listOffset } from "./topic_requests.ts";
 
 const PARTITIONS = 6;
 
@@ -32,25 +28,17 @@ function start(root: string, names: readonly string[], overrides: Record<string,
   });
 }
 
-async function produce(client: KafkaClient, partition: number, topic = "t"): Promise<number> {
-  const value = produceTo(topic, partition, buildBatch([{ value: "x" }]));
-  const { responses } = await client.call(produceRequest, produceResponse, { apiVersion: 9, value });
-  return responses[0]!.partitionResponses[0]!.errorCode;
+/** Appends a record. @returns the error code */
+async function produce(client: KafkaClient, partition: number): Promise<number> {
+  return (await append(client, "t", partition))[0];
 }
 
-function endOffset(client: KafkaClient, partition: number): Promise<number> {
-  return listOffset(client, partition, -1);
+async function endOffset(client: KafkaClient, partition: number): Promise<number> {
+  return (await listOffset(client, ["t", partition], LATEST))[1];
 }
 
-function startOffset(client: KafkaClient, partition: number): Promise<number> {
-  return listOffset(client, partition, -2);
-}
-
-async function listOffset(client: KafkaClient, partition: number, timestamp: number): Promise<number> {
-  const partitions = [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp }];
-  const value = { replicaId: -1, isolationLevel: 0, topics: [{ name: "t", partitions }] };
-  const { topics } = await client.call(listOffsetsRequest, listOffsetsResponse, { apiVersion: 7, value });
-  return topics[0]!.partitions[0]!.offset;
+async function startOffset(client: KafkaClient, partition: number): Promise<number> {
+  return (await listOffset(client, ["t", partition], EARLIEST))[1];
 }
 
 /** What DescribeLogDirs says: the partitions of each directory, or its error. */
@@ -69,13 +57,6 @@ async function leaders(client: KafkaClient): Promise<number[]> {
   const of = { apiVersion: 9, value: { topics: [{ name: "t" }], allowAutoTopicCreation: false } };
   const { topics } = await client.call(metadataRequest, metadataResponse, of);
   return topics[0]!.partitions.toSorted((a, b) => a.partitionIndex - b.partitionIndex).map(({ leaderId }) => leaderId);
-}
-
-async function createTopic(client: KafkaClient, name: string): Promise<number> {
-  const topic = { name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] };
-  const value = { topics: [topic], timeoutMs: 10_000, validateOnly: false };
-  const answer = await client.call(createTopicsRequest, createTopicsResponse, { apiVersion: 7, value });
-  return answer.topics[0]!.errorCode;
 }
 
 function partitionsIn(directory: string): string[] {
@@ -126,7 +107,7 @@ Deno.test("a log directory that cannot be used at the start takes only its parti
       assert.deepEqual(codes, codes.map((_, partition) => offline(partition) ? KAFKA_STORAGE_ERROR : NONE));
       assert.deepEqual(await leaders(client), codes.map((_, partition) => offline(partition) ? -1 : 1));
       assert.deepEqual(await described(client, root), { a: [0, 2, 4], b: KAFKA_STORAGE_ERROR });
-      assert.equal(await createTopic(client, "new"), NONE);
+      await create(client, "new");
       assert(partitionsIn(join(root, "a")).includes("new-0"));
     }
     Deno.removeSync(b);
@@ -153,7 +134,7 @@ Deno.test("a log directory that disappears under the broker goes offline alone",
       assert.equal(await produce(client, partition), code);
     }
     assert.deepEqual(await described(client, root), { a: [0, 2, 4], b: KAFKA_STORAGE_ERROR });
-    assert.equal(await createTopic(client, "new"), NONE);
+    await create(client, "new");
     assert(partitionsIn(join(root, "a")).includes("new-0"));
   }));
 

@@ -5,16 +5,12 @@
 import { strict as assert } from "node:assert";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
-import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
-import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/messages/02_list_offsets.ts";
-import type { RecordsRange } from "../net/protocol/reader.ts";
 import { createRandom } from "../storage/base/random.ts";
 import { BrokerProcess } from "./broker_process.ts";
-import { KafkaClient } from "./kafka_client.ts";
-import { batchesIn } from "./log_fixture.ts";
+import { isConnectionLost, KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
-import { create, produceTo } from "./topic_requests.ts";
+import { create, EARLIEST, listOffset, produceTo, readBatches } from "./topic_requests.ts";
 
 const KILLS = Deno.env.get("BARNABAS_SLOW") ? 50 : 4;
 const TOPIC = "t";
@@ -24,7 +20,6 @@ const SEGMENT_BYTES = 20_000;
 const RETENTION_BYTES = 200_000;
 /** Most looks at the directory until what a kill left is gone. */
 const LOOKS_MAX = 20_000;
-const EARLIEST = -2;
 /** Records in a round before the kill. */
 const RECORDS_MIN = 400;
 
@@ -74,7 +69,7 @@ class Sent {
         assert.equal(partition?.errorCode, errorCode.NONE);
         this.acknowledged.set(partition?.baseOffset ?? -1, waiting.shift() ?? "");
       } catch (error) {
-        if (!(error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset)) throw error;
+        if (!isConnectionLost(error)) throw error;
         break;
       }
     }
@@ -91,44 +86,15 @@ interface Stored {
 
 /** Reads a partition from its log start to its end, while nothing is removed. */
 async function readBack(client: KafkaClient): Promise<Stored[]> {
-  const found: Stored[] = [];
-  const decoder = new TextDecoder();
-  for (let next = await logStart(client);;) {
-    const partitions = [{ partition: 0, fetchOffset: next, partitionMaxBytes: 1 << 20 }];
-    const value = {
-      ...{
-        replicaId: -1,
-        maxWaitMs: 0,
-        minBytes: 0,
-        maxBytes: 1 << 20,
-        isolationLevel: 0,
-        sessionId: 0,
-        sessionEpoch: -1,
-      },
-      topics: [{ topic: TOPIC, partitions }],
-      forgottenTopicsData: [],
-    };
-    await client.send(fetchRequest, 11, value);
-    const answer = await client.receive(fetchResponse, 11);
-    assert.ok(answer !== null);
-    const partition = answer.response.responses[0]?.partitions[0];
-    assert.equal(partition?.errorCode, errorCode.NONE);
-    const { start, length } = partition?.records as RecordsRange;
-    const batches = batchesIn(answer.reader.bytes.slice(start, start + length));
-    if (batches.length === 0) return found;
-    for (const { baseOffset, lastOffset, bytes } of batches) {
-      const text = /<\d+>\.*/.exec(decoder.decode(bytes))?.[0] ?? "";
-      found.push({ offset: baseOffset, text, bytes: bytes.length });
-      next = lastOffset + 1;
-    }
-  }
+  const batches = await readBatches(client, [TOPIC, 0], await logStart(client));
+  return batches.map(({ baseOffset, bytes }) => {
+    const text = /<\d+>\.*/.exec(new TextDecoder().decode(bytes))?.[0] ?? "";
+    return { offset: baseOffset, text, bytes: bytes.length };
+  });
 }
 
 async function logStart(client: KafkaClient): Promise<number> {
-  const topics = [{ name: TOPIC, partitions: [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: EARLIEST }] }];
-  const value = { replicaId: -1, isolationLevel: 0, topics };
-  const answer = await client.call(listOffsetsRequest, listOffsetsResponse, { apiVersion: 6, value });
-  return answer.topics[0]?.partitions[0]?.offset ?? -1;
+  return (await listOffset(client, [TOPIC, 0], EARLIEST))[1];
 }
 
 /** Compares what is there with what was sent. @returns sentences about what is wrong */

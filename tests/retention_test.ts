@@ -5,25 +5,17 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { errorCode } from "../net/protocol/error_codes.ts";
-import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.ts";
-import { listOffsetsRequest, listOffsetsResponse } from "../net/protocol/messages/02_list_offsets.ts";
-import {
-  incrementalAlterConfigsRequest,
-  incrementalAlterConfigsResponse,
-} from "../net/protocol/messages/44_incremental_alter_configs.ts";
 import { BrokerProcess } from "./broker_process.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
-import { create, produceTo } from "./topic_requests.ts";
+import { appendBatch, configure, create, EARLIEST, fetchOf, listOffset } from "./topic_requests.ts";
 
 const CHECK_MS = 200;
 /** Time after which something that does not happen is a failure. */
 const PATIENCE_MS = 30_000;
 const HOUR_MS = 3_600_000;
-const EARLIEST = -2;
-const SET = 0;
 
 const overrides = {
   "log.initial.task.delay.ms": "0",
@@ -39,32 +31,13 @@ const RECORD_BYTES = 500_000;
 /** Appends one large record. @returns its offset */
 async function append(client: KafkaClient, topic: string, timestamp: number): Promise<number> {
   const records = buildBatch([{ value: "x".repeat(RECORD_BYTES), timestamp }], { baseTimestamp: timestamp });
-  const value = produceTo(topic, 0, records);
-  const { responses } = await client.call(produceRequest, produceResponse, { apiVersion: 9, value });
-  const answer = responses[0]?.partitionResponses[0];
-  assert.equal(answer?.errorCode, errorCode.NONE, answer?.errorMessage ?? "");
-  return answer?.baseOffset ?? -1;
+  const [code, baseOffset] = await appendBatch(client, [topic, 0], records);
+  assert.equal(code, errorCode.NONE);
+  return baseOffset;
 }
 
 async function offsetAt(client: KafkaClient, topic: string, timestamp: number): Promise<number> {
-  const topics = [{ name: topic, partitions: [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp }] }];
-  const value = { replicaId: -1, isolationLevel: 0, topics };
-  const answer = await client.call(listOffsetsRequest, listOffsetsResponse, { apiVersion: 6, value });
-  return answer.topics[0]?.partitions[0]?.offset ?? -1;
-}
-
-async function alter(client: KafkaClient, topic: string, configs: Record<string, string>): Promise<void> {
-  const resource = {
-    resourceType: 2,
-    resourceName: topic,
-    configs: Object.entries(configs).map(([name, value]) => ({ name, configOperation: SET, value })),
-  };
-  const value = { resources: [resource], validateOnly: false };
-  const answer = await client.call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse, {
-    apiVersion: 1,
-    value,
-  });
-  assert.equal(answer.responses[0]?.errorCode, errorCode.NONE, answer.responses[0]?.errorMessage ?? "");
+  return (await listOffset(client, [topic, 0], timestamp))[1];
 }
 
 /** Waits until a condition holds; each look takes a round trip to the broker, which makes time pass. */
@@ -93,7 +66,7 @@ Deno.test("a broker removes old segments by the topic's rules, which count as th
     for (const age of [3, 3, 2, 2, 0.5, 0.5, 0.1]) {
       for (const topic of ["t", "forever"]) await append(client, topic, now - age * HOUR_MS);
     }
-    await alter(client, "t", { "retention.ms": String(HOUR_MS) });
+    await configure(client, "t", { "retention.ms": String(HOUR_MS) });
     await startsAt(client, "t", 4);
     assert.equal(await offsetAt(client, "forever", EARLIEST), 0);
     await until(
@@ -102,9 +75,9 @@ Deno.test("a broker removes old segments by the topic's rules, which count as th
     );
     assert.equal(filesOf(dataDir, "forever").length, 4);
 
-    await alter(client, "forever", { "retention.bytes": String(2 * RECORD_BYTES) });
+    await configure(client, "forever", { "retention.bytes": String(2 * RECORD_BYTES) });
     await startsAt(client, "forever", 4);
-    await alter(client, "t", { "retention.ms": "0" });
+    await configure(client, "t", { "retention.ms": "0" });
     await startsAt(client, "t", 7);
     assert.equal(await append(client, "t", now + HOUR_MS), 7, "offsets continue");
     const words = await broker.stop();
@@ -196,26 +169,14 @@ Deno.test("a fetch that began before its segment was removed gets the whole answ
     for (let count = 0; count < 21; count++) await append(client, "t", old);
     // Answers that nobody reads: the broker holds leases on their segments.
     for (let offset = 0; offset < 20; offset += 2) {
-      await other.send(fetchRequest, 11, {
-        replicaId: -1,
-        maxWaitMs: 0,
-        minBytes: 0,
-        maxBytes: 1 << 30,
-        isolationLevel: 0,
-        sessionId: 0,
-        sessionEpoch: -1,
-        topics: [{
-          topic: "t",
-          partitions: [{ partition: 0, fetchOffset: offset, partitionMaxBytes: 2 * RECORD_BYTES + 200 }],
-        }],
-        forgottenTopicsData: [],
-      });
+      const fetch = fetchOf(["t", 0], offset, 2 * RECORD_BYTES + 200);
+      await other.send(fetchRequest, 12, { ...fetch, maxBytes: 1 << 30 });
     }
-    await alter(client, "t", { "retention.ms": "1000" });
+    await configure(client, "t", { "retention.ms": "1000" });
     await startsAt(client, "t", 21);
     await until(() => Promise.resolve(filesOf(dataDir, "t").length === 1), "files are unlinked");
     for (let offset = 0; offset < 20; offset += 2) {
-      const answer = await other.receive(fetchResponse, 11);
+      const answer = await other.receive(fetchResponse, 12);
       const partition = answer?.response.responses[0]?.partitions[0];
       const isWhole = (partition?.records?.length ?? 0) > 2 * RECORD_BYTES;
       assert.ok(

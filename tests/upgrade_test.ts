@@ -3,11 +3,10 @@
  */
 import { strict as assert } from "node:assert";
 import { startBroker } from "../mod.ts";
-import { verifyDirectory } from "../storage/inspection/verified_directory.ts";
-import { linuxFileSystem } from "../storage/sys/file_system.ts";
 import { withDirectory } from "./temporary_directory.ts";
 import { appendToAll, readContents } from "./upgrade/contents.ts";
 import { fixtureNames, unpack } from "./upgrade/fixture.ts";
+import { damageIn } from "./verified.ts";
 
 /** Offsets are kept for ever, because those of a fixture are old; so are producers. */
 const overrides = { "offsets.retention.minutes": "2147483647", "offsets.topic.num.partitions": "2" };
@@ -39,12 +38,4 @@ for (const name of fixtureNames()) {
       }
       assert.deepEqual([after.committed, after.configs], [before.committed, before.configs]);
     }));
-}
-
-function damageIn(directory: string): string[] {
-  const found: string[] = [];
-  for (const report of verifyDirectory(linuxFileSystem, directory)) {
-    if (report.kind === "damage") found.push(`${report.path}: ${report.text}`);
-  }
-  return found;
 }

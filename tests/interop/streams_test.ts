@@ -8,7 +8,8 @@ import { freePort, RunningProcess, waitFor } from "../../bench/peer/processes.ts
 import { batchesOf, recordsOfBatch, wireBatch } from "../../bench/peer/wire_bytes.ts";
 import { NONE, WireClient } from "../../bench/peer/wire_client.ts";
 import { KafkaClient } from "../kafka_client.ts";
-import { compactedConfigs, configure } from "../upserts.ts";
+import { configure } from "../topic_requests.ts";
+import { compactedConfigs } from "../upserts.ts";
 import { startTestBroker, temporaryDirectory, type TestBroker } from "./broker.ts";
 import { interopTest, smallJvm } from "./toolchain.ts";
 import { committedOffsets } from "./wire_groups.ts";

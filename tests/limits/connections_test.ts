@@ -5,7 +5,7 @@ import { strict as assert } from "node:assert";
 import { startBroker } from "../../mod.ts";
 import { fetchRequest, fetchResponse } from "../../net/protocol/messages/01_fetch.ts";
 import { BrokerProcess } from "../broker_process.ts";
-import { KafkaClient } from "../kafka_client.ts";
+import { isConnectionLost, KafkaClient } from "../kafka_client.ts";
 import { withDirectory } from "../temporary_directory.ts";
 import { FETCH, fetchBytes, fetchOf, produce, produceFrame, receiveProduced } from "./requests.ts";
 
@@ -17,7 +17,7 @@ async function isServed(client: KafkaClient): Promise<boolean> {
     await client.sendRaw(produceFrame(0, 1));
     return await client.receiveFrame() !== null;
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset) return false;
+    if (isConnectionLost(error)) return false;
     throw error;
   }
 }

@@ -10,7 +10,7 @@ import { createTopicsRequest, createTopicsResponse } from "../../net/protocol/me
 import { deleteTopicsRequest, deleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
 import { createPartitionsRequest, createPartitionsResponse } from "../../net/protocol/messages/37_create_partitions.ts";
 import { BrokerProcess } from "../broker_process.ts";
-import { KafkaClient } from "../kafka_client.ts";
+import { isConnectionLost, KafkaClient } from "../kafka_client.ts";
 import { withDirectory } from "../temporary_directory.ts";
 import { append, create } from "../topic_requests.ts";
 
@@ -51,7 +51,7 @@ async function isServed(client: KafkaClient): Promise<boolean> {
     await client.send(apiVersionsRequest, 3, { clientSoftwareName: "test", clientSoftwareVersion: "1" });
     return await client.receive(apiVersionsResponse, 3) !== null;
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset) return false;
+    if (isConnectionLost(error)) return false;
     throw error;
   }
 }

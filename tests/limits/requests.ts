@@ -6,6 +6,7 @@ import { produceRequest, produceResponse } from "../../net/protocol/messages/00_
 import { fetchRequest, fetchResponse } from "../../net/protocol/messages/01_fetch.ts";
 import { frameOf, type KafkaClient } from "../kafka_client.ts";
 import { buildBatch } from "../record_batch_builder.ts";
+import { fetchOf as fetchFrom } from "../topic_requests.ts";
 
 /** Version of Produce used. */
 export const PRODUCE = 9;
@@ -52,9 +53,7 @@ export function fetchOf(
   of: { offset: number; maxBytes?: number; maxWaitMs?: number; minBytes?: number },
 ) {
   const { offset, maxBytes = 1 << 20, maxWaitMs = 0, minBytes = 1 } = of;
-  const asked = { partition, currentLeaderEpoch: -1, fetchOffset: offset, lastFetchedEpoch: -1 };
-  const topics = [{ topic: "t", partitions: [{ ...asked, partitionMaxBytes: maxBytes }] }];
-  return { maxWaitMs, minBytes, maxBytes, sessionEpoch: -1, topics };
+  return { ...fetchFrom(["t", partition], offset, maxBytes), maxWaitMs, minBytes };
 }
 
 /** Fetches. @returns bytes of records */

@@ -3,19 +3,16 @@
  */
 import { strict as assert } from "node:assert";
 import { errorCode } from "../../net/protocol/error_codes.ts";
-import { produceRequest, produceResponse } from "../../net/protocol/messages/00_produce.ts";
-import { fetchRequest, fetchResponse } from "../../net/protocol/messages/01_fetch.ts";
-import { listOffsetsRequest, listOffsetsResponse } from "../../net/protocol/messages/02_list_offsets.ts";
 import { offsetCommitRequest, offsetCommitResponse } from "../../net/protocol/messages/08_offset_commit.ts";
 import { offsetFetchRequest, offsetFetchResponse } from "../../net/protocol/messages/09_offset_fetch.ts";
 import { findCoordinatorRequest, findCoordinatorResponse } from "../../net/protocol/messages/10_find_coordinator.ts";
 import { deleteRecordsRequest, deleteRecordsResponse } from "../../net/protocol/messages/21_delete_records.ts";
 import { describeConfigsRequest, describeConfigsResponse } from "../../net/protocol/messages/32_describe_configs.ts";
 import { BatchRecordReader } from "../../storage/records/batch_record_reader.ts";
-import { batchBytes, codecNames } from "../../storage/records/record_batch.ts";
+import { codecNames } from "../../storage/records/record_batch.ts";
 import { KafkaClient } from "../kafka_client.ts";
 import { buildBatch } from "../record_batch_builder.ts";
-import { create, produceTo } from "../topic_requests.ts";
+import { appendBatch, create, EARLIEST, LATEST, listOffset, readBatches } from "../topic_requests.ts";
 
 /** What a reader finds in a partition. */
 export interface PartitionContents {
@@ -109,11 +106,9 @@ async function produce(
   [topic, partition]: [string, number],
   records: Uint8Array,
 ): Promise<number> {
-  const value = produceTo(topic, partition, records);
-  const { responses } = await client.call(produceRequest, produceResponse, { apiVersion: 9, value });
-  const answer = responses[0]!.partitionResponses[0]!;
-  assert.equal(answer.errorCode, errorCode.NONE, `${topic}-${partition}: ${answer.errorMessage}`);
-  return answer.baseOffset;
+  const [code, baseOffset] = await appendBatch(client, [topic, partition], records);
+  assert.equal(code, errorCode.NONE, `${topic}-${partition}`);
+  return baseOffset;
 }
 
 /** The look-up creates the topic of the offsets; the group's coordinator may still be loading afterwards. */
@@ -162,61 +157,20 @@ async function readConfigs(
 }
 
 async function readPartition(client: KafkaClient, topic: string, partition: number): Promise<PartitionContents> {
-  const [logStart, logEnd] = [
-    await offsetOf(client, [topic, partition], -2),
-    await offsetOf(client, [topic, partition], -1),
-  ];
+  const [, logStart] = await listOffset(client, [topic, partition], EARLIEST);
+  const [, logEnd] = await listOffset(client, [topic, partition], LATEST);
   const records: string[] = [];
-  for (let offset = logStart; offset < logEnd;) {
-    const bytes = await fetch(client, [topic, partition], offset);
+  for (const { bytes, baseOffset } of await readBatches(client, [topic, partition], logStart)) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const before = offset;
-    for (let at = 0; at < bytes.length; at += batchBytes(view, at)) {
-      const reader = BatchRecordReader.open({ bytes, view }, at);
-      assert(typeof reader !== "string", `${topic}-${partition} at ${offset}: ${reader}`);
-      while (reader.next()) {
-        if (reader.offset < offset) continue;
-        records.push(`${reader.offset} ${textOf(reader.key())} ${valueOf(reader.value())}`);
-        offset = reader.offset + 1;
-      }
-      assert(!reader.damaged);
+    const reader = BatchRecordReader.open({ bytes, view }, 0);
+    assert(typeof reader !== "string", `${topic}-${partition} at ${baseOffset}: ${reader}`);
+    while (reader.next()) {
+      if (reader.offset < logStart) continue;
+      records.push(`${reader.offset} ${textOf(reader.key())} ${valueOf(reader.value())}`);
     }
-    if (offset === before) break; // compaction removed what lies behind
+    assert(!reader.damaged);
   }
   return { logStart, logEnd, records };
-}
-
-async function fetch(
-  client: KafkaClient,
-  [topic, partition]: [string, number],
-  fetchOffset: number,
-): Promise<Uint8Array> {
-  const value = {
-    ...{ maxWaitMs: 100, minBytes: 1, maxBytes: 1 << 20, sessionEpoch: -1 },
-    topics: [{
-      topic,
-      partitions: [{
-        partition,
-        fetchOffset,
-        partitionMaxBytes: 1 << 20,
-        currentLeaderEpoch: -1,
-        lastFetchedEpoch: -1,
-      }],
-    }],
-  };
-  await client.send(fetchRequest, 12, value);
-  const answer = await client.receive(fetchResponse, 12);
-  const found = answer?.response.responses[0]?.partitions[0];
-  assert.equal(found?.errorCode, errorCode.NONE, `${topic}-${partition}`);
-  const { start, length } = found.records ?? { start: 0, length: 0 };
-  return answer?.reader.bytes.slice(start, start + length) ?? new Uint8Array();
-}
-
-async function offsetOf(client: KafkaClient, [topic, partition]: [string, number], timestamp: number): Promise<number> {
-  const partitions = [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp }];
-  const value = { replicaId: -1, isolationLevel: 0, topics: [{ name: topic, partitions }] };
-  const { topics } = await client.call(listOffsetsRequest, listOffsetsResponse, { apiVersion: 7, value });
-  return topics[0]!.partitions[0]!.offset;
 }
 
 function valueOf(bytes: Uint8Array | null): string {
