@@ -35,8 +35,6 @@ const overrides = {
   "log.message.timestamp.before.max.ms": LONG_MAX,
   "log.message.timestamp.after.max.ms": LONG_MAX,
 };
-/** Settings of Kafka that this broker does not have. */
-const kafkaOnly = new Set(["log.cleaner.backoff.ms"]);
 
 const defaults: Readonly<Record<string, string>> = { "retention.ms": "604800000", "retention.bytes": "-1" };
 /** Of IncrementalAlterConfigs: sets a config, of a topic. */
@@ -87,7 +85,8 @@ const scenarios: readonly Scenario[] = [
   { topic: "compacted", configs: { "cleanup.policy": "compact", "retention.bytes": "0" }, ages: ten },
   {
     topic: "both-policies",
-    configs: { ...byTime(HOUR_MS), "cleanup.policy": "compact,delete" },
+    // The cleaner leaves it alone: a segment that it empties first counts as old as its file in Kafka, and stays for an hour.
+    configs: { ...byTime(HOUR_MS), "cleanup.policy": "compact,delete", "min.compaction.lag.ms": String(24 * HOUR_MS) },
     ages: hours(3, 3, 3, 2, 2, 2, 0.1),
   },
 ];
@@ -196,8 +195,7 @@ interopTest({
       ...Array.from({ length: RANDOM_TOPICS }, (_, number) => randomScenario(random, number)),
     ];
     await using kafka = await startApacheKafka({ directory: kafkaDirectory.path, properties: overrides });
-    const own = Object.fromEntries(Object.entries(overrides).filter(([name]) => !kafkaOnly.has(name)));
-    await using broker = await startBroker({ port: 0, shards: 2, dataDir: ownDirectory.path, overrides: own });
+    await using broker = await startBroker({ port: 0, shards: 2, dataDir: ownDirectory.path, overrides });
     using ours = await Side.of(broker);
     using theirs = await Side.of(kafka);
     const nowMs = Date.now();
