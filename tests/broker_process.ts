@@ -22,6 +22,23 @@ export interface BrokerProcessOptions {
 
 const mainProgram = new URL("../main.ts", import.meta.url).pathname;
 
+/** What a child of a process would inherit, its standard streams left out. Source: man 5 proc (fdinfo). */
+function inheritableOf(pid: number | "self"): string[] {
+  const closedOnExec = 0o2000000;
+  const found: string[] = [];
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
+    try {
+      const [, flags = ""] = /flags:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/fdinfo/${name}`)) ?? [];
+      const isInheritable = Number(name) > 2 && (parseInt(flags, 8) & closedOnExec) === 0;
+      if (isInheritable) found.push(Deno.readLinkSync(`/proc/${pid}/fd/${name}`));
+    } catch (error) {
+      // It was closed meanwhile.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return found;
+}
+
 /** The process; disposal stops it. */
 export class BrokerProcess implements AsyncDisposable {
   readonly port: number;
@@ -68,6 +85,12 @@ export class BrokerProcess implements AsyncDisposable {
   /** Open descriptors. */
   get descriptors(): number[] {
     return [...Deno.readDirSync(`/proc/${this.#process.pid}/fd`)].map(({ name }) => Number(name));
+  }
+
+  /** What its descriptors refer to that a child of it would inherit, without those that it inherited itself. */
+  get inheritable(): string[] {
+    const inherited = inheritableOf("self");
+    return inheritableOf(this.#process.pid).filter((each) => !inherited.includes(each));
   }
 
   /** Waits until its standard error has a text. @throws Error when it ended without */

@@ -15,8 +15,9 @@ import { KafkaClient } from "./kafka_client.ts";
 import { batchesIn, type StoredBatch } from "./log_fixture.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 
-/** Timestamps by which ListOffsets asks for the ends of a partition. */
+/** Timestamp by which ListOffsets asks for the end of a partition. */
 export const LATEST = -1;
+/** The offset of the first record. */
 export const EARLIEST = -2;
 
 const FETCH_BYTES_MAX = 1 << 20;

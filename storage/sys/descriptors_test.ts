@@ -12,10 +12,8 @@ Deno.test("descriptorsMax() reads the soft limit and assumes 1024 where it canno
 
 /** Runs in a process of its own, because other tests in this process open descriptors at the same time. */
 const program = `
-  import { nextDescriptor } from ${JSON.stringify(new URL("./descriptors.ts", import.meta.url).href)};
-  import { closeDescriptor, duplicate, openDescriptor } from ${
-  JSON.stringify(new URL("./sockets.ts", import.meta.url).href)
-};
+  import { duplicate, nextDescriptor } from ${JSON.stringify(new URL("./descriptors.ts", import.meta.url).href)};
+  import { closeDescriptor, openDescriptor } from ${JSON.stringify(new URL("./sockets.ts", import.meta.url).href)};
   const fd = openDescriptor("/dev/null");
   const next = nextDescriptor(fd);
   const again = nextDescriptor(fd);

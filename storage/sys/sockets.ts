@@ -117,18 +117,6 @@ export function peerAddress(fd: number): SocketAddress | null {
   return libc.getpeername(fd, word64(scratch.address + 32), word64(scratch.address + 24)) === 0 ? readAddress() : null;
 }
 
-/** A second descriptor of the same open file or socket. @throws SystemError */
-export function duplicate(fd: number): number {
-  const copy = libc.dup(fd);
-  if (copy < 0) throw new SystemError(`duplicate descriptor ${fd}`);
-  return copy;
-}
-
-/** Makes `fd` refer to the open file of `source`; the file that it referred to before loses this reference. @throws SystemError */
-export function replaceDescriptor(fd: number, source: number): void {
-  if (libc.dup2(source, fd) < 0) throw new SystemError(`replace descriptor ${fd}`);
-}
-
 /** Removes a descriptor from an epoll instance of another owner. @returns whether it was there */
 export function removeFromEpoll(epollFd: number, fd: number): boolean {
   return libc.epoll_ctl(epollFd, 2, fd, word64(scratch.address)) === 0;

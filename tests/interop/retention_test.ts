@@ -7,12 +7,9 @@ import { startApacheKafka } from "../../bench/peer/apache_kafka.ts";
 import { WireClient } from "../../bench/peer/wire_client.ts";
 import { startBroker } from "../../mod.ts";
 import { deleteRecordsRequest, deleteRecordsResponse } from "../../net/protocol/messages/21_delete_records.ts";
-import {
-  incrementalAlterConfigsRequest,
-  incrementalAlterConfigsResponse,
-} from "../../net/protocol/messages/44_incremental_alter_configs.ts";
 import { KafkaClient } from "../kafka_client.ts";
 import { buildBatch } from "../record_batch_builder.ts";
+import { configure } from "../topic_requests.ts";
 import { temporaryDirectory } from "./broker.ts";
 import { chooseSeed, Random } from "./random.ts";
 import { interopTest } from "./toolchain.ts";
@@ -37,9 +34,6 @@ const overrides = {
 };
 
 const defaults: Readonly<Record<string, string>> = { "retention.ms": "604800000", "retention.bytes": "-1" };
-/** Of IncrementalAlterConfigs: sets a config, of a topic. */
-const SET = 0;
-const TOPIC = 2;
 
 /** A topic, the ages of its records in ms (null: no timestamp), and what is deleted by a client. */
 interface Scenario {
@@ -138,15 +132,8 @@ class Side implements Disposable {
       const value = { topics, timeoutMs: 30_000 };
       await this.client.call(deleteRecordsRequest, deleteRecordsResponse, { apiVersion: 2, value });
     }
-    const rules = ["retention.ms", "retention.bytes"].map((name) => ({
-      name,
-      configOperation: SET,
-      value: configs[name] ?? defaults[name] ?? null,
-    }));
-    const value = { resources: [{ resourceType: TOPIC, resourceName: topic, configs: rules }], validateOnly: false };
-    const of = { apiVersion: 1, value };
-    const { responses } = await this.client.call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse, of);
-    assert.equal(responses[0]?.errorCode, 0, responses[0]?.errorMessage ?? "");
+    const rules = ["retention.ms", "retention.bytes"].map((name) => [name, configs[name] ?? defaults[name]!]);
+    await configure(this.client, topic, Object.fromEntries(rules));
   }
 
   startOf(topic: string): Promise<number> {

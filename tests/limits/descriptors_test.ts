@@ -1,6 +1,6 @@
 /**
  * A broker with few descriptors: partitions and connections share them, and an administrator always gets in, also after a restart with
- * fewer.
+ * fewer. None of them passes to a child process.
  */
 import { strict as assert } from "node:assert";
 import { errorCode } from "../../net/protocol/error_codes.ts";
@@ -130,3 +130,12 @@ Deno.test("with few descriptors, partitions are refused in time and an administr
     assert.deepEqual([...Deno.readDirSync(dataDir)].filter(({ name }) => /^t\d+-\d+$/.test(name)), []);
   });
 });
+
+Deno.test("no descriptor passes to a child process: a connection that it held too would not end when the broker closes it", () =>
+  withDirectory(async (dataDir) => {
+    await using broker = await BrokerProcess.start({ dataDir, topics: ["t:2"] });
+    using client = await KafkaClient.connect(broker);
+    using other = await KafkaClient.connect(broker);
+    for (const each of [client, other]) for (const partition of [0, 1]) await append(each, "t", partition);
+    assert.deepEqual(broker.inheritable, []);
+  }));
