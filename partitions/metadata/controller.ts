@@ -23,7 +23,7 @@ import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protoc
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import type { PartitionDirectories } from "./adoption.ts";
 import { planAlterations } from "./config_changes.ts";
-import { type PackedAlterations, unpackAlterations } from "./packed_alterations.ts";
+import type { PackedAlterations } from "./packed_alterations.ts";
 import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
 import { type LoadedTopics, loadTopics } from "./controller_loading.ts";
 import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT } from "./creation_answers.ts";
@@ -275,6 +275,8 @@ export class Controller implements ControlPlane {
   }
 
   async #alterConfigs(packed: PackedAlterations): Promise<AlterationResult[]> {
+    // It loads the codecs of the protocol, which the main isolate needs for nothing else.
+    const { unpackAlterations } = await import("./packed_alterations.ts");
     const planned = planAlterations(unpackAlterations(packed), this.#alterationRules());
     const changes = packed.validateOnly ? [] : planned.flatMap(({ change }) => change ?? []);
     const topics = changes.flatMap((change) => "topic" in change ? [change] : []);
