@@ -14,7 +14,7 @@ import { KafkaClient } from "./kafka_client.ts";
 import { findInconsistencies } from "./log_fixture.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
-import { configure, create, produceTo } from "./topic_requests.ts";
+import { configure, create, LATEST, listOffset, produceTo } from "./topic_requests.ts";
 import { compactedConfigs, readRecords, tableOf, upsert } from "./upserts.ts";
 
 /** The broker compacts only when a test says so. */
@@ -208,7 +208,7 @@ Deno.test("__consumer_offsets is compacted: a start reads the last offsets, and 
     }, options);
   }));
 
-Deno.test("a log whose closed segment is damaged is left alone until the next start, and others are compacted", () =>
+Deno.test("a partition whose closed segment is damaged goes offline, and others are compacted and served", () =>
   withDirectory((dataDir) =>
     serve(dataDir, async (client, broker) => {
       for (const name of ["t", "other"]) {
@@ -223,6 +223,8 @@ Deno.test("a log whose closed segment is damaged is left alone until the next st
       await compactionOf(broker).look();
       assert.match(offsetsIn(dataDir), /^0\n1\nother 0 \d+\n$/);
       assert.deepEqual(namesIn(`${dataDir}/t-0`).filter((name) => /cleaned|swap/.test(name)), []);
+      assert.equal((await listOffset(client, ["t", 0], LATEST))[0], errorCode.KAFKA_STORAGE_ERROR);
+      await upsert(client, "other", [{ key: "key 1", value: "served" }]);
       await compactionOf(broker).look();
       assert.match(offsetsIn(dataDir), /^0\n1\nother 0 \d+\n$/);
     })

@@ -22,8 +22,8 @@ export type CleaningRequest =
   }
   /** Puts the new segments in the place of the old ones. */
   | { readonly kind: "swap"; readonly slot: number; readonly replacements: readonly SegmentReplacement[] }
-  /** The cleaning has ended without new segments. */
-  | { readonly kind: "end"; readonly slot: number };
+  /** The cleaning has ended without new segments. `damage`: a sentence, where the worker met damaged batches. */
+  | { readonly kind: "end"; readonly slot: number; readonly damage: string | null };
 
 /** The answers. */
 export type CleaningAnswer =

@@ -12,8 +12,9 @@
  * the stop. What an abort or a crash leaves, the worker or the next start removes (storage/log/leftover_files.ts). The checkpoint is
  * written last: after a crash, the same records are compacted again, with the same result.
  *
- * Always: a log is cleaned by one worker at a time, and a worker's order names only closed segments. A partition whose cleaning failed,
- * which a damaged log or a bug causes, is left alone until the next start.
+ * Always: a log is cleaned by one worker at a time, and a worker's order names only closed segments. Damaged batches take the partition
+ * offline, which its shard reports; Kafka leaves it uncleaned. A partition whose cleaning failed for another reason, such as a limit of
+ * the cleaner or a bug, is left alone until the next start.
  * Source: Kafka's LogCleaner and LogCleanerManager.
  */
 import type { CleaningOrder, RunningCleaning } from "../../storage/control.ts";
@@ -177,7 +178,8 @@ export class LogCleaner {
     this.#running.set(slot, running);
     if (this.#isOff) running.cleaning.abort();
     const outcome = await running.cleaning.outcome;
-    if (outcome.kind !== "cleaned") await ask(shard, { kind: "end", slot });
+    const damage = outcome.kind === "damaged" ? outcome.message : null;
+    if (outcome.kind !== "cleaned") await ask(shard, { kind: "end", slot, damage });
     this.#running.delete(slot);
     if (outcome.kind === "cleaned") return this.#swap(partition, outcome.result);
     // The files of a deleted topic are gone, or are those of a new one under its name: the worker may have found that before its abort.

@@ -153,7 +153,7 @@ Deno.test("LogCleaner leaves a log alone whose cleaning failed, with one line, a
   for (const slot of [0, 1, 2]) fixture.dirty.set(slot, 0.9);
   fixture.outcomeOf = (slot) =>
     slot === 0
-      ? { kind: "failed", message: "a torn batch" }
+      ? { kind: "failed", message: "a batch is too large" }
       : slot === 1
       ? { kind: "refused", message: "no room" }
       : null;
@@ -163,7 +163,7 @@ Deno.test("LogCleaner leaves a log alone whose cleaning failed, with one line, a
   await looked;
   assert.deepEqual(fixture.slotsOf("end").toSorted(), [0, 1]);
   assert.deepEqual(fixture.reports.toSorted(), [
-    "Cannot compact a-0: a torn batch. It is not compacted until the next start",
+    "Cannot compact a-0: a batch is too large. It is not compacted until the next start",
     "Cannot compact a-1: no room. It is tried again",
   ]);
   assert.equal(fixture.cleaner.failedCount, 1);
@@ -173,6 +173,17 @@ Deno.test("LogCleaner leaves a log alone whose cleaning failed, with one line, a
   await fixture.cleaner.look();
   assert.equal(fixture.file, "0\n2\na 1 8\na 2 7\n");
   assert.equal(fixture.reports.length, 2);
+});
+
+Deno.test("LogCleaner tells the shard of damaged batches, which takes the partition offline and reports it", async () => {
+  using fixture = new Fixture();
+  for (const slot of [0, 2]) fixture.dirty.set(slot, 0.9);
+  fixture.outcomeOf = (slot) => slot === 0 ? { kind: "damaged", message: "a torn batch" } : cleaned(7);
+  await fixture.cleaner.look();
+  const ends = fixture.asked.flatMap(([, request]) => request.kind === "end" ? [request] : []);
+  assert.deepEqual(ends, [{ kind: "end", slot: 0, damage: "a torn batch" }]);
+  assert.deepEqual([fixture.reports, fixture.cleaner.failedCount], [[], 0]);
+  assert.equal(fixture.file, "0\n1\na 2 7\n", "others are compacted");
 });
 
 Deno.test("LogCleaner leaves a log alone whose new segments cannot be put in place, and forgets one that went away", async () => {
@@ -215,7 +226,7 @@ Deno.test("LogCleaner aborts what a shard does not want any more, and everything
 Deno.test("LogCleaner says nothing of a topic that was deleted while a worker read its files", async () => {
   using fixture = new Fixture();
   fixture.outcomeOf = () => null;
-  for (const kind of ["failed", "refused"] as const) {
+  for (const kind of ["failed", "damaged", "refused"] as const) {
     fixture.dirty.set(0, 0.9);
     const looked = fixture.cleaner.look();
     while (fixture.cleanings.length === 0) await Promise.resolve();
@@ -223,7 +234,7 @@ Deno.test("LogCleaner says nothing of a topic that was deleted while a worker re
     fixture.cleanings.pop()!.end({ kind, message: "the file has 0 bytes of 300" });
     await looked;
   }
-  assert.deepEqual(fixture.slotsOf("end"), [0, 0]);
+  assert.deepEqual(fixture.slotsOf("end"), [0, 0, 0]);
   assert.deepEqual([fixture.reports, fixture.cleaner.failedCount], [[], 0]);
 });
 

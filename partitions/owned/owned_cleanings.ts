@@ -4,7 +4,8 @@
  * (cleaning/log_cleaner.ts). Runs on shards.
  *
  *   choose ──► begin ──► (a worker writes new segments) ──► swap ──► renames and flushes in turns (storage/log/segment_swap.ts) ──► done
- *                │                                           │
+ *                │             │                             │
+ *                │             └── damaged batches: the partition goes offline
  *                └── hand-over, topic deleted, no longer     └── a hand-over is refused; when the topic is deleted, its directory goes
  *                    compacted: aborted                          with what is in it
  *
@@ -102,7 +103,7 @@ export class OwnedCleanings {
       case "swap":
         return this.#swap(request, done);
       case "end":
-        this.#end(request.slot);
+        this.#endWithout(request);
         return done({ kind: "nothing" });
     }
   }
@@ -297,6 +298,14 @@ export class OwnedCleanings {
           return giveUp(swapping, `a flush of ${directory} failed`); // no later flush would prove anything
       }
     });
+  }
+
+  /** Ends a cleaning without new segments. One that was aborted has ended: what its worker found says nothing of the files of now. */
+  #endWithout({ slot, damage }: Extract<CleaningRequest, { kind: "end" }>): void {
+    const cleaning = this.#bySlot.get(slot);
+    if (cleaning === undefined) return;
+    this.#end(slot);
+    if (damage !== null) cleaning.partition.onDamage(damage);
   }
 
   #finish(slot: number, { done }: Swapping, answer: CleaningAnswer): void {

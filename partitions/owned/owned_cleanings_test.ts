@@ -130,7 +130,7 @@ Deno.test("segments below the log start stay while a log is cleaned, and go afte
   for (let turn = 0; turn < 5; turn++) shard.partitions.maintain(turn);
   assert.equal(partition.log.segments().length, SEGMENTS);
   assert.ok(shard.partitions.nextDeadlineMs > 0, "nothing is retried in every turn");
-  assert.deepEqual(ask(shard, { kind: "end", slot: 0 }), [{ kind: "nothing" }]);
+  assert.deepEqual(ask(shard, { kind: "end", slot: 0, damage: null }), [{ kind: "nothing" }]);
   assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [2, 3]);
 });
 
@@ -238,6 +238,24 @@ Deno.test("renames that the disk keeps refusing end the cleaning after some seco
   for (let nowMs = 0; nowMs < 20_000; nowMs += 500) shard.partitions.maintain(nowMs);
   assert.deepEqual(answers.map(({ kind }) => kind), ["failed"]);
   assert.deepEqual(offsetsIn(shard, partition), [0, 1, 2, 3]);
+});
+
+Deno.test("damaged batches that a worker met take the partition offline with a sentence, unless its cleaning was aborted", () => {
+  const end = { kind: "end", slot: 0, damage: "Cannot clean /logs/t-0: damaged" } as const;
+  for (const isAborted of [false, true]) {
+    using world = new TestShards(1);
+    const { shard, partition } = shardOf(world);
+    assert.equal(begin(shard)?.kind, "begun");
+    if (isAborted) shard.partitions.owned.cleanings.abort(0);
+    for (let i = 0; i < 2; i++) assert.deepEqual(ask(shard, end), [{ kind: "nothing" }]);
+    assert.deepEqual([partition.isOpen, partition.isBeingCleaned], [isAborted, false]);
+    assert.equal(world.table.stateOf(0), isAborted ? partitionState.open : partitionState.offline);
+    const sentence = `t-0: The log is offline until a restart: ${end.damage}`;
+    assert.deepEqual(shard.reports, isAborted ? [] : [sentence]);
+    const batch = inMemory(buildBatch([{ key: "new", value: "y", timestamp: 2000 }]), 8);
+    assert.equal(partition.append(batch, 2000).refusal, isAborted ? null : "log-offline");
+    assert.equal(choose(shard, [0])[0]?.kind, isAborted ? "chosen" : "nothing");
+  }
 });
 
 Deno.test("a swap ends when its partition goes offline, and the next start goes on from there", () => {

@@ -285,6 +285,13 @@ export class Partition {
     this.#queue?.fail("log-offline");
   }
 
+  /** A cleaning met damaged batches: as with a read that meets some, the partition goes offline. @param reason a sentence */
+  onDamage(reason: string): void {
+    if (!this.isOpen) return;
+    this.log.goOffline(reason);
+    this.#fail();
+  }
+
   /** Calls back when no group flushes the partition, during this call or soon (partition_flushes.ts). */
   whenIdle(then: () => void): void {
     this.#flushes.whenIdle(then);

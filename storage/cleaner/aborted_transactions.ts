@@ -1,14 +1,14 @@
 /** Reads the aborted transactions of a log from the indexes beside its segments. Runs on the cleaner worker. */
-import { LogDamagedError } from "../log/storage_failure.ts";
 import { partitionFileName } from "../segments/segment_names.ts";
 import { type AbortedTransaction, decodeTransactionIndex } from "../segments/transaction_index.ts";
 import type { FileSystem } from "../sys/file_system.ts";
 import type { CleaningJob } from "./cleaning_job.ts";
+import { UncleanableError } from "./uncleanable.ts";
 
 /**
  * Reads all aborted transactions that may have batches in the segments of a job. The abort marker of such a transaction lies in one of
  * them, or in the active segment after them.
- * @throws LogDamagedError when an index cannot be right @throws the runtime's errors when the disk refuses
+ * @throws UncleanableError when an index cannot be right @throws the runtime's errors when the disk refuses
  */
 export function readAborted(fs: FileSystem, { directory, segments }: CleaningJob): AbortedTransaction[] {
   const present = new Set(fs.list(directory).map(({ name }) => name));
@@ -19,6 +19,6 @@ export function readAborted(fs: FileSystem, { directory, segments }: CleaningJob
     if (bytes === null) return [];
     const transactions = decodeTransactionIndex(bytes, baseOffset);
     if (transactions !== null) return transactions;
-    throw new LogDamagedError(`Cannot clean ${directory}: ${name} is damaged`);
+    throw new UncleanableError(`Cannot clean ${directory}: ${name} is damaged`);
   });
 }

@@ -118,7 +118,8 @@ export interface Cleaning extends Disposable {
   /**
    * Does the next piece of work: at most about a megabyte is read and written, or one batch if that is larger.
    * @returns false when everything is done and `result` can be read
-   * @throws LogDamagedError for a file that is not as the job says, or a batch that cannot be read: the log must not be cleaned
+   * @throws LogDamagedError for a file that is not as the job says, or a batch that cannot be read: the log is damaged
+   * @throws UncleanableError for what exceeds a limit, or a damaged index of transactions: the log must not be cleaned
    * @throws SystemError, or the runtime's errors, when the disk refuses: the cleaning is over, a later one may succeed
    */
   next(): boolean;

@@ -1,8 +1,8 @@
-/** Why a sound log cannot be cleaned. Any isolate. */
+/** Why a log of sound batches cannot be cleaned. Any isolate. */
 
 /**
- * A log that cannot be cleaned although nothing in it is damaged: something exceeds a limit of the cleaner. It is served as before, and
- * grows. (Damage is a `LogDamagedError`.)
+ * A log that cannot be cleaned although its batches are sound: something exceeds a limit of the cleaner, or an index of transactions,
+ * which only the cleaner reads, is damaged. It is served as before, and grows. (Damaged batches are a `LogDamagedError`.)
  */
 export class UncleanableError extends Error {
   override name = "UncleanableError";

@@ -13,7 +13,9 @@ export type CleaningOutcome =
   | { readonly kind: "aborted" }
   /** The disk refused. A later one may succeed. @see FileSystem */
   | { readonly kind: "refused"; readonly message: string }
-  /** The log cannot be cleaned: it is damaged, or the cleaner has a bug. */
+  /** The log's batches are damaged. */
+  | { readonly kind: "damaged"; readonly message: string }
+  /** The log cannot be cleaned (`UncleanableError`), or the cleaner has a bug. */
   | { readonly kind: "failed"; readonly message: string };
 
 /** Main isolate to worker: one cleaning at a time. */

@@ -76,7 +76,7 @@ Deno.test("CleanerPool aborts a cleaning, which removes its files, and the worke
   assert.equal((await next.outcome).kind, "aborted");
 });
 
-Deno.test("CleanerPool says whether the disk refused, or the log cannot be cleaned", async () => {
+Deno.test("CleanerPool says whether the disk refused, the log is damaged, or it cannot be cleaned", async () => {
   using directory = new TestDirectory();
   using fixture = new Fixture();
   const order = orderIn(directory.partition);
@@ -87,7 +87,10 @@ Deno.test("CleanerPool says whether the disk refused, or the log cannot be clean
   bytes.fill(7, 100, 200);
   Deno.writeFileSync(path, bytes);
   const damaged = await fixture.pool.clean(order).outcome;
-  assert.ok(damaged.kind === "failed" && damaged.message.includes("00000000000000000000.log"), JSON.stringify(damaged));
+  assert.ok(
+    damaged.kind === "damaged" && damaged.message.includes("00000000000000000000.log"),
+    JSON.stringify(damaged),
+  );
   assert.deepEqual(cleanedIn(directory.partition), []);
   const wrong = await fixture.pool.clean({ ...order, segments: [] }).outcome;
   assert.equal(wrong.kind, "failed", "a bug of the cleaner costs this log only");

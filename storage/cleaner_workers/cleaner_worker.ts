@@ -51,8 +51,8 @@ async function outcomeOf(order: CleaningOrder, bytesPerSecond: number): Promise<
   try {
     return await clean(order, bytesPerSecond);
   } catch (error) {
-    const isFinal = error instanceof LogDamagedError || error instanceof UncleanableError;
-    if (isFinal) return { kind: "failed", message: error.message };
+    if (error instanceof LogDamagedError) return { kind: "damaged", message: error.message };
+    if (error instanceof UncleanableError) return { kind: "failed", message: error.message };
     return { kind: "refused", message: storageFailure(error) };
   }
 }

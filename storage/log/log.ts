@@ -9,9 +9,9 @@
  * ends at a batch.
  *
  * A full disk refuses the append ("log-offline", which clients retry) and leaves the log unchanged: reads continue, and appends
- * succeed again when there is room. Only a partial write that cannot be cut off again, or a failed flush, takes the log offline for
- * good (`offlineReason`). Then it has to be reopened, which recovers it. Kafka takes the whole directory offline in both cases and
- * needs a restart.
+ * succeed again when there is room. Only a partial write that cannot be cut off again, a failed flush, or damaged batches that a read
+ * or a cleaning meets take the log offline for good (`offlineReason`). Then it has to be reopened, which recovers it. After a refusal
+ * of the disk Kafka takes the whole directory offline and needs a restart.
  * Source: Kafka's UnifiedLog and LocalLog.
  */
 import { assert } from "../base/assert.ts";
@@ -84,7 +84,7 @@ export class Log implements Disposable {
     this.uncommitted = loaded.uncommitted;
     this.hasCut = loaded.hasCut;
     this.#durability = new LogDurability({ fs, resources }, loaded);
-    this.#appends = new LogAppends(loaded, { options, resources, onDamaged: (reason) => this.#goOffline(reason) });
+    this.#appends = new LogAppends(loaded, { options, resources, onDamaged: (reason) => this.goOffline(reason) });
   }
 
   /**
@@ -203,11 +203,16 @@ export class Log implements Disposable {
     if (offset >= options.maxOffset || offset === this.logEndOffset) return nothingVisible;
     try {
       const result = this.#reads.read(offset, options, this.logEndOffset);
-      if (result.refusal === "log-offline") this.#goOffline(result.message); // the batches are damaged
+      if (result.refusal === "log-offline") this.goOffline(result.message); // the batches are damaged
       return result;
     } catch (error) {
       return refusedRead("log-offline", storageFailure(error));
     }
+  }
+
+  /** Takes the log offline until it is reopened. @param reason a sentence; the first one counts */
+  goOffline(reason: string): void {
+    this.#offlineReason ??= reason;
   }
 
   /** Gives a lent slice back, also after `remove()`. @param leaseId of the slice */
@@ -312,7 +317,7 @@ export class Log implements Disposable {
   endFlush(request: FlushRequest, outcome: FlushOutcome): void {
     this.#durability.end(request, outcome);
     if (outcome === "failed") {
-      this.#goOffline(`Cannot make records below offset ${request.upTo} durable: a flush failed`);
+      this.goOffline(`Cannot make records below offset ${request.upTo} durable: a flush failed`);
     }
   }
 
@@ -344,7 +349,7 @@ export class Log implements Disposable {
     for (const segment of this.#segments.all) segment.retire();
     const asked = !options.clean || (clean && this.#offlineReason === null && this.#durability.isIdle);
     this.#closed = true;
-    this.#goOffline("The log is closed");
+    this.goOffline("The log is closed");
     return asked;
   }
 
@@ -376,15 +381,11 @@ export class Log implements Disposable {
     this.#saveState(null);
     this.#segments.active.deactivate();
     const outcome = this.#durability.flushClosed(this.#options.directory);
-    if (outcome !== "flushed") this.#goOffline("Cannot close the log: a flush failed");
+    if (outcome !== "flushed") this.goOffline("Cannot close the log: a flush failed");
   }
 
   #saveState(unflushed: Unflushed | null): void {
     this.#producers.snapshotLast(this.logEndOffset, this.activeBaseOffset);
     this.#epochs.save(unflushed);
-  }
-
-  #goOffline(reason: string): void {
-    this.#offlineReason ??= reason;
   }
 }
