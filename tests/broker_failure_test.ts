@@ -209,3 +209,43 @@ Deno.test("a flush worker that fails ends the broker with a sentence, and a rest
     assert.equal(responses[0]?.partitionResponses[0]?.errorCode, errorCode.NONE);
   });
 });
+
+Deno.test("a flush worker that fails while it has flushes leaves no file of them open", async () => {
+  await withDirectory(async (root) => {
+    const { Worker } = globalThis;
+    const dataDir = `${root}/data`;
+    // It serves, and fails when a shard has sent a group.
+    const shared = new URL("../partitions/shared/", import.meta.url).href;
+    const failing = `
+      import { FlushWorkerWords } from "${shared}shared_state.ts";
+      import { RingConsumer } from "${shared}ring.ts";
+      import { FLUSH_WORKER } from "${shared}words.ts";
+      self.onmessage = ({ data: { state, directory } }) => {
+        new FlushWorkerWords(state, directory).set(FLUSH_WORKER.isServing, 1);
+        setInterval(() => {
+          if (state.flushRings[directory].some((ring) => new RingConsumer(ring).peek() !== null)) throw new Error("a bug");
+        }, 1);
+      };
+    `;
+    await Deno.writeTextFile(`${root}/failing.js`, failing);
+    try {
+      globalThis.Worker = class extends Worker {
+        constructor(module: string | URL, options?: WorkerOptions) {
+          super(options?.name === "flush" ? `file://${root}/failing.js` : module, options);
+        }
+      };
+      await using broker = await startBroker({ port: 0, dataDir, shards: 2 });
+      using client = await KafkaClient.connect(broker);
+      await create(client, "t", 2, { "flush.messages": "1" });
+      for (let isEnded = false; !isEnded;) {
+        // The first groups do not go to the worker, which starts meanwhile.
+        await client.send(produceRequest, PRODUCE, produceOf(0));
+        isEnded = await client.receiveFrame() === null;
+      }
+      await assert.rejects(broker.closed, /The flush worker failed: .*a bug/);
+      assert.deepEqual(openFilesIn(dataDir), []);
+    } finally {
+      globalThis.Worker = Worker;
+    }
+  });
+});

@@ -3,7 +3,7 @@
  * which only awaits.
  */
 import { NO_OFFSET, NO_TIMESTAMP } from "../../storage/base/units.ts";
-import { type CodecAnswer, CodecPool, flushInBackground } from "../../storage/control.ts";
+import { closeDescriptor, type CodecAnswer, CodecPool, flushInBackground } from "../../storage/control.ts";
 import { ColdReader } from "./cold_reader.ts";
 import { removePaths } from "./path_removal.ts";
 import type { FromShard, ToShard } from "./shard_messages.ts";
@@ -33,6 +33,8 @@ export class ShardJobs implements Disposable {
   readonly #coldReader = new ColdReader();
   readonly #codecs: CodecPool;
   readonly #underWay = new Set<Promise<void>>();
+  /** Descriptors that ended shards have left. */
+  readonly #leftFds: number[] = [];
 
   /** @param parts how shards get the answers */
   constructor(parts: ShardJobsParts) {
@@ -54,6 +56,17 @@ export class ShardJobs implements Disposable {
   /** A shard does not need a rebuilt batch any more. @param bytes of its memory */
   release(bytes: number): void {
     this.#codecs.release(bytes);
+  }
+
+  /** Takes descriptors over that a shard has left at its end: this and other threads may use them yet. */
+  takeOver(fds: readonly number[]): void {
+    for (const fd of fds) this.#leftFds.push(fd);
+  }
+
+  /** Closes those descriptors when the jobs under way have ended. Called once all shards and flush workers have ended; idempotent. */
+  async closeLeft(): Promise<void> {
+    await this.ended();
+    for (const fd of this.#leftFds.splice(0)) closeDescriptor(fd);
   }
 
   /** Settles when the jobs that are under way have ended. */

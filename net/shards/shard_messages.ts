@@ -105,8 +105,11 @@ export type FromShard =
   /** The result of the worker that cleans this partition is not wanted any more. */
   | { readonly type: "cleaningAborted"; readonly slot: number }
   | { readonly type: "drained" }
-  /** The last message: everything is closed. `isClean` says whether all logs were closed cleanly. */
-  | { readonly type: "stopped"; readonly isClean: boolean };
+  /**
+   * The last message: everything is closed. isClean: whether all logs were closed cleanly; lentFds: descriptors that other threads may use
+   * yet, after a failure. The main isolate closes them.
+   */
+  | { readonly type: "stopped"; readonly isClean: boolean; readonly lentFds: readonly number[] };
 
 /** Whether a control call failed instead of returning a result. */
 export function isFailure(result: unknown): result is ControlFailure {

@@ -262,7 +262,7 @@ export class ShardPool {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ABORT_MS_MAX);
     this.#onEnded = () => {
-      if (this.#haveEnded) resolve();
+      if (this.#haveEnded) this.#jobs.closeLeft().then(resolve);
     };
     this.#onEnded();
     this.#flushWorkers.stop().then(this.#onEnded);
@@ -322,6 +322,7 @@ export class ShardPool {
         return this.#countReply(DRAINED);
       case "stopped":
         this.#isClean &&= content.isClean;
+        this.#jobs.takeOver(content.lentFds);
         this.#markEnded(shard);
         return this.#countReply(STOPPED);
       case "load":

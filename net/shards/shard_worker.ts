@@ -142,14 +142,17 @@ class ShardHost {
     // Receives what other shards returned before they were drained.
     this.#shard.run(() => true);
     this.#shard.dispose();
-    post({ type: "stopped", isClean: this.#partitions.owned.close({ clean: true }) });
+    post({ type: "stopped", isClean: this.#partitions.owned.close({ clean: true }), lentFds: [] });
     self.close();
   }
 
-  /** Closes sockets and logs as they are: nothing is acknowledged any more, and recovery repairs the files at the next start. */
-  abandon(): void {
+  /**
+   * Closes sockets and logs as they are: nothing is acknowledged any more, and recovery repairs the files at the next start.
+   * @returns descriptors that other threads may use yet
+   */
+  abandon(): number[] {
     this.#shard.dispose();
-    this.#partitions.owned.close({ clean: false });
+    return this.#partitions.owned.abandon();
   }
 
   /** Receives a message after the first one. */
@@ -330,8 +333,7 @@ class ShardHost {
 
   /** Ends the shard because another part of the broker failed. */
   #abort(): void {
-    this.abandon();
-    post({ type: "stopped", isClean: false });
+    post({ type: "stopped", isClean: false, lentFds: this.abandon() });
     self.close();
   }
 

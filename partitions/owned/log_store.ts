@@ -204,6 +204,11 @@ export class LogStore {
     return { recoveryPoint, logStartOffset: toOffset(checkpoints?.logStarts.get(key) ?? 0) };
   }
 
+  /** Gives up what other threads may use yet, once all logs are closed. @returns descriptors, to be closed when those threads have ended */
+  abandon(): number[] {
+    return this.#resources.abandon();
+  }
+
   /** Ends a lease on a segment file. */
   release(lease: number): void {
     this.#resources.leases.release(lease);

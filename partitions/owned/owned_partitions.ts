@@ -183,6 +183,15 @@ export class OwnedPartitions implements PartitionOwner {
     return asked;
   }
 
+  /**
+   * Closes all logs as they are, because the broker failed.
+   * @returns descriptors that other threads may use yet: they were lent for fetches and flushes that nobody ends any more
+   */
+  abandon(): number[] {
+    this.close({ clean: false });
+    return this.#parts.store.abandon();
+  }
+
   /** When `maintain()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
     if (!this.#changes.isEmpty || this.#appendsLeft.size > 0) return 0;

@@ -97,6 +97,7 @@ export class LogDurability {
       const nextBase = this.#segments.all[end]?.baseOffset;
       const closedBelow = nextBase ?? this.#segments.active.baseOffset;
       this.#underWay++;
+      for (const fd of ownedFds) this.#resources.flushedFds.add(fd);
       return { ...request, directories, changesUpTo, upTo: nextBase ?? logEndOffset, closedBelow };
     } catch (error) {
       this.#releaseFiles(request);
@@ -141,7 +142,10 @@ export class LogDurability {
 
   #releaseFiles({ leaseIds, ownedFds }: { leaseIds: readonly number[]; ownedFds: readonly number[] }): void {
     for (const leaseId of leaseIds) this.#resources.leases.release(leaseId);
-    for (const fd of ownedFds) this.#fs.close(fd);
+    for (const fd of ownedFds) {
+      this.#resources.flushedFds.delete(fd);
+      this.#fs.close(fd);
+    }
   }
 
   /** All records and segments below it are durable in their final form, and so is the name of the segment that begins there. */

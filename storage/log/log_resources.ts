@@ -1,6 +1,6 @@
 /**
  * What the logs of one shard share: leases on segment files, the closed segments with open files, a window for headers, and searches in
- * batches. It stays on its shard; only lease numbers cross to other isolates.
+ * batches. It stays on its shard; only lease numbers cross to other isolates, and, when the broker has failed, descriptors to be closed.
  *
  * A lease keeps a descriptor open. Another shard may send a fetch slice long after retention or the removal of the topic deleted
  * the segment. If the descriptor were closed by then, its number could refer to another file.
@@ -14,6 +14,8 @@ import { RecordSearches, type SearchElsewhere } from "./record_searches.ts";
 export interface LeasedFile {
   /** Number of the file on this shard, never used twice. It is also the lease's number. */
   readonly id: number;
+  /** The descriptor that leases keep open. */
+  readonly fd: number;
   /** Leases that are not released yet. */
   leaseCount: number;
   /** Called when the last lease was released. */
@@ -48,6 +50,13 @@ export class Leases {
     if (--file.leaseCount > 0) return;
     this.#leased.delete(leaseId);
     file.onLastRelease();
+  }
+
+  /** Ends all leases of a shard that ends, because nobody will release them. @returns their descriptors, which the caller closes */
+  abandon(): number[] {
+    const fds = [...this.#leased.values()].map(({ fd }) => fd);
+    this.#leased.clear();
+    return fds;
   }
 }
 
@@ -140,6 +149,8 @@ const RECOVERY_WINDOW_BYTES = 1024 * 1024;
 /** Everything that the logs of a shard share. */
 export class LogResources {
   readonly leases = new Leases();
+  /** Descriptors that flushes under way have opened, in addition to leased ones. */
+  readonly flushedFds = new Set<number>();
   readonly warm: WarmFiles;
   readonly mappings: Mappings;
   readonly window: HeaderWindow;
@@ -162,6 +173,16 @@ export class LogResources {
   /** A window for whole batches, while logs are recovered. */
   get recoveryWindow(): HeaderWindow {
     return this.#recoveryWindow ??= new HeaderWindow(this.#fs, RECOVERY_WINDOW_BYTES);
+  }
+
+  /**
+   * Gives up what other threads may use yet, once all logs are closed: the broker failed, and nobody returns it.
+   * @returns descriptors, to be closed when those threads have ended
+   */
+  abandon(): number[] {
+    const fds = [...this.leases.abandon(), ...this.flushedFds];
+    this.flushedFds.clear();
+    return fds;
   }
 
   /** Frees the memory for recoveries; another one allocates it again. */

@@ -341,6 +341,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
     this.#stopWriting();
     this.#state = "retired";
     if (this.leaseCount === 0) this.#closeFiles();
+    else this.#indexes[Symbol.dispose](); // leases are of the file alone
   }
 
   #startWriting(nowMs: number): void {
