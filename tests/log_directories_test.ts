@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type Broker, startBroker, StartupError } from "../mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
+import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
 import { deleteRecordsRequest, deleteRecordsResponse } from "../net/protocol/messages/21_delete_records.ts";
 import {
   alterReplicaLogDirsRequest,
@@ -118,6 +119,37 @@ Deno.test("a log directory that cannot be used at the start takes only its parti
     for (let partition = 0; partition < PARTITIONS; partition++) ends.push(await endOffset(client, partition));
     assert.deepEqual(ends, [2, 1, 2, 1, 2, 1]);
     assert.deepEqual(await described(client, root), SPREAD);
+  }));
+
+Deno.test("a topic that is deleted while a log directory is not in log.dirs stays deleted when the directory returns", () =>
+  withDirectory(async (root) => {
+    const ofTopic = (directory: string) =>
+      partitionsIn(join(root, directory)).filter((name) => /^u[12]-\d$/.test(name));
+    {
+      await using broker = await start(root, ["a", "b"]);
+      using client = await KafkaClient.connect(broker);
+      for (const name of ["u1", "u2"]) {
+        await create(client, name, 2);
+        for (const partition of [0, 1]) assert.equal((await append(client, name, partition))[0], NONE);
+      }
+    }
+    assert.deepEqual([ofTopic("a"), ofTopic("b")], [["u1-0", "u2-0"], ["u1-1", "u2-1"]]);
+    {
+      await using broker = await start(root, ["a"]);
+      using client = await KafkaClient.connect(broker);
+      const value = { topics: [], topicNames: ["u1", "u2"], timeoutMs: 5000 };
+      const { responses } = await client.call(deleteTopicsRequest, deleteTopicsResponse, { apiVersion: 5, value });
+      assert.deepEqual(responses.map(({ errorCode: code }) => code), [NONE, NONE]);
+      await create(client, "u2", 2);
+      for (let count = 0; count < 3; count++) assert.equal((await append(client, "u2", 1))[0], NONE);
+    }
+    for (let starts = 0; starts < 2; starts++) {
+      await using broker = await start(root, ["a", "b"]);
+      using client = await KafkaClient.connect(broker);
+      assert.equal((await listOffset(client, ["u1", 1], LATEST))[0], errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+      assert.deepEqual(await listOffset(client, ["u2", 1], LATEST), [NONE, 3], "the topic that has its name now");
+      assert.deepEqual([ofTopic("a"), ofTopic("b")], [["u2-0", "u2-1"], []]);
+    }
   }));
 
 Deno.test("a log directory that disappears under the broker goes offline alone", () =>

@@ -3,7 +3,8 @@
  * a crash during the deletion of a topic. Pure; the main isolate runs it once, at its start.
  *
  * Rules
- * - A directory of a topic that was deleted is removed, never adopted: a deleted topic must not come back.
+ * - A directory of a topic that was deleted is removed, never adopted: a deleted topic must not come back, also from a log directory that
+ *   was not in log.dirs, or failed, when it was deleted. One that a backup put into another log directory is adopted.
  * - A topic is adopted with the id in `partition.metadata`, with all partitions from 0 to the highest one found; missing ones in between
  *   start empty, as in Kafka.
  * - Its leader epochs begin above those in its logs (`leader-epoch-checkpoint`), because epochs never go back (KIP-101).
@@ -81,7 +82,7 @@ export interface AdoptedTopic {
 /** What to do with the directories. */
 export interface AdoptionPlan {
   readonly adopted: readonly AdoptedTopic[];
-  readonly removed: readonly FoundPartition[];
+  readonly removed: readonly FoundDirectory[];
   /** Sentences for the log. */
   readonly warnings: readonly string[];
 }
@@ -92,8 +93,8 @@ export interface KnownTopics {
   topic(name: string): { readonly id: string; readonly count: number } | undefined;
   /** Whether a topic has this id. */
   hasId(id: string): boolean;
-  /** Whether a deleted topic had this id. */
-  isDeleted(id: string): boolean;
+  /** Whether a deleted topic had this id, and may have left directories in a log directory. @param directory its index */
+  isDeleted(id: string, directory: number): boolean;
   readonly freeCount: number;
   readonly newTopicId: () => string;
 }
@@ -115,18 +116,20 @@ export function isUnknown({ topic, partition }: FoundPartition, known: Pick<Know
   return topic !== CLUSTER_METADATA_TOPIC && partition >= (known.topic(topic)?.count ?? 0);
 }
 
-/** Plans the adoption. @param found directories for which `isUnknown()` is true */
+/** Plans the adoption. @param found directories that the store does not know, or that may be those of a deleted topic */
 export function planAdoption(found: readonly Identified[], known: KnownTopics): AdoptionPlan {
-  const isRemoved = ({ topicId }: Identified) => topicId !== null && known.isDeleted(topicId);
+  const isRemoved = ({ topicId, directory }: Identified) => topicId !== null && known.isDeleted(topicId, directory);
   const removed = found.filter(isRemoved);
   const byTopic = new Map<string, Identified[]>();
   for (const partition of found) {
-    if (isRemoved(partition)) continue;
+    if (isRemoved(partition) || !isUnknown(partition, known)) continue;
     const ofTopic = byTopic.get(partition.topic);
     if (ofTopic === undefined) byTopic.set(partition.topic, [partition]);
     else ofTopic.push(partition);
   }
-  const warnings: string[] = [];
+  const warnings = [...Map.groupBy(removed, ({ topic }) => topic)].map(([name, { length }]) =>
+    `Removed ${length} ${length === 1 ? "directory" : "directories"} of topic ${name}, which was deleted before`
+  );
   const adopted: AdoptedTopic[] = [];
   const ids = new Set<string>();
   let freeCount = known.freeCount;

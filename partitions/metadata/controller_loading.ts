@@ -18,11 +18,14 @@ import { ZERO_UUID } from "../../storage/base/uuid.ts";
 import { DirectoryPlacement, OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import { directoryOf, FoundDirectories } from "./found_directories.ts";
 import {
+  deletedEntry,
   deletedKey,
+  type DeletedRow,
   type PartitionRow,
   partitionRowKey,
   PRODUCER_IDS,
   readMetadata,
+  SOME_DIRECTORY,
   type StoredMetadata,
   topicKey,
   type TopicRow,
@@ -70,20 +73,19 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
   const { store } = options;
   const stored = readMetadata(await store.range(""));
   checkComplete(stored, options.nodeId);
-  const plan = await adopt(directories, stored, options);
-  if (plan.removed.length > 0) {
-    for (const partition of plan.removed) await directories.remove(partition);
-  }
-  // The removal of a deleted topic's directories must be durable before the store forgets the deletion. Those that lie on an offline disk
-  // come back with it.
-  if (stored.deletedIds.size > 0) await directories.sync();
   const placement = new DirectoryPlacement(directories.ids);
-  const forgotten = placement.isComplete ? stored.deletedIds : [];
+  const plan = await adopt(directories, stored, { ...options, placement });
+  for (const place of plan.removed) await directories.remove(place, place.directory);
+  // The removal of a deleted topic's directories must be durable before the store forgets the deletion.
+  if (stored.deleted.size > 0) await directories.sync();
+  const isLeft = (one: FoundDirectory) => !plan.removed.some((other) => isSame(one, other));
+  const left = plan.removed.length === 0 ? directories.found : directories.found.filter(isLeft);
 
   const place = { placement, nodeId: options.nodeId };
-  await finishMoves(directories, stored, place);
+  await finishMoves(directories, stored, { ...place, found: left });
   const change = new LoadChange(place);
-  const found = new FoundDirectories(directories.found, place);
+  for (const [id, row] of stored.deleted) change.forget(id, row);
+  const found = new FoundDirectories(left, place);
   const topics = [...stored.topics].map(([name, { row, version }]) => {
     const further = plan.adopted.find((topic) => topic.isKnown && topic.name === name);
     return change.reload(name, { row, version, partitions: stored.partitions.get(row.id) ?? [] }, {
@@ -92,7 +94,6 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
     });
   });
   for (const topic of plan.adopted) if (!topic.isKnown) topics.push(change.adopt(topic));
-  for (const id of forgotten) change.deletes.push(deletedKey(id));
   const producerIds = nextProducerIds(stored, plan, { change, random: options.random });
 
   const version = await change.commit(store);
@@ -116,7 +117,7 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
 async function finishMoves(
   directories: PartitionDirectories,
   { topics, partitions }: StoredMetadata,
-  { placement, nodeId }: { placement: DirectoryPlacement; nodeId: number },
+  { placement, nodeId, found }: { placement: DirectoryPlacement; nodeId: number; found: readonly FoundDirectory[] },
 ): Promise<void> {
   const promoted = new Set<string>();
   for (const copy of directories.futures) {
@@ -124,7 +125,7 @@ async function finishMoves(
     const id = topics.get(copy.topic)?.row.id;
     const row = id === undefined ? undefined : partitions.get(id)?.[copy.partition]?.row;
     const isNamed = row !== undefined && placement.indexOf(directoryOf(row, nodeId)) === copy.directory;
-    const isFound = directories.found.some((one) => one.topic === copy.topic && one.partition === copy.partition);
+    const isFound = found.some((one) => one.topic === copy.topic && one.partition === copy.partition);
     const isNeeded = isNamed && !isFound && !promoted.has(name);
     const identity = isNeeded ? await directories.identify(copy) : null;
     // Files that cannot be read take the partition offline, or are rebuilt, when its log is opened: there is no other copy.
@@ -158,14 +159,16 @@ function checkComplete({ topics, partitions }: StoredMetadata, nodeId: number): 
 async function adopt(
   directories: PartitionDirectories,
   stored: StoredMetadata,
-  options: LoadOptions,
+  { placement, ...options }: LoadOptions & { placement: DirectoryPlacement },
 ): Promise<AdoptionPlan> {
   const ids = new Set([...stored.topics.values()].map(({ row }) => row.id));
   const topic = (name: string) => {
     const id = stored.topics.get(name)?.row.id;
     return id === undefined ? undefined : { id, count: stored.partitions.get(id)?.length ?? 0 };
   };
-  const unknown = directories.found.filter((partition) => isUnknown(partition, { topic }));
+  // A topic may have been created under the name of the deleted one.
+  const deletedNames = new Set([...stored.deleted.values()].map(({ name }) => name));
+  const unknown = directories.found.filter((place) => isUnknown(place, { topic }) || deletedNames.has(place.topic));
   const identified: (FoundDirectory & PartitionIdentity)[] = [];
   const unreadable: string[] = [];
   for (let start = 0; start < unknown.length; start += IDENTIFIED_AT_ONCE) {
@@ -174,7 +177,9 @@ async function adopt(
     for (const [index, identity] of identities.entries()) {
       const place = some[index] as FoundDirectory;
       if (typeof identity !== "string") identified.push({ ...place, ...identity });
-      else unreadable.push(`Leaving directory ${place.topic}-${place.partition} alone: ${identity}`);
+      else if (isUnknown(place, { topic })) {
+        unreadable.push(`Leaving directory ${place.topic}-${place.partition} alone: ${identity}`);
+      }
     }
   }
   let used = 0;
@@ -185,7 +190,10 @@ async function adopt(
   const plan = planAdoption(identified, {
     topic,
     hasId: (id) => ids.has(id),
-    isDeleted: (id) => stored.deletedIds.has(id),
+    isDeleted: (id, directory) => {
+      const places = stored.deleted.get(id)?.directories;
+      return places !== undefined && (places.includes(placement.idOf(directory)) || places.includes(SOME_DIRECTORY));
+    },
     freeCount: options.freeCount - used,
     newTopicId: options.newTopicId,
   });
@@ -226,6 +234,18 @@ class LoadChange {
   put(key: string, row: unknown, version: number): void {
     this.#compares.push({ key, version });
     this.#sets.push({ key, value: JSON.stringify(row) });
+  }
+
+  /**
+   * Forgets a deletion when every log directory that may have had directories of the topic is online. Those that are not come back with
+   * what they have.
+   */
+  forget(id: string, { name, directories }: DeletedRow): void {
+    const isAway = (directory: string) =>
+      directory === SOME_DIRECTORY ? !this.#placement.isComplete : this.#placement.indexOf(directory) < 0;
+    const away = directories.filter(isAway);
+    if (away.length === 0) this.deletes.push(deletedKey(id));
+    else if (away.length < directories.length) this.#sets.push(deletedEntry(id, { name, directories: away }));
   }
 
   /** Adds a topic of the store, with new leader epochs and further partitions, if any were adopted. */
@@ -294,6 +314,10 @@ class LoadChange {
       return row;
     });
   }
+}
+
+function isSame(one: FoundDirectory, other: FoundDirectory): boolean {
+  return one.topic === other.topic && one.partition === other.partition && one.directory === other.directory;
 }
 
 /** The row of a new partition, led by its first replica. */

@@ -138,6 +138,7 @@ Deno.test("load() removes directories that a crash left of deleted topics, and n
   const directories = new ListedDirectories({ "gone-0": { topicId: ID }, "gone-1": { topicId: ID } });
   const { loaded } = await startController(store, { directories });
   assert.deepEqual(loaded.delta.changed, []);
+  assert.deepEqual(loaded.warnings, ["Removed 2 directories of topic gone, which was deleted before"]);
   assert.deepEqual(directories.actions.slice(-3), ["remove gone-0", "remove gone-1", "sync"]);
   assert.deepEqual(store.keys(), [], "forgotten only after the directory was flushed");
 });
@@ -283,7 +284,7 @@ Deno.test("load() adopts directories where they lie, but not a partition that li
 
 Deno.test("load() does not forget a deletion while a log directory is offline: its directories would be adopted later", async () => {
   const store = await storeOf({ a: { id: ID, partitions: 2 } });
-  await store.transact({ set: [{ key: `deleted/${OTHER_ID}`, value: "{}" }] });
+  await store.transact({ set: [{ key: `deleted/${OTHER_ID}`, value: '{"name":"gone"}' }] });
   await placesOf(store, new ListedDirectories({}, [A, null]));
   assert(store.keys().includes(`deleted/${OTHER_ID}`));
   await placesOf(store, new ListedDirectories({}, [A, B]));

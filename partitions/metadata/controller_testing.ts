@@ -142,8 +142,8 @@ export class ListedDirectories implements PartitionDirectories {
     this.actions.push(`remove ${name}`);
   }
 
-  remove({ topic, partition }: FoundPartition): Promise<void> {
-    this.actions.push(`remove ${topic}-${partition}`);
+  remove({ topic, partition }: FoundPartition, directory = 0): Promise<void> {
+    this.actions.push(`remove ${topic}-${partition}${directory === 0 ? "" : `@${directory}`}`);
     return Promise.resolve();
   }
 

@@ -4,13 +4,15 @@
  * ```
  *   topics/<name>               {id, configs}                                        absent = no such topic
  *   partitions/<topic id>/<n>   {replicas, directories, isr, leader, leaderEpoch, partitionEpoch}   one row each: elections do not collide
- *   deleted/<topic id>          {name}     its directories must not be adopted; deleted once they are removed
+ *   deleted/<topic id>          {name, directories}   its directories in those log directories must not be adopted; deleted once all of
+ *                               these were online and its directories were removed
  *   groups/<encoded group id>   {configs}  configs of a group (id by encodeURIComponent); absent = none
  *   producer-ids                {next}     first producer id of the next block
  * ```
  *
  * Values are JSON. They come from a disk, so a value of another shape is refused with a sentence.
  */
+import { ZERO_UUID } from "../../storage/base/uuid.ts";
 import { MetadataStoreError, type StoredEntry } from "./store/store.ts";
 
 /** Prefix of all topics. */
@@ -41,6 +43,17 @@ export interface PartitionRow {
   readonly partitionEpoch: number;
 }
 
+/** The row of a deleted topic. */
+export interface DeletedRow {
+  /** Name of the topic. */
+  readonly name: string;
+  /** `directory.id` of each log directory that may have a directory of the topic; or SOME_DIRECTORY. */
+  readonly directories: readonly string[];
+}
+
+/** In place of a `directory.id`: that of a log directory which was offline, so that nobody knew it. Rows of earlier versions mean it. */
+export const SOME_DIRECTORY = ZERO_UUID;
+
 /** A group's row. */
 export interface GroupRow {
   readonly configs: Readonly<Record<string, string>>;
@@ -58,8 +71,8 @@ export interface StoredMetadata {
   readonly topics: ReadonlyMap<string, Versioned<TopicRow>>;
   /** By topic id, then by partition; undefined where a partition is missing. */
   readonly partitions: ReadonlyMap<string, readonly (Versioned<PartitionRow> | undefined)[]>;
-  /** Ids of topics whose directories are being removed. */
-  readonly deletedIds: ReadonlySet<string>;
+  /** Topics whose directories are being removed, by topic id. */
+  readonly deleted: ReadonlyMap<string, DeletedRow>;
   /** Groups that have configs, by group id. */
   readonly groups: ReadonlyMap<string, Versioned<GroupRow>>;
   readonly producerIds: Versioned<{ readonly next: number }> | null;
@@ -70,6 +83,11 @@ export function topicKey(name: string): string {
   return TOPICS + name;
 }
 
+/** Prefix of a topic's partitions. */
+export function partitionsPrefix(topicId: string): string {
+  return `${PARTITIONS}${topicId}/`;
+}
+
 /** Key of a partition. */
 export function partitionRowKey(topicId: string, partition: number): string {
   return `${PARTITIONS}${topicId}/${partition}`;
@@ -78,6 +96,11 @@ export function partitionRowKey(topicId: string, partition: number): string {
 /** Key of a deleted topic. */
 export function deletedKey(topicId: string): string {
   return DELETED + topicId;
+}
+
+/** Key and value of a deleted topic's row. */
+export function deletedEntry(topicId: string, row: DeletedRow): { key: string; value: string } {
+  return { key: deletedKey(topicId), value: JSON.stringify(row) };
 }
 
 /** Key of a group; group ids are any text. */
@@ -92,7 +115,7 @@ const PARTITION_MAX = 1_000_000;
 export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
   const topics = new Map<string, Versioned<TopicRow>>();
   const partitions = new Map<string, (Versioned<PartitionRow> | undefined)[]>();
-  const deletedIds = new Set<string>();
+  const deleted = new Map<string, DeletedRow>();
   const groups = new Map<string, Versioned<GroupRow>>();
   let producerIds: StoredMetadata["producerIds"] = null;
   for (const entry of entries) {
@@ -103,12 +126,14 @@ export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
       const ofTopic = partitions.get(id) ?? [];
       ofTopic[partition] = { row: parse(entry, isPartitionRow), version };
       partitions.set(id, ofTopic);
-    } else if (key.startsWith(DELETED)) deletedIds.add(key.slice(DELETED.length));
-    else if (key.startsWith(GROUPS)) groups.set(groupIdOf(entry), { row: parse(entry, isGroupRow), version });
+    } else if (key.startsWith(DELETED)) {
+      const { name, directories = [SOME_DIRECTORY] } = parse(entry, isDeletedRow);
+      deleted.set(key.slice(DELETED.length), { name, directories });
+    } else if (key.startsWith(GROUPS)) groups.set(groupIdOf(entry), { row: parse(entry, isGroupRow), version });
     else if (key === PRODUCER_IDS) producerIds = { row: parse(entry, isProducerIds), version };
     else throw new MetadataStoreError(`The metadata store has a row of unknown kind: ${key}`);
   }
-  return { topics, partitions, deletedIds, groups, producerIds };
+  return { topics, partitions, deleted, groups, producerIds };
 }
 
 function partitionOf(entry: StoredEntry): [id: string, partition: number] {
@@ -146,6 +171,11 @@ function damaged(entry: StoredEntry): MetadataStoreError {
 function isTopicRow(value: unknown): value is TopicRow {
   return isObject(value) && typeof value.id === "string" && /^[A-Za-z0-9_-]{22}$/.test(value.id) &&
     isGroupRow(value);
+}
+
+function isDeletedRow(value: unknown): value is Partial<DeletedRow> & Pick<DeletedRow, "name"> {
+  return isObject(value) && typeof value.name === "string" &&
+    (value.directories === undefined || isTexts(value.directories));
 }
 
 function isGroupRow(value: unknown): value is GroupRow {

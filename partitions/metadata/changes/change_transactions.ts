@@ -5,7 +5,7 @@
  */
 import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts";
 import type { TopicImage } from "../image.ts";
-import { deletedKey, groupKey, type PartitionRow, partitionRowKey, topicKey } from "../records.ts";
+import { deletedEntry, groupKey, type PartitionRow, partitionRowKey, topicKey } from "../records.ts";
 import { ABSENT, type Transaction } from "../store/store.ts";
 import type { StoredTopic } from "../topic_table.ts";
 
@@ -29,12 +29,15 @@ export function creationTransaction(topics: readonly Omit<StoredTopic, "versions
   };
 }
 
-/** Deletes topics; a row of each says so until its directories are gone. */
-export function deletionTransaction(topics: readonly TopicImage[], topicVersion: VersionOf<TopicImage>): Transaction {
+/** Deletes topics; a row of each says so until its directories are gone. @param places log directories that may have some, by topic id */
+export function deletionTransaction(
+  topics: readonly TopicImage[],
+  { topicVersion, places }: { topicVersion: VersionOf<TopicImage>; places: ReadonlyMap<string, readonly string[]> },
+): Transaction {
   return {
     compare: topics.map((topic) => ({ key: topicKey(topic.name), version: topicVersion(topic) })),
     delete: topics.flatMap((topic) => [topicKey(topic.name), ...partitionKeys(topic, 0)]),
-    set: topics.map(({ name, id }) => ({ key: deletedKey(id), value: JSON.stringify({ name }) })),
+    set: topics.map(({ name, id }) => deletedEntry(id, { name, directories: places.get(id) ?? [] })),
   };
 }
 

@@ -2,21 +2,31 @@
  * What deleted topics leave behind: directories that no shard has renamed, rows in the store, and lines in the checkpoints. Main isolate.
  *
  * Always: a topic's row is forgotten after its directories were removed durably, because a start adopts directories that it does not
- * know. No topic or partition is created while a checkpoint may have lines of a deleted one: after a crash, a new topic of the same name would start
- * at the deleted topic's log start (LogManager.asyncDelete). When the disk refuses one of these steps, the deletion succeeds
+ * know. The row names the topic's log directories, and stays while one of them is offline or not in log.dirs. New partitions go to
+ * directories that are online, so the rows that stay are no more than the topics that the others had. (Kafka adopts nothing: a directory
+ * whose topic id its metadata lacks is a stray replica.)
+ *
+ * No topic or partition is created while a checkpoint may have lines of a deleted one: after a crash, a new topic of the same name would
+ * start at the deleted topic's log start (LogManager.asyncDelete). When the disk refuses one of these steps, the deletion succeeds
  * nevertheless: the next start removes the directories, and the checkpoints are written before the next creation.
  */
 import type { PartitionDirectories, PartitionIdentity } from "../adoption.ts";
 import { sentenceOfDisk } from "./disk_refusals.ts";
-import type { TopicImage } from "../image.ts";
+import type { PartitionImage, TopicImage } from "../image.ts";
 import type { MetadataCommits } from "./metadata_commits.ts";
-import { deletedKey } from "../records.ts";
+import { type DirectoryPlacement, OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
+import { directoryOf } from "../found_directories.ts";
+import { deletedKey, partitionsPrefix, readMetadata, SOME_DIRECTORY } from "../records.ts";
+import type { MetadataStore } from "../store/store.ts";
 
 /** What the removal uses. */
 export interface DeletedTopicsParts {
   readonly commits: MetadataCommits;
+  readonly nodeId: number;
+  readonly store: MetadataStore;
   readonly directories: () => PartitionDirectories | null;
-  readonly isEveryDirectoryOnline: () => boolean;
+  /** Which log directory has each partition. */
+  readonly placement: () => DirectoryPlacement;
   /** Writes all checkpoints. */
   readonly saveCheckpoints: () => Promise<void>;
   /** Reports a sentence to the operator. */
@@ -33,6 +43,20 @@ export class DeletedTopics {
     this.#parts = parts;
   }
 
+  /** Finds the log directories that may have directories of topics, before they are deleted. @returns `directory.id`s, by topic id */
+  async placesOf(topics: readonly TopicImage[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const placement = this.#parts.placement();
+    const places = new Map<string, readonly string[]>();
+    for (const topic of topics) {
+      const online = topic.partitions.filter(isOnline).map(({ directory }) => placement.idOf(directory));
+      const offline = topic.partitions.every(isOnline) ? [] : await this.#storedPlaces(topic.id);
+      places.set(topic.id, [
+        ...new Set([...online, ...offline, ...placement.isComplete ? [] : [SOME_DIRECTORY]]),
+      ]);
+    }
+    return places;
+  }
+
   /**
    * Removes what topics leave behind, once every shard has removed the logs that it had open.
    * @param topics with their removed partitions
@@ -43,9 +67,11 @@ export class DeletedTopics {
     this.#areCheckpointsDue = true;
     try {
       await this.#removeDirectories(topics, isUndone);
-      // What lies on an offline disk comes back with it.
-      if (this.#parts.isEveryDirectoryOnline()) {
-        for (const { id } of topics) this.#parts.commits.forget(deletedKey(id));
+      // What lies in a log directory that is away comes back with it.
+      for (const { id, partitions } of topics) {
+        if (this.#parts.placement().isComplete && partitions.every(isOnline)) {
+          this.#parts.commits.forget(deletedKey(id));
+        }
       }
     } catch (error) {
       this.#parts.report(
@@ -66,6 +92,11 @@ export class DeletedTopics {
     this.#areCheckpointsDue = false;
   }
 
+  async #storedPlaces(topicId: string): Promise<string[]> {
+    const rows = readMetadata(await this.#parts.store.range(partitionsPrefix(topicId))).partitions.get(topicId) ?? [];
+    return rows.flatMap((stored) => stored === undefined ? [] : directoryOf(stored.row, this.#parts.nodeId) ?? []);
+  }
+
   async #removeDirectories(topics: readonly TopicImage[], isUndone: boolean): Promise<void> {
     const directories = this.#parts.directories();
     if (directories === null) return;
@@ -78,6 +109,10 @@ export class DeletedTopics {
     }
     await directories.sync();
   }
+}
+
+function isOnline({ directory }: Pick<PartitionImage, "directory">): boolean {
+  return directory !== OFFLINE_DIRECTORY;
 }
 
 function isOf(topicId: string, identity: PartitionIdentity | string): boolean {

@@ -73,8 +73,8 @@ export class MetadataChanges {
     this.#table = parts.table;
     this.#image = parts.table.image;
     this.#commits = new MetadataCommits(parts.store);
-    const isEveryDirectoryOnline = () => this.#table.directories.isComplete;
-    this.#deleted = new DeletedTopics({ ...parts, isEveryDirectoryOnline, commits: this.#commits });
+    const placement = () => this.#table.directories;
+    this.#deleted = new DeletedTopics({ ...parts, placement, commits: this.#commits });
     this.producerIds = new ProducerIdBlocks(this.#commits);
   }
 
@@ -177,7 +177,9 @@ export class MetadataChanges {
   }
 
   async #delete(topics: readonly TopicImage[], options?: { isUndone: boolean }): Promise<void> {
-    const version = await this.#commits.commit(deletionTransaction(topics, this.#topicVersion));
+    const topicVersion = this.#topicVersion;
+    const places = await this.#deleted.placesOf(topics);
+    const version = await this.#commits.commit(deletionTransaction(topics, { topicVersion, places }));
     const { delta, release } = this.#table.remove(topics);
     await this.#publishChange({ ...delta, version });
     release();
