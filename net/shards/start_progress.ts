@@ -19,7 +19,9 @@ export class StartProgress implements Disposable {
         opened += soFar.logs;
         checkedBytes += soFar.checkedBytes;
       }
-      const checked = checkedBytes === 0 ? "" : `, ${Math.round(checkedBytes / 1e6)} MB checked`;
+      if (opened === 0) return by.report("Starting the shards");
+      const checkedMb = Math.round(checkedBytes / 1e6);
+      const checked = checkedMb === 0 ? "" : `, ${checkedMb} MB checked`;
       by.report(`Opening logs: ${opened} of ${logsCount} partitions so far${checked}`);
     });
   }

@@ -17,7 +17,7 @@ Deno.test("StartProgress writes a line every second with the sums of all shards,
   });
   const tick = () => ticks.get(1000)?.();
   tick();
-  progress.receive(0, { logs: 3, checkedBytes: 0 });
+  progress.receive(0, { logs: 3, checkedBytes: 400_000 });
   tick();
   progress.receive(1, { logs: 4, checkedBytes: 345_600_000 });
   progress.receive(0, { logs: 5, checkedBytes: 1_000_000 });
@@ -25,7 +25,7 @@ Deno.test("StartProgress writes a line every second with the sums of all shards,
   progress[Symbol.dispose]();
   tick();
   assert.deepEqual(lines, [
-    "Opening logs: 0 of 20 partitions so far",
+    "Starting the shards",
     "Opening logs: 3 of 20 partitions so far",
     "Opening logs: 9 of 20 partitions so far, 347 MB checked",
   ]);
