@@ -3,6 +3,8 @@
  * kill leaves. tests/log_crash_test.ts and tests/log_lives_test.ts stop logs at every call.
  */
 import { strict as assert } from "node:assert";
+import { writeCompacted } from "../../tests/compacted_segments.ts";
+import { Crash, CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import {
   append,
   findByTime,
@@ -179,5 +181,37 @@ Deno.test("Log.open() after a kill rebuilds indexes that are missing or damaged"
       assert.equal(log.close({ clean: true }), true);
       assert.deepEqual(findInconsistencies(directory.partition), [], `${kind}: ${damage}`);
     }
+  }
+});
+
+Deno.test("Log.open() after a kill leaves the indexes of closed segments as they are, also before segments that compaction emptied", () => {
+  const directory = "/logs/topic-0";
+  let isStopped = true;
+  for (let afterCalls = 1; isStopped; afterCalls++) {
+    const disk = new CrashingFileSystem(() => 0.5);
+    const fs = disk.fileSystem;
+    const log = openLog(directory, { fs, config });
+    for (let i = 0; i < 3; i++) {
+      append(log, recordsOf(1, 50, TEST_TIMESTAMP + i));
+      assert.ok(log.roll(TEST_TIMESTAMP));
+    }
+    assert.ok(log.flush());
+    const emptied = writeCompacted({ fs, directory }, [toOffset(1), toOffset(2)], []);
+    const swap = log.compacted.replaceSegments([emptied], config)!;
+    for (let step = swap.next(9); step !== "done"; step = swap.next(9)) fs.syncDirectory(directory);
+    assert.deepEqual(log.segments().map(({ logFileBytes }) => logFileBytes > 0), [true, false, false]);
+    const { recoveryPoint } = log;
+    disk.restart("all");
+    disk.crashAt = disk.calls + afterCalls;
+    try {
+      openLog(directory, { fs, config, recoveryPoint, isCacheIntact: true });
+    } catch (error) {
+      assert.ok(error instanceof Crash);
+    }
+    isStopped = disk.crashed;
+    disk.restart("all");
+    assert.ok(openLog(directory, { fs, config, recoveryPoint }).close({ clean: true }));
+    const files = disk.files().map(([path, bytes]) => [path.slice(directory.length + 1), bytes] as const);
+    assert.deepEqual(findInconsistencies(new Map(files), { isCleaned: true }), [], `stopped after ${afterCalls} calls`);
   }
 });

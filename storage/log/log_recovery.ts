@@ -24,6 +24,9 @@
  * The page cache is believed in one case: the process alone died, in this boot, and no flush has failed (boot_mark.ts). Then only the
  * end of the last segment is checked (`recoverAfterKill()`).
  *
+ * A stop in the middle leaves indexes that are rebuilt in place without entries. So this is done only where the next start, which finds
+ * the same recovery point, rebuilds them again. It trusts those of a segment if the following one begins below the recovery point.
+ *
  * Kafka cuts at the first torn batch, removes all later segments, and trusts the page cache (LogLoader.recoverLog).
  */
 import { type Offset, toOffset } from "../base/units.ts";
@@ -69,7 +72,10 @@ export function recoverAfterKill(
 ): RecoveredLog | null {
   const { segments, recovery, report } = parts;
   let [endOffset, hasCut] = [-1, false];
-  for (let index = segments.length - 1; index >= 0; index--) {
+  const last = segments.length - 1;
+  // A roll creates the next segment before it closes the old one: a kill in between leaves two segments unfinished. Earlier ones stay
+  // unchanged, also where compaction has emptied those after them: the next start trusts their indexes.
+  for (let index = last; index >= Math.max(0, last - 1); index--) {
     const segment = segments.at(index);
     const next = segments.all[index + 1]?.baseOffset ?? Infinity;
     const found = recovery.recoverEnd(segment);
@@ -85,7 +91,7 @@ export function recoverAfterKill(
       reportCut(segment, found, report);
     }
     endOffset = Math.max(endOffset, found.endOffset);
-    if (found.endPosition > 0) break; // a roll creates the next segment before it closes the last one
+    if (found.endPosition > 0) break;
   }
   return { endOffset: toOffset(endOffset), hasCut };
 }
@@ -106,7 +112,9 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Recovere
     const segment = segments.at(index);
     if (segment.baseOffset > end) gaps.push(`${end} to ${segment.baseOffset - 1}`);
     fs.dropCached(segment.fd);
-    const found = recovery.recover(segment, options.recoveryPoint, (view, at) => {
+    const isTrusted = (segments.all[index + 1]?.baseOffset ?? Infinity) < options.recoveryPoint;
+    const by = { durableBelow: options.recoveryPoint, mode: isTrusted ? "new file" : "in place" } as const;
+    const found = recovery.recover(segment, by, (view, at) => {
       epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
     });
     end = found.endOffset;

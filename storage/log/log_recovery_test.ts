@@ -1,6 +1,6 @@
 /** Tests of recovery: which segments it keeps, which it sets aside, and when it refuses the log. */
 import { strict as assert } from "node:assert";
-import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
+import { Crash, CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import {
   append,
   batchesIn,
@@ -14,10 +14,12 @@ import {
   testConfig,
   TestDirectory,
 } from "../../tests/log_fixture.ts";
+import { TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { toOffset } from "../base/units.ts";
 import { Log } from "./log.ts";
 import type { LogConfig } from "./log_config.ts";
 import type { LogOptions } from "./log_types.ts";
+import { allocateNative } from "../sys/memory.ts";
 import { LogDamagedError } from "./storage_failure.ts";
 
 const config = { ...testConfig, segmentBytes: 3_000, indexIntervalBytes: 500 };
@@ -172,6 +174,40 @@ Deno.test("bytes that recovery cut off do not return after a loss of power in th
   append(again, recordsOf(2, 90));
   files.restart("random");
   assert.equal(open().logEndOffset, 1);
+});
+
+Deno.test("a damaged index of a durable segment is rebuilt whole, wherever the start that rebuilds it is stopped", () => {
+  let isStopped = true;
+  for (let afterCalls = 1; isStopped; afterCalls++) {
+    const disk = new CrashingFileSystem(() => 0.5);
+    const fs = disk.fileSystem;
+    const options = logOptions("/logs/t-0", { fs, config: { ...config, indexIntervalBytes: 1 } });
+    const log = Log.open(options);
+    for (let i = 0; i < 4; i++) {
+      append(log, recordsOf(1, 90, TEST_TIMESTAMP + i));
+      if (i === 1) assert.ok(log.roll(TEST_TIMESTAMP));
+    }
+    assert.ok(log.flush());
+    disk.restart("all");
+    const fd = fs.open(`/logs/t-0/${"0".repeat(20)}.index`, { write: true });
+    assert.equal(fs.size(fd), 8, "one entry");
+    const position = allocateNative(4);
+    position.view.setInt32(0, 1); // where no batch begins
+    fs.pwrite(fd, position, 0, 4, 4);
+    fs.fdatasync(fd);
+    disk.crashAt = disk.calls + afterCalls;
+    const open = () => Log.open({ ...options, recoveryPoint: toOffset(4) });
+    try {
+      open();
+    } catch (error) {
+      assert.ok(error instanceof Crash);
+    }
+    isStopped = disk.crashed;
+    disk.restart("all");
+    assert.ok(open().close({ clean: true }));
+    const files = disk.files().map(([path, bytes]) => [path.slice("/logs/t-0/".length), bytes] as const);
+    assert.deepEqual(findInconsistencies(new Map(files)), [], `stopped after ${afterCalls} calls`);
+  }
 });
 
 Deno.test("segments that were set aside stay: later starts, rolls, deletions and another torn batch do not change them", () => {

@@ -17,6 +17,7 @@ import { HeaderWindow } from "./header_window.ts";
 import { keptAfterKill, keptBelow } from "./index_resume.ts";
 import * as batches from "../records/record_batch.ts";
 import type { Segment } from "./segment.ts";
+import type { RebuildMode } from "./segment_indexes.ts";
 import { describeBatch, SegmentReader } from "./segment_reader.ts";
 import type { LogResources } from "../log/log_resources.ts";
 import { LogDamagedError } from "../log/storage_failure.ts";
@@ -64,15 +65,21 @@ export class SegmentRecovery {
 
   /**
    * Recovers one segment; its size is then that of its sound batches.
-   * @param durableBelow the check begins at the last index entry below it, or at the beginning where the indexes are of no use
+   * @param by durableBelow: the check begins at the last index entry below it, or at the beginning where the indexes are of no use;
+   * mode: "in place" where the next start rebuilds the indexes again if no flush comes before it
    * @param visit called with every batch that was checked and is kept
    * @throws LogDamagedError for batches of an old format @throws SystemError, or the runtime's errors, of the disk
    */
-  recover(segment: Segment, durableBelow: Offset, visit: (view: DataView, at: number) => void): RecoveredSegment {
+  recover(
+    segment: Segment,
+    { durableBelow, mode }: { durableBelow: Offset; mode: RebuildMode },
+    visit: (view: DataView, at: number) => void,
+  ): RecoveredSegment {
     const size = segment.logFileBytes;
     this.refuseOldFormats(segment, 0, size);
-    const kept = durableBelow <= segment.baseOffset ? 0 : keptBelow(segment, durableBelow, this.#reader);
-    const { endOffset, position } = this.#replay(segment, { kept, size, isChecked: true }, visit);
+    const isKept = mode === "in place" && durableBelow > segment.baseOffset;
+    const kept = isKept ? keptBelow(segment, durableBelow, this.#reader) : 0;
+    const { endOffset, position } = this.#replay(segment, { mode, kept, size, isChecked: true }, visit);
     if (position < size) this.refuseOldFormats(segment, position, size);
     segment.endRebuild(position);
     const isTorn = !this.#isUnused(segment, position, size);
@@ -88,9 +95,10 @@ export class SegmentRecovery {
   recoverEnd(segment: Segment): RecoveredSegment | null {
     const size = segment.logFileBytes;
     const found = keptAfterKill(segment, this.#reader);
-    const whole = this.#replay(segment, { kept: found, size, isChecked: false }, ignore);
+    const mode = "in place";
+    const whole = this.#replay(segment, { mode, kept: found, size, isChecked: false }, ignore);
     const kept = Math.max(0, segment.offsetIndex.count - 1);
-    const { endOffset, position } = this.#replay(segment, { kept, size, isChecked: true }, ignore);
+    const { endOffset, position } = this.#replay(segment, { mode, kept, size, isChecked: true }, ignore);
     segment.endRebuild(position);
     if (position < size && !this.#isTornWrite(segment, { from: position, wholeTo: whole.position, size })) return null;
     const isTorn = !this.#isUnused(segment, position, size);
@@ -127,13 +135,13 @@ export class SegmentRecovery {
    */
   #replay(
     segment: Segment,
-    { kept, size, isChecked }: { kept: number; size: number; isChecked: boolean },
+    { mode, kept, size, isChecked }: { mode: RebuildMode; kept: number; size: number; isChecked: boolean },
     visit: (view: DataView, at: number) => void,
   ): { endOffset: Offset; position: number } {
     const window = isChecked ? this.#window : this.#reader.window;
     const { view } = window;
     window.begin();
-    segment.beginRebuild("in place", kept); // the flush that raises the recovery point makes it durable
+    segment.beginRebuild(mode, kept); // the flush that raises the recovery point makes it durable
     let position = segment.logFileBytes;
     let noticedTo = position as number;
     let endOffset = segment.baseOffset;
