@@ -174,7 +174,7 @@ Deno.test("a swap that the disk refuses at any call changes nothing that is read
 function crashAndReopen(
   crashAfter: number,
   survival: Survival,
-  { secondCrash = Infinity, tamper = (fs: FileSystem) => fs } = {},
+  { secondCrash = Infinity, firstSurvival = survival, tamper = (fs: FileSystem) => fs } = {},
 ): boolean {
   let state = crashAfter * 7919 + survival.length + (secondCrash === Infinity ? 0 : secondCrash * 31);
   const disk = new CrashingFileSystem(() => (state = (state * 48_271) % 0x7fff_ffff) / 0x7fff_ffff);
@@ -189,7 +189,7 @@ function crashAndReopen(
     if (!(error instanceof Crash)) throw error;
   }
   const stopped = disk.crashed;
-  disk.restart(survival);
+  disk.restart(firstSurvival);
   if (secondCrash !== Infinity) {
     disk.crashAt = disk.calls + secondCrash;
     try {
@@ -226,8 +226,12 @@ for (const survival of ["all", "none", "random"] as const) {
 }
 
 Deno.test("a start that stops while it finishes a swap leaves each kept batch once", () => {
-  for (let first = 1; first < 100; first += 7) {
-    for (let second = 1; second < 40; second += 3) crashAndReopen(first, "random", { secondCrash: second });
+  for (const firstSurvival of ["random", "all"] as const) {
+    for (let first = 1; first < 100; first += 7) {
+      for (let second = 1; second < 40; second += 3) {
+        crashAndReopen(first, "random", { secondCrash: second, firstSurvival });
+      }
+    }
   }
 });
 

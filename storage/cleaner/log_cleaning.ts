@@ -3,16 +3,18 @@
  * the cleaner worker; every call blocks for the system calls that it makes. The shard that owns the log makes the job, and puts the new
  * segments in the place of the old ones.
  *
- *   fill the offset map ─► for each group of neighbouring segments: read, clean batch by batch, write ─► flush ─► result
+ *   fill the offset map ─► for each group of neighbouring segments: read, clean batch by batch, write ─► flush ─► flush names ─► result
  *
- * Must always hold: the files of the log are only read. No other cleaning of the log is under way, and no swap. A new segment that would not differ from its only source is thrown away. Damage
- * anywhere ends the cleaning: no new segment takes the place of another then.
+ * Must always hold: the files of the log are only read. No other cleaning of the log is under way, and no swap. A new segment that would
+ * not differ from its only source is thrown away. Damage anywhere ends the cleaning: no new segment takes the place of another then. The
+ * new segments, and the names of their files, are durable before there is a result: the swap relies on it (segment_swap.ts).
  * Source: Kafka's Cleaner.
  */
 import { assert } from "../base/assert.ts";
 import { toOffset } from "../base/units.ts";
 import type { AbortedTransaction } from "../segments/transaction_index.ts";
 import type { FileSystem } from "../sys/file_system.ts";
+import { SystemError } from "../sys/libc.ts";
 import { readAborted } from "./aborted_transactions.ts";
 import { BatchSource } from "./batch_source.ts";
 import { removeCleanedFiles } from "./cleaned_segment.ts";
@@ -85,6 +87,7 @@ class LogCleaning implements Cleaning {
       return true;
     }
     if (this.#rewriting.next()) return true;
+    if (this.#rewriting.replacements.length > 0) this.#flushNames();
     this.#result = this.#resultOf(this.#building, this.#rewriting);
     return false;
   }
@@ -93,6 +96,11 @@ class LogCleaning implements Cleaning {
     this.#source[Symbol.dispose]();
     this.#building?.map[Symbol.dispose]();
     if (this.#result === null) this.#rewriting?.abandon();
+  }
+
+  #flushNames(): void {
+    const { directory } = this.#job;
+    if (!this.#parts.fs.syncDirectory(directory)) throw new SystemError(`flush directory ${directory}`);
   }
 
   #shared() {

@@ -1,7 +1,9 @@
 import { strict as assert } from "node:assert";
 import { clean, cleanAndSwap, decodeLog, jobOf, segmentsIn, writeSegment } from "../../tests/cleaning_fixture.ts";
-import { findInconsistencies, openLog, TestDirectory } from "../../tests/log_fixture.ts";
+import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
+import { append, findInconsistencies, openLog, testConfig, TestDirectory } from "../../tests/log_fixture.ts";
 import { buildBatch, sealBatch, TEST_TIMESTAMP, type TestRecord } from "../../tests/record_batch_builder.ts";
+import { SimulatedCleaning } from "../../tests/simulated_cleaning.ts";
 import { toOffset } from "../base/units.ts";
 import { codecNames } from "../records/record_batch.ts";
 
@@ -135,4 +137,26 @@ Deno.test("cleanLog() leaves times above 2^53 as they are, which a log of Apache
     2n ** 63n - 1n,
     2n ** 63n - 1n,
   ]);
+});
+
+Deno.test("cleanLog() makes the new segments and their names durable before there is a result", () => {
+  const disk = new CrashingFileSystem(() => 0.5);
+  const { fileSystem: fs } = disk;
+  const config = { ...testConfig, compact: true, minCleanableDirtyRatio: 0 };
+  const log = openLog("/logs/t-0", { fs, config });
+  for (const value of ["v0", "v1"]) {
+    append(log, [{ key: "a", value }]);
+    assert.ok(log.roll(TEST_TIMESTAMP));
+  }
+  assert.ok(log.flush());
+  const highWatermark = log.logEndOffset;
+  const scene = { fs, log, config, highWatermark, cleanBelow: null, nowMs: TEST_TIMESTAMP, dedupeBufferBytes: 4096 };
+  const cleaning = SimulatedCleaning.begin(scene);
+  assert.ok(cleaning !== null);
+  while (!cleaning.isSwapping) cleaning.continue(1);
+  const cleaned = () => disk.files().filter(([path]) => path.endsWith(".cleaned"));
+  const before = cleaned();
+  assert.equal(before.length, 3, "one segment");
+  disk.restart("none");
+  assert.deepEqual(cleaned(), before);
 });

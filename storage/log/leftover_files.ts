@@ -6,6 +6,8 @@
  *   .swap            a compaction that was finished: the segments it was made of are removed, and it takes their place
  *
  * Must always hold: a loss of power in the meantime does no harm, though it may undo any change since the last flush of the directory.
+ * A finished `.swap` index without a `.log.swap` file belongs to the `.log` file that has its final name: the `.cleaned` names of a
+ * compaction are durable before the first of them changes (log_cleaning.ts), so a `.log.cleaned` file would be there.
  * Source: Kafka's LogLoader.load, which does not flush the directory.
  */
 import { type Offset, toOffset } from "../base/units.ts";
@@ -46,6 +48,8 @@ export function clearLeftovers(fs: FileSystem, directory: string, window: Header
   const swapped = files.filter((file) => file.suffix === SWAP_SUFFIX);
   const unfinished = swapped.filter((file) => file.offset >= cleanedFrom);
   const deleted = names.filter((name) => name.endsWith(DELETED_SUFFIX));
+  // A killed process leaves `.swap` names that are not durable. If they were lost, the old segments that are removed below would be missing.
+  if (swapped.length > 0) flushDirectory(fs, directory);
   for (const name of deleted) fs.remove(`${directory}/${name}`);
   // The order matters if this is interrupted: the .swap files of a split are removed while a .cleaned file still marks them as
   // unfinished.
@@ -73,10 +77,14 @@ function finishSwaps(
     // A segment that has no batch left replaces at least the one that began there.
     return { from: file.offset, to: Math.max(readNextOffset(fs, file, window), file.offset + 1) };
   }).sort((a, b) => a.from - b.from);
+  const withAborted = new Set(swaps.filter(({ kind }) => kind === ".txnindex").map(({ offset }) => offset));
   for (const file of files) {
     if (file.suffix !== "" || file.kind === SNAPSHOT_KIND) continue;
     const last = lastFrom(replaced, file.offset);
-    if (last !== undefined && file.offset < last.to) fs.remove(file.path);
+    // The new segment's index of aborted transactions may have its final name already, and nothing rebuilds it. An old one in its place
+    // does no harm: what it names was aborted.
+    const mayBeNew = file.kind === ".txnindex" && file.offset === last?.from && !withAborted.has(file.offset);
+    if (last !== undefined && file.offset < last.to && !mayBeNew) fs.remove(file.path);
   }
   // Before the new names are there, nothing is left of the segments that would overlap them.
   if (logs.length > 0) flushDirectory(fs, directory);

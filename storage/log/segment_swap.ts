@@ -11,8 +11,10 @@
  * Replacements that are neighbours go through the phases together. Others follow one after the other: a start removes every old segment
  * between the first and the last `.swap` file, and would remove the segments between two replacements (leftover_files.ts).
  *
- * Must always hold: no flush is left out, because after a loss of power any rename since the last flush may be missing. A read finds the
- * old segments or the new one. A call that the disk refuses changes nothing that is read, and the next call tries again.
+ * Must always hold: the names of the `.cleaned` files are durable when it begins. Otherwise a loss of power during the commit may leave a
+ * `.swap` index without its `.log` file, and a start would give it to the old `.log` file. No flush is left out, because after a loss of
+ * power any rename since the last flush may be missing. A read finds the old segments or the new one. A call that the disk refuses
+ * changes nothing that is read, and the next call tries again.
  *
  * Kafka's order of the phases is the same, with one flush at the end (LocalLog.replaceSegments). It finishes what this leaves, and the
  * other way round.
