@@ -25,6 +25,7 @@ export const workerModules: readonly string[] = [
 export const lateModules: readonly string[] = [
   "partitions/coordinators/groups/group_coordinator.ts",
   "storage/inspection/commands.ts",
+  "partitions/metadata/packed_alterations.ts",
 ];
 
 /** Native addons by the package that loads them: the names of their files up to the platform. */
