@@ -27,6 +27,11 @@ import { allocateNative, type NativeMemory } from "../sys/memory.ts";
  * read, and a scan over large ones reads one header at a time.
  */
 const WINDOW_BYTES = 8192;
+/**
+ * Bytes of a read behind a batch that is larger than the window: the next one is probably as large, so only its header is wanted. A start
+ * after a kill reads the headers of gigabytes for the producers: a header alone takes half the time of a window.
+ */
+const HEADER_READ_BYTES = 256;
 
 /** A file whose batches are scanned. */
 export interface BatchFile {
@@ -74,8 +79,10 @@ export class HeaderWindow {
   locate(fd: number, position: number, length: number): number {
     const at = position - this.#from;
     if (fd === this.#fd && at >= 0 && at + length <= this.#length) return at;
+    const isBehindLarge = fd === this.#fd && position > this.#from + this.#length;
+    const wanted = isBehindLarge ? Math.max(length, HEADER_READ_BYTES) : Infinity;
     this.#fd = -1;
-    const read = this.#fs.pread(fd, this.#memory, 0, this.#memory.bytes.length, position);
+    const read = this.#fs.pread(fd, this.#memory, 0, Math.min(wanted, this.#memory.bytes.length), position);
     if (read < 0) throw new SystemError(`read a file at position ${position}`);
     if (read < length) return -1;
     [this.#fd, this.#from, this.#length] = [fd, position, read];
