@@ -24,6 +24,8 @@ import { type LoadFiles, RetentionPass } from "./retention_pass.ts";
 
 /** Longest time that a pass takes of one turn, in ms. */
 const STRETCH_MS = 1;
+/** Most segments that one decision removes: of 10,000 it took up to 17 ms. */
+const DECIDED_MAX = 1000;
 /** By so much the wall clock may gain on the monotonic clock between two passes; more is a jump. */
 const CLOCK_GAIN_MS_MAX = 3_600_000;
 
@@ -135,7 +137,9 @@ export class Retention {
     const { config, highWatermark, log } = partition;
     const retentionMs = config.delete && this.#isTimeTrusted ? config.retentionMs : -1;
     const rules = { retentionMs, retentionBytes: config.delete ? config.retentionBytes : -1 };
-    return decideRetention(log.retained(highWatermark), rules, this.#parts.clock.wallMs());
+    // A forecast removes nothing, so the next decision would be the same.
+    const removedMax = this.#forecasts === null ? DECIDED_MAX : Infinity;
+    return decideRetention(log.retained(highWatermark), rules, this.#parts.clock.wallMs(), removedMax);
   }
 
   #remove(partition: Partition, decision: RetentionDecision): void {

@@ -1,14 +1,14 @@
 /**
  * One look at all partitions of a shard by the rules of retention, in slices: a turn does a little, and the next one continues.
  *
- *   next partition ──► decide ──► act
+ *   next partition ──► decide ──► act, and decide again if there may be more
  *                      ▲    └──a timestamp is not known──► another thread brings the indexes into the page cache
  *                      └──── learn, a few a step ◄─────────┘
  *
  * Closed segments of an earlier process do not know their largest timestamp until it was read once. Only the oldest ones are read, up to
  * the first that stays: a look at 10,000 segments of which all stay reads one.
  *
- * Always: each partition is acted on at most once, in the turn in which that was decided. Runs on shards.
+ * Always: what was decided about a partition is done in the same turn, and nothing is decided about it again until then. Runs on shards.
  */
 import { type DatedSegment, type RetentionDecision, storageFailure } from "../../storage/mod.ts";
 import type { Partition } from "../owned/partition.ts";
@@ -81,7 +81,7 @@ export class RetentionPass {
     const decision = this.#parts.decide(partition);
     if (decision !== null && decision.unknownAt >= 0) return this.#load(partition, decision.unknownAt);
     if (decision !== null) this.#parts.act(partition, decision);
-    this.#leave();
+    if (decision?.isCut !== true) this.#leave();
   }
 
   #next(): Partition | null {

@@ -124,6 +124,14 @@ Deno.test("when everything is too old, the log rolls first: one empty segment is
   assert.equal(scene.lines.length, 2, "the old record appended meanwhile went too, and an empty segment is left alone");
 });
 
+Deno.test("a pass removes any number of segments, a thousand a decision", () => {
+  using scene = new Scene();
+  scene.append(Array(2500).fill(2 * HOUR_MS)).append([1]);
+  scene.advance(INITIAL_MS);
+  assert.deepEqual(scene.bases, [2500]);
+  assert.match(`${scene.lines}`, /removes 1000 .*,t-0.* removes 1000 .*,t-0.* removes 500 /);
+});
+
 Deno.test("Retention by size, with both rules, and a changed rule at the next check", () => {
   using scene = new Scene({ retentionMs: -1 });
   scene.append([5, 4, 3, 2, 1].map((hours) => hours * HOUR_MS));
@@ -314,8 +322,7 @@ Deno.test("on a full disk closed segments go, also when the active one cannot be
 
 Deno.test("a turn ends when its time is over, and one pass looks at all partitions", () => {
   using world = new TestShards(1, [], { retention: SETTINGS });
-  const shards = Array.from({ length: 50 }, () => 0);
-  world.apply(topicOn(shards, { config }));
+  world.apply(topicOn(Array(50).fill(0), { config }));
   const shard = world.at(0);
   for (const partition of shard.partitions.owned.all) {
     for (const age of [3, 2, 0]) {

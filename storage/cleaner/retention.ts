@@ -53,18 +53,25 @@ export interface RetentionDecision {
   readonly endOffset: Offset | null;
   /** Whether the active segment is among them: the log has to roll before. */
   readonly isRollDue: boolean;
+  /** Whether it ends at the most segments that were asked for: another decision may remove more. */
+  readonly isCut: boolean;
   /** Index of the segment whose timestamp has to be read before more can be decided; -1 for none. */
   readonly unknownAt: number;
   /** Index of the segment that stays because a timestamp of it lies in the future, and with it all later ones; -1 for none. */
   readonly futureAt: number;
 }
 
-/** Decides what goes. @param nowMs wall-clock time */
-export function decideRetention(log: RetainedLog, rules: RetentionRules, nowMs: number): RetentionDecision {
+/** Decides what goes. @param nowMs wall-clock time @param removedMax most segments that go; by default there is no limit */
+export function decideRetention(
+  log: RetainedLog,
+  rules: RetentionRules,
+  nowMs: number,
+  removedMax = Infinity,
+): RetentionDecision {
   const { segments, first } = log;
-  const bySize = countBySize(log, rules.retentionBytes);
+  const bySize = Math.min(removedMax, countBySize(log, rules.retentionBytes));
   let [at, unknownAt, futureAt] = [first + bySize, -1, -1];
-  for (; rules.retentionMs >= 0 && mayGo(log, at); at++) {
+  for (; rules.retentionMs >= 0 && at - first < removedMax && mayGo(log, at); at++) {
     const timestamp = segments[at]?.knownRetentionTimestamp ?? null;
     if (timestamp === null) unknownAt = at;
     else if (timestamp > nowMs) futureAt = at;
@@ -76,6 +83,7 @@ export function decideRetention(log: RetainedLog, rules: RetentionRules, nowMs: 
     bytes: bytesOf(segments, first, at),
     endOffset: at === first ? null : endOf(log, at - 1),
     isRollDue: at === segments.length,
+    isCut: at - first === removedMax,
     unknownAt,
     futureAt,
   };

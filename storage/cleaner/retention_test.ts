@@ -161,3 +161,15 @@ Deno.test("decideRetention() removes nothing when the clock went back, and marks
   assert.equal(summary(decideRetention(log, rules, NOW - 5000)), `${NOTHING}, future 0`);
   assert.equal(summary(decideRetention(log, rules, NOW + 1e12)), "size 0, time 3, 300 bytes, end 30, roll");
 });
+
+Deno.test("decideRetention() ends at the most segments asked for, by size and by time, and says that there may be more", () => {
+  const log = logOf("100/900 100/900 100/900 100/900");
+  const decide = (rules: Partial<RetentionRules>, removedMax: number) => {
+    const decision = decideRetention(log, { ...OFF, ...rules }, NOW, removedMax);
+    return [summary(decision), decision.isCut];
+  };
+  assert.deepEqual(decide({ retentionMs: 100 }, 2), ["size 0, time 2, 200 bytes, end 20", true]);
+  assert.deepEqual(decide({ retentionMs: 100, retentionBytes: 100 }, 2), ["size 2, time 0, 200 bytes, end 20", true]);
+  assert.deepEqual(decide({ retentionMs: 100, retentionBytes: 300 }, 2), ["size 1, time 1, 200 bytes, end 20", true]);
+  assert.deepEqual(decide({ retentionMs: 100 }, 9), ["size 0, time 4, 400 bytes, end 40, roll", false]);
+});
