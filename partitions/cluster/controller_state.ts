@@ -1,0 +1,186 @@
+/**
+ * The elected controller: it judges which brokers are alive, registers, fences and unfences them, and repairs rows (repairs.ts). Pure: the
+ * caller passes images, heartbeats and the time, executes the transactions, and says when each has ended. The main isolate.
+ *
+ *   no registration --register()--> session of the last process over, state fenced, rows free of it --> registered, fenced
+ *   fenced  --heartbeats, its image has its registration, rows free of it--> active
+ *   active  --session over, connection refused, or a new process--> fenced
+ *   active  --it wants to stop--> stopping --> leads nothing, in no ISR: may stop
+ *
+ * It only advises: safety rests on the comparisons of each transaction, so a second controller is harmless. It keeps nothing but the times
+ * of heartbeats and the registrations asked for; brokers repeat both. Each process start ends the leaderships of the last process,
+ * because a restarted leader that lost its tail must not write other records at the same offsets in the same epoch.
+ * Source: ClusterControlManager, BrokerHeartbeatManager; KIP-631, KIP-866, KIP-966.
+ */
+import { ABSENT, type BrokerState, type ClusterImage, type Comparison, type Transaction } from "./cluster_image.ts";
+import { isHeldBy, repairs, repairTransaction, type StartKind } from "./repairs.ts";
+
+/** A process that asks to be registered (BrokerRegistration, 62). */
+export interface RegistrationRequest {
+  readonly broker: number;
+  readonly incarnation: string;
+  readonly directoryId: string;
+  /** Broker epoch of the process that stopped cleanly on these directories, -1 for none. */
+  readonly cleanEpoch: number;
+  /**
+   * Broker epoch of the broker's last registration that the process knows, 0 for none. So the late request of a process that has died
+   * does not take the place of its successor.
+   */
+  readonly knownEpoch: number;
+}
+
+/** A heartbeat (BrokerHeartbeat, 63). */
+export interface Heartbeat {
+  readonly broker: number;
+  readonly brokerEpoch: number;
+  /** Revision of the sender's image. */
+  readonly revision: number;
+  readonly wantsStop: boolean;
+}
+
+interface Session {
+  heardMs: number;
+  heartbeat: Heartbeat | null;
+  isRefused: boolean;
+}
+
+/** One term of a controller. */
+export class ControllerState {
+  readonly epoch: number;
+  readonly #sessionMs: number;
+  readonly #startedMs: number;
+  readonly #sessions = new Map<number, Session>();
+  readonly #registrations = new Map<number, RegistrationRequest>();
+
+  /** @param epoch version of the controller's key @param sessionMs silence after which a broker is fenced @param nowMs */
+  constructor(epoch: number, sessionMs: number, nowMs: number) {
+    this.epoch = epoch;
+    this.#sessionMs = sessionMs;
+    this.#startedMs = nowMs;
+  }
+
+  /** A process asks to be registered; it repeats that until its image has the registration. */
+  register(request: RegistrationRequest): void {
+    this.#registrations.set(request.broker, request);
+  }
+
+  /** A heartbeat arrived. Those of former processes are ignored. @returns whether the sender may stop */
+  heard(heartbeat: Heartbeat, image: ClusterImage, nowMs: number): boolean {
+    const entry = image.brokers.get(heartbeat.broker);
+    if (entry === undefined || entry.brokerEpoch !== heartbeat.brokerEpoch) return false;
+    this.#sessions.set(heartbeat.broker, { heardMs: nowMs, heartbeat, isRefused: false });
+    return entry.state !== "active" && heartbeat.wantsStop && !isNeeded(image, heartbeat.broker);
+  }
+
+  /** The broker's process does not listen any more: it is fenced at once. */
+  refused(broker: number): void {
+    const session = this.#sessions.get(broker);
+    if (session === undefined) this.#sessions.set(broker, { heardMs: -Infinity, heartbeat: null, isRefused: true });
+    else session.isRefused = true;
+  }
+
+  /** The transactions that the image needs; the same ones again until it has changed. */
+  decide(image: ClusterImage, nowMs: number): Transaction[] {
+    if (image.controllerEpoch !== this.epoch) return [];
+    const starts = this.#starts(image);
+    const decided = repairs(image, starts).map((repair) => repairTransaction(repair, image));
+    for (const broker of new Set([...image.brokers.keys(), ...starts.keys()])) {
+      const transaction = this.#decideBroker(broker, image, starts.get(broker), nowMs);
+      if (transaction !== null) decided.push(transaction);
+    }
+    return decided;
+  }
+
+  #decideBroker(broker: number, image: ClusterImage, start: StartKind | undefined, nowMs: number): Transaction | null {
+    const entry = image.brokers.get(broker);
+    if (start !== undefined) {
+      for (const { row } of image.partitions.values()) if (isHeldBy(row, broker, start)) return null;
+      return this.#registration(this.#registrations.get(broker) as RegistrationRequest, image);
+    }
+    if (entry === undefined) return null;
+    const isSilent = this.#isSilent(broker, nowMs);
+    // A process that waits for its registration shows that the last one has ended, or is stopping.
+    const hasEnded = isSilent || (entry.state === "stopping" && this.#registrations.has(broker));
+    if (entry.state !== "fenced" && hasEnded) return this.#change(broker, "fenced", image);
+    const heartbeat = this.#sessions.get(broker)?.heartbeat ?? null;
+    if (isSilent || heartbeat === null || heartbeat.brokerEpoch !== entry.brokerEpoch) return null;
+    if (entry.state === "active" && heartbeat.wantsStop) return this.#change(broker, "stopping", image);
+    const isReady = !heartbeat.wantsStop && heartbeat.revision >= entry.brokerEpoch && !isNeeded(image, broker);
+    return entry.state === "fenced" && isReady ? this.#change(broker, "active", image) : null;
+  }
+
+  #isSilent(broker: number, nowMs: number): boolean {
+    const session = this.#sessions.get(broker);
+    const heardMs = Math.max(session?.heardMs ?? -Infinity, this.#startedMs);
+    return session?.isRefused === true || nowMs - heardMs > this.#sessionMs;
+  }
+
+  /**
+   * Processes whose turn it is to be registered: the last one is fenced. As long as it is active, another process of the broker lives, or may
+   * (DUPLICATE_BROKER_REGISTRATION), and its leaders could take it into an ISR again.
+   */
+  #starts(image: ClusterImage): Map<number, StartKind> {
+    const starts = new Map<number, StartKind>();
+    for (const [broker, request] of this.#registrations) {
+      const entry = image.brokers.get(broker);
+      const epoch = entry?.brokerEpoch ?? ABSENT;
+      if (entry?.incarnation === request.incarnation || epoch > request.knownEpoch) this.#registrations.delete(broker);
+      else if (epoch === request.knownEpoch && (entry?.state ?? "fenced") === "fenced") {
+        starts.set(broker, startKindOf(request, entry));
+      }
+    }
+    return starts;
+  }
+
+  #change(broker: number, state: BrokerState, image: ClusterImage): Transaction {
+    const comparisons = this.#comparisonsOf(broker, image);
+    return { subject: `broker ${broker}`, comparisons, writes: [{ kind: "state", broker, state }] };
+  }
+
+  #registration({ broker, incarnation, directoryId }: RegistrationRequest, image: ClusterImage): Transaction {
+    return {
+      subject: `broker ${broker}`,
+      comparisons: this.#comparisonsOf(broker, image),
+      writes: [
+        { kind: "registration", broker, incarnation, directoryId },
+        { kind: "state", broker, state: "fenced" },
+      ],
+    };
+  }
+
+  #comparisonsOf(broker: number, image: ClusterImage): Comparison[] {
+    const entry = image.brokers.get(broker);
+    return [
+      { kind: "controller", version: this.epoch },
+      { kind: "state", broker, version: entry?.stateVersion ?? ABSENT },
+      { kind: "registration", broker, version: entry?.brokerEpoch ?? ABSENT },
+    ];
+  }
+}
+
+/** How a process finds its logs, judged by what the last one registered. */
+export function startKindOf(
+  request: RegistrationRequest,
+  last: { readonly brokerEpoch: number; readonly directoryId: string } | undefined,
+): StartKind {
+  if (last === undefined || last.directoryId !== request.directoryId) return "log-lost";
+  return last.brokerEpoch === request.cleanEpoch ? "clean" : "tail-lost";
+}
+
+/**
+ * The transaction by which a process becomes the controller; null while there is one. It need not be registered: when all brokers start at
+ * once, one of them has to register the others, and itself.
+ */
+export function candidacy(image: ClusterImage, broker: number, incarnation: string): Transaction | null {
+  if (image.controllerEpoch !== ABSENT) return null;
+  const comparisons: Comparison[] = [{ kind: "controller", version: ABSENT }];
+  return { subject: "controller", comparisons, writes: [{ kind: "controller", broker, incarnation }] };
+}
+
+/** Whether a row names a broker as leader or member of the ISR. */
+function isNeeded(image: ClusterImage, broker: number): boolean {
+  for (const { row } of image.partitions.values()) {
+    if (row.leader === broker || row.isr.includes(broker)) return true;
+  }
+  return false;
+}

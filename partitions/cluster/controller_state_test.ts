@@ -1,0 +1,147 @@
+import { strict as assert } from "node:assert";
+import { BrokerLife } from "./broker_life.ts";
+import { ABSENT, type BrokerEntry, type BrokerState, type ClusterImage, type Write } from "./cluster_image.ts";
+import { candidacy, ControllerState, startKindOf } from "./controller_state.ts";
+import { createRow, type PartitionRow } from "./partition_row.ts";
+import { repairs, repairTransaction } from "./repairs.ts";
+
+const SESSION_MS = 700;
+const CONTROLLER_EPOCH = 9;
+
+const entry = (state: BrokerState, brokerEpoch = 1): BrokerEntry => ({
+  state,
+  stateVersion: brokerEpoch + 100,
+  brokerEpoch,
+  incarnation: `process ${brokerEpoch}`,
+  directoryId: "disk",
+});
+
+function imageOf(states: Record<number, BrokerEntry>, rows: readonly PartitionRow[] = []): ClusterImage {
+  return {
+    revision: 200,
+    brokers: new Map(Object.entries(states).map(([id, broker]) => [Number(id), broker])),
+    partitions: new Map(rows.map((row, index) => [`${index}`, { row, version: 50 + index }])),
+    configuredMinIsrOf: () => 2,
+    isUncleanElectionEnabled: () => false,
+    controllerEpoch: CONTROLLER_EPOCH,
+  };
+}
+
+const row = createRow([1, 2, 3], 2, { isActive: () => true });
+const second = { ...row, replicas: [2, 1, 3], leader: 2 };
+const writesOf = (controller: ControllerState, image: ClusterImage, nowMs: number): Write[] =>
+  controller.decide(image, nowMs).flatMap(({ writes }) => writes);
+const beat = (broker: number, wantsStop = false) => ({ broker, brokerEpoch: 1, revision: 200, wantsStop });
+
+Deno.test("repairs() takes inactive brokers out of every ISR, partitions without a live leader first, and compares the chosen leader's state", () => {
+  const image = imageOf({ 1: entry("active"), 2: entry("fenced"), 3: entry("active", 3) }, [row, second]);
+  const found = repairs(image, new Map());
+  assert.deepEqual(found.map(({ partition, row: { leader, isr } }) => [partition, leader, isr]), [
+    ["1", 1, [1, 3]],
+    ["0", 1, [1, 3]],
+  ]);
+  const comparisons = found.map((repair) => repairTransaction(repair, image).comparisons);
+  const controller = { kind: "controller", version: CONTROLLER_EPOCH };
+  assert.deepEqual(comparisons[0], [
+    controller,
+    { kind: "row", partition: "1", version: 51 },
+    { kind: "state", broker: 1, version: 101 },
+  ]);
+  assert.deepEqual(comparisons[1], [controller, { kind: "row", partition: "0", version: 50 }]);
+  const repaired = imageOf(
+    { 1: entry("active"), 2: entry("fenced"), 3: entry("active", 3) },
+    found.map(({ row }) => row),
+  );
+  assert.deepEqual(repairs(repaired, new Map()), [], "nothing is left to repair");
+});
+
+Deno.test("repairs() takes a process that started uncleanly out of the ELR, a clean one stays eligible", () => {
+  const below = { ...row, isr: [1], elr: [2] };
+  const image = imageOf({ 1: entry("active"), 2: entry("fenced"), 3: entry("fenced") }, [below]);
+  assert.deepEqual(repairs(image, new Map([[2, "clean"]])), []);
+  assert.deepEqual(repairs(image, new Map([[2, "tail-lost"]]))[0]?.row.elr, []);
+});
+
+Deno.test("ControllerState registers a process only after the last one is fenced and out of the rows", () => {
+  const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
+  const request = { broker: 2, incarnation: "new", directoryId: "disk", cleanEpoch: -1, knownEpoch: 1 };
+  controller.register(request);
+  const active = { 1: entry("active"), 2: entry("active"), 3: entry("active") };
+  assert.deepEqual(writesOf(controller, imageOf(active, [row]), 1).filter(({ kind }) => kind !== "row"), []);
+  controller.refused(2);
+  assert(
+    writesOf(controller, imageOf(active, [row]), 1).some((write) => write.kind === "state" && write.state === "fenced"),
+  );
+  const fenced = { ...active, 2: entry("fenced") };
+  assert.deepEqual(writesOf(controller, imageOf(fenced, [row]), 1).map(({ kind }) => kind), ["row"]);
+  assert.deepEqual(writesOf(controller, imageOf(fenced, [{ ...row, isr: [1, 3] }]), 1), [
+    { kind: "registration", broker: 2, incarnation: "new", directoryId: "disk" },
+    { kind: "state", broker: 2, state: "fenced" },
+  ]);
+  const registered = { ...fenced, 2: { ...entry("fenced", 60), incarnation: "new" } };
+  assert.deepEqual(writesOf(controller, imageOf(registered, [{ ...row, isr: [1, 3] }]), 1), []);
+  controller.register({ ...request, incarnation: "older" });
+  assert.deepEqual(writesOf(controller, imageOf(registered, [{ ...row, isr: [1, 3] }]), 1), [], "a late request");
+});
+
+Deno.test("ControllerState fences after a session, or a refused connection, and unfences who knows its registration and is out of the rows", () => {
+  const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
+  const image = imageOf({ 1: entry("active"), 2: entry("active") });
+  controller.heard(beat(1), image, 600);
+  assert.deepEqual(writesOf(controller, image, SESSION_MS), [], "everybody gets a session from the start of the term");
+  assert.deepEqual(writesOf(controller, image, SESSION_MS + 1), [{ kind: "state", broker: 2, state: "fenced" }]);
+  controller.refused(1);
+  assert.equal(writesOf(controller, image, SESSION_MS + 1).length, 2);
+  const fenced = imageOf({ 1: entry("active"), 2: entry("fenced") }, [row]);
+  controller.heard(beat(1), fenced, 1000);
+  controller.heard({ ...beat(2), brokerEpoch: 0 }, fenced, 1000);
+  const without = imageOf({ 1: entry("active"), 2: entry("fenced") }, [{ ...row, isr: [1], elr: [2, 3] }]);
+  assert.deepEqual(writesOf(controller, without, 1001), [], "a heartbeat of a former process is none");
+  controller.heard(beat(2), fenced, 1000);
+  assert.deepEqual(writesOf(controller, fenced, 1001).map(({ kind }) => kind), ["row"]);
+  assert.deepEqual(writesOf(controller, without, 1001), [{ kind: "state", broker: 2, state: "active" }]);
+});
+
+Deno.test("ControllerState lets a broker stop when it leads nothing and is in no ISR; a broker's life follows", () => {
+  const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
+  const image = imageOf({ 1: entry("active"), 2: entry("active"), 3: entry("active") }, [row]);
+  assert.equal(controller.heard(beat(1, true), image, 1), false);
+  assert.deepEqual(writesOf(controller, image, 2), [{ kind: "state", broker: 1, state: "stopping" }]);
+  const stopping = imageOf({ 1: entry("stopping"), 2: entry("active"), 3: entry("active") }, [row]);
+  assert.equal(controller.heard(beat(1, true), stopping, 3), false);
+  const [repair] = repairs(stopping, new Map());
+  assert.equal(repair?.row.leader, 2);
+  const moved = imageOf({ 1: entry("stopping"), 2: entry("active"), 3: entry("active") }, [repair!.row]);
+  assert.equal(controller.heard(beat(1, true), moved, 4), true);
+
+  const life = new BrokerLife({ broker: 1, incarnation: "process 1", directoryId: "disk", cleanEpoch: -1 });
+  assert.equal(life.request(), null);
+  life.recovered();
+  assert.equal(life.request()?.kind, "register");
+  life.imageChanged(image);
+  assert.deepEqual([life.state, life.brokerEpoch], ["active", 1]);
+  life.stop(5000);
+  life.imageChanged(stopping);
+  assert.deepEqual(life.request(), { kind: "heartbeat", heartbeat: beat(1, true) });
+  life.answered(false, 4999);
+  assert.equal(life.state, "stopping");
+  life.answered(true, 4999);
+  assert.deepEqual([life.state, life.request()], ["stopped", null]);
+  const other = new BrokerLife({ broker: 1, incarnation: "process 1", directoryId: "disk", cleanEpoch: -1 });
+  other.imageChanged(image);
+  other.imageChanged(imageOf({ 1: entry("active", 7) }));
+  assert.deepEqual([other.state, other.request()], ["superseded", null]);
+});
+
+Deno.test("candidacy() needs a free controller's key, a deposed controller decides nothing, startKindOf() believes only the proof", () => {
+  const image = imageOf({ 1: entry("active") });
+  assert.equal(candidacy(image, 1, "x"), null);
+  assert.deepEqual(candidacy({ ...image, controllerEpoch: ABSENT }, 1, "x")?.writes, [
+    { kind: "controller", broker: 1, incarnation: "x" },
+  ]);
+  assert.deepEqual(new ControllerState(8, SESSION_MS, 0).decide(image, 10_000), []);
+  const request = { broker: 1, incarnation: "x", directoryId: "disk", cleanEpoch: 1, knownEpoch: 1 };
+  assert.equal(startKindOf(request, entry("active", 1)), "clean");
+  assert.equal(startKindOf(request, entry("active", 2)), "tail-lost");
+  assert.equal(startKindOf({ ...request, directoryId: "other" }, entry("active", 1)), "log-lost");
+});

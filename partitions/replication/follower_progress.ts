@@ -1,0 +1,55 @@
+/**
+ * What a leader knows of one follower, from its fetches. Pure; the shard that owns the partition.
+ *
+ * A follower is caught up if it has everything, or had within `replica.lag.time.max.ms` everything that the leader had. One that keeps pace
+ * with a constant load is so, though it never reaches the end: its fetch asks for what the leader had at its previous fetch.
+ * Source: Kafka's Replica.updateFetchStateOrThrow, KIP-903.
+ */
+import { type Offset, toOffset } from "../../storage/base/units.ts";
+
+/** Not known. */
+const UNKNOWN = toOffset(-1);
+
+/** One follower. */
+export class FollowerProgress {
+  /** Everything below it is in the follower's log; -1 while it has not fetched from this leader. */
+  logEndOffset = UNKNOWN;
+  logStartOffset = UNKNOWN;
+  /** Broker epoch of the process that fetched, -1 for none. */
+  brokerEpoch = -1;
+  /** Whether it fetched in this leader epoch: before that it does not enter the ISR. */
+  hasFetched = false;
+  #caughtUpMs: number;
+  #fetchMs = 0;
+  #leaderEndAtFetch = UNKNOWN;
+
+  /** @param caughtUpMs when it was caught up: now for a member of the ISR, -Infinity for another */
+  constructor(caughtUpMs: number) {
+    this.#caughtUpMs = caughtUpMs;
+  }
+
+  /** The same leader begins another epoch. @param isInSync whether the follower is in the ISR */
+  beginEpoch(isInSync: boolean, nowMs: number): void {
+    this.hasFetched = false;
+    this.#caughtUpMs = isInSync ? nowMs : -Infinity;
+    this.#fetchMs = -Infinity;
+    this.#leaderEndAtFetch = UNKNOWN;
+  }
+
+  /** It fetches from an offset on. @param leaderEnd the leader's log end @returns whether its log end is another one now */
+  fetched(offset: Offset, leaderEnd: Offset, nowMs: number): boolean {
+    if (offset >= leaderEnd) this.#caughtUpMs = nowMs;
+    else if (this.#leaderEndAtFetch >= 0 && offset >= this.#leaderEndAtFetch) this.#caughtUpMs = this.#fetchMs;
+    this.#leaderEndAtFetch = leaderEnd;
+    this.#fetchMs = nowMs;
+    this.hasFetched = true;
+    const isNew = this.logEndOffset !== offset;
+    this.logEndOffset = offset;
+    return isNew;
+  }
+
+  /** Whether it is caught up. @param lagMaxMs replica.lag.time.max.ms */
+  isCaughtUp(leaderEnd: Offset, nowMs: number, lagMaxMs: number): boolean {
+    return this.logEndOffset === leaderEnd || nowMs - this.#caughtUpMs <= lagMaxMs;
+  }
+}
