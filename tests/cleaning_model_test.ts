@@ -152,7 +152,7 @@ class ModelledCleaning {
 
   /** A producer that was known in all cleanings continues where it was. */
   #checkProducers(log: ReturnType<typeof openLog>): void {
-    const listed = new Map(log.producersAbove(-1, 100).map((producer) => [producer.producerId, producer]));
+    const listed = new Map(log.producers.listAbove(-1, 100).map((producer) => [producer.producerId, producer]));
     for (const { producerId, isKnown, epoch, sequence, lastDataOffset, openSince } of this.#world.producers) {
       if (!isKnown || lastDataOffset < 0) continue;
       const producer = listed.get(producerId);

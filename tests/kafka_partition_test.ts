@@ -75,7 +75,7 @@ Deno.test("Log knows the producers of Apache Kafka's snapshot", () => {
   using directory = new TestDirectory();
   copyGolden(directory.partition);
   using log = openLog(directory.partition, { config, cleanShutdown: true, producerIdExpirationMs });
-  assert.equal(log.producerCount, 5);
+  assert.equal(log.producers.size, 5);
   const last = goldenBatches.at(-1)!;
   const again = resend(log, last, last.maxTimestamp);
   assert.deepEqual([again.refusal, again.duplicate, again.baseOffset], [null, true, last.baseOffset]);

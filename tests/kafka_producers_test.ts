@@ -17,7 +17,7 @@ Deno.test("Log.open() rebuilds the producers of transactions to Kafka's snapshot
   const snapshot = "00000000000000000062.snapshot";
   Deno.copyFileSync(golden + log, `${directory.partition}/${log}`);
   using opened = openLog(directory.partition, { producerIdExpirationMs: Infinity });
-  assert.deepEqual([opened.logEndOffset, opened.producerCount], [62, 3]);
+  assert.deepEqual([opened.logEndOffset, opened.producers.size], [62, 3]);
   assert.equal(opened.close({ clean: true }), true);
   assert.deepEqual(Deno.readFileSync(`${directory.partition}/${snapshot}`), Deno.readFileSync(golden + snapshot));
   assert.deepEqual(Deno.readFileSync(`${directory.partition}/${log}`), Deno.readFileSync(golden + log));

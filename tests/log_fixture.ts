@@ -202,7 +202,10 @@ export function findInconsistencies(
     problems.push(...findIndexProblems(files, stem, batches));
   }
   for (const name of names) {
-    const known = /\.(log|index|timeindex|snapshot)$|^(leader-epoch-checkpoint|partition\.metadata)$/.test(name);
+    const known =
+      /\.(log|index|timeindex|snapshot)$|^(leader-epoch-checkpoint|truncation-checkpoint|partition\.metadata)$/.test(
+        name,
+      );
     const isSetAside = options.hasLost === true && /^\d{20}\.(log|index|timeindex)\.set-aside(-\d+)?$/.test(name);
     const isAbortedIndex = options.isCleaned === true && /^\d{20}\.txnindex$/.test(name);
     if (!known && !isSetAside && !isAbortedIndex) problems.push(`a file is left over: ${name}`);

@@ -2,9 +2,9 @@
  * Copies the log of a partition to another log directory while it is written to (AlterReplicaLogDirs), into a directory named `…-future`
  * as in Kafka. Main isolate, with asynchronous file calls: no shard and no turn waits for them.
  *
- *   closed segments never change: copied with their indexes while the log is open · the active one and small files: when the log is closed
+ *   closed segments seldom change: copied with their indexes while the log is open · the active one and small files: when the log is closed
  *
- * Compaction and retention may replace or remove a closed segment meanwhile, so each copy remembers which file it was made of.
+ * Compaction, retention and truncation may replace, remove or cut a closed segment meanwhile, so each copy remembers which file it was made of.
  * Always: what `finish()` leaves is equal to the log, and durable.
  */
 import { parsePartitionFileName, syncDirectoryAsync } from "../../storage/control.ts";

@@ -333,7 +333,7 @@ export class Partition {
     return new AppendQueue({
       jobs: this.#owner.codecJobs,
       write: (memory, start, nowMs) => this.#write(memory, start, nowMs),
-      knowsProducer: (producerId) => log.knowsProducer(producerId),
+      knowsProducer: (producerId) => log.producers.has(producerId),
       onLeft: () => this.#owner.onAppendsLeft(slot),
     });
   }

@@ -30,7 +30,7 @@ export const activeProducers = question({
   },
   serve: ({ replica, log }, { above }) => {
     const refusal = replica.refusalOf(-1);
-    const producers = refusal === null ? log.producersAbove(above, LISTED_PRODUCERS_MAX) : [];
+    const producers = refusal === null ? log.producers.listAbove(above, LISTED_PRODUCERS_MAX) : [];
     return { refusal, producers, hasMore: producers.length === LISTED_PRODUCERS_MAX };
   },
 });

@@ -1,7 +1,7 @@
 /**
  * The log of one partition: segments on a disk, appended at the end (log_appends.ts), read by offset (log_reads.ts), made durable
- * (log_durability.ts), and closed. Runs on the shard that owns the partition; every call is synchronous and blocks for the system calls
- * it makes.
+ * (log_durability.ts), cut off where a follower differs from its leader (follower/), and closed. Runs on the shard that owns the partition;
+ * every call is synchronous and blocks for the system calls it makes.
  *
  *   logStartOffset <= logEndOffset (the next offset), recoveryPoint (all below is durable) <= logEndOffset
  *
@@ -23,8 +23,10 @@ import { LogAppends } from "./log_appends.ts";
 import type { LogConfig } from "./log_config.ts";
 import { LogDurability } from "./log_durability.ts";
 import type { LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
+import * as follower from "./follower/follower_appends.ts";
+import { LogTruncation, type Truncation } from "./follower/log_truncation.ts";
 import { type LoadedLog, loadLog } from "./log_loader.ts";
-import type { KnownProducer } from "./producers/producer_state.ts";
+import type { ProducerState } from "./producers/producer_state.ts";
 import type { ProducerStateManager } from "./producers/producer_state_manager.ts";
 import { LogReads } from "./log_reads.ts";
 import { LogResources } from "./log_resources.ts";
@@ -60,6 +62,7 @@ export class Log implements Disposable {
   readonly #appends: LogAppends;
   readonly #reads: LogReads;
   readonly #durability: LogDurability;
+  readonly #truncation: LogTruncation;
   /** The cleaner's side of it. */
   readonly compacted: CompactedLog;
   /** Traces of transactions that were found when it was opened. */
@@ -76,15 +79,17 @@ export class Log implements Disposable {
     this.#segments = loaded.segments;
     this.#producers = loaded.producers;
     this.#epochs = loaded.epochs;
-    const { fs, clock } = options;
-    const { window, searches } = resources;
-    this.#reads = new LogReads(loaded.segments, { fs, clock, searches, reader: new SegmentReader(window) });
+    const { fs, clock, directory } = options;
+    const reader = new SegmentReader(resources.window);
+    this.#reads = new LogReads(loaded.segments, { fs, clock, searches: resources.searches, reader });
     this.#logStartOffset = loaded.logStartOffset;
     this.compacted = new CompactedLog({ ...loaded, options, resources, log: this });
     this.uncommitted = loaded.uncommitted;
     this.hasCut = loaded.hasCut;
-    this.#durability = new LogDurability({ fs, resources }, loaded);
-    this.#appends = new LogAppends(loaded, { options, resources, onDamaged: (reason) => this.goOffline(reason) });
+    const onDamaged = (reason: string) => this.goOffline(reason);
+    const durability = this.#durability = new LogDurability({ fs, directory, resources, onFailed: onDamaged }, loaded);
+    const appends = this.#appends = new LogAppends(loaded, { options, resources, onDamaged });
+    this.#truncation = new LogTruncation({ options, loaded, reader, appends, durability });
   }
 
   /**
@@ -128,19 +133,9 @@ export class Log implements Disposable {
   get offlineReason(): string | null {
     return this.#offlineReason;
   }
-  /** Number of known producer ids. */
-  get producerCount(): number {
-    return this.#producers.state.size;
-  }
-
-  /** Whether a producer is known, so that a gap in its sequence is noticed. */
-  knowsProducer(producerId: number): boolean {
-    return this.#producers.state.has(producerId);
-  }
-
-  /** Lists what is known of producers with an id above one, at most `countMax`, in the order of their ids. */
-  producersAbove(producerId: number, countMax: number): KnownProducer[] {
-    return this.#producers.state.listAbove(producerId, countMax);
+  /** The known producers. */
+  get producers(): ProducerState {
+    return this.#producers.state;
   }
 
   /** Applies a changed configuration: limits at once, settings of a segment's files with the next segment. */
@@ -183,6 +178,22 @@ export class Log implements Disposable {
   appendChecked(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
     if (this.#offlineReason !== null) return refusedAppend("log-offline", this.#offlineReason);
     return this.#appends.appendChecked(memory, start, options);
+  }
+
+  /** Appends batches of the leader as they are (follower/follower_appends.ts). @param memory holds them */
+  appendAsFollower(memory: NativeMemory, batches: follower.FetchedBatches): follower.FollowerAppend {
+    if (this.#offlineReason !== null) return follower.refusedFollowerAppend("log-offline", this.#offlineReason);
+    return follower.appendBatches(this.#appends, memory, batches);
+  }
+
+  /** Cuts off all from an offset on, with the batch that holds it; the log start moves with the end (follower/log_truncation.ts). */
+  truncateTo(offset: Offset): Truncation {
+    return this.#truncate(() => this.#truncation.truncateTo(offset), Math.min(offset, this.#logStartOffset));
+  }
+
+  /** Removes everything and continues at an offset, where the leader's log begins. */
+  truncateFullyAndStartAt(offset: Offset): Truncation {
+    return this.#truncate(() => this.#truncation.startAt(offset), offset);
   }
 
   /** Bytes of the batch that was appended last, as it is stored. */
@@ -306,7 +317,7 @@ export class Log implements Disposable {
    * @throws SystemError when a file cannot be opened
    */
   beginFlush({ shortensRecovery = false } = {}): FlushRequest | null {
-    return this.#durability.begin(this.logEndOffset, shortensRecovery);
+    return this.#truncation.isUnfinished ? null : this.#durability.begin(this.logEndOffset, shortensRecovery);
   }
 
   /**
@@ -316,9 +327,6 @@ export class Log implements Disposable {
    */
   endFlush(request: FlushRequest, outcome: FlushOutcome): void {
     this.#durability.end(request, outcome);
-    if (outcome === "failed") {
-      this.goOffline(`Cannot make records below offset ${request.upTo} durable: a flush failed`);
-    }
   }
 
   /**
@@ -326,16 +334,7 @@ export class Log implements Disposable {
    * @returns false when the disk failed and the log is offline, or when a file could not be opened and the next flush tries again
    */
   flush(): boolean {
-    let outcome: FlushOutcome = "flushed";
-    const failure = attempt(() => {
-      while (this.#offlineReason === null && outcome === "flushed") {
-        const request = this.beginFlush();
-        if (request === null) return;
-        outcome = this.#durability.flush(request);
-        this.endFlush(request, outcome);
-      }
-    });
-    return failure === null && outcome === "flushed" && this.#offlineReason === null;
+    return this.#offlineReason === null && this.#durability.flushAll(this.logEndOffset);
   }
 
   /**
@@ -375,6 +374,15 @@ export class Log implements Disposable {
   /** Closes without flushing, trimming or a snapshot, as a crash would. Idempotent. */
   [Symbol.dispose](): void {
     this.close({ clean: false });
+  }
+
+  #truncate(run: () => Truncation, logStartOffset: number): Truncation {
+    const isReady = this.#offlineReason === null || (this.#truncation.isUnfinished && !this.#durability.hasFailed);
+    if (this.#closed || !isReady) return { refusal: this.#offlineReason, removedPaths: [] };
+    const result = run();
+    this.#offlineReason = this.#truncation.offlineReason;
+    if (result.refusal === null) this.#logStartOffset = toOffset(Math.min(logStartOffset, this.logEndOffset));
+    return result;
   }
 
   #finish(): void {

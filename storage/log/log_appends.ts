@@ -4,8 +4,12 @@
  *
  *   batch ─► checks ─► known producer's duplicate? ─► epoch noted ─► roll? ─► stamped ─► one write ─► log end moves
  *
- * Must always hold: every offset is assigned once, in order. A refused append changes nothing that is read. An append allocates its
- * result and nothing else.
+ * A batch of another leader keeps its offsets and its epoch:
+ *
+ *   checked batch ─► epoch noted ─► roll? ─► one write ─► log end moves ─► producers
+ *
+ * Must always hold: every offset is assigned once, in order. A refused append changes nothing that is read. An append as a leader
+ * allocates its result and nothing else.
  * Source: Kafka's UnifiedLog.append, LocalLog.roll.
  */
 import { NO_OFFSET, type Offset, toOffset } from "../base/units.ts";
@@ -13,6 +17,7 @@ import { transcodeBatch } from "../records/batch_intake.ts";
 import { type BatchCheck, type BatchRules, CONTENT_BYTES_MAX } from "../records/batch_rules.ts";
 import { checkProducedBatch } from "../records/batch_validation.ts";
 import * as batches from "../records/record_batch.ts";
+import type { Segment } from "../segments/segment.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
 import { SegmentRoll } from "../segments/segment_roll.ts";
 import { allocateNative, type NativeMemory } from "../sys/memory.ts";
@@ -118,15 +123,54 @@ export class LogAppends {
   }
 
   /**
+   * Writes a batch of the leader at the end, as it is.
+   * @param start a whole, sound batch that does not begin below the log end (follower/follower_appends.ts)
+   * @returns the cause when the disk refused; the log is unchanged then
+   */
+  appendReplicated(memory: NativeMemory, start: number, nowMs: number): string | null {
+    try {
+      return this.#appendReplicated(memory, start, nowMs);
+    } catch (error) {
+      return storageFailure(error);
+    }
+  }
+
+  /**
    * Closes the active segment and starts a new one.
+   * @param baseOffset of the new one: the log end, or above it where a compacted log has no records in between
    * @throws SystemError, or the runtime's errors, when the disk refuses; the log is unchanged then
    */
-  roll(nowMs: number): void {
+  roll(nowMs: number, baseOffset = this.#logEndOffset): void {
     const old = this.#segments.active;
-    this.#producers.snapshotLast(this.#logEndOffset, old.baseOffset);
-    const next = this.#rolls.roll(old, this.#logEndOffset, { config: this.#config, nowMs });
+    this.#producers.snapshotLast(baseOffset, old.baseOffset);
+    const next = this.#rolls.roll(old, baseOffset, { config: this.#config, nowMs });
     this.#segments.push(next);
     this.#unflushed.addDirectory(this.#directory);
+    this.#logEndOffset = baseOffset;
+  }
+
+  /** Removes what a refused roll has left, because the log is about to end elsewhere. @throws the runtime's errors when refused */
+  clearRefusedRoll(): void {
+    this.#rolls.clear();
+  }
+
+  /** A segment whose files exist, to be opened anew. */
+  reopenedSegment(baseOffset: Offset): Segment {
+    return this.#rolls.reopened(baseOffset, { config: this.#config });
+  }
+
+  /**
+   * Creates the active segment of a log that was truncated, at its new end.
+   * @throws SystemError, or the runtime's errors, when the disk refuses; the next call tries again
+   */
+  beginSegment(logEndOffset: Offset, nowMs: number): Segment {
+    this.#unflushed.addDirectory(this.#directory);
+    return this.#rolls.begin(logEndOffset, { config: this.#config, nowMs });
+  }
+
+  /** The log ends at an offset from now on, because it was truncated. */
+  truncated(logEndOffset: Offset): void {
+    this.#logEndOffset = logEndOffset;
   }
 
   #append(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
@@ -152,6 +196,25 @@ export class LogAppends {
     this.#producers.update(view, start);
     const appendTimeMs = batches.isLogAppendTime(view, start) ? options.nowMs : -1;
     return acceptedAppend(stamp.baseOffset, batch.lastOffset, appendTimeMs);
+  }
+
+  #appendReplicated(memory: NativeMemory, start: number, nowMs: number): string | null {
+    const { view } = memory;
+    const batch = this.#batch;
+    const baseOffset = batches.baseOffset(view, start);
+    batch.bytes = batches.batchBytes(view, start);
+    batch.lastOffset = batches.lastOffset(view, start);
+    batch.maxTimestamp = batches.largestTimestamp(view, start);
+    batch.nowMs = nowMs;
+    this.#epochs.follow(batches.partitionLeaderEpoch(view, start), baseOffset, this.#unflushed);
+    if (this.#rolls.isDue) this.#rolls.clear(); // a roll at this batch's offset might not fit to what is left
+    if (this.#segments.active.shouldRoll(batch, this.#config)) this.roll(nowMs, baseOffset);
+    const outcome = this.#segments.active.append(memory, start, batch);
+    if (outcome === "damaged") this.#onDamaged(`${DISK_REFUSED}; the torn write could not be cut off`);
+    if (outcome !== "written") return DISK_REFUSED;
+    this.#logEndOffset = toOffset(batch.lastOffset + 1);
+    this.#producers.update(view, start);
+    return null;
   }
 
   #refuse(cause: string): AppendResult {

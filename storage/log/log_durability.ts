@@ -13,11 +13,13 @@
  *
  * A log that is handed over reports `recoveryPoint` 2000: its next owner trusts closed segments below it to be complete.
  *
- * Must always hold: everything below `recoveryPoint` was flushed, with the directory entries and small files that it needs. Two
+ * Must always hold: everything below `recoveryPoint` was flushed, with the directory entries and small files that it needs. Some
  * events do not raise it:
  *
  *   a flush that failed, and all     when pages are lost, the kernel reports it to only one of two flushes of a file, the first
  *   flushes that end after it        that asks (man 2 fsync): the success of the other one proves nothing
+ *   a flush that began before a      the records above the end of then are gone, and others may have their offsets
+ *   truncation
  *   a log start that moves           the checkpoint of log starts may be written later, and recovery treats records that are
  *                                    missing below the recovery point as lost (log_recovery.ts). Kafka raises it
  */
@@ -25,6 +27,7 @@ import { type Offset, toOffset } from "../base/units.ts";
 import type { LoadedLog } from "./log_loader.ts";
 import type { LogResources } from "./log_resources.ts";
 import type { FlushRequest } from "./log_types.ts";
+import { TRUNCATION_FILE, type TruncationMark, writeTruncationMark } from "./follower/truncation_mark.ts";
 import type { SegmentList } from "../segments/segment_list.ts";
 import { attempt, storageFailure } from "./storage_failure.ts";
 import type { FileSystem } from "../sys/file_system.ts";
@@ -39,30 +42,53 @@ export class LogDurability {
   /** Directories and small files that the next flush makes durable too. */
   readonly unflushed: Unflushed;
   readonly #fs: FileSystem;
+  readonly #directory: string;
   readonly #resources: LogResources;
+  readonly #onFailed: (reason: string) => void;
   readonly #segments: SegmentList;
   readonly #producers: LoadedLog["producers"];
   #recoveryPoint: Offset;
   /** Segments below it are durable in their final form, with their indexes and their size. */
   #closedDurableBelow: Offset;
+  /** No checkpoint has a higher recovery point. */
+  #highestRecoveryPoint: Offset;
+  /** What the directory says about truncations, null for nothing. */
+  #mark: TruncationMark | null;
+  /** Number of truncations so far. */
+  #truncations = 0;
   /** Flushes that began and did not end. */
   #underWay = 0;
   #hasFailed = false;
 
-  /** @param by the file system, and the leases of the shard @param loaded what the log starts with */
-  constructor(by: { fs: FileSystem; resources: LogResources }, loaded: LoadedLog) {
+  /**
+   * @param by the file system, the partition's directory, the leases of the shard, and a callback for a flush that failed
+   * @param loaded what the log starts with
+   */
+  constructor(
+    by: { fs: FileSystem; directory: string; resources: LogResources; onFailed: (reason: string) => void },
+    loaded: LoadedLog,
+  ) {
+    this.#onFailed = by.onFailed;
     this.#fs = by.fs;
+    this.#directory = by.directory;
     this.#resources = by.resources;
     this.#segments = loaded.segments;
     this.#producers = loaded.producers;
     this.unflushed = loaded.unflushed;
     this.#recoveryPoint = loaded.recoveryPoint;
     this.#closedDurableBelow = loaded.closedDurableBelow;
+    this.#mark = loaded.truncationMark;
+    this.#highestRecoveryPoint = loaded.highestRecoveryPoint;
   }
 
   /** All records below it are durable. */
   get recoveryPoint(): Offset {
     return this.#recoveryPoint;
+  }
+
+  /** Whether a flush has failed: nothing that is written later can be proved durable. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
   }
 
   /** Whether no flush is under way. If one fails, everything that was flushed in the meantime may be lost too. */
@@ -98,7 +124,8 @@ export class LogDurability {
       const closedBelow = nextBase ?? this.#segments.active.baseOffset;
       this.#underWay++;
       for (const fd of ownedFds) this.#resources.flushedFds.add(fd);
-      return { ...request, directories, changesUpTo, upTo: nextBase ?? logEndOffset, closedBelow };
+      const upTo = nextBase ?? logEndOffset;
+      return { ...request, directories, changesUpTo, upTo, closedBelow, truncations: this.#truncations };
     } catch (error) {
       this.#releaseFiles(request);
       throw error;
@@ -116,6 +143,20 @@ export class LogDurability {
     }
   }
 
+  /** Makes all below an offset durable, on this thread. @returns false when a flush failed, or has to be tried again */
+  flushAll(logEndOffset: Offset): boolean {
+    let outcome: FlushOutcome = "flushed";
+    const failure = attempt(() => {
+      while (outcome === "flushed") {
+        const request = this.begin(logEndOffset, false);
+        if (request === null) return;
+        outcome = this.flush(request);
+        this.end(request, outcome);
+      }
+    });
+    return failure === null && outcome === "flushed";
+  }
+
   /** Makes the last segment durable in its final form, on this thread. @throws SystemError when a file cannot be opened */
   flushClosed(directory: string): FlushOutcome {
     const { fds, owned } = this.#segments.active.openForFlush(true);
@@ -128,16 +169,50 @@ export class LogDurability {
   end(request: FlushRequest, outcome: FlushOutcome): void {
     this.#releaseFiles(request);
     this.#underWay--;
-    this.#hasFailed ||= outcome === "failed";
+    if (outcome === "failed") {
+      this.#hasFailed = true;
+      this.#onFailed(`Cannot make records below offset ${request.upTo} durable: a flush failed`);
+    }
     if (outcome !== "flushed" || this.#hasFailed) return;
     this.unflushed.markDurable(request.changesUpTo);
+    if (request.truncations !== this.#truncations) return;
     this.#recoveryPoint = toOffset(Math.max(this.#recoveryPoint, request.upTo));
     this.#closedDurableBelow = toOffset(Math.max(this.#closedDurableBelow, request.closedBelow));
+    this.#highestRecoveryPoint = toOffset(Math.max(this.#highestRecoveryPoint, this.#recoveryPoint));
+    if (this.#mark !== null && this.#recoveryPoint >= this.#mark.highestRecoveryPoint) this.#removeMark();
+  }
+
+  /**
+   * Makes durable that the log may end at an offset, before anything is cut off.
+   * @param endOffset lowest end that a crash during the truncation may leave
+   * @throws SystemError, or the runtime's errors, when the disk refuses; nothing is cut off then
+   */
+  announceTruncation(endOffset: Offset): void {
+    const known = this.#mark?.endOffset ?? this.#highestRecoveryPoint;
+    if (known <= endOffset) return;
+    const mark = { endOffset, highestRecoveryPoint: this.#highestRecoveryPoint };
+    writeTruncationMark(this.#fs, this.#directory, mark);
+    this.#mark = mark;
+  }
+
+  /**
+   * The log is about to be cut off. Flushes that are under way prove nothing about what comes later.
+   * @param endOffset the new log end @param changedFrom base offset of the first segment whose files change
+   */
+  truncate(endOffset: Offset, changedFrom: Offset): void {
+    this.#truncations++;
+    this.#recoveryPoint = toOffset(Math.min(this.#recoveryPoint, endOffset));
+    this.#closedDurableBelow = toOffset(Math.min(this.#closedDurableBelow, changedFrom));
   }
 
   /** Counts only files in their final form as durable from now on, because the log's next owner opens it without a scan. */
   handOver(): void {
     this.#recoveryPoint = this.finalBelow;
+  }
+
+  #removeMark(): void {
+    const removal = () => this.#fs.remove(`${this.#directory}/${TRUNCATION_FILE}`);
+    if (attempt(removal) === null) this.#mark = null; // refused: the next flush tries again
   }
 
   #releaseFiles({ leaseIds, ownedFds }: { leaseIds: readonly number[]; ownedFds: readonly number[] }): void {

@@ -28,14 +28,14 @@ class Scene {
 
   /** Hands the log over to a new owner, which opens it. */
   handOver(): void {
-    const { logStartOffset, logEndOffset, producerCount } = this.log;
+    const { logStartOffset, logEndOffset, producers: { size } } = this.log;
     const { log } = this;
     assert.ok(log.handOver());
     this.recoveryPoint = log.recoveryPoint;
     this.log = this.#open({ cleanShutdown: true, isHandedOver: true, logStartOffset });
     assert.equal(this.log.logEndOffset, logEndOffset);
     assert.equal(this.log.recoveryPoint, this.recoveryPoint);
-    assert.equal(this.log.producerCount, producerCount);
+    assert.equal(this.log.producers.size, size);
   }
 
   flush(): void {

@@ -17,6 +17,8 @@ import { type Offset, toOffset } from "../base/units.ts";
 import { rebuildEpochs } from "./epochs/epoch_rebuild.ts";
 import { clearLeftovers } from "./leftover_files.ts";
 import { LEADER_EPOCHS_FILE, LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
+import { readTruncationMark, type TruncationMark } from "./follower/truncation_mark.ts";
+import { loadProducers } from "./producers/producer_loading.ts";
 import { ProducerStateManager } from "./producers/producer_state_manager.ts";
 import { recoverAfterKill, type RecoveredLog, recoverSegments, refuseMissing } from "./log_recovery.ts";
 import type { LogResources } from "./log_resources.ts";
@@ -32,11 +34,6 @@ import { parsePartitionFileName } from "../segments/segment_names.ts";
 import { SegmentReader } from "../segments/segment_reader.ts";
 import { Unflushed } from "./unflushed.ts";
 
-/** Bytes below a producer snapshot whose batches are read: the requests that a client may have in flight, of 200 KB each. */
-const RECALLED_BYTES_MAX = 1024 * 1024;
-/** Bytes that are read first; twice as many each time that they are not enough. */
-const RECALLED_BYTES_MIN = 16 * 1024;
-
 /** Files of a log that are flushed with its first records. */
 const SMALL_FILES = [PARTITION_METADATA_FILE, LEADER_EPOCHS_FILE];
 
@@ -50,6 +47,10 @@ export interface LoadedLog {
   readonly recoveryPoint: Offset;
   /** Segments below it are durable in their final form, with their indexes and their size (drawn in log_durability.ts). */
   readonly closedDurableBelow: Offset;
+  /** What the directory says about truncations, null for nothing. */
+  readonly truncationMark: TruncationMark | null;
+  /** No checkpoint has a higher recovery point. */
+  readonly highestRecoveryPoint: Offset;
   /** Directories and small files that may not be durable yet. */
   readonly unflushed: Unflushed;
   /** Whether recovery cut torn or corrupt bytes off, or set segments aside. */
@@ -65,9 +66,15 @@ export interface LoadedLog {
 export function loadLog(options: LogOptions, resources: LogResources): LoadedLog {
   const { fs, directory } = options;
   const isNew = fs.modifiedMs(directory) === null;
-  const loader = new LogLoader(options, resources);
+  const mark = isNew ? null : readTruncationMark(fs, directory);
+  const recoveryPoint = toOffset(Math.min(options.recoveryPoint, mark?.endOffset ?? Infinity));
+  const loader = new LogLoader({ ...options, recoveryPoint }, resources);
   try {
-    return loader.load(isNew);
+    const loaded = loader.load(isNew);
+    // What was handed over may have been durable up to its end before, and a checkpoint may say so.
+    const handedOver = options.isHandedOver === true ? loaded.logEndOffset : loaded.recoveryPoint;
+    const known = Math.max(options.recoveryPoint, handedOver, mark?.highestRecoveryPoint ?? 0);
+    return { ...loaded, truncationMark: mark, highestRecoveryPoint: toOffset(known) };
   } catch (error) {
     for (const segment of loader.segments.all) segment.retire();
     if (isNew) fs.remove(directory);
@@ -96,7 +103,7 @@ class LogLoader {
   }
 
   /** @param isNew whether there is no directory yet */
-  load(isNew: boolean): LoadedLog {
+  load(isNew: boolean): Omit<LoadedLog, "truncationMark" | "highestRecoveryPoint"> {
     const { fs, directory, clock, cleanShutdown, isHandedOver = false, isCacheIntact = false } = this.#options;
     if (!isNew && !cleanShutdown && !isCacheIntact) this.#dropCached(SMALL_FILES.map((name) => `${directory}/${name}`));
     if (!isNew && (!cleanShutdown || isHandedOver)) this.#flushSmallFilesNext();
@@ -322,78 +329,16 @@ class LogLoader {
   #loadProducers(range: { logStartOffset: Offset; logEndOffset: Offset }): ProducerStateManager {
     const { fs, directory, clock, producerIdExpirationMs, cleanShutdown } = this.#options;
     const producers = new ProducerStateManager(fs, directory);
-    const { snapshots, state } = producers;
-    const bases = this.segments.baseOffsets;
-    const wanted = new Set([...bases.slice(-2), range.logEndOffset]);
-    snapshots.removeStray(bases);
-    if (snapshots.latest < 0 && cleanShutdown) {
+    const { segments } = this;
+    producers.snapshots.removeStray(segments.baseOffsets);
+    if (producers.snapshots.latest < 0 && cleanShutdown) {
       // Kafka's rule for logs from before snapshots existed: they are not scanned, and producers start without a state.
-      for (const offset of wanted) producers.snapshot(offset);
+      for (const offset of [...segments.baseOffsets.slice(-2), range.logEndOffset]) producers.snapshot(offset);
       return producers;
     }
-    // Unlike Kafka, not from the log start on: the batch that contains it, and earlier batches that still exist, may be retried.
-    const firstOffset = this.segments.at(this.segments.floorIndex(range.logStartOffset)).baseOffset;
-    snapshots.removeOutside({ firstOffset, logEndOffset: range.logEndOffset });
-    const from = producers.loadNewest(
-      firstOffset,
-      (offset) =>
-        this.#report(`The producer snapshot at offset ${offset} is damaged: the producers are read from the batches`),
-    );
-    if (state.size > 0) this.#recallProducers(from, producers);
-    for (let index = this.segments.floorIndex(from); index < this.segments.length; index++) {
-      const segment = this.segments.at(index);
-      if (segment.baseOffset >= from && wanted.has(segment.baseOffset)) producers.snapshot(segment.baseOffset);
-      this.#replayProducers(segment, from, producers);
-    }
-    state.expire(clock.wallMs(), producerIdExpirationMs);
-    producers.snapshot(range.logEndOffset);
+    const report = (message: string) => this.#report(message);
+    const options = { clock, producerIdExpirationMs };
+    loadProducers({ segments, reader: this.#reader, producers, options, report }, range);
     return producers;
-  }
-
-  /**
-   * Looks at the last batches below a snapshot, which has the newest one of each producer only. From the end backwards, because most
-   * logs have few producers: their last batches are found in the first 16 KiB, and a start of 1,000 partitions takes half as long.
-   */
-  #recallProducers(below: Offset, producers: ProducerStateManager): void {
-    let left = RECALLED_BYTES_MAX;
-    let bytes = RECALLED_BYTES_MIN;
-    for (let index = this.segments.length - 1; index >= 0; index--) {
-      const segment = this.segments.at(index);
-      if (segment.baseOffset >= below) continue;
-      const outcome = this.#reader.findOffset(segment, below);
-      if (outcome === "damaged") return;
-      let to = outcome === "found" ? this.#reader.position : segment.logFileBytes;
-      // Producers that are not among these batches cannot be found by reading on.
-      const reach = to > left
-        ? segment.offsetIndex.offsetAt(segment.offsetIndex.lookupPosition(to - left))
-        : toOffset(0);
-      for (; to > 0; bytes *= 2) {
-        if (left <= 0 || !producers.state.mayRecall(reach)) return;
-        const from = this.#batchAtMost(segment, Math.max(to - Math.min(bytes, left), 0));
-        if (from === null || from >= to) break;
-        this.#reader.scan(segment, { from, to }, (view, at) => producers.recall(view, at));
-        left -= to - from;
-        to = from;
-      }
-    }
-  }
-
-  /** Position of the last batch in the index that begins at most at a position; null when the batches contradict the index. */
-  #batchAtMost(segment: Segment, position: number): number | null {
-    const { offsetIndex } = segment;
-    const offset = offsetIndex.offsetAt(offsetIndex.lookupPosition(position));
-    return this.#reader.findOffset(segment, offset) === "found" ? this.#reader.position : null;
-  }
-
-  #replayProducers(segment: Segment, from: Offset, producers: ProducerStateManager): void {
-    let start = 0;
-    if (segment.baseOffset < from) {
-      const outcome = this.#reader.findOffset(segment, from);
-      if (outcome === "end") return;
-      start = outcome === "found" ? this.#reader.position : 0;
-    }
-    this.#reader.scan(segment, { from: start, to: segment.logFileBytes }, (view, at) => {
-      if (nextOffset(view, at) > from) producers.update(view, at);
-    });
   }
 }

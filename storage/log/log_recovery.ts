@@ -12,6 +12,9 @@
  *   the same below the recovery point,    `LogDamagedError`, and the files stay unchanged: the partition is offline until an
  *   or a log that ends below it           operator restores it, because durable records are missing
  *
+ * A loss of power may bring back what a truncation has cut off a segment. The segment that follows a truncation then overlaps it and is
+ * set aside, as one that nothing of was flushed: the log is as it was before the truncation (follower/log_truncation.ts).
+ *
  * Must always hold: no sound segment is removed, and a segment with a torn batch loses only that batch and the bytes after it.
  * Later segments are durably set aside before the torn bytes are cut off. After a loss of power in between, the next start finds
  * the same damage and does the same.
@@ -107,6 +110,7 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Recovere
   const gaps: string[] = [];
   let end = segments.at(from).baseOffset;
   let hasCut = false;
+  let isFirst = true;
   unflushed.addDirectory(directory);
   for (let index = from; index < segments.length; index++) {
     const segment = segments.at(index);
@@ -115,6 +119,9 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Recovere
     const isTrusted = (segments.all[index + 1]?.baseOffset ?? Infinity) < options.recoveryPoint;
     const by = { durableBelow: options.recoveryPoint, mode: isTrusted ? "new file" : "in place" } as const;
     const found = recovery.recover(segment, by, (view, at) => {
+      // The file may know an epoch by batches that a loss of power has replaced by those of before a truncation.
+      if (isFirst) epochs.truncateFromEnd(baseOffset(view, at));
+      isFirst = false;
       epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
     });
     end = found.endOffset;

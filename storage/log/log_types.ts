@@ -144,6 +144,8 @@ export interface FlushRequest {
   readonly ownedFds: readonly number[];
   /** Number of the last change of small files and directories that it includes (unflushed.ts). */
   readonly changesUpTo: number;
+  /** Number of truncations before it began. */
+  readonly truncations: number;
 }
 
 /** Traces of uncommitted transactions in a log that Apache Kafka wrote. Their records are served like all others. */

@@ -1,6 +1,7 @@
 /**
  * Remembers where recent reads ended: a consumer that continues there needs no search. Runs on the shard that owns the log. A
- * cursor cannot be wrong while its segment is in the log, because bytes below a segment's size never change.
+ * cursor cannot be wrong while its segment is in the log, because no byte of a file is written twice; a segment that a truncation has cut
+ * is another one, with another id.
  */
 import type { Offset } from "../base/units.ts";
 
@@ -32,10 +33,5 @@ export class ReadCursors {
     this.#segmentIds[this.#next] = segmentId;
     this.#positions[this.#next] = position;
     this.#next = (this.#next + 1) % CURSORS;
-  }
-
-  /** Forgets all cursors, because the log was truncated. */
-  clear(): void {
-    this.#offsets.fill(-1);
   }
 }

@@ -2,7 +2,7 @@
  * Reads batch headers from a file through a window: one pread loads a part of the file, and its headers are read in place. Runs on
  * the shard that owns the log; one window serves all its logs, one operation at a time.
  *
- * Must always hold: the bytes of a segment below its size never change, so a window may serve several steps of one operation.
+ * Must always hold: the bytes of a segment below its size do not change during an operation, so a window may serve several steps of one operation.
  * `begin()` empties it between operations, because the kernel reuses descriptor numbers. Bytes from the disk are checked here
  * before anything relies on them.
  */

@@ -5,8 +5,8 @@
  *   appended to, files open    read only; its files   out of the log; the last lease
  *                              open when needed       closes the descriptor
  *
- * Must always hold: bytes below `logFileBytes` never change. A failed append leaves the segment unchanged or returns "damaged". A
- * leased descriptor stays open.
+ * Must always hold: bytes below the high watermark never change, and no byte below `logFileBytes` is overwritten: what follows a truncation
+ * is in another file (follower/log_truncation.ts). A failed append changes nothing or returns "damaged". A leased descriptor stays open.
  * Source: Kafka's LogSegment.
  */
 import { assert } from "../base/assert.ts";

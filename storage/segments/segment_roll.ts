@@ -3,7 +3,7 @@
  *
  * Must always hold: the old segment stays active until the new one is complete and the old one is closed, so a refusal leaves the
  * log unchanged. If the new files cannot be removed then, nothing more is appended to the old segment: the next append rolls again,
- * at the same offset. A start that finds the empty segment appends to it, and later batches of the old segment would overlap it.
+ * at the same offset, or removes them before. A start that finds the empty segment appends to it, and later batches of the old segment would overlap it.
  *
  * Source: Kafka's LocalLog.roll.
  */
@@ -15,7 +15,8 @@ import { segmentFileKinds } from "./segment_names.ts";
 /** The rolls of one log. */
 export class SegmentRoll {
   readonly #place: Omit<SegmentPlace, "config">;
-  #isDue = false;
+  /** The new segment of a refused roll whose files could not be removed, else null. */
+  #left: Segment | null = null;
 
   /** @param place where the segments live */
   constructor(place: Omit<SegmentPlace, "config">) {
@@ -24,7 +25,7 @@ export class SegmentRoll {
 
   /** Whether files of a refused roll may be left: the next append has to roll. */
   get isDue(): boolean {
-    return this.#isDue;
+    return this.#left !== null;
   }
 
   /**
@@ -35,23 +36,46 @@ export class SegmentRoll {
    * @throws SystemError, or the runtime's errors, when the disk refuses; the old segment then stays active
    */
   roll(old: Segment, offset: Offset, by: { config: LogConfig; nowMs: number }): Segment {
-    const next = new Segment({ ...this.#place, config: by.config }, offset);
-    this.#isDue = true;
+    return this.#create(offset, by, () => old.deactivate());
+  }
+
+  /**
+   * Creates an active segment where no other one is active, after a truncation.
+   * @throws as `roll()` does; the next call tries again
+   */
+  begin(offset: Offset, by: { config: LogConfig; nowMs: number }): Segment {
+    return this.#create(offset, by, () => {});
+  }
+
+  /** A closed segment whose files exist. @param by rules of the log */
+  reopened(offset: Offset, by: { config: LogConfig }): Segment {
+    return this.#newSegment(offset, by.config);
+  }
+
+  /** Removes what a refused roll has left. @throws the runtime's errors when the disk refuses */
+  clear(): void {
+    const left = this.#left;
+    if (left === null) return;
+    left.retire();
+    for (const kind of segmentFileKinds) this.#place.fs.remove(left.path(kind));
+    this.#left = null;
+  }
+
+  #create(offset: Offset, by: { config: LogConfig; nowMs: number }, then: () => void): Segment {
+    if (this.#left !== null && this.#left.baseOffset !== offset) this.clear();
+    const next = this.#left = this.#newSegment(offset, by.config);
     try {
       next.create(by.nowMs);
-      old.deactivate();
+      then();
     } catch (error) {
-      this.#discard(next);
+      this.clear();
       throw error;
     }
-    this.#isDue = false;
+    this.#left = null;
     return next;
   }
 
-  /** Closes the segment of a refused roll and removes its files. @throws the runtime's errors when the disk refuses */
-  #discard(segment: Segment): void {
-    segment.retire();
-    for (const kind of segmentFileKinds) this.#place.fs.remove(segment.path(kind));
-    this.#isDue = false;
+  #newSegment(offset: Offset, config: LogConfig): Segment {
+    return new Segment({ ...this.#place, config }, offset);
   }
 }

@@ -74,3 +74,12 @@ export function decodeTransactionIndex(bytes: Uint8Array, baseOffset: Offset): A
     transactions.push(transaction);
   }
 }
+
+/** Bytes of the entries whose abort marker lies below an offset: they come first. @param bytes of an index */
+export function abortedBytesBelow(bytes: Uint8Array, offset: Offset): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let entry = 0;; entry++) {
+    const transaction = readAbortedTransaction(view, entry);
+    if (transaction === null || transaction.lastOffset >= offset) return entry * ENTRY_BYTES;
+  }
+}

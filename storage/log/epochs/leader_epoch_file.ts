@@ -58,6 +58,15 @@ export class LeaderEpochFile {
     if (this.#unsaved) this.save(unflushed);
   }
 
+  /**
+   * Notes the epoch of a leader's batch, and writes the file if it is another one than the latest. Entries that contradict it are dropped,
+   * as in Kafka. @param unflushed as in `assign()` @throws when the disk refuses
+   */
+  follow(epoch: number, startOffset: Offset, unflushed: Unflushed): void {
+    if (epoch >= 0 && epoch !== this.latest && this.#epochs.assign(epoch, startOffset)) this.#unsaved = true;
+    if (this.#unsaved) this.save(unflushed);
+  }
+
   /** Begins an epoch in memory only; `save()` writes it. */
   note(epoch: number, startOffset: Offset): void {
     if (epoch >= 0 && epoch > this.latest && this.#epochs.assign(epoch, startOffset)) this.#unsaved = true;
@@ -90,7 +99,7 @@ export class LeaderEpochFile {
     if (this.#epochs.truncateFromStart(logStartOffset)) this.#stale = true;
   }
 
-  /** Drops epochs that begin at or above the log end that was found at the opening; a new epoch is assigned later. */
+  /** Drops epochs that begin at or above a log end; a new epoch is assigned later. */
   truncateFromEnd(logEndOffset: Offset): void {
     if (this.#epochs.truncateFromEnd(logEndOffset)) this.#stale = true;
   }

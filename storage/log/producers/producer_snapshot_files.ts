@@ -77,9 +77,16 @@ export class ProducerSnapshotFiles {
     return this.#fs.readFile(this.#path(offset));
   }
 
-  /** Removes a snapshot; missing is fine. */
+  /** Removes a snapshot; missing is fine. @throws the runtime's errors when the disk refuses; another call tries again */
   remove(offset: Offset): void {
-    if (this.#offsets.delete(offset)) this.#fs.remove(this.#path(offset));
+    if (!this.#offsets.has(offset)) return;
+    this.#fs.remove(this.#path(offset));
+    this.#offsets.delete(offset);
+  }
+
+  /** Removes all snapshots. @throws as `remove()` does */
+  removeAll(): void {
+    for (const offset of this.#offsets) this.remove(offset);
   }
 
   /**
