@@ -134,6 +134,13 @@ Deno.test("tidy: a shard loads the group coordinator when it gets groups, not at
   assert(unstable.includes("lazy-dynamic-imports"), "else Deno reads them at the start");
 });
 
+Deno.test("tidy: the main isolate loads the etcd store for a broker with etcd, not at its start", () => {
+  const ofEtcd = (loaded: ReadonlySet<string>) =>
+    [...loaded].filter((path) => path.startsWith("partitions/metadata/etcd/"));
+  assert(ofEtcd(runtimeClosure("main.ts", byPath, { isSameIsolate: true })).length > 10);
+  assert.deepEqual(ofEtcd(runtimeClosure("main.ts", byPath, { isSameIsolate: true, isAtStart: true })), []);
+});
+
 Deno.test("tidy: no files import each other in a circle, types, tests and benchmarks included", () => {
   const circlesOf = (texts: Record<string, string>) =>
     importCircles(Object.entries(texts).map(([path, text]) => sourceFile(path, text)));

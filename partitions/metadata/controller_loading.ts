@@ -296,7 +296,8 @@ class LoadChange {
   /** Commits the transaction, even an empty one: every start is a new version of the metadata. @returns that version */
   async commit(store: MetadataStore): Promise<number> {
     const result = await store.transact({ compare: this.#compares, set: this.#sets, delete: this.deletes });
-    if (result.committed) return result.version;
+    if (result.outcome === "committed") return result.version;
+    if (result.outcome === "unknown") throw new MetadataStoreError("The metadata store does not answer");
     throw new MetadataStoreError(`The metadata store changed while it was loaded: ${result.conflicts.join(", ")}`);
   }
 

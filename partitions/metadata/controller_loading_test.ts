@@ -207,8 +207,11 @@ Deno.test("load() stops when the store changes while it is loaded", async () => 
 
 function bound(store: MemoryStore): MetadataStore {
   return {
+    limits: store.limits,
     get: (key) => store.get(key),
     range: (prefix) => store.range(prefix),
+    snapshot: (prefix) => store.snapshot(prefix),
+    resolve: () => store.resolve(),
     transact: (transaction) => store.transact(transaction),
     watch: () => store.watch(),
     grantLease: () => store.grantLease(),

@@ -22,13 +22,16 @@ import {
   MetadataRefusedError,
   type MetadataStore,
   MetadataStoreError,
+  type Snapshot,
   type StoredEntry,
+  type StoreLimits,
   type Transaction,
   type TransactionResult,
 } from "./store/store.ts";
 
 /** A store in memory. */
 export class MemoryStore implements MetadataStore {
+  readonly limits: StoreLimits = { transactionKeysMax: Infinity, transactionBytesMax: Infinity };
   readonly entries = new Map<string, StoredEntry>();
   /** Transactions committed so far. */
   readonly committed: Transaction[] = [];
@@ -47,6 +50,10 @@ export class MemoryStore implements MetadataStore {
     return Promise.resolve(found.sort((a, b) => a.key < b.key ? -1 : 1));
   }
 
+  async snapshot(prefix: string): Promise<Snapshot> {
+    return { version: this.#version, entries: await this.range(prefix) };
+  }
+
   transact(transaction: Transaction): Promise<TransactionResult> {
     if (this.failure !== null) return Promise.reject(new MetadataStoreError(this.failure));
     const refusal = this.refusal(transaction);
@@ -54,12 +61,16 @@ export class MemoryStore implements MetadataStore {
     const conflicts = (transaction.compare ?? [])
       .filter(({ key, version }) => (this.entries.get(key)?.version ?? ABSENT) !== version)
       .map(({ key }) => key);
-    if (conflicts.length > 0) return Promise.resolve({ committed: false, conflicts });
+    if (conflicts.length > 0) return Promise.resolve({ outcome: "refused", conflicts });
     const version = ++this.#version;
     for (const key of transaction.delete ?? []) this.entries.delete(key);
     for (const { key, value } of transaction.set ?? []) this.entries.set(key, { key, value, version });
     this.committed.push(transaction);
-    return Promise.resolve({ committed: true, version });
+    return Promise.resolve({ outcome: "committed", version });
+  }
+
+  resolve(): Promise<TransactionResult> {
+    throw new Error("no outcome is unknown");
   }
 
   watch(): Disposable {

@@ -7,7 +7,7 @@ import { mayMount } from "./system_faults.ts";
 import { cacheDirectory, kafkaInstalled, kafkaJars, onPath } from "../../bench/peer/install.ts";
 
 /** Something that a test needs. */
-export type Need = "kafka" | "java" | "kcat" | "python" | "node" | "go" | "corpus" | "strace" | "mount";
+export type Need = "kafka" | "java" | "kcat" | "python" | "node" | "go" | "corpus" | "strace" | "mount" | "etcd";
 
 /** Where `install.ts` puts the client libraries. */
 export const locations = {
@@ -42,6 +42,7 @@ const checks: Record<Need, { found: () => boolean; name: string }> = {
   node: { found: () => onPath("node") && exists(`${locations.node}/node_modules`), name: "the Node clients" },
   go: { found: () => exists(locations.go), name: "the Go clients" },
   corpus: { found: () => exists(locations.corpus), name: "the corpus" },
+  etcd: { found: () => onPath("etcd"), name: "etcd" },
   strace: { found: hasStrace, name: "strace" },
   mount: { found: mayMount, name: "the right to mount a file system" },
 };

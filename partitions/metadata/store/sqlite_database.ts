@@ -16,7 +16,6 @@
  * Source: sqlite.org/wal.html, sqlite.org/pragma.html.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { assert } from "../../../storage/base/assert.ts";
 import {
   ABSENT,
   MetadataStoreError,
@@ -25,6 +24,7 @@ import {
   type Transaction,
   type TransactionResult,
 } from "./store.ts";
+import { assertStorable } from "./stored_text.ts";
 
 /** Version of the tables. */
 export const SCHEMA_VERSION = 1;
@@ -173,6 +173,11 @@ export class SqliteDatabase implements Disposable {
     }
   }
 
+  /** Version of the last transaction. */
+  get version(): number {
+    return this.#revision;
+  }
+
   /** Reads one key. */
   get(key: string): StoredEntry | null {
     const row = this.#get.get(key);
@@ -194,7 +199,7 @@ export class SqliteDatabase implements Disposable {
     const conflicts = (transaction.compare ?? [])
       .filter(({ key, version }) => (this.get(key)?.version ?? ABSENT) !== version)
       .map(({ key }) => key);
-    if (conflicts.length > 0) return { committed: false, conflicts };
+    if (conflicts.length > 0) return { outcome: "refused", conflicts };
     for (const file of this.#files) refuseMoved(file);
     const version = this.#revision + 1;
     const made: StoreChange[] = [];
@@ -204,9 +209,7 @@ export class SqliteDatabase implements Disposable {
         if (this.#remove.run(key).changes > 0) made.push({ key, deleted: true });
       }
       for (const { key, value, lease } of transaction.set ?? []) {
-        assert(/^[\x20-\x7e]+$/.test(key), "keys of the metadata store are printable ASCII");
-        // SQLite ends texts at NUL, and UTF-8 cannot encode lone surrogates. JSON contains neither.
-        assert(!value.includes("\0") && value.isWellFormed(), "values of the metadata store are whole text");
+        assertStorable(key, value);
         this.#put.run(key, value, version, lease ?? null);
         made.push({ key, value, version });
       }
@@ -218,7 +221,7 @@ export class SqliteDatabase implements Disposable {
     }
     this.#revision = version;
     for (const change of made) changes.push(change);
-    return { committed: true, version };
+    return { outcome: "committed", version };
   }
 
   /** Keys that are deleted with a lease. */

@@ -11,8 +11,11 @@ import {
   MetadataRefusedError,
   type MetadataStore,
   MetadataStoreError,
+  type Snapshot,
   type StoreChange,
   type StoredEntry,
+  type StoreLimits,
+  type StoreWatcher,
   type Transaction,
   type TransactionResult,
 } from "./store.ts";
@@ -22,17 +25,20 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-interface Watcher {
+interface Watch {
   readonly prefix: string;
-  readonly changed: (changes: readonly StoreChange[]) => void;
+  readonly watcher: StoreWatcher;
+  /** False until the store has said whether there were changes since the version from which the watch begins. */
+  isReady: boolean;
 }
 
 /** The store. The constructor starts the worker, which loads while the caller prepares the directory. */
 export class SqliteStore implements MetadataStore {
+  readonly limits: StoreLimits = { transactionKeysMax: Infinity, transactionBytesMax: Infinity };
   readonly #worker: Worker;
   readonly #failed: (error: MetadataStoreError) => void;
   readonly #waiting = new Map<number, Waiting>();
-  readonly #watchers = new Set<Watcher>();
+  readonly #watches = new Set<Watch>();
   #nextId = 1;
   #failure: MetadataStoreError | null = null;
   #closing: Promise<void> | null = null;
@@ -62,20 +68,31 @@ export class SqliteStore implements MetadataStore {
     return this.#call("range", { prefix });
   }
 
+  snapshot(prefix: string): Promise<Snapshot> {
+    return this.#call("snapshot", { prefix });
+  }
+
   transact(transaction: Transaction): Promise<TransactionResult> {
     return this.#call("transact", transaction);
   }
 
-  watch(prefix: string, changed: (changes: readonly StoreChange[]) => void): Disposable {
-    const watcher = { prefix, changed };
-    this.#watchers.add(watcher);
-    return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) };
+  /** Not needed: the file is this process's own, and its answers are not lost. */
+  resolve(id: string): Promise<TransactionResult> {
+    return Promise.reject(new MetadataRefusedError(`The metadata store knows no transaction ${id} of unknown outcome`));
+  }
+
+  watch(prefix: string, watcher: StoreWatcher, from?: number): Disposable {
+    const watch = { prefix, watcher, isReady: from === undefined };
+    this.#watches.add(watch);
+    if (from !== undefined) void this.#resume(watch, from);
+    return { [Symbol.dispose]: () => void this.#watches.delete(watch) };
   }
 
   async grantLease(ttlMs: number): Promise<Lease> {
     const id = await this.#call("grantLease", { ttlMs });
     return {
       id,
+      ttlMs,
       keepAlive: () => this.#call("keepAlive", { lease: id }),
       revoke: async () => void await this.#call("revokeLease", { lease: id }),
     };
@@ -105,7 +122,7 @@ export class SqliteStore implements MetadataStore {
   }
 
   #receive(reply: StoreReply): void {
-    if (reply.type === "changes") return this.#notifyWatchers(reply.changes);
+    if (reply.type === "changes") return this.#notifyWatchers(reply.changes, reply.version);
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (reply.type === "result") return waiting?.resolve(reply.result as never);
@@ -115,10 +132,27 @@ export class SqliteStore implements MetadataStore {
     this.#fail(error);
   }
 
-  #notifyWatchers(changes: readonly StoreChange[]): void {
-    for (const { prefix, changed } of [...this.#watchers]) {
+  /** Begins a watch from a version. The file has no history: after other changes the watcher gets a snapshot. */
+  async #resume(watch: Watch, from: number): Promise<void> {
+    let snapshot: Snapshot;
+    try {
+      snapshot = await this.#call("snapshot", { prefix: watch.prefix });
+    } catch (error) {
+      // Without this snapshot the watcher would miss changes.
+      if (this.#failure === null) this.#fail(new MetadataStoreError(`A watch of metadata cannot begin: ${error}`));
+      return;
+    }
+    if (!this.#watches.has(watch)) return;
+    // Changes are posted in order with answers: those until the snapshot have passed, and the next ones are later.
+    watch.isReady = true;
+    if (snapshot.version !== from) watch.watcher.reset(snapshot);
+  }
+
+  #notifyWatchers(changes: readonly StoreChange[], version: number): void {
+    for (const { prefix, watcher, isReady } of [...this.#watches]) {
+      if (!isReady) continue;
       const seen = changes.filter(({ key }) => key.startsWith(prefix));
-      if (seen.length > 0) changed(seen);
+      if (seen.length > 0) watcher.changed(seen, version);
     }
   }
 

@@ -1,7 +1,7 @@
 /**
  * What the main isolate and the store's worker post to each other. Plain data.
  */
-import type { StoreChange, StoredEntry, Transaction, TransactionResult } from "./store.ts";
+import type { Snapshot, StoreChange, StoredEntry, Transaction, TransactionResult } from "./store.ts";
 
 /** Requests by name; each is answered once, in order. */
 export interface StoreCalls {
@@ -9,6 +9,7 @@ export interface StoreCalls {
   open: { args: { path: string }; result: null };
   get: { args: { key: string }; result: StoredEntry | null };
   range: { args: { prefix: string }; result: StoredEntry[] };
+  snapshot: { args: { prefix: string }; result: Snapshot };
   transact: { args: Transaction; result: TransactionResult };
   grantLease: { args: { ttlMs: number }; result: number };
   keepAlive: { args: { lease: number }; result: boolean };
@@ -32,4 +33,4 @@ export type StoreReply =
   | { readonly type: "result"; readonly id: number; readonly result: unknown }
   /** `fatal`: the file or the disk is damaged, and the worker answers no more requests. */
   | { readonly type: "failure"; readonly id: number; readonly message: string; readonly fatal: boolean }
-  | { readonly type: "changes"; readonly changes: readonly StoreChange[] };
+  | { readonly type: "changes"; readonly changes: readonly StoreChange[]; readonly version: number };

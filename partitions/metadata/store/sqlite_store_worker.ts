@@ -15,6 +15,9 @@ interface HeldLease {
 /** A full disk refuses the deletion of an expired lease's keys: it is tried again after this time. */
 const EXPIRE_AGAIN_MS = 1000;
 
+/** Requests that change nothing. */
+const reads: ReadonlySet<StoreCallName> = new Set(["get", "range", "snapshot"]);
+
 type Handlers = { readonly [N in StoreCallName]: (args: StoreCalls[N]["args"]) => StoreCalls[N]["result"] };
 
 const leases = new Map<number, HeldLease>();
@@ -30,9 +33,10 @@ const handlers: Handlers = {
   },
   get: ({ key }) => opened().get(key),
   range: ({ prefix }) => opened().range(prefix),
+  snapshot: ({ prefix }) => ({ version: opened().version, entries: opened().range(prefix) }),
   transact: (transaction) => {
     const lost = transaction.set?.find(({ lease }) => lease !== undefined && !leases.has(lease));
-    if (lost !== undefined) return { committed: false, conflicts: [lost.key] };
+    if (lost !== undefined) return { outcome: "refused", conflicts: [lost.key] };
     return transact(transaction);
   },
   grantLease: ({ ttlMs }) => {
@@ -66,7 +70,7 @@ function opened(): SqliteDatabase {
 function transact(transaction: Transaction) {
   const changes: StoreChange[] = [];
   const result = opened().transact(transaction, changes);
-  if (changes.length > 0) post({ type: "changes", changes });
+  if (changes.length > 0) post({ type: "changes", changes, version: opened().version });
   return result;
 }
 
@@ -103,7 +107,7 @@ self.addEventListener("message", ({ data }: MessageEvent<StoreRequest>) => {
   try {
     post({ type: "result", id: data.id, result: handler(data.args) });
   } catch (error) {
-    const doing = data.name === "open" ? "open" : data.name === "get" || data.name === "range" ? "read" : "write";
+    const doing = data.name === "open" ? "open" : reads.has(data.name) ? "read" : "write";
     post({ type: "failure", id: data.id, ...describeFailure(error, path, doing) });
   }
   if (data.name === "close") self.close();
