@@ -2,6 +2,7 @@
  * A proxy in front of an etcd, which loses, delays and repeats requests and answers. It takes one request from each connection, and hands
  * the bytes of the answer on, so that a watch streams. Main isolate of a test.
  */
+import { LocalServer } from "./local_server.ts";
 
 /** What becomes of a request. */
 export type Fault =
@@ -48,15 +49,11 @@ const encoder = new TextEncoder();
 
 /** The proxy. Disposal ends its connections, and waits until late requests are through. */
 export class FaultProxy implements AsyncDisposable {
-  /** "http://127.0.0.1:23790" */
-  readonly url: string;
   /** Requests by what became of them. */
   readonly counts = new Map<Fault, number>();
   plan: (request: ProxiedRequest) => Fault;
   readonly #options: FaultProxyOptions;
-  readonly #listener: Deno.TcpListener;
-  readonly #open = new Set<Deno.TcpConn>();
-  readonly #tasks = new Set<Promise<void>>();
+  readonly #server = new LocalServer((client) => this.#serve(client));
   readonly #wakes = new Set<() => void>();
   #isClosed = false;
 
@@ -64,40 +61,22 @@ export class FaultProxy implements AsyncDisposable {
   constructor(options: FaultProxyOptions) {
     this.#options = options;
     this.plan = options.plan;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.url = `http://127.0.0.1:${this.#listener.addr.port}`;
-    this.#track(this.#accept());
+  }
+
+  /** "http://127.0.0.1:23790" */
+  get url(): string {
+    return `http://127.0.0.1:${this.#server.port}`;
   }
 
   /** Ends all connections, as a restart of a proxy does. */
   cutAll(): void {
-    for (const connection of [...this.#open]) this.#close(connection);
+    this.#server.cutAll();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    this.#listener.close();
-    this.cutAll();
     for (const wake of [...this.#wakes]) wake();
-    while (this.#tasks.size > 0) {
-      await Promise.all(this.#tasks);
-      this.cutAll();
-    }
-  }
-
-  async #accept(): Promise<void> {
-    for await (const connection of this.#listener) {
-      this.#open.add(connection);
-      this.#track(this.#serve(connection));
-    }
-  }
-
-  #track(task: Promise<void>): void {
-    // A connection that ends while it is used is what the proxy is for.
-    const done = task.catch((error) => {
-      if (!isConnectionError(error)) throw error;
-    }).finally(() => this.#tasks.delete(done));
-    this.#tasks.add(done);
+    await this.#server[Symbol.asyncDispose]();
   }
 
   async #serve(client: Deno.TcpConn): Promise<void> {
@@ -108,7 +87,7 @@ export class FaultProxy implements AsyncDisposable {
       this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
       await this.#carryOut(fault, client, request.bytes);
     } finally {
-      this.#close(client);
+      this.#server.close(client);
     }
   }
 
@@ -133,7 +112,7 @@ export class FaultProxy implements AsyncDisposable {
         return void await writeAll(client, await this.#exchange(request));
       case "late-repeat":
         await writeAll(client, await this.#exchange(request));
-        this.#close(client);
+        this.#server.close(client);
         await this.#late();
         return void await this.#exchange(request);
       case "cut":
@@ -153,7 +132,7 @@ export class FaultProxy implements AsyncDisposable {
       for await (const part of upstream.readable) parts.push(part);
       return joined(parts);
     } finally {
-      this.#close(upstream);
+      this.#server.close(upstream);
     }
   }
 
@@ -161,7 +140,10 @@ export class FaultProxy implements AsyncDisposable {
   async #relay(client: Deno.TcpConn, request: Uint8Array, limit: { bytesMax: number; stays: boolean }): Promise<void> {
     const upstream = await this.#connect();
     // A client that ends its watch sends nothing more.
-    const gone = client.read(new Uint8Array(1)).then(() => this.#close(upstream), () => this.#close(upstream));
+    const gone = client.read(new Uint8Array(1)).then(
+      () => this.#server.close(upstream),
+      () => this.#server.close(upstream),
+    );
     try {
       await writeAll(upstream, request);
       let left = limit.bytesMax;
@@ -172,26 +154,16 @@ export class FaultProxy implements AsyncDisposable {
       }
       if (left < 0 && limit.stays) await gone;
     } finally {
-      this.#close(upstream);
-      this.#close(client);
+      this.#server.close(upstream);
+      this.#server.close(client);
       await gone;
     }
   }
 
   async #connect(): Promise<Deno.TcpConn> {
-    const upstream = await Deno.connect({ hostname: "127.0.0.1", port: this.#options.target });
-    this.#open.add(upstream);
-    if (this.#isClosed) this.#close(upstream);
+    const upstream = await this.#server.connect(this.#options.target);
+    if (this.#isClosed) this.#server.close(upstream);
     return upstream;
-  }
-
-  #close(connection: Deno.TcpConn): void {
-    if (!this.#open.delete(connection)) return;
-    try {
-      connection.close();
-    } catch (error) {
-      if (!isConnectionError(error)) throw error;
-    }
   }
 
   #late(): Promise<void> {
@@ -206,14 +178,6 @@ export class FaultProxy implements AsyncDisposable {
       this.#wakes.add(wake);
     });
   }
-}
-
-/** Whether a connection has ended, at any of its ends. */
-export function isConnectionError(error: unknown): boolean {
-  const { errors } = Deno;
-  return [errors.BadResource, errors.Interrupted, errors.ConnectionReset, errors.BrokenPipe, errors.ConnectionRefused]
-    .some((kind) => error instanceof kind) ||
-    error instanceof errors.ConnectionAborted || error instanceof errors.NotConnected;
 }
 
 /** Reads one request; asks for the end of the connection behind its answer. @returns null when the connection ends before */

@@ -4,7 +4,7 @@
  *
  * Source: proc(5) for /proc/net/tcp and /proc/PID/fd.
  */
-import { isConnectionError } from "./fault_proxy.ts";
+import { LocalServer } from "./local_server.ts";
 
 /** What a relay asks for every piece it hands on. */
 export interface Links {
@@ -18,48 +18,28 @@ export interface Links {
 
 /** The relay in front of one member. */
 export class PeerRelay implements AsyncDisposable {
-  readonly port: number;
   readonly #target: number;
   readonly #links: Links;
-  readonly #listener: Deno.TcpListener;
-  readonly #open = new Set<Deno.TcpConn>();
-  readonly #tasks = new Set<Promise<void>>();
+  readonly #server = new LocalServer((client) => this.#relay(client));
 
   /** @param target port of the member on 127.0.0.1 */
   constructor(target: number, links: Links) {
     this.#target = target;
     this.#links = links;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.port = this.#listener.addr.port;
-    this.#track(this.#accept());
+  }
+
+  /** Where the other members connect to. */
+  get port(): number {
+    return this.#server.port;
   }
 
   /** Ends the connections, as the members do when they find out that nothing has passed. */
   cutAll(): void {
-    for (const connection of [...this.#open]) this.#close(connection);
+    this.#server.cutAll();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    this.cutAll();
-    while (this.#tasks.size > 0) {
-      await Promise.all(this.#tasks);
-      this.cutAll();
-    }
-  }
-
-  async #accept(): Promise<void> {
-    for await (const connection of this.#listener) {
-      this.#open.add(connection);
-      this.#track(this.#relay(connection));
-    }
-  }
-
-  #track(task: Promise<void>): void {
-    const done = task.catch((error) => {
-      if (!isConnectionError(error)) throw error;
-    }).finally(() => this.#tasks.delete(done));
-    this.#tasks.add(done);
+    await this.#server[Symbol.asyncDispose]();
   }
 
   async #relay(client: Deno.TcpConn): Promise<void> {
@@ -67,11 +47,10 @@ export class PeerRelay implements AsyncDisposable {
     const from = processOf(ports, this.#links.pids());
     const isCut = () => from === null || this.#links.isCut(from, this.#links.to());
     try {
-      const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
-      this.#open.add(server);
+      const server = await this.#server.connect(this.#target);
       await Promise.all([this.#copy(client, server, isCut), this.#copy(server, client, isCut)]);
     } finally {
-      this.#close(client);
+      this.#server.close(client);
     }
   }
 
@@ -87,13 +66,9 @@ export class PeerRelay implements AsyncDisposable {
         for (let at = 0; !hasLost && at < count;) at += await target.write(chunk.subarray(at, count));
       }
     } finally {
-      this.#close(source);
-      this.#close(target);
+      this.#server.close(source);
+      this.#server.close(target);
     }
-  }
-
-  #close(connection: Deno.TcpConn): void {
-    if (this.#open.delete(connection)) connection.close();
   }
 }
 
