@@ -13,6 +13,7 @@ export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/con
 export { Controller, type LoadedMetadata } from "./metadata/controller.ts";
 export type { ImageDelta, MetadataImage, PartitionFailure } from "./metadata/image.ts";
 export type { PartitionRoom } from "./metadata/topic_creation.ts";
+export { loadClusterParts } from "./cluster/on_demand.ts";
 export { openEtcdStore } from "./metadata/store/etcd_on_demand.ts";
 export { SqliteStore } from "./metadata/store/sqlite_store.ts";
 export { MetadataStoreError } from "./metadata/store/store.ts";

@@ -1,0 +1,9 @@
+/**
+ * Loads the parts that only a broker in a cluster uses. Main isolate: without this step every start would load them.
+ */
+import type * as parts from "./cluster_parts.ts";
+
+/** Loads the parts. */
+export function loadClusterParts(): Promise<typeof parts> {
+  return import("./cluster_parts.ts");
+}
