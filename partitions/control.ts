@@ -10,7 +10,7 @@ export { CheckpointError, Checkpoints } from "./directory/checkpoint_writer.ts";
 export { LogDirectories } from "./directory/log_directories.ts";
 export { LogDirectoryError } from "./directory/log_directory.ts";
 export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";
-export { Controller, type LoadedMetadata } from "./metadata/controller.ts";
+export { Controller, type ControllerOptions, type LoadedMetadata } from "./metadata/controller.ts";
 export type { ImageDelta, MetadataImage, PartitionFailure } from "./metadata/image.ts";
 export type { PartitionRoom } from "./metadata/topic_creation.ts";
 export { loadClusterParts } from "./cluster/on_demand.ts";

@@ -4,7 +4,7 @@
  */
 import { strict as assert } from "node:assert";
 import { type Broker, type BrokerOptions, startBroker } from "../mod.ts";
-import { Compaction } from "../net/mod.ts";
+import { Compaction } from "../net/shards/compaction.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";

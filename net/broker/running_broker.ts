@@ -1,0 +1,128 @@
+/**
+ * A broker that runs: what it tells of itself, and its end. Main isolate.
+ */
+import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
+import {
+  type Balancer,
+  type Checkpoints,
+  type Controller,
+  type LogDirectories,
+  notClosedCleanly,
+  type TurnTimes,
+} from "../../partitions/control.ts";
+import type { Acceptor } from "../accept/acceptor.ts";
+import { bootstrapServers } from "../accept/listening.ts";
+import { runFailure } from "../shards/broker_failures.ts";
+import type { Compaction } from "../shards/compaction.ts";
+import type { ShardPool } from "../shards/shard_pool.ts";
+import type { Broker } from "./broker.ts";
+import { complain, warn } from "./operator_log.ts";
+
+/** Most partitions that a warning names. */
+const NAMED_MAX = 5;
+
+/** The parts of a running broker. `resources` disposes of everything in the reverse order of its creation. */
+export interface BrokerParts {
+  readonly acceptor: Acceptor;
+  readonly balancer: Balancer;
+  readonly compaction: Compaction;
+  readonly controller: Controller;
+  readonly pool: ShardPool;
+  readonly checkpoints: Checkpoints;
+  readonly directories: LogDirectories;
+  readonly resources: AsyncDisposableStack;
+}
+
+/** The broker. */
+export class RunningBroker implements Broker {
+  readonly host: string;
+  readonly port: number;
+  readonly bootstrapServers: string;
+  readonly dataDir: string;
+  readonly shards: number;
+  readonly closed: Promise<void>;
+  /** For tests that hand partitions over, and that compact at their own time. */
+  readonly controller: Controller;
+  readonly compaction: Compaction;
+  readonly #parts: BrokerParts;
+  readonly #ended: PromiseWithResolvers<void>;
+  #closing: Promise<void> | null = null;
+  #releasing: Promise<void> | null = null;
+
+  constructor(
+    parts: BrokerParts,
+    about: { config: BrokerConfig; ports: number[]; shardsCount: number; ended: PromiseWithResolvers<void> },
+  ) {
+    this.#parts = parts;
+    this.controller = parts.controller;
+    this.compaction = parts.compaction;
+    const { listeners } = about.config;
+    this.host = listeners[0]?.host ?? about.config.host;
+    this.port = about.ports[0] ?? about.config.port;
+    this.bootstrapServers = bootstrapServers(listeners, about.ports);
+    this.dataDir = parts.directories.opened.map(({ path }) => path).join(", ");
+    this.shards = about.shardsCount;
+    this.#ended = about.ended;
+    // A failure ends everything that still runs. Acknowledged records are in the files, and recovery finds them.
+    this.closed = about.ended.promise.catch(async (reason) => {
+      try {
+        await this.#release();
+      } catch (error) {
+        if (error !== reason) complain(`Cannot end the broker in order: ${error}`);
+      }
+      throw reason;
+    });
+    this.closed.catch(() => {});
+  }
+
+  turnTimes(): TurnTimes[] {
+    return this.#parts.pool.turnTimes();
+  }
+
+  handlerFailures(): number[] {
+    return this.#parts.pool.handlerFailures();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#release().then(
+      () => this.#ended.resolve(),
+      (error) => this.#ended.reject(error),
+    );
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #release(): Promise<void> {
+    this.#releasing ??= this.#releaseParts().catch((error) => Promise.reject(runFailure(error)));
+    return this.#releasing;
+  }
+
+  async #releaseParts(): Promise<void> {
+    const { acceptor, balancer, compaction, controller, pool, checkpoints, directories } = this.#parts;
+    await using _resources = this.#parts.resources;
+    await acceptor.close();
+    // First each partition that is being handed over is opened by its new shard, because that shard makes its log durable.
+    await balancer.stop();
+    await controller.stopMoves();
+    await compaction.stop();
+    await pool.stop();
+    for (const cache of directories.caches) cache.forget();
+    const refusals = await checkpoints.stop();
+    for (const [directory, { path, isOnline }] of directories.opened.entries()) {
+      if (!pool.isClean || !isOnline || refusals.has(directory)) continue;
+      const unclosed = notClosedCleanly(controller.image, pool.watermarks, directory);
+      if (unclosed.length === 0) directories.markClean(directory);
+      else warn(`The next start checks all logs in ${path}, because some were not open: ${firstOf(unclosed)}`);
+    }
+    for (const [, refusal] of refusals) throw refusal;
+  }
+}
+
+/** The first names of a list. */
+function firstOf(names: readonly string[]): string {
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
+  return names.slice(0, NAMED_MAX).join(", ") + more;
+}
