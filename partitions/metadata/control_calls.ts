@@ -8,6 +8,8 @@ import type {
   CreatePartitionsRequest,
   CreatePartitionsResponse,
 } from "../../net/protocol/messages/37_create_partitions.ts";
+import type { Heartbeat } from "../cluster/controller_state.ts";
+import type { BrokerRegistration, HeartbeatAnswer, RegistrationAnswer } from "../cluster/membership_calls.ts";
 import type { MoveRequest } from "../directory/replica_moves.ts";
 import type { PackedAlterations } from "./packed_alterations.ts";
 
@@ -37,6 +39,10 @@ export interface ControlCalls {
   saveLogStarts: { args: Record<string, never>; result: Record<string, never> };
   /** Allocates the next block of producer ids. */
   allocateProducerIds: { args: Record<string, never>; result: { firstId: number; count: number } };
+  /** BrokerRegistration of the broker that the connection has proved to be. NOT_CONTROLLER when this broker is not the controller. */
+  brokerRegistration: { args: BrokerRegistration; result: RegistrationAnswer };
+  /** BrokerHeartbeat, likewise. */
+  brokerHeartbeat: { args: Heartbeat; result: HeartbeatAnswer };
 }
 
 /** Name of a call. */

@@ -21,6 +21,7 @@ import type {
 } from "../../net/protocol/messages/37_create_partitions.ts";
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
+import { type MembershipCalls, NO_MEMBERSHIP } from "../cluster/membership_calls.ts";
 import type { PartitionDirectories } from "./adoption.ts";
 import { planAlterations } from "./config_changes.ts";
 import type { PackedAlterations } from "./packed_alterations.ts";
@@ -80,6 +81,8 @@ export interface ControllerOptions {
   readonly random?: () => number;
   /** Monotonic time in ms; `performance.now()` by default. */
   readonly nowMs?: () => number;
+  /** The elected controller of a cluster, while this broker is in one. Without it no broker can be registered here. */
+  readonly membership?: MembershipCalls;
 }
 
 /** The result of `load()`. */
@@ -113,7 +116,7 @@ export class Controller implements ControlPlane {
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#table = new TopicTable(options.config, options);
-    const { nodeId } = options.config;
+    const { config: { nodeId }, membership = NO_MEMBERSHIP } = options;
     this.#changes = new MetadataChanges({
       ...options,
       nodeId,
@@ -142,6 +145,8 @@ export class Controller implements ControlPlane {
       saveLogStarts: () => this.#options.saveLogStarts().then(() => ({})),
       autoCreateTopics: ({ names }) => this.#inTurn(() => this.#autoCreateTopics(names)),
       allocateProducerIds: () => this.#inTurn(() => this.#changes.producerIds.allocate()),
+      brokerRegistration: (registration) => membership.register(registration),
+      brokerHeartbeat: (heartbeat) => membership.heartbeat(heartbeat),
     };
   }
 

@@ -268,3 +268,38 @@ Deno.test("Controller over SQLite: every acknowledged topic is in a shard's imag
       return Promise.resolve();
     });
   }));
+
+Deno.test("brokerRegistration and brokerHeartbeat ask the elected controller, and a broker without a cluster is not one", async () => {
+  const registration = {
+    broker: 2,
+    incarnation: "aW5jYXJuYXRpb24gMiBvZiA",
+    directoryId: "ZGlyZWN0b3J5LW9mLXRlcw",
+    cleanEpoch: -1,
+    knownEpoch: 0,
+    clusterId: "c",
+    rack: null,
+    listeners: [],
+    directories: [],
+    shards: 1,
+    version: "1",
+  };
+  const heartbeat = { broker: 2, brokerEpoch: 7, revision: 9, wantsStop: false };
+  const asked: unknown[] = [];
+  const registered = { errorCode: errorCode.NONE, brokerEpoch: 7 };
+  const alive = { errorCode: errorCode.NONE, isFenced: false, shouldStop: false };
+  const member = await startController(new MemoryStore(), {
+    membership: {
+      register: (request) => (asked.push(request), Promise.resolve(registered)),
+      heartbeat: (request) => (asked.push(request), Promise.resolve(alive)),
+    },
+  });
+  assert.equal(await member.controller.call("brokerRegistration", registration), registered);
+  assert.equal(await member.controller.call("brokerHeartbeat", heartbeat), alive);
+  assert.deepEqual(asked, [registration, heartbeat]);
+
+  const { controller } = await startController(new MemoryStore());
+  const refused = await controller.call("brokerRegistration", registration);
+  assert.deepEqual(refused, { errorCode: errorCode.NOT_CONTROLLER, brokerEpoch: -1 });
+  const unheard = await controller.call("brokerHeartbeat", heartbeat);
+  assert.deepEqual(unheard, { errorCode: errorCode.NOT_CONTROLLER, isFenced: true, shouldStop: false });
+});

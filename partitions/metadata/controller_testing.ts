@@ -3,6 +3,7 @@
  * uses both. Tests only.
  */
 import { randomUuid } from "../../storage/base/uuid.ts";
+import type { MembershipCalls } from "../cluster/membership_calls.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { brokerConfigFrom } from "../config/broker/broker_properties.ts";
 import type {
@@ -193,6 +194,7 @@ export async function startController(
     nowMs?: () => number;
     saveCheckpoints?: () => Promise<void>;
     room?: (count: number) => PartitionRoom;
+    membership?: MembershipCalls;
   } = {},
 ): Promise<TestController> {
   const published: ImageDelta[] = [];
@@ -215,6 +217,7 @@ export async function startController(
     inform: () => {},
     newTopicId: randomUuid,
     nowMs: options.nowMs,
+    membership: options.membership,
     random: () => 0.5,
   });
   const loaded = await controller.load(options.directories ?? new ListedDirectories());
