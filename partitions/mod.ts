@@ -31,6 +31,8 @@ export { inbox, outboxes, type SharedState } from "./shared/shared_state.ts";
 export { emptyWatermarks, InterestTable, partitionState, WatermarkTable } from "./shared/watermarks.ts";
 export { ISOLATE } from "./shared/words.ts";
 export {
+  type BrokerImage,
+  ELSEWHERE,
   type ImageDelta,
   MetadataImage,
   type PartitionFailure,

@@ -6,16 +6,14 @@
  * v0 empty list = all topics · v1 null = all, empty = none · v4 auto-creation can be declined · v5 offline replicas · v7
  * leader epochs · v8 authorized operations (KIP-430), of the cluster until v10 · v10 topic ids · v12 lookup by topic
  * id · v13 an error of the whole answer, which never occurs here.
- *
- * Not done: racks.
  */
 import { isFailure } from "../shards/shard_messages.ts";
 import type { PartitionImage, TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
 import { api } from "../requests/api.ts";
 import { authorize, authorizedOperations, CLUSTER } from "../requests/authorization.ts";
-import { NO_LEADER } from "../requests/cluster_view.ts";
 import { askControl } from "../requests/control/control_question.ts";
+import { NO_LEADER } from "../requests/cluster_view.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
@@ -196,7 +194,7 @@ class MetadataOperation {
     this.#exchange.respond({
       brokers: cluster.brokersFor(context),
       clusterId: cluster.clusterId,
-      controllerId: cluster.controllerId,
+      controllerId: cluster.controllerFor(context),
       topics,
       clusterAuthorizedOperations: isAsked ? clusterOperations(context) : OPERATIONS_NOT_REQUESTED,
       errorCode: errorCode.NONE,

@@ -2,9 +2,7 @@
  * DescribeCluster, API key 60: names the brokers and the controller.
  *
  * v0 (KIP-700) · v1 endpoint type (KIP-919): this listener is an endpoint of brokers, not of controllers · v2 fenced brokers
- * (KIP-1073): there are none.
- *
- * Not done: racks.
+ * (KIP-1073).
  */
 import { api } from "../requests/api.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
@@ -53,19 +51,14 @@ export function handleDescribeCluster(
       brokers: [],
     });
   }
+  const brokers = cluster.registeredFor(context).filter(({ isFenced }) => request.includeFencedBrokers || !isFenced);
   exchange.respond({
     errorCode: errorCode.NONE,
     errorMessage: null,
     endpointType,
     clusterId: cluster.clusterId,
-    controllerId: cluster.controllerId,
-    brokers: cluster.brokersFor(context).map(({ nodeId, host, port, rack }) => ({
-      brokerId: nodeId,
-      host,
-      port,
-      rack,
-      isFenced: false,
-    })),
+    controllerId: cluster.controllerFor(context),
+    brokers: brokers.map(({ nodeId, ...listed }) => ({ brokerId: nodeId, ...listed })),
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
       ? clusterOperations(context)
       : OPERATIONS_NOT_REQUESTED,

@@ -4,8 +4,6 @@
  *
  * One version. A page is limited by the client's number and by `max.request.partition.size.limit`; it has at least one
  * partition. The cursor of an answer may name a topic of the request that does not exist.
- *
- * Not done: eligible leader replicas, which a single replica cannot have.
  */
 import type { PartitionImage, TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
@@ -121,8 +119,8 @@ class Page {
       leaderEpoch: of.leaderEpoch,
       replicaNodes: [...of.replicas],
       isrNodes: [...of.isr],
-      eligibleLeaderReplicas: [],
-      lastKnownElr: [],
+      eligibleLeaderReplicas: [...of.elr ?? []],
+      lastKnownElr: [...of.lastKnownElr ?? []],
       offlineReplicas: cluster.offlineOf(of, this.#context),
     };
   }

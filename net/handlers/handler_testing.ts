@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { brokerConfigFrom } from "../../partitions/config/broker/broker_properties.ts";
 import { resolveLogConfig } from "../../partitions/config/topics/topic_configs.ts";
 import type { ControlCallName, ControlCalls, ControlFailure } from "../../partitions/metadata/control_calls.ts";
-import { MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
+import { type BrokerImage, MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
+import { onlyBroker } from "../../partitions/metadata/controller_loading.ts";
 import type { AnswerWaiter, Question, ShardPartitions } from "../../partitions/mod.ts";
 import { isInternalTopic } from "../../partitions/metadata/topic_names.ts";
-import { clusterOfOne } from "../requests/cluster_view.ts";
+import { ClusterView } from "../requests/cluster_view.ts";
 import { type ConnectionContext, newContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import type { Api } from "../protocol/api.ts";
@@ -46,16 +47,21 @@ export interface TestServices {
 
 /**
  * Services over topics, for handlers that answer from the image or call the control plane. A service that is missing throws its name.
- * @param given properties of the broker, and further services
+ * @param given properties of the broker, whose node id is 1; the brokers, this one alone by default; and further services
  */
 export function testServices(
   topics: TopicImage[] = [],
-  { properties = {}, ...given }: GivenServices & { readonly properties?: Record<string, string> } = {},
+  { properties = {}, brokers, controllerId = 1, ...given }: GivenServices & {
+    readonly properties?: Record<string, string>;
+    readonly brokers?: readonly BrokerImage[];
+    readonly controllerId?: number;
+  } = {},
 ): TestServices {
   const built = brokerConfigFrom(new Map(Object.entries(properties)));
   assert.ok("config" in built, JSON.stringify(built));
   const image = new MetadataImage();
-  image.apply({ changed: topics, deletedIds: [] });
+  const only = [onlyBroker({ ...built.config, nodeId: 1 }, { ids: [] })];
+  image.apply({ changed: topics, deletedIds: [], brokers: brokers ?? only, controllerId });
   const calls: ControlCall[] = [];
   const control = {
     call<N extends ControlCallName>(
@@ -72,7 +78,7 @@ export function testServices(
     control,
     slices: allAtOnce,
     nodeId: 1,
-    cluster: clusterOfOne("test-cluster", built.config),
+    cluster: new ClusterView({ clusterId: "test-cluster", ownId: 1, image }),
     config: built.config,
     shard: 0,
     ...given,

@@ -5,13 +5,14 @@
 import assert from "node:assert/strict";
 import { brokerConfigFrom } from "../../partitions/config/broker/broker_properties.ts";
 import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
-import { MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
+import { type BrokerImage, MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
+import { onlyBroker } from "../../partitions/metadata/controller_loading.ts";
 import { type TestShard, TestShards } from "../../partitions/owned/partition_testing.ts";
 import type { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { Affinity } from "../reactor/affinity.ts";
 import type { PipelineOwner, RequestExchange } from "./exchange.ts";
 import { Pipeline } from "./pipeline.ts";
-import { clusterOfOne } from "./cluster_view.ts";
+import { ClusterView } from "./cluster_view.ts";
 import type { ShardServices } from "./handler.ts";
 import { apiOf } from "../handlers/api_testing.ts";
 import { servicesOf } from "./services_testing.ts";
@@ -52,10 +53,16 @@ export class TestBroker implements Disposable {
     this.#config = built.config;
     this.world = new TestShards(shardsCount, files);
     this.images = this.world.shards.map(() => new MetadataImage());
+    this.register([onlyBroker({ ...built.config, nodeId: 1 }, { ids: [] })]);
     const { clock } = this.world;
     this.#topicWaits = this.world.shards.map(({ purgatory }) =>
       new TopicWaits({ control: this.#control, purgatory, clock })
     );
+  }
+
+  /** Publishes the brokers of the cluster to every shard. This one has node id 1. */
+  register(brokers: readonly BrokerImage[]): void {
+    for (const image of this.images) image.apply({ changed: [], deletedIds: [], brokers });
   }
 
   /** Publishes a topic to every shard. */
@@ -73,6 +80,7 @@ export class TestBroker implements Disposable {
   /** The services of handlers on a shard. */
   services(shard = 0): ShardServices {
     const { partitions, purgatory, arena } = this.world.at(shard);
+    const image = this.images[shard] as MetadataImage;
     // Produce and fetch use nothing else of a shard.
     return servicesOf({
       shard,
@@ -81,12 +89,12 @@ export class TestBroker implements Disposable {
       slices: allAtOnce,
       watermarks: this.world.table,
       arena: arena.memory,
-      image: this.images[shard] as MetadataImage,
+      image,
       control: this.#control,
       topicWaits: this.#topicWaits[shard] as TopicWaits,
       clock: this.world.clock,
       nodeId: 1,
-      cluster: clusterOfOne("test-cluster", this.#config),
+      cluster: new ClusterView({ clusterId: "test-cluster", ownId: 1, image }),
       config: this.#config,
     });
   }

@@ -29,7 +29,7 @@ import {
 } from "../../partitions/mod.ts";
 import { groupSettings } from "../../partitions/config/groups/group_configs.ts";
 import { askForShortSlices, linuxFileSystem, nativeMemory, randomUuid, systemClock } from "../../storage/mod.ts";
-import { clusterOfOne } from "../requests/cluster_view.ts";
+import { ClusterView } from "../requests/cluster_view.ts";
 import { ControlLink } from "../requests/control/control_link.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { apis } from "../handlers/mod.ts";
@@ -225,7 +225,7 @@ class ShardHost {
       clock: systemClock,
       random: Math.random,
       nodeId: config.nodeId,
-      cluster: clusterOfOne(clusterId, config),
+      cluster: new ClusterView({ clusterId, ownId: config.nodeId, image: this.#image }),
       config,
     };
   }

@@ -26,7 +26,7 @@ import type { PartitionDirectories } from "./adoption.ts";
 import { planAlterations } from "./config_changes.ts";
 import type { PackedAlterations } from "./packed_alterations.ts";
 import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
-import { type LoadedTopics, loadTopics } from "./controller_loading.ts";
+import { type LoadedTopics, loadTopics, onlyBroker } from "./controller_loading.ts";
 import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT } from "./creation_answers.ts";
 import type { ImageDelta, MetadataImage, PartitionFailure } from "./image.ts";
 import { ReplicaMoves } from "../directory/replica_moves.ts";
@@ -185,8 +185,10 @@ export class Controller implements ControlPlane {
     for (const [groupId, { version }] of loaded.groups) this.#changes.noteGroup(groupId, version);
     const { version, warnings } = loaded;
     const offlineDirectories = this.#table.directories.offline;
-    this.image.apply({ changed: [], deletedIds: [], offlineDirectories, groups, version });
-    const delta = { ...this.#table.add(loaded.topics), offlineDirectories, groups, version };
+    const brokers = [onlyBroker(config, directories)];
+    const first = { brokers, controllerId: config.nodeId, offlineDirectories, groups, version };
+    this.image.apply({ changed: [], deletedIds: [], ...first });
+    const delta = { ...this.#table.add(loaded.topics), ...first };
     return { delta, adopted: loaded.adopted, warnings };
   }
 

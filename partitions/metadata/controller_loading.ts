@@ -14,6 +14,8 @@ import {
   type PartitionIdentity,
   planAdoption,
 } from "./adoption.ts";
+import type { BrokerConfig } from "../config/broker/broker_config.ts";
+import type { BrokerImage } from "./image.ts";
 import { ZERO_UUID } from "../../storage/base/uuid.ts";
 import { DirectoryPlacement, OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import { directoryOf, FoundDirectories } from "./found_directories.ts";
@@ -319,6 +321,15 @@ class LoadChange {
 
 function isSame(one: FoundDirectory, other: FoundDirectory): boolean {
   return one.topic === other.topic && one.partition === other.partition && one.directory === other.directory;
+}
+
+/** This broker, in a cluster that has no other. */
+export function onlyBroker(
+  { nodeId, advertisedListeners }: Pick<BrokerConfig, "nodeId" | "advertisedListeners">,
+  { ids }: Pick<PartitionDirectories, "ids">,
+): BrokerImage {
+  const directories = ids.filter((id) => id !== null);
+  return { nodeId, rack: null, state: "active", advertised: advertisedListeners ?? [], directories };
 }
 
 /** The row of a new partition, led by its first replica. */

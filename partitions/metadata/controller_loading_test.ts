@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUuid } from "../../storage/base/uuid.ts";
-import { ListedDirectories, MemoryStore, startController } from "./controller_testing.ts";
+import { DIRECTORY_ID, ListedDirectories, MemoryStore, startController } from "./controller_testing.ts";
 import type { MetadataStore } from "./store/store.ts";
 
 const ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";
@@ -42,11 +42,13 @@ Deno.test("load() raises every leader epoch by one, in one transaction, before a
   assert.equal(again.loaded.delta.changed[0]?.partitions[0]?.leaderEpoch, 6);
 });
 
-Deno.test("load() of an empty store and directory writes no entry, but is a new version", async () => {
+Deno.test("load() of an empty store and directory writes no entry, but is a new version, with this broker alone in its cluster", async () => {
   const store = new MemoryStore();
   for (const version of [1, 2]) {
     const { loaded } = await startController(store);
-    const delta = { changed: [], deletedIds: [], offlineDirectories: [], groups: [], version };
+    const brokers = [{ nodeId: 1, rack: null, state: "active", advertised: [], directories: [DIRECTORY_ID] }];
+    const cluster = { brokers, controllerId: 1 };
+    const delta = { changed: [], deletedIds: [], offlineDirectories: [], groups: [], ...cluster, version };
     assert.deepEqual(loaded, { delta, adopted: [], warnings: [] });
   }
   assert.deepEqual(store.keys(), []);

@@ -1,23 +1,44 @@
 /**
- * The metadata image: the topics and the configs of groups, as every isolate knows them. The main isolate owns the original and sends
+ * The metadata image: the brokers, the topics and the configs of groups, as every isolate knows them. The main isolate owns the original and sends
  * deltas; each shard applies them to its own copy, so it answers a Metadata request without asking another isolate. Plain data that
  * crosses isolates; no I/O.
  */
 import type { LogConfig } from "../../storage/log/log_config.ts";
+import type { BrokerState } from "../cluster/cluster_image.ts";
+import type { Listener } from "../config/broker/listeners.ts";
+
+/** Slot, shard and log directory of a partition that has no replica on this broker. */
+export const ELSEWHERE = -1;
+
+/** Node id of the controller while there is none. */
+export const NO_CONTROLLER = -1;
+
+/** A registered broker. */
+export interface BrokerImage {
+  readonly nodeId: number;
+  /** `broker.rack`, null when it has none. */
+  readonly rack: string | null;
+  /** Clients are not sent to a fenced broker. A stopping one still leads what it has not given away. */
+  readonly state: BrokerState;
+  /** The addresses it advertises, one for each listener. */
+  readonly advertised: readonly Listener[];
+  /** The `directory.id` of each log directory that was online when it registered. */
+  readonly directories: readonly string[];
+}
 
 /** One partition: its shard, its row and its leader. */
 export interface PartitionImage {
   /** Partition number within the topic, 0-based. */
   readonly partition: number;
-  /** Row in the shared watermark table. */
+  /** Row in the shared watermark table, ELSEWHERE without a replica on this broker. */
   readonly slot: number;
-  /** Shard of this broker that owns the log. */
+  /** Shard of this broker that owns the log, ELSEWHERE without a replica on this broker. */
   readonly shard: number;
-  /** Index of the log directory of this broker that has the log, -1 while that directory is offline. */
+  /** Index of the log directory of this broker that has the log, -1 while that directory is offline, ELSEWHERE without a replica. */
   readonly directory: number;
   /** The copy that is made in another log directory, if any. */
   readonly future?: FutureReplica;
-  /** Node id of the leader. */
+  /** Node id of the leader, NO_LEADER while there is none. */
   readonly leader: number;
   /** Epoch of that leader; grows with every election. */
   readonly leaderEpoch: number;
@@ -27,6 +48,10 @@ export interface PartitionImage {
   readonly replicas: readonly number[];
   /** Node ids of the in-sync replicas. */
   readonly isr: readonly number[];
+  /** Node ids of the eligible leader replicas (KIP-966); none by default. */
+  readonly elr?: readonly number[];
+  /** The last leader of a partition that has none; empty by default. */
+  readonly lastKnownElr?: readonly number[];
 }
 
 /** A copy of a partition that AlterReplicaLogDirs makes in another log directory. */
@@ -69,6 +94,10 @@ export interface ImageDelta {
   readonly deletedIds: readonly string[];
   /** Indexes of all log directories that are offline, if that changed. */
   readonly offlineDirectories?: readonly number[];
+  /** All registered brokers, if something of them changed. */
+  readonly brokers?: readonly BrokerImage[];
+  /** Node id of the controller, NO_CONTROLLER when there is none, if that changed. */
+  readonly controllerId?: number;
   /** Groups whose configs changed; none by default. */
   readonly groups?: readonly GroupImage[];
   /** Number of the store's transaction that made the change; not set for changes that are not stored (partition moves). */
@@ -88,12 +117,24 @@ export class MetadataImage {
   readonly #byName = new Map<string, TopicImage>();
   readonly #byId = new Map<string, TopicImage>();
   readonly #groups = new Map<string, GroupImage>();
+  #brokers: ReadonlyMap<number, BrokerImage> = new Map();
+  #controllerId = NO_CONTROLLER;
   #offlineDirectories: readonly number[] = [];
   #version = 0;
 
   /** Number of the last applied change; it grows with each change, also across restarts. */
   get version(): number {
     return this.#version;
+  }
+
+  /** All registered brokers, by node id. */
+  get brokers(): ReadonlyMap<number, BrokerImage> {
+    return this.#brokers;
+  }
+
+  /** Node id of the controller, NO_CONTROLLER while there is none. */
+  get controllerId(): number {
+    return this.#controllerId;
   }
 
   /** The topic of this name. */
@@ -135,6 +176,8 @@ export class MetadataImage {
   apply(delta: ImageDelta): void {
     this.#version = delta.version ?? this.#version;
     this.#offlineDirectories = delta.offlineDirectories ?? this.#offlineDirectories;
+    this.#controllerId = delta.controllerId ?? this.#controllerId;
+    if (delta.brokers !== undefined) this.#brokers = new Map(delta.brokers.map((broker) => [broker.nodeId, broker]));
     for (const id of delta.deletedIds) {
       const topic = this.#byId.get(id);
       if (topic === undefined) continue;
