@@ -3,78 +3,13 @@
  * describes and deletes a topic, and some change one. The programs are in clients/.
  */
 import assert from "node:assert/strict";
-import { kafkaJars } from "../../bench/peer/install.ts";
-import { runOrThrow } from "../../bench/peer/processes.ts";
 import { assertSameLines } from "./lines.ts";
 import { dumpLogSegments } from "./dump_log.ts";
 import { connect, startTestBroker, temporaryDirectory, type TestBroker } from "./broker.ts";
-import { interopTest, locations, type Need } from "./toolchain.ts";
+import { clientLibraries as clients, RECORDS_PER_CODEC, writtenLines } from "./client_libraries.ts";
+import { interopTest } from "./toolchain.ts";
 
-const RECORDS_PER_CODEC = 60;
 const TOPIC = "all-clients";
-
-/** A client library: its program, and what it supports. */
-interface Client {
-  readonly name: string;
-  readonly need: Need;
-  readonly codecs: readonly string[];
-  readonly consumes: boolean;
-  readonly run: (words: readonly string[]) => Promise<string>;
-}
-
-const everyCodec = ["none", "gzip", "snappy", "lz4", "zstd"];
-
-const clients: readonly Client[] = [
-  { name: "java", need: "kafka", codecs: everyCodec, consumes: true, run: runJava },
-  client("confluent-kafka", "python"),
-  client("kafka-python", "python"),
-  client("aiokafka", "python"),
-  client("franz-go", "go"),
-  client("sarama", "go"),
-  // 2.2.4 has no zstd, and reads in consumer groups only.
-  { ...client("kafkajs", "node"), codecs: ["none", "gzip", "snappy", "lz4"], consumes: false },
-  client("platformatic", "node"),
-];
-
-function client(name: string, need: "python" | "go" | "node"): Client {
-  const run = { python: runPython, go: runGo, node: runNode }[need];
-  return { name, need, codecs: everyCodec, consumes: true, run: (words) => run([name, ...words]) };
-}
-
-function runJava(words: readonly string[]): Promise<string> {
-  const program = `${locations.clients}/java/Client.java`;
-  return runOrThrow("java", ["-XX:TieredStopAtLevel=1", "-cp", `${kafkaJars()}/*`, program, "java", ...words]);
-}
-
-function runPython(words: readonly string[]): Promise<string> {
-  return runOrThrow(locations.python, [`${locations.clients}/python/client.py`, ...words]);
-}
-
-function runGo(words: readonly string[]): Promise<string> {
-  return runOrThrow(locations.go, words);
-}
-
-function runNode(words: readonly string[]): Promise<string> {
-  const env = { CLIENT_LIBRARIES: locations.node };
-  const program = `${locations.clients}/node/client.mjs`;
-  // @platformatic/kafka needs a Node with zstd (22.15 or later). Deno always has it.
-  if (words[0] === "platformatic") {
-    const flags = ["run", "-A", "--no-config", "--node-modules-dir=manual"];
-    return runOrThrow(Deno.execPath(), [...flags, program, ...words], { env, cwd: locations.node });
-  }
-  return runOrThrow("node", [program, ...words], { env });
-}
-
-/** The output of `consume` for the records of one client, as clients/README.md says. */
-function expectedLines(name: string, codecs: readonly string[]): string[] {
-  return codecs.flatMap((codec) =>
-    Array.from({ length: RECORDS_PER_CODEC }, (_, i) => {
-      const key = i % 7 === 3 ? "NULL" : `${name}-${codec}-${i}`;
-      const value = i % 7 !== 3 && i % 11 === 5 ? "NULL" : `${i} ${"Grüße 你好 🚀 ".repeat(i % 50)}`;
-      return `${key}\t${value}\tclient=${name}`;
-    })
-  );
-}
 
 interopTest({
   name: "clients: what each library writes in each codec, each library reads",
@@ -87,7 +22,7 @@ interopTest({
     for (const { name, codecs, run } of clients) {
       const written = await context.step(`${name} writes`, async () => {
         await run(["produce", broker.bootstrapServers, TOPIC, codecs.join(","), String(RECORDS_PER_CODEC)]);
-        expected.push(...expectedLines(name, codecs));
+        expected.push(...writtenLines(name, codecs));
         assert.equal(await logEnd(broker, TOPIC), expected.length);
       });
       if (!written) return; // the offsets of the others would not match
@@ -110,7 +45,7 @@ interopTest({
     await using broker = await startTestBroker({ dataDir: directory.path });
     // Java and franz-go write in place of all: one in xerial streams of snappy, the other in bare blocks.
     const writers = clients.filter(({ name }) => ["java", "franz-go"].includes(name));
-    const expected = writers.flatMap(({ name, codecs }) => expectedLines(name, codecs));
+    const expected = writers.flatMap(({ name, codecs }) => writtenLines(name, codecs));
     const numbered = expected.map((line, offset) => `${offset}\t${line}`);
     const types = ["uncompressed", "gzip", "snappy", "lz4", "zstd"];
     for (const type of types) {
