@@ -85,13 +85,14 @@ export function configEntry(
   definition: ConfigDefinition,
   shown: { value: string | null; synonyms: ConfigSynonymEntry[]; readOnly: boolean },
 ): ConfigEntry {
+  const isSensitive = definition.type === "PASSWORD";
   return {
     name: definition.name,
-    value: definition.type === "PASSWORD" ? null : shown.value,
+    value: isSensitive ? null : shown.value,
     source: shown.synonyms[0]?.source ?? configSources.default,
     readOnly: shown.readOnly,
-    isSensitive: definition.type === "PASSWORD",
-    synonyms: shown.synonyms,
+    isSensitive,
+    synonyms: isSensitive ? shown.synonyms.map((synonym) => ({ ...synonym, value: null })) : shown.synonyms,
     type: configTypes[definition.type],
     documentation: definition.documentation,
   };

@@ -33,6 +33,8 @@ const ownDefaults = new Map([
   ["log.dir", null],
   ["node.id", "1"],
   ["group.initial.rebalance.delay.ms", "0"],
+  ["broker.heartbeat.interval.ms", "100"],
+  ["broker.session.timeout.ms", "700"],
   ["socket.receive.buffer.bytes", "-1"],
   ["socket.send.buffer.bytes", "-1"],
 ]);

@@ -7,10 +7,44 @@ import type { LogConfig } from "../../../storage/log/log_config.ts";
 import type { Listener } from "./listeners.ts";
 import type { GroupSettings } from "../../coordinators/groups/group_ports.ts";
 
+/** How a broker of a cluster reaches the etcd that has the cluster's metadata. Files are paths; what opens the etcd reads them. */
+export interface EtcdConfig {
+  /** `barnabas.etcd.endpoints`: "http://127.0.0.1:2379" for each member, without a path; empty if the broker starts the etcd. */
+  readonly endpoints: readonly string[];
+  /** The endpoints are "managed". */
+  readonly managed: boolean;
+  /** `barnabas.etcd.prefix`, /barnabas/ */
+  readonly prefix: string;
+  /** `barnabas.etcd.username`; null: etcd asks for none. With it either the password or the file is given. */
+  readonly username: string | null;
+  /** `barnabas.etcd.password` */
+  readonly password: string | null;
+  /** `barnabas.etcd.password.file` */
+  readonly passwordFile: string | null;
+  /** `barnabas.etcd.tls.ca.file`, `.certificate.file` and `.key.file`, where one of them is set; then all endpoints are https. */
+  readonly tls: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null } | null;
+}
+
 /** Settings of one broker. */
 export interface BrokerConfig {
   /** `node.id`, 1 */
   readonly nodeId: number;
+  /** `broker.rack`; null: none is named. */
+  readonly rack: string | null;
+  /** Settings of `barnabas.etcd`; null: the broker runs alone. */
+  readonly etcd: EtcdConfig | null;
+  /** `inter.broker.listener.name`; with etcd always a listener that is advertised, else perhaps the name of none. */
+  readonly interBrokerListenerName: string;
+  /** `barnabas.inter.broker.secret`; null: the one that the cluster's metadata has. Never logged. */
+  readonly interBrokerSecret: string | null;
+  /** `broker.session.timeout.ms`, 700 (Kafka: 9000) */
+  readonly brokerSessionTimeoutMs: number;
+  /** `broker.heartbeat.interval.ms`, 100 (Kafka: 2000) */
+  readonly brokerHeartbeatIntervalMs: number;
+  /** `initial.broker.registration.timeout.ms`, 60000 */
+  readonly initialBrokerRegistrationTimeoutMs: number;
+  /** `controlled.shutdown.enable`, true */
+  readonly controlledShutdownEnable: boolean;
   /** `barnabas.cluster.id`: cluster id for a new data directory; null for a random one. A directory that has an id keeps it. */
   readonly clusterId: string | null;
   /** Host of the first listener, 127.0.0.1. */
@@ -117,6 +151,9 @@ export interface BrokerConfig {
 
   /** The settings of a topic without configs: `log.segment.bytes`, `message.max.bytes` and so on, resolved. */
   readonly logDefaults: LogConfig;
-  /** The properties that were set, verbatim, by Kafka's names: topics inherit from them, and DescribeConfigs shows them. */
+  /**
+   * The properties that were set, verbatim, by Kafka's names, but "[hidden]" for passwords: topics inherit from them, and DescribeConfigs
+   * shows them.
+   */
   readonly properties: Readonly<Record<string, string>>;
 }

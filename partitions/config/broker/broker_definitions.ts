@@ -4,6 +4,7 @@
  *
  * Source: KafkaConfig of Apache Kafka 4.3.1; the test compares every row with a list dumped from its jars.
  */
+import { brokerClusterDefinitions } from "./broker_cluster_definitions.ts";
 import { brokerGroupDefinitions } from "./broker_group_definitions.ts";
 import { type ConfigDefinition, setting, settingTable } from "../config_definitions.ts";
 import { atLeast, between, type ConfigCheck, type ConfigType, oneOf } from "../config_values.ts";
@@ -24,6 +25,7 @@ const DOUBLE_MAX = "1.7976931348623157E308";
 export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTable([
   ...inheritedByTopics(),
   ...brokerGroupDefinitions,
+  ...brokerClusterDefinitions,
   setting(
     "advertised.listeners",
     "LIST",
@@ -184,7 +186,9 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
       check: atLeast(1),
     },
   ),
-  setting("node.id", "INT", "1", "Number of this broker (Kafka: no default).", { check: atLeast(0) }),
+  setting("node.id", "INT", "1", "Number of this broker (Kafka: no default); with etcd it has to be set.", {
+    check: atLeast(0),
+  }),
   setting("num.partitions", "INT", "1", "Partitions of a topic that is created without saying how many.", {
     check: atLeast(1),
   }),

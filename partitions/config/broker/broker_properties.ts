@@ -5,10 +5,12 @@
  * Source: KafkaConfig (aliases and cross checks), Apache Kafka 4.3.1.
  */
 import type { BrokerConfig } from "./broker_config.ts";
+import { clusterSettingsFrom } from "./broker_cluster_settings.ts";
 import { brokerDefinitions } from "./broker_definitions.ts";
 import { groupSettingsFrom, refuseGroupSettings } from "./broker_group_settings.ts";
 import { type ConfigValue, parseConfigValue } from "../config_values.ts";
 import { connectionOverrides } from "./connection_overrides.ts";
+import { withoutPasswords } from "./hidden_values.ts";
 import { type ParsedListeners, parseListeners } from "./listeners.ts";
 import { nearestName } from "../nearest_name.ts";
 import { resolveLogConfig, validateTopicConfigs } from "../topics/topic_configs.ts";
@@ -26,11 +28,15 @@ export type BrokerConfigResult =
   | { readonly refused: string };
 
 /** Values of short flags and the embedding API; each overrides its property. */
-export interface AddressOptions {
+export interface BrokerFlags {
   readonly port?: number;
   readonly host?: string;
   readonly dataDir?: string;
   readonly shards?: number;
+  readonly nodeId?: number;
+  /** "http://a:2379,http://b:2379", or "managed" */
+  readonly etcd?: string;
+  readonly rack?: string;
 }
 
 /** Settings that this broker does not have; they are refused when ignoring them would expose data or split a cluster. */
@@ -58,7 +64,7 @@ const guards: ReadonlyMap<string, (text: string) => string | null> = new Map([
  */
 export function brokerConfigFrom(
   properties: ReadonlyMap<string, string>,
-  options: AddressOptions = {},
+  options: BrokerFlags = {},
 ): BrokerConfigResult {
   const merged = new Map(properties);
   const refusedOption = applyOptions(merged, options);
@@ -70,6 +76,8 @@ export function brokerConfigFrom(
     if (guard !== null) return { refused: `${name}=${text}: ${guard}` };
     const definition = brokerDefinitions.get(name);
     if (definition === undefined) {
+      // Without the setting that was meant, the broker would run beside the cluster.
+      if (name.startsWith("barnabas.etcd.")) return { refused: refuseUnknownSetting(name) ?? name };
       unused.push(name);
       continue;
     }
@@ -90,7 +98,8 @@ export function brokerConfigFrom(
  */
 export function refuseUnknownSetting(name: string): string | null {
   if (brokerDefinitions.has(name)) return null;
-  const nearest = nearestName(name, brokerDefinitions.keys());
+  const family = name.startsWith("barnabas.etcd.") ? "barnabas.etcd." : "";
+  const nearest = nearestName(name, [...brokerDefinitions.keys()].filter((other) => other.startsWith(family)));
   const hint = nearest === null ? "README.md lists the settings" : `did you mean ${nearest}?`;
   return `this broker has no setting "${name}"; ${hint}`;
 }
@@ -108,6 +117,8 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
   if (new Set(logDirectories).size < logDirectories.length) {
     return { refused: `log.dirs=${logDirectories.join(",")} names a directory twice` };
   }
+  const cluster = clusterSettingsFrom({ used, valueOf: (name) => valueOf(used, name), ...listeners });
+  if ("refused" in cluster) return cluster;
   const number = (name: string) => Number(valueOf(used, name));
   const flag = (name: string) => valueOf(used, name) === true;
   const appendMode = valueOf(used, "barnabas.log.append.mode") === "mapped" ? "mapped" : "pwrite";
@@ -116,6 +127,7 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     nodeId: used["node.id"] === undefined && Number(used["broker.id"] ?? -1) >= 0
       ? number("broker.id")
       : number("node.id"),
+    ...cluster,
     clusterId: used["barnabas.cluster.id"] ?? null,
     host: first.host,
     port: first.port,
@@ -157,15 +169,19 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     shards: number("barnabas.shards"),
     appendMode,
     logDefaults: resolveLogConfig({}, { properties: used, appendMode }),
-    properties: used,
+    properties: withoutPasswords(used, brokerDefinitions),
   };
 }
 
 /** Adds the properties for which the options stand. @returns why that is not possible, or null */
-function applyOptions(properties: Map<string, string>, { port, host, dataDir, shards }: AddressOptions): string | null {
+function applyOptions(properties: Map<string, string>, flags: BrokerFlags): string | null {
+  const { port, host, dataDir, shards, nodeId, etcd, rack } = flags;
   if (dataDir !== undefined) properties.set("log.dirs", dataDir);
   if (dataDir?.includes(",")) return `"${dataDir}": a data directory with a comma in its name is not supported`;
   if (shards !== undefined) properties.set("barnabas.shards", String(shards));
+  if (nodeId !== undefined) properties.set("node.id", String(nodeId));
+  if (etcd !== undefined) properties.set("barnabas.etcd.endpoints", etcd);
+  if (rack !== undefined) properties.set("broker.rack", rack);
   if (port === undefined && host === undefined) return null;
   const controllers = list(Object.fromEntries(properties), "controller.listener.names");
   const clients = list(Object.fromEntries(properties), "listeners").filter((text) =>

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { type AddressOptions, brokerConfigFrom } from "./broker_properties.ts";
+import { brokerConfigFrom, type BrokerFlags } from "./broker_properties.ts";
 
-function accept(properties: Record<string, string>, options: AddressOptions = {}) {
+function accept(properties: Record<string, string>, options: BrokerFlags = {}) {
   const result = brokerConfigFrom(new Map(Object.entries(properties)), options);
   assert(!("refused" in result), "refused" in result ? result.refused : "");
   return result;
 }
 
-function refuse(properties: Record<string, string>, options: AddressOptions = {}): string {
+function refuse(properties: Record<string, string>, options: BrokerFlags = {}): string {
   const result = brokerConfigFrom(new Map(Object.entries(properties)), options);
   assert("refused" in result);
   return result.refused;
@@ -79,41 +79,52 @@ function without(names: RegExp, fields: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.test(name)));
 }
 
+const plainProperties = {
+  "node.id": "2",
+  "barnabas.cluster.id": "abc",
+  "log.dirs": "/data",
+  "num.partitions": "3",
+  "default.replication.factor": "4",
+  "auto.create.topics.enable": "false",
+  "delete.topic.enable": "false",
+  "min.insync.replicas": "5",
+  "socket.request.max.bytes": "6",
+  "socket.send.buffer.bytes": "7",
+  "socket.receive.buffer.bytes": "8",
+  "queued.max.request.bytes": "24",
+  "connections.max.idle.ms": "9",
+  "max.connections": "10",
+  "max.connections.per.ip": "20",
+  "max.connections.per.ip.overrides": "10.0.0.1:21, ::1:22,[::2]:23",
+  "fetch.max.bytes": "1100",
+  "max.incremental.fetch.session.cache.slots": "12",
+  "max.request.partition.size.limit": "25",
+  "producer.id.expiration.ms": "13",
+  "replica.high.watermark.checkpoint.interval.ms": "14",
+  "log.flush.offset.checkpoint.interval.ms": "15",
+  "log.flush.start.offset.checkpoint.interval.ms": "16",
+  "log.flush.scheduler.interval.ms": "17",
+  "log.initial.task.delay.ms": "46",
+  "log.retention.check.interval.ms": "47",
+  "barnabas.shards": "18",
+  "barnabas.log.append.mode": "mapped",
+  "message.max.bytes": "19",
+  "broker.rack": "a",
+  "broker.heartbeat.interval.ms": "48",
+  "broker.session.timeout.ms": "49",
+  "initial.broker.registration.timeout.ms": "50",
+  "controlled.shutdown.enable": "false",
+  "barnabas.inter.broker.secret": "a secret of brokers",
+};
+
 Deno.test("brokerConfigFrom() reads every setting into the field of its name", () => {
-  const { config } = accept({
-    "node.id": "2",
-    "barnabas.cluster.id": "abc",
-    "log.dirs": "/data",
-    "num.partitions": "3",
-    "default.replication.factor": "4",
-    "auto.create.topics.enable": "false",
-    "delete.topic.enable": "false",
-    "min.insync.replicas": "5",
-    "socket.request.max.bytes": "6",
-    "socket.send.buffer.bytes": "7",
-    "socket.receive.buffer.bytes": "8",
-    "queued.max.request.bytes": "24",
-    "connections.max.idle.ms": "9",
-    "max.connections": "10",
-    "max.connections.per.ip": "20",
-    "max.connections.per.ip.overrides": "10.0.0.1:21, ::1:22,[::2]:23",
-    "fetch.max.bytes": "1100",
-    "max.incremental.fetch.session.cache.slots": "12",
-    "max.request.partition.size.limit": "25",
-    "producer.id.expiration.ms": "13",
-    "replica.high.watermark.checkpoint.interval.ms": "14",
-    "log.flush.offset.checkpoint.interval.ms": "15",
-    "log.flush.start.offset.checkpoint.interval.ms": "16",
-    "log.flush.scheduler.interval.ms": "17",
-    "log.initial.task.delay.ms": "46",
-    "log.retention.check.interval.ms": "47",
-    "barnabas.shards": "18",
-    "barnabas.log.append.mode": "mapped",
-    "message.max.bytes": "19",
-  });
+  const { config } = accept(plainProperties);
   const { properties: _, logDefaults, ...all } = config;
   assert.deepEqual(without(/^(group|offsets|logCleaner|recovery)/, all), {
     nodeId: 2,
+    ...{ rack: "a", etcd: null, interBrokerListenerName: "PLAINTEXT", interBrokerSecret: "a secret of brokers" },
+    ...{ brokerSessionTimeoutMs: 49, brokerHeartbeatIntervalMs: 48, initialBrokerRegistrationTimeoutMs: 50 },
+    controlledShutdownEnable: false,
     clusterId: "abc",
     host: "127.0.0.1",
     port: 9092,

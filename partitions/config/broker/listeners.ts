@@ -46,12 +46,17 @@ export function parseListeners(settings: ListenerSettings): ParsedListeners {
   for (const { name, host } of advertised.parsed) {
     const shown = `advertised.listeners ${name}://${host}`;
     if (!names.includes(name)) return { refused: `${shown}: listeners has no ${name} (it has ${names.join(", ")})` };
-    if (host === ANY_ADDRESS || host === "::") return { refused: `${shown}: clients need a host they can connect to` };
+    if (isAnyAddress(host)) return { refused: `${shown}: clients need a host they can connect to` };
   }
   return { listeners: listeners.parsed, advertised: advertised.parsed };
 }
 
 const ANY_ADDRESS = "0.0.0.0";
+
+/** Whether a host stands for all addresses of the machine: 0.0.0.0, 0, :: and other ways to write them. */
+export function isAnyAddress(host: string): boolean {
+  return /^[0.:]+$/.test(host);
+}
 
 function refuseSet(listeners: Listener[], settings: ListenerSettings): string | null {
   if (listeners.length === 0) {

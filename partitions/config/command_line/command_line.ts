@@ -3,7 +3,9 @@
  * is given; the main isolate runs it before anything else starts.
  */
 import type { BrokerConfig } from "../broker/broker_config.ts";
-import { type AddressOptions, brokerConfigFrom, refuseUnknownSetting } from "../broker/broker_properties.ts";
+import { brokerDefinitions } from "../broker/broker_definitions.ts";
+import { brokerConfigFrom, type BrokerFlags, refuseUnknownSetting } from "../broker/broker_properties.ts";
+import { shownSetting } from "../broker/hidden_values.ts";
 import { helpText } from "./help_text.ts";
 import { nearestName } from "../nearest_name.ts";
 import { parseProperties } from "../properties.ts";
@@ -30,7 +32,10 @@ export type CommandLine =
   | { readonly kind: "refused"; readonly message: string };
 
 /** Flags that take a value and may be given once. */
-const SINGLE_FLAGS = ["--port", "--host", "--data", "--shards", "--config"] as const;
+const SINGLE_FLAGS = [
+  ...["--port", "--host", "--data", "--shards", "--config"],
+  ...["--node-id", "--etcd", "--rack"],
+];
 /** Flags that take a value and may be repeated. */
 const REPEATED_FLAGS = ["--override", "--topic"] as const;
 const PLAIN_FLAGS = ["--help", "--version"] as const;
@@ -47,7 +52,12 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ["--properties", "--config"],
   ["--threads", "--shards"],
   ["--smp", "--shards"],
+  ["--broker-id", "--node-id"],
+  ["--id", "--node-id"],
 ]);
+
+/** Kafka's node.id is an INT. */
+const NODE_ID_MAX = 2 ** 31 - 1;
 
 interface Flags {
   readonly single: Map<string, string>;
@@ -152,18 +162,24 @@ function unknownFlag(argument: string): string {
   return `there is no flag ${flag}${nearest === null ? "; see --help" : `; did you mean ${nearest}?`}`;
 }
 
-function readOptions(single: ReadonlyMap<string, string>): AddressOptions | { refused: string } {
-  const [port, shards] = [single.get("--port"), single.get("--shards")];
+function readOptions(single: ReadonlyMap<string, string>): BrokerFlags | { refused: string } {
+  const [port, shards, nodeId] = [single.get("--port"), single.get("--shards"), single.get("--node-id")];
   if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) <= 65535)) {
     return { refused: `--port ${port}: a port is a number from 0 to 65535 (0 picks a free one)` };
   }
   if (shards !== undefined && !(/^\d{1,2}$/.test(shards) && Number(shards) <= 64)) {
     return { refused: `--shards ${shards}: a number of shards is from 1 to 64, or 0 for one per core` };
   }
+  if (nodeId !== undefined && !(/^\d{1,10}$/.test(nodeId) && Number(nodeId) <= NODE_ID_MAX)) {
+    return { refused: `--node-id ${nodeId}: the number of a broker is from 0 to ${NODE_ID_MAX}` };
+  }
   return {
     ...port === undefined ? {} : { port: Number(port) },
     ...shards === undefined ? {} : { shards: Number(shards) },
     ...single.has("--host") ? { host: single.get("--host") } : {},
+    ...nodeId === undefined ? {} : { nodeId: Number(nodeId) },
+    ...single.has("--etcd") ? { etcd: single.get("--etcd") } : {},
+    ...single.has("--rack") ? { rack: single.get("--rack") } : {},
     ...single.has("--data") ? { dataDir: single.get("--data") } : {},
   };
 }
@@ -182,9 +198,10 @@ function collectProperties(
   }
   for (const override of flags.overrides) {
     const [name, value] = splitAtEquals(override);
-    if (value === null) return { refused: `--override ${override}: write key=value` };
+    const shown = shownSetting(override, brokerDefinitions);
+    if (value === null) return { refused: `--override ${shown}: write key=value` };
     const unknown = refuseUnknownSetting(name);
-    if (unknown !== null) return { refused: `--override ${override}: ${unknown}` };
+    if (unknown !== null) return { refused: `--override ${shown}: ${unknown}` };
     merged.set(name, value);
   }
   return { merged };

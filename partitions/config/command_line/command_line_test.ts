@@ -87,10 +87,10 @@ Deno.test("parseCommandLine() accepts the file that Apache Kafka ships, with one
   assert.deepEqual(config.listeners, [{ name: "PLAINTEXT", host: "0.0.0.0", port: 9092 }]);
   assert.deepEqual(config.advertisedListeners, [{ name: "PLAINTEXT", host: "localhost", port: 9092 }]);
   assert.deepEqual(warnings, [
-    "not used from server.properties: process.roles, controller.quorum.bootstrap.servers, inter.broker.listener.name, " +
-    "num.network.threads, num.io.threads, num.recovery.threads.per.data.dir, " +
+    "not used from server.properties: process.roles, controller.quorum.bootstrap.servers, num.network.threads, " +
+    "num.io.threads, num.recovery.threads.per.data.dir, " +
     "transaction.state.log.replication.factor, transaction.state.log.min.isr",
-    "stored, but without effect so far: unclean.leader.election.enable",
+    "stored, but without effect so far: inter.broker.listener.name, unclean.leader.election.enable",
   ]);
 });
 
@@ -162,6 +162,55 @@ Deno.test("parseCommandLine() refuses missing, repeated and impossible values", 
   assert.match(refusal(["--override", "num.partitions=x"]), /^Invalid value x for configuration num.partitions/);
 });
 
+Deno.test("parseCommandLine() reads the flags of a broker with others", () => {
+  const { config, warnings } = run(["--node-id", "3", "--etcd", "http://a:2379,http://b:2379/", "--rack=r"]);
+  assert.deepEqual([config.nodeId, config.rack, warnings], [3, "r", []]);
+  assert.deepEqual(config.etcd?.endpoints, ["http://a:2379", "http://b:2379"]);
+  assert.equal(run(["--node-id", "0", "--etcd=managed"]).config.etcd?.managed, true);
+  for (const id of ["-1", "x", "2147483648", "1.0"]) {
+    assert.match(refusal(["--node-id", id]), /the number of a broker is from 0 to 2147483647$/, id);
+  }
+  assert.match(refusal(["--etcd", "http://a:2379"]), /set node\.id \(or --node-id\)/);
+  assert.equal(
+    refusal(["--etcd", "a:2379", "--node-id=1"]),
+    'barnabas.etcd.endpoints: "a:2379" is no endpoint of etcd; it looks like http://127.0.0.1:2379',
+  );
+  assert.match(refusal(["--broker-id", "1"]), /did you mean --node-id\?$/);
+});
+
+Deno.test("parseCommandLine() repeats no password in a refusal", () => {
+  const password = "hunter2";
+  const wrong = [
+    [`--override=barnabas.inter.broker.secret=${password}`],
+    [`--override=barnabas.inter.broker.secret:${password}`],
+    [`--override=barnabas.inter.broker.secrt=${password}`],
+    [`--override=barnabas.etcd.pasword=${password}`],
+    [`--override=barnabas.etcd.pwd=${password}`],
+    [`--override=my.secret ${password}`],
+    ["--node-id=1", "--etcd", `http://root:${password}@h:2379`],
+    ["--node-id=1", "--etcd", `http://root:${password},x@h:2379`],
+    ["--node-id=1", "--etcd", `root:${password}@h:2379`],
+    ["--node-id=1", "--etcd", "http://h:2379", `--override=barnabas.etcd.password=${password}`],
+  ];
+  for (const args of wrong) {
+    const message = refusal(args);
+    assert(!message.includes(password), message);
+  }
+  assert.equal(
+    refusal(["--override", `barnabas.etcd.pasword=${password}`]),
+    '--override barnabas.etcd.pasword=[hidden]: this broker has no setting "barnabas.etcd.pasword"; ' +
+      "did you mean barnabas.etcd.password?",
+  );
+  assert.match(refusal(["--override=barnabas.etcd.endpoint=http://a"]), /did you mean barnabas\.etcd\.endpoints\?/);
+});
+
+Deno.test("parseCommandLine() refuses a mistyped name of barnabas.etcd also in a file, where the broker would run alone", () => {
+  assert.match(
+    refusal(["--config", "f"], () => "barnabas.etcd.endpoint=http://a:2379"),
+    /^this broker has no setting "barnabas\.etcd\.endpoint"; did you mean barnabas\.etcd\.endpoints\?$/,
+  );
+});
+
 Deno.test("parseCommandLine() reports why a properties file cannot be read", () => {
   assert.equal(refusal(["--config", "f"]), "Cannot read --config f: no file f");
   assert.match(refusal(["--config", "f"], () => "a=\\u1"), /^Cannot read --config f: line 1: /);
@@ -179,14 +228,28 @@ Deno.test("parseCommandLine() shows help and version even with other flags", () 
 Deno.test("help names every flag with its default and fits 80 columns and one screen", () => {
   const help = parseCommandLine(["--help"], noFile);
   assert(help.kind === "help");
-  const flags = ["--port", "--host", "--data", "--shards", "--topic", "--config", "--override", "--help", "--version"];
+  const flags = [
+    "--port",
+    "--host",
+    "--data",
+    "--shards",
+    "--node-id",
+    "--etcd",
+    "--rack",
+    "--topic",
+    "--config",
+    "--override",
+    "--help",
+    "--version",
+  ];
   for (const flag of flags) assert(help.text.includes(flag), flag);
   for (const value of ["(9092)", "(127.0.0.1)", "(./barnabas-data)", "(0)"]) assert(help.text.includes(value), value);
   const lines = help.text.split("\n");
   for (const line of lines) assert(line.length <= 80, line);
   assert(lines.length <= 45, "one screen");
   for (const name of brokerDefinitions.keys()) {
-    if (name.startsWith("barnabas.")) assert(help.text.includes(name), name);
+    if (name.startsWith("barnabas.etcd.")) assert(help.text.includes("barnabas.etcd.*"), name);
+    else if (name.startsWith("barnabas.")) assert(help.text.includes(name), name);
   }
 });
 

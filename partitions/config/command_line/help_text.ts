@@ -19,6 +19,9 @@ Address and data
   --host HOST    address to listen on; 0.0.0.0 is every one   (${host})
   --data DIR     data directory, created when missing         (${defaultOf("log.dirs")})
   --shards N     worker threads; 0 is one per core            (${defaultOf("barnabas.shards")})
+  --node-id N    number of this broker                        (${defaultOf("node.id")})
+  --etcd URL[,URL...]|managed   etcd of several brokers; managed starts one
+  --rack NAME    where it stands; replicas are spread over racks
 
 Topics
   --topic NAME[:PARTITIONS[:KEY=VALUE]...]
@@ -40,11 +43,13 @@ Settings have Kafka's names and defaults, with these differences:
   node.id               ${defaultOf("node.id")} (Kafka: no default)
   group.initial.rebalance.delay.ms
                         0 (Kafka: 3000, and 0 in the file that it ships)
+  broker.heartbeat.interval.ms, broker.session.timeout.ms
+                        100, 700 (Kafka: 2000, 9000)
   barnabas.shards, barnabas.log.append.mode, barnabas.cluster.id,
-  barnabas.recovery.interval.bytes, barnabas.recovery.trust.page.cache
+  barnabas.recovery.interval.bytes, barnabas.recovery.trust.page.cache,
+  barnabas.inter.broker.secret, barnabas.etcd.*
                         this broker's own
-README.md lists every setting. Stop with Ctrl-C: once stops cleanly, twice
-stops at once.
+README.md lists every setting. Ctrl-C stops cleanly, a second one at once.
 `;
 }
 

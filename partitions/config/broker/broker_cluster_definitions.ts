@@ -1,0 +1,105 @@
+/**
+ * The settings of a broker that is one of several: Kafka's names, types and ranges, and the names of this broker's own for the etcd that
+ * they share. Pure data; any isolate.
+ *
+ * Heartbeats are more frequent than Kafka's, so that another broker leads within a second after one has fallen silent.
+ * Kafka's settings of its controllers' quorum are missing, because etcd takes their place.
+ * Source: KRaftConfigs, ReplicationConfigs and ServerConfigs of Apache Kafka 4.3.1.
+ */
+import { type ConfigDefinition, setting } from "../config_definitions.ts";
+import { atLeast } from "../config_values.ts";
+import { etcdEndpointsCheck } from "./etcd_endpoints.ts";
+import { passwordOf, textOf } from "./hidden_values.ts";
+
+/** Fewer characters would be found by trying. */
+const SECRET_CHARACTERS_MIN = 16;
+/** It has to fit into a message between brokers. */
+const SECRET_CHARACTERS_MAX = 1024;
+
+/** Settings of brokers with others, ordered by name. */
+export const brokerClusterDefinitions: readonly ConfigDefinition[] = [
+  setting(
+    "barnabas.etcd.endpoints",
+    "LIST",
+    null,
+    "The etcd that the brokers of a cluster share: a URL for each member, or managed for one that this broker starts itself; " +
+      "unset, the broker runs alone.",
+    { check: etcdEndpointsCheck },
+  ),
+  setting("barnabas.etcd.password", "PASSWORD", null, "Password of barnabas.etcd.username.", {
+    check: passwordOf({ min: 1, max: SECRET_CHARACTERS_MAX }),
+  }),
+  setting("barnabas.etcd.password.file", "STRING", null, "File that has this password, instead of the setting.", {
+    check: textOf(/^.+$/, "name a file"),
+    later: true,
+  }),
+  setting(
+    "barnabas.etcd.prefix",
+    "STRING",
+    "/barnabas/",
+    "Before the names of all keys in etcd; one for each cluster.",
+    {
+      check: textOf(/^(\/[\w.-]+)+\/$/, "it looks like /barnabas/"),
+    },
+  ),
+  setting(
+    "barnabas.etcd.tls.ca.file",
+    "STRING",
+    null,
+    "PEM file with the authorities that sign etcd's certificates; unset, those of the system.",
+    { check: textOf(/^.+$/, "name a file") },
+  ),
+  setting("barnabas.etcd.tls.certificate.file", "STRING", null, "PEM file with the broker's certificate for etcd.", {
+    check: textOf(/^.+$/, "name a file"),
+  }),
+  setting("barnabas.etcd.tls.key.file", "STRING", null, "PEM file with the key of this certificate.", {
+    check: textOf(/^.+$/, "name a file"),
+  }),
+  setting("barnabas.etcd.username", "STRING", null, "User of etcd, where it asks for one.", {
+    check: textOf(/^.+$/, "name a user"),
+    later: true,
+  }),
+  setting(
+    "barnabas.inter.broker.secret",
+    "PASSWORD",
+    null,
+    "What the brokers of a cluster prove themselves with, the same on all; unset, one that the first broker writes to etcd.",
+    { check: passwordOf({ min: SECRET_CHARACTERS_MIN, max: SECRET_CHARACTERS_MAX }), later: true },
+  ),
+  setting(
+    "broker.heartbeat.interval.ms",
+    "INT",
+    "100",
+    "How often a broker of a cluster tells the controller that it is alive (Kafka: 2000).",
+    { check: atLeast(1), later: true },
+  ),
+  setting("broker.rack", "STRING", null, "Where this broker stands; replicas are spread over racks."),
+  setting(
+    "broker.session.timeout.ms",
+    "INT",
+    "700",
+    "Time without a heartbeat after which others take over what a broker leads (Kafka: 9000).",
+    { check: atLeast(1), later: true },
+  ),
+  setting(
+    "controlled.shutdown.enable",
+    "BOOLEAN",
+    "true",
+    "Whether a broker that stops first gives what it leads to others.",
+    { later: true },
+  ),
+  setting(
+    "initial.broker.registration.timeout.ms",
+    "INT",
+    "60000",
+    "How long a start waits until the cluster has registered this broker.",
+    { check: atLeast(1), later: true },
+  ),
+  setting(
+    "inter.broker.listener.name",
+    "STRING",
+    null,
+    "Listener at which other brokers reach this one; unset, PLAINTEXT, or the only one.",
+    { later: true },
+  ),
+];
