@@ -11,6 +11,7 @@
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import type {
+  CreatableTopic,
   CreatableTopicResult,
   CreateTopicsRequest,
   CreateTopicsResponse,
@@ -23,19 +24,25 @@ import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protoc
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { type MembershipCalls, NO_MEMBERSHIP } from "../cluster/membership_calls.ts";
 import type { PartitionDirectories } from "./adoption.ts";
-import { planAlterations } from "./config_changes.ts";
+import { planAlterations, type PlannedAlteration } from "./config_changes.ts";
 import type { PackedAlterations } from "./packed_alterations.ts";
 import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
-import { type LoadedTopics, loadTopics, onlyBroker } from "./controller_loading.ts";
-import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT } from "./creation_answers.ts";
+import {
+  type CreatableTopicConfigs,
+  describeCreated,
+  limitReplicas,
+  refusedCreation,
+  TIMED_OUT,
+} from "./creation_answers.ts";
 import type { ImageDelta, MetadataImage, PartitionFailure } from "./image.ts";
 import { ReplicaMoves } from "../directory/replica_moves.ts";
 import type { Placed } from "../placement/placement.ts";
 import { DirectoryPlacement } from "../placement/directory_placement.ts";
 import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
-import { type Creation, MetadataChanges } from "./changes/metadata_changes.ts";
-import { planPartitions } from "./partition_creation.ts";
-import { type AskHandOver, handOverPartition, type PartitionHandOver } from "./partition_hand_over.ts";
+import type { Changes, ChangesParts, Creation, LoadedMetadata } from "./changes/changes.ts";
+import { MetadataChanges } from "./changes/metadata_changes.ts";
+import { type PlannedGrowth, planPartitions } from "./partition_creation.ts";
+import type { AskHandOver, PartitionHandOver } from "./partition_hand_over.ts";
 import type { MetadataStore } from "./store/store.ts";
 import {
   type CreationRefusal,
@@ -56,6 +63,8 @@ const DELETION_DISABLED_VERSION = 3;
 export interface ControllerOptions {
   /** The open store; the controller does not close it. */
   readonly store: MetadataStore;
+  /** Carries changes out over a store that several brokers share. Without it the store is this broker's own. */
+  readonly changes?: (parts: ChangesParts) => Changes;
   readonly config: BrokerConfig;
   readonly shardsCount: number;
   /** Rows of the watermark table. */
@@ -85,17 +94,10 @@ export interface ControllerOptions {
   readonly membership?: MembershipCalls;
 }
 
-/** The result of `load()`. */
-export interface LoadedMetadata {
-  /** The whole image, for the shards to start with. */
-  readonly delta: ImageDelta;
-  /** Partitions whose directories were adopted at this start. */
-  readonly adopted: LoadedTopics["adopted"];
-  /** Sentences for the log: which directories were adopted, and which were not. */
-  readonly warnings: readonly string[];
-}
-
 const DONE = { errorCode: errorCode.NONE, errorMessage: null } as const;
+
+/** How often a request is planned at most: while it is carried out, other brokers may change what it was planned from. */
+const PLANS_MAX = 8;
 
 type Calls = {
   readonly [N in ControlCallName]: (args: ControlCalls[N]["args"]) => Promise<ControlCalls[N]["result"]>;
@@ -106,7 +108,7 @@ export class Controller implements ControlPlane {
   readonly #options: ControllerOptions;
   readonly #table: TopicTable;
   readonly #calls: Calls;
-  readonly #changes: MetadataChanges;
+  readonly #changes: Changes;
   #directories: PartitionDirectories | null = null;
   #moves: ReplicaMoves | null = null;
   #defaultConfigs: CreatableTopicConfigs | null = null;
@@ -117,12 +119,9 @@ export class Controller implements ControlPlane {
     this.#options = options;
     this.#table = new TopicTable(options.config, options);
     const { config: { nodeId }, membership = NO_MEMBERSHIP } = options;
-    this.#changes = new MetadataChanges({
-      ...options,
-      nodeId,
-      table: this.#table,
-      directories: () => this.#directories,
-    });
+    const parts = { ...options, nodeId, table: this.#table, directories: () => this.#directories };
+    this.#changes = options.changes?.(parts) ??
+      new MetadataChanges({ ...parts, random: options.random ?? Math.random });
     this.#calls = {
       createTopics: ({ request }) =>
         this.#inTurn(() => this.#createTopics(request), {
@@ -141,10 +140,10 @@ export class Controller implements ControlPlane {
         }),
       alterConfigs: (packed) => this.#inTurn(() => this.#alterConfigs(packed)),
       moveReplicas: ({ moves }) => Promise.resolve({ errorCodes: this.#moves?.request(moves) ?? [] }),
-      awaitChanges: () => this.#inTurn(() => Promise.resolve({})),
+      awaitChanges: () => this.#inTurn(() => this.#changes.settled().then(() => ({}))),
       saveLogStarts: () => this.#options.saveLogStarts().then(() => ({})),
       autoCreateTopics: ({ names }) => this.#inTurn(() => this.#autoCreateTopics(names)),
-      allocateProducerIds: () => this.#inTurn(() => this.#changes.producerIds.allocate()),
+      allocateProducerIds: () => this.#inTurn(() => this.#changes.allocateProducerIds()),
       brokerRegistration: (registration) => membership.register(registration),
       brokerHeartbeat: (heartbeat) => membership.heartbeat(heartbeat),
     };
@@ -168,28 +167,16 @@ export class Controller implements ControlPlane {
    */
   async load(directories: PartitionDirectories): Promise<LoadedMetadata> {
     this.#directories = directories;
-    const { store, config, newTopicId, random = Math.random } = this.#options;
-    const freeCount = this.#table.freeCount;
     this.#table.directories = new DirectoryPlacement(directories.ids);
     this.#moves = new ReplicaMoves({
       ...this.#options,
       image: this.image,
       paths: directories.paths,
-      namedPaths: config.logDirectories,
-      announce: (move, future) => this.#inTurn(() => this.#changes.announce(move, future)),
-      exchange: (move, copy) => this.#inTurn(() => this.#changes.exchange(move, copy)),
+      namedPaths: this.#options.config.logDirectories,
+      announce: (move, future) => this.#inOwnTurn(() => this.#changes.announce(move, future)),
+      exchange: (move, copy) => this.#inOwnTurn(() => this.#changes.exchange(move, copy)),
     });
-    const loaded = await loadTopics(directories, { store, nodeId: config.nodeId, freeCount, newTopicId, random });
-    this.#changes.producerIds.load(loaded.producerIds);
-    const groups = [...loaded.groups].map(([groupId, { row }]) => ({ groupId, configs: row.configs }));
-    for (const [groupId, { version }] of loaded.groups) this.#changes.noteGroup(groupId, version);
-    const { version, warnings } = loaded;
-    const offlineDirectories = this.#table.directories.offline;
-    const brokers = [onlyBroker(config, directories)];
-    const first = { brokers, controllerId: config.nodeId, offlineDirectories, groups, version };
-    this.image.apply({ changed: [], deletedIds: [], ...first });
-    const delta = { ...this.#table.add(loaded.topics), ...first };
-    return { delta, adopted: loaded.adopted, warnings };
+    return await this.#changes.load(directories);
   }
 
   call<Name extends ControlCallName>(
@@ -201,12 +188,12 @@ export class Controller implements ControlPlane {
 
   /** Hands a partition over to another shard, as described in partition_hand_over.ts. @returns whether it was handed over */
   handOverPartition(handOver: PartitionHandOver): Promise<boolean> {
-    return this.#inTurn(() => handOverPartition(handOver, this.#table, this.#options));
+    return this.#inOwnTurn(() => this.#changes.handOverPartition(handOver));
   }
 
   /** Takes the partitions of a log directory that failed offline, until a restart; new ones go to others. Settles when every shard knows. */
   failDirectory(directory: number): Promise<void> {
-    return this.#inTurn(() => this.#changes.failDirectory(directory));
+    return this.#inOwnTurn(() => this.#changes.failDirectory(directory));
   }
 
   /** Ends moves to other log directories. Settles when nothing is copied any more. */
@@ -224,31 +211,51 @@ export class Controller implements ControlPlane {
     return result;
   }
 
+  /** Runs what concerns this broker alone: it must not wait for a store that others share. */
+  #inOwnTurn<T>(change: () => Promise<T>): Promise<T> {
+    return this.#changes.hasOwnTurns ? change() : this.#inTurn(change);
+  }
+
   async #createTopics({ topics, validateOnly }: CreateTopicsRequest): Promise<CreateTopicsResponse> {
-    const planned = planTopics(topics, this.#rules());
-    const outcomes = validateOnly ? new Map<string, Creation>() : await this.#create(planned);
-    return { topics: planned.map((topic) => this.#creationResult(topic, outcomes.get(topic.name))) };
+    const { planned, outcomes } = await this.#create(topics, { validateOnly });
+    return { topics: [...planned.values()].map((topic) => this.#creationResult(topic, outcomes.get(topic.name))) };
   }
 
   async #autoCreateTopics(names: readonly string[]): Promise<{ name: string; errorCode: number }[]> {
     const missing = [...new Set(names)].filter((name) => this.image.topic(name) === undefined && isAutoCreatable(name));
-    const rules = this.#rules();
-    const topics = missing.map((name) => autoCreatedTopic(name, this.#options.config, rules.brokers.length));
-    const planned = planTopics(topics, rules);
-    const outcomes = await this.#create(planned);
+    const replicasMax = Math.min(this.#changes.brokers().length, this.#changes.replicasMax);
+    const topics = missing.map((name) => autoCreatedTopic(name, this.#options.config, replicasMax));
+    const { planned, outcomes } = await this.#create(topics);
     const codes = new Map<string, number>();
-    for (const topic of planned) {
+    for (const topic of planned.values()) {
       const refusal = "errorCode" in topic ? topic : outcomes.get(topic.name);
-      const isRefused = typeof refusal === "object";
+      // Another broker may have created it meanwhile.
+      const isRefused = typeof refusal === "object" && refusal.errorCode !== errorCode.TOPIC_ALREADY_EXISTS;
       codes.set(topic.name, isRefused ? refusal.errorCode : errorCode.NONE);
       if (isRefused) this.#options.report(`Cannot create topic ${topic.name}: ${refusal.errorMessage}`);
     }
     return names.map((name) => ({ name, errorCode: codes.get(name) ?? this.#codeOf(name) }));
   }
 
-  /** Creates what the plans allow. @returns what became of each planned topic, by name */
-  #create(planned: readonly PlannedTopic[]): Promise<ReadonlyMap<string, Creation>> {
-    return this.#changes.create(planned.flatMap((topic) => "plan" in topic ? [topic.plan] : []));
+  /** Plans topics and creates what the plans allow. @returns the last plan for each, and what became of it, by name */
+  async #create(
+    topics: readonly CreatableTopic[],
+    { validateOnly = false } = {},
+  ): Promise<{ planned: ReadonlyMap<string, PlannedTopic>; outcomes: ReadonlyMap<string, Creation> }> {
+    const planned = new Map<string, PlannedTopic>();
+    const outcomes = new Map<string, Creation>();
+    let left = topics;
+    for (let round = 0; left.length > 0; round++) {
+      const plans = limitReplicas(planTopics(left, this.#rules()), this.#changes.replicasMax);
+      for (const topic of plans) planned.set(topic.name, topic);
+      if (validateOnly) break;
+      const created = await this.#changes.create(plans.flatMap((topic) => "plan" in topic ? [topic.plan] : []));
+      for (const [name, outcome] of created) outcomes.set(name, outcome);
+      const again = new Set(plans.flatMap((topic) => "plan" in topic && !outcomes.has(topic.name) ? [topic.name] : []));
+      left = left.filter(({ name }) => again.has(name));
+      if (round + 1 === PLANS_MAX) { for (const name of again) outcomes.set(name, TIMED_OUT); }
+    }
+    return { planned, outcomes };
   }
 
   #codeOf(name: string): number {
@@ -265,17 +272,32 @@ export class Controller implements ControlPlane {
     }
     const { ids, results } = planDeletion(request, this.image);
     const topics = ids.flatMap((id) => this.image.topicById(id) ?? []);
-    const refusal = topics.length === 0 ? null : await this.#changes.delete(topics);
-    const isKept = ({ errorCode: code }: { errorCode: number }) => refusal !== null && code === errorCode.NONE;
-    return { responses: results.map((result) => isKept(result) ? { ...result, ...refusal } : result) };
+    const outcomes = await this.#changes.delete(topics);
+    const responses = results.map((result) => {
+      const refusal = result.errorCode === errorCode.NONE ? outcomes.get(result.topicId ?? "") : null;
+      return refusal === null ? result : { ...result, ...refusal ?? TIMED_OUT };
+    });
+    return { responses };
   }
 
   async #createPartitions({ topics, validateOnly }: CreatePartitionsRequest): Promise<CreatePartitionsResponse> {
-    const planned = planPartitions(topics, { ...this.#rules(), topic: (name) => this.image.topic(name) });
-    const plans = planned.flatMap((topic) => "plan" in topic ? [topic.plan] : []);
-    const refusals = validateOnly ? new Map<string, CreationRefusal>() : await this.#changes.grow(plans);
-    const results = planned.map((topic) => {
-      const { errorCode: code, errorMessage: message } = "plan" in topic ? refusals.get(topic.name) ?? DONE : topic;
+    const planned = new Map<string, PlannedGrowth>();
+    const outcomes = new Map<string, CreationRefusal | null>();
+    let left = topics;
+    for (let round = 0; round < PLANS_MAX && left.length > 0; round++) {
+      const plans = planPartitions(left, { ...this.#rules(), topic: (name) => this.image.topic(name) });
+      for (const topic of plans) planned.set(topic.name, topic);
+      const wanted = plans.flatMap((topic) => "plan" in topic ? [topic.plan] : []);
+      const grown = validateOnly
+        ? wanted.map(({ topic }) => [topic.name, null] as const)
+        : await this.#changes.grow(wanted);
+      for (const [name, outcome] of grown) outcomes.set(name, outcome);
+      const again = new Set(wanted.map(({ topic: { name } }) => name).filter((name) => !outcomes.has(name)));
+      left = left.filter(({ name }) => again.has(name));
+    }
+    const results = [...planned.values()].map((topic) => {
+      const outcome = "plan" in topic ? outcomes.get(topic.name) : topic;
+      const { errorCode: code, errorMessage: message } = outcome === undefined ? TIMED_OUT : outcome ?? DONE;
       return { name: topic.name, errorCode: code, errorMessage: message };
     });
     return { results };
@@ -284,15 +306,22 @@ export class Controller implements ControlPlane {
   async #alterConfigs(packed: PackedAlterations): Promise<AlterationResult[]> {
     // It loads the codecs of the protocol, which the main isolate needs for nothing else.
     const { unpackAlterations } = await import("./packed_alterations.ts");
-    const planned = planAlterations(unpackAlterations(packed), this.#alterationRules());
-    const changes = packed.validateOnly ? [] : planned.flatMap(({ change }) => change ?? []);
-    const topics = changes.flatMap((change) => "topic" in change ? [change] : []);
-    const groups = changes.flatMap((change) => "groupId" in change ? [change] : []);
-    const refusal = changes.length === 0 ? null : await this.#changes.alter({ topics, groups });
-    return planned.map(({ errorCode: code, errorMessage: message, change }) => {
-      if (refusal !== null && change !== null) return { ...refusal };
-      return { errorCode: code, errorMessage: message };
-    });
+    const resources = unpackAlterations(packed);
+    const results = resources.map((): AlterationResult => TIMED_OUT);
+    let left = [...resources.entries()];
+    for (let round = 0; round < PLANS_MAX && left.length > 0; round++) {
+      const planned = planAlterations(left.map(([, resource]) => resource), this.#alterationRules());
+      const changes = packed.validateOnly ? [] : planned.flatMap(({ change }) => change ?? []);
+      const outcomes = await this.#changes.alter(changes);
+      left = left.filter(([at], index) => {
+        const { change, ...result } = planned[index] as PlannedAlteration;
+        const outcome = change === null || packed.validateOnly ? null : outcomes.get(change);
+        if (outcome === undefined) return true;
+        results[at] = { ...outcome ?? result };
+        return false;
+      });
+    }
+    return results;
   }
 
   #alterationRules() {
@@ -305,12 +334,14 @@ export class Controller implements ControlPlane {
   }
 
   #rules(): CreationRules {
-    const { numPartitions, defaultReplicationFactor, nodeId } = this.#options.config;
+    const { numPartitions, defaultReplicationFactor } = this.#options.config;
+    const own = scarcest(this.#table.freeCount, this.#options.room(this.partitionsCount));
     return {
       numPartitions,
       replicationFactor: defaultReplicationFactor,
-      brokers: [nodeId],
-      ...scarcest(this.#table.freeCount, this.#options.room(this.partitionsCount)),
+      brokers: this.#changes.brokers(),
+      ...own,
+      freeCount: this.#changes.freeCountOf(own.freeCount),
       exists: (name) => this.image.topic(name) !== undefined,
       colliding: (key) => this.#table.colliding(key),
     };

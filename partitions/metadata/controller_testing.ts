@@ -13,7 +13,8 @@ import type {
   PartitionDirectories,
   PartitionIdentity,
 } from "./adoption.ts";
-import { Controller, type LoadedMetadata } from "./controller.ts";
+import type { LoadedMetadata } from "./changes/changes.ts";
+import { Controller } from "./controller.ts";
 import type { ImageDelta, PartitionFailure } from "./image.ts";
 import type { AskHandOver } from "./partition_hand_over.ts";
 import type { PartitionRoom } from "./topic_creation.ts";

@@ -13,15 +13,15 @@
 import type { PartitionDirectories, PartitionIdentity } from "../adoption.ts";
 import { sentenceOfDisk } from "./disk_refusals.ts";
 import type { PartitionImage, TopicImage } from "../image.ts";
-import type { MetadataCommits } from "./metadata_commits.ts";
 import { type DirectoryPlacement, OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
 import { directoryOf } from "../found_directories.ts";
-import { deletedKey, partitionsPrefix, readMetadata, SOME_DIRECTORY } from "../records.ts";
+import { partitionsPrefix, readMetadata, SOME_DIRECTORY } from "../records.ts";
 import type { MetadataStore } from "../store/store.ts";
 
 /** What the removal uses. */
 export interface DeletedTopicsParts {
-  readonly commits: MetadataCommits;
+  /** The directories of a topic were removed durably; all of them, or those of the log directories that are online. */
+  readonly removed: (topicId: string, isAll: boolean) => void;
   readonly nodeId: number;
   readonly store: MetadataStore;
   readonly directories: () => PartitionDirectories | null;
@@ -67,12 +67,8 @@ export class DeletedTopics {
     this.#areCheckpointsDue = true;
     try {
       await this.#removeDirectories(topics, isUndone);
-      // What lies in a log directory that is away comes back with it.
-      for (const { id, partitions } of topics) {
-        if (this.#parts.placement().isComplete && partitions.every(isOnline)) {
-          this.#parts.commits.forget(deletedKey(id));
-        }
-      }
+      const { isComplete } = this.#parts.placement();
+      for (const { id, partitions } of topics) this.#parts.removed(id, isComplete && partitions.every(isOnline));
     } catch (error) {
       this.#parts.report(
         `The next start removes the directories of deleted topics, because the disk refuses: ${sentenceOfDisk(error)}`,

@@ -10,15 +10,15 @@ import type { ExchangeOutcome, FutureCopy, ReplicaMove } from "../../directory/r
 import { directoryTransaction } from "./change_transactions.ts";
 import { refusalOf } from "./disk_refusals.ts";
 import type { ImageDelta, PartitionImage, TopicImage } from "../image.ts";
-import type { MetadataCommits } from "./metadata_commits.ts";
+import type { Transaction } from "../store/store.ts";
 import type { AskHandOver } from "../partition_hand_over.ts";
 import type { TopicTable } from "../topic_table.ts";
 
 /** What the exchange uses. */
 export interface DirectoryExchangeParts {
-  readonly nodeId: number;
   readonly table: TopicTable;
-  readonly commits: MetadataCommits;
+  /** Has the store name the new directory of a partition. @returns the version of its row @throws as a commit to the store does */
+  readonly commit: (to: number, at: { topic: TopicImage; place: PartitionImage }) => Promise<number>;
   readonly directories: PartitionDirectories;
   readonly handOver: AskHandOver;
   readonly publish: (delta: ImageDelta) => Promise<unknown>;
@@ -47,7 +47,7 @@ export async function exchangeDirectory(
     await copy.finish();
     // The lines of the copy: without them, a crash would bring back records below the log start.
     await parts.saveCheckpoints();
-    const version = await parts.commits.commit(rowOf(to, { topic, place, parts }));
+    const version = await parts.commit(to, { topic, place });
     changed = table.takeOffline(topic, partition, version);
     const names = { topic: topic.name, partition, directory: to, name: copy.name };
     const refusal = await refusalOf(() => directories.exchange(names, place.directory));
@@ -60,17 +60,17 @@ export async function exchangeDirectory(
   }
 }
 
-function rowOf(
-  directory: number,
-  { topic, place, parts }: { topic: TopicImage; place: PartitionImage; parts: DirectoryExchangeParts },
-) {
-  const { table, nodeId } = parts;
+/** The change of the row of a partition that moves, in the store of one broker. @param to index of the new directory */
+export function exchangeTransaction(
+  to: number,
+  { topic, place, table, nodeId }: { topic: TopicImage; place: PartitionImage; table: TopicTable; nodeId: number },
+): Transaction {
   const { partition, replicas, isr, leader, leaderEpoch, partitionEpoch } = place;
   return directoryTransaction(topic, partition, {
     version: table.versionsOf(topic.id).partitions[partition] as number,
     row: {
       ...{ replicas, isr, leader, leaderEpoch, partitionEpoch },
-      directories: table.directories.idsOf(replicas, { nodeId, directory }),
+      directories: table.directories.idsOf(replicas, { nodeId, directory: to }),
     },
   });
 }

@@ -10,6 +10,7 @@
  * refuses to undo it too: then its partitions are offline until the next start.
  */
 import type { PartitionDirectories } from "../adoption.ts";
+import type { Changes, ChangesParts, ConfigChange, Creation, LoadedMetadata, Outcomes } from "./changes.ts";
 import {
   alterationTransaction,
   creationTransaction,
@@ -19,45 +20,33 @@ import {
   shrinkTransaction,
 } from "./change_transactions.ts";
 import type { ExchangeOutcome, FutureCopy, ReplicaMove } from "../../directory/replica_moves.ts";
-import { exchangeDirectory } from "./directory_exchange.ts";
-import type { AskHandOver } from "../partition_hand_over.ts";
+import { exchangeDirectory, exchangeTransaction } from "./directory_exchange.ts";
+import { handOverPartition, type PartitionHandOver } from "../partition_hand_over.ts";
 import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts";
-import { newPartitionRows } from "../controller_loading.ts";
+import { loadTopics, newPartitionRows, onlyBroker } from "../controller_loading.ts";
 import { DeletedTopics } from "./deleted_topics.ts";
 import { refusalOf, refusedByDisk } from "./disk_refusals.ts";
 import type { FutureReplica, ImageDelta, MetadataImage, PartitionFailure, TopicImage } from "../image.ts";
 import { MetadataCommits } from "./metadata_commits.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
-import { ProducerIdBlocks } from "./producer_id_blocks.ts";
+import { type ProducerIdBlock, ProducerIdBlocks } from "./producer_id_blocks.ts";
+import { deletedKey } from "../records.ts";
 import { ABSENT, type MetadataStore } from "../store/store.ts";
-import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
+import type { TopicPlan } from "../topic_creation.ts";
 import type { StoredTopic, TopicTable } from "../topic_table.ts";
 
 /** What the changes use. */
-export interface MetadataChangesParts {
-  readonly nodeId: number;
+export interface MetadataChangesParts extends ChangesParts {
   readonly store: MetadataStore;
-  readonly table: TopicTable;
-  readonly directories: () => PartitionDirectories | null;
-  readonly publish: (delta: ImageDelta) => Promise<readonly PartitionFailure[]>;
-  readonly handOver: AskHandOver;
-  readonly saveCheckpoints: () => Promise<void>;
-  readonly report: (text: string) => void;
-  readonly newTopicId: () => string;
-}
-
-/** What became of a planned topic: its id, or why the disk refused it. */
-export type Creation = string | CreationRefusal;
-
-/** Changes of configs. */
-export interface ConfigChanges {
-  readonly topics: readonly TopicConfigChange[];
-  readonly groups: readonly GroupConfigChange[];
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
 }
 
 /** The changes of one controller. */
-export class MetadataChanges {
-  readonly producerIds: ProducerIdBlocks;
+export class MetadataChanges implements Changes {
+  readonly hasOwnTurns = false;
+  readonly replicasMax = Infinity;
+  readonly #producerIds: ProducerIdBlocks;
   readonly #parts: MetadataChangesParts;
   readonly #table: TopicTable;
   readonly #image: MetadataImage;
@@ -74,16 +63,34 @@ export class MetadataChanges {
     this.#image = parts.table.image;
     this.#commits = new MetadataCommits(parts.store);
     const placement = () => this.#table.directories;
-    this.#deleted = new DeletedTopics({ ...parts, placement, commits: this.#commits });
-    this.producerIds = new ProducerIdBlocks(this.#commits);
+    // What lies in a log directory that is away comes back with it.
+    const removed = (id: string, isAll: boolean) => isAll ? this.#commits.forget(deletedKey(id)) : undefined;
+    this.#deleted = new DeletedTopics({ ...parts, placement, removed });
+    this.#producerIds = new ProducerIdBlocks(this.#commits);
   }
 
-  /** Notes a group that has configs in the store. @param version of its row */
-  noteGroup(groupId: string, version: number): void {
-    this.#groupVersions.set(groupId, version);
+  brokers(): readonly number[] {
+    return [this.#parts.nodeId];
   }
 
-  /** Creates topics. @returns what became of each, by name */
+  freeCountOf(free: number): number {
+    return free;
+  }
+
+  async load(directories: PartitionDirectories): Promise<LoadedMetadata> {
+    const { config, nodeId } = this.#parts;
+    const loaded = await loadTopics(directories, { ...this.#parts, freeCount: this.#table.freeCount });
+    this.#producerIds.load(loaded.producerIds);
+    const groups = [...loaded.groups].map(([groupId, { row }]) => ({ groupId, configs: row.configs }));
+    for (const [groupId, { version }] of loaded.groups) this.#groupVersions.set(groupId, version);
+    const { version, warnings, adopted } = loaded;
+    const offlineDirectories = this.#table.directories.offline;
+    const brokers = [onlyBroker(config, directories)];
+    const first = { brokers, controllerId: nodeId, offlineDirectories, groups, version };
+    this.#image.apply({ changed: [], deletedIds: [], ...first });
+    return { delta: { ...this.#table.add(loaded.topics), ...first }, adopted, warnings };
+  }
+
   async create(plans: readonly TopicPlan[]): Promise<ReadonlyMap<string, Creation>> {
     if (plans.length === 0) return new Map();
     const place = this.#placeOfNew();
@@ -111,13 +118,12 @@ export class MetadataChanges {
     }));
   }
 
-  /** Deletes topics. @returns why the disk refused it, or null */
-  delete(topics: readonly TopicImage[]): Promise<CreationRefusal | null> {
-    return refusalOf(() => this.#delete(topics));
+  async delete(topics: readonly TopicImage[]): Promise<Outcomes<string>> {
+    const refusal = topics.length === 0 ? null : await refusalOf(() => this.#delete(topics));
+    return new Map(topics.map(({ id }) => [id, refusal]));
   }
 
-  /** Adds the planned partitions. @returns why the disk refused it, by topic */
-  async grow(plans: readonly GrowthPlan[]): Promise<ReadonlyMap<string, CreationRefusal>> {
+  async grow(plans: readonly GrowthPlan[]): Promise<Outcomes<string>> {
     if (plans.length === 0) return new Map();
     const place = this.#placeOfNew();
     const growths = plans.map(({ topic, replicas }) => ({ topic, rows: newPartitionRows(replicas, place) }));
@@ -136,34 +142,51 @@ export class MetadataChanges {
       return failure === undefined ? [] : [{ name, id, count: partitions.length, failure }];
     });
     await this.#undoGrowths(failed);
-    return new Map(failed.map(({ name, failure }) => [name, refusedByDisk(failure.text)]));
+    const refusals = new Map(failed.map(({ name, failure }) => [name, refusedByDisk(failure.text)]));
+    return new Map(plans.map(({ topic: { name } }) => [name, refusals.get(name) ?? null]));
   }
 
-  /** Changes configs. @returns why the disk refused it, or null */
-  alter(changes: ConfigChanges): Promise<CreationRefusal | null> {
-    return refusalOf(() => this.#alter(changes));
+  async alter(changes: readonly ConfigChange[]): Promise<Outcomes<ConfigChange>> {
+    const refusal = changes.length === 0 ? null : await refusalOf(() => this.#alter(changes));
+    return new Map(changes.map((change) => [change, refusal]));
   }
 
-  /** Tells every shard how far the copy is that a move makes; null when there is none any more. */
+  allocateProducerIds(): Promise<ProducerIdBlock> {
+    return this.#producerIds.allocate();
+  }
+
+  /** The controller makes one change after the other. */
+  settled(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async announce({ topicId, partition }: ReplicaMove, future: FutureReplica | null): Promise<void> {
     const topic = this.#image.topicById(topicId);
     if (topic?.partitions[partition] === undefined) return;
     await this.#publishChange({ changed: [this.#table.announce(topic, partition, future)], deletedIds: [] });
   }
 
-  /** Exchanges the log directory of a partition (directory_exchange.ts). */
   async exchange(move: ReplicaMove, copy: FutureCopy): Promise<ExchangeOutcome> {
     const directories = this.#parts.directories();
     if (directories === null) return "kept";
-    return await exchangeDirectory(move, copy, { ...this.#parts, directories, commits: this.#commits });
+    return await exchangeDirectory(move, copy, {
+      ...this.#parts,
+      directories,
+      commit: (to, { topic, place }) => this.#commits.commit(exchangeTransaction(to, { topic, place, ...this.#parts })),
+    });
   }
 
-  /** A log directory failed: its partitions are offline until a restart. */
   async failDirectory(directory: number): Promise<void> {
     await this.#publishChange(this.#table.failDirectory(directory));
   }
 
-  async #alter({ topics, groups }: ConfigChanges): Promise<void> {
+  handOverPartition(handOver: PartitionHandOver): Promise<boolean> {
+    return handOverPartition(handOver, this.#table, this.#parts);
+  }
+
+  async #alter(changes: readonly ConfigChange[]): Promise<void> {
+    const topics = changes.filter((change): change is TopicConfigChange => "topic" in change);
+    const groups = changes.filter((change): change is GroupConfigChange => "groupId" in change);
     const version = await this.#commits.commit(alterationTransaction({ topics, groups }, {
       topic: this.#topicVersion,
       group: (groupId) => this.#groupVersions.get(groupId) ?? ABSENT,
