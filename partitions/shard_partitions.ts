@@ -4,7 +4,7 @@
  */
 import type { Clock, FlushOutcome, NativeMemory } from "../storage/mod.ts";
 import { ColdLookups } from "./owned/cold_lookups.ts";
-import type { Codecs } from "./owned/codec_jobs.ts";
+import type { Codecs } from "./owned/appends/codec_jobs.ts";
 import type { Flush } from "./owned/flush_gate.ts";
 import type { FlushLine } from "./flush_worker/flush_line.ts";
 import type { LogStore } from "./owned/log_store.ts";

@@ -2,8 +2,9 @@
  * The folder's door for shards: logs on a disk, and the kernel interface that the reactor shares with them.
  *
  * `Log.open(options)` opens a log, `appendAsLeader()` writes to it, and `read()` lends a slice of a file, which `release()` gives
- * back by its lease number. `flush()` makes it durable; `beginFlush()` and `endFlush()` do so on another thread. `close()` or
- * `remove()` ends it. All of it is synchronous and belongs to one isolate, which passes one `LogResources` to all its logs.
+ * back by its lease number. A follower's log grows by `appendAsFollower()`, and `truncateTo()` cuts its end off. `flush()` makes it
+ * durable; `beginFlush()` and `endFlush()` do so on another thread. `close()` or `remove()` ends it. All of it is synchronous and belongs
+ * to one isolate, which passes one `LogResources` to all its logs.
  */
 export { type Clock, ManualClock, systemClock } from "./base/clock.ts";
 export { NO_OFFSET, type Offset, toOffset } from "./base/units.ts";
@@ -13,6 +14,7 @@ export { cleaningOf, cleaningOrder, type CleaningTerms } from "./cleaner/cleanin
 export type { SegmentReplacement } from "./cleaner/cleaning_job.ts";
 export type { CleaningOrder } from "./cleaner_workers/cleaner_messages.ts";
 export { decideRetention, type RetentionDecision } from "./cleaner/retention.ts";
+export type { FetchedBatches, FollowerAppend } from "./log/follower/follower_appends.ts";
 export { Log } from "./log/log.ts";
 export { batchRules, type LogConfig } from "./log/log_config.ts";
 export { refusedAppend } from "./log/log_results.ts";

@@ -20,6 +20,7 @@ import { Crash, CrashingFileSystem, type Survival } from "./crashing_file_system
 import {
   describeProducers,
   follow,
+  followerConfig,
   type History,
   isPartOf,
   type LeaderBatch,
@@ -28,7 +29,7 @@ import {
   randomBatch,
   TIMES,
 } from "./leader_batches.ts";
-import { findByTime, logOptions, readAll, testConfig } from "./log_fixture.ts";
+import { findByTime, logOptions, readAll } from "./log_fixture.ts";
 import { TEST_TIMESTAMP } from "./record_batch_builder.ts";
 import { checkFiles, PARTITION_DIRECTORY, type PlantedInDirectory, SimulatedDirectory } from "./simulated_directory.ts";
 
@@ -41,6 +42,12 @@ const PRODUCERS = 3;
 /** Mistakes that the simulation has to find. */
 export interface Planted extends PlantedInDirectory {
   readonly fileSystem?: (fs: FileSystem) => FileSystem;
+}
+
+/** A history that may be found, and the batches of it that were promised before it was cut off: none is missing below its end. */
+interface Candidate {
+  readonly batches: History;
+  readonly promised: History;
 }
 
 /** The log of one follower, its disk, and what is known about it outside. */
@@ -62,18 +69,20 @@ export class FollowerLives {
   readonly #directory: SimulatedDirectory;
   readonly #config: LogConfig;
   #log: Log | null = null;
+  #leaderEpoch = 1;
+  /** Epoch of the leader's batches that come next. */
   #epoch = 1;
   #flush: FlushRequest | null = null;
   #unlinkable: string[] = [];
   /** The batches of the log now. */
   #now: History = [];
   /** Earlier histories that a loss of power may bring back. */
-  #earlier: History[] = [];
+  #earlier: Candidate[] = [];
   #promised: History = [];
   /** Batches whose append has no answer. */
   #unanswered: History = [];
   /** What the log is before and after a truncation that has no answer: anything in between may be found. */
-  #truncating: { from: History; to: History; startsAt?: number } | null = null;
+  #truncating: { from: Candidate; to: History; startsAt?: number } | null = null;
   /** Batches below a log start that was decided: they may be gone, and their epochs are forgotten, also if a crash brings them back. */
   readonly #deleted = new Set<LeaderBatch>();
   /** Producers from this id on are those since the last loss of power, which may have taken batches that a snapshot knows. */
@@ -86,15 +95,7 @@ export class FollowerLives {
     this.#disk = new CrashingFileSystem(createRandom(seed ^ 0x5ca1ab1e));
     this.#fs = planted.fileSystem?.(this.#disk.fileSystem) ?? this.#disk.fileSystem;
     this.#directory = new SimulatedDirectory(this.#fs, planted);
-    this.#config = {
-      ...testConfig,
-      segmentBytes: 400 + this.#below(1000),
-      segmentIndexBytes: 4096,
-      indexIntervalBytes: 1 + this.#below(300),
-      preallocate: this.#random() < 0.2,
-      appendMode: this.#random() < 0.5 ? "pwrite" : "mapped",
-      compact: this.#random() < 0.5,
-    };
+    this.#config = followerConfig(this.#random);
   }
 
   /**
@@ -192,10 +193,16 @@ export class FollowerLives {
       this.#hasLost ||
       one.every((batch) => batch.lastOffset < log.logEndOffset && (!isServed(batch) || bases.has(batch.baseOffset)));
     const bases = new Set(found.map(({ baseOffset }) => baseOffset));
-    const history = candidates.find((one) => isPartOf(found, one) && isWhole(one));
+    const hasNoHole = ({ promised }: Candidate) =>
+      promised.every((one) => one.lastOffset > last || !isServed(one) || bases.has(one.baseOffset));
+    const last = found.at(-1)?.lastOffset ?? -1;
+    const history = candidates.find((one) => isPartOf(found, one.batches) && isWhole(one.batches) && hasNoHole(one))
+      ?.batches;
     assert.ok(
       history !== undefined,
-      `[${namesOf(found)}] is of none of the histories ${candidates.map((one) => `[${namesOf(one)}]`).join(" ")}`,
+      `[${namesOf(found)}] is of none of the histories ${
+        candidates.map(({ batches }) => `[${namesOf(batches)}]`).join(" ")
+      }`,
     );
     const kept = history.filter(({ baseOffset }) => bases.has(baseOffset));
     const missing = this.#promised.filter((one) => isServed(one) && !kept.includes(one));
@@ -213,13 +220,16 @@ export class FollowerLives {
   }
 
   /** The histories that may be found. */
-  #candidates(): History[] {
-    const lately: History[] = [];
-    const { from, to, startsAt = -1 } = this.#truncating ?? { from: this.#now, to: this.#now };
-    if (startsAt === this.#open.logEndOffset) lately.push([]);
-    for (let count = from.length; count >= to.length; count--) lately.push(from.slice(0, count));
+  #candidates(): Candidate[] {
+    const lately: Candidate[] = [];
+    const now = { batches: this.#now, promised: this.#promised };
+    const { from, to, startsAt = -1 } = this.#truncating ?? { from: now, to: this.#now };
+    if (startsAt === this.#open.logEndOffset) lately.push({ batches: [], promised: [] });
+    for (let count = from.batches.length; count >= to.length; count--) {
+      lately.push({ batches: from.batches.slice(0, count), promised: from.promised });
+    }
     for (let count = 1; count <= this.#unanswered.length; count++) {
-      lately.push([...this.#now, ...this.#unanswered.slice(0, count)]);
+      lately.push({ ...now, batches: [...this.#now, ...this.#unanswered.slice(0, count)] });
     }
     return this.#hasLost ? [...lately, ...this.#earlier] : lately;
   }
@@ -277,6 +287,7 @@ export class FollowerLives {
 
   #append(): void {
     const log = this.#open;
+    if (this.#random() < 0.2) this.#epoch = this.#leaderEpoch;
     const batches: LeaderBatch[] = [];
     const producers = { first: this.#firstProducerId, count: PRODUCERS };
     let next = log.logEndOffset as number;
@@ -285,7 +296,7 @@ export class FollowerLives {
       next = batches.at(-1)!.lastOffset + 1;
     }
     this.#unanswered = batches;
-    const result = follow(log, batches, { leaderEpoch: this.#epoch, partialBytes: this.#below(80) });
+    const result = follow(log, batches, { leaderEpoch: this.#leaderEpoch, partialBytes: this.#below(80) });
     assert.deepEqual([result.refusal, result.batchesCount], [null, batches.length], result.message);
     assert.equal(log.logEndOffset, next);
     this.#now = [...this.#now, ...batches];
@@ -319,7 +330,7 @@ export class FollowerLives {
     const log = this.#open;
     const offset = this.#below(log.logEndOffset + 20);
     this.#beginTruncation(this.#now, []);
-    this.#truncating = { from: this.#now, to: [], startsAt: offset };
+    this.#truncating = { ...this.#truncating!, startsAt: offset };
     const { refusal, removedPaths } = log.truncateFullyAndStartAt(toOffset(offset));
     assert.equal(refusal, null);
     this.#unlinkable.push(...removedPaths);
@@ -329,10 +340,13 @@ export class FollowerLives {
   }
 
   #beginTruncation(from: History, to: History): void {
-    this.#truncating = { from, to };
-    this.#earlier.push(from);
+    const before = { batches: from, promised: this.#promised };
+    this.#truncating = { from: before, to };
+    this.#earlier.push(before);
     this.#promised = this.#promised.filter((one) => to.includes(one));
-    this.#epoch++;
+    // The other history may go on in an epoch that this one has left earlier.
+    this.#leaderEpoch++;
+    this.#epoch = this.#random() < 0.4 ? to.at(-1)?.epoch ?? this.#leaderEpoch : this.#leaderEpoch;
   }
 
   #endTruncation(to: History): void {

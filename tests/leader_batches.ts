@@ -6,6 +6,8 @@ import { toOffset } from "../storage/base/units.ts";
 import { ProducerState } from "../storage/log/producers/producer_state.ts";
 import type { FollowerAppend } from "../storage/log/follower/follower_appends.ts";
 import type { Log } from "../storage/log/log.ts";
+import type { LogConfig } from "../storage/log/log_config.ts";
+import { testConfig } from "./log_fixture.ts";
 import { buildBatch, concatBytes, inMemory, TEST_TIMESTAMP, type TestRecord } from "./record_batch_builder.ts";
 
 /** A batch of a leader. */
@@ -75,6 +77,19 @@ export function leaderBatch(place: BatchPlace): LeaderBatch {
     baseSequence,
     marker: records.length === 0 ? null : marker,
     isTransactional,
+  };
+}
+
+/** Settings of a follower's log with small segments. @param random uniform in [0, 1) */
+export function followerConfig(random: () => number): LogConfig {
+  return {
+    ...testConfig,
+    segmentBytes: 400 + Math.floor(random() * 1000),
+    segmentIndexBytes: 4096,
+    indexIntervalBytes: 1 + Math.floor(random() * 300),
+    preallocate: random() < 0.2,
+    appendMode: random() < 0.5 ? "pwrite" : "mapped",
+    compact: random() < 0.5,
   };
 }
 

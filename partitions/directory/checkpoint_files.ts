@@ -10,7 +10,11 @@ import {
 } from "../../storage/directory/offset_checkpoint.ts";
 import type { FileSystem } from "../../storage/mod.ts";
 
-export { LOG_STARTS_FILE, RECOVERY_POINTS_FILE } from "../../storage/directory/offset_checkpoint.ts";
+export {
+  HIGH_WATERMARKS_FILE,
+  LOG_STARTS_FILE,
+  RECOVERY_POINTS_FILE,
+} from "../../storage/directory/offset_checkpoint.ts";
 
 /**
  * Reads one of the checkpoints.

@@ -9,7 +9,7 @@
  * Always: after a crash each file has its old or its new content.
  * Source: Kafka's LogManager.checkpointLogRecoveryOffsets, ReplicaManager.checkpointHighWatermarks, CheckpointFile.
  */
-import { LOG_STARTS_FILE, RECOVERY_POINTS_FILE } from "./checkpoint_files.ts";
+import { HIGH_WATERMARKS_FILE, LOG_STARTS_FILE, RECOVERY_POINTS_FILE } from "./checkpoint_files.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { CheckpointFile, type OffsetSnapshot } from "./checkpoint_file.ts";
 
@@ -67,7 +67,7 @@ export class Checkpoints implements Disposable {
     const rows: [name: string, intervalMs: number, snapshot: OffsetSnapshot][] = [
       [RECOVERY_POINTS_FILE, config.logFlushOffsetCheckpointIntervalMs, options.recoveryPoints],
       [LOG_STARTS_FILE, config.logFlushStartOffsetCheckpointIntervalMs, options.logStartOffsets],
-      ["replication-offset-checkpoint", config.replicaHighWatermarkCheckpointIntervalMs, options.highWatermarks],
+      [HIGH_WATERMARKS_FILE, config.replicaHighWatermarkCheckpointIntervalMs, options.highWatermarks],
     ];
     this.#ends = rows.map(([name, intervalMs, snapshot]) => {
       for (const [directory, { path, isOnline }] of directories.entries()) {

@@ -2,7 +2,8 @@
  * Finds offsets for ListOffsets, by a time or by one of Kafka's special timestamps. Runs on the shard that owns the partition.
  * Source: Kafka's ListOffsetsRequest, UnifiedLog.fetchOffsetByTimestamp.
  */
-import { type Log, NO_OFFSET, type Offset } from "../../storage/mod.ts";
+import { type Log, NO_OFFSET, type Offset, storageFailure } from "../../storage/mod.ts";
+import type { ReplicaState } from "../replication/replica_state.ts";
 import type { ListOffsetOutcome } from "../requests/outcomes.ts";
 
 /** Kafka's special timestamps in ListOffsets (ListOffsetsRequest). */
@@ -26,6 +27,37 @@ export const NOTHING_LISTED: ListOffsetOutcome = Object.freeze({
   timestamp: -1,
   leaderEpoch: -1,
 });
+
+/** What a client asks for. */
+export interface OffsetQuery {
+  /** In ms, or a special timestamp. */
+  readonly timestamp: number;
+  readonly currentLeaderEpoch: number;
+  /** Whether only records count that no open transaction has. */
+  readonly committedOnly: boolean;
+}
+
+/**
+ * Finds the offset that a client asks for.
+ * @param partition its log and its replica @param onTrouble gets a sentence when the disk refuses
+ */
+export function listOffset(
+  { log, replica }: { readonly log: Log; readonly replica: ReplicaState },
+  { timestamp, currentLeaderEpoch, committedOnly }: OffsetQuery,
+  onTrouble: (message: string) => void,
+): ListOffsetOutcome {
+  const refusal = replica.refusalOf(currentLeaderEpoch);
+  if (refusal !== null) return { ...NOTHING_LISTED, refusal };
+  const { highWatermark, lastStableOffset } = replica.row;
+  const end = committedOnly ? lastStableOffset : highWatermark;
+  try {
+    return findListedOffset(log, timestamp, { end, leaderEpoch: replica.leaderEpoch });
+  } catch (error) {
+    // The search only reads segment files. It throws when the disk refuses; the log is unchanged.
+    onTrouble(`Cannot search the log: ${storageFailure(error)}`);
+    return { ...NOTHING_LISTED, refusal: "log-offline" };
+  }
+}
 
 /**
  * Finds the offset for a timestamp.

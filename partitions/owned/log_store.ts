@@ -8,13 +8,17 @@ import {
   Log,
   LogDamagedError,
   LogResources,
-  type Offset,
   partitionKey,
   type SearchElsewhere,
   storageFailure,
   toOffset,
 } from "../../storage/mod.ts";
-import { LOG_STARTS_FILE, readCheckpoint, RECOVERY_POINTS_FILE } from "../directory/checkpoint_files.ts";
+import {
+  HIGH_WATERMARKS_FILE,
+  LOG_STARTS_FILE,
+  readCheckpoint,
+  RECOVERY_POINTS_FILE,
+} from "../directory/checkpoint_files.ts";
 import type { TopicImage } from "../metadata/image.ts";
 import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import type { Watermarks } from "../shared/watermarks.ts";
@@ -79,8 +83,8 @@ export class LogStore {
   #isIntact = true;
 
   /**
-   * Reads the checkpoints of the directories. If recovery points are damaged, recoveries take longer. Damaged log starts are refused,
-   * because deleted records would come back.
+   * Reads the checkpoints of the directories. If recovery points are damaged, recoveries take longer; if high watermarks are, a follower
+   * learns its own from the leader. Damaged log starts are refused, because deleted records would come back.
    * @throws LogDamagedError when the checkpoint of log starts is damaged
    */
   constructor(options: LogStoreOptions) {
@@ -179,9 +183,7 @@ export class LogStore {
   forgetCheckpoints(): void {
     this.#isStarting = false;
     this.#resources.freeRecoveryWindow();
-    for (
-      const checkpoint of this.#checkpoints.flatMap(({ recoveryPoints, logStarts }) => [recoveryPoints, logStarts])
-    ) {
+    for (const checkpoint of this.#checkpoints.flatMap((files) => Object.values(files) as Map<string, number>[])) {
       for (const key of checkpoint.keys()) if (!this.#unopened.has(key)) checkpoint.delete(key);
     }
   }
@@ -194,14 +196,18 @@ export class LogStore {
     const checkpoints = this.#checkpoints[topic.partitions[partition]?.directory ?? OFFLINE_DIRECTORY];
     checkpoints?.recoveryPoints.delete(key);
     checkpoints?.logStarts.delete(key);
+    checkpoints?.highWatermarks.delete(key);
   }
 
-  /** The checkpointed offsets of a log that could not be opened; the next checkpoints must repeat them. */
-  checkpointed(topic: TopicImage, partition: number): { recoveryPoint: Offset; logStartOffset: Offset } {
+  /** The checkpointed offsets of a log that is not open yet; where it could not be opened, the next checkpoints must repeat them. */
+  checkpointed(topic: TopicImage, partition: number): CheckpointedOffsets {
     const key = partitionKey(topic.name, partition);
     const checkpoints = this.#checkpoints[topic.partitions[partition]?.directory ?? OFFLINE_DIRECTORY];
-    const recoveryPoint = toOffset(checkpoints?.recoveryPoints.get(key) ?? 0);
-    return { recoveryPoint, logStartOffset: toOffset(checkpoints?.logStarts.get(key) ?? 0) };
+    return {
+      recoveryPoint: toOffset(checkpoints?.recoveryPoints.get(key) ?? 0),
+      logStartOffset: toOffset(checkpoints?.logStarts.get(key) ?? 0),
+      highWatermark: toOffset(checkpoints?.highWatermarks.get(key) ?? 0),
+    };
   }
 
   /** Gives up what other threads may use yet, once all logs are closed. @returns descriptors, to be closed when those threads have ended */
@@ -215,21 +221,30 @@ export class LogStore {
   }
 }
 
+/** What the checkpoints say of a log; 0 where they have no line. */
+export type CheckpointedOffsets = Pick<Watermarks, "recoveryPoint" | "logStartOffset" | "highWatermark">;
+
 /** The checkpoints of one directory at the start, by `partitionKey()`. */
 interface StartCheckpoints {
   readonly recoveryPoints: Map<string, number>;
   readonly logStarts: Map<string, number>;
+  readonly highWatermarks: Map<string, number>;
 }
 
 function readCheckpoints(
   { path, isOnline }: LogStoreDirectory,
   { fs, report }: Pick<LogStoreOptions, "fs" | "report">,
 ): StartCheckpoints {
-  if (!isOnline) return { recoveryPoints: new Map(), logStarts: new Map() };
+  if (!isOnline) return { recoveryPoints: new Map(), logStarts: new Map(), highWatermarks: new Map() };
   const place = { fs, logDirectory: path };
-  const recoveryPoints = readCheckpoint(place, RECOVERY_POINTS_FILE);
-  if (typeof recoveryPoints === "string") report(`Ignoring a damaged checkpoint: ${recoveryPoints}`);
+  const readUnlessDamaged = (name: string) => {
+    const found = readCheckpoint(place, name);
+    if (typeof found !== "string") return found;
+    report(`Ignoring a damaged checkpoint: ${found}`);
+    return new Map<string, number>();
+  };
   const logStarts = readCheckpoint(place, LOG_STARTS_FILE);
   if (typeof logStarts === "string") throw new LogDamagedError(logStarts);
-  return { recoveryPoints: typeof recoveryPoints === "string" ? new Map() : recoveryPoints, logStarts };
+  const recoveryPoints = readUnlessDamaged(RECOVERY_POINTS_FILE);
+  return { recoveryPoints, logStarts, highWatermarks: readUnlessDamaged(HIGH_WATERMARKS_FILE) };
 }

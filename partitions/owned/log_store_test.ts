@@ -86,6 +86,24 @@ Deno.test("LogStore reports a damaged checkpoint of recovery points and continue
   assert.equal(opened(store.open(topicOn([0]), 0)).recoveryPoint, 0);
 });
 
+Deno.test("LogStore.checkpointed() has the high watermark of a log until it is open; a damaged checkpoint is reported and ignored", () => {
+  const files = new CrashingFileSystem(() => 0.5);
+  const path = `${LOG_DIRECTORY}/replication-offset-checkpoint`;
+  write(files, path, "0\n2\nt 0 7\nt 1 9\n");
+  const { store } = create(files);
+  const topic = topicOn([0, 0]);
+  const highWatermarks = () => [0, 1].map((partition) => store.checkpointed(topic, partition).highWatermark);
+  assert.deepEqual(highWatermarks(), [7, 9]);
+  opened(store.open(topic, 0));
+  assert.deepEqual(highWatermarks(), [0, 9]);
+  store.forgetCheckpoints();
+  assert.deepEqual(highWatermarks(), [0, 0]);
+  write(files, path, "0\n1\nt 0 7");
+  const { store: next, reports } = create(files);
+  assert.match(reports[0] ?? "", /^Ignoring a damaged checkpoint: \/logs\/replication-offset-checkpoint: /);
+  assert.equal(next.checkpointed(topic, 0).highWatermark, 0);
+});
+
 Deno.test("LogStore refuses a damaged checkpoint of log starts: deleted records would be served again", () => {
   const files = new CrashingFileSystem(() => 0.5);
   write(files, `${LOG_DIRECTORY}/log-start-offset-checkpoint`, "0\n1\nt 0 3");
@@ -166,7 +184,7 @@ Deno.test("after LogStore.forgetCheckpoints() a new log of an old name starts at
   write(files, `${LOG_DIRECTORY}/log-start-offset-checkpoint`, "0\n2\nt 0 3\ndamaged 0 7\n");
   const { store } = create(files);
   assert.match(String(store.open(damaged, 0)), /Cannot open/);
-  assert.deepEqual(store.checkpointed(damaged, 0), { recoveryPoint: 0, logStartOffset: 7 });
+  assert.deepEqual(store.checkpointed(damaged, 0), { recoveryPoint: 0, logStartOffset: 7, highWatermark: 0 });
   store.forgetCheckpoints();
   assert.equal(opened(store.open(topicOn([0]), 0)).logStartOffset, 0);
   write(files, metadata, whole);

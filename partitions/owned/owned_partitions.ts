@@ -4,15 +4,15 @@
  *
  * Always: a log is open here exactly while its row says so. For a slot without a partition the reason is known (`refusalOf()`).
  */
-import { type Clock, type FlushOutcome, type FlushRequest, type Offset, storageFailure } from "../../storage/mod.ts";
+import { type Clock, type FlushOutcome, type FlushRequest, storageFailure, toOffset } from "../../storage/mod.ts";
 import type { PartitionFailure, PartitionImage, TopicImage } from "../metadata/image.ts";
 import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import type { Refusal } from "../requests/refusals.ts";
 import { emptyWatermarks, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
 import { type Flush, FlushGate } from "./flush_gate.ts";
-import { CodecJobs, type Codecs } from "./codec_jobs.ts";
+import { CodecJobs, type Codecs } from "./appends/codec_jobs.ts";
 import { type FlushAll, GroupFlushes } from "./group_flush.ts";
-import { DIRECTORY_OFFLINE, type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
+import { type CheckpointedOffsets, DIRECTORY_OFFLINE, type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
 import { OwnedCleanings } from "./owned_cleanings.ts";
 import { Partition, type PartitionOwner } from "./partition.ts";
 import { PartitionUpkeep } from "./partition_upkeep.ts";
@@ -93,8 +93,7 @@ export class OwnedPartitions implements PartitionOwner {
       partitions: this.#bySlot,
       wallMs: this.#wallMs,
       flushDirectory: parts.flushDirectory,
-      onRemoved: ({ config }, paths) =>
-        this.#removal.removeFiles(paths, parts.clock.monotonicMs() + config.fileDeleteDelayMs),
+      onRemoved: ({ config }, paths) => this.onFilesRemoved(paths, config.fileDeleteDelayMs),
       onEnded: (slot) => this.#removal.note(slot),
       onAborted: parts.onCleaningAborted,
       onTrouble: (slot, text) => this.onTrouble(slot, text),
@@ -231,6 +230,10 @@ export class OwnedPartitions implements PartitionOwner {
     this.#parts.onCacheDoubtful();
   }
 
+  onFilesRemoved(paths: readonly string[], delayMs: number): void {
+    this.#removal.removeFiles(paths, this.#parts.clock.monotonicMs() + delayMs);
+  }
+
   onSegmentsBelowStart(slot: number): void {
     this.#removal.note(slot);
   }
@@ -342,12 +345,12 @@ export class OwnedPartitions implements PartitionOwner {
 
   /**
    * Keeps the checkpointed offsets of a log that could not be opened in its row. Without them, a later opening would bring back deleted
-   * records, and would not notice lost records that had been flushed.
+   * records, would not notice lost records that had been flushed, and would forget what was committed.
    */
-  #keepCheckpoints(slot: number, kept: { recoveryPoint: Offset; logStartOffset: Offset }): void {
+  #keepCheckpoints(slot: number, kept: CheckpointedOffsets): void {
     const { recoveryPoint, logStartOffset } = kept;
-    const [highWatermark, lastStableOffset, logEndOffset] = [logStartOffset, logStartOffset, logStartOffset];
-    const ends = { logStartOffset, highWatermark, lastStableOffset, logEndOffset };
+    const highWatermark = toOffset(Math.max(logStartOffset, kept.highWatermark));
+    const ends = { logStartOffset, highWatermark, lastStableOffset: highWatermark, logEndOffset: highWatermark };
     this.#parts.table.write(slot, { ...emptyWatermarks(), recoveryPoint, ...ends, state: partitionState.offline });
   }
 }

@@ -14,7 +14,7 @@ import { type Answered, type Question, refuseAnswer } from "../questions/questio
 import type { ColdLookups } from "./cold_lookups.ts";
 import type { OwnedPartitions } from "./owned_partitions.ts";
 import type { Partition } from "./partition.ts";
-import { type ProducedBatch, QueuedAppend } from "./queued_append.ts";
+import { type ProducedBatch, QueuedAppend } from "./appends/queued_append.ts";
 
 /** An append that waits in the queue of its partition. */
 export interface WaitingAppend {

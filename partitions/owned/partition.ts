@@ -18,16 +18,16 @@ import {
   type NativeMemory,
   NO_OFFSET,
   type Offset,
-  refusedAppend,
   storageFailure,
   toOffset,
 } from "../../storage/mod.ts";
-import { AppendQueue, transcodeHere } from "./append_queue.ts";
-import type { CodecJobs } from "./codec_jobs.ts";
-import { findListedOffset, NOTHING_LISTED } from "./listed_offsets.ts";
+import type { CodecJobs } from "./appends/codec_jobs.ts";
+import { listOffset, type OffsetQuery } from "./listed_offsets.ts";
+import { PartitionAppends } from "./appends/partition_appends.ts";
 import { type Flusher, PartitionFlushes } from "./partition_flushes.ts";
-import { readPartition } from "./partition_reads.ts";
-import type { CheckedBatch, ProducedBatch, QueuedAppend } from "./queued_append.ts";
+import { findEpochEnd, readPartition } from "./partition_reads.ts";
+import type { ProducedBatch, QueuedAppend } from "./appends/queued_append.ts";
+import { FollowerPartition } from "../replication/follower_partition.ts";
 import { type Consequence, ReplicaState } from "../replication/replica_state.ts";
 import type {
   DeletionOutcome,
@@ -44,6 +44,8 @@ export interface PartitionOwner extends Flusher {
   onProgress(slot: number): void;
   /** The log went offline. */
   onOffline(): void;
+  /** Files have to be removed, after a delay in ms. */
+  onFilesRemoved(paths: readonly string[], delayMs: number): void;
   /** The log start or the recovery point moved: there may be segments to remove. */
   onSegmentsBelowStart(slot: number): void;
   /** Appends are left whose turn has come: `runQueue()` has to be called in a later turn. */
@@ -64,9 +66,11 @@ export interface PartitionParts {
   readonly owner: PartitionOwner;
   /** The row, when another shard handed the log over; null by default. */
   readonly handedOver?: Watermarks | null;
+  /** The checkpointed high watermark, where this broker follows the leader; null, the default, where it leads. */
+  readonly followsFrom?: Offset | null;
 }
 
-/** One partition, led by this broker. */
+/** One partition, led or followed by this broker. */
 export class Partition {
   readonly slot: number;
   readonly log: Log;
@@ -75,16 +79,16 @@ export class Partition {
   isBeingCleaned = false;
   readonly #table: WatermarkTable;
   readonly #owner: PartitionOwner;
+  readonly #appends: PartitionAppends;
   readonly #flushes: PartitionFlushes;
   #config: LogConfig;
   /** Whether segments below the log start are removed once the next flush has ended. */
   #removalWaits = false;
-  /** Appends that wait; null until one had to. */
-  #queue: AppendQueue | null = null;
+  #follower: FollowerPartition | null = null;
 
   /** @param log open, and owned by the partition from now on @param parts its row, its configuration and its owner */
   constructor(log: Log, parts: PartitionParts) {
-    const { slot, owner, handedOver = null } = parts;
+    const { slot, owner, handedOver = null, followsFrom = null } = parts;
     this.slot = slot;
     this.log = log;
     this.#config = parts.config;
@@ -92,16 +96,31 @@ export class Partition {
     this.#owner = owner;
     // What was recovered may be in the page cache alone. It counts as acknowledged, so it is made durable first.
     const isDurable = handedOver !== null || !this.#mustFlush || log.flush();
-    this.replica = new ReplicaState(log, parts.leaderEpoch, handedOver);
+    this.replica = new ReplicaState(log, parts.leaderEpoch, { handedOver, followsFrom });
+    this.#appends = new PartitionAppends(this, {
+      codecJobs: owner.codecJobs,
+      onResult: (result, nowMs) => this.#followAppend(result, nowMs),
+      onLeft: () => owner.onAppendsLeft(slot),
+    });
     this.#flushes = new PartitionFlushes(log, {
       slot,
       flusher: owner,
       events: { onBegin: () => this.replica.flushBegan(), onEnd: (outcome) => this.#onFlushEnd(outcome) },
     });
-    log.becomeLeader(parts.leaderEpoch);
+    if (followsFrom === null) log.becomeLeader(parts.leaderEpoch);
     this.#follow("publish");
     if (!isDurable) this.#onFlushEnd(log.offlineReason === null ? "postponed" : "failed");
     else if (handedOver !== null) this.#acknowledge();
+  }
+
+  /** What a fetcher does with a partition that is followed. */
+  get follower(): FollowerPartition {
+    return this.#follower ??= new FollowerPartition(this, {
+      follow: (consequence) => this.#follow(consequence),
+      onAppended: (bytes, nowMs) => this.#acknowledgeAppended(bytes, nowMs),
+      onRefused: (message, isFinal) => this.#onRefused(message, isFinal),
+      onRemoved: (paths) => this.#owner.onFilesRemoved(paths, this.#config.fileDeleteDelayMs),
+    });
   }
 
   /** Epoch of this leadership. */
@@ -129,7 +148,8 @@ export class Partition {
     this.#config = change.config;
     this.log.configure(change.config);
     if (this.isOpen) this.#acknowledge();
-    if (this.replica.lead(change.leaderEpoch)) this.log.becomeLeader(change.leaderEpoch);
+    if (!this.replica.isLeader) this.replica.follow(change.leaderEpoch);
+    else if (this.replica.lead(change.leaderEpoch)) this.log.becomeLeader(change.leaderEpoch);
   }
 
   /**
@@ -140,8 +160,7 @@ export class Partition {
    * @param nowMs wall-clock time
    */
   append(batch: { memory: NativeMemory; start: number; length: number }, nowMs: number): AppendResult {
-    const options = { leaderEpoch: this.leaderEpoch, nowMs };
-    return this.#followAppend(this.log.appendAsLeader(batch.memory, batch.start, batch.length, options), nowMs);
+    return this.#appends.append(batch, nowMs);
   }
 
   /**
@@ -151,22 +170,12 @@ export class Partition {
    * @returns the result, or the append that will have it
    */
   submit(batch: ProducedBatch, nowMs: number): AppendResult | QueuedAppend {
-    const { log } = this;
-    if (!this.isOpen) return refusedAppend("log-offline", log.offlineReason ?? "The partition's log directory failed");
-    const check = log.checkAppend(batch.memory, batch.start, batch.length, nowMs);
-    const checked: CheckedBatch | null = check.isPending ? transcodeHere(batch, log.appendRules) : check;
-    if (checked?.refusal) return refusedAppend(checked.refusal, checked.message, checked.recordIndex);
-    if (checked !== null && (this.#queue === null || this.#queue.isEmpty)) {
-      const { rebuilt = null } = checked;
-      return rebuilt === null ? this.#write(batch.memory, batch.start, nowMs) : this.#write(rebuilt, 0, nowMs);
-    }
-    this.#queue ??= this.#newQueue();
-    return this.#queue.add(batch, checked, { rules: log.appendRules, nowMs });
+    return this.#appends.submit(batch, nowMs);
   }
 
   /** Writes queued appends whose turn has come. */
   runQueue(): void {
-    this.#queue?.run();
+    this.#appends.run();
   }
 
   /** Begins a flush with a group (group_flush.ts); `endFlush()` ends it. @returns null when there is nothing to flush now */
@@ -201,18 +210,8 @@ export class Partition {
   }
 
   /** Finds the offset for a timestamp (ms) or a special timestamp. */
-  listOffset(query: { timestamp: number; currentLeaderEpoch: number; committedOnly: boolean }): ListOffsetOutcome {
-    const refusal = this.replica.refusalOf(query.currentLeaderEpoch);
-    if (refusal !== null) return { ...NOTHING_LISTED, refusal };
-    const { highWatermark, lastStableOffset } = this.replica.row;
-    const end = query.committedOnly ? lastStableOffset : highWatermark;
-    try {
-      return findListedOffset(this.log, query.timestamp, { end, leaderEpoch: this.leaderEpoch });
-    } catch (error) {
-      // The search only reads segment files. It throws when the disk refuses; the log is unchanged.
-      this.#owner.onTrouble(this.slot, `Cannot search the log: ${storageFailure(error)}`);
-      return { ...NOTHING_LISTED, refusal: "log-offline" };
-    }
+  listOffset(query: OffsetQuery): ListOffsetOutcome {
+    return listOffset(this, query, (message) => this.#owner.onTrouble(this.slot, message));
   }
 
   /**
@@ -262,10 +261,7 @@ export class Partition {
 
   /** Finds where a leader epoch ends (KIP-101, KIP-279). */
   epochEnd(query: { currentLeaderEpoch: number; leaderEpoch: number }): EpochEndOutcome {
-    const refusal = this.replica.refusalOf(query.currentLeaderEpoch);
-    if (refusal !== null) return { refusal, leaderEpoch: -1, endOffset: NO_OFFSET };
-    const { epoch, endOffset } = this.log.endOffsetForEpoch(query.leaderEpoch);
-    return { refusal: null, leaderEpoch: epoch, endOffset };
+    return findEpochEnd(this, query);
   }
 
   /**
@@ -282,7 +278,7 @@ export class Partition {
   /** Its log directory failed: it serves nothing until a restart. */
   takeOffline(): void {
     this.#follow(this.replica.failed());
-    this.#queue?.fail("log-offline");
+    this.#appends.fail("log-offline");
   }
 
   /** A cleaning met damaged batches: as with a read that meets some, the partition goes offline. @param reason a sentence */
@@ -306,7 +302,7 @@ export class Partition {
     const isClosed = this.log.handOver();
     if (isClosed) {
       this.#follow(this.replica.handedOver(this.log.recoveryPoint));
-      this.#queue?.fail("not-leader-or-follower");
+      this.#appends.fail("not-leader-or-follower");
     } else if (this.log.offlineReason !== null) this.#fail();
     return isClosed;
   }
@@ -317,7 +313,7 @@ export class Partition {
       return this.log.remove();
     } finally {
       this.#follow(this.replica.removed());
-      this.#queue?.fail("unknown-partition");
+      this.#appends.fail("unknown-partition");
     }
   }
 
@@ -328,35 +324,26 @@ export class Partition {
     if (consequence === "complete") this.#owner.onProgress(this.slot);
   }
 
-  #newQueue(): AppendQueue {
-    const { log, slot } = this;
-    return new AppendQueue({
-      jobs: this.#owner.codecJobs,
-      write: (memory, start, nowMs) => this.#write(memory, start, nowMs),
-      knowsProducer: (producerId) => log.producers.has(producerId),
-      onLeft: () => this.#owner.onAppendsLeft(slot),
-    });
-  }
-
-  #write(memory: NativeMemory, start: number, nowMs: number): AppendResult {
-    return this.#followAppend(this.log.appendChecked(memory, start, { leaderEpoch: this.leaderEpoch, nowMs }), nowMs);
-  }
-
   #followAppend(result: AppendResult, nowMs: number): AppendResult {
     const { log, replica } = this;
     if (result.refusal !== null) {
-      if (result.refusal === "log-offline") this.#owner.onTrouble(this.slot, result.message);
-      if (log.offlineReason !== null) this.#fail();
+      if (result.refusal === "log-offline") this.#onRefused(result.message, true);
+      else if (log.offlineReason !== null) this.#fail();
       return result;
     }
     if (!result.duplicate) replica.appended(log.logEndOffset, log.lastBatchBytes);
-    this.#flushes.beginAfterAppend(
-      result.duplicate ? 0 : log.lastBatchBytes,
-      this.#config.recoveryIntervalBytes,
-      nowMs,
-    );
-    this.#acknowledge();
+    this.#acknowledgeAppended(result.duplicate ? 0 : log.lastBatchBytes, nowMs);
     return result;
+  }
+
+  #acknowledgeAppended(bytes: number, nowMs: number): void {
+    this.#flushes.beginAfterAppend(bytes, this.#config.recoveryIntervalBytes, nowMs);
+    this.#acknowledge();
+  }
+
+  #onRefused(message: string, isFinal: boolean): void {
+    this.#owner.onTrouble(this.slot, message);
+    if (isFinal && this.log.offlineReason !== null) this.#fail();
   }
 
   /** Whether so many records are not durable that the topic asks for a flush before more are acknowledged. */

@@ -3,6 +3,7 @@
  */
 import { strict as assert } from "node:assert";
 import { ManualClock } from "../../storage/base/clock.ts";
+import type { Offset } from "../../storage/base/units.ts";
 import type { LogConfig } from "../../storage/log/log_config.ts";
 import type { FlushRequest } from "../../storage/log/log_types.ts";
 import type { FlushOutcome } from "../../storage/sys/flush_outcome.ts";
@@ -28,6 +29,8 @@ export class Fixture {
   readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[] = [];
   /** Whether each of the flushes that were asked for is a retry. */
   readonly needed: boolean[] = [];
+  /** Files that have to be removed. */
+  readonly removed: string[] = [];
   /** How often the log went offline. */
   offline = 0;
   /** How often the log start moved. */
@@ -40,8 +43,8 @@ export class Fixture {
     this.partition = this.open(EPOCH);
   }
 
-  /** Opens the log as a new leader. */
-  open(leaderEpoch: number): Partition {
+  /** Opens the log as a new leader, or as a follower with a checkpointed high watermark. */
+  open(leaderEpoch: number, followsFrom: Offset | null = null): Partition {
     const log = openLog("/logs/t-0", { fs: this.files.fileSystem, config: this.config, clock: new ManualClock() });
     const owner: PartitionOwner = {
       ...deafOwner,
@@ -51,9 +54,11 @@ export class Fixture {
       onFlushNeeded: (_slot, isRetry) => void this.needed.push(isRetry),
       onSegmentsBelowStart: () => void this.logStartMoves++,
       onOffline: () => void this.offline++,
+      onFilesRemoved: (paths) => void this.removed.push(...paths),
       onTrouble: (_slot, text) => void this.troubles.push(text),
     };
-    return new Partition(log, { slot: SLOT, leaderEpoch, config: this.config, table: this.table, owner });
+    const { config, table } = this;
+    return new Partition(log, { slot: SLOT, leaderEpoch, followsFrom, config, table, owner });
   }
 
   append(...values: string[]) {

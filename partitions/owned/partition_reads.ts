@@ -4,7 +4,7 @@
  */
 import { type Log, NO_OFFSET, toOffset } from "../../storage/mod.ts";
 import type { ReplicaState } from "../replication/replica_state.ts";
-import { type ReadOutcome, type ReadRequest, refuseRead } from "../requests/outcomes.ts";
+import { type EpochEndOutcome, type ReadOutcome, type ReadRequest, refuseRead } from "../requests/outcomes.ts";
 import type { Refusal } from "../requests/refusals.ts";
 
 /**
@@ -51,6 +51,17 @@ export function readPartition(
   outcome.lease = result.slice.leaseId;
   outcome.reachesEnd = result.slice.nextOffset >= maxOffset;
   return null;
+}
+
+/** Finds where a leader epoch ends (KIP-101, KIP-279). */
+export function findEpochEnd(
+  { log, replica }: { readonly log: Log; readonly replica: ReplicaState },
+  query: { currentLeaderEpoch: number; leaderEpoch: number },
+): EpochEndOutcome {
+  const refusal = replica.refusalOf(query.currentLeaderEpoch);
+  if (refusal !== null) return { refusal, leaderEpoch: -1, endOffset: NO_OFFSET };
+  const { epoch, endOffset } = log.endOffsetForEpoch(query.leaderEpoch);
+  return { refusal: null, leaderEpoch: epoch, endOffset };
 }
 
 /** Compares the client's history with the log (KIP-595). As in Kafka, an unknown epoch is refused. */

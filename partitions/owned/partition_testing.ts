@@ -18,7 +18,7 @@ import { deleteRecords } from "../questions/delete_records.ts";
 import { epochEnd } from "../questions/epoch_end.ts";
 import { listOffsets } from "../questions/list_offsets.ts";
 import type { Answered, AnswerWaiter, AnyQuestion, Question } from "../questions/question.ts";
-import { CodecJobs } from "./codec_jobs.ts";
+import { CodecJobs } from "./appends/codec_jobs.ts";
 import { FlushLine } from "../flush_worker/flush_line.ts";
 import { LogStore } from "./log_store.ts";
 import type { TopicImage } from "../metadata/image.ts";
@@ -63,6 +63,7 @@ export const deafOwner: PartitionOwner = {
   codecJobs: new CodecJobs({ transcode: () => {}, release: () => {} }),
   onTrouble: () => {},
   onOffline: () => {},
+  onFilesRemoved: () => {},
   onSegmentsBelowStart: () => {},
 };
 

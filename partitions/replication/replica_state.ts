@@ -8,19 +8,27 @@
  *   flushBegan()              nothing: the log end that the flush covers is noted         nothing
  *   flushed()                 recovery point, and the high watermark up to the noted end  publish; complete, if it moved
  *   logStartMoved()           log start                                                   complete
+ *   leaderAnswered()          a follower's high watermark                                 complete, if it moved
+ *   truncated()               everything, downwards                                       complete
  *   failed() closed() removed()   state                                                   complete
  *   handedOver()              state, recovery point                                       publish
  *
- * Always: log start ≤ last stable offset ≤ high watermark ≤ log end. None of them moves back, except the log start of a removed replica.
+ * Always: log start ≤ last stable offset ≤ high watermark ≤ log end. None of them moves back, except the log start of a removed replica,
+ * and all of them in truncated().
  *
- * The replica leads the partition and is the only one in the in-sync set. The high watermark is the lowest log end that a member of the
- * set has acknowledged, hence this replica's own. The replica acknowledges records once they are as durable as the topic asks for:
- * when they are written, or when a flush has covered them (`flush.messages`). So consumers see no record before its flush, and acks=1
- * waits for it like acks=all. (Kafka flushes within the append, before the high watermark moves.)
+ * A leader is the only one in the in-sync set. The high watermark is the lowest log end that a member of the set has acknowledged, hence
+ * this replica's own. The replica acknowledges records once they are as durable as the topic asks for: when they are written, or when a
+ * flush has covered them (`flush.messages`). So consumers see no record before its flush, and acks=1 waits for it like acks=all. (Kafka
+ * flushes within the append, before the high watermark moves.)
+ *
+ * A follower has its high watermark from the leader, and from the checkpoint when it starts. It acknowledges records to the leader
+ * (`acknowledgedEnd`). What lies below its high watermark is committed, also if the next leader does not know it yet: it does not move back.
+ * (Kafka's follower takes over a lower one.) Only after an unclean election the log is truncated below it.
  * Source: Kafka's Partition (maybeIncrementLeaderHW) and UnifiedLog.append.
  */
 import type { Offset } from "../../storage/base/units.ts";
 import { toOffset } from "../../storage/base/units.ts";
+import { assert } from "../../storage/base/assert.ts";
 import type { Refusal } from "../requests/refusals.ts";
 import { emptyWatermarks, partitionState, type Watermarks } from "../shared/watermarks.ts";
 
@@ -37,20 +45,27 @@ export interface LogExtent {
   readonly recoveryPoint: Offset;
 }
 
+/** How a replica begins. */
+export interface ReplicaBeginning {
+  /** The row, when another shard handed the log over: its high watermark stays until `acknowledged()`. */
+  readonly handedOver?: Readonly<Watermarks> | null;
+  /** The checkpointed high watermark of a follower; null, the default, for a leader, whose whole log is committed. */
+  readonly followsFrom?: Offset | null;
+}
+
 /** The state of one replica. */
 export class ReplicaState {
   readonly #row: Watermarks = emptyWatermarks();
   #leaderEpoch: number;
+  #isLeader: boolean;
+  /** Records of a follower below it are as durable as the topic asks for. */
+  #acknowledgedEnd: Offset;
   /** The log end when the flush that is under way began, and the bytes below it. */
   #flushingEnd = toOffset(0);
   #flushingBytes = 0;
 
-  /**
-   * @param log its offsets at opening @param leaderEpoch epoch in which this replica leads
-   * @param handedOver the row, when another shard handed the log over: its high watermark stays until `acknowledged()`. Otherwise all of
-   * the log is committed
-   */
-  constructor(log: LogExtent, leaderEpoch: number, handedOver: Readonly<Watermarks> | null = null) {
+  /** @param log its offsets at opening @param leaderEpoch epoch of the leader, which this replica is or follows */
+  constructor(log: LogExtent, leaderEpoch: number, { handedOver = null, followsFrom = null }: ReplicaBeginning = {}) {
     const row = this.#row;
     if (handedOver !== null) Object.assign(row, handedOver);
     row.state = partitionState.open;
@@ -58,7 +73,10 @@ export class ReplicaState {
     row.logEndOffset = log.logEndOffset;
     row.recoveryPoint = log.recoveryPoint;
     this.#leaderEpoch = leaderEpoch;
+    this.#isLeader = followsFrom === null;
+    this.#acknowledgedEnd = clamp(log.recoveryPoint, row);
     if (handedOver === null) this.acknowledged();
+    if (followsFrom !== null) this.#moveTo(clamp(Math.max(row.highWatermark, followsFrom), row));
   }
 
   /** The values to publish: always the same object, valid until the next event. */
@@ -76,16 +94,30 @@ export class ReplicaState {
     return this.#row.state === partitionState.open;
   }
 
+  /** Whether this replica leads the partition; otherwise it follows the leader. */
+  get isLeader(): boolean {
+    return this.#isLeader;
+  }
+
   /** Whether records were appended that are not acknowledged yet. */
   get hasUnacknowledged(): boolean {
-    return this.#row.highWatermark < this.#row.logEndOffset;
+    return this.acknowledgedEnd < this.#row.logEndOffset;
+  }
+
+  /** The replica has acknowledged the records below it: a follower fetches from here on. */
+  get acknowledgedEnd(): Offset {
+    return this.#isLeader ? this.#row.highWatermark : this.#acknowledgedEnd;
   }
 
   /** The replica leads in this epoch from now on. @returns whether the epoch changed */
   lead(leaderEpoch: number): boolean {
-    const isNew = leaderEpoch !== this.#leaderEpoch;
-    this.#leaderEpoch = leaderEpoch;
-    return isNew;
+    return this.#become(true, leaderEpoch);
+  }
+
+  /** The replica follows the leader of this epoch from now on. @returns whether the epoch changed */
+  follow(leaderEpoch: number): boolean {
+    if (this.#isLeader) this.#acknowledgedEnd = this.#row.highWatermark;
+    return this.#become(false, leaderEpoch);
   }
 
   /** The log has grown; consumers see nothing of it before `acknowledged()`. @param logEndOffset the new one @param bytes appended */
@@ -118,6 +150,25 @@ export class ReplicaState {
   /** Records below an offset were deleted: requests that wait for them can be answered. */
   logStartMoved(logStartOffset: Offset): Consequence {
     this.#row.logStartOffset = logStartOffset;
+    return "complete";
+  }
+
+  /** The leader has told its high watermark, in an answer whose records are in the log. */
+  leaderAnswered(highWatermark: Offset): Consequence {
+    assert(!this.#isLeader, "a leader has a high watermark of its own");
+    return this.#moveTo(clamp(highWatermark, this.#row)) ? "complete" : "nothing";
+  }
+
+  /** The end of the log was cut off. Flushes that are under way acknowledge nothing of what comes later. @param log its offsets now */
+  truncated(log: LogExtent): Consequence {
+    assert(!this.#isLeader, "the log of a leader only grows");
+    const row = this.#row;
+    row.logStartOffset = log.logStartOffset;
+    row.logEndOffset = log.logEndOffset;
+    row.recoveryPoint = log.recoveryPoint;
+    row.highWatermark = row.lastStableOffset = clamp(row.highWatermark, row);
+    this.#acknowledgedEnd = clamp(this.#acknowledgedEnd, row);
+    this.#flushingEnd = smaller(this.#flushingEnd, row.recoveryPoint);
     return "complete";
   }
 
@@ -156,17 +207,51 @@ export class ReplicaState {
   /** Why a request is refused; null when it is served. @param leaderEpoch the epoch that the client knows, -1 for no check (KIP-320) */
   refusalOf(leaderEpoch: number): Refusal | null {
     if (!this.isOpen) return "log-offline";
-    if (leaderEpoch < 0 || leaderEpoch === this.#leaderEpoch) return null;
+    if (leaderEpoch < 0 || leaderEpoch === this.#leaderEpoch) return this.#isLeader ? null : "not-leader-or-follower";
     return leaderEpoch < this.#leaderEpoch ? "fenced-leader-epoch" : "unknown-leader-epoch";
   }
 
-  /** Moves the high watermark forward. @param end an offset of the log @param bytes below it @returns whether it moved */
+  #become(isLeader: boolean, leaderEpoch: number): boolean {
+    const isNew = leaderEpoch !== this.#leaderEpoch;
+    this.#leaderEpoch = leaderEpoch;
+    this.#isLeader = isLeader;
+    return isNew;
+  }
+
+  /**
+   * Acknowledges records: a leader's high watermark moves forward.
+   * @param end an offset of the log @param bytes below it @returns whether it moved
+   */
   #commit(end: Offset, bytes: number): boolean {
     const row = this.#row;
+    if (!this.#isLeader) {
+      this.#acknowledgedEnd = end > this.#acknowledgedEnd ? end : this.#acknowledgedEnd;
+      return false;
+    }
     if (row.highWatermark >= end) return false;
     row.highWatermark = end;
     row.lastStableOffset = end;
     row.highWatermarkBytes = bytes;
     return true;
   }
+
+  /** Moves a follower's high watermark forward. The bytes below it are estimated from its place between the old one and the log end. */
+  #moveTo(end: Offset): boolean {
+    const row = this.#row;
+    if (row.highWatermark >= end) return false;
+    const share = (end - row.highWatermark) / (row.logEndOffset - row.highWatermark);
+    row.highWatermarkBytes += Math.floor(share * (row.logEndBytes - row.highWatermarkBytes));
+    row.highWatermark = end;
+    row.lastStableOffset = end;
+    return true;
+  }
+}
+
+/** The next offset within the log. */
+function clamp(offset: number, log: Readonly<Watermarks>): Offset {
+  return toOffset(Math.max(log.logStartOffset, Math.min(offset, log.logEndOffset)));
+}
+
+function smaller(one: Offset, other: Offset): Offset {
+  return one < other ? one : other;
 }

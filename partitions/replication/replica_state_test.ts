@@ -18,7 +18,7 @@ Deno.test("ReplicaState starts with its whole log committed, or with the high wa
   assert.deepEqual(replicaOf().row, { ...extent, ...whole });
   const before = { highWatermark: toOffset(5), lastStableOffset: toOffset(5), highWatermarkBytes: 60, logEndBytes: 70 };
   const handedOver = { ...emptyWatermarks(), ...LOG, ...before, state: partitionState.handedOver };
-  const replica = new ReplicaState(LOG, EPOCH, handedOver);
+  const replica = new ReplicaState(LOG, EPOCH, { handedOver });
   assert.deepEqual(replica.row, { ...extent, ...before });
   assert.equal(replica.acknowledged(), "complete");
   assert.deepEqual([replica.row.highWatermark, replica.row.highWatermarkBytes], [6, 70]);
@@ -113,4 +113,85 @@ Deno.test("ReplicaState.lead() returns whether the epoch is new, and requests ar
   assert.equal(replica.leaderEpoch, EPOCH + 1);
   const refusals = [-1, EPOCH, EPOCH + 1, EPOCH + 2].map((epoch) => replica.refusalOf(epoch));
   assert.deepEqual(refusals, [null, "fenced-leader-epoch", null, "unknown-leader-epoch"]);
+});
+
+/** A follower of the same log, whose high watermark was checkpointed at 3. */
+function followerOf(followsFrom = 3): ReplicaState {
+  return new ReplicaState(LOG, EPOCH, { followsFrom: toOffset(followsFrom) });
+}
+
+Deno.test("ReplicaState of a follower begins with the checkpointed high watermark, within its log", () => {
+  for (const [checkpointed, highWatermark] of [[0, 2], [2, 2], [3, 3], [6, 6], [9, 6]] as const) {
+    const { row, isLeader } = followerOf(checkpointed);
+    assert.deepEqual([row.highWatermark, row.lastStableOffset, isLeader], [highWatermark, highWatermark, false]);
+  }
+});
+
+Deno.test("ReplicaState.leaderAnswered() moves a follower's high watermark to the leader's, at most to the log end, and never back", () => {
+  const follower = followerOf();
+  const { row } = follower;
+  follower.appended(toOffset(12), 600);
+  const answers = [[5, "complete", 5], [5, "nothing", 5], [2, "nothing", 5], [40, "complete", 12]] as const;
+  for (const [told, consequence, highWatermark] of answers) {
+    assert.equal(follower.leaderAnswered(toOffset(told)), consequence);
+    assert.deepEqual([row.highWatermark, row.lastStableOffset], [highWatermark, highWatermark]);
+    assert.ok(row.highWatermarkBytes <= row.logEndBytes);
+  }
+  assert.equal(row.highWatermarkBytes, 600);
+});
+
+Deno.test("ReplicaState.acknowledged() and flushed() of a follower move what it acknowledges to the leader, not the high watermark", () => {
+  const follower = followerOf();
+  follower.appended(toOffset(8), 20);
+  assert.equal(follower.hasUnacknowledged, true);
+  assert.equal(follower.acknowledged(), "nothing");
+  assert.deepEqual([follower.acknowledgedEnd, follower.row.highWatermark, follower.hasUnacknowledged], [8, 3, false]);
+  follower.appended(toOffset(10), 20);
+  follower.flushBegan();
+  follower.appended(toOffset(11), 20);
+  assert.equal(follower.flushed(toOffset(10)), "publish");
+  assert.deepEqual([follower.acknowledgedEnd, follower.row.recoveryPoint, follower.row.highWatermark], [10, 10, 3]);
+});
+
+Deno.test("ReplicaState of a follower that was handed over acknowledges what is durable, until the rest is acknowledged again", () => {
+  const row = { ...emptyWatermarks(), ...LOG, highWatermark: toOffset(3), state: partitionState.handedOver };
+  const follower = new ReplicaState(LOG, EPOCH, { handedOver: row, followsFrom: toOffset(0) });
+  assert.deepEqual([follower.row.highWatermark, follower.acknowledgedEnd], [3, LOG.recoveryPoint]);
+  follower.acknowledged();
+  assert.deepEqual([follower.row.highWatermark, follower.acknowledgedEnd], [3, LOG.logEndOffset]);
+});
+
+Deno.test("ReplicaState.truncated() takes over the log's offsets, and the high watermark and what is acknowledged stay within", () => {
+  const follower = followerOf();
+  const { row } = follower;
+  follower.appended(toOffset(20), 20);
+  follower.acknowledged();
+  follower.leaderAnswered(toOffset(10));
+  follower.flushBegan();
+  const cut = { logStartOffset: toOffset(2), logEndOffset: toOffset(15), recoveryPoint: toOffset(4) };
+  assert.equal(follower.truncated(cut), "complete");
+  assert.deepEqual([row.logEndOffset, row.highWatermark, follower.acknowledgedEnd], [15, 10, 15]);
+  assert.equal(follower.truncated({ ...cut, logEndOffset: toOffset(7) }), "complete");
+  assert.deepEqual([row.highWatermark, row.lastStableOffset, follower.acknowledgedEnd], [7, 7, 7]);
+  follower.appended(toOffset(30), 20);
+  follower.flushed(toOffset(4));
+  assert.equal(follower.acknowledgedEnd, 7, "the flush began before");
+  const startsAt = { logStartOffset: toOffset(90), logEndOffset: toOffset(90), recoveryPoint: toOffset(4) };
+  follower.truncated(startsAt);
+  assert.deepEqual([row.logStartOffset, row.highWatermark, row.logEndOffset], [90, 90, 90], "KAFKA-9491");
+});
+
+Deno.test("ReplicaState refuses clients while it follows, after the check of the epoch, and serves them when it leads again", () => {
+  const replica = replicaOf();
+  assert.equal(replica.follow(EPOCH), false);
+  const refusals = () => [-1, EPOCH, EPOCH + 1].map((epoch) => replica.refusalOf(epoch));
+  const refused = "not-leader-or-follower";
+  assert.deepEqual(refusals(), [refused, refused, "unknown-leader-epoch"]);
+  replica.appended(toOffset(9), 10);
+  replica.leaderAnswered(toOffset(7));
+  assert.equal(replica.lead(EPOCH + 1), true);
+  assert.deepEqual(refusals(), [null, "fenced-leader-epoch", null]);
+  assert.equal(replica.row.highWatermark, 7, "nothing more is known to be committed");
+  assert.equal(replica.acknowledged(), "complete");
+  assert.equal(replica.row.highWatermark, 9);
 });

@@ -11,7 +11,7 @@
  * more than SMALL_BYTES_MAX. Rebuilt batches take at most RESULTS_BYTES_MAX, or there is only one; a batch counts as the largest that its
  * topic allows from its beginning on. That never blocks: the oldest that began waits for none that began later. So the workers stay below
  * 256 MB: 100 of content, 32 of results, and 20 to compress, 8 of content and 8 of a window each (tests/hostile/codec_bombs_test.ts).
- * What waits is limited by the shards (partitions/owned/codec_jobs.ts).
+ * What waits is limited by the shards (partitions/owned/appends/codec_jobs.ts).
  */
 import { assert } from "../base/assert.ts";
 import { CONTENT_BYTES_MAX } from "../records/batch_rules.ts";

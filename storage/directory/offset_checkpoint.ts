@@ -12,6 +12,8 @@ import { encodeCheckpoint, parseCheckpoint, wholeNumber } from "./checkpoint_for
 
 /** The offsets from which logs are recovered. */
 export const RECOVERY_POINTS_FILE = "recovery-point-offset-checkpoint";
+/** The high watermarks: records below were committed. */
+export const HIGH_WATERMARKS_FILE = "replication-offset-checkpoint";
 /** The offsets at which logs start: records below were deleted. */
 export const LOG_STARTS_FILE = "log-start-offset-checkpoint";
 

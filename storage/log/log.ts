@@ -5,8 +5,8 @@
  *
  *   logStartOffset <= logEndOffset (the next offset), recoveryPoint (all below is durable) <= logEndOffset
  *
- * Must always hold: every offset is assigned once, in order. A refused append changes nothing that is read. Every slice begins and
- * ends at a batch.
+ * Must always hold: offsets are assigned in order, and again only after a truncation. A refused append changes nothing that is read. Every
+ * slice begins and ends at a batch.
  *
  * A full disk refuses the append ("log-offline", which clients retry) and leaves the log unchanged: reads continue, and appends
  * succeed again when there is room. Only a partial write that cannot be cut off again, a failed flush, or damaged batches that a read
@@ -378,7 +378,7 @@ export class Log implements Disposable {
 
   #truncate(run: () => Truncation, logStartOffset: number): Truncation {
     const isReady = this.#offlineReason === null || (this.#truncation.isUnfinished && !this.#durability.hasFailed);
-    if (this.#closed || !isReady) return { refusal: this.#offlineReason, removedPaths: [] };
+    if (this.#closed || !isReady) return { refusal: this.#offlineReason, removedPaths: [], isUnfinished: false };
     const result = run();
     this.#offlineReason = this.#truncation.offlineReason;
     if (result.refusal === null) this.#logStartOffset = toOffset(Math.min(logStartOffset, this.logEndOffset));

@@ -65,6 +65,8 @@ export interface Truncation {
   readonly refusal: string | null;
   /** Paths of renamed files (`.deleted`), to be removed after `file.delete.delay.ms`; leases stay valid. */
   readonly removedPaths: readonly string[];
+  /** Whether another truncation can complete it: until then the log takes no writes. */
+  readonly isUnfinished: boolean;
 }
 
 /** Where the log will end. */
@@ -134,7 +136,7 @@ export class LogTruncation {
     }
     const removedPaths = [...this.#removedPaths];
     this.#removedPaths.clear();
-    return { refusal, removedPaths };
+    return { refusal, removedPaths, isUnfinished: this.isUnfinished };
   }
 
   #truncate(target: Offset): string | null {

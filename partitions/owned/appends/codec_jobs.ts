@@ -6,7 +6,7 @@
  * Always: the oldest batch that is not written is under way or done. So the limit, which counts results that wait for their turn in a
  * partition, never blocks. The bytes of a batch stay in place until its job has ended, whatever becomes of its partition.
  */
-import type { CodecAnswer, CodecWork } from "../../storage/mod.ts";
+import type { CodecAnswer, CodecWork } from "../../../storage/mod.ts";
 
 /** Most batches that are under way or wait to be written. What the workers make of them has a limit of its own (codec_pool.ts). */
 const JOBS_MAX = 8;

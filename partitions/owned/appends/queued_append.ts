@@ -15,8 +15,8 @@ import {
   nativeMemory,
   producerId,
   refusedAppend,
-} from "../../storage/mod.ts";
-import type { Refusal } from "../requests/refusals.ts";
+} from "../../../storage/mod.ts";
+import type { Refusal } from "../../requests/refusals.ts";
 import type { CodecJob } from "./codec_jobs.ts";
 
 /** A client's batch. The bytes stay in place until the append has ended. */

@@ -1,10 +1,10 @@
 /** Appends that wait for a codec worker, or behind one that does. */
 import { strict as assert } from "node:assert";
-import { type BatchOptions, buildBatch } from "../../tests/record_batch_builder.ts";
-import type { TopicImage } from "../metadata/image.ts";
-import type { AppendOutcome } from "../requests/outcomes.ts";
-import { emptyWatermarks, partitionState } from "../shared/watermarks.ts";
-import { Answers, batchOf, flushGroups, readFrom, smallLogs, TestShards, topicOn } from "./partition_testing.ts";
+import { type BatchOptions, buildBatch } from "../../../tests/record_batch_builder.ts";
+import type { TopicImage } from "../../metadata/image.ts";
+import type { AppendOutcome } from "../../requests/outcomes.ts";
+import { emptyWatermarks, partitionState } from "../../shared/watermarks.ts";
+import { Answers, batchOf, flushGroups, readFrom, smallLogs, TestShards, topicOn } from "../partition_testing.ts";
 
 /** One partition on the asking shard, one on another. */
 const [OWN, OTHER] = [{ shard: 0, slot: 0 }, { shard: 1, slot: 1 }];

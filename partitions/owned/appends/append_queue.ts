@@ -2,7 +2,7 @@
  * The appends of clients to one partition that cannot be written at once, because a codec worker has to decompress or compress a batch
  * before them, or their own. First in, first out. Runs on the shard that owns the partition.
  *
- *   check ─► little to unpack, and nobody waits ─────────────► written at once (partition.ts); there is no queue
+ *   check ─► little to unpack, and nobody waits ─────────────► written at once; there is no queue
  *       └──► queued ─► unpacked and packed, by whoever is free ─► written in its turn ─► flushed (group_flush.ts) ─► visible
  *                      a large batch: a codec worker              a duplicate of a batch before it finds it in the log
  *                      a small one: here
@@ -21,8 +21,8 @@ import {
   type NativeMemory,
   transcodeBatch,
   transcodeUs,
-} from "../../storage/mod.ts";
-import type { Refusal } from "../requests/refusals.ts";
+} from "../../../storage/mod.ts";
+import type { Refusal } from "../../requests/refusals.ts";
 import type { CodecJobs } from "./codec_jobs.ts";
 import { type AppendEnd, type CheckedBatch, type ProducedBatch, QueuedAppend } from "./queued_append.ts";
 

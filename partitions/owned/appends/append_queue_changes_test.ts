@@ -1,12 +1,12 @@
 /** A topic's settings change while appends wait for a codec worker, or for the flush behind it. */
 import { strict as assert } from "node:assert";
-import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
-import { type BatchOptions, buildBatch } from "../../tests/record_batch_builder.ts";
-import { codecNames } from "../../storage/records/record_batch.ts";
-import type { LogConfig } from "../../storage/log/log_config.ts";
-import { batchesIn } from "../../tests/log_fixture.ts";
-import { emptyWatermarks } from "../shared/watermarks.ts";
-import { Answers, batchOf, change, flushGroups, smallLogs, TestShards, topicOn } from "./partition_testing.ts";
+import { CrashingFileSystem } from "../../../tests/crashing_file_system.ts";
+import { type BatchOptions, buildBatch } from "../../../tests/record_batch_builder.ts";
+import { codecNames } from "../../../storage/records/record_batch.ts";
+import type { LogConfig } from "../../../storage/log/log_config.ts";
+import { batchesIn } from "../../../tests/log_fixture.ts";
+import { emptyWatermarks } from "../../shared/watermarks.ts";
+import { Answers, batchOf, change, flushGroups, smallLogs, TestShards, topicOn } from "../partition_testing.ts";
 
 /** One partition on the asking shard, one on another. */
 const PLACES = [{ shard: 0, slot: 0 }, { shard: 1, slot: 1 }];
