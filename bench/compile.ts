@@ -25,6 +25,7 @@ export const workerModules: readonly string[] = [
 export const lateModules: readonly string[] = [
   "partitions/coordinators/groups/group_coordinator.ts",
   "storage/inspection/commands.ts",
+  "partitions/metadata/etcd/etcd_position_file.ts",
   "partitions/metadata/etcd/etcd_store.ts",
   "partitions/cluster/cluster_parts.ts",
   "partitions/metadata/packed_alterations.ts",

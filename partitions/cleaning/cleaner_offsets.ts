@@ -9,7 +9,7 @@
  * Source: Kafka's LogCleanerManager.
  */
 import { CheckpointFile } from "../directory/checkpoint_file.ts";
-import { type FileSystem, partitionKey, readOffsetCheckpoint } from "../../storage/control.ts";
+import { encodeOffsetCheckpoint, type FileSystem, partitionKey, readOffsetCheckpoint } from "../../storage/control.ts";
 import { speaksOfOthers } from "../directory/partition_offsets.ts";
 import type { MetadataImage } from "../metadata/image.ts";
 
@@ -38,11 +38,10 @@ export class CleanerOffsets {
   /** Reads the files. @throws Error of the runtime when the disk refuses */
   constructor(parts: CleanerOffsetsParts) {
     this.#parts = parts;
-    this.#files = parts.directories.flatMap(({ path, isOnline }, directory) =>
-      isOnline
-        ? [new CheckpointFile({ path, name: CLEANER_OFFSETS_FILE, directory }, () => this.#lines(directory))]
-        : []
-    );
+    this.#files = parts.directories.flatMap(({ path, isOnline }, directory) => {
+      const content = () => encodeOffsetCheckpoint(this.#lines(directory));
+      return isOnline ? [new CheckpointFile({ path, name: CLEANER_OFFSETS_FILE, directory }, content)] : [];
+    });
     this.isStale = this.#files.map((file) => this.#read(file)).includes("stale");
   }
 

@@ -1,5 +1,5 @@
 /** One checkpoint file of the main isolate, written with asynchronous file calls. After a crash it has its old or its new content. */
-import { encodeOffsetCheckpoint, replaceFileAsync } from "../../storage/control.ts";
+import { replaceFileAsync } from "../../storage/control.ts";
 
 /** One line. */
 export interface PartitionOffset {
@@ -17,21 +17,21 @@ export class CheckpointFile {
   readonly name: string;
   /** Index of its log directory. */
   readonly directory: number;
-  readonly #snapshot: OffsetSnapshot;
+  readonly #content: () => string;
   #written = "";
   #last: Promise<void> = Promise.resolve();
   /** The write that has not begun yet. */
   #next: Promise<void> | null = null;
 
-  /** @param place name of the file, and path and index of its log directory @param snapshot its lines at the time of a write */
-  constructor(place: { path: string; name: string; directory: number }, snapshot: OffsetSnapshot) {
+  /** @param place name of the file, and path and index of its log directory @param content its text at the time of a write */
+  constructor(place: { path: string; name: string; directory: number }, content: () => string) {
     this.path = `${place.path}/${place.name}`;
     this.name = place.name;
     this.directory = place.directory;
-    this.#snapshot = snapshot;
+    this.#content = content;
   }
 
-  /** Writes the file. Settles when the lines at the time of the call are durable. @throws Error of the runtime when the disk refuses */
+  /** Writes the file. Settles when the content at the time of the call is durable. @throws Error of the runtime when the disk refuses */
   write(): Promise<void> {
     if (this.#next !== null) return this.#next;
     const write = () => {
@@ -43,7 +43,7 @@ export class CheckpointFile {
   }
 
   async #write(): Promise<void> {
-    const text = encodeOffsetCheckpoint(this.#snapshot(this.directory));
+    const text = this.#content();
     if (text === this.#written) return;
     await replaceFileAsync(this.path, text);
     this.#written = text;

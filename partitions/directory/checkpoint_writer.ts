@@ -9,6 +9,7 @@
  * Always: after a crash each file has its old or its new content.
  * Source: Kafka's LogManager.checkpointLogRecoveryOffsets, ReplicaManager.checkpointHighWatermarks, CheckpointFile.
  */
+import { encodeOffsetCheckpoint } from "../../storage/control.ts";
 import { HIGH_WATERMARKS_FILE, LOG_STARTS_FILE, RECOVERY_POINTS_FILE } from "./checkpoint_files.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { CheckpointFile, type OffsetSnapshot } from "./checkpoint_file.ts";
@@ -32,6 +33,14 @@ export class CheckpointError extends Error {
   override name = "CheckpointError";
 }
 
+/** A small file of every log directory that is written like a checkpoint. */
+export interface CheckpointKind {
+  readonly name: string;
+  readonly intervalMs: number;
+  /** Its text now. @param directory index of the log directory */
+  readonly content: (directory: number) => string;
+}
+
 /** What is written, and when. */
 export interface CheckpointsOptions {
   /** The log directories, by index. */
@@ -45,6 +54,8 @@ export interface CheckpointsOptions {
   readonly recoveryPoints: OffsetSnapshot;
   readonly logStartOffsets: OffsetSnapshot;
   readonly highWatermarks: OffsetSnapshot;
+  /** Further files; none by default. */
+  readonly others?: readonly CheckpointKind[];
   /** Gets a sentence when a file could not be written; the next interval tries again. */
   readonly report: (sentence: string) => void;
   /** Called once when the disk of a directory has failed or is gone. Nothing is written to it any more. */
@@ -62,17 +73,20 @@ export class Checkpoints implements Disposable {
   readonly #ends: (() => void)[];
 
   constructor(options: CheckpointsOptions) {
-    const { directories, config, timers = systemTimers } = options;
+    const { directories, config, others = [], timers = systemTimers } = options;
     this.#options = options;
     const rows: [name: string, intervalMs: number, snapshot: OffsetSnapshot][] = [
       [RECOVERY_POINTS_FILE, config.logFlushOffsetCheckpointIntervalMs, options.recoveryPoints],
       [LOG_STARTS_FILE, config.logFlushStartOffsetCheckpointIntervalMs, options.logStartOffsets],
       [HIGH_WATERMARKS_FILE, config.replicaHighWatermarkCheckpointIntervalMs, options.highWatermarks],
     ];
-    this.#ends = rows.map(([name, intervalMs, snapshot]) => {
+    const kinds = rows.map(([name, intervalMs, snapshot]): CheckpointKind => {
+      return { name, intervalMs, content: (directory) => encodeOffsetCheckpoint(snapshot(directory)) };
+    });
+    this.#ends = [...kinds, ...others].map(({ name, intervalMs, content }) => {
       for (const [directory, { path, isOnline }] of directories.entries()) {
         if (!isOnline) continue;
-        this.#files.push(new CheckpointFile({ path, name, directory }, snapshot));
+        this.#files.push(new CheckpointFile({ path, name, directory }, () => content(directory)));
       }
       return timers.every(intervalMs, () => {
         for (const file of this.#files) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { linuxFileSystem, readOffsetCheckpoint } from "../../storage/mod.ts";
 import type { PartitionOffset } from "./checkpoint_file.ts";
-import { Checkpoints, type Timers } from "./checkpoint_writer.ts";
+import { type CheckpointKind, Checkpoints, type Timers } from "./checkpoint_writer.ts";
 
 /** Timers that fire when the test says so. */
 class ManualTimers implements Timers {
@@ -23,7 +23,10 @@ interface Setup {
   readonly offsets: { recovery: PartitionOffset[]; start: PartitionOffset[]; committed: PartitionOffset[] };
 }
 
-async function withCheckpoints(test: (setup: Setup) => Promise<void>): Promise<void> {
+async function withCheckpoints(
+  test: (setup: Setup) => Promise<void>,
+  others?: readonly CheckpointKind[],
+): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "barnabas-checkpoints-" });
   const timers = new ManualTimers();
   const reports: string[] = [];
@@ -39,6 +42,7 @@ async function withCheckpoints(test: (setup: Setup) => Promise<void>): Promise<v
     recoveryPoints: () => offsets.recovery,
     logStartOffsets: () => offsets.start,
     highWatermarks: () => offsets.committed,
+    others,
     report: (sentence) => reports.push(sentence),
     onDirectoryFailed: (directory, { message }) => failed.push(`${directory}: ${message}`),
     timers,
@@ -148,3 +152,21 @@ Deno.test("Checkpoints.writeLogStarts() names the file that the disk refused, an
     assert.deepEqual(read(directory, "log-start-offset-checkpoint"), new Map([["t 0", 7]]));
     await checkpoints.stop();
   }));
+
+Deno.test("Checkpoints writes a further file at its own interval and at the stop", () => {
+  let text = "1";
+  const other = { name: "other", intervalMs: 10_000, content: (directory: number) => `${directory}: ${text}` };
+  return withCheckpoints(async ({ directory, timers, checkpoints }) => {
+    const path = join(directory, "other");
+    timers.running.get(10_000)?.();
+    await checkpoints.writeAll();
+    assert.equal(await Deno.readTextFile(path), "0: 1");
+    text = "2";
+    timers.running.get(60_000)?.();
+    await checkpoints.writeLogStarts();
+    assert.equal(await Deno.readTextFile(path), "0: 1");
+    assert.deepEqual(await checkpoints.stop(), new Map());
+    assert.equal(await Deno.readTextFile(path), "0: 2");
+    assert.equal(timers.running.size, 0);
+  }, [other]);
+});

@@ -39,7 +39,7 @@ export function partitionOffsets(
 /** The checkpoints of all partitions; they are written from now on. */
 export function checkpointsOf(
   { image, watermarks, ...options }:
-    & Pick<CheckpointsOptions, "directories" | "config" | "report" | "onDirectoryFailed">
+    & Pick<CheckpointsOptions, "directories" | "config" | "others" | "report" | "onDirectoryFailed">
     & { image: MetadataImage; watermarks: WatermarkTable },
 ): Checkpoints {
   return new Checkpoints({

@@ -3,7 +3,8 @@
  *
  * Always: an etcd of another cluster id, and one whose revision went back, are never used. Revisions go back when a backup is restored:
  * versions would then be used twice, and a comparison could hold by accident. Only an answer that went through etcd's log (a transaction
- * that writes) proves it: reads of some versions may be older than what was seen (etcd-io/etcd issue 20418).
+ * that writes) proves it: reads of some versions may be older than what was seen (etcd-io/etcd issue 20418). Members that were started
+ * anew at the same addresses may have the same cluster id, because etcd makes it from them; then only the revision tells.
  */
 import { MetadataStoreError } from "../store/store.ts";
 import { GatewayFailure } from "./gateway_failure.ts";
@@ -70,8 +71,8 @@ export class EtcdPosition {
   refuseRestored(revision: number, seenBefore: number): void {
     if (revision >= seenBefore) return;
     throw new MetadataStoreError(
-      `etcd was restored from a backup: its revision is ${revision}, and this broker has seen ${seenBefore}; ` +
-        "changes of metadata since the backup are lost",
+      `etcd was restored from a backup, or begun anew: its revision is ${revision}, and this broker has seen ${seenBefore}. ` +
+        `Changes of metadata are lost, and epochs would be given out twice; bring etcd back with revision ${seenBefore} or a later one`,
     );
   }
 }

@@ -1,13 +1,35 @@
 /**
  * Loads the etcd store for the brokers that use it. Main isolate: without this step every start would load it.
  */
+import type { CheckpointKind } from "../../directory/checkpoint_writer.ts";
 import type { EtcdStore, EtcdStoreOptions } from "../etcd/etcd_store.ts";
 
+/** The store of a broker. */
+export interface OpenedEtcd {
+  readonly store: EtcdStore;
+  /** Keeps in each log directory how far the broker has seen its etcd: one of the broker's `Checkpoints`. */
+  readonly position: CheckpointKind;
+}
+
 /**
- * Opens the store in an etcd.
- * @throws MetadataStoreError when no etcd answers, or this one cannot be used
+ * Opens the store in an etcd. The log directories then have its position (etcd/etcd_position_file.ts).
+ * @param logDirectories paths of those that are online
+ * @throws MetadataStoreError when no etcd answers, this one cannot be used or is not the one that the log directories know, or when a disk
+ *         refuses to keep its position
  */
-export async function openEtcdStore(options: EtcdStoreOptions): Promise<EtcdStore> {
+export async function openEtcdStore(
+  options: Omit<EtcdStoreOptions, "memory">,
+  logDirectories: readonly string[],
+): Promise<OpenedEtcd> {
   const { EtcdStore } = await import("../etcd/etcd_store.ts");
-  return EtcdStore.open(options);
+  const file = await import("../etcd/etcd_position_file.ts");
+  const store = await EtcdStore.open({ ...options, memory: await file.loadEtcdPosition(logDirectories) });
+  try {
+    await file.saveEtcdPosition(logDirectories, store.memory);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  const content = () => file.encodeEtcdPosition(store.memory);
+  return { store, position: { name: file.POSITION_FILE, intervalMs: file.POSITION_INTERVAL_MS, content } };
 }

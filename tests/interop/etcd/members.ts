@@ -15,7 +15,14 @@ export interface EtcdOptions {
   readonly members?: number;
   /** `--quota-backend-bytes` */
   readonly quotaBytes?: number;
+  /** Further flags of every member, without "--"; they replace others of the same name. */
+  readonly flags?: Readonly<Record<string, string | number | boolean>>;
+  /** Where ports come from. */
+  readonly port?: () => number;
 }
+
+/** Starts that are tried. Between its choice and the member's start, another program of this machine may take a port. */
+const STARTS_MAX = 3;
 
 /** One member. */
 export interface EtcdMember {
@@ -48,31 +55,54 @@ export class Etcd implements AsyncDisposable {
 
   private constructor(options: EtcdOptions) {
     this.#options = options;
+    const ports = new Set<number>();
+    const port = () => {
+      for (;;) {
+        const found = (options.port ?? freePort)();
+        if (ports.has(found)) continue; // chosen already, but not in use yet
+        ports.add(found);
+        return found;
+      }
+    };
     this.#seats = Array.from({ length: options.members ?? 1 }, (_, index) => {
       const name = `m${index}`;
-      const peerPort = freePort();
+      const peerPort = port();
       const links = {
         to: () => this.#processes.get(name)?.pid ?? -1,
         pids: () => [...this.#processes.values()].map(({ pid }) => pid),
         isCut: (from: number, to: number) =>
           this.#isolated !== null && (from === this.#isolated) !== (to === this.#isolated),
       };
-      return { name, clientPort: freePort(), peerPort, relay: new PeerRelay(peerPort, links) };
+      return { name, clientPort: port(), peerPort, relay: new PeerRelay(peerPort, links) };
     });
   }
 
   /** Starts all members. @returns when they have a leader */
   static async start(options: EtcdOptions): Promise<Etcd> {
-    const etcd = new Etcd(options);
-    try {
-      for (const seat of etcd.#seats) etcd.#start(seat, "new");
-      await etcd.leader();
-      return etcd;
-    } catch (cause) {
-      const said = etcd.members.map(({ name, process }) => `${name}: ${process.outputTail(5)}`).join("\n");
-      await etcd[Symbol.asyncDispose]();
-      throw new Error(`Cannot start etcd:\n${said}`, { cause });
+    for (let attempt = 1;; attempt++) {
+      const etcd = new Etcd(options);
+      try {
+        for (const seat of etcd.#seats) etcd.#start(seat, "new");
+        await etcd.#leads();
+        return etcd;
+      } catch (cause) {
+        const members = etcd.members;
+        const said = members.map(({ name, process }) => `${name}: ${process.outputTail(5)}`).join("\n");
+        await etcd[Symbol.asyncDispose]();
+        const isPortTaken = members.some(({ process }) => process.outputTail().includes("address already in use"));
+        if (!isPortTaken || attempt === STARTS_MAX) throw new Error(`Cannot start etcd:\n${said}`, { cause });
+        for (const { name } of members) await removeFiles(`${options.directory}/${name}`);
+      }
     }
+  }
+
+  /** Waits until one of the members leads. @throws Error as soon as one has ended */
+  async #leads(): Promise<void> {
+    const ended = this.members.map(async ({ name, process }) => {
+      const { code } = await process.status;
+      throw new Error(`${name} has ended with code ${code}`);
+    });
+    await Promise.race([this.leader(), ...ended]);
   }
 
   /** The members, those that were killed left out. */
@@ -116,10 +146,10 @@ export class Etcd implements AsyncDisposable {
     this.#processes.delete(name);
   }
 
-  /** Starts a member that was killed. */
-  restart({ name }: EtcdMember): void {
+  /** Starts a member that was killed. @param state `--initial-cluster-state`: "new" when it has lost its files */
+  restart({ name }: EtcdMember, state: "new" | "existing" = "existing"): void {
     const seat = this.#seats.find((seat) => seat.name === name);
-    if (seat !== undefined) this.#start(seat, "existing");
+    if (seat !== undefined) this.#start(seat, state);
   }
 
   /** Lets nothing pass between a member and the others. */
@@ -150,7 +180,7 @@ export class Etcd implements AsyncDisposable {
   }
 
   #start({ name, clientPort, peerPort }: Seat, state: "new" | "existing"): void {
-    const { directory, quotaBytes } = this.#options;
+    const { directory, quotaBytes, flags: further } = this.#options;
     const cluster = this.#seats.map(({ name, relay }) => `${name}=http://127.0.0.1:${relay.port}`).join(",");
     const own = this.#seats.find((seat) => seat.name === name)?.relay.port;
     const flags = {
@@ -168,12 +198,33 @@ export class Etcd implements AsyncDisposable {
       "logger": "zap",
       "log-level": "error",
       ...(quotaBytes === undefined ? {} : { "quota-backend-bytes": quotaBytes }),
+      ...further,
     };
     const words = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
     // etcd takes flags from ETCD_* variables too.
     const path = Deno.env.get("PATH") ?? "";
     const outputFile = `${directory}/${name}.log`;
     this.#processes.set(name, new RunningProcess("env", ["-i", `PATH=${path}`, "etcd", ...words], { outputFile }));
+  }
+}
+
+/** Copies a directory, such as the files of a member that is down. */
+export async function copyDirectory(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to);
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copyDirectory(`${from}/${name}`, `${to}/${name}`);
+    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+/** Removes what a failed start has left. */
+async function removeFiles(path: string): Promise<void> {
+  for (const file of [path, `${path}.log`]) {
+    try {
+      await Deno.remove(file, { recursive: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // the member ended before it made it
+    }
   }
 }
 
