@@ -64,7 +64,7 @@ const finalizedFeatures = [
 
 /** Makes the handler. The list of APIs is the same for all clients, and is built once. */
 function apiVersionsHandlerOf({ apis }: ShardServices): Handler<ApiVersionsRequest, ApiVersionsResponse> {
-  const apiKeys = apis.map(listed);
+  const apiKeys = apis.flatMap(listed);
   return (request, exchange, { image }) => answer(request, exchange, { image, apiKeys });
 }
 
@@ -92,12 +92,12 @@ function answer(
 
 /** Answers a version that is not served. */
 function refuseVersion(exchange: RequestExchange): void {
-  const response = { errorCode: errorCode.UNSUPPORTED_VERSION, apiKeys: [listed(apiVersionsApi)] };
+  const response = { errorCode: errorCode.UNSUPPORTED_VERSION, apiKeys: listed(apiVersionsApi) };
   exchange.respondWith((writer) => apiVersionsResponse.encode(writer, FALLBACK_VERSION, response), FALLBACK_VERSION);
 }
 
-function listed({ key, advertised: [minVersion, maxVersion] }: Api): ApiVersionsResponse["apiKeys"][number] {
-  return { apiKey: key, minVersion, maxVersion };
+function listed({ key, advertised }: Api): ApiVersionsResponse["apiKeys"] {
+  return advertised === null ? [] : [{ apiKey: key, minVersion: advertised[0], maxVersion: advertised[1] }];
 }
 
 function cut(text: string): string {

@@ -19,14 +19,12 @@ function handle(version: number, clientSoftwareName = "", clientSoftwareVersion 
 }
 
 for (const version of servedVersions(18)) {
-  Deno.test(`ApiVersions v${version} lists every API that is served, Produce from 0, and its features`, () => {
+  Deno.test(`ApiVersions v${version} lists every API that clients use, Produce from 0, and its features`, () => {
     const { answer } = handle(version, "librdkafka", "2.15.0");
     assert.equal(answer.errorCode, errorCode.NONE);
-    const advertised = apis.map(({ key, advertised: [minVersion, maxVersion] }) => ({
-      apiKey: key,
-      minVersion,
-      maxVersion,
-    }));
+    const advertised = apis.flatMap(({ key, advertised }) =>
+      advertised === null ? [] : [{ apiKey: key, minVersion: advertised[0], maxVersion: advertised[1] }]
+    );
     assert.deepEqual(answer.apiKeys, advertised);
     assert.deepEqual(answer.apiKeys[0], { apiKey: 0, minVersion: 0, maxVersion: 13 });
     // A real broker of 4.3.1 lists these too, besides features that are not implemented here.

@@ -32,6 +32,8 @@ import { incrementalAlterConfigsApi } from "./44_incremental_alter_configs.ts";
 import { offsetDeleteApi } from "./47_offset_delete.ts";
 import { describeClusterApi } from "./60_describe_cluster.ts";
 import { describeProducersApi } from "./61_describe_producers.ts";
+import { brokerRegistrationApi } from "./62_broker_registration.ts";
+import { brokerHeartbeatApi } from "./63_broker_heartbeat.ts";
 import { consumerGroupHeartbeatApi } from "./68_consumer_group_heartbeat.ts";
 import { consumerGroupDescribeApi } from "./69_consumer_group_describe.ts";
 import { listConfigResourcesApi } from "./74_list_config_resources.ts";
@@ -68,6 +70,8 @@ export const apis: readonly ServedApi[] = [
   offsetDeleteApi,
   describeClusterApi,
   describeProducersApi,
+  brokerRegistrationApi,
+  brokerHeartbeatApi,
   consumerGroupHeartbeatApi,
   consumerGroupDescribeApi,
   listConfigResourcesApi,

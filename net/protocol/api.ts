@@ -16,8 +16,8 @@ export interface Api {
   readonly response: Message;
   /** Versions that are answered. */
   readonly served: Versions;
-  /** Versions that ApiVersions lists. */
-  readonly advertised: Versions;
+  /** Versions that ApiVersions lists; null for an API between brokers, which clients do not use. */
+  readonly advertised: Versions | null;
   /** Largest number of array elements in one request. */
   readonly elementsMax: number;
   /** Whether its handler changes nothing. Such a handler may throw at the cost of its connection alone. */

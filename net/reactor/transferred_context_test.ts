@@ -7,11 +7,13 @@ import type { Connection } from "./connection.ts";
 import { PEER, ShardFixture } from "./shard_testing.ts";
 import { FETCH, frame, HEADER, SocketPair } from "./socket_testing.ts";
 
+const BROKER_ID = 7;
 const SOFTWARE = "apache-kafka-java 4.3.1";
 
 /** Answers requests that belong to shard 1, like those of a client that asks for its partitions alone. */
 function belongsElsewhere({ pipeline, affinity, context }: Connection): void {
   context.clientSoftware = SOFTWARE;
+  context.brokerId = BROKER_ID;
   for (let requests = 0; affinity.destination === -1; requests++) {
     assert.ok(requests < 100_000);
     affinity.countPartition(1);
@@ -81,9 +83,10 @@ Deno.test("Shard that receives a connection from another one continues with its 
   assert.equal(record === null ? null : takenContextOf(record), block);
   await pair.send(frame(1));
   fixture.turn();
-  assert.deepEqual([known?.clientSoftware, known?.principal, known?.listenerName], [
+  assert.deepEqual([known?.clientSoftware, known?.principal, known?.brokerId, known?.listenerName], [
     SOFTWARE,
     "User:ANONYMOUS",
+    BROKER_ID,
     "PLAINTEXT",
   ]);
 });
@@ -98,7 +101,7 @@ Deno.test("Shard keeps a connection, and serves it, as long as there is no room 
     belongsElsewhere(connection);
   };
   const { allocate } = arena;
-  const contextBytes = "User:ANONYMOUS".length + SOFTWARE.length + 4;
+  const contextBytes = "User:ANONYMOUS".length + SOFTWARE.length + 8;
   arena.allocate = (length) => length === contextBytes ? -1 : allocate.call(arena, length);
   await pair.send(frame(0));
   fixture.turn();

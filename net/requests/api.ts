@@ -39,8 +39,8 @@ export type ApiRow<Request, Response> =
     readonly key: number;
     readonly name: string;
     readonly served: Versions;
-    /** Defaults to the served versions. */
-    readonly advertised?: Versions;
+    /** Defaults to the served versions; null for an API between brokers. */
+    readonly advertised?: Versions | null;
     readonly request: Message<Request, unknown>;
     readonly response: Message<unknown, Response>;
     /** Defaults to `REQUEST_ELEMENTS_MAX`. */
@@ -62,7 +62,7 @@ export function api<Request, Response>(row: ApiRow<Request, Response>): ServedAp
     key: row.key,
     name: row.name,
     served: row.served,
-    advertised: row.advertised ?? row.served,
+    advertised: row.advertised === undefined ? row.served : row.advertised,
     request: row.request,
     response: row.response,
     elementsMax: row.elementsMax ?? REQUEST_ELEMENTS_MAX,

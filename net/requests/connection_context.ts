@@ -10,6 +10,9 @@ import { allowsAll, type Authorizer } from "./authorizer.ts";
 import type { RefusedBatches } from "./produce/refused_batches.ts";
 import { noQuotas, type Quotas } from "./quotas.ts";
 
+/** Stands for "no broker" in an encoded context. */
+const NO_BROKER = -1;
+
 /** The two ends of a connection. */
 export interface ConnectionEnds {
   /** Name of the listener that accepted it ("PLAINTEXT"). */
@@ -29,6 +32,8 @@ export interface ConnectionContext extends ConnectionEnds {
   readonly authorizer: Authorizer;
   /** How much it may use. */
   readonly quotas: Quotas;
+  /** Node id of the broker of this cluster that the client has proved to be; null for any other client. */
+  brokerId: number | null;
   /** Client id of the latest request, "" when it sent none. */
   clientId: string;
   /** Client library and its version from ApiVersions v3; "unknown" before that request. */
@@ -41,8 +46,9 @@ export interface ConnectionContext extends ConnectionEnds {
  * Encodes the facts about the client for the shard that the connection is transferred to. The client id is left out because each
  * request names it, and refused batches are left out because a connection that has some is not transferred.
  */
-export function encodeContext(writer: Writer, { principal, clientSoftware }: ConnectionContext): void {
+export function encodeContext(writer: Writer, { principal, brokerId, clientSoftware }: ConnectionContext): void {
   writer.string(principal);
+  writer.int32(brokerId ?? NO_BROKER);
   writer.string(clientSoftware);
 }
 
@@ -51,6 +57,7 @@ export function decodeContext(reader: Reader, ends: ConnectionEnds): ConnectionC
   const context = {
     ...newContext(ends),
     principal: reader.string(),
+    brokerId: brokerOf(reader.int32()),
     clientSoftware: reader.string(),
   };
   assert(reader.failure === null && reader.remaining === 0, "a shard reads what a shard wrote");
@@ -64,7 +71,12 @@ export function newContext(ends: ConnectionEnds): ConnectionContext {
     principal: "User:ANONYMOUS",
     authorizer: allowsAll,
     quotas: noQuotas,
+    brokerId: null,
     clientId: "",
     clientSoftware: "unknown",
   };
+}
+
+function brokerOf(id: number): number | null {
+  return id === NO_BROKER ? null : id;
 }

@@ -32,6 +32,12 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   "protocols.name": "text",
   "members.memberId": "text",
   "assignments.memberId": "text",
+  "listeners.name": "text",
+  "features.name": "text",
+  // Ids of directories, which the test does not know: those of topics differ just as well.
+  logDirs: "topicId",
+  offlineLogDirs: "topicId",
+  cordonedLogDirs: "topicId",
   statesFilter: "text",
   typesFilter: "text",
 };

@@ -46,6 +46,10 @@ const COMPARED_ELSEWHERE: ReadonlyMap<string, readonly number[]> = new Map([
     "groups: groups_differential_test.ts",
     Object.values(groupApis).flatMap((api) => "request" in api ? api.request.apiKey : []),
   ],
+  ["Kafka's brokers send them to the controller's own listener: golden_test.ts, 62_broker_registration_test.ts", [
+    62,
+    63,
+  ]],
   ["names of brokers and their ports, which differ: net/handlers/60_describe_cluster_test.ts", [60]],
 ]);
 

@@ -136,6 +136,14 @@ function adminTemplates(): RequestTemplate[] {
       flexible().int8(3).raw(short(topic)).int8(2).int32(partition).int8(0)
         .raw(short("absent")).int8(2).int32(0).int8(0).int8(0),
     ],
+    [
+      "BrokerRegistration",
+      [62, 0],
+      flexible().int32(1).raw(short("cluster")).raw(new Uint8Array(16))
+        .int8(2).raw(short("PLAINTEXT")).raw(short("host")).int16(9092).int16(0).int8(0)
+        .int8(2).raw(short("feature")).int16(1).int16(1).int8(0).raw(short("rack")).int8(0),
+    ],
+    ["BrokerHeartbeat", [63, 0], flexible().int32(1).int64(1).int64(1).int8(0).int8(0).int8(0)],
     ["ListConfigResources", [74, 1], flexible().int8(3).int8(ofTopic).int8(ofGroup).int8(0)],
     [
       "DescribeTopicPartitions",

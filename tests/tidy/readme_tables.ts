@@ -78,7 +78,8 @@ function topicTable(): string {
 }
 
 function requestsTable(): string {
-  const rows = apis.map(({ key, name, served: [min, max] }) => `| ${key} | ${name} | ${min} to ${max} |`);
+  const forClients = apis.filter(({ advertised }) => advertised !== null);
+  const rows = forClients.map(({ key, name, served: [min, max] }) => `| ${key} | ${name} | ${min} to ${max} |`);
   return ["| key | request | versions |", "| ---: | --- | --- |", ...rows].join("\n");
 }
 

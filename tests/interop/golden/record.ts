@@ -9,7 +9,7 @@
  * version does not have may only have its default. The frames replace those of these versions that the recorder wrote before.
  *
  * The broker has been through the compared cases (admin/cases.ts): it has topics, records and producers. `--port 9092` asks a broker
- * that runs already, which may have groups with members.
+ * that runs already, which may have groups with members. The port of its controller's listener answers what brokers send to controllers.
  */
 import { parseArgs } from "node:util";
 import { startApacheKafka } from "../../../bench/peer/apache_kafka.ts";
