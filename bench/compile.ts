@@ -27,6 +27,7 @@ export const lateModules: readonly string[] = [
   "storage/inspection/commands.ts",
   "partitions/metadata/etcd/etcd_position_file.ts",
   "partitions/metadata/etcd/etcd_store.ts",
+  "partitions/metadata/etcd/managed/managed_etcd.ts",
   "partitions/cluster/cluster_parts.ts",
   "partitions/metadata/packed_alterations.ts",
 ];

@@ -10,6 +10,7 @@
  *   <topic>-<partition>/             logs
  *   <topic>-<partition>.<hex>-delete/  logs of deleted topics, removed at the next start at the latest
  *   barnabas-metadata.sqlite         metadata store (metadata/store/sqlite_store.ts)
+ *   barnabas-etcd/                   an etcd that the broker runs itself (metadata/etcd/managed/member_file.ts)
  *   barnabas-etcd-position           how far a broker with etcd has seen it (metadata/etcd/etcd_position_file.ts)
  *   barnabas-retention               retention removes old records here, or has been announced (retention_notice.ts)
  * ```

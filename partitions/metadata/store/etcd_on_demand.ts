@@ -3,6 +3,7 @@
  */
 import type { CheckpointKind } from "../../directory/checkpoint_writer.ts";
 import type { EtcdStore, EtcdStoreOptions } from "../etcd/etcd_store.ts";
+import type { ManagedEtcd, ManagedEtcdOptions } from "../etcd/managed/managed_etcd.ts";
 
 /** The store of a broker. */
 export interface OpenedEtcd {
@@ -32,4 +33,10 @@ export async function openEtcdStore(
   }
   const content = () => file.encodeEtcdPosition(store.memory);
   return { store, position: { name: file.POSITION_FILE, intervalMs: file.POSITION_INTERVAL_MS, content } };
+}
+
+/** Starts an etcd for development, as `ManagedEtcd.start()` does. @throws as it does */
+export async function startManagedEtcd(options: ManagedEtcdOptions): Promise<ManagedEtcd> {
+  const { ManagedEtcd } = await import("../etcd/managed/managed_etcd.ts");
+  return ManagedEtcd.start(options);
 }
