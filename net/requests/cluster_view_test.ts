@@ -136,7 +136,7 @@ Deno.test("onlyBroker() is reached at its end of the client's connection unless 
   assert.deepEqual(reached([{ name: "INSIDE", host: "one", port: 0 }])[0], [{ ...own, host: "one", port: 19092 }]);
 });
 
-Deno.test("onlyBroker() names the log directories that are online", () => {
-  const broker = onlyBroker({ nodeId: 5, advertisedListeners: null }, { ids: ["a", null, "c"] });
-  assert.deepEqual(broker.directories, ["a", "c"]);
+Deno.test("onlyBroker() names its rack and the log directories that are online", () => {
+  const broker = onlyBroker({ nodeId: 5, rack: "r", advertisedListeners: null }, { ids: ["a", null, "c"] });
+  assert.deepEqual([broker.rack, broker.directories], ["r", ["a", "c"]]);
 });

@@ -27,18 +27,12 @@ import type { PartitionDirectories } from "./adoption.ts";
 import { planAlterations, type PlannedAlteration } from "./config_changes.ts";
 import type { PackedAlterations } from "./packed_alterations.ts";
 import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
-import {
-  type CreatableTopicConfigs,
-  describeCreated,
-  limitReplicas,
-  refusedCreation,
-  TIMED_OUT,
-} from "./creation_answers.ts";
+import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT } from "./creation_answers.ts";
 import type { ImageDelta, MetadataImage, PartitionFailure } from "./image.ts";
 import { ReplicaMoves } from "../directory/replica_moves.ts";
 import type { Placed } from "../placement/placement.ts";
 import { DirectoryPlacement } from "../placement/directory_placement.ts";
-import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
+import { autoCreatedTopic, fewerReplicas, isAutoCreatable } from "./internal_topics.ts";
 import type { Changes, ChangesParts, Creation, LoadedMetadata } from "./changes/changes.ts";
 import { MetadataChanges } from "./changes/metadata_changes.ts";
 import { type PlannedGrowth, planPartitions } from "./partition_creation.ts";
@@ -223,8 +217,10 @@ export class Controller implements ControlPlane {
 
   async #autoCreateTopics(names: readonly string[]): Promise<{ name: string; errorCode: number }[]> {
     const missing = [...new Set(names)].filter((name) => this.image.topic(name) === undefined && isAutoCreatable(name));
-    const replicasMax = Math.min(this.#changes.brokers().length, this.#changes.replicasMax);
-    const topics = missing.map((name) => autoCreatedTopic(name, this.#options.config, replicasMax));
+    const { config } = this.#options;
+    const { replicasMax } = this.#changes;
+    const isCluster = config.etcd !== null || this.#changes.brokers().length > 1;
+    const topics = missing.map((name) => autoCreatedTopic(name, config, replicasMax));
     const { planned, outcomes } = await this.#create(topics);
     const codes = new Map<string, number>();
     for (const topic of planned.values()) {
@@ -233,6 +229,8 @@ export class Controller implements ControlPlane {
       const isRefused = typeof refusal === "object" && refusal.errorCode !== errorCode.TOPIC_ALREADY_EXISTS;
       codes.set(topic.name, isRefused ? refusal.errorCode : errorCode.NONE);
       if (isRefused) this.#options.report(`Cannot create topic ${topic.name}: ${refusal.errorMessage}`);
+      const fewer = typeof refusal === "string" && isCluster ? fewerReplicas(topic.name, config, replicasMax) : null;
+      if (fewer !== null) this.#options.inform(fewer);
     }
     return names.map((name) => ({ name, errorCode: codes.get(name) ?? this.#codeOf(name) }));
   }
@@ -246,7 +244,7 @@ export class Controller implements ControlPlane {
     const outcomes = new Map<string, Creation>();
     let left = topics;
     for (let round = 0; left.length > 0; round++) {
-      const plans = limitReplicas(planTopics(left, this.#rules()), this.#changes.replicasMax);
+      const plans = planTopics(left, this.#rules());
       for (const topic of plans) planned.set(topic.name, topic);
       if (validateOnly) break;
       const created = await this.#changes.create(plans.flatMap((topic) => "plan" in topic ? [topic.plan] : []));
@@ -340,6 +338,8 @@ export class Controller implements ControlPlane {
       numPartitions,
       replicationFactor: defaultReplicationFactor,
       brokers: this.#changes.brokers(),
+      replicasMax: this.#changes.replicasMax,
+      random: this.#options.random ?? Math.random,
       ...own,
       freeCount: this.#changes.freeCountOf(own.freeCount),
       exists: (name) => this.image.topic(name) !== undefined,

@@ -325,11 +325,11 @@ function isSame(one: FoundDirectory, other: FoundDirectory): boolean {
 
 /** This broker, in a cluster that has no other. */
 export function onlyBroker(
-  { nodeId, advertisedListeners }: Pick<BrokerConfig, "nodeId" | "advertisedListeners">,
+  { nodeId, rack, advertisedListeners }: Pick<BrokerConfig, "nodeId" | "rack" | "advertisedListeners">,
   { ids }: Pick<PartitionDirectories, "ids">,
 ): BrokerImage {
   const directories = ids.filter((id) => id !== null);
-  return { nodeId, rack: null, state: "active", advertised: advertisedListeners ?? [], directories };
+  return { nodeId, rack, state: "active", advertised: advertisedListeners ?? [], directories };
 }
 
 /** The row of a new partition, led by its first replica. */

@@ -3,7 +3,7 @@ import { errorCode, errorMessage } from "../../net/protocol/error_codes.ts";
 import type { CreatableTopicResult } from "../../net/protocol/messages/19_create_topics.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { describeTopicConfigs } from "../config/topics/topic_configs.ts";
-import type { CreationRefusal, PlannedTopic } from "./topic_creation.ts";
+import type { CreationRefusal } from "./topic_creation.ts";
 
 /** Effective configs of a topic, in the form of a CreateTopics answer. */
 export type CreatableTopicConfigs = NonNullable<CreatableTopicResult["configs"]>;
@@ -34,19 +34,4 @@ export function refusedCreation(
   { errorCode: code, errorMessage: message }: CreationRefusal,
 ): CreatableTopicResult {
   return { name, errorCode: code, errorMessage: message, numPartitions: -1, replicationFactor: -1, configs: [] };
-}
-
-/** Refuses new topics with more replicas than the brokers keep. @param replicasMax of a partition */
-export function limitReplicas(planned: readonly PlannedTopic[], replicasMax: number): readonly PlannedTopic[] {
-  return planned.map((topic) => {
-    const count = "plan" in topic ? topic.plan.replicas[0]?.length ?? 0 : 0;
-    if (count <= replicasMax) return topic;
-    return {
-      name: topic.name,
-      errorCode: errorCode.INVALID_REPLICATION_FACTOR,
-      errorMessage: `These brokers keep ${replicasMax} ${
-        replicasMax === 1 ? "replica" : "replicas"
-      } of a partition, not ${count}: they do not replicate yet.`,
-    };
-  });
 }

@@ -16,14 +16,14 @@ export function isAutoCreatable(name: string): boolean {
 
 /**
  * An automatically created topic, in the form of a request.
- * @param brokersCount brokers that are alive: in a small cluster the offsets topic gets fewer replicas; Kafka would wait for more brokers
+ * @param replicasMax most replicas that a partition may have: the offsets topic gets no more; it waits for as many brokers, as in Kafka
  */
-export function autoCreatedTopic(name: string, config: BrokerConfig, brokersCount: number): CreatableTopic {
+export function autoCreatedTopic(name: string, config: BrokerConfig, replicasMax: number): CreatableTopic {
   if (name !== OFFSETS_TOPIC) return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] };
   return {
     name,
     numPartitions: config.offsetsTopicNumPartitions,
-    replicationFactor: Math.min(config.offsetsTopicReplicationFactor, brokersCount),
+    replicationFactor: Math.min(config.offsetsTopicReplicationFactor, replicasMax),
     assignments: [],
     configs: [
       { name: "cleanup.policy", value: "compact" },
@@ -31,4 +31,12 @@ export function autoCreatedTopic(name: string, config: BrokerConfig, brokersCoun
       { name: "segment.bytes", value: String(config.offsetsTopicSegmentBytes) },
     ],
   };
+}
+
+/** Says that a topic of the cluster has fewer replicas than its setting asks for. @returns null when it has as many, or is no such topic */
+export function fewerReplicas(name: string, config: BrokerConfig, replicasMax: number): string | null {
+  const asked = config.offsetsTopicReplicationFactor;
+  if (name !== OFFSETS_TOPIC || asked <= replicasMax) return null;
+  return `Topic ${name} has ${replicasMax} replica(s), although offsets.topic.replication.factor is ${asked}: replication between ` +
+    "brokers is not supported so far. Groups wait while the brokers that have their committed offsets are away";
 }

@@ -10,22 +10,18 @@
 import { errorCode, errorMessage } from "../../net/protocol/error_codes.ts";
 import type { CreatePartitionsTopic } from "../../net/protocol/messages/37_create_partitions.ts";
 import type { TopicImage } from "./image.ts";
+import { refuseAssignment } from "../placement/manual_assignment.ts";
+import { placeReplicas, type Replicas } from "../placement/replica_placement.ts";
 import {
+  chooserOf,
   type CreationRefusal,
+  type CreationRules,
   noRoomFor,
   PARTITIONS_PER_REQUEST_MAX,
-  refuseReplicas,
-  type Replicas,
-  spreadReplicas,
 } from "./topic_creation.ts";
 
 /** What the checks depend on. */
-export interface GrowthRules {
-  /** Node ids of the brokers that are alive. */
-  readonly brokers: readonly number[];
-  /** How many more partitions fit, and why no more fit. */
-  readonly freeCount: number;
-  readonly scarcity?: string;
+export interface GrowthRules extends Pick<CreationRules, "brokers" | "random" | "freeCount" | "scarcity"> {
   topic(name: string): TopicImage | undefined;
 }
 
@@ -91,13 +87,13 @@ function planGrowth(
   }
   const factor = topic.partitions[0]?.replicas.length ?? 1;
   if (assignments === null) {
-    return { plan: { topic, replicas: spreadReplicas({ first: existing, count: added }, factor, rules.brokers) } };
+    const placed = placeReplicas({ count: added, replicationFactor: factor }, rules.brokers, chooserOf(rules));
+    if ("refused" in placed) return refuse("INVALID_REPLICATION_FACTOR", placed.refused);
+    return { plan: { topic, replicas: placed } };
   }
-  for (const { brokerIds } of assignments) {
-    const wrong = refuseReplicas(brokerIds, rules.brokers, factor);
-    if (wrong !== null) {
-      return refuse("INVALID_REPLICA_ASSIGNMENT", `The manual partition assignment includes ${wrong}`);
-    }
+  for (const [index, { brokerIds }] of assignments.entries()) {
+    const wrong = refuseAssignment({ brokerIds, partition: existing + index }, rules.brokers, factor);
+    if (wrong !== null) return refuse("INVALID_REPLICA_ASSIGNMENT", wrong);
   }
   return { plan: { topic, replicas: assignments.map(({ brokerIds }) => brokerIds) } };
 }

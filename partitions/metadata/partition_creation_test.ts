@@ -2,13 +2,17 @@ import assert from "node:assert/strict";
 import { topicImage } from "../../net/handlers/handler_testing.ts";
 import { errorName } from "../../net/protocol/error_codes.ts";
 import type { CreatePartitionsTopic } from "../../net/protocol/messages/37_create_partitions.ts";
+import type { PlaceableBroker } from "../placement/replica_placement.ts";
 import { type GrowthRules, planPartitions } from "./partition_creation.ts";
 import { PARTITIONS_PER_REQUEST_MAX } from "./topic_creation.ts";
 
 const existing = topicImage("t", "MTIzNDU2Nzg5MDEyMzQ1Ng", 2);
 const internal = topicImage("__consumer_offsets", "YWFhYWFhYWFhYWFhYWFhYQ", 2);
+const active = (...nodeIds: number[]) =>
+  nodeIds.map((nodeId): PlaceableBroker => ({ nodeId, rack: null, state: "active" }));
 const rules: GrowthRules = {
-  brokers: [1],
+  brokers: active(1),
+  random: () => 0,
   freeCount: 20_000,
   topic: (name) => name === "t" || name === "u" ? existing : name === internal.name ? internal : undefined,
 };
@@ -27,7 +31,7 @@ function outcomes(topics: CreatePartitionsTopic[], changes: Partial<GrowthRules>
 Deno.test("planPartitions() gives new partitions the replicas that the client assigned, or the brokers in turn", () => {
   assert.deepEqual(outcomes([wanted(4)]), [[[1], [1]]]);
   assert.deepEqual(outcomes([wanted(4, [[1], [1]])]), [[[1], [1]]]);
-  assert.deepEqual(outcomes([wanted(5)], { brokers: [7, 8] }), [[[7], [8], [7]]], "goes on where the others ended");
+  assert.deepEqual(outcomes([wanted(5)], { brokers: active(7, 8) }), [[[7], [8], [8]]]);
 });
 
 const refused: [what: string, topic: CreatePartitionsTopic, message: RegExp][] = [
@@ -74,11 +78,22 @@ for (const [what, topic, message] of refused) {
 }
 
 Deno.test("planPartitions() refuses another number of replicas than the topic has", () => {
-  const [message] = outcomes([wanted(3, [[1, 2]])], { brokers: [1, 2] });
+  const [message] = outcomes([wanted(3, [[1, 2]])], { brokers: active(1, 2) });
   assert.match(
     String(message),
     /a partition with 2 replica\(s\), but .* previous partitions, which have 1 replica\(s\)\.$/,
   );
+});
+
+Deno.test("planPartitions() refuses brokers that are away, with the number of the partition", () => {
+  const brokers: PlaceableBroker[] = [...active(1), { nodeId: 2, rack: null, state: "fenced" }];
+  assert.deepEqual(outcomes([wanted(4, [[1], [2]])], { brokers }), [
+    "INVALID_REPLICA_ASSIGNMENT All brokers specified in the manual partition assignment for partition 3 are fenced or in " +
+    "controlled shutdown.",
+  ]);
+  assert.deepEqual(outcomes([wanted(3)], { brokers: brokers.slice(1) }), [
+    "INVALID_REPLICATION_FACTOR All brokers are currently fenced.",
+  ]);
 });
 
 Deno.test("planPartitions() counts the new partitions of all topics of a request", () => {

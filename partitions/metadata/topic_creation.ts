@@ -9,6 +9,8 @@
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import type { CreatableTopic } from "../../net/protocol/messages/19_create_topics.ts";
 import { validateTopicConfigs } from "../config/topics/topic_configs.ts";
+import { refuseAssignment } from "../placement/manual_assignment.ts";
+import { type PlaceableBroker, placeReplicas, type Replicas } from "../placement/replica_placement.ts";
 import { CLUSTER_METADATA_TOPIC, collisionKey, refuseTopicName } from "./topic_names.ts";
 
 /** Most partitions that one request may create (ReplicationControlManager.MAX_PARTITIONS_PER_BATCH). */
@@ -20,8 +22,12 @@ export interface CreationRules {
   readonly numPartitions: number;
   /** `default.replication.factor` */
   readonly replicationFactor: number;
-  /** Node ids of the brokers that are alive. */
-  readonly brokers: readonly number[];
+  /** All registered brokers. */
+  readonly brokers: readonly PlaceableBroker[];
+  /** Most replicas that a partition may have. */
+  readonly replicasMax: number;
+  /** Uniform in [0, 1): which of the brokers begin. */
+  readonly random: () => number;
   /** How many more partitions fit. */
   readonly freeCount: number;
   /** Why no more fit, when it is not the broker's limit of partitions: the end of a sentence. */
@@ -37,7 +43,7 @@ export interface TopicPlan {
   readonly name: string;
   readonly configs: Readonly<Record<string, string>>;
   /** Node ids by partition, the preferred leader first. */
-  readonly replicas: readonly (readonly number[])[];
+  readonly replicas: Replicas;
 }
 
 /** A refusal. */
@@ -134,9 +140,6 @@ export function noRoomFor(count: number, { freeCount, scarcity }: { freeCount: n
   }.`;
 }
 
-/** Node ids by partition. */
-export type Replicas = readonly (readonly number[])[];
-
 /** The replicas that the client assigned. */
 function assigned(topic: CreatableTopic, rules: CreationRules): Replicas | CreationRefusal {
   const manual = "A manual partition assignment was specified, but";
@@ -151,9 +154,12 @@ function assigned(topic: CreatableTopic, rules: CreationRules): Replicas | Creat
       return refuse("INVALID_REPLICA_ASSIGNMENT", message);
     }
     const first = replicas.values().next().value;
-    const wrong = refuseReplicas(brokerIds, rules.brokers, first?.length ?? brokerIds.length);
-    if (wrong !== null) {
-      return refuse("INVALID_REPLICA_ASSIGNMENT", `The manual partition assignment includes ${wrong}`);
+    const assignment = { brokerIds, partition: partitionIndex };
+    const wrong = refuseAssignment(assignment, rules.brokers, first?.length ?? brokerIds.length);
+    if (wrong !== null) return refuse("INVALID_REPLICA_ASSIGNMENT", wrong);
+    if (brokerIds.length > rules.replicasMax) {
+      const has = `The manual partition assignment includes a partition with ${brokerIds.length} replica(s)`;
+      return refuse("INVALID_REPLICATION_FACTOR", `${has}: ${notReplicated(rules)}`);
     }
     replicas.set(partitionIndex, brokerIds);
   }
@@ -161,22 +167,6 @@ function assigned(topic: CreatableTopic, rules: CreationRules): Replicas | Creat
   return ordered.every((brokerIds) => brokerIds !== undefined)
     ? ordered as Replicas
     : refuse("INVALID_REPLICA_ASSIGNMENT", "partitions should be a consecutive 0-based integer sequence");
-}
-
-/** Checks replicas that the client assigned. @param expected how many @returns the end of Kafka's sentence, or null */
-export function refuseReplicas(
-  brokerIds: readonly number[],
-  brokers: readonly number[],
-  expected: number,
-): string | null {
-  if (brokerIds.length === 0) return "an empty replica list.";
-  const unknown = brokerIds.find((id) => !brokers.includes(id));
-  if (unknown !== undefined) return `broker ${unknown}, but no such broker is registered.`;
-  const repeated = brokerIds.find((id, index) => brokerIds.indexOf(id) !== index);
-  if (repeated !== undefined) return `the broker ${repeated} more than once.`;
-  if (brokerIds.length === expected) return null;
-  return `a partition with ${brokerIds.length} replica(s), but this is not consistent with previous partitions, which have ` +
-    `${expected} replica(s).`;
 }
 
 /** Assigns replicas for the client. */
@@ -192,28 +182,21 @@ function spread(topic: CreatableTopic, rules: CreationRules): Replicas | Creatio
   }
   const count = topic.numPartitions === -1 ? rules.numPartitions : topic.numPartitions;
   const factor = topic.replicationFactor === -1 ? rules.replicationFactor : topic.replicationFactor;
-  const { brokers } = rules;
-  if (factor > brokers.length) {
-    return refuse(
-      "INVALID_REPLICATION_FACTOR",
-      `Unable to replicate the partition ${factor} time(s): The target replication factor of ${factor} cannot be reached ` +
-        `because only ${brokers.length} broker(s) are registered.`,
-    );
+  const unable = `Unable to replicate the partition ${factor} time(s)`;
+  if (factor > rules.replicasMax && rules.brokers.length > rules.replicasMax) {
+    return refuse("INVALID_REPLICATION_FACTOR", `${unable}: ${notReplicated(rules)}`);
   }
-  return spreadReplicas({ first: 0, count }, factor, brokers);
+  const placed = placeReplicas({ count, replicationFactor: factor }, rules.brokers, chooserOf(rules));
+  return "refused" in placed ? refuse("INVALID_REPLICATION_FACTOR", `${unable}: ${placed.refused}`) : placed;
 }
 
-/** Replicas of the partitions from `first` on; each partition starts at the next broker. */
-export function spreadReplicas(
-  { first, count }: { first: number; count: number },
-  factor: number,
-  brokers: readonly number[],
-): Replicas {
-  return Array.from(
-    { length: count },
-    (_, index) =>
-      Array.from({ length: factor }, (_, replica) => brokers[(first + index + replica) % brokers.length] as number),
-  );
+function notReplicated({ replicasMax }: CreationRules): string {
+  return `replication between brokers is not supported so far, so a partition has at most ${replicasMax} replica(s).`;
+}
+
+/** Chooses an integer below a bound. */
+export function chooserOf({ random }: Pick<CreationRules, "random">): (bound: number) => number {
+  return (bound) => Math.floor(random() * bound);
 }
 
 function countPartitions(topics: readonly CreatableTopic[], rules: CreationRules): number {

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { errorCode, errorName } from "../../net/protocol/error_codes.ts";
 import type { CreatableTopic } from "../../net/protocol/messages/19_create_topics.ts";
+import type { PlaceableBroker } from "../placement/replica_placement.ts";
 import { type CreationRules, planTopics, scarcest } from "./topic_creation.ts";
+
+const active = (...nodeIds: number[]) =>
+  nodeIds.map((nodeId): PlaceableBroker => ({ nodeId, rack: null, state: "active" }));
 
 const rules: CreationRules = {
   numPartitions: 4,
   replicationFactor: 1,
-  brokers: [1],
+  brokers: active(1),
+  replicasMax: Infinity,
+  random: () => 0,
   freeCount: 20_000,
   exists: (name) => name === "exists" || name === "a_b",
   colliding: (key) => key === "a_b" ? "a_b" : undefined,
@@ -106,7 +112,7 @@ const refusals: [what: string, topic: CreatableTopic, verdict: RegExp, changes?:
     "uneven replicas",
     wanted("t", assigned([0, [1, 2]], [1, [1]])),
     /^INVALID_REPLICA_ASSIGNMENT .*1 replica\(s\), but this is not consistent .* 2 replica\(s\)\.$/,
-    { brokers: [1, 2] },
+    { brokers: active(1, 2) },
   ],
 ];
 
@@ -121,14 +127,64 @@ Deno.test("planTopics() uses the broker's defaults for -1", () => {
 });
 
 Deno.test("planTopics() accepts assignments in any order, and spreads leaders when it assigns them itself", () => {
-  const brokers = [1, 2];
+  const brokers = active(1, 2);
   const [manual, spread] = planTopics(
     [wanted("m", assigned([1, [2, 1]], [0, [1, 2]])), wanted("s", { numPartitions: 3, replicationFactor: 2 })],
     { ...rules, brokers },
   );
   assert.ok(manual !== undefined && "plan" in manual && spread !== undefined && "plan" in spread);
   assert.deepEqual(manual.plan.replicas, [[1, 2], [2, 1]]);
-  assert.deepEqual(spread.plan.replicas, [[1, 2], [2, 1], [1, 2]]);
+  assert.deepEqual(spread.plan.replicas, [[1, 2], [2, 1], [2, 1]]);
+});
+
+Deno.test("planTopics() counts replicas before assignments of brokers that are away, and leaves stopping ones out", () => {
+  const [fenced, stopping]: PlaceableBroker[] = [
+    { nodeId: 2, rack: null, state: "fenced" },
+    { nodeId: 3, rack: null, state: "stopping" },
+  ];
+  assert.ok(fenced !== undefined && stopping !== undefined);
+  const brokers = [...active(1), fenced, stopping];
+  const [manual, spread] = planTopics(
+    [wanted("m", assigned([0, [3, 1]], [1, [2, 1]])), wanted("s", { numPartitions: 2, replicationFactor: 2 })],
+    { ...rules, brokers },
+  );
+  assert.ok(manual !== undefined && "plan" in manual && spread !== undefined && "plan" in spread);
+  assert.deepEqual([manual.plan.replicas, spread.plan.replicas], [[[3, 1], [2, 1]], [[1, 2], [1, 2]]]);
+  assert.equal(
+    verdict(wanted("t", assigned([0, [1]], [1, [2]])), { brokers }),
+    "INVALID_REPLICA_ASSIGNMENT All brokers specified in the manual partition assignment for partition 1 are fenced or in " +
+      "controlled shutdown.",
+  );
+  assert.match(
+    verdict(wanted("t", { replicationFactor: 3 }), { brokers }),
+    /because only 2 broker\(s\) are registered\.$/,
+  );
+  assert.equal(
+    verdict(wanted("t"), { brokers: [fenced, stopping] }),
+    "INVALID_REPLICATION_FACTOR Unable to replicate the partition 1 time(s): All brokers are currently fenced.",
+  );
+});
+
+Deno.test("planTopics() refuses more replicas than brokers keep of a partition; a lone broker does so in Kafka's words", () => {
+  const cluster = { brokers: active(1, 2, 3), replicasMax: 1 };
+  assert.equal(
+    verdict(wanted("t", { replicationFactor: 4 }), cluster),
+    "INVALID_REPLICATION_FACTOR Unable to replicate the partition 4 time(s): replication between brokers is not supported so " +
+      "far, so a partition has at most 1 replica(s).",
+  );
+  assert.match(
+    verdict(wanted("t", assigned([0, [1, 2]])), cluster),
+    /^INVALID_REPLICATION_FACTOR .* a partition with 2 replica\(s\): replication between brokers is not supported so far/,
+  );
+  assert.match(
+    verdict(wanted("t", { replicationFactor: -1 }), { ...cluster, replicationFactor: 3 }),
+    /^INVALID_REPLICATION_FACTOR .*3 time\(s\): replication between brokers/,
+  );
+  assert.equal(verdict(wanted("t", assigned([0, [2]], [1, [3]])), cluster), "");
+  assert.match(
+    verdict(wanted("t", { replicationFactor: 3 }), { replicasMax: 1 }),
+    /only 1 broker\(s\) are registered\.$/,
+  );
 });
 
 Deno.test("planTopics() accepts names with every legal character, up to 249 of them", () => {

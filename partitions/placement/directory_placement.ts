@@ -1,11 +1,10 @@
 /**
- * Says in which log directory a partition lies, and chooses one for new partitions: the online directory with the fewest partitions, as in
- * Kafka. The store keeps the `directory.id` of each partition (KIP-858), so that a partition whose disk is missing is offline, and not
- * created anew on another disk. Pure state; the main isolate.
- * Source: Kafka's LogManager.nextLogDirs.
+ * Says in which log directory a partition lies, and chooses one for new partitions (directory_choice.ts). The store keeps the
+ * `directory.id` of each partition (KIP-858), so that a partition whose disk is missing is offline, and not created anew on another disk.
+ * Pure state; the main isolate.
  */
-
 import { ZERO_UUID } from "../../storage/base/uuid.ts";
+import { directoryChooser } from "./directory_choice.ts";
 
 /** A partition in a directory that is not online. */
 export const OFFLINE_DIRECTORY = -1;
@@ -56,12 +55,9 @@ export class DirectoryPlacement {
    * @returns a function that gives the `directory.id` for the next partition
    */
   chooser(): () => string {
-    const online = this.#ids.flatMap((id, index) => id === null ? [] : [{ id, count: this.#counts.get(index) ?? 0 }]);
-    return () => {
-      const least = online.reduce((best, directory) => directory.count < best.count ? directory : best);
-      least.count++;
-      return least.id;
-    };
+    return directoryChooser(
+      this.#ids.flatMap((id, index) => id === null ? [] : [{ id, count: this.#counts.get(index) ?? 0 }]),
+    );
   }
 
   /** Counts partitions that were placed or removed. @param directories index of each @param change 1 or -1 */

@@ -12,6 +12,7 @@ import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts"
 import type { FutureReplica, ImageDelta, PartitionFailure, TopicImage } from "../image.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
 import type { AskHandOver, PartitionHandOver } from "../partition_hand_over.ts";
+import type { PlaceableBroker } from "../../placement/replica_placement.ts";
 import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
 import type { TopicTable } from "../topic_table.ts";
 import type { ProducerIdBlock } from "./producer_id_blocks.ts";
@@ -61,8 +62,8 @@ export interface Changes {
   readonly hasOwnTurns: boolean;
   /** Most replicas that a new partition may have. */
   readonly replicasMax: number;
-  /** Node ids of the brokers that take new partitions. */
-  brokers(): readonly number[];
+  /** All registered brokers. */
+  brokers(): readonly PlaceableBroker[];
   /** How many more partitions all of them take. @param free how many more this one takes */
   freeCountOf(free: number): number;
   /**

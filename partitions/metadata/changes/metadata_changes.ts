@@ -26,7 +26,7 @@ import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts"
 import { loadTopics, newPartitionRows, onlyBroker } from "../controller_loading.ts";
 import { DeletedTopics } from "./deleted_topics.ts";
 import { refusalOf, refusedByDisk } from "./disk_refusals.ts";
-import type { FutureReplica, ImageDelta, MetadataImage, PartitionFailure, TopicImage } from "../image.ts";
+import type { BrokerImage, FutureReplica, ImageDelta, MetadataImage, PartitionFailure, TopicImage } from "../image.ts";
 import { MetadataCommits } from "./metadata_commits.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
 import { type ProducerIdBlock, ProducerIdBlocks } from "./producer_id_blocks.ts";
@@ -45,7 +45,7 @@ export interface MetadataChangesParts extends ChangesParts {
 /** The changes of one controller. */
 export class MetadataChanges implements Changes {
   readonly hasOwnTurns = false;
-  readonly replicasMax = Infinity;
+  readonly replicasMax = 1;
   readonly #producerIds: ProducerIdBlocks;
   readonly #parts: MetadataChangesParts;
   readonly #table: TopicTable;
@@ -69,8 +69,8 @@ export class MetadataChanges implements Changes {
     this.#producerIds = new ProducerIdBlocks(this.#commits);
   }
 
-  brokers(): readonly number[] {
-    return [this.#parts.nodeId];
+  brokers(): readonly BrokerImage[] {
+    return [...this.#image.brokers.values()];
   }
 
   freeCountOf(free: number): number {
