@@ -38,6 +38,7 @@ class World {
     });
     this.owned = new OwnedPartitions({
       shard: 0,
+      nodeId: 1,
       clock: systemClock,
       store,
       table: new WatermarkTable(WatermarkTable.allocate()),

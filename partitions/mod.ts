@@ -28,7 +28,14 @@ export { TurnCounter, type TurnTimes } from "./shared/turn_times.ts";
 export * as message from "./shared/messages.ts";
 export type { RingRecord } from "./shared/ring.ts";
 export { inbox, outboxes, type SharedState } from "./shared/shared_state.ts";
-export { emptyWatermarks, InterestTable, partitionState, WatermarkTable } from "./shared/watermarks.ts";
+export {
+  emptyWatermarks,
+  InterestTable,
+  isLed,
+  partitionState,
+  type Watermarks,
+  WatermarkTable,
+} from "./shared/watermarks.ts";
 export { ISOLATE } from "./shared/words.ts";
 export {
   type BrokerImage,

@@ -30,6 +30,8 @@ import type { InterestTable, WatermarkTable } from "./shared/watermarks.ts";
 /** What `ShardPartitions` is built from. */
 export interface ShardPartitionsParts {
   readonly shard: number;
+  /** Id of this broker. */
+  readonly nodeId: number;
   readonly clock: Clock;
   readonly store: LogStore;
   readonly table: WatermarkTable;

@@ -58,7 +58,7 @@ Deno.test("ShardPartitions gives the same answers for its own partitions, at onc
   assert.equal(answers.appended.length, 1);
   world.pump();
   const appended = { refusal: null, recordIndex: -1, baseOffset: 0, nextOffset: 2, isComplete: true, appendTimeMs: -1 };
-  assert.deepEqual(answers.appended, [0, 1].map((tag) => ({ ...appended, logStartOffset: 0, tag })));
+  assert.deepEqual(answers.appended, [0, 1].map((tag) => ({ ...appended, leadership: 1, logStartOffset: 0, tag })));
   for (const [tag, place] of [OWN, OTHER].entries()) {
     partitions.read(place, readFrom(1), answers, tag);
     partitions.ask(place, { ...QUERY, timestamp: -1 }, answers.listing, tag);

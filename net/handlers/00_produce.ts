@@ -162,6 +162,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     part.baseOffset = outcome.baseOffset;
     part.nextOffset = outcome.nextOffset;
     part.isComplete = outcome.isComplete;
+    part.leadership = outcome.leadership;
     part.appendTimeMs = outcome.appendTimeMs;
     part.logStartOffset = outcome.logStartOffset;
     this.#countAnswer();

@@ -266,6 +266,7 @@ function withReplicas(): Fixture & { advance(highWatermark: number, state?: numb
     baseOffset: toOffset(4),
     nextOffset: toOffset(6),
     isComplete: false,
+    leadership: 1,
     appendTimeMs: -1,
     logStartOffset: toOffset(0),
   };

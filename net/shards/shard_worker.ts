@@ -257,6 +257,7 @@ class ShardHost {
     return new ShardPartitions({
       ...parts,
       shard,
+      nodeId: config.nodeId,
       clock: systemClock,
       store: this.#store(parts.report),
       flushCheckMs: config.logFlushSchedulerIntervalMs,

@@ -14,7 +14,8 @@ import { CodecJobs, type Codecs } from "./appends/codec_jobs.ts";
 import { type FlushAll, GroupFlushes } from "./group_flush.ts";
 import { type CheckpointedOffsets, DIRECTORY_OFFLINE, type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
 import { OwnedCleanings } from "./owned_cleanings.ts";
-import { Partition, type PartitionOwner } from "./partition.ts";
+import { Partition } from "./partition.ts";
+import type { PartitionOwner } from "./partition_parts.ts";
 import { PartitionUpkeep } from "./partition_upkeep.ts";
 import { Retention } from "../retention/retention.ts";
 import type { RetentionEvent, RetentionSettings } from "../retention/retention_events.ts";
@@ -25,6 +26,8 @@ import { type TopicChange, TopicChanges } from "./topic_changes.ts";
 /** What `OwnedPartitions` is built from. */
 export interface OwnedPartitionsParts {
   readonly shard: number;
+  /** Id of this broker: it leads the partitions whose leader has it. */
+  readonly nodeId: number;
   readonly clock: Clock;
   readonly store: LogStore;
   readonly table: WatermarkTable;
@@ -282,20 +285,21 @@ export class OwnedPartitions implements PartitionOwner {
 
   #apply(topic: TopicImage, place: PartitionImage, failures: PartitionFailure[]): void {
     const partition = this.#bySlot.get(place.slot);
-    if (partition === undefined) this.#open(topic, place, failures);
-    else if (place.directory === OFFLINE_DIRECTORY) {
+    if (partition === undefined) return this.#open(topic, place, failures);
+    const isOffline = place.directory === OFFLINE_DIRECTORY;
+    if (isOffline) {
       this.cleanings.abort(place.slot);
       partition.takeOffline();
-    } else {
-      partition.update({ leaderEpoch: place.leaderEpoch, config: topic.logConfig });
-      this.cleanings.onUpdated(place.slot);
     }
+    partition.update({ leads: this.#leads(place), leaderEpoch: place.leaderEpoch, config: topic.logConfig });
+    if (!isOffline) this.cleanings.onUpdated(place.slot);
   }
 
   #remove(topic: TopicImage, { slot, partition: number }: PartitionImage, failures: PartitionFailure[]): void {
     if (this.#unopened.delete(slot)) {
       this.#parts.store.forget(topic, number);
-      this.#parts.table.write(slot, emptyWatermarks());
+      const { leadership } = this.#parts.table.read(slot, this.#row);
+      this.#parts.table.write(slot, { ...emptyWatermarks(), leadership });
     }
     const partition = this.#bySlot.get(slot);
     if (partition === undefined) return;
@@ -315,10 +319,15 @@ export class OwnedPartitions implements PartitionOwner {
     this.#groups.remove(slot);
   }
 
+  #leads({ leader }: PartitionImage): boolean {
+    return leader === this.#parts.nodeId;
+  }
+
   #open(topic: TopicImage, place: PartitionImage, failures: PartitionFailure[]): void {
     const { table, store } = this.#parts;
     const row = table.read(place.slot, emptyWatermarks());
     const handedOver = row.state === partitionState.handedOver ? row : null;
+    const followsFrom = this.#leads(place) ? null : store.checkpointed(topic, place.partition).highWatermark;
     const log = store.open(topic, place.partition, handedOver);
     if (typeof log === "string") {
       this.#unopened.add(place.slot);
@@ -337,7 +346,8 @@ export class OwnedPartitions implements PartitionOwner {
     this.#unopened.delete(place.slot);
     this.#groups.place(place.slot, place.directory);
     const config = topic.logConfig;
-    const partition = new Partition(log, { ...place, config, table, owner: this, handedOver });
+    const begins = { handedOver, lastLeadership: row.leadership, followsFrom };
+    const partition = new Partition(log, { ...place, ...begins, config, table, owner: this });
     this.#bySlot.set(place.slot, partition);
     if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
     this.#names.set(place.slot, `${topic.name}-${place.partition}`);
@@ -351,6 +361,13 @@ export class OwnedPartitions implements PartitionOwner {
     const { recoveryPoint, logStartOffset } = kept;
     const highWatermark = toOffset(Math.max(logStartOffset, kept.highWatermark));
     const ends = { logStartOffset, highWatermark, lastStableOffset: highWatermark, logEndOffset: highWatermark };
-    this.#parts.table.write(slot, { ...emptyWatermarks(), recoveryPoint, ...ends, state: partitionState.offline });
+    const { leadership } = this.#parts.table.read(slot, this.#row);
+    this.#parts.table.write(slot, {
+      ...emptyWatermarks(),
+      leadership,
+      recoveryPoint,
+      ...ends,
+      state: partitionState.offline,
+    });
   }
 }

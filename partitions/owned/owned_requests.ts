@@ -2,7 +2,7 @@
  * Requests to the partitions of this shard, whether they come from this shard or, in a ring record, from another. Runs on the owning
  * shard.
  */
-import { type AppendResult, type Clock, toOffset } from "../../storage/mod.ts";
+import { type Clock, toOffset } from "../../storage/mod.ts";
 import {
   type AppendOutcome,
   type ReadOutcome,
@@ -12,6 +12,7 @@ import {
 } from "../requests/outcomes.ts";
 import { type Answered, type Question, refuseAnswer } from "../questions/question.ts";
 import type { ColdLookups } from "./cold_lookups.ts";
+import type { PartitionAppendResult } from "./appends/partition_appends.ts";
 import type { OwnedPartitions } from "./owned_partitions.ts";
 import type { Partition } from "./partition.ts";
 import { type ProducedBatch, QueuedAppend } from "./appends/queued_append.ts";
@@ -102,13 +103,14 @@ export class OwnedRequests {
   }
 }
 
-function fill(outcome: AppendOutcome, result: AppendResult, of: { partition: Partition; acks: number }): void {
+function fill(outcome: AppendOutcome, result: PartitionAppendResult, of: { partition: Partition; acks: number }): void {
   const { replica, log } = of.partition;
   outcome.refusal = result.refusal;
   outcome.recordIndex = result.recordIndex;
   outcome.baseOffset = result.baseOffset;
   outcome.nextOffset = toOffset(result.lastOffset + 1);
   outcome.isComplete = replica.isComplete(of.acks, outcome.nextOffset);
+  outcome.leadership = replica.row.leadership;
   outcome.appendTimeMs = result.appendTimeMs;
   outcome.logStartOffset = log.logStartOffset;
 }

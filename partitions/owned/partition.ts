@@ -21,10 +21,10 @@ import {
   storageFailure,
   toOffset,
 } from "../../storage/mod.ts";
-import type { CodecJobs } from "./appends/codec_jobs.ts";
 import { listOffset, type OffsetQuery } from "./listed_offsets.ts";
-import { PartitionAppends } from "./appends/partition_appends.ts";
-import { type Flusher, PartitionFlushes } from "./partition_flushes.ts";
+import { type PartitionAppendResult, PartitionAppends } from "./appends/partition_appends.ts";
+import { PartitionFlushes } from "./partition_flushes.ts";
+import type { PartitionOwner, PartitionParts } from "./partition_parts.ts";
 import { findEpochEnd, readPartition } from "./partition_reads.ts";
 import type { ProducedBatch, QueuedAppend } from "./appends/queued_append.ts";
 import { FollowerPartition } from "../replication/follower_partition.ts";
@@ -36,39 +36,7 @@ import type {
   ReadOutcome,
   ReadRequest,
 } from "../requests/outcomes.ts";
-import type { Watermarks, WatermarkTable } from "../shared/watermarks.ts";
-
-/** What a partition reports to its owner. */
-export interface PartitionOwner extends Flusher {
-  /** The high watermark or the log start moved, or the partition was removed. */
-  onProgress(slot: number): void;
-  /** The log went offline. */
-  onOffline(): void;
-  /** Files have to be removed, after a delay in ms. */
-  onFilesRemoved(paths: readonly string[], delayMs: number): void;
-  /** The log start or the recovery point moved: there may be segments to remove. */
-  onSegmentsBelowStart(slot: number): void;
-  /** Appends are left whose turn has come: `runQueue()` has to be called in a later turn. */
-  onAppendsLeft(slot: number): void;
-  /** The batches of the shard for codec workers. */
-  readonly codecJobs: CodecJobs;
-}
-
-/** What a partition needs in addition to its log. */
-export interface PartitionParts {
-  /** Row of the partition in the table. */
-  readonly slot: number;
-  /** Epoch in which this broker leads the partition. */
-  readonly leaderEpoch: number;
-  /** The topic's configuration, with the broker's defaults. */
-  readonly config: LogConfig;
-  readonly table: WatermarkTable;
-  readonly owner: PartitionOwner;
-  /** The row, when another shard handed the log over; null by default. */
-  readonly handedOver?: Watermarks | null;
-  /** The checkpointed high watermark, where this broker follows the leader; null, the default, where it leads. */
-  readonly followsFrom?: Offset | null;
-}
+import type { WatermarkTable } from "../shared/watermarks.ts";
 
 /** One partition, led or followed by this broker. */
 export class Partition {
@@ -88,7 +56,7 @@ export class Partition {
 
   /** @param log open, and owned by the partition from now on @param parts its row, its configuration and its owner */
   constructor(log: Log, parts: PartitionParts) {
-    const { slot, owner, handedOver = null, followsFrom = null } = parts;
+    const { slot, owner, handedOver = null, followsFrom = null, lastLeadership = 0 } = parts;
     this.slot = slot;
     this.log = log;
     this.#config = parts.config;
@@ -96,7 +64,7 @@ export class Partition {
     this.#owner = owner;
     // What was recovered may be in the page cache alone. It counts as acknowledged, so it is made durable first.
     const isDurable = handedOver !== null || !this.#mustFlush || log.flush();
-    this.replica = new ReplicaState(log, parts.leaderEpoch, { handedOver, followsFrom });
+    this.replica = new ReplicaState(log, parts.leaderEpoch, { handedOver, followsFrom, lastLeadership });
     this.#appends = new PartitionAppends(this, {
       codecJobs: owner.codecJobs,
       onResult: (result, nowMs) => this.#followAppend(result, nowMs),
@@ -108,7 +76,8 @@ export class Partition {
       events: { onBegin: () => this.replica.flushBegan(), onEnd: (outcome) => this.#onFlushEnd(outcome) },
     });
     if (followsFrom === null) log.becomeLeader(parts.leaderEpoch);
-    this.#follow("publish");
+    const isContinued = handedOver === null || handedOver.leadership === this.leadership;
+    this.#follow(isContinued ? "publish" : "complete");
     if (!isDurable) this.#onFlushEnd(log.offlineReason === null ? "postponed" : "failed");
     else if (handedOver !== null) this.#acknowledge();
   }
@@ -133,7 +102,17 @@ export class Partition {
     return this.replica.row.highWatermark;
   }
 
-  /** Whether the partition is led here and its log accepts appends. */
+  /** Whether this broker leads it. */
+  get isLeader(): boolean {
+    return this.replica.isLeader;
+  }
+
+  /** Tells leaderships of this broker apart: odd while it leads. What waits for the high watermark waits for that of one leadership. */
+  get leadership(): number {
+    return this.replica.row.leadership;
+  }
+
+  /** Whether its log serves requests. */
   get isOpen(): boolean {
     return this.replica.isOpen;
   }
@@ -143,13 +122,13 @@ export class Partition {
     return this.#config;
   }
 
-  /** Applies a change of the topic's configuration or the leader epoch. */
-  update(change: { leaderEpoch: number; config: LogConfig }): void {
+  /** Applies a change of the topic's configuration, the leader or its epoch. @param change leads: whether this broker leads from now on */
+  update(change: { leads: boolean; leaderEpoch: number; config: LogConfig }): void {
     this.#config = change.config;
     this.log.configure(change.config);
     if (this.isOpen) this.#acknowledge();
-    if (!this.replica.isLeader) this.replica.follow(change.leaderEpoch);
-    else if (this.replica.lead(change.leaderEpoch)) this.log.becomeLeader(change.leaderEpoch);
+    if (change.leads) this.#lead(change.leaderEpoch);
+    else this.#resign(change.leaderEpoch);
   }
 
   /**
@@ -159,7 +138,7 @@ export class Partition {
    * @param batch where its bytes lie; base offset and leader epoch are stamped in place
    * @param nowMs wall-clock time
    */
-  append(batch: { memory: NativeMemory; start: number; length: number }, nowMs: number): AppendResult {
+  append(batch: { memory: NativeMemory; start: number; length: number }, nowMs: number): PartitionAppendResult {
     return this.#appends.append(batch, nowMs);
   }
 
@@ -169,7 +148,7 @@ export class Partition {
    * @param batch its bytes stay in place until the append has ended
    * @returns the result, or the append that will have it
    */
-  submit(batch: ProducedBatch, nowMs: number): AppendResult | QueuedAppend {
+  submit(batch: ProducedBatch, nowMs: number): PartitionAppendResult | QueuedAppend {
     return this.#appends.submit(batch, nowMs);
   }
 
@@ -315,6 +294,24 @@ export class Partition {
       this.#follow(this.replica.removed());
       this.#appends.fail("unknown-partition");
     }
+  }
+
+  #lead(leaderEpoch: number): void {
+    const { log, replica } = this;
+    const isNew = !replica.isLeader || replica.leaderEpoch !== leaderEpoch;
+    // A truncation that the disk did not let complete: the log's end is not what the row says.
+    if (!replica.isLeader && log.offlineReason !== null) this.#fail();
+    if (isNew && this.isOpen) log.becomeLeader(leaderEpoch);
+    const consequence = replica.lead(leaderEpoch);
+    this.#follow(consequence);
+    if (consequence === "complete" && this.isOpen) this.#acknowledge();
+  }
+
+  /** Whoever waits for the leadership is answered before anything of the log is cut off: other records may take the same offsets. */
+  #resign(leaderEpoch: number): void {
+    const consequence = this.replica.follow(leaderEpoch);
+    this.#follow(consequence);
+    if (consequence === "complete") this.#appends.fail("not-leader-or-follower");
   }
 
   /** Carries out the consequence of an event of the replica. */

@@ -11,7 +11,8 @@ import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { openLog } from "../../tests/log_fixture.ts";
 import { inMemory, TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import { emptyReadOutcome, type ReadOutcome, type ReadRequest } from "../requests/outcomes.ts";
-import { Partition, type PartitionOwner } from "./partition.ts";
+import { Partition } from "./partition.ts";
+import type { PartitionOwner } from "./partition_parts.ts";
 import { batchOf, deafOwner, flushOn, smallLogs } from "./partition_testing.ts";
 import { emptyWatermarks, type Watermarks, WatermarkTable } from "../shared/watermarks.ts";
 

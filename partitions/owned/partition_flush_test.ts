@@ -61,7 +61,7 @@ Deno.test("Partition.update() acknowledges records that wait for a flush when th
   const fixture = new Fixture({ flushMessages: 1 });
   fixture.append("a");
   assert.equal(fixture.row().highWatermark, 0);
-  fixture.partition.update({ leaderEpoch: EPOCH, config: { ...fixture.config, flushMessages: Infinity } });
+  fixture.partition.update({ leads: true, leaderEpoch: EPOCH, config: { ...fixture.config, flushMessages: Infinity } });
   assert.deepEqual([fixture.row().highWatermark, fixture.moved], [1, [SLOT]]);
 });
 

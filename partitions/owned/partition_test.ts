@@ -13,6 +13,7 @@ Deno.test("Partition.append() publishes the new watermarks before it reports tha
   assert.equal(fixture.append("a", "b", "c").baseOffset, 0);
   assert.deepEqual(fixture.row(), {
     state: partitionState.open,
+    leadership: 1,
     highWatermark: 3,
     lastStableOffset: 3,
     logStartOffset: 0,
@@ -196,7 +197,7 @@ Deno.test("Partition.close() keeps the row's offsets for the checkpoints and pub
 Deno.test("Partition.update() begins a new epoch at the log end", () => {
   const fixture = new Fixture();
   fixture.append("a");
-  fixture.partition.update({ leaderEpoch: EPOCH + 1, config: fixture.config });
+  fixture.partition.update({ leads: true, leaderEpoch: EPOCH + 1, config: fixture.config });
   assert.equal(fixture.partition.leaderEpoch, EPOCH + 1);
   fixture.append("b");
   const end = (leaderEpoch: number) => fixture.partition.epochEnd({ currentLeaderEpoch: -1, leaderEpoch }).endOffset;

@@ -33,7 +33,7 @@ import type {
   ReadWaiter,
 } from "../requests/outcomes.ts";
 import { emptyReadOutcome } from "../requests/outcomes.ts";
-import type { PartitionOwner } from "./partition.ts";
+import type { PartitionOwner } from "./partition_parts.ts";
 import { Purgatory } from "../requests/purgatory.ts";
 import { ShardPartitions } from "../shard_partitions.ts";
 import type { TopicChange } from "./topic_changes.ts";
@@ -84,10 +84,11 @@ const NO_RETENTION: RetentionSettings = { initialDelayMs: Infinity, checkMs: Inf
 /** The log directory of all test shards. */
 export const LOG_DIRECTORY = "/logs";
 
-/** A topic whose partition n has row `slots[n]` and lives on shard `shards[n]`. */
+/** A topic whose partition n has row `slots[n]` and lives on shard `shards[n]`. The broker of test shards has node id 1. */
 export function topicOn(
   shards: readonly number[],
-  changes: { name?: string; id?: string; slots?: number[]; config?: LogConfig; leaderEpoch?: number } = {},
+  changes: { name?: string; id?: string; slots?: number[]; config?: LogConfig; leader?: number; leaderEpoch?: number } =
+    {},
 ): TopicImage {
   return {
     name: changes.name ?? "t",
@@ -100,7 +101,7 @@ export function topicOn(
       slot: changes.slots?.[partition] ?? partition,
       shard,
       directory: 0,
-      leader: 1,
+      leader: changes.leader ?? 1,
       leaderEpoch: changes.leaderEpoch ?? 3,
       partitionEpoch: 0,
       replicas: [1],
@@ -341,6 +342,7 @@ export class TestShards implements Disposable {
     const arena = arenas[shard] as Arena;
     const partitions = new ShardPartitions({
       shard,
+      nodeId: 1,
       clock: this.clock,
       store: new LogStore({
         fs: files.fileSystem,

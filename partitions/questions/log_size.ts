@@ -5,7 +5,7 @@
 import { float64 } from "./layout.ts";
 import { question } from "./question.ts";
 
-/** A log that is offline has no size: it is refused. */
+/** A log that is offline has no size: it is refused. One that is not led here has one. */
 export const logSize = question({
   name: "logSize",
   ask: {},
@@ -16,10 +16,9 @@ export const logSize = question({
     offsetLag: float64,
     logEndOffset: float64,
   },
-  serve: ({ replica, log, highWatermark }) => {
-    const refusal = replica.refusalOf(-1);
-    if (refusal !== null) return { refusal, logFilesBytes: -1, offsetLag: -1, logEndOffset: -1 };
+  serve: ({ isOpen, log, highWatermark }) => {
+    if (!isOpen) return { refusal: "log-offline", logFilesBytes: -1, offsetLag: -1, logEndOffset: -1 };
     const { logFilesBytes, logEndOffset } = log;
-    return { refusal, logFilesBytes, offsetLag: Math.max(highWatermark - logEndOffset, 0), logEndOffset };
+    return { refusal: null, logFilesBytes, offsetLag: Math.max(highWatermark - logEndOffset, 0), logEndOffset };
   },
 });

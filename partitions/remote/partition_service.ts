@@ -109,6 +109,7 @@ export class PartitionService {
     answer.ints[answer.int + at.refusal] = refusalNumber(outcome.refusal);
     answer.ints[answer.int + at.recordIndex] = outcome.recordIndex;
     answer.ints[answer.int + at.isComplete] = outcome.isComplete ? 1 : 0;
+    answer.ints[answer.int + at.leadership] = outcome.leadership;
     answer.floats[answer.float + at.floats.baseOffset] = outcome.baseOffset;
     answer.floats[answer.float + at.floats.nextOffset] = outcome.nextOffset;
     answer.floats[answer.float + at.floats.appendTimeMs] = outcome.appendTimeMs;

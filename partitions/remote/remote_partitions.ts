@@ -124,6 +124,7 @@ export class RemotePartitions {
     outcome.refusal = refusalOf(ints[int + at.refusal] as number);
     outcome.recordIndex = ints[int + at.recordIndex] as number;
     outcome.isComplete = ints[int + at.isComplete] === 1;
+    outcome.leadership = ints[int + at.leadership] as number;
     outcome.baseOffset = toOffset(floats[float + at.floats.baseOffset] as number);
     outcome.nextOffset = toOffset(floats[float + at.floats.nextOffset] as number);
     outcome.appendTimeMs = floats[float + at.floats.appendTimeMs] as number;

@@ -49,7 +49,7 @@ Deno.test("FollowerPartition.append() publishes the log end, the leader's high w
 });
 
 Deno.test("a follower's records are not served to clients, and consumers of a later leadership see those below the high watermark", () => {
-  const followed = new Followed();
+  const followed = new Followed({ flushMessages: 1 });
   const { fixture, partition } = followed;
   followed.answer(leaderBatches(3, { baseOffset: 0, epoch: 4 }), 4);
   const outcome = () => {

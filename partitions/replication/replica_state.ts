@@ -8,6 +8,9 @@
  *   flushBegan()              nothing: the log end that the flush covers is noted         nothing
  *   flushed()                 recovery point, and the high watermark up to the noted end  publish; complete, if it moved
  *   logStartMoved()           log start                                                   complete
+ *   lead()                    leader epoch, and from follower to leader the high          complete, if a leadership began
+ *                             watermark, up to what was acknowledged
+ *   follow()                  leader epoch                                                complete, if a leadership ended
  *   leaderAnswered()          a follower's high watermark                                 complete, if it moved
  *   truncated()               everything, downwards                                       complete
  *   failed() closed() removed()   state                                                   complete
@@ -30,7 +33,7 @@ import type { Offset } from "../../storage/base/units.ts";
 import { toOffset } from "../../storage/base/units.ts";
 import { assert } from "../../storage/base/assert.ts";
 import type { Refusal } from "../requests/refusals.ts";
-import { emptyWatermarks, partitionState, type Watermarks } from "../shared/watermarks.ts";
+import { emptyWatermarks, isLed, nextLeadership, partitionState, type Watermarks } from "../shared/watermarks.ts";
 
 /** What follows from an event. "publish": the row has changed. "complete": the row has changed, and waiting requests may be complete. */
 export type Consequence = "nothing" | "publish" | "complete";
@@ -47,6 +50,8 @@ export interface LogExtent {
 
 /** How a replica begins. */
 export interface ReplicaBeginning {
+  /** The leadership of the row before (shared/watermarks.ts): nobody who waits for it waits for this one. */
+  readonly lastLeadership?: number;
   /** The row, when another shard handed the log over: its high watermark stays until `acknowledged()`. */
   readonly handedOver?: Readonly<Watermarks> | null;
   /** The checkpointed high watermark of a follower; null, the default, for a leader, whose whole log is committed. */
@@ -57,7 +62,6 @@ export interface ReplicaBeginning {
 export class ReplicaState {
   readonly #row: Watermarks = emptyWatermarks();
   #leaderEpoch: number;
-  #isLeader: boolean;
   /** Records of a follower below it are as durable as the topic asks for. */
   #acknowledgedEnd: Offset;
   /** The log end when the flush that is under way began, and the bytes below it. */
@@ -65,7 +69,8 @@ export class ReplicaState {
   #flushingBytes = 0;
 
   /** @param log its offsets at opening @param leaderEpoch epoch of the leader, which this replica is or follows */
-  constructor(log: LogExtent, leaderEpoch: number, { handedOver = null, followsFrom = null }: ReplicaBeginning = {}) {
+  constructor(log: LogExtent, leaderEpoch: number, beginning: ReplicaBeginning = {}) {
+    const { handedOver = null, followsFrom = null, lastLeadership = 0 } = beginning;
     const row = this.#row;
     if (handedOver !== null) Object.assign(row, handedOver);
     row.state = partitionState.open;
@@ -73,7 +78,8 @@ export class ReplicaState {
     row.logEndOffset = log.logEndOffset;
     row.recoveryPoint = log.recoveryPoint;
     this.#leaderEpoch = leaderEpoch;
-    this.#isLeader = followsFrom === null;
+    if (handedOver === null) row.leadership = nextLeadership(lastLeadership, followsFrom === null);
+    else this.#become(followsFrom === null);
     this.#acknowledgedEnd = clamp(log.recoveryPoint, row);
     if (handedOver === null) this.acknowledged();
     if (followsFrom !== null) this.#moveTo(clamp(Math.max(row.highWatermark, followsFrom), row));
@@ -96,7 +102,12 @@ export class ReplicaState {
 
   /** Whether this replica leads the partition; otherwise it follows the leader. */
   get isLeader(): boolean {
-    return this.#isLeader;
+    return isLed(this.#row);
+  }
+
+  /** Whether appends are taken: it leads and is open. */
+  get takesAppends(): boolean {
+    return this.isOpen && this.isLeader;
   }
 
   /** Whether records were appended that are not acknowledged yet. */
@@ -106,18 +117,23 @@ export class ReplicaState {
 
   /** The replica has acknowledged the records below it: a follower fetches from here on. */
   get acknowledgedEnd(): Offset {
-    return this.#isLeader ? this.#row.highWatermark : this.#acknowledgedEnd;
+    return this.isLeader ? this.#row.highWatermark : this.#acknowledgedEnd;
   }
 
-  /** The replica leads in this epoch from now on. @returns whether the epoch changed */
-  lead(leaderEpoch: number): boolean {
-    return this.#become(true, leaderEpoch);
+  /** The replica leads in this epoch from now on: as the only one in the in-sync set, it commits what it has acknowledged. */
+  lead(leaderEpoch: number): Consequence {
+    const hasBegun = this.#become(true);
+    this.#leaderEpoch = leaderEpoch;
+    if (hasBegun) this.#moveTo(this.#acknowledgedEnd);
+    return hasBegun ? "complete" : "nothing";
   }
 
-  /** The replica follows the leader of this epoch from now on. @returns whether the epoch changed */
-  follow(leaderEpoch: number): boolean {
-    if (this.#isLeader) this.#acknowledgedEnd = this.#row.highWatermark;
-    return this.#become(false, leaderEpoch);
+  /** The replica does not lead from now on: another one does in this epoch, or none. Who waits for its leadership waits in vain. */
+  follow(leaderEpoch: number): Consequence {
+    const hasEnded = this.#become(false);
+    this.#leaderEpoch = leaderEpoch;
+    if (hasEnded) this.#acknowledgedEnd = this.#row.highWatermark;
+    return hasEnded ? "complete" : "nothing";
   }
 
   /** The log has grown; consumers see nothing of it before `acknowledged()`. @param logEndOffset the new one @param bytes appended */
@@ -155,13 +171,13 @@ export class ReplicaState {
 
   /** The leader has told its high watermark, in an answer whose records are in the log. */
   leaderAnswered(highWatermark: Offset): Consequence {
-    assert(!this.#isLeader, "a leader has a high watermark of its own");
+    assert(!this.isLeader, "a leader has a high watermark of its own");
     return this.#moveTo(clamp(highWatermark, this.#row)) ? "complete" : "nothing";
   }
 
   /** The end of the log was cut off. Flushes that are under way acknowledge nothing of what comes later. @param log its offsets now */
   truncated(log: LogExtent): Consequence {
-    assert(!this.#isLeader, "the log of a leader only grows");
+    assert(!this.isLeader, "the log of a leader only grows");
     const row = this.#row;
     row.logStartOffset = log.logStartOffset;
     row.logEndOffset = log.logEndOffset;
@@ -207,15 +223,16 @@ export class ReplicaState {
   /** Why a request is refused; null when it is served. @param leaderEpoch the epoch that the client knows, -1 for no check (KIP-320) */
   refusalOf(leaderEpoch: number): Refusal | null {
     if (!this.isOpen) return "log-offline";
-    if (leaderEpoch < 0 || leaderEpoch === this.#leaderEpoch) return this.#isLeader ? null : "not-leader-or-follower";
+    if (leaderEpoch < 0 || leaderEpoch === this.#leaderEpoch) return this.isLeader ? null : "not-leader-or-follower";
     return leaderEpoch < this.#leaderEpoch ? "fenced-leader-epoch" : "unknown-leader-epoch";
   }
 
-  #become(isLeader: boolean, leaderEpoch: number): boolean {
-    const isNew = leaderEpoch !== this.#leaderEpoch;
-    this.#leaderEpoch = leaderEpoch;
-    this.#isLeader = isLeader;
-    return isNew;
+  /** @returns whether a leadership has begun or ended */
+  #become(leads: boolean): boolean {
+    const row = this.#row;
+    if (isLed(row) === leads) return false;
+    row.leadership = nextLeadership(row.leadership, leads);
+    return true;
   }
 
   /**
@@ -224,7 +241,7 @@ export class ReplicaState {
    */
   #commit(end: Offset, bytes: number): boolean {
     const row = this.#row;
-    if (!this.#isLeader) {
+    if (!this.isLeader) {
       this.#acknowledgedEnd = end > this.#acknowledgedEnd ? end : this.#acknowledgedEnd;
       return false;
     }

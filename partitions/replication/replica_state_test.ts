@@ -14,10 +14,10 @@ function replicaOf(): ReplicaState {
 
 Deno.test("ReplicaState starts with its whole log committed, or with the high watermark and the byte counts of a row that was handed over", () => {
   const whole = { highWatermark: 6, lastStableOffset: 6, highWatermarkBytes: 0, logEndBytes: 0 };
-  const extent = { state: partitionState.open, logStartOffset: 2, logEndOffset: 6, recoveryPoint: 4 };
+  const extent = { state: partitionState.open, leadership: 1, logStartOffset: 2, logEndOffset: 6, recoveryPoint: 4 };
   assert.deepEqual(replicaOf().row, { ...extent, ...whole });
   const before = { highWatermark: toOffset(5), lastStableOffset: toOffset(5), highWatermarkBytes: 60, logEndBytes: 70 };
-  const handedOver = { ...emptyWatermarks(), ...LOG, ...before, state: partitionState.handedOver };
+  const handedOver = { ...emptyWatermarks(), ...LOG, ...before, leadership: 1, state: partitionState.handedOver };
   const replica = new ReplicaState(LOG, EPOCH, { handedOver });
   assert.deepEqual(replica.row, { ...extent, ...before });
   assert.equal(replica.acknowledged(), "complete");
@@ -106,10 +106,12 @@ Deno.test("a ReplicaState that ends refuses everything and notifies waiting requ
   assert.equal(failed.failed(), "nothing", "it is told once");
 });
 
-Deno.test("ReplicaState.lead() returns whether the epoch is new, and requests are checked against it (KIP-320)", () => {
+Deno.test("ReplicaState.lead() of a leader changes its epoch alone, and requests are checked against it (KIP-320)", () => {
   const replica = replicaOf();
-  assert.equal(replica.lead(EPOCH), false);
-  assert.equal(replica.lead(EPOCH + 1), true);
+  const before = { ...replica.row };
+  assert.equal(replica.lead(EPOCH), "nothing");
+  assert.equal(replica.lead(EPOCH + 1), "nothing", "who waits goes on waiting");
+  assert.deepEqual(replica.row, before);
   assert.equal(replica.leaderEpoch, EPOCH + 1);
   const refusals = [-1, EPOCH, EPOCH + 1, EPOCH + 2].map((epoch) => replica.refusalOf(epoch));
   assert.deepEqual(refusals, [null, "fenced-leader-epoch", null, "unknown-leader-epoch"]);
@@ -183,15 +185,46 @@ Deno.test("ReplicaState.truncated() takes over the log's offsets, and the high w
 
 Deno.test("ReplicaState refuses clients while it follows, after the check of the epoch, and serves them when it leads again", () => {
   const replica = replicaOf();
-  assert.equal(replica.follow(EPOCH), false);
+  assert.equal(replica.follow(EPOCH), "complete");
   const refusals = () => [-1, EPOCH, EPOCH + 1].map((epoch) => replica.refusalOf(epoch));
   const refused = "not-leader-or-follower";
   assert.deepEqual(refusals(), [refused, refused, "unknown-leader-epoch"]);
   replica.appended(toOffset(9), 10);
   replica.leaderAnswered(toOffset(7));
-  assert.equal(replica.lead(EPOCH + 1), true);
+  assert.equal(replica.lead(EPOCH + 1), "complete");
   assert.deepEqual(refusals(), [null, "fenced-leader-epoch", null]);
-  assert.equal(replica.row.highWatermark, 7, "nothing more is known to be committed");
+  assert.equal(replica.row.highWatermark, 7, "it has acknowledged no more");
   assert.equal(replica.acknowledged(), "complete");
   assert.equal(replica.row.highWatermark, 9);
+});
+
+Deno.test("ReplicaState.lead() commits what a follower has acknowledged, and each leadership has a number of its own", () => {
+  const follower = followerOf();
+  const { row } = follower;
+  assert.equal(row.leadership % 2, 0);
+  follower.appended(toOffset(8), 20);
+  follower.flushBegan();
+  follower.appended(toOffset(10), 20);
+  follower.flushed(toOffset(8));
+  assert.deepEqual([row.highWatermark, follower.acknowledgedEnd], [3, 8]);
+  assert.equal(follower.lead(EPOCH + 1), "complete");
+  assert.deepEqual([row.highWatermark, row.lastStableOffset, row.leadership % 2], [8, 8, 1]);
+  assert.ok(row.highWatermarkBytes > 0 && row.highWatermarkBytes < row.logEndBytes);
+  const first = row.leadership;
+  assert.deepEqual([follower.lead(EPOCH + 2), row.leadership], ["nothing", first]);
+  assert.deepEqual([follower.follow(EPOCH + 3), follower.follow(EPOCH + 4)], ["complete", "nothing"]);
+  assert.equal(follower.acknowledgedEnd, 8);
+  assert.equal(follower.lead(EPOCH + 4), "complete", "also in an epoch in which it was not known as the leader");
+  assert.equal(row.leadership, first + 2);
+});
+
+Deno.test("ReplicaState continues the leadership of a row that was handed over, unless its role has changed; any other opening begins a new one", () => {
+  const row = { ...emptyWatermarks(), ...LOG, highWatermark: toOffset(3), state: partitionState.handedOver };
+  const leadershipOf = (leadership: number, leads: boolean) =>
+    new ReplicaState(LOG, EPOCH, { handedOver: { ...row, leadership }, followsFrom: leads ? null : toOffset(0) }).row
+      .leadership;
+  assert.deepEqual([leadershipOf(5, true), leadershipOf(4, false)], [5, 4]);
+  assert.deepEqual([leadershipOf(5, false), leadershipOf(4, true)], [6, 5]);
+  const opened = [4, 5].map((lastLeadership) => new ReplicaState(LOG, EPOCH, { lastLeadership }).row.leadership);
+  assert.deepEqual(opened, [5, 7]);
 });

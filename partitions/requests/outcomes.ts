@@ -21,6 +21,8 @@ export interface AppendOutcome {
   nextOffset: Offset;
   /** Whether the request's `acks` is satisfied; if not, the high watermark has yet to reach `nextOffset`. */
   isComplete: boolean;
+  /** The leadership in which it was written (shared/watermarks.ts): only its high watermark counts. */
+  leadership: number;
   /** The broker's time when the topic stores it (LogAppendTime), else -1. */
   appendTimeMs: number;
   logStartOffset: Offset;
@@ -34,6 +36,7 @@ export function emptyAppendOutcome(): AppendOutcome {
     baseOffset: NO_OFFSET,
     nextOffset: NO_OFFSET,
     isComplete: true,
+    leadership: 0,
     appendTimeMs: -1,
     logStartOffset: NO_OFFSET,
   };

@@ -44,6 +44,7 @@ export const appended = {
   refusal: 2,
   recordIndex: 3,
   isComplete: 4,
+  leadership: 5,
   floats: { baseOffset: 0, nextOffset: 1, appendTimeMs: 2, logStartOffset: 3 },
 } as const;
 

@@ -13,9 +13,19 @@ const TWO_POW_32 = 0x1_0000_0000;
 /** State of a partition. `closedCleanly`: its log needs no recovery at the next start. */
 export const partitionState = { closed: 0, open: 1, offline: 2, handedOver: 3, closedCleanly: 4 } as const;
 
+/** The state has the lower bits of its word, the leadership the others. */
+const STATE_BITS = 3;
+const STATE_MASK = 2 ** STATE_BITS - 1;
+const LEADERSHIP_MASK = 2 ** (32 - STATE_BITS) - 1;
+
 /** The values of one row, taken at one instant. */
 export interface Watermarks {
   state: number;
+  /**
+   * Counts how often this broker's leadership of the partition began and ended: odd while it leads. What waits for the high watermark
+   * waits for that of one leadership: in another one the same offsets may have other records.
+   */
+  leadership: number;
   highWatermark: Offset;
   lastStableOffset: Offset;
   logStartOffset: Offset;
@@ -33,6 +43,7 @@ export function emptyWatermarks(): Watermarks {
   const zero = toOffset(0);
   return {
     state: 0,
+    leadership: 0,
     highWatermark: zero,
     lastStableOffset: zero,
     logStartOffset: zero,
@@ -41,6 +52,17 @@ export function emptyWatermarks(): Watermarks {
     highWatermarkBytes: 0,
     logEndBytes: 0,
   };
+}
+
+/** Whether this broker leads the partition. */
+export function isLed({ leadership }: Readonly<Watermarks>): boolean {
+  return (leadership & 1) === 1;
+}
+
+/** The number of the next leadership, or of the time behind one. @param leadership the last number @param leads which of the two */
+export function nextLeadership(leadership: number, leads: boolean): number {
+  const next = leadership + 1;
+  return ((next & 1) === 1) === leads ? next & LEADERSHIP_MASK : (next + 1) & LEADERSHIP_MASK;
 }
 
 /** The table; every isolate has an object of its own over the same memory. */
@@ -73,7 +95,7 @@ export class WatermarkTable {
     assert(values.highWatermark <= values.logEndOffset, "the high watermark is not above the log end");
     assert(values.highWatermarkBytes <= values.logEndBytes, "bytes below the high watermark lie below the log end");
     Atomics.store(words, row + WATERMARK.sequence, sequence + 1);
-    this.#putWord(row + WATERMARK.state, values.state);
+    this.#putWord(row + WATERMARK.state, values.state | values.leadership << STATE_BITS);
     this.#put(row + WATERMARK.highWatermark, values.highWatermark);
     this.#put(row + WATERMARK.lastStableOffset, values.lastStableOffset);
     this.#put(row + WATERMARK.logStartOffset, values.logStartOffset);
@@ -86,7 +108,7 @@ export class WatermarkTable {
 
   /** The state of a partition, without its other values. */
   stateOf(slot: number): number {
-    return Atomics.load(this.#words, this.#row(slot) + WATERMARK.state);
+    return Atomics.load(this.#words, this.#row(slot) + WATERMARK.state) & STATE_MASK;
   }
 
   /** Reads a partition's values of one instant. @param into receives them */
@@ -96,7 +118,9 @@ export class WatermarkTable {
     for (;;) {
       const sequence = Atomics.load(words, row + WATERMARK.sequence);
       if ((sequence & 1) !== 0) continue;
-      into.state = Atomics.load(words, row + WATERMARK.state);
+      const state = Atomics.load(words, row + WATERMARK.state);
+      into.state = state & STATE_MASK;
+      into.leadership = state >>> STATE_BITS;
       into.highWatermark = toOffset(this.#get(row + WATERMARK.highWatermark));
       into.lastStableOffset = toOffset(this.#get(row + WATERMARK.lastStableOffset));
       into.logStartOffset = toOffset(this.#get(row + WATERMARK.logStartOffset));

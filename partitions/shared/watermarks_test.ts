@@ -1,12 +1,13 @@
 import { strict as assert } from "node:assert";
 import { toOffset } from "../../storage/base/units.ts";
-import { emptyWatermarks, InterestTable, WatermarkTable } from "./watermarks.ts";
+import { emptyWatermarks, InterestTable, isLed, nextLeadership, WatermarkTable } from "./watermarks.ts";
 
 Deno.test("WatermarkTable.read() returns what was written, also above 2^32, and no row changes another", () => {
   const table = new WatermarkTable(WatermarkTable.allocate());
   const big = 2 ** 52 + 12_345;
   const values = {
-    state: 1,
+    state: 4,
+    leadership: 2 ** 29 - 1,
     highWatermark: toOffset(big),
     lastStableOffset: toOffset(big - 1),
     logStartOffset: toOffset(2 ** 32 - 1),
@@ -17,8 +18,19 @@ Deno.test("WatermarkTable.read() returns what was written, also above 2^32, and 
   };
   table.write(7, values);
   assert.deepEqual(table.read(7, emptyWatermarks()), values);
+  assert.equal(table.stateOf(7), 4);
   assert.deepEqual(table.read(6, emptyWatermarks()), emptyWatermarks());
   assert.deepEqual(table.read(8, emptyWatermarks()), emptyWatermarks());
+});
+
+Deno.test("nextLeadership() is odd for a leadership and even behind one, also where the count wraps, and never the last number", () => {
+  for (const last of [0, 1, 2, 7, 2 ** 29 - 2, 2 ** 29 - 1]) {
+    for (const leads of [true, false]) {
+      const leadership = nextLeadership(last, leads);
+      assert.ok(leadership !== last && leadership < 2 ** 29, `${leadership} after ${last}`);
+      assert.equal(isLed({ ...emptyWatermarks(), leadership }), leads);
+    }
+  }
 });
 
 Deno.test("WatermarkTable.write() asserts the order of the watermarks", () => {
@@ -35,7 +47,7 @@ Deno.test("WatermarkTable.read() never sees a partial write of another isolate",
       const table = new WatermarkTable(data);
       for (let n = 1; n <= 200000; n++) {
         const v = n * 4294967295;
-        table.write(3, { state: 1, highWatermark: v, lastStableOffset: v, logStartOffset: v, logEndOffset: v, recoveryPoint: v, highWatermarkBytes: v, logEndBytes: v });
+        table.write(3, { state: 1, leadership: n, highWatermark: v, lastStableOffset: v, logStartOffset: v, logEndOffset: v, recoveryPoint: v, highWatermarkBytes: v, logEndBytes: v });
       }
       self.postMessage("done");
       self.close();
@@ -53,6 +65,7 @@ Deno.test("WatermarkTable.read() never sees a partial write of another isolate",
       table.read(3, values);
       assert.ok(values.highWatermark >= last);
       last = values.highWatermark;
+      assert.equal(values.leadership * 4_294_967_295, values.highWatermark);
       assert.equal(values.logStartOffset, values.highWatermark);
       assert.equal(values.logEndOffset, values.highWatermark);
       assert.equal(values.highWatermarkBytes, values.highWatermark);

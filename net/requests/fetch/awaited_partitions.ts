@@ -2,7 +2,7 @@
  * What a waiting fetch knows about its partitions: the state of each at the time of its read, 20 bytes each. The fetch compares counts
  * of bytes below the high watermark instead of reading again, so a large `fetch.min.bytes` costs nothing per append. Runs on shards.
  */
-import { emptyWatermarks, partitionState, type WatermarkTable } from "../../../partitions/mod.ts";
+import { emptyWatermarks, isLed, partitionState, type WatermarkTable } from "../../../partitions/mod.ts";
 
 /** The result of reading a partition. */
 export interface AwaitedPartition {
@@ -29,14 +29,14 @@ export class AwaitedPartitions {
     for (const { length } of read) this.#foundBytes += length;
   }
 
-  /** Whether another read would find enough: records became visible since, and all found reach min bytes; or a partition is gone. */
+  /** Whether another read would find enough: records became visible since, and all found reach min bytes; or a partition is gone, or has another leader. */
   hasGrownEnough(watermarks: WatermarkTable, minBytes: number): boolean {
     let bytes = this.#foundBytes;
     let hasGrown = false;
     for (let index = 0; index < this.slots.length; index++) {
       const before = this.#highWatermarkBytes[index] as number;
       const { state, highWatermarkBytes } = watermarks.read(this.slots[index] as number, marks);
-      if (state !== partitionState.open) return true;
+      if (state !== partitionState.open || !isLed(marks)) return true;
       bytes += highWatermarkBytes - before;
       hasGrown ||= highWatermarkBytes > before;
     }

@@ -226,6 +226,21 @@ Deno.test("FetchOperation that waits is answered when its topic is deleted, whic
   }
 });
 
+Deno.test("FetchOperation that waits is answered when another broker leads, or none, and later ones are refused", () => {
+  for (const leader of [2, -1]) {
+    using fixture = new Fixture();
+    fixture.fetch({ maxWaitMs: 1000 });
+    fixture.assertWaits();
+    fixture.broker.create(topicOn([0, 1], { leader, leaderEpoch: 4 }));
+    fixture.broker.world.pump();
+    const refused = [[0, errorCode.NOT_LEADER_OR_FOLLOWER, 0, -1], [1, errorCode.NOT_LEADER_OR_FOLLOWER, 0, -1]];
+    assert.deepEqual(fixture.take().partitions, refused);
+    fixture.fetch({ maxWaitMs: 1000 });
+    fixture.broker.world.pump();
+    assert.deepEqual(fixture.take().partitions, refused);
+  }
+});
+
 for (const partition of [0, 1]) {
   Deno.test(`FetchOperation that waits is answered when partition ${partition} goes offline`, () => {
     using fixture = new Fixture(topicOn([0, 1], { config: { ...smallLogs, flushMessages: 2 } }));

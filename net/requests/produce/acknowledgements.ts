@@ -1,8 +1,9 @@
 /**
  * What the written parts of a Produce wait for, read from the watermark table: the high watermark passes their records once a flush has
- * covered them (`flush.messages`) and, with acks=all, the replicas have them. Runs on shards.
+ * covered them (`flush.messages`) and, with acks=all, the replicas have them. Only the high watermark of the leadership in which they
+ * were written counts: after another leader, and a truncation, the same offsets may have other records. Runs on shards.
  */
-import { emptyWatermarks, partitionState, type WatermarkTable } from "../../../partitions/mod.ts";
+import { emptyWatermarks, partitionState, type Watermarks, type WatermarkTable } from "../../../partitions/mod.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
 import type { ProducePart } from "./produce_part.ts";
 
@@ -16,7 +17,7 @@ export function areEnded(parts: readonly ProducePart[]): boolean {
 
 /** Looks which parts are complete now, and refuses those that never will be. @returns whether all have ended */
 export function checkProgress(parts: readonly ProducePart[], watermarks: WatermarkTable): boolean {
-  for (const part of parts) if (isWaiting(part, watermarks)) part.errorCode = codeOf(marks.state);
+  for (const part of parts) if (isWaiting(part, watermarks)) part.errorCode = codeOf(part, marks);
   return areEnded(parts);
 }
 
@@ -37,13 +38,16 @@ export function expire(parts: readonly ProducePart[], watermarks: WatermarkTable
 /** Whether a part is neither refused nor complete by now. Then `marks` has its partition's row. */
 function isWaiting(part: ProducePart, watermarks: WatermarkTable): boolean {
   if (part.errorCode !== errorCode.NONE) return false;
-  part.isComplete ||= watermarks.read(part.slot, marks).highWatermark >= part.nextOffset;
+  if (part.isComplete) return false;
+  const { leadership, highWatermark } = watermarks.read(part.slot, marks);
+  part.isComplete = highWatermark >= part.nextOffset && leadership === part.leadership;
   return !part.isComplete;
 }
 
-/** The error of a part that is not complete, by its partition's state; NONE while it may still become so. */
-function codeOf(state: number): number {
+/** The error of a part that is not complete, by its partition's row; NONE while it may still become so. */
+function codeOf(part: ProducePart, { state, leadership }: Readonly<Watermarks>): number {
   if (state === partitionState.offline) return errorCode.KAFKA_STORAGE_ERROR;
+  if (leadership !== part.leadership) return errorCode.NOT_LEADER_OR_FOLLOWER;
   // The next owner of a partition that is handed over continues its row.
   const isServed = state === partitionState.open || state === partitionState.handedOver;
   return isServed ? errorCode.NONE : errorCode.NOT_LEADER_OR_FOLLOWER;

@@ -29,6 +29,8 @@ export class ProducePart {
   nextOffset = NO_OFFSET;
   /** Whether everything that `acks` asks for has happened. Otherwise the high watermark has not reached `nextOffset` yet. */
   isComplete = false;
+  /** The leadership in which it was written: only its high watermark counts. */
+  leadership = 0;
   appendTimeMs = -1;
   logStartOffset = NO_OFFSET;
   /** Whether its bytes are held until it is appended: by another shard, or later by this one. */

@@ -2,8 +2,11 @@
  * A partition of a coordinator's topic that this shard coordinates: it is loaded slice by slice, then active until it resigns.
  * Runs on the shard that leads the partition.
  *
- *   loading ──all replayed──► active ──removed, handed over, or the shard ends──► resigned
- *      └──damaged, unreadable──► failed ───────────────────────────────────────────┘
+ *   loading ──all replayed──► active ──not led any more, removed, handed over, or the shard ends──► resigned
+ *      └──damaged, unreadable──► failed ─────────────────────────────────────────────────────────────┘
+ *
+ * Always: it serves only the leadership of the partition in which it was made. A later one loads the log again: what was in it may be cut
+ * off.
  *
  * A read that the disk refuses does not end the loading: the same slice is read again after a pause. Loading fails once the disk has
  * refused too often or the log is offline. Kafka's coordinator fails at the first refused read, until another broker leads the partition.
@@ -60,6 +63,7 @@ export class CoordinatedPartition<Entry, Machine extends StateMachine<Entry>> {
   readonly background: BackgroundWork;
   readonly #parts: CoordinatedPartitionParts<Entry, Machine>;
   readonly #partition: Partition;
+  readonly #leadership: number;
   readonly #replay = (record: Entry) => this.machine.replay(record);
   #state: "loading" | "active" | "failed" | "resigned" = "loading";
   #loader: RecordLoader<Entry> | null;
@@ -72,12 +76,13 @@ export class CoordinatedPartition<Entry, Machine extends StateMachine<Entry>> {
   /** The start of the state machine, after all records were replayed. */
   #starting: Work | null = null;
 
-  /** @param partition owned by this shard @param name for messages */
+  /** @param partition owned and led by this shard @param name for messages */
   constructor(partition: Partition, name: string, parts: CoordinatedPartitionParts<Entry, Machine>) {
     const { kind, clock, timers, purgatory, builder } = parts;
     const nowMs = () => clock.monotonicMs();
     this.name = name;
     this.#partition = partition;
+    this.#leadership = partition.leadership;
     this.#parts = parts;
     this.log = new RecordLog(partition, {
       builder,
@@ -108,13 +113,14 @@ export class CoordinatedPartition<Entry, Machine extends StateMachine<Entry>> {
     return this.#retry.isSet;
   }
 
-  /** Whether this coordinates exactly this opening of the partition, not an earlier or later one. */
+  /** Whether this coordinates exactly this opening of the partition and this leadership, not an earlier or later one. */
   isOf(partition: Partition): boolean {
-    return partition === this.#partition;
+    return partition === this.#partition && partition.leadership === this.#leadership;
   }
 
   /** Kafka's code for why the partition answers no requests now; 0 while it answers them. */
   get refusal(): number {
+    if (this.#partition.leadership !== this.#leadership) return errorCode.NOT_COORDINATOR;
     if (this.#state === "active" && this.#partition.isOpen) return errorCode.NONE;
     return this.#state === "loading" ? errorCode.COORDINATOR_LOAD_IN_PROGRESS : errorCode.NOT_COORDINATOR;
   }

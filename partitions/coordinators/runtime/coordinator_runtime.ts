@@ -159,7 +159,7 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
     this.#work.finish();
   }
 
-  /** Takes on the partitions that this shard leads now. A reopened partition is loaded again. */
+  /** Takes on the partitions that this shard leads now, and resigns others. A reopened partition is loaded again. */
   #takeOn(topic: TopicImage): void {
     for (const { partition: number, shard, slot } of topic.partitions) {
       if (shard !== this.#parts.shard) continue;
@@ -167,6 +167,8 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
       const known = this.#partitions.get(number);
       if (partition === undefined || known?.isOf(partition)) continue;
       known?.resign();
+      this.#partitions.delete(number);
+      if (!partition.isLeader) continue;
       const taken = new CoordinatedPartition(partition, `${topic.name}-${number}`, this.#partitionParts);
       this.#partitions.set(number, taken);
       this.#loading.push(taken);

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { ManualClock } from "../../../storage/base/clock.ts";
+import { toOffset } from "../../../storage/base/units.ts";
 import { Log } from "../../../storage/log/log.ts";
 import { CrashingFileSystem } from "../../../tests/crashing_file_system.ts";
 import { logOptions } from "../../../tests/log_fixture.ts";
@@ -237,4 +238,47 @@ Deno.test("CoordinatorRuntime reports a partition that cannot be loaded, and coo
   test.load();
   assert.match(test.reports.join("\n"), /__counters-0 cannot be loaded, its counters have no coordinator: /);
   assert.equal(test.runtime.partitionOf("a"), errorCode.NOT_COORDINATOR);
+});
+
+Deno.test("CoordinatorRuntime serves no leadership but its own: it resigns with it, writes nothing afterwards, and loads the log again", () => {
+  for (const hasNoticed of [true, false]) {
+    const test = new Fixture();
+    test.load();
+    const { log, events } = test.counters;
+    log.append([{ name: "a", value: 1 }]);
+    const codes: number[] = [];
+    log.gather([{ name: "a", value: 2 }], (code) => void codes.push(code));
+    events.splice(0);
+    const change = (leads: boolean, leaderEpoch: number) => {
+      test.partition.update({ leads, leaderEpoch, config: smallLogs });
+      if (!leads) assert.equal(test.runtime.partitionOf("a"), errorCode.NOT_COORDINATOR, "before it learns of it");
+      if (hasNoticed || leads) test.runtime.onImage({ changed: [test.topic], deleted: [] });
+    };
+    change(false, 2);
+    if (hasNoticed) {
+      assert.deepEqual([events, codes], [[`dispose ${errorCode.NOT_COORDINATOR}`], [errorCode.NOT_COORDINATOR]]);
+    }
+    assert.equal(test.partition.follower.truncateTo(toOffset(0)), "truncated");
+    change(true, 3);
+    assert.equal(test.runtime.partitionOf("a"), errorCode.COORDINATOR_LOAD_IN_PROGRESS);
+    assert.deepEqual([events, codes], [[`dispose ${errorCode.NOT_COORDINATOR}`], [errorCode.NOT_COORDINATOR]]);
+    assert.equal(log.append([{ name: "a", value: 4 }]), errorCode.NOT_COORDINATOR);
+    test.load();
+    assert.deepEqual([[...test.counters.values], test.partition.log.logEndOffset], [[], 0]);
+    assert.equal(test.counters.log.append([{ name: "a", value: 5 }]), errorCode.NONE);
+  }
+});
+
+Deno.test("CoordinatorRuntime takes on a partition only once this broker leads it", () => {
+  const test = new Fixture();
+  test.load();
+  test.counters.log.append([{ name: "a", value: 1 }]);
+  test.partition.update({ leads: false, leaderEpoch: 2, config: smallLogs });
+  test.runtime.onImage({ changed: [test.topic], deleted: [] });
+  assert.deepEqual([...test.runtime.partitions], []);
+  assert.deepEqual([test.runtime.isLoading, test.runtime.nextDeadlineMs], [false, Infinity]);
+  test.partition.update({ leads: true, leaderEpoch: 3, config: smallLogs });
+  test.runtime.onImage({ changed: [test.topic], deleted: [] });
+  test.load();
+  assert.deepEqual([...test.counters.values], [["a", 1]]);
 });

@@ -4,7 +4,8 @@
  * replica. Runs on shards.
  *
  * Always: replies leave in their order, each exactly once. A reply that waits longer than `offsets.commit.timeout.ms` becomes
- * COORDINATOR_NOT_AVAILABLE, and NOT_COORDINATOR when a flush failed; the change may have been made nevertheless.
+ * COORDINATOR_NOT_AVAILABLE, and NOT_COORDINATOR when a flush failed or the leadership of the partition ended, even if another one has
+ * begun (KAFKA-20634); the change may have been made nevertheless.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { Offset } from "../../../storage/mod.ts";
@@ -15,8 +16,10 @@ export interface ReplicatedLog {
   /** Row in the watermark table. */
   readonly slot: number;
   readonly highWatermark: Offset;
-  /** Whether it is led here and accepts appends. */
+  /** Whether it serves requests. */
   readonly isOpen: boolean;
+  /** Tells leaderships apart (shared/watermarks.ts). */
+  readonly leadership: number;
   readonly log: { readonly logEndOffset: Offset };
 }
 
@@ -39,11 +42,13 @@ export class HeldReplies implements DelayedOperation {
   readonly #purgatory: Purgatory;
   readonly #nowMs: () => number;
   readonly #waitMsMax: number;
+  readonly #leadership: number;
   #held: Held[] = [];
 
   /** @param log with the high watermark to wait for @param parts the shard's purgatory, monotonic time, the longest wait in ms */
   constructor(log: ReplicatedLog, parts: { purgatory: Purgatory; nowMs: () => number; waitMsMax: number }) {
     this.#log = log;
+    this.#leadership = log.leadership;
     this.#purgatory = parts.purgatory;
     this.#nowMs = parts.nowMs;
     this.#waitMsMax = parts.waitMsMax;
@@ -56,6 +61,7 @@ export class HeldReplies implements DelayedOperation {
 
   /** Sends the reply as soon as all records appended so far are below the high watermark, at once if they already are. */
   add(send: Send): void {
+    if (this.#log.leadership !== this.#leadership) return send(errorCode.NOT_COORDINATOR);
     const offset = this.#log.log.logEndOffset;
     if (this.#held.length === 0 && this.#log.highWatermark >= offset) return send(errorCode.NONE);
     this.#held.push({ offset, untilMs: this.#nowMs() + this.#waitMsMax, send });
@@ -73,7 +79,8 @@ export class HeldReplies implements DelayedOperation {
   }
 
   onProgress(): void {
-    const { highWatermark, isOpen } = this.#log;
+    const { highWatermark, isOpen, leadership } = this.#log;
+    if (leadership !== this.#leadership) return this.fail(errorCode.NOT_COORDINATOR);
     const waiting = this.#held.findIndex(({ offset }) => offset > highWatermark);
     this.#release(waiting === -1 ? this.#held.length : waiting, errorCode.NONE);
     if (!isOpen) this.fail(errorCode.NOT_COORDINATOR);

@@ -11,7 +11,13 @@ const interest = new InterestTable(InterestTable.allocate(1));
 class Setting {
   readonly clock = new ManualClock();
   readonly purgatory = new Purgatory(interest, 0);
-  readonly log = { slot: 3, highWatermark: toOffset(0), isOpen: true, log: { logEndOffset: toOffset(0) } };
+  readonly log = {
+    slot: 3,
+    highWatermark: toOffset(0),
+    isOpen: true,
+    leadership: 1,
+    log: { logEndOffset: toOffset(0) },
+  };
   readonly replies = new HeldReplies(this.log, {
     purgatory: this.purgatory,
     nowMs: () => this.clock.monotonicMs(),
@@ -74,6 +80,17 @@ Deno.test("add() answers with an error after five seconds, counted for each repl
   assert.deepEqual(test.sent, [["a", errorCode.COORDINATOR_NOT_AVAILABLE]]);
   test.replicate(5);
   assert.deepEqual(test.sent.slice(1), [["b", 0]]);
+});
+
+Deno.test("replies of a leadership that has ended are answered NOT_COORDINATOR, also if the high watermark of a later one covers them", () => {
+  const test = new Setting();
+  test.append(5);
+  test.add("a");
+  test.log.leadership = 3;
+  test.replicate(5);
+  test.add("b");
+  assert.deepEqual(test.sent, [["a", errorCode.NOT_COORDINATOR], ["b", errorCode.NOT_COORDINATOR]]);
+  assert.equal(test.purgatory.waitingCount, 0);
 });
 
 Deno.test("onProgress() answers NOT_COORDINATOR what is not covered when the log went offline, because its flush failed", () => {

@@ -38,6 +38,8 @@ export interface RecordLogParts<Entry> {
 export class RecordLog<Entry> {
   readonly #partition: Partition;
   readonly #parts: RecordLogParts<Entry>;
+  /** Only in this leadership records are appended: they follow from a state that another one need not have. */
+  readonly #leadership: number;
   #records: Entry[] = [];
   #gathered: Gathered<Entry>[] = [];
   #appendedBatches = 0;
@@ -45,6 +47,7 @@ export class RecordLog<Entry> {
   /** @param partition owned by this shard */
   constructor(partition: Partition, parts: RecordLogParts<Entry>) {
     this.#partition = partition;
+    this.#leadership = partition.leadership;
     this.#parts = parts;
   }
 
@@ -131,7 +134,7 @@ export class RecordLog<Entry> {
   /** @param batch null when the records do not fit into one @param nowMs the timestamp of its records */
   #writeBatch(batch: Batch | null, nowMs: number): number {
     const partition = this.#partition;
-    if (!partition.isOpen) return errorCode.NOT_COORDINATOR;
+    if (!partition.isOpen || partition.leadership !== this.#leadership) return errorCode.NOT_COORDINATOR;
     if (batch === null) return errorCode.UNKNOWN_SERVER_ERROR;
     const { refusal } = partition.append(batch, nowMs);
     if (refusal !== null) return coordinatorCode(refusal);
