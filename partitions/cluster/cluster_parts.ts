@@ -1,4 +1,7 @@
 /**
  * What a broker in a cluster uses beyond what each broker does (on_demand.ts). Main isolate.
  */
+export { establishCluster, foundClusterId } from "./membership/cluster_identity.ts";
+export { Membership } from "./membership/membership.ts";
+export { MembershipError } from "./membership/membership_error.ts";
 export { StoreFollower } from "../metadata/store/store_follower.ts";

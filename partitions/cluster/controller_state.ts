@@ -44,13 +44,21 @@ interface Session {
   isRefused: boolean;
 }
 
+interface Asked {
+  readonly request: RegistrationRequest;
+  readonly askedMs: number;
+}
+
+/** A process that has not asked again for so long has given up: it must not take the place of one that is about to stop. */
+const ASKED_MS_MAX = 3000;
+
 /** One term of a controller. */
 export class ControllerState {
   readonly epoch: number;
   readonly #sessionMs: number;
   readonly #startedMs: number;
   readonly #sessions = new Map<number, Session>();
-  readonly #registrations = new Map<number, RegistrationRequest>();
+  readonly #registrations = new Map<number, Asked>();
 
   /** @param epoch version of the controller's key @param sessionMs silence after which a broker is fenced @param nowMs */
   constructor(epoch: number, sessionMs: number, nowMs: number) {
@@ -60,8 +68,8 @@ export class ControllerState {
   }
 
   /** A process asks to be registered; it repeats that until its image has the registration. */
-  register(request: RegistrationRequest): void {
-    this.#registrations.set(request.broker, request);
+  register(request: RegistrationRequest, nowMs: number): void {
+    this.#registrations.set(request.broker, { request, askedMs: nowMs });
   }
 
   /** A heartbeat arrived. Those of former processes are ignored. @returns whether the sender may stop */
@@ -79,11 +87,28 @@ export class ControllerState {
     else session.isRefused = true;
   }
 
-  /** The transactions that the image needs; the same ones again until it has changed. */
-  decide(image: ClusterImage, nowMs: number): Transaction[] {
+  /** For how long nothing was heard of a broker, in milliseconds; from the start of the term on. */
+  silentMs(broker: number, nowMs: number): number {
+    return nowMs - Math.max(this.#sessions.get(broker)?.heardMs ?? -Infinity, this.#startedMs);
+  }
+
+  /** Whether a broker counts as alive whose session is over. */
+  hasExpired(image: ClusterImage, nowMs: number): boolean {
+    for (const [broker, { state }] of image.brokers) {
+      if (state !== "fenced" && this.#isSilent(broker, nowMs)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * The transactions that the image needs; the same ones again until it has changed.
+   * @param among partitions to look at, where only they have changed since the last decision, and no broker or setting; all by default
+   */
+  decide(image: ClusterImage, nowMs: number, among?: Iterable<string>): Transaction[] {
     if (image.controllerEpoch !== this.epoch) return [];
-    const starts = this.#starts(image);
-    const decided = repairs(image, starts).map((repair) => repairTransaction(repair, image));
+    const starts = this.#starts(image, nowMs);
+    const found = repairs(image, starts, starts.size > 0 ? undefined : among);
+    const decided = found.map((repair) => repairTransaction(repair, image));
     for (const broker of new Set([...image.brokers.keys(), ...starts.keys()])) {
       const transaction = this.#decideBroker(broker, image, starts.get(broker), nowMs);
       if (transaction !== null) decided.push(transaction);
@@ -95,7 +120,7 @@ export class ControllerState {
     const entry = image.brokers.get(broker);
     if (start !== undefined) {
       for (const { row } of image.partitions.values()) if (isHeldBy(row, broker, start)) return null;
-      return this.#registration(this.#registrations.get(broker) as RegistrationRequest, image);
+      return this.#registration((this.#registrations.get(broker) as Asked).request, image);
     }
     if (entry === undefined) return null;
     const isSilent = this.#isSilent(broker, nowMs);
@@ -110,21 +135,20 @@ export class ControllerState {
   }
 
   #isSilent(broker: number, nowMs: number): boolean {
-    const session = this.#sessions.get(broker);
-    const heardMs = Math.max(session?.heardMs ?? -Infinity, this.#startedMs);
-    return session?.isRefused === true || nowMs - heardMs > this.#sessionMs;
+    return this.#sessions.get(broker)?.isRefused === true || this.silentMs(broker, nowMs) > this.#sessionMs;
   }
 
   /**
    * Processes whose turn it is to be registered: the last one is fenced. As long as it is active, another process of the broker lives, or may
    * (DUPLICATE_BROKER_REGISTRATION), and its leaders could take it into an ISR again.
    */
-  #starts(image: ClusterImage): Map<number, StartKind> {
+  #starts(image: ClusterImage, nowMs: number): Map<number, StartKind> {
     const starts = new Map<number, StartKind>();
-    for (const [broker, request] of this.#registrations) {
+    for (const [broker, { request, askedMs }] of this.#registrations) {
       const entry = image.brokers.get(broker);
       const epoch = entry?.brokerEpoch ?? ABSENT;
-      if (entry?.incarnation === request.incarnation || epoch > request.knownEpoch) this.#registrations.delete(broker);
+      const isOver = entry?.incarnation === request.incarnation || epoch > request.knownEpoch;
+      if (isOver || nowMs - askedMs > ASKED_MS_MAX) this.#registrations.delete(broker);
       else if (epoch === request.knownEpoch && (entry?.state ?? "fenced") === "fenced") {
         starts.set(broker, startKindOf(request, entry));
       }
@@ -170,10 +194,16 @@ export function startKindOf(
 /**
  * The transaction by which a process becomes the controller; null while there is one. It need not be registered: when all brokers start at
  * once, one of them has to register the others, and itself.
+ * @param deposed controller epoch of a process that does not answer any more: it may be replaced
  */
-export function candidacy(image: ClusterImage, broker: number, incarnation: string): Transaction | null {
-  if (image.controllerEpoch !== ABSENT) return null;
-  const comparisons: Comparison[] = [{ kind: "controller", version: ABSENT }];
+export function candidacy(
+  image: ClusterImage,
+  broker: number,
+  incarnation: string,
+  deposed = ABSENT,
+): Transaction | null {
+  if (image.controllerEpoch !== deposed) return null;
+  const comparisons: Comparison[] = [{ kind: "controller", version: deposed }];
   return { subject: "controller", comparisons, writes: [{ kind: "controller", broker, incarnation }] };
 }
 

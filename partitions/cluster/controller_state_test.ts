@@ -65,7 +65,7 @@ Deno.test("repairs() takes a process that started uncleanly out of the ELR, a cl
 Deno.test("ControllerState registers a process only after the last one is fenced and out of the rows", () => {
   const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
   const request = { broker: 2, incarnation: "new", directoryId: "disk", cleanEpoch: -1, knownEpoch: 1 };
-  controller.register(request);
+  controller.register(request, 0);
   const active = { 1: entry("active"), 2: entry("active"), 3: entry("active") };
   assert.deepEqual(writesOf(controller, imageOf(active, [row]), 1).filter(({ kind }) => kind !== "row"), []);
   controller.refused(2);
@@ -80,7 +80,7 @@ Deno.test("ControllerState registers a process only after the last one is fenced
   ]);
   const registered = { ...fenced, 2: { ...entry("fenced", 60), incarnation: "new" } };
   assert.deepEqual(writesOf(controller, imageOf(registered, [{ ...row, isr: [1, 3] }]), 1), []);
-  controller.register({ ...request, incarnation: "older" });
+  controller.register({ ...request, incarnation: "older" }, 1);
   assert.deepEqual(writesOf(controller, imageOf(registered, [{ ...row, isr: [1, 3] }]), 1), [], "a late request");
 });
 

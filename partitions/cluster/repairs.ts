@@ -25,13 +25,20 @@ export interface Repair {
 /**
  * The rows that have to change.
  * @param starts brokers whose new process is not registered yet
+ * @param among partitions to look at; all by default
  * @returns partitions without a live leader first: their clients wait
  */
-export function repairs(image: ClusterImage, starts: ReadonlyMap<number, StartKind>): Repair[] {
+export function repairs(
+  image: ClusterImage,
+  starts: ReadonlyMap<number, StartKind>,
+  among: Iterable<string> = image.partitions.keys(),
+): Repair[] {
   const found: Repair[] = [];
   const { isActive } = brokerView(image);
   const brokers = { isActive: (broker: number) => isActive(broker) && !starts.has(broker) };
-  for (const [partition, base] of image.partitions) {
+  for (const partition of among) {
+    const base = image.partitions.get(partition);
+    if (base === undefined) continue;
     const row = changeRow(base.row, changeFor(base.row, partition, image, starts), brokers);
     if (row !== null) found.push({ partition, base, row });
   }

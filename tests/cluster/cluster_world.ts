@@ -157,7 +157,7 @@ export class ClusterWorld implements Surroundings {
     this.#sendTo(from.id, id, (to) => {
       const { controller } = to;
       if (controller === null) return;
-      if (request.kind === "register") return controller.register(request.request);
+      if (request.kind === "register") return controller.register(request.request, to.nowMs);
       const mayStop = controller.heard(request.heartbeat, to.image, to.nowMs);
       this.network.send({ target: from, from: id, to: from.id, run: () => from.life.answered(mayStop, from.nowMs) });
     });

@@ -1,0 +1,84 @@
+/**
+ * Which cluster a broker joins: the row that the first broker writes, and what log directories say. Main isolate.
+ *
+ * Always: a directory of one cluster never serves another one. A new directory gets its cluster id from the row, so brokers that start
+ * together agree on one.
+ */
+import { type FileSystem, linuxFileSystem, randomUuid, readMetaProperties } from "../../../storage/control.ts";
+import { ABSENT, MetadataRefusedError, type MetadataStore } from "../../metadata/store/store.ts";
+import { CLUSTER, CLUSTER_FORMAT, type ClusterRow, clusterRowOf, rewritten } from "../cluster_rows.ts";
+import { definiteOutcome } from "./definite_outcome.ts";
+import { MembershipError } from "./membership_error.ts";
+import { type MembershipTime, systemTime } from "./membership_time.ts";
+
+/** What a broker brings along. */
+export interface ClusterClaim {
+  /** Cluster id in its log directories; null where they are new. */
+  readonly clusterId: string | null;
+  /** `barnabas.inter.broker.secret`; null for a random one, if this is the first broker. */
+  readonly secret: string | null;
+}
+
+const SECRET_BYTES = 32;
+/** How often a row is tried to be written that another broker may write meanwhile. */
+const ATTEMPTS_MAX = 5;
+
+/** Cluster id in the first log directory that has one; null where all are new. @throws MembershipError where it cannot be read */
+export function foundClusterId(logDirectories: readonly string[], fs: FileSystem = linuxFileSystem): string | null {
+  for (const path of logDirectories) {
+    const found = readMetaProperties(fs, path);
+    if (typeof found === "string") {
+      throw new MembershipError(`Cannot read ${path}/meta.properties: ${found}; repair it from a backup`);
+    }
+    if (found !== null) return found.clusterId;
+  }
+  return null;
+}
+
+/**
+ * Reads the cluster's row, and writes it where there is none.
+ * @throws MembershipError when the directories belong to another cluster, or the cluster to another version
+ * @throws MetadataStoreError when the store does not answer
+ */
+export async function establishCluster(
+  store: Pick<MetadataStore, "get" | "transact" | "resolve">,
+  claim: ClusterClaim,
+  time: MembershipTime = systemTime,
+): Promise<ClusterRow> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const entry = await store.get(CLUSTER);
+    if (entry !== null) return joinable(clusterRowOf(entry), claim);
+    const row: ClusterRow = {
+      clusterId: claim.clusterId ?? randomUuid(),
+      secret: claim.secret ?? randomSecret(),
+      format: CLUSTER_FORMAT,
+    };
+    const first = {
+      compare: [{ key: CLUSTER, version: ABSENT }],
+      set: [{ key: CLUSTER, value: rewritten(null, row) }],
+    };
+    const { outcome } = await definiteOutcome(first, { store, time, isClosed: () => false });
+    if (outcome === "committed") return row;
+  }
+  throw new MetadataRefusedError("The metadata store does not take the cluster's id");
+}
+
+function joinable(row: ClusterRow, { clusterId }: ClusterClaim): ClusterRow {
+  if (row.format > CLUSTER_FORMAT) {
+    throw new MembershipError(
+      `The cluster ${row.clusterId} has metadata of format ${row.format}, and this version knows ${CLUSTER_FORMAT}; ` +
+        "start the version that its other brokers have",
+    );
+  }
+  if (clusterId !== null && clusterId !== row.clusterId) {
+    throw new MembershipError(
+      `The log directories belong to cluster ${clusterId}, but the metadata store has cluster ${row.clusterId}; ` +
+        "name the etcd and the prefix of the directories' cluster, or choose empty directories (--data)",
+    );
+  }
+  return row;
+}
+
+function randomSecret(): string {
+  return crypto.getRandomValues(new Uint8Array(SECRET_BYTES)).toHex();
+}

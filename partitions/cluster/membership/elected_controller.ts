@@ -1,0 +1,244 @@
+/**
+ * The controller's runtime in each broker: candidate, and while it is elected, the judge of who lives. `ControllerState` decides; this
+ * passes it images, heartbeats and time, and has its transactions carried out. The main isolate.
+ *
+ * What costs is done only when it may matter: rows are looked at when they, a broker or a setting has changed, or a start waits; a heartbeat
+ * of an active broker only notes the time. The controller also knocks at the door of a broker that has missed some heartbeats: where nobody
+ * listens, the process is gone, and its session need not run out.
+ *
+ * Not done: a broker that was fenced by mistake gets no longer session.
+ */
+import { assert } from "../../../storage/base/assert.ts";
+import { errorCode } from "../../../net/protocol/error_codes.ts";
+import { MetadataRefusedError, type MetadataStore, MetadataStoreError } from "../../metadata/store/store.ts";
+import type { RegistrationRow } from "../cluster_rows.ts";
+import { rewritten, TICK, tickOf } from "../cluster_rows.ts";
+import { ControllerCandidate } from "./controller_candidate.ts";
+import { ControllerState, type Heartbeat } from "../controller_state.ts";
+import { definiteOutcome } from "./definite_outcome.ts";
+import { type Endpoint, endpointOf, type Knock } from "./endpoints.ts";
+import type { ImageChange, LiveImage } from "../live_image.ts";
+import type { BrokerRegistration, HeartbeatAnswer, MembershipCalls, RegistrationAnswer } from "../membership_calls.ts";
+import type { MembershipTime } from "./membership_time.ts";
+import { storeComparison } from "./store_transactions.ts";
+import { SubjectTransactions } from "./subject_transactions.ts";
+
+/** What an elected controller works with. */
+export interface ElectedControllerParts {
+  readonly store: Pick<MetadataStore, "transact" | "resolve" | "limits" | "grantLease">;
+  readonly image: LiveImage;
+  readonly time: MembershipTime;
+  readonly clusterId: string;
+  readonly broker: number;
+  readonly incarnation: string;
+  /** Where other brokers reach this one. */
+  readonly endpoint: Endpoint;
+  /** Listener at which brokers reach each other. */
+  readonly interBrokerListener: string;
+  /** `broker.session.timeout.ms` */
+  readonly sessionMs: number;
+  /** `broker.heartbeat.interval.ms` */
+  readonly heartbeatMs: number;
+  /** Finds out whether somebody listens at an address. */
+  readonly knock: Knock;
+  /** The store has failed for good. */
+  failed(error: MetadataStoreError): void;
+}
+
+/** So many intervals without a heartbeat make the controller look whether the process is there. */
+const KNOCK_INTERVALS = 2.5;
+/** Looks at the sessions in the time of a heartbeat's interval. */
+const LOOKS = 2;
+const TICK_MS = 30_000;
+/** Processes whose descriptions are kept: those that ask repeat it, so the others are over. */
+const REGISTRATIONS_MAX = 1024;
+const { NONE, NOT_CONTROLLER, INCONSISTENT_CLUSTER_ID, INVALID_REGISTRATION } = errorCode;
+const { DUPLICATE_BROKER_REGISTRATION, BROKER_ID_NOT_REGISTERED, STALE_BROKER_EPOCH } = errorCode;
+
+/** The elected controller of a cluster, as far as it is this process. */
+export class ElectedController implements MembershipCalls {
+  readonly candidate: ControllerCandidate;
+  readonly #parts: ElectedControllerParts;
+  readonly #transactions: SubjectTransactions;
+  readonly #following: Disposable;
+  /** What processes say of themselves, by incarnation; the one that asked last at the end. */
+  readonly #registrations = new Map<string, BrokerRegistration>();
+  /** Brokers at whose door it knocks. */
+  readonly #knocking = new Set<number>();
+  #state: ControllerState | null = null;
+  /** Partitions to look at; null for all. */
+  #among: Set<string> | null = null;
+  #isDeciding = false;
+  readonly #closing = new AbortController();
+
+  /** It is no candidate before `candidate.begin()`. */
+  constructor(parts: ElectedControllerParts) {
+    this.#parts = parts;
+    const { image } = parts;
+    this.candidate = new ControllerCandidate(parts);
+    this.#transactions = new SubjectTransactions({
+      ...parts,
+      registrationOf: (incarnation) => this.#registrationOf(incarnation),
+      again: (subjects) => this.#decideSoon(subjects),
+    });
+    this.#following = image.follow((change) => this.#imageChanged(change));
+  }
+
+  /** Whether this process is the controller, and has begun its term. */
+  get isController(): boolean {
+    return this.#state !== null;
+  }
+
+  register(registration: BrokerRegistration): Promise<RegistrationAnswer> {
+    const { image, time, clusterId } = this.#parts;
+    const entry = image.brokers.get(registration.broker);
+    const answer = (code: number, brokerEpoch = -1) => Promise.resolve({ errorCode: code, brokerEpoch });
+    if (this.#state === null) return answer(NOT_CONTROLLER);
+    if (registration.clusterId !== clusterId) return answer(INCONSISTENT_CLUSTER_ID);
+    if (directoryOwner(image, registration) !== null) return answer(INVALID_REGISTRATION);
+    if (entry?.incarnation === registration.incarnation) return answer(NONE, entry.brokerEpoch);
+    this.#note(registration);
+    this.#state.register(registration, time.clock.monotonicMs());
+    this.#decideSoon(null);
+    return answer(entry?.state === "active" ? DUPLICATE_BROKER_REGISTRATION : NONE);
+  }
+
+  heartbeat(heartbeat: Heartbeat): Promise<HeartbeatAnswer> {
+    const { image, time } = this.#parts;
+    const entry = image.brokers.get(heartbeat.broker);
+    const refuse = (code: number) => Promise.resolve({ errorCode: code, isFenced: true, shouldStop: false });
+    if (this.#state === null) return refuse(NOT_CONTROLLER);
+    if (entry === undefined) return refuse(BROKER_ID_NOT_REGISTERED);
+    if (entry.brokerEpoch !== heartbeat.brokerEpoch) return refuse(STALE_BROKER_EPOCH);
+    const shouldStop = this.#state.heard(heartbeat, image, time.clock.monotonicMs());
+    const isFenced = entry.state !== "active";
+    if (isFenced || heartbeat.wantsStop) this.#decideSoon([]);
+    return Promise.resolve({ errorCode: NONE, isFenced, shouldStop });
+  }
+
+  /** Ends the term and the candidacy. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#following[Symbol.dispose]();
+    this.#state = null;
+    this.#transactions.close();
+    await this.candidate.close();
+  }
+
+  #imageChanged({ partitions, brokers, controller, settings }: ImageChange): void {
+    if (controller) this.#beginOrEndTerm();
+    this.candidate.imageChanged();
+    if (this.#state !== null) this.#decideSoon(controller || brokers || settings.length > 0 ? null : partitions);
+  }
+
+  #beginOrEndTerm(): void {
+    const { image, time, sessionMs } = this.#parts;
+    this.#transactions.clear();
+    this.#state = null;
+    if (!this.candidate.isController) return;
+    const state = this.#state = new ControllerState(image.controllerEpoch, sessionMs, time.clock.monotonicMs());
+    this.#lookLater(state);
+    this.#tickLater(state);
+  }
+
+  /** Decides after what arrives together with this. @param partitions that changed; null for all */
+  #decideSoon(partitions: readonly string[] | null): void {
+    if (partitions === null) this.#among = null;
+    else if (this.#isDeciding) { for (const partition of partitions) this.#among?.add(partition); }
+    else this.#among = new Set(partitions);
+    if (this.#isDeciding) return;
+    this.#isDeciding = true;
+    this.#parts.time.after(0, () => this.#decide());
+  }
+
+  #decide(): void {
+    const { image, time } = this.#parts;
+    const among = this.#among ?? undefined;
+    this.#isDeciding = false;
+    if (this.#state === null || this.#closing.signal.aborted) return;
+    const decided = this.#state.decide(image, time.clock.monotonicMs(), among);
+    const isAboutBroker = ({ writes }: typeof decided[number]) => writes[0]?.kind !== "row";
+    this.#transactions.propose(decided.filter((one) => !isAboutBroker(one)), decided.filter(isAboutBroker));
+  }
+
+  #lookLater(state: ControllerState): void {
+    this.#parts.time.after(this.#parts.heartbeatMs / LOOKS, () => {
+      if (this.#state !== state) return;
+      this.#look(state);
+      this.#lookLater(state);
+    });
+  }
+
+  /** Looks who has been silent for too long. */
+  #look(state: ControllerState): void {
+    const { image, time, broker: self, heartbeatMs } = this.#parts;
+    const nowMs = time.clock.monotonicMs();
+    if (state.hasExpired(image, nowMs)) this.#decideSoon([]);
+    for (const [broker, entry] of image.brokers) {
+      const isMissing = broker !== self && state.silentMs(broker, nowMs) > KNOCK_INTERVALS * heartbeatMs;
+      if (isMissing && entry.state !== "fenced") void this.#knock(broker, entry.brokerEpoch, state);
+    }
+  }
+
+  async #knock(broker: number, brokerEpoch: number, state: ControllerState): Promise<void> {
+    const { image, interBrokerListener, knock } = this.#parts;
+    const registration = image.registrations.get(broker);
+    if (registration === undefined || this.#knocking.has(broker)) return;
+    this.#knocking.add(broker);
+    const isRefused = await knock(endpointOf(registration.row, interBrokerListener), this.#closing.signal);
+    this.#knocking.delete(broker);
+    const isSame = this.#state === state && image.brokers.get(broker)?.brokerEpoch === brokerEpoch;
+    if (!isRefused || !isSame) return;
+    state.refused(broker);
+    this.#decideSoon([]);
+  }
+
+  #tickLater(state: ControllerState): void {
+    this.#parts.time.after(TICK_MS, () => {
+      if (this.#state === state) void this.#tick(state);
+    });
+  }
+
+  /** Writes a row, so that the watches of an idle cluster do not fall behind what etcd has compacted. */
+  async #tick(state: ControllerState): Promise<void> {
+    const { image, store, time } = this.#parts;
+    const last = image.entry(TICK);
+    try {
+      await definiteOutcome({
+        compare: [storeComparison({ kind: "controller", version: state.epoch })],
+        set: [{ key: TICK, value: rewritten(last, { n: last === null ? 1 : tickOf(last) + 1 }) }],
+      }, { store, time, isClosed: () => this.#closing.signal.aborted });
+    } catch (error) {
+      // One tick more or less does not matter; a store that has failed ends the broker.
+      if (!(error instanceof MetadataRefusedError) && !this.#closing.signal.aborted) {
+        return this.#parts.failed(error instanceof MetadataStoreError ? error : new MetadataStoreError(String(error)));
+      }
+    }
+    if (this.#state === state) this.#tickLater(state);
+  }
+
+  #note(registration: BrokerRegistration): void {
+    this.#registrations.delete(registration.incarnation);
+    this.#registrations.set(registration.incarnation, registration);
+    if (this.#registrations.size <= REGISTRATIONS_MAX) return;
+    for (const incarnation of this.#registrations.keys()) return void this.#registrations.delete(incarnation);
+  }
+
+  #registrationOf(incarnation: string): RegistrationRow {
+    const registration = this.#registrations.get(incarnation);
+    assert(registration !== undefined, "a process that is registered has asked for it");
+    const { directoryId, rack, listeners, directories, shards, version } = registration;
+    return { incarnation, directoryId, rack, listeners, directories, shards, version };
+  }
+}
+
+/** The other broker that is registered with a directory of this one; null for none. */
+export function directoryOwner(
+  image: LiveImage,
+  { broker, directories }: Pick<BrokerRegistration, "broker" | "directories">,
+): number | null {
+  for (const [other, { row }] of image.registrations) {
+    if (other !== broker && row.directories.some((id) => directories.includes(id))) return other;
+  }
+  return null;
+}

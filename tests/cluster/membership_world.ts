@@ -1,0 +1,206 @@
+/**
+ * Brokers of a cluster in one process of a test, without their data: memberships over one store in memory, in simulated time, which are
+ * started, killed, paused and stopped. Test code.
+ */
+import { createRandom } from "../../storage/base/random.ts";
+import { randomUuid } from "../../storage/base/uuid.ts";
+import { type BrokerChannel, ChannelRefused } from "../../partitions/cluster/broker_channel.ts";
+import { establishCluster } from "../../partitions/cluster/membership/cluster_identity.ts";
+import { type ClusterPartitionRow, partitionRowOf, partitionStoreKey } from "../../partitions/cluster/cluster_rows.ts";
+import { Membership, type MembershipOptions } from "../../partitions/cluster/membership/membership.ts";
+import type { MembershipCalls } from "../../partitions/cluster/membership_calls.ts";
+import { createRow } from "../../partitions/cluster/partition_row.ts";
+import { StoreFollower } from "../../partitions/metadata/store/store_follower.ts";
+import type { MetadataStore } from "../../partitions/metadata/store/store.ts";
+import { MemoryStore, StoreWay } from "./memory_store.ts";
+import { SimulatedTime, type Subject } from "./simulated_time.ts";
+
+/** Times of the brokers, as the product has them. */
+export const SESSION_MS = 700;
+const HEARTBEAT_MS = 100;
+const WAY_MS = 1;
+const ANSWER_MS_MAX = 300;
+
+/** The rows of topics that are created. */
+export const TOPIC_ID = "topicAAAAAAAAAAAAAAAAA";
+
+/** One process of a broker. */
+export interface TestBroker extends Subject {
+  readonly id: number;
+  readonly port: number;
+  readonly store: StoreWay;
+  readonly membership: Membership;
+  /** Why the process had to end. */
+  readonly failures: Error[];
+  /** How `join()` ended: "joined", or the sentence. */
+  joined: string | null;
+  isHung: boolean;
+}
+
+/** What a test says of a process. */
+export interface StartOptions {
+  readonly port?: number;
+  readonly cleanEpoch?: number;
+  readonly directories?: readonly string[];
+  readonly clusterId?: string | null;
+}
+
+/** The cluster. */
+export class MembershipWorld {
+  readonly time = new SimulatedTime();
+  readonly store = new MemoryStore(this.time);
+  /** Every process that was started. */
+  readonly started: TestBroker[] = [];
+  readonly #random = createRandom(7);
+
+  /** The processes that run, by their addresses. */
+  get running(): TestBroker[] {
+    return this.started.filter(({ isDead }) => !isDead);
+  }
+
+  /** Starts a process, which then joins in its own time. */
+  async start(id: number, options: StartOptions = {}): Promise<TestBroker> {
+    const process: Subject & { isHung: boolean } = { isPaused: false, isDead: false, isHung: false };
+    const { port = 9000 + id, directories = [`disk ${id}`] } = options;
+    const { time } = this;
+    const store = new StoreWay(this.store, { time, process, random: this.#random });
+    const failures: Error[] = [];
+    const opening = this.#open(store, {
+      nodeId: id,
+      description: {
+        rack: null,
+        listeners: [{ name: "PLAINTEXT", host: "localhost", port }],
+        directories,
+        shards: 1,
+        version: "test",
+      },
+      clusterId: options.clusterId ?? null,
+      cleanEpoch: options.cleanEpoch ?? -1,
+      process,
+      failed: (error) => failures.push(error),
+    });
+    let isOpen = false;
+    const opened = () => void (isOpen = true);
+    opening.then(opened, opened);
+    await time.until("a membership opens", () => isOpen, 1000);
+    const membership = await opening;
+    const broker: TestBroker = Object.assign(process, { id, port, store, membership, failures, joined: null });
+    this.started.push(broker);
+    membership.join().then(() => broker.joined = "joined", (error) => broker.joined = String(error));
+    return broker;
+  }
+
+  /** Starts processes together, and waits until all are active. */
+  async startAll(...ids: number[]): Promise<TestBroker[]> {
+    const brokers: TestBroker[] = [];
+    for (const id of ids) brokers.push(await this.start(id));
+    await this.untilActive(...brokers);
+    return brokers;
+  }
+
+  /** Waits until processes are active. @returns how long it took */
+  untilActive(...brokers: TestBroker[]): Promise<number> {
+    const isActive = ({ membership }: TestBroker) => membership.state === "active";
+    return this.time.until(`${brokers.map(({ id }) => id)} are active`, () => brokers.every(isActive), 10_000);
+  }
+
+  /** Ends a process without warning. */
+  kill(broker: TestBroker): void {
+    broker.isDead = true;
+  }
+
+  /** Stops a process in order. @returns its broker epoch, which proves that */
+  async stop(broker: TestBroker, withinMs = 5000): Promise<number> {
+    let isStopped = false;
+    const { membership } = broker;
+    void membership.stop(withinMs).then(() => membership.close()).then(() => isStopped = true);
+    await this.time.until(`broker ${broker.id} stops`, () => isStopped, withinMs + 1000);
+    broker.isDead = true;
+    return membership.brokerEpoch;
+  }
+
+  /** The running process that is the controller, as the store has it. */
+  get controller(): TestBroker | undefined {
+    const entry = this.store.rows.get("controller");
+    const incarnation = entry && JSON.parse(entry.value).incarnation;
+    return this.running.find(({ membership }) => membership.incarnation === incarnation);
+  }
+
+  /** State of a broker in the store. */
+  stateOf(id: number): string | undefined {
+    const entry = this.store.rows.get(`brokers/${id}/state`);
+    return entry && JSON.parse(entry.value).state;
+  }
+
+  /** Writes the rows of new partitions. @param fields that rows have besides */
+  createPartitions(leaders: readonly number[], fields: Partial<ClusterPartitionRow> & { unknown?: string } = {}): void {
+    const set = leaders.map((leader, partition) => {
+      const row = createRow([leader], 1, { isActive: () => true });
+      const value = { ...row, directories: [`disk ${leader}`], ...fields };
+      return { key: partitionStoreKey(`${TOPIC_ID}/${partition}`), value: JSON.stringify(value) };
+    });
+    this.store.transact({ set });
+  }
+
+  /** A partition's row in the store. */
+  rowOf(partition: number): ClusterPartitionRow {
+    const entry = this.store.rows.get(partitionStoreKey(`${TOPIC_ID}/${partition}`));
+    if (entry === undefined) throw new Error(`there is no partition ${partition}`);
+    return partitionRowOf(entry);
+  }
+
+  async #open(
+    store: MetadataStore,
+    { process, clusterId, ...options }:
+      & Pick<MembershipOptions, "nodeId" | "description" | "cleanEpoch" | "failed">
+      & { process: Subject & { isHung: boolean }; clusterId: string | null },
+  ): Promise<Membership> {
+    const time = this.time.of(process);
+    const cluster = await establishCluster(store, { clusterId, secret: null }, time);
+    return Membership.open({
+      ...options,
+      store,
+      follower: await StoreFollower.open(store),
+      clusterId: cluster.clusterId,
+      interBrokerListener: "PLAINTEXT",
+      sessionMs: SESSION_MS,
+      heartbeatMs: HEARTBEAT_MS,
+      registrationTimeoutMs: 10_000,
+      rules: {
+        minIsrOf: (configs) => Number(configs["min.insync.replicas"] ?? 1),
+        isUncleanElectionEnabled: (configs) => configs["unclean.leader.election.enable"] === "true",
+      },
+      channelTo: ({ port }) => this.#channelTo(port, process),
+      shardsTurn: () => !process.isHung,
+      knock: ({ port }) =>
+        new Promise((resolve) => time.after(2 * WAY_MS, () => resolve(this.#listenerAt(port) === undefined))),
+      time,
+    });
+  }
+
+  #listenerAt(port: number): TestBroker | undefined {
+    return this.running.find((broker) => broker.port === port);
+  }
+
+  #channelTo(port: number, from: Subject): BrokerChannel {
+    const ask = <T>(call: (to: MembershipCalls) => Promise<T>) =>
+      new Promise<T>((resolve, reject) => {
+        const to = this.#listenerAt(port);
+        const fail = (kind: "refused" | "late") => () => reject(new ChannelRefused(kind, `localhost:${port}: ${kind}`));
+        if (to === undefined) return void this.time.after(2 * WAY_MS, from, fail("refused"));
+        this.time.after(ANSWER_MS_MAX, from, fail("late"));
+        this.time.after(WAY_MS, to, async () => {
+          const answer = await call(to.membership);
+          this.time.after(WAY_MS, from, () => resolve(answer));
+        });
+      });
+    return {
+      register: (registration) => ask((to) => to.register(registration)),
+      heartbeat: (heartbeat) => ask((to) => to.heartbeat(heartbeat)),
+      close: () => {},
+    };
+  }
+}
+
+/** A cluster id of a test. */
+export const newClusterId = randomUuid;
