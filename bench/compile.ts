@@ -30,6 +30,7 @@ export const lateModules: readonly string[] = [
   "partitions/metadata/etcd/managed/managed_etcd.ts",
   "partitions/cluster/cluster_parts.ts",
   "partitions/metadata/packed_alterations.ts",
+  "partitions/metadata/store/anti_entropy.ts",
 ];
 
 /** Native addons by the package that loads them: the names of their files up to the platform. */

@@ -15,7 +15,7 @@ export { Controller, type ControllerOptions } from "./metadata/controller.ts";
 export type { ImageDelta, MetadataImage, PartitionFailure } from "./metadata/image.ts";
 export type { PartitionRoom } from "./metadata/topic_creation.ts";
 export { loadClusterParts } from "./cluster/on_demand.ts";
-export { type OpenedEtcd, openEtcdStore, startManagedEtcd } from "./metadata/store/etcd_on_demand.ts";
+export { type OpenedEtcd, openEtcdStore, startAntiEntropy, startManagedEtcd } from "./metadata/store/etcd_on_demand.ts";
 export { SqliteStore } from "./metadata/store/sqlite_store.ts";
 export { MetadataStoreError } from "./metadata/store/store.ts";
 export { systemTimers, type Timers } from "./directory/checkpoint_writer.ts";

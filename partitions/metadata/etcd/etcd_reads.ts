@@ -3,7 +3,7 @@
  *
  * All pages are of the revision of the first one. When that is compacted meanwhile, the read begins anew.
  */
-import type { Snapshot, StoredEntry } from "../store/store.ts";
+import type { KeyVersions, Snapshot, StoredEntry } from "../store/store.ts";
 import { INTERNAL } from "../store/stored_text.ts";
 import { BoundedPool } from "./bounded_pool.ts";
 import type { EtcdClient } from "./etcd_client.ts";
@@ -49,16 +49,13 @@ export class EtcdReads {
 
   /** Reads all keys with a prefix. @throws MetadataRefusedError when etcd does not answer */
   snapshot(prefix: string): Promise<Snapshot> {
-    return this.#inTurn(async () => {
-      for (let attempt = 1;; attempt++) {
-        try {
-          return await this.#pages(prefix);
-        } catch (error) {
-          const isCompacted = error instanceof GatewayFailure && error.isCompacted;
-          if (!isCompacted || attempt === this.#parts.limits.readAttemptsMax) throw error;
-        }
-      }
-    });
+    return this.#inTurn(() => this.#atOneMoment(prefix, {}));
+  }
+
+  /** Reads the versions of all keys with a prefix. @throws MetadataRefusedError when etcd does not answer */
+  async versions(prefix: string): Promise<KeyVersions> {
+    const { version, entries } = await this.#inTurn(() => this.#atOneMoment(prefix, { keys_only: true }));
+    return { version, versions: new Map(entries.map((entry) => [entry.key, entry.version])) };
   }
 
   /** Refuses reads that wait. */
@@ -75,7 +72,18 @@ export class EtcdReads {
     }
   }
 
-  async #pages(prefix: string): Promise<Snapshot> {
+  async #atOneMoment(prefix: string, what: Pick<RangeRequest, "keys_only">): Promise<Snapshot> {
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await this.#pages(prefix, what);
+      } catch (error) {
+        const isCompacted = error instanceof GatewayFailure && error.isCompacted;
+        if (!isCompacted || attempt === this.#parts.limits.readAttemptsMax) throw error;
+      }
+    }
+  }
+
+  async #pages(prefix: string, what: Pick<RangeRequest, "keys_only">): Promise<Snapshot> {
     const { prefix: before, limits } = this.#parts;
     const end = encodeText(endOfRange(before + prefix, before));
     const entries: StoredEntry[] = [];
@@ -84,7 +92,7 @@ export class EtcdReads {
       const revision = version === 0 ? {} : { revision: String(version) };
       let answer: RangeAnswer;
       try {
-        answer = await this.#page({ key: encodeText(key), range_end: end, limit, ...revision });
+        answer = await this.#page({ key: encodeText(key), range_end: end, limit, ...revision, ...what });
       } catch (error) {
         if (!(error instanceof GatewayFailure) || !error.isTooLarge || limit === 1) throw error;
         limit = Math.ceil(limit / 2);

@@ -10,6 +10,7 @@
  */
 import { randomUuid } from "../../../storage/base/uuid.ts";
 import {
+  type KeyVersions,
   type Lease,
   MetadataRefusedError,
   type MetadataStore,
@@ -20,6 +21,7 @@ import {
   type StoreWatcher,
   type Transaction,
   type TransactionResult,
+  type VersionsReader,
 } from "../store/store.ts";
 import { type EtcdAccess, EtcdClient } from "./etcd_client.ts";
 import { EtcdLeases } from "./etcd_leases.ts";
@@ -44,7 +46,7 @@ export interface EtcdStoreOptions extends EtcdAccess {
 }
 
 /** The store. */
-export class EtcdStore implements MetadataStore {
+export class EtcdStore implements MetadataStore, VersionsReader {
   readonly limits: StoreLimits = {
     transactionKeysMax: TRANSACTION_KEYS_MAX,
     transactionBytesMax: TRANSACTION_BYTES_MAX,
@@ -113,6 +115,10 @@ export class EtcdStore implements MetadataStore {
 
   snapshot(prefix: string): Promise<Snapshot> {
     return this.#call(() => this.#reads.snapshot(prefix));
+  }
+
+  versions(prefix: string): Promise<KeyVersions> {
+    return this.#call(() => this.#reads.versions(prefix));
   }
 
   transact(transaction: Transaction): Promise<TransactionResult> {

@@ -4,6 +4,7 @@
 import type { CheckpointKind } from "../../directory/checkpoint_writer.ts";
 import type { EtcdStore, EtcdStoreOptions } from "../etcd/etcd_store.ts";
 import type { ManagedEtcd, ManagedEtcdOptions } from "../etcd/managed/managed_etcd.ts";
+import type { AntiEntropy, AntiEntropyParts } from "./anti_entropy.ts";
 
 /** The store of a broker. */
 export interface OpenedEtcd {
@@ -39,4 +40,10 @@ export async function openEtcdStore(
 export async function startManagedEtcd(options: ManagedEtcdOptions): Promise<ManagedEtcd> {
   const { ManagedEtcd } = await import("../etcd/managed/managed_etcd.ts");
   return ManagedEtcd.start(options);
+}
+
+/** Compares from now on what a follower knows with what the store has (anti_entropy.ts). */
+export async function startAntiEntropy(parts: AntiEntropyParts): Promise<AntiEntropy> {
+  const { AntiEntropy } = await import("./anti_entropy.ts");
+  return new AntiEntropy(parts);
 }

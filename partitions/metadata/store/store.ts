@@ -129,6 +129,19 @@ export interface MetadataStore {
   close(): Promise<void>;
 }
 
+/** The versions of all keys with a prefix at one moment. */
+export interface KeyVersions {
+  /** Version of the last transaction before that moment. */
+  readonly version: number;
+  readonly versions: ReadonlyMap<string, number>;
+}
+
+/** A store whose watch may lose changes: it also reads versions without values. */
+export interface VersionsReader {
+  /** Reads the versions of all keys with a prefix. Rejects as requests to the store do. */
+  versions(prefix: string): Promise<KeyVersions>;
+}
+
 /** The store cannot be opened, read or written. The message names the remedy. */
 export class MetadataStoreError extends Error {
   override name = "MetadataStoreError";

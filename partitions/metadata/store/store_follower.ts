@@ -10,24 +10,28 @@ import type { MetadataStore, Snapshot, StoreChange, StoredEntry, StoreWatcher } 
 /** Gets the changes of one transaction, or of a reset. It must not throw (StoreWatcher). */
 export type ChangeListener = (changes: readonly StoreChange[], version: number) => void;
 
+type FollowedStore = Pick<MetadataStore, "snapshot" | "watch">;
+
 /** Follows one store. */
 export class StoreFollower implements StoreWatcher, Disposable {
   readonly #rows: Map<string, StoredEntry>;
   readonly #listeners = new Set<ChangeListener>();
   readonly #waits = new Set<{ readonly version: number; readonly resolve: () => void }>();
+  readonly #store: FollowedStore;
   #version: number;
   #watch: Disposable | null = null;
+  #isDisposed = false;
 
-  private constructor({ version, entries }: Snapshot) {
+  private constructor(store: FollowedStore, { version, entries }: Snapshot) {
+    this.#store = store;
     this.#rows = new Map(entries.map((entry) => [entry.key, entry]));
     this.#version = version;
   }
 
   /** Reads the store and follows it from there. @throws MetadataStoreError when it does not answer */
-  static async open(store: Pick<MetadataStore, "snapshot" | "watch">): Promise<StoreFollower> {
-    const snapshot = await store.snapshot("");
-    const follower = new StoreFollower(snapshot);
-    follower.#watch = store.watch("", follower, snapshot.version);
+  static async open(store: FollowedStore): Promise<StoreFollower> {
+    const follower = new StoreFollower(store, await store.snapshot(""));
+    follower.#begin();
     return follower;
   }
 
@@ -55,6 +59,21 @@ export class StoreFollower implements StoreWatcher, Disposable {
     return promise;
   }
 
+  /**
+   * Reads the store anew, for a caller who knows that the watch has lost changes. They reach listeners as by a reset. Meanwhile nothing
+   * arrives.
+   * @throws MetadataStoreError when the store does not answer; the follower then goes on as before
+   */
+  async reread(): Promise<void> {
+    this.#watch?.[Symbol.dispose]();
+    try {
+      const snapshot = await this.#store.snapshot("");
+      if (!this.#isDisposed) this.reset(snapshot);
+    } finally {
+      if (!this.#isDisposed) this.#begin();
+    }
+  }
+
   changed(changes: readonly StoreChange[], version: number): void {
     for (const change of changes) {
       if ("deleted" in change) this.#rows.delete(change.key);
@@ -76,9 +95,14 @@ export class StoreFollower implements StoreWatcher, Disposable {
 
   /** Ends the watch. */
   [Symbol.dispose](): void {
+    this.#isDisposed = true;
     this.#watch?.[Symbol.dispose]();
     this.#watch = null;
     this.#listeners.clear();
+  }
+
+  #begin(): void {
+    this.#watch = this.#store.watch("", this, this.#version);
   }
 
   #pass(changes: readonly StoreChange[], version: number): void {
