@@ -12,7 +12,7 @@ export { LogDirectoryError } from "./directory/log_directory.ts";
 export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";
 export type { Changes, ChangesParts, LoadedMetadata } from "./metadata/changes/changes.ts";
 export { Controller, type ControllerOptions } from "./metadata/controller.ts";
-export type { ImageDelta, MetadataImage, PartitionFailure } from "./metadata/image.ts";
+export { type ImageDelta, isHere, type MetadataImage, type PartitionFailure } from "./metadata/image.ts";
 export type { PartitionRoom } from "./metadata/topic_creation.ts";
 export { loadClusterParts } from "./cluster/on_demand.ts";
 export { type OpenedEtcd, openEtcdStore, startAntiEntropy, startManagedEtcd } from "./metadata/store/etcd_on_demand.ts";

@@ -41,6 +41,7 @@ export {
   type BrokerImage,
   ELSEWHERE,
   type ImageDelta,
+  isHere,
   MetadataImage,
   type PartitionFailure,
   type PartitionImage,

@@ -12,14 +12,22 @@ import { OwnedPartitions } from "./owned/owned_partitions.ts";
 import { OwnedRequests } from "./owned/owned_requests.ts";
 import type { Partition } from "./owned/partition.ts";
 import { ProgressNotices } from "./owned/progress_notices.ts";
-import type { AnswerWaiter, AnyQuestion } from "./questions/question.ts";
+import { type AnswerWaiter, type AnyQuestion, refuseAnswer } from "./questions/question.ts";
+import { ELSEWHERE } from "./metadata/image.ts";
 import { questions } from "./questions/questions.ts";
 import type { Arena } from "./shared/arena.ts";
 import { PartitionService } from "./remote/partition_service.ts";
 import { RemotePartitions } from "./remote/remote_partitions.ts";
 import type { RetentionEvent, RetentionSettings } from "./retention/retention_events.ts";
 import type { LoadFiles } from "./retention/retention_pass.ts";
-import { type AppendWaiter, emptyAppendOutcome, type ReadRequest, type ReadWaiter } from "./requests/outcomes.ts";
+import {
+  type AppendWaiter,
+  emptyAppendOutcome,
+  type ReadRequest,
+  type ReadWaiter,
+  refuseAppend,
+  refuseRead,
+} from "./requests/outcomes.ts";
 import type { Purgatory } from "./requests/purgatory.ts";
 import type { Outbox } from "./shared/mail.ts";
 import * as message from "./shared/messages.ts";
@@ -75,13 +83,16 @@ const OPERATIONS_MAX = 4096;
 const isCrowded = (outbox: Outbox) => outbox.isCrowded;
 const addInFlight = (sum: number, line: FlushLine) => sum + line.inFlight;
 
-/** The shard that owns a partition, and the partition's row in the watermark table. */
+/**
+ * The shard that owns a partition, and the partition's row in the watermark table. Both are ELSEWHERE for a partition without a replica on
+ * this broker: it refuses everything with "not-leader-or-follower".
+ */
 export interface PartitionPlace {
   readonly shard: number;
   readonly slot: number;
 }
 
-/** The partitions of the broker, as one shard reaches them. */
+/** The partitions of the cluster, as one shard reaches them. */
 export class ShardPartitions {
   /** The partitions of this shard. */
   readonly owned: OwnedPartitions;
@@ -164,12 +175,17 @@ export class ShardPartitions {
     waiter: AppendWaiter,
     tag: number,
   ): boolean {
+    const outcome = this.#appended;
     if (place.shard !== this.#shard) {
-      this.#remote.append(place, batch, waiter, tag);
-      return false;
+      if (place.shard !== ELSEWHERE) {
+        this.#remote.append(place, batch, waiter, tag);
+        return false;
+      }
+      refuseAppend(outcome, "not-leader-or-follower");
+      waiter.onAppended(tag, outcome);
+      return true;
     }
     const { start, length, acks } = batch;
-    const outcome = this.#appended;
     const own = { memory: this.#memory, arena: this.#shard, start, length, acks };
     const waiting = this.#ownedRequests.append(place.slot, own, outcome);
     if (waiting === null) waiter.onAppended(tag, outcome);
@@ -179,7 +195,11 @@ export class ShardPartitions {
 
   /** Borrows a slice for a fetch. */
   read(place: PartitionPlace, request: ReadRequest, waiter: ReadWaiter, tag: number): void {
-    if (place.shard !== this.#shard) return this.#remote.read(place, request, waiter, tag);
+    if (place.shard !== this.#shard) {
+      if (place.shard !== ELSEWHERE) return this.#remote.read(place, request, waiter, tag);
+      refuseRead(waiter.outcomeOf(tag), "not-leader-or-follower");
+      return waiter.onRead(tag);
+    }
     const to = { outcome: () => waiter.outcomeOf(tag), done: () => waiter.onRead(tag) };
     this.#ownedRequests.read(place.slot, request, to);
   }
@@ -190,14 +210,20 @@ export class ShardPartitions {
     else this.#remote.release(place, lease);
   }
 
-  /** Asks a question (questions/). A partition of this shard answers during the call, one of another shard later. */
+  /**
+   * Asks a question (questions/). A partition of this shard answers during the call, and so does one that this broker does not have: it
+   * refuses. One of another shard answers later.
+   */
   ask<Ask extends object, Answer extends object>(
     place: PartitionPlace,
     ask: Ask,
     waiter: AnswerWaiter<Ask, Answer>,
     tag: number,
   ): void {
-    if (place.shard !== this.#shard) return this.#remote.ask(place, ask, waiter, tag);
+    if (place.shard !== this.#shard) {
+      if (place.shard !== ELSEWHERE) return this.#remote.ask(place, ask, waiter, tag);
+      return waiter.onAnswer(tag, refuseAnswer(waiter.question, "not-leader-or-follower"));
+    }
     waiter.onAnswer(tag, this.#ownedRequests.ask(place.slot, waiter.question, ask));
   }
 

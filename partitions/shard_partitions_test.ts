@@ -1,10 +1,12 @@
 import { strict as assert } from "node:assert";
 import { toOffset } from "../storage/base/units.ts";
 import { replaceFile } from "../storage/directory/atomic_file.ts";
+import type { PartitionImage } from "./metadata/image.ts";
 import { type DelayedOperation } from "./requests/purgatory.ts";
 import {
   Answers,
   batchOf,
+  elsewhere,
   LOG_DIRECTORY,
   readFrom,
   smallLogs,
@@ -89,6 +91,21 @@ Deno.test("ShardPartitions.append() refuses in the same way for both kinds of pa
   world.pump();
   assert.deepEqual(answers.appended[0], answers.appended[1]);
   assert.deepEqual([answers.appended[0]?.refusal, answers.appended[0]?.recordIndex], ["invalid-record", 0]);
+});
+
+Deno.test("ShardPartitions refuses every request to a partition elsewhere, at once and without a record", () => {
+  using world = new TestShards(2);
+  const { partitions } = world.at(0);
+  const [place] = elsewhere(topicOn([0]), [0]).partitions as [PartitionImage];
+  const answers = new Answers();
+  assert.equal(partitions.append(place, { ...world.putBatch(0, batchOf("x")), acks: -1 }, answers, 7), true);
+  partitions.read(place, readFrom(0), answers, 8);
+  partitions.ask(place, { offset: 0 }, answers.deleting, 9);
+  const refusal = "not-leader-or-follower";
+  const refused = [...answers.appended, ...answers.read, ...answers.deleted].map((it) => [it.tag, it.refusal]);
+  assert.deepEqual(refused, [[7, refusal], [8, refusal], [9, refusal]]);
+  assert.equal(answers.appended[0]?.isComplete, true);
+  assert.equal(partitions.inFlight, 0);
 });
 
 Deno.test("answers that arrive out of order reach the right waiter and the right part of its request", () => {

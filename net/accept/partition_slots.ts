@@ -2,7 +2,7 @@
  * What the descriptor budget means for partitions, because each keeps one descriptor open: how many may be created, and how many logs
  * each shard opens when a start finds more of them than descriptors. Runs on the main isolate.
  */
-import type { ImageDelta, PartitionRoom } from "../../partitions/control.ts";
+import { type ImageDelta, isHere, type PartitionRoom } from "../../partitions/control.ts";
 import type { DescriptorBudget, SlotsTaken } from "./descriptor_budget.ts";
 
 function scarcityOf({ limit }: DescriptorBudget): string {
@@ -24,7 +24,9 @@ export function shareLogs(
   by: { shardsCount: number; report: (text: string) => void },
 ): number[] {
   const counts = new Array<number>(by.shardsCount).fill(0);
-  for (const { partitions } of changed) for (const { shard } of partitions) counts[shard] = (counts[shard] ?? 0) + 1;
+  for (const { partitions } of changed) {
+    for (const { shard } of partitions.filter(isHere)) counts[shard] = (counts[shard] ?? 0) + 1;
+  }
   const shares = budget.logsOfShards(counts);
   const sum = (numbers: readonly number[]) => numbers.reduce((total, count) => total + count, 0);
   const closed = sum(counts) - sum(shares);

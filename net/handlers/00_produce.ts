@@ -16,8 +16,10 @@
  * its request has more than `UNKNOWN_MAX` of them. A batch behind a refused one of its producer is refused too (refused_batches.ts).
  * Kafka refuses the former, and may store the latter without its predecessor (KAFKA-15591).
  *
- * When records are refused, the answer names each of them up to a limit (`RECORD_ERRORS_MAX`). Kafka has no limit, and
+ * When records are refused, the answer names each of them up to a limit (record_error_budget.ts). Kafka has no limit, and
  * names none when one of them breaks the format.
+ *
+ * A partition that another broker leads, or none, is refused with NOT_LEADER_OR_FOLLOWER, and the answer names its leader.
  *
  * Not done: transactions (INVALID_TXN_STATE).
  */
@@ -26,10 +28,11 @@ import {
   type AppendWaiter,
   type DelayedOperation,
   errorCodeOf,
-  type PartitionPlace,
+  type PartitionImage,
   partitionState,
   type Refusal,
   refusalText,
+  type TopicImage,
 } from "../../partitions/mod.ts";
 import {
   BATCH_HEADER_BYTES,
@@ -50,10 +53,11 @@ import {
   type ProduceResponse,
   produceResponse,
 } from "../protocol/messages/00_produce.ts";
-import type { TopicImage } from "../../partitions/mod.ts";
+import { CurrentLeaders, refuseUnled, untilEpochOf } from "../requests/leadership.ts";
 import { areAwaitingFlush, areEnded, checkProgress, expire } from "../requests/produce/acknowledgements.ts";
 import { partitionResponse, ProducePart, producerBatchOf, type TopicData } from "../requests/produce/produce_part.ts";
-import { RefusedBatches } from "../requests/produce/refused_batches.ts";
+import { newErrorBudget } from "../requests/produce/record_error_budget.ts";
+import { type ProducerBatch, RefusedBatches } from "../requests/produce/refused_batches.ts";
 import type { SlicedWork } from "../requests/slices.ts";
 import { TopicCursor } from "../requests/topic_cursor.ts";
 import { TopicWait } from "../requests/produce/topic_waits.ts";
@@ -77,14 +81,9 @@ const ZSTD = codecNames.indexOf("zstd");
 const ZSTD_VERSION_MIN = 7;
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
-/**
- * Limits of the lists of refused records (KIP-467) of one request: as many records as librdkafka puts into a batch
- * (`batch.num.messages`), and the bytes of two batches of `max.message.bytes`; these and the records that are read are read in 10 ms.
- * Records beyond these limits are refused without being named. (Kafka has no limits.)
- */
-const RECORD_ERRORS_MAX = 10_000;
-const RECORD_ERRORS_BYTES_MAX = 2 * 1024 * 1024;
-const RECORD_ERRORS_READS_MAX = 50_000;
+const NO_ENDPOINTS: ProduceResponse["nodeEndpoints"] = [];
+/** Produce does not say which leader epoch the client knows. */
+const NO_EPOCH = -1;
 /** Client id that may write to Kafka's own topics (AdminUtils.ADMIN_CLIENT_ID). */
 const ADMIN_CLIENT_ID = "__admin_client";
 
@@ -97,10 +96,6 @@ const partitionsOf = ({ partitionData }: TopicData) => partitionData;
 
 /** A request with more partitions that are unknown or not open waits for no changes: its parts would take heap memory meanwhile. */
 const UNKNOWN_MAX = 256;
-
-function newErrorBudget(): RecordErrorBudget {
-  return { records: RECORD_ERRORS_MAX, bytes: RECORD_ERRORS_BYTES_MAX, reads: RECORD_ERRORS_READS_MAX };
-}
 
 class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   deadlineMs = 0;
@@ -200,22 +195,25 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   /** Sets the error of a part of which nothing is stored. */
   #fail(part: ProducePart, code: number): void {
     part.errorCode = code;
-    const batch = producerBatchOf(part, this.#services.arena.view, this.#isById);
-    if (batch !== null) (this.#exchange.context.refusedBatches ??= new RefusedBatches()).onRefused(batch);
+    const batch = this.#batchOf(part);
+    const untilEpoch = batch && untilEpochOf(this.#topicOf(part.data)?.partitions[part.index], this.#services.nodeId);
+    if (batch !== null && untilEpoch !== null) {
+      (this.#exchange.context.refusedBatches ??= new RefusedBatches()).onRefused(batch, untilEpoch);
+    }
   }
 
   #noteStored(part: ProducePart): void {
-    const { refusedBatches } = this.#exchange.context;
-    if (refusedBatches === undefined) return;
-    const batch = producerBatchOf(part, this.#services.arena.view, this.#isById);
-    if (batch !== null) refusedBatches.onStored(batch);
+    const batch = this.#batchOf(part);
+    if (batch !== null) this.#exchange.context.refusedBatches?.onStored(batch);
   }
 
-  #isAhead(part: ProducePart): boolean {
-    const { refusedBatches } = this.#exchange.context;
-    if (refusedBatches === undefined) return false;
-    const batch = producerBatchOf(part, this.#services.arena.view, this.#isById);
-    return batch !== null && refusedBatches.isAhead(batch);
+  #isAhead(part: ProducePart, leaderEpoch: number): boolean {
+    const batch = this.#batchOf(part);
+    return batch !== null && this.#exchange.context.refusedBatches?.isAhead(batch, leaderEpoch) === true;
+  }
+
+  #batchOf(part: ProducePart): ProducerBatch | null {
+    return producerBatchOf(part, this.#services.arena.view, this.#isById);
   }
 
   /** Lets the parts with an unknown topic or partition wait for changes under way. The requests behind this one wait, too. */
@@ -277,6 +275,8 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     const part = this.#parts[tag] as ProducePart;
     const place = topic?.partitions[part.index];
     if (refusal !== errorCode.NONE) return this.#fail(part, refusal);
+    const unled = place === undefined ? errorCode.NONE : refuseUnled(place, this.#services.nodeId, NO_EPOCH);
+    if (unled !== errorCode.NONE) return this.#fail(part, unled);
     if (!this.#hasWaited && (place === undefined || this.#isUnopened(place))) {
       (this.#unknown ??= []).push(tag);
       this.#unknownBytes += part.records?.length ?? 0;
@@ -286,11 +286,11 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
   }
 
   /** Whether the image has a partition that its shard has not opened yet. */
-  #isUnopened(place: PartitionPlace): boolean {
+  #isUnopened(place: PartitionImage): boolean {
     return this.#services.watermarks.stateOf(place.slot) === partitionState.closed;
   }
 
-  #append(tag: number, place: PartitionPlace, topic: TopicImage): void {
+  #append(tag: number, place: PartitionImage, topic: TopicImage): void {
     const part = this.#parts[tag] as ProducePart;
     const { records } = part;
     this.#exchange.affinity.countPartition(place.shard);
@@ -299,7 +299,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     if (this.#exchange.apiVersion < ZSTD_VERSION_MIN && this.#codecOf(records) === ZSTD) {
       return this.#fail(part, errorCode.UNSUPPORTED_COMPRESSION_TYPE);
     }
-    if (this.#exchange.context.refusedBatches !== undefined && this.#isAhead(part)) {
+    if (this.#exchange.context.refusedBatches !== undefined && this.#isAhead(part, place.leaderEpoch)) {
       return this.#fail(part, errorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
     }
     this.#unanswered++;
@@ -370,12 +370,24 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
 
   #response(): ProduceResponse {
     let next = 0;
+    const leaders = this.#leadersOfRefused();
     return {
       responses: this.#request.topicData.map(({ name, topicId, partitionData }) => {
         const parts = this.#parts.slice(next, next += partitionData.length);
         return { name, topicId, partitionResponses: parts.map(partitionResponse) };
       }),
-      nodeEndpoints: [],
+      nodeEndpoints: leaders?.endpoints ?? NO_ENDPOINTS,
     };
+  }
+
+  /** Names the leaders of the partitions that this broker does not lead (KIP-951). @returns null when it leads all */
+  #leadersOfRefused(): CurrentLeaders | null {
+    let leaders: CurrentLeaders | null = null;
+    for (const part of this.#parts) {
+      if (part.errorCode !== errorCode.NOT_LEADER_OR_FOLLOWER) continue;
+      leaders ??= new CurrentLeaders(this.#services.cluster, this.#exchange.context);
+      part.currentLeader = leaders.of(this.#topicOf(part.data)?.partitions[part.index]);
+    }
+    return leaders;
   }
 }

@@ -7,7 +7,8 @@ import { TopicWait } from "../requests/produce/topic_waits.ts";
 import { ProduceFixture } from "./produce_testing.ts";
 
 const { NONE, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, OUT_OF_ORDER_SEQUENCE_NUMBER: OUT_OF_ORDER } = errorCode;
-const TOPIC = topicOn([0, 1]);
+/** New topics begin with leader epoch 0. */
+const TOPIC = topicOn([0, 1], { leaderEpoch: 0 });
 /** One partition on the client's shard, one on another. */
 const [OWN, OTHER] = [0, 1];
 

@@ -8,7 +8,7 @@
  * A response holds whole batches. Its first non-empty partition returns at least one, even one larger than the limits (KIP-74).
  * A fetch below `min_bytes` waits in the purgatory, where a partition's growth is counted without reading it again.
  *
- * Not done: follower fetches (there is one broker: NOT_LEADER_OR_FOLLOWER), transactions (the last stable offset is the high
+ * Not done: fetches of followers (NOT_LEADER_OR_FOLLOWER), transactions (the last stable offset is the high
  * watermark, and no batch is aborted), preferred read replicas, tiered storage.
  */
 import { api, type Handler } from "../requests/api.ts";

@@ -62,6 +62,7 @@ export function handleListOffsets(
         if (apiVersion < (versionOf.get(timestamp) ?? 0)) return errorCode.UNSUPPORTED_VERSION;
         return { timestamp, currentLeaderEpoch, committedOnly };
       },
+      leaderEpochOf: ({ currentLeaderEpoch }) => currentLeaderEpoch,
       part: ({ partitionIndex }, code, { offset, timestamp, leaderEpoch }) => {
         return { partitionIndex, errorCode: codeFor(apiVersion, code), offset, timestamp, leaderEpoch };
       },

@@ -41,6 +41,8 @@ export const deleteRecordsApi = api({
 
 /** The offset that means the high watermark. */
 const HIGH_WATERMARK = -1;
+/** The request does not say which leader epoch the client knows. */
+const NO_EPOCH = -1;
 /** Low watermark in the answer of a refused partition. */
 const NO_LOW_WATERMARK = -1;
 
@@ -66,6 +68,7 @@ export function handleDeleteRecords(
       indexOf: ({ partitionIndex }) => partitionIndex,
       refuseTopic: (topic) => refuseTopic(topic, services.config),
       ask: ({ offset }) => offset < HIGH_WATERMARK ? errorCode.OFFSET_OUT_OF_RANGE : { offset },
+      leaderEpochOf: () => NO_EPOCH,
       part: ({ partitionIndex }, code, { logStartOffset }): Part => {
         return { partitionIndex, lowWatermark: logStartOffset, errorCode: code };
       },

@@ -39,6 +39,7 @@ export function handleOffsetForLeaderEpoch(
       operation: "DESCRIBE",
       indexOf: ({ partition }) => partition,
       ask: (asked) => asked,
+      leaderEpochOf: ({ currentLeaderEpoch }) => currentLeaderEpoch,
       part: ({ partition }, errorCode, { leaderEpoch, endOffset }) => ({
         errorCode,
         partition,

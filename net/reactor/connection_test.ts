@@ -225,7 +225,7 @@ Deno.test("Connection that belongs to another shard stops reading, and can be tr
     assert.ok(connection.canTransfer);
     const batch = { producerId: 1, topic: "t", partition: 0, sequence: 0 };
     const refused = connection.context.refusedBatches = new RefusedBatches();
-    refused.onRefused(batch);
+    refused.onRefused(batch, 0);
     assert.equal(connection.canTransfer, false, "what it remembers would stay behind");
     refused.onStored(batch);
     assert.ok(connection.canTransfer);
@@ -242,7 +242,7 @@ Deno.test("Connection that was to be transferred resumes reading when a pending 
       if (tie === "a fetch session") connection.affinity.pin();
       else {
         connection.context.refusedBatches = new RefusedBatches();
-        connection.context.refusedBatches.onRefused({ producerId: 1, topic: "t", partition: 0, sequence: 0 });
+        connection.context.refusedBatches.onRefused({ producerId: 1, topic: "t", partition: 0, sequence: 0 }, 0);
       }
       shard.dirtyCount = 0;
       for (const exchange of exchanges) {

@@ -13,7 +13,7 @@ import {
   type Answered,
   type AnswerWaiter,
   errorCodeOf,
-  type PartitionPlace,
+  type PartitionImage,
   type Question,
   type TopicImage,
 } from "../../partitions/mod.ts";
@@ -23,6 +23,7 @@ import { newArray, plainConstructor } from "../protocol/plain_constructor.ts";
 import { authorize } from "./authorization.ts";
 import type { Operation } from "./authorizer.ts";
 import type { Exchange, ShardServices } from "./handler.ts";
+import { refuseUnled } from "./leadership.ts";
 import type { SlicedWork } from "./slices.ts";
 import { TopicCursor } from "./topic_cursor.ts";
 
@@ -40,6 +41,11 @@ export interface Gathering<Named, Ask extends object, Answer extends object, Par
   readonly refuseTopic?: (topic: TopicImage) => number;
   /** The question to a known partition of a topic, the error code with which it is refused, or null: not asked, its code is NONE. */
   readonly ask: (named: Named, topic: string) => Ask | number | null;
+  /**
+   * The leader epoch that the client knows, -1 for no check, of questions that only the leader answers. Absent where any replica does:
+   * then only partitions without a replica on this broker are refused.
+   */
+  readonly leaderEpochOf?: (named: Named) => number;
   /** Makes the part of the response, each time it is read. @param answer `question.nothing` unless the code is NONE */
   readonly part: (named: Named, code: number, answer: Readonly<Answer>) => Part;
   /**
@@ -156,7 +162,7 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
     if (this.#topicCode !== errorCode.NONE) this.#answers.refuse(tag, this.#topicCode);
     else if (this.#refused.has(keyOf(name, index))) this.#answers.refuse(tag, errorCode.INVALID_REQUEST);
     else if (place === undefined) this.#answers.refuse(tag, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
-    else this.#ask(place, this.#gathering.ask(named, name), tag);
+    else this.#ask(place, named, { topic: name, tag });
     return this.#cursor.advance();
   }
 
@@ -187,11 +193,16 @@ class Gather<Named, Ask extends object, Answer extends object, Part> implements 
     return topic === undefined ? errorCode.NONE : refuseTopic?.(topic) ?? errorCode.NONE;
   }
 
-  #ask(place: PartitionPlace, ask: Ask | number | null, tag: number): void {
+  #ask(place: PartitionImage, named: Named, { topic, tag }: { topic: string; tag: number }): void {
+    const ask = this.#gathering.ask(named, topic);
     if (ask === null) return;
     if (typeof ask === "number") return this.#answers.refuse(tag, ask);
+    const { leaderEpochOf } = this.#gathering;
+    const { nodeId, partitions } = this.#services;
+    const code = leaderEpochOf === undefined ? errorCode.NONE : refuseUnled(place, nodeId, leaderEpochOf(named));
+    if (code !== errorCode.NONE) return this.#answers.refuse(tag, code);
     this.#unanswered++;
-    this.#services.partitions.ask(place, ask, this, tag);
+    partitions.ask(place, ask, this, tag);
   }
 
   /** The partition whose step had this number. */

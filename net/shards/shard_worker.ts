@@ -12,6 +12,7 @@ import {
   groupMessages,
   inbox,
   InterestTable,
+  isHere,
   ISOLATE,
   IsolateTable,
   LogStore,
@@ -355,9 +356,10 @@ class ShardHost {
   }
 }
 
-/** A topic with the partitions that it has lost, because their creation was undone. */
+/** A topic with the partitions that this broker has lost: their creation was undone, or the replica went to another broker. */
 function lostPartitions(before: TopicImage | undefined, { partitions }: TopicImage): TopicImage[] {
-  const lost = before?.partitions.slice(partitions.length) ?? [];
+  const lost =
+    before?.partitions.filter((place) => isHere(place) && partitions[place.partition]?.slot !== place.slot) ?? [];
   return before === undefined || lost.length === 0 ? [] : [{ ...before, partitions: lost }];
 }
 

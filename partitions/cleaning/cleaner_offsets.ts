@@ -11,7 +11,7 @@
 import { CheckpointFile } from "../directory/checkpoint_file.ts";
 import { encodeOffsetCheckpoint, type FileSystem, partitionKey, readOffsetCheckpoint } from "../../storage/control.ts";
 import { speaksOfOthers } from "../directory/partition_offsets.ts";
-import type { MetadataImage } from "../metadata/image.ts";
+import { isHere, type MetadataImage } from "../metadata/image.ts";
 
 /** Name of the file in a log directory. */
 export const CLEANER_OFFSETS_FILE = "cleaner-offset-checkpoint";
@@ -83,12 +83,12 @@ export class CleanerOffsets {
     return speaksOfOthers(new Set(found.keys()), image) ? "stale" : "sound";
   }
 
-  /** The lines of topics that exist; those of others are forgotten. */
+  /** The lines of partitions that this broker has; those of others are forgotten. */
   #lines(index: number) {
     const lines: { topic: string; partition: number; offset: number }[] = [];
     const kept = new Set<string>();
     for (const { id, name, partitions } of this.#parts.image.topics()) {
-      for (const { partition, directory } of partitions) {
+      for (const { partition, directory } of partitions.filter(isHere)) {
         kept.add(`${id} ${partition}`);
         const offset = this.get(id, partition);
         if (offset !== undefined && directory === index) lines.push({ topic: name, partition, offset });

@@ -20,7 +20,7 @@
 import type { CleaningOrder, RunningCleaning } from "../../storage/control.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { systemTimers, type Timers } from "../directory/checkpoint_writer.ts";
-import type { MetadataImage } from "../metadata/image.ts";
+import { isHere, type MetadataImage } from "../metadata/image.ts";
 import type { CleanerOffsets } from "./cleaner_offsets.ts";
 import type { CleaningAnswer, CleaningRequest } from "./cleaning_calls.ts";
 
@@ -147,7 +147,7 @@ export class LogCleaner {
     const found: Compacted[] = [];
     for (const { id: topicId, name, partitions, logConfig } of this.#parts.image.topics()) {
       if (!logConfig.compact) continue;
-      for (const { partition, slot, shard } of partitions) {
+      for (const { partition, slot, shard } of partitions.filter(isHere)) {
         const key = keyOf({ topicId, partition });
         if (!this.#failed.has(key) && !skipped.has(key)) found.push({ topicId, name, partition, slot, shard });
       }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { CleaningOrder, RunningCleaning, SegmentReplacement } from "../../storage/control.ts";
 import { linuxFileSystem, toOffset } from "../../storage/mod.ts";
-import { smallLogs, topicOn } from "../owned/partition_testing.ts";
+import { elsewhere, smallLogs, topicOn } from "../owned/partition_testing.ts";
 import type { Timers } from "../directory/checkpoint_writer.ts";
 import { MetadataImage } from "../metadata/image.ts";
 import { CleanerOffsets } from "./cleaner_offsets.ts";
@@ -246,4 +246,23 @@ Deno.test("LogCleaner does nothing without a compacted topic, and nothing when i
   using none = new Fixture({ logCleanerThreads: 0 });
   for (const { cleaner } of [off, none]) await cleaner.look();
   assert.deepEqual([fixture, off, none].map(({ asked }) => asked.length), [0, 0, 0]);
+});
+
+Deno.test("LogCleaner asks no shard about a partition elsewhere, and forgets how far it was compacted here", async () => {
+  using fixture = new Fixture();
+  for (const slot of [0, 1, 2]) fixture.dirty.set(slot, 0.9);
+  await fixture.cleaner.look();
+  const topic = topicOn([0, 1, 0], { name: "a", id: "a-id", config: compact });
+  fixture.image.apply({ changed: [elsewhere(topic, [0, 1])], deletedIds: [] });
+  fixture.asked.length = 0;
+  for (const slot of [0, 1, 2]) fixture.dirty.set(slot, 0.9);
+  await fixture.cleaner.look();
+  const asked = fixture.asked.flatMap(([shard, request]) =>
+    request.kind === "choose" ? [[shard, [...request.slots]]] : []
+  );
+  assert.deepEqual(asked[0], [0, [2]]);
+  assert.deepEqual(fixture.slotsOf("begin"), [2]);
+  await fixture.offsets.write();
+  assert.equal(fixture.file, "0\n1\na 2 10\n");
+  assert.deepEqual([0, 1, 2].map((partition) => fixture.offsets.get("a-id", partition)), [undefined, undefined, 10]);
 });

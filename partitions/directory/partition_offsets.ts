@@ -4,7 +4,7 @@
 import { partitionKey } from "../../storage/control.ts";
 import type { PartitionOffset } from "./checkpoint_file.ts";
 import { Checkpoints, type CheckpointsOptions } from "./checkpoint_writer.ts";
-import type { MetadataImage } from "../metadata/image.ts";
+import { isHere, type MetadataImage } from "../metadata/image.ts";
 import { emptyWatermarks, partitionState, type Watermarks, type WatermarkTable } from "../shared/watermarks.ts";
 
 const values = emptyWatermarks();
@@ -65,11 +65,11 @@ export function notClosedCleanly(image: MetadataImage, table: WatermarkTable, di
   return names;
 }
 
-/** Whether a partition is missing from the image. @param keys by `partitionKey()` */
+/** Whether this broker has no replica of one of these partitions. @param keys by `partitionKey()` */
 export function speaksOfOthers(keys: ReadonlySet<string>, image: MetadataImage): boolean {
   const known = new Set<string>();
   for (const { name, partitions } of image.topics()) {
-    for (const { partition } of partitions) known.add(partitionKey(name, partition));
+    for (const { partition } of partitions.filter(isHere)) known.add(partitionKey(name, partition));
   }
   return !keys.isSubsetOf(known);
 }

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { toOffset } from "../../storage/base/units.ts";
 import { MetadataImage } from "../metadata/image.ts";
 import { notClosedCleanly, partitionOffsets, speaksOfOthers } from "./partition_offsets.ts";
-import { topicOn } from "../owned/partition_testing.ts";
+import { elsewhere, topicOn } from "../owned/partition_testing.ts";
 import { emptyWatermarks, partitionState, WatermarkTable } from "../shared/watermarks.ts";
 
 Deno.test("partitionOffsets() reads the named watermark of every partition from its row", () => {
@@ -84,4 +84,15 @@ Deno.test("speaksOfOthers() finds a line of a topic or partition that does not e
   assert.equal(speaksOfOthers(new Set(["t 0", "t 1"]), image), false);
   assert.equal(speaksOfOthers(new Set(["t 0", "t 2"]), image), true);
   assert.equal(speaksOfOthers(new Set(["u 0"]), image), true);
+});
+
+Deno.test("partitions elsewhere have no lines in checkpoints, and lines of theirs are those of others", () => {
+  const image = new MetadataImage();
+  const table = new WatermarkTable(WatermarkTable.allocate());
+  image.apply({ changed: [elsewhere(topicOn([0, 0, 0]), [1])], deletedIds: [] });
+  const lines = partitionOffsets(image, table, { directory: 0, name: "recoveryPoint" });
+  assert.deepEqual(lines.map(({ partition }) => partition), [0, 2]);
+  assert.deepEqual(notClosedCleanly(image, table, 0), ["t-0", "t-2"]);
+  assert.equal(speaksOfOthers(new Set(["t 0", "t 2"]), image), false);
+  assert.equal(speaksOfOthers(new Set(["t 0", "t 1"]), image), true);
 });

@@ -10,7 +10,13 @@
  * Source: Kafka's ReplicaManager.alterReplicaLogDirs, ReplicaAlterLogDirsThread (which copies records through a fetcher).
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
-import type { FutureReplica, MetadataImage, PartitionImage, TopicImage } from "../metadata/image.ts";
+import {
+  type FutureReplica,
+  isHere,
+  type MetadataImage,
+  type PartitionImage,
+  type TopicImage,
+} from "../metadata/image.ts";
 import { sentenceOfDisk } from "../metadata/changes/disk_refusals.ts";
 import { ReplicaCopy } from "./replica_copy.ts";
 
@@ -108,7 +114,7 @@ export class ReplicaMoves {
     if (futureName(name, partition).length > NAME_CHARACTERS_MAX) return errorCode.INVALID_TOPIC_EXCEPTION;
     if (to < 0) return errorCode.LOG_DIR_NOT_FOUND;
     if (image.isOffline(to)) return errorCode.KAFKA_STORAGE_ERROR;
-    if (topic === undefined || place === undefined) return errorCode.REPLICA_NOT_AVAILABLE;
+    if (topic === undefined || place === undefined || !isHere(place)) return errorCode.REPLICA_NOT_AVAILABLE;
     if (place.directory < 0) return errorCode.KAFKA_STORAGE_ERROR;
     if (topic.isInternal) return errorCode.INVALID_TOPIC_EXCEPTION;
     const key = keyOf(topic.id, partition);

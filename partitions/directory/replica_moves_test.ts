@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import { withDirectory } from "../../tests/temporary_directory.ts";
 import { type FutureReplica, MetadataImage } from "../metadata/image.ts";
-import { topicOn } from "../owned/partition_testing.ts";
+import { elsewhere, topicOn } from "../owned/partition_testing.ts";
 import { type ExchangeOutcome, type FutureCopy, type ReplicaMove, ReplicaMoves } from "./replica_moves.ts";
 
 /** Moves between two directories; the exchange is the test's. */
@@ -182,4 +182,13 @@ Deno.test("ReplicaMoves ends a copy between two files when it is stopped", () =>
     scene.request();
     await scene.moves.stop();
     assert.deepEqual([scene.copies, scene.reports, scene.announced], [[], [], [null]]);
+  }));
+
+Deno.test("ReplicaMoves moves replicas of this broker alone", () =>
+  withDirectory(async (root) => {
+    const scene = new Scene(root);
+    scene.image.apply({ changed: [elsewhere(topicOn([0, 0]), [0])], deletedIds: [] });
+    assert.equal(scene.request(), errorCode.REPLICA_NOT_AVAILABLE);
+    await scene.moves.stop();
+    assert.deepEqual(scene.copies, []);
   }));

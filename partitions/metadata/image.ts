@@ -54,6 +54,11 @@ export interface PartitionImage {
   readonly lastKnownElr?: readonly number[];
 }
 
+/** Whether this broker has a replica of a partition: without one, there is no slot, no shard and no log directory. */
+export function isHere({ slot }: Pick<PartitionImage, "slot">): boolean {
+  return slot !== ELSEWHERE;
+}
+
 /** A copy of a partition that AlterReplicaLogDirs makes in another log directory. */
 export interface FutureReplica {
   /** Index of that directory. */

@@ -9,7 +9,7 @@
  * makes no other change meanwhile.
  */
 import type { Placed } from "../placement/placement.ts";
-import type { ImageDelta } from "./image.ts";
+import { type ImageDelta, isHere } from "./image.ts";
 import type { TopicTable } from "./topic_table.ts";
 
 /** The partition to hand over, and its next shard. */
@@ -36,7 +36,9 @@ export async function handOverPartition(
   const topic = table.image.topicById(topicId);
   const from = topic?.partitions[partition];
   // Partitions of __consumer_offsets stay, because their groups are coordinated on the same shard.
-  if (topic === undefined || from === undefined || topic.isInternal || from.shard === shard) return false;
+  if (topic === undefined || from === undefined || topic.isInternal || !isHere(from) || from.shard === shard) {
+    return false;
+  }
   if (!await by.handOver(from)) return false;
   const delta = { changed: [table.handOver(topic, partition, shard)], deletedIds: [] };
   table.image.apply(delta);

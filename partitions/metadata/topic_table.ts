@@ -2,7 +2,8 @@
  * The controller's topics: the image, of which every shard has a copy, and the versions and keys that only the store and the checks need.
  * Main isolate.
  *
- * Always: for every partition of the image the version of its row in the store is known; no two partitions have the same place.
+ * Always: for every partition of the image the version of its row in the store is known; no two partitions of this broker have the same
+ * place.
  */
 import { assert } from "../../storage/base/assert.ts";
 import type { LogConfig } from "../../storage/log/log_config.ts";
@@ -11,7 +12,14 @@ import { resolveLogConfig } from "../config/topics/topic_configs.ts";
 import { DirectoryPlacement, OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import { type Placed, Placement } from "../placement/placement.ts";
 import { directoryOf } from "./found_directories.ts";
-import { type FutureReplica, type ImageDelta, MetadataImage, type PartitionImage, type TopicImage } from "./image.ts";
+import {
+  ELSEWHERE,
+  type FutureReplica,
+  type ImageDelta,
+  MetadataImage,
+  type PartitionImage,
+  type TopicImage,
+} from "./image.ts";
 import type { PartitionRow } from "./records.ts";
 import { collisionKey, isInternalTopic } from "./topic_names.ts";
 
@@ -31,6 +39,9 @@ export interface StoredTopic {
   readonly rows: readonly PartitionRow[];
   readonly versions: TopicVersions;
 }
+
+/** The place of a partition without a replica on this broker. */
+const NO_PLACE: Placed = { shard: ELSEWHERE, slot: ELSEWHERE };
 
 /** The table. */
 export class TopicTable {
@@ -67,7 +78,7 @@ export class TopicTable {
 
   /** Adds topics that were stored. @returns the change to publish */
   add(topics: readonly StoredTopic[]): ImageDelta {
-    const changed = topics.map((topic) => this.#toImage(topic, this.#placement.assign(topic.rows.length)));
+    const changed = topics.map((topic) => this.#toImage(topic, this.#placesOf(topic.rows)));
     this.#countDirectories(changed, 1);
     for (const [index, { name, id, versions }] of topics.entries()) {
       assert(this.image.topic(name) === undefined, "a topic is added once");
@@ -81,7 +92,7 @@ export class TopicTable {
   /** Adds stored partitions to a topic. @returns the topic to publish */
   grow(topic: TopicImage, rows: readonly PartitionRow[], version: number): TopicImage {
     const first = topic.partitions.length;
-    const places = this.#placement.assign(rows.length, topic.partitions);
+    const places = this.#placesOf(rows, topic.partitions);
     const added = rows.map((row, index) => this.#placed(row, first + index, places[index] as Placed));
     this.directories.count(added.map(({ directory }) => directory), 1);
     const versions = this.versionsOf(topic.id);
@@ -169,9 +180,18 @@ export class TopicTable {
     return { name, id, isInternal: isInternalTopic(name), partitions, configs, logConfig: this.#resolve(configs) };
   }
 
+  /** Places for new partitions, of which this broker has some. @param existing partitions of the topic so far */
+  #placesOf(rows: readonly PartitionRow[], existing: readonly PartitionImage[] = []): readonly Placed[] {
+    const areHere = rows.map(({ replicas }) => replicas.includes(this.#config.nodeId));
+    const places = this.#placement.assign(areHere.filter((isHere) => isHere).length, existing);
+    let next = 0;
+    return areHere.map((isHere) => isHere ? places[next++] as Placed : NO_PLACE);
+  }
+
   #placed(row: PartitionRow, partition: number, { shard, slot }: Placed): PartitionImage {
     const { replicas, isr, leader, leaderEpoch, partitionEpoch } = row;
-    const directory = this.directories.indexOf(directoryOf(row, this.#config.nodeId));
+    const isHosted = slot !== ELSEWHERE;
+    const directory = isHosted ? this.directories.indexOf(directoryOf(row, this.#config.nodeId)) : ELSEWHERE;
     return { partition, slot, shard, directory, leader, leaderEpoch, partitionEpoch, replicas, isr };
   }
 

@@ -21,7 +21,7 @@ import type { Answered, AnswerWaiter, AnyQuestion, Question } from "../questions
 import { CodecJobs } from "./appends/codec_jobs.ts";
 import { FlushLine } from "../flush_worker/flush_line.ts";
 import { LogStore } from "./log_store.ts";
-import type { TopicImage } from "../metadata/image.ts";
+import { ELSEWHERE, type TopicImage } from "../metadata/image.ts";
 import type {
   AppendOutcome,
   AppendWaiter,
@@ -107,6 +107,15 @@ export function topicOn(
       replicas: [1],
       isr: [1],
     })),
+  };
+}
+
+/** The topic when broker 2 alone has some of its partitions. @param partitions their numbers */
+export function elsewhere(topic: TopicImage, partitions: readonly number[]): TopicImage {
+  const place = { slot: ELSEWHERE, shard: ELSEWHERE, directory: ELSEWHERE, leader: 2, replicas: [2], isr: [2] };
+  return {
+    ...topic,
+    partitions: topic.partitions.map((here) => partitions.includes(here.partition) ? { ...here, ...place } : here),
   };
 }
 

@@ -4,11 +4,12 @@
  *
  * The partitions of a topic are spread over the shards, because they share the topic's load: each goes to the shard with the fewest
  * partitions of the topic, and among those to the one with the fewest of all. Freed rows are reused last, so that a late reader of one
- * finds its old partition closed instead of another one open.
+ * finds its old partition closed instead of another one open. A partition without a replica on this broker has neither.
  */
 import { assert } from "../../storage/base/assert.ts";
+import { ELSEWHERE } from "../metadata/image.ts";
 
-/** A partition's shard and row. */
+/** A partition's shard and row, both ELSEWHERE without a replica on this broker. */
 export interface Placed {
   readonly shard: number;
   readonly slot: number;
@@ -39,7 +40,7 @@ export class Placement {
   assign(count: number, existing: readonly Placed[] = []): Placed[] {
     assert(count <= this.freeCount, "partitions are placed only while there is room");
     const ofTopic: number[] = new Array(this.#partitionsOfShard.length).fill(0);
-    for (const { shard } of existing) ofTopic[shard] = (ofTopic[shard] ?? 0) + 1;
+    for (const { shard } of existing) if (shard !== ELSEWHERE) ofTopic[shard] = (ofTopic[shard] ?? 0) + 1;
     return Array.from({ length: count }, () => {
       const shard = this.#leastLoaded(ofTopic);
       ofTopic[shard] = (ofTopic[shard] ?? 0) + 1;
@@ -57,6 +58,7 @@ export class Placement {
   /** Frees the places of partitions that no shard knows any more. */
   release(places: readonly Placed[]): void {
     for (const { shard, slot } of places) {
+      if (slot === ELSEWHERE) continue;
       this.#count(shard, -1);
       this.#freed.push(slot);
     }

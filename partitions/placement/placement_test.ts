@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createRandom } from "../../storage/base/random.ts";
+import { ELSEWHERE } from "../metadata/image.ts";
 import { type Placed, Placement } from "./placement.ts";
 
 Deno.test("Placement.assign() spreads each topic over the shards, and topics of one partition too", () => {
@@ -57,4 +58,15 @@ Deno.test("Placement keeps its invariants over many random placements and releas
       assert.ok(Math.max(...counts) - Math.min(...counts) <= 1, `seed ${seed}: a topic is spread`);
     }
   }
+});
+
+Deno.test("Placement counts no partition elsewhere", () => {
+  const placement = new Placement(2, 10);
+  const elsewhere = { shard: ELSEWHERE, slot: ELSEWHERE };
+  const here = placement.assign(1);
+  const next = placement.assign(2, [...here, elsewhere, elsewhere]);
+  assert.deepEqual(next.map(({ shard, slot }) => [shard, slot]), [[1, 1], [0, 2]]);
+  placement.release([elsewhere, ...here, elsewhere]);
+  assert.equal(placement.freeCount, 8);
+  assert.deepEqual(placement.assign(8).map(({ slot }) => slot), [3, 4, 5, 6, 7, 8, 9, 0]);
 });

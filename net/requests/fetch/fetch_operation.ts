@@ -13,15 +13,18 @@ import {
   type DelayedOperation,
   emptyReadOutcome,
   errorCodeOf,
+  type PartitionImage,
   type PartitionPlace,
   type ReadOutcome,
   type ReadWaiter,
+  type TopicImage,
 } from "../../../partitions/mod.ts";
 import { authorize } from "../authorization.ts";
 import { AwaitedPartitions } from "./awaited_partitions.ts";
 import type { RequestExchange } from "../exchange.ts";
 import { type FetchInterest, type FetchPlan, moveToEnd } from "./fetch_sessions.ts";
 import type { ShardServices } from "../handler.ts";
+import { CurrentLeaders, refuseUnled } from "../leadership.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
 import type { FetchPartitionData, FetchRequest, FetchResponse } from "../../protocol/messages/01_fetch.ts";
 import { plainConstructor } from "../../protocol/plain_constructor.ts";
@@ -30,9 +33,12 @@ import type { SlicedWork } from "../slices.ts";
 
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
+/** First version whose answers name leaders. */
+const CURRENT_LEADER_VERSION_MIN = 16;
 const READ_COMMITTED = 1;
 /** Most bytes of records in a response, whatever `fetch.max.bytes` says: its size is an int32, and the other fields need room. */
 const RESPONSE_RECORDS_BYTES_MAX = 1 << 30;
+const NO_ENDPOINTS: FetchResponse["nodeEndpoints"] = [];
 const NO_RECORDS = new Uint8Array(0);
 
 const NOT_DIVERGING = { epoch: -1, endOffset: -1 };
@@ -49,7 +55,7 @@ const OWN_PARTITION_BYTES = 256;
 /** One partition of a fetch. */
 interface FetchPart {
   readonly interest: FetchInterest;
-  readonly place: PartitionPlace | null;
+  readonly place: PartitionImage | null;
   /** Why the partition is not read; NONE when it is. */
   readonly errorCode: number;
   readonly outcome: ReadOutcome;
@@ -67,6 +73,7 @@ const PartitionAnswer = plainConstructor<FetchPartitionData>()(
   "abortedTransactions",
   "preferredReadReplica",
   "records",
+  "currentLeader",
 );
 
 /** A fetch. */
@@ -164,20 +171,30 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   }
 
   #partOf(interest: FetchInterest): FetchPart {
-    const { image } = this.#services;
-    const byId = this.#exchange.apiVersion >= TOPIC_ID_VERSION_MIN;
-    const topic = byId ? image.topicById(interest.topicId) : image.topic(interest.topic);
+    const topic = this.#topicOf(interest);
     const place = topic?.partitions[interest.partition] ?? null;
     const part = (code: number) => {
       return new Part(interest, place, code, code === errorCode.NONE ? emptyReadOutcome() : NOT_READ);
     };
-    if (topic === undefined) return part(byId ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    if (topic === undefined) {
+      return part(this.#isById ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    }
     if (!authorize(this.#exchange.context, "READ", { type: "TOPIC", name: topic.name })) {
       return part(errorCode.TOPIC_AUTHORIZATION_FAILED);
     }
     if (place === null) return part(errorCode.UNKNOWN_TOPIC_OR_PARTITION);
-    if (this.#isFollower) return part(errorCode.NOT_LEADER_OR_FOLLOWER);
-    return part(errorCode.NONE);
+    const refusal = refuseUnled(place, this.#services.nodeId, interest.currentLeaderEpoch);
+    if (refusal === errorCode.NONE && this.#isFollower) return part(errorCode.NOT_LEADER_OR_FOLLOWER);
+    return part(refusal);
+  }
+
+  get #isById(): boolean {
+    return this.#exchange.apiVersion >= TOPIC_ID_VERSION_MIN;
+  }
+
+  #topicOf(interest: FetchInterest): TopicImage | undefined {
+    const { image } = this.#services;
+    return this.#isById ? image.topicById(interest.topicId) : image.topic(interest.topic);
   }
 
   #beginReading(): void {
@@ -190,9 +207,9 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
 
   #startRead({ interest, errorCode: code, outcome }: FetchPart, place: PartitionPlace, tag: number): void {
     const { partitions, shard } = this.#services;
+    if (code !== errorCode.NONE) return;
     // Reads after a wait are not counted again.
     if (this.#isFirstReading) this.#exchange.affinity.countPartition(place.shard);
-    if (code !== errorCode.NONE) return;
     this.#unanswered++;
     partitions.read(
       place,
@@ -292,8 +309,9 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     const { session } = this.#plan;
     const responses: (TopicResponse & { partitions: FetchPartitionData[] })[] = [];
     let bytes = 0;
+    const leaders = this.#leadersOfRefused();
     for (const part of this.#parts) {
-      const answer = this.#answerOf(part);
+      const answer = this.#answerOf(part, leaders);
       const { interest, outcome } = part;
       if (this.#plan.kind === "incremental" && !hasNews(part, answer.errorCode)) continue;
       const failed = answer.errorCode !== errorCode.NONE;
@@ -310,14 +328,22 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
       errorCode: errorCode.NONE,
       sessionId: session?.id ?? 0,
       responses,
+      nodeEndpoints: leaders?.endpoints ?? NO_ENDPOINTS,
     });
   }
 
-  #answerOf({ interest, place, errorCode: code, outcome }: FetchPart): FetchPartitionData {
+  /** The leaders that the answer names for partitions that this broker does not lead (KIP-951). @returns null when there are none */
+  #leadersOfRefused(): CurrentLeaders | null {
+    if (this.#exchange.apiVersion < CURRENT_LEADER_VERSION_MIN || !this.#parts.some(isUnled)) return null;
+    return new CurrentLeaders(this.#services.cluster, this.#exchange.context);
+  }
+
+  #answerOf(part: FetchPart, leaders: CurrentLeaders | null): FetchPartitionData {
+    const { interest, place, outcome } = part;
     const { divergingEpoch: epoch, divergingEndOffset: endOffset } = outcome;
     return new PartitionAnswer(
       interest.partition,
-      code !== errorCode.NONE ? code : errorCodeOf(outcome.refusal),
+      codeOf(part),
       outcome.highWatermark,
       outcome.lastStableOffset,
       outcome.logStartOffset,
@@ -326,6 +352,9 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
       -1,
       // Never null: librdkafka fails on it (KAFKA-18646).
       outcome.length === 0 || place === null ? NO_RECORDS : this.#sliceOf(place, outcome),
+      leaders !== null && isUnled(part)
+        ? leaders.of(this.#topicOf(interest)?.partitions[interest.partition])
+        : undefined,
     );
   }
 
@@ -334,6 +363,16 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     const { partitions } = this.#services;
     return { fd, position, byteLength, release: () => partitions.release(place, lease) };
   }
+}
+
+function codeOf({ errorCode: code, outcome }: FetchPart): number {
+  return code !== errorCode.NONE ? code : errorCodeOf(outcome.refusal);
+}
+
+/** Whether the client has to turn to another broker, or to learn of a new leader epoch. */
+function isUnled(part: FetchPart): boolean {
+  const code = codeOf(part);
+  return code === errorCode.NOT_LEADER_OR_FOLLOWER || code === errorCode.FENCED_LEADER_EPOCH;
 }
 
 /** Whether an incremental response names a partition: it has data or an error, or its watermarks moved. */

@@ -33,6 +33,8 @@ export class ProducePart {
   leadership = 0;
   appendTimeMs = -1;
   logStartOffset = NO_OFFSET;
+  /** The leader, for a client that took this broker for it (KIP-951). */
+  currentLeader: PartitionResponse["currentLeader"] = undefined;
   /** Whether its bytes are held until it is appended: by another shard, or later by this one. */
   isHeld = false;
 
@@ -53,6 +55,7 @@ const Answer = plainConstructor<PartitionResponse>()(
   "logStartOffset",
   "recordErrors",
   "errorMessage",
+  "currentLeader",
 );
 
 /** The part of the response. */
@@ -66,6 +69,7 @@ export function partitionResponse(part: ProducePart): PartitionResponse {
     part.logStartOffset,
     part.recordErrors.length === 0 ? NO_RECORD_ERRORS : part.recordErrors.map(recordErrorOf),
     part.message,
+    part.currentLeader,
   );
 }
 

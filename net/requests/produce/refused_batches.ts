@@ -5,6 +5,7 @@
  *
  *   sequence 0 refused (no such topic) ──► 17 is ahead: OUT_OF_ORDER_SEQUENCE_NUMBER ──► 0 again: stored ──► 17 again: stored
  *
+ * A refusal counts until another broker can have stored the batch. Then the log that it has come with knows the producer.
  * Source: KAFKA-15591; Kafka's ProducerAppendInfo.checkSequence, which ignores refusals.
  */
 import { TOPIC_NAME_CHARACTERS_MAX } from "../../../partitions/mod.ts";
@@ -22,23 +23,28 @@ export interface ProducerBatch {
 /** Producers and partitions of a connection whose refusal is remembered. The oldest are forgotten. */
 const REFUSED_MAX = 100;
 
+/** The first sequence that was refused and has not been stored since. */
+interface Refused {
+  readonly sequence: number;
+  readonly untilEpoch: number;
+}
+
 /** The refused batches of one connection. */
 export class RefusedBatches {
-  /** The first sequence that was refused and has not been stored since. */
-  readonly #first = new Map<string, number>();
+  readonly #first = new Map<string, Refused>();
 
   /** Whether there are none. */
   get isEmpty(): boolean {
     return this.#first.size === 0;
   }
 
-  /** A batch was refused. */
-  onRefused(batch: ProducerBatch): void {
+  /** A batch was refused. @param untilEpoch the leader epoch until which that counts */
+  onRefused(batch: ProducerBatch, untilEpoch: number): void {
     if (batch.topic.length > TOPIC_NAME_CHARACTERS_MAX) return; // such a topic cannot exist, so nothing is ever stored there
     const key = keyOf(batch);
     const first = this.#first.get(key);
-    if (first !== undefined && first < batch.sequence) return;
-    this.#first.set(key, batch.sequence);
+    if (first !== undefined && first.untilEpoch >= untilEpoch && first.sequence < batch.sequence) return;
+    this.#first.set(key, { sequence: batch.sequence, untilEpoch });
     if (this.#first.size <= REFUSED_MAX) return;
     const [oldest] = this.#first.keys();
     if (oldest !== undefined) this.#first.delete(oldest);
@@ -49,10 +55,14 @@ export class RefusedBatches {
     this.#first.delete(keyOf(batch));
   }
 
-  /** Whether a batch follows a refused one. */
-  isAhead(batch: ProducerBatch): boolean {
-    const first = this.#first.get(keyOf(batch));
-    return first !== undefined && batch.sequence > first;
+  /** Whether a batch follows a refused one. @param leaderEpoch in which this broker leads the partition */
+  isAhead(batch: ProducerBatch, leaderEpoch: number): boolean {
+    const key = keyOf(batch);
+    const first = this.#first.get(key);
+    if (first === undefined) return false;
+    if (leaderEpoch <= first.untilEpoch) return batch.sequence > first.sequence;
+    this.#first.delete(key);
+    return false;
   }
 }
 

@@ -12,7 +12,7 @@
  */
 import type { PartitionDirectories, PartitionIdentity } from "../adoption.ts";
 import { sentenceOfDisk } from "./disk_refusals.ts";
-import type { PartitionImage, TopicImage } from "../image.ts";
+import { isHere, type PartitionImage, type TopicImage } from "../image.ts";
 import { type DirectoryPlacement, OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
 import { directoryOf } from "../found_directories.ts";
 import { partitionsPrefix, readMetadata, SOME_DIRECTORY } from "../records.ts";
@@ -48,8 +48,9 @@ export class DeletedTopics {
     const placement = this.#parts.placement();
     const places = new Map<string, readonly string[]>();
     for (const topic of topics) {
-      const online = topic.partitions.filter(isOnline).map(({ directory }) => placement.idOf(directory));
-      const offline = topic.partitions.every(isOnline) ? [] : await this.#storedPlaces(topic.id);
+      const here = topic.partitions.filter(isHere);
+      const online = here.filter(isOnline).map(({ directory }) => placement.idOf(directory));
+      const offline = here.every(isOnline) ? [] : await this.#storedPlaces(topic.id);
       places.set(topic.id, [
         ...new Set([...online, ...offline, ...placement.isComplete ? [] : [SOME_DIRECTORY]]),
       ]);
@@ -68,7 +69,9 @@ export class DeletedTopics {
     try {
       await this.#removeDirectories(topics, isUndone);
       const { isComplete } = this.#parts.placement();
-      for (const { id, partitions } of topics) this.#parts.removed(id, isComplete && partitions.every(isOnline));
+      for (const { id, partitions } of topics) {
+        this.#parts.removed(id, isComplete && partitions.filter(isHere).every(isOnline));
+      }
     } catch (error) {
       this.#parts.report(
         `The next start removes the directories of deleted topics, because the disk refuses: ${sentenceOfDisk(error)}`,
@@ -97,7 +100,7 @@ export class DeletedTopics {
     const directories = this.#parts.directories();
     if (directories === null) return;
     for (const { name, id, partitions } of topics) {
-      for (const { partition, directory } of partitions) {
+      for (const { partition, directory } of partitions.filter(isHere)) {
         const place = { topic: name, partition, directory };
         if (!isUndone) await directories.remove(place);
         else if (isOf(id, await directories.identify(place))) await directories.remove(place, directory);
