@@ -23,7 +23,9 @@ export const workerModules: readonly string[] = [
 
 /** Modules that are loaded when they are needed; a test compares them with the `import()` calls of the source. */
 export const lateModules: readonly string[] = [
+  "partitions/authentication/salted_secret.ts",
   "partitions/coordinators/groups/group_coordinator.ts",
+  "net/requests/authentication/broker_authentication.ts",
   "storage/inspection/commands.ts",
   "partitions/metadata/etcd/etcd_position_file.ts",
   "partitions/metadata/etcd/etcd_store.ts",

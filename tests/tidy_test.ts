@@ -24,6 +24,7 @@ const CORES = [
   "net/requests/fetch/fetch_sessions.ts",
   "net/reactor/idle_connections.ts",
   "net/requests/producer_ids.ts",
+  "net/protocol/scram/scram.ts",
   "partitions/config/command_line/command_line.ts",
   "partitions/coordinators/groups/classic/classic_group.ts",
   "partitions/requests/deadlines.ts",

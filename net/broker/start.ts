@@ -92,7 +92,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     partitionsCount = () => controller.partitionsCount;
     const loaded = await load(controller, directories);
     notice = noticeOf(directories, { config, shardsCount, ports });
-    const settings = shardSettings(config, directories, { ...loaded, resources, report: warn });
+    const settings = await shardSettings(config, directories, { ...loaded, resources, report: warn });
     await openLogs(pool, { controller, directories, settings, report: inform });
     const [{ image }, { watermarks }] = [controller, pool];
     const place = { directories: directories.opened, report: warn };

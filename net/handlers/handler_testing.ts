@@ -11,6 +11,7 @@ import { onlyBroker } from "../../partitions/metadata/controller_loading.ts";
 import type { AnswerWaiter, Question, ShardPartitions } from "../../partitions/mod.ts";
 import { isInternalTopic } from "../../partitions/metadata/topic_names.ts";
 import { ClusterView } from "../requests/cluster_view.ts";
+import { AuthenticationOnDemand } from "../requests/authentication/authentication.ts";
 import { type ConnectionContext, newContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import type { Api } from "../protocol/api.ts";
@@ -74,6 +75,7 @@ export function testServices(
   };
   const services = servicesOf({
     apis,
+    authentication: new AuthenticationOnDemand(),
     image,
     control,
     slices: allAtOnce,
@@ -187,6 +189,16 @@ export class WireExchange<Response> implements Exchange<Response> {
   }
 
   onAbandoned(): void {}
+}
+
+/** An exchange whose handler may close the connection. */
+export class ClosableExchange<Response> extends WireExchange<Response> {
+  /** Reasons for which it was closed. */
+  readonly closed: string[] = [];
+
+  override close(reason: string): void {
+    this.closed.push(reason);
+  }
 }
 
 /** Every served version of an API. */

@@ -16,6 +16,7 @@ import { leaveGroupApi } from "./13_leave_group.ts";
 import { syncGroupApi } from "./14_sync_group.ts";
 import { describeGroupsApi } from "./15_describe_groups.ts";
 import { listGroupsApi } from "./16_list_groups.ts";
+import { saslHandshakeApi } from "./17_sasl_handshake.ts";
 import { apiVersionsApi } from "./18_api_versions.ts";
 import { createTopicsApi } from "./19_create_topics.ts";
 import { deleteTopicsApi } from "./20_delete_topics.ts";
@@ -26,6 +27,7 @@ import { describeConfigsApi } from "./32_describe_configs.ts";
 import { alterConfigsApi } from "./33_alter_configs.ts";
 import { alterReplicaLogDirsApi } from "./34_alter_replica_log_dirs.ts";
 import { describeLogDirsApi } from "./35_describe_log_dirs.ts";
+import { saslAuthenticateApi } from "./36_sasl_authenticate.ts";
 import { createPartitionsApi } from "./37_create_partitions.ts";
 import { deleteGroupsApi } from "./42_delete_groups.ts";
 import { incrementalAlterConfigsApi } from "./44_incremental_alter_configs.ts";
@@ -54,6 +56,7 @@ export const apis: readonly ServedApi[] = [
   syncGroupApi,
   describeGroupsApi,
   listGroupsApi,
+  saslHandshakeApi,
   apiVersionsApi,
   createTopicsApi,
   deleteTopicsApi,
@@ -64,6 +67,7 @@ export const apis: readonly ServedApi[] = [
   alterConfigsApi,
   alterReplicaLogDirsApi,
   describeLogDirsApi,
+  saslAuthenticateApi,
   createPartitionsApi,
   deleteGroupsApi,
   incrementalAlterConfigsApi,

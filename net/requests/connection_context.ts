@@ -6,9 +6,13 @@
 import { assert } from "../../storage/base/assert.ts";
 import type { Reader } from "../protocol/reader.ts";
 import type { Writer } from "../protocol/writer.ts";
+import type { SaslExchange } from "./authentication/authentication.ts";
 import { allowsAll, type Authorizer } from "./authorizer.ts";
 import type { RefusedBatches } from "./produce/refused_batches.ts";
 import { noQuotas, type Quotas } from "./quotas.ts";
+
+/** Kafka's principal of clients that have not authenticated. */
+export const ANONYMOUS = "User:ANONYMOUS";
 
 /** Stands for "no broker" in an encoded context. */
 const NO_BROKER = -1;
@@ -26,14 +30,16 @@ export interface ConnectionEnds {
 
 /** A connection as handlers see it. */
 export interface ConnectionContext extends ConnectionEnds {
-  /** Authenticated principal; "User:ANONYMOUS" until there is security. */
-  readonly principal: string;
+  /** Authenticated principal; `ANONYMOUS` for a client that has not authenticated. */
+  principal: string;
   /** Decides what the principal may do. */
   readonly authorizer: Authorizer;
   /** How much it may use. */
   readonly quotas: Quotas;
   /** Node id of the broker of this cluster that the client has proved to be; null for any other client. */
   brokerId: number | null;
+  /** The authentication that is under way. It is lost when the connection is transferred, and the client begins again. */
+  sasl: SaslExchange | null;
   /** Client id of the latest request, "" when it sent none. */
   clientId: string;
   /** Client library and its version from ApiVersions v3; "unknown" before that request. */
@@ -68,10 +74,11 @@ export function decodeContext(reader: Reader, ends: ConnectionEnds): ConnectionC
 export function newContext(ends: ConnectionEnds): ConnectionContext {
   return {
     ...ends,
-    principal: "User:ANONYMOUS",
+    principal: ANONYMOUS,
     authorizer: allowsAll,
     quotas: noQuotas,
     brokerId: null,
+    sasl: null,
     clientId: "",
     clientSoftware: "unknown",
   };

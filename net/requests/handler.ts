@@ -10,6 +10,7 @@ import type { GroupApis } from "../../partitions/coordinators/groups/group_apis.
 import type { CoordinatorAccess } from "../../partitions/coordinators/runtime/shard_coordinators.ts";
 import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
 import type { Purgatory, ShardPartitions, WatermarkTable } from "../../partitions/mod.ts";
+import type { Authentication } from "./authentication/authentication.ts";
 import type { ClusterView } from "./cluster_view.ts";
 import type { Api } from "../protocol/api.ts";
 import type { ConnectionContext } from "./connection_context.ts";
@@ -42,6 +43,8 @@ export interface Exchange<Response> extends SlicedRequest {
 export interface ShardServices {
   readonly shard: number;
   readonly shardsCount: number;
+  /** How clients prove who they are. */
+  readonly authentication: Authentication;
   /** The APIs of this broker, which ApiVersions lists. */
   readonly apis: readonly Api[];
   readonly partitions: ShardPartitions;

@@ -16,6 +16,7 @@ import type {
 } from "../../partitions/mod.ts";
 import type { CodecAnswer, CodecWork, FlushOutcome, FlushRequest, FoundRecord, SearchWork } from "../../storage/mod.ts";
 import type { FileRange } from "./cold_reader.ts";
+import type { ScramCredential } from "../protocol/scram/scram.ts";
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 
 /** The first message to a shard. */
@@ -30,6 +31,8 @@ export interface ShardStart {
   /** Logs that the last broker did not know, by `partitionKey()`. */
   readonly unmarked: readonly string[];
   readonly listenerNames: readonly string[];
+  /** By which other brokers of the cluster prove who they are; null without a secret of the cluster. */
+  readonly brokerCredential: ScramCredential | null;
   /** Closed segments whose files the shard may keep open. */
   readonly warmSegmentsMax: number;
   /** File mappings that the shard may have. */

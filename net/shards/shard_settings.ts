@@ -3,6 +3,7 @@
  */
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 import type { LoadedMetadata, LogDirectories } from "../../partitions/control.ts";
+import type { ScramCredential } from "../protocol/scram/scram.ts";
 import { type DescriptorBudget, descriptorBudget } from "../accept/descriptor_budget.ts";
 import { mappingsPerShard } from "../accept/mapping_budget.ts";
 import { shareLogs } from "../accept/partition_slots.ts";
@@ -29,17 +30,18 @@ export async function shardResources(config: BrokerConfig): Promise<ShardResourc
  * Makes the settings of all shards.
  * @param loaded metadata of the start, what the shards share of the process's limits, and what reports logs for which no descriptors are left
  */
-export function shardSettings(
+export async function shardSettings(
   config: BrokerConfig,
   directories: Pick<LogDirectories, "opened" | "clusterId" | "unmarked" | "hasRetention">,
   { delta, adopted, resources, report }: Pick<LoadedMetadata, "delta" | "adopted"> & {
     resources: ShardResources;
     report: (text: string) => void;
   },
-): ShardSettings {
+): Promise<ShardSettings> {
   const { descriptors, mappingsMax, shardsCount } = resources;
   return {
     config: { ...config, logDirectories: directories.opened.map(({ path }) => path) },
+    brokerCredential: await credentialOf(config),
     clusterId: directories.clusterId,
     directories: directories.opened,
     unmarked: directories.unmarked(adopted),
@@ -50,4 +52,10 @@ export function shardSettings(
     listenerNames: config.listeners.map(({ name }) => name),
     image: delta,
   };
+}
+
+async function credentialOf({ interBrokerSecret }: BrokerConfig): Promise<ScramCredential | null> {
+  if (interBrokerSecret === null) return null;
+  const { brokerCredential } = await import("../../partitions/authentication/salted_secret.ts");
+  return await brokerCredential(interBrokerSecret);
 }

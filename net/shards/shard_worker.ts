@@ -30,6 +30,7 @@ import {
 } from "../../partitions/mod.ts";
 import { groupSettings } from "../../partitions/config/groups/group_configs.ts";
 import { askForShortSlices, linuxFileSystem, nativeMemory, randomUuid, systemClock } from "../../storage/mod.ts";
+import { AuthenticationOnDemand } from "../requests/authentication/authentication.ts";
 import { ClusterView } from "../requests/cluster_view.ts";
 import { ControlLink } from "../requests/control/control_link.ts";
 import type { ShardServices } from "../requests/handler.ts";
@@ -52,6 +53,7 @@ class ShardHost {
   readonly #isolates: IsolateTable;
   readonly #partitions: ShardPartitions;
   readonly #control = new ControlLink(post);
+  readonly #authentication = new AuthenticationOnDemand();
   readonly #groupCoordinator: GroupCoordinatorOnDemand;
   readonly #coordinators: ShardCoordinators<GroupApis>;
   readonly #shard: Shard;
@@ -126,6 +128,7 @@ class ShardHost {
   /** Opens the logs and serves until the shard is stopped. */
   async serve(): Promise<void> {
     askForShortSlices();
+    await this.#loadAuthentication();
     this.#apply(this.#start.image, (failures) => {
       const { warning, isIntact } = this.#partitions.owned.endStart();
       if (warning !== null) post({ type: "warning", text: warning });
@@ -213,6 +216,7 @@ class ShardHost {
     return {
       shard,
       shardsCount: state.shardsCount,
+      authentication: this.#authentication,
       apis,
       partitions: this.#partitions,
       purgatory,
@@ -305,6 +309,14 @@ class ShardHost {
     const beganMs = systemClock.monotonicMs();
     this.#groupCoordinator.use(await import("../../partitions/coordinators/groups/group_coordinator.ts"));
     this.#turns.count(systemClock.monotonicMs() - beganMs);
+  }
+
+  /** Loads what recognises other brokers, if the broker is one of several. */
+  async #loadAuthentication(): Promise<void> {
+    const { brokerCredential } = this.#start;
+    if (brokerCredential === null) return;
+    const { BrokerAuthentication } = await import("../requests/authentication/broker_authentication.ts");
+    this.#authentication.use(new BrokerAuthentication(brokerCredential));
   }
 
   #needsEventLoop(): boolean {

@@ -136,6 +136,8 @@ function adminTemplates(): RequestTemplate[] {
       flexible().int8(3).raw(short(topic)).int8(2).int32(partition).int8(0)
         .raw(short("absent")).int8(2).int32(0).int8(0).int8(0),
     ],
+    ["SaslHandshake", [17, 1], body().string("SCRAM-SHA-256")],
+    ["SaslAuthenticate", [36, 0], body().blob(ascii("n,,n=broker-1,r=0123456789"))],
     [
       "BrokerRegistration",
       [62, 0],

@@ -42,6 +42,14 @@ export const doorExceptions: ReadonlyMap<string, string> = new Map([
     "loaded when the shard gets its first groups; the door would load it with everything else",
   ],
   [
+    "net/shards/shard_settings.ts -> partitions/authentication/salted_secret.ts",
+    "loaded by a broker that is one of several; the door would load it with every start",
+  ],
+  [
+    "net/requests/authentication/broker_authentication.ts -> partitions/authentication",
+    "loaded by the shards of a broker that is one of several; the door would load it with every start",
+  ],
+  [
     "main.ts -> storage/inspection/commands.ts",
     "the commands that start no broker are loaded for themselves alone; a door would load the logs' code with every start",
   ],

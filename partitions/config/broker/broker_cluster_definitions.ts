@@ -64,7 +64,7 @@ export const brokerClusterDefinitions: readonly ConfigDefinition[] = [
     "PASSWORD",
     null,
     "What the brokers of a cluster prove themselves with, the same on all; unset, one that the first broker writes to etcd.",
-    { check: passwordOf({ min: SECRET_CHARACTERS_MIN, max: SECRET_CHARACTERS_MAX }), later: true },
+    { check: passwordOf({ min: SECRET_CHARACTERS_MIN, max: SECRET_CHARACTERS_MAX }) },
   ),
   setting(
     "broker.heartbeat.interval.ms",
