@@ -73,6 +73,9 @@ Deno.test("a broker that is killed and started within its session waits for the 
   await world.time.pass(100);
   world.kill(victim);
   const again = await world.start(victim.id);
+  world.createPartitions([victim.id], { recovering: true });
+  await world.time.pass(50);
+  assert.equal(world.rowOf(0).recovering, true, "the row names the last process, which has not confirmed it");
   const tookMs = await world.untilActive(again);
   assert.ok(tookMs <= 2 * SESSION_MS, `${tookMs} ms`);
   await world.time.until("its partition has a leader", () => world.rowOf(0).leader === victim.id, 1000);

@@ -5,3 +5,4 @@ export { establishCluster, foundClusterId } from "./membership/cluster_identity.
 export { Membership } from "./membership/membership.ts";
 export { MembershipError } from "./membership/membership_error.ts";
 export { StoreFollower } from "../metadata/store/store_follower.ts";
+export { TurnWatch } from "../shared/turn_watch.ts";

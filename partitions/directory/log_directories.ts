@@ -31,6 +31,8 @@ export interface LogDirectoriesOptions {
   readonly recoveryTrustsPageCache: boolean;
   /** Gets sentences about what could not be done. */
   readonly report: (sentence: string) => void;
+  /** Whether the broker is in a cluster; false by default. */
+  readonly isInCluster?: boolean;
 }
 
 /** What a shard needs to know of a directory. */
@@ -194,9 +196,22 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
     return !hasStore && this.opened.some(({ isOnline }, other) => isOnline && !this.#failed.has(other));
   }
 
-  /** Marks a clean stop of a directory; called last before the release, once its logs were closed cleanly and its checkpoints written. */
-  markClean(index: number): void {
-    if (!this.#failed.has(index)) this.#directories[index]?.markClean();
+  /**
+   * Broker epoch of the process that stopped cleanly on these directories, as all of them prove; -1 when one has no proof, another one, or is
+   * offline. The cluster believes it only if it is the epoch of the broker's last registration.
+   */
+  get cleanEpoch(): number {
+    const epochs = new Set(this.#directories.map((directory) => directory?.cleanEpoch ?? -1));
+    const [epoch = -1] = epochs;
+    return epochs.size === 1 ? epoch : -1;
+  }
+
+  /**
+   * Marks a clean stop of a directory; called last before the release, once its logs were closed cleanly and its checkpoints written.
+   * @param brokerEpoch epoch of the process's registration, for a broker in a cluster
+   */
+  markClean(index: number, brokerEpoch?: number): void {
+    if (!this.#failed.has(index)) this.#directories[index]?.markClean(brokerEpoch);
   }
 
   /** Releases the locks, after all removals under way have ended. Idempotent. */

@@ -58,7 +58,7 @@ const FUTURE_DIRECTORY = /^(.+-\d+)\.[0-9a-f]{32}-future$/;
 const PARTITION_DIRECTORY = /^(.+)-(0|[1-9]\d{0,9})$/;
 const DELETED_DIRECTORY = /^.+-\d+\.[0-9a-f]{32}-delete$/;
 const PARTITION_MAX = 0x7fff_ffff;
-/** The broker epoch in the clean stop's mark: this broker has no controller quorum that would assign one. */
+/** The broker epoch in the clean stop's mark of a broker that is in no cluster: nobody assigns one. */
 const BROKER_EPOCH = -1;
 
 /** The log directory cannot be used. The message names the remedy. */
@@ -84,6 +84,8 @@ export interface LogDirectoryOptions {
   readonly trustsPageCache?: boolean;
   /** Gets sentences about what could not be done; ignored by default. */
   readonly report?: (sentence: string) => void;
+  /** Whether the broker is in a cluster, where marks of clean stops have epochs; false by default. */
+  readonly isInCluster?: boolean;
 }
 
 /** A locked log directory. */
@@ -94,6 +96,8 @@ export class LogDirectory implements AsyncDisposable {
   readonly directoryId: string;
   /** Whether the last broker stopped cleanly, so that logs need no recovery. */
   readonly wasCleanShutdown: boolean;
+  /** Broker epoch in the mark of that stop; -1 where it has none. */
+  readonly cleanEpoch: number;
   /** Whether Apache Kafka stopped cleanly. It then also closed logs that this broker does not know. */
   readonly wasClosedByKafka: boolean;
   readonly found: readonly FoundPartition[];
@@ -117,9 +121,10 @@ export class LogDirectory implements AsyncDisposable {
       storePath: string;
       identity: BootIdentity | null;
       report: (sentence: string) => void;
+      isInCluster: boolean;
     },
   ) {
-    const { names, storePath, identity, report } = about;
+    const { names, storePath, identity, report, isInCluster } = about;
     const checkpointed = checkpointedPartitions({ fs: lock.fs, logDirectory: lock.path });
     if (typeof checkpointed === "string") throw new LogDirectoryError(checkpointed);
     this.checkpointed = checkpointed;
@@ -130,9 +135,9 @@ export class LogDirectory implements AsyncDisposable {
     this.directoryId = meta.directoryId;
     const mark = readCleanShutdown(lock.fs, lock.path);
     this.wasCleanShutdown = mark !== null;
+    this.cleanEpoch = mark?.brokerEpoch ?? BROKER_EPOCH;
     this.cache = new CacheTrust({ fs: lock.fs, path: lock.path, identity, wasCleanShutdown: mark !== null, report });
-    const isOurs = mark?.brokerEpoch === BROKER_EPOCH &&
-      lock.fs.modifiedMs(storePath) !== null;
+    const isOurs = isInCluster || (this.cleanEpoch === BROKER_EPOCH && lock.fs.modifiedMs(storePath) !== null);
     this.wasClosedByKafka = mark !== null && !isOurs;
     this.#hasRetention = lock.fs.modifiedMs(`${lock.path}/${RETENTION_FILE}`) !== null;
     this.found = names.flatMap((name) => parsePartitionDirectory(name) ?? []);
@@ -157,8 +162,8 @@ export class LogDirectory implements AsyncDisposable {
       const names: string[] = [];
       for await (const { name, isDirectory } of Deno.readDir(path)) if (isDirectory) names.push(name);
       const identity = options.trustsPageCache === true ? await bootIdentity(path) : null;
-      const { report = () => {} } = options;
-      const directory = new LogDirectory(lock, meta, { names, storePath, identity, report });
+      const { report = () => {}, isInCluster = false } = options;
+      const directory = new LogDirectory(lock, meta, { names, storePath, identity, report, isInCluster });
       removeCleanShutdown(fs, path);
       return directory;
     } catch (error) {
@@ -236,9 +241,12 @@ export class LogDirectory implements AsyncDisposable {
     this.#hasRetention = false;
   }
 
-  /** Marks a clean stop; called last before the release, once all logs were closed cleanly and all checkpoints written. */
-  markClean(): void {
-    writeCleanShutdown(this.#fs, this.path, BROKER_EPOCH);
+  /**
+   * Marks a clean stop; called last before the release, once all logs were closed cleanly and all checkpoints written.
+   * @param brokerEpoch epoch of the process's registration in its cluster
+   */
+  markClean(brokerEpoch = BROKER_EPOCH): void {
+    writeCleanShutdown(this.#fs, this.path, brokerEpoch);
   }
 
   /** Releases the lock, after all removals under way have ended. Idempotent. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { linuxFileSystem, randomUuid, readMetaProperties, writePartitionMetadata } from "../../storage/control.ts";
 import { withDirectory } from "../../tests/temporary_directory.ts";
+import { LogDirectories } from "./log_directories.ts";
 import { LogDirectory, LogDirectoryError, parsePartitionDirectory } from "./log_directory.ts";
 
 const ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";
@@ -136,6 +137,30 @@ Deno.test("markClean() lets the next start, and only that one, know of the clean
     await second[Symbol.asyncDispose]();
     await using third = await open(path);
     assert.equal(third.wasCleanShutdown, false);
+  }));
+
+Deno.test("LogDirectories.cleanEpoch is the epoch that the marks of all directories name, for one start", () =>
+  withDirectory(async (path) => {
+    const logDirectories = ["a", "b"].map((name) => join(path, name));
+    const openAll = () =>
+      LogDirectories.open({
+        logDirectories,
+        metadataLogDirectory: join(path, "a"),
+        nodeId: 1,
+        clusterId: null,
+        recoveryTrustsPageCache: false,
+        report: assert.fail,
+        isInCluster: true,
+      });
+    const epochs: number[] = [];
+    for (const marks of [[57, 57], [57, 58], [57, undefined], [59]]) {
+      const opened = await openAll();
+      epochs.push(opened.cleanEpoch);
+      for (const [index, epoch] of marks.entries()) opened.markClean(index, epoch);
+      await opened[Symbol.asyncDispose]();
+    }
+    await using last = await openAll();
+    assert.deepEqual([...epochs, last.cleanEpoch], [-1, 57, -1, -1, -1]);
   }));
 
 Deno.test("open() finds the directories of partitions only, and removes those that deleted topics left", () =>
