@@ -8,7 +8,7 @@ export { replaceFile } from "./directory/atomic_file.ts";
 export { replaceFileAsync, syncDirectoryAsync } from "./directory/atomic_file_async.ts";
 export { encodeOffsetCheckpoint, partitionKey, readOffsetCheckpoint } from "./directory/offset_checkpoint.ts";
 export { LeaderEpochTable } from "./log/epochs/leader_epoch_table.ts";
-export { deletedDirectoryName, parsePartitionFileName } from "./segments/segment_names.ts";
+export { deletedDirectoryName, parsePartitionFileName, strayDirectoryName } from "./segments/segment_names.ts";
 export { LogDamagedError, storageFailure } from "./log/storage_failure.ts";
 
 export * from "./directory/boot_mark.ts";

@@ -6,3 +6,4 @@ export { Membership } from "./membership/membership.ts";
 export { MembershipError } from "./membership/membership_error.ts";
 export { StoreFollower } from "../metadata/store/store_follower.ts";
 export { TurnWatch } from "../shared/turn_watch.ts";
+export { SharedChanges, type SharedChangesOptions } from "../metadata/shared/shared_changes.ts";

@@ -34,10 +34,19 @@ export function readCheckpoint(
     `that are still in the segments are served again`;
 }
 
-/** The partitions in the checkpoints of a directory, by `partitionKey()`. @throws as `readCheckpoint()` does */
-export function checkpointedPartitions(place: { fs: FileSystem; logDirectory: string }): ReadonlySet<string> | string {
+/**
+ * The partitions in the checkpoints of a directory.
+ * @returns by `partitionKey()`, the highest offset that a checkpoint has; or a sentence about damage @throws as `readCheckpoint()` does
+ */
+export function checkpointedPartitions(
+  place: { fs: FileSystem; logDirectory: string },
+): ReadonlyMap<string, number> | string {
   const logStarts = readCheckpoint(place, LOG_STARTS_FILE);
   if (typeof logStarts === "string") return logStarts;
   const recoveryPoints = readCheckpoint(place, RECOVERY_POINTS_FILE);
-  return new Set([...logStarts.keys(), ...(typeof recoveryPoints === "string" ? [] : recoveryPoints.keys())]);
+  const highest = new Map(logStarts);
+  for (const [key, offset] of typeof recoveryPoints === "string" ? [] : recoveryPoints) {
+    highest.set(key, Math.max(offset, highest.get(key) ?? 0));
+  }
+  return highest;
 }

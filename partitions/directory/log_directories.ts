@@ -87,7 +87,7 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
       isCacheIntact: directory?.cache.isIntact ?? false,
     }));
     this.paths = this.opened.map(({ path }) => path);
-    this.checkpointed = new Set(this.#online.flatMap(({ checkpointed }) => [...checkpointed]));
+    this.checkpointed = new Set(this.#online.flatMap(({ checkpointed }) => [...checkpointed.keys()]));
   }
 
   /** Opens the directories, and creates those that do not exist. @throws LogDirectoryError when the broker cannot start with them */
@@ -150,6 +150,16 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
       ? this.#online
       : this.#online.filter((one) => one === this.#directories[index]);
     for (const directory of directories) await directory.remove(partition);
+  }
+
+  async setAside(partition: FoundDirectory): Promise<string> {
+    const directory = this.#directories[partition.directory];
+    if (directory === null || directory === undefined) throw new LogDirectoryError("The log directory is offline");
+    return await directory.setAside(partition);
+  }
+
+  hadRecords({ topic, partition, directory }: FoundDirectory): boolean {
+    return (this.#directories[directory]?.checkpointed.get(partitionKey(topic, partition)) ?? 0) > 0;
   }
 
   async sync(): Promise<void> {

@@ -35,6 +35,7 @@ import {
   removeCleanShutdown,
   replaceFile,
   replaceFileAsync,
+  strayDirectoryName,
   syncDirectoryAsync,
   unlockDirectory,
   writeCleanShutdown,
@@ -106,8 +107,8 @@ export class LogDirectory implements AsyncDisposable {
   #hasRetention: boolean;
   /** Whether a start may believe the page cache. */
   readonly cache: CacheTrust;
-  /** Partitions in the checkpoints, by `partitionKey()`; they may belong to deleted topics. */
-  readonly checkpointed: ReadonlySet<string>;
+  /** The highest offset that a checkpoint has of each partition, by `partitionKey()`; they may belong to deleted topics. */
+  readonly checkpointed: ReadonlyMap<string, number>;
   readonly #fs: FileSystem;
   readonly #lock: DirectoryLock;
   readonly #removals = new Set<Promise<void>>();
@@ -204,6 +205,14 @@ export class LogDirectory implements AsyncDisposable {
    */
   removeFuture(name: string): void {
     this.#removeLater(`${this.path}/${name}`, `${this.path}/${name.replace(/-future$/, "-delete")}`);
+  }
+
+  /** Gives a partition's directory a name that no start takes for a partition's. @returns the name @throws the runtime's errors when the disk refuses */
+  async setAside({ topic, partition }: FoundPartition): Promise<string> {
+    const name = `${topic}-${partition}`;
+    const away = strayDirectoryName(name, crypto.randomUUID().replaceAll("-", ""));
+    await Deno.rename(`${this.path}/${name}`, `${this.path}/${away}`);
+    return away;
   }
 
   /** Removes a partition's directory, if it exists; its bytes are freed later. */

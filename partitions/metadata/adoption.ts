@@ -60,6 +60,10 @@ export interface PartitionDirectories {
   identify(partition: FoundDirectory | FoundFuture): Promise<PartitionIdentity | string>;
   /** Removes a partition's directories, where they exist; their bytes are freed later. @param directory the only log directory concerned */
   remove(partition: FoundPartition, directory?: number): Promise<void>;
+  /** Gives a partition's directory the name of a stray one, as in Kafka: no start takes it for a partition's. @returns the name */
+  setAside(partition: FoundDirectory): Promise<string>;
+  /** Whether the checkpoints of a log directory say that a partition had records there. */
+  hadRecords(partition: FoundDirectory): boolean;
   /** Settles when all creations, renames and removals so far are durable. */
   sync(): Promise<void>;
 }

@@ -116,9 +116,9 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
  * Completes or undoes the moves to other log directories that a crash interrupted: a copy counts when the store names its directory and the
  * old directory is gone (directory/replica_moves.ts).
  */
-async function finishMoves(
+export async function finishMoves(
   directories: PartitionDirectories,
-  { topics, partitions }: StoredMetadata,
+  { topics, partitions }: Pick<StoredMetadata, "topics" | "partitions">,
   { placement, nodeId, found }: { placement: DirectoryPlacement; nodeId: number; found: readonly FoundDirectory[] },
 ): Promise<void> {
   const promoted = new Set<string>();

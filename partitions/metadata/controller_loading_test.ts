@@ -213,9 +213,9 @@ function bound(store: MemoryStore): MetadataStore {
     get: (key) => store.get(key),
     range: (prefix) => store.range(prefix),
     snapshot: (prefix) => store.snapshot(prefix),
-    resolve: () => store.resolve(),
+    resolve: (id) => store.resolve(id),
     transact: (transaction) => store.transact(transaction),
-    watch: () => store.watch(),
+    watch: (...args) => store.watch(...args),
     grantLease: () => store.grantLease(),
     close: () => store.close(),
   };

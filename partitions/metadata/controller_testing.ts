@@ -18,80 +18,9 @@ import { Controller } from "./controller.ts";
 import type { ImageDelta, PartitionFailure } from "./image.ts";
 import type { AskHandOver } from "./partition_hand_over.ts";
 import type { PartitionRoom } from "./topic_creation.ts";
-import {
-  ABSENT,
-  type Lease,
-  MetadataRefusedError,
-  type MetadataStore,
-  MetadataStoreError,
-  type Snapshot,
-  type StoredEntry,
-  type StoreLimits,
-  type Transaction,
-  type TransactionResult,
-} from "./store/store.ts";
+import type { MetadataStore } from "./store/store.ts";
 
-/** A store in memory. */
-export class MemoryStore implements MetadataStore {
-  readonly limits: StoreLimits = { transactionKeysMax: Infinity, transactionBytesMax: Infinity };
-  readonly entries = new Map<string, StoredEntry>();
-  /** Transactions committed so far. */
-  readonly committed: Transaction[] = [];
-  /** Makes every transaction fail with this sentence while it is set, as if the store were damaged. */
-  failure: string | null = null;
-  /** Makes transactions fail with this sentence while it is set, as if the disk were full. @returns null for one that is not refused */
-  refusal: (transaction: Transaction) => string | null = () => null;
-  #version = 0;
-
-  get(key: string): Promise<StoredEntry | null> {
-    return Promise.resolve(this.entries.get(key) ?? null);
-  }
-
-  range(prefix: string): Promise<StoredEntry[]> {
-    const found = [...this.entries.values()].filter(({ key }) => key.startsWith(prefix));
-    return Promise.resolve(found.sort((a, b) => a.key < b.key ? -1 : 1));
-  }
-
-  async snapshot(prefix: string): Promise<Snapshot> {
-    return { version: this.#version, entries: await this.range(prefix) };
-  }
-
-  transact(transaction: Transaction): Promise<TransactionResult> {
-    if (this.failure !== null) return Promise.reject(new MetadataStoreError(this.failure));
-    const refusal = this.refusal(transaction);
-    if (refusal !== null) return Promise.reject(new MetadataRefusedError(refusal));
-    const conflicts = (transaction.compare ?? [])
-      .filter(({ key, version }) => (this.entries.get(key)?.version ?? ABSENT) !== version)
-      .map(({ key }) => key);
-    if (conflicts.length > 0) return Promise.resolve({ outcome: "refused", conflicts });
-    const version = ++this.#version;
-    for (const key of transaction.delete ?? []) this.entries.delete(key);
-    for (const { key, value } of transaction.set ?? []) this.entries.set(key, { key, value, version });
-    this.committed.push(transaction);
-    return Promise.resolve({ outcome: "committed", version });
-  }
-
-  resolve(): Promise<TransactionResult> {
-    throw new Error("no outcome is unknown");
-  }
-
-  watch(): Disposable {
-    throw new Error("the controller does not watch");
-  }
-
-  grantLease(): Promise<Lease> {
-    throw new Error("the controller takes no lease");
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  /** Keys in order. */
-  keys(): string[] {
-    return [...this.entries.keys()].sort();
-  }
-}
+export { MemoryStore } from "./store/memory_store_testing.ts";
 
 /** `directory.id` of the log directory of a test. */
 export const DIRECTORY_ID = "ZGlyZWN0b3J5LW9mLXRlcw";
@@ -102,6 +31,8 @@ export class ListedDirectories implements PartitionDirectories {
   futures: readonly FoundFuture[] = [];
   /** Contents of the small files of copies, by the names of their directories. */
   readonly identities = new Map<string, PartitionIdentity | string>();
+  /** Partitions that had records, as the checkpoints say, like the names of directories. */
+  readonly recorded = new Set<string>();
   readonly #identities = new Map<string, PartitionIdentity | string>();
   /** All calls, in order. */
   readonly actions: string[] = [];
@@ -158,6 +89,16 @@ export class ListedDirectories implements PartitionDirectories {
   remove({ topic, partition }: FoundPartition, directory = 0): Promise<void> {
     this.actions.push(`remove ${topic}-${partition}${directory === 0 ? "" : `@${directory}`}`);
     return Promise.resolve();
+  }
+
+  setAside({ topic, partition, directory }: FoundDirectory): Promise<string> {
+    const name = `${topic}-${partition}${directory === 0 ? "" : `@${directory}`}`;
+    this.actions.push(`set aside ${name}`);
+    return Promise.resolve(`${name}-stray`);
+  }
+
+  hadRecords({ topic, partition, directory }: FoundDirectory): boolean {
+    return this.recorded.has(`${topic}-${partition}${directory === 0 ? "" : `@${directory}`}`);
   }
 
   sync(): Promise<void> {

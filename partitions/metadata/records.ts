@@ -122,44 +122,55 @@ export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
     const { key, version } = entry;
     if (key.startsWith(TOPICS)) topics.set(key.slice(TOPICS.length), { row: parse(entry, isTopicRow), version });
     else if (key.startsWith(PARTITIONS)) {
-      const [id, partition] = partitionOf(entry);
+      const [id, partition] = orDamaged(entry, partitionOfKey(key));
       const ofTopic = partitions.get(id) ?? [];
       ofTopic[partition] = { row: parse(entry, isPartitionRow), version };
       partitions.set(id, ofTopic);
     } else if (key.startsWith(DELETED)) {
       const { name, directories = [SOME_DIRECTORY] } = parse(entry, isDeletedRow);
       deleted.set(key.slice(DELETED.length), { name, directories });
-    } else if (key.startsWith(GROUPS)) groups.set(groupIdOf(entry), { row: parse(entry, isGroupRow), version });
-    else if (key === PRODUCER_IDS) producerIds = { row: parse(entry, isProducerIds), version };
+    } else if (key.startsWith(GROUPS)) {
+      groups.set(orDamaged(entry, groupOfKey(key)), { row: parse(entry, isGroupRow), version });
+    } else if (key === PRODUCER_IDS) producerIds = { row: parse(entry, isProducerIds), version };
     else throw new MetadataStoreError(`The metadata store has a row of unknown kind: ${key}`);
   }
   return { topics, partitions, deleted, groups, producerIds };
 }
 
-function partitionOf(entry: StoredEntry): [id: string, partition: number] {
-  const match = /^([A-Za-z0-9_-]{22})\/(0|[1-9]\d{0,6})$/.exec(entry.key.slice(PARTITIONS.length));
+/** Topic id and partition that the key of a partition names; null for a damaged key. */
+export function partitionOfKey(key: string): [id: string, partition: number] | null {
+  const match = /^([A-Za-z0-9_-]{22})\/(0|[1-9]\d{0,6})$/.exec(key.slice(PARTITIONS.length));
   const partition = Number(match?.[2]);
-  if (match === null || partition > PARTITION_MAX) throw damaged(entry);
-  return [match[1] as string, partition];
+  return match === null || partition > PARTITION_MAX ? null : [match[1] as string, partition];
 }
 
-function groupIdOf(entry: StoredEntry): string {
+/** The group that the key of a group names; null for a damaged key. */
+export function groupOfKey(key: string): string | null {
   try {
-    return decodeURIComponent(entry.key.slice(GROUPS.length));
+    return decodeURIComponent(key.slice(GROUPS.length));
   } catch {
-    throw damaged(entry);
+    return null; // A "%" is not followed by two digits, or the bytes are not UTF-8.
   }
+}
+
+/** Parses a row's value. @returns null for a value of another shape */
+export function parseRow<Row>({ value }: StoredEntry, isRow: (value: unknown) => value is Row): Row | null {
+  let row: unknown;
+  try {
+    row = JSON.parse(value);
+  } catch {
+    return null; // It is not JSON, hence no row of this shape.
+  }
+  return isRow(row) ? row : null;
 }
 
 function parse<Row>(entry: StoredEntry, isRow: (value: unknown) => value is Row): Row {
-  let value: unknown;
-  try {
-    value = JSON.parse(entry.value);
-  } catch {
-    throw damaged(entry);
-  }
-  if (!isRow(value)) throw damaged(entry);
-  return value;
+  return orDamaged(entry, parseRow(entry, isRow));
+}
+
+function orDamaged<Row>(entry: StoredEntry, row: Row | null): Row {
+  if (row === null) throw damaged(entry);
+  return row;
 }
 
 function damaged(entry: StoredEntry): MetadataStoreError {
@@ -168,17 +179,20 @@ function damaged(entry: StoredEntry): MetadataStoreError {
   );
 }
 
-function isTopicRow(value: unknown): value is TopicRow {
+/** Whether a value is a topic's row. */
+export function isTopicRow(value: unknown): value is TopicRow {
   return isObject(value) && typeof value.id === "string" && /^[A-Za-z0-9_-]{22}$/.test(value.id) &&
     isGroupRow(value);
 }
 
-function isDeletedRow(value: unknown): value is Partial<DeletedRow> & Pick<DeletedRow, "name"> {
+/** Whether a value is a deleted topic's row. */
+export function isDeletedRow(value: unknown): value is Partial<DeletedRow> & Pick<DeletedRow, "name"> {
   return isObject(value) && typeof value.name === "string" &&
     (value.directories === undefined || isTexts(value.directories));
 }
 
-function isGroupRow(value: unknown): value is GroupRow {
+/** Whether a value is a group's row. */
+export function isGroupRow(value: unknown): value is GroupRow {
   return isObject(value) && isObject(value.configs) &&
     Object.values(value.configs).every((text) => typeof text === "string");
 }
@@ -189,7 +203,8 @@ function isPartitionRow(value: unknown): value is PartitionRow {
     Number.isSafeInteger(value.leaderEpoch) && Number.isSafeInteger(value.partitionEpoch);
 }
 
-function isProducerIds(value: unknown): value is { next: number } {
+/** Whether a value is the row of the producer ids. */
+export function isProducerIds(value: unknown): value is { next: number } {
   return isObject(value) && Number.isSafeInteger(value.next) && Number(value.next) >= 0;
 }
 

@@ -2,11 +2,12 @@
  * The controller's topics: the image, of which every shard has a copy, and the versions and keys that only the store and the checks need.
  * Main isolate.
  *
- * Always: for every partition of the image the version of its row in the store is known; no two partitions of this broker have the same
- * place.
+ * Always: for every partition of the image the version of its row in the store is known; no two partitions have the same place. In a
+ * cluster, partitions without a replica on this broker have no place, and neither have those for which there is no room.
  */
 import { assert } from "../../storage/base/assert.ts";
 import type { LogConfig } from "../../storage/log/log_config.ts";
+import { NO_LEADER, type PartitionRow as ClusterRow } from "../cluster/partition_row.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { resolveLogConfig } from "../config/topics/topic_configs.ts";
 import { DirectoryPlacement, OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
@@ -30,13 +31,23 @@ export interface TopicVersions {
   readonly partitions: readonly number[];
 }
 
+/** A partition's row, as the image shows it. */
+export type ShownRow = PartitionRow & Partial<Pick<ClusterRow, "elr" | "lastKnownElr">>;
+
+/** A partition's row, as it stands in the store now. */
+export interface ChangedRow {
+  readonly partition: number;
+  readonly row: ShownRow;
+  readonly version: number;
+}
+
 /** A topic, as stored. */
 export interface StoredTopic {
   readonly name: string;
   readonly id: string;
   readonly configs: Readonly<Record<string, string>>;
   /** By partition. */
-  readonly rows: readonly PartitionRow[];
+  readonly rows: readonly ShownRow[];
   readonly versions: TopicVersions;
 }
 
@@ -52,6 +63,8 @@ export class TopicTable {
   readonly #placement: Placement;
   readonly #versions = new Map<string, TopicVersions>();
   readonly #collisions = new Map<string, Set<string>>();
+  /** Partitions that are offline whatever their rows say, as "<topic id>/<n>". */
+  readonly #keptOffline = new Set<string>();
 
   /** @param config defaults of topics @param places numbers of shards and of rows of the watermark table */
   constructor(config: BrokerConfig, places: { shardsCount: number; slotsMax: number }) {
@@ -78,7 +91,7 @@ export class TopicTable {
 
   /** Adds topics that were stored. @returns the change to publish */
   add(topics: readonly StoredTopic[]): ImageDelta {
-    const changed = topics.map((topic) => this.#toImage(topic, this.#placesOf(topic.rows)));
+    const changed = topics.map((topic) => this.#toImage(topic, this.#assign(topic.rows)));
     this.#countDirectories(changed, 1);
     for (const [index, { name, id, versions }] of topics.entries()) {
       assert(this.image.topic(name) === undefined, "a topic is added once");
@@ -92,13 +105,53 @@ export class TopicTable {
   /** Adds stored partitions to a topic. @returns the topic to publish */
   grow(topic: TopicImage, rows: readonly PartitionRow[], version: number): TopicImage {
     const first = topic.partitions.length;
-    const places = this.#placesOf(rows, topic.partitions);
-    const added = rows.map((row, index) => this.#placed(row, first + index, places[index] as Placed));
+    const added = this.#placedRows(topic.id, rows, { first, existing: topic.partitions });
     this.directories.count(added.map(({ directory }) => directory), 1);
     const versions = this.versionsOf(topic.id);
     const partitions = [...versions.partitions, ...rows.map(() => version)];
     this.#versions.set(topic.id, { ...versions, partitions });
     return { ...topic, partitions: [...topic.partitions, ...added] };
+  }
+
+  /**
+   * Shows rows that others have changed: those of known partitions, and of new ones behind the last.
+   * @param rows by ascending partition
+   * @returns the topic to publish, and the places that are free once it is published
+   */
+  changeRows(topic: TopicImage, rows: readonly ChangedRow[]): { topic: TopicImage; left: readonly Placed[] } {
+    const count = topic.partitions.length;
+    const [partitions, versions] = [[...topic.partitions], [...this.versionsOf(topic.id).partitions]];
+    const left: PartitionImage[] = [];
+    for (const { partition, row, version } of rows) {
+      versions[partition] = version;
+      const last = partitions[partition];
+      if (last === undefined) continue;
+      const isHosted = this.#isHosted(row);
+      const [place] = isHosted && last.slot !== ELSEWHERE ? [last] : this.#assign([row], partitions);
+      const next = this.#placed(topic.id, row, partition, place as Placed);
+      if (!isHosted && last.slot !== ELSEWHERE) left.push(last);
+      this.directories.count([last.directory], -1);
+      this.directories.count([next.directory], 1);
+      partitions[partition] = last.future === undefined || !isHosted ? next : { ...next, future: last.future };
+    }
+    this.#versions.set(topic.id, { ...this.versionsOf(topic.id), partitions: versions.slice(0, count) });
+    const changed = { ...topic, partitions };
+    const added = rows.filter(({ partition }) => partition >= count);
+    if (added.length === 0) return { topic: changed, left };
+    assert(added.every(({ partition }, index) => partition === count + index), "new partitions follow the last one");
+    const grown = this.grow(changed, added.map(({ row }) => row), 0);
+    this.#versions.set(topic.id, { ...this.versionsOf(topic.id), partitions: versions });
+    return { topic: grown, left };
+  }
+
+  /** Notes the version of a topic's row. */
+  noteVersion(id: string, version: number): void {
+    this.#versions.set(id, { ...this.versionsOf(id), topic: version });
+  }
+
+  /** From now on a partition is offline on this broker, whatever its row says: its log is not where it should be. */
+  keepOffline(topicId: string, partition: number): void {
+    this.#keptOffline.add(`${topicId}/${partition}`);
   }
 
   /**
@@ -111,7 +164,7 @@ export class TopicTable {
     this.#versions.set(topic.id, { ...versions, partitions: versions.partitions.slice(0, count) });
     const removed = topic.partitions.slice(count);
     this.directories.count(removed.map(({ directory }) => directory), -1);
-    const release = () => this.#placement.release(removed);
+    const release = () => this.release(removed);
     return { topic: { ...topic, partitions: topic.partitions.slice(0, count) }, release };
   }
 
@@ -132,6 +185,7 @@ export class TopicTable {
     const versions = this.versionsOf(topic.id);
     this.#versions.set(topic.id, { ...versions, partitions: versions.partitions.with(partition, version) });
     this.directories.count([(topic.partitions[partition] as PartitionImage).directory], -1);
+    this.keepOffline(topic.id, partition);
     // Its copy stays: the checkpoints of that directory must keep the log start until the next start completes the move.
     return withPartition(topic, partition, (place) => ({ ...place, directory: OFFLINE_DIRECTORY }));
   }
@@ -139,6 +193,7 @@ export class TopicTable {
   /** Puts that partition into its new log directory. @returns the topic to publish */
   moveTo(topic: TopicImage, partition: number, directory: number): TopicImage {
     this.directories.count([directory], 1);
+    this.#keptOffline.delete(`${topic.id}/${partition}`);
     return this.#in(topic, partition, directory);
   }
 
@@ -166,33 +221,61 @@ export class TopicTable {
   /** Removes topics that were deleted from the store. @returns the change to publish, and a function that frees their places afterwards */
   remove(topics: readonly TopicImage[]): { delta: ImageDelta; release: () => void } {
     const delta: ImageDelta = { changed: [], deletedIds: topics.map(({ id }) => id) };
-    for (const { name, id } of topics) {
+    for (const { name, id, partitions } of topics) {
+      if (this.#keptOffline.size > 0) {
+        for (const { partition } of partitions) this.#keptOffline.delete(`${id}/${partition}`);
+      }
       this.#versions.delete(id);
       this.#removeCollision(name);
     }
     this.#countDirectories(topics, -1);
     this.image.apply(delta);
-    return { delta, release: () => this.#placement.release(topics.flatMap(({ partitions }) => [...partitions])) };
+    return { delta, release: () => this.release(topics.flatMap(({ partitions }) => [...partitions])) };
+  }
+
+  /** Frees the places of partitions that no shard knows any more. */
+  release(places: readonly Placed[]): void {
+    this.#placement.release(places);
   }
 
   #toImage({ name, id, configs, rows }: StoredTopic, places: readonly Placed[]): TopicImage {
-    const partitions = rows.map((row, partition) => this.#placed(row, partition, places[partition] as Placed));
+    const partitions = rows.map((row, partition) => this.#placed(id, row, partition, places[partition] as Placed));
     return { name, id, isInternal: isInternalTopic(name), partitions, configs, logConfig: this.#resolve(configs) };
   }
 
-  /** Places for new partitions, of which this broker has some. @param existing partitions of the topic so far */
-  #placesOf(rows: readonly PartitionRow[], existing: readonly PartitionImage[] = []): readonly Placed[] {
-    const areHere = rows.map(({ replicas }) => replicas.includes(this.#config.nodeId));
-    const places = this.#placement.assign(areHere.filter((isHere) => isHere).length, existing);
-    let next = 0;
-    return areHere.map((isHere) => isHere ? places[next++] as Placed : NO_PLACE);
+  #placedRows(
+    topicId: string,
+    rows: readonly ShownRow[],
+    { first, existing }: { first: number; existing: readonly Placed[] },
+  ): PartitionImage[] {
+    const places = this.#assign(rows, existing);
+    return rows.map((row, index) => this.#placed(topicId, row, first + index, places[index] as Placed));
   }
 
-  #placed(row: PartitionRow, partition: number, { shard, slot }: Placed): PartitionImage {
-    const { replicas, isr, leader, leaderEpoch, partitionEpoch } = row;
-    const isHosted = slot !== ELSEWHERE;
-    const directory = isHosted ? this.directories.indexOf(directoryOf(row, this.#config.nodeId)) : ELSEWHERE;
-    return { partition, slot, shard, directory, leader, leaderEpoch, partitionEpoch, replicas, isr };
+  /** Places for rows, as far as they have a replica here and there is room. */
+  #assign(rows: readonly ShownRow[], existing: readonly Placed[] = []): Placed[] {
+    const hosted = rows.filter((row) => this.#isHosted(row)).length;
+    const places = this.#placement.assign(Math.min(hosted, this.freeCount), existing);
+    if (places.length === rows.length) return places;
+    let taken = 0;
+    return rows.map((row) => this.#isHosted(row) ? places[taken++] ?? NO_PLACE : NO_PLACE);
+  }
+
+  #isHosted({ replicas }: ShownRow): boolean {
+    return replicas.includes(this.#config.nodeId);
+  }
+
+  #placed(topicId: string, row: ShownRow, partition: number, { shard, slot }: Placed): PartitionImage {
+    const { replicas, isr, leaderEpoch, partitionEpoch, elr, lastKnownElr } = row;
+    const directory = slot === ELSEWHERE ? ELSEWHERE : this.#directoryOf(topicId, row, partition);
+    const leader = slot === ELSEWHERE && row.leader === this.#config.nodeId ? NO_LEADER : row.leader;
+    const image = { partition, slot, shard, directory, leader, leaderEpoch, partitionEpoch, replicas, isr };
+    return hasSome(elr) || hasSome(lastKnownElr) ? { ...image, elr, lastKnownElr } : image;
+  }
+
+  #directoryOf(topicId: string, row: ShownRow, partition: number): number {
+    if (this.#keptOffline.size > 0 && this.#keptOffline.has(`${topicId}/${partition}`)) return OFFLINE_DIRECTORY;
+    return this.directories.indexOf(directoryOf(row, this.#config.nodeId));
   }
 
   #in(topic: TopicImage, partition: number, directory: number): TopicImage {
@@ -222,6 +305,10 @@ export class TopicTable {
     names.delete(name);
     if (names.size === 0) this.#collisions.delete(key);
   }
+}
+
+function hasSome(brokers: readonly number[] | undefined): boolean {
+  return brokers !== undefined && brokers.length > 0;
 }
 
 function withPartition(

@@ -56,12 +56,17 @@ export class DirectoryPlacement {
    */
   chooser(): () => string {
     return directoryChooser(
-      this.#ids.flatMap((id, index) => id === null ? [] : [{ id, count: this.#counts.get(index) ?? 0 }]),
+      this.#ids.flatMap((id, index) => id === null ? [] : [{ id, count: this.countOf(index) }]),
     );
+  }
+
+  /** How many partitions a directory has. @param index of the directory */
+  countOf(index: number): number {
+    return this.#counts.get(index) ?? 0;
   }
 
   /** Counts partitions that were placed or removed. @param directories index of each @param change 1 or -1 */
   count(directories: Iterable<number>, change: 1 | -1): void {
-    for (const index of directories) this.#counts.set(index, (this.#counts.get(index) ?? 0) + change);
+    for (const index of directories) this.#counts.set(index, this.countOf(index) + change);
   }
 }

@@ -35,6 +35,8 @@ export const SET_ASIDE_SUFFIX = ".set-aside";
 export const TEMPORARY_SUFFIX = ".tmp";
 /** Suffix of a partition's directory that is being removed. */
 export const DELETE_DIRECTORY_SUFFIX = "-delete";
+/** Suffix of a partition's directory that does not belong there. */
+const STRAY_DIRECTORY_SUFFIX = "-stray";
 
 /** The parts of a file name. */
 export interface PartitionFileName {
@@ -69,8 +71,20 @@ const NAME_CHARACTERS_MAX = 255;
  * @param directoryName `<topic>-<partition>` @param uniqueId 32 hexadecimal digits
  */
 export function deletedDirectoryName(directoryName: string, uniqueId: string): string {
+  return awayName(directoryName, `${uniqueId}${DELETE_DIRECTORY_SUFFIX}`);
+}
+
+/**
+ * Name of a partition's directory that the cluster does not know at this place (Kafka's LogManager, "-stray"): nothing reads or removes it.
+ * @param directoryName `<topic>-<partition>` @param uniqueId 32 hexadecimal digits
+ */
+export function strayDirectoryName(directoryName: string, uniqueId: string): string {
+  return awayName(directoryName, `${uniqueId}${STRAY_DIRECTORY_SUFFIX}`);
+}
+
+function awayName(directoryName: string, suffix: string): string {
   const dash = directoryName.lastIndexOf("-");
   assert(dash > 0, "a partition's directory is named <topic>-<partition>");
-  const ending = `${directoryName.slice(dash)}.${uniqueId}${DELETE_DIRECTORY_SUFFIX}`;
+  const ending = `${directoryName.slice(dash)}.${suffix}`;
   return directoryName.slice(0, Math.min(dash, NAME_CHARACTERS_MAX - ending.length)) + ending;
 }

@@ -5,7 +5,7 @@
  */
 import type { MetadataCommits } from "./metadata_commits.ts";
 import { PRODUCER_IDS } from "../records.ts";
-import { ABSENT, MetadataStoreError } from "../store/store.ts";
+import { ABSENT, MetadataStoreError, type Transaction } from "../store/store.ts";
 
 /** Producer ids in a block (ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE). */
 export const PRODUCER_ID_BLOCK = 1000;
@@ -33,14 +33,28 @@ export class ProducerIdBlocks {
 
   /** Allocates the next block. @throws MetadataStoreError when all ids are used up, or as `MetadataCommits.commit()` does */
   async allocate(): Promise<ProducerIdBlock> {
-    const { next, version } = this.#row;
-    const after = next + PRODUCER_ID_BLOCK;
-    if (!Number.isSafeInteger(after)) throw new MetadataStoreError("Cannot allocate producer ids: all are used up");
-    const committed = await this.#commits.commit({
-      compare: [{ key: PRODUCER_IDS, version }],
-      set: [{ key: PRODUCER_IDS, value: JSON.stringify({ next: after }) }],
-    });
-    this.#row = { next: after, version: committed };
-    return { firstId: next, count: PRODUCER_ID_BLOCK };
+    const { block, next, transaction } = nextBlock(this.#row);
+    this.#row = { next, version: await this.#commits.commit(transaction) };
+    return block;
   }
+}
+
+/**
+ * The next block, and the transaction that takes it.
+ * @param row first id of the block, and version of the row in the store
+ * @throws MetadataStoreError when all ids are used up
+ */
+export function nextBlock(
+  row: { readonly next: number; readonly version: number },
+): { readonly block: ProducerIdBlock; readonly next: number; readonly transaction: Transaction } {
+  const next = row.next + PRODUCER_ID_BLOCK;
+  if (!Number.isSafeInteger(next)) throw new MetadataStoreError("Cannot allocate producer ids: all are used up");
+  return {
+    block: { firstId: row.next, count: PRODUCER_ID_BLOCK },
+    next,
+    transaction: {
+      compare: [{ key: PRODUCER_IDS, version: row.version }],
+      set: [{ key: PRODUCER_IDS, value: JSON.stringify({ next }) }],
+    },
+  };
 }
