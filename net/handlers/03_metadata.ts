@@ -16,6 +16,7 @@ import { askControl } from "../requests/control/control_question.ts";
 import { NO_LEADER } from "../requests/cluster_view.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
+import { EncodedList } from "../protocol/encoded_list.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
   type MetadataRequest,
@@ -24,6 +25,7 @@ import {
   metadataResponse,
   type MetadataResponsePartition,
   type MetadataResponseTopic,
+  metadataTopicElement,
   OPERATIONS_NOT_REQUESTED,
 } from "../protocol/messages/03_metadata.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";
@@ -41,6 +43,8 @@ export const metadataApi = api({
 
 /** Topics described between two looks at the time. */
 const TOPICS_PER_STEP = 256;
+/** An answer with more bytes of topics is refused (ENCODED_ANSWER_BYTES_MAX of the shard), so the others need not be described. */
+const TOPICS_BYTES_MAX = 16 * 1024 * 1024;
 /** First version in which a topic can be asked for by its id. */
 const TOPIC_ID_VERSION = 12;
 /** Versions with the cluster's authorized operations. Later clients get them from DescribeCluster. */
@@ -77,9 +81,10 @@ class MetadataOperation {
     if (!isIdAllowed && topics.some(({ name, topicId }) => name === null || topicId !== ZERO_UUID)) {
       // v10 and v11 have the field without a meaning for it.
       const code = errorCode.INVALID_REQUEST;
-      return this.#respond(topics.map(({ name, topicId }) => missing(name ?? "", code, topicId)));
+      return this.#respondInSteps(topics, "run", ({ name, topicId }) => missing(name ?? "", code, topicId));
     }
-    const ids = new Set(topics.map(({ topicId }) => topicId).filter((id) => id !== ZERO_UUID));
+    const ids = new Set<string>();
+    for (const { topicId } of topics) if (topicId !== ZERO_UUID) ids.add(topicId);
     // In a request that names ids, only the ids count (KafkaApis.handleTopicMetadataRequest).
     if (ids.size > 0) return this.#respondInSteps([...ids], "run", (id) => this.#topicById(id));
     this.#answerNames(new Set(topics.map(({ name }) => name)));
@@ -88,7 +93,7 @@ class MetadataOperation {
   #answerNames(names: ReadonlySet<string | null>): void {
     const { config, control } = this.#services;
     const isCreating = config.autoCreateTopicsEnable && this.#request.allowAutoTopicCreation;
-    const wanted = [...names].filter((name): name is string => name !== null && isCreating && this.#isCreatable(name));
+    const wanted = isCreating ? [...names].filter((name): name is string => this.#isCreatable(name)) : [];
     if (wanted.length === 0) return this.#respondInSteps([...names], "run", (name) => this.#topicByName(name));
     askControl(
       { name: "autoCreateTopics", args: { names: wanted } },
@@ -107,26 +112,30 @@ class MetadataOperation {
     );
   }
 
-  /** Describes a few topics a step, because there may be thousands. @param describe makes the part of one topic */
+  /**
+   * Describes a few topics a step, because there may be thousands, and encodes them at once: thousands of described topics would lie on
+   * the heap together. @param describe makes the part of one topic
+   */
   #respondInSteps<Named>(
     named: readonly Named[],
     how: "run" | "resume",
     describe: (named: Named) => MetadataResponseTopic,
   ): void {
     if (named.length <= TOPICS_PER_STEP) return this.#respond(named.map(describe));
-    const topics: MetadataResponseTopic[] = [];
+    const topics = new EncodedList<MetadataResponseTopic>(metadataTopicElement, this.#exchange.apiVersion);
     this.#services.slices[how]({
       step: () => {
-        const end = Math.min(topics.length + TOPICS_PER_STEP, named.length);
-        while (topics.length < end) topics.push(describe(named[topics.length] as Named));
-        return end < named.length;
+        const end = Math.min(topics.count + TOPICS_PER_STEP, named.length);
+        while (topics.count < end) topics.add(describe(named[topics.count] as Named));
+        return end < named.length && topics.bytes.length <= TOPICS_BYTES_MAX;
       },
-      finish: () => this.#respond(topics),
+      finish: () => this.#respond(topics.asArray),
     }, this.#exchange);
   }
 
   /** Whether a missing topic may be created for this client. */
-  #isCreatable(name: string): boolean {
+  #isCreatable(name: string | null): boolean {
+    if (name === null) return false;
     const { context } = this.#exchange;
     const topic = { type: "TOPIC", name } as const;
     return this.#services.image.topic(name) === undefined && refuseTopicName(name) === null &&
@@ -186,7 +195,7 @@ class MetadataOperation {
     };
   }
 
-  #respond(topics: MetadataResponseTopic[]): void {
+  #respond(topics: readonly MetadataResponseTopic[]): void {
     const { context, apiVersion } = this.#exchange;
     const { cluster } = this.#services;
     const { first, last } = CLUSTER_OPERATIONS_VERSIONS;

@@ -213,3 +213,16 @@ Deno.test("handleMetadata() looks up a few topics a step, by name, by id and of 
   );
   assert.equal(lengths.length, 3, "a request of few topics is answered at once");
 });
+
+Deno.test("handleMetadata() describes no more topics once the answer has more bytes than an answer may have", () => {
+  let steps = 1;
+  const run = (work: SlicedWork) => {
+    while (work.step()) steps++;
+    work.finish();
+  };
+  const { services } = shard;
+  const names = Array.from({ length: 1024 }, (_, index) => String(index).padStart(32_000, "n"));
+  const at = { ...shard, services: { ...services, slices: { ...services.slices, run } } };
+  const { answer } = handle(ask(names), 12, at);
+  assert.deepEqual([steps, answer.topics.length], [3, 768]);
+});

@@ -49,14 +49,21 @@ const metadataResponsePartition = struct({
   offlineReplicas: field(array(int32), "5+", { default: [], ignorable: true }),
 });
 
-const metadataResponseTopic = struct({
+const metadataResponseTopicFields = {
   errorCode: field(int16, "0+"),
   name: field(string, "0+", { nullable: "12+" }),
   topicId: field(uuid, "10+", { default: ZERO_UUID, ignorable: true }),
   isInternal: field(bool, "1+", { default: false, ignorable: true }),
   partitions: field(array(metadataResponsePartition), "0+"),
   topicAuthorizedOperations: field(int32, "8+", { default: OPERATIONS_NOT_REQUESTED }),
-});
+};
+const metadataResponseTopic = struct(metadataResponseTopicFields);
+
+/** One topic's part of the response, for an answer that is encoded one topic at a time. */
+export const metadataTopicElement = message(
+  { apiKey: 3, versions: "0-13", flexible: "9+" },
+  metadataResponseTopicFields,
+);
 
 /** The response, in all its versions. */
 export const metadataResponse = message({ apiKey: 3, versions: "0-13", flexible: "9+" }, {
