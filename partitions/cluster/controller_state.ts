@@ -59,6 +59,8 @@ export class ControllerState {
   readonly #startedMs: number;
   readonly #sessions = new Map<number, Session>();
   readonly #registrations = new Map<number, Asked>();
+  /** Starts that the last decision took into account. */
+  #lastStarts = "[]";
 
   /** @param epoch version of the controller's key @param sessionMs silence after which a broker is fenced @param nowMs */
   constructor(epoch: number, sessionMs: number, nowMs: number) {
@@ -107,7 +109,9 @@ export class ControllerState {
   decide(image: ClusterImage, nowMs: number, among?: Iterable<string>): Transaction[] {
     if (image.controllerEpoch !== this.epoch) return [];
     const starts = this.#starts(image, nowMs);
-    const found = repairs(image, starts, starts.size > 0 ? undefined : among);
+    const startsNow = JSON.stringify([...starts]);
+    const found = repairs(image, starts, startsNow === this.#lastStarts ? among : undefined);
+    this.#lastStarts = startsNow;
     const decided = found.map((repair) => repairTransaction(repair, image));
     for (const broker of new Set([...image.brokers.keys(), ...starts.keys()])) {
       const transaction = this.#decideBroker(broker, image, starts.get(broker), nowMs);

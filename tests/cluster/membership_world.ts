@@ -8,11 +8,12 @@ import { type BrokerChannel, ChannelRefused } from "../../partitions/cluster/bro
 import { establishCluster } from "../../partitions/cluster/membership/cluster_identity.ts";
 import { type ClusterPartitionRow, partitionRowOf, partitionStoreKey } from "../../partitions/cluster/cluster_rows.ts";
 import { Membership, type MembershipOptions } from "../../partitions/cluster/membership/membership.ts";
+import type { TopicRules } from "../../partitions/cluster/live_image.ts";
 import type { MembershipCalls } from "../../partitions/cluster/membership_calls.ts";
 import { createRow } from "../../partitions/cluster/partition_row.ts";
 import { StoreFollower } from "../../partitions/metadata/store/store_follower.ts";
 import type { MetadataStore } from "../../partitions/metadata/store/store.ts";
-import { MemoryStore, StoreWay } from "./memory_store.ts";
+import { StoreWay, TimedStore } from "./timed_store.ts";
 import { SimulatedTime, type Subject } from "./simulated_time.ts";
 
 /** Times of the brokers, as the product has them. */
@@ -23,6 +24,12 @@ const ANSWER_MS_MAX = 300;
 
 /** The rows of topics that are created. */
 export const TOPIC_ID = "topicAAAAAAAAAAAAAAAAA";
+
+/** What topics' configs mean. */
+export const testRules: TopicRules = {
+  minIsrOf: (configs) => Number(configs["min.insync.replicas"] ?? 1),
+  isUncleanElectionEnabled: (configs) => configs["unclean.leader.election.enable"] === "true",
+};
 
 /** One process of a broker. */
 export interface TestBroker extends Subject {
@@ -48,7 +55,7 @@ export interface StartOptions {
 /** The cluster. */
 export class MembershipWorld {
   readonly time = new SimulatedTime();
-  readonly store = new MemoryStore(this.time);
+  readonly store = new TimedStore(this.time);
   /** Every process that was started. */
   readonly started: TestBroker[] = [];
   readonly #random = createRandom(7);
@@ -166,10 +173,7 @@ export class MembershipWorld {
       sessionMs: SESSION_MS,
       heartbeatMs: HEARTBEAT_MS,
       registrationTimeoutMs: 10_000,
-      rules: {
-        minIsrOf: (configs) => Number(configs["min.insync.replicas"] ?? 1),
-        isUncleanElectionEnabled: (configs) => configs["unclean.leader.election.enable"] === "true",
-      },
+      rules: testRules,
       channelTo: ({ port }) => this.#channelTo(port, process),
       shardsTurn: () => !process.isHung,
       knock: ({ port }) =>

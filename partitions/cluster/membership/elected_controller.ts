@@ -2,7 +2,7 @@
  * The controller's runtime in each broker: candidate, and while it is elected, the judge of who lives. `ControllerState` decides; this
  * passes it images, heartbeats and time, and has its transactions carried out. The main isolate.
  *
- * What costs is done only when it may matter: rows are looked at when they, a broker or a setting has changed, or a start waits; a heartbeat
+ * What costs is done only when it may matter: rows are looked at when they, a broker or a setting has changed, or another start waits; a heartbeat
  * of an active broker only notes the time. The controller also knocks at the door of a broker that has missed some heartbeats: where nobody
  * listens, the process is gone, and its session need not run out.
  *
@@ -99,7 +99,7 @@ export class ElectedController implements MembershipCalls {
     if (entry?.incarnation === registration.incarnation) return answer(NONE, entry.brokerEpoch);
     this.#note(registration);
     this.#state.register(registration, time.clock.monotonicMs());
-    this.#decideSoon(null);
+    this.#decideSoon([]);
     return answer(entry?.state === "active" ? DUPLICATE_BROKER_REGISTRATION : NONE);
   }
 

@@ -9,13 +9,13 @@
  *
  * Always: no replica starts before `join()` has settled, because rows that were read earlier may name the last process as leader.
  */
+import { type BrokerImage, NO_CONTROLLER } from "../../metadata/image.ts";
 import type { MetadataStore, MetadataStoreError } from "../../metadata/store/store.ts";
 import type { StoreFollower } from "../../metadata/store/store_follower.ts";
 import { randomUuid } from "../../../storage/base/uuid.ts";
 import type { BrokerChannel } from "../broker_channel.ts";
 import type { LifeState } from "../broker_life.ts";
 import { BrokerMember } from "./broker_member.ts";
-import type { BrokerState } from "../cluster_image.ts";
 import type { Heartbeat } from "../controller_state.ts";
 import { directoryOwner, ElectedController } from "./elected_controller.ts";
 import { type Endpoint, endpointOf, type Knock, knockByConnecting } from "./endpoints.ts";
@@ -59,15 +59,6 @@ export interface MembershipOptions {
   failed(error: MetadataStoreError | MembershipError): void;
   readonly knock?: Knock;
   readonly time?: MembershipTime;
-}
-
-/** A registered broker, as the image that shards have knows it. */
-export interface MemberBroker {
-  readonly nodeId: number;
-  readonly rack: string | null;
-  readonly state: BrokerState;
-  readonly advertised: BrokerDescription["listeners"];
-  readonly directories: readonly string[];
 }
 
 /** One broker's membership. */
@@ -147,15 +138,15 @@ export class Membership implements MembershipCalls {
     return this.#elected.isController;
   }
 
-  /** Node id of the elected controller, -1 while there is none. */
+  /** Node id of the elected controller, NO_CONTROLLER while there is none. */
   get controllerId(): number {
-    return this.image.controller?.broker ?? -1;
+    return this.image.controller?.broker ?? NO_CONTROLLER;
   }
 
   /** The registered brokers, by node id. */
-  get brokers(): MemberBroker[] {
+  get brokers(): BrokerImage[] {
     const { brokers, registrations } = this.image;
-    const members: MemberBroker[] = [];
+    const members: BrokerImage[] = [];
     for (const [nodeId, { state }] of [...brokers].sort(([a], [b]) => a - b)) {
       const registration = registrations.get(nodeId);
       if (registration === undefined) continue;

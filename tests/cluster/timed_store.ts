@@ -22,7 +22,7 @@ const WAY_MS = 2;
 const ANSWER_MS_MAX = 500;
 
 /** The store. */
-export class MemoryStore {
+export class TimedStore {
   readonly rows = new Map<string, StoredEntry>();
   readonly #watches = new Set<(changes: readonly StoreChange[], version: number) => void>();
   readonly #leases = new Map<number, { endsMs: number; readonly ttlMs: number; readonly keys: Set<string> }>();
@@ -105,7 +105,7 @@ export class StoreWay implements MetadataStore {
   readonly limits: StoreLimits = { transactionKeysMax: 126, transactionBytesMax: 1_000_000 };
   /** Whether the store is out of reach: requests have no answer, and of transactions nobody knows the outcome. */
   isCut = false;
-  readonly #store: MemoryStore;
+  readonly #store: TimedStore;
   readonly #time: SimulatedTime;
   readonly #process: Subject;
   readonly #random: () => number;
@@ -113,7 +113,7 @@ export class StoreWay implements MetadataStore {
   #held: (() => void)[] = [];
   #transactions = 0;
 
-  constructor(store: MemoryStore, { time, process, random }: {
+  constructor(store: TimedStore, { time, process, random }: {
     time: SimulatedTime;
     process: Subject;
     random: () => number;
