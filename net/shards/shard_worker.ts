@@ -94,6 +94,7 @@ class ShardHost {
       coordinator: this.#groupCoordinator,
       messages: groupMessages,
       image: this.#image,
+      nodeId: config.nodeId,
       arena,
       outboxes: ways,
       arenas,

@@ -104,6 +104,13 @@ export class TestCoordinator {
     return partition;
   }
 
+  /** Another broker leads a partition from now on, or this one again. @param hasNoticed whether the coordinator learns of it now */
+  lead(leads: boolean, { number = 0, hasNoticed = true } = {}): void {
+    const { config } = this.partition(number);
+    this.partition(number).update({ leads, leaderEpoch: ++this.#leaderEpoch, config });
+    if (hasNoticed) this.change([this.offsetsTopic]);
+  }
+
   /** Opens the logs and starts a coordinator that has loaded nothing yet. @param options whether the logs are not scanned */
   start(options: { cleanShutdown?: boolean } = {}): void {
     this.#leaderEpoch++;

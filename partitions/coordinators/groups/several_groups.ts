@@ -71,8 +71,14 @@ export function* fetchOffsets(
   for (const [index, group] of asked.entries()) {
     if (index > 0) yield;
     const partition = partitions.partitionOf(group.groupId);
-    if (typeof partition === "number") groups[index] = refuseFetch(group.groupId, partition);
-    else groups[index] = yield* partition.machine.offsets.fetch(group, apiVersion);
+    if (typeof partition === "number") {
+      groups[index] = refuseFetch(group.groupId, partition);
+      continue;
+    }
+    const fetched = yield* partition.machine.offsets.fetch(group, apiVersion);
+    // What a coordinator has forgotten while it read looks like offsets that were never committed.
+    const isLed = partitions.partitionOf(group.groupId) === partition;
+    groups[index] = isLed ? fetched : refuseFetch(group.groupId, errorCode.NOT_COORDINATOR);
   }
   const [first] = groups;
   if (!isSingle || first === undefined) return reply({ groups });

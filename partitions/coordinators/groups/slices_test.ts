@@ -203,3 +203,23 @@ function makeTopic(test: TestCoordinator, number: number): void {
   const id = `t${String(number).padStart(19, "0")}AA`.slice(0, 22);
   test.image.apply({ changed: [{ ...ordinary, name: `t${number}`, id }], deletedIds: [] });
 }
+
+Deno.test("offsets that are fetched over several turns are refused when another broker leads meanwhile, also when this one leads again", () => {
+  for (const isBack of [false, true]) {
+    const test = new TestCoordinator();
+    for (let topic = 0; topic < 3000; topic++) makeTopic(test, topic);
+    for (let topic = 0; topic < 3000; topic++) test.send(8, commitOf("big", `t${topic}`, { 0: 1, 1: 1, 2: 1 }), 8);
+    test.turn();
+    let hasLost = false;
+    const { answer, turns } = askSlowly(test, { apiKey: 9, request: fetchAllOf("big"), apiVersion: 8 }, () => {
+      if (hasLost) return;
+      hasLost = true;
+      test.lead(false);
+      if (isBack) test.lead(true);
+    });
+    assert(turns > 0);
+    assert.deepEqual(answer.groups?.map(({ errorCode: code, topics }) => [code, topics]), [
+      [errorCode.NOT_COORDINATOR, []],
+    ]);
+  }
+});

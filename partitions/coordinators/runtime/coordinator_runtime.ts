@@ -161,6 +161,11 @@ export class CoordinatorRuntime<Entry, Machine extends StateMachine<Entry>> {
 
   /** Takes on the partitions that this shard leads now, and resigns others. A reopened partition is loaded again. */
   #takeOn(topic: TopicImage): void {
+    for (const [number, known] of this.#partitions) {
+      if (topic.partitions[number]?.shard === this.#parts.shard) continue;
+      known.resign();
+      this.#partitions.delete(number);
+    }
     for (const { partition: number, shard, slot } of topic.partitions) {
       if (shard !== this.#parts.shard) continue;
       const partition = this.#parts.partitions.ownAt(slot);

@@ -11,7 +11,7 @@ import { CrashingFileSystem } from "../../../tests/crashing_file_system.ts";
 import { logOptions } from "../../../tests/log_fixture.ts";
 import { MetadataImage } from "../../metadata/image.ts";
 import { Partition } from "../../owned/partition.ts";
-import { deafOwner, smallLogs, topicOn } from "../../owned/partition_testing.ts";
+import { deafOwner, elsewhere, smallLogs, topicOn } from "../../owned/partition_testing.ts";
 import { Deadlines } from "../../requests/deadlines.ts";
 import { Purgatory } from "../../requests/purgatory.ts";
 import { InterestTable, WatermarkTable } from "../../shared/watermarks.ts";
@@ -279,6 +279,24 @@ Deno.test("CoordinatorRuntime takes on a partition only once this broker leads i
   assert.deepEqual([test.runtime.isLoading, test.runtime.nextDeadlineMs], [false, Infinity]);
   test.partition.update({ leads: true, leaderEpoch: 3, config: smallLogs });
   test.runtime.onImage({ changed: [test.topic], deleted: [] });
+  test.load();
+  assert.deepEqual([...test.counters.values], [["a", 1]]);
+});
+
+Deno.test("CoordinatorRuntime resigns a partition whose replica went to another broker, and takes it on again when it comes back", () => {
+  const test = new Fixture();
+  test.load();
+  const { log, events } = test.counters;
+  log.append([{ name: "a", value: 1 }]);
+  events.splice(0);
+  test.image.apply({ changed: [elsewhere(test.topic, [0])], deletedIds: [] });
+  test.runtime.onImage({ changed: [elsewhere(test.topic, [0])], deleted: [] });
+  assert.deepEqual(events, [`dispose ${errorCode.NOT_COORDINATOR}`]);
+  assert.equal(test.runtime.partitionOf("a"), errorCode.NOT_COORDINATOR);
+  assert.equal(test.runtime.nextDeadlineMs, Infinity, "no timer is left");
+  test.image.apply({ changed: [test.topic], deletedIds: [] });
+  test.runtime.onImage({ changed: [test.topic], deleted: [] });
+  assert.equal(test.runtime.partitionOf("a"), errorCode.COORDINATOR_LOAD_IN_PROGRESS);
   test.load();
   assert.deepEqual([...test.counters.values], [["a", 1]]);
 });

@@ -3,6 +3,8 @@ import type { GroupResponse } from "../groups/group_apis.ts";
 import { BLOCK_BYTES_MIN } from "../../shared/arena.ts";
 import { fillArena } from "../../shared/arena_testing.ts";
 import { OFFSETS_TOPIC } from "../key_partition.ts";
+import type { PartitionImage } from "../../metadata/image.ts";
+import { elsewhere, topicOn } from "../../owned/partition_testing.ts";
 import { GroupShards } from "./shard_coordinators_testing.ts";
 
 const client = { clientId: "consumer-1", clientHost: "/192.0.2.9", apiVersion: 9 };
@@ -42,6 +44,19 @@ Deno.test("ownerOf() uses Java's hash of the group's UTF-16 units, and is the ow
   }
   using none = new GroupShards(2, 0);
   assert.deepEqual([none.from(0).ownerOf(OFFSETS_TOPIC, "a"), none.from(1).ownerOf(OFFSETS_TOPIC, "a")], [0, 1]);
+});
+
+Deno.test("ownerOf() is the own shard, whose coordinator refuses, while another broker leads the partition of a key, or none", () => {
+  using shards = new GroupShards(2, 2);
+  const here = topicOn([0, 1], { name: OFFSETS_TOPIC });
+  const [first, second] = here.partitions as [PartitionImage, PartitionImage];
+  const owners = (partitions: PartitionImage[]) => {
+    shards.image.apply({ changed: [{ ...here, partitions }], deletedIds: [] });
+    return ["b", "a"].map((key) => [0, 1].map((shard) => shards.from(shard).ownerOf(OFFSETS_TOPIC, key)));
+  };
+  assert.deepEqual(owners([first, second]), [[0, 0], [1, 1]]);
+  assert.deepEqual(owners([{ ...first, leader: 2 }, { ...second, leader: -1 }]), [[0, 1], [0, 1]]);
+  assert.deepEqual(owners([...elsewhere(here, [0, 1]).partitions]), [[0, 1], [0, 1]]);
 });
 
 Deno.test("at() calls the own shard's coordinator at once, with the request itself", () => {

@@ -2,9 +2,10 @@
  * One shard's access to all coordinators: its own is called, those of other shards are asked through rings and parcels. It also gives
  * its own coordinator its share of each turn of the reactor. Runs on shards.
  *
- * A key (a group id) belongs to a partition of the coordinator's internal topic, and the shard that leads the partition coordinates it.
+ * A key (a group id) belongs to a partition of the coordinator's internal topic. The broker that leads the partition coordinates it, on the
+ * shard that owns it.
  */
-import type { MetadataImage } from "../../metadata/image.ts";
+import { isHere, type MetadataImage } from "../../metadata/image.ts";
 import type { TopicChange } from "../../owned/topic_changes.ts";
 import type { RingRecord } from "../../shared/ring.ts";
 import { partitionOfKey } from "../key_partition.ts";
@@ -33,7 +34,7 @@ export interface CoordinatorAccess<Apis extends CoordinatorApis<Apis>> {
   /** Numbers of all shards. */
   readonly shards: readonly number[];
   /**
-   * Finds the shard whose coordinator to ask. While no shard coordinates the key it is this shard, which then refuses.
+   * Finds the shard whose coordinator to ask. While no shard of this broker coordinates the key it is this shard, which then refuses.
    * @param topic in which the coordinator keeps its state
    */
   ownerOf(topic: string, key: string): number;
@@ -47,8 +48,10 @@ export interface ShardCoordinatorsParts<Apis extends CoordinatorApis<Apis>> exte
   readonly coordinator: Coordinator<Apis>;
   /** The messages of its APIs. */
   readonly messages: MessagesOf<Apis>;
-  /** Tells which shard leads a partition. */
+  /** Tells which broker leads a partition, and which shard of this one. */
   readonly image: MetadataImage;
+  /** Id of this broker. */
+  readonly nodeId: number;
 }
 
 /** The coordinators of all shards, seen from one of them. */
@@ -56,6 +59,7 @@ export class ShardCoordinators<Apis extends CoordinatorApis<Apis>>
   implements CoordinatorTurns, CoordinatorAccess<Apis> {
   readonly shards: readonly number[];
   readonly #shard: number;
+  readonly #nodeId: number;
   readonly #image: MetadataImage;
   readonly #own: Coordinator<Apis>;
   readonly #remote: RemoteCoordinators<Apis>;
@@ -66,6 +70,7 @@ export class ShardCoordinators<Apis extends CoordinatorApis<Apis>>
   constructor(parts: ShardCoordinatorsParts<Apis>) {
     const { shard, coordinator, messages } = parts;
     this.#shard = shard;
+    this.#nodeId = parts.nodeId;
     this.#image = parts.image;
     this.#own = coordinator;
     this.#remote = new RemoteCoordinators(parts, messages);
@@ -82,7 +87,8 @@ export class ShardCoordinators<Apis extends CoordinatorApis<Apis>>
   ownerOf(topic: string, key: string): number {
     const partitions = this.#image.topic(topic)?.partitions ?? [];
     if (partitions.length === 0) return this.#shard;
-    return partitions[partitionOfKey(key, partitions.length)]?.shard ?? this.#shard;
+    const place = partitions[partitionOfKey(key, partitions.length)];
+    return place !== undefined && isHere(place) && place.leader === this.#nodeId ? place.shard : this.#shard;
   }
 
   at(shard: number): RequestHandler<Apis, NotCarried> {

@@ -75,7 +75,8 @@ export class GroupShards implements Disposable {
     for (const [shard, { arena, outboxes }] of this.world.shards.entries()) {
       const coordinator = new ListingCoordinator();
       this.coordinators.push(coordinator);
-      const parts = { shard, coordinator, messages: groupMessages, image: this.image, arena, outboxes, arenas };
+      const links = { shard, arena, outboxes, arenas };
+      const parts = { ...links, coordinator, messages: groupMessages, image: this.image, nodeId: 1 };
       this.access.push(new ShardCoordinators<GroupApis>(parts));
     }
   }
