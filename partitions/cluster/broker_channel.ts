@@ -6,7 +6,7 @@ import type { MembershipCalls } from "./membership_calls.ts";
 
 /**
  * Why a request has no answer.
- * - refused: nobody listens at the address, so the process is gone, and nothing of the request was carried out
+ * - refused: nobody listens at the address, so the process is gone; it may have carried out the request before
  * - lost: the connection failed, or the other side is not the broker that it should be; the request may have been carried out
  * - late: there was no answer in time; the request may be carried out yet
  */
@@ -26,8 +26,9 @@ export class ChannelRefused extends Error {
 
 /**
  * A channel to one address. It connects at the first request, proves that it belongs to the cluster and has the other side prove the same,
- * and connects again when a request follows a failure. A request that the failure of a connection leaves unanswered rejects with
- * `lost`, or with `refused` if the channel cannot connect again because nobody listens.
+ * and connects again when a request follows a failure. A request that the failure of an open connection leaves unanswered rejects
+ * with `lost`, or with `refused` if the channel cannot connect again because nobody listens. A late one ends the connection, with all that
+ * wait behind it.
  */
 export interface BrokerChannel extends MembershipCalls {
   /** Closes the connection. Requests without an answer, and all later ones, reject with `lost`. */

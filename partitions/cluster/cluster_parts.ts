@@ -1,6 +1,7 @@
 /**
  * What a broker in a cluster uses beyond what each broker does (on_demand.ts). Main isolate.
  */
+export { brokerChannels } from "./channel/network_channel.ts";
 export { establishCluster, foundClusterId } from "./membership/cluster_identity.ts";
 export { Membership } from "./membership/membership.ts";
 export { MembershipError } from "./membership/membership_error.ts";
