@@ -149,6 +149,41 @@ interopTest({
 
 interopTest({
   name:
+    "a watch of all keys goes on after each compaction without a snapshot while one key is written now and then; canary: none is",
+  needs: ["etcd"],
+  fn: () =>
+    withDirectory(async (directory) => {
+      await using etcd = await Etcd.start({ directory });
+      await using proxy = new FaultProxy({ target: etcd.members[0]!.clientPort, plan: () => "none" });
+      await using stores = new OpenedStores();
+      const writer = await stores.open("writer", { endpoints: etcd.urls });
+      const foreign = await stores.open("foreign", { endpoints: etcd.urls, prefix: "/other/" });
+      const watcher = await stores.open("watcher", { endpoints: [proxy.url] });
+      const image = new WatchedImage();
+      using _watch = watcher.watch("", image);
+      const othersWrite = async () => {
+        for (let number = 0; number < 20; number++) await commit(foreign, setting({ a: `${number}` }));
+      };
+      for (let round = 1; round <= 3; round++) {
+        await othersWrite();
+        await image.reaches(await commit(writer, setting({ tick: `${round}` })));
+        await etcd.compact();
+        proxy.cutAll();
+        await image.reaches(await commit(writer, setting({ a: `${round}` })));
+        assert.deepEqual([watcher.watchCounts.resets, image.snapshots.length], [0, 0]);
+        assert.ok(watcher.watchCounts.streams > round);
+      }
+      await othersWrite();
+      await etcd.compact();
+      proxy.cutAll();
+      const last = await commit(writer, setting({ a: "4" }));
+      await image.reaches(last);
+      assert.deepEqual([watcher.watchCounts.resets, image.entries], [1, await writer.range("")]);
+    }),
+});
+
+interopTest({
+  name:
     "above its quota etcd refuses changes with a sentence, one by one, and what was committed is known; later it takes them again",
   needs: ["etcd"],
   slow: true,

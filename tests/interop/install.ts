@@ -12,7 +12,16 @@ import { run, runOrThrow } from "../../bench/peer/processes.ts";
 import { locations } from "./toolchain.ts";
 
 /** Packages of Debian and its relatives. */
-const SYSTEM_PACKAGES = ["kcat", "bzip2", "unicode-data", "librdkafka-dev", "pkg-config", "strace", "etcd-server"];
+const SYSTEM_PACKAGES = [
+  "kcat",
+  "bzip2",
+  "unicode-data",
+  "librdkafka-dev",
+  "pkg-config",
+  "strace",
+  "etcd-server",
+  "openssl",
+];
 
 const CORPUS_SOURCE = "/usr/share/unicode";
 

@@ -7,7 +7,18 @@ import { mayMount } from "./system_faults.ts";
 import { cacheDirectory, kafkaInstalled, kafkaJars, onPath } from "../../bench/peer/install.ts";
 
 /** Something that a test needs. */
-export type Need = "kafka" | "java" | "kcat" | "python" | "node" | "go" | "corpus" | "strace" | "mount" | "etcd";
+export type Need =
+  | "kafka"
+  | "java"
+  | "kcat"
+  | "python"
+  | "node"
+  | "go"
+  | "corpus"
+  | "strace"
+  | "mount"
+  | "etcd"
+  | "openssl";
 
 /** Where `install.ts` puts the client libraries. */
 export const locations = {
@@ -43,6 +54,7 @@ const checks: Record<Need, { found: () => boolean; name: string }> = {
   go: { found: () => exists(locations.go), name: "the Go clients" },
   corpus: { found: () => exists(locations.corpus), name: "the corpus" },
   etcd: { found: () => onPath("etcd"), name: "etcd" },
+  openssl: { found: () => onPath("openssl"), name: "openssl" },
   strace: { found: hasStrace, name: "strace" },
   mount: { found: mayMount, name: "the right to mount a file system" },
 };

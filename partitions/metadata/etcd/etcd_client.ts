@@ -26,7 +26,10 @@ export interface EtcdAccess {
   readonly endpoints: readonly string[];
   /** A user of etcd, where it asks for one. */
   readonly user?: { readonly name: string; readonly password: string };
-  /** Texts of PEM files: certificates of the authorities that sign etcd's, and the broker's certificate with its key. */
+  /**
+   * Texts of PEM files: certificates of the authorities that sign etcd's, and the broker's certificate with its key. An etcd that asks for
+   * users, too, takes only certificates without a common name at its gateway.
+   */
   readonly tls?: { readonly caCerts?: readonly string[]; readonly cert?: string; readonly key?: string };
 }
 
@@ -70,6 +73,7 @@ export class EtcdClient implements Disposable {
   readonly #http: Deno.HttpClient;
   #preferred = 0;
   #token: string | null = null;
+  #loggingIn: Promise<void> | null = null;
 
   /** @param access at least one endpoint @throws MetadataStoreError when an endpoint is no URL */
   constructor(
@@ -128,8 +132,9 @@ export class EtcdClient implements Disposable {
   async attempt<T extends GatewayAnswer>({ path, body, proof, attemptMs }: GatewayRequest): Promise<T> {
     const seenBefore = this.#position.revision;
     const member = this.#member();
+    let token: string | null = null;
     try {
-      await this.#prepare(member, attemptMs);
+      token = await this.#prepare(member, attemptMs);
       const text = await this.#fetch(member, { path, body, timeMs: attemptMs });
       const answer = JSON.parse(text) as T & { error?: unknown };
       if (answer.error !== undefined) throw answeredFailure(200, text);
@@ -140,7 +145,7 @@ export class EtcdClient implements Disposable {
       }
       return answer;
     } catch (error) {
-      throw this.#failed(member, error);
+      throw this.#failed(member, error, { token });
     }
   }
 
@@ -151,14 +156,15 @@ export class EtcdClient implements Disposable {
    */
   async stream(path: string, body: unknown, signal: AbortSignal): Promise<GatewayStream> {
     const member = this.#member();
+    let token: string | null = null;
     try {
-      await this.#prepare(member, this.#limits.attemptMs);
+      token = await this.#prepare(member, this.#limits.attemptMs);
       const response = await this.#send(member, { path, body, signal });
       if (response.body === null) throw new GatewayFailure("unknown", "it answers without a body");
       if (!response.ok) throw answeredFailure(response.status, await this.#textOf(response, signal));
       return { endpoint: member.url, chunks: chunksUntilAborted(response.body, signal) };
     } catch (error) {
-      throw this.#failed(member, error, signal.aborted);
+      throw this.#failed(member, error, { token, isTimeout: signal.aborted });
     }
   }
 
@@ -179,23 +185,31 @@ export class EtcdClient implements Disposable {
     return this.#members[this.#preferred] as Member;
   }
 
-  /** What a failed attempt throws. A failure that came with an answer says nothing against the member. */
-  #failed(member: Member, error: unknown, isTimeout = false): unknown {
+  /**
+   * What a failed attempt throws. A failure that came with an answer says nothing against the member.
+   * @param sent the token that it was sent with; another request may have logged in since
+   */
+  #failed(member: Member, error: unknown, sent: { token: string | null; isTimeout?: boolean }): unknown {
+    const { token, isTimeout = false } = sent;
     if (error instanceof MetadataStoreError) return error;
     const failure = error instanceof GatewayFailure ? error : connectionFailure(error, isTimeout);
     if (failure.needsLogin && this.#access.user !== undefined) {
-      this.#token = null;
+      if (this.#token === token) this.#token = null;
       return new GatewayFailure("unsent", failure.message, failure.code);
     }
     if (failure.kind !== "refused" && !failure.isTooLarge) this.leave(member.url);
     return failure;
   }
 
-  /** Checks a member's version, and logs in. A failure here means that the request was not sent. */
-  async #prepare(member: Member, timeMs: number): Promise<void> {
+  /** Checks a member's version, and logs in. A failure here means that the request was not sent. @returns the token */
+  async #prepare(member: Member, timeMs: number): Promise<string | null> {
     try {
       if (!member.isChecked) await this.#checkVersion(member, timeMs);
-      if (this.#access.user !== undefined && this.#token === null) await this.#login(member, timeMs);
+      while (this.#access.user !== undefined && this.#token === null) {
+        this.#loggingIn ??= this.#login(member).finally(() => this.#loggingIn = null);
+        await this.#loggingIn;
+      }
+      return this.#token;
     } catch (error) {
       if (error instanceof GatewayFailure && error.kind === "unknown") {
         throw new GatewayFailure("unsent", error.message, error.code);
@@ -212,10 +226,14 @@ export class EtcdClient implements Disposable {
     member.isChecked = true;
   }
 
-  async #login(member: Member, timeMs: number): Promise<void> {
-    const body = this.#access.user;
-    const answer = JSON.parse(await this.#fetch(member, { path: "/v3/auth/authenticate", body, timeMs }));
-    this.#token = String((answer as { token?: unknown }).token);
+  /** Gets a token. All requests that need one wait for the same: etcd hashes the password each time, on purpose slowly. */
+  async #login(member: Member): Promise<void> {
+    const request = { path: "/v3/auth/authenticate", body: this.#access.user, timeMs: this.#limits.loginMs };
+    const { token } = JSON.parse(await this.#fetch(member, request)) as { token?: unknown };
+    if (typeof token !== "string" || token === "") {
+      throw new GatewayFailure("unknown", "it answers a login without a token");
+    }
+    this.#token = token;
   }
 
   /** Sends a request and reads the whole answer, in this time. */

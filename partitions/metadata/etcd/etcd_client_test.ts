@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { MetadataStoreError } from "../store/store.ts";
-import { EtcdClient, type GatewayRequest } from "./etcd_client.ts";
+import { type EtcdAccess, EtcdClient, type GatewayRequest } from "./etcd_client.ts";
 import { type EtcdLimits, etcdLimits } from "./etcd_limits.ts";
 import { type EtcdMemory, EtcdPosition } from "./etcd_position.ts";
 import { EtcdReads } from "./etcd_reads.ts";
@@ -8,7 +8,7 @@ import { GatewayFailure } from "./gateway_failure.ts";
 import { encodeText, type RangeRequest } from "./gateway_messages.ts";
 
 /** A member in place of etcd: answers with a status and a JSON value. */
-type Answer = (path: string, body: string) => { status?: number; json: unknown };
+type Answer = (path: string, body: string, token: string) => { status?: number; json: unknown };
 
 const VERSION = { json: { etcdserver: "3.4.23" } };
 const header = (revision: number, cluster = "1") => ({ cluster_id: cluster, revision: String(revision) });
@@ -19,18 +19,23 @@ const testLimits = { ...etcdLimits, attemptMs: 200, requestMs: 1000 };
 async function withMembers(
   answers: readonly Answer[],
   test: (client: EtcdClient, urls: readonly string[], position: EtcdPosition) => Promise<void>,
-  { memory = null, limits = testLimits }: { memory?: EtcdMemory | null; limits?: EtcdLimits } = {},
+  { memory = null, limits = testLimits, user }: {
+    memory?: EtcdMemory | null;
+    limits?: EtcdLimits;
+    user?: EtcdAccess["user"];
+  } = {},
 ): Promise<void> {
   const servers = answers.map((answer) =>
     Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
-      const { status = 200, json } = answer(new URL(request.url).pathname, await request.text());
+      const token = request.headers.get("authorization") ?? "";
+      const { status = 200, json } = answer(new URL(request.url).pathname, await request.text(), token);
       return new Response(typeof json === "string" ? json : JSON.stringify(json), { status });
     })
   );
   const urls = servers.map(({ addr }) => `http://127.0.0.1:${(addr as Deno.NetAddr).port}`);
   const position = new EtcdPosition(memory);
   {
-    using client = new EtcdClient({ endpoints: urls }, { position, limits });
+    using client = new EtcdClient({ endpoints: urls, user }, { position, limits });
     await test(client, urls, position);
   }
   await Promise.all(servers.map((server) => server.shutdown()));
@@ -112,6 +117,30 @@ Deno.test("an answer of another cluster, or of an etcd whose revision went back,
     },
     { memory },
   );
+});
+
+Deno.test("requests side by side log in once, and once more when their token has ended", async () => {
+  const user = { name: "a", password: "b" };
+  let logins = 0;
+  let valid = "";
+  const member: Answer = (path, body, token) => {
+    if (path === "/version") return VERSION;
+    if (path === "/v3/auth/authenticate") {
+      assert.deepEqual(JSON.parse(body), user);
+      return { json: { header: header(1), token: valid = `token ${++logins}` } };
+    }
+    const refusal = { message: "etcdserver: invalid auth token", code: 16 };
+    return token === valid ? { json: { header: header(1) } } : { status: 401, json: refusal };
+  };
+  await withMembers([member], async (client) => {
+    const askMany = () => Promise.all(Array.from({ length: 10 }, () => client.ask(READ)));
+    await askMany();
+    await askMany();
+    assert.equal(logins, 1);
+    valid = "";
+    await askMany();
+    assert.equal(logins, 2);
+  }, { user });
 });
 
 Deno.test("snapshot() asks for smaller pages when an answer is too large, and for one revision", async () => {

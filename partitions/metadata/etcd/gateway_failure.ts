@@ -90,7 +90,14 @@ const refusals: ReadonlySet<number> = new Set([
  */
 export function answeredFailure(status: number, body: string): GatewayFailure {
   const { code, message } = errorIn(body);
-  if (message === "") return new GatewayFailure("unknown", `it answers HTTP ${status}`, code);
+  if (body.startsWith("CommonName of client")) {
+    const why = "with users, etcd's gateway takes only client certificates without a common name (CN)";
+    return new GatewayFailure("refused", why, grpcCode.PERMISSION_DENIED);
+  }
+  if (message === "") {
+    const text = body.trim().slice(0, 300);
+    return new GatewayFailure("unknown", `it answers HTTP ${status}${text === "" ? "" : ` (${text})`}`, code);
+  }
   // With the header "hasleader", which every request carries, a member refuses before it does anything.
   if (message === "etcdserver: no leader") return new GatewayFailure("unsent", "it has no leader", code);
   return new GatewayFailure(refusals.has(code) ? "refused" : "unknown", message, code);
@@ -112,13 +119,20 @@ function errorIn(body: string): { code: number; message: string } {
   }
 }
 
+/**
+ * What Deno 2.9.6 says of requests that did not reach etcd: while hyper connects (TCP, and the server's certificate), or when the server
+ * refuses the client's certificate, which TLS 1.3 reports after the client has sent. Any other words count as unknown, which is always safe.
+ */
+const UNSENT =
+  /client error \(Connect\)|received fatal alert: (?:BadCertificate|CertificateRequired|CertificateUnknown|UnknownCA|AccessDenied)/;
+
 /** The failure of a request that got no answer. @param error what `fetch` or the body threw */
 export function connectionFailure(error: unknown, isTimeout: boolean): GatewayFailure {
   if (isTimeout) return new GatewayFailure("unknown", "it does not answer in time");
-  const text = error instanceof Error ? error.message : String(error);
-  // The words of Deno 2.9.6 (hyper). Any others count as unknown, which is always safe.
-  const isUnsent = /tcp connect error|dns error|failed to lookup|tls handshake|invalid peer certificate/i.test(text);
-  return new GatewayFailure(isUnsent ? "unsent" : "unknown", `the connection fails (${text.slice(0, 300)})`);
+  // `fetch` says no more than that it has failed; the reason is its cause.
+  const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const text = reason instanceof Error ? reason.message : String(reason);
+  return new GatewayFailure(UNSENT.test(text) ? "unsent" : "unknown", `the connection fails (${text.slice(0, 300)})`);
 }
 
 /** The refusal that a failure becomes. @param doing what was refused: "write metadata to" */

@@ -13,6 +13,11 @@ Deno.test("answeredFailure() tells what was not carried out from what may have b
     [200, { error: { grpc_code: 14, http_code: 503, message: "etcdserver: no leader" } }, "unsent"],
     [200, { error: { code: 16, message: "etcdserver: invalid auth token" } }, "refused"],
     [502, "bad gateway", "unknown"],
+    [
+      400,
+      "CommonName of client sending a request against gateway will be ignored and not used as expected\n",
+      "refused",
+    ],
     [400, null, "unknown"],
     [400, { message: 7, code: 3 }, "unknown"],
   ];
@@ -33,11 +38,33 @@ Deno.test("a failure says whether etcd is out of space, has compacted, lost a le
   assert.ok(!failure(3, "etcdserver: authentication failed, invalid user ID or password").needsLogin);
 });
 
-Deno.test("connectionFailure() takes only a connection that was not made for a request that was not sent", () => {
-  assert.equal(
-    connectionFailure(new TypeError("client error (Connect): tcp connect error: refused"), false).kind,
-    "unsent",
-  );
-  assert.equal(connectionFailure(new TypeError("connection closed before message completed"), false).kind, "unknown");
-  assert.equal(connectionFailure(new TypeError("tcp connect error"), true).kind, "unknown");
+Deno.test("connectionFailure() takes only a connection that was not made for a request that was not sent", async () => {
+  const failed = async (serve: (connection: Deno.TcpConn) => void) => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    listener.accept().then(serve, () => {}); // it is closed before
+    const error = await fetch(`http://127.0.0.1:${listener.addr.port}/`, { method: "POST", body: "x" }).catch((error) =>
+      error
+    );
+    return connectionFailure(error, false);
+  };
+  const closed = await failed(async (connection) => {
+    await connection.read(new Uint8Array(1000));
+    connection.close();
+  });
+  assert.equal(closed.kind, "unknown");
+  assert.match(closed.message, /^the connection fails \(.*connection closed before message completed\)$/);
+  const { port } = (() => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    return listener.addr;
+  })();
+  const refused = await fetch(`http://127.0.0.1:${port}/`).catch((error) => error);
+  assert.equal(connectionFailure(refused, false).kind, "unsent");
+  assert.match(connectionFailure(refused, false).message, /^the connection fails \(.*Connection refused/);
+  assert.equal(connectionFailure(refused, true).kind, "unknown", "the time may be up at any moment");
+  assert.equal(connectionFailure(new TypeError("other words"), false).kind, "unknown");
+});
+
+Deno.test("a failure without etcd's own error has the text that was answered", () => {
+  assert.equal(answeredFailure(400, " no such thing\n").message, "it answers HTTP 400 (no such thing)");
+  assert.equal(answeredFailure(502, "").message, "it answers HTTP 502");
 });

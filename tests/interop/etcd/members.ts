@@ -5,6 +5,7 @@
  * The members reach each other through relays (peer_relay.ts), so that one can be isolated.
  */
 import { freePort, RunningProcess, waitFor } from "../../../bench/peer/processes.ts";
+import type { Certificates } from "./certificates.ts";
 import { PeerRelay } from "./peer_relay.ts";
 
 /** How etcd is started. */
@@ -15,6 +16,8 @@ export interface EtcdOptions {
   readonly members?: number;
   /** `--quota-backend-bytes` */
   readonly quotaBytes?: number;
+  /** The members then speak HTTPS with clients, and ask for their certificates. */
+  readonly certificates?: Certificates;
   /** Further flags of every member, without "--"; they replace others of the same name. */
   readonly flags?: Readonly<Record<string, string | number | boolean>>;
   /** Where ports come from. */
@@ -51,10 +54,13 @@ export class Etcd implements AsyncDisposable {
   readonly #options: EtcdOptions;
   readonly #seats: Seat[];
   readonly #processes = new Map<string, RunningProcess>();
+  readonly #client: Deno.HttpClient | undefined;
   #isolated: number | null = null;
 
   private constructor(options: EtcdOptions) {
     this.#options = options;
+    const { certificates } = options;
+    this.#client = certificates && Deno.createHttpClient({ caCerts: [certificates.ca], ...certificates.client });
     const ports = new Set<number>();
     const port = () => {
       for (;;) {
@@ -98,45 +104,54 @@ export class Etcd implements AsyncDisposable {
 
   /** Waits until one of the members leads. @throws Error as soon as one has ended */
   async #leads(): Promise<void> {
-    const ended = this.members.map(async ({ name, process }) => {
-      const { code } = await process.status;
-      throw new Error(`${name} has ended with code ${code}`);
+    const found = await waitFor("etcd has a leader", async () => {
+      return this.members.find(({ process }) => !process.running) ?? await this.#findLeader();
     });
-    await Promise.race([this.leader(), ...ended]);
+    if (!found.process.running) throw new Error(`${found.name} has ended`);
   }
 
   /** The members, those that were killed left out. */
   get members(): EtcdMember[] {
     return this.#seats.flatMap(({ name, clientPort }) => {
       const process = this.#processes.get(name);
-      return process === undefined ? [] : [{ name, clientPort, url: `http://127.0.0.1:${clientPort}`, process }];
+      return process === undefined ? [] : [{ name, clientPort, url: this.#url(clientPort), process }];
     });
   }
 
   /** Endpoints of all members. */
   get urls(): string[] {
-    return this.#seats.map(({ clientPort }) => `http://127.0.0.1:${clientPort}`);
+    return this.#seats.map(({ clientPort }) => this.#url(clientPort));
   }
 
   /** The member that leads, when most members say so. */
   leader(): Promise<EtcdMember> {
-    return waitFor("etcd has a leader", async () => {
-      const answers = await Promise.all(this.members.map(async (member) => {
-        try {
-          return { member, status: await call<Status>(member.url, "/v3/maintenance/status", {}) };
-        } catch (error) {
-          if (error instanceof EtcdCallError || error instanceof TypeError || error instanceof DOMException) {
-            return null;
-          }
-          throw error;
-        }
-      }));
-      const said = answers.filter((answer) => answer !== null);
-      for (const { member, status } of said) {
-        const votes = said.filter((other) => other.status.leader === status.header.member_id).length;
-        if (votes * 2 > this.#seats.length) return member;
+    return waitFor("etcd has a leader", () => this.#findLeader());
+  }
+
+  /** Asks the first member directly. @param token of a user @throws EtcdCallError when it refuses @throws TypeError when there is no connection */
+  call<T>(path: string, body: unknown, token?: string): Promise<T> {
+    return call(this.urls[0] ?? "", path, body, { client: this.#client, token });
+  }
+
+  async #findLeader(): Promise<EtcdMember | undefined> {
+    const answers = await Promise.all(this.members.map(async (member) => {
+      try {
+        const status = await call<Status>(member.url, "/v3/maintenance/status", {}, { client: this.#client });
+        return { member, status };
+      } catch (error) {
+        if (error instanceof EtcdCallError || error instanceof TypeError || error instanceof DOMException) return null;
+        throw error;
       }
-    });
+    }));
+    const said = answers.filter((answer) => answer !== null);
+    return said.find(({ status }) => {
+      const votes = said.filter((other) => other.status.leader === status.header.member_id).length;
+      return votes * 2 > this.#seats.length;
+    })?.member;
+  }
+
+  #url(clientPort: number): string {
+    return `${this.#options.certificates === undefined ? "http" : "https"}://127.0.0.1:${clientPort}`;
   }
 
   /** Kills a member. */
@@ -166,8 +181,8 @@ export class Etcd implements AsyncDisposable {
   /** Compacts the history up to now, at all members. @returns the revision */
   async compact(): Promise<number> {
     const { url } = await this.leader();
-    const { header } = await call<Status>(url, "/v3/maintenance/status", {});
-    await call(url, "/v3/kv/compaction", { revision: header.revision, physical: true });
+    const { header } = await call<Status>(url, "/v3/maintenance/status", {}, { client: this.#client });
+    await call(url, "/v3/kv/compaction", { revision: header.revision, physical: true }, { client: this.#client });
     return Number(header.revision);
   }
 
@@ -177,17 +192,18 @@ export class Etcd implements AsyncDisposable {
       await this.kill(member);
     }
     for (const { relay } of this.#seats) await relay[Symbol.asyncDispose]();
+    this.#client?.close();
   }
 
   #start({ name, clientPort, peerPort }: Seat, state: "new" | "existing"): void {
-    const { directory, quotaBytes, flags: further } = this.#options;
+    const { directory, quotaBytes, certificates, flags: further } = this.#options;
     const cluster = this.#seats.map(({ name, relay }) => `${name}=http://127.0.0.1:${relay.port}`).join(",");
     const own = this.#seats.find((seat) => seat.name === name)?.relay.port;
     const flags = {
       "name": name,
       "data-dir": `${directory}/${name}`,
-      "listen-client-urls": `http://127.0.0.1:${clientPort}`,
-      "advertise-client-urls": `http://127.0.0.1:${clientPort}`,
+      "listen-client-urls": this.#url(clientPort),
+      "advertise-client-urls": this.#url(clientPort),
       "listen-peer-urls": `http://127.0.0.1:${peerPort}`,
       "initial-advertise-peer-urls": `http://127.0.0.1:${own}`,
       "initial-cluster": cluster,
@@ -198,6 +214,7 @@ export class Etcd implements AsyncDisposable {
       "logger": "zap",
       "log-level": "error",
       ...(quotaBytes === undefined ? {} : { "quota-backend-bytes": quotaBytes }),
+      ...certificates?.flags,
       ...further,
     };
     const words = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
@@ -233,13 +250,23 @@ export class EtcdCallError extends Error {
   override name = "EtcdCallError";
 }
 
-/** Asks a member directly. @throws EtcdCallError when it refuses @throws TypeError when there is no connection */
-export async function call<T>(url: string, path: string, body: unknown): Promise<T> {
+/**
+ * Asks a member directly.
+ * @param as with which connections, and by which user's token
+ * @throws EtcdCallError when it refuses @throws TypeError when there is no connection
+ */
+export async function call<T>(
+  url: string,
+  path: string,
+  body: unknown,
+  as: { client?: Deno.HttpClient; token?: string } = {},
+): Promise<T> {
   const response = await fetch(url + path, {
     method: "POST",
     body: JSON.stringify(body),
-    headers: { Connection: "close" },
+    headers: { Connection: "close", ...(as.token === undefined ? {} : { Authorization: as.token }) },
     signal: AbortSignal.timeout(2000),
+    client: as.client,
   });
   const text = await response.text();
   if (!response.ok) throw new EtcdCallError(text);
