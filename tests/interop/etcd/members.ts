@@ -24,6 +24,9 @@ export interface EtcdOptions {
   readonly port?: () => number;
 }
 
+/** A member that has just begun to listen does not answer what it is asked then, but a later request. */
+const STATUS_MS = 300;
+
 /** Starts that are tried. Between its choice and the member's start, another program of this machine may take a port. */
 const STARTS_MAX = 3;
 
@@ -136,7 +139,10 @@ export class Etcd implements AsyncDisposable {
   async #findLeader(): Promise<EtcdMember | undefined> {
     const answers = await Promise.all(this.members.map(async (member) => {
       try {
-        const status = await call<Status>(member.url, "/v3/maintenance/status", {}, { client: this.#client });
+        const status = await call<Status>(member.url, "/v3/maintenance/status", {}, {
+          client: this.#client,
+          timeMs: STATUS_MS,
+        });
         return { member, status };
       } catch (error) {
         if (error instanceof EtcdCallError || error instanceof TypeError || error instanceof DOMException) return null;
@@ -252,20 +258,20 @@ export class EtcdCallError extends Error {
 
 /**
  * Asks a member directly.
- * @param as with which connections, and by which user's token
+ * @param as with which connections, by which user's token, and how long it may take
  * @throws EtcdCallError when it refuses @throws TypeError when there is no connection
  */
 export async function call<T>(
   url: string,
   path: string,
   body: unknown,
-  as: { client?: Deno.HttpClient; token?: string } = {},
+  as: { client?: Deno.HttpClient; token?: string; timeMs?: number } = {},
 ): Promise<T> {
   const response = await fetch(url + path, {
     method: "POST",
     body: JSON.stringify(body),
     headers: { Connection: "close", ...(as.token === undefined ? {} : { Authorization: as.token }) },
-    signal: AbortSignal.timeout(2000),
+    signal: AbortSignal.timeout(as.timeMs ?? 2000),
     client: as.client,
   });
   const text = await response.text();
