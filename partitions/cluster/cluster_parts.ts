@@ -8,3 +8,4 @@ export { MembershipError } from "./membership/membership_error.ts";
 export { StoreFollower } from "../metadata/store/store_follower.ts";
 export { TurnWatch } from "../shared/turn_watch.ts";
 export { SharedChanges, type SharedChangesOptions } from "../metadata/shared/shared_changes.ts";
+export { importSingleNode, setStoreAside } from "../metadata/shared/single_node_import.ts";

@@ -3,6 +3,7 @@
  *
  * ```
  *   cluster                      {clusterId, secret, format}             written once, by the first broker
+ *   import                       {nodeId, directoryId, isDone}           by the first broker, if it brings topics along (metadata/shared)
  *   controller                   {broker, incarnation, host, port}       on a lease; its version is the controller epoch
  *   tick                         {n}                                     every 30 s by the controller, so that no watch falls behind compaction
  *   brokers/<id>/registration    {incarnation, directoryId, rack, listeners, directories, shards, version}   its version is the broker epoch
@@ -22,6 +23,8 @@ import type { PartitionRow } from "./partition_row.ts";
 
 /** Key of the cluster's identity. */
 export const CLUSTER = "cluster";
+/** Key of the broker whose topics the cluster began with. Until the cluster's row is there, no other broker may write it. */
+export const IMPORT = "import";
 /** Key of the elected controller. */
 export const CONTROLLER = "controller";
 /** Key that the controller writes regularly. */
@@ -38,6 +41,15 @@ export interface ClusterRow {
   /** What its brokers prove themselves with, unless they are configured with another secret. */
   readonly secret: string;
   readonly format: number;
+}
+
+/** The broker that brings topics along. */
+export interface ImportRow {
+  readonly nodeId: number;
+  /** Identity of its data directories (cluster_image.ts). */
+  readonly directoryId: string;
+  /** Whether the cluster has all of its rows. */
+  readonly isDone: boolean;
 }
 
 /** The elected controller, and where other brokers reach it. */
@@ -120,6 +132,13 @@ export function topicNameOf(key: string): string {
 /** @throws MetadataStoreError for a row of another form */
 export function clusterRowOf(entry: StoredEntry): ClusterRow {
   return parse(entry, (row): row is ClusterRow => hasTexts(row, "clusterId", "secret") && hasIntegers(row, "format"));
+}
+
+/** @throws MetadataStoreError for a row of another form */
+export function importRowOf(entry: StoredEntry): ImportRow {
+  return parse(entry, (row): row is ImportRow => {
+    return hasTexts(row, "directoryId") && hasIntegers(row, "nodeId") && typeof (row as ImportRow).isDone === "boolean";
+  });
 }
 
 /** @throws MetadataStoreError for a row of another form */

@@ -138,8 +138,11 @@ export async function finishMoves(
   }
 }
 
-/** Checks that topics and partitions fit together and that this broker leads all of them. */
-function checkComplete({ topics, partitions }: StoredMetadata, nodeId: number): void {
+/**
+ * Checks that topics and partitions fit together and that this broker leads all of them.
+ * @throws MetadataStoreError when they do not
+ */
+export function checkComplete({ topics, partitions }: StoredMetadata, nodeId: number): void {
   const ids = new Set<string>();
   for (const [name, { row }] of topics) {
     ids.add(row.id);

@@ -6,7 +6,15 @@
  */
 import { type FileSystem, linuxFileSystem, randomUuid, readMetaProperties } from "../../../storage/control.ts";
 import { ABSENT, MetadataRefusedError, type MetadataStore } from "../../metadata/store/store.ts";
-import { CLUSTER, CLUSTER_FORMAT, type ClusterRow, clusterRowOf, rewritten } from "../cluster_rows.ts";
+import {
+  CLUSTER,
+  CLUSTER_FORMAT,
+  type ClusterRow,
+  clusterRowOf,
+  IMPORT,
+  importRowOf,
+  rewritten,
+} from "../cluster_rows.ts";
 import { definiteOutcome } from "./definite_outcome.ts";
 import { MembershipError } from "./membership_error.ts";
 import { type MembershipTime, systemTime } from "./membership_time.ts";
@@ -54,11 +62,20 @@ export async function establishCluster(
       format: CLUSTER_FORMAT,
     };
     const first = {
-      compare: [{ key: CLUSTER, version: ABSENT }],
+      // Another broker may be bringing its topics along (metadata/shared/single_node_import.ts).
+      compare: [{ key: CLUSTER, version: ABSENT }, { key: IMPORT, version: ABSENT }],
       set: [{ key: CLUSTER, value: rewritten(null, row) }],
     };
     const { outcome } = await definiteOutcome(first, { store, time, isClosed: () => false });
     if (outcome === "committed") return row;
+    const importing = await store.get(IMPORT);
+    if (importing === null || importRowOf(importing).isDone) continue;
+    throw new MembershipError(
+      `Broker ${
+        importRowOf(importing).nodeId
+      } is bringing its topics into this cluster; start it again if it has ended, and this ` +
+        "broker afterwards",
+    );
   }
   throw new MetadataRefusedError("The metadata store does not take the cluster's id");
 }

@@ -63,10 +63,19 @@ export interface PlaneOptions {
   readonly directories?: PartitionDirectories;
   readonly slotsMax?: number;
   readonly publish?: (delta: ImageDelta) => Promise<void>;
+  /** Called when changes cannot be published any more. */
+  readonly failed?: (error: unknown) => void;
+  /** What a shard hears of a change: all of it by default. */
+  readonly heard?: (delta: ImageDelta) => ImageDelta;
+  /** Called when a shard has applied a change. */
+  readonly published?: (delta: ImageDelta, shard: MetadataImage) => void;
   readonly handOver?: AskHandOver;
   readonly saveCheckpoints?: () => Promise<void>;
   readonly incarnation?: string;
   readonly properties?: Record<string, string>;
+  /** Uniform in [0, 1). */
+  readonly random?: () => number;
+  readonly newTopicId?: () => string;
 }
 
 /** A control plane, and what it told its shards. */
@@ -96,6 +105,7 @@ export class Plane implements Disposable {
     const follower = await StoreFollower.open(store);
     const [published, reports]: [ImageDelta[], string[]] = [[], []];
     const report = (text: string) => void reports.push(text);
+    const { random = () => 0.5 } = options;
     let [changes, plane]: [SharedChanges | null, Plane | null] = [null, null];
     const controller = new Controller({
       store,
@@ -104,13 +114,14 @@ export class Plane implements Disposable {
       slotsMax: options.slotsMax ?? 10_000,
       changes: (parts) => {
         const incarnation = options.incarnation ?? incarnationOf(nodeId);
-        const failed = (error: unknown) => report(`failed: ${error}`);
-        return changes = new SharedChanges(parts, { store, follower, incarnation, failed, random: () => 0.5 });
+        const failed = options.failed ?? ((error: unknown) => report(`failed: ${error}`));
+        return changes = new SharedChanges(parts, { store, follower, incarnation, failed, random });
       },
       publish: async (delta) => {
         await options.publish?.(delta);
         published.push(delta);
-        plane?.shard.apply(delta);
+        plane?.shard.apply(options.heard?.(delta) ?? delta);
+        if (plane !== null) options.published?.(delta, plane.shard);
         return [];
       },
       handOver: options.handOver ?? (() => Promise.resolve(true)),
@@ -120,7 +131,8 @@ export class Plane implements Disposable {
       room: () => ({ count: Infinity, scarcity: "" }),
       report,
       inform: () => {},
-      newTopicId: randomUuid,
+      newTopicId: options.newTopicId ?? randomUuid,
+      random,
     });
     const directories = options.directories ?? new ListedDirectories({}, [directoryId(nodeId)]);
     const loaded = await controller.load(directories);

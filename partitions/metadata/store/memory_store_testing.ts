@@ -38,6 +38,8 @@ export class MemoryStore implements MetadataStore {
   delay: () => Promise<void> = () => Promise.resolve();
   /** Whether the answer to a transaction is lost, before or after it was carried out. */
   loses: (transaction: Transaction) => "nothing" | "request" | "answer" = () => "nothing";
+  /** Called when a transaction has changed something. */
+  changed: (version: number) => void = () => {};
   /** Whether watchers are told of changes. */
   #isTelling = true;
   readonly #history: { readonly version: number; readonly changes: readonly StoreChange[] }[] = [];
@@ -138,7 +140,10 @@ export class MemoryStore implements MetadataStore {
       changes.push({ key, value, version });
     }
     this.committed.push(transaction);
-    if (changes.length > 0) this.#history.push({ version, changes });
+    if (changes.length > 0) {
+      this.#history.push({ version, changes });
+      this.changed(version);
+    }
     for (const watch of this.#watches) void this.#tell(watch);
     return { outcome: "committed", version };
   }
