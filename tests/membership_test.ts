@@ -38,6 +38,7 @@ Deno.test("three brokers that start together elect one controller, and all are r
   const committed = world.store.committed;
   await world.time.pass(20_000);
   assert.equal(world.store.committed, committed, "an idle cluster writes nothing but ticks");
+  assert.equal(world.store.leasesCount, 1, "candidates that lost have given their leases back");
   await world.time.pass(15_000);
   assert.equal(world.store.committed, committed + 1, "a tick");
 });
@@ -174,6 +175,23 @@ Deno.test("a controller that is killed is replaced as soon as its address refuse
   const others = brokers.filter((broker) => broker !== controller);
   assert.deepEqual(others.map(({ membership }) => membership.state), ["active", "active"]);
   assert.deepEqual(others.map(({ membership }) => membership.controllerId), Array(2).fill(world.controller?.id));
+});
+
+Deno.test("a controller that is killed and started at once answers as a stranger, and is replaced before its lease ends", async () => {
+  const { world, brokers, controller } = await threeBrokers();
+  world.kill(controller);
+  const again = await world.start(controller.id);
+  const tookMs = await world.time.until("there is a controller", () => world.controller !== undefined, 5000);
+  assert.ok(tookMs <= 700, `${tookMs} ms`);
+  await world.untilActive(again, ...brokers.filter((broker) => broker !== controller));
+});
+
+Deno.test("a process that becomes the controller long before its image says so stays it", async () => {
+  const world = new MembershipWorld(1, 400);
+  await world.startAll(1, 2, 3);
+  const { controller } = world;
+  await world.time.pass(10_000);
+  assert.equal(world.controller, controller);
 });
 
 Deno.test("a paused controller is replaced when its lease ends; it wakes as no controller, and harms nothing", async () => {

@@ -58,7 +58,17 @@ export class MembershipWorld {
   readonly store = new TimedStore(this.time);
   /** Every process that was started. */
   readonly started: TestBroker[] = [];
-  readonly #random = createRandom(7);
+  readonly #random: () => number;
+  readonly #watchMsMax: number;
+
+  /**
+   * @param seed of what becomes of requests to a store that is out of reach
+   * @param watchMsMax how much later than an answer of the store a change may arrive
+   */
+  constructor(seed = 7, watchMsMax = 0) {
+    this.#random = createRandom(seed);
+    this.#watchMsMax = watchMsMax;
+  }
 
   /** The processes that run, by their addresses. */
   get running(): TestBroker[] {
@@ -70,7 +80,7 @@ export class MembershipWorld {
     const process: Subject & { isHung: boolean } = { isPaused: false, isDead: false, isHung: false };
     const { port = 9000 + id, directories = [`disk ${id}`] } = options;
     const { time } = this;
-    const store = new StoreWay(this.store, { time, process, random: this.#random });
+    const store = new StoreWay(this.store, { time, process, random: this.#random, watchMsMax: this.#watchMsMax });
     const failures: Error[] = [];
     const opening = this.#open(store, {
       nodeId: id,

@@ -37,6 +37,11 @@ export class TimedStore {
     this.#time = time;
   }
 
+  /** Leases that have not ended. */
+  get leasesCount(): number {
+    return this.#leases.size;
+  }
+
   /** All rows now. */
   snapshot(): Snapshot {
     const entries = [...this.rows.values()].sort((a, b) => a.key < b.key ? -1 : 1);
@@ -110,14 +115,19 @@ export class StoreWay implements MetadataStore {
   readonly #process: Subject;
   readonly #random: () => number;
   readonly #outcomes = new Map<string, TransactionResult>();
+  readonly #watchMsMax: number;
   #held: (() => void)[] = [];
   #transactions = 0;
+  #lastChangeMs = 0;
 
-  constructor(store: TimedStore, { time, process, random }: {
+  /** @param watchMsMax how much later than an answer a change may arrive */
+  constructor(store: TimedStore, { time, process, random, watchMsMax }: {
     time: SimulatedTime;
     process: Subject;
     random: () => number;
+    watchMsMax: number;
   }) {
+    this.#watchMsMax = watchMsMax;
     this.#store = store;
     this.#time = time;
     this.#process = process;
@@ -168,7 +178,7 @@ export class StoreWay implements MetadataStore {
     const snapshot = this.#store.snapshot();
     if (snapshot.version > from) this.#later(WAY_MS, () => watcher.reset(snapshot));
     return this.#store.watch((changes, version) => {
-      const deliver = () => this.#later(WAY_MS, () => watcher.changed(changes, version));
+      const deliver = () => this.#later(this.#changeMs(), () => watcher.changed(changes, version));
       if (this.isCut) this.#held.push(deliver);
       else deliver();
     });
@@ -186,6 +196,14 @@ export class StoreWay implements MetadataStore {
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  /** How long the next change takes, which comes after the last one. */
+  #changeMs(): number {
+    const nowMs = this.#time.monotonicMs();
+    const atMs = nowMs + WAY_MS + this.#random() * this.#watchMsMax;
+    this.#lastChangeMs = Math.max(this.#lastChangeMs, atMs);
+    return this.#lastChangeMs - nowMs;
   }
 
   #later(ms: number, run: () => void): void {

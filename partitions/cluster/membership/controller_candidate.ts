@@ -141,17 +141,15 @@ export class ControllerCandidate {
       );
       const result = await definiteOutcome(stored, { store, time, isClosed: () => this.#isClosed });
       if (result.outcome === "committed") this.#wonVersion = result.version;
-      else await this.#giveBack();
       isConflict = result.outcome === "refused" && result.conflicts.length > 0;
     } catch (error) {
       if (!this.#isRefusal(error)) return;
-      await this.#giveBack();
       await pauseFor(time, AGAIN_MS);
     } finally {
       this.#isProposing = false;
     }
     if (this.#isClosed) await this.#giveBack();
-    // After a conflict the image moves on, which says what is next, or has done so meanwhile.
+    // After a conflict the image moves on, or has done so meanwhile, which says what is next; then the lease is given back, too.
     else if (!isConflict || image.revision !== revision) this.imageChanged();
   }
 
