@@ -41,8 +41,9 @@ export class RunningBroker implements Broker {
   readonly dataDir: string;
   readonly shards: number;
   readonly closed: Promise<void>;
-  /** For tests that hand partitions over, and that compact at their own time. */
+  /** For tests that hand partitions over, publish what other brokers did, and compact at their own time. */
   readonly controller: Controller;
+  readonly pool: ShardPool;
   readonly compaction: Compaction;
   readonly #parts: BrokerParts;
   readonly #ended: PromiseWithResolvers<void>;
@@ -55,6 +56,7 @@ export class RunningBroker implements Broker {
   ) {
     this.#parts = parts;
     this.controller = parts.controller;
+    this.pool = parts.pool;
     this.compaction = parts.compaction;
     const { listeners } = about.config;
     this.host = listeners[0]?.host ?? about.config.host;
