@@ -32,14 +32,14 @@ import {
 import type { GrowthPlan } from "../partition_creation.ts";
 import { handOverPartition, type PartitionHandOver } from "../partition_hand_over.ts";
 import { groupKey, partitionRowKey, SOME_DIRECTORY, topicKey } from "../records.ts";
-import { ABSENT, MetadataRefusedError, type MetadataStore } from "../store/store.ts";
+import { ABSENT, MetadataRefusedError, type MetadataStore, MetadataStoreError } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
 import { ARRIVES_LATE, SharedCommits } from "./shared_commits.ts";
 import { SharedCreations } from "./shared_creations.ts";
 import { SharedDeletions } from "./shared_deletions.ts";
-import { SharedImage } from "./shared_image.ts";
-import { compareDirectories } from "./shared_loading.ts";
+import { type NamedPartition, SharedImage } from "./shared_image.ts";
+import { compareDirectories, correctRows } from "./shared_loading.ts";
 import { SharedTopics } from "./shared_topics.ts";
 import {
   type Alteration,
@@ -96,6 +96,7 @@ export class SharedChanges implements Changes, Disposable {
       image: this.#image,
       beforeCreation: () => this.#saveCheckpoints(),
       afterDeletion: (topics) => this.#clear(topics),
+      homeless: (partitions) => void this.#rehome(partitions),
     });
     this.#commits = new SharedCommits({ ...options, topics: this.#topics });
     const shared = { ...this.#parts, commits: this.#commits, limits };
@@ -331,6 +332,22 @@ export class SharedChanges implements Changes, Disposable {
     if (here.length > 0) await this.#deleted.clear(here);
     const ids = new Set(here.map(({ id }) => id));
     for (const { id } of topics) if (!ids.has(id)) this.#deletions.removed(id);
+  }
+
+  /** Other brokers do not know which log directories of this one have failed: it gives new partitions others. */
+  async #rehome(partitions: readonly NamedPartition[]): Promise<void> {
+    const { table, store: { limits } } = this.#parts;
+    if (this.#ownIds().length === 0) return;
+    const next = table.directories.chooser();
+    const corrections = new Map(
+      partitions.map(({ topicId, partition }) => [partitionRowKey(topicId, partition), next()]),
+    );
+    try {
+      await correctRows(corrections, { ...this.#parts, commits: this.#commits, limits });
+    } catch (error) {
+      if (!(error instanceof MetadataStoreError)) return this.#parts.failed(error);
+      this.#parts.report(`New partitions stay offline, because their log directory is: ${error.message}`);
+    }
   }
 
   async #saveCheckpoints(): Promise<void> {

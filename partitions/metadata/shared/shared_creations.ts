@@ -30,6 +30,7 @@ import {
 
 /** What creations use. */
 export interface SharedCreationsParts {
+  readonly nodeId: number;
   readonly config: BrokerConfig;
   readonly table: TopicTable;
   readonly follower: StoreFollower;
@@ -158,13 +159,18 @@ export class SharedCreations {
   }
 
   #brokers(): Brokers {
-    const { table, brokers, random } = this.#parts;
+    const { nodeId, table: { directories }, brokers, random } = this.#parts;
     // How many partitions the directories of other brokers have is not counted here: chance evens them out.
     const countOf = (id: string) => {
-      const index = table.directories.indexOf(id);
-      return index < 0 ? random() : table.directories.countOf(index);
+      const index = directories.indexOf(id);
+      return index < 0 ? random() : directories.countOf(index);
     };
-    return { states: brokers.activeVersions(), directories: replicaDirectoryChooser(brokers.images(), countOf) };
+    // Of this broker, those that have failed since it was registered are known.
+    const online = brokers.images().map((broker) => {
+      const isOnline = (id: string) => broker.nodeId !== nodeId || directories.indexOf(id) >= 0;
+      return { ...broker, directories: broker.directories.filter(isOnline) };
+    });
+    return { states: brokers.activeVersions(), directories: replicaDirectoryChooser(online, countOf) };
   }
 
   #rows(

@@ -14,7 +14,8 @@
  */
 import { BROKERS, CONTROLLER, partitionRowOf } from "../../cluster/cluster_rows.ts";
 import { NO_LEADER } from "../../cluster/partition_row.ts";
-import { type ImageDelta, isHere, type PartitionImage, type TopicImage } from "../image.ts";
+import { type ImageDelta, isHere, type TopicImage } from "../image.ts";
+import { OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
 import type { Placed } from "../../placement/placement.ts";
 import { partitionsPrefix, type TopicRow } from "../records.ts";
 import { ABSENT, MetadataStoreError, type StoreChange } from "../store/store.ts";
@@ -53,6 +54,14 @@ export interface TakenChanges {
   readonly removed: readonly TopicImage[];
   /** Places that are free once the change is published. */
   readonly left: readonly Placed[];
+  /** Partitions that are new since the load, in log directories of this broker that are offline. */
+  readonly homeless: readonly NamedPartition[];
+}
+
+/** A partition, as its key names it. */
+export interface NamedPartition {
+  readonly topicId: string;
+  readonly partition: number;
 }
 
 interface TopicPut {
@@ -67,7 +76,7 @@ class SortedChanges {
   readonly topics: TopicPut[] = [];
   /** By topic id. */
   readonly partitions = new Map<string, ChangedRow[]>();
-  readonly deletedPartitions: { readonly topicId: string; readonly partition: number }[] = [];
+  readonly deletedPartitions: NamedPartition[] = [];
 }
 
 /** The image over a shared store. */
@@ -92,6 +101,8 @@ export class SharedImage {
   readonly #groups = new Map<string, Readonly<Record<string, string>>>();
   #removed: TopicImage[] = [];
   #left: Placed[] = [];
+  #homeless: NamedPartition[] = [];
+  #isLoaded = false;
   #areBrokersChanged = false;
 
   /** @param parts the table that it fills */
@@ -151,10 +162,11 @@ export class SharedImage {
       ...(groups.length === 0 ? {} : { groups }),
       ...(this.#areBrokersChanged ? this.#brokersChange() : {}),
     };
-    const taken = { delta, removed: this.#removed, left: this.#left };
+    const taken = { delta, removed: this.#removed, left: this.#left, homeless: this.#homeless };
+    this.#isLoaded = true;
     this.#changed.clear();
     this.#groups.clear();
-    [this.#removed, this.#left, this.#areBrokersChanged] = [[], [], false];
+    [this.#removed, this.#left, this.#homeless, this.#areBrokersChanged] = [[], [], [], false];
     return taken;
   }
 
@@ -264,7 +276,7 @@ export class SharedImage {
     const versions = { topic: version, partitions: waiting.map((one) => one.version) };
     const rows = waiting.map((one) => this.#led(row.id, one).row);
     const { changed: [topic] } = this.#table.add([{ name, id: row.id, configs: row.configs, rows, versions }]);
-    this.#reportCrowded(topic as TopicImage, 0);
+    this.#noteNew(topic as TopicImage, 0);
     this.#note(topic as TopicImage);
   }
 
@@ -272,7 +284,7 @@ export class SharedImage {
     if (rows.length === 0) return;
     const { topic: changed, left } = this.#table.changeRows(topic, rows.map((row) => this.#led(topic.id, row)));
     for (const place of left) this.#left.push(place);
-    this.#reportCrowded(changed, topic.partitions.length);
+    this.#noteNew(changed, topic.partitions.length);
     this.#note(changed);
   }
 
@@ -302,10 +314,17 @@ export class SharedImage {
     this.#changed.set(topic.id, topic);
   }
 
-  #reportCrowded({ name, partitions }: TopicImage, from: number): void {
-    const isCrowded = (place: PartitionImage) => !isHere(place) && place.replicas.includes(this.#parts.nodeId);
-    const count = partitions.slice(from).filter(isCrowded).length;
-    if (count > 0) this.#parts.report(`This broker has no room for ${count} partitions of ${name}: they are offline`);
+  /** Looks at partitions that are new. @param from number of the first one */
+  #noteNew({ name, id, partitions }: TopicImage, from: number): void {
+    let crowded = 0;
+    for (const place of partitions.slice(from)) {
+      if (!isHere(place)) crowded += place.replicas.includes(this.#parts.nodeId) ? 1 : 0;
+      else if (this.#isLoaded && place.directory === OFFLINE_DIRECTORY) {
+        this.#homeless.push({ topicId: id, partition: place.partition });
+      }
+    }
+    if (crowded === 0) return;
+    this.#parts.report(`This broker has no room for ${crowded} partitions of ${name}: they are offline`);
   }
 }
 

@@ -28,6 +28,7 @@ import { type Assignment, type Comparison, MetadataStoreError, type StoreLimits 
 import type { StoreFollower } from "../store/store_follower.ts";
 import { CLUSTER_METADATA_TOPIC } from "../topic_names.ts";
 import type { SharedCommits } from "./shared_commits.ts";
+import type { NamedPartition } from "./shared_image.ts";
 import { deletedRowOf, type SharedDeletedRow, sharedKey, topicRowOf } from "./shared_rows.ts";
 import { chunks } from "./shared_transactions.ts";
 
@@ -42,7 +43,7 @@ export interface SharedLoadingParts {
 /** What the comparison found. */
 export interface ComparedDirectories {
   /** Partitions that stay offline. */
-  readonly missing: readonly { readonly topicId: string; readonly partition: number }[];
+  readonly missing: readonly NamedPartition[];
   /** Deleted topics of which the online log directories have nothing any more, durably. */
   readonly removedIds: readonly string[];
   /** Sentences for the log. */
@@ -112,7 +113,7 @@ export async function compareDirectories(
   // Where something lies, where a copy was promoted, and where lines of checkpoints are about something else.
   const explained = new Set([...kept, ...away, ...directories.futures].map(nameOf));
   const corrections = new Map<string, string>();
-  const missing: { topicId: string; partition: number }[] = [];
+  const missing: NamedPartition[] = [];
   for (const { topic, topicId, partition, row } of rows.hosted()) {
     const stored = row.directories[row.replicas.indexOf(parts.nodeId)] as string;
     const isKnown = stored !== SOME_DIRECTORY;
@@ -177,8 +178,12 @@ async function* identified(directories: PartitionDirectories): AsyncGenerator<Id
   }
 }
 
-/** Has rows name the log directories that partitions were found in. @param corrections `directory.id` by key */
-async function correctRows(corrections: ReadonlyMap<string, string>, parts: SharedLoadingParts): Promise<void> {
+/**
+ * Has rows name other log directories of this broker.
+ * @param corrections `directory.id` by key
+ * @throws MetadataStoreError when the store does not answer
+ */
+export async function correctRows(corrections: ReadonlyMap<string, string>, parts: SharedLoadingParts): Promise<void> {
   const { follower, commits, limits } = parts;
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const changes = [...corrections].flatMap(([key, id]) => correction(key, id, parts));

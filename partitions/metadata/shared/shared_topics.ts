@@ -15,7 +15,7 @@ import { PARTITIONS, TOPICS } from "../records.ts";
 import type { StoreChange } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import type { TopicTable } from "../topic_table.ts";
-import type { SharedImage, TakenChanges } from "./shared_image.ts";
+import type { NamedPartition, SharedImage, TakenChanges } from "./shared_image.ts";
 
 /** Changed rows that are published together: thrice what one transaction of etcd has. More of them would keep the shards' turns long. */
 const PUBLISHED_ROWS_MAX = 400;
@@ -31,6 +31,8 @@ export interface SharedTopicsParts {
   readonly beforeCreation: () => Promise<void>;
   /** Called when every shard has closed the logs of topics. */
   readonly afterDeletion: (topics: readonly TopicImage[]) => Promise<void>;
+  /** Called when new partitions were published whose log directory on this broker is offline. */
+  readonly homeless: (partitions: readonly NamedPartition[]) => void;
   /** The shards cannot be told any more. */
   readonly failed: (error: unknown) => void;
 }
@@ -130,7 +132,7 @@ export class SharedTopics implements Disposable {
     const { image, table } = this.#parts;
     const version = this.#applyNext();
     if (version === null) return;
-    const { delta, removed, left } = image.take(version);
+    const { delta, removed, left, homeless } = image.take(version);
     // A reset of the watch may delete a topic and create another one of its name in one change.
     const isMixed = removed.length > 0 && delta.changed.length > 0;
     if (isMixed) await this.#parts.publish({ changed: [], deletedIds: delta.deletedIds });
@@ -138,6 +140,7 @@ export class SharedTopics implements Disposable {
     table.release(left);
     if (removed.length > 0) await this.#parts.afterDeletion(removed);
     if (isMixed) await this.#publishChange(delta);
+    if (homeless.length > 0) this.#parts.homeless(homeless);
     this.#version = version;
     for (const wait of this.#waits) {
       if (wait.version > version) continue;
