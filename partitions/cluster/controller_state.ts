@@ -42,15 +42,31 @@ interface Session {
   heardMs: number;
   heartbeat: Heartbeat | null;
   isRefused: boolean;
+  /** When this process was heard again after it had counted as dead. */
+  returnsMs: readonly number[];
+  /** How often its session was doubled since. */
+  doublings: number;
 }
 
 interface Asked {
   readonly request: RegistrationRequest;
   readonly askedMs: number;
+  /** Heartbeats of the registered process that arrived since this one asked first. */
+  beats: number;
 }
+
+/** So many prove that the registered process is alive: a dead one has left one on the way at most, because each waits for the answer to the last. */
+const ALIVE_BEATS = 2;
+
+/** A process that comes back so often in this time, as on an overloaded machine, gets twice the session, up to Kafka's. */
+const RETURNS_MAX = 3;
+const RETURNS_MS = 300_000;
+const SESSION_MS_MAX = 9000;
 
 /** A process that has not asked again for so long has given up: it must not take the place of one that is about to stop. */
 const ASKED_MS_MAX = 3000;
+
+const NO_SESSION: Session = { heardMs: -Infinity, heartbeat: null, isRefused: false, returnsMs: [], doublings: 0 };
 
 /** One term of a controller. */
 export class ControllerState {
@@ -69,23 +85,31 @@ export class ControllerState {
     this.#startedMs = nowMs;
   }
 
-  /** A process asks to be registered; it repeats that until its image has the registration. */
-  register(request: RegistrationRequest, nowMs: number): void {
-    this.#registrations.set(request.broker, { request, askedMs: nowMs });
+  /**
+   * A process asks to be registered; it repeats that until its image has the registration.
+   * @returns whether the process that is registered lives, so that this one asks in vain (DUPLICATE_BROKER_REGISTRATION)
+   */
+  register(request: RegistrationRequest, nowMs: number): boolean {
+    const last = this.#registrations.get(request.broker);
+    const beats = last?.request.incarnation === request.incarnation ? last.beats : 0;
+    this.#registrations.set(request.broker, { request, askedMs: nowMs, beats });
+    return beats >= ALIVE_BEATS;
   }
 
   /** A heartbeat arrived. Those of former processes are ignored. @returns whether the sender may stop */
   heard(heartbeat: Heartbeat, image: ClusterImage, nowMs: number): boolean {
     const entry = image.brokers.get(heartbeat.broker);
     if (entry === undefined || entry.brokerEpoch !== heartbeat.brokerEpoch) return false;
-    this.#sessions.set(heartbeat.broker, { heardMs: nowMs, heartbeat, isRefused: false });
+    this.#sessions.set(heartbeat.broker, this.#nextSession(heartbeat, nowMs));
+    const asked = this.#registrations.get(heartbeat.broker);
+    if (asked !== undefined && entry.state === "active") asked.beats++;
     return entry.state !== "active" && heartbeat.wantsStop && !isNeeded(image, heartbeat.broker);
   }
 
   /** The broker's process does not listen any more: it is fenced at once. */
   refused(broker: number): void {
     const session = this.#sessions.get(broker);
-    if (session === undefined) this.#sessions.set(broker, { heardMs: -Infinity, heartbeat: null, isRefused: true });
+    if (session === undefined) this.#sessions.set(broker, { ...NO_SESSION, isRefused: true });
     else session.isRefused = true;
   }
 
@@ -139,12 +163,24 @@ export class ControllerState {
   }
 
   #isSilent(broker: number, nowMs: number): boolean {
-    return this.#sessions.get(broker)?.isRefused === true || this.silentMs(broker, nowMs) > this.#sessionMs;
+    const { isRefused, doublings } = this.#sessions.get(broker) ?? NO_SESSION;
+    const longestMs = Math.max(this.#sessionMs, SESSION_MS_MAX);
+    return isRefused || this.silentMs(broker, nowMs) > Math.min(this.#sessionMs * 2 ** doublings, longestMs);
+  }
+
+  #nextSession(heartbeat: Heartbeat, nowMs: number): Session {
+    const last = this.#sessions.get(heartbeat.broker);
+    const heard = { heardMs: nowMs, heartbeat, isRefused: false };
+    if (last === undefined || last.heartbeat?.brokerEpoch !== heartbeat.brokerEpoch) return { ...NO_SESSION, ...heard };
+    if (!this.#isSilent(heartbeat.broker, nowMs)) return { ...last, ...heard };
+    const returnsMs = [...last.returnsMs.filter((atMs) => nowMs - atMs < RETURNS_MS), nowMs];
+    if (returnsMs.length < RETURNS_MAX) return { ...last, ...heard, returnsMs };
+    return { ...heard, returnsMs: [], doublings: last.doublings + 1 };
   }
 
   /**
-   * Processes whose turn it is to be registered: the last one is fenced. As long as it is active, another process of the broker lives, or may
-   * (DUPLICATE_BROKER_REGISTRATION), and its leaders could take it into an ISR again.
+   * Processes whose turn it is to be registered: the last one is fenced. As long as it is active, another process of the broker lives, or may,
+   * and its leaders could take it into an ISR again.
    */
   #starts(image: ClusterImage, nowMs: number): Map<number, StartKind> {
     const starts = new Map<number, StartKind>();

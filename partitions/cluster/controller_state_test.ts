@@ -84,6 +84,23 @@ Deno.test("ControllerState registers a process only after the last one is fenced
   assert.deepEqual(writesOf(controller, imageOf(registered, [{ ...row, isr: [1, 3] }]), 1), [], "a late request");
 });
 
+Deno.test("ControllerState refuses a process whose place is taken once two heartbeats of the other one came after its request", () => {
+  const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
+  const image = imageOf({ 1: entry("active"), 2: entry("active") });
+  const request = { broker: 2, incarnation: "new", directoryId: "disk", cleanEpoch: -1, knownEpoch: 1 };
+  controller.heard(beat(2), image, 1);
+  assert.equal(controller.register(request, 2), false);
+  controller.heard(beat(2), image, 3);
+  assert.equal(controller.register(request, 4), false, "one may have been on its way when the process died");
+  controller.heard(beat(2), image, 5);
+  assert.equal(controller.register(request, 6), true);
+  assert.equal(
+    controller.register({ ...request, incarnation: "newer" }, 7),
+    false,
+    "each process waits for its own proof",
+  );
+});
+
 Deno.test("ControllerState fences after a session, or a refused connection, and unfences who knows its registration and is out of the rows", () => {
   const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
   const image = imageOf({ 1: entry("active"), 2: entry("active") });
@@ -100,6 +117,31 @@ Deno.test("ControllerState fences after a session, or a refused connection, and 
   controller.heard(beat(2), fenced, 1000);
   assert.deepEqual(writesOf(controller, fenced, 1001).map(({ kind }) => kind), ["row"]);
   assert.deepEqual(writesOf(controller, without, 1001), [{ kind: "state", broker: 2, state: "active" }]);
+});
+
+Deno.test("ControllerState gives a process that comes back three times in five minutes twice the session, up to nine seconds, until it restarts", () => {
+  const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
+  const image = imageOf({ 1: entry("active") });
+  let nowMs = 0;
+  /** How long it is silent until it is fenced. */
+  const fencedAfterMs = (brokerEpoch = 1) => {
+    const current = imageOf({ 1: entry("active", brokerEpoch) });
+    controller.heard({ ...beat(1), brokerEpoch }, current, nowMs);
+    const heardMs = nowMs;
+    while (!controller.hasExpired(current, nowMs)) nowMs += 100;
+    return nowMs - heardMs;
+  };
+  const first = Array.from({ length: 4 }, () => fencedAfterMs());
+  assert.deepEqual(first, [800, 800, 800, 1500], "it has come back three times");
+  assert.deepEqual(Array.from({ length: 3 }, () => fencedAfterMs()), [1500, 1500, 2900]);
+  for (let round = 0; round < 20; round++) fencedAfterMs();
+  assert.equal(fencedAfterMs(), 9100);
+  controller.heard(beat(1), image, nowMs);
+  assert.equal(fencedAfterMs(70), 800, "another process");
+  for (let round = 0; round < 6; round++) {
+    nowMs += 200_000;
+    assert.equal(fencedAfterMs(70), 800, "it comes back seldom");
+  }
 });
 
 Deno.test("ControllerState lets a broker stop when it leads nothing and is in no ISR; a broker's life follows", () => {

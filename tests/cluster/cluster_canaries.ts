@@ -11,8 +11,9 @@ import type { Planted } from "./simulated_process.ts";
 class ForgivingController extends ControllerState {
   readonly #requests = new Map<number, RegistrationRequest>();
 
-  override register(request: RegistrationRequest): void {
+  override register(request: RegistrationRequest): boolean {
     this.#requests.set(request.broker, request);
+    return false;
   }
 
   override decide(image: ClusterImage, nowMs: number): Transaction[] {

@@ -27,8 +27,6 @@ export interface BrokerMemberParts {
   readonly interBrokerListener: string;
   /** `broker.heartbeat.interval.ms` */
   readonly heartbeatMs: number;
-  /** `broker.session.timeout.ms` */
-  readonly sessionMs: number;
   /** `initial.broker.registration.timeout.ms` */
   readonly registrationTimeoutMs: number;
   /** Makes a channel to another broker. */
@@ -49,9 +47,6 @@ interface Route {
 
 /** Pauses between requests to be registered. */
 const REGISTRATION_MS_MAX = 500;
-/** After so many sessions and this time, the process that has the node id is alive: a dead one would be fenced. */
-const DUPLICATE_SESSIONS = 3;
-const DUPLICATE_MS = 1000;
 /** So many answers in a row that the controller's address has no controller mean that its process is gone. */
 const STRANGERS_MAX = 3;
 const { NONE, NOT_CONTROLLER, DUPLICATE_BROKER_REGISTRATION, INCONSISTENT_CLUSTER_ID, INVALID_REGISTRATION } =
@@ -67,7 +62,6 @@ export class BrokerMember {
   #route: Route | null = null;
   #nextRegistrationMs = 0;
   #registrationPauseMs: number;
-  #duplicateSinceMs: number | null = null;
   #strangers = 0;
   /** What the last attempt to be registered met. */
   #obstacle = "no broker is the controller";
@@ -209,19 +203,12 @@ export class BrokerMember {
   }
 
   #registrationAnswered(code: number): void {
-    const { identity, clusterId, sessionMs, time } = this.#parts;
+    const { clusterId } = this.#parts;
     this.#answered(code);
-    const nowMs = time.clock.monotonicMs();
-    if (code === DUPLICATE_BROKER_REGISTRATION) {
-      this.#duplicateSinceMs ??= nowMs;
-      this.#obstacle = `another process has node.id ${identity.broker}`;
-      if (nowMs - this.#duplicateSinceMs > DUPLICATE_SESSIONS * sessionMs + DUPLICATE_MS) this.#refuseDuplicate();
-      return;
-    }
-    this.#duplicateSinceMs = null;
     this.#obstacle = code === NONE
       ? "the controller has not done it yet"
       : `the controller answered with error ${code}`;
+    if (code === DUPLICATE_BROKER_REGISTRATION) this.#refuseDuplicate();
     if (code === INCONSISTENT_CLUSTER_ID) this.#refuse(`belongs to cluster ${clusterId}, and the controller does not`);
     if (code === INVALID_REGISTRATION) this.#refuse("has a log directory that another broker is registered with");
   }

@@ -5,8 +5,6 @@
  * What costs is done only when it may matter: rows are looked at when they, a broker or a setting has changed, or another start waits; a heartbeat
  * of an active broker only notes the time. The controller also knocks at the door of a broker that has missed some heartbeats: where nobody
  * listens, the process is gone, and its session need not run out.
- *
- * Not done: a broker that was fenced by mistake gets no longer session.
  */
 import { assert } from "../../../storage/base/assert.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
@@ -98,9 +96,9 @@ export class ElectedController implements MembershipCalls {
     if (directoryOwner(image, registration) !== null) return answer(INVALID_REGISTRATION);
     if (entry?.incarnation === registration.incarnation) return answer(NONE, entry.brokerEpoch);
     this.#note(registration);
-    this.#state.register(registration, time.clock.monotonicMs());
+    const isTaken = this.#state.register(registration, time.clock.monotonicMs());
     this.#decideSoon([]);
-    return answer(entry?.state === "active" ? DUPLICATE_BROKER_REGISTRATION : NONE);
+    return answer(isTaken && entry?.state === "active" ? DUPLICATE_BROKER_REGISTRATION : NONE);
   }
 
   heartbeat(heartbeat: Heartbeat): Promise<HeartbeatAnswer> {
