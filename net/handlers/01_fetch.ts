@@ -8,8 +8,11 @@
  * A response holds whole batches. Its first non-empty partition returns at least one, even one larger than the limits (KIP-74).
  * A fetch below `min_bytes` waits in the purgatory, where a partition's growth is counted without reading it again.
  *
- * Not done: fetches of followers (NOT_LEADER_OR_FOLLOWER), transactions (the last stable offset is the high
- * watermark, and no batch is aborted), preferred read replicas, tiered storage.
+ * A replica id is believed only of a connection that has proved to be of that broker (`brokerId` of its context). Whoever else names one gets
+ * NOT_LEADER_OR_FOLLOWER for each partition, as from Kafka a broker that is no replica of it.
+ *
+ * Not done: fetches of followers (NOT_LEADER_OR_FOLLOWER, too), transactions (the last stable offset is the high watermark, and no
+ * batch is aborted), preferred read replicas, tiered storage.
  */
 import { api, type Handler } from "../requests/api.ts";
 import { FetchOperation } from "../requests/fetch/fetch_operation.ts";

@@ -5,6 +5,8 @@
  * v6 flexible · v7 max timestamp (KIP-734) ·
  * v8 earliest local (KIP-405) · v9 latest tiered (KIP-1005) · v10 timeout (KIP-1075) · v11 earliest pending upload (KIP-1023).
  *
+ * The replica id is not looked at: whoever names one sees what a consumer sees, where Kafka shows a replica the log end.
+ *
  * Not done: tiered storage, so the tiered timestamps find nothing (-1) and the timeout, which only remote lookups need, is unused.
  */
 import { listTimestamp } from "../../partitions/mod.ts";

@@ -1,7 +1,8 @@
 /**
  * OffsetForLeaderEpoch, API key 23: returns the end of a leader epoch, so that a client notices a truncated log.
  *
- * v2 current leader epoch (KIP-320), throttle time · v3 replica id · v4 flexible. Unknown epochs answer (-1, -1) (KIP-101, KIP-279).
+ * v2 current leader epoch (KIP-320), throttle time · v3 replica id, which changes nothing in the answer of a leader, as in Kafka · v4 flexible.
+ * Unknown epochs answer (-1, -1) (KIP-101, KIP-279).
  */
 import { epochEnd } from "../../partitions/questions/epoch_end.ts";
 import {

@@ -68,8 +68,10 @@ function removes({ api, elements }: Stretch): boolean {
 /** A smallest valid request of each API, in its newest version. */
 export function smallRequests(): Stretch[] {
   return apis.map((api) => {
-    const [first] = allStretches((other) => other === api ? [api.served[1]] : []);
-    return { ...first!, elements: "absent" };
+    const version = api.served[1];
+    // A request in which nothing can repeat is sent as it is.
+    const [first = { api, version, target: [] }] = allStretches((other) => other === api ? [version] : []);
+    return { ...first, elements: "absent" };
   });
 }
 

@@ -323,3 +323,21 @@ Deno.test("FetchOperation of ten thousand partitions of another shard is answere
   assert.equal(partitions.length, count);
   assert.ok(partitions.every(([index, code], at) => index === at && code === errorCode.UNKNOWN_TOPIC_OR_PARTITION));
 });
+
+Deno.test("FetchOperation serves nobody who names a replica, whether the connection has proved to be of that broker or not", () => {
+  for (const brokerId of [null, 2, 7]) {
+    for (
+      const [replica, version] of [[{ old: 7 }, 12], [{ new: 7 }, 15], [{ old: 0 }, 12], [{ new: 0 }, 17]] as const
+    ) {
+      using fixture = new Fixture();
+      fixture.client.context.brokerId = brokerId;
+      const topicId = version >= 13 ? TOPIC.id : undefined;
+      fixture.fetch({ replica, version, topicId, maxWaitMs: 60_000 });
+      const { partitions } = fixture.take(version);
+      assert.deepEqual(partitions.map(([, code, bytes]) => [code, bytes]), [
+        [errorCode.NOT_LEADER_OR_FOLLOWER, 0],
+        [errorCode.NOT_LEADER_OR_FOLLOWER, 0],
+      ]);
+    }
+  }
+});

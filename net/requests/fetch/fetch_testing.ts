@@ -13,6 +13,8 @@ export interface FetchChanges {
   readonly maxBytes?: number;
   readonly partitionMaxBytes?: number;
   readonly lastFetchedEpoch?: number;
+  /** Broker that the request says it comes from, in the field of old or of new versions. */
+  readonly replica?: { readonly old?: number; readonly new?: number };
   /** Partitions to remove from the session. */
   readonly forgotten?: readonly number[];
 }
@@ -22,7 +24,7 @@ export function fetchOf(
   offsets: readonly (readonly [partition: number, fetchOffset: number])[],
   changes: FetchChanges = {},
 ): FetchRequest {
-  const { session = { id: 0, epoch: -1 }, topicId = ZERO_UUID, forgotten = [] } = changes;
+  const { session = { id: 0, epoch: -1 }, topicId = ZERO_UUID, forgotten = [], replica = {} } = changes;
   const partitions = offsets.map(([partition, fetchOffset]) => ({
     partition,
     fetchOffset,
@@ -35,8 +37,8 @@ export function fetchOf(
   }));
   return {
     clusterId: null,
-    replicaId: -1,
-    replicaState: { replicaId: -1, replicaEpoch: -1 },
+    replicaId: replica.old ?? -1,
+    replicaState: { replicaId: replica.new ?? -1, replicaEpoch: -1 },
     maxWaitMs: changes.maxWaitMs ?? 0,
     minBytes: changes.minBytes ?? 1,
     maxBytes: changes.maxBytes ?? 1 << 20,
