@@ -119,20 +119,23 @@ function errorIn(body: string): { code: number; message: string } {
   }
 }
 
-/**
- * What Deno 2.9.6 says of requests that did not reach etcd: while hyper connects (TCP, and the server's certificate), or when the server
- * refuses the client's certificate, which TLS 1.3 reports after the client has sent. Any other words count as unknown, which is always safe.
- */
-const UNSENT =
-  /client error \(Connect\)|received fatal alert: (?:BadCertificate|CertificateRequired|CertificateUnknown|UnknownCA|AccessDenied)/;
+/** What Deno 2.9.6 says of a connection that was not made: of TCP, and of the server's certificate. */
+const NOT_CONNECTED = /client error \(Connect\)/;
+/** And when the server has refused the client's certificate: TLS 1.3 reports it after the client has sent, but nothing was read. */
+const NOT_ADMITTED =
+  /received fatal alert: (?:BadCertificate|CertificateRequired|CertificateUnknown|CertificateExpired|CertificateRevoked|UnknownCA|AccessDenied)/;
 
 /** The failure of a request that got no answer. @param error what `fetch` or the body threw */
 export function connectionFailure(error: unknown, isTimeout: boolean): GatewayFailure {
   if (isTimeout) return new GatewayFailure("unknown", "it does not answer in time");
   // `fetch` says no more than that it has failed; the reason is its cause.
   const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const text = reason instanceof Error ? reason.message : String(reason);
-  return new GatewayFailure(UNSENT.test(text) ? "unsent" : "unknown", `the connection fails (${text.slice(0, 300)})`);
+  const text = (reason instanceof Error ? reason.message : String(reason)).slice(0, 300);
+  if (NOT_ADMITTED.test(text)) {
+    return new GatewayFailure("unsent", `it does not accept the broker's certificate (${text})`);
+  }
+  // Any other words count as unknown, which is always safe.
+  return new GatewayFailure(NOT_CONNECTED.test(text) ? "unsent" : "unknown", `the connection fails (${text})`);
 }
 
 /** The refusal that a failure becomes. @param doing what was refused: "write metadata to" */
