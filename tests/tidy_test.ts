@@ -138,9 +138,11 @@ Deno.test("tidy: a shard loads the group coordinator when it gets groups, not at
   assert(unstable.includes("lazy-dynamic-imports"), "else Deno reads them at the start");
 });
 
-Deno.test("tidy: the main isolate loads the etcd store for a broker with etcd, not at its start", () => {
+Deno.test("tidy: the main isolate loads what follows an etcd for a broker with etcd, not at its start", () => {
   const ofEtcd = (loaded: ReadonlySet<string>) =>
-    [...loaded].filter((path) => path.startsWith("partitions/metadata/etcd/"));
+    [...loaded].filter((path) =>
+      /^partitions\/metadata\/(?:etcd\/|store\/(?:anti_entropy|store_follower)\.ts)/.test(path)
+    );
   assert(ofEtcd(runtimeClosure("main.ts", byPath, { isSameIsolate: true })).length > 10);
   assert.deepEqual(ofEtcd(runtimeClosure("main.ts", byPath, { isSameIsolate: true, isAtStart: true })), []);
 });
