@@ -177,6 +177,19 @@ Deno.test("a controller that is killed is replaced as soon as its address refuse
   assert.deepEqual(others.map(({ membership }) => membership.controllerId), Array(2).fill(world.controller?.id));
 });
 
+Deno.test("rows that change all the time do not put off the election of a controller", async () => {
+  const { world, brokers, controller } = await threeBrokers();
+  for (const broker of brokers) if (broker !== controller) broker.isHung = true;
+  await world.time.until("the others are fenced", () => world.stateOf(3) !== "active", 2000);
+  world.kill(controller);
+  let writes = 0;
+  const isReplaced = () => {
+    world.createPartitions([++writes % 3 + 1]);
+    return world.controller !== undefined;
+  };
+  await world.time.until("it is replaced when its lease has ended", isReplaced, 2500);
+});
+
 Deno.test("a controller that is killed and started at once answers as a stranger, and is replaced before its lease ends", async () => {
   const { world, brokers, controller } = await threeBrokers();
   world.kill(controller);

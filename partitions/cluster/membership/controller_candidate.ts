@@ -56,7 +56,8 @@ export class ControllerCandidate {
   #lease: Lease | null = null;
   /** Version of the transaction that made this process the controller: the image has to reach it. */
   #wonVersion = 0;
-  #cancelAttempt: (() => void) | null = null;
+  /** The attempt that waits for its rank. */
+  #next: { readonly epoch: number; readonly cancel: () => void } | null = null;
 
   /** It is no candidate before `begin()`. */
   constructor(parts: CandidateParts) {
@@ -102,18 +103,20 @@ export class ControllerCandidate {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#isCandidate = false;
-    this.#cancelAttempt?.();
+    this.#next?.cancel();
     await this.#giveBack();
   }
 
   /** @param epoch of the controller that is replaced, ABSENT for none */
   #attemptSoon(epoch: number): void {
-    if (!this.#isCandidate || this.#isClosed) return;
-    this.#cancelAttempt?.();
-    this.#cancelAttempt = this.#parts.time.after(this.#rank() * RANK_MS, () => {
-      this.#cancelAttempt = null;
+    // Changes of other rows do not put an attempt off.
+    if (!this.#isCandidate || this.#isClosed || this.#next?.epoch === epoch) return;
+    this.#next?.cancel();
+    const cancel = this.#parts.time.after(this.#rank() * RANK_MS, () => {
+      this.#next = null;
       void this.#attempt(epoch);
     });
+    this.#next = { epoch, cancel };
   }
 
   /** How many brokers try before this one. */

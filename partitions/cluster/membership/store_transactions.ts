@@ -103,7 +103,8 @@ function assignment(write: Write, parts: WritingParts): { key: string; value: st
     case "row": {
       const key = partitionStoreKey(write.partition);
       const last = image.partitions.get(write.partition)?.row;
-      return { key, value: partitionValue(write.row, last ?? { ...write.row, directories: [] }) };
+      assert(last !== undefined, "a row that is changed is in the image, which was compared");
+      return { key, value: partitionValue(write.row, last) };
     }
     case "state": {
       const key = stateKey(write.broker);

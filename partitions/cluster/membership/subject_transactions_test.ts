@@ -10,12 +10,18 @@ import {
 } from "../../metadata/store/store.ts";
 import type { Transaction } from "../cluster_image.ts";
 import { partitionStoreKey } from "../cluster_rows.ts";
+import type { LiveImage } from "../live_image.ts";
 import { createRow } from "../partition_row.ts";
 import { joinTransactions } from "./store_transactions.ts";
 import { SubjectTransactions } from "./subject_transactions.ts";
 
 const row = createRow([1], 1, { isActive: () => true });
 const keyOf = (partition: string) => partitionStoreKey(partition);
+
+/** Any partition's row. */
+const rows = {
+  get: () => ({ row: { ...row, directories: ["disk"] }, version: 1 }),
+} as unknown as LiveImage["partitions"];
 
 /** A change of a partition's row. */
 function change(partition: string, version: number, ...more: Transaction["comparisons"]): Transaction {
@@ -66,7 +72,7 @@ class Scene {
         },
       },
       image: {
-        partitions: new Map(),
+        partitions: rows,
         get revision() {
           return scene.revision;
         },
@@ -188,7 +194,7 @@ Deno.test("SubjectTransactions decides anew what the store did not take, after a
 
 Deno.test("joinTransactions() compares each key once, divides nothing, and joins no decisions of different images", () => {
   const limits = { transactionKeysMax: 5, transactionBytesMax: 100_000 };
-  const parts = { image: { partitions: new Map(), entry: () => null } };
+  const parts = { image: { partitions: rows, entry: () => null } };
   const controller = { kind: "controller", version: 3 } as const;
   const led = (version: number) => ({ kind: "state", broker: 1, version }) as const;
   const keysOf = (transactions: Transaction[]) =>
