@@ -29,6 +29,8 @@ const CORES = [
   "partitions/coordinators/groups/classic/classic_group.ts",
   "partitions/requests/deadlines.ts",
   "partitions/metadata/image.ts",
+  "partitions/metadata/shared/shared_image.ts",
+  "partitions/metadata/shared/shared_transactions.ts",
   "partitions/metadata/topic_creation.ts",
   "partitions/metadata/topic_deletion.ts",
   "partitions/metadata/topic_table.ts",

@@ -46,7 +46,6 @@ interopTest({
       const answers = (await Promise.all([together, ...single])).flat();
       await allSee(planes, store);
       const seconds = (performance.now() - begun) / 1000;
-      console.log(`${TOPICS} topics of ${PARTITIONS} partitions took ${seconds.toFixed(1)} s`);
       assert.deepEqual(new Set(answers), new Set(["NONE"]));
       assert.ok(seconds < SECONDS_MAX, `${seconds} s`);
 

@@ -6,7 +6,7 @@
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { pause } from "../etcd/pause.ts";
-import { ABSENT, MetadataRefusedError, type MetadataStore, type Transaction } from "../store/store.ts";
+import { ABSENT, type Comparison, MetadataRefusedError, type MetadataStore, type Transaction } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import type { CreationRefusal } from "../topic_creation.ts";
 import type { SharedTopics } from "./shared_topics.ts";
@@ -74,33 +74,35 @@ export class SharedCommits {
    * @param transaction that was refused @param keys that had other versions @returns false when that takes too long
    */
   caughtUp(transaction: Transaction, keys: readonly string[]): Promise<boolean> {
-    return this.#inTime(async () => {
-      await this.#hasArrived(transaction, keys);
+    return this.#inTime(async (ended) => {
+      await this.#hasArrived(transaction, keys, ended);
       await this.#parts.topics.settled();
     });
   }
 
   /** Settles when what was in the way of a change has arrived here, applied or not. @returns false when that takes too long */
   arrived(transaction: Transaction, keys: readonly string[]): Promise<boolean> {
-    return this.#inTime(() => this.#hasArrived(transaction, keys));
+    return this.#inTime((ended) => this.#hasArrived(transaction, keys, ended));
   }
 
-  async #hasArrived({ compare = [] }: Transaction, keys: readonly string[]): Promise<void> {
+  async #hasArrived({ compare = [] }: Transaction, keys: readonly string[], ended: AbortSignal): Promise<void> {
     const compared = compare.filter(({ key }) => keys.includes(key));
-    const { rows } = this.#parts.follower;
-    const isPast = () => compared.every(({ key, version }) => (rows.get(key)?.version ?? ABSENT) !== version);
-    if (!isPast()) await this.#until(isPast);
-  }
-
-  #until(isTrue: () => boolean): Promise<void> {
+    const { follower } = this.#parts;
+    // What was compared may be a version that this broker has written, and that has not arrived here yet.
+    const isNewer = ({ key, version }: Comparison) => {
+      const row = follower.rows.get(key);
+      return row === undefined ? version !== ABSENT && follower.version >= version : row.version > version;
+    };
+    if (compared.every(isNewer)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const following = this.#parts.follower.follow(() => isTrue() ? resolve() : undefined);
-    return promise.finally(() => following[Symbol.dispose]());
+    using _following = follower.follow(() => compared.every(isNewer) ? resolve() : undefined);
+    ended.addEventListener("abort", () => resolve());
+    await promise;
   }
 
-  async #inTime(work: () => Promise<void>): Promise<boolean> {
+  async #inTime(work: (ended: AbortSignal) => Promise<void>): Promise<boolean> {
     const ended = new AbortController();
-    const isDone = work().then(() => true);
+    const isDone = work(ended.signal).then(() => true);
     const isLate = pause(ARRIVAL_MS_MAX, ended.signal).then(() => false);
     try {
       return await Promise.race([isDone, isLate]);

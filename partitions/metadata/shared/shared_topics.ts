@@ -152,7 +152,7 @@ export class SharedTopics implements Disposable {
   async #publishChange(delta: ImageDelta): Promise<void> {
     if (delta.changed.length > 0) await this.#parts.beforeCreation();
     this.#parts.table.image.apply(delta);
-    await this.#parts.publish(delta);
+    if (isVisible(delta)) await this.#parts.publish(delta);
   }
 
   /** Applies the next transactions. @returns the version of the last one; null when there is none */
@@ -170,6 +170,11 @@ export class SharedTopics implements Disposable {
     }
     return version;
   }
+}
+
+/** Whether a change says something that shards know: most rows are about brokers' own business. */
+function isVisible({ changed, deletedIds, groups, brokers }: ImageDelta): boolean {
+  return changed.length > 0 || deletedIds.length > 0 || groups !== undefined || brokers !== undefined;
 }
 
 function mayAdd(change: StoreChange): boolean {
