@@ -91,8 +91,12 @@ export class Etcd implements AsyncDisposable {
     for (let attempt = 1;; attempt++) {
       const etcd = new Etcd(options);
       try {
-        for (const seat of etcd.#seats) etcd.#start(seat, "new");
-        await etcd.#leads();
+        // A member asks the others first. One that listens and does not serve yet would keep it waiting for a second.
+        for (const seat of etcd.#seats) {
+          etcd.#start(seat, "new");
+          await etcd.#whileAllRun(`${seat.name} serves the others`, () => servesPeers(seat));
+        }
+        await etcd.#whileAllRun("etcd has a leader", () => etcd.#findLeader());
         return etcd;
       } catch (cause) {
         const members = etcd.members;
@@ -105,12 +109,13 @@ export class Etcd implements AsyncDisposable {
     }
   }
 
-  /** Waits until one of the members leads. @throws Error as soon as one has ended */
-  async #leads(): Promise<void> {
-    const found = await waitFor("etcd has a leader", async () => {
-      return this.members.find(({ process }) => !process.running) ?? await this.#findLeader();
+  /** Waits for a condition. @throws Error as soon as a member has ended */
+  async #whileAllRun<T>(what: string, condition: () => Promise<T | undefined>): Promise<void> {
+    const ended = await waitFor(what, async () => {
+      const ended = this.members.find(({ process }) => !process.running);
+      return ended ?? (await condition() === undefined ? undefined : null);
     });
-    if (!found.process.running) throw new Error(`${found.name} has ended`);
+    if (ended !== null) throw new Error(`${ended.name} has ended`);
   }
 
   /** The members, those that were killed left out. */
@@ -229,6 +234,16 @@ export class Etcd implements AsyncDisposable {
     const outputFile = `${directory}/${name}.log`;
     this.#processes.set(name, new RunningProcess("env", ["-i", `PATH=${path}`, "etcd", ...words], { outputFile }));
   }
+}
+
+/** Whether a member answers the others. @throws TypeError when it does not listen, which counts as not yet */
+async function servesPeers({ peerPort }: Seat): Promise<true | undefined> {
+  const response = await fetch(`http://127.0.0.1:${peerPort}/version`, {
+    headers: { Connection: "close" },
+    signal: AbortSignal.timeout(STATUS_MS),
+  });
+  await response.body?.cancel();
+  return response.ok || undefined;
 }
 
 /** Copies a directory, such as the files of a member that is down. */
