@@ -31,6 +31,8 @@ export const lateModules: readonly string[] = [
   "partitions/metadata/etcd/etcd_store.ts",
   "partitions/metadata/etcd/managed/managed_etcd.ts",
   "partitions/cluster/cluster_parts.ts",
+  "net/broker/cluster_home.ts",
+  "partitions/metadata/etcd/etcd_settings.ts",
   "partitions/metadata/packed_alterations.ts",
   "partitions/metadata/store/anti_entropy.ts",
 ];

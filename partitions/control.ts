@@ -6,18 +6,25 @@ export { Balancer } from "./placement/balancer.ts";
 export type { CleaningAnswer, CleaningRequest } from "./cleaning/cleaning_calls.ts";
 export { CleanerOffsets } from "./cleaning/cleaner_offsets.ts";
 export { type CleanerSettings, LogCleaner } from "./cleaning/log_cleaner.ts";
-export { CheckpointError, Checkpoints } from "./directory/checkpoint_writer.ts";
+export { CheckpointError, type CheckpointKind, Checkpoints } from "./directory/checkpoint_writer.ts";
 export { LogDirectories } from "./directory/log_directories.ts";
-export { LogDirectoryError } from "./directory/log_directory.ts";
+export { LogDirectoryError, METADATA_STORE_FILE } from "./directory/log_directory.ts";
 export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";
 export type { Changes, ChangesParts, LoadedMetadata } from "./metadata/changes/changes.ts";
 export { Controller, type ControllerOptions } from "./metadata/controller.ts";
 export { type ImageDelta, isHere, type MetadataImage, type PartitionFailure } from "./metadata/image.ts";
 export type { PartitionRoom } from "./metadata/topic_creation.ts";
-export { loadClusterParts } from "./cluster/on_demand.ts";
-export { type OpenedEtcd, openEtcdStore, startAntiEntropy, startManagedEtcd } from "./metadata/store/etcd_on_demand.ts";
+export { type ClusterParts, loadClusterParts } from "./cluster/on_demand.ts";
+export { MembershipError } from "./cluster/membership/membership_error.ts";
+export {
+  type OpenedEtcd,
+  openEtcdStore,
+  readEtcdAccess,
+  startAntiEntropy,
+  startManagedEtcd,
+} from "./metadata/store/etcd_on_demand.ts";
 export { SqliteStore } from "./metadata/store/sqlite_store.ts";
-export { MetadataStoreError } from "./metadata/store/store.ts";
+export { type MetadataStore, MetadataStoreError } from "./metadata/store/store.ts";
 export { systemTimers, type Timers } from "./directory/checkpoint_writer.ts";
 export { checkpointsOf, notClosedCleanly, speaksOfOthers } from "./directory/partition_offsets.ts";
 export { FlushWorkerHosts } from "./flush_worker/flush_worker_hosts.ts";

@@ -82,8 +82,9 @@ export class Acceptor implements Disposable {
     if (warning !== null) this.#events.onWarning(warning);
   }
 
-  /** Starts to accept on every listener. */
+  /** Starts to accept on every listener. Idempotent. */
   start(): void {
+    if (this.#loops.length > 0) return;
     for (const [number, listener] of this.#listeners.entries()) this.#loops.push(this.#accept(listener, number));
   }
 

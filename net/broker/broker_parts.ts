@@ -7,6 +7,7 @@ import {
   Balancer,
   type Controller,
   type ControllerOptions,
+  loadClusterParts,
   type LoadedMetadata,
   type LogDirectories,
   RetentionNotice,
@@ -19,7 +20,17 @@ import { errorCode, errorName } from "../protocol/error_codes.ts";
 import { DiskFailure, StartupError } from "../shards/broker_failures.ts";
 import type { ShardPool } from "../shards/shard_pool.ts";
 import type { TopicOptions } from "./broker.ts";
+import type { ClusterHomeParts } from "./cluster_home.ts";
+import { type MetadataHome, OwnMetadata } from "./metadata_home.ts";
 import { inform, warn } from "./operator_log.ts";
+
+/** Makes the home of the metadata that the settings ask for. */
+export async function metadataHome(parts: Omit<ClusterHomeParts, "code">): Promise<MetadataHome> {
+  const { config: { etcd }, sharedStore, failed } = parts;
+  if (etcd === null && sharedStore === null) return new OwnMetadata(failed);
+  const [{ ClusterHome }, code] = await Promise.all([import("./cluster_home.ts"), loadClusterParts()]);
+  return new ClusterHome({ ...parts, code });
+}
 
 /** What the controller asks shards to do. */
 export function callsTo(pool: ShardPool): Pick<ControllerOptions, "publish" | "handOver" | "roll"> {

@@ -16,6 +16,7 @@ import { runFailure } from "../shards/broker_failures.ts";
 import type { Compaction } from "../shards/compaction.ts";
 import type { ShardPool } from "../shards/shard_pool.ts";
 import type { Broker } from "./broker.ts";
+import type { MetadataHome } from "./metadata_home.ts";
 import { complain, warn } from "./operator_log.ts";
 
 /** Most partitions that a warning names. */
@@ -27,6 +28,7 @@ export interface BrokerParts {
   readonly balancer: Balancer;
   readonly compaction: Compaction;
   readonly controller: Controller;
+  readonly home: MetadataHome;
   readonly pool: ShardPool;
   readonly checkpoints: Checkpoints;
   readonly directories: LogDirectories;
@@ -103,8 +105,9 @@ export class RunningBroker implements Broker {
   }
 
   async #releaseParts(): Promise<void> {
-    const { acceptor, balancer, compaction, controller, pool, checkpoints, directories } = this.#parts;
+    const { acceptor, balancer, compaction, controller, home, pool, checkpoints, directories } = this.#parts;
     await using _resources = this.#parts.resources;
+    await home.leave();
     await acceptor.close();
     // First each partition that is being handed over is opened by its new shard, because that shard makes its log durable.
     await balancer.stop();
@@ -116,7 +119,7 @@ export class RunningBroker implements Broker {
     for (const [directory, { path, isOnline }] of directories.opened.entries()) {
       if (!pool.isClean || !isOnline || refusals.has(directory)) continue;
       const unclosed = notClosedCleanly(controller.image, pool.watermarks, directory);
-      if (unclosed.length === 0) directories.markClean(directory);
+      if (unclosed.length === 0) directories.markClean(directory, home.brokerEpoch);
       else warn(`The next start checks all logs in ${path}, because some were not open: ${firstOf(unclosed)}`);
     }
     for (const [, refusal] of refusals) throw refusal;

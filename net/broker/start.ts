@@ -6,22 +6,25 @@ import type { BrokerConfig } from "../../partitions/config/broker/broker_config.
 import { brokerConfigFrom } from "../../partitions/config/broker/broker_properties.ts";
 import {
   atIntervals,
+  type Checkpoints,
   checkpointsOf,
   Controller,
   LogDirectories,
+  type MetadataStore,
   type RetentionNotice,
   speaksOfOthers,
-  SqliteStore,
   WatermarkTable,
 } from "../../partitions/control.ts";
 import { randomUuid, unsupportedReason } from "../../storage/control.ts";
 import { listenOn } from "../accept/listening.ts";
+import type { ConnectionLimits } from "../accept/connection_limits.ts";
+import type { DescriptorBudget } from "../accept/descriptor_budget.ts";
 import { roomForPartitions } from "../accept/partition_slots.ts";
 import { runFailure, StartupError, startupFailure } from "../shards/broker_failures.ts";
 import { Compaction } from "../shards/compaction.ts";
 import { openLogs } from "../shards/log_opening.ts";
 import { ShardPool } from "../shards/shard_pool.ts";
-import { shardResources, shardSettings } from "../shards/shard_settings.ts";
+import { type ShardResources, shardResources, shardSettings } from "../shards/shard_settings.ts";
 import type { Broker, BrokerOptions } from "./broker.ts";
 import {
   acceptorOf,
@@ -31,8 +34,10 @@ import {
   createTopics,
   directoryFailures,
   load,
+  metadataHome,
   noticeOf,
 } from "./broker_parts.ts";
+import type { MetadataHome } from "./metadata_home.ts";
 import { inform, warn } from "./operator_log.ts";
 import { RunningBroker } from "./running_broker.ts";
 
@@ -42,7 +47,23 @@ import { RunningBroker } from "./running_broker.ts";
  * @throws StartupError when the system or the version of Deno is not supported, a setting is wrong, a port is taken, or the data directory
  *         cannot be used
  */
-export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
+export function startBroker(options: BrokerOptions = {}): Promise<Broker> {
+  return startMember(options, null);
+}
+
+/** Parts that exist later than what calls them. */
+interface LateParts {
+  /** Opened while the workers load, but released after they have ended, because they hold the locks. */
+  directories: LogDirectories | null;
+  notice: RetentionNotice | null;
+  limits: ConnectionLimits | null;
+  controller: Controller | null;
+  checkpoints: Checkpoints | null;
+  compaction: Compaction | null;
+}
+
+/** Starts a broker. @param sharedStore the store of a cluster whose brokers run in this process; null by default @throws as startBroker() */
+export async function startMember(options: BrokerOptions, sharedStore: MetadataStore | null): Promise<Broker> {
   if (unsupportedReason !== null) throw new StartupError(unsupportedReason);
   await using started = new AsyncDisposableStack();
   const config = await configOf(options, started);
@@ -50,65 +71,103 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   ended.promise.catch(() => {}); // `closed` reports the failure; the program need not look at it.
   const resources = await shardResources(config);
   const { descriptors, shardsCount } = resources;
+  const late: LateParts = noParts();
   // Loading the shards' workers takes most of a start, so they start first. They stop before the store, because they use it.
-  const pool = new ShardPool(resources, {
-    onWarning: warn,
-    onRetention: (event) => notice?.receive(event),
-    onClosed: (peers) => limits.onClosed(peers),
-    onCleaningAborted: (slot) => compaction?.onAborted(slot),
-    onCacheDoubtful: () => opened?.caches.forEach((cache) => cache.doubt()),
-    onFailure: (error) => ended.reject(error),
-  });
-  // Opened while the workers load, but released after they have ended, because it holds the lock.
-  let opened: LogDirectories | null = null;
-  let notice: RetentionNotice | null = null;
-  let compaction: Compaction | null = null;
-  started.defer(() => opened?.[Symbol.asyncDispose]());
-  const store = started.adopt(new SqliteStore((error) => ended.reject(runFailure(error))), (store) => store.close());
+  const pool = poolOf(resources, late, (error) => ended.reject(error));
+  started.defer(() => late.directories?.[Symbol.asyncDispose]());
+  const failed = (error: unknown) => ended.reject(runFailure(error));
+  const about = { config, sharedStore, shardsCount, isolates: pool.isolates };
+  const home = started.use(await metadataHome({ ...about, failed, warn, inform }));
   started.adopt(pool, (pool) => pool.stop());
-  let partitionsCount = () => 0;
-  const limits = connectionLimits(config, { descriptors, pool, partitionsCount: () => partitionsCount() });
+  const partitionsCount = () => late.controller?.partitionsCount ?? 0;
+  const limits = late.limits = connectionLimits(config, { descriptors, pool, partitionsCount });
   const acceptor = started.use(acceptorOf(limits, pool));
   try {
     const ports = config.listeners.map((listener) => listenOn(acceptor, listener));
     const checked = acceptor.check(); // takes milliseconds, during which directories are opened
     checked.catch(() => {}); // whichever fails first is reported
-    const directories = opened = await LogDirectories.open({ ...config, report: warn });
-    directories.warnings.forEach(warn);
-    await Promise.all([store.open(directories.storePath), checked]);
-    const controller: Controller = new Controller({
-      store,
-      config,
-      shardsCount,
-      slotsMax: WatermarkTable.SLOTS_MAX,
-      ...callsTo(pool),
-      saveLogStarts: () => checkpoints.writeLogStarts(),
-      saveCheckpoints: async () => void await Promise.all([checkpoints.writeAll(), compaction?.offsets.write()]),
-      room: (logs) => roomForPartitions(descriptors, { logs, connections: pool.connectionsCount }),
-      report: atIntervals(warn),
-      inform,
-      newTopicId: randomUuid,
-    });
-    partitionsCount = () => controller.partitionsCount;
+    const directories = late.directories = await openDirectories(config, home);
+    await Promise.all([home.open(directories, ports), checked]);
+    const controller = late.controller = controllerOf(home, { config, pool, descriptors, late });
     const loaded = await load(controller, directories);
-    notice = noticeOf(directories, { config, shardsCount, ports });
-    const settings = await shardSettings(config, directories, { ...loaded, resources, report: warn });
+    late.notice = noticeOf(directories, { config, shardsCount, ports });
+    const shared = { ...config, interBrokerSecret: home.secret };
+    const settings = await shardSettings(shared, directories, { ...loaded, resources, report: warn });
     await openLogs(pool, { controller, directories, settings, report: inform });
+    home.follow();
     const [{ image }, { watermarks }] = [controller, pool];
     const place = { directories: directories.opened, report: warn };
     const onDirectoryFailed = directoryFailures(directories, { controller, onEnd: ended.reject });
-    const checkpoints = started.use(checkpointsOf({ ...place, config, image, watermarks, onDirectoryFailed }));
+    const { checkpoints: others } = home;
+    const checkpoints = late.checkpoints = started.use(
+      checkpointsOf({ ...place, config, image, watermarks, others, onDirectoryFailed }),
+    );
     // After a crash, a line about a deleted topic would be taken for one about a new topic of the same name.
     if (speaksOfOthers(directories.checkpointed, image)) await checkpoints.writeAll();
-    compaction = started.use(await Compaction.start({ ...place, config, image, shards: pool }));
+    const compaction = late.compaction = started.use(
+      await Compaction.start({ ...place, config, image, shards: pool }),
+    );
+    await home.join(() => acceptor.start());
     await createTopics(controller, options.topics ?? []);
     const balancer = balancerOf(controller, pool);
     acceptor.start();
-    const parts = { acceptor, balancer, compaction, controller, pool, checkpoints, directories };
+    const parts = { acceptor, balancer, home, compaction, controller, pool, checkpoints, directories };
     return new RunningBroker({ ...parts, resources: started.move() }, { config, ports, shardsCount, ended });
   } catch (error) {
     throw startupFailure(error);
   }
+}
+
+function noParts(): LateParts {
+  return { directories: null, notice: null, limits: null, controller: null, checkpoints: null, compaction: null };
+}
+
+function poolOf(resources: ShardResources, late: LateParts, onFailure: (error: Error) => void): ShardPool {
+  return new ShardPool(resources, {
+    onWarning: warn,
+    onRetention: (event) => late.notice?.receive(event),
+    onClosed: (peers) => late.limits?.onClosed(peers),
+    onCleaningAborted: (slot) => late.compaction?.onAborted(slot),
+    onCacheDoubtful: () => late.directories?.caches.forEach((cache) => cache.doubt()),
+    onFailure,
+  });
+}
+
+async function openDirectories(config: BrokerConfig, home: MetadataHome): Promise<LogDirectories> {
+  const directories = await LogDirectories.open({
+    ...config,
+    clusterId: async (found, path) => await home.clusterIdOf(found, path) ?? config.clusterId,
+    isInCluster: home.isShared,
+    report: warn,
+  });
+  directories.warnings.forEach(warn);
+  return directories;
+}
+
+function controllerOf(
+  home: MetadataHome,
+  { config, pool, descriptors, late }: {
+    config: BrokerConfig;
+    pool: ShardPool;
+    descriptors: DescriptorBudget;
+    late: LateParts;
+  },
+): Controller {
+  return new Controller({
+    ...home.control,
+    config,
+    shardsCount: pool.shardsCount,
+    slotsMax: WatermarkTable.SLOTS_MAX,
+    ...callsTo(pool),
+    saveLogStarts: async () => await late.checkpoints?.writeLogStarts(),
+    saveCheckpoints: async () => {
+      await Promise.all([late.checkpoints?.writeAll(), late.compaction?.offsets.write()]);
+    },
+    room: (logs) => roomForPartitions(descriptors, { logs, connections: pool.connectionsCount }),
+    report: atIntervals(warn),
+    inform,
+    newTopicId: randomUuid,
+  });
 }
 
 async function configOf(options: BrokerOptions, started: AsyncDisposableStack): Promise<BrokerConfig> {

@@ -68,7 +68,8 @@ export class ShardPool {
   readonly shardsCount: number;
   readonly watermarks: WatermarkTable;
   readonly #state: SharedState;
-  readonly #isolates: IsolateTable;
+  /** What the isolates tell each other of themselves. */
+  readonly isolates: IsolateTable;
   readonly #members: Member[] = [];
   readonly #events: ShardPoolEvents;
   readonly #awaited = new Map<number, Awaited>();
@@ -95,7 +96,7 @@ export class ShardPool {
     this.#events = events;
     this.#state = allocateSharedState(shardsCount, counts.directoriesCount);
     this.watermarks = new WatermarkTable(this.#state.watermarks);
-    this.#isolates = new IsolateTable(this.#state.isolates);
+    this.isolates = new IsolateTable(this.#state.isolates);
     this.#jobs = new ShardJobs({
       arenas: this.#state.arenas,
       post: (...message) => this.#post(...message),
@@ -164,17 +165,17 @@ export class ShardPool {
 
   /** Microseconds that a shard has waited for work in total; wraps at 2^32. */
   waitedUs(shard: number): number {
-    return this.#isolates.get(shard, ISOLATE.waited);
+    return this.isolates.get(shard, ISOLATE.waited);
   }
 
   /** How long the turns of each shard took. */
   turnTimes(): TurnTimes[] {
-    return this.#members.map((_, shard) => readTurnTimes(this.#isolates, shard));
+    return this.#members.map((_, shard) => readTurnTimes(this.isolates, shard));
   }
 
   /** How many handlers of each shard threw, each of which closed its connection; wraps at 2^32. */
   handlerFailures(): number[] {
-    return this.#members.map((_, shard) => this.#isolates.get(shard, ISOLATE.handlerFailures) >>> 0);
+    return this.#members.map((_, shard) => this.isolates.get(shard, ISOLATE.handlerFailures) >>> 0);
   }
 
   /** Transfers a connection to the shard with the fewest connections. That shard then owns the descriptor. */
@@ -203,7 +204,7 @@ export class ShardPool {
 
   /** Open connections of a shard. */
   connectionsOf(shard: number): number {
-    return ((this.#members[shard] as Member).transferred - this.#isolates.get(shard, ISOLATE.closed)) | 0;
+    return ((this.#members[shard] as Member).transferred - this.isolates.get(shard, ISOLATE.closed)) | 0;
   }
 
   /**
@@ -305,7 +306,7 @@ export class ShardPool {
     const member = this.#members[shard] as Member;
     member.worker.postMessage(content, transferred);
     member.posted = (member.posted + 1) | 0;
-    this.#isolates.set(shard, ISOLATE.posted, member.posted);
+    this.isolates.set(shard, ISOLATE.posted, member.posted);
     member.outbox.wake();
   }
 
@@ -381,7 +382,7 @@ export class ShardPool {
     if (this.#failure !== null || this.#isOver) return;
     this.#failure = error;
     for (const [shard, { outbox }] of this.#members.entries()) {
-      this.#isolates.set(shard, ISOLATE.stopping, 1);
+      this.isolates.set(shard, ISOLATE.stopping, 1);
       outbox.wake();
     }
     this.#rejectAll(error);

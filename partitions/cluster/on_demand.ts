@@ -3,7 +3,10 @@
  */
 import type * as parts from "./cluster_parts.ts";
 
+/** The parts. */
+export type ClusterParts = typeof parts;
+
 /** Loads the parts. */
-export function loadClusterParts(): Promise<typeof parts> {
+export function loadClusterParts(): Promise<ClusterParts> {
   return import("./cluster_parts.ts");
 }

@@ -16,7 +16,13 @@ import type {
 } from "../metadata/adoption.ts";
 import type { CacheTrust } from "./cache_trust.ts";
 import { checkApart, checkStoreFound } from "./log_dirs_rules.ts";
-import { LogDirectory, LogDirectoryError, METADATA_STORE_FILE, UnusableDirectoryError } from "./log_directory.ts";
+import {
+  type ClusterIdSource,
+  LogDirectory,
+  LogDirectoryError,
+  METADATA_STORE_FILE,
+  UnusableDirectoryError,
+} from "./log_directory.ts";
 
 /** How to open the log directories. */
 export interface LogDirectoriesOptions {
@@ -25,8 +31,8 @@ export interface LogDirectoriesOptions {
   /** `metadata.log.dir` */
   readonly metadataLogDirectory: string;
   readonly nodeId: number;
-  /** Cluster id for new directories; null for a random one. */
-  readonly clusterId: string | null;
+  /** Cluster id for new directories; null for a random one. A source is asked when the first one is locked. */
+  readonly clusterId: string | null | ClusterIdSource;
   /** `barnabas.recovery.trust.page.cache` */
   readonly recoveryTrustsPageCache: boolean;
   /** Gets sentences about what could not be done. */
@@ -60,13 +66,20 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
   /** Sentences about directories that are offline. */
   readonly warnings: readonly string[];
   readonly #directories: readonly (LogDirectory | null)[];
+  readonly #isInCluster: boolean;
   /** Indexes of directories that failed since the start. */
   readonly #failed = new Set<number>();
 
   private constructor(
     directories: readonly (LogDirectory | string)[],
-    { paths, storePath, clusterId }: { paths: readonly string[]; storePath: string; clusterId: string },
+    { paths, storePath, clusterId, isInCluster }: {
+      paths: readonly string[];
+      storePath: string;
+      clusterId: string;
+      isInCluster: boolean;
+    },
   ) {
+    this.#isInCluster = isInCluster;
     this.clusterId = clusterId;
     this.storePath = storePath;
     this.#directories = directories.map((directory) => typeof directory === "string" ? null : directory);
@@ -93,11 +106,11 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
   /** Opens the directories, and creates those that do not exist. @throws LogDirectoryError when the broker cannot start with them */
   static async open(options: LogDirectoriesOptions): Promise<LogDirectories> {
     await using opened = new AsyncDisposableStack();
-    const { logDirectories: paths } = options;
+    const { logDirectories: paths, isInCluster = false } = options;
     let { clusterId } = options;
     await checkApart(paths);
     const storePath = await storePathOf(options);
-    await checkStoreFound(paths, storePath);
+    if (!isInCluster) await checkStoreFound(paths, storePath);
     const directories: (LogDirectory | string)[] = [];
     for (const path of paths) {
       const directory = await openOrExplain(path, { ...options, clusterId, storePath });
@@ -105,7 +118,7 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
       if (typeof directory === "string") continue;
       opened.use(directory);
       if (
-        clusterId !== null &&
+        typeof clusterId === "string" &&
         directories.some((one) => typeof one !== "string" && one.clusterId !== directory.clusterId)
       ) {
         throw new LogDirectoryError(
@@ -115,11 +128,11 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
       }
       clusterId = directory.clusterId;
     }
-    if (clusterId === null || directories.every((directory) => typeof directory === "string")) {
+    if (typeof clusterId !== "string" || directories.every((directory) => typeof directory === "string")) {
       throw new LogDirectoryError(directories.join("\n"));
     }
     opened.move();
-    return new LogDirectories(directories, { paths, storePath, clusterId });
+    return new LogDirectories(directories, { paths, storePath, clusterId, isInCluster });
   }
 
   identify(found: FoundDirectory | FoundFuture): Promise<PartitionIdentity | string> {
@@ -202,7 +215,7 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
   fail(index: number): boolean {
     this.#directories[index]?.cache.doubt();
     this.#failed.add(index);
-    const hasStore = this.storePath.startsWith(`${this.opened[index]?.path}/`);
+    const hasStore = !this.#isInCluster && this.storePath.startsWith(`${this.opened[index]?.path}/`);
     return !hasStore && this.opened.some(({ isOnline }, other) => isOnline && !this.#failed.has(other));
   }
 

@@ -72,12 +72,18 @@ export class UnusableDirectoryError extends LogDirectoryError {
   override name = "UnusableDirectoryError";
 }
 
+/**
+ * Finds the cluster id of a directory that has just been locked.
+ * @param found the one that it has, null where it is new @param path of the directory @returns null for a random one
+ */
+export type ClusterIdSource = (found: string | null, path: string) => Promise<string | null>;
+
 /** How to open a log directory. */
 export interface LogDirectoryOptions {
   readonly path: string;
   readonly nodeId: number;
   /** Cluster id for a new directory; null for a random one. */
-  readonly clusterId: string | null;
+  readonly clusterId: string | null | ClusterIdSource;
   /** Path of the metadata store's file; in the directory itself by default. */
   readonly storePath?: string;
   readonly fs?: FileSystem;
@@ -159,7 +165,7 @@ export class LogDirectory implements AsyncDisposable {
     const lock = takeLock(fs, path);
     const { storePath = `${path}/${METADATA_STORE_FILE}` } = options;
     try {
-      const meta = identifyDirectory(lock, options);
+      const meta = await identifyDirectory(lock, options);
       const names: string[] = [];
       for await (const { name, isDirectory } of Deno.readDir(path)) if (isDirectory) names.push(name);
       const identity = options.trustsPageCache === true ? await bootIdentity(path) : null;
@@ -170,6 +176,7 @@ export class LogDirectory implements AsyncDisposable {
     } catch (error) {
       unlockDirectory(lock);
       if (error instanceof LogDirectoryError) throw error;
+      if (error instanceof UnknownClusterError) throw error.cause;
       throw new UnusableDirectoryError(`Cannot use log directory ${path}: ${messageOf(error)}`);
     }
   }
@@ -317,11 +324,16 @@ function takeLock(fs: FileSystem, path: string): DirectoryLock {
   );
 }
 
+/** The cluster id is not known, which is no fault of the directory; the cause says why. */
+class UnknownClusterError extends Error {
+  override name = "UnknownClusterError";
+}
+
 /** Reads the identity of the directory; a new directory gets this broker's. */
-function identifyDirectory(
+async function identifyDirectory(
   { fs, path }: DirectoryLock,
-  { nodeId, clusterId }: LogDirectoryOptions,
-): MetaProperties & { directoryId: string } {
+  { nodeId, clusterId: source }: LogDirectoryOptions,
+): Promise<MetaProperties & { directoryId: string }> {
   const found = readMetaProperties(fs, path);
   if (typeof found === "string") {
     throw new LogDirectoryError(`Cannot read ${path}/meta.properties: ${found}; repair it from a backup`);
@@ -332,6 +344,11 @@ function identifyDirectory(
         `start it with --override node.id=${found.nodeId}, or choose another directory (--data)`,
     );
   }
+  const clusterId = typeof source === "function"
+    ? await source(found?.clusterId ?? null, path).catch((cause) =>
+      Promise.reject(new UnknownClusterError("", { cause }))
+    )
+    : source;
   const directoryId = found?.directoryId ?? randomUuid();
   if (found === null) replaceFile(fs, `${path}/${RETENTION_FILE}`, RETENTION_TEXT);
   const meta = { clusterId: found?.clusterId ?? clusterId ?? randomUuid(), nodeId, directoryId };

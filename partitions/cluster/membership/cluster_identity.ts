@@ -4,7 +4,7 @@
  * Always: a directory of one cluster never serves another one. A new directory gets its cluster id from the row, so brokers that start
  * together agree on one.
  */
-import { type FileSystem, linuxFileSystem, randomUuid, readMetaProperties } from "../../../storage/control.ts";
+import { randomUuid } from "../../../storage/base/uuid.ts";
 import { ABSENT, MetadataRefusedError, type MetadataStore } from "../../metadata/store/store.ts";
 import {
   CLUSTER,
@@ -30,18 +30,6 @@ export interface ClusterClaim {
 const SECRET_BYTES = 32;
 /** How often a row is tried to be written that another broker may write meanwhile. */
 const ATTEMPTS_MAX = 5;
-
-/** Cluster id in the first log directory that has one; null where all are new. @throws MembershipError where it cannot be read */
-export function foundClusterId(logDirectories: readonly string[], fs: FileSystem = linuxFileSystem): string | null {
-  for (const path of logDirectories) {
-    const found = readMetaProperties(fs, path);
-    if (typeof found === "string") {
-      throw new MembershipError(`Cannot read ${path}/meta.properties: ${found}; repair it from a backup`);
-    }
-    if (found !== null) return found.clusterId;
-  }
-  return null;
-}
 
 /**
  * Reads the cluster's row, and writes it where there is none.
@@ -96,6 +84,7 @@ function joinable(row: ClusterRow, { clusterId }: ClusterClaim): ClusterRow {
   return row;
 }
 
-function randomSecret(): string {
+/** A new secret. */
+export function randomSecret(): string {
   return crypto.getRandomValues(new Uint8Array(SECRET_BYTES)).toHex();
 }

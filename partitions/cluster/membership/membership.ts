@@ -165,11 +165,11 @@ export class Membership implements MembershipCalls {
   }
 
   /**
-   * Stops in order: others take over what this broker leads. Settles when they have, or the time is over; the shards still serve until then.
+   * Stops in order: others take over what this broker leads; where it is the controller, it stays it until `close()`, so that a lone broker, or all at
+   * once, can stop, too. Settles when they have, or the time is over; the shards still serve until then.
    * @param withinMs how long it takes at most
    */
   async stop(withinMs: number): Promise<void> {
-    this.#elected.candidate.withdraw();
     if (!this.#hasFailed && this.#closing === null) await this.#member.stop(withinMs);
   }
 

@@ -31,7 +31,6 @@ export const brokerClusterDefinitions: readonly ConfigDefinition[] = [
   }),
   setting("barnabas.etcd.password.file", "STRING", null, "File that has this password, instead of the setting.", {
     check: textOf(/^.+$/, "name a file"),
-    later: true,
   }),
   setting(
     "barnabas.etcd.prefix",
@@ -57,7 +56,6 @@ export const brokerClusterDefinitions: readonly ConfigDefinition[] = [
   }),
   setting("barnabas.etcd.username", "STRING", null, "User of etcd, where it asks for one.", {
     check: textOf(/^.+$/, "name a user"),
-    later: true,
   }),
   setting(
     "barnabas.inter.broker.secret",
@@ -71,7 +69,7 @@ export const brokerClusterDefinitions: readonly ConfigDefinition[] = [
     "INT",
     "100",
     "How often a broker of a cluster tells the controller that it is alive (Kafka: 2000).",
-    { check: atLeast(1), later: true },
+    { check: atLeast(1) },
   ),
   setting("broker.rack", "STRING", null, "Where this broker stands; replicas are spread over racks."),
   setting(
@@ -79,27 +77,25 @@ export const brokerClusterDefinitions: readonly ConfigDefinition[] = [
     "INT",
     "700",
     "Time without a heartbeat after which others take over what a broker leads (Kafka: 9000).",
-    { check: atLeast(1), later: true },
+    { check: atLeast(1) },
   ),
   setting(
     "controlled.shutdown.enable",
     "BOOLEAN",
     "true",
     "Whether a broker that stops first gives what it leads to others.",
-    { later: true },
   ),
   setting(
     "initial.broker.registration.timeout.ms",
     "INT",
     "60000",
     "How long a start waits until the cluster has registered this broker.",
-    { check: atLeast(1), later: true },
+    { check: atLeast(1) },
   ),
   setting(
     "inter.broker.listener.name",
     "STRING",
     null,
     "Listener at which other brokers reach this one; unset, PLAINTEXT, or the only one.",
-    { later: true },
   ),
 ];

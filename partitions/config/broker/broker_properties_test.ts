@@ -294,12 +294,12 @@ Deno.test("brokerConfigFrom() refuses values with Kafka's messages", () => {
 Deno.test("brokerConfigFrom() reports names that it does not use and settings without effect", () => {
   const { unused, withoutEffect, config } = accept({
     "num.io.threads": "8",
-    "min.insync.replicas": "1",
+    "log.local.retention.bytes": "5",
     "not.kafka": "x",
     "num.partitions": " 2 ",
   });
-  assert.deepEqual([unused, withoutEffect], [["num.io.threads", "not.kafka"], ["min.insync.replicas"]]);
-  assert.deepEqual(config.properties, { "min.insync.replicas": "1", "num.partitions": "2" });
+  assert.deepEqual([unused, withoutEffect], [["num.io.threads", "not.kafka"], ["log.local.retention.bytes"]]);
+  assert.deepEqual(config.properties, { "log.local.retention.bytes": "5", "num.partitions": "2" });
 });
 
 Deno.test("brokerConfigFrom() refuses malformed overrides of connections per address, and a limit of 0 without overrides", () => {

@@ -82,7 +82,7 @@ Deno.test("parseCommandLine() lets overrides override the file, and flags overri
 Deno.test("parseCommandLine() accepts the file that Apache Kafka ships, with one warning of each kind", () => {
   const { config, warnings } = run(["--config", "server.properties"], (path) => {
     assert.equal(path, "server.properties");
-    return `${KAFKAS_OWN_FILE}\nunclean.leader.election.enable=false\n`;
+    return `${KAFKAS_OWN_FILE}\nlog.local.retention.bytes=-2\n`;
   });
   assert.deepEqual(config.listeners, [{ name: "PLAINTEXT", host: "0.0.0.0", port: 9092 }]);
   assert.deepEqual(config.advertisedListeners, [{ name: "PLAINTEXT", host: "localhost", port: 9092 }]);
@@ -90,7 +90,7 @@ Deno.test("parseCommandLine() accepts the file that Apache Kafka ships, with one
     "not used from server.properties: process.roles, controller.quorum.bootstrap.servers, num.network.threads, " +
     "num.io.threads, num.recovery.threads.per.data.dir, " +
     "transaction.state.log.replication.factor, transaction.state.log.min.isr",
-    "stored, but without effect so far: inter.broker.listener.name, unclean.leader.election.enable",
+    "stored, but without effect so far: log.local.retention.bytes",
   ]);
 });
 

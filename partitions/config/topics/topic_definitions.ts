@@ -151,7 +151,6 @@ export const topicDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTa
   setting("min.insync.replicas", "INT", "1", "In-sync replicas without which acks=all is refused.", {
     check: atLeast(1),
     from: ["min.insync.replicas"],
-    later: true,
   }),
   setting("preallocate", "BOOLEAN", "false", "Whether a new segment's file is allocated in full.", {
     from: ["log.preallocate"],
@@ -200,6 +199,5 @@ export const topicDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTa
   }),
   setting("unclean.leader.election.enable", "BOOLEAN", "false", "Whether a replica that is behind may lead.", {
     from: ["unclean.leader.election.enable"],
-    later: true,
   }),
 ]);

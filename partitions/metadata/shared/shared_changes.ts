@@ -132,6 +132,11 @@ export class SharedChanges implements Changes, Disposable {
     for (const id of this.#removedAtStart) this.#deletions.removed(id);
   }
 
+  /** Follows no more, because the shards stop. Settles when nothing is published any more. */
+  stop(): Promise<void> {
+    return this.#topics.stop();
+  }
+
   /** Settles when the rows of deleted topics are as far as this broker can bring them now. */
   deletionsSettled(): Promise<void> {
     return this.#deletions.settled();

@@ -106,6 +106,12 @@ export class SharedTopics implements Disposable {
     return result;
   }
 
+  /** Follows no more. Settles when the change that was being published is, and everything that waited for its turn is done. */
+  async stop(): Promise<void> {
+    this[Symbol.dispose]();
+    await this.#last.then(() => {}, () => {}); // a failure was told to who asked
+  }
+
   /** Follows no more. */
   [Symbol.dispose](): void {
     this.#following?.[Symbol.dispose]();

@@ -2,6 +2,8 @@
  * Loads the etcd store for the brokers that use it. Main isolate: without this step every start would load it.
  */
 import type { CheckpointKind } from "../../directory/checkpoint_writer.ts";
+import type { EtcdConfig } from "../../config/broker/broker_config.ts";
+import type { EtcdAccess } from "../etcd/etcd_client.ts";
 import type { EtcdStore, EtcdStoreOptions } from "../etcd/etcd_store.ts";
 import type { ManagedEtcd, ManagedEtcdOptions } from "../etcd/managed/managed_etcd.ts";
 import type { AntiEntropy, AntiEntropyParts } from "./anti_entropy.ts";
@@ -11,6 +13,12 @@ export interface OpenedEtcd {
   readonly store: EtcdStore;
   /** Keeps in each log directory how far the broker has seen its etcd: one of the broker's `Checkpoints`. */
   readonly position: CheckpointKind;
+}
+
+/** How a broker reaches its etcd, as `etcdAccess()` finds it. @throws MetadataStoreError as it does */
+export async function readEtcdAccess(config: EtcdConfig, endpoints: readonly string[]): Promise<EtcdAccess> {
+  const { etcdAccess } = await import("../etcd/etcd_settings.ts");
+  return await etcdAccess(config, endpoints);
 }
 
 /**

@@ -1,0 +1,243 @@
+/**
+ * The metadata of a broker in a cluster: a store that all its brokers share, and this broker's membership. Main isolate, which loads it only
+ * for such a broker.
+ *
+ * ```
+ *   clusterIdOf()  etcd answers (or is started) ─► the cluster's row is read, or written by the first broker
+ *   open()         what a broker that was alone has is copied ─► all rows are read, and followed ─► the membership checks what this broker brings
+ *   join()         listeners accept ─► registered ─► active
+ *   leave()        what it leads moves, its listeners still accept ─► nobody needs it
+ * ```
+ */
+import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
+import type { Listener } from "../../partitions/config/broker/listeners.ts";
+import { VERSION } from "../../partitions/config/version.ts";
+import {
+  type Changes,
+  type ChangesParts,
+  type CheckpointKind,
+  type ClusterParts,
+  type ControllerOptions,
+  type IsolateTable,
+  type LogDirectories,
+  METADATA_STORE_FILE,
+  type MetadataStore,
+  type OpenedEtcd,
+  openEtcdStore,
+  readEtcdAccess,
+  SqliteStore,
+  startAntiEntropy,
+  startManagedEtcd,
+} from "../../partitions/control.ts";
+import { systemClock } from "../../storage/control.ts";
+import type { MetadataHome } from "./metadata_home.ts";
+
+/** How long a broker that stops waits for others to take over what it leads. Source: Kafka's BrokerLifecycleManager, 5 minutes. */
+const LEAVE_MS_MAX = 300_000;
+
+/** What the home is built from. */
+export interface ClusterHomeParts {
+  readonly config: BrokerConfig;
+  /** The code of clusters. */
+  readonly code: ClusterParts;
+  /** A store that the brokers of a process share, which this one does not close; null: etcd. */
+  readonly sharedStore: MetadataStore | null;
+  readonly shardsCount: number;
+  /** Tells whether the shards turn. */
+  readonly isolates: IsolateTable;
+  /** The broker has to end. */
+  failed(reason: unknown): void;
+  warn(sentence: string): void;
+  inform(sentence: string): void;
+}
+
+type Membership = ReturnType<ClusterParts["Membership"]["open"]>;
+type SharedChanges = InstanceType<ClusterParts["SharedChanges"]>;
+
+/** The metadata of one broker of a cluster. */
+export class ClusterHome implements MetadataHome {
+  readonly isShared = true;
+  readonly #parts: ClusterHomeParts;
+  readonly #owned = new AsyncDisposableStack();
+  #cluster: Promise<string> | null = null;
+  #store: MetadataStore | null = null;
+  #etcd: OpenedEtcd["store"] | null = null;
+  #secret = "";
+  #membership: Membership | null = null;
+  #changes: SharedChanges | null = null;
+  #control: MetadataHome["control"] | null = null;
+  #checkpoints: readonly CheckpointKind[] = [];
+
+  /** @param parts of the broker */
+  constructor(parts: ClusterHomeParts) {
+    this.#parts = parts;
+  }
+
+  get control(): MetadataHome["control"] {
+    return present(this.#control);
+  }
+
+  get secret(): string {
+    return this.#secret;
+  }
+
+  get checkpoints(): readonly CheckpointKind[] {
+    return this.#checkpoints;
+  }
+
+  get brokerEpoch(): number {
+    return this.#membership?.brokerEpoch ?? -1;
+  }
+
+  clusterIdOf(found: string | null, directory: string): Promise<string> {
+    return this.#cluster ??= this.#findCluster(found, directory);
+  }
+
+  async open(directories: LogDirectories, ports: readonly number[]): Promise<void> {
+    const { code, config, isolates, shardsCount, failed, warn } = this.#parts;
+    const store = present(this.#store);
+    if (await exists(directories.storePath)) await this.#import(directories);
+    const follower = this.#owned.use(await code.StoreFollower.open(store));
+    if (this.#etcd !== null) this.#owned.use(await startAntiEntropy({ store: this.#etcd, follower, report: warn }));
+    const turns = new code.TurnWatch(isolates, shardsCount, systemClock);
+    const membership = this.#membership = code.Membership.open({
+      store,
+      follower,
+      clusterId: directories.clusterId,
+      nodeId: config.nodeId,
+      description: {
+        rack: config.rack,
+        listeners: advertisedOf(config, ports),
+        directories: directories.ids.filter((id) => id !== null),
+        shards: shardsCount,
+        version: VERSION,
+      },
+      interBrokerListener: config.interBrokerListenerName,
+      cleanEpoch: directories.cleanEpoch,
+      sessionMs: config.brokerSessionTimeoutMs,
+      heartbeatMs: config.brokerHeartbeatIntervalMs,
+      registrationTimeoutMs: config.initialBrokerRegistrationTimeoutMs,
+      rules: rulesOf(config),
+      channelTo: code.brokerChannels({
+        nodeId: config.nodeId,
+        secret: this.#secret,
+        timeoutMs: config.brokerSessionTimeoutMs,
+      }),
+      shardsTurn: () => turns.allTurn(),
+      failed,
+    });
+    this.#owned.adopt(membership, (membership) => membership.close());
+    const changes = (parts: ChangesParts): Changes => {
+      const { incarnation } = membership;
+      this.#changes = this.#owned.use(new code.SharedChanges(parts, { store, follower, incarnation, failed }));
+      return this.#changes;
+    };
+    this.#control = { store, changes, membership } satisfies Partial<ControllerOptions>;
+  }
+
+  follow(): void {
+    present(this.#changes).start();
+  }
+
+  async join(listen: () => void): Promise<void> {
+    listen();
+    await present(this.#membership).join();
+  }
+
+  async leave(): Promise<void> {
+    await this.#membership?.stop(this.#parts.config.controlledShutdownEnable ? LEAVE_MS_MAX : 0);
+    await this.#changes?.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#owned.disposeAsync();
+  }
+
+  async #findCluster(found: string | null, directory: string): Promise<string> {
+    const { config } = this.#parts;
+    this.#store = await this.#openStore(directory);
+    // A broker that was alone brings its cluster id along.
+    if (found !== null && await exists(`${config.metadataLogDirectory}/${METADATA_STORE_FILE}`)) return found;
+    return await this.#establish(found);
+  }
+
+  /** Reads the cluster's row, or writes it. @returns the cluster id */
+  async #establish(found: string | null): Promise<string> {
+    const { config: { clusterId: wanted, interBrokerSecret }, code } = this.#parts;
+    const claim = { clusterId: found ?? wanted, secret: interBrokerSecret };
+    const { clusterId, secret } = await code.establishCluster(present(this.#store), claim);
+    this.#secret = interBrokerSecret ?? secret;
+    return clusterId;
+  }
+
+  /** Copies what the broker had when it was alone. */
+  async #import(directories: LogDirectories): Promise<void> {
+    const { code, config, failed, inform } = this.#parts;
+    const { clusterId, storePath } = directories;
+    const source = new SqliteStore(failed);
+    try {
+      await source.open(storePath);
+      const secret = config.interBrokerSecret ?? code.randomSecret();
+      const store = present(this.#store);
+      await code.importSingleNode({ store, source, nodeId: config.nodeId, clusterId, secret, directories });
+    } finally {
+      await source.close();
+    }
+    await this.#establish(clusterId);
+    await code.setStoreAside(storePath);
+    inform(`The topics of this broker are those of the cluster ${clusterId} now, whose first member it is`);
+  }
+
+  async #openStore(directory: string): Promise<MetadataStore> {
+    const { config, sharedStore, failed, warn } = this.#parts;
+    if (sharedStore !== null) return sharedStore;
+    const etcd = present(config.etcd);
+    let endpoints = etcd.endpoints;
+    if (etcd.managed) {
+      const process = await startManagedEtcd({ directory, warn });
+      this.#owned.defer(() => process.close());
+      process.ended.then((error) => error === null || failed(error));
+      endpoints = [process.endpoint];
+    }
+    const owner = `broker-${config.nodeId}`;
+    const access = await readEtcdAccess(etcd, endpoints);
+    const { store, position } = await openEtcdStore({ ...access, prefix: etcd.prefix, owner, failed }, [directory]);
+    this.#checkpoints = [position];
+    return this.#etcd = this.#owned.adopt(store, (store) => store.close());
+  }
+}
+
+/** The addresses under which others reach this broker. A port that the system chose is known only now. */
+function advertisedOf({ advertisedListeners, listeners }: BrokerConfig, ports: readonly number[]): Listener[] {
+  const listening = listeners.map((listener, index) => ({ ...listener, port: ports[index] ?? listener.port }));
+  if (advertisedListeners === null) return listening;
+  return advertisedListeners.map((advertised) => {
+    const port = advertised.port || listening.find(({ name }) => name === advertised.name)?.port || 0;
+    return { ...advertised, port };
+  });
+}
+
+function rulesOf({ minInsyncReplicas, properties }: BrokerConfig) {
+  const unclean = "unclean.leader.election.enable";
+  return {
+    minIsrOf: (configs: Readonly<Record<string, string>>) =>
+      Number(configs["min.insync.replicas"] ?? minInsyncReplicas),
+    isUncleanElectionEnabled: (configs: Readonly<Record<string, string>>) =>
+      (configs[unclean] ?? properties[unclean] ?? "false") === "true",
+  };
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function present<T>(value: T | null): T {
+  if (value === null) throw new Error("The parts of a cluster's metadata are used in the order of a start");
+  return value;
+}
