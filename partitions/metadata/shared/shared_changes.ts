@@ -9,12 +9,12 @@
  * What the store does not answer in time is REQUEST_TIMED_OUT: it may have been made. What a disk of this broker refuses does not undo a
  * change, as the other brokers see it: that partition is offline here.
  *
- * Not done: partitions with more than one replica. Rows of a creation with more partitions than one transaction takes stay, without a
- * topic, if the broker ends half-way.
+ * Not done: partitions with more than one replica.
  */
 import { errorCode, errorMessage } from "../../../net/protocol/error_codes.ts";
 import { partitionRowOf, rewritten } from "../../cluster/cluster_rows.ts";
 import type { ExchangeOutcome, FutureCopy, ReplicaMove } from "../../directory/replica_moves.ts";
+import { systemTimers, type Timers } from "../../directory/checkpoint_writer.ts";
 import type { PartitionDirectories } from "../adoption.ts";
 import type { Changes, ChangesParts, ConfigChange, Creation, LoadedMetadata, Outcomes } from "../changes/changes.ts";
 import { DeletedTopics } from "../changes/deleted_topics.ts";
@@ -35,6 +35,7 @@ import { groupKey, partitionRowKey, SOME_DIRECTORY, topicKey } from "../records.
 import { ABSENT, MetadataRefusedError, type MetadataStore, MetadataStoreError } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
+import { OrphanedRows } from "./orphaned_rows.ts";
 import { ARRIVES_LATE, SharedCommits } from "./shared_commits.ts";
 import { SharedCreations } from "./shared_creations.ts";
 import { SharedDeletions } from "./shared_deletions.ts";
@@ -69,6 +70,9 @@ export interface SharedChangesOptions {
   readonly failed: (error: unknown) => void;
   /** Uniform in [0, 1); Math.random by default. */
   readonly random?: () => number;
+  readonly timers?: Timers;
+  /** Monotonic time in ms; `performance.now()` by default. */
+  readonly nowMs?: () => number;
 }
 
 /** The changes of one broker of a cluster. */
@@ -82,6 +86,7 @@ export class SharedChanges implements Changes, Disposable {
   readonly #creations: SharedCreations;
   readonly #deleted: DeletedTopics;
   readonly #deletions: SharedDeletions;
+  #orphans: OrphanedRows | null = null;
   #removedAtStart: readonly string[] = [];
   /** Where producer ids continue, when this broker took the last block. */
   #producerIds = { next: 0, version: ABSENT };
@@ -130,6 +135,10 @@ export class SharedChanges implements Changes, Disposable {
   start(): void {
     this.#topics.start();
     for (const id of this.#removedAtStart) this.#deletions.removed(id);
+    const { nodeId, store: { limits }, timers = systemTimers, nowMs = () => performance.now() } = this.#parts;
+    const isController = () => this.#image.brokers.controllerId === nodeId;
+    const shared = { ...this.#parts, image: this.#image, commits: this.#commits, limits };
+    this.#orphans = new OrphanedRows({ ...shared, isController, timers, nowMs });
   }
 
   /** Follows no more, because the shards stop. Settles when nothing is published any more. */
@@ -144,6 +153,7 @@ export class SharedChanges implements Changes, Disposable {
 
   /** Follows no more. Idempotent. */
   [Symbol.dispose](): void {
+    this.#orphans?.[Symbol.dispose]();
     this.#topics[Symbol.dispose]();
   }
 

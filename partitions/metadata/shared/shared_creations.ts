@@ -10,7 +10,7 @@ import { resolveMinInsyncReplicas } from "../../config/topics/topic_configs.ts";
 import type { BrokerConfig } from "../../config/broker/broker_config.ts";
 import type { Creation, Outcomes } from "../changes/changes.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
-import { topicKey } from "../records.ts";
+import { partitionRowKey, topicKey } from "../records.ts";
 import type { StoreLimits, Transaction } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
@@ -70,9 +70,9 @@ export class SharedCreations {
     });
     let version = 0;
     while (left.length > 0) {
-      const { changes, before, transaction } = packCreation(left, { ...brokers, limits });
+      const { changes, before, ...packed } = packCreation(left, { ...brokers, limits });
       left = left.slice(changes.length);
-      const result = await this.#commitAll([...before, transaction]);
+      const { result, transaction } = await this.#commitAll(changes, before, packed.transaction);
       if (result.outcome === "committed") {
         version = result.version;
         for (const { name, id } of changes) outcomes.set(name, id);
@@ -143,14 +143,27 @@ export class SharedCreations {
     return { name, row: topicRowOf(entry), version: table.versionsOf(id).topic, first: partitions.length, rows };
   }
 
-  /** Commits transactions, one after the other, until one is not committed. @returns the outcome of the last one */
-  async #commitAll(transactions: readonly Transaction[]): Promise<CommitOutcome> {
-    let outcome: CommitOutcome = { outcome: "committed", version: 0 };
-    for (const transaction of transactions) {
-      outcome = await this.#parts.commits.commit(transaction);
-      if (outcome.outcome !== "committed") break;
+  /**
+   * Commits rows of a large topic, and then the transaction that makes topics visible: only if those rows were left alone (orphaned_rows.ts).
+   * @returns the transaction that was committed last, or was not, and how that ended
+   */
+  async #commitAll(
+    topics: readonly NewTopic[],
+    before: readonly Transaction[],
+    last: Transaction,
+  ): Promise<{ result: CommitOutcome; transaction: Transaction }> {
+    const { commits } = this.#parts;
+    let first = 0;
+    for (const transaction of before) {
+      const result = await commits.commit(transaction);
+      if (result.outcome !== "committed") return { result, transaction };
+      if (first === 0) first = result.version;
     }
-    return outcome;
+    const [topic] = topics;
+    const compare = [...last.compare ?? []];
+    if (before.length > 0 && topic !== undefined) compare.push({ key: partitionRowKey(topic.id, 0), version: first });
+    const transaction = { ...last, compare };
+    return { result: await commits.commit(transaction), transaction };
   }
 
   /** Removes rows of a topic that was not created. */

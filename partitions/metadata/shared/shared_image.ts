@@ -126,6 +126,13 @@ export class SharedImage {
     return this.#isRegistered;
   }
 
+  /** Rows of partitions of topics that do not exist, by topic id and partition; not of deleted ones, whose rows are being removed. */
+  rowsWithoutTopic(): ReadonlyMap<string, ReadonlyMap<number, ChangedRow>> {
+    const isOrphaned = (id: string) =>
+      !this.deleted.has(id) && !this.#incomplete.has(id) && this.#table.image.topicById(id) === undefined;
+    return new Map([...this.#waiting].filter(([id]) => isOrphaned(id)));
+  }
+
   /** Whether topics with logs on this broker were removed since the last `take()`. */
   get hasRemoved(): boolean {
     return this.#removed.some(({ partitions }) => partitions.some(isHere));

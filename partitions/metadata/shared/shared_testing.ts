@@ -11,6 +11,7 @@ import type { PartitionDirectories } from "../adoption.ts";
 import type { LoadedMetadata } from "../changes/changes.ts";
 import { configOperations } from "../config_changes.ts";
 import { Controller } from "../controller.ts";
+import type { Timers } from "../../directory/checkpoint_writer.ts";
 import { configOf, ListedDirectories, MemoryStore } from "../controller_testing.ts";
 import { type ImageDelta, MetadataImage } from "../image.ts";
 import { packAlterations } from "../packed_alterations.ts";
@@ -76,6 +77,8 @@ export interface PlaneOptions {
   /** Uniform in [0, 1). */
   readonly random?: () => number;
   readonly newTopicId?: () => string;
+  readonly timers?: Timers;
+  readonly nowMs?: () => number;
 }
 
 /** A control plane, and what it told its shards. */
@@ -115,7 +118,8 @@ export class Plane implements Disposable {
       changes: (parts) => {
         const incarnation = options.incarnation ?? incarnationOf(nodeId);
         const failed = options.failed ?? ((error: unknown) => report(`failed: ${error}`));
-        return changes = new SharedChanges(parts, { store, follower, incarnation, failed, random });
+        const { timers, nowMs } = options;
+        return changes = new SharedChanges(parts, { store, follower, incarnation, failed, random, timers, nowMs });
       },
       publish: async (delta) => {
         await options.publish?.(delta);

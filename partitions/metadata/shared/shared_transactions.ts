@@ -62,7 +62,7 @@ export interface Packed<Change> {
 
 /** The next transaction of a creation. */
 export interface PackedCreation extends Packed<NewTopic> {
-  /** Transactions that come before it: the rows of a topic with more partitions than one transaction takes. */
+  /** Transactions that come before it: the rows of a topic with more partitions than one transaction takes, from its first on. */
   readonly before: readonly Transaction[];
 }
 
