@@ -7,6 +7,7 @@ import { ColdLookups } from "./owned/cold_lookups.ts";
 import type { Codecs } from "./owned/appends/codec_jobs.ts";
 import type { Flush } from "./owned/flush_gate.ts";
 import type { FlushLine } from "./flush_worker/flush_line.ts";
+import type { ReplicationParts } from "./owned/led_replicas.ts";
 import type { LogStore } from "./owned/log_store.ts";
 import { OwnedPartitions } from "./owned/owned_partitions.ts";
 import { OwnedRequests } from "./owned/owned_requests.ts";
@@ -73,6 +74,8 @@ export interface ShardPartitionsParts {
   readonly onRetention: (event: RetentionEvent) => void;
   /** A log went offline, so a start must not believe the page cache. */
   readonly onCacheDoubtful: () => void;
+  /** What partitions with followers need; none by default. */
+  readonly replication?: ReplicationParts;
   /** Questions that may be asked; by default all of them. */
   readonly asked?: readonly AnyQuestion[];
 }

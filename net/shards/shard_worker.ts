@@ -40,6 +40,7 @@ import { Router } from "../requests/router.ts";
 import { Shard } from "../reactor/shard.ts";
 import { JobLink } from "./job_link.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
+import { shardReplication } from "./shard_replication.ts";
 import { TopicWaits } from "../requests/produce/topic_waits.ts";
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -284,6 +285,7 @@ class ShardHost {
       onCacheDoubtful: () => post({ type: "cacheDoubtful" }),
       load: (paths, done, tails = []) => this.#jobs.loadFiles(paths, tails, done),
       onRetention: (event) => post({ type: "retention", event }),
+      replication: shardReplication(config, { image: this.#image, control: this.#control }),
     });
   }
 
@@ -357,6 +359,7 @@ class ShardHost {
     const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
     const shrunk = delta.changed.flatMap((topic) => lostPartitions(this.#image.topicById(topic.id), topic));
     this.#image.apply(delta);
+    if (delta.brokers !== undefined) this.#partitions.owned.led.brokersChanged();
     const topics = { changed: delta.changed, deleted };
     this.#partitions.owned.change(
       { ...topics, deleted: [...deleted, ...shrunk] },

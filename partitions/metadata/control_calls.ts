@@ -10,6 +10,7 @@ import type {
 } from "../../net/protocol/messages/37_create_partitions.ts";
 import type { Heartbeat } from "../cluster/controller_state.ts";
 import type { BrokerRegistration, HeartbeatAnswer, RegistrationAnswer } from "../cluster/membership_calls.ts";
+import type { RowOutcome, RowProposal } from "../cluster/row_proposals.ts";
 import type { MoveRequest } from "../directory/replica_moves.ts";
 import type { PackedAlterations } from "./packed_alterations.ts";
 
@@ -43,6 +44,8 @@ export interface ControlCalls {
   brokerRegistration: { args: BrokerRegistration; result: RegistrationAnswer };
   /** BrokerHeartbeat, likewise. */
   brokerHeartbeat: { args: Heartbeat; result: HeartbeatAnswer };
+  /** Changes of rows that leaders on the shard want; how each ended, in their order. */
+  changeRows: { args: { proposals: readonly RowProposal[] }; result: { outcomes: readonly RowOutcome[] } };
 }
 
 /** Name of a call. */

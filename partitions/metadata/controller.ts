@@ -23,6 +23,7 @@ import type {
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { type MembershipCalls, NO_MEMBERSHIP } from "../cluster/membership_calls.ts";
+import type { RowProposal, RowProposals } from "../cluster/row_proposals.ts";
 import type { PartitionDirectories } from "./adoption.ts";
 import { planAlterations, type PlannedAlteration } from "./config_changes.ts";
 import type { PackedAlterations } from "./packed_alterations.ts";
@@ -86,6 +87,8 @@ export interface ControllerOptions {
   readonly nowMs?: () => number;
   /** The elected controller of a cluster, while this broker is in one. Without it no broker can be registered here. */
   readonly membership?: MembershipCalls;
+  /** Executes what leaders on shards want of their rows, in a cluster. */
+  readonly rowProposals?: RowProposals;
 }
 
 const DONE = { errorCode: errorCode.NONE, errorMessage: null } as const;
@@ -140,7 +143,13 @@ export class Controller implements ControlPlane {
       allocateProducerIds: () => this.#inTurn(() => this.#changes.allocateProducerIds()),
       brokerRegistration: (registration) => membership.register(registration),
       brokerHeartbeat: (heartbeat) => membership.heartbeat(heartbeat),
+      changeRows: ({ proposals }) => this.#changeRows(proposals),
     };
+  }
+
+  async #changeRows(proposals: readonly RowProposal[]): Promise<ControlCalls["changeRows"]["result"]> {
+    const outcomes = await this.#options.rowProposals?.change(proposals);
+    return { outcomes: outcomes ?? proposals.map(() => "unknown") };
   }
 
   /** All topics, as the shards know them. */

@@ -5,6 +5,7 @@
  */
 import type { LogConfig } from "../../storage/log/log_config.ts";
 import type { BrokerState } from "../cluster/cluster_image.ts";
+import type { PartitionRow } from "../cluster/partition_row.ts";
 import type { Listener } from "../config/broker/listeners.ts";
 
 /** Slot, shard and log directory of a partition that has no replica on this broker. */
@@ -24,7 +25,13 @@ export interface BrokerImage {
   readonly advertised: readonly Listener[];
   /** The `directory.id` of each log directory that was online when it registered. */
   readonly directories: readonly string[];
+  /** Versions of its rows, in a cluster (cluster/cluster_image.ts). */
+  readonly brokerEpoch?: number;
+  readonly stateVersion?: number;
 }
+
+/** What a leader of several replicas needs of the row, in addition to the rest (cluster/partition_row.ts). */
+export type ReplicationImage = Pick<PartitionRow, "minIsr" | "recovering" | "adding" | "removing">;
 
 /** One partition: its shard, its row and its leader. */
 export interface PartitionImage {
@@ -52,6 +59,8 @@ export interface PartitionImage {
   readonly elr?: readonly number[];
   /** The last leader of a partition that has none; empty by default. */
   readonly lastKnownElr?: readonly number[];
+  /** Set where this broker has one of several replicas. */
+  readonly replication?: ReplicationImage;
 }
 
 /** Whether this broker has a replica of a partition: without one, there is no slot, no shard and no log directory. */

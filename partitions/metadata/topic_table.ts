@@ -19,6 +19,7 @@ import {
   type ImageDelta,
   MetadataImage,
   type PartitionImage,
+  type ReplicationImage,
   type TopicImage,
 } from "./image.ts";
 import type { PartitionRow } from "./records.ts";
@@ -32,7 +33,7 @@ export interface TopicVersions {
 }
 
 /** A partition's row, as the image shows it. */
-export type ShownRow = PartitionRow & Partial<Pick<ClusterRow, "elr" | "lastKnownElr">>;
+export type ShownRow = PartitionRow & Partial<Pick<ClusterRow, "elr" | "lastKnownElr">> & Partial<ReplicationImage>;
 
 /** A partition's row, as it stands in the store now. */
 export interface ChangedRow {
@@ -270,7 +271,8 @@ export class TopicTable {
     const directory = slot === ELSEWHERE ? ELSEWHERE : this.#directoryOf(topicId, row, partition);
     const leader = slot === ELSEWHERE && row.leader === this.#config.nodeId ? NO_LEADER : row.leader;
     const image = { partition, slot, shard, directory, leader, leaderEpoch, partitionEpoch, replicas, isr };
-    return hasSome(elr) || hasSome(lastKnownElr) ? { ...image, elr, lastKnownElr } : image;
+    const listed = hasSome(elr) || hasSome(lastKnownElr) ? { ...image, elr, lastKnownElr } : image;
+    return slot === ELSEWHERE || replicas.length === 1 ? listed : { ...listed, replication: replicationOf(row) };
   }
 
   #directoryOf(topicId: string, row: ShownRow, partition: number): number {
@@ -305,6 +307,10 @@ export class TopicTable {
     names.delete(name);
     if (names.size === 0) this.#collisions.delete(key);
   }
+}
+
+function replicationOf({ minIsr = 1, recovering = false, adding = [], removing = [] }: ShownRow): ReplicationImage {
+  return { minIsr, recovering, adding, removing };
 }
 
 function hasSome(brokers: readonly number[] | undefined): boolean {

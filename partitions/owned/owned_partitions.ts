@@ -8,11 +8,12 @@ import { type Clock, type FlushOutcome, type FlushRequest, storageFailure, toOff
 import type { PartitionFailure, PartitionImage, TopicImage } from "../metadata/image.ts";
 import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import type { Refusal } from "../requests/refusals.ts";
-import { emptyWatermarks, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
+import { emptyWatermarks, isLed, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
 import { type Flush, FlushGate } from "./flush_gate.ts";
 import { CodecJobs, type Codecs } from "./appends/codec_jobs.ts";
 import { type FlushAll, GroupFlushes } from "./group_flush.ts";
 import { type CheckpointedOffsets, DIRECTORY_OFFLINE, type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
+import { LedReplicas, NO_REPLICATION, type ReplicationParts } from "./led_replicas.ts";
 import { OwnedCleanings } from "./owned_cleanings.ts";
 import { Partition } from "./partition.ts";
 import type { PartitionOwner } from "./partition_parts.ts";
@@ -54,6 +55,8 @@ export interface OwnedPartitionsParts {
   readonly onProgress: (slot: number) => void;
   /** A log went offline, so a start must not believe the page cache. */
   readonly onCacheDoubtful: () => void;
+  /** What partitions with followers need; none by default. */
+  readonly replication?: ReplicationParts;
 }
 
 /** The partitions of one shard. */
@@ -73,6 +76,8 @@ export class OwnedPartitions implements PartitionOwner {
   readonly codecJobs: CodecJobs;
   /** Slots of partitions with queued appends whose turn has come. */
   readonly #appendsLeft = new Set<number>();
+  /** The partitions that have followers. */
+  readonly led: LedReplicas;
   /** The compactions of the shard's logs. */
   readonly cleanings: OwnedCleanings;
   readonly #wallMs: () => number;
@@ -83,6 +88,7 @@ export class OwnedPartitions implements PartitionOwner {
     this.#parts = parts;
     const nowMs = parts.clock.monotonicMs();
     this.#wallMs = () => parts.clock.wallMs();
+    this.led = new LedReplicas(parts.replication ?? NO_REPLICATION, parts);
     this.#removal = new SegmentRemoval(this.#bySlot, parts);
     this.#upkeep = new PartitionUpkeep(this.#bySlot, { nowMs, flushCheckMs: parts.flushCheckMs });
     this.#retention = this.#newRetention();
@@ -202,6 +208,7 @@ export class OwnedPartitions implements PartitionOwner {
       this.#upkeep.nextDeadlineMs,
       this.#groups.nextDeadlineMs,
       this.#retention.nextDeadlineMs,
+      this.led.nextDeadlineMs,
       this.cleanings.nextDeadlineMs,
     );
   }
@@ -215,6 +222,7 @@ export class OwnedPartitions implements PartitionOwner {
     this.#changes.run(mayContinue);
     if (this.#appendsLeft.size > 0) this.#runQueues();
     this.cleanings.run(nowMs, mayContinue);
+    this.led.run(nowMs);
     this.#removal.run(nowMs);
     this.#upkeep.run(nowMs, this.#wallMs);
     this.#retention.run(nowMs, mayContinue);
@@ -291,7 +299,7 @@ export class OwnedPartitions implements PartitionOwner {
       this.cleanings.abort(place.slot);
       partition.takeOffline();
     }
-    partition.update({ leads: this.#leads(place), leaderEpoch: place.leaderEpoch, config: topic.logConfig });
+    this.#update(partition, topic, place);
     if (!isOffline) this.cleanings.onUpdated(place.slot);
   }
 
@@ -319,6 +327,12 @@ export class OwnedPartitions implements PartitionOwner {
     this.#groups.remove(slot);
   }
 
+  #update(partition: Partition, topic: TopicImage, place: PartitionImage): void {
+    const led = this.led.rowOf(topic, place);
+    const { leaderEpoch } = place;
+    partition.update({ leads: this.#leads(place), leaderEpoch, config: topic.logConfig, led });
+  }
+
   #leads({ leader }: PartitionImage): boolean {
     return leader === this.#parts.nodeId;
   }
@@ -327,7 +341,10 @@ export class OwnedPartitions implements PartitionOwner {
     const { table, store } = this.#parts;
     const row = table.read(place.slot, emptyWatermarks());
     const handedOver = row.state === partitionState.handedOver ? row : null;
-    const followsFrom = this.#leads(place) ? null : store.checkpointed(topic, place.partition).highWatermark;
+    const isAlone = place.replication === undefined;
+    // A leader with followers begins with the high watermark that it knows, as a follower does.
+    const leadsOn = this.#leads(place) && (isAlone || (handedOver !== null && isLed(handedOver)));
+    const followsFrom = leadsOn ? null : store.checkpointed(topic, place.partition).highWatermark;
     const log = store.open(topic, place.partition, handedOver);
     if (typeof log === "string") {
       this.#unopened.add(place.slot);
@@ -346,9 +363,10 @@ export class OwnedPartitions implements PartitionOwner {
     this.#unopened.delete(place.slot);
     this.#groups.place(place.slot, place.directory);
     const config = topic.logConfig;
-    const begins = { handedOver, lastLeadership: row.leadership, followsFrom };
+    const begins = { handedOver, lastLeadership: row.leadership, followsFrom, isAlone };
     const partition = new Partition(log, { ...place, ...begins, config, table, owner: this });
     this.#bySlot.set(place.slot, partition);
+    if (!isAlone) this.#update(partition, topic, place);
     if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
     this.#names.set(place.slot, `${topic.name}-${place.partition}`);
   }

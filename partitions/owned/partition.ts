@@ -18,7 +18,6 @@ import {
   type NativeMemory,
   NO_OFFSET,
   type Offset,
-  storageFailure,
   toOffset,
 } from "../../storage/mod.ts";
 import { listOffset, type OffsetQuery } from "./listed_offsets.ts";
@@ -27,7 +26,9 @@ import { PartitionFlushes } from "./partition_flushes.ts";
 import type { PartitionOwner, PartitionParts } from "./partition_parts.ts";
 import { findEpochEnd, readPartition } from "./partition_reads.ts";
 import type { ProducedBatch, QueuedAppend } from "./appends/queued_append.ts";
+import { PartitionRemovals } from "./partition_removals.ts";
 import { FollowerPartition } from "../replication/follower_partition.ts";
+import { LeaderPartition, type LedRow } from "../replication/leader_partition.ts";
 import { type Consequence, ReplicaState } from "../replication/replica_state.ts";
 import type {
   DeletionOutcome,
@@ -49,14 +50,15 @@ export class Partition {
   readonly #owner: PartitionOwner;
   readonly #appends: PartitionAppends;
   readonly #flushes: PartitionFlushes;
+  readonly #removals: PartitionRemovals;
   #config: LogConfig;
-  /** Whether segments below the log start are removed once the next flush has ended. */
-  #removalWaits = false;
   #follower: FollowerPartition | null = null;
+  /** Its followers, while this broker leads it and is not its only replica. */
+  #leader: LeaderPartition | null = null;
 
   /** @param log open, and owned by the partition from now on @param parts its row, its configuration and its owner */
   constructor(log: Log, parts: PartitionParts) {
-    const { slot, owner, handedOver = null, followsFrom = null, lastLeadership = 0 } = parts;
+    const { slot, owner, handedOver = null, followsFrom = null, lastLeadership = 0, isAlone } = parts;
     this.slot = slot;
     this.log = log;
     this.#config = parts.config;
@@ -64,7 +66,8 @@ export class Partition {
     this.#owner = owner;
     // What was recovered may be in the page cache alone. It counts as acknowledged, so it is made durable first.
     const isDurable = handedOver !== null || !this.#mustFlush || log.flush();
-    this.replica = new ReplicaState(log, parts.leaderEpoch, { handedOver, followsFrom, lastLeadership });
+    this.replica = new ReplicaState(log, parts.leaderEpoch, { handedOver, followsFrom, lastLeadership, isAlone });
+    this.#removals = new PartitionRemovals(log, { slot, owner });
     this.#appends = new PartitionAppends(this, {
       codecJobs: owner.codecJobs,
       onResult: (result, nowMs) => this.#followAppend(result, nowMs),
@@ -90,6 +93,11 @@ export class Partition {
       onRefused: (message, isFinal) => this.#onRefused(message, isFinal),
       onRemoved: (paths) => this.#owner.onFilesRemoved(paths, this.#config.fileDeleteDelayMs),
     });
+  }
+
+  /** Its followers; null while this broker does not lead it, or is its only replica. */
+  get leader(): LeaderPartition | null {
+    return this.#leader;
   }
 
   /** Epoch of this leadership. */
@@ -122,12 +130,15 @@ export class Partition {
     return this.#config;
   }
 
-  /** Applies a change of the topic's configuration, the leader or its epoch. @param change leads: whether this broker leads from now on */
-  update(change: { leads: boolean; leaderEpoch: number; config: LogConfig }): void {
+  /**
+   * Applies a change of the topic's configuration or of the partition's row.
+   * @param change leads: whether this broker leads from now on; led: the row, where it leads with followers
+   */
+  update(change: { leads: boolean; leaderEpoch: number; config: LogConfig; led?: LedRow | null }): void {
     this.#config = change.config;
     this.log.configure(change.config);
     if (this.isOpen) this.#acknowledge();
-    if (change.leads) this.#lead(change.leaderEpoch);
+    if (change.leads) this.#lead(change.leaderEpoch, change.led ?? null);
     else this.#resign(change.leaderEpoch);
   }
 
@@ -224,17 +235,12 @@ export class Partition {
 
   /** Removes the oldest segment, of `log.removableSegments`. @returns paths of the renamed files; null when the disk refused */
   removeOldestSegment(): string[] | null {
-    try {
-      return this.log.deleteOldestSegments(1);
-    } catch (error) {
-      this.#owner.onTrouble(this.slot, `Cannot remove segments: ${storageFailure(error)}`);
-      return null;
-    }
+    return this.#removals.removeOldest();
   }
 
   /** Makes durable what follows the segments below the log start. The owner is told when they may be removed. */
   flushForRemoval(): void {
-    this.#removalWaits = true;
+    this.#removals.wait();
     this.flushLater();
   }
 
@@ -249,6 +255,7 @@ export class Partition {
    * @returns whether it was closed as asked
    */
   close(options: { clean: boolean }): boolean {
+    this.#endLeadership();
     const isAsAsked = this.log.close(options);
     this.#follow(this.replica.closed(this.log.recoveryPoint, isAsAsked && options.clean));
     return isAsAsked;
@@ -274,12 +281,14 @@ export class Partition {
 
   /**
    * Hands the partition over to another shard: closes its log cleanly and publishes that in the row. No one is notified: waiting requests
-   * keep waiting for the next owner. @returns false when that is not possible now: a flush is under way, or the disk refused
+   * keep waiting for the next owner. @returns false when that is not possible now: a flush or a change of the in-sync set is under way, or
+   * the disk refused
    */
   handOver(): boolean {
-    if (this.#flushes.isUnderWay || !this.isOpen) return false;
+    if (this.#flushes.isUnderWay || !this.isOpen || this.#leader?.isChanging === true) return false;
     const isClosed = this.log.handOver();
     if (isClosed) {
+      this.#endLeadership();
       this.#follow(this.replica.handedOver(this.log.recoveryPoint));
       this.#appends.fail("not-leader-or-follower");
     } else if (this.log.offlineReason !== null) this.#fail();
@@ -288,6 +297,7 @@ export class Partition {
 
   /** Closes the log for good; lent slices stay readable. @returns its directory, to be removed @throws Error when it cannot be renamed */
   remove(): ReturnType<Log["remove"]> {
+    this.#endLeadership();
     try {
       return this.log.remove();
     } finally {
@@ -296,22 +306,32 @@ export class Partition {
     }
   }
 
-  #lead(leaderEpoch: number): void {
+  #lead(leaderEpoch: number, led: LedRow | null): void {
     const { log, replica } = this;
     const isNew = !replica.isLeader || replica.leaderEpoch !== leaderEpoch;
     // A truncation that the disk did not let complete: the log's end is not what the row says.
     if (!replica.isLeader && log.offlineReason !== null) this.#fail();
     if (isNew && this.isOpen) log.becomeLeader(leaderEpoch);
-    const consequence = replica.lead(leaderEpoch);
+    const consequence = replica.lead(leaderEpoch, led === null);
     this.#follow(consequence);
+    if (led === null) this.#endLeadership();
+    else if (this.#leader !== null) this.#leader.rowChanged(led);
+    else this.#leader = new LeaderPartition(this, led, (moved) => this.#follow(moved));
     if (consequence === "complete" && this.isOpen) this.#acknowledge();
   }
 
   /** Whoever waits for the leadership is answered before anything of the log is cut off: other records may take the same offsets. */
   #resign(leaderEpoch: number): void {
+    this.#endLeadership();
     const consequence = this.replica.follow(leaderEpoch);
     this.#follow(consequence);
     if (consequence === "complete") this.#appends.fail("not-leader-or-follower");
+  }
+
+  /** Its followers count no more; the row is as it was. */
+  #endLeadership(): void {
+    this.#leader?.end();
+    this.#leader = null;
   }
 
   /** Carries out the consequence of an event of the replica. */
@@ -350,22 +370,16 @@ export class Partition {
 
   /** Acknowledges what was appended, or asks for the flush that has to come first. */
   #acknowledge(): void {
-    if (!this.#mustFlush) return this.#follow(this.replica.acknowledged());
-    this.#follow("publish");
+    const leader = this.#leader;
+    if (!this.#mustFlush) return this.#follow(leader === null ? this.replica.acknowledged() : leader.acknowledged());
+    this.#follow(leader === null ? "publish" : leader.appended());
     if (this.replica.hasUnacknowledged) this.#owner.onFlushNeeded(this.slot, false);
-  }
-
-  /** A flush may have begun before the segment that has to be durable was there. */
-  #continueRemoval(): void {
-    if (this.log.removableSegments === 0) return this.flushLater();
-    this.#removalWaits = false;
-    this.#owner.onSegmentsBelowStart(this.slot);
   }
 
   #onFlushEnd(outcome: FlushOutcome): void {
     if (outcome === "failed") return this.#fail();
     if (outcome === "flushed") {
-      if (this.#removalWaits) this.#continueRemoval();
+      if (this.#removals.flushed()) this.flushLater();
       this.#follow(this.replica.flushed(this.log.recoveryPoint));
       this.#acknowledge();
     } else if (this.replica.hasUnacknowledged) this.#owner.onFlushNeeded(this.slot, true);

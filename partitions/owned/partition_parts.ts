@@ -36,4 +36,6 @@ export interface PartitionParts {
   readonly lastLeadership?: number;
   /** The checkpointed high watermark, where this broker does not lead; null, the default, where it does. */
   readonly followsFrom?: Offset | null;
+  /** Whether it is the only replica when it leads; true by default. Otherwise `update()` has to follow, with its row. */
+  readonly isAlone?: boolean;
 }

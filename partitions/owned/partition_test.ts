@@ -14,6 +14,7 @@ Deno.test("Partition.append() publishes the new watermarks before it reports tha
   assert.deepEqual(fixture.row(), {
     state: partitionState.open,
     leadership: 1,
+    replication: 0,
     highWatermark: 3,
     lastStableOffset: 3,
     logStartOffset: 0,

@@ -2,7 +2,8 @@
  * What a leader knows of one follower, from its fetches. Pure; the shard that owns the partition.
  *
  * A follower is caught up if it has everything, or had within `replica.lag.time.max.ms` everything that the leader had. One that keeps pace
- * with a constant load is so, though it never reaches the end: its fetch asks for what the leader had at its previous fetch.
+ * with a constant load is so, though it never reaches the end: its fetch asks for what the leader had at its previous fetch. Partitions without
+ * news are not in a follower's fetches: it counts as caught up there until the leader appends (Kafka notes each of its fetches).
  * Source: Kafka's Replica.updateFetchStateOrThrow, KIP-903.
  */
 import { type Offset, toOffset } from "../../storage/base/units.ts";
@@ -46,6 +47,11 @@ export class FollowerProgress {
     const isNew = this.logEndOffset !== offset;
     this.logEndOffset = offset;
     return isNew;
+  }
+
+  /** The leader's log has grown. One that had all of it was caught up until then, however long ago it fetched (KIP-227). @param lastEnd before */
+  leaderAppended(lastEnd: Offset, nowMs: number): void {
+    if (this.logEndOffset === lastEnd) this.#caughtUpMs = nowMs;
   }
 
   /** Whether it is caught up. @param lagMaxMs replica.lag.time.max.ms */

@@ -57,12 +57,15 @@ export type FetchRefusal = "fenced-leader-epoch" | "unknown-leader-epoch" | "not
 /** What becomes of a produce with acks=all. */
 export type ProduceVerdict = "waits" | "committed" | "not-enough-replicas-after-append" | "not-leader-or-follower";
 
+/** What a leader needs to know of a broker. */
+export type MemberEntry = Pick<BrokerEntry, "state" | "stateVersion" | "brokerEpoch">;
+
 /** What a leader needs around it. */
 export interface LeaderParts {
   readonly self: number;
   readonly log: ReplicaLog;
   /** Brokers of the image; null for one that is not registered. */
-  broker(id: number): BrokerEntry | null;
+  broker(id: number): MemberEntry | null;
   /** replica.lag.time.max.ms */
   readonly lagMaxMs: number;
   readonly rules?: LeaderRules;
@@ -80,6 +83,8 @@ export class LeaderState implements LeaderView {
   #proposal: IsrProposal | null = null;
   #isSettling = false;
   #maximalIsr: readonly number[];
+  /** Log end after the last append. */
+  #logEnd: Offset;
 
   /** @param base the row that names this broker @param highWatermark as this replica knew it @param configuredMinIsr the setting */
   constructor(
@@ -92,7 +97,7 @@ export class LeaderState implements LeaderView {
     this.#rules = parts.rules ?? leaderRules;
     this.#base = base;
     this.#highWatermark = highWatermark;
-    this.#epochStart = parts.log.logEndOffset;
+    this.#epochStart = this.#logEnd = parts.log.logEndOffset;
     this.#configuredMinIsr = configuredMinIsr;
     this.#maximalIsr = base.row.isr;
     this.#addFollowers(nowMs);
@@ -155,6 +160,9 @@ export class LeaderState implements LeaderView {
 
   /** The log has grown. @returns whether the high watermark moved */
   appended(nowMs: number): boolean {
+    const lastEnd = this.#logEnd;
+    this.#logEnd = this.#parts.log.logEndOffset;
+    for (const progress of this.#followers.values()) progress.leaderAppended(lastEnd, nowMs);
     return this.#maximalIsr.length === 1 && this.#moveHighWatermark(nowMs);
   }
 
@@ -247,7 +255,7 @@ export class LeaderState implements LeaderView {
     if (next === null) return null;
     const comparisons: Comparison[] = [{ kind: "state", broker: self, version: own.stateVersion }];
     for (const broker of added) {
-      const { stateVersion } = this.#parts.broker(broker) as BrokerEntry;
+      const { stateVersion } = this.#parts.broker(broker) as MemberEntry;
       const { brokerEpoch } = this.#followers.get(broker) as FollowerProgress;
       comparisons.push({ kind: "state", broker, version: stateVersion });
       comparisons.push({ kind: "registration", broker, version: brokerEpoch });

@@ -5,6 +5,7 @@
  *   event                     what changes                                                what follows
  *   appended()                log end                                                     nothing yet: see acknowledged()
  *   acknowledged()            high watermark, last stable offset                          complete, if it moved
+ *   replicated()              a leader's high watermark, where it has followers           complete, if it moved
  *   flushBegan()              nothing: the log end that the flush covers is noted         nothing
  *   flushed()                 recovery point, and the high watermark up to the noted end  publish; complete, if it moved
  *   logStartMoved()           log start                                                   complete
@@ -19,8 +20,8 @@
  * Always: log start ≤ last stable offset ≤ high watermark ≤ log end. None of them moves back, except the log start of a removed replica,
  * and all of them in truncated().
  *
- * A leader is the only one in the in-sync set. The high watermark is the lowest log end that a member of the set has acknowledged, hence
- * this replica's own. The replica acknowledges records once they are as durable as the topic asks for: when they are written, or when a
+ * The high watermark is the lowest log end that a member of the in-sync set has acknowledged: this replica's own where it is the only one. A
+ * leader of several replicas is told it (leader_partition.ts), and goes no further than it has acknowledged itself. The replica acknowledges records once they are as durable as the topic asks for: when they are written, or when a
  * flush has covered them (`flush.messages`). So consumers see no record before its flush, and acks=1 waits for it like acks=all. (Kafka
  * flushes within the append, before the high watermark moves.)
  *
@@ -33,13 +34,21 @@ import type { Offset } from "../../storage/base/units.ts";
 import { toOffset } from "../../storage/base/units.ts";
 import { assert } from "../../storage/base/assert.ts";
 import type { Refusal } from "../requests/refusals.ts";
-import { emptyWatermarks, isLed, nextLeadership, partitionState, type Watermarks } from "../shared/watermarks.ts";
+import {
+  emptyWatermarks,
+  isLed,
+  nextLeadership,
+  partitionState,
+  replication,
+  type Watermarks,
+} from "../shared/watermarks.ts";
 
 /** What follows from an event. "publish": the row has changed. "complete": the row has changed, and waiting requests may be complete. */
 export type Consequence = "nothing" | "publish" | "complete";
 
-/** `acks` of a produce that waits for nothing. */
+/** `acks` of a produce that waits for nothing, and of one that waits for the in-sync replicas. */
 const ACKS_NONE = 0;
+const ACKS_ALL = -1;
 
 /** The offsets of a log when it is opened. */
 export interface LogExtent {
@@ -56,13 +65,17 @@ export interface ReplicaBeginning {
   readonly handedOver?: Readonly<Watermarks> | null;
   /** The checkpointed high watermark of a follower; null, the default, for a leader, whose whole log is committed. */
   readonly followsFrom?: Offset | null;
+  /** Whether it has no followers when it leads; true by default. */
+  readonly isAlone?: boolean;
 }
 
 /** The state of one replica. */
 export class ReplicaState {
   readonly #row: Watermarks = emptyWatermarks();
   #leaderEpoch: number;
-  /** Records of a follower below it are as durable as the topic asks for. */
+  /** Whether it leads without followers: what it acknowledges is committed. */
+  #isAlone: boolean;
+  /** Records of a replica that is not alone below it are as durable as the topic asks for. */
   #acknowledgedEnd: Offset;
   /** The log end when the flush that is under way began, and the bytes below it. */
   #flushingEnd = toOffset(0);
@@ -70,7 +83,7 @@ export class ReplicaState {
 
   /** @param log its offsets at opening @param leaderEpoch epoch of the leader, which this replica is or follows */
   constructor(log: LogExtent, leaderEpoch: number, beginning: ReplicaBeginning = {}) {
-    const { handedOver = null, followsFrom = null, lastLeadership = 0 } = beginning;
+    const { handedOver = null, followsFrom = null, lastLeadership = 0, isAlone = true } = beginning;
     const row = this.#row;
     if (handedOver !== null) Object.assign(row, handedOver);
     row.state = partitionState.open;
@@ -78,6 +91,8 @@ export class ReplicaState {
     row.logEndOffset = log.logEndOffset;
     row.recoveryPoint = log.recoveryPoint;
     this.#leaderEpoch = leaderEpoch;
+    this.#isAlone = isAlone && followsFrom === null;
+    if (isAlone || followsFrom !== null) row.replication = replication.none;
     if (handedOver === null) row.leadership = nextLeadership(lastLeadership, followsFrom === null);
     else this.#become(followsFrom === null);
     this.#acknowledgedEnd = clamp(log.recoveryPoint, row);
@@ -117,22 +132,31 @@ export class ReplicaState {
 
   /** The replica has acknowledged the records below it: a follower fetches from here on. */
   get acknowledgedEnd(): Offset {
-    return this.isLeader ? this.#row.highWatermark : this.#acknowledgedEnd;
+    return this.#isAlone ? this.#row.highWatermark : this.#acknowledgedEnd;
   }
 
-  /** The replica leads in this epoch from now on: as the only one in the in-sync set, it commits what it has acknowledged. */
-  lead(leaderEpoch: number): Consequence {
+  /** The replica leads in this epoch from now on. @param isAlone whether it has no followers: then it commits what it has acknowledged */
+  lead(leaderEpoch: number, isAlone = true): Consequence {
+    const { acknowledgedEnd } = this;
     const hasBegun = this.#become(true);
+    const hasChanged = hasBegun || isAlone !== this.#isAlone;
     this.#leaderEpoch = leaderEpoch;
-    if (hasBegun) this.#moveTo(this.#acknowledgedEnd);
-    return hasBegun ? "complete" : "nothing";
+    this.#acknowledgedEnd = acknowledgedEnd;
+    this.#isAlone = isAlone;
+    if (!hasChanged) return "nothing";
+    this.#row.replication = isAlone ? replication.none : replication.several;
+    if (isAlone) this.#moveTo(acknowledgedEnd);
+    return "complete";
   }
 
   /** The replica does not lead from now on: another one does in this epoch, or none. Who waits for its leadership waits in vain. */
   follow(leaderEpoch: number): Consequence {
+    const { acknowledgedEnd } = this;
     const hasEnded = this.#become(false);
     this.#leaderEpoch = leaderEpoch;
-    if (hasEnded) this.#acknowledgedEnd = this.#row.highWatermark;
+    this.#acknowledgedEnd = acknowledgedEnd;
+    this.#isAlone = false;
+    this.#row.replication = replication.none;
     return hasEnded ? "complete" : "nothing";
   }
 
@@ -167,6 +191,16 @@ export class ReplicaState {
   logStartMoved(logStartOffset: Offset): Consequence {
     this.#row.logStartOffset = logStartOffset;
     return "complete";
+  }
+
+  /** The in-sync replicas of this leader have acknowledged what lies below an offset. @param hasEnough whether they are min.insync.replicas */
+  replicated(highWatermark: Offset, hasEnough: boolean): Consequence {
+    assert(this.isLeader && !this.#isAlone, "a leader with followers waits for them");
+    const row = this.#row;
+    const { replication: before } = row;
+    row.replication = hasEnough ? replication.several : replication.belowMinimum;
+    if (this.#moveTo(clamp(Math.min(highWatermark, this.#acknowledgedEnd), row))) return "complete";
+    return row.replication === before ? "nothing" : "complete";
   }
 
   /** The leader has told its high watermark, in an answer whose records are in the log. */
@@ -217,7 +251,8 @@ export class ReplicaState {
 
   /** Whether a produce is complete: its `acks` is satisfied. @param nextOffset offset after its last record */
   isComplete(acks: number, nextOffset: Offset): boolean {
-    return acks === ACKS_NONE || this.#row.highWatermark >= nextOffset;
+    if (acks === ACKS_NONE || this.#row.highWatermark >= nextOffset) return true;
+    return acks !== ACKS_ALL && this.acknowledgedEnd >= nextOffset;
   }
 
   /** Why a request is refused; null when it is served. @param leaderEpoch the epoch that the client knows, -1 for no check (KIP-320) */
@@ -241,7 +276,7 @@ export class ReplicaState {
    */
   #commit(end: Offset, bytes: number): boolean {
     const row = this.#row;
-    if (!this.isLeader) {
+    if (!this.#isAlone) {
       this.#acknowledgedEnd = end > this.#acknowledgedEnd ? end : this.#acknowledgedEnd;
       return false;
     }
@@ -252,12 +287,14 @@ export class ReplicaState {
     return true;
   }
 
-  /** Moves a follower's high watermark forward. The bytes below it are estimated from its place between the old one and the log end. */
+  /** Moves the high watermark forward where others are in sync. The bytes below it are estimated from its place between the old one and the log end. */
   #moveTo(end: Offset): boolean {
     const row = this.#row;
     if (row.highWatermark >= end) return false;
     const share = (end - row.highWatermark) / (row.logEndOffset - row.highWatermark);
-    row.highWatermarkBytes += Math.floor(share * (row.logEndBytes - row.highWatermarkBytes));
+    const left = row.logEndBytes - row.highWatermarkBytes;
+    // A fetch that waits looks whether they have grown.
+    row.highWatermarkBytes += Math.min(left, Math.max(1, Math.floor(share * left)));
     row.highWatermark = end;
     row.lastStableOffset = end;
     return true;

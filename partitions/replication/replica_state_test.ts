@@ -14,7 +14,8 @@ function replicaOf(): ReplicaState {
 
 Deno.test("ReplicaState starts with its whole log committed, or with the high watermark and the byte counts of a row that was handed over", () => {
   const whole = { highWatermark: 6, lastStableOffset: 6, highWatermarkBytes: 0, logEndBytes: 0 };
-  const extent = { state: partitionState.open, leadership: 1, logStartOffset: 2, logEndOffset: 6, recoveryPoint: 4 };
+  const led = { state: partitionState.open, leadership: 1, replication: 0 };
+  const extent = { ...led, logStartOffset: 2, logEndOffset: 6, recoveryPoint: 4 };
   assert.deepEqual(replicaOf().row, { ...extent, ...whole });
   const before = { highWatermark: toOffset(5), lastStableOffset: toOffset(5), highWatermarkBytes: 60, logEndBytes: 70 };
   const handedOver = { ...emptyWatermarks(), ...LOG, ...before, leadership: 1, state: partitionState.handedOver };

@@ -13,10 +13,15 @@ const TWO_POW_32 = 0x1_0000_0000;
 /** State of a partition. `closedCleanly`: its log needs no recovery at the next start. */
 export const partitionState = { closed: 0, open: 1, offline: 2, handedOver: 3, closedCleanly: 4 } as const;
 
-/** The state has the lower bits of its word, the leadership the others. */
+/** What a leader of several replicas says of them. 0: it is the only replica. Below the minimum: min.insync.replicas are not in sync. */
+export const replication = { none: 0, several: 1, belowMinimum: 3 } as const;
+
+/** The state has the lower bits of its word, then comes the replication, and the leadership has the others. */
 const STATE_BITS = 3;
 const STATE_MASK = 2 ** STATE_BITS - 1;
-const LEADERSHIP_MASK = 2 ** (32 - STATE_BITS) - 1;
+const REPLICATION_MASK = 3;
+const LEADERSHIP_SHIFT = STATE_BITS + 2;
+const LEADERSHIP_MASK = 2 ** (32 - LEADERSHIP_SHIFT) - 1;
 
 /** The values of one row, taken at one instant. */
 export interface Watermarks {
@@ -26,6 +31,8 @@ export interface Watermarks {
    * waits for that of one leadership: in another one the same offsets may have other records.
    */
   leadership: number;
+  /** One of `replication`. */
+  replication: number;
   highWatermark: Offset;
   lastStableOffset: Offset;
   logStartOffset: Offset;
@@ -44,6 +51,7 @@ export function emptyWatermarks(): Watermarks {
   return {
     state: 0,
     leadership: 0,
+    replication: replication.none,
     highWatermark: zero,
     lastStableOffset: zero,
     logStartOffset: zero,
@@ -95,7 +103,10 @@ export class WatermarkTable {
     assert(values.highWatermark <= values.logEndOffset, "the high watermark is not above the log end");
     assert(values.highWatermarkBytes <= values.logEndBytes, "bytes below the high watermark lie below the log end");
     Atomics.store(words, row + WATERMARK.sequence, sequence + 1);
-    this.#putWord(row + WATERMARK.state, values.state | values.leadership << STATE_BITS);
+    this.#putWord(
+      row + WATERMARK.state,
+      values.state | values.replication << STATE_BITS | values.leadership << LEADERSHIP_SHIFT,
+    );
     this.#put(row + WATERMARK.highWatermark, values.highWatermark);
     this.#put(row + WATERMARK.lastStableOffset, values.lastStableOffset);
     this.#put(row + WATERMARK.logStartOffset, values.logStartOffset);
@@ -120,7 +131,8 @@ export class WatermarkTable {
       if ((sequence & 1) !== 0) continue;
       const state = Atomics.load(words, row + WATERMARK.state);
       into.state = state & STATE_MASK;
-      into.leadership = state >>> STATE_BITS;
+      into.leadership = state >>> LEADERSHIP_SHIFT;
+      into.replication = state >>> STATE_BITS & REPLICATION_MASK;
       into.highWatermark = toOffset(this.#get(row + WATERMARK.highWatermark));
       into.lastStableOffset = toOffset(this.#get(row + WATERMARK.lastStableOffset));
       into.logStartOffset = toOffset(this.#get(row + WATERMARK.logStartOffset));

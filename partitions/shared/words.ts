@@ -67,8 +67,8 @@ export const sharedWords: readonly SharedWord[] = [
     "wraps at 2^32; only equality and parity count",
   ]),
   word("watermarks", WATERMARK.state, "state", ["owner", "any shard", "main"], [
-    "in the lower 3 bits 0 closed, 1 open, 2 offline, 3 handed over by one shard for another to open, 4 closed by a clean stop; above them a count of the beginnings and ends of this broker's leadership, odd while it leads",
-    "the count wraps at 2^29; only equality and parity count",
+    "in the lower 3 bits 0 closed, 1 open, 2 offline, 3 handed over by one shard for another to open, 4 closed by a clean stop; then 2 bits: 0 the only replica, 1 several, 3 several and too few of them in sync; above them a count of the beginnings and ends of this broker's leadership, odd while it leads",
+    "the count wraps at 2^27; only equality and parity count",
   ]),
   word("watermarks", WATERMARK.highWatermark, "highWatermark", ["owner", "any shard", "main"], [
     "consumers see offsets below it",

@@ -72,7 +72,7 @@ export const canaries: readonly Canary[] = [
     mistake: "a fetch of a former process that counts for the present one",
     planted: { ...leader({ lifeOf: (_sent, known) => known }), profile: "rebirths" },
     breaks: "5 4 1",
-    firstSeed: 1,
+    firstSeed: 3_001,
   },
   {
     mistake: "an ISR that takes in a broker without comparing its state",

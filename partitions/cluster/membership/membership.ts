@@ -20,6 +20,7 @@ import type { Heartbeat } from "../controller_state.ts";
 import { directoryOwner, ElectedController } from "./elected_controller.ts";
 import { type Endpoint, endpointOf, type Knock, knockByConnecting } from "./endpoints.ts";
 import { LedRows } from "./led_rows.ts";
+import { ProposedRows } from "./proposed_rows.ts";
 import { LiveImage, type TopicRules } from "../live_image.ts";
 import type {
   BrokerDescription,
@@ -64,6 +65,8 @@ export interface MembershipOptions {
 /** One broker's membership. */
 export class Membership implements MembershipCalls {
   readonly image: LiveImage;
+  /** Changes of rows that leaders on shards want. */
+  readonly rowProposals: ProposedRows;
   /** Id of this process. */
   readonly incarnation = randomUuid();
   readonly #elected: ElectedController;
@@ -89,6 +92,7 @@ export class Membership implements MembershipCalls {
       cleanEpoch: options.cleanEpoch,
     };
     this.#member = new BrokerMember({ ...parts, identity, elected: this.#elected });
+    this.rowProposals = new ProposedRows(parts);
     this.#led = new LedRows({ ...parts, isMember: () => this.isRegistered });
   }
 
@@ -182,6 +186,7 @@ export class Membership implements MembershipCalls {
   async #close(): Promise<void> {
     this.#member.close();
     this.#led.close();
+    this.rowProposals.close();
     const closed = this.#elected.close();
     this.image[Symbol.dispose]();
     this.#timers[Symbol.dispose]();

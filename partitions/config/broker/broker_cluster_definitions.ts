@@ -98,4 +98,11 @@ export const brokerClusterDefinitions: readonly ConfigDefinition[] = [
     null,
     "Listener at which other brokers reach this one; unset, PLAINTEXT, or the only one.",
   ),
+  setting(
+    "replica.lag.time.max.ms",
+    "LONG",
+    "30000",
+    "A follower that has not caught up with its leader for this time leaves the in-sync replicas.",
+    { check: atLeast(1) },
+  ),
 ];

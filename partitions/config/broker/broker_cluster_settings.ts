@@ -19,6 +19,7 @@ type BrokerClusterSettings = Pick<
   | "brokerHeartbeatIntervalMs"
   | "initialBrokerRegistrationTimeoutMs"
   | "controlledShutdownEnable"
+  | "replicaLagTimeMaxMs"
 >;
 
 /** What the settings are built from. */
@@ -57,6 +58,7 @@ export function clusterSettingsFrom(properties: ClusterProperties): BrokerCluste
     brokerHeartbeatIntervalMs: Number(valueOf("broker.heartbeat.interval.ms")),
     initialBrokerRegistrationTimeoutMs: Number(valueOf("initial.broker.registration.timeout.ms")),
     controlledShutdownEnable: valueOf("controlled.shutdown.enable") === true,
+    replicaLagTimeMaxMs: Number(valueOf("replica.lag.time.max.ms")),
   };
 }
 

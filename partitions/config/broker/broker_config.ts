@@ -37,6 +37,8 @@ export interface BrokerConfig {
   readonly interBrokerListenerName: string;
   /** `barnabas.inter.broker.secret`; null: the one that the cluster's metadata has. Never logged. */
   readonly interBrokerSecret: string | null;
+  /** `replica.lag.time.max.ms`, 30000 */
+  readonly replicaLagTimeMaxMs: number;
   /** `broker.session.timeout.ms`, 700 (Kafka: 9000) */
   readonly brokerSessionTimeoutMs: number;
   /** `broker.heartbeat.interval.ms`, 100 (Kafka: 2000) */

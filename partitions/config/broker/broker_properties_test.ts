@@ -114,6 +114,7 @@ const plainProperties = {
   "broker.session.timeout.ms": "49",
   "initial.broker.registration.timeout.ms": "50",
   "controlled.shutdown.enable": "false",
+  "replica.lag.time.max.ms": "51",
   "barnabas.inter.broker.secret": "a secret of brokers",
 };
 
@@ -124,7 +125,7 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     nodeId: 2,
     ...{ rack: "a", etcd: null, interBrokerListenerName: "PLAINTEXT", interBrokerSecret: "a secret of brokers" },
     ...{ brokerSessionTimeoutMs: 49, brokerHeartbeatIntervalMs: 48, initialBrokerRegistrationTimeoutMs: 50 },
-    controlledShutdownEnable: false,
+    ...{ controlledShutdownEnable: false, replicaLagTimeMaxMs: 51 },
     clusterId: "abc",
     host: "127.0.0.1",
     port: 9092,

@@ -18,6 +18,8 @@ import type { StoreChange } from "../store/store.ts";
 
 interface Broker {
   readonly registration?: RegistrationRow;
+  /** Version of the row of the registration. */
+  readonly brokerEpoch?: number;
   readonly state?: BrokerState;
   /** Version of the row of the state. */
   readonly stateVersion?: number;
@@ -42,7 +44,9 @@ export class SharedBrokers {
     const { broker: id, kind } = brokerKeyOf(change.key);
     const last: Broker = this.#brokers.get(id) ?? {};
     const next: Broker = kind === "registration"
-      ? { ...last, registration: "deleted" in change ? undefined : registrationRowOf(change) }
+      ? "deleted" in change
+        ? { ...last, registration: undefined, brokerEpoch: undefined }
+        : { ...last, registration: registrationRowOf(change), brokerEpoch: change.version }
       : "deleted" in change
       ? { ...last, state: undefined, stateVersion: undefined }
       : { ...last, state: stateOf(change), stateVersion: change.version };
@@ -57,10 +61,11 @@ export class SharedBrokers {
 
   /** All registered brokers, by node id. */
   images(): BrokerImage[] {
-    const registered = [...this.#brokers].flatMap(([nodeId, { registration, state = "fenced" }]) => {
+    const registered = [...this.#brokers].flatMap(([nodeId, broker]) => {
+      const { registration, state = "fenced", brokerEpoch, stateVersion } = broker;
       if (registration === undefined) return [];
       const { rack, listeners, directories } = registration;
-      return [{ nodeId, rack, state, advertised: listeners, directories }];
+      return [{ nodeId, rack, state, advertised: listeners, directories, brokerEpoch, stateVersion }];
     });
     return registered.sort((a, b) => a.nodeId - b.nodeId);
   }
