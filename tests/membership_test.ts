@@ -207,6 +207,20 @@ Deno.test("a process that becomes the controller long before its image says so s
   assert.equal(world.controller, controller);
 });
 
+Deno.test("a controller that stood still for a second fences nobody for its own silence", async () => {
+  const { world, brokers, controller } = await threeBrokers();
+  const { committed } = world.store;
+  controller.isPaused = true;
+  await world.time.pass(1000);
+  controller.isPaused = false;
+  await world.time.pass(2000);
+  assert.equal(world.controller, controller);
+  assert.equal(world.store.committed, committed, "nobody's state has changed");
+  const sleeper = brokers.find((broker) => broker !== controller) as TestBroker;
+  sleeper.isPaused = true;
+  await world.time.until("it is fenced", () => world.stateOf(sleeper.id) === "fenced", SESSION_MS + 100);
+});
+
 Deno.test("a paused controller is replaced when its lease ends; it wakes as no controller, and harms nothing", async () => {
   const { world, brokers, controller } = await threeBrokers();
   const victim = brokers.find((broker) => broker !== controller) as TestBroker;

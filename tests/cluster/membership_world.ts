@@ -21,6 +21,7 @@ export const SESSION_MS = 700;
 const HEARTBEAT_MS = 100;
 const WAY_MS = 1;
 const ANSWER_MS_MAX = 300;
+const BEHIND_TIMERS_MS = 5;
 
 /** The rows of topics that are created. */
 export const TOPIC_ID = "topicAAAAAAAAAAAAAAAAA";
@@ -203,9 +204,15 @@ export class MembershipWorld {
         const fail = (kind: "refused" | "late") => () => reject(new ChannelRefused(kind, `localhost:${port}: ${kind}`));
         if (to === undefined) return void this.time.after(2 * WAY_MS, from, fail("refused"));
         this.time.after(ANSWER_MS_MAX, from, fail("late"));
-        this.time.after(WAY_MS, to, async () => {
+        const arrivesMs = this.time.monotonicMs() + WAY_MS;
+        const arrive = async () => {
           const answer = await call(to.membership);
           this.time.after(WAY_MS, from, () => resolve(answer));
+        };
+        this.time.after(WAY_MS, to, () => {
+          // Of a process that goes on after a pause, the timers come before what has arrived meanwhile.
+          if (this.time.monotonicMs() > arrivesMs) this.time.after(BEHIND_TIMERS_MS, to, () => void arrive());
+          else void arrive();
         });
       });
     return {

@@ -53,6 +53,34 @@ interopTest({
 });
 
 interopTest({
+  name:
+    "when the leader of etcd is killed together with the controller, another broker is the controller, and the others keep their leaders",
+  needs: ["etcd"],
+  fn: () =>
+    withDirectory(async (directory) => {
+      await using etcd = await Etcd.start({ directory, members: 3 });
+      await using stores = new OpenedStores();
+      await using members = await LiveMembers.create((owner) => stores.open(owner, { endpoints: etcd.urls }));
+      const started = await Promise.all([1, 2, 3].map((id) => members.start(id)));
+      await members.untilActive(...started);
+      await members.createPartitions([1, 2, 3]);
+      const victim = members.controller() as LiveMember;
+      members.kill(victim);
+      await etcd.kill(await etcd.leader());
+      const others = started.filter((member) => member !== victim);
+      await members.until("another one is the controller", () =>
+        others.some(({ membership }) => membership.isController));
+      await members.until("its partition is leaderless", () =>
+        members.rowOf(victim.id - 1).leader === -1);
+      assert.deepEqual(others.map(({ id }) => members.rowOf(id - 1).leaderEpoch), [0, 0]);
+      assert.deepEqual(others.map(({ membership, failures }) => [membership.state, failures]), [
+        ["active", []],
+        ["active", []],
+      ]);
+    }),
+});
+
+interopTest({
   name: "a broker that leads 3,333 of 10,000 partitions is killed: all of them are leaderless within two seconds",
   needs: ["etcd"],
   slow: true,

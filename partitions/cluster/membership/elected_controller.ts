@@ -47,6 +47,8 @@ export interface ElectedControllerParts {
 const KNOCK_INTERVALS = 2.5;
 /** Looks at the sessions in the time of a heartbeat's interval. */
 const LOOKS = 2;
+/** A controller that has not looked for more than so many times the pause between looks stood still itself. */
+const LATE_LOOKS_MAX = 3;
 const TICK_MS = 30_000;
 /** Processes whose descriptions are kept: those that ask repeat it, so the others are over. */
 const REGISTRATIONS_MAX = 1024;
@@ -67,6 +69,9 @@ export class ElectedController implements MembershipCalls {
   /** Partitions to look at; null for all. */
   #among: Set<string> | null = null;
   #isDeciding = false;
+  /** Time in which this process ran, and when it was counted last. */
+  #ranMs = 0;
+  #countedMs = 0;
   readonly #closing = new AbortController();
 
   /** It is no candidate before `candidate.begin()`. */
@@ -88,7 +93,7 @@ export class ElectedController implements MembershipCalls {
   }
 
   register(registration: BrokerRegistration): Promise<RegistrationAnswer> {
-    const { image, time, clusterId } = this.#parts;
+    const { image, clusterId } = this.#parts;
     const entry = image.brokers.get(registration.broker);
     const answer = (code: number, brokerEpoch = -1) => Promise.resolve({ errorCode: code, brokerEpoch });
     if (this.#state === null) return answer(NOT_CONTROLLER);
@@ -96,19 +101,19 @@ export class ElectedController implements MembershipCalls {
     if (directoryOwner(image, registration) !== null) return answer(INVALID_REGISTRATION);
     if (entry?.incarnation === registration.incarnation) return answer(NONE, entry.brokerEpoch);
     this.#note(registration);
-    const isTaken = this.#state.register(registration, time.clock.monotonicMs());
+    const isTaken = this.#state.register(registration, this.#nowMs());
     this.#decideSoon([]);
     return answer(isTaken && entry?.state === "active" ? DUPLICATE_BROKER_REGISTRATION : NONE);
   }
 
   heartbeat(heartbeat: Heartbeat): Promise<HeartbeatAnswer> {
-    const { image, time } = this.#parts;
+    const { image } = this.#parts;
     const entry = image.brokers.get(heartbeat.broker);
     const refuse = (code: number) => Promise.resolve({ errorCode: code, isFenced: true, shouldStop: false });
     if (this.#state === null) return refuse(NOT_CONTROLLER);
     if (entry === undefined) return refuse(BROKER_ID_NOT_REGISTERED);
     if (entry.brokerEpoch !== heartbeat.brokerEpoch) return refuse(STALE_BROKER_EPOCH);
-    const shouldStop = this.#state.heard(heartbeat, image, time.clock.monotonicMs());
+    const shouldStop = this.#state.heard(heartbeat, image, this.#nowMs());
     const isFenced = entry.state !== "active";
     if (isFenced || heartbeat.wantsStop) this.#decideSoon([]);
     return Promise.resolve({ errorCode: NONE, isFenced, shouldStop });
@@ -130,11 +135,11 @@ export class ElectedController implements MembershipCalls {
   }
 
   #beginOrEndTerm(): void {
-    const { image, time, sessionMs } = this.#parts;
+    const { image, sessionMs } = this.#parts;
     this.#transactions.clear();
     this.#state = null;
     if (!this.candidate.isController) return;
-    const state = this.#state = new ControllerState(image.controllerEpoch, sessionMs, time.clock.monotonicMs());
+    const state = this.#state = new ControllerState(image.controllerEpoch, sessionMs, this.#nowMs());
     this.#lookLater(state);
     this.#tickLater(state);
   }
@@ -150,11 +155,11 @@ export class ElectedController implements MembershipCalls {
   }
 
   #decide(): void {
-    const { image, time } = this.#parts;
+    const { image } = this.#parts;
     const among = this.#among ?? undefined;
     this.#isDeciding = false;
     if (this.#state === null || this.#closing.signal.aborted) return;
-    const decided = this.#state.decide(image, time.clock.monotonicMs(), among);
+    const decided = this.#state.decide(image, this.#nowMs(), among);
     const isAboutBroker = ({ writes }: typeof decided[number]) => writes[0]?.kind !== "row";
     this.#transactions.propose(decided.filter((one) => !isAboutBroker(one)), decided.filter(isAboutBroker));
   }
@@ -167,10 +172,22 @@ export class ElectedController implements MembershipCalls {
     });
   }
 
+  /**
+   * The time of sessions: that in which this process ran. After it stood still, its timers come before the heartbeats that have arrived
+   * meanwhile, and nobody may count as silent for that.
+   */
+  #nowMs(): number {
+    const { time, heartbeatMs } = this.#parts;
+    const nowMs = time.clock.monotonicMs();
+    this.#ranMs += Math.min(nowMs - this.#countedMs, LATE_LOOKS_MAX * heartbeatMs / LOOKS);
+    this.#countedMs = nowMs;
+    return this.#ranMs;
+  }
+
   /** Looks who has been silent for too long. */
   #look(state: ControllerState): void {
-    const { image, time, broker: self, heartbeatMs } = this.#parts;
-    const nowMs = time.clock.monotonicMs();
+    const { image, broker: self, heartbeatMs } = this.#parts;
+    const nowMs = this.#nowMs();
     if (state.hasExpired(image, nowMs)) this.#decideSoon([]);
     for (const [broker, entry] of image.brokers) {
       const isMissing = broker !== self && state.silentMs(broker, nowMs) > KNOCK_INTERVALS * heartbeatMs;
