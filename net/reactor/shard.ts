@@ -24,6 +24,7 @@ import { takenContextOf, transferOf } from "../shards/connection_transfer.ts";
 import type { FileRange } from "../shards/cold_reader.ts";
 import type { Connection, ConnectionShard } from "./connection.ts";
 import { DirtyConnections } from "./dirty_connections.ts";
+import { HeapGarbage } from "./heap_garbage.ts";
 import { IDLE, IdleConnections } from "./idle_connections.ts";
 import { Writer } from "../protocol/writer.ts";
 import { type DescriptorUser, Reactor } from "./reactor.ts";
@@ -100,6 +101,7 @@ export class Shard implements ConnectionShard {
   #leavesGrants = false;
   readonly #mayContinue = () => !this.#budget.isSpent;
   readonly #dirty: DirtyConnections;
+  readonly #garbage = new HeapGarbage();
 
   /** @param parts the shard's pieces */
   constructor(parts: ShardParts) {
@@ -208,6 +210,7 @@ export class Shard implements ConnectionShard {
   #turn(timeoutMs: number): void {
     const { inbox, purgatory, partitions, coordinators } = this.#parts;
     const nowMs = this.#wait(timeoutMs);
+    this.#garbage.look(nowMs);
     this.#budget.beginPart(turnPart.requests);
     this.memory.grantWaiting(this.#mayContinue);
     this.#reactor.serve(this.#budget);

@@ -23,7 +23,7 @@ import {
 } from "./campaign.ts";
 import { waitInSessions } from "./fetch_sessions.ts";
 import type { Random } from "../interop/random.ts";
-import { isOfTags, type Stretch } from "./stretched_frame.ts";
+import { isOfTags, nameOf, type Stretch } from "./stretched_frame.ts";
 
 const isSlow = Deno.env.get("BARNABAS_SLOW") === "1";
 const isNamed = Deno.env.get("BARNABAS_HOSTILE") !== undefined;
@@ -34,6 +34,11 @@ const HUGE_BYTES = 90 * MEGABYTE;
 const CROWD = isSlow ? 300 : 30;
 /** Chooses the attacks of every commit, which are always the same. */
 const QUICK_SEED = 9;
+/** Requests whose elements take much of a heap while they are served. */
+const HEAVY = ["Metadata v13 topics absent", "Fetch v18 topics.partitions absent"];
+const HEAVY_COUNT = 200;
+/** What they may leave of garbage, with all else, on a new broker. V8 alone lets the heaps of two shards grow by over 240 MB. */
+const HEAVY_BYTES_MAX = 192 * 1024 * 1024;
 
 function hostile(name: string, body: (campaign: Campaign) => Promise<void>, { ignore = false } = {}): void {
   const how = isQuick ? { seed: QUICK_SEED, repeatsSlow: true } : {};
@@ -67,6 +72,15 @@ hostile(`${CROWD} connections with the same stretched request`, async ({ attack,
         await sendFromMany(field, await requestOf(stretch, field, size), CROWD);
       });
     }
+  }
+});
+
+hostile(`${HEAVY_COUNT} requests with very many elements leave little garbage`, async ({ attack }) => {
+  for (const stretch of allStretches(newest).filter((stretch) => HEAVY.includes(nameOf(stretch)))) {
+    const name = attackName(stretch, { size: "fitting", pattern: `${HEAVY_COUNT} connections, for their garbage` });
+    await attack(name, async (field) => {
+      await sendFromMany(field, await requestOf(stretch, field, "fitting"), HEAVY_COUNT);
+    }, { extraBytesMax: HEAVY_BYTES_MAX });
   }
 });
 

@@ -7,7 +7,7 @@ import { type Samples, takenByMachine, waitedInAll } from "./meter.ts";
 import type { Victim } from "./victim_process.ts";
 
 /** Memory that a broker may use beyond its idle size and the requests that it has not answered. */
-const EXTRA_BYTES_MAX = 256 * 1024 * 1024;
+export const EXTRA_BYTES_MAX = 256 * 1024 * 1024;
 /** The longest turn of a shard. */
 const TURN_MS_MAX = 50;
 /** A turn that takes longer than this is long. */
@@ -18,12 +18,16 @@ const LONG_TURNS_MAX = 10;
 /** The resolution of the meter: shorter waits for a processor may make a turn too long without being seen. */
 const METER_BLUR_MS = 5;
 
-/** Checks that memory stays below the sum of idle size, a fixed amount and unanswered requests. @returns figures */
+/**
+ * Checks that memory stays below the sum of idle size, a fixed amount and unanswered requests.
+ * @param of extraBytesMax: the fixed amount @returns figures
+ */
 export function judgeMemory(
   victim: Victim,
-  { idleBytes, beforeBytes, ledger, complain }: {
+  { idleBytes, beforeBytes, extraBytesMax, ledger, complain }: {
     idleBytes: number;
     beforeBytes: number;
+    extraBytesMax: number;
     ledger: Ledger;
     complain: (text: string) => void;
   },
@@ -32,7 +36,7 @@ export function judgeMemory(
   const grownBytes = peakBytes - idleBytes;
   const already = `${megabytes(beforeBytes - idleBytes)} of them before`;
   const text = `RSS +${megabytes(grownBytes)} MB (${already}) with ${megabytes(ledger.peakBytes)} MB unanswered`;
-  if (grownBytes > EXTRA_BYTES_MAX + ledger.peakBytes) complain(`${text}, idle ${megabytes(idleBytes)} MB`);
+  if (grownBytes > extraBytesMax + ledger.peakBytes) complain(`${text}, idle ${megabytes(idleBytes)} MB`);
   return text;
 }
 

@@ -4,7 +4,7 @@
  */
 import { Ledger } from "./attacker.ts";
 import { HonestClients } from "./honest_clients.ts";
-import { judgeMemory, judgeTurns } from "./judgement.ts";
+import { EXTRA_BYTES_MAX, judgeMemory, judgeTurns } from "./judgement.ts";
 import { Meter } from "./meter.ts";
 import { Victim } from "./victim_process.ts";
 
@@ -46,8 +46,8 @@ export class Siege<Context> implements AsyncDisposable {
     this.#prepare = prepare;
   }
 
-  /** Runs an attack and judges the broker after it. */
-  async attack(attack: (field: Field<Context>) => Promise<void>): Promise<Verdict> {
+  /** Runs an attack and judges the broker after it. @param extraBytesMax memory that it may use beyond idle size and unanswered requests */
+  async attack(attack: (field: Field<Context>) => Promise<void>, extraBytesMax = EXTRA_BYTES_MAX): Promise<Verdict> {
     const { victim, honest, context, idleBytes } = this.#current ??= await this.#start();
     const complaints: string[] = [];
     const complain = (text: string) => void complaints.push(text);
@@ -73,7 +73,7 @@ export class Siege<Context> implements AsyncDisposable {
     if (after === null) {
       complain(`the broker ended (${JSON.stringify(victim.end)}):\n${victim.lastWords}`);
     } else {
-      figures += `, ${judgeMemory(victim, { idleBytes, beforeBytes, ledger, complain })}`;
+      figures += `, ${judgeMemory(victim, { idleBytes, beforeBytes, extraBytesMax, ledger, complain })}`;
     }
     const othersCount = complaints.length;
     if (othersCount > 0) await this.#end();
