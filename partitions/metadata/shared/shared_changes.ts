@@ -143,6 +143,7 @@ export class SharedChanges implements Changes, Disposable {
 
   /** Follows no more, because the shards stop. Settles when nothing is published any more. */
   stop(): Promise<void> {
+    this.#orphans?.[Symbol.dispose]();
     return this.#topics.stop();
   }
 

@@ -288,3 +288,17 @@ Deno.test("partitions for which this broker has no room are offline here, and sa
   assert.deepEqual(store.rows("deleted/"), {});
   assert.equal(small.controller.partitionsCount, 0);
 });
+
+Deno.test("a change that is made while the broker stops is answered at once", async () => {
+  const { store, planes: [first, second] } = await cluster({ ids: [1, 2] });
+  store.isWatched = false;
+  const creating = first!.create({ t: 1 });
+  while (store.rows("topics/").t === undefined) await Promise.resolve();
+  for (let turns = 0; turns < 20; turns++) await Promise.resolve();
+  await first!.changes.stop();
+  assert.deepEqual(await creating, ["REQUEST_TIMED_OUT"]);
+  assert.deepEqual(await first!.create({ u: 1 }), ["REQUEST_TIMED_OUT"]);
+  store.isWatched = true;
+  await second!.catchUp(store);
+  assertEqualImages(store, [second!]);
+});

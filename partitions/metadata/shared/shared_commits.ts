@@ -104,8 +104,9 @@ export class SharedCommits {
     const ended = new AbortController();
     const isDone = work(ended.signal).then(() => true);
     const isLate = pause(ARRIVAL_MS_MAX, ended.signal).then(() => false);
+    const isOver = this.#parts.topics.ended.then(() => false);
     try {
-      return await Promise.race([isDone, isLate]);
+      return await Promise.race([isDone, isLate, isOver]);
     } finally {
       ended.abort();
     }

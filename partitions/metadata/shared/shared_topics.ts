@@ -52,6 +52,7 @@ export class SharedTopics implements Disposable {
   readonly #parts: SharedTopicsParts;
   readonly #queue: Queued[] = [];
   readonly #waits = new Set<Wait>();
+  readonly #ended = Promise.withResolvers<void>();
   #following: Disposable | null = null;
   #version = 0;
   #isStarted = false;
@@ -66,6 +67,11 @@ export class SharedTopics implements Disposable {
   /** Version of the last transaction that every shard has applied. */
   get version(): number {
     return this.#version;
+  }
+
+  /** Settles when nothing is followed any more: what has not been applied by then never is. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
   }
 
   /** Fills the image with what the follower has, and follows it from there. @returns what was applied, for the shards to start with */
@@ -117,6 +123,7 @@ export class SharedTopics implements Disposable {
     this.#following?.[Symbol.dispose]();
     this.#following = null;
     this.#queue.length = 0;
+    this.#ended.resolve();
   }
 
   #publish(): void {
