@@ -11,7 +11,7 @@
  * modules that log import it anyway.
  */
 import { configure, getTextFormatter, type LogRecord } from "npm:@logtape/logtape@2.4.2";
-import { type Broker, DiskFailure, startBroker, StartupError } from "./mod.ts";
+import { type Broker, ClusterFailure, DiskFailure, startBroker, StartupError } from "./mod.ts";
 import { parseCommandLine } from "./partitions/config/command_line/command_line.ts";
 import { VERSION } from "./partitions/config/version.ts";
 
@@ -75,10 +75,11 @@ function explain(reason: unknown): number {
   return 1;
 }
 
-/** A sentence for a failure of the disk; for anything else, which is a bug, also where it happened. */
+/** A sentence for a failure of the disk or of the cluster; for anything else, which is a bug, also where it happened. */
 function textOf(reason: unknown): string {
   if (!(reason instanceof Error)) return String(reason);
-  return reason instanceof DiskFailure ? reason.message : reason.stack ?? reason.message;
+  const isKnown = reason instanceof DiskFailure || reason instanceof ClusterFailure;
+  return isKnown ? reason.message : reason.stack ?? reason.message;
 }
 
 function banner(address: string, broker: Broker): string {

@@ -6,6 +6,12 @@
  * console.log(broker.bootstrapServers); // 127.0.0.1:41234
  * ```
  *
+ * Several brokers of one cluster, for tests of programs that use more than one:
+ *
+ * ```ts
+ * await using cluster = await startCluster({ brokers: 3 });
+ * ```
+ *
  * Runs on the main isolate of the embedding program; the work is done by workers that the broker starts.
  *
  * @module
@@ -13,8 +19,12 @@
 export {
   type Broker,
   type BrokerOptions,
+  type Cluster,
+  ClusterFailure,
+  type ClusterOptions,
   DiskFailure,
   startBroker,
+  startCluster,
   StartupError,
   type TopicOptions,
 } from "./net/mod.ts";

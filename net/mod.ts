@@ -2,5 +2,6 @@
  * The folder's only door: bytes on sockets, requests, and the shards that serve them.
  */
 export type { Broker, BrokerOptions, TopicOptions } from "./broker/broker.ts";
+export { type Cluster, type ClusterOptions, startCluster } from "./broker/cluster.ts";
 export { startBroker } from "./broker/start.ts";
-export { DiskFailure, StartupError } from "./shards/broker_failures.ts";
+export { ClusterFailure, DiskFailure, StartupError } from "./shards/broker_failures.ts";

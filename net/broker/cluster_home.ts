@@ -65,12 +65,21 @@ export class ClusterHome implements MetadataHome {
   #secret = "";
   #membership: Membership | null = null;
   #changes: SharedChanges | null = null;
+  /** Rejects when the broker has to leave the cluster. */
+  readonly #failure = Promise.withResolvers<never>();
   #control: MetadataHome["control"] | null = null;
   #checkpoints: readonly CheckpointKind[] = [];
 
   /** @param parts of the broker */
   constructor(parts: ClusterHomeParts) {
-    this.#parts = parts;
+    this.#parts = {
+      ...parts,
+      failed: (reason) => {
+        this.#failure.reject(reason);
+        parts.failed(reason);
+      },
+    };
+    this.#failure.promise.catch(() => {}); // told by parts.failed
   }
 
   get control(): MetadataHome["control"] {
@@ -140,8 +149,14 @@ export class ClusterHome implements MetadataHome {
   }
 
   async join(listen: () => void): Promise<void> {
+    const membership = present(this.#membership);
     listen();
-    await present(this.#membership).join();
+    await membership.join();
+    const active = Promise.withResolvers<void>();
+    const look = () => membership.state === "active" && active.resolve();
+    using _following = membership.image.follow(look);
+    look();
+    await Promise.race([active.promise, this.#failure.promise]);
   }
 
   async leave(): Promise<void> {

@@ -63,7 +63,10 @@ interface LateParts {
 }
 
 /** Starts a broker. @param sharedStore the store of a cluster whose brokers run in this process; null by default @throws as startBroker() */
-export async function startMember(options: BrokerOptions, sharedStore: MetadataStore | null): Promise<Broker> {
+export async function startMember(
+  options: BrokerOptions,
+  sharedStore: MetadataStore | null,
+): Promise<RunningBroker> {
   if (unsupportedReason !== null) throw new StartupError(unsupportedReason);
   await using started = new AsyncDisposableStack();
   const config = await configOf(options, started);
