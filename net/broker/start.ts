@@ -94,7 +94,7 @@ export async function startMember(
     const controller = late.controller = controllerOf(home, { config, pool, descriptors, late });
     const loaded = await load(controller, directories);
     late.notice = noticeOf(directories, { config, shardsCount, ports });
-    const shared = { ...config, interBrokerSecret: home.secret };
+    const shared = { ...config, interBrokerSecret: home.secret ?? config.interBrokerSecret };
     const settings = await shardSettings(shared, directories, { ...loaded, resources, report: warn });
     await openLogs(pool, { controller, directories, settings, report: inform });
     home.follow();
