@@ -150,11 +150,15 @@ export class MembershipWorld {
     return entry && JSON.parse(entry.value).state;
   }
 
-  /** Writes the rows of new partitions. @param fields that rows have besides */
-  createPartitions(leaders: readonly number[], fields: Partial<ClusterPartitionRow> & { unknown?: string } = {}): void {
-    const set = leaders.map((leader, partition) => {
-      const row = createRow([leader], 1, { isActive: () => true });
-      const value = { ...row, directories: [`disk ${leader}`], ...fields };
+  /** Writes the rows of new partitions. @param assigned replicas of each, or the only one @param fields that rows have besides */
+  createPartitions(
+    assigned: readonly (number | readonly number[])[],
+    fields: Partial<ClusterPartitionRow> & { unknown?: string } = {},
+  ): void {
+    const set = assigned.map((some, partition) => {
+      const replicas = typeof some === "number" ? [some] : some;
+      const row = createRow(replicas, Math.min(2, replicas.length), { isActive: () => true });
+      const value = { ...row, directories: replicas.map((broker) => `disk ${broker}`), ...fields };
       return { key: partitionStoreKey(`${TOPIC_ID}/${partition}`), value: JSON.stringify(value) };
     });
     this.store.transact({ set });
