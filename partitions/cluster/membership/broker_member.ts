@@ -137,6 +137,7 @@ export class BrokerMember {
   #beatLater(): void {
     const { time, heartbeatMs } = this.#parts;
     time.after(heartbeatMs, () => {
+      this.#settle();
       if (this.life.state === "stopped" || this.life.state === "superseded") return;
       this.#beat();
       this.#beatLater();

@@ -25,7 +25,7 @@ import { type MembershipTime, pauseFor } from "./membership_time.ts";
 import { joinTransactions } from "./store_transactions.ts";
 
 /** How long the controller's key outlives its process, as far as the store grants it. */
-export const LEASE_MS = 2000;
+const LEASE_MS = 2000;
 /** Renewals in a lease's time. */
 const RENEWALS = 3;
 /** Candidates wait so long for each one before them. */

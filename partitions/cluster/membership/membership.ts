@@ -9,7 +9,6 @@
  *
  * Always: no replica starts before `join()` has settled, because rows that were read earlier may name the last process as leader.
  */
-import { type BrokerImage, NO_CONTROLLER } from "../../metadata/image.ts";
 import type { MetadataStore, MetadataStoreError } from "../../metadata/store/store.ts";
 import type { StoreFollower } from "../../metadata/store/store_follower.ts";
 import { randomUuid } from "../../../storage/base/uuid.ts";
@@ -140,24 +139,6 @@ export class Membership implements MembershipCalls {
   /** Whether this process is the elected controller. */
   get isController(): boolean {
     return this.#elected.isController;
-  }
-
-  /** Node id of the elected controller, NO_CONTROLLER while there is none. */
-  get controllerId(): number {
-    return this.image.controller?.broker ?? NO_CONTROLLER;
-  }
-
-  /** The registered brokers, by node id. */
-  get brokers(): BrokerImage[] {
-    const { brokers, registrations } = this.image;
-    const members: BrokerImage[] = [];
-    for (const [nodeId, { state }] of [...brokers].sort(([a], [b]) => a - b)) {
-      const registration = registrations.get(nodeId);
-      if (registration === undefined) continue;
-      const { rack, listeners, directories } = registration.row;
-      members.push({ nodeId, rack, state, advertised: listeners, directories });
-    }
-    return members;
   }
 
   register(registration: BrokerRegistration): Promise<RegistrationAnswer> {
