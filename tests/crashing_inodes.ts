@@ -77,7 +77,7 @@ export class FileInode {
   /** Loses the power. @param random uniform in [0, 1), decides which dirty pages were written; null for none */
   losePower(random: (() => number) | null): void {
     const [before, now] = [this.#durable.length, this.bytes.length];
-    const size = random === null ? before : Math.min(before, now) + Math.floor(random() * (Math.abs(now - before) + 1));
+    const size = random === null ? before : sizeBetween(before, now, random);
     this.#durable = this.#mix(size, (isDirty) => random !== null && random() < 0.5 && isDirty);
     this.#mappingsCount = 0;
     this.resize(size);
@@ -98,6 +98,12 @@ export class FileInode {
   #isDirty(at: number): boolean {
     return Buffer.compare(this.bytes.subarray(at, at + PAGE_BYTES), this.#flushed.subarray(at, at + PAGE_BYTES)) !== 0;
   }
+}
+
+/** Any size between that on the disk and that which the process saw. Often a cut is lost as a whole, and growth is kept as a whole. */
+function sizeBetween(before: number, now: number, random: () => number): number {
+  if (random() < 0.5) return Math.max(before, now);
+  return Math.min(before, now) + Math.floor(random() * (Math.abs(now - before) + 1));
 }
 
 /** A file or a directory. */

@@ -17,6 +17,7 @@ import type { LogConfig } from "../storage/log/log_config.ts";
 import type { FlushRequest } from "../storage/log/log_types.ts";
 import type { FileSystem } from "../storage/sys/file_system.ts";
 import { Crash, CrashingFileSystem, type Survival } from "./crashing_file_system.ts";
+import { type Candidate, historyOf, latestHistories, type TruncatedHistory } from "./follower_histories.ts";
 import {
   describeProducers,
   follow,
@@ -41,13 +42,8 @@ const PRODUCERS = 3;
 
 /** Mistakes that the simulation has to find. */
 export interface Planted extends PlantedInDirectory {
-  readonly fileSystem?: (fs: FileSystem) => FileSystem;
-}
-
-/** A history that may be found, and the batches of it that were promised before it was cut off: none is missing below its end. */
-interface Candidate {
-  readonly batches: History;
-  readonly promised: History;
+  /** @param isTruncating says whether the log is being truncated */
+  readonly fileSystem?: (fs: FileSystem, isTruncating: () => boolean) => FileSystem;
 }
 
 /** The log of one follower, its disk, and what is known about it outside. */
@@ -82,18 +78,19 @@ export class FollowerLives {
   /** Batches whose append has no answer. */
   #unanswered: History = [];
   /** What the log is before and after a truncation that has no answer: anything in between may be found. */
-  #truncating: { from: Candidate; to: History; startsAt?: number } | null = null;
+  #truncating: TruncatedHistory | null = null;
   /** Batches below a log start that was decided: they may be gone, and their epochs are forgotten, also if a crash brings them back. */
   readonly #deleted = new Set<LeaderBatch>();
   /** Producers from this id on are those since the last loss of power, which may have taken batches that a snapshot knows. */
   #firstProducerId = 1;
   #hasLost = false;
+  #mayEndEarly = false;
 
   /** @param seed of everything that happens; what survives has a generator of its own, so that a crash changes nothing before it */
   constructor(seed: number, planted: Planted = {}) {
     this.#random = createRandom(seed);
     this.#disk = new CrashingFileSystem(createRandom(seed ^ 0x5ca1ab1e));
-    this.#fs = planted.fileSystem?.(this.#disk.fileSystem) ?? this.#disk.fileSystem;
+    this.#fs = planted.fileSystem?.(this.#disk.fileSystem, () => this.#truncating !== null) ?? this.#disk.fileSystem;
     this.#directory = new SimulatedDirectory(this.#fs, planted);
     this.#config = followerConfig(this.#random);
   }
@@ -104,11 +101,12 @@ export class FollowerLives {
    */
   live(crash?: { afterCalls: number; survival: Survival }): boolean {
     this.#start();
-    const survival = (["all", "none", "random"] as const)[this.#below(3)]!;
+    const survival = (["all", "none", "random", "random"] as const)[this.#below(4)]!;
     const afterCalls = 1 + this.#below(150);
     const endsClean = this.#random() < 0.15 && crash === undefined;
     const acts = 1 + this.#below(crash === undefined ? ACTS_MAX : STOPPED_ACTS_MAX);
     if (!endsClean) this.#disk.crashAt = this.#disk.calls + (crash?.afterCalls ?? afterCalls);
+    this.#mayEndEarly = !endsClean && crash === undefined;
     const isStopped = this.#untilCrash(() => {
       for (let count = 0; count < acts; count++) this.#act();
       if (endsClean) this.#stop();
@@ -186,24 +184,13 @@ export class FollowerLives {
   #checkReopened(): void {
     const log = this.#open;
     const found = readAll(log, { fs: this.#fs, maxBytes: 1 + this.#below(3000), hasGaps: true });
-    const candidates = this.#candidates();
     const isServed = (one: LeaderBatch) => one.lastOffset >= log.logStartOffset && !this.#deleted.has(one);
-    // A killed process has lost nothing.
-    const isWhole = (one: History) =>
-      this.#hasLost ||
-      one.every((batch) => batch.lastOffset < log.logEndOffset && (!isServed(batch) || bases.has(batch.baseOffset)));
+    const history = historyOf(found, this.#candidates(), {
+      isServed,
+      isWhole: !this.#hasLost,
+      logEndOffset: log.logEndOffset,
+    });
     const bases = new Set(found.map(({ baseOffset }) => baseOffset));
-    const hasNoHole = ({ promised }: Candidate) =>
-      promised.every((one) => one.lastOffset > last || !isServed(one) || bases.has(one.baseOffset));
-    const last = found.at(-1)?.lastOffset ?? -1;
-    const history = candidates.find((one) => isPartOf(found, one.batches) && isWhole(one.batches) && hasNoHole(one))
-      ?.batches;
-    assert.ok(
-      history !== undefined,
-      `[${namesOf(found)}] is of none of the histories ${
-        candidates.map(({ batches }) => `[${namesOf(batches)}]`).join(" ")
-      }`,
-    );
     const kept = history.filter(({ baseOffset }) => bases.has(baseOffset));
     const missing = this.#promised.filter((one) => isServed(one) && !kept.includes(one));
     assert.deepEqual(namesOf(missing), namesOf([]), `promised, but missing in [${namesOf(found)}]`);
@@ -212,6 +199,8 @@ export class FollowerLives {
     this.#now = [...deleted, ...kept];
     this.#promised = this.#promised.filter((one) => kept.includes(one));
     if (this.#hasLost) this.#earlier = [];
+    // Where a truncation is undone, the log may know a later epoch: no leader goes back to an earlier one.
+    if ((this.#now.at(-1)?.epoch ?? 0) > this.#epoch) this.#epoch = this.#leaderEpoch;
     const isEmpty = log.logStartOffset === log.logEndOffset;
     if (this.#hasLost || isEmpty || this.#truncating?.startsAt !== undefined) this.#firstProducerId += PRODUCERS;
     this.#unanswered = [];
@@ -221,16 +210,9 @@ export class FollowerLives {
 
   /** The histories that may be found. */
   #candidates(): Candidate[] {
-    const lately: Candidate[] = [];
     const now = { batches: this.#now, promised: this.#promised };
-    const { from, to, startsAt = -1 } = this.#truncating ?? { from: now, to: this.#now };
-    if (startsAt === this.#open.logEndOffset) lately.push({ batches: [], promised: [] });
-    for (let count = from.batches.length; count >= to.length; count--) {
-      lately.push({ batches: from.batches.slice(0, count), promised: from.promised });
-    }
-    for (let count = 1; count <= this.#unanswered.length; count++) {
-      lately.push({ ...now, batches: [...this.#now, ...this.#unanswered.slice(0, count)] });
-    }
+    const truncating = this.#truncating ?? { from: now, to: this.#now };
+    const lately = latestHistories(now, { truncating, unanswered: this.#unanswered, end: this.#open.logEndOffset });
     return this.#hasLost ? [...lately, ...this.#earlier] : lately;
   }
 
@@ -265,16 +247,14 @@ export class FollowerLives {
     this.#promiseAll();
     this.#directory.stop(log);
     this.counts.cleanStops++;
-    // A start leaves segments below the log start that overlap as they are: none of their records is served.
-    const isServed = log.segmentsBelowStart === 0;
-    if (isServed && this.#random() < 0.5) checkFiles(this.#fs, this.#disk.files());
+    if (this.#random() < 0.5) checkFiles(this.#fs, this.#disk.files());
   }
 
   #act(): void {
     const dice = this.#below(100);
     if (dice < 50) this.#append();
-    else if (dice < 62) this.#truncate();
-    else if (dice < 64) this.#restart();
+    else if (dice < 62) this.#changeHistory();
+    else if (dice < 64) this.#startElsewhere();
     else if (dice < 68) assert.ok(this.#open.roll(this.#clock.wallMs()));
     else if (dice < 74) this.#flushAll();
     else if (dice < 82) this.#flush === null ? this.#flush = this.#open.beginFlush() : this.#endFlush();
@@ -303,7 +283,19 @@ export class FollowerLives {
     this.#unanswered = [];
   }
 
-  /** The leader changes, and has another history from some offset on. */
+  /** The leader changes. Sometimes what is cut off was durable, and the machine stops before anything of the other history is. */
+  #changeHistory(): void {
+    if (!this.#mayEndEarly || this.#random() < 0.7) return this.#truncate();
+    this.#flushAll();
+    const { logEndOffset } = this.#open;
+    this.#truncate();
+    do this.#append(); while (this.#open.logEndOffset < logEndOffset);
+    assert.ok(this.#open.roll(this.#clock.wallMs()));
+    this.#append();
+    this.#disk.crashAt = Math.min(this.#disk.crashAt, this.#disk.calls + 1 + this.#below(5));
+  }
+
+  /** The log is that of another history from some offset on. */
   #truncate(): void {
     const log = this.#open;
     const isUnclean = this.#random() < 0.1;
@@ -311,6 +303,8 @@ export class FollowerLives {
     const lowest = isUnclean ? 0 : start;
     const recent = this.#random() < 0.7 ? Math.max(lowest, log.logEndOffset - 12) : lowest;
     const offset = recent + this.#below(log.logEndOffset + 3 - recent);
+    // Below the first segment, which may be there no more, everything goes, with the producers of batches that were deleted.
+    if (offset < log.segments()[0]!.baseOffset) return this.#restart(offset, () => log.truncateTo(toOffset(offset)));
     const before = log.logEndOffset;
     const from = this.#now;
     const to = from.filter(({ lastOffset }) => lastOffset < offset);
@@ -326,12 +320,17 @@ export class FollowerLives {
     this.#endTruncation(to);
   }
 
-  #restart(): void {
+  #startElsewhere(): void {
     const log = this.#open;
     const offset = this.#below(log.logEndOffset + 20);
+    this.#restart(offset, () => log.truncateFullyAndStartAt(toOffset(offset)));
+  }
+
+  #restart(offset: number, truncate: () => ReturnType<Log["truncateTo"]>): void {
+    const log = this.#open;
     this.#beginTruncation(this.#now, []);
     this.#truncating = { ...this.#truncating!, startsAt: offset };
-    const { refusal, removedPaths } = log.truncateFullyAndStartAt(toOffset(offset));
+    const { refusal, removedPaths } = truncate();
     assert.equal(refusal, null);
     this.#unlinkable.push(...removedPaths);
     assert.deepEqual([log.logStartOffset, log.logEndOffset], [offset, offset]);

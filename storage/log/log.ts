@@ -381,7 +381,8 @@ export class Log implements Disposable {
     if (this.#closed || !isReady) return { refusal: this.#offlineReason, removedPaths: [], isUnfinished: false };
     const result = run();
     this.#offlineReason = this.#truncation.offlineReason;
-    if (result.refusal === null) this.#logStartOffset = toOffset(Math.min(logStartOffset, this.logEndOffset));
+    const start = this.#segments.first.baseOffset === this.logEndOffset ? Infinity : logStartOffset; // empty: at its end
+    if (result.refusal === null) this.#logStartOffset = toOffset(Math.min(start, this.logEndOffset));
     return result;
   }
 

@@ -13,9 +13,10 @@
  *   or a log that ends below it           operator restores it, because durable records are missing
  *
  * A loss of power may bring back what a truncation has cut off a segment. The segment that follows a truncation then overlaps it and is
- * set aside, as one that nothing of was flushed: the log is as it was before the truncation (follower/log_truncation.ts).
+ * set aside, as one that nothing of was flushed: the log is as it was before the truncation (follower/log_truncation.ts). Where it begins
+ * below the log start, the other one is removed: its records are deleted, except for those that were cut off.
  *
- * Must always hold: no sound segment is removed, and a segment with a torn batch loses only that batch and the bytes after it.
+ * Must always hold: no sound segment with records that are served is removed, and a segment with a torn batch loses only that batch and the bytes after it.
  * Later segments are durably set aside before the torn bytes are cut off. After a loss of power in between, the next start finds
  * the same damage and does the same.
  *
@@ -111,6 +112,7 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Recovere
   let end = segments.at(from).baseOffset;
   let hasCut = false;
   let isFirst = true;
+  let overlapping = -1;
   unflushed.addDirectory(directory);
   for (let index = from; index < segments.length; index++) {
     const segment = segments.at(index);
@@ -126,7 +128,9 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Recovere
     });
     end = found.endOffset;
     if (repairSegment(index, found, parts)) hasCut = true;
+    if ((segments.all[index + 1]?.baseOffset ?? Infinity) < end) overlapping = index;
   }
+  removeFirst(overlapping + 1, parts);
   if (gaps.length > 0 && !config.compact) {
     parts.report(
       `There are no records at offsets ${gaps[0]}${gaps.length > 1 ? `, and in ${gaps.length - 1} more gaps` : ""}`,
@@ -184,6 +188,15 @@ function damaged(directory: string, problem: string, recoveryPoint: Offset): Log
       `Restore the directory from a backup; or, to go on with what is left, set the partition's offset in ` +
       `recovery-point-offset-checkpoint to 0 while the broker is stopped`,
   );
+}
+
+/** Removes the oldest segments, of which no record is served. Durable with the next flush: until then a start finds the same. */
+function removeFirst(count: number, { options: { fs }, segments, report }: LogRecoveryParts): void {
+  for (let index = 0; index < count; index++) {
+    report(`Segment ${segments.first.baseOffset} is removed: it lies below the log start, and overlaps the next one`);
+    for (const path of markDeleted(fs, segments.first)) fs.remove(path);
+    segments.shift().retire();
+  }
 }
 
 /** Takes the segments from an index on out of the log and renames their files; empty ones are removed. Durable when it returns. */

@@ -152,8 +152,8 @@ export class LogTruncation {
     producers.state.clear();
     const left = this.#isEmptied ? new SegmentList() : segments;
     const report = (message: string) => options.report?.(`${options.directory}: ${message}`);
-    const logStartOffset = left.all[0]?.baseOffset ?? offset;
-    const range = { logStartOffset, logEndOffset: offset };
+    // Also where no segment is left: there may be a snapshot of producers whose batches were deleted.
+    const range = { logStartOffset: segments.first.baseOffset, logEndOffset: offset };
     loadProducers({ segments: left, reader, producers, options, report }, range);
     epochs.truncateFromEnd(offset);
     epochs.save(unflushed);

@@ -19,7 +19,7 @@ import {
   testConfig,
   TestDirectory,
 } from "../../../tests/log_fixture.ts";
-import { TEST_TIMESTAMP } from "../../../tests/record_batch_builder.ts";
+import { inMemory, TEST_TIMESTAMP } from "../../../tests/record_batch_builder.ts";
 import { createRandom } from "../../base/random.ts";
 import { toOffset } from "../../base/units.ts";
 import { decodeTransactionIndex, encodeTransactionIndex } from "../../segments/transaction_index.ts";
@@ -43,8 +43,8 @@ const history: History = Array.from({ length: 30 }, (_, i) =>
   }));
 const END = history.at(-1)!.lastOffset + 1;
 
-function basesOf(log: Log): number[] {
-  return readAll(log, { hasGaps: true }).map(({ baseOffset }) => baseOffset);
+function basesOf(log: Log, fs = linuxFileSystem): number[] {
+  return readAll(log, { fs, hasGaps: true }).map(({ baseOffset }) => baseOffset);
 }
 
 function below(offset: number): History {
@@ -120,6 +120,53 @@ Deno.test("Log.truncateTo() below the log start moves it, and below the first se
   log.deleteOldestSegments(log.removableSegments);
   const { refusal } = log.truncateTo(toOffset(3));
   assert.deepEqual([refusal, log.logStartOffset, log.logEndOffset, log.latestLeaderEpoch], [null, 3, 3, -1]);
+});
+
+Deno.test("Log.truncateTo() keeps producers whose batches were deleted, also where no segment is left", () => {
+  using directory = new TestDirectory();
+  using log = openLog(directory.partition, { config, producerIdExpirationMs: Infinity });
+  follow(log, history);
+  assert.ok(log.roll(TEST_TIMESTAMP) && log.flush());
+  log.incrementLogStartOffset(toOffset(END));
+  log.deleteOldestSegments(log.removableSegments);
+  follow(log, [leaderBatch({ baseOffset: END + 3, epoch: 3 })]);
+  assert.equal(log.truncateTo(toOffset(END + 4)).refusal, null);
+  assert.deepEqual([log.logEndOffset, log.segments().length], [END + 3, 1]);
+  assert.deepEqual(describeProducers(log), producersOf(history));
+});
+
+Deno.test("a log without records starts where it ends", () => {
+  using directory = new TestDirectory();
+  using log = openLog(directory.partition);
+  follow(log, [leaderBatch({ baseOffset: 7, epoch: 1 })]);
+  assert.equal(log.logStartOffset, 0);
+  assert.equal(log.truncateTo(toOffset(3)).refusal, null);
+  assert.deepEqual([log.logStartOffset, log.logEndOffset], [3, 3]);
+});
+
+Deno.test("a start removes the segment below the log start to which a loss of power brought back what was cut off", () => {
+  const disk = new CrashingFileSystem(() => 0.5);
+  const fs = disk.fileSystem;
+  const log = openLog("/logs/t-0", { fs, config: { ...config, segmentBytes: 10_000 } });
+  follow(log, leaderBatches(5, { baseOffset: 0, epoch: 1 }));
+  const path = "/logs/t-0/00000000000000000000.log";
+  const before = new Map(disk.files()).get(path)!;
+  assert.equal(log.truncateTo(toOffset(6)).refusal, null);
+  log.incrementLogStartOffset(toOffset(6));
+  assert.ok(log.close({ clean: true }));
+  const fd = fs.open(path, { write: true });
+  fs.pwrite(fd, inMemory(before, 0).memory, 0, before.length, 0);
+  fs.close(fd);
+  const reports: string[] = [];
+  const options = { fs, config, logStartOffset: toOffset(6), report: (text: string) => void reports.push(text) };
+  const again = openLog("/logs/t-0", { ...options, cleanShutdown: false });
+  assert.deepEqual([again.logStartOffset, again.logEndOffset, again.segments().length], [6, 6, 1]);
+  assert.match(`${reports}`, /Segment 0 is removed: it lies below the log start, and overlaps the next one/);
+  // A batch behind a gap, and the end of the log before it: nothing of the other history is there.
+  follow(again, [leaderBatch({ baseOffset: 9, epoch: 2 })]);
+  assert.deepEqual(basesOf(again, fs), [9]);
+  assert.equal(again.truncateTo(toOffset(9)).refusal, null);
+  assert.deepEqual([basesOf(again, fs), again.logEndOffset], [[], 9]);
 });
 
 Deno.test("Log.truncateFullyAndStartAt() leaves nothing, and continues below or above", () => {

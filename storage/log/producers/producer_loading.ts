@@ -44,7 +44,7 @@ export function loadProducers(
   const wanted = new Set([...bases.slice(-2), range.logEndOffset]);
   // Unlike Kafka, not from the log start on: the batch that contains it, and earlier batches that still exist, may be retried.
   const first = segments.all[segments.floorIndex(range.logStartOffset)];
-  const firstOffset = first?.baseOffset ?? range.logEndOffset;
+  const firstOffset = first?.baseOffset ?? range.logStartOffset;
   snapshots.removeOutside({ firstOffset, logEndOffset: range.logEndOffset });
   const from = producers.loadNewest(
     firstOffset,
