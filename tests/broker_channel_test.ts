@@ -4,7 +4,6 @@ import { startBroker } from "../mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { type BrokerChannel, type ChannelFailure, ChannelRefused } from "../partitions/cluster/broker_channel.ts";
 import { brokerChannels } from "../partitions/cluster/channel/network_channel.ts";
-import { TURN_TIME_BOUNDS_MS, type TurnTimes } from "../partitions/shared/turn_times.ts";
 import { startBrokerProcess } from "./interop/broker.ts";
 import { withDirectory } from "./temporary_directory.ts";
 
@@ -38,11 +37,6 @@ async function failureOf(request: Promise<unknown>): Promise<{ kind: ChannelFail
   const error = await request.then(() => assert.fail("the request was answered"), (error: unknown) => error);
   assert.ok(error instanceof ChannelRefused, String(error));
   return error;
-}
-
-/** Turns of more than 20 ms. */
-function longTurnsOf({ counts }: TurnTimes): number {
-  return counts.slice(TURN_TIME_BOUNDS_MS.indexOf(20) + 1).reduce((sum, count) => sum + count, 0);
 }
 
 function startMember(overrides: Record<string, string> = { "barnabas.inter.broker.secret": SECRET }) {
@@ -79,12 +73,10 @@ Deno.test("a broker does not accept another secret, and one without a secret acc
   assert.deepEqual([kind, /it does not recognise brokers/.test(message)], ["lost", true]);
 });
 
-Deno.test("many failed logins cost their connections only, and no turn is long", async () => {
+Deno.test("many failed logins cost their connections only", async () => {
   await using broker = await startMember();
   using member = channelTo(broker);
-  await member.heartbeat(heartbeat);
-  const before = broker.turnTimes();
-  const strangers = Array.from({ length: 200 }, () => channelTo(broker, { secret: "another secret of brokers" }));
+  const strangers = Array.from({ length: 100 }, () => channelTo(broker, { secret: "another secret of brokers" }));
   const failures = Promise.all(strangers.map(async (stranger) => {
     const { kind } = await failureOf(stranger.heartbeat(heartbeat));
     stranger.close();
@@ -95,8 +87,6 @@ Deno.test("many failed logins cost their connections only, and no turn is long",
   }
   assert.deepEqual(new Set(await failures), new Set(["lost"]));
   assert.deepEqual(broker.handlerFailures(), [0, 0]);
-  const longTurns = broker.turnTimes().map((times, shard) => longTurnsOf(times) - longTurnsOf(before[shard]!));
-  assert.ok(longTurns.every((count) => count <= 2), `turns of more than 20 ms: ${longTurns}`);
 });
 
 Deno.test("a channel is refused as soon as the broker has been closed or killed", async () => {

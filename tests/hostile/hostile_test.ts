@@ -21,6 +21,7 @@ import {
   smallRequests,
   versionsOf,
 } from "./campaign.ts";
+import { failLogins } from "./failed_logins.ts";
 import { waitInSessions } from "./fetch_sessions.ts";
 import type { Random } from "../interop/random.ts";
 import { isOfTags, nameOf, type Stretch } from "./stretched_frame.ts";
@@ -97,6 +98,14 @@ hostile("pipelines of small requests", async ({ attack }) => {
   for (const stretch of smallRequests()) {
     await attack(attackName(stretch, { size: 0, pattern: "127 in a pipeline, 4 connections" }), async (field) => {
       await sendPipelined(field, await requestOf(stretch, field, 0), { connections: 4, requests: 127 });
+    });
+  }
+});
+
+hostile("logins that fail", async ({ attack }) => {
+  for (const [connections, logins] of [[4, 100], [60, 20]] as const) {
+    await attack(`${connections} connections at a time, ${logins} failed logins each`, async (field) => {
+      await failLogins(field, { connections, logins });
     });
   }
 });

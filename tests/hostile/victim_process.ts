@@ -2,8 +2,9 @@
 import type { TurnTimes } from "../../mod.ts";
 import { TextLineStream } from "../interop/lines.ts";
 
-/** With these settings groups answer at once, and no request creates a topic by naming it. */
+/** With these settings groups answer at once, no request creates a topic by naming it, and brokers of a cluster may log in. */
 const SETTINGS = {
+  "barnabas.inter.broker.secret": "a secret that no attacker knows",
   "auto.create.topics.enable": "false",
   "group.initial.rebalance.delay.ms": "0",
 };
