@@ -1,7 +1,7 @@
 /**
  * A cluster in this process: brokers that share one metadata store, each with workers and log directories of its own. Main isolate.
  */
-import { type Controller, SqliteStore } from "../../partitions/control.ts";
+import { type MetadataImage, SqliteStore } from "../../partitions/control.ts";
 import { StartupError, startupFailure } from "../shards/broker_failures.ts";
 import type { Broker, TopicOptions } from "./broker.ts";
 import { createTopics } from "./broker_parts.ts";
@@ -44,8 +44,8 @@ export interface Cluster extends AsyncDisposable {
 /** Brokers of one process: a program that keeps this isolate busy for some seconds must not make them fence each other. */
 const SESSION = { "broker.session.timeout.ms": "9000", "broker.heartbeat.interval.ms": "100" };
 const BROKERS = 3;
-/** How long a start waits for leaders of all partitions. */
-const LED_MS_MAX = 5000;
+/** How long a start waits until all brokers know each other, and leaders of all partitions. */
+const KNOWN_MS_MAX = 5000;
 const LOOK_MS = 5;
 
 /**
@@ -82,10 +82,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const brokers = ended.flatMap((end) => end.status === "fulfilled" ? [end.value] : []);
   started.defer(() => closeAll(brokers));
   for (const end of ended) if (end.status === "rejected") throw end.reason;
-  // Now that all brokers are there, the partitions are spread over them.
+  const isComplete = ({ brokers }: MetadataImage) =>
+    [...brokers.values()].filter(({ state }) => state === "active").length === count;
+  // Partitions are spread over the brokers that are active.
+  await untilAll(brokers, isComplete);
   const [{ controller }] = brokers as [RunningBroker];
   await createTopics(controller, topics);
-  await untilLed(brokers);
+  await untilAll(brokers, isLed);
   return new RunningCluster(brokers, { dataDir, resources: started.move() });
 }
 
@@ -116,18 +119,20 @@ class RunningCluster implements Cluster {
   }
 }
 
-/** Waits until all brokers know the same metadata, and a leader of each partition; a broker whose disk was lost leaves some without. */
-async function untilLed(brokers: readonly RunningBroker[]): Promise<void> {
-  const isLed = ({ image }: Controller) => {
-    for (const { partitions } of image.topics()) if (partitions.some(({ leader }) => leader < 0)) return false;
-    return true;
-  };
-  const endMs = performance.now() + LED_MS_MAX;
+/** Waits until something holds of what each broker knows; not for ever, because a lost disk leaves partitions without a leader. */
+async function untilAll(brokers: readonly RunningBroker[], holds: (image: MetadataImage) => boolean): Promise<void> {
+  const endMs = performance.now() + KNOWN_MS_MAX;
   while (performance.now() < endMs) {
-    const versions = new Set(brokers.map(({ controller }) => controller.image.version));
-    if (versions.size === 1 && brokers.every(({ controller }) => isLed(controller))) return;
+    const images = brokers.map(({ controller }) => controller.image);
+    const versions = new Set(images.map(({ version }) => version));
+    if (versions.size === 1 && images.every(holds)) return;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
+}
+
+function isLed(image: MetadataImage): boolean {
+  for (const { partitions } of image.topics()) if (partitions.some(({ leader }) => leader < 0)) return false;
+  return true;
 }
 
 /** All at once: the last one has nobody left who could take over what it leads. */

@@ -130,7 +130,8 @@ export class ClusterHome implements MetadataHome {
       channelTo: code.brokerChannels({
         nodeId: config.nodeId,
         secret: this.#secret,
-        timeoutMs: config.brokerSessionTimeoutMs,
+        // One heartbeat is in flight at a time: a lost one must leave time for the next.
+        timeoutMs: config.brokerSessionTimeoutMs / 2,
       }),
       shardsTurn: () => turns.allTurn(),
       failed,

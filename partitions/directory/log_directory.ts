@@ -48,6 +48,9 @@ import type { FoundPartition, PartitionIdentity } from "../metadata/adoption.ts"
 /** Name of the metadata store's file in a log directory. */
 export const METADATA_STORE_FILE = "barnabas-metadata.sqlite";
 
+/** How far a broker of a cluster has seen its etcd (metadata/etcd/etcd_position_file.ts). */
+export const ETCD_POSITION_FILE = "barnabas-etcd-position";
+
 /** Marks that retention runs in a directory. */
 export const RETENTION_FILE = "barnabas-retention";
 /** Content of that file. */

@@ -7,7 +7,13 @@
  *   store is not mounted, a new store would be begun: compacted topics would get the default policy, and retention would remove their records.
  */
 import { basename, dirname, join, resolve } from "node:path";
-import { LogDirectoryError, METADATA_STORE_FILE, parsePartitionDirectory, RETENTION_FILE } from "./log_directory.ts";
+import {
+  ETCD_POSITION_FILE,
+  LogDirectoryError,
+  METADATA_STORE_FILE,
+  parsePartitionDirectory,
+  RETENTION_FILE,
+} from "./log_directory.ts";
 
 /** Where a path leads, symbolic links resolved, also when it does not exist yet. */
 async function realPathOf(path: string): Promise<string> {
@@ -50,6 +56,13 @@ export async function checkApart(paths: readonly string[]): Promise<void> {
  */
 export async function checkStoreFound(paths: readonly string[], storePath: string): Promise<void> {
   if (await exists(storePath)) return;
+  for (const path of paths) {
+    if (!await exists(join(path, ETCD_POSITION_FILE))) continue;
+    throw new LogDirectoryError(
+      `Log directory ${path} belongs to a broker of a cluster: start it with the cluster's etcd (--etcd), or choose another ` +
+        "directory (--data)",
+    );
+  }
   const storeDirectory = dirname(storePath);
   for (const path of paths) {
     if (!await exists(join(path, METADATA_STORE_FILE))) continue;

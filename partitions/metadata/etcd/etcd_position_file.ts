@@ -14,11 +14,9 @@
  * the backup, and the brokers would have to register anew; so the etcd has to be brought back instead.
  */
 import { replaceFileAsync } from "../../../storage/control.ts";
+import { ETCD_POSITION_FILE } from "../../directory/log_directory.ts";
 import { MetadataStoreError } from "../store/store.ts";
 import type { EtcdMemory } from "./etcd_position.ts";
-
-/** Name of the file in a log directory. */
-export const POSITION_FILE = "barnabas-etcd-position";
 
 /** How often the file is written while the position moves, in milliseconds. */
 export const POSITION_INTERVAL_MS = 10_000;
@@ -54,7 +52,7 @@ export async function loadEtcdPosition(logDirectories: readonly string[]): Promi
  */
 export async function saveEtcdPosition(logDirectories: readonly string[], memory: EtcdMemory): Promise<void> {
   for (const directory of logDirectories) {
-    const path = `${directory}/${POSITION_FILE}`;
+    const path = `${directory}/${ETCD_POSITION_FILE}`;
     try {
       await replaceFileAsync(path, encodeEtcdPosition(memory));
     } catch (cause) {
@@ -69,7 +67,7 @@ export function encodeEtcdPosition({ clusterId, revision }: EtcdMemory): string 
 }
 
 async function read(directory: string): Promise<EtcdMemory | null> {
-  const path = `${directory}/${POSITION_FILE}`;
+  const path = `${directory}/${ETCD_POSITION_FILE}`;
   let text: string;
   try {
     text = await Deno.readTextFile(path);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { withDirectory } from "../../../tests/temporary_directory.ts";
 import { MetadataStoreError } from "../store/store.ts";
-import { encodeEtcdPosition, loadEtcdPosition, POSITION_FILE, saveEtcdPosition } from "./etcd_position_file.ts";
+import { ETCD_POSITION_FILE } from "../../directory/log_directory.ts";
+import { encodeEtcdPosition, loadEtcdPosition, saveEtcdPosition } from "./etcd_position_file.ts";
 
 /** A cluster id as etcd gives them out: above 2^53. */
 const CLUSTER = "14841639068965178418";
@@ -24,7 +25,7 @@ Deno.test("loadEtcdPosition() finds what saveEtcdPosition() wrote to every direc
     for (const path of paths) {
       assert.deepEqual(await loadEtcdPosition([path]), memory);
       assert.equal(
-        await Deno.readTextFile(`${path}/${POSITION_FILE}`),
+        await Deno.readTextFile(`${path}/${ETCD_POSITION_FILE}`),
         `version=0\ncluster=${CLUSTER}\nrevision=9007199254740991\n`,
       );
     }
@@ -61,7 +62,7 @@ Deno.test("loadEtcdPosition() refuses a damaged file, cut anywhere, with a sente
       whole.replace("12", "9".repeat(16)),
     );
     for (const text of damaged) {
-      await Deno.writeTextFile(`${path}/${POSITION_FILE}`, text);
+      await Deno.writeTextFile(`${path}/${ETCD_POSITION_FILE}`, text);
       await assert.rejects(loadEtcdPosition([path!]), /Cannot use .*barnabas-etcd-position: it is damaged/, text);
     }
   }));
@@ -69,7 +70,7 @@ Deno.test("loadEtcdPosition() refuses a damaged file, cut anywhere, with a sente
 Deno.test("saveEtcdPosition() names the file that a disk refuses, and keeps the old one", () =>
   withDirectories(1, async ([path]) => {
     await saveEtcdPosition([path!], { clusterId: CLUSTER, revision: 1 });
-    await Deno.mkdir(`${path}/${POSITION_FILE}.tmp`);
+    await Deno.mkdir(`${path}/${ETCD_POSITION_FILE}.tmp`);
     const refused = saveEtcdPosition([path!], { clusterId: CLUSTER, revision: 2 });
     await assert.rejects(
       refused,

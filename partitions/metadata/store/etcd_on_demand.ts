@@ -2,6 +2,7 @@
  * Loads the etcd store for the brokers that use it. Main isolate: without this step every start would load it.
  */
 import type { CheckpointKind } from "../../directory/checkpoint_writer.ts";
+import { ETCD_POSITION_FILE } from "../../directory/log_directory.ts";
 import type { EtcdConfig } from "../../config/broker/broker_config.ts";
 import type { EtcdAccess } from "../etcd/etcd_client.ts";
 import type { EtcdStore, EtcdStoreOptions } from "../etcd/etcd_store.ts";
@@ -41,7 +42,7 @@ export async function openEtcdStore(
     throw error;
   }
   const content = () => file.encodeEtcdPosition(store.memory);
-  return { store, position: { name: file.POSITION_FILE, intervalMs: file.POSITION_INTERVAL_MS, content } };
+  return { store, position: { name: ETCD_POSITION_FILE, intervalMs: file.POSITION_INTERVAL_MS, content } };
 }
 
 /** Starts an etcd for development, as `ManagedEtcd.start()` does. @throws as it does */
